@@ -1,0 +1,153 @@
+/* main.c - the shell door: `refheap --core FILE [--exe FILE] | --pid N  COMMAND …`.
+ * Opens the target, lends a terminal and Ctrl-C, and exits with the engine's status. No logic. */
+#include <refheap/inspect.h>
+
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct choice {
+    const char *core, *exe, *pid;
+    bool no_stop;
+} choice;
+
+static volatile sig_atomic_t was_interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    was_interrupted = 1;
+}
+
+static int interrupted(void *context)
+{
+    (void)context;
+    return was_interrupted;
+}
+
+static void emit(void *context, int stream, const char *text, uint64_t size)
+{
+    (void)context;
+    fwrite(text, 1, size, stream == RHI_STREAM_ERROR ? stderr : stdout);
+}
+
+static int complain(const char *message)
+{
+    fprintf(stderr, "refheap: %s\n", message);
+    return RHI_NO_ANSWER;
+}
+
+static int usage(FILE *stream)
+{
+    json_t *commands = json_loads(rhi_commands(), 0, NULL), *command;
+    size_t index;
+    fprintf(stream, "usage: refheap --core FILE [--exe FILE] COMMAND [--option…] [OPERAND]\n"
+                    "       refheap --pid N [--no-stop] COMMAND [--option…] [OPERAND]\n"
+                    "       refheap COMMAND --help\n\n"
+                    "Reads the reference-counted heap of a core dump or of a process (which is stopped meanwhile).\n\ncommands:\n");
+    json_array_foreach(commands, index, command)
+        fprintf(stream, "  %-10s %s\n", json_string_value(json_object_get(command, "name")),
+                json_string_value(json_object_get(command, "summary")));
+    fprintf(stream, "\nexit status: 0 answered; 1 --check found something; 2 no answer\n");
+    json_decref(commands);
+    return stream == stdout ? RHI_ANSWERED : RHI_NO_ANSWER;
+}
+
+/* Takes the options before the command. Returns the index of the command, or -1 after a complaint. */
+static int parse(int count, char **words, choice *chosen)
+{
+    int i = 1;
+    for (; i < count && strncmp(words[i], "--", 2) == 0; i++) {
+        char *value = strchr(words[i], '=');
+        size_t length = value ? (size_t)(value - words[i]) : strlen(words[i]);
+        const char **place = strncmp(words[i], "--core", length) == 0 && length == 6 ? &chosen->core
+                             : strncmp(words[i], "--exe", length) == 0 && length == 5 ? &chosen->exe
+                             : strncmp(words[i], "--pid", length) == 0 && length == 5 ? &chosen->pid : NULL;
+        if (strcmp(words[i], "--no-stop") == 0) {
+            chosen->no_stop = true;
+        } else if (!place) {
+            fprintf(stderr, "refheap: unknown option %s: see refheap --help\n", words[i]);
+            return -1;
+        } else if (!value && i + 1 == count) {
+            fprintf(stderr, "refheap: %s wants a value\n", words[i]);
+            return -1;
+        } else {
+            *place = value ? value + 1 : words[++i];
+        }
+    }
+    if (i == count)
+        usage(stderr);
+    return i < count ? i : -1;
+}
+
+static bool wants_help(char **words)
+{
+    for (; *words && strncmp(*words, "--", 2) == 0; words++)
+        if (strcmp(*words, "--help") == 0)
+            return true;
+    return false;
+}
+
+static int open_target(const choice *chosen, rhi_target *target)
+{
+    char error[512];
+    if (chosen->core && chosen->pid)
+        return complain("--core or --pid, not both");
+    if (chosen->core) {
+        if (rhi_target_open_core(chosen->core, chosen->exe, target, error, sizeof error) != 0)
+            return complain(error);
+        return RHI_ANSWERED;
+    }
+    if (!chosen->pid)
+        return complain("which process or core? give --core FILE or --pid N");
+    char *end;
+    errno = 0;
+    long long pid = strtoll(chosen->pid, &end, 10);
+    if (*end || end == chosen->pid || errno)
+        return complain("--pid wants the number of a process");
+    if (rhi_target_open_process(pid, chosen->no_stop ? RHI_TARGET_NO_STOP : 0, target, error, sizeof error) != 0)
+        return complain(error);
+    return RHI_ANSWERED;
+}
+
+/* A document that says the target could not be opened, where the command was asked for JSON, is made
+ * by the engine: it meets a target without memory. */
+int main(int count, char **words)
+{
+    choice chosen = {0};
+    if (count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0))
+        return usage(stdout);
+    if (count > 1 && strcmp(words[1], "--version") == 0) {
+        printf("refheap %s\n", REFHEAP_VERSION);
+        return RHI_ANSWERED;
+    }
+    int at = parse(count, words, &chosen);
+    if (at < 0)
+        return RHI_NO_ANSWER;
+    rhi_target target = {.abi = RHI_ABI};
+    bool help = wants_help(words + at + 1);
+    if (!help && open_target(&chosen, &target) != RHI_ANSWERED)
+        return RHI_NO_ANSWER;
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+    target.emit = emit;
+    target.interrupted = interrupted;
+    target.flags |= isatty(STDERR_FILENO) ? RHI_TARGET_TERMINAL : 0;
+    rhi_session *session = rhi_session_new();
+    int status = RHI_NO_ANSWER;
+    if (session)
+        status = rhi_session_run_words(session, &target, words[at], (const char *const *)words + at + 1);
+    else
+        complain("memory is short on this machine");
+    rhi_session_free(session);
+    if (!help)
+        rhi_target_close(&target);
+    if (fflush(stdout) != 0 && status == RHI_ANSWERED)
+        status = complain("the answer could not be written in full");
+    return status;
+}

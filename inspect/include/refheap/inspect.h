@@ -1,0 +1,140 @@
+/* inspect.h - librefheap-inspect: answers questions about a refheap heap from outside.
+ *
+ * One engine for GDB, LLDB and the shell: it finds the heaps in a target (a live process, a core,
+ * anything whose memory can be read), runs a command, and emits every word of the answer itself.
+ * A door (gdb/, lldb/, inspect/cli/) lends memory, names and a terminal, and holds no logic.
+ *
+ * Threads: a session is used by one thread at a time; the engine keeps no global state.
+ * Trust: every byte of the target is untrusted; no input makes the engine abort or recurse.
+ */
+#ifndef REFHEAP_INSPECT_H
+#define REFHEAP_INSPECT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Doors compare this with rhi_abi() before anything else. */
+#define RHI_ABI 1u
+uint32_t rhi_abi(void);
+
+/* ---- the target seam --------------------------------------------------------------------------- */
+
+/* Takes what a callback reports; valid during that call only. */
+typedef struct rhi_sink rhi_sink;
+
+enum rhi_region_flag { RHI_REGION_READ = 4, RHI_REGION_WRITE = 2, RHI_REGION_EXECUTE = 1, RHI_REGION_SHARED = 8 };
+
+/* One range [start, end) of the target's memory map. `path` is the mapped file, a name like
+ * "[heap]" or "[stack]", or "" (never NULL); file_offset counts bytes. */
+void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags, uint64_t file_offset, const char *path);
+/* A stopped thread; then its general-purpose registers, one call each. */
+void rhi_sink_thread(rhi_sink *sink, uint64_t lwp, uint64_t stack_pointer);
+void rhi_sink_register(rhi_sink *sink, const char *name, uint64_t value);
+
+/* A word of memory that is about to be printed, to be named from debug info. */
+typedef struct rhi_word {
+    uint64_t address; /* in: where the word lies */
+    uint32_t is_stack; /* in: 1 it lies in the stack of thread lwp; 0 in the data of a module */
+    uint32_t kind;    /* out: enum rhi_word_kind; leave 0 where nothing is known */
+    uint64_t lwp;
+    char name[192];   /* out, NUL-terminated: "main::cache", "registry.slots[3]" */
+    char detail[64];  /* out, NUL-terminated: "frame 3", or empty */
+} rhi_word;
+
+enum rhi_word_kind { RHI_WORD_UNNAMED = 0, RHI_WORD_LOCAL = 1, RHI_WORD_GLOBAL = 2 };
+
+enum rhi_stream { RHI_STREAM_OUT = 1, RHI_STREAM_ERROR = 2 };
+enum rhi_target_flag {
+    RHI_TARGET_TERMINAL = 1, /* the error stream is a terminal: show progress */
+    RHI_TARGET_NO_STOP = 2   /* the process runs while it is read: every answer is provisional */
+};
+
+/* What the engine needs from the outside. A callback may be NULL unless marked required. */
+typedef struct rhi_target {
+    uint32_t abi;  /* RHI_ABI */
+    uint32_t flags; /* enum rhi_target_flag */
+    void *context; /* first argument of every callback */
+
+    /* Where the target is, if it is a local one: lets the engine read it directly, after it has
+     * checked that both ways show the same bytes. NULL / 0 where it does not apply. */
+    const char *core_path;
+    const char *exe_path;
+    int64_t pid;
+
+    /* Reads up to `size` bytes; returns how many could be read from the start on (0: none). Required. */
+    uint64_t (*read)(void *context, uint64_t address, void *buffer, uint64_t size);
+    /* Reports all regions. 0, or -1 if the map cannot be had. Required. */
+    int (*regions)(void *context, rhi_sink *sink);
+    /* Reports all threads with their registers. 0 or -1. */
+    int (*threads)(void *context, rhi_sink *sink);
+    /* The value of an expression in the selected frame: pointers and integers by value, arrays,
+     * structs and functions by address. 0, or -1 with a message of one line in `error`. */
+    int (*evaluate)(void *context, const char *text, uint64_t *value, char *error, uint64_t error_size);
+    /* Names what it can of `count` words. 0 or -1. */
+    int (*name)(void *context, rhi_word *words, uint64_t count);
+    /* A number that changes whenever the target may have changed (it ran, memory was written,
+     * another inferior was selected). Caches are kept while it stays the same. NULL: never cache. */
+    uint64_t (*state_id)(void *context);
+    /* Polled during long work; not 0: stop now, answer "cancelled". */
+    int (*interrupted)(void *context);
+    /* Writes text (not NUL-terminated) for the user. Required. */
+    void (*emit)(void *context, int stream, const char *text, uint64_t size);
+    void *reserved[8];
+} rhi_target;
+
+/* ---- sessions ------------------------------------------------------------------------------------ */
+
+typedef struct rhi_session rhi_session;
+
+/* Exit status of a command: the shell exits with it, a debugger's command fails unless it is 0. */
+enum rhi_status {
+    RHI_ANSWERED = 0, /* an answer */
+    RHI_FOUND = 1,    /* --check found something */
+    RHI_NO_ANSWER = 2 /* bad input, nothing to read, cancelled */
+};
+
+/* NULL if memory is short. The session caches what it learned of the target between commands. */
+rhi_session *rhi_session_new(void);
+void rhi_session_free(rhi_session *session);
+
+/* Runs one command: `line` is what follows the command's name, raw. Every answer and every error is
+ * emitted through target->emit: with --json one JSON document on RHI_STREAM_OUT in each case; without
+ * it, an error is one line "NAME: what is wrong and what to do". `target` is read during the call only. */
+int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command, const char *line);
+/* The same from a shell's argument vector, ended by NULL. */
+int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words);
+
+/* The last error line of rhi_session_run, without newline; "" if the last command answered. Valid
+ * until the next call. Debuggers that have their own way to fail show this instead of the emitted line:
+ * with RHI_QUIET_ERRORS set by rhi_session_set, errors are not emitted in text mode. */
+const char *rhi_session_error(const rhi_session *session);
+enum rhi_session_option { RHI_QUIET_ERRORS = 1 };
+void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value);
+
+/* The command table as a JSON array: [{"name","usage","summary","help","options":["--json",…],
+ * "operand":"expression|none"}…]. Static. */
+const char *rhi_commands(void);
+
+/* Completions of the last word of `line` for a command: newline-separated whole words (options,
+ * "type#" names, file names are left to the door), cut at `size`. Returns how many there are. */
+size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *command, const char *line,
+                    char *buffer, size_t size);
+
+/* ---- targets of the engine itself ----------------------------------------------------------------- */
+
+/* Fill *target for a core file or a process, with everything but evaluate, name, interrupted and emit
+ * set; the caller may add those. 0, or -1 with one line in `error`. Release with rhi_target_close.
+ * exe may be NULL. A process is stopped (PTRACE_SEIZE, all threads) until rhi_target_close or until
+ * this process ends in whatever way; with RHI_TARGET_NO_STOP in flags it runs on. */
+int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error, size_t error_size);
+int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, char *error, size_t error_size);
+void rhi_target_close(rhi_target *target);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,436 @@
+/* cmd_objat.c - `objat`: what is at an address.
+ * Decode (gather), then render (text or JSON): everything is read before a word is printed. */
+#include "command.h"
+#include "objects.h"
+#include "output.h"
+#include "words.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TENANTS_MAX = 64, EVENTS_MAX = 256, BYTES_SHOWN = 256 };
+
+typedef struct tenant { /* who died in this slot */
+    char id[RHI_ID_SIZE];
+    uint8_t death;
+    uint64_t time; /* 0: unknown */
+    uint32_t thread;
+} tenant;
+
+typedef struct answer {
+    rhi_session *session;
+    rhi_reader *reader;
+    const rhi_args *args;
+    uint64_t address;
+    enum rhi_place place;
+    rhi_object object;
+    const uint8_t *bytes; /* of a live object */
+    rhi_scratch scratch;
+    tenant tenants[TENANTS_MAX];
+    unsigned tenant_count;
+    rhi_event events[EVENTS_MAX];
+    uint64_t event_count;
+    rhi_ledger ledger;
+    bool has_ledger;
+} answer;
+
+/* ---- gathering ------------------------------------------------------------------------------------------ */
+
+static void gather_tenants(answer *a)
+{
+    if (a->place == RHI_PLACE_FREED) {
+        tenant *last = &a->tenants[a->tenant_count++];
+        rhi__object_id(a->reader, &a->object, last->id, sizeof last->id);
+        last->death = a->object.death;
+    }
+    for (uint64_t i = 0; i < a->event_count && a->tenant_count < TENANTS_MAX; i++) {
+        const rhi_event *event = &a->events[i];
+        if (event->kind != RHI_EVENT_FREE)
+            continue;
+        bool is_last = a->place == RHI_PLACE_FREED && event->serial == a->object.serial;
+        tenant *t = is_last ? &a->tenants[0] : &a->tenants[a->tenant_count++];
+        rhi__make_id(a->reader, event->type, event->serial, t->id, sizeof t->id);
+        t->death = event->death;
+        t->time = event->time;
+        t->thread = event->thread;
+    }
+}
+
+static rhi_error *gather(answer *a, const char *operand)
+{
+    RHI_TRY(rhi__resolve(a->session, a->reader, operand, &a->address));
+    if (!rhi__place_of(a->reader, a->address, &a->place, &a->object))
+        return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read%s%s", a->address,
+                          a->reader->memory->truncated[0] ? ": " : "", a->reader->memory->truncated);
+    if (a->place > RHI_PLACE_UNUSED)
+        return NULL;
+    a->event_count = a->reader->ops->history(a->reader, a->object.address, 0, a->events, EVENTS_MAX);
+    gather_tenants(a);
+    if (a->place != RHI_PLACE_LIVE)
+        return NULL;
+    a->bytes = rhi__object_bytes(a->reader, &a->object, &a->scratch);
+    if (!a->bytes)
+        rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full", a->object.address);
+    if (rhi__option(a->args, "--ledger")) {
+        rhi_holders holders = {0};
+        uint64_t end = a->object.address + a->object.slot_size;
+        rhi_error *error = rhi__scan_objects(a->session, a->reader, a->object.address, end, &holders);
+        if (!error)
+            error = rhi__scan_words(a->session, a->reader, a->object.address, end, &holders);
+        if (!error)
+            rhi__ledger(a->reader, &a->object, &holders, &a->ledger);
+        free(holders.items);
+        a->has_ledger = !error;
+        return error;
+    }
+    return NULL;
+}
+
+/* ---- fields ------------------------------------------------------------------------------------------------ */
+
+/* One element of a field, ready to print. */
+typedef struct field_row {
+    char name[RHI_NAME_SIZE + 32];
+    const rhi_field *field;
+    uint64_t value;
+    double real;
+    char text[BYTES_SHOWN * 4 + 8]; /* bytes, escaped, for people */
+    char raw[BYTES_SHOWN + 1];      /* bytes, for JSON */
+    char target[RHI_ID_SIZE];       /* empty: none */
+    const char *target_status;      /* NULL: not a reference, or NULL */
+} field_row;
+
+static void fill_reference(answer *a, field_row *row)
+{
+    enum rhi_place place;
+    rhi_object object;
+    if (row->value == 0)
+        return;
+    if (!rhi__place_of(a->reader, row->value, &place, &object)) {
+        row->target_status = "unreadable";
+        return;
+    }
+    row->target_status = rhi__place_word(place);
+    if (place <= RHI_PLACE_FREED && object.address == row->value)
+        rhi__object_id(a->reader, &object, row->target, sizeof row->target);
+    else if (place <= RHI_PLACE_UNUSED)
+        row->target_status = place == RHI_PLACE_UNUSED ? "unused" : "interior";
+}
+
+static bool fill_bytes(answer *a, field_row *row, uint64_t first, uint64_t count)
+{
+    uint64_t shown = count < BYTES_SHOWN ? count : BYTES_SHOWN;
+    uint64_t got = rhi__memory_read(a->reader->memory, first, row->raw, shown);
+    char *to = row->text;
+    *to++ = '"';
+    for (uint64_t i = 0; i < got; i++) {
+        unsigned char c = (unsigned char)row->raw[i];
+        if (c == '"' || c == '\\')
+            to += sprintf(to, "\\%c", c);
+        else if (c == '\n')
+            to += sprintf(to, "\\n");
+        else
+            to += c < 32 || c == 127 ? sprintf(to, "\\x%02x", c) : sprintf(to, "%c", c);
+    }
+    sprintf(to, "\"%s", count > shown ? "…" : "");
+    row->raw[got] = '\0';
+    row->value = count;
+    return got == shown;
+}
+
+static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t element, field_row *row)
+{
+    uint8_t bytes[16] = {0};
+    uint64_t at = first + element * field->stride + field->element_offset;
+    rhi__slot_name(field, element, row->name, sizeof row->name);
+    row->field = field;
+    row->text[0] = row->target[0] = '\0';
+    row->target_status = NULL;
+    if (rhi__memory_read(a->reader->memory, at, bytes, field->width) != field->width)
+        return false;
+    row->value = rhi__load(bytes, field->width);
+    if (field->kind <= RHI_KIND_BORROWED) {
+        fill_reference(a, row);
+    } else if (field->kind == RHI_KIND_INT && field->width < 8 && field->width && row->value >> (field->width * 8 - 1) & 1) {
+        row->value |= UINT64_MAX << (field->width * 8);
+    } else if (field->kind == RHI_KIND_FLOAT) {
+        float narrow;
+        memcpy(&narrow, bytes, sizeof narrow);
+        memcpy(&row->real, bytes, sizeof row->real);
+        row->real = field->width == 4 ? (double)narrow : row->real;
+    }
+    return true;
+}
+
+/* Calls show for each row of the fields, up to the limit; returns how many rows there are. */
+static uint64_t each_field_row(answer *a, void (*show)(answer *a, const field_row *row))
+{
+    field_row row;
+    uint64_t total = 0, first, count;
+    if (!a->bytes || a->object.type >= a->reader->types.count)
+        return 0;
+    const rhi_type *type = &a->reader->types.items[a->object.type];
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const rhi_field *field = &type->fields[i];
+        bool readable = rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count);
+        if (!readable)
+            rhi__reader_problem(a->reader, "%s: the element count of field %s makes no sense (corrupt object?)", type->name, field->name);
+        if (readable && field->kind == RHI_KIND_BYTES) {
+            snprintf(row.name, sizeof row.name, "%s", field->name);
+            row.field = field;
+            row.target[0] = '\0';
+            row.target_status = NULL;
+            readable = fill_bytes(a, &row, first, count);
+            if (total++ < a->args->limit)
+                show(a, &row);
+            count = 0;
+        }
+        uint64_t room = total < a->args->limit ? a->args->limit - total : 0;
+        for (uint64_t element = 0; readable && element < count && element < room; element++)
+            if ((readable = fill_row(a, field, first, element, &row)))
+                show(a, &row);
+        total += count;
+        if (!readable)
+            rhi__reader_problem(a->reader, "%s: field %s cannot be read", type->name, field->name);
+    }
+    return total;
+}
+
+static const char *const kind_words[] = {"strong", "weak", "borrowed", "int", "uint", "float", "bytes"};
+
+static void print_row(answer *a, const field_row *row)
+{
+    rhi_session *s = a->session;
+    rhi__print(s, "  %-20s ", row->name);
+    switch (row->field->kind) {
+    case RHI_KIND_INT:
+        rhi__print(s, "%" PRId64 "\n", (int64_t)row->value);
+        break;
+    case RHI_KIND_UINT:
+        rhi__print(s, "%" PRIu64 "\n", row->value);
+        break;
+    case RHI_KIND_FLOAT:
+        rhi__print(s, "%.17g\n", row->real);
+        break;
+    case RHI_KIND_BYTES:
+        rhi__print(s, "%s\n", row->text);
+        break;
+    default:
+        if (row->value == 0)
+            rhi__print(s, "NULL\n");
+        else
+            rhi__print(s, "%s0x%" PRIx64 " %s%s%s%s\n", row->field->kind == RHI_KIND_STRONG ? "" : row->field->kind == RHI_KIND_WEAK ? "weak " : "borrowed ",
+                       row->value, row->target, row->target[0] ? "" : "(", row->target[0] ? "" : row->target_status,
+                       row->target[0] ? strcmp(row->target_status, "freed") == 0 ? " (freed: stale)" : "" : ")");
+    }
+}
+
+static void json_row(answer *a, const field_row *row)
+{
+    json_t *json = json_object(), *value;
+    switch (row->field->kind) {
+    case RHI_KIND_INT:
+        value = json_integer((json_int_t)row->value);
+        break;
+    case RHI_KIND_UINT:
+        value = rhi__json_u64(row->value);
+        break;
+    case RHI_KIND_FLOAT:
+        value = json_real(row->real);
+        value = value ? value : json_sprintf("%g", row->real); /* inf and nan are no JSON numbers */
+        break;
+    case RHI_KIND_BYTES:
+        value = rhi__json_text(row->raw);
+        break;
+    default:
+        value = row->value ? rhi__json_address(row->value) : json_null();
+    }
+    json_object_set_new(json, "name", rhi__json_text(row->name));
+    json_object_set_new(json, "kind", json_string(kind_words[row->field->kind]));
+    json_object_set_new(json, "value", value);
+    json_object_set_new(json, "target", row->target[0] ? json_string(row->target) : json_null());
+    json_object_set_new(json, "target_status", row->target_status ? json_string(row->target_status) : json_null());
+    rhi__json_item(a->session, json);
+}
+
+/* ---- rendering ------------------------------------------------------------------------------------------------ */
+
+static void time_text(uint64_t time, char *text, size_t size)
+{
+    time_t seconds = (time_t)(time / 1000000000u);
+    struct tm parts;
+    text[0] = '\0';
+    if (time && gmtime_r(&seconds, &parts)) {
+        size_t used = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &parts);
+        snprintf(text + used, size - used, ".%06uZ", (unsigned)(time / 1000 % 1000000));
+    }
+}
+
+static const char *event_word(uint8_t kind)
+{
+    static const char *const words[] = {"other", "alloc", "free", "finalize", "resurrect"};
+    return words[kind < sizeof words / sizeof *words ? kind : 0];
+}
+
+static void print_history(answer *a)
+{
+    char when[48], id[RHI_ID_SIZE];
+    if (!rhi__option(a->args, "--history"))
+        return;
+    if (a->event_count == 0)
+        rhi__print(a->session, "no recorded event (REFHEAP_OPTIONS=history=4096 keeps a history)\n");
+    for (uint64_t i = 0; i < a->event_count && i < a->args->limit; i++) {
+        const rhi_event *e = &a->events[i];
+        time_text(e->time, when, sizeof when);
+        rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
+        rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s, %s, thread %u\n", e->sequence, event_word(e->kind), id,
+                   e->kind == RHI_EVENT_FREE ? " by " : "", e->kind == RHI_EVENT_FREE ? rhi__death_word(e->death) : "", when, e->thread);
+    }
+}
+
+static void print_tenants(answer *a)
+{
+    char when[48];
+    for (unsigned i = a->place == RHI_PLACE_FREED; i < a->tenant_count && i < a->args->limit; i++) {
+        time_text(a->tenants[i].time, when, sizeof when);
+        rhi__print(a->session, "  earlier here: %s, freed by %s%s%s\n", a->tenants[i].id, rhi__death_word(a->tenants[i].death),
+                   when[0] ? " at " : "", when);
+    }
+}
+
+static void print_live(answer *a)
+{
+    char id[RHI_ID_SIZE], count[32];
+    uint64_t offset = a->address - a->object.address;
+    uint64_t size = a->bytes ? rhi__object_size(a->reader, &a->object, a->bytes) : a->object.slot_size;
+    const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
+    rhi__object_id(a->reader, &a->object, id, sizeof id);
+    rhi__count_text(&a->object, count, sizeof count);
+    rhi__print(a->session, "0x%" PRIx64 " is %s", a->address, id);
+    if (offset)
+        rhi__print(a->session, " + %" PRIu64 " bytes (the object begins at 0x%" PRIx64 ")", offset, a->object.address);
+    rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, heap %" PRIu64 "%s%s\n", rhi__state_word(&a->object),
+               a->object.immortal ? "" : "refcount ", count, size, heap->number, heap->name[0] ? " " : "", heap->name);
+    if (heap->provisional)
+        rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
+    uint64_t rows = each_field_row(a, print_row);
+    if (rows > a->args->limit)
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", rows - a->args->limit);
+    print_tenants(a);
+    if (a->has_ledger)
+        rhi__ledger_print(a->session, &a->ledger);
+}
+
+static void print_text(answer *a)
+{
+    rhi_session *s = a->session;
+    char when[48];
+    const rhi_region *region = rhi__memory_region(a->reader->memory, a->address);
+    const rhi_own_range *own = rhi__own_at(a->reader, a->address);
+    switch (a->place) {
+    case RHI_PLACE_LIVE:
+        print_live(a);
+        break;
+    case RHI_PLACE_FREED:
+        time_text(a->tenants[0].time, when, sizeof when);
+        rhi__print(s, "0x%" PRIx64 " was %s: freed by %s%s%s; its slot at 0x%" PRIx64 " is free (heap %" PRIu64 ")\n", a->address,
+                   a->tenants[0].id, rhi__death_word(a->tenants[0].death), when[0] ? " at " : "", when, a->object.address,
+                   a->reader->heaps.items[a->object.heap].number);
+        print_tenants(a);
+        break;
+    case RHI_PLACE_UNUSED:
+        rhi__print(s, "0x%" PRIx64 " is a slot of heap %" PRIu64 " that was never used\n", a->address,
+                   a->reader->heaps.items[a->object.heap].number);
+        break;
+    case RHI_PLACE_INTERNAL:
+        rhi__print(s, "0x%" PRIx64 " is the runtime's own memory (%s)\n", a->address, own ? own->what : "?");
+        break;
+    case RHI_PLACE_UNMANAGED:
+        rhi__print(s, "0x%" PRIx64 " is not of a refheap heap: it lies in %s (0x%" PRIx64 "-0x%" PRIx64 ", %c%c%c)\n", a->address,
+                   region && region->path[0] ? region->path : "anonymous memory", region ? region->start : 0, region ? region->end : 0,
+                   region && region->flags & RHI_REGION_READ ? 'r' : '-', region && region->flags & RHI_REGION_WRITE ? 'w' : '-',
+                   region && region->flags & RHI_REGION_EXECUTE ? 'x' : '-');
+        break;
+    case RHI_PLACE_UNMAPPED:
+        rhi__print(s, "0x%" PRIx64 " is not mapped: no memory there\n", a->address);
+        break;
+    }
+    print_history(a);
+    rhi__print_incomplete(s);
+}
+
+static json_t *tenant_json(const tenant *t)
+{
+    char when[48];
+    time_text(t->time, when, sizeof when);
+    json_t *json = json_pack("{s:s, s:s}", "id", t->id, "reason", rhi__death_word(t->death));
+    json_object_set_new(json, "time", when[0] ? json_string(when) : json_null());
+    json_object_set_new(json, "thread", t->thread ? json_integer(t->thread) : json_null());
+    return json;
+}
+
+static void json_history(answer *a)
+{
+    char when[48], id[RHI_ID_SIZE];
+    rhi__json_array(a->session, "history");
+    for (uint64_t i = 0; rhi__option(a->args, "--history") && i < a->event_count && i < a->args->limit; i++) {
+        const rhi_event *e = &a->events[i];
+        time_text(e->time, when, sizeof when);
+        rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
+        json_t *json = json_pack("{s:I, s:s, s:s, s:s, s:i}", "event", (json_int_t)e->sequence, "kind", event_word(e->kind), "id", id,
+                                 "time", when, "thread", (int)e->thread);
+        if (e->kind == RHI_EVENT_FREE)
+            json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
+        rhi__json_item(a->session, json);
+    }
+    rhi__json_array_end(a->session);
+}
+
+static void print_json(answer *a)
+{
+    rhi_session *s = a->session;
+    bool in_slot = a->place <= RHI_PLACE_UNUSED;
+    const rhi_region *region = rhi__memory_region(a->reader->memory, a->address);
+    rhi__json_begin(s);
+    rhi__json_key(s, "address", rhi__json_address(a->address));
+    rhi__json_key(s, "status", json_string(rhi__place_word(a->place)));
+    rhi__json_key(s, "object", a->place == RHI_PLACE_LIVE ? rhi__object_json(a->reader, &a->object) : json_null());
+    rhi__json_key(s, "offset", rhi__json_u64(in_slot ? a->address - a->object.address : 0));
+    rhi__json_array(s, "fields");
+    uint64_t rows = each_field_row(a, json_row);
+    rhi__json_array_end(s);
+    if (rows > a->args->limit)
+        rhi__json_key(s, "fields_total", rhi__json_u64(rows));
+    rhi__json_key(s, "ledger", a->has_ledger ? rhi__ledger_json(&a->ledger) : json_null());
+    rhi__json_array(s, "previous");
+    for (unsigned i = 0; i < a->tenant_count && i < a->args->limit; i++)
+        rhi__json_item(s, tenant_json(&a->tenants[i]));
+    rhi__json_array_end(s);
+    if (a->tenant_count > a->args->limit)
+        rhi__json_key(s, "previous_total", json_integer(a->tenant_count));
+    json_history(a);
+    if (a->place == RHI_PLACE_UNMANAGED && region)
+        rhi__json_key(s, "mapping", json_pack("{s:o, s:o, s:o}", "start", rhi__json_address(region->start), "end",
+                                              rhi__json_address(region->end), "path", rhi__json_text(region->path)));
+    rhi__json_end(s);
+}
+
+rhi_error *rhi__run_objat(rhi_session *session, const rhi_args *args, int *status)
+{
+    answer *a = calloc(1, sizeof *a);
+    (void)status;
+    if (!a)
+        return rhi__error_memory();
+    *a = (answer){.session = session, .args = args};
+    rhi_error *error = rhi__session_reader(session, &a->reader);
+    if (!error)
+        error = gather(a, args->operands[0]);
+    if (!error && args->json)
+        print_json(a);
+    else if (!error)
+        print_text(a);
+    rhi__scratch_free(&a->scratch);
+    free(a);
+    return error;
+}

@@ -1,0 +1,330 @@
+/* cmd_refs.c - `refs`: who holds an object, what it holds, and whether that explains its count. */
+#include "array.h"
+#include "command.h"
+#include "objects.h"
+#include "output.h"
+#include "words.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct referent {
+    char name[RHI_NAME_SIZE + 32];
+    uint64_t value;
+    uint8_t kind; /* enum rhi_field_kind */
+    char target[RHI_ID_SIZE];
+    const char *status;
+} referent;
+
+typedef struct answer {
+    rhi_session *session;
+    rhi_reader *reader;
+    const rhi_args *args;
+    rhi_object object;
+    rhi_holders holders;
+    uint64_t shown_holders; /* rows that are printed come first */
+    struct { referent *items; uint64_t count, capacity; } referents;
+    struct { uint32_t *items; uint64_t count, capacity; } path; /* objects, from the root's to this one */
+    rhi_holder path_root;
+    bool has_path, has_path_root, out_of_memory;
+    rhi_ledger ledger;
+} answer;
+
+/* ---- gathering ------------------------------------------------------------------------------------------- */
+
+static bool add_referent(void *context, const rhi_slot *slot)
+{
+    answer *a = context;
+    enum rhi_place place;
+    rhi_object object;
+    if (slot->field->kind != RHI_KIND_STRONG && !rhi__option(a->args, "--weak"))
+        return true;
+    if (!rhi__array_reserve(&a->referents, 1)) {
+        a->out_of_memory = true;
+        return false;
+    }
+    referent *r = &a->referents.items[a->referents.count++];
+    *r = (referent){.value = slot->value, .kind = slot->field->kind, .status = "unreadable"};
+    rhi__slot_name(slot->field, slot->element, r->name, sizeof r->name);
+    if (rhi__place_of(a->reader, slot->value, &place, &object)) {
+        r->status = rhi__place_word(place);
+        if (place <= RHI_PLACE_FREED)
+            rhi__object_id(a->reader, &object, r->target, sizeof r->target);
+    }
+    return true;
+}
+
+static rhi_error *gather_referents(answer *a)
+{
+    rhi_scratch scratch = {0};
+    const uint8_t *bytes = rhi__object_bytes(a->reader, &a->object, &scratch);
+    if (!bytes)
+        rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full", a->object.address);
+    else
+        rhi__each_slot(a->reader, &a->object, bytes, add_referent, a);
+    rhi__scratch_free(&scratch);
+    return a->out_of_memory ? rhi__error_memory() : NULL;
+}
+
+/* Weak rows are printed with --weak only; they never count. */
+static void drop_weak(answer *a)
+{
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < a->holders.count; i++)
+        if (!a->holders.items[i].weak || rhi__option(a->args, "--weak"))
+            a->holders.items[kept++] = a->holders.items[i];
+    a->holders.count = kept;
+}
+
+static rhi_error *gather_referrers(answer *a)
+{
+    uint64_t low = a->object.address, high = low + a->object.slot_size;
+    RHI_TRY(rhi__scan_objects(a->session, a->reader, low, high, &a->holders));
+    RHI_TRY(rhi__scan_words(a->session, a->reader, low, high, &a->holders));
+    for (uint64_t i = 0; i < a->holders.count; i++)
+        a->holders.items[i].target = a->object.address;
+    rhi__ledger(a->reader, &a->object, &a->holders, &a->ledger);
+    drop_weak(a);
+    rhi__sort_holders(&a->holders);
+    rhi__name_holders(a->session, a->reader, &a->holders, a->args->limit);
+    return NULL;
+}
+
+/* Breadth-first from the object towards its referrers, to the nearest one that is held from outside
+ * by something with a name, or else from outside at all. */
+static rhi_error *find_path(answer *a)
+{
+    rhi_graph *graph;
+    RHI_TRY(rhi__session_graph(a->session, &graph));
+    uint32_t start = rhi__object_index(a->reader, a->object.address);
+    uint32_t *next = malloc(((uint64_t)graph->count + 1) * sizeof *next); /* towards `start`; RHI_NO_OBJECT: not met */
+    uint32_t *queue = malloc(((uint64_t)graph->count + 1) * sizeof *queue);
+    uint32_t head = 0, tail = 0, found = RHI_NO_OBJECT;
+    rhi_error *error = next && queue && start != RHI_NO_OBJECT ? NULL : rhi__error_memory();
+    if (!error) {
+        memset(next, 0xff, ((uint64_t)graph->count + 1) * sizeof *next);
+        next[start] = start;
+        queue[tail++] = start;
+    }
+    while (!error && head < tail && found == RHI_NO_OBJECT) {
+        uint32_t i = queue[head++];
+        if (graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING) || rhi__ext(graph, i) > 0)
+            found = i;
+        if (head % 65536 == 0)
+            error = rhi__progress(a->session, "looking for a path", head, graph->count);
+        for (uint32_t e = graph->referrer_start[i]; e < graph->referrer_start[i + 1]; e++)
+            if (next[graph->referrer_from[e]] == RHI_NO_OBJECT) {
+                next[graph->referrer_from[e]] = i;
+                queue[tail++] = graph->referrer_from[e];
+            }
+    }
+    for (uint32_t i = found; !error && i != RHI_NO_OBJECT;) {
+        if (!rhi__array_reserve(&a->path, 1)) {
+            error = rhi__error_memory();
+            break;
+        }
+        a->path.items[a->path.count++] = i;
+        i = i == start ? RHI_NO_OBJECT : next[i];
+    }
+    free(next);
+    free(queue);
+    return error;
+}
+
+/* Who outside the heap holds the first object of the path? */
+static rhi_error *find_path_root(answer *a)
+{
+    if (a->path.count == 0)
+        return NULL;
+    rhi_holders holders = {0};
+    uint64_t low = rhi__object_address(a->reader, a->path.items[0]);
+    rhi_error *error = rhi__scan_words(a->session, a->reader, low, low + 1, &holders);
+    if (!error) {
+        rhi__sort_holders(&holders);
+        rhi__name_holders(a->session, a->reader, &holders, holders.count);
+        for (uint64_t i = 0; i < holders.count; i++) {
+            const rhi_holder *h = &holders.items[i];
+            /* A name that one can paste: a registered root, a variable; else whatever there is. */
+            bool better = !a->has_path_root || (!a->path_root.name[0] && h->name[0]) ||
+                          (a->path_root.kind == RHI_HOLDER_REGISTER && h->name[0] && h->kind != RHI_HOLDER_REGISTER);
+            if (!better)
+                continue;
+            a->path_root = *h;
+            a->path_root.target = low;
+            a->has_path_root = true;
+        }
+    }
+    free(holders.items);
+    return error;
+}
+
+/* ---- rendering ----------------------------------------------------------------------------------------------- */
+
+typedef struct step_search { uint64_t wanted; char name[RHI_NAME_SIZE + 32]; } step_search;
+
+static bool match_step(void *context, const rhi_slot *slot)
+{
+    step_search *s = context;
+    if (slot->value != s->wanted || slot->field->kind == RHI_KIND_BORROWED)
+        return true;
+    rhi__slot_name(slot->field, slot->element, s->name, sizeof s->name);
+    return false;
+}
+
+/* The object of a path step, and the field through which it holds the next one. */
+static bool path_step(answer *a, uint64_t i, rhi_object *object, char *id, size_t id_size, step_search *step)
+{
+    enum rhi_place place;
+    rhi_scratch scratch = {0};
+    *step = (step_search){0};
+    if (!rhi__place_of(a->reader, rhi__object_address(a->reader, a->path.items[i]), &place, object))
+        return false;
+    rhi__object_id(a->reader, object, id, id_size);
+    if (i + 1 < a->path.count) {
+        step->wanted = rhi__object_address(a->reader, a->path.items[i + 1]);
+        const uint8_t *bytes = rhi__object_bytes(a->reader, object, &scratch);
+        if (bytes)
+            rhi__each_slot(a->reader, object, bytes, match_step, step);
+    }
+    rhi__scratch_free(&scratch);
+    return true;
+}
+
+static void print_path(answer *a)
+{
+    rhi_object object;
+    step_search step;
+    char id[RHI_ID_SIZE];
+    if (!a->has_path)
+        return;
+    if (a->path.count == 0) {
+        rhi__print(a->session, "path: none: nothing outside holds it, directly or not\n");
+        return;
+    }
+    if (a->has_path_root)
+        rhi__print(a->session, "path: %s -> ", a->path_root.name[0] ? a->path_root.name : "(unnamed word)");
+    else
+        rhi__print(a->session, "path: (unknown holder) -> ");
+    for (uint64_t i = 0; i < a->path.count; i++)
+        if (path_step(a, i, &object, id, sizeof id, &step))
+            rhi__print(a->session, "%s%s%s%s", id, step.name[0] ? " ." : "", step.name, i + 1 < a->path.count ? " -> " : "\n");
+}
+
+static void print_referrers(answer *a)
+{
+    if (a->holders.count == 0)
+        rhi__print(a->session, "nothing was found that holds it\n");
+    else
+        rhi__print(a->session, "held by:\n");
+    for (uint64_t i = 0; i < a->holders.count && i < a->args->limit; i++)
+        rhi__holder_print(a->session, a->reader, &a->holders.items[i], "  ");
+    if (a->holders.count > a->args->limit)
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->holders.count - a->args->limit);
+    rhi__ledger_print(a->session, &a->ledger);
+}
+
+static void print_referents(answer *a)
+{
+    static const char *const words[] = {"", "weak ", "borrowed "};
+    rhi__print(a->session, a->referents.count ? "holds:\n" : "holds nothing\n");
+    for (uint64_t i = 0; i < a->referents.count && i < a->args->limit; i++) {
+        const referent *r = &a->referents.items[i];
+        rhi__print(a->session, "  %-28s -> %s", r->name, words[r->kind]);
+        if (r->target[0])
+            rhi__print(a->session, "%s%s\n", r->target, strcmp(r->status, "freed") == 0 ? " (freed: stale)" : "");
+        else
+            rhi__print(a->session, "0x%" PRIx64 " (%s)\n", r->value, r->status);
+    }
+    if (a->referents.count > a->args->limit)
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->referents.count - a->args->limit);
+}
+
+static void print_text(answer *a, bool in, bool out)
+{
+    char id[RHI_ID_SIZE], count[32];
+    rhi__object_id(a->reader, &a->object, id, sizeof id);
+    rhi__count_text(&a->object, count, sizeof count);
+    rhi__print(a->session, "%s at 0x%" PRIx64 ": %s, %s%s\n", id, a->object.address, rhi__state_word(&a->object),
+               a->object.immortal ? "" : "refcount ", count);
+    if (in)
+        print_referrers(a);
+    if (out)
+        print_referents(a);
+    print_path(a);
+    rhi__print_incomplete(a->session);
+}
+
+static void json_path(answer *a)
+{
+    rhi_object object;
+    step_search step;
+    char id[RHI_ID_SIZE];
+    rhi__json_array(a->session, "path");
+    if (a->has_path_root)
+        rhi__json_item(a->session, rhi__holder_json(a->reader, &a->path_root));
+    for (uint64_t i = 0; i < a->path.count; i++)
+        if (path_step(a, i, &object, id, sizeof id, &step))
+            rhi__json_item(a->session, json_pack("{s:s, s:s?}", "object", id, "name", step.name[0] ? step.name : NULL));
+    rhi__json_array_end(a->session);
+}
+
+static void print_json(answer *a)
+{
+    static const char *const words[] = {"strong", "weak", "borrowed"};
+    rhi_session *s = a->session;
+    rhi__json_begin(s);
+    rhi__json_key(s, "object", rhi__object_json(a->reader, &a->object));
+    rhi__json_array(s, "referrers");
+    for (uint64_t i = 0; i < a->holders.count && i < a->args->limit; i++)
+        rhi__json_item(s, rhi__holder_json(a->reader, &a->holders.items[i]));
+    rhi__json_array_end(s);
+    if (a->holders.count > a->args->limit)
+        rhi__json_key(s, "referrers_total", rhi__json_u64(a->holders.count));
+    rhi__json_array(s, "referents");
+    for (uint64_t i = 0; i < a->referents.count && i < a->args->limit; i++) {
+        const referent *r = &a->referents.items[i];
+        rhi__json_item(s, json_pack("{s:s, s:s, s:s?, s:s, s:o}", "name", r->name, "strength", words[r->kind], "target",
+                                    r->target[0] ? r->target : NULL, "target_status", r->status, "value", rhi__json_address(r->value)));
+    }
+    rhi__json_array_end(s);
+    if (a->referents.count > a->args->limit)
+        rhi__json_key(s, "referents_total", rhi__json_u64(a->referents.count));
+    if (a->has_path)
+        json_path(a);
+    rhi__json_key(s, "ledger", rhi__option(a->args, "--out") && !rhi__option(a->args, "--in") ? json_null() : rhi__ledger_json(&a->ledger));
+    rhi__json_end(s);
+}
+
+static rhi_error *gather(answer *a, bool in, bool out)
+{
+    RHI_TRY(rhi__session_reader(a->session, &a->reader));
+    RHI_TRY(rhi__resolve_object(a->session, a->reader, a->args->operands[0], &a->object));
+    if (in)
+        RHI_TRY(gather_referrers(a));
+    if (out)
+        RHI_TRY(gather_referents(a));
+    if (rhi__option(a->args, "--path")) {
+        RHI_TRY(find_path(a));
+        RHI_TRY(find_path_root(a));
+        a->has_path = true;
+    }
+    return NULL;
+}
+
+rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status)
+{
+    bool only_in = rhi__option(args, "--in"), only_out = rhi__option(args, "--out");
+    bool in = only_in || !only_out, out = only_out || !only_in;
+    answer a = {.session = session, .args = args};
+    (void)status;
+    rhi_error *error = gather(&a, in, out);
+    if (!error && args->json)
+        print_json(&a);
+    else if (!error)
+        print_text(&a, in, out);
+    free(a.holders.items);
+    free(a.referents.items);
+    free(a.path.items);
+    return error;
+}

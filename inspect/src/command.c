@@ -1,0 +1,143 @@
+/* command.c - the command table, its JSON form for doors, and completion (see command.h). */
+#include "command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const rhi_option rhi__common_options[] = {
+    {"--json", NULL, "answer as one JSON document"},
+    {"--limit", "N", "rows of each list (default 20, JSON 1000; 0: all)"},
+    {"--heap", "N", "only this heap"},
+    {"--help", NULL, "this text"},
+    {NULL, NULL, NULL},
+};
+
+static const rhi_command table[] = {
+    {
+        .name = "objat", .usage = "objat [--option…] ADDRESS", .summary = "what is at an address",
+        .help = "Says what is there: a live object with its fields, a pointer into one, a freed slot (who died there, how), an\n"
+                "earlier tenant of a reused slot, memory that is not managed, or nothing mapped. ADDRESS is a number, an object's\n"
+                "name like node#12, or an expression. Reads only the slot, its slab and the history; changes nothing.",
+        .operands_min = 1, .operands_max = 1,
+        .options = {{"--ledger", NULL, "count who holds it (reads the whole heap)"},
+                    {"--history", NULL, "all recorded events of this address"}},
+        .run = rhi__run_objat,
+    },
+    {
+        .name = "refs", .usage = "refs [--option…] OBJECT", .summary = "who holds an object, and what it holds",
+        .help = "Lists referrers (fields of objects, registered roots, registers, stack words, module data; named where debug info\n"
+                "knows them) and referents, and sets the stored count against what was found. OBJECT is an address, an object's\n"
+                "name like node#12, or an expression.",
+        .operands_min = 1, .operands_max = 1,
+        .options = {{"--in", NULL, "only who holds it"},
+                    {"--out", NULL, "only what it holds"},
+                    {"--weak", NULL, "also references that own no count"},
+                    {"--path", NULL, "also the shortest path from something held from outside"}},
+        .run = rhi__run_refs,
+    },
+    {
+        .name = "gcgraph", .usage = "gcgraph [--option…] [OBJECT, …]", .summary = "the graph around objects, or the heap's cycles",
+        .help = "With objects: what is around them, up to --depth references away in both directions, and the cycles among that.\n"
+                "Without: every cycle of the heap, with the verdict: garbage (all counts of its objects come from inside) or held,\n"
+                "and by whom. Pictures are drawn by Graphviz.",
+        .operands_min = 0, .operands_max = RHI_OPERANDS_MAX,
+        .options = {{"--cycles", NULL, "only objects that are part of a cycle"},
+                    {"--garbage", NULL, "only cycles that are garbage"},
+                    {"--depth", "N", "how far to go from the objects (default 2)"},
+                    {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects)"},
+                    {"--svg", "FILE", "draw it (needs Graphviz's dot)"}},
+        .run = rhi__run_gcgraph,
+    },
+};
+
+enum { TABLE_SIZE = sizeof table / sizeof *table };
+
+const rhi_command *rhi__command_at(unsigned index)
+{
+    return index < TABLE_SIZE ? &table[index] : NULL;
+}
+
+const rhi_command *rhi__command_find(const char *name)
+{
+    for (unsigned i = 0; i < TABLE_SIZE; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    return NULL;
+}
+
+static void add_options(json_t *array, const rhi_option *options)
+{
+    for (; options->name; options++)
+        json_array_append_new(array, json_pack("{s:s, s:s?, s:s}", "name", options->name, "argument", options->argument, "help", options->help));
+}
+
+const char *rhi_commands(void)
+{
+    static char *text; /* made once, kept: "Static." for the caller */
+    if (text)
+        return text;
+    json_t *commands = json_array();
+    for (unsigned i = 0; i < TABLE_SIZE; i++) {
+        json_t *options = json_array();
+        add_options(options, table[i].options);
+        add_options(options, rhi__common_options);
+        json_array_append_new(commands, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "name", table[i].name, "usage", table[i].usage,
+                                                  "summary", table[i].summary, "help", table[i].help, "operand",
+                                                  table[i].operands_max ? "expression" : "none", "options", options));
+    }
+    text = json_dumps(commands, JSON_COMPACT);
+    json_decref(commands);
+    return text ? text : "[]";
+}
+
+/* ---- completion --------------------------------------------------------------------------------------- */
+
+typedef struct completions {
+    const char *prefix;
+    char *buffer;
+    size_t size, used, count;
+} completions;
+
+static void offer(completions *c, const char *word, const char *tail)
+{
+    size_t length = strlen(word) + strlen(tail);
+    if (strncmp(word, c->prefix, strlen(c->prefix)) != 0)
+        return;
+    c->count++;
+    if (c->used + length + 2 > c->size)
+        return;
+    c->used += (size_t)snprintf(c->buffer + c->used, c->size - c->used, "%s%s%s", c->used ? "\n" : "", word, tail);
+}
+
+size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *name, const char *line, char *buffer, size_t size)
+{
+    const rhi_command *command = rhi__command_find(name);
+    const char *word = line + strlen(line);
+    while (word > line && !strchr(" \t,", word[-1]))
+        word--;
+    completions c = {.prefix = word, .buffer = buffer, .size = size};
+    if (size)
+        buffer[0] = '\0';
+    if (!command || size == 0)
+        return 0;
+    if (word[0] == '-') {
+        for (const rhi_option *o = command->options; o->name; o++)
+            offer(&c, o->name, o->argument ? "=" : "");
+        for (const rhi_option *o = rhi__common_options; o->name; o++)
+            offer(&c, o->name, o->argument ? "=" : "");
+        return c.count;
+    }
+    rhi_reader *reader;
+    session->target = target;
+    rhi_error *error = command->operands_max ? rhi__session_reader(session, &reader) : rhi__error_memory();
+    for (uint64_t i = 0; !error && i < reader->types.count; i++) {
+        bool repeated = reader->types.items[i].size == 0; /* entry 0 is no type */
+        for (uint64_t k = 0; k < i && !repeated; k++)
+            repeated = strcmp(reader->types.items[k].name, reader->types.items[i].name) == 0;
+        if (!repeated)
+            offer(&c, reader->types.items[i].name, "#");
+    }
+    rhi__error_free(error);
+    session->target = NULL;
+    return c.count;
+}

@@ -1,0 +1,132 @@
+/* draw.c - a selection as a Graphviz picture.
+ * Colours: orange what nothing outside holds (garbage), green what is held, blue immortals; a double
+ * border marks the objects that were asked for. */
+#include "selection.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+typedef struct drawing {
+    const rhi_selection *selection;
+    FILE *file;
+    uint64_t drawn;
+} drawing;
+
+/* Type and field names are the program's: no quote or backslash of theirs may end a label. */
+static void put_escaped(FILE *file, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', file);
+        fputc(*text, file);
+    }
+}
+
+static bool is_drawn(const drawing *d, uint32_t index)
+{
+    for (uint64_t i = 0; i < d->drawn; i++)
+        if (d->selection->nodes.items[i] == index)
+            return true;
+    return false;
+}
+
+static void draw_node(const drawing *d, uint32_t index)
+{
+    const rhi_selection *s = d->selection;
+    rhi_object object;
+    char id[RHI_ID_SIZE], count[32];
+    if (!rhi__object_at_index(s->reader, index, &object))
+        return;
+    rhi__object_id(s->reader, &object, id, sizeof id);
+    rhi__count_text(&object, count, sizeof count);
+    uint8_t flags = s->graph->flags[index];
+    const char *colour = flags & RHI_GRAPH_IMMORTAL ? "#cfe2f3" : flags & RHI_GRAPH_REACHED ? "#d9ead3" : "#f9cb9c";
+    fprintf(d->file, "  n%" PRIu32 " [fillcolor=\"%s\"%s, label=\"", index, colour, s->depth[index] == 0 ? ", peripheries=2" : "");
+    put_escaped(d->file, id);
+    fprintf(d->file, "\\n%s%s\"];\n", object.immortal ? "" : "count ", count);
+}
+
+static bool draw_edge(void *context, const rhi_edge *edge)
+{
+    const drawing *d = context;
+    char name[RHI_NAME_SIZE + 32];
+    if (!is_drawn(d, edge->to))
+        return true;
+    rhi__slot_name(edge->field, edge->element, name, sizeof name);
+    fprintf(d->file, "  n%" PRIu32 " -> n%" PRIu32 " [label=\"", edge->from, edge->to);
+    put_escaped(d->file, name);
+    fprintf(d->file, "\"%s];\n", edge->field->kind == RHI_KIND_STRONG ? "" : ", style=dashed");
+    return true;
+}
+
+static rhi_error *write_dot(const rhi_selection *selection, FILE *file, uint64_t *left_out)
+{
+    uint64_t count = selection->nodes.count;
+    drawing d = {.selection = selection, .file = file, .drawn = count < RHI_DRAWN_MAX ? count : RHI_DRAWN_MAX};
+    *left_out = count - d.drawn;
+    fprintf(file, "digraph refheap {\n  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\"];\n"
+                  "  edge [fontname=\"Helvetica\", fontsize=10];\n");
+    fprintf(file, "  labelloc=b; label=\"orange: garbage (held only from inside); green: held; blue: immortal");
+    if (*left_out)
+        fprintf(file, "\\n%" PRIu64 " more objects are left out", *left_out);
+    fprintf(file, "\";\n");
+    for (uint64_t i = 0; i < d.drawn; i++)
+        draw_node(&d, selection->nodes.items[i]);
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < d.drawn && !error; i++)
+        error = rhi__each_edge(selection->reader, selection->nodes.items[i], draw_edge, &d);
+    fprintf(file, "}\n");
+    return error;
+}
+
+/* A debugger may reap our child before we do (it waits for any): then only the file tells. */
+static rhi_error *run_dot(const char *dot_path, const char *svg_path)
+{
+    char *arguments[] = {"dot", "-Tsvg", "-o", (char *)svg_path, (char *)dot_path, NULL};
+    struct stat written;
+    pid_t pid;
+    int status = 0;
+    unlink(svg_path);
+    int wrong = posix_spawnp(&pid, "dot", NULL, NULL, arguments, environ);
+    if (wrong)
+        return rhi__error("cannot run Graphviz's dot: %s (install the package graphviz, or use --dot)", strerror(wrong));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    while (kill(pid, 0) == 0 && errno != ESRCH)
+        usleep(10000); /* not reaped by us and still running */
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || stat(svg_path, &written) != 0 || written.st_size == 0)
+        return rhi__error("Graphviz's dot could not write %s", svg_path);
+    return NULL;
+}
+
+rhi_error *rhi__draw(const rhi_selection *selection, const char *dot_path, const char *svg_path, uint64_t *left_out)
+{
+    char temporary[] = "/tmp/refheap-XXXXXX";
+    FILE *file;
+    if (dot_path) {
+        file = fopen(dot_path, "we");
+    } else {
+        int descriptor = mkstemp(temporary);
+        file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    }
+    const char *path = dot_path ? dot_path : temporary;
+    if (!file)
+        return rhi__error("cannot write %s: %s", path, strerror(errno));
+    rhi_error *error = write_dot(selection, file, left_out);
+    if (fclose(file) != 0 && !error)
+        error = rhi__error("cannot write %s: %s", path, strerror(errno));
+    if (!error && svg_path)
+        error = run_dot(path, svg_path);
+    if (!dot_path)
+        unlink(temporary);
+    return error;
+}

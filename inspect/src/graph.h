@@ -1,0 +1,59 @@
+/* graph.h - the object table and the graph of strong references, in compressed sparse rows.
+ *
+ * Objects are numbered in address order (block by block), 32-bit. Edges are strong slots: fields that
+ * own a count, those to rh_weak objects included, from live and dying objects. Invariant:
+ * edges of object i are edge_to[edge_start[i] .. edge_start[i + 1]), in slot order; referrers
+ * likewise; found[i] counts the edges to i that come from live objects. */
+#ifndef RHI_GRAPH_H
+#define RHI_GRAPH_H
+
+#include "reader.h"
+
+enum { RHI_NO_OBJECT = UINT32_MAX };
+
+enum rhi_graph_flag {
+    RHI_GRAPH_DYING = 1,
+    RHI_GRAPH_IMMORTAL = 2,
+    RHI_GRAPH_CORRUPT = 4,  /* live by the bitmap, but its header is no live object's */
+    RHI_GRAPH_REACHED = 8   /* strongly reachable from an immortal or dying object or one with ext > 0 */
+};
+
+typedef struct rhi_graph {
+    uint32_t count;
+    uint32_t *stored; /* stored count */
+    uint32_t *found;
+    uint8_t *flags;
+    uint32_t *edge_start, *edge_to;
+    uint32_t *referrer_start, *referrer_from;
+    uint64_t edge_count, edge_capacity;
+    /* Strongly connected components that are cycles: members of cycle c are
+     * cycle_member[cycle_start[c] .. cycle_start[c + 1]). Made by rhi__graph_cycles. */
+    uint32_t *cycle_start, *cycle_member;
+    uint32_t cycle_count;
+    bool has_cycles;
+} rhi_graph;
+
+struct rhi_session;
+rhi_error *rhi__graph_build(struct rhi_session *session, rhi_reader *reader, rhi_graph **graph);
+/* Finds the cycles: components of two or more objects, or one with an edge to itself. Objects that no
+ * cycle can pass are peeled off first, then R. E. Tarjan, "Depth-first search and linear graph
+ * algorithms" (1972), without recursion. */
+rhi_error *rhi__graph_cycles(struct rhi_session *session, rhi_graph *graph);
+void rhi__graph_free(rhi_graph *graph);
+
+/* The number of the live object whose slot contains the address, or RHI_NO_OBJECT. */
+uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address);
+/* The start of its slot. */
+uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index);
+/* Counts that come from no live object's field: stored - found. Meaningless for immortals. */
+static inline int64_t rhi__ext(const rhi_graph *graph, uint32_t index)
+{
+    return (int64_t)graph->stored[index] - (int64_t)graph->found[index];
+}
+
+/* Visits every live slot with its decoded header and its bytes (slot_size of them), in index order.
+ * What cannot be read is left out and noted as a problem. */
+typedef rhi_error *(*rhi_object_visitor)(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes);
+rhi_error *rhi__each_object(struct rhi_session *session, rhi_reader *reader, const char *what, rhi_object_visitor visit, void *context);
+
+#endif

@@ -1,0 +1,240 @@
+/* memory.c - regions, threads and bulk reads over the target seam (see memory.h). */
+#include "memory.h"
+#include "array.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the sink ------------------------------------------------------------------------------------ */
+
+void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags, uint64_t file_offset, const char *path)
+{
+    if (start >= end)
+        return;
+    char *copy = strdup(path ? path : "");
+    if (!copy || !rhi__array_reserve(&sink->regions, 1)) {
+        free(copy);
+        sink->out_of_memory = true;
+        return;
+    }
+    sink->regions.items[sink->regions.count++] =
+        (rhi_region){.start = start, .end = end, .file_offset = file_offset, .flags = flags, .path = copy};
+}
+
+void rhi_sink_thread(rhi_sink *sink, uint64_t lwp, uint64_t stack_pointer)
+{
+    if (!rhi__array_reserve(&sink->threads, 1)) {
+        sink->out_of_memory = true;
+        return;
+    }
+    sink->threads.items[sink->threads.count++] = (rhi_thread){
+        .lwp = lwp, .stack_pointer = stack_pointer, .first_register = (uint32_t)sink->registers.count};
+}
+
+void rhi_sink_register(rhi_sink *sink, const char *name, uint64_t value)
+{
+    if (sink->threads.count == 0 || sink->registers.count >= UINT32_MAX || !rhi__array_reserve(&sink->registers, 1)) {
+        sink->out_of_memory = sink->threads.count != 0;
+        return;
+    }
+    rhi_register *added = &sink->registers.items[sink->registers.count++];
+    snprintf(added->name, sizeof added->name, "%s", name ? name : "?");
+    added->value = value;
+    sink->threads.items[sink->threads.count - 1].register_count++;
+}
+
+void rhi__sink_clear(struct rhi_sink *sink)
+{
+    for (uint64_t i = 0; i < sink->regions.count; i++)
+        free(sink->regions.items[i].path);
+    free(sink->regions.items);
+    free(sink->threads.items);
+    free(sink->registers.items);
+    memset(sink, 0, sizeof *sink);
+}
+
+static int region_order(const void *left, const void *right)
+{
+    const rhi_region *a = left, *b = right;
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+/* Sorts the regions and cuts what overlaps: the map may come from a hostile core. */
+static void normalize_regions(struct rhi_sink *sink)
+{
+    if (sink->regions.count == 0)
+        return;
+    qsort(sink->regions.items, sink->regions.count, sizeof *sink->regions.items, region_order);
+    uint64_t kept = 0, end = 0;
+    for (uint64_t i = 0; i < sink->regions.count; i++) {
+        rhi_region region = sink->regions.items[i];
+        if (region.start < end) {
+            region.file_offset += end - region.start;
+            region.start = end;
+        }
+        if (region.start >= region.end) {
+            free(region.path);
+            continue;
+        }
+        end = region.end;
+        sink->regions.items[kept++] = region;
+    }
+    sink->regions.count = kept;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------- */
+
+static const rhi_target *way(const rhi_memory *memory)
+{
+    return memory->is_direct ? &memory->direct : memory->door;
+}
+
+static rhi_error *read_map(rhi_memory *memory)
+{
+    rhi__sink_clear(&memory->map);
+    const rhi_target *target = way(memory);
+    if (target->regions(target->context, &memory->map) != 0 || memory->map.regions.count == 0)
+        return rhi__error("the target's memory map cannot be read: is there a process or a core?");
+    const rhi_target *threads = target->threads ? target : memory->door;
+    memory->has_threads = threads->threads && threads->threads(threads->context, &memory->map) == 0 &&
+                          memory->map.threads.count > 0;
+    if (memory->map.out_of_memory)
+        return rhi__error_memory();
+    normalize_regions(&memory->map);
+    return NULL;
+}
+
+rhi_error *rhi__memory_open(rhi_memory *memory, const rhi_target *door)
+{
+    char message[sizeof((rhi_error *)0)->message];
+    memset(memory, 0, sizeof *memory);
+    memory->door = door;
+    /* A door whose reads are the engine's own needs no second way. */
+    if (rhi__core_truncated(door))
+        snprintf(memory->truncated, sizeof memory->truncated, "%s", rhi__core_truncated(door));
+    else if (door->core_path)
+        memory->is_direct = rhi_target_open_core(door->core_path, door->exe_path, &memory->direct, message, sizeof message) == 0;
+    else if (door->pid > 0)
+        memory->is_direct = rhi__process_open_stopped(door->pid, &memory->direct, message, sizeof message) == 0;
+    if (memory->is_direct && rhi__core_truncated(&memory->direct))
+        snprintf(memory->truncated, sizeof memory->truncated, "%s", rhi__core_truncated(&memory->direct));
+    rhi_error *error = read_map(memory);
+    if (error && memory->is_direct) {
+        rhi__error_free(error);
+        error = rhi__memory_use_door(memory);
+    }
+    if (error)
+        rhi__memory_close(memory);
+    return error;
+}
+
+void rhi__memory_close(rhi_memory *memory)
+{
+    if (memory->is_direct)
+        rhi_target_close(&memory->direct);
+    rhi__sink_clear(&memory->map);
+    memset(memory, 0, sizeof *memory);
+}
+
+rhi_error *rhi__memory_use_door(rhi_memory *memory)
+{
+    if (memory->is_direct) {
+        rhi_target_close(&memory->direct);
+        memory->is_direct = false;
+    }
+    return read_map(memory);
+}
+
+bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
+{
+    if (!memory->is_direct)
+        return true;
+    uint8_t direct[256], door[256];
+    if (size > sizeof direct)
+        size = sizeof direct;
+    uint64_t direct_got = memory->direct.read(memory->direct.context, address, direct, size);
+    uint64_t door_got = memory->door->read(memory->door->context, address, door, size);
+    return direct_got == size && door_got == size && memcmp(direct, door, size) == 0;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------- */
+
+enum { READ_STEP_BYTES = 1 << 20 }; /* the size at which debuggers read fastest */
+
+uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size)
+{
+    const rhi_target *target = way(memory);
+    uint64_t done = 0;
+    if (!rhi__range_ok(address, size))
+        size = UINT64_MAX - address;
+    while (done < size) {
+        uint64_t step = size - done < READ_STEP_BYTES ? size - done : READ_STEP_BYTES;
+        uint64_t got = target->read(target->context, address + done, (uint8_t *)buffer + done, step);
+        done += got < step ? got : step;
+        if (got < step)
+            break;
+    }
+    return done;
+}
+
+const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size, rhi_scratch *scratch, uint64_t *got)
+{
+    const uint8_t *direct = rhi__core_view(way(memory), address, size, got);
+    if (direct && *got == size)
+        return direct;
+    if (scratch->capacity < size) {
+        void *grown = realloc(scratch->bytes, size);
+        if (!grown) {
+            *got = 0;
+            return NULL;
+        }
+        scratch->bytes = grown;
+        scratch->capacity = size;
+    }
+    *got = rhi__memory_read(memory, address, scratch->bytes, size);
+    return *got ? scratch->bytes : NULL;
+}
+
+void rhi__scratch_free(rhi_scratch *scratch)
+{
+    free(scratch->bytes);
+    *scratch = (rhi_scratch){0};
+}
+
+bool rhi__memory_u64(rhi_memory *memory, uint64_t address, uint64_t *value)
+{
+    uint8_t bytes[8];
+    if (rhi__memory_read(memory, address, bytes, sizeof bytes) != sizeof bytes)
+        return false;
+    *value = rhi__load64(bytes);
+    return true;
+}
+
+bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t size)
+{
+    uint64_t got = rhi__memory_read(memory, address, text, size - 1);
+    if (got == 0)
+        return false;
+    text[got] = '\0';
+    for (char *c = text; *c; c++)
+        if (!isprint((unsigned char)*c))
+            *c = '?';
+    return true;
+}
+
+const rhi_region *rhi__memory_region(const rhi_memory *memory, uint64_t address)
+{
+    uint64_t low = 0, high = memory->map.regions.count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        const rhi_region *region = &memory->map.regions.items[middle];
+        if (address < region->start)
+            high = middle;
+        else if (address >= region->end)
+            low = middle + 1;
+        else
+            return region;
+    }
+    return NULL;
+}

@@ -1,0 +1,120 @@
+/* memory.h - the target's memory as the engine sees it: regions, threads, bulk reads.
+ *
+ * Stands between the target seam and everything else. Takes the direct way (core file, or
+ * process_vm_readv) where the target is local and both ways were seen to show the same bytes;
+ * otherwise the door's own reads. Invariant: `regions` is sorted and without overlap. */
+#ifndef RHI_MEMORY_H
+#define RHI_MEMORY_H
+
+#include "error.h"
+
+#include <refheap/inspect.h>
+#include <stdbool.h>
+
+typedef struct rhi_region {
+    uint64_t start, end, file_offset;
+    uint32_t flags; /* enum rhi_region_flag */
+    char *path;     /* never NULL */
+} rhi_region;
+
+typedef struct rhi_register {
+    char name[12];
+    uint64_t value;
+} rhi_register;
+
+typedef struct rhi_thread {
+    uint64_t lwp, stack_pointer;
+    uint32_t first_register, register_count; /* in rhi_sink.registers */
+} rhi_thread;
+
+/* What rhi_sink_* calls fill. */
+struct rhi_sink {
+    struct { rhi_region *items; uint64_t count, capacity; } regions;
+    struct { rhi_thread *items; uint64_t count, capacity; } threads;
+    struct { rhi_register *items; uint64_t count, capacity; } registers;
+    bool out_of_memory;
+};
+
+typedef struct rhi_memory {
+    const rhi_target *door; /* evaluate, name, interrupted, emit */
+    rhi_target direct;      /* the engine's own way, where open */
+    bool is_direct;
+    struct rhi_sink map;
+    bool has_threads; /* threads and registers could be had */
+    char truncated[160]; /* what a cut-off core lacks; empty: nothing */
+} rhi_memory;
+
+/* Opens memory for the door's target: decides the way and reads the map and the threads. */
+rhi_error *rhi__memory_open(rhi_memory *memory, const rhi_target *door);
+void rhi__memory_close(rhi_memory *memory);
+/* Gives the direct way up for the door's reads (they showed different bytes). */
+rhi_error *rhi__memory_use_door(rhi_memory *memory);
+/* Do both ways show the same `size` (at most 256) bytes at `address`? True if there is one way only. */
+bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size);
+
+/* Bytes read from the start on, up to the first unreadable one. */
+uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size);
+/* The same without a copy where that is possible. `scratch` holds the bytes otherwise; it starts as
+ * {0}, is reused by later views, and is freed with rhi__scratch_free. *got is the readable prefix;
+ * NULL if that is 0 or memory is short. */
+typedef struct rhi_scratch { void *bytes; uint64_t capacity; } rhi_scratch;
+const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size, rhi_scratch *scratch, uint64_t *got);
+void rhi__scratch_free(rhi_scratch *scratch);
+bool rhi__memory_u64(rhi_memory *memory, uint64_t address, uint64_t *value);
+/* NUL-terminated text, cut at size - 1 bytes; what is not printable becomes '?'. False if unreadable. */
+bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t size);
+/* The region that contains the address, or NULL. */
+const rhi_region *rhi__memory_region(const rhi_memory *memory, uint64_t address);
+
+void rhi__sink_clear(struct rhi_sink *sink);
+/* Is [start, start + size) inside without wrapping around? */
+static inline bool rhi__range_ok(uint64_t start, uint64_t size)
+{
+    return size <= UINT64_MAX - start;
+}
+
+/* Little-endian loads from untrusted bytes of any alignment. */
+static inline uint64_t rhi__load(const uint8_t *bytes, unsigned width)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < width && i < 8; i++)
+        value |= (uint64_t)bytes[i] << (8 * i);
+    return value;
+}
+static inline uint64_t rhi__load64(const uint8_t *bytes)
+{
+    uint64_t value;
+    __builtin_memcpy(&value, bytes, 8);
+    return value;
+}
+static inline uint32_t rhi__load32(const uint8_t *bytes)
+{
+    uint32_t value;
+    __builtin_memcpy(&value, bytes, 4);
+    return value;
+}
+static inline uint16_t rhi__load16(const uint8_t *bytes)
+{
+    uint16_t value;
+    __builtin_memcpy(&value, bytes, 2);
+    return value;
+}
+
+/* In target_core.c: reports the thread and its registers from the kernel's user_regs_struct. */
+void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words);
+/* Closes a core target; 0 if it is none. */
+int rhi__core_close(rhi_target *target);
+/* In target_core.c: bytes of a core without a copy; NULL if `target` is no core or nothing is there. */
+const uint8_t *rhi__core_view(const rhi_target *target, uint64_t address, uint64_t size, uint64_t *got);
+/* What a cut-off core lacks, in words, or NULL. */
+const char *rhi__core_truncated(const rhi_target *target);
+/* In target_process.c: opens a process that somebody else has stopped: reads and map alone. */
+int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size);
+/* In symbols.c: names words of module data by the ELF symbols of a core's or a process's modules. */
+typedef struct rhi_symbols rhi_symbols;
+rhi_symbols *rhi__symbols_core(const char *core_path, const char *exe_path);
+rhi_symbols *rhi__symbols_process(int64_t pid);
+void rhi__symbols_name(rhi_symbols *symbols, rhi_word *words, uint64_t count);
+void rhi__symbols_free(rhi_symbols *symbols);
+
+#endif

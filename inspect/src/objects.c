@@ -1,0 +1,195 @@
+/* objects.c - ids, places, operands of commands (see objects.h). */
+#include "objects.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void rhi__make_id(const rhi_reader *reader, uint32_t type, uint64_t serial, char *id, size_t size)
+{
+    snprintf(id, size, "%s#%" PRIu64, rhi__type_name(reader, type), serial);
+}
+
+void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id, size_t size)
+{
+    rhi__make_id(reader, object->type, object->serial, id, size);
+}
+
+void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size)
+{
+    const char *dot = strchr(field->name, '.');
+    if (field->form == RHI_FORM_ONE)
+        snprintf(name, size, "%s", field->name);
+    else if (dot)
+        snprintf(name, size, "%.*s[%" PRIu64 "]%s", (int)(dot - field->name), field->name, element, dot);
+    else
+        snprintf(name, size, "%s[%" PRIu64 "]", field->name, element);
+}
+
+const char *rhi__death_word(uint8_t death)
+{
+    static const char *const words[] = {"unknown", "release", "collect", "destroy"};
+    return words[death < sizeof words / sizeof *words ? death : 0];
+}
+
+const char *rhi__place_word(enum rhi_place place)
+{
+    static const char *const words[] = {"live", "freed", "unused", "internal", "unmanaged", "unmapped"};
+    return words[place];
+}
+
+bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object)
+{
+    const rhi_block *block = rhi__block_at(reader, address);
+    if (block) {
+        if (!rhi__slot_at(reader, block, address, object))
+            return false;
+        *place = object->state <= RHI_DYING ? RHI_PLACE_LIVE : object->state == RHI_FREED ? RHI_PLACE_FREED : RHI_PLACE_UNUSED;
+    } else if (rhi__own_at(reader, address)) {
+        *place = RHI_PLACE_INTERNAL;
+    } else {
+        *place = rhi__memory_region(reader->memory, address) ? RHI_PLACE_UNMANAGED : RHI_PLACE_UNMAPPED;
+    }
+    return true;
+}
+
+const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, rhi_scratch *scratch)
+{
+    uint64_t got;
+    const uint8_t *bytes = rhi__memory_view(reader->memory, object->address, object->slot_size, scratch, &got);
+    return bytes && got == object->slot_size ? bytes : NULL;
+}
+
+const char *rhi__state_word(const rhi_object *object)
+{
+    return object->state == RHI_DYING ? "dying" : object->finalized ? "finalized" : "live";
+}
+
+void rhi__count_text(const rhi_object *object, char *text, size_t size)
+{
+    if (object->immortal)
+        snprintf(text, size, "immortal");
+    else
+        snprintf(text, size, "%" PRId64, object->count);
+}
+
+json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
+{
+    char id[RHI_ID_SIZE];
+    rhi_scratch scratch = {0};
+    const uint8_t *bytes = rhi__object_bytes(reader, object, &scratch);
+    uint64_t size = bytes ? rhi__object_size(reader, object, bytes) : object->slot_size;
+    rhi__scratch_free(&scratch);
+    rhi__object_id(reader, object, id, sizeof id);
+    json_t *json = json_object();
+    json_object_set_new(json, "id", json_string(id));
+    json_object_set_new(json, "type", json_string(rhi__type_name(reader, object->type)));
+    json_object_set_new(json, "serial", json_integer((json_int_t)(object->serial & INT64_MAX)));
+    json_object_set_new(json, "address", json_sprintf("0x%" PRIx64, object->address));
+    json_object_set_new(json, "size", json_integer((json_int_t)size));
+    json_object_set_new(json, "refcount", object->immortal ? json_null() : json_integer(object->count));
+    json_object_set_new(json, "immortal", json_boolean(object->immortal));
+    json_object_set_new(json, "heap", json_integer((json_int_t)reader->heaps.items[object->heap].number));
+    json_object_set_new(json, "state", json_string(rhi__state_word(object)));
+    return json;
+}
+
+/* ---- operands --------------------------------------------------------------------------------------------- */
+
+/* `[type]#serial`: true, with the type's part copied and the serial read. */
+static bool parse_id(const char *operand, char *type, size_t type_size, uint64_t *serial)
+{
+    const char *hash = strrchr(operand, '#');
+    char *end;
+    if (!hash || !isdigit((unsigned char)hash[1]) || (size_t)(hash - operand) >= type_size)
+        return false;
+    errno = 0;
+    *serial = strtoull(hash + 1, &end, 10);
+    if (*end || errno)
+        return false;
+    memcpy(type, operand, (size_t)(hash - operand));
+    type[hash - operand] = '\0';
+    return true;
+}
+
+static bool parse_number(const char *operand, uint64_t *value)
+{
+    char *end;
+    if (!isdigit((unsigned char)operand[0]))
+        return false;
+    errno = 0;
+    *value = strtoull(operand, &end, strncmp(operand, "0x", 2) == 0 || strncmp(operand, "0X", 2) == 0 ? 16 : 10);
+    return *end == '\0' && errno == 0;
+}
+
+/* The slot whose header, of a live object or a tombstone, has this serial. */
+static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const char *type, uint64_t serial, uint64_t *address)
+{
+    rhi_scratch scratch = {0};
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
+        const rhi_block *block = &reader->blocks.items[i];
+        uint64_t got;
+        const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, block->slot_size * block->capacity, &scratch, &got);
+        for (uint64_t slot = 0; bytes && slot < block->capacity && (slot + 1) * block->slot_size <= got; slot++) {
+            rhi_object object;
+            reader->ops->decode(reader, block, block->base + slot * block->slot_size, bytes + slot * block->slot_size,
+                                rhi__slot_is_live(block, slot), &object);
+            if (object.state == RHI_UNUSED || object.serial != serial ||
+                (type[0] && strcmp(type, rhi__type_name(reader, object.type)) != 0))
+                continue;
+            rhi__scratch_free(&scratch);
+            *address = object.address;
+            return NULL;
+        }
+        error = rhi__progress(session, "looking for the object", i, reader->blocks.count);
+    }
+    rhi__scratch_free(&scratch);
+    if (error)
+        return error;
+    rhi_event event;
+    if (reader->ops->history(reader, 0, serial, &event, 1) && (!type[0] || strcmp(type, rhi__type_name(reader, event.type)) == 0)) {
+        *address = event.address;
+        return NULL;
+    }
+    return rhi__error("there is no object %s#%" PRIu64 ": never born, or dead and its slot used again", type, serial);
+}
+
+rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand, uint64_t *address)
+{
+    char type[RHI_NAME_SIZE], message[256] = "";
+    uint64_t serial;
+    if (parse_number(operand, address))
+        return NULL;
+    if (parse_id(operand, type, sizeof type, &serial))
+        return find_serial(session, reader, type, serial, address);
+    const rhi_target *target = session->target;
+    if (!target->evaluate)
+        return rhi__error("'%.100s' is no address: give a number (0x7f…) or an object's name (node#12); expressions need GDB or LLDB", operand);
+    if (target->evaluate(target->context, operand, address, message, sizeof message) != 0) {
+        message[sizeof message - 1] = '\0';
+        return rhi__error("cannot evaluate '%.100s': %s", operand, message[0] ? message : "no value");
+    }
+    return NULL;
+}
+
+rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand, rhi_object *object)
+{
+    uint64_t address;
+    enum rhi_place place;
+    char id[RHI_ID_SIZE];
+    RHI_TRY(rhi__resolve(session, reader, operand, &address));
+    if (!rhi__place_of(reader, address, &place, object))
+        return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read", address);
+    if (place == RHI_PLACE_LIVE)
+        return NULL;
+    if (place == RHI_PLACE_FREED) {
+        rhi__object_id(reader, object, id, sizeof id);
+        return rhi__error("0x%" PRIx64 " holds no object any more: it was %s, freed by %s (objat tells more)", address, id,
+                          rhi__death_word(object->death));
+    }
+    return rhi__error("0x%" PRIx64 " is no object of a refheap heap: the address is %s (objat tells more)", address,
+                      rhi__place_word(place));
+}

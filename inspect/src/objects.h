@@ -1,0 +1,53 @@
+/* objects.h - names, values and JSON of objects: the words that every command uses for them. */
+#ifndef RHI_OBJECTS_H
+#define RHI_OBJECTS_H
+
+#include "session.h"
+
+enum { RHI_ID_SIZE = RHI_NAME_SIZE + 24 };
+
+/* "node#12" */
+void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id, size_t size);
+void rhi__make_id(const rhi_reader *reader, uint32_t type, uint64_t serial, char *id, size_t size);
+/* "next", "items[3]", "entries[3].key" */
+void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size);
+const char *rhi__death_word(uint8_t death); /* "release", "collect", "destroy", "unknown" */
+
+/* What is at an address of the target. */
+enum rhi_place { RHI_PLACE_LIVE, RHI_PLACE_FREED, RHI_PLACE_UNUSED, RHI_PLACE_INTERNAL, RHI_PLACE_UNMANAGED, RHI_PLACE_UNMAPPED };
+const char *rhi__place_word(enum rhi_place place);
+/* *object is set for live, freed and unused; false if a slot's header cannot be read. */
+bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object);
+
+/* The bytes of an object's slot; NULL if they cannot be read in full. */
+const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, rhi_scratch *scratch);
+
+/* OBJ of the manual. */
+json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object);
+const char *rhi__state_word(const rhi_object *object);
+/* "1", "immortal" */
+void rhi__count_text(const rhi_object *object, char *text, size_t size);
+
+/* The address that an operand means: a number, `[type]#serial`, or an expression for the debugger. */
+rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand, uint64_t *address);
+/* The same, for commands that need an object that is there: live or dying. */
+rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand, rhi_object *object);
+
+/* The counts of an object, as DESIGN.md §4 defines them. */
+typedef struct rhi_ledger {
+    int64_t stored; /* meaningless if immortal */
+    uint64_t fields, exact, words, roots;
+    int64_t unexplained;
+    bool immortal, provisional;
+} rhi_ledger;
+struct rhi_holders;
+void rhi__ledger(const rhi_reader *reader, const rhi_object *object, const struct rhi_holders *holders, rhi_ledger *ledger);
+json_t *rhi__ledger_json(const rhi_ledger *ledger);
+void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger);
+
+/* A referrer row. */
+struct rhi_holder;
+json_t *rhi__holder_json(rhi_reader *reader, const struct rhi_holder *holder);
+void rhi__holder_print(rhi_session *session, rhi_reader *reader, const struct rhi_holder *holder, const char *indent);
+
+#endif

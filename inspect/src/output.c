@@ -1,0 +1,180 @@
+/* output.c - buffered text and streamed JSON (see output.h).
+ * Invariant: session->json_items counts what was written at the open level, so that a comma comes
+ * before everything but the first. */
+#include "output.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUFFER_BYTES = 1 << 16 };
+
+static void emit(rhi_session *session, int stream, const char *text, size_t size)
+{
+    session->target->emit(session->target->context, stream, text, size);
+}
+
+void rhi__flush(rhi_session *session)
+{
+    if (session->out_size)
+        emit(session, RHI_STREAM_OUT, session->out, session->out_size);
+    session->out_size = 0;
+}
+
+static int put(const char *text, size_t size, void *context)
+{
+    rhi_session *session = context;
+    if (!session->out && !(session->out = malloc(BUFFER_BYTES))) {
+        emit(session, RHI_STREAM_OUT, text, size);
+        return 0;
+    }
+    while (size) {
+        size_t room = BUFFER_BYTES - session->out_size, step = size < room ? size : room;
+        memcpy(session->out + session->out_size, text, step);
+        session->out_size += step;
+        text += step;
+        size -= step;
+        if (session->out_size == BUFFER_BYTES)
+            rhi__flush(session);
+    }
+    return 0;
+}
+
+void rhi__print(rhi_session *session, const char *format, ...)
+{
+    char line[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    put(line, size < 0 ? 0 : (size_t)size < sizeof line ? (size_t)size : sizeof line - 1, session);
+}
+
+void rhi__notice(rhi_session *session, const char *format, ...)
+{
+    char line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    emit(session, RHI_STREAM_ERROR, line, size < 0 ? 0 : (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------ */
+
+enum { DUMP_FLAGS = JSON_ENCODE_ANY | JSON_COMPACT };
+
+static void dump(rhi_session *session, json_t *value)
+{
+    if (!value || json_dump_callback(value, put, session, DUMP_FLAGS) != 0)
+        put("null", 4, session);
+    json_decref(value);
+}
+
+static void separate(rhi_session *session)
+{
+    if (session->json_items++)
+        put(session->json_in_array ? ",\n  " : ",\n ", session->json_in_array ? 4 : 3, session);
+}
+
+void rhi__json_begin(rhi_session *session)
+{
+    put("{", 1, session);
+    session->json_items = 0;
+    session->json_in_array = false;
+    rhi__json_key(session, "command", rhi__json_text(session->command));
+}
+
+void rhi__json_key(rhi_session *session, const char *key, json_t *value)
+{
+    separate(session);
+    rhi__print(session, "\"%s\":", key);
+    dump(session, value);
+}
+
+void rhi__json_array(rhi_session *session, const char *key)
+{
+    separate(session);
+    rhi__print(session, "\"%s\":[", key);
+    session->json_in_array = true;
+    session->json_items = 0;
+}
+
+void rhi__json_item(rhi_session *session, json_t *value)
+{
+    separate(session);
+    dump(session, value);
+}
+
+void rhi__json_array_end(rhi_session *session)
+{
+    put("]", 1, session);
+    session->json_in_array = false;
+    session->json_items = 1; /* there is the array before the next key */
+}
+
+/* What the reader could not read or make sense of concerns every answer. */
+static void settle(rhi_session *session)
+{
+    for (uint64_t i = 0; session->reader && i < session->reader->problems.count; i++)
+        rhi__incomplete(session, session->reader->problems.items[i]);
+    if (session->has_memory && session->memory.truncated[0])
+        rhi__incomplete(session, session->memory.truncated);
+    if (session->target->flags & RHI_TARGET_NO_STOP)
+        rhi__incomplete(session, "the process ran while it was read: provisional");
+}
+
+void rhi__json_end(rhi_session *session)
+{
+    settle(session);
+    rhi__json_key(session, "complete", json_boolean(session->complete));
+    if (!session->complete)
+        rhi__json_key(session, "incomplete_because", json_incref(session->because));
+    put("}\n", 2, session);
+}
+
+void rhi__json_error(rhi_session *session, const char *message)
+{
+    rhi__json_begin(session);
+    rhi__json_key(session, "complete", json_false());
+    rhi__json_key(session, "error", rhi__json_text(message));
+    put("}\n", 2, session);
+}
+
+void rhi__print_incomplete(rhi_session *session)
+{
+    size_t index;
+    json_t *reason;
+    settle(session);
+    json_array_foreach(session->because, index, reason)
+        rhi__print(session, "incomplete: %s\n", json_string_value(reason));
+}
+
+json_t *rhi__json_address(uint64_t address)
+{
+    return json_sprintf("0x%" PRIx64, address);
+}
+
+json_t *rhi__json_u64(uint64_t value)
+{
+    return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+/* Text from the target may be no UTF-8: what does not decode is shown as '?'. */
+json_t *rhi__json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    char *copy = strdup(text);
+    if (!copy)
+        return NULL;
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c >= 128)
+            *c = '?';
+    value = json_string(copy);
+    free(copy);
+    return value;
+}

@@ -1,0 +1,31 @@
+/* output.h - every word of output goes through here: text for people, or one streamed JSON document.
+ * Functions that take a json_t own it afterwards; NULL (memory short) becomes null. */
+#ifndef RHI_OUTPUT_H
+#define RHI_OUTPUT_H
+
+#include "session.h"
+
+/* Text on the output stream (nothing in JSON mode: the caller asks session->json first). */
+__attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format, ...);
+void rhi__flush(rhi_session *session);
+/* Progress and notices: straight to the error stream. */
+__attribute__((format(printf, 2, 3))) void rhi__notice(rhi_session *session, const char *format, ...);
+
+/* {"command": …, then keys, then rhi__json_end writes "complete" and closes it. Array items are
+ * written as they come. */
+void rhi__json_begin(rhi_session *session);
+void rhi__json_key(rhi_session *session, const char *key, json_t *value);
+void rhi__json_array(rhi_session *session, const char *key);
+void rhi__json_item(rhi_session *session, json_t *value);
+void rhi__json_array_end(rhi_session *session);
+void rhi__json_end(rhi_session *session);
+/* An error as a document of its own. */
+void rhi__json_error(rhi_session *session, const char *message);
+/* In text: the line that says why the answer is not complete, if it is not. */
+void rhi__print_incomplete(rhi_session *session);
+
+json_t *rhi__json_address(uint64_t address); /* "0x…" */
+json_t *rhi__json_u64(uint64_t value);       /* beyond 2^63 - 1: cut */
+json_t *rhi__json_text(const char *text);
+
+#endif

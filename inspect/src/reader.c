@@ -1,0 +1,272 @@
+/* reader.c - what all heap formats have in common: blocks, slots, fields (see reader.h). */
+#include "reader.h"
+#include "array.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PROBLEMS_KEPT = 100, VECTOR_STEP_BYTES = 1 << 16 };
+
+void rhi__reader_problem(rhi_reader *reader, const char *format, ...)
+{
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    for (uint64_t i = 0; i < reader->problems.count; i++)
+        if (strcmp(reader->problems.items[i], text) == 0)
+            return;
+    if (reader->problems.count >= PROBLEMS_KEPT || !rhi__array_reserve(&reader->problems, 1))
+        return;
+    char *copy = strdup(text);
+    if (copy)
+        reader->problems.items[reader->problems.count++] = copy;
+}
+
+static int block_order(const void *left, const void *right)
+{
+    const rhi_block *a = left, *b = right;
+    return a->base < b->base ? -1 : a->base > b->base;
+}
+
+static int own_order(const void *left, const void *right)
+{
+    const rhi_own_range *a = left, *b = right;
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static void block_free(rhi_block *block)
+{
+    free(block->live);
+    free(block->rank);
+}
+
+static bool count_live(rhi_block *block)
+{
+    uint64_t words = (block->capacity + 63u) / 64;
+    block->rank = malloc(words * sizeof *block->rank);
+    if (!block->rank)
+        return false;
+    block->object_count = 0;
+    if (block->capacity % 64)
+        block->live[words - 1] &= (1ull << (block->capacity % 64)) - 1;
+    for (uint64_t i = 0; i < words; i++) {
+        block->rank[i] = block->object_count;
+        block->object_count += (uint32_t)__builtin_popcountll(block->live[i]);
+    }
+    return true;
+}
+
+rhi_error *rhi__reader_finish(rhi_reader *reader)
+{
+    if (reader->own.count)
+        qsort(reader->own.items, reader->own.count, sizeof *reader->own.items, own_order);
+    if (reader->blocks.count == 0)
+        return NULL;
+    qsort(reader->blocks.items, reader->blocks.count, sizeof *reader->blocks.items, block_order);
+    uint64_t kept = 0, end = 0, objects = 0;
+    for (uint64_t i = 0; i < reader->blocks.count; i++) {
+        rhi_block block = reader->blocks.items[i];
+        if (block.base < end) {
+            rhi__reader_problem(reader, "slab at 0x%llx overlaps the one before it: ignored", (unsigned long long)block.base);
+            block_free(&block);
+            continue;
+        }
+        if (!count_live(&block))
+            return rhi__error_memory(); /* the rest is freed by rhi__reader_free */
+        block.first_object = (uint32_t)objects;
+        objects += block.object_count;
+        end = block.base + block.slot_size * block.capacity;
+        reader->blocks.items[kept++] = block;
+    }
+    reader->blocks.count = kept;
+    if (objects >= UINT32_MAX)
+        return rhi__error("the heap claims to have %llu objects, more than this engine can number", (unsigned long long)objects);
+    reader->lowest = reader->blocks.items[0].base;
+    reader->highest = end;
+    return NULL;
+}
+
+void rhi__reader_free(rhi_reader *reader)
+{
+    if (!reader)
+        return;
+    reader->ops->close(reader);
+    for (uint64_t i = 0; i < reader->types.count; i++)
+        free(reader->types.items[i].fields);
+    for (uint64_t i = 0; i < reader->blocks.count; i++)
+        block_free(&reader->blocks.items[i]);
+    for (uint64_t i = 0; i < reader->problems.count; i++)
+        free(reader->problems.items[i]);
+    free(reader->types.items);
+    free(reader->heaps.items);
+    free(reader->blocks.items);
+    free(reader->roots.items);
+    free(reader->own.items);
+    free(reader->problems.items);
+    free(reader);
+}
+
+const rhi_block *rhi__block_at(const rhi_reader *reader, uint64_t address)
+{
+    if (address < reader->lowest || address >= reader->highest)
+        return NULL;
+    uint64_t low = 0, high = reader->blocks.count;
+    while (high - low > 1) {
+        uint64_t middle = (low + high) / 2;
+        if (address < reader->blocks.items[middle].base)
+            high = middle;
+        else
+            low = middle;
+    }
+    const rhi_block *block = &reader->blocks.items[low];
+    return address - block->base < block->slot_size * block->capacity ? block : NULL;
+}
+
+const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
+{
+    uint64_t low = 0, high = reader->own.count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        const rhi_own_range *range = &reader->own.items[middle];
+        if (address < range->start)
+            high = middle;
+        else if (address >= range->end)
+            low = middle + 1;
+        else
+            return range;
+    }
+    return NULL;
+}
+
+bool rhi__slot_at(rhi_reader *reader, const rhi_block *block, uint64_t address, rhi_object *object)
+{
+    uint8_t header[64];
+    uint64_t slot = (address - block->base) / block->slot_size;
+    uint64_t start = block->base + slot * block->slot_size;
+    if (reader->header_size > sizeof header ||
+        rhi__memory_read(reader->memory, start, header, reader->header_size) != reader->header_size)
+        return false;
+    reader->ops->decode(reader, block, start, header, rhi__slot_is_live(block, slot), object);
+    return true;
+}
+
+const char *rhi__type_name(const rhi_reader *reader, uint32_t type)
+{
+    return type < reader->types.count ? reader->types.items[type].name : "?";
+}
+
+/* ---- fields ------------------------------------------------------------------------------------------- */
+
+bool rhi__field_span(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, const rhi_field *field,
+                     uint64_t *first, uint64_t *count)
+{
+    (void)reader;
+    uint64_t size = object->slot_size, elements = field->count;
+    *first = object->address + field->offset;
+    *count = 0;
+    if (field->count_width) {
+        if ((uint64_t)field->count_offset + field->count_width > size)
+            return false;
+        elements = rhi__load(bytes + field->count_offset, field->count_width);
+    }
+    if (field->form == RHI_FORM_VECTOR) {
+        if ((uint64_t)field->offset + 8 > size)
+            return false;
+        *first = rhi__load64(bytes + field->offset);
+        if (*first == 0 || elements == 0)
+            return true;
+        if (field->stride == 0 || elements > (UINT64_MAX >> 1) / field->stride ||
+            !rhi__range_ok(*first, elements * field->stride))
+            return false;
+        *count = elements;
+        return true;
+    }
+    uint64_t room = size > field->offset ? size - field->offset : 0;
+    if (field->stride == 0 || elements > room / field->stride ||
+        (elements && (uint64_t)field->element_offset + field->width > field->stride))
+        return false;
+    *count = elements;
+    return true;
+}
+
+uint64_t rhi__object_size(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes)
+{
+    if (object->type >= reader->types.count)
+        return object->slot_size;
+    const rhi_type *type = &reader->types.items[object->type];
+    uint64_t size = type->size;
+    if (type->element_size && type->length_offset && (uint64_t)type->length_offset + 8 <= object->slot_size) {
+        uint64_t length = rhi__load64(bytes + type->length_offset);
+        if (length <= object->slot_size / type->element_size)
+            size += length * type->element_size;
+    }
+    return size < object->slot_size ? size : object->slot_size;
+}
+
+static bool each_vector_slot(rhi_reader *reader, const rhi_object *object, rhi_slot *slot, uint64_t first, uint64_t count,
+                             rhi_slot_visitor visit, void *context)
+{
+    const rhi_field *field = slot->field;
+    uint8_t buffer[VECTOR_STEP_BYTES];
+    uint64_t per_step = sizeof buffer / field->stride, done = 0;
+    while (done < count) {
+        uint64_t step = count - done < per_step ? count - done : per_step;
+        uint64_t at = first + done * field->stride;
+        uint64_t got = rhi__memory_read(reader->memory, at, buffer, step * field->stride) / field->stride;
+        for (uint64_t i = 0; i < got; i++) {
+            slot->address = at + i * field->stride + field->element_offset;
+            slot->value = rhi__load64(buffer + i * field->stride + field->element_offset);
+            slot->element = done + i;
+            if (slot->value && !visit(context, slot))
+                return false;
+        }
+        if (got < step) {
+            rhi__reader_problem(reader, "%s#%llu.%s: elements %llu to %llu of its vector cannot be read",
+                                rhi__type_name(reader, object->type), (unsigned long long)object->serial, field->name,
+                                (unsigned long long)(done + got), (unsigned long long)(count - 1));
+            break;
+        }
+        done += step;
+    }
+    return true;
+}
+
+static bool each_field_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, const rhi_field *field,
+                            rhi_slot_visitor visit, void *context)
+{
+    uint64_t first, count;
+    rhi_slot slot = {.field = field};
+    if (!rhi__field_span(reader, object, bytes, field, &first, &count) ||
+        (field->form == RHI_FORM_VECTOR && field->stride > VECTOR_STEP_BYTES)) {
+        rhi__reader_problem(reader, "%s#%llu.%s: its element count makes no sense (corrupt object?)",
+                            rhi__type_name(reader, object->type), (unsigned long long)object->serial, field->name);
+        return true;
+    }
+    if (field->form == RHI_FORM_VECTOR)
+        return each_vector_slot(reader, object, &slot, first, count, visit, context);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t offset = field->offset + i * field->stride + field->element_offset;
+        slot.address = object->address + offset;
+        slot.value = rhi__load64(bytes + offset);
+        slot.element = i;
+        if (slot.value && !visit(context, &slot))
+            return false;
+    }
+    return true;
+}
+
+bool rhi__each_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, rhi_slot_visitor visit, void *context)
+{
+    if (object->type >= reader->types.count)
+        return true;
+    const rhi_type *type = &reader->types.items[object->type];
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const rhi_field *field = &type->fields[i];
+        if (field->kind <= RHI_KIND_BORROWED && !each_field_slot(reader, object, bytes, field, visit, context))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,557 @@
+/* reader_refheap.c - reads heaps of refheap's own runtime through <refheap/metadata.h>.
+ *
+ * Every offset comes from the named constants that the target publishes, so that older and newer
+ * runtimes can be read. Invariant: a constant is used only after check_layout found it sane, and a
+ * list of the target is walked with a bound and against going round in circles. */
+#include "discovery.h"
+#include "array.h"
+#include "reader.h"
+
+#include <refheap/metadata.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    HEAPS_MAX = 1 << 20,
+    MAPPINGS_MAX = 1 << 22,
+    FIELDS_MAX = 4096,
+    ROOTS_MAX = 1 << 24,
+    OFFSET_MAX = 1 << 20,
+    HISTORY_STEP = 1024
+};
+#define ABSENT UINT64_MAX
+
+/* One descriptor: one copy of the runtime in the process. */
+typedef struct space {
+    struct rh_metadata_descriptor descriptor;
+    uint64_t constant[RH_MC_COUNT];
+    uint32_t first_type, type_count;
+} space;
+
+typedef struct format {
+    struct { space *items; uint64_t count, capacity; } spaces;
+} format;
+
+static const char *const constant_names[] = {
+#define ROW(id, text) [RH_MC_##id] = text,
+    RH_METADATA_CONSTANTS(ROW)
+#undef ROW
+};
+
+/* What a reader can do without: it then answers less, not wrongly. */
+static bool is_optional(unsigned id)
+{
+    static const char *const prefixes[] = {"event.", "heap.history", "destroyed.", "heap.name", "heap.candidates",
+                                           "heap.collections", "heap.reclaimed", "slab.candidate", "type.finalize"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(constant_names[id], prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+#define C(space_, id) ((space_)->constant[RH_MC_##id])
+
+/* ---- constants ------------------------------------------------------------------------------------------ */
+
+static rhi_error *load_constants(rhi_memory *memory, space *s)
+{
+    struct rh_metadata_constant row;
+    uint64_t at = s->descriptor.constants, size = s->descriptor.constant_size, count = s->descriptor.constant_count;
+    for (unsigned i = 0; i < RH_MC_COUNT; i++)
+        s->constant[i] = ABSENT;
+    if (size < sizeof row || size > 4096 || count > 65536)
+        return rhi__error("the heap's metadata is damaged (its table of constants has %" PRIu64 " rows of %" PRIu64 " bytes)", count, size);
+    for (uint64_t i = 0; i < count; i++) {
+        if (rhi__memory_read(memory, at + i * size, &row, sizeof row) != sizeof row)
+            return rhi__error("the heap's metadata cannot be read (its table of constants at 0x%" PRIx64 ")", at);
+        row.name[sizeof row.name - 1] = '\0';
+        for (unsigned id = 0; id < RH_MC_COUNT; id++)
+            if (strcmp(row.name, constant_names[id]) == 0)
+                s->constant[id] = row.value;
+    }
+    for (unsigned id = 0; id < RH_MC_COUNT; id++)
+        if (s->constant[id] == ABSENT && !is_optional(id))
+            return rhi__error("the heap's metadata has no constant %s: written by a runtime this engine does not know", constant_names[id]);
+    return NULL;
+}
+
+/* A member of `width` bytes must lie inside its struct, whose size is another constant (or OFFSET_MAX). */
+static const struct { unsigned member, width, container; } member_table[] = {
+#define IN(container, id, width) {RH_MC_##id, width, container}
+    IN(RH_MC_object_size, object_count, 4), IN(RH_MC_object_size, object_type, 2), IN(RH_MC_object_size, object_flags, 2),
+    IN(RH_MC_object_size, object_serial, 8), IN(RH_MC_type_size, type_name, 8), IN(RH_MC_type_size, type_object_size, 8),
+    IN(RH_MC_type_size, type_fields, 8), IN(RH_MC_type_size, type_field_count, 4), IN(RH_MC_type_size, type_flags, 4),
+    IN(RH_MC_type_size, type_element_size, 4), IN(RH_MC_type_size, type_length_offset, 4), IN(RH_MC_type_size, type_finalize, 8),
+    IN(RH_MC_field_size, field_name, 8), IN(RH_MC_field_size, field_offset, 4), IN(RH_MC_field_size, field_kind, 1),
+    IN(RH_MC_field_size, field_form, 1), IN(RH_MC_field_size, field_width, 1), IN(RH_MC_field_size, field_count_width, 1),
+    IN(RH_MC_field_size, field_count, 4), IN(RH_MC_field_size, field_count_offset, 4), IN(RH_MC_field_size, field_stride, 4),
+    IN(RH_MC_field_size, field_element_offset, 4), IN(RH_MC_root_size, root_slot, 8), IN(RH_MC_root_size, root_name, 1),
+    IN(RH_MC_event_size, event_sequence, 8), IN(RH_MC_event_size, event_address, 8), IN(RH_MC_event_size, event_serial, 8),
+    IN(RH_MC_event_size, event_time, 8), IN(RH_MC_event_size, event_type, 2), IN(RH_MC_event_size, event_kind, 1),
+    IN(RH_MC_event_size, event_death, 1), IN(RH_MC_event_size, event_thread, 4), IN(RH_MC_slab_size, slab_base, 8),
+    IN(RH_MC_slab_size, slab_slot_size, 8), IN(RH_MC_slab_size, slab_capacity, 4), IN(RH_MC_slab_size, slab_live, 8),
+    IN(RH_MC_COUNT, mapping_next, 8), IN(RH_MC_COUNT, mapping_bytes, 8), IN(RH_MC_COUNT, mapping_kind, 4),
+    IN(RH_MC_COUNT, mapping_heap, 8), IN(RH_MC_COUNT, heap_next, 8), IN(RH_MC_COUNT, heap_number, 8),
+    IN(RH_MC_COUNT, heap_name, 1), IN(RH_MC_COUNT, heap_phase, 4), IN(RH_MC_COUNT, heap_objects, 8),
+    IN(RH_MC_COUNT, heap_candidates, 8), IN(RH_MC_COUNT, heap_collections, 8), IN(RH_MC_COUNT, heap_reclaimed, 8),
+    IN(RH_MC_COUNT, heap_gc_enabled, 4), IN(RH_MC_COUNT, heap_roots, 8), IN(RH_MC_COUNT, heap_roots_capacity, 8),
+    IN(RH_MC_COUNT, heap_history, 8), IN(RH_MC_COUNT, heap_history_capacity, 8), IN(RH_MC_COUNT, heap_history_count, 8)
+#undef IN
+};
+
+static bool members_inside(const space *s)
+{
+    for (size_t i = 0; i < sizeof member_table / sizeof *member_table; i++) {
+        uint64_t offset = s->constant[member_table[i].member];
+        uint64_t size = member_table[i].container == RH_MC_COUNT ? OFFSET_MAX : s->constant[member_table[i].container];
+        if (offset != ABSENT && (size == ABSENT || offset >= size || member_table[i].width > size - offset))
+            return false;
+    }
+    return true;
+}
+
+/* Sizes and offsets that later arithmetic relies on. */
+static rhi_error *check_layout(const space *s)
+{
+    uint64_t chunk = C(s, chunk_size), slots = C(s, slab_slots_max), slab = C(s, slab_size);
+    bool sane = members_inside(s) && C(s, object_size) >= 16 && C(s, object_size) <= 64 && C(s, count_shift) < 32;
+    sane = sane && chunk >= 4096 && chunk <= 1ull << 40 && (chunk & (chunk - 1)) == 0;
+    sane = sane && slots > 0 && slots <= 1 << 20 && slots % 64 == 0 && slab <= OFFSET_MAX && C(s, chunk_slabs) <= 1 << 16 &&
+           C(s, chunk_slab_table) <= chunk && C(s, chunk_slabs) * slab <= chunk - C(s, chunk_slab_table) &&
+           slots / 8 <= slab - C(s, slab_live);
+    sane = sane && C(s, type_size) <= 4096 && C(s, field_size) <= 4096 && C(s, root_size) <= 4096 &&
+           C(s, root_name_size) <= C(s, root_size) - C(s, root_name);
+    if (C(s, heap_history) != ABSENT)
+        sane = sane && C(s, heap_history_capacity) != ABSENT && C(s, heap_history_count) != ABSENT && C(s, event_size) <= 4096 &&
+               C(s, event_sequence) != ABSENT && C(s, event_address) != ABSENT && C(s, event_serial) != ABSENT &&
+               C(s, event_time) != ABSENT && C(s, event_type) != ABSENT && C(s, event_kind) != ABSENT &&
+               C(s, event_death) != ABSENT && C(s, event_thread) != ABSENT;
+    return sane ? NULL : rhi__error("the heap's metadata is damaged (its constants contradict each other)");
+}
+
+/* ---- types ------------------------------------------------------------------------------------------------- */
+
+static bool read_field(const space *s, rhi_memory *memory, const uint8_t *bytes, const rhi_type *type, rhi_field *field)
+{
+    static const uint8_t kinds[] = {[RH_KIND_STRONG] = RHI_KIND_STRONG, [RH_KIND_WEAK] = RHI_KIND_WEAK,
+                                    [RH_KIND_INT] = RHI_KIND_INT, [RH_KIND_UINT] = RHI_KIND_UINT,
+                                    [RH_KIND_FLOAT] = RHI_KIND_FLOAT, [RH_KIND_BYTES] = RHI_KIND_BYTES,
+                                    [RH_KIND_BORROWED] = RHI_KIND_BORROWED};
+    uint8_t kind = bytes[C(s, field_kind)];
+    field->form = bytes[C(s, field_form)];
+    field->width = bytes[C(s, field_width)];
+    field->count_width = bytes[C(s, field_count_width)];
+    field->offset = rhi__load32(bytes + C(s, field_offset));
+    field->count = rhi__load32(bytes + C(s, field_count));
+    field->count_offset = rhi__load32(bytes + C(s, field_count_offset));
+    field->stride = rhi__load32(bytes + C(s, field_stride));
+    field->element_offset = rhi__load32(bytes + C(s, field_element_offset));
+    if (kind == RH_KIND_END || kind > RH_KIND_BORROWED || field->form > RHI_FORM_VECTOR || field->count_width > 8)
+        return false;
+    field->kind = kinds[kind];
+    bool reference = field->kind <= RHI_KIND_BORROWED;
+    uint64_t slot_end = (uint64_t)field->element_offset + (reference ? 8 : field->width);
+    if (reference)
+        field->width = 8;
+    if (field->stride == 0 || field->width > 16 || slot_end > field->stride)
+        return false;
+    if (field->form != RHI_FORM_VECTOR && field->count_width == 0 &&
+        (uint64_t)field->offset + (uint64_t)field->count * field->stride > type->size)
+        return false;
+    return rhi__memory_text(memory, rhi__load64(bytes + C(s, field_name)), field->name, sizeof field->name);
+}
+
+static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type, uint64_t address, uint64_t count)
+{
+    uint64_t size = C(s, field_size), got;
+    rhi_scratch scratch = {0};
+    if (count > FIELDS_MAX) {
+        rhi__reader_problem(reader, "type %s claims %" PRIu64 " fields: none of them is used", type->name, count);
+        return NULL;
+    }
+    if (count == 0)
+        return NULL;
+    type->fields = calloc(count, sizeof *type->fields);
+    if (!type->fields)
+        return rhi__error_memory();
+    const uint8_t *bytes = rhi__memory_view(reader->memory, address, count * size, &scratch, &got);
+    for (uint64_t i = 0; i < count; i++) {
+        rhi_field *field = &type->fields[type->field_count];
+        if (!bytes || (i + 1) * size > got || !read_field(s, reader->memory, bytes + i * size, type, field)) {
+            rhi__reader_problem(reader, "type %s: its field %" PRIu64 " cannot be read or makes no sense", type->name, i);
+            memset(field, 0, sizeof *field);
+            continue;
+        }
+        type->field_count++;
+        type->has_references |= field->kind <= RHI_KIND_BORROWED;
+        type->has_vectors |= field->kind <= RHI_KIND_BORROWED && field->form == RHI_FORM_VECTOR;
+    }
+    rhi__scratch_free(&scratch);
+    return NULL;
+}
+
+static rhi_error *read_types(rhi_reader *reader, space *s)
+{
+    uint64_t count = s->descriptor.type_count, size = C(s, type_size), got = 0;
+    rhi_scratch scratch = {0};
+    s->first_type = (uint32_t)reader->types.count;
+    if (count > 65536) {
+        rhi__reader_problem(reader, "the type table claims %" PRIu64 " types: only 65536 are read", count);
+        count = 65536;
+    }
+    if (count == 0)
+        return NULL;
+    if (!rhi__array_reserve(&reader->types, count))
+        return rhi__error_memory();
+    const uint8_t *bytes = rhi__memory_view(reader->memory, s->descriptor.types, count * size, &scratch, &got);
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < count && !error; i++) {
+        rhi_type *type = &reader->types.items[reader->types.count++];
+        memset(type, 0, sizeof *type);
+        s->type_count++;
+        if (i == 0 || !bytes || (i + 1) * size > got) {
+            snprintf(type->name, sizeof type->name, "type%" PRIu64, i);
+            if (i)
+                rhi__reader_problem(reader, "the type table cannot be read from type %" PRIu64 " on", i);
+            continue;
+        }
+        const uint8_t *row = bytes + i * size;
+        if (!rhi__memory_text(reader->memory, rhi__load64(row + C(s, type_name)), type->name, sizeof type->name)) {
+            snprintf(type->name, sizeof type->name, "type%" PRIu64, i);
+            rhi__reader_problem(reader, "the name of type %" PRIu64 " cannot be read", i);
+        }
+        type->size = rhi__load64(row + C(s, type_object_size));
+        type->element_size = rhi__load32(row + C(s, type_element_size));
+        type->length_offset = rhi__load32(row + C(s, type_length_offset));
+        type->acyclic = rhi__load32(row + C(s, type_flags)) & 1u;
+        type->has_finalizer = C(s, type_finalize) != ABSENT && rhi__load64(row + C(s, type_finalize)) != 0;
+        error = read_fields(reader, s, type, rhi__load64(row + C(s, type_fields)), rhi__load32(row + C(s, type_field_count)));
+    }
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+/* ---- heaps, mappings, blocks, roots --------------------------------------------------------------------------- */
+
+/* Against lists that go round in circles: R. P. Brent, "An improved Monte Carlo factorization
+ * algorithm" (1980). */
+typedef struct circle { uint64_t anchor, steps, limit; } circle;
+static bool goes_round(circle *c, uint64_t address)
+{
+    if (address == c->anchor)
+        return true;
+    if (c->steps++ == c->limit) {
+        c->anchor = address;
+        c->limit = c->limit ? c->limit * 2 : 1;
+    }
+    return false;
+}
+
+static uint64_t heap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id, unsigned width)
+{
+    uint8_t bytes[8] = {0};
+    if (s->constant[id] == ABSENT || rhi__memory_read(reader->memory, heap + s->constant[id], bytes, width) != width)
+        return 0;
+    return rhi__load(bytes, width);
+}
+#define HEAP(id, width) heap_member(reader, s, address, RH_MC_heap_##id, width)
+
+static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, uint64_t address, rhi_heap_info *heap)
+{
+    static const char *const phases[] = {"idle", "destroying", "marking", "restoring", "freeing"};
+    uint64_t phase = HEAP(phase, 4), name_size = C(s, heap_name_size);
+    *heap = (rhi_heap_info){.address = address, .number = HEAP(number, 8), .objects = HEAP(objects, 8),
+                            .candidates = HEAP(candidates, 8), .collections = HEAP(collections, 8),
+                            .reclaimed = HEAP(reclaimed, 8), .gc_enabled = HEAP(gc_enabled, 4) != 0,
+                            .history = HEAP(history, 8), .history_capacity = HEAP(history_capacity, 8),
+                            .history_count = HEAP(history_count, 8), .first_type = s->first_type,
+                            .type_count = s->type_count, .space = space_index, .provisional = phase != RH_PHASE_IDLE,
+                            .phase = phase < sizeof phases / sizeof *phases ? phases[phase] : "unknown"};
+    if (C(s, heap_name) != ABSENT && name_size != ABSENT && name_size > 1)
+        rhi__memory_text(reader->memory, address + C(s, heap_name), heap->name,
+                         name_size < sizeof heap->name ? name_size : sizeof heap->name);
+}
+
+static void read_roots(rhi_reader *reader, const space *s, uint32_t heap_index)
+{
+    uint64_t address = reader->heaps.items[heap_index].address;
+    uint64_t table = HEAP(roots, 8), capacity = HEAP(roots_capacity, 8), size = C(s, root_size), got;
+    rhi_scratch scratch = {0};
+    if (table == 0 || capacity == 0)
+        return;
+    if (capacity > ROOTS_MAX) {
+        rhi__reader_problem(reader, "heap %" PRIu64 ": its table of roots claims %" PRIu64 " entries: not read",
+                            reader->heaps.items[heap_index].number, capacity);
+        return;
+    }
+    const uint8_t *bytes = rhi__memory_view(reader->memory, table, capacity * size, &scratch, &got);
+    if (!bytes || got < capacity * size)
+        rhi__reader_problem(reader, "heap %" PRIu64 ": its table of roots cannot be read in full", reader->heaps.items[heap_index].number);
+    for (uint64_t i = 0; bytes && (i + 1) * size <= got; i++) {
+        const uint8_t *row = bytes + i * size;
+        rhi_root root = {.slot = rhi__load64(row + C(s, root_slot)), .heap = heap_index};
+        if (root.slot <= 1 || !rhi__array_reserve(&reader->roots, 1))
+            continue;
+        uint64_t room = C(s, root_name_size) < sizeof root.name ? C(s, root_name_size) : sizeof root.name - 1;
+        for (uint64_t k = 0; k < room && row[C(s, root_name) + k]; k++) {
+            uint8_t c = row[C(s, root_name) + k];
+            root.name[k] = c >= 32 && c < 127 ? (char)c : '?';
+        }
+        reader->roots.items[reader->roots.count++] = root;
+    }
+    rhi__scratch_free(&scratch);
+}
+
+static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_index)
+{
+    circle watch = {0};
+    uint64_t address = s->descriptor.heaps;
+    for (unsigned n = 0; address; n++) {
+        uint64_t next;
+        if (n == HEAPS_MAX || goes_round(&watch, address)) {
+            rhi__reader_problem(reader, "the list of heaps goes round in a circle at 0x%" PRIx64, address);
+            break;
+        }
+        if (!rhi__memory_u64(reader->memory, address + C(s, heap_next), &next)) {
+            rhi__reader_problem(reader, "the heap at 0x%" PRIx64 " cannot be read", address);
+            break;
+        }
+        if (!rhi__array_reserve(&reader->heaps, 1))
+            return rhi__error_memory();
+        read_heap(reader, s, space_index, address, &reader->heaps.items[reader->heaps.count++]);
+        read_roots(reader, s, (uint32_t)reader->heaps.count - 1);
+        address = next;
+    }
+    return NULL;
+}
+
+/* Adds one slab as a block if it makes sense inside its mapping. */
+static rhi_error *add_slab(rhi_reader *reader, const space *s, const uint8_t *slab, const rhi_own_range *chunk)
+{
+    rhi_block block = {.base = rhi__load64(slab + C(s, slab_base)), .slot_size = rhi__load64(slab + C(s, slab_slot_size)),
+                       .capacity = rhi__load32(slab + C(s, slab_capacity)), .heap = chunk->heap};
+    if (block.slot_size == 0 || block.capacity == 0)
+        return NULL;
+    if (block.slot_size < C(s, object_size) || block.slot_size % 8 || block.base % 8 || block.base < chunk->start ||
+        block.base >= chunk->end || block.slot_size > (chunk->end - block.base) / block.capacity ||
+        block.capacity > C(s, slab_slots_max)) {
+        rhi__reader_problem(reader, "a slab of the chunk at 0x%" PRIx64 " makes no sense: its objects are missing", chunk->start);
+        return NULL;
+    }
+    uint64_t words = (block.capacity + 63u) / 64;
+    block.live = malloc(words * 8);
+    if (!block.live || !rhi__array_reserve(&reader->blocks, 1)) {
+        free(block.live);
+        return rhi__error_memory();
+    }
+    memcpy(block.live, slab + C(s, slab_live), words * 8);
+    reader->blocks.items[reader->blocks.count++] = block;
+    return NULL;
+}
+
+static rhi_error *read_chunk(rhi_reader *reader, const space *s, const rhi_own_range *chunk, rhi_scratch *scratch)
+{
+    uint64_t size = C(s, slab_size), got = 0;
+    uint64_t table = chunk->start + C(s, chunk_slab_table);
+    const uint8_t *bytes = rhi__memory_view(reader->memory, table, C(s, chunk_slabs) * size, scratch, &got);
+    uint64_t readable = bytes ? got / size : 0;
+    if (readable < C(s, chunk_slabs))
+        rhi__reader_problem(reader, "the chunk at 0x%" PRIx64 " cannot be read in full: objects are missing", chunk->start);
+    for (uint64_t i = 0; i < readable; i++)
+        RHI_TRY(add_slab(reader, s, bytes + i * size, chunk));
+    return NULL;
+}
+
+static uint32_t heap_index_of(const rhi_reader *reader, uint64_t address, uint32_t space_index)
+{
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (reader->heaps.items[i].address == address && reader->heaps.items[i].space == space_index)
+            return (uint32_t)i;
+    return UINT32_MAX;
+}
+
+static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t space_index)
+{
+    static const char *const kinds[] = {"memory", "chunk", "heap control block", "type table", "table of roots",
+                                        "table of weak references", "history", "chunk table"};
+    circle watch = {0};
+    rhi_scratch scratch = {0};
+    rhi_error *error = NULL;
+    uint64_t address = s->descriptor.mappings;
+    for (unsigned n = 0; address && !error; n++) {
+        uint64_t next, bytes, kind, heap;
+        if (n == MAPPINGS_MAX || goes_round(&watch, address)) {
+            rhi__reader_problem(reader, "the list of mappings goes round in a circle at 0x%" PRIx64, address);
+            break;
+        }
+        if (!rhi__memory_u64(reader->memory, address + C(s, mapping_next), &next) ||
+            !rhi__memory_u64(reader->memory, address + C(s, mapping_bytes), &bytes) ||
+            !rhi__memory_u64(reader->memory, address + C(s, mapping_kind), &kind) ||
+            !rhi__memory_u64(reader->memory, address + C(s, mapping_heap), &heap) || !rhi__range_ok(address, bytes)) {
+            rhi__reader_problem(reader, "the mapping at 0x%" PRIx64 " cannot be read: what follows it is missing", address);
+            break;
+        }
+        kind &= UINT32_MAX;
+        rhi_own_range range = {.start = address, .end = address + bytes, .heap = heap_index_of(reader, heap, space_index),
+                               .what = kinds[kind < sizeof kinds / sizeof *kinds ? kind : 0]};
+        if (!rhi__array_reserve(&reader->own, 1))
+            error = rhi__error_memory();
+        else
+            reader->own.items[reader->own.count++] = range;
+        if (!error && kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
+            rhi__reader_problem(reader, "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
+        else if (!error && kind == RH_MAPPING_CHUNK)
+            error = read_chunk(reader, s, &range, &scratch);
+        address = next;
+    }
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+/* ---- the interface ------------------------------------------------------------------------------------------------ */
+
+static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uint64_t address, const uint8_t *bytes, bool live,
+                           rhi_object *object)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    uint32_t word = rhi__load32(bytes + C(s, object_count)), type = rhi__load16(bytes + C(s, object_type));
+    uint32_t flags = rhi__load16(bytes + C(s, object_flags));
+    bool special = word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
+    *object = (rhi_object){.address = address, .slot_size = block->slot_size, .heap = block->heap,
+                           .serial = rhi__load64(bytes + C(s, object_serial)),
+                           .type = type > 0 && type < heap->type_count ? heap->first_type + type : UINT32_MAX,
+                           .finalized = (flags & RH_FLAG_FINALIZED) != 0,
+                           .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
+    if (object->death > RHI_DEATH_DESTROY)
+        object->death = RHI_DEATH_UNKNOWN;
+    if (!live || (special && flags & RH_FLAG_FREED)) {
+        object->state = object->serial == 0 ? RHI_UNUSED : RHI_FREED;
+    } else if (special && flags & RH_FLAG_DYING) {
+        object->state = RHI_DYING;
+        object->count = (int64_t)((word & (uint32_t)C(s, count_dying_mask)) >> C(s, count_shift)) + (int64_t)C(s, count_bias);
+    } else if (special) {
+        object->immortal = true;
+    } else {
+        object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
+    }
+}
+
+/* What a history is asked for, and where the answers go. */
+typedef struct history_query {
+    uint64_t address, serial; /* address 0: any */
+    rhi_event *events;
+    uint64_t found, limit;
+} history_query;
+
+static void match_event(const space *s, const rhi_heap_info *heap, const uint8_t *row, uint64_t number, history_query *query)
+{
+    uint64_t address = rhi__load64(row + C(s, event_address)), serial = rhi__load64(row + C(s, event_serial));
+    if (query->found == query->limit || rhi__load64(row + C(s, event_sequence)) != number + 1 ||
+        (query->address ? address != query->address : serial != query->serial))
+        return;
+    uint32_t type = rhi__load16(row + C(s, event_type));
+    query->events[query->found++] = (rhi_event){.sequence = number, .address = address, .serial = serial,
+                                                .time = rhi__load64(row + C(s, event_time)),
+                                                .type = type < heap->type_count ? heap->first_type + type : UINT32_MAX,
+                                                .thread = rhi__load32(row + C(s, event_thread)),
+                                                .kind = row[C(s, event_kind)], .death = row[C(s, event_death)]};
+}
+
+static void search_history(rhi_reader *reader, const rhi_heap_info *heap, history_query *query)
+{
+    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    uint64_t size = C(s, event_size), capacity = heap->history_capacity, got;
+    if (C(s, heap_history) == ABSENT || heap->history == 0 || capacity == 0 || capacity > 1ull << 32)
+        return;
+    rhi_scratch scratch = {0};
+    uint64_t newest = heap->history_count, oldest = newest > capacity ? newest - capacity : 0;
+    while (newest > oldest && query->found < query->limit) {
+        uint64_t step = newest - oldest < HISTORY_STEP ? newest - oldest : HISTORY_STEP;
+        if ((newest - 1) % capacity + 1 < step) /* do not cross the end of the ring */
+            step = (newest - 1) % capacity + 1;
+        uint64_t first = newest - step;
+        const uint8_t *bytes = rhi__memory_view(reader->memory, heap->history + first % capacity * size, step * size, &scratch, &got);
+        if (!bytes || got < step * size) {
+            rhi__reader_problem(reader, "heap %" PRIu64 ": its history cannot be read in full", heap->number);
+            break;
+        }
+        for (uint64_t i = step; i-- > 0;)
+            match_event(s, heap, bytes + i * size, first + i, query);
+        newest = first;
+    }
+    rhi__scratch_free(&scratch);
+}
+
+static uint64_t refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events, uint64_t limit)
+{
+    history_query query = {.address = address, .serial = serial, .events = events, .limit = limit};
+    const rhi_block *block = address ? rhi__block_at(reader, address) : NULL;
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (!address || (block && block->heap == i))
+            search_history(reader, &reader->heaps.items[i], &query);
+    return query.found;
+}
+
+static void refheap_close(rhi_reader *reader)
+{
+    format *f = reader->format;
+    if (f)
+        free(f->spaces.items);
+    free(f);
+}
+
+static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descriptor *descriptor)
+{
+    format *f = reader->format;
+    if (!rhi__array_reserve(&f->spaces, 1))
+        return rhi__error_memory();
+    space *s = &f->spaces.items[f->spaces.count];
+    *s = (space){.descriptor = *descriptor};
+    RHI_TRY(load_constants(reader->memory, s));
+    RHI_TRY(check_layout(s));
+    reader->header_size = (uint32_t)C(s, object_size);
+    uint32_t index = (uint32_t)f->spaces.count++;
+    RHI_TRY(read_types(reader, s));
+    RHI_TRY(read_heaps(reader, s, index));
+    return read_mappings(reader, s, index);
+}
+
+static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
+{
+    rhi_descriptors found = {0};
+    rhi_error *error = rhi__discover(memory, &found);
+    if (error || found.count == 0)
+        return error;
+    rhi_reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return rhi__error_memory();
+    reader->ops = &rhi__reader_refheap;
+    reader->memory = memory;
+    reader->format = calloc(1, sizeof(format));
+    rhi_error *first = reader->format ? NULL : rhi__error_memory();
+    unsigned usable = 0;
+    for (unsigned i = 0; reader->format && i < found.count; i++) {
+        error = add_space(reader, &found.items[i]);
+        if (!error)
+            usable++;
+        else if (first || usable)
+            rhi__error_free(error);
+        else
+            first = error;
+        if (error && usable)
+            rhi__reader_problem(reader, "one of the process's copies of the runtime cannot be read");
+    }
+    error = usable ? rhi__reader_finish(reader) : first;
+    if (usable)
+        rhi__error_free(first);
+    if (error)
+        rhi__reader_free(reader);
+    else
+        *result = reader;
+    return error;
+}
+
+const rhi_reader_ops rhi__reader_refheap = {
+    .name = "refheap", .open = refheap_open, .close = refheap_close, .decode = refheap_decode, .history = refheap_history};

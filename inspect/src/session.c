@@ -1,0 +1,220 @@
+/* session.c - runs commands: checks the cache, parses, runs, tells errors (see session.h). */
+#include "session.h"
+#include "command.h"
+#include "output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const rhi_reader_ops *const readers[] = {&rhi__reader_refheap};
+
+uint32_t rhi_abi(void)
+{
+    return RHI_ABI;
+}
+
+rhi_session *rhi_session_new(void)
+{
+    return calloc(1, sizeof(rhi_session));
+}
+
+static void drop_cache(rhi_session *session)
+{
+    rhi__graph_free(session->graph);
+    rhi__reader_free(session->reader);
+    if (session->has_memory)
+        rhi__memory_close(&session->memory);
+    free(session->core_path);
+    session->core_path = NULL;
+    session->graph = NULL;
+    session->reader = NULL;
+    session->has_memory = false;
+}
+
+void rhi_session_free(rhi_session *session)
+{
+    if (!session)
+        return;
+    drop_cache(session);
+    json_decref(session->because);
+    free(session->out);
+    free(session);
+}
+
+const char *rhi_session_error(const rhi_session *session)
+{
+    return session->error;
+}
+
+void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value)
+{
+    if (option == RHI_QUIET_ERRORS)
+        session->quiet_errors = value != 0;
+}
+
+/* ---- the cache ---------------------------------------------------------------------------------------- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool cache_holds(const rhi_session *session)
+{
+    const rhi_target *target = session->target;
+    return session->has_memory && target->state_id && target->state_id(target->context) == session->state &&
+           session->context == target->context && session->pid == target->pid && same_text(session->core_path, target->core_path);
+}
+
+static rhi_error *open_memory(rhi_session *session)
+{
+    const rhi_target *target = session->target;
+    if (cache_holds(session)) {
+        session->memory.door = target;
+        return NULL;
+    }
+    drop_cache(session);
+    session->state = target->state_id ? target->state_id(target->context) : 0;
+    session->context = target->context;
+    session->pid = target->pid;
+    if (target->core_path && !(session->core_path = strdup(target->core_path)))
+        return rhi__error_memory();
+    RHI_TRY(rhi__memory_open(&session->memory, target));
+    session->has_memory = true;
+    return NULL;
+}
+
+rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
+{
+    RHI_TRY(open_memory(session));
+    for (size_t i = 0; i < sizeof readers / sizeof *readers && !session->reader; i++)
+        RHI_TRY(readers[i]->open(&session->memory, &session->reader));
+    if (!session->reader && session->memory.truncated[0])
+        return rhi__error("no refheap heap was found, but %s", session->memory.truncated);
+    if (!session->reader)
+        return rhi__error("no refheap heap here: the program does not use refheap, or has not created a heap yet");
+    *reader = session->reader;
+    return NULL;
+}
+
+rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
+{
+    rhi_reader *reader;
+    RHI_TRY(rhi__session_reader(session, &reader));
+    if (!session->graph)
+        RHI_TRY(rhi__graph_build(session, reader, &session->graph));
+    *graph = session->graph;
+    return NULL;
+}
+
+/* ---- what commands use ----------------------------------------------------------------------------------- */
+
+void rhi__incomplete(rhi_session *session, const char *reason)
+{
+    size_t index;
+    json_t *said;
+    session->complete = false;
+    json_array_foreach(session->because, index, said)
+        if (strcmp(json_string_value(said), reason) == 0)
+            return;
+    json_array_append_new(session->because, rhi__json_text(reason));
+}
+
+static double seconds_since(const struct timespec *then)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
+}
+
+rhi_error *rhi__progress(rhi_session *session, const char *what, uint64_t done, uint64_t total)
+{
+    const rhi_target *target = session->target;
+    if (target->interrupted && target->interrupted(target->context))
+        return rhi__error_cancelled();
+    if (target->flags & RHI_TARGET_TERMINAL && total && seconds_since(&session->started) > 0.5 &&
+        seconds_since(&session->progress_shown) > 0.2) {
+        rhi__notice(session, "\r%s: %u%%\033[K", what, (unsigned)((double)done / (double)total * 100));
+        clock_gettime(CLOCK_MONOTONIC, &session->progress_shown);
+    }
+    return NULL;
+}
+
+static void end_progress(rhi_session *session)
+{
+    if (session->progress_shown.tv_sec)
+        rhi__notice(session, "\r\033[K");
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
+static void print_help(rhi_session *session, const rhi_command *command)
+{
+    rhi__print(session, "%s - %s\n\n%s\n\n", command->usage, command->summary, command->help);
+    for (int pass = 0; pass < 2; pass++)
+        for (const rhi_option *o = pass ? rhi__common_options : command->options; o->name; o++)
+            rhi__print(session, "  %s%s%-*s %s\n", o->name, o->argument ? "=" : " ", (int)(18 - strlen(o->name)),
+                       o->argument ? o->argument : "", o->help);
+}
+
+static void start(rhi_session *session, const rhi_target *target, const char *command)
+{
+    session->target = target;
+    session->command = command;
+    session->json = false;
+    session->complete = true;
+    session->error[0] = '\0';
+    session->out_size = 0;
+    json_decref(session->because);
+    session->because = json_array();
+    session->progress_shown = (struct timespec){0};
+    clock_gettime(CLOCK_MONOTONIC, &session->started);
+}
+
+/* The one way an error reaches the user. */
+static int fail(rhi_session *session, const char *name, rhi_error *error)
+{
+    snprintf(session->error, sizeof session->error, "%s: %.480s", name, error->message);
+    if (session->json)
+        rhi__json_error(session, error->message);
+    else if (!session->quiet_errors)
+        rhi__notice(session, "%s\n", session->error);
+    rhi__error_free(error);
+    return RHI_NO_ANSWER;
+}
+
+static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line)
+{
+    rhi_args args = {0};
+    int status = RHI_ANSWERED;
+    const rhi_command *command = rhi__command_find(name);
+    start(session, target, name);
+    rhi_error *error = command ? rhi__args_parse(command, line, &args) : rhi__error("no such command: see --help");
+    session->json = args.json;
+    if (!error && args.help)
+        print_help(session, command);
+    else if (!error)
+        error = command->run(session, &args, &status);
+    end_progress(session);
+    if (error)
+        session->out_size = 0; /* nothing of a failed answer */
+    if (error)
+        status = fail(session, name, error);
+    rhi__flush(session);
+    rhi__args_free(&args);
+    session->target = NULL;
+    if (session->has_memory)
+        session->memory.door = NULL;
+    return status;
+}
+
+int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command, const char *line)
+{
+    return run(session, target, command, (rhi_line){.text = line ? line : ""});
+}
+
+int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words)
+{
+    return run(session, target, command, (rhi_line){.words = words});
+}

@@ -1,0 +1,55 @@
+/* session.h - what a command works on: the target of this call and what was learned of it before.
+ *
+ * Invariant: memory, reader and graph belong to the state named by `state`; a call with another
+ * target or state drops them before anything is answered. */
+#ifndef RHI_SESSION_H
+#define RHI_SESSION_H
+
+#include "graph.h"
+#include "reader.h"
+
+#include <jansson.h>
+#include <time.h>
+
+struct rhi_session {
+    const rhi_target *target; /* during a call only */
+    bool quiet_errors;
+    char error[sizeof((rhi_error *)0)->message];
+
+    /* The cache. */
+    bool has_memory;
+    rhi_memory memory;
+    rhi_reader *reader;
+    rhi_graph *graph;
+    uint64_t state;
+    char *core_path;
+    int64_t pid;
+    void *context;
+
+    /* The answer being made. */
+    const char *command;
+    bool json;
+    bool complete;
+    json_t *because; /* why it is not complete: array of strings */
+    bool provisional_said;
+    char *out;      /* buffered output */
+    size_t out_size;
+    unsigned json_items; /* keys or array items so far at each open level */
+    bool json_in_array;
+
+    struct timespec started, progress_shown;
+};
+
+/* The reader of this target's heap, opened on first use. An error if there is none. */
+rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader);
+/* The graph of all heaps, built on first use. */
+rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph);
+
+/* Marks the answer incomplete for this reason (said once). */
+void rhi__incomplete(rhi_session *session, const char *reason);
+
+/* Called in long loops, now and then: shows progress on a terminal, and returns the error "cancelled"
+ * if the user interrupted. */
+rhi_error *rhi__progress(rhi_session *session, const char *what, uint64_t done, uint64_t total);
+
+#endif

@@ -1,0 +1,301 @@
+/* refheap.h - a reference-counted heap for C that a debugger can read.
+ *
+ * A managed object is a struct that begins with `rh_object`. Its type is declared as data (name,
+ * size, table of fields), so that GDB, LLDB and the `refheap` command can read the object in a live
+ * process or in a core dump, where nobody can call a function of yours.
+ *
+ *     typedef struct node { rh_object base; struct node *next; int value; } node;
+ *     static const rh_field node_fields[] = { RH_STRONG(node, next), RH_INT(node, value), RH_FIELDS_END };
+ *     static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
+ *
+ *     rh_heap *heap = rh_heap_create(NULL);
+ *     node *a = rh_new(heap, &node_type);     // count 1, owned by `a`
+ *     node *b = rh_new(heap, &node_type);
+ *     rh_set(&a->next, b);                    // retain b, store it: its count is 2
+ *     rh_release(b);                          // `b` gives its count up: 1
+ *     rh_release(a);                          // a dies, then b
+ *     rh_heap_destroy(heap);
+ *
+ * Ownership. Every strong slot (a field declared RH_STRONG, or a variable of yours) that holds an
+ * object owns one count of it. Functions that return an object return an owned reference unless
+ * they say "borrowed". NULL may be retained, released and stored.
+ *
+ * Threads. One thread at a time uses a heap. Different heaps are independent and may be used by
+ * different threads at the same time. rh_heap_attach hands a heap over.
+ *
+ * Errors. A function that allocates returns NULL when memory is short and changes nothing.
+ * Misuse that can be seen (release of a freed object) is reported on stderr and aborts.
+ */
+#ifndef REFHEAP_REFHEAP_H
+#define REFHEAP_REFHEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <refheap/metadata.h> /* kinds and forms of fields */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rh_heap rh_heap;
+typedef struct rh_type rh_type;
+
+/* ---- objects --------------------------------------------------------------------------------- */
+
+/* The 16-byte header of every managed object. Read it through the functions below.
+ *
+ * Count word (this encoding is ABI, because the fast paths are inlined into programs):
+ *   bit 31      special: immortal, dying, freed (the flags say which); never reached by +-2
+ *   bits 1..30  count - 1
+ *   bit 0       armed: the next release that leaves the object alive registers a candidate root */
+typedef struct rh_object {
+    uint32_t rh_count;
+    uint16_t rh_type_index;
+    uint16_t rh_flags;
+    uint64_t rh_serial; /* unique in the process, for ever; increases within a heap */
+} rh_object;
+
+#ifdef __cplusplus
+static_assert(sizeof(rh_object) == 16, "the object header is 16 bytes");
+#else
+_Static_assert(sizeof(rh_object) == 16, "the object header is 16 bytes");
+#endif
+
+/* What rh_refcount returns for an immortal object. */
+#define RH_IMMORTAL SIZE_MAX
+
+/* ---- types ------------------------------------------------------------------------------------ */
+
+/* One declared field. Use the macros; unknown members stay zero.
+ * The number of elements is `count`, or, where count_width is not 0, the unsigned integer of
+ * count_width bytes at count_offset in the object. Element i begins at first + i * stride, its slot
+ * lies element_offset behind that. */
+typedef struct rh_field {
+    const char *name;
+    uint32_t offset;
+    uint8_t kind;
+    uint8_t form;
+    uint8_t width;
+    uint8_t count_width;
+    uint32_t count;
+    uint32_t count_offset;
+    uint32_t stride;
+    uint32_t element_offset;
+    uint64_t reserved[2];
+} rh_field;
+
+#define RH__SIZEOF(type, member) sizeof(((type *)0)->member)
+#define RH__ONE(type, member, kind_)                                                               \
+    { .name = #member, .offset = offsetof(type, member), .kind = (kind_), .form = RH_FORM_ONE,     \
+      .width = RH__SIZEOF(type, member), .count = 1, .stride = RH__SIZEOF(type, member) }
+
+/* One reference: `struct node *next`. */
+#define RH_STRONG(type, member) RH__ONE(type, member, RH_KIND_STRONG)
+/* One weak reference: `rh_weak *owner`. */
+#define RH_WEAK(type, member) RH__ONE(type, member, RH_KIND_WEAK)
+/* A pointer to a managed object that owns no count and may dangle: `struct node *parent`. */
+#define RH_BORROWED(type, member) RH__ONE(type, member, RH_KIND_BORROWED)
+/* Plain data, shown by the debugger commands. RH_UINT is right for bool and unsigned enums too. */
+#define RH_INT(type, member) RH__ONE(type, member, RH_KIND_INT)
+#define RH_UINT(type, member) RH__ONE(type, member, RH_KIND_UINT)
+#define RH_FLOAT(type, member) RH__ONE(type, member, RH_KIND_FLOAT)
+
+/* An array of references inside the struct: `struct node *child[4]`. */
+#define RH_STRONG_ARRAY(type, member)                                                              \
+    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_STRONG,                   \
+      .form = RH_FORM_ARRAY, .width = sizeof(void *),                                              \
+      .count = RH__SIZEOF(type, member) / sizeof(void *), .stride = sizeof(void *) }
+/* A flexible array of references at the end of the struct; count_member says how many. */
+#define RH_STRONG_TAIL(type, member, count_member)                                                 \
+    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_STRONG,                   \
+      .form = RH_FORM_ARRAY, .width = sizeof(void *),                                              \
+      .count_width = RH__SIZEOF(type, count_member), .count_offset = offsetof(type, count_member), \
+      .stride = sizeof(void *) }
+/* A vector outside the object, `struct node **items; size_t length;`. The object owns the memory
+ * (free it in the type's `dispose`). Keep every slot below `length` NULL or owned at all times. */
+#define RH_STRONG_VECTOR(type, member, count_member)                                               \
+    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_STRONG,                   \
+      .form = RH_FORM_VECTOR, .width = sizeof(void *),                                             \
+      .count_width = RH__SIZEOF(type, count_member), .count_offset = offsetof(type, count_member), \
+      .stride = sizeof(void *) }
+/* One reference in each struct of such a vector: `struct entry { rh_object *key, *value; } *entries`. */
+#define RH_STRONG_VECTOR_OF(type, member, count_member, element, element_member)                   \
+    { .name = #member "." #element_member, .offset = offsetof(type, member),                       \
+      .kind = RH_KIND_STRONG, .form = RH_FORM_VECTOR, .width = sizeof(void *),                     \
+      .count_width = RH__SIZEOF(type, count_member), .count_offset = offsetof(type, count_member), \
+      .stride = sizeof(element), .element_offset = offsetof(element, element_member) }
+/* Text inside the object, `size_t length; char bytes[];`, or behind a pointer. */
+#define RH_BYTES(type, member, length_member)                                                      \
+    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_BYTES,                    \
+      .form = RH_FORM_ARRAY, .width = 1, .count_width = RH__SIZEOF(type, length_member),           \
+      .count_offset = offsetof(type, length_member), .stride = 1 }
+#define RH_BYTES_VECTOR(type, member, length_member)                                               \
+    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_BYTES,                    \
+      .form = RH_FORM_VECTOR, .width = 1, .count_width = RH__SIZEOF(type, length_member),          \
+      .count_offset = offsetof(type, length_member), .stride = 1 }
+#define RH_FIELDS_END { .name = NULL, .kind = RH_KIND_END }
+
+/* rh_type.flags */
+#define RH_TYPE_ACYCLIC 1u /* its objects cannot be part of a cycle: never candidate roots */
+
+/* A type: static, writable, outlives every heap that uses it. It is registered (for the whole
+ * process, under a lock) by the first rh_new that names it; from then on do not change it. At most
+ * 65535 types; objects of a type that cannot be registered are not allocated (NULL). */
+struct rh_type {
+    const char *name;       /* shown by the debugger commands; may repeat */
+    size_t size;            /* bytes of the struct, header included */
+    const rh_field *fields; /* ended by RH_FIELDS_END; NULL: no fields */
+    /* Runs once in an object's life, when its last reference is gone or its cycle is collected,
+     * while all its fields are intact and one count is held by the runtime. Retaining the object (or
+     * storing it somewhere) resurrects it; it is not finalized again. NULL: none. */
+    void (*finalize)(void *object);
+    /* Runs just before the object's memory is freed, after its declared references were released:
+     * frees what is not managed (the memory of a vector, a file). It must not touch any managed
+     * object but read its own plain fields. NULL: none. */
+    void (*dispose)(void *object);
+    uint32_t flags;
+    /* For rh_new_array: bytes per element of the flexible array at the struct's end, and where the
+     * struct keeps the number of elements (a size_t member, written by rh_new_array; 0: nowhere). */
+    uint32_t element_size;
+    uint32_t length_offset;
+    uint32_t reserved32;
+    uint64_t reserved[4];
+    /* The runtime's own words. */
+    struct {
+        uint32_t index; /* 0: not registered yet; written last, with release order */
+        uint32_t slot_class;
+        uint64_t birth; /* first 8 header bytes of a new object */
+        uint64_t reserved[2];
+    } rh_private;
+};
+
+/* ---- heaps ------------------------------------------------------------------------------------ */
+
+/* Zero means default everywhere. $REFHEAP_OPTIONS ("history=4096,gc=off") overrides the program's
+ * choice; a wrong option is named on stderr and the rest still applies. */
+typedef struct rh_heap_options {
+    const char *name;      /* shown by the debugger commands; copied, at most 31 bytes; NULL: none */
+    bool gc_disabled;      /* start with automatic collections off; "gc=off|on" */
+    size_t history_events; /* remember that many allocations and frees (rounded up to a power of
+                              two, 48 bytes each; at most 16M events); "history=N", k and M allowed */
+    uint64_t reserved[8];
+} rh_heap_options;
+
+/* A new heap; NULL if memory is short. `options` may be NULL. */
+rh_heap *rh_heap_create(const rh_heap_options *options);
+/* Runs the finalizers that have not run yet (nothing is resurrected, rh_new returns NULL), disposes
+ * of every object and returns the memory. NULL is fine. */
+void rh_heap_destroy(rh_heap *heap);
+/* The calling thread uses the heap from now on. */
+void rh_heap_attach(rh_heap *heap);
+
+/* A new zeroed object with count 1, owned by the caller, or NULL. May run an automatic collection
+ * first (never afterwards, so the new object needs no protection). */
+void *rh_new(rh_heap *heap, rh_type *type);
+/* The same with `count` elements of type->element_size bytes behind the struct. */
+void *rh_new_array(rh_heap *heap, rh_type *type, size_t count);
+
+/* The number of counts; reading does not change it. RH_IMMORTAL for an immortal object. */
+size_t rh_refcount(const void *object);
+/* The object's serial; unlike its address it is never used again. */
+uint64_t rh_serial(const void *object);
+/* Is `address` (any number) the start of an object of this heap that is alive and not dying? */
+bool rh_is_object(const rh_heap *heap, const void *address);
+/* From now on the object is never freed before its heap; its count is no longer kept. */
+void rh_make_immortal(void *object);
+
+/* ---- weak references -------------------------------------------------------------------------- */
+
+typedef struct rh_weak rh_weak;
+/* The weak reference to `object` (a managed object itself, one per target, which lives on after the
+ * target and then reads NULL). The caller owns one count of it; NULL if memory is short. */
+rh_weak *rh_weak_new(void *object);
+/* A strong reference to the target, owned by the caller; NULL once the target is dying or dead. */
+void *rh_weak_get(rh_weak *weak);
+
+/* ---- roots and collection --------------------------------------------------------------------- */
+
+/* Declares that the slot (a variable of yours) owns the count of the object it holds, so that the
+ * debugger commands can name it. Takes no reference; the collector ignores it. `name` is copied (at
+ * most 55 bytes). A second call for the same slot renames it. */
+void rh_root_add(rh_heap *heap, void *slot_address, const char *name);
+void rh_root_remove(rh_heap *heap, void *slot_address);
+
+/* A full collection: afterwards no garbage cycle is left but what finalizers made. Returns the
+ * number of objects reclaimed (members of cycles and what only they held); 0 inside a finalizer.
+ * Needs no memory. Synchronous trial deletion: D. F. Bacon, V. T. Rajan, "Concurrent Cycle
+ * Collection in Reference Counted Systems", ECOOP 2001. */
+size_t rh_gc_collect(rh_heap *heap);
+/* Automatic collections, which start only on entry to rh_new*. Candidates are recorded either way. */
+void rh_gc_enable(rh_heap *heap);
+void rh_gc_disable(rh_heap *heap);
+bool rh_gc_is_enabled(const rh_heap *heap);
+
+/* Validates the whole heap: headers, bitmaps, types, fields, and that every object has at least as
+ * many counts as declared slots hold it. Returns the number of problems; up to `size` bytes of text
+ * (one line each) are written to `report` if that is not NULL. O(heap), allocates memory. */
+size_t rh_heap_check(rh_heap *heap, char *report, size_t size);
+
+/* ---- retain, release, set: inlined fast paths -------------------------------------------------- */
+
+/* Not for callers: what the inlined functions below do when the fast path does not apply. */
+void rh__retain_slow(void *object);
+void rh__release_slow(void *object);
+
+/* always_inline, and the slow call is never a tail call (the empty asm behind it), so that recorded
+ * return addresses lie in the function that retained or released. Each function also exists out of
+ * line in the library. */
+#define RH__INLINE inline __attribute__((always_inline))
+
+/* Adds one count. Returns its argument. */
+RH__INLINE void *rh_retain(void *object)
+{
+    if (object) {
+        rh_object *header = (rh_object *)object;
+        uint32_t word = header->rh_count + 2;
+        if (__builtin_expect((int32_t)word < 0, 0)) {
+            rh__retain_slow(object);
+            __asm__ volatile("");
+        } else {
+            header->rh_count = word;
+        }
+    }
+    return object;
+}
+
+/* Gives one count up. At zero: weak references read NULL, the finalizer runs, the children are
+ * released, the memory is freed; a chain of any length needs no recursion and no memory. */
+RH__INLINE void rh_release(void *object)
+{
+    if (object) {
+        rh_object *header = (rh_object *)object;
+        uint32_t word = header->rh_count - 2;
+        if (__builtin_expect((word & 0x80000001u) != 0, 0)) {
+            rh__release_slow(object);
+            __asm__ volatile("");
+        } else {
+            header->rh_count = word;
+        }
+    }
+}
+
+/* Stores `object` in a slot that holds NULL or an owned reference: retain new, store, release old.
+ * `slot_address` is the address of any pointer-sized strong slot. */
+RH__INLINE void rh_set(void *slot_address, void *object)
+{
+    void *old;
+    rh_retain(object);
+    __builtin_memcpy(&old, slot_address, sizeof old);
+    __builtin_memcpy(slot_address, &object, sizeof object);
+    rh_release(old);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#include <refheap/values.h>
+
+#endif
