@@ -58,6 +58,27 @@ static int usage(FILE *stream)
     return stream == stdout ? RHI_ANSWERED : RHI_NO_ANSWER;
 }
 
+/* The manual's page of commands, from the table. */
+static int manual(void)
+{
+    json_t *commands = json_loads(rhi_commands(), 0, NULL), *command, *option;
+    size_t index, at;
+    printf("# Commands\n\nMade from the command table by `refheap --manual`; the same in GDB, LLDB and the shell.\n");
+    json_array_foreach(commands, index, command) {
+        printf("\n## %s\n\n`%s`: %s.\n\n%s\n\n", json_string_value(json_object_get(command, "name")),
+               json_string_value(json_object_get(command, "usage")), json_string_value(json_object_get(command, "summary")),
+               json_string_value(json_object_get(command, "help")));
+        json_array_foreach(json_object_get(command, "options"), at, option) {
+            const char *argument = json_string_value(json_object_get(option, "argument"));
+            printf("- `%s%s%s`: %s\n", json_string_value(json_object_get(option, "name")), argument ? "=" : "", argument ? argument : "",
+                   json_string_value(json_object_get(option, "help")));
+        }
+        printf("\n```\n%s\n```\n", json_string_value(json_object_get(command, "json")));
+    }
+    json_decref(commands);
+    return RHI_ANSWERED;
+}
+
 /* Takes the options before the command. Returns the index of the command, or -1 after a complaint. */
 static int parse(int count, char **words, choice *chosen)
 {
@@ -126,6 +147,8 @@ int main(int count, char **words)
         printf("refheap %s\n", REFHEAP_VERSION);
         return RHI_ANSWERED;
     }
+    if (count > 1 && strcmp(words[1], "--manual") == 0)
+        return manual();
     int at = parse(count, words, &chosen);
     if (at < 0)
         return RHI_NO_ANSWER;

@@ -28,10 +28,8 @@ static bool wants_cycle(const answer *a, uint32_t cycle)
     rhi_object object;
     if (rhi__option(a->args, "--garbage") && !rhi__cycle_is_garbage(g, cycle))
         return false;
-    if (!a->args->has_heap)
-        return true;
-    return rhi__object_at_index(a->s.reader, g->cycle_member[g->cycle_start[cycle]], &object) &&
-           a->s.reader->heaps.items[object.heap].number == a->args->heap;
+    return !a->session->has_heap || (rhi__object_at_index(a->s.reader, g->cycle_member[g->cycle_start[cycle]], &object) &&
+                                     rhi__heap_wanted(a->session, a->s.reader, object.heap));
 }
 
 /* Without operands: the members of all cycles. */

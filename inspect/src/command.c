@@ -7,7 +7,7 @@
 const rhi_option rhi__common_options[] = {
     {"--json", NULL, "answer as one JSON document"},
     {"--limit", "N", "rows of each list (default 20, JSON 1000; 0: all)"},
-    {"--heap", "N", "only this heap"},
+    {"--heap", "N", "only this heap: its cycles, and objects named type#serial in it"},
     {"--help", NULL, "this text"},
     {NULL, NULL, NULL},
 };
@@ -18,6 +18,13 @@ static const rhi_command table[] = {
         .help = "Says what is there: a live object with its fields, a pointer into one, a freed slot (who died there, how), an\n"
                 "earlier tenant of a reused slot, memory that is not managed, or nothing mapped. ADDRESS is a number, an object's\n"
                 "name like node#12, or an expression. Reads only the slot, its slab and the history; changes nothing.",
+        .json = "{\"command\", \"complete\", \"address\", \"status\": \"live|freed|unused|internal|unmanaged|unmapped\", \"object\": OBJ|null,\n"
+                " \"offset\": bytes into the slot, \"fields\": [{\"name\", \"kind\": \"strong|weak|borrowed|int|uint|float|bytes\", \"value\",\n"
+                " \"target\": \"T#n\"|null, \"target_status\": a status, or interior, unreadable, null}], \"fields_total\" if cut,\n"
+                " \"ledger\": LEDGER|null, \"previous\": [{\"id\", \"reason\": \"release|collect|destroy|unknown\", \"time\", \"thread\"}],\n"
+                " \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", \"id\", \"time\", \"thread\", \"reason\"}],\n"
+                " \"mapping\": {\"start\", \"end\", \"path\"} of unmanaged memory}\n"
+                "A freed slot has object null; previous is newest first, so previous[0] is who died there last.",
         .operands_min = 1, .operands_max = 1,
         .options = {{"--ledger", NULL, "count who holds it (reads the whole heap)"},
                     {"--history", NULL, "all recorded events of this address"}},
@@ -28,6 +35,9 @@ static const rhi_command table[] = {
         .help = "Lists referrers (fields of objects, registered roots, registers, stack words, module data; named where debug info\n"
                 "knows them) and referents, and sets the stored count against what was found. OBJECT is an address, an object's\n"
                 "name like node#12, or an expression.",
+        .json = "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW], \"referrers_total\" if cut,\n"
+                " \"referents\": [{\"name\", \"strength\": \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\"}],\n"
+                " \"referents_total\" if cut, \"path\": with --path [ROW, {\"object\", \"name\": the field that leads on}…], \"ledger\": LEDGER|null}",
         .operands_min = 1, .operands_max = 1,
         .options = {{"--in", NULL, "only who holds it"},
                     {"--out", NULL, "only what it holds"},
@@ -40,6 +50,11 @@ static const rhi_command table[] = {
         .help = "With objects: what is around them, up to --depth references away in both directions, and the cycles among that.\n"
                 "Without: every cycle of the heap, with the verdict: garbage (all counts of its objects come from inside) or held,\n"
                 "and by whom. Pictures are drawn by Graphviz.",
+        .json = "{\"command\", \"complete\", \"nodes\": [OBJ], \"nodes_total\" if cut,\n"
+                " \"edges\": [{\"from\", \"to\", \"name\", \"strength\": \"strong|weak\"}], \"edges_total\" if cut,\n"
+                " \"cycles\": [{\"objects\": [\"T#n\"], \"objects_total\" if cut, \"verdict\": \"garbage|held\",\n"
+                " \"held_by\": [ROW, or {\"kind\": \"lost\"}], \"held_by_total\" if cut}], \"cycles_total\" if cut, \"provisional\",\n"
+                " \"left_out\": objects not drawn, with --dot or --svg}",
         .operands_min = 0, .operands_max = RHI_OPERANDS_MAX,
         .options = {{"--cycles", NULL, "only objects that are part of a cycle"},
                     {"--garbage", NULL, "only cycles that are garbage"},
@@ -81,8 +96,8 @@ const char *rhi_commands(void)
         json_t *options = json_array();
         add_options(options, table[i].options);
         add_options(options, rhi__common_options);
-        json_array_append_new(commands, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "name", table[i].name, "usage", table[i].usage,
-                                                  "summary", table[i].summary, "help", table[i].help, "operand",
+        json_array_append_new(commands, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "name", table[i].name, "usage", table[i].usage,
+                                                  "summary", table[i].summary, "help", table[i].help, "json", table[i].json, "operand",
                                                   table[i].operands_max ? "expression" : "none", "options", options));
     }
     text = json_dumps(commands, JSON_COMPACT);

@@ -19,6 +19,7 @@ typedef struct rhi_args rhi_args;
 
 typedef struct rhi_command {
     const char *name, *usage, *summary, *help;
+    const char *json; /* the keys of its JSON answer, for the manual */
     unsigned operands_min, operands_max;
     rhi_option options[RHI_OPTIONS_MAX]; /* its own; the common ones come on top */
     /* Computes everything before it prints anything; an error leaves no output behind. */

@@ -115,7 +115,7 @@ void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holde
     if (from_id(reader, holder, id, sizeof id))
         snprintf(what, sizeof what, "%s%s%s", id, holder->name[0] == '+' ? "" : ".", holder->name);
     else
-        snprintf(what, sizeof what, "%s", holder->name[0] ? holder->name : "(unnamed)");
+        snprintf(what, sizeof what, "%s", holder->name[0] ? holder->name : "(no name)");
     if (holder->lwp)
         snprintf(where, sizeof where, " thread %" PRIu64, holder->lwp);
     rhi__print(session, "%s%-28s %-8s", indent, what, kind_word(holder));

@@ -132,6 +132,8 @@ static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const ch
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         const rhi_block *block = &reader->blocks.items[i];
         uint64_t got;
+        if (!rhi__heap_wanted(session, reader, block->heap))
+            continue;
         const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, block->slot_size * block->capacity, &scratch, &got);
         for (uint64_t slot = 0; bytes && slot < block->capacity && (slot + 1) * block->slot_size <= got; slot++) {
             rhi_object object;

@@ -95,7 +95,15 @@ rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
     if (!session->reader)
         return rhi__error("no refheap heap here: the program does not use refheap, or has not created a heap yet");
     *reader = session->reader;
-    return NULL;
+    for (uint32_t i = 0; i < session->reader->heaps.count; i++)
+        if (rhi__heap_wanted(session, session->reader, i))
+            return NULL;
+    return session->has_heap ? rhi__error("there is no heap %llu", (unsigned long long)session->heap) : NULL;
+}
+
+bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap)
+{
+    return !session->has_heap || reader->heaps.items[heap].number == session->heap;
 }
 
 rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
@@ -192,6 +200,8 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     start(session, target, name);
     rhi_error *error = command ? rhi__args_parse(command, line, &args) : rhi__error("no such command: see --help");
     session->json = args.json;
+    session->has_heap = args.has_heap;
+    session->heap = args.heap;
     if (!error && args.help)
         print_help(session, command);
     else if (!error)

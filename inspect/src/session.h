@@ -31,7 +31,8 @@ struct rhi_session {
     bool json;
     bool complete;
     json_t *because; /* why it is not complete: array of strings */
-    bool provisional_said;
+    bool has_heap;  /* --heap: only this one */
+    uint64_t heap;
     char *out;      /* buffered output */
     size_t out_size;
     unsigned json_items; /* keys or array items so far at each open level */
@@ -44,6 +45,9 @@ struct rhi_session {
 rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader);
 /* The graph of all heaps, built on first use. */
 rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph);
+
+/* Is this one of the heaps that were asked for (--heap)? `heap` is an index into reader->heaps. */
+bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap);
 
 /* Marks the answer incomplete for this reason (said once). */
 void rhi__incomplete(rhi_session *session, const char *reason);
