@@ -119,7 +119,7 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
  * Slabs. A chunk (mapping kind 1, aligned to chunk.size) holds chunk.slabs slab descriptors from
  * chunk.slab_table on, slab.size bytes each; descriptor i with slab.slot_size 0 is not in use. Slot s
  * begins at slab.base + s * slab.slot_size, s < slab.capacity; it is in use iff bit s of the bitmap of
- * 64-bit words at slab.live is set. A slot not in use whose header is all zero was never used; else
+ * 64-bit words at slab.live is set (the bits from slab.capacity on say nothing). A slot not in use whose header is all zero was never used; else
  * its header is a tombstone. A large object has a chunk of its own, longer than chunk.size, with one
  * slab of capacity 1.
  *

@@ -287,8 +287,10 @@ RH__INLINE void rh_set(void *slot_address, void *object)
 {
     void *old;
     rh_retain(object);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a core may be made between any two instructions: */
     __builtin_memcpy(&old, slot_address, sizeof old);
     __builtin_memcpy(slot_address, &object, sizeof object);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* no slot may hold an object that has no count for it */
     rh_release(old);
 }
 

@@ -1,0 +1,141 @@
+/* count.c - what retain and release do when their inlined fast path does not apply, and the reports
+ * of misuse.
+ *
+ * Invariant: an object that is not special and whose type can be in a cycle is either armed or a
+ * registered candidate root, so that no release that leaves it alive goes unnoticed twice.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The out-of-line copies. */
+extern inline void *rh_retain(void *object);
+extern inline void rh_release(void *object);
+extern inline void rh_set(void *slot_address, void *object);
+
+void rh__misuse(const char *what, const rh_object *object)
+{
+    static const char *const deaths[] = { "?", "release", "collect", "destroy" };
+    char line[256];
+    uint32_t index = object->rh_type_index;
+    if (index == 0 || index >= rh_debug_descriptor.type_count)
+        snprintf(line, sizeof line, "refheap: %s: %p is no object\n", what, (const void *)object);
+    else if (object->rh_flags & RH_FLAG_FREED)
+        snprintf(line, sizeof line, "refheap: %s freed object %s#%llu (freed by %s)\n", what,
+                 rh__type_name(index), (unsigned long long)object->rh_serial,
+                 deaths[rh__death_of(object) & 3]);
+    else
+        snprintf(line, sizeof line, "refheap: %s %sobject %s#%llu\n", what,
+                 object->rh_flags & RH_FLAG_DYING ? "dying " : "", rh__type_name(index),
+                 (unsigned long long)object->rh_serial);
+    /* One write: no other output of the process gets between. */
+    ssize_t written = write(STDERR_FILENO, line, strlen(line));
+    (void)written;
+    abort();
+}
+
+void rh__retain_slow(void *address)
+{
+    rh_object *object = address;
+    uint32_t flags = object->rh_flags;
+    if (flags & RH_FLAG_DYING)
+        object->rh_count += 2;
+    else if (flags & RH_FLAG_IMMORTAL)
+        return;
+    else if (flags & RH_FLAG_FREED)
+        rh__misuse("retain of", object);
+    else
+        rh__misuse("count overflow: retain of", object);
+}
+
+static void release_special(rh_object *object)
+{
+    uint32_t flags = object->rh_flags;
+    if (flags & RH_FLAG_DYING) {
+        /* One of these counts is the runtime's own. */
+        if (rh__dying_count(object) < 2)
+            rh__misuse("over-release: release of", object);
+        object->rh_count -= 2;
+    } else if (!(flags & RH_FLAG_IMMORTAL)) {
+        rh__misuse("release of", object);
+    }
+}
+
+void rh__candidate_add(rh_heap *heap, rh_object *object)
+{
+    rh__slab *slab = rh__slab_of(object);
+    uint32_t slot = rh__slot_of(slab, object);
+    rh__chunk *chunk = rh__chunk_of(object);
+    /* Also for one that is a candidate already: the running collection has taken the summary. */
+    chunk->candidate_slabs |= (uint64_t)1 << (slab - chunk->slabs);
+    if (rh__bit(slab->candidate, slot))
+        return;
+    rh__bit_set(slab->candidate, slot);
+    heap->candidates++;
+}
+
+void rh__release_slow(void *address)
+{
+    rh_object *object = address;
+    uint32_t word = object->rh_count;
+    if ((int32_t)word < 0) {
+        release_special(object);
+        return;
+    }
+    rh_heap *heap = rh__heap_of(object);
+    if (word < 2) {
+        rh__object_dies(heap, object);
+    } else {
+        rh__candidate_add(heap, object);
+        object->rh_count = (word - 2) & ~RH__WORD_ARMED;
+    }
+    RH__VALIDATE(heap);
+}
+
+size_t rh_refcount(const void *address)
+{
+    const rh_object *object = address;
+    if (!object)
+        return 0;
+    if (!rh__is_special(object))
+        return (size_t)(object->rh_count >> 1) + 1;
+    if (object->rh_flags & RH_FLAG_IMMORTAL)
+        return RH_IMMORTAL;
+    return object->rh_flags & RH_FLAG_DYING ? rh__dying_count(object) : 0;
+}
+
+uint64_t rh_serial(const void *object)
+{
+    return object ? ((const rh_object *)object)->rh_serial : 0;
+}
+
+bool rh_is_object(const rh_heap *heap, const void *address)
+{
+    const rh_object *object = rh__slot_at(heap, address);
+    return object && !(object->rh_flags & (RH_FLAG_DYING | RH_FLAG_FREED));
+}
+
+void rh_make_immortal(void *address)
+{
+    rh_object *object = address;
+    if (!object || (object->rh_flags & RH_FLAG_IMMORTAL))
+        return;
+    if (object->rh_flags & RH_FLAG_FREED)
+        rh__misuse("rh_make_immortal of", object);
+    if (object->rh_flags & RH_FLAG_DYING) {
+        /* Its finalizer runs, or waits to: the death is called off when it is done. */
+        object->rh_flags |= RH_FLAG_IMMORTAL;
+        return;
+    }
+    rh_heap *heap = rh__heap_of(object);
+    rh__slab *slab = rh__slab_of(object);
+    uint32_t slot = rh__slot_of(slab, object);
+    rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index, object->rh_flags | RH_FLAG_IMMORTAL);
+    if (rh__bit(slab->candidate, slot)) {
+        rh__bit_clear(slab->candidate, slot);
+        heap->candidates--;
+    }
+    RH__VALIDATE(heap);
+}

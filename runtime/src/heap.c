@@ -1,0 +1,265 @@
+/* heap.c - heaps and the debug descriptor that leads to them.
+ *
+ * Invariant: a heap in the descriptor's list is complete; it is linked after it was filled and
+ * unlinked before its memory goes. Numbers are never used again.
+ * The descriptor lies in this file because an unreferenced member of a static archive vanishes, and
+ * no program has a heap without rh_heap_create.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SERIAL_BLOCK 1024u
+#define HEAP_ZERO_SERIALS ((uint64_t)1 << 48)
+
+static rh__destroyed destroyed[RH__DESTROYED_CAPACITY];
+
+/* `used` alone does not survive -Wl,--gc-sections. */
+__attribute__((used, retain)) struct rh_metadata_descriptor rh_debug_descriptor = {
+    .magic = RH_METADATA_MAGIC,
+    .self = (uint64_t)(uintptr_t)&rh_debug_descriptor,
+    .version = RH_METADATA_VERSION,
+    .size = sizeof(struct rh_metadata_descriptor),
+    .constants = (uint64_t)(uintptr_t)rh__metadata_constants,
+    .constant_count = RH_MC_COUNT,
+    .constant_size = sizeof(struct rh_metadata_constant),
+    .destroyed = (uint64_t)(uintptr_t)destroyed,
+};
+
+/* The ELF note that leads to the descriptor where no symbol does. A hidden name for it, because the
+ * distance to a symbol that others may replace is not known when a shared library is linked. */
+extern struct rh_metadata_descriptor rh__descriptor_here
+    __attribute__((alias("rh_debug_descriptor"), used, visibility("hidden")));
+__asm__(".pushsection .note.refheap,\"aR\",@note\n"
+        ".balign 4\n"
+        ".long 8\n" /* bytes of the owner's name */
+        ".long 8\n" /* bytes of the description */
+        ".long 1\n" /* RH_METADATA_NOTE_TYPE */
+        ".asciz \"" RH_METADATA_NOTE_OWNER "\"\n"
+        ".quad rh__descriptor_here - .\n"
+        ".popsection");
+_Static_assert(sizeof(RH_METADATA_NOTE_OWNER) == 8 && RH_METADATA_NOTE_TYPE == 1, "as the note says");
+
+static uint64_t next_serial = 1; /* atomic */
+static uint64_t next_number = 1; /* under the process lock */
+static rh_heap *heap_zero;       /* under heap_zero_lock, published with release order */
+static pthread_mutex_t heap_zero_lock = PTHREAD_MUTEX_INITIALIZER;
+
+bool rh__refill_serials(rh_heap *heap)
+{
+    if (heap->number == 0)
+        return false; /* 2^64 - 2^48 shared objects exist */
+    heap->serial_next = __atomic_fetch_add(&next_serial, SERIAL_BLOCK, __ATOMIC_RELAXED);
+    heap->serial_end = heap->serial_next + SERIAL_BLOCK;
+    if (!heap->serial_first)
+        heap->serial_first = heap->serial_next;
+    return true;
+}
+
+static void link_heap(rh_heap *heap, bool is_zero)
+{
+    rh__lock();
+    heap->number = is_zero ? 0 : next_number++;
+    rh_heap *head = (rh_heap *)(uintptr_t)rh_debug_descriptor.heaps;
+    heap->next = head;
+    RH__ORDER();
+    if (head)
+        head->prev = heap;
+    rh_debug_descriptor.heaps = (uint64_t)(uintptr_t)heap;
+    rh__unlock();
+}
+
+/* Leaves a record first, so that at every instruction the heap is in the list or in the ring. */
+static void unlink_heap(rh_heap *heap, uint64_t objects)
+{
+    rh__lock();
+    rh__destroyed *record = &destroyed[rh_debug_descriptor.destroyed_count % RH__DESTROYED_CAPACITY];
+    *record = (rh__destroyed){ heap->number, objects, heap->serial_first,
+                               heap->serial_first ? heap->serial_next - 1 : 0 };
+    RH__ORDER();
+    rh_debug_descriptor.destroyed_count++;
+    RH__ORDER();
+    if (heap->prev)
+        heap->prev->next = heap->next;
+    else
+        rh_debug_descriptor.heaps = (uint64_t)(uintptr_t)heap->next;
+    if (heap->next)
+        heap->next->prev = heap->prev;
+    rh__unlock();
+}
+
+static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
+{
+    rh__process_init();
+    rh__mapping *mapping = rh__map(NULL, RH_MAPPING_HEAP, sizeof(rh_heap), 0, true);
+    if (!mapping)
+        return NULL;
+    rh_heap *heap = (rh_heap *)(void *)mapping;
+    heap->mapping.heap = heap;
+    if (options->name)
+        memcpy(heap->name, options->name, strnlen(options->name, sizeof heap->name - 1));
+    heap->chunk_table.kind = RH_MAPPING_CHUNKS;
+    heap->weak_table.kind = RH_MAPPING_WEAK;
+    heap->death = RH_DEATH_RELEASE;
+    heap->owner = pthread_self();
+    heap->gc_enabled = !options->gc_disabled;
+    heap->gc_share = 1;
+    rh__gc_set_trigger(heap);
+    if (is_zero) {
+        heap->serial_first = heap->serial_next = HEAP_ZERO_SERIALS;
+        heap->serial_end = UINT64_MAX;
+    }
+    if (options->history_events && !rh__history_start(heap, options->history_events)) {
+        rh__unmap(mapping);
+        return NULL;
+    }
+    link_heap(heap, is_zero);
+    return heap;
+}
+
+rh_heap *rh_heap_create(const rh_heap_options *options)
+{
+    rh_heap_options chosen = { 0 };
+    if (options)
+        chosen = *options;
+    rh__options_from_environment(&chosen);
+    return heap_new(&chosen, false);
+}
+
+void rh_heap_attach(rh_heap *heap)
+{
+    heap->owner = pthread_self();
+}
+
+#ifdef RH__CHECKED
+void rh__check_owner(const rh_heap *heap)
+{
+    if (pthread_equal(heap->owner, pthread_self()))
+        return;
+    fprintf(stderr, "refheap: heap %llu is used by a thread that it is not attached to\n",
+            (unsigned long long)heap->number);
+    abort();
+}
+#endif
+
+/* ---- destroying a heap --------------------------------------------------------------------------- */
+
+static void for_each_live(rh_heap *heap, void (*visit)(rh_heap *heap, rh_object *object))
+{
+    for (rh__chunk *chunk = heap->chunks; chunk; chunk = chunk->next)
+        for (uint32_t i = 0; i < RH__CHUNK_SLABS; i++) {
+            rh__slab *slab = &chunk->slabs[i];
+            for (uint32_t word = 0; slab->slot_size && slab->used && word < slab->words; word++) {
+                uint64_t bits = slab->live[word] & rh__word_mask(slab, word);
+                while (bits)
+                    visit(heap, rh__slot_object(slab, word * 64 + rh__take_bit(&bits)));
+            }
+        }
+}
+
+static void hold(rh_heap *heap, rh_object *object)
+{
+    (void)heap;
+    rh_retain(object);
+}
+
+static void finalize(rh_heap *heap, rh_object *object)
+{
+    rh__finalize(heap, object);
+}
+
+static void dispose(rh_heap *heap, rh_object *object)
+{
+    (void)heap;
+    void (*type_dispose)(void *) = rh__type_of(object)->dispose;
+    if (type_dispose)
+        type_dispose(object);
+}
+
+static void unmap_heap(rh_heap *heap)
+{
+    rh__chunks_unmap(heap);
+    rh__table_free(&heap->weak_table);
+    rh__roots_free(heap);
+    if (heap->history)
+        rh__unmap((rh__mapping *)(void *)((char *)heap->history - RH__MAPPING_DATA));
+    rh__unmap(&heap->mapping);
+}
+
+void rh_heap_destroy(rh_heap *heap)
+{
+    if (!heap)
+        return;
+    rh__check_owner(heap);
+    if (rh__is_busy(heap)) {
+        fprintf(stderr, "refheap: rh_heap_destroy of heap %llu inside one of its finalizers\n",
+                (unsigned long long)heap->number);
+        abort();
+    }
+    heap->destroying = true;
+    uint64_t objects = heap->objects;
+    rh__weak_clear_all(heap);
+    /* Held all together, so that no finalizer's release can free what another one still sees. */
+    for_each_live(heap, hold);
+    for_each_live(heap, finalize);
+    heap->phase = RH_PHASE_DESTROYING;
+    RH__ORDER();
+    for_each_live(heap, dispose);
+    unlink_heap(heap, objects);
+    unmap_heap(heap);
+}
+
+/* ---- heap 0 ---------------------------------------------------------------------------------------- */
+
+void rh__heap_zero_lock(void)
+{
+    pthread_mutex_lock(&heap_zero_lock);
+}
+
+void rh__heap_zero_unlock(void)
+{
+    pthread_mutex_unlock(&heap_zero_lock);
+}
+
+rh_heap *rh__heap_zero(void)
+{
+    rh_heap *heap = __atomic_load_n(&heap_zero, __ATOMIC_ACQUIRE);
+    if (heap)
+        return heap;
+    rh__heap_zero_lock();
+    heap = heap_zero;
+    if (!heap) {
+        rh_heap_options options = { .name = "shared", .gc_disabled = true };
+        heap = heap_new(&options, true);
+        __atomic_store_n(&heap_zero, heap, __ATOMIC_RELEASE);
+    }
+    rh__heap_zero_unlock();
+    return heap;
+}
+
+void *rh__new_immortal(rh_type *type, size_t count)
+{
+    rh_heap *heap = rh__heap_zero();
+    if (!heap)
+        return NULL;
+    rh__heap_zero_lock();
+    rh_heap_attach(heap);
+    void *object = count ? rh_new_array(heap, type, count) : rh_new(heap, type);
+    if (object)
+        rh_make_immortal(object);
+    rh__heap_zero_unlock();
+    return object;
+}
+
+bool rh__is_shared_object(const void *address)
+{
+    rh_heap *heap = __atomic_load_n(&heap_zero, __ATOMIC_ACQUIRE);
+    if (!heap)
+        return false;
+    rh__heap_zero_lock();
+    const rh_object *object = rh__slot_at(heap, address);
+    bool is_shared = object && (object->rh_flags & RH_FLAG_IMMORTAL);
+    rh__heap_zero_unlock();
+    return is_shared;
+}

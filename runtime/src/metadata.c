@@ -1,0 +1,104 @@
+/* metadata.c - the table of named constants: every number a reader needs, by name.
+ *
+ * Invariant: the table lies in writable data (a core holds no .rodata) and has a value for each name of
+ * RH_METADATA_CONSTANTS, in its order; a name without a value below does not compile.
+ */
+#include "internal.h"
+
+#define MEMBER_SIZE(type, member) sizeof(((type *)0)->member)
+
+/* The promised widths. */
+_Static_assert(MEMBER_SIZE(rh_heap, phase) == 4 && MEMBER_SIZE(rh_heap, gc_enabled) == 4, "32 bits");
+_Static_assert(MEMBER_SIZE(rh__slab, capacity) == 4 && MEMBER_SIZE(rh__mapping, kind) == 4, "32 bits");
+_Static_assert(MEMBER_SIZE(rh__event, type) == 2 && MEMBER_SIZE(rh__event, kind) == 1, "16 and 8 bits");
+_Static_assert(sizeof(void *) == 8, "addresses are stored as 64-bit words");
+_Static_assert(sizeof(uint64_t[RH__BITMAP_WORDS]) * 8 == RH__SLOTS_MAX, "a bit per slot");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the metadata is little-endian");
+
+enum {
+    VALUE_object_size = sizeof(rh_object),
+    VALUE_object_count = offsetof(rh_object, rh_count),
+    VALUE_object_type = offsetof(rh_object, rh_type_index),
+    VALUE_object_flags = offsetof(rh_object, rh_flags),
+    VALUE_object_serial = offsetof(rh_object, rh_serial),
+    VALUE_count_shift = 1,
+    VALUE_count_bias = 1,
+    VALUE_count_dying_mask = RH__WORD_DYING_MASK,
+    VALUE_type_size = sizeof(rh__type_entry),
+    VALUE_type_name = offsetof(rh__type_entry, name),
+    VALUE_type_object_size = offsetof(rh__type_entry, object_size),
+    VALUE_type_fields = offsetof(rh__type_entry, fields),
+    VALUE_type_field_count = offsetof(rh__type_entry, field_count),
+    VALUE_type_flags = offsetof(rh__type_entry, flags),
+    VALUE_type_element_size = offsetof(rh__type_entry, element_size),
+    VALUE_type_length_offset = offsetof(rh__type_entry, length_offset),
+    VALUE_type_finalize = offsetof(rh__type_entry, finalize),
+    VALUE_field_size = sizeof(rh_field),
+    VALUE_field_name = offsetof(rh_field, name),
+    VALUE_field_offset = offsetof(rh_field, offset),
+    VALUE_field_kind = offsetof(rh_field, kind),
+    VALUE_field_form = offsetof(rh_field, form),
+    VALUE_field_width = offsetof(rh_field, width),
+    VALUE_field_count_width = offsetof(rh_field, count_width),
+    VALUE_field_count = offsetof(rh_field, count),
+    VALUE_field_count_offset = offsetof(rh_field, count_offset),
+    VALUE_field_stride = offsetof(rh_field, stride),
+    VALUE_field_element_offset = offsetof(rh_field, element_offset),
+    VALUE_mapping_next = offsetof(rh__mapping, next),
+    VALUE_mapping_bytes = offsetof(rh__mapping, bytes),
+    VALUE_mapping_kind = offsetof(rh__mapping, kind),
+    VALUE_mapping_heap = offsetof(rh__mapping, heap),
+    VALUE_heap_next = offsetof(rh_heap, next),
+    VALUE_heap_number = offsetof(rh_heap, number),
+    VALUE_heap_name = offsetof(rh_heap, name),
+    VALUE_heap_name_size = MEMBER_SIZE(rh_heap, name),
+    VALUE_heap_phase = offsetof(rh_heap, phase),
+    VALUE_heap_objects = offsetof(rh_heap, objects),
+    VALUE_heap_candidates = offsetof(rh_heap, candidates),
+    VALUE_heap_collections = offsetof(rh_heap, collections),
+    VALUE_heap_reclaimed = offsetof(rh_heap, reclaimed),
+    VALUE_heap_gc_enabled = offsetof(rh_heap, gc_enabled),
+    VALUE_heap_roots = offsetof(rh_heap, roots),
+    VALUE_heap_roots_capacity = offsetof(rh_heap, roots_capacity),
+    VALUE_root_size = sizeof(rh__root),
+    VALUE_root_slot = offsetof(rh__root, slot),
+    VALUE_root_name = offsetof(rh__root, name),
+    VALUE_root_name_size = MEMBER_SIZE(rh__root, name),
+    VALUE_heap_history = offsetof(rh_heap, history),
+    VALUE_heap_history_capacity = offsetof(rh_heap, history_capacity),
+    VALUE_heap_history_count = offsetof(rh_heap, history_count),
+    VALUE_event_size = sizeof(rh__event),
+    VALUE_event_sequence = offsetof(rh__event, sequence),
+    VALUE_event_address = offsetof(rh__event, address),
+    VALUE_event_serial = offsetof(rh__event, serial),
+    VALUE_event_time = offsetof(rh__event, time),
+    VALUE_event_type = offsetof(rh__event, type),
+    VALUE_event_kind = offsetof(rh__event, kind),
+    VALUE_event_death = offsetof(rh__event, death),
+    VALUE_event_thread = offsetof(rh__event, thread),
+    VALUE_chunk_size = RH__CHUNK_SIZE,
+    VALUE_chunk_slabs = RH__CHUNK_SLABS,
+    VALUE_chunk_slab_table = RH__SLAB_TABLE,
+    VALUE_slab_size = sizeof(rh__slab),
+    VALUE_slab_base = offsetof(rh__slab, base),
+    VALUE_slab_slot_size = offsetof(rh__slab, slot_size),
+    VALUE_slab_capacity = offsetof(rh__slab, capacity),
+    VALUE_slab_live = offsetof(rh__slab, live),
+    VALUE_slab_candidate = offsetof(rh__slab, candidate),
+    VALUE_slab_slots_max = RH__SLOTS_MAX,
+    VALUE_destroyed_size = sizeof(rh__destroyed),
+    VALUE_destroyed_capacity = RH__DESTROYED_CAPACITY,
+    VALUE_destroyed_heap = offsetof(rh__destroyed, heap),
+    VALUE_destroyed_objects = offsetof(rh__destroyed, objects),
+    VALUE_destroyed_first = offsetof(rh__destroyed, first_serial),
+    VALUE_destroyed_last = offsetof(rh__destroyed, last_serial),
+};
+/* Too wide for an enum constant of C11. */
+#define VALUE_count_special_bit 0x80000000u
+#define VALUE_count_trial_zero RH__WORD_TRIAL_ZERO
+
+#define CHECK_NAME(id, text) _Static_assert(sizeof(text) <= MEMBER_SIZE(struct rh_metadata_constant, name), text);
+RH_METADATA_CONSTANTS(CHECK_NAME)
+
+#define CONSTANT(id, text) [RH_MC_##id] = { text, (uint64_t)VALUE_##id },
+struct rh_metadata_constant rh__metadata_constants[RH_MC_COUNT] = { RH_METADATA_CONSTANTS(CONSTANT) };

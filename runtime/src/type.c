@@ -1,0 +1,208 @@
+/* type.c - the registry of types: one table for the whole process, so that a type index means the
+ * same in every heap, and a core alone can name every object.
+ *
+ * Invariant: an entry is complete before descriptor.type_count covers it, and covered before the
+ * type's own index is published; entries never change or move afterwards. Names and field tables are
+ * copies in mappings of the runtime, because the program's originals may lie in .rodata, which is in
+ * no core.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+
+#define TYPES_MAX 65536u
+#define ARENA_BYTES ((size_t)64 << 10)
+
+rh__type_entry *rh__types;
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static char *arena_next;
+static size_t arena_left;
+
+void rh__type_lock(void)
+{
+    pthread_mutex_lock(&registry_lock);
+}
+
+void rh__type_unlock(void)
+{
+    pthread_mutex_unlock(&registry_lock);
+}
+
+const char *rh__type_name(uint32_t index)
+{
+    if (index == 0 || index >= rh_debug_descriptor.type_count)
+        return "?";
+    return rh__types[index].name;
+}
+
+/* Memory for copies, zeroed and aligned to 8; never given back. */
+static void *arena_alloc(size_t bytes)
+{
+    bytes = (bytes + 7) & ~(size_t)7;
+    if (bytes > arena_left) {
+        size_t want = bytes > ARENA_BYTES / 4 ? bytes : ARENA_BYTES - RH__MAPPING_DATA;
+        rh__mapping *mapping = rh__map(NULL, RH_MAPPING_TYPES, RH__MAPPING_DATA + want, 0, true);
+        if (!mapping)
+            return NULL;
+        char *data = (char *)mapping + RH__MAPPING_DATA;
+        if (want == bytes)
+            return data;
+        arena_next = data;
+        arena_left = want;
+    }
+    void *result = arena_next;
+    arena_next += bytes;
+    arena_left -= bytes;
+    return result;
+}
+
+static const char *copy_text(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    char *copy = arena_alloc(bytes);
+    return copy ? memcpy(copy, text, bytes) : NULL;
+}
+
+static bool holds_references(const rh_field *field)
+{
+    return field->kind == RH_KIND_STRONG || field->kind == RH_KIND_WEAK;
+}
+
+static bool width_is_valid(uint32_t width)
+{
+    return width == 1 || width == 2 || width == 4 || width == 8;
+}
+
+/* What is wrong with a field, or NULL. The visitor trusts a registered type. */
+static const char *field_fault(const rh_type *type, const rh_field *field)
+{
+    if (field->kind > RH_KIND_BORROWED)
+        return "has an unknown kind";
+    if (field->form > RH_FORM_VECTOR)
+        return "has an unknown form";
+    if (field->count_width &&
+        (!width_is_valid(field->count_width) || field->count_offset < sizeof(rh_object) ||
+         (uint64_t)field->count_offset + field->count_width > type->size))
+        return "takes its count from outside the struct";
+    if (holds_references(field) && field->width != sizeof(void *))
+        return "is not a pointer";
+    if (field->form != RH_FORM_ONE && field->stride == 0)
+        return "has elements without a stride";
+    uint64_t bytes = field->form == RH_FORM_VECTOR ? sizeof(void *)
+                     : field->form == RH_FORM_ONE  ? field->width
+                     : field->count_width          ? 0
+                                                   : (uint64_t)field->count * field->stride;
+    if (field->offset < sizeof(rh_object) || field->offset + bytes > type->size)
+        return "lies outside the struct";
+    return NULL;
+}
+
+static bool type_is_valid(const rh_type *type, uint32_t *field_count, uint32_t *ref_count)
+{
+    const char *fault = NULL;
+    const char *field_name = "";
+    *field_count = *ref_count = 0;
+    if (type->size < sizeof(rh_object))
+        fault = "is smaller than an object header";
+    else if (type->length_offset && (type->length_offset < sizeof(rh_object) ||
+                                     (uint64_t)type->length_offset + sizeof(size_t) > type->size))
+        fault = "keeps its length outside the struct";
+    for (const rh_field *field = type->fields; !fault && field && field->kind != RH_KIND_END; field++) {
+        fault = field_fault(type, field);
+        field_name = field->name ? field->name : "";
+        ++*field_count;
+        *ref_count += holds_references(field);
+    }
+    if (fault)
+        fprintf(stderr, "refheap: type %s %s%s%s, it cannot be used\n", type->name ? type->name : "?",
+                field_name, *field_name ? " " : "", fault);
+    return !fault;
+}
+
+static bool fill_fields(rh__type_entry *entry, const rh_type *type, uint32_t field_count, uint32_t ref_count)
+{
+    rh_field *fields = arena_alloc(field_count * sizeof *fields);
+    rh__ref *refs = arena_alloc(ref_count * sizeof *refs);
+    if ((field_count && !fields) || (ref_count && !refs))
+        return false;
+    uint32_t next_ref = 0;
+    for (uint32_t i = 0; i < field_count; i++) {
+        const rh_field *from = &type->fields[i];
+        fields[i] = *from;
+        fields[i].name = copy_text(from->name ? from->name : "");
+        if (!fields[i].name)
+            return false;
+        if (holds_references(from))
+            refs[next_ref++] = (rh__ref){ .offset = from->offset,
+                                          .form = from->form,
+                                          .count_width = from->count_width,
+                                          .kind = from->kind,
+                                          .count = from->count,
+                                          .count_offset = from->count_offset,
+                                          .stride = from->stride,
+                                          .element_offset = from->element_offset };
+    }
+    entry->fields = fields;
+    entry->field_count = field_count;
+    entry->refs = refs;
+    entry->ref_count = ref_count;
+    return true;
+}
+
+static bool table_is_mapped(void)
+{
+    if (rh__types)
+        return true;
+    rh__mapping *mapping = rh__map(NULL, RH_MAPPING_TYPES,
+                                   RH__MAPPING_DATA + (size_t)TYPES_MAX * sizeof(rh__type_entry), 0, true);
+    if (!mapping)
+        return false;
+    rh__types = (rh__type_entry *)(void *)((char *)mapping + RH__MAPPING_DATA);
+    rh_debug_descriptor.type_count = 1;
+    RH__ORDER();
+    rh_debug_descriptor.types = (uint64_t)(uintptr_t)rh__types;
+    return true;
+}
+
+/* pre: the lock is held and the type has no index. */
+static bool register_locked(rh_type *type)
+{
+    uint32_t field_count, ref_count;
+    if (!type_is_valid(type, &field_count, &ref_count) || !table_is_mapped())
+        return false;
+    uint32_t index = (uint32_t)rh_debug_descriptor.type_count;
+    if (index >= TYPES_MAX)
+        return false;
+    rh__type_entry *entry = &rh__types[index];
+    entry->name = copy_text(type->name ? type->name : "?");
+    if (!entry->name || !fill_fields(entry, type, field_count, ref_count))
+        return false;
+    entry->object_size = type->size;
+    entry->flags = type->flags;
+    entry->element_size = type->element_size;
+    entry->length_offset = type->length_offset;
+    entry->finalize = type->finalize;
+    entry->dispose = type->dispose;
+
+    /* Without references of its own an object is in no cycle, whatever the flags say. */
+    bool strong = false;
+    for (uint32_t i = 0; i < ref_count; i++)
+        strong |= entry->refs[i].kind == RH_KIND_STRONG;
+    bool acyclic = !strong || (type->flags & RH_TYPE_ACYCLIC);
+    type->rh_private.birth = (uint64_t)(acyclic ? 0 : RH__WORD_ARMED) | (uint64_t)index << 32 |
+                             (uint64_t)(acyclic ? RH_FLAG_ACYCLIC : 0) << 48;
+    type->rh_private.slot_class = rh__size_class(type->size);
+    RH__ORDER();
+    rh_debug_descriptor.type_count = index + 1;
+    __atomic_store_n(&type->rh_private.index, index, __ATOMIC_RELEASE);
+    return true;
+}
+
+bool rh__type_register(rh_type *type)
+{
+    rh__type_lock();
+    bool done = type->rh_private.index != 0 || register_locked(type);
+    rh__type_unlock();
+    return done;
+}

@@ -1,0 +1,111 @@
+/* weak.c - weak references: one rh_weak per target, found by a table of the heap.
+ *
+ * Invariant: the table has an entry for a target iff a rh_weak that is not freed points to it, and then
+ * the target has RH_FLAG_HAS_WEAK. The table owns no count. It never grows while references are cleared.
+ * Objects of heap 0 are written by nobody, so theirs are immortal, without flag, and under its lock.
+ */
+#include "internal.h"
+
+static void weak_dispose(void *object);
+
+static const rh_field weak_fields[] = { RH_BORROWED(rh_weak, target), RH_FIELDS_END };
+static rh_type weak_type = { .name = "weak",
+                             .size = sizeof(rh_weak),
+                             .fields = weak_fields,
+                             .dispose = weak_dispose,
+                             .flags = RH_TYPE_ACYCLIC };
+
+static uint64_t key_of(const rh_object *target)
+{
+    return (uint64_t)(uintptr_t)target;
+}
+
+/* The reference dies before its target. */
+static void weak_dispose(void *object)
+{
+    rh_weak *weak = object;
+    rh_heap *heap = rh__heap_of(weak);
+    if (!weak->target || heap->destroying)
+        return;
+    weak->target->rh_flags &= (uint16_t)~RH_FLAG_HAS_WEAK;
+    rh__table_remove(&heap->weak_table, key_of(weak->target));
+    weak->target = NULL;
+}
+
+void rh__weak_clear(rh_heap *heap, rh_object *target)
+{
+    rh__pair *pair = rh__table_find(&heap->weak_table, key_of(target));
+    if (pair) {
+        ((rh_weak *)(uintptr_t)pair->value)->target = NULL;
+        rh__table_remove(&heap->weak_table, key_of(target));
+    }
+    target->rh_flags &= (uint16_t)~RH_FLAG_HAS_WEAK;
+}
+
+void rh__weak_clear_all(rh_heap *heap)
+{
+    for (uint64_t i = 0; i < heap->weak_table.capacity; i++) {
+        const rh__pair *pair = &heap->weak_table.pairs[i];
+        if (!pair->key)
+            continue;
+        ((rh_weak *)(uintptr_t)pair->value)->target = NULL;
+        ((rh_object *)(uintptr_t)pair->key)->rh_flags &= (uint16_t)~RH_FLAG_HAS_WEAK;
+    }
+    rh__table_free(&heap->weak_table);
+}
+
+static rh_weak *weak_of_shared(rh_heap *heap, rh_object *target)
+{
+    rh__heap_zero_lock();
+    rh__pair *pair = rh__table_find(&heap->weak_table, key_of(target));
+    rh__heap_zero_unlock();
+    if (pair)
+        return (rh_weak *)(uintptr_t)pair->value;
+    rh_weak *weak = rh__new_immortal(&weak_type, 0);
+    if (!weak)
+        return NULL;
+    rh__heap_zero_lock();
+    weak->target = target;
+    pair = rh__table_find(&heap->weak_table, key_of(target));
+    if (pair) /* another thread was faster; the spare one is never seen */
+        weak = (rh_weak *)(uintptr_t)pair->value;
+    else if (!rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak))
+        weak = NULL;
+    rh__heap_zero_unlock();
+    return weak;
+}
+
+rh_weak *rh_weak_new(void *object)
+{
+    rh_object *target = object;
+    if (!target)
+        return NULL;
+    if (target->rh_flags & RH_FLAG_FREED)
+        rh__misuse("rh_weak_new of", target);
+    rh_heap *heap = rh__heap_of(target);
+    if (heap->number == 0)
+        return weak_of_shared(heap, target);
+    rh__pair *pair = target->rh_flags & RH_FLAG_HAS_WEAK ? rh__table_find(&heap->weak_table, key_of(target)) : NULL;
+    if (pair)
+        return rh_retain((void *)(uintptr_t)pair->value);
+    if (heap->destroying || !rh__type_ready(&weak_type))
+        return NULL;
+    rh_weak *weak = rh__object_new(heap, &weak_type, sizeof(rh_weak));
+    if (!weak)
+        return NULL;
+    if (!rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak)) {
+        rh_release(weak);
+        return NULL;
+    }
+    weak->target = target;
+    target->rh_flags |= RH_FLAG_HAS_WEAK;
+    RH__VALIDATE(heap);
+    return weak;
+}
+
+void *rh_weak_get(rh_weak *weak)
+{
+    if (!weak || !weak->target || (weak->target->rh_flags & (RH_FLAG_DYING | RH_FLAG_FREED)))
+        return NULL;
+    return rh_retain(weak->target);
+}
