@@ -1,6 +1,6 @@
 /* metadata.h - the contract between a heap and whoever reads it from outside.
  *
- * The only header that runtime/ and inspect/ share. A reader needs nothing else: no symbol, no debug
+ * The only header that writer and reader share. A reader needs nothing else: no symbol, no debug
  * info, no executable. It finds the descriptor, checks it, and learns everything else from the table
  * of named constants in it, so that an engine can read heaps written by older and newer runtimes.
  *
