@@ -99,9 +99,9 @@ def load_engine(here):
         return check_engine(chosen, "$REFHEAP_INSPECT")
     for path in engine_candidates(here):
         if os.path.exists(path):
-            return check_engine(os.path.realpath(path), "found from " + here)
+            return check_engine(os.path.realpath(path), "found near " + here)
     try:
-        return check_engine(LIBRARY, "dynamic loader")
+        return check_engine("%s.%d" % (LIBRARY, ABI), "by the dynamic loader")
     except DoorError as error:
         raise DoorError("refheap: no %s: build the project, or set REFHEAP_INSPECT to its path (%s)"
                         % (LIBRARY, error)) from None

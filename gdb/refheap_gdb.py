@@ -1,0 +1,408 @@
+"""refheap_gdb.py - the door of GDB: `source` this file (GDB 13 or later) to get refheap's commands.
+
+Lends the engine GDB's memory, threads, expressions, names and terminal; every answer and every word
+of it is made by the engine. Commands come from the engine's table: none is named here.
+
+Invariant: the selected thread and frame are the same after a command as before it, and a command
+that fails raises gdb.GdbError with one line (GDB shows a traceback for anything else).
+
+In batch mode GDB exits with the status of its last command alone. $refheap_status holds the status
+of refheap's last command: gdb -batch prog core -x refheap_gdb.py -ex 'COMMAND' -ex 'quit $refheap_status'
+"""
+
+import os
+import re
+import types
+
+import gdb
+
+
+def load_shared():
+    """refheap_door.py beside this file (installed) or in the source tree. Compiled here and not
+    imported, so that no bytecode is written and each loading of this script has its own."""
+    here = os.path.dirname(os.path.realpath(__file__))
+    for path in (os.path.join(here, "refheap_door.py"), os.path.join(here, "..", "inspect", "python", "refheap_door.py")):
+        if os.path.exists(path):
+            module = types.ModuleType("refheap_door")
+            module.__file__ = os.path.realpath(path)
+            with open(path, encoding="utf-8") as source:
+                exec(compile(source.read(), module.__file__, "exec"), module.__dict__)
+            return module
+    raise gdb.GdbError("refheap: refheap_door.py lies neither beside %s nor in the source tree" % __file__)
+
+
+door = load_shared()
+BY_VALUE = (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM)
+BY_ADDRESS = (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
+REFERENCES = (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
+
+
+class Epoch:
+    """Counts what may change the target; the engine's caches live as long as its number."""
+
+    EVENTS = ("cont", "stop", "exited", "memory_changed", "register_changed", "inferior_call", "new_objfile",
+              "clear_objfiles", "free_objfile", "inferior_deleted")
+
+    def __init__(self):
+        self.count = 0
+        self.last = None
+        self.number = 0
+        for name in self.EVENTS:
+            registry = getattr(gdb.events, name, None)
+            if registry is not None:
+                registry.connect(self.advance)
+
+    def advance(self, _event=None):
+        self.count += 1
+
+    def close(self):
+        for name in self.EVENTS:
+            registry = getattr(gdb.events, name, None)
+            if registry is not None:
+                registry.disconnect(self.advance)
+
+    def state_id(self, core_path):
+        inferior = gdb.selected_inferior()
+        if any(thread.is_running() for thread in inferior.threads()):
+            self.advance()
+        state = (self.count, inferior.num, inferior.pid, core_path, door.file_stamp(core_path))
+        if state != self.last:
+            self.last = state
+            self.number += 1
+        return self.number
+
+
+class Place:
+    """Selects threads, and on the way out what was selected before."""
+
+    def __enter__(self):
+        self.thread = gdb.selected_thread()
+        try:
+            self.frame = gdb.selected_frame()
+        except gdb.error:
+            self.frame = None
+        return self
+
+    def __exit__(self, *_exception):
+        try:
+            if self.thread is not None and self.thread.is_valid():
+                self.thread.switch()
+            if self.frame is not None and self.frame.is_valid():
+                self.frame.select()
+        except gdb.error:
+            pass  # the target is gone: there is nothing to select
+        return False
+
+
+def stopped_threads():
+    """The selected inferior's threads that can be looked at, by LWP, each selected in turn."""
+    threads = [thread for thread in gdb.selected_inferior().threads() if thread.is_valid() and not thread.is_running()]
+    for thread in sorted(threads, key=lambda each: each.ptid[1]):
+        thread.switch()
+        yield thread.ptid[1] or thread.ptid[2], gdb.newest_frame()
+
+
+def integer(value):
+    """An integer register or scalar as a number; None for a vector, a float or what was not saved."""
+    try:
+        return int(value) & door.MASK
+    except (gdb.error, TypeError, ValueError, OverflowError):
+        return None
+
+
+def value_number(value, text):
+    """What an expression stands for: pointers and integers by value, the rest by its address."""
+    kind = value.type.strip_typedefs()
+    if kind.code in REFERENCES:
+        return value_number(value.referenced_value(), text)
+    if kind.code in BY_VALUE:
+        return int(value)
+    if kind.code == gdb.TYPE_CODE_FUNC or kind.code in BY_ADDRESS:
+        if value.address is None:
+            raise door.DoorError("'%s' has no address (it is not in memory)" % text)
+        return int(value.address)
+    raise door.DoorError("'%s' is of type %s: neither a number nor an address" % (text, value.type))
+
+
+# ---- naming words --------------------------------------------------------------------------------
+
+
+class TypeView:
+    """gdb.Type as member_path wants it."""
+
+    @staticmethod
+    def element(kind):
+        kind = kind.strip_typedefs()
+        return (kind.target(), kind.target().sizeof) if kind.code == gdb.TYPE_CODE_ARRAY else None
+
+    @staticmethod
+    def members(kind):
+        kind = kind.strip_typedefs()
+        if kind.code not in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION):
+            return None
+        return [("" if field.is_base_class else field.name or "", field.bitpos // 8, field.type.sizeof, field.type)
+                for field in kind.fields() if hasattr(field, "bitpos")]
+
+    @staticmethod
+    def is_pointer(kind):
+        return kind.strip_typedefs().code == gdb.TYPE_CODE_PTR
+
+
+def variables_of(frame):
+    """(symbol, function) of each variable in scope in a frame, innermost scope first."""
+    try:
+        block = frame.block()
+    except RuntimeError:
+        return  # no debug info here
+    while block is not None and not block.is_global and not block.is_static:
+        for symbol in block:
+            if symbol.is_variable or symbol.is_argument:
+                yield symbol
+        if block.function is not None:
+            return
+        block = block.superblock
+
+
+def variable_extent(symbol, frame):
+    """(address, type) of a variable in memory, else None."""
+    try:
+        value = symbol.value() if frame is None else symbol.value(frame)
+        if value.is_optimized_out or value.address is None:
+            return None
+        return int(value.address), value.type
+    except (gdb.error, RuntimeError, TypeError):
+        return None
+
+
+def frames_of(newest, is_stopped):
+    """(level, frame, stack pointer) from the newest frame on."""
+    frame, level = newest, 0
+    while frame is not None and not is_stopped():
+        try:
+            pointer = int(frame.read_register("sp")) & door.MASK
+            older = frame.older()
+        except gdb.error:
+            return  # a broken stack: the frames so far are good
+        yield level, frame, pointer
+        frame, level = older, level + 1
+
+
+def name_in_frame(words, level, frame):
+    """(word, kind, name, detail) of the words that lie in the variables of a frame."""
+    function = frame.function()
+    owner = function.name if function is not None else ""
+    for symbol in variables_of(frame):
+        extent = variable_extent(symbol, frame)
+        if extent is not None:
+            is_static = symbol.addr_class == gdb.SYMBOL_LOC_STATIC
+            row = (door.GLOBAL, "") if is_static else (door.LOCAL, "frame %d" % level)
+            yield from door.name_extent(words, extent[0], extent[1].sizeof, TypeView, extent[1],
+                                        door.owned_name(owner, symbol.name), row)
+
+
+def name_data_words(words, is_stopped):
+    """Globals and file statics by symbol and type; statics inside functions that are on a stack."""
+    left, seen = list(words), set()
+    for _lwp, newest in stopped_threads():
+        for level, frame, _pointer in frames_of(newest, is_stopped):
+            function = frame.function()
+            if not left or function is None or function in seen:
+                continue
+            seen.add(function)
+            named = [row for row in door.first_of_each(name_in_frame(left, level, frame)) if row[1] == door.GLOBAL]
+            yield from named
+            found = {word.address for word, *_ in named}
+            left = [word for word in left if word.address not in found]
+    for word in left:
+        name = None if is_stopped() else data_name(word.address)
+        if name:
+            yield word, door.GLOBAL, name, ""
+
+
+def data_name(address):
+    """"registry.slots[3]" for an address in a module's data, from symbol table and debug info."""
+    text = gdb.execute("info symbol 0x%x" % address, to_string=True)
+    match = re.match(r"(.+?)(?: \+ (\d+))? in section ", text)
+    if not match:
+        return None
+    name, offset = match.group(1), int(match.group(2) or 0)
+    candidates = [gdb.lookup_global_symbol(name)] + list(gdb.lookup_static_symbols(name))
+    for symbol in candidates:
+        if symbol is None or not symbol.is_variable:
+            continue
+        extent = variable_extent(symbol, None)
+        if extent and extent[0] <= address < extent[0] + extent[1].sizeof:
+            return name + door.member_path(TypeView, extent[1], address - extent[0])[0]
+    return "%s+%d" % (name, offset) if offset else name
+
+
+# ---- the host ------------------------------------------------------------------------------------
+
+
+class Host:
+    """What GDB lends. Made for one command."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+        self.inferior = gdb.selected_inferior()
+        connection = getattr(self.inferior, "connection", None)
+        self.connection = connection.type if connection is not None else ""
+        self.core = self.find_core()
+
+    def find_core(self):
+        """The core file of the selected inferior: GDB 13 tells it in words only."""
+        if self.connection != "core":
+            return None
+        match = re.search(r"Local core dump file:\s*`(.*)', file type", gdb.execute("info files", to_string=True))
+        return os.path.abspath(match.group(1)) if match else None
+
+    def core_path(self):
+        return self.core
+
+    def exe_path(self):
+        return gdb.current_progspace().filename
+
+    def pid(self):
+        return self.inferior.pid if self.connection == "native" else 0
+
+    def is_terminal(self):
+        return os.isatty(2)
+
+    def read(self, address, size):
+        try:
+            return self.inferior.read_memory(address, size)
+        except (gdb.error, OverflowError):
+            return b""
+
+    def regions(self):
+        if self.pid():
+            return door.process_regions(self.pid())
+        return core_regions() if self.connection == "core" else mapping_regions()
+
+    def threads(self):
+        with Place():
+            for lwp, frame in stopped_threads():
+                names = [each.name for each in frame.architecture().registers("general")]
+                values = [(name, integer(frame.read_register(name))) for name in names]
+                yield lwp, integer(frame.read_register("sp")) or 0, [row for row in values if row[1] is not None]
+
+    def evaluate(self, text):
+        try:
+            return value_number(gdb.parse_and_eval(text), text)
+        except gdb.error as error:
+            raise door.DoorError(str(error)) from None
+
+    def name(self, words, is_stopped):
+        with Place():
+            on_stack = {}
+            for word in words:
+                if word.is_stack:
+                    on_stack.setdefault(word.lwp, []).append(word)
+            for lwp, frame in stopped_threads():
+                if lwp in on_stack:
+                    yield from door.name_stack_words(on_stack[lwp], frames_of(frame, is_stopped), name_in_frame)
+            data = [word for word in words if not word.is_stack]
+            if data:
+                yield from name_data_words(data, is_stopped)
+
+    def state_id(self):
+        return self.epoch.state_id(self.core)
+
+    def interrupted(self):
+        return False  # Ctrl-C reaches the signal guard of the session
+
+    def write(self, stream, text):
+        gdb.write(text, gdb.STDOUT if stream == door.OUT else gdb.STDERR)
+
+
+def mapping_regions():
+    """`info proc mappings` of a process that is not on this machine."""
+    rows = []
+    try:
+        text = gdb.execute("info proc mappings", to_string=True)
+    except gdb.error:
+        return rows
+    for line in text.splitlines():
+        match = re.match(r"\s*0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(?:([rwxps-]{4})\s*)?(.*)$", line)
+        if match:
+            start, end, offset = (int(match.group(i), 16) for i in (1, 2, 3))
+            rows.append((start, end, door.mode_flags(match.group(4) or "rw"), offset, match.group(5).strip()))
+    return rows
+
+
+def core_regions():
+    """A core's segments as GDB shows them, with the files that its note names."""
+    files = [row for row in mapping_regions() if row[4]]
+    rows = []
+    for line in gdb.execute("maintenance info sections", to_string=True).splitlines():
+        match = re.search(r"0x([0-9a-f]+)->0x([0-9a-f]+) at 0x[0-9a-f]+: load\S* (.*)$", line)
+        if match:
+            start, end = int(match.group(1), 16), int(match.group(2), 16)
+            words = match.group(3).split()
+            flags = door.READ | (0 if "READONLY" in words else door.WRITE) | (door.EXECUTE if "CODE" in words else 0)
+            file = next((row for row in files if row[0] <= start < row[1]), None)
+            rows.append((start, end, flags, file[3] + start - file[0] if file else 0, file[4] if file else ""))
+    return rows
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+class Refheap:
+    """The loaded engine and its session. One in a process: loading again replaces it."""
+
+    def __init__(self):
+        engine = door.Engine()
+        self.session = door.Session(engine)
+        self.epoch = Epoch()
+        for row in engine.commands:
+            self.register(row)
+
+    def register(self, row):
+        text = row["help"] if row["help"].startswith(row["summary"]) else row["summary"] + "\n" + row["help"]
+        body = {"__doc__": text, "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
+                "complete": lambda _command, text, word: self.complete(row, text, word)}
+        type("RefheapCommand", (gdb.Command,), body)(row["name"], gdb.COMMAND_DATA)
+
+    def close(self):
+        self.epoch.close()
+        self.session.close()
+
+    def invoke(self, name, line):
+        gdb.set_convenience_variable("refheap_status", door.NO_ANSWER)
+        try:
+            status, message = self.session.run(Host(self.epoch), name, line)
+        except (door.DoorError, gdb.error) as error:
+            raise gdb.GdbError("%s: %s" % (name, door.one_line(str(error)))) from None
+        gdb.set_convenience_variable("refheap_status", status)
+        if status != door.ANSWERED:
+            raise gdb.GdbError(message)
+
+    def complete(self, row, text, word):
+        """GDB asks twice, first without a word; its word is only the end of the user's last one."""
+        last = text.split(" ")[-1]
+        try:
+            whole = self.session.complete(Host(self.epoch), row["name"], text)
+        except (door.DoorError, gdb.error):
+            return gdb.COMPLETE_NONE
+        if word is not None and last.endswith(word):
+            whole = [each[len(last) - len(word):] for each in whole]
+        if whole or last.startswith("-") or row.get("operand") != "expression":
+            return whole
+        return gdb.COMPLETE_EXPRESSION
+
+
+def load():
+    """GDB shows a traceback for whatever a sourced script raises, so a failure is told and not raised."""
+    try:
+        loaded = Refheap()
+    except door.DoorError as error:
+        gdb.write("%s\n" % error, gdb.STDERR)
+        return
+    earlier = getattr(gdb, "_refheap", None)
+    if earlier is not None:
+        earlier.close()
+    gdb._refheap = loaded
+
+
+load()

@@ -1,0 +1,442 @@
+"""refheap_lldb.py - the door of LLDB: `command script import` this file to get refheap's commands.
+
+Lends the engine LLDB's memory, threads, expressions, names and terminal; every answer and every word
+of it is made by the engine. Commands come from the engine's table: none is named here.
+
+Invariant: nothing selects a thread or frame, and every way out of a command that fails goes through
+result.SetError: LLDB takes a command whose Python raised for one that succeeded.
+
+lldb -b stops at the first command that fails and exits with 1. For the status itself (1: --check found
+something, 2: no answer), which lldb.refheap_status keeps:
+  lldb -b prog -c core -o 'command script import refheap_lldb.py' -o 'script lldb.debugger.HandleCommand("COMMAND")'
+       -o 'script lldb.debugger.HandleCommand("quit %d" % lldb.refheap_status)'
+"""
+
+import os
+import re
+import types
+
+import lldb
+
+
+def load_shared():
+    """refheap_door.py beside this file (installed) or in the source tree. Compiled here and not
+    imported, so that each loading of this script has its own. (LLDB writes no bytecode.)"""
+    here = os.path.dirname(os.path.realpath(__file__))
+    for path in (os.path.join(here, "refheap_door.py"), os.path.join(here, "..", "inspect", "python", "refheap_door.py")):
+        if os.path.exists(path):
+            module = types.ModuleType("refheap_door")
+            module.__file__ = os.path.realpath(path)
+            with open(path, encoding="utf-8") as source:
+                exec(compile(source.read(), module.__file__, "exec"), module.__dict__)
+            return module
+    raise RuntimeError("refheap: refheap_door.py lies neither beside %s nor in the source tree" % __file__)
+
+
+door = load_shared()
+AGGREGATES = (lldb.eTypeClassArray | lldb.eTypeClassStruct | lldb.eTypeClassClass | lldb.eTypeClassUnion)
+NUMBERS = (lldb.eTypeClassPointer | lldb.eTypeClassBuiltin | lldb.eTypeClassEnumeration)
+FLOATS = (lldb.eBasicTypeHalf, lldb.eBasicTypeFloat, lldb.eBasicTypeDouble, lldb.eBasicTypeLongDouble)
+VARIABLE = re.compile(r"([A-Za-z_]\w*)((?:(?:\.|->)[A-Za-z_]\w*|\[\d+\])*)$")
+
+
+# ---- expressions ---------------------------------------------------------------------------------
+
+
+def variable_value(text, target, frame):
+    """A plain name or path like conn->table[3], found without evaluating anything; None for others."""
+    match = VARIABLE.match(text)
+    if not match:
+        return None
+    if frame.IsValid():
+        value = frame.GetValueForVariablePath(text, lldb.eNoDynamicValues)
+        if value.IsValid() and value.GetError().Success():
+            return value
+    value = target.FindFirstGlobalVariable(match.group(1))
+    if value.IsValid() and match.group(2):
+        value = value.GetValueForExpressionPath(match.group(2))
+    return value if value.IsValid() and value.GetError().Success() else None
+
+
+def expression_value(text, target, frame):
+    options = lldb.SBExpressionOptions()
+    options.SetAutoApplyFixIts(False)
+    options.SetSuppressPersistentResult(True)
+    options.SetIgnoreBreakpoints(True)
+    options.SetUnwindOnError(True)
+    options.SetFetchDynamicValue(lldb.eNoDynamicValues)
+    value = frame.EvaluateExpression(text, options) if frame.IsValid() else target.EvaluateExpression(text, options)
+    error = value.GetError()
+    if error.Fail():
+        raise door.DoorError(expression_error(error.GetCString() or "'%s' cannot be evaluated" % text))
+    return value
+
+
+def expression_error(text):
+    """The compiler's first complaint, without its own prefixes, source line and caret."""
+    line = next((each for each in text.splitlines() if each.strip()), text)
+    line = re.sub(r"^error: ", "", line.strip())
+    return re.sub(r"^<user expression \d+>:\d+:\d+: ", "", line)
+
+
+def value_number(value, text, target, frame):
+    """What an expression stands for: pointers and integers by value, the rest by its address."""
+    kind = value.GetType().GetCanonicalType()
+    kind_class = kind.GetTypeClass()
+    if kind_class == lldb.eTypeClassReference:
+        pointed = value.Dereference()
+        return value_number(pointed, text, target, frame) if pointed.IsValid() else value.GetValueAsUnsigned()
+    if kind_class & NUMBERS and kind.GetBasicType() not in FLOATS + (lldb.eBasicTypeVoid,):
+        error = lldb.SBError()
+        number = value.GetValueAsUnsigned(error)
+        if value.GetError().Fail() or error.Fail():
+            raise door.DoorError(door.one_line(value.GetError().GetCString() or error.GetCString() or "no value"))
+        return sign_extended(value, kind, number)
+    if kind_class & (AGGREGATES | lldb.eTypeClassFunction):
+        address = value.GetLoadAddress()
+        if address == lldb.LLDB_INVALID_ADDRESS:
+            address = address_of(text, target, frame)
+        return address
+    raise door.DoorError("'%s' is of type %s: neither a number nor an address" % (text, value.GetTypeName()))
+
+
+def address_of(text, target, frame):
+    """Where LLDB computes an expression by itself, the struct that it gives is a copy without an
+    address; asked for the address, it knows it."""
+    try:
+        return expression_value("&(%s)" % text, target, frame).GetValueAsUnsigned()
+    except door.DoorError:
+        raise door.DoorError("'%s' has no address (it is not in memory)" % text) from None
+
+
+def sign_extended(value, kind, number):
+    """GetValueAsUnsigned keeps only the type's own width of a negative integer."""
+    return value.GetValueAsSigned() if kind.GetTypeFlags() & lldb.eTypeIsSigned else number
+
+
+# ---- naming words --------------------------------------------------------------------------------
+
+
+class TypeView:
+    """lldb.SBType as member_path wants it."""
+
+    @staticmethod
+    def element(kind):
+        kind = kind.GetCanonicalType()
+        if kind.GetTypeClass() != lldb.eTypeClassArray:
+            return None
+        return kind.GetArrayElementType(), kind.GetArrayElementType().GetByteSize()
+
+    @staticmethod
+    def members(kind):
+        kind = kind.GetCanonicalType()
+        if not kind.GetTypeClass() & (lldb.eTypeClassStruct | lldb.eTypeClassClass | lldb.eTypeClassUnion):
+            return None
+        bases = [("", base.GetOffsetInBytes(), base.GetType().GetByteSize(), base.GetType())
+                 for base in kind.get_bases_array()]
+        return bases + [(field.GetName() or "", field.GetOffsetInBytes(), field.GetType().GetByteSize(),
+                         field.GetType()) for field in kind.get_fields_array()]
+
+    @staticmethod
+    def is_pointer(kind):
+        return kind.GetCanonicalType().GetTypeClass() == lldb.eTypeClassPointer
+
+
+def variables_of(frame, is_stopped):
+    """The variables in scope in a frame, innermost scope first; the file's own statics are left out."""
+    owned = (lldb.eValueTypeVariableLocal, lldb.eValueTypeVariableArgument, lldb.eValueTypeVariableStatic)
+    outer = {each.GetLoadAddress() for each in file_statics(frame)}
+    for value in frame.GetVariables(True, True, True, True, lldb.eNoDynamicValues):
+        if is_stopped():
+            return
+        is_static = value.GetValueType() == lldb.eValueTypeVariableStatic
+        if value.GetValueType() in owned and not (is_static and value.GetLoadAddress() in outer):
+            yield value, is_static
+
+
+def file_statics(frame):
+    """LLDB counts a file's statics among a frame's variables; these are the ones by name."""
+    target = frame.GetThread().GetProcess().GetTarget()
+    for value in frame.GetVariables(False, False, True, True, lldb.eNoDynamicValues):
+        for found in target.FindGlobalVariables(value.GetName(), 16):
+            yield found
+
+
+def namer(is_stopped):
+    def name_in_frame(words, level, frame):
+        """(word, kind, name, detail) of the words that lie in the variables of a frame."""
+        if not words:
+            return
+        owner = frame.GetFunctionName() or ""
+        for value, is_static in variables_of(frame, is_stopped):
+            start = value.GetLoadAddress()
+            if start == lldb.LLDB_INVALID_ADDRESS:
+                continue  # in a register, or optimized out
+            row = (door.GLOBAL, "") if is_static else (door.LOCAL, "frame %d" % level)
+            yield from door.name_extent(words, start, value.GetType().GetByteSize(), TypeView, value.GetType(),
+                                        door.owned_name(owner, value.GetName()), row)
+    return name_in_frame
+
+
+def frames_of(thread, is_stopped):
+    """(level, frame, stack pointer) from the newest frame on."""
+    level = 0
+    while not is_stopped():
+        frame = thread.GetFrameAtIndex(level)  # asking for one does not unwind the whole stack
+        if not frame.IsValid():
+            return
+        yield level, frame, frame.GetSP()
+        level += 1
+
+
+def name_data_words(words, process, is_stopped):
+    """Statics inside functions that are on a stack; globals and file statics by symbol and type."""
+    left, seen, name_in_frame = list(words), set(), namer(is_stopped)
+    for thread in process:
+        for level, frame, _pointer in frames_of(thread, is_stopped):
+            if not left or not frame.GetFunction().IsValid() or frame.GetFunctionName() in seen:
+                continue
+            seen.add(frame.GetFunctionName())
+            named = [row for row in door.first_of_each(name_in_frame(left, level, frame)) if row[1] == door.GLOBAL]
+            yield from named
+            found = {word.address for word, *_ in named}
+            left = [word for word in left if word.address not in found]
+    for word in left:
+        name = None if is_stopped() else data_name(process.GetTarget(), word.address)
+        if name:
+            yield word, door.GLOBAL, name, ""
+
+
+def data_name(target, address):
+    """"registry.slots[3]" for an address in a module's data, from symbol table and debug info."""
+    symbol = target.ResolveLoadAddress(address).GetSymbol()
+    if not symbol.IsValid():
+        return None
+    name, offset = symbol.GetName(), address - symbol.GetStartAddress().GetLoadAddress(target)
+    for value in target.FindGlobalVariables(name, 64):
+        start, kind = value.GetLoadAddress(), value.GetType()
+        if start <= address < start + kind.GetByteSize():
+            return name + door.member_path(TypeView, kind, address - start)[0]
+    return "%s+%d" % (name, offset) if offset else name
+
+
+# ---- the host ------------------------------------------------------------------------------------
+
+
+class Host:
+    """What LLDB lends. Made for one command."""
+
+    states = 0  # numbers of state_id so far
+
+    def __init__(self, debugger, context, result):
+        self.debugger, self.result = debugger, result
+        self.target = context.GetTarget() if context else debugger.GetSelectedTarget()
+        self.process = context.GetProcess() if context else self.target.GetProcess()
+        self.frame = context.GetFrame() if context else self.process.GetSelectedThread().GetSelectedFrame()
+        self.is_core = self.process.IsValid() and "core" in (self.process.GetPluginName() or "")
+        self.state = None
+
+    def core_path(self):
+        if not self.is_core or not hasattr(self.process, "GetCoreFile"):
+            return None  # LLDB before 18 does not tell
+        return file_path(self.process.GetCoreFile())
+
+    def exe_path(self):
+        return file_path(self.target.GetExecutable()) if self.target.IsValid() else None
+
+    def pid(self):
+        return self.process.GetProcessID() if self.is_native() else 0
+
+    def is_native(self):
+        """Is the process one of this machine? LLDB drives a local one through a server that it starts
+        itself, and calls it remote all the same: so ask the kernel who traces it."""
+        if self.is_core or not self.process.IsValid():
+            return False
+        tracer = status_number(self.process.GetProcessID(), "TracerPid")
+        return bool(tracer) and os.getpid() in (tracer, status_number(tracer, "PPid"))
+
+    def is_terminal(self):
+        return os.isatty(2)
+
+    def read(self, address, size):
+        error = lldb.SBError()  # a fresh one: a used one stays failed
+        data = self.process.ReadMemory(address, size, error) if self.process.IsValid() else None
+        return data or b""
+
+    def regions(self):
+        if self.pid():
+            return door.process_regions(self.pid())
+        return listed_regions(self.target, self.process) if self.process.IsValid() else []
+
+    def threads(self):
+        for thread in sorted(self.process, key=lambda each: each.GetThreadID()):
+            frame = thread.GetFrameAtIndex(0)
+            if frame.IsValid():
+                yield thread.GetThreadID(), frame.GetSP(), list(general_registers(frame))
+
+    def evaluate(self, text):
+        target = self.target if self.target.IsValid() else self.debugger.GetDummyTarget()
+        value = variable_value(text, target, self.frame) or expression_value(text, target, self.frame)
+        return value_number(value, text, target, self.frame)
+
+    def name(self, words, is_stopped):
+        on_stack, data = {}, [word for word in words if not word.is_stack]
+        for word in words:
+            if word.is_stack:
+                on_stack.setdefault(word.lwp, []).append(word)
+        for lwp, each in on_stack.items():
+            thread = self.process.GetThreadByID(lwp)
+            if thread.IsValid():
+                yield from door.name_stack_words(each, frames_of(thread, is_stopped), namer(is_stopped))
+        if data:
+            yield from name_data_words(data, self.process, is_stopped)
+
+    def state_id(self):
+        """Constant for a core. A live process gets a new number with each command, because writing
+        its memory by hand moves nothing that LLDB would show."""
+        if self.state is None:
+            core = self.core_path()
+            if self.is_core:
+                self.state = hash((self.process.GetUniqueID(), core, door.file_stamp(core)))
+            else:
+                Host.states += 1
+                self.state = Host.states
+        return self.state
+
+    def interrupted(self):
+        if hasattr(self.debugger, "InterruptRequested"):
+            return self.debugger.InterruptRequested()
+        return self.debugger.GetCommandInterpreter().WasInterrupted()
+
+    def write(self, stream, text):
+        if stream == door.OUT:
+            self.result.PutCString(text)
+        else:
+            errors = self.debugger.GetErrorFile()  # sys.stderr may be redirected to the output
+            errors.Write(text.encode("utf-8", "replace"))
+            errors.Flush()
+
+
+def file_path(spec):
+    return spec.fullpath if spec.IsValid() else None
+
+
+def status_number(pid, key):
+    """A number of /proc/PID/status; None if there is no such process here."""
+    try:
+        with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as status:
+            found = re.search(r"^%s:\s*(\d+)" % key, status.read(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found.group(1)) if found else None
+
+
+def general_registers(frame):
+    for register_set in frame.GetRegisters():
+        if "general" in (register_set.GetName() or "").lower():
+            for register in register_set:
+                if register.GetByteSize() == 8:
+                    yield register.GetName(), register.GetValueAsUnsigned()
+
+
+def listed_regions(target, process):
+    """The regions as LLDB shows them; files from the modules' sections where it knows none."""
+    sections = []
+    for module in target.module_iter():
+        for section in module.section_iter():
+            start = section.GetLoadAddress(target)
+            if start != lldb.LLDB_INVALID_ADDRESS:
+                sections.append((start, start + section.GetByteSize(), section.GetFileOffset(), module.file.fullpath))
+    listed, rows = process.GetMemoryRegions(), []
+    for i in range(listed.GetSize()):
+        region = lldb.SBMemoryRegionInfo()
+        if not listed.GetMemoryRegionAtIndex(i, region) or not region.IsMapped():
+            continue
+        start, end = region.GetRegionBase(), region.GetRegionEnd()
+        flags = ((door.READ if region.IsReadable() else 0) | (door.WRITE if region.IsWritable() else 0)
+                 | (door.EXECUTE if region.IsExecutable() else 0))
+        file = next((each for each in sections if each[0] < end and start < each[1]), None)
+        offset = max(file[2] + start - file[0], 0) if file else 0
+        rows.append((start, end, flags, offset, region.GetName() or (file[3] if file else "")))
+    return rows
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+class Command:
+    """One command of the engine's table; LLDB makes an object of a subclass for each debugger."""
+
+    row = None
+
+    def __init__(self, _debugger, _dictionary):
+        pass
+
+    def __call__(self, debugger, line, context, result):
+        lldb.refheap_status = door.NO_ANSWER
+        try:
+            host = Host(debugger, context, result)
+            status, message = lldb._refheap.session(debugger).run(host, self.row["name"], line)
+            lldb.refheap_status = status
+        except KeyboardInterrupt:
+            message = self.row["name"] + ": cancelled"
+        except BaseException as error:  # see the top
+            message = "%s: %s" % (self.row["name"], door.one_line(str(error)) or type(error).__name__)
+        if message:
+            result.SetError(message)
+        else:
+            result.SetStatus(lldb.eReturnStatusSuccessFinishResult)
+
+    def get_short_help(self):
+        return self.row["summary"]
+
+    def get_long_help(self):
+        return self.row["help"]
+
+
+class Refheap:
+    """The loaded engine and a session for each debugger."""
+
+    def __init__(self):
+        self.engine = door.Engine()
+        self.sessions = {}
+
+    def session(self, debugger):
+        key = debugger.GetID()
+        if key not in self.sessions:
+            self.sessions[key] = door.Session(self.engine)
+        return self.sessions[key]
+
+    def close(self):
+        for session in self.sessions.values():
+            session.close()
+
+
+def register(debugger, row):
+    name = "Refheap_" + re.sub(r"\W", "_", row["name"])
+    globals()[name] = type(name, (Command,), {"row": row})
+    completion = "-C variable-path " if row.get("operand") == "expression" else ""
+    for options in ("-o " + completion, "-o ", ""):  # older LLDBs lack -C or -o
+        result = lldb.SBCommandReturnObject()
+        debugger.GetCommandInterpreter().HandleCommand(
+            "command script add %s-c %s.%s %s" % (options, __name__, name, row["name"]), result)
+        if result.Succeeded():
+            return
+    raise RuntimeError("refheap: LLDB refuses the command %s: %s" % (row["name"], result.GetError().strip()))
+
+
+def __lldb_init_module(debugger, _dictionary):
+    """LLDB shows a traceback for whatever is raised here, so a failure is told and not raised."""
+    try:
+        loaded = Refheap()
+    except door.DoorError as error:
+        errors = debugger.GetErrorFile()
+        errors.Write(("error: %s\n" % error).encode())
+        errors.Flush()
+        return
+    earlier = getattr(lldb, "_refheap", None)
+    if earlier is not None:
+        earlier.close()
+    lldb._refheap = loaded
+    for row in loaded.engine.commands:
+        register(debugger, row)
