@@ -93,7 +93,8 @@ static rhi_error *take_option(rhi_line *line, rhi_args *args)
     else if (args->set_count == RHI_SET_MAX)
         error = rhi__error("too many options");
     else if (option->argument && !(value = equals ? strdup(equals + 1) : take_word(line)))
-        error = rhi__error("%s wants a value: %s=%s", option->name, option->name, option->argument);
+        error = line->words || !*skip_space(line->text) ? rhi__error("%s wants a value: %s=%s", option->name, option->name, option->argument)
+                                                        : rhi__error_memory();
     else if (!option->argument && !(value = strdup("")))
         error = rhi__error_memory();
     if (!error) {
@@ -191,7 +192,12 @@ rhi_error *rhi__args_parse(const rhi_command *command, rhi_line line, rhi_args *
     while (next_is_option(&line)) {
         rhi_line before = line;
         char *word = take_word(&line);
-        bool end = word && strcmp(word, "--") == 0;
+        if (!word) { /* the line does not move on without memory */
+            rhi__error_free(error);
+            error = rhi__error_memory();
+            break;
+        }
+        bool end = strcmp(word, "--") == 0;
         free(word);
         if (end)
             break;

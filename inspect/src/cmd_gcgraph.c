@@ -200,7 +200,7 @@ static void print_round(const answer *a, uint32_t cycle)
         for (uint64_t i = 0; i <= length; i++) {
             round_trip r = {.a = a, .cycle = cycle, .wanted = i < length ? queue[length - 1 - i] : first};
             if (i >= most) {
-                rhi__print(a->session, "… %" PRIu64 " more …", length - i);
+                rhi__print(a->session, "… %" PRIu64 " more … -> ", length + 1 - i);
                 break;
             }
             rhi__each_edge(a->s.reader, from, name_step, &r);

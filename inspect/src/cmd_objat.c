@@ -97,6 +97,7 @@ typedef struct field_row {
     double real;
     char text[BYTES_SHOWN * 4 + 8]; /* bytes, escaped, for people */
     char raw[BYTES_SHOWN + 1];      /* bytes, for JSON */
+    uint64_t raw_size;
     char target[RHI_ID_SIZE];       /* empty: none */
     const char *target_status;      /* NULL: not a reference, or NULL */
 } field_row;
@@ -118,23 +119,35 @@ static void fill_reference(answer *a, field_row *row)
         row->target_status = place == RHI_PLACE_UNUSED ? "unused" : "interior";
 }
 
+/* Bytes without the beginning of a character at their end, if they end with one. */
+static uint64_t whole_characters(const char *bytes, uint64_t size)
+{
+    for (uint64_t tail = 1; tail <= 3 && tail <= size; tail++)
+        if ((unsigned char)bytes[size - tail] >= 0xc0)
+            return rhi__character(bytes + size - tail, tail) == tail ? size : size - tail;
+    return size;
+}
+
 static bool fill_bytes(answer *a, field_row *row, uint64_t first, uint64_t count)
 {
     uint64_t shown = count < BYTES_SHOWN ? count : BYTES_SHOWN;
     uint64_t got = rhi__memory_read(a->reader->memory, first, row->raw, shown);
     char *to = row->text;
+    row->raw_size = count > shown ? whole_characters(row->raw, got) : got;
     *to++ = '"';
-    for (uint64_t i = 0; i < got; i++) {
+    for (uint64_t i = 0, length; i < row->raw_size; i += length) {
         unsigned char c = (unsigned char)row->raw[i];
-        if (c == '"' || c == '\\')
-            to += sprintf(to, "\\%c", c);
-        else if (c == '\n')
+        length = rhi__character(row->raw + i, row->raw_size - i);
+        bool control = c < 32 || c == 127 || (c == 0xc2 && (unsigned char)row->raw[i + 1] < 0xa0);
+        if (c == '\n')
             to += sprintf(to, "\\n");
+        else if (length == 0 || control)
+            to += sprintf(to, "\\x%02x", c);
         else
-            to += c < 32 || c == 127 ? sprintf(to, "\\x%02x", c) : sprintf(to, "%c", c);
+            to += sprintf(to, "%s%.*s", c == '"' || c == '\\' ? "\\" : "", (int)length, row->raw + i);
+        length = length == 0 || control ? 1 : length;
     }
     sprintf(to, "\"%s", count > shown ? "…" : "");
-    row->raw[got] = '\0';
     row->value = count;
     return got == shown;
 }
@@ -159,6 +172,11 @@ static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t
         memcpy(&narrow, bytes, sizeof narrow);
         memcpy(&row->real, bytes, sizeof row->real);
         row->real = field->width == 4 ? (double)narrow : row->real;
+        if (field->width == sizeof(long double)) {
+            long double wide;
+            memcpy(&wide, bytes, sizeof wide);
+            row->real = (double)wide;
+        }
     }
     return true;
 }
@@ -241,7 +259,7 @@ static void json_row(answer *a, const field_row *row)
         value = value ? value : json_sprintf("%g", row->real); /* inf and nan are no JSON numbers */
         break;
     case RHI_KIND_BYTES:
-        value = rhi__json_text(row->raw);
+        value = rhi__json_bytes(row->raw, row->raw_size);
         break;
     default:
         value = row->value ? rhi__json_address(row->value) : json_null();
@@ -251,6 +269,8 @@ static void json_row(answer *a, const field_row *row)
     json_object_set_new(json, "value", value);
     json_object_set_new(json, "target", row->target[0] ? json_string(row->target) : json_null());
     json_object_set_new(json, "target_status", row->target_status ? json_string(row->target_status) : json_null());
+    if (row->field->kind == RHI_KIND_BYTES && row->value > row->raw_size)
+        json_object_set_new(json, "value_total", rhi__json_u64(row->value));
     rhi__json_item(a->session, json);
 }
 
@@ -287,6 +307,8 @@ static void print_history(answer *a)
         rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s, %s, thread %u\n", e->sequence, event_word(e->kind), id,
                    e->kind == RHI_EVENT_FREE ? " by " : "", e->kind == RHI_EVENT_FREE ? rhi__death_word(e->death) : "", when, e->thread);
     }
+    if (a->event_count > a->args->limit)
+        rhi__print(a->session, "  … %" PRIu64 " more events (--limit=0 shows all)\n", a->event_count - a->args->limit);
 }
 
 static void print_tenants(answer *a)
@@ -297,6 +319,8 @@ static void print_tenants(answer *a)
         rhi__print(a->session, "  earlier here: %s, freed by %s%s%s\n", a->tenants[i].id, rhi__death_word(a->tenants[i].death),
                    when[0] ? " at " : "", when);
     }
+    if (a->tenant_count > a->args->limit)
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->tenant_count - a->args->limit);
 }
 
 static void print_live(answer *a)
@@ -378,13 +402,15 @@ static void json_history(answer *a)
         const rhi_event *e = &a->events[i];
         time_text(e->time, when, sizeof when);
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
-        json_t *json = json_pack("{s:I, s:s, s:s, s:s, s:i}", "event", (json_int_t)e->sequence, "kind", event_word(e->kind), "id", id,
-                                 "time", when, "thread", (int)e->thread);
+        json_t *json = json_pack("{s:I, s:s, s:s, s:s, s:I}", "event", (json_int_t)e->sequence, "kind", event_word(e->kind), "id", id,
+                                 "time", when, "thread", (json_int_t)e->thread);
         if (e->kind == RHI_EVENT_FREE)
             json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
         rhi__json_item(a->session, json);
     }
     rhi__json_array_end(a->session);
+    if (rhi__option(a->args, "--history") && a->event_count > a->args->limit)
+        rhi__json_key(a->session, "history_total", rhi__json_u64(a->event_count));
 }
 
 static void print_json(answer *a)

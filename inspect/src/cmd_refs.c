@@ -49,7 +49,9 @@ static bool add_referent(void *context, const rhi_slot *slot)
     rhi__slot_name(slot->field, slot->element, r->name, sizeof r->name);
     if (rhi__place_of(a->reader, slot->value, &place, &object)) {
         r->status = rhi__place_word(place);
-        if (place <= RHI_PLACE_FREED)
+        if (place <= RHI_PLACE_UNUSED && object.address != slot->value)
+            r->status = "interior"; /* a reference holds nothing unless it points to an object's start */
+        else if (place <= RHI_PLACE_FREED)
             rhi__object_id(a->reader, &object, r->target, sizeof r->target);
     }
     return true;

@@ -20,9 +20,10 @@ static const rhi_command table[] = {
                 "name like node#12, or an expression. Reads only the slot, its slab and the history; changes nothing.",
         .json = "{\"command\", \"complete\", \"address\", \"status\": \"live|freed|unused|internal|unmanaged|unmapped\", \"object\": OBJ|null,\n"
                 " \"offset\": bytes into the slot, \"fields\": [{\"name\", \"kind\": \"strong|weak|borrowed|int|uint|float|bytes\", \"value\",\n"
-                " \"target\": \"T#n\"|null, \"target_status\": a status, or interior, unreadable, null}], \"fields_total\" if cut,\n"
+                " \"target\": \"T#n\"|null, \"target_status\": a status, or interior, unreadable, null, \"value_total\": bytes, if cut}],\n"
+                " \"fields_total\" if cut,\n"
                 " \"ledger\": LEDGER|null, \"previous\": [{\"id\", \"reason\": \"release|collect|destroy|unknown\", \"time\", \"thread\"}],\n"
-                " \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", \"id\", \"time\", \"thread\", \"reason\"}],\n"
+                " \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", \"id\", \"time\", \"thread\", \"reason\"}], \"history_total\" if cut,\n"
                 " \"mapping\": {\"start\", \"end\", \"path\"} of unmanaged memory}\n"
                 "A freed slot has object null; previous is newest first, so previous[0] is who died there last.",
         .operands_min = 1, .operands_max = 1,
@@ -53,7 +54,7 @@ static const rhi_command table[] = {
         .json = "{\"command\", \"complete\", \"nodes\": [OBJ], \"nodes_total\" if cut,\n"
                 " \"edges\": [{\"from\", \"to\", \"name\", \"strength\": \"strong|weak\"}], \"edges_total\" if cut,\n"
                 " \"cycles\": [{\"objects\": [\"T#n\"], \"objects_total\" if cut, \"verdict\": \"garbage|held\",\n"
-                " \"held_by\": [ROW, or {\"kind\": \"lost\"}], \"held_by_total\" if cut}], \"cycles_total\" if cut, \"provisional\",\n"
+                " \"held_by\": [ROW, also of kind immortal or dying: a member that stays; or {\"kind\": \"lost\"}], \"held_by_total\" if cut}], \"cycles_total\" if cut, \"provisional\",\n"
                 " \"left_out\": objects not drawn, with --dot or --svg}",
         .operands_min = 0, .operands_max = RHI_OPERANDS_MAX,
         .options = {{"--cycles", NULL, "only objects that are part of a cycle"},
@@ -144,6 +145,7 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
     }
     rhi_reader *reader;
     session->target = target;
+    session->is_checked = false;
     rhi_error *error = command->operands_max ? rhi__session_reader(session, &reader) : rhi__error_memory();
     for (uint64_t i = 0; !error && i < reader->types.count; i++) {
         bool repeated = reader->types.items[i].size == 0; /* entry 0 is no type */

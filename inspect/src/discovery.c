@@ -71,11 +71,14 @@ static bool search_module(search *s, uint64_t start)
 
 /* ---- the scan --------------------------------------------------------------------------------------------- */
 
-static void scan(search *s, const rhi_region *region, rhi_scratch *scratch)
+static rhi_error *scan(search *s, const rhi_region *region, rhi_scratch *scratch)
 {
+    const rhi_target *door = s->memory->door;
     const uint64_t overlap = sizeof((struct rh_metadata_descriptor *)0)->magic - 8;
     for (uint64_t at = region->start; at < region->end;) {
         uint64_t size = region->end - at < SCAN_STEP_BYTES ? region->end - at : SCAN_STEP_BYTES, got;
+        if (door->interrupted && door->interrupted(door->context))
+            return rhi__error_cancelled();
         const uint8_t *bytes = rhi__memory_view(s->memory, at, size, scratch, &got);
         const uint8_t *from = bytes, *end = bytes ? bytes + got : NULL;
         const uint8_t *hit;
@@ -85,10 +88,12 @@ static void scan(search *s, const rhi_region *region, rhi_scratch *scratch)
                 take(s, address);
             from = hit + 8;
         }
-        /* A hole: go on behind the page that cannot be read. */
-        uint64_t step = got == size ? size - (size == SCAN_STEP_BYTES ? overlap : 0) : (got & ~4095ull) + 4096;
-        at = got == size && at + size == region->end ? region->end : at + step;
+        if (got < size)
+            at = rhi__memory_hole_end(s->memory, at + got, region->end);
+        else
+            at = at + size == region->end ? region->end : at + size - overlap;
     }
+    return NULL;
 }
 
 static bool is_private_writable(const rhi_region *region)
@@ -96,24 +101,26 @@ static bool is_private_writable(const rhi_region *region)
     return region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED);
 }
 
-static void search_all(search *s)
+static rhi_error *search_all(search *s)
 {
     const struct rhi_sink *map = &s->memory->map;
     rhi_scratch scratch = {0};
     const char *answered = NULL; /* the module whose note was found */
-    for (uint64_t i = 0; i < map->regions.count; i++) {
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < map->regions.count && !error; i++) {
         const rhi_region *region = &map->regions.items[i];
         if (!rhi__region_is_file(region))
             continue;
         if (region->file_offset == 0 && search_module(s, region->start))
             answered = region->path;
         else if (is_private_writable(region) && !(answered && strcmp(answered, region->path) == 0))
-            scan(s, region, &scratch);
+            error = scan(s, region, &scratch);
     }
-    for (uint64_t i = 0; i < map->regions.count && s->found->count == 0 && s->other_version == 0; i++)
+    for (uint64_t i = 0; i < map->regions.count && s->found->count == 0 && s->other_version == 0 && !error; i++)
         if (is_private_writable(&map->regions.items[i]))
-            scan(s, &map->regions.items[i], &scratch);
+            error = scan(s, &map->regions.items[i], &scratch);
     rhi__scratch_free(&scratch);
+    return error;
 }
 
 /* Does the direct way show what the debugger sees? Same process, same bytes of descriptor and stack. */
@@ -134,13 +141,15 @@ rhi_error *rhi__discover(rhi_memory *memory, rhi_descriptors *found)
 {
     search s = {.memory = memory, .found = found};
     memset(found, 0, sizeof *found);
-    search_all(&s);
+    RHI_TRY(search_all(&s));
     if (memory->is_direct && !direct_way_is_right(&s)) {
         RHI_TRY(rhi__memory_use_door(memory));
         memset(found, 0, sizeof *found);
         s.other_version = 0;
-        search_all(&s);
+        RHI_TRY(search_all(&s));
     }
+    if (memory->is_short)
+        return rhi__error_memory();
     if (found->count == 0 && s.other_version)
         return rhi__error("the heap's metadata has version %" PRIu32 "; this engine reads version %u: use the refheap of the program's release",
                           s.other_version, RH_METADATA_VERSION);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kind_words[] = {"field", "undeclared", "root", "register", "stack", "global"};
+static const char *const kind_words[] = {"field", "undeclared", "root", "register", "stack", "global", "immortal", "dying"};
 
 void rhi__ledger(const rhi_reader *reader, const rhi_object *object, const rhi_holders *holders, rhi_ledger *ledger)
 {
@@ -113,7 +113,7 @@ void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holde
 {
     char id[RHI_ID_SIZE], what[RHI_ID_SIZE + sizeof holder->name], where[64] = "";
     if (from_id(reader, holder, id, sizeof id))
-        snprintf(what, sizeof what, "%s%s%s", id, holder->name[0] == '+' ? "" : ".", holder->name);
+        snprintf(what, sizeof what, "%s%s%s", id, holder->name[0] && holder->name[0] != '+' ? "." : "", holder->name);
     else
         snprintf(what, sizeof what, "%s", holder->name[0] ? holder->name : "(no name)");
     if (holder->lwp)

@@ -2,7 +2,6 @@
 #include "memory.h"
 #include "array.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +34,7 @@ void rhi_sink_thread(rhi_sink *sink, uint64_t lwp, uint64_t stack_pointer)
 void rhi_sink_register(rhi_sink *sink, const char *name, uint64_t value)
 {
     if (sink->threads.count == 0 || sink->registers.count >= UINT32_MAX || !rhi__array_reserve(&sink->registers, 1)) {
-        sink->out_of_memory = sink->threads.count != 0;
+        sink->out_of_memory |= sink->threads.count != 0;
         return;
     }
     rhi_register *added = &sink->registers.items[sink->registers.count++];
@@ -183,17 +182,37 @@ const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t s
     const uint8_t *direct = rhi__core_view(way(memory), address, size, got);
     if (direct && *got == size)
         return direct;
-    if (scratch->capacity < size) {
-        void *grown = realloc(scratch->bytes, size);
-        if (!grown) {
-            *got = 0;
-            return NULL;
+    /* Room grows with what was really read: `size` may be a corrupt length of many gigabytes. */
+    uint64_t done = 0;
+    while (done < size) {
+        uint64_t room = done + (done < READ_STEP_BYTES ? READ_STEP_BYTES : done);
+        if (room > size || room < done)
+            room = size;
+        if (scratch->capacity < room) {
+            void *grown = realloc(scratch->bytes, room);
+            if (!grown) {
+                memory->is_short = true;
+                *got = 0;
+                return NULL;
+            }
+            scratch->bytes = grown;
+            scratch->capacity = room;
         }
-        scratch->bytes = grown;
-        scratch->capacity = size;
+        uint64_t step = rhi__memory_read(memory, address + done, (uint8_t *)scratch->bytes + done, room - done);
+        done += step;
+        if (done < room)
+            break;
     }
-    *got = rhi__memory_read(memory, address, scratch->bytes, size);
-    return *got ? scratch->bytes : NULL;
+    *got = done;
+    return done ? scratch->bytes : NULL;
+}
+
+uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end)
+{
+    uint64_t next = rhi__core_hole_end(way(memory), address);
+    if (next <= address)
+        next = (address | 4095) + 1;
+    return next <= address || next > end ? end : next;
 }
 
 void rhi__scratch_free(rhi_scratch *scratch)
@@ -218,7 +237,7 @@ bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t s
         return false;
     text[got] = '\0';
     for (char *c = text; *c; c++)
-        if (!isprint((unsigned char)*c))
+        if (*c < ' ' || *c > '~') /* whatever the debugger's locale says */
             *c = '?';
     return true;
 }

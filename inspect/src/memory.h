@@ -42,6 +42,7 @@ typedef struct rhi_memory {
     struct rhi_sink map;
     bool has_threads; /* threads and registers could be had */
     char truncated[160]; /* what a cut-off core lacks; empty: nothing */
+    bool is_short;       /* a view failed for lack of our own memory: what looks unreadable may not be */
 } rhi_memory;
 
 /* Opens memory for the door's target: decides the way and reads the map and the threads. */
@@ -60,6 +61,8 @@ uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, ui
 typedef struct rhi_scratch { void *bytes; uint64_t capacity; } rhi_scratch;
 const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size, rhi_scratch *scratch, uint64_t *got);
 void rhi__scratch_free(rhi_scratch *scratch);
+/* Where a scan goes on behind the unreadable byte at `address`: at most `end`. */
+uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end);
 bool rhi__memory_u64(rhi_memory *memory, uint64_t address, uint64_t *value);
 /* NUL-terminated text, cut at size - 1 bytes; what is not printable becomes '?'. False if unreadable. */
 bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t size);
@@ -106,6 +109,9 @@ void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words);
 int rhi__core_close(rhi_target *target);
 /* In target_core.c: bytes of a core without a copy; NULL if `target` is no core or nothing is there. */
 const uint8_t *rhi__core_view(const rhi_target *target, uint64_t address, uint64_t size, uint64_t *got);
+/* In target_core.c: where a core has bytes again behind an address that it has none of; 0: no core, or
+ * nowhere. */
+uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address);
 /* What a cut-off core lacks, in words, or NULL. */
 const char *rhi__core_truncated(const rhi_target *target);
 /* In target_process.c: opens a process that somebody else has stopped: reads and map alone. */

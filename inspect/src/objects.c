@@ -139,10 +139,12 @@ static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const ch
             rhi_object object;
             reader->ops->decode(reader, block, block->base + slot * block->slot_size, bytes + slot * block->slot_size,
                                 rhi__slot_is_live(block, slot), &object);
-            if (object.state == RHI_UNUSED || object.serial != serial ||
-                (type[0] && strcmp(type, rhi__type_name(reader, object.type)) != 0))
+            if (object.state == RHI_UNUSED || object.serial != serial)
                 continue;
             rhi__scratch_free(&scratch);
+            if (type[0] && strcmp(type, rhi__type_name(reader, object.type)) != 0)
+                return rhi__error("there is no object %s#%" PRIu64 ": #%" PRIu64 " is a %s", type, serial, serial,
+                                  rhi__type_name(reader, object.type));
             *address = object.address;
             return NULL;
         }
@@ -156,6 +158,10 @@ static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const ch
         *address = event.address;
         return NULL;
     }
+    const char *missing = reader->memory->truncated[0] ? reader->memory->truncated
+                          : reader->problems.count ? reader->problems.items[0] : NULL;
+    if (missing)
+        return rhi__error("there is no object %s#%" PRIu64 " in what can be read: %s", type, serial, missing);
     return rhi__error("there is no object %s#%" PRIu64 ": never born, or dead and its slot used again", type, serial);
 }
 

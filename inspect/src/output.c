@@ -23,12 +23,11 @@ void rhi__flush(rhi_session *session)
     session->out_size = 0;
 }
 
-static int put(const char *text, size_t size, void *context)
+static void put(const char *text, size_t size, rhi_session *session)
 {
-    rhi_session *session = context;
     if (!session->out && !(session->out = malloc(BUFFER_BYTES))) {
         emit(session, RHI_STREAM_OUT, text, size);
-        return 0;
+        return;
     }
     while (size) {
         size_t room = BUFFER_BYTES - session->out_size, step = size < room ? size : room;
@@ -39,7 +38,6 @@ static int put(const char *text, size_t size, void *context)
         if (session->out_size == BUFFER_BYTES)
             rhi__flush(session);
     }
-    return 0;
 }
 
 void rhi__print(rhi_session *session, const char *format, ...)
@@ -68,8 +66,13 @@ enum { DUMP_FLAGS = JSON_ENCODE_ANY | JSON_COMPACT };
 
 static void dump(rhi_session *session, json_t *value)
 {
-    if (!value || json_dump_callback(value, put, session, DUMP_FLAGS) != 0)
-        put("null", 4, session);
+    /* Whole or not at all; into a buffer of ours, because jansson forgets keys when its own cannot grow. */
+    size_t size = value ? json_dumpb(value, NULL, 0, DUMP_FLAGS) : 0;
+    char *text = size ? malloc(size) : NULL;
+    bool whole = text && json_dumpb(value, text, size, DUMP_FLAGS) == size;
+    put(whole ? text : "null", whole ? size : 4, session);
+    session->complete = session->complete && whole;
+    free(text);
     json_decref(value);
 }
 
@@ -122,6 +125,8 @@ static void settle(rhi_session *session)
         rhi__incomplete(session, session->reader->problems.items[i]);
     if (session->has_memory && session->memory.truncated[0])
         rhi__incomplete(session, session->memory.truncated);
+    if (session->has_memory && session->memory.is_short)
+        rhi__incomplete(session, rhi__error_memory()->message);
     if (session->target->flags & RHI_TARGET_NO_STOP)
         rhi__incomplete(session, "the process ran while it was read: provisional");
 }
@@ -140,6 +145,11 @@ void rhi__json_error(rhi_session *session, const char *message)
     rhi__json_begin(session);
     rhi__json_key(session, "complete", json_false());
     rhi__json_key(session, "error", rhi__json_text(message));
+    rhi__json_close(session);
+}
+
+void rhi__json_close(rhi_session *session)
+{
     put("}\n", 2, session);
 }
 
@@ -162,19 +172,37 @@ json_t *rhi__json_u64(uint64_t value)
     return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
 
-/* Text from the target may be no UTF-8: what does not decode is shown as '?'. */
-json_t *rhi__json_text(const char *text)
+size_t rhi__character(const char *bytes, size_t size)
 {
-    json_t *value = json_string(text);
-    if (value)
-        return value;
-    char *copy = strdup(text);
+    const unsigned char *b = (const unsigned char *)bytes;
+    size_t length = size == 0 ? 0 : b[0] < 0x80 ? 1 : b[0] < 0xc2 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : b[0] < 0xf5 ? 4 : 0;
+    if (length > size)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((b[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = length > 2 && ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xf0 && b[1] < 0x90));
+    bool no_character = length > 2 && ((b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf4 && b[1] > 0x8f));
+    return overlong || no_character ? 0 : length;
+}
+
+/* Text from the target may be no UTF-8: what does not decode is shown as '?'. */
+json_t *rhi__json_bytes(const char *bytes, size_t size)
+{
+    json_t *value = json_stringn(bytes, size);
+    char *copy = value ? NULL : malloc(size + 1);
     if (!copy)
-        return NULL;
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c >= 128)
-            *c = '?';
-    value = json_string(copy);
+        return value;
+    memcpy(copy, bytes, size);
+    for (size_t i = 0, length; i < size; i += length ? length : 1)
+        if (!(length = rhi__character(copy + i, size - i)))
+            copy[i] = '?';
+    value = json_stringn(copy, size);
     free(copy);
     return value;
+}
+
+json_t *rhi__json_text(const char *text)
+{
+    return rhi__json_bytes(text, strlen(text));
 }

@@ -19,6 +19,7 @@ void rhi__json_array(rhi_session *session, const char *key);
 void rhi__json_item(rhi_session *session, json_t *value);
 void rhi__json_array_end(rhi_session *session);
 void rhi__json_end(rhi_session *session);
+void rhi__json_close(rhi_session *session); /* for a document that wrote "complete" itself */
 /* An error as a document of its own. */
 void rhi__json_error(rhi_session *session, const char *message);
 /* In text: the line that says why the answer is not complete, if it is not. */
@@ -27,5 +28,8 @@ void rhi__print_incomplete(rhi_session *session);
 json_t *rhi__json_address(uint64_t address); /* "0x…" */
 json_t *rhi__json_u64(uint64_t value);       /* beyond 2^63 - 1: cut */
 json_t *rhi__json_text(const char *text);
+json_t *rhi__json_bytes(const char *bytes, size_t size); /* NUL bytes included */
+/* Bytes of the UTF-8 character that `bytes` begin with; 0 if they begin with none. */
+size_t rhi__character(const char *bytes, size_t size);
 
 #endif

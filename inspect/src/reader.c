@@ -37,10 +37,17 @@ static int own_order(const void *left, const void *right)
     return a->start < b->start ? -1 : a->start > b->start;
 }
 
+static int root_order(const void *left, const void *right)
+{
+    const rhi_root *a = left, *b = right;
+    return a->slot < b->slot ? -1 : a->slot > b->slot;
+}
+
 static void block_free(rhi_block *block)
 {
     free(block->live);
     free(block->rank);
+    *block = (rhi_block){0};
 }
 
 static bool count_live(rhi_block *block)
@@ -63,19 +70,24 @@ rhi_error *rhi__reader_finish(rhi_reader *reader)
 {
     if (reader->own.count)
         qsort(reader->own.items, reader->own.count, sizeof *reader->own.items, own_order);
+    if (reader->roots.count)
+        qsort(reader->roots.items, reader->roots.count, sizeof *reader->roots.items, root_order);
     if (reader->blocks.count == 0)
         return NULL;
     qsort(reader->blocks.items, reader->blocks.count, sizeof *reader->blocks.items, block_order);
     uint64_t kept = 0, end = 0, objects = 0;
     for (uint64_t i = 0; i < reader->blocks.count; i++) {
         rhi_block block = reader->blocks.items[i];
+        reader->blocks.items[i] = (rhi_block){0}; /* it has one owner at any time */
         if (block.base < end) {
             rhi__reader_problem(reader, "slab at 0x%llx overlaps the one before it: ignored", (unsigned long long)block.base);
             block_free(&block);
             continue;
         }
-        if (!count_live(&block))
+        if (!count_live(&block)) {
+            block_free(&block);
             return rhi__error_memory(); /* the rest is freed by rhi__reader_free */
+        }
         block.first_object = (uint32_t)objects;
         objects += block.object_count;
         end = block.base + block.slot_size * block.capacity;

@@ -109,7 +109,7 @@ struct rhi_reader {
     struct { rhi_type *items; uint64_t count, capacity; } types;
     struct { rhi_heap_info *items; uint64_t count, capacity; } heaps;
     struct { rhi_block *items; uint64_t count, capacity; } blocks;
-    struct { rhi_root *items; uint64_t count, capacity; } roots;
+    struct { rhi_root *items; uint64_t count, capacity; } roots; /* sorted by slot */
     struct { rhi_own_range *items; uint64_t count, capacity; } own; /* sorted: all of the runtime's own memory */
     struct { char **items; uint64_t count, capacity; } problems;    /* what could not be read or made no sense */
     uint64_t lowest, highest; /* span of all blocks */

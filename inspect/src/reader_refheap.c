@@ -16,6 +16,7 @@ enum {
     HEAPS_MAX = 1 << 20,
     MAPPINGS_MAX = 1 << 22,
     FIELDS_MAX = 4096,
+    FIELDS_IN_ALL_MAX = 1 << 20,
     ROOTS_MAX = 1 << 24,
     OFFSET_MAX = 1 << 20,
     HISTORY_STEP = 1024
@@ -31,6 +32,7 @@ typedef struct space {
 
 typedef struct format {
     struct { space *items; uint64_t count, capacity; } spaces;
+    uint32_t field_count; /* of all types */
 } format;
 
 static const char *const constant_names[] = {
@@ -73,6 +75,9 @@ static rhi_error *load_constants(rhi_memory *memory, space *s)
     for (unsigned id = 0; id < RH_MC_COUNT; id++)
         if (s->constant[id] == ABSENT && !is_optional(id))
             return rhi__error("the heap's metadata has no constant %s: written by a runtime this engine does not know", constant_names[id]);
+    for (unsigned id = 0; id < RH_MC_COUNT; id++) /* a history is read with all of its constants or not at all */
+        if (s->constant[id] == ABSENT && (strncmp(constant_names[id], "event.", 6) == 0 || strncmp(constant_names[id], "heap.history", 12) == 0))
+            s->constant[RH_MC_heap_history] = ABSENT;
     return NULL;
 }
 
@@ -105,7 +110,7 @@ static bool members_inside(const space *s)
     for (size_t i = 0; i < sizeof member_table / sizeof *member_table; i++) {
         uint64_t offset = s->constant[member_table[i].member];
         uint64_t size = member_table[i].container == RH_MC_COUNT ? OFFSET_MAX : s->constant[member_table[i].container];
-        if (offset != ABSENT && (size == ABSENT || offset >= size || member_table[i].width > size - offset))
+        if (offset != ABSENT && size != ABSENT && (offset >= size || member_table[i].width > size - offset))
             return false;
     }
     return true;
@@ -115,7 +120,8 @@ static bool members_inside(const space *s)
 static rhi_error *check_layout(const space *s)
 {
     uint64_t chunk = C(s, chunk_size), slots = C(s, slab_slots_max), slab = C(s, slab_size);
-    bool sane = members_inside(s) && C(s, object_size) >= 16 && C(s, object_size) <= 64 && C(s, count_shift) < 32;
+    bool sane = members_inside(s) && C(s, object_size) >= 16 && C(s, object_size) <= 64 && C(s, count_shift) < 32 &&
+                C(s, count_bias) < 1 << 16;
     sane = sane && chunk >= 4096 && chunk <= 1ull << 40 && (chunk & (chunk - 1)) == 0;
     sane = sane && slots > 0 && slots <= 1 << 20 && slots % 64 == 0 && slab <= OFFSET_MAX && C(s, chunk_slabs) <= 1 << 16 &&
            C(s, chunk_slab_table) <= chunk && C(s, chunk_slabs) * slab <= chunk - C(s, chunk_slab_table) &&
@@ -123,10 +129,7 @@ static rhi_error *check_layout(const space *s)
     sane = sane && C(s, type_size) <= 4096 && C(s, field_size) <= 4096 && C(s, root_size) <= 4096 &&
            C(s, root_name_size) <= C(s, root_size) - C(s, root_name);
     if (C(s, heap_history) != ABSENT)
-        sane = sane && C(s, heap_history_capacity) != ABSENT && C(s, heap_history_count) != ABSENT && C(s, event_size) <= 4096 &&
-               C(s, event_sequence) != ABSENT && C(s, event_address) != ABSENT && C(s, event_serial) != ABSENT &&
-               C(s, event_time) != ABSENT && C(s, event_type) != ABSENT && C(s, event_kind) != ABSENT &&
-               C(s, event_death) != ABSENT && C(s, event_thread) != ABSENT;
+        sane = sane && C(s, event_size) <= 4096;
     return sane ? NULL : rhi__error("the heap's metadata is damaged (its constants contradict each other)");
 }
 
@@ -172,6 +175,12 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
     }
     if (count == 0)
         return NULL;
+    /* Many types that claim one big table of fields would multiply it in our memory. */
+    if (count > FIELDS_IN_ALL_MAX - ((format *)reader->format)->field_count) {
+        rhi__reader_problem(reader, "the types claim more than %d fields in all: the rest is not used", FIELDS_IN_ALL_MAX);
+        return NULL;
+    }
+    ((format *)reader->format)->field_count += (uint32_t)count;
     type->fields = calloc(count, sizeof *type->fields);
     if (!type->fields)
         return rhi__error_memory();
@@ -179,7 +188,8 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
     for (uint64_t i = 0; i < count; i++) {
         rhi_field *field = &type->fields[type->field_count];
         if (!bytes || (i + 1) * size > got || !read_field(s, reader->memory, bytes + i * size, type, field)) {
-            rhi__reader_problem(reader, "type %s: its field %" PRIu64 " cannot be read or makes no sense", type->name, i);
+            if (i == type->field_count) /* the first is enough: other problems want to be heard too */
+                rhi__reader_problem(reader, "type %s: its field %" PRIu64 " cannot be read or makes no sense", type->name, i);
             memset(field, 0, sizeof *field);
             continue;
         }
@@ -206,14 +216,16 @@ static rhi_error *read_types(rhi_reader *reader, space *s)
         return rhi__error_memory();
     const uint8_t *bytes = rhi__memory_view(reader->memory, s->descriptor.types, count * size, &scratch, &got);
     rhi_error *error = NULL;
+    bool told = false;
     for (uint64_t i = 0; i < count && !error; i++) {
         rhi_type *type = &reader->types.items[reader->types.count++];
         memset(type, 0, sizeof *type);
         s->type_count++;
         if (i == 0 || !bytes || (i + 1) * size > got) {
             snprintf(type->name, sizeof type->name, "type%" PRIu64, i);
-            if (i)
+            if (i && !told)
                 rhi__reader_problem(reader, "the type table cannot be read from type %" PRIu64 " on", i);
+            told = i > 0;
             continue;
         }
         const uint8_t *row = bytes + i * size;
@@ -273,17 +285,17 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                          name_size < sizeof heap->name ? name_size : sizeof heap->name);
 }
 
-static void read_roots(rhi_reader *reader, const space *s, uint32_t heap_index)
+static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_index)
 {
     uint64_t address = reader->heaps.items[heap_index].address;
     uint64_t table = HEAP(roots, 8), capacity = HEAP(roots_capacity, 8), size = C(s, root_size), got;
     rhi_scratch scratch = {0};
     if (table == 0 || capacity == 0)
-        return;
+        return NULL;
     if (capacity > ROOTS_MAX) {
         rhi__reader_problem(reader, "heap %" PRIu64 ": its table of roots claims %" PRIu64 " entries: not read",
                             reader->heaps.items[heap_index].number, capacity);
-        return;
+        return NULL;
     }
     const uint8_t *bytes = rhi__memory_view(reader->memory, table, capacity * size, &scratch, &got);
     if (!bytes || got < capacity * size)
@@ -291,8 +303,12 @@ static void read_roots(rhi_reader *reader, const space *s, uint32_t heap_index)
     for (uint64_t i = 0; bytes && (i + 1) * size <= got; i++) {
         const uint8_t *row = bytes + i * size;
         rhi_root root = {.slot = rhi__load64(row + C(s, root_slot)), .heap = heap_index};
-        if (root.slot <= 1 || !rhi__array_reserve(&reader->roots, 1))
+        if (root.slot <= 1)
             continue;
+        if (!rhi__array_reserve(&reader->roots, 1)) {
+            rhi__scratch_free(&scratch);
+            return rhi__error_memory();
+        }
         uint64_t room = C(s, root_name_size) < sizeof root.name ? C(s, root_name_size) : sizeof root.name - 1;
         for (uint64_t k = 0; k < room && row[C(s, root_name) + k]; k++) {
             uint8_t c = row[C(s, root_name) + k];
@@ -301,6 +317,7 @@ static void read_roots(rhi_reader *reader, const space *s, uint32_t heap_index)
         reader->roots.items[reader->roots.count++] = root;
     }
     rhi__scratch_free(&scratch);
+    return NULL;
 }
 
 static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_index)
@@ -320,7 +337,7 @@ static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_
         if (!rhi__array_reserve(&reader->heaps, 1))
             return rhi__error_memory();
         read_heap(reader, s, space_index, address, &reader->heaps.items[reader->heaps.count++]);
-        read_roots(reader, s, (uint32_t)reader->heaps.count - 1);
+        RHI_TRY(read_roots(reader, s, (uint32_t)reader->heaps.count - 1));
         address = next;
     }
     return NULL;
@@ -380,19 +397,20 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
     rhi_error *error = NULL;
     uint64_t address = s->descriptor.mappings;
     for (unsigned n = 0; address && !error; n++) {
-        uint64_t next, bytes, kind, heap;
+        uint64_t next, bytes, heap;
+        uint8_t kind_bytes[4];
         if (n == MAPPINGS_MAX || goes_round(&watch, address)) {
             rhi__reader_problem(reader, "the list of mappings goes round in a circle at 0x%" PRIx64, address);
             break;
         }
         if (!rhi__memory_u64(reader->memory, address + C(s, mapping_next), &next) ||
             !rhi__memory_u64(reader->memory, address + C(s, mapping_bytes), &bytes) ||
-            !rhi__memory_u64(reader->memory, address + C(s, mapping_kind), &kind) ||
+            rhi__memory_read(reader->memory, address + C(s, mapping_kind), kind_bytes, 4) != 4 ||
             !rhi__memory_u64(reader->memory, address + C(s, mapping_heap), &heap) || !rhi__range_ok(address, bytes)) {
             rhi__reader_problem(reader, "the mapping at 0x%" PRIx64 " cannot be read: what follows it is missing", address);
             break;
         }
-        kind &= UINT32_MAX;
+        uint32_t kind = rhi__load32(kind_bytes);
         rhi_own_range range = {.start = address, .end = address + bytes, .heap = heap_index_of(reader, heap, space_index),
                                .what = kinds[kind < sizeof kinds / sizeof *kinds ? kind : 0]};
         if (!rhi__array_reserve(&reader->own, 1))
@@ -401,6 +419,8 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
             reader->own.items[reader->own.count++] = range;
         if (!error && kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
             rhi__reader_problem(reader, "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
+        else if (!error && kind == RH_MAPPING_CHUNK && address % C(s, chunk_size)) /* chunks could overlap without end */
+            rhi__reader_problem(reader, "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing", address);
         else if (!error && kind == RH_MAPPING_CHUNK)
             error = read_chunk(reader, s, &range, &scratch);
         address = next;
@@ -544,6 +564,8 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
             rhi__reader_problem(reader, "one of the process's copies of the runtime cannot be read");
     }
     error = usable ? rhi__reader_finish(reader) : first;
+    if (!error && memory->is_short)
+        error = rhi__error_memory();
     if (usable)
         rhi__error_free(first);
     if (error)

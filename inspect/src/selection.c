@@ -116,14 +116,14 @@ rhi_error *rhi__each_edge(rhi_reader *reader, uint32_t from, bool (*visit)(void 
 typedef struct holder_search {
     const rhi_selection *selection;
     rhi_holders *holders;
-    uint32_t target;
+    uint32_t cycle;
     bool out_of_memory;
 } holder_search;
 
 static bool add_field_holder(void *context, const rhi_edge *edge)
 {
     holder_search *s = context;
-    if (edge->to != s->target || edge->field->kind == RHI_KIND_BORROWED)
+    if (s->selection->cycle_of[edge->to] != s->cycle || edge->field->kind == RHI_KIND_BORROWED)
         return true;
     if (!rhi__array_reserve(s->holders, 1)) {
         s->out_of_memory = true;
@@ -137,21 +137,52 @@ static bool add_field_holder(void *context, const rhi_edge *edge)
     return true;
 }
 
+/* Members that stay without anybody's count: immortal and dying ones. False if memory is short. */
+static bool add_special_members(const rhi_selection *selection, uint32_t cycle, rhi_holders *holders)
+{
+    const rhi_graph *g = selection->graph;
+    for (uint32_t m = g->cycle_start[cycle]; m < g->cycle_start[cycle + 1]; m++) {
+        uint8_t flags = g->flags[g->cycle_member[m]];
+        if (!(flags & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)))
+            continue;
+        if (!rhi__array_reserve(holders, 1))
+            return false;
+        holders->items[holders->count++] =
+            (rhi_holder){.kind = flags & RHI_GRAPH_IMMORTAL ? RHI_HOLDER_IMMORTAL : RHI_HOLDER_DYING, .strong = true,
+                         .from = rhi__object_address(selection->reader, g->cycle_member[m])};
+    }
+    return true;
+}
+
+static int index_order(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return a < b ? -1 : a > b;
+}
+
 rhi_error *rhi__cycle_holders(const rhi_selection *selection, uint32_t cycle, const rhi_holders *words, rhi_holders *holders)
 {
     const rhi_graph *g = selection->graph;
-    holder_search search = {.selection = selection, .holders = holders};
+    holder_search search = {.selection = selection, .holders = holders, .cycle = cycle};
+    struct { uint32_t *items; uint64_t count, capacity; } outside = {0};
+    search.out_of_memory = !add_special_members(selection, cycle, holders);
     for (uint32_t m = g->cycle_start[cycle]; m < g->cycle_start[cycle + 1]; m++) {
-        search.target = g->cycle_member[m];
-        uint32_t last = RHI_NO_OBJECT;
-        for (uint32_t e = g->referrer_start[search.target]; e < g->referrer_start[search.target + 1]; e++) {
-            uint32_t from = g->referrer_from[e];
-            if (from == last || selection->cycle_of[from] == cycle)
+        uint32_t target = g->cycle_member[m];
+        for (uint32_t e = g->referrer_start[target]; e < g->referrer_start[target + 1] && !search.out_of_memory; e++) {
+            if (selection->cycle_of[g->referrer_from[e]] == cycle)
                 continue;
-            last = from; /* referrers of one object stand side by side */
-            RHI_TRY(rhi__each_edge(selection->reader, from, add_field_holder, &search));
+            search.out_of_memory = !rhi__array_reserve(&outside, 1);
+            if (!search.out_of_memory)
+                outside.items[outside.count++] = g->referrer_from[e];
         }
     }
+    /* Each holder is read once: a list outside may hold every member of a large cycle. */
+    if (outside.count)
+        qsort(outside.items, outside.count, sizeof *outside.items, index_order);
+    for (uint64_t i = 0; i < outside.count && !search.out_of_memory; i++)
+        if (i == 0 || outside.items[i] != outside.items[i - 1])
+            rhi__each_edge(selection->reader, outside.items[i], add_field_holder, &search);
+    free(outside.items);
     for (uint64_t i = 0; i < words->count && !search.out_of_memory; i++) {
         uint32_t member = rhi__object_index(selection->reader, words->items[i].value);
         if (member == RHI_NO_OBJECT || selection->cycle_of[member] != cycle ||

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const rhi_command no_command = {.name = "refheap", .usage = "", .operands_max = 1};
 static const rhi_reader_ops *const readers[] = {&rhi__reader_refheap};
 
 uint32_t rhi_abi(void)
@@ -70,6 +71,9 @@ static bool cache_holds(const rhi_session *session)
 static rhi_error *open_memory(rhi_session *session)
 {
     const rhi_target *target = session->target;
+    if (session->has_memory && session->is_checked)
+        return NULL;
+    session->is_checked = true;
     if (cache_holds(session)) {
         session->memory.door = target;
         return NULL;
@@ -166,9 +170,19 @@ static void print_help(rhi_session *session, const rhi_command *command)
                        o->argument ? o->argument : "", o->help);
 }
 
+/* The options are in rhi_commands. */
+static void json_help(rhi_session *session, const rhi_command *command)
+{
+    rhi__json_begin(session);
+    rhi__json_key(session, "help", json_sprintf("%s - %s\n\n%s", command->usage, command->summary, command->help));
+    rhi__json_key(session, "complete", json_true());
+    rhi__json_close(session);
+}
+
 static void start(rhi_session *session, const rhi_target *target, const char *command)
 {
     session->target = target;
+    session->is_checked = false;
     session->command = command;
     session->json = false;
     session->complete = true;
@@ -198,15 +212,25 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     int status = RHI_ANSWERED;
     const rhi_command *command = rhi__command_find(name);
     start(session, target, name);
-    rhi_error *error = command ? rhi__args_parse(command, line, &args) : rhi__error("no such command: see --help");
+    rhi_error *error = rhi__args_parse(command ? command : &no_command, line, &args);
+    if (!command) { /* parsed all the same: --json holds for this error too */
+        rhi__error_free(error);
+        error = rhi__error("no such command: see --help");
+    }
     session->json = args.json;
     session->has_heap = args.has_heap;
     session->heap = args.heap;
-    if (!error && args.help)
+    if (!error && args.help && args.json)
+        json_help(session, command);
+    else if (!error && args.help)
         print_help(session, command);
     else if (!error)
         error = command->run(session, &args, &status);
     end_progress(session);
+    if (error && session->has_memory && session->memory.is_short) { /* whatever it says, that is why */
+        rhi__error_free(error);
+        error = rhi__error_memory();
+    }
     if (error)
         session->out_size = 0; /* nothing of a failed answer */
     if (error)
@@ -216,6 +240,8 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     session->target = NULL;
     if (session->has_memory)
         session->memory.door = NULL;
+    if (session->has_memory && session->memory.is_short)
+        drop_cache(session); /* read it again when there is memory */
     return status;
 }
 

@@ -18,6 +18,7 @@ struct rhi_session {
 
     /* The cache. */
     bool has_memory;
+    bool is_checked; /* the cache was held against the target's state in this call: it is not dropped under a command */
     rhi_memory memory;
     rhi_reader *reader;
     rhi_graph *graph;

@@ -111,6 +111,24 @@ const uint8_t *rhi__core_view(const rhi_target *target, uint64_t address, uint64
     return target->read == core_read ? core_bytes(target->context, address, size, got) : NULL;
 }
 
+uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address)
+{
+    if (target->read != core_read)
+        return 0;
+    const core_file *core = target->context;
+    uint64_t low = 0, high = core->segments.count;
+    while (low < high) { /* the first segment that begins behind the address */
+        uint64_t middle = (low + high) / 2;
+        if (core->segments.items[middle].start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low < core->segments.count && core->segments.items[low].present == 0)
+        low++;
+    return low < core->segments.count ? core->segments.items[low].start : UINT64_MAX;
+}
+
 const char *rhi__core_truncated(const rhi_target *target)
 {
     if (target->read != core_read)

@@ -35,10 +35,15 @@ static rhi_holder *add(scan *s, uint8_t kind, uint64_t address, uint64_t value)
 
 static bool is_registered(const rhi_reader *reader, uint64_t address)
 {
-    for (uint64_t i = 0; i < reader->roots.count; i++)
-        if (reader->roots.items[i].slot == address)
-            return true;
-    return false;
+    uint64_t low = 0, high = reader->roots.count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (reader->roots.items[middle].slot < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < reader->roots.count && reader->roots.items[low].slot == address;
 }
 
 static void scan_roots(scan *s)
@@ -84,6 +89,8 @@ static rhi_error *scan_range(scan *s, uint64_t start, uint64_t end, uint8_t kind
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
     uint64_t unread = 0;
+    if (start > UINT64_MAX - 7)
+        return NULL;
     for (uint64_t at = (start + 7) & ~7ull; at < end && !error && !s->out_of_memory;) {
         uint64_t size = end - at < SCAN_STEP_BYTES ? end - at : SCAN_STEP_BYTES, got;
         const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size, &scratch, &got);
@@ -95,9 +102,9 @@ static rhi_error *scan_range(scan *s, uint64_t start, uint64_t end, uint8_t kind
             if (holder)
                 holder->lwp = lwp;
         }
-        uint64_t step = got == size ? size : (got & ~4095ull) + 4096 - (at & 4095);
-        unread += got == size ? 0 : step - (step < got ? step : got);
-        at += step;
+        uint64_t next = got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, end);
+        unread += next - (at + got);
+        at = next > UINT64_MAX - 7 ? end : (next + 7) & ~7ull;
         error = rhi__progress(s->session, "reading memory", at - start, end - start);
     }
     rhi__scratch_free(&scratch);
@@ -151,6 +158,20 @@ static bool in_data(const scan *s, const rhi_region *region)
     return false;
 }
 
+/* The mapped parts of a segment: its length is what an ELF header claims. */
+static rhi_error *scan_segment(scan *s, const rhi_segment *segment)
+{
+    const struct rhi_sink *map = &s->reader->memory->map;
+    for (uint64_t i = 0; i < map->regions.count && map->regions.items[i].start < segment->end; i++) {
+        const rhi_region *region = &map->regions.items[i];
+        uint64_t start = region->start > segment->start ? region->start : segment->start;
+        uint64_t end = region->end < segment->end ? region->end : segment->end;
+        if (start < end)
+            RHI_TRY(scan_range(s, start, end, RHI_HOLDER_GLOBAL, 0));
+    }
+    return NULL;
+}
+
 static rhi_error *scan_modules(scan *s)
 {
     rhi_memory *memory = s->reader->memory;
@@ -158,7 +179,7 @@ static rhi_error *scan_modules(scan *s)
         if (memory->map.regions.items[i].file_offset == 0 && rhi__region_is_file(&memory->map.regions.items[i]))
             rhi__each_segment(memory, memory->map.regions.items[i].start, add_data_segment, s);
     for (uint64_t i = 0; i < s->data.count; i++)
-        RHI_TRY(scan_range(s, s->data.items[i].start, s->data.items[i].end, RHI_HOLDER_GLOBAL, 0));
+        RHI_TRY(scan_segment(s, &s->data.items[i]));
     /* Writable file mappings of modules whose headers are not there: without their .bss. */
     for (uint64_t i = 0; i < memory->map.regions.count; i++) {
         const rhi_region *region = &memory->map.regions.items[i];
@@ -188,11 +209,6 @@ rhi_error *rhi__scan_words(rhi_session *session, rhi_reader *reader, uint64_t lo
 typedef struct object_scan {
     scan s;
     const rhi_object *object;
-    const uint8_t *bytes;
-    bool vectors_only;      /* slots inside the object are found by their words */
-    uint64_t wanted;        /* is this address a declared slot? */
-    const rhi_field *declared;
-    uint64_t declared_element;
 } object_scan;
 
 static void add_field(object_scan *o, const rhi_field *field, uint64_t element, uint64_t address, uint64_t value)
@@ -215,24 +231,25 @@ static bool visit_vector_slot(void *context, const rhi_slot *slot)
     return !o->s.out_of_memory;
 }
 
-static bool visit_declared(void *context, const rhi_slot *slot)
+/* The field inside the object that declares the word at `offset`: a reference slot exactly there, or
+ * plain data around it; NULL: none. By arithmetic: an object may hold a million references. */
+static const rhi_field *declared_at(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, uint64_t offset,
+                                    uint64_t *element)
 {
-    object_scan *o = context;
-    if (slot->address != o->wanted || slot->field->form == RHI_FORM_VECTOR)
-        return true;
-    o->declared = slot->field;
-    o->declared_element = slot->element;
-    return false;
-}
-
-/* Is the word part of a vector pointer or a count, of which the runtime's types say what it is? */
-static bool is_plain_field(const rhi_type *type, uint64_t offset)
-{
-    for (uint32_t i = 0; i < type->field_count; i++)
-        if (type->fields[i].form != RHI_FORM_VECTOR && type->fields[i].kind > RHI_KIND_BORROWED &&
-            offset >= type->fields[i].offset && offset < type->fields[i].offset + type->fields[i].width)
-            return true;
-    return false;
+    const rhi_type *type = &reader->types.items[object->type];
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const rhi_field *field = &type->fields[i];
+        uint64_t first, count;
+        if (field->form == RHI_FORM_VECTOR || offset < field->offset ||
+            !rhi__field_span(reader, object, bytes, field, &first, &count) || (offset - field->offset) / field->stride >= count)
+            continue;
+        uint64_t inside = (offset - field->offset) % field->stride;
+        *element = (offset - field->offset) / field->stride;
+        if (field->kind <= RHI_KIND_BORROWED ? inside == field->element_offset
+                                             : inside >= field->element_offset && inside < (uint64_t)field->element_offset + field->width)
+            return field;
+    }
+    return NULL;
 }
 
 static rhi_error *scan_object(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
@@ -249,14 +266,12 @@ static rhi_error *scan_object(void *context, uint32_t index, const rhi_object *o
         uint64_t value = rhi__load64(bytes + i);
         if (value < o->s.low || value >= o->s.high)
             continue;
-        o->wanted = object->address + i;
-        o->declared = NULL;
-        if (type->has_references)
-            rhi__each_slot(reader, object, bytes, visit_declared, o);
-        if (o->declared && value == o->s.low) {
-            add_field(o, o->declared, o->declared_element, o->wanted, value);
-        } else if (!o->declared && !is_plain_field(type, i)) {
-            rhi_holder *holder = add(&o->s, RHI_HOLDER_UNDECLARED, o->wanted, value);
+        uint64_t element;
+        const rhi_field *declared = declared_at(reader, object, bytes, i, &element);
+        if (declared && declared->kind <= RHI_KIND_BORROWED && value == o->s.low) {
+            add_field(o, declared, element, object->address + i, value);
+        } else if (!declared) {
+            rhi_holder *holder = add(&o->s, RHI_HOLDER_UNDECLARED, object->address + i, value);
             if (holder) {
                 holder->from = object->address;
                 snprintf(holder->name, sizeof holder->name, "+%" PRIu64, i);

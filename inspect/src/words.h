@@ -10,7 +10,8 @@
 
 /* In the order of the printed rows. */
 enum rhi_holder_kind {
-    RHI_HOLDER_FIELD, RHI_HOLDER_UNDECLARED, RHI_HOLDER_ROOT, RHI_HOLDER_REGISTER, RHI_HOLDER_STACK, RHI_HOLDER_GLOBAL
+    RHI_HOLDER_FIELD, RHI_HOLDER_UNDECLARED, RHI_HOLDER_ROOT, RHI_HOLDER_REGISTER, RHI_HOLDER_STACK, RHI_HOLDER_GLOBAL,
+    RHI_HOLDER_IMMORTAL, RHI_HOLDER_DYING /* of cycles: a member that nothing need hold; `from` is that object */
 };
 
 /* One slot or word that holds an address inside an object: a referrer row. */

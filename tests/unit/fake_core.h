@@ -1,0 +1,12 @@
+/* fake_core.h - writes a fake target as an ELF core file, for the engine's own core target. */
+#ifndef REFHEAP_TESTS_FAKE_CORE_H
+#define REFHEAP_TESTS_FAKE_CORE_H
+
+#include "fake_target.h"
+
+/* The bytes of the file (malloc'd, *size of them): program headers, NT_PRSTATUS of each thread (stack pointer
+ * and the first register, rbx or x19), NT_FILE of the named regions, then the memory. */
+uint8_t *fake_core_bytes(const fake_target *fake, size_t *size);
+void fake_core_write(const char *path, const uint8_t *bytes, size_t size);
+
+#endif

@@ -1,0 +1,445 @@
+/* fake_heap.c - builds heaps byte by byte (see fake_heap.h). */
+#include "fake_heap.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SPACE_BYTES = 0x8000, TYPES_BYTES = 0x20000, SLABS_PER_CHUNK = 4, FIELDS_AT = 0x4000, FIELDS_BYTES = 0x400, TEXT_AT = 0x14000, NAME_BYTES = 32 };
+#define LIVE_RW (RHI_REGION_READ | RHI_REGION_WRITE)
+
+/* ---- layouts ------------------------------------------------------------------------------------------- */
+
+typedef struct member { unsigned id, width; } member;
+enum { BITMAP_BYTES = 32, SLOTS_MAX = BITMAP_BYTES * 8 };
+
+static const member object_members[] = {{RH_MC_object_serial, 8}, {RH_MC_object_flags, 2}, {RH_MC_object_type, 2}, {RH_MC_object_count, 4}};
+static const member type_members[] = {{RH_MC_type_finalize, 8}, {RH_MC_type_object_size, 8}, {RH_MC_type_name, 8}, {RH_MC_type_flags, 4},
+                                      {RH_MC_type_field_count, 4}, {RH_MC_type_fields, 8}, {RH_MC_type_length_offset, 4}, {RH_MC_type_element_size, 4}};
+static const member field_members[] = {{RH_MC_field_stride, 4}, {RH_MC_field_offset, 4}, {RH_MC_field_name, 8}, {RH_MC_field_width, 1},
+                                       {RH_MC_field_form, 1}, {RH_MC_field_kind, 1}, {RH_MC_field_count_width, 1}, {RH_MC_field_count_offset, 4},
+                                       {RH_MC_field_count, 4}, {RH_MC_field_element_offset, 4}};
+static const member mapping_members[] = {{RH_MC_mapping_heap, 8}, {RH_MC_mapping_kind, 4}, {RH_MC_mapping_bytes, 8}, {RH_MC_mapping_next, 8}};
+static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8}, {RH_MC_heap_name, NAME_BYTES}, {RH_MC_heap_phase, 4}, {RH_MC_heap_history, 8},
+                                      {RH_MC_heap_objects, 8}, {RH_MC_heap_gc_enabled, 4}, {RH_MC_heap_next, 8}, {RH_MC_heap_reclaimed, 8},
+                                      {RH_MC_heap_history_count, 8}, {RH_MC_heap_number, 8}, {RH_MC_heap_candidates, 8}, {RH_MC_heap_roots, 8},
+                                      {RH_MC_heap_history_capacity, 8}, {RH_MC_heap_collections, 8}};
+static const member root_members[] = {{RH_MC_root_name, 40}, {RH_MC_root_slot, 8}};
+static const member event_members[] = {{RH_MC_event_thread, 4}, {RH_MC_event_death, 1}, {RH_MC_event_kind, 1}, {RH_MC_event_type, 2},
+                                       {RH_MC_event_time, 8}, {RH_MC_event_serial, 8}, {RH_MC_event_address, 8}, {RH_MC_event_sequence, 8}};
+static const member slab_members[] = {{RH_MC_slab_candidate, BITMAP_BYTES}, {RH_MC_slab_capacity, 4}, {RH_MC_slab_live, BITMAP_BYTES},
+                                      {RH_MC_slab_slot_size, 8}, {RH_MC_slab_base, 8}};
+static const member destroyed_members[] = {{RH_MC_destroyed_last, 8}, {RH_MC_destroyed_first, 8}, {RH_MC_destroyed_objects, 8}, {RH_MC_destroyed_heap, 8}};
+
+/* Places the members one behind the other, in layout 1 from the last to the first and behind a pad. */
+static uint64_t place(fake_space *space, const member *members, unsigned count)
+{
+    uint64_t at = space->layout ? 8 : 0;
+    for (unsigned i = 0; i < count; i++) {
+        const member *m = &members[space->layout ? count - 1 - i : i];
+        unsigned alignment = m->width > 8 ? 8 : m->width;
+        at = (at + alignment - 1) / alignment * alignment;
+        space->c[m->id] = at;
+        at += m->width;
+    }
+    return (at + 7) / 8 * 8;
+}
+#define PLACE(space, members) place(space, members, sizeof(members) / sizeof *(members))
+
+static void lay_out(fake_space *space)
+{
+    uint64_t *c = space->c;
+    c[RH_MC_object_size] = PLACE(space, object_members);
+    c[RH_MC_type_size] = PLACE(space, type_members);
+    c[RH_MC_field_size] = PLACE(space, field_members);
+    c[RH_MC_root_size] = PLACE(space, root_members);
+    c[RH_MC_event_size] = PLACE(space, event_members);
+    c[RH_MC_slab_size] = PLACE(space, slab_members);
+    c[RH_MC_destroyed_size] = PLACE(space, destroyed_members);
+    PLACE(space, mapping_members);
+    PLACE(space, heap_members);
+    c[RH_MC_heap_name_size] = NAME_BYTES;
+    c[RH_MC_root_name_size] = 40;
+    c[RH_MC_slab_slots_max] = SLOTS_MAX;
+    c[RH_MC_chunk_size] = space->layout ? 1 << 17 : 1 << 16;
+    c[RH_MC_chunk_slabs] = SLABS_PER_CHUNK;
+    c[RH_MC_chunk_slab_table] = space->layout ? 0x180 : 0x80;
+    c[RH_MC_destroyed_capacity] = 4;
+    c[RH_MC_count_special_bit] = 0x80000000u;
+    c[RH_MC_count_shift] = space->layout ? 3 : 1;
+    c[RH_MC_count_bias] = 1;
+    c[RH_MC_count_trial_zero] = space->layout ? 0xFFFFFFF8u : 0xFFFFFFFEu; /* -1 << shift */
+    c[RH_MC_count_dying_mask] = 0x0FFFFFFFu;
+}
+
+/* ---- descriptor and constants ------------------------------------------------------------------------------ */
+
+static bool is_omitted(const char *omit, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = omit; at && (at = strstr(at, name)); at += length)
+        if ((at == omit || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+static unsigned write_constants(fake_space *space, const char *omit)
+{
+    static const char *const names[] = {
+#define NAME(id, text) text,
+        RH_METADATA_CONSTANTS(NAME)
+#undef NAME
+    };
+    fake_target *t = space->target;
+    unsigned rows = 0;
+    for (unsigned i = 0; i < RH_MC_COUNT; i++) {
+        /* Now and then one that no engine knows, and in layout 1 the rows are longer than today's. */
+        if (i % 7 == 3) {
+            uint64_t row = space->constants + rows++ * space->constant_size;
+            char unknown[40];
+            snprintf(unknown, sizeof unknown, "future.%u", i);
+            fake_put_text(t, row, unknown, 40);
+            fake_put(t, row + 40, UINT64_MAX, 8);
+        }
+        if (is_omitted(omit, names[i]))
+            continue;
+        uint64_t row = space->constants + rows++ * space->constant_size;
+        fake_put_text(t, row, names[i], 40);
+        fake_put(t, row + 40, space->c[i], 8);
+    }
+    return rows;
+}
+
+void fake_constant(fake_space *space, enum rh_metadata_constant_id id, uint64_t value)
+{
+    uint64_t count = fake_get(space->target, FAKE_DESCRIPTOR(space, constant_count), 4);
+    static const char *const names[] = {
+#define NAME(id_, text) text,
+        RH_METADATA_CONSTANTS(NAME)
+#undef NAME
+    };
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t row = space->constants + i * space->constant_size;
+        if (strcmp((const char *)fake_bytes(space->target, row, 40), names[id]) == 0)
+            fake_put(space->target, row + 40, value, 8);
+    }
+}
+
+fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned layout, const char *omit)
+{
+    fake_space *space = calloc(1, sizeof *space);
+    ck_assert_ptr_nonnull(space);
+    *space = (fake_space){.target = target, .descriptor = descriptor, .layout = layout,
+                          .constants = descriptor + sizeof(struct rh_metadata_descriptor) + 16,
+                          .constant_size = layout ? 72 : 48, .next_address = (descriptor & ~0xfffffffull) + 0x10000000ull};
+    lay_out(space);
+    if (!fake_is_mapped(target, descriptor))
+        fake_map(target, descriptor & ~0xfffull, SPACE_BYTES, LIVE_RW, "");
+    struct rh_metadata_descriptor d = {.self = descriptor, .version = RH_METADATA_VERSION, .size = sizeof d, .nonce = 0x1234567890,
+                                       .pid = 4711, .constants = space->constants, .constant_size = space->constant_size};
+    memcpy(d.magic, RH_METADATA_MAGIC, sizeof d.magic);
+    d.constant_count = write_constants(space, omit);
+    fake_copy(target, descriptor, &d, sizeof d);
+    space->types = fake_mapping(space, TYPES_BYTES, 0x1000, RH_MAPPING_TYPES, 0) + 0x100;
+    space->text = space->text_end = space->types + TEXT_AT;
+    space->type_count = 1; /* entry 0 is no type */
+    fake_put(target, FAKE_DESCRIPTOR(space, types), space->types, 8);
+    fake_put(target, FAKE_DESCRIPTOR(space, type_count), 1, 8);
+    return space;
+}
+
+void fake_space_free(fake_space *space)
+{
+    free(space);
+}
+
+/* ---- mappings, types ------------------------------------------------------------------------------------------ */
+
+uint64_t fake_mapping(fake_space *space, uint64_t size, uint64_t alignment, uint32_t kind, uint64_t heap)
+{
+    fake_target *t = space->target;
+    uint64_t address = (space->next_address + alignment - 1) / alignment * alignment;
+    space->next_address = address + size + 0x1000; /* a hole between any two */
+    fake_map(t, address, size, LIVE_RW, "");
+    fake_put(t, address + space->c[RH_MC_mapping_next], fake_get(t, FAKE_DESCRIPTOR(space, mappings), 8), 8);
+    fake_put(t, address + space->c[RH_MC_mapping_bytes], size, 8);
+    fake_put(t, address + space->c[RH_MC_mapping_kind], kind, 4);
+    fake_put(t, address + space->c[RH_MC_mapping_heap], heap, 8);
+    fake_put(t, FAKE_DESCRIPTOR(space, mappings), address, 8);
+    return address;
+}
+
+static uint64_t put_name(fake_space *space, const char *name)
+{
+    uint64_t at = space->text_end;
+    fake_put_text(space->target, at, name, strlen(name) + 1);
+    space->text_end += strlen(name) + 1;
+    return at;
+}
+
+uint64_t fake_type_row(const fake_space *space, uint32_t type)
+{
+    return space->types + type * space->c[RH_MC_type_size];
+}
+
+uint64_t fake_field_row(const fake_space *space, uint32_t type, unsigned field)
+{
+    uint64_t fields = fake_get(space->target, fake_type_row(space, type) + space->c[RH_MC_type_fields], 8);
+    return fields + field * space->c[RH_MC_field_size];
+}
+
+static void put_field(fake_space *space, uint64_t row, const fake_field *field)
+{
+    fake_target *t = space->target;
+    uint64_t header = space->c[RH_MC_object_size];
+    fake_put(t, row + space->c[RH_MC_field_name], put_name(space, field->name), 8);
+    fake_put(t, row + space->c[RH_MC_field_offset], header + field->offset, 4);
+    fake_put(t, row + space->c[RH_MC_field_kind], field->kind, 1);
+    fake_put(t, row + space->c[RH_MC_field_form], field->form, 1);
+    fake_put(t, row + space->c[RH_MC_field_width], field->width, 1);
+    fake_put(t, row + space->c[RH_MC_field_count_width], field->count_width, 1);
+    fake_put(t, row + space->c[RH_MC_field_count], field->count, 4);
+    fake_put(t, row + space->c[RH_MC_field_count_offset], header + field->count_offset, 4);
+    fake_put(t, row + space->c[RH_MC_field_stride], field->stride, 4);
+    fake_put(t, row + space->c[RH_MC_field_element_offset], field->element_offset, 4);
+}
+
+uint32_t fake_type(fake_space *space, const char *name, uint64_t body, const fake_field *fields, unsigned field_count)
+{
+    fake_target *t = space->target;
+    ck_assert_uint_lt(space->type_count, FAKE_TYPES_MAX);
+    uint32_t type = space->type_count++;
+    uint64_t row = fake_type_row(space, type), rows = 0, size = space->c[RH_MC_object_size] + body;
+    if (field_count) /* field tables stand between the type rows and the texts */
+        rows = space->types + FIELDS_AT + (uint64_t)type * FIELDS_BYTES;
+    ck_assert_uint_le(field_count * space->c[RH_MC_field_size], FIELDS_BYTES);
+    for (unsigned i = 0; i < field_count; i++)
+        put_field(space, rows + i * space->c[RH_MC_field_size], &fields[i]);
+    fake_put(t, row + space->c[RH_MC_type_name], put_name(space, name), 8);
+    fake_put(t, row + space->c[RH_MC_type_object_size], size, 8);
+    fake_put(t, row + space->c[RH_MC_type_fields], rows, 8);
+    fake_put(t, row + space->c[RH_MC_type_field_count], field_count, 4);
+    fake_put(t, FAKE_DESCRIPTOR(space, type_count), space->type_count, 8);
+    space->type_bytes[type] = size;
+    return type;
+}
+
+void fake_type_elements(fake_space *space, uint32_t type, uint32_t element_size, uint32_t length_offset)
+{
+    uint64_t row = fake_type_row(space, type);
+    fake_put(space->target, row + space->c[RH_MC_type_element_size], element_size, 4);
+    fake_put(space->target, row + space->c[RH_MC_type_length_offset], space->c[RH_MC_object_size] + length_offset, 4);
+}
+
+/* ---- heaps ------------------------------------------------------------------------------------------------------ */
+
+fake_heap *fake_heap_new(fake_space *space, uint64_t number, const char *name)
+{
+    fake_target *t = space->target;
+    fake_heap *heap = calloc(1, sizeof *heap);
+    ck_assert_ptr_nonnull(heap);
+    uint64_t mapping = fake_mapping(space, 0x1000, 0x1000, RH_MAPPING_HEAP, 0), address = mapping + 0x100;
+    fake_put(t, mapping + space->c[RH_MC_mapping_heap], address, 8);
+    *heap = (fake_heap){.space = space, .target = t, .address = address, .number = number};
+    fake_put(t, address + space->c[RH_MC_heap_next], fake_get(t, FAKE_DESCRIPTOR(space, heaps), 8), 8);
+    fake_put(t, address + space->c[RH_MC_heap_number], number, 8);
+    fake_put(t, address + space->c[RH_MC_heap_gc_enabled], 1, 4);
+    fake_put_text(t, address + space->c[RH_MC_heap_name], name, NAME_BYTES);
+    fake_put(t, FAKE_DESCRIPTOR(space, heaps), address, 8);
+    return heap;
+}
+
+void fake_heap_free(fake_heap *heap)
+{
+    free(heap);
+}
+
+void fake_phase(fake_heap *heap, enum rh_phase phase)
+{
+    fake_put(heap->target, heap->address + heap->space->c[RH_MC_heap_phase], phase, 4);
+}
+
+static unsigned slab_for(fake_heap *heap, uint64_t slot_size)
+{
+    fake_space *space = heap->space;
+    const uint64_t *c = space->c;
+    for (unsigned i = 0; i < heap->slab_count; i++)
+        if (heap->slabs[i].slot_size == slot_size && heap->slabs[i].used < heap->slabs[i].capacity)
+            return i;
+    ck_assert_uint_lt(heap->slab_count, FAKE_SLABS_MAX);
+    if (heap->chunk == 0 || heap->chunk_used == SLABS_PER_CHUNK) {
+        heap->chunk = fake_mapping(space, c[RH_MC_chunk_size], c[RH_MC_chunk_size], RH_MAPPING_CHUNK, heap->address);
+        heap->chunk_used = 0;
+        heap->chunk_next = heap->chunk + 0x1000;
+    }
+    uint64_t area = (c[RH_MC_chunk_size] - 0x1000) / SLABS_PER_CHUNK / 64 * 64;
+    ck_assert_uint_le(slot_size, area);
+    unsigned index = heap->slab_count++;
+    uint64_t descriptor = heap->chunk + c[RH_MC_chunk_slab_table] + heap->chunk_used++ * c[RH_MC_slab_size];
+    uint32_t capacity = (uint32_t)(area / slot_size < SLOTS_MAX ? area / slot_size : SLOTS_MAX);
+    heap->slabs[index].descriptor = descriptor;
+    heap->slabs[index].base = heap->chunk_next;
+    heap->slabs[index].slot_size = slot_size;
+    heap->slabs[index].capacity = capacity;
+    heap->chunk_next += area;
+    fake_put(heap->target, descriptor + c[RH_MC_slab_base], heap->slabs[index].base, 8);
+    fake_put(heap->target, descriptor + c[RH_MC_slab_slot_size], slot_size, 8);
+    fake_put(heap->target, descriptor + c[RH_MC_slab_capacity], capacity, 4);
+    return index;
+}
+
+static unsigned slab_of(const fake_heap *heap, uint64_t object)
+{
+    for (unsigned i = 0; i < heap->slab_count; i++)
+        if (object >= heap->slabs[i].base && object < heap->slabs[i].base + heap->slabs[i].slot_size * heap->slabs[i].capacity)
+            return i;
+    ck_abort_msg("0x%llx is not in this heap", (unsigned long long)object);
+    return 0;
+}
+
+static void set_live(fake_heap *heap, uint64_t object, bool live)
+{
+    unsigned slab = slab_of(heap, object);
+    uint64_t slot = (object - heap->slabs[slab].base) / heap->slabs[slab].slot_size;
+    uint64_t word = heap->slabs[slab].descriptor + heap->space->c[RH_MC_slab_live] + slot / 64 * 8;
+    uint64_t bit = 1ull << (slot % 64), bits = fake_get(heap->target, word, 8);
+    fake_put(heap->target, word, live ? bits | bit : bits & ~bit, 8);
+}
+
+uint64_t fake_new(fake_heap *heap, uint32_t type, unsigned count, uint64_t extra)
+{
+    fake_space *space = heap->space;
+    unsigned slab = slab_for(heap, (space->type_bytes[type] + extra + 15) / 16 * 16);
+    uint64_t object = heap->slabs[slab].base + heap->slabs[slab].used++ * heap->slabs[slab].slot_size;
+    uint64_t objects = heap->address + space->c[RH_MC_heap_objects];
+    fake_put(heap->target, object + space->c[RH_MC_object_type], type, 2);
+    fake_put(heap->target, object + space->c[RH_MC_object_serial], ++space->serial, 8);
+    fake_count(heap, object, count);
+    set_live(heap, object, true);
+    fake_put(heap->target, objects, fake_get(heap->target, objects, 8) + 1, 8);
+    return object;
+}
+
+uint64_t fake_slot(const fake_space *space, uint64_t object, uint64_t offset)
+{
+    return object + space->c[RH_MC_object_size] + offset;
+}
+
+void fake_link(fake_heap *heap, uint64_t from, uint64_t offset, uint64_t to)
+{
+    fake_put(heap->target, fake_slot(heap->space, from, offset), to, 8);
+}
+
+uint64_t fake_vector(fake_heap *heap, uint64_t object, uint64_t offset, uint64_t count_offset, const uint64_t *items, uint64_t count)
+{
+    fake_space *space = heap->space;
+    uint64_t address = (space->next_address + 0xfff) & ~0xfffull;
+    space->next_address = address + ((count * 8 + 0xfff) & ~0xfffull) + 0x1000;
+    fake_map(heap->target, address, (count * 8 + 0xfff) & ~0xfffull, LIVE_RW, "");
+    for (uint64_t i = 0; i < count; i++)
+        fake_put(heap->target, address + i * 8, items[i], 8);
+    fake_put(heap->target, fake_slot(space, object, offset), address, 8);
+    fake_put(heap->target, fake_slot(space, object, count_offset), count, 8);
+    return address;
+}
+
+uint32_t fake_count_word(const fake_space *space, int count)
+{
+    return (uint32_t)(count - (int)space->c[RH_MC_count_bias]) << space->c[RH_MC_count_shift];
+}
+
+void fake_word(fake_heap *heap, uint64_t object, uint32_t word)
+{
+    fake_put(heap->target, object + heap->space->c[RH_MC_object_count], word, 4);
+}
+
+void fake_count(fake_heap *heap, uint64_t object, unsigned count)
+{
+    /* The bits below the count mean nothing to a reader. */
+    fake_word(heap, object, fake_count_word(heap->space, (int)count) | (count & 1u));
+}
+
+void fake_flags(fake_heap *heap, uint64_t object, uint32_t flags)
+{
+    fake_put(heap->target, object + heap->space->c[RH_MC_object_flags], flags, 2);
+}
+
+void fake_immortal(fake_heap *heap, uint64_t object)
+{
+    fake_word(heap, object, 0xC0000123u);
+    fake_flags(heap, object, RH_FLAG_IMMORTAL);
+}
+
+void fake_dying(fake_heap *heap, uint64_t object, unsigned count)
+{
+    ck_assert_uint_ge(count, heap->space->c[RH_MC_count_bias]);
+    fake_word(heap, object, 0xA0000000u | fake_count_word(heap->space, (int)count));
+    fake_flags(heap, object, RH_FLAG_DYING | RH_FLAG_FINALIZED);
+}
+
+void fake_free_object(fake_heap *heap, uint64_t object, enum rh_death death)
+{
+    fake_word(heap, object, 0x90000000u);
+    fake_flags(heap, object, RH_FLAG_FREED | (uint32_t)death << RH_FLAG_DEATH_SHIFT);
+    set_live(heap, object, false);
+}
+
+uint64_t fake_serial(fake_heap *heap, uint64_t object)
+{
+    return fake_get(heap->target, object + heap->space->c[RH_MC_object_serial], 8);
+}
+
+uint64_t fake_unused_slot(fake_heap *heap, uint64_t object)
+{
+    unsigned slab = slab_of(heap, object);
+    ck_assert_uint_lt(heap->slabs[slab].used, heap->slabs[slab].capacity);
+    return heap->slabs[slab].base + heap->slabs[slab].used * heap->slabs[slab].slot_size;
+}
+
+/* ---- roots and history --------------------------------------------------------------------------------------------- */
+
+void fake_root(fake_heap *heap, uint64_t slot, const char *name)
+{
+    const uint64_t *c = heap->space->c;
+    fake_target *t = heap->target;
+    uint64_t table = fake_get(t, heap->address + c[RH_MC_heap_roots], 8);
+    if (table == 0) {
+        table = fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_ROOTS, heap->address) + 0x80;
+        fake_put(t, heap->address + c[RH_MC_heap_roots], table, 8);
+        fake_put(t, heap->address + c[RH_MC_heap_roots_capacity], FAKE_ROOTS, 8);
+        fake_put(t, table + c[RH_MC_root_slot], 1, 8); /* once used: not in use */
+    }
+    for (unsigned i = 1; i < FAKE_ROOTS; i++) {
+        uint64_t row = table + i * c[RH_MC_root_size];
+        if (fake_get(t, row + c[RH_MC_root_slot], 8) > 1)
+            continue;
+        fake_put(t, row + c[RH_MC_root_slot], slot, 8);
+        fake_put_text(t, row + c[RH_MC_root_name], name, 40);
+        return;
+    }
+    ck_abort_msg("no room for the root %s", name);
+}
+
+void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial, uint32_t type, enum rh_death death)
+{
+    const uint64_t *c = heap->space->c;
+    fake_target *t = heap->target;
+    uint64_t ring = fake_get(t, heap->address + c[RH_MC_heap_history], 8);
+    if (ring == 0) {
+        ring = fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_HISTORY, heap->address) + 0x80;
+        fake_put(t, heap->address + c[RH_MC_heap_history], ring, 8);
+        fake_put(t, heap->address + c[RH_MC_heap_history_capacity], FAKE_RING, 8);
+    }
+    uint64_t number = fake_get(t, heap->address + c[RH_MC_heap_history_count], 8);
+    uint64_t row = ring + number % FAKE_RING * c[RH_MC_event_size];
+    fake_put(t, row + c[RH_MC_event_sequence], number + 1, 8);
+    fake_put(t, row + c[RH_MC_event_address], address, 8);
+    fake_put(t, row + c[RH_MC_event_serial], serial, 8);
+    fake_put(t, row + c[RH_MC_event_time], 1700000000000000000ull + number * 1000000000ull, 8);
+    fake_put(t, row + c[RH_MC_event_type], type, 2);
+    fake_put(t, row + c[RH_MC_event_kind], kind, 1);
+    fake_put(t, row + c[RH_MC_event_death], death, 1);
+    fake_put(t, row + c[RH_MC_event_thread], 77, 4);
+    fake_put(t, heap->address + c[RH_MC_heap_history_count], number + 1, 8);
+}

@@ -1,0 +1,144 @@
+/* inspect_args.c - command lines: options, values, operands, and how errors are told. */
+#include "inspect_test.h"
+
+static world two_nodes(unsigned layout)
+{
+    world w = world_new(layout);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 1);
+    fake_value(w.t, "f(a, b)", a);
+    fake_value(w.t, "v[1,2]", b);
+    fake_value(w.t, "s.x == ',' ? \"a,)\" : 0", b);
+    fake_value(w.t, "{a, (b)}", a);
+    return w;
+}
+
+START_TEST(values_follow_an_equals_sign_or_stand_apart)
+{
+    static const char *const lines[] = {"--limit=1 #1", "--limit 1 #1", "  --limit   1   #1 ", "--limit=5 --limit=1 #1", "--limit='1' #1",
+                                        "--limit=\"1\" -- #1"};
+    world w = two_nodes(_i);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        json_t *json = fake_json(w.t, "objat", lines[i]);
+        ck_assert_uint_eq(fake_size(json, "fields"), 1);
+        ck_assert_int_eq(fake_integer(json, "fields_total"), 5);
+        json_decref(json);
+    }
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(wrong_lines_get_one_clear_error)
+{
+    static const struct { const char *command, *line, *error; } rows[] = {
+        {"objat", "--nonsense #1", "unknown option --nonsense: see objat --help"},
+        {"objat", "--path #1", "unknown option --path: see objat --help"},
+        {"objat", "--limit=x #1", "--limit wants a number, not 'x'"},
+        {"objat", "--limit=-1 #1", "--limit wants a number, not '-1'"},
+        {"objat", "--limit= #1", "--limit wants a number, not ''"},
+        {"objat", "--limit=1k #1", "--limit wants a number, not '1k'"},
+        {"objat", "--limit=99999999999999999999 #1", "--limit wants a number"},
+        {"objat", "--ledger=1 #1", "--ledger takes no value"},
+        {"objat", "--limit", "--limit wants a value: --limit=N"},
+        {"objat", "", "what object or address? usage: objat"},
+        {"refs", "--in", "what object or address? usage: refs"},
+        {"gcgraph", "--depth=1.5", "--depth wants a number, not '1.5'"},
+        {"objat", "0x", "'0x'"},
+        {"objat", "0x123456789abcdef01", "cannot evaluate"},
+        {"objat", "#99999999999999999999", "cannot evaluate"},
+    };
+    world w = two_nodes(_i);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ck_assert_has(fake_json_failure(w.t, rows[i].command, rows[i].line), rows[i].error);
+        ck_assert_int_eq(fake_run(w.t, rows[i].command, rows[i].line), RHI_NO_ANSWER);
+        ck_assert_str_eq(w.t->out.bytes, "");
+        ck_assert_ptr_eq(strchr(w.t->err.bytes, '\n'), w.t->err.bytes + w.t->err.size - 1); /* one line */
+        ck_assert_int_eq(strncmp(w.t->err.bytes, rows[i].command, strlen(rows[i].command)), 0);
+    }
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(json_holds_for_errors_wherever_it_stands)
+{
+    static const char *const lines[] = {"--json --nonsense 1", "--nonsense --json 1", "--limit=x --json 1", "--json"};
+    world w = two_nodes(_i);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ck_assert_int_eq(fake_run(w.t, "objat", lines[i]), RHI_NO_ANSWER);
+        json_t *json = json_loads(w.t->out.bytes, 0, NULL);
+        ck_assert_ptr_nonnull(json);
+        ck_assert_str_eq(fake_string(json, "command"), "objat");
+        ck_assert(json_is_false(fake_at(json, "complete")));
+        ck_assert_uint_gt(strlen(fake_string(json, "error")), 0);
+        ck_assert_str_eq(w.t->err.bytes, "");
+        json_decref(json);
+    }
+    ck_assert_has(fake_json_failure(w.t, "nonsense", "1"), "no such command");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(operands_are_divided_at_commas_outside_brackets_and_quotes)
+{
+    static const struct { const char *line; size_t nodes; } rows[] = {
+        {"--depth=0 f(a, b)", 1}, {"--depth=0 v[1,2], f(a, b)", 2}, {"--depth=0 s.x == ',' ? \"a,)\" : 0,{a, (b)}", 2},
+        {"--depth=0 #1, #2,#1", 2}, {"--depth=0 -- #1 ,, #2 ,", 2}};
+    world w = two_nodes(_i);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *json = fake_json(w.t, "gcgraph", rows[i].line);
+        ck_assert_uint_eq(fake_size(json, "nodes"), rows[i].nodes);
+        json_decref(json);
+    }
+    char many[1024] = "#1";
+    for (unsigned i = 0; i < 64; i++)
+        strcat(many, ",#1");
+    ck_assert_has(fake_json_failure(w.t, "gcgraph", many), "too many operands: at most 64");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_vector_of_words_means_the_same)
+{
+    static const char *const words[] = {"--json", "--limit", "2", "--", "#1", NULL};
+    static const char *const spread[] = {"--json", "f(a,", "b)", NULL};
+    static const char *const cut[] = {"--json", "--limit", NULL};
+    world w = two_nodes(_i);
+    fake_run(w.t, "objat", "--json --limit=2 #1");
+    char *expected = strdup(w.t->out.bytes);
+    w.t->out.size = 0;
+    ck_assert_int_eq(rhi_session_run_words(w.t->session, &w.t->target, "objat", words), RHI_ANSWERED);
+    ck_assert_str_eq(w.t->out.bytes, expected);
+    ck_assert_int_eq(rhi_session_run_words(w.t->session, &w.t->target, "objat", spread), RHI_ANSWERED);
+    w.t->out.size = 0;
+    ck_assert_int_eq(rhi_session_run_words(w.t->session, &w.t->target, "objat", cut), RHI_NO_ANSWER);
+    ck_assert_has(w.t->out.bytes, "--limit wants a value");
+    free(expected);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(help_tells_every_option_in_both_forms)
+{
+    json_t *commands = json_loads(rhi_commands(), 0, NULL), *command, *option;
+    size_t c, o;
+    world w = two_nodes(_i);
+    ck_assert_uint_ge(json_array_size(commands), 3);
+    json_array_foreach(commands, c, command) {
+        const char *name = fake_string(command, "name");
+        ck_assert_int_eq(fake_run(w.t, name, "--help"), RHI_ANSWERED);
+        char *text = strdup(w.t->out.bytes);
+        json_array_foreach(fake_at(command, "options"), o, option)
+            ck_assert_has(text, fake_string(option, "name"));
+        ck_assert_has(text, fake_string(command, "summary"));
+        free(text);
+        json_t *json = fake_json(w.t, name, "--help");
+        ck_assert_has(fake_string(json, "help"), fake_string(command, "summary"));
+        json_decref(json);
+    }
+    json_decref(commands);
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_args", values_follow_an_equals_sign_or_stand_apart, wrong_lines_get_one_clear_error,
+          json_holds_for_errors_wherever_it_stands, operands_are_divided_at_commas_outside_brackets_and_quotes,
+          a_vector_of_words_means_the_same, help_tells_every_option_in_both_forms)

@@ -1,0 +1,173 @@
+/* inspect_core.c - the engine's own core target: the same memory as a file gives the same answers. */
+#define _GNU_SOURCE
+#include "inspect_test.h"
+#include "fake_core.h"
+
+#include <elf.h>
+#include <unistd.h>
+
+static fake_target *terminal;
+
+static void emit_to_terminal(void *context, int stream, const char *text, uint64_t size)
+{
+    (void)context;
+    fake_text *to = stream == RHI_STREAM_OUT ? &terminal->out : &terminal->err;
+    ck_assert_uint_lt(to->size + size, to->capacity);
+    memcpy(to->bytes + to->size, text, size);
+    to->size += size;
+    to->bytes[to->size] = '\0';
+}
+
+typedef struct scene {
+    world w;
+    uint64_t a, b;
+} scene;
+
+static scene scene_new(unsigned layout)
+{
+    scene s = {.w = world_new(layout)};
+    fake_target *t = s.w.t;
+    fake_module(t, 0x400000000000, "/usr/bin/program", 0x1000, 0x1000, 0);
+    fake_map(t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]")->path[0] = '\0'; /* a core does not say */
+    fake_thread(t, 321, 0x7ffe00001000);
+    s.a = new_node(&s.w, 4);
+    s.b = new_node(&s.w, 1);
+    fake_link(s.w.heap, s.b, NEXT, s.a);
+    fake_link(s.w.heap, s.a, NEXT, s.b);
+    fake_register(t, "rbx", s.a);
+    fake_put(t, 0x7ffe00001800, s.a, 8);
+    fake_put(t, 0x400000000000 + FAKE_MODULE_DATA + 0x1010, s.a, 8);
+    return s;
+}
+
+static char *write_core(const scene *s, size_t cut)
+{
+    static char path[64];
+    size_t size;
+    snprintf(path, sizeof path, "/tmp/refheap-test-XXXXXX");
+    close(mkstemp(path));
+    uint8_t *bytes = fake_core_bytes(s->w.t, &size);
+    ck_assert_uint_lt(cut, size);
+    fake_core_write(path, bytes, size - cut);
+    free(bytes);
+    return path;
+}
+
+START_TEST(a_core_gives_the_same_answers_as_the_memory_it_was_made_of)
+{
+    static const struct { const char *command, *line; } asks[] = {
+        {"objat", "#1"}, {"objat", "--ledger node#2"}, {"objat", "0x500010001000"}, {"objat", "0x400000000000"}, {"objat", "1"}, {"refs", "--path #1"},
+        {"refs", "#2"}, {"gcgraph", ""}, {"gcgraph", "--depth=3 #1"}, {"refs", "#9"}};
+    scene s = scene_new(_i);
+    fake_target *t = s.w.t;
+    char *path = write_core(&s, 0), error[256];
+    rhi_target before = t->target, core;
+    terminal = t;
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
+    core.emit = emit_to_terminal;
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        int memory_status, core_status;
+        before.evaluate = NULL;
+        t->target = before;
+        json_t *memory = fake_json_status(t, asks[i].command, asks[i].line, &memory_status);
+        t->target = core;
+        json_t *file = fake_json_status(t, asks[i].command, asks[i].line, &core_status);
+        ck_assert_int_eq(memory_status, core_status);
+        if (!json_equal(memory, file))
+            ck_abort_msg("%s %s: %s\nis not\n%s", asks[i].command, asks[i].line, json_dumps(file, 0), json_dumps(memory, 0));
+        json_decref(memory);
+        json_decref(file);
+    }
+    t->target = before;
+    rhi_target_close(&core);
+    unlink(path);
+    world_free(&s.w);
+}
+END_TEST
+
+START_TEST(a_core_that_ends_early_says_how_much_is_missing)
+{
+    scene s = scene_new(_i);
+    fake_target *t = s.w.t;
+    char *path = write_core(&s, 0x1234), error[256];
+    rhi_target before = t->target;
+    terminal = t;
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &t->target, error, sizeof error), 0);
+    t->target.emit = emit_to_terminal;
+    json_t *json = fake_json(t, "objat", "#1");
+    ck_assert(json_is_false(fake_at(json, "complete")));
+    ck_assert_str_eq(fake_string(json, "incomplete_because.0"), "the core file is cut off: 4660 bytes of memory are missing");
+    json_decref(json);
+    rhi_target_close(&t->target);
+    t->target = before;
+    unlink(path);
+    world_free(&s.w);
+}
+END_TEST
+
+static void check_refusal(const uint8_t *bytes, size_t size, const char *message)
+{
+    char path[] = "/tmp/refheap-test-XXXXXX", error[256] = "";
+    rhi_target core;
+    close(mkstemp(path));
+    fake_core_write(path, bytes, size);
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), -1);
+    ck_assert_has(error, message);
+    unlink(path);
+}
+
+START_TEST(files_that_are_no_core_are_refused_in_one_line)
+{
+    scene s = scene_new(_i);
+    size_t size;
+    char error[256];
+    rhi_target core;
+    uint8_t *bytes = fake_core_bytes(s.w.t, &size);
+    Elf64_Ehdr *header = (Elf64_Ehdr *)bytes;
+    check_refusal(bytes, 0, "it is empty");
+    check_refusal(bytes, 4, "");
+    check_refusal(bytes, sizeof *header + 10, "cut off before the end of its program headers");
+    header->e_type = ET_EXEC;
+    check_refusal(bytes, size, "it is an ELF program or library");
+    header->e_type = ET_CORE;
+    header->e_machine = EM_RISCV;
+    check_refusal(bytes, size, "another architecture");
+    bytes[0] = 'x';
+    check_refusal(bytes, size, "it is not an ELF file");
+    ck_assert_int_eq(rhi_target_open_core("/nonexistent", NULL, &core, error, sizeof error), -1);
+    ck_assert_has(error, "cannot open the core file /nonexistent");
+    ck_assert_int_eq(rhi_target_open_core("/tmp", NULL, &core, error, sizeof error), -1);
+    ck_assert_has(error, "not a regular file");
+    free(bytes);
+    world_free(&s.w);
+}
+END_TEST
+
+START_TEST(a_segment_of_terabytes_without_bytes_costs_nothing)
+{
+    /* As the shadow memory of a sanitizer: mapped, writable, not dumped. */
+    scene s = scene_new(_i);
+    fake_target *t = s.w.t;
+    rhi_target before = t->target;
+    char path[] = "/tmp/refheap-test-XXXXXX", error[256];
+    size_t size;
+    fake_map(t, 0x100000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "")->hidden = true;
+    uint8_t *bytes = fake_core_bytes(t, &size);
+    Elf64_Phdr *segments = (Elf64_Phdr *)(bytes + sizeof(Elf64_Ehdr));
+    segments[t->segment_count].p_memsz = 1ull << 45;
+    close(mkstemp(path));
+    fake_core_write(path, bytes, size);
+    terminal = t;
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &t->target, error, sizeof error), 0);
+    t->target.emit = emit_to_terminal;
+    json_decref(fake_json(t, "objat", "#1"));
+    rhi_target_close(&t->target);
+    t->target = before;
+    unlink(path);
+    free(bytes);
+    world_free(&s.w);
+}
+END_TEST
+
+RUN_TESTS("inspect_core", a_core_gives_the_same_answers_as_the_memory_it_was_made_of, a_core_that_ends_early_says_how_much_is_missing,
+          files_that_are_no_core_are_refused_in_one_line, a_segment_of_terabytes_without_bytes_costs_nothing)

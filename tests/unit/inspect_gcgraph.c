@@ -1,0 +1,261 @@
+/* inspect_gcgraph.c - `gcgraph`: selections, cycles with verdicts and holders, pictures, limits. */
+#include "inspect_test.h"
+
+#include <unistd.h>
+
+/* The ids of a list of objects, joined by spaces. */
+static const char *ids(const json_t *list)
+{
+    static char text[4096];
+    size_t index;
+    json_t *item;
+    text[0] = '\0';
+    json_array_foreach(list, index, item) {
+        const char *id = json_is_string(item) ? json_string_value(item) : json_string_value(json_object_get(item, "id"));
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", index ? " " : "", id);
+    }
+    return text;
+}
+
+/* 1 <-> 2 garbage; 3 <-> 4 held by 5.next, 5 with a count of its own; 6 -> 6 lost; 7 -> 1 garbage. */
+static world with_cycles(int layout, uint64_t *n)
+{
+    world w = world_new((unsigned)layout);
+    static const unsigned counts[] = {2, 1, 2, 1, 1, 2, 0};
+    for (unsigned i = 0; i < 7; i++)
+        n[i + 1] = new_node(&w, counts[i]);
+    fake_link(w.heap, n[1], NEXT, n[2]);
+    fake_link(w.heap, n[2], NEXT, n[1]);
+    fake_link(w.heap, n[3], OTHER, n[4]);
+    fake_link(w.heap, n[4], NEXT, n[3]);
+    fake_link(w.heap, n[5], NEXT, n[3]);
+    fake_link(w.heap, n[6], OTHER, n[6]);
+    fake_link(w.heap, n[7], NEXT, n[1]);
+    return w;
+}
+
+START_TEST(every_cycle_has_a_verdict)
+{
+    uint64_t n[8];
+    world w = with_cycles(_i, n);
+    json_t *json = fake_json(w.t, "gcgraph", "");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 3);
+    ck_assert_str_eq(ids(fake_at(json, "cycles.0.objects")), "node#1 node#2");
+    ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
+    ck_assert_str_eq(ids(fake_at(json, "cycles.1.objects")), "node#3 node#4");
+    ck_assert_str_eq(fake_string(json, "cycles.1.verdict"), "held");
+    ck_assert_uint_eq(fake_size(json, "cycles.1.held_by"), 1);
+    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.from"), "node#5");
+    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.name"), "next");
+    ck_assert_str_eq(ids(fake_at(json, "cycles.2.objects")), "node#6");
+    ck_assert_str_eq(fake_string(json, "cycles.2.verdict"), "held");
+    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "lost");
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#3 node#4 node#6");
+    ck_assert_uint_eq(fake_size(json, "edges"), 5);
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "--garbage");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 1);
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2");
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", ""), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "3 cycles, 1 of them garbage\n");
+    ck_assert_has(w.t->out.bytes, "cycle of 2 objects: node#3 .other -> node#4 .next -> node#3\n");
+    ck_assert_has(w.t->out.bytes, "by something that was not found (lost?)");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(the_neighbourhood_of_objects_up_to_a_depth)
+{
+    uint64_t n[8];
+    world w = with_cycles(_i, n);
+    json_t *json = fake_json(w.t, "gcgraph", "--depth=0 node#4");
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#4");
+    ck_assert_uint_eq(fake_size(json, "edges"), 0);
+    ck_assert_uint_eq(fake_size(json, "cycles"), 1);
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "--depth=1 node#4");
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#3 node#4");
+    ck_assert_uint_eq(fake_size(json, "edges"), 2);
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "node#4"); /* two is the default */
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#3 node#4 node#5");
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "node#6, node#7");
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#6 node#7");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 2);
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "--cycles node#7"); /* what was asked for stays */
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#7");
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "--garbage node#5");
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#5");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 0);
+    json_decref(json);
+    ck_assert_has(fake_json_failure(w.t, "gcgraph", "node#4, 16"), "is no object");
+    ck_assert_has(fake_json_failure(w.t, "gcgraph", "--depth=x node#4"), "--depth wants a number");
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", "node#7"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "* node#7 at 0x");
+    ck_assert_has(w.t->out.bytes, "garbage: not reachable from outside");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(who_holds_a_cycle)
+{
+    uint64_t n[8];
+    world w = with_cycles(_i, n);
+    fake_map(w.t, 0x610000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_put(w.t, 0x610000000000, n[6], 8);
+    fake_root(w.heap, 0x610000000000, "main::self");
+    fake_put(w.t, 0x610000000008, n[1], 8);
+    fake_root(w.heap, 0x610000000008, "stale root"); /* holds no count: changes nothing */
+    json_t *json = fake_json(w.t, "gcgraph", "");
+    ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
+    ck_assert_uint_eq(fake_size(json, "cycles.2.held_by"), 1);
+    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "root");
+    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.name"), "main::self");
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost)
+{
+    uint64_t n[8];
+    world w = with_cycles(_i, n);
+    fake_immortal(w.heap, n[6]);
+    fake_dying(w.heap, n[2], 1);
+    json_t *json = fake_json(w.t, "gcgraph", "");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 3);
+    ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "held");
+    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.0.kind"), "field"); /* node#7.next, by the way */
+    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.1.kind"), "dying");
+    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.1.from"), "node#2");
+    ck_assert_str_eq(fake_string(json, "cycles.2.verdict"), "held");
+    ck_assert_uint_eq(fake_size(json, "cycles.2.held_by"), 1);
+    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "immortal");
+    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.from"), "node#6");
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", ""), RHI_ANSWERED);
+    ck_assert_has_not(w.t->out.bytes, "lost?");
+    ck_assert_has(w.t->out.bytes, "node#6");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(only_the_heap_that_was_asked_for)
+{
+    uint64_t n[8];
+    world w = with_cycles(_i, n);
+    fake_heap *second = fake_heap_new(w.space, 2, "second");
+    uint64_t a = fake_new(second, w.node, 1, 0);
+    fake_link(second, a, NEXT, a);
+    json_t *json = fake_json(w.t, "gcgraph", "--heap=2");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 1);
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#8");
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 4);
+    json_decref(json);
+    ck_assert_has(fake_json_failure(w.t, "gcgraph", "--heap=3"), "there is no heap 3");
+    fake_heap_free(second);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(limits_cut_every_list_and_leave_totals)
+{
+    world w = world_new(_i);
+    uint64_t first = 0, last = 0;
+    for (unsigned i = 0; i < 30; i++) {
+        uint64_t a = new_node(&w, 1);
+        fake_link(w.heap, a, OTHER, a);
+        if (last)
+            fake_link(w.heap, last, NEXT, a);
+        first = first ? first : a;
+        last = a;
+    }
+    json_t *json = fake_json(w.t, "gcgraph", "--limit=4");
+    ck_assert_uint_eq(fake_size(json, "nodes"), 4);
+    ck_assert_int_eq(fake_integer(json, "nodes_total"), 30);
+    ck_assert_uint_eq(fake_size(json, "edges"), 4);
+    ck_assert_int_eq(fake_integer(json, "edges_total"), 59);
+    ck_assert_uint_eq(fake_size(json, "cycles"), 4);
+    ck_assert_int_eq(fake_integer(json, "cycles_total"), 30);
+    json_decref(json);
+    fake_link(w.heap, last, NEXT, first); /* one cycle of 30 */
+    fake_link(w.heap, first, OTHER, 0);
+    w.t->state++;
+    json = fake_json(w.t, "gcgraph", "--limit=4");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 1);
+    ck_assert_uint_eq(fake_size(json, "cycles.0.objects"), 4);
+    ck_assert_int_eq(fake_integer(json, "cycles.0.objects_total"), 30);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", "--limit=4"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "… 26 more … -> node#1\n");
+    world_free(&w);
+}
+END_TEST
+
+static char *read_whole(const char *path)
+{
+    static char text[1 << 16];
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    text[size] = '\0';
+    fclose(file);
+    return text;
+}
+
+START_TEST(a_picture_names_objects_references_and_colours)
+{
+    uint64_t n[8];
+    char path[] = "/tmp/refheap-test-XXXXXX", line[96];
+    world w = with_cycles(_i, n);
+    close(mkstemp(path));
+    fake_put_text(w.t, fake_get(w.t, fake_type_row(w.space, w.node) + w.space->c[RH_MC_type_name], 8), "n\"\\e", 5);
+    fake_immortal(w.heap, n[6]);
+    fake_link(w.heap, n[3], WEAK, n[6]);
+    snprintf(line, sizeof line, "--dot=%s #3, #1, #6", path);
+    json_t *json = fake_json(w.t, "gcgraph", line);
+    ck_assert_int_eq(fake_integer(json, "left_out"), 0);
+    json_decref(json);
+    const char *dot = read_whole(path);
+    ck_assert_has(dot, "digraph refheap {");
+    ck_assert_has(dot, "n0 [fillcolor=\"#f9cb9c\", peripheries=2, label=\"n\\\"\\\\e#1\\ncount 2\"];");
+    ck_assert_has(dot, "n1 [fillcolor=\"#f9cb9c\", label=\"n\\\"\\\\e#2\\ncount 1\"];");
+    ck_assert_has(dot, "n2 [fillcolor=\"#d9ead3\", peripheries=2");
+    ck_assert_has(dot, "n5 [fillcolor=\"#cfe2f3\", peripheries=2");
+    ck_assert_has(dot, "n0 -> n1 [label=\"next\"];");
+    ck_assert_has(dot, "n2 -> n5 [label=\"weak\", style=dashed];");
+    ck_assert_has(dot + strlen(dot) - 2, "}\n");
+    ck_assert_has(fake_json_failure(w.t, "gcgraph", "--dot=/nonexistent/x #3"), "cannot write /nonexistent/x");
+    unlink(path);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_large_picture_is_cut_and_says_so)
+{
+    char path[] = "/tmp/refheap-test-XXXXXX", line[96];
+    world w = world_new(_i);
+    close(mkstemp(path));
+    for (unsigned i = 0; i < 130; i++) {
+        uint64_t a = new_node(&w, 1);
+        fake_link(w.heap, a, NEXT, a);
+    }
+    snprintf(line, sizeof line, "--dot=%s", path);
+    json_t *json = fake_json(w.t, "gcgraph", line);
+    ck_assert_int_eq(fake_integer(json, "left_out"), 30);
+    json_decref(json);
+    ck_assert_has(read_whole(path), "30 more objects are left out");
+    unlink(path);
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_gcgraph", every_cycle_has_a_verdict, the_neighbourhood_of_objects_up_to_a_depth, who_holds_a_cycle,
+          an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost, only_the_heap_that_was_asked_for,
+          limits_cut_every_list_and_leave_totals, a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so)

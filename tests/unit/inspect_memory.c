@@ -1,0 +1,125 @@
+/* inspect_memory.c - memory that is short: every command answers the same or says so, and the next one works.
+ *
+ * Linked with --wrap for malloc, calloc, realloc, strdup and strndup of the engine; jansson gets the same
+ * through its own hook. Invariant: nothing fails unless a test asked for it. */
+#include "inspect_test.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t size);
+
+static long left = -1; /* allocations that work before one fails; -1: all do */
+static bool from_then_on, did_fail;
+
+static bool fails(void)
+{
+    if (left < 0)
+        return false;
+    if (left > 0) {
+        left--;
+        return false;
+    }
+    did_fail = true;
+    if (!from_then_on)
+        left = -1;
+    return true;
+}
+
+void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
+void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
+char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(text); }
+char *__wrap_strndup(const char *text, size_t size) { return fails() ? NULL : __real_strndup(text, size); }
+
+static const struct { const char *command, *line; } asks[] = {
+    {"objat", "#2"}, {"objat", "--ledger --limit=3 #2"}, {"refs", "--path #2"}, {"gcgraph", "--depth 3 #1, #2"}, {"gcgraph", ""}};
+
+static world small(unsigned layout)
+{
+    world w = world_new(layout);
+    uint64_t a = new_node(&w, 2), b = new_node(&w, 2);
+    fake_link(w.heap, a, NEXT, b);
+    fake_link(w.heap, b, NEXT, a);
+    fake_map(w.t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
+    fake_thread(w.t, 321, 0x7ffe00001000);
+    fake_register(w.t, "rbx", a);
+    fake_put(w.t, 0x7ffe00001800, b, 8);
+    fake_root(w.heap, 0x7ffe00001808, "root");
+    fake_event(w.heap, RH_EVENT_FREE, b, 9, w.node, RH_DEATH_COLLECT);
+    return w;
+}
+
+START_TEST(a_failing_allocation_is_told_or_changes_nothing)
+{
+    for (unsigned ask_index = 0; ask_index < sizeof asks / sizeof *asks; ask_index++) {
+        world w = small(_i);
+        MUST(fake_run(w.t, asks[ask_index].command, asks[ask_index].line) == RHI_ANSWERED);
+        char *whole = __real_strdup(w.t->out.bytes);
+        unsigned told = 0;
+        for (long k = 0; k < 10000; k++) {
+            from_then_on = k % 2;
+            did_fail = false;
+            w.t->state++;
+            left = k / 2;
+            int status = fake_run(w.t, asks[ask_index].command, asks[ask_index].line);
+            left = -1;
+            if (!did_fail) {
+                k = 10000;
+                MUST(told > 10);
+            }
+            if (status == RHI_NO_ANSWER) {
+                MUST(w.t->out.size == 0);
+                if (!strstr(w.t->err.bytes, "memory is short"))
+                    ck_abort_msg("allocation %ld of %s %s: %s", k / 2,
+                              asks[ask_index].command, asks[ask_index].line, w.t->err.bytes);
+                told++;
+            } else {
+                MUST(status == RHI_ANSWERED);
+                if (strcmp(w.t->out.bytes, whole) != 0)
+                    MUST(strstr(w.t->out.bytes, "incomplete: "));
+            }
+            MUST(fake_run(w.t, asks[ask_index].command, asks[ask_index].line) == RHI_ANSWERED);
+            if (strcmp(w.t->out.bytes, whole) != 0)
+                ck_abort_msg("after allocation %ld of %s %s failed: %.900s", k / 2, asks[ask_index].command, asks[ask_index].line, w.t->out.bytes);
+        }
+        free(whole);
+        world_free(&w);
+    }
+}
+END_TEST
+
+START_TEST(json_stays_valid_when_memory_is_short)
+{
+    json_set_alloc_funcs(__wrap_malloc, free);
+    for (unsigned ask_index = 0; ask_index < sizeof asks / sizeof *asks; ask_index++) {
+        world w = small(_i);
+        char line[64];
+        snprintf(line, sizeof line, "--json %s", asks[ask_index].line);
+        for (long k = 0; k < 3000; k++) {
+            from_then_on = k % 2;
+            did_fail = false;
+            w.t->state++;
+            left = k / 2;
+            int status = fake_run(w.t, asks[ask_index].command, line);
+            left = -1;
+            MUST(status == RHI_ANSWERED || status == RHI_NO_ANSWER);
+            json_t *json = json_loads(w.t->out.bytes, JSON_REJECT_DUPLICATES, NULL);
+            if (!json && !strstr(w.t->err.bytes, "memory is short")) /* not even --json could be read */
+                ck_abort_msg("allocation %ld of %s %s: %.600s%s", k / 2, asks[ask_index].command, line, w.t->out.bytes, w.t->err.bytes);
+            json_decref(json);
+            if (!did_fail)
+                break;
+        }
+        world_free(&w);
+    }
+}
+END_TEST
+
+RUN_TESTS("inspect_memory", a_failing_allocation_is_told_or_changes_nothing, json_stays_valid_when_memory_is_short)

@@ -1,0 +1,292 @@
+/* inspect_objat.c - `objat`: every status that an address can have, earlier tenants, events, the ledger. */
+#include "inspect_test.h"
+
+static void check_status(const world *w, uint64_t address, const char *status, long long offset)
+{
+    json_t *json = ask(w, "objat", "", address);
+    ck_assert_str_eq(fake_string(json, "address"), text_of(address));
+    ck_assert_str_eq(fake_string(json, "status"), status);
+    ck_assert_int_eq(fake_integer(json, "offset"), offset);
+    ck_assert_msg(json_is_object(fake_at(json, "object")) == (strcmp(status, "live") == 0), "object of %s", status);
+    ck_assert_msg(json_is_true(fake_at(json, "complete")), "not complete");
+    ck_assert(json_is_null(fake_at(json, "ledger")));
+    json_decref(json);
+}
+
+START_TEST(every_address_has_a_status)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 1), chunk = w.heap->chunk;
+    fake_map(w.t, 0x7f0000000000, 0x1000, RHI_REGION_READ, "/usr/share/data");
+    fake_free_object(w.heap, b, RH_DEATH_RELEASE);
+    uint64_t unused = fake_unused_slot(w.heap, b), end = w.heap->slabs[0].base + w.heap->slabs[0].slot_size * w.heap->slabs[0].capacity;
+    check_status(&w, a, "live", 0);
+    check_status(&w, a + 7, "live", 7);
+    check_status(&w, b - 1, "live", (long long)(b - 1 - a));
+    check_status(&w, b, "freed", 0);
+    check_status(&w, b + 9, "freed", 9);
+    check_status(&w, unused, "unused", 0);
+    check_status(&w, end - 1, "unused", (long long)w.heap->slabs[0].slot_size - 1);
+    check_status(&w, end, "internal", 0);
+    check_status(&w, w.heap->slabs[0].base - 1, "internal", 0);
+    check_status(&w, chunk, "internal", 0);
+    check_status(&w, chunk - 1, "unmapped", 0);
+    check_status(&w, w.heap->address, "internal", 0);
+    check_status(&w, w.space->types, "internal", 0);
+    check_status(&w, 0x7f0000000010, "unmanaged", 0);
+    check_status(&w, 0x7f0000001000, "unmapped", 0);
+    check_status(&w, 0, "unmapped", 0);
+    check_status(&w, UINT64_MAX, "unmapped", 0);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(an_object_is_described)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 7);
+    (void)a;
+    json_t *json = ask(&w, "objat", "", b);
+    ck_assert_str_eq(fake_string(json, "object.id"), "node#2");
+    ck_assert_str_eq(fake_string(json, "object.type"), "node");
+    ck_assert_int_eq(fake_integer(json, "object.serial"), 2);
+    ck_assert_str_eq(fake_string(json, "object.address"), text_of(b));
+    ck_assert_int_eq(fake_integer(json, "object.size"), (long long)w.space->c[RH_MC_object_size] + NODE_BODY);
+    ck_assert_int_eq(fake_integer(json, "object.refcount"), 7);
+    ck_assert(json_is_false(fake_at(json, "object.immortal")));
+    ck_assert_int_eq(fake_integer(json, "object.heap"), 1);
+    ck_assert_str_eq(fake_string(json, "object.state"), "live");
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", "#2"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, " is node#2: live, refcount 7, ");
+    ck_assert_has(w.t->out.bytes, "heap 1 main\n");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(special_states_are_told)
+{
+    world w = world_new(_i);
+    uint64_t immortal = new_node(&w, 1), dying = new_node(&w, 1), finalized = new_node(&w, 3);
+    fake_immortal(w.heap, immortal);
+    fake_dying(w.heap, dying, 5);
+    fake_flags(w.heap, finalized, RH_FLAG_FINALIZED);
+    json_t *json = ask(&w, "objat", "", immortal);
+    ck_assert(json_is_true(fake_at(json, "object.immortal")));
+    ck_assert(json_is_null(fake_at(json, "object.refcount")));
+    json_decref(json);
+    json = ask(&w, "objat", "", dying);
+    ck_assert_str_eq(fake_string(json, "status"), "live");
+    ck_assert_str_eq(fake_string(json, "object.state"), "dying");
+    ck_assert_int_eq(fake_integer(json, "object.refcount"), 5);
+    json_decref(json);
+    json = ask(&w, "objat", "", finalized);
+    ck_assert_str_eq(fake_string(json, "object.state"), "finalized");
+    ck_assert_int_eq(fake_integer(json, "object.refcount"), 3);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(immortal)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, ": live, immortal, ");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_count_in_motion_is_provisional)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    fake_word(w.heap, a, (uint32_t)w.space->c[RH_MC_count_trial_zero]);
+    fake_phase(w.heap, RH_PHASE_MARKING);
+    json_t *json = ask(&w, "objat", "--ledger", a);
+    ck_assert_str_eq(fake_string(json, "object.state"), "live");
+    ck_assert_int_eq(fake_integer(json, "object.refcount"), 0);
+    ck_assert(json_is_true(fake_at(json, "ledger.provisional")));
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "provisional: the heap is marking");
+    w.t->state++;
+    fake_phase(w.heap, RH_PHASE_IDLE);
+    json = ask(&w, "objat", "--ledger", a);
+    ck_assert(json_is_false(fake_at(json, "ledger.provisional")));
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_tombstone_and_events_name_earlier_tenants)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 1);
+    fake_event(w.heap, RH_EVENT_ALLOC, a, 90, w.node, RH_DEATH_NONE);
+    fake_event(w.heap, RH_EVENT_FREE, a, 90, w.node, RH_DEATH_COLLECT);
+    fake_event(w.heap, RH_EVENT_ALLOC, a, 1, w.node, RH_DEATH_NONE);
+    fake_event(w.heap, RH_EVENT_FINALIZE, a, 1, w.node, RH_DEATH_NONE);
+    fake_event(w.heap, RH_EVENT_FREE, a, 1, w.node, RH_DEATH_RELEASE);
+    fake_event(w.heap, RH_EVENT_FREE, b, 91, w.node, RH_DEATH_DESTROY);
+    fake_free_object(w.heap, a, RH_DEATH_RELEASE);
+    json_t *json = ask(&w, "objat", "--history", a);
+    ck_assert_str_eq(fake_string(json, "status"), "freed");
+    ck_assert_uint_eq(fake_size(json, "previous"), 2);
+    ck_assert_str_eq(fake_string(json, "previous.0.id"), "node#1");
+    ck_assert_str_eq(fake_string(json, "previous.0.reason"), "release");
+    ck_assert_str_eq(fake_string(json, "previous.0.time"), "2023-11-14T22:13:24.000000Z");
+    ck_assert_int_eq(fake_integer(json, "previous.0.thread"), 77);
+    ck_assert_str_eq(fake_string(json, "previous.1.id"), "node#90");
+    ck_assert_str_eq(fake_string(json, "previous.1.reason"), "collect");
+    ck_assert_uint_eq(fake_size(json, "history"), 5);
+    ck_assert_str_eq(fake_string(json, "history.0.kind"), "free");
+    ck_assert_str_eq(fake_string(json, "history.0.reason"), "release");
+    ck_assert_str_eq(fake_string(json, "history.1.kind"), "finalize");
+    ck_assert_str_eq(fake_string(json, "history.4.kind"), "alloc");
+    ck_assert_int_eq(fake_integer(json, "history.4.event"), 0);
+    json_decref(json);
+    json = ask(&w, "objat", "", b);
+    ck_assert_str_eq(fake_string(json, "status"), "live");
+    ck_assert_uint_eq(fake_size(json, "previous"), 1);
+    ck_assert_str_eq(fake_string(json, "previous.0.id"), "node#91");
+    ck_assert_uint_eq(fake_size(json, "history"), 0);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, " was node#1: freed by release at 2023-11-14T22:13:24.000000Z; its slot");
+    ck_assert_has(w.t->out.bytes, "earlier here: node#90, freed by collect at 2023-");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_tombstone_without_history_still_names_its_object)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    fake_free_object(w.heap, a, RH_DEATH_COLLECT);
+    json_t *json = ask(&w, "objat", "", a + 3);
+    ck_assert_uint_eq(fake_size(json, "previous"), 1);
+    ck_assert_str_eq(fake_string(json, "previous.0.id"), "node#1");
+    ck_assert_str_eq(fake_string(json, "previous.0.reason"), "collect");
+    ck_assert(json_is_null(fake_at(json, "previous.0.time")));
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(the_ring_of_events_wraps_and_lists_are_cut_with_totals)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    for (unsigned i = 0; i < 3 * FAKE_RING + 3; i++)
+        fake_event(w.heap, RH_EVENT_FREE, a, 100 + i, w.node, RH_DEATH_RELEASE);
+    json_t *json = ask(&w, "objat", "--history", a);
+    ck_assert_uint_eq(fake_size(json, "previous"), FAKE_RING);
+    for (unsigned i = 0; i < FAKE_RING; i++) {
+        char path[32], id[32];
+        snprintf(path, sizeof path, "previous.%u.id", i);
+        snprintf(id, sizeof id, "node#%u", 100 + 3 * FAKE_RING + 2 - i);
+        ck_assert_str_eq(fake_string(json, path), id);
+    }
+    ck_assert_ptr_null(fake_at(json, "previous_total"));
+    ck_assert_ptr_null(fake_at(json, "history_total"));
+    json_decref(json);
+    json = ask(&w, "objat", "--history --limit=3", a);
+    ck_assert_uint_eq(fake_size(json, "previous"), 3);
+    ck_assert_int_eq(fake_integer(json, "previous_total"), FAKE_RING);
+    ck_assert_uint_eq(fake_size(json, "history"), 3);
+    ck_assert_int_eq(fake_integer(json, "history_total"), FAKE_RING);
+    json_decref(json);
+    char line[64];
+    snprintf(line, sizeof line, "--history --limit=3 0x%" PRIx64, a);
+    ck_assert_int_eq(fake_run(w.t, "objat", line), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "… 5 more");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(objects_are_found_by_name)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 1);
+    uint32_t other = fake_type(w.space, "leaf", 16, NULL, 0);
+    uint64_t leaf = fake_new(w.heap, other, 1, 0);
+    fake_event(w.heap, RH_EVENT_FREE, a, 77, w.node, RH_DEATH_COLLECT);
+    fake_free_object(w.heap, b, RH_DEATH_RELEASE);
+    static const struct { const char *operand; int object; } rows[] = {
+        {"node#1", 0}, {"#1", 0}, {"node#2", 1}, {"#2", 1}, {"leaf#3", 2}, {"#3", 2}, {"node#77", 0}};
+    const uint64_t addresses[] = {a, b, leaf};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *json = fake_json(w.t, "objat", rows[i].operand);
+        ck_assert_str_eq(fake_string(json, "address"), text_of(addresses[rows[i].object]));
+        json_decref(json);
+    }
+    ck_assert_has(fake_json_failure(w.t, "objat", "leaf#1"), "there is no object leaf#1: ");
+    ck_assert_has(fake_json_failure(w.t, "objat", "#4"), "there is no object #4");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(expressions_go_verbatim_to_the_target)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    fake_value(w.t, "(struct s){1, 2}.x[f(\"a,b\", ')')]", a);
+    fake_value(w.t, "--x", a);
+    json_t *json = fake_json(w.t, "objat", "  (struct s){1, 2}.x[f(\"a,b\", ')')]  ");
+    ck_assert_str_eq(fake_string(json, "address"), text_of(a));
+    json_decref(json);
+    json = fake_json(w.t, "objat", "-- --x");
+    ck_assert_str_eq(fake_string(json, "address"), text_of(a));
+    json_decref(json);
+    ck_assert_str_eq(fake_json_failure(w.t, "objat", "nothing"),
+                     "cannot evaluate 'nothing': No symbol \"nothing\" in current context.");
+    unsigned long calls = w.t->evaluate_calls;
+    json = ask(&w, "objat", "", a); /* numbers and names are the engine's own */
+    json_decref(json);
+    json = fake_json(w.t, "objat", "node#1");
+    json_decref(json);
+    ck_assert_uint_eq(w.t->evaluate_calls, calls);
+    w.t->target.evaluate = NULL;
+    ck_assert_has(fake_json_failure(w.t, "objat", "x + 1"), "'x + 1' is no address");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_ledger_is_counted_only_when_asked_for)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 3), b = new_node(&w, 1);
+    fake_link(w.heap, b, NEXT, a);
+    fake_map(w.t, 0x7f0000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_put(w.t, 0x7f0000000020, a, 8);
+    fake_root(w.heap, 0x7f0000000020, "the root");
+    json_t *json = ask(&w, "objat", "--ledger", a);
+    ck_assert_int_eq(fake_integer(json, "ledger.stored"), 3);
+    ck_assert_int_eq(fake_integer(json, "ledger.fields"), 1);
+    ck_assert_int_eq(fake_integer(json, "ledger.exact"), 1);
+    ck_assert_int_eq(fake_integer(json, "ledger.words"), 0);
+    ck_assert_int_eq(fake_integer(json, "ledger.roots"), 1);
+    ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 1);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_slab_that_cannot_be_read_is_an_error_and_the_rest_answers)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    w.t->hole_start = a & ~0xfffull;
+    w.t->hole_end = w.t->hole_start + 0x1000;
+    ck_assert_has(fake_json_failure(w.t, "objat", text_of(a)), "lies in the heap, but its memory cannot be read");
+    check_status(&w, w.heap->address, "internal", 0);
+    /* The header can be read, the fields cannot. */
+    w.t->hole_start = a + w.space->c[RH_MC_object_size];
+    json_t *json = ask(&w, "objat", "", a);
+    ck_assert_str_eq(fake_string(json, "object.id"), "node#1");
+    ck_assert(json_is_false(fake_at(json, "complete")));
+    ck_assert_uint_eq(fake_size(json, "fields"), 0);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_objat", every_address_has_a_status, an_object_is_described, special_states_are_told,
+          a_count_in_motion_is_provisional, a_tombstone_and_events_name_earlier_tenants,
+          a_tombstone_without_history_still_names_its_object, the_ring_of_events_wraps_and_lists_are_cut_with_totals,
+          objects_are_found_by_name, expressions_go_verbatim_to_the_target, a_ledger_is_counted_only_when_asked_for,
+          a_slab_that_cannot_be_read_is_an_error_and_the_rest_answers)

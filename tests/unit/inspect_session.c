@@ -1,0 +1,163 @@
+/* inspect_session.c - the cache by state_id, cancelling at every poll, errors and their stream. */
+#include "inspect_test.h"
+
+static world small(unsigned layout)
+{
+    world w = world_new(layout);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 2);
+    fake_link(w.heap, a, NEXT, b);
+    fake_link(w.heap, b, NEXT, a);
+    fake_map(w.t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
+    fake_thread(w.t, 321, 0x7ffe00001000);
+    fake_put(w.t, 0x7ffe00001800, b, 8);
+    return w;
+}
+
+static size_t cycles_of(const world *w)
+{
+    json_t *json = fake_json(w->t, "gcgraph", "");
+    size_t count = fake_size(json, "cycles");
+    json_decref(json);
+    return count;
+}
+
+START_TEST(what_was_learned_is_kept_until_the_state_changes)
+{
+    world w = small(_i);
+    ck_assert_uint_eq(cycles_of(&w), 1);
+    unsigned long calls = w.t->region_calls;
+    ck_assert_uint_eq(cycles_of(&w), 1);
+    ck_assert_uint_eq(w.t->region_calls, calls);
+    uint64_t c = new_node(&w, 1);
+    fake_link(w.heap, c, NEXT, c);
+    w.t->state++;
+    ck_assert_uint_eq(cycles_of(&w), 2);
+    ck_assert_uint_gt(w.t->region_calls, calls);
+    fake_link(w.heap, c, NEXT, 0);
+    w.t->target.state_id = NULL; /* no state: nothing is kept */
+    ck_assert_uint_eq(cycles_of(&w), 1);
+    calls = w.t->region_calls;
+    ck_assert_uint_eq(cycles_of(&w), 1);
+    ck_assert_uint_gt(w.t->region_calls, calls);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(another_target_is_not_answered_from_the_cache)
+{
+    world w = small(_i), v = world_new(_i);
+    rhi_session *own = v.t->session;
+    v.t->session = w.t->session;
+    ck_assert_uint_eq(cycles_of(&w), 1);
+    ck_assert_uint_eq(cycles_of(&v), 0); /* same state number, another context */
+    ck_assert_uint_eq(cycles_of(&w), 1);
+    v.t->session = own;
+    world_free(&v);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(every_poll_can_cancel_and_the_next_command_works)
+{
+    static const struct { const char *command, *line; } asks[] = {
+        {"objat", "#2"}, {"objat", "--ledger #2"}, {"refs", "#2"}, {"refs", "--path #2"}, {"gcgraph", ""}, {"gcgraph", "#1"}};
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        world w = small(_i);
+        json_t *whole = fake_json(w.t, asks[i].command, asks[i].line);
+        unsigned long cancelled = 0;
+        for (unsigned long k = 1;; k++) {
+            int status;
+            w.t->state++; /* from the beginning */
+            w.t->interrupt_at = k;
+            json_t *json = fake_json_status(w.t, asks[i].command, asks[i].line, &status);
+            if (status == RHI_ANSWERED) {
+                ck_assert(json_equal(json, whole));
+                json_decref(json);
+                break;
+            }
+            ck_assert_str_eq(fake_string(json, "error"), "cancelled");
+            ck_assert(json_is_false(fake_at(json, "complete")));
+            json_decref(json);
+            cancelled++;
+            w.t->interrupt_at = 0;
+            json = fake_json(w.t, asks[i].command, asks[i].line); /* from what the cancelled one left */
+            ck_assert(json_equal(json, whole));
+            json_decref(json);
+        }
+        ck_assert_uint_ge(cancelled, 1);
+        json_decref(whole);
+        world_free(&w);
+    }
+}
+END_TEST
+
+START_TEST(a_cancelled_command_prints_one_line_and_no_half_answer)
+{
+    world w = small(_i);
+    w.t->interrupt_at = 3;
+    ck_assert_int_eq(fake_run(w.t, "refs", "#2"), RHI_NO_ANSWER);
+    ck_assert_str_eq(w.t->out.bytes, "");
+    ck_assert_str_eq(w.t->err.bytes, "refs: cancelled\n");
+    ck_assert_str_eq(rhi_session_error(w.t->session), "refs: cancelled");
+    rhi_session_set(w.t->session, RHI_QUIET_ERRORS, 1);
+    w.t->state++;
+    ck_assert_int_eq(fake_run(w.t, "refs", "#2"), RHI_NO_ANSWER);
+    ck_assert_str_eq(w.t->err.bytes, "");
+    ck_assert_str_eq(rhi_session_error(w.t->session), "refs: cancelled");
+    w.t->interrupt_at = 0;
+    ck_assert_int_eq(fake_run(w.t, "refs", "#2"), RHI_ANSWERED);
+    ck_assert_str_eq(rhi_session_error(w.t->session), "");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_target_without_heap_or_map_is_told_so)
+{
+    fake_target *t = fake_target_new();
+    ck_assert_has(fake_json_failure(t, "gcgraph", ""), "memory map cannot be read");
+    fake_map(t, 0x1000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    ck_assert_has(fake_json_failure(t, "gcgraph", ""), "no refheap heap here");
+    fake_target_free(t);
+}
+END_TEST
+
+START_TEST(threads_that_cannot_be_had_make_the_answer_incomplete)
+{
+    world w = small(_i);
+    w.t->target.threads = NULL;
+    json_t *json = fake_json(w.t, "refs", "#2");
+    ck_assert(json_is_false(fake_at(json, "complete")));
+    char *reasons = json_dumps(fake_at(json, "incomplete_because"), 0);
+    ck_assert_has(reasons, "registers and stacks were not searched");
+    ck_assert_int_eq(fake_integer(json, "ledger.words"), 0);
+    free(reasons);
+    json_decref(json);
+    w.t->target.flags = RHI_TARGET_NO_STOP;
+    json = fake_json(w.t, "objat", "#2");
+    ck_assert(json_is_false(fake_at(json, "complete")));
+    ck_assert_has(fake_string(json, "incomplete_because.0"), "provisional");
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(completion_offers_options_and_types)
+{
+    world w = small(_i);
+    char text[512];
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "--p", text, sizeof text), 1);
+    ck_assert_str_eq(text, "--path");
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "--in no", text, sizeof text), 1);
+    ck_assert_str_eq(text, "node#");
+    ck_assert_uint_gt(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--", text, 10), 5); /* cut, and counted */
+    ck_assert_uint_lt(strlen(text), 10);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "nonsense", "--", text, sizeof text), 0);
+    ck_assert_uint_eq(fake_run(w.t, "objat", "#1"), RHI_ANSWERED);
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_session", what_was_learned_is_kept_until_the_state_changes, another_target_is_not_answered_from_the_cache,
+          every_poll_can_cancel_and_the_next_command_works, a_cancelled_command_prints_one_line_and_no_half_answer,
+          a_target_without_heap_or_map_is_told_so, threads_that_cannot_be_had_make_the_answer_incomplete,
+          completion_offers_options_and_types)

@@ -1,0 +1,261 @@
+/* runtime_process.c - what concerns the whole process: options, fork, threads, and the descriptor of
+ * linked programs (ELF note, strip, section garbage collection, shared library). */
+#include "runtime_test.h"
+
+#include <pthread.h>
+#include <refheap/metadata.h>
+
+extern struct rh_metadata_descriptor rh_debug_descriptor;
+
+/* ---- options ------------------------------------------------------------------------------------- */
+
+static void wrong_options(void)
+{
+    setenv("REFHEAP_OPTIONS", "histroy=5,gc=maybe,,history=,history=12x,gc=off,history", 1);
+    rh_heap *heap = rh_heap_create(NULL);
+    if (rh_gc_is_enabled(heap))
+        _exit(1);
+    rh_heap *second = rh_heap_create(NULL); /* no second complaint */
+    if (rh_gc_is_enabled(second))
+        _exit(2);
+}
+
+START_TEST(a_wrong_option_is_named_and_the_rest_applies)
+{
+    char text[1024];
+    int status = run_child(wrong_options, text, sizeof text);
+    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'histroy=5' is not known\n"
+                           "refheap: REFHEAP_OPTIONS: 'gc=maybe' wants on or off\n"
+                           "refheap: REFHEAP_OPTIONS: 'history=' wants a number of events\n"
+                           "refheap: REFHEAP_OPTIONS: 'history=12x' wants a number of events\n"
+                           "refheap: REFHEAP_OPTIONS: 'history' wants a number of events\n");
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static uint64_t history_capacity(rh_heap *heap)
+{
+    const struct rh_metadata_constant *table = (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    uint64_t value;
+    memcpy(&value, (char *)heap + table[RH_MC_heap_history_capacity].value, sizeof value);
+    return value;
+}
+
+START_TEST(the_environment_overrides_the_program)
+{
+    setenv("REFHEAP_OPTIONS", "gc=on,history=3k", 1);
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .gc_disabled = true, .history_events = 1 });
+    ck_assert(rh_gc_is_enabled(heap));
+    ck_assert_uint_eq(history_capacity(heap), 4096);
+    rh_heap_destroy(heap);
+    setenv("REFHEAP_OPTIONS", "history=1M", 1);
+    heap = rh_heap_create(NULL);
+    ck_assert_uint_eq(history_capacity(heap), 1 << 20);
+    rh_heap_destroy(heap);
+    setenv("REFHEAP_OPTIONS", "history=0", 1);
+    heap = rh_heap_create(&(rh_heap_options){ .history_events = 9 });
+    ck_assert_uint_eq(history_capacity(heap), 0);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+/* ---- fork and threads ---------------------------------------------------------------------------- */
+
+static volatile bool stop;
+
+static void *map_and_unmap(void *argument)
+{
+    (void)argument;
+    while (!stop)
+        rh_heap_destroy(rh_heap_create(NULL)); /* takes the process lock all the time */
+    return NULL;
+}
+
+START_TEST(a_forked_child_has_its_own_pid_and_working_locks)
+{
+    rh_heap *heap = rh_heap_create(NULL);
+    node *a = new_node(heap, &node_type, 1);
+    uint64_t nonce = rh_debug_descriptor.nonce;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, map_and_unmap, NULL), 0);
+    for (int i = 0; i < 100; i++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            alarm(60); /* a lock that stayed taken ends the child by a signal */
+            if (rh_debug_descriptor.pid != (uint64_t)getpid() || rh_debug_descriptor.nonce != nonce)
+                _exit(1);
+            static rh_type fresh = { .name = "fresh", .size = 64 };
+            rh_heap *own = rh_heap_create(NULL);
+            if (!own || !rh_new(own, &fresh) || !rh_nil())
+                _exit(2);
+            rh_heap_destroy(own);
+            rh_release(a);
+            if (rh_is_object(heap, a))
+                _exit(3);
+            _exit(0);
+        }
+        int status;
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+    }
+    stop = true;
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(rh_debug_descriptor.pid, getpid());
+    ck_assert(rh_is_object(heap, a));
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+enum { ROUNDS = MANY(200000) };
+static uint64_t serials[2][2];
+
+static void *use_own_heap(void *argument)
+{
+    int me = *(int *)argument;
+    rh_heap *heap = rh_heap_create(NULL);
+    node *list = NULL;
+    for (int i = 0; i < ROUNDS; i++) {
+        node *a = rh_new(heap, &node_type);
+        if (i == 0)
+            serials[me][0] = rh_serial(a);
+        serials[me][1] = rh_serial(a);
+        a->other = (node *)(void *)rh_int_new(heap, i % 100); /* shared by both threads */
+        if (i % 5 == 0) {
+            a->next = list;
+            list = a;
+        } else {
+            rh_set(&a->next, a);
+            rh_release(a);
+        }
+    }
+    rh_weak *weak = rh_weak_new(rh_nil());
+    if (!weak || rh_weak_get(weak) != rh_nil())
+        return (void *)1;
+    rh_release(list);
+    rh_gc_collect(heap);
+    char report[512];
+    size_t problems = rh_heap_check(heap, report, sizeof report);
+    if (problems)
+        fputs(report, stderr);
+    rh_heap_destroy(heap);
+    return (void *)problems;
+}
+
+START_TEST(two_heaps_work_in_two_threads)
+{
+    static int numbers[2] = { 0, 1 };
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, use_own_heap, &numbers[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        void *problems;
+        pthread_join(threads[i], &problems);
+        ck_assert_ptr_null(problems);
+    }
+    ck_assert_uint_ne(serials[0][0], serials[1][0]);
+    ck_assert_uint_ne(serials[0][1], serials[1][1]);
+    ck_assert_uint_ge(serials[0][1], serials[0][0] + ROUNDS - 1);
+}
+END_TEST
+
+/* ---- linked programs ----------------------------------------------------------------------------- */
+
+/* Runs a shell command; returns its exit status, its output in `text`. */
+static int shell(char *text, size_t size, const char *command)
+{
+    FILE *pipe = popen(command, "r");
+    ck_assert_ptr_nonnull(pipe);
+    size_t length = fread(text, 1, size - 1, pipe);
+    text[length] = '\0';
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+static const char program[] =
+    "#include <refheap/refheap.h>\n"
+    "#include <refheap/metadata.h>\n"
+    "#include <stdio.h>\n"
+    "#include <stdlib.h>\n"
+    "#include <string.h>\n"
+    "#include <link.h>\n"
+    /* Finds the descriptor as a reader does: through the note of each module. */
+    "static int find(struct dl_phdr_info *info, size_t size, void *ret) {\n"
+    "  (void)size;\n"
+    "  for (int i = 0; i < info->dlpi_phnum; i++) {\n"
+    "    if (info->dlpi_phdr[i].p_type != PT_NOTE) continue;\n"
+    "    char *note = (char *)info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;\n"
+    "    char *end = note + info->dlpi_phdr[i].p_memsz;\n"
+    "    while (note + 12 <= end) {\n"
+    "      ElfW(Nhdr) head; memcpy(&head, note, sizeof head);\n"
+    "      char *name = note + 12, *data = name + ((head.n_namesz + 3) & ~3u);\n"
+    "      if (head.n_namesz == 8 && !memcmp(name, \"refheap\", 8) && head.n_type == 1) {\n"
+    "        long distance; memcpy(&distance, data, 8); *(void **)ret = data + distance; return 1; }\n"
+    "      note = data + ((head.n_descsz + (info->dlpi_phdr[i].p_align == 8 ? 7 : 3)) & ~(info->dlpi_phdr[i].p_align == 8 ? 7u : 3u));\n"
+    "    } }\n"
+    "  return 0; }\n"
+    "typedef struct node { rh_object base; struct node *next; } node;\n"
+    "static const rh_field fields[] = { RH_STRONG(node, next), RH_FIELDS_END };\n"
+    "static rh_type type = { .name = \"node\", .size = sizeof(node), .fields = fields };\n"
+    "int main(void) {\n"
+    "  rh_heap *heap = rh_heap_create(NULL); node *a = rh_new(heap, &type);\n"
+    "  rh_set(&a->next, a); rh_release(a);\n"
+    "  struct rh_metadata_descriptor *d = NULL; dl_iterate_phdr(find, &d);\n"
+    "  if (!d) return 1;\n"
+    "  if (memcmp(d->magic, RH_METADATA_MAGIC, 16) || d->self != (uint64_t)(uintptr_t)d) return 2;\n"
+    "  if (d->heaps != (uint64_t)(uintptr_t)heap || d->constant_count != RH_MC_COUNT) return 3;\n"
+    "  const struct rh_metadata_constant *c = (const void *)(uintptr_t)d->constants;\n"
+    "  if (strcmp(c[0].name, \"object.size\") || c[0].value != 16) return 4;\n"
+    "  if (rh_gc_collect(heap) != 1) return 5;\n"
+    "  rh_heap_destroy(heap); puts(\"found\"); return 0; }\n";
+
+/* Builds the program with the given flags and library, strips it, reads its note, and runs it. */
+static void build_and_run(const char *flags, const char *library)
+{
+    char directory[] = "/tmp/refheap-test-XXXXXX", source[64], command[4096], text[8192];
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(source, sizeof source, "%s/program.c", directory);
+    FILE *file = fopen(source, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(program, file);
+    fclose(file);
+    snprintf(command, sizeof command,
+             "cd %s && " TEST_CC " -O2 -D_GNU_SOURCE " TEST_FLAGS " -ffunction-sections -fdata-sections %s program.c -o program "
+             "-I" TEST_INCLUDE " %s -Wl,-rpath," TEST_LIBRARY_DIR " -pthread 2>&1 && strip program && "
+             "{ readelf -n program; readelf -n " TEST_SHARED "; } 2>&1 && ./program 2>&1",
+             directory, flags, library);
+    int status = shell(text, sizeof text, command);
+    ck_assert_msg(status == 0, "%s %s: status %d\n%s", flags, library, status, text);
+    ck_assert_ptr_nonnull(strstr(text, "refheap"));
+    ck_assert_str_eq(text + strlen(text) - 6, "found\n");
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    ck_assert_int_eq(shell(text, sizeof text, command), 0);
+}
+
+START_TEST(the_note_survives_static_linking_strip_and_gc_sections)
+{
+    build_and_run("", TEST_STATIC);
+    build_and_run("-Wl,--gc-sections", TEST_STATIC);
+    build_and_run("-no-pie -Wl,--gc-sections", TEST_STATIC);
+#ifndef TEST_ASAN /* which cannot be linked statically */
+    build_and_run("-static -Wl,--gc-sections", TEST_STATIC);
+#endif
+}
+END_TEST
+
+START_TEST(the_shared_library_has_a_note_and_a_symbol)
+{
+    build_and_run("", TEST_SHARED);
+    build_and_run("-Wl,--gc-sections", TEST_SHARED);
+    char text[65536];
+    ck_assert_int_eq(shell(text, sizeof text, "nm -D --defined-only " TEST_SHARED), 0);
+    ck_assert_ptr_nonnull(strstr(text, " rh_debug_descriptor\n"));
+    ck_assert_ptr_nonnull(strstr(text, " rh_release\n"));
+    ck_assert_ptr_nonnull(strstr(text, " rh__release_slow\n"));
+    ck_assert_ptr_null(strstr(text, " rh__map\n")); /* what is private is not exported */
+}
+END_TEST
+
+RUN_TESTS("runtime_process", a_wrong_option_is_named_and_the_rest_applies, the_environment_overrides_the_program,
+          a_forked_child_has_its_own_pid_and_working_locks, two_heaps_work_in_two_threads,
+          the_note_survives_static_linking_strip_and_gc_sections, the_shared_library_has_a_note_and_a_symbol)

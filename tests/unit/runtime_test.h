@@ -1,0 +1,141 @@
+/* runtime_test.h - what the runtime's tests share: a node type, a log of what was finalized, capture
+ * of stderr in a child process. Included by one .c file per program, so everything is static. */
+#ifndef RUNTIME_TEST_H
+#define RUNTIME_TEST_H
+
+#include <check.h>
+#include <refheap/refheap.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Stress builds collect and validate at every allocation: O(n^2), so they run the same tests smaller. */
+#ifdef REFHEAP_GC_STRESS
+#define MANY(n) ((n) / 10000 + 20)
+#else
+#define MANY(n) (n)
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TEST_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TEST_ASAN 1
+#endif
+#endif
+
+/* For loops: libcheck's own asserts write a record each time they pass. */
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            ck_abort_msg("%s", #condition);                                                        \
+    } while (0)
+
+typedef struct node {
+    rh_object base;
+    struct node *next;
+    struct node *other;
+    rh_weak *weak;
+    int value;
+} node;
+
+__attribute__((unused)) static const rh_field node_fields[] = { RH_STRONG(node, next), RH_STRONG(node, other), RH_WEAK(node, weak),
+                                        RH_INT(node, value), RH_FIELDS_END };
+
+/* Values of the nodes whose finalizer or dispose ran, in order. */
+__attribute__((unused)) static int death_log[64];
+__attribute__((unused)) static int death_count;
+
+__attribute__((unused)) static void log_value(void *object)
+{
+    if (death_count < 64)
+        death_log[death_count] = ((node *)object)->value;
+    death_count++;
+}
+
+__attribute__((unused)) static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
+
+/* The same with a finalizer that logs. */
+__attribute__((unused)) static rh_type logged_type = { .name = "logged",
+                                                       .size = sizeof(node),
+                                                       .fields = node_fields,
+                                                       .finalize = log_value };
+
+__attribute__((unused)) static node *new_node(rh_heap *heap, rh_type *type, int value)
+{
+    node *result = rh_new(heap, type);
+    MUST(result != NULL);
+    result->value = value;
+    return result;
+}
+
+__attribute__((unused)) static void assert_valid(rh_heap *heap)
+{
+    char report[2000];
+    if (rh_heap_check(heap, report, sizeof report) != 0)
+        ck_abort_msg("%s", report);
+}
+
+/* Runs `body` in a child; returns its wait status and what it wrote to stderr. */
+__attribute__((unused)) static int run_child(void (*body)(void), char *text, size_t size)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        body();
+        fflush(NULL);
+        _exit(0);
+    }
+    close(ends[1]);
+    size_t length = 0;
+    ssize_t got;
+    while (length + 1 < size && (got = read(ends[0], text + length, size - 1 - length)) > 0)
+        length += (size_t)got;
+    text[length] = '\0';
+    close(ends[0]);
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return status;
+}
+
+__attribute__((unused)) static void assert_aborts(void (*body)(void), const char *expected)
+{
+    char text[4096];
+    int status = run_child(body, text, sizeof text);
+    ck_assert_str_eq(text, expected);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", (unsigned)status);
+}
+
+/* One suite with the given tests; the exit status of main. */
+__attribute__((unused)) static int run_tests(const char *name, const TTest *const *tests, size_t count)
+{
+    Suite *suite = suite_create(name);
+    TCase *tcase = tcase_create(name);
+    tcase_set_timeout(tcase, 600);
+    for (size_t i = 0; i < count; i++)
+        tcase_add_test(tcase, tests[i]);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int ran = srunner_ntests_run(runner), failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 && ran == (int)count ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#define RUN_TESTS(name, ...)                                                                       \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const TTest *const tests[] = { __VA_ARGS__ };                                              \
+        return run_tests(name, tests, sizeof tests / sizeof *tests);                               \
+    }
+
+#endif
