@@ -230,7 +230,9 @@ static void print_cycles(const answer *a)
             rhi__print(a->session, "\n  garbage: every count comes from inside\n");
             continue;
         }
-        rhi__print(a->session, "\n  held from outside%s\n", a->held_by[i].count ? " by:" : ", by something that was not found (lost?)");
+        rhi__print(a->session, "\n  held from outside%s\n", a->held_by[i].count ? " by:"
+                   : a->session->complete ? ", by counts whose owner is lost"
+                   : ", by counts whose owner was not found: lost, or in memory that was not searched");
         for (uint64_t k = 0; k < a->held_by[i].count && k < a->args->limit; k++)
             rhi__holder_print(a->session, a->s.reader, &a->held_by[i].items[k], "    ");
         if (a->held_by[i].count > a->args->limit)

@@ -94,7 +94,7 @@ static rhi_error *read_map(rhi_memory *memory)
     rhi__sink_clear(&memory->map);
     const rhi_target *target = way(memory);
     if (target->regions(target->context, &memory->map) != 0 || memory->map.regions.count == 0)
-        return rhi__error("the target's memory map cannot be read: is there a process or a core?");
+        return rhi__error("no process and no core to read: run the program, attach to it, or load its core");
     const rhi_target *threads = target->threads ? target : memory->door;
     memory->has_threads = threads->threads && threads->threads(threads->context, &memory->map) == 0 &&
                           memory->map.threads.count > 0;

@@ -18,6 +18,7 @@ from launch import (SCRIPTS, Gdb, Question, Shell, Subject, Target, door_of, rep
                     without_traceback)
 
 MAGIC = b"refheap-metadata"
+SHADOW_BYTES = 1 << 26  # larger areas are a sanitizer's
 VERSION_OFFSET = 24  # in the descriptor, see <refheap/metadata.h>
 # What debuggers say on their own account while they read files.
 NOISE = re.compile(r"^(warning: .*|error: \S+ 0x[0-9a-f]+: DW_.*|\[.*|)$")
@@ -200,7 +201,8 @@ def check_version(door, subject):
         def read(address, size):
             memory.seek(address)
             return memory.read(size)
-        found = list(descriptors(read, [(start, end - start) for start, end in areas]))
+        found = list(descriptors(read, [(start, end - start) for start, end in areas
+                                        if end - start < SHADOW_BYTES]))
         require(len(found) == 1, "descriptors: %s", found)
         memory.seek(found[0] + VERSION_OFFSET)
         memory.write(struct.pack("<I", 4711))
