@@ -248,6 +248,7 @@ class Host:
         connection = getattr(self.inferior, "connection", None)
         self.connection = connection.type if connection is not None else ""
         self.core = self.find_core()
+        self.holes = None
 
     def find_core(self):
         """The core file of the selected inferior: GDB 13 tells it in words only."""
@@ -269,10 +270,21 @@ class Host:
         return os.isatty(2)
 
     def read(self, address, size):
+        if self.connection == "core":
+            size = self.backed(address, size)
         try:
             return self.inferior.read_memory(address, size)
         except (gdb.error, OverflowError):
             return b""
+
+    def backed(self, address, size):
+        """How much of a range the core really holds: GDB shows zeros where it holds nothing."""
+        if self.holes is None:
+            self.holes = [(row[0], row[1]) for row in core_segments() if row[2] & door.WRITE and not row[3]]
+        for start, end in self.holes:
+            if start < address + size and address < end:
+                size = max(start - address, 0)
+        return size
 
     def regions(self):
         if self.pid():
@@ -330,18 +342,23 @@ def mapping_regions():
     return rows
 
 
-def core_regions():
-    """A core's segments as GDB shows them, with the files that its note names."""
-    files = [row for row in mapping_regions() if row[4]]
-    rows = []
+def core_segments():
+    """(start, end, flags, is held) of a core's segments as GDB shows them."""
     for line in gdb.execute("maintenance info sections", to_string=True).splitlines():
         match = re.search(r"0x([0-9a-f]+)->0x([0-9a-f]+) at 0x[0-9a-f]+: load\S* (.*)$", line)
         if match:
-            start, end = int(match.group(1), 16), int(match.group(2), 16)
             words = match.group(3).split()
             flags = door.READ | (0 if "READONLY" in words else door.WRITE) | (door.EXECUTE if "CODE" in words else 0)
-            file = next((row for row in files if row[0] <= start < row[1]), None)
-            rows.append((start, end, flags, file[3] + start - file[0] if file else 0, file[4] if file else ""))
+            yield int(match.group(1), 16), int(match.group(2), 16), flags, "HAS_CONTENTS" in words
+
+
+def core_regions():
+    """A core's segments, with the files that its note names."""
+    files = [row for row in mapping_regions() if row[4]]
+    rows = []
+    for start, end, flags, _is_held in core_segments():
+        file = next((row for row in files if row[0] <= start < row[1]), None)
+        rows.append((start, end, flags, file[3] + start - file[0] if file else 0, file[4] if file else ""))
     return rows
 
 

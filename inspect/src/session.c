@@ -89,6 +89,19 @@ static rhi_error *open_memory(rhi_session *session)
     return NULL;
 }
 
+/* Does the map name private writable memory of which not a byte can be read, as cores without it do? */
+static bool writable_memory_is_missing(rhi_memory *memory)
+{
+    uint8_t byte;
+    for (uint64_t i = 0; i < memory->map.regions.count; i++) {
+        const rhi_region *region = &memory->map.regions.items[i];
+        if (region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED) &&
+            rhi__memory_read(memory, region->start, &byte, 1) == 0)
+            return true;
+    }
+    return false;
+}
+
 rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
@@ -96,6 +109,8 @@ rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
         RHI_TRY(readers[i]->open(&session->memory, &session->reader));
     if (!session->reader && session->memory.truncated[0])
         return rhi__error("no refheap heap was found, but %s", session->memory.truncated);
+    if (!session->reader && writable_memory_is_missing(&session->memory))
+        return rhi__error("no refheap heap was found, but writable memory is not in the core: see coredump_filter in core(5)");
     if (!session->reader)
         return rhi__error("no refheap heap here: the program does not use refheap, or has not created a heap yet");
     *reader = session->reader;
