@@ -106,38 +106,23 @@ static int parse(int count, char **words, choice *chosen)
     return i < count ? i : -1;
 }
 
-static bool wants_help(char **words)
+/* 0, or -1 with one line in `error`. */
+static int open_target(const choice *chosen, rhi_target *target, char *error, size_t error_size)
 {
-    for (; *words && strncmp(*words, "--", 2) == 0; words++)
-        if (strcmp(*words, "--help") == 0)
-            return true;
-    return false;
-}
-
-static int open_target(const choice *chosen, rhi_target *target)
-{
-    char error[512];
-    if (chosen->core && chosen->pid)
-        return complain("--core or --pid, not both");
-    if (chosen->core) {
-        if (rhi_target_open_core(chosen->core, chosen->exe, target, error, sizeof error) != 0)
-            return complain(error);
-        return RHI_ANSWERED;
-    }
-    if (!chosen->pid)
-        return complain("which process or core? give --core FILE or --pid N");
     char *end;
+    if (chosen->core && chosen->pid)
+        return snprintf(error, error_size, "--core or --pid, not both"), -1;
+    if (chosen->core)
+        return rhi_target_open_core(chosen->core, chosen->exe, target, error, error_size);
+    if (!chosen->pid)
+        return snprintf(error, error_size, "which process or core? give --core FILE or --pid N"), -1;
     errno = 0;
     long long pid = strtoll(chosen->pid, &end, 10);
     if (*end || end == chosen->pid || errno)
-        return complain("--pid wants the number of a process");
-    if (rhi_target_open_process(pid, chosen->no_stop ? RHI_TARGET_NO_STOP : 0, target, error, sizeof error) != 0)
-        return complain(error);
-    return RHI_ANSWERED;
+        return snprintf(error, error_size, "--pid wants the number of a process, not '%.60s'", chosen->pid), -1;
+    return rhi_target_open_process(pid, chosen->no_stop ? RHI_TARGET_NO_STOP : 0, target, error, error_size);
 }
 
-/* A document that says the target could not be opened, where the command was asked for JSON, is made
- * by the engine: it meets a target without memory. */
 int main(int count, char **words)
 {
     choice chosen = {0};
@@ -152,23 +137,21 @@ int main(int count, char **words)
     int at = parse(count, words, &chosen);
     if (at < 0)
         return RHI_NO_ANSWER;
+    char error[512];
     rhi_target target = {.abi = RHI_ABI};
-    bool help = wants_help(words + at + 1);
-    if (!help && open_target(&chosen, &target) != RHI_ANSWERED)
-        return RHI_NO_ANSWER;
+    bool opened = open_target(&chosen, &target, error, sizeof error) == 0;
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
     target.emit = emit;
     target.interrupted = interrupted;
     target.flags |= isatty(STDERR_FILENO) ? RHI_TARGET_TERMINAL : 0;
     rhi_session *session = rhi_session_new();
-    int status = RHI_NO_ANSWER;
-    if (session)
-        status = rhi_session_run_words(session, &target, words[at], (const char *const *)words + at + 1);
-    else
-        complain("memory is short on this machine");
+    const char *const *rest = (const char *const *)words + at + 1;
+    int status = !session ? complain("memory is short on this machine")
+                 : opened ? rhi_session_run_words(session, &target, words[at], rest)
+                          : rhi_session_refuse_words(session, &target, words[at], rest, error);
     rhi_session_free(session);
-    if (!help)
+    if (opened)
         rhi_target_close(&target);
     if (fflush(stdout) != 0 && status == RHI_ANSWERED)
         status = complain("the answer could not be written in full");

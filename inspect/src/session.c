@@ -221,7 +221,8 @@ static int fail(rhi_session *session, const char *name, rhi_error *error)
     return RHI_NO_ANSWER;
 }
 
-static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line)
+/* With `refusal` the command is parsed, but not run: there is no target. */
+static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line, const char *refusal)
 {
     rhi_args args = {0};
     int status = RHI_ANSWERED;
@@ -239,6 +240,8 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
         json_help(session, command);
     else if (!error && args.help)
         print_help(session, command);
+    else if (!error && refusal)
+        error = rhi__error("%s", refusal);
     else if (!error)
         error = command->run(session, &args, &status);
     end_progress(session);
@@ -262,10 +265,15 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
 
 int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command, const char *line)
 {
-    return run(session, target, command, (rhi_line){.text = line ? line : ""});
+    return run(session, target, command, (rhi_line){.text = line ? line : ""}, NULL);
 }
 
 int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words)
 {
-    return run(session, target, command, (rhi_line){.words = words});
+    return run(session, target, command, (rhi_line){.words = words}, NULL);
+}
+
+int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words, const char *message)
+{
+    return run(session, target, command, (rhi_line){.words = words}, message);
 }

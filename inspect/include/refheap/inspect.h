@@ -107,6 +107,9 @@ void rhi_session_free(rhi_session *session);
 int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command, const char *line);
 /* The same from a shell's argument vector, ended by NULL. */
 int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words);
+/* Refuses the command with this message, in the form that its words ask for (text, or a JSON document),
+ * because there is no target; only target->emit is used. --help is answered all the same. */
+int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words, const char *message);
 
 /* The last error line of rhi_session_run, without newline; "" if the last command answered. Valid
  * until the next call. Debuggers that have their own way to fail show this instead of the emitted line:
