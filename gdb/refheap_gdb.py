@@ -376,8 +376,8 @@ class Refheap:
             self.register(row)
 
     def register(self, row):
-        text = row["help"] if row["help"].startswith(row["summary"]) else row["summary"] + "\n" + row["help"]
-        body = {"__doc__": text, "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
+        # GDB's lists of commands show the first line.
+        body = {"__doc__": row["summary"][0].upper() + row["summary"][1:] + ".\n" + row["help"], "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
                 "complete": lambda _command, text, word: self.complete(row, text, word)}
         type("RefheapCommand", (gdb.Command,), body)(row["name"], gdb.COMMAND_DATA)
 

@@ -67,7 +67,7 @@ static int manual(void)
     json_array_foreach(commands, index, command) {
         printf("\n## %s\n\n`%s`: %s.\n\n%s\n\n", json_string_value(json_object_get(command, "name")),
                json_string_value(json_object_get(command, "usage")), json_string_value(json_object_get(command, "summary")),
-               json_string_value(json_object_get(command, "help")));
+               json_string_value(json_object_get(command, "description")));
         json_array_foreach(json_object_get(command, "options"), at, option) {
             const char *argument = json_string_value(json_object_get(option, "argument"));
             printf("- `%s%s%s`: %s\n", json_string_value(json_object_get(option, "name")), argument ? "=" : "", argument ? argument : "",

@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const rhi_option rhi__common_options[] = {
@@ -81,6 +82,24 @@ const rhi_command *rhi__command_find(const char *name)
     return NULL;
 }
 
+char *rhi__help_text(const rhi_command *command)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream)
+        return NULL;
+    fprintf(stream, "%s: %s\n\n%s\n\n", command->usage, command->summary, command->help);
+    for (int pass = 0; pass < 2; pass++)
+        for (const rhi_option *o = pass ? rhi__common_options : command->options; o->name; o++)
+            fprintf(stream, "  %s%s%-*s %s\n", o->name, o->argument ? "=" : " ", (int)(18 - strlen(o->name)),
+                    o->argument ? o->argument : "", o->help);
+    if (fclose(stream) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
 static void add_options(json_t *array, const rhi_option *options)
 {
     for (; options->name; options++)
@@ -97,9 +116,12 @@ const char *rhi_commands(void)
         json_t *options = json_array();
         add_options(options, table[i].options);
         add_options(options, rhi__common_options);
-        json_array_append_new(commands, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "name", table[i].name, "usage", table[i].usage,
-                                                  "summary", table[i].summary, "help", table[i].help, "json", table[i].json, "operand",
-                                                  table[i].operands_max ? "expression" : "none", "options", options));
+        char *help = rhi__help_text(&table[i]);
+        json_array_append_new(commands, json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:o}", "name", table[i].name, "usage",
+                                                  table[i].usage, "summary", table[i].summary, "description", table[i].help, "help", help,
+                                                  "json", table[i].json, "operand", table[i].operands_max ? "expression" : "none",
+                                                  "options", options));
+        free(help);
     }
     text = json_dumps(commands, JSON_COMPACT);
     json_decref(commands);

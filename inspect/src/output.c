@@ -42,12 +42,21 @@ static void put(const char *text, size_t size, rhi_session *session)
 
 void rhi__print(rhi_session *session, const char *format, ...)
 {
-    char line[2048];
+    char line[2048], *longer = NULL;
     va_list arguments;
     va_start(arguments, format);
     int size = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    put(line, size < 0 ? 0 : (size_t)size < sizeof line ? (size_t)size : sizeof line - 1, session);
+    if (size >= (int)sizeof line) {
+        va_start(arguments, format);
+        if (vasprintf(&longer, format, arguments) != size) {
+            longer = NULL;
+            size = sizeof line - 1;
+        }
+        va_end(arguments);
+    }
+    put(longer ? longer : line, size < 0 ? 0 : (size_t)size, session);
+    free(longer);
 }
 
 void rhi__notice(rhi_session *session, const char *format, ...)

@@ -176,22 +176,21 @@ static void end_progress(rhi_session *session)
 
 /* ---- running ------------------------------------------------------------------------------------------------ */
 
-static void print_help(rhi_session *session, const rhi_command *command)
+static rhi_error *print_help(rhi_session *session, const rhi_command *command)
 {
-    rhi__print(session, "%s - %s\n\n%s\n\n", command->usage, command->summary, command->help);
-    for (int pass = 0; pass < 2; pass++)
-        for (const rhi_option *o = pass ? rhi__common_options : command->options; o->name; o++)
-            rhi__print(session, "  %s%s%-*s %s\n", o->name, o->argument ? "=" : " ", (int)(18 - strlen(o->name)),
-                       o->argument ? o->argument : "", o->help);
-}
-
-/* The options are in rhi_commands. */
-static void json_help(rhi_session *session, const rhi_command *command)
-{
-    rhi__json_begin(session);
-    rhi__json_key(session, "help", json_sprintf("%s - %s\n\n%s", command->usage, command->summary, command->help));
-    rhi__json_key(session, "complete", json_true());
-    rhi__json_close(session);
+    char *text = rhi__help_text(command);
+    if (!text)
+        return rhi__error_memory();
+    if (session->json) {
+        rhi__json_begin(session);
+        rhi__json_key(session, "help", rhi__json_text(text));
+        rhi__json_key(session, "complete", json_true());
+        rhi__json_close(session);
+    } else {
+        rhi__print(session, "%s", text);
+    }
+    free(text);
+    return NULL;
 }
 
 static void start(rhi_session *session, const rhi_target *target, const char *command)
@@ -236,10 +235,8 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     session->json = args.json;
     session->has_heap = args.has_heap;
     session->heap = args.heap;
-    if (!error && args.help && args.json)
-        json_help(session, command);
-    else if (!error && args.help)
-        print_help(session, command);
+    if (!error && args.help)
+        error = print_help(session, command);
     else if (!error && refusal)
         error = rhi__error("%s", refusal);
     else if (!error)

@@ -118,8 +118,8 @@ const char *rhi_session_error(const rhi_session *session);
 enum rhi_session_option { RHI_QUIET_ERRORS = 1 };
 void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value);
 
-/* The command table as a JSON array: [{"name", "usage", "summary", "help", "json": the keys of its
- * answer, "operand": "expression|none", "options": [{"name": "--depth", "argument": "N"|null, "help"}…]}…].
+/* The command table as a JSON array: [{"name", "usage", "summary", "description", "help": all that
+ * --help prints, "json": the keys of its answer, "operand": "expression|none", "options": [{"name": "--depth", "argument": "N"|null, "help"}…]}…].
  * Static. */
 const char *rhi_commands(void);
 
