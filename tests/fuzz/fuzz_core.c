@@ -21,6 +21,8 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     size_t size;
     uint8_t *bytes = fake_core_bytes(s->w.t, &size);
     fake_core_write((*arguments)[2], bytes, size);
+    free(bytes);
+    scene_free(s);
     exit(0);
 }
 

@@ -191,6 +191,13 @@ START_TEST(a_length_that_makes_no_sense_is_named)
     ck_assert(json_is_false(fake_at(json, "complete")));
     ck_assert_has(fake_string(json, "incomplete_because.0"), "inline");
     json_decref(json);
+    /* A count that would lie far behind the object. */
+    uint64_t field = fake_field_row(w.space, w.node + 1, 0);
+    fake_put(w.t, field + w.space->c[RH_MC_field_count_offset], 1u << 31, 4);
+    w.t->state++;
+    json = ask(&w, "objat", "", a);
+    ck_assert_has(fake_string(json, "incomplete_because.0"), "inline");
+    json_decref(json);
     world_free(&w);
 }
 END_TEST
