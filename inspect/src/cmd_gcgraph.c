@@ -318,18 +318,12 @@ static bool json_edge(void *context, const rhi_edge *edge)
     return true;
 }
 
-static int index_order(const void *left, const void *right)
-{
-    uint32_t x = *(const uint32_t *)left, y = *(const uint32_t *)right;
-    return x < y ? -1 : x > y;
-}
-
 static void json_graph(answer *a)
 {
     uint64_t shown = a->s.nodes.count < a->args->limit ? a->s.nodes.count : a->args->limit;
     rhi_object object;
     if (shown)
-        qsort(a->s.nodes.items, shown, sizeof *a->s.nodes.items, index_order);
+        qsort(a->s.nodes.items, shown, sizeof *a->s.nodes.items, rhi__index_order);
     rhi__json_array(a->session, "nodes");
     for (uint64_t i = 0; i < shown; i++)
         if (rhi__object_at_index(a->s.reader, a->s.nodes.items[i], &object))

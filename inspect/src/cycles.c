@@ -103,12 +103,6 @@ static rhi_error *search_from(rhi_session *session, tarjan *t, uint32_t start)
     return NULL;
 }
 
-static int index_order(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
 {
     if (graph->has_cycles)
@@ -132,7 +126,7 @@ rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
         graph->cycle_count = t.cycles;
         for (uint32_t c = 0; c < t.cycles; c++)
             qsort(graph->cycle_member + graph->cycle_start[c], graph->cycle_start[c + 1] - graph->cycle_start[c], sizeof(uint32_t),
-                  index_order);
+                  rhi__index_order);
         graph->has_cycles = !error;
     }
     free(numbers);

@@ -51,6 +51,13 @@ static inline int64_t rhi__ext(const rhi_graph *graph, uint32_t index)
     return (int64_t)graph->stored[index] - (int64_t)graph->found[index];
 }
 
+/* For qsort of object numbers. */
+static inline int rhi__index_order(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return a < b ? -1 : a > b;
+}
+
 /* Visits every live slot with its decoded header and its bytes (slot_size of them), in index order.
  * What cannot be read is left out and noted as a problem. */
 typedef rhi_error *(*rhi_object_visitor)(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes);

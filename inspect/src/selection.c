@@ -154,12 +154,6 @@ static bool add_special_members(const rhi_selection *selection, uint32_t cycle, 
     return true;
 }
 
-static int index_order(const void *left, const void *right)
-{
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 rhi_error *rhi__cycle_holders(const rhi_selection *selection, uint32_t cycle, const rhi_holders *words, rhi_holders *holders)
 {
     const rhi_graph *g = selection->graph;
@@ -178,7 +172,7 @@ rhi_error *rhi__cycle_holders(const rhi_selection *selection, uint32_t cycle, co
     }
     /* Each holder is read once: a list outside may hold every member of a large cycle. */
     if (outside.count)
-        qsort(outside.items, outside.count, sizeof *outside.items, index_order);
+        qsort(outside.items, outside.count, sizeof *outside.items, rhi__index_order);
     for (uint64_t i = 0; i < outside.count && !search.out_of_memory; i++)
         if (i == 0 || outside.items[i] != outside.items[i - 1])
             rhi__each_edge(selection->reader, outside.items[i], add_field_holder, &search);
