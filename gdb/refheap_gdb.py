@@ -20,7 +20,7 @@ import gdb
 def load_shared():
     """refheap_door.py beside this file (installed) or in the source tree. Compiled here and not
     imported, so that no bytecode is written and each loading of this script has its own."""
-    here = os.path.dirname(os.path.realpath(__file__))
+    here = os.path.dirname(os.path.realpath(load_shared.__code__.co_filename))
     for path in (os.path.join(here, "refheap_door.py"), os.path.join(here, "..", "inspect", "python", "refheap_door.py")):
         if os.path.exists(path):
             module = types.ModuleType("refheap_door")

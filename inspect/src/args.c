@@ -90,6 +90,8 @@ static rhi_error *take_option(rhi_line *line, rhi_args *args)
         error = rhi__error("unknown option %.60s: see %s --help", word, args->command->name);
     else if (!option->argument && equals)
         error = rhi__error("%s takes no value", option->name);
+    else if (equals && !equals[1])
+        error = rhi__error("%s wants a value: %s=%s", option->name, option->name, option->argument);
     else if (args->set_count == RHI_SET_MAX)
         error = rhi__error("too many options");
     else if (option->argument && !(value = equals ? strdup(equals + 1) : take_word(line)))

@@ -69,6 +69,8 @@ static rhi_error *gather(answer *a, const char *operand)
     gather_tenants(a);
     if (a->place != RHI_PLACE_LIVE)
         return NULL;
+    if (a->object.type == UINT32_MAX)
+        rhi__incomplete(a->session, "the object's header names no type: it is damaged");
     a->bytes = rhi__object_bytes(a->reader, &a->object, &a->scratch);
     if (!a->bytes)
         rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full", a->object.address);
@@ -98,6 +100,7 @@ typedef struct field_row {
     char text[BYTES_SHOWN * 4 + 8]; /* bytes, escaped, for people */
     char raw[BYTES_SHOWN + 1];      /* bytes, for JSON */
     uint64_t raw_size;
+    bool is_unreadable;             /* bytes that the target does not hold, as read-only pages in a core */
     char target[RHI_ID_SIZE];       /* empty: none */
     const char *target_status;      /* NULL: not a reference, or NULL */
 } field_row;
@@ -181,6 +184,18 @@ static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t
     return true;
 }
 
+/* Read-only pages of a file are not in a core, and say nothing about the heap: their absence is shown in
+ * the row and makes no answer incomplete. */
+static void tell_unreadable(answer *a, const rhi_type *type, const rhi_field *field, uint64_t address)
+{
+    char text[2 * RHI_NAME_SIZE + 64];
+    const rhi_region *region = rhi__memory_region(a->reader->memory, address);
+    if (region && !(region->flags & RHI_REGION_WRITE))
+        return;
+    snprintf(text, sizeof text, "%s: field %s cannot be read", type->name, field->name);
+    rhi__incomplete(a->session, text);
+}
+
 /* Calls show for each row of the fields, up to the limit; returns how many rows there are. */
 static uint64_t each_field_row(answer *a, void (*show)(answer *a, const field_row *row))
 {
@@ -195,11 +210,11 @@ static uint64_t each_field_row(answer *a, void (*show)(answer *a, const field_ro
         if (!readable)
             rhi__reader_problem(a->reader, "%s: the element count of field %s makes no sense (corrupt object?)", type->name, field->name);
         if (readable && field->kind == RHI_KIND_BYTES) {
+            row = (field_row){.field = field};
             snprintf(row.name, sizeof row.name, "%s", field->name);
-            row.field = field;
-            row.target[0] = '\0';
-            row.target_status = NULL;
-            readable = fill_bytes(a, &row, first, count);
+            row.is_unreadable = !fill_bytes(a, &row, first, count);
+            if (row.is_unreadable)
+                tell_unreadable(a, type, field, first);
             if (total++ < a->args->limit)
                 show(a, &row);
             count = 0;
@@ -208,9 +223,9 @@ static uint64_t each_field_row(answer *a, void (*show)(answer *a, const field_ro
         for (uint64_t element = 0; readable && element < count && element < room; element++)
             if ((readable = fill_row(a, field, first, element, &row)))
                 show(a, &row);
+            else
+                tell_unreadable(a, type, field, first);
         total += count;
-        if (!readable)
-            rhi__reader_problem(a->reader, "%s: field %s cannot be read", type->name, field->name);
     }
     return total;
 }
@@ -232,7 +247,7 @@ static void print_row(answer *a, const field_row *row)
         rhi__print(s, "%.17g\n", row->real);
         break;
     case RHI_KIND_BYTES:
-        rhi__print(s, "%s\n", row->text);
+        rhi__print(s, "%s\n", row->is_unreadable ? "(not in the target's readable memory)" : row->text);
         break;
     default:
         if (row->value == 0)
@@ -259,7 +274,7 @@ static void json_row(answer *a, const field_row *row)
         value = value ? value : json_sprintf("%g", row->real); /* inf and nan are no JSON numbers */
         break;
     case RHI_KIND_BYTES:
-        value = rhi__json_bytes(row->raw, row->raw_size);
+        value = row->is_unreadable ? json_null() : rhi__json_bytes(row->raw, row->raw_size);
         break;
     default:
         value = row->value ? rhi__json_address(row->value) : json_null();

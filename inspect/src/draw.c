@@ -4,6 +4,7 @@
 #include "selection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -96,7 +97,13 @@ static rhi_error *run_dot(const char *dot_path, const char *svg_path)
     pid_t pid;
     int status = 0;
     unlink(svg_path);
-    int wrong = posix_spawnp(&pid, "dot", NULL, NULL, arguments, environ);
+    posix_spawn_file_actions_t quiet; /* what is wrong is told in one line, by us */
+    int wrong = posix_spawn_file_actions_init(&quiet);
+    if (!wrong) {
+        posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+        wrong = posix_spawnp(&pid, "dot", &quiet, NULL, arguments, environ);
+        posix_spawn_file_actions_destroy(&quiet);
+    }
     if (wrong)
         return rhi__error("cannot run Graphviz's dot: %s (install the package graphviz, or use --dot)", strerror(wrong));
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -104,7 +111,7 @@ static rhi_error *run_dot(const char *dot_path, const char *svg_path)
     while (kill(pid, 0) == 0 && errno != ESRCH)
         usleep(10000); /* not reaped by us and still running */
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || stat(svg_path, &written) != 0 || written.st_size == 0)
-        return rhi__error("Graphviz's dot could not write %s", svg_path);
+        return rhi__error("Graphviz's dot could not draw %s: is its folder there and writable?", svg_path);
     return NULL;
 }
 

@@ -215,6 +215,13 @@ uint64_t rhi__object_size(const rhi_reader *reader, const rhi_object *object, co
         if (length <= object->slot_size / type->element_size)
             size += length * type->element_size;
     }
+    for (uint32_t i = 0; i < type->field_count; i++) { /* a tail may have its own count */
+        uint64_t first, count;
+        if (type->fields[i].form != RHI_FORM_ARRAY || !rhi__field_span(reader, object, bytes, &type->fields[i], &first, &count))
+            continue;
+        uint64_t end = first - object->address + count * type->fields[i].stride;
+        size = end > size ? end : size;
+    }
     return size < object->slot_size ? size : object->slot_size;
 }
 

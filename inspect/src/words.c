@@ -261,8 +261,8 @@ static rhi_error *scan_object(void *context, uint32_t index, const rhi_object *o
         return NULL;
     const rhi_type *type = &reader->types.items[object->type];
     o->object = object;
-    uint64_t size = rhi__object_size(reader, object, bytes);
-    for (uint64_t i = reader->header_size; i + 8 <= size; i += 8) {
+    /* The whole slot: a flexible tail whose length the type does not tell lies behind the struct. */
+    for (uint64_t i = reader->header_size; i + 8 <= object->slot_size; i += 8) {
         uint64_t value = rhi__load64(bytes + i);
         if (value < o->s.low || value >= o->s.high)
             continue;

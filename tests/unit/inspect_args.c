@@ -34,7 +34,7 @@ START_TEST(wrong_lines_get_one_clear_error)
         {"objat", "--path #1", "unknown option --path: see objat --help"},
         {"objat", "--limit=x #1", "--limit wants a number, not 'x'"},
         {"objat", "--limit=-1 #1", "--limit wants a number, not '-1'"},
-        {"objat", "--limit= #1", "--limit wants a number, not ''"},
+        {"objat", "--limit= #1", "--limit wants a value: --limit=N"},
         {"objat", "--limit=1k #1", "--limit wants a number, not '1k'"},
         {"objat", "--limit=99999999999999999999 #1", "--limit wants a number"},
         {"objat", "--ledger=1 #1", "--ledger takes no value"},

@@ -295,6 +295,28 @@ START_TEST(a_hole_in_a_stack_is_said_and_what_is_around_it_counted_once)
 }
 END_TEST
 
+START_TEST(a_tail_with_its_own_count_holds_what_it_refers_to)
+{
+    /* The type does not say where the length is (length_offset 0): only the field's count does. */
+    enum { COUNT = 0, TAIL = 8, SLOTS = 5 };
+    world w = world_new(_i);
+    const fake_field fields[] = {{.name = "tail", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count_width = 4,
+                                  .offset = TAIL, .count_offset = COUNT, .stride = 8}};
+    uint32_t type = fake_type(w.space, "tailed", TAIL, fields, 1);
+    uint64_t holder = fake_new(w.heap, type, 1, SLOTS * 8), a = new_node(&w, 1);
+    fake_put(w.t, fake_slot(w.space, holder, COUNT), SLOTS, 4);
+    fake_put(w.t, fake_slot(w.space, holder, TAIL + 4 * 8), a, 8);
+    json_t *json = ask(&w, "refs", "", a);
+    check_ledger(json, 1, 1, 0, 0, 0, 0);
+    ck_assert_str_eq(fake_string(json, "referrers.0.name"), "tail[4]");
+    json_decref(json);
+    json = ask(&w, "objat", "", holder);
+    ck_assert_int_ge(fake_integer(json, "object.size"), TAIL + SLOTS * 8);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(many_slots_that_hold_one_object_are_counted_in_one_pass)
 {
     /* A million slots in one object: a search that looks each one up among the others does not end. */
@@ -325,4 +347,4 @@ END_TEST
 RUN_TESTS("inspect_refs", every_kind_of_referrer_is_found_in_its_class, words_explain_counts_and_the_rest_remembers,
           immortals_and_dying_holders, referents_and_directions, the_shortest_path_from_outside, what_is_no_object_fails_and_says_why,
           lists_are_cut_and_totals_are_not, a_hole_in_a_stack_is_said_and_what_is_around_it_counted_once,
-          many_slots_that_hold_one_object_are_counted_in_one_pass)
+          many_slots_that_hold_one_object_are_counted_in_one_pass, a_tail_with_its_own_count_holds_what_it_refers_to)
