@@ -69,11 +69,6 @@ static const rhi_command table[] = {
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };
 
-const rhi_command *rhi__command_at(unsigned index)
-{
-    return index < TABLE_SIZE ? &table[index] : NULL;
-}
-
 const rhi_command *rhi__command_find(const char *name)
 {
     for (unsigned i = 0; i < TABLE_SIZE; i++)

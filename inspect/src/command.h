@@ -42,7 +42,6 @@ struct rhi_args {
 /* What --help prints; allocated, NULL if memory is short. */
 char *rhi__help_text(const rhi_command *command);
 const rhi_command *rhi__command_find(const char *name);
-const rhi_command *rhi__command_at(unsigned index); /* NULL behind the last */
 extern const rhi_option rhi__common_options[];      /* ended by a NULL name */
 
 /* The value of an option: NULL if it was not given, "" for a flag. */

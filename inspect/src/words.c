@@ -141,8 +141,12 @@ static rhi_error *scan_threads(scan *s)
 static bool add_data_segment(void *context, const rhi_segment *segment)
 {
     scan *s = context;
-    if (segment->type != PT_LOAD || !(segment->flags & PF_W) || s->data.count >= RANGES_MAX)
+    if (segment->type != PT_LOAD || !(segment->flags & PF_W))
         return true;
+    if (s->data.count >= RANGES_MAX) {
+        rhi__incomplete(s->session, "there are more modules than are searched");
+        return false;
+    }
     if (!rhi__array_reserve(&s->data, 1))
         s->out_of_memory = true;
     else

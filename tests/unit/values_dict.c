@@ -9,27 +9,7 @@
 
 #include <refheap/refheap.h>
 
-#include "values_failing_malloc.h"
-
-static rh_heap *heap;
-
-static void setup(void)
-{
-    heap = rh_heap_create(NULL);
-    ck_assert_ptr_nonnull(heap);
-}
-
-static void teardown(void)
-{
-    failing_malloc_after(-1);
-    rh_heap_destroy(heap);
-}
-
-static void assert_heap(void)
-{
-    char report[4096];
-    ck_assert_msg(rh_heap_check(heap, report, sizeof report) == 0, "%s", report);
-}
+#include "values_test.h"
 
 static void set_text(rh_dict *dict, const char *key, void *value)
 {
