@@ -98,7 +98,7 @@ static const struct { unsigned member, width, container; } member_table[] = {
     IN(RH_MC_slab_size, slab_slot_size, 8), IN(RH_MC_slab_size, slab_capacity, 4), IN(RH_MC_slab_size, slab_live, 8),
     IN(RH_MC_COUNT, mapping_next, 8), IN(RH_MC_COUNT, mapping_bytes, 8), IN(RH_MC_COUNT, mapping_kind, 4),
     IN(RH_MC_COUNT, mapping_heap, 8), IN(RH_MC_COUNT, heap_next, 8), IN(RH_MC_COUNT, heap_number, 8),
-    IN(RH_MC_COUNT, heap_name, 1), IN(RH_MC_COUNT, heap_phase, 4), IN(RH_MC_COUNT, heap_objects, 8),
+    IN(RH_MC_COUNT, heap_name, 1), IN(RH_MC_COUNT, heap_phase, 4),
     IN(RH_MC_COUNT, heap_candidates, 8), IN(RH_MC_COUNT, heap_collections, 8), IN(RH_MC_COUNT, heap_reclaimed, 8),
     IN(RH_MC_COUNT, heap_gc_enabled, 4), IN(RH_MC_COUNT, heap_roots, 8), IN(RH_MC_COUNT, heap_roots_capacity, 8),
     IN(RH_MC_COUNT, heap_history, 8), IN(RH_MC_COUNT, heap_history_capacity, 8), IN(RH_MC_COUNT, heap_history_count, 8)
@@ -273,7 +273,7 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
 {
     static const char *const phases[] = {"idle", "destroying", "marking", "restoring", "freeing"};
     uint64_t phase = HEAP(phase, 4), name_size = C(s, heap_name_size);
-    *heap = (rhi_heap_info){.address = address, .number = HEAP(number, 8), .objects = HEAP(objects, 8),
+    *heap = (rhi_heap_info){.address = address, .number = HEAP(number, 8),
                             .candidates = HEAP(candidates, 8), .collections = HEAP(collections, 8),
                             .reclaimed = HEAP(reclaimed, 8), .gc_enabled = HEAP(gc_enabled, 4) != 0,
                             .history = HEAP(history, 8), .history_capacity = HEAP(history_capacity, 8),
@@ -446,7 +446,8 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
                            .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
     if (object->death > RHI_DEATH_DESTROY)
         object->death = RHI_DEATH_UNKNOWN;
-    if (!live || (special && flags & RH_FLAG_FREED)) {
+    bool blank = word == 0 && type == 0 && flags == 0; /* the allocator's own, or just being born */
+    if (!live || blank || (special && flags & RH_FLAG_FREED)) {
         object->state = object->serial == 0 ? RHI_UNUSED : RHI_FREED;
     } else if (special && flags & RH_FLAG_DYING) {
         object->state = RHI_DYING;

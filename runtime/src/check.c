@@ -17,6 +17,7 @@ typedef struct checker {
     uint32_t *found; /* counts found in declared slots, by slab->check_base + slot; NULL: not counted */
     rh__mapping *found_mapping;
     uint64_t slots;
+    uint64_t objects;
 } checker;
 
 static __attribute__((format(printf, 2, 3))) void problem(checker *check, const char *format, ...)
@@ -50,13 +51,11 @@ static void for_each_slab(checker *check, slab_visit *visit)
 
 static void for_each_object(checker *check, object_visit *visit)
 {
-    for (rh__chunk *chunk = check->heap->chunks; chunk; chunk = chunk->next)
-        for (uint32_t i = 0; i < RH__CHUNK_SLABS; i++) {
-            rh__slab *slab = &chunk->slabs[i];
-            for (uint32_t slot = 0; slab->slot_size && slot < slab->capacity; slot++)
-                if (rh__bit(slab->live, slot))
-                    visit(check, slab, slot, rh__slot_object(slab, slot));
-        }
+    rh__cursor cursor = { 0 };
+    for (rh_object *object; (object = rh__next_object(check->heap, &cursor));) {
+        rh__slab *slab = rh__slab_of(object);
+        visit(check, slab, rh__slot_of(slab, object), object);
+    }
 }
 
 static unsigned long long number(const rh_object *object)
@@ -68,23 +67,54 @@ static unsigned long long number(const rh_object *object)
 
 static void check_bitmaps(checker *check, rh__slab *slab)
 {
-    uint32_t live = 0;
     for (uint32_t word = 0; word < RH__BITMAP_WORDS; word++) {
         uint64_t mask = word < slab->words ? rh__word_mask(slab, word) : 0;
-        live += (uint32_t)__builtin_popcountll(slab->live[word] & mask);
         if (~mask & ~slab->live[word])
             problem(check, "slab %p: live bits behind its capacity are not set", (void *)slab);
         if (slab->candidate[word] & ~(slab->live[word] & mask))
             problem(check, "slab %p: candidate bit of a free slot", (void *)slab);
+        if (slab->fresh[word] & ~slab->candidate[word])
+            problem(check, "slab %p: a fresh candidate that is none", (void *)slab);
         if (!rh__is_busy(check->heap) && (slab->work[word] | slab->trial[word] | slab->rescued[word]))
             problem(check, "slab %p: marks left behind", (void *)slab);
-        if (word < slab->cursor && word < slab->words && ~slab->live[word])
-            problem(check, "slab %p: a free slot before the cursor", (void *)slab);
         if (word >= slab->touched_words && (slab->live[word] & mask))
             problem(check, "slab %p: a live slot that was never used", (void *)slab);
     }
-    if (live != slab->used)
-        problem(check, "slab %p: %u live slots, says %u", (void *)slab, live, slab->used);
+}
+
+/* Slots that are taken. */
+static uint32_t count_live(const rh__slab *slab)
+{
+    uint32_t live = 0;
+    for (uint32_t word = 0; word < slab->words; word++)
+        live += (uint32_t)__builtin_popcountll(slab->live[word] & rh__word_mask(slab, word));
+    return live;
+}
+
+/* What the allocator has in hand: taken slots without an object. */
+static void check_available(checker *check, const rh__alloc *alloc, uint32_t size_class)
+{
+    if (alloc->slab && (alloc->slab->state != RH__SLAB_CURRENT || alloc->slab->size_class != size_class))
+        problem(check, "class %u: its slab %p is another's", size_class, (const void *)alloc->slab);
+    for (uint32_t i = 0; i < alloc->cached; i++) {
+        const rh__slab *slab = rh__slab_of(alloc->cache[i]);
+        if (slab->size_class != size_class || !rh__bit(slab->live, rh__slot_of(slab, alloc->cache[i])) ||
+            rh__is_in_use(alloc->cache[i]))
+            problem(check, "class %u: %p is cached, but not a freed slot of it", size_class,
+                    (const void *)alloc->cache[i]);
+    }
+    if (!alloc->available)
+        return;
+    const rh__slab *slab = rh__slab_of(alloc->base);
+    uint32_t first = rh__slot_of(slab, alloc->base);
+    if (slab->size_class != size_class || slab->slot_size != alloc->slot_size || first % 64 ||
+        (alloc->available & ~slab->live[first / 64])) {
+        problem(check, "class %u: allocates from slab %p, which is not its own", size_class, (const void *)slab);
+        return;
+    }
+    for (uint64_t bits = alloc->available; bits;)
+        if (rh__is_in_use(rh__slot_object(slab, first + rh__take_bit(&bits))))
+            problem(check, "class %u: an object's slot is available", size_class);
 }
 
 static bool is_listed(const rh__slab *head, const rh__slab *slab)
@@ -100,16 +130,17 @@ static void check_slab(checker *check, rh__slab *slab)
     const rh__chunk *chunk = rh__chunk_of(slab);
     const rh_heap *heap = check->heap;
     check_bitmaps(check, slab);
+    uint32_t live = count_live(slab);
     bool is_free = (chunk->free_slabs >> (slab - chunk->slabs)) & 1;
     bool as_stated;
     switch (slab->state) {
-    case RH__SLAB_FREE: as_stated = is_free && slab->used == 0; break;
-    case RH__SLAB_CURRENT: as_stated = heap->current[slab->size_class] == slab; break;
+    case RH__SLAB_FREE: as_stated = is_free && live == 0; break;
+    case RH__SLAB_CURRENT: as_stated = heap->alloc[slab->size_class].slab == slab; break;
     case RH__SLAB_PARTIAL:
-        as_stated = slab->used > 0 && slab->used < slab->capacity && is_listed(heap->partial[slab->size_class], slab);
+        as_stated = live > 0 && live < slab->capacity && is_listed(heap->partial_first[slab->size_class], slab);
         break;
-    case RH__SLAB_FULL: as_stated = slab->used == slab->capacity; break;
-    case RH__SLAB_EMPTY: as_stated = slab->used == 0 && heap->empty[slab->size_class] == slab; break;
+    case RH__SLAB_FULL: as_stated = live == slab->capacity; break;
+    case RH__SLAB_EMPTY: as_stated = live == 0 && heap->empty[slab->size_class] == slab; break;
     case RH__SLAB_LARGE: as_stated = slab->capacity == 1 && slab == chunk->slabs; break;
     default: as_stated = false;
     }
@@ -127,6 +158,7 @@ static void check_header(checker *check, rh__slab *slab, uint32_t slot, rh_objec
 {
     const rh_heap *heap = check->heap;
     uint32_t flags = object->rh_flags, word = object->rh_count;
+    check->objects++;
     if (object->rh_type_index == 0 || object->rh_type_index >= rh_debug_descriptor.type_count) {
         problem(check, "object %p: type index %u", (void *)object, object->rh_type_index);
         return;
@@ -223,24 +255,25 @@ static void check_count(checker *check, rh__slab *slab, uint32_t slot, rh_object
 static void check_totals(checker *check)
 {
     const rh_heap *heap = check->heap;
-    uint64_t objects = 0, candidates = 0;
+    uint64_t candidates = 0, fresh = 0;
     for (rh__chunk *chunk = heap->chunks; chunk; chunk = chunk->next)
         for (uint32_t i = 0; i < RH__CHUNK_SLABS; i++) {
             const rh__slab *slab = &chunk->slabs[i];
             uint64_t in_slab = 0;
-            for (uint32_t word = 0; word < RH__BITMAP_WORDS; word++)
-                in_slab += (uint64_t)__builtin_popcountll(slab->candidate[word]);
-            if (in_slab && !((chunk->candidate_slabs >> i) & 1) && !heap->collecting)
-                problem(check, "slab %p: candidates that its chunk does not know", (const void *)slab);
-            candidates += in_slab;
-            objects += slab->slot_size ? slab->used : 0;
+            for (uint32_t word = 0; word < RH__BITMAP_WORDS; word++) {
+                candidates += (uint64_t)__builtin_popcountll(slab->candidate[word]);
+                in_slab += (uint64_t)__builtin_popcountll(slab->fresh[word]);
+            }
+            if (in_slab && !((chunk->fresh_slabs >> i) & 1))
+                problem(check, "slab %p: fresh candidates that its chunk does not know", (const void *)slab);
+            fresh += in_slab;
         }
-    if (objects != heap->objects)
-        problem(check, "heap: %llu objects, says %llu", (unsigned long long)objects,
-                (unsigned long long)heap->objects);
-    if (candidates != heap->candidates)
-        problem(check, "heap: %llu candidates, says %llu", (unsigned long long)candidates,
-                (unsigned long long)heap->candidates);
+    if (check->objects != rh__object_count(heap))
+        problem(check, "heap: %llu objects, says %llu", (unsigned long long)check->objects,
+                (unsigned long long)rh__object_count(heap));
+    if (candidates != heap->candidates || fresh != heap->fresh)
+        problem(check, "heap: %llu candidates, %llu fresh; says %llu, %llu", (unsigned long long)candidates,
+                (unsigned long long)fresh, (unsigned long long)heap->candidates, (unsigned long long)heap->fresh);
     if (heap->phase != RH_PHASE_IDLE)
         problem(check, "heap: phase %u", heap->phase);
 }
@@ -265,8 +298,10 @@ size_t rh_heap_check(rh_heap *heap, char *report, size_t size)
     if (report && size)
         *report = '\0';
     for_each_slab(&check, check_slab);
-    check_totals(&check);
+    for (uint32_t size_class = 0; size_class < RH__CLASSES; size_class++)
+        check_available(&check, &heap->alloc[size_class], size_class);
     for_each_object(&check, check_header);
+    check_totals(&check);
     check_weak_table(&check);
     if (check.slots) {
         check.found_mapping =

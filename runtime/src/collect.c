@@ -1,93 +1,92 @@
-/* collect.c - synchronous trial deletion: Bacon and Rajan, "Concurrent Cycle Collection in Reference
- * Counted Systems", ECOOP 2001, with the finalizer rules of PEP 442.
+/* collect.c - one collection: synchronous trial deletion. Bacon and Rajan, "Concurrent Cycle Collection
+ * in Reference Counted Systems", ECOOP 2001, with the finalizer rules of PEP 442.
  *
- *   subtract_internal   from the seeds on, takes off every count that a member of the trial gives
- *   rescue_reachable    what has counts left is held from outside: it and all it reaches get theirs back
- *   restore_condemned   the others get theirs back, too
+ * Members are the objects that can be in a cycle and are not older than trial_serial; whatever else
+ * holds a member counts as outside. The trial set is closed: every member that a member of it holds is
+ * in it.
  *
- * Now all counts are as before and trial & ~rescued is garbage. It is held, its weak references are
- * cleared, its finalizers run, and if any ran it is tried once more.
+ *   subtract   takes off every count that an object of the trial gives to another
+ *   rescue     what has counts left is held from outside: it, and all it reaches, get theirs back
  *
- * Invariant: counts change only while the phase word says so, no code of the program runs meanwhile,
- * and an edge is skipped by all passes or by none (flags and trial bits do not change between them).
- * All state is in the slabs' bitmaps: a collection needs no memory and does not recurse.
+ * Now trial & ~rescued is garbage; "condemned" here. If none of it has a weak reference or a finalizer
+ * to run, it is freed at once (bury). Else all counts are restored first, the condemned are held, their
+ * weak references cleared, their finalizers run, and then the condemned set is tried once more.
  *
- * Cost. A candidate is registered by a release, and a collection forgets all candidates that it proved
- * live. Automatic collections start when the candidates exceed a share of the live heap (a quarter, at
- * least CANDIDATES_MIN), so a visit of the whole heap is paid by at least that share of releases. After
- * a collection that reclaimed less than an eighth of what it visited the share doubles, up to the whole
- * live heap (then garbage can at most double the heap before it is found); after a better one it is a
- * quarter again.
+ * A full collection makes every member part of the trial, in one linear pass over the slabs, which also
+ * finds cycles that were closed without any release. A young one starts from the fresh candidates and
+ * follows references, so its cost does not depend on the size of the heap; members are the objects born
+ * since the last collection. It proves nothing about an object that only old garbage may hold: all its
+ * survivors stay candidates, and a full collection follows when they are many (gc.c).
+ *
+ * Invariant: counts change only while the phase word says so, no code of the program but `dispose` runs
+ * meanwhile, and an edge is skipped by all passes or by none. All state is in the slabs' bitmaps: a
+ * collection needs no memory and does not recurse.
  */
 #include "internal.h"
 
-#define CANDIDATES_MIN 1000u
-#define SHARE_MIN 1u /* quarters */
-#define SHARE_MAX 4u
+/* ---- members and passes over them ------------------------------------------------------------------ */
 
-void rh__gc_set_trigger(rh_heap *heap)
+static inline bool is_member(const rh_heap *heap, const rh_object *object)
 {
-    uint64_t share = heap->objects / 4 * heap->gc_share;
-    heap->gc_trigger = !heap->gc_enabled ? UINT64_MAX : share > CANDIDATES_MIN ? share : CANDIDATES_MIN;
+    return !(object->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL)) && object->rh_serial >= heap->trial_serial;
 }
 
-/* ---- the trial set --------------------------------------------------------------------------------- */
-
-static void trial_add_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t bits)
+static inline bool has_no_count(const rh_object *object)
 {
-    if (!slab->in_trial) {
-        slab->in_trial = true;
-        slab->trial_next = heap->trial_slabs;
-        heap->trial_slabs = slab;
-    }
-    slab->trial[word] |= bits;
-    heap->visited += (uint64_t)__builtin_popcountll(bits);
-    if (!slab->work_summary) {
-        slab->work_next = heap->work_slabs;
-        heap->work_slabs = slab;
-    }
-    slab->work[word] |= bits;
-    slab->work_summary |= 1u << word;
+    return (object->rh_count | RH__WORD_ARMED) == (RH__WORD_TRIAL_ZERO | RH__WORD_ARMED);
 }
 
-/* The objects of a word of slots that can be in a cycle. */
-static uint64_t cyclic_objects(const rh__slab *slab, uint32_t word)
+static inline rh__slab *find_slot(const rh_object *object, uint32_t *slot)
 {
-    uint64_t result = 0;
-    uint64_t bits = slab->live[word] & rh__word_mask(slab, word);
-    while (bits) {
-        uint32_t bit = rh__take_bit(&bits);
-        uint32_t flags = rh__slot_object(slab, word * 64 + bit)->rh_flags;
-        if (!(flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL)))
-            result |= (uint64_t)1 << bit;
-    }
-    return result;
+    rh__slab *slab = rh__slab_of(object);
+    *slot = rh__slot_of(slab, object);
+    return slab;
 }
 
-/* Starts the trial with the candidates, or with every object that can be in a cycle: a cycle that was
- * closed by moving references, without a release, has no candidate. */
-static void seed(rh_heap *heap, bool every_object)
+static void add_slab(rh_heap *heap, rh__slab *slab)
 {
-    heap->visited = 0;
-    for (rh__chunk *chunk = heap->chunks; chunk; chunk = chunk->next) {
-        uint64_t slabs = every_object ? ((uint64_t)1 << RH__CHUNK_SLABS) - 1 : chunk->candidate_slabs;
-        chunk->candidate_slabs = 0;
-        while (slabs) {
-            rh__slab *slab = &chunk->slabs[rh__take_bit(&slabs)];
-            if (!slab->slot_size || !slab->used)
-                continue;
-            for (uint32_t word = 0; word < slab->words; word++) {
-                uint64_t bits = every_object ? cyclic_objects(slab, word) : slab->candidate[word];
-                if (bits)
-                    trial_add_word(heap, slab, word, bits);
-            }
-        }
+    if (slab->in_trial)
+        return;
+    slab->in_trial = true;
+    slab->trial_next = heap->trial_slabs;
+    heap->trial_slabs = slab;
+}
+
+typedef void object_visit(rh_heap *heap, rh_object *object);
+
+/* Visits the edges of some objects of one word. The children's headers are asked for first: they are
+ * anywhere, the objects lie side by side. */
+static inline __attribute__((always_inline)) void visit_word(rh_heap *heap, const rh__slab *slab, uint32_t word,
+                                                             uint64_t bits, rh__slot_visit *visit)
+{
+    for (uint64_t left = bits; left;) {
+        rh_object *object = rh__slot_object(slab, word * 64 + rh__take_bit(&left));
+        for (uint64_t slots = rh__type_slots[object->rh_type_index]; slots;)
+            __builtin_prefetch(((void **)(void *)object)[rh__take_bit(&slots)], 1);
+    }
+    while (bits)
+        rh__visit_slots(heap, rh__slot_object(slab, word * 64 + rh__take_bit(&bits)), visit);
+}
+
+/* Works the queue, a word of slots at a time; `visit` may add to it, in the same word, too. */
+static inline __attribute__((always_inline)) void visit_queued(rh_heap *heap, rh__slot_visit *visit)
+{
+    rh__slab *slab;
+    while ((slab = heap->work_slabs)) {
+        uint32_t word = (uint32_t)__builtin_ctz(slab->work_summary);
+        uint64_t bits = slab->work[word];
+        slab->work[word] = 0;
+        visit_word(heap, slab, word, bits, visit);
+        if (slab->work[word])
+            continue;
+        slab->work_summary &= ~(1u << word);
+        if (!slab->work_summary)
+            heap->work_slabs = slab->work_next;
     }
 }
 
-/* Calls `visit` for each object of the trial that is not rescued, or that is. */
-static inline __attribute__((always_inline)) void for_each_trial(rh_heap *heap, bool is_rescued,
-                                                                 void (*visit)(rh_heap *, rh_object *))
+/* Calls `visit` for each object of the trial that is condemned, or that is rescued. */
+static inline __attribute__((always_inline)) void for_each_trial(rh_heap *heap, bool is_rescued, object_visit *visit)
 {
     for (rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
         for (uint32_t word = 0; word < slab->words; word++) {
@@ -95,6 +94,233 @@ static inline __attribute__((always_inline)) void for_each_trial(rh_heap *heap, 
             while (bits)
                 visit(heap, rh__slot_object(slab, word * 64 + rh__take_bit(&bits)));
         }
+}
+
+/* Queues objects of one word. A slab goes to the end of the line: it gathers work while it waits, and is
+ * worked off in one go. */
+static inline void enqueue(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t bits)
+{
+    slab->work[word] |= bits;
+    if (!slab->work_summary) {
+        slab->work_next = NULL;
+        if (heap->work_slabs)
+            heap->work_last->work_next = slab;
+        else
+            heap->work_slabs = slab;
+        heap->work_last = slab;
+    }
+    slab->work_summary |= 1u << word;
+}
+
+static void set_phase(rh_heap *heap, enum rh_phase phase)
+{
+    RH__ORDER();
+    heap->phase = phase;
+    RH__ORDER();
+}
+
+/* ---- subtract -------------------------------------------------------------------------------------- */
+
+static void subtract_edge(void *context, void **field)
+{
+    rh_heap *heap = context;
+    rh_object *child = *field;
+    if (child && is_member(heap, child))
+        child->rh_count -= 2;
+}
+
+static void subtract_edge_and_follow(void *context, void **field)
+{
+    rh_heap *heap = context;
+    rh_object *child = *field;
+    if (!child || !is_member(heap, child))
+        return;
+    child->rh_count -= 2;
+    uint32_t slot;
+    rh__slab *slab = find_slot(child, &slot);
+    if (rh__bit(slab->trial, slot))
+        return;
+    add_slab(heap, slab);
+    rh__bit_set(slab->trial, slot);
+    enqueue(heap, slab, slot >> 6, (uint64_t)1 << (slot & 63));
+}
+
+static uint64_t members_of_word(const rh_heap *heap, const rh__slab *slab, uint32_t word)
+{
+    uint64_t members = 0;
+    for (uint64_t bits = slab->live[word] & rh__word_mask(slab, word); bits;) {
+        uint32_t bit = rh__take_bit(&bits);
+        const rh_object *object = rh__slot_object(slab, word * 64 + bit);
+        if (rh__is_in_use(object) && is_member(heap, object))
+            members |= (uint64_t)1 << bit;
+    }
+    return members;
+}
+
+static void forget_fresh(rh_heap *heap, rh__slab *slab, uint32_t word)
+{
+    heap->fresh -= (uint64_t)__builtin_popcountll(slab->fresh[word]);
+    slab->fresh[word] = 0;
+}
+
+/* Every member is in the trial. */
+static void subtract_all(rh_heap *heap)
+{
+    for (rh__chunk *chunk = heap->chunks; chunk; chunk = chunk->next) {
+        chunk->fresh_slabs = 0;
+        for (uint64_t slabs = (((uint64_t)1 << RH__CHUNK_SLABS) - 1) & ~chunk->free_slabs; slabs;) {
+            rh__slab *slab = &chunk->slabs[rh__take_bit(&slabs)];
+            for (uint32_t word = 0; slab->slot_size && word < slab->words; word++) {
+                uint64_t members = members_of_word(heap, slab, word);
+                if (!members)
+                    continue;
+                add_slab(heap, slab);
+                slab->trial[word] = members;
+                forget_fresh(heap, slab, word);
+                visit_word(heap, slab, word, members, subtract_edge);
+            }
+        }
+    }
+}
+
+/* The fresh candidates and what they reach. */
+static void subtract_fresh(rh_heap *heap)
+{
+    for (rh__chunk *chunk = heap->chunks; chunk; chunk = chunk->next) {
+        uint64_t slabs = chunk->fresh_slabs;
+        chunk->fresh_slabs = 0;
+        while (slabs) {
+            rh__slab *slab = &chunk->slabs[rh__take_bit(&slabs)];
+            for (uint32_t word = 0; slab->slot_size && word < slab->words; word++) {
+                uint64_t bits = slab->fresh[word];
+                if (!bits)
+                    continue;
+                forget_fresh(heap, slab, word);
+                add_slab(heap, slab);
+                slab->trial[word] |= bits;
+                enqueue(heap, slab, word, bits);
+            }
+        }
+    }
+    visit_queued(heap, subtract_edge_and_follow);
+}
+
+/* ---- rescue ---------------------------------------------------------------------------------------- */
+
+static void rescue(rh_heap *heap, rh_object *object)
+{
+    uint32_t slot;
+    rh__slab *slab = find_slot(object, &slot);
+    if (rh__bit(slab->rescued, slot))
+        return;
+    rh__bit_set(slab->rescued, slot);
+    enqueue(heap, slab, slot >> 6, (uint64_t)1 << (slot & 63));
+}
+
+/* Whoever has counts before any is given back is rescued already; so a first count tells a new one. */
+static void rescue_edge(void *context, void **field)
+{
+    rh_heap *heap = context;
+    rh_object *child = *field;
+    if (!child || !is_member(heap, child))
+        return;
+    bool is_first = has_no_count(child);
+    child->rh_count += 2;
+    if (is_first)
+        rescue(heap, child);
+}
+
+static void rescue_edge_within(void *context, void **field)
+{
+    rh_heap *heap = context;
+    rh_object *child = *field;
+    if (!child || !is_member(heap, child))
+        return;
+    uint32_t slot;
+    rh__slab *slab = find_slot(child, &slot);
+    if (rh__bit(slab->trial, slot))
+        rescue_edge(heap, field);
+}
+
+static bool has_finalizer_to_run(const rh_object *object)
+{
+    return (object->rh_flags & RH__FLAG_INVOLVED) && rh__type_of(object)->finalize && !(object->rh_flags & RH_FLAG_FINALIZED);
+}
+
+/* Queues what is held from outside the trial. Counts below zero mean that somebody released too much:
+ * such an object is not freed, either; nor is one that a finalizer made immortal. Returns whether any of
+ * the others has a weak reference or a finalizer. */
+static bool rescue_held(rh_heap *heap)
+{
+    bool is_involved = false;
+    for (rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
+        for (uint32_t word = 0; word < slab->words; word++) {
+            uint64_t held = 0;
+            for (uint64_t bits = slab->trial[word]; bits;) {
+                uint32_t bit = rh__take_bit(&bits);
+                const rh_object *object = rh__slot_object(slab, word * 64 + bit);
+                if (!has_no_count(object))
+                    held |= (uint64_t)1 << bit;
+                else
+                    is_involved |= (object->rh_flags & RH_FLAG_HAS_WEAK) || has_finalizer_to_run(object);
+            }
+            if (!held)
+                continue;
+            slab->rescued[word] |= held;
+            enqueue(heap, slab, word, held);
+        }
+    return is_involved;
+}
+
+/* ---- the old rule: cycles with finalizers stay ------------------------------------------------------ */
+
+static void stay(rh_heap *heap, rh_object *object)
+{
+    if (!has_finalizer_to_run(object))
+        return;
+    object->rh_count += 2;
+    object->rh_flags |= RH__FLAG_HELD;
+    rescue(heap, object);
+}
+
+/* Holds the condemned with finalizers and rescues what they reach. */
+static void keep_finalizable(rh_heap *heap)
+{
+    for_each_trial(heap, false, stay);
+    visit_queued(heap, rescue_edge);
+}
+
+static void stop_holding(rh_heap *heap, rh_object *object)
+{
+    if (!(object->rh_flags & RH__FLAG_HELD))
+        return;
+    object->rh_flags &= (uint16_t)~RH__FLAG_HELD;
+    if (!(object->rh_flags & RH_FLAG_UNCOLLECTABLE)) {
+        object->rh_flags |= RH_FLAG_UNCOLLECTABLE;
+        heap->uncollectable++;
+    }
+    rh_release(object); /* what only freed garbage held dies now, the usual way */
+}
+
+static void forget_uncollectable(rh_heap *heap, rh_object *object)
+{
+    heap->uncollectable -= (object->rh_flags & RH_FLAG_UNCOLLECTABLE) != 0;
+    object->rh_flags &= (uint16_t)~RH_FLAG_UNCOLLECTABLE;
+}
+
+/* ---- finalizers, and the second try ------------------------------------------------------------------ */
+
+static void restore_edge(void *context, void **field)
+{
+    rh_heap *heap = context;
+    rh_object *child = *field;
+    if (child && is_member(heap, child))
+        child->rh_count += 2;
+}
+
+static void restore_object(rh_heap *heap, rh_object *object)
+{
+    rh__visit_slots(heap, object, restore_edge);
 }
 
 /* Drops the rescued from the trial, and slabs without condemned objects from its list: those may be
@@ -119,46 +345,30 @@ static void keep_condemned(rh_heap *heap)
     }
 }
 
-/* ---- the three passes ------------------------------------------------------------------------------ */
-
-/* An object whose counts the passes leave alone; edges to it are no edges. */
-static bool is_skipped(const rh_object *object)
+static void hold(rh_heap *heap, rh_object *object)
 {
-    return !object || (object->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL));
+    rh_retain(object);
+    if (object->rh_flags & RH_FLAG_HAS_WEAK)
+        rh__weak_clear(heap, object);
 }
 
-static rh__slab *find_slot(const rh_object *object, uint32_t *slot)
+static void run_finalizer(rh_heap *heap, rh_object *object)
 {
-    rh__slab *slab = rh__slab_of(object);
-    *slot = rh__slot_of(slab, object);
-    return slab;
+    rh__finalize(heap, object);
 }
 
-static void subtract_edge(rh_heap *heap, void **field)
-{
-    rh_object *child = *field;
-    if (is_skipped(child))
-        return;
-    child->rh_count -= 2;
-    uint32_t slot;
-    rh__slab *slab = find_slot(child, &slot);
-    if (!rh__bit(slab->trial, slot))
-        trial_add_word(heap, slab, slot >> 6, (uint64_t)1 << (slot & 63));
-}
-
-/* The first trial: everything that the seeds reach joins it. */
-static void subtract_internal(rh_heap *heap)
-{
-    rh_object *object;
-    while ((object = rh__work_pop(heap)))
-        rh__visit_slots(heap, object, subtract_edge);
-}
-
-static void subtract_edge_within(rh_heap *heap, void **field)
+static void let_go(rh_heap *heap, rh_object *object)
 {
     (void)heap;
+    if (!rh__is_special(object))
+        object->rh_count -= 2;
+}
+
+static void subtract_edge_within(void *context, void **field)
+{
+    rh_heap *heap = context;
     rh_object *child = *field;
-    if (is_skipped(child))
+    if (!child || !is_member(heap, child))
         return;
     uint32_t slot;
     rh__slab *slab = find_slot(child, &slot);
@@ -171,77 +381,111 @@ static void subtract_within(rh_heap *heap, rh_object *object)
     rh__visit_slots(heap, object, subtract_edge_within);
 }
 
-static void rescue(rh_heap *heap, rh_object *object)
+static void survive(rh_heap *heap, rh_object *object)
 {
-    uint32_t slot;
-    rh__slab *slab = find_slot(object, &slot);
-    rh__bit_set(slab->rescued, slot);
-    rh__work_push(heap, object);
+    if (!rh__is_special(object)) {
+        /* What holds it may be garbage that the finalizers made: it stays a candidate. */
+        rh__candidate_add(heap, object);
+        object->rh_count &= ~RH__WORD_ARMED;
+    }
+    rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
 }
 
-/* Counts below zero mean that somebody released too much: such an object is not freed, either; nor is
- * one that a finalizer made immortal. */
-static void rescue_if_held(rh_heap *heap, rh_object *object)
-{
-    if ((object->rh_count | RH__WORD_ARMED) != (RH__WORD_TRIAL_ZERO | RH__WORD_ARMED))
-        rescue(heap, object);
-}
-
-static void rescue_edge(rh_heap *heap, void **field)
-{
-    rh_object *child = *field;
-    if (is_skipped(child))
-        return;
-    uint32_t slot;
-    rh__slab *slab = find_slot(child, &slot);
-    if (!rh__bit(slab->trial, slot))
-        return;
-    child->rh_count += 2;
-    if (!rh__bit(slab->rescued, slot))
-        rescue(heap, child);
-}
-
-static void rescue_reachable(rh_heap *heap)
-{
-    for_each_trial(heap, false, rescue_if_held);
-    rh_object *object;
-    while ((object = rh__work_pop(heap)))
-        rh__visit_slots(heap, object, rescue_edge);
-}
-
-static void restore_edge(rh_heap *heap, void **field)
-{
-    (void)heap;
-    rh_object *child = *field;
-    if (is_skipped(child))
-        return;
-    uint32_t slot;
-    rh__slab *slab = find_slot(child, &slot);
-    if (rh__bit(slab->trial, slot))
-        child->rh_count += 2;
-}
-
-static void restore_object(rh_heap *heap, rh_object *object)
-{
-    rh__visit_slots(heap, object, restore_edge);
-}
-
-static void restore_condemned(rh_heap *heap)
+/* pre: phase restoring, the condemned have not got their counts back. The same afterwards, for those
+ * that are condemned still. */
+static void finalize_condemned(rh_heap *heap)
 {
     for_each_trial(heap, false, restore_object);
+    keep_condemned(heap);
+    set_phase(heap, RH_PHASE_IDLE);
+    for_each_trial(heap, false, hold);
+    for_each_trial(heap, false, run_finalizer);
+    set_phase(heap, RH_PHASE_MARKING);
+    for_each_trial(heap, false, let_go);
+    for_each_trial(heap, false, subtract_within);
+    set_phase(heap, RH_PHASE_RESTORING);
+    rescue_held(heap);
+    visit_queued(heap, rescue_edge_within);
+    for_each_trial(heap, true, survive);
 }
 
-static void set_phase(rh_heap *heap, enum rh_phase phase)
+/* ---- burying ----------------------------------------------------------------------------------------- */
+
+/* Counts that the trial gives to its own were taken off by subtract. */
+static void release_edge(void *context, void **field)
 {
-    RH__ORDER();
-    heap->phase = phase;
-    RH__ORDER();
+    rh_heap *heap = context;
+    rh_object *child = *field;
+    if (!child)
+        return;
+    if (!(child->rh_flags & RH_FLAG_ACYCLIC)) {
+        if (heap->trial_is_whole && is_member(heap, child))
+            return;
+        uint32_t slot;
+        const rh__slab *slab = find_slot(child, &slot);
+        if (rh__bit(slab->trial, slot)) /* dead already, perhaps */
+            return;
+    }
+    rh_release(child);
 }
 
-/* ---- what is done with the result ------------------------------------------------------------------ */
+static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t condemned)
+{
+    for (uint64_t bits = condemned; bits;) {
+        rh_object *object = rh__slot_object(slab, word * 64 + rh__take_bit(&bits));
+        rh__visit_slots(heap, object, release_edge);
+        if (RH__UNLIKELY(object->rh_flags & RH__FLAG_INVOLVED) && rh__type_of(object)->dispose)
+            rh__type_of(object)->dispose(object);
+        rh__history(heap, RH_EVENT_FREE, object, RH_DEATH_COLLECT);
+        rh__tombstone_write(object, RH_DEATH_COLLECT);
+        rh__payload_poison(slab, object);
+    }
+    RH__ORDER();
+    uint64_t count = (uint64_t)__builtin_popcountll(condemned);
+    heap->freed += count;
+    heap->collect_freed += count;
+    heap->candidates -= (uint64_t)__builtin_popcountll(slab->candidate[word] & condemned);
+    heap->fresh -= (uint64_t)__builtin_popcountll(slab->fresh[word] & condemned);
+    slab->candidate[word] &= ~condemned;
+    slab->fresh[word] &= ~condemned;
+    slab->live[word] &= ~condemned;
+}
 
-/* Proved live: armed again, and no candidate any more. */
-static void forget_survivors(rh_heap *heap)
+/* Frees the condemned. What only they held dies behind them, by the queue of the release cascade. Slabs
+ * are not given back before all marks are off. */
+static void bury(rh_heap *heap)
+{
+    set_phase(heap, RH_PHASE_FREEING);
+    heap->draining = true;
+    heap->death = RH_DEATH_COLLECT;
+    for (rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
+        for (uint32_t word = 0; word < slab->words; word++) {
+            uint64_t condemned = slab->trial[word] & ~slab->rescued[word];
+            if (condemned)
+                bury_word(heap, slab, word, condemned);
+        }
+    while (heap->trial_slabs) {
+        rh__slab *slab = heap->trial_slabs;
+        heap->trial_slabs = slab->trial_next;
+        slab->in_trial = false;
+        uint64_t condemned = 0;
+        for (uint32_t word = 0; word < slab->words; word++) {
+            condemned |= slab->trial[word] & ~slab->rescued[word];
+            slab->trial[word] = slab->rescued[word] = 0;
+        }
+        if (condemned)
+            rh__slab_freed(heap, slab);
+    }
+    set_phase(heap, RH_PHASE_IDLE);
+    rh__drain(heap);
+    heap->death = RH_DEATH_RELEASE;
+    heap->draining = false;
+}
+
+/* ---- a collection --------------------------------------------------------------------------------- */
+
+/* A full collection proved them live: armed again, and no candidates any more. */
+static void forget_candidates(rh_heap *heap)
 {
     for (rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
         for (uint32_t word = 0; word < slab->words; word++) {
@@ -253,174 +497,54 @@ static void forget_survivors(rh_heap *heap)
         }
 }
 
-static void hold(rh_heap *heap, rh_object *object)
+static uint64_t trial_size(const rh_heap *heap)
 {
-    rh_retain(object);
-    if (object->rh_flags & RH_FLAG_HAS_WEAK)
-        rh__weak_clear(heap, object);
+    uint64_t size = 0;
+    for (const rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
+        for (uint32_t word = 0; word < slab->words; word++)
+            size += (uint64_t)__builtin_popcountll(slab->trial[word]);
+    return size;
 }
 
-static void let_go(rh_heap *heap, rh_object *object)
-{
-    (void)heap;
-    if (!rh__is_special(object))
-        object->rh_count -= 2;
-}
-
-static void take_again(rh_heap *heap, rh_object *object)
-{
-    (void)heap;
-    if (!rh__is_special(object))
-        object->rh_count += 2;
-}
-
-static void survive(rh_heap *heap, rh_object *object)
-{
-    if (!rh__is_special(object)) {
-        /* What holds it may be garbage that the finalizers made: it stays a candidate. */
-        rh__candidate_add(heap, object);
-        object->rh_count = (object->rh_count - 2) & ~RH__WORD_ARMED;
-    }
-    rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
-}
-
-/* The finalizers ran: what is reachable now, from outside the condemned set, lives on. */
-static void try_again(rh_heap *heap)
-{
-    set_phase(heap, RH_PHASE_MARKING);
-    for_each_trial(heap, false, let_go);
-    for_each_trial(heap, false, subtract_within);
-    set_phase(heap, RH_PHASE_RESTORING);
-    rescue_reachable(heap);
-    restore_condemned(heap);
-    for_each_trial(heap, false, take_again);
-    for_each_trial(heap, true, take_again);
-    set_phase(heap, RH_PHASE_IDLE);
-    for_each_trial(heap, true, survive);
-    keep_condemned(heap);
-}
-
-static void run_finalizer(rh_heap *heap, rh_object *object)
-{
-    rh__finalize(heap, object);
-}
-
-/* Dying from now on, with its own count: the others' references and the hold. */
-static void condemn(rh_heap *heap, rh_object *object)
-{
-    if (object->rh_flags & RH_FLAG_HAS_WEAK)
-        rh__weak_clear(heap, object);
-    rh__header_write(object, RH__WORD_DYING | (object->rh_count & ~RH__WORD_ARMED), object->rh_type_index,
-                     object->rh_flags | RH_FLAG_DYING | RH_DEATH_COLLECT << RH_FLAG_DEATH_SHIFT);
-}
-
-static void release_children(rh_heap *heap, rh_object *object)
-{
-    rh__visit_slots(heap, object, rh__release_slot);
-}
-
-/* The last object of a slab may take the slab with it. */
-static void bury_slab(rh_heap *heap, rh__slab *slab)
-{
-    uint64_t left = 0;
-    for (uint32_t word = 0; word < slab->words; word++)
-        left += (uint64_t)__builtin_popcountll(slab->trial[word]);
-    for (uint32_t word = 0; left; word++) {
-        uint64_t bits = slab->trial[word];
-        slab->trial[word] = 0;
-        for (; bits; left--) {
-            rh_object *object = rh__slot_object(slab, word * 64 + rh__take_bit(&bits));
-            void (*dispose)(void *) = rh__type_of(object)->dispose;
-            if (dispose)
-                dispose(object);
-            rh__object_free(heap, object);
-        }
-    }
-}
-
-/* Frees the trial set. What only it held dies behind it, by the queue of the release cascade. */
-static void free_garbage(rh_heap *heap)
+static void release_held(rh_heap *heap)
 {
     heap->draining = true;
-    for_each_trial(heap, false, condemn);
-    heap->death = RH_DEATH_COLLECT;
-    for_each_trial(heap, false, release_children);
-    while (heap->trial_slabs) {
-        rh__slab *slab = heap->trial_slabs;
-        heap->trial_slabs = slab->trial_next;
-        slab->in_trial = false;
-        bury_slab(heap, slab);
-    }
+    rh__cursor cursor = { 0 };
+    for (rh_object *object; (object = rh__next_object(heap, &cursor));)
+        stop_holding(heap, object);
     rh__drain(heap);
-    heap->death = RH_DEATH_RELEASE;
     heap->draining = false;
 }
 
-/* pre: not busy. */
-static size_t collect(rh_heap *heap, bool every_object)
+uint64_t rh__collect(rh_heap *heap, rh_gc_generation generation, uint64_t *visited)
 {
     uint64_t freed_before = heap->collect_freed;
-    heap->collecting = true;
-    seed(heap, every_object);
-    uint64_t visited = 0;
-    if (heap->trial_slabs) {
-        set_phase(heap, RH_PHASE_MARKING);
-        subtract_internal(heap);
-        set_phase(heap, RH_PHASE_RESTORING);
-        rescue_reachable(heap);
-        restore_condemned(heap);
-        set_phase(heap, RH_PHASE_IDLE);
-        visited = heap->visited;
-        forget_survivors(heap);
-        keep_condemned(heap);
-        for_each_trial(heap, false, hold);
-        uint64_t finalized = heap->finalized;
-        for_each_trial(heap, false, run_finalizer);
-        if (heap->finalized != finalized)
-            try_again(heap);
-        free_garbage(heap);
-    }
-    uint64_t freed = heap->collect_freed - freed_before;
-    heap->collections++;
-    heap->reclaimed += freed;
-    if (freed * 8 >= visited)
-        heap->gc_share = SHARE_MIN;
-    else if (heap->gc_share < SHARE_MAX)
-        heap->gc_share *= 2;
-    rh__gc_set_trigger(heap);
-    heap->collecting = false;
-    return freed;
-}
-
-size_t rh_gc_collect(rh_heap *heap)
-{
-    rh__check_owner(heap);
-    if (rh__is_busy(heap))
-        return 0;
-    size_t freed = collect(heap, true);
-    RH__VALIDATE(heap);
-    return freed;
-}
-
-void rh__gc_automatic(rh_heap *heap)
-{
-    if (!rh__is_busy(heap))
-        collect(heap, false);
-}
-
-void rh_gc_enable(rh_heap *heap)
-{
-    heap->gc_enabled = true;
-    rh__gc_set_trigger(heap);
-}
-
-void rh_gc_disable(rh_heap *heap)
-{
-    heap->gc_enabled = false;
-    rh__gc_set_trigger(heap);
-}
-
-bool rh_gc_is_enabled(const rh_heap *heap)
-{
-    return heap->gc_enabled;
+    heap->trial_serial = generation == RH_GC_FULL ? heap->frozen_serial : heap->young_serial;
+    if (heap->trial_serial < heap->frozen_serial)
+        heap->trial_serial = heap->frozen_serial;
+    /* What is born or registered from now on is the next collection's. */
+    heap->young_serial = heap->serial_next;
+    set_phase(heap, RH_PHASE_MARKING);
+    if (generation == RH_GC_FULL)
+        subtract_all(heap);
+    else
+        subtract_fresh(heap);
+    *visited = trial_size(heap);
+    set_phase(heap, RH_PHASE_RESTORING);
+    bool is_involved = rescue_held(heap);
+    visit_queued(heap, rescue_edge);
+    if (generation == RH_GC_FULL)
+        forget_candidates(heap);
+    if (heap->uncollectable)
+        for_each_trial(heap, true, forget_uncollectable);
+    bool has_kept = is_involved && heap->old_rule;
+    if (has_kept)
+        keep_finalizable(heap);
+    heap->trial_is_whole = !is_involved;
+    if (is_involved)
+        finalize_condemned(heap);
+    bury(heap);
+    if (has_kept)
+        release_held(heap);
+    return heap->collect_freed - freed_before;
 }

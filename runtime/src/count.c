@@ -50,7 +50,7 @@ void rh__retain_slow(void *address)
         rh__misuse("count overflow: retain of", object);
 }
 
-static void release_special(rh_object *object)
+void rh__release_special(rh_object *object)
 {
     uint32_t flags = object->rh_flags;
     if (flags & RH_FLAG_DYING) {
@@ -67,31 +67,28 @@ void rh__candidate_add(rh_heap *heap, rh_object *object)
 {
     rh__slab *slab = rh__slab_of(object);
     uint32_t slot = rh__slot_of(slab, object);
-    rh__chunk *chunk = rh__chunk_of(object);
-    /* Also for one that is a candidate already: the running collection has taken the summary. */
-    chunk->candidate_slabs |= (uint64_t)1 << (slab - chunk->slabs);
     if (rh__bit(slab->candidate, slot))
         return;
     rh__bit_set(slab->candidate, slot);
     heap->candidates++;
+    if (object->rh_serial < heap->young_serial)
+        return;
+    rh__bit_set(slab->fresh, slot);
+    rh__chunk *chunk = rh__chunk_of(object);
+    chunk->fresh_slabs |= (uint64_t)1 << (slab - chunk->slabs);
+    heap->fresh++;
+    if (RH__UNLIKELY(heap->fresh == heap->thresholds.young))
+        rh__set_limit(heap);
 }
 
-void rh__release_slow(void *address)
+void rh__candidate_drop(rh_heap *heap, rh_object *object)
 {
-    rh_object *object = address;
-    uint32_t word = object->rh_count;
-    if ((int32_t)word < 0) {
-        release_special(object);
-        return;
-    }
-    rh_heap *heap = rh__heap_of(object);
-    if (word < 2) {
-        rh__object_dies(heap, object);
-    } else {
-        rh__candidate_add(heap, object);
-        object->rh_count = (word - 2) & ~RH__WORD_ARMED;
-    }
-    RH__VALIDATE(heap);
+    rh__slab *slab = rh__slab_of(object);
+    uint32_t slot = rh__slot_of(slab, object);
+    heap->candidates -= rh__bit(slab->candidate, slot);
+    heap->fresh -= rh__bit(slab->fresh, slot);
+    rh__bit_clear(slab->candidate, slot);
+    rh__bit_clear(slab->fresh, slot);
 }
 
 size_t rh_refcount(const void *address)
@@ -130,12 +127,7 @@ void rh_make_immortal(void *address)
         return;
     }
     rh_heap *heap = rh__heap_of(object);
-    rh__slab *slab = rh__slab_of(object);
-    uint32_t slot = rh__slot_of(slab, object);
     rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index, object->rh_flags | RH_FLAG_IMMORTAL);
-    if (rh__bit(slab->candidate, slot)) {
-        rh__bit_clear(slab->candidate, slot);
-        heap->candidates--;
-    }
-    RH__VALIDATE(heap);
+    rh__candidate_drop(heap, object);
+    RH__VALIDATE(heap, "rh_make_immortal");
 }

@@ -2,13 +2,15 @@
  *
  * Invariant: an object whose count reached zero is dying at once (weak references to it read NULL,
  * one count belongs to the runtime) and is queued; the outermost release works the queue until it is
- * empty. The queue is a bit per slot plus one register for the common chain, so queueing cannot fail.
+ * empty. The queue is a bit per slot, so queueing cannot fail.
  * An object is queued only after its last owner let go of it: parents die before children.
  */
 #include "internal.h"
 
 /* ---- the work queue, shared with the collector --------------------------------------------------- */
 
+/* In a cascade the slab that was last added comes first, and of a slab the lowest address: a structure
+ * that was built depth first dies in the order of its addresses. */
 void rh__work_push(rh_heap *heap, rh_object *object)
 {
     rh__slab *slab = rh__slab_of(object);
@@ -36,6 +38,11 @@ rh_object *rh__work_pop(rh_heap *heap)
     return rh__slot_object(slab, slot);
 }
 
+/* What makes a death go the long way. */
+#define LONG_WAY ((uint32_t)(RH__FLAG_INVOLVED | RH_FLAG_HAS_WEAK | RH_FLAG_IMMORTAL))
+
+#define REFERENCES_MAX 64u
+
 /* ---- dying --------------------------------------------------------------------------------------- */
 
 bool rh__finalize(rh_heap *heap, rh_object *object)
@@ -54,7 +61,7 @@ bool rh__finalize(rh_heap *heap, rh_object *object)
     return true;
 }
 
-void rh__release_slot(rh_heap *heap, void **slot)
+void rh__release_slot(void *heap, void **slot)
 {
     (void)heap;
     void *child = *slot;
@@ -81,6 +88,7 @@ static void resurrect(rh_heap *heap, rh_object *object)
     rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
 }
 
+/* The long way of a queued object: finalizer, weak references, vectors, dispose. */
 static void finish_death(rh_heap *heap, rh_object *object)
 {
     const rh__type_entry *type = rh__type_of(object);
@@ -92,37 +100,263 @@ static void finish_death(rh_heap *heap, rh_object *object)
     }
     if (RH__UNLIKELY(object->rh_flags & RH_FLAG_HAS_WEAK)) /* made by the finalizer */
         rh__weak_clear(heap, object);
-    heap->death = (uint8_t)rh__death_of(object);
+    heap->uncollectable -= (object->rh_flags & RH_FLAG_UNCOLLECTABLE) != 0;
+    enum rh_death death = rh__death_of(object);
+    heap->death = (uint8_t)death;
     rh__visit_slots(heap, object, rh__release_slot);
     if (type->dispose)
         type->dispose(object);
-    rh__object_free(heap, object);
+    rh__object_free(heap, object, death);
+}
+
+static inline bool is_candidate(const rh_object *object)
+{
+    return !(object->rh_count & RH__WORD_ARMED) && !(object->rh_flags & RH_FLAG_ACYCLIC);
+}
+
+/* From the last count to dying: no candidate any more, weak references read NULL. */
+static inline __attribute__((always_inline)) void begin_death(rh_heap *heap, rh_object *object, enum rh_death death)
+{
+    if (is_candidate(object))
+        rh__candidate_drop(heap, object);
+    if (RH__UNLIKELY(object->rh_flags & RH_FLAG_HAS_WEAK))
+        rh__weak_clear(heap, object);
+    uint32_t info = rh__header_info(object) | (RH_FLAG_DYING | (uint32_t)death << RH_FLAG_DEATH_SHIFT) << 16;
+    __atomic_store_n((uint64_t *)(void *)object, (uint64_t)info << 32 | RH__WORD_DYING, __ATOMIC_RELAXED);
+}
+
+static inline void release_to_candidate(rh_heap *heap, rh_object *object)
+{
+    rh__candidate_add(heap, object);
+    object->rh_count = (object->rh_count - 2) & ~RH__WORD_ARMED;
+}
+
+/* A cascade at work, off the heap: what it still has to release, and the slots it has not given back.
+ * Both are empty whenever code of the program runs: finalizers and dispose wait in the heap's queue. */
+typedef struct cascade {
+    uint32_t count;
+    enum rh_death death;
+    /* Slots of one word that only have to be given back: `freed` of them. */
+    rh__slab *slab;
+    uint32_t word;
+    uint32_t freed;
+    uint64_t bits;
+    rh_object *references[REFERENCES_MAX]; /* owned, not released yet; the last one comes next */
+} cascade;
+
+static void give_back(rh_heap *heap, cascade *self)
+{
+    if (!self->freed)
+        return;
+    rh__slab *slab = self->slab;
+    uint64_t left = slab->live[self->word] & ~self->bits;
+    slab->live[self->word] = left;
+    heap->freed += self->freed;
+    if (self->death == RH_DEATH_COLLECT)
+        heap->collect_freed += self->freed;
+    self->freed = 0;
+    self->bits = 0;
+    if (rh__needs_state(slab, self->word, left))
+        rh__slab_freed(heap, slab);
+}
+
+static inline __attribute__((always_inline)) void give_back_later(rh_heap *heap, cascade *self, rh_object *object)
+{
+    rh__slab *slab = rh__slab_of(object);
+    uint32_t slot = rh__slot_of(slab, object), word = slot >> 6;
+    rh__payload_poison(slab, object);
+    if (slab != self->slab || word != self->word) {
+        give_back(heap, self);
+        self->slab = slab;
+        self->word = word;
+    }
+    self->bits |= (uint64_t)1 << (slot & 63);
+    self->freed++;
+}
+
+/* Releases a reference; what dies by it and takes the long way, or has no room in `self`, is queued.
+ * Returns the object if it dies the short way. */
+static inline __attribute__((always_inline)) bool release_reference(rh_heap *heap, cascade *self, rh_object *object,
+                                                                    bool has_room)
+{
+    uint32_t word = object->rh_count, less = word - 2;
+    if (!(less & 0x80000001u)) {
+        object->rh_count = less;
+    } else if (RH__LIKELY(word < 2)) {
+        if (has_room && !(object->rh_flags & LONG_WAY) && !heap->is_observed)
+            return true;
+        begin_death(heap, object, self->death);
+        rh__work_push(heap, object);
+    } else if ((int32_t)word < 0) {
+        rh__release_special(object);
+    } else {
+        release_to_candidate(heap, object);
+    }
+    return false;
+}
+
+/* The short way of death: the tombstone comes first. With it the slots of the object are no references
+ * any more, so what they held can be released later, in any order, without clearing them one by one.
+ * Returns the reference of the lowest slot: the order is that of a structure built depth first. */
+static inline __attribute__((always_inline)) rh_object *bury(rh_heap *heap, cascade *self, rh_object *object,
+                                                             uint32_t info, uint64_t slots)
+{
+    rh__tombstone_write_info(object, info, self->death);
+    RH__ORDER();
+    rh_object *next = NULL;
+    while (slots) {
+        uint32_t slot = 63 - (uint32_t)__builtin_clzll(slots);
+        slots ^= (uint64_t)1 << slot;
+        rh_object *child = ((rh_object **)(void *)object)[slot];
+        if (!child)
+            continue;
+        if (next) {
+            if (RH__LIKELY(self->count < REFERENCES_MAX))
+                self->references[self->count++] = next;
+            else
+                release_reference(heap, self, next, false);
+        }
+        next = child;
+    }
+    give_back_later(heap, self, object);
+    return next;
+}
+
+/* Releases `object` and all that follows from it. */
+static void release_all(rh_heap *heap, cascade *self, rh_object *object)
+{
+    for (;;) {
+        if (!object) {
+            if (!self->count)
+                return;
+            object = self->references[--self->count];
+        }
+        if (!release_reference(heap, self, object, true)) {
+            object = NULL;
+            continue;
+        }
+        if (is_candidate(object))
+            rh__candidate_drop(heap, object);
+        uint32_t info = rh__header_info(object);
+        object = bury(heap, self, object, info, rh__type_slots[(uint16_t)info]);
+    }
+}
+
+/* Works the heap's queue until it is empty. */
+static void work_queue(rh_heap *heap, cascade *self)
+{
+    rh_object *object;
+    while ((object = rh__work_pop(heap))) {
+        uint32_t info = rh__header_info(object);
+        self->death = rh__death_of(object);
+        /* A finalizer, of another object, may have given it a new count or a weak reference. */
+        if ((info & (LONG_WAY << 16)) || heap->is_observed || object->rh_count != RH__WORD_DYING)
+            finish_death(heap, object);
+        else
+            release_all(heap, self, bury(heap, self, object, info, rh__type_slots[(uint16_t)info]));
+        give_back(heap, self);
+    }
+}
+
+static void begin_cascade(rh_heap *heap, cascade *self)
+{
+    self->count = self->freed = 0;
+    self->bits = 0;
+    self->slab = NULL;
+    self->death = (enum rh_death)heap->death;
+}
+
+/* The outermost release works off what it sets in motion. */
+static void run_cascade(rh_heap *heap, cascade *self, rh_object *object)
+{
+    heap->draining = true;
+    release_all(heap, self, object);
+    give_back(heap, self);
+    work_queue(heap, self);
+    heap->draining = false;
+    heap->death = RH_DEATH_RELEASE;
 }
 
 void rh__drain(rh_heap *heap)
 {
-    rh_object *object;
-    while ((object = heap->work_next) != NULL || (object = rh__work_pop(heap)) != NULL) {
-        if (object == heap->work_next)
-            heap->work_next = NULL;
-        finish_death(heap, object);
-    }
+    cascade self;
+    begin_cascade(heap, &self);
+    work_queue(heap, &self);
 }
 
-void rh__object_dies(rh_heap *heap, rh_object *object)
+/* The object has its tombstone, and the children in `slots` are left to release. */
+static __attribute__((noinline)) void bury_and_run(rh_heap *heap, rh_object *object, uint64_t slots)
 {
-    if (RH__UNLIKELY(object->rh_flags & RH_FLAG_HAS_WEAK))
-        rh__weak_clear(heap, object);
-    rh__header_write(object, RH__WORD_DYING, object->rh_type_index,
-                     object->rh_flags | RH_FLAG_DYING | (uint32_t)heap->death << RH_FLAG_DEATH_SHIFT);
-    if (!heap->work_next)
-        heap->work_next = object;
-    else
-        rh__work_push(heap, object);
-    if (heap->draining)
+    cascade self;
+    begin_cascade(heap, &self);
+    while (slots) {
+        uint32_t slot = 63 - (uint32_t)__builtin_clzll(slots);
+        slots ^= (uint64_t)1 << slot;
+        rh_object *child = ((rh_object **)(void *)object)[slot];
+        if (child)
+            self.references[self.count++] = child; /* no more than 64 */
+    }
+    give_back_later(heap, &self, object);
+    run_cascade(heap, &self, NULL);
+    RH__VALIDATE(heap, "rh_release");
+}
+
+/* The last count goes, and it takes more than a tombstone. */
+static __attribute__((noinline)) void die_long_way(rh_heap *heap, rh_object *object)
+{
+    if (!heap->draining) {
+        cascade self;
+        begin_cascade(heap, &self);
+        run_cascade(heap, &self, object);
         return;
-    heap->draining = true;
-    rh__drain(heap);
-    heap->draining = false;
-    heap->death = RH_DEATH_RELEASE;
+    }
+    begin_death(heap, object, (enum rh_death)heap->death);
+    rh__work_push(heap, object);
+}
+
+static __attribute__((noinline)) void release_long_way(rh_object *object)
+{
+    rh_heap *heap = rh__heap_of(object);
+    if ((int32_t)object->rh_count < 0)
+        rh__release_special(object);
+    else if (object->rh_count >= 2)
+        release_to_candidate(heap, object);
+    else
+        die_long_way(heap, object);
+    RH__VALIDATE(heap, "rh_release");
+}
+
+/* Written so that the common death (no child dies with it) calls nothing and saves no registers. */
+void rh__release_slow(void *address)
+{
+    rh_object *object = address;
+    rh_heap *heap = rh__heap_of(object);
+    uint32_t word = object->rh_count, info = rh__header_info(object), flags = info >> 16;
+    /* An acyclic object with word 0, or an armed one with word 1; else it may be a candidate. */
+    if (RH__LIKELY(word == !(flags & RH_FLAG_ACYCLIC) && !(flags & LONG_WAY) &&
+                   !(heap->is_observed | heap->draining))) {
+        uint64_t slots = rh__type_slots[(uint16_t)info];
+        rh__tombstone_write_info(object, info, RH_DEATH_RELEASE);
+        RH__ORDER();
+        while (slots) {
+            rh_object *child = ((rh_object **)(void *)object)[__builtin_ctzll(slots)];
+            if (child) {
+                uint32_t less = child->rh_count - 2;
+                if (RH__UNLIKELY(less & 0x80000001u)) {
+                    bury_and_run(heap, object, slots);
+                    return;
+                }
+                child->rh_count = less;
+            }
+            slots &= slots - 1;
+        }
+        rh__slab *slab = rh__slab_of(object);
+        rh__payload_poison(slab, object);
+        RH__ORDER();
+        heap->freed++;
+        rh__slot_free(heap, slab, object);
+        RH__VALIDATE(heap, "rh_release");
+        return;
+    }
+    release_long_way(object);
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 
 #define SERIAL_BLOCK 1024u
+#define YOUNG_DEFAULT 10000u /* as rh_gc_thresholds says */
+#define FULL_PERCENT_DEFAULT 25u
 #define HEAP_ZERO_SERIALS ((uint64_t)1 << 48)
 
 static rh__destroyed destroyed[RH__DESTROYED_CAPACITY];
@@ -52,6 +54,7 @@ bool rh__refill_serials(rh_heap *heap)
         return false; /* 2^64 - 2^48 shared objects exist */
     heap->serial_next = __atomic_fetch_add(&next_serial, SERIAL_BLOCK, __ATOMIC_RELAXED);
     heap->serial_end = heap->serial_next + SERIAL_BLOCK;
+    heap->serials_taken += SERIAL_BLOCK;
     if (!heap->serial_first)
         heap->serial_first = heap->serial_next;
     return true;
@@ -103,12 +106,16 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
     heap->weak_table.kind = RH_MAPPING_WEAK;
     heap->death = RH_DEATH_RELEASE;
     heap->owner = pthread_self();
+#ifndef REFHEAP_NO_COLLECTOR
     heap->gc_enabled = !options->gc_disabled;
-    heap->gc_share = 1;
-    rh__gc_set_trigger(heap);
+#endif
+    heap->no_cache.cached = RH__CACHED_MAX;
+    heap->old_rule = options->finalizer_cycles_stay;
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ YOUNG_DEFAULT, FULL_PERCENT_DEFAULT });
     if (is_zero) {
         heap->serial_first = heap->serial_next = HEAP_ZERO_SERIALS;
         heap->serial_end = UINT64_MAX;
+        heap->serials_taken = heap->serial_end - heap->serial_next;
     }
     if (options->history_events && !rh__history_start(heap, options->history_events)) {
         rh__unmap(mapping);
@@ -145,36 +152,25 @@ void rh__check_owner(const rh_heap *heap)
 
 /* ---- destroying a heap --------------------------------------------------------------------------- */
 
-static void for_each_live(rh_heap *heap, void (*visit)(rh_heap *heap, rh_object *object))
+/* Held all together, so that no finalizer's release can free what another one still sees. */
+static void finalize_all(rh_heap *heap)
 {
-    for (rh__chunk *chunk = heap->chunks; chunk; chunk = chunk->next)
-        for (uint32_t i = 0; i < RH__CHUNK_SLABS; i++) {
-            rh__slab *slab = &chunk->slabs[i];
-            for (uint32_t word = 0; slab->slot_size && slab->used && word < slab->words; word++) {
-                uint64_t bits = slab->live[word] & rh__word_mask(slab, word);
-                while (bits)
-                    visit(heap, rh__slot_object(slab, word * 64 + rh__take_bit(&bits)));
-            }
-        }
+    rh__cursor cursor = { 0 };
+    for (rh_object *object; (object = rh__next_object(heap, &cursor));)
+        rh_retain(object);
+    cursor = (rh__cursor){ 0 };
+    for (rh_object *object; (object = rh__next_object(heap, &cursor));)
+        rh__finalize(heap, object);
 }
 
-static void hold(rh_heap *heap, rh_object *object)
+static void dispose_all(rh_heap *heap)
 {
-    (void)heap;
-    rh_retain(object);
-}
-
-static void finalize(rh_heap *heap, rh_object *object)
-{
-    rh__finalize(heap, object);
-}
-
-static void dispose(rh_heap *heap, rh_object *object)
-{
-    (void)heap;
-    void (*type_dispose)(void *) = rh__type_of(object)->dispose;
-    if (type_dispose)
-        type_dispose(object);
+    rh__cursor cursor = { 0 };
+    for (rh_object *object; (object = rh__next_object(heap, &cursor));) {
+        void (*dispose)(void *) = rh__type_of(object)->dispose;
+        if (dispose)
+            dispose(object);
+    }
 }
 
 static void unmap_heap(rh_heap *heap)
@@ -198,14 +194,13 @@ void rh_heap_destroy(rh_heap *heap)
         abort();
     }
     heap->destroying = true;
-    uint64_t objects = heap->objects;
+    rh__set_limit(heap);
+    uint64_t objects = rh__object_count(heap);
     rh__weak_clear_all(heap);
-    /* Held all together, so that no finalizer's release can free what another one still sees. */
-    for_each_live(heap, hold);
-    for_each_live(heap, finalize);
+    finalize_all(heap);
     heap->phase = RH_PHASE_DESTROYING;
     RH__ORDER();
-    for_each_live(heap, dispose);
+    dispose_all(heap);
     unlink_heap(heap, objects);
     unmap_heap(heap);
 }

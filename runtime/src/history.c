@@ -28,6 +28,7 @@ bool rh__history_start(rh_heap *heap, size_t events)
         return false;
     heap->history = (rh__event *)(void *)((char *)mapping + RH__MAPPING_DATA);
     heap->history_capacity = capacity;
+    heap->is_observed = true;
     return true;
 }
 

@@ -57,6 +57,10 @@
 
 #define RH__FLAGS_SPECIAL ((uint16_t)(RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED))
 
+/* Flags of no interest to readers. */
+#define RH__FLAG_HELD (1u << 7)      /* the collector holds one count of the object */
+#define RH__FLAG_INVOLVED (1u << 11) /* of birth: death is more than releasing what rh__type_slots says */
+
 /* ---- memory -------------------------------------------------------------------------------------- */
 
 #define RH__CHUNK_SIZE ((size_t)4 << 20)
@@ -68,8 +72,10 @@
 #define RH__SLOT_MAX 8192u /* larger objects have a chunk of their own */
 #define RH__SLOTS_MAX 2048u
 #define RH__BITMAP_WORDS (RH__SLOTS_MAX / 64)
-#define RH__CLASSES 31u
-#define RH__CLASS_LARGE RH__CLASSES
+#define RH__CLASS_NONE 0u /* of a type that is not registered: nothing is ever available */
+#define RH__CLASS_FIRST 1u
+#define RH__CLASS_LARGE 32u /* from here on no slabs */
+#define RH__CLASSES 33u
 
 /* Begins every mapping of the runtime, so that all of its memory can be listed from outside. */
 typedef struct rh__mapping {
@@ -83,36 +89,38 @@ typedef struct rh__mapping {
 
 #define RH__MAPPING_DATA 64u /* where the contents of a mapping with a table or ring begin */
 
+/* Ordered: a free in a slab of one of the first two states has little to do (rh__slot_free). */
 enum rh__slab_state {
-    RH__SLAB_FREE = 0, /* in its chunk's free set; slots of earlier use keep their tombstones */
-    RH__SLAB_CURRENT,  /* the class allocates from it */
-    RH__SLAB_PARTIAL,  /* 0 < used < capacity, on the class's partial list */
-    RH__SLAB_FULL,     /* used == capacity, on no list */
-    RH__SLAB_EMPTY,    /* the one empty slab the class keeps */
-    RH__SLAB_LARGE     /* the single slab of a large object's chunk */
+    RH__SLAB_CURRENT = 0, /* the class allocates from it */
+    RH__SLAB_PARTIAL,     /* some slots free, on the class's partial list */
+    RH__SLAB_FULL,        /* no slot free, on no list */
+    RH__SLAB_EMPTY,       /* no slot in use: the one empty slab the class keeps */
+    RH__SLAB_FREE,        /* in its chunk's free set; slots of earlier use keep their tombstones */
+    RH__SLAB_LARGE        /* the single slab of a large object's chunk */
 };
 
 /* A slab descriptor. Its bitmaps say everything about a slot: no link lies inside a slot.
- *   live       the slot holds an object; bits from capacity on are 1, so that no search finds them
- *   candidate  registered candidate root (subset of live)
+ *   live       the slot is taken: by an object, by the allocator (the rest of the word it allocates from)
+ *              or by the quarantine; the slot's header says which. Bits from capacity on are 1, so that
+ *              no search finds them
+ *   candidate  registered candidate root (of an object in use)
+ *   fresh      of those, born after the last collection
  *   work       queued for the running cascade or pass
  *   trial      in the running collection
- *   rescued    of those, reachable from outside
- * Invariant: no slot is free in the words of `live` below `cursor`. */
+ *   rescued    of those, reachable from outside */
 typedef struct rh__slab {
     char *base;
-    uint64_t slot_size; /* 0: never used; written last when the slab changes its class */
-    uint32_t capacity;
-    uint32_t used;
-    uint32_t cursor;     /* word of `live` where the search for a free slot starts */
-    uint32_t words;      /* words of the bitmaps that cover capacity */
+    uint64_t slot_size;  /* 0: never used; written last when the slab changes its class */
     uint32_t reciprocal; /* ceil(2^32 / slot_size); 0 for capacity 1 */
+    uint32_t state;
+    uint32_t capacity;
+    uint32_t words; /* words of the bitmaps that cover capacity */
     uint32_t size_class;
     uint32_t touched_words; /* slots in words from here on were never used */
-    uint32_t state;
-    struct rh__slab *next; /* on the partial list */
+    struct rh__alloc *alloc; /* where its slots are cached; for a large object heap->no_cache */
+    struct rh__slab *next;   /* on the partial list */
     struct rh__slab *prev;
-    struct rh__slab *work_next; /* valid while work_summary is not 0 */
+    struct rh__slab *work_next;  /* valid while work_summary is not 0 */
     struct rh__slab *trial_next; /* valid while in_trial */
     uint32_t work_summary;       /* bit w: work[w] is not 0 */
     uint32_t in_trial;
@@ -120,10 +128,10 @@ typedef struct rh__slab {
     uint64_t reserved[60];
     uint64_t live[RH__BITMAP_WORDS];
     uint64_t candidate[RH__BITMAP_WORDS];
+    uint64_t fresh[RH__BITMAP_WORDS];
     uint64_t work[RH__BITMAP_WORDS];
     uint64_t trial[RH__BITMAP_WORDS];
     uint64_t rescued[RH__BITMAP_WORDS];
-    uint64_t spare[RH__BITMAP_WORDS];
 } rh__slab;
 
 /* 33 cache lines: a power of two would put the same bitmap of all slabs in the same cache sets. */
@@ -132,10 +140,10 @@ _Static_assert(sizeof(rh__slab) == 2112, "slab descriptors have a fixed stride")
 typedef struct rh__chunk {
     rh__mapping mapping;
     uint64_t free_slabs;      /* bit i: slab i is RH__SLAB_FREE; 0 in a large object's chunk */
-    uint64_t candidate_slabs; /* bit i: slab i may have candidates */
+    uint64_t fresh_slabs;     /* bit i: slab i may have fresh candidates */
     struct rh__chunk *next;   /* all chunks of the heap */
     struct rh__chunk *prev;
-    struct rh__chunk *open_next; /* chunks with a free slab; freed large chunks */
+    struct rh__chunk *open_next; /* chunks with a free slab; empty chunks; freed large chunks */
     struct rh__chunk *open_prev;
     char reserved[RH__SLAB_TABLE - 88];
     rh__slab slabs[RH__CHUNK_SLABS];
@@ -190,7 +198,13 @@ typedef struct rh__ref {
     uint32_t element_offset;
 } rh__ref;
 
+/* What births, deaths and collections need comes first. */
 typedef struct rh__type_entry {
+    const rh__ref *refs;  /* all references; those that rh__type_slots cannot say come first */
+    uint32_t more_refs;   /* how many those are */
+    uint32_t ref_count;
+    void (*finalize)(void *object);
+    void (*dispose)(void *object);
     const char *name;
     uint64_t object_size;
     const rh_field *fields;
@@ -198,14 +212,31 @@ typedef struct rh__type_entry {
     uint32_t flags;
     uint32_t element_size;
     uint32_t length_offset;
-    void (*finalize)(void *object);
-    void (*dispose)(void *object);
-    const rh__ref *refs;
-    uint32_t ref_count;
-    uint32_t reserved;
 } rh__type_entry;
 
-/* ---- heaps --------------------------------------------------------------------------------------- */
+/* Where a class allocates: first the slots that were freed last, whose memory is in the processor's
+ * caches; then those of one word of a slab's `live` that were free when it was taken. */
+#define RH__CACHED_MAX 10u
+
+typedef struct rh__alloc {
+    uint32_t cached; /* entries of `cache` */
+    uint32_t slot_size;
+    uint64_t available; /* bits of the word, taken lowest first */
+    char *base;         /* slot 0 of the word */
+    rh__slab *slab;
+    uint32_t word;
+    uint32_t reserved;
+    rh_object *cache[RH__CACHED_MAX]; /* tombstones; their slots count as taken */
+    uint64_t reserved64;
+} rh__alloc;
+_Static_assert(sizeof(rh__alloc) == 128, "indexed by a shift");
+
+#define RH__GC_HOOKS 8u
+
+typedef struct rh__gc_hook {
+    rh_gc_callback *callback; /* NULL: free */
+    void *context;
+} rh__gc_hook;
 
 struct rh_weak {
     rh_object base;
@@ -220,42 +251,60 @@ struct rh_heap {
     char name[32];
     uint32_t phase;
     uint32_t gc_enabled;
-    uint64_t objects;
-    uint64_t candidates;
-    uint64_t gc_trigger; /* more candidates than this: collect on entry to rh_new */
+    /* Birth and death. */
     uint64_t serial_next;
+    uint64_t serial_limit; /* serial_end, or serial_next if the next birth has more to do (rh__set_limit) */
+    uint64_t freed;        /* objects freed, ever */
+    uint32_t is_observed;  /* deaths have more to do: history, quarantine, Valgrind */
+    uint32_t draining;     /* a release cascade is running; beside is_observed, for one comparison */
+    uint8_t collecting;
+    uint8_t destroying;
+    uint8_t death; /* enum rh_death of what dies now */
+    rh__slab *work_slabs;  /* slabs with queued objects */
+    rh__slab *work_last;   /* of them, in a collection */
+    rh__alloc alloc[RH__CLASSES];
+    rh__alloc no_cache; /* always full */
+    /* Collections. */
+    uint64_t candidates;
+    uint64_t fresh;         /* candidates born since the last collection */
+    uint64_t young_serial;  /* the first serial behind the last collection */
+    uint64_t frozen_serial; /* objects before it are left out of every collection */
+    uint64_t trial_serial;  /* in a collection: members are not older */
+    uint64_t trial_is_whole; /* every member that a condemned object holds is in the trial */
+    rh__slab *trial_slabs;
+    rh_gc_thresholds thresholds;
+    uint32_t full_share; /* percent: thresholds.full_percent, adapted */
+    uint32_t old_rule;   /* cycles with finalizers are uncollectable */
+    uint64_t collections;
+    uint64_t reclaimed;
+    uint64_t collect_freed; /* objects freed with reason `collect`, ever */
+    uint64_t finalized;     /* finalizers run, ever */
+    uint64_t uncollectable;
+    rh_gc_stats stats[2];
+    rh__gc_hook hooks[RH__GC_HOOKS];
+    /* Slabs. */
+    rh__slab *partial_first[RH__CLASSES];
+    rh__slab *partial_last[RH__CLASSES];
+    rh__slab *empty[RH__CLASSES];
+    rh__chunk *chunks;
+    rh__chunk *open_chunks;  /* some slabs free, some in use */
+    rh__chunk *empty_chunks; /* without a used slab, kept for reuse */
+    uint64_t empty_chunk_count;
+    rh__chunk *freed_large; /* newest first; kept for their tombstones and for reuse */
+    uint64_t freed_large_count;
+    /* The rest. */
+    rh__table chunk_table; /* chunk address -> 1 */
+    rh__table weak_table;  /* target -> rh_weak */
     uint64_t serial_end;
     uint64_t serial_first;
+    uint64_t serials_taken;
     rh__event *history;
     uint64_t history_capacity;
     uint64_t history_count;
-    rh__slab *current[RH__CLASSES];
-    rh__slab *partial[RH__CLASSES];
-    rh__slab *empty[RH__CLASSES];
-    rh__chunk *chunks;
-    rh__chunk *open_chunks;
-    rh__chunk *spare_chunk;   /* the one chunk without a used slab that is kept */
-    rh__chunk *freed_large;   /* newest first; kept for their tombstones and for reuse */
-    uint64_t freed_large_count;
-    rh__table chunk_table;    /* chunk address -> 1 */
-    rh__table weak_table;     /* target -> rh_weak */
     rh__root *roots;
     uint64_t roots_capacity;
     uint64_t roots_used; /* entries that are not 0, removed ones included */
     uint64_t roots_count;
-    rh__slab *work_slabs;
-    rh_object *work_next; /* a queued object that needs no bit: the common chain */
-    rh__slab *trial_slabs;
-    uint64_t collections;
-    uint64_t reclaimed;
-    uint64_t collect_freed; /* objects freed with reason `collect`, ever */
-    uint64_t visited;       /* objects in the running or last collection */
-    uint64_t finalized;     /* finalizers run, ever */
-    uint32_t gc_share;      /* quarters of the live heap that may become candidates */
-    uint8_t draining;       /* a release cascade is running */
-    uint8_t collecting;
-    uint8_t destroying;
-    uint8_t death; /* enum rh_death of what dies now */
     pthread_t owner;
 };
 
@@ -312,7 +361,11 @@ void rh__options_from_environment(rh_heap_options *options);
 
 /* ---- type.c ----------------------------------------------------------------------------------------- */
 
+#define RH__TYPES_MAX 65536u
+
 extern rh__type_entry *rh__types; /* entry 0 is no type */
+/* By type: bit k says that the word at 8 * k in the object is a reference. */
+extern uint64_t rh__type_slots[RH__TYPES_MAX];
 
 /* Registers the type if it is not; false if that is impossible. */
 bool rh__type_register(rh_type *type);
@@ -334,15 +387,35 @@ static inline rh__type_entry *rh__type_of(const rh_object *object)
 
 /* ---- slab.c ----------------------------------------------------------------------------------------- */
 
-uint32_t rh__size_class(size_t bytes); /* RH__CLASS_LARGE where it has none */
-/* A free slot and its slab; the slot's live bit is not set yet. NULL if memory is short. */
-void *rh__slot_find(rh_heap *heap, uint32_t size_class, rh__slab **slab);
-void *rh__slot_find_large(rh_heap *heap, size_t bytes, rh__slab **slab);
-/* The slot's tombstone is written: gives the slot back. */
-void rh__slot_free(rh_heap *heap, rh__slab *slab, uint32_t slot);
+extern uint8_t rh__class_table[RH__SLOT_MAX / 16 + 1]; /* class by (bytes + 15) / 16 */
+void rh__class_table_fill(void);
+
+static inline uint32_t rh__size_class(size_t bytes)
+{
+    return RH__LIKELY(bytes <= RH__SLOT_MAX) ? rh__class_table[(bytes + 15) / 16] : RH__CLASS_LARGE;
+}
+
+/* Makes slots of the class available in heap->alloc; false if memory is short. */
+bool rh__slots_refill(rh_heap *heap, uint32_t size_class);
+/* A free slot of its own chunk for a large object, or NULL. */
+void *rh__slot_find_large(rh_heap *heap, size_t bytes);
+/* Slots of the slab were given back, which may change its state: the slab may be gone afterwards. */
+void rh__slab_freed(rh_heap *heap, rh__slab *slab);
+/* Gives the chunks without a used slab back to the system, but for `keep` of them. */
+void rh__chunks_trim(rh_heap *heap, uint64_t keep);
 /* The live slot that begins at `address` (any number), or NULL. */
 rh_object *rh__slot_at(const rh_heap *heap, const void *address);
 void rh__chunks_unmap(rh_heap *heap);
+
+/* A walk over the heap's objects, dying ones included. { 0 } is its beginning. The slabs must stay where
+ * they are; objects may come and go. */
+typedef struct rh__cursor {
+    rh__chunk *chunk;
+    uint32_t slab; /* index of the slab in the chunk, + 1 */
+    uint32_t word; /* next word of its bitmap */
+    uint64_t bits; /* what is left of the word before that */
+} rh__cursor;
+rh_object *rh__next_object(rh_heap *heap, rh__cursor *cursor); /* NULL: the end */
 
 static inline rh__chunk *rh__chunk_of(const void *object)
 {
@@ -356,7 +429,8 @@ static inline rh_heap *rh__heap_of(const void *object)
 
 static inline uint32_t rh__slab_index(const void *object)
 {
-    return (uint32_t)((((uintptr_t)object & (RH__CHUNK_SIZE - 1)) - RH__CHUNK_DATA) / RH__SLAB_BYTES);
+    return (uint32_t)(((uintptr_t)object & (RH__CHUNK_SIZE - 1)) / RH__SLAB_BYTES -
+                      RH__CHUNK_DATA / RH__SLAB_BYTES);
 }
 
 static inline rh__slab *rh__slab_of(const void *object)
@@ -364,9 +438,10 @@ static inline rh__slab *rh__slab_of(const void *object)
     return &rh__chunk_of(object)->slabs[rh__slab_index(object)];
 }
 
-static inline uint32_t rh__slot_of(const rh__slab *slab, const void *object)
+/* pre: in the slab's first RH__SLAB_BYTES, as every slot's beginning is. */
+static inline uint32_t rh__slot_of(const rh__slab *slab, const void *address)
 {
-    uint64_t offset = (uint64_t)((const char *)object - slab->base);
+    uint64_t offset = (uintptr_t)address & (RH__SLAB_BYTES - 1);
     return (uint32_t)((offset * slab->reciprocal) >> 32);
 }
 
@@ -397,12 +472,43 @@ static inline uint64_t rh__word_mask(const rh__slab *slab, uint32_t word)
     return left >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
 }
 
+/* Is the taken slot an object's? A blank header is the allocator's; a tombstone, too, or the quarantine's. */
+static inline bool rh__is_in_use(const rh_object *object)
+{
+    return object->rh_type_index != 0 && !(object->rh_flags & RH_FLAG_FREED);
+}
+
 /* Takes the lowest bit out of *bits. */
 static inline uint32_t rh__take_bit(uint64_t *bits)
 {
     uint32_t bit = (uint32_t)__builtin_ctzll(*bits);
     *bits &= *bits - 1;
     return bit;
+}
+
+/* May slots that were given back in `word`, of which `left` is left, change the slab's state? The last
+ * word has bits behind the capacity, which are never 0. */
+static inline bool rh__needs_state(const rh__slab *slab, uint32_t word, uint64_t left)
+{
+    return RH__UNLIKELY(slab->state != RH__SLAB_CURRENT) &&
+           (slab->state != RH__SLAB_PARTIAL || !left || word + 1 == slab->words);
+}
+
+/* Gives back the slot of an object whose tombstone is written. The slab may be gone afterwards. */
+static inline void rh__slot_free(rh_heap *heap, rh__slab *slab, rh_object *object)
+{
+    rh__alloc *alloc = slab->alloc;
+    uint32_t cached = alloc->cached;
+    if (RH__LIKELY(cached < RH__CACHED_MAX)) {
+        alloc->cache[cached] = object;
+        alloc->cached = cached + 1;
+        return;
+    }
+    uint32_t slot = rh__slot_of(slab, object);
+    uint64_t left = slab->live[slot >> 6] & ~((uint64_t)1 << (slot & 63));
+    slab->live[slot >> 6] = left;
+    if (rh__needs_state(slab, slot >> 6, left))
+        rh__slab_freed(heap, slab);
 }
 
 /* ---- table.c ---------------------------------------------------------------------------------------- */
@@ -416,9 +522,27 @@ void rh__table_free(rh__table *table);
 /* ---- object.c --------------------------------------------------------------------------------------- */
 
 /* Frees an object whose references are gone: tombstone, then the slot. */
-void rh__object_free(rh_heap *heap, rh_object *object);
-/* Allocates without starting a collection. */
-void *rh__object_new(rh_heap *heap, rh_type *type, size_t bytes);
+void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death);
+/* rh_new that starts no collection. */
+void *rh__object_new(rh_heap *heap, rh_type *type);
+/* Decides whether the next birth goes the long way. */
+void rh__set_limit(rh_heap *heap);
+
+/* Objects alive or dying. */
+static inline uint64_t rh__object_count(const rh_heap *heap)
+{
+    return heap->serials_taken - (heap->serial_end - heap->serial_next) - heap->freed;
+}
+
+/* A reader sees the last tenant's tombstone, nothing (type 0), or the object. */
+static inline __attribute__((always_inline)) void rh__header_begin(rh_object *object, uint64_t birth, uint64_t serial)
+{
+    __atomic_store_n((uint64_t *)(void *)object, 0, __ATOMIC_RELAXED);
+    RH__ORDER();
+    object->rh_serial = serial;
+    RH__ORDER();
+    __atomic_store_n((uint64_t *)(void *)object, birth, __ATOMIC_RELAXED);
+}
 
 /* The first 8 header bytes, written with one store: a reader sees count and flags change together. */
 static inline void rh__header_write(rh_object *object, uint32_t count, uint32_t type, uint32_t flags)
@@ -454,20 +578,17 @@ static inline uint64_t rh__read_uint(const char *address, uint32_t width)
     }
 }
 
-/* Calls visit for each reference slot of the object, weak ones included. Made for constant `visit`:
- * the compiler folds it in. */
-static inline __attribute__((always_inline)) void
-rh__visit_slots(rh_heap *heap, rh_object *object, void (*visit)(rh_heap *heap, void **slot))
+typedef void rh__slot_visit(void *context, void **slot);
+
+/* The references that `slots` cannot say: far ones, vectors, flexible tails. */
+static inline __attribute__((always_inline)) void rh__visit_more(void *context, rh_object *object,
+                                                                 const rh__type_entry *type, rh__slot_visit *visit)
 {
-    const rh__type_entry *type = rh__type_of(object);
-    for (uint32_t i = 0; i < type->ref_count; i++) {
+    for (uint32_t i = 0; i < type->more_refs; i++) {
         const rh__ref *ref = &type->refs[i];
         char *first = (char *)object + ref->offset;
-        if (RH__LIKELY(ref->form == RH_FORM_ONE)) {
-            visit(heap, (void **)(void *)first);
-            continue;
-        }
-        uint64_t count = ref->count_width
+        uint64_t count = ref->form == RH_FORM_ONE ? 1
+                         : ref->count_width
                              ? rh__read_uint((char *)object + ref->count_offset, ref->count_width)
                              : ref->count;
         if (ref->form == RH_FORM_VECTOR)
@@ -476,20 +597,65 @@ rh__visit_slots(rh_heap *heap, rh_object *object, void (*visit)(rh_heap *heap, v
             continue;
         first += ref->element_offset;
         for (uint64_t n = 0; n < count; n++)
-            visit(heap, (void **)(void *)(first + n * ref->stride));
+            visit(context, (void **)(void *)(first + n * ref->stride));
     }
+}
+
+/* Calls visit for each reference slot of the object, weak ones included. Made for constant `visit`:
+ * the compiler folds it in. */
+static inline __attribute__((always_inline)) void rh__visit_slots(void *context, rh_object *object,
+                                                                  rh__slot_visit *visit)
+{
+    for (uint64_t slots = rh__type_slots[object->rh_type_index]; slots;)
+        visit(context, (void **)(void *)object + rh__take_bit(&slots));
+    if (RH__UNLIKELY(object->rh_flags & RH__FLAG_INVOLVED))
+        rh__visit_more(context, object, rh__type_of(object), visit);
+}
+
+/* What lies behind a tombstone belongs to nobody. Small slots only: a large one is given back. */
+static inline void rh__payload_poison(const rh__slab *slab, rh_object *object)
+{
+#if defined(RH__CHECKED) || defined(RH__ASAN)
+    if (slab->state == RH__SLAB_LARGE)
+        return;
+    char *payload = (char *)(object + 1);
+    ASAN_UNPOISON_MEMORY_REGION(payload, slab->slot_size - sizeof(rh_object));
+    memset(payload, 0xdd, slab->slot_size - sizeof(rh_object));
+    ASAN_POISON_MEMORY_REGION(payload, slab->slot_size - sizeof(rh_object));
+#else
+    (void)slab;
+    (void)object;
+#endif
+}
+
+/* Type and flags of a header, read together: the type is the lower half. */
+static inline uint32_t rh__header_info(const rh_object *object)
+{
+    uint32_t info;
+    memcpy(&info, &object->rh_type_index, sizeof info);
+    return info;
+}
+
+static inline void rh__tombstone_write_info(rh_object *object, uint32_t info, enum rh_death death)
+{
+    info &= ~((uint32_t)(RH_FLAG_DYING | RH_FLAG_IMMORTAL | RH_FLAG_DEATH_MASK) << 16);
+    info |= ((uint32_t)RH_FLAG_FREED | (uint32_t)death << RH_FLAG_DEATH_SHIFT) << 16;
+    __atomic_store_n((uint64_t *)(void *)object, (uint64_t)info << 32 | RH__WORD_FREED, __ATOMIC_RELAXED);
+}
+
+static inline void rh__tombstone_write(rh_object *object, enum rh_death death)
+{
+    rh__tombstone_write_info(object, rh__header_info(object), death);
 }
 
 /* ---- death.c ---------------------------------------------------------------------------------------- */
 
-/* The last count goes: queues the object in a running cascade, or runs one. */
-void rh__object_dies(rh_heap *heap, rh_object *object);
 /* Works the queue until it is empty. */
 void rh__drain(rh_heap *heap);
 /* Runs the finalizer if the object's type has one that did not run; true if it ran. */
 bool rh__finalize(rh_heap *heap, rh_object *object);
 /* Releases what the slot holds, storing NULL first. */
-void rh__release_slot(rh_heap *heap, void **slot);
+void rh__release_slot(void *heap, void **slot);
 void rh__work_push(rh_heap *heap, rh_object *object);
 rh_object *rh__work_pop(rh_heap *heap); /* NULL: nothing queued */
 
@@ -501,6 +667,9 @@ static inline bool rh__is_busy(const rh_heap *heap)
 /* ---- count.c ---------------------------------------------------------------------------------------- */
 
 void rh__candidate_add(rh_heap *heap, rh_object *object);
+void rh__candidate_drop(rh_heap *heap, rh_object *object);
+/* Releases an object whose count word is special. */
+void rh__release_special(rh_object *object);
 /* One line on stderr, then abort. */
 void rh__misuse(const char *what, const rh_object *object) __attribute__((noreturn));
 
@@ -528,17 +697,23 @@ static inline void rh__history(rh_heap *heap, enum rh_event kind, const rh_objec
 
 /* ---- collect.c -------------------------------------------------------------------------------------- */
 
+/* One collection; returns the objects freed. pre: heap->collecting, and no cascade runs. */
+uint64_t rh__collect(rh_heap *heap, rh_gc_generation generation, uint64_t *visited);
+
+/* ---- gc.c ------------------------------------------------------------------------------------------- */
+
+/* Is an automatic collection due? */
+bool rh__gc_is_due(const rh_heap *heap);
 void rh__gc_automatic(rh_heap *heap);
-void rh__gc_set_trigger(rh_heap *heap);
 
 /* ---- check.c ---------------------------------------------------------------------------------------- */
 
 /* In a stress build every public operation that is not inlined validates the heap behind itself. */
 #ifdef REFHEAP_GC_STRESS
 void rh__stress_validate(rh_heap *heap, const char *operation);
-#define RH__VALIDATE(heap) rh__stress_validate((heap), __func__)
+#define RH__VALIDATE(heap, operation) rh__stress_validate((heap), operation)
 #else
-#define RH__VALIDATE(heap) ((void)(heap))
+#define RH__VALIDATE(heap, operation) ((void)(heap))
 #endif
 
 #endif

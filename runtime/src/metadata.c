@@ -53,7 +53,6 @@ enum {
     VALUE_heap_name = offsetof(rh_heap, name),
     VALUE_heap_name_size = MEMBER_SIZE(rh_heap, name),
     VALUE_heap_phase = offsetof(rh_heap, phase),
-    VALUE_heap_objects = offsetof(rh_heap, objects),
     VALUE_heap_candidates = offsetof(rh_heap, candidates),
     VALUE_heap_collections = offsetof(rh_heap, collections),
     VALUE_heap_reclaimed = offsetof(rh_heap, reclaimed),

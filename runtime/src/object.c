@@ -1,110 +1,183 @@
 /* object.c - how an object begins and how its slot ends.
  *
- * Invariant: a slot whose live bit is set has a complete header; a slot whose bit is clear has the
- * tombstone of its last tenant or was never used. Births write the header before the bit, deaths
- * write the tombstone before they clear it.
+ * Invariant: the header of a taken slot says what it is: an object, the tombstone of its last tenant, or
+ * blank (never used). A birth zeroes the payload and then writes the header with one store; a death
+ * writes the tombstone and then gives the slot back. So memory is true at every instruction.
+ *
+ * The short way of a birth is taken if the class has a slot available and serial_next is not
+ * serial_limit. Everything else that a birth may have to do is hidden behind these two: an unregistered
+ * type (its class has never a slot), a full word, the end of a block of serials, a collection that is
+ * due, history, a heap being destroyed, checks of the thread.
  */
 #include "internal.h"
 
-/* Makes poisoned memory usable for an object of `bytes`, and zeroes it. */
-static void clear_payload(rh__slab *slab, char *slot, size_t bytes)
+void rh__set_limit(rh_heap *heap)
 {
-    ASAN_UNPOISON_MEMORY_REGION(slot, slab->slot_size);
-    /* A large slot is zero already: fresh from the system, or wiped when it was freed. */
-    if (RH__LIKELY(slab->state != RH__SLAB_LARGE))
-        memset(slot + sizeof(rh_object), 0, slab->slot_size - sizeof(rh_object));
-#ifdef RH__ASAN
-    size_t end = (bytes + 7) & ~(size_t)7;
-    if (end < slab->slot_size)
-        ASAN_POISON_MEMORY_REGION(slot + end, slab->slot_size - end);
+#ifdef REFHEAP_GC_STRESS
+    bool is_short = false;
 #else
-    (void)bytes;
+    bool is_short = !heap->is_observed && !heap->destroying && !rh__gc_is_due(heap);
+#endif
+#ifdef RH__CHECKED
+    is_short = false; /* the thread is checked */
+#endif
+    heap->serial_limit = is_short ? heap->serial_end : heap->serial_next;
+}
+
+#define PAYLOAD_SHORT 48u /* bytes that are zeroed in place; memset is better at more */
+
+/* Makes the slot's memory usable for an object of `bytes`, and zeroes it. */
+static inline __attribute__((always_inline)) void clear_payload(rh_object *object, size_t slot_size, size_t bytes)
+{
+    char *payload = (char *)(object + 1);
+    ASAN_UNPOISON_MEMORY_REGION(object, slot_size);
+#if defined(RH__CHECKED) || defined(RH__ASAN)
+    memset(payload, 0, slot_size - sizeof(rh_object));
+    size_t end = (bytes + 7) & ~(size_t)7;
+    if (end < slot_size)
+        ASAN_POISON_MEMORY_REGION((char *)object + end, slot_size - end);
+#else
+    (void)slot_size;
+    if (bytes > sizeof(rh_object) + PAYLOAD_SHORT) {
+        memset(payload, 0, bytes - sizeof(rh_object));
+        return;
+    }
+    /* Slots are multiples of 16 and at least 32 bytes. The empty asm keeps the compiler from making a
+     * slower `rep stos` of it. */
+    typedef uint64_t pair __attribute__((vector_size(16), may_alias, aligned(16)));
+    const char *end = (char *)object + bytes;
+    do {
+        *(pair *)(void *)payload = (pair){ 0, 0 };
+        payload += sizeof(pair);
+        __asm__("" : "+r"(payload));
+    } while (payload < end);
 #endif
 }
 
-void *rh__object_new(rh_heap *heap, rh_type *type, size_t bytes)
+/* NULL if none is cached or available. */
+static inline __attribute__((always_inline)) rh_object *take_slot(rh__alloc *alloc)
 {
-    if (RH__UNLIKELY(heap->serial_next == heap->serial_end) && !rh__refill_serials(heap))
+    uint32_t cached = alloc->cached;
+    if (RH__LIKELY(cached)) {
+        alloc->cached = cached - 1;
+        return alloc->cache[cached - 1];
+    }
+    uint64_t available = alloc->available;
+    if (RH__UNLIKELY(!available))
         return NULL;
-    uint32_t size_class = bytes == type->size ? type->rh_private.slot_class : rh__size_class(bytes);
-    rh__slab *slab;
-    char *slot = size_class == RH__CLASS_LARGE ? rh__slot_find_large(heap, bytes, &slab)
-                                               : rh__slot_find(heap, size_class, &slab);
-    if (RH__UNLIKELY(!slot))
-        return NULL;
-    clear_payload(slab, slot, bytes);
-    rh_object *object = (rh_object *)(void *)slot;
-    object->rh_serial = heap->serial_next++;
-    __atomic_store_n((uint64_t *)(void *)object, type->rh_private.birth, __ATOMIC_RELAXED);
+    alloc->available = available & (available - 1);
+    return (rh_object *)(void *)(alloc->base + (uint64_t)__builtin_ctzll(available) * alloc->slot_size);
+}
+
+/* `count` goes where the type keeps its number of elements. */
+static inline __attribute__((always_inline)) rh_object *begin(rh_heap *heap, const rh_type *type, rh_object *object,
+                                                              size_t slot_size, size_t bytes, size_t count)
+{
+    uint64_t serial = heap->serial_next;
+    clear_payload(object, slot_size, bytes);
+    heap->serial_next = serial + 1;
+    if (count && type->length_offset)
+        memcpy((char *)object + type->length_offset, &count, sizeof count);
     RH__ORDER();
-    rh__bit_set(slab->live, rh__slot_of(slab, slot));
-    slab->used++;
-    heap->objects++;
-    rh__history(heap, RH_EVENT_ALLOC, object, RH_DEATH_NONE);
+    rh__header_begin(object, type->rh_private.birth, serial);
     return object;
 }
 
-/* What both allocations do before they allocate. */
-static bool may_allocate(rh_heap *heap, rh_type *type)
+/* Apart, so that births of small objects need no stack frame. */
+static __attribute__((noinline)) rh_object *begin_long(rh_heap *heap, const rh_type *type, rh_object *object,
+                                                       size_t slot_size, size_t bytes, size_t count)
+{
+    return begin(heap, type, object, slot_size, bytes, count);
+}
+
+static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t count)
+{
+    if (!rh__type_ready(type) || heap->destroying)
+        return NULL;
+    if (heap->serial_next == heap->serial_end && !rh__refill_serials(heap))
+        return NULL;
+    uint32_t size_class = rh__size_class(bytes);
+    rh_object *object;
+    if (size_class == RH__CLASS_LARGE) {
+        /* Zero already: fresh from the system, or wiped when it was freed. */
+        object = rh__slot_find_large(heap, bytes);
+        if (!object)
+            return NULL;
+        ASAN_UNPOISON_MEMORY_REGION(object, bytes);
+        if (type->length_offset)
+            memcpy((char *)object + type->length_offset, &count, sizeof count);
+        rh__header_begin(object, type->rh_private.birth, heap->serial_next++);
+    } else {
+        rh__alloc *alloc = &heap->alloc[size_class];
+        object = take_slot(alloc);
+        if (!object && rh__slots_refill(heap, size_class))
+            object = take_slot(alloc);
+        if (!object)
+            return NULL;
+        begin(heap, type, object, alloc->slot_size, bytes, count);
+    }
+    rh__history(heap, RH_EVENT_ALLOC, object, RH_DEATH_NONE);
+    rh__set_limit(heap);
+    return object;
+}
+
+void *rh__object_new(rh_heap *heap, rh_type *type)
+{
+    return object_new(heap, type, type->size, 0);
+}
+
+/* Only here automatic collections start: never behind a birth, so that the new object needs no care. */
+static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes, size_t count)
 {
     rh__check_owner(heap);
-    if (!rh__type_ready(type) || RH__UNLIKELY(heap->destroying))
-        return false;
 #ifdef REFHEAP_GC_STRESS
     rh_gc_collect(heap);
 #else
-    if (RH__UNLIKELY(heap->candidates > heap->gc_trigger))
+    if (rh__gc_is_due(heap))
         rh__gc_automatic(heap);
 #endif
-    return true;
+    void *object = object_new(heap, type, bytes, count);
+    RH__VALIDATE(heap, "rh_new");
+    return object;
+}
+
+static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_type *type, uint32_t size_class,
+                                                              size_t bytes, size_t count)
+{
+    if (RH__UNLIKELY(heap->serial_next == heap->serial_limit))
+        return new_long_way(heap, type, bytes, count);
+    rh__alloc *alloc = &heap->alloc[size_class];
+    rh_object *object = take_slot(alloc);
+    if (RH__UNLIKELY(!object))
+        return new_long_way(heap, type, bytes, count);
+    if (bytes > sizeof(rh_object) + PAYLOAD_SHORT)
+        return begin_long(heap, type, object, alloc->slot_size, bytes, count);
+    return begin(heap, type, object, alloc->slot_size, bytes, count);
 }
 
 void *rh_new(rh_heap *heap, rh_type *type)
 {
-    if (!may_allocate(heap, type))
-        return NULL;
-    void *object = rh__object_new(heap, type, type->size);
-    RH__VALIDATE(heap);
-    return object;
+    return new_object(heap, type, type->rh_private.slot_class, type->size, 0);
 }
 
 void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, (size_t)type->element_size, &bytes) ||
-        __builtin_add_overflow(bytes, type->size, &bytes) || !may_allocate(heap, type))
+        __builtin_add_overflow(bytes, type->size, &bytes))
         return NULL;
-    char *object = rh__object_new(heap, type, bytes);
-    if (object && type->length_offset)
-        memcpy(object + type->length_offset, &count, sizeof count);
-    RH__VALIDATE(heap);
-    return object;
+    uint32_t size_class = type->rh_private.index ? rh__size_class(bytes) : RH__CLASS_NONE;
+    return new_object(heap, type, size_class, bytes, count);
 }
 
-void rh__object_free(rh_heap *heap, rh_object *object)
+void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death)
 {
     rh__slab *slab = rh__slab_of(object);
-    uint32_t slot = rh__slot_of(slab, object);
-    enum rh_death death = rh__death_of(object);
     rh__history(heap, RH_EVENT_FREE, object, death);
-    if (rh__bit(slab->candidate, slot)) {
-        rh__bit_clear(slab->candidate, slot);
-        heap->candidates--;
-    }
     heap->collect_freed += death == RH_DEATH_COLLECT;
-    rh__header_write(object, RH__WORD_FREED, object->rh_type_index,
-                     (object->rh_flags & ~(RH_FLAG_DYING | RH_FLAG_IMMORTAL)) | RH_FLAG_FREED);
-    char *payload = (char *)object + sizeof(rh_object);
-    if (slab->state == RH__SLAB_LARGE) {
-        rh__discard(payload, slab->slot_size - sizeof(rh_object));
-    } else {
-#ifdef RH__CHECKED
-        ASAN_UNPOISON_MEMORY_REGION(payload, slab->slot_size - sizeof(rh_object));
-        memset(payload, 0xdd, slab->slot_size - sizeof(rh_object));
-#endif
-    }
-    ASAN_POISON_MEMORY_REGION(payload, slab->slot_size - sizeof(rh_object));
+    rh__tombstone_write(object, death);
+    rh__payload_poison(slab, object);
     RH__ORDER();
-    heap->objects--;
-    rh__slot_free(heap, slab, slot);
+    heap->freed++;
+    rh__slot_free(heap, slab, object);
 }

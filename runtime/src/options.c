@@ -38,6 +38,10 @@ static const char *apply(rh_heap_options *options, const char *name, const char 
         if (!value || (strcmp(value, "on") != 0 && strcmp(value, "off") != 0))
             return "wants on or off";
         options->gc_disabled = strcmp(value, "off") == 0;
+    } else if (strcmp(name, "finalizers") == 0) {
+        if (!value || (strcmp(value, "stay") != 0 && strcmp(value, "run") != 0))
+            return "wants run or stay";
+        options->finalizer_cycles_stay = strcmp(value, "stay") == 0;
     } else {
         return "is not known";
     }

@@ -2,32 +2,45 @@
  *
  * Invariants. A chunk is aligned to its size, so that address -> chunk -> slab -> slot is arithmetic.
  * A slab holds slots of one size class; its state says which list it is on (see rh__slab_state).
- * Allocation takes the lowest free slot of the class's current slab. A slab that runs empty is kept
- * by its class (one) or returned to its chunk; it keeps class and tombstones until another class
- * needs it. One chunk without used slabs is kept, a second one goes back to the system.
+ * A class hands out the few slots that were freed last first: their memory is in the processor's caches.
+ * Then it allocates from one word (64 slots) of its current slab's bitmap at a time: the word's free slots
+ * are taken together and handed out lowest first. Then comes the same word again, if much of it was freed
+ * meanwhile, else the next word with free slots, else the slab that waited longest. So what is allocated
+ * together lies together. What is freed by a cascade or a collection does not pass through the cache.
+ * A slab that runs empty is kept by its class (one) or returned to its chunk; it keeps class and
+ * tombstones until another class needs it. Chunks without used slabs are kept up to EMPTY_CHUNKS_MAX.
  */
 #include "internal.h"
 
 #define FREED_LARGE_MAX 16u
+#define EMPTY_CHUNKS_MAX 32u
+#define WORD_AGAIN 16 /* free slots that make it worth taking the same word again */
 #define ALL_SLABS (((uint64_t)1 << RH__CHUNK_SLABS) - 1)
 
-/* 32, 48, … 128, then four classes per doubling up to 8192. */
-uint32_t rh__size_class(size_t bytes)
+uint8_t rh__class_table[RH__SLOT_MAX / 16 + 1];
+
+/* 32, 48, … 128, then four classes per doubling up to 8192; the first has number RH__CLASS_FIRST. */
+static uint32_t class_of(size_t bytes)
 {
     if (bytes <= 128)
-        return bytes <= RH__SLOT_MIN ? 0 : (uint32_t)((bytes + 15) / 16 - 2);
-    if (bytes > RH__SLOT_MAX)
-        return RH__CLASS_LARGE;
+        return RH__CLASS_FIRST + (bytes <= RH__SLOT_MIN ? 0 : (uint32_t)((bytes + 15) / 16 - 2));
     uint32_t doubling = 63 - (uint32_t)__builtin_clzll(bytes - 1); /* 7 for 129..256 */
-    return 7 + (doubling - 7) * 4 + (uint32_t)((bytes - 1) >> (doubling - 2)) - 4;
+    return RH__CLASS_FIRST + 7 + (doubling - 7) * 4 + (uint32_t)((bytes - 1) >> (doubling - 2)) - 4;
 }
 
 static uint32_t class_bytes(uint32_t size_class)
 {
+    size_class -= RH__CLASS_FIRST;
     if (size_class < 7)
         return (size_class + 2) * 16;
     uint32_t doubling = (size_class - 7) / 4, step = (size_class - 7) % 4;
     return (128u << doubling) / 4 * (5 + step);
+}
+
+void rh__class_table_fill(void)
+{
+    for (size_t i = 0; i <= RH__SLOT_MAX / 16; i++)
+        rh__class_table[i] = (uint8_t)class_of(i * 16);
 }
 
 /* ---- chunks ------------------------------------------------------------------------------------ */
@@ -91,7 +104,7 @@ void rh__chunks_unmap(rh_heap *heap)
 
 /* Gives a slab (in no list) its class. What an earlier class left there is wiped first: its
  * tombstones would lie in the middle of the new slots. */
-static void slab_format(rh__slab *slab, char *base, uint64_t slot_size, uint32_t capacity, uint32_t size_class)
+static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot_size, uint32_t capacity, uint32_t size_class)
 {
     uint64_t used_bytes = (uint64_t)slab->touched_words * 64 * slab->slot_size;
     if (slab->slot_size) {
@@ -107,7 +120,8 @@ static void slab_format(rh__slab *slab, char *base, uint64_t slot_size, uint32_t
     slab->words = (capacity + 63) / 64;
     slab->reciprocal = capacity == 1 ? 0 : (uint32_t)((((uint64_t)1 << 32) + slot_size - 1) / slot_size);
     slab->size_class = size_class;
-    slab->used = slab->cursor = slab->touched_words = 0;
+    slab->alloc = size_class == RH__CLASS_LARGE ? &heap->no_cache : &heap->alloc[size_class];
+    slab->touched_words = 0;
     memset(slab->live, 0, sizeof slab->live);
     for (uint32_t word = 0; word < RH__BITMAP_WORDS; word++)
         if (word >= slab->words)
@@ -118,20 +132,30 @@ static void slab_format(rh__slab *slab, char *base, uint64_t slot_size, uint32_t
     slab->slot_size = slot_size;
 }
 
-static rh__slab *slab_take(rh_heap *heap, uint32_t size_class)
+/* A chunk with a free slab, or NULL. */
+static rh__chunk *chunk_open(rh_heap *heap)
 {
-    rh__chunk *chunk = heap->open_chunks;
-    if (chunk && chunk == heap->spare_chunk && chunk->open_next)
-        chunk = chunk->open_next;
-    if (!chunk) {
+    if (heap->open_chunks)
+        return heap->open_chunks;
+    rh__chunk *chunk = heap->empty_chunks;
+    if (chunk) {
+        heap->empty_chunks = chunk->open_next;
+        heap->empty_chunk_count--;
+    } else {
         chunk = chunk_map(heap, RH__CHUNK_SIZE);
         if (!chunk)
             return NULL;
         chunk->free_slabs = ALL_SLABS;
-        open_link(heap, chunk);
     }
-    if (heap->spare_chunk == chunk)
-        heap->spare_chunk = NULL;
+    open_link(heap, chunk);
+    return chunk;
+}
+
+static rh__slab *slab_take(rh_heap *heap, uint32_t size_class)
+{
+    rh__chunk *chunk = chunk_open(heap);
+    if (!chunk)
+        return NULL;
     uint32_t index = (uint32_t)__builtin_ctzll(chunk->free_slabs);
     chunk->free_slabs &= chunk->free_slabs - 1;
     if (!chunk->free_slabs)
@@ -139,9 +163,19 @@ static rh__slab *slab_take(rh_heap *heap, uint32_t size_class)
     rh__slab *slab = &chunk->slabs[index];
     uint32_t slot_size = class_bytes(size_class);
     if (slab->slot_size != slot_size)
-        slab_format(slab, (char *)chunk + RH__CHUNK_DATA + index * RH__SLAB_BYTES, slot_size,
+        slab_format(heap, slab, (char *)chunk + RH__CHUNK_DATA + index * RH__SLAB_BYTES, slot_size,
                     (uint32_t)(RH__SLAB_BYTES / slot_size), size_class);
     return slab;
+}
+
+void rh__chunks_trim(rh_heap *heap, uint64_t keep)
+{
+    while (heap->empty_chunk_count > keep) {
+        rh__chunk *chunk = heap->empty_chunks;
+        heap->empty_chunks = chunk->open_next;
+        heap->empty_chunk_count--;
+        chunk_unmap(heap, chunk);
+    }
 }
 
 static void slab_return(rh_heap *heap, rh__slab *slab)
@@ -153,23 +187,28 @@ static void slab_return(rh_heap *heap, rh__slab *slab)
     chunk->free_slabs |= (uint64_t)1 << (slab - chunk->slabs);
     if (chunk->free_slabs != ALL_SLABS)
         return;
-    if (heap->spare_chunk) {
-        open_unlink(heap, chunk);
+    open_unlink(heap, chunk);
+    if (heap->empty_chunk_count >= EMPTY_CHUNKS_MAX) {
         chunk_unmap(heap, chunk);
-    } else {
-        heap->spare_chunk = chunk;
+        return;
     }
+    chunk->open_next = heap->empty_chunks;
+    heap->empty_chunks = chunk;
+    heap->empty_chunk_count++;
 }
 
+/* At the end: slabs wait in line, and collect free slots meanwhile. */
 static void partial_link(rh_heap *heap, rh__slab *slab)
 {
-    rh__slab **head = &heap->partial[slab->size_class];
+    rh__slab *last = heap->partial_last[slab->size_class];
     slab->state = RH__SLAB_PARTIAL;
-    slab->prev = NULL;
-    slab->next = *head;
-    if (*head)
-        (*head)->prev = slab;
-    *head = slab;
+    slab->next = NULL;
+    slab->prev = last;
+    if (last)
+        last->next = slab;
+    else
+        heap->partial_first[slab->size_class] = slab;
+    heap->partial_last[slab->size_class] = slab;
 }
 
 static void partial_unlink(rh_heap *heap, rh__slab *slab)
@@ -177,15 +216,56 @@ static void partial_unlink(rh_heap *heap, rh__slab *slab)
     if (slab->prev)
         slab->prev->next = slab->next;
     else
-        heap->partial[slab->size_class] = slab->next;
+        heap->partial_first[slab->size_class] = slab->next;
     if (slab->next)
         slab->next->prev = slab->prev;
+    else
+        heap->partial_last[slab->size_class] = slab->prev;
 }
 
-/* Another current slab for the class; the old one, if any, is full. */
+/* ---- slots ------------------------------------------------------------------------------------- */
+
+/* The first word from `word` on with a free slot; slab->words if there is none. */
+static uint32_t free_word(const rh__slab *slab, uint32_t word)
+{
+    while (word < slab->words && slab->live[word] == ~(uint64_t)0)
+        word++;
+    return word;
+}
+
+static bool slab_is_empty(const rh__slab *slab)
+{
+    for (uint32_t word = 0; word < slab->words; word++)
+        if (slab->live[word] & rh__word_mask(slab, word))
+            return false;
+    return true;
+}
+
+static void slab_emptied(rh_heap *heap, rh__slab *slab)
+{
+    if (heap->empty[slab->size_class]) {
+        slab_return(heap, slab);
+        return;
+    }
+    slab->state = RH__SLAB_EMPTY;
+    heap->empty[slab->size_class] = slab;
+}
+
+/* The class is through with its current slab. */
+static void slab_leave(rh_heap *heap, rh__slab *slab)
+{
+    if (slab_is_empty(slab))
+        slab_emptied(heap, slab);
+    else if (free_word(slab, 0) < slab->words)
+        partial_link(heap, slab);
+    else
+        slab->state = RH__SLAB_FULL;
+}
+
+/* A slab with free slots to be the current one, or NULL. */
 static rh__slab *slab_next(rh_heap *heap, uint32_t size_class)
 {
-    rh__slab *slab = heap->partial[size_class];
+    rh__slab *slab = heap->partial_first[size_class];
     if (slab) {
         partial_unlink(heap, slab);
     } else if (heap->empty[size_class]) {
@@ -193,47 +273,40 @@ static rh__slab *slab_next(rh_heap *heap, uint32_t size_class)
         heap->empty[size_class] = NULL;
     } else {
         slab = slab_take(heap, size_class);
-        if (!slab)
-            return NULL;
     }
-    if (heap->current[size_class])
-        heap->current[size_class]->state = RH__SLAB_FULL;
-    slab->state = RH__SLAB_CURRENT;
-    heap->current[size_class] = slab;
+    if (slab)
+        slab->state = RH__SLAB_CURRENT;
     return slab;
 }
 
-/* ---- slots ------------------------------------------------------------------------------------- */
-
-static __attribute__((noinline)) void *slot_find_slow(rh_heap *heap, uint32_t size_class, rh__slab **ret)
+bool rh__slots_refill(rh_heap *heap, uint32_t size_class)
 {
-    rh__slab *slab = heap->current[size_class];
-    for (;;) {
-        if (!slab || slab->used == slab->capacity) {
-            slab = slab_next(heap, size_class);
-            if (!slab)
-                return NULL;
+    rh__alloc *alloc = &heap->alloc[size_class];
+    rh__slab *slab = alloc->slab;
+    uint32_t word = alloc->word;
+    if (slab && __builtin_popcountll(~slab->live[word]) < WORD_AGAIN) {
+        word = free_word(slab, word + 1);
+        if (word == slab->words) {
+            alloc->slab = NULL;
+            slab_leave(heap, slab);
+            slab = NULL;
         }
-        while (slab->live[slab->cursor] == ~(uint64_t)0)
-            slab->cursor++; /* ends: used < capacity */
-        if (slab->cursor >= slab->touched_words)
-            slab->touched_words = slab->cursor + 1;
-        *ret = slab;
-        uint32_t slot = slab->cursor * 64 + (uint32_t)__builtin_ctzll(~slab->live[slab->cursor]);
-        return slab->base + slot * slab->slot_size;
     }
-}
-
-void *rh__slot_find(rh_heap *heap, uint32_t size_class, rh__slab **ret)
-{
-    rh__slab *slab = heap->current[size_class];
-    if (RH__UNLIKELY(!slab))
-        return slot_find_slow(heap, size_class, ret);
-    uint64_t free_slots = ~slab->live[slab->cursor];
-    if (RH__UNLIKELY(!free_slots || slab->cursor >= slab->touched_words))
-        return slot_find_slow(heap, size_class, ret);
-    *ret = slab;
-    return slab->base + (slab->cursor * 64 + (uint32_t)__builtin_ctzll(free_slots)) * slab->slot_size;
+    if (!slab) {
+        slab = slab_next(heap, size_class);
+        if (!slab)
+            return false;
+        word = free_word(slab, 0);
+    }
+    if (word >= slab->touched_words)
+        slab->touched_words = word + 1;
+    alloc->slab = slab;
+    alloc->word = word;
+    alloc->slot_size = (uint32_t)slab->slot_size;
+    alloc->base = slab->base + (size_t)word * 64 * slab->slot_size;
+    alloc->available = ~slab->live[word];
+    slab->live[word] = ~(uint64_t)0;
+    return true;
 }
 
 /* A freed large object's mapping that fits without waste. */
@@ -250,7 +323,7 @@ static rh__slab *large_reuse(rh_heap *heap, size_t bytes)
     return NULL;
 }
 
-void *rh__slot_find_large(rh_heap *heap, size_t bytes, rh__slab **ret)
+void *rh__slot_find_large(rh_heap *heap, size_t bytes)
 {
     rh__slab *slab = large_reuse(heap, bytes);
     if (!slab) {
@@ -260,12 +333,12 @@ void *rh__slot_find_large(rh_heap *heap, size_t bytes, rh__slab **ret)
         if (!chunk)
             return NULL;
         slab = &chunk->slabs[0];
-        slab_format(slab, (char *)chunk + RH__CHUNK_DATA, chunk->mapping.bytes - RH__CHUNK_DATA, 1,
+        slab_format(heap, slab, (char *)chunk + RH__CHUNK_DATA, chunk->mapping.bytes - RH__CHUNK_DATA, 1,
                     RH__CLASS_LARGE);
         slab->state = RH__SLAB_LARGE;
         slab->touched_words = 1;
     }
-    *ret = slab;
+    slab->live[0] = ~(uint64_t)0;
     return slab->base;
 }
 
@@ -273,6 +346,8 @@ void *rh__slot_find_large(rh_heap *heap, size_t bytes, rh__slab **ret)
 static void large_free(rh_heap *heap, rh__slab *slab)
 {
     rh__chunk *chunk = rh__chunk_of(slab);
+    rh__discard(slab->base + sizeof(rh_object), slab->slot_size - sizeof(rh_object));
+    ASAN_POISON_MEMORY_REGION(slab->base + sizeof(rh_object), slab->slot_size - sizeof(rh_object));
     chunk->open_next = heap->freed_large;
     heap->freed_large = chunk;
     if (++heap->freed_large_count <= FREED_LARGE_MAX)
@@ -286,28 +361,23 @@ static void large_free(rh_heap *heap, rh__slab *slab)
     chunk_unmap(heap, oldest);
 }
 
-void rh__slot_free(rh_heap *heap, rh__slab *slab, uint32_t slot)
+void rh__slab_freed(rh_heap *heap, rh__slab *slab)
 {
-    rh__bit_clear(slab->live, slot);
-    if (slot / 64 < slab->cursor)
-        slab->cursor = slot / 64;
-    slab->used--;
-    if (RH__LIKELY(slab->state == RH__SLAB_CURRENT))
-        return;
-    if (slab->state == RH__SLAB_LARGE) {
+    switch (slab->state) {
+    case RH__SLAB_LARGE:
         large_free(heap, slab);
         return;
-    }
-    if (slab->state == RH__SLAB_FULL)
+    case RH__SLAB_FULL:
         partial_link(heap, slab);
-    if (slab->used == 0) {
+        break;
+    case RH__SLAB_PARTIAL:
+        break;
+    default:
+        return;
+    }
+    if (slab_is_empty(slab)) {
         partial_unlink(heap, slab);
-        if (heap->empty[slab->size_class]) {
-            slab_return(heap, slab);
-        } else {
-            slab->state = RH__SLAB_EMPTY;
-            heap->empty[slab->size_class] = slab;
-        }
+        slab_emptied(heap, slab);
     }
 }
 
@@ -321,7 +391,52 @@ rh_object *rh__slot_at(const rh_heap *heap, const void *address)
     if (!slab->slot_size)
         return NULL;
     uint32_t slot = rh__slot_of(slab, address);
-    if (slot >= slab->capacity || (void *)rh__slot_object(slab, slot) != address || !rh__bit(slab->live, slot))
+    rh_object *object = rh__slot_object(slab, slot);
+    if (slot >= slab->capacity || (const void *)object != address || !rh__bit(slab->live, slot) ||
+        !rh__is_in_use(object))
         return NULL;
-    return rh__slot_object(slab, slot);
+    return object;
+}
+
+/* The next slab of the heap that was ever used, or NULL. */
+static rh__slab *cursor_next_slab(rh_heap *heap, rh__cursor *cursor)
+{
+    if (!cursor->chunk)
+        cursor->chunk = heap->chunks;
+    while (cursor->chunk) {
+        while (cursor->slab < RH__CHUNK_SLABS) {
+            rh__slab *slab = &cursor->chunk->slabs[cursor->slab++];
+            if (slab->slot_size)
+                return slab;
+        }
+        cursor->chunk = cursor->chunk->next;
+        cursor->slab = 0;
+    }
+    return NULL;
+}
+
+rh_object *rh__next_object(rh_heap *heap, rh__cursor *cursor)
+{
+    rh__slab *slab = cursor->slab ? &cursor->chunk->slabs[cursor->slab - 1] : cursor_next_slab(heap, cursor);
+    for (; slab; slab = cursor_next_slab(heap, cursor), cursor->word = 0)
+        for (;;) {
+            while (cursor->bits) {
+                rh_object *object = rh__slot_object(slab, (cursor->word - 1) * 64 + rh__take_bit(&cursor->bits));
+                if (rh__is_in_use(object))
+                    return object;
+            }
+            if (cursor->word == slab->words)
+                break;
+            cursor->bits = slab->live[cursor->word] & rh__word_mask(slab, cursor->word);
+            cursor->word++;
+        }
+    return NULL;
+}
+
+size_t rh_heap_trim(rh_heap *heap)
+{
+    rh__check_owner(heap);
+    size_t chunks = heap->empty_chunk_count;
+    rh__chunks_trim(heap, 0);
+    return chunks * RH__CHUNK_SIZE;
 }

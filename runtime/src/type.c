@@ -10,10 +10,10 @@
 
 #include <stdio.h>
 
-#define TYPES_MAX 65536u
 #define ARENA_BYTES ((size_t)64 << 10)
 
 rh__type_entry *rh__types;
+uint64_t rh__type_slots[RH__TYPES_MAX];
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static char *arena_next;
@@ -120,33 +120,59 @@ static bool type_is_valid(const rh_type *type, uint32_t *field_count, uint32_t *
     return !fault;
 }
 
+/* The words of a reference field as bits, if they all lie in the first 512 bytes; else 0. */
+static uint64_t slots_of(const rh_field *field)
+{
+    uint64_t slots = 0;
+    uint64_t count = field->form == RH_FORM_ONE ? 1 : field->count;
+    if (field->form == RH_FORM_VECTOR || field->count_width || count > 64)
+        return 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t offset = field->offset + i * field->stride + field->element_offset;
+        if (offset % 8 || offset >= 64 * 8)
+            return 0;
+        slots |= (uint64_t)1 << (offset / 8);
+    }
+    return slots;
+}
+
+static rh__ref ref_of(const rh_field *field)
+{
+    return (rh__ref){ .offset = field->offset,
+                      .form = field->form,
+                      .count_width = field->count_width,
+                      .kind = field->kind,
+                      .count = field->count,
+                      .count_offset = field->count_offset,
+                      .stride = field->stride,
+                      .element_offset = field->element_offset };
+}
+
 static bool fill_fields(rh__type_entry *entry, const rh_type *type, uint32_t field_count, uint32_t ref_count)
 {
     rh_field *fields = arena_alloc(field_count * sizeof *fields);
     rh__ref *refs = arena_alloc(ref_count * sizeof *refs);
     if ((field_count && !fields) || (ref_count && !refs))
         return false;
-    uint32_t next_ref = 0;
+    uint32_t first = 0, last = ref_count; /* those that bits cannot say from the front */
+    rh__type_slots[entry - rh__types] = 0;
     for (uint32_t i = 0; i < field_count; i++) {
         const rh_field *from = &type->fields[i];
         fields[i] = *from;
         fields[i].name = copy_text(from->name ? from->name : "");
         if (!fields[i].name)
             return false;
-        if (holds_references(from))
-            refs[next_ref++] = (rh__ref){ .offset = from->offset,
-                                          .form = from->form,
-                                          .count_width = from->count_width,
-                                          .kind = from->kind,
-                                          .count = from->count,
-                                          .count_offset = from->count_offset,
-                                          .stride = from->stride,
-                                          .element_offset = from->element_offset };
+        if (!holds_references(from))
+            continue;
+        uint64_t slots = slots_of(from);
+        rh__type_slots[entry - rh__types] |= slots;
+        refs[slots ? --last : first++] = ref_of(from);
     }
     entry->fields = fields;
     entry->field_count = field_count;
     entry->refs = refs;
     entry->ref_count = ref_count;
+    entry->more_refs = first;
     return true;
 }
 
@@ -155,7 +181,7 @@ static bool table_is_mapped(void)
     if (rh__types)
         return true;
     rh__mapping *mapping = rh__map(NULL, RH_MAPPING_TYPES,
-                                   RH__MAPPING_DATA + (size_t)TYPES_MAX * sizeof(rh__type_entry), 0, true);
+                                   RH__MAPPING_DATA + (size_t)RH__TYPES_MAX * sizeof(rh__type_entry), 0, true);
     if (!mapping)
         return false;
     rh__types = (rh__type_entry *)(void *)((char *)mapping + RH__MAPPING_DATA);
@@ -172,7 +198,7 @@ static bool register_locked(rh_type *type)
     if (!type_is_valid(type, &field_count, &ref_count) || !table_is_mapped())
         return false;
     uint32_t index = (uint32_t)rh_debug_descriptor.type_count;
-    if (index >= TYPES_MAX)
+    if (index >= RH__TYPES_MAX)
         return false;
     rh__type_entry *entry = &rh__types[index];
     entry->name = copy_text(type->name ? type->name : "?");
@@ -190,8 +216,12 @@ static bool register_locked(rh_type *type)
     for (uint32_t i = 0; i < ref_count; i++)
         strong |= entry->refs[i].kind == RH_KIND_STRONG;
     bool acyclic = !strong || (type->flags & RH_TYPE_ACYCLIC);
+#ifdef REFHEAP_NO_COLLECTOR
+    acyclic = true; /* nobody looks for cycles */
+#endif
+    bool involved = type->finalize || type->dispose || entry->more_refs;
     type->rh_private.birth = (uint64_t)(acyclic ? 0 : RH__WORD_ARMED) | (uint64_t)index << 32 |
-                             (uint64_t)(acyclic ? RH_FLAG_ACYCLIC : 0) << 48;
+                             (uint64_t)((acyclic ? RH_FLAG_ACYCLIC : 0) | (involved ? RH__FLAG_INVOLVED : 0)) << 48;
     type->rh_private.slot_class = rh__size_class(type->size);
     RH__ORDER();
     rh_debug_descriptor.type_count = index + 1;

@@ -90,7 +90,7 @@ rh_weak *rh_weak_new(void *object)
         return rh_retain((void *)(uintptr_t)pair->value);
     if (heap->destroying || !rh__type_ready(&weak_type))
         return NULL;
-    rh_weak *weak = rh__object_new(heap, &weak_type, sizeof(rh_weak));
+    rh_weak *weak = rh__object_new(heap, &weak_type);
     if (!weak)
         return NULL;
     if (!rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak)) {
@@ -99,7 +99,7 @@ rh_weak *rh_weak_new(void *object)
     }
     weak->target = target;
     target->rh_flags |= RH_FLAG_HAS_WEAK;
-    RH__VALIDATE(heap);
+    RH__VALIDATE(heap, "rh_weak_new");
     return weak;
 }
 

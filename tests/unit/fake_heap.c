@@ -22,7 +22,7 @@ static const member field_members[] = {{RH_MC_field_stride, 4}, {RH_MC_field_off
                                        {RH_MC_field_count, 4}, {RH_MC_field_element_offset, 4}};
 static const member mapping_members[] = {{RH_MC_mapping_heap, 8}, {RH_MC_mapping_kind, 4}, {RH_MC_mapping_bytes, 8}, {RH_MC_mapping_next, 8}};
 static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8}, {RH_MC_heap_name, NAME_BYTES}, {RH_MC_heap_phase, 4}, {RH_MC_heap_history, 8},
-                                      {RH_MC_heap_objects, 8}, {RH_MC_heap_gc_enabled, 4}, {RH_MC_heap_next, 8}, {RH_MC_heap_reclaimed, 8},
+                                      {RH_MC_heap_gc_enabled, 4}, {RH_MC_heap_next, 8}, {RH_MC_heap_reclaimed, 8},
                                       {RH_MC_heap_history_count, 8}, {RH_MC_heap_number, 8}, {RH_MC_heap_candidates, 8}, {RH_MC_heap_roots, 8},
                                       {RH_MC_heap_history_capacity, 8}, {RH_MC_heap_collections, 8}};
 static const member root_members[] = {{RH_MC_root_name, 40}, {RH_MC_root_slot, 8}};
@@ -312,12 +312,10 @@ uint64_t fake_new(fake_heap *heap, uint32_t type, unsigned count, uint64_t extra
     fake_space *space = heap->space;
     unsigned slab = slab_for(heap, (space->type_bytes[type] + extra + 15) / 16 * 16);
     uint64_t object = heap->slabs[slab].base + heap->slabs[slab].used++ * heap->slabs[slab].slot_size;
-    uint64_t objects = heap->address + space->c[RH_MC_heap_objects];
     fake_put(heap->target, object + space->c[RH_MC_object_type], type, 2);
     fake_put(heap->target, object + space->c[RH_MC_object_serial], ++space->serial, 8);
     fake_count(heap, object, count);
     set_live(heap, object, true);
-    fake_put(heap->target, objects, fake_get(heap->target, objects, 8) + 1, 8);
     return object;
 }
 

@@ -318,7 +318,7 @@ START_TEST(an_object_that_waits_for_its_death_may_be_resurrected)
     setup_heap();
     node *a = new_node(heap, &node_type, 1);
     a->next = new_node(heap, &type, 2);
-    a->other = new_node(heap, &node_type, 3); /* queued behind the thief */
+    a->other = new_node(heap, &logged_type, 3); /* queued behind the thief, as it has a finalizer */
     borrowed = a->other;
     rh_release(a);
     ck_assert_ptr_nonnull(kept);

@@ -71,6 +71,8 @@ static int locate(uint64_t address, uint64_t *start)
             continue;
         uint64_t slot = (address - base) / slot_size;
         *start = base + slot * slot_size;
+        if (!member(*start, "object.type", 2) || member(*start, "object.flags", 2) & RH_FLAG_FREED)
+            return 0;
         return (int)(load(slab + constant("slab.live") + slot / 64 * 8, 8) >> slot % 64 & 1);
     }
     return -1;
@@ -116,7 +118,6 @@ START_TEST(objects_are_found_and_read_by_constants_alone)
         ck_assert_uint_eq(stored_count(address), rh_refcount(nodes[i]));
         ck_assert_uint_eq(member(address, "object.serial", 8), rh_serial(nodes[i]));
     }
-    ck_assert_uint_eq(member(h, "heap.objects", 8), COUNT);
     rh_release(nodes[0]);
     uint64_t start;
     ck_assert_int_eq(locate((uintptr_t)nodes[0], &start), 0);
@@ -349,10 +350,11 @@ static void assert_tombstones(uint64_t heap)
             uint64_t slot_size = member(slab, "slab.slot_size", 8), base = member(slab, "slab.base", 8);
             uint64_t capacity = slot_size ? member(slab, "slab.capacity", 4) : 0;
             for (uint64_t slot = 0; slot < capacity; slot++) {
-                if (load(slab + live + slot / 64 * 8, 8) >> slot % 64 & 1)
-                    continue;
+                bool is_taken = load(slab + live + slot / 64 * 8, 8) >> slot % 64 & 1;
                 const rh_object *header = (const void *)(uintptr_t)(base + slot * slot_size);
                 bool is_zero = !header->rh_count && !header->rh_type_index && !header->rh_flags && !header->rh_serial;
+                if (is_taken && !(header->rh_flags & RH_FLAG_FREED))
+                    continue; /* an object, or the allocator's */
                 MUST(is_zero || ((header->rh_flags & RH_FLAG_FREED) && header->rh_serial && header->rh_type_index &&
                                  header->rh_type_index < rh_debug_descriptor.type_count));
                 freed += !is_zero;

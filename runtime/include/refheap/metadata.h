@@ -84,6 +84,7 @@ enum rh_object_flag {
     RH_FLAG_ACYCLIC = 1u << 0,
     RH_FLAG_FINALIZED = 1u << 1,
     RH_FLAG_HAS_WEAK = 1u << 2, /* the heap's weak table has an entry for it */
+    RH_FLAG_UNCOLLECTABLE = 1u << 3, /* left in its garbage cycle because it has a finalizer (old rule) */
     /* Special states; with any of them bit 31 of the count word is set. */
     RH_FLAG_IMMORTAL = 1u << 4,
     RH_FLAG_DYING = 1u << 5, /* no longer an object for the program; the finalizer may still run */
@@ -118,10 +119,11 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
  *
  * Slabs. A chunk (mapping kind 1, aligned to chunk.size) holds chunk.slabs slab descriptors from
  * chunk.slab_table on, slab.size bytes each; descriptor i with slab.slot_size 0 is not in use. Slot s
- * begins at slab.base + s * slab.slot_size, s < slab.capacity; it is in use iff bit s of the bitmap of
- * 64-bit words at slab.live is set (the bits from slab.capacity on say nothing). A slot not in use whose header is all zero was never used; else
- * its header is a tombstone. A large object has a chunk of its own, longer than chunk.size, with one
- * slab of capacity 1.
+ * begins at slab.base + s * slab.slot_size, s < slab.capacity. If its object.type is 0, it holds nothing:
+ * it was never used, or an object is just being born. If its object.flags have RH_FLAG_FREED, or its bit in
+ * the bitmap of 64-bit words at slab.live is clear, it holds the tombstone of its last tenant. Else it
+ * holds an object. (Bits from slab.capacity on say nothing.) A large object has a chunk of its own, longer
+ * than chunk.size, with one slab of capacity 1.
  *
  * Roots. heap.roots: address of roots.capacity entries of roots.entry_size bytes, 0 if none; an entry
  * is in use iff its slot (64 bits at root.slot) is > 1; its name is NUL-terminated text at root.name.
@@ -168,7 +170,6 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
     X(heap_name, "heap.name")               /* text inside the heap */                             \
     X(heap_name_size, "heap.name_size")                                                            \
     X(heap_phase, "heap.phase")             /* 32 */                                               \
-    X(heap_objects, "heap.objects")         /* 64, live */                                         \
     X(heap_candidates, "heap.candidates")   /* 64 */                                               \
     X(heap_collections, "heap.collections") /* 64 */                                               \
     X(heap_reclaimed, "heap.reclaimed")     /* 64, by collections, in all */                       \

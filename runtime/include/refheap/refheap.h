@@ -180,6 +180,9 @@ typedef struct rh_heap_options {
     bool gc_disabled;      /* start with automatic collections off; "gc=off|on" */
     size_t history_events; /* remember that many allocations and frees (rounded up to a power of
                               two, 48 bytes each; at most 16M events); "history=N", k and M allowed */
+    /* The rule before PEP 442 (Python < 3.4): a garbage cycle that contains objects whose finalizer has
+     * not run stays, and those objects are listed (rh_gc_each_uncollectable); "finalizers=stay|run" */
+    bool finalizer_cycles_stay;
     uint64_t reserved[8];
 } rh_heap_options;
 
@@ -224,14 +227,100 @@ void rh_root_add(rh_heap *heap, void *slot_address, const char *name);
 void rh_root_remove(rh_heap *heap, void *slot_address);
 
 /* A full collection: afterwards no garbage cycle is left but what finalizers made. Returns the
- * number of objects reclaimed (members of cycles and what only they held); 0 inside a finalizer.
- * Needs no memory. Synchronous trial deletion: D. F. Bacon, V. T. Rajan, "Concurrent Cycle
- * Collection in Reference Counted Systems", ECOOP 2001. */
+ * number of objects reclaimed (members of cycles and what only they held); 0 inside a finalizer or
+ * callback. Needs no memory. Synchronous trial deletion: D. F. Bacon, V. T. Rajan, "Concurrent Cycle
+ * Collection in Reference Counted Systems", ECOOP 2001. O(objects). */
 size_t rh_gc_collect(rh_heap *heap);
-/* Automatic collections, which start only on entry to rh_new*. Candidates are recorded either way. */
+/* A collection of what was born since the last collection: older objects count as holders, so a young
+ * cycle that only old garbage holds waits for a full collection. O(young objects that candidate roots
+ * reach), however large the heap is. */
+size_t rh_gc_collect_young(rh_heap *heap);
+/* Automatic collections, which start only on entry to rh_new*. Candidates are recorded either way.
+ * A library built with REFHEAP_COLLECTOR=OFF never collects: the functions exist and return 0. */
 void rh_gc_enable(rh_heap *heap);
 void rh_gc_disable(rh_heap *heap);
 bool rh_gc_is_enabled(const rh_heap *heap);
+
+/* ---- the collector, looked at and tuned (what Python's gc module offers) ----------------------- */
+
+typedef enum rh_gc_generation { RH_GC_YOUNG = 0, RH_GC_FULL = 1 } rh_gc_generation;
+
+/* When automatic collections start. A candidate root is an object that a release left alive; it is
+ * young until a collection, and spared if that collection proves it live only by the age of its
+ * holders. 0 means: never of this kind.
+ *   young         young candidates that start a young collection (default 10000)
+ *   full_percent  spared candidates that make it a full one, in percent of the objects alive, but at
+ *                 least ten times `young` (default 25; while full collections find little, up to
+ *                 four times as much is waited for) */
+typedef struct rh_gc_thresholds {
+    size_t young;
+    size_t full_percent;
+} rh_gc_thresholds;
+void rh_gc_set_thresholds(rh_heap *heap, rh_gc_thresholds thresholds);
+rh_gc_thresholds rh_gc_get_thresholds(const rh_heap *heap);
+
+/* How far the heap is from the next collection, and what is in it. O(1). */
+typedef struct rh_gc_counts {
+    size_t young_candidates;
+    size_t spared_candidates;
+    size_t objects;       /* alive or dying, immortal ones included */
+    size_t uncollectable; /* see finalizer_cycles_stay */
+} rh_gc_counts;
+rh_gc_counts rh_gc_get_counts(const rh_heap *heap);
+
+/* What the collections of one kind did so far. Times are wall clock, finalizers included. */
+typedef struct rh_gc_stats {
+    uint64_t collections;
+    uint64_t visited;       /* objects looked at */
+    uint64_t reclaimed;     /* objects freed, those that only garbage held included */
+    uint64_t uncollectable; /* objects found to be so */
+    uint64_t total_ns;
+    uint64_t longest_ns;
+    uint64_t last_ns;
+} rh_gc_stats;
+rh_gc_stats rh_gc_get_stats(const rh_heap *heap, rh_gc_generation generation);
+
+/* Called with a borrowed object; returns false to stop. It may read; it must not retain, release,
+ * allocate or collect in the heap that is being walked. */
+typedef bool rh_gc_visitor(void *object, void *context);
+/* Visits the objects that rh_is_object affirms, by address. Returns how many it visited. O(heap). */
+size_t rh_gc_each_object(rh_heap *heap, rh_gc_visitor *visit, void *context);
+/* Visits each object of the heap that has a strong or weak field holding `object`, once. O(heap). */
+size_t rh_gc_referrers(rh_heap *heap, const void *object, rh_gc_visitor *visit, void *context);
+/* Visits what the object's strong and weak fields hold, in the order of the fields, once per field. */
+size_t rh_gc_referents(const void *object, rh_gc_visitor *visit, void *context);
+/* Can a collection find the object in a cycle? Not if its type is acyclic or it is immortal. */
+bool rh_gc_is_tracked(const void *object);
+/* Did its finalizer run? It does not run again. */
+bool rh_gc_is_finalized(const void *object);
+
+/* Leaves every object that is alive now out of all collections (they count as holders), until
+ * rh_gc_unfreeze: before fork, so that collections in the child write to none of their pages. */
+void rh_gc_freeze(rh_heap *heap);
+void rh_gc_unfreeze(rh_heap *heap);
+/* Objects frozen. O(heap). */
+size_t rh_gc_freeze_count(rh_heap *heap);
+
+/* Told at the start and at the stop of every collection, after every count is as it should be. It may
+ * use the heap; rh_gc_collect inside it returns 0. */
+typedef struct rh_gc_event {
+    bool is_stop;
+    rh_gc_generation generation;
+    size_t reclaimed;     /* these two: at the stop */
+    size_t uncollectable; /* objects found */
+} rh_gc_event;
+typedef void rh_gc_callback(rh_heap *heap, const rh_gc_event *event, void *context);
+/* At most 8 per heap: false if there are more. */
+bool rh_gc_add_callback(rh_heap *heap, rh_gc_callback *callback, void *context);
+void rh_gc_remove_callback(rh_heap *heap, rh_gc_callback *callback, void *context);
+
+/* Visits the objects with finalizers that collections left in their garbage cycles, because the heap
+ * was made with finalizer_cycles_stay. Break their cycles and they die. */
+size_t rh_gc_each_uncollectable(rh_heap *heap, rh_gc_visitor *visit, void *context);
+
+/* Gives memory without objects back to the system (the heap keeps up to 128 MiB of it for reuse).
+ * What freed objects were there is forgotten. Returns the bytes given back. */
+size_t rh_heap_trim(rh_heap *heap);
 
 /* Validates the whole heap: headers, bitmaps, types, fields, and that every object has at least as
  * many counts as declared slots hold it. Returns the number of problems; up to `size` bytes of text
