@@ -64,7 +64,7 @@ typedef struct rhi_heap_info {
     char name[RHI_NAME_SIZE];
     bool provisional;  /* counts are in motion: stopped inside a collection */
     const char *phase; /* "idle", "marking", … */
-    uint64_t objects, candidates, collections, reclaimed;
+    uint64_t candidates, collections, reclaimed;
     bool gc_enabled;
     uint32_t first_type, type_count; /* its copy of the runtime's types in rhi_reader.types */
     uint64_t history, history_capacity, history_count;

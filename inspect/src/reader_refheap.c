@@ -44,8 +44,8 @@ static const char *const constant_names[] = {
 /* What a reader can do without: it then answers less, not wrongly. */
 static bool is_optional(unsigned id)
 {
-    static const char *const prefixes[] = {"event.", "heap.history", "destroyed.", "heap.name", "heap.candidates",
-                                           "heap.collections", "heap.reclaimed", "slab.candidate", "type.finalize"};
+    static const char *const prefixes[] = {"event.", "heap.history", "destroyed.", "heap.name", "heap.fresh", "heap.spared",
+                                           "heap.collections", "heap.reclaimed", "slab.fresh", "slab.spared", "type.finalize"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(constant_names[id], prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -99,7 +99,7 @@ static const struct { unsigned member, width, container; } member_table[] = {
     IN(RH_MC_COUNT, mapping_next, 8), IN(RH_MC_COUNT, mapping_bytes, 8), IN(RH_MC_COUNT, mapping_kind, 4),
     IN(RH_MC_COUNT, mapping_heap, 8), IN(RH_MC_COUNT, heap_next, 8), IN(RH_MC_COUNT, heap_number, 8),
     IN(RH_MC_COUNT, heap_name, 1), IN(RH_MC_COUNT, heap_phase, 4),
-    IN(RH_MC_COUNT, heap_candidates, 8), IN(RH_MC_COUNT, heap_collections, 8), IN(RH_MC_COUNT, heap_reclaimed, 8),
+    IN(RH_MC_COUNT, heap_fresh, 8), IN(RH_MC_COUNT, heap_spared, 8), IN(RH_MC_COUNT, heap_collections, 8), IN(RH_MC_COUNT, heap_reclaimed, 8),
     IN(RH_MC_COUNT, heap_gc_enabled, 4), IN(RH_MC_COUNT, heap_roots, 8), IN(RH_MC_COUNT, heap_roots_capacity, 8),
     IN(RH_MC_COUNT, heap_history, 8), IN(RH_MC_COUNT, heap_history_capacity, 8), IN(RH_MC_COUNT, heap_history_count, 8)
 #undef IN
@@ -274,7 +274,7 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
     static const char *const phases[] = {"idle", "destroying", "marking", "restoring", "freeing"};
     uint64_t phase = HEAP(phase, 4), name_size = C(s, heap_name_size);
     *heap = (rhi_heap_info){.address = address, .number = HEAP(number, 8),
-                            .candidates = HEAP(candidates, 8), .collections = HEAP(collections, 8),
+                            .candidates = HEAP(fresh, 8) + HEAP(spared, 8), .collections = HEAP(collections, 8),
                             .reclaimed = HEAP(reclaimed, 8), .gc_enabled = HEAP(gc_enabled, 4) != 0,
                             .history = HEAP(history, 8), .history_capacity = HEAP(history_capacity, 8),
                             .history_count = HEAP(history_count, 8), .first_type = s->first_type,

@@ -71,10 +71,10 @@ static void check_bitmaps(checker *check, rh__slab *slab)
         uint64_t mask = word < slab->words ? rh__word_mask(slab, word) : 0;
         if (~mask & ~slab->live[word])
             problem(check, "slab %p: live bits behind its capacity are not set", (void *)slab);
-        if (slab->candidate[word] & ~(slab->live[word] & mask))
+        if ((slab->fresh[word] | slab->spared[word]) & ~(slab->live[word] & mask))
             problem(check, "slab %p: candidate bit of a free slot", (void *)slab);
-        if (slab->fresh[word] & ~slab->candidate[word])
-            problem(check, "slab %p: a fresh candidate that is none", (void *)slab);
+        if (slab->fresh[word] & slab->spared[word])
+            problem(check, "slab %p: a candidate is fresh and spared", (void *)slab);
         if (!rh__is_busy(check->heap) && (slab->work[word] | slab->trial[word] | slab->rescued[word]))
             problem(check, "slab %p: marks left behind", (void *)slab);
         if (word >= slab->touched_words && (slab->live[word] & mask))
@@ -168,7 +168,7 @@ static void check_header(checker *check, rh__slab *slab, uint32_t slot, rh_objec
         problem(check, "%s#%llu: larger than its slot", name, number(object));
     if (object->rh_serial == 0 || object->rh_serial >= heap->serial_next)
         problem(check, "%s#%llu: serial was not given out", name, number(object));
-    bool is_candidate = rh__bit(slab->candidate, slot);
+    bool is_candidate = rh__bit(slab->fresh, slot) || rh__bit(slab->spared, slot);
     if (flags & RH_FLAG_FREED)
         problem(check, "%s#%llu: freed, but its slot is in use", name, number(object));
     else if (flags & RH_FLAG_DYING) {
@@ -255,13 +255,13 @@ static void check_count(checker *check, rh__slab *slab, uint32_t slot, rh_object
 static void check_totals(checker *check)
 {
     const rh_heap *heap = check->heap;
-    uint64_t candidates = 0, fresh = 0;
+    uint64_t spared = 0, fresh = 0;
     for (rh__chunk *chunk = heap->chunks; chunk; chunk = chunk->next)
         for (uint32_t i = 0; i < RH__CHUNK_SLABS; i++) {
             const rh__slab *slab = &chunk->slabs[i];
             uint64_t in_slab = 0;
             for (uint32_t word = 0; word < RH__BITMAP_WORDS; word++) {
-                candidates += (uint64_t)__builtin_popcountll(slab->candidate[word]);
+                spared += (uint64_t)__builtin_popcountll(slab->spared[word]);
                 in_slab += (uint64_t)__builtin_popcountll(slab->fresh[word]);
             }
             if (in_slab && !((chunk->fresh_slabs >> i) & 1))
@@ -271,9 +271,9 @@ static void check_totals(checker *check)
     if (check->objects != rh__object_count(heap))
         problem(check, "heap: %llu objects, says %llu", (unsigned long long)check->objects,
                 (unsigned long long)rh__object_count(heap));
-    if (candidates != heap->candidates || fresh != heap->fresh)
-        problem(check, "heap: %llu candidates, %llu fresh; says %llu, %llu", (unsigned long long)candidates,
-                (unsigned long long)fresh, (unsigned long long)heap->candidates, (unsigned long long)heap->fresh);
+    if (spared != heap->spared || fresh != heap->fresh)
+        problem(check, "heap: %llu candidates spared, %llu fresh; says %llu, %llu", (unsigned long long)spared,
+                (unsigned long long)fresh, (unsigned long long)heap->spared, (unsigned long long)heap->fresh);
     if (heap->phase != RH_PHASE_IDLE)
         problem(check, "heap: phase %u", heap->phase);
 }

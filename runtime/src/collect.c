@@ -157,9 +157,13 @@ static uint64_t members_of_word(const rh_heap *heap, const rh__slab *slab, uint3
     return members;
 }
 
-static void forget_fresh(rh_heap *heap, rh__slab *slab, uint32_t word)
+/* Candidates are fresh for one collection only. */
+static void age_candidates(rh_heap *heap, rh__slab *slab, uint32_t word)
 {
-    heap->fresh -= (uint64_t)__builtin_popcountll(slab->fresh[word]);
+    uint64_t count = (uint64_t)__builtin_popcountll(slab->fresh[word]);
+    heap->fresh -= count;
+    heap->spared += count;
+    slab->spared[word] |= slab->fresh[word];
     slab->fresh[word] = 0;
 }
 
@@ -176,7 +180,7 @@ static void subtract_all(rh_heap *heap)
                     continue;
                 add_slab(heap, slab);
                 slab->trial[word] = members;
-                forget_fresh(heap, slab, word);
+                age_candidates(heap, slab, word);
                 visit_word(heap, slab, word, members, subtract_edge);
             }
         }
@@ -195,7 +199,7 @@ static void subtract_fresh(rh_heap *heap)
                 uint64_t bits = slab->fresh[word];
                 if (!bits)
                     continue;
-                forget_fresh(heap, slab, word);
+                age_candidates(heap, slab, word);
                 add_slab(heap, slab);
                 slab->trial[word] |= bits;
                 enqueue(heap, slab, word, bits);
@@ -385,7 +389,8 @@ static void survive(rh_heap *heap, rh_object *object)
 {
     if (!rh__is_special(object)) {
         /* What holds it may be garbage that the finalizers made: it stays a candidate. */
-        rh__candidate_add(heap, object);
+        if (!rh__is_candidate(object))
+            rh__candidate_add(heap, object);
         object->rh_count &= ~RH__WORD_ARMED;
     }
     rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
@@ -444,9 +449,9 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
     uint64_t count = (uint64_t)__builtin_popcountll(condemned);
     heap->freed += count;
     heap->collect_freed += count;
-    heap->candidates -= (uint64_t)__builtin_popcountll(slab->candidate[word] & condemned);
+    heap->spared -= (uint64_t)__builtin_popcountll(slab->spared[word] & condemned);
     heap->fresh -= (uint64_t)__builtin_popcountll(slab->fresh[word] & condemned);
-    slab->candidate[word] &= ~condemned;
+    slab->spared[word] &= ~condemned;
     slab->fresh[word] &= ~condemned;
     slab->live[word] &= ~condemned;
 }
@@ -489,9 +494,9 @@ static void forget_candidates(rh_heap *heap)
 {
     for (rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
         for (uint32_t word = 0; word < slab->words; word++) {
-            uint64_t bits = slab->candidate[word] & slab->rescued[word];
-            slab->candidate[word] &= ~bits;
-            heap->candidates -= (uint64_t)__builtin_popcountll(bits);
+            uint64_t bits = slab->spared[word] & slab->rescued[word];
+            slab->spared[word] &= ~bits;
+            heap->spared -= (uint64_t)__builtin_popcountll(bits);
             while (bits)
                 rh__slot_object(slab, word * 64 + rh__take_bit(&bits))->rh_count |= RH__WORD_ARMED;
         }

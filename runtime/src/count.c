@@ -63,16 +63,22 @@ void rh__release_special(rh_object *object)
     }
 }
 
+bool rh__is_candidate(const rh_object *object)
+{
+    const rh__slab *slab = rh__slab_of(object);
+    uint32_t slot = rh__slot_of(slab, object);
+    return rh__bit(slab->fresh, slot) || rh__bit(slab->spared, slot);
+}
+
 void rh__candidate_add(rh_heap *heap, rh_object *object)
 {
     rh__slab *slab = rh__slab_of(object);
     uint32_t slot = rh__slot_of(slab, object);
-    if (rh__bit(slab->candidate, slot))
+    if (object->rh_serial < heap->young_serial) {
+        rh__bit_set(slab->spared, slot);
+        heap->spared++;
         return;
-    rh__bit_set(slab->candidate, slot);
-    heap->candidates++;
-    if (object->rh_serial < heap->young_serial)
-        return;
+    }
     rh__bit_set(slab->fresh, slot);
     rh__chunk *chunk = rh__chunk_of(object);
     chunk->fresh_slabs |= (uint64_t)1 << (slab - chunk->slabs);
@@ -85,10 +91,10 @@ void rh__candidate_drop(rh_heap *heap, rh_object *object)
 {
     rh__slab *slab = rh__slab_of(object);
     uint32_t slot = rh__slot_of(slab, object);
-    heap->candidates -= rh__bit(slab->candidate, slot);
     heap->fresh -= rh__bit(slab->fresh, slot);
-    rh__bit_clear(slab->candidate, slot);
+    heap->spared -= rh__bit(slab->spared, slot);
     rh__bit_clear(slab->fresh, slot);
+    rh__bit_clear(slab->spared, slot);
 }
 
 size_t rh_refcount(const void *address)

@@ -81,7 +81,7 @@ static void resurrect(rh_heap *heap, rh_object *object)
     } else {
         uint32_t count = rh__dying_count(object) - 1;
         /* It may hold itself, and no release may ever tell: a candidate from the start. */
-        if (!(flags & RH_FLAG_ACYCLIC))
+        if (!(flags & RH_FLAG_ACYCLIC) && !rh__is_candidate(object))
             rh__candidate_add(heap, object);
         rh__header_write(object, (count - 1) * 2, object->rh_type_index, flags);
     }

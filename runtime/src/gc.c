@@ -92,10 +92,9 @@ static size_t run(rh_heap *heap, rh_gc_generation generation)
 
 void rh__gc_automatic(rh_heap *heap)
 {
-    uint64_t spared = heap->candidates - heap->fresh;
     uint64_t least = (uint64_t)heap->thresholds.young * FULL_MIN;
     uint64_t share = rh__object_count(heap) / 100 * heap->full_share;
-    bool is_full = heap->thresholds.full_percent && spared > least && spared > share;
+    bool is_full = heap->thresholds.full_percent && heap->spared > least && heap->spared > share;
     run(heap, is_full ? RH_GC_FULL : RH_GC_YOUNG);
 }
 
@@ -151,7 +150,7 @@ rh_gc_thresholds rh_gc_get_thresholds(const rh_heap *heap)
 rh_gc_counts rh_gc_get_counts(const rh_heap *heap)
 {
     return (rh_gc_counts){ .young_candidates = heap->fresh,
-                           .spared_candidates = heap->candidates - heap->fresh,
+                           .spared_candidates = heap->spared,
                            .objects = rh__object_count(heap),
                            .uncollectable = heap->uncollectable };
 }

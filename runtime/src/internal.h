@@ -103,8 +103,8 @@ enum rh__slab_state {
  *   live       the slot is taken: by an object, by the allocator (the rest of the word it allocates from)
  *              or by the quarantine; the slot's header says which. Bits from capacity on are 1, so that
  *              no search finds them
- *   candidate  registered candidate root (of an object in use)
- *   fresh      of those, born after the last collection
+ *   fresh      registered candidate root that was born after the last collection
+ *   spared     registered candidate root that is older than that
  *   work       queued for the running cascade or pass
  *   trial      in the running collection
  *   rescued    of those, reachable from outside */
@@ -127,8 +127,8 @@ typedef struct rh__slab {
     uint64_t check_base; /* scratch of rh_heap_check */
     uint64_t reserved[60];
     uint64_t live[RH__BITMAP_WORDS];
-    uint64_t candidate[RH__BITMAP_WORDS];
     uint64_t fresh[RH__BITMAP_WORDS];
+    uint64_t spared[RH__BITMAP_WORDS];
     uint64_t work[RH__BITMAP_WORDS];
     uint64_t trial[RH__BITMAP_WORDS];
     uint64_t rescued[RH__BITMAP_WORDS];
@@ -265,8 +265,8 @@ struct rh_heap {
     rh__alloc alloc[RH__CLASSES];
     rh__alloc no_cache; /* always full */
     /* Collections. */
-    uint64_t candidates;
-    uint64_t fresh;         /* candidates born since the last collection */
+    uint64_t fresh;  /* candidates born since the last collection */
+    uint64_t spared; /* older ones */
     uint64_t young_serial;  /* the first serial behind the last collection */
     uint64_t frozen_serial; /* objects before it are left out of every collection */
     uint64_t trial_serial;  /* in a collection: members are not older */
@@ -666,7 +666,9 @@ static inline bool rh__is_busy(const rh_heap *heap)
 
 /* ---- count.c ---------------------------------------------------------------------------------------- */
 
+/* pre: it is no candidate. */
 void rh__candidate_add(rh_heap *heap, rh_object *object);
+bool rh__is_candidate(const rh_object *object);
 void rh__candidate_drop(rh_heap *heap, rh_object *object);
 /* Releases an object whose count word is special. */
 void rh__release_special(rh_object *object);

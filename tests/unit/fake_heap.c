@@ -23,12 +23,12 @@ static const member field_members[] = {{RH_MC_field_stride, 4}, {RH_MC_field_off
 static const member mapping_members[] = {{RH_MC_mapping_heap, 8}, {RH_MC_mapping_kind, 4}, {RH_MC_mapping_bytes, 8}, {RH_MC_mapping_next, 8}};
 static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8}, {RH_MC_heap_name, NAME_BYTES}, {RH_MC_heap_phase, 4}, {RH_MC_heap_history, 8},
                                       {RH_MC_heap_gc_enabled, 4}, {RH_MC_heap_next, 8}, {RH_MC_heap_reclaimed, 8},
-                                      {RH_MC_heap_history_count, 8}, {RH_MC_heap_number, 8}, {RH_MC_heap_candidates, 8}, {RH_MC_heap_roots, 8},
+                                      {RH_MC_heap_history_count, 8}, {RH_MC_heap_number, 8}, {RH_MC_heap_fresh, 8}, {RH_MC_heap_spared, 8}, {RH_MC_heap_roots, 8},
                                       {RH_MC_heap_history_capacity, 8}, {RH_MC_heap_collections, 8}};
 static const member root_members[] = {{RH_MC_root_name, 40}, {RH_MC_root_slot, 8}};
 static const member event_members[] = {{RH_MC_event_thread, 4}, {RH_MC_event_death, 1}, {RH_MC_event_kind, 1}, {RH_MC_event_type, 2},
                                        {RH_MC_event_time, 8}, {RH_MC_event_serial, 8}, {RH_MC_event_address, 8}, {RH_MC_event_sequence, 8}};
-static const member slab_members[] = {{RH_MC_slab_candidate, BITMAP_BYTES}, {RH_MC_slab_capacity, 4}, {RH_MC_slab_live, BITMAP_BYTES},
+static const member slab_members[] = {{RH_MC_slab_fresh, BITMAP_BYTES}, {RH_MC_slab_spared, BITMAP_BYTES}, {RH_MC_slab_capacity, 4}, {RH_MC_slab_live, BITMAP_BYTES},
                                       {RH_MC_slab_slot_size, 8}, {RH_MC_slab_base, 8}};
 static const member destroyed_members[] = {{RH_MC_destroyed_last, 8}, {RH_MC_destroyed_first, 8}, {RH_MC_destroyed_objects, 8}, {RH_MC_destroyed_heap, 8}};
 

@@ -74,7 +74,7 @@ START_TEST(what_a_heap_does_not_publish_is_not_answered_and_the_rest_is)
     fake_target *t = fake_target_new();
     fake_space *space = fake_space_new(t, 0x500000000040, _i,
                                        "heap.history heap.history_capacity heap.history_count event.size event.kind heap.name heap.name_size "
-                                       "heap.candidates heap.collections heap.reclaimed type.finalize slab.candidate destroyed.size");
+                                       "heap.fresh heap.spared heap.collections heap.reclaimed type.finalize slab.fresh slab.spared destroyed.size");
     uint32_t type = fake_type(space, "node", NODE_BODY, node_fields, 5);
     fake_heap *heap = fake_heap_new(space, 1, "main");
     uint64_t a = fake_new(heap, type, 1, 0);

@@ -127,9 +127,9 @@ START_TEST(objects_are_found_and_read_by_constants_alone)
     ck_assert_uint_eq(member(start, "object.serial", 8), 1);
     rh_retain(nodes[1]);
     rh_release(nodes[1]);
-    ck_assert_uint_eq(member(h, "heap.candidates", 8), 1);
+    ck_assert_uint_eq(member(h, "heap.fresh", 8), 1);
     rh_gc_collect(heap);
-    ck_assert_uint_eq(member(h, "heap.candidates", 8), 0);
+    ck_assert_uint_eq(member(h, "heap.fresh", 8), 0);
     ck_assert_uint_ge(member(h, "heap.collections", 8), 1);
     ck_assert_uint_eq(member(h, "heap.phase", 4), RH_PHASE_IDLE);
     ck_assert_uint_eq(member(h, "heap.gc_enabled", 4), 1);

@@ -170,7 +170,8 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
     X(heap_name, "heap.name")               /* text inside the heap */                             \
     X(heap_name_size, "heap.name_size")                                                            \
     X(heap_phase, "heap.phase")             /* 32 */                                               \
-    X(heap_candidates, "heap.candidates")   /* 64 */                                               \
+    X(heap_fresh, "heap.fresh")             /* 64, candidates born since the last collection */    \
+    X(heap_spared, "heap.spared")           /* 64, older candidates */                                               \
     X(heap_collections, "heap.collections") /* 64 */                                               \
     X(heap_reclaimed, "heap.reclaimed")     /* 64, by collections, in all */                       \
     X(heap_gc_enabled, "heap.gc_enabled")   /* 32 */                                               \
@@ -200,7 +201,8 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
     X(slab_slot_size, "slab.slot_size") /* 64 */                                                   \
     X(slab_capacity, "slab.capacity")   /* 32 */                                                   \
     X(slab_live, "slab.live")           /* bitmap in the descriptor */                             \
-    X(slab_candidate, "slab.candidate") /* bitmap: registered candidate roots */                   \
+    X(slab_fresh, "slab.fresh")         /* bitmap: fresh candidates; */                            \
+    X(slab_spared, "slab.spared")       /* bitmap: spared ones; together all candidate roots */    \
     X(slab_slots_max, "slab.slots_max") /* bits in each bitmap */                                  \
     X(destroyed_size, "destroyed.size")                                                            \
     X(destroyed_capacity, "destroyed.capacity")                                                    \
