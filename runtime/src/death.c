@@ -127,8 +127,8 @@ static inline __attribute__((always_inline)) void begin_death(rh_heap *heap, rh_
 
 static inline void release_to_candidate(rh_heap *heap, rh_object *object)
 {
-    rh__candidate_add(heap, object);
     object->rh_count = (object->rh_count - 2) & ~RH__WORD_ARMED;
+    rh__candidate_add(heap, object);
 }
 
 /* A cascade at work, off the heap: what it still has to release, and the slots it has not given back.
@@ -195,40 +195,87 @@ static inline __attribute__((always_inline)) bool release_reference(rh_heap *hea
     return false;
 }
 
+static inline uint64_t distance(const rh_object *a, const rh_object *b)
+{
+    return a > b ? (uint64_t)((const char *)a - (const char *)b) : (uint64_t)((const char *)b - (const char *)a);
+}
+
+static inline __attribute__((always_inline)) void keep_reference(rh_heap *heap, cascade *self, rh_object *reference)
+{
+    if (RH__LIKELY(self->count < REFERENCES_MAX))
+        self->references[self->count++] = reference;
+    else
+        release_reference(heap, self, reference, false);
+}
+
+/* Of the children first and last in an object the one that is nearer to it goes first: a structure that
+ * was built depth first then dies along its addresses, whether parents or children were made first. */
+static inline bool goes_upwards(const rh_object *object, const rh_object *first, const rh_object *last)
+{
+    return distance(first, object) <= distance(last, object);
+}
+
+static __attribute__((noinline)) rh_object *keep_many_references(rh_heap *heap, cascade *self, rh_object *object,
+                                                                 uint64_t slots)
+{
+    rh_object **words = (rh_object **)(void *)object, *next = NULL;
+    bool upwards = goes_upwards(object, words[__builtin_ctzll(slots)], words[63 - __builtin_clzll(slots)]);
+    while (slots) {
+        /* What is kept last is released first. */
+        uint32_t slot = upwards ? 63 - (uint32_t)__builtin_clzll(slots) : (uint32_t)__builtin_ctzll(slots);
+        slots ^= (uint64_t)1 << slot;
+        if (!words[slot])
+            continue;
+        if (next)
+            keep_reference(heap, self, next);
+        next = words[slot];
+    }
+    return next;
+}
+
+/* What an object with a tombstone holds by `slots` waits in `self`, but for the reference that is to be
+ * released next: that is returned. */
+static inline __attribute__((always_inline)) rh_object *keep_references(rh_heap *heap, cascade *self,
+                                                                        rh_object *object, uint64_t slots)
+{
+    if (!slots)
+        return NULL;
+    rh_object **words = (rh_object **)(void *)object, *first = words[__builtin_ctzll(slots)];
+    uint64_t rest = slots & (slots - 1);
+    if (!rest)
+        return first;
+    if (RH__UNLIKELY(rest & (rest - 1)))
+        return keep_many_references(heap, self, object, slots);
+    rh_object *last = words[__builtin_ctzll(rest)];
+    if (!first)
+        return last;
+    if (!last)
+        return first;
+    bool upwards = goes_upwards(object, first, last);
+    keep_reference(heap, self, upwards ? last : first);
+    return upwards ? first : last;
+}
+
 /* The short way of death: the tombstone comes first. With it the slots of the object are no references
  * any more, so what they held can be released later, in any order, without clearing them one by one.
- * Returns the reference of the lowest slot: the order is that of a structure built depth first. */
+ * Returns the reference that is to be released next. */
 static inline __attribute__((always_inline)) rh_object *bury(rh_heap *heap, cascade *self, rh_object *object,
-                                                             uint32_t info, uint64_t slots)
+                                                             uint32_t info)
 {
     rh__tombstone_write_info(object, info, self->death);
     RH__ORDER();
-    rh_object *next = NULL;
-    while (slots) {
-        uint32_t slot = 63 - (uint32_t)__builtin_clzll(slots);
-        slots ^= (uint64_t)1 << slot;
-        rh_object *child = ((rh_object **)(void *)object)[slot];
-        if (!child)
-            continue;
-        if (next) {
-            if (RH__LIKELY(self->count < REFERENCES_MAX))
-                self->references[self->count++] = next;
-            else
-                release_reference(heap, self, next, false);
-        }
-        next = child;
-    }
+    rh_object *next = keep_references(heap, self, object, rh__type_slots[(uint16_t)info]);
     give_back_later(heap, self, object);
     return next;
 }
 
-/* Releases `object` and all that follows from it. */
+/* Releases `object`, which may be NULL, what waits in `self`, and all that follows. */
 static void release_all(rh_heap *heap, cascade *self, rh_object *object)
 {
     for (;;) {
         if (!object) {
             if (!self->count)
-                return;
+                break;
             object = self->references[--self->count];
         }
         if (!release_reference(heap, self, object, true)) {
@@ -237,9 +284,9 @@ static void release_all(rh_heap *heap, cascade *self, rh_object *object)
         }
         if (is_candidate(object))
             rh__candidate_drop(heap, object);
-        uint32_t info = rh__header_info(object);
-        object = bury(heap, self, object, info, rh__type_slots[(uint16_t)info]);
+        object = bury(heap, self, object, rh__header_info(object));
     }
+    give_back(heap, self);
 }
 
 /* Works the heap's queue until it is empty. */
@@ -250,11 +297,11 @@ static void work_queue(rh_heap *heap, cascade *self)
         uint32_t info = rh__header_info(object);
         self->death = rh__death_of(object);
         /* A finalizer, of another object, may have given it a new count or a weak reference. */
-        if ((info & (LONG_WAY << 16)) || heap->is_observed || object->rh_count != RH__WORD_DYING)
+        if ((info & (LONG_WAY << 16)) || heap->is_observed || object->rh_count != RH__WORD_DYING) {
             finish_death(heap, object);
-        else
-            release_all(heap, self, bury(heap, self, object, info, rh__type_slots[(uint16_t)info]));
-        give_back(heap, self);
+            continue;
+        }
+        release_all(heap, self, bury(heap, self, object, info));
     }
 }
 
@@ -271,7 +318,6 @@ static void run_cascade(rh_heap *heap, cascade *self, rh_object *object)
 {
     heap->draining = true;
     release_all(heap, self, object);
-    give_back(heap, self);
     work_queue(heap, self);
     heap->draining = false;
     heap->death = RH_DEATH_RELEASE;
@@ -289,15 +335,9 @@ static __attribute__((noinline)) void bury_and_run(rh_heap *heap, rh_object *obj
 {
     cascade self;
     begin_cascade(heap, &self);
-    while (slots) {
-        uint32_t slot = 63 - (uint32_t)__builtin_clzll(slots);
-        slots ^= (uint64_t)1 << slot;
-        rh_object *child = ((rh_object **)(void *)object)[slot];
-        if (child)
-            self.references[self.count++] = child; /* no more than 64 */
-    }
+    rh_object *next = keep_references(heap, &self, object, slots);
     give_back_later(heap, &self, object);
-    run_cascade(heap, &self, NULL);
+    run_cascade(heap, &self, next);
     RH__VALIDATE(heap, "rh_release");
 }
 
@@ -326,12 +366,19 @@ static __attribute__((noinline)) void release_long_way(rh_object *object)
     RH__VALIDATE(heap, "rh_release");
 }
 
-/* Written so that the common death (no child dies with it) calls nothing and saves no registers. */
+/* Written so that the common cases, a new candidate and a death without the death of a child, save no
+ * registers. */
 void rh__release_slow(void *address)
 {
     rh_object *object = address;
     rh_heap *heap = rh__heap_of(object);
     uint32_t word = object->rh_count, info = rh__header_info(object), flags = info >> 16;
+#ifndef REFHEAP_GC_STRESS
+    if ((int32_t)word >= 2) {
+        release_to_candidate(heap, object);
+        return;
+    }
+#endif
     /* An acyclic object with word 0, or an armed one with word 1; else it may be a candidate. */
     if (RH__LIKELY(word == !(flags & RH_FLAG_ACYCLIC) && !(flags & LONG_WAY) &&
                    !(heap->is_observed | heap->draining))) {
