@@ -284,6 +284,7 @@ static void stay(rh_heap *heap, rh_object *object)
         return;
     object->rh_count += 2;
     object->rh_flags |= RH__FLAG_HELD;
+    heap->held++;
     rescue(heap, object);
 }
 
@@ -299,6 +300,7 @@ static void stop_holding(rh_heap *heap, rh_object *object)
     if (!(object->rh_flags & RH__FLAG_HELD))
         return;
     object->rh_flags &= (uint16_t)~RH__FLAG_HELD;
+    heap->held--;
     if (!(object->rh_flags & RH_FLAG_UNCOLLECTABLE)) {
         object->rh_flags |= RH_FLAG_UNCOLLECTABLE;
         heap->uncollectable++;
@@ -391,7 +393,6 @@ static void survive(rh_heap *heap, rh_object *object)
         /* What holds it may be garbage that the finalizers made: it stays a candidate. */
         if (!rh__is_candidate(object))
             rh__candidate_add(heap, object);
-        object->rh_count &= ~RH__WORD_ARMED;
     }
     rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
 }
@@ -438,6 +439,8 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
 {
     for (uint64_t bits = condemned; bits;) {
         rh_object *object = rh__slot_object(slab, word * 64 + rh__take_bit(&bits));
+        if (RH__UNLIKELY(object->rh_flags & RH_FLAG_HAS_WEAK)) /* made by a finalizer */
+            rh__weak_clear(heap, object);
         rh__visit_slots(heap, object, release_edge);
         if (RH__UNLIKELY(object->rh_flags & RH__FLAG_INVOLVED) && rh__type_of(object)->dispose)
             rh__type_of(object)->dispose(object);
@@ -511,17 +514,20 @@ static uint64_t trial_size(const rh_heap *heap)
     return size;
 }
 
+/* A walk over the heap, so that the held need no list: only where the old rule found something. */
 static void release_held(rh_heap *heap)
 {
     heap->draining = true;
+    heap->death = RH_DEATH_COLLECT;
     rh__cursor cursor = { 0 };
-    for (rh_object *object; (object = rh__next_object(heap, &cursor));)
+    for (rh_object *object; heap->held && (object = rh__next_object(heap, &cursor));)
         stop_holding(heap, object);
     rh__drain(heap);
+    heap->death = RH_DEATH_RELEASE;
     heap->draining = false;
 }
 
-uint64_t rh__collect(rh_heap *heap, rh_gc_generation generation, uint64_t *visited)
+void rh__collect(rh_heap *heap, rh_gc_generation generation, rh__collection *result)
 {
     uint64_t freed_before = heap->collect_freed;
     heap->trial_serial = generation == RH_GC_FULL ? heap->frozen_serial : heap->young_serial;
@@ -534,7 +540,7 @@ uint64_t rh__collect(rh_heap *heap, rh_gc_generation generation, uint64_t *visit
         subtract_all(heap);
     else
         subtract_fresh(heap);
-    *visited = trial_size(heap);
+    result->visited = trial_size(heap);
     set_phase(heap, RH_PHASE_RESTORING);
     bool is_involved = rescue_held(heap);
     visit_queued(heap, rescue_edge);
@@ -542,14 +548,17 @@ uint64_t rh__collect(rh_heap *heap, rh_gc_generation generation, uint64_t *visit
         forget_candidates(heap);
     if (heap->uncollectable)
         for_each_trial(heap, true, forget_uncollectable);
-    bool has_kept = is_involved && heap->old_rule;
-    if (has_kept)
+    uint64_t listed = heap->uncollectable;
+    if (is_involved && heap->old_rule)
         keep_finalizable(heap);
     heap->trial_is_whole = !is_involved;
     if (is_involved)
         finalize_condemned(heap);
+    uint64_t registered = heap->registered;
     bury(heap);
-    if (has_kept)
+    if (heap->held)
         release_held(heap);
-    return heap->collect_freed - freed_before;
+    result->has_successor = heap->registered != registered;
+    result->freed = heap->collect_freed - freed_before;
+    result->uncollectable = heap->uncollectable > listed ? heap->uncollectable - listed : 0;
 }

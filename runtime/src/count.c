@@ -74,6 +74,12 @@ void rh__candidate_add(rh_heap *heap, rh_object *object)
 {
     rh__slab *slab = rh__slab_of(object);
     uint32_t slot = rh__slot_of(slab, object);
+    if (object->rh_serial < heap->frozen_serial) {
+        object->rh_count |= RH__WORD_ARMED;
+        return;
+    }
+    object->rh_count &= ~RH__WORD_ARMED;
+    heap->registered++;
     if (object->rh_serial < heap->young_serial) {
         rh__bit_set(slab->spared, slot);
         heap->spared++;
@@ -133,7 +139,9 @@ void rh_make_immortal(void *address)
         return;
     }
     rh_heap *heap = rh__heap_of(object);
-    rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index, object->rh_flags | RH_FLAG_IMMORTAL);
+    heap->uncollectable -= (object->rh_flags & RH_FLAG_UNCOLLECTABLE) != 0;
+    rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index,
+                     (object->rh_flags & ~RH_FLAG_UNCOLLECTABLE) | RH_FLAG_IMMORTAL);
     rh__candidate_drop(heap, object);
     RH__VALIDATE(heap, "rh_make_immortal");
 }

@@ -80,10 +80,10 @@ static void resurrect(rh_heap *heap, rh_object *object)
         rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index, flags);
     } else {
         uint32_t count = rh__dying_count(object) - 1;
-        /* It may hold itself, and no release may ever tell: a candidate from the start. */
-        if (!(flags & RH_FLAG_ACYCLIC) && !rh__is_candidate(object))
-            rh__candidate_add(heap, object);
         rh__header_write(object, (count - 1) * 2, object->rh_type_index, flags);
+        /* It may hold itself, and no release may ever tell: a candidate from the start. */
+        if (!(flags & RH_FLAG_ACYCLIC))
+            rh__candidate_add(heap, object);
     }
     rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
 }
@@ -127,7 +127,7 @@ static inline __attribute__((always_inline)) void begin_death(rh_heap *heap, rh_
 
 static inline void release_to_candidate(rh_heap *heap, rh_object *object)
 {
-    object->rh_count = (object->rh_count - 2) & ~RH__WORD_ARMED;
+    object->rh_count -= 2;
     rh__candidate_add(heap, object);
 }
 

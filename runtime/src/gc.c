@@ -4,11 +4,12 @@
  * are registered. When `thresholds.young` fresh ones are there, a young collection runs: it looks at
  * them and at what they reach among the objects born since the last collection, so a pause does not
  * grow with the heap. Those that it spares stay candidates, and count. When they are more than a share
- * of the live heap (full_percent), the next collection is a full one. So a visit of the whole heap is
- * paid by that share of it in new candidates, and cyclic garbage that young collections cannot see is
- * at most that share of the live heap. After a full collection that reclaimed less than an eighth of
- * what it visited the share doubles, up to SHARE_GROWTH times what was asked for; after a better one it
- * is as asked again. */
+ * (full_percent) of the objects that the last full collection left alive, the next collection is a full
+ * one. So a visit of the whole heap is paid by that share of it in new candidates, and garbage that young
+ * collections cannot see has at most so many candidates. (A share of what is alive now would grow with
+ * the garbage, which might then stay for ever.) After a full collection that reclaimed less than an
+ * eighth of what it visited the share doubles, up to SHARE_GROWTH times what was asked for; after a
+ * better one it is as asked again. */
 #include "internal.h"
 
 #include <time.h>
@@ -37,44 +38,65 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void adapt_share(rh_heap *heap, uint64_t freed, uint64_t visited)
+static void adapt_share(rh_heap *heap, const rh__collection *result)
 {
     uint64_t asked = heap->thresholds.full_percent;
-    if (freed * 8 >= visited)
+    if (result->freed * 8 >= result->visited)
         heap->full_share = asked;
-    else if (heap->full_share < asked * SHARE_GROWTH)
+    else if (heap->full_share / SHARE_GROWTH < asked)
         heap->full_share *= 2;
+    heap->full_base = rh__object_count(heap);
 }
 
-static size_t run(rh_heap *heap, rh_gc_generation generation)
+static void count_collection(rh_heap *heap, rh_gc_stats *stats, const rh__collection *result, uint64_t took)
 {
-    if (rh__is_busy(heap))
-        return 0;
-    heap->collecting = true;
-    rh_gc_event event = { .is_stop = false, .generation = generation };
-    call_hooks(heap, &event);
-    uint64_t begin = now_ns(), visited, uncollectable = heap->uncollectable;
-    uint64_t freed = rh__collect(heap, generation, &visited);
-    uint64_t took = now_ns() - begin;
-    rh_gc_stats *stats = &heap->stats[generation];
-    event.is_stop = true;
-    event.reclaimed = freed;
-    event.uncollectable = heap->uncollectable > uncollectable ? heap->uncollectable - uncollectable : 0;
     stats->collections++;
-    stats->visited += visited;
-    stats->reclaimed += freed;
-    stats->uncollectable += event.uncollectable;
+    stats->visited += result->visited;
+    stats->reclaimed += result->freed;
+    stats->uncollectable += result->uncollectable;
     stats->total_ns += took;
     stats->last_ns = took;
     if (took > stats->longest_ns)
         stats->longest_ns = took;
     heap->collections++;
-    heap->reclaimed += freed;
+    heap->reclaimed += result->freed;
+}
+
+/* pre: not busy. */
+static rh__collection run_once(rh_heap *heap, rh_gc_generation generation)
+{
+    heap->collecting = true;
+    rh_gc_event event = { .is_stop = false, .generation = generation };
+    call_hooks(heap, &event);
+    rh__collection result;
+    uint64_t begin = now_ns();
+    rh__collect(heap, generation, &result);
+    count_collection(heap, &heap->stats[generation], &result, now_ns() - begin);
     if (generation == RH_GC_FULL)
-        adapt_share(heap, freed, visited);
+        adapt_share(heap, &result);
+    event.is_stop = true;
+    event.reclaimed = result.freed;
+    event.uncollectable = result.uncollectable;
     call_hooks(heap, &event);
     heap->collecting = false;
     rh__set_limit(heap);
+    return result;
+}
+
+/* What dies with the garbage may be all that held other garbage cycles together (an object of an acyclic
+ * type between two of them): a full collection is repeated then. Not if finalizers made objects, who
+ * could do so for ever. */
+static size_t run(rh_heap *heap, rh_gc_generation generation)
+{
+    if (rh__is_busy(heap))
+        return 0;
+    size_t freed = 0;
+    uint64_t born = heap->serial_next;
+    rh__collection result;
+    do {
+        result = run_once(heap, generation);
+        freed += result.freed;
+    } while (generation == RH_GC_FULL && result.has_successor && result.freed && heap->serial_next == born);
     return freed;
 }
 
@@ -93,7 +115,7 @@ static size_t run(rh_heap *heap, rh_gc_generation generation)
 void rh__gc_automatic(rh_heap *heap)
 {
     uint64_t least = (uint64_t)heap->thresholds.young * FULL_MIN;
-    uint64_t share = rh__object_count(heap) / 100 * heap->full_share;
+    uint64_t share = heap->full_base / 100 * heap->full_share;
     bool is_full = heap->thresholds.full_percent && heap->spared > least && heap->spared > share;
     run(heap, is_full ? RH_GC_FULL : RH_GC_YOUNG);
 }
@@ -288,9 +310,20 @@ bool rh_gc_is_finalized(const void *object)
 
 /* ---- frozen objects ---------------------------------------------------------------------------------- */
 
+/* Frozen objects are no candidates: no collection could take them off the list, so they would start one
+ * after the other. A full collection after rh_gc_unfreeze needs no candidates to find their cycles. */
 void rh_gc_freeze(rh_heap *heap)
 {
+    rh__check_owner(heap);
+    rh__cursor cursor = { 0 };
+    for (rh_object *object; (object = rh__next_object(heap, &cursor));) {
+        if ((object->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL)) || !rh__is_candidate(object))
+            continue;
+        rh__candidate_drop(heap, object);
+        object->rh_count |= RH__WORD_ARMED;
+    }
     heap->frozen_serial = heap->serial_next;
+    rh__set_limit(heap);
 }
 
 void rh_gc_unfreeze(rh_heap *heap)

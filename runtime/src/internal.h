@@ -267,14 +267,17 @@ struct rh_heap {
     /* Collections. */
     uint64_t fresh;  /* candidates born since the last collection */
     uint64_t spared; /* older ones */
+    uint64_t registered;    /* candidates registered, ever */
     uint64_t young_serial;  /* the first serial behind the last collection */
     uint64_t frozen_serial; /* objects before it are left out of every collection */
     uint64_t trial_serial;  /* in a collection: members are not older */
     uint64_t trial_is_whole; /* every member that a condemned object holds is in the trial */
     rh__slab *trial_slabs;
     rh_gc_thresholds thresholds;
-    uint32_t full_share; /* percent: thresholds.full_percent, adapted */
-    uint32_t old_rule;   /* cycles with finalizers are uncollectable */
+    uint64_t full_share; /* percent: thresholds.full_percent, adapted */
+    uint64_t full_base;  /* objects that the last full collection left alive */
+    uint64_t old_rule;   /* cycles with finalizers are uncollectable */
+    uint64_t held;       /* objects with RH__FLAG_HELD */
     uint64_t collections;
     uint64_t reclaimed;
     uint64_t collect_freed; /* objects freed with reason `collect`, ever */
@@ -666,7 +669,7 @@ static inline bool rh__is_busy(const rh_heap *heap)
 
 /* ---- count.c ---------------------------------------------------------------------------------------- */
 
-/* pre: it is no candidate. */
+/* Disarms the object and registers it; a frozen one stays armed instead. pre: it is no candidate. */
 void rh__candidate_add(rh_heap *heap, rh_object *object);
 bool rh__is_candidate(const rh_object *object);
 void rh__candidate_drop(rh_heap *heap, rh_object *object);
@@ -699,8 +702,15 @@ static inline void rh__history(rh_heap *heap, enum rh_event kind, const rh_objec
 
 /* ---- collect.c -------------------------------------------------------------------------------------- */
 
-/* One collection; returns the objects freed. pre: heap->collecting, and no cascade runs. */
-uint64_t rh__collect(rh_heap *heap, rh_gc_generation generation, uint64_t *visited);
+typedef struct rh__collection {
+    uint64_t visited;
+    uint64_t freed;
+    uint64_t uncollectable; /* newly found */
+    bool has_successor;     /* what died with the garbage let go of objects that may be garbage now */
+} rh__collection;
+
+/* One collection. pre: heap->collecting, and no cascade runs. */
+void rh__collect(rh_heap *heap, rh_gc_generation generation, rh__collection *result);
 
 /* ---- gc.c ------------------------------------------------------------------------------------------- */
 

@@ -65,11 +65,12 @@ static rh_weak *weak_of_shared(rh_heap *heap, rh_object *target)
     if (!weak)
         return NULL;
     rh__heap_zero_lock();
-    weak->target = target;
     pair = rh__table_find(&heap->weak_table, key_of(target));
     if (pair) /* another thread was faster; the spare one is never seen */
         weak = (rh_weak *)(uintptr_t)pair->value;
-    else if (!rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak))
+    else if (rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak))
+        weak->target = target;
+    else
         weak = NULL;
     rh__heap_zero_unlock();
     return weak;

@@ -249,9 +249,9 @@ typedef enum rh_gc_generation { RH_GC_YOUNG = 0, RH_GC_FULL = 1 } rh_gc_generati
  * young until a collection, and spared if that collection proves it live only by the age of its
  * holders. 0 means: never of this kind.
  *   young         young candidates that start a young collection (default 10000)
- *   full_percent  spared candidates that make it a full one, in percent of the objects alive, but at
- *                 least ten times `young` (default 25; while full collections find little, up to
- *                 four times as much is waited for) */
+ *   full_percent  spared candidates that make it a full one, in percent of the objects that the last
+ *                 full collection left alive, but more than ten times `young` (default 25; while full
+ *                 collections find little, up to four times as much is waited for) */
 typedef struct rh_gc_thresholds {
     size_t young;
     size_t full_percent;
@@ -283,11 +283,11 @@ rh_gc_stats rh_gc_get_stats(const rh_heap *heap, rh_gc_generation generation);
 /* Called with a borrowed object; returns false to stop. It may read; it must not retain, release,
  * allocate or collect in the heap that is being walked. */
 typedef bool rh_gc_visitor(void *object, void *context);
-/* Visits the objects that rh_is_object affirms, by address. Returns how many it visited. O(heap). */
+/* Visits the objects that rh_is_object affirms, in no certain order. Returns how many it visited. O(heap). */
 size_t rh_gc_each_object(rh_heap *heap, rh_gc_visitor *visit, void *context);
 /* Visits each object of the heap that has a strong or weak field holding `object`, once. O(heap). */
 size_t rh_gc_referrers(rh_heap *heap, const void *object, rh_gc_visitor *visit, void *context);
-/* Visits what the object's strong and weak fields hold, in the order of the fields, once per field. */
+/* Visits what the object's strong and weak fields hold, once per slot, in no certain order. */
 size_t rh_gc_referents(const void *object, rh_gc_visitor *visit, void *context);
 /* Can a collection find the object in a cycle? Not if its type is acyclic or it is immortal. */
 bool rh_gc_is_tracked(const void *object);
