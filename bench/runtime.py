@@ -1,7 +1,7 @@
 """runtime.py - the benchmark of the runtime as data: peers, figures, targets.
 
 A peer is a program of bench/CMakeLists.txt, a figure is a word that programs report. The targets and the
-figures "there" are those of the issue that set them, measured on a Zen 5 machine.
+figures "there" are those of the machine on which the targets were set, a Zen 5.
 
 Invariant: a peer that is asked for a figure either has it, or a note in `missing` says why not; nothing is
 left out in silence but variants (`only`) that differ from their peer in other figures alone.

@@ -1,9 +1,16 @@
 /* death.c - from the last release to the tombstone, without recursion and without memory.
  *
- * Invariant: an object whose count reached zero is dying at once (weak references to it read NULL,
- * one count belongs to the runtime) and is queued; the outermost release works the queue until it is
- * empty. The queue is a bit per slot, so queueing cannot fail.
- * An object is queued only after its last owner let go of it: parents die before children.
+ * The short way, for an object with nothing but references in its first words: the tombstone is written,
+ * what its slots held is released, the slot is given back. What dies by that goes on in the same loop: its
+ * reference waits, unreleased, in a small array on the stack (cascade).
+ *
+ * The long way, for finalizers, weak references, vectors, dispose and observed heaps, and for what finds
+ * no room in that array: the object is dying at once (weak references to it read NULL, one count belongs
+ * to the runtime) and waits in the heap's queue, which the outermost release works until it is empty. The
+ * queue is a bit per slot, so queueing cannot fail.
+ *
+ * Invariant: parents die before children; code of the program runs only from the queue, when no reference
+ * waits on the stack, so it sees every count where it belongs.
  */
 #include "internal.h"
 
