@@ -302,7 +302,7 @@ static void stop_holding(rh_heap *heap, rh_object *object)
     object->rh_flags &= (uint16_t)~RH__FLAG_HELD;
     heap->held--;
     if (!(object->rh_flags & RH_FLAG_UNCOLLECTABLE)) {
-        object->rh_flags |= RH_FLAG_UNCOLLECTABLE;
+        object->rh_flags |= RH_FLAG_UNCOLLECTABLE | RH__FLAG_FOUND;
         heap->uncollectable++;
     }
     rh_release(object); /* what only freed garbage held dies now, the usual way */
@@ -417,6 +417,16 @@ static void finalize_condemned(rh_heap *heap)
 
 /* ---- burying ----------------------------------------------------------------------------------------- */
 
+/* A young collection may have rescued it for the sake of an old holder that is garbage itself: a
+ * candidate, as after any release. */
+static void release_to_candidate(rh_heap *heap, rh_object *object)
+{
+    uint32_t slot;
+    const rh__slab *slab = find_slot(object, &slot);
+    if (rh__bit(slab->rescued, slot))
+        rh__candidate_add(heap, object);
+}
+
 /* Counts that the trial gives to its own were taken off by subtract. */
 static void release_edge(void *context, void **field)
 {
@@ -425,8 +435,11 @@ static void release_edge(void *context, void **field)
     if (!child)
         return;
     if (!(child->rh_flags & RH_FLAG_ACYCLIC)) {
-        if (heap->trial_is_whole && is_member(heap, child))
+        if (heap->trial_is_whole && is_member(heap, child)) {
+            if (heap->trial_is_young && (child->rh_count & RH__WORD_ARMED))
+                release_to_candidate(heap, child);
             return;
+        }
         uint32_t slot;
         const rh__slab *slab = find_slot(child, &slot);
         if (rh__bit(slab->trial, slot)) /* dead already, perhaps */
@@ -460,8 +473,9 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
 }
 
 /* Frees the condemned. What only they held dies behind them, by the queue of the release cascade. Slabs
- * are not given back before all marks are off. */
-static void bury(rh_heap *heap)
+ * are not given back before all marks are off. Returns whether the latter let go of objects that live:
+ * those may be garbage now. */
+static bool bury(rh_heap *heap)
 {
     set_phase(heap, RH_PHASE_FREEING);
     heap->draining = true;
@@ -485,9 +499,11 @@ static void bury(rh_heap *heap)
             rh__slab_freed(heap, slab);
     }
     set_phase(heap, RH_PHASE_IDLE);
+    uint64_t registered = heap->registered;
     rh__drain(heap);
     heap->death = RH_DEATH_RELEASE;
     heap->draining = false;
+    return heap->registered != registered;
 }
 
 /* ---- a collection --------------------------------------------------------------------------------- */
@@ -514,8 +530,9 @@ static uint64_t trial_size(const rh_heap *heap)
     return size;
 }
 
-/* A walk over the heap, so that the held need no list: only where the old rule found something. */
-static void release_held(rh_heap *heap)
+/* Walks over the heap, so that the held need no list: only where the old rule found something. Returns
+ * how many are newly found to be uncollectable. */
+static uint64_t release_held(rh_heap *heap)
 {
     heap->draining = true;
     heap->death = RH_DEATH_COLLECT;
@@ -525,6 +542,13 @@ static void release_held(rh_heap *heap)
     rh__drain(heap);
     heap->death = RH_DEATH_RELEASE;
     heap->draining = false;
+    uint64_t found = 0;
+    cursor = (rh__cursor){ 0 };
+    for (rh_object *object; (object = rh__next_object(heap, &cursor));) {
+        found += (object->rh_flags & RH__FLAG_FOUND) != 0;
+        object->rh_flags &= (uint16_t)~RH__FLAG_FOUND;
+    }
+    return found;
 }
 
 void rh__collect(rh_heap *heap, rh_gc_generation generation, rh__collection *result)
@@ -548,17 +572,13 @@ void rh__collect(rh_heap *heap, rh_gc_generation generation, rh__collection *res
         forget_candidates(heap);
     if (heap->uncollectable)
         for_each_trial(heap, true, forget_uncollectable);
-    uint64_t listed = heap->uncollectable;
     if (is_involved && heap->old_rule)
         keep_finalizable(heap);
     heap->trial_is_whole = !is_involved;
     if (is_involved)
         finalize_condemned(heap);
-    uint64_t registered = heap->registered;
-    bury(heap);
-    if (heap->held)
-        release_held(heap);
-    result->has_successor = heap->registered != registered;
+    heap->trial_is_young = generation == RH_GC_YOUNG;
+    result->has_successor = bury(heap);
+    result->uncollectable = heap->held ? release_held(heap) : 0;
     result->freed = heap->collect_freed - freed_before;
-    result->uncollectable = heap->uncollectable > listed ? heap->uncollectable - listed : 0;
 }

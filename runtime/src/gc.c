@@ -46,6 +46,7 @@ static void adapt_share(rh_heap *heap, const rh__collection *result)
     else if (heap->full_share / SHARE_GROWTH < asked)
         heap->full_share *= 2;
     heap->full_base = rh__object_count(heap);
+    heap->wants_full = false;
 }
 
 static void count_collection(rh_heap *heap, rh_gc_stats *stats, const rh__collection *result, uint64_t took)
@@ -116,7 +117,7 @@ void rh__gc_automatic(rh_heap *heap)
 {
     uint64_t least = (uint64_t)heap->thresholds.young * FULL_MIN;
     uint64_t share = heap->full_base / 100 * heap->full_share;
-    bool is_full = heap->thresholds.full_percent && heap->spared > least && heap->spared > share;
+    bool is_full = heap->thresholds.full_percent && (heap->wants_full || (heap->spared > least && heap->spared > share));
     run(heap, is_full ? RH_GC_FULL : RH_GC_YOUNG);
 }
 
@@ -311,7 +312,7 @@ bool rh_gc_is_finalized(const void *object)
 /* ---- frozen objects ---------------------------------------------------------------------------------- */
 
 /* Frozen objects are no candidates: no collection could take them off the list, so they would start one
- * after the other. A full collection after rh_gc_unfreeze needs no candidates to find their cycles. */
+ * after the other. A full collection after rh_gc_unfreeze finds their cycles without. */
 void rh_gc_freeze(rh_heap *heap)
 {
     rh__check_owner(heap);
@@ -328,6 +329,7 @@ void rh_gc_freeze(rh_heap *heap)
 
 void rh_gc_unfreeze(rh_heap *heap)
 {
+    heap->wants_full |= heap->frozen_serial != 0;
     heap->frozen_serial = 0;
 }
 

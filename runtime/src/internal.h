@@ -59,6 +59,7 @@
 
 /* Flags of no interest to readers. */
 #define RH__FLAG_HELD (1u << 7)      /* the collector holds one count of the object */
+#define RH__FLAG_FOUND (1u << 12)    /* uncollectable, and the running collection found it */
 #define RH__FLAG_INVOLVED (1u << 11) /* of birth: death is more than releasing what rh__type_slots says */
 
 /* ---- memory -------------------------------------------------------------------------------------- */
@@ -271,12 +272,14 @@ struct rh_heap {
     uint64_t young_serial;  /* the first serial behind the last collection */
     uint64_t frozen_serial; /* objects before it are left out of every collection */
     uint64_t trial_serial;  /* in a collection: members are not older */
-    uint64_t trial_is_whole; /* every member that a condemned object holds is in the trial */
+    uint32_t trial_is_whole; /* every member that a condemned object holds is in the trial */
+    uint32_t trial_is_young;
     rh__slab *trial_slabs;
     rh_gc_thresholds thresholds;
     uint64_t full_share; /* percent: thresholds.full_percent, adapted */
     uint64_t full_base;  /* objects that the last full collection left alive */
-    uint64_t old_rule;   /* cycles with finalizers are uncollectable */
+    uint32_t wants_full; /* the next automatic collection is a full one */
+    uint32_t old_rule;   /* cycles with finalizers are uncollectable */
     uint64_t held;       /* objects with RH__FLAG_HELD */
     uint64_t collections;
     uint64_t reclaimed;

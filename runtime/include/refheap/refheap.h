@@ -42,6 +42,16 @@ extern "C" {
 typedef struct rh_heap rh_heap;
 typedef struct rh_type rh_type;
 
+/* Called without a detour over the procedure linkage table where the library is a shared one. */
+#if defined(__has_attribute)
+#if __has_attribute(noplt)
+#define RH__DIRECT __attribute__((noplt))
+#endif
+#endif
+#ifndef RH__DIRECT
+#define RH__DIRECT
+#endif
+
 /* ---- objects --------------------------------------------------------------------------------- */
 
 /* The 16-byte header of every managed object. Read it through the functions below.
@@ -196,9 +206,9 @@ void rh_heap_attach(rh_heap *heap);
 
 /* A new zeroed object with count 1, owned by the caller, or NULL. May run an automatic collection
  * first (never afterwards, so the new object needs no protection). */
-void *rh_new(rh_heap *heap, rh_type *type);
+RH__DIRECT void *rh_new(rh_heap *heap, rh_type *type);
 /* The same with `count` elements of type->element_size bytes behind the struct. */
-void *rh_new_array(rh_heap *heap, rh_type *type, size_t count);
+RH__DIRECT void *rh_new_array(rh_heap *heap, rh_type *type, size_t count);
 
 /* The number of counts; reading does not change it. RH_IMMORTAL for an immortal object. */
 size_t rh_refcount(const void *object);
@@ -330,8 +340,8 @@ size_t rh_heap_check(rh_heap *heap, char *report, size_t size);
 /* ---- retain, release, set: inlined fast paths -------------------------------------------------- */
 
 /* Not for callers: what the inlined functions below do when the fast path does not apply. */
-void rh__retain_slow(void *object);
-void rh__release_slow(void *object);
+RH__DIRECT void rh__retain_slow(void *object);
+RH__DIRECT void rh__release_slow(void *object);
 
 /* always_inline, and the slow call is never a tail call (the empty asm behind it), so that recorded
  * return addresses lie in the function that retained or released. Each function also exists out of
