@@ -155,9 +155,15 @@ static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_
     return begin(heap, type, object, alloc->slot_size, bytes, count);
 }
 
+/* Another thread may be registering the type: with its class all the rest is there. */
+static inline uint32_t slot_class(const rh_type *type)
+{
+    return __atomic_load_n(&type->rh_private.slot_class, __ATOMIC_ACQUIRE);
+}
+
 void *rh_new(rh_heap *heap, rh_type *type)
 {
-    return new_object(heap, type, type->rh_private.slot_class, type->size, 0);
+    return new_object(heap, type, slot_class(type), type->size, 0);
 }
 
 void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
@@ -166,7 +172,7 @@ void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
     if (__builtin_mul_overflow(count, (size_t)type->element_size, &bytes) ||
         __builtin_add_overflow(bytes, type->size, &bytes))
         return NULL;
-    uint32_t size_class = type->rh_private.index ? rh__size_class(bytes) : RH__CLASS_NONE;
+    uint32_t size_class = slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);
     return new_object(heap, type, size_class, bytes, count);
 }
 

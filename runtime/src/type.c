@@ -222,10 +222,11 @@ static bool register_locked(rh_type *type)
     bool involved = type->finalize || type->dispose || entry->more_refs;
     type->rh_private.birth = (uint64_t)(acyclic ? 0 : RH__WORD_ARMED) | (uint64_t)index << 32 |
                              (uint64_t)((acyclic ? RH_FLAG_ACYCLIC : 0) | (involved ? RH__FLAG_INVOLVED : 0)) << 48;
-    type->rh_private.slot_class = rh__size_class(type->size);
     RH__ORDER();
     rh_debug_descriptor.type_count = index + 1;
     __atomic_store_n(&type->rh_private.index, index, __ATOMIC_RELEASE);
+    /* What the short way of a birth looks at, so it comes last. */
+    __atomic_store_n(&type->rh_private.slot_class, rh__size_class(type->size), __ATOMIC_RELEASE);
     return true;
 }
 

@@ -174,8 +174,8 @@ struct rh_type {
     uint64_t reserved[4];
     /* The runtime's own words. */
     struct {
-        uint32_t index; /* 0: not registered yet; written last, with release order */
-        uint32_t slot_class;
+        uint32_t index;      /* 0: not registered yet; written with release order */
+        uint32_t slot_class; /* the same; written last */
         uint64_t birth; /* first 8 header bytes of a new object */
         uint64_t reserved[2];
     } rh_private;
