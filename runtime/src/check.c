@@ -159,7 +159,7 @@ static void check_header(checker *check, rh__slab *slab, uint32_t slot, rh_objec
     const rh_heap *heap = check->heap;
     uint32_t flags = object->rh_flags, word = object->rh_count;
     check->objects++;
-    if (object->rh_type_index == 0 || object->rh_type_index >= rh_debug_descriptor.type_count) {
+    if (object->rh_type_index == 0 || object->rh_type_index >= rh__type_count()) {
         problem(check, "object %p: type index %u", (void *)object, object->rh_type_index);
         return;
     }
@@ -222,7 +222,7 @@ static bool elements(const rh__slab *slab, const rh_object *object, const rh__re
 static void check_fields(checker *check, rh__slab *slab, uint32_t slot, rh_object *object)
 {
     (void)slot;
-    if (object->rh_type_index == 0 || object->rh_type_index >= rh_debug_descriptor.type_count)
+    if (object->rh_type_index == 0 || object->rh_type_index >= rh__type_count())
         return;
     const rh__type_entry *type = rh__type_of(object);
     for (uint32_t i = 0; i < type->ref_count; i++) {

@@ -20,7 +20,7 @@ void rh__misuse(const char *what, const rh_object *object)
     static const char *const deaths[] = { "?", "release", "collect", "destroy" };
     char line[256];
     uint32_t index = object->rh_type_index;
-    if (index == 0 || index >= rh_debug_descriptor.type_count)
+    if (index == 0 || index >= rh__type_count())
         snprintf(line, sizeof line, "refheap: %s: %p is no object\n", what, (const void *)object);
     else if (object->rh_flags & RH_FLAG_FREED)
         snprintf(line, sizeof line, "refheap: %s freed object %s#%llu (freed by %s)\n", what,

@@ -377,6 +377,12 @@ extern uint64_t rh__type_slots[RH__TYPES_MAX];
 bool rh__type_register(rh_type *type);
 void rh__type_lock(void); /* for the fork handlers */
 void rh__type_unlock(void);
+/* Entries of the table; other threads may add some. */
+static inline uint64_t rh__type_count(void)
+{
+    return __atomic_load_n(&rh_debug_descriptor.type_count, __ATOMIC_ACQUIRE);
+}
+
 /* The name of a type by index; never NULL. */
 const char *rh__type_name(uint32_t index);
 

@@ -31,7 +31,7 @@ void rh__type_unlock(void)
 
 const char *rh__type_name(uint32_t index)
 {
-    if (index == 0 || index >= rh_debug_descriptor.type_count)
+    if (index == 0 || index >= rh__type_count())
         return "?";
     return rh__types[index].name;
 }
@@ -223,7 +223,7 @@ static bool register_locked(rh_type *type)
     type->rh_private.birth = (uint64_t)(acyclic ? 0 : RH__WORD_ARMED) | (uint64_t)index << 32 |
                              (uint64_t)((acyclic ? RH_FLAG_ACYCLIC : 0) | (involved ? RH__FLAG_INVOLVED : 0)) << 48;
     RH__ORDER();
-    rh_debug_descriptor.type_count = index + 1;
+    __atomic_store_n(&rh_debug_descriptor.type_count, index + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&type->rh_private.index, index, __ATOMIC_RELEASE);
     /* What the short way of a birth looks at, so it comes last. */
     __atomic_store_n(&type->rh_private.slot_class, rh__size_class(type->size), __ATOMIC_RELEASE);
