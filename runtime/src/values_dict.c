@@ -54,7 +54,7 @@ size_t rh_dict_length(const rh_dict *dict)
     return dict->length;
 }
 
-/* ---- the index ------------------------------------------------------------------------------------ */
+/* ---- the index ------------------------------------------------------------------------------- */
 
 /* What is searched: an object, or text that need not be in an object. */
 typedef struct wanted {
@@ -68,7 +68,7 @@ static bool matches(const rh_dict_entry *entry, const wanted *key)
 {
     if (entry->hash != key->hash)
         return false;
-    return key->object ? rh_equal(entry->key, key->object)
+    return key->object ? rh__equal_keys(entry->key, key->object)
                        : rh__string_is(entry->key, key->bytes, key->length);
 }
 
@@ -103,18 +103,19 @@ static size_t entries_of(size_t index_size)
     return index_size / 3 * 2;
 }
 
-static size_t index_size_for(size_t length)
+/* For the entries that there are and so many more, or half as many again. */
+static size_t index_size_for(size_t length, size_t extra)
 {
-    size_t size = INDEX_SIZE_MIN;
-    while (entries_of(size) < length + length / 2 + 1)
+    size_t size = INDEX_SIZE_MIN, half = length / 2 + 1;
+    while (entries_of(size) < length + (extra > half ? extra : half))
         size *= 2;
     return size;
 }
 
-/* Makes room for one more entry: a new vector without the deleted entries, and a new index. */
-static bool rebuild(rh_dict *dict)
+/* Makes room for more entries: a new vector without the deleted entries, and a new index. */
+static bool rebuild(rh_dict *dict, size_t extra)
 {
-    size_t index_size = index_size_for(dict->length);
+    size_t index_size = index_size_for(dict->length, extra);
     size_t capacity = entries_of(index_size);
     /* The published count shrinks only after the new vector is published, so all entries below the
      * old count have to be there, if only as zeros. */
@@ -150,69 +151,107 @@ static bool rebuild(rh_dict *dict)
     return true;
 }
 
-/* ---- operations ------------------------------------------------------------------------------------ */
+/* ---- operations ------------------------------------------------------------------------------ */
 
-static wanted wanted_object(const void *key)
+/* False: the object cannot be a key. */
+static bool wanted_object(const void *key, wanted *result)
 {
-    return (wanted){ .hash = rh__value_hash(key), .object = key };
+    *result = (wanted){ .object = key };
+    return rh_hash(key, &result->hash);
 }
 
-static void *get(const rh_dict *dict, const wanted *key)
+static wanted wanted_text(const char *text)
+{
+    size_t length = strlen(text);
+    return (wanted){ .hash = rh__bytes_hash(text, length), .bytes = text, .length = length };
+}
+
+/* The entry of this key, or NULL. */
+static rh_dict_entry *find(const rh_dict *dict, const wanted *key)
 {
     size_t cell = find_cell(dict, key);
-    return cell == NOT_FOUND ? NULL : dict->entries[dict->index[cell] - CELL_FIRST].value;
+    return cell == NOT_FOUND ? NULL : &dict->entries[dict->index[cell] - CELL_FIRST];
 }
 
 void *rh_dict_get(const rh_dict *dict, const void *key)
 {
-    if (!key)
-        return NULL;
-    wanted object = wanted_object(key);
-    return get(dict, &object);
+    wanted object;
+    rh_dict_entry *entry = wanted_object(key, &object) ? find(dict, &object) : NULL;
+    return entry ? entry->value : NULL;
 }
 
 void *rh_dict_get_text(const rh_dict *dict, const char *text)
 {
-    size_t length = strlen(text);
-    wanted bytes = { .hash = rh__bytes_hash(text, length), .bytes = text, .length = length };
-    return get(dict, &bytes);
+    wanted bytes = wanted_text(text);
+    rh_dict_entry *entry = find(dict, &bytes);
+    return entry ? entry->value : NULL;
 }
 
-bool rh_dict_set(rh_dict *dict, void *key, void *value)
+bool rh_dict_contains(const rh_dict *dict, const void *key)
 {
-    if (!key || !value)
+    return rh_dict_get(dict, key) != NULL;
+}
+
+/* Room for so many new entries. False: memory is short, or they are too many. */
+static bool reserve(rh_dict *dict, size_t extra)
+{
+    if (extra > LENGTH_MAX - dict->length)
         return false;
-    wanted object = wanted_object(key);
-    size_t cell = find_cell(dict, &object);
-    if (cell != NOT_FOUND) {
-        /* Nothing behind this: releasing the old value may run a finalizer that comes back here. */
-        rh_set(&dict->entries[dict->index[cell] - CELL_FIRST].value, value);
-        return true;
-    }
-    if (dict->length >= LENGTH_MAX || (dict->entry_count == dict->entry_capacity && !rebuild(dict)))
-        return false;
+    return dict->entry_capacity - dict->entry_count >= extra || rebuild(dict, extra);
+}
+
+/* Adds a new entry. pre: the key is not in the dictionary, and room is reserved. */
+static void add_entry(rh_dict *dict, uint64_t hash, void *key, void *value)
+{
     size_t n = dict->entry_count;
     rh_dict_entry *entry = &dict->entries[n];
     rh_retain(key);
     rh_retain(value);
     RH__ORDER();
-    entry->hash = object.hash;
+    entry->hash = hash;
     entry->key = key;
     entry->value = value;
     RH__ORDER();
     dict->entry_count = n + 1;
     dict->length++;
-    index_add(dict->index, dict->index_size, object.hash, n);
+    index_add(dict->index, dict->index_size, hash, n);
     RH__ORDER();
+}
+
+bool rh_dict_set(rh_dict *dict, void *key, void *value)
+{
+    wanted object;
+    if (!value || !wanted_object(key, &object))
+        return false;
+    rh_dict_entry *entry = find(dict, &object);
+    if (entry) {
+        /* Nothing behind this: releasing the old value may run a finalizer that comes back here. */
+        rh_set(&entry->value, value);
+        return true;
+    }
+    if (!reserve(dict, 1))
+        return false;
+    add_entry(dict, object.hash, key, value);
     return true;
 }
 
-bool rh_dict_delete(rh_dict *dict, const void *key)
+bool rh_dict_set_text(rh_dict *dict, const char *text, void *value)
 {
-    if (!key)
-        return false;
-    wanted object = wanted_object(key);
-    size_t cell = find_cell(dict, &object);
+    wanted bytes = wanted_text(text);
+    rh_dict_entry *entry = value ? find(dict, &bytes) : NULL;
+    if (entry) {
+        rh_set(&entry->value, value);
+        return true;
+    }
+    rh_string *key = value ? rh_string_new(rh__heap_of(dict), text) : NULL;
+    bool is_set = rh_dict_set(dict, key, value);
+    rh_release(key);
+    return is_set;
+}
+
+static bool delete(rh_dict *dict, const wanted *key)
+{
+    size_t cell = find_cell(dict, key);
     if (cell == NOT_FOUND)
         return false;
     rh_dict_entry *entry = &dict->entries[dict->index[cell] - CELL_FIRST];
@@ -228,6 +267,99 @@ bool rh_dict_delete(rh_dict *dict, const void *key)
     rh_release(old_key);
     rh_release(old_value);
     return true;
+}
+
+bool rh_dict_delete(rh_dict *dict, const void *key)
+{
+    wanted object;
+    return wanted_object(key, &object) && delete(dict, &object);
+}
+
+bool rh_dict_delete_text(rh_dict *dict, const char *text)
+{
+    wanted bytes = wanted_text(text);
+    return delete(dict, &bytes);
+}
+
+void rh_dict_clear(rh_dict *dict)
+{
+    rh_dict_entry *entries = dict->entries;
+    uint32_t *index = dict->index;
+    size_t count = dict->entry_count;
+    /* The dictionary is empty, and whole, before the first finalizer can see it. */
+    dict->entry_count = 0;
+    RH__ORDER();
+    dict->entries = NULL;
+    dict->entry_capacity = dict->length = 0;
+    dict->index = NULL;
+    dict->index_size = 0;
+    RH__ORDER();
+    free(index);
+    for (size_t i = 0; i < count; i++) {
+        rh_dict_entry entry = entries[i];
+        entries[i] = (rh_dict_entry){ 0 };
+        rh_release(entry.key);
+        rh_release(entry.value);
+    }
+    free(entries);
+}
+
+bool rh_dict_update(rh_dict *dict, const rh_dict *other)
+{
+    size_t count = other->length, replaced_count = 0;
+    if (dict == other || !count)
+        return true;
+    /* Released at the end: until then no finalizer can change either dictionary. */
+    rh_object **replaced = malloc(count * sizeof *replaced);
+    if (!replaced || !reserve(dict, count)) {
+        free(replaced);
+        return false;
+    }
+    for (size_t i = 0; i < other->entry_count; i++) {
+        const rh_dict_entry *from = &other->entries[i];
+        if (!from->key)
+            continue;
+        wanted key = { .hash = from->hash, .object = from->key };
+        rh_dict_entry *entry = find(dict, &key);
+        if (!entry) {
+            add_entry(dict, from->hash, from->key, from->value);
+            continue;
+        }
+        replaced[replaced_count++] = entry->value;
+        rh_retain(from->value);
+        RH__ORDER();
+        entry->value = from->value;
+    }
+    RH__ORDER();
+    for (size_t i = 0; i < replaced_count; i++)
+        rh_release(replaced[i]);
+    free(replaced);
+    return true;
+}
+
+/* A list of one member of each entry. */
+static rh_list *list_of(rh_heap *heap, const rh_dict *dict, bool are_keys)
+{
+    rh_list *list = rh_list_new(heap);
+    if (!list || !rh__list_reserve(list, dict->length)) {
+        rh_release(list);
+        return NULL;
+    }
+    size_t position = 0;
+    void *key, *value;
+    while (rh_dict_next(dict, &position, &key, &value))
+        rh_list_append(list, are_keys ? key : value);
+    return list;
+}
+
+rh_list *rh_dict_keys(rh_heap *heap, const rh_dict *dict)
+{
+    return list_of(heap, dict, true);
+}
+
+rh_list *rh_dict_values(rh_heap *heap, const rh_dict *dict)
+{
+    return list_of(heap, dict, false);
 }
 
 bool rh_dict_next(const rh_dict *dict, size_t *position, void **key, void **value)

@@ -78,11 +78,14 @@ static bool set_capacity(rh_list *list, size_t capacity)
     return true;
 }
 
-static bool reserve_one(rh_list *list)
+bool rh__list_reserve(rh_list *list, size_t extra)
 {
-    if (list->length < list->capacity)
+    if (list->capacity - list->length >= extra)
         return true;
-    return set_capacity(list, list->capacity ? list->capacity * 2 : CAPACITY_MIN);
+    size_t needed, capacity = list->capacity ? list->capacity * 2 : CAPACITY_MIN;
+    if (__builtin_add_overflow(list->length, extra, &needed))
+        return false;
+    return set_capacity(list, capacity < needed ? needed : capacity);
 }
 
 bool rh_list_append(rh_list *list, void *object)
@@ -93,7 +96,7 @@ bool rh_list_append(rh_list *list, void *object)
 bool rh_list_insert(rh_list *list, size_t index, void *object)
 {
     size_t length = list->length;
-    if (!object || index > length || !reserve_one(list))
+    if (!object || index > length || !rh__list_reserve(list, 1))
         return false;
     rh_retain(object);
     RH__ORDER();
@@ -143,4 +146,91 @@ bool rh_list_remove(rh_list *list, size_t index)
 void *rh_list_pop(rh_list *list)
 {
     return list->length ? take(list, list->length - 1) : NULL;
+}
+
+void rh_list_clear(rh_list *list)
+{
+    rh_object **items = list->items;
+    size_t length = list->length;
+    /* The list is empty, and whole, before the first finalizer can see it. */
+    list->length = 0;
+    RH__ORDER();
+    list->items = NULL;
+    list->capacity = 0;
+    RH__ORDER();
+    for (size_t i = 0; i < length; i++) {
+        rh_object *object = items[i];
+        items[i] = NULL;
+        rh_release(object);
+    }
+    free(items);
+}
+
+/* Appends count items of `other` (which may be the same list). pre: they exist, and room is reserved. */
+static void append_range(rh_list *list, const rh_list *other, size_t start, size_t count)
+{
+    rh_object **slots = list->items + list->length;
+    for (size_t i = 0; i < count; i++) {
+        rh_retain(other->items[start + i]);
+        slots[i] = other->items[start + i];
+    }
+    RH__ORDER();
+    list->length += count;
+    RH__ORDER();
+}
+
+bool rh_list_extend(rh_list *list, const rh_list *other)
+{
+    size_t count = other->length;
+    if (!rh__list_reserve(list, count))
+        return false;
+    append_range(list, other, 0, count);
+    return true;
+}
+
+rh_list *rh_list_slice(rh_heap *heap, const rh_list *list, size_t start, size_t end)
+{
+    rh_list *slice = rh_list_new(heap);
+    if (!slice)
+        return NULL;
+    /* Not before: the allocation may have run finalizers that changed the list. */
+    if (end > list->length)
+        end = list->length;
+    if (start > end)
+        start = end;
+    if (!rh__list_reserve(slice, end - start)) {
+        rh_release(slice);
+        return NULL;
+    }
+    append_range(slice, list, start, end - start);
+    return slice;
+}
+
+size_t rh_list_index(const rh_list *list, const void *object, size_t start)
+{
+    for (size_t i = start; i < list->length; i++)
+        if (rh_equal(list->items[i], object))
+            return i;
+    return RH_NOT_FOUND;
+}
+
+bool rh_list_contains(const rh_list *list, const void *object)
+{
+    return rh_list_index(list, object, 0) != RH_NOT_FOUND;
+}
+
+void rh_list_reverse(rh_list *list)
+{
+    size_t length = list->length;
+    /* Out of sight, since each exchange shows one item twice. */
+    list->length = 0;
+    RH__ORDER();
+    for (size_t i = 0; i < length / 2; i++) {
+        rh_object *object = list->items[i];
+        list->items[i] = list->items[length - 1 - i];
+        list->items[length - 1 - i] = object;
+    }
+    RH__ORDER();
+    list->length = length;
+    RH__ORDER();
 }

@@ -1,11 +1,13 @@
-/* values_string.c - strings, and what makes two values equal: rh_equal and the hash that agrees with it.
+/* values_string.c - strings.
  *
- * Invariant: a string's bytes never change after rh_string_new* has returned it, and bytes[length] is
- * zero. rh_equal(a, b) implies rh__value_hash(a) == rh__value_hash(b). */
+ * Invariant: a string's bytes never change after the function that made it has returned it, and
+ * bytes[length] is zero. What goes into a new string is read before the string is allocated, or is
+ * part of strings that the caller owns: the allocation may run finalizers, which may change a list. */
 #include "values_internal.h"
 
-#include <sys/random.h>
-#include <time.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static const rh_field string_fields[] = {
     RH_UINT(rh_string, length), RH_BYTES(rh_string, bytes, length), RH_FIELDS_END
@@ -21,124 +23,6 @@ static rh_type string_type = {
     .length_offset = offsetof(rh_string, length),
 };
 
-/* ---- hashing ----------------------------------------------------------------------------------- */
-
-/* SipHash-1-3 (J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012; the
- * reduced rounds are those of Python and Rust), with a key of the process: keys of a dictionary come
- * from files and networks, and with a known hash function a hostile file makes every insertion linear. */
-static struct {
-    pthread_once_t once;
-    uint64_t k0, k1;
-} hash_key = { .once = PTHREAD_ONCE_INIT };
-
-static void draw_hash_key(void)
-{
-    uint64_t key[2];
-    if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
-        /* No random source (an old kernel, a seccomp filter): weaker, still different per run. */
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        key[0] = (uint64_t)now.tv_nsec << 32 ^ (uint64_t)now.tv_sec;
-        key[1] = (uint64_t)(uintptr_t)&now;
-    }
-    hash_key.k0 = key[0];
-    hash_key.k1 = key[1];
-}
-
-static inline uint64_t rotate(uint64_t x, int bits)
-{
-    return x << bits | x >> (64 - bits);
-}
-
-static inline void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
-
-uint64_t rh__bytes_hash(const void *bytes, size_t length)
-{
-    pthread_once(&hash_key.once, draw_hash_key);
-    uint64_t v[4] = { hash_key.k0 ^ 0x736f6d6570736575u, hash_key.k1 ^ 0x646f72616e646f6du,
-                      hash_key.k0 ^ 0x6c7967656e657261u, hash_key.k1 ^ 0x7465646279746573u };
-    const unsigned char *at = bytes;
-    size_t left = length;
-    uint64_t word;
-    for (; left >= sizeof word; left -= sizeof word, at += sizeof word) {
-        memcpy(&word, at, sizeof word);
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
-    }
-    word = (uint64_t)length << 56;
-    for (size_t i = 0; i < left; i++)
-        word |= (uint64_t)at[i] << (8 * i);
-    v[3] ^= word;
-    sip_round(v);
-    v[0] ^= word;
-    v[2] ^= 0xff;
-    for (int i = 0; i < 3; i++)
-        sip_round(v);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-static uint64_t string_hash(const rh_string *string)
-{
-    if (!string->hash) {
-        uint64_t hash = rh__bytes_hash(string->bytes, string->length);
-        /* A cache, not part of the value: the string stays const for its users. It is written by the
-         * thread that uses the heap, like everything else of the object. */
-        ((rh_string *)string)->hash = hash;
-        return hash;
-    }
-    return string->hash;
-}
-
-uint64_t rh__value_hash(const void *object)
-{
-    if (rh_is_string(object))
-        return string_hash(object);
-    if (rh_is_int(object)) {
-        int64_t value = ((const rh_int *)object)->value;
-        return rh__bytes_hash(&value, sizeof value);
-    }
-    if (rh_is_float(object)) {
-        double value = ((const rh_float *)object)->value;
-        if (value == 0)
-            value = 0; /* -0.0 equals 0.0 */
-        if (value == value)
-            return rh__bytes_hash(&value, sizeof value);
-    }
-    /* By identity. The serial, because it is never used again and does not depend on the address. */
-    uint64_t serial = rh_serial(object);
-    return rh__bytes_hash(&serial, sizeof serial);
-}
-
-bool rh_equal(const void *a, const void *b)
-{
-    if (a == b)
-        return true;
-    if (rh_is_string(a) && rh_is_string(b)) {
-        const rh_string *left = a;
-        return rh__string_is(b, left->bytes, left->length);
-    }
-    if (rh_is_int(a) && rh_is_int(b))
-        return ((const rh_int *)a)->value == ((const rh_int *)b)->value;
-    if (rh_is_float(a) && rh_is_float(b))
-        return ((const rh_float *)a)->value == ((const rh_float *)b)->value;
-    return false;
-}
-
-/* ---- strings ------------------------------------------------------------------------------------ */
-
 rh_string *rh_string_new_bytes(rh_heap *heap, const void *bytes, size_t length)
 {
     rh_string *string = rh_new_array(heap, &string_type, length);
@@ -150,6 +34,35 @@ rh_string *rh_string_new_bytes(rh_heap *heap, const void *bytes, size_t length)
 rh_string *rh_string_new(rh_heap *heap, const char *text)
 {
     return rh_string_new_bytes(heap, text, strlen(text));
+}
+
+static rh_string *format_long(rh_heap *heap, size_t length, const char *format, va_list arguments)
+{
+    char *text = malloc(length + 1);
+    if (!text)
+        return NULL;
+    int printed = vsnprintf(text, length + 1, format, arguments);
+    rh_string *string = printed == (int)length ? rh_string_new_bytes(heap, text, length) : NULL;
+    free(text);
+    return string;
+}
+
+rh_string *rh_string_format(rh_heap *heap, const char *format, ...)
+{
+    /* Not into the new string: what the arguments point to may be gone after the allocation. */
+    char text[200];
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    rh_string *string = NULL;
+    if (length >= 0 && (size_t)length < sizeof text)
+        string = rh_string_new_bytes(heap, text, (size_t)length);
+    else if (length >= 0)
+        string = format_long(heap, (size_t)length, format, again);
+    va_end(again);
+    va_end(arguments);
+    return string;
 }
 
 size_t rh_string_length(const rh_string *string)
@@ -171,4 +84,91 @@ bool rh__string_is(const void *object, const void *bytes, size_t length)
 {
     const rh_string *string = object;
     return rh_is_string(object) && string->length == length && memcmp(string->bytes, bytes, length) == 0;
+}
+
+/* ---- strings from strings -------------------------------------------------------------------- */
+
+rh_string *rh_string_concat(rh_heap *heap, const rh_string *one, const rh_string *other)
+{
+    size_t length;
+    if (__builtin_add_overflow(one->length, other->length, &length))
+        return NULL;
+    rh_string *string = rh_new_array(heap, &string_type, length);
+    if (string) {
+        memcpy(string->bytes, one->bytes, one->length);
+        memcpy(string->bytes + one->length, other->bytes, other->length);
+    }
+    return string;
+}
+
+rh_string *rh_string_slice(rh_heap *heap, const rh_string *string, size_t start, size_t end)
+{
+    if (end > string->length)
+        end = string->length;
+    if (start > end)
+        start = end;
+    return rh_string_new_bytes(heap, string->bytes + start, end - start);
+}
+
+size_t rh_string_find(const rh_string *string, const rh_string *part, size_t start)
+{
+    if (start > string->length)
+        return RH_NOT_FOUND;
+    const unsigned char *from = string->bytes + start;
+    const unsigned char *at = memmem(from, string->length - start, part->bytes, part->length);
+    return at ? (size_t)(at - string->bytes) : RH_NOT_FOUND;
+}
+
+/* The length of the joined strings; false if an item is no string, or the length has no number. */
+static bool joined_length(const rh_string *separator, const rh_list *list, size_t *length)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < list->length; i++) {
+        if (!rh_is_string(list->items[i]) ||
+            __builtin_add_overflow(sum, ((const rh_string *)list->items[i])->length, &sum) ||
+            (i && __builtin_add_overflow(sum, separator->length, &sum)))
+            return false;
+    }
+    *length = sum;
+    return true;
+}
+
+rh_string *rh_string_join(rh_heap *heap, const rh_string *separator, const rh_list *list)
+{
+    size_t length;
+    if (!joined_length(separator, list, &length))
+        return NULL;
+    /* Not into the new string, see the invariant. */
+    unsigned char *bytes = malloc(length ? length : 1), *at = bytes;
+    if (!bytes)
+        return NULL;
+    for (size_t i = 0; i < list->length; i++) {
+        const rh_string *item = (const rh_string *)list->items[i];
+        if (i) {
+            memcpy(at, separator->bytes, separator->length);
+            at += separator->length;
+        }
+        memcpy(at, item->bytes, item->length);
+        at += item->length;
+    }
+    rh_string *string = rh_string_new_bytes(heap, bytes, length);
+    free(bytes);
+    return string;
+}
+
+rh_list *rh_string_split(rh_heap *heap, const rh_string *string, const rh_string *separator)
+{
+    rh_list *list = separator->length ? rh_list_new(heap) : NULL;
+    bool is_whole = list != NULL;
+    for (size_t start = 0; is_whole && start != RH_NOT_FOUND;) {
+        size_t end = rh_string_find(string, separator, start);
+        rh_string *part = rh_string_slice(heap, string, start, end);
+        is_whole = rh_list_append(list, part);
+        rh_release(part);
+        start = end == RH_NOT_FOUND ? end : end + separator->length;
+    }
+    if (is_whole)
+        return list;
+    rh_release(list);
+    return NULL;
 }

@@ -37,25 +37,64 @@ START_TEST(keys_are_found_by_equality)
     ck_assert_ptr_eq(rh_dict_get(dict, rh_nil()), rh_int_new(heap, 4));
     ck_assert_uint_eq(rh_dict_length(dict), 4);
     void *objects[] = { number, same_number, half, same_half, dict };
-    for (size_t i = 0; i < 5; i++)
-        rh_release(objects[i]);
-    assert_heap();
+    release_all(objects, 5);
+    assert_objects(0);
 }
 END_TEST
 
-START_TEST(both_zeros_are_one_key_and_other_objects_are_keys_by_identity)
+START_TEST(equal_numbers_are_one_key_and_other_objects_are_keys_by_identity)
 {
     rh_dict *dict = rh_dict_new(heap);
     rh_float *zero = rh_float_new(heap, 0.0), *negative = rh_float_new(heap, -0.0);
-    rh_list *one = rh_list_new(heap), *other = rh_list_new(heap);
+    rh_list *list = rh_list_new(heap), *target = rh_list_new(heap);
+    rh_weak *one = rh_weak_new(list), *other = rh_weak_new(target);
     ck_assert(rh_dict_set(dict, zero, rh_nil()));
     ck_assert_ptr_eq(rh_dict_get(dict, negative), rh_nil());
+    ck_assert_ptr_eq(rh_dict_get(dict, rh_int_new(heap, 0)), rh_nil());
+    ck_assert_ptr_null(rh_dict_get(dict, rh_bool(false)));
     ck_assert(rh_dict_set(dict, one, rh_bool(true)));
     ck_assert_ptr_null(rh_dict_get(dict, other));
     ck_assert_ptr_eq(rh_dict_get(dict, one), rh_bool(true));
-    void *objects[] = { zero, negative, one, other, dict };
-    for (size_t i = 0; i < 5; i++)
-        rh_release(objects[i]);
+    void *objects[] = { zero, negative, list, target, one, other, dict };
+    release_all(objects, 7);
+    assert_objects(0);
+}
+END_TEST
+
+START_TEST(what_may_change_is_no_key)
+{
+    rh_dict *dict = rh_dict_new(heap);
+    rh_list *list = rh_list_new(heap);
+    ck_assert(!rh_dict_set(dict, list, rh_nil()) && !rh_dict_set(dict, dict, rh_nil()));
+    ck_assert(!rh_dict_contains(dict, list) && !rh_dict_delete(dict, list));
+    ck_assert_ptr_null(rh_dict_get(dict, dict));
+    ck_assert_uint_eq(rh_dict_length(dict), 0);
+    ck_assert_uint_eq(rh_refcount(list), 1);
+    rh_release(list);
+    rh_release(dict);
+    assert_objects(0);
+}
+END_TEST
+
+START_TEST(text_finds_the_string_of_the_same_bytes)
+{
+    rh_dict *dict = rh_dict_new(heap);
+    rh_string *key = rh_string_new(heap, "key"), *with_zero = rh_string_new_bytes(heap, "key\0", 4);
+    rh_int *value = rh_int_new(heap, 1000);
+    ck_assert(rh_dict_set_text(dict, "key", value));
+    ck_assert_ptr_eq(rh_dict_get(dict, key), value);
+    ck_assert(rh_dict_contains(dict, key) && !rh_dict_contains(dict, with_zero));
+    ck_assert_uint_eq(rh_refcount(key), 1); /* the dictionary made a key of its own */
+    ck_assert(rh_dict_set(dict, with_zero, rh_nil()));
+    ck_assert(rh_dict_set_text(dict, "key", rh_bool(true)));
+    ck_assert_uint_eq(rh_refcount(value), 1);
+    ck_assert(!rh_dict_set_text(dict, "key", NULL) && !rh_dict_set_text(dict, "other", NULL));
+    ck_assert_ptr_eq(rh_dict_get(dict, key), rh_bool(true));
+    ck_assert(rh_dict_delete_text(dict, "key") && !rh_dict_delete_text(dict, "key"));
+    ck_assert(!rh_dict_contains(dict, key) && rh_dict_contains(dict, with_zero));
+    void *objects[] = { key, with_zero, value, dict };
+    release_all(objects, 4);
+    assert_objects(0);
 }
 END_TEST
 
@@ -81,9 +120,8 @@ START_TEST(set_retains_key_and_value_and_keeps_the_first_key)
     ck_assert(!rh_dict_set(dict, key, NULL));
     ck_assert_uint_eq(rh_dict_length(dict), 0);
     void *objects[] = { key, again, value, next, dict };
-    for (size_t i = 0; i < 5; i++)
-        rh_release(objects[i]);
-    assert_heap();
+    release_all(objects, 5);
+    assert_objects(0);
 }
 END_TEST
 
@@ -210,6 +248,80 @@ START_TEST(operations_agree_with_a_plain_list_of_pairs)
 }
 END_TEST
 
+/* A dictionary of random entries, some deleted again. */
+static rh_dict *random_dict(void **keys, rh_int **values, int range)
+{
+    rh_dict *dict = rh_dict_new(heap);
+    for (int left = rand() % (2 * range); left > 0; left--) {
+        if (rand() % 5)
+            MUST(rh_dict_set(dict, keys[rand() % range], values[rand() % VALUES]));
+        else
+            rh_dict_delete(dict, keys[rand() % range]);
+    }
+    return dict;
+}
+
+/* Sets every entry of the dictionary in the twin. */
+static void update_twin(const rh_dict *dict, void **keys, rh_int **values)
+{
+    size_t position = 0;
+    void *key, *value;
+    while (rh_dict_next(dict, &position, &key, &value)) {
+        int k = 0, v = 0;
+        while (keys[k] != key)
+            k++;
+        while (values[v] != value)
+            v++;
+        size_t at = pair_of(k);
+        pair_count += at == pair_count;
+        pairs[at] = (struct pair){ k, v };
+    }
+}
+
+static void assert_keys_and_values(const rh_dict *dict, void **keys, rh_int **values)
+{
+    rh_list *key_list = rh_dict_keys(heap, dict), *value_list = rh_dict_values(heap, dict);
+    MUST(rh_list_length(key_list) == pair_count && rh_list_length(value_list) == pair_count);
+    for (size_t i = 0; i < pair_count; i++)
+        MUST(rh_list_get(key_list, i) == keys[pairs[i].key] &&
+             rh_list_get(value_list, i) == values[pairs[i].value]);
+    rh_release(key_list);
+    rh_release(value_list);
+}
+
+START_TEST(update_keys_values_and_clear_agree_with_a_plain_list_of_pairs)
+{
+    rh_int *values[VALUES];
+    void *keys[KEYS];
+    for (int i = 0; i < VALUES; i++)
+        values[i] = rh_int_new(heap, 1000 + i);
+    for (int i = 0; i < KEYS; i++)
+        keys[i] = new_key(i);
+    srand(9);
+    for (int round = 0; round < STEPS / 100; round++) {
+        int range = 1 + rand() % KEYS;
+        rh_dict *dict = random_dict(keys, values, range), *other = random_dict(keys, values, range);
+        pair_count = 0;
+        update_twin(dict, keys, values);
+        update_twin(other, keys, values);
+        MUST(rh_dict_update(dict, other) && rh_dict_update(dict, dict));
+        rh_release(other);
+        assert_twin(dict, values, keys, round);
+        assert_keys_and_values(dict, keys, values);
+        rh_dict_clear(dict);
+        pair_count = 0;
+        assert_twin(dict, values, keys, round);
+        step_twin(dict, values, keys[0], 0, 100);
+        assert_twin(dict, values, keys, round);
+        rh_release(dict);
+        assert_heap();
+    }
+    release_all((void **)values, VALUES);
+    release_all(keys, KEYS);
+    assert_objects(0);
+}
+END_TEST
+
 START_TEST(a_dict_used_as_a_queue_does_not_grow)
 {
     rh_dict *dict = rh_dict_new(heap);
@@ -250,14 +362,19 @@ static rh_type meddler_type = {
     .name = "meddler", .size = sizeof(meddler), .fields = meddler_fields, .finalize = meddle
 };
 
+static void set_meddler(rh_dict *dict, const char *key)
+{
+    meddler *object = rh_new(heap, &meddler_type);
+    object->dict = dict;
+    set_text(dict, key, object);
+    rh_release(object);
+}
+
 START_TEST(finalizers_may_change_the_dict_they_leave)
 {
     for (int is_deleted = 0; is_deleted < 2; is_deleted++) {
         rh_dict *dict = rh_dict_new(heap);
-        meddler *object = rh_new(heap, &meddler_type);
-        object->dict = dict;
-        set_text(dict, "meddler", object);
-        rh_release(object);
+        set_meddler(dict, "meddler");
         size_t runs = meddler_runs;
         rh_string *key = rh_string_new(heap, "meddler");
         ck_assert(is_deleted ? rh_dict_delete(dict, key) : rh_dict_set(dict, key, rh_bool(true)));
@@ -269,6 +386,43 @@ START_TEST(finalizers_may_change_the_dict_they_leave)
         assert_heap();
         rh_release(dict);
     }
+}
+END_TEST
+
+START_TEST(finalizers_find_a_cleared_dict_empty_and_may_fill_it)
+{
+    rh_dict *dict = rh_dict_new(heap);
+    set_meddler(dict, "one");
+    set_meddler(dict, "two");
+    size_t runs = meddler_runs;
+    rh_dict_clear(dict);
+    ck_assert_uint_eq(meddler_runs, runs + 2);
+    ck_assert_uint_eq(rh_dict_length(dict), 50);
+    ck_assert(!rh_dict_contains(dict, rh_nil()) && rh_dict_contains(dict, rh_int_new(heap, 49)));
+    assert_heap();
+    rh_release(dict);
+    assert_objects(0);
+}
+END_TEST
+
+/* The finalizer of the value that is replaced first fills the dictionary; it has to come after the last
+ * entry was set. */
+START_TEST(finalizers_run_after_an_update)
+{
+    rh_dict *dict = rh_dict_new(heap), *other = rh_dict_new(heap);
+    set_meddler(dict, "one");
+    set_text(other, "one", rh_nil());
+    for (int i = 0; i < 60; i++)
+        ck_assert(rh_dict_set(other, rh_int_new(heap, i), rh_bool(true)));
+    size_t runs = meddler_runs;
+    ck_assert(rh_dict_update(dict, other));
+    ck_assert_uint_eq(meddler_runs, runs + 1);
+    ck_assert_uint_eq(rh_dict_length(dict), 61);
+    ck_assert_ptr_eq(rh_dict_get(dict, rh_int_new(heap, 49)), rh_nil()); /* the finalizer's */
+    ck_assert_ptr_eq(rh_dict_get(dict, rh_int_new(heap, 59)), rh_bool(true));
+    rh_release(dict);
+    rh_release(other);
+    assert_objects(0);
 }
 END_TEST
 
@@ -302,35 +456,24 @@ END_TEST
 START_TEST(a_dict_that_holds_itself_is_collected)
 {
     rh_dict *dict = rh_dict_new(heap);
+    rh_weak *weak = rh_weak_new(dict);
     set_text(dict, "self", dict);
-    ck_assert(rh_dict_set(dict, dict, rh_nil())); /* as a key, by identity */
-    ck_assert_uint_eq(rh_refcount(dict), 3);
+    ck_assert(rh_dict_set(dict, weak, rh_nil()));
+    ck_assert_uint_eq(rh_refcount(dict), 2);
+    rh_release(weak);
     rh_release(dict);
     ck_assert(rh_is_object(heap, dict));
-    ck_assert_uint_eq(rh_gc_collect(heap), 2); /* the dictionary and the string "self" */
-    ck_assert(!rh_is_object(heap, dict));
-    assert_heap();
+    ck_assert_uint_eq(rh_gc_collect(heap), HAS_COLLECTOR ? 3 : 0); /* the dictionary and its keys */
+    ck_assert_int_eq(rh_is_object(heap, dict), !HAS_COLLECTOR);
+    assert_garbage_only();
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("values_dict");
-    TCase *tests = tcase_create("values_dict");
-    tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, keys_are_found_by_equality);
-    tcase_add_test(tests, both_zeros_are_one_key_and_other_objects_are_keys_by_identity);
-    tcase_add_test(tests, set_retains_key_and_value_and_keeps_the_first_key);
-    tcase_add_test(tests, iteration_follows_insertion_and_survives_deletion);
-    tcase_add_test(tests, operations_agree_with_a_plain_list_of_pairs);
-    tcase_add_test(tests, a_dict_used_as_a_queue_does_not_grow);
-    tcase_add_test(tests, finalizers_may_change_the_dict_they_leave);
-    tcase_add_test(tests, short_memory_leaves_the_dict_as_it_was);
-    tcase_add_test(tests, a_dict_that_holds_itself_is_collected);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+RUN_TESTS("values_dict", keys_are_found_by_equality,
+          equal_numbers_are_one_key_and_other_objects_are_keys_by_identity, what_may_change_is_no_key,
+          text_finds_the_string_of_the_same_bytes, set_retains_key_and_value_and_keeps_the_first_key,
+          iteration_follows_insertion_and_survives_deletion, operations_agree_with_a_plain_list_of_pairs,
+          update_keys_values_and_clear_agree_with_a_plain_list_of_pairs, a_dict_used_as_a_queue_does_not_grow,
+          finalizers_may_change_the_dict_they_leave, finalizers_find_a_cleared_dict_empty_and_may_fill_it,
+          finalizers_run_after_an_update, short_memory_leaves_the_dict_as_it_was,
+          a_dict_that_holds_itself_is_collected)
