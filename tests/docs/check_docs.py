@@ -3,9 +3,10 @@
 - docs/commands.md is what `refheap --manual` prints;
 - every key of a JSON answer is in the manual;
 - every `$ refheap …` transcript of the README prints that, on the sample it is from, but for addresses and times;
-- the README's program compiles without a warning, runs and leaves nothing behind.
+- the README's program compiles without a warning, runs, prints nothing and leaves no object behind;
+- so does every program (a ```c block) of a page in docs/, but prints what the ```text block below it says.
 
-Invariant: a document without a transcript, or an answer without keys, is a failure, not a pass.
+Invariant: a document without a transcript or program, or an answer without keys, is a failure, not a pass.
 """
 
 import argparse
@@ -87,16 +88,55 @@ def check_transcripts(shell, cores):
     require(count >= 3, "the README has %d transcripts", count)
 
 
-def check_program(compiler, flags, library, folder):
-    source = re.search(r"^```c\n(.*?)^```", read("README.md"), re.M | re.S).group(1)
+TUTORIALS = ("runtime.md", "values.md")  # pages that consist of programs
+
+# Linked to each program: says on stdout what is left in a heap when it is destroyed.
+CENSUS = """
+#include <refheap/refheap.h>
+#include <stdio.h>
+void __real_rh_heap_destroy(rh_heap *heap);
+void __wrap_rh_heap_destroy(rh_heap *heap);
+void __wrap_rh_heap_destroy(rh_heap *heap)
+{
+    if (rh_gc_get_counts(heap).objects)
+        printf("%zu objects left\\n", rh_gc_get_counts(heap).objects);
+    __real_rh_heap_destroy(heap);
+}
+"""
+
+
+def programs(text):
+    """Each ```c block, with the ```text block right behind it, or "" if there is none."""
+    return re.findall(r"^```c\n(.*?)^```\n(?:\n^```text\n(.*?)^```\n)?", text, re.M | re.S)
+
+
+def check_program(options, name, source, wanted, path):
+    require("rh_heap_destroy(" in source, "%s destroys no heap", name)
+    for file_name, text in (("program.c", source), ("census.c", CENSUS)):
+        with open(os.path.join(path, file_name), "w", encoding="utf-8") as file:
+            file.write(text)
+    said, status = run(options.compiler, "-Wall", "-Wextra", "-Werror", "-g", *options.flags.split(), "-Wl,--wrap=rh_heap_destroy",
+                       "-I", os.path.join(ROOT, "runtime", "include"), os.path.join(path, "program.c"), os.path.join(path, "census.c"),
+                       options.library, "-pthread", "-o", os.path.join(path, "program"))
+    require(status == 0, "%s does not compile: %s", name, said)
+    said, status = run(os.path.join(path, "program"))
+    require(status == 0 and said == wanted, "%s ends with %d and prints:\n%s\nIt should print:\n%s", name, status, said, wanted)
+
+
+def check_programs(options, folder):
     path = os.path.join(folder, "program")
-    with open(path + ".c", "w", encoding="utf-8") as file:
-        file.write(source)
-    said, status = run(compiler, "-Wall", "-Wextra", "-Werror", "-g", *flags.split(), "-I", os.path.join(ROOT, "runtime", "include"), path + ".c",
-                       library, "-pthread", "-o", path)
-    require(status == 0, "the README's program does not compile: %s", said)
-    said, status = run(path)
-    require(status == 0 and said == "", "the README's program fails: %s", said)
+    os.mkdir(path)
+    check_program(options, "the README's program", *programs(read("README.md"))[0], path)
+    counts = {}
+    for page in sorted(page for page in os.listdir(os.path.join(ROOT, "docs")) if page.endswith(".md")):
+        found = programs(read("docs", page))
+        counts[page] = len(found)
+        for number, (source, wanted) in enumerate(found, 1):
+            name = "program %d of docs/%s" % (number, page)
+            require(wanted != "", "%s has no ```text block right behind it", name)
+            check_program(options, name, source, wanted, path)
+    for page in TUTORIALS:
+        require(counts.get(page, 0) >= 8, "docs/%s has %d programs", page, counts.get(page, 0))
 
 
 def main():
@@ -107,7 +147,7 @@ def main():
     options = parser.parse_args()
     check_commands(options.shell)
     with tempfile.TemporaryDirectory() as folder:
-        check_program(options.compiler, options.flags, options.library, folder)
+        check_programs(options, folder)
         cores = []
         for checkpoint in (3, 4):
             inner = os.path.join(folder, str(checkpoint))

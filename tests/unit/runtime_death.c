@@ -106,7 +106,10 @@ START_TEST(an_object_that_makes_itself_a_cycle_is_collected)
     rh_release(a);
     ck_assert(rh_is_object(heap, a));
     assert_valid(heap);
-    ck_assert_uint_eq(rh_gc_collect(heap), 1);
+    assert_collects(heap, 1);
+    ck_assert_int_eq(rh_is_object(heap, a), !HAS_COLLECTOR);
+    if (!HAS_COLLECTOR)
+        rh_set(&a->next, NULL); /* by hand, then */
     ck_assert_int_eq(death_count, 1);
     ck_assert(!rh_is_object(heap, a));
     rh_heap_destroy(heap);
@@ -129,7 +132,11 @@ START_TEST(a_finalizer_may_make_its_object_immortal)
     assert_valid(heap);
     node *b = new_node(heap, &type, 2);
     b->next = b; /* the same in a collection: the count moves into the cycle */
-    ck_assert_uint_eq(rh_gc_collect(heap), 0);
+    assert_collects(heap, 0);
+    if (!HAS_COLLECTOR) {
+        ck_assert_uint_eq(rh_refcount(b), 1);
+        rh_set(&b->next, NULL);
+    }
     ck_assert_uint_eq(rh_refcount(b), RH_IMMORTAL);
     assert_valid(heap);
     rh_heap_destroy(heap);
@@ -259,7 +266,11 @@ START_TEST(every_form_of_field_is_visited)
     assert_valid(heap);
     rh_release(t);
     ck_assert_int_eq(death_count, 0);
-    ck_assert_uint_eq(rh_gc_collect(heap), 9);
+    assert_collects(heap, 9);
+    if (!HAS_COLLECTOR) {
+        ck_assert_int_eq(death_count, 0);
+        rh_set(&t->tail[1], NULL);
+    }
     ck_assert_int_eq(death_count, 8);
     assert_valid(heap);
     rh_heap_destroy(heap);

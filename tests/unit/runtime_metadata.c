@@ -127,12 +127,21 @@ START_TEST(objects_are_found_and_read_by_constants_alone)
     ck_assert_uint_eq(member(start, "object.serial", 8), 1);
     rh_retain(nodes[1]);
     rh_release(nodes[1]);
-    ck_assert_uint_eq(member(h, "heap.fresh", 8), 1);
+#ifdef REFHEAP_GC_STRESS
+    const char *candidates = "heap.spared"; /* it has seen a collection at every birth after its own */
+#else
+    const char *candidates = "heap.fresh";
+#endif
+    ck_assert_uint_eq(member(h, "heap.fresh", 8) + member(h, "heap.spared", 8), HAS_COLLECTOR);
+    ck_assert_uint_eq(member(h, candidates, 8), HAS_COLLECTOR);
     rh_gc_collect(heap);
-    ck_assert_uint_eq(member(h, "heap.fresh", 8), 0);
-    ck_assert_uint_ge(member(h, "heap.collections", 8), 1);
+    ck_assert_uint_eq(member(h, "heap.fresh", 8) + member(h, "heap.spared", 8), 0);
+    if (HAS_COLLECTOR)
+        ck_assert_uint_ge(member(h, "heap.collections", 8), 1);
+    else
+        ck_assert_uint_eq(member(h, "heap.collections", 8), 0);
     ck_assert_uint_eq(member(h, "heap.phase", 4), RH_PHASE_IDLE);
-    ck_assert_uint_eq(member(h, "heap.gc_enabled", 4), 1);
+    ck_assert_uint_eq(member(h, "heap.gc_enabled", 4), HAS_COLLECTOR);
     rh_heap_destroy(heap);
 }
 END_TEST
@@ -254,14 +263,17 @@ START_TEST(history_remembers_the_last_events)
     rh_release(a); /* finalize, resurrect */
     rh_set(&a->next, a);
     rh_release(a);
-    rh_gc_collect(heap); /* free */
+    assert_collects(heap, 1); /* free */
+    if (!HAS_COLLECTOR)
+        rh_set(&a->next, NULL);
+    const uint64_t death = HAS_COLLECTOR ? RH_DEATH_COLLECT : RH_DEATH_RELEASE;
     ck_assert_uint_eq(member(h, "heap.history_count", 8), 4);
     static const uint8_t kinds[] = { RH_EVENT_ALLOC, RH_EVENT_FINALIZE, RH_EVENT_RESURRECT, RH_EVENT_FREE };
     for (uint64_t i = 0; i < 4; i++) {
         uint64_t event = member(h, "heap.history", 8) + i * constant("event.size");
         ck_assert_uint_eq(member(event, "event.sequence", 8), i + 1);
         ck_assert_uint_eq(member(event, "event.kind", 1), kinds[i]);
-        ck_assert_uint_eq(member(event, "event.death", 1), i == 3 ? RH_DEATH_COLLECT : RH_DEATH_NONE);
+        ck_assert_uint_eq(member(event, "event.death", 1), i == 3 ? death : RH_DEATH_NONE);
         ck_assert_uint_eq(member(event, "event.address", 8), (uintptr_t)a);
         ck_assert_uint_eq(member(event, "event.serial", 8), 1);
         ck_assert_uint_eq(member(event, "event.thread", 4), getpid());

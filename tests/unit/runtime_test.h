@@ -19,6 +19,13 @@
 #define MANY(n) (n)
 #endif
 
+/* Without a collector (REFHEAP_COLLECTOR=OFF) cycles stay until their heap goes. */
+#ifdef REFHEAP_NO_COLLECTOR
+#define HAS_COLLECTOR 0
+#else
+#define HAS_COLLECTOR 1
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define TEST_ASAN 1
 #elif defined(__has_feature)
@@ -77,6 +84,26 @@ __attribute__((unused)) static void assert_valid(rh_heap *heap)
     char report[2000];
     if (rh_heap_check(heap, report, sizeof report) != 0)
         ck_abort_msg("%s", report);
+}
+
+/* A full collection reclaims `count` objects; without a collector it does nothing at all. */
+__attribute__((unused)) static void assert_collects(rh_heap *heap, size_t count)
+{
+    size_t objects = rh_gc_get_counts(heap).objects;
+    size_t reclaimed = rh_gc_collect(heap);
+    if (HAS_COLLECTOR) {
+        ck_assert_uint_eq(reclaimed, count);
+        return;
+    }
+    ck_assert_uint_eq(reclaimed, 0);
+    ck_assert_uint_eq(rh_gc_collect_young(heap), 0);
+    ck_assert(!rh_gc_is_enabled(heap));
+    rh_gc_counts counts = rh_gc_get_counts(heap);
+    ck_assert_uint_eq(counts.objects, objects);
+    ck_assert_uint_eq(counts.young_candidates + counts.spared_candidates + counts.uncollectable, 0);
+    ck_assert_uint_eq(rh_gc_get_stats(heap, RH_GC_FULL).collections, 0);
+    ck_assert_uint_eq(rh_gc_get_stats(heap, RH_GC_YOUNG).collections, 0);
+    assert_valid(heap);
 }
 
 /* Runs `body` in a child; returns its wait status and what it wrote to stderr. */

@@ -123,11 +123,15 @@ START_TEST(a_young_collection_finds_them_too)
     rh_release(a);
     rh_release(b);
     ck_assert_uint_eq(rh_gc_collect_young(heap), 0);
+#ifndef REFHEAP_GC_STRESS /* where the first is old since the birth of the second */
     ck_assert(is_listed(a));
     ck_assert_uint_eq(rh_gc_get_stats(heap, RH_GC_YOUNG).uncollectable, 1);
     ck_assert_uint_eq(rh_gc_collect(heap), 0);
-    ck_assert(is_listed(a));
     ck_assert_uint_eq(rh_gc_get_stats(heap, RH_GC_FULL).uncollectable, 0);
+#else
+    ck_assert_uint_eq(rh_gc_collect(heap), 0);
+#endif
+    ck_assert(is_listed(a));
     rh_set(&b->next, NULL);
     ck_assert_int_eq(death_count, 1);
     rh_heap_destroy(heap);

@@ -1,5 +1,5 @@
-/* runtime_young.c - tests of young collections: what they free, what they spare, and that whatever they
- * spare only because its holders are old is found later, automatic collections alone included.
+/* runtime_young.c - tests of young and full collections: what they free, what they spare, and that what is
+ * spared only because its holders are old is found later, by automatic collections alone, too.
  *
  * A stress build runs a full collection at every birth, so that there nothing is young after a birth. */
 #include "runtime_test.h"
@@ -13,7 +13,7 @@ static void setup_heap(void)
     death_count = 0;
 }
 
-static uint64_t visited(rh_gc_generation generation)
+__attribute__((unused)) static uint64_t visited(rh_gc_generation generation)
 {
     return rh_gc_get_stats(heap, generation).visited;
 }
@@ -157,6 +157,71 @@ START_TEST(a_ring_closed_without_a_release_needs_a_full_collection)
 }
 END_TEST
 
+/* ---- full collections -------------------------------------------------------------------------------- */
+
+START_TEST(garbage_behind_an_acyclic_object_goes_with_the_same_collection)
+{
+    static rh_type acyclic = { .name = "acyclic", .size = sizeof(node), .fields = node_fields, .flags = RH_TYPE_ACYCLIC };
+    setup_heap();
+    node *outer = new_ring(), *between = new_node(heap, &acyclic, 1), *inner = new_ring();
+    outer->other = between;
+    between->next = inner;
+    rh_release(outer);
+    ck_assert_uint_eq(rh_gc_collect(heap), 5);
+    ck_assert_uint_eq(object_count(), 0);
+    assert_valid(heap);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+START_TEST(garbage_that_holds_live_objects_takes_one_collection)
+{
+    setup_heap();
+    node *live = new_ring(), *ring = new_ring();
+    rh_set(&ring->other, live);
+    rh_release(ring);
+    uint64_t before = rh_gc_get_stats(heap, RH_GC_FULL).collections;
+    ck_assert_uint_eq(rh_gc_collect(heap), 2);
+    ck_assert_uint_eq(rh_gc_get_stats(heap, RH_GC_FULL).collections, before + 1);
+    ck_assert_uint_eq(rh_refcount(live), 2);
+    rh_release(live);
+    ck_assert_uint_eq(rh_gc_collect(heap), 2);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+static rh_weak *taken;
+
+static void take_weak(void *object)
+{
+    log_value(object);
+    taken = rh_weak_new(object);
+}
+
+START_TEST(a_weak_reference_taken_while_condemned_reads_null_afterwards)
+{
+    static rh_type type = { .name = "takes", .size = sizeof(node), .fields = node_fields, .finalize = take_weak };
+    node *later[64];
+    setup_heap();
+    node *a = new_node(heap, &type, 1);
+    rh_set(&a->next, a);
+    rh_release(a);
+    ck_assert_uint_eq(rh_gc_collect(heap), 1);
+    ck_assert_int_eq(death_count, 1);
+    assert_valid(heap);
+    ck_assert_ptr_null(rh_weak_get(taken));
+    for (int i = 0; i < 64; i++) /* one of them may lie where it lay */
+        later[i] = new_node(heap, &node_type, i);
+    ck_assert_ptr_null(rh_weak_get(taken));
+    rh_release(taken);
+    for (int i = 0; i < 64; i++)
+        rh_release(later[i]);
+    ck_assert_uint_eq(object_count(), 0);
+    assert_valid(heap);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
 /* ---- long runs under automatic collections ----------------------------------------------------------- */
 
 typedef struct session {
@@ -273,7 +338,7 @@ START_TEST(nothing_leaks_for_ever_under_automatic_collections)
                         .useless = useless[i / 6 % 3],
                         .is_chained = i / 18 & 1,
                         .is_touched = i / 36 & 1 };
-        run_program(&one, MANY(40000));
+        run_program(&one, MANY(30000));
     }
 }
 END_TEST
@@ -283,4 +348,8 @@ RUN_TESTS("runtime_young", a_young_collection_frees_young_garbage_only,
           what_was_spared_by_age_is_found_after_its_holder_died,
           a_chain_of_old_garbage_over_many_young_collections_goes_at_once,
           a_ring_of_old_and_young_waits_for_a_full_collection,
-          a_ring_closed_without_a_release_needs_a_full_collection, nothing_leaks_for_ever_under_automatic_collections)
+          a_ring_closed_without_a_release_needs_a_full_collection,
+          garbage_behind_an_acyclic_object_goes_with_the_same_collection,
+          garbage_that_holds_live_objects_takes_one_collection,
+          a_weak_reference_taken_while_condemned_reads_null_afterwards,
+          nothing_leaks_for_ever_under_automatic_collections)

@@ -1,0 +1,199 @@
+"""check_packaging.py - what `cmake --install` leaves, used by programs outside the tree.
+
+The build is installed into a temporary prefix, which is then moved: everything is checked at the second
+place, so that nothing installed may remember the first one.
+- the files name neither the first prefix nor the tree;
+- every header compiles alone, as C11 with -pedantic and as C++;
+- each library exports exactly the functions that its headers declare, copies of inline functions included;
+- program.c builds with pkg-config, shared and static, and as a CMake project with both targets; it runs;
+- a C++ program includes the header and runs; the shell command starts.
+
+Invariant: a program that is said to be linked statically needs no librefheap.so, the others do need it.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+# One library each: its headers, how its functions' names begin, what it exports besides functions, how the
+# names begin that it may export without a declaration (the engine lets its inner ones out), and inlined
+# functions, of which it has a copy.
+LIBRARIES = {"refheap": (("refheap.h", "metadata.h", "values.h"), "rh_", {"rh_debug_descriptor"}, (),
+                         ("rh_retain", "rh_release", "rh_set")),
+             "refheap-inspect": (("inspect.h",), "rhi_", set(), ("rhi__",), ())}
+
+
+def require(condition, text):
+    if not condition:
+        sys.exit("check_packaging: " + text)
+
+
+def run(*words, environment=None):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
+                          env={**os.environ, **(environment or {})})
+    require(done.returncode == 0, "%s ends with %d:\n%s" % (" ".join(words), done.returncode, done.stdout))
+    return done.stdout
+
+
+def files_below(folder):
+    for where, _, names in os.walk(folder):
+        yield from (os.path.join(where, name) for name in names)
+
+
+class Package:
+    """The installed tree and the tools to use it."""
+
+    def __init__(self, options, prefix, folder):
+        self.options = options
+        self.prefix = prefix
+        self.folder = folder
+        self.include = os.path.join(prefix, "include")
+        self.libdir = os.path.join(prefix, options.libdir)
+        self.flags = options.flags.split()
+
+    def pkg_config(self, *words):
+        found = {"PKG_CONFIG_PATH": os.path.join(self.libdir, "pkgconfig")}
+        return run("pkg-config", *words, "refheap", environment=found).split()
+
+    def expect_packaged(self, program, is_shared):
+        needed = "librefheap.so" in run("readelf", "-d", program)
+        require(needed == is_shared, "%s: librefheap.so is%s needed" % (program, "" if needed else " not"))
+        said = run(program, environment={"LD_LIBRARY_PATH": self.libdir if is_shared else ""})
+        require(said == "packaged\n", "%s says %r" % (program, said))
+
+
+def check_paths(package, first):
+    """What was installed as text says nothing of where it came from."""
+    seen = 0
+    for path in files_below(package.prefix):
+        if not path.endswith((".pc", ".cmake", ".h", ".py")):
+            continue
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for foreign in (first, package.options.source, package.options.build):
+            require(foreign not in text, "%s names %s" % (path, foreign))
+        seen += 1
+    require(seen >= 10, "only %d installed text files" % seen)
+
+
+def check_headers(package):
+    headers = [name for names, *_ in LIBRARIES.values() for name in names]
+    installed = os.listdir(os.path.join(package.include, "refheap"))
+    require(sorted(installed) == sorted(headers), "installed headers: %s" % sorted(installed))
+    for compiler, ending, standard in ((package.options.cc, "c", ["-std=c11", "-pedantic"]),
+                                       (package.options.cxx, "cpp", ["-std=c++11"])):
+        for name in headers:
+            source = os.path.join(package.folder, "header." + ending)
+            with open(source, "w", encoding="utf-8") as file:
+                file.write("#include <refheap/%s>\n" % name * 2 + "typedef int not_empty;\n")
+            run(compiler, *standard, *WARNINGS, "-I", package.include, "-fsyntax-only", source)
+
+
+def declared_functions(package, headers, beginning):
+    """The names of the functions that the headers declare or define."""
+    source = os.path.join(package.folder, "declared.c")
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("".join("#include <refheap/%s>\n" % name for name in headers))
+    text = run(package.options.cc, "-std=c11", "-E", "-P", "-I", package.include, source)
+    text = re.sub(r'"(\\.|[^"\\])*"', '""', text)
+    text = re.sub(r"__attribute__\s*\(\((.|\n)*?\)\)", "", text)
+    previous = None
+    while previous != text: # blocks, the innermost first
+        previous, text = text, re.sub(r"\{[^{}]*\}", ";", text)
+    names = set()
+    for statement in text.split(";"):
+        name = re.match(r"[^()=]*?\b(\w+)\s*\(", statement)
+        if name and name.group(1).startswith(beginning) and not statement.split()[0] == "typedef":
+            names.add(name.group(1))
+    return names
+
+
+def symbols(*words):
+    rows = [line.split() for line in run("nm", "--defined-only", *words).splitlines()]
+    return {row[2] for row in rows if len(row) == 3}
+
+
+def check_exports(package):
+    for library, (headers, beginning, data, tolerated, inlined) in LIBRARIES.items():
+        declared = declared_functions(package, headers, beginning)
+        require(len(declared) >= 10, "only %s declared" % sorted(declared))
+        path = os.path.join(package.libdir, "lib" + library)
+        exported = {name for name in symbols("-D", path + ".so") if not name.startswith("__odr_asan.")}
+        missing = (declared | data) - exported
+        require(missing == set(), "%s.so does not export %s" % (path, sorted(missing)))
+        extra = {name for name in exported - declared - data if not name.startswith(tolerated)}
+        require(extra == set(), "%s.so exports what no header declares: %s" % (path, sorted(extra)))
+        own = symbols("-g", path + ".a")
+        require(declared <= own, "%s.a does not define %s" % (path, sorted(declared - own)))
+        stray = {name for name in own if not name.startswith((beginning, "__odr_asan."))}
+        require(stray == set(), "%s.a defines names of others: %s" % (path, sorted(stray)))
+        require(set(inlined) <= declared, "of %s not all were seen as declared" % (inlined,))
+
+
+def check_pkg_config(package):
+    source = os.path.join(HERE, "program.c")
+    compile_it = [package.options.cc, "-std=c11", "-pedantic", "-O2", *WARNINGS, *package.flags, source]
+    shared, static = (os.path.join(package.folder, name) for name in ("with_shared", "with_static"))
+    run(*compile_it, *package.pkg_config("--cflags", "--libs"), "-o", shared)
+    package.expect_packaged(shared, True)
+    words = package.pkg_config("--cflags", "--libs", "--static")
+    if package.flags: # which cannot be linked -static: the archive alone is
+        archive = os.path.join(package.libdir, "librefheap.a")
+        words = [archive if word == "-lrefheap" else word for word in words]
+        run(*compile_it, *words, "-o", static)
+    else:
+        run(*compile_it, *words, "-static", "-o", static)
+    package.expect_packaged(static, False)
+
+
+def check_cpp(package):
+    program = os.path.join(package.folder, "with_cpp")
+    # In C++ -Wextra asks for every member of a struct, designated initializers or not.
+    run(package.options.cxx, "-std=c++20", *WARNINGS, "-Wno-missing-field-initializers", *package.flags,
+        os.path.join(HERE, "program.cpp"), *package.pkg_config("--cflags", "--libs"), "-o", program)
+    package.expect_packaged(program, True)
+
+
+def check_cmake(package):
+    build = os.path.join(package.folder, "outside")
+    flags = " ".join([*WARNINGS, *package.flags])
+    run(package.options.cmake, "-G", "Ninja", "-S", os.path.join(HERE, "project"), "-B", build,
+        "-DCMAKE_C_COMPILER=" + package.options.cc, "-DCMAKE_C_FLAGS=" + flags,
+        "-DCMAKE_PREFIX_PATH=" + package.prefix, "-DPROGRAM=" + os.path.join(HERE, "program.c"))
+    run(package.options.cmake, "--build", build)
+    package.expect_packaged(os.path.join(build, "with_refheap"), True)
+    package.expect_packaged(os.path.join(build, "with_refheap_static"), False)
+    with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as file:
+        found = re.search(r"^refheap_DIR:PATH=(.*)$", file.read(), re.M).group(1)
+    require(found.startswith(package.prefix + "/"), "CMake found %s" % found)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("cmake", "build", "source", "cc", "cxx", "libdir"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("--flags", default="", help="of the sanitizers")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = os.path.join(folder, "first"), os.path.join(folder, "second")
+        run(options.cmake, "--install", options.build, "--prefix", first)
+        os.rename(first, second)
+        package = Package(options, second, folder)
+        check_paths(package, first)
+        check_headers(package)
+        check_exports(package)
+        check_pkg_config(package)
+        check_cpp(package)
+        check_cmake(package)
+        said = run(os.path.join(second, "bin", "refheap"), "--help")
+        require("objat" in said, "the installed command does not know objat")
+    print("packaging: %s" % second)
+
+
+if __name__ == "__main__":
+    main()
