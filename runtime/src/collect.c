@@ -450,8 +450,10 @@ static void release_edge(void *context, void **field)
 
 static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t condemned)
 {
+    uint64_t kept = 0; /* in quarantine */
     for (uint64_t bits = condemned; bits;) {
-        rh_object *object = rh__slot_object(slab, word * 64 + rh__take_bit(&bits));
+        uint32_t bit = rh__take_bit(&bits);
+        rh_object *object = rh__slot_object(slab, word * 64 + bit);
         if (RH__UNLIKELY(object->rh_flags & RH_FLAG_HAS_WEAK)) /* made by a finalizer */
             rh__weak_clear(heap, object);
         rh__visit_slots(heap, object, release_edge);
@@ -460,6 +462,8 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
         rh__history(heap, RH_EVENT_FREE, object, RH_DEATH_COLLECT);
         rh__tombstone_write(object, RH_DEATH_COLLECT);
         rh__payload_poison(slab, object);
+        if (RH__UNLIKELY(heap->is_observed) && rh__observe_bury(heap, slab, object))
+            kept |= (uint64_t)1 << bit;
     }
     RH__ORDER();
     uint64_t count = (uint64_t)__builtin_popcountll(condemned);
@@ -469,7 +473,7 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
     heap->fresh -= (uint64_t)__builtin_popcountll(slab->fresh[word] & condemned);
     slab->spared[word] &= ~condemned;
     slab->fresh[word] &= ~condemned;
-    slab->live[word] &= ~condemned;
+    slab->live[word] &= ~condemned | kept;
 }
 
 /* Frees the condemned. What only they held dies behind them, by the queue of the release cascade. Slabs
@@ -478,6 +482,7 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
 static bool bury(rh_heap *heap)
 {
     set_phase(heap, RH_PHASE_FREEING);
+    rh__quarantine_prepare(heap);
     heap->draining = true;
     heap->death = RH_DEATH_COLLECT;
     for (rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
@@ -490,12 +495,12 @@ static bool bury(rh_heap *heap)
         rh__slab *slab = heap->trial_slabs;
         heap->trial_slabs = slab->trial_next;
         slab->in_trial = false;
-        uint64_t condemned = 0;
+        uint64_t given_back = 0;
         for (uint32_t word = 0; word < slab->words; word++) {
-            condemned |= slab->trial[word] & ~slab->rescued[word];
+            given_back |= slab->trial[word] & ~slab->rescued[word] & ~slab->live[word];
             slab->trial[word] = slab->rescued[word] = 0;
         }
-        if (condemned)
+        if (given_back)
             rh__slab_freed(heap, slab);
     }
     set_phase(heap, RH_PHASE_IDLE);

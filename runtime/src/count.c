@@ -1,40 +1,14 @@
-/* count.c - what retain and release do when their inlined fast path does not apply, and the reports
- * of misuse.
+/* count.c - what retain and release do when their inlined fast path does not apply.
  *
  * Invariant: an object that is not special and whose type can be in a cycle is either armed or a
  * registered candidate root, so that no release that leaves it alive goes unnoticed twice.
  */
 #include "internal.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 /* The out-of-line copies. */
 extern inline void *rh_retain(void *object);
 extern inline void rh_release(void *object);
 extern inline void rh_set(void *slot_address, void *object);
-
-void rh__misuse(const char *what, const rh_object *object)
-{
-    static const char *const deaths[] = { "?", "release", "collect", "destroy" };
-    char line[256];
-    uint32_t index = object->rh_type_index;
-    if (index == 0 || index >= rh__type_count())
-        snprintf(line, sizeof line, "refheap: %s: %p is no object\n", what, (const void *)object);
-    else if (object->rh_flags & RH_FLAG_FREED)
-        snprintf(line, sizeof line, "refheap: %s freed object %s#%llu (freed by %s)\n", what,
-                 rh__type_name(index), (unsigned long long)object->rh_serial,
-                 deaths[rh__death_of(object) & 3]);
-    else
-        snprintf(line, sizeof line, "refheap: %s %sobject %s#%llu\n", what,
-                 object->rh_flags & RH_FLAG_DYING ? "dying " : "", rh__type_name(index),
-                 (unsigned long long)object->rh_serial);
-    /* One write: no other output of the process gets between. */
-    ssize_t written = write(STDERR_FILENO, line, strlen(line));
-    (void)written;
-    abort();
-}
 
 void rh__retain_slow(void *address)
 {
@@ -133,12 +107,14 @@ void rh_make_immortal(void *address)
         return;
     if (object->rh_flags & RH_FLAG_FREED)
         rh__misuse("rh_make_immortal of", object);
+    rh_heap *heap = rh__heap_of(object);
+    if (RH__CHECKS_THREAD(heap))
+        rh__check_thread(heap, "rh_make_immortal", object);
     if (object->rh_flags & RH_FLAG_DYING) {
         /* Its finalizer runs, or waits to: the death is called off when it is done. */
         object->rh_flags |= RH_FLAG_IMMORTAL;
         return;
     }
-    rh_heap *heap = rh__heap_of(object);
     heap->uncollectable -= (object->rh_flags & RH_FLAG_UNCOLLECTABLE) != 0;
     rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index,
                      (object->rh_flags & ~RH_FLAG_UNCOLLECTABLE) | RH_FLAG_IMMORTAL);

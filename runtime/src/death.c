@@ -364,6 +364,8 @@ static __attribute__((noinline)) void die_long_way(rh_heap *heap, rh_object *obj
 static __attribute__((noinline)) void release_long_way(rh_object *object)
 {
     rh_heap *heap = rh__heap_of(object);
+    if (RH__CHECKS_THREAD(heap) && !(object->rh_flags & RH_FLAG_FREED))
+        rh__check_thread(heap, "release", object);
     if ((int32_t)object->rh_count < 0)
         rh__release_special(object);
     else if (object->rh_count >= 2)
@@ -381,7 +383,10 @@ void rh__release_slow(void *address)
     rh_heap *heap = rh__heap_of(object);
     uint32_t word = object->rh_count, info = rh__header_info(object), flags = info >> 16;
 #ifndef REFHEAP_GC_STRESS
-    if ((int32_t)word >= 2) {
+    if ((int32_t)word >= 2 && !heap->is_observed) {
+#ifdef RH__CHECKED
+        rh__check_thread(heap, "release", object);
+#endif
         release_to_candidate(heap, object);
         return;
     }
@@ -389,6 +394,9 @@ void rh__release_slow(void *address)
     /* An acyclic object with word 0, or an armed one with word 1; else it may be a candidate. */
     if (RH__LIKELY(word == !(flags & RH_FLAG_ACYCLIC) && !(flags & LONG_WAY) &&
                    !(heap->is_observed | heap->draining))) {
+#ifdef RH__CHECKED
+        rh__check_thread(heap, "release", object);
+#endif
         uint64_t slots = rh__type_slots[(uint16_t)info];
         rh__tombstone_write_info(object, info, RH_DEATH_RELEASE);
         RH__ORDER();

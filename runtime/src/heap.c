@@ -13,6 +13,7 @@
 #define SERIAL_BLOCK 1024u
 #define YOUNG_DEFAULT 10000u /* as rh_gc_thresholds says */
 #define FULL_PERCENT_DEFAULT 25u
+#define HISTORY_DEFAULT 4096u /* as rh_heap_options says of stack_frames */
 #define HEAP_ZERO_SERIALS ((uint64_t)1 << 48)
 
 static rh__destroyed destroyed[RH__DESTROYED_CAPACITY];
@@ -24,7 +25,7 @@ __attribute__((used, retain)) struct rh_metadata_descriptor rh_debug_descriptor 
     .version = RH_METADATA_VERSION,
     .size = sizeof(struct rh_metadata_descriptor),
     .constants = (uint64_t)(uintptr_t)rh__metadata_constants,
-    .constant_count = RH_MC_COUNT,
+    .constant_count = RH__METADATA_ROWS,
     .constant_size = sizeof(struct rh_metadata_constant),
     .destroyed = (uint64_t)(uintptr_t)destroyed,
 };
@@ -92,10 +93,22 @@ static void unlink_heap(rh_heap *heap, uint64_t objects)
     rh__unlock();
 }
 
+static void unmap_heap(rh_heap *heap)
+{
+    rh__valgrind_stop(heap);
+    rh__chunks_unmap(heap);
+    rh__table_free(&heap->weak_table);
+    rh__roots_free(heap);
+    rh__quarantine_free(heap);
+    if (heap->history)
+        rh__unmap((rh__mapping *)(void *)((char *)heap->history - RH__MAPPING_DATA));
+    rh__unmap(&heap->mapping);
+}
+
 static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
 {
     rh__process_init();
-    rh__mapping *mapping = rh__map(NULL, RH_MAPPING_HEAP, sizeof(rh_heap), 0, true);
+    rh__mapping *mapping = rh__map_heap(sizeof(rh_heap));
     if (!mapping)
         return NULL;
     rh_heap *heap = (rh_heap *)(void *)mapping;
@@ -105,7 +118,10 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
     heap->chunk_table.kind = RH_MAPPING_CHUNKS;
     heap->weak_table.kind = RH_MAPPING_WEAK;
     heap->death = RH_DEATH_RELEASE;
-    heap->owner = pthread_self();
+    heap->owner_thread = rh__thread_id();
+    heap->checks_thread = heap->is_observed = options->check_threads;
+    if (options->check_threads)
+        __atomic_store_n(&rh__checks_some, true, __ATOMIC_RELAXED);
 #ifndef REFHEAP_NO_COLLECTOR
     heap->gc_enabled = !options->gc_disabled;
 #endif
@@ -117,10 +133,12 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
         heap->serial_end = UINT64_MAX;
         heap->serials_taken = heap->serial_end - heap->serial_next;
     }
-    if (options->history_events && !rh__history_start(heap, options->history_events)) {
-        rh__unmap(mapping);
+    if ((options->history_events && !rh__history_start(heap, options->history_events, options->stack_frames)) ||
+        (options->quarantine_bytes && !rh__quarantine_start(heap, options->quarantine_bytes))) {
+        unmap_heap(heap);
         return NULL;
     }
+    rh__valgrind_start(heap);
     link_heap(heap, is_zero);
     return heap;
 }
@@ -131,24 +149,15 @@ rh_heap *rh_heap_create(const rh_heap_options *options)
     if (options)
         chosen = *options;
     rh__options_from_environment(&chosen);
+    if (chosen.stack_frames && !chosen.history_events)
+        chosen.history_events = HISTORY_DEFAULT;
     return heap_new(&chosen, false);
 }
 
 void rh_heap_attach(rh_heap *heap)
 {
-    heap->owner = pthread_self();
+    heap->owner_thread = rh__thread_id();
 }
-
-#ifdef RH__CHECKED
-void rh__check_owner(const rh_heap *heap)
-{
-    if (pthread_equal(heap->owner, pthread_self()))
-        return;
-    fprintf(stderr, "refheap: heap %llu is used by a thread that it is not attached to\n",
-            (unsigned long long)heap->number);
-    abort();
-}
-#endif
 
 /* ---- destroying a heap --------------------------------------------------------------------------- */
 
@@ -171,16 +180,6 @@ static void dispose_all(rh_heap *heap)
         if (dispose)
             dispose(object);
     }
-}
-
-static void unmap_heap(rh_heap *heap)
-{
-    rh__chunks_unmap(heap);
-    rh__table_free(&heap->weak_table);
-    rh__roots_free(heap);
-    if (heap->history)
-        rh__unmap((rh__mapping *)(void *)((char *)heap->history - RH__MAPPING_DATA));
-    rh__unmap(&heap->mapping);
 }
 
 void rh_heap_destroy(rh_heap *heap)

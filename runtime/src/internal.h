@@ -38,6 +38,12 @@
 #define RH__CHECKED 1
 #endif
 
+/* Where the code of each file of the runtime begins and ends, so that recorded stacks can leave it out:
+ * subsection 8191 comes behind all code of the file. */
+__asm__(".pushsection .text\n661:\n.popsection\n"
+        ".pushsection .text, 8191\n662:\n.popsection\n"
+        ".pushsection rh_code,\"aw\"\n.balign 8\n.quad 661b, 662b\n.popsection");
+
 #define RH__LIKELY(x) __builtin_expect(!!(x), 1)
 #define RH__UNLIKELY(x) __builtin_expect(!!(x), 0)
 
@@ -311,7 +317,13 @@ struct rh_heap {
     uint64_t roots_capacity;
     uint64_t roots_used; /* entries that are not 0, removed ones included */
     uint64_t roots_count;
-    pthread_t owner;
+    /* What an observed heap has. */
+    uint32_t owner_thread; /* LWP of the thread that the heap is attached to */
+    uint32_t checks_thread;
+    uint64_t *stacks; /* stack_depth return addresses for each place of the history; 0: none */
+    uint32_t stack_depth;
+    uint32_t is_on_valgrind;
+    struct rh__quarantine *quarantine;
 };
 
 /* ---- os.c: the only file that asks the system for memory ------------------------------------------ */
@@ -320,12 +332,37 @@ struct rh_heap {
  * power of two. `lazy`: most of it will never be touched, reserve nothing. */
 rh__mapping *rh__map(rh_heap *heap, uint32_t kind, size_t bytes, size_t alignment, bool lazy);
 void rh__unmap(rh__mapping *mapping);
+/* A control block for a heap: a mapping, but in AddressSanitizer builds malloc memory, so that a lost heap
+ * is a leak. */
+rh__mapping *rh__map_heap(size_t bytes);
+/* Is there a chunk at the (aligned) address? Asks the list of mappings: slow, safe for any number. */
+bool rh__is_chunk(const void *chunk);
+extern uint32_t rh__chunks_unmapped; /* atomic: how many were, ever */
 /* Zeroes [address, address + bytes), giving whole pages back to the system. */
 void rh__discard(void *address, size_t bytes);
 /* Draws the nonce, notes the pid, installs the fork handlers; once. */
 void rh__process_init(void);
 void rh__lock(void); /* the process lock: heap list, mapping list, destroyed ring */
 void rh__unlock(void);
+
+/* ---- observe.c -------------------------------------------------------------------------------------- */
+
+/* Freed slots that wait; false if memory is short. */
+bool rh__quarantine_start(rh_heap *heap, size_t bytes);
+void rh__quarantine_free(rh_heap *heap);
+/* Makes room for what the trial of a collection is about to free. */
+void rh__quarantine_prepare(rh_heap *heap);
+/* The tombstone of an observed heap's object is written: true if the slot is not to be given back yet. */
+bool rh__observe_free(rh_heap *heap, rh__slab *slab, rh_object *object);
+/* The same in a collection: lets nothing else go meanwhile. */
+bool rh__observe_bury(rh_heap *heap, rh__slab *slab, rh_object *object);
+
+/* Nothing outside of Valgrind. */
+void rh__valgrind_start(rh_heap *heap);
+void rh__valgrind_stop(rh_heap *heap);
+void rh__valgrind_birth(rh_heap *heap, rh_object *object, size_t bytes);
+void rh__valgrind_open(void *address, size_t bytes);  /* the runtime works there */
+void rh__valgrind_close(void *address, size_t bytes); /* nobody does */
 
 /* ---- heap.c ---------------------------------------------------------------------------------------- */
 
@@ -350,15 +387,12 @@ bool rh__is_shared_object(const void *address);
 void rh__heap_zero_lock(void);
 void rh__heap_zero_unlock(void);
 bool rh__refill_serials(rh_heap *heap);
-#ifdef RH__CHECKED
-void rh__check_owner(const rh_heap *heap);
-#else
-#define rh__check_owner(heap) ((void)(heap))
-#endif
 
 /* ---- metadata.c ------------------------------------------------------------------------------------- */
 
-extern struct rh_metadata_constant rh__metadata_constants[RH_MC_COUNT];
+#define RH__METADATA_ROW(id, text) +1
+#define RH__METADATA_ROWS (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW))
+extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 
 /* ---- options.c -------------------------------------------------------------------------------------- */
 
@@ -632,6 +666,7 @@ static inline void rh__payload_poison(const rh__slab *slab, rh_object *object)
         return;
     char *payload = (char *)(object + 1);
     ASAN_UNPOISON_MEMORY_REGION(payload, slab->slot_size - sizeof(rh_object));
+    rh__valgrind_open(payload, slab->slot_size - sizeof(rh_object));
     memset(payload, 0xdd, slab->slot_size - sizeof(rh_object));
     ASAN_POISON_MEMORY_REGION(payload, slab->slot_size - sizeof(rh_object));
 #else
@@ -684,8 +719,24 @@ bool rh__is_candidate(const rh_object *object);
 void rh__candidate_drop(rh_heap *heap, rh_object *object);
 /* Releases an object whose count word is special. */
 void rh__release_special(rh_object *object);
-/* One line on stderr, then abort. */
+
+/* ---- misuse.c --------------------------------------------------------------------------------------- */
+
+/* What was done to which object, and what is known of its end, on stderr; then abort. */
 void rh__misuse(const char *what, const rh_object *object) __attribute__((noreturn));
+/* Reports the operation (on an object, or NULL) and aborts if the heap is attached to another thread. */
+void rh__check_thread(const rh_heap *heap, const char *operation, const rh_object *object);
+
+extern bool rh__checks_some; /* a heap was made that checks: what would be too dear to ask the heap */
+/* Is the thread checked? Debug builds do always. */
+#ifdef RH__CHECKED
+#define RH__CHECKS_SOME true
+#define RH__CHECKS_THREAD(heap) ((void)(heap), true)
+#else
+#define RH__CHECKS_SOME RH__UNLIKELY(__atomic_load_n(&rh__checks_some, __ATOMIC_RELAXED))
+#define RH__CHECKS_THREAD(heap) RH__UNLIKELY((heap)->checks_thread)
+#endif
+#define rh__check_owner(heap) (RH__CHECKS_THREAD(heap) ? rh__check_thread((heap), __func__, NULL) : (void)0)
 
 /* ---- weak.c ----------------------------------------------------------------------------------------- */
 
@@ -698,7 +749,9 @@ void rh__roots_free(rh_heap *heap);
 
 /* ---- history.c -------------------------------------------------------------------------------------- */
 
-bool rh__history_start(rh_heap *heap, size_t events);
+#define RH__STACK_MAX 16u
+uint32_t rh__thread_id(void);
+bool rh__history_start(rh_heap *heap, size_t events, uint32_t stack_frames);
 void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object, enum rh_death death);
 void rh__history_forked(void);
 

@@ -33,9 +33,8 @@ static inline __attribute__((always_inline)) void clear_payload(rh_object *objec
     ASAN_UNPOISON_MEMORY_REGION(object, slot_size);
 #if defined(RH__CHECKED) || defined(RH__ASAN)
     memset(payload, 0, slot_size - sizeof(rh_object));
-    size_t end = (bytes + 7) & ~(size_t)7;
-    if (end < slot_size)
-        ASAN_POISON_MEMORY_REGION((char *)object + end, slot_size - end);
+    ASAN_POISON_MEMORY_REGION((char *)object + bytes, slot_size - bytes);
+    (void)bytes;
 #else
     (void)slot_size;
     if (bytes > sizeof(rh_object) + PAYLOAD_SHORT) {
@@ -104,6 +103,7 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
         if (!object)
             return NULL;
         ASAN_UNPOISON_MEMORY_REGION(object, bytes);
+        rh__valgrind_open(object, bytes);
         if (type->length_offset)
             memcpy((char *)object + type->length_offset, &count, sizeof count);
         rh__header_begin(object, type->rh_private.birth, heap->serial_next++);
@@ -114,8 +114,12 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
             object = take_slot(alloc);
         if (!object)
             return NULL;
+        if (RH__UNLIKELY(heap->is_on_valgrind))
+            rh__valgrind_open(object, alloc->slot_size);
         begin(heap, type, object, alloc->slot_size, bytes, count);
     }
+    if (RH__UNLIKELY(heap->is_on_valgrind))
+        rh__valgrind_birth(heap, object, bytes);
     rh__history(heap, RH_EVENT_ALLOC, object, RH_DEATH_NONE);
     rh__set_limit(heap);
     return object;
@@ -129,7 +133,8 @@ void *rh__object_new(rh_heap *heap, rh_type *type)
 /* Only here automatic collections start: never behind a birth, so that the new object needs no care. */
 static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes, size_t count)
 {
-    rh__check_owner(heap);
+    if (RH__CHECKS_THREAD(heap))
+        rh__check_thread(heap, "rh_new", NULL);
 #ifdef REFHEAP_GC_STRESS
     rh_gc_collect(heap);
 #else
@@ -185,5 +190,6 @@ void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death)
     rh__payload_poison(slab, object);
     RH__ORDER();
     heap->freed++;
-    rh__slot_free(heap, slab, object);
+    if (!RH__UNLIKELY(heap->is_observed) || !rh__observe_free(heap, slab, object))
+        rh__slot_free(heap, slab, object);
 }

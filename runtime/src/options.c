@@ -34,6 +34,18 @@ static const char *apply(rh_heap_options *options, const char *name, const char 
     if (strcmp(name, "history") == 0) {
         if (!value || !parse_size(value, &options->history_events))
             return "wants a number of events";
+    } else if (strcmp(name, "stacks") == 0) {
+        size_t frames;
+        if (!value || !parse_size(value, &frames) || frames > RH__STACK_MAX)
+            return "wants a number of return addresses, at most 16";
+        options->stack_frames = (uint32_t)frames;
+    } else if (strcmp(name, "quarantine") == 0) {
+        if (!value || !parse_size(value, &options->quarantine_bytes))
+            return "wants a number of bytes";
+    } else if (strcmp(name, "check") == 0) {
+        if (!value || (strcmp(value, "on") != 0 && strcmp(value, "off") != 0))
+            return "wants on or off";
+        options->check_threads = strcmp(value, "on") == 0;
     } else if (strcmp(name, "gc") == 0) {
         if (!value || (strcmp(value, "on") != 0 && strcmp(value, "off") != 0))
             return "wants on or off";

@@ -15,6 +15,7 @@
 
 static pthread_mutex_t process_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
+uint32_t rh__chunks_unmapped;
 
 void rh__lock(void)
 {
@@ -48,6 +49,28 @@ static void fork_child(void)
     fork_parent();
 }
 
+#ifdef RH__ASAN
+/* LeakSanitizer looks for heaps when all exit handlers ran. What the runtime itself knows of them must not
+ * count as a reference: the lists end here, and every element stands alone. */
+static void forget_heaps(void)
+{
+    rh__lock();
+    rh_heap *heap = (rh_heap *)(uintptr_t)rh_debug_descriptor.heaps;
+    rh_debug_descriptor.heaps = 0;
+    for (rh_heap *next; heap; heap = next) {
+        next = heap->next;
+        heap->next = heap->prev = NULL;
+    }
+    rh__mapping *mapping = (rh__mapping *)(uintptr_t)rh_debug_descriptor.mappings;
+    rh_debug_descriptor.mappings = 0;
+    for (rh__mapping *next; mapping; mapping = next) {
+        next = mapping->next;
+        mapping->next = mapping->prev = NULL;
+    }
+    rh__unlock();
+}
+#endif
+
 static void process_init(void)
 {
     uint64_t nonce;
@@ -61,6 +84,9 @@ static void process_init(void)
     RH__ORDER();
     rh_debug_descriptor.pid = (uint64_t)getpid();
     pthread_atfork(fork_prepare, fork_parent, fork_child);
+#ifdef RH__ASAN
+    atexit(forget_heaps);
+#endif
 }
 
 void rh__process_init(void)
@@ -136,19 +162,70 @@ rh__mapping *rh__map(rh_heap *heap, uint32_t kind, size_t bytes, size_t alignmen
     mapping->kind = kind;
     mapping->heap = heap;
 #ifdef RH__ASAN
-    /* Objects hold pointers to malloc memory (vectors): the leak checker must look inside. */
-    __lsan_register_root_region(mapping, bytes);
+    /* Objects hold pointers to malloc memory (vectors): the leak checker must look inside. It must not
+     * look at the chunk's header, which knows the heap. */
+    if (kind == RH_MAPPING_CHUNK)
+        __lsan_register_root_region((char *)mapping + RH__CHUNK_DATA, bytes - RH__CHUNK_DATA);
 #endif
     link_mapping(mapping);
     return mapping;
+}
+
+#ifdef RH__ASAN
+
+rh__mapping *rh__map_heap(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *address;
+    bytes = round_up(bytes, page);
+    if (posix_memalign(&address, page, bytes) != 0)
+        return NULL;
+    rh__mapping *mapping = memset(address, 0, bytes);
+    mapping->bytes = bytes;
+    mapping->kind = RH_MAPPING_HEAP;
+    mapping->heap = address;
+    link_mapping(mapping);
+    return mapping;
+}
+
+static bool is_from_malloc(const rh__mapping *mapping)
+{
+    return (const void *)mapping->heap == (const void *)mapping;
+}
+
+#else
+
+rh__mapping *rh__map_heap(size_t bytes)
+{
+    return rh__map(NULL, RH_MAPPING_HEAP, bytes, 0, true);
+}
+
+#endif
+
+bool rh__is_chunk(const void *chunk)
+{
+    bool found = false;
+    rh__lock();
+    const rh__mapping *mapping = (const rh__mapping *)(uintptr_t)rh_debug_descriptor.mappings;
+    for (; mapping && !found; mapping = mapping->next)
+        found = mapping == chunk && mapping->kind == RH_MAPPING_CHUNK;
+    rh__unlock();
+    return found;
 }
 
 void rh__unmap(rh__mapping *mapping)
 {
     size_t bytes = mapping->bytes;
     unlink_mapping(mapping);
+    if (mapping->kind == RH_MAPPING_CHUNK)
+        __atomic_fetch_add(&rh__chunks_unmapped, 1, __ATOMIC_RELAXED);
 #ifdef RH__ASAN
-    __lsan_unregister_root_region(mapping, bytes);
+    if (is_from_malloc(mapping)) {
+        free(mapping);
+        return;
+    }
+    if (mapping->kind == RH_MAPPING_CHUNK)
+        __lsan_unregister_root_region((char *)mapping + RH__CHUNK_DATA, bytes - RH__CHUNK_DATA);
 #endif
     ASAN_UNPOISON_MEMORY_REGION(mapping, bytes);
     munmap(mapping, bytes);
@@ -160,6 +237,7 @@ void rh__discard(void *address, size_t bytes)
     char *end = (char *)address + bytes;
     char *first = (char *)round_up((uintptr_t)address, page);
     ASAN_UNPOISON_MEMORY_REGION(address, bytes);
+    rh__valgrind_open(address, bytes);
     if (first >= end || madvise(first, (size_t)(end - first), MADV_DONTNEED) != 0)
         first = end;
     memset(address, 0, (size_t)(first - (char *)address));

@@ -102,6 +102,18 @@ void rh__chunks_unmap(rh_heap *heap)
 
 /* ---- slabs ------------------------------------------------------------------------------------- */
 
+/* What lies behind the headers of slots without an object belongs to nobody. */
+static void close_slots(char *base, uint64_t slot_size, uint32_t capacity)
+{
+#ifdef RH__ASAN
+    ASAN_POISON_MEMORY_REGION(base, capacity == 1 ? slot_size : RH__SLAB_BYTES);
+    for (uint32_t slot = 0; slot < capacity; slot++)
+        ASAN_UNPOISON_MEMORY_REGION(base + slot * slot_size, sizeof(rh_object));
+#else
+    (void)base, (void)slot_size, (void)capacity;
+#endif
+}
+
 /* Gives a slab (in no list) its class. What an earlier class left there is wiped first: its
  * tombstones would lie in the middle of the new slots. */
 static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot_size, uint32_t capacity, uint32_t size_class)
@@ -113,8 +125,10 @@ static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot
         if (used_bytes > RH__SLAB_BYTES)
             used_bytes = RH__SLAB_BYTES;
         ASAN_UNPOISON_MEMORY_REGION(base, RH__SLAB_BYTES);
+        rh__valgrind_open(base, RH__SLAB_BYTES);
         memset(base, 0, used_bytes);
     }
+    close_slots(base, slot_size, capacity);
     slab->base = base;
     slab->capacity = capacity;
     slab->words = (capacity + 63) / 64;
@@ -348,6 +362,7 @@ static void large_free(rh_heap *heap, rh__slab *slab)
     rh__chunk *chunk = rh__chunk_of(slab);
     rh__discard(slab->base + sizeof(rh_object), slab->slot_size - sizeof(rh_object));
     ASAN_POISON_MEMORY_REGION(slab->base + sizeof(rh_object), slab->slot_size - sizeof(rh_object));
+    rh__valgrind_close(slab->base + sizeof(rh_object), slab->slot_size - sizeof(rh_object));
     chunk->open_next = heap->freed_large;
     heap->freed_large = chunk;
     if (++heap->freed_large_count <= FREED_LARGE_MAX)

@@ -86,6 +86,8 @@ rh_weak *rh_weak_new(void *object)
     rh_heap *heap = rh__heap_of(target);
     if (heap->number == 0)
         return weak_of_shared(heap, target);
+    if (RH__CHECKS_THREAD(heap))
+        rh__check_thread(heap, "rh_weak_new", target);
     rh__pair *pair = target->rh_flags & RH_FLAG_HAS_WEAK ? rh__table_find(&heap->weak_table, key_of(target)) : NULL;
     if (pair)
         return rh_retain((void *)(uintptr_t)pair->value);
@@ -106,6 +108,8 @@ rh_weak *rh_weak_new(void *object)
 
 void *rh_weak_get(rh_weak *weak)
 {
+    if (weak && RH__CHECKS_SOME && RH__CHECKS_THREAD(rh__heap_of(weak)))
+        rh__check_thread(rh__heap_of(weak), "rh_weak_get", &weak->base);
     if (!weak || !weak->target || (weak->target->rh_flags & (RH_FLAG_DYING | RH_FLAG_FREED)))
         return NULL;
     return rh_retain(weak->target);

@@ -170,7 +170,7 @@ static uint64_t constant(const char *name)
 {
     const struct rh_metadata_constant *table = (const void *)(uintptr_t)rh_debug_descriptor.constants;
     for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
-        if (strcmp((const char *)(uintptr_t)table[i].name, name) == 0)
+        if (strcmp(table[i].name, name) == 0)
             return table[i].value;
     NEEDS(!"a constant with this name");
     return 0;
@@ -234,7 +234,7 @@ static void run_with_every_failure(scenario *body, long least)
         long after = 0;
         while (!passes_without_failure(body, after, for_ever)) {
 #if defined(REFHEAP_GC_STRESS) /* asks for memory after every operation, to validate the heap */
-            after += 1 + after;
+            after += 1 + 2 * after;
 #elif defined(TEST_ASAN) /* slow; the other build knows every point */
             after += 1 + after / 16;
 #else
@@ -261,6 +261,9 @@ static void begin(const rh_heap_options *options)
     _exit(2);
 }
 
+static rh_type bytes_type = { .name = "bytes", .size = sizeof(rh_object) + sizeof(size_t), .element_size = 1,
+                              .length_offset = sizeof(rh_object) };
+
 /* ---- heaps and types --------------------------------------------------------------------------------- */
 
 static void heap_with_history(void)
@@ -274,6 +277,24 @@ static void heap_with_history(void)
 START_TEST(creating_a_heap_with_history)
 {
     run_with_every_failure(heap_with_history, 4); /* heap, history, types, chunk and its table */
+}
+END_TEST
+
+static void heap_with_quarantine(void)
+{
+    begin(&(rh_heap_options){ .history_events = 64, .stack_frames = 4, .quarantine_bytes = 1 << 20 });
+    for (int i = 0; i < 20; i++) {
+        node *a = TRY((node *)rh_new(heap, &node_type));
+        void *large = TRY(rh_new_array(heap, &bytes_type, 10000));
+        rh_release(a);
+        rh_release(large);
+    }
+    finish();
+}
+
+START_TEST(creating_a_heap_with_quarantine)
+{
+    run_with_every_failure(heap_with_quarantine, 5);
 }
 END_TEST
 
@@ -315,8 +336,6 @@ END_TEST
 
 /* ---- objects ----------------------------------------------------------------------------------------- */
 
-static rh_type bytes_type = { .name = "bytes", .size = sizeof(rh_object) + sizeof(size_t), .element_size = 1,
-                              .length_offset = sizeof(rh_object) };
 static rh_type array_type = { .name = "node", .size = sizeof(node), .fields = node_fields, .element_size = 1 };
 
 /* A chain through objects of all sizes, then all of it let go without any memory. */
@@ -358,6 +377,32 @@ static void objects_of_all_sizes(void)
 START_TEST(objects_of_all_sizes_and_large_ones)
 {
     run_with_every_failure(objects_of_all_sizes, 30);
+}
+END_TEST
+
+/* A chunk has 62 slabs of 8 objects of this size: the class is full when there is no second chunk. */
+static void more_than_a_chunk(void)
+{
+    enum { COUNT = MANY(1000000) == 1000000 ? 600 : 510 };
+    static void *objects[COUNT];
+    begin(NULL);
+    for (int i = 0; i < COUNT; i++) {
+        objects[i] = TRY(rh_new_array(heap, &bytes_type, 8192 - sizeof(rh_object) - sizeof(size_t)));
+        if (!objects[i] && !fails_for_ever)
+            NEEDS((objects[i] = rh_new_array(heap, &bytes_type, 8000)));
+    }
+    exhaust();
+    rh_release(objects[0]);
+    objects[0] = NULL;
+    NEEDS(failures_before_exhaustion || (objects[0] = rh_new_array(heap, &bytes_type, 8000))); /* its slot */
+    for (int i = 0; i < COUNT; i++)
+        rh_release(objects[i]);
+    finish();
+}
+
+START_TEST(objects_beyond_the_first_chunk)
+{
+    run_with_every_failure(more_than_a_chunk, 4);
 }
 END_TEST
 
@@ -563,6 +608,7 @@ START_TEST(values_of_every_kind)
 }
 END_TEST
 
-RUN_TESTS("runtime_failure", creating_a_heap_with_history, registering_types, objects_of_all_sizes_and_large_ones,
-          growing_the_table_of_chunks, growing_the_table_of_weak_references, growing_the_table_of_roots,
-          finalizers_that_find_no_memory, values_of_every_kind)
+RUN_TESTS("runtime_failure", creating_a_heap_with_history, creating_a_heap_with_quarantine, registering_types,
+          objects_of_all_sizes_and_large_ones, objects_beyond_the_first_chunk, growing_the_table_of_chunks,
+          growing_the_table_of_weak_references, growing_the_table_of_roots, finalizers_that_find_no_memory,
+          values_of_every_kind)

@@ -99,21 +99,21 @@ END_TEST
 
 START_TEST(a_lower_threshold_applies_at_once_and_zero_means_never)
 {
-    static node *nodes[300];
+    static node *nodes[3000];
     setup_heap();
-    make_nodes(nodes, 300);
+    make_nodes(nodes, 3000);
     rh_gc_enable(heap);
     touch_all(nodes, 0, 100);
     rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 0, .full_percent = 1 });
     for (int i = 0; i < 3000; i++)
         drop_as_ring(new_node(heap, &node_type, i));
     ck_assert_uint_eq(collections(RH_GC_YOUNG) + collections(RH_GC_FULL), 0);
-    assert_counts(3100, 0, 3300);
+    assert_counts(3100, 0, 6000);
     rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 100, .full_percent = 0 });
     rh_release(rh_new(heap, &node_type));
     ck_assert_uint_eq(collections(RH_GC_YOUNG), 1);
-    assert_counts(0, 100, 300);
-    touch_all(nodes, 100, 300);
+    assert_counts(0, 100, 3000);
+    touch_all(nodes, 100, 3000);
     for (int i = 0; i < 20000; i++) /* spared ones are most of the heap */
         drop_as_ring(new_node(heap, &node_type, i));
     ck_assert_uint_eq(collections(RH_GC_FULL), 0);

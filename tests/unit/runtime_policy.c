@@ -13,7 +13,7 @@ enum { SIZE_FIRST = 5000, SIZES = 6, YOUNG = 1000 };
 #else
 enum { SIZE_FIRST = 62500, SIZES = 6, YOUNG = 10000 }; /* up to 2 million */
 #endif
-enum { FULL_PERCENT = 25, RING = 3, WINDOW = YOUNG / 2, VISITS_PER_BIRTH = 6, PAUSES_MAX = 20000 };
+enum { FULL_PERCENT = 25, RING = 3, WINDOW = YOUNG / 2, VISITS_PER_BIRTH = 5, PAUSES_MAX = 20000 };
 
 typedef struct twig {
     rh_object base;

@@ -85,7 +85,11 @@ static void check_and_drop(rh_heap *heap, node *list)
     rh_gc_collect(heap);
     rh_release(list);
     rh_gc_collect(heap);
+#ifdef REFHEAP_NO_COLLECTOR
+    MUST(rh_gc_get_counts(heap).objects == (NODES + 2) / 3); /* the rings stay */
+#else
     MUST(rh_gc_get_counts(heap).objects == 0);
+#endif
     rh_heap_destroy(heap);
 }
 

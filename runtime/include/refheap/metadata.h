@@ -129,7 +129,9 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
  * is in use iff its slot (64 bits at root.slot) is > 1; its name is NUL-terminated text at root.name.
  *
  * History. heap.history: address of a ring of history.capacity (64 bits in the heap) events of
- * event.size bytes; heap.history_count events were written so far, event n at n % capacity. */
+ * event.size bytes; heap.history_count events were written so far, event n at n % capacity. Where heap.stacks
+ * (of RH_METADATA_STACK_CONSTANTS) is not 0, event n has heap.stack_depth words, the return addresses of the
+ * program's functions, innermost first, then zeros, at heap.stacks + n % capacity * heap.stack_depth * 8. */
 #define RH_METADATA_CONSTANTS(X)                                                                   \
     X(object_size, "object.size")                                                                  \
     X(object_count, "object.count")   /* 32 */                                                     \
@@ -210,6 +212,11 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
     X(destroyed_objects, "destroyed.objects") /* 64, alive when it was destroyed */                \
     X(destroyed_first, "destroyed.first_serial") /* 64 */                                          \
     X(destroyed_last, "destroyed.last_serial")   /* 64 */
+
+/* Rows that the table has besides, for a reader that knows them; no reader may need them. */
+#define RH_METADATA_STACK_CONSTANTS(X)                                                             \
+    X(heap_stacks, "heap.stacks")           /* 64, address, 0: none */                             \
+    X(heap_stack_depth, "heap.stack_depth") /* 32 */
 
 enum rh_metadata_constant_id {
 #define RH__METADATA_ID(id, name) RH_MC_##id,

@@ -24,7 +24,9 @@
  * different threads at the same time. rh_heap_attach hands a heap over.
  *
  * Errors. A function that allocates returns NULL when memory is short and changes nothing.
- * Misuse that can be seen (release of a freed object) is reported on stderr and aborts.
+ * Misuse that can be seen (release of a freed object) is reported on stderr, with what is known of the
+ * object's end, and aborts. An address that never was an object, or whose heap is destroyed, is not seen: the
+ * program crashes or damages what lies there. Compile with -DREFHEAP_CHECKED to have it reported.
  */
 #ifndef REFHEAP_REFHEAP_H
 #define REFHEAP_REFHEAP_H
@@ -193,7 +195,17 @@ typedef struct rh_heap_options {
     /* The rule before PEP 442 (Python < 3.4): a garbage cycle that contains objects whose finalizer has
      * not run stays, and those objects are listed (rh_gc_each_uncollectable); "finalizers=stay|run" */
     bool finalizer_cycles_stay;
-    uint64_t reserved[8];
+    /* Freed small objects (8 KiB at most each) of this many bytes in all, a million of them at most, wait
+     * before their memory is used again, so that a pointer to one still meets its tombstone;
+     * "quarantine=BYTES" */
+    size_t quarantine_bytes;
+    /* Return addresses kept with each event of the history, 16 at most, 8 bytes each; without
+     * history_events there are 4096 events; "stacks=N" */
+    uint32_t stack_frames;
+    /* Verify that births, last releases, collections, roots and weak references come from the thread that
+     * the heap is attached to; debug builds of the library always do; "check=on|off" */
+    bool check_threads;
+    uint64_t reserved[6];
 } rh_heap_options;
 
 /* A new heap; NULL if memory is short. `options` may be NULL. */
@@ -232,7 +244,8 @@ void *rh_weak_get(rh_weak *weak);
 
 /* Declares that the slot (a variable of yours) owns the count of the object it holds, so that the
  * debugger commands can name it. Takes no reference; the collector ignores it. `name` is copied (at
- * most 55 bytes). A second call for the same slot renames it. */
+ * most 55 bytes). A second call for the same slot renames it. If memory is short, a line on stderr says so
+ * and the root is not recorded, which changes nothing for the program. */
 void rh_root_add(rh_heap *heap, void *slot_address, const char *name);
 void rh_root_remove(rh_heap *heap, void *slot_address);
 
@@ -342,6 +355,15 @@ size_t rh_heap_check(rh_heap *heap, char *report, size_t size);
 /* Not for callers: what the inlined functions below do when the fast path does not apply. */
 RH__DIRECT void rh__retain_slow(void *object);
 RH__DIRECT void rh__release_slow(void *object);
+void rh__check_access(const void *object, const char *operation);
+
+/* Programs compiled with -DREFHEAP_CHECKED have every retain and release checked: is it an object, and is
+ * this the thread that its heap is attached to? */
+#ifdef REFHEAP_CHECKED
+#define RH__CHECK(object, operation) rh__check_access((object), (operation))
+#else
+#define RH__CHECK(object, operation) ((void)0)
+#endif
 
 /* always_inline, and the slow call is never a tail call (the empty asm behind it), so that recorded
  * return addresses lie in the function that retained or released. Each function also exists out of
@@ -352,6 +374,7 @@ RH__DIRECT void rh__release_slow(void *object);
 RH__INLINE void *rh_retain(void *object)
 {
     if (object) {
+        RH__CHECK(object, "retain");
         rh_object *header = (rh_object *)object;
         uint32_t word = header->rh_count + 2;
         if (__builtin_expect((int32_t)word < 0, 0)) {
@@ -369,6 +392,7 @@ RH__INLINE void *rh_retain(void *object)
 RH__INLINE void rh_release(void *object)
 {
     if (object) {
+        RH__CHECK(object, "release");
         rh_object *header = (rh_object *)object;
         uint32_t word = header->rh_count - 2;
         if (__builtin_expect((word & 0x80000001u) != 0, 0)) {
