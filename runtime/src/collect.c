@@ -248,7 +248,8 @@ static void rescue_edge_within(void *context, void **field)
 
 static bool has_finalizer_to_run(const rh_object *object)
 {
-    return (object->rh_flags & RH__FLAG_INVOLVED) && rh__type_of(object)->finalize && !(object->rh_flags & RH_FLAG_FINALIZED);
+    return (object->rh_flags & RH__FLAG_INVOLVED) && !(object->rh_flags & RH_FLAG_FINALIZED) &&
+           rh__type_of(object)->finalize;
 }
 
 /* Queues what is held from outside the trial. Counts below zero mean that somebody released too much:

@@ -117,7 +117,8 @@ void rh__gc_automatic(rh_heap *heap)
 {
     uint64_t least = (uint64_t)heap->thresholds.young * FULL_MIN;
     uint64_t share = heap->full_base / 100 * heap->full_share;
-    bool is_full = heap->thresholds.full_percent && (heap->wants_full || (heap->spared > least && heap->spared > share));
+    bool is_full = heap->wants_full || (heap->spared > least && heap->spared > share);
+    is_full = is_full && heap->thresholds.full_percent;
     run(heap, is_full ? RH_GC_FULL : RH_GC_YOUNG);
 }
 

@@ -116,7 +116,8 @@ static void close_slots(char *base, uint64_t slot_size, uint32_t capacity)
 
 /* Gives a slab (in no list) its class. What an earlier class left there is wiped first: its
  * tombstones would lie in the middle of the new slots. */
-static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot_size, uint32_t capacity, uint32_t size_class)
+static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot_size, uint32_t capacity,
+                        uint32_t size_class)
 {
     uint64_t used_bytes = (uint64_t)slab->touched_words * 64 * slab->slot_size;
     if (slab->slot_size) {

@@ -158,7 +158,7 @@ START_TEST(frozen_candidates_start_no_collections)
 }
 END_TEST
 
-/* Cyclic garbage of the time when it was frozen has no candidates: unfreezing asks for the full collection. */
+/* What became cyclic garbage while it was frozen has no candidates: unfreezing asks for a full collection. */
 START_TEST(what_was_frozen_garbage_goes_by_automatic_collections_later)
 {
     enum { COUNT = MANY(1000) };

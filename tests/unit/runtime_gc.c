@@ -348,7 +348,8 @@ static void note(rh_heap *which, const rh_gc_event *event, void *context)
     assert_valid(heap);
 }
 
-static void assert_event(const record *self, int index, rh_gc_generation generation, bool is_stop, size_t reclaimed)
+static void assert_event(const record *self, int index, rh_gc_generation generation, bool is_stop,
+                         size_t reclaimed)
 {
     ck_assert_int_lt(index, self->count);
     ck_assert_int_eq(self->events[index].generation, generation);
@@ -460,7 +461,8 @@ START_TEST(a_callback_may_remove_itself)
 }
 END_TEST
 
-RUN_TESTS("runtime_gc", thresholds_have_defaults_and_are_kept, POLICY_TESTS, counts_tell_candidates_and_objects,
+RUN_TESTS("runtime_gc", thresholds_have_defaults_and_are_kept, POLICY_TESTS,
+          counts_tell_candidates_and_objects,
           a_dying_object_counts_as_an_object_until_it_is_freed, statistics_add_up_by_generation,
           callbacks_are_told_of_start_and_stop,
           a_callback_may_use_the_heap_but_not_collect, there_are_at_most_eight_callbacks,

@@ -141,7 +141,8 @@ static void look_while_dying(void *object)
 
 START_TEST(the_dying_are_not_visited)
 {
-    static rh_type type = { .name = "looks", .size = sizeof(node), .fields = node_fields, .finalize = look_while_dying };
+    static rh_type type = { .name = "looks", .size = sizeof(node), .fields = node_fields,
+                            .finalize = look_while_dying };
     setup_heap();
     node *parent = new_node(heap, &type, 1);
     parent->next = new_node(heap, &node_type, 2);
@@ -188,7 +189,8 @@ static const rh_field hub_fields[] = { RH_STRONG_TAIL(hub, tail, tail_length),
                                        RH_STRONG_ARRAY(hub, pair),
                                        RH_STRONG(hub, late),
                                        RH_FIELDS_END };
-static rh_type hub_type = { .name = "hub", .size = sizeof(hub), .fields = hub_fields, .element_size = sizeof(node *) };
+static rh_type hub_type = { .name = "hub", .size = sizeof(hub), .fields = hub_fields,
+                            .element_size = sizeof(node *) };
 
 static node *vector_of_hub[2];
 static entry entries_of_hub[2];
@@ -286,7 +288,8 @@ END_TEST
 START_TEST(what_cannot_be_in_a_cycle_is_not_tracked)
 {
     static rh_type leaf = { .name = "leaf", .size = sizeof(node) };
-    static rh_type declared = { .name = "declared", .size = sizeof(node), .fields = node_fields, .flags = RH_TYPE_ACYCLIC };
+    static rh_type declared = { .name = "declared", .size = sizeof(node), .fields = node_fields,
+                                .flags = RH_TYPE_ACYCLIC };
     setup_heap();
     node *a = new_node(heap, &node_type, 1);
     rh_weak *weak = rh_weak_new(a);
@@ -328,6 +331,7 @@ START_TEST(an_object_tells_that_its_finalizer_ran)
 END_TEST
 
 RUN_TESTS("runtime_look", each_object_visits_every_object_once,
-          each_object_visits_large_objects_but_not_freed_ones, each_object_stops_when_told_to, the_dying_are_not_visited,
+          each_object_visits_large_objects_but_not_freed_ones, each_object_stops_when_told_to,
+          the_dying_are_not_visited,
           referents_are_visited_once_per_slot, referrers_are_visited_once_whatever_the_field,
           what_cannot_be_in_a_cycle_is_not_tracked, an_object_tells_that_its_finalizer_ran)

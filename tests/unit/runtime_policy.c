@@ -20,8 +20,8 @@ typedef struct twig {
     struct twig *left, *right, *parent;
 } twig;
 
-static const rh_field twig_fields[] = { RH_STRONG(twig, left), RH_STRONG(twig, right), RH_STRONG(twig, parent),
-                                        RH_FIELDS_END };
+static const rh_field twig_fields[] = { RH_STRONG(twig, left), RH_STRONG(twig, right),
+                                        RH_STRONG(twig, parent), RH_FIELDS_END };
 static rh_type twig_type = { .name = "twig", .size = sizeof(twig), .fields = twig_fields };
 
 /* What a program does for each object that it adds to its tree. */

@@ -35,8 +35,10 @@ static void close_item(void *object);
 static void dispose_item(void *object);
 
 static const rh_field fixed_fields[] = { RH_STRONG_ARRAY(item, fixed), RH_WEAK(item, weak), RH_FIELDS_END };
-static const rh_field tail_fields[] = { RH_STRONG_TAIL(item, tail, length), RH_WEAK(item, weak), RH_FIELDS_END };
-static const rh_field vector_fields[] = { RH_WEAK(item, weak), RH_STRONG_VECTOR(item, vector, length), RH_FIELDS_END };
+static const rh_field tail_fields[] = { RH_STRONG_TAIL(item, tail, length), RH_WEAK(item, weak),
+                                        RH_FIELDS_END };
+static const rh_field vector_fields[] = { RH_WEAK(item, weak), RH_STRONG_VECTOR(item, vector, length),
+                                          RH_FIELDS_END };
 static const rh_field leaf_fields[] = { RH_WEAK(item, weak), RH_FIELDS_END };
 
 static rh_type types[KINDS] = {
@@ -48,7 +50,8 @@ static rh_type types[KINDS] = {
     [CLOSER_VECTOR] = { .name = "closer_vector", .size = sizeof(item), .fields = vector_fields,
                         .finalize = close_item, .dispose = dispose_item },
     [LEAF] = { .name = "leaf", .size = sizeof(item), .fields = leaf_fields },
-    [CLOSER_LEAF] = { .name = "closer_leaf", .size = sizeof(item), .fields = leaf_fields, .finalize = close_item },
+    [CLOSER_LEAF] = { .name = "closer_leaf", .size = sizeof(item), .fields = leaf_fields,
+                      .finalize = close_item },
     [HOLDER] = { .name = "holder", .size = sizeof(item), .fields = fixed_fields, .flags = RH_TYPE_ACYCLIC },
 };
 
@@ -458,15 +461,19 @@ static void step_on_collector(void)
     }
 }
 
+static uint64_t collections(void)
+{
+    return rh_gc_get_stats(heap, RH_GC_YOUNG).collections + rh_gc_get_stats(heap, RH_GC_FULL).collections;
+}
+
 static void step_create(void)
 {
     rh_gc_thresholds thresholds = rh_gc_get_thresholds(heap);
     size_t fresh = rh_gc_get_counts(heap).young_candidates;
-    uint64_t before = rh_gc_get_stats(heap, RH_GC_YOUNG).collections + rh_gc_get_stats(heap, RH_GC_FULL).collections;
+    uint64_t before = collections();
     bool is_due = rh_gc_is_enabled(heap) && thresholds.young && fresh >= thresholds.young;
     bool is_born = create() >= 0;
-    uint64_t ran = rh_gc_get_stats(heap, RH_GC_YOUNG).collections +
-                   rh_gc_get_stats(heap, RH_GC_FULL).collections - before;
+    uint64_t ran = collections() - before;
 #ifdef REFHEAP_GC_STRESS
     is_due = true;
 #endif

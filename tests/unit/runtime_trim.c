@@ -76,7 +76,8 @@ static void trim_within(void *object)
 START_TEST(trim_inside_finalizers_takes_nothing_that_is_in_use)
 {
     enum { COUNT = MANY(300000) };
-    static rh_type type = { .name = "trimmer", .size = sizeof(node), .fields = node_fields, .finalize = trim_within };
+    static rh_type type = { .name = "trimmer", .size = sizeof(node), .fields = node_fields,
+                            .finalize = trim_within };
     setup_heap();
     node *list = NULL, *first = NULL;
     for (int i = 0; i < COUNT; i++) {

@@ -51,10 +51,10 @@ static bool has_old_rule;
 static unsigned long long twin_seed;
 static int twin_step;
 
-#define HOLDS(condition)                                                                                        \
-    do {                                                                                                        \
-        if (!(condition))                                                                                       \
-            ck_abort_msg("seed %llu, step %d, line %d: %s", twin_seed, twin_step, __LINE__, #condition);        \
+#define HOLDS(condition)                                                                                    \
+    do {                                                                                                    \
+        if (!(condition))                                                                                   \
+            ck_abort_msg("seed %llu, step %d, line %d: %s", twin_seed, twin_step, __LINE__, #condition);    \
     } while (0)
 
 /* The running collection. */

@@ -166,7 +166,8 @@ END_TEST
 START_TEST(what_the_program_holds_again_is_not_listed_after_a_full_collection)
 {
     setup_heap();
-    node *a = new_node(heap, &logged_type, 1), *b = new_node(heap, &logged_type, 2), *c = new_node(heap, &logged_type, 3);
+    node *a = new_node(heap, &logged_type, 1), *b = new_node(heap, &logged_type, 2);
+    node *c = new_node(heap, &logged_type, 3);
     node *late = new_node(heap, &logged_type, 4);
     tie(a, b);
     tie(c, c);
@@ -235,7 +236,8 @@ static void note_stop(rh_heap *which, const rh_gc_event *event, void *context)
 START_TEST(callbacks_are_told_how_many_were_found)
 {
     setup_heap();
-    node *a = new_node(heap, &logged_type, 1), *b = new_node(heap, &logged_type, 2), *c = new_node(heap, &node_type, 3);
+    node *a = new_node(heap, &logged_type, 1), *b = new_node(heap, &logged_type, 2);
+    node *c = new_node(heap, &node_type, 3);
     tie(a, b);
     tie(c, c);
     rh_release(a);
@@ -299,7 +301,9 @@ START_TEST(a_wrong_rule_is_named)
 }
 END_TEST
 
-RUN_TESTS("runtime_uncollectable", cycles_with_finalizers_stay_and_are_listed, a_cycle_is_broken_through_the_list,
+RUN_TESTS("runtime_uncollectable", cycles_with_finalizers_stay_and_are_listed,
+          a_cycle_is_broken_through_the_list,
           a_young_collection_finds_them_too, what_only_freed_garbage_held_dies_with_its_finalizer,
-          what_the_program_holds_again_is_not_listed_after_a_full_collection, a_cycle_whose_finalizers_ran_is_collected,
+          what_the_program_holds_again_is_not_listed_after_a_full_collection,
+          a_cycle_whose_finalizers_ran_is_collected,
           callbacks_are_told_how_many_were_found, the_environment_chooses_the_rule, a_wrong_rule_is_named)

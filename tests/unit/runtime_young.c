@@ -161,7 +161,8 @@ END_TEST
 
 START_TEST(garbage_behind_an_acyclic_object_goes_with_the_same_collection)
 {
-    static rh_type acyclic = { .name = "acyclic", .size = sizeof(node), .fields = node_fields, .flags = RH_TYPE_ACYCLIC };
+    static rh_type acyclic = { .name = "acyclic", .size = sizeof(node), .fields = node_fields,
+                               .flags = RH_TYPE_ACYCLIC };
     setup_heap();
     node *outer = new_ring(), *between = new_node(heap, &acyclic, 1), *inner = new_ring();
     outer->other = between;
@@ -200,7 +201,8 @@ static void take_weak(void *object)
 
 START_TEST(a_weak_reference_taken_while_condemned_reads_null_afterwards)
 {
-    static rh_type type = { .name = "takes", .size = sizeof(node), .fields = node_fields, .finalize = take_weak };
+    static rh_type type = { .name = "takes", .size = sizeof(node), .fields = node_fields,
+                            .finalize = take_weak };
     node *later[64];
     setup_heap();
     node *a = new_node(heap, &type, 1);
@@ -315,7 +317,8 @@ static void run_program(const program *self, int steps)
             most = object_count();
     }
     if (most > bound(self))
-        ck_abort_msg("live %d, leaves %d, useless %d, chained %d, touched %d: %zu objects, at most %zu expected",
+        ck_abort_msg("live %d, leaves %d, useless %d, chained %d, touched %d: %zu objects, "
+                     "at most %zu expected",
                      self->live, self->leaves, self->useless, self->is_chained, self->is_touched, most,
                      bound(self));
     assert_valid(heap);
@@ -331,7 +334,8 @@ static void run_program(const program *self, int steps)
 
 START_TEST(nothing_leaks_for_ever_under_automatic_collections)
 {
-    static const int lives[] = { MANY(200), MANY(3000) }, leaf_counts[] = { 0, 1, 8 }, useless[] = { 0, 1, 4 };
+    static const int lives[] = { MANY(200), MANY(3000) }, leaf_counts[] = { 0, 1, 8 };
+    static const int useless[] = { 0, 1, 4 };
     for (int i = 0; i < 2 * 3 * 3 * 4; i++) {
         program one = { .live = lives[i % 2],
                         .leaves = leaf_counts[i / 2 % 3],
