@@ -64,7 +64,7 @@ const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, r
 
 const char *rhi__state_word(const rhi_object *object)
 {
-    return object->state == RHI_DYING ? "dying" : object->finalized ? "finalized" : "live";
+    return object->state == RHI_DYING ? "dying" : object->uncollectable ? "uncollectable" : object->finalized ? "finalized" : "live";
 }
 
 void rhi__count_text(const rhi_object *object, char *text, size_t size)

@@ -41,7 +41,7 @@ typedef struct rhi_object {
     int64_t count; /* 0 for immortals, whose count is not kept */
     uint32_t type, heap; /* heap: index into rhi_reader.heaps */
     uint8_t state, death;
-    bool immortal, finalized;
+    bool immortal, finalized, uncollectable;
 } rhi_object;
 
 /* An array of equal slots. live: bit s of word s / 64; owned by the block. */

@@ -443,6 +443,7 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
                            .serial = rhi__load64(bytes + C(s, object_serial)),
                            .type = type > 0 && type < heap->type_count ? heap->first_type + type : UINT32_MAX,
                            .finalized = (flags & RH_FLAG_FINALIZED) != 0,
+                           .uncollectable = (flags & RH_FLAG_UNCOLLECTABLE) != 0,
                            .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
     if (object->death > RHI_DEATH_DESTROY)
         object->death = RHI_DEATH_UNKNOWN;

@@ -420,7 +420,7 @@ static void finalize_condemned(rh_heap *heap)
 
 /* A young collection may have rescued it for the sake of an old holder that is garbage itself: a
  * candidate, as after any release. */
-static void release_to_candidate(rh_heap *heap, rh_object *object)
+static void keep_candidate(rh_heap *heap, rh_object *object)
 {
     uint32_t slot;
     const rh__slab *slab = find_slot(object, &slot);
@@ -438,7 +438,7 @@ static void release_edge(void *context, void **field)
     if (!(child->rh_flags & RH_FLAG_ACYCLIC)) {
         if (heap->trial_is_whole && is_member(heap, child)) {
             if (heap->trial_is_young && (child->rh_count & RH__WORD_ARMED))
-                release_to_candidate(heap, child);
+                keep_candidate(heap, child);
             return;
         }
         uint32_t slot;

@@ -382,11 +382,12 @@ void rh__release_slow(void *address)
     rh_object *object = address;
     rh_heap *heap = rh__heap_of(object);
     uint32_t word = object->rh_count, info = rh__header_info(object), flags = info >> 16;
-#ifndef REFHEAP_GC_STRESS
-    if ((int32_t)word >= 2 && !heap->is_observed) {
 #ifdef RH__CHECKED
+    if (!(flags & RH_FLAG_FREED))
         rh__check_thread(heap, "release", object);
 #endif
+#ifndef REFHEAP_GC_STRESS
+    if ((int32_t)word >= 2 && !heap->is_observed) {
         release_to_candidate(heap, object);
         return;
     }
@@ -394,9 +395,6 @@ void rh__release_slow(void *address)
     /* An acyclic object with word 0, or an armed one with word 1; else it may be a candidate. */
     if (RH__LIKELY(word == !(flags & RH_FLAG_ACYCLIC) && !(flags & LONG_WAY) &&
                    !(heap->is_observed | heap->draining))) {
-#ifdef RH__CHECKED
-        rh__check_thread(heap, "release", object);
-#endif
         uint64_t slots = rh__type_slots[(uint16_t)info];
         rh__tombstone_write_info(object, info, RH_DEATH_RELEASE);
         RH__ORDER();

@@ -84,6 +84,11 @@ START_TEST(special_states_are_told)
     ck_assert_str_eq(fake_string(json, "object.state"), "finalized");
     ck_assert_int_eq(fake_integer(json, "object.refcount"), 3);
     json_decref(json);
+    fake_flags(w.heap, finalized, RH_FLAG_UNCOLLECTABLE);
+    w.t->state++;
+    json = ask(&w, "objat", "", finalized);
+    ck_assert_str_eq(fake_string(json, "object.state"), "uncollectable");
+    json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "objat", text_of(immortal)), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, ": live, immortal, ");
     world_free(&w);

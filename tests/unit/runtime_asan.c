@@ -320,7 +320,7 @@ static int run_all(void)
 {
     const TTest *const tests[] = { wrong_reads_and_leaks_are_reported_and_nothing_else,
                                    a_lost_heap_is_one_direct_leak_that_tells_who_made_it };
-    return run_tests("runtime_asan", tests, 2);
+    return unit_run("runtime_asan", NULL, NULL, tests, 2);
 }
 
 int main(int argc, char **argv)

@@ -2,56 +2,7 @@
  * starts none; what became garbage meanwhile is found after rh_gc_unfreeze.
  *
  * A stress build runs a full collection at every birth: births come first. */
-#include "runtime_test.h"
-
-static rh_heap *heap;
-
-static void setup_heap(void)
-{
-    heap = rh_heap_create(NULL);
-    rh_gc_disable(heap);
-    death_count = 0;
-}
-
-static void make_nodes(node **nodes, int n)
-{
-    for (int i = 0; i < n; i++)
-        nodes[i] = new_node(heap, &node_type, i);
-}
-
-/* A release that leaves it alive: a candidate root. */
-static void touch(node *a)
-{
-    rh_retain(a);
-    rh_release(a);
-}
-
-static void touch_all(node **nodes, int first, int end)
-{
-    for (int i = first; i < end; i++)
-        touch(nodes[i]);
-}
-
-/* Makes garbage of an object that nothing else holds, or leaves it to its other holders. */
-static void drop_as_ring(node *a)
-{
-    rh_set(&a->next, a);
-    rh_release(a);
-}
-
-static void assert_counts(size_t young, size_t spared, size_t objects)
-{
-    rh_gc_counts counts = rh_gc_get_counts(heap);
-    ck_assert_uint_eq(counts.young_candidates, young);
-    ck_assert_uint_eq(counts.spared_candidates, spared);
-    ck_assert_uint_eq(counts.objects, objects);
-    ck_assert_uint_eq(counts.uncollectable, 0);
-}
-
-static uint64_t collections(rh_gc_generation generation)
-{
-    return rh_gc_get_stats(heap, generation).collections;
-}
+#include "runtime_gc_test.h"
 
 START_TEST(frozen_objects_are_left_out_and_hold)
 {

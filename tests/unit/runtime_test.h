@@ -3,6 +3,8 @@
 #ifndef RUNTIME_TEST_H
 #define RUNTIME_TEST_H
 
+#include "unit_main.h"
+
 #include <check.h>
 #include <refheap/refheap.h>
 #include <signal.h>
@@ -142,27 +144,6 @@ __attribute__((unused)) static void assert_aborts(void (*body)(void), const char
     ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", (unsigned)status);
 }
 
-/* One suite with the given tests; the exit status of main. */
-__attribute__((unused)) static int run_tests(const char *name, const TTest *const *tests, size_t count)
-{
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 600);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int ran = srunner_ntests_run(runner), failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 && ran == (int)count ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-#define RUN_TESTS(name, ...)                                                                       \
-    int main(void)                                                                                 \
-    {                                                                                              \
-        const TTest *const tests[] = { __VA_ARGS__ };                                              \
-        return run_tests(name, tests, sizeof tests / sizeof *tests);                               \
-    }
+#define RUN_TESTS(name, ...) UNIT_MAIN(name, NULL, NULL, __VA_ARGS__)
 
 #endif

@@ -166,7 +166,7 @@ END_TEST
 static int run_all(void)
 {
     const TTest *const tests[] = { valgrind_knows_objects_as_blocks };
-    return run_tests("runtime_valgrind", tests, 1);
+    return unit_run("runtime_valgrind", NULL, NULL, tests, 1);
 }
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 #ifndef REFHEAP_TESTS_VALUES_TEST_H
 #define REFHEAP_TESTS_VALUES_TEST_H
 
+#include "unit_main.h"
 #include "values_failing_malloc.h"
 
 #include <check.h>
@@ -157,26 +158,6 @@ UNUSED static void destroy_heap_running(void (*body)(void))
 
 /* ---- main ------------------------------------------------------------------------------------ */
 
-UNUSED static int run_tests(const char *name, const TTest *const *tests, size_t count)
-{
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int ran = srunner_ntests_run(runner), failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 && ran == (int)count ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-#define RUN_TESTS(name, ...)                                                                       \
-    int main(void)                                                                                 \
-    {                                                                                              \
-        const TTest *const tests[] = { __VA_ARGS__ };                                              \
-        return run_tests(name, tests, sizeof tests / sizeof *tests);                               \
-    }
+#define RUN_TESTS(name, ...) UNIT_MAIN(name, setup, teardown, __VA_ARGS__)
 
 #endif
