@@ -53,7 +53,7 @@ static void narrow(answer *a)
     uint64_t kept = 0;
     for (uint64_t i = 0; i < a->s.nodes.count; i++) {
         uint32_t index = a->s.nodes.items[i];
-        bool keep = a->s.depth[index] == 0 || ((!cycles || a->s.cycle_of[index] != UINT32_MAX) &&
+        bool keep = a->s.depth[index] == 0 || ((!cycles || a->s.graph->cycle_of[index] != UINT32_MAX) &&
                                                (!garbage || !(a->s.graph->flags[index] & RHI_GRAPH_REACHED)));
         if (keep)
             a->s.nodes.items[kept++] = index;
@@ -82,7 +82,7 @@ static rhi_error *gather_cycles(answer *a)
 {
     const rhi_graph *g = a->s.graph;
     for (uint32_t index = 0; index < g->count; index++) {
-        uint32_t c = a->s.cycle_of[index];
+        uint32_t c = a->s.graph->cycle_of[index];
         if (c == UINT32_MAX || g->cycle_member[g->cycle_start[c]] != index)
             continue;
         bool touched = false;
@@ -110,7 +110,7 @@ static rhi_error *gather_holders(answer *a)
         for (uint32_t m = g->cycle_start[a->cycles.items[i]]; m < g->cycle_start[a->cycles.items[i] + 1] && !wanted; m++)
             wanted = rhi__ext(g, g->cycle_member[m]) > 0;
     if (wanted)
-        error = rhi__scan_words(a->session, a->s.reader, a->s.reader->lowest, a->s.reader->highest, &words);
+        error = rhi__each_word(a->session, a->s.reader, a->s.reader->lowest, a->s.reader->highest, rhi__collect_holder, &words);
     for (uint64_t i = 0; i < a->shown_cycles && !error; i++) {
         if (rhi__cycle_is_garbage(g, a->cycles.items[i]))
             continue;
@@ -118,7 +118,7 @@ static rhi_error *gather_holders(answer *a)
         if (!error)
             rhi__name_holders(a->session, a->s.reader, &a->held_by[i], a->args->limit);
     }
-    free(words.items);
+    rhi__holders_free(&words);
     return error;
 }
 
@@ -174,7 +174,7 @@ static uint32_t search_round(const answer *a, uint32_t cycle, uint32_t first, ui
             uint32_t to = g->edge_to[e];
             if (to == first)
                 return i;
-            if (a->s.cycle_of[to] == cycle && towards[to] == RHI_NO_OBJECT) {
+            if (a->s.graph->cycle_of[to] == cycle && towards[to] == RHI_NO_OBJECT) {
                 towards[to] = i;
                 queue[tail++] = to;
             }
@@ -391,7 +391,7 @@ rhi_error *rhi__run_gcgraph(rhi_session *session, const rhi_args *args, int *sta
     else if (!error)
         print_text(&a);
     for (uint64_t i = 0; a.held_by && i < a.shown_cycles; i++)
-        free(a.held_by[i].items);
+        rhi__holders_free(&a.held_by[i]);
     free(a.held_by);
     free(a.cycles.items);
     rhi__selection_close(&a.s);

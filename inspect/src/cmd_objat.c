@@ -77,12 +77,12 @@ static rhi_error *gather(answer *a, const char *operand)
     if (rhi__option(a->args, "--ledger")) {
         rhi_holders holders = {0};
         uint64_t end = a->object.address + a->object.slot_size;
-        rhi_error *error = rhi__scan_objects(a->session, a->reader, a->object.address, end, &holders);
+        rhi_error *error = rhi__each_slot_to(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
         if (!error)
-            error = rhi__scan_words(a->session, a->reader, a->object.address, end, &holders);
+            error = rhi__each_word(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
         if (!error)
             rhi__ledger(a->reader, &a->object, &holders, &a->ledger);
-        free(holders.items);
+        rhi__holders_free(&holders);
         a->has_ledger = !error;
         return error;
     }

@@ -26,6 +26,7 @@ typedef struct answer {
     uint64_t shown_holders; /* rows that are printed come first */
     struct { referent *items; uint64_t count, capacity; } referents;
     struct { uint32_t *items; uint64_t count, capacity; } path; /* objects, from the root's to this one */
+    rhi_holders path_holders; /* who holds the first object of the path; owns the names of path_root */
     rhi_holder path_root;
     bool has_path, has_path_root, out_of_memory;
     rhi_ledger ledger;
@@ -82,8 +83,8 @@ static void drop_weak(answer *a)
 static rhi_error *gather_referrers(answer *a)
 {
     uint64_t low = a->object.address, high = low + a->object.slot_size;
-    RHI_TRY(rhi__scan_objects(a->session, a->reader, low, high, &a->holders));
-    RHI_TRY(rhi__scan_words(a->session, a->reader, low, high, &a->holders));
+    RHI_TRY(rhi__each_slot_to(a->session, a->reader, low, high, rhi__collect_holder, &a->holders));
+    RHI_TRY(rhi__each_word(a->session, a->reader, low, high, rhi__collect_holder, &a->holders));
     for (uint64_t i = 0; i < a->holders.count; i++)
         a->holders.items[i].target = a->object.address;
     rhi__ledger(a->reader, &a->object, &a->holders, &a->ledger);
@@ -99,6 +100,7 @@ static rhi_error *find_path(answer *a)
 {
     rhi_graph *graph;
     RHI_TRY(rhi__session_graph(a->session, &graph));
+    RHI_TRY(rhi__graph_referrers(a->session, graph));
     uint32_t start = rhi__object_index(a->reader, a->object.address);
     uint32_t *next = malloc(((uint64_t)graph->count + 1) * sizeof *next); /* towards `start`; RHI_NO_OBJECT: not met */
     uint32_t *queue = malloc(((uint64_t)graph->count + 1) * sizeof *queue);
@@ -141,15 +143,15 @@ static rhi_error *find_path_root(answer *a)
         return NULL;
     rhi_holders holders = {0};
     uint64_t low = rhi__object_address(a->reader, a->path.items[0]);
-    rhi_error *error = rhi__scan_words(a->session, a->reader, low, low + 1, &holders);
+    rhi_error *error = rhi__each_word(a->session, a->reader, low, low + 1, rhi__collect_holder, &holders);
     if (!error) {
         rhi__sort_holders(&holders);
         rhi__name_holders(a->session, a->reader, &holders, holders.count);
         for (uint64_t i = 0; i < holders.count; i++) {
             const rhi_holder *h = &holders.items[i];
             /* A name that one can paste: a registered root, a variable; else whatever there is. */
-            bool better = !a->has_path_root || (!a->path_root.name[0] && h->name[0]) ||
-                          (a->path_root.kind == RHI_HOLDER_REGISTER && h->name[0] && h->kind != RHI_HOLDER_REGISTER);
+            bool better = !a->has_path_root || (!a->path_root.name && h->name) ||
+                          (a->path_root.kind == RHI_HOLDER_REGISTER && h->name && h->kind != RHI_HOLDER_REGISTER);
             if (!better)
                 continue;
             a->path_root = *h;
@@ -157,7 +159,7 @@ static rhi_error *find_path_root(answer *a)
             a->has_path_root = true;
         }
     }
-    free(holders.items);
+    a->path_holders = holders;
     return error;
 }
 
@@ -205,7 +207,7 @@ static void print_path(answer *a)
         return;
     }
     if (a->has_path_root)
-        rhi__print(a->session, "path: %s -> ", a->path_root.name[0] ? a->path_root.name : "(unnamed word)");
+        rhi__print(a->session, "path: %s -> ", a->path_root.name ? a->path_root.name : "(unnamed word)");
     else
         rhi__print(a->session, "path: (unknown holder) -> ");
     for (uint64_t i = 0; i < a->path.count; i++)
@@ -325,7 +327,8 @@ rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status
         print_json(&a);
     else if (!error)
         print_text(&a, in, out);
-    free(a.holders.items);
+    rhi__holders_free(&a.holders);
+    rhi__holders_free(&a.path_holders);
     free(a.referents.items);
     free(a.path.items);
     return error;

@@ -105,8 +105,9 @@ static rhi_error *search_from(rhi_session *session, tarjan *t, uint32_t start)
 
 rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
 {
-    if (graph->has_cycles)
+    if (graph->cycle_of)
         return NULL;
+    RHI_TRY(rhi__graph_referrers(session, graph));
     uint64_t n = (uint64_t)graph->count + 1;
     uint32_t *numbers = malloc(n * 5 * sizeof *numbers);
     uint8_t *state = calloc(n, 1);
@@ -127,7 +128,13 @@ rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
         for (uint32_t c = 0; c < t.cycles; c++)
             qsort(graph->cycle_member + graph->cycle_start[c], graph->cycle_start[c + 1] - graph->cycle_start[c], sizeof(uint32_t),
                   rhi__index_order);
-        graph->has_cycles = !error;
+        if (!error && !(graph->cycle_of = malloc(n * sizeof *graph->cycle_of)))
+            error = rhi__error_memory();
+        if (!error)
+            memset(graph->cycle_of, 0xff, n * sizeof *graph->cycle_of);
+        for (uint32_t c = 0; c < t.cycles && !error; c++)
+            for (uint32_t m = graph->cycle_start[c]; m < graph->cycle_start[c + 1]; m++)
+                graph->cycle_of[graph->cycle_member[m]] = c;
     }
     free(numbers);
     free(state);

@@ -38,15 +38,17 @@ uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
     return block->base + (word * 64 + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
 }
 
+uint64_t rhi__block_used_bytes(const rhi_block *block)
+{
+    for (uint64_t word = (block->capacity + 63u) / 64; word-- > 0;)
+        if (block->live[word])
+            return (word * 64 + 64 - (uint64_t)__builtin_clzll(block->live[word])) * block->slot_size;
+    return 0;
+}
+
 static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_scratch *scratch, rhi_object_visitor visit, void *context)
 {
-    uint64_t size = block->slot_size * block->capacity, got = 0, lost = 0;
-    /* Up to the last live slot only: pages behind it may never have been touched. */
-    for (uint64_t word = (block->capacity + 63u) / 64; word-- > 0;)
-        if (block->live[word]) {
-            size = (word * 64 + 64 - (uint64_t)__builtin_clzll(block->live[word])) * block->slot_size;
-            break;
-        }
+    uint64_t size = rhi__block_used_bytes(block), got = 0, lost = 0;
     const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, size, scratch, &got);
     uint32_t index = block->first_object;
     for (uint64_t word = 0; word < (block->capacity + 63u) / 64; word++) {
@@ -133,9 +135,8 @@ static rhi_error *add_object(void *context, uint32_t index, const rhi_object *ob
     return b->out_of_memory ? rhi__error_memory() : NULL;
 }
 
-static rhi_error *add_referrers(rhi_session *session, rhi_graph *graph)
+static rhi_error *link_referrers(rhi_session *session, const rhi_graph *graph, uint32_t *start, uint32_t *from)
 {
-    uint32_t *start = graph->referrer_start;
     for (uint64_t e = 0; e < graph->edge_count; e++)
         start[graph->edge_to[e] + 1]++;
     for (uint32_t i = 0; i < graph->count; i++)
@@ -145,10 +146,27 @@ static rhi_error *add_referrers(rhi_session *session, rhi_graph *graph)
         if (i % 65536 == 0)
             RHI_TRY(rhi__progress(session, "linking referrers", i, graph->count));
         for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++)
-            graph->referrer_from[start[graph->edge_to[e]]++] = i;
+            from[start[graph->edge_to[e]]++] = i;
     }
     memmove(start + 1, start, graph->count * sizeof *start);
     start[0] = 0;
+    return NULL;
+}
+
+rhi_error *rhi__graph_referrers(rhi_session *session, rhi_graph *graph)
+{
+    if (graph->referrer_from)
+        return NULL;
+    uint32_t *start = calloc((uint64_t)graph->count + 2, sizeof *start);
+    uint32_t *from = malloc((graph->edge_count + 1) * sizeof *from);
+    rhi_error *error = start && from ? link_referrers(session, graph, start, from) : rhi__error_memory();
+    if (error) {
+        free(start);
+        free(from);
+        return error;
+    }
+    graph->referrer_start = start;
+    graph->referrer_from = from;
     return NULL;
 }
 
@@ -191,8 +209,7 @@ static bool allocate(rhi_graph *graph, uint32_t count)
     graph->flags = calloc(n + 1, sizeof *graph->flags);
     graph->edge_start = calloc(n + 1, sizeof *graph->edge_start);
     graph->edge_to = malloc(graph->edge_capacity * sizeof *graph->edge_to);
-    graph->referrer_start = calloc(n + 2, sizeof *graph->referrer_start);
-    return graph->stored && graph->found && graph->flags && graph->edge_start && graph->edge_to && graph->referrer_start;
+    return graph->stored && graph->found && graph->flags && graph->edge_start && graph->edge_to;
 }
 
 rhi_error *rhi__graph_build(rhi_session *session, rhi_reader *reader, rhi_graph **result)
@@ -209,10 +226,6 @@ rhi_error *rhi__graph_build(rhi_session *session, rhi_reader *reader, rhi_graph 
     rhi_error *error = rhi__each_object(session, reader, "reading objects", add_object, &b);
     while (b.next <= graph->count)
         graph->edge_start[b.next++] = (uint32_t)graph->edge_count;
-    if (!error && !(graph->referrer_from = malloc((graph->edge_count + 1) * sizeof *graph->referrer_from)))
-        error = rhi__error_memory();
-    if (!error)
-        error = add_referrers(session, graph);
     if (!error)
         error = mark_reached(session, graph);
     if (error)
@@ -233,7 +246,10 @@ void rhi__graph_free(rhi_graph *graph)
     free(graph->edge_to);
     free(graph->referrer_start);
     free(graph->referrer_from);
+    free(graph->cycle_of);
     free(graph->cycle_start);
     free(graph->cycle_member);
+    free(graph->dominator);
+    free(graph->retained);
     free(graph);
 }

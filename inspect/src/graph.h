@@ -18,27 +18,36 @@ enum rhi_graph_flag {
     RHI_GRAPH_REACHED = 8   /* strongly reachable from an immortal or dying object or one with ext > 0 */
 };
 
+/* What later questions need is made on their first use. UINT32_MAX (RHI_NO_OBJECT) stands for "none". */
 typedef struct rhi_graph {
     uint32_t count;
     uint32_t *stored; /* stored count */
     uint32_t *found;
     uint8_t *flags;
     uint32_t *edge_start, *edge_to;
-    uint32_t *referrer_start, *referrer_from;
     uint64_t edge_count, edge_capacity;
-    /* Strongly connected components that are cycles: members of cycle c are
-     * cycle_member[cycle_start[c] .. cycle_start[c + 1]). Made by rhi__graph_cycles. */
-    uint32_t *cycle_start, *cycle_member;
+    /* rhi__graph_referrers: */
+    uint32_t *referrer_start, *referrer_from;
+    /* rhi__graph_cycles: components that are cycles; members of cycle c are cycle_member[cycle_start[c] ..
+     * cycle_start[c + 1]), in index order; cycle_of[i]: the cycle of object i. */
+    uint32_t *cycle_of, *cycle_start, *cycle_member;
     uint32_t cycle_count;
-    bool has_cycles;
+    /* rhi__graph_dominators: dominator[i]: the object that alone keeps i (its immediate dominator), none if
+     * several do, or something outside; retained[i]: bytes that would go if i went. */
+    uint32_t *dominator;
+    uint64_t *retained;
 } rhi_graph;
 
 struct rhi_session;
 rhi_error *rhi__graph_build(struct rhi_session *session, rhi_reader *reader, rhi_graph **graph);
+rhi_error *rhi__graph_referrers(struct rhi_session *session, rhi_graph *graph);
 /* Finds the cycles: components of two or more objects, or one with an edge to itself. Objects that no
  * cycle can pass are peeled off first, then R. E. Tarjan, "Depth-first search and linear graph
  * algorithms" (1972), without recursion. */
 rhi_error *rhi__graph_cycles(struct rhi_session *session, rhi_graph *graph);
+/* Dominators over everything: held objects below what is held from outside, garbage below its own
+ * topmost components. */
+rhi_error *rhi__graph_dominators(struct rhi_session *session, rhi_reader *reader, rhi_graph *graph);
 void rhi__graph_free(rhi_graph *graph);
 
 /* The number of the live object whose slot contains the address, or RHI_NO_OBJECT. */
@@ -57,6 +66,9 @@ static inline int rhi__index_order(const void *left, const void *right)
     uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
     return a < b ? -1 : a > b;
 }
+
+/* Bytes of a block up to the end of its last live slot: pages behind it may never have been touched. */
+uint64_t rhi__block_used_bytes(const rhi_block *block);
 
 /* Visits every live slot with its decoded header and its bytes (slot_size of them), in index order.
  * What cannot be read is left out and noted as a problem. */

@@ -89,6 +89,20 @@ static const rhi_target *way(const rhi_memory *memory)
     return memory->is_direct ? &memory->direct : memory->door;
 }
 
+static int register_order(const void *left, const void *right)
+{
+    return strcmp(((const rhi_register *)left)->name, ((const rhi_register *)right)->name);
+}
+
+/* Registers in one order, whatever door reports them. */
+static void sort_registers(struct rhi_sink *sink)
+{
+    for (uint64_t i = 0; i < sink->threads.count; i++)
+        if (sink->threads.items[i].register_count)
+            qsort(sink->registers.items + sink->threads.items[i].first_register, sink->threads.items[i].register_count,
+                  sizeof *sink->registers.items, register_order);
+}
+
 static rhi_error *read_map(rhi_memory *memory)
 {
     rhi__sink_clear(&memory->map);
@@ -101,6 +115,7 @@ static rhi_error *read_map(rhi_memory *memory)
     if (memory->map.out_of_memory)
         return rhi__error_memory();
     normalize_regions(&memory->map);
+    sort_registers(&memory->map);
     return NULL;
 }
 

@@ -11,18 +11,14 @@ rhi_error *rhi__selection_open(rhi_session *session, rhi_selection *selection)
     *selection = (rhi_selection){.session = session};
     RHI_TRY(rhi__session_reader(session, &selection->reader));
     RHI_TRY(rhi__session_graph(session, &selection->graph));
+    RHI_TRY(rhi__graph_referrers(session, selection->graph));
     RHI_TRY(rhi__graph_cycles(session, selection->graph));
     rhi_graph *graph = selection->graph;
     size_t size = ((size_t)graph->count + 1) * sizeof(uint32_t);
     selection->depth = malloc(size);
-    selection->cycle_of = malloc(size);
-    if (!selection->depth || !selection->cycle_of)
+    if (!selection->depth)
         return rhi__error_memory();
     memset(selection->depth, 0xff, size);
-    memset(selection->cycle_of, 0xff, size);
-    for (uint32_t c = 0; c < graph->cycle_count; c++)
-        for (uint32_t m = graph->cycle_start[c]; m < graph->cycle_start[c + 1]; m++)
-            selection->cycle_of[graph->cycle_member[m]] = c;
     return NULL;
 }
 
@@ -30,7 +26,6 @@ void rhi__selection_close(rhi_selection *selection)
 {
     free(selection->nodes.items);
     free(selection->depth);
-    free(selection->cycle_of);
 }
 
 bool rhi__selection_add(rhi_selection *selection, uint32_t index, uint32_t depth)
@@ -123,7 +118,7 @@ typedef struct holder_search {
 static bool add_field_holder(void *context, const rhi_edge *edge)
 {
     holder_search *s = context;
-    if (s->selection->cycle_of[edge->to] != s->cycle || edge->field->kind == RHI_KIND_BORROWED)
+    if (s->selection->graph->cycle_of[edge->to] != s->cycle || edge->field->kind == RHI_KIND_BORROWED)
         return true;
     if (!rhi__array_reserve(s->holders, 1)) {
         s->out_of_memory = true;
@@ -132,8 +127,8 @@ static bool add_field_holder(void *context, const rhi_edge *edge)
     rhi_holder *holder = &s->holders->items[s->holders->count++];
     uint64_t value = rhi__object_address(s->selection->reader, edge->to);
     *holder = (rhi_holder){.kind = RHI_HOLDER_FIELD, .strong = true, .in_live = true, .address = edge->address, .value = value,
-                           .target = value, .from = rhi__object_address(s->selection->reader, edge->from)};
-    rhi__slot_name(edge->field, edge->element, holder->name, sizeof holder->name);
+                           .target = value, .from = rhi__object_address(s->selection->reader, edge->from), .field = edge->field,
+                           .element = edge->element};
     return true;
 }
 
@@ -163,7 +158,7 @@ rhi_error *rhi__cycle_holders(const rhi_selection *selection, uint32_t cycle, co
     for (uint32_t m = g->cycle_start[cycle]; m < g->cycle_start[cycle + 1]; m++) {
         uint32_t target = g->cycle_member[m];
         for (uint32_t e = g->referrer_start[target]; e < g->referrer_start[target + 1] && !search.out_of_memory; e++) {
-            if (selection->cycle_of[g->referrer_from[e]] == cycle)
+            if (selection->graph->cycle_of[g->referrer_from[e]] == cycle)
                 continue;
             search.out_of_memory = !rhi__array_reserve(&outside, 1);
             if (!search.out_of_memory)
@@ -179,7 +174,7 @@ rhi_error *rhi__cycle_holders(const rhi_selection *selection, uint32_t cycle, co
     free(outside.items);
     for (uint64_t i = 0; i < words->count && !search.out_of_memory; i++) {
         uint32_t member = rhi__object_index(selection->reader, words->items[i].value);
-        if (member == RHI_NO_OBJECT || selection->cycle_of[member] != cycle ||
+        if (member == RHI_NO_OBJECT || selection->graph->cycle_of[member] != cycle ||
             (!(g->flags[member] & RHI_GRAPH_IMMORTAL) && rhi__ext(g, member) <= 0))
             continue;
         if (!rhi__array_reserve(holders, 1)) {

@@ -11,7 +11,6 @@ typedef struct rhi_selection {
     rhi_graph *graph;
     struct { uint32_t *items; uint64_t count, capacity; } nodes;
     uint32_t *depth;    /* per object: how far from an asked-for one; UINT32_MAX: not selected */
-    uint32_t *cycle_of; /* per object: its cycle; UINT32_MAX: none */
 } rhi_selection;
 
 rhi_error *rhi__selection_open(rhi_session *session, rhi_selection *selection);

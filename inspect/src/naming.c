@@ -1,0 +1,126 @@
+/* naming.c - order and names of referrer rows (see words.h).
+ * Names come last: they never change which rows there are. */
+#include "array.h"
+#include "modules.h"
+#include "objects.h"
+#include "words.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int holder_order(const void *left, const void *right)
+{
+    const rhi_holder *a = left, *b = right;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    if (a->address != b->address)
+        return a->address < b->address ? -1 : 1;
+    if (a->lwp != b->lwp)
+        return a->lwp < b->lwp ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+void rhi__sort_holders(rhi_holders *holders)
+{
+    if (holders->count)
+        qsort(holders->items, holders->count, sizeof *holders->items, holder_order);
+}
+
+void rhi__holders_free(rhi_holders *holders)
+{
+    for (uint64_t i = 0; i < holders->count; i++) {
+        free(holders->items[i].name);
+        free(holders->items[i].detail);
+    }
+    free(holders->items);
+    *holders = (rhi_holders){0};
+}
+
+rhi_error *rhi__collect_holder(void *context, const rhi_holder *holder)
+{
+    rhi_holders *holders = context;
+    if (!rhi__array_reserve(holders, 1))
+        return rhi__error_memory();
+    holders->items[holders->count++] = *holder;
+    return NULL;
+}
+
+static char *text_of(const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL; /* memory is short: the row stays without a name */
+    va_end(arguments);
+    return text;
+}
+
+/* "libfoo.so+0x4040": where a word of module data is, if nothing names it. */
+static char *name_by_module(const rhi_reader *reader, uint64_t address)
+{
+    const struct rhi_sink *map = &reader->memory->map;
+    const rhi_region *best = NULL;
+    for (uint64_t i = 0; i < map->regions.count && map->regions.items[i].start <= address; i++)
+        if (map->regions.items[i].file_offset == 0 && rhi__region_is_file(&map->regions.items[i]))
+            best = &map->regions.items[i];
+    return best ? text_of("%s+0x%" PRIx64, strrchr(best->path, '/') + 1, address - best->start) : NULL;
+}
+
+/* The name that needs nobody's help. */
+static char *own_name(const rhi_reader *reader, const rhi_holder *holder)
+{
+    char name[RHI_NAME_SIZE + 32];
+    switch (holder->kind) {
+    case RHI_HOLDER_FIELD:
+        rhi__slot_name(holder->field, holder->element, name, sizeof name);
+        return text_of("%s", name);
+    case RHI_HOLDER_UNDECLARED:
+        return text_of("+%" PRIu64, holder->address - holder->from);
+    case RHI_HOLDER_ROOT:
+        return text_of("%s", reader->roots.items[holder->index].name);
+    case RHI_HOLDER_REGISTER:
+        return text_of("%s", reader->memory->map.registers.items[holder->index].name);
+    case RHI_HOLDER_GLOBAL:
+        return name_by_module(reader, holder->address);
+    default:
+        return NULL;
+    }
+}
+
+static void take_answer(rhi_holder *holder, rhi_word *word)
+{
+    word->name[sizeof word->name - 1] = word->detail[sizeof word->detail - 1] = '\0';
+    if (word->kind == RHI_WORD_UNNAMED || !word->name[0])
+        return;
+    holder->is_local = holder->kind == RHI_HOLDER_STACK;
+    holder->name = text_of("%s", word->name);
+    holder->detail = word->detail[0] ? text_of("%s", word->detail) : NULL;
+}
+
+void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *holders, uint64_t count)
+{
+    const rhi_target *target = session->target;
+    if (count > holders->count)
+        count = holders->count;
+    rhi_word *words = calloc(count + 1, sizeof *words);
+    uint64_t *row = calloc(count + 1, sizeof *row), asked = 0;
+    for (uint64_t i = 0; words && row && i < count; i++) {
+        const rhi_holder *holder = &holders->items[i];
+        if (holder->name || (holder->kind != RHI_HOLDER_STACK && holder->kind != RHI_HOLDER_GLOBAL))
+            continue;
+        row[asked] = i;
+        words[asked++] = (rhi_word){.address = holder->address, .is_stack = holder->kind == RHI_HOLDER_STACK, .lwp = holder->lwp};
+    }
+    if (asked && target->name)
+        target->name(target->context, words, asked);
+    for (uint64_t i = 0; i < asked; i++)
+        take_answer(&holders->items[row[i]], &words[i]);
+    for (uint64_t i = 0; i < count; i++)
+        if (!holders->items[i].name)
+            holders->items[i].name = own_name(reader, &holders->items[i]);
+    free(words);
+    free(row);
+}
