@@ -1,22 +1,34 @@
-/* cycles.c - strongly connected components of the graph, without recursion (see graph.h).
- * Invariant of the search: an object is on `stack` iff it was met and its component is not finished. */
+/* cycles.c - strongly connected components of the graph that are cycles (see graph.h).
+ *
+ * Depth-first search waits for memory at every step, so it gets what is left over by cheaper means, all
+ * breadth-first: objects that no cycle can pass are peeled off; then the component of the best connected
+ * object, often most of the heap, is what it reaches and what reaches it (L. Fleischer, B. Hendrickson,
+ * A. Pinar, "On identifying strongly connected components in parallel", 2000); the rest by D. Pearce, "A
+ * space-efficient algorithm for finding strongly connected components" (2016), without recursion.
+ *
+ * Invariant: an object is settled in `done` when its component is known; cycle_of is none until then. */
 #include "graph.h"
+#include "array.h"
 #include "session.h"
 
 #include <string.h>
 
-typedef struct tarjan {
-    rhi_graph *graph;
-    uint32_t *degree; /* referrers left while peeling; UINT32_MAX: peeled. Then: order met, 0: not yet */
-    uint32_t *low;    /* earliest object on the stack that is reachable */
-    uint32_t *next;   /* next edge to look at */
-    uint32_t *stack, *path;
-    uint32_t stack_count, order;
-    uint8_t *state; /* enum node_state */
-    uint32_t members, cycles;
-} tarjan;
+typedef struct frame {
+    uint32_t object, edge, end;
+    bool is_root; /* of its component, as far as is known */
+} frame;
 
-enum node_state { UNSEEN, PEELED, ON_STACK, FINISHED };
+typedef struct search {
+    rhi_session *session;
+    rhi_graph *graph;
+    uint64_t *done;
+    uint32_t *number; /* peeling: referrers left. Search: order met, or of a finished component */
+    uint32_t *queue;
+    uint32_t *cycle_of;
+    uint32_t cycles, members;
+    struct { frame *items; uint64_t count, capacity; } frames;
+    struct { uint32_t *items; uint64_t count, capacity; } stack; /* of finished components' later members */
+} search;
 
 static bool has_self_edge(const rhi_graph *graph, uint32_t i)
 {
@@ -26,80 +38,215 @@ static bool has_self_edge(const rhi_graph *graph, uint32_t i)
     return false;
 }
 
-/* Peels off, again and again, objects without a referrer (`forward`) or without a reference: no cycle
- * passes them. `t->stack` serves as the work list. */
-static void peel(tarjan *t, bool forward)
+/* ---- peeling ------------------------------------------------------------------------------------------ */
+
+/* Settles, again and again, objects without a referrer (forwards) or without a reference among what is
+ * left: no cycle passes them. */
+static rhi_error *peel(search *s, bool forwards)
 {
-    const rhi_graph *graph = t->graph;
-    const uint32_t *in_start = forward ? graph->referrer_start : graph->edge_start;
-    const uint32_t *in = forward ? graph->referrer_from : graph->edge_to;
-    const uint32_t *out_start = forward ? graph->edge_start : graph->referrer_start;
-    const uint32_t *out = forward ? graph->edge_to : graph->referrer_from;
-    uint32_t work = 0;
-    for (uint32_t i = 0; i < graph->count; i++) {
-        t->degree[i] = 0;
-        if (t->state[i] == PEELED)
-            continue;
-        for (uint32_t e = in_start[i]; e < in_start[i + 1]; e++)
-            t->degree[i] += t->state[in[e]] != PEELED;
-        if (t->degree[i] == 0)
-            t->stack[work++] = i;
+    enum { ROW_AHEAD = 16, EDGES_AHEAD = 8 };
+    const rhi_graph *g = s->graph;
+    const uint32_t *in_start = forwards ? g->referrer_start : g->edge_start, *in = forwards ? g->referrer_from : g->edge_to;
+    const uint32_t *out_start = forwards ? g->edge_start : g->referrer_start, *out = forwards ? g->edge_to : g->referrer_from;
+    uint32_t tail = 0;
+    for (uint32_t i = 0; i < g->count; i++) {
+        uint32_t degree = in_start[i + 1] - in_start[i];
+        if (!forwards && degree && !rhi__bit(s->done, i)) /* what was peeled before counts no more */
+            for (uint32_t e = in_start[i]; e < in_start[i + 1]; e++)
+                degree -= rhi__bit(s->done, in[e]);
+        s->number[i] = degree;
+        if (degree == 0 && !rhi__bit(s->done, i))
+            s->queue[tail++] = i;
     }
-    while (work) {
-        uint32_t i = t->stack[--work];
-        t->state[i] = PEELED;
+    for (uint32_t head = 0; head < tail; head++) {
+        if (head % 65536 == 0)
+            RHI_TRY(rhi__progress(s->session, "finding cycles", head, g->count));
+        if (head + ROW_AHEAD < tail) {
+            __builtin_prefetch(&out_start[s->queue[head + ROW_AHEAD]]);
+            __builtin_prefetch(&out[out_start[s->queue[head + EDGES_AHEAD]]]);
+        }
+        uint32_t i = s->queue[head];
+        rhi__bit_set(s->done, i);
         for (uint32_t e = out_start[i]; e < out_start[i + 1]; e++)
-            if (t->state[out[e]] != PEELED && --t->degree[out[e]] == 0)
-                t->stack[work++] = out[e];
+            if (!rhi__bit(s->done, out[e]) && --s->number[out[e]] == 0)
+                s->queue[tail++] = out[e];
     }
+    return NULL;
 }
 
-static void finish_component(tarjan *t, uint32_t root)
+/* ---- the best connected object's component ---------------------------------------------------------------- */
+
+static uint32_t best_connected(const search *s)
 {
-    rhi_graph *graph = t->graph;
-    uint32_t first = t->members, member;
-    do {
-        member = t->stack[--t->stack_count];
-        t->state[member] = FINISHED;
-        graph->cycle_member[t->members++] = member;
-    } while (member != root);
-    if (t->members - first == 1 && !has_self_edge(graph, root))
-        t->members = first;
-    else
-        graph->cycle_start[++t->cycles] = t->members;
+    const rhi_graph *g = s->graph;
+    uint64_t best = 0;
+    uint32_t found = RHI_NO_OBJECT;
+    for (uint32_t i = 0; i < g->count; i++) {
+        uint64_t in = g->referrer_start[i + 1] - g->referrer_start[i], out = g->edge_start[i + 1] - g->edge_start[i];
+        if (in * out > best && !rhi__bit(s->done, i)) {
+            best = in * out;
+            found = i;
+        }
+    }
+    return found;
 }
 
-static void enter(tarjan *t, uint32_t i, uint32_t *depth)
+/* What `from` reaches among what is not settled, or (backwards) of that what reaches it. */
+static rhi_error *reach(search *s, uint32_t from, bool backwards, uint64_t *reached, const uint64_t *within, uint32_t *count)
 {
-    t->degree[i] = t->low[i] = ++t->order;
-    t->next[i] = t->graph->edge_start[i];
-    t->state[i] = ON_STACK;
-    t->stack[t->stack_count++] = i;
-    t->path[(*depth)++] = i;
+    s->queue[0] = from;
+    *count = 1;
+    rhi__bit_set(reached, from);
+    return rhi__graph_spread(s->session, s->graph, backwards, reached, within, s->queue, count);
 }
 
-static rhi_error *search_from(rhi_session *session, tarjan *t, uint32_t start)
+static rhi_error *take_largest(search *s)
 {
-    uint32_t depth = 0, steps = 0;
-    enter(t, start, &depth);
-    while (depth) {
-        uint32_t i = t->path[depth - 1];
-        if (++steps % (1 << 20) == 0)
-            RHI_TRY(rhi__progress(session, "finding cycles", t->order, t->graph->count));
-        if (t->next[i] < t->graph->edge_start[i + 1]) {
-            uint32_t target = t->graph->edge_to[t->next[i]++];
-            if (t->state[target] == UNSEEN)
-                enter(t, target, &depth);
-            else if (t->state[target] == ON_STACK && t->degree[target] < t->low[i])
-                t->low[i] = t->degree[target];
+    uint64_t words = (uint64_t)s->graph->count / 64 + 1;
+    uint32_t pivot = best_connected(s), count = 0;
+    if (pivot == RHI_NO_OBJECT)
+        return NULL;
+    uint64_t *left = malloc(words * 8), *down = calloc(words, 8), *both = calloc(words, 8);
+    rhi_error *error = left && down && both ? NULL : rhi__error_memory();
+    for (uint64_t w = 0; w < words && !error; w++)
+        left[w] = ~s->done[w];
+    if (!error)
+        error = reach(s, pivot, false, down, left, &count);
+    if (!error)
+        error = reach(s, pivot, true, both, down, &count);
+    if (!error && (count > 1 || has_self_edge(s->graph, pivot))) {
+        for (uint32_t i = 0; i < count; i++)
+            s->cycle_of[s->queue[i]] = s->cycles;
+        for (uint64_t w = 0; w < words; w++)
+            s->done[w] |= both[w];
+        s->cycles++;
+        s->members += count;
+    }
+    free(left);
+    free(down);
+    free(both);
+    return error;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------------------ */
+
+/* number: 0 not met; 1, 2, …: order met, lowered to the earliest that is reachable; from the top down:
+ * components that are finished. */
+typedef struct order { uint32_t next, next_component; } order;
+
+static bool enter(search *s, order *o, uint32_t i)
+{
+    if (!rhi__array_reserve(&s->frames, 1))
+        return false;
+    s->number[i] = o->next++;
+    s->frames.items[s->frames.count++] =
+        (frame){.object = i, .edge = s->graph->edge_start[i], .end = s->graph->edge_start[i + 1], .is_root = true};
+    return true;
+}
+
+/* Leaves an object all of whose references were followed. False if memory is short. */
+static bool leave(search *s, order *o, const frame *f)
+{
+    uint32_t i = f->object, first_member = s->members;
+    if (!f->is_root) {
+        if (!rhi__array_reserve(&s->stack, 1))
+            return false;
+        s->stack.items[s->stack.count++] = i;
+        return true;
+    }
+    o->next--;
+    while (s->stack.count && s->number[s->stack.items[s->stack.count - 1]] >= s->number[i]) {
+        uint32_t member = s->stack.items[--s->stack.count];
+        s->number[member] = o->next_component;
+        s->cycle_of[member] = s->cycles;
+        s->members++;
+        o->next--;
+    }
+    s->number[i] = o->next_component--;
+    if (s->members > first_member || has_self_edge(s->graph, i)) {
+        s->cycle_of[i] = s->cycles++;
+        s->members++;
+    }
+    return true;
+}
+
+static rhi_error *search_from(search *s, order *o, uint32_t start)
+{
+    if (!enter(s, o, start))
+        return rhi__error_memory();
+    for (uint32_t steps = 1; s->frames.count; steps++) {
+        frame *f = &s->frames.items[s->frames.count - 1];
+        if (steps % (1 << 18) == 0)
+            RHI_TRY(rhi__progress(s->session, "finding cycles", steps, s->graph->edge_count));
+        if (f->edge < f->end) {
+            uint32_t target = s->graph->edge_to[f->edge];
+            if (rhi__bit(s->done, target)) {
+                f->edge++;
+            } else if (s->number[target] == 0) { /* come back to this edge when the target is finished */
+                if (!enter(s, o, target))
+                    return rhi__error_memory();
+            } else {
+                f->edge++;
+                if (s->number[target] < s->number[f->object]) {
+                    s->number[f->object] = s->number[target];
+                    f->is_root = false;
+                }
+            }
             continue;
         }
-        depth--;
-        if (t->low[i] == t->degree[i])
-            finish_component(t, i);
-        else if (depth && t->low[i] < t->low[t->path[depth - 1]])
-            t->low[t->path[depth - 1]] = t->low[i];
+        frame left = *f;
+        s->frames.count--;
+        if (!leave(s, o, &left))
+            return rhi__error_memory();
     }
+    return NULL;
+}
+
+static rhi_error *search_rest(search *s)
+{
+    order o = {.next = 1, .next_component = RHI_NO_OBJECT};
+    memset(s->number, 0, (uint64_t)s->graph->count * sizeof *s->number);
+    for (uint32_t i = 0; i < s->graph->count; i++)
+        if (!rhi__bit(s->done, i) && s->number[i] == 0)
+            RHI_TRY(search_from(s, &o, i));
+    return NULL;
+}
+
+/* ---- the result ------------------------------------------------------------------------------------------------ */
+
+/* Renumbers the cycles in the order of their first members, and lists all members in order. */
+static rhi_error *list_members(search *s)
+{
+    rhi_graph *g = s->graph;
+    uint32_t *renamed = malloc(((uint64_t)s->cycles + 1) * sizeof *renamed), next = 0;
+    uint32_t *start = calloc((uint64_t)s->cycles + 2, sizeof *start);
+    uint32_t *member = rhi__big_array((uint64_t)s->members + 1, sizeof *member);
+    if (!renamed || !start || !member) {
+        free(renamed);
+        free(start);
+        free(member);
+        return rhi__error_memory();
+    }
+    memset(renamed, 0xff, ((uint64_t)s->cycles + 1) * sizeof *renamed);
+    for (uint32_t i = 0; i < g->count; i++) {
+        uint32_t *cycle = &s->cycle_of[i];
+        if (*cycle == RHI_NO_OBJECT)
+            continue;
+        if (renamed[*cycle] == RHI_NO_OBJECT)
+            renamed[*cycle] = next++;
+        *cycle = renamed[*cycle];
+        start[*cycle + 2]++;
+    }
+    for (uint32_t c = 0; c < s->cycles; c++)
+        start[c + 2] += start[c + 1];
+    for (uint32_t i = 0; i < g->count; i++)
+        if (s->cycle_of[i] != RHI_NO_OBJECT)
+            member[start[s->cycle_of[i] + 1]++] = i; /* afterwards start[c + 1] is where cycle c ends */
+    free(renamed);
+    g->cycle_start = start;
+    g->cycle_member = member;
+    g->cycle_count = s->cycles;
+    g->cycle_of = s->cycle_of;
     return NULL;
 }
 
@@ -109,34 +256,26 @@ rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
         return NULL;
     RHI_TRY(rhi__graph_referrers(session, graph));
     uint64_t n = (uint64_t)graph->count + 1;
-    uint32_t *numbers = malloc(n * 5 * sizeof *numbers);
-    uint8_t *state = calloc(n, 1);
-    free(graph->cycle_member); /* of a search that was cancelled */
-    free(graph->cycle_start);
-    graph->cycle_member = malloc(n * sizeof *graph->cycle_member);
-    graph->cycle_start = calloc(n + 1, sizeof *graph->cycle_start);
-    rhi_error *error = numbers && state && graph->cycle_member && graph->cycle_start ? NULL : rhi__error_memory();
+    search s = {.session = session, .graph = graph, .done = calloc(n / 64 + 1, 8), .number = rhi__big_array(n, 4),
+                .queue = graph->queue, .cycle_of = rhi__big_array(n, 4)};
+    rhi_error *error = s.done && s.number && s.cycle_of ? NULL : rhi__error_memory();
     if (!error) {
-        tarjan t = {.graph = graph, .degree = numbers, .low = numbers + n, .next = numbers + 2 * n, .stack = numbers + 3 * n,
-                    .path = numbers + 4 * n, .state = state};
-        peel(&t, true);
-        peel(&t, false);
-        for (uint32_t i = 0; i < graph->count && !error; i++)
-            if (state[i] == UNSEEN)
-                error = search_from(session, &t, i);
-        graph->cycle_count = t.cycles;
-        for (uint32_t c = 0; c < t.cycles; c++)
-            qsort(graph->cycle_member + graph->cycle_start[c], graph->cycle_start[c + 1] - graph->cycle_start[c], sizeof(uint32_t),
-                  rhi__index_order);
-        if (!error && !(graph->cycle_of = malloc(n * sizeof *graph->cycle_of)))
-            error = rhi__error_memory();
-        if (!error)
-            memset(graph->cycle_of, 0xff, n * sizeof *graph->cycle_of);
-        for (uint32_t c = 0; c < t.cycles && !error; c++)
-            for (uint32_t m = graph->cycle_start[c]; m < graph->cycle_start[c + 1]; m++)
-                graph->cycle_of[graph->cycle_member[m]] = c;
+        memset(s.cycle_of, 0xff, n * sizeof *s.cycle_of);
+        error = peel(&s, true);
     }
-    free(numbers);
-    free(state);
+    if (!error)
+        error = peel(&s, false);
+    if (!error)
+        error = take_largest(&s);
+    if (!error)
+        error = search_rest(&s);
+    free(s.done);
+    free(s.number);
+    free(s.frames.items);
+    free(s.stack.items);
+    if (!error)
+        error = list_members(&s);
+    if (error)
+        free(s.cycle_of);
     return error;
 }

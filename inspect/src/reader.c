@@ -50,20 +50,48 @@ static void block_free(rhi_block *block)
     *block = (rhi_block){0};
 }
 
-static bool count_live(rhi_block *block)
+/* Counts the live slots; `first` is the number of the first of them. False if memory is short. */
+static bool count_live(rhi_block *block, uint32_t first)
 {
     uint64_t words = (block->capacity + 63u) / 64;
     block->rank = malloc(words * sizeof *block->rank);
     if (!block->rank)
         return false;
+    block->first_object = first;
     block->object_count = 0;
     if (block->capacity % 64)
         block->live[words - 1] &= (1ull << (block->capacity % 64)) - 1;
     for (uint64_t i = 0; i < words; i++) {
-        block->rank[i] = block->object_count;
+        block->rank[i] = first + block->object_count;
         block->object_count += (uint32_t)__builtin_popcountll(block->live[i]);
     }
     return true;
+}
+
+/* Pieces of 64 KiB and up, so many that the table stays small beside the blocks. */
+static rhi_error *make_directory(rhi_reader *reader, uint64_t lowest, uint64_t highest)
+{
+    enum { SHIFT_MIN = 16, PIECES_MIN = 4096, PIECES_PER_BLOCK = 16 };
+    uint64_t most = PIECES_MIN + reader->blocks.count * PIECES_PER_BLOCK, block = 0;
+    unsigned shift = SHIFT_MIN;
+    while ((highest - lowest - 1) >> shift >= most)
+        shift++;
+    uint64_t count = ((highest - lowest - 1) >> shift) + 1;
+    reader->directory = malloc((count + 1) * sizeof *reader->directory);
+    if (!reader->directory)
+        return rhi__error_memory();
+    for (uint64_t piece = 0; piece < count; piece++) {
+        const rhi_block *items = reader->blocks.items;
+        while (items[block].base + items[block].size <= lowest + (piece << shift))
+            block++;
+        reader->directory[piece] = (uint32_t)block;
+    }
+    reader->directory[count] = (uint32_t)reader->blocks.count - 1;
+    reader->directory_count = count;
+    reader->directory_shift = shift;
+    reader->lowest = lowest;
+    reader->highest = highest;
+    return NULL;
 }
 
 rhi_error *rhi__reader_finish(rhi_reader *reader)
@@ -84,21 +112,20 @@ rhi_error *rhi__reader_finish(rhi_reader *reader)
             block_free(&block);
             continue;
         }
-        if (!count_live(&block)) {
+        if (!count_live(&block, (uint32_t)objects)) {
             block_free(&block);
             return rhi__error_memory(); /* the rest is freed by rhi__reader_free */
         }
-        block.first_object = (uint32_t)objects;
         objects += block.object_count;
-        end = block.base + block.slot_size * block.capacity;
+        block.size = block.slot_size * block.capacity;
+        block.reciprocal = block.size <= UINT32_MAX ? UINT64_MAX / block.slot_size + 1 : 0;
+        end = block.base + block.size;
         reader->blocks.items[kept++] = block;
+        if (objects >= UINT32_MAX)
+            return rhi__error("the heap claims to have more objects than this engine can number");
     }
     reader->blocks.count = kept;
-    if (objects >= UINT32_MAX)
-        return rhi__error("the heap claims to have %llu objects, more than this engine can number", (unsigned long long)objects);
-    reader->lowest = reader->blocks.items[0].base;
-    reader->highest = end;
-    return NULL;
+    return make_directory(reader, reader->blocks.items[0].base, end);
 }
 
 void rhi__reader_free(rhi_reader *reader)
@@ -115,26 +142,11 @@ void rhi__reader_free(rhi_reader *reader)
     free(reader->types.items);
     free(reader->heaps.items);
     free(reader->blocks.items);
+    free(reader->directory);
     free(reader->roots.items);
     free(reader->own.items);
     free(reader->problems.items);
     free(reader);
-}
-
-const rhi_block *rhi__block_at(const rhi_reader *reader, uint64_t address)
-{
-    if (address < reader->lowest || address >= reader->highest)
-        return NULL;
-    uint64_t low = 0, high = reader->blocks.count;
-    while (high - low > 1) {
-        uint64_t middle = (low + high) / 2;
-        if (address < reader->blocks.items[middle].base)
-            high = middle;
-        else
-            low = middle;
-    }
-    const rhi_block *block = &reader->blocks.items[low];
-    return address - block->base < block->slot_size * block->capacity ? block : NULL;
 }
 
 const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
@@ -156,7 +168,7 @@ const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
 bool rhi__slot_at(rhi_reader *reader, const rhi_block *block, uint64_t address, rhi_object *object)
 {
     uint8_t header[64];
-    uint64_t slot = (address - block->base) / block->slot_size;
+    uint64_t slot = rhi__slot_number(block, address);
     uint64_t start = block->base + slot * block->slot_size;
     if (reader->header_size > sizeof header ||
         rhi__memory_read(reader->memory, start, header, reader->header_size) != reader->header_size)

@@ -46,12 +46,13 @@ typedef struct rhi_object {
 
 /* An array of equal slots. live: bit s of word s / 64; owned by the block. */
 typedef struct rhi_block {
-    uint64_t base, slot_size;
-    uint32_t capacity, heap;
+    uint64_t base, size, slot_size;
+    uint64_t reciprocal;  /* of slot_size, see rhi__slot_number; 0: the block is too large for it */
     uint64_t *live;
-    uint32_t *rank;       /* live slots before each word of `live` */
-    uint32_t first_object, object_count; /* indices of its live slots in the object table */
-} rhi_block;
+    uint32_t *rank;       /* number in the object table of the first live slot of each word of `live`, or behind */
+    uint32_t capacity, heap;
+    uint32_t first_object, object_count; /* numbers of its live slots in the object table */
+} rhi_block; /* 64 bytes, what a lookup needs first */
 
 typedef struct rhi_root {
     uint64_t slot;
@@ -90,6 +91,14 @@ typedef struct rhi_own_range { uint64_t start, end; const char *what; uint32_t h
 
 typedef struct rhi_reader rhi_reader;
 
+/* What the graph needs of one live slot's header. */
+typedef struct rhi_header {
+    uint32_t count; /* stored; 0 for immortals */
+    uint32_t type;  /* as in rhi_object */
+    uint8_t state;  /* enum rhi_state */
+    bool immortal;
+} rhi_header;
+
 typedef struct rhi_reader_ops {
     const char *name;
     /* Finds the heaps of this format. NULL with *reader NULL: none in this target. */
@@ -97,6 +106,8 @@ typedef struct rhi_reader_ops {
     void (*close)(rhi_reader *reader);
     /* Decodes a slot's header from its first bytes (at least header_size). */
     void (*decode)(const rhi_reader *reader, const rhi_block *block, uint64_t address, const uint8_t *bytes, bool live, rhi_object *object);
+    /* Decodes the headers of the block's live slots, of which `bytes` holds the first `slot_count`, in order. */
+    void (*headers)(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes, uint64_t slot_count, rhi_header *headers);
     /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
      * Returns how many. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events, uint64_t limit);
@@ -113,6 +124,11 @@ struct rhi_reader {
     struct { rhi_own_range *items; uint64_t count, capacity; } own; /* sorted: all of the runtime's own memory */
     struct { char **items; uint64_t count, capacity; } problems;    /* what could not be read or made no sense */
     uint64_t lowest, highest; /* span of all blocks */
+    /* The span in equal pieces of 2^directory_shift bytes; directory[p]: the first block that ends behind the
+     * beginning of piece p; one more entry than pieces. Most pieces hold one block. */
+    uint32_t *directory;
+    uint64_t directory_count;
+    unsigned directory_shift;
     void *format;             /* the implementation's own */
 };
 
@@ -121,7 +137,29 @@ __attribute__((format(printf, 2, 3))) void rhi__reader_problem(rhi_reader *reade
 /* Sorts and checks what an implementation filled in. */
 rhi_error *rhi__reader_finish(rhi_reader *reader);
 void rhi__reader_free(rhi_reader *reader);
-const rhi_block *rhi__block_at(const rhi_reader *reader, uint64_t address);
+static inline const rhi_block *rhi__block_at(const rhi_reader *reader, uint64_t address)
+{
+    if (address - reader->lowest >= reader->highest - reader->lowest) /* also: no blocks */
+        return NULL;
+    uint64_t piece = (address - reader->lowest) >> reader->directory_shift;
+    uint32_t low = reader->directory[piece], high = reader->directory[piece + 1];
+    while (low < high) { /* the first block that ends behind the address */
+        uint32_t middle = low + (high - low) / 2;
+        if (reader->blocks.items[middle].base + reader->blocks.items[middle].size <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const rhi_block *block = &reader->blocks.items[low];
+    return low < reader->blocks.count && address - block->base < block->size ? block : NULL;
+}
+/* The slot that contains an address of the block. Division by multiplication: exact while offset and
+ * slot size are below 2^32. */
+static inline uint64_t rhi__slot_number(const rhi_block *block, uint64_t address)
+{
+    uint64_t offset = address - block->base;
+    return block->reciprocal ? (uint64_t)((unsigned __int128)offset * block->reciprocal >> 64) : offset / block->slot_size;
+}
 const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address);
 static inline bool rhi__slot_is_live(const rhi_block *block, uint64_t slot)
 {

@@ -460,6 +460,34 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
     }
 }
 
+/* The fields of refheap_decode that the graph needs, for a block at a time. */
+static void refheap_headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes, uint64_t slot_count, rhi_header *headers)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    uint64_t count_at = C(s, object_count), type_at = C(s, object_type), slot_size = block->slot_size;
+    uint32_t shift = (uint32_t)C(s, count_shift), special_bit = (uint32_t)C(s, count_special_bit), trial_zero = (uint32_t)C(s, count_trial_zero);
+    int32_t bias = (int32_t)C(s, count_bias);
+    for (uint64_t first = 0; first < slot_count; first += 64) {
+        for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1) {
+            uint64_t slot = first + (uint64_t)__builtin_ctzll(bits);
+            if (slot >= slot_count)
+                return;
+            const uint8_t *header = bytes + slot * slot_size;
+            uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at);
+            int64_t count = ((int32_t)word >> shift) + (int64_t)bias;
+            if (__builtin_expect(type != 0 && type < heap->type_count && !(word & special_bit && word < trial_zero), 1)) {
+                *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count, .type = heap->first_type + type, .state = RHI_LIVE};
+                continue;
+            }
+            rhi_object object; /* whatever is special */
+            refheap_decode(reader, block, block->base + slot * slot_size, header, true, &object);
+            *headers++ = (rhi_header){.count = object.count < 0 ? 0 : object.count > UINT32_MAX ? UINT32_MAX : (uint32_t)object.count,
+                                      .type = object.type, .state = object.state, .immortal = object.immortal};
+        }
+    }
+}
+
 /* What a history is asked for, and where the answers go. */
 typedef struct history_query {
     uint64_t address, serial; /* address 0: any */
@@ -578,4 +606,5 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
 }
 
 const rhi_reader_ops rhi__reader_refheap = {
-    .name = "refheap", .open = refheap_open, .close = refheap_close, .decode = refheap_decode, .history = refheap_history};
+    .name = "refheap", .open = refheap_open, .close = refheap_close, .decode = refheap_decode, .headers = refheap_headers,
+    .history = refheap_history};

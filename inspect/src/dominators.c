@@ -1,0 +1,291 @@
+/* dominators.c - immediate dominators of all objects, and what each retains (see graph.h).
+ *
+ * Semi-NCA: L. Georgiadis, R. E. Tarjan, R. F. Werneck, "Finding dominators in practice" (2006). The search
+ * begins at a root above everything that is held from outside and above the topmost garbage. Objects are
+ * renumbered in the order of a depth-first search; number 0 is the root. What a loop needs of objects that
+ * lie anywhere is fetched some steps ahead.
+ *
+ * Invariant: a number's parent, semidominator and dominator are smaller than it. */
+#include "graph.h"
+#include "array.h"
+#include "session.h"
+
+#include <string.h>
+
+typedef struct frame {
+    uint32_t number, edge, end;
+} frame;
+
+typedef struct domination {
+    rhi_session *session;
+    rhi_reader *reader;
+    rhi_graph *graph;
+    uint64_t *tops;   /* bitmap: objects right below the root */
+    uint32_t *number; /* of an object */
+    uint32_t *object; /* of a number */
+    uint32_t *ancestor, *label, *semi, *dominator; /* by number */
+    uint32_t count;   /* numbers given, the root's included */
+    struct { frame *items; uint64_t count, capacity; } frames;
+} domination;
+
+enum { UNSEEN = 0 }; /* no object has the root's number */
+
+/* ---- the topmost garbage ------------------------------------------------------------------------------ */
+
+/* Depth-first over the garbage; lists it in the order in which it is left. */
+static rhi_error *list_garbage(domination *d, uint32_t *order, uint32_t *count)
+{
+    const rhi_graph *g = d->graph;
+    for (uint32_t start = 0; start < g->count; start++) {
+        if (g->flags[start] & RHI_GRAPH_REACHED || d->number[start] != UNSEEN)
+            continue;
+        uint32_t next = start;
+        for (uint32_t steps = 1; next != RHI_NO_OBJECT || d->frames.count; steps++) {
+            if (steps % (1 << 18) == 0)
+                RHI_TRY(rhi__progress(d->session, "ordering garbage", *count, g->count));
+            if (next != RHI_NO_OBJECT) {
+                if (!rhi__array_reserve(&d->frames, 1))
+                    return rhi__error_memory();
+                d->number[next] = 1;
+                d->frames.items[d->frames.count++] = (frame){next, g->edge_start[next], g->edge_start[next + 1]};
+                next = RHI_NO_OBJECT;
+            }
+            frame *f = &d->frames.items[d->frames.count - 1];
+            while (f->edge < f->end && d->number[g->edge_to[f->edge]] != UNSEEN)
+                f->edge++;
+            if (f->edge < f->end && !(g->flags[g->edge_to[f->edge]] & RHI_GRAPH_REACHED))
+                next = g->edge_to[f->edge];
+            else if (f->edge < f->end)
+                f->edge++;
+            else
+                order[(*count)++] = d->frames.items[--d->frames.count].number;
+        }
+    }
+    return NULL;
+}
+
+/* What is left last by a depth-first search lies in a topmost component; so does, again and again, what is
+ * left last of what those do not reach (S. R. Kosaraju, 1978). */
+static rhi_error *find_tops(domination *d)
+{
+    const rhi_graph *g = d->graph;
+    uint32_t *order = d->object, *queue = d->label, count = 0; /* not yet used otherwise */
+    uint64_t *met = calloc((uint64_t)g->count / 64 + 1, 8);
+    rhi_error *error = met ? list_garbage(d, order, &count) : rhi__error_memory();
+    while (count && !error) {
+        uint32_t top = order[--count], reached = 1;
+        if (rhi__bit(met, top))
+            continue;
+        rhi__bit_set(met, top);
+        rhi__bit_set(d->tops, top);
+        queue[0] = top;
+        error = rhi__graph_spread(d->session, g, false, met, NULL, queue, &reached);
+    }
+    free(met);
+    for (uint32_t i = 0; i < g->count; i++)
+        if (g->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING) || rhi__ext(g, i) > 0)
+            rhi__bit_set(d->tops, i);
+    return error;
+}
+
+/* ---- numbers ---------------------------------------------------------------------------------------------- */
+
+static bool enter(domination *d, uint32_t object, uint32_t parent)
+{
+    const rhi_graph *g = d->graph;
+    if (!rhi__array_reserve(&d->frames, 1))
+        return false;
+    uint32_t number = d->count++, start = g->edge_start[object], end = g->edge_start[object + 1];
+    d->number[object] = number;
+    d->object[number] = object;
+    d->ancestor[number] = parent;
+    d->frames.items[d->frames.count++] = (frame){number, start, end};
+    for (uint32_t e = start; e < end && e < start + 8; e++) {
+        __builtin_prefetch(&d->number[g->edge_to[e]]);
+        __builtin_prefetch(&g->edge_start[g->edge_to[e]]);
+    }
+    return true;
+}
+
+static rhi_error *number_objects(domination *d)
+{
+    const rhi_graph *g = d->graph;
+    memset(d->number, 0, (uint64_t)g->count * sizeof *d->number);
+    d->count = 1;
+    for (uint32_t top = 0; top < g->count; top++) {
+        if (!rhi__bit(d->tops, top) || d->number[top] != UNSEEN)
+            continue;
+        if (!enter(d, top, 0))
+            return rhi__error_memory();
+        while (d->frames.count) {
+            frame *f = &d->frames.items[d->frames.count - 1];
+            if (f->edge == f->end) {
+                d->frames.count--;
+                continue;
+            }
+            uint32_t target = g->edge_to[f->edge++];
+            if (d->number[target] != UNSEEN)
+                continue;
+            if (!enter(d, target, f->number))
+                return rhi__error_memory();
+            if (d->count % 65536 == 0)
+                RHI_TRY(rhi__progress(d->session, "numbering objects", d->count, g->count));
+        }
+    }
+    return NULL;
+}
+
+/* ---- dominators ----------------------------------------------------------------------------------------------- */
+
+/* The smallest label on the way from `v` up to numbers <= last, whose ways are shortened meanwhile. The
+ * way up is kept in `semi` turned around: no recursion, no stack. */
+static uint32_t smallest_label(domination *d, uint32_t v, uint32_t last, uint32_t *way)
+{
+    uint32_t length = 0;
+    if (v <= last)
+        return v; /* not linked yet: an ancestor, or one that is met later */
+    for (; d->ancestor[v] > last; v = d->ancestor[v])
+        way[length++] = v;
+    uint32_t top = d->ancestor[v], label = d->label[v];
+    while (length) {
+        v = way[--length];
+        if (d->label[v] > label)
+            d->label[v] = label;
+        else
+            label = d->label[v];
+        d->ancestor[v] = top;
+    }
+    return label;
+}
+
+static inline void fetch_ahead(const domination *d, uint32_t w)
+{
+    enum { OBJECT = 48, ROW = 32, NUMBER = 16, LABEL = 8 };
+    const rhi_graph *g = d->graph;
+    if (w <= OBJECT)
+        return;
+    __builtin_prefetch(&g->referrer_start[d->object[w - OBJECT]]);
+    __builtin_prefetch(&g->referrer_from[g->referrer_start[d->object[w - ROW]]]);
+    uint32_t object = d->object[w - NUMBER], start = g->referrer_start[object], end = g->referrer_start[object + 1];
+    for (uint32_t e = start; e < end && e < start + 4; e++)
+        __builtin_prefetch(&d->number[g->referrer_from[e]]);
+    object = d->object[w - LABEL], start = g->referrer_start[object], end = g->referrer_start[object + 1];
+    for (uint32_t e = start; e < end && e < start + 4; e++) {
+        __builtin_prefetch(&d->label[d->number[g->referrer_from[e]]]);
+        __builtin_prefetch(&d->ancestor[d->number[g->referrer_from[e]]]);
+    }
+}
+
+static rhi_error *find_semidominators(domination *d)
+{
+    const rhi_graph *g = d->graph;
+    uint32_t *way = g->queue;
+    memcpy(d->dominator, d->ancestor, d->count * sizeof *d->dominator);
+    for (uint32_t w = d->count - 1; w > 0; w--) {
+        uint32_t object = d->object[w], semi = d->ancestor[w];
+        if (w % 65536 == 0)
+            RHI_TRY(rhi__progress(d->session, "finding dominators", d->count - w, d->count));
+        fetch_ahead(d, w);
+        if (rhi__bit(d->tops, object))
+            semi = 0;
+        for (uint32_t e = g->referrer_start[object]; e < g->referrer_start[object + 1] && semi; e++) {
+            uint32_t label = smallest_label(d, d->number[g->referrer_from[e]], w, way);
+            semi = label < semi ? label : semi;
+        }
+        d->semi[w] = d->label[w] = semi;
+    }
+    return NULL;
+}
+
+static void find_dominators(domination *d)
+{
+    d->dominator[0] = 0;
+    for (uint32_t w = 1; w < d->count; w++) {
+        uint32_t v = d->dominator[w]; /* the parent */
+        while (v > d->semi[w])
+            v = d->dominator[v];
+        d->dominator[w] = v;
+    }
+}
+
+/* ---- retained bytes ----------------------------------------------------------------------------------------------- */
+
+static rhi_error *add_size(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+{
+    domination *d = context;
+    d->graph->retained[index] = object->state <= RHI_DYING ? rhi__object_size(d->reader, object, bytes) : 0;
+    return NULL;
+}
+
+static rhi_error *sum_retained(domination *d)
+{
+    rhi_graph *g = d->graph;
+    RHI_TRY(rhi__each_object(d->session, d->reader, "measuring objects", add_size, d));
+    for (uint32_t w = d->count - 1; w > 0; w--) {
+        if (w > 32) {
+            __builtin_prefetch(&g->retained[d->object[w - 32]]);
+            __builtin_prefetch(&d->object[d->dominator[w - 32]]);
+        }
+        if (w > 16)
+            __builtin_prefetch(&g->retained[d->object[d->dominator[w - 16]]], 1);
+        if (d->dominator[w])
+            g->retained[d->object[d->dominator[w]]] += g->retained[d->object[w]];
+    }
+    for (uint32_t w = 1; w < d->count; w++)
+        d->number[d->object[w]] = d->dominator[w] ? d->object[d->dominator[w]] : RHI_NO_OBJECT;
+    return NULL;
+}
+
+static rhi_error *dominate(domination *d)
+{
+    uint64_t n = (uint64_t)d->graph->count + 1;
+    d->tops = calloc(n / 64 + 1, 8);
+    d->number = rhi__big_array(n, 4);
+    d->object = rhi__big_array(n, 4);
+    d->ancestor = rhi__big_array(n, 4);
+    d->label = rhi__big_array(n, 4);
+    d->semi = rhi__big_array(n, 4);
+    d->dominator = rhi__big_array(n, 4);
+    if (!d->tops || !d->number || !d->object || !d->ancestor || !d->label || !d->semi || !d->dominator)
+        return rhi__error_memory();
+    memset(d->number, 0, n * sizeof *d->number);
+    RHI_TRY(find_tops(d));
+    RHI_TRY(number_objects(d));
+    free(d->frames.items);
+    d->frames.items = NULL;
+    RHI_TRY(find_semidominators(d));
+    find_dominators(d);
+    free(d->ancestor);
+    free(d->label);
+    free(d->semi);
+    d->ancestor = d->label = d->semi = NULL;
+    d->graph->retained = rhi__big_array(n, sizeof *d->graph->retained);
+    if (!d->graph->retained)
+        return rhi__error_memory();
+    memset(d->graph->retained, 0, n * sizeof *d->graph->retained);
+    return sum_retained(d);
+}
+
+rhi_error *rhi__graph_dominators(rhi_session *session, rhi_reader *reader, rhi_graph *graph)
+{
+    if (graph->dominator)
+        return NULL;
+    RHI_TRY(rhi__graph_referrers(session, graph));
+    domination d = {.session = session, .reader = reader, .graph = graph};
+    rhi_error *error = dominate(&d);
+    free(d.tops);
+    free(d.object);
+    free(d.ancestor);
+    free(d.label);
+    free(d.semi);
+    free(d.dominator);
+    free(d.frames.items);
+    if (error) {
+        free(d.number);
+        free(graph->retained);
+        graph->retained = NULL;
+        return error;
+    }
+    graph->dominator = d.number; /* sum_retained turned it into the answer */
+    return NULL;
+}
