@@ -65,6 +65,19 @@ static const rhi_command table[] = {
                     {"--svg", "FILE", "draw it (needs Graphviz's dot)"}},
         .run = rhi__run_gcgraph,
     },
+    {
+        .name = "gcstat", .usage = "gcstat [--option…]", .summary = "what each heap holds, by type",
+        .help = "Per heap: objects, bytes, slabs, the collector's work; per type: how many, their bytes, what they retain (the bytes\n"
+                "that would go if they went: their own and of what they alone dominate; what another object of the type dominates is\n"
+                "counted once) and a sample: the object that retains most, or, with --no-retained, the first.",
+        .json = "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", \"bytes\", \"slabs\", \"slab_bytes\",\n"
+                " \"fragmentation_percent\", \"damaged\": objects whose header makes no sense, \"phase\",\n"
+                " \"collector\": {\"enabled\", \"collections\", \"reclaimed\", \"candidates\"},\n"
+                " \"types\": [{\"type\", \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\"}], \"types_total\" if cut}], \"heaps_total\" if cut}",
+        .operands_min = 0, .operands_max = 0,
+        .options = {{"--no-retained", NULL, "leave the retained bytes out: no graph is built"}},
+        .run = rhi__run_gcstat,
+    },
 };
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };

@@ -16,6 +16,11 @@ typedef struct frame {
     uint32_t number, edge, end;
 } frame;
 
+/* The forest of semi-NCA: both are wanted at each step up. */
+typedef struct link {
+    uint32_t ancestor, label;
+} link;
+
 typedef struct domination {
     rhi_session *session;
     rhi_reader *reader;
@@ -23,7 +28,8 @@ typedef struct domination {
     uint64_t *tops;   /* bitmap: objects right below the root */
     uint32_t *number; /* of an object */
     uint32_t *object; /* of a number */
-    uint32_t *ancestor, *label, *semi, *dominator; /* by number */
+    link *links;      /* by number, as the next two */
+    uint32_t *semi, *dominator;
     uint32_t count;   /* numbers given, the root's included */
     struct { frame *items; uint64_t count, capacity; } frames;
 } domination;
@@ -69,7 +75,7 @@ static rhi_error *list_garbage(domination *d, uint32_t *order, uint32_t *count)
 static rhi_error *find_tops(domination *d)
 {
     const rhi_graph *g = d->graph;
-    uint32_t *order = d->object, *queue = d->label, count = 0; /* not yet used otherwise */
+    uint32_t *order = d->object, *queue = d->graph->queue, count = 0; /* `object` is not yet used otherwise */
     uint64_t *met = calloc((uint64_t)g->count / 64 + 1, 8);
     rhi_error *error = met ? list_garbage(d, order, &count) : rhi__error_memory();
     while (count && !error) {
@@ -98,7 +104,8 @@ static bool enter(domination *d, uint32_t object, uint32_t parent)
     uint32_t number = d->count++, start = g->edge_start[object], end = g->edge_start[object + 1];
     d->number[object] = number;
     d->object[number] = object;
-    d->ancestor[number] = parent;
+    d->dominator[number] = parent; /* until it is known */
+    d->links[number] = (link){parent, number};
     d->frames.items[d->frames.count++] = (frame){number, start, end};
     for (uint32_t e = start; e < end && e < start + 8; e++) {
         __builtin_prefetch(&d->number[g->edge_to[e]]);
@@ -138,24 +145,21 @@ static rhi_error *number_objects(domination *d)
 /* ---- dominators ----------------------------------------------------------------------------------------------- */
 
 /* The smallest label on the way from `v` up to numbers <= last, whose ways are shortened meanwhile. The
- * way up is kept in `semi` turned around: no recursion, no stack. */
+ * way up is kept in `way`: no recursion. */
 static uint32_t smallest_label(domination *d, uint32_t v, uint32_t last, uint32_t *way)
 {
     uint32_t length = 0;
     if (v <= last)
         return v; /* not linked yet: an ancestor, or one that is met later */
-    for (; d->ancestor[v] > last; v = d->ancestor[v])
+    for (; d->links[v].ancestor > last; v = d->links[v].ancestor)
         way[length++] = v;
-    uint32_t top = d->ancestor[v], label = d->label[v];
+    link top = d->links[v];
     while (length) {
-        v = way[--length];
-        if (d->label[v] > label)
-            d->label[v] = label;
-        else
-            label = d->label[v];
-        d->ancestor[v] = top;
+        link *below = &d->links[way[--length]];
+        top.label = below->label < top.label ? below->label : top.label;
+        *below = top;
     }
-    return label;
+    return top.label;
 }
 
 static inline void fetch_ahead(const domination *d, uint32_t w)
@@ -170,19 +174,16 @@ static inline void fetch_ahead(const domination *d, uint32_t w)
     for (uint32_t e = start; e < end && e < start + 4; e++)
         __builtin_prefetch(&d->number[g->referrer_from[e]]);
     object = d->object[w - LABEL], start = g->referrer_start[object], end = g->referrer_start[object + 1];
-    for (uint32_t e = start; e < end && e < start + 4; e++) {
-        __builtin_prefetch(&d->label[d->number[g->referrer_from[e]]]);
-        __builtin_prefetch(&d->ancestor[d->number[g->referrer_from[e]]]);
-    }
+    for (uint32_t e = start; e < end && e < start + 4; e++)
+        __builtin_prefetch(&d->links[d->number[g->referrer_from[e]]]);
 }
 
 static rhi_error *find_semidominators(domination *d)
 {
     const rhi_graph *g = d->graph;
     uint32_t *way = g->queue;
-    memcpy(d->dominator, d->ancestor, d->count * sizeof *d->dominator);
     for (uint32_t w = d->count - 1; w > 0; w--) {
-        uint32_t object = d->object[w], semi = d->ancestor[w];
+        uint32_t object = d->object[w], semi = d->links[w].ancestor;
         if (w % 65536 == 0)
             RHI_TRY(rhi__progress(d->session, "finding dominators", d->count - w, d->count));
         fetch_ahead(d, w);
@@ -192,7 +193,7 @@ static rhi_error *find_semidominators(domination *d)
             uint32_t label = smallest_label(d, d->number[g->referrer_from[e]], w, way);
             semi = label < semi ? label : semi;
         }
-        d->semi[w] = d->label[w] = semi;
+        d->semi[w] = d->links[w].label = semi;
     }
     return NULL;
 }
@@ -242,11 +243,10 @@ static rhi_error *dominate(domination *d)
     d->tops = calloc(n / 64 + 1, 8);
     d->number = rhi__big_array(n, 4);
     d->object = rhi__big_array(n, 4);
-    d->ancestor = rhi__big_array(n, 4);
-    d->label = rhi__big_array(n, 4);
+    d->links = rhi__big_array(n, sizeof *d->links);
     d->semi = rhi__big_array(n, 4);
     d->dominator = rhi__big_array(n, 4);
-    if (!d->tops || !d->number || !d->object || !d->ancestor || !d->label || !d->semi || !d->dominator)
+    if (!d->tops || !d->number || !d->object || !d->links || !d->semi || !d->dominator)
         return rhi__error_memory();
     memset(d->number, 0, n * sizeof *d->number);
     RHI_TRY(find_tops(d));
@@ -255,10 +255,10 @@ static rhi_error *dominate(domination *d)
     d->frames.items = NULL;
     RHI_TRY(find_semidominators(d));
     find_dominators(d);
-    free(d->ancestor);
-    free(d->label);
+    free(d->links);
     free(d->semi);
-    d->ancestor = d->label = d->semi = NULL;
+    d->links = NULL;
+    d->semi = NULL;
     d->graph->retained = rhi__big_array(n, sizeof *d->graph->retained);
     if (!d->graph->retained)
         return rhi__error_memory();
@@ -275,8 +275,7 @@ rhi_error *rhi__graph_dominators(rhi_session *session, rhi_reader *reader, rhi_g
     rhi_error *error = dominate(&d);
     free(d.tops);
     free(d.object);
-    free(d.ancestor);
-    free(d.label);
+    free(d.links);
     free(d.semi);
     free(d.dominator);
     free(d.frames.items);

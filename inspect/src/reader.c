@@ -94,8 +94,20 @@ static rhi_error *make_directory(rhi_reader *reader, uint64_t lowest, uint64_t h
     return NULL;
 }
 
+static bool has_fixed_size(const rhi_type *type)
+{
+    bool fixed = type->element_size == 0 || type->length_offset == 0;
+    for (uint32_t i = 0; i < type->field_count; i++) { /* a tail may have its own count */
+        const rhi_field *f = &type->fields[i];
+        fixed &= f->form != RHI_FORM_ARRAY || (!f->count_width && (uint64_t)f->offset + (uint64_t)f->count * f->stride <= type->size);
+    }
+    return fixed;
+}
+
 rhi_error *rhi__reader_finish(rhi_reader *reader)
 {
+    for (uint64_t i = 0; i < reader->types.count; i++)
+        reader->types.items[i].has_fixed_size = has_fixed_size(&reader->types.items[i]);
     if (reader->own.count)
         qsort(reader->own.items, reader->own.count, sizeof *reader->own.items, own_order);
     if (reader->roots.count)

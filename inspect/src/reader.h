@@ -29,6 +29,7 @@ typedef struct rhi_type {
     uint32_t field_count;
     rhi_field *fields;
     bool acyclic, has_references, has_vectors, has_finalizer;
+    bool has_fixed_size; /* all objects have `size` bytes */
 } rhi_type;
 
 enum rhi_state { RHI_LIVE, RHI_DYING, RHI_FREED, RHI_UNUSED };

@@ -22,12 +22,14 @@ rhi_session *rhi_session_new(void)
 
 static void drop_cache(rhi_session *session)
 {
+    rhi__statistics_free(session->statistics);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
     if (session->has_memory)
         rhi__memory_close(&session->memory);
     free(session->core_path);
     session->core_path = NULL;
+    session->statistics = NULL;
     session->graph = NULL;
     session->reader = NULL;
     session->has_memory = false;

@@ -11,6 +11,9 @@
 #include <jansson.h>
 #include <time.h>
 
+typedef struct rhi_statistics rhi_statistics; /* in cmd_gcstat.c */
+void rhi__statistics_free(rhi_statistics *statistics);
+
 struct rhi_session {
     const rhi_target *target; /* during a call only */
     bool quiet_errors;
@@ -22,6 +25,7 @@ struct rhi_session {
     rhi_memory memory;
     rhi_reader *reader;
     rhi_graph *graph;
+    rhi_statistics *statistics;
     uint64_t state;
     char *core_path;
     int64_t pid;

@@ -1,0 +1,383 @@
+/* cmd_gcstat.c - `gcstat`: what each heap holds, by type.
+ *
+ * One pass over the headers counts; retained bytes come from the dominator tree, which is made on the
+ * first question that wants it. Invariant of a tally: its rows are those of one heap and one type. */
+#include "command.h"
+#include "graph.h"
+#include "objects.h"
+#include "output.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct tally {
+    uint64_t count, bytes, retained;
+    uint32_t sample;          /* an object: the one that retains most, else the first */
+    uint64_t sample_retained;
+} tally;
+
+typedef struct heap_tally {
+    uint64_t objects, bytes, slabs, slab_bytes, slot_bytes, damaged;
+    tally *types;   /* by type of the reader */
+    uint32_t *rows; /* types that have objects, most bytes first */
+    uint32_t row_count;
+} heap_tally;
+
+struct rhi_statistics {
+    heap_tally *heaps;
+    uint64_t heap_count;
+    bool has_retained;
+};
+
+void rhi__statistics_free(rhi_statistics *statistics)
+{
+    for (uint64_t i = 0; statistics && i < statistics->heap_count; i++) {
+        free(statistics->heaps[i].types);
+        free(statistics->heaps[i].rows);
+    }
+    if (statistics)
+        free(statistics->heaps);
+    free(statistics);
+}
+
+/* ---- counting ------------------------------------------------------------------------------------------- */
+
+typedef struct counter {
+    rhi_session *session;
+    rhi_reader *reader;
+    rhi_statistics *statistics;
+    rhi_header *headers;
+    uint64_t capacity;
+    rhi_scratch scratch;
+    uint32_t *types; /* by object, of those that are there; NULL: not wanted */
+} counter;
+
+static uint64_t size_of(counter *c, const rhi_block *block, uint64_t offset, const uint8_t *bytes, uint32_t type)
+{
+    const rhi_type *t = &c->reader->types.items[type];
+    if (t->has_fixed_size)
+        return t->size < block->slot_size ? t->size : block->slot_size;
+    rhi_object object;
+    c->reader->ops->decode(c->reader, block, block->base + offset, bytes + offset, true, &object);
+    return rhi__object_size(c->reader, &object, bytes + offset);
+}
+
+static void count_object(counter *c, const rhi_block *block, uint64_t offset, const uint8_t *bytes, const rhi_header *header)
+{
+    heap_tally *heap = &c->statistics->heaps[block->heap];
+    uint32_t index = block->first_object + (uint32_t)(header - c->headers);
+    if (header->type >= c->reader->types.count) {
+        heap->damaged++;
+        return;
+    }
+    tally *t = &heap->types[header->type];
+    uint64_t size = size_of(c, block, offset, bytes, header->type);
+    if (t->count++ == 0)
+        t->sample = index;
+    t->bytes += size;
+    heap->objects++;
+    heap->bytes += size;
+    heap->slot_bytes += block->slot_size;
+    if (c->types)
+        c->types[index] = header->type;
+}
+
+static rhi_error *count_block(counter *c, const rhi_block *block)
+{
+    heap_tally *heap = &c->statistics->heaps[block->heap];
+    uint64_t got = 0, size = rhi__block_used_bytes(block);
+    heap->slabs++;
+    heap->slab_bytes += block->size;
+    if (block->object_count > c->capacity) {
+        rhi_header *grown = realloc(c->headers, block->object_count * sizeof *grown);
+        if (!grown)
+            return rhi__error_memory();
+        c->headers = grown;
+        c->capacity = block->object_count;
+    }
+    const uint8_t *bytes = size ? rhi__memory_view(c->reader->memory, block->base, size, &c->scratch, &got) : NULL;
+    uint64_t readable = bytes ? got / block->slot_size : 0;
+    if (readable)
+        c->reader->ops->headers(c->reader, block, bytes, readable, c->headers);
+    if (readable * block->slot_size < size)
+        rhi__reader_problem(c->reader, "%" PRIu64 " bytes of the slab at 0x%" PRIx64 " cannot be read", size - got, block->base);
+    const rhi_header *header = c->headers;
+    for (uint64_t first = 0; first < readable; first += 64)
+        for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1, header++) {
+            uint64_t slot = first + (uint64_t)__builtin_ctzll(bits);
+            if (slot >= readable)
+                break;
+            if (header->state <= RHI_DYING)
+                count_object(c, block, slot * block->slot_size, bytes, header);
+        }
+    return NULL;
+}
+
+static rhi_error *count_objects(rhi_session *session, rhi_reader *reader, rhi_statistics *statistics, uint32_t *types)
+{
+    counter c = {.session = session, .reader = reader, .statistics = statistics, .types = types};
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
+        error = rhi__progress(session, "counting objects", i, reader->blocks.count);
+        if (!error)
+            error = count_block(&c, &reader->blocks.items[i]);
+    }
+    free(c.headers);
+    rhi__scratch_free(&c.scratch);
+    return error;
+}
+
+/* ---- retained bytes -------------------------------------------------------------------------------------- */
+
+/* What another object of the type dominates is part of what that one retains: counted once. Types are taken
+ * 64 at a time: a bit each for "one of these dominates it". */
+typedef struct retainer {
+    rhi_session *session;
+    const rhi_graph *graph;
+    const uint32_t *types;
+    uint64_t *above; /* by object; bit 63: known */
+    uint32_t first;  /* type of bit 0 */
+} retainer;
+
+enum { TYPES_AT_ONCE = 63 };
+#define KNOWN (1ull << TYPES_AT_ONCE)
+
+static uint64_t type_bit(const retainer *r, uint32_t index)
+{
+    uint32_t type = r->types[index] - r->first; /* others wrap around */
+    return type < TYPES_AT_ONCE ? 1ull << type : 0;
+}
+
+/* The types of what dominates it. Climbs to the next dominator that is known, and comes back down. */
+static uint64_t types_above(const retainer *r, uint32_t index)
+{
+    uint32_t *way = r->graph->queue, length = 0, at = index;
+    for (; at != RHI_NO_OBJECT && !(r->above[at] & KNOWN); at = r->graph->dominator[at])
+        way[length++] = at;
+    uint64_t above = at == RHI_NO_OBJECT ? KNOWN : r->above[at] | type_bit(r, at);
+    while (length) {
+        at = way[--length];
+        r->above[at] = above;
+        above |= type_bit(r, at);
+    }
+    return r->above[index];
+}
+
+static rhi_error *add_retained(retainer *r, const rhi_reader *reader, rhi_statistics *statistics)
+{
+    memset(r->above, 0, (uint64_t)r->graph->count * sizeof *r->above);
+    for (uint64_t b = 0; b < reader->blocks.count; b++) {
+        const rhi_block *block = &reader->blocks.items[b];
+        RHI_TRY(rhi__progress(r->session, "adding up retained bytes", b, reader->blocks.count));
+        for (uint32_t i = block->first_object; i < block->first_object + block->object_count; i++) {
+            uint64_t bit = type_bit(r, i);
+            if (!bit || types_above(r, i) & bit)
+                continue;
+            tally *t = &statistics->heaps[block->heap].types[r->types[i]];
+            t->retained += r->graph->retained[i];
+            if (r->graph->retained[i] > t->sample_retained) {
+                t->sample = i;
+                t->sample_retained = r->graph->retained[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+static rhi_error *find_retained(rhi_session *session, rhi_reader *reader, rhi_statistics *statistics, const uint32_t *types)
+{
+    rhi_graph *graph;
+    RHI_TRY(rhi__session_graph(session, &graph));
+    RHI_TRY(rhi__graph_dominators(session, reader, graph));
+    retainer r = {.session = session, .graph = graph, .types = types, .above = rhi__big_array((uint64_t)graph->count + 1, 8)};
+    rhi_error *error = r.above ? NULL : rhi__error_memory();
+    for (; r.first < reader->types.count && !error; r.first += TYPES_AT_ONCE)
+        error = add_retained(&r, reader, statistics);
+    free(r.above);
+    return error;
+}
+
+/* ---- the statistics of a session --------------------------------------------------------------------------- */
+
+static int row_order(const void *left, const void *right, void *context)
+{
+    const heap_tally *heap = context;
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    if (heap->types[a].bytes != heap->types[b].bytes)
+        return heap->types[a].bytes > heap->types[b].bytes ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static rhi_error *allocate(const rhi_reader *reader, rhi_statistics **result)
+{
+    rhi_statistics *statistics = *result = calloc(1, sizeof *statistics);
+    if (!statistics || !(statistics->heaps = calloc(reader->heaps.count + 1, sizeof *statistics->heaps)))
+        return rhi__error_memory();
+    statistics->heap_count = reader->heaps.count;
+    for (uint64_t i = 0; i < reader->heaps.count; i++) {
+        statistics->heaps[i].types = calloc(reader->types.count + 1, sizeof(tally));
+        statistics->heaps[i].rows = calloc(reader->types.count + 1, sizeof(uint32_t));
+        if (!statistics->heaps[i].types || !statistics->heaps[i].rows)
+            return rhi__error_memory();
+    }
+    return NULL;
+}
+
+static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained, rhi_statistics **result)
+{
+    uint64_t objects = 0;
+    for (uint64_t i = 0; i < reader->blocks.count; i++)
+        objects += reader->blocks.items[i].object_count;
+    uint32_t *types = retained ? rhi__big_array(objects + 1, sizeof *types) : NULL;
+    rhi_error *error = retained && !types ? rhi__error_memory() : allocate(reader, result);
+    if (types)
+        memset(types, 0xff, (objects + 1) * sizeof *types);
+    if (!error)
+        error = count_objects(session, reader, *result, types);
+    if (!error && retained)
+        error = find_retained(session, reader, *result, types);
+    free(types);
+    for (uint64_t h = 0; h < reader->heaps.count && !error; h++) {
+        heap_tally *heap = &(*result)->heaps[h];
+        for (uint32_t t = 0; t < reader->types.count; t++)
+            if (heap->types[t].count)
+                heap->rows[heap->row_count++] = t;
+        if (heap->row_count)
+            qsort_r(heap->rows, heap->row_count, sizeof *heap->rows, row_order, heap);
+    }
+    if (!error)
+        (*result)->has_retained = retained;
+    return error;
+}
+
+static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool retained, rhi_statistics **result)
+{
+    if (!session->statistics || (retained && !session->statistics->has_retained)) {
+        rhi_statistics *statistics = NULL;
+        rhi_error *error = make(session, reader, retained, &statistics);
+        if (error) {
+            rhi__statistics_free(statistics);
+            return error;
+        }
+        rhi__statistics_free(session->statistics);
+        session->statistics = statistics;
+    }
+    *result = session->statistics;
+    return NULL;
+}
+
+/* ---- rendering ------------------------------------------------------------------------------------------------ */
+
+static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size)
+{
+    enum rhi_place place;
+    rhi_object object;
+    if (rhi__place_of(reader, rhi__object_address(reader, index), &place, &object) && place == RHI_PLACE_LIVE)
+        rhi__object_id(reader, &object, id, size);
+    else
+        snprintf(id, size, "?");
+}
+
+/* Of the memory that slabs with objects take, what no object uses. */
+static unsigned fragmentation_percent(const heap_tally *heap)
+{
+    return heap->slab_bytes ? (unsigned)((double)(heap->slab_bytes - heap->slot_bytes) / (double)heap->slab_bytes * 100) : 0;
+}
+
+static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
+{
+    char id[RHI_ID_SIZE];
+    rhi__print(session, "heap %" PRIu64 "%s%s: %" PRIu64 " objects, %" PRIu64 " bytes; %" PRIu64 " slabs of %" PRIu64 " bytes in all, %u%% of them unused\n",
+               info->number, info->name[0] ? " " : "", info->name, heap->objects, heap->bytes, heap->slabs, heap->slab_bytes,
+               fragmentation_percent(heap));
+    rhi__print(session, "  collector %s: %" PRIu64 " collections, %" PRIu64 " objects reclaimed, %" PRIu64 " candidate roots\n",
+               info->gc_enabled ? "on" : "off", info->collections, info->reclaimed, info->candidates);
+    if (info->provisional)
+        rhi__print(session, "  provisional: the heap is %s\n", info->phase);
+    if (heap->damaged)
+        rhi__print(session, "  %" PRIu64 " objects have a damaged header: gcverify tells more\n", heap->damaged);
+    if (heap->row_count)
+        rhi__print(session, retained ? "  %12s %14s %14s  %-24s %s\n" : "  %12s %14s%.0s  %-24s %s\n", "count", "bytes", "retained", "type", "sample");
+    for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
+        const tally *t = &heap->types[heap->rows[i]];
+        sample_id(reader, t->sample, id, sizeof id);
+        rhi__print(session, "  %12" PRIu64 " %14" PRIu64, t->count, t->bytes);
+        if (retained)
+            rhi__print(session, " %14" PRIu64, t->retained);
+        rhi__print(session, "  %-24s %s\n", rhi__type_name(reader, heap->rows[i]), id);
+    }
+    if (heap->row_count > limit)
+        rhi__print(session, "  … %" PRIu64 " more types (--limit=0 shows all)\n", heap->row_count - limit);
+}
+
+static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
+{
+    char id[RHI_ID_SIZE];
+    json_t *types = json_array();
+    for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
+        const tally *t = &heap->types[heap->rows[i]];
+        sample_id(reader, t->sample, id, sizeof id);
+        json_t *row = json_object();
+        json_object_set_new(row, "type", rhi__json_text(rhi__type_name(reader, heap->rows[i])));
+        json_object_set_new(row, "count", rhi__json_u64(t->count));
+        json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
+        json_object_set_new(row, "retained", retained ? rhi__json_u64(t->retained) : json_null());
+        json_object_set_new(row, "sample", rhi__json_text(id));
+        json_array_append_new(types, row);
+    }
+    json_t *json = json_object(), *collector = json_object();
+    json_object_set_new(collector, "enabled", json_boolean(info->gc_enabled));
+    json_object_set_new(collector, "collections", rhi__json_u64(info->collections));
+    json_object_set_new(collector, "reclaimed", rhi__json_u64(info->reclaimed));
+    json_object_set_new(collector, "candidates", rhi__json_u64(info->candidates));
+    json_object_set_new(json, "heap", rhi__json_u64(info->number));
+    json_object_set_new(json, "name", info->name[0] ? rhi__json_text(info->name) : json_null());
+    json_object_set_new(json, "objects", rhi__json_u64(heap->objects));
+    json_object_set_new(json, "bytes", rhi__json_u64(heap->bytes));
+    json_object_set_new(json, "slabs", rhi__json_u64(heap->slabs));
+    json_object_set_new(json, "slab_bytes", rhi__json_u64(heap->slab_bytes));
+    json_object_set_new(json, "fragmentation_percent", json_integer(fragmentation_percent(heap)));
+    json_object_set_new(json, "damaged", rhi__json_u64(heap->damaged));
+    json_object_set_new(json, "phase", json_string(info->phase));
+    json_object_set_new(json, "collector", collector);
+    json_object_set_new(json, "types", types);
+    if (heap->row_count > limit)
+        json_object_set_new(json, "types_total", json_integer(heap->row_count));
+    return json;
+}
+
+rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *status)
+{
+    rhi_reader *reader;
+    rhi_statistics *statistics;
+    bool retained = !rhi__option(args, "--no-retained");
+    (void)status;
+    RHI_TRY(rhi__session_reader(session, &reader));
+    RHI_TRY(statistics_of(session, reader, retained, &statistics));
+    uint64_t wanted = 0, shown = 0;
+    if (args->json) {
+        rhi__json_begin(session);
+        rhi__json_array(session, "heaps");
+    }
+    for (uint64_t i = 0; i < reader->heaps.count; i++) {
+        if (!rhi__heap_wanted(session, reader, (uint32_t)i) || wanted++ >= args->limit)
+            continue;
+        shown++;
+        if (args->json)
+            rhi__json_item(session, heap_json(reader, &reader->heaps.items[i], &statistics->heaps[i], retained, args->limit));
+        else
+            print_heap(session, reader, &reader->heaps.items[i], &statistics->heaps[i], retained, args->limit);
+    }
+    if (args->json) {
+        rhi__json_array_end(session);
+        if (wanted > shown)
+            rhi__json_key(session, "heaps_total", rhi__json_u64(wanted));
+        rhi__json_end(session);
+        return NULL;
+    }
+    if (wanted > shown)
+        rhi__print(session, "… %" PRIu64 " more heaps (--limit=0 shows all)\n", wanted - shown);
+    rhi__print_incomplete(session);
+    return NULL;
+}
