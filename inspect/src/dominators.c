@@ -71,7 +71,8 @@ static rhi_error *list_garbage(domination *d, uint32_t *order, uint32_t *count)
 }
 
 /* What is left last by a depth-first search lies in a topmost component; so does, again and again, what is
- * left last of what those do not reach (S. R. Kosaraju, 1978). */
+ * left last of what those do not reach (S. R. Kosaraju, 1978). Nothing else refers to such a component, so
+ * the search began in it with its first object. */
 static rhi_error *find_tops(domination *d)
 {
     const rhi_graph *g = d->graph;

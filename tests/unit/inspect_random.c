@@ -298,12 +298,71 @@ static void check_neighbourhood(twin *t, int i)
     json_decref(json);
 }
 
+/* What is reached from the tops without passing `without` (-1: without leaving anything out). */
+static void mark_from_tops(const twin *t, const bool *is_top, int without, bool *marked)
+{
+    memset(marked, 0, NODES_MAX * sizeof *marked);
+    for (int i = 0; i < t->count; i++)
+        marked[i] = is_top[i] && i != without;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (int s = 0; s < t->slot_count; s++)
+            if (marked[t->slots[s].from] && !marked[t->slots[s].to] && t->slots[s].to != without)
+                changed = marked[t->slots[s].to] = true;
+    }
+}
+
+/* Retained bytes by their definition: what is no longer reached from the roots, or from the first object of each
+ * topmost component of the garbage, when an object is taken away. */
+static void check_statistics(const twin *t)
+{
+    static bool lost[NODES_MAX][NODES_MAX]; /* [o]: what goes with o */
+    bool is_top[NODES_MAX] = {0}, without[NODES_MAX], all[NODES_MAX];
+    for (int i = 0; i < t->count; i++) {
+        is_top[i] = is_root(t, i);
+        bool topmost = !t->held[i];
+        for (int k = 0; k < t->count; k++)
+            topmost &= !t->reach[k][i] || (t->reach[i][k] && t->object[k] >= t->object[i]); /* only its component's later objects reach it */
+        is_top[i] |= topmost;
+    }
+    mark_from_tops(t, is_top, -1, all);
+    uint64_t size[2] = {t->w.space->type_bytes[t->w.node], t->w.space->type_bytes[t->bag]};
+    uint64_t retained[2] = {0}, count[2] = {0};
+    for (int i = 0; i < t->count; i++) {
+        mark_from_tops(t, is_top, i, without);
+        MUST(all[i]);
+        for (int k = 0; k < t->count; k++)
+            lost[i][k] = !without[k];
+    }
+    for (int i = 0; i < t->count; i++) {
+        bool inside = false;
+        for (int k = 0; k < t->count; k++)
+            inside |= k != i && t->is_bag[k] == t->is_bag[i] && lost[k][i];
+        count[t->is_bag[i]]++;
+        for (int k = 0; k < t->count && !inside; k++)
+            retained[t->is_bag[i]] += lost[i][k] ? size[t->is_bag[k]] : 0;
+    }
+    json_t *json = fake_json(t->w.t, "gcstat", "--limit=0"), *row;
+    size_t rows;
+    MUST(fake_integer(json, "heaps.0.objects") == t->count);
+    MUST(fake_size(json, "heaps.0.types") == (size_t)((count[0] > 0) + (count[1] > 0)));
+    json_array_foreach(fake_at(json, "heaps.0.types"), rows, row) {
+        bool is_bag = strcmp(fake_string(row, "type"), "bag") == 0;
+        MUST(fake_integer(row, "count") == (long long)count[is_bag]);
+        MUST(fake_integer(row, "bytes") == (long long)(count[is_bag] * size[is_bag]));
+        MUST(fake_integer(row, "retained") == (long long)retained[is_bag]);
+        MUST(t->is_bag[index_of(t, fake_string(row, "sample"))] == is_bag);
+    }
+    json_decref(json);
+}
+
 START_TEST(random_heaps_and_their_naive_twin_agree)
 {
     for (unsigned seed = (unsigned)_i; seed < SEEDS; seed += 2) {
         twin *t = build(seed);
         close_over(t);
         check_cycles(t);
+        check_statistics(t);
         for (int k = 0; k < 8; k++) {
             int i = (int)roll(t, (uint64_t)t->count);
             check_refs(t, i);
