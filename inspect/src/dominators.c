@@ -13,8 +13,13 @@
 #include <string.h>
 
 typedef struct frame {
-    uint32_t number, edge, end;
+    uint32_t object, edge, end;
 } frame;
+
+/* A reference that the search has yet to follow: to an object, from a number. */
+typedef struct way {
+    uint32_t object, from;
+} way;
 
 /* The forest of semi-NCA: both are wanted at each step up. */
 typedef struct link {
@@ -31,7 +36,8 @@ typedef struct domination {
     link *links;      /* by number, as the next two */
     uint32_t *semi, *dominator;
     uint32_t count;   /* numbers given, the root's included */
-    struct { frame *items; uint64_t count, capacity; } frames;
+    struct { frame *items; uint64_t count, capacity; } frames; /* of the search through the garbage */
+    struct { way *items; uint64_t count, capacity; } ways;
 } domination;
 
 enum { UNSEEN = 0 }; /* no object has the root's number */
@@ -64,7 +70,7 @@ static rhi_error *list_garbage(domination *d, uint32_t *order, uint32_t *count)
             else if (f->edge < f->end)
                 f->edge++;
             else
-                order[(*count)++] = d->frames.items[--d->frames.count].number;
+                order[(*count)++] = d->frames.items[--d->frames.count].object;
         }
     }
     return NULL;
@@ -97,26 +103,31 @@ static rhi_error *find_tops(domination *d)
 
 /* ---- numbers ---------------------------------------------------------------------------------------------- */
 
+/* Gives an object its number, and puts its references on the stack, the first on top. All of them at once:
+ * the row is in the cache now, and would not be when the search comes back. False if memory is short. */
 static bool enter(domination *d, uint32_t object, uint32_t parent)
 {
     const rhi_graph *g = d->graph;
-    if (!rhi__array_reserve(&d->frames, 1))
-        return false;
     uint32_t number = d->count++, start = g->edge_start[object], end = g->edge_start[object + 1];
     d->number[object] = number;
     d->object[number] = object;
     d->dominator[number] = parent; /* until it is known */
     d->links[number] = (link){parent, number};
-    d->frames.items[d->frames.count++] = (frame){number, start, end};
-    for (uint32_t e = start; e < end && e < start + 8; e++) {
+    if (!rhi__array_reserve(&d->ways, end - start))
+        return false;
+    for (uint32_t e = start; e < end; e++) {
         __builtin_prefetch(&d->number[g->edge_to[e]]);
         __builtin_prefetch(&g->edge_start[g->edge_to[e]]);
     }
+    for (uint32_t e = end; e-- > start;)
+        if (d->number[g->edge_to[e]] == UNSEEN)
+            d->ways.items[d->ways.count++] = (way){g->edge_to[e], number};
     return true;
 }
 
 static rhi_error *number_objects(domination *d)
 {
+    enum { AHEAD = 8 };
     const rhi_graph *g = d->graph;
     memset(d->number, 0, (uint64_t)g->count * sizeof *d->number);
     d->count = 1;
@@ -125,16 +136,13 @@ static rhi_error *number_objects(domination *d)
             continue;
         if (!enter(d, top, 0))
             return rhi__error_memory();
-        while (d->frames.count) {
-            frame *f = &d->frames.items[d->frames.count - 1];
-            if (f->edge == f->end) {
-                d->frames.count--;
+        while (d->ways.count) {
+            way next = d->ways.items[--d->ways.count];
+            if (d->ways.count > AHEAD)
+                __builtin_prefetch(&d->number[d->ways.items[d->ways.count - AHEAD].object]);
+            if (d->number[next.object] != UNSEEN)
                 continue;
-            }
-            uint32_t target = g->edge_to[f->edge++];
-            if (d->number[target] != UNSEEN)
-                continue;
-            if (!enter(d, target, f->number))
+            if (!enter(d, next.object, next.from))
                 return rhi__error_memory();
             if (d->count % 65536 == 0)
                 RHI_TRY(rhi__progress(d->session, "numbering objects", d->count, g->count));
@@ -146,17 +154,17 @@ static rhi_error *number_objects(domination *d)
 /* ---- dominators ----------------------------------------------------------------------------------------------- */
 
 /* The smallest label on the way from `v` up to numbers <= last, whose ways are shortened meanwhile. The
- * way up is kept in `way`: no recursion. */
-static uint32_t smallest_label(domination *d, uint32_t v, uint32_t last, uint32_t *way)
+ * way up is kept in `climbed`: no recursion. */
+static uint32_t smallest_label(domination *d, uint32_t v, uint32_t last, uint32_t *climbed)
 {
     uint32_t length = 0;
     if (v <= last)
         return v; /* not linked yet: an ancestor, or one that is met later */
     for (; d->links[v].ancestor > last; v = d->links[v].ancestor)
-        way[length++] = v;
+        climbed[length++] = v;
     link top = d->links[v];
     while (length) {
-        link *below = &d->links[way[--length]];
+        link *below = &d->links[climbed[--length]];
         top.label = below->label < top.label ? below->label : top.label;
         *below = top;
     }
@@ -165,7 +173,7 @@ static uint32_t smallest_label(domination *d, uint32_t v, uint32_t last, uint32_
 
 static inline void fetch_ahead(const domination *d, uint32_t w)
 {
-    enum { OBJECT = 48, ROW = 32, NUMBER = 16, LABEL = 8 };
+    enum { OBJECT = 64, ROW = 48, NUMBER = 32, LINK = 16, NEXT_LINK = 8 };
     const rhi_graph *g = d->graph;
     if (w <= OBJECT)
         return;
@@ -174,15 +182,18 @@ static inline void fetch_ahead(const domination *d, uint32_t w)
     uint32_t object = d->object[w - NUMBER], start = g->referrer_start[object], end = g->referrer_start[object + 1];
     for (uint32_t e = start; e < end && e < start + 4; e++)
         __builtin_prefetch(&d->number[g->referrer_from[e]]);
-    object = d->object[w - LABEL], start = g->referrer_start[object], end = g->referrer_start[object + 1];
+    object = d->object[w - LINK], start = g->referrer_start[object], end = g->referrer_start[object + 1];
     for (uint32_t e = start; e < end && e < start + 4; e++)
         __builtin_prefetch(&d->links[d->number[g->referrer_from[e]]]);
+    object = d->object[w - NEXT_LINK], start = g->referrer_start[object], end = g->referrer_start[object + 1];
+    for (uint32_t e = start; e < end && e < start + 4; e++)
+        __builtin_prefetch(&d->links[d->links[d->number[g->referrer_from[e]]].ancestor]);
 }
 
 static rhi_error *find_semidominators(domination *d)
 {
     const rhi_graph *g = d->graph;
-    uint32_t *way = g->queue;
+    uint32_t *climbed = g->queue;
     for (uint32_t w = d->count - 1; w > 0; w--) {
         uint32_t object = d->object[w], semi = d->links[w].ancestor;
         if (w % 65536 == 0)
@@ -191,7 +202,7 @@ static rhi_error *find_semidominators(domination *d)
         if (rhi__bit(d->tops, object))
             semi = 0;
         for (uint32_t e = g->referrer_start[object]; e < g->referrer_start[object + 1] && semi; e++) {
-            uint32_t label = smallest_label(d, d->number[g->referrer_from[e]], w, way);
+            uint32_t label = smallest_label(d, d->number[g->referrer_from[e]], w, climbed);
             semi = label < semi ? label : semi;
         }
         d->semi[w] = d->links[w].label = semi;
@@ -252,8 +263,8 @@ static rhi_error *dominate(domination *d)
     memset(d->number, 0, n * sizeof *d->number);
     RHI_TRY(find_tops(d));
     RHI_TRY(number_objects(d));
-    free(d->frames.items);
-    d->frames.items = NULL;
+    free(d->ways.items);
+    d->ways.items = NULL;
     RHI_TRY(find_semidominators(d));
     find_dominators(d);
     free(d->links);
@@ -280,6 +291,7 @@ rhi_error *rhi__graph_dominators(rhi_session *session, rhi_reader *reader, rhi_g
     free(d.semi);
     free(d.dominator);
     free(d.frames.items);
+    free(d.ways.items);
     if (error) {
         free(d.number);
         free(graph->retained);

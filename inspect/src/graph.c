@@ -442,6 +442,7 @@ static bool allocate(rhi_graph *graph, uint32_t count)
         return false;
     memset(graph->stored, 0, (n + 1) * sizeof *graph->stored);
     memset(graph->found, 0, (n + 1) * sizeof *graph->found);
+    memset(graph->flags, RHI_GRAPH_CORRUPT, n); /* until its header is read */
     graph->edge_start[0] = 0;
     return true;
 }

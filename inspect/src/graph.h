@@ -14,7 +14,7 @@ enum { RHI_NO_OBJECT = UINT32_MAX };
 enum rhi_graph_flag {
     RHI_GRAPH_DYING = 1,
     RHI_GRAPH_IMMORTAL = 2,
-    RHI_GRAPH_CORRUPT = 4,  /* live by the bitmap, but its header is no live object's */
+    RHI_GRAPH_CORRUPT = 4,  /* live by the bitmap, but its header is no live object's, or cannot be read */
     RHI_GRAPH_REACHED = 8   /* strongly reachable from an immortal or dying object or one with ext > 0 */
 };
 
