@@ -59,5 +59,6 @@ void rhi__args_free(rhi_args *args);
 rhi_error *rhi__run_objat(rhi_session *session, const rhi_args *args, int *status);
 rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status);
 rhi_error *rhi__run_gcgraph(rhi_session *session, const rhi_args *args, int *status);
+rhi_error *rhi__run_gcverify(rhi_session *session, const rhi_args *args, int *status);
 
 #endif

@@ -2,6 +2,7 @@
 #include "session.h"
 #include "command.h"
 #include "output.h"
+#include "verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ rhi_session *rhi_session_new(void)
 
 static void drop_cache(rhi_session *session)
 {
+    rhi__verify_free(session->verify);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
     if (session->has_memory)
@@ -29,6 +31,7 @@ static void drop_cache(rhi_session *session)
     free(session->core_path);
     session->core_path = NULL;
     session->graph = NULL;
+    session->verify = NULL;
     session->reader = NULL;
     session->has_memory = false;
 }

@@ -22,6 +22,7 @@ struct rhi_session {
     rhi_memory memory;
     rhi_reader *reader;
     rhi_graph *graph;
+    struct rhi_verify *verify; /* the last gcverify */
     uint64_t state;
     char *core_path;
     int64_t pid;
