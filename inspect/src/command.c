@@ -78,6 +78,34 @@ static const rhi_command table[] = {
         .options = {{"--no-retained", NULL, "leave the retained bytes out: no graph is built"}},
         .run = rhi__run_gcstat,
     },
+    {
+        .name = "gcverify", .usage = "gcverify [--option…]", .summary = "does everything in the heap fit together?",
+        .help = "Holds counts, headers, bitmaps, types, references, candidates, weak references and registered roots against each\n"
+                "other, and names each kind of problem:\n"
+                "- over_release: more fields of live objects hold an object than it has counts; certain;\n"
+                "- root_without_count: fields and registered roots that hold an object are more than its counts;\n"
+                "- bad_link: a strong, weak or borrowed field holds what is no object's start (freed, never used, inside an object,\n"
+                "  outside the heap, unmapped), a mortal object of another heap, or, if it is weak, no weak reference;\n"
+                "- bad_type: a header names no type;\n"
+                "- bad_count: a count word contradicts its object's flags (immortal, dying, freed), or is 0 at rest;\n"
+                "- bad_bitmap: a slot is free by its bitmap, but has a live object's header;\n"
+                "- bad_candidate: a candidate of the collector is no object, dying, or of a type that is in no cycle; is fresh and\n"
+                "  spared at once; or the heap's own numbers are not what its bitmaps say;\n"
+                "- bad_weak: a weak reference whose target is no object, two of them for one target, or a target, its mark and\n"
+                "  the table of weak references that contradict each other;\n"
+                "- bad_root: a registered root that lies in no mapped memory, or holds something that is no object;\n"
+                "- bad_size: an object that claims more elements than its slot or the mapped memory has;\n"
+                "- duplicate_serial: two objects with one serial (looked for where serials lie close enough together);\n"
+                "- bad_slab, bad_metadata: slabs, lists, tables and types that make no sense.\n"
+                "What could not be read is no problem: it makes the answer incomplete; so does a heap that was stopped inside a\n"
+                "collection, of which only headers and bitmaps are judged. Fields of dying objects are not looked at.",
+        .json = "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or of the field, root or slab,\n"
+                " \"object\": \"T#n\"|null, \"detail\", \"heap\": number|null}], \"problems_total\" if cut, \"by_kind\": {\"over_release\": how many, …},\n"
+                " \"objects_checked\", \"provisional\": a heap was stopped inside a collection}",
+        .operands_min = 0, .operands_max = 0,
+        .options = {{"--check", NULL, "exit with 1 if there is a problem, with 2 if there is none but not all could be checked"}},
+        .run = rhi__run_gcverify,
+    },
 };
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };

@@ -60,5 +60,6 @@ rhi_error *rhi__run_objat(rhi_session *session, const rhi_args *args, int *statu
 rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status);
 rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *status);
 rhi_error *rhi__run_gcgraph(rhi_session *session, const rhi_args *args, int *status);
+rhi_error *rhi__run_gcverify(rhi_session *session, const rhi_args *args, int *status);
 
 #endif

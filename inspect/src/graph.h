@@ -48,11 +48,11 @@ rhi_error *rhi__graph_build(struct rhi_session *session, rhi_reader *reader, rhi
  * lies anywhere in memory: several times faster than depth-first. */
 rhi_error *rhi__graph_spread(struct rhi_session *session, const rhi_graph *graph, bool backwards, uint64_t *reached,
                              const uint64_t *within, uint32_t *queue, uint32_t *queue_count);
-static inline bool rhi__bit(const uint64_t *bits, uint32_t i)
+static inline bool rhi__bit(const uint64_t *bits, uint64_t i)
 {
     return bits[i / 64] >> (i % 64) & 1;
 }
-static inline void rhi__bit_set(uint64_t *bits, uint32_t i)
+static inline void rhi__bit_set(uint64_t *bits, uint64_t i)
 {
     bits[i / 64] |= 1ull << (i % 64);
 }

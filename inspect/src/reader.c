@@ -8,21 +8,39 @@
 
 enum { PROBLEMS_KEPT = 100, VECTOR_STEP_BYTES = 1 << 16 };
 
-void rhi__reader_problem(rhi_reader *reader, const char *format, ...)
+/* The kept text, or NULL: said before, too many, or memory is short. */
+static const char *keep_problem(rhi_reader *reader, const char *format, va_list arguments)
 {
     char text[400];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     for (uint64_t i = 0; i < reader->problems.count; i++)
         if (strcmp(reader->problems.items[i], text) == 0)
-            return;
+            return NULL;
     if (reader->problems.count >= PROBLEMS_KEPT || !rhi__array_reserve(&reader->problems, 1))
-        return;
+        return NULL;
     char *copy = strdup(text);
     if (copy)
         reader->problems.items[reader->problems.count++] = copy;
+    return copy;
+}
+
+void rhi__reader_problem(rhi_reader *reader, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    keep_problem(reader, format, arguments);
+    va_end(arguments);
+}
+
+void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_slab, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const char *text = keep_problem(reader, format, arguments);
+    va_end(arguments);
+    char *copy = text && rhi__array_reserve(&reader->damage, 1) ? strdup(text) : NULL;
+    if (copy)
+        reader->damage.items[reader->damage.count++] = (rhi_damage){.address = address, .text = copy, .of_slab = of_slab};
 }
 
 static int block_order(const void *left, const void *right)
@@ -120,7 +138,7 @@ rhi_error *rhi__reader_finish(rhi_reader *reader)
         rhi_block block = reader->blocks.items[i];
         reader->blocks.items[i] = (rhi_block){0}; /* it has one owner at any time */
         if (block.base < end) {
-            rhi__reader_problem(reader, "slab at 0x%llx overlaps the one before it: ignored", (unsigned long long)block.base);
+            rhi__reader_damage(reader, block.base, true, "slab at 0x%llx overlaps the one before it: ignored", (unsigned long long)block.base);
             block_free(&block);
             continue;
         }
@@ -151,6 +169,8 @@ void rhi__reader_free(rhi_reader *reader)
         block_free(&reader->blocks.items[i]);
     for (uint64_t i = 0; i < reader->problems.count; i++)
         free(reader->problems.items[i]);
+    for (uint64_t i = 0; i < reader->damage.count; i++)
+        free(reader->damage.items[i].text);
     free(reader->types.items);
     free(reader->heaps.items);
     free(reader->blocks.items);
@@ -158,6 +178,7 @@ void rhi__reader_free(rhi_reader *reader)
     free(reader->roots.items);
     free(reader->own.items);
     free(reader->problems.items);
+    free(reader->damage.items);
     free(reader);
 }
 

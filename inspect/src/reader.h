@@ -30,6 +30,7 @@ typedef struct rhi_type {
     rhi_field *fields;
     bool acyclic, has_references, has_vectors, has_finalizer;
     bool has_fixed_size; /* all objects have `size` bytes */
+    bool is_weak; /* the heap's own weak reference: one borrowed slot, its target */
 } rhi_type;
 
 enum rhi_state { RHI_LIVE, RHI_DYING, RHI_FREED, RHI_UNUSED };
@@ -51,9 +52,10 @@ typedef struct rhi_block {
     uint64_t reciprocal;  /* of slot_size, see rhi__slot_number; 0: the block is too large for it */
     uint64_t *live;
     uint32_t *rank;       /* number in the object table of the first live slot of each word of `live`, or behind */
+    uint64_t origin;      /* the format's own: where the target describes it */
     uint32_t capacity, heap;
     uint32_t first_object, object_count; /* numbers of its live slots in the object table */
-} rhi_block; /* 64 bytes, what a lookup needs first */
+} rhi_block;
 
 typedef struct rhi_root {
     uint64_t slot;
@@ -90,7 +92,11 @@ typedef struct rhi_event {
 
 typedef struct rhi_own_range { uint64_t start, end; const char *what; uint32_t heap; } rhi_own_range; /* heap UINT32_MAX: none */
 
+/* Metadata that can be read and makes no sense, so that it is no matter of what is missing. */
+typedef struct rhi_damage { uint64_t address; char *text; bool of_slab; } rhi_damage;
+
 typedef struct rhi_reader rhi_reader;
+struct rhi_verify;
 
 /* What the graph needs of one live slot's header. */
 typedef struct rhi_header {
@@ -112,6 +118,9 @@ typedef struct rhi_reader_ops {
     /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
      * Returns how many. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events, uint64_t limit);
+    /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the table of weak
+     * references. Notes what does not fit (verify.h). NULL: nothing of the kind. */
+    struct rhi_error *(*verify)(rhi_reader *reader, struct rhi_verify *verify);
 } rhi_reader_ops;
 
 struct rhi_reader {
@@ -124,6 +133,7 @@ struct rhi_reader {
     struct { rhi_root *items; uint64_t count, capacity; } roots; /* sorted by slot */
     struct { rhi_own_range *items; uint64_t count, capacity; } own; /* sorted: all of the runtime's own memory */
     struct { char **items; uint64_t count, capacity; } problems;    /* what could not be read or made no sense */
+    struct { rhi_damage *items; uint64_t count, capacity; } damage; /* of those, what made no sense */
     uint64_t lowest, highest; /* span of all blocks */
     /* The span in equal pieces of 2^directory_shift bytes; directory[p]: the first block that ends behind the
      * beginning of piece p; one more entry than pieces. Most pieces hold one block. */
@@ -135,6 +145,8 @@ struct rhi_reader {
 
 /* Notes a problem (one line); the answer becomes incomplete. */
 __attribute__((format(printf, 2, 3))) void rhi__reader_problem(rhi_reader *reader, const char *format, ...);
+/* Notes a problem that is damage, at `address`: of a slab, or of lists, tables and types. */
+__attribute__((format(printf, 4, 5))) void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_slab, const char *format, ...);
 /* Sorts and checks what an implementation filled in. */
 rhi_error *rhi__reader_finish(rhi_reader *reader);
 void rhi__reader_free(rhi_reader *reader);

@@ -3,11 +3,10 @@
  * Every offset comes from the named constants that the target publishes, so that older and newer
  * runtimes can be read. Invariant: a constant is used only after check_layout found it sane, and a
  * list of the target is walked with a bound and against going round in circles. */
-#include "discovery.h"
 #include "array.h"
-#include "reader.h"
+#include "discovery.h"
+#include "reader_refheap.h"
 
-#include <refheap/metadata.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,23 +20,10 @@ enum {
     OFFSET_MAX = 1 << 20,
     HISTORY_STEP = 1024
 };
-#define ABSENT UINT64_MAX
-
-/* One descriptor: one copy of the runtime in the process. */
-typedef struct space {
-    struct rh_metadata_descriptor descriptor;
-    uint64_t constant[RH_MC_COUNT];
-    uint32_t first_type, type_count;
-} space;
-
-typedef struct format {
-    struct { space *items; uint64_t count, capacity; } spaces;
-    uint32_t field_count; /* of all types */
-} format;
-
 static const char *const constant_names[] = {
 #define ROW(id, text) [RH_MC_##id] = text,
     RH_METADATA_CONSTANTS(ROW)
+    RH_METADATA_WEAK_CONSTANTS(ROW)
 #undef ROW
 };
 
@@ -45,14 +31,12 @@ static const char *const constant_names[] = {
 static bool is_optional(unsigned id)
 {
     static const char *const prefixes[] = {"event.", "heap.history", "destroyed.", "heap.name", "heap.fresh", "heap.spared",
-                                           "heap.collections", "heap.reclaimed", "slab.fresh", "slab.spared", "type.finalize"};
+                                           "heap.collections", "heap.reclaimed", "slab.fresh", "slab.spared", "type.finalize", "heap.weak", "weak."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(constant_names[id], prefixes[i], strlen(prefixes[i])) == 0)
             return true;
     return false;
 }
-
-#define C(space_, id) ((space_)->constant[RH_MC_##id])
 
 /* ---- constants ------------------------------------------------------------------------------------------ */
 
@@ -60,7 +44,7 @@ static rhi_error *load_constants(rhi_memory *memory, space *s)
 {
     struct rh_metadata_constant row;
     uint64_t at = s->descriptor.constants, size = s->descriptor.constant_size, count = s->descriptor.constant_count;
-    for (unsigned i = 0; i < RH_MC_COUNT; i++)
+    for (unsigned i = 0; i < CONSTANTS; i++)
         s->constant[i] = ABSENT;
     if (size < sizeof row || size > 4096 || count > 65536)
         return rhi__error("the heap's metadata is damaged (its table of constants has %" PRIu64 " rows of %" PRIu64 " bytes)", count, size);
@@ -68,16 +52,18 @@ static rhi_error *load_constants(rhi_memory *memory, space *s)
         if (rhi__memory_read(memory, at + i * size, &row, sizeof row) != sizeof row)
             return rhi__error("the heap's metadata cannot be read (its table of constants at 0x%" PRIx64 ")", at);
         row.name[sizeof row.name - 1] = '\0';
-        for (unsigned id = 0; id < RH_MC_COUNT; id++)
+        for (unsigned id = 0; id < CONSTANTS; id++)
             if (strcmp(row.name, constant_names[id]) == 0)
                 s->constant[id] = row.value;
     }
-    for (unsigned id = 0; id < RH_MC_COUNT; id++)
+    for (unsigned id = 0; id < CONSTANTS; id++)
         if (s->constant[id] == ABSENT && !is_optional(id))
             return rhi__error("the heap's metadata has no constant %s: written by a runtime this engine does not know", constant_names[id]);
-    for (unsigned id = 0; id < RH_MC_COUNT; id++) /* a history is read with all of its constants or not at all */
+    for (unsigned id = 0; id < CONSTANTS; id++) /* a history is read with all of its constants or not at all */
         if (s->constant[id] == ABSENT && (strncmp(constant_names[id], "event.", 6) == 0 || strncmp(constant_names[id], "heap.history", 12) == 0))
             s->constant[RH_MC_heap_history] = ABSENT;
+    if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT || C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
+        s->constant[RH_MC_heap_weak] = ABSENT;
     return NULL;
 }
 
@@ -96,6 +82,8 @@ static const struct { unsigned member, width, container; } member_table[] = {
     IN(RH_MC_event_size, event_time, 8), IN(RH_MC_event_size, event_type, 2), IN(RH_MC_event_size, event_kind, 1),
     IN(RH_MC_event_size, event_death, 1), IN(RH_MC_event_size, event_thread, 4), IN(RH_MC_slab_size, slab_base, 8),
     IN(RH_MC_slab_size, slab_slot_size, 8), IN(RH_MC_slab_size, slab_capacity, 4), IN(RH_MC_slab_size, slab_live, 8),
+    IN(RH_MC_slab_size, slab_fresh, 8), IN(RH_MC_slab_size, slab_spared, 8), IN(RH_MC_weak_size, weak_target, 8),
+    IN(RH_MC_weak_size, weak_reference, 8), IN(RH_MC_COUNT, heap_weak, 8), IN(RH_MC_COUNT, heap_weak_capacity, 8),
     IN(RH_MC_COUNT, mapping_next, 8), IN(RH_MC_COUNT, mapping_bytes, 8), IN(RH_MC_COUNT, mapping_kind, 4),
     IN(RH_MC_COUNT, mapping_heap, 8), IN(RH_MC_COUNT, heap_next, 8), IN(RH_MC_COUNT, heap_number, 8),
     IN(RH_MC_COUNT, heap_name, 1), IN(RH_MC_COUNT, heap_phase, 4),
@@ -130,6 +118,8 @@ static rhi_error *check_layout(const space *s)
            C(s, root_name_size) <= C(s, root_size) - C(s, root_name);
     if (C(s, heap_history) != ABSENT)
         sane = sane && C(s, event_size) <= 4096;
+    if (C(s, heap_weak) != ABSENT)
+        sane = sane && C(s, weak_size) <= 4096;
     return sane ? NULL : rhi__error("the heap's metadata is damaged (its constants contradict each other)");
 }
 
@@ -170,14 +160,14 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
     uint64_t size = C(s, field_size), got;
     rhi_scratch scratch = {0};
     if (count > FIELDS_MAX) {
-        rhi__reader_problem(reader, "type %s claims %" PRIu64 " fields: none of them is used", type->name, count);
+        rhi__reader_damage(reader, address, false, "type %s claims %" PRIu64 " fields: none of them is used", type->name, count);
         return NULL;
     }
     if (count == 0)
         return NULL;
     /* Many types that claim one big table of fields would multiply it in our memory. */
     if (count > FIELDS_IN_ALL_MAX - ((format *)reader->format)->field_count) {
-        rhi__reader_problem(reader, "the types claim more than %d fields in all: the rest is not used", FIELDS_IN_ALL_MAX);
+        rhi__reader_damage(reader, address, false, "the types claim more than %d fields in all: the rest is not used", FIELDS_IN_ALL_MAX);
         return NULL;
     }
     ((format *)reader->format)->field_count += (uint32_t)count;
@@ -188,8 +178,13 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
     for (uint64_t i = 0; i < count; i++) {
         rhi_field *field = &type->fields[type->field_count];
         if (!bytes || (i + 1) * size > got || !read_field(s, reader->memory, bytes + i * size, type, field)) {
-            if (i == type->field_count) /* the first is enough: other problems want to be heard too */
-                rhi__reader_problem(reader, "type %s: its field %" PRIu64 " cannot be read or makes no sense", type->name, i);
+            uint8_t name;
+            bool is_there = bytes && (i + 1) * size <= got &&
+                            rhi__memory_read(reader->memory, rhi__load64(bytes + i * size + C(s, field_name)), &name, 1) == 1;
+            if (i == type->field_count && is_there) /* the first is enough: other problems want to be heard too */
+                rhi__reader_damage(reader, address + i * size, false, "type %s: its field %" PRIu64 " makes no sense", type->name, i);
+            else if (i == type->field_count)
+                rhi__reader_problem(reader, "type %s: its field %" PRIu64 " cannot be read", type->name, i);
             memset(field, 0, sizeof *field);
             continue;
         }
@@ -207,7 +202,7 @@ static rhi_error *read_types(rhi_reader *reader, space *s)
     rhi_scratch scratch = {0};
     s->first_type = (uint32_t)reader->types.count;
     if (count > 65536) {
-        rhi__reader_problem(reader, "the type table claims %" PRIu64 " types: only 65536 are read", count);
+        rhi__reader_damage(reader, s->descriptor.types, false, "the type table claims %" PRIu64 " types: only 65536 are read", count);
         count = 65536;
     }
     if (count == 0)
@@ -239,6 +234,8 @@ static rhi_error *read_types(rhi_reader *reader, space *s)
         type->acyclic = rhi__load32(row + C(s, type_flags)) & 1u;
         type->has_finalizer = C(s, type_finalize) != ABSENT && rhi__load64(row + C(s, type_finalize)) != 0;
         error = read_fields(reader, s, type, rhi__load64(row + C(s, type_fields)), rhi__load32(row + C(s, type_field_count)));
+        type->is_weak = strcmp(type->name, "weak") == 0 && type->field_count == 1 && type->fields[0].kind == RHI_KIND_BORROWED &&
+                        type->fields[0].form == RHI_FORM_ONE && type->size == C(s, object_size) + 8;
     }
     rhi__scratch_free(&scratch);
     return error;
@@ -260,14 +257,14 @@ static bool goes_round(circle *c, uint64_t address)
     return false;
 }
 
-static uint64_t heap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id, unsigned width)
+uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id, unsigned width)
 {
     uint8_t bytes[8] = {0};
     if (s->constant[id] == ABSENT || rhi__memory_read(reader->memory, heap + s->constant[id], bytes, width) != width)
         return 0;
     return rhi__load(bytes, width);
 }
-#define HEAP(id, width) heap_member(reader, s, address, RH_MC_heap_##id, width)
+#define HEAP(id, width) rhi__refheap_member(reader, s, address, RH_MC_heap_##id, width)
 
 static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, uint64_t address, rhi_heap_info *heap)
 {
@@ -293,8 +290,8 @@ static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_i
     if (table == 0 || capacity == 0)
         return NULL;
     if (capacity > ROOTS_MAX) {
-        rhi__reader_problem(reader, "heap %" PRIu64 ": its table of roots claims %" PRIu64 " entries: not read",
-                            reader->heaps.items[heap_index].number, capacity);
+        rhi__reader_damage(reader, table, false, "heap %" PRIu64 ": its table of roots claims %" PRIu64 " entries: not read",
+                           reader->heaps.items[heap_index].number, capacity);
         return NULL;
     }
     const uint8_t *bytes = rhi__memory_view(reader->memory, table, capacity * size, &scratch, &got);
@@ -327,7 +324,7 @@ static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_
     for (unsigned n = 0; address; n++) {
         uint64_t next;
         if (n == HEAPS_MAX || goes_round(&watch, address)) {
-            rhi__reader_problem(reader, "the list of heaps goes round in a circle at 0x%" PRIx64, address);
+            rhi__reader_damage(reader, address, false, "the list of heaps goes round in a circle at 0x%" PRIx64, address);
             break;
         }
         if (!rhi__memory_u64(reader->memory, address + C(s, heap_next), &next)) {
@@ -344,16 +341,16 @@ static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_
 }
 
 /* Adds one slab as a block if it makes sense inside its mapping. */
-static rhi_error *add_slab(rhi_reader *reader, const space *s, const uint8_t *slab, const rhi_own_range *chunk)
+static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address, const uint8_t *slab, const rhi_own_range *chunk)
 {
     rhi_block block = {.base = rhi__load64(slab + C(s, slab_base)), .slot_size = rhi__load64(slab + C(s, slab_slot_size)),
-                       .capacity = rhi__load32(slab + C(s, slab_capacity)), .heap = chunk->heap};
+                       .capacity = rhi__load32(slab + C(s, slab_capacity)), .heap = chunk->heap, .origin = address};
     if (block.slot_size == 0 || block.capacity == 0)
         return NULL;
     if (block.slot_size < C(s, object_size) || block.slot_size % 8 || block.base % 8 || block.base < chunk->start ||
         block.base >= chunk->end || block.slot_size > (chunk->end - block.base) / block.capacity ||
         block.capacity > C(s, slab_slots_max)) {
-        rhi__reader_problem(reader, "a slab of the chunk at 0x%" PRIx64 " makes no sense: its objects are missing", chunk->start);
+        rhi__reader_damage(reader, address, true, "the slab at 0x%" PRIx64 " makes no sense: its objects are missing", address);
         return NULL;
     }
     uint64_t words = (block.capacity + 63u) / 64;
@@ -376,7 +373,7 @@ static rhi_error *read_chunk(rhi_reader *reader, const space *s, const rhi_own_r
     if (readable < C(s, chunk_slabs))
         rhi__reader_problem(reader, "the chunk at 0x%" PRIx64 " cannot be read in full: objects are missing", chunk->start);
     for (uint64_t i = 0; i < readable; i++)
-        RHI_TRY(add_slab(reader, s, bytes + i * size, chunk));
+        RHI_TRY(add_slab(reader, s, table + i * size, bytes + i * size, chunk));
     return NULL;
 }
 
@@ -400,7 +397,7 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
         uint64_t next, bytes, heap;
         uint8_t kind_bytes[4];
         if (n == MAPPINGS_MAX || goes_round(&watch, address)) {
-            rhi__reader_problem(reader, "the list of mappings goes round in a circle at 0x%" PRIx64, address);
+            rhi__reader_damage(reader, address, false, "the list of mappings goes round in a circle at 0x%" PRIx64, address);
             break;
         }
         if (!rhi__memory_u64(reader->memory, address + C(s, mapping_next), &next) ||
@@ -418,9 +415,9 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
         else
             reader->own.items[reader->own.count++] = range;
         if (!error && kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
-            rhi__reader_problem(reader, "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
+            rhi__reader_damage(reader, address, true, "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
         else if (!error && kind == RH_MAPPING_CHUNK && address % C(s, chunk_size)) /* chunks could overlap without end */
-            rhi__reader_problem(reader, "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing", address);
+            rhi__reader_damage(reader, address, true, "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing", address);
         else if (!error && kind == RH_MAPPING_CHUNK)
             error = read_chunk(reader, s, &range, &scratch);
         address = next;
@@ -607,4 +604,4 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
 
 const rhi_reader_ops rhi__reader_refheap = {
     .name = "refheap", .open = refheap_open, .close = refheap_close, .decode = refheap_decode, .headers = refheap_headers,
-    .history = refheap_history};
+    .history = refheap_history, .verify = rhi__refheap_verify};

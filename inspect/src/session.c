@@ -2,6 +2,7 @@
 #include "session.h"
 #include "command.h"
 #include "output.h"
+#include "verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ rhi_session *rhi_session_new(void)
 static void drop_cache(rhi_session *session)
 {
     rhi__statistics_free(session->statistics);
+    rhi__verify_free(session->verify);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
     if (session->has_memory)
@@ -31,6 +33,7 @@ static void drop_cache(rhi_session *session)
     session->core_path = NULL;
     session->statistics = NULL;
     session->graph = NULL;
+    session->verify = NULL;
     session->reader = NULL;
     session->has_memory = false;
 }

@@ -26,6 +26,7 @@ struct rhi_session {
     rhi_reader *reader;
     rhi_graph *graph;
     rhi_statistics *statistics;
+    struct rhi_verify *verify; /* the last gcverify */
     uint64_t state;
     char *core_path;
     int64_t pid;

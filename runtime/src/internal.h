@@ -391,7 +391,8 @@ bool rh__refill_serials(rh_heap *heap);
 /* ---- metadata.c ------------------------------------------------------------------------------------- */
 
 #define RH__METADATA_ROW(id, text) +1
-#define RH__METADATA_ROWS (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW))
+#define RH__METADATA_ROWS                                                                          \
+    (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 
 /* ---- options.c -------------------------------------------------------------------------------------- */

@@ -69,6 +69,11 @@ enum {
     VALUE_heap_history_count = offsetof(rh_heap, history_count),
     VALUE_heap_stacks = offsetof(rh_heap, stacks),
     VALUE_heap_stack_depth = offsetof(rh_heap, stack_depth),
+    VALUE_heap_weak = offsetof(rh_heap, weak_table.pairs),
+    VALUE_heap_weak_capacity = offsetof(rh_heap, weak_table.capacity),
+    VALUE_weak_size = sizeof(rh__pair),
+    VALUE_weak_target = offsetof(rh__pair, key),
+    VALUE_weak_reference = offsetof(rh__pair, value),
     VALUE_event_size = sizeof(rh__event),
     VALUE_event_sequence = offsetof(rh__event, sequence),
     VALUE_event_address = offsetof(rh__event, address),
@@ -103,10 +108,12 @@ enum {
 #define CHECK_NAME(id, text) _Static_assert(sizeof(text) <= MEMBER_SIZE(struct rh_metadata_constant, name), text);
 RH_METADATA_CONSTANTS(CHECK_NAME)
 RH_METADATA_STACK_CONSTANTS(CHECK_NAME)
+RH_METADATA_WEAK_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = { text, (uint64_t)VALUE_##id },
 #define ROW(id, text) { text, (uint64_t)VALUE_##id },
 struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_CONSTANTS(CONSTANT)
     RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
+    RH_METADATA_WEAK_CONSTANTS(ROW)
 };

@@ -16,7 +16,7 @@ WITH_DEBUG_INFO = ("", "_shared")  # endings of the variants in which variables 
 def questions(truth, has_names):
     """The questions of one checkpoint. has_names: the door evaluates expressions, and the sample has
     debug info for them."""
-    asked = [Question("gcgraph", "--cycles --json")]
+    asked = [Question("gcgraph", "--cycles --json"), Question("gcverify", "--json")]
     for known in truth["objects"]:
         asked.append(Question("objat", "--json " + known["address"]))
         asked.append(Question("refs", "--json " + known["address"]))
@@ -34,6 +34,9 @@ def check(truth, asked, answers, has_names):
         operand = question.line.split()[-1]
         if question.command == "gcgraph":
             facts += check_cycles(truth, document)
+            continue
+        if question.command == "gcverify":
+            facts += check_sound(question, answer, document)
             continue
         known = by_address.get(operand) or named(truth, question)
         is_live = known["status"] == "live"
@@ -149,6 +152,13 @@ def check_cycles(truth, document):
     for cycle in document["cycles"]:
         require(bool(cycle["held_by"]) == (cycle["verdict"] == "held"), "a %s cycle is held by %s",
                 cycle["verdict"], cycle["held_by"])
+    return 1
+
+
+def check_sound(question, answer, document):
+    require(answer.status == 0, "%s: status %d, %s", question, answer.status, answer.error)
+    require(document["problems"] == [] and document["by_kind"] == {}, "not sound: %s", document)
+    check_complete(question, document)
     return 1
 
 

@@ -24,7 +24,9 @@ static const member mapping_members[] = {{RH_MC_mapping_heap, 8}, {RH_MC_mapping
 static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8}, {RH_MC_heap_name, NAME_BYTES}, {RH_MC_heap_phase, 4}, {RH_MC_heap_history, 8},
                                       {RH_MC_heap_gc_enabled, 4}, {RH_MC_heap_next, 8}, {RH_MC_heap_reclaimed, 8},
                                       {RH_MC_heap_history_count, 8}, {RH_MC_heap_number, 8}, {RH_MC_heap_fresh, 8}, {RH_MC_heap_spared, 8}, {RH_MC_heap_roots, 8},
-                                      {RH_MC_heap_history_capacity, 8}, {RH_MC_heap_collections, 8}};
+                                      {RH_MC_heap_history_capacity, 8}, {RH_MC_heap_collections, 8},
+                                      {RH_MC_heap_weak_capacity, 8}, {RH_MC_heap_weak, 8}};
+static const member weak_members[] = {{RH_MC_weak_reference, 8}, {RH_MC_weak_target, 8}};
 static const member root_members[] = {{RH_MC_root_name, 40}, {RH_MC_root_slot, 8}};
 static const member event_members[] = {{RH_MC_event_thread, 4}, {RH_MC_event_death, 1}, {RH_MC_event_kind, 1}, {RH_MC_event_type, 2},
                                        {RH_MC_event_time, 8}, {RH_MC_event_serial, 8}, {RH_MC_event_address, 8}, {RH_MC_event_sequence, 8}};
@@ -54,6 +56,7 @@ static void lay_out(fake_space *space)
     c[RH_MC_type_size] = PLACE(space, type_members);
     c[RH_MC_field_size] = PLACE(space, field_members);
     c[RH_MC_root_size] = PLACE(space, root_members);
+    c[RH_MC_weak_size] = PLACE(space, weak_members);
     c[RH_MC_event_size] = PLACE(space, event_members);
     c[RH_MC_slab_size] = PLACE(space, slab_members);
     c[RH_MC_destroyed_size] = PLACE(space, destroyed_members);
@@ -89,11 +92,12 @@ static unsigned write_constants(fake_space *space, const char *omit)
     static const char *const names[] = {
 #define NAME(id, text) text,
         RH_METADATA_CONSTANTS(NAME)
+        RH_METADATA_WEAK_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
     unsigned rows = 0;
-    for (unsigned i = 0; i < RH_MC_COUNT; i++) {
+    for (unsigned i = 0; i < FAKE_CONSTANTS; i++) {
         /* Now and then one that no engine knows, and in layout 1 the rows are longer than today's. */
         if (i % 7 == 3) {
             uint64_t row = space->constants + rows++ * space->constant_size;
@@ -117,6 +121,7 @@ void fake_constant(fake_space *space, enum rh_metadata_constant_id id, uint64_t 
     static const char *const names[] = {
 #define NAME(id_, text) text,
         RH_METADATA_CONSTANTS(NAME)
+        RH_METADATA_WEAK_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {
@@ -298,12 +303,17 @@ static unsigned slab_of(const fake_heap *heap, uint64_t object)
     return 0;
 }
 
-static void set_live(fake_heap *heap, uint64_t object, bool live)
+uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object, uint64_t *bit)
 {
     unsigned slab = slab_of(heap, object);
     uint64_t slot = (object - heap->slabs[slab].base) / heap->slabs[slab].slot_size;
-    uint64_t word = heap->slabs[slab].descriptor + heap->space->c[RH_MC_slab_live] + slot / 64 * 8;
-    uint64_t bit = 1ull << (slot % 64), bits = fake_get(heap->target, word, 8);
+    *bit = 1ull << (slot % 64);
+    return heap->slabs[slab].descriptor + heap->space->c[bitmap] + slot / 64 * 8;
+}
+
+static void set_live(fake_heap *heap, uint64_t object, bool live)
+{
+    uint64_t bit, word = fake_bitmap_word(heap, RH_MC_slab_live, object, &bit), bits = fake_get(heap->target, word, 8);
     fake_put(heap->target, word, live ? bits | bit : bits & ~bit, 8);
 }
 
@@ -440,4 +450,31 @@ void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t 
     fake_put(t, row + c[RH_MC_event_death], death, 1);
     fake_put(t, row + c[RH_MC_event_thread], 77, 4);
     fake_put(t, heap->address + c[RH_MC_heap_history_count], number + 1, 8);
+}
+
+/* ---- weak references ------------------------------------------------------------------------------------------------ */
+
+uint32_t fake_weak_type(fake_space *space)
+{
+    static const fake_field fields[] = {FAKE_ONE("target", RH_KIND_BORROWED, 0, 8)};
+    return fake_type(space, "weak", 8, fields, 1);
+}
+
+void fake_weak(fake_heap *heap, uint64_t reference, uint64_t target)
+{
+    const uint64_t *c = heap->space->c;
+    fake_target *t = heap->target;
+    uint64_t table = fake_get(t, heap->address + c[RH_MC_heap_weak], 8), row;
+    if (table == 0) {
+        table = fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_WEAK, heap->address) + 0x80;
+        fake_put(t, heap->address + c[RH_MC_heap_weak], table, 8);
+        fake_put(t, heap->address + c[RH_MC_heap_weak_capacity], FAKE_WEAK, 8);
+    }
+    for (row = table + c[RH_MC_weak_size]; fake_get(t, row + c[RH_MC_weak_target], 8); row += c[RH_MC_weak_size])
+        ck_assert_uint_lt(row, table + FAKE_WEAK * c[RH_MC_weak_size]);
+    fake_put(t, row + c[RH_MC_weak_target], target, 8);
+    fake_put(t, row + c[RH_MC_weak_reference], reference, 8);
+    fake_link(heap, reference, 0, target);
+    uint64_t flags = target + c[RH_MC_object_flags];
+    fake_put(t, flags, fake_get(t, flags, 2) | RH_FLAG_HAS_WEAK, 2);
 }

@@ -27,9 +27,18 @@ typedef struct fake_field {
     {.name = (name_), .kind = RH_KIND_STRONG, .form = RH_FORM_VECTOR, .offset = (offset_), .width = 8, .count_width = 8, \
      .count_offset = (count_offset_), .stride = 8}
 
+/* The constants that a table may have besides. */
+enum {
+    FAKE_BEFORE_MORE = RH_MC_COUNT - 1,
+#define FAKE_ID(id, name) RH_MC_##id,
+    RH_METADATA_WEAK_CONSTANTS(FAKE_ID)
+#undef FAKE_ID
+    FAKE_CONSTANTS
+};
+
 typedef struct fake_space { /* one copy of the runtime: one descriptor */
     fake_target *target;
-    uint64_t c[RH_MC_COUNT]; /* the constants: c[RH_MC_heap_next] */
+    uint64_t c[FAKE_CONSTANTS]; /* the constants: c[RH_MC_heap_next] */
     uint64_t descriptor, constants, types, text, text_end;
     unsigned layout, type_count, constant_size;
     uint64_t type_bytes[FAKE_TYPES_MAX]; /* size of a struct, header included */
@@ -92,6 +101,12 @@ uint64_t fake_unused_slot(fake_heap *heap, uint64_t object);
 void fake_root(fake_heap *heap, uint64_t slot, const char *name);
 /* Events go into a ring of 8, made by the first. */
 void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial, uint32_t type, enum rh_death death);
-enum { FAKE_RING = 8, FAKE_ROOTS = 16 };
+enum { FAKE_RING = 8, FAKE_ROOTS = 16, FAKE_WEAK = 16 };
+/* Enters a weak reference (an object of a type that fake_weak_type made) for its target: in the table, which the
+ * first one makes, in the target's flags and in the reference. */
+uint32_t fake_weak_type(fake_space *space);
+void fake_weak(fake_heap *heap, uint64_t reference, uint64_t target);
+/* The word of a slab's bitmap (RH_MC_slab_live, _fresh, _spared) that has the object's bit, and that bit. */
+uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object, uint64_t *bit);
 
 #endif

@@ -118,6 +118,11 @@ static void ask_all(scene *s)
         if (roll(s, 3) == 0)
             s->w.t->state++;
     }
+    int status;
+    if (roll(s, 2))
+        json_decref(fake_json_status(s->w.t, "gcverify", roll(s, 2) ? "" : "--limit=0", &status));
+    else
+        check_status(s, fake_run(s->w.t, "gcverify", ""));
     alarm(0);
 }
 

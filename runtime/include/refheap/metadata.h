@@ -218,6 +218,16 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
     X(heap_stacks, "heap.stacks")           /* 64, address, 0: none */                             \
     X(heap_stack_depth, "heap.stack_depth") /* 32 */
 
+/* Likewise, all of them or none. The table of weak references: heap.weak_capacity entries of weak.size bytes at
+ * the address heap.weak, 0 if there is none; an entry whose target is 0 is free. The reference is the one
+ * rh_weak of that target. */
+#define RH_METADATA_WEAK_CONSTANTS(X)                                                              \
+    X(heap_weak, "heap.weak")                     /* 64, address, 0: none */                       \
+    X(heap_weak_capacity, "heap.weak_capacity")   /* 64 */                                         \
+    X(weak_size, "weak.size")                                                                      \
+    X(weak_target, "weak.target")                 /* 64 */                                         \
+    X(weak_reference, "weak.reference")           /* 64 */
+
 enum rh_metadata_constant_id {
 #define RH__METADATA_ID(id, name) RH_MC_##id,
     RH_METADATA_CONSTANTS(RH__METADATA_ID)
