@@ -77,7 +77,9 @@ static rhi_error *gather(answer *a, const char *operand)
     if (rhi__option(a->args, "--ledger")) {
         rhi_holders holders = {0};
         uint64_t end = a->object.address + a->object.slot_size;
-        rhi_error *error = rhi__each_slot_to(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
+        rhi_error *error = rhi__reader_load(a->reader);
+        if (!error)
+            error = rhi__each_slot_to(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
         if (!error)
             error = rhi__each_word(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
         if (!error)
@@ -464,7 +466,7 @@ rhi_error *rhi__run_objat(rhi_session *session, const rhi_args *args, int *statu
     if (!a)
         return rhi__error_memory();
     *a = (answer){.session = session, .args = args};
-    rhi_error *error = rhi__session_reader(session, &a->reader);
+    rhi_error *error = rhi__session_open(session, &a->reader);
     if (!error)
         error = gather(a, args->operands[0]);
     if (!error && args->json)

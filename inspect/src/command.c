@@ -204,7 +204,7 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
     rhi_reader *reader;
     session->target = target;
     session->is_checked = false;
-    rhi_error *error = command->operands_max ? rhi__session_reader(session, &reader) : rhi__error_memory();
+    rhi_error *error = command->operands_max ? rhi__session_open(session, &reader) : rhi__error_memory();
     for (uint64_t i = 0; !error && i < reader->types.count; i++) {
         bool repeated = reader->types.items[i].size == 0; /* entry 0 is no type */
         for (uint64_t k = 0; k < i && !repeated; k++)

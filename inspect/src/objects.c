@@ -42,7 +42,7 @@ const char *rhi__place_word(enum rhi_place place)
 
 bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object)
 {
-    const rhi_block *block = rhi__block_at(reader, address);
+    const rhi_block *block = rhi__block_near(reader, address);
     if (block) {
         if (!rhi__slot_at(reader, block, address, object))
             return false;
@@ -128,7 +128,7 @@ static bool parse_number(const char *operand, uint64_t *value)
 static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const char *type, uint64_t serial, uint64_t *address)
 {
     rhi_scratch scratch = {0};
-    rhi_error *error = NULL;
+    rhi_error *error = rhi__reader_load(reader);
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         const rhi_block *block = &reader->blocks.items[i];
         uint64_t got;

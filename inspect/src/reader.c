@@ -122,7 +122,7 @@ static bool has_fixed_size(const rhi_type *type)
     return fixed;
 }
 
-rhi_error *rhi__reader_finish(rhi_reader *reader)
+void rhi__reader_finish(rhi_reader *reader)
 {
     for (uint64_t i = 0; i < reader->types.count; i++)
         reader->types.items[i].has_fixed_size = has_fixed_size(&reader->types.items[i]);
@@ -130,6 +130,17 @@ rhi_error *rhi__reader_finish(rhi_reader *reader)
         qsort(reader->own.items, reader->own.count, sizeof *reader->own.items, own_order);
     if (reader->roots.count)
         qsort(reader->roots.items, reader->roots.count, sizeof *reader->roots.items, root_order);
+}
+
+static void block_extent(rhi_block *block)
+{
+    block->size = block->slot_size * block->capacity;
+    block->reciprocal = block->size <= UINT32_MAX ? UINT64_MAX / block->slot_size + 1 : 0;
+}
+
+/* Sorts the blocks, drops those that overlap, and numbers the objects. */
+static rhi_error *number_objects(rhi_reader *reader)
+{
     if (reader->blocks.count == 0)
         return NULL;
     qsort(reader->blocks.items, reader->blocks.count, sizeof *reader->blocks.items, block_order);
@@ -147,8 +158,7 @@ rhi_error *rhi__reader_finish(rhi_reader *reader)
             return rhi__error_memory(); /* the rest is freed by rhi__reader_free */
         }
         objects += block.object_count;
-        block.size = block.slot_size * block.capacity;
-        block.reciprocal = block.size <= UINT32_MAX ? UINT64_MAX / block.slot_size + 1 : 0;
+        block_extent(&block);
         end = block.base + block.size;
         reader->blocks.items[kept++] = block;
         if (objects >= UINT32_MAX)
@@ -158,6 +168,65 @@ rhi_error *rhi__reader_finish(rhi_reader *reader)
     return make_directory(reader, reader->blocks.items[0].base, end);
 }
 
+static rhi_error *load(rhi_reader *reader)
+{
+    for (uint64_t i = 0; i < reader->own.count; i++)
+        if (reader->own.items[i].has_blocks)
+            RHI_TRY(reader->ops->read_blocks(reader, &reader->own.items[i], &reader->blocks));
+    return number_objects(reader);
+}
+
+static void blocks_free(rhi_blocks *blocks)
+{
+    for (uint64_t i = 0; i < blocks->count; i++)
+        block_free(&blocks->items[i]);
+    free(blocks->items);
+    *blocks = (rhi_blocks){0};
+}
+
+rhi_error *rhi__reader_load(rhi_reader *reader)
+{
+    if (reader->is_loaded)
+        return NULL;
+    rhi_error *error = load(reader);
+    if (error)
+        blocks_free(&reader->blocks);
+    reader->is_loaded = !error;
+    return error;
+}
+
+static const rhi_block *block_among(const rhi_blocks *blocks, uint64_t address)
+{
+    for (uint64_t i = 0; i < blocks->count; i++)
+        if (address - blocks->items[i].base < blocks->items[i].size)
+            return &blocks->items[i];
+    return NULL;
+}
+
+const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address)
+{
+    if (reader->is_loaded)
+        return rhi__block_at(reader, address);
+    const rhi_own_range *range = rhi__own_at(reader, address);
+    if (!range || !range->has_blocks)
+        return NULL;
+    for (uint64_t i = 0; i < reader->near.count; i++)
+        if (reader->near.items[i].start == range->start)
+            return block_among(&reader->near.items[i].blocks, address);
+    rhi_blocks found = {0};
+    rhi_error *error = rhi__array_reserve(&reader->near, 1) ? reader->ops->read_blocks(reader, range, &found) : rhi__error_memory();
+    for (uint64_t i = 0; i < found.count; i++)
+        block_extent(&found.items[i]);
+    if (error) {
+        blocks_free(&found);
+        rhi__error_free(error);
+        reader->memory->is_short = true;
+        return NULL;
+    }
+    reader->near.items[reader->near.count++] = (struct rhi_near){range->start, found};
+    return block_among(&found, address);
+}
+
 void rhi__reader_free(rhi_reader *reader)
 {
     if (!reader)
@@ -165,15 +234,16 @@ void rhi__reader_free(rhi_reader *reader)
     reader->ops->close(reader);
     for (uint64_t i = 0; i < reader->types.count; i++)
         free(reader->types.items[i].fields);
-    for (uint64_t i = 0; i < reader->blocks.count; i++)
-        block_free(&reader->blocks.items[i]);
+    blocks_free(&reader->blocks);
+    for (uint64_t i = 0; i < reader->near.count; i++)
+        blocks_free(&reader->near.items[i].blocks);
+    free(reader->near.items);
     for (uint64_t i = 0; i < reader->problems.count; i++)
         free(reader->problems.items[i]);
     for (uint64_t i = 0; i < reader->damage.count; i++)
         free(reader->damage.items[i].text);
     free(reader->types.items);
     free(reader->heaps.items);
-    free(reader->blocks.items);
     free(reader->directory);
     free(reader->roots.items);
     free(reader->own.items);

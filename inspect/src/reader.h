@@ -90,7 +90,9 @@ typedef struct rhi_event {
     uint8_t kind, death;
 } rhi_event;
 
-typedef struct rhi_own_range { uint64_t start, end; const char *what; uint32_t heap; } rhi_own_range; /* heap UINT32_MAX: none */
+/* heap UINT32_MAX: none. has_blocks: ops->read_blocks finds blocks in it. */
+typedef struct rhi_own_range { uint64_t start, end; const char *what; uint32_t heap; bool has_blocks; } rhi_own_range;
+typedef struct rhi_blocks { rhi_block *items; uint64_t count, capacity; } rhi_blocks;
 
 /* Metadata that can be read and makes no sense, so that it is no matter of what is missing. */
 typedef struct rhi_damage { uint64_t address; char *text; bool of_slab; } rhi_damage;
@@ -110,6 +112,8 @@ typedef struct rhi_reader_ops {
     const char *name;
     /* Finds the heaps of this format. NULL with *reader NULL: none in this target. */
     rhi_error *(*open)(rhi_memory *memory, rhi_reader **reader);
+    /* Appends the blocks of one range of the runtime's own memory; those that make no sense are noted. */
+    rhi_error *(*read_blocks)(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);
     void (*close)(rhi_reader *reader);
     /* Decodes a slot's header from its first bytes (at least header_size). */
     void (*decode)(const rhi_reader *reader, const rhi_block *block, uint64_t address, const uint8_t *bytes, bool live, rhi_object *object);
@@ -129,7 +133,9 @@ struct rhi_reader {
     uint32_t header_size;
     struct { rhi_type *items; uint64_t count, capacity; } types;
     struct { rhi_heap_info *items; uint64_t count, capacity; } heaps;
-    struct { rhi_block *items; uint64_t count, capacity; } blocks;
+    bool is_loaded;
+    rhi_blocks blocks; /* from rhi__reader_load on */
+    struct { struct rhi_near { uint64_t start; rhi_blocks blocks; } *items; uint64_t count, capacity; } near; /* see rhi__block_near */
     struct { rhi_root *items; uint64_t count, capacity; } roots; /* sorted by slot */
     struct { rhi_own_range *items; uint64_t count, capacity; } own; /* sorted: all of the runtime's own memory */
     struct { char **items; uint64_t count, capacity; } problems;    /* what could not be read or made no sense */
@@ -147,9 +153,15 @@ struct rhi_reader {
 __attribute__((format(printf, 2, 3))) void rhi__reader_problem(rhi_reader *reader, const char *format, ...);
 /* Notes a problem that is damage, at `address`: of a slab, or of lists, tables and types. */
 __attribute__((format(printf, 4, 5))) void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_slab, const char *format, ...);
-/* Sorts and checks what an implementation filled in. */
-rhi_error *rhi__reader_finish(rhi_reader *reader);
+/* Sorts and checks what an implementation's open filled in. */
+void rhi__reader_finish(rhi_reader *reader);
+/* Reads all blocks, if that is yet to be done: what numbers or looks through objects needs them. */
+rhi_error *rhi__reader_load(rhi_reader *reader);
+/* The block that contains the address, of which no more is read than the range it lies in: the answer about one
+ * address takes the same time in a heap of any size. Its slots are not numbered. */
+const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address);
 void rhi__reader_free(rhi_reader *reader);
+/* The same where all blocks were read; NULL before. */
 static inline const rhi_block *rhi__block_at(const rhi_reader *reader, uint64_t address)
 {
     if (address - reader->lowest >= reader->highest - reader->lowest) /* also: no blocks */

@@ -341,7 +341,8 @@ static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_
 }
 
 /* Adds one slab as a block if it makes sense inside its mapping. */
-static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address, const uint8_t *slab, const rhi_own_range *chunk)
+static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address, const uint8_t *slab, const rhi_own_range *chunk,
+                           rhi_blocks *blocks)
 {
     rhi_block block = {.base = rhi__load64(slab + C(s, slab_base)), .slot_size = rhi__load64(slab + C(s, slab_slot_size)),
                        .capacity = rhi__load32(slab + C(s, slab_capacity)), .heap = chunk->heap, .origin = address};
@@ -355,26 +356,29 @@ static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address,
     }
     uint64_t words = (block.capacity + 63u) / 64;
     block.live = malloc(words * 8);
-    if (!block.live || !rhi__array_reserve(&reader->blocks, 1)) {
+    if (!block.live || !rhi__array_reserve(blocks, 1)) {
         free(block.live);
         return rhi__error_memory();
     }
     memcpy(block.live, slab + C(s, slab_live), words * 8);
-    reader->blocks.items[reader->blocks.count++] = block;
+    blocks->items[blocks->count++] = block;
     return NULL;
 }
 
-static rhi_error *read_chunk(rhi_reader *reader, const space *s, const rhi_own_range *chunk, rhi_scratch *scratch)
+static rhi_error *refheap_read_blocks(rhi_reader *reader, const rhi_own_range *chunk, rhi_blocks *blocks)
 {
-    uint64_t size = C(s, slab_size), got = 0;
-    uint64_t table = chunk->start + C(s, chunk_slab_table);
-    const uint8_t *bytes = rhi__memory_view(reader->memory, table, C(s, chunk_slabs) * size, scratch, &got);
+    const space *s = &((const format *)reader->format)->spaces.items[reader->heaps.items[chunk->heap].space];
+    rhi_scratch scratch = {0};
+    uint64_t size = C(s, slab_size), got = 0, table = chunk->start + C(s, chunk_slab_table);
+    const uint8_t *bytes = rhi__memory_view(reader->memory, table, C(s, chunk_slabs) * size, &scratch, &got);
     uint64_t readable = bytes ? got / size : 0;
+    rhi_error *error = NULL;
     if (readable < C(s, chunk_slabs))
         rhi__reader_problem(reader, "the chunk at 0x%" PRIx64 " cannot be read in full: objects are missing", chunk->start);
-    for (uint64_t i = 0; i < readable; i++)
-        RHI_TRY(add_slab(reader, s, table + i * size, bytes + i * size, chunk));
-    return NULL;
+    for (uint64_t i = 0; i < readable && !error; i++)
+        error = add_slab(reader, s, table + i * size, bytes + i * size, chunk, blocks);
+    rhi__scratch_free(&scratch);
+    return error;
 }
 
 static uint32_t heap_index_of(const rhi_reader *reader, uint64_t address, uint32_t space_index)
@@ -390,10 +394,8 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
     static const char *const kinds[] = {"memory", "chunk", "heap control block", "type table", "table of roots",
                                         "table of weak references", "history", "chunk table"};
     circle watch = {0};
-    rhi_scratch scratch = {0};
-    rhi_error *error = NULL;
     uint64_t address = s->descriptor.mappings;
-    for (unsigned n = 0; address && !error; n++) {
+    for (unsigned n = 0; address; n++) {
         uint64_t next, bytes, heap;
         uint8_t kind_bytes[4];
         if (n == MAPPINGS_MAX || goes_round(&watch, address)) {
@@ -410,20 +412,18 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
         uint32_t kind = rhi__load32(kind_bytes);
         rhi_own_range range = {.start = address, .end = address + bytes, .heap = heap_index_of(reader, heap, space_index),
                                .what = kinds[kind < sizeof kinds / sizeof *kinds ? kind : 0]};
-        if (!rhi__array_reserve(&reader->own, 1))
-            error = rhi__error_memory();
-        else
-            reader->own.items[reader->own.count++] = range;
-        if (!error && kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
+        if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
             rhi__reader_damage(reader, address, true, "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
-        else if (!error && kind == RH_MAPPING_CHUNK && address % C(s, chunk_size)) /* chunks could overlap without end */
+        else if (kind == RH_MAPPING_CHUNK && address % C(s, chunk_size)) /* chunks could overlap without end */
             rhi__reader_damage(reader, address, true, "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing", address);
-        else if (!error && kind == RH_MAPPING_CHUNK)
-            error = read_chunk(reader, s, &range, &scratch);
+        else
+            range.has_blocks = kind == RH_MAPPING_CHUNK;
+        if (!rhi__array_reserve(&reader->own, 1))
+            return rhi__error_memory();
+        reader->own.items[reader->own.count++] = range;
         address = next;
     }
-    rhi__scratch_free(&scratch);
-    return error;
+    return NULL;
 }
 
 /* ---- the interface ------------------------------------------------------------------------------------------------ */
@@ -534,7 +534,7 @@ static void search_history(rhi_reader *reader, const rhi_heap_info *heap, histor
 static uint64_t refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events, uint64_t limit)
 {
     history_query query = {.address = address, .serial = serial, .events = events, .limit = limit};
-    const rhi_block *block = address ? rhi__block_at(reader, address) : NULL;
+    const rhi_block *block = address ? rhi__block_near(reader, address) : NULL;
     for (uint64_t i = 0; i < reader->heaps.count; i++)
         if (!address || (block && block->heap == i))
             search_history(reader, &reader->heaps.items[i], &query);
@@ -590,7 +590,8 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
         if (error && usable)
             rhi__reader_problem(reader, "one of the process's copies of the runtime cannot be read");
     }
-    error = usable ? rhi__reader_finish(reader) : first;
+    error = usable ? NULL : first;
+    rhi__reader_finish(reader);
     if (!error && memory->is_short)
         error = rhi__error_memory();
     if (usable)
@@ -603,5 +604,5 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
 }
 
 const rhi_reader_ops rhi__reader_refheap = {
-    .name = "refheap", .open = refheap_open, .close = refheap_close, .decode = refheap_decode, .headers = refheap_headers,
+    .name = "refheap", .open = refheap_open, .read_blocks = refheap_read_blocks, .close = refheap_close, .decode = refheap_decode, .headers = refheap_headers,
     .history = refheap_history, .verify = rhi__refheap_verify};

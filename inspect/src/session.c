@@ -107,7 +107,7 @@ static bool writable_memory_is_missing(rhi_memory *memory)
     return false;
 }
 
-rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
+rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
     for (size_t i = 0; i < sizeof readers / sizeof *readers && !session->reader; i++)
@@ -123,6 +123,12 @@ rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
         if (rhi__heap_wanted(session, session->reader, i))
             return NULL;
     return session->has_heap ? rhi__error("there is no heap %llu", (unsigned long long)session->heap) : NULL;
+}
+
+rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
+{
+    RHI_TRY(rhi__session_open(session, reader));
+    return rhi__reader_load(*reader);
 }
 
 bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap)

@@ -47,7 +47,9 @@ struct rhi_session {
     struct timespec started, progress_shown;
 };
 
-/* The reader of this target's heap, opened on first use. An error if there is none. */
+/* The reader of this target's heap, opened on first use, blocks not necessarily read. An error if there is none. */
+rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader);
+/* The same with its blocks. */
 rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader);
 /* The graph of all heaps, built on first use. */
 rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph);
