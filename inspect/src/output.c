@@ -127,8 +127,7 @@ void rhi__json_array_end(rhi_session *session)
     session->json_items = 1; /* there is the array before the next key */
 }
 
-/* What the reader could not read or make sense of concerns every answer. */
-static void settle(rhi_session *session)
+bool rhi__settle(rhi_session *session)
 {
     for (uint64_t i = 0; session->reader && i < session->reader->problems.count; i++)
         rhi__incomplete(session, session->reader->problems.items[i]);
@@ -138,11 +137,12 @@ static void settle(rhi_session *session)
         rhi__incomplete(session, rhi__error_memory()->message);
     if (session->target->flags & RHI_TARGET_NO_STOP)
         rhi__incomplete(session, "the process ran while it was read: provisional");
+    return session->complete;
 }
 
 void rhi__json_end(rhi_session *session)
 {
-    settle(session);
+    rhi__settle(session);
     rhi__json_key(session, "complete", json_boolean(session->complete));
     if (!session->complete)
         rhi__json_key(session, "incomplete_because", json_incref(session->because));
@@ -166,7 +166,7 @@ void rhi__print_incomplete(rhi_session *session)
 {
     size_t index;
     json_t *reason;
-    settle(session);
+    rhi__settle(session);
     json_array_foreach(session->because, index, reason)
         rhi__print(session, "incomplete: %s\n", json_string_value(reason));
 }

@@ -92,6 +92,8 @@ uint64_t fake_unused_slot(fake_heap *heap, uint64_t object);
 void fake_root(fake_heap *heap, uint64_t slot, const char *name);
 /* Events go into a ring of 8, made by the first. */
 void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial, uint32_t type, enum rh_death death);
-enum { FAKE_RING = 8, FAKE_ROOTS = 16 };
+/* The return addresses of event number `event`. */
+void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
+enum { FAKE_RING = 8, FAKE_ROOTS = 16, FAKE_STACK_DEPTH = 4 };
 
 #endif
