@@ -53,7 +53,7 @@ static int usage(FILE *stream)
     json_array_foreach(commands, index, command)
         fprintf(stream, "  %-10s %s\n", json_string_value(json_object_get(command, "name")),
                 json_string_value(json_object_get(command, "summary")));
-    fprintf(stream, "\nexit status: 0 answered; 2 no answer\n");
+    fprintf(stream, "\nexit status: 0 answered; 1 --check found something; 2 no answer, or --check found nothing in what could be searched\n");
     json_decref(commands);
     return stream == stdout ? RHI_ANSWERED : RHI_NO_ANSWER;
 }

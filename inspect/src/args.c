@@ -3,6 +3,8 @@
  * Invariant: the operand is passed on exactly as written; only commas outside brackets and quotes
  * divide it, and only for commands that take several. */
 #include "command.h"
+#include "objects.h"
+#include "output.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -129,6 +131,14 @@ rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t d
         return rhi__error("%s wants a number, not '%.60s'", name, text);
     *value = number;
     return NULL;
+}
+
+int rhi__check_status(rhi_session *session, const rhi_args *args, bool found)
+{
+    if (!rhi__option(args, "--check"))
+        return RHI_ANSWERED;
+    bool is_sure = rhi__settle(session) && !rhi__is_provisional(session);
+    return found ? RHI_FOUND : is_sure ? RHI_ANSWERED : RHI_NO_ANSWER;
 }
 
 /* Divides the operand at commas outside brackets and quotes. */

@@ -323,6 +323,7 @@ static void print_history(answer *a)
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
         rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s, %s, thread %u\n", e->sequence, event_word(e->kind), id,
                    e->kind == RHI_EVENT_FREE ? " by " : "", e->kind == RHI_EVENT_FREE ? rhi__death_word(e->death) : "", when, e->thread);
+        rhi__stack_print(a->session, a->reader, e, "    ");
     }
     if (a->event_count > a->args->limit)
         rhi__print(a->session, "  … %" PRIu64 " more events (--limit=0 shows all)\n", a->event_count - a->args->limit);
@@ -423,6 +424,7 @@ static void json_history(answer *a)
                                  "time", when, "thread", (json_int_t)e->thread);
         if (e->kind == RHI_EVENT_FREE)
             json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
+        json_object_set_new(json, "stack", rhi__stack_json(a->reader, e));
         rhi__json_item(a->session, json);
     }
     rhi__json_array_end(a->session);

@@ -8,7 +8,7 @@
 const rhi_option rhi__common_options[] = {
     {"--json", NULL, "answer as one JSON document"},
     {"--limit", "N", "rows of each list (default 20, JSON 1000; 0: all)"},
-    {"--heap", "N", "only this heap: its cycles, and objects named type#serial in it"},
+    {"--heap", "N", "only this heap: its objects, cycles and leaks, and objects named type#serial in it"},
     {"--help", NULL, "this text"},
     {NULL, NULL, NULL},
 };
@@ -64,6 +64,54 @@ static const rhi_command table[] = {
                     {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects)"},
                     {"--svg", "FILE", "draw it (needs Graphviz's dot)"}},
         .run = rhi__run_gcgraph,
+    },
+    {
+        .name = "gcfind", .usage = "gcfind [--option…]", .summary = "the objects that have certain properties",
+        .help = "Lists the objects that have all the properties asked for, in address order; without an option all objects.\n"
+                "--unreachable means what gcleaks means by leaked. Immortals, whose count is not kept, match no --min-refs.",
+        .json = "{\"command\", \"complete\", \"objects\": [OBJ], \"objects_total\" if cut, \"total\": how many there are,\n"
+                " with --unreachable also \"undecided\": objects that may be lost, where not everything could be searched, \"provisional\"}",
+        .operands_min = 0, .operands_max = 0,
+        .options = {{"--type", "GLOB", "of types with such a name: node, 'http_*'"},
+                    {"--min-refs", "N", "with a count of N or more"},
+                    {"--min-size", "N", "of N bytes or more"},
+                    {"--unreachable", NULL, "leaked: garbage, lost references and what only those hold"},
+                    {"--finalized", NULL, "whose finalizer has run (resurrected or dying)"}},
+        .run = rhi__run_gcfind,
+    },
+    {
+        .name = "gcleaks", .usage = "gcleaks [--option…]", .summary = "leaked objects, by cause, one representative of each group",
+        .help = "Leaked are: garbage (cause cycle: no count of it comes from outside); objects with a count that no field, registered\n"
+                "root or word of memory owns (lost_reference); what only those hold (dependent). Groups: a topmost component of the\n"
+                "garbage with all it reaches; one lost object; its dependents. What several groups reach is in the first of them.\n"
+                "The largest come first, by retained bytes: those that nothing outside the group reaches. Where the heap has a\n"
+                "history, the representative's allocation is shown, with its stack if the heap records stacks\n"
+                "(REFHEAP_OPTIONS=history=1M,stacks=8). If not everything could be searched, nothing is called lost.",
+        .json = "{\"command\", \"complete\", \"leaks\": [{\"cause\": \"cycle|lost_reference|dependent\", \"objects\": [\"T#n\"], \"objects_total\" if cut,\n"
+                " \"bytes\", \"count\": objects in the group, \"retained\": bytes, \"representative\": \"T#n\", \"representative_address\",\n"
+                " \"of\": of dependents the lost object that holds them,\n"
+                " \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\": \"libfoo.so+0x4040\"|null}]} if known}], \"leaks_total\" if cut,\n"
+                " \"objects\": leaked in all, \"bytes\", \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", \"bytes\",\n"
+                " \"sample\": \"T#n\"}], \"by_type_total\" if cut, \"undecided\": objects with a count whose owner was not found, where not everything\n"
+                " could be searched, \"provisional\"}",
+        .operands_min = 0, .operands_max = 0,
+        .options = {{"--check", NULL, "exit status 1 if something leaked, 2 if that cannot be told"}},
+        .run = rhi__run_gcleaks,
+    },
+    {
+        .name = "gcstale", .usage = "gcstale [--option…]", .summary = "pointers to where an object was",
+        .help = "Lists slots and words that point into a freed slot: fields and undeclared words of objects, registered roots,\n"
+                "globals, thread-locals, malloc blocks, and stack words that debug info names. Unnamed stack words, registers,\n"
+                "memory of unknown use and words behind an object's end may be leftovers: they are listed apart, as possible.\n"
+                "A pointer into a slot that is used again is listed on evidence alone: it is a strong field or registered root,\n"
+                "and its target has fewer counts than such references; one of them at least is stale.",
+        .json = "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot pointed into, \"was\": \"T#n\"|null: who died there,\n"
+                " \"now\": \"T#m\"|null: who lives there, \"evidence\": \"freed slot|inside a freed slot|more references than counts\",\n"
+                " \"reason\": of the death, or null}], \"stale_total\" if cut, \"possible\": the same, \"possible_total\" if cut,\n"
+                " \"not_named\": stack words that debug info was not asked about, \"provisional\"}",
+        .operands_min = 0, .operands_max = 0,
+        .options = {{"--check", NULL, "exit status 1 if one is stale (not: possible), 2 if that cannot be told"}},
+        .run = rhi__run_gcstale,
     },
     {
         .name = "gcstat", .usage = "gcstat [--option…]", .summary = "what each heap holds, by type",

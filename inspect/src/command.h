@@ -47,6 +47,9 @@ extern const rhi_option rhi__common_options[];      /* ended by a NULL name */
 /* The value of an option: NULL if it was not given, "" for a flag. */
 const char *rhi__option(const rhi_args *args, const char *name);
 rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t default_value, uint64_t *value);
+/* The exit status of an answer: with --check 1 if something was found, 2 if nothing was, but the answer is
+ * incomplete or provisional; else 0. Comes after everything was looked at. */
+int rhi__check_status(rhi_session *session, const rhi_args *args, bool found);
 
 /* Where the words of a command line come from: a raw line, or a shell's argument vector. */
 typedef struct rhi_line {
@@ -61,5 +64,8 @@ rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status
 rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *status);
 rhi_error *rhi__run_gcgraph(rhi_session *session, const rhi_args *args, int *status);
 rhi_error *rhi__run_gcverify(rhi_session *session, const rhi_args *args, int *status);
+rhi_error *rhi__run_gcfind(rhi_session *session, const rhi_args *args, int *status);
+rhi_error *rhi__run_gcleaks(rhi_session *session, const rhi_args *args, int *status);
+rhi_error *rhi__run_gcstale(rhi_session *session, const rhi_args *args, int *status);
 
 #endif

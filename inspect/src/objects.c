@@ -1,5 +1,7 @@
 /* objects.c - ids, places, operands of commands (see objects.h). */
 #include "objects.h"
+#include "modules.h"
+#include "output.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -75,25 +77,89 @@ void rhi__count_text(const rhi_object *object, char *text, size_t size)
         snprintf(text, size, "%" PRId64, object->count);
 }
 
-json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
+uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object)
 {
-    char id[RHI_ID_SIZE];
     rhi_scratch scratch = {0};
     const uint8_t *bytes = rhi__object_bytes(reader, object, &scratch);
     uint64_t size = bytes ? rhi__object_size(reader, object, bytes) : object->slot_size;
     rhi__scratch_free(&scratch);
+    return size;
+}
+
+json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
+{
+    char id[RHI_ID_SIZE];
     rhi__object_id(reader, object, id, sizeof id);
     json_t *json = json_object();
     json_object_set_new(json, "id", json_string(id));
     json_object_set_new(json, "type", json_string(rhi__type_name(reader, object->type)));
     json_object_set_new(json, "serial", json_integer((json_int_t)(object->serial & INT64_MAX)));
     json_object_set_new(json, "address", json_sprintf("0x%" PRIx64, object->address));
-    json_object_set_new(json, "size", json_integer((json_int_t)size));
+    json_object_set_new(json, "size", rhi__json_u64(rhi__object_size_at(reader, object)));
     json_object_set_new(json, "refcount", object->immortal ? json_null() : json_integer(object->count));
     json_object_set_new(json, "immortal", json_boolean(object->immortal));
     json_object_set_new(json, "heap", json_integer((json_int_t)reader->heaps.items[object->heap].number));
     json_object_set_new(json, "state", json_string(rhi__state_word(object)));
     return json;
+}
+
+static bool heap_is_provisional(const rhi_session *session, uint32_t heap)
+{
+    return session->reader->heaps.items[heap].provisional && rhi__heap_wanted(session, session->reader, heap);
+}
+
+bool rhi__is_provisional(const rhi_session *session)
+{
+    for (uint32_t i = 0; session->reader && i < session->reader->heaps.count; i++)
+        if (heap_is_provisional(session, i))
+            return true;
+    return false;
+}
+
+void rhi__print_provisional(rhi_session *session)
+{
+    for (uint32_t i = 0; session->reader && i < session->reader->heaps.count; i++)
+        if (heap_is_provisional(session, i))
+            rhi__print(session, "provisional: heap %" PRIu64 " is %s: its counts are in motion\n", session->reader->heaps.items[i].number,
+                       session->reader->heaps.items[i].phase);
+}
+
+/* ---- stacks ----------------------------------------------------------------------------------------------- */
+
+/* "libfoo.so+0x4040"; empty where no module is. */
+static void module_offset(const rhi_reader *reader, uint64_t address, char *text, size_t size)
+{
+    const rhi_region *region = rhi__memory_region(reader->memory, address);
+    const struct rhi_sink *map = &reader->memory->map;
+    text[0] = '\0';
+    if (!region || !rhi__region_is_file(region))
+        return;
+    const rhi_region *first = region;
+    for (uint64_t i = 0; i < map->regions.count && map->regions.items[i].start <= address; i++)
+        if (map->regions.items[i].file_offset == 0 && strcmp(map->regions.items[i].path, region->path) == 0)
+            first = &map->regions.items[i];
+    snprintf(text, size, "%.200s+0x%" PRIx64, strrchr(region->path, '/') + 1, address - first->start);
+}
+
+json_t *rhi__stack_json(const rhi_reader *reader, const rhi_event *event)
+{
+    char where[256];
+    json_t *stack = json_array();
+    for (unsigned i = 0; i < event->depth; i++) {
+        module_offset(reader, event->stack[i], where, sizeof where);
+        json_array_append_new(stack, json_pack("{s:o, s:o}", "address", rhi__json_address(event->stack[i]), "module",
+                                               where[0] ? rhi__json_text(where) : json_null()));
+    }
+    return stack;
+}
+
+void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event, const char *indent)
+{
+    char where[256];
+    for (unsigned i = 0; i < event->depth; i++) {
+        module_offset(reader, event->stack[i], where, sizeof where);
+        rhi__print(session, "%s#%-2u 0x%" PRIx64 "%s%s\n", indent, i, event->stack[i], where[0] ? " " : "", where);
+    }
 }
 
 /* ---- operands --------------------------------------------------------------------------------------------- */

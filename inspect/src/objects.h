@@ -22,11 +22,22 @@ bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, 
 /* The bytes of an object's slot; NULL if they cannot be read in full. */
 const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, rhi_scratch *scratch);
 
+/* What it says its size is (rhi__object_size), its slot's size if its bytes cannot be read. */
+uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object);
+
 /* OBJ of the manual. */
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object);
 const char *rhi__state_word(const rhi_object *object);
 /* "1", "immortal" */
 void rhi__count_text(const rhi_object *object, char *text, size_t size);
+
+/* Was a wanted heap stopped inside a collection, so that counts are in motion? In text: which. */
+bool rhi__is_provisional(const rhi_session *session);
+void rhi__print_provisional(rhi_session *session);
+
+/* The return addresses of a recorded event: an array for JSON, or a line each. */
+json_t *rhi__stack_json(const rhi_reader *reader, const rhi_event *event);
+void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event, const char *indent);
 
 /* The address that an operand means: a number, `[type]#serial`, or an expression for the debugger. */
 rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand, uint64_t *address);

@@ -22,7 +22,7 @@ void rhi__json_end(rhi_session *session);
 void rhi__json_close(rhi_session *session); /* for a document that wrote "complete" itself */
 /* An error as a document of its own. */
 void rhi__json_error(rhi_session *session, const char *message);
-/* Is the answer complete, by all that was read so far? What is not is entered in session->because. */
+/* Is the answer complete, with what the reader could not read or make sense of, which concerns every answer? */
 bool rhi__settle(rhi_session *session);
 /* In text: the line that says why the answer is not complete, if it is not. */
 void rhi__print_incomplete(rhi_session *session);

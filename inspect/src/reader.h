@@ -72,6 +72,7 @@ typedef struct rhi_heap_info {
     bool gc_enabled;
     uint32_t first_type, type_count; /* its copy of the runtime's types in rhi_reader.types */
     uint64_t history, history_capacity, history_count;
+    uint64_t stacks, stack_depth; /* of the history's events: words each; 0: none */
     uint32_t space;
 } rhi_heap_info;
 
@@ -83,11 +84,14 @@ typedef struct rhi_slot {
 } rhi_slot;
 typedef bool (*rhi_slot_visitor)(void *context, const rhi_slot *slot); /* false stops */
 
+enum { RHI_STACK_MAX = 32 };
 enum rhi_event_kind { RHI_EVENT_OTHER, RHI_EVENT_ALLOC, RHI_EVENT_FREE, RHI_EVENT_FINALIZE, RHI_EVENT_RESURRECT };
 typedef struct rhi_event {
     uint64_t sequence, address, serial, time;
     uint32_t type, thread;
     uint8_t kind, death;
+    uint8_t depth; /* return addresses, innermost first */
+    uint64_t stack[RHI_STACK_MAX];
 } rhi_event;
 
 /* heap UINT32_MAX: none. has_blocks: ops->read_blocks finds blocks in it. */
@@ -122,6 +126,8 @@ typedef struct rhi_reader_ops {
     /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
      * Returns how many. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events, uint64_t limit);
+    /* The births of `count` objects, whose serials are sorted: events[i] is that of serials[i], or zeros. */
+    void (*births)(rhi_reader *reader, const uint64_t *serials, uint64_t count, rhi_event *events);
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the table of weak
      * references. Notes what does not fit (verify.h). NULL: nothing of the kind. */
     struct rhi_error *(*verify)(rhi_reader *reader, struct rhi_verify *verify);

@@ -46,6 +46,7 @@ static rhi_error *load_constants(rhi_memory *memory, space *s)
     uint64_t at = s->descriptor.constants, size = s->descriptor.constant_size, count = s->descriptor.constant_count;
     for (unsigned i = 0; i < CONSTANTS; i++)
         s->constant[i] = ABSENT;
+    s->stacks = s->stack_depth = ABSENT;
     if (size < sizeof row || size > 4096 || count > 65536)
         return rhi__error("the heap's metadata is damaged (its table of constants has %" PRIu64 " rows of %" PRIu64 " bytes)", count, size);
     for (uint64_t i = 0; i < count; i++) {
@@ -55,6 +56,10 @@ static rhi_error *load_constants(rhi_memory *memory, space *s)
         for (unsigned id = 0; id < CONSTANTS; id++)
             if (strcmp(row.name, constant_names[id]) == 0)
                 s->constant[id] = row.value;
+        if (strcmp(row.name, "heap.stacks") == 0)
+            s->stacks = row.value;
+        else if (strcmp(row.name, "heap.stack_depth") == 0)
+            s->stack_depth = row.value;
     }
     for (unsigned id = 0; id < CONSTANTS; id++)
         if (s->constant[id] == ABSENT && !is_optional(id))
@@ -277,6 +282,14 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                             .history_count = HEAP(history_count, 8), .first_type = s->first_type,
                             .type_count = s->type_count, .space = space_index, .provisional = phase != RH_PHASE_IDLE,
                             .phase = phase < sizeof phases / sizeof *phases ? phases[phase] : "unknown"};
+    if (s->stacks <= OFFSET_MAX && s->stack_depth <= OFFSET_MAX) {
+        uint8_t bytes[12] = {0};
+        if (rhi__memory_read(reader->memory, address + s->stacks, bytes, 8) == 8 &&
+            rhi__memory_read(reader->memory, address + s->stack_depth, bytes + 8, 4) == 4) {
+            heap->stacks = rhi__load64(bytes);
+            heap->stack_depth = rhi__load32(bytes + 8);
+        }
+    }
     if (C(s, heap_name) != ABSENT && name_size != ABSENT && name_size > 1)
         rhi__memory_text(reader->memory, address + C(s, heap_name), heap->name,
                          name_size < sizeof heap->name ? name_size : sizeof heap->name);
@@ -488,22 +501,53 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
 /* What a history is asked for, and where the answers go. */
 typedef struct history_query {
     uint64_t address, serial; /* address 0: any */
+    const uint64_t *births;   /* or: the births of these `limit` objects, serials sorted */
     rhi_event *events;
     uint64_t found, limit;
 } history_query;
 
-static void match_event(const space *s, const rhi_heap_info *heap, const uint8_t *row, uint64_t number, history_query *query)
+static int serial_order(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* Where an event that the query asks for goes; NULL: it does not. */
+static rhi_event *place_of_event(const history_query *query, uint64_t address, uint64_t serial, uint8_t kind)
+{
+    if (!query->births)
+        return (query->address ? address == query->address : serial == query->serial) ? &query->events[query->found] : NULL;
+    const uint64_t *wanted = kind == RH_EVENT_ALLOC ? bsearch(&serial, query->births, query->limit, sizeof serial, serial_order) : NULL;
+    rhi_event *event = wanted ? &query->events[wanted - query->births] : NULL;
+    return event && event->kind == RHI_EVENT_OTHER ? event : NULL;
+}
+
+static void read_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number, rhi_event *event)
+{
+    uint64_t depth = heap->stack_depth < RHI_STACK_MAX ? heap->stack_depth : RHI_STACK_MAX;
+    uint64_t offset = number % heap->history_capacity * heap->stack_depth * 8; /* < 2^67: wraps in damaged metadata alone */
+    if (heap->stacks == 0 || !rhi__range_ok(heap->stacks, offset))
+        return;
+    uint64_t got = rhi__memory_read(reader->memory, heap->stacks + offset, event->stack, depth * 8) / 8;
+    while (event->depth < got && event->stack[event->depth])
+        event->depth++;
+}
+
+static void match_event(rhi_reader *reader, const space *s, const rhi_heap_info *heap, const uint8_t *row, uint64_t number, history_query *query)
 {
     uint64_t address = rhi__load64(row + C(s, event_address)), serial = rhi__load64(row + C(s, event_serial));
-    if (query->found == query->limit || rhi__load64(row + C(s, event_sequence)) != number + 1 ||
-        (query->address ? address != query->address : serial != query->serial))
+    if (query->found == query->limit || rhi__load64(row + C(s, event_sequence)) != number + 1)
+        return;
+    rhi_event *event = place_of_event(query, address, serial, row[C(s, event_kind)]);
+    if (!event)
         return;
     uint32_t type = rhi__load16(row + C(s, event_type));
-    query->events[query->found++] = (rhi_event){.sequence = number, .address = address, .serial = serial,
-                                                .time = rhi__load64(row + C(s, event_time)),
-                                                .type = type < heap->type_count ? heap->first_type + type : UINT32_MAX,
-                                                .thread = rhi__load32(row + C(s, event_thread)),
-                                                .kind = row[C(s, event_kind)], .death = row[C(s, event_death)]};
+    query->found++;
+    *event = (rhi_event){.sequence = number, .address = address, .serial = serial, .time = rhi__load64(row + C(s, event_time)),
+                         .type = type < heap->type_count ? heap->first_type + type : UINT32_MAX,
+                         .thread = rhi__load32(row + C(s, event_thread)), .kind = row[C(s, event_kind)],
+                         .death = row[C(s, event_death)]};
+    read_stack(reader, heap, number, event);
 }
 
 static void search_history(rhi_reader *reader, const rhi_heap_info *heap, history_query *query)
@@ -525,7 +569,7 @@ static void search_history(rhi_reader *reader, const rhi_heap_info *heap, histor
             break;
         }
         for (uint64_t i = step; i-- > 0;)
-            match_event(s, heap, bytes + i * size, first + i, query);
+            match_event(reader, s, heap, bytes + i * size, first + i, query);
         newest = first;
     }
     rhi__scratch_free(&scratch);
@@ -539,6 +583,14 @@ static uint64_t refheap_history(rhi_reader *reader, uint64_t address, uint64_t s
         if (!address || (block && block->heap == i))
             search_history(reader, &reader->heaps.items[i], &query);
     return query.found;
+}
+
+static void refheap_births(rhi_reader *reader, const uint64_t *serials, uint64_t count, rhi_event *events)
+{
+    history_query query = {.births = serials, .events = events, .limit = count};
+    memset(events, 0, count * sizeof *events);
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        search_history(reader, &reader->heaps.items[i], &query);
 }
 
 static void refheap_close(rhi_reader *reader)
@@ -604,5 +656,5 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
 }
 
 const rhi_reader_ops rhi__reader_refheap = {
-    .name = "refheap", .open = refheap_open, .read_blocks = refheap_read_blocks, .close = refheap_close, .decode = refheap_decode, .headers = refheap_headers,
-    .history = refheap_history, .verify = rhi__refheap_verify};
+    .name = "refheap", .open = refheap_open, .read_blocks = refheap_read_blocks, .close = refheap_close, .decode = refheap_decode,
+    .headers = refheap_headers, .history = refheap_history, .births = refheap_births, .verify = rhi__refheap_verify};

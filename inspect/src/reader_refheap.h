@@ -20,6 +20,7 @@ enum rhi_more_constants {
 typedef struct space {
     struct rh_metadata_descriptor descriptor;
     uint64_t constant[CONSTANTS];
+    uint64_t stacks, stack_depth; /* the two constants of stacks */
     uint32_t first_type, type_count;
 } space;
 

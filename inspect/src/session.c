@@ -1,7 +1,10 @@
 /* session.c - runs commands: checks the cache, parses, runs, tells errors (see session.h). */
 #include "session.h"
 #include "command.h"
+#include "leaks.h"
+#include "listing.h"
 #include "output.h"
+#include "stale.h"
 #include "verify.h"
 
 #include <stdio.h>
@@ -25,6 +28,9 @@ static void drop_cache(rhi_session *session)
 {
     rhi__statistics_free(session->statistics);
     rhi__verify_free(session->verify);
+    rhi__listing_free(session->listing);
+    rhi__leaks_free(session->leaks);
+    rhi__stale_free(session->stale);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
     if (session->has_memory)
@@ -32,6 +38,9 @@ static void drop_cache(rhi_session *session)
     free(session->core_path);
     session->core_path = NULL;
     session->statistics = NULL;
+    session->listing = NULL;
+    session->leaks = NULL;
+    session->stale = NULL;
     session->graph = NULL;
     session->verify = NULL;
     session->reader = NULL;
@@ -157,6 +166,17 @@ void rhi__incomplete(rhi_session *session, const char *reason)
         if (strcmp(json_string_value(said), reason) == 0)
             return;
     json_array_append_new(session->because, rhi__json_text(reason));
+}
+
+json_t *rhi__incomplete_because(const rhi_session *session)
+{
+    return json_copy(session->because);
+}
+
+void rhi__incomplete_again(rhi_session *session, const json_t *because)
+{
+    for (size_t i = 0; i < json_array_size(because); i++)
+        rhi__incomplete(session, json_string_value(json_array_get(because, i)));
 }
 
 static double seconds_since(const struct timespec *then)

@@ -27,6 +27,9 @@ struct rhi_session {
     rhi_graph *graph;
     rhi_statistics *statistics;
     struct rhi_verify *verify; /* the last gcverify */
+    struct rhi_listing *listing; /* listing.h */
+    struct rhi_leaks *leaks; /* leaks.h */
+    struct rhi_stale *stale; /* stale.h */
     uint64_t state;
     char *core_path;
     int64_t pid;
@@ -59,6 +62,10 @@ bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint
 
 /* Marks the answer incomplete for this reason (said once). */
 void rhi__incomplete(rhi_session *session, const char *reason);
+/* Why the answer is incomplete so far, to be kept with what is cached of it (the caller's; NULL if memory is
+ * short), and said again when that is used. */
+json_t *rhi__incomplete_because(const rhi_session *session);
+void rhi__incomplete_again(rhi_session *session, const json_t *because);
 
 /* Called in long loops, now and then: shows progress on a terminal, and returns the error "cancelled"
  * if the user interrupted. */

@@ -17,6 +17,7 @@ typedef struct search {
     void *context;
     rhi_error *error;
     const rhi_object *object; /* whose vectors are visited */
+    const rhi_slot_choice *choice;
 } search;
 
 static rhi_error *hit(search *s, const rhi_object *object, const rhi_field *field, uint64_t element, uint64_t address, uint64_t value)
@@ -156,4 +157,42 @@ rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64
 {
     search s = {.session = session, .reader = reader, .low = low, .high = high, .visit = visit, .context = context};
     return rhi__each_object(session, reader, "reading objects", search_undeclared, &s);
+}
+
+/* ---- words that the asker chooses ---------------------------------------------------------------------------- */
+
+static bool visit_chosen_slot(void *context, const rhi_slot *slot)
+{
+    search *s = context;
+    if (slot->field->form == RHI_FORM_VECTOR && slot->value - s->low < s->high - s->low && s->choice->wanted(s->context, slot->value))
+        s->error = hit(s, s->object, slot->field, slot->element, slot->address, slot->value);
+    return !s->error;
+}
+
+static rhi_error *search_chosen(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+{
+    search *s = context;
+    uint64_t element = 0, low = s->low, span = s->high - s->low;
+    if (object->state > RHI_DYING || object->type >= s->reader->types.count || !s->choice->is_worth(s->context, index, object, bytes))
+        return NULL;
+    for (uint64_t i = s->reader->header_size; i + 8 <= object->slot_size; i += 8) {
+        uint64_t value = rhi__load64(bytes + i);
+        if (value - low >= span || !s->choice->wanted(s->context, value))
+            continue;
+        const rhi_field *field = declared_at(s->reader, object, bytes, i, &element);
+        if (!field || field->kind <= RHI_KIND_BORROWED)
+            RHI_TRY(hit(s, object, field, field ? element : 0, object->address + i, value));
+    }
+    if (!s->reader->types.items[object->type].has_vectors)
+        return NULL;
+    s->object = object;
+    rhi__each_slot(s->reader, object, bytes, visit_chosen_slot, s);
+    return s->error;
+}
+
+rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader, const rhi_slot_choice *choice)
+{
+    search s = {.session = session, .reader = reader, .low = reader->lowest, .high = reader->highest, .visit = choice->visit,
+                .context = choice->context, .choice = choice};
+    return rhi__each_object(session, reader, "reading objects", search_chosen, &s);
 }

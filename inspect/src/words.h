@@ -50,6 +50,18 @@ rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t 
 /* Every word inside live and dying objects that no field declares and whose value lies in [low, high). */
 rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context);
 
+/* Which slots a search is about: those of objects that `is_worth` (whose headers and bytes it is given), with
+ * values that are `wanted`. */
+typedef struct rhi_slot_choice {
+    bool (*is_worth)(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes);
+    bool (*wanted)(void *context, uint64_t value);
+    rhi_holder_visitor visit;
+    void *context; /* of all three */
+} rhi_slot_choice;
+/* Every such reference slot and undeclared word of live and dying objects that holds an address between the
+ * first and the last slab. */
+rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader, const rhi_slot_choice *choice);
+
 /* A visitor that appends the row to an rhi_holders. */
 rhi_error *rhi__collect_holder(void *holders, const rhi_holder *holder);
 /* Sorts by class, then address. */

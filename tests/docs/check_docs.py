@@ -53,7 +53,7 @@ def keys_of(value):
 def check_keys(shell, core):
     manual, seen = read("docs", "manual.md") + read("docs", "commands.md"), set()
     for line in ("objat --history --ledger A#1", "objat 16", "refs --path --weak --limit=1 A#1", "gcgraph --limit=1",
-                 "gcgraph --dot=/dev/null A#1", "refs 1", "gcverify"):
+                 "gcgraph --dot=/dev/null A#1", "gcfind --unreachable", "gcleaks", "gcstale", "refs 1", "gcverify"):
         command, *rest = line.split()
         seen |= set(keys_of(json.loads(run(shell, "--core", core, command, "--json", *rest)[0])))
     require(len(seen) > 30, "only these keys were seen: %s", sorted(seen))

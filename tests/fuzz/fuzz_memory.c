@@ -50,8 +50,9 @@ static void patch(scene *s, const uint8_t *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const commands[] = {"objat", "refs", "gcgraph"};
-    static const char *const options[] = {"--ledger --history", "--path --weak", "--limit=0"};
+    static const char *const commands[] = {"objat", "refs", "gcgraph", "gcfind", "gcleaks", "gcstale"};
+    static const char *const options[] = {"--ledger --history", "--path --weak", "--limit=0", "--unreachable --min-size=1", "", "--limit=0"};
+    enum { COMMANDS = sizeof commands / sizeof *commands, WITH_OPERAND = 3 };
     if (!heap_of_everything)
         start();
     scene *s = heap_of_everything;
@@ -60,13 +61,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < count; i++)
         patch(s, data + i * 8);
     t->state++;
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 2 * COMMANDS; i++) {
         char line[96];
         int status;
         uint64_t address = s->addresses[(size ? data[size - 1] + i : i) % s->address_count];
-        snprintf(line, sizeof line, "%s %s", options[i % 3], i == 2 ? "" : text_of(address));
-        json_decref(fake_json_status(t, commands[i % 3], line, &status));
-        fake_run(t, commands[i % 3], line);
+        snprintf(line, sizeof line, "%s %s", options[i % COMMANDS], i == 2 || i % COMMANDS >= WITH_OPERAND ? "" : text_of(address));
+        json_decref(fake_json_status(t, commands[i % COMMANDS], line, &status));
+        fake_run(t, commands[i % COMMANDS], line);
     }
     for (unsigned i = 0; i < t->segment_count; i++)
         memcpy(t->segments[i].bytes, copies[i], t->segments[i].end - t->segments[i].start);

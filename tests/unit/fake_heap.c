@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPACE_BYTES = 0x8000, TYPES_BYTES = 0x20000, SLABS_PER_CHUNK = 4, FIELDS_AT = 0x4000, FIELDS_BYTES = 0x400, TEXT_AT = 0x14000, NAME_BYTES = 32 };
+enum { SPACE_BYTES = 0x8000, TYPES_BYTES = 0x20000, SLABS_PER_CHUNK = 4, FIELDS_AT = 0x4000, FIELDS_BYTES = 0x400, TEXT_AT = 0x14000, NAME_BYTES = 32,
+       STACKS_AT = 0x400 /* in a heap's control block */ };
 #define LIVE_RW (RHI_REGION_READ | RHI_REGION_WRITE)
 
 /* ---- layouts ------------------------------------------------------------------------------------------- */
@@ -111,6 +112,15 @@ static unsigned write_constants(fake_space *space, const char *omit)
         uint64_t row = space->constants + rows++ * space->constant_size;
         fake_put_text(t, row, names[i], 40);
         fake_put(t, row + 40, space->c[i], 8);
+    }
+    const struct { const char *name; uint64_t value; } stack_rows[] = {
+        {"heap.stacks", STACKS_AT + 16 * space->layout}, {"heap.stack_depth", STACKS_AT + 16 * space->layout + 8}};
+    for (unsigned i = 0; i < 2; i++) {
+        if (is_omitted(omit, stack_rows[i].name))
+            continue;
+        uint64_t row = space->constants + rows++ * space->constant_size;
+        fake_put_text(t, row, stack_rows[i].name, 40);
+        fake_put(t, row + 40, stack_rows[i].value, 8);
     }
     return rows;
 }
@@ -477,4 +487,18 @@ void fake_weak(fake_heap *heap, uint64_t reference, uint64_t target)
     fake_link(heap, reference, 0, target);
     uint64_t flags = target + c[RH_MC_object_flags];
     fake_put(t, flags, fake_get(t, flags, 2) | RH_FLAG_HAS_WEAK, 2);
+}
+
+void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count)
+{
+    fake_target *t = heap->target;
+    uint64_t at_heap = heap->address + STACKS_AT + 16 * heap->space->layout, stacks = fake_get(t, at_heap, 8);
+    ck_assert_uint_le(count, FAKE_STACK_DEPTH);
+    if (stacks == 0) {
+        stacks = fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_HISTORY, heap->address) + 0x80;
+        fake_put(t, at_heap, stacks, 8);
+        fake_put(t, at_heap + 8, FAKE_STACK_DEPTH, 4);
+    }
+    for (unsigned i = 0; i < FAKE_STACK_DEPTH; i++)
+        fake_put(t, stacks + (event % FAKE_RING * FAKE_STACK_DEPTH + i) * 8, i < count ? addresses[i] : 0, 8);
 }

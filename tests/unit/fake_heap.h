@@ -101,12 +101,14 @@ uint64_t fake_unused_slot(fake_heap *heap, uint64_t object);
 void fake_root(fake_heap *heap, uint64_t slot, const char *name);
 /* Events go into a ring of 8, made by the first. */
 void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial, uint32_t type, enum rh_death death);
-enum { FAKE_RING = 8, FAKE_ROOTS = 16, FAKE_WEAK = 16 };
+enum { FAKE_RING = 8, FAKE_ROOTS = 16, FAKE_WEAK = 16, FAKE_STACK_DEPTH = 4 };
 /* Enters a weak reference (an object of a type that fake_weak_type made) for its target: in the table, which the
  * first one makes, in the target's flags and in the reference. */
 uint32_t fake_weak_type(fake_space *space);
 void fake_weak(fake_heap *heap, uint64_t reference, uint64_t target);
 /* The word of a slab's bitmap (RH_MC_slab_live, _fresh, _spared) that has the object's bit, and that bit. */
 uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object, uint64_t *bit);
+/* The return addresses of event number `event`. */
+void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 
 #endif

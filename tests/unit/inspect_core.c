@@ -57,7 +57,8 @@ START_TEST(a_core_gives_the_same_answers_as_the_memory_it_was_made_of)
 {
     static const struct { const char *command, *line; } asks[] = {
         {"objat", "#1"}, {"objat", "--ledger node#2"}, {"objat", "0x500010001000"}, {"objat", "0x400000000000"}, {"objat", "1"}, {"refs", "--path #1"},
-        {"refs", "#2"}, {"gcgraph", ""}, {"gcgraph", "--depth=3 #1"}, {"refs", "#9"}};
+        {"refs", "#2"}, {"gcgraph", ""}, {"gcgraph", "--depth=3 #1"}, {"refs", "#9"},
+        {"gcfind", ""}, {"gcfind", "--unreachable"}, {"gcleaks", ""}, {"gcstale", ""}};
     scene s = scene_new(_i);
     fake_target *t = s.w.t;
     char *path = write_core(&s, 0), error[256];

@@ -99,22 +99,25 @@ static void check_status(const scene *s, int status)
 /* A handful of questions, each in text or JSON. */
 static void ask_all(scene *s)
 {
-    static const char *const options[] = {"", "--ledger", "--history --limit=3", "--path --weak", "--in", "--cycles --depth=3", "--garbage", "--limit=0"};
+    static const char *const options[] = {"", "--ledger", "--history --limit=3", "--path --weak", "--in", "--cycles --depth=3", "--garbage", "--limit=0",
+                                          "--unreachable", "--min-size=40 --type='?*'", "--finalized --min-refs=1"};
     static const struct { const char *command; unsigned options[4]; } asks[] = {
-        {"objat", {0, 1, 2, 7}}, {"refs", {0, 3, 4, 7}}, {"gcgraph", {0, 5, 6, 7}}};
+        {"objat", {0, 1, 2, 7}}, {"refs", {0, 3, 4, 7}}, {"gcgraph", {0, 5, 6, 7}},
+        {"gcfind", {7, 8, 9, 10}}, {"gcleaks", {0, 0, 7, 7}}, {"gcstale", {0, 0, 7, 7}}};
+    enum { ASKS = sizeof asks / sizeof *asks, WITH_OPERAND = 3 };
     alarm(ROUND_SECONDS);
-    for (unsigned i = 0; i < 9; i++) {
+    for (unsigned i = 0; i < 2 * ASKS; i++) {
         char line[128], operand[64];
         int status;
         uint64_t address = roll(s, 4) ? s->addresses[roll(s, s->address_count)] : strange(s);
         snprintf(operand, sizeof operand, roll(s, 6) ? "0x%" PRIx64 : "#%" PRIu64, address % (roll(s, 9) ? UINT64_MAX : 20));
-        if (i % 3 == 2 && roll(s, 2))
+        if (i % ASKS >= WITH_OPERAND || (i % ASKS == WITH_OPERAND - 1 && roll(s, 2)))
             operand[0] = '\0';
-        snprintf(line, sizeof line, "%s %s", options[asks[i % 3].options[roll(s, 4)]], operand);
+        snprintf(line, sizeof line, "%s %s", options[asks[i % ASKS].options[roll(s, 4)]], operand);
         if (roll(s, 2))
-            json_decref(fake_json_status(s->w.t, asks[i % 3].command, line, &status));
+            json_decref(fake_json_status(s->w.t, asks[i % ASKS].command, line, &status));
         else
-            check_status(s, fake_run(s->w.t, asks[i % 3].command, line));
+            check_status(s, fake_run(s->w.t, asks[i % ASKS].command, line));
         if (roll(s, 3) == 0)
             s->w.t->state++;
     }

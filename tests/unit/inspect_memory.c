@@ -39,7 +39,8 @@ char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(te
 char *__wrap_strndup(const char *text, size_t size) { return fails() ? NULL : __real_strndup(text, size); }
 
 static const struct { const char *command, *line; } asks[] = {
-    {"objat", "#2"}, {"objat", "--ledger --limit=3 #2"}, {"refs", "--path #2"}, {"gcgraph", "--depth 3 #1, #2"}, {"gcgraph", ""}, {"gcstat", ""}};
+    {"objat", "#2"}, {"objat", "--ledger --limit=3 #2"}, {"refs", "--path #2"}, {"gcgraph", "--depth 3 #1, #2"}, {"gcgraph", ""},
+    {"gcfind", "--type='n*' --min-size=20 --unreachable"}, {"gcstat", ""}, {"gcverify", ""}, {"gcleaks", ""}, {"gcstale", ""}};
 
 static world small(unsigned layout)
 {
@@ -53,6 +54,11 @@ static world small(unsigned layout)
     fake_put(w.t, 0x7ffe00001800, b, 8);
     fake_root(w.heap, 0x7ffe00001808, "root");
     fake_event(w.heap, RH_EVENT_FREE, b, 9, w.node, RH_DEATH_COLLECT);
+    uint64_t lost = new_node(&w, 1), dead = new_node(&w, 1);
+    fake_link(w.heap, lost, NEXT, lost); /* garbage */
+    fake_link(w.heap, lost, OTHER, dead);
+    fake_put(w.t, 0x7ffe00001810, dead, 8);
+    fake_free_object(w.heap, dead, RH_DEATH_RELEASE);
     return w;
 }
 

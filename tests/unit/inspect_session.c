@@ -60,7 +60,8 @@ END_TEST
 START_TEST(every_poll_can_cancel_and_the_next_command_works)
 {
     static const struct { const char *command, *line; } asks[] = {
-        {"objat", "#2"}, {"objat", "--ledger #2"}, {"refs", "#2"}, {"refs", "--path #2"}, {"gcgraph", ""}, {"gcgraph", "#1"}, {"gcstat", ""}};
+        {"objat", "#2"}, {"objat", "--ledger #2"}, {"refs", "#2"}, {"refs", "--path #2"}, {"gcgraph", ""}, {"gcgraph", "#1"},
+        {"gcfind", "--unreachable"}, {"gcstat", ""}, {"gcverify", ""}, {"gcleaks", ""}, {"gcstale", ""}};
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
         world w = small(_i);
         json_t *whole = fake_json(w.t, asks[i].command, asks[i].line);
