@@ -2,6 +2,7 @@
 #include "session.h"
 #include "command.h"
 #include "output.h"
+#include "symbols.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ rhi_session *rhi_session_new(void)
 
 static void drop_cache(rhi_session *session)
 {
+    rhi__symbols_forget(session->symbols);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
     if (session->has_memory)
@@ -38,6 +40,7 @@ void rhi_session_free(rhi_session *session)
     if (!session)
         return;
     drop_cache(session);
+    rhi__symbols_free(session->symbols);
     json_decref(session->because);
     free(session->out);
     free(session);
@@ -56,7 +59,7 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
 
 /* ---- the cache ---------------------------------------------------------------------------------------- */
 
-static bool same_text(const char *a, const char *b)
+bool rhi__same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
@@ -65,7 +68,7 @@ static bool cache_holds(const rhi_session *session)
 {
     const rhi_target *target = session->target;
     return session->has_memory && target->state_id && target->state_id(target->context) == session->state &&
-           session->context == target->context && session->pid == target->pid && same_text(session->core_path, target->core_path);
+           session->context == target->context && session->pid == target->pid && rhi__same_text(session->core_path, target->core_path);
 }
 
 static rhi_error *open_memory(rhi_session *session)
