@@ -34,6 +34,7 @@ def load_shared():
 door = load_shared()
 BY_VALUE = (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM)
 BY_ADDRESS = (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
+FRAMES_AT_ONCE, FRAMES_INLINED = 64, 16
 REFERENCES = (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
 
 
@@ -94,12 +95,15 @@ class Place:
         return False
 
 
-def stopped_threads():
-    """The selected inferior's threads that can be looked at, by LWP, each selected in turn."""
-    threads = [thread for thread in gdb.selected_inferior().threads() if thread.is_valid() and not thread.is_running()]
-    for thread in sorted(threads, key=lambda each: each.ptid[1]):
-        thread.switch()
-        yield thread.ptid[1] or thread.ptid[2], gdb.newest_frame()
+def stopped_threads(asked=None):
+    """The selected inferior's threads that can be looked at (or those `asked` for), by LWP, each selected
+    in turn: going to another one makes GDB forget all frames that it has unwound."""
+    threads = [(thread.ptid[1] or thread.ptid[2], thread) for thread in gdb.selected_inferior().threads()
+               if thread.is_valid() and not thread.is_running()]
+    for lwp, thread in sorted(threads, key=lambda each: each[0]):
+        if asked is None or lwp in asked:
+            thread.switch()
+            yield lwp, gdb.newest_frame()
 
 
 def integer(value):
@@ -147,16 +151,18 @@ class TypeView:
     def is_pointer(kind):
         return kind.strip_typedefs().code == gdb.TYPE_CODE_PTR
 
+    text = staticmethod(str)
+
 
 def variables_of(frame):
-    """(symbol, function) of each variable in scope in a frame, innermost scope first."""
+    """The variables on the stack that are in scope in a frame, innermost scope first."""
     try:
         block = frame.block()
     except RuntimeError:
         return  # no debug info here
     while block is not None and not block.is_global and not block.is_static:
         for symbol in block:
-            if symbol.is_variable or symbol.is_argument:
+            if (symbol.is_variable or symbol.is_argument) and symbol.addr_class != gdb.SYMBOL_LOC_STATIC:
                 yield symbol
         if block.function is not None:
             return
@@ -174,66 +180,55 @@ def variable_extent(symbol, frame):
         return None
 
 
-def frames_of(newest, is_stopped):
-    """(level, frame, stack pointer) from the newest frame on."""
+def stack_pointer(frame):
+    return int(frame.read_register("sp")) & door.MASK
+
+
+def frames_of(newest, addresses, is_stopped):
+    """(level, frame, stack pointer) from the newest frame on. Of a long row of frames in which none of the
+    addresses lies, the last one is enough."""
     frame, level = newest, 0
     while frame is not None and not is_stopped():
+        row = []
         try:
-            pointer = int(frame.read_register("sp")) & door.MASK
-            older = frame.older()
+            while frame is not None and len(row) < FRAMES_AT_ONCE:
+                row.append((level, frame))
+                frame, level = frame.older(), level + 1
         except gdb.error:
-            return  # a broken stack: the frames so far are good
-        yield level, frame, pointer
-        frame, level = older, level + 1
+            frame = None  # a broken stack: the frames so far are good
+        try:
+            first, last = stack_pointer(row[0][1]), stack_pointer(row[-1][1])
+            if row[0][0] and frame is not None and not any(first <= each < last for each in addresses):
+                row = [each for each in row[-FRAMES_INLINED:] if stack_pointer(each[1]) == last]
+            pointers = [(*each, stack_pointer(each[1])) for each in row]
+        except gdb.error:
+            return
+        yield from pointers
 
 
 def name_in_frame(words, level, frame):
-    """(word, kind, name, detail) of the words that lie in the variables of a frame."""
+    """The rows of the words that lie in the variables of a frame."""
     function = frame.function()
-    owner = function.name if function is not None else ""
+    owner = (function.name if function is not None else "", level)
     for symbol in variables_of(frame):
         extent = variable_extent(symbol, frame)
         if extent is not None:
-            is_static = symbol.addr_class == gdb.SYMBOL_LOC_STATIC
-            row = (door.GLOBAL, "") if is_static else (door.LOCAL, "frame %d" % level)
-            yield from door.name_extent(words, extent[0], extent[1].sizeof, TypeView, extent[1],
-                                        door.owned_name(owner, symbol.name), row)
+            yield from door.name_extent(words, extent[0], extent[1].sizeof, TypeView, extent[1], symbol.name, owner)
 
 
-def name_data_words(words, is_stopped):
-    """Globals and file statics by symbol and type; statics inside functions that are on a stack."""
-    left, seen = list(words), set()
-    for _lwp, newest in stopped_threads():
-        for level, frame, _pointer in frames_of(newest, is_stopped):
-            function = frame.function()
-            if not left or function is None or function in seen:
-                continue
-            seen.add(function)
-            named = [row for row in door.first_of_each(name_in_frame(left, level, frame)) if row[1] == door.GLOBAL]
-            yield from named
-            found = {word.address for word, *_ in named}
-            left = [word for word in left if word.address not in found]
-    for word in left:
-        name = None if is_stopped() else data_name(word.address)
-        if name:
-            yield word, door.GLOBAL, name, ""
-
-
-def data_name(address):
-    """"registry.slots[3]" for an address in a module's data, from symbol table and debug info."""
-    text = gdb.execute("info symbol 0x%x" % address, to_string=True)
+def name_data_word(word):
+    """The row of a word in a module's data, from symbol table and debug info, if any."""
+    text = gdb.execute("info symbol 0x%x" % word.address, to_string=True)
     match = re.match(r"(.+?)(?: \+ (\d+))? in section ", text)
     if not match:
-        return None
+        return
     name, offset = match.group(1), int(match.group(2) or 0)
-    candidates = [gdb.lookup_global_symbol(name)] + list(gdb.lookup_static_symbols(name))
-    for symbol in candidates:
-        if symbol is None or not symbol.is_variable:
-            continue
-        extent = variable_extent(symbol, None)
-        if extent and extent[0] <= address < extent[0] + extent[1].sizeof:
-            return name + door.member_path(TypeView, extent[1], address - extent[0])[0]
-    return "%s+%d" % (name, offset) if offset else name
+    for symbol in [gdb.lookup_global_symbol(name)] + list(gdb.lookup_static_symbols(name)):
+        extent = variable_extent(symbol, None) if symbol is not None and symbol.is_variable else None
+        if extent and extent[0] <= word.address < extent[0] + extent[1].sizeof:
+            yield from door.name_extent([word], extent[0], extent[1].sizeof, TypeView, extent[1], name)
+            return
+    yield word, door.GLOBAL, "%s+%d" % (name, offset) if offset else name, "", "", 0
 
 
 # ---- the host ------------------------------------------------------------------------------------
@@ -302,7 +297,17 @@ class Host:
         try:
             return value_number(gdb.parse_and_eval(text), text)
         except gdb.error as error:
-            raise door.DoorError(str(error)) from None
+                raise door.DoorError(str(error)) from None
+
+    def evaluate_in(self, lwp, level, text):
+        with Place():
+            frame = next((each for _lwp, each in stopped_threads([lwp])), None)
+            while frame is not None and level > 0:
+                frame, level = frame.older(), level - 1
+            if frame is None:
+                raise door.DoorError("that frame is gone")
+            frame.select()
+            return self.evaluate(text)
 
     def name(self, words, is_stopped):
         with Place():
@@ -310,12 +315,12 @@ class Host:
             for word in words:
                 if word.is_stack:
                     on_stack.setdefault(word.lwp, []).append(word)
-            for lwp, frame in stopped_threads():
-                if lwp in on_stack:
-                    yield from door.name_stack_words(on_stack[lwp], frames_of(frame, is_stopped), name_in_frame)
-            data = [word for word in words if not word.is_stack]
-            if data:
-                yield from name_data_words(data, is_stopped)
+            for lwp, frame in stopped_threads(on_stack):
+                addresses = [word.address for word in on_stack[lwp]]
+                yield from door.name_stack_words(on_stack[lwp], frames_of(frame, addresses, is_stopped), name_in_frame)
+            for word in words:
+                if not word.is_stack and not is_stopped():
+                    yield from name_data_word(word)
 
     def state_id(self):
         return self.epoch.state_id(self.core)

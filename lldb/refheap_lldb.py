@@ -37,6 +37,8 @@ door = load_shared()
 AGGREGATES = (lldb.eTypeClassArray | lldb.eTypeClassStruct | lldb.eTypeClassClass | lldb.eTypeClassUnion)
 NUMBERS = (lldb.eTypeClassPointer | lldb.eTypeClassBuiltin | lldb.eTypeClassEnumeration)
 FLOATS = (lldb.eBasicTypeHalf, lldb.eBasicTypeFloat, lldb.eBasicTypeDouble, lldb.eBasicTypeLongDouble)
+ARM_NAMES = {"fp": "x29", "lr": "x30"}  # as everybody else calls them
+TAGS = {lldb.eTypeClassStruct: "struct ", lldb.eTypeClassUnion: "union ", lldb.eTypeClassEnumeration: "enum "}
 VARIABLE = re.compile(r"([A-Za-z_]\w*)((?:(?:\.|->)[A-Za-z_]\w*|\[\d+\])*)$")
 
 
@@ -122,8 +124,7 @@ class TypeView:
 
     @staticmethod
     def element(kind):
-        kind = kind.GetCanonicalType()
-        if kind.GetTypeClass() != lldb.eTypeClassArray:
+        if kind.GetCanonicalType().GetTypeClass() != lldb.eTypeClassArray:
             return None
         return kind.GetArrayElementType(), kind.GetArrayElementType().GetByteSize()
 
@@ -141,40 +142,27 @@ class TypeView:
     def is_pointer(kind):
         return kind.GetCanonicalType().GetTypeClass() == lldb.eTypeClassPointer
 
-
-def variables_of(frame, is_stopped):
-    """The variables in scope in a frame, innermost scope first; the file's own statics are left out."""
-    owned = (lldb.eValueTypeVariableLocal, lldb.eValueTypeVariableArgument, lldb.eValueTypeVariableStatic)
-    outer = {each.GetLoadAddress() for each in file_statics(frame)}
-    for value in frame.GetVariables(True, True, True, True, lldb.eNoDynamicValues):
-        if is_stopped():
-            return
-        is_static = value.GetValueType() == lldb.eValueTypeVariableStatic
-        if value.GetValueType() in owned and not (is_static and value.GetLoadAddress() in outer):
-            yield value, is_static
-
-
-def file_statics(frame):
-    """LLDB counts a file's statics among a frame's variables; these are the ones by name."""
-    target = frame.GetThread().GetProcess().GetTarget()
-    for value in frame.GetVariables(False, False, True, True, lldb.eNoDynamicValues):
-        for found in target.FindGlobalVariables(value.GetName(), 16):
-            yield found
+    @staticmethod
+    def text(kind):
+        """LLDB leaves out C's `struct`."""
+        named = kind
+        while named.IsPointerType() or named.IsArrayType():
+            named = named.GetPointeeType() if named.IsPointerType() else named.GetArrayElementType()
+        word = TAGS.get(named.GetUnqualifiedType().GetTypeClass(), "")
+        name = kind.GetDisplayTypeName() or ""
+        return re.sub(r"^((?:const |volatile )*)", r"\g<1>" + word, name)
 
 
 def namer(is_stopped):
     def name_in_frame(words, level, frame):
-        """(word, kind, name, detail) of the words that lie in the variables of a frame."""
-        if not words:
-            return
-        owner = frame.GetFunctionName() or ""
-        for value, is_static in variables_of(frame, is_stopped):
+        """The rows of the words that lie in the variables of a frame, innermost scope first."""
+        for value in frame.GetVariables(True, True, False, True, lldb.eNoDynamicValues) if words else ():
             start = value.GetLoadAddress()
-            if start == lldb.LLDB_INVALID_ADDRESS:
-                continue  # in a register, or optimized out
-            row = (door.GLOBAL, "") if is_static else (door.LOCAL, "frame %d" % level)
-            yield from door.name_extent(words, start, value.GetType().GetByteSize(), TypeView, value.GetType(),
-                                        door.owned_name(owner, value.GetName()), row)
+            if is_stopped():
+                return
+            if start != lldb.LLDB_INVALID_ADDRESS:  # else in a register, or optimized out
+                yield from door.name_extent(words, start, value.GetType().GetByteSize(), TypeView, value.GetType(),
+                                            value.GetName(), (frame.GetFunctionName() or "", level))
     return name_in_frame
 
 
@@ -189,35 +177,18 @@ def frames_of(thread, is_stopped):
         level += 1
 
 
-def name_data_words(words, process, is_stopped):
-    """Statics inside functions that are on a stack; globals and file statics by symbol and type."""
-    left, seen, name_in_frame = list(words), set(), namer(is_stopped)
-    for thread in process:
-        for level, frame, _pointer in frames_of(thread, is_stopped):
-            if not left or not frame.GetFunction().IsValid() or frame.GetFunctionName() in seen:
-                continue
-            seen.add(frame.GetFunctionName())
-            named = [row for row in door.first_of_each(name_in_frame(left, level, frame)) if row[1] == door.GLOBAL]
-            yield from named
-            found = {word.address for word, *_ in named}
-            left = [word for word in left if word.address not in found]
-    for word in left:
-        name = None if is_stopped() else data_name(process.GetTarget(), word.address)
-        if name:
-            yield word, door.GLOBAL, name, ""
-
-
-def data_name(target, address):
-    """"registry.slots[3]" for an address in a module's data, from symbol table and debug info."""
-    symbol = target.ResolveLoadAddress(address).GetSymbol()
+def name_data_word(target, word):
+    """The row of a word in a module's data, from symbol table and debug info, if any."""
+    symbol = target.ResolveLoadAddress(word.address).GetSymbol()
     if not symbol.IsValid():
-        return None
-    name, offset = symbol.GetName(), address - symbol.GetStartAddress().GetLoadAddress(target)
+        return
+    name, offset = symbol.GetName(), word.address - symbol.GetStartAddress().GetLoadAddress(target)
     for value in target.FindGlobalVariables(name, 64):
         start, kind = value.GetLoadAddress(), value.GetType()
-        if start <= address < start + kind.GetByteSize():
-            return name + door.member_path(TypeView, kind, address - start)[0]
-    return "%s+%d" % (name, offset) if offset else name
+        if start <= word.address < start + kind.GetByteSize():
+            yield from door.name_extent([word], start, kind.GetByteSize(), TypeView, kind, name)
+            return
+    yield word, door.GLOBAL, "%s+%d" % (name, offset) if offset else name, "", "", 0
 
 
 # ---- the host ------------------------------------------------------------------------------------
@@ -279,8 +250,15 @@ class Host:
         value = variable_value(text, target, self.frame) or expression_value(text, target, self.frame)
         return value_number(value, text, target, self.frame)
 
+    def evaluate_in(self, lwp, level, text):
+        frame = self.process.GetThreadByID(lwp).GetFrameAtIndex(level)
+        if not frame.IsValid():
+            raise door.DoorError("that frame is gone")
+        value = variable_value(text, self.target, frame) or expression_value(text, self.target, frame)
+        return value_number(value, text, self.target, frame)
+
     def name(self, words, is_stopped):
-        on_stack, data = {}, [word for word in words if not word.is_stack]
+        on_stack = {}
         for word in words:
             if word.is_stack:
                 on_stack.setdefault(word.lwp, []).append(word)
@@ -288,8 +266,9 @@ class Host:
             thread = self.process.GetThreadByID(lwp)
             if thread.IsValid():
                 yield from door.name_stack_words(each, frames_of(thread, is_stopped), namer(is_stopped))
-        if data:
-            yield from name_data_words(data, self.process, is_stopped)
+        for word in words:
+            if not word.is_stack and not is_stopped():
+                yield from name_data_word(self.target, word)
 
     def state_id(self):
         """Constant for a core. A live process gets a new number with each command, because writing
@@ -336,7 +315,8 @@ def general_registers(frame):
         if "general" in (register_set.GetName() or "").lower():
             for register in register_set:
                 if register.GetByteSize() == 8:
-                    yield register.GetName(), register.GetValueAsUnsigned()
+                    name = register.GetName()
+                    yield ARM_NAMES.get(name, name), register.GetValueAsUnsigned()
 
 
 def listed_regions(target, process):

@@ -17,7 +17,7 @@ import os
 import signal
 import threading
 
-ABI = 1
+ABI = 2
 LIBRARY = "librefheap-inspect.so"
 CHUNK_BYTES = 1 << 20  # debuggers read slower in larger pieces
 MASK = (1 << 64) - 1
@@ -43,7 +43,10 @@ class Word(ctypes.Structure):
         ("kind", ctypes.c_uint32),
         ("lwp", ctypes.c_uint64),
         ("name", ctypes.c_char * 192),
-        ("detail", ctypes.c_char * 64),
+        ("function", ctypes.c_char * 96),
+        ("type", ctypes.c_char * 96),
+        ("frame", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
     ]
 
 
@@ -51,6 +54,8 @@ _READ = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctyp
 _REPORT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _EVALUATE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_uint64),
                              ctypes.c_void_p, ctypes.c_uint64)
+_EVALUATE_IN = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_char_p,
+                                ctypes.POINTER(ctypes.c_uint64), ctypes.c_void_p, ctypes.c_uint64)
 _NAME = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(Word), ctypes.c_uint64)
 _STATE_ID = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
 _INTERRUPTED = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
@@ -73,7 +78,8 @@ class Target(ctypes.Structure):
         ("state_id", _STATE_ID),
         ("interrupted", _INTERRUPTED),
         ("emit", _EMIT),
-        ("reserved", ctypes.c_void_p * 8),
+        ("evaluate_in", _EVALUATE_IN),
+        ("reserved", ctypes.c_void_p * 7),
     ]
 
 
@@ -202,7 +208,8 @@ class Lent:
     """struct rhi_target over a host. Keep it alive during the engine's call.
 
     A host offers: core_path(), exe_path(), pid(), is_terminal(), read(address, size), regions(),
-    threads(), evaluate(text), name(words), state_id(), interrupted(), write(stream, text).
+    threads(), evaluate(text), evaluate_in(lwp, level, text), name(words, is_stopped), state_id(),
+    interrupted(), write(stream, text).
     """
 
     def __init__(self, engine, host):
@@ -220,6 +227,7 @@ class Lent:
         target.regions = _REPORT(self.guarded(self.on_regions, -1))
         target.threads = _REPORT(self.guarded(self.on_threads, -1))
         target.evaluate = _EVALUATE(self.guarded(self.on_evaluate, -1))
+        target.evaluate_in = _EVALUATE_IN(self.guarded(self.on_evaluate_in, -1))
         target.name = _NAME(self.guarded(self.on_name, -1))
         target.state_id = _STATE_ID(self.guarded(self.on_state_id, 0))
         target.interrupted = _INTERRUPTED(self.guarded(self.on_interrupted, 1))
@@ -261,8 +269,16 @@ class Lent:
         return 0
 
     def on_evaluate(self, text, value, error, error_size):
+        return self.answer(lambda: self.host.evaluate(text.decode("utf-8", "surrogateescape")), value, error, error_size)
+
+    def on_evaluate_in(self, lwp, level, text, value, error, error_size):
+        return self.answer(lambda: self.host.evaluate_in(lwp, level, text.decode("utf-8", "surrogateescape")),
+                           value, error, error_size)
+
+    @staticmethod
+    def answer(evaluate, value, error, error_size):
         try:
-            value[0] = self.host.evaluate(text.decode("utf-8", "surrogateescape")) & MASK
+            value[0] = evaluate() & MASK
             return 0
         except DoorError as reason:
             line = encoded(one_line(str(reason)))[:max(error_size - 1, 0)]
@@ -272,10 +288,9 @@ class Lent:
 
     def on_name(self, words, count):
         asked = [words[i] for i in range(count)]
-        for word, kind, name, detail in self.host.name(asked, lambda: self.is_stopped):
-            word.kind = kind
-            word.name = encoded(name)[:191]
-            word.detail = encoded(detail)[:63]
+        for word, kind, name, function, type_name, level in self.host.name(asked, lambda: self.is_stopped):
+            word.kind, word.frame = kind, level
+            word.name, word.function, word.type = encoded(name)[:191], encoded(function)[:95], encoded(type_name)[:95]
         return 0
 
     def on_state_id(self):
@@ -377,31 +392,27 @@ def file_stamp(path):
 
 
 def member_path(view, kind, offset, depth=0):
-    """The text behind a variable's name that leads to the byte at `offset` of a value of type `kind`,
-    and whether a pointer lies there: (".slots[3]", True). One walk for all debuggers, so that they
-    spell a place alike. view.element(kind) gives (type, bytes) of an array's elements or None,
-    view.members(kind) a list of (name, offset, size, type) or None, view.is_pointer(kind) a truth."""
+    """The text behind a variable's name that leads to the byte at `offset` of a value of type `kind`, the
+    type of what lies there, and whether that is a pointer: (".slots[3]", type, True). One walk for all
+    debuggers, so that they spell a place alike. view.element(kind) gives (type, bytes) of an array's
+    elements or None, view.members(kind) a list of (name, offset, size, type) or None,
+    view.is_pointer(kind) a truth, view.text(kind) its name."""
     if depth < PATH_DEPTH_MAX:
         element = view.element(kind)
         if element and element[1]:
-            inner, is_pointer = member_path(view, element[0], offset % element[1], depth + 1)
-            return "[%d]%s" % (offset // element[1], inner), is_pointer
+            inner, *rest = member_path(view, element[0], offset % element[1], depth + 1)
+            return "[%d]%s" % (offset // element[1], inner), *rest
         best = None
         for name, start, size, member in view.members(kind) or ():
             if start <= offset < start + size:
-                inner, is_pointer = member_path(view, member, offset - start, depth + 1)
-                found = ("." + name if name else "") + inner, is_pointer
-                if is_pointer:
+                inner, *rest = member_path(view, member, offset - start, depth + 1)
+                found = ("." + name if name else "") + inner, *rest
+                if found[2]:
                     return found  # of a union, the member that holds a pointer here
                 best = best or found
         if best:
             return best
-    return ("+%d" % offset if offset else ""), offset == 0 and view.is_pointer(kind)
-
-
-def owned_name(function, variable):
-    """How a variable of a function is spelled."""
-    return "%s::%s" % (function, variable) if function else variable
+    return ("+%d" % offset if offset else ""), kind, offset == 0 and view.is_pointer(kind)
 
 
 def with_bounds(frames):
@@ -447,8 +458,10 @@ def name_stack_words(words, frames, name_in_frame):
         before = level, frame
 
 
-def name_extent(words, start, size, view, kind, name, row):
-    """The rows (word, kind, name, detail) of the words inside one variable; row: (kind, detail)."""
+def name_extent(words, start, size, view, kind, name, owner=None):
+    """The rows of the words inside one variable; owner: (function, level) of a local."""
     for word in words:
         if start <= word.address < start + size:
-            yield word, row[0], name + member_path(view, kind, word.address - start)[0], row[1]
+            path, inner, _is_pointer = member_path(view, kind, word.address - start)
+            yield word, LOCAL if owner else GLOBAL, name + path, *((owner[0], view.text(inner), owner[1]) if owner
+                                                                   else ("", view.text(inner), 0))

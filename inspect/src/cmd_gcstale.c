@@ -4,6 +4,7 @@
 #include "objects.h"
 #include "output.h"
 #include "stale.h"
+#include "symbols.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,7 +48,9 @@ static rhi_error *choose(answer *a, const rhi_holders *rows, rhi_holders *chosen
         rhi_holder *copy = &chosen->items[chosen->count++];
         *copy = *row;
         copy->name = copy_of(row->name);
-        copy->detail = copy_of(row->detail);
+        copy->variable = row->variable ? malloc(sizeof *copy->variable) : NULL;
+        if (copy->variable)
+            *copy->variable = *row->variable;
     }
     rhi__name_holders(a->session, a->reader, chosen, chosen->count);
     return NULL;

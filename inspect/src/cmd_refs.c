@@ -3,6 +3,7 @@
 #include "command.h"
 #include "objects.h"
 #include "output.h"
+#include "path.h"
 #include "words.h"
 
 #include <inttypes.h>
@@ -25,10 +26,8 @@ typedef struct answer {
     rhi_holders holders;
     uint64_t shown_holders; /* rows that are printed come first */
     struct { referent *items; uint64_t count, capacity; } referents;
-    struct { uint32_t *items; uint64_t count, capacity; } path; /* objects, from the root's to this one */
-    rhi_holders path_holders; /* who holds the first object of the path; owns the names of path_root */
-    rhi_holder path_root;
-    bool has_path, has_path_root, out_of_memory;
+    rhi_path path;
+    bool has_path, out_of_memory;
     rhi_ledger ledger;
 } answer;
 
@@ -94,126 +93,7 @@ static rhi_error *gather_referrers(answer *a)
     return NULL;
 }
 
-/* Breadth-first from the object towards its referrers, to the nearest one that is held from outside
- * by something with a name, or else from outside at all. */
-static rhi_error *find_path(answer *a)
-{
-    rhi_graph *graph;
-    RHI_TRY(rhi__session_graph(a->session, &graph));
-    RHI_TRY(rhi__graph_referrers(a->session, graph));
-    uint32_t start = rhi__object_index(a->reader, a->object.address);
-    uint32_t *next = malloc(((uint64_t)graph->count + 1) * sizeof *next); /* towards `start`; RHI_NO_OBJECT: not met */
-    uint32_t *queue = malloc(((uint64_t)graph->count + 1) * sizeof *queue);
-    uint32_t head = 0, tail = 0, found = RHI_NO_OBJECT;
-    rhi_error *error = next && queue && start != RHI_NO_OBJECT ? NULL : rhi__error_memory();
-    if (!error) {
-        memset(next, 0xff, ((uint64_t)graph->count + 1) * sizeof *next);
-        next[start] = start;
-        queue[tail++] = start;
-    }
-    while (!error && head < tail && found == RHI_NO_OBJECT) {
-        uint32_t i = queue[head++];
-        if (graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING) || rhi__ext(graph, i) > 0)
-            found = i;
-        if (head % 65536 == 0)
-            error = rhi__progress(a->session, "looking for a path", head, graph->count);
-        for (uint32_t e = graph->referrer_start[i]; e < graph->referrer_start[i + 1]; e++)
-            if (next[graph->referrer_from[e]] == RHI_NO_OBJECT) {
-                next[graph->referrer_from[e]] = i;
-                queue[tail++] = graph->referrer_from[e];
-            }
-    }
-    for (uint32_t i = found; !error && i != RHI_NO_OBJECT;) {
-        if (!rhi__array_reserve(&a->path, 1)) {
-            error = rhi__error_memory();
-            break;
-        }
-        a->path.items[a->path.count++] = i;
-        i = i == start ? RHI_NO_OBJECT : next[i];
-    }
-    free(next);
-    free(queue);
-    return error;
-}
-
-/* Who outside the heap holds the first object of the path? */
-static rhi_error *find_path_root(answer *a)
-{
-    if (a->path.count == 0)
-        return NULL;
-    rhi_holders holders = {0};
-    uint64_t low = rhi__object_address(a->reader, a->path.items[0]);
-    rhi_error *error = rhi__each_word(a->session, a->reader, low, low + 1, rhi__collect_holder, &holders);
-    if (!error) {
-        rhi__sort_holders(&holders);
-        rhi__name_holders(a->session, a->reader, &holders, holders.count);
-        for (uint64_t i = 0; i < holders.count; i++) {
-            const rhi_holder *h = &holders.items[i];
-            /* A name that one can paste: a registered root, a variable; else whatever there is. */
-            bool better = !a->has_path_root || (!a->path_root.name && h->name) ||
-                          (a->path_root.kind == RHI_HOLDER_REGISTER && h->name && h->kind != RHI_HOLDER_REGISTER);
-            if (!better)
-                continue;
-            a->path_root = *h;
-            a->path_root.target = low;
-            a->has_path_root = true;
-        }
-    }
-    a->path_holders = holders;
-    return error;
-}
-
 /* ---- rendering ----------------------------------------------------------------------------------------------- */
-
-typedef struct step_search { uint64_t wanted; char name[RHI_NAME_SIZE + 32]; } step_search;
-
-static bool match_step(void *context, const rhi_slot *slot)
-{
-    step_search *s = context;
-    if (slot->value != s->wanted || slot->field->kind == RHI_KIND_BORROWED)
-        return true;
-    rhi__slot_name(slot->field, slot->element, s->name, sizeof s->name);
-    return false;
-}
-
-/* The object of a path step, and the field through which it holds the next one. */
-static bool path_step(answer *a, uint64_t i, rhi_object *object, char *id, size_t id_size, step_search *step)
-{
-    enum rhi_place place;
-    rhi_scratch scratch = {0};
-    *step = (step_search){0};
-    if (!rhi__place_of(a->reader, rhi__object_address(a->reader, a->path.items[i]), &place, object))
-        return false;
-    rhi__object_id(a->reader, object, id, id_size);
-    if (i + 1 < a->path.count) {
-        step->wanted = rhi__object_address(a->reader, a->path.items[i + 1]);
-        const uint8_t *bytes = rhi__object_bytes(a->reader, object, &scratch);
-        if (bytes)
-            rhi__each_slot(a->reader, object, bytes, match_step, step);
-    }
-    rhi__scratch_free(&scratch);
-    return true;
-}
-
-static void print_path(answer *a)
-{
-    rhi_object object;
-    step_search step;
-    char id[RHI_ID_SIZE];
-    if (!a->has_path)
-        return;
-    if (a->path.count == 0) {
-        rhi__print(a->session, "path: none: nothing outside holds it, directly or not\n");
-        return;
-    }
-    if (a->has_path_root)
-        rhi__print(a->session, "path: %s -> ", a->path_root.name ? a->path_root.name : "(unnamed word)");
-    else
-        rhi__print(a->session, "path: (unknown holder) -> ");
-    for (uint64_t i = 0; i < a->path.count; i++)
-        if (path_step(a, i, &object, id, sizeof id, &step))
-            rhi__print(a->session, "%s%s%s%s", id, step.name[0] ? " ." : "", step.name, i + 1 < a->path.count ? " -> " : "\n");
-}
 
 static void print_referrers(answer *a)
 {
@@ -255,22 +135,9 @@ static void print_text(answer *a, bool in, bool out)
         print_referrers(a);
     if (out)
         print_referents(a);
-    print_path(a);
+    if (a->has_path)
+        rhi__path_print(a->session, a->reader, &a->path);
     rhi__print_incomplete(a->session);
-}
-
-static void json_path(answer *a)
-{
-    rhi_object object;
-    step_search step;
-    char id[RHI_ID_SIZE];
-    rhi__json_array(a->session, "path");
-    if (a->has_path_root)
-        rhi__json_item(a->session, rhi__holder_json(a->reader, &a->path_root));
-    for (uint64_t i = 0; i < a->path.count; i++)
-        if (path_step(a, i, &object, id, sizeof id, &step))
-            rhi__json_item(a->session, json_pack("{s:s, s:s?}", "object", id, "name", step.name[0] ? step.name : NULL));
-    rhi__json_array_end(a->session);
 }
 
 static void print_json(answer *a)
@@ -295,7 +162,7 @@ static void print_json(answer *a)
     if (a->referents.count > a->args->limit)
         rhi__json_key(s, "referents_total", rhi__json_u64(a->referents.count));
     if (a->has_path)
-        json_path(a);
+        rhi__path_json(s, a->reader, &a->path);
     rhi__json_key(s, "ledger", rhi__option(a->args, "--out") && !rhi__option(a->args, "--in") ? json_null() : rhi__ledger_json(&a->ledger));
     rhi__json_end(s);
 }
@@ -309,8 +176,7 @@ static rhi_error *gather(answer *a, bool in, bool out)
     if (out)
         RHI_TRY(gather_referents(a));
     if (rhi__option(a->args, "--path")) {
-        RHI_TRY(find_path(a));
-        RHI_TRY(find_path_root(a));
+        RHI_TRY(rhi__path_find(a->session, a->reader, a->object.address, &a->path));
         a->has_path = true;
     }
     return NULL;
@@ -328,8 +194,7 @@ rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status
     else if (!error)
         print_text(&a, in, out);
     rhi__holders_free(&a.holders);
-    rhi__holders_free(&a.path_holders);
     free(a.referents.items);
-    free(a.path.items);
+    rhi__path_free(&a.path);
     return error;
 }

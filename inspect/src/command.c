@@ -39,12 +39,14 @@ static const rhi_command table[] = {
                 "name like node#12, or an expression.",
         .json = "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW], \"referrers_total\" if cut,\n"
                 " \"referents\": [{\"name\", \"strength\": \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\"}],\n"
-                " \"referents_total\" if cut, \"path\": with --path [ROW, {\"object\", \"name\": the field that leads on}…], \"ledger\": LEDGER|null}",
+                " \"referents_total\" if cut, \"path\": with --path [ROW, {\"object\", \"name\": the field that leads on}…],\n"
+                " \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated it,\n"
+                " \"ledger\": LEDGER|null}",
         .operands_min = 1, .operands_max = 1,
         .options = {{"--in", NULL, "only who holds it"},
                     {"--out", NULL, "only what it holds"},
                     {"--weak", NULL, "also references that own no count"},
-                    {"--path", NULL, "also the shortest path from something held from outside"}},
+                    {"--path", NULL, "also the shortest path from a root, and an expression that walks it"}},
         .run = rhi__run_refs,
     },
     {

@@ -1,6 +1,7 @@
 /* holders.c - the ledger and the referrer rows, in text and JSON (see objects.h, words.h). */
 #include "objects.h"
 #include "output.h"
+#include "symbols.h"
 #include "words.h"
 
 #include <inttypes.h>
@@ -74,7 +75,7 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
 
 static const char *kind_word(const rhi_holder *holder)
 {
-    return holder->is_local ? "local" : kind_words[holder->kind];
+    return holder->variable && holder->variable->is_local ? "local" : kind_words[holder->kind];
 }
 
 static const char *strength_word(const rhi_holder *holder)
@@ -96,6 +97,7 @@ static bool from_id(rhi_reader *reader, const rhi_holder *holder, char *id, size
 json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
 {
     char id[RHI_ID_SIZE];
+    const rhi_variable *variable = holder->variable;
     json_t *json = json_object();
     json_object_set_new(json, "kind", json_string(kind_word(holder)));
     json_object_set_new(json, "strength", json_string(strength_word(holder)));
@@ -103,28 +105,89 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
     json_object_set_new(json, "from", from_id(reader, holder, id, sizeof id) ? json_string(id) : json_null());
     json_object_set_new(json, "name", holder->name ? rhi__json_text(holder->name) : json_null());
     json_object_set_new(json, "offset", rhi__json_u64(holder->value - holder->target));
+    if (variable && variable->type[0])
+        json_object_set_new(json, "type", rhi__json_text(variable->type));
+    if (variable && variable->function[0])
+        json_object_set_new(json, "function", rhi__json_text(variable->function));
+    if (variable && variable->is_local)
+        json_object_set_new(json, "frame", json_integer(variable->frame));
     if (holder->lwp)
         json_object_set_new(json, "thread", rhi__json_u64(holder->lwp));
-    if (holder->detail)
-        json_object_set_new(json, "detail", rhi__json_text(holder->detail));
     return json;
+}
+
+enum { WHAT_SIZE = RHI_ID_SIZE + RHI_VARIABLE_SIZE + 2 * RHI_OWNER_SIZE + 64 };
+
+/* local 'conn.table[3]' (node *) in serve() frame 0 */
+static void variable_text(const rhi_holder *holder, char *text, size_t size)
+{
+    const rhi_variable *v = holder->variable;
+    char type[RHI_OWNER_SIZE + 8] = "", frame[32] = "";
+    if (v->type[0])
+        snprintf(type, sizeof type, " (%s)", v->type);
+    if (v->is_local)
+        snprintf(frame, sizeof frame, " frame %" PRIu32, v->frame);
+    if (v->function[0] || v->is_local)
+        snprintf(text, size, "%s '%s'%s in %s()%s",
+                 v->is_local ? "local" : holder->kind == RHI_HOLDER_THREAD_LOCAL ? "thread-local" : "static", v->text, type,
+                 v->function[0] ? v->function : "??", frame);
+    else if (holder->kind == RHI_HOLDER_THREAD_LOCAL)
+        snprintf(text, size, "thread-local '%s'%s", v->text, type);
+    else
+        snprintf(text, size, "global %s%s", v->text, type);
+}
+
+/* A row without its address and strength; *has_address: the text says where the word lies. */
+static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, size_t size, bool *has_address)
+{
+    char id[RHI_ID_SIZE] = "(unreadable)";
+    const char *name = holder->name ? holder->name : "";
+    *has_address = false;
+    from_id(reader, holder, id, sizeof id);
+    if (holder->variable) {
+        variable_text(holder, text, size);
+        return;
+    }
+    switch (holder->kind) {
+    case RHI_HOLDER_FIELD:
+        snprintf(text, size, "%s.%s", id, name);
+        break;
+    case RHI_HOLDER_UNDECLARED:
+        snprintf(text, size, "%s%s (no declared field)", id, name);
+        break;
+    case RHI_HOLDER_ROOT:
+        snprintf(text, size, "root '%s'", name);
+        break;
+    case RHI_HOLDER_REGISTER:
+        snprintf(text, size, "register %s", name);
+        break;
+    case RHI_HOLDER_IMMORTAL:
+    case RHI_HOLDER_DYING:
+        snprintf(text, size, "%s is %s", id, kind_words[holder->kind]);
+        break;
+    default:
+        *has_address = holder->kind == RHI_HOLDER_STACK || !*name;
+        if (*has_address)
+            snprintf(text, size, "%s word at 0x%" PRIx64 "%s%s%s",
+                     holder->kind == RHI_HOLDER_THREAD_LOCAL ? "thread-local" : kind_words[holder->kind], holder->address,
+                     *name ? " (" : "", name, *name ? ")" : "");
+        else
+            snprintf(text, size, "%s", name); /* libfoo.so+0x4040, malloc block 0x…+16 */
+    }
 }
 
 void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holder *holder, const char *indent)
 {
-    char id[RHI_ID_SIZE], what[RHI_ID_SIZE + 256], where[64] = "";
-    if (from_id(reader, holder, id, sizeof id))
-        snprintf(what, sizeof what, "%s%s%s", id, holder->kind == RHI_HOLDER_FIELD ? "." : "", holder->name ? holder->name : "");
-    else
-        snprintf(what, sizeof what, "%s", holder->name ? holder->name : "(no name)");
+    char what[WHAT_SIZE], row[WHAT_SIZE + 32];
+    bool has_address, is_member = holder->kind == RHI_HOLDER_IMMORTAL || holder->kind == RHI_HOLDER_DYING;
+    what_text(reader, holder, what, sizeof what, &has_address);
     if (holder->lwp)
-        snprintf(where, sizeof where, " thread %" PRIu64, holder->lwp);
-    rhi__print(session, "%s%-28s %-8s", indent, what, kind_word(holder));
-    if (!holder->strong)
-        rhi__print(session, " %s", strength_word(holder));
-    if (holder->address)
+        snprintf(row, sizeof row, "%s thread %" PRIu64, what, holder->lwp);
+    rhi__print(session, "%s%-44s", indent, holder->lwp ? row : what);
+    if (!is_member)
+        rhi__print(session, " %s", holder->strong ? "exact" : strength_word(holder));
+    if (holder->address && !has_address)
         rhi__print(session, " at 0x%" PRIx64, holder->address);
-    rhi__print(session, "%s%s%s", where, holder->detail ? " " : "", holder->detail ? holder->detail : "");
     if (holder->value != holder->target)
         rhi__print(session, " (points %" PRIu64 " bytes into it)", holder->value - holder->target);
     rhi__print(session, "\n");

@@ -116,11 +116,5 @@ uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address);
 const char *rhi__core_truncated(const rhi_target *target);
 /* In target_process.c: opens a process that somebody else has stopped: reads and map alone. */
 int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size);
-/* In symbols.c: names words of module data by the ELF symbols of a core's or a process's modules. */
-typedef struct rhi_symbols rhi_symbols;
-rhi_symbols *rhi__symbols_core(const char *core_path, const char *exe_path);
-rhi_symbols *rhi__symbols_process(int64_t pid);
-void rhi__symbols_name(rhi_symbols *symbols, rhi_word *words, uint64_t count);
-void rhi__symbols_free(rhi_symbols *symbols);
 
 #endif

@@ -1,8 +1,10 @@
 /* naming.c - order and names of referrer rows (see words.h).
- * Names come last: they never change which rows there are. */
+ * Names come last: they never change which rows there are. Module data and thread-local memory are named
+ * from the files themselves, alike for all doors; what the files do not know, the door is asked for. */
 #include "array.h"
 #include "modules.h"
 #include "objects.h"
+#include "symbols.h"
 #include "words.h"
 
 #include <inttypes.h>
@@ -32,7 +34,7 @@ void rhi__holders_free(rhi_holders *holders)
 {
     for (uint64_t i = 0; i < holders->count; i++) {
         free(holders->items[i].name);
-        free(holders->items[i].detail);
+        free(holders->items[i].variable);
     }
     free(holders->items);
     *holders = (rhi_holders){0};
@@ -69,7 +71,20 @@ static char *name_by_module(const rhi_reader *reader, uint64_t address)
     return best ? text_of("%s+0x%" PRIx64, strrchr(best->path, '/') + 1, address - best->start) : NULL;
 }
 
-/* The name that needs nobody's help. */
+/* "sp+0x48": where a word of a stack is, if nothing names it. */
+static char *name_by_stack(const rhi_reader *reader, const rhi_holder *holder)
+{
+    const struct rhi_sink *map = &reader->memory->map;
+    for (uint64_t i = 0; i < map->threads.count; i++)
+        if (map->threads.items[i].lwp == holder->lwp) {
+            uint64_t pointer = map->threads.items[i].stack_pointer;
+            bool below = holder->address < pointer;
+            return text_of("sp%c0x%" PRIx64, below ? '-' : '+', below ? pointer - holder->address : holder->address - pointer);
+        }
+    return NULL;
+}
+
+/* The name that needs no debug info. */
 static char *own_name(const rhi_reader *reader, const rhi_holder *holder)
 {
     char name[RHI_NAME_SIZE + 32];
@@ -85,19 +100,40 @@ static char *own_name(const rhi_reader *reader, const rhi_holder *holder)
         return text_of("%s", reader->memory->map.registers.items[holder->index].name);
     case RHI_HOLDER_GLOBAL:
         return name_by_module(reader, holder->address);
+    case RHI_HOLDER_STACK:
+        return name_by_stack(reader, holder);
+    case RHI_HOLDER_FOREIGN:
+        return holder->base && holder->base <= holder->address
+                   ? text_of("malloc block 0x%" PRIx64 "+%" PRIu64, holder->base, holder->address - holder->base) : NULL;
     default:
         return NULL;
     }
 }
 
+static void take_variable(rhi_holder *holder, const rhi_variable *variable)
+{
+    char *name = variable->function[0] ? text_of("%s::%s", variable->function, variable->text) : text_of("%s", variable->text);
+    rhi_variable *copy = malloc(sizeof *copy);
+    if (!name || !copy) {
+        free(name);
+        free(copy);
+        return;
+    }
+    *copy = *variable;
+    holder->name = name;
+    holder->variable = copy;
+}
+
 static void take_answer(rhi_holder *holder, rhi_word *word)
 {
-    word->name[sizeof word->name - 1] = word->detail[sizeof word->detail - 1] = '\0';
+    rhi_variable variable = {.is_local = word->kind == RHI_WORD_LOCAL, .frame = word->frame};
+    word->name[sizeof word->name - 1] = word->function[sizeof word->function - 1] = word->type[sizeof word->type - 1] = '\0';
     if (word->kind == RHI_WORD_UNNAMED || !word->name[0])
         return;
-    holder->is_local = holder->kind == RHI_HOLDER_STACK;
-    holder->name = text_of("%s", word->name);
-    holder->detail = word->detail[0] ? text_of("%s", word->detail) : NULL;
+    snprintf(variable.text, sizeof variable.text, "%s", word->name);
+    snprintf(variable.function, sizeof variable.function, "%s", word->function);
+    snprintf(variable.type, sizeof variable.type, "%s", word->type);
+    take_variable(holder, &variable);
 }
 
 void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *holders, uint64_t count)
@@ -108,12 +144,20 @@ void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *ho
     rhi_word *words = calloc(count + 1, sizeof *words);
     uint64_t *row = calloc(count + 1, sizeof *row), asked = 0;
     for (uint64_t i = 0; words && row && i < count; i++) {
-        const rhi_holder *holder = &holders->items[i];
-        if (holder->name || (holder->kind != RHI_HOLDER_STACK && holder->kind != RHI_HOLDER_GLOBAL))
+        rhi_holder *holder = &holders->items[i];
+        bool is_stack = holder->kind == RHI_HOLDER_STACK, is_tls = holder->kind == RHI_HOLDER_THREAD_LOCAL;
+        rhi_variable variable;
+        if (holder->name || (holder->kind != RHI_HOLDER_GLOBAL && !is_stack && !(is_tls && holder->base)))
             continue;
+        if (!is_stack && rhi__symbols_variable(session, holder->address, is_tls ? holder->base : 0, &variable)) {
+            take_variable(holder, &variable);
+            continue;
+        }
         row[asked] = i;
-        words[asked++] = (rhi_word){.address = holder->address, .is_stack = holder->kind == RHI_HOLDER_STACK, .lwp = holder->lwp};
+        if (!is_tls)
+            words[asked++] = (rhi_word){.address = holder->address, .is_stack = is_stack, .lwp = holder->lwp};
     }
+    reader->memory->is_short |= !words || !row; /* said in the answer: its rows have fewer names */
     if (asked && target->name)
         target->name(target->context, words, asked);
     for (uint64_t i = 0; i < asked; i++)

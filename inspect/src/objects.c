@@ -21,7 +21,9 @@ void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id
 
 void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size)
 {
-    const char *dot = strchr(field->name, '.');
+    /* Of a vector of structs the name is VECTOR.MEMBER; else a dot leads to a struct inside the object. */
+    bool is_of_structs = field->form == RHI_FORM_VECTOR && (field->stride != field->width || field->element_offset);
+    const char *dot = is_of_structs ? strrchr(field->name, '.') : NULL;
     if (field->form == RHI_FORM_ONE)
         snprintf(name, size, "%s", field->name);
     else if (dot)

@@ -5,6 +5,7 @@
 #include "listing.h"
 #include "output.h"
 #include "stale.h"
+#include "symbols.h"
 #include "verify.h"
 
 #include <stdio.h>
@@ -31,6 +32,7 @@ static void drop_cache(rhi_session *session)
     rhi__listing_free(session->listing);
     rhi__leaks_free(session->leaks);
     rhi__stale_free(session->stale);
+    rhi__symbols_forget(session->symbols);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
     if (session->has_memory)
@@ -52,6 +54,7 @@ void rhi_session_free(rhi_session *session)
     if (!session)
         return;
     drop_cache(session);
+    rhi__symbols_free(session->symbols);
     json_decref(session->because);
     free(session->out);
     free(session);
@@ -70,7 +73,7 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
 
 /* ---- the cache ---------------------------------------------------------------------------------------- */
 
-static bool same_text(const char *a, const char *b)
+bool rhi__same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
@@ -79,7 +82,7 @@ static bool cache_holds(const rhi_session *session)
 {
     const rhi_target *target = session->target;
     return session->has_memory && target->state_id && target->state_id(target->context) == session->state &&
-           session->context == target->context && session->pid == target->pid && same_text(session->core_path, target->core_path);
+           session->context == target->context && session->pid == target->pid && rhi__same_text(session->core_path, target->core_path);
 }
 
 static rhi_error *open_memory(rhi_session *session)

@@ -13,6 +13,7 @@
 
 typedef struct rhi_statistics rhi_statistics; /* in cmd_gcstat.c */
 void rhi__statistics_free(rhi_statistics *statistics);
+typedef struct rhi_symbols rhi_symbols;
 
 struct rhi_session {
     const rhi_target *target; /* during a call only */
@@ -34,6 +35,7 @@ struct rhi_session {
     char *core_path;
     int64_t pid;
     void *context;
+    rhi_symbols *symbols; /* of the files that are mapped; kept across states */
 
     /* The answer being made. */
     const char *command;
@@ -59,6 +61,9 @@ rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph);
 
 /* Is this one of the heaps that were asked for (--heap)? `heap` is an index into reader->heaps. */
 bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap);
+
+/* Both NULL, or both the same text. */
+bool rhi__same_text(const char *a, const char *b);
 
 /* Marks the answer incomplete for this reason (said once). */
 void rhi__incomplete(rhi_session *session, const char *reason);

@@ -4,6 +4,7 @@
  * decoded. Invariant: `suspect` has every live bit behind which a tombstone may lie, and every object with
  * more references than counts. */
 #include "stale.h"
+#include "symbols.h"
 #include "array.h"
 #include "graph.h"
 #include "objects.h"
@@ -197,8 +198,9 @@ static rhi_error *judge_stack_words(search *s)
     s->stale->not_asked = s->stack.count > RHI_STALE_NAMED_MAX ? s->stack.count - RHI_STALE_NAMED_MAX : 0;
     for (uint64_t i = 0; i < s->stack.count; i++) {
         rhi_holder *row = &s->stack.items[i];
-        RHI_TRY(add(row->is_local ? &s->stale->certain : &s->stale->possible, row, row->target));
-        row->name = row->detail = NULL; /* they have a new owner */
+        RHI_TRY(add(row->variable && row->variable->is_local ? &s->stale->certain : &s->stale->possible, row, row->target));
+        row->name = NULL; /* they have a new owner */
+        row->variable = NULL;
     }
     return NULL;
 }

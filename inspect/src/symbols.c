@@ -1,97 +1,482 @@
-/* symbols.c - names words of module data by ELF symbols (libdwfl), for the shell.
- * Debuggers name words from their own debug info; this is what is known without one. */
-#include "memory.h"
+/* symbols.c - finds the files of a target's modules and asks them for variables (see symbols.h).
+ *
+ * Files are read, never mapped: one that is cut short under us must not kill a debugger. What was read of
+ * a file is kept as long as the session, and held against the target's memory once per state. */
+#include "symbols.h"
+#include "array.h"
+#include "variables.h"
+#include "modules.h"
 
-#include <elfutils/libdwfl.h>
+#include <elfutils/libdwelf.h>
 #include <fcntl.h>
+#include <gelf.h>
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-struct rhi_symbols {
-    Dwfl *dwfl;
-    Elf *core;
-    int file;
+enum {
+    BUILD_ID_MAX = 64, HEADERS_MAX = 128, NOTES_MAX = 1 << 14, MODULES_MAX = 4096, SYMBOLS_MAX = 10000000, DYNAMIC_MAX = 512
 };
 
-static char *no_debuginfo_path;
-static const Dwfl_Callbacks core_callbacks = {.find_elf = dwfl_build_id_find_elf,
-                                              .find_debuginfo = dwfl_standard_find_debuginfo,
-                                              .debuginfo_path = &no_debuginfo_path};
-static const Dwfl_Callbacks process_callbacks = {.find_elf = dwfl_linux_proc_find_elf,
-                                                 .find_debuginfo = dwfl_standard_find_debuginfo,
-                                                 .debuginfo_path = &no_debuginfo_path};
+typedef struct elf_file {
+    int file;
+    Elf *elf;
+} elf_file;
 
-static rhi_symbols *symbols_new(const Dwfl_Callbacks *callbacks)
+typedef struct module {
+    uint64_t start, bias;
+    char *path;            /* as the target's map has it */
+    char *exe;             /* what --exe said when it was opened, or NULL */
+    elf_file main, debug;  /* debug: the file of its debug info, if that is another one */
+    bool is_named; /* the user named the file, and nothing in memory can tell whether that is right */
+    bool is_checked, is_good, is_indexed;
+    rhi_extents symbols;   /* addresses of the file */
+    rhi_dwarf *dwarf;
+} module;
+
+/* A module with thread-local storage, in the order in which the loader numbered them. */
+typedef struct tls_module {
+    uint64_t start, dynamic, size;
+} tls_module;
+
+struct rhi_symbols {
+    struct { module **items; uint64_t count, capacity; } modules;
+    struct { tls_module *items; uint64_t count, capacity; } tls;
+    bool is_tls_known;
+};
+
+/* ---- files ------------------------------------------------------------------------------------------------- */
+
+static void close_file(elf_file *f)
 {
-    rhi_symbols *symbols = calloc(1, sizeof *symbols);
-    if (!symbols)
-        return NULL;
-    symbols->file = -1;
-    symbols->dwfl = dwfl_begin(callbacks);
-    if (!symbols->dwfl) {
-        free(symbols);
-        return NULL;
-    }
-    return symbols;
+    if (f->elf)
+        elf_end(f->elf);
+    if (f->file >= 0)
+        close(f->file);
+    *f = (elf_file){.file = -1};
 }
 
-rhi_symbols *rhi__symbols_core(const char *core_path, const char *exe_path)
+static bool open_file(const char *path, elf_file *f)
 {
-    rhi_symbols *symbols = symbols_new(&core_callbacks);
-    if (!symbols)
-        return NULL;
-    symbols->file = open(core_path, O_RDONLY | O_CLOEXEC);
-    if (symbols->file >= 0)
-        symbols->core = elf_begin(symbols->file, ELF_C_READ_MMAP, NULL);
-    if (!symbols->core || dwfl_core_file_report(symbols->dwfl, symbols->core, exe_path) < 0 ||
-        dwfl_report_end(symbols->dwfl, NULL, NULL) != 0) {
-        rhi__symbols_free(symbols);
-        return NULL;
-    }
-    return symbols;
+    struct stat status;
+    elf_version(EV_CURRENT);
+    f->elf = NULL;
+    f->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* the name is the target's: it may be a pipe */
+    if (f->file >= 0 && fstat(f->file, &status) == 0 && S_ISREG(status.st_mode))
+        f->elf = elf_begin(f->file, ELF_C_READ, NULL);
+    if (f->elf && elf_kind(f->elf) == ELF_K_ELF && gelf_getclass(f->elf) == ELFCLASS64)
+        return true;
+    close_file(f);
+    return false;
 }
 
-rhi_symbols *rhi__symbols_process(int64_t pid)
+typedef struct build_id {
+    uint8_t bytes[BUILD_ID_MAX];
+    size_t size; /* 0: none */
+} build_id;
+
+static build_id id_of_file(const elf_file *f)
 {
-    rhi_symbols *symbols = symbols_new(&process_callbacks);
-    if (!symbols)
-        return NULL;
-    if (dwfl_linux_proc_report(symbols->dwfl, (pid_t)pid) != 0 || dwfl_report_end(symbols->dwfl, NULL, NULL) != 0) {
-        rhi__symbols_free(symbols);
-        return NULL;
+    build_id id = {.size = 0};
+    const void *bytes;
+    ssize_t size = dwelf_elf_gnu_build_id(f->elf, &bytes);
+    if (size > 0 && size <= BUILD_ID_MAX) {
+        id.size = (size_t)size;
+        memcpy(id.bytes, bytes, id.size);
     }
-    return symbols;
+    return id;
 }
 
-void rhi__symbols_name(rhi_symbols *symbols, rhi_word *words, uint64_t count)
+static bool same_id(const build_id *a, const build_id *b)
 {
-    for (uint64_t i = 0; symbols && i < count; i++) {
-        if (words[i].is_stack || words[i].kind != RHI_WORD_UNNAMED)
-            continue;
-        Dwfl_Module *module = dwfl_addrmodule(symbols->dwfl, words[i].address);
-        GElf_Off offset = 0;
-        GElf_Sym symbol;
-        const char *name = module ? dwfl_module_addrinfo(module, words[i].address, &offset, &symbol, NULL, NULL, NULL) : NULL;
-        if (!name || GELF_ST_TYPE(symbol.st_info) != STT_OBJECT || offset >= symbol.st_size)
-            continue;
-        words[i].kind = RHI_WORD_GLOBAL;
-        if (offset)
-            snprintf(words[i].name, sizeof words[i].name, "%s+%llu", name, (unsigned long long)offset);
+    return a->size && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
+}
+
+typedef struct id_search { rhi_memory *memory; build_id id; } id_search;
+
+static bool search_note(void *context, const rhi_segment *segment)
+{
+    id_search *s = context;
+    uint8_t bytes[1024];
+    uint64_t size = segment->end - segment->start, at = 0;
+    if (segment->type != PT_NOTE || size > NOTES_MAX)
+        return true;
+    size = rhi__memory_read(s->memory, segment->start, bytes, size < sizeof bytes ? size : sizeof bytes);
+    while (at + 12 <= size) {
+        uint64_t name = rhi__load32(bytes + at), length = rhi__load32(bytes + at + 4), type = rhi__load32(bytes + at + 8);
+        uint64_t name_at = at + 12, bytes_at = name_at + ((name + 3) & ~3ull);
+        if (bytes_at > size || length > size - bytes_at)
+            break;
+        if (type == NT_GNU_BUILD_ID && name == 4 && memcmp(bytes + name_at, "GNU", 4) == 0 && length && length <= BUILD_ID_MAX) {
+            s->id.size = length;
+            memcpy(s->id.bytes, bytes + bytes_at, length);
+            return false;
+        }
+        at = bytes_at + ((length + 3) & ~3ull);
+    }
+    return true;
+}
+
+/* Are the program headers in memory those of the file? -1: there are none in memory (a core without them). */
+static int same_headers(rhi_memory *memory, uint64_t start, const elf_file *f)
+{
+    Elf64_Ehdr header;
+    GElf_Ehdr ours;
+    Elf64_Phdr theirs[HEADERS_MAX];
+    if (rhi__memory_read(memory, start, &header, sizeof header) != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+        return -1;
+    if (!gelf_getehdr(f->elf, &ours) || ours.e_phnum != header.e_phnum || ours.e_entry != header.e_entry ||
+        ours.e_phnum > HEADERS_MAX)
+        return 0;
+    uint64_t size = ours.e_phnum * sizeof *theirs;
+    if (rhi__memory_read(memory, start + header.e_phoff, theirs, size) != size)
+        return 0;
+    for (int i = 0; i < ours.e_phnum; i++) {
+        GElf_Phdr phdr;
+        if (!gelf_getphdr(f->elf, i, &phdr) || memcmp(&phdr, &theirs[i], sizeof phdr) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* Is this file what is mapped at `start`? `is_named`: the user said so, and nothing in memory can tell. */
+static bool is_mapped_file(rhi_memory *memory, uint64_t start, const elf_file *f, bool is_named)
+{
+    id_search search = {.memory = memory};
+    build_id ours = id_of_file(f);
+    rhi__each_segment(memory, start, search_note, &search);
+    if (search.id.size)
+        return same_id(&search.id, &ours);
+    int same = same_headers(memory, start, f);
+    return same > 0 ? ours.size == 0 : same < 0 && is_named;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Debug info in a file of its own: by build-id, else by its link, beside the file or under /usr/lib/debug. */
+static bool open_debug_file(const module *m, const char *path, elf_file *f)
+{
+    build_id wanted = id_of_file(&m->main), found;
+    char candidate[4096], hex[2 * BUILD_ID_MAX + 1] = "";
+    GElf_Word checksum;
+    const char *link = dwelf_elf_gnu_debuglink(m->main.elf, &checksum);
+    int folder = (int)(base_name(path) - path);
+    for (size_t i = 0; i < wanted.size; i++)
+        snprintf(hex + 2 * i, 3, "%02x", wanted.bytes[i]);
+    for (int way = 0; way < 4 && wanted.size; way++) {
+        if (way && !link)
+            return false;
+        if (way == 0)
+            snprintf(candidate, sizeof candidate, "/usr/lib/debug/.build-id/%.2s/%s.debug", hex, hex + 2);
         else
-            snprintf(words[i].name, sizeof words[i].name, "%s", name);
+            snprintf(candidate, sizeof candidate, "%s%.*s%s%s", way == 3 ? "/usr/lib/debug" : "", folder, path,
+                     way == 2 ? ".debug/" : "", link);
+        if (!open_file(candidate, f))
+            continue;
+        found = id_of_file(f);
+        if (same_id(&wanted, &found))
+            return true;
+        close_file(f);
     }
+    return false;
+}
+
+/* ---- a module's symbols ---------------------------------------------------------------------------------------- */
+
+static Elf_Scn *section_of(Elf *elf, GElf_Word type, GElf_Shdr *header)
+{
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section));)
+        if (gelf_getshdr(section, header) && header->sh_type == type)
+            return section;
+    return NULL;
+}
+
+static void read_symbols(module *m, const elf_file *f, GElf_Word type)
+{
+    GElf_Shdr header;
+    Elf_Scn *section = f->elf ? section_of(f->elf, type, &header) : NULL;
+    Elf_Data *data = section ? elf_getdata(section, NULL) : NULL;
+    uint64_t count = data && header.sh_entsize ? data->d_size / header.sh_entsize : 0;
+    for (uint64_t i = 0; i < count && i < SYMBOLS_MAX; i++) {
+        GElf_Sym symbol;
+        if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF || symbol.st_size == 0)
+            continue;
+        bool is_tls = GELF_ST_TYPE(symbol.st_info) == STT_TLS;
+        const char *name = elf_strptr(f->elf, header.sh_link, symbol.st_name);
+        if ((GELF_ST_TYPE(symbol.st_info) != STT_OBJECT && !is_tls) || !name || !*name)
+            continue;
+        if (!rhi__array_reserve(&m->symbols, 1))
+            return;
+        m->symbols.items[m->symbols.count++] =
+            (rhi_extent){.address = is_tls ? symbol.st_value | RHI_TLS : symbol.st_value, .size = symbol.st_size, .name = name};
+    }
+}
+
+static void index_module(rhi_session *session, module *m)
+{
+    m->is_indexed = true;
+    m->dwarf = rhi__dwarf_open(session, m->main.elf);
+    if (!m->dwarf && open_debug_file(m, m->path, &m->debug))
+        m->dwarf = rhi__dwarf_open(session, m->debug.elf);
+    read_symbols(m, &m->main, SHT_SYMTAB);
+    if (m->symbols.count == 0)
+        read_symbols(m, &m->debug, SHT_SYMTAB);
+    if (m->symbols.count == 0)
+        read_symbols(m, &m->main, SHT_DYNSYM);
+    rhi__extents_sort(&m->symbols);
+}
+
+static void module_free(module *m)
+{
+    rhi__dwarf_free(m->dwarf);
+    free(m->symbols.items);
+    close_file(&m->debug);
+    close_file(&m->main);
+    free(m->path);
+    free(m->exe);
+    free(m);
+}
+
+static module *module_new(const rhi_region *region, const char *exe)
+{
+    module *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->main.file = m->debug.file = -1;
+    m->start = region->start;
+    m->path = strdup(region->path);
+    m->exe = exe ? strdup(exe) : NULL;
+    if (m->path && (m->exe || !exe))
+        return m;
+    module_free(m);
+    return NULL;
+}
+
+static void find_bias(module *m)
+{
+    size_t count;
+    GElf_Ehdr header;
+    if (elf_getphdrnum(m->main.elf, &count) != 0 || !gelf_getehdr(m->main.elf, &header))
+        return;
+    m->bias = header.e_type == ET_DYN ? m->start : 0;
+    for (size_t i = 0; i < count && i < HEADERS_MAX; i++) {
+        GElf_Phdr phdr;
+        if (gelf_getphdr(m->main.elf, (int)i, &phdr) && phdr.p_type == PT_LOAD && phdr.p_offset == 0)
+            m->bias = m->start - phdr.p_vaddr;
+    }
+}
+
+/* Opens the file that is mapped at the module's start, if there is one. */
+static void open_module(rhi_session *session, module *m)
+{
+    const char *candidates[] = {session->target->exe_path, m->path};
+    for (int i = 0; i < 2 && !m->is_good; i++) {
+        if (!candidates[i] || !open_file(candidates[i], &m->main))
+            continue;
+        m->is_named = i == 0 && strcmp(base_name(candidates[i]), base_name(m->path)) == 0;
+        m->is_good = is_mapped_file(&session->memory, m->start, &m->main, m->is_named);
+        if (!m->is_good)
+            close_file(&m->main);
+    }
+    if (m->is_good)
+        find_bias(m);
+}
+
+/* The module whose first page is this region; NULL if its file is not to be had. */
+static module *module_of(rhi_session *session, const rhi_region *region)
+{
+    rhi_symbols *s = session->symbols;
+    module *m = NULL;
+    uint64_t at = 0;
+    for (; at < s->modules.count && !m; at++)
+        if (s->modules.items[at]->start == region->start && strcmp(s->modules.items[at]->path, region->path) == 0 &&
+            rhi__same_text(s->modules.items[at]->exe, session->target->exe_path))
+            m = s->modules.items[at];
+    if (m && !m->is_checked && !(m->is_good && is_mapped_file(&session->memory, m->start, &m->main, m->is_named))) {
+        module_free(m);
+        s->modules.items[at - 1] = s->modules.items[--s->modules.count];
+        m = NULL;
+    }
+    if (!m) {
+        if (s->modules.count >= MODULES_MAX || !rhi__array_reserve(&s->modules, 1) ||
+            !(m = module_new(region, session->target->exe_path)))
+            return NULL;
+        s->modules.items[s->modules.count++] = m;
+        open_module(session, m);
+    }
+    m->is_checked = true;
+    return m->is_good ? m : NULL;
+}
+
+/* Does a segment of the module that is loaded cover this address of its file? */
+static bool covers(const module *m, uint64_t address)
+{
+    size_t count;
+    if (elf_getphdrnum(m->main.elf, &count) != 0)
+        return false;
+    for (size_t i = 0; i < count && i < HEADERS_MAX; i++) {
+        GElf_Phdr phdr;
+        if (gelf_getphdr(m->main.elf, (int)i, &phdr) && phdr.p_type == PT_LOAD && address - phdr.p_vaddr < phdr.p_memsz)
+            return true;
+    }
+    return false;
+}
+
+static module *module_at(rhi_session *session, uint64_t address)
+{
+    enum { LOOK_BACK = 16 };
+    const struct rhi_sink *map = &session->memory.map;
+    int tried = 0;
+    for (uint64_t i = map->regions.count; i > 0 && tried < LOOK_BACK; i--) {
+        const rhi_region *region = &map->regions.items[i - 1];
+        if (region->start > address || region->file_offset != 0 || !rhi__region_is_file(region))
+            continue;
+        module *m = module_of(session, region);
+        if (m && covers(m, address - m->bias))
+            return m;
+        tried++;
+    }
+    return NULL;
+}
+
+/* ---- thread-local storage --------------------------------------------------------------------------------------- */
+
+typedef struct headers { uint64_t dynamic, dynamic_end, tls_size; } headers;
+
+static bool note_header(void *context, const rhi_segment *segment)
+{
+    headers *h = context;
+    if (segment->type == PT_DYNAMIC) {
+        h->dynamic = segment->start;
+        h->dynamic_end = segment->end;
+    }
+    if (segment->type == PT_TLS)
+        h->tls_size = segment->end - segment->start;
+    return true;
+}
+
+/* The loader's list of modules, from the DT_DEBUG of the program; 0: this is not the program. */
+static uint64_t link_map_of(rhi_memory *memory, const headers *h)
+{
+    uint64_t tag, value, map;
+    for (uint64_t at = h->dynamic, i = 0; at + 16 <= h->dynamic_end && i < DYNAMIC_MAX; at += 16, i++) {
+        if (!rhi__memory_u64(memory, at, &tag) || tag == DT_NULL || !rhi__memory_u64(memory, at + 8, &value))
+            return 0;
+        if (tag == DT_DEBUG)
+            return value && rhi__memory_u64(memory, value + 8, &map) ? map : 0;
+    }
+    return 0;
+}
+
+/* Modules with thread-local storage are numbered from 1 in the order in which they were loaded, and the
+ * loader's list is in that order. */
+static void find_tls_modules(rhi_session *session)
+{
+    rhi_symbols *s = session->symbols;
+    rhi_memory *memory = &session->memory;
+    uint64_t list = 0, ordered = 0;
+    s->is_tls_known = true;
+    s->tls.count = 0;
+    for (uint64_t i = 0; i < memory->map.regions.count; i++) {
+        const rhi_region *region = &memory->map.regions.items[i];
+        headers h = {0};
+        if (region->file_offset != 0 || !rhi__region_is_file(region) ||
+            rhi__each_segment(memory, region->start, note_header, &h) != RHI_SEGMENTS_DONE)
+            continue;
+        uint64_t found = link_map_of(memory, &h);
+        list = found ? found : list;
+        if (h.tls_size && s->tls.count < MODULES_MAX && rhi__array_reserve(&s->tls, 1))
+            s->tls.items[s->tls.count++] = (tls_module){region->start, h.dynamic, h.tls_size};
+    }
+    for (uint64_t i = 0, dynamic; list && i < MODULES_MAX && rhi__memory_u64(memory, list + 16, &dynamic); i++) {
+        for (uint64_t k = ordered; k < s->tls.count; k++)
+            if (s->tls.items[k].dynamic == dynamic) {
+                tls_module moved = s->tls.items[k];
+                s->tls.items[k] = s->tls.items[ordered];
+                s->tls.items[ordered++] = moved;
+            }
+        if (!rhi__memory_u64(memory, list + 24, &list))
+            break;
+    }
+    if (s->tls.count > 1)
+        s->tls.count = ordered; /* the order of the others is not known */
+}
+
+#if defined(__x86_64__)
+enum { VECTOR_OFFSET = 8 }; /* of the dynamic thread vector, from the thread pointer */
+#else
+enum { VECTOR_OFFSET = 0 };
+#endif
+
+/* The module whose block in this thread holds the address, and the offset in the block. */
+static module *tls_module_at(rhi_session *session, uint64_t address, uint64_t thread_pointer, uint64_t *offset)
+{
+    rhi_symbols *s = session->symbols;
+    uint64_t vector, block;
+    if (!s->is_tls_known)
+        find_tls_modules(session);
+    if (!rhi__memory_u64(&session->memory, thread_pointer + VECTOR_OFFSET, &vector))
+        return NULL;
+    for (uint64_t i = 0; i < s->tls.count; i++) {
+        if (!rhi__memory_u64(&session->memory, vector + 16 * (i + 1), &block) || address - block >= s->tls.items[i].size)
+            continue;
+        const rhi_region *region = rhi__memory_region(&session->memory, s->tls.items[i].start);
+        *offset = address - block;
+        return region ? module_of(session, region) : NULL;
+    }
+    return NULL;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------- */
+
+static bool symbol_variable(const module *m, uint64_t address, rhi_variable *variable)
+{
+    const rhi_extent *extent = rhi__extents_find(&m->symbols, address);
+    if (!extent)
+        return false;
+    if (address == extent->address)
+        snprintf(variable->text, sizeof variable->text, "%s", extent->name);
+    else
+        snprintf(variable->text, sizeof variable->text, "%.160s+%" PRIu64, extent->name, address - extent->address);
+    return true;
+}
+
+bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thread_pointer, rhi_variable *variable)
+{
+    if (!session->symbols && !(session->symbols = calloc(1, sizeof *session->symbols)))
+        return false;
+    uint64_t in_file;
+    module *m = thread_pointer ? tls_module_at(session, address, thread_pointer, &in_file) : module_at(session, address);
+    if (!m)
+        return false;
+    in_file = thread_pointer ? in_file | RHI_TLS : address - m->bias;
+    if (!m->is_indexed)
+        index_module(session, m);
+    *variable = (rhi_variable){.text = ""};
+    return (m->dwarf && rhi__dwarf_variable(m->dwarf, in_file, variable)) || symbol_variable(m, in_file, variable);
+}
+
+void rhi__symbols_forget(rhi_symbols *symbols)
+{
+    for (uint64_t i = 0; symbols && i < symbols->modules.count; i++)
+        symbols->modules.items[i]->is_checked = false;
+    if (symbols)
+        symbols->is_tls_known = false;
 }
 
 void rhi__symbols_free(rhi_symbols *symbols)
 {
     if (!symbols)
         return;
-    dwfl_end(symbols->dwfl);
-    if (symbols->core)
-        elf_end(symbols->core);
-    if (symbols->file >= 0)
-        close(symbols->file);
+    for (uint64_t i = 0; i < symbols->modules.count; i++)
+        module_free(symbols->modules.items[i]);
+    free(symbols->modules.items);
+    free(symbols->tls.items);
     free(symbols);
 }

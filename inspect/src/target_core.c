@@ -31,9 +31,7 @@ typedef struct core_file {
     struct { segment *items; uint64_t count, capacity; } segments;
     struct rhi_sink files; /* regions: the NT_FILE table */
     char truncated[160];
-    char *path, *exe;
-    rhi_symbols *symbols;
-    bool symbols_tried;
+    char *exe;
 } core_file;
 
 #if defined(__x86_64__)
@@ -226,17 +224,6 @@ static uint64_t core_state(void *context)
     return 1; /* a core never changes */
 }
 
-static int core_name(void *context, rhi_word *words, uint64_t count)
-{
-    core_file *core = context;
-    if (!core->symbols_tried) {
-        core->symbols_tried = true;
-        core->symbols = rhi__symbols_core(core->path, core->exe);
-    }
-    rhi__symbols_name(core->symbols, words, count);
-    return 0;
-}
-
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
 static int segment_order(const void *left, const void *right)
@@ -275,14 +262,12 @@ static bool read_segments(core_file *core, size_t header_count)
 
 static void core_free(core_file *core)
 {
-    rhi__symbols_free(core->symbols);
     if (core->elf)
         elf_end(core->elf);
     if (core->image)
         munmap(core->image, core->size);
     free(core->segments.items);
     rhi__sink_clear(&core->files);
-    free(core->path);
     free(core->exe);
     free(core);
 }
@@ -358,7 +343,7 @@ int rhi__core_close(rhi_target *target)
 int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error, size_t error_size)
 {
     core_file *core = calloc(1, sizeof *core);
-    if (!core || !(core->path = strdup(path)) || (exe && !(core->exe = strdup(exe)))) {
+    if (!core || (exe && !(core->exe = strdup(exe)))) {
         snprintf(error, error_size, "%s", rhi__error_memory()->message);
         if (core)
             core_free(core);
@@ -373,7 +358,7 @@ int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, 
         core_free(core);
         return -1;
     }
-    *target = (rhi_target){.abi = RHI_ABI, .context = core, .read = core_read, .regions = core_regions,
-                           .threads = core_threads, .name = core_name, .state_id = core_state};
+    *target = (rhi_target){.abi = RHI_ABI, .context = core, .exe_path = core->exe, .read = core_read, .regions = core_regions,
+                           .threads = core_threads, .state_id = core_state};
     return 0;
 }

@@ -30,8 +30,6 @@ typedef struct process {
     pid_t pid;
     struct { stopped_thread *items; uint64_t count, capacity; } threads;
     uint64_t state;
-    rhi_symbols *symbols;
-    bool symbols_tried;
 } process;
 
 static uint64_t process_read(void *context, uint64_t address, void *buffer, uint64_t size)
@@ -85,17 +83,6 @@ static int process_threads(void *context, rhi_sink *sink)
 static uint64_t process_state(void *context)
 {
     return ((process *)context)->state;
-}
-
-static int process_name(void *context, rhi_word *words, uint64_t count)
-{
-    process *p = context;
-    if (!p->symbols_tried) {
-        p->symbols_tried = true;
-        p->symbols = rhi__symbols_process(p->pid);
-    }
-    rhi__symbols_name(p->symbols, words, count);
-    return 0;
 }
 
 /* ---- stopping ---------------------------------------------------------------------------------------- */
@@ -159,7 +146,6 @@ static void process_free(process *p)
     for (uint64_t i = 0; i < p->threads.count; i++)
         ptrace(PTRACE_DETACH, p->threads.items[i].lwp, NULL, (void *)(intptr_t)p->threads.items[i].signal);
     free(p->threads.items);
-    rhi__symbols_free(p->symbols);
     free(p);
 }
 
@@ -201,7 +187,7 @@ int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, cha
         return -1;
     }
     *target = (rhi_target){.abi = RHI_ABI, .flags = flags, .context = p, .read = process_read,
-                           .regions = process_regions, .name = process_name};
+                           .regions = process_regions};
     if (stop) {
         target->threads = process_threads;
         target->state_id = process_state;

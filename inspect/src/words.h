@@ -21,7 +21,6 @@ typedef struct rhi_holder {
     bool strong;     /* an exact reference that owns a count */
     bool weak;       /* an exact reference that owns none of this object */
     bool in_live;    /* fields: the object that has the field is live (not dying) */
-    bool is_local;   /* a stack word that debug info names */
     uint32_t index;  /* registers: in memory->map.registers; roots: in reader->roots */
     uint64_t address; /* of the word; 0 for a register */
     uint64_t value, target;
@@ -30,7 +29,8 @@ typedef struct rhi_holder {
     uint64_t base;   /* foreign: where the malloc block begins; thread-local: the thread pointer; else 0 */
     const rhi_field *field; /* fields */
     uint64_t element;
-    char *name, *detail; /* from rhi__name_holders, owned; NULL: none */
+    char *name;                    /* from rhi__name_holders, owned; NULL: none. "next", "main::cache", "registry.slots[3]" */
+    struct rhi_variable *variable; /* likewise: what debug info knows of the place (symbols.h) */
 } rhi_holder;
 
 typedef struct rhi_holders {

@@ -164,21 +164,18 @@ def check_sound(question, answer, document):
 
 # ---- one door against another --------------------------------------------------------------------
 
-NEEDS_DEBUG_INFO = {"local": "stack", "global": "data", "thread_local": "data", "unknown": "data"}
-
-
 def comparable(document):
-    """A document without what only debug info tells: the names of words on stacks and in data."""
+    """A document without what only a debugger tells: the variables on stacks. What lies elsewhere has the
+    same name in all doors."""
     if isinstance(document, list):
         return [comparable(each) for each in document]
     if not isinstance(document, dict):
         return document
     rest = {key: comparable(value) for key, value in document.items()}
-    if rest.get("strength") == "conservative" and "kind" in rest:
-        rest["kind"] = NEEDS_DEBUG_INFO.get(rest["kind"], rest["kind"])
-        if rest["kind"] in ("stack", "data"):
-            for key in ("name", "detail"):
-                rest.pop(key, None)
+    if rest.get("kind") in ("local", "stack"):
+        rest["kind"] = "stack"
+        for key in ("name", "type", "function", "frame"):
+            rest.pop(key, None)
     return rest
 
 

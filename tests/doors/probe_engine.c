@@ -151,7 +151,7 @@ static int name_word(rhi_session *session, const rhi_target *target, const char 
     if (target->evaluate(target->context, expression + strspn(expression, " "), &word.address, error, sizeof error))
         return fail(session, target, error);
     int status = target->name(target->context, &word, 1);
-    say(target, RHI_STREAM_OUT, "name %d %" PRIu32 " [%s] [%s]\n", status, word.kind, word.name, word.detail);
+    say(target, RHI_STREAM_OUT, "name %d %" PRIu32 " [%s] [%s] [%s] %" PRIu32 "\n", status, word.kind, word.name, word.function, word.type, word.frame);
     return RHI_ANSWERED;
 }
 

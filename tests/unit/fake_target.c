@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <elf.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,17 +114,24 @@ static int report_threads(void *context, rhi_sink *sink)
     return 0;
 }
 
-static int evaluate(void *context, const char *text, uint64_t *value, char *error, uint64_t error_size)
+static int evaluate_in(void *context, uint64_t lwp, uint32_t frame, const char *text, uint64_t *value, char *error, uint64_t error_size)
 {
     fake_target *fake = context;
     fake->evaluate_calls++;
+    size_t used = strlen(fake->evaluated);
+    snprintf(fake->evaluated + used, sizeof fake->evaluated - used, "%s\n", text);
     for (unsigned i = 0; i < fake->value_count; i++)
-        if (strcmp(fake->values[i].text, text) == 0) {
+        if (strcmp(fake->values[i].text, text) == 0 && fake->values[i].lwp == lwp && fake->values[i].frame == frame) {
             *value = fake->values[i].value;
             return 0;
         }
     snprintf(error, error_size, "No symbol \"%s\" in current context.", text);
     return -1;
+}
+
+static int evaluate(void *context, const char *text, uint64_t *value, char *error, uint64_t error_size)
+{
+    return evaluate_in(context, 0, 0, text, value, error, error_size);
 }
 
 static int name_words(void *context, rhi_word *words, uint64_t count)
@@ -133,8 +141,10 @@ static int name_words(void *context, rhi_word *words, uint64_t count)
         for (unsigned k = 0; k < fake->name_count; k++)
             if (fake->names[k].address == words[i].address) {
                 words[i].kind = fake->names[k].kind;
-                snprintf(words[i].name, sizeof words[i].name, "%s", fake->names[k].name);
-                snprintf(words[i].detail, sizeof words[i].detail, "%s", fake->names[k].detail);
+                const char *name = fake->names[k].name, *colons = strstr(name, "::");
+                snprintf(words[i].name, sizeof words[i].name, "%s", colons ? colons + 2 : name);
+                snprintf(words[i].function, sizeof words[i].function, "%.*s", colons ? (int)(colons - name) : 0, name);
+                sscanf(fake->names[k].detail, "frame %" SCNu32, &words[i].frame);
             }
     return 0;
 }
@@ -173,7 +183,7 @@ fake_target *fake_target_new(void)
     fake_target *fake = calloc(1, sizeof *fake);
     ck_assert_ptr_nonnull(fake);
     fake->target = (rhi_target){.abi = RHI_ABI, .context = fake, .read = read_memory, .regions = report_regions,
-                                .threads = report_threads, .evaluate = evaluate, .name = name_words, .state_id = state_id,
+                                .threads = report_threads, .evaluate = evaluate, .evaluate_in = evaluate_in, .name = name_words, .state_id = state_id,
                                 .interrupted = is_interrupted, .emit = emit};
     fake->state = 1;
     fake->session = rhi_session_new();
@@ -252,8 +262,15 @@ void fake_name(fake_target *fake, uint64_t address, uint32_t kind, const char *n
 
 void fake_value(fake_target *fake, const char *text, uint64_t value)
 {
+    fake_value_in(fake, 0, 0, text, value);
+}
+
+void fake_value_in(fake_target *fake, uint64_t lwp, uint32_t frame, const char *text, uint64_t value)
+{
     ck_assert_uint_lt(fake->value_count, FAKE_WORDS_MAX);
     fake->values[fake->value_count].text = text;
+    fake->values[fake->value_count].lwp = lwp;
+    fake->values[fake->value_count].frame = frame;
     fake->values[fake->value_count++].value = value;
 }
 

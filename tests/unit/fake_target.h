@@ -44,13 +44,14 @@ typedef struct fake_target {
     struct { uint64_t address; uint32_t kind; const char *name, *detail; } names[FAKE_WORDS_MAX];
     unsigned name_count;
     /* What `evaluate` knows. */
-    struct { const char *text; uint64_t value; } values[FAKE_WORDS_MAX];
+    struct { const char *text; uint64_t value, lwp; uint32_t frame; } values[FAKE_WORDS_MAX]; /* lwp 0: in the selected frame */
     unsigned value_count;
     uint64_t state;
     unsigned long polls, interrupt_at; /* 0: never; else the poll that says "interrupted" */
     unsigned long region_calls, evaluate_calls;
     uint64_t hole_start, hole_end; /* reads stop here, mapped or not; empty by default */
     fake_text out, err;
+    char evaluated[4096]; /* a line for each text that was evaluated, as many as there is room for */
 } fake_target;
 
 fake_target *fake_target_new(void);
@@ -76,6 +77,8 @@ void fake_thread(fake_target *fake, uint64_t lwp, uint64_t stack_pointer);
 void fake_register(fake_target *fake, const char *name, uint64_t value);
 void fake_name(fake_target *fake, uint64_t address, uint32_t kind, const char *name, const char *detail);
 void fake_value(fake_target *fake, const char *text, uint64_t value);
+/* What `evaluate_in` knows. */
+void fake_value_in(fake_target *fake, uint64_t lwp, uint32_t frame, const char *text, uint64_t value);
 
 /* Runs a command; what it emitted is in fake->out and fake->err. */
 int fake_run(fake_target *fake, const char *command, const char *line);

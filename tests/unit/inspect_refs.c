@@ -83,9 +83,10 @@ START_TEST(every_kind_of_referrer_is_found_in_its_class)
     check_row(json, 4, "root", "strong", lone + 8, NULL, "cache", 0);
     check_row(json, 5, "register", "conservative", 0, NULL, "r12", 4);
     check_row(json, 6, "register", "conservative", 0, NULL, "rbx", 0);
-    check_row(json, 7, "stack", "conservative", stack + 0x1000 - 128, NULL, NULL, 0);
+    check_row(json, 7, "stack", "conservative", stack + 0x1000 - 128, NULL, "sp-0x80", 0);
     check_row(json, 8, "local", "conservative", stack + 0x1ff8, NULL, "main::p", 1);
-    ck_assert_str_eq(fake_string(json, "referrers.8.detail"), "frame 2");
+    ck_assert_int_eq(fake_integer(json, "referrers.8.frame"), 2);
+    ck_assert_str_eq(fake_string(json, "referrers.8.function"), "main");
     ck_assert_int_eq(fake_integer(json, "referrers.8.thread"), 321);
     check_row(json, 9, "global", "conservative", data + 0x40, NULL, "program+0x1040", 0);
     check_row(json, 10, "global", "conservative", bss + 0x48, NULL, "registry.slots[3]", 0);

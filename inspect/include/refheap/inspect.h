@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* Doors compare this with rhi_abi() before anything else. */
-#define RHI_ABI 1u
+#define RHI_ABI 2u
 uint32_t rhi_abi(void);
 
 /* ---- the target seam --------------------------------------------------------------------------- */
@@ -40,9 +40,13 @@ typedef struct rhi_word {
     uint64_t address; /* in: where the word lies */
     uint32_t is_stack; /* in: 1 it lies in the stack of thread lwp; 0 in the data of a module */
     uint32_t kind;    /* out: enum rhi_word_kind; leave 0 where nothing is known */
-    uint64_t lwp;
-    char name[192];   /* out, NUL-terminated: "main::cache", "registry.slots[3]" */
-    char detail[64];  /* out, NUL-terminated: "frame 3", or empty */
+    uint64_t lwp;     /* in: of a stack */
+    char name[192];   /* out, NUL-terminated: the variable and the place in it, as one writes it where it is in
+                       * scope: "cache", "registry.slots[3]" */
+    char function[96]; /* out: that the variable belongs to, or empty */
+    char type[96];     /* out: of the place: "struct node *", or empty */
+    uint32_t frame;    /* out: of a local; 0 is the innermost one */
+    uint32_t reserved;
 } rhi_word;
 
 enum rhi_word_kind { RHI_WORD_UNNAMED = 0, RHI_WORD_LOCAL = 1, RHI_WORD_GLOBAL = 2 };
@@ -74,7 +78,8 @@ typedef struct rhi_target {
     /* The value of an expression in the selected frame: pointers and integers by value, arrays,
      * structs and functions by address. 0, or -1 with a message of one line in `error`. */
     int (*evaluate)(void *context, const char *text, uint64_t *value, char *error, uint64_t error_size);
-    /* Names what it can of `count` words. 0 or -1. */
+    /* Names what it can of `count` words: locals above all, for which the engine has no means of its own;
+     * of module data it is asked only where the files are not at hand. 0 or -1. */
     int (*name)(void *context, rhi_word *words, uint64_t count);
     /* A number that changes whenever the target may have changed (it ran, memory was written,
      * another inferior was selected). Caches are kept while it stays the same. NULL: never cache. */
@@ -83,7 +88,10 @@ typedef struct rhi_target {
     int (*interrupted)(void *context);
     /* Writes text (not NUL-terminated) for the user. Required. */
     void (*emit)(void *context, int stream, const char *text, uint64_t size);
-    void *reserved[8];
+    /* The value of an expression in frame `frame` of a thread, as evaluate gives it; the user's selection
+     * stays. 0 or -1. */
+    int (*evaluate_in)(void *context, uint64_t lwp, uint32_t frame, const char *text, uint64_t *value, char *error, uint64_t error_size);
+    void *reserved[7];
 } rhi_target;
 
 /* ---- sessions ------------------------------------------------------------------------------------ */

@@ -1,0 +1,43 @@
+/* path.h - the shortest path from a root to an object, and the expression that walks it. */
+#ifndef RHI_PATH_H
+#define RHI_PATH_H
+
+#include "objects.h"
+#include "words.h"
+
+typedef struct rhi_path {
+    /* From the root's object to the asked-for one; none: nothing holds it. */
+    struct { uint32_t *items; uint64_t count, capacity; } objects;
+    const char *why;       /* what holds the first object, if no word does: "immortal", "dying", "unknown holder" */
+    rhi_holders words;     /* all that hold the first object; owns the names of `root` */
+    rhi_holder root;
+    bool has_root;
+    char *expression;      /* NULL: none is known */
+    bool is_unverified;    /* no debugger was there to evaluate it */
+    bool in_thread, in_frame; /* it is meant there, and not where the debugger happens to stand */
+    uint64_t lwp;
+    uint32_t frame;
+} rhi_path;
+
+/* Finds the path: from a registered root or a variable if there is one, however long; else from a
+ * register; else from whatever word holds one of the objects above. */
+rhi_error *rhi__path_find(rhi_session *session, rhi_reader *reader, uint64_t address, rhi_path *path);
+void rhi__path_free(rhi_path *path);
+void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *path);
+/* Writes the keys "path", "expression" and those that belong to it. */
+void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path);
+
+/* In expression.c: fills expression and what follows it. */
+void rhi__path_express(rhi_session *session, rhi_reader *reader, rhi_path *path);
+
+/* The object of a step, and the slot through which it holds the next one: name empty for the last step. */
+typedef struct rhi_path_step {
+    rhi_object object;
+    uint64_t slot, wanted; /* the slot's address; what it holds */
+    const rhi_field *field;
+    uint64_t element;
+    char name[RHI_NAME_SIZE + 32];
+} rhi_path_step;
+bool rhi__path_step(rhi_reader *reader, const rhi_path *path, uint64_t i, rhi_path_step *step);
+
+#endif

@@ -1,0 +1,31 @@
+/* symbols.h - the variables of a target's modules, from ELF symbols and DWARF of the files that are mapped.
+ *
+ * One naming for all doors: whatever debugger asks, a word of module data or of thread-local memory gets
+ * the same name. Invariant: a file is believed only if it is the mapped one: its build-id (or, where
+ * there is none, its program headers) equals that in the target's memory. */
+#ifndef RHI_SYMBOLS_H
+#define RHI_SYMBOLS_H
+
+#include "session.h"
+
+enum { RHI_VARIABLE_SIZE = 192, RHI_OWNER_SIZE = 96 };
+
+/* A variable that debug info names, and the place in it where a word lies. */
+typedef struct rhi_variable {
+    char text[RHI_VARIABLE_SIZE];     /* "registry.slots[3]": as one writes it where the variable is in scope */
+    char function[RHI_OWNER_SIZE];    /* that a local or a static belongs to, or "" */
+    char type[RHI_OWNER_SIZE];        /* of the place: "struct node *", or "" */
+    uint32_t frame;                   /* of a local */
+    bool is_local;
+    struct rhi_dwarf *dwarf;          /* where type_die is; NULL: unknown; lives as long as the session's symbols */
+    uint64_t type_die;
+} rhi_variable;
+
+/* The variable at an address of module data, or, thread_pointer not being 0, of that thread's
+ * thread-local memory. False if nothing is known. */
+bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thread_pointer, rhi_variable *variable);
+/* The target may have changed: each file must be seen to be the mapped one again. */
+void rhi__symbols_forget(rhi_symbols *symbols);
+void rhi__symbols_free(rhi_symbols *symbols);
+
+#endif

@@ -1,0 +1,42 @@
+/* variables.h - the variables of one file by DWARF: an index by address, places inside of them, their types.
+ *
+ * The file is untrusted: chains of types, siblings and nesting are followed for a bounded number of steps,
+ * and what is out of bounds is simply not known. Addresses are those of the file (without load bias). */
+#ifndef RHI_VARIABLES_H
+#define RHI_VARIABLES_H
+
+#include "symbols.h"
+
+#include <elfutils/libdw.h>
+
+typedef struct rhi_dwarf rhi_dwarf;
+
+/* A variable or symbol: bytes [address, address + size). Thread-local ones begin at RHI_TLS | offset in
+ * the module's block. */
+#define RHI_TLS (1ull << 63)
+typedef struct rhi_extent {
+    uint64_t address, size;
+    const char *name, *function; /* function: that a static is in, or NULL */
+    uint64_t die;                /* 0: known by the ELF symbol alone */
+} rhi_extent;
+typedef struct rhi_extents {
+    rhi_extent *items;
+    uint64_t count, capacity;
+} rhi_extents;
+void rhi__extents_sort(rhi_extents *extents);
+const rhi_extent *rhi__extents_find(const rhi_extents *extents, uint64_t address);
+
+/* Indexes the variables of a file. NULL if it has no debug info, or memory is short, or the user
+ * interrupted. `elf` outlives it. */
+rhi_dwarf *rhi__dwarf_open(rhi_session *session, Elf *elf);
+void rhi__dwarf_free(rhi_dwarf *dwarf);
+/* Fills text, function, type and type_die. */
+bool rhi__dwarf_variable(rhi_dwarf *dwarf, uint64_t address, rhi_variable *variable);
+
+/* What `value->PATH` is, the value being of type *die (a pointer, or the struct itself) and PATH like
+ * "next", "items[3]", "entries[2].key": *die becomes the type of that. False if there is no such member. */
+bool rhi__dwarf_follow(rhi_dwarf *dwarf, uint64_t *die, const char *path);
+/* The type called `name`: a typedef, else a struct. 0 if there is none. */
+uint64_t rhi__dwarf_type(rhi_dwarf *dwarf, const char *name, bool *is_struct);
+
+#endif
