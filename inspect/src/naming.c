@@ -114,6 +114,7 @@ void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *ho
         row[asked] = i;
         words[asked++] = (rhi_word){.address = holder->address, .is_stack = holder->kind == RHI_HOLDER_STACK, .lwp = holder->lwp};
     }
+    reader->memory->is_short |= !words || !row; /* said in the answer: its rows have fewer names */
     if (asked && target->name)
         target->name(target->context, words, asked);
     for (uint64_t i = 0; i < asked; i++)

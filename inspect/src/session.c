@@ -2,6 +2,7 @@
 #include "session.h"
 #include "command.h"
 #include "output.h"
+#include "words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +23,14 @@ rhi_session *rhi_session_new(void)
 
 static void drop_cache(rhi_session *session)
 {
+    rhi__words_free(session->words);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
     if (session->has_memory)
         rhi__memory_close(&session->memory);
     free(session->core_path);
     session->core_path = NULL;
+    session->words = NULL;
     session->graph = NULL;
     session->reader = NULL;
     session->has_memory = false;
@@ -39,6 +42,7 @@ void rhi_session_free(rhi_session *session)
         return;
     drop_cache(session);
     json_decref(session->because);
+    json_decref(session->not_read);
     free(session->out);
     free(session);
 }
@@ -204,6 +208,8 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->out_size = 0;
     json_decref(session->because);
     session->because = json_array();
+    json_decref(session->not_read);
+    session->not_read = NULL;
     session->progress_shown = (struct timespec){0};
     clock_gettime(CLOCK_MONOTONIC, &session->started);
 }

@@ -22,6 +22,7 @@ struct rhi_session {
     rhi_memory memory;
     rhi_reader *reader;
     rhi_graph *graph;
+    struct rhi_words *words; /* which memory holds words of which class, and where the words were found */
     uint64_t state;
     char *core_path;
     int64_t pid;
@@ -32,6 +33,7 @@ struct rhi_session {
     bool json;
     bool complete;
     json_t *because; /* why it is not complete: array of strings */
+    json_t *not_read; /* writable memory shared with others, which is never read: array; NULL: words were not asked for */
     bool has_heap;  /* --heap: only this one */
     uint64_t heap;
     char *out;      /* buffered output */
