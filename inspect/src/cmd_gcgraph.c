@@ -211,6 +211,7 @@ static void print_round(const answer *a, uint32_t cycle)
         index_id(a, first, id, sizeof id);
         rhi__print(a->session, "%s", id);
     }
+    a->s.reader->memory->is_short |= !towards || !queue;
     free(towards);
     free(queue);
 }

@@ -161,7 +161,7 @@ rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
     }
     rhi__incomplete_again(session, session->leaks->because);
     *leaks = session->leaks;
-    return NULL;
+    return rhi__word_limits(session, session->reader);
 }
 
 /* ---- groups ---------------------------------------------------------------------------------------------- */

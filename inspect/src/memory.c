@@ -230,6 +230,16 @@ uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64
     return next <= address || next > end ? end : next;
 }
 
+bool rhi__memory_is_core(const rhi_memory *memory)
+{
+    return rhi__core_hole_end(way(memory), 0) != 0;
+}
+
+bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address)
+{
+    return rhi__process_leaves_out(way(memory), address);
+}
+
 void rhi__scratch_free(rhi_scratch *scratch)
 {
     free(scratch->bytes);

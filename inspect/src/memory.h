@@ -63,6 +63,10 @@ const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t s
 void rhi__scratch_free(rhi_scratch *scratch);
 /* Where a scan goes on behind the unreadable byte at `address`: at most `end`. */
 uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end);
+/* Is this read from a core by the engine itself? */
+bool rhi__memory_is_core(const rhi_memory *memory);
+/* rhi__process_leaves_out, where the engine reads a process itself. */
+bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address);
 bool rhi__memory_u64(rhi_memory *memory, uint64_t address, uint64_t *value);
 /* NUL-terminated text, cut at size - 1 bytes; what is not printable becomes '?'. False if unreadable. */
 bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t size);
@@ -116,5 +120,8 @@ uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address);
 const char *rhi__core_truncated(const rhi_target *target);
 /* In target_process.c: opens a process that somebody else has stopped: reads and map alone. */
 int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size);
+/* In target_process.c: does a core of this process leave the mapping out, because it was never written or
+ * the program wants it so? Asks the kernel to count the pages of all mappings. */
+bool rhi__process_leaves_out(const rhi_target *target, uint64_t address);
 
 #endif

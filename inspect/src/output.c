@@ -144,6 +144,8 @@ bool rhi__settle(rhi_session *session)
 void rhi__json_end(rhi_session *session)
 {
     rhi__settle(session);
+    if (session->not_read)
+        rhi__json_key(session, "not_read", json_incref(session->not_read));
     rhi__json_key(session, "complete", json_boolean(session->complete));
     if (!session->complete)
         rhi__json_key(session, "incomplete_because", json_incref(session->because));
@@ -170,6 +172,12 @@ void rhi__print_incomplete(rhi_session *session)
     rhi__settle(session);
     json_array_foreach(session->because, index, reason)
         rhi__print(session, "incomplete: %s\n", json_string_value(reason));
+    if (json_array_size(session->not_read)) {
+        const char *path = json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
+        rhi__print(session, "not read: %zu writable mapping%s shared with other processes (%s%s)\n", json_array_size(session->not_read),
+                   json_array_size(session->not_read) == 1 ? "" : "s", path && *path ? path : "without a name",
+                   json_array_size(session->not_read) == 1 ? "" : ", …");
+    }
 }
 
 json_t *rhi__json_address(uint64_t address)

@@ -4,6 +4,7 @@
  * runtimes can be read. Invariant: a constant is used only after check_layout found it sane, and a
  * list of the target is walked with a bound and against going round in circles. */
 #include "array.h"
+#include "circle.h"
 #include "discovery.h"
 #include "reader_refheap.h"
 
@@ -248,20 +249,6 @@ static rhi_error *read_types(rhi_reader *reader, space *s)
 
 /* ---- heaps, mappings, blocks, roots --------------------------------------------------------------------------- */
 
-/* Against lists that go round in circles: R. P. Brent, "An improved Monte Carlo factorization
- * algorithm" (1980). */
-typedef struct circle { uint64_t anchor, steps, limit; } circle;
-static bool goes_round(circle *c, uint64_t address)
-{
-    if (address == c->anchor)
-        return true;
-    if (c->steps++ == c->limit) {
-        c->anchor = address;
-        c->limit = c->limit ? c->limit * 2 : 1;
-    }
-    return false;
-}
-
 uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id, unsigned width)
 {
     uint8_t bytes[8] = {0};
@@ -332,11 +319,11 @@ static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_i
 
 static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_index)
 {
-    circle watch = {0};
+    rhi_circle watch = {0};
     uint64_t address = s->descriptor.heaps;
     for (unsigned n = 0; address; n++) {
         uint64_t next;
-        if (n == HEAPS_MAX || goes_round(&watch, address)) {
+        if (n == HEAPS_MAX || rhi__goes_round(&watch, address)) {
             rhi__reader_damage(reader, address, false, "the list of heaps goes round in a circle at 0x%" PRIx64, address);
             break;
         }
@@ -406,12 +393,12 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
 {
     static const char *const kinds[] = {"memory", "chunk", "heap control block", "type table", "table of roots",
                                         "table of weak references", "history", "chunk table"};
-    circle watch = {0};
+    rhi_circle watch = {0};
     uint64_t address = s->descriptor.mappings;
     for (unsigned n = 0; address; n++) {
         uint64_t next, bytes, heap;
         uint8_t kind_bytes[4];
-        if (n == MAPPINGS_MAX || goes_round(&watch, address)) {
+        if (n == MAPPINGS_MAX || rhi__goes_round(&watch, address)) {
             rhi__reader_damage(reader, address, false, "the list of mappings goes round in a circle at 0x%" PRIx64, address);
             break;
         }

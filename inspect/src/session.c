@@ -7,6 +7,7 @@
 #include "stale.h"
 #include "symbols.h"
 #include "verify.h"
+#include "words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ static void drop_cache(rhi_session *session)
     rhi__leaks_free(session->leaks);
     rhi__stale_free(session->stale);
     rhi__symbols_forget(session->symbols);
+    rhi__words_free(session->words);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
     if (session->has_memory)
@@ -43,6 +45,7 @@ static void drop_cache(rhi_session *session)
     session->listing = NULL;
     session->leaks = NULL;
     session->stale = NULL;
+    session->words = NULL;
     session->graph = NULL;
     session->verify = NULL;
     session->reader = NULL;
@@ -56,6 +59,7 @@ void rhi_session_free(rhi_session *session)
     drop_cache(session);
     rhi__symbols_free(session->symbols);
     json_decref(session->because);
+    json_decref(session->not_read);
     free(session->out);
     free(session);
 }
@@ -238,6 +242,8 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->out_size = 0;
     json_decref(session->because);
     session->because = json_array();
+    json_decref(session->not_read);
+    session->not_read = NULL;
     session->progress_shown = (struct timespec){0};
     clock_gettime(CLOCK_MONOTONIC, &session->started);
 }

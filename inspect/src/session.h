@@ -31,6 +31,7 @@ struct rhi_session {
     struct rhi_listing *listing; /* listing.h */
     struct rhi_leaks *leaks; /* leaks.h */
     struct rhi_stale *stale; /* stale.h */
+    struct rhi_words *words; /* which memory holds words of which class, and where the words were found */
     uint64_t state;
     char *core_path;
     int64_t pid;
@@ -42,6 +43,7 @@ struct rhi_session {
     bool json;
     bool complete;
     json_t *because; /* why it is not complete: array of strings */
+    json_t *not_read; /* writable memory shared with others, which is never read: array; NULL: words were not asked for */
     bool has_heap;  /* --heap: only this one */
     uint64_t heap;
     char *out;      /* buffered output */

@@ -249,5 +249,5 @@ rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
     }
     rhi__incomplete_again(session, session->stale->because);
     *stale = session->stale;
-    return NULL;
+    return rhi__word_limits(session, session->reader);
 }

@@ -38,7 +38,8 @@ typedef struct core_file {
 enum { NATIVE_MACHINE = EM_X86_64 };
 static const struct { const char *name; unsigned index; } register_table[] = {
     {"rax", 10}, {"rbx", 5}, {"rcx", 11}, {"rdx", 12}, {"rsi", 13}, {"rdi", 14}, {"rbp", 4}, {"rsp", 19},
-    {"r8", 9}, {"r9", 8}, {"r10", 7}, {"r11", 6}, {"r12", 3}, {"r13", 2}, {"r14", 1}, {"r15", 0}};
+    {"r8", 9}, {"r9", 8}, {"r10", 7}, {"r11", 6}, {"r12", 3}, {"r13", 2}, {"r14", 1}, {"r15", 0},
+    {"fs_base", 21}};
 enum { STACK_POINTER_INDEX = 19 };
 #elif defined(__aarch64__)
 enum { NATIVE_MACHINE = EM_AARCH64 };

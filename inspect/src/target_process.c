@@ -67,6 +67,33 @@ static int process_regions(void *context, rhi_sink *sink)
     return 0;
 }
 
+bool rhi__process_leaves_out(const rhi_target *target, uint64_t address)
+{
+    char path[64], *line = NULL;
+    size_t line_size = 0;
+    unsigned long long start, end, kilobytes = 0, size;
+    bool is_here = false, left_out = false;
+    if (target->read != process_read)
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/smaps", (int)((const process *)target->context)->pid);
+    FILE *file = fopen(path, "re");
+    while (file && getline(&line, &line_size, file) > 0) {
+        if (sscanf(line, "%llx-%llx ", &start, &end) == 2) {
+            is_here = address >= start && address < end;
+            kilobytes = 0;
+        } else if (is_here && (sscanf(line, "Rss: %llu", &size) == 1 || sscanf(line, "Swap: %llu", &size) == 1)) {
+            kilobytes += size;
+        } else if (is_here && strncmp(line, "VmFlags:", 8) == 0) {
+            left_out = kilobytes == 0 || strstr(line, " dd");
+            break;
+        }
+    }
+    free(line);
+    if (file)
+        fclose(file);
+    return left_out;
+}
+
 static int process_threads(void *context, rhi_sink *sink)
 {
     const process *p = context;

@@ -1,27 +1,47 @@
 /* words.c - finds the words outside the heap that refer to objects (see words.h).
- * Invariant: a word is reported in one class only; `skipped` (registered roots and the runtime's own
- * memory) is asked before any conservative class. */
+ * Invariant: a word is reported in one class only: registered roots and declared slots are asked before any
+ * conservative class, and the parts of word_map.h, which are what is scanned, do not overlap. */
 #include "words.h"
 #include "array.h"
-#include "modules.h"
+#include "declared.h"
 #include "objects.h"
+#include "word_map.h"
 
-#include <elf.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { RED_ZONE_BYTES = 128, SCAN_STEP_BYTES = 1 << 20, RANGES_MAX = 4096 };
+enum { SCAN_STEP_BYTES = 1 << 20, RECORDS_MAX = 1 << 20, AT_ROOT = -1, AT_REGISTER = -2 };
+
+/* One word into the heap. */
+typedef struct record {
+    uint64_t address, value;
+    int32_t part;   /* in map.parts, or AT_ROOT, AT_REGISTER */
+    uint32_t index; /* of the root or register; in malloc memory: words from the block's beginning */
+} record;
+_Static_assert(sizeof(record) == 24, "a million of them shall stay small");
+
+struct rhi_words {
+    rhi_word_map map;
+    rhi_declared declared;
+    bool has_declared; /* it is made when the first word might be in it */
+    struct { record *items; uint64_t count, capacity; } records; /* sorted by value */
+    bool has_records, too_many;
+    unsigned questions;
+};
 
 typedef struct scan {
     rhi_session *session;
     rhi_reader *reader;
+    struct rhi_words *words;
     uint64_t low, high;
+    rhi_error *(*found)(struct scan *scan, const record *hit);
     rhi_holder_visitor visit;
     void *context;
-    struct { rhi_segment *items; uint64_t count, capacity; } data; /* writable segments of modules */
-    bool out_of_memory;
+    uint64_t done; /* bytes, for progress */
 } scan;
+
+/* ---- one word ------------------------------------------------------------------------------------------------ */
 
 static bool is_registered(const rhi_reader *reader, uint64_t address)
 {
@@ -36,161 +56,277 @@ static bool is_registered(const rhi_reader *reader, uint64_t address)
     return low < reader->roots.count && reader->roots.items[low].slot == address;
 }
 
+static uint64_t lwp_of_register(const rhi_memory *memory, uint32_t index)
+{
+    for (uint64_t i = 0; i < memory->map.threads.count; i++)
+        if (index - memory->map.threads.items[i].first_register < memory->map.threads.items[i].register_count)
+            return memory->map.threads.items[i].lwp;
+    return 0;
+}
+
+/* Hands the word on as a row. */
+static rhi_error *visit_record(scan *s, const record *hit)
+{
+    rhi_holder holder = {.address = hit->address, .value = hit->value, .index = hit->part < 0 ? hit->index : 0};
+    if (hit->part == AT_ROOT) {
+        holder.kind = RHI_HOLDER_ROOT;
+        holder.strong = true;
+    } else if (hit->part == AT_REGISTER) {
+        holder.kind = RHI_HOLDER_REGISTER;
+        holder.lwp = lwp_of_register(s->reader->memory, hit->index);
+    } else {
+        const rhi_part *part = &s->words->map.parts.items[hit->part];
+        holder.kind = part->kind;
+        holder.lwp = part->lwp;
+        holder.base = part->is_chunks ? hit->address - hit->index * 8ull : part->base;
+    }
+    return s->visit(s->context, &holder);
+}
+
+/* Is this word of the part one of its class, and not of an earlier one? */
+static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t value)
+{
+    struct rhi_words *w = s->words;
+    record hit = {.address = address, .value = value, .part = part};
+    if (is_registered(s->reader, address))
+        return NULL;
+    if (w->map.parts.items[part].is_chunks) {
+        const rhi_chunk_span *span = rhi__malloc_span(&w->map.malloc, address - 16);
+        uint64_t base, end;
+        if (!span || !rhi__malloc_block(&w->map.malloc, span, address, &base, &end))
+            return NULL;
+        hit.index = (uint32_t)((address - base) / 8); /* blocks of an arena are far smaller than 2^35 bytes */
+    }
+    if (!w->has_declared) {
+        RHI_TRY(rhi__declared_open(s->session, s->reader, &w->declared));
+        w->has_declared = true;
+    }
+    return rhi__is_declared(&w->declared, address) ? NULL : s->found(s, &hit);
+}
+
+/* ---- all words ----------------------------------------------------------------------------------------------- */
+
+/* What is missing is said in this answer and in the later ones that are made without a scan. */
+static rhi_error *problem(scan *s, const char *text)
+{
+    size_t index;
+    json_t *said;
+    rhi__incomplete(s->session, text);
+    json_array_foreach(s->words->map.problems, index, said)
+        if (strcmp(json_string_value(said), text) == 0)
+            return NULL;
+    return json_array_append_new(s->words->map.problems, json_string(text)) == 0 ? NULL : rhi__error_memory();
+}
+
 static rhi_error *scan_roots(scan *s)
 {
     for (uint64_t i = 0; i < s->reader->roots.count; i++) {
         const rhi_root *root = &s->reader->roots.items[i];
-        uint64_t value;
+        record hit = {.address = root->slot, .part = AT_ROOT, .index = (uint32_t)i};
         char text[RHI_NAME_SIZE + 64];
-        if (!rhi__memory_u64(s->reader->memory, root->slot, &value)) {
+        if (!rhi__memory_u64(s->reader->memory, root->slot, &hit.value)) {
             snprintf(text, sizeof text, "the registered root %s at 0x%" PRIx64 " cannot be read", root->name, root->slot);
-            rhi__incomplete(s->session, text);
-            continue;
+            RHI_TRY(problem(s, text));
+        } else if (hit.value - s->low < s->high - s->low) {
+            RHI_TRY(s->found(s, &hit));
         }
-        if (value < s->low || value >= s->high)
-            continue;
-        rhi_holder holder = {.kind = RHI_HOLDER_ROOT, .strong = true, .index = (uint32_t)i, .address = root->slot, .value = value};
-        RHI_TRY(s->visit(s->context, &holder));
     }
     return NULL;
 }
 
-/* ---- registers and stacks ---------------------------------------------------------------------------- */
-
-static rhi_error *scan_registers(scan *s, const rhi_thread *thread)
+static rhi_error *scan_registers(scan *s)
 {
     const struct rhi_sink *map = &s->reader->memory->map;
-    for (uint32_t i = 0; i < thread->register_count; i++) {
-        const rhi_register *r = &map->registers.items[thread->first_register + i];
-        if (r->value < s->low || r->value >= s->high)
-            continue;
-        rhi_holder holder = {.kind = RHI_HOLDER_REGISTER, .value = r->value, .lwp = thread->lwp, .index = thread->first_register + i};
-        RHI_TRY(s->visit(s->context, &holder));
+    for (uint64_t i = 0; i < map->registers.count; i++) {
+        record hit = {.value = map->registers.items[i].value, .part = AT_REGISTER, .index = (uint32_t)i};
+        if (hit.value - s->low < s->high - s->low)
+            RHI_TRY(s->found(s, &hit));
     }
     return NULL;
 }
 
-static rhi_error *scan_range(scan *s, uint64_t start, uint64_t end, uint8_t kind, uint64_t lwp)
+static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes, uint64_t size)
+{
+    enum { STEP = 64 };
+    uint64_t low = s->low, span = s->high - s->low;
+    for (uint64_t at = 0; at + 8 <= size; at += STEP) {
+        uint64_t end = size - at < STEP ? size & ~7ull : at + STEP;
+        bool any = false;
+        for (uint64_t i = at; i < end; i += 8) /* without a branch: the common answer is no */
+            any |= rhi__load64(bytes + i) - low < span;
+        for (uint64_t i = at; any && i < end; i += 8)
+            if (rhi__load64(bytes + i) - low < span)
+                RHI_TRY(check_word(s, part, address + i, rhi__load64(bytes + i)));
+    }
+    return NULL;
+}
+
+static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
+{
+    static const char *const names[] = {[RHI_HOLDER_STACK] = "a stack", [RHI_HOLDER_GLOBAL] = "module data",
+                                        [RHI_HOLDER_THREAD_LOCAL] = "thread-local variables", [RHI_HOLDER_FOREIGN] = "malloc memory",
+                                        [RHI_HOLDER_UNKNOWN] = "private memory"};
+    const rhi_part *part = &s->words->map.parts.items[index];
+    uint64_t unread = 0;
+    for (uint64_t at = part->start; at < part->end;) {
+        uint64_t size = part->end - at < SCAN_STEP_BYTES ? part->end - at : SCAN_STEP_BYTES, got;
+        const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size, scratch, &got);
+        got = bytes ? got : 0;
+        RHI_TRY(scan_bytes(s, index, at, bytes, got));
+        uint64_t next = got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
+        unread += next - (at + got);
+        RHI_TRY(rhi__progress(s->session, "reading memory", s->done + (at - part->start), s->words->map.bytes));
+        at = next > UINT64_MAX - 7 ? part->end : (next + 7) & ~7ull;
+    }
+    s->done += part->end - part->start;
+    if (unread && part->must_be_there) {
+        char text[128];
+        snprintf(text, sizeof text, "%" PRIu64 " bytes of %s at 0x%" PRIx64 " cannot be read", unread, names[part->kind], part->start);
+        return problem(s, text);
+    }
+    return NULL;
+}
+
+static rhi_error *scan_all(scan *s)
 {
     rhi_scratch scratch = {0};
-    rhi_error *error = NULL;
-    uint64_t unread = 0;
-    if (start > UINT64_MAX - 7)
-        return NULL;
-    for (uint64_t at = (start + 7) & ~7ull; at < end && !error;) {
-        uint64_t size = end - at < SCAN_STEP_BYTES ? end - at : SCAN_STEP_BYTES, got;
-        const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size, &scratch, &got);
-        for (uint64_t i = 0; bytes && i + 8 <= got && !error; i += 8) {
-            uint64_t value = rhi__load64(bytes + i);
-            if (value < s->low || value >= s->high || is_registered(s->reader, at + i) || rhi__own_at(s->reader, at + i))
-                continue;
-            rhi_holder holder = {.kind = kind, .address = at + i, .value = value, .lwp = lwp};
-            error = s->visit(s->context, &holder);
-        }
-        uint64_t next = got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, end);
-        unread += next - (at + got);
-        at = next > UINT64_MAX - 7 ? end : (next + 7) & ~7ull;
-        if (!error)
-            error = rhi__progress(s->session, "reading memory", at - start, end - start);
-    }
+    rhi_error *error = scan_roots(s);
+    if (!error)
+        error = scan_registers(s);
+    for (uint64_t i = 0; i < s->words->map.parts.count && i < INT32_MAX && !error; i++)
+        error = scan_part(s, (int32_t)i, &scratch);
     rhi__scratch_free(&scratch);
-    if (unread) {
-        char text[128];
-        snprintf(text, sizeof text, "%" PRIu64 " bytes of %s at 0x%" PRIx64 " cannot be read", unread,
-                 kind == RHI_HOLDER_STACK ? "a stack" : "module data", start);
-        rhi__incomplete(s->session, text);
-    }
     return error;
 }
 
-static rhi_error *scan_threads(scan *s)
+/* ---- the records ----------------------------------------------------------------------------------------------- */
+
+static int record_order(const void *left, const void *right)
 {
-    const rhi_memory *memory = s->reader->memory;
-    if (!memory->has_threads)
-        rhi__incomplete(s->session, "registers and stacks were not searched: the threads cannot be had");
-    for (uint64_t i = 0; i < memory->map.threads.count; i++) {
-        const rhi_thread *thread = &memory->map.threads.items[i];
-        const rhi_region *stack = rhi__memory_region(memory, thread->stack_pointer);
-        RHI_TRY(scan_registers(s, thread));
-        if (!stack) {
-            rhi__incomplete(s->session, "the stack of a thread was not searched: its stack pointer points nowhere");
-            continue;
+    const record *a = left, *b = right;
+    if (a->value != b->value)
+        return a->value < b->value ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static void forget_records(struct rhi_words *words)
+{
+    free(words->records.items);
+    memset(&words->records, 0, sizeof words->records);
+    words->has_records = false;
+}
+
+/* Keeps the word while there are not too many, and visits it if there is a visitor. */
+static rhi_error *keep_record(scan *s, const record *hit)
+{
+    struct rhi_words *w = s->words;
+    if (!w->too_many && (w->records.count == RECORDS_MAX || !rhi__array_reserve(&w->records, 1))) {
+        w->too_many = true;
+        forget_records(w);
+    }
+    if (!w->too_many)
+        w->records.items[w->records.count++] = *hit;
+    return s->visit ? visit_record(s, hit) : NULL;
+}
+
+/* A scan of everything that also keeps what it finds. */
+static rhi_error *scan_and_keep(scan *s)
+{
+    struct rhi_words *w = s->words;
+    s->found = keep_record;
+    rhi_error *error = scan_all(s);
+    if (error)
+        forget_records(w);
+    if (error || w->too_many)
+        return error;
+    if (w->records.count)
+        qsort(w->records.items, w->records.count, sizeof *w->records.items, record_order);
+    w->has_records = true;
+    return NULL;
+}
+
+static rhi_error *visit_kept(scan *s)
+{
+    const struct rhi_words *w = s->words;
+    uint64_t low = 0, high = w->records.count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (w->records.items[middle].value < s->low)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < w->records.count && w->records.items[low].value < s->high; low++)
+        RHI_TRY(visit_record(s, &w->records.items[low]));
+    return NULL;
+}
+
+/* ---- the interface ----------------------------------------------------------------------------------------------- */
+
+static rhi_error *words_of(rhi_session *session, rhi_reader *reader, struct rhi_words **result)
+{
+    if (!session->words) {
+        struct rhi_words *words = calloc(1, sizeof *words);
+        rhi_error *error = words ? rhi__word_map_open(session, reader, &words->map) : rhi__error_memory();
+        if (error) {
+            free(words);
+            return error;
         }
-        uint64_t start = thread->stack_pointer > RED_ZONE_BYTES ? thread->stack_pointer - RED_ZONE_BYTES : 0;
-        RHI_TRY(scan_range(s, start > stack->start ? start : stack->start, stack->end, RHI_HOLDER_STACK, thread->lwp));
+        session->words = words;
     }
+    *result = session->words;
     return NULL;
 }
 
-/* ---- module data ---------------------------------------------------------------------------------------- */
-
-static bool add_data_segment(void *context, const rhi_segment *segment)
+/* What every answer about words says. */
+static void say_limits(rhi_session *session, const struct rhi_words *words)
 {
-    scan *s = context;
-    if (segment->type != PT_LOAD || !(segment->flags & PF_W))
-        return true;
-    if (s->data.count >= RANGES_MAX) {
-        rhi__incomplete(s->session, "there are more modules than are searched");
-        return false;
-    }
-    if (!rhi__array_reserve(&s->data, 1))
-        s->out_of_memory = true;
-    else
-        s->data.items[s->data.count++] = *segment;
-    return true;
+    size_t index;
+    json_t *text;
+    json_array_foreach(words->map.problems, index, text)
+        rhi__incomplete(session, json_string_value(text));
+    if (!session->not_read)
+        session->not_read = json_incref(words->map.not_read);
 }
 
-static bool in_data(const scan *s, const rhi_region *region)
+rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader)
 {
-    for (uint64_t i = 0; i < s->data.count; i++)
-        if (region->start < s->data.items[i].end && region->end > s->data.items[i].start)
-            return true;
-    return false;
-}
-
-/* The mapped parts of a segment: its length is what an ELF header claims. */
-static rhi_error *scan_segment(scan *s, const rhi_segment *segment)
-{
-    const struct rhi_sink *map = &s->reader->memory->map;
-    for (uint64_t i = 0; i < map->regions.count && map->regions.items[i].start < segment->end; i++) {
-        const rhi_region *region = &map->regions.items[i];
-        uint64_t start = region->start > segment->start ? region->start : segment->start;
-        uint64_t end = region->end < segment->end ? region->end : segment->end;
-        if (start < end)
-            RHI_TRY(scan_range(s, start, end, RHI_HOLDER_GLOBAL, 0));
-    }
-    return NULL;
-}
-
-static rhi_error *scan_modules(scan *s)
-{
-    rhi_memory *memory = s->reader->memory;
-    for (uint64_t i = 0; i < memory->map.regions.count; i++)
-        if (memory->map.regions.items[i].file_offset == 0 && rhi__region_is_file(&memory->map.regions.items[i]))
-            rhi__each_segment(memory, memory->map.regions.items[i].start, add_data_segment, s);
-    for (uint64_t i = 0; i < s->data.count; i++)
-        RHI_TRY(scan_segment(s, &s->data.items[i]));
-    /* Writable file mappings of modules whose headers are not there: without their .bss. */
-    for (uint64_t i = 0; i < memory->map.regions.count; i++) {
-        const rhi_region *region = &memory->map.regions.items[i];
-        if (!(region->flags & RHI_REGION_WRITE) || region->flags & RHI_REGION_SHARED || !rhi__region_is_file(region) ||
-            in_data(s, region))
-            continue;
-        RHI_TRY(scan_range(s, region->start, region->end, RHI_HOLDER_GLOBAL, 0));
-        rhi__incomplete(s->session, "zero-initialized data of a module whose ELF header is missing was not searched");
-    }
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    say_limits(session, words);
     return NULL;
 }
 
 rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context)
 {
-    scan s = {.session = session, .reader = reader, .low = low, .high = high, .visit = visit, .context = context};
-    rhi_error *error = scan_roots(&s);
-    if (!error)
-        error = scan_threads(&s);
-    if (!error)
-        error = scan_modules(&s);
-    free(s.data.items);
-    rhi__incomplete(session, "malloc blocks, thread-local variables and other memory outside stacks and module data were not searched");
-    return error ? error : s.out_of_memory ? rhi__error_memory() : NULL;
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    say_limits(session, words);
+    scan s = {.session = session, .reader = reader, .words = words, .low = low, .high = high, .visit = visit, .context = context,
+              .found = visit_record};
+    bool is_inside = low >= reader->lowest && high <= reader->highest, is_all = low == reader->lowest && high == reader->highest;
+    if (words->has_records && is_inside)
+        return visit_kept(&s);
+    if (is_inside && !words->too_many && is_all)
+        return scan_and_keep(&s);
+    if (is_inside && !words->too_many && words->questions++) {
+        scan all = s;
+        all.low = reader->lowest;
+        all.high = reader->highest;
+        all.visit = NULL;
+        RHI_TRY(scan_and_keep(&all));
+        if (words->has_records)
+            return visit_kept(&s);
+    }
+    return scan_all(&s);
+}
+
+void rhi__words_free(struct rhi_words *words)
+{
+    if (!words)
+        return;
+    rhi__word_map_close(&words->map);
+    rhi__declared_close(&words->declared);
+    free(words->records.items);
+    free(words);
 }

@@ -42,8 +42,14 @@ typedef struct rhi_holders {
 typedef rhi_error *(*rhi_holder_visitor)(void *context, const rhi_holder *holder);
 
 /* The registered roots, registers and words outside the heap whose value lies in [low, high). Marks the
- * answer incomplete for what could not be read. */
+ * answer incomplete for what could not be read, and lists what is not read in session->not_read. The second
+ * question in one state, or one about the whole heap, finds where all words into the heap are, and later
+ * ones are answered from that. */
 rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context);
+/* What is kept of the words for further questions in one state of the target: session->words. */
+void rhi__words_free(struct rhi_words *words);
+/* Says the same of an answer that was made from such words before. */
+rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader);
 /* Every slot in an object that refers to [low, high): declared slots that hold exactly `low`, other words
  * with any value in it. */
 rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context);

@@ -89,7 +89,7 @@ START_TEST(a_failing_allocation_is_told_or_changes_nothing)
             } else {
                 MUST(status == RHI_ANSWERED);
                 if (strcmp(w.t->out.bytes, whole) != 0)
-                    MUST(strstr(w.t->out.bytes, "incomplete: "));
+                    ck_assert_msg(strstr(w.t->out.bytes, "incomplete: "), "allocation %ld of %s %s: %.900s", k / 2, asks[ask_index].command, asks[ask_index].line, w.t->out.bytes);
             }
             MUST(fake_run(w.t, asks[ask_index].command, asks[ask_index].line) == RHI_ANSWERED);
             if (strcmp(w.t->out.bytes, whole) != 0)

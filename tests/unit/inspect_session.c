@@ -129,8 +129,9 @@ START_TEST(threads_that_cannot_be_had_make_the_answer_incomplete)
     json_t *json = fake_json(w.t, "refs", "#2");
     ck_assert(json_is_false(fake_at(json, "complete")));
     char *reasons = json_dumps(fake_at(json, "incomplete_because"), 0);
-    ck_assert_has(reasons, "registers and stacks were not searched");
-    ck_assert_int_eq(fake_integer(json, "ledger.words"), 0);
+    ck_assert_has(reasons, "registers were not searched, and stacks not told from other memory");
+    ck_assert_int_eq(fake_integer(json, "ledger.words"), 1);
+    ck_assert_str_eq(fake_string(json, "referrers.1.kind"), "unknown");
     free(reasons);
     json_decref(json);
     w.t->target.flags = RHI_TARGET_NO_STOP;

@@ -65,7 +65,7 @@ START_TEST(every_holder_of_a_freed_slot)
              " was node#3; root main::root was node#3; local main::gone was node#3; global last was node#3",
              w.space->c[RH_MC_object_size] + BLIND);
     ck_assert_str_eq(rows(fake_at(json, "stale")), expected);
-    ck_assert_str_eq(rows(fake_at(json, "possible")), "register rbx was node#3; stack - was node#3");
+    ck_assert_str_eq(rows(fake_at(json, "possible")), "register rbx was node#3; stack sp+0x708 was node#3");
     ck_assert_str_eq(fake_string(json, "stale.0.evidence"), "freed slot");
     ck_assert_str_eq(fake_string(json, "stale.0.reason"), "collect");
     ck_assert_str_eq(fake_string(json, "stale.0.address"), text_of(dead));
