@@ -103,6 +103,41 @@ static rhi_error *search_from(rhi_session *session, tarjan *t, uint32_t start)
     return NULL;
 }
 
+/* Renumbers the cycles in the order of their first members, and lists all members in order. */
+static rhi_error *put_in_order(rhi_graph *g)
+{
+    uint32_t *renamed = malloc(((uint64_t)g->cycle_count + 1) * sizeof *renamed), next = 0, at = 0;
+    uint32_t *start = calloc((uint64_t)g->cycle_count + 2, sizeof *start);
+    if (!renamed || !start) {
+        free(renamed);
+        free(start);
+        free(g->cycle_of);
+        g->cycle_of = NULL;
+        return rhi__error_memory();
+    }
+    memset(renamed, 0xff, ((uint64_t)g->cycle_count + 1) * sizeof *renamed);
+    for (uint32_t i = 0; i < g->count; i++) {
+        if (g->cycle_of[i] == RHI_NO_OBJECT)
+            continue;
+        if (renamed[g->cycle_of[i]] == RHI_NO_OBJECT)
+            renamed[g->cycle_of[i]] = next++;
+        g->cycle_of[i] = renamed[g->cycle_of[i]];
+        start[g->cycle_of[i] + 1]++;
+    }
+    for (uint32_t c = 0; c < g->cycle_count; c++) {
+        uint32_t size = start[c + 1];
+        start[c + 1] = at;
+        at += size;
+    }
+    for (uint32_t i = 0; i < g->count; i++)
+        if (g->cycle_of[i] != RHI_NO_OBJECT)
+            g->cycle_member[start[g->cycle_of[i] + 1]++] = i;
+    free(renamed);
+    free(g->cycle_start);
+    g->cycle_start = start;
+    return NULL;
+}
+
 rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
 {
     if (graph->cycle_of)
@@ -125,9 +160,6 @@ rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
             if (state[i] == UNSEEN)
                 error = search_from(session, &t, i);
         graph->cycle_count = t.cycles;
-        for (uint32_t c = 0; c < t.cycles; c++)
-            qsort(graph->cycle_member + graph->cycle_start[c], graph->cycle_start[c + 1] - graph->cycle_start[c], sizeof(uint32_t),
-                  rhi__index_order);
         if (!error && !(graph->cycle_of = malloc(n * sizeof *graph->cycle_of)))
             error = rhi__error_memory();
         if (!error)
@@ -135,6 +167,8 @@ rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
         for (uint32_t c = 0; c < t.cycles && !error; c++)
             for (uint32_t m = graph->cycle_start[c]; m < graph->cycle_start[c + 1]; m++)
                 graph->cycle_of[graph->cycle_member[m]] = c;
+        if (!error)
+            error = put_in_order(graph);
     }
     free(numbers);
     free(state);

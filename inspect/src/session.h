@@ -22,6 +22,7 @@ struct rhi_session {
     rhi_memory memory;
     rhi_reader *reader;
     rhi_graph *graph;
+    struct rhi_undeclared *undeclared; /* see rhi__each_referrer; NULL: not made yet */
     uint64_t state;
     char *core_path;
     int64_t pid;
@@ -35,11 +36,17 @@ struct rhi_session {
     bool has_heap;  /* --heap: only this one */
     uint64_t heap;
     char *out;      /* buffered output */
-    size_t out_size;
+    size_t out_size, out_capacity;
     unsigned json_items; /* keys or array items so far at each open level */
     bool json_in_array;
 
     struct timespec started, progress_shown;
+    int64_t polled_at;   /* milliseconds of the clock when `interrupted` was last asked; 0: not yet */
+    int64_t poll_milliseconds;
+    bool was_flushed;    /* some of the answer is with the user already */
+    bool has_changed;    /* an object was read again and is not as the graph has it */
+    char styled[8][256]; /* see rhi__styled */
+    unsigned next_styled;
 };
 
 /* The reader of this target's heap, opened on first use. An error if there is none. */
@@ -52,6 +59,10 @@ bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint
 
 /* Marks the answer incomplete for this reason (said once). */
 void rhi__incomplete(rhi_session *session, const char *reason);
+
+/* Is this object, just read again, still as the cached graph has it? If not, the cache is dropped and the
+ * question asked again (a debugger's user wrote memory by hand). */
+void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *object);
 
 /* Called in long loops, now and then: shows progress on a terminal, and returns the error "cancelled"
  * if the user interrupted. */

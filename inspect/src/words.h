@@ -50,6 +50,12 @@ rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t 
 /* Every word inside live and dying objects that no field declares and whose value lies in [low, high). */
 rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context);
 
+/* Every slot in an object that refers to this one, as rhi__each_slot_to gives them: from the graph and an
+ * index where the session has a graph. Without `weak`, references that own no count may be left out. */
+rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object, bool weak, rhi_holder_visitor visit,
+                              void *context);
+void rhi__undeclared_free(struct rhi_undeclared *index);
+
 /* A visitor that appends the row to an rhi_holders. */
 rhi_error *rhi__collect_holder(void *holders, const rhi_holder *holder);
 /* Sorts by class, then address. */

@@ -51,7 +51,7 @@ static void patch(scene *s, const uint8_t *p)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const commands[] = {"objat", "refs", "gcgraph"};
-    static const char *const options[] = {"--ledger --history", "--path --weak", "--limit=0"};
+    static const char *const options[] = {"--ledger --history", "--path --weak --depth=4", "--limit=0"};
     if (!heap_of_everything)
         start();
     scene *s = heap_of_everything;
