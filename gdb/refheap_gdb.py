@@ -264,6 +264,9 @@ class Host:
     def is_terminal(self):
         return os.isatty(2)
 
+    def shows_colors(self):
+        return gdb.parameter("style enabled")
+
     def read(self, address, size):
         if self.connection == "core":
             size = self.backed(address, size)

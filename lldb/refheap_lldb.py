@@ -197,15 +197,12 @@ def name_data_word(target, word):
 class Host:
     """What LLDB lends. Made for one command."""
 
-    states = 0  # numbers of state_id so far
-
     def __init__(self, debugger, context, result):
         self.debugger, self.result = debugger, result
         self.target = context.GetTarget() if context else debugger.GetSelectedTarget()
         self.process = context.GetProcess() if context else self.target.GetProcess()
         self.frame = context.GetFrame() if context else self.process.GetSelectedThread().GetSelectedFrame()
         self.is_core = self.process.IsValid() and "core" in (self.process.GetPluginName() or "")
-        self.state = None
 
     def core_path(self):
         if not self.is_core or not hasattr(self.process, "GetCoreFile"):
@@ -228,6 +225,9 @@ class Host:
 
     def is_terminal(self):
         return os.isatty(2)
+
+    def shows_colors(self):
+        return self.debugger.GetUseColor()
 
     def read(self, address, size):
         error = lldb.SBError()  # a fresh one: a used one stays failed
@@ -271,16 +271,10 @@ class Host:
                 yield from name_data_word(self.target, word)
 
     def state_id(self):
-        """Constant for a core. A live process gets a new number with each command, because writing
-        its memory by hand moves nothing that LLDB would show."""
-        if self.state is None:
-            core = self.core_path()
-            if self.is_core:
-                self.state = hash((self.process.GetUniqueID(), core, door.file_stamp(core)))
-            else:
-                Host.states += 1
-                self.state = Host.states
-        return self.state
+        """Writing memory by hand moves nothing that LLDB would show: the engine itself notices what it
+        reads again and finds changed."""
+        core = self.core_path()
+        return hash((self.process.GetUniqueID(), self.process.GetStopID(True), core, door.file_stamp(core)))
 
     def interrupted(self):
         if hasattr(self.debugger, "InterruptRequested"):

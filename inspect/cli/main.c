@@ -123,6 +123,12 @@ static int open_target(const choice *chosen, rhi_target *target, char *error, si
     return rhi_target_open_process(pid, chosen->no_stop ? RHI_TARGET_NO_STOP : 0, target, error, error_size);
 }
 
+static bool shows_colors(void)
+{
+    const char *term = getenv("TERM"), *unwanted = getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) && !(unwanted && *unwanted) && term && strcmp(term, "dumb") != 0;
+}
+
 int main(int count, char **words)
 {
     choice chosen = {0};
@@ -144,7 +150,7 @@ int main(int count, char **words)
     sigaction(SIGINT, &action, NULL);
     target.emit = emit;
     target.interrupted = interrupted;
-    target.flags |= isatty(STDERR_FILENO) ? RHI_TARGET_TERMINAL : 0;
+    target.flags |= (isatty(STDERR_FILENO) ? RHI_TARGET_TERMINAL : 0) | (shows_colors() ? RHI_TARGET_COLOR : 0);
     rhi_session *session = rhi_session_new();
     const char *const *rest = (const char *const *)words + at + 1;
     int status = !session ? complain("memory is short on this machine")

@@ -28,7 +28,7 @@ ANSWERED, FOUND, NO_ANSWER = 0, 1, 2
 OUT, ERROR = 1, 2
 LOCAL, GLOBAL = 1, 2
 READ, WRITE, EXECUTE, SHARED = 4, 2, 1, 8
-TERMINAL = 1
+TERMINAL, COLOR = 1, 4
 QUIET_ERRORS = 1
 
 
@@ -207,8 +207,8 @@ def read_prefix(read, address, size, deliver):
 class Lent:
     """struct rhi_target over a host. Keep it alive during the engine's call.
 
-    A host offers: core_path(), exe_path(), pid(), is_terminal(), read(address, size), regions(),
-    threads(), evaluate(text), evaluate_in(lwp, level, text), name(words, is_stopped), state_id(),
+    A host offers: core_path(), exe_path(), pid(), is_terminal(), shows_colors(),
+    read(address, size), regions(), threads(), evaluate(text), evaluate_in(lwp, level, text), name(words, is_stopped), state_id(),
     interrupted(), write(stream, text).
     """
 
@@ -219,7 +219,7 @@ class Lent:
         self.decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in (OUT, ERROR)}
         target = Target()
         target.abi = ABI
-        target.flags = TERMINAL if host.is_terminal() else 0
+        target.flags = (TERMINAL if host.is_terminal() else 0) | (COLOR if terminal_has_colors() and host.shows_colors() else 0)
         target.core_path = encoded(host.core_path())
         target.exe_path = encoded(host.exe_path())
         target.pid = host.pid() or 0
@@ -303,6 +303,10 @@ class Lent:
         # After a failed write (the user left the pager) there is nobody to write for.
         if size and not isinstance(self.failure, KeyboardInterrupt):
             self.host.write(stream, self.decoders[stream].decode(ctypes.string_at(text, size)))
+
+
+def terminal_has_colors():
+    return os.isatty(1) and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def addressable(data):

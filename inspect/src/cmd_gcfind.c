@@ -59,7 +59,7 @@ static rhi_error *look_at(answer *a, uint32_t index, uint8_t fit)
 {
     rhi_object object;
     bool is_shown = a->total < a->args->limit;
-    if ((fit == FITS_BY_SIZE || is_shown) && !rhi__object_at_index(a->reader, index, &object))
+    if ((fit == FITS_BY_SIZE || is_shown) && !rhi__object_at_index(a->session, a->reader, index, &object))
         return NULL; /* it was readable a moment ago */
     if (fit == FITS_BY_SIZE && rhi__object_size_at(a->reader, &object) < a->min_size)
         return NULL;

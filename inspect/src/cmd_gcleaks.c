@@ -120,7 +120,7 @@ static void find_births(answer *a, uint64_t first)
         return;
     }
     for (uint64_t i = first; i < a->shown.count && i - first < BIRTHS_AT_ONCE; i++)
-        if (rhi__object_at_index(a->reader, a->leaks->members[a->leaks->groups[a->shown.items[i]].first], &object))
+        if (rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[a->shown.items[i]].first], &object))
             a->serials[a->birth_count++] = object.serial;
     qsort(a->serials, a->birth_count, sizeof *a->serials, serial_order);
     a->reader->ops->births(a->reader, a->serials, a->birth_count, a->births);
@@ -147,7 +147,7 @@ static const char *plural(uint64_t n)
 static void index_id(const answer *a, uint32_t index, char *id, size_t size)
 {
     rhi_object object;
-    if (rhi__object_at_index(a->reader, index, &object))
+    if (rhi__object_at_index(a->session, a->reader, index, &object))
         rhi__object_id(a->reader, &object, id, size);
     else
         snprintf(id, size, "(unreadable)");
@@ -227,7 +227,7 @@ static void print_group(answer *a, uint64_t shown)
     }
     if (leak->count > 1)
         rhi__print(s, leak->count - 1 > MEMBERS_SHOWN ? ", … %" PRIu32 " more\n" : "\n", leak->count - 1 - MEMBERS_SHOWN);
-    const rhi_event *birth = rhi__object_at_index(a->reader, members[0], &object) ? birth_of(a, shown, &object) : NULL;
+    const rhi_event *birth = rhi__object_at_index(a->session, a->reader, members[0], &object) ? birth_of(a, shown, &object) : NULL;
     if (birth) {
         rhi__print(s, "  allocated by thread %" PRIu32 " (event %" PRIu64 ")%s\n", birth->thread, birth->sequence,
                    birth->depth ? " at:" : "");
@@ -282,7 +282,7 @@ static json_t *group_json(answer *a, uint64_t shown)
         index_id(a, members[-1], id, sizeof id);
         json_object_set_new(json, "of", json_string(id));
     }
-    const rhi_event *birth = rhi__object_at_index(a->reader, members[0], &object) ? birth_of(a, shown, &object) : NULL;
+    const rhi_event *birth = rhi__object_at_index(a->session, a->reader, members[0], &object) ? birth_of(a, shown, &object) : NULL;
     if (birth)
         json_object_set_new(json, "allocated", json_pack("{s:o, s:o, s:o}", "event", rhi__json_u64(birth->sequence), "thread",
                                                          rhi__json_u64(birth->thread), "stack", rhi__stack_json(a->reader,

@@ -4,7 +4,6 @@
 #include "objects.h"
 #include "output.h"
 #include "stale.h"
-#include "symbols.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,11 +29,6 @@ typedef struct verdict {
 
 /* ---- gathering ------------------------------------------------------------------------------------------- */
 
-static char *copy_of(const char *text)
-{
-    return text ? strdup(text) : NULL;
-}
-
 /* The rows of the wanted heaps: as many as are printed, and how many there are. */
 static rhi_error *choose(answer *a, const rhi_holders *rows, rhi_holders *chosen, uint64_t *total)
 {
@@ -43,14 +37,9 @@ static rhi_error *choose(answer *a, const rhi_holders *rows, rhi_holders *chosen
         const rhi_block *block = rhi__block_at(a->reader, row->target);
         if ((block && !rhi__heap_wanted(a->session, a->reader, block->heap)) || (*total)++ >= a->args->limit)
             continue;
-        if (!rhi__array_reserve(chosen, 1))
+        if (!rhi__array_reserve(chosen, 1) || !rhi__holder_copy(row, &chosen->items[chosen->count]))
             return rhi__error_memory();
-        rhi_holder *copy = &chosen->items[chosen->count++];
-        *copy = *row;
-        copy->name = copy_of(row->name);
-        copy->variable = row->variable ? malloc(sizeof *copy->variable) : NULL;
-        if (copy->variable)
-            *copy->variable = *row->variable;
+        chosen->count++;
     }
     rhi__name_holders(a->session, a->reader, chosen, chosen->count);
     return NULL;

@@ -79,11 +79,11 @@ static rhi_error *gather(answer *a, const char *operand)
         uint64_t end = a->object.address + a->object.slot_size;
         rhi_error *error = rhi__reader_load(a->reader);
         if (!error)
-            error = rhi__each_slot_to(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
+            error = rhi__each_referrer(a->session, a->reader, &a->object, false, rhi__collect_holder, &holders);
         if (!error)
             error = rhi__each_word(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
         if (!error)
-            rhi__ledger(a->reader, &a->object, &holders, &a->ledger);
+            rhi__ledger(a->session, a->reader, &a->object, &holders, &a->ledger);
         rhi__holders_free(&holders);
         a->has_ledger = !error;
         return error;

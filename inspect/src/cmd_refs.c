@@ -4,6 +4,7 @@
 #include "objects.h"
 #include "output.h"
 #include "path.h"
+#include "tree.h"
 #include "words.h"
 
 #include <inttypes.h>
@@ -24,7 +25,9 @@ typedef struct answer {
     const rhi_args *args;
     rhi_object object;
     rhi_holders holders;
-    uint64_t shown_holders; /* rows that are printed come first */
+    uint64_t depth;
+    rhi_tree tree; /* with --depth: roots are the rows that are printed */
+    json_t **rows; /* in JSON: these, with those above them */
     struct { referent *items; uint64_t count, capacity; } referents;
     rhi_path path;
     bool has_path, out_of_memory;
@@ -79,21 +82,69 @@ static void drop_weak(answer *a)
     a->holders.count = kept;
 }
 
+/* Who holds the holders: the rows that are printed are the roots of a tree. */
+static rhi_error *gather_above(answer *a)
+{
+    rhi_graph *graph;
+    RHI_TRY(rhi__session_graph(a->session, &graph));
+    RHI_TRY(rhi__graph_referrers(a->session, graph));
+    a->tree = (rhi_tree){.session = a->session, .reader = a->reader, .graph = graph, .upwards = true, .depth = a->depth - 1,
+                         .limit = a->args->limit};
+    if (!rhi__map_set(&a->tree.seen, rhi__object_index(a->reader, a->object.address), 0))
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < a->holders.count && i < a->args->limit; i++) {
+        const rhi_holder *row = &a->holders.items[i];
+        uint32_t from = row->kind == RHI_HOLDER_FIELD && row->strong ? rhi__object_index(a->reader, row->from) : RHI_NO_OBJECT;
+        RHI_TRY(rhi__tree_add_root(&a->tree, from, row));
+    }
+    return rhi__tree_grow(&a->tree);
+}
+
 static rhi_error *gather_referrers(answer *a)
 {
     uint64_t low = a->object.address, high = low + a->object.slot_size;
-    RHI_TRY(rhi__each_slot_to(a->session, a->reader, low, high, rhi__collect_holder, &a->holders));
+    RHI_TRY(rhi__each_referrer(a->session, a->reader, &a->object, rhi__option(a->args, "--weak"), rhi__collect_holder, &a->holders));
     RHI_TRY(rhi__each_word(a->session, a->reader, low, high, rhi__collect_holder, &a->holders));
     for (uint64_t i = 0; i < a->holders.count; i++)
         a->holders.items[i].target = a->object.address;
-    rhi__ledger(a->reader, &a->object, &a->holders, &a->ledger);
     drop_weak(a);
     rhi__sort_holders(&a->holders);
     rhi__name_holders(a->session, a->reader, &a->holders, a->args->limit);
+    if (a->depth > 1)
+        RHI_TRY(gather_above(a));
     return NULL;
 }
 
 /* ---- rendering ----------------------------------------------------------------------------------------------- */
+
+/* "    D#4.items[0] …": a row of the tree above, the deeper the further in. */
+static void print_above(void *context, const rhi_tree_row *row)
+{
+    enum { INDENT_MAX = 80 };
+    const answer *a = context;
+    char indent[INDENT_MAX + 5];
+    int width = row->level < INDENT_MAX / 2 ? (int)row->level * 2 + 4 : INDENT_MAX;
+    snprintf(indent, sizeof indent, "%*s", width, "");
+    if (!row->branch) {
+        rhi__print(a->session, "%s… %" PRIu64 " more\n", indent, row->left_out);
+        return;
+    }
+    rhi__holder_print(a->session, a->reader, &row->branch->row, indent);
+    if (row->branch->is_repeated)
+        rhi__print(a->session, "%s  [seen above]\n", indent);
+}
+
+static void print_referrer(const answer *a, uint64_t i)
+{
+    rhi__holder_print(a->session, a->reader, &a->holders.items[i], "  ");
+    if (i >= a->tree.branches.count)
+        return;
+    if (a->tree.branches.items[i].is_repeated)
+        rhi__print(a->session, "    [seen above]\n");
+    rhi_error *error = rhi__tree_walk(&a->tree, (uint32_t)i, print_above, (void *)a);
+    a->reader->memory->is_short |= error != NULL; /* said in the answer */
+    rhi__error_free(error);
+}
 
 static void print_referrers(answer *a)
 {
@@ -102,9 +153,11 @@ static void print_referrers(answer *a)
     else
         rhi__print(a->session, "held by:\n");
     for (uint64_t i = 0; i < a->holders.count && i < a->args->limit; i++)
-        rhi__holder_print(a->session, a->reader, &a->holders.items[i], "  ");
+        print_referrer(a, i);
     if (a->holders.count > a->args->limit)
         rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->holders.count - a->args->limit);
+    if (a->tree.cut)
+        rhi__print(a->session, "  … who holds %" PRIu64 " of these is left out (--limit=0 shows all)\n", a->tree.cut);
     rhi__ledger_print(a->session, &a->ledger);
 }
 
@@ -116,7 +169,8 @@ static void print_referents(answer *a)
         const referent *r = &a->referents.items[i];
         rhi__print(a->session, "  %-28s -> %s", r->name, words[r->kind]);
         if (r->target[0])
-            rhi__print(a->session, "%s%s\n", r->target, strcmp(r->status, "freed") == 0 ? " (freed: stale)" : "");
+            rhi__print(a->session, "%s%s\n", rhi__styled(a->session, RHI_STYLE_ID, r->target),
+                       strcmp(r->status, "freed") == 0 ? rhi__styled(a->session, RHI_STYLE_STALE, " (freed: stale)") : "");
         else
             rhi__print(a->session, "0x%" PRIx64 " (%s)\n", r->value, r->status);
     }
@@ -129,7 +183,7 @@ static void print_text(answer *a, bool in, bool out)
     char id[RHI_ID_SIZE], count[32];
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__count_text(&a->object, count, sizeof count);
-    rhi__print(a->session, "%s at 0x%" PRIx64 ": %s, %s%s\n", id, a->object.address, rhi__state_word(&a->object),
+    rhi__print(a->session, "%s at 0x%" PRIx64 ": %s, %s%s\n", rhi__styled(a->session, RHI_STYLE_ASKED, id), a->object.address, rhi__state_word(&a->object),
                a->object.immortal ? "" : "refcount ", count);
     if (in)
         print_referrers(a);
@@ -140,6 +194,34 @@ static void print_text(answer *a, bool in, bool out)
     rhi__print_incomplete(a->session);
 }
 
+/* A row with who holds the object that it is in, to the depth of the tree. Children lie behind their
+ * parents, so that they are made from the end on and nothing recurses. */
+static rhi_error *make_json_rows(answer *a)
+{
+    uint64_t count = a->tree.branches.count;
+    json_t **rows = calloc(count + 1, sizeof *rows);
+    for (uint64_t i = count; rows && i-- > 0;) {
+        const rhi_branch *branch = &a->tree.branches.items[i];
+        rows[i] = rhi__holder_json(a->reader, &branch->row);
+        if (branch->index == RHI_NO_OBJECT)
+            continue;
+        json_t *above = json_array();
+        for (uint32_t k = 0; k < branch->count; k++) {
+            json_array_append_new(above, rows[branch->first + k]);
+            rows[branch->first + k] = NULL;
+        }
+        json_object_set_new(rows[i], "referrers", above);
+        if (branch->left_out)
+            json_object_set_new(rows[i], "referrers_total", rhi__json_u64(branch->count + branch->left_out));
+        if (branch->is_repeated)
+            json_object_set_new(rows[i], "seen_above", json_true());
+        if (branch->is_cut)
+            json_object_set_new(rows[i], "referrers_left_out", json_true());
+    }
+    a->rows = rows;
+    return rows ? NULL : rhi__error_memory();
+}
+
 static void print_json(answer *a)
 {
     static const char *const words[] = {"strong", "weak", "borrowed"};
@@ -148,7 +230,7 @@ static void print_json(answer *a)
     rhi__json_key(s, "object", rhi__object_json(a->reader, &a->object));
     rhi__json_array(s, "referrers");
     for (uint64_t i = 0; i < a->holders.count && i < a->args->limit; i++)
-        rhi__json_item(s, rhi__holder_json(a->reader, &a->holders.items[i]));
+        rhi__json_item(s, a->rows ? a->rows[i] : rhi__holder_json(a->reader, &a->holders.items[i]));
     rhi__json_array_end(s);
     if (a->holders.count > a->args->limit)
         rhi__json_key(s, "referrers_total", rhi__json_u64(a->holders.count));
@@ -170,6 +252,7 @@ static void print_json(answer *a)
 static rhi_error *gather(answer *a, bool in, bool out)
 {
     RHI_TRY(rhi__session_reader(a->session, &a->reader));
+    RHI_TRY(rhi__option_number(a->args, "--depth", 1, &a->depth));
     RHI_TRY(rhi__resolve_object(a->session, a->reader, a->args->operands[0], &a->object));
     if (in)
         RHI_TRY(gather_referrers(a));
@@ -179,6 +262,7 @@ static rhi_error *gather(answer *a, bool in, bool out)
         RHI_TRY(rhi__path_find(a->session, a->reader, a->object.address, &a->path));
         a->has_path = true;
     }
+    rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger); /* with a verdict if there is a graph by now */
     return NULL;
 }
 
@@ -189,10 +273,14 @@ rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status
     answer a = {.session = session, .args = args};
     (void)status;
     rhi_error *error = gather(&a, in, out);
+    if (!error && args->json && a.depth > 1)
+        error = make_json_rows(&a);
     if (!error && args->json)
         print_json(&a);
     else if (!error)
         print_text(&a, in, out);
+    free(a.rows);
+    rhi__tree_free(&a.tree);
     rhi__holders_free(&a.holders);
     free(a.referents.items);
     rhi__path_free(&a.path);

@@ -37,7 +37,8 @@ static const rhi_command table[] = {
         .help = "Lists referrers (fields of objects, registered roots, registers, stack words, module data; named where debug info\n"
                 "knows them) and referents, and sets the stored count against what was found. OBJECT is an address, an object's\n"
                 "name like node#12, or an expression.",
-        .json = "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW], \"referrers_total\" if cut,\n"
+        .json = "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW; with --depth above 1, those of kind field with their\n"
+                " own \"referrers\", and \"seen_above\" or \"referrers_left_out\": true where these are elsewhere or too many], \"referrers_total\" if cut,\n"
                 " \"referents\": [{\"name\", \"strength\": \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\"}],\n"
                 " \"referents_total\" if cut, \"path\": with --path [ROW, {\"object\", \"name\": the field that leads on}…],\n"
                 " \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated it,\n"
@@ -46,18 +47,22 @@ static const rhi_command table[] = {
         .options = {{"--in", NULL, "only who holds it"},
                     {"--out", NULL, "only what it holds"},
                     {"--weak", NULL, "also references that own no count"},
+                    {"--depth", "N", "also who holds the holders, up to N levels (default 1)"},
                     {"--path", NULL, "also the shortest path from a root, and an expression that walks it"}},
         .run = rhi__run_refs,
     },
     {
         .name = "gcgraph", .usage = "gcgraph [--option…] [OBJECT, …]", .summary = "the graph around objects, or the heap's cycles",
         .help = "With objects: what is around them, up to --depth references away in both directions, and the cycles among that.\n"
+                "In text a tree: above each object who holds it, below it what it holds; ↺ marks an object whose own references\n"
+                "stand elsewhere in it, ⇢ a weak reference.\n"
                 "Without: every cycle of the heap, with the verdict: garbage (all counts of its objects come from inside) or held,\n"
                 "and by whom. Pictures are drawn by Graphviz.",
         .json = "{\"command\", \"complete\", \"nodes\": [OBJ], \"nodes_total\" if cut,\n"
                 " \"edges\": [{\"from\", \"to\", \"name\", \"strength\": \"strong|weak\"}], \"edges_total\" if cut,\n"
                 " \"cycles\": [{\"objects\": [\"T#n\"], \"objects_total\" if cut, \"verdict\": \"garbage|held\",\n"
-                " \"held_by\": [ROW, also of kind immortal or dying: a member that stays; or {\"kind\": \"lost\"}], \"held_by_total\" if cut}], \"cycles_total\" if cut, \"provisional\",\n"
+                " \"held_by\": [ROW, also of kind immortal or dying: a member that stays; or {\"kind\": \"lost\"}], \"held_by_total\" if cut,\n"
+                " \"held_by_is_at_least\": true if not all were looked for}], \"cycles_total\" if cut, \"provisional\",\n"
                 " \"left_out\": objects not drawn, with --dot or --svg}",
         .operands_min = 0, .operands_max = RHI_OPERANDS_MAX,
         .options = {{"--cycles", NULL, "only objects that are part of a cycle"},

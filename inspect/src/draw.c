@@ -1,6 +1,6 @@
 /* draw.c - a selection as a Graphviz picture.
- * Colours: orange what nothing outside holds (garbage), green what is held, blue immortals; a double
- * border marks the objects that were asked for. */
+ * Colours: orange what is unreachable, green what is held, blue immortals; a double border marks the
+ * objects that were asked for, bold edges those that are part of a cycle. */
 #include "selection.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ extern char **environ;
 typedef struct drawing {
     const rhi_selection *selection;
     FILE *file;
-    uint64_t drawn;
+    rhi_map drawn;
 } drawing;
 
 /* Type and field names are the program's: no quote or backslash of theirs may end a label. */
@@ -32,26 +32,18 @@ static void put_escaped(FILE *file, const char *text)
     }
 }
 
-static bool is_drawn(const drawing *d, uint32_t index)
-{
-    for (uint64_t i = 0; i < d->drawn; i++)
-        if (d->selection->nodes.items[i] == index)
-            return true;
-    return false;
-}
-
 static void draw_node(const drawing *d, uint32_t index)
 {
     const rhi_selection *s = d->selection;
     rhi_object object;
     char id[RHI_ID_SIZE], count[32];
-    if (!rhi__object_at_index(s->reader, index, &object))
+    if (!rhi__object_at_index(s->session, s->reader, index, &object))
         return;
     rhi__object_id(s->reader, &object, id, sizeof id);
     rhi__count_text(&object, count, sizeof count);
-    uint8_t flags = s->graph->flags[index];
-    const char *colour = flags & RHI_GRAPH_IMMORTAL ? "#cfe2f3" : flags & RHI_GRAPH_REACHED ? "#d9ead3" : "#f9cb9c";
-    fprintf(d->file, "  n%" PRIu32 " [fillcolor=\"%s\"%s, label=\"", index, colour, s->depth[index] == 0 ? ", peripheries=2" : "");
+    const char *colour = object.immortal ? "#cfe2f3" : rhi__is_unreachable(s->graph, index) ? "#f9cb9c" : "#d9ead3";
+    fprintf(d->file, "  n%" PRIu32 " [fillcolor=\"%s\"%s, label=\"", index, colour,
+            rhi__is_asked_for(s, index) ? ", peripheries=2" : "");
     put_escaped(d->file, id);
     fprintf(d->file, "\\n%s%s\"];\n", object.immortal ? "" : "count ", count);
 }
@@ -59,34 +51,40 @@ static void draw_node(const drawing *d, uint32_t index)
 static bool draw_edge(void *context, const rhi_edge *edge)
 {
     const drawing *d = context;
+    const rhi_graph *g = d->selection->graph;
     char name[RHI_NAME_SIZE + 32];
-    if (!is_drawn(d, edge->to))
+    if (rhi__map_get(&d->drawn, edge->to) == RHI_NOT_THERE)
         return true;
+    bool is_strong = edge->field->kind != RHI_KIND_BORROWED;
+    bool in_cycle = is_strong && g->cycle_of[edge->from] != RHI_NO_OBJECT && g->cycle_of[edge->from] == g->cycle_of[edge->to];
     rhi__slot_name(edge->field, edge->element, name, sizeof name);
     fprintf(d->file, "  n%" PRIu32 " -> n%" PRIu32 " [label=\"", edge->from, edge->to);
     put_escaped(d->file, name);
-    fprintf(d->file, "\"%s];\n", edge->field->kind == RHI_KIND_STRONG ? "" : ", style=dashed");
+    fprintf(d->file, "\"%s%s];\n", edge->field->kind == RHI_KIND_STRONG ? "" : ", style=dashed", in_cycle ? ", penwidth=2.5" : "");
     return true;
 }
 
-static rhi_error *write_dot(const rhi_selection *selection, FILE *file, uint64_t *left_out)
+static rhi_error *write_dot(const rhi_selection *selection, FILE *file, uint64_t left_out)
 {
-    uint64_t count = selection->nodes.count;
-    drawing d = {.selection = selection, .file = file, .drawn = count < RHI_DRAWN_MAX ? count : RHI_DRAWN_MAX};
-    *left_out = count - d.drawn;
+    uint64_t count = selection->nodes.count < RHI_DRAWN_MAX ? selection->nodes.count : RHI_DRAWN_MAX;
+    drawing d = {.selection = selection, .file = file};
     fprintf(file, "digraph refheap {\n  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\"];\n"
                   "  edge [fontname=\"Helvetica\", fontsize=10];\n");
-    fprintf(file, "  labelloc=b; label=\"orange: garbage (held only from inside); green: held; blue: immortal");
-    if (*left_out)
-        fprintf(file, "\\n%" PRIu64 " more objects are left out", *left_out);
+    fprintf(file, "  labelloc=b; label=\"orange: unreachable, held only from inside; green: held; blue: immortal\\n"
+                  "double border: asked for; bold: part of a cycle; dashed: weak");
+    if (left_out)
+        fprintf(file, "\\n%" PRIu64 " more object%s left out", left_out, left_out == 1 ? " is" : "s are");
     fprintf(file, "\";\n");
-    for (uint64_t i = 0; i < d.drawn; i++)
+    bool ok = true;
+    for (uint64_t i = 0; i < count && ok; i++) {
         draw_node(&d, selection->nodes.items[i]);
-    rhi_error *error = NULL;
-    for (uint64_t i = 0; i < d.drawn && !error; i++)
-        error = rhi__each_edge(selection->reader, selection->nodes.items[i], draw_edge, &d);
+        ok = rhi__map_set(&d.drawn, selection->nodes.items[i], 0);
+    }
+    for (uint64_t i = 0; i < count && ok; i++)
+        rhi__each_edge(selection->session, selection->reader, selection->nodes.items[i], draw_edge, &d);
+    rhi__map_free(&d.drawn);
     fprintf(file, "}\n");
-    return error;
+    return ok ? NULL : rhi__error_memory();
 }
 
 /* A debugger may reap our child before we do (it waits for any): then only the file tells. */
@@ -115,7 +113,7 @@ static rhi_error *run_dot(const char *dot_path, const char *svg_path)
     return NULL;
 }
 
-rhi_error *rhi__draw(const rhi_selection *selection, const char *dot_path, const char *svg_path, uint64_t *left_out)
+rhi_error *rhi__draw(const rhi_selection *selection, const char *dot_path, const char *svg_path, uint64_t left_out)
 {
     char temporary[] = "/tmp/refheap-XXXXXX";
     FILE *file;

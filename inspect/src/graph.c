@@ -483,6 +483,8 @@ void rhi__graph_free(rhi_graph *graph)
     free(graph->cycle_of);
     free(graph->cycle_start);
     free(graph->cycle_member);
+    free(graph->cycle_facts);
+    free(graph->large_cycles);
     free(graph->dominator);
     free(graph->retained);
     free(graph);

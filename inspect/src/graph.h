@@ -34,6 +34,14 @@ typedef struct rhi_graph {
      * cycle_member[cycle_start[c] .. cycle_start[c + 1]), in order; cycle_of[i]: the cycle of object i. */
     uint32_t *cycle_of, *cycle_start, *cycle_member;
     uint32_t cycle_count;
+    /* rhi__cycle_facts: enum rhi_cycle_fact of each cycle, and how much of it all is garbage. */
+    uint8_t *cycle_facts;
+    struct rhi_large_cycle { uint32_t cycle, first; uint64_t outside; } *large_cycles; /* references from outside, and the
+        first member that has one; in order of the cycles */
+    uint32_t large_count;
+    uint32_t garbage_cycles;
+    uint64_t garbage_members;
+    uint64_t cycle_edges[2]; /* references among members of any cycle, of any garbage cycle; 0: not counted yet */
     /* rhi__graph_dominators: dominator[i]: the object that alone keeps i (its immediate dominator), none if
      * several do, or something outside; retained[i]: bytes that would go if i went. */
     uint32_t *dominator;

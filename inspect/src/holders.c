@@ -1,4 +1,4 @@
-/* holders.c - the ledger and the referrer rows, in text and JSON (see objects.h, words.h). */
+/* holders.c - the referrer rows, in text and JSON (see objects.h, words.h). */
 #include "objects.h"
 #include "output.h"
 #include "symbols.h"
@@ -10,68 +10,6 @@
 
 static const char *const kind_words[] = {"field", "undeclared", "root", "register", "stack", "global", "thread_local", "foreign", "unknown",
                                          "immortal", "dying"};
-
-void rhi__ledger(const rhi_reader *reader, const rhi_object *object, const rhi_holders *holders, rhi_ledger *ledger)
-{
-    *ledger = (rhi_ledger){.stored = object->count, .immortal = object->immortal,
-                           .provisional = reader->heaps.items[object->heap].provisional};
-    for (uint64_t i = 0; i < holders->count; i++) {
-        const rhi_holder *holder = &holders->items[i];
-        if (holder->kind == RHI_HOLDER_FIELD)
-            ledger->fields += holder->strong && holder->in_live;
-        else if (holder->kind == RHI_HOLDER_ROOT)
-            ledger->exact += holder->value == object->address;
-        else
-            ledger->words++;
-    }
-    int64_t ext = ledger->stored - (int64_t)ledger->fields;
-    int64_t open = ext - (int64_t)ledger->exact; /* counts that words may explain */
-    uint64_t used = open <= 0 ? 0 : (uint64_t)open < ledger->words ? (uint64_t)open : ledger->words;
-    ledger->roots = ledger->exact + used;
-    ledger->unexplained = ext - (int64_t)ledger->roots;
-}
-
-json_t *rhi__ledger_json(const rhi_ledger *ledger)
-{
-    json_t *json = json_object();
-    json_object_set_new(json, "stored", ledger->immortal ? json_null() : json_integer(ledger->stored));
-    json_object_set_new(json, "fields", rhi__json_u64(ledger->fields));
-    json_object_set_new(json, "exact", rhi__json_u64(ledger->exact));
-    json_object_set_new(json, "words", rhi__json_u64(ledger->words));
-    json_object_set_new(json, "roots", rhi__json_u64(ledger->immortal ? ledger->exact : ledger->roots));
-    json_object_set_new(json, "unexplained", ledger->immortal ? json_null() : json_integer(ledger->unexplained));
-    json_object_set_new(json, "provisional", json_boolean(ledger->provisional));
-    return json;
-}
-
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
-void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
-{
-    if (ledger->immortal) {
-        rhi__print(session, "ledger: immortal, its count is not kept; %" PRIu64 " field%s and %" PRIu64 " registered root%s refer to it\n",
-                   ledger->fields, plural(ledger->fields), ledger->exact, plural(ledger->exact));
-        return;
-    }
-    uint64_t used = ledger->roots - ledger->exact;
-    rhi__print(session, "ledger: %" PRId64 " count%s: %" PRIu64 " field%s, %" PRIu64 " registered root%s, %" PRIu64 " from words", ledger->stored,
-               plural((uint64_t)ledger->stored), ledger->fields, plural(ledger->fields), ledger->exact, plural(ledger->exact), used);
-    if (ledger->unexplained == 0)
-        rhi__print(session, "; nothing unexplained");
-    else if (ledger->unexplained > 0)
-        rhi__print(session, "; %" PRId64 " unexplained (at most: not everything was searched)", ledger->unexplained);
-    else if (ledger->stored < (int64_t)ledger->fields)
-        rhi__print(session, "; over-released: %" PRId64 " more reference%s than counts", -ledger->unexplained,
-                   plural((uint64_t)-ledger->unexplained));
-    else
-        rhi__print(session, "; %" PRId64 " registered root%s more than counts", -ledger->unexplained, plural((uint64_t)-ledger->unexplained));
-    if (ledger->words > used)
-        rhi__print(session, "; also remembered by %" PRIu64 " word%s", ledger->words - used, plural(ledger->words - used));
-    rhi__print(session, "%s\n", ledger->provisional ? " (provisional: stopped inside a collection)" : "");
-}
 
 static const char *kind_word(const rhi_holder *holder)
 {

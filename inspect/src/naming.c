@@ -30,12 +30,35 @@ void rhi__sort_holders(rhi_holders *holders)
         qsort(holders->items, holders->count, sizeof *holders->items, holder_order);
 }
 
+bool rhi__holder_copy(const rhi_holder *holder, rhi_holder *copy)
+{
+    char *name = holder->name ? strdup(holder->name) : NULL;
+    rhi_variable *variable = holder->variable ? malloc(sizeof *variable) : NULL;
+    if ((holder->name && !name) || (holder->variable && !variable)) {
+        free(name);
+        free(variable);
+        return false;
+    }
+    *copy = *holder;
+    copy->name = name;
+    copy->variable = variable;
+    if (variable)
+        *variable = *holder->variable;
+    return true;
+}
+
+void rhi__holder_clear(rhi_holder *holder)
+{
+    free(holder->name);
+    free(holder->variable);
+    holder->name = NULL;
+    holder->variable = NULL;
+}
+
 void rhi__holders_free(rhi_holders *holders)
 {
-    for (uint64_t i = 0; i < holders->count; i++) {
-        free(holders->items[i].name);
-        free(holders->items[i].variable);
-    }
+    for (uint64_t i = 0; i < holders->count; i++)
+        rhi__holder_clear(&holders->items[i]);
     free(holders->items);
     *holders = (rhi_holders){0};
 }
@@ -162,6 +185,8 @@ void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *ho
         target->name(target->context, words, asked);
     for (uint64_t i = 0; i < asked; i++)
         take_answer(&holders->items[row[i]], &words[i]);
+    for (uint64_t i = 0; i < asked; i++)
+        reader->memory->is_short |= words[i].kind != RHI_WORD_UNNAMED && words[i].name[0] && !holders->items[row[i]].variable;
     for (uint64_t i = 0; i < count; i++)
         if (!holders->items[i].name)
             holders->items[i].name = own_name(reader, &holders->items[i]);

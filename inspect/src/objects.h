@@ -44,15 +44,24 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
 /* The same, for commands that need an object that is there: live or dying. */
 rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand, rhi_object *object);
 
+/* Words by what they are: the likelier one is to own a count, the earlier. */
+enum rhi_ledger_class {
+    RHI_LEDGER_GLOBAL, RHI_LEDGER_THREAD_LOCAL, RHI_LEDGER_LOCAL, RHI_LEDGER_FOREIGN, RHI_LEDGER_UNDECLARED, RHI_LEDGER_REGISTER,
+    RHI_LEDGER_STACK, RHI_LEDGER_OTHER, RHI_LEDGER_CLASSES
+};
+
 /* The counts of an object, as DESIGN.md §4 defines them. */
 typedef struct rhi_ledger {
     int64_t stored; /* meaningless if immortal */
     uint64_t fields, exact, words, roots;
     int64_t unexplained;
+    uint64_t classes[RHI_LEDGER_CLASSES]; /* the words, in the order in which they are taken for owners */
     bool immortal, provisional;
+    bool is_garbage; /* by the graph, if there was one: no holder outside the garbage */
 } rhi_ledger;
 struct rhi_holders;
-void rhi__ledger(const rhi_reader *reader, const rhi_object *object, const struct rhi_holders *holders, rhi_ledger *ledger);
+/* From all rows; those that are named tell locals from other words of a stack. */
+void rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object, const struct rhi_holders *holders, rhi_ledger *ledger);
 json_t *rhi__ledger_json(const rhi_ledger *ledger);
 void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger);
 

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER_BYTES = 1 << 16 };
+/* An answer is held back until it is this long: until then it can be taken back. */
+enum { BUFFER_BYTES = 1 << 16, HELD_BYTES = 4 << 20 };
 
 static void emit(rhi_session *session, int stream, const char *text, size_t size)
 {
@@ -18,55 +19,131 @@ static void emit(rhi_session *session, int stream, const char *text, size_t size
 
 void rhi__flush(rhi_session *session)
 {
-    if (session->out_size)
+    if (session->out_size) {
         emit(session, RHI_STREAM_OUT, session->out, session->out_size);
+        session->was_flushed = true;
+    }
     session->out_size = 0;
+}
+
+static void make_room(rhi_session *session)
+{
+    size_t wanted = session->out_capacity ? session->out_capacity * 2 : BUFFER_BYTES;
+    char *grown = wanted <= HELD_BYTES && !session->was_flushed ? realloc(session->out, wanted) : NULL;
+    if (grown) {
+        session->out = grown;
+        session->out_capacity = wanted;
+    } else {
+        rhi__flush(session);
+    }
 }
 
 static void put(const char *text, size_t size, rhi_session *session)
 {
-    if (!session->out && !(session->out = malloc(BUFFER_BYTES))) {
-        emit(session, RHI_STREAM_OUT, text, size);
-        return;
-    }
     while (size) {
-        size_t room = BUFFER_BYTES - session->out_size, step = size < room ? size : room;
+        if (session->out_size == session->out_capacity)
+            make_room(session);
+        size_t room = session->out_capacity - session->out_size, step = size < room ? size : room;
+        if (session->out_capacity == 0) { /* no memory for a buffer */
+            emit(session, RHI_STREAM_OUT, text, size);
+            session->was_flushed = true;
+            return;
+        }
         memcpy(session->out + session->out_size, text, step);
         session->out_size += step;
         text += step;
         size -= step;
-        if (session->out_size == BUFFER_BYTES)
-            rhi__flush(session);
     }
+}
+
+/* ---- text ---------------------------------------------------------------------------------------------- */
+
+/* Does the user's locale show UTF-8? The environment is asked, as setlocale would: what a debugger has
+ * set for itself is not ours to change. */
+static bool shows_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value)
+            return strcasestr(value, "UTF-8") || strcasestr(value, "UTF8");
+    }
+    return false;
+}
+
+/* Rewrites UTF-8 as ASCII in place: never longer than before. */
+static size_t to_ascii(char *text, size_t size)
+{
+    static const struct { const char *from, *to; } pairs[] = {{"…", "..."}, {"→", "->"}, {"⇢", "~>"}, {"↺", "^"}, {"├", "|"}, {"└", "`"},
+                                                              {"┌", ","}, {"─", "-"}, {"│", "|"}, {"–", "-"}};
+    size_t to = 0;
+    for (size_t i = 0, length; i < size; i += length) {
+        const char *ascii = "?";
+        length = rhi__character(text + i, size - i);
+        if (length <= 1) {
+            length = 1;
+            text[to++] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+            continue;
+        }
+        for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++)
+            if (strlen(pairs[k].from) == length && memcmp(text + i, pairs[k].from, length) == 0)
+                ascii = pairs[k].to;
+        for (; *ascii; ascii++)
+            text[to++] = *ascii;
+    }
+    return to;
+}
+
+/* Gives the text, formatted, to `deliver`, cut only where memory is short. */
+static void format_text(rhi_session *session, const char *format, va_list arguments,
+                        void (*deliver)(const char *text, size_t size, rhi_session *session))
+{
+    char line[2048], *longer = NULL;
+    va_list again;
+    va_copy(again, arguments);
+    int size = vsnprintf(line, sizeof line, format, arguments);
+    if (size >= (int)sizeof line && vasprintf(&longer, format, again) != size) {
+        longer = NULL;
+        size = sizeof line - 1;
+    }
+    va_end(again);
+    char *text = longer ? longer : line;
+    size_t length = size < 0 ? 0 : (size_t)size;
+    if (length && !session->json && !shows_utf8())
+        length = to_ascii(text, length);
+    deliver(text, length, session);
+    free(longer);
 }
 
 void rhi__print(rhi_session *session, const char *format, ...)
 {
-    char line[2048], *longer = NULL;
     va_list arguments;
     va_start(arguments, format);
-    int size = vsnprintf(line, sizeof line, format, arguments);
+    format_text(session, format, arguments, put);
     va_end(arguments);
-    if (size >= (int)sizeof line) {
-        va_start(arguments, format);
-        if (vasprintf(&longer, format, arguments) != size) {
-            longer = NULL;
-            size = sizeof line - 1;
-        }
-        va_end(arguments);
-    }
-    put(longer ? longer : line, size < 0 ? 0 : (size_t)size, session);
-    free(longer);
+}
+
+static void put_notice(const char *text, size_t size, rhi_session *session)
+{
+    emit(session, RHI_STREAM_ERROR, text, size);
 }
 
 void rhi__notice(rhi_session *session, const char *format, ...)
 {
-    char line[1024];
     va_list arguments;
     va_start(arguments, format);
-    int size = vsnprintf(line, sizeof line, format, arguments);
+    format_text(session, format, arguments, put_notice);
     va_end(arguments);
-    emit(session, RHI_STREAM_ERROR, line, size < 0 ? 0 : (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);
+}
+
+const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *text)
+{
+    static const char *const colours[] = {"36", "31", "32", "34", "35", "1"};
+    if (session->json || !(session->target->flags & RHI_TARGET_COLOR))
+        return text;
+    char *styled = session->styled[session->next_styled++ % 8];
+    snprintf(styled, sizeof session->styled[0], "\033[%sm%.220s\033[0m", colours[style], text);
+    return styled;
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------------ */
@@ -138,6 +215,12 @@ bool rhi__settle(rhi_session *session)
         rhi__incomplete(session, rhi__error_memory()->message);
     if (session->target->flags & RHI_TARGET_NO_STOP)
         rhi__incomplete(session, "the process ran while it was read: provisional");
+    return session->complete;
+}
+
+bool rhi__is_complete(rhi_session *session)
+{
+    rhi__settle(session);
     return session->complete;
 }
 

@@ -1,4 +1,5 @@
 /* output.h - every word of output goes through here: text for people, or one streamed JSON document.
+ * Text is written in UTF-8 and becomes ASCII where the user's locale has nothing more.
  * Functions that take a json_t own it afterwards; NULL (memory short) becomes null. */
 #ifndef RHI_OUTPUT_H
 #define RHI_OUTPUT_H
@@ -8,6 +9,12 @@
 /* Text on the output stream (nothing in JSON mode: the caller asks session->json first). */
 __attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format, ...);
 void rhi__flush(rhi_session *session);
+/* Text in the colour of what it stands for, where colours are shown; else the text itself. The result is
+ * good for the next seven calls; a width in a format counts the bytes of colours too. */
+enum rhi_style { RHI_STYLE_ID, RHI_STYLE_GARBAGE, RHI_STYLE_HELD, RHI_STYLE_IMMORTAL, RHI_STYLE_STALE, RHI_STYLE_ASKED };
+const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *text);
+/* Is the answer complete as far as is known now? */
+bool rhi__is_complete(rhi_session *session);
 /* Progress and notices: straight to the error stream. */
 __attribute__((format(printf, 2, 3))) void rhi__notice(rhi_session *session, const char *format, ...);
 

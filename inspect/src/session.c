@@ -23,7 +23,10 @@ uint32_t rhi_abi(void)
 
 rhi_session *rhi_session_new(void)
 {
-    return calloc(1, sizeof(rhi_session));
+    rhi_session *session = calloc(1, sizeof *session);
+    if (session)
+        session->poll_milliseconds = 10; /* far below what a person notices */
+    return session;
 }
 
 static void drop_cache(rhi_session *session)
@@ -36,6 +39,7 @@ static void drop_cache(rhi_session *session)
     rhi__symbols_forget(session->symbols);
     rhi__words_free(session->words);
     rhi__graph_free(session->graph);
+    rhi__undeclared_free(session->undeclared);
     rhi__reader_free(session->reader);
     if (session->has_memory)
         rhi__memory_close(&session->memory);
@@ -48,6 +52,7 @@ static void drop_cache(rhi_session *session)
     session->words = NULL;
     session->graph = NULL;
     session->verify = NULL;
+    session->undeclared = NULL;
     session->reader = NULL;
     session->has_memory = false;
 }
@@ -73,6 +78,8 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
 {
     if (option == RHI_QUIET_ERRORS)
         session->quiet_errors = value != 0;
+    else if (option == RHI_POLL_MILLISECONDS)
+        session->poll_milliseconds = value;
 }
 
 /* ---- the cache ---------------------------------------------------------------------------------------- */
@@ -186,6 +193,19 @@ void rhi__incomplete_again(rhi_session *session, const json_t *because)
         rhi__incomplete(session, json_string_value(json_array_get(because, i)));
 }
 
+void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *object)
+{
+    const rhi_graph *graph = session->graph;
+    if (!graph || index >= graph->count)
+        return;
+    uint8_t flags = graph->flags[index];
+    uint64_t count = object->count < 0 ? 0 : (uint64_t)object->count;
+    bool is_same = graph->stored[index] == (count > UINT32_MAX ? UINT32_MAX : (uint32_t)count) &&
+                   !(flags & RHI_GRAPH_IMMORTAL) == !object->immortal && !(flags & RHI_GRAPH_DYING) == (object->state != RHI_DYING) &&
+                   !(flags & RHI_GRAPH_CORRUPT) == (object->state <= RHI_DYING && object->type != UINT32_MAX);
+    session->has_changed = session->has_changed || !is_same;
+}
+
 static double seconds_since(const struct timespec *then)
 {
     struct timespec now;
@@ -196,6 +216,14 @@ static double seconds_since(const struct timespec *then)
 rhi_error *rhi__progress(rhi_session *session, const char *what, uint64_t done, uint64_t total)
 {
     const rhi_target *target = session->target;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* a door's callback costs a thousand times as much */
+    int64_t milliseconds = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (session->polled_at && milliseconds - session->polled_at < session->poll_milliseconds)
+        return NULL;
+    session->polled_at = milliseconds;
+    if (session->json && session->was_flushed)
+        return NULL; /* half a document is out: it is finished */
     if (target->interrupted && target->interrupted(target->context))
         return rhi__error_cancelled();
     if (target->flags & RHI_TARGET_TERMINAL && total && seconds_since(&session->started) > 0.5 &&
@@ -211,8 +239,6 @@ static void end_progress(rhi_session *session)
     if (session->progress_shown.tv_sec)
         rhi__notice(session, "\r\033[K");
 }
-
-/* ---- running ------------------------------------------------------------------------------------------------ */
 
 static rhi_error *print_help(rhi_session *session, const rhi_command *command)
 {
@@ -231,6 +257,8 @@ static rhi_error *print_help(rhi_session *session, const rhi_command *command)
     return NULL;
 }
 
+/* ---- running ------------------------------------------------------------------------------------------------ */
+
 static void start(rhi_session *session, const rhi_target *target, const char *command)
 {
     session->target = target;
@@ -240,6 +268,8 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->complete = true;
     session->error[0] = '\0';
     session->out_size = 0;
+    session->was_flushed = session->has_changed = false;
+    session->polled_at = 0;
     json_decref(session->because);
     session->because = json_array();
     json_decref(session->not_read);
@@ -258,6 +288,49 @@ static int fail(rhi_session *session, const char *name, rhi_error *error)
         rhi__notice(session, "%s\n", session->error);
     rhi__error_free(error);
     return RHI_NO_ANSWER;
+}
+
+/* Runs the command. Where what it printed did not fit the cache, it is asked once more without one: its
+ * answer is still here, unless it is very long. */
+static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *status)
+{
+    const rhi_target *target = session->target;
+    rhi_error *error = args->command->run(session, args, status);
+    if (!session->has_changed)
+        return error;
+    drop_cache(session);
+    if (error == rhi__error_cancelled())
+        return error;
+    if (session->was_flushed) {
+        rhi__notice(session, "%s: the process was changed by hand: ask again\n", session->command);
+        return error;
+    }
+    struct timespec started = session->started, shown = session->progress_shown;
+    rhi__error_free(error);
+    start(session, target, session->command);
+    session->json = args->json;
+    session->started = started;
+    session->progress_shown = shown;
+    *status = RHI_ANSWERED;
+    error = args->command->run(session, args, status);
+    if (session->has_changed) /* it changes under our eyes: keep nothing of it */
+        drop_cache(session);
+    return error;
+}
+
+/* A door that is told to stop may fail to read before it is asked whether it was: what was made of that is
+ * neither an answer nor worth keeping. */
+static rhi_error *settle_interrupt(rhi_session *session, rhi_error *error)
+{
+    const rhi_target *target = session->target;
+    bool stopped = error == rhi__error_cancelled() ||
+                   (!session->was_flushed && target->interrupted && target->interrupted(target->context));
+    if (!stopped)
+        return error;
+    rhi__error_free(error);
+    if (session->has_memory && !session->memory.is_direct)
+        drop_cache(session);
+    return rhi__error_cancelled();
 }
 
 /* With `refusal` the command is parsed, but not run: there is no target. */
@@ -280,7 +353,7 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     else if (!error && refusal)
         error = rhi__error("%s", refusal);
     else if (!error)
-        error = command->run(session, &args, &status);
+        error = settle_interrupt(session, run_command(session, &args, &status));
     end_progress(session);
     if (error && session->has_memory && session->memory.is_short) { /* whatever it says, that is why */
         rhi__error_free(error);

@@ -32,6 +32,7 @@ struct rhi_session {
     struct rhi_leaks *leaks; /* leaks.h */
     struct rhi_stale *stale; /* stale.h */
     struct rhi_words *words; /* which memory holds words of which class, and where the words were found */
+    struct rhi_undeclared *undeclared; /* see rhi__each_referrer; NULL: not made yet */
     uint64_t state;
     char *core_path;
     int64_t pid;
@@ -47,11 +48,17 @@ struct rhi_session {
     bool has_heap;  /* --heap: only this one */
     uint64_t heap;
     char *out;      /* buffered output */
-    size_t out_size;
+    size_t out_size, out_capacity;
     unsigned json_items; /* keys or array items so far at each open level */
     bool json_in_array;
 
     struct timespec started, progress_shown;
+    int64_t polled_at;   /* milliseconds of the clock when `interrupted` was last asked; 0: not yet */
+    int64_t poll_milliseconds;
+    bool was_flushed;    /* some of the answer is with the user already */
+    bool has_changed;    /* an object was read again and is not as the graph has it */
+    char styled[8][256]; /* see rhi__styled */
+    unsigned next_styled;
 };
 
 /* The reader of this target's heap, opened on first use, blocks not necessarily read. An error if there is none. */
@@ -73,6 +80,10 @@ void rhi__incomplete(rhi_session *session, const char *reason);
  * short), and said again when that is used. */
 json_t *rhi__incomplete_because(const rhi_session *session);
 void rhi__incomplete_again(rhi_session *session, const json_t *because);
+
+/* Is this object, just read again, still as the cached graph has it? If not, the cache is dropped and the
+ * question asked again (a debugger's user wrote memory by hand). */
+void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *object);
 
 /* Called in long loops, now and then: shows progress on a terminal, and returns the error "cancelled"
  * if the user interrupted. */

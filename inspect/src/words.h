@@ -67,12 +67,20 @@ typedef struct rhi_slot_choice {
 /* Every such reference slot and undeclared word of live and dying objects that holds an address between the
  * first and the last slab. */
 rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader, const rhi_slot_choice *choice);
+/* Every slot in an object that refers to this one, as rhi__each_slot_to gives them: from the graph and an
+ * index where the session has a graph. Without `weak`, references that own no count may be left out. */
+rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object, bool weak, rhi_holder_visitor visit,
+                              void *context);
+void rhi__undeclared_free(struct rhi_undeclared *index);
 
 /* A visitor that appends the row to an rhi_holders. */
 rhi_error *rhi__collect_holder(void *holders, const rhi_holder *holder);
 /* Sorts by class, then address. */
 void rhi__sort_holders(rhi_holders *holders);
 void rhi__holders_free(rhi_holders *holders);
+/* A row with names of its own. False if memory is short. */
+bool rhi__holder_copy(const rhi_holder *holder, rhi_holder *copy);
+void rhi__holder_clear(rhi_holder *holder);
 /* Names the first `count` rows: by what the engine knows, and by the target's debug info. */
 void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *holders, uint64_t count);
 

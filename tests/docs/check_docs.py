@@ -30,7 +30,8 @@ def read(*names):
 
 
 def run(*words):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False)
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"})
     return done.stdout, done.returncode
 
 

@@ -256,6 +256,24 @@ def check_run(door, program):
     require(json.loads(cycles.out)["cycles"] == [], "cycles: %s", cycles)
 
 
+def check_written(door, subject):
+    """Memory written by hand between two questions: the second is not answered from what is cached."""
+    if isinstance(door, Shell):
+        return
+    write = ("set", "var %s") if isinstance(door, Gdb) else ("expression", "%s")
+    questions = [Question("gcgraph", "--json", "main"), Question(write[0], write[1] % "a->next = 0", "main"),
+                 Question("gcgraph", "--json", "main"), Question("refs", "--json b", "main"),
+                 Question("refs", "--json --depth=2 a", "main"), Question(write[0], write[1] % "b->next = 0", "main"),
+                 Question("gcgraph", "a", "main"), Question("refs", "--json --depth=2 a", "main")]
+    cycle, _, none, refs, above, _, tree, last = door.ask(subject.live(), questions)
+    require(len(json.loads(cycle.out)["cycles"]) == 1, "before: %s", cycle)
+    require(json.loads(none.out)["cycles"] == [], "a cycle that was cut by hand is still there: %s", none)
+    require(not [row for row in json.loads(refs.out)["referrers"] if row["kind"] == "field"], "a reference that is gone: %s", refs)
+    require([row["from"] for row in json.loads(above.out)["referrers"] if row["kind"] == "field"] == ["B#2"], "refs a: %s", above)
+    require("B#2" not in tree.out, "a reference that is gone is drawn: %s", tree)
+    require(not [row for row in json.loads(last.out)["referrers"] if row["kind"] == "field"], "refs a, afterwards: %s", last)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks one door's answers to mistakes.")
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
@@ -285,6 +303,9 @@ def main():
             with checkpoint(os.path.join(folder, "two")) as subject:
                 check_version(door, subject)
             check_run(door, arguments.program)
+            os.mkdir(os.path.join(folder, "three"))
+            with Subject(arguments.program, 2, os.path.join(folder, "three")) as subject:
+                check_written(door, subject)
     return report(body)
 
 

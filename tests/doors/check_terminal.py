@@ -1,6 +1,9 @@
-"""check_terminal.py - a door at a terminal: Ctrl-C in a long command, leaving the pager, completion.
+"""check_terminal.py - a door at a terminal: Ctrl-C in a long command, progress, colours, leaving the pager,
+completion.
 
-The probe engine works for ever until it is told to stop, so that Ctrl-C always meets a command at work.
+The probe engine works for ever until it is told to stop, so that Ctrl-C always meets a command at work. The
+real engine is met at work by asking questions about a large heap again and again, and for certain where a
+door's reads are made slow.
 Invariant: nothing here depends on speed; what never comes is a failure after TIMEOUT_SECONDS.
 """
 
@@ -22,18 +25,19 @@ PROMPT = {"gdb": "(gdb) ", "lldb": "(lldb) "}
 class Terminal:
     """A debugger on a pseudo-terminal. read_until keeps what follows its match for the next one."""
 
-    def __init__(self, argv):
+    def __init__(self, argv, **environment):
         self.unread = ""
         self.pid, self.file = pty.fork()
         if self.pid == 0:
-            os.execvpe(argv[0], argv, tool_environment())
+            os.execvpe(argv[0], argv, tool_environment(**environment))
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_exception):
-        os.kill(self.pid, signal.SIGKILL)  # one that is deep in a command does not hear a hang-up
-        os.waitpid(self.pid, 0)
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)  # one that is deep in a command does not hear a hang-up
+            os.waitpid(self.pid, 0)
         os.close(self.file)
 
     def write(self, text):
@@ -45,9 +49,26 @@ class Terminal:
             ready, _, _ = select.select([self.file], [], [], max(0, end - time.monotonic()))
             if not ready:
                 raise Failure("%r never came, but %r" % (pattern, self.unread[-2000:]))
-            self.unread += os.read(self.file, 1 << 16).decode("utf-8", "replace")
+            self.unread += self.read().decode("utf-8", "replace")
         seen, self.unread = self.unread[:match.end()], self.unread[match.end():]
         return seen
+
+
+    def read(self):
+        try:
+            return os.read(self.file, 1 << 16)
+        except OSError:
+            raise Failure("the terminal was closed after %r" % self.unread[-2000:]) from None
+
+    def rest(self):
+        """What comes until the program ends, and its exit status."""
+        try:
+            while True:
+                self.unread += os.read(self.file, 1 << 16).decode("utf-8", "replace")
+        except OSError:
+            _, status = os.waitpid(self.pid, 0)
+            self.pid = None
+            return self.unread, os.waitstatus_to_exitcode(status)
 
 
 class Session:
@@ -104,12 +125,137 @@ def check_lldb_terminal(session):
     check_interrupts(session)
 
 
+# ---- the real engine on a large heap ---------------------------------------------------------------
+
+DELAYS = (0.1, 0.02, 0.3, 0.05, 0.2, 0.5)  # (just after the Enter, LLDB sometimes drops what is typed)
+QUESTIONS = ("gcgraph --cycles", "refs --depth=2 #1", "refs #2", "gcgraph #3")
+INSIDE = {
+    "gdb": {
+        "forget": "python gdb._refheap.epoch.advance()",
+        "sync": 'printf "sync%%d\\n", %d',
+        "indirect": "python Host.pid = Host.core_path = lambda self: None",
+        "slow": "python import time; fast = Host.read; Host.read = lambda self, *at: time.sleep(0.005) or fast(self, *at)",
+        "no colors": "set style enabled off",
+        "colors": "set style enabled on",
+    },
+    "lldb": {
+        "forget": "script lldb._refheap.close(); lldb._refheap.sessions.clear()",
+        "sync": 'script print("sync" + str(%d))',
+        "indirect": "script import refheap_lldb; refheap_lldb.Host.pid = refheap_lldb.Host.core_path = lambda self: None",
+        "slow": "script import time; fast = refheap_lldb.Host.read; refheap_lldb.Host.read = "
+                "lambda self, *at: time.sleep(0.005) or fast(self, *at)",
+        "no colors": "settings set use-color false",
+        "colors": "settings set use-color true",
+    },
+}
+
+
+class Large:
+    """A debugger on the large heap."""
+
+    def __init__(self, session, name):
+        self.session, self.terminal, self.inside = session, session.terminal, INSIDE[name]
+        self.syncs = 0
+
+    def sync(self):
+        """Back at one prompt, wherever Ctrl-C was heard; returns what came before."""
+        self.syncs += 1
+        self.terminal.write(self.inside["sync"] % self.syncs + "\n")
+        return self.terminal.read_until(r"sync%d\r?\n[\s\S]*?%s" % (self.syncs, self.session.prompt))
+
+    def works(self, line):
+        seen = self.session.command("objat #1")
+        require("node#1: live" in seen, "no answer after Ctrl-C in %s: %s", line, seen)
+
+    def interrupt(self, line, delay):
+        """Ctrl-C so long after the command has begun; was it cancelled? It may have been answered before."""
+        self.session.command(self.inside["forget"])
+        self.terminal.write(line + "\n")
+        self.terminal.read_until(re.escape(line) + r"\r?\n")
+        time.sleep(delay)
+        self.terminal.write("\x03")
+        seen = self.sync()
+        require("Traceback" not in seen and "ignored" not in seen, "after Ctrl-C: %s", seen)
+        self.works(line)
+        return "cancelled" in seen
+
+    def interrupt_slow(self, line):
+        """Ctrl-C as soon as progress is shown."""
+        self.session.command(self.inside["forget"])
+        self.terminal.write(line + "\n")
+        self.terminal.read_until(re.escape(line) + r"\r?\n[\s\S]*?: \d+%")
+        self.terminal.write("\x03")
+        seen = self.terminal.read_until(r"cancelled[\s\S]*?" + self.session.prompt)
+        require("Traceback" not in seen and "ignored" not in seen, "after Ctrl-C: %s", seen)
+        self.sync()
+
+
+def check_large(session, name):
+    large = Large(session, name)
+    for line in QUESTIONS:
+        caught = [large.interrupt(line, delay) for delay in DELAYS]
+        require(any(caught) or line != QUESTIONS[0], "%s was never met at work", line)
+    seen = session.command("gcgraph --limit=3")
+    require("1001 cycles, 1000 of them garbage" in seen, "after all that: %s", seen)
+    require("\x1b[36m" not in seen, "colours on a terminal that shows none: %s", seen)
+    session.command({"gdb": "python ", "lldb": "script "}[name] + "import os; os.environ['TERM'] = 'xterm'")
+    session.command(large.inside["no colors"])
+    require("\x1b[36m" not in session.command("gcgraph --limit=3"), "colours though they are switched off")
+    session.command(large.inside["colors"])
+    require("\x1b[31mgarbage\x1b[0m" in session.command("gcgraph --limit=3"), "no colours where they are switched on")
+    require("\x1b[36m" not in session.command("gcgraph --json --limit=1"), "colours in JSON")
+    session.command(large.inside["indirect"])
+    session.command(large.inside["slow"])
+    for line in QUESTIONS:
+        large.interrupt_slow(line)
+
+
+def check_large_shell(shell, pid):
+    caught = False
+    for line in QUESTIONS[:2]:
+        for delay in DELAYS:
+            with Terminal([shell, "--pid", str(pid)] + line.split(" ")) as terminal:
+                time.sleep(delay)
+                terminal.write("\x03")
+                seen, status = terminal.rest()
+                if "cancelled" in seen:
+                    require(status == 2 and seen.count("cancelled") == 1 and "cycle of" not in seen, "cancelled, with status %d: %s", status, seen)
+                    caught = True
+                else:  # before it could hear, or after its answer
+                    require(status in (0, -signal.SIGINT), "status %d: %s", status, seen)
+    require(caught, "the shell was never met at work")
+    with open("/proc/%d/status" % pid, encoding="utf-8") as status:
+        require("tracing stop" not in status.read(), "the process is left stopped")
+    for environment, shown in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)):
+        with Terminal([shell, "--pid", str(pid), "gcgraph", "--limit=3"], **environment) as terminal:
+            seen, status = terminal.rest()
+            require(status == 0 and ("\x1b[31mgarbage" in seen) == shown, "colours with %s: %s", environment, seen)
+
+
+def start_large(name, subject):
+    pid = str(subject.process.pid)
+    return {"gdb": ["gdb", "-nx", "-q", "-iex", "set debuginfod enabled off", "-iex", "set width 0", "-iex", "set pagination off", "-p", pid],
+            "lldb": ["lldb-19", "-x", "--no-use-colors", "-p", pid]}[name]
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks a door at a terminal.")
-    parser.add_argument("--door", choices=("gdb", "lldb"), required=True)
-    parser.add_argument("program", help="named.c, built with -O0 -g")
+    parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
+    parser.add_argument("--shell", help="the refheap command: ask the real engine about large.c")
+    parser.add_argument("program", help="named.c, built with -O0 -g, or large.c")
     arguments = parser.parse_args()
     name = arguments.door
+
+    def large():
+        with tempfile.TemporaryDirectory() as folder, Subject(arguments.program, 1, folder) as subject:
+            if name == "shell":
+                check_large_shell(arguments.shell, subject.process.pid)
+                return
+            with Terminal(start_large(name, subject)) as terminal:
+                session = Session(terminal, name)
+                terminal.read_until(session.prompt if name == "gdb" else r"Architecture set to[\s\S]*" + session.prompt)
+                session.command({"gdb": "source ", "lldb": "command script import "}[name] + SCRIPTS[name])
+                check_large(session, name)
 
     def body():
         with tempfile.TemporaryDirectory() as folder, Subject(arguments.program, 1, folder) as subject:
@@ -123,7 +269,7 @@ def main():
                 terminal.read_until(session.prompt if name == "gdb" else r"was loaded\.[\s\S]*" + session.prompt)
                 session.command(load)
                 {"gdb": check_gdb_terminal, "lldb": check_lldb_terminal}[name](session)
-    return report(body)
+    return report(large if arguments.shell else body)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ static void patch(scene *s, const uint8_t *p)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const commands[] = {"objat", "refs", "gcgraph", "gcfind", "gcleaks", "gcstale"};
-    static const char *const options[] = {"--ledger --history", "--path --weak", "--limit=0", "--unreachable --min-size=1", "", "--limit=0"};
+    static const char *const options[] = {"--ledger --history", "--path --weak --depth=4", "--limit=0", "--unreachable --min-size=1", "", "--limit=0"};
     enum { COMMANDS = sizeof commands / sizeof *commands, WITH_OPERAND = 3 };
     if (!heap_of_everything)
         start();

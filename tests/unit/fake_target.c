@@ -74,8 +74,10 @@ void fake_put_text(fake_target *fake, uint64_t address, const char *text, size_t
 
 static uint64_t read_memory(void *context, uint64_t address, void *buffer, uint64_t size)
 {
-    const fake_target *fake = context;
+    fake_target *fake = context;
     uint64_t done = 0;
+    if (fake->stop_after_reads && ++fake->reads > fake->stop_after_reads)
+        return 0;
     while (done < size) {
         uint64_t at = address + done;
         const fake_segment *segment = segment_at(fake, at);
@@ -157,7 +159,7 @@ static uint64_t state_id(void *context)
 static int is_interrupted(void *context)
 {
     fake_target *fake = context;
-    return ++fake->polls == fake->interrupt_at;
+    return ++fake->polls == fake->interrupt_at || (fake->stop_after_reads && fake->reads > fake->stop_after_reads);
 }
 
 /* With malloc's own failures under test, the capture must not fail: it has its room beforehand. */
@@ -187,6 +189,9 @@ fake_target *fake_target_new(void)
                                 .interrupted = is_interrupted, .emit = emit};
     fake->state = 1;
     fake->session = rhi_session_new();
+    if (fake->session)
+        rhi_session_set(fake->session, RHI_POLL_MILLISECONDS, 0); /* every poll counts */
+    setenv("LC_ALL", "C.UTF-8", 1); /* what text looks like elsewhere is a test of its own */
     fake->out = (fake_text){.bytes = calloc(1, 1 << 16), .capacity = 1 << 16};
     fake->err = (fake_text){.bytes = calloc(1, 1 << 12), .capacity = 1 << 12};
     ck_assert_ptr_nonnull(fake->session);
@@ -280,7 +285,7 @@ int fake_run(fake_target *fake, const char *command, const char *line)
 {
     fake->out.size = fake->err.size = 0;
     fake->out.bytes[0] = fake->err.bytes[0] = '\0';
-    fake->polls = 0;
+    fake->polls = fake->reads = 0;
     return rhi_session_run(fake->session, &fake->target, command, line);
 }
 

@@ -48,6 +48,7 @@ typedef struct fake_target {
     unsigned value_count;
     uint64_t state;
     unsigned long polls, interrupt_at; /* 0: never; else the poll that says "interrupted" */
+    unsigned long reads, stop_after_reads; /* 0: never; else reads fail from then on, and the next poll says why */
     unsigned long region_calls, evaluate_calls;
     uint64_t hole_start, hole_end; /* reads stop here, mapped or not; empty by default */
     fake_text out, err;

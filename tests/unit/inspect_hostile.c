@@ -99,7 +99,7 @@ static void check_status(const scene *s, int status)
 /* A handful of questions, each in text or JSON. */
 static void ask_all(scene *s)
 {
-    static const char *const options[] = {"", "--ledger", "--history --limit=3", "--path --weak", "--in", "--cycles --depth=3", "--garbage", "--limit=0",
+    static const char *const options[] = {"", "--ledger", "--history --limit=3", "--path --weak --depth=3", "--in", "--cycles --depth=3", "--garbage", "--limit=0",
                                           "--unreachable", "--min-size=40 --type='?*'", "--finalized --min-refs=1"};
     static const struct { const char *command; unsigned options[4]; } asks[] = {
         {"objat", {0, 1, 2, 7}}, {"refs", {0, 3, 4, 7}}, {"gcgraph", {0, 5, 6, 7}},

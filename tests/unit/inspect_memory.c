@@ -39,7 +39,7 @@ char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(te
 char *__wrap_strndup(const char *text, size_t size) { return fails() ? NULL : __real_strndup(text, size); }
 
 static const struct { const char *command, *line; } asks[] = {
-    {"objat", "#2"}, {"objat", "--ledger --limit=3 #2"}, {"refs", "--path #2"}, {"gcgraph", "--depth 3 #1, #2"}, {"gcgraph", ""},
+    {"objat", "#2"}, {"objat", "--ledger --limit=3 #2"}, {"refs", "--path --depth=3 #2"}, {"gcgraph", "--depth 3 #1, #2"}, {"gcgraph", ""},
     {"gcfind", "--type='n*' --min-size=20 --unreachable"}, {"gcstat", ""}, {"gcverify", ""}, {"gcleaks", ""}, {"gcstale", ""}};
 
 static world small(unsigned layout)

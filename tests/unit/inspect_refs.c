@@ -129,7 +129,7 @@ START_TEST(words_explain_counts_and_the_rest_remembers)
         else if (r[5] < 0)
             ck_assert_has(w.t->out.bytes, "1 registered root more than counts");
         else if (r[5] > 0)
-            ck_assert_has(w.t->out.bytes, " unexplained (at most");
+            ck_assert_has(w.t->out.bytes, " unexplained: no owner was found");
         else
             ck_assert_has(w.t->out.bytes, "nothing unexplained");
         if (r[3] > r[4] - r[2])

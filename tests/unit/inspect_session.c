@@ -60,7 +60,7 @@ END_TEST
 START_TEST(every_poll_can_cancel_and_the_next_command_works)
 {
     static const struct { const char *command, *line; } asks[] = {
-        {"objat", "#2"}, {"objat", "--ledger #2"}, {"refs", "#2"}, {"refs", "--path #2"}, {"gcgraph", ""}, {"gcgraph", "#1"},
+        {"objat", "#2"}, {"objat", "--ledger #2"}, {"refs", "#2"}, {"refs", "--path #2"}, {"refs", "--depth=3 #2"}, {"gcgraph", ""}, {"gcgraph", "#1"},
         {"gcfind", "--unreachable"}, {"gcstat", ""}, {"gcverify", ""}, {"gcleaks", ""}, {"gcstale", ""}};
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
         world w = small(_i);
@@ -86,6 +86,37 @@ START_TEST(every_poll_can_cancel_and_the_next_command_works)
             json_decref(json);
         }
         ck_assert_uint_ge(cancelled, 1);
+        json_decref(whole);
+        world_free(&w);
+    }
+}
+END_TEST
+
+START_TEST(reads_that_fail_because_of_an_interrupt_make_no_answer)
+{
+    static const struct { const char *command, *line; } asks[] = {{"objat", "--ledger #2"}, {"refs", "--path #2"}, {"gcgraph", "#1"}};
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        world w = small(_i);
+        json_t *whole = fake_json(w.t, asks[i].command, asks[i].line);
+        rhi_session_set(w.t->session, RHI_POLL_MILLISECONDS, 1000000); /* it is long before anybody asks */
+        bool answered = false;
+        for (unsigned long k = 1; !answered; k++) {
+            int status;
+            w.t->state++;
+            w.t->stop_after_reads = k;
+            json_t *json = fake_json_status(w.t, asks[i].command, asks[i].line, &status);
+            answered = status == RHI_ANSWERED;
+            if (answered)
+                ck_assert(json_equal(json, whole));
+            else
+                ck_assert_str_eq(fake_string(json, "error"), "cancelled");
+            ck_assert(!answered || k > 5);
+            json_decref(json);
+            w.t->stop_after_reads = 0;
+            json = fake_json(w.t, asks[i].command, asks[i].line); /* nothing of it was kept */
+            ck_assert(json_equal(json, whole));
+            json_decref(json);
+        }
         json_decref(whole);
         world_free(&w);
     }
@@ -160,6 +191,6 @@ START_TEST(completion_offers_options_and_types)
 END_TEST
 
 RUN_TESTS("inspect_session", what_was_learned_is_kept_until_the_state_changes, another_target_is_not_answered_from_the_cache,
-          every_poll_can_cancel_and_the_next_command_works, a_cancelled_command_prints_one_line_and_no_half_answer,
+          every_poll_can_cancel_and_the_next_command_works, reads_that_fail_because_of_an_interrupt_make_no_answer, a_cancelled_command_prints_one_line_and_no_half_answer,
           a_target_without_heap_or_map_is_told_so, threads_that_cannot_be_had_make_the_answer_incomplete,
           completion_offers_options_and_types)

@@ -54,7 +54,8 @@ enum rhi_word_kind { RHI_WORD_UNNAMED = 0, RHI_WORD_LOCAL = 1, RHI_WORD_GLOBAL =
 enum rhi_stream { RHI_STREAM_OUT = 1, RHI_STREAM_ERROR = 2 };
 enum rhi_target_flag {
     RHI_TARGET_TERMINAL = 1, /* the error stream is a terminal: show progress */
-    RHI_TARGET_NO_STOP = 2   /* the process runs while it is read: every answer is provisional */
+    RHI_TARGET_NO_STOP = 2,  /* the process runs while it is read: every answer is provisional */
+    RHI_TARGET_COLOR = 4     /* the output stream shows colours, and the user wants them */
 };
 
 /* What the engine needs from the outside. A callback may be NULL unless marked required. */
@@ -123,7 +124,10 @@ int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, con
  * until the next call. Debuggers that have their own way to fail show this instead of the emitted line:
  * with RHI_QUIET_ERRORS set by rhi_session_set, errors are not emitted in text mode. */
 const char *rhi_session_error(const rhi_session *session);
-enum rhi_session_option { RHI_QUIET_ERRORS = 1 };
+enum rhi_session_option {
+    RHI_QUIET_ERRORS = 1,
+    RHI_POLL_MILLISECONDS = 2 /* at most so often is `interrupted` asked; default 10, 0: whenever it can be */
+};
 void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value);
 
 /* The command table as a JSON array: [{"name", "usage", "summary", "description", "help": all that

@@ -1,0 +1,27 @@
+/* gcgraph.h - what `gcgraph` has gathered, for its renderings. */
+#ifndef RHI_GCGRAPH_H
+#define RHI_GCGRAPH_H
+
+#include "command.h"
+#include "tree.h"
+
+typedef struct rhi_gcgraph {
+    rhi_selection s;
+    rhi_session *session;
+    const rhi_args *args;
+    bool only_garbage;
+    struct { uint32_t *items; uint64_t count, capacity; } cycles; /* the first ones of the answer; with operands all */
+    uint64_t cycles_total, garbage_total, nodes_total;
+    rhi_held *held; /* per shown cycle */
+    uint64_t shown_cycles, left_out, edges, depth;
+    rhi_tree below, above; /* of the operands, in text */
+    uint32_t roots;
+    const char *dot, *svg;
+} rhi_gcgraph;
+
+/* Is the cycle part of the answer (--garbage, --heap)? */
+bool rhi__gcgraph_wants(const rhi_gcgraph *a, uint32_t cycle);
+rhi_error *rhi__gcgraph_text(const rhi_gcgraph *a);
+rhi_error *rhi__gcgraph_json(rhi_gcgraph *a);
+
+#endif
