@@ -61,9 +61,10 @@ def truth_lines(program):
 class Subject:
     """A sample that waits at a checkpoint; `truth` is what it said of itself there."""
 
-    def __init__(self, program, checkpoint, folder):
+    def __init__(self, program, checkpoint, folder, arguments=()):
         self.program, self.folder = program, folder
-        self.process = subprocess.Popen([program], cwd=folder, env=sample_environment(REFHEAP_WAIT_AT=str(checkpoint)),
+        self.process = subprocess.Popen([program, *arguments], cwd=folder,
+                                        env=sample_environment(REFHEAP_WAIT_AT=str(checkpoint)),
                                         stdout=subprocess.PIPE, preexec_fn=with_cores)
         self.truth = None
         for line in self.process.stdout:
@@ -84,8 +85,12 @@ class Subject:
     def live(self):
         return Target(pid=self.process.pid, exe=self.program)
 
-    def core(self):
-        """Ends the process with a core: the kernel's, or GDB's where the kernel gives it to a program."""
+    def core(self, dump_filter=None):
+        """Ends the process with a core: the kernel's, or GDB's where the kernel gives it to a program. dump_filter:
+        which mappings go into it, see core(5)."""
+        if dump_filter is not None:
+            with open("/proc/%d/coredump_filter" % self.process.pid, "w", encoding="utf-8") as file:
+                file.write("0x%x" % dump_filter)
         with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as pattern:
             is_plain = "/" not in pattern.read() and resource.getrlimit(resource.RLIMIT_CORE)[1] != 0
         if not is_plain:
