@@ -199,6 +199,7 @@ class Host:
 
     def __init__(self, debugger, context, result):
         self.debugger, self.result = debugger, result
+        self.rest = ""  # of a line of output
         self.target = context.GetTarget() if context else debugger.GetSelectedTarget()
         self.process = context.GetProcess() if context else self.target.GetProcess()
         self.frame = context.GetFrame() if context else self.process.GetSelectedThread().GetSelectedFrame()
@@ -283,7 +284,10 @@ class Host:
 
     def write(self, stream, text):
         if stream == door.OUT:
-            self.result.PutCString(text)
+            # PutCString ends what it gets with a newline, wherever the engine cut its output.
+            whole, newline, self.rest = (self.rest + text).rpartition("\n")
+            if newline:
+                self.result.PutCString(whole + newline)
         else:
             errors = self.debugger.GetErrorFile()  # sys.stderr may be redirected to the output
             errors.Write(text.encode("utf-8", "replace"))
@@ -351,6 +355,8 @@ class Command:
         try:
             host = Host(debugger, context, result)
             status, message = lldb._refheap.session(debugger).run(host, self.row["name"], line)
+            if host.rest:
+                result.PutCString(host.rest)
             lldb.refheap_status = status
         except KeyboardInterrupt:
             message = self.row["name"] + ": cancelled"

@@ -355,7 +355,8 @@ class Session:
         elif lent.failure is not None:
             raise lent.failure
         if status != ANSWERED and not message:
-            message = "%s: %s" % (command, "--check found something" if status == FOUND else "no answer")
+            message = "%s: %s" % (command, "--check found something" if status == FOUND
+                                   else "--check found nothing, but not everything could be looked at")
         return status, message
 
     def complete(self, host, command, line):

@@ -13,8 +13,9 @@
 
 typedef struct tally {
     uint64_t count, bytes, retained;
-    uint32_t sample;          /* an object: the one that retains most, else the first */
-    uint64_t sample_retained;
+    uint32_t first;           /* an object */
+    uint32_t largest;         /* the one that retains most */
+    uint64_t largest_retained;
 } tally;
 
 typedef struct heap_tally {
@@ -74,7 +75,7 @@ static void count_object(counter *c, const rhi_block *block, uint64_t offset, co
     tally *t = &heap->types[header->type];
     uint64_t size = size_of(c, block, offset, bytes, header->type);
     if (t->count++ == 0)
-        t->sample = index;
+        t->first = t->largest = index;
     t->bytes += size;
     heap->objects++;
     heap->bytes += size;
@@ -176,9 +177,9 @@ static rhi_error *add_retained(retainer *r, const rhi_reader *reader, rhi_statis
                 continue;
             tally *t = &statistics->heaps[block->heap].types[r->types[i]];
             t->retained += r->graph->retained[i];
-            if (r->graph->retained[i] > t->sample_retained) {
-                t->sample = i;
-                t->sample_retained = r->graph->retained[i];
+            if (r->graph->retained[i] > t->largest_retained) {
+                t->largest = i;
+                t->largest_retained = r->graph->retained[i];
             }
         }
     }
@@ -301,7 +302,7 @@ static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_
         rhi__print(session, retained ? "  %12s %14s %14s  %-24s %s\n" : "  %12s %14s%.0s  %-24s %s\n", "count", "bytes", "retained", "type", "sample");
     for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
         const tally *t = &heap->types[heap->rows[i]];
-        sample_id(reader, t->sample, id, sizeof id);
+        sample_id(reader, retained ? t->largest : t->first, id, sizeof id);
         rhi__print(session, "  %12" PRIu64 " %14" PRIu64, t->count, t->bytes);
         if (retained)
             rhi__print(session, " %14" PRIu64, t->retained);
@@ -317,7 +318,7 @@ static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const he
     json_t *types = json_array();
     for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
         const tally *t = &heap->types[heap->rows[i]];
-        sample_id(reader, t->sample, id, sizeof id);
+        sample_id(reader, retained ? t->largest : t->first, id, sizeof id);
         json_t *row = json_object();
         json_object_set_new(row, "type", rhi__json_text(rhi__type_name(reader, heap->rows[i])));
         json_object_set_new(row, "count", rhi__json_u64(t->count));

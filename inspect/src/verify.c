@@ -113,7 +113,8 @@ static bool check_link(void *context, const rhi_slot *slot)
     if (l->only_borrowed && !is_borrowed)
         return true;
     if (is_no_object(reader, slot->value, &target, what, sizeof what)) {
-        bad_link(l, slot, what);
+        if (!is_borrowed || target.slot_size == 0 || target.state != RHI_FREED) /* gcstale tells of borrowed ones that dangle */
+            bad_link(l, slot, what);
         return true;
     }
     if (target.slot_size == 0) /* not read */

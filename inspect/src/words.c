@@ -256,8 +256,14 @@ static rhi_error *visit_kept(scan *s)
         else
             high = middle;
     }
-    for (; low < w->records.count && w->records.items[low].value < s->high; low++)
+    bool is_all = low == 0 && w->records.count && w->records.items[w->records.count - 1].value < s->high;
+    for (; low < w->records.count && w->records.items[low].value < s->high; low++) {
+        uint64_t value;
+        if (!is_all && w->records.items[low].address && /* it is about to be shown: is it still so? */
+            (!rhi__memory_u64(s->reader->memory, w->records.items[low].address, &value) || value != w->records.items[low].value))
+            s->session->has_changed = true;
         RHI_TRY(visit_record(s, &w->records.items[low]));
+    }
     return NULL;
 }
 

@@ -273,6 +273,10 @@ START_TEST(bad_links)
             if (values[i] == s->far)
                 fake_count(s->second, s->far, 5);
             fake_put(s->w.t, slots[place], values[i], 8);
+            if (place == 1 && values[i] == s->freed) { /* a borrowed field may outlive what it points to */
+                must_be_sound(s);
+                continue;
+            }
             snprintf(wanted, sizeof wanted, "its field %s holds 0x%" PRIx64 ": ", names[place], values[i]);
             const char *id = place < 2 ? "node#3" : place == 2 ? "list#8" : "tail#9";
             must_find_some(s, "bad_link", 1, slots[place], id, wanted);
