@@ -95,30 +95,65 @@ static rhi_error *find_owners(search *s, uint64_t *open)
     return NULL;
 }
 
-/* Breadth-first from everything that has an owner; what is reached some other way is lost, or depends on
- * what is. */
+/* Does nothing need to hold it, or has it an owner? */
+static bool is_held_itself(const search *s, uint32_t i)
+{
+    return s->graph->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_CORRUPT) ||
+           (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owned, i));
+}
+
+/* Of what the lost objects reach (`below`), what something else holds: has an owner itself, or is referred to
+ * by held objects that they do not reach. Adds it to `held`, and to the queue. */
+static rhi_error *find_held_below(search *s, const uint64_t *below, uint64_t *held, uint32_t *count)
+{
+    const rhi_graph *g = s->graph;
+    for (uint32_t i = 0; i < g->count; i++) {
+        bool is_below = rhi__bit(below, i);
+        if (i % (1 << 20) == 0)
+            RHI_TRY(rhi__progress(s->session, "looking for lost objects", i, g->count));
+        if (is_below && is_held_itself(s, i) && !rhi__bit(held, i)) {
+            rhi__bit_set(held, i);
+            g->queue[(*count)++] = i;
+        }
+        if (is_below || !(g->flags[i] & RHI_GRAPH_REACHED))
+            continue;
+        for (uint32_t e = g->edge_start[i]; e < g->edge_start[i + 1]; e++)
+            if (rhi__bit(below, g->edge_to[e]) && !rhi__bit(held, g->edge_to[e])) {
+                rhi__bit_set(held, g->edge_to[e]);
+                g->queue[(*count)++] = g->edge_to[e];
+            }
+    }
+    return NULL;
+}
+
+/* What has no owner is lost; of what it reaches, what nothing else holds depends on it. Everything else that is
+ * no garbage is held: it is reached from objects with owners. */
 static rhi_error *find_lost(search *s)
 {
     const rhi_graph *g = s->graph;
-    uint64_t *held = calloc((uint64_t)g->count / 64 + 1, sizeof *held);
-    uint32_t *queue = malloc(((uint64_t)g->count + 1) * sizeof *queue), count = 0;
-    rhi_error *error = held && queue ? NULL : rhi__error_memory();
-    for (uint32_t i = 0; i < g->count && !error; i++) {
-        bool special = g->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_CORRUPT);
-        if (special || (rhi__ext(g, i) > 0 && rhi__bit(s->owned, i))) {
-            rhi__bit_set(held, i);
-            queue[count++] = i;
+    uint64_t words = (uint64_t)g->count / 64 + 1;
+    uint64_t *below = calloc(words, sizeof *below), *held = calloc(words, sizeof *held);
+    uint32_t count = 0;
+    rhi_error *error = below && held ? NULL : rhi__error_memory();
+    for (uint32_t i = 0; i < g->count && !error; i++)
+        if (has_open_count(g, i) && !rhi__bit(s->owned, i)) {
+            rhi__bit_set(below, i);
+            g->queue[count++] = i;
         }
-    }
     if (!error)
-        error = rhi__graph_spread(s->session, g, false, held, NULL, queue, &count);
+        error = rhi__graph_spread(s->session, g, false, below, NULL, g->queue, &count);
+    count = 0;
+    if (!error)
+        error = find_held_below(s, below, held, &count);
+    if (!error)
+        error = rhi__graph_spread(s->session, g, false, held, below, g->queue, &count);
     for (uint32_t i = 0; i < g->count && !error; i++)
         if (has_open_count(g, i) && !rhi__bit(s->owned, i))
             s->leaks->causes[i] = (uint8_t)(RHI_CAUSE_LOST | (rhi__bit(held, i) ? RHI_LEAK_IN_USE : 0));
-        else if (!rhi__bit(held, i) && g->flags[i] & RHI_GRAPH_REACHED)
+        else if (rhi__bit(below, i) && !rhi__bit(held, i) && g->flags[i] & RHI_GRAPH_REACHED)
             s->leaks->causes[i] = RHI_CAUSE_DEPENDENT;
+    free(below);
     free(held);
-    free(queue);
     return error;
 }
 
