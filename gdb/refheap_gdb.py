@@ -64,8 +64,8 @@ class Epoch:
 
     def state_id(self, core_path):
         inferior = gdb.selected_inferior()
-        if any(thread.is_running() for thread in inferior.threads()):
-            self.advance()
+        if any(thread.is_running() for thread in inferior.threads()) or gdb.current_recording() is not None:
+            self.advance()  # `record goto` fires no event
         state = (self.count, inferior.num, inferior.pid, core_path, door.file_stamp(core_path))
         if state != self.last:
             self.last = state
@@ -243,6 +243,7 @@ class Host:
         connection = getattr(self.inferior, "connection", None)
         self.connection = connection.type if connection is not None else ""
         self.core = self.find_core()
+        self.is_recorded = gdb.current_recording() is not None  # what GDB shows may lie in the past
         self.holes = None
 
     def find_core(self):
@@ -253,13 +254,13 @@ class Host:
         return os.path.abspath(match.group(1)) if match else None
 
     def core_path(self):
-        return self.core
+        return None if self.is_recorded else self.core
 
     def exe_path(self):
         return gdb.current_progspace().filename
 
     def pid(self):
-        return self.inferior.pid if self.connection == "native" else 0
+        return self.inferior.pid if self.connection == "native" and not self.is_recorded else 0
 
     def is_terminal(self):
         return os.isatty(2)

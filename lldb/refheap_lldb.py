@@ -317,19 +317,23 @@ def general_registers(frame):
                     yield ARM_NAMES.get(name, name), register.GetValueAsUnsigned()
 
 
+def regions_of(listed):
+    for i in range(listed.GetSize()):
+        region = lldb.SBMemoryRegionInfo()
+        if listed.GetMemoryRegionAtIndex(i, region) and region.IsMapped():
+            yield region
+
+
 def listed_regions(target, process):
-    """The regions as LLDB shows them; files from the modules' sections where it knows none."""
-    sections = []
-    for module in target.module_iter():
+    """The regions as LLDB shows them; files from the modules' sections where it names none, as in a core."""
+    listed, rows, sections = process.GetMemoryRegions(), [], []
+    is_named = any(region.GetName() for region in regions_of(listed))
+    for module in () if is_named else target.module_iter():
         for section in module.section_iter():
             start = section.GetLoadAddress(target)
             if start != lldb.LLDB_INVALID_ADDRESS:
                 sections.append((start, start + section.GetByteSize(), section.GetFileOffset(), module.file.fullpath))
-    listed, rows = process.GetMemoryRegions(), []
-    for i in range(listed.GetSize()):
-        region = lldb.SBMemoryRegionInfo()
-        if not listed.GetMemoryRegionAtIndex(i, region) or not region.IsMapped():
-            continue
+    for region in regions_of(listed):
         start, end = region.GetRegionBase(), region.GetRegionEnd()
         flags = ((door.READ if region.IsReadable() else 0) | (door.WRITE if region.IsWritable() else 0)
                  | (door.EXECUTE if region.IsExecutable() else 0))

@@ -17,7 +17,7 @@ typedef struct search {
     uint32_t other_version; /* of a descriptor that this engine does not read */
 } search;
 
-enum { SCAN_STEP_BYTES = 1 << 20, NOTE_BYTES_MAX = 1 << 16 };
+enum { SCAN_STEP_BYTES = 1 << 20, NOTE_BYTES_MAX = 1 << 16, STACKS_COMPARED_MAX = 16, STACK_COMPARED_BYTES = 64 };
 
 /* Takes the descriptor at `address` if it is one. True if it is, readable version or not. */
 static bool take(search *s, uint64_t address)
@@ -123,18 +123,23 @@ static rhi_error *search_all(search *s)
     return error;
 }
 
-/* Does the direct way show what the debugger sees? Same process, same bytes of descriptor and stack. */
+/* Does the direct way show what the debugger sees? Same process, same bytes of descriptors and stacks;
+ * where there is nothing of either to compare, nobody can tell, and the debugger is believed. */
 static bool direct_way_is_right(const search *s)
 {
     rhi_memory *memory = s->memory;
-    if (s->found->count) {
-        const struct rh_metadata_descriptor *d = &s->found->items[0];
+    const struct rhi_sink *map = &memory->map;
+    for (unsigned i = 0; i < s->found->count; i++) {
+        const struct rh_metadata_descriptor *d = &s->found->items[i];
         if (memory->door->pid > 0 && d->pid && d->pid != (uint64_t)memory->door->pid)
             return false;
         if (!rhi__memory_ways_agree(memory, d->self, sizeof *d))
             return false;
     }
-    return memory->map.threads.count == 0 || rhi__memory_ways_agree(memory, memory->map.threads.items[0].stack_pointer, 64);
+    for (uint64_t i = 0; i < map->threads.count && i < STACKS_COMPARED_MAX; i++)
+        if (!rhi__memory_ways_agree(memory, map->threads.items[i].stack_pointer, STACK_COMPARED_BYTES))
+            return false;
+    return s->found->count > 0 || map->threads.count > 0;
 }
 
 rhi_error *rhi__discover(rhi_memory *memory, rhi_descriptors *found)

@@ -9,6 +9,7 @@ debugger that ends early or prints no mark is an error, never an empty answer.
 """
 
 import collections
+import contextlib
 import glob
 import json
 import os
@@ -17,6 +18,8 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -184,15 +187,15 @@ class Lldb:
     name = "lldb"
     has_expressions = True
 
-    def __init__(self, program="lldb-19"):
-        self.program = program
+    def __init__(self, program=None):
+        self.program = program or os.environ.get("REFHEAP_TEST_LLDB", "lldb-19")
 
     def start(self, target):
         argv = [self.program, "-x", "-b", "-O", "settings set symbols.enable-external-lookup false"]
         argv += ["-p", str(target.pid)] if target.pid else ["-c", target.core] if target.core else []
         return argv + ([target.exe] if target.exe and not target.pid else [])
 
-    def ask(self, target, questions, prelude=()):
+    def ask(self, target, questions, prelude=(), epilogue=()):
         lines = ["command script import " + SCRIPTS["lldb"],
                  "script exec(open(%r).read())" % os.path.join(HERE, "inside_lldb.py"), *prelude]
         for number, question in enumerate(questions):
@@ -200,7 +203,7 @@ class Lldb:
                 lines.append("script select_frame(%r, %r)" % (question.frame, question.thread))
             lines.append("script ask(%r, %r)" % (mark(number), "%s %s" % (question.command, question.line)))
         lines.append("script say_mark(%r)" % mark(len(questions)))
-        argv = self.start(target) + [part for line in lines for part in ("-o", line)]
+        argv = self.start(target) + [part for line in [*lines, *epilogue] for part in ("-o", line)]
         out, error, _status = run_tool(argv)
         return cut(questions, out, error)
 
@@ -213,6 +216,74 @@ class IndirectLldb(Lldb):
     def ask(self, target, questions, prelude=()):
         host = "script import refheap_lldb; refheap_lldb.Host.pid = refheap_lldb.Host.core_path = lambda self: None"
         return super().ask(target, questions, [host, *prelude])
+
+
+class RemoteGdb(Gdb):
+    """GDB with gdbserver at the other end of a pipe, where the target is a process."""
+
+    def __init__(self, name, *connect):
+        super().__init__()
+        self.name, self.connect = name, connect
+
+    def ask(self, target, questions, prelude=()):
+        connect = [line.replace("PID", str(target.pid)) for line in self.connect] if target.pid else []
+        return super().ask(target._replace(pid=None), questions, [*connect, *prelude])
+
+
+class RemoteLldb(Lldb):
+    """LLDB with lldb-server at the other end of a local port, where the target is a process."""
+
+    name = "lldb-remote"
+
+    def ask(self, target, questions, prelude=()):
+        if not target.pid:
+            return super().ask(target, questions, prelude)
+        with lldb_server(["gdbserver", "--attach", str(target.pid), "--named-pipe"], ["127.0.0.1:0"]) as port:
+            return self.ask_at(port, target._replace(pid=None), questions, prelude)
+
+    def ask_at(self, port, target, questions, prelude):
+        return self.ask_and_detach(target, questions, ["gdb-remote 127.0.0.1:" + port, *prelude])
+
+    def ask_and_detach(self, target, questions, prelude):
+        # Left alone, LLDB ends what it did not start itself.
+        return Lldb.ask(self, target, questions, prelude, ["process detach"])
+
+
+class PlatformLldb(RemoteLldb):
+    """LLDB that has an lldb-server attach, as on another machine."""
+
+    name = "lldb-platform"
+
+    def ask(self, target, questions, prelude=()):
+        if not target.pid:
+            return Lldb.ask(self, target, questions, prelude)
+        with lldb_server(["platform", "--server", "--listen", "127.0.0.1:0", "--socket-file"]) as port:
+            connect = ["platform select remote-linux", "platform connect connect://127.0.0.1:" + port,
+                       "process attach -p %d" % target.pid]
+            return self.ask_and_detach(Target(), questions, [*connect, *prelude])
+
+
+@contextlib.contextmanager
+def lldb_server(before, after=()):
+    """Runs lldb-server with the name of a file between its arguments; gives the port that it writes there."""
+    with tempfile.NamedTemporaryFile("r", encoding="ascii") as file:
+        argv = ["lldb-server-19", *before, file.name, *after]
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                yield port_in(file.name, process)
+            finally:
+                process.kill()
+
+
+def port_in(path, process):
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with open(path, encoding="ascii") as file:  # opened again: it may be another file of that name
+            port = file.read().strip("\0\n ")
+        if port:
+            return port
+        time.sleep(0.02)
+    raise Failure("%s gives no port: status %s" % (process.args, process.poll()))
 
 
 class Shell:
@@ -237,7 +308,13 @@ class Shell:
 
 
 def door_of(name, shell):
-    return {"gdb": Gdb, "lldb": Lldb}[name]() if name != "shell" else Shell(shell)
+    doors = {
+        "shell": lambda: Shell(shell), "gdb": Gdb, "lldb": Lldb, "lldb-remote": RemoteLldb, "lldb-platform": PlatformLldb,
+        "gdb-remote": lambda: RemoteGdb(name, "target remote | gdbserver --once --attach - PID"),
+        "gdb-extended": lambda: RemoteGdb(name, "target extended-remote | gdbserver --multi --once -", "set sysroot /",
+                                          "attach PID"),
+    }
+    return doors[name]()
 
 
 def without_traceback(text):
