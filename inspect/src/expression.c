@@ -227,7 +227,9 @@ static bool write_unverified(writer *w)
     rhi_holders slot = {0};
     const rhi_variable *v = variable_of(w, &slot);
     rhi_path_step step;
-    bool good = v && !v->is_local && is_plain(v->text) && path->objects.count <= STEPS_MAX;
+    /* A word that points into the object is no expression for it, and nobody evaluates one here. */
+    bool good = v && path->root.value == path->root.target && !v->is_local && is_plain(v->text) &&
+                path->objects.count <= STEPS_MAX;
     if (good) {
         snprintf(w->text, sizeof w->text, "%s%s%s", v->function, v->function[0] ? "::" : "", v->text);
         w->dwarf = v->dwarf;

@@ -252,7 +252,10 @@ static rhi_error *find_fields(search *s)
     return NULL;
 }
 
-/* ---- words outside the heap ------------------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------------------------------------- */
+
+/* An undeclared word of a member counts as any other: the references that fields make are known, so a count
+ * that none explains is no less likely its. */
 
 static void add_word(search *s, uint32_t group_number, uint32_t member, const rhi_holder *word)
 {
@@ -288,20 +291,36 @@ static bool needs_words(const search *s)
     return false;
 }
 
-static rhi_error *find(search *s, bool fields)
+/* Words outside the heap, and words in objects that no field declares. */
+static rhi_error *find_words(search *s)
 {
     const rhi_selection *sel = s->selection;
+    uint64_t low = sel->reader->lowest, high = sel->reader->highest;
+    RHI_TRY(rhi__each_word(sel->session, sel->reader, low, high, visit_word, s));
+    return rhi__each_kept_undeclared(sel->session, sel->reader, low, high, visit_word, s);
+}
+
+/* Leaves the rows that are shown. */
+static void cut_rows(const search *s, rhi_holders *rows)
+{
+    rhi__sort_holders(rows);
+    if (rows->count > s->limit)
+        rows->count = s->limit;
+    for (uint64_t i = 0; i < rows->count; i++)
+        if (rows->items[i].kind == RHI_HOLDER_UNDECLARED)
+            rhi__check_undeclared(s->selection->session, s->selection->reader, &rows->items[i]);
+}
+
+static rhi_error *find(search *s, bool fields)
+{
     for (uint64_t i = 0; i < s->count && !s->out_of_memory; i++)
         s->out_of_memory = !(s->groups[i].cycle != RHI_NO_OBJECT ? rhi__map_set(&s->cycles, s->groups[i].cycle, (uint32_t)i)
                                                                  : rhi__map_set(&s->singles, s->groups[i].index, (uint32_t)i));
     rhi_error *error = s->out_of_memory || !fields ? NULL : find_fields(s);
     if (!error && !s->out_of_memory && needs_words(s))
-        error = rhi__each_word(sel->session, sel->reader, sel->reader->lowest, sel->reader->highest, visit_word, s);
-    for (uint64_t i = 0; i < s->count; i++) {
-        rhi__sort_holders(&s->groups[i].rows);
-        if (s->groups[i].rows.count > s->limit)
-            s->groups[i].rows.count = s->limit;
-    }
+        error = find_words(s);
+    for (uint64_t i = 0; i < s->count; i++)
+        cut_rows(s, &s->groups[i].rows);
     rhi__map_free(&s->cycles);
     rhi__map_free(&s->singles);
     free(s->outside.items);

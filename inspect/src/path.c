@@ -4,98 +4,64 @@
  * an immortal or a dying one can begin a path: a word that merely remembers an address holds nothing. */
 #include "path.h"
 #include "array.h"
-#include "objects.h"
 #include "output.h"
-#include "symbols.h"
+#include "selection.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* What kinds of words hold an object: bits of a byte per object. */
-enum { BY_NAME = 1, BY_STACK = 2, BY_REGISTER = 4 };
-/* How good a beginning is; the smaller the better. */
-enum { NAMED, REGISTER, SOME_WORD, NO_WORD, BEGINNINGS };
-enum { STACK_WORDS_MAX = 1 << 20, NAMED_MAX = 256 };
+/* How good a word is as a beginning; the smaller the better. By its class alone, which every door tells
+ * alike: what debug info knows of it changes nothing, so a word of a stack is as good as a local. */
+static const uint8_t ranks[] = {[RHI_HOLDER_ROOT] = 0,    [RHI_HOLDER_GLOBAL] = 1,  [RHI_HOLDER_THREAD_LOCAL] = 2,
+                                [RHI_HOLDER_STACK] = 3,   [RHI_HOLDER_REGISTER] = 4, [RHI_HOLDER_FOREIGN] = 5,
+                                [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7};
+/* How good an object is as a beginning, by its best word. */
+enum { VARIABLE, REGISTER, SOME_WORD, NO_WORD, BEGINNINGS };
 
 typedef struct search {
     rhi_session *session;
     rhi_reader *reader;
     rhi_graph *graph;
-    uint8_t *held;       /* by object */
-    rhi_holders stack;   /* words of stacks, by what they hold */
-    uint64_t asked;      /* words of stacks that were to be named so far */
+    uint8_t *held;       /* by object: 1 << VARIABLE and so on */
     uint32_t *next;      /* towards the asked-for object; RHI_NO_OBJECT: not met */
-    uint32_t *queue;
+    uint32_t *queue, met; /* objects in the order they were met */
     uint32_t beginning[BEGINNINGS]; /* the first met of each kind */
 } search;
+
+static int beginning_of(const rhi_holder *holder)
+{
+    return holder->kind == RHI_HOLDER_REGISTER ? REGISTER : ranks[holder->kind] <= ranks[RHI_HOLDER_STACK] ? VARIABLE : SOME_WORD;
+}
 
 static rhi_error *note_word(void *context, const rhi_holder *holder)
 {
     search *s = context;
     uint32_t index = rhi__object_index(s->reader, holder->value);
-    if (index == RHI_NO_OBJECT || index >= s->graph->count || rhi__object_address(s->reader, index) != holder->value)
-        return NULL;
-    if (holder->kind == RHI_HOLDER_ROOT || holder->kind == RHI_HOLDER_GLOBAL || holder->kind == RHI_HOLDER_THREAD_LOCAL)
-        s->held[index] |= BY_NAME;
-    if (holder->kind == RHI_HOLDER_REGISTER)
-        s->held[index] |= BY_REGISTER;
-    if (holder->kind != RHI_HOLDER_STACK || s->stack.count >= STACK_WORDS_MAX)
-        return NULL;
-    s->held[index] |= BY_STACK;
-    return rhi__collect_holder(&s->stack, holder);
-}
-
-static int value_order(const void *left, const void *right)
-{
-    const rhi_holder *a = left, *b = right;
-    if (a->value != b->value)
-        return a->value < b->value ? -1 : 1;
-    return a->address < b->address ? -1 : a->address > b->address;
-}
-
-/* Does a variable on a stack hold this object? */
-static bool held_by_local(search *s, uint32_t index)
-{
-    uint64_t address = rhi__object_address(s->reader, index), low = 0, high = s->stack.count, end;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (s->stack.items[middle].value < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (end = low; end < s->stack.count && s->stack.items[end].value == address && s->asked < NAMED_MAX; end++)
-        s->asked++;
-    rhi_holders words = {.items = s->stack.items + low, .count = end - low};
-    rhi__name_holders(s->session, s->reader, &words, words.count);
-    for (uint64_t i = low; i < end; i++)
-        if (s->stack.items[i].variable)
-            return true;
-    return false;
+    if (index < s->graph->count)
+        s->held[index] |= (uint8_t)(1 << beginning_of(holder));
+    return NULL;
 }
 
 static void note_beginning(search *s, uint32_t i)
 {
-    int best = NO_WORD;
+    int best = VARIABLE;
     if (!(s->graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)) && rhi__ext(s->graph, i) <= 0)
         return;
-    if (s->held[i] & BY_NAME || (s->held[i] & BY_STACK && held_by_local(s, i)))
-        best = NAMED;
-    else if (s->held[i])
-        best = s->held[i] & BY_REGISTER ? REGISTER : SOME_WORD;
+    while (best < NO_WORD && !(s->held[i] & 1 << best))
+        best++;
     if (s->beginning[best] == RHI_NO_OBJECT)
         s->beginning[best] = i;
 }
 
-/* Ends at the first named beginning, or when all that leads to the object has been met. */
+/* Ends at the first beginning that a variable may hold, or when all that leads to the object has been met. */
 static rhi_error *walk(search *s, uint32_t start)
 {
     const rhi_graph *graph = s->graph;
-    uint32_t head = 0, tail = 0;
+    uint32_t head = 0;
     s->next[start] = start;
-    s->queue[tail++] = start;
-    while (head < tail && s->beginning[NAMED] == RHI_NO_OBJECT) {
+    s->queue[s->met++] = start;
+    while (head < s->met && s->beginning[VARIABLE] == RHI_NO_OBJECT) {
         uint32_t i = s->queue[head++];
         note_beginning(s, i);
         if (head % 65536 == 0)
@@ -103,9 +69,20 @@ static rhi_error *walk(search *s, uint32_t start)
         for (uint32_t e = graph->referrer_start[i]; e < graph->referrer_start[i + 1]; e++)
             if (s->next[graph->referrer_from[e]] == RHI_NO_OBJECT) {
                 s->next[graph->referrer_from[e]] = i;
-                s->queue[tail++] = graph->referrer_from[e];
+                s->queue[s->met++] = graph->referrer_from[e];
             }
     }
+    return NULL;
+}
+
+/* What is held neither by a variable nor by a register: perhaps by a word that no field declares? Everything
+ * that leads to the object has been met by then. */
+static rhi_error *note_undeclared(search *s)
+{
+    RHI_TRY(rhi__each_kept_undeclared(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
+    memset(s->beginning, 0xff, sizeof s->beginning);
+    for (uint32_t i = 0; i < s->met; i++)
+        note_beginning(s, s->queue[i]);
     return NULL;
 }
 
@@ -120,11 +97,11 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
     memset(s->next, 0xff, count * sizeof *s->next);
     memset(s->beginning, 0xff, sizeof s->beginning);
     RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
-    if (s->stack.count)
-        qsort(s->stack.items, s->stack.count, sizeof *s->stack.items, value_order);
     RHI_TRY(walk(s, start));
+    if (s->beginning[VARIABLE] == RHI_NO_OBJECT && s->beginning[REGISTER] == RHI_NO_OBJECT)
+        RHI_TRY(note_undeclared(s));
     uint32_t found = RHI_NO_OBJECT;
-    for (int kind = NAMED; kind < BEGINNINGS && found == RHI_NO_OBJECT; kind++)
+    for (int kind = VARIABLE; kind < BEGINNINGS && found == RHI_NO_OBJECT; kind++)
         found = s->beginning[kind];
     for (uint32_t i = found; i != RHI_NO_OBJECT; i = i == start ? RHI_NO_OBJECT : s->next[i]) {
         if (!rhi__array_reserve(&path->objects, 1))
@@ -139,40 +116,47 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
 
 /* ---- the root ------------------------------------------------------------------------------------------------- */
 
-static int rank_of(const rhi_holder *holder)
+/* By class; then one that points to the object's start, which an expression can use; then by address, on a
+ * stack the last: what an outer frame has, inner ones have in passing, in words that nothing names. */
+static bool is_better(const rhi_holder *one, const rhi_holder *other)
 {
-    switch (holder->kind) {
-    case RHI_HOLDER_ROOT:
-        return 0;
-    case RHI_HOLDER_GLOBAL:
-        return holder->variable ? 1 : 4;
-    case RHI_HOLDER_THREAD_LOCAL:
-        return holder->variable ? 2 : 5;
-    case RHI_HOLDER_STACK:
-        return holder->variable ? 3 : 7;
-    case RHI_HOLDER_REGISTER:
-        return 6;
-    default:
-        return 8;
-    }
+    bool starts = one->value == one->target, other_starts = other->value == other->target;
+    if (ranks[one->kind] != ranks[other->kind])
+        return ranks[one->kind] < ranks[other->kind];
+    if (starts != other_starts)
+        return starts;
+    return one->kind == RHI_HOLDER_STACK ? one->address > other->address : one->address < other->address;
 }
 
-/* Which word outside the heap holds the first object of the path? */
+/* Which word holds the first object of the path? It is the only one that is kept and named. */
 static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *path)
 {
-    uint64_t low = rhi__object_address(reader, path->objects.items[0]);
-    rhi_error *error = rhi__each_word(session, reader, low, low + 1, rhi__collect_holder, &path->words);
-    if (error)
-        return error;
-    rhi__sort_holders(&path->words);
-    rhi__name_holders(session, reader, &path->words, NAMED_MAX);
-    for (uint64_t i = 0; i < path->words.count; i++) {
-        if (path->has_root && rank_of(&path->words.items[i]) >= rank_of(&path->root))
-            continue;
-        path->root = path->words.items[i];
-        path->root.target = low;
-        path->has_root = true;
+    uint64_t low = rhi__object_address(reader, path->objects.items[0]), best = 0;
+    const rhi_block *block = rhi__block_at(reader, low);
+    rhi_holders *words = &path->words;
+    if (!block)
+        return rhi__error("the heap changed while it was read: ask again");
+    RHI_TRY(rhi__each_word(session, reader, low, low + block->slot_size, rhi__collect_holder, words));
+    bool is_settled = false;
+    for (uint64_t i = 0; i < words->count; i++)
+        is_settled |= ranks[words->items[i].kind] < ranks[RHI_HOLDER_UNDECLARED];
+    if (!is_settled)
+        RHI_TRY(rhi__each_kept_undeclared(session, reader, low, low + block->slot_size, rhi__collect_holder, words));
+    rhi__sort_holders(words);
+    for (uint64_t i = 0; i < words->count; i++) {
+        words->items[i].target = low;
+        if (is_better(&words->items[i], &words->items[best]))
+            best = i;
     }
+    path->has_root = words->count > 0;
+    if (!path->has_root)
+        return NULL;
+    words->items[0] = words->items[best];
+    words->count = 1;
+    if (words->items[0].kind == RHI_HOLDER_UNDECLARED)
+        rhi__check_undeclared(session, reader, &words->items[0]);
+    rhi__name_holders(session, reader, words, 1);
+    path->root = words->items[0];
     return NULL;
 }
 
@@ -184,7 +168,6 @@ rhi_error *rhi__path_find(rhi_session *session, rhi_reader *reader, uint64_t add
     uint32_t start = rhi__object_index(reader, address);
     rhi_error *error = start < s.graph->count ? run_search(&s, start, path)
                                               : rhi__error("the heap changed while it was read: ask again");
-    rhi__holders_free(&s.stack);
     free(s.held);
     free(s.next);
     free(s.queue);
@@ -237,15 +220,17 @@ bool rhi__path_step(rhi_reader *reader, const rhi_path *path, uint64_t i, rhi_pa
 void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *path)
 {
     rhi_path_step step;
-    char id[RHI_ID_SIZE];
+    char id[RHI_ID_SIZE] = "";
     if (path->objects.count == 0) {
         rhi__print(session, "path: none: nothing outside holds it, directly or not\n");
         return;
     }
+    if (path->has_root && path->root.kind == RHI_HOLDER_UNDECLARED)
+        rhi__index_id(session, reader, rhi__object_index(reader, path->root.from), id, sizeof id);
     if (!path->has_root)
         rhi__print(session, "path: (%s) -> ", path->why);
     else
-        rhi__print(session, "path: %s -> ", path->root.name ? path->root.name : "(unnamed word)");
+        rhi__print(session, "path: %s%s -> ", id, path->root.name ? path->root.name : "(unnamed word)");
     for (uint64_t i = 0; i < path->objects.count; i++) {
         if (!rhi__path_step(reader, path, i, &step))
             continue;

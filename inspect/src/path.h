@@ -9,7 +9,7 @@ typedef struct rhi_path {
     /* From the root's object to the asked-for one; none: nothing holds it. */
     struct { uint32_t *items; uint64_t count, capacity; } objects;
     const char *why;       /* what holds the first object, if no word does: "immortal", "dying", "unknown holder" */
-    rhi_holders words;     /* all that hold the first object; owns the names of `root` */
+    rhi_holders words;     /* the root; owns its names */
     rhi_holder root;
     bool has_root;
     char *expression;      /* NULL: none is known */
@@ -19,8 +19,8 @@ typedef struct rhi_path {
     uint32_t frame;
 } rhi_path;
 
-/* Finds the path: from a registered root or a variable if there is one, however long; else from a
- * register; else from whatever word holds one of the objects above. */
+/* Finds the path: from a registered root, or a word where variables are, if there is one, however long; else
+ * from a register; else from whatever word holds one of the objects above. Which one does not depend on names. */
 rhi_error *rhi__path_find(rhi_session *session, rhi_reader *reader, uint64_t address, rhi_path *path);
 void rhi__path_free(rhi_path *path);
 void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *path);

@@ -105,9 +105,20 @@ static rhi_error *visit_fields(search *s)
     return s->error;
 }
 
-static rhi_error *visit_undeclared(search *s, uint64_t low, uint64_t high)
+/* An answer about one object shows all of these. */
+static rhi_error *visit_checked(void *context, const rhi_holder *row)
 {
-    const struct rhi_undeclared *index = s->session->undeclared;
+    search *s = context;
+    rhi__check_undeclared(s->session, s->reader, row);
+    return s->visit(s->context, row);
+}
+
+/* ---- from the index ------------------------------------------------------------------------------------------ */
+
+static rhi_error *visit_index(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit,
+                              void *context)
+{
+    const struct rhi_undeclared *index = session->undeclared;
     uint64_t first = 0, end = index->count;
     while (first < end) {
         uint64_t middle = first + (end - first) / 2;
@@ -118,15 +129,28 @@ static rhi_error *visit_undeclared(search *s, uint64_t low, uint64_t high)
     }
     for (; first < index->count && index->items[first].value < high; first++) {
         const undeclared_word *word = &index->items[first];
-        uint32_t from = rhi__object_index(s->reader, word->from);
+        uint32_t from = session->graph ? rhi__object_index(reader, word->from) : RHI_NO_OBJECT;
         rhi_holder row = {.kind = RHI_HOLDER_UNDECLARED, .address = word->address, .value = word->value, .from = word->from,
-                          .in_live = from != RHI_NO_OBJECT && !(s->session->graph->flags[from] & RHI_GRAPH_DYING)};
-        uint64_t now;
-        if (!rhi__memory_u64(s->reader->memory, word->address, &now) || now != word->value)
-            s->session->has_changed = true;
-        RHI_TRY(s->visit(s->context, &row));
+                          .in_live = from != RHI_NO_OBJECT && !(session->graph->flags[from] & RHI_GRAPH_DYING)};
+        RHI_TRY(visit(context, &row));
     }
     return NULL;
+}
+
+void rhi__check_undeclared(rhi_session *session, rhi_reader *reader, const rhi_holder *row)
+{
+    uint64_t now;
+    if (!rhi__memory_u64(reader->memory, row->address, &now) || now != row->value)
+        session->has_changed = true;
+}
+
+rhi_error *rhi__each_kept_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                                     rhi_holder_visitor visit, void *context)
+{
+    RHI_TRY(make_index(session, reader));
+    if (session->undeclared->is_partial)
+        return rhi__each_undeclared(session, reader, low, high, visit, context);
+    return visit_index(session, reader, low, high, visit, context);
 }
 
 rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object, bool weak, rhi_holder_visitor visit,
@@ -142,5 +166,5 @@ rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rh
         return rhi__each_slot_to(session, reader, low, high, visit, context);
     search s = {.session = session, .reader = reader, .target = index, .visit = visit, .context = context};
     RHI_TRY(visit_fields(&s));
-    return visit_undeclared(&s, low, high);
+    return visit_index(session, reader, low, high, visit_checked, &s);
 }

@@ -74,8 +74,9 @@ typedef struct rhi_held {
     bool is_at_least;      /* more were not looked for */
 } rhi_held;
 /* Finds the holders of `count` groups: fields of other objects, members that stay, and, where a member has
- * counts that no field explains, registered roots and words. The work is bounded whatever the size of the
- * groups: what was not looked at is said by is_at_least. No two groups are the same. */
+ * counts that no field explains, registered roots and words, also those in objects that no
+ * field declares. The work is bounded whatever the size of the groups: what was not looked at is said by
+ * is_at_least. No two groups are the same. */
 rhi_error *rhi__find_holders(const rhi_selection *selection, rhi_held *groups, uint64_t count, uint64_t limit);
 /* The same, of single objects and without the fields. */
 rhi_error *rhi__find_word_holders(const rhi_selection *selection, rhi_held *groups, uint64_t count, uint64_t limit);

@@ -56,6 +56,13 @@ rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t 
 /* Every word inside live and dying objects that no field declares and whose value lies in [low, high). */
 rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context);
 
+/* The same from an index that the first question makes: for what is asked again and again, or about many objects.
+ * A row that is shown is to be checked. */
+rhi_error *rhi__each_kept_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                                     rhi_holder_visitor visit, void *context);
+/* Is the word still as the index has it? If not, the cache is dropped and the question asked again. */
+void rhi__check_undeclared(rhi_session *session, rhi_reader *reader, const rhi_holder *row);
+
 /* Which slots a search is about: those of objects that `is_worth` (whose headers and bytes it is given), with
  * values that are `wanted`. */
 typedef struct rhi_slot_choice {

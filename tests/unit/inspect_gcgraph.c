@@ -120,6 +120,43 @@ START_TEST(who_holds_a_cycle)
 }
 END_TEST
 
+START_TEST(words_that_no_field_declares_hold_a_cycle)
+{
+    uint64_t n[8];
+    world w = with_cycles(_i, n);
+    fake_link(w.heap, n[7], BLIND, n[6] + 24);
+    fake_link(w.heap, n[6], BLIND, n[6]); /* of a member */
+    fake_link(w.heap, n[3], BLIND, n[1]); /* garbage all the same */
+    fake_link(w.heap, n[5], BLIND, n[4]); /* fields explain its counts */
+    for (int i = 0; i < 2; i++) { /* the second from what is kept */
+        json_t *json = fake_json(w.t, "gcgraph", "");
+        ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
+        ck_assert_uint_eq(fake_size(json, "cycles.0.held_by"), 0);
+        ck_assert_uint_eq(fake_size(json, "cycles.1.held_by"), 1);
+        ck_assert_uint_eq(fake_size(json, "cycles.2.held_by"), 2);
+        ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "undeclared");
+        ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.from"), "node#6");
+        ck_assert_int_eq(fake_integer(json, "cycles.2.held_by.0.offset"), 0);
+        ck_assert_str_eq(fake_string(json, "cycles.2.held_by.1.from"), "node#7");
+        ck_assert_int_eq(fake_integer(json, "cycles.2.held_by.1.offset"), 24);
+        json_decref(json);
+    }
+    json_t *json = fake_json(w.t, "gcgraph", "--limit=1 #6");
+    ck_assert_uint_eq(fake_size(json, "cycles.0.held_by"), 1);
+    ck_assert_int_eq(fake_integer(json, "cycles.0.held_by_total"), 2);
+    json_decref(json);
+    fake_link(w.heap, n[6], BLIND, 0); /* by hand: what is kept is not believed */
+    json = fake_json(w.t, "refs", "#6");
+    ck_assert_uint_eq(fake_size(json, "referrers"), 2); /* its own field, and the word of node#7 */
+    json_decref(json);
+    fake_link(w.heap, n[7], BLIND, 0);
+    json = fake_json(w.t, "gcgraph", "");
+    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "lost");
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost)
 {
     uint64_t n[8];
@@ -257,5 +294,6 @@ START_TEST(a_large_picture_is_cut_and_says_so)
 END_TEST
 
 RUN_TESTS("inspect_gcgraph", every_cycle_has_a_verdict, the_neighbourhood_of_objects_up_to_a_depth, who_holds_a_cycle,
-          an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost, only_the_heap_that_was_asked_for,
-          limits_cut_every_list_and_leave_totals, a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so)
+          words_that_no_field_declares_hold_a_cycle, an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
+          only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,
+          a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so)

@@ -53,7 +53,7 @@ static void check_root(const world *w, uint64_t object, const char *kind, const 
     json_decref(json);
 }
 
-START_TEST(a_path_begins_with_a_name_if_one_leads_there)
+START_TEST(the_class_of_a_word_and_no_name_decides_which_root_begins_a_path)
 {
     world w = world_new(_i);
     uint64_t far[3], near[1];
@@ -63,26 +63,134 @@ START_TEST(a_path_begins_with_a_name_if_one_leads_there)
     uint64_t asked = new_node(&w, 2);
     fake_link(w.heap, far[2], NEXT, asked);
     fake_link(w.heap, near[0], NEXT, asked);
-    fake_put(w.t, stack_word(1), near[0], 8); /* a word that nothing names */
+    fake_put(w.t, stack_word(1), near[0], 8);
     fake_put(w.t, stack_word(2), far[0], 8);
     check_root(&w, asked, "stack", "sp+0x8", 2);
-    fake_name(w.t, stack_word(2), RHI_WORD_LOCAL, "main::p", "frame 2");
+    fake_name(w.t, stack_word(2), RHI_WORD_LOCAL, "main::p", "frame 2"); /* a name, but farther */
     w.t->state++;
-    check_root(&w, asked, "local", "main::p", 4);
-    fake_register(w.t, "rbx", near[0]); /* nearer, but no name */
+    check_root(&w, asked, "stack", "sp+0x8", 2);
+    fake_put(w.t, stack_word(5), near[0], 8); /* of an outer frame */
+    fake_name(w.t, stack_word(1), RHI_WORD_LOCAL, "main::q", "frame 0");
+    fake_register(w.t, "rbx", near[0]);
     w.t->state++;
-    check_root(&w, asked, "local", "main::p", 4);
-    w.t->name_count = 0;
+    check_root(&w, asked, "stack", "sp+0x28", 2);
+    fake_put(w.t, stack_word(1), 0, 8);
+    fake_put(w.t, stack_word(5), 0, 8);
+    fake_put(w.t, stack_word(2), 0, 8);
     w.t->state++;
     check_root(&w, asked, "register", "rbx", 2);
     fake_put(w.t, data_word(3), far[1], 8);
     fake_count(w.heap, far[1], 2); /* else the word remembers only */
     w.t->state++;
     check_root(&w, asked, "global", "program+0x1018", 3);
+    fake_put(w.t, data_word(2), near[0], 8);
     fake_put(w.t, data_word(4), near[0], 8);
     fake_root(w.heap, data_word(4), "near");
     w.t->state++;
     check_root(&w, asked, "root", "near", 2);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_word_that_points_into_an_object_begins_a_path)
+{
+    world w = world_new(_i);
+    uint64_t n[3];
+    add_program(&w);
+    chain(&w, n, 3);
+    fake_put(w.t, data_word(1), n[0] + w.space->c[RH_MC_object_size] + NODE_BODY - 1, 8);
+    fake_name(w.t, data_word(1), RHI_WORD_GLOBAL, "inside", "");
+    w.t->target.evaluate = NULL;
+    w.t->target.evaluate_in = NULL;
+    json_t *json = ask(&w, "refs", "--path", n[2]);
+    ck_assert_str_eq(fake_string(json, "path.0.name"), "inside");
+    ck_assert_int_eq(fake_integer(json, "path.0.offset"), (long long)w.space->c[RH_MC_object_size] + NODE_BODY - 1);
+    ck_assert_uint_eq(fake_size(json, "path"), 4);
+    ck_assert(json_is_null(fake_at(json, "expression"))); /* the variable is no pointer to the object */
+    json_decref(json);
+    fake_put(w.t, stack_word(1), n[0], 8); /* of another class */
+    w.t->state++;
+    check_root(&w, n[2], "global", "inside", 3);
+    fake_put(w.t, data_word(2), n[0], 8); /* of the same one: it points to the start */
+    w.t->state++;
+    check_root(&w, n[2], "global", "program+0x1010", 3);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_word_that_no_field_declares_begins_a_path_if_nothing_better_does)
+{
+    world w = world_new(_i);
+    uint64_t n[3], from = new_node(&w, 0), other = 0x620000000000;
+    char text[80], plus[24];
+    add_program(&w);
+    chain(&w, n, 3);
+    snprintf(plus, sizeof plus, "+%" PRIu64, w.space->c[RH_MC_object_size] + BLIND);
+    json_t *json = ask(&w, "refs", "--path", n[2]);
+    ck_assert_uint_eq(fake_size(json, "path"), 3); /* none that is known */
+    json_decref(json);
+    fake_map(w.t, other, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_put(w.t, other, n[0], 8);
+    w.t->state++;
+    json = ask(&w, "refs", "--path", n[2]);
+    ck_assert_str_eq(fake_string(json, "path.0.kind"), "unknown");
+    json_decref(json);
+    fake_link(w.heap, from, BLIND, n[0] + 8);
+    w.t->state++;
+    for (int i = 0; i < 2; i++) { /* the second from what is kept */
+        json = ask(&w, "refs", "--path", n[2]);
+        ck_assert_str_eq(fake_string(json, "path.0.kind"), "undeclared");
+        ck_assert_str_eq(fake_string(json, "path.0.from"), id_of(&w, from));
+        ck_assert_str_eq(fake_string(json, "path.0.name"), plus);
+        ck_assert_int_eq(fake_integer(json, "path.0.offset"), 8);
+        ck_assert_uint_eq(fake_size(json, "path"), 4);
+        json_decref(json);
+    }
+    fake_run(w.t, "refs", "--path node#4");
+    snprintf(text, sizeof text, "path: node#1%s -> node#2 .next -> node#3 .next -> node#4\n", plus);
+    ck_assert_has(w.t->out.bytes, text);
+    fake_link(w.heap, from, BLIND, 0); /* by hand: what is kept is not believed */
+    json = ask(&w, "refs", "--path", n[2]);
+    ck_assert_str_eq(fake_string(json, "path.0.kind"), "unknown");
+    json_decref(json);
+    fake_link(w.heap, from, BLIND, n[0] + 8);
+    fake_register(w.t, "rbx", n[0] + 1);
+    w.t->state++;
+    check_root(&w, n[2], "register", "rbx", 3);
+    world_free(&w);
+}
+END_TEST
+
+/* near[0] and far[0], with two steps more, hold the same object. */
+START_TEST(a_better_word_is_worth_a_longer_way)
+{
+    world w = world_new(_i);
+    uint64_t far[3], near[1], from = new_node(&w, 0), other = 0x620000000000;
+    add_program(&w);
+    fake_map(w.t, other, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    chain(&w, far, 3);
+    chain(&w, near, 1);
+    uint64_t asked = new_node(&w, 2);
+    fake_link(w.heap, far[2], NEXT, asked);
+    fake_link(w.heap, near[0], NEXT, asked);
+    fake_link(w.heap, from, BLIND, far[0]); /* and nothing holds the near one */
+    json_t *json = ask(&w, "refs", "--path", asked);
+    ck_assert_str_eq(fake_string(json, "path.0.kind"), "undeclared");
+    ck_assert_uint_eq(fake_size(json, "path"), 5);
+    json_decref(json);
+    fake_put(w.t, other, near[0], 8);
+    w.t->state++;
+    json = ask(&w, "refs", "--path", asked);
+    ck_assert_str_eq(fake_string(json, "path.0.kind"), "unknown");
+    ck_assert_uint_eq(fake_size(json, "path"), 3);
+    json_decref(json);
+    fake_register(w.t, "rbx", far[0]);
+    w.t->state++;
+    check_root(&w, asked, "register", "rbx", 4);
+    fake_register(w.t, "rcx", near[0]);
+    fake_put(w.t, data_word(3), far[0], 8);
+    w.t->state++;
+    check_root(&w, asked, "global", "program+0x1018", 4);
     world_free(&w);
 }
 END_TEST
@@ -279,7 +387,9 @@ START_TEST(a_long_path_is_not_written_out)
 }
 END_TEST
 
-RUN_TESTS("inspect_path", a_path_begins_with_a_name_if_one_leads_there, a_word_that_owns_no_count_begins_no_path,
+RUN_TESTS("inspect_path", the_class_of_a_word_and_no_name_decides_which_root_begins_a_path,
+          a_word_that_points_into_an_object_begins_a_path, a_word_that_no_field_declares_begins_a_path_if_nothing_better_does,
+          a_better_word_is_worth_a_longer_way, a_word_that_owns_no_count_begins_no_path,
           an_expression_is_plain_where_that_evaluates_and_cast_where_not, what_no_expression_walks_is_reached_by_its_slot,
           a_root_without_a_name_is_its_address_in_parentheses, a_local_is_evaluated_in_its_frame_and_a_register_in_its_thread,
           a_registered_root_is_written_as_the_variable_it_lies_in, without_a_debugger_an_expression_is_marked,
