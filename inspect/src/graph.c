@@ -312,6 +312,32 @@ static rhi_error *add_blocks(builder *b)
     return error;
 }
 
+/* A stale field may lead to a slot that the bitmap has as taken, though nobody lives there (the allocator's
+ * own, or freed a moment ago): that is no edge. */
+static void drop_edges_to_nobody(rhi_graph *graph)
+{
+    uint32_t kept = 0;
+    bool any = graph->dying_edges != 0;
+    for (uint32_t i = 0; i < graph->count && !any; i++)
+        any = graph->flags[i] & RHI_GRAPH_CORRUPT && graph->found[i];
+    for (uint32_t i = 0, e = 0; i < graph->count && any; i++) {
+        uint32_t first = kept;
+        for (; e < graph->edge_start[i + 1]; e++) {
+            uint32_t target = graph->edge_to[e];
+            bool is_edge = !(graph->flags[target] & RHI_GRAPH_CORRUPT);
+            graph->edge_to[kept] = target;
+            kept += is_edge;
+            graph->found[target] -= !is_edge && !(graph->flags[i] & RHI_GRAPH_DYING);
+            graph->dying_edges -= !is_edge && graph->flags[i] & RHI_GRAPH_DYING;
+        }
+        graph->edge_start[i] = first;
+    }
+    if (any) {
+        graph->edge_start[graph->count] = kept;
+        graph->edge_count = kept;
+    }
+}
+
 /* ---- reverse edges ---------------------------------------------------------------------------------------- */
 
 /* Fills rows whose beginnings are known. start[i] walks to the next row's beginning meanwhile. Both
@@ -459,6 +485,8 @@ rhi_error *rhi__graph_build(rhi_session *session, rhi_reader *reader, rhi_graph 
     }
     builder b = {.session = session, .reader = reader, .graph = graph};
     rhi_error *error = add_blocks(&b);
+    if (!error)
+        drop_edges_to_nobody(graph);
     if (!error)
         error = mark_reached(session, graph);
     if (error)
