@@ -122,7 +122,7 @@ static bool add_row(search *s, rhi_held *group, const rhi_holder *row)
         return false;
     }
     group->rows.items[group->rows.count++] = *row;
-    if (group->rows.count / 2 > s->limit + 32) {
+    if (group->rows.count / 2 > s->limit && group->rows.count > 64) {
         rhi__sort_holders(&group->rows);
         group->rows.count = s->limit;
     }
@@ -192,7 +192,7 @@ static uint64_t find_outside(search *s, rhi_held *group, uint64_t budget)
             }
             found++;
             list.items[list.count++] = from;
-            if (list.count / 2 > s->limit + 1024) {
+            if (list.count / 2 > s->limit && list.count > 2048) {
                 list.count = sort_once(list.items, list.count);
                 list.count = list.count < s->limit ? list.count : s->limit;
             }
