@@ -16,70 +16,79 @@ const rhi_option rhi__common_options[] = {
 static const rhi_command table[] = {
     {
         .name = "objat", .usage = "objat [--option…] ADDRESS", .summary = "what is at an address",
-        .help = "Says what is there: a live object with its fields, a pointer into one, a freed slot (who died there, how), an\n"
-                "earlier tenant of a reused slot, memory that is not managed, or nothing mapped. ADDRESS is a number, an object's\n"
-                "name like node#12, or an expression. Reads only the slot, its slab and the history; changes nothing.",
-        .json = "{\"command\", \"complete\", \"address\", \"status\": \"live|freed|unused|internal|unmanaged|unmapped\", \"object\": OBJ|null,\n"
-                " \"offset\": bytes into the slot, \"fields\": [{\"name\", \"kind\": \"strong|weak|borrowed|int|uint|float|bytes\", \"value\",\n"
-                " \"target\": \"T#n\"|null, \"target_status\": a status, or interior, unreadable, null, \"value_total\": bytes, if cut}],\n"
-                " \"fields_total\" if cut,\n"
-                " \"ledger\": LEDGER|null, \"previous\": [{\"id\", \"reason\": \"release|collect|destroy|unknown\", \"time\", \"thread\"}],\n"
-                " \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", \"id\", \"time\", \"thread\", \"reason\"}], \"history_total\" if cut,\n"
-                " \"mapping\": {\"start\", \"end\", \"path\"} of unmanaged memory}\n"
+        .help = "Says what is there: a live object with its fields, a pointer into one, a freed slot (who died there, how),\n"
+                "an earlier tenant of a reused slot, memory that is not managed, or nothing mapped. ADDRESS is a number, an\n"
+                "object's name like node#12 or #12, or, in GDB and LLDB, an expression. Reads only the slot, its slab and the\n"
+                "history.",
+        .json = "{\"command\", \"complete\", \"address\", \"status\": \"live|freed|unused|internal|unmanaged|unmapped\",\n"
+                " \"object\": OBJ|null, \"offset\": bytes into the slot, \"fields\": [{\"name\", \"kind\":\n"
+                " \"strong|weak|borrowed|int|uint|float|bytes\", \"value\", \"target\": \"T#n\"|null, \"target_status\": a\n"
+                " status, or interior, unreadable, null, \"value_total\": bytes, if cut}], \"fields_total\" if cut,\n"
+                " \"ledger\": LEDGER|null, \"previous\": [{\"id\", \"reason\": \"release|collect|destroy|unknown\", \"time\",\n"
+                " \"thread\"}], \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", \"id\", \"time\",\n"
+                " \"thread\", \"reason\"}], \"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
+                " unmanaged memory}\n"
                 "A freed slot has object null; previous is newest first, so previous[0] is who died there last.",
         .operands_min = 1, .operands_max = 1,
-        .options = {{"--ledger", NULL, "count who holds it (reads the whole heap)"},
-                    {"--history", NULL, "all recorded events of this address"}},
+        .options = {{"--ledger", NULL, "also who holds it, in figures (searches all memory, as refs does)"},
+                    {"--history", NULL, "also all recorded events of this address, if its heap has a history"}},
         .run = rhi__run_objat,
     },
     {
         .name = "refs", .usage = "refs [--option…] OBJECT", .summary = "who holds an object, and what it holds",
-        .help = "Lists referrers (fields of objects, registered roots, registers, stack words, module data; named where debug info\n"
-                "knows them) and referents, and sets the stored count against what was found. OBJECT is an address, an object's\n"
-                "name like node#12, or an expression.",
-        .json = "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW; with --depth above 1, those of kind field with their\n"
-                " own \"referrers\", and \"seen_above\" or \"referrers_left_out\": true where these are elsewhere or too many], \"referrers_total\" if cut,\n"
-                " \"referents\": [{\"name\", \"strength\": \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\"}],\n"
-                " \"referents_total\" if cut, \"path\": with --path [ROW, {\"object\", \"name\": the field that leads on}…],\n"
-                " \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated it,\n"
-                " \"ledger\": LEDGER|null}",
+        .help = "Lists referrers (fields of objects, registered roots, registers, stack words, module data, thread-locals,\n"
+                "malloc blocks and other memory; named where debug info knows them) and referents, and sets the stored count\n"
+                "against what was found. A word that looks like a pointer to the object, or into it, is listed as\n"
+                "conservative: it may be a leftover. OBJECT is a number, an object's name like node#12 or #12, or, in GDB and\n"
+                "LLDB, an expression.",
+        .json = "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW; with --depth above 1, those of kind field\n"
+                " with their own \"referrers\", and \"seen_above\" or \"referrers_left_out\": true where these are elsewhere\n"
+                " or too many], \"referrers_total\" if cut, \"referents\": [{\"name\", \"strength\":\n"
+                " \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\"}], \"referents_total\" if\n"
+                " cut, \"path\": with --path [ROW, {\"object\", \"name\": the field that leads on}…], \"expression\": with\n"
+                " --path, text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated\n"
+                " it, \"ledger\": LEDGER|null}",
         .operands_min = 1, .operands_max = 1,
         .options = {{"--in", NULL, "only who holds it"},
                     {"--out", NULL, "only what it holds"},
-                    {"--weak", NULL, "also references that own no count"},
+                    {"--weak", NULL, "also references that own no count: weak and borrowed ones"},
                     {"--depth", "N", "also who holds the holders, up to N levels (default 1)"},
                     {"--path", NULL, "also the shortest path from a root, and an expression that walks it"}},
         .run = rhi__run_refs,
     },
     {
-        .name = "gcgraph", .usage = "gcgraph [--option…] [OBJECT, …]", .summary = "the graph around objects, or the heap's cycles",
-        .help = "With objects: what is around them, up to --depth references away in both directions, and the cycles among that.\n"
-                "In text a tree: above each object who holds it, below it what it holds; ↺ marks an object whose own references\n"
-                "stand elsewhere in it, ⇢ a weak reference.\n"
-                "Without: every cycle of the heap, with the verdict: garbage (all counts of its objects come from inside) or held,\n"
-                "and by whom. Pictures are drawn by Graphviz.",
-        .json = "{\"command\", \"complete\", \"nodes\": [OBJ], \"nodes_total\" if cut,\n"
-                " \"edges\": [{\"from\", \"to\", \"name\", \"strength\": \"strong|weak\"}], \"edges_total\" if cut,\n"
-                " \"cycles\": [{\"objects\": [\"T#n\"], \"objects_total\" if cut, \"verdict\": \"garbage|held\",\n"
-                " \"held_by\": [ROW, also of kind immortal or dying: a member that stays; or {\"kind\": \"lost\"}], \"held_by_total\" if cut,\n"
-                " \"held_by_is_at_least\": true if not all were looked for}], \"cycles_total\" if cut, \"provisional\",\n"
-                " \"left_out\": objects not drawn, with --dot or --svg}",
+        .name = "gcgraph", .usage = "gcgraph [--option…] [OBJECT, …]",
+        .summary = "the graph around objects, or the heap's cycles",
+        .help = "With objects (several are divided by commas): what is around them, up to --depth references away in both\n"
+                "directions, and the cycles among that.\n"
+                "In text a tree: above each object who holds it, below it what it holds; ↺ marks an object whose own\n"
+                "references stand elsewhere in it, ⇢ a weak reference.\n"
+                "Without: every cycle of the heap, with the verdict: garbage (all counts of its objects come from inside) or\n"
+                "held, and by whom. Pictures are drawn by Graphviz.",
+        .json = "{\"command\", \"complete\", \"nodes\": [OBJ], \"nodes_total\" if cut, \"edges\": [{\"from\", \"to\",\n"
+                " \"name\", \"strength\": \"strong|weak\"}], \"edges_total\" if cut, \"cycles\": [{\"objects\": [\"T#n\"],\n"
+                " \"objects_total\" if cut, \"verdict\": \"garbage|held\", \"held_by\": [ROW, also of kind immortal or dying:\n"
+                " a member that stays; or {\"kind\": \"lost\"}], \"held_by_total\" if cut, \"held_by_is_at_least\": true if\n"
+                " not all were looked for}], \"cycles_total\" if cut, \"provisional\", \"left_out\": objects not drawn, with\n"
+                " --dot or --svg}",
         .operands_min = 0, .operands_max = RHI_OPERANDS_MAX,
-        .options = {{"--cycles", NULL, "only objects that are part of a cycle"},
-                    {"--garbage", NULL, "only cycles that are garbage"},
+        .options = {{"--cycles", NULL, "only objects that are part of a cycle (as without objects)"},
+                    {"--garbage", NULL, "of the cycles only those that are garbage"},
                     {"--depth", "N", "how far to go from the objects (default 2)"},
                     {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects)"},
-                    {"--svg", "FILE", "draw it (needs Graphviz's dot)"}},
+                    {"--svg", "FILE", "draw it (needs Graphviz's dot; at most 100 objects)"}},
         .run = rhi__run_gcgraph,
     },
     {
         .name = "gcfind", .usage = "gcfind [--option…]", .summary = "the objects that have certain properties",
         .help = "Lists the objects that have all the properties asked for, in address order; without an option all objects.\n"
-                "--unreachable means what gcleaks means by leaked. Immortals, whose count is not kept, match no --min-refs.",
+                "In GLOB, * stands for any text and ? for one character (quote it in the shell). --unreachable means what\n"
+                "gcleaks means by leaked. Immortals, whose count is not kept, match no --min-refs.",
         .json = "{\"command\", \"complete\", \"objects\": [OBJ], \"objects_total\" if cut, \"total\": how many there are,\n"
-                " with --unreachable also \"undecided\": objects that may be lost, where not everything could be searched, \"provisional\"}",
+                " with --unreachable also \"undecided\": objects that may be lost, where not everything could be searched,\n"
+                " \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--type", "GLOB", "of types with such a name: node, 'http_*'"},
+        .options = {{"--type", "GLOB", "of types with such a name: node, http_*"},
                     {"--min-refs", "N", "with a count of N or more"},
                     {"--min-size", "N", "of N bytes or more"},
                     {"--unreachable", NULL, "leaked: garbage, lost references and what only those hold"},
@@ -87,79 +96,89 @@ static const rhi_command table[] = {
         .run = rhi__run_gcfind,
     },
     {
-        .name = "gcleaks", .usage = "gcleaks [--option…]", .summary = "leaked objects, by cause, one representative of each group",
-        .help = "Leaked are: garbage (cause cycle: no count of it comes from outside); objects with a count that no field, registered\n"
-                "root or word of memory owns (lost_reference); what only those hold (dependent). Groups: a topmost component of the\n"
-                "garbage with all it reaches; one lost object; its dependents. What several groups reach is in the first of them.\n"
-                "The largest come first, by retained bytes: those that nothing outside the group reaches. Where the heap has a\n"
-                "history, the representative's allocation is shown, with its stack if the heap records stacks\n"
-                "(REFHEAP_OPTIONS=history=1M,stacks=8). If not everything could be searched, nothing is called lost.",
-        .json = "{\"command\", \"complete\", \"leaks\": [{\"cause\": \"cycle|lost_reference|dependent\", \"objects\": [\"T#n\"], \"objects_total\" if cut,\n"
-                " \"bytes\", \"count\": objects in the group, \"retained\": bytes, \"representative\": \"T#n\", \"representative_address\",\n"
-                " \"of\": of dependents the lost object that holds them,\n"
-                " \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\": \"libfoo.so+0x4040\"|null}]} if known}], \"leaks_total\" if cut,\n"
-                " \"objects\": leaked in all, \"bytes\", \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", \"bytes\",\n"
-                " \"sample\": \"T#n\"}], \"by_type_total\" if cut, \"undecided\": objects with a count whose owner was not found, where not everything\n"
-                " could be searched, \"provisional\"}",
+        .name = "gcleaks", .usage = "gcleaks [--option…]",
+        .summary = "leaked objects, by cause, one representative of each group",
+        .help = "Leaked are: garbage (cause cycle: no count of it comes from outside); objects with a count that no field,\n"
+                "registered root or word of memory owns (lost_reference); what only those hold (dependent). Groups: a topmost\n"
+                "component of the garbage with all it reaches; one lost object; its dependents. What several groups reach is\n"
+                "in the first of them. The largest come first, by retained bytes: those that nothing outside the group\n"
+                "reaches. Where the heap has a history, the representative's allocation is shown, with its stack if the heap\n"
+                "records stacks (REFHEAP_OPTIONS=history=1M,stacks=8). If not everything could be searched, nothing is called\n"
+                "lost.",
+        .json = "{\"command\", \"complete\", \"leaks\": [{\"cause\": \"cycle|lost_reference|dependent\", \"objects\":\n"
+                " [\"T#n\"], \"objects_total\" if cut, \"bytes\", \"count\": objects in the group, \"retained\": bytes,\n"
+                " \"representative\": \"T#n\", \"representative_address\", \"of\": of dependents the lost object that holds\n"
+                " them, \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\":\n"
+                " \"libfoo.so+0x4040\"|null}]} if known}], \"leaks_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
+                " \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", \"bytes\", \"sample\":\n"
+                " \"T#n\"}], \"by_type_total\" if cut, \"undecided\": objects with a count whose owner was not found, where\n"
+                " not everything could be searched, \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--check", NULL, "exit status 1 if something leaked, 2 if that cannot be told"}},
+        .options = {{"--check", NULL, "exit with 1 if something leaked, with 2 if that cannot be told (in a debugger both "
+                                      "fail)"}},
         .run = rhi__run_gcleaks,
     },
     {
         .name = "gcstale", .usage = "gcstale [--option…]", .summary = "pointers to where an object was",
-        .help = "Lists slots and words that point into a freed slot: fields and undeclared words of objects, registered roots,\n"
-                "globals, thread-locals, malloc blocks, and stack words that debug info names. Unnamed stack words, registers,\n"
-                "memory of unknown use and words behind an object's end may be leftovers: they are listed apart, as possible.\n"
-                "A pointer into a slot that is used again is listed on evidence alone: it is a strong field or registered root,\n"
-                "and its target has fewer counts than such references; one of them at least is stale.",
-        .json = "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot pointed into, \"was\": \"T#n\"|null: who died there,\n"
-                " \"now\": \"T#m\"|null: who lives there, \"evidence\": \"freed slot|inside a freed slot|more references than counts\",\n"
-                " \"reason\": of the death, or null}], \"stale_total\" if cut, \"possible\": the same, \"possible_total\" if cut,\n"
-                " \"not_named\": stack words that debug info was not asked about, \"provisional\"}",
+        .help = "Lists slots and words that point into a freed slot: fields and undeclared words of objects, registered\n"
+                "roots, globals, thread-locals, malloc blocks, and stack words that debug info names. Unnamed stack words,\n"
+                "registers, memory of unknown use and words behind an object's end may be leftovers: they are listed apart,\n"
+                "as possible. A pointer into a slot that is used again is listed on evidence alone: it is a strong field or\n"
+                "registered root, and its target has fewer counts than such references; one of them at least is stale.",
+        .json = "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot pointed into, \"was\":\n"
+                " \"T#n\"|null: who died there, \"now\": \"T#m\"|null: who lives there, \"evidence\": \"freed slot|inside a\n"
+                " freed slot|more references than counts\", \"reason\": of the death, or null}], \"stale_total\" if cut,\n"
+                " \"possible\": the same, \"possible_total\" if cut, \"not_named\": stack words that debug info was not asked\n"
+                " about, \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--check", NULL, "exit status 1 if one is stale (not: possible), 2 if that cannot be told"}},
+        .options = {{"--check", NULL, "exit with 1 if a pointer is stale (possible ones do not count), with 2 if that cannot be "
+                                      "told (in a debugger both fail)"}},
         .run = rhi__run_gcstale,
     },
     {
         .name = "gcstat", .usage = "gcstat [--option…]", .summary = "what each heap holds, by type",
-        .help = "Per heap: objects, bytes, slabs, the collector's work; per type: how many, their bytes, what they retain (the bytes\n"
-                "that would go if they went: their own and of what they alone dominate; what another object of the type dominates is\n"
-                "counted once) and a sample: the object that retains most, or, with --no-retained, the first.",
-        .json = "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", \"bytes\", \"slabs\", \"slab_bytes\",\n"
-                " \"fragmentation_percent\", \"damaged\": objects whose header makes no sense, \"phase\",\n"
-                " \"collector\": {\"enabled\", \"collections\", \"reclaimed\", \"candidates\"},\n"
-                " \"types\": [{\"type\", \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\"}], \"types_total\" if cut}], \"heaps_total\" if cut}",
+        .help = "Per heap: objects, bytes, slabs, the collector's work; per type: how many, their bytes, what they retain\n"
+                "(the bytes that would go if they went: their own and of what they alone dominate; what another object of the\n"
+                "type dominates is counted once) and a sample: the object that retains most, or, with --no-retained, the\n"
+                "first.",
+        .json = "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", \"bytes\", \"slabs\",\n"
+                " \"slab_bytes\", \"fragmentation_percent\", \"damaged\": objects whose header makes no sense, \"phase\",\n"
+                " \"collector\": {\"enabled\", \"collections\", \"reclaimed\", \"candidates\"}, \"types\": [{\"type\",\n"
+                " \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\"}], \"types_total\" if cut}],\n"
+                " \"heaps_total\" if cut}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--no-retained", NULL, "leave the retained bytes out: no graph is built"}},
+        .options = {{"--no-retained", NULL, "leave the retained bytes out, which is faster: no graph is built"}},
         .run = rhi__run_gcstat,
     },
     {
-        .name = "gcverify", .usage = "gcverify [--option…]", .summary = "does everything in the heap fit together?",
-        .help = "Holds counts, headers, bitmaps, types, references, candidates, weak references and registered roots against each\n"
-                "other, and names each kind of problem:\n"
+        .name = "gcverify", .usage = "gcverify [--option…]", .summary = "what does not fit together in the heap",
+        .help = "Holds counts, headers, bitmaps, types, references, candidates, weak references and registered roots against\n"
+                "each other, and names each kind of problem:\n"
                 "- over_release: more fields of live objects hold an object than it has counts; certain;\n"
                 "- root_without_count: fields and registered roots that hold an object are more than its counts;\n"
-                "- bad_link: a strong, weak or borrowed field holds what is no object's start (freed, never used, inside an object,\n"
-                "  outside the heap, unmapped), a mortal object of another heap, or, if it is weak, no weak reference; a borrowed\n"
-                "  field may hold what was freed: see gcstale;\n"
+                "- bad_link: a strong, weak or borrowed field holds what is no object's start (freed, never used, inside an\n"
+                "  object, outside the heap, unmapped), a mortal object of another heap, or, if it is weak, no weak\n"
+                "  reference; a borrowed field may hold what was freed: see gcstale;\n"
                 "- bad_type: a header names no type;\n"
                 "- bad_count: a count word contradicts its object's flags (immortal, dying, freed), or is 0 at rest;\n"
                 "- bad_bitmap: a slot is free by its bitmap, but has a live object's header;\n"
-                "- bad_candidate: a candidate of the collector is no object, dying, or of a type that is in no cycle; is fresh and\n"
-                "  spared at once; or the heap's own numbers are not what its bitmaps say;\n"
-                "- bad_weak: a weak reference whose target is no object, two of them for one target, or a target, its mark and\n"
-                "  the table of weak references that contradict each other;\n"
+                "- bad_candidate: a candidate of the collector is no object, dying, or of a type that is in no cycle; is\n"
+                "  fresh and spared at once; or the heap's own numbers are not what its bitmaps say;\n"
+                "- bad_weak: a weak reference whose target is no object, two of them for one target, or a target, its mark\n"
+                "  and the table of weak references that contradict each other;\n"
                 "- bad_root: a registered root that lies in no mapped memory, or holds something that is no object;\n"
                 "- bad_size: an object that claims more elements than its slot or the mapped memory has;\n"
                 "- duplicate_serial: two objects with one serial (looked for where serials lie close enough together);\n"
                 "- bad_slab, bad_metadata: slabs, lists, tables and types that make no sense.\n"
-                "What could not be read is no problem: it makes the answer incomplete; so does a heap that was stopped inside a\n"
-                "collection, of which only headers and bitmaps are judged. Fields of dying objects are not looked at.",
-        .json = "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or of the field, root or slab,\n"
-                " \"object\": \"T#n\"|null, \"detail\", \"heap\": number|null}], \"problems_total\" if cut, \"by_kind\": {\"over_release\": how many, …},\n"
-                " \"objects_checked\", \"provisional\": a heap was stopped inside a collection}",
+                "What could not be read is no problem: it makes the answer incomplete; so does a heap that was stopped inside\n"
+                "a collection, of which only headers and bitmaps are judged. Fields of dying objects are not looked at.",
+        .json = "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or of the field, root or\n"
+                " slab, \"object\": \"T#n\"|null, \"detail\", \"heap\": number|null}], \"problems_total\" if cut,\n"
+                " \"by_kind\": {\"over_release\": how many, …}, \"objects_checked\", \"provisional\": a heap was stopped\n"
+                " inside a collection}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--check", NULL, "exit with 1 if there is a problem, with 2 if there is none but not all could be checked"}},
+        .options = {{"--check", NULL, "exit with 1 if there is a problem, with 2 if there is none but not all could be checked "
+                                      "(in a debugger both fail)"}},
         .run = rhi__run_gcverify,
     },
 };

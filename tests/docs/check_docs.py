@@ -1,15 +1,17 @@
 """check_docs.py - the documents say what the programs do.
 
 - docs/commands.md is what `refheap --manual` prints;
-- every key of a JSON answer is in the manual;
-- every `$ refheap …` transcript of the README prints that, on the sample it is from, but for addresses and times;
-- the README's program compiles without a warning, runs, prints nothing and leaves no object behind;
+- every key of a JSON answer is in the manual, and every command in the README;
+- every transcript of the README, of the shell, GDB and LLDB, is what is printed of the core of samples/mistakes.c, but for
+  addresses, times and what a line with … alone leaves out; what it shows of that program is in it;
+- the README's own program compiles without a warning, runs, prints nothing and leaves no object behind;
 - so does every program (a ```c block) of a page in docs/, but prints what the ```text block below it says.
 
 Invariant: a document without a transcript or program, or an answer without keys, is a failure, not a pass.
 """
 
 import argparse
+import glob
 import json
 import os
 import re
@@ -21,7 +23,7 @@ import tempfile
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "doors"))
-from launch import ROOT, Failure, Subject, require  # noqa: E402
+from launch import ROOT, Failure, Gdb, Lldb, Question, Subject, Target, require, with_cores  # noqa: E402
 
 
 def read(*names):
@@ -39,6 +41,10 @@ def check_commands(shell):
     said, status = run(shell, "--manual")
     require(status == 0 and len(said) > 1000, "refheap --manual fails: %s", said)
     require(said == read("docs", "commands.md"), "docs/commands.md is not what `refheap --manual` prints: write it again")
+    names = re.findall(r"^## (\w+)$", said, re.M)
+    require(len(names) >= 8, "the manual has the commands %s", names)
+    for name in names:
+        require(re.search(r"^\|.*`%s\b.*\|$" % name, read("README.md"), re.M), "the README's table lacks %s", name)
 
 
 def keys_of(value):
@@ -51,15 +57,31 @@ def keys_of(value):
             yield from keys_of(inner)
 
 
-def check_keys(shell, core):
+def check_keys(shell, cycle, mistakes):
     manual, seen = read("docs", "manual.md") + read("docs", "commands.md"), set()
-    for line in ("objat --history --ledger A#1", "objat 16", "refs --path --weak --limit=1 A#1", "gcgraph --limit=1",
-                 "gcgraph --dot=/dev/null A#1", "gcfind --unreachable", "gcleaks", "gcstale", "refs 1", "gcverify"):
-        command, *rest = line.split()
-        seen |= set(keys_of(json.loads(run(shell, "--core", core, command, "--json", *rest)[0])))
-    require(len(seen) > 30, "only these keys were seen: %s", sorted(seen))
+    for core, lines in ((cycle, ("objat --history --ledger A#1", "objat 16", "refs --path --weak --depth=2 --limit=1 A#1", "gcgraph --limit=1",
+                                 "gcgraph --dot=/dev/null A#1", "gcfind --unreachable", "gcleaks", "gcstale", "gcstat", "refs 1", "gcverify")),
+                        (mistakes, ("gcleaks", "gcstale", "gcgraph", "gcstat --no-retained", "refs --path session#2"))):
+        for line in lines:
+            command, *rest = line.split()
+            seen |= set(keys_of(json.loads(run(shell, "--core", core, command, "--json", *rest)[0])))
+    require(len(seen) > 60, "only these keys were seen: %s", sorted(seen))
+    require({"allocated", "stack", "retained", "held_by", "expression"} <= seen, "these keys are missing: of %s", sorted(seen))
     for key in sorted(seen):
         require('"%s"' % key in manual or "`%s`" % key in manual, "the manual does not name the JSON key %s", key)
+
+
+def crash_core(program, folder, **environment):
+    """The core of a program that crashes: the kernel's, or GDB's where the kernel gives it to a program."""
+    os.mkdir(folder)
+    settings = {**os.environ, "ASAN_OPTIONS": "handle_sigill=0:handle_sigtrap=0:disable_coredump=0:detect_leaks=0", **environment}
+    subprocess.run([program], cwd=folder, env=settings, preexec_fn=with_cores, check=False)
+    if not glob.glob(os.path.join(folder, "core*")):
+        subprocess.run(["gdb", "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", "-ex", "run", "-ex", "gcore core", program],
+                       cwd=folder, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    found = glob.glob(os.path.join(folder, "core*"))
+    require(len(found) == 1, "%s left cores %s", program, found)
+    return found[0]
 
 
 def scrub(text):
@@ -68,25 +90,35 @@ def scrub(text):
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text).strip()
 
 
+def is_true(wanted, answer):
+    """Is it the answer, but for what lines with … alone leave out (one line at least each)?"""
+    pattern = "".join(r"(?:.*\n)+?" if line == "…" else re.escape(line) + r"\n" for line in scrub(wanted).splitlines())
+    return re.fullmatch(pattern, scrub(answer) + "\n")
+
+
 def transcripts(text):
-    for block in re.findall(r"^```\n(.*?)^```", text, re.M | re.S):
-        for part in re.split(r"^(?=\$ )", block, flags=re.M):
-            if part.startswith("$ refheap "):
-                command, _, answer = part.partition("\n")
-                yield command[2:], answer
+    """(prompt, command, answer) of all blocks without a language that begin with a prompt."""
+    for block in re.findall(r"^```[^\n]*\n.*?^```$", text, re.M | re.S):
+        for part in re.split(r"^(?=\$ |\(gdb\) |\(lldb\) )", block.removesuffix("```"), flags=re.M)[1:]:
+            command, _, answer = part.partition("\n")
+            prompt, _, command = command.partition(" ")
+            yield prompt, command, answer
 
 
-def check_transcripts(shell, cores):
-    """Each transcript is true of one of the cores."""
-    count = 0
-    for command, wanted in transcripts(read("README.md")):
-        words, answers = shlex.split(command)[1:], []
-        for core, address in cores:
-            line = [core if word == "core" else address if word.startswith("0x") else word for word in words]
-            answers.append(run(shell, *line)[0])
-        require(scrub(wanted) in map(scrub, answers), "the README says of `%s`:\n%s\nit prints:\n%s", command, wanted, "\n--\n".join(answers))
-        count += 1
-    require(count >= 3, "the README has %d transcripts", count)
+def check_transcripts(shell, target):
+    asked = list(transcripts(read("README.md")))
+    for prompt, least in (("$", 2), ("(gdb)", 2), ("(lldb)", 1)):
+        own = [(command, wanted) for where, command, wanted in asked if where == prompt]
+        require(len(own) >= least, "the README has %d transcripts of %s", len(own), prompt)
+        if prompt == "$":
+            paths = {"refheap": shell, "core": target.core, "mistakes": target.exe}
+            answers = [run(*(paths.get(word, word) for word in shlex.split(command))) for command, _ in own]
+        else:
+            questions = [Question(*(command + " ").split(" ", 1)) for command, _ in own]
+            answers = [(answer.out, answer.status) for answer in (Gdb() if prompt == "(gdb)" else Lldb()).ask(target, questions)]
+        for (command, wanted), (said, status) in zip(own, answers):
+            require(status == 0 and is_true(wanted, said), "the README says of `%s %s`:\n%s\nIt ends with %s and prints:\n%s", prompt, command,
+                    wanted, status, said)
 
 
 TUTORIALS = ("runtime.md", "values.md")  # pages that consist of programs
@@ -127,7 +159,9 @@ def check_program(options, name, source, wanted, path):
 def check_programs(options, folder):
     path = os.path.join(folder, "program")
     os.mkdir(path)
-    check_program(options, "the README's program", *programs(read("README.md"))[0], path)
+    shown = [source for source, _wanted in programs(read("README.md"))]
+    require(len(shown) == 2 and shown[0] in read("samples", "mistakes.c"), "the README shows what is not in samples/mistakes.c:\n%s", shown[0])
+    check_program(options, "the README's program", shown[1], "", path)
     counts = {}
     for page in sorted(page for page in os.listdir(os.path.join(ROOT, "docs")) if page.endswith(".md")):
         found = programs(read("docs", page))
@@ -142,21 +176,20 @@ def check_programs(options, folder):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("shell", "sample", "compiler", "library"):
+    for name in ("shell", "cycle", "mistakes", "compiler", "library"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--flags", default="")
     options = parser.parse_args()
     check_commands(options.shell)
     with tempfile.TemporaryDirectory() as folder:
         check_programs(options, folder)
-        cores = []
-        for checkpoint in (3, 4):
-            inner = os.path.join(folder, str(checkpoint))
-            os.mkdir(inner)
-            with Subject(options.sample, checkpoint, inner) as subject:
-                cores.append((subject.core().core, subject.truth["objects"][0]["address"]))
-        check_keys(options.shell, cores[0][0])
-        check_transcripts(options.shell, cores)
+        inner = os.path.join(folder, "cycle")
+        os.mkdir(inner)
+        with Subject(options.cycle, 3, inner) as subject:
+            cycle = subject.core().core
+        check_keys(options.shell, cycle, crash_core(options.mistakes, os.path.join(folder, "history"), REFHEAP_OPTIONS="history=1k,stacks=8"))
+        core = crash_core(options.mistakes, os.path.join(folder, "plain"))
+        check_transcripts(options.shell, Target(core=core, exe=options.mistakes))
 
 
 try:
