@@ -406,14 +406,14 @@ class Refheap:
 
     def complete(self, row, text, word):
         """GDB asks twice, first without a word; its word is only the end of the user's last one."""
-        last = text.split(" ")[-1]
+        last = re.split("[ ,]", text)[-1]
         try:
             whole = self.session.complete(Host(self.epoch), row["name"], text)
         except (door.DoorError, gdb.error):
             return gdb.COMPLETE_NONE
         if word is not None and last.endswith(word):
             whole = [each[len(last) - len(word):] for each in whole]
-        if whole or last.startswith("-") or row.get("operand") != "expression":
+        if whole or last.startswith("-") or "#" in last or row.get("operand") != "expression":
             return whole
         return gdb.COMPLETE_EXPRESSION
 

@@ -258,8 +258,29 @@ static void offer(completions *c, const char *word, const char *tail)
     c->used += (size_t)snprintf(c->buffer + c->used, c->size - c->used, "%s%s%s", c->used ? "\n" : "", word, tail);
 }
 
+/* The names of the program's types, each once, between `before` and `after`. */
+static void offer_types(completions *c, rhi_session *session, const rhi_target *target, const char *before, const char *after)
+{
+    char word[RHI_NAME_SIZE + 16];
+    rhi_reader *reader;
+    session->target = target;
+    session->is_checked = false;
+    rhi_error *error = rhi__session_open(session, &reader);
+    for (uint64_t i = 0; !error && i < reader->types.count; i++) {
+        bool repeated = reader->types.items[i].size == 0; /* entry 0 is no type */
+        for (uint64_t k = 0; k < i && !repeated; k++)
+            repeated = strcmp(reader->types.items[k].name, reader->types.items[i].name) == 0;
+        snprintf(word, sizeof word, "%s%s", before, reader->types.items[i].name);
+        if (!repeated)
+            offer(c, word, after);
+    }
+    rhi__error_free(error);
+    session->target = NULL;
+}
+
 size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *name, const char *line, char *buffer, size_t size)
 {
+    static const char type_option[] = "--type=";
     const rhi_command *command = rhi__command_find(name);
     const char *word = line + strlen(line);
     while (word > line && !strchr(" \t,", word[-1]))
@@ -269,25 +290,16 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
         buffer[0] = '\0';
     if (!command || size == 0)
         return 0;
-    if (word[0] == '-') {
-        for (const rhi_option *o = command->options; o->name; o++)
-            offer(&c, o->name, o->argument ? "=" : "");
-        for (const rhi_option *o = rhi__common_options; o->name; o++)
-            offer(&c, o->name, o->argument ? "=" : "");
-        return c.count;
+    bool has_type = false;
+    for (const rhi_option *o = command->options; o->name && word[0] == '-'; o++) {
+        has_type |= strcmp(o->name, "--type") == 0;
+        offer(&c, o->name, o->argument ? "=" : "");
     }
-    rhi_reader *reader;
-    session->target = target;
-    session->is_checked = false;
-    rhi_error *error = command->operands_max ? rhi__session_open(session, &reader) : rhi__error_memory();
-    for (uint64_t i = 0; !error && i < reader->types.count; i++) {
-        bool repeated = reader->types.items[i].size == 0; /* entry 0 is no type */
-        for (uint64_t k = 0; k < i && !repeated; k++)
-            repeated = strcmp(reader->types.items[k].name, reader->types.items[i].name) == 0;
-        if (!repeated)
-            offer(&c, reader->types.items[i].name, "#");
-    }
-    rhi__error_free(error);
-    session->target = NULL;
+    for (const rhi_option *o = rhi__common_options; o->name && word[0] == '-'; o++)
+        offer(&c, o->name, o->argument ? "=" : "");
+    if (word[0] == '-' && has_type && strncmp(word, type_option, sizeof type_option - 1) == 0)
+        offer_types(&c, session, target, type_option, "");
+    else if (word[0] != '-' && command->operands_max)
+        offer_types(&c, session, target, "", "#");
     return c.count;
 }
