@@ -97,7 +97,8 @@ static const rhi_command table[] = {
         .json = "{\"command\", \"complete\", \"leaks\": [{\"cause\": \"cycle|lost_reference|dependent\", \"objects\": [\"T#n\"], \"objects_total\" if cut,\n"
                 " \"bytes\", \"count\": objects in the group, \"retained\": bytes, \"representative\": \"T#n\", \"representative_address\",\n"
                 " \"of\": of dependents the lost object that holds them,\n"
-                " \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\": \"libfoo.so+0x4040\"|null}]} if known}], \"leaks_total\" if cut,\n"
+                " \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\": \"libfoo.so+0x4040\"|null,\n"
+                " \"function\", \"file\", \"line\": of the call, each null where it is not known}]} if known}], \"leaks_total\" if cut,\n"
                 " \"objects\": leaked in all, \"bytes\", \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", \"bytes\",\n"
                 " \"sample\": \"T#n\"}], \"by_type_total\" if cut, \"undecided\": objects with a count whose owner was not found, where not everything\n"
                 " could be searched, \"provisional\"}",
@@ -111,11 +112,14 @@ static const rhi_command table[] = {
                 "globals, thread-locals, malloc blocks, and stack words that debug info names. Unnamed stack words, registers,\n"
                 "memory of unknown use and words behind an object's end may be leftovers: they are listed apart, as possible.\n"
                 "A pointer into a slot that is used again is listed on evidence alone: it is a strong field or registered root,\n"
-                "and its target has fewer counts than such references; one of them at least is stale.",
+                "and its target has fewer counts than such references, so that one of them at least is stale; or debug info says\n"
+                "that it is a variable of another managed type. (A struct that begins with the variable's is no other type.)",
         .json = "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot pointed into, \"was\": \"T#n\"|null: who died there,\n"
-                " \"now\": \"T#m\"|null: who lives there, \"evidence\": \"freed slot|inside a freed slot|more references than counts\",\n"
+                " \"now\": \"T#m\"|null: who lives there, \"evidence\": \"freed slot|inside a freed slot|more references than counts|\n"
+                " variable of another type\",\n"
                 " \"reason\": of the death, or null}], \"stale_total\" if cut, \"possible\": the same, \"possible_total\" if cut,\n"
-                " \"not_named\": stack words that debug info was not asked about, \"provisional\"}",
+                " \"not_named\": stack words that debug info was not asked about, \"types_not_compared\": words to live objects\n"
+                " that were not held against the types of variables, \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
         .options = {{"--check", NULL, "exit status 1 if one is stale (not: possible), 2 if that cannot be told"}},
         .run = rhi__run_gcstale,
