@@ -127,6 +127,8 @@ rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t d
         return NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
+    if (isdigit((unsigned char)text[0]) && !*end && errno == ERANGE)
+        return rhi__error("%s=%.60s is too large a number", name, text);
     if (!isdigit((unsigned char)text[0]) || *end || errno)
         return rhi__error("%s wants a number, not '%.60s'", name, text);
     *value = number;
@@ -165,6 +167,8 @@ static rhi_error *split_operands(const char *rest, rhi_args *args)
         const char *end = c;
         while (end > from && isspace((unsigned char)end[-1]))
             end--;
+        if (end == from && *rest)
+            return rhi__error("nothing stands before or behind a comma: usage: %s", args->command->usage);
         if (end > from) {
             if (args->operand_count == RHI_OPERANDS_MAX)
                 return rhi__error("too many operands: at most %d", RHI_OPERANDS_MAX);
@@ -185,7 +189,7 @@ static rhi_error *check_operands(rhi_line line, rhi_args *args)
         return rhi__error_memory();
     rhi_error *error = NULL;
     if (args->command->operands_max == 0 && rest[0])
-        error = rhi__error("takes no operand: %s", args->command->usage);
+        error = rhi__error("takes no operand%s: %s", rest[0] == '-' ? ", and options begin with two dashes" : "", args->command->usage);
     else if (args->command->operands_max == 1 && rest[0] && !(args->operands[args->operand_count++] = strdup(rest)))
         error = rhi__error_memory();
     else if (args->command->operands_max > 1)

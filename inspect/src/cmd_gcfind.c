@@ -127,8 +127,8 @@ static void print_text(answer *a)
         rhi__print(s, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->total - a->shown.count);
     if (a->leaks && !a->leaks->is_decided)
         rhi__print(s,
-                   "garbage only: %" PRIu64 " objects have counts whose owner was not found, but not everything could be searched\n",
-                   a->leaks->undecided);
+                   "garbage only: %" PRIu64 " object%s a count whose owner was not found, but not everything could be searched\n",
+                   a->leaks->undecided, a->leaks->undecided == 1 ? " has" : "s have");
     if (a->leaks)
         rhi__print_provisional(s);
     rhi__print_incomplete(s);

@@ -139,11 +139,6 @@ static const rhi_event *birth_of(answer *a, uint64_t shown, const rhi_object *ob
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
 
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 static void index_id(const answer *a, uint32_t index, char *id, size_t size)
 {
     rhi_object object;
@@ -159,14 +154,14 @@ static void print_totals(answer *a)
     const total *cycle = &a->by_cause[RHI_CAUSE_CYCLE], *lost = &a->by_cause[RHI_CAUSE_LOST];
     const total *rest = &a->by_cause[RHI_CAUSE_DEPENDENT];
     if (a->all.objects == 0) {
-        rhi__print(s, "no leak was found\n");
+        rhi__print(s, rhi__is_complete(s) ? "no leak was found\n" : "no leak was found in what could be read\n");
         return;
     }
-    rhi__print(s, "%" PRIu64 " object%s of %" PRIu64 " bytes leaked:\n", a->all.objects, plural(a->all.objects), a->all.bytes);
+    rhi__print(s, "%" PRIu64 " object%s, %" PRIu64 " bytes, leaked:\n", a->all.objects, rhi__plural(a->all.objects), a->all.bytes);
     if (cycle->groups)
         rhi__print(s,
                    "  %" PRIu64 " in %" PRIu64 " group%s of garbage: cycles that nothing outside holds, with all they reach\n", cycle->objects,
-                   cycle->groups, plural(cycle->groups));
+                   cycle->groups, rhi__plural(cycle->groups));
     if (lost->groups)
         rhi__print(s, "  %" PRIu64 " with a lost reference: a count that no field, root or word owns\n", lost->objects);
     if (rest->groups)
@@ -190,14 +185,14 @@ static void print_count(answer *a, const rhi_leak *leak)
     uint32_t index = a->leaks->members[leak->first], found = a->graph->found[index];
     int64_t ext = rhi__ext(a->graph, index);
     bool in_use = a->leaks->causes[index] & RHI_LEAK_IN_USE;
-    rhi__print(a->session, "  %" PRIu32 " count%s: ", a->graph->stored[index], plural(a->graph->stored[index]));
+    rhi__print(a->session, "  %" PRIu32 " count%s: ", a->graph->stored[index], rhi__plural(a->graph->stored[index]));
     if (found)
-        rhi__print(a->session, "%" PRIu32 " field%s%s", found, plural(found), ext > 0 ? ", " : "");
+        rhi__print(a->session, "%" PRIu32 " field%s%s", found, rhi__plural(found), ext > 0 ? ", " : "");
     if (ext > 0)
         rhi__print(a->session, "%" PRId64 " owned by nobody that was found%s", ext,
                    in_use ? " (it is in use all the same: a field holds it, too)" : "");
     else if (ext < 0)
-        rhi__print(a->session, ", %" PRId64 " more reference%s than counts", -ext, plural((uint64_t)-ext));
+        rhi__print(a->session, ", %" PRId64 " more reference%s than counts", -ext, rhi__plural((uint64_t)-ext));
     else
         rhi__print(a->session, "%s",
                    !found ? "none" : leak->cause == RHI_CAUSE_CYCLE ? ", all from inside the garbage" : ", all from leaked objects");
@@ -214,7 +209,7 @@ static void print_group(answer *a, uint64_t shown)
     index_id(a, members[0], id, sizeof id);
     rhi__print(s, "\n%s %s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64 " retained",
                rhi__cause_word(leak->cause), id,
-               rhi__object_address(a->reader, members[0]), leak->count, plural(leak->count), leak->bytes, leak->retained);
+               rhi__object_address(a->reader, members[0]), leak->count, rhi__plural(leak->count), leak->bytes, leak->retained);
     if (leak->cause == RHI_CAUSE_DEPENDENT) {
         index_id(a, members[-1], other, sizeof other);
         rhi__print(s, ", held by the lost %s", other);
@@ -251,7 +246,7 @@ static void print_text(answer *a)
         print_group(a, i);
     if (a->all.groups > a->shown.count)
         rhi__print(a->session, "\n… %" PRIu64 " more group%s (--limit=0 shows all)\n", a->all.groups - a->shown.count,
-                   plural(a->all.groups - a->shown.count));
+                   rhi__plural(a->all.groups - a->shown.count));
     print_undecided(a);
     rhi__print_provisional(a->session);
     rhi__print_incomplete(a->session);
@@ -285,8 +280,7 @@ static json_t *group_json(answer *a, uint64_t shown)
     const rhi_event *birth = rhi__object_at_index(a->session, a->reader, members[0], &object) ? birth_of(a, shown, &object) : NULL;
     if (birth)
         json_object_set_new(json, "allocated", json_pack("{s:o, s:o, s:o}", "event", rhi__json_u64(birth->sequence), "thread",
-                                                         rhi__json_u64(birth->thread), "stack", rhi__stack_json(a->reader,
-                                                                                                                birth)));
+                                                         rhi__json_u64(birth->thread), "stack", rhi__stack_json(a->session, a->reader, birth)));
     return json;
 }
 

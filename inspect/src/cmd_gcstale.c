@@ -4,6 +4,7 @@
 #include "objects.h"
 #include "output.h"
 #include "stale.h"
+#include "symbols.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ typedef struct answer {
 typedef struct verdict {
     char was[RHI_ID_SIZE], now[RHI_ID_SIZE]; /* empty: not known, none */
     const char *evidence, *death;
+    bool is_typed; /* by the variable's type, not one of too many references */
     uint64_t offset;
 } verdict;
 
@@ -79,7 +81,8 @@ static void judge(answer *a, const rhi_holder *row, verdict *v)
         return;
     }
     rhi__object_id(a->reader, &object, v->now, sizeof v->now);
-    v->evidence = "more references than counts";
+    v->is_typed = row->variable && rhi__is_of_another_type(a->session, a->reader, row->variable, object.type);
+    v->evidence = v->is_typed ? "variable of another type" : "more references than counts";
     find_tenant(a, &object, v);
 }
 
@@ -91,7 +94,9 @@ static void print_row(answer *a, const rhi_holder *row)
     judge(a, row, &v);
     rhi__print(a->session, "  -> 0x%" PRIx64 " ", row->target);
     if (v.now[0])
-        rhi__print(a->session, "is %s, which has more references than counts: one of them at least is stale%s%s%s%s\n", v.now,
+        rhi__print(a->session, "is %s, %s%s%s%s%s\n", v.now,
+                   v.is_typed ? "but the variable is of another type"
+                              : "which has more references than counts: one of them at least is stale",
                    v.was[0] ? "; before, it was " : "", v.was, v.death ? ", freed by " : "", v.death ? v.death : "");
     else if (v.was[0])
         rhi__print(a->session, "was %s, freed by %s\n", v.was, v.death);
@@ -120,8 +125,13 @@ static void print_text(answer *a)
         print_rows(a, &a->possible, a->possible_total);
     }
     if (a->stale->not_asked)
-        rhi__print(s, "%" PRIu64 " stack words beyond the first %d were not named: they count as possible\n", a->stale->not_asked,
-                   (int)RHI_STALE_NAMED_MAX);
+        rhi__print(s, "%" PRIu64 " stack word%s beyond the first %d %s not named: %s as possible\n", a->stale->not_asked,
+                   rhi__plural(a->stale->not_asked), (int)RHI_STALE_NAMED_MAX, a->stale->not_asked == 1 ? "was" : "were",
+                   a->stale->not_asked == 1 ? "it counts" : "they count");
+    if (a->stale->types_not_asked)
+        rhi__print(s, "%" PRIu64 " word%s to live objects, beyond the first %d, %s not held against the types of variables\n",
+                   a->stale->types_not_asked, rhi__plural(a->stale->types_not_asked), (int)RHI_STALE_NAMED_MAX,
+                   a->stale->types_not_asked == 1 ? "was" : "were");
     rhi__print_provisional(s);
     rhi__print_incomplete(s);
 }
@@ -150,6 +160,7 @@ static void print_json(answer *a)
     json_rows(a, "stale", &a->certain, a->certain_total);
     json_rows(a, "possible", &a->possible, a->possible_total);
     rhi__json_key(a->session, "not_named", rhi__json_u64(a->stale->not_asked));
+    rhi__json_key(a->session, "types_not_compared", rhi__json_u64(a->stale->types_not_asked));
     rhi__json_key(a->session, "provisional", json_boolean(rhi__is_provisional(a->session)));
     rhi__json_end(a->session);
 }

@@ -28,6 +28,7 @@ typedef struct heap_tally {
 struct rhi_statistics {
     heap_tally *heaps;
     uint64_t heap_count;
+    uint32_t *order; /* heaps by number: the order of rows */
     bool has_retained;
 };
 
@@ -37,8 +38,10 @@ void rhi__statistics_free(rhi_statistics *statistics)
         free(statistics->heaps[i].types);
         free(statistics->heaps[i].rows);
     }
-    if (statistics)
+    if (statistics) {
         free(statistics->heaps);
+        free(statistics->order);
+    }
     free(statistics);
 }
 
@@ -210,12 +213,28 @@ static int row_order(const void *left, const void *right, void *context)
     return a < b ? -1 : a > b;
 }
 
-static rhi_error *allocate(const rhi_reader *reader, rhi_statistics **result)
+static int heap_order(const void *left, const void *right, void *context)
+{
+    const rhi_reader *reader = context;
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    if (reader->heaps.items[a].number != reader->heaps.items[b].number)
+        return reader->heaps.items[a].number < reader->heaps.items[b].number ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static rhi_error *allocate(rhi_reader *reader, rhi_statistics **result)
 {
     rhi_statistics *statistics = *result = calloc(1, sizeof *statistics);
     if (!statistics || !(statistics->heaps = calloc(reader->heaps.count + 1, sizeof *statistics->heaps)))
         return rhi__error_memory();
     statistics->heap_count = reader->heaps.count;
+    statistics->order = calloc(reader->heaps.count + 1, sizeof *statistics->order);
+    if (!statistics->order)
+        return rhi__error_memory();
+    for (uint32_t i = 0; i < reader->heaps.count; i++)
+        statistics->order[i] = i;
+    if (reader->heaps.count)
+        qsort_r(statistics->order, reader->heaps.count, sizeof *statistics->order, heap_order, reader);
     for (uint64_t i = 0; i < reader->heaps.count; i++) {
         statistics->heaps[i].types = calloc(reader->types.count + 1, sizeof(tally));
         statistics->heaps[i].rows = calloc(reader->types.count + 1, sizeof(uint32_t));
@@ -289,15 +308,18 @@ static unsigned fragmentation_percent(const heap_tally *heap)
 static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
 {
     char id[RHI_ID_SIZE];
-    rhi__print(session, "heap %" PRIu64 "%s%s: %" PRIu64 " objects, %" PRIu64 " bytes; %" PRIu64 " slabs of %" PRIu64 " bytes in all, %u%% of them unused\n",
-               info->number, info->name[0] ? " " : "", info->name, heap->objects, heap->bytes, heap->slabs, heap->slab_bytes,
-               fragmentation_percent(heap));
-    rhi__print(session, "  collector %s: %" PRIu64 " collections, %" PRIu64 " objects reclaimed, %" PRIu64 " candidate roots\n",
-               info->gc_enabled ? "on" : "off", info->collections, info->reclaimed, info->candidates);
+    rhi__print(session, "heap %" PRIu64 "%s%s%s: %" PRIu64 " object%s, %" PRIu64 " bytes; ", info->number, info->name[0] ? " \"" : "",
+               info->name, info->name[0] ? "\"" : "", heap->objects, rhi__plural(heap->objects), heap->bytes);
+    rhi__print(session, "%" PRIu64 " slab%s of %" PRIu64 " bytes%s, %u%% of them unused\n", heap->slabs, rhi__plural(heap->slabs),
+               heap->slab_bytes, heap->slabs == 1 ? "" : " in all", fragmentation_percent(heap));
+    rhi__print(session, "  collector %s: %" PRIu64 " collection%s, %" PRIu64 " object%s reclaimed, %" PRIu64 " candidate root%s\n",
+               info->gc_enabled ? "on" : "off", info->collections, rhi__plural(info->collections), info->reclaimed,
+               rhi__plural(info->reclaimed), info->candidates, rhi__plural(info->candidates));
     if (info->provisional)
         rhi__print(session, "  provisional: the heap is %s\n", info->phase);
     if (heap->damaged)
-        rhi__print(session, "  %" PRIu64 " objects have a damaged header: gcverify tells more\n", heap->damaged);
+        rhi__print(session, "  %" PRIu64 " object%s a damaged header: gcverify tells more\n", heap->damaged,
+                   heap->damaged == 1 ? " has" : "s have");
     if (heap->row_count)
         rhi__print(session, retained ? "  %12s %14s %14s  %-24s %s\n" : "  %12s %14s%.0s  %-24s %s\n", "count", "bytes", "retained", "type", "sample");
     for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
@@ -309,7 +331,8 @@ static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_
         rhi__print(session, "  %-24s %s\n", rhi__type_name(reader, heap->rows[i]), id);
     }
     if (heap->row_count > limit)
-        rhi__print(session, "  … %" PRIu64 " more types (--limit=0 shows all)\n", heap->row_count - limit);
+        rhi__print(session, "  … %" PRIu64 " more type%s (--limit=0 shows all)\n", heap->row_count - limit,
+                   rhi__plural(heap->row_count - limit));
 }
 
 static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
@@ -361,8 +384,9 @@ rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *stat
         rhi__json_begin(session);
         rhi__json_array(session, "heaps");
     }
-    for (uint64_t i = 0; i < reader->heaps.count; i++) {
-        if (!rhi__heap_wanted(session, reader, (uint32_t)i) || wanted++ >= args->limit)
+    for (uint64_t row = 0; row < reader->heaps.count; row++) {
+        uint32_t i = statistics->order[row];
+        if (!rhi__heap_wanted(session, reader, i) || wanted++ >= args->limit)
             continue;
         shown++;
         if (args->json)
@@ -378,7 +402,7 @@ rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *stat
         return NULL;
     }
     if (wanted > shown)
-        rhi__print(session, "… %" PRIu64 " more heaps (--limit=0 shows all)\n", wanted - shown);
+        rhi__print(session, "… %" PRIu64 " more heap%s (--limit=0 shows all)\n", wanted - shown, rhi__plural(wanted - shown));
     rhi__print_incomplete(session);
     return NULL;
 }

@@ -326,7 +326,8 @@ static void print_history(answer *a)
         rhi__stack_print(a->session, a->reader, e, "    ");
     }
     if (a->event_count > a->args->limit)
-        rhi__print(a->session, "  … %" PRIu64 " more events (--limit=0 shows all)\n", a->event_count - a->args->limit);
+        rhi__print(a->session, "  … %" PRIu64 " more event%s (--limit=0 shows all)\n", a->event_count - a->args->limit,
+                   rhi__plural(a->event_count - a->args->limit));
 }
 
 static void print_tenants(answer *a)
@@ -352,8 +353,9 @@ static void print_live(answer *a)
     rhi__print(a->session, "0x%" PRIx64 " is %s", a->address, id);
     if (offset)
         rhi__print(a->session, " + %" PRIu64 " bytes (the object begins at 0x%" PRIx64 ")", offset, a->object.address);
-    rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, heap %" PRIu64 "%s%s\n", rhi__state_word(&a->object),
-               a->object.immortal ? "" : "refcount ", count, size, heap->number, heap->name[0] ? " " : "", heap->name);
+    rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, heap %" PRIu64 "%s%s%s\n", rhi__state_word(&a->object),
+               a->object.immortal ? "" : "refcount ", count, size, heap->number, heap->name[0] ? " \"" : "", heap->name,
+               heap->name[0] ? "\"" : "");
     if (heap->provisional)
         rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
     uint64_t rows = each_field_row(a, print_row);
@@ -424,7 +426,7 @@ static void json_history(answer *a)
                                  "time", when, "thread", (json_int_t)e->thread);
         if (e->kind == RHI_EVENT_FREE)
             json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
-        json_object_set_new(json, "stack", rhi__stack_json(a->reader, e));
+        json_object_set_new(json, "stack", rhi__stack_json(a->session, a->reader, e));
         rhi__json_item(a->session, json);
     }
     rhi__json_array_end(a->session);

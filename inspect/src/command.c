@@ -109,7 +109,7 @@ static const rhi_command table[] = {
                 " [\"T#n\"], \"objects_total\" if cut, \"bytes\", \"count\": objects in the group, \"retained\": bytes,\n"
                 " \"representative\": \"T#n\", \"representative_address\", \"of\": of dependents the lost object that holds\n"
                 " them, \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\":\n"
-                " \"libfoo.so+0x4040\"|null}]} if known}], \"leaks_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
+                " \"libfoo.so+0x4040\"|null, \"function\", \"file\", \"line\": of the call, or null}]} if known}], \"leaks_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
                 " \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", \"bytes\", \"sample\":\n"
                 " \"T#n\"}], \"by_type_total\" if cut, \"undecided\": objects with a count whose owner was not found, where\n"
                 " not everything could be searched, \"provisional\"}",
@@ -124,12 +124,15 @@ static const rhi_command table[] = {
                 "roots, globals, thread-locals, malloc blocks, and stack words that debug info names. Unnamed stack words,\n"
                 "registers, memory of unknown use and words behind an object's end may be leftovers: they are listed apart,\n"
                 "as possible. A pointer into a slot that is used again is listed on evidence alone: it is a strong field or\n"
-                "registered root, and its target has fewer counts than such references; one of them at least is stale.",
+                "registered root, and its target has fewer counts than such references, so that one of them at least is\n"
+                "stale; or debug info says that it is a variable of another managed type. (A struct that begins with the\n"
+                "variable's is no other type.)",
         .json = "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot pointed into, \"was\":\n"
                 " \"T#n\"|null: who died there, \"now\": \"T#m\"|null: who lives there, \"evidence\": \"freed slot|inside a\n"
-                " freed slot|more references than counts\", \"reason\": of the death, or null}], \"stale_total\" if cut,\n"
+                " freed slot|more references than counts|variable of another type\", \"reason\": of the death, or null}], \"stale_total\" if cut,\n"
                 " \"possible\": the same, \"possible_total\" if cut, \"not_named\": stack words that debug info was not asked\n"
-                " about, \"provisional\"}",
+                " about, \"types_not_compared\": words to live objects that were not held against the types of variables,\n"
+                " \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
         .options = {{"--check", NULL, "exit with 1 if a pointer is stale (possible ones do not count), with 2 if that cannot be "
                                       "told (in a debugger both fail)"}},

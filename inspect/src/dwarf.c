@@ -535,3 +535,42 @@ uint64_t rhi__dwarf_type(rhi_dwarf *d, const char *name, bool *found_struct)
     }
     return structure;
 }
+
+bool rhi__dwarf_begins_with(rhi_dwarf *d, const char *type, const char *base)
+{
+    bool found_struct;
+    Dwarf_Die die, member;
+    uint64_t number = rhi__dwarf_type(d, type, &found_struct);
+    if (!number || !die_of(d, number, &die))
+        return false;
+    for (int depth = 0; depth < NESTING_MAX && complete(d, &die) && dwarf_child(&die, &member) == 0; depth++) {
+        while (dwarf_tag(&member) != DW_TAG_member && dwarf_tag(&member) != DW_TAG_inheritance)
+            if (!next_sibling(&member))
+                return false;
+        if (!type_of(&member, &die))
+            return false;
+        Dwarf_Die alias = die;
+        for (int i = 0; i < PEEL_MAX; i++) {
+            if (strcmp(name_of(&alias), base) == 0)
+                return true;
+            if (is_struct(&alias) || !type_of(&alias, &alias))
+                break;
+        }
+    }
+    return false;
+}
+
+/* ---- lines ----------------------------------------------------------------------------------------------------------- */
+
+bool rhi__dwarf_line(rhi_dwarf *d, uint64_t address, const char **file, int *line)
+{
+    Dwarf_CU *unit = NULL;
+    Dwarf_Die die, split;
+    uint8_t kind;
+    bool found = dwarf_addrdie(d->dwarf, address, &die) != NULL;
+    while (!found && dwarf_get_units(d->dwarf, unit, &unit, NULL, &kind, &die, &split) == 0) /* not all compilers make the index */
+        found = kind != DW_UT_type && dwarf_haspc(&die, address) == 1;
+    Dwarf_Line *at = found ? dwarf_getsrc_die(&die, address) : NULL;
+    *file = at ? dwarf_linesrc(at, NULL, NULL) : NULL;
+    return *file && dwarf_lineno(at, line) == 0 && *line > 0;
+}

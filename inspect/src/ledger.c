@@ -64,11 +64,6 @@ json_t *rhi__ledger_json(const rhi_ledger *ledger)
     return json;
 }
 
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 /* ", 2 globals, 1 local" of so many words of each class; `separator` goes before the first. */
 static void print_classes(rhi_session *session, const uint64_t *classes, const char *separator)
 {
@@ -89,9 +84,9 @@ static void print_classes(rhi_session *session, const uint64_t *classes, const c
 static void print_immortal(rhi_session *session, const rhi_ledger *ledger)
 {
     rhi__print(session, "ledger: immortal, its count is not kept; %" PRIu64 " field%s and %" PRIu64 " registered root%s refer to it",
-               ledger->fields, plural(ledger->fields), ledger->exact, plural(ledger->exact));
+               ledger->fields, rhi__plural(ledger->fields), ledger->exact, rhi__plural(ledger->exact));
     if (ledger->words) {
-        rhi__print(session, "; also remembered by %" PRIu64 " word%s", ledger->words, plural(ledger->words));
+        rhi__print(session, "; also remembered by %" PRIu64 " word%s", ledger->words, rhi__plural(ledger->words));
         print_classes(session, ledger->classes, ": ");
     }
     rhi__print(session, "\n");
@@ -107,9 +102,9 @@ static void print_rest(rhi_session *session, const rhi_ledger *ledger, const cha
         rhi__print(session, "%s%" PRIu64 " unexplained%s", separator, off,
                    rhi__is_complete(session) ? ": no owner was found" : " (at most: not everything was searched)");
     else if (ledger->stored < (int64_t)ledger->fields)
-        rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts", off, plural(off));
+        rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts", off, rhi__plural(off));
     else
-        rhi__print(session, "; %" PRIu64 " registered root%s more than counts", off, plural(off));
+        rhi__print(session, "; %" PRIu64 " registered root%s more than counts", off, rhi__plural(off));
 }
 
 static void print_garbage(rhi_session *session, const rhi_ledger *ledger)
@@ -136,20 +131,20 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
         used -= owners[i];
     }
     const char *separator = ": ";
-    rhi__print(session, "ledger: %" PRId64 " count%s", ledger->stored, plural((uint64_t)ledger->stored));
+    rhi__print(session, "ledger: %" PRId64 " count%s", ledger->stored, rhi__plural((uint64_t)ledger->stored));
     if (ledger->fields) {
-        rhi__print(session, "%s%" PRIu64 " field%s", separator, ledger->fields, plural(ledger->fields));
+        rhi__print(session, "%s%" PRIu64 " field%s", separator, ledger->fields, rhi__plural(ledger->fields));
         separator = ", ";
     }
     if (ledger->exact) {
-        rhi__print(session, "%s%" PRIu64 " registered root%s", separator, ledger->exact, plural(ledger->exact));
+        rhi__print(session, "%s%" PRIu64 " registered root%s", separator, ledger->exact, rhi__plural(ledger->exact));
         separator = ", ";
     }
     print_classes(session, owners, separator);
     print_rest(session, ledger, ledger->fields + ledger->roots ? "; " : ": ");
     uint64_t surplus = ledger->words - (ledger->roots - ledger->exact);
     if (surplus) {
-        rhi__print(session, "; also remembered by %" PRIu64 " word%s", surplus, plural(surplus));
+        rhi__print(session, "; also remembered by %" PRIu64 " word%s", surplus, rhi__plural(surplus));
         print_classes(session, others, ": ");
     }
     rhi__print(session, "%s\n", ledger->provisional ? " (provisional: stopped inside a collection)" : "");

@@ -2,6 +2,8 @@
 #include "modules.h"
 
 #include <elf.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SEGMENTS_MAX = 128 };
@@ -35,4 +37,20 @@ enum rhi_segments rhi__each_segment(rhi_memory *memory, uint64_t start, bool (*v
 bool rhi__region_is_file(const rhi_region *region)
 {
     return region->path[0] == '/' && strncmp(region->path, "/dev/", 5) != 0;
+}
+
+bool rhi__module_text(const rhi_memory *memory, uint64_t address, char *text, size_t size)
+{
+    const rhi_region *all = memory->map.regions.items, *region = rhi__memory_region(memory, address);
+    while (region && region > all && !region->path[0] && region[-1].end == region->start)
+        region--;
+    if (!region || !rhi__region_is_file(region))
+        return false;
+    const rhi_region *first = region;
+    while (first > all && (first->file_offset != 0 || strcmp(first->path, region->path) != 0))
+        first--;
+    if (strcmp(first->path, region->path) != 0)
+        first = region; /* its first page is not mapped */
+    snprintf(text, size, "%.200s+0x%" PRIx64, strrchr(region->path, '/') + 1, address - first->start);
+    return true;
 }

@@ -15,6 +15,10 @@ enum rhi_segments { RHI_SEGMENTS_NO_MODULE, RHI_SEGMENTS_DONE, RHI_SEGMENTS_STOP
  * returns false. */
 enum rhi_segments rhi__each_segment(rhi_memory *memory, uint64_t start, bool (*visit)(void *context, const rhi_segment *), void *context);
 
+/* "libfoo.so+0x4040": where in which module an address is, zeroed data behind its file included; false where
+ * no module is. */
+bool rhi__module_text(const rhi_memory *memory, uint64_t address, char *text, size_t size);
+
 /* Is the region a mapping of a file on disk (a program, a library, data)? */
 bool rhi__region_is_file(const rhi_region *region);
 

@@ -83,17 +83,6 @@ static char *text_of(const char *format, ...)
     return text;
 }
 
-/* "libfoo.so+0x4040": where a word of module data is, if nothing names it. */
-static char *name_by_module(const rhi_reader *reader, uint64_t address)
-{
-    const struct rhi_sink *map = &reader->memory->map;
-    const rhi_region *best = NULL;
-    for (uint64_t i = 0; i < map->regions.count && map->regions.items[i].start <= address; i++)
-        if (map->regions.items[i].file_offset == 0 && rhi__region_is_file(&map->regions.items[i]))
-            best = &map->regions.items[i];
-    return best ? text_of("%s+0x%" PRIx64, strrchr(best->path, '/') + 1, address - best->start) : NULL;
-}
-
 /* "sp+0x48": where a word of a stack is, if nothing names it. */
 static char *name_by_stack(const rhi_reader *reader, const rhi_holder *holder)
 {
@@ -122,7 +111,7 @@ static char *own_name(const rhi_reader *reader, const rhi_holder *holder)
     case RHI_HOLDER_REGISTER:
         return text_of("%s", reader->memory->map.registers.items[holder->index].name);
     case RHI_HOLDER_GLOBAL:
-        return name_by_module(reader, holder->address);
+        return rhi__module_text(reader->memory, holder->address, name, sizeof name) ? text_of("%s", name) : NULL;
     case RHI_HOLDER_STACK:
         return name_by_stack(reader, holder);
     case RHI_HOLDER_FOREIGN:

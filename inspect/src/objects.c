@@ -2,6 +2,7 @@
 #include "objects.h"
 #include "modules.h"
 #include "output.h"
+#include "symbols.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -128,39 +129,50 @@ void rhi__print_provisional(rhi_session *session)
 
 /* ---- stacks ----------------------------------------------------------------------------------------------- */
 
-/* "libfoo.so+0x4040"; empty where no module is. */
-static void module_offset(const rhi_reader *reader, uint64_t address, char *text, size_t size)
+static const char *base_name(const char *path)
 {
-    const rhi_region *region = rhi__memory_region(reader->memory, address);
-    const struct rhi_sink *map = &reader->memory->map;
-    text[0] = '\0';
-    if (!region || !rhi__region_is_file(region))
-        return;
-    const rhi_region *first = region;
-    for (uint64_t i = 0; i < map->regions.count && map->regions.items[i].start <= address; i++)
-        if (map->regions.items[i].file_offset == 0 && strcmp(map->regions.items[i].path, region->path) == 0)
-            first = &map->regions.items[i];
-    snprintf(text, size, "%.200s+0x%" PRIx64, strrchr(region->path, '/') + 1, address - first->start);
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
-json_t *rhi__stack_json(const rhi_reader *reader, const rhi_event *event)
+/* The call lies before its return address, which may be behind the end of the function. */
+static bool caller_of(rhi_session *session, uint64_t address, rhi_code *code)
 {
-    char where[256];
+    if (!address || !rhi__symbols_code(session, address - 1, code))
+        return false;
+    code->offset++;
+    return true;
+}
+
+json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
+{
     json_t *stack = json_array();
     for (unsigned i = 0; i < event->depth; i++) {
-        module_offset(reader, event->stack[i], where, sizeof where);
-        json_array_append_new(stack, json_pack("{s:o, s:o}", "address", rhi__json_address(event->stack[i]), "module",
-                                               where[0] ? rhi__json_text(where) : json_null()));
+        char where[256] = "";
+        rhi_code code = {0};
+        bool is_module = rhi__module_text(reader->memory, event->stack[i], where, sizeof where);
+        bool is_known = caller_of(session, event->stack[i], &code), has_line = is_known && code.file;
+        json_array_append_new(stack, json_pack("{s:o, s:o, s:o, s:o, s:o}", "address", rhi__json_address(event->stack[i]), "module",
+                                               is_module ? rhi__json_text(where) : json_null(), "function",
+                                               is_known ? rhi__json_text(code.name) : json_null(), "file",
+                                               has_line ? rhi__json_text(code.file) : json_null(), "line",
+                                               has_line ? json_integer(code.line) : json_null()));
     }
     return stack;
 }
 
 void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event, const char *indent)
 {
-    char where[256];
     for (unsigned i = 0; i < event->depth; i++) {
-        module_offset(reader, event->stack[i], where, sizeof where);
-        rhi__print(session, "%s#%-2u 0x%" PRIx64 "%s%s\n", indent, i, event->stack[i], where[0] ? " " : "", where);
+        char where[256] = "";
+        rhi_code code = {0};
+        rhi__print(session, "%s#%-2u 0x%" PRIx64, indent, i, event->stack[i]);
+        if (!caller_of(session, event->stack[i], &code))
+            rhi__print(session, "%s%s\n", rhi__module_text(reader->memory, event->stack[i], where, sizeof where) ? " " : "", where);
+        else if (code.file)
+            rhi__print(session, " %s() %s:%d\n", code.name, base_name(code.file), code.line);
+        else
+            rhi__print(session, " %s()+0x%" PRIx64 "\n", code.name, code.offset);
     }
 }
 
@@ -196,12 +208,11 @@ static bool parse_number(const char *operand, uint64_t *value)
 static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const char *type, uint64_t serial, uint64_t *address)
 {
     rhi_scratch scratch = {0};
+    const rhi_heap_info *elsewhere = NULL;
     rhi_error *error = rhi__reader_load(reader);
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         const rhi_block *block = &reader->blocks.items[i];
         uint64_t got;
-        if (!rhi__heap_wanted(session, reader, block->heap))
-            continue;
         const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, block->slot_size * block->capacity, &scratch, &got);
         for (uint64_t slot = 0; bytes && slot < block->capacity && (slot + 1) * block->slot_size <= got; slot++) {
             rhi_object object;
@@ -209,10 +220,14 @@ static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const ch
                                 rhi__slot_is_live(block, slot), &object);
             if (object.state == RHI_UNUSED || object.serial != serial)
                 continue;
+            if (!rhi__heap_wanted(session, reader, block->heap)) { /* another runtime may have used the number, too */
+                elsewhere = &reader->heaps.items[block->heap];
+                continue;
+            }
             rhi__scratch_free(&scratch);
             if (type[0] && strcmp(type, rhi__type_name(reader, object.type)) != 0)
-                return rhi__error("there is no object %s#%" PRIu64 ": #%" PRIu64 " is a %s", type, serial, serial,
-                                  rhi__type_name(reader, object.type));
+                return rhi__error("there is no object %s#%" PRIu64 ": it is %s#%" PRIu64, type, serial,
+                                  rhi__type_name(reader, object.type), serial);
             *address = object.address;
             return NULL;
         }
@@ -221,8 +236,13 @@ static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const ch
     rhi__scratch_free(&scratch);
     if (error)
         return error;
+    if (elsewhere)
+        return rhi__error("there is no object %s#%" PRIu64 " in heap %" PRIu64 ": it is in heap %" PRIu64, type, serial, session->heap,
+                          elsewhere->number);
     rhi_event event;
-    if (reader->ops->history(reader, 0, serial, &event, 1) && (!type[0] || strcmp(type, rhi__type_name(reader, event.type)) == 0)) {
+    const rhi_block *block;
+    if (reader->ops->history(reader, 0, serial, &event, 1) && (!(block = rhi__block_at(reader, event.address)) ||
+        rhi__heap_wanted(session, reader, block->heap)) && (!type[0] || strcmp(type, rhi__type_name(reader, event.type)) == 0)) {
         *address = event.address;
         return NULL;
     }

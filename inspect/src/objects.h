@@ -35,8 +35,9 @@ void rhi__count_text(const rhi_object *object, char *text, size_t size);
 bool rhi__is_provisional(const rhi_session *session);
 void rhi__print_provisional(rhi_session *session);
 
-/* The return addresses of a recorded event: an array for JSON, or a line each. */
-json_t *rhi__stack_json(const rhi_reader *reader, const rhi_event *event);
+/* The return addresses of a recorded event, with functions and lines where symbols tell them: an array for JSON,
+ * or a line each. */
+json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event);
 void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event, const char *indent);
 
 /* The address that an operand means: a number, `[type]#serial`, or an expression for the debugger. */

@@ -17,6 +17,11 @@ static void emit(rhi_session *session, int stream, const char *text, size_t size
     session->target->emit(session->target->context, stream, text, size);
 }
 
+const char *rhi__plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 void rhi__flush(rhi_session *session)
 {
     if (session->out_size) {

@@ -9,6 +9,8 @@
 /* Text on the output stream (nothing in JSON mode: the caller asks session->json first). */
 __attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format, ...);
 void rhi__flush(rhi_session *session);
+/* The end of a word for so many: "" or "s". */
+const char *rhi__plural(uint64_t n);
 /* Text in the colour of what it stands for, where colours are shown; else the text itself. The result is
  * good for the next seven calls; a width in a format counts the bytes of colours too. */
 enum rhi_style { RHI_STYLE_ID, RHI_STYLE_GARBAGE, RHI_STYLE_HELD, RHI_STYLE_IMMORTAL, RHI_STYLE_STALE, RHI_STYLE_ASKED };

@@ -9,6 +9,7 @@
 #include "verify.h"
 #include "words.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,29 @@ static bool writable_memory_is_missing(rhi_memory *memory)
     return false;
 }
 
+static rhi_error *no_such_heap(const rhi_session *session)
+{
+    enum { HEAPS_NAMED = 16 };
+    const rhi_reader *reader = session->reader;
+    char known[HEAPS_NAMED * 24 + 8] = "";
+    uint64_t after = 0;
+    for (int named = 0; named <= HEAPS_NAMED; named++) { /* in the order of their numbers */
+        uint64_t next = UINT64_MAX;
+        for (uint64_t i = 0; i < reader->heaps.count; i++)
+            if (reader->heaps.items[i].number >= after && reader->heaps.items[i].number < next)
+                next = reader->heaps.items[i].number;
+        if (next == UINT64_MAX)
+            break;
+        size_t used = strlen(known);
+        if (named == HEAPS_NAMED)
+            snprintf(known + used, sizeof known - used, ", …");
+        else
+            snprintf(known + used, sizeof known - used, "%s%" PRIu64, named ? ", " : "", next);
+        after = next + 1;
+    }
+    return rhi__error("there is no heap %" PRIu64 "%s%s", session->heap, known[0] ? ": there are " : "", known);
+}
+
 rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
@@ -145,7 +169,7 @@ rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
     for (uint32_t i = 0; i < session->reader->heaps.count; i++)
         if (rhi__heap_wanted(session, session->reader, i))
             return NULL;
-    return session->has_heap ? rhi__error("there is no heap %llu", (unsigned long long)session->heap) : NULL;
+    return session->has_heap ? no_such_heap(session) : NULL;
 }
 
 rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)

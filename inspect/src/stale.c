@@ -9,6 +9,7 @@
 #include "graph.h"
 #include "objects.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct search {
@@ -21,6 +22,7 @@ typedef struct search {
     uint8_t *layouts;  /* per type: enum layout */
     rhi_holders stack; /* stack words, until they are named */
     rhi_holders roots; /* registered roots that hold an object's address */
+    rhi_holders typed; /* words that may be variables and hold a live object's address, until they are named */
 } search;
 
 void rhi__stale_free(rhi_stale *stale)
@@ -150,11 +152,35 @@ static rhi_holders *rows_for(search *s, uint8_t kind)
     }
 }
 
+/* Keeps the first rows in the order of answers: which they are does not depend on the order of the search. */
+static void keep_first(search *s)
+{
+    rhi__sort_holders(&s->typed);
+    if (s->typed.count > RHI_STALE_NAMED_MAX) {
+        s->stale->types_not_asked += s->typed.count - RHI_STALE_NAMED_MAX;
+        s->typed.count = RHI_STALE_NAMED_MAX; /* the others have no names to free yet */
+    }
+}
+
+/* A word whose type debug info may tell, if it points to the start of a live object. */
+static rhi_error *judge_type_later(search *s, const rhi_holder *holder)
+{
+    bool may_be_variable = holder->kind == RHI_HOLDER_STACK || holder->kind == RHI_HOLDER_GLOBAL ||
+                           holder->kind == RHI_HOLDER_THREAD_LOCAL;
+    uint32_t index = may_be_variable ? rhi__object_index(s->reader, holder->value) : RHI_NO_OBJECT;
+    if (index == RHI_NO_OBJECT || rhi__object_address(s->reader, index) != holder->value)
+        return NULL;
+    if (s->typed.count >= 2 * RHI_STALE_NAMED_MAX)
+        keep_first(s);
+    return add(&s->typed, holder, holder->value);
+}
+
 static rhi_error *judge_word(void *context, const rhi_holder *holder)
 {
     search *s = context;
     rhi_object object;
     bool is_root = holder->kind == RHI_HOLDER_ROOT;
+    RHI_TRY(judge_type_later(s, holder));
     if ((!is_root && !is_suspect(s, holder->value)) || !target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)
@@ -205,6 +231,60 @@ static rhi_error *judge_stack_words(search *s)
     return NULL;
 }
 
+/* "const struct node *" -> "node"; false if it is no pointer to a type with a name. */
+static bool pointed_type(const char *text, char *name, size_t size)
+{
+    static const char *const left_out[] = {"const", "volatile", "restrict", "struct"};
+    unsigned stars = 0, names = 0;
+    while (*(text += strspn(text, " "))) {
+        size_t length = strcspn(text, " *");
+        if (length == 0) {
+            stars++;
+            text++;
+            continue;
+        }
+        bool is_name = true;
+        for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+            is_name = is_name && (strlen(left_out[i]) != length || memcmp(left_out[i], text, length) != 0);
+        if (is_name && (names++ || stars || length >= size))
+            return false;
+        if (is_name)
+            snprintf(name, size, "%.*s", (int)length, text);
+        text += length;
+    }
+    return stars == 1 && names == 1;
+}
+
+bool rhi__is_of_another_type(rhi_session *session, const rhi_reader *reader, const rhi_variable *variable, uint32_t type)
+{
+    char name[RHI_OWNER_SIZE];
+    const char *found = rhi__type_name(reader, type);
+    bool is_managed = false;
+    if (type >= reader->types.count || !pointed_type(variable->type, name, sizeof name) || strcmp(name, found) == 0)
+        return false;
+    for (uint64_t i = 0; i < reader->types.count && !is_managed; i++)
+        is_managed = strcmp(reader->types.items[i].name, name) == 0;
+    return is_managed && !rhi__symbols_begins_with(session, found, name); /* a struct that begins with it may be meant */
+}
+
+static rhi_error *judge_types(search *s)
+{
+    keep_first(s);
+    rhi__name_holders(s->session, s->reader, &s->typed, s->typed.count);
+    for (uint64_t i = 0; i < s->typed.count; i++) {
+        rhi_holder *row = &s->typed.items[i];
+        rhi_object object;
+        RHI_TRY(rhi__progress(s->session, "comparing types", i, s->typed.count));
+        if (!row->variable || !target_of(s, row->target, &object) || object.state > RHI_DYING ||
+            !rhi__is_of_another_type(s->session, s->reader, row->variable, object.type))
+            continue;
+        RHI_TRY(add(&s->stale->certain, row, row->target));
+        row->name = NULL; /* they have a new owner */
+        row->variable = NULL;
+    }
+    return NULL;
+}
+
 static rhi_error *find_stale(search *s)
 {
     const rhi_graph *g = s->graph;
@@ -222,6 +302,7 @@ static rhi_error *find_stale(search *s)
     RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, judge_word, s));
     RHI_TRY(judge_roots(s));
     RHI_TRY(judge_stack_words(s));
+    RHI_TRY(judge_types(s));
     rhi__sort_holders(&s->stale->certain);
     rhi__sort_holders(&s->stale->possible);
     s->stale->because = rhi__incomplete_because(s->session);
@@ -241,6 +322,7 @@ rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
         free(s.layouts);
         rhi__holders_free(&s.stack);
         rhi__holders_free(&s.roots);
+        rhi__holders_free(&s.typed);
         if (error) {
             rhi__stale_free(s.stale);
             return error;

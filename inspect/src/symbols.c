@@ -32,7 +32,7 @@ typedef struct module {
     elf_file main, debug;  /* debug: the file of its debug info, if that is another one */
     bool is_named; /* the user named the file, and nothing in memory can tell whether that is right */
     bool is_checked, is_good, is_indexed;
-    rhi_extents symbols;   /* addresses of the file */
+    rhi_extents symbols, functions; /* addresses of the file */
     rhi_dwarf *dwarf;
 } module;
 
@@ -45,6 +45,7 @@ struct rhi_symbols {
     struct { module **items; uint64_t count, capacity; } modules;
     struct { tls_module *items; uint64_t count, capacity; } tls;
     bool is_tls_known;
+    struct { char type[RHI_NAME_SIZE], base[RHI_NAME_SIZE]; bool answer; } last; /* question of rhi__symbols_begins_with */
 };
 
 /* ---- files ------------------------------------------------------------------------------------------------- */
@@ -207,13 +208,15 @@ static void read_symbols(module *m, const elf_file *f, GElf_Word type)
         GElf_Sym symbol;
         if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF || symbol.st_size == 0)
             continue;
-        bool is_tls = GELF_ST_TYPE(symbol.st_info) == STT_TLS;
+        int kind = GELF_ST_TYPE(symbol.st_info);
+        bool is_tls = kind == STT_TLS, is_function = kind == STT_FUNC || kind == STT_GNU_IFUNC;
         const char *name = elf_strptr(f->elf, header.sh_link, symbol.st_name);
-        if ((GELF_ST_TYPE(symbol.st_info) != STT_OBJECT && !is_tls) || !name || !*name)
+        rhi_extents *list = is_function ? &m->functions : &m->symbols;
+        if ((kind != STT_OBJECT && !is_tls && !is_function) || !name || !*name)
             continue;
-        if (!rhi__array_reserve(&m->symbols, 1))
+        if (!rhi__array_reserve(list, 1))
             return;
-        m->symbols.items[m->symbols.count++] =
+        list->items[list->count++] =
             (rhi_extent){.address = is_tls ? symbol.st_value | RHI_TLS : symbol.st_value, .size = symbol.st_size, .name = name};
     }
 }
@@ -225,17 +228,19 @@ static void index_module(rhi_session *session, module *m)
     if (!m->dwarf && open_debug_file(m, m->path, &m->debug))
         m->dwarf = rhi__dwarf_open(session, m->debug.elf);
     read_symbols(m, &m->main, SHT_SYMTAB);
-    if (m->symbols.count == 0)
+    if (m->symbols.count + m->functions.count == 0)
         read_symbols(m, &m->debug, SHT_SYMTAB);
-    if (m->symbols.count == 0)
+    if (m->symbols.count + m->functions.count == 0)
         read_symbols(m, &m->main, SHT_DYNSYM);
     rhi__extents_sort(&m->symbols);
+    rhi__extents_sort(&m->functions);
 }
 
 static void module_free(module *m)
 {
     rhi__dwarf_free(m->dwarf);
     free(m->symbols.items);
+    free(m->functions.items);
     close_file(&m->debug);
     close_file(&m->main);
     free(m->path);
@@ -447,9 +452,57 @@ static bool symbol_variable(const module *m, uint64_t address, rhi_variable *var
     return true;
 }
 
+static bool have_symbols(rhi_session *session)
+{
+    return session->symbols || (session->symbols = calloc(1, sizeof *session->symbols));
+}
+
+bool rhi__symbols_code(rhi_session *session, uint64_t address, rhi_code *code)
+{
+    module *m = have_symbols(session) ? module_at(session, address) : NULL;
+    if (!m)
+        return false;
+    if (!m->is_indexed)
+        index_module(session, m);
+    const rhi_extent *function = rhi__extents_find(&m->functions, address - m->bias);
+    if (!function)
+        return false;
+    *code = (rhi_code){.name = function->name, .offset = address - m->bias - function->address};
+    if (!m->dwarf || !rhi__dwarf_line(m->dwarf, address - m->bias, &code->file, &code->line))
+        code->file = NULL;
+    return true;
+}
+
+static bool begins_with(rhi_session *session, const char *type, const char *base)
+{
+    const struct rhi_sink *map = &session->memory.map;
+    for (uint64_t i = 0; i < map->regions.count; i++) {
+        const rhi_region *region = &map->regions.items[i];
+        module *m = region->file_offset == 0 && rhi__region_is_file(region) ? module_of(session, region) : NULL;
+        if (m && !m->is_indexed)
+            index_module(session, m);
+        if (m && m->dwarf && rhi__dwarf_begins_with(m->dwarf, type, base))
+            return true;
+    }
+    return false;
+}
+
+bool rhi__symbols_begins_with(rhi_session *session, const char *type, const char *base)
+{
+    rhi_symbols *s = have_symbols(session) ? session->symbols : NULL;
+    if (!s)
+        return false;
+    if (strcmp(s->last.type, type) != 0 || strcmp(s->last.base, base) != 0) { /* many variables ask the same */
+        s->last.answer = begins_with(session, type, base);
+        snprintf(s->last.type, sizeof s->last.type, "%s", type);
+        snprintf(s->last.base, sizeof s->last.base, "%s", base);
+    }
+    return s->last.answer;
+}
+
 bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thread_pointer, rhi_variable *variable)
 {
-    if (!session->symbols && !(session->symbols = calloc(1, sizeof *session->symbols)))
+    if (!have_symbols(session))
         return false;
     uint64_t in_file;
     module *m = thread_pointer ? tls_module_at(session, address, thread_pointer, &in_file) : module_at(session, address);
@@ -468,6 +521,8 @@ void rhi__symbols_forget(rhi_symbols *symbols)
         symbols->modules.items[i]->is_checked = false;
     if (symbols)
         symbols->is_tls_known = false;
+    if (symbols)
+        symbols->last.type[0] = '\0';
 }
 
 void rhi__symbols_free(rhi_symbols *symbols)

@@ -1,4 +1,4 @@
-/* symbols.h - the variables of a target's modules, from ELF symbols and DWARF of the files that are mapped.
+/* symbols.h - the variables and functions of a target's modules, from ELF symbols and DWARF of the files that are mapped.
  *
  * One naming for all doors: whatever debugger asks, a word of module data or of thread-local memory gets
  * the same name. Invariant: a file is believed only if it is the mapped one: its build-id (or, where
@@ -24,6 +24,17 @@ typedef struct rhi_variable {
 /* The variable at an address of module data, or, thread_pointer not being 0, of that thread's
  * thread-local memory. False if nothing is known. */
 bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thread_pointer, rhi_variable *variable);
+/* The function that an instruction is in. */
+typedef struct rhi_code {
+    const char *name, *file; /* they live as long as the session's symbols; file: NULL if the line is not known */
+    uint64_t offset;
+    int line;
+} rhi_code;
+bool rhi__symbols_code(rhi_session *session, uint64_t address, rhi_code *code);
+
+/* Does a struct `type` begin with a struct `base`, by the debug info of any module? */
+bool rhi__symbols_begins_with(rhi_session *session, const char *type, const char *base);
+
 /* The target may have changed: each file must be seen to be the mapped one again. */
 void rhi__symbols_forget(rhi_symbols *symbols);
 void rhi__symbols_free(rhi_symbols *symbols);

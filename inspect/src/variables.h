@@ -38,5 +38,9 @@ bool rhi__dwarf_variable(rhi_dwarf *dwarf, uint64_t address, rhi_variable *varia
 bool rhi__dwarf_follow(rhi_dwarf *dwarf, uint64_t *die, const char *path);
 /* The type called `name`: a typedef, else a struct. 0 if there is none. */
 uint64_t rhi__dwarf_type(rhi_dwarf *dwarf, const char *name, bool *is_struct);
+/* Is `base` the type of the first member of `type`, or of that one's first member, and so on? */
+bool rhi__dwarf_begins_with(rhi_dwarf *dwarf, const char *type, const char *base);
+/* The line of the source that an instruction is of; false if that is not known. */
+bool rhi__dwarf_line(rhi_dwarf *dwarf, uint64_t address, const char **file, int *line);
 
 #endif

@@ -147,6 +147,8 @@ static int name_words(void *context, rhi_word *words, uint64_t count)
                 snprintf(words[i].name, sizeof words[i].name, "%s", colons ? colons + 2 : name);
                 snprintf(words[i].function, sizeof words[i].function, "%.*s", colons ? (int)(colons - name) : 0, name);
                 sscanf(fake->names[k].detail, "frame %" SCNu32, &words[i].frame);
+                const char *type = strstr(fake->names[k].detail, "type ");
+                snprintf(words[i].type, sizeof words[i].type, "%s", type ? type + 5 : "");
             }
     return 0;
 }

@@ -76,6 +76,7 @@ enum { FAKE_MODULE_DATA = 0x1000 };
 
 void fake_thread(fake_target *fake, uint64_t lwp, uint64_t stack_pointer);
 void fake_register(fake_target *fake, const char *name, uint64_t value);
+/* detail: what debug info knows besides, "frame 2 type node *" or a part of that. */
 void fake_name(fake_target *fake, uint64_t address, uint32_t kind, const char *name, const char *detail);
 void fake_value(fake_target *fake, const char *text, uint64_t value);
 /* What `evaluate_in` knows. */

@@ -36,12 +36,19 @@ START_TEST(wrong_lines_get_one_clear_error)
         {"objat", "--limit=-1 #1", "--limit wants a number, not '-1'"},
         {"objat", "--limit= #1", "--limit wants a value: --limit=N"},
         {"objat", "--limit=1k #1", "--limit wants a number, not '1k'"},
-        {"objat", "--limit=99999999999999999999 #1", "--limit wants a number"},
+        {"objat", "--limit=99999999999999999999 #1", "--limit=99999999999999999999 is too large a number"},
         {"objat", "--ledger=1 #1", "--ledger takes no value"},
         {"objat", "--limit", "--limit wants a value: --limit=N"},
         {"objat", "", "what object or address? usage: objat"},
         {"refs", "--in", "what object or address? usage: refs"},
         {"gcgraph", "--depth=1.5", "--depth wants a number, not '1.5'"},
+        {"gcgraph", ",", "nothing stands before or behind a comma: usage: gcgraph"},
+        {"gcgraph", "#1,,#2", "nothing stands before or behind a comma"},
+        {"gcgraph", "#1, ", "nothing stands before or behind a comma"},
+        {"gcleaks", "-check", "takes no operand, and options begin with two dashes: gcleaks"},
+        {"gcleaks", "#1", "takes no operand: gcleaks"},
+        {"objat", "--heap=7 #1", "there is no heap 7: there are 1"},
+        {"objat", "leaf#1", "there is no object leaf#1: it is node#1"},
         {"objat", "0x", "'0x'"},
         {"objat", "0x123456789abcdef01", "cannot evaluate"},
         {"objat", "#99999999999999999999", "cannot evaluate"},
@@ -81,7 +88,7 @@ START_TEST(operands_are_divided_at_commas_outside_brackets_and_quotes)
 {
     static const struct { const char *line; size_t nodes; } rows[] = {
         {"--depth=0 f(a, b)", 1}, {"--depth=0 v[1,2], f(a, b)", 2}, {"--depth=0 s.x == ',' ? \"a,)\" : 0,{a, (b)}", 2},
-        {"--depth=0 #1, #2,#1", 2}, {"--depth=0 -- #1 ,, #2 ,", 2}};
+        {"--depth=0 #1, #2,#1", 2}, {"--depth=0 -- #1 , #2", 2}};
     world w = two_nodes(_i);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         json_t *json = fake_json(w.t, "gcgraph", rows[i].line);

@@ -114,7 +114,7 @@ START_TEST(a_lost_object_and_what_only_it_holds_are_two_entries)
     ck_assert_str_eq(leaks(&w, ""),
                      "lost_reference: 1 /2; dependent: 2 3 of 1 /1; lost_reference: 6 /1; lost_reference: 7 /0");
     ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "5 objects of ");
+    ck_assert_has(w.t->out.bytes, "5 objects, ");
     ck_assert_has(w.t->out.bytes, "  3 with a lost reference: a count that no field, root or word owns\n");
     ck_assert_has(w.t->out.bytes, "  2 that only those hold (dependent)\n");
     ck_assert_has(w.t->out.bytes, "1 count: 1 owned by nobody that was found\n");
@@ -280,7 +280,7 @@ START_TEST(heaps_limits_and_types)
     ck_assert_str_eq(fake_string(json, "leaks.0.representative_address"), text_of(other));
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcleaks", "--limit=2"), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "13 objects of ");
+    ck_assert_has(w.t->out.bytes, "13 objects, ");
     ck_assert_has(w.t->out.bytes, "with node#2, node#3, node#4, node#5, node#6, … 2 more\n");
     ck_assert_has(w.t->out.bytes, "1 count: 1 field, all from inside the garbage\n");
     ck_assert_has(w.t->out.bytes, "\n… 4 more groups (--limit=0 shows all)\n");

@@ -59,7 +59,7 @@ START_TEST(an_object_is_described)
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "objat", "#2"), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, " is node#2: live, refcount 7, ");
-    ck_assert_has(w.t->out.bytes, "heap 1 main\n");
+    ck_assert_has(w.t->out.bytes, "heap 1 \"main\"\n");
     world_free(&w);
 }
 END_TEST

@@ -267,6 +267,66 @@ START_TEST(stack_words_beyond_the_first_ten_thousand)
 }
 END_TEST
 
-RUN_TESTS("inspect_stale", every_holder_of_a_freed_slot, interior_of_declared_slots_vectors_and_what_is_none,
+START_TEST(a_variable_of_another_managed_type)
+{
+    static const struct { const char *type; bool is_stale; } rows_of[] = {
+        {"leaf *", true}, {"struct leaf *", true}, {"const struct leaf *", true}, {"leaf *const", true}, {"volatile leaf*", true},
+        {"node *", false}, {"struct node *", false}, {"void *", false}, {"char *", false}, {"rh_object *", false},
+        {"leaf **", false}, {"leaf", false}, {"", false}, {"leaf *(*)", false}, {"* leaf", false}, {"leaf leaf *", false}};
+    world w = with_places(_i);
+    fake_type(w.space, "leaf", 24, NULL, 0);
+    uint64_t now = new_node(&w, 1);
+    for (size_t i = 0; i < sizeof rows_of / sizeof *rows_of; i++) {
+        char detail[64];
+        snprintf(detail, sizeof detail, "type %s", rows_of[i].type);
+        fake_put(w.t, data + 64, now, 8);
+        w.t->name_count = 0;
+        fake_name(w.t, data + 64, RHI_WORD_GLOBAL, "last", detail);
+        w.t->state++;
+        ck_assert_str_eq(stale(&w, ""), rows_of[i].is_stale ? "global last was ? now node#1" : "");
+    }
+    w.t->name_count = 0;
+    fake_put(w.t, data + 64, now + 8, 8); /* into it: nothing says that this is what the variable is for */
+    fake_name(w.t, data + 64, RHI_WORD_GLOBAL, "last", "type leaf *");
+    fake_put(w.t, stack_base + 0x800, now, 8);
+    fake_name(w.t, stack_base + 0x800, RHI_WORD_LOCAL, "main::mine", "frame 2 type leaf *");
+    fake_put(w.t, stack_base + 0x808, now, 8);
+    fake_put(w.t, other, now, 8);
+    fake_name(w.t, other, RHI_WORD_GLOBAL, "never asked", "type leaf *");
+    fake_event(w.heap, RH_EVENT_FREE, now, 99, w.node, RH_DEATH_RELEASE);
+    w.t->state++;
+    json_t *json = fake_json(w.t, "gcstale", "");
+    ck_assert_str_eq(rows(fake_at(json, "stale")), "local main::mine was node#99 now node#1");
+    ck_assert_uint_eq(fake_size(json, "possible"), 0);
+    ck_assert_str_eq(fake_string(json, "stale.0.evidence"), "variable of another type");
+    ck_assert_int_eq(fake_integer(json, "types_not_compared"), 0);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "gcstale", "--check"), RHI_FOUND);
+    ck_assert_has(w.t->out.bytes, "is node#1, but the variable is of another type; before, it was node#99, freed by release\n");
+    world_free(&w);
+}
+END_TEST
+
+/* The first ten thousand in the order of rows, whatever order they are found in. */
+START_TEST(words_to_live_objects_beyond_the_first_ten_thousand)
+{
+    world w = with_places(_i);
+    fake_type(w.space, "leaf", 24, NULL, 0);
+    uint64_t now = new_node(&w, 1), first = stack_base + 0x800;
+    for (unsigned i = 0; i < 30500; i++)
+        fake_put(w.t, first + i * 8, now, 8);
+    fake_name(w.t, first + 9999 * 8, RHI_WORD_LOCAL, "main::last", "type leaf *");
+    fake_name(w.t, first + 10000 * 8, RHI_WORD_LOCAL, "main::beyond", "type leaf *");
+    json_t *json = fake_json(w.t, "gcstale", "");
+    ck_assert_str_eq(rows(fake_at(json, "stale")), "local main::last was ? now node#1");
+    ck_assert_int_eq(fake_integer(json, "types_not_compared"), 20500);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "gcstale", ""), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "20500 words to live objects, beyond the first 10000, were not held against the types of variables\n");
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_stale", a_variable_of_another_managed_type, words_to_live_objects_beyond_the_first_ten_thousand, every_holder_of_a_freed_slot, interior_of_declared_slots_vectors_and_what_is_none,
           a_slot_in_quarantine_is_freed_though_its_live_bit_is_set, a_used_slot_is_stale_by_evidence_alone, roots_own_a_count_each,
           words_behind_an_object_s_end_may_be_leftovers, check_heaps_limits_and_the_cache, stack_words_beyond_the_first_ten_thousand)

@@ -83,7 +83,7 @@ START_TEST(tombstones_and_unused_slots_are_not_counted_and_damaged_headers_apart
     ck_assert_int_eq(fake_integer(json, "heaps.0.damaged"), 1);
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcstat", ""), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "1 objects have a damaged header");
+    ck_assert_has(w.t->out.bytes, "1 object has a damaged header");
     world_free(&w);
 }
 END_TEST
@@ -163,12 +163,29 @@ START_TEST(each_heap_has_its_own_figures)
     json_decref(json);
     json = fake_json(w.t, "gcstat", "--limit=1");
     ck_assert_int_eq(fake_integer(json, "heaps_total"), 2);
+    ck_assert_int_eq(fake_integer(json, "heaps.0.heap"), 1);
     json_decref(json);
-    ck_assert_has(fake_json_failure(w.t, "gcstat", "--heap=9"), "there is no heap 9");
+    ck_assert_int_eq(fake_run(w.t, "gcstat", "--limit=1"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "heap 1 \"main\": 1 object, ");
+    ck_assert_has(w.t->out.bytes, " bytes; 1 slab of ");
+    ck_assert_has(w.t->out.bytes, "… 1 more heap (--limit=0 shows all)\n");
+    ck_assert_has(fake_json_failure(w.t, "gcstat", "--heap=9"), "there is no heap 9: there are 1, 7");
+    ck_assert_has(fake_json_failure(w.t, "objat", "--heap=7 node#1"), "there is no object node#1 in heap 7: it is in heap 1");
+    fake_heap *third = fake_heap_new(w.space, 3, "third");
+    w.t->state++;
+    json = fake_json(w.t, "gcstat", "");
+    long long before = -1;
+    json_array_foreach(fake_at(json, "heaps"), index, row) {
+        ck_assert_int_gt(fake_integer(row, "heap"), before);
+        before = fake_integer(row, "heap");
+    }
+    ck_assert_int_eq(before, 7);
+    json_decref(json);
     fake_phase(second, RH_PHASE_MARKING);
     w.t->state++;
     ck_assert_int_eq(fake_run(w.t, "gcstat", ""), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "provisional: the heap is marking");
+    fake_heap_free(third);
     fake_heap_free(second);
     world_free(&w);
 }
