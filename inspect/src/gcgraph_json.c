@@ -62,6 +62,27 @@ static bool any_borrowed(const rhi_reader *reader)
     return false;
 }
 
+/* The strong ones. A bit for each object stays in the processor's cache, its cycle's number would not. */
+static rhi_error *count_strong(const answer *a, uint64_t *count)
+{
+    const rhi_graph *g = a->s.graph;
+    uint64_t *part = calloc((uint64_t)g->count / 64 + 1, sizeof *part);
+    rhi_error *error = part ? NULL : rhi__error_memory();
+    for (uint32_t c = 0; c < g->cycle_count && !error; c++) {
+        uint32_t first = g->cycle_start[c], end = rhi__gcgraph_wants(a, c) ? g->cycle_start[c + 1] : first;
+        for (uint32_t m = first; m < end; m++)
+            rhi__bit_set(part, g->cycle_member[m]);
+    }
+    for (uint32_t i = 0; i < g->count && !error; i++) {
+        if (i % 65536 == 65535)
+            error = rhi__progress(a->session, "counting references", i, g->count);
+        for (uint32_t e = g->edge_start[i]; rhi__bit(part, i) && e < g->edge_start[i + 1]; e++)
+            *count += rhi__bit(part, g->edge_to[e]);
+    }
+    free(part);
+    return error;
+}
+
 /* All references among the members of the wanted cycles, most of which are not listed. Counted once for a
  * graph: strong ones in the graph, others, where types have any, in the objects. */
 static rhi_error *count_edges(answer *a, uint64_t *total)
@@ -69,14 +90,8 @@ static rhi_error *count_edges(answer *a, uint64_t *total)
     rhi_graph *g = a->s.graph;
     uint64_t *known = a->session->has_heap ? NULL : &g->cycle_edges[a->only_garbage];
     edge_count c = {.a = a};
-    for (uint32_t m = 0; m < g->cycle_start[g->cycle_count] && !(known && *known); m++) {
-        uint32_t i = g->cycle_member[m];
-        if (m % 65536 == 65535)
-            RHI_TRY(rhi__progress(a->session, "counting references", m, g->cycle_start[g->cycle_count]));
-        if (is_part(a, i))
-            for (uint32_t e = g->edge_start[i]; e < g->edge_start[i + 1]; e++)
-                c.count += is_part(a, g->edge_to[e]);
-    }
+    if (!(known && *known))
+        RHI_TRY(count_strong(a, &c.count));
     if (!(known && *known) && any_borrowed(a->s.reader))
         RHI_TRY(rhi__each_object(a->session, a->s.reader, "counting references", count_in_object, &c));
     *total = known && *known ? *known : c.count;
