@@ -17,6 +17,8 @@ typedef struct search {
     void *context;
     rhi_error *error;
     const rhi_object *object; /* whose vectors are visited */
+    bool only_undeclared;
+    rhi_object decoded; /* of the last hit: the next one is often in the same slot */
     const rhi_slot_choice *choice;
 } search;
 
@@ -55,21 +57,21 @@ static rhi_error *check_word(search *s, const rhi_object *object, const uint8_t 
 {
     uint64_t element = 0, value = rhi__load64(bytes + offset);
     const rhi_field *field = declared_at(s->reader, object, bytes, offset, &element);
-    if (field && (field->kind > RHI_KIND_BORROWED || value != s->low))
+    if (field && (s->only_undeclared || field->kind > RHI_KIND_BORROWED || value != s->low))
         return NULL; /* plain data, or a reference that is none: it does not point to an object's start */
     return hit(s, object, field, element, object->address + offset, value);
 }
 
 static rhi_error *check_block_word(search *s, const rhi_block *block, const uint8_t *bytes, uint64_t at)
 {
-    uint64_t slot = at / block->slot_size, start = slot * block->slot_size;
-    rhi_object object;
+    uint64_t slot = rhi__slot_number(block, block->base + at), start = slot * block->slot_size;
     if (at - start < s->reader->header_size || !rhi__slot_is_live(block, slot))
         return NULL;
-    s->reader->ops->decode(s->reader, block, block->base + start, bytes + start, true, &object);
-    if (object.state > RHI_DYING || object.type >= s->reader->types.count)
+    if (s->decoded.address != block->base + start)
+        s->reader->ops->decode(s->reader, block, block->base + start, bytes + start, true, &s->decoded);
+    if (s->decoded.state > RHI_DYING || s->decoded.type >= s->reader->types.count)
         return NULL;
-    return check_word(s, &object, bytes + start, at - start);
+    return check_word(s, &s->decoded, bytes + start, at - start);
 }
 
 static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *scratch)
@@ -119,44 +121,33 @@ static bool any_vectors(const rhi_reader *reader)
     return false;
 }
 
+static rhi_error *search_blocks(search *s)
+{
+    rhi_scratch scratch = {0};
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < s->reader->blocks.count && !error; i++) {
+        error = rhi__progress(s->session, "looking for references", i, s->reader->blocks.count);
+        if (!error && s->reader->blocks.items[i].object_count)
+            error = search_block(s, &s->reader->blocks.items[i], &scratch);
+    }
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
 rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context)
 {
     search s = {.session = session, .reader = reader, .low = low, .high = high, .visit = visit, .context = context};
-    rhi_scratch scratch = {0};
-    rhi_error *error = NULL;
-    for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
-        error = rhi__progress(session, "looking for references", i, reader->blocks.count);
-        if (!error && reader->blocks.items[i].object_count)
-            error = search_block(&s, &reader->blocks.items[i], &scratch);
-    }
-    rhi__scratch_free(&scratch);
+    rhi_error *error = search_blocks(&s);
     if (!error && any_vectors(reader))
         error = rhi__each_object(session, reader, "looking into vectors", search_vectors, &s);
     return error;
 }
 
-/* ---- undeclared words ---------------------------------------------------------------------------------------- */
-
-static rhi_error *search_undeclared(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
-{
-    search *s = context;
-    uint64_t element, low = s->low, span = s->high - s->low;
-    (void)index;
-    if (object->state > RHI_DYING || object->type >= s->reader->types.count)
-        return NULL;
-    /* The whole slot: a flexible tail whose length the type does not tell lies behind the struct. */
-    for (uint64_t i = s->reader->header_size; i + 8 <= object->slot_size; i += 8) {
-        uint64_t value = rhi__load64(bytes + i);
-        if (value - low < span && !declared_at(s->reader, object, bytes, i, &element))
-            RHI_TRY(hit(s, object, NULL, 0, object->address + i, value));
-    }
-    return NULL;
-}
-
+/* The whole slot: a flexible tail whose length the type does not tell lies behind the struct. */
 rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context)
 {
-    search s = {.session = session, .reader = reader, .low = low, .high = high, .visit = visit, .context = context};
-    return rhi__each_object(session, reader, "reading objects", search_undeclared, &s);
+    search s = {.session = session, .reader = reader, .low = low, .high = high, .visit = visit, .context = context, .only_undeclared = true};
+    return search_blocks(&s);
 }
 
 /* ---- words that the asker chooses ---------------------------------------------------------------------------- */
