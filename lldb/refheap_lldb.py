@@ -325,10 +325,11 @@ def regions_of(listed):
 
 
 def listed_regions(target, process):
-    """The regions as LLDB shows them; files from the modules' sections where it names none, as in a core."""
+    """The regions as LLDB shows them; offsets in files from the modules' sections, and the files too where it
+    names none, as in a core."""
     listed, rows, sections = process.GetMemoryRegions(), [], []
     is_named = any(region.GetName() for region in regions_of(listed))
-    for module in () if is_named else target.module_iter():
+    for module in target.module_iter():
         for section in module.section_iter():
             start = section.GetLoadAddress(target)
             if start != lldb.LLDB_INVALID_ADDRESS:
@@ -338,8 +339,8 @@ def listed_regions(target, process):
         flags = ((door.READ if region.IsReadable() else 0) | (door.WRITE if region.IsWritable() else 0)
                  | (door.EXECUTE if region.IsExecutable() else 0))
         file = next((each for each in sections if each[0] < end and start < each[1]), None)
-        offset = max(file[2] + start - file[0], 0) if file else 0
-        rows.append((start, end, flags, offset, region.GetName() or (file[3] if file else "")))
+        path = region.GetName() or (file[3] if file and not is_named else "")
+        rows.append((start, end, flags, max(file[2] + start - file[0], 0) if file and path else 0, path))
     return rows
 
 
