@@ -341,22 +341,6 @@ int rhi__core_close(rhi_target *target)
     return 1;
 }
 
-static bool is_elf(const char *path, char *error, size_t error_size)
-{
-    char magic[SELFMAG] = "";
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        snprintf(error, error_size, "cannot open the executable %s: %s", path, strerror(errno));
-        return false;
-    }
-    size_t got = fread(magic, 1, sizeof magic, file);
-    fclose(file);
-    if (got == sizeof magic && memcmp(magic, ELFMAG, SELFMAG) == 0)
-        return true;
-    snprintf(error, error_size, "%s is not an executable: it is not an ELF file", path);
-    return false;
-}
-
 int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error, size_t error_size)
 {
     core_file *core = calloc(1, sizeof *core);
@@ -366,7 +350,8 @@ int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, 
             core_free(core);
         return -1;
     }
-    if (exe && !is_elf(exe, error, error_size)) {
+    if (exe && access(exe, R_OK) != 0) {
+        snprintf(error, error_size, "cannot open the executable %s: %s", exe, strerror(errno));
         core_free(core);
         return -1;
     }
