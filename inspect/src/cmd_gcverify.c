@@ -152,7 +152,6 @@ rhi_error *rhi__run_gcverify(rhi_session *session, const rhi_args *args, int *st
         print_json(session, verify, total, args->limit);
     else
         print_text(session, verify, total, args->limit);
-    if (rhi__option(args, "--check"))
-        *status = total ? RHI_FOUND : session->complete ? RHI_ANSWERED : RHI_NO_ANSWER;
+    *status = rhi__check_status(session, args, total > 0);
     return NULL;
 }

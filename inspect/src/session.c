@@ -151,7 +151,7 @@ static rhi_error *no_such_heap(const rhi_session *session)
             snprintf(known + used, sizeof known - used, "%s%" PRIu64, named ? ", " : "", next);
         after = next + 1;
     }
-    return rhi__error("there is no heap %" PRIu64 "%s%s", session->heap, known[0] ? ": there are " : "", known);
+    return rhi__error("there is no heap %" PRIu64 "%s%s", session->heap, known[0] ? ": numbers in use: " : "", known);
 }
 
 rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)

@@ -47,7 +47,7 @@ START_TEST(wrong_lines_get_one_clear_error)
         {"gcgraph", "#1, ", "nothing stands before or behind a comma"},
         {"gcleaks", "-check", "takes no operand, and options begin with two dashes: gcleaks"},
         {"gcleaks", "#1", "takes no operand: gcleaks"},
-        {"objat", "--heap=7 #1", "there is no heap 7: there are 1"},
+        {"objat", "--heap=7 #1", "there is no heap 7: numbers in use: 1"},
         {"objat", "leaf#1", "there is no object leaf#1: it is node#1"},
         {"objat", "0x", "'0x'"},
         {"objat", "0x123456789abcdef01", "cannot evaluate"},
