@@ -388,6 +388,11 @@ void rh__heap_zero_lock(void);
 void rh__heap_zero_unlock(void);
 bool rh__refill_serials(rh_heap *heap);
 
+/* ---- values_scalar.c: the lock under which the shared values are made, for the fork handlers ------------ */
+
+void rh__shared_values_lock(void);
+void rh__shared_values_unlock(void);
+
 /* ---- metadata.c ------------------------------------------------------------------------------------- */
 
 #define RH__METADATA_ROW(id, text) +1

@@ -30,6 +30,7 @@ void rh__unlock(void)
 /* The locks are taken in the order of nesting, so that the child never inherits half a change. */
 static void fork_prepare(void)
 {
+    rh__shared_values_lock();
     rh__heap_zero_lock();
     rh__type_lock();
     rh__lock();
@@ -40,6 +41,7 @@ static void fork_parent(void)
     rh__unlock();
     rh__type_unlock();
     rh__heap_zero_unlock();
+    rh__shared_values_unlock();
 }
 
 static void fork_child(void)

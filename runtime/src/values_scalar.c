@@ -72,17 +72,27 @@ static bool make_shared(void)
     return true;
 }
 
+void rh__shared_values_lock(void)
+{
+    pthread_mutex_lock(&shared.lock);
+}
+
+void rh__shared_values_unlock(void)
+{
+    pthread_mutex_unlock(&shared.lock);
+}
+
 static bool shared_is_ready(void)
 {
     if (atomic_load_explicit(&shared.is_ready, memory_order_acquire))
         return true;
-    pthread_mutex_lock(&shared.lock);
+    rh__shared_values_lock();
     bool is_ready = atomic_load_explicit(&shared.is_ready, memory_order_relaxed);
     if (!is_ready) {
         is_ready = make_shared();
         atomic_store_explicit(&shared.is_ready, is_ready, memory_order_release);
     }
-    pthread_mutex_unlock(&shared.lock);
+    rh__shared_values_unlock();
     return is_ready;
 }
 

@@ -54,24 +54,28 @@ void rh__weak_clear_all(rh_heap *heap)
     rh__table_free(&heap->weak_table);
 }
 
+/* pre: the lock of heap 0 is held. What a pair holds must be read under it, too: another thread may grow the
+ * table, and then the pair's memory is gone. */
+static rh_weak *find_shared(const rh_heap *heap, const rh_object *target)
+{
+    const rh__pair *pair = rh__table_find(&heap->weak_table, key_of(target));
+    return pair ? (rh_weak *)(uintptr_t)pair->value : NULL;
+}
+
 static rh_weak *weak_of_shared(rh_heap *heap, rh_object *target)
 {
     rh__heap_zero_lock();
-    rh__pair *pair = rh__table_find(&heap->weak_table, key_of(target));
+    rh_weak *weak = find_shared(heap, target);
     rh__heap_zero_unlock();
-    if (pair)
-        return (rh_weak *)(uintptr_t)pair->value;
-    rh_weak *weak = rh__new_immortal(&weak_type, 0);
-    if (!weak)
-        return NULL;
+    rh_weak *fresh = weak ? NULL : rh__new_immortal(&weak_type, 0);
+    if (!fresh)
+        return weak;
     rh__heap_zero_lock();
-    pair = rh__table_find(&heap->weak_table, key_of(target));
-    if (pair) /* another thread was faster; the spare one is never seen */
-        weak = (rh_weak *)(uintptr_t)pair->value;
-    else if (rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak))
-        weak->target = target;
-    else
-        weak = NULL;
+    weak = find_shared(heap, target); /* another thread may have been faster: the spare one is never seen */
+    if (!weak && rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)fresh)) {
+        fresh->target = target;
+        weak = fresh;
+    }
     rh__heap_zero_unlock();
     return weak;
 }
