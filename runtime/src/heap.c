@@ -105,6 +105,33 @@ static void unmap_heap(rh_heap *heap)
     rh__unmap(&heap->mapping);
 }
 
+/* Says once per process what an option did not get. */
+static void say_less(const char *what, size_t wanted, size_t given)
+{
+    static bool is_said;
+    if (__atomic_exchange_n(&is_said, true, __ATOMIC_RELAXED))
+        return;
+    if (given)
+        fprintf(stderr, "refheap: no memory for a %s of %zu: it has %zu\n", what, wanted, given);
+    else
+        fprintf(stderr, "refheap: no memory for a %s of %zu: there is none\n", what, wanted);
+}
+
+/* History and quarantine help to find mistakes: where memory does not suffice for as much as was asked for,
+ * the program goes on with less of them. */
+static void start_observing(rh_heap *heap, const rh_heap_options *options)
+{
+    size_t events = options->history_events, bytes = options->quarantine_bytes;
+    while (events && !rh__history_start(heap, events, options->stack_frames))
+        events /= 2;
+    if (events < options->history_events)
+        say_less("history", options->history_events, events);
+    while (bytes && !rh__quarantine_start(heap, bytes))
+        bytes /= 2;
+    if (bytes < options->quarantine_bytes)
+        say_less("quarantine", options->quarantine_bytes, bytes);
+}
+
 static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
 {
     rh__process_init();
@@ -133,11 +160,7 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
         heap->serial_end = UINT64_MAX;
         heap->serials_taken = heap->serial_end - heap->serial_next;
     }
-    if ((options->history_events && !rh__history_start(heap, options->history_events, options->stack_frames)) ||
-        (options->quarantine_bytes && !rh__quarantine_start(heap, options->quarantine_bytes))) {
-        unmap_heap(heap);
-        return NULL;
-    }
+    start_observing(heap, options);
     rh__valgrind_start(heap);
     link_heap(heap, is_zero);
     return heap;

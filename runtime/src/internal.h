@@ -350,6 +350,8 @@ void rh__unlock(void);
 /* Freed slots that wait; false if memory is short. */
 bool rh__quarantine_start(rh_heap *heap, size_t bytes);
 void rh__quarantine_free(rh_heap *heap);
+/* Memory is short: gives all back that waits; false if nothing did. */
+bool rh__quarantine_empty(rh_heap *heap);
 /* Makes room for what the trial of a collection is about to free. */
 void rh__quarantine_prepare(rh_heap *heap);
 /* The tombstone of an observed heap's object is written: true if the slot is not to be given back yet. */

@@ -112,6 +112,11 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
         object = take_slot(alloc);
         if (!object && rh__slots_refill(heap, size_class))
             object = take_slot(alloc);
+        if (!object && rh__quarantine_empty(heap)) {
+            object = take_slot(alloc);
+            if (!object && rh__slots_refill(heap, size_class))
+                object = take_slot(alloc);
+        }
         if (!object)
             return NULL;
         if (RH__UNLIKELY(heap->is_on_valgrind))

@@ -101,6 +101,15 @@ void rh__quarantine_prepare(rh_heap *heap)
     make_room(heap, heap->quarantine, slots, bytes);
 }
 
+bool rh__quarantine_empty(rh_heap *heap)
+{
+    if (!heap->quarantine || !heap->quarantine->count)
+        return false;
+    while (heap->quarantine->count)
+        release_oldest(heap, heap->quarantine);
+    return true;
+}
+
 /* ---- Valgrind -------------------------------------------------------------------------------------------- */
 
 #ifdef REFHEAP_VALGRIND

@@ -1,14 +1,43 @@
 /* options.c - $REFHEAP_OPTIONS: a comma-separated list of name=value that overrides the program.
  *
  * Invariant: an option is applied completely or not at all; each wrong one is named on stderr in one
- * line, the first time the process reads the list.
+ * line, the first time the process reads the list. A program that runs with more rights than its user (setuid,
+ * setgid, file capabilities) does not read it.
  */
 #include "internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ENVIRONMENT_NAME "REFHEAP_OPTIONS"
+
+typedef struct option {
+    const char *name;
+    const char *accepts;
+    /* One of two words, for a bool that is false or true; or a number of at most `max`. */
+    const char *words[2];
+    size_t max;
+    size_t offset, width; /* in rh_heap_options */
+} option;
+
+#define NUMBER_MAX (SIZE_MAX >> 4) /* with its unit */
+#define MEMBER(name) .offset = offsetof(rh_heap_options, name), .width = sizeof(((rh_heap_options *)0)->name)
+
+static const option known[] = {
+    { .name = "gc", .accepts = "on or off", .words = { "on", "off" }, MEMBER(gc_disabled) },
+    { .name = "finalizers", .accepts = "run or stay", .words = { "run", "stay" },
+      MEMBER(finalizer_cycles_stay) },
+    { .name = "history", .accepts = "a number of events, like 4096, 64k or 1M", .max = NUMBER_MAX,
+      MEMBER(history_events) },
+    { .name = "stacks", .accepts = "a number of return addresses, at most 16", .max = RH__STACK_MAX,
+      MEMBER(stack_frames) },
+    { .name = "quarantine", .accepts = "a number of bytes, like 65536, 64k or 1M", .max = NUMBER_MAX,
+      MEMBER(quarantine_bytes) },
+    { .name = "check", .accepts = "on or off", .words = { "off", "on" },
+      MEMBER(check_threads) },
+};
+#define KNOWN (sizeof known / sizeof *known)
 
 /* A number with an optional k or M (1024s); false if it is none. */
 static bool parse_size(const char *text, size_t *ret)
@@ -28,60 +57,67 @@ static bool parse_size(const char *text, size_t *ret)
     return true;
 }
 
-/* What is wrong with one option, or NULL. */
-static const char *apply(rh_heap_options *options, const char *name, const char *value)
+static bool apply(rh_heap_options *options, const option *self, const char *value)
 {
-    if (strcmp(name, "history") == 0) {
-        if (!value || !parse_size(value, &options->history_events))
-            return "wants a number of events";
-    } else if (strcmp(name, "stacks") == 0) {
-        size_t frames;
-        if (!value || !parse_size(value, &frames) || frames > RH__STACK_MAX)
-            return "wants a number of return addresses, at most 16";
-        options->stack_frames = (uint32_t)frames;
-    } else if (strcmp(name, "quarantine") == 0) {
-        if (!value || !parse_size(value, &options->quarantine_bytes))
-            return "wants a number of bytes";
-    } else if (strcmp(name, "check") == 0) {
-        if (!value || (strcmp(value, "on") != 0 && strcmp(value, "off") != 0))
-            return "wants on or off";
-        options->check_threads = strcmp(value, "on") == 0;
-    } else if (strcmp(name, "gc") == 0) {
-        if (!value || (strcmp(value, "on") != 0 && strcmp(value, "off") != 0))
-            return "wants on or off";
-        options->gc_disabled = strcmp(value, "off") == 0;
-    } else if (strcmp(name, "finalizers") == 0) {
-        if (!value || (strcmp(value, "stay") != 0 && strcmp(value, "run") != 0))
-            return "wants run or stay";
-        options->finalizer_cycles_stay = strcmp(value, "stay") == 0;
-    } else {
-        return "is not known";
+    char *member = (char *)options + self->offset;
+    size_t number;
+    if (self->words[0]) {
+        bool is_second = value && strcmp(value, self->words[1]) == 0;
+        if (!value || (!is_second && strcmp(value, self->words[0]) != 0))
+            return false;
+        memcpy(member, &is_second, sizeof is_second);
+        return true;
     }
+    if (!value || !parse_size(value, &number) || number > self->max)
+        return false;
+    memcpy(member, &number, self->width); /* little-endian, as metadata.c asserts */
+    return true;
+}
+
+static void complain(const char *text, int length, const option *self)
+{
+    char line[512];
+    int end = snprintf(line, sizeof line, "refheap: " ENVIRONMENT_NAME ": '%.*s' ", length < 100 ? length : 100, text);
+    if (self) {
+        snprintf(line + end, sizeof line - (size_t)end, "is not possible, %s wants %s", self->name, self->accepts);
+    } else {
+        end += snprintf(line + end, sizeof line - (size_t)end, "is not known, known are");
+        for (size_t i = 0; i < KNOWN; i++)
+            end += snprintf(line + end, sizeof line - (size_t)end, "%s %s=%s%s%s", i ? "," : "", known[i].name,
+                            known[i].words[0] ? known[i].words[0] : "N", known[i].words[0] ? "|" : "",
+                            known[i].words[0] ? known[i].words[1] : "");
+    }
+    fprintf(stderr, "%s\n", line);
+}
+
+static const option *find(const char *name)
+{
+    for (size_t i = 0; i < KNOWN; i++)
+        if (strcmp(name, known[i].name) == 0)
+            return &known[i];
     return NULL;
 }
 
 void rh__options_from_environment(rh_heap_options *options)
 {
     static bool complained;
-    const char *text = getenv(ENVIRONMENT_NAME);
+    const char *text = secure_getenv(ENVIRONMENT_NAME);
     if (!text)
         return;
     bool is_first = !__atomic_exchange_n(&complained, true, __ATOMIC_RELAXED);
     while (*text) {
         size_t length = strcspn(text, ",");
-        char option[64];
-        if (length >= sizeof option) {
-            if (is_first)
-                fprintf(stderr, "refheap: " ENVIRONMENT_NAME ": '%.*s' is not known\n", (int)length, text);
-        } else if (length) {
-            memcpy(option, text, length);
-            option[length] = '\0';
-            char *value = strchr(option, '=');
+        char copy[64];
+        if (length) {
+            size_t kept = length < sizeof copy ? length : 0; /* what is longer is nothing known */
+            memcpy(copy, text, kept);
+            copy[kept] = '\0';
+            char *value = strchr(copy, '=');
             if (value)
                 *value++ = '\0';
-            const char *fault = apply(options, option, value);
-            if (fault && is_first)
-                fprintf(stderr, "refheap: " ENVIRONMENT_NAME ": '%.*s' %s\n", (int)length, text, fault);
+            const option *self = find(copy);
+            if ((!self || !apply(options, self, value)) && is_first)
+                complain(text, (int)(length < INT_MAX ? length : INT_MAX), self);
         }
         text += length + (text[length] == ',');
     }

@@ -1,9 +1,15 @@
 /* runtime_process.c - what concerns the whole process: options, fork, threads, and the descriptor of
  * linked programs (ELF note, strip, section garbage collection, shared library). */
+#define _GNU_SOURCE
 #include "runtime_test.h"
 
+#include <elf.h>
 #include <pthread.h>
 #include <refheap/metadata.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 
 extern struct rh_metadata_descriptor rh_debug_descriptor;
 
@@ -24,11 +30,12 @@ START_TEST(a_wrong_option_is_named_and_the_rest_applies)
 {
     char text[1024];
     int status = run_child(wrong_options, text, sizeof text);
-    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'histroy=5' is not known\n"
-                           "refheap: REFHEAP_OPTIONS: 'gc=maybe' wants on or off\n"
-                           "refheap: REFHEAP_OPTIONS: 'history=' wants a number of events\n"
-                           "refheap: REFHEAP_OPTIONS: 'history=12x' wants a number of events\n"
-                           "refheap: REFHEAP_OPTIONS: 'history' wants a number of events\n");
+    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'histroy=5' is not known, known are gc=on|off, finalizers=run|stay, "
+                           "history=N, stacks=N, quarantine=N, check=off|on\n"
+                           "refheap: REFHEAP_OPTIONS: 'gc=maybe' is not possible, gc wants on or off\n"
+                           "refheap: REFHEAP_OPTIONS: 'history=' is not possible, history wants a number of events, like 4096, 64k or 1M\n"
+                           "refheap: REFHEAP_OPTIONS: 'history=12x' is not possible, history wants a number of events, like 4096, 64k or 1M\n"
+                           "refheap: REFHEAP_OPTIONS: 'history' is not possible, history wants a number of events, like 4096, 64k or 1M\n");
     ck_assert_int_eq(status, 0);
 }
 END_TEST
@@ -56,6 +63,106 @@ START_TEST(the_environment_overrides_the_program)
     heap = rh_heap_create(&(rh_heap_options){ .history_events = 9 });
     ck_assert_uint_eq(history_capacity(heap), 0);
     rh_heap_destroy(heap);
+}
+END_TEST
+
+/* 16M events have 768 MiB; less is to be given where the process may not have as much. */
+static void under_a_limit(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = 500 << 20;
+    if (setrlimit(RLIMIT_AS, &limit) != 0)
+        _exit(1);
+    setenv("REFHEAP_OPTIONS", "history=16M,gc=off", 1);
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .quarantine_bytes = 1000 });
+    if (!heap || rh_gc_is_enabled(heap) || history_capacity(heap) != 8 << 20)
+        _exit(2);
+    node *a = rh_new(heap, &node_type);
+    if (!a)
+        _exit(3);
+    rh_release(a);
+    if (!rh_heap_create(NULL)) /* no second complaint */
+        _exit(4);
+}
+
+START_TEST(an_option_beyond_the_memory_gets_less)
+{
+#ifndef TEST_ASAN /* which has terabytes of addresses */
+    char text[1024];
+    int status = run_child(under_a_limit, text, sizeof text);
+    ck_assert_str_eq(text, "refheap: no memory for a history of 16777216: it has 8388608\n");
+    ck_assert_int_eq(status, 0);
+#endif
+}
+END_TEST
+
+/* What the program below is, run again by the test: one heap, made as the environment says. */
+__attribute__((constructor)) static void be_the_secure_program(void)
+{
+    const char *word = getenv("RUNTIME_PROCESS_SECURE");
+    if (!word)
+        return;
+    rh_heap *heap = rh_heap_create(NULL);
+    int status = heap ? 40 + (history_capacity(heap) != 0) : 1;
+    rh_heap_destroy(heap);
+    _exit(status);
+}
+
+/* Sets AT_SECURE in the auxiliary vector of a child that was stopped by its exec, as the kernel does where the
+ * program has other rights than who runs it. */
+static void make_secure(pid_t child)
+{
+    struct user_regs_struct registers;
+    struct iovec whole = { &registers, sizeof registers };
+    ck_assert_int_eq(ptrace(PTRACE_GETREGSET, child, (void *)(long)NT_PRSTATUS, &whole), 0);
+#ifdef __x86_64__
+    uint64_t at = registers.rsp;
+#else
+    uint64_t at = registers.sp;
+#endif
+    uint64_t stack[8192], count = 0;
+    struct iovec to = { stack, sizeof stack }, from = { (void *)(uintptr_t)at, sizeof stack };
+    while (count == 0 && to.iov_len > 64) { /* the stack ends somewhere behind the vector */
+        ssize_t got = process_vm_readv(child, &to, 1, &from, 1, 0);
+        count = got > 0 ? (uint64_t)got / 8 : 0;
+        to.iov_len = from.iov_len = from.iov_len - 64;
+    }
+    uint64_t i = stack[0] + 2; /* behind argc, argv and its NULL */
+    while (i < count && stack[i])
+        i++;
+    for (i++; i + 1 < count && stack[i] != AT_SECURE; i += 2)
+        ck_assert_uint_ne(stack[i], AT_NULL);
+    ck_assert_uint_lt(i + 1, count);
+    ck_assert_int_eq(ptrace(PTRACE_POKEDATA, child, (void *)(uintptr_t)(at + (i + 1) * 8), (void *)1), 0);
+}
+
+static int run_program(bool is_secure)
+{
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        setenv("RUNTIME_PROCESS_SECURE", "1", 1);
+        setenv("REFHEAP_OPTIONS", "history=64", 1);
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        execl("/proc/self/exe", "program", (char *)NULL);
+        _exit(1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSTOPPED(status));
+    if (is_secure)
+        make_secure(child);
+    ck_assert_int_eq(ptrace(PTRACE_DETACH, child, NULL, NULL), 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+START_TEST(a_program_with_more_rights_than_its_user_reads_no_options)
+{
+    ck_assert_int_eq(run_program(false), 41);
+    ck_assert_int_eq(run_program(true), 40);
 }
 END_TEST
 
@@ -257,5 +364,6 @@ START_TEST(the_shared_library_has_a_note_and_a_symbol)
 END_TEST
 
 RUN_TESTS("runtime_process", a_wrong_option_is_named_and_the_rest_applies, the_environment_overrides_the_program,
+          an_option_beyond_the_memory_gets_less, a_program_with_more_rights_than_its_user_reads_no_options,
           a_forked_child_has_its_own_pid_and_working_locks, two_heaps_work_in_two_threads,
           the_note_survives_static_linking_strip_and_gc_sections, the_shared_library_has_a_note_and_a_symbol)

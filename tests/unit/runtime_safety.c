@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <refheap/metadata.h>
+#include <sys/resource.h>
 
 extern struct rh_metadata_descriptor rh_debug_descriptor;
 
@@ -528,14 +529,14 @@ START_TEST(wrong_values_are_named)
 {
     char text[2048];
     int status = run_child(wrong_options, text, sizeof text);
-    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'stacks=17' wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'stacks=' wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'stacks' wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'stacks=-1' wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'quarantine=1G' wants a number of bytes\n"
-                           "refheap: REFHEAP_OPTIONS: 'quarantine' wants a number of bytes\n"
-                           "refheap: REFHEAP_OPTIONS: 'check=yes' wants on or off\n"
-                           "refheap: REFHEAP_OPTIONS: 'check' wants on or off\n");
+    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'stacks=17' is not possible, stacks wants a number of return addresses, at most 16\n"
+                           "refheap: REFHEAP_OPTIONS: 'stacks=' is not possible, stacks wants a number of return addresses, at most 16\n"
+                           "refheap: REFHEAP_OPTIONS: 'stacks' is not possible, stacks wants a number of return addresses, at most 16\n"
+                           "refheap: REFHEAP_OPTIONS: 'stacks=-1' is not possible, stacks wants a number of return addresses, at most 16\n"
+                           "refheap: REFHEAP_OPTIONS: 'quarantine=1G' is not possible, quarantine wants a number of bytes, like 65536, 64k or 1M\n"
+                           "refheap: REFHEAP_OPTIONS: 'quarantine' is not possible, quarantine wants a number of bytes, like 65536, 64k or 1M\n"
+                           "refheap: REFHEAP_OPTIONS: 'check=yes' is not possible, check wants on or off\n"
+                           "refheap: REFHEAP_OPTIONS: 'check' is not possible, check wants on or off\n");
     ck_assert_int_eq(status, 0);
 }
 END_TEST
@@ -581,6 +582,32 @@ START_TEST(freed_slots_wait_and_are_given_back_in_order)
     assert_valid(heap);
     ck_assert_uint_eq(rh_gc_get_counts(heap).objects, 0);
     rh_heap_destroy(heap);
+}
+END_TEST
+
+static void short_of_memory(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_AS, &limit);
+    limit.rlim_cur = (rlim_t)48 << 20;
+    if (setrlimit(RLIMIT_AS, &limit) != 0)
+        _exit(1);
+    rh_heap *heap = quarantined_heap((size_t)10 << 20);
+    for (int i = 0; i < MANY(2 << 20); i++) { /* twice as much as there is */
+        node *a = rh_new(heap, &node_type);
+        if (!a)
+            _exit(2);
+        rh_release(a);
+    }
+}
+
+START_TEST(it_gives_way_where_memory_is_short)
+{
+#ifndef TEST_ASAN /* which has terabytes of addresses */
+    char text[200];
+    ck_assert_int_eq(run_child(short_of_memory, text, sizeof text), 0);
+    ck_assert_str_eq(text, "");
+#endif
 }
 END_TEST
 
@@ -761,6 +788,6 @@ RUN_TESTS("runtime_safety", a_report_tells_how_the_object_ended, earlier_tenants
           stacks_begin_in_the_program, stacks_alone_bring_a_history_and_are_limited, a_report_tells_where,
           what_is_no_object_is_called_so, a_heap_is_checked_for_its_thread, the_threads_are_named_by_their_numbers,
           what_is_allowed_passes_the_check, wrong_values_are_named, freed_slots_wait_and_are_given_back_in_order,
-          cascades_and_collections_pass_through_it, a_collection_larger_than_the_quarantine_fills_it,
+          it_gives_way_where_memory_is_short, cascades_and_collections_pass_through_it, a_collection_larger_than_the_quarantine_fills_it,
           large_objects_and_tiny_quarantines, a_heap_with_everything_observed_stays_valid,
           a_quarantined_object_is_known_long_after_its_end)

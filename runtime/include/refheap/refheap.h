@@ -186,7 +186,8 @@ struct rh_type {
 /* ---- heaps ------------------------------------------------------------------------------------ */
 
 /* Zero means default everywhere. $REFHEAP_OPTIONS ("history=4096,gc=off") overrides the program's
- * choice; a wrong option is named on stderr and the rest still applies. */
+ * choice, but not in setuid programs (secure_getenv); a wrong option is named on stderr and the rest still applies.
+ * Where memory is short, history and quarantine get less than was asked for, or nothing, and a line on stderr says so. */
 typedef struct rh_heap_options {
     const char *name;      /* shown by the debugger commands; copied, at most 31 bytes; NULL: none */
     bool gc_disabled;      /* start with automatic collections off; "gc=off|on" */
