@@ -1,7 +1,7 @@
-/* args.c - parses command lines: options first, then the raw operand (see command.h).
+/* args.c - parses command lines: options before and behind the raw operand (see command.h).
  *
- * Invariant: the operand is passed on exactly as written; only commas outside brackets and quotes
- * divide it, and only for commands that take several. */
+ * Invariant: an operand is passed on exactly as written. Operands are divided by commas outside brackets and
+ * quotes; options behind one begin where no C expression can go on. Behind `--` all is operand. */
 #include "command.h"
 #include "objects.h"
 #include "output.h"
@@ -49,22 +49,31 @@ static bool next_is_option(const rhi_line *line)
     return next && strncmp(next, "--", 2) == 0;
 }
 
-/* What is left, as one text. */
-static char *take_rest(const rhi_line *line)
+/* What is left up to `end`, another place in the same line, as one text. */
+static char *take_until(const rhi_line *line, const rhi_line *end)
 {
     if (!line->words) {
-        char *rest = strdup(skip_space(line->text));
-        for (size_t end = rest ? strlen(rest) : 0; end && isspace((unsigned char)rest[end - 1]);)
-            rest[--end] = '\0';
-        return rest;
+        const char *from = skip_space(line->text), *to = end->text;
+        while (to > from && isspace((unsigned char)to[-1]))
+            to--;
+        return strndup(from, to > from ? (size_t)(to - from) : 0);
     }
     size_t size = 1;
-    for (const char *const *word = line->words; *word; word++)
+    for (const char *const *word = line->words; word < end->words; word++)
         size += strlen(*word) + 1;
     char *rest = calloc(1, size), *to = rest;
-    for (const char *const *word = line->words; rest && *word; word++)
+    for (const char *const *word = line->words; rest && word < end->words; word++)
         to += sprintf(to, "%s%s", to == rest ? "" : " ", *word);
     return rest;
+}
+
+static rhi_line end_of(rhi_line line)
+{
+    while (line.words && *line.words)
+        line.words++;
+    if (line.text)
+        line.text += strlen(line.text);
+    return line;
 }
 
 static const rhi_option *find_option(const rhi_command *command, const char *name, size_t length)
@@ -118,6 +127,15 @@ const char *rhi__option(const rhi_args *args, const char *name)
     return value;
 }
 
+/* Takes the 1024s that may follow a number. */
+static unsigned take_unit(char **end)
+{
+    static const char units[] = "kKmMgG";
+    const char *unit = **end ? strchr(units, **end) : NULL;
+    *end += unit != NULL;
+    return unit ? 10 * (unsigned)((unit - units) / 2 + 1) : 0;
+}
+
 rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t default_value, uint64_t *value)
 {
     const char *text = rhi__option(args, name);
@@ -127,11 +145,12 @@ rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t d
         return NULL;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (isdigit((unsigned char)text[0]) && !*end && errno == ERANGE)
+    unsigned shift = take_unit(&end);
+    if (!isdigit((unsigned char)text[0]) || *end)
+        return rhi__error("%s wants a number (of 1024s with k, M or G behind it), not '%.60s'", name, text);
+    if (errno || number > UINT64_MAX >> shift)
         return rhi__error("%s=%.60s is too large a number", name, text);
-    if (!isdigit((unsigned char)text[0]) || *end || errno)
-        return rhi__error("%s wants a number, not '%.60s'", name, text);
-    *value = number;
+    *value = number << shift;
     return NULL;
 }
 
@@ -143,97 +162,206 @@ int rhi__check_status(rhi_session *session, const rhi_args *args, bool found)
     return found ? RHI_FOUND : is_sure ? RHI_ANSWERED : RHI_NO_ANSWER;
 }
 
-/* Divides the operand at commas outside brackets and quotes. */
+/* ---- operands --------------------------------------------------------------------------------------------- */
+
+/* How deep in brackets and quotes a text is that is read on from left to right. */
+typedef struct nesting {
+    int depth;
+    char quote;
+    bool is_escaped;
+} nesting;
+
+/* Reads on by one character: does it stand outside of all brackets and quotes? */
+static bool is_outside(nesting *n, char c)
+{
+    bool outside = !n->quote && n->depth <= 0, escaped = n->is_escaped;
+    n->is_escaped = n->quote && c == '\\' && !escaped;
+    if (n->quote)
+        n->quote = c == n->quote && !escaped ? '\0' : n->quote;
+    else if (c == '"' || c == '\'')
+        n->quote = c;
+    else if (c && strchr("([{", c))
+        n->depth++;
+    else if (c && strchr(")]}", c))
+        n->depth--;
+    return outside;
+}
+
+static bool in_word(char c)
+{
+    return isalnum((unsigned char)c) || (c && strchr("_$#", c)) || (unsigned char)c >= 0x80;
+}
+
+static bool is_option_word(const char *text)
+{
+    return strncmp(text, "--", 2) == 0 && isalpha((unsigned char)text[2]);
+}
+
+/* Where the options behind the operand begin; the line's end if there are none. `p --json` is no expression in
+ * C, so nothing is lost; behind a bracket, which may be a cast, only options that there are count. */
+static rhi_line find_behind(const rhi_command *command, rhi_line line)
+{
+    if (line.words) {
+        while (*line.words && !is_option_word(*line.words))
+            line.words++;
+        return line;
+    }
+    nesting n = {0};
+    char before = '\0'; /* of what is no space */
+    for (const char *from = line.text; *line.text; line.text++) {
+        char c = *line.text;
+        if (is_outside(&n, c) && line.text > from && isspace((unsigned char)line.text[-1]) && is_option_word(line.text) &&
+            (in_word(before) || (before && strchr("]}\"'", before)) ||
+             (before == ')' && find_option(command, line.text, strcspn(line.text, "= \t\n")))))
+            return line;
+        before = isspace((unsigned char)c) ? before : c;
+    }
+    return line;
+}
+
+/* The end of C++ template arguments that begin at `c`, as in map<int, int>::first; else `c`. */
+static const char *skip_template(const char *text, const char *c)
+{
+    int depth = 0;
+    if (*c != '<' || c == text || !in_word(c[-1]))
+        return c;
+    for (const char *end = c; in_word(*end) || (*end && strchr("<>:,*& ", *end)); end++) {
+        depth += (*end == '<') - (*end == '>');
+        if (depth == 0)
+            return end[1] == '#' || strncmp(end + 1, "::", 2) == 0 ? end : c;
+    }
+    return c;
+}
+
+/* Bytes of a number or a name like node#12 that `text` begins with, if a space, a comma or the end follows. */
+static size_t plain_word(const char *text)
+{
+    size_t length = strcspn(text, ", \t\n");
+    const char *hash = memchr(text, '#', length), *digits = hash ? hash + 1 : text;
+    bool is_hex = !hash && strncmp(text, "0x", 2) == 0;
+    size_t span = is_hex ? 2 + strspn(text + 2, "0123456789abcdefABCDEF") : strspn(digits, "0123456789");
+    return length && digits + span == text + length && span > (is_hex ? 2 : 0) ? length : 0;
+}
+
+/* Does the space at `c` divide two operands? Two numbers or names side by side are no expression. */
+static bool is_divider(const char *from, const char *c)
+{
+    return isspace((unsigned char)*c) && plain_word(from) == (size_t)(c - from) && plain_word(skip_space(c));
+}
+
+static rhi_error *add_operand(rhi_args *args, const char *from, const char *end)
+{
+    while (end > from && isspace((unsigned char)end[-1]))
+        end--;
+    if (end == from)
+        return rhi__error("nothing stands before or behind a comma: usage: %s", args->command->usage);
+    if (args->operand_count == RHI_OPERANDS_MAX)
+        return rhi__error("too many operands: at most %d", RHI_OPERANDS_MAX);
+    if (!(args->operands[args->operand_count] = strndup(from, (size_t)(end - from))))
+        return rhi__error_memory();
+    args->operand_count++;
+    return NULL;
+}
+
 static rhi_error *split_operands(const char *rest, rhi_args *args)
 {
-    unsigned most = args->command->operands_max;
     const char *from = rest;
-    int depth = 0;
-    char quote = '\0';
+    nesting n = {0};
     for (const char *c = rest;; c++) {
-        if (*c && quote)
-            quote = *c == quote ? '\0' : quote;
-        else if (*c == '"' || *c == '\'')
-            quote = *c;
-        else if (*c && strchr("([{", *c))
-            depth++;
-        else if (*c && strchr(")]}", *c))
-            depth--;
-        bool divides = *c == ',' && !quote && depth <= 0 && most > 1;
-        if (*c && !divides)
+        bool outside = is_outside(&n, *c);
+        c = outside ? skip_template(rest, c) : c;
+        if (*c && !(outside && (*c == ',' || is_divider(from, c))))
             continue;
-        while (isspace((unsigned char)*from))
-            from++;
-        const char *end = c;
-        while (end > from && isspace((unsigned char)end[-1]))
-            end--;
-        if (end == from && *rest)
-            return rhi__error("nothing stands before or behind a comma: usage: %s", args->command->usage);
-        if (end > from) {
-            if (args->operand_count == RHI_OPERANDS_MAX)
-                return rhi__error("too many operands: at most %d", RHI_OPERANDS_MAX);
-            if (!(args->operands[args->operand_count] = strndup(from, (size_t)(end - from))))
-                return rhi__error_memory();
-            args->operand_count++;
-        }
-        from = c + 1;
+        RHI_TRY(add_operand(args, from, c));
         if (!*c)
             return NULL;
+        from = skip_space(c + 1);
     }
 }
 
-static rhi_error *check_operands(rhi_line line, rhi_args *args)
+static rhi_error *check_operands(const char *rest, rhi_args *args)
 {
-    char *rest = take_rest(&line);
-    if (!rest)
-        return rhi__error_memory();
-    rhi_error *error = NULL;
-    if (args->command->operands_max == 0 && rest[0])
-        error = rhi__error("takes no operand%s: %s", rest[0] == '-' ? ", and options begin with two dashes" : "", args->command->usage);
-    else if (args->command->operands_max == 1 && rest[0] && !(args->operands[args->operand_count++] = strdup(rest)))
-        error = rhi__error_memory();
-    else if (args->command->operands_max > 1)
-        error = split_operands(rest, args);
-    if (!error && args->operand_count < args->command->operands_min)
-        error = rhi__error("what object or address? usage: %s", args->command->usage);
-    free(rest);
-    return error;
+    const rhi_command *command = args->command;
+    if (command->operands_max == 0 && rest[0])
+        return rhi__error("takes no operand%s: %s", rest[0] == '-' ? ", and options begin with two dashes" : "", command->usage);
+    if (rest[0])
+        RHI_TRY(split_operands(rest, args));
+    if (command->operands_max == 1 && args->operand_count > 1)
+        return rhi__error("takes one operand, got %u: %.200s", args->operand_count, rest);
+    if (args->operand_count < command->operands_min)
+        return rhi__error("what object or address? usage: %s", command->usage);
+    return NULL;
 }
 
-rhi_error *rhi__args_parse(const rhi_command *command, rhi_line line, rhi_args *args)
+/* ---- the line ----------------------------------------------------------------------------------------------- */
+
+/* Takes options while there are any; `is_ended`: by `--`. Each is taken before the first error is told, so
+ * that --json holds for it. */
+static rhi_error *take_options(rhi_line *line, rhi_args *args, bool *is_ended)
 {
-    *args = (rhi_args){.command = command};
     rhi_error *error = NULL;
-    /* Every option is taken before the first error is told, so that --json holds for it. */
-    while (next_is_option(&line)) {
-        rhi_line before = line;
-        char *word = take_word(&line);
+    *is_ended = false;
+    while (next_is_option(line)) {
+        rhi_line before = *line;
+        char *word = take_word(line);
         if (!word) { /* the line does not move on without memory */
             rhi__error_free(error);
-            error = rhi__error_memory();
-            break;
+            return rhi__error_memory();
         }
-        bool end = strcmp(word, "--") == 0;
+        *is_ended = strcmp(word, "--") == 0;
         free(word);
-        if (end)
+        if (*is_ended)
             break;
-        line = before;
-        rhi_error *wrong = take_option(&line, args);
+        *line = before;
+        rhi_error *wrong = take_option(line, args);
         if (error)
             rhi__error_free(wrong);
         else
             error = wrong;
     }
+    return error;
+}
+
+/* Takes all options of the line, and what is between or behind them into `operand` (allocated, or NULL). */
+static rhi_error *take_all(rhi_line line, rhi_args *args, char **operand)
+{
+    bool is_ended;
+    rhi_error *error = take_options(&line, args, &is_ended);
+    rhi_line behind = is_ended ? end_of(line) : find_behind(args->command, line);
+    *operand = take_until(&line, &behind);
+    rhi_error *wrong = *operand ? take_options(&behind, args, &is_ended) : rhi__error_memory();
+    if (error)
+        rhi__error_free(wrong);
+    else
+        error = wrong;
+    rhi_line end = end_of(behind);
+    char *left = error ? NULL : take_until(&behind, &end);
+    if (left && left[0])
+        error = rhi__error("'%.100s' stands behind an option: options come before the operand or behind it", left);
+    else if (!left && !error)
+        error = rhi__error_memory();
+    free(left);
+    return error;
+}
+
+rhi_error *rhi__args_parse(const rhi_command *command, rhi_line line, rhi_args *args)
+{
+    char *operand = NULL;
+    *args = (rhi_args){.command = command};
+    rhi_error *error = take_all(line, args, &operand);
     args->json = rhi__option(args, "--json") != NULL;
     args->help = rhi__option(args, "--help") != NULL;
-    if (error || args->help)
-        return error;
-    RHI_TRY(rhi__option_number(args, "--limit", args->json ? DEFAULT_JSON_ROWS : DEFAULT_ROWS, &args->limit));
+    args->has_heap = rhi__option(args, "--heap") != NULL;
+    if (!error && !args->help)
+        error = rhi__option_number(args, "--limit", args->json ? DEFAULT_JSON_ROWS : DEFAULT_ROWS, &args->limit);
     if (args->limit == 0)
         args->limit = UINT64_MAX;
-    args->has_heap = rhi__option(args, "--heap") != NULL;
-    RHI_TRY(rhi__option_number(args, "--heap", 0, &args->heap));
-    return check_operands(line, args);
+    if (!error && !args->help)
+        error = rhi__option_number(args, "--heap", 0, &args->heap);
+    if (!error && !args->help)
+        error = check_operands(operand, args);
+    free(operand);
+    return error;
 }
 
 void rhi__args_free(rhi_args *args)

@@ -39,7 +39,7 @@ static const option known[] = {
 };
 #define KNOWN (sizeof known / sizeof *known)
 
-/* A number with an optional k or M (1024s); false if it is none. */
+/* A number with an optional k, M or G (1024s); false if it is none. */
 static bool parse_size(const char *text, size_t *ret)
 {
     if (*text < '0' || *text > '9')
@@ -51,7 +51,9 @@ static bool parse_size(const char *text, size_t *ret)
         shift = 10, end++;
     else if (*end == 'M' || *end == 'm')
         shift = 20, end++;
-    if (*end || number > SIZE_MAX >> 24)
+    else if (*end == 'G' || *end == 'g')
+        shift = 30, end++;
+    if (*end || number > SIZE_MAX >> 34)
         return false;
     *ret = (size_t)number << shift;
     return true;

@@ -94,6 +94,12 @@ def check_operands(batch, truth):
         batch.fails(line, *words, command="objat")
     for line in ("--nonsense 0x10", "--nonsense=1 " + first, "--limit=many " + first, "--limit=-1 " + first):
         batch.fails(line, re.match(r"--\w+", line).group(), command="objat")
+    batch.fails("%s --nonsense" % first, "--nonsense", command="objat")
+    batch.fails("%s, A#1, 0x10" % first, "one operand, got 3", "A#1, 0x10")
+    batch.fails("A#1 B#2", "one operand, got 2")
+    for line in ("A#1 --limit=1", "--limit 1 A#1", "A#1 --limit=1k --limit 1"):
+        batch.expect("refs", line + " --json", lambda question, answer: require(
+            answer.status == 0 and len(json.loads(answer.out)["referents"]) <= 1, "%s: %s", question, answer))
     batch.fails("", command="objat")
     batch.fails("--", command="refs")
     batch.fails("--nonsense", "--nonsense", command="gcgraph")

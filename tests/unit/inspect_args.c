@@ -9,6 +9,7 @@ static world two_nodes(unsigned layout)
     fake_value(w.t, "v[1,2]", b);
     fake_value(w.t, "s.x == ',' ? \"a,)\" : 0", b);
     fake_value(w.t, "{a, (b)}", a);
+    fake_value(w.t, "m<a, b>::c", b);
     return w;
 }
 
@@ -32,21 +33,33 @@ START_TEST(wrong_lines_get_one_clear_error)
     static const struct { const char *command, *line, *error; } rows[] = {
         {"objat", "--nonsense #1", "unknown option --nonsense: see objat --help"},
         {"objat", "--path #1", "unknown option --path: see objat --help"},
-        {"objat", "--limit=x #1", "--limit wants a number, not 'x'"},
-        {"objat", "--limit=-1 #1", "--limit wants a number, not '-1'"},
+        {"objat", "--limit=x #1", "--limit wants a number (of 1024s with k, M or G behind it), not 'x'"},
+        {"objat", "--limit=-1 #1", "--limit wants a number (of 1024s with k, M or G behind it), not '-1'"},
         {"objat", "--limit= #1", "--limit wants a value: --limit=N"},
-        {"objat", "--limit=1k #1", "--limit wants a number, not '1k'"},
+        {"objat", "--limit=1kB #1", "--limit wants a number (of 1024s with k, M or G behind it), not '1kB'"},
+        {"objat", "--limit=k #1", "not 'k'"},
+        {"objat", "--limit=17179869184G #1", "--limit=17179869184G is too large a number"},
         {"objat", "--limit=99999999999999999999 #1", "--limit=99999999999999999999 is too large a number"},
         {"objat", "--ledger=1 #1", "--ledger takes no value"},
         {"objat", "--limit", "--limit wants a value: --limit=N"},
         {"objat", "", "what object or address? usage: objat"},
         {"refs", "--in", "what object or address? usage: refs"},
-        {"gcgraph", "--depth=1.5", "--depth wants a number, not '1.5'"},
+        {"gcgraph", "--depth=1.5", "not '1.5'"},
         {"gcgraph", ",", "nothing stands before or behind a comma: usage: gcgraph"},
         {"gcgraph", "#1,,#2", "nothing stands before or behind a comma"},
         {"gcgraph", "#1, ", "nothing stands before or behind a comma"},
         {"gcleaks", "-check", "takes no operand, and options begin with two dashes: gcleaks"},
         {"gcleaks", "#1", "takes no operand: gcleaks"},
+        {"objat", "#1, #2, f(a, b)", "takes one operand, got 3: #1, #2, f(a, b)"},
+        {"refs", "node#1 0x10", "takes one operand, got 2: node#1 0x10"},
+        {"refs", "#1,", "nothing stands before or behind a comma: usage: refs"},
+        {"objat", "#1 --nonsense", "unknown option --nonsense: see objat --help"},
+        {"objat", "v[1] --path", "unknown option --path: see objat --help"},
+        {"objat", "#1 --limit=x", "not 'x'"},
+        {"objat", "#1 --limit", "--limit wants a value: --limit=N"},
+        {"objat", "#1 --ledger + 1", "'+ 1' stands behind an option: options come before the operand or behind it"},
+        {"gcgraph", "#1 --depth=1 -- #2", "'#2' stands behind an option"},
+        {"gcleaks", "#1 --check", "takes no operand: gcleaks"},
         {"objat", "--heap=7 #1", "there is no heap 7: numbers in use: 1"},
         {"objat", "leaf#1", "there is no object leaf#1: it is node#1"},
         {"objat", "0x", "'0x'"},
@@ -65,9 +78,51 @@ START_TEST(wrong_lines_get_one_clear_error)
 }
 END_TEST
 
+/* What is no option goes to the debugger as it was written: there an expression may have two dashes in it. */
+START_TEST(options_stand_before_the_operand_or_behind_it)
+{
+    static const char *const lines[] = {"#1 --limit=1", "#1 --limit 1 ", "--limit=2 #1 --limit=1", "f(a, b) --limit=1 --heap=1", "{a, (b)} --limit=1",
+                                        "\"a\" --limit=1", "(x) --limit=1", "#1\t--limit=1", "m<a, b>::c --limit=1"};
+    static const char *const expressions[] = {"a - --limit", "(long) --x", "f(a --limit=1)", "-- (x) --limit", "'a --limit=1'", "a--limit", "s[\"\\\" --limit\"]"};
+    world w = two_nodes(_i);
+    uint64_t a = new_node(&w, 1);
+    for (size_t i = 0; i < sizeof expressions / sizeof *expressions; i++)
+        fake_value(w.t, strncmp(expressions[i], "-- ", 3) == 0 ? expressions[i] + 3 : expressions[i], a);
+    fake_value(w.t, "\"a\"", a);
+    fake_value(w.t, "(x)", a);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        json_t *json = fake_json(w.t, "objat", lines[i]);
+        ck_assert_uint_eq(fake_size(json, "fields"), 1);
+        json_decref(json);
+    }
+    for (size_t i = 0; i < sizeof expressions / sizeof *expressions; i++) {
+        json_t *json = fake_json(w.t, "objat", expressions[i]);
+        ck_assert_uint_eq(fake_size(json, "fields"), 5);
+        json_decref(json);
+    }
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(numbers_of_options_may_have_units)
+{
+    static const struct { const char *value; unsigned total; } rows[] = {{"0", 2}, {"32", 2}, {"1k", 0}, {"1K", 0}, {"1M", 0}, {"3G", 0}, {"17179869183G", 0}};
+    world w = two_nodes(_i);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "--min-size=%s", rows[i].value);
+        json_t *json = fake_json(w.t, "gcfind", line);
+        ck_assert_int_eq(fake_integer(json, "total"), rows[i].total);
+        json_decref(json);
+    }
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(json_holds_for_errors_wherever_it_stands)
 {
-    static const char *const lines[] = {"--json --nonsense 1", "--nonsense --json 1", "--limit=x --json 1", "--json"};
+    static const char *const lines[] = {"--json --nonsense 1", "--nonsense --json 1", "--limit=x --json 1", "--json", "1 --nonsense --json", "1, 2 --json",
+                                        "no_such --json", "--limit=x 1 --json"};
     world w = two_nodes(_i);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         ck_assert_int_eq(fake_run(w.t, "objat", lines[i]), RHI_NO_ANSWER);
@@ -88,7 +143,8 @@ START_TEST(operands_are_divided_at_commas_outside_brackets_and_quotes)
 {
     static const struct { const char *line; size_t nodes; } rows[] = {
         {"--depth=0 f(a, b)", 1}, {"--depth=0 v[1,2], f(a, b)", 2}, {"--depth=0 s.x == ',' ? \"a,)\" : 0,{a, (b)}", 2},
-        {"--depth=0 #1, #2,#1", 2}, {"--depth=0 -- #1 , #2", 2}};
+        {"--depth=0 #1, #2,#1", 2}, {"--depth=0 -- #1 , #2", 2}, {"#1, #2 --depth=0", 2},
+        {"#1 #2 --depth 0", 2}, {"node#1 node#2, v[1,2] --depth=0", 2}, {"m<a, b>::c, #1 --depth=0", 2}};
     world w = two_nodes(_i);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         json_t *json = fake_json(w.t, "gcgraph", rows[i].line);
@@ -107,12 +163,16 @@ START_TEST(a_vector_of_words_means_the_same)
 {
     static const char *const words[] = {"--json", "--limit", "2", "--", "#1", NULL};
     static const char *const spread[] = {"--json", "f(a,", "b)", NULL};
+    static const char *const behind[] = {"#1", "--limit", "2", "--json", NULL};
     static const char *const cut[] = {"--json", "--limit", NULL};
     world w = two_nodes(_i);
     fake_run(w.t, "objat", "--json --limit=2 #1");
     char *expected = strdup(w.t->out.bytes);
     w.t->out.size = 0;
     ck_assert_int_eq(rhi_session_run_words(w.t->session, &w.t->target, "objat", words), RHI_ANSWERED);
+    ck_assert_str_eq(w.t->out.bytes, expected);
+    w.t->out.size = 0;
+    ck_assert_int_eq(rhi_session_run_words(w.t->session, &w.t->target, "objat", behind), RHI_ANSWERED);
     ck_assert_str_eq(w.t->out.bytes, expected);
     ck_assert_int_eq(rhi_session_run_words(w.t->session, &w.t->target, "objat", spread), RHI_ANSWERED);
     w.t->out.size = 0;
@@ -147,5 +207,6 @@ START_TEST(help_tells_every_option_in_both_forms)
 END_TEST
 
 RUN_TESTS("inspect_args", values_follow_an_equals_sign_or_stand_apart, wrong_lines_get_one_clear_error,
+          options_stand_before_the_operand_or_behind_it, numbers_of_options_may_have_units,
           json_holds_for_errors_wherever_it_stands, operands_are_divided_at_commas_outside_brackets_and_quotes,
           a_vector_of_words_means_the_same, help_tells_every_option_in_both_forms)

@@ -518,7 +518,7 @@ END_TEST
 
 static void wrong_options(void)
 {
-    setenv("REFHEAP_OPTIONS", "stacks=17,stacks=,stacks,stacks=-1,quarantine=1G,quarantine,check=yes,check,"
+    setenv("REFHEAP_OPTIONS", "stacks=17,stacks=,stacks,stacks=-1,quarantine=1T,quarantine,check=yes,check,"
                               "stacks=3,quarantine=4k,check=off", 1);
     rh_heap *heap = rh_heap_create(&(rh_heap_options){ .check_threads = true });
     if (load((uintptr_t)heap + constant("heap.stack_depth"), 4) != 3)
@@ -533,7 +533,7 @@ START_TEST(wrong_values_are_named)
                            "refheap: REFHEAP_OPTIONS: 'stacks=' is not possible, stacks wants a number of return addresses, at most 16\n"
                            "refheap: REFHEAP_OPTIONS: 'stacks' is not possible, stacks wants a number of return addresses, at most 16\n"
                            "refheap: REFHEAP_OPTIONS: 'stacks=-1' is not possible, stacks wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'quarantine=1G' is not possible, quarantine wants a number of bytes, like 65536, 64k or 1M\n"
+                           "refheap: REFHEAP_OPTIONS: 'quarantine=1T' is not possible, quarantine wants a number of bytes, like 65536, 64k or 1M\n"
                            "refheap: REFHEAP_OPTIONS: 'quarantine' is not possible, quarantine wants a number of bytes, like 65536, 64k or 1M\n"
                            "refheap: REFHEAP_OPTIONS: 'check=yes' is not possible, check wants on or off\n"
                            "refheap: REFHEAP_OPTIONS: 'check' is not possible, check wants on or off\n");
