@@ -18,17 +18,26 @@ import gdb
 
 
 def load_shared():
-    """refheap_door.py beside this file (installed) or in the source tree. Compiled here and not
-    imported, so that no bytecode is written and each loading of this script has its own."""
+    """refheap_door.py beside this file (installed) or in the source tree; None if it is in neither place.
+    Compiled here and not imported, so that no bytecode is written and each loading of this script has its own."""
     here = os.path.dirname(os.path.realpath(load_shared.__code__.co_filename))
-    for path in (os.path.join(here, "refheap_door.py"), os.path.join(here, "..", "inspect", "python", "refheap_door.py")):
+    for path in shared_places(here):
         if os.path.exists(path):
             module = types.ModuleType("refheap_door")
             module.__file__ = os.path.realpath(path)
             with open(path, encoding="utf-8") as source:
                 exec(compile(source.read(), module.__file__, "exec"), module.__dict__)
             return module
-    raise gdb.GdbError("refheap: refheap_door.py lies neither beside %s nor in the source tree" % __file__)
+    return None
+
+
+def shared_places(here):
+    return [os.path.join(here, "refheap_door.py"), os.path.join(os.path.dirname(here), "inspect", "python", "refheap_door.py")]
+
+
+def shared_is_missing():
+    here = os.path.dirname(os.path.realpath(load_shared.__code__.co_filename))
+    return "refheap: this script needs refheap_door.py, copied along with it: it is neither %s nor %s" % tuple(shared_places(here))
 
 
 door = load_shared()
@@ -408,18 +417,29 @@ class Refheap:
         """GDB asks twice, first without a word; its word is only the end of the user's last one."""
         last = re.split("[ ,]", text)[-1]
         try:
-            whole = self.session.complete(Host(self.epoch), row["name"], text)
+            whole, expected = self.session.complete(Host(self.epoch), row["name"], text)
+            if expected == door.EXPECTS_EXPRESSION and last and word is not None:
+                whole += completed_expressions(last)
         except (door.DoorError, gdb.error):
             return gdb.COMPLETE_NONE
         if word is not None and last.endswith(word):
             whole = [each[len(last) - len(word):] for each in whole]
-        if whole or last.startswith("-") or "#" in last or row.get("operand") != "expression":
+        if whole or expected != door.EXPECTS_EXPRESSION or "#" in last:
             return whole
         return gdb.COMPLETE_EXPRESSION
 
 
+def completed_expressions(word):
+    """GDB's own completions of a word of an expression."""
+    lines = gdb.execute("complete output " + word, to_string=True).splitlines()
+    return [line.partition(" ")[2] for line in lines if "***" not in line]
+
+
 def load():
     """GDB shows a traceback for whatever a sourced script raises, so a failure is told and not raised."""
+    if door is None:
+        gdb.write(shared_is_missing() + "\n", gdb.STDERR)
+        return
     try:
         loaded = Refheap()
     except door.DoorError as error:

@@ -20,17 +20,26 @@ import lldb
 
 
 def load_shared():
-    """refheap_door.py beside this file (installed) or in the source tree. Compiled here and not
-    imported, so that each loading of this script has its own. (LLDB writes no bytecode.)"""
+    """refheap_door.py beside this file (installed) or in the source tree; None if it is in neither place.
+    Compiled here and not imported, so that each loading of this script has its own (LLDB writes no bytecode)."""
     here = os.path.dirname(os.path.realpath(load_shared.__code__.co_filename))
-    for path in (os.path.join(here, "refheap_door.py"), os.path.join(here, "..", "inspect", "python", "refheap_door.py")):
+    for path in shared_places(here):
         if os.path.exists(path):
             module = types.ModuleType("refheap_door")
             module.__file__ = os.path.realpath(path)
             with open(path, encoding="utf-8") as source:
                 exec(compile(source.read(), module.__file__, "exec"), module.__dict__)
             return module
-    raise RuntimeError("refheap: refheap_door.py lies neither beside %s nor in the source tree" % __file__)
+    return None
+
+
+def shared_places(here):
+    return [os.path.join(here, "refheap_door.py"), os.path.join(os.path.dirname(here), "inspect", "python", "refheap_door.py")]
+
+
+def shared_is_missing():
+    here = os.path.dirname(os.path.realpath(load_shared.__code__.co_filename))
+    return "refheap: this script needs refheap_door.py, copied along with it: it is neither %s nor %s" % tuple(shared_places(here))
 
 
 door = load_shared()
@@ -410,14 +419,21 @@ def register(debugger, row):
     raise RuntimeError("refheap: LLDB refuses the command %s: %s" % (row["name"], result.GetError().strip()))
 
 
+def tell(debugger, text):
+    errors = debugger.GetErrorFile()
+    errors.Write(("error: %s\n" % text).encode())
+    errors.Flush()
+
+
 def __lldb_init_module(debugger, _dictionary):
     """LLDB shows a traceback for whatever is raised here, so a failure is told and not raised."""
+    if door is None:
+        tell(debugger, shared_is_missing())
+        return
     try:
         loaded = Refheap()
     except door.DoorError as error:
-        errors = debugger.GetErrorFile()
-        errors.Write(("error: %s\n" % error).encode())
-        errors.Flush()
+        tell(debugger, error)
         return
     earlier = getattr(lldb, "_refheap", None)
     if earlier is not None:

@@ -1,11 +1,15 @@
-/* main.c - the shell door: `refheap --core FILE [--exe FILE] | --pid N  COMMAND …`.
- * Opens the target, lends a terminal and Ctrl-C, and exits with the engine's status. No logic. */
+/* main.c - the shell door: `refheap --core FILE [--exe FILE] | --pid N  [COMMAND …]`.
+ * Opens the target, lends a terminal and Ctrl-C, and exits with the engine's status. Without a command it takes
+ * them from standard input (prompt.h). No logic. */
+#include "prompt.h"
+
 #include <refheap/inspect.h>
 
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +17,9 @@
 
 typedef struct choice {
     const char *core, *exe, *pid;
-    bool no_stop;
+    bool no_stop, help;
+    const char *command; /* NULL: a prompt */
+    const char **rest;   /* what stands behind it, ended by NULL */
 } choice;
 
 static volatile sig_atomic_t was_interrupted;
@@ -44,17 +50,16 @@ static int complain(const char *message)
 
 static int usage(FILE *stream)
 {
-    json_t *commands = json_loads(rhi_commands(), 0, NULL), *command;
-    size_t index;
-    fprintf(stream, "usage: refheap --core FILE [--exe FILE] COMMAND [--option…] [OPERAND]\n"
-                    "       refheap --pid N [--no-stop] COMMAND [--option…] [OPERAND]\n"
+    fprintf(stream, "usage: refheap --core FILE [--exe FILE] [COMMAND [--option…] [OPERAND]]\n"
+                    "       refheap --pid N [--no-stop] [COMMAND [--option…] [OPERAND]]\n"
                     "       refheap COMMAND --help\n\n"
-                    "Reads the reference-counted heap of a core dump or of a process (which is stopped meanwhile).\n\ncommands:\n");
-    json_array_foreach(commands, index, command)
-        fprintf(stream, "  %-10s %s\n", json_string_value(json_object_get(command, "name")),
-                json_string_value(json_object_get(command, "summary")));
-    fprintf(stream, "\nexit status: 0 answered; 1 --check found something; 2 no answer, or --check found nothing in what could be searched\n");
-    json_decref(commands);
+                    "Reads the reference-counted heap of a core dump or of a process (which is stopped\n"
+                    "meanwhile). Without a COMMAND it opens a prompt, or takes one command from each line\n"
+                    "of standard input: the heap is read once for all of them.\n\ncommands:\n");
+    print_commands(stream);
+    fprintf(stream, "\nexit status: 0 answered; 1 --check found something; 2 no answer, or --check found\n"
+                    "nothing in what could be searched. Of several commands the highest.\n\n"
+                    "example: refheap --core core gcleaks --check\n");
     return stream == stdout ? RHI_ANSWERED : RHI_NO_ANSWER;
 }
 
@@ -79,31 +84,51 @@ static int manual(void)
     return RHI_ANSWERED;
 }
 
-/* Takes the options before the command. Returns the index of the command, or -1 after a complaint. */
+/* Where the value of one of the target's options goes; NULL if the word is none. */
+static const char **place_of(choice *chosen, const char *word)
+{
+    static const struct { const char *name; size_t offset; } options[] = {
+        {"--core", offsetof(choice, core)}, {"--exe", offsetof(choice, exe)}, {"--pid", offsetof(choice, pid)}};
+    size_t length = strcspn(word, "=");
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (strlen(options[i].name) == length && memcmp(word, options[i].name, length) == 0)
+            return (const char **)((char *)chosen + options[i].offset);
+    return NULL;
+}
+
+static int complain_of(const char *word, const char *message)
+{
+    fprintf(stderr, "refheap: %s %s\n", word, message);
+    return -1;
+}
+
+/* Takes the target's options out of the words, before the command and behind it up to `--`; what is left is the
+ * command and its line. 0, or -1 after a complaint. */
 static int parse(int count, char **words, choice *chosen)
 {
-    int i = 1;
-    for (; i < count && strncmp(words[i], "--", 2) == 0; i++) {
-        char *value = strchr(words[i], '=');
-        size_t length = value ? (size_t)(value - words[i]) : strlen(words[i]);
-        const char **place = strncmp(words[i], "--core", length) == 0 && length == 6 ? &chosen->core
-                             : strncmp(words[i], "--exe", length) == 0 && length == 5 ? &chosen->exe
-                             : strncmp(words[i], "--pid", length) == 0 && length == 5 ? &chosen->pid : NULL;
-        if (strcmp(words[i], "--no-stop") == 0) {
+    int kept = 0;
+    bool is_ended = false;
+    for (int i = 1; i < count; i++) {
+        const char **place = is_ended ? NULL : place_of(chosen, words[i]);
+        const char *equals = place ? strchr(words[i], '=') : NULL;
+        if (place && (equals ? !equals[1] : i + 1 == count))
+            return complain_of(words[i], "wants a value");
+        if (place)
+            *place = equals ? equals + 1 : words[++i];
+        else if (!is_ended && strcmp(words[i], "--no-stop") == 0)
             chosen->no_stop = true;
-        } else if (!place) {
-            fprintf(stderr, "refheap: unknown option %s: see refheap --help\n", words[i]);
-            return -1;
-        } else if (!value && i + 1 == count) {
-            fprintf(stderr, "refheap: %s wants a value\n", words[i]);
-            return -1;
-        } else {
-            *place = value ? value + 1 : words[++i];
-        }
+        else if (kept == 0 && (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0))
+            chosen->help = true;
+        else if (kept == 0 && words[i][0] == '-')
+            return complain_of(words[i], "is no option that may stand before a command: see refheap --help");
+        else
+            words[kept++] = words[i];
+        is_ended = is_ended || strcmp(words[i], "--") == 0;
     }
-    if (i == count)
-        usage(stderr);
-    return i < count ? i : -1;
+    words[kept] = NULL;
+    chosen->command = words[0];
+    chosen->rest = (const char **)words + (kept > 0);
+    return 0;
 }
 
 /* 0, or -1 with one line in `error`. */
@@ -112,13 +137,17 @@ static int open_target(const choice *chosen, rhi_target *target, char *error, si
     char *end;
     if (chosen->core && chosen->pid)
         return snprintf(error, error_size, "--core or --pid, not both"), -1;
+    if (chosen->exe && !chosen->core)
+        return snprintf(error, error_size, "--exe goes with --core FILE"), -1;
+    if (chosen->no_stop && !chosen->pid)
+        return snprintf(error, error_size, "--no-stop goes with --pid N"), -1;
     if (chosen->core)
         return rhi_target_open_core(chosen->core, chosen->exe, target, error, error_size);
     if (!chosen->pid)
         return snprintf(error, error_size, "which process or core? give --core FILE or --pid N"), -1;
     errno = 0;
     long long pid = strtoll(chosen->pid, &end, 10);
-    if (*end || end == chosen->pid || errno)
+    if (*end || end == chosen->pid || errno || pid <= 0)
         return snprintf(error, error_size, "--pid wants the number of a process, not '%.60s'", chosen->pid), -1;
     return rhi_target_open_process(pid, chosen->no_stop ? RHI_TARGET_NO_STOP : 0, target, error, error_size);
 }
@@ -129,20 +158,34 @@ static bool shows_colors(void)
     return isatty(STDOUT_FILENO) && !(unwanted && *unwanted) && term && strcmp(term, "dumb") != 0;
 }
 
+static int run(const choice *chosen, rhi_target *target, const char *error)
+{
+    rhi_session *session = rhi_session_new();
+    char name[512];
+    prompt lines = {.session = session, .target = target, .name = name, .was_interrupted = &was_interrupted};
+    snprintf(name, sizeof name, chosen->core ? "core %s" : chosen->no_stop ? "process %s, which runs on" : "process %s, which is stopped",
+             chosen->core ? chosen->core : chosen->pid);
+    int status = !session ? complain("memory is short on this machine")
+                 : !chosen->command ? (error ? complain(error) : run_prompt(&lines))
+                 : error ? rhi_session_refuse_words(session, target, chosen->command, chosen->rest, error)
+                         : rhi_session_run_words(session, target, chosen->command, chosen->rest);
+    rhi_session_free(session);
+    return status;
+}
+
 int main(int count, char **words)
 {
     choice chosen = {0};
-    if (count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0))
-        return usage(stdout);
     if (count > 1 && strcmp(words[1], "--version") == 0) {
         printf("refheap %s\n", REFHEAP_VERSION);
         return RHI_ANSWERED;
     }
     if (count > 1 && strcmp(words[1], "--manual") == 0)
         return manual();
-    int at = parse(count, words, &chosen);
-    if (at < 0)
+    if (parse(count, words, &chosen) != 0)
         return RHI_NO_ANSWER;
+    if (chosen.help || (!chosen.command && !chosen.core && !chosen.pid && !chosen.exe))
+        return usage(chosen.help ? stdout : stderr);
     char error[512];
     rhi_target target = {.abi = RHI_ABI};
     bool opened = open_target(&chosen, &target, error, sizeof error) == 0;
@@ -151,12 +194,7 @@ int main(int count, char **words)
     target.emit = emit;
     target.interrupted = interrupted;
     target.flags |= (isatty(STDERR_FILENO) ? RHI_TARGET_TERMINAL : 0) | (shows_colors() ? RHI_TARGET_COLOR : 0);
-    rhi_session *session = rhi_session_new();
-    const char *const *rest = (const char *const *)words + at + 1;
-    int status = !session ? complain("memory is short on this machine")
-                 : opened ? rhi_session_run_words(session, &target, words[at], rest)
-                          : rhi_session_refuse_words(session, &target, words[at], rest, error);
-    rhi_session_free(session);
+    int status = run(&chosen, &target, opened ? NULL : error);
     if (opened)
         rhi_target_close(&target);
     if (fflush(stdout) != 0 && status == RHI_ANSWERED)

@@ -14,6 +14,7 @@ import ctypes
 import glob
 import json
 import os
+import re
 import signal
 import threading
 
@@ -30,6 +31,7 @@ LOCAL, GLOBAL = 1, 2
 READ, WRITE, EXECUTE, SHARED = 4, 2, 1, 8
 TERMINAL, COLOR = 1, 4
 QUIET_ERRORS = 1
+EXPECTS_NOTHING, EXPECTS_EXPRESSION, EXPECTS_FILE = 0, 1, 2
 
 
 class DoorError(Exception):
@@ -143,9 +145,13 @@ class Engine:
             "rhi_session_set": (None, [pointer, ctypes.c_int, ctypes.c_int]),
             "rhi_commands": (text, []),
             "rhi_complete": (ctypes.c_size_t, [pointer, target, text, text, ctypes.c_char_p, ctypes.c_size_t]),
+            "rhi_expects": (ctypes.c_int, [text, text]),
         }
         for name, (result, arguments) in signatures.items():
-            function = getattr(lib, name)
+            function = getattr(lib, name, None)
+            if function is None:
+                raise DoorError("refheap: %s is older than this script, it has no %s: install both from one release"
+                                % (lib._name, name))
             function.restype, function.argtypes = result, arguments
         self.lib = lib
         self.commands = json.loads(lib.rhi_commands().decode())
@@ -360,12 +366,23 @@ class Session:
         return status, message
 
     def complete(self, host, command, line):
-        """Whole words that may end `line`; [] where nothing is known."""
+        """Whole words that may end `line`, and what else may (EXPECTS_…)."""
         lent = Lent(self.engine, host)
         buffer = ctypes.create_string_buffer(1 << 16)
         self.engine.lib.rhi_complete(self.handle, ctypes.byref(lent.target), encoded(command), encoded(line), buffer,
                                      len(buffer))
-        return [word for word in buffer.value.decode("utf-8", "replace").split("\n") if word]
+        words = [word for word in buffer.value.decode("utf-8", "replace").split("\n") if word]
+        expected = self.engine.lib.rhi_expects(encoded(command), encoded(line))
+        if expected == EXPECTS_FILE:
+            words += files_like(re.split(r"[ \t,]", line)[-1])
+        return words, expected
+
+
+def files_like(word):
+    """Whole words for a file's name that stands alone, or behind an option's `=`."""
+    option, equals, name = word.rpartition("=")
+    found = sorted(glob.glob(glob.escape(os.path.expanduser(name)) + "*"))
+    return [option + equals + path + ("/" if os.path.isdir(path) else "") for path in found]
 
 
 # ---- what both doors need ------------------------------------------------------------------------

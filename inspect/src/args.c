@@ -76,7 +76,7 @@ static rhi_line end_of(rhi_line line)
     return line;
 }
 
-static const rhi_option *find_option(const rhi_command *command, const char *name, size_t length)
+const rhi_option *rhi__option_find(const rhi_command *command, const char *name, size_t length)
 {
     for (const rhi_option *o = command->options; o->name; o++)
         if (strlen(o->name) == length && memcmp(o->name, name, length) == 0)
@@ -94,7 +94,7 @@ static rhi_error *take_option(rhi_line *line, rhi_args *args)
     if (!word)
         return rhi__error_memory();
     char *equals = strchr(word, '=');
-    const rhi_option *option = find_option(args->command, word, equals ? (size_t)(equals - word) : strlen(word));
+    const rhi_option *option = rhi__option_find(args->command, word, equals ? (size_t)(equals - word) : strlen(word));
     rhi_error *error = NULL;
     char *value = NULL;
     if (!option)
@@ -212,7 +212,7 @@ static rhi_line find_behind(const rhi_command *command, rhi_line line)
         char c = *line.text;
         if (is_outside(&n, c) && line.text > from && isspace((unsigned char)line.text[-1]) && is_option_word(line.text) &&
             (in_word(before) || (before && strchr("]}\"'", before)) ||
-             (before == ')' && find_option(command, line.text, strcspn(line.text, "= \t\n")))))
+             (before == ')' && rhi__option_find(command, line.text, strcspn(line.text, "= \t\n")))))
             return line;
         before = isspace((unsigned char)c) ? before : c;
     }

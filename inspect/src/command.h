@@ -42,7 +42,10 @@ struct rhi_args {
 /* What --help prints; allocated, NULL if memory is short. */
 char *rhi__help_text(const rhi_command *command);
 const rhi_command *rhi__command_find(const char *name);
+const char *rhi__command_name(unsigned index); /* of one after the other; NULL behind the last */
 extern const rhi_option rhi__common_options[];      /* ended by a NULL name */
+/* An option of the command, or a common one, by its whole name; else NULL. */
+const rhi_option *rhi__option_find(const rhi_command *command, const char *name, size_t length);
 
 /* The value of an option: NULL if it was not given, "" for a flag. */
 const char *rhi__option(const rhi_args *args, const char *name);

@@ -357,6 +357,15 @@ static rhi_error *settle_interrupt(rhi_session *session, rhi_error *error)
     return rhi__error_cancelled();
 }
 
+static rhi_error *no_such_command(void)
+{
+    char names[256] = "";
+    const char *name;
+    for (unsigned i = 0; (name = rhi__command_name(i)); i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", name);
+    return rhi__error("no such command; there are %s", names);
+}
+
 /* With `refusal` the command is parsed, but not run: there is no target. */
 static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line, const char *refusal)
 {
@@ -367,7 +376,7 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     rhi_error *error = rhi__args_parse(command ? command : &no_command, line, &args);
     if (!command) { /* parsed all the same: --json holds for this error too */
         rhi__error_free(error);
-        error = rhi__error("no such command: see --help");
+        error = no_such_command();
     }
     session->json = args.json;
     session->has_heap = args.has_heap;

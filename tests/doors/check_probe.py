@@ -171,7 +171,7 @@ def check_lent(probed):
         require(states[0].group() != states[2].group(), "writing memory leaves the state as it was: %s", states[0].group())
 
 
-def check_loading(door, program, folder):
+def check_loading(door, program, folder, older):
     """Loaded twice, by two paths, a door works once; what it cannot load it says in one line."""
     copies = os.path.join(folder, "installed")
     os.mkdir(copies)
@@ -183,10 +183,13 @@ def check_loading(door, program, folder):
     for prelude in ([again], [again, again]):
         (answer,) = door.ask(target, [Question("probe", "raw twice")], prelude)
         require(answer.out == "raw [twice]\n", "loaded again: %s", answer)
-    engine = os.environ["REFHEAP_INSPECT"]
+    engine, alone = os.environ["REFHEAP_INSPECT"], os.path.join(folder, "alone")
+    os.mkdir(alone)
     for name, value_, text in (("PROBE_ABI", "77", "ABI 77"), ("REFHEAP_INSPECT", "/nonexistent.so", "/nonexistent.so"),
-                               ("REFHEAP_INSPECT", program, "cannot load the engine")):
-        load = ["-ex", "source " + SCRIPTS["gdb"]] if door.name == "gdb" else ["-o", "command script import " + SCRIPTS["lldb"]]
+                               ("REFHEAP_INSPECT", program, "cannot load the engine"), ("REFHEAP_INSPECT", older, "older than this script"),
+                               ("SCRIPT", alone, alone + "/refheap_door.py")):
+        script = shutil.copy2(SCRIPTS[door.name], alone) if name == "SCRIPT" else SCRIPTS[door.name]
+        load = ["-ex", "source " + script] if door.name == "gdb" else ["-o", "command script import " + script]
         out, error, _status = run_tool(door.start(target) + load, env={"REFHEAP_INSPECT": engine, name: value_})
         lines = [line for line in error.splitlines() if "refheap: " in line]
         require(len(lines) == 1 and text in lines[0], "%s=%s: not one line: %s %s", name, value_, out, error)
@@ -211,7 +214,7 @@ def check_no_process(door, program):
         require(read.out.startswith("read 0 "), "memory of nothing: %s", read)
 
 
-def check_all(door, program, folder):
+def check_all(door, program, folder, older):
     os.mkdir(os.path.join(folder, "run"))
     sums = []
     with Subject(program, 1, os.path.join(folder, "run")) as subject:
@@ -224,12 +227,13 @@ def check_all(door, program, folder):
     require(len(set(filter(None, sums))) == 1, "other bytes in the core than in the process: %s", sums)
     check_help(door, program)
     check_no_process(door, program)
-    check_loading(door, program, folder)
+    check_loading(door, program, folder, older)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Checks what a door lends.")
     parser.add_argument("--door", choices=("gdb", "lldb"), required=True)
+    parser.add_argument("--older", required=True, help="an engine that lacks a function")
     parser.add_argument("program", help="named.c, built with -O0 -g")
     arguments = parser.parse_args()
 
@@ -237,7 +241,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             copy = os.path.join(folder, "named")
             shutil.copy2(arguments.program, copy)
-            check_all(door_of(arguments.door, None), copy, folder)
+            check_all(door_of(arguments.door, None), copy, folder, arguments.older)
     return report(body)
 
 

@@ -116,9 +116,19 @@ def check_gdb_terminal(session):
     session.command("set height 0")
     require("raw [still here]" in session.command("probe raw still here"), "no answer after leaving the pager")
     for line, expected in (("probe --j", ["--json"]), ("probe --", ["--json", "--limit"]), ("probe node#", ["node#1", "node#12"]),
-                           ("probe --json regis", ["registry", "registry"])):
-        found = re.findall(r"^probe .*?(\S+)\r?$", session.command("complete " + line), re.MULTILINE)
+                           ("probe --json regis", ["registry"]), ("probe node", ["node#1", "node#12", "nodes"]),
+                           ("probe --file=/proc/self/cmdl", ["--file=/proc/self/cmdline"]), ("probe --file /proc/self/cmdl", ["/proc/self/cmdline"]),
+                           ("probe --file /proc/self/tas", ["/proc/self/task/"])):
+        found = completed(session, line)
         require(set(expected) <= set(found), "completions of %r: %s", line, found)
+
+
+    for line in ("probe --limit ", "probe --limit regis", "probe --nonsense", "probe --limit=regis"):
+        require(not completed(session, line), "completions of %r: %s", line, completed(session, line))
+
+
+def completed(session, line):
+    return re.findall(r"^probe .*?(\S+)\r?$", session.command("complete " + line), re.MULTILINE)
 
 
 def check_lldb_terminal(session):

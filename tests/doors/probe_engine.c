@@ -100,6 +100,17 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
     return count;
 }
 
+#ifndef PROBE_OLDER
+/* As of a command whose option --file has a file's name as its value. */
+enum rhi_expected rhi_expects(const char *command, const char *line)
+{
+    const char *space = strrchr(line, ' '), *last = space ? space + 1 : line;
+    (void)command;
+    return strncmp(last, "--file=", 7) == 0 || (space && space - line >= 6 && strncmp(space - 6, "--file", 6) == 0) ? RHI_EXPECTS_FILE
+           : strncmp(last, "--", 2) == 0 || strstr(line, "--limit ") ? RHI_EXPECTS_NOTHING : RHI_EXPECTS_EXPRESSION;
+}
+#endif
+
 static int fail(rhi_session *session, const rhi_target *target, const char *why)
 {
     snprintf(session->error, sizeof session->error, "probe: %s", why);

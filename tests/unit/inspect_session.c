@@ -184,13 +184,41 @@ START_TEST(completion_offers_options_and_types)
     ck_assert_str_eq(text, "node#");
     ck_assert_uint_gt(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--", text, 10), 5); /* cut, and counted */
     ck_assert_uint_lt(strlen(text), 10);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcfind", "--type=no", text, sizeof text), 1);
+    ck_assert_str_eq(text, "--type=node");
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcfind", "--type no", text, sizeof text), 1);
+    ck_assert_str_eq(text, "node");
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth=no", text, sizeof text), 0);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth no", text, sizeof text), 0);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--svg ", text, sizeof text), 0);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth 1 no", text, sizeof text), 1);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "node#1 --p", text, sizeof text), 1);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "node#1 --path no", text, sizeof text), 0);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcleaks", "no", text, sizeof text), 0);
     ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "nonsense", "--", text, sizeof text), 0);
     ck_assert_uint_eq(fake_run(w.t, "objat", "#1"), RHI_ANSWERED);
     world_free(&w);
 }
 END_TEST
 
+START_TEST(a_door_learns_what_the_last_word_is_to_be)
+{
+    static const struct { const char *command, *line; enum rhi_expected expected; } rows[] = {
+        {"objat", "", RHI_EXPECTS_EXPRESSION}, {"objat", "no", RHI_EXPECTS_EXPRESSION}, {"objat", "a + no", RHI_EXPECTS_EXPRESSION},
+        {"objat", "--ledger ", RHI_EXPECTS_EXPRESSION}, {"objat", "--limit=3 ", RHI_EXPECTS_EXPRESSION}, {"objat", "-- --x", RHI_EXPECTS_NOTHING},
+        {"objat", "-- x", RHI_EXPECTS_EXPRESSION}, {"objat", "--limit 3 x", RHI_EXPECTS_EXPRESSION}, {"objat", "--led", RHI_EXPECTS_NOTHING},
+        {"objat", "--limit ", RHI_EXPECTS_NOTHING}, {"objat", "--limit=", RHI_EXPECTS_NOTHING}, {"objat", "--limit 3", RHI_EXPECTS_NOTHING},
+        {"objat", "p --json ", RHI_EXPECTS_NOTHING}, {"objat", "p --limit 3", RHI_EXPECTS_NOTHING}, {"gcgraph", "a, ", RHI_EXPECTS_EXPRESSION},
+        {"gcgraph", "--svg=", RHI_EXPECTS_FILE}, {"gcgraph", "--svg=/tmp/x", RHI_EXPECTS_FILE}, {"gcgraph", "--dot ", RHI_EXPECTS_FILE},
+        {"gcgraph", "p --dot /tm", RHI_EXPECTS_FILE}, {"gcgraph", "--dot x ", RHI_EXPECTS_EXPRESSION}, {"gcgraph", "--svg", RHI_EXPECTS_NOTHING},
+        {"gcleaks", "", RHI_EXPECTS_NOTHING}, {"gcleaks", "x", RHI_EXPECTS_NOTHING}, {"gcfind", "--type=", RHI_EXPECTS_NOTHING},
+        {"nonsense", "x", RHI_EXPECTS_NOTHING}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ck_assert_msg(rhi_expects(rows[i].command, rows[i].line) == rows[i].expected, "%s %s", rows[i].command, rows[i].line);
+}
+END_TEST
+
 RUN_TESTS("inspect_session", what_was_learned_is_kept_until_the_state_changes, another_target_is_not_answered_from_the_cache,
           every_poll_can_cancel_and_the_next_command_works, reads_that_fail_because_of_an_interrupt_make_no_answer, a_cancelled_command_prints_one_line_and_no_half_answer,
           a_target_without_heap_or_map_is_told_so, threads_that_cannot_be_had_make_the_answer_incomplete,
-          completion_offers_options_and_types)
+          completion_offers_options_and_types, a_door_learns_what_the_last_word_is_to_be)

@@ -140,6 +140,14 @@ const char *rhi_commands(void);
 size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *command, const char *line,
                     char *buffer, size_t size);
 
+/* What the last word of `line`, which may be empty, is to be, where a door may complete it by its own means. */
+enum rhi_expected {
+    RHI_EXPECTS_NOTHING = 0,    /* an option, a number, no operand: nothing that a door knows */
+    RHI_EXPECTS_EXPRESSION = 1, /* part of an operand */
+    RHI_EXPECTS_FILE = 2        /* the value of an option, behind its `=` or standing alone */
+};
+enum rhi_expected rhi_expects(const char *command, const char *line);
+
 /* ---- targets of the engine itself ----------------------------------------------------------------- */
 
 /* Fill *target for a core file or a process, with everything but evaluate, name, interrupted and emit
