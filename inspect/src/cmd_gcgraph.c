@@ -190,15 +190,15 @@ static bool add_cycle_nearest_first(const answer *a, rhi_selection *picture, uin
 static rhi_error *draw(answer *a)
 {
     uint64_t drawn = a->nodes_total < RHI_DRAWN_MAX ? a->nodes_total : RHI_DRAWN_MAX;
-    a->left_out = a->nodes_total - drawn;
+    a->picture.left_out = a->nodes_total - drawn;
     if (a->args->operand_count)
-        return rhi__draw(&a->s, a->dot, a->svg, a->left_out);
+        return rhi__draw(&a->s, &a->picture);
     rhi_selection picture = {.session = a->session, .reader = a->s.reader, .graph = a->s.graph};
     bool ok = true;
     for (uint32_t c = 0; c < a->s.graph->cycle_count && ok && picture.nodes.count < RHI_DRAWN_MAX; c++)
         if (rhi__gcgraph_wants(a, c))
             ok = add_cycle_nearest_first(a, &picture, c);
-    rhi_error *error = ok ? rhi__draw(&picture, a->dot, a->svg, a->left_out) : rhi__error_memory();
+    rhi_error *error = ok ? rhi__draw(&picture, &a->picture) : rhi__error_memory();
     rhi__selection_close(&picture);
     return error;
 }
@@ -218,9 +218,9 @@ static rhi_error *gather(answer *a)
             RHI_TRY(select_listed(a));
     }
     RHI_TRY(gather_holders(a));
-    a->dot = rhi__option(a->args, "--dot");
-    a->svg = rhi__option(a->args, "--svg");
-    return a->dot || a->svg ? draw(a) : NULL;
+    a->picture.dot_path = rhi__option(a->args, "--dot");
+    a->picture.svg_path = rhi__option(a->args, "--svg");
+    return a->picture.dot_path || a->picture.svg_path ? draw(a) : NULL;
 }
 
 rhi_error *rhi__run_gcgraph(rhi_session *session, const rhi_args *args, int *status)

@@ -70,13 +70,13 @@ static const rhi_command table[] = {
                 " \"objects_total\" if cut, \"verdict\": \"garbage|held\", \"held_by\": [ROW, also of kind immortal or dying:\n"
                 " a member that stays; or {\"kind\": \"lost\"}], \"held_by_total\" if cut, \"held_by_is_at_least\": true if\n"
                 " not all were looked for}], \"cycles_total\" if cut, \"provisional\", \"left_out\": objects not drawn, with\n"
-                " --dot or --svg}",
+                " --dot or --svg, \"edges_left_out\": references between drawn objects that are not}",
         .operands_min = 0, .operands_max = RHI_OPERANDS_MAX,
         .options = {{"--cycles", NULL, "only objects that are part of a cycle (as without objects)"},
                     {"--garbage", NULL, "of the cycles only those that are garbage"},
                     {"--depth", "N", "how far to go from the objects (default 2)"},
-                    {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects)"},
-                    {"--svg", "FILE", "draw it (needs Graphviz's dot; at most 100 objects)"}},
+                    {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects, 300 edges)"},
+                    {"--svg", "FILE", "draw it (needs Graphviz's dot; at most 100 objects, 300 edges)"}},
         .run = rhi__run_gcgraph,
     },
     {

@@ -13,10 +13,10 @@ typedef struct rhi_gcgraph {
     struct { uint32_t *items; uint64_t count, capacity; } cycles; /* the first ones of the answer; with operands all */
     uint64_t cycles_total, garbage_total, nodes_total;
     rhi_held *held; /* per shown cycle */
-    uint64_t shown_cycles, left_out, edges, depth;
+    uint64_t shown_cycles, edges, depth;
     rhi_tree below, above; /* of the operands, in text */
     uint32_t roots;
-    const char *dot, *svg;
+    rhi_picture picture;
 } rhi_gcgraph;
 
 /* Is the cycle part of the answer (--garbage, --heap)? */

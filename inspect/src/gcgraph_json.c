@@ -167,8 +167,10 @@ rhi_error *rhi__gcgraph_json(answer *a)
     for (uint64_t i = 0; i < a->s.reader->heaps.count; i++)
         provisional |= a->s.reader->heaps.items[i].provisional;
     rhi__json_key(a->session, "provisional", json_boolean(provisional));
-    if (a->dot || a->svg)
-        rhi__json_key(a->session, "left_out", rhi__json_u64(a->left_out));
+    if (a->picture.dot_path || a->picture.svg_path) {
+        rhi__json_key(a->session, "left_out", rhi__json_u64(a->picture.left_out));
+        rhi__json_key(a->session, "edges_left_out", rhi__json_u64(a->picture.edges_left_out));
+    }
     rhi__json_end(a->session);
     return NULL;
 }

@@ -171,13 +171,16 @@ rhi_error *rhi__gcgraph_text(const answer *a)
     RHI_TRY(print_trees(a));
     RHI_TRY(print_cycles(a));
     print_provisional(a);
-    if (a->dot)
-        rhi__print(a->session, "wrote %s\n", a->dot);
-    if (a->svg)
-        rhi__print(a->session, "drew %s\n", a->svg);
-    if (a->left_out && (a->dot || a->svg))
-        rhi__print(a->session, "the picture leaves %" PRIu64 " object%s out: it shows the %d nearest\n", a->left_out,
-                   a->left_out == 1 ? "" : "s", RHI_DRAWN_MAX);
+    if (a->picture.dot_path)
+        rhi__print(a->session, "wrote %s\n", a->picture.dot_path);
+    if (a->picture.svg_path)
+        rhi__print(a->session, "drew %s\n", a->picture.svg_path);
+    if (a->picture.left_out)
+        rhi__print(a->session, "the picture leaves %" PRIu64 " object%s out: it shows the %d nearest\n", a->picture.left_out,
+                   rhi__plural(a->picture.left_out), RHI_DRAWN_MAX);
+    if (a->picture.edges_left_out)
+        rhi__print(a->session, "the picture leaves %" PRIu64 " reference%s between its objects out\n", a->picture.edges_left_out,
+                   rhi__plural(a->picture.edges_left_out));
     rhi__print_incomplete(a->session);
     return NULL;
 }

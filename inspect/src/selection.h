@@ -96,9 +96,13 @@ void rhi__round_free(rhi_round *round);
 
 /* ---- draw.c: pictures ---- */
 
-/* Writes the first objects of the selection (at most RHI_DRAWN_MAX) as a Graphviz graph, and with
- * `svg_path` has `dot` draw it. left_out: objects that are part of the answer and not drawn. */
 enum { RHI_DRAWN_MAX = 100 };
-rhi_error *rhi__draw(const rhi_selection *selection, const char *dot_path, const char *svg_path, uint64_t left_out);
+typedef struct rhi_picture {
+    const char *dot_path, *svg_path; /* or NULL */
+    uint64_t left_out;               /* objects that are part of the answer and not drawn */
+    uint64_t edges_left_out;         /* out: references between those that are drawn */
+} rhi_picture;
+/* Writes the first objects of the selection (at most RHI_DRAWN_MAX) as a Graphviz graph, and has `dot` draw it. */
+rhi_error *rhi__draw(const rhi_selection *selection, rhi_picture *picture);
 
 #endif

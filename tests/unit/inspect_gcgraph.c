@@ -312,8 +312,52 @@ START_TEST(a_large_picture_is_cut_and_says_so)
 }
 END_TEST
 
+/* A picture stays small however many references there are: those between the same two objects are one edge. */
+START_TEST(the_edges_of_a_picture_are_merged_and_cut)
+{
+    enum { ITEMS = 0, ITEM_COUNT = 8, MANY = 20000, AROUND = 90 };
+    static const fake_field fields[] = {FAKE_VECTOR("items", ITEMS, ITEM_COUNT)};
+    static uint64_t items[MANY];
+    char path[] = "/tmp/refheap-test-XXXXXX", line[96];
+    world w = world_new(_i);
+    uint32_t bag = fake_type(w.space, "bag", 16, fields, 1);
+    uint64_t one = fake_new(w.heap, bag, 1, 0), null = new_node(&w, 1), n[AROUND];
+    close(mkstemp(path));
+    fake_immortal(w.heap, null);
+    for (unsigned i = 0; i < MANY; i++)
+        items[i] = null;
+    fake_vector(w.heap, one, ITEMS, ITEM_COUNT, items, MANY);
+    snprintf(line, sizeof line, "--dot=%s bag#1", path);
+    json_t *json = fake_json(w.t, "gcgraph", line);
+    ck_assert_int_eq(fake_integer(json, "edges_left_out"), 0);
+    json_decref(json);
+    ck_assert_has(read_whole(path), "n0 -> n1 [label=\"items[0]\\nand 19999 more\"];");
+    for (unsigned i = 0; i < AROUND; i++)
+        n[i] = new_node(&w, 2);
+    for (unsigned i = 0; i < AROUND; i++)
+        for (unsigned k = 0; k < 4; k++) /* each to four others */
+            fake_link(w.heap, n[i], 8 * k, n[(i + 1 + k) % AROUND]);
+    w.t->state++;
+    snprintf(line, sizeof line, "--depth=100 --dot=%s node#3", path);
+    json = fake_json(w.t, "gcgraph", line);
+    ck_assert_int_eq(fake_integer(json, "edges_left_out"), 4 * AROUND - 300);
+    json_decref(json);
+    const char *dot = read_whole(path);
+    ck_assert_has(dot, "60 more references are left out");
+    unsigned edges = 0;
+    for (const char *at = dot; (at = strstr(at, " -> ")); at++)
+        edges++;
+    ck_assert_uint_eq(edges, 300);
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", line), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "the picture leaves 60 references between its objects out");
+    unlink(path);
+    world_free(&w);
+}
+END_TEST
+
 RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference, every_cycle_has_a_verdict,
           the_neighbourhood_of_objects_up_to_a_depth, who_holds_a_cycle,
           words_that_no_field_declares_hold_a_cycle, an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
           only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,
-          a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so)
+          a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so,
+          the_edges_of_a_picture_are_merged_and_cut)
