@@ -344,6 +344,9 @@ class Host:
     def write(self, stream, text):
         gdb.write(text, gdb.STDOUT if stream == door.OUT else gdb.STDERR)
 
+    def flush(self):
+        gdb.flush(gdb.STDOUT)
+
 
 def mapping_regions():
     """`info proc mappings` of a process that is not on this machine."""
@@ -395,7 +398,7 @@ class Refheap:
 
     def register(self, row):
         # GDB's lists of commands show the first line.
-        body = {"__doc__": row["summary"][0].upper() + row["summary"][1:] + ".\n" + row["help"], "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
+        body = {"__doc__": row["summary"][0].upper() + row["summary"][1:] + ".\n\n" + row["help"], "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
                 "complete": lambda _command, text, word: self.complete(row, text, word)}
         type("RefheapCommand", (gdb.Command,), body)(row["name"], gdb.COMMAND_DATA)
 

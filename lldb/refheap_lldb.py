@@ -302,6 +302,9 @@ class Host:
             errors.Write(text.encode("utf-8", "replace"))
             errors.Flush()
 
+    def flush(self):
+        """LLDB prints an answer when its command has ended: one that is lost is known to the next command."""
+
 
 def file_path(spec):
     return spec.fullpath if spec.IsValid() else None
@@ -385,7 +388,7 @@ class Command:
         return self.row["summary"]
 
     def get_long_help(self):
-        return self.row["help"]
+        return self.row["help_unfilled"]  # LLDB fills it to its terminal's width
 
 
 class Refheap:

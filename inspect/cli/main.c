@@ -78,7 +78,8 @@ static int manual(void)
             printf("- `%s%s%s`: %s\n", json_string_value(json_object_get(option, "name")), argument ? "=" : "", argument ? argument : "",
                    json_string_value(json_object_get(option, "help")));
         }
-        printf("\n```\n%s\n```\n", json_string_value(json_object_get(command, "json")));
+        printf("\nExample: `%s`\n\n```\n%s\n```\n", json_string_value(json_object_get(command, "example")),
+               json_string_value(json_object_get(command, "json")));
     }
     json_decref(commands);
     return RHI_ANSWERED;

@@ -215,7 +215,7 @@ class Lent:
 
     A host offers: core_path(), exe_path(), pid(), is_terminal(), shows_colors(),
     read(address, size), regions(), threads(), evaluate(text), evaluate_in(lwp, level, text), name(words, is_stopped), state_id(),
-    interrupted(), write(stream, text).
+    interrupted(), write(stream, text), flush().
     """
 
     def __init__(self, engine, host):
@@ -311,6 +311,18 @@ class Lent:
             self.host.write(stream, self.decoders[stream].decode(ctypes.string_at(text, size)))
 
 
+def output_failed(flush):
+    """Is standard output full, or closed? Debuggers do not say, but they write through the C library, which marks
+    its stream then. The mark is taken away: the next answer may fit."""
+    libc = ctypes.CDLL(None)
+    stream = ctypes.c_void_p.in_dll(libc, "stdout")
+    flush()
+    failed = libc.fflush(stream) != 0 or libc.ferror(stream) != 0
+    if failed:
+        libc.clearerr(stream)
+    return failed
+
+
 def terminal_has_colors():
     return os.isatty(1) and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
@@ -355,6 +367,8 @@ class Session:
             status = self.engine.lib.rhi_session_run(self.handle, ctypes.byref(lent.target), encoded(command),
                                                      encoded(line))
         message = self.engine.lib.rhi_session_error(self.handle).decode("utf-8", "replace")
+        if output_failed(host.flush):
+            status, message = NO_ANSWER, "%s: the answer could not be written in full" % command
         if isinstance(lent.failure, KeyboardInterrupt):
             if status == ANSWERED or not message:
                 raise lent.failure

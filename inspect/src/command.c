@@ -32,6 +32,7 @@ static const rhi_command table[] = {
         .operands_min = 1, .operands_max = 1,
         .options = {{"--ledger", NULL, "also who holds it, in figures (searches all memory, as refs does)"},
                     {"--history", NULL, "also all recorded events of this address, if its heap has a history"}},
+        .example = "objat node#12 --ledger",
         .run = rhi__run_objat,
     },
     {
@@ -54,6 +55,7 @@ static const rhi_command table[] = {
                     {"--weak", NULL, "also references that own no count: weak and borrowed ones"},
                     {"--depth", "N", "also who holds the holders, up to N levels (default 1)"},
                     {"--path", NULL, "also the shortest path from a root, and an expression that walks it"}},
+        .example = "refs node#12 --path",
         .run = rhi__run_refs,
     },
     {
@@ -77,6 +79,7 @@ static const rhi_command table[] = {
                     {"--depth", "N", "how far to go from the objects (default 2)"},
                     {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects, 300 edges)"},
                     {"--svg", "FILE", "draw it (needs Graphviz's dot; at most 100 objects, 300 edges)"}},
+        .example = "gcgraph node#12 --depth=3 --svg=node.svg",
         .run = rhi__run_gcgraph,
     },
     {
@@ -93,6 +96,7 @@ static const rhi_command table[] = {
                     {"--min-size", "N", "of N bytes or more"},
                     {"--unreachable", NULL, "leaked: garbage, lost references and what only those hold"},
                     {"--finalized", NULL, "whose finalizer has run (resurrected or dying)"}},
+        .example = "gcfind --type=http_* --min-refs=2",
         .run = rhi__run_gcfind,
     },
     {
@@ -116,6 +120,7 @@ static const rhi_command table[] = {
         .operands_min = 0, .operands_max = 0,
         .options = {{"--check", NULL, "exit with 1 if something leaked, with 2 if that cannot be told (in a debugger both "
                                       "fail)"}},
+        .example = "gcleaks --check",
         .run = rhi__run_gcleaks,
     },
     {
@@ -136,6 +141,7 @@ static const rhi_command table[] = {
         .operands_min = 0, .operands_max = 0,
         .options = {{"--check", NULL, "exit with 1 if a pointer is stale (possible ones do not count), with 2 if that cannot be "
                                       "told (in a debugger both fail)"}},
+        .example = "gcstale --limit=0",
         .run = rhi__run_gcstale,
     },
     {
@@ -151,6 +157,7 @@ static const rhi_command table[] = {
                 " \"heaps_total\" if cut}",
         .operands_min = 0, .operands_max = 0,
         .options = {{"--no-retained", NULL, "leave the retained bytes out, which is faster: no graph is built"}},
+        .example = "gcstat --no-retained --json",
         .run = rhi__run_gcstat,
     },
     {
@@ -172,7 +179,7 @@ static const rhi_command table[] = {
                 "- bad_root: a registered root that lies in no mapped memory, or holds something that is no object;\n"
                 "- bad_size: an object that claims more elements than its slot or the mapped memory has;\n"
                 "- duplicate_serial: two objects with one serial (looked for where serials lie close enough together);\n"
-                "- bad_slab, bad_metadata: slabs, lists, tables and types that make no sense.\n"
+                "- bad_slab, bad_metadata: slabs, lists, tables and types that make no sense.\n\n"
                 "What could not be read is no problem: it makes the answer incomplete; so does a heap that was stopped inside\n"
                 "a collection, of which only headers and bitmaps are judged. Fields of dying objects are not looked at.",
         .json = "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or of the field, root or\n"
@@ -182,6 +189,7 @@ static const rhi_command table[] = {
         .operands_min = 0, .operands_max = 0,
         .options = {{"--check", NULL, "exit with 1 if there is a problem, with 2 if there is none but not all could be checked "
                                       "(in a debugger both fail)"}},
+        .example = "gcverify --check",
         .run = rhi__run_gcverify,
     },
 };
@@ -201,19 +209,91 @@ const char *rhi__command_name(unsigned index)
     return index < TABLE_SIZE ? table[index].name : NULL;
 }
 
-char *rhi__help_text(const rhi_command *command)
+/* ---- help --------------------------------------------------------------------------------------------------- */
+
+typedef struct page {
+    FILE *stream;
+    unsigned columns, at; /* 0 columns: lines of any length */
+} page;
+
+static unsigned width_of(const char *text, size_t size)
 {
-    char *text = NULL;
+    unsigned width = 0;
+    for (size_t i = 0; i < size; i++)
+        width += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return width;
+}
+
+static void begin_line(page *p, unsigned indent)
+{
+    fprintf(p->stream, "\n%*s", (int)indent, "");
+    p->at = indent;
+}
+
+/* Puts words, in as many lines as they need; `indent` of those behind the first. */
+static void put_words(page *p, const char *text, const char *end, unsigned indent)
+{
+    while (text < end) {
+        size_t size = strcspn(text, " \n");
+        unsigned width = width_of(text, size);
+        if (p->at > indent && p->columns && p->at + 1 + width > p->columns)
+            begin_line(p, indent);
+        else if (p->at > indent)
+            p->at += (unsigned)fprintf(p->stream, " ");
+        fwrite(text, 1, size, p->stream);
+        p->at += width;
+        text += size;
+        text += strspn(text, " \n");
+    }
+}
+
+/* Puts paragraphs, which an empty line ends, and the points of lists, which begin with "- ". */
+static void put_text(page *p, const char *text)
+{
+    for (const char *end; *text; text = end + strspn(end, "\n")) {
+        const char *list = strstr(text, "\n- "), *gap = strstr(text, "\n\n");
+        bool is_point = strncmp(text, "- ", 2) == 0;
+        end = list && (!gap || list < gap) ? list : gap ? gap : text + strlen(text);
+        if (is_point)
+            p->at += (unsigned)fprintf(p->stream, "  - ");
+        put_words(p, is_point ? text + 2 : text, end, is_point ? 4 : 0);
+        begin_line(p, 0);
+        if (end == gap)
+            begin_line(p, 0);
+    }
+}
+
+/* Beside its name, or, where lines have any length, below it: who fills them keeps a line's own indent. */
+static void put_option(page *p, const rhi_option *option)
+{
+    enum { COLUMN = 22, BELOW = 6 };
+    p->at = (unsigned)fprintf(p->stream, "  %s%s%s", option->name, option->argument ? "=" : "", option->argument ? option->argument : "");
+    if (p->columns)
+        p->at += (unsigned)fprintf(p->stream, "%*s", (int)(p->at < COLUMN ? COLUMN - p->at : 1), "");
+    else
+        begin_line(p, BELOW);
+    put_words(p, option->help, option->help + strlen(option->help), p->columns ? COLUMN : BELOW);
+    begin_line(p, 0);
+}
+
+char *rhi__help_text(const rhi_command *command, unsigned columns)
+{
+    char *text = NULL, title[256];
     size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    if (!stream)
+    page p = {.stream = open_memstream(&text, &size), .columns = columns};
+    if (!p.stream)
         return NULL;
-    fprintf(stream, "%s: %s\n\n%s\n\n", command->usage, command->summary, command->help);
+    snprintf(title, sizeof title, "%s: %s\n\n", command->usage, command->summary);
+    put_text(&p, title);
+    put_text(&p, command->help);
     for (int pass = 0; pass < 2; pass++)
-        for (const rhi_option *o = pass ? rhi__common_options : command->options; o->name; o++)
-            fprintf(stream, "  %s%s%-*s %s\n", o->name, o->argument ? "=" : " ", (int)(18 - strlen(o->name)),
-                    o->argument ? o->argument : "", o->help);
-    if (fclose(stream) == 0)
+        for (const rhi_option *o = pass ? rhi__common_options : command->options; o->name; o++) {
+            if (!pass && o == command->options)
+                begin_line(&p, 0);
+            put_option(&p, o);
+        }
+    fprintf(p.stream, "\nexample: %s\n", command->example);
+    if (fclose(p.stream) == 0)
         return text;
     free(text);
     return NULL;
@@ -235,12 +315,13 @@ const char *rhi_commands(void)
         json_t *options = json_array();
         add_options(options, table[i].options);
         add_options(options, rhi__common_options);
-        char *help = rhi__help_text(&table[i]);
-        json_array_append_new(commands, json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:o}", "name", table[i].name, "usage",
+        char *help = rhi__help_text(&table[i], RHI_HELP_COLUMNS), *unfilled = rhi__help_text(&table[i], 0);
+        json_array_append_new(commands, json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:s, s:s, s:o}", "name", table[i].name, "usage",
                                                   table[i].usage, "summary", table[i].summary, "description", table[i].help, "help", help,
-                                                  "json", table[i].json, "operand", table[i].operands_max ? "expression" : "none",
+                                                  "help_unfilled", unfilled, "example", table[i].example, "json", table[i].json, "operand", table[i].operands_max ? "expression" : "none",
                                                   "options", options));
         free(help);
+        free(unfilled);
     }
     text = json_dumps(commands, JSON_COMPACT);
     json_decref(commands);

@@ -18,7 +18,9 @@ enum { RHI_OPTIONS_MAX = 8, RHI_OPERANDS_MAX = 64, RHI_SET_MAX = 16 };
 typedef struct rhi_args rhi_args;
 
 typedef struct rhi_command {
-    const char *name, *usage, *summary, *help;
+    const char *name, *usage, *summary;
+    const char *help;    /* Markdown without markup: paragraphs and lists; it is filled to the reader's width */
+    const char *example; /* a line that one could type */
     const char *json; /* the keys of its JSON answer, for the manual */
     unsigned operands_min, operands_max;
     rhi_option options[RHI_OPTIONS_MAX]; /* its own; the common ones come on top */
@@ -39,8 +41,10 @@ struct rhi_args {
     uint64_t heap; /* --heap N */
 };
 
-/* What --help prints; allocated, NULL if memory is short. */
-char *rhi__help_text(const rhi_command *command);
+/* What --help prints, in lines of so many columns, or (0) with a line for each paragraph; allocated, NULL if memory
+ * is short. */
+enum { RHI_HELP_COLUMNS = 79 };
+char *rhi__help_text(const rhi_command *command, unsigned columns);
 const rhi_command *rhi__command_find(const char *name);
 const char *rhi__command_name(unsigned index); /* of one after the other; NULL behind the last */
 extern const rhi_option rhi__common_options[];      /* ended by a NULL name */

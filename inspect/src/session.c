@@ -266,7 +266,7 @@ static void end_progress(rhi_session *session)
 
 static rhi_error *print_help(rhi_session *session, const rhi_command *command)
 {
-    char *text = rhi__help_text(command);
+    char *text = rhi__help_text(command, RHI_HELP_COLUMNS);
     if (!text)
         return rhi__error_memory();
     if (session->json) {

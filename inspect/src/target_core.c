@@ -4,6 +4,7 @@
  * core claims; a file that ends early gives shorter segments and a note of how much is missing. */
 #include "array.h"
 #include "memory.h"
+#include "packed.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -308,7 +309,8 @@ static int parse(core_file *core, const char *path, char *error, size_t error_si
     elf_version(EV_CURRENT);
     core->elf = elf_memory((char *)core->image, core->size);
     if (!core->elf || elf_kind(core->elf) != ELF_K_ELF || !gelf_getehdr(core->elf, &header)) {
-        snprintf(error, error_size, "%s is not a core file: it is not an ELF file", path);
+        if (!rhi__packed_message(core->image, core->size, path, error, error_size))
+            snprintf(error, error_size, "%s is not a core file: it is not an ELF file", path);
         return -1;
     }
     if (header.e_type != ET_CORE) {

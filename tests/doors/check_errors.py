@@ -6,16 +6,18 @@ the word without which the line would not help.
 """
 
 import argparse
+import gzip
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import tempfile
 
-from launch import (SCRIPTS, Gdb, Question, Shell, Subject, Target, door_of, report, require, run_tool,
-                    without_traceback)
+from launch import (ROOT, SCRIPTS, TIMEOUT_SECONDS, Gdb, Question, Shell, Subject, Target, door_of, report, require, run_tool,
+                    tool_environment, without_traceback)
 
 MAGIC = b"refheap-metadata"
 SHADOW_BYTES = 1 << 26  # larger areas are a sanitizer's
@@ -136,6 +138,20 @@ def check_no_heap(door, folder, program):
         check_no_core(door, no_core, program)
 
 
+def check_compressed(door, target, folder):
+    """The line says by what a core is compressed, and its command unpacks it."""
+    if not isinstance(door, Shell):
+        return  # debuggers open cores themselves
+    packed = os.path.join(folder, "the user's core.gz")
+    with open(target.core, "rb") as core, gzip.open(packed, "wb", compresslevel=1) as file:
+        shutil.copyfileobj(core, file)
+    out, error, status = run_tool([door.program, "--core", packed, "objat", "A#1"])
+    require(status == 2 and not out and len(error.splitlines()) == 1 and "compressed" in error, "a compressed core: %s %s%s", status, out, error)
+    subprocess.run(error.partition("first: ")[2], shell=True, cwd=folder, check=True)
+    (answer,) = door.ask(target._replace(core=os.path.join(folder, "the user's core")), [Question("objat", "A#1")])
+    require(answer.status == 0 and "A#1: live" in answer.out, "the unpacked core: %s", answer)
+
+
 def check_no_core(door, no_core, program):
     if isinstance(door, Shell):
         with Batch(door, Target(core=no_core)) as batch:
@@ -227,9 +243,16 @@ def check_statuses(door, target):
             require(status == expected, "%s: status %d: %s%s", line, status, out, error)
             require(bool(error) == (expected == 2), "%s: stderr %s", line, error)
         for argv in (["--core"], ["--pid", "x", "objat", "1"], ["--pid", "999999999", "objat", "1"], ["--nonsense"],
-                     ["--core", "/nonexistent", "objat", "1"], ["objat", "1"]):
+                     ["--core", "/nonexistent", "objat", "1"], ["objat", "1"], ["--core="], ["--pid", "0", "objat", "1"],
+                     ["--json", "objat", "1"], ["--exe", door.program, "objat", "1"], ["--pid", "1", "--core", "x", "objat", "1"],
+                     ["--core", target.core, "--no-stop", "objat", "1"], ["--core", target.core, "-x"], ["--core", "/tmp", "objat", "1"],
+                     ["--core", target.core, target.core, "objat"], ["--core", target.core, "--exe", "/nonexistent", "objat", "1"],
+                     ["objat", "1", "--core"], ["--core", target.core]):
             out, error, status = run_tool([door.program] + argv)
             require(status == 2 and not out and len(error.splitlines()) == 1, "%s: %d %s%s", argv, status, out, error)
+        for argv in (["objat", "A#1", "--core", target.core], ["objat", "--core=" + target.core, "--limit=1", "A#1"], ["--core", target.core, "--help"]):
+            out, error, status = run_tool([door.program] + argv)
+            require(status == 0 and not error and ("A#1: live" in out or "usage:" in out), "%s: %d %s%s", argv, status, out, error)
         return
     if isinstance(door, Gdb):
         start = door.start(target) + ["-x", SCRIPTS["gdb"]]
@@ -245,6 +268,35 @@ def check_statuses(door, target):
         out, error, status = run_tool(start + arguments)
         require(status == expected, "%s: status %d instead of %d: %s%s", arguments, status, expected, out, error)
         without_traceback(out + error)
+
+
+def check_full(door, target):
+    """An answer that is lost is an error. (LLDB prints it when the command has ended: the next one knows.)"""
+    if isinstance(door, Shell):
+        return
+    argv = door.start(target)
+    argv += (["-x", SCRIPTS["gdb"], "-ex", "gcgraph", "-ex", "quit $refheap_status"] if isinstance(door, Gdb)
+             else ["-o", "command script import " + SCRIPTS["lldb"], "-o", "gcgraph", "-o", "gcgraph"])
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(argv, env=tool_environment(), stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                              timeout=TIMEOUT_SECONDS, check=False, encoding="utf-8", errors="replace")
+    require(done.returncode == (2 if isinstance(door, Gdb) else 1), "on a full disk: status %d: %s", done.returncode, done.stderr)
+    require(done.stderr.count("gcgraph: the answer could not be written in full") == 1, "on a full disk: %s", done.stderr)
+
+
+def check_help(door, target):
+    """A debugger's own help of each command is wrapped once, at its terminal's width."""
+    if isinstance(door, Shell):
+        return
+    names = re.findall(r"^## (\w+)$", open(os.path.join(ROOT, "docs", "commands.md"), encoding="utf-8").read(), re.MULTILINE)
+    answers = door.ask(target, [Question("help", name) for name in names])
+    for name, answer in zip(names, answers, strict=True):
+        lines = answer.out.splitlines()
+        require("example: " + name in lines[-1], "help %s: %s", name, answer)
+        for line, after in zip(lines, lines[1:]):
+            require(len(line) <= 80, "help %s: a long line: %s", name, line)
+            is_one = line and after and not re.match(r"\s*(-|example:)", after) and not re.match(r"\s*--[\w-]+(=\w+)?$|Syntax:", line)
+            require(not is_one or len(line) + 1 + len(after.split()[0]) > 78, "help %s: wrapped twice: %s|%s", name, line, after)
 
 
 def check_run(door, program):
@@ -304,6 +356,9 @@ def main():
                         check_operands(batch, subject.truth)
                         check_places(batch, subject.truth, stack)
                 check_statuses(door, target)
+                check_full(door, target)
+                check_help(door, target)
+                check_compressed(door, target, folder)
                 check_cut_core(door, target, subject.truth, stack, folder)
             check_no_heap(door, folder, arguments.program)
             with checkpoint(os.path.join(folder, "two")) as subject:

@@ -32,7 +32,7 @@ uint32_t rhi_abi(void)
 const char *rhi_commands(void)
 {
     return "[{\"name\":\"probe\",\"usage\":\"probe WHAT\",\"summary\":\"Shows what a door lends.\","
-           "\"help\":\"Usage: probe WHAT\\nThe long help of probe.\",\"options\":[\"--json\",\"--limit\"],"
+           "\"help\":\"Usage: probe WHAT\\nThe long help of probe.\",\"help_unfilled\":\"The long help of probe.\",\"options\":[\"--json\",\"--limit\"],"
            "\"operand\":\"expression\"}]";
 }
 

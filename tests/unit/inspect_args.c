@@ -206,7 +206,31 @@ START_TEST(help_tells_every_option_in_both_forms)
 }
 END_TEST
 
+/* 79 columns for terminals and GDB; a line for each paragraph where LLDB fills them. */
+START_TEST(help_is_filled_once)
+{
+    json_t *commands = json_loads(rhi_commands(), 0, NULL), *command;
+    size_t index;
+    json_array_foreach(commands, index, command) {
+        const char *help = fake_string(command, "help"), *unfilled = fake_string(command, "help_unfilled"), *example = fake_string(command, "example");
+        unsigned column = 0;
+        for (const char *c = help; *c; c++) {
+            column = *c == '\n' ? 0 : column + (((unsigned char)*c & 0xc0) != 0x80);
+            ck_assert_msg(column <= 79, "%s: a line has more than 79 columns:\n%s", fake_string(command, "name"), help);
+        }
+        char end[128];
+        snprintf(end, sizeof end, "\n\nexample: %s\n", example);
+        ck_assert_int_eq(strncmp(example, fake_string(command, "name"), strlen(fake_string(command, "name"))), 0);
+        ck_assert_str_eq(help + strlen(help) - strlen(end), end);
+        ck_assert_str_eq(unfilled + strlen(unfilled) - strlen(end), end);
+    }
+    ck_assert_has(fake_string(json_array_get(commands, 0), "help_unfilled"), "a freed slot (who died there, how), an earlier tenant of a reused slot, memory");
+    ck_assert_has(fake_string(json_array_get(commands, 0), "help_unfilled"), "\n  --history\n      also all recorded events of this address, if its heap");
+    json_decref(commands);
+}
+END_TEST
+
 RUN_TESTS("inspect_args", values_follow_an_equals_sign_or_stand_apart, wrong_lines_get_one_clear_error,
           options_stand_before_the_operand_or_behind_it, numbers_of_options_may_have_units,
           json_holds_for_errors_wherever_it_stands, operands_are_divided_at_commas_outside_brackets_and_quotes,
-          a_vector_of_words_means_the_same, help_tells_every_option_in_both_forms)
+          a_vector_of_words_means_the_same, help_tells_every_option_in_both_forms, help_is_filled_once)

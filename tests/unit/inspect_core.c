@@ -3,6 +3,7 @@
 #include "inspect_test.h"
 #include "fake_core.h"
 
+#include <sys/stat.h>
 #include <elf.h>
 #include <unistd.h>
 
@@ -144,6 +145,33 @@ START_TEST(files_that_are_no_core_are_refused_in_one_line)
 }
 END_TEST
 
+START_TEST(a_compressed_core_is_told_with_the_command_that_unpacks_it)
+{
+    static const struct { const char *magic, *name, *command; } rows[] = {
+        {"\x28\xb5\x2f\xfd more", "core.zst", "zstd -dc </tmp/refheap-%d/core.zst >core"},
+        {"\xfd" "7zXZ\0 more", "core.42.xz", "xz -dc </tmp/refheap-%d/core.42.xz >core.42"},
+        {"\x04\x22\x4d\x18 more", "core", "lz4 -dc </tmp/refheap-%d/core >core.core"},
+        {"\x1f\x8b\x08 more", "it's $a.gz", "gzip -dc <'/tmp/refheap-%d/it'\\''s $a.gz' >'it'\\''s $a'"},
+        {"BZh91 more", "c.bz2", "bzip2 -dc </tmp/refheap-%d/c.bz2 >c"}};
+    char folder[64], path[128], command[256], error[512];
+    rhi_target core;
+    snprintf(folder, sizeof folder, "/tmp/refheap-%d", (int)getpid());
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, rows[i].name);
+        snprintf(command, sizeof command, rows[i].command, (int)getpid());
+        FILE *file = fopen(path, "w");
+        ck_assert_uint_eq(fwrite(rows[i].magic, 1, 8, file), 8);
+        fclose(file);
+        ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), -1);
+        ck_assert_has(error, "is compressed, unpack it first: ");
+        ck_assert_str_eq(strstr(error, "first: ") + 7, command);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+END_TEST
+
 START_TEST(a_segment_of_terabytes_without_bytes_costs_nothing)
 {
     /* As the shadow memory of a sanitizer: mapped, writable, not dumped. */
@@ -171,4 +199,4 @@ START_TEST(a_segment_of_terabytes_without_bytes_costs_nothing)
 END_TEST
 
 RUN_TESTS("inspect_core", a_core_gives_the_same_answers_as_the_memory_it_was_made_of, a_core_that_ends_early_says_how_much_is_missing,
-          files_that_are_no_core_are_refused_in_one_line, a_segment_of_terabytes_without_bytes_costs_nothing)
+          files_that_are_no_core_are_refused_in_one_line, a_compressed_core_is_told_with_the_command_that_unpacks_it, a_segment_of_terabytes_without_bytes_costs_nothing)

@@ -131,7 +131,7 @@ enum rhi_session_option {
 void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value);
 
 /* The command table as a JSON array: [{"name", "usage", "summary", "description", "help": all that
- * --help prints, "json": the keys of its answer, "operand": "expression|none", "options": [{"name": "--depth", "argument": "N"|null, "help"}…]}…].
+ * --help prints, "help_unfilled": the same with a line for each paragraph, "example", "json": the keys of its answer, "operand": "expression|none", "options": [{"name": "--depth", "argument": "N"|null, "help"}…]}…].
  * Static. */
 const char *rhi_commands(void);
 
