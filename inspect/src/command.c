@@ -26,7 +26,7 @@ static const rhi_command table[] = {
                 " status, or interior, unreadable, null, \"value_total\": bytes, if cut}], \"fields_total\" if cut,\n"
                 " \"ledger\": LEDGER|null, \"previous\": [{\"id\", \"reason\": \"release|collect|destroy|unknown\", \"time\",\n"
                 " \"thread\"}], \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", \"id\", \"time\",\n"
-                " \"thread\", \"reason\"}], \"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
+                " \"thread\", \"reason\", \"stack\": as in gcleaks}], \"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
                 " unmanaged memory}\n"
                 "A freed slot has object null; previous is newest first, so previous[0] is who died there last.",
         .operands_min = 1, .operands_max = 1,
@@ -113,7 +113,8 @@ static const rhi_command table[] = {
                 " [\"T#n\"], \"objects_total\" if cut, \"bytes\", \"count\": objects in the group, \"retained\": bytes,\n"
                 " \"representative\": \"T#n\", \"representative_address\", \"of\": of dependents the lost object that holds\n"
                 " them, \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\":\n"
-                " \"libfoo.so+0x4040\"|null, \"function\", \"file\", \"line\": of the call, or null}]} if known}], \"leaks_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
+                " \"libfoo.so+0x4040\"|null, \"function\", \"file\", \"line\": of the call, or null,\n"
+                " \"inlined\": true if it was, into the next one}]} if known}], \"leaks_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
                 " \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", \"bytes\", \"sample\":\n"
                 " \"T#n\"}], \"by_type_total\" if cut, \"undecided\": objects with a count whose owner was not found, where\n"
                 " not everything could be searched, \"provisional\"}",

@@ -2,20 +2,14 @@
  *
  * Invariant: every walk over DIEs counts its steps against a bound of its own, because a damaged file may
  * name itself as its type, its sibling or its child. libdw checks single reads, not walks. */
-#include "variables.h"
+#include "dwarf_walk.h"
 #include "array.h"
 
-#include <dwarf.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { NESTING_MAX = 64, PEEL_MAX = 64, PLACE_STEPS_MAX = 4096, DIES_MAX = 50000000, POLL_DIES = 4096, DIMENSIONS_MAX = 8 };
-
-struct rhi_dwarf {
-    Dwarf *dwarf;
-    rhi_extents variables;
-};
+enum { PEEL_MAX = 64, PLACE_STEPS_MAX = 4096, DIES_MAX = 50000000, POLL_DIES = 4096, DIMENSIONS_MAX = 8, RANGES_MAX = 64 };
 
 /* ---- types ----------------------------------------------------------------------------------------------- */
 
@@ -25,14 +19,14 @@ static bool type_of(Dwarf_Die *die, Dwarf_Die *type)
     return dwarf_formref_die(dwarf_attr_integrate(die, DW_AT_type, &attribute), type) != NULL;
 }
 
-static const char *name_of(Dwarf_Die *die)
+const char *rhi__die_name(Dwarf_Die *die)
 {
     Dwarf_Attribute attribute;
     const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_name, &attribute));
     return name ? name : "";
 }
 
-static bool number_of(Dwarf_Die *die, unsigned name, uint64_t *number)
+bool rhi__die_number(Dwarf_Die *die, unsigned name, uint64_t *number)
 {
     Dwarf_Attribute attribute;
     Dwarf_Word word;
@@ -69,14 +63,13 @@ static bool is_pointer(Dwarf_Die die)
     return peel(&die) && dwarf_tag(&die) == DW_TAG_pointer_type;
 }
 
-static bool is_struct(Dwarf_Die *die)
+bool rhi__die_is_struct(Dwarf_Die *die)
 {
     int tag = dwarf_tag(die);
     return tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_union_type;
 }
 
-/* The next sibling, in the order of the file only: false at the end. */
-static bool next_sibling(Dwarf_Die *die)
+bool rhi__die_next(Dwarf_Die *die)
 {
     Dwarf_Die next;
     if (dwarf_siblingof(die, &next) != 0 || (uintptr_t)next.addr <= (uintptr_t)die->addr)
@@ -96,11 +89,11 @@ static unsigned dimensions_of(Dwarf_Die *array, uint64_t counts[DIMENSIONS_MAX])
         uint64_t bound;
         if (dwarf_tag(&child) != DW_TAG_subrange_type)
             continue;
-        if (number_of(&child, DW_AT_count, &bound))
+        if (rhi__die_number(&child, DW_AT_count, &bound))
             counts[count++] = bound;
         else
-            counts[count++] = number_of(&child, DW_AT_upper_bound, &bound) ? bound + 1 : 0;
-    } while (count < DIMENSIONS_MAX && next_sibling(&child));
+            counts[count++] = rhi__die_number(&child, DW_AT_upper_bound, &bound) ? bound + 1 : 0;
+    } while (count < DIMENSIONS_MAX && rhi__die_next(&child));
     return count;
 }
 
@@ -109,7 +102,7 @@ static uint64_t size_of(Dwarf_Die die)
 {
     uint64_t size, factor = 1, counts[DIMENSIONS_MAX];
     for (int i = 0; i < PEEL_MAX && peel(&die); i++) {
-        if (number_of(&die, DW_AT_byte_size, &size))
+        if (rhi__die_number(&die, DW_AT_byte_size, &size))
             return __builtin_mul_overflow(size, factor, &size) ? 0 : size;
         if (dwarf_tag(&die) == DW_TAG_pointer_type)
             return __builtin_mul_overflow(8, factor, &size) ? 0 : size;
@@ -124,7 +117,7 @@ static uint64_t size_of(Dwarf_Die die)
     return 0;
 }
 
-static bool is_c(Dwarf_Die *die)
+bool rhi__die_is_c(Dwarf_Die *die)
 {
     Dwarf_Die unit;
     switch (dwarf_diecu(die, &unit, NULL, NULL) ? dwarf_srclang(&unit) : -1) {
@@ -152,7 +145,7 @@ static void type_text(Dwarf_Die die, char *text, size_t size)
         else if (is == DW_TAG_subroutine_type)
             name = "function";
         else if (!*mark && is != DW_TAG_volatile_type && is != DW_TAG_restrict_type && is != DW_TAG_atomic_type)
-            name = name_of(&die);
+            name = rhi__die_name(&die);
         if (at < strlen(mark) + 1)
             return;
         at -= strlen(mark);
@@ -162,7 +155,7 @@ static void type_text(Dwarf_Die die, char *text, size_t size)
     }
     if (!name)
         return;
-    int tag = is_c(&die) ? dwarf_tag(&die) : DW_TAG_invalid;
+    int tag = rhi__die_is_c(&die) ? dwarf_tag(&die) : DW_TAG_invalid;
     const char *word = tag == DW_TAG_structure_type ? "struct " : tag == DW_TAG_union_type ? "union "
                        : tag == DW_TAG_enumeration_type ? "enum " : "";
     int length = (int)(sizeof behind - 1 - at);
@@ -189,13 +182,13 @@ static bool member_span(Dwarf_Die *member, uint64_t offset, uint64_t *start, Dwa
     if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || !type_of(member, type))
         return false;
     *start = 0;
-    if (!number_of(member, DW_AT_data_member_location, start) && number_of(member, DW_AT_data_bit_offset, start))
+    if (!rhi__die_number(member, DW_AT_data_member_location, start) && rhi__die_number(member, DW_AT_data_bit_offset, start))
         *start /= 8;
     return offset >= *start && offset - *start < size_of(*type);
 }
 
 /* Follows the byte at `offset` into arrays and members; of a union, the member that holds a pointer there
- * is preferred. Recursion is bounded by NESTING_MAX, the whole of it by *steps. */
+ * is preferred. Recursion is bounded by RHI_NESTING_MAX, the whole of it by *steps. */
 static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned *steps, place *p)
 {
     uint64_t counts[DIMENSIONS_MAX], start;
@@ -203,7 +196,7 @@ static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned
     Dwarf_Die peeled = type, member, inner;
     place best = {.text = ""};
     p->type = type;
-    bool can_step = depth < NESTING_MAX && *steps > 0 && peel(&peeled);
+    bool can_step = depth < RHI_NESTING_MAX && *steps > 0 && peel(&peeled);
     if (can_step && dwarf_tag(&peeled) == DW_TAG_array_type && type_of(&peeled, &inner)) {
         uint64_t size = size_of(inner);
         unsigned count = dimensions_of(&peeled, counts);
@@ -224,7 +217,7 @@ static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned
         }
     }
     bool found = false;
-    if (can_step && is_struct(&peeled) && dwarf_child(&peeled, &member) == 0) {
+    if (can_step && rhi__die_is_struct(&peeled) && dwarf_child(&peeled, &member) == 0) {
         do {
             if (*steps == 0 || --*steps == 0)
                 break;
@@ -232,14 +225,14 @@ static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned
                 continue;
             place next = {.text = ""};
             memcpy(next.text, p->text, sizeof next.text);
-            const char *name = dwarf_tag(&member) == DW_TAG_member ? name_of(&member) : "";
+            const char *name = dwarf_tag(&member) == DW_TAG_member ? rhi__die_name(&member) : "";
             append(&next, *name ? "." : "");
             append(&next, name);
             find_place(inner, offset - start, depth + 1, steps, &next);
             if (!found || next.is_pointer)
                 best = next;
             found = true;
-        } while (!best.is_pointer && next_sibling(&member));
+        } while (!best.is_pointer && rhi__die_next(&member));
     }
     if (found) {
         *p = best;
@@ -310,22 +303,19 @@ static bool location_of(Dwarf_Die *die, uint64_t *address)
     return is_tls || (is_address && count == 1 && !(value & RHI_TLS));
 }
 
-/* DIEs are remembered by where they lie in our memory: that holds for split and type units too. */
-static bool die_of(rhi_dwarf *d, uint64_t number, Dwarf_Die *die)
+bool rhi__dwarf_die(rhi_dwarf *d, uint64_t number, Dwarf_Die *die)
 {
     return dwarf_die_addr_die(d->dwarf, (void *)(uintptr_t)number, die) != NULL;
 }
 
-/* 0: a DIE of another file (dwz's shared debug info), which is not known here. */
-static uint64_t number_of_die(rhi_dwarf *d, Dwarf_Die *die)
+uint64_t rhi__die_key(rhi_dwarf *d, Dwarf_Die *die)
 {
     Dwarf_Die again;
     uint64_t number = (uintptr_t)die->addr;
-    return die_of(d, number, &again) ? number : 0;
+    return rhi__dwarf_die(d, number, &again) ? number : 0;
 }
 
-/* The next unit's DIE, that of the split unit where there is one. False: no more. */
-static bool next_unit(rhi_dwarf *d, Dwarf_CU **unit, uint8_t *kind, Dwarf_Die *die)
+bool rhi__dwarf_next_unit(rhi_dwarf *d, Dwarf_CU **unit, uint8_t *kind, Dwarf_Die *die)
 {
     Dwarf_Die whole, split;
     if (dwarf_get_units(d->dwarf, *unit, unit, NULL, kind, &whole, &split) != 0)
@@ -340,9 +330,9 @@ static bool add_variable(rhi_dwarf *d, Dwarf_Die *die, const char *function)
     Dwarf_Die type;
     if (!location_of(die, &extent.address))
         return true;
-    extent.name = name_of(die);
+    extent.name = rhi__die_name(die);
     extent.size = type_of(die, &type) ? size_of(type) : 0;
-    extent.die = number_of_die(d, die);
+    extent.die = rhi__die_key(d, die);
     if (!*extent.name || !extent.die)
         return true;
     if (extent.size == 0)
@@ -353,11 +343,27 @@ static bool add_variable(rhi_dwarf *d, Dwarf_Die *die, const char *function)
     return true;
 }
 
-/* One unit: its variables, and those inside its functions, at any depth. False: give up. */
+/* Where a function's instructions are, if it has any here. */
+static bool add_function(rhi_dwarf *d, Dwarf_Die *die)
+{
+    Dwarf_Addr base, start, end;
+    ptrdiff_t at = 0;
+    uint64_t key = rhi__die_key(d, die);
+    for (int i = 0; i < RANGES_MAX && key && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0; i++) {
+        if (end <= start)
+            continue;
+        if (!rhi__array_reserve(&d->functions, 1))
+            return false;
+        d->functions.items[d->functions.count++] = (rhi_extent){.address = start, .size = end - start, .die = key};
+    }
+    return true;
+}
+
+/* One unit: its functions, its variables, and those inside its functions, at any depth. False: give up. */
 static bool index_unit(rhi_session *session, rhi_dwarf *d, Dwarf_Die *unit, uint64_t *seen)
 {
-    Dwarf_Die path[NESTING_MAX];
-    const char *function[NESTING_MAX] = {NULL};
+    Dwarf_Die path[RHI_NESTING_MAX];
+    const char *function[RHI_NESTING_MAX] = {NULL};
     int depth = 1;
     if (dwarf_child(unit, &path[1]) != 0)
         return true;
@@ -371,16 +377,17 @@ static bool index_unit(rhi_session *session, rhi_dwarf *d, Dwarf_Die *unit, uint
             if (error)
                 return rhi__error_free(error), false;
         }
-        if (tag == DW_TAG_variable && !add_variable(d, die, function[depth]))
+        if ((tag == DW_TAG_variable && !add_variable(d, die, function[depth])) || (tag == DW_TAG_subprogram && !add_function(d, die)))
             return false;
         bool is_function = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
-        bool inside = is_function || tag == DW_TAG_lexical_block || tag == DW_TAG_namespace;
-        if (inside && depth + 1 < NESTING_MAX && dwarf_child(die, &path[depth + 1]) == 0) {
-            function[depth + 1] = is_function ? name_of(die) : function[depth];
+        bool is_local_class = function[depth] && rhi__die_is_struct(die);
+        bool inside = is_function || tag == DW_TAG_lexical_block || tag == DW_TAG_namespace || is_local_class;
+        if (inside && depth + 1 < RHI_NESTING_MAX && dwarf_child(die, &path[depth + 1]) == 0) {
+            function[depth + 1] = is_function ? rhi__die_name(die) : function[depth];
             depth++;
             continue;
         }
-        while (depth > 0 && !next_sibling(&path[depth]))
+        while (depth > 0 && !rhi__die_next(&path[depth]))
             depth--;
     }
     return true;
@@ -397,13 +404,14 @@ rhi_dwarf *rhi__dwarf_open(rhi_session *session, Elf *elf)
         return NULL;
     d->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
     bool more = d->dwarf != NULL;
-    while (more && next_unit(d, &unit, &kind, &die))
+    while (more && rhi__dwarf_next_unit(d, &unit, &kind, &die))
         more = kind == DW_UT_type || index_unit(session, d, &die, &seen);
     if (!more) {
         rhi__dwarf_free(d);
         return NULL;
     }
     rhi__extents_sort(&d->variables);
+    rhi__extents_sort(&d->functions);
     return d;
 }
 
@@ -413,6 +421,7 @@ void rhi__dwarf_free(rhi_dwarf *d)
         return;
     dwarf_end(d->dwarf);
     free(d->variables.items);
+    free(d->functions.items);
     free(d);
 }
 
@@ -427,10 +436,10 @@ bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
     snprintf(p.text, sizeof p.text, "%s", extent->name);
     variable->type[0] = '\0';
     variable->dwarf = NULL;
-    if (die_of(d, extent->die, &die) && type_of(&die, &type)) {
+    if (rhi__dwarf_die(d, extent->die, &die) && type_of(&die, &type)) {
         find_place(type, address - extent->address, 0, &steps, &p);
         type_text(p.type, variable->type, sizeof variable->type);
-        variable->type_die = number_of_die(d, &p.type);
+        variable->type_die = rhi__die_key(d, &p.type);
         variable->dwarf = variable->type_die ? d : NULL;
     }
     memcpy(variable->text, p.text, sizeof variable->text);
@@ -444,7 +453,7 @@ bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
 static bool member_named(Dwarf_Die owner, const char *name, size_t length, unsigned depth, unsigned *steps, Dwarf_Die *type)
 {
     Dwarf_Die member, inner;
-    if (depth >= NESTING_MAX || !peel(&owner) || !is_struct(&owner) || dwarf_child(&owner, &member) != 0)
+    if (depth >= RHI_NESTING_MAX || !peel(&owner) || !rhi__die_is_struct(&owner) || dwarf_child(&owner, &member) != 0)
         return false;
     do {
         if (*steps == 0 || --*steps == 0)
@@ -452,14 +461,14 @@ static bool member_named(Dwarf_Die owner, const char *name, size_t length, unsig
         int tag = dwarf_tag(&member);
         if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || !type_of(&member, &inner))
             continue;
-        const char *found = name_of(&member);
+        const char *found = rhi__die_name(&member);
         if (*found ? strlen(found) == length && memcmp(found, name, length) == 0
                    : member_named(inner, name, length, depth + 1, steps, type)) {
             if (*found)
                 *type = inner;
             return true;
         }
-    } while (next_sibling(&member));
+    } while (rhi__die_next(&member));
     return false;
 }
 
@@ -468,12 +477,12 @@ static bool complete(rhi_dwarf *d, Dwarf_Die *die)
 {
     bool found_struct;
     uint64_t number;
-    if (!peel(die) || !is_struct(die))
+    if (!peel(die) || !rhi__die_is_struct(die))
         return false;
     if (!dwarf_hasattr(die, DW_AT_declaration))
         return true;
-    number = rhi__dwarf_type(d, name_of(die), &found_struct);
-    return number && die_of(d, number, die) && peel(die);
+    number = rhi__dwarf_type(d, rhi__die_name(die), &found_struct);
+    return number && rhi__dwarf_die(d, number, die) && peel(die);
 }
 
 /* What a pointer or array gives with an index or an arrow. */
@@ -489,7 +498,7 @@ bool rhi__dwarf_follow(rhi_dwarf *d, uint64_t *number, const char *path)
 {
     Dwarf_Die die;
     unsigned steps = PLACE_STEPS_MAX;
-    if (!die_of(d, *number, &die) || !peel(&die) || (dwarf_tag(&die) == DW_TAG_pointer_type && !type_of(&die, &die)))
+    if (!rhi__dwarf_die(d, *number, &die) || !peel(&die) || (dwarf_tag(&die) == DW_TAG_pointer_type && !type_of(&die, &die)))
         return false;
     for (const char *at = path; *at;) {
         if (*at == '[') {
@@ -505,7 +514,7 @@ bool rhi__dwarf_follow(rhi_dwarf *d, uint64_t *number, const char *path)
             return false;
         at += length;
     }
-    *number = number_of_die(d, &die);
+    *number = rhi__die_key(d, &die);
     return *number != 0;
 }
 
@@ -516,22 +525,22 @@ uint64_t rhi__dwarf_type(rhi_dwarf *d, const char *name, bool *found_struct)
     uint64_t structure = 0, seen = 0;
     uint8_t kind;
     *found_struct = false;
-    while (next_unit(d, &unit, &kind, &die)) {
+    while (rhi__dwarf_next_unit(d, &unit, &kind, &die)) {
         if (dwarf_child(&die, &die) != 0)
             continue;
         do {
             int tag = dwarf_tag(&die);
             if (++seen > DIES_MAX)
                 return structure;
-            if ((tag != DW_TAG_typedef && tag != DW_TAG_structure_type) || strcmp(name_of(&die), name) != 0 ||
+            if ((tag != DW_TAG_typedef && tag != DW_TAG_structure_type) || strcmp(rhi__die_name(&die), name) != 0 ||
                 dwarf_hasattr(&die, DW_AT_declaration))
                 continue;
-            uint64_t number = number_of_die(d, &die);
+            uint64_t number = rhi__die_key(d, &die);
             if (tag == DW_TAG_typedef && number)
                 return *found_struct = false, number;
             structure = number;
             *found_struct = structure != 0;
-        } while (next_sibling(&die));
+        } while (rhi__die_next(&die));
     }
     return structure;
 }
@@ -541,36 +550,21 @@ bool rhi__dwarf_begins_with(rhi_dwarf *d, const char *type, const char *base)
     bool found_struct;
     Dwarf_Die die, member;
     uint64_t number = rhi__dwarf_type(d, type, &found_struct);
-    if (!number || !die_of(d, number, &die))
+    if (!number || !rhi__dwarf_die(d, number, &die))
         return false;
-    for (int depth = 0; depth < NESTING_MAX && complete(d, &die) && dwarf_child(&die, &member) == 0; depth++) {
+    for (int depth = 0; depth < RHI_NESTING_MAX && complete(d, &die) && dwarf_child(&die, &member) == 0; depth++) {
         while (dwarf_tag(&member) != DW_TAG_member && dwarf_tag(&member) != DW_TAG_inheritance)
-            if (!next_sibling(&member))
+            if (!rhi__die_next(&member))
                 return false;
         if (!type_of(&member, &die))
             return false;
         Dwarf_Die alias = die;
         for (int i = 0; i < PEEL_MAX; i++) {
-            if (strcmp(name_of(&alias), base) == 0)
+            if (strcmp(rhi__die_name(&alias), base) == 0)
                 return true;
-            if (is_struct(&alias) || !type_of(&alias, &alias))
+            if (rhi__die_is_struct(&alias) || !type_of(&alias, &alias))
                 break;
         }
     }
     return false;
-}
-
-/* ---- lines ----------------------------------------------------------------------------------------------------------- */
-
-bool rhi__dwarf_line(rhi_dwarf *d, uint64_t address, const char **file, int *line)
-{
-    Dwarf_CU *unit = NULL;
-    Dwarf_Die die, split;
-    uint8_t kind;
-    bool found = dwarf_addrdie(d->dwarf, address, &die) != NULL;
-    while (!found && dwarf_get_units(d->dwarf, unit, &unit, NULL, &kind, &die, &split) == 0) /* not all compilers make the index */
-        found = kind != DW_UT_type && dwarf_haspc(&die, address) == 1;
-    Dwarf_Line *at = found ? dwarf_getsrc_die(&die, address) : NULL;
-    *file = at ? dwarf_linesrc(at, NULL, NULL) : NULL;
-    return *file && dwarf_lineno(at, line) == 0 && *line > 0;
 }

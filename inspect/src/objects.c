@@ -1,8 +1,6 @@
 /* objects.c - ids, places, operands of commands (see objects.h). */
 #include "objects.h"
-#include "modules.h"
 #include "output.h"
-#include "symbols.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -125,55 +123,6 @@ void rhi__print_provisional(rhi_session *session)
         if (heap_is_provisional(session, i))
             rhi__print(session, "provisional: heap %" PRIu64 " is %s: its counts are in motion\n", session->reader->heaps.items[i].number,
                        session->reader->heaps.items[i].phase);
-}
-
-/* ---- stacks ----------------------------------------------------------------------------------------------- */
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* The call lies before its return address, which may be behind the end of the function. */
-static bool caller_of(rhi_session *session, uint64_t address, rhi_code *code)
-{
-    if (!address || !rhi__symbols_code(session, address - 1, code))
-        return false;
-    code->offset++;
-    return true;
-}
-
-json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
-{
-    json_t *stack = json_array();
-    for (unsigned i = 0; i < event->depth; i++) {
-        char where[256] = "";
-        rhi_code code = {0};
-        bool is_module = rhi__module_text(reader->memory, event->stack[i], where, sizeof where);
-        bool is_known = caller_of(session, event->stack[i], &code), has_line = is_known && code.file;
-        json_array_append_new(stack, json_pack("{s:o, s:o, s:o, s:o, s:o}", "address", rhi__json_address(event->stack[i]), "module",
-                                               is_module ? rhi__json_text(where) : json_null(), "function",
-                                               is_known ? rhi__json_text(code.name) : json_null(), "file",
-                                               has_line ? rhi__json_text(code.file) : json_null(), "line",
-                                               has_line ? json_integer(code.line) : json_null()));
-    }
-    return stack;
-}
-
-void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event, const char *indent)
-{
-    for (unsigned i = 0; i < event->depth; i++) {
-        char where[256] = "";
-        rhi_code code = {0};
-        rhi__print(session, "%s#%-2u 0x%" PRIx64, indent, i, event->stack[i]);
-        if (!caller_of(session, event->stack[i], &code))
-            rhi__print(session, "%s%s\n", rhi__module_text(reader->memory, event->stack[i], where, sizeof where) ? " " : "", where);
-        else if (code.file)
-            rhi__print(session, " %s() %s:%d\n", code.name, base_name(code.file), code.line);
-        else
-            rhi__print(session, " %s()+0x%" PRIx64 "\n", code.name, code.offset);
-    }
 }
 
 /* ---- operands --------------------------------------------------------------------------------------------- */

@@ -35,8 +35,8 @@ void rhi__count_text(const rhi_object *object, char *text, size_t size);
 bool rhi__is_provisional(const rhi_session *session);
 void rhi__print_provisional(rhi_session *session);
 
-/* The return addresses of a recorded event, with functions and lines where symbols tell them: an array for JSON,
- * or a line each. */
+/* In stacks.c: the calls of a recorded event's stack, with functions and lines where symbols tell them: an array
+ * for JSON, or a line each. */
 json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event);
 void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event, const char *indent);
 

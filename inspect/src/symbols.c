@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <inttypes.h>
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -45,6 +46,7 @@ struct rhi_symbols {
     struct { module **items; uint64_t count, capacity; } modules;
     struct { tls_module *items; uint64_t count, capacity; } tls;
     bool is_tls_known;
+    void *calls; /* tree of known_calls */
     struct { char type[RHI_NAME_SIZE], base[RHI_NAME_SIZE]; bool answer; } last; /* question of rhi__symbols_begins_with */
 };
 
@@ -457,20 +459,76 @@ static bool have_symbols(rhi_session *session)
     return session->symbols || (session->symbols = calloc(1, sizeof *session->symbols));
 }
 
-bool rhi__symbols_code(rhi_session *session, uint64_t address, rhi_code *code)
+/* What is known of an instruction's calls, kept by its address. */
+typedef struct known_calls {
+    uint64_t address;
+    unsigned count;
+    rhi_call calls[];
+} known_calls;
+
+static int known_order(const void *left, const void *right)
 {
-    module *m = have_symbols(session) ? module_at(session, address) : NULL;
+    uint64_t a = ((const known_calls *)left)->address, b = ((const known_calls *)right)->address;
+    return a < b ? -1 : a > b;
+}
+
+static void known_free(void *node)
+{
+    known_calls *known = node;
+    for (unsigned i = 0; i < known->count; i++)
+        free(known->calls[i].name);
+    free(known);
+}
+
+/* Functions and lines by debug info; of the function that has code of its own, the symbol, if that is all. */
+static unsigned find_calls(rhi_session *session, uint64_t address, rhi_call calls[RHI_CALLS_MAX])
+{
+    module *m = module_at(session, address);
     if (!m)
-        return false;
+        return 0;
     if (!m->is_indexed)
         index_module(session, m);
-    const rhi_extent *function = rhi__extents_find(&m->functions, address - m->bias);
-    if (!function)
-        return false;
-    *code = (rhi_code){.name = function->name, .offset = address - m->bias - function->address};
-    if (!m->dwarf || !rhi__dwarf_line(m->dwarf, address - m->bias, &code->file, &code->line))
-        code->file = NULL;
-    return true;
+    uint64_t in_file = address - m->bias;
+    const rhi_extent *symbol = rhi__extents_find(&m->functions, in_file);
+    unsigned count = m->dwarf ? rhi__dwarf_calls(m->dwarf, in_file, calls) : 0;
+    if (count == 0 && symbol)
+        calls[count++] = (rhi_call){.file = NULL};
+    rhi_call *last = count ? &calls[count - 1] : NULL;
+    if (last && symbol && !last->name)
+        last->name = strdup(symbol->name);
+    if (last && symbol)
+        last->offset = in_file - symbol->address;
+    return count;
+}
+
+const rhi_call *rhi__symbols_calls(rhi_session *session, uint64_t address, unsigned *count)
+{
+    rhi_call calls[RHI_CALLS_MAX];
+    known_calls key = {.address = address}, **found, *known;
+    *count = 0;
+    if (!have_symbols(session) || !(found = tsearch(&key, &session->symbols->calls, known_order)))
+        return NULL;
+    if (*found == &key) {
+        unsigned found_count = find_calls(session, address, calls);
+        known = malloc(sizeof *known + found_count * sizeof *calls);
+        if (!known) {
+            tdelete(&key, &session->symbols->calls, known_order);
+            while (found_count)
+                free(calls[--found_count].name);
+            return NULL;
+        }
+        *known = (known_calls){.address = address, .count = found_count};
+        memcpy(known->calls, calls, found_count * sizeof *calls);
+        *found = known;
+    }
+    *count = (*found)->count;
+    return (*found)->calls;
+}
+
+static void forget_calls(rhi_symbols *symbols)
+{
+    tdestroy(symbols->calls, known_free);
+    symbols->calls = NULL;
 }
 
 static bool begins_with(rhi_session *session, const char *type, const char *base)
@@ -519,10 +577,11 @@ void rhi__symbols_forget(rhi_symbols *symbols)
 {
     for (uint64_t i = 0; symbols && i < symbols->modules.count; i++)
         symbols->modules.items[i]->is_checked = false;
-    if (symbols)
-        symbols->is_tls_known = false;
-    if (symbols)
-        symbols->last.type[0] = '\0';
+    if (!symbols)
+        return;
+    symbols->is_tls_known = false;
+    symbols->last.type[0] = '\0';
+    forget_calls(symbols);
 }
 
 void rhi__symbols_free(rhi_symbols *symbols)
@@ -533,5 +592,6 @@ void rhi__symbols_free(rhi_symbols *symbols)
         module_free(symbols->modules.items[i]);
     free(symbols->modules.items);
     free(symbols->tls.items);
+    forget_calls(symbols);
     free(symbols);
 }

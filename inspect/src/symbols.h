@@ -24,13 +24,19 @@ typedef struct rhi_variable {
 /* The variable at an address of module data, or, thread_pointer not being 0, of that thread's
  * thread-local memory. False if nothing is known. */
 bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thread_pointer, rhi_variable *variable);
-/* The function that an instruction is in. */
-typedef struct rhi_code {
-    const char *name, *file; /* they live as long as the session's symbols; file: NULL if the line is not known */
-    uint64_t offset;
+/* A function at an instruction, and the line in it that is being executed: both of one level of inlining. */
+enum { RHI_CALLS_MAX = 64 };
+typedef struct rhi_call {
+    char *name;
+    const char *file;  /* NULL if the line is not known */
+    uint64_t offset;   /* of the instruction in the function's symbol; 0: not known */
     int line;
-} rhi_code;
-bool rhi__symbols_code(rhi_session *session, uint64_t address, rhi_code *code);
+    bool is_inlined;   /* into the next call */
+    bool is_of_header; /* a function of refheap's own headers: no line of the user's */
+} rhi_call;
+/* The calls at an instruction, the innermost first; *count 0 if nothing is known of it. They live until the
+ * next rhi__symbols_forget. */
+const rhi_call *rhi__symbols_calls(rhi_session *session, uint64_t address, unsigned *count);
 
 /* Does a struct `type` begin with a struct `base`, by the debug info of any module? */
 bool rhi__symbols_begins_with(rhi_session *session, const char *type, const char *base);

@@ -1,4 +1,5 @@
-/* variables.h - the variables of one file by DWARF: an index by address, places inside of them, their types.
+/* variables.h - the variables and the code of one file by DWARF: an index by address, places inside of
+ * variables, their types; the functions and lines of an instruction.
  *
  * The file is untrusted: chains of types, siblings and nesting are followed for a bounded number of steps,
  * and what is out of bounds is simply not known. Addresses are those of the file (without load bias). */
@@ -40,7 +41,9 @@ bool rhi__dwarf_follow(rhi_dwarf *dwarf, uint64_t *die, const char *path);
 uint64_t rhi__dwarf_type(rhi_dwarf *dwarf, const char *name, bool *is_struct);
 /* Is `base` the type of the first member of `type`, or of that one's first member, and so on? */
 bool rhi__dwarf_begins_with(rhi_dwarf *dwarf, const char *type, const char *base);
-/* The line of the source that an instruction is of; false if that is not known. */
-bool rhi__dwarf_line(rhi_dwarf *dwarf, uint64_t address, const char **file, int *line);
+/* The calls at an instruction, the innermost first: functions that were inlined there, and last the function
+ * that it is in; each with the line that is being executed in it. Returns how many; 0 if nothing is known.
+ * The names are the caller's to free. */
+unsigned rhi__dwarf_calls(rhi_dwarf *dwarf, uint64_t address, rhi_call calls[RHI_CALLS_MAX]);
 
 #endif

@@ -1,0 +1,34 @@
+/* dwarf_walk.h - what the files that walk DWARF share: an open file and careful steps from DIE to DIE.
+ *
+ * Invariant: no step leads backwards in the file, so that no walk over siblings goes round. */
+#ifndef RHI_DWARF_WALK_H
+#define RHI_DWARF_WALK_H
+
+#include "variables.h"
+
+#include <dwarf.h>
+
+enum { RHI_NESTING_MAX = 64 };
+
+struct rhi_dwarf {
+    Dwarf *dwarf;
+    rhi_extents variables, functions;
+};
+
+/* The next sibling, in the order of the file only: false at the end. */
+bool rhi__die_next(Dwarf_Die *die);
+/* "" if it has none. */
+const char *rhi__die_name(Dwarf_Die *die);
+bool rhi__die_number(Dwarf_Die *die, unsigned attribute, uint64_t *number);
+bool rhi__die_is_struct(Dwarf_Die *die);
+/* Is it of a unit in C? */
+bool rhi__die_is_c(Dwarf_Die *die);
+
+/* DIEs are remembered by where they lie in our memory: that holds for split and type units too. The key is 0
+ * for a DIE of another file (dwz's shared debug info), which is not known here. */
+uint64_t rhi__die_key(rhi_dwarf *dwarf, Dwarf_Die *die);
+bool rhi__dwarf_die(rhi_dwarf *dwarf, uint64_t key, Dwarf_Die *die);
+/* The next unit's DIE, that of the split unit where there is one. False: no more. */
+bool rhi__dwarf_next_unit(rhi_dwarf *dwarf, Dwarf_CU **unit, uint8_t *kind, Dwarf_Die *die);
+
+#endif
