@@ -283,8 +283,7 @@ static void stay(rh_heap *heap, rh_object *object)
 {
     if (!has_finalizer_to_run(object))
         return;
-    object->rh_count += 2;
-    object->rh_flags |= RH__FLAG_HELD;
+    rh__hold(object);
     heap->held++;
     rescue(heap, object);
 }
@@ -298,9 +297,9 @@ static void keep_finalizable(rh_heap *heap)
 
 static void stop_holding(rh_heap *heap, rh_object *object)
 {
-    if (!(object->rh_flags & RH__FLAG_HELD))
+    if (!(object->rh_flags & RH_FLAG_HELD))
         return;
-    object->rh_flags &= (uint16_t)~RH__FLAG_HELD;
+    object->rh_flags &= (uint16_t)~RH_FLAG_HELD;
     heap->held--;
     if (!(object->rh_flags & RH_FLAG_UNCOLLECTABLE)) {
         object->rh_flags |= RH_FLAG_UNCOLLECTABLE | RH__FLAG_FOUND;
@@ -354,7 +353,7 @@ static void keep_condemned(rh_heap *heap)
 
 static void hold(rh_heap *heap, rh_object *object)
 {
-    rh_retain(object);
+    rh__hold(object);
     if (object->rh_flags & RH_FLAG_HAS_WEAK)
         rh__weak_clear(heap, object);
 }
@@ -367,7 +366,8 @@ static void run_finalizer(rh_heap *heap, rh_object *object)
 static void let_go(rh_heap *heap, rh_object *object)
 {
     (void)heap;
-    if (!rh__is_special(object))
+    object->rh_flags &= (uint16_t)~RH_FLAG_HELD;
+    if (!rh__is_special(object)) /* its finalizer may have made it immortal */
         object->rh_count -= 2;
 }
 
@@ -404,8 +404,8 @@ static void finalize_condemned(rh_heap *heap)
 {
     for_each_trial(heap, false, restore_object);
     keep_condemned(heap);
-    set_phase(heap, RH_PHASE_IDLE);
     for_each_trial(heap, false, hold);
+    set_phase(heap, RH_PHASE_IDLE);
     for_each_trial(heap, false, run_finalizer);
     set_phase(heap, RH_PHASE_MARKING);
     for_each_trial(heap, false, let_go);

@@ -1,8 +1,9 @@
 /* death.c - from the last release to the tombstone, without recursion and without memory.
  *
- * The short way, for an object with nothing but references in its first words: the tombstone is written,
- * what its slots held is released, the slot is given back. What dies by that goes on in the same loop: its
- * reference waits, unreleased, in a small array on the stack (cascade).
+ * The short way, for an object with nothing but references in its first words: what its slots held is taken over,
+ * into registers or a small array on the stack (cascade); the tombstone is written; the references are released, the
+ * slot is given back. What dies by that goes on in the same loop. If they are too many to be taken over, the object
+ * is dying first, which makes what its slots hold its own.
  *
  * The long way, for finalizers, weak references, vectors, dispose and observed heaps, and for what finds
  * no room in that array: the object is dying at once (weak references to it read NULL, one count belongs
@@ -51,6 +52,15 @@ rh_object *rh__work_pop(rh_heap *heap)
 #define REFERENCES_MAX 64u
 
 /* ---- dying --------------------------------------------------------------------------------------- */
+
+void rh__hold(rh_object *object)
+{
+    uint32_t word = object->rh_count + 2;
+    if ((int32_t)word < 0)
+        rh__retain_slow(object); /* immortal, or too many counts */
+    else
+        rh__header_write(object, word, object->rh_type_index, object->rh_flags | RH_FLAG_HELD);
+}
 
 bool rh__finalize(rh_heap *heap, rh_object *object)
 {
@@ -128,8 +138,7 @@ static inline __attribute__((always_inline)) void begin_death(rh_heap *heap, rh_
         rh__candidate_drop(heap, object);
     if (RH__UNLIKELY(object->rh_flags & RH_FLAG_HAS_WEAK))
         rh__weak_clear(heap, object);
-    uint32_t info = rh__header_info(object) | (RH_FLAG_DYING | (uint32_t)death << RH_FLAG_DEATH_SHIFT) << 16;
-    __atomic_store_n((uint64_t *)(void *)object, (uint64_t)info << 32 | RH__WORD_DYING, __ATOMIC_RELAXED);
+    rh__dying_write_info(object, rh__header_info(object), death);
 }
 
 static inline void release_to_candidate(rh_heap *heap, rh_object *object)
@@ -240,8 +249,8 @@ static __attribute__((noinline)) rh_object *keep_many_references(rh_heap *heap, 
     return next;
 }
 
-/* What an object with a tombstone holds by `slots` waits in `self`, but for the reference that is to be
- * released next: that is returned. */
+/* What a dying object holds by `slots` waits in `self`, but for the reference that is to be released next: that
+ * is returned. */
 static inline __attribute__((always_inline)) rh_object *keep_references(rh_heap *heap, cascade *self,
                                                                         rh_object *object, uint64_t slots)
 {
@@ -263,15 +272,22 @@ static inline __attribute__((always_inline)) rh_object *keep_references(rh_heap 
     return upwards ? first : last;
 }
 
-/* The short way of death: the tombstone comes first. With it the slots of the object are no references
- * any more, so what they held can be released later, in any order, without clearing them one by one.
+/* The short way of death. With the tombstone the slots of the object are no references any more, so what they
+ * held can be released later, in any order, without clearing them one by one; but whoever looks from outside must
+ * find each of these references somewhere at every instruction: in the slots of a dying object, or in `self`.
  * Returns the reference that is to be released next. */
 static inline __attribute__((always_inline)) rh_object *bury(rh_heap *heap, cascade *self, rh_object *object,
                                                              uint32_t info)
 {
+    uint64_t slots = rh__type_slots[(uint16_t)info], rest = slots & (slots - 1);
+    if (RH__UNLIKELY((rest & (rest - 1)) || self->count == REFERENCES_MAX)) {
+        rh__dying_write_info(object, info, self->death); /* some may be released at once */
+        RH__ORDER();
+    }
+    rh_object *next = keep_references(heap, self, object, slots);
+    RH__ORDER();
     rh__tombstone_write_info(object, info, self->death);
     RH__ORDER();
-    rh_object *next = keep_references(heap, self, object, rh__type_slots[(uint16_t)info]);
     give_back_later(heap, self, object);
     return next;
 }
@@ -337,12 +353,56 @@ void rh__drain(rh_heap *heap)
     work_queue(heap, &self);
 }
 
-/* The object has its tombstone, and the children in `slots` are left to release. */
-static __attribute__((noinline)) void bury_and_run(rh_heap *heap, rh_object *object, uint64_t slots)
+/* The object has its tombstone; these references that it held, NULL or not, are left to release. */
+static __attribute__((noinline)) void run_with(rh_heap *heap, rh_object *object, rh_object *first, rh_object *last)
 {
     cascade self;
     begin_cascade(heap, &self);
+    rh_object *next = first ? first : last;
+    if (first && last) {
+        bool upwards = goes_upwards(object, first, last);
+        self.references[self.count++] = upwards ? last : first;
+        next = upwards ? first : last;
+    }
+    give_back_later(heap, &self, object);
+    run_cascade(heap, &self, next);
+    RH__VALIDATE(heap, "rh_release");
+}
+
+/* The tombstone is written and nothing is left to release. */
+static inline __attribute__((always_inline)) void give_back_alone(rh_heap *heap, rh_object *object)
+{
+    rh__slab *slab = rh__slab_of(object);
+    rh__payload_poison(slab, object);
+    RH__ORDER();
+    heap->freed++;
+    rh__slot_free(heap, slab, object);
+    RH__VALIDATE(heap, "rh_release");
+}
+
+/* The short way of an object with more than two slots, outside a cascade: more references than registers. */
+static __attribute__((noinline)) void release_many(rh_heap *heap, rh_object *object, uint64_t slots)
+{
+    rh__dying_write_info(object, rh__header_info(object), RH_DEATH_RELEASE);
+    RH__ORDER();
+    for (; slots; slots &= slots - 1) {
+        rh_object *child = ((rh_object **)(void *)object)[__builtin_ctzll(slots)];
+        uint32_t less = child ? child->rh_count - 2 : 0;
+        if (RH__UNLIKELY(less & 0x80000001u))
+            break;
+        if (child)
+            child->rh_count = less;
+    }
+    cascade self;
+    begin_cascade(heap, &self);
     rh_object *next = keep_references(heap, &self, object, slots);
+    RH__ORDER();
+    rh__tombstone_write(object, RH_DEATH_RELEASE);
+    RH__ORDER();
+    if (!slots) {
+        give_back_alone(heap, object);
+        return;
+    }
     give_back_later(heap, &self, object);
     run_cascade(heap, &self, next);
     RH__VALIDATE(heap, "rh_release");
@@ -395,27 +455,34 @@ void rh__release_slow(void *address)
     /* An acyclic object with word 0, or an armed one with word 1; else it may be a candidate. */
     if (RH__LIKELY(word == !(flags & RH_FLAG_ACYCLIC) && !(flags & LONG_WAY) &&
                    !(heap->is_observed | heap->draining))) {
-        uint64_t slots = rh__type_slots[(uint16_t)info];
+        uint64_t slots = rh__type_slots[(uint16_t)info], rest = slots & (slots - 1);
+        if (RH__UNLIKELY(rest & (rest - 1))) {
+            release_many(heap, object, slots);
+            return;
+        }
+        rh_object **words = (rh_object **)(void *)object;
+        rh_object *first = slots ? words[__builtin_ctzll(slots)] : NULL;
+        rh_object *last = rest ? words[__builtin_ctzll(rest)] : NULL;
+        RH__ORDER(); /* held by registers from here on */
         rh__tombstone_write_info(object, info, RH_DEATH_RELEASE);
         RH__ORDER();
-        while (slots) {
-            rh_object *child = ((rh_object **)(void *)object)[__builtin_ctzll(slots)];
-            if (child) {
-                uint32_t less = child->rh_count - 2;
-                if (RH__UNLIKELY(less & 0x80000001u)) {
-                    bury_and_run(heap, object, slots);
-                    return;
-                }
-                child->rh_count = less;
+        if (first) {
+            uint32_t less = first->rh_count - 2;
+            if (RH__UNLIKELY(less & 0x80000001u)) {
+                run_with(heap, object, first, last);
+                return;
             }
-            slots &= slots - 1;
+            first->rh_count = less;
         }
-        rh__slab *slab = rh__slab_of(object);
-        rh__payload_poison(slab, object);
-        RH__ORDER();
-        heap->freed++;
-        rh__slot_free(heap, slab, object);
-        RH__VALIDATE(heap, "rh_release");
+        if (last) {
+            uint32_t less = last->rh_count - 2;
+            if (RH__UNLIKELY(less & 0x80000001u)) {
+                run_with(heap, object, NULL, last);
+                return;
+            }
+            last->rh_count = less;
+        }
+        give_back_alone(heap, object);
         return;
     }
     release_long_way(object);

@@ -1,7 +1,7 @@
 /* heap.c - heaps and the debug descriptor that leads to them.
  *
- * Invariant: a heap in the descriptor's list is complete; it is linked after it was filled and
- * unlinked before its memory goes. Numbers are never used again.
+ * Invariant: a heap in the descriptor's list is complete, or destroying; it is linked after it was filled and
+ * unlinked when nothing but its control block is left. Numbers are never used again.
  * The descriptor lies in this file because an unreferenced member of a static archive vanishes, and
  * no program has a heap without rh_heap_create.
  */
@@ -93,16 +93,23 @@ static void unlink_heap(rh_heap *heap, uint64_t objects)
     rh__unlock();
 }
 
-static void unmap_heap(rh_heap *heap)
+/* Each piece leaves the heap, and then the list of mappings, before it is unmapped. */
+static void unmap_pieces(rh_heap *heap)
 {
     rh__valgrind_stop(heap);
     rh__chunks_unmap(heap);
     rh__table_free(&heap->weak_table);
     rh__roots_free(heap);
     rh__quarantine_free(heap);
-    if (heap->history)
-        rh__unmap((rh__mapping *)(void *)((char *)heap->history - RH__MAPPING_DATA));
-    rh__unmap(&heap->mapping);
+    if (!heap->history)
+        return;
+    rh__mapping *mapping = (rh__mapping *)(void *)((char *)heap->history - RH__MAPPING_DATA);
+    heap->history_capacity = heap->history_count = 0;
+    heap->stacks = NULL;
+    RH__ORDER();
+    heap->history = NULL;
+    RH__ORDER();
+    rh__unmap(mapping);
 }
 
 /* Says once per process what an option did not get. */
@@ -189,7 +196,7 @@ static void finalize_all(rh_heap *heap)
 {
     rh__cursor cursor = { 0 };
     for (rh_object *object; (object = rh__next_object(heap, &cursor));)
-        rh_retain(object);
+        rh__hold(object);
     cursor = (rh__cursor){ 0 };
     for (rh_object *object; (object = rh__next_object(heap, &cursor));)
         rh__finalize(heap, object);
@@ -223,8 +230,9 @@ void rh_heap_destroy(rh_heap *heap)
     heap->phase = RH_PHASE_DESTROYING;
     RH__ORDER();
     dispose_all(heap);
+    unmap_pieces(heap);
     unlink_heap(heap, objects);
-    unmap_heap(heap);
+    rh__unmap(&heap->mapping);
 }
 
 /* ---- heap 0 ---------------------------------------------------------------------------------------- */

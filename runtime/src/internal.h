@@ -64,7 +64,6 @@ __asm__(".pushsection .text\n661:\n.popsection\n"
 #define RH__FLAGS_SPECIAL ((uint16_t)(RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED))
 
 /* Flags of no interest to readers. */
-#define RH__FLAG_HELD (1u << 7)      /* the collector holds one count of the object */
 #define RH__FLAG_FOUND (1u << 12)    /* uncollectable, and the running collection found it */
 #define RH__FLAG_INVOLVED (1u << 11) /* of birth: death is more than releasing what rh__type_slots says */
 
@@ -286,7 +285,7 @@ struct rh_heap {
     uint64_t full_base;  /* objects that the last full collection left alive */
     uint32_t wants_full; /* the next automatic collection is a full one */
     uint32_t old_rule;   /* cycles with finalizers are uncollectable */
-    uint64_t held;       /* objects with RH__FLAG_HELD */
+    uint64_t held;       /* objects with RH_FLAG_HELD that the old rule keeps */
     uint64_t collections;
     uint64_t reclaimed;
     uint64_t collect_freed; /* objects freed with reason `collect`, ever */
@@ -324,6 +323,7 @@ struct rh_heap {
     uint32_t stack_depth;
     uint32_t is_on_valgrind;
     struct rh__quarantine *quarantine;
+    uint32_t weak_changing; /* weak_table, flags and references are being joined or parted */
 };
 
 /* ---- os.c: the only file that asks the system for memory ------------------------------------------ */
@@ -691,6 +691,13 @@ static inline uint32_t rh__header_info(const rh_object *object)
     return info;
 }
 
+/* The object is nobody's any more, and what its slots hold is its own until the tombstone. */
+static inline void rh__dying_write_info(rh_object *object, uint32_t info, enum rh_death death)
+{
+    info |= ((uint32_t)RH_FLAG_DYING | (uint32_t)death << RH_FLAG_DEATH_SHIFT) << 16;
+    __atomic_store_n((uint64_t *)(void *)object, (uint64_t)info << 32 | RH__WORD_DYING, __ATOMIC_RELAXED);
+}
+
 static inline void rh__tombstone_write_info(rh_object *object, uint32_t info, enum rh_death death)
 {
     info &= ~((uint32_t)(RH_FLAG_DYING | RH_FLAG_IMMORTAL | RH_FLAG_DEATH_MASK) << 16);
@@ -709,6 +716,8 @@ static inline void rh__tombstone_write(rh_object *object, enum rh_death death)
 void rh__drain(rh_heap *heap);
 /* Runs the finalizer if the object's type has one that did not run; true if it ran. */
 bool rh__finalize(rh_heap *heap, rh_object *object);
+/* Takes a count for the runtime, and says so in the same store. An immortal object has none. */
+void rh__hold(rh_object *object);
 /* Releases what the slot holds, storing NULL first. */
 void rh__release_slot(void *heap, void **slot);
 void rh__work_push(rh_heap *heap, rh_object *object);

@@ -9,6 +9,7 @@
 
 /* The promised widths. */
 _Static_assert(MEMBER_SIZE(rh_heap, phase) == 4 && MEMBER_SIZE(rh_heap, gc_enabled) == 4, "32 bits");
+_Static_assert(MEMBER_SIZE(rh_heap, weak_changing) == 4, "32 bits");
 _Static_assert(MEMBER_SIZE(rh__slab, capacity) == 4 && MEMBER_SIZE(rh__mapping, kind) == 4, "32 bits");
 _Static_assert(MEMBER_SIZE(rh__event, type) == 2 && MEMBER_SIZE(rh__event, kind) == 1, "16 and 8 bits");
 _Static_assert(sizeof(void *) == 8, "addresses are stored as 64-bit words");
@@ -71,6 +72,7 @@ enum {
     VALUE_heap_stack_depth = offsetof(rh_heap, stack_depth),
     VALUE_heap_weak = offsetof(rh_heap, weak_table.pairs),
     VALUE_heap_weak_capacity = offsetof(rh_heap, weak_table.capacity),
+    VALUE_heap_weak_changing = offsetof(rh_heap, weak_changing),
     VALUE_weak_size = sizeof(rh__pair),
     VALUE_weak_target = offsetof(rh__pair, key),
     VALUE_weak_reference = offsetof(rh__pair, value),

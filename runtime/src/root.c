@@ -106,8 +106,11 @@ void rh_root_remove(rh_heap *heap, void *slot_address)
 
 void rh__roots_free(rh_heap *heap)
 {
-    if (heap->roots)
-        rh__unmap(mapping_of(heap->roots));
-    heap->roots = NULL;
+    rh__root *roots = heap->roots;
     heap->roots_capacity = 0;
+    RH__ORDER();
+    heap->roots = NULL;
+    RH__ORDER();
+    if (roots)
+        rh__unmap(mapping_of(roots));
 }

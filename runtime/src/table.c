@@ -92,8 +92,11 @@ void rh__table_remove(rh__table *table, uint64_t key)
 
 void rh__table_free(rh__table *table)
 {
-    if (table->pairs)
-        rh__unmap(mapping_of(table));
-    table->pairs = NULL;
+    rh__mapping *mapping = table->pairs ? mapping_of(table) : NULL;
     table->capacity = table->count = 0;
+    RH__ORDER();
+    table->pairs = NULL;
+    RH__ORDER();
+    if (mapping)
+        rh__unmap(mapping);
 }

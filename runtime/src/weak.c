@@ -2,6 +2,7 @@
  *
  * Invariant: the table has an entry for a target iff a rh_weak that is not freed points to it, and then
  * the target has RH_FLAG_HAS_WEAK. The table owns no count. It never grows while references are cleared.
+ * Where more than one of them changes, weak_changing says so meanwhile.
  * Objects of heap 0 are written by nobody, so theirs are immortal, without flag, and under its lock.
  */
 #include "internal.h"
@@ -15,6 +16,13 @@ static rh_type weak_type = { .name = "weak",
                              .dispose = weak_dispose,
                              .flags = RH_TYPE_ACYCLIC };
 
+static void set_changing(rh_heap *heap, bool is_changing)
+{
+    RH__ORDER();
+    heap->weak_changing = is_changing;
+    RH__ORDER();
+}
+
 static uint64_t key_of(const rh_object *target)
 {
     return (uint64_t)(uintptr_t)target;
@@ -27,23 +35,28 @@ static void weak_dispose(void *object)
     rh_heap *heap = rh__heap_of(weak);
     if (!weak->target || heap->destroying)
         return;
+    set_changing(heap, true);
     weak->target->rh_flags &= (uint16_t)~RH_FLAG_HAS_WEAK;
     rh__table_remove(&heap->weak_table, key_of(weak->target));
     weak->target = NULL;
+    set_changing(heap, false);
 }
 
 void rh__weak_clear(rh_heap *heap, rh_object *target)
 {
+    set_changing(heap, true);
     rh__pair *pair = rh__table_find(&heap->weak_table, key_of(target));
     if (pair) {
         ((rh_weak *)(uintptr_t)pair->value)->target = NULL;
         rh__table_remove(&heap->weak_table, key_of(target));
     }
     target->rh_flags &= (uint16_t)~RH_FLAG_HAS_WEAK;
+    set_changing(heap, false);
 }
 
 void rh__weak_clear_all(rh_heap *heap)
 {
+    set_changing(heap, true);
     for (uint64_t i = 0; i < heap->weak_table.capacity; i++) {
         const rh__pair *pair = &heap->weak_table.pairs[i];
         if (!pair->key)
@@ -52,6 +65,7 @@ void rh__weak_clear_all(rh_heap *heap)
         ((rh_object *)(uintptr_t)pair->key)->rh_flags &= (uint16_t)~RH_FLAG_HAS_WEAK;
     }
     rh__table_free(&heap->weak_table);
+    set_changing(heap, false);
 }
 
 /* pre: the lock of heap 0 is held. What a pair holds must be read under it, too: another thread may grow the
@@ -72,10 +86,12 @@ static rh_weak *weak_of_shared(rh_heap *heap, rh_object *target)
         return weak;
     rh__heap_zero_lock();
     weak = find_shared(heap, target); /* another thread may have been faster: the spare one is never seen */
+    set_changing(heap, true);
     if (!weak && rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)fresh)) {
         fresh->target = target;
         weak = fresh;
     }
+    set_changing(heap, false);
     rh__heap_zero_unlock();
     return weak;
 }
@@ -100,12 +116,17 @@ rh_weak *rh_weak_new(void *object)
     rh_weak *weak = rh__object_new(heap, &weak_type);
     if (!weak)
         return NULL;
-    if (!rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak)) {
+    set_changing(heap, true);
+    bool is_kept = rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak);
+    if (is_kept) {
+        weak->target = target;
+        target->rh_flags |= RH_FLAG_HAS_WEAK;
+    }
+    set_changing(heap, false);
+    if (!is_kept) {
         rh_release(weak);
         return NULL;
     }
-    weak->target = target;
-    target->rh_flags |= RH_FLAG_HAS_WEAK;
     RH__VALIDATE(heap, "rh_weak_new");
     return weak;
 }

@@ -89,6 +89,9 @@ enum rh_object_flag {
     RH_FLAG_IMMORTAL = 1u << 4,
     RH_FLAG_DYING = 1u << 5, /* no longer an object for the program; the finalizer may still run */
     RH_FLAG_FREED = 1u << 6, /* a tombstone: type and serial are those of who died here last */
+    /* One of the object's counts is the runtime's own: its finalizer runs or ran in a collection or in
+     * rh_heap_destroy, or the old rule keeps it. (A dying object is one that the runtime holds anyway.) */
+    RH_FLAG_HELD = 1u << 7,
     /* Bits 8..10: why it died (enum rh_death), set from dying on. */
     RH_FLAG_DEATH_SHIFT = 8,
     RH_FLAG_DEATH_MASK = 7u << 8
@@ -96,7 +99,10 @@ enum rh_object_flag {
 
 enum rh_death { RH_DEATH_NONE = 0, RH_DEATH_RELEASE = 1, RH_DEATH_COLLECT = 2, RH_DEATH_DESTROY = 3 };
 
-/* The heap's phase word: outside `idle`, counts are provisional. */
+/* The heap's phase word: outside `idle`, counts are provisional. While the heap is destroying, what belongs to it
+ * goes piece by piece; it leaves the list of heaps when all its mappings but its own are gone. Finalizers run, and
+ * the queue of dying objects is worked, in `idle` alone: every count is where it belongs, the runtime's own
+ * (RH_FLAG_HELD) included. What a dying object's slots hold is its own until it is a tombstone. */
 enum rh_phase {
     RH_PHASE_IDLE = 0,
     RH_PHASE_DESTROYING = 1,
@@ -220,13 +226,15 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
 
 /* Likewise, all of them or none. The table of weak references: heap.weak_capacity entries of weak.size bytes at
  * the address heap.weak, 0 if there is none; an entry whose target is 0 is free. The reference is the one
- * rh_weak of that target. */
+ * rh_weak of that target. While heap.weak_changing is not 0 (older runtimes have no such row), table, flags and weak
+ * references are on their way from one state that fits together to the next. */
 #define RH_METADATA_WEAK_CONSTANTS(X)                                                              \
     X(heap_weak, "heap.weak")                     /* 64, address, 0: none */                       \
     X(heap_weak_capacity, "heap.weak_capacity")   /* 64 */                                         \
     X(weak_size, "weak.size")                                                                      \
     X(weak_target, "weak.target")                 /* 64 */                                         \
-    X(weak_reference, "weak.reference")           /* 64 */
+    X(weak_reference, "weak.reference")           /* 64 */                                         \
+    X(heap_weak_changing, "heap.weak_changing")   /* 32 */
 
 enum rh_metadata_constant_id {
 #define RH__METADATA_ID(id, name) RH_MC_##id,
