@@ -98,7 +98,7 @@ static rhi_error *find_tops(domination *d)
     }
     free(met);
     for (uint32_t i = 0; i < g->count; i++)
-        if (g->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING) || rhi__ext(g, i) > 0)
+        if (g->flags[i] & RHI_GRAPH_STAYS || rhi__ext(g, i) > 0)
             rhi__bit_set(d->tops, i);
     return error;
 }

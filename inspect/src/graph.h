@@ -15,7 +15,9 @@ enum rhi_graph_flag {
     RHI_GRAPH_DYING = 1,
     RHI_GRAPH_IMMORTAL = 2,
     RHI_GRAPH_CORRUPT = 4,  /* live by the bitmap, but its header is no live object's, or cannot be read */
-    RHI_GRAPH_REACHED = 8   /* strongly reachable from an immortal or dying object or one with ext > 0 */
+    RHI_GRAPH_REACHED = 8,  /* strongly reachable from an immortal or dying object or one with ext > 0 */
+    RHI_GRAPH_HELD = 16,    /* one of its counts is the runtime's own */
+    RHI_GRAPH_STAYS = RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_HELD /* nothing else need hold it */
 };
 
 /* What later questions need is made on their first use. UINT32_MAX (RHI_NO_OBJECT) stands for "none". */
@@ -89,6 +91,11 @@ uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index);
 static inline int64_t rhi__ext(const rhi_graph *graph, uint32_t index)
 {
     return (int64_t)graph->stored[index] - (int64_t)graph->found[index];
+}
+/* Of these, how many have an owner that is to be found: not the runtime's. */
+static inline int64_t rhi__open(const rhi_graph *graph, uint32_t index)
+{
+    return rhi__ext(graph, index) - ((graph->flags[index] & RHI_GRAPH_HELD) != 0);
 }
 
 /* For qsort of object numbers. */

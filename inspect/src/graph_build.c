@@ -135,6 +135,7 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
     rhi_graph *graph = b->graph;
     graph->stored[index] = header->count;
     graph->flags[index] = (uint8_t)((header->state == RHI_DYING ? RHI_GRAPH_DYING : 0) | (header->immortal ? RHI_GRAPH_IMMORTAL : 0) |
+                                    (header->held ? RHI_GRAPH_HELD : 0) |
                                     (header->state > RHI_DYING || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT : 0));
     const plan *p = plan_of(b, block, header);
     for (uint32_t i = 0; p && i < p->count; i++)
@@ -274,7 +275,7 @@ static rhi_error *mark_reached(rhi_session *session, rhi_graph *graph)
     uint64_t *reached = calloc((uint64_t)graph->count / 64 + 1, sizeof *reached);
     rhi_error *error = reached ? NULL : rhi__error_memory();
     for (uint32_t i = 0; i < graph->count && !error; i++)
-        if (graph->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL) || rhi__ext(graph, i) > 0) {
+        if (graph->flags[i] & RHI_GRAPH_STAYS || rhi__ext(graph, i) > 0) {
             rhi__bit_set(reached, i);
             queue[count++] = i;
         }

@@ -85,9 +85,9 @@ rhi_error *rhi__cycle_facts(rhi_session *session, rhi_graph *graph)
         }
         for (uint32_t m = graph->cycle_start[c]; m < graph->cycle_start[c + 1]; m++) {
             uint32_t i = graph->cycle_member[m];
-            if (graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING))
+            if (graph->flags[i] & RHI_GRAPH_STAYS)
                 facts[c] |= RHI_CYCLE_HAS_STAYING;
-            if (rhi__ext(graph, i) > 0 || graph->flags[i] & RHI_GRAPH_IMMORTAL)
+            if (rhi__open(graph, i) > 0 || graph->flags[i] & RHI_GRAPH_IMMORTAL)
                 facts[c] |= RHI_CYCLE_HAS_EXT;
         }
         if (rhi__cycle_is_garbage(graph, c)) {
@@ -139,13 +139,14 @@ static void add_staying_members(search *s, rhi_held *group)
         return;
     for (uint32_t m = 0; m < count && !s->out_of_memory; m++) {
         uint8_t flags = g->flags[members[m]];
-        if (!(flags & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)))
+        if (!(flags & RHI_GRAPH_STAYS))
             continue;
         if (found++ >= s->limit || m >= EDGES_MAX) {
             group->is_at_least = true;
             return;
         }
-        rhi_holder row = {.kind = flags & RHI_GRAPH_IMMORTAL ? RHI_HOLDER_IMMORTAL : RHI_HOLDER_DYING, .strong = true,
+        rhi_holder row = {.kind = flags & RHI_GRAPH_IMMORTAL ? RHI_HOLDER_IMMORTAL : flags & RHI_GRAPH_DYING ? RHI_HOLDER_DYING : RHI_HOLDER_RUNTIME,
+                          .strong = true,
                           .from = rhi__object_address(sel->reader, members[m])};
         group->total += add_row(s, group, &row);
     }
@@ -271,7 +272,7 @@ static rhi_error *visit_word(void *context, const rhi_holder *word)
     search *s = context;
     const rhi_graph *g = s->selection->graph;
     uint32_t member = rhi__object_index(s->selection->reader, word->value);
-    if (member == RHI_NO_OBJECT || (!(g->flags[member] & RHI_GRAPH_IMMORTAL) && rhi__ext(g, member) <= 0))
+    if (member == RHI_NO_OBJECT || (!(g->flags[member] & RHI_GRAPH_IMMORTAL) && rhi__open(g, member) <= 0))
         return NULL;
     if (s->cycles.count) /* else the graph may have none */
         add_word(s, rhi__map_get(&s->cycles, g->cycle_of[member]), member, word);
@@ -285,7 +286,7 @@ static bool needs_words(const search *s)
     for (uint64_t i = 0; i < s->count; i++) {
         const rhi_held *group = &s->groups[i];
         if (group->cycle != RHI_NO_OBJECT ? g->cycle_facts[group->cycle] & RHI_CYCLE_HAS_EXT
-                                          : rhi__ext(g, group->index) > 0 || g->flags[group->index] & RHI_GRAPH_IMMORTAL)
+                                          : rhi__open(g, group->index) > 0 || g->flags[group->index] & RHI_GRAPH_IMMORTAL)
             return true;
     }
     return false;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char *const kind_words[] = {"field", "undeclared", "root", "register", "stack", "global", "thread_local", "foreign", "unknown",
-                                         "immortal", "dying"};
+                                         "immortal", "dying", "runtime"};
 
 static const char *kind_word(const rhi_holder *holder)
 {
@@ -103,6 +103,9 @@ static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, 
     case RHI_HOLDER_DYING:
         snprintf(text, size, "%s is %s", id, kind_words[holder->kind]);
         break;
+    case RHI_HOLDER_RUNTIME:
+        snprintf(text, size, "%s is held by the runtime", id);
+        break;
     default:
         *has_address = holder->kind == RHI_HOLDER_STACK || !*name;
         if (*has_address)
@@ -117,7 +120,7 @@ static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, 
 void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holder *holder, const char *indent)
 {
     char what[WHAT_SIZE], row[WHAT_SIZE + 32];
-    bool has_address, is_member = holder->kind == RHI_HOLDER_IMMORTAL || holder->kind == RHI_HOLDER_DYING;
+    bool has_address, is_member = holder->kind >= RHI_HOLDER_IMMORTAL;
     what_text(reader, holder, what, sizeof what, &has_address);
     if (holder->lwp)
         snprintf(row, sizeof row, "%s thread %" PRIu64, what, holder->lwp);

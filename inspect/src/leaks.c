@@ -50,7 +50,7 @@ static rhi_error *mark_owned(void *context, const rhi_holder *holder)
 /* Has a count that something outside the fields owns, or nothing any more. */
 static bool has_open_count(const rhi_graph *graph, uint32_t i)
 {
-    return !(graph->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_CORRUPT)) && rhi__ext(graph, i) > 0;
+    return !(graph->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_CORRUPT)) && rhi__open(graph, i) > 0;
 }
 
 /* How many objects have open counts, but no owner so far; [*low, *high): where they lie. */
@@ -98,7 +98,7 @@ static rhi_error *find_owners(search *s, uint64_t *open)
 /* Does nothing need to hold it, or has it an owner? */
 static bool is_held_itself(const search *s, uint32_t i)
 {
-    return s->graph->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_CORRUPT) ||
+    return s->graph->flags[i] & (RHI_GRAPH_STAYS | RHI_GRAPH_CORRUPT) ||
            (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owned, i));
 }
 

@@ -1,5 +1,5 @@
 /* ledger.c - what explains an object's count, in figures and in words (see objects.h).
- * Invariant: stored = fields + roots + unexplained. Words that were found may be the owners of counts that
+ * Invariant: stored = fields + roots + unexplained, and the runtime's own count is one of the roots. Words that were found may be the owners of counts that
  * nothing exact explains, the likeliest first; the others only remember the object. */
 #include "graph.h"
 #include "objects.h"
@@ -26,7 +26,7 @@ static enum rhi_ledger_class class_of(const rhi_holder *holder)
 
 void rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object, const rhi_holders *holders, rhi_ledger *ledger)
 {
-    *ledger = (rhi_ledger){.stored = object->count, .immortal = object->immortal,
+    *ledger = (rhi_ledger){.stored = object->count, .immortal = object->immortal, .runtime = object->held,
                            .provisional = reader->heaps.items[object->heap].provisional};
     for (uint64_t i = 0; i < holders->count; i++) {
         const rhi_holder *holder = &holders->items[i];
@@ -40,9 +40,9 @@ void rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *obj
         }
     }
     int64_t ext = ledger->stored - (int64_t)ledger->fields;
-    int64_t open = ext - (int64_t)ledger->exact; /* counts that words may explain */
+    int64_t open = ext - (int64_t)(ledger->exact + ledger->runtime); /* counts that words may explain */
     uint64_t used = open <= 0 ? 0 : (uint64_t)open < ledger->words ? (uint64_t)open : ledger->words;
-    ledger->roots = ledger->exact + used;
+    ledger->roots = ledger->exact + ledger->runtime + used;
     ledger->unexplained = ext - (int64_t)ledger->roots;
     uint32_t index = session->graph ? rhi__object_index(reader, object->address) : RHI_NO_OBJECT;
     if (index != RHI_NO_OBJECT) {
@@ -57,6 +57,7 @@ json_t *rhi__ledger_json(const rhi_ledger *ledger)
     json_object_set_new(json, "stored", ledger->immortal ? json_null() : json_integer(ledger->stored));
     json_object_set_new(json, "fields", rhi__json_u64(ledger->fields));
     json_object_set_new(json, "exact", rhi__json_u64(ledger->exact));
+    json_object_set_new(json, "runtime", rhi__json_u64(ledger->runtime));
     json_object_set_new(json, "words", rhi__json_u64(ledger->words));
     json_object_set_new(json, "roots", rhi__json_u64(ledger->immortal ? ledger->exact : ledger->roots));
     json_object_set_new(json, "unexplained", ledger->immortal ? json_null() : json_integer(ledger->unexplained));
@@ -124,7 +125,7 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
         print_immortal(session, ledger);
         return;
     }
-    uint64_t used = ledger->roots - ledger->exact, owners[RHI_LEDGER_CLASSES], others[RHI_LEDGER_CLASSES];
+    uint64_t used = ledger->roots - ledger->exact - ledger->runtime, owners[RHI_LEDGER_CLASSES], others[RHI_LEDGER_CLASSES];
     for (int i = 0; i < RHI_LEDGER_CLASSES; i++) {
         owners[i] = ledger->classes[i] < used ? ledger->classes[i] : used;
         others[i] = ledger->classes[i] - owners[i];
@@ -140,9 +141,13 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
         rhi__print(session, "%s%" PRIu64 " registered root%s", separator, ledger->exact, rhi__plural(ledger->exact));
         separator = ", ";
     }
+    if (ledger->runtime) {
+        rhi__print(session, "%s1 of the runtime", separator);
+        separator = ", ";
+    }
     print_classes(session, owners, separator);
     print_rest(session, ledger, ledger->fields + ledger->roots ? "; " : ": ");
-    uint64_t surplus = ledger->words - (ledger->roots - ledger->exact);
+    uint64_t surplus = ledger->words - (ledger->roots - ledger->exact - ledger->runtime);
     if (surplus) {
         rhi__print(session, "; also remembered by %" PRIu64 " word%s", surplus, rhi__plural(surplus));
         print_classes(session, others, ": ");

@@ -54,7 +54,7 @@ enum rhi_ledger_class {
 /* The counts of an object, as DESIGN.md §4 defines them. */
 typedef struct rhi_ledger {
     int64_t stored; /* meaningless if immortal */
-    uint64_t fields, exact, words, roots;
+    uint64_t fields, exact, words, roots, runtime; /* runtime: its own */
     int64_t unexplained;
     uint64_t classes[RHI_LEDGER_CLASSES]; /* the words, in the order in which they are taken for owners */
     bool immortal, provisional;

@@ -46,7 +46,7 @@ static rhi_error *note_word(void *context, const rhi_holder *holder)
 static void note_beginning(search *s, uint32_t i)
 {
     int best = VARIABLE;
-    if (!(s->graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)) && rhi__ext(s->graph, i) <= 0)
+    if (!(s->graph->flags[i] & RHI_GRAPH_STAYS) && rhi__ext(s->graph, i) <= 0)
         return;
     while (best < NO_WORD && !(s->held[i] & 1 << best))
         best++;
@@ -110,7 +110,8 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
     }
     if (found != RHI_NO_OBJECT)
         path->why = s->graph->flags[found] & RHI_GRAPH_IMMORTAL ? "immortal"
-                    : s->graph->flags[found] & RHI_GRAPH_DYING ? "dying" : "unknown holder";
+                    : s->graph->flags[found] & RHI_GRAPH_DYING ? "dying"
+                    : s->graph->flags[found] & RHI_GRAPH_HELD ? "held by the runtime" : "unknown holder";
     return NULL;
 }
 

@@ -8,7 +8,8 @@
 typedef struct rhi_path {
     /* From the root's object to the asked-for one; none: nothing holds it. */
     struct { uint32_t *items; uint64_t count, capacity; } objects;
-    const char *why;       /* what holds the first object, if no word does: "immortal", "dying", "unknown holder" */
+    const char *why;       /* what holds the first object, if no word does: "immortal", "dying", "held by the runtime",
+                            * "unknown holder" */
     rhi_holders words;     /* the root; owns its names */
     rhi_holder root;
     bool has_root;

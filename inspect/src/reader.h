@@ -44,6 +44,7 @@ typedef struct rhi_object {
     uint32_t type, heap; /* heap: index into rhi_reader.heaps */
     uint8_t state, death;
     bool immortal, finalized, uncollectable;
+    bool held; /* one of its counts is the runtime's own: it is being finalized, say */
 } rhi_object;
 
 /* An array of equal slots. live: bit s of word s / 64; owned by the block. */
@@ -68,6 +69,7 @@ typedef struct rhi_heap_info {
     char name[RHI_NAME_SIZE];
     bool provisional;  /* counts are in motion: stopped inside a collection */
     const char *phase; /* "idle", "marking", … */
+    bool weak_in_motion; /* stopped where weak references are joined or parted: what is of them need not fit together */
     uint64_t candidates, collections, reclaimed;
     bool gc_enabled;
     uint32_t first_type, type_count; /* its copy of the runtime's types in rhi_reader.types */
@@ -109,7 +111,7 @@ typedef struct rhi_header {
     uint32_t count; /* stored; 0 for immortals */
     uint32_t type;  /* as in rhi_object */
     uint8_t state;  /* enum rhi_state */
-    bool immortal;
+    bool immortal, held;
 } rhi_header;
 
 typedef struct rhi_reader_ops {

@@ -89,7 +89,7 @@ static const struct { unsigned member, width, container; } member_table[] = {
     IN(RH_MC_event_size, event_death, 1), IN(RH_MC_event_size, event_thread, 4), IN(RH_MC_slab_size, slab_base, 8),
     IN(RH_MC_slab_size, slab_slot_size, 8), IN(RH_MC_slab_size, slab_capacity, 4), IN(RH_MC_slab_size, slab_live, 8),
     IN(RH_MC_slab_size, slab_fresh, 8), IN(RH_MC_slab_size, slab_spared, 8), IN(RH_MC_weak_size, weak_target, 8),
-    IN(RH_MC_weak_size, weak_reference, 8), IN(RH_MC_COUNT, heap_weak, 8), IN(RH_MC_COUNT, heap_weak_capacity, 8),
+    IN(RH_MC_weak_size, weak_reference, 8), IN(RH_MC_COUNT, heap_weak, 8), IN(RH_MC_COUNT, heap_weak_capacity, 8), IN(RH_MC_COUNT, heap_weak_changing, 4),
     IN(RH_MC_COUNT, mapping_next, 8), IN(RH_MC_COUNT, mapping_bytes, 8), IN(RH_MC_COUNT, mapping_kind, 4),
     IN(RH_MC_COUNT, mapping_heap, 8), IN(RH_MC_COUNT, heap_next, 8), IN(RH_MC_COUNT, heap_number, 8),
     IN(RH_MC_COUNT, heap_name, 1), IN(RH_MC_COUNT, heap_phase, 4),
@@ -267,7 +267,7 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                             .reclaimed = HEAP(reclaimed, 8), .gc_enabled = HEAP(gc_enabled, 4) != 0,
                             .history = HEAP(history, 8), .history_capacity = HEAP(history_capacity, 8),
                             .history_count = HEAP(history_count, 8), .first_type = s->first_type,
-                            .type_count = s->type_count, .space = space_index, .provisional = phase != RH_PHASE_IDLE,
+                            .type_count = s->type_count, .space = space_index, .weak_in_motion = HEAP(weak_changing, 4) != 0, .provisional = phase != RH_PHASE_IDLE,
                             .phase = phase < sizeof phases / sizeof *phases ? phases[phase] : "unknown"};
     if (s->stacks <= OFFSET_MAX && s->stack_depth <= OFFSET_MAX) {
         uint8_t bytes[12] = {0};
@@ -454,6 +454,7 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
         object->immortal = true;
     } else {
         object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
+        object->held = (flags & RH_FLAG_HELD) != 0;
     }
 }
 
@@ -462,7 +463,7 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
 {
     const rhi_heap_info *heap = &reader->heaps.items[block->heap];
     const space *s = &((const format *)reader->format)->spaces.items[heap->space];
-    uint64_t count_at = C(s, object_count), type_at = C(s, object_type), slot_size = block->slot_size;
+    uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags), type_at = C(s, object_type), slot_size = block->slot_size;
     uint32_t shift = (uint32_t)C(s, count_shift), special_bit = (uint32_t)C(s, count_special_bit), trial_zero = (uint32_t)C(s, count_trial_zero);
     int32_t bias = (int32_t)C(s, count_bias);
     for (uint64_t first = 0; first < slot_count; first += 64) {
@@ -474,7 +475,8 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
             uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at);
             int64_t count = ((int32_t)word >> shift) + (int64_t)bias;
             if (__builtin_expect(type != 0 && type < heap->type_count && !(word & special_bit && word < trial_zero), 1)) {
-                *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count, .type = heap->first_type + type, .state = RHI_LIVE};
+                *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count, .type = heap->first_type + type, .state = RHI_LIVE,
+                                          .held = (rhi__load16(header + flags_at) & RH_FLAG_HELD) != 0};
                 continue;
             }
             rhi_object object; /* whatever is special */

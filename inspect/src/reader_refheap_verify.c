@@ -1,8 +1,8 @@
 /* reader_refheap_verify.c - holds the parts of refheap's own format against each other: headers, bitmaps,
  * candidates, weak references (see verify.h).
  *
- * Invariant: nothing is said that a sound runtime can show at any instruction outside an announced phase, but for
- * weak references, which are joined and parted in a few instructions. A set live bit promises no object: the
+ * Invariant: nothing is said that a sound runtime can show at any instruction outside an announced phase, nor of
+ * weak references while they are announced to be joined or parted. A set live bit promises no object: the
  * allocator's and the quarantine's slots have it too. */
 #include "reader_refheap.h"
 #include "verify.h"
@@ -17,7 +17,7 @@ typedef struct checker {
     rhi_verify *verify;
     const space *s;         /* of the block's heap */
     const rhi_block *block;
-    bool is_judged, has_candidates;
+    bool is_judged, judges_weak, has_candidates;
     uint64_t room;          /* bytes of each slot that were read */
     uint64_t fresh[SLOTS_MAX / 64], spared[SLOTS_MAX / 64]; /* of the block */
     struct { uint64_t fresh, spared; bool is_whole; } *heaps; /* candidates counted by the bitmaps */
@@ -31,6 +31,11 @@ static const space *space_of(const checker *c, uint32_t heap)
 {
     const format *f = c->reader->format;
     return &f->spaces.items[c->reader->heaps.items[heap].space];
+}
+
+static bool judges_weak(const checker *c, uint32_t heap)
+{
+    return rhi__is_judged(c->verify, heap) && !c->reader->heaps.items[heap].weak_in_motion;
 }
 
 /* ---- one slot ------------------------------------------------------------------------------------------- */
@@ -101,9 +106,9 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
         FIND(c, RHI_FOUND_BAD_TYPE, &object, "type index %" PRIu32 " is none of the %" PRIu32 " types there are", slot->type,
              c->reader->heaps.items[c->block->heap].type_count);
     check_word(c, slot, &object);
-    if (c->is_judged && slot->flags & RH_FLAG_HAS_WEAK)
+    if (c->judges_weak && slot->flags & RH_FLAG_HAS_WEAK)
         rhi__bit_set(c->flagged, slot->index);
-    if (c->is_judged && object.type != UINT32_MAX && object.state <= RHI_DYING && c->reader->types.items[object.type].is_weak)
+    if (c->judges_weak && object.type != UINT32_MAX && object.state <= RHI_DYING && c->reader->types.items[object.type].is_weak)
         check_weak(c, slot, &object, bytes);
 }
 
@@ -165,6 +170,7 @@ static void check_block(checker *c, const rhi_block *block, rhi_scratch *scratch
     c->block = block;
     c->s = space_of(c, block->heap);
     c->is_judged = rhi__is_judged(c->verify, block->heap);
+    c->judges_weak = judges_weak(c, block->heap);
     read_candidates(c);
     bool is_large = block->slot_size >= LARGE_SLOT_BYTES; /* of these the head is enough */
     c->room = is_large ? HEAD_BYTES : block->slot_size;
@@ -295,13 +301,13 @@ static rhi_error *check_heaps(checker *c)
     rhi_error *error = has_table ? NULL : rhi__error_memory();
     for (uint32_t heap = 0; heap < reader->heaps.count && !error; heap++) {
         check_totals(c, heap);
-        if (rhi__is_judged(c->verify, heap))
+        if (judges_weak(c, heap))
             has_table[heap] = check_table(c, heap);
         error = rhi__progress(c->verify->session, "checking weak references", heap, reader->heaps.count);
     }
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         const rhi_block *block = &reader->blocks.items[i];
-        if (rhi__is_judged(c->verify, block->heap))
+        if (judges_weak(c, block->heap))
             compare_weak(c, block, has_table[block->heap]);
         if (i % 1024 == 0)
             error = rhi__progress(c->verify->session, "checking weak references", i, reader->blocks.count);

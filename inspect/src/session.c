@@ -226,6 +226,7 @@ void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *o
     uint64_t count = object->count < 0 ? 0 : (uint64_t)object->count;
     bool is_same = graph->stored[index] == (count > UINT32_MAX ? UINT32_MAX : (uint32_t)count) &&
                    !(flags & RHI_GRAPH_IMMORTAL) == !object->immortal && !(flags & RHI_GRAPH_DYING) == (object->state != RHI_DYING) &&
+                   !(flags & RHI_GRAPH_HELD) == !object->held &&
                    !(flags & RHI_GRAPH_CORRUPT) == (object->state <= RHI_DYING && object->type != UINT32_MAX);
     session->has_changed = session->has_changed || !is_same;
 }

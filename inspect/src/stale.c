@@ -134,7 +134,7 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
         return add(is_behind_the_end(s, holder) ? &s->stale->possible : &s->stale->certain, holder, object.address);
     bool owns_one = holder->strong && holder->value == object.address;
     uint32_t index = rhi__object_index(s->reader, object.address);
-    if (owns_one && is_counted(s, &object) && index != RHI_NO_OBJECT && rhi__ext(s->graph, index) < 0)
+    if (owns_one && is_counted(s, &object) && index != RHI_NO_OBJECT && rhi__open(s->graph, index) < 0)
         return add(&s->stale->certain, holder, object.address);
     return NULL;
 }
@@ -208,7 +208,7 @@ static rhi_error *judge_roots(search *s)
         for (end = first; end < roots->count && roots->items[end].target == roots->items[first].target;)
             end++;
         uint32_t index = rhi__object_index(s->reader, roots->items[first].target);
-        if (index == RHI_NO_OBJECT || rhi__ext(s->graph, index) >= (int64_t)(end - first))
+        if (index == RHI_NO_OBJECT || rhi__open(s->graph, index) >= (int64_t)(end - first))
             continue;
         for (uint64_t i = first; i < end; i++)
             RHI_TRY(add(&s->stale->certain, &roots->items[i], roots->items[i].target));
@@ -293,7 +293,7 @@ static rhi_error *find_stale(search *s)
     if (!s->suspect || !s->layouts)
         return rhi__error_memory();
     for (uint32_t i = 0; i < g->count; i++)
-        if (g->flags[i] & RHI_GRAPH_CORRUPT || (!(g->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)) && rhi__ext(g, i) < 0)) {
+        if (g->flags[i] & RHI_GRAPH_CORRUPT || (!(g->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)) && rhi__open(g, i) < 0)) {
             rhi__bit_set(s->suspect, i);
             s->has_suspects = true;
         }

@@ -343,6 +343,12 @@ static bool object_of(rhi_verify *verify, uint32_t index, rhi_object *object)
     return rhi__slot_at(verify->reader, rhi__block_at(verify->reader, address), address, object);
 }
 
+/* What a count is told with. */
+static const char *runtime_s(const rhi_object *object)
+{
+    return object->held ? ", of which one is the runtime's" : "";
+}
+
 static rhi_error *check_counts(rhi_verify *verify)
 {
     const rhi_graph *graph = verify->graph;
@@ -350,12 +356,12 @@ static rhi_error *check_counts(rhi_verify *verify)
     for (uint32_t i = 0; i < graph->count; i++) {
         if (i % (1 << 20) == 0)
             RHI_TRY(rhi__progress(verify->session, "checking counts", i, graph->count));
-        if (graph->found[i] <= graph->stored[i] || graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT))
+        if (rhi__open(graph, i) >= 0 || graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT))
             continue;
         if (object_of(verify, i, &object) && rhi__is_judged(verify, object.heap))
             rhi__finding(verify, RHI_FOUND_OVER_RELEASE, object.heap, object.address, &object,
-                         "%" PRIu32 " field%s of live objects hold%s it, but its count is %" PRId64, graph->found[i], graph->found[i] == 1 ? "" : "s",
-                         graph->found[i] == 1 ? "s" : "", object.count);
+                         "%" PRIu32 " field%s of live objects hold%s it, but its count is %" PRId64 "%s", graph->found[i], graph->found[i] == 1 ? "" : "s",
+                         graph->found[i] == 1 ? "s" : "", object.count, runtime_s(&object));
     }
     return NULL;
 }
@@ -398,9 +404,9 @@ static bool check_root(rhi_verify *verify, const rhi_root *root)
 static void check_rooted(rhi_verify *verify, const held *rows, uint64_t count)
 {
     const rhi_graph *graph = verify->graph;
-    uint32_t index = rows[0].index, stored = graph->stored[index], found = graph->found[index];
+    uint32_t index = rows[0].index, found = graph->found[index];
     rhi_object object;
-    if (stored >= found + count || graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT) ||
+    if (rhi__open(graph, index) >= (int64_t)count || graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT) ||
         !object_of(verify, index, &object) || !rhi__is_judged(verify, object.heap))
         return;
     char names[256] = "";
@@ -409,8 +415,8 @@ static void check_rooted(rhi_verify *verify, const held *rows, uint64_t count)
         used += (size_t)snprintf(names + used, used < sizeof names ? sizeof names - used : 0, "%s%.60s", i ? ", " : "",
                                  root_name(&verify->reader->roots.items[rows[i].root]));
     rhi__finding(verify, RHI_FOUND_ROOT_WITHOUT_COUNT, object.heap, object.address, &object,
-                 "%" PRIu64 " registered root%s (%s%s) and %" PRIu32 " field%s hold it, but its count is %" PRId64, count, count == 1 ? "" : "s", names,
-                 count > 3 ? ", …" : "", found, found == 1 ? "" : "s", object.count);
+                 "%" PRIu64 " registered root%s (%s%s) and %" PRIu32 " field%s hold it, but its count is %" PRId64 "%s", count, count == 1 ? "" : "s", names,
+                 count > 3 ? ", …" : "", found, found == 1 ? "" : "s", object.count, runtime_s(&object));
 }
 
 static rhi_error *check_roots(rhi_verify *verify)
@@ -458,9 +464,12 @@ static void tell_provisional(rhi_verify *verify)
     char text[RHI_NAME_SIZE + 128];
     for (uint32_t i = 0; i < verify->reader->heaps.count; i++) {
         const rhi_heap_info *heap = &verify->reader->heaps.items[i];
-        if (!heap->provisional || !rhi__heap_wanted(verify->session, verify->reader, i))
+        if (!(heap->provisional || heap->weak_in_motion) || !rhi__heap_wanted(verify->session, verify->reader, i))
             continue;
-        snprintf(text, sizeof text, "heap %" PRIu64 " is %s: its counts, references and candidates are in motion and were not judged", heap->number, heap->phase);
+        if (heap->provisional)
+            snprintf(text, sizeof text, "heap %" PRIu64 " is %s: its counts, references and candidates are in motion and were not judged", heap->number, heap->phase);
+        else
+            snprintf(text, sizeof text, "heap %" PRIu64 " is joining or parting a weak reference: its weak references were not judged", heap->number);
         rhi__incomplete(verify->session, text);
     }
 }

@@ -12,7 +12,8 @@
 enum rhi_holder_kind {
     RHI_HOLDER_FIELD, RHI_HOLDER_UNDECLARED, RHI_HOLDER_ROOT, RHI_HOLDER_REGISTER, RHI_HOLDER_STACK, RHI_HOLDER_GLOBAL,
     RHI_HOLDER_THREAD_LOCAL, RHI_HOLDER_FOREIGN /* an in-use malloc block */, RHI_HOLDER_UNKNOWN,
-    RHI_HOLDER_IMMORTAL, RHI_HOLDER_DYING /* of cycles: a member that nothing need hold; `from` is that object */
+    RHI_HOLDER_IMMORTAL, RHI_HOLDER_DYING, RHI_HOLDER_RUNTIME /* of cycles: a member that nothing need hold, or that the
+        runtime holds; `from` is that object */
 };
 
 /* One slot or word that holds an address inside an object: a referrer row. */

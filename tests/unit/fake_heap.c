@@ -26,7 +26,7 @@ static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8}, {RH_MC_hea
                                       {RH_MC_heap_gc_enabled, 4}, {RH_MC_heap_next, 8}, {RH_MC_heap_reclaimed, 8},
                                       {RH_MC_heap_history_count, 8}, {RH_MC_heap_number, 8}, {RH_MC_heap_fresh, 8}, {RH_MC_heap_spared, 8}, {RH_MC_heap_roots, 8},
                                       {RH_MC_heap_history_capacity, 8}, {RH_MC_heap_collections, 8},
-                                      {RH_MC_heap_weak_capacity, 8}, {RH_MC_heap_weak, 8}};
+                                      {RH_MC_heap_weak_capacity, 8}, {RH_MC_heap_weak, 8}, {RH_MC_heap_weak_changing, 4}};
 static const member weak_members[] = {{RH_MC_weak_reference, 8}, {RH_MC_weak_target, 8}};
 static const member root_members[] = {{RH_MC_root_name, 40}, {RH_MC_root_slot, 8}};
 static const member event_members[] = {{RH_MC_event_thread, 4}, {RH_MC_event_death, 1}, {RH_MC_event_kind, 1}, {RH_MC_event_type, 2},

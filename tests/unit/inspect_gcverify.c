@@ -441,6 +441,29 @@ START_TEST(bad_weak_references)
 }
 END_TEST
 
+START_TEST(weak_references_in_motion_are_not_judged)
+{
+    sound *s = start(_i);
+    fake_flags(s->w.heap, s->b, RH_FLAG_HAS_WEAK); /* which none refers to */
+    fake_put(s->w.t, s->w.heap->address + s->w.space->c[RH_MC_heap_weak_changing], 1, 4);
+    json_t *json = verified(s, "");
+    ck_assert_uint_eq(fake_size(json, "problems"), 0);
+    ck_assert_has(fake_string(json, "incomplete_because.0"), "its weak references were not judged");
+    ck_assert(json_is_false(fake_at(json, "provisional")));
+    json_decref(json);
+    fake_put(s->w.t, s->w.heap->address + s->w.space->c[RH_MC_heap_weak_changing], 0, 4);
+    must_find(s, "bad_weak", s->b, "node#4", "none refers to it");
+}
+END_TEST
+
+START_TEST(a_count_of_the_runtime_covers_no_field)
+{
+    sound *s = start(_i);
+    fake_flags(s->second, s->far, RH_FLAG_HELD); /* its one count is that of the root */
+    must_find(s, "root_without_count", s->far, "node#2", "its count is 1, of which one is the runtime's");
+}
+END_TEST
+
 START_TEST(a_bad_table_of_weak_references)
 {
     sound *s = start(_i);
@@ -666,6 +689,6 @@ END_TEST
 RUN_TESTS("inspect_gcverify", a_sound_heap_has_no_problem, over_release, root_without_count, one_slot_registered_with_two_heaps_is_one_root, bad_roots,
           a_root_that_is_missing_from_the_core_is_no_problem_but_missing, bad_links, a_weak_field_holds_weak_references_alone,
           shared_objects_may_be_held_from_any_heap, bad_type, bad_counts, bad_bitmap, duplicate_serial, bad_candidates,
-          a_release_under_way_may_have_counted_one_candidate, bad_weak_references, a_bad_table_of_weak_references, a_table_entry_names_the_reference,
+          a_release_under_way_may_have_counted_one_candidate, bad_weak_references, weak_references_in_motion_are_not_judged, a_count_of_the_runtime_covers_no_field, a_bad_table_of_weak_references, a_table_entry_names_the_reference,
           a_heap_without_a_published_table_is_checked_by_its_objects, bad_sizes, a_vector_that_is_missing_from_the_core_is_no_problem_but_missing,
           damaged_metadata, a_heap_inside_a_collection_is_not_judged, rows_are_cut_and_totals_are_not, one_heap_alone, an_interrupt_ends_it)

@@ -51,6 +51,42 @@ static void nodes(const world *w, uint64_t *n, unsigned count)
         n[i] = new_node(w, 1);
 }
 
+/* As in a finalizer that a collection runs. */
+START_TEST(what_the_runtime_holds_is_not_leaked)
+{
+    world w = world_new(_i);
+    uint64_t n[6];
+    with_stack(&w);
+    nodes(&w, n, 5);
+    fake_link(w.heap, n[1], NEXT, n[2]); /* 1 <-> 2 -> 3, both being finalized */
+    fake_link(w.heap, n[2], NEXT, n[1]);
+    fake_link(w.heap, n[2], OTHER, n[3]);
+    fake_count(w.heap, n[1], 2);
+    fake_count(w.heap, n[2], 2);
+    fake_flags(w.heap, n[1], RH_FLAG_HELD);
+    fake_flags(w.heap, n[2], RH_FLAG_HELD);
+    fake_flags(w.heap, n[4], RH_FLAG_HELD);
+    fake_count(w.heap, n[4], 2); /* one of them is lost */
+    hold(&w, 0, n[5]);
+    ck_assert_str_eq(leaks(&w, ""), "lost_reference: 4 /0");
+    json_t *json = ask(&w, "refs", "", n[2]);
+    ck_assert_int_eq(fake_integer(json, "ledger.runtime"), 1);
+    ck_assert_int_eq(fake_integer(json, "ledger.roots"), 1);
+    ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 0);
+    json_decref(json);
+    json = ask(&w, "refs", "", n[4]);
+    ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 1);
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "--cycles");
+    ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "held");
+    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.0.kind"), "runtime");
+    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.0.from"), "node#1");
+    ck_assert_uint_eq(fake_size(json, "cycles.0.held_by"), 2);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(a_group_is_a_topmost_cycle_with_all_it_reaches)
 {
     world w = world_new(_i);
@@ -491,7 +527,7 @@ START_TEST(random_heaps_agree_with_the_definitions)
 }
 END_TEST
 
-RUN_TESTS("inspect_leaks", a_group_is_a_topmost_cycle_with_all_it_reaches,
+RUN_TESTS("inspect_leaks", what_the_runtime_holds_is_not_leaked, a_group_is_a_topmost_cycle_with_all_it_reaches,
           what_two_groups_reach_is_of_the_first_and_retained_by_none,
           a_lost_object_and_what_only_it_holds_are_two_entries, every_kind_of_owner_is_one,
           immortal_and_dying_objects_hold_and_are_not_lost, check_has_a_status_of_its_own,

@@ -1,0 +1,397 @@
+/* runtime_inspected.c - what the engine says of a program is true wherever the program stops.
+ *
+ * A child works with a heap and loses nothing; its parent single-steps it and asks the engine, which sees the
+ * child's memory and registers as a debugger shows them, at every so many instructions: no answer may say with
+ * certainty that something was lost, nor that the heap is damaged. Garbage may be told where the child says that
+ * there is some. The stops fall into the runtime's own code: into births and deaths, into collections, into the
+ * finalizers and disposes that it calls, into what rh_heap_destroy does. */
+#define _GNU_SOURCE
+#include "fake_target.h"
+#include "runtime_test.h"
+
+#include <inttypes.h>
+#include <refheap/metadata.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+enum { STRIDE = 13, CERTAIN_MIN = 50 };
+
+static rh_heap *heap;
+static volatile int garbage_is_there; /* the child's word */
+static volatile int inside;           /* a finalizer or a dispose of the child */
+static pid_t child;
+static unsigned long asked, certain, asked_inside, certain_inside, told_garbage;
+
+/* ---- the parent: a debugger ------------------------------------------------------------------------- */
+
+static uint64_t read_child(void *context, uint64_t address, void *buffer, uint64_t size)
+{
+    (void)context;
+    struct iovec to = { buffer, size }, from = { (void *)(uintptr_t)address, size };
+    ssize_t got = process_vm_readv(child, &to, 1, &from, 1, 0);
+    return got > 0 ? (uint64_t)got : 0;
+}
+
+static int tell_regions(void *context, rhi_sink *sink)
+{
+    (void)context;
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)child);
+    FILE *file = fopen(path, "r");
+    MUST(file != NULL);
+    while (fgets(line, sizeof line, file)) {
+        uint64_t start, end, offset;
+        char rights[5];
+        int name = 0;
+        MUST(sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &start, &end, rights, &offset, &name) == 4);
+        line[strcspn(line, "\n")] = '\0';
+        uint32_t flags = (rights[0] == 'r' ? RHI_REGION_READ : 0u) | (rights[1] == 'w' ? RHI_REGION_WRITE : 0u) |
+                         (rights[2] == 'x' ? RHI_REGION_EXECUTE : 0u) | (rights[3] == 's' ? RHI_REGION_SHARED : 0u);
+        rhi_sink_region(sink, start, end, flags, offset, name ? line + name : "");
+    }
+    fclose(file);
+    return 0;
+}
+
+static int tell_threads(void *context, rhi_sink *sink)
+{
+    (void)context;
+    struct user_regs_struct registers;
+    struct iovec whole = { &registers, sizeof registers };
+    MUST(ptrace(PTRACE_GETREGSET, child, (void *)1L /* NT_PRSTATUS */, &whole) == 0);
+#ifdef __x86_64__
+    rhi_sink_thread(sink, (uint64_t)child, registers.rsp);
+    const struct { const char *name; uint64_t value; } each[] = {
+        { "rax", registers.rax }, { "rbx", registers.rbx }, { "rcx", registers.rcx }, { "rdx", registers.rdx },
+        { "rsi", registers.rsi }, { "rdi", registers.rdi }, { "rbp", registers.rbp }, { "rsp", registers.rsp },
+        { "r8", registers.r8 },   { "r9", registers.r9 },   { "r10", registers.r10 }, { "r11", registers.r11 },
+        { "r12", registers.r12 }, { "r13", registers.r13 }, { "r14", registers.r14 }, { "r15", registers.r15 },
+        { "rip", registers.rip }, { "fs_base", registers.fs_base } };
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++)
+        rhi_sink_register(sink, each[i].name, each[i].value);
+#else
+    rhi_sink_thread(sink, (uint64_t)child, registers.sp);
+    for (int i = 0; i < 31; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "x%d", i);
+        rhi_sink_register(sink, name, registers.regs[i]);
+    }
+    rhi_sink_register(sink, "sp", registers.sp);
+    rhi_sink_register(sink, "pc", registers.pc);
+#endif
+    return 0;
+}
+
+static int child_value(volatile int *address)
+{
+    int value = 0;
+    MUST(read_child(NULL, (uintptr_t)address, &value, sizeof value) == sizeof value);
+    return value;
+}
+
+/* ---- what is asked of each answer -------------------------------------------------------------------- */
+
+static void refuse(const json_t *json, const char *what, unsigned long step)
+{
+    char *text = json_dumps(json, JSON_INDENT(1));
+    ck_abort_msg("step %lu, %s: %s", step, what, text);
+}
+
+static bool is_certain(const json_t *json)
+{
+    return json_is_true(fake_at(json, "complete")) && !json_is_true(fake_at(json, "provisional"));
+}
+
+static void ask_of_leaks(fake_target *fake, unsigned long step)
+{
+    int status, is_inside = child_value(&inside), garbage = child_value(&garbage_is_there);
+    json_t *json = fake_json_status(fake, "gcleaks", "", &status), *leak;
+    size_t i;
+    asked++;
+    asked_inside += is_inside;
+    if (is_certain(json)) {
+        certain++;
+        certain_inside += is_inside;
+        json_array_foreach(json_object_get(json, "leaks"), i, leak) {
+            if (!garbage || strcmp(fake_string(leak, "cause"), "cycle") != 0)
+                refuse(leak, "nothing is leaked", step);
+            told_garbage++;
+        }
+    }
+    json_decref(json);
+}
+
+static void ask_of_damage(fake_target *fake, unsigned long step)
+{
+    int status;
+    json_t *json = fake_json_status(fake, "gcverify", "", &status);
+    if (json_array_size(json_object_get(json, "problems")))
+        refuse(json, "nothing is damaged", step);
+    json_decref(json);
+}
+
+static void step_through(void (*operations)(void), unsigned long stride)
+{
+    fake_target *fake = fake_target_new();
+    int status;
+    fake->target.read = read_child;
+    fake->target.regions = tell_regions;
+    fake->target.threads = tell_threads;
+    asked = certain = asked_inside = certain_inside = told_garbage = 0;
+    fflush(NULL);
+    child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        raise(SIGSTOP);
+        operations();
+        _exit(42);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ptrace(PTRACE_SETOPTIONS, child, NULL, (void *)PTRACE_O_EXITKILL);
+    for (unsigned long step = 0; WIFSTOPPED(status); step++) {
+        MUST(step == 0 || WSTOPSIG(status) == SIGTRAP);
+        if (step % stride == 0) {
+            fake->state++;
+            ask_of_leaks(fake, step);
+            ask_of_damage(fake, step);
+        }
+        MUST(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0);
+        MUST(waitpid(child, &status, 0) == child);
+    }
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 42);
+    ck_assert_uint_ge(certain, CERTAIN_MIN);
+    fake_target_free(fake);
+}
+
+static unsigned long stride(void)
+{
+    const char *text = getenv("RUNTIME_INSPECTED_STRIDE"); /* 1: every instruction, which takes minutes */
+    return text ? strtoul(text, NULL, 10) : STRIDE;
+}
+
+/* ---- the child's work ---------------------------------------------------------------------------------- */
+
+typedef struct item {
+    rh_object base;
+    struct item *next, *other, *third;
+    rh_weak *weak;
+    struct item **more;
+    size_t more_count;
+} item;
+static const rh_field item_fields[] = { RH_STRONG(item, next), RH_STRONG(item, other), RH_STRONG(item, third),
+                                        RH_WEAK(item, weak), RH_STRONG_VECTOR(item, more, more_count), RH_FIELDS_END };
+static const rh_field pair_fields[] = { RH_STRONG(item, next), RH_STRONG(item, other), RH_FIELDS_END };
+static const rh_field triple_fields[] = { RH_STRONG(item, next), RH_STRONG(item, other), RH_STRONG(item, third),
+                                          RH_FIELDS_END };
+
+static item *kept; /* what a finalizer saved */
+
+/* Looks at all that it reaches, and sometimes saves it. */
+static void item_finalize(void *object)
+{
+    item *self = object;
+    garbage_is_there = 0; /* it is being taken care of */
+    inside = 1;
+    if (!kept && self->next && self->next->other)
+        kept = rh_retain(self->next);
+    rh_set(&self->third, self->next ? self->next->other : NULL);
+    inside = 0;
+}
+
+static void item_dispose(void *object)
+{
+    inside = 1;
+    free(((item *)object)->more);
+    inside = 0;
+}
+
+static rh_type plain_type = { .name = "plain", .size = sizeof(item), .fields = pair_fields };
+static rh_type triple_type = { .name = "triple", .size = sizeof(item), .fields = triple_fields };
+static rh_type item_type = { .name = "item", .size = sizeof(item), .fields = item_fields, .finalize = item_finalize,
+                             .dispose = item_dispose };
+
+static item *tree(rh_type *type, int depth)
+{
+    item *root = rh_new(heap, type);
+    if (depth) {
+        root->next = tree(type, depth - 1);
+        root->other = tree(type, depth - 1);
+    }
+    return root;
+}
+
+static void add_more(item *self, size_t count)
+{
+    self->more = calloc(count, sizeof *self->more);
+    self->more_count = count;
+    for (size_t i = 0; i < count; i++)
+        self->more[i] = rh_new(heap, &plain_type);
+}
+
+static void begin(const rh_heap_options *options)
+{
+    heap = rh_heap_create(options);
+    rh_gc_disable(heap);
+    rh_root_add(heap, &kept, "kept");
+    rh_release(tree(&plain_type, 0)); /* types are registered, and memory is mapped, before the steps begin */
+    rh_release(tree(&triple_type, 0));
+    item *target = tree(&plain_type, 0);
+    rh_release(rh_weak_new(target));
+    rh_release(target);
+    item *first = tree(&item_type, 0);
+    add_more(first, 1);
+    rh_release(first);
+}
+
+static void deaths(void)
+{
+    item *root = tree(&plain_type, 3);
+    rh_set(&root->next->next->next, root->other); /* held twice: a release that leaves it alive */
+    rh_weak *weak = rh_weak_new(root);
+    rh_release(root);
+    rh_release(weak);
+    root = tree(&triple_type, 2);
+    root->third = tree(&plain_type, 0);
+    root->next->third = rh_retain(root->third);
+    rh_release(root);
+}
+
+/* More waits than a cascade has room for. */
+static void wide_deaths(void)
+{
+    item *list = NULL;
+    for (int i = 0; i < 70; i++) {
+        item *link = rh_new(heap, &plain_type);
+        link->next = list;
+        link->other = i % 3 ? rh_new(heap, &plain_type) : NULL;
+        list = link;
+    }
+    rh_release(list);
+    list = NULL;
+    for (int i = 0; i < 70; i++) {
+        item *link = rh_new(heap, &triple_type);
+        link->third = list;
+        link->other = tree(&plain_type, 0);
+        link->next = i % 2 ? tree(&triple_type, 0) : NULL;
+        list = link;
+    }
+    rh_release(list);
+}
+
+static void finalized_deaths(void)
+{
+    item *root = tree(&item_type, 2);
+    add_more(root->other, 3);
+    rh_weak *weak = rh_weak_new(root->next);
+    rh_set(&root->weak, weak);
+    rh_release(root); /* saves a part of itself */
+    rh_release(weak);
+    rh_set(&kept, NULL);
+}
+
+static void make_ring(rh_type *type)
+{
+    item *a = rh_new(heap, type), *b = rh_new(heap, type);
+    rh_set(&a->next, b);
+    rh_set(&b->next, a);
+    b->other = tree(&plain_type, 1);
+    garbage_is_there = 1;
+    rh_release(a);
+    rh_release(b);
+}
+
+static void collections(void)
+{
+    item *live = tree(&plain_type, 2);
+    make_ring(&plain_type);
+    rh_gc_collect_young(heap);
+    garbage_is_there = 0;
+    make_ring(&item_type);
+    make_ring(&item_type);
+    rh_gc_collect(heap);
+    garbage_is_there = 0;
+    make_ring(&item_type);
+    rh_gc_collect(heap);
+    garbage_is_there = 1; /* what was saved from its ring */
+    rh_set(&kept, NULL);
+    rh_release(live);
+}
+
+static void old_rule(void)
+{
+    make_ring(&item_type);
+    make_ring(&item_type);
+    make_ring(&plain_type);
+    rh_gc_collect(heap); /* the first two stay, and the tree below is held by them */
+    rh_gc_collect(heap);
+}
+
+static void destruction(void)
+{
+    item *root = tree(&item_type, 2), *other = tree(&triple_type, 1);
+    add_more(root->next, 2);
+    rh_set(&root->weak, rh_weak_new(root->other));
+    rh_release(root->weak);
+    rh_make_immortal(other);
+    make_ring(&item_type);
+    rh_heap_destroy(heap);
+    (void)root;
+}
+
+START_TEST(deaths_lose_nothing)
+{
+    begin(NULL);
+    step_through(deaths, stride());
+    ck_assert_uint_eq(told_garbage, 0);
+}
+END_TEST
+
+START_TEST(wide_cascades_lose_nothing)
+{
+    begin(NULL);
+    step_through(wide_deaths, stride());
+}
+END_TEST
+
+START_TEST(finalizers_lose_nothing)
+{
+    begin(NULL);
+    step_through(finalized_deaths, stride());
+    ck_assert_uint_gt(asked_inside, 0);
+    ck_assert_uint_eq(certain_inside, asked_inside);
+    ck_assert_uint_eq(told_garbage, 0);
+}
+END_TEST
+
+START_TEST(collections_lose_nothing)
+{
+    begin(NULL);
+    step_through(collections, stride());
+    ck_assert_uint_gt(certain_inside, 0);
+    ck_assert_uint_gt(told_garbage, 0);
+}
+END_TEST
+
+START_TEST(the_old_rule_loses_nothing)
+{
+    begin(&(rh_heap_options){ .finalizer_cycles_stay = true });
+    step_through(old_rule, stride());
+    ck_assert_uint_gt(told_garbage, 0);
+}
+END_TEST
+
+START_TEST(destroying_a_heap_loses_nothing)
+{
+    rh_heap *other = rh_heap_create(NULL); /* so that there always is a heap to answer about */
+    begin(&(rh_heap_options){ .history_events = 64 });
+    step_through(destruction, stride());
+    ck_assert_uint_gt(certain_inside, 0);
+    rh_heap_destroy(other);
+}
+END_TEST
+
+RUN_TESTS("runtime_inspected", deaths_lose_nothing, wide_cascades_lose_nothing, finalizers_lose_nothing,
+          collections_lose_nothing, the_old_rule_loses_nothing, destroying_a_heap_loses_nothing)
