@@ -30,6 +30,25 @@ void print_commands(FILE *stream)
     json_decref(commands);
 }
 
+/* Does a read or write that Ctrl-C meets go on? */
+static void set_restart(bool goes_on)
+{
+    struct sigaction action;
+    sigaction(SIGINT, NULL, &action);
+    action.sa_flags = goes_on ? action.sa_flags | SA_RESTART : action.sa_flags & ~SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* Here Ctrl-C is heard by the engine's polls; what is being written goes on. */
+static int run_command(prompt *self, const char *name, const char *line)
+{
+    *self->was_interrupted = 0;
+    set_restart(true);
+    int status = rhi_session_run(self->session, self->target, name, line);
+    set_restart(false);
+    return status;
+}
+
 /* Runs one line; its status, or LEAVE, or NOTHING for an empty line or a comment. */
 static int run_line(prompt *self, char *line)
 {
@@ -40,12 +59,11 @@ static int run_line(prompt *self, char *line)
         return NOTHING;
     if (strcmp(name, "quit") == 0 || strcmp(name, "exit") == 0)
         return LEAVE;
-    *self->was_interrupted = 0;
     if (strcmp(name, "help") != 0)
-        return rhi_session_run(self->session, self->target, name, rest);
+        return run_command(self, name, rest);
     rest[strcspn(rest, space)] = '\0';
     if (*rest)
-        return rhi_session_run(self->session, self->target, rest, "--help");
+        return run_command(self, rest, "--help");
     print_commands(stdout);
     printf("\nhelp COMMAND tells its options; quit, exit or the end of the input leave\n");
     return RHI_ANSWERED;
@@ -117,7 +135,7 @@ static char *completions(prompt *self, char *line, const char **word)
         if (!*rest || strcmp(name, "help") == 0)
             complete_first(words);
         else if (rhi_complete(self->session, self->target, name, rest + 1, known, WORDS_BYTES))
-            fputs(known, words);
+            fprintf(words, "%s\n", known); /* each word ends a line: see complete_word */
         else if (rhi_expects(name, rest + 1) == RHI_EXPECTS_FILE)
             complete_file(*word, words);
         fclose(words);

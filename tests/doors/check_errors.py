@@ -307,11 +307,14 @@ def check_run(door, program):
         prelude = ["set environment REFHEAP_WAIT_AT", "break checkpoint", "run", "up"]
     else:
         prelude = ["breakpoint set -n checkpoint", "process launch -o /dev/null", "frame select 1"]
-    questions = [Question("objat", "--json a"), Question("refs", "--json b"), Question("gcgraph", "--cycles --json")]
-    first, second, cycles = door.ask(Target(exe=program), questions, prelude)
+    questions = [Question("objat", "--json a"), Question("refs", "b --json"), Question("gcgraph", "--cycles --json"),
+                 Question("objat", "*&a --limit=1 --json"), Question("gcgraph", "a, b --json --depth 0")]
+    first, second, cycles, third, both = door.ask(Target(exe=program), questions, prelude)
     require(json.loads(first.out)["object"]["id"] == "A#1", "objat a: %s", first)
     require("main::b" in [row["name"] for row in json.loads(second.out)["referrers"]], "refs b: %s", second)
     require(json.loads(cycles.out)["cycles"] == [], "cycles: %s", cycles)
+    require(json.loads(third.out)["object"]["id"] == "A#1", "objat *&a: %s", third)
+    require(len(json.loads(both.out)["nodes"]) == 2, "gcgraph a, b: %s", both)
 
 
 def check_written(door, subject):
