@@ -42,9 +42,13 @@ static void emit(void *context, int stream, const char *text, uint64_t size)
     fwrite(text, 1, size, stream == RHI_STREAM_ERROR ? stderr : stdout);
 }
 
+/* The message may quote what the user or a file says. */
 static int complain(const char *message)
 {
-    fprintf(stderr, "refheap: %s\n", message);
+    char line[600];
+    snprintf(line, sizeof line, "%s", message);
+    rhi_clean(line);
+    fprintf(stderr, "refheap: %s\n", line);
     return RHI_NO_ANSWER;
 }
 
@@ -99,7 +103,9 @@ static const char **place_of(choice *chosen, const char *word)
 
 static int complain_of(const char *word, const char *message)
 {
-    fprintf(stderr, "refheap: %s %s\n", word, message);
+    char line[512];
+    snprintf(line, sizeof line, "%.300s %s", word, message);
+    complain(line);
     return -1;
 }
 
@@ -166,6 +172,7 @@ static int run(const choice *chosen, rhi_target *target, const char *error)
     prompt lines = {.session = session, .target = target, .name = name, .was_interrupted = &was_interrupted};
     snprintf(name, sizeof name, chosen->core ? "core %s" : chosen->no_stop ? "process %s, which runs on" : "process %s, which is stopped",
              chosen->core ? chosen->core : chosen->pid);
+    rhi_clean(name);
     int status = !session ? complain("memory is short on this machine")
                  : !chosen->command ? (error ? complain(error) : run_prompt(&lines))
                  : error ? rhi_session_refuse_words(session, target, chosen->command, chosen->rest, error)

@@ -124,35 +124,12 @@ static void fill_reference(answer *a, field_row *row)
         row->target_status = place == RHI_PLACE_UNUSED ? "unused" : "interior";
 }
 
-/* Bytes without the beginning of a character at their end, if they end with one. */
-static uint64_t whole_characters(const char *bytes, uint64_t size)
-{
-    for (uint64_t tail = 1; tail <= 3 && tail <= size; tail++)
-        if ((unsigned char)bytes[size - tail] >= 0xc0)
-            return rhi__character(bytes + size - tail, tail) == tail ? size : size - tail;
-    return size;
-}
-
 static bool fill_bytes(answer *a, field_row *row, uint64_t first, uint64_t count)
 {
     uint64_t shown = count < BYTES_SHOWN ? count : BYTES_SHOWN;
     uint64_t got = rhi__memory_read(a->reader->memory, first, row->raw, shown);
-    char *to = row->text;
-    row->raw_size = count > shown ? whole_characters(row->raw, got) : got;
-    *to++ = '"';
-    for (uint64_t i = 0, length; i < row->raw_size; i += length) {
-        unsigned char c = (unsigned char)row->raw[i];
-        length = rhi__character(row->raw + i, row->raw_size - i);
-        bool control = c < 32 || c == 127 || (c == 0xc2 && (unsigned char)row->raw[i + 1] < 0xa0);
-        if (c == '\n')
-            to += sprintf(to, "\\n");
-        else if (length == 0 || control)
-            to += sprintf(to, "\\x%02x", c);
-        else
-            to += sprintf(to, "%s%.*s", c == '"' || c == '\\' ? "\\" : "", (int)length, row->raw + i);
-        length = length == 0 || control ? 1 : length;
-    }
-    sprintf(to, "\"%s", count > shown ? "…" : "");
+    row->raw_size = count > shown ? rhi__whole_characters(row->raw, got) : got;
+    rhi__quote(row->raw, row->raw_size, count > shown, row->text, sizeof row->text);
     row->value = count;
     return got == shown;
 }

@@ -46,13 +46,18 @@ typedef struct drawing {
     rhi_error *error;
 } drawing;
 
-/* Type and field names are the program's: no quote or backslash of theirs may end a label. */
+/* What names and values are is the program's: no quote or backslash of theirs may end a label, and to Graphviz & begins
+ * a character's name. */
 static void put_escaped(FILE *file, const char *text)
 {
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', file);
-        fputc(*text, file);
+    for (size_t length; *text; text += length) {
+        length = rhi__character(text, strlen(text));
+        if (length == 0 || rhi__is_harmful(text, length))
+            length = fputc('?', file) == '?' && length ? length : 1;
+        else if (*text == '&')
+            fputs("&amp;", file);
+        else
+            fprintf(file, "%s%.*s", *text == '"' || *text == '\\' ? "\\" : "", (int)length, text);
     }
 }
 

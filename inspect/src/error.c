@@ -1,5 +1,6 @@
 /* error.c - makes and frees error values. Invariant: the two static errors are never freed. */
 #include "error.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,11 +16,8 @@ rhi_error *rhi__error(const char *format, ...)
         return &memory_error;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(error->message, sizeof error->message, format, arguments);
+    rhi__format_into(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
-    for (char *c = error->message; *c; c++)
-        if (*c == '\n' || *c == '\r')
-            *c = ' ';
     return error;
 }
 

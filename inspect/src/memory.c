@@ -260,11 +260,22 @@ bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t s
     uint64_t got = rhi__memory_read(memory, address, text, size - 1);
     if (got == 0)
         return false;
-    text[got] = '\0';
-    for (char *c = text; *c; c++)
-        if (*c < ' ' || *c > '~') /* whatever the debugger's locale says */
-            *c = '?';
+    uint64_t length = strnlen(text, got); /* without an end it was cut, perhaps inside a character */
+    text[rhi__clean(text, length < got ? length : rhi__whole_characters(text, got))] = '\0';
     return true;
+}
+
+bool rhi__memory_name(rhi_memory *memory, uint64_t address, char name[RHI_NAME_SIZE])
+{
+    enum { LONGEST = 4096 };
+    char full[LONGEST];
+    uint64_t got = rhi__memory_read(memory, address, full, RHI_NAME_SIZE), length = strnlen(full, got);
+    if (got == RHI_NAME_SIZE && length == got) {
+        got += rhi__memory_read(memory, address + got, full + got, sizeof full - got);
+        length = strnlen(full, got);
+    }
+    rhi__cut_name(full, length, name);
+    return got > 0;
 }
 
 const rhi_region *rhi__memory_region(const rhi_memory *memory, uint64_t address)

@@ -7,6 +7,7 @@
 #define RHI_MEMORY_H
 
 #include "error.h"
+#include "text.h"
 
 #include <refheap/inspect.h>
 #include <stdbool.h>
@@ -68,8 +69,10 @@ bool rhi__memory_is_core(const rhi_memory *memory);
 /* rhi__process_leaves_out, where the engine reads a process itself. */
 bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address);
 bool rhi__memory_u64(rhi_memory *memory, uint64_t address, uint64_t *value);
-/* NUL-terminated text, cut at size - 1 bytes; what is not printable becomes '?'. False if unreadable. */
+/* NUL-terminated text of at most size - 1 bytes, cleaned. False if unreadable. */
 bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t size);
+/* The same of a name that may be longer: rhi__cut_name. */
+bool rhi__memory_name(rhi_memory *memory, uint64_t address, char name[RHI_NAME_SIZE]);
 /* The region that contains the address, or NULL. */
 const rhi_region *rhi__memory_region(const rhi_memory *memory, uint64_t address);
 

@@ -51,6 +51,6 @@ bool rhi__module_text(const rhi_memory *memory, uint64_t address, char *text, si
         first--;
     if (strcmp(first->path, region->path) != 0)
         first = region; /* its first page is not mapped */
-    snprintf(text, size, "%.200s+0x%" PRIx64, strrchr(region->path, '/') + 1, address - first->start);
+    rhi__text(text, size, "%.200s+0x%" PRIx64, strrchr(region->path, '/') + 1, address - first->start);
     return true;
 }

@@ -136,15 +136,21 @@ static void take_variable(rhi_holder *holder, const rhi_variable *variable)
     holder->variable = copy;
 }
 
+/* What a door tells may be cut inside a character. */
+static void take_text(char *text, size_t size, const char *told)
+{
+    rhi__text(text, size, "%.*s", (int)rhi__whole_characters(told, strlen(told)), told);
+}
+
 static void take_answer(rhi_holder *holder, rhi_word *word)
 {
     rhi_variable variable = {.is_local = word->kind == RHI_WORD_LOCAL, .frame = word->frame};
     word->name[sizeof word->name - 1] = word->function[sizeof word->function - 1] = word->type[sizeof word->type - 1] = '\0';
     if (word->kind == RHI_WORD_UNNAMED || !word->name[0])
         return;
-    snprintf(variable.text, sizeof variable.text, "%s", word->name);
-    snprintf(variable.function, sizeof variable.function, "%s", word->function);
-    snprintf(variable.type, sizeof variable.type, "%s", word->type);
+    take_text(variable.text, sizeof variable.text, word->name);
+    take_text(variable.function, sizeof variable.function, word->function);
+    take_text(variable.type, sizeof variable.type, word->type);
     take_variable(holder, &variable);
 }
 

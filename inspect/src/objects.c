@@ -127,19 +127,18 @@ void rhi__print_provisional(rhi_session *session)
 
 /* ---- operands --------------------------------------------------------------------------------------------- */
 
-/* `[type]#serial`: true, with the type's part copied and the serial read. */
-static bool parse_id(const char *operand, char *type, size_t type_size, uint64_t *serial)
+/* `[type]#serial`: true, with the type's part as names are kept, and the serial read. */
+static bool parse_id(const char *operand, char type[RHI_NAME_SIZE], uint64_t *serial)
 {
     const char *hash = strrchr(operand, '#');
     char *end;
-    if (!hash || !isdigit((unsigned char)hash[1]) || (size_t)(hash - operand) >= type_size)
+    if (!hash || !isdigit((unsigned char)hash[1]))
         return false;
     errno = 0;
     *serial = strtoull(hash + 1, &end, 10);
     if (*end || errno)
         return false;
-    memcpy(type, operand, (size_t)(hash - operand));
-    type[hash - operand] = '\0';
+    rhi__cut_name(operand, (size_t)(hash - operand), type);
     return true;
 }
 
@@ -208,13 +207,14 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
     uint64_t serial;
     if (parse_number(operand, address))
         return NULL;
-    if (parse_id(operand, type, sizeof type, &serial))
+    if (parse_id(operand, type, &serial))
         return find_serial(session, reader, type, serial, address);
     const rhi_target *target = session->target;
     if (!target->evaluate)
         return rhi__error("'%.100s' is no address: give a number (0x7f…) or an object's name (node#12); expressions need GDB or LLDB", operand);
     if (target->evaluate(target->context, operand, address, message, sizeof message) != 0) {
         message[sizeof message - 1] = '\0';
+        message[rhi__whole_characters(message, strlen(message))] = '\0';
         return rhi__error("cannot evaluate '%.100s': %s", operand, message[0] ? message : "no value");
     }
     return NULL;

@@ -76,68 +76,48 @@ static bool shows_utf8(void)
     return false;
 }
 
-/* Rewrites UTF-8 as ASCII in place: never longer than before. */
-static size_t to_ascii(char *text, size_t size)
+/* A text that rhi__styled made was cleaned then, and its colours are meant. */
+static bool is_styled(void *context, const char *text)
 {
-    static const struct { const char *from, *to; } pairs[] = {{"…", "..."}, {"→", "->"}, {"⇢", "~>"}, {"↺", "^"}, {"├", "|"}, {"└", "`"},
-                                                              {"┌", ","}, {"─", "-"}, {"│", "|"}, {"–", "-"}};
-    size_t to = 0;
-    for (size_t i = 0, length; i < size; i += length) {
-        const char *ascii = "?";
-        length = rhi__character(text + i, size - i);
-        if (length <= 1) {
-            length = 1;
-            text[to++] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
-            continue;
-        }
-        for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++)
-            if (strlen(pairs[k].from) == length && memcmp(text + i, pairs[k].from, length) == 0)
-                ascii = pairs[k].to;
-        for (; *ascii; ascii++)
-            text[to++] = *ascii;
-    }
-    return to;
+    const rhi_session *session = context;
+    return text >= session->styled[0] && text < session->styled[sizeof session->styled / sizeof *session->styled];
 }
 
-/* Gives the text, formatted, to `deliver`, cut only where memory is short. */
-static void format_text(rhi_session *session, const char *format, va_list arguments,
-                        void (*deliver)(const char *text, size_t size, rhi_session *session))
+static void put_text(void *session, const char *text, size_t size)
 {
-    char line[2048], *longer = NULL;
-    va_list again;
-    va_copy(again, arguments);
-    int size = vsnprintf(line, sizeof line, format, arguments);
-    if (size >= (int)sizeof line && vasprintf(&longer, format, again) != size) {
-        longer = NULL;
-        size = sizeof line - 1;
-    }
-    va_end(again);
-    char *text = longer ? longer : line;
-    size_t length = size < 0 ? 0 : (size_t)size;
-    if (length && !session->json && !shows_utf8())
-        length = to_ascii(text, length);
-    deliver(text, length, session);
-    free(longer);
+    put(text, size, session);
 }
 
-void rhi__print(rhi_session *session, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    format_text(session, format, arguments, put);
-    va_end(arguments);
-}
-
-static void put_notice(const char *text, size_t size, rhi_session *session)
+static void put_notice(void *session, const char *text, size_t size)
 {
     emit(session, RHI_STREAM_ERROR, text, size);
 }
 
-void rhi__notice(rhi_session *session, const char *format, ...)
+void rhi__print(rhi_session *session, const char *format, ...)
 {
+    rhi_writer writer = {.deliver = put_text, .context = session, .is_ascii = !session->json && !shows_utf8(), .is_clean = is_styled};
     va_list arguments;
     va_start(arguments, format);
-    format_text(session, format, arguments, put_notice);
+    rhi__format(&writer, format, arguments);
+    va_end(arguments);
+}
+
+void rhi__print_lines(rhi_session *session, const char *text)
+{
+    for (size_t length; *text; text += length) {
+        length = strcspn(text, "\n");
+        rhi__print(session, "%.*s", (int)length, text);
+        for (; text[length] == '\n'; length++)
+            rhi__print(session, "\n");
+    }
+}
+
+void rhi__notice(rhi_session *session, const char *format, ...)
+{
+    rhi_writer writer = {.deliver = put_notice, .context = session, .is_ascii = !session->json && !shows_utf8()};
+    va_list arguments;
+    va_start(arguments, format);
+    rhi__format(&writer, format, arguments);
     va_end(arguments);
 }
 
@@ -147,7 +127,10 @@ const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *
     if (session->json || !(session->target->flags & RHI_TARGET_COLOR))
         return text;
     char *styled = session->styled[session->next_styled++ % 8];
-    snprintf(styled, sizeof session->styled[0], "\033[%sm%.220s\033[0m", colours[style], text);
+    size_t size = sizeof session->styled[0], used;
+    rhi__text(styled, size, "\033[%sm%.220s", colours[style], text);
+    used = strlen(styled);
+    snprintf(styled + used, size - used, "\033[0m");
     return styled;
 }
 
@@ -155,13 +138,34 @@ const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *
 
 enum { DUMP_FLAGS = JSON_ENCODE_ANY | JSON_COMPACT };
 
+/* JSON is text, too: harmful characters, which stand in strings alone, are written as escapes, which mean the same. */
+static void put_document(const char *text, size_t size, rhi_session *session)
+{
+    size_t from = 0, length;
+    for (size_t i = 0; i < size; i += length) {
+        char escape[16];
+        unsigned char c = (unsigned char)text[i];
+        length = c < 0x7f ? 1 : rhi__character(text + i, size - i);
+        length = length ? length : 1;
+        if (c < 0x7f || !rhi__is_harmful(text + i, length))
+            continue;
+        unsigned code = rhi__code_point(text + i, length), above = code - 0x10000;
+        int written = code < 0x10000 ? snprintf(escape, sizeof escape, "\\u%04x", code)
+                                     : snprintf(escape, sizeof escape, "\\u%04x\\u%04x", 0xd800 + (above >> 10), 0xdc00 + (above & 0x3ff));
+        put(text + from, i - from, session);
+        put(escape, (size_t)written, session);
+        from = i + length;
+    }
+    put(text + from, size - from, session);
+}
+
 static void dump(rhi_session *session, json_t *value)
 {
     /* Whole or not at all; into a buffer of ours, because jansson forgets keys when its own cannot grow. */
     size_t size = value ? json_dumpb(value, NULL, 0, DUMP_FLAGS) : 0;
     char *text = size ? malloc(size) : NULL;
     bool whole = text && json_dumpb(value, text, size, DUMP_FLAGS) == size;
-    put(whole ? text : "null", whole ? size : 4, session);
+    put_document(whole ? text : "null", whole ? size : 4, session);
     session->complete = session->complete && whole;
     free(text);
     json_decref(value);
@@ -276,20 +280,6 @@ json_t *rhi__json_address(uint64_t address)
 json_t *rhi__json_u64(uint64_t value)
 {
     return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
-size_t rhi__character(const char *bytes, size_t size)
-{
-    const unsigned char *b = (const unsigned char *)bytes;
-    size_t length = size == 0 ? 0 : b[0] < 0x80 ? 1 : b[0] < 0xc2 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : b[0] < 0xf5 ? 4 : 0;
-    if (length > size)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((b[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = length > 2 && ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xf0 && b[1] < 0x90));
-    bool no_character = length > 2 && ((b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf4 && b[1] > 0x8f));
-    return overlong || no_character ? 0 : length;
 }
 
 /* Text from the target may be no UTF-8: what does not decode is shown as '?'. */

@@ -6,13 +6,16 @@
 
 #include "session.h"
 
-/* Text on the output stream (nothing in JSON mode: the caller asks session->json first). */
+/* Text on the output stream (nothing in JSON mode: the caller asks session->json first). What conversions there are,
+ * and what becomes of texts that come from outside: text.h. */
 __attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format, ...);
+/* The engine's own text, of several lines. */
+void rhi__print_lines(rhi_session *session, const char *text);
 void rhi__flush(rhi_session *session);
 /* The end of a word for so many: "" or "s". */
 const char *rhi__plural(uint64_t n);
 /* Text in the colour of what it stands for, where colours are shown; else the text itself. The result is
- * good for the next seven calls; a width in a format counts the bytes of colours too. */
+ * good for the next seven calls. */
 enum rhi_style { RHI_STYLE_ID, RHI_STYLE_GARBAGE, RHI_STYLE_HELD, RHI_STYLE_IMMORTAL, RHI_STYLE_STALE, RHI_STYLE_ASKED };
 const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *text);
 /* Is the answer complete as far as is known now? */
@@ -40,7 +43,5 @@ json_t *rhi__json_address(uint64_t address); /* "0x…" */
 json_t *rhi__json_u64(uint64_t value);       /* beyond 2^63 - 1: cut */
 json_t *rhi__json_text(const char *text);
 json_t *rhi__json_bytes(const char *bytes, size_t size); /* NUL bytes included */
-/* Bytes of the UTF-8 character that `bytes` begin with; 0 if they begin with none. */
-size_t rhi__character(const char *bytes, size_t size);
 
 #endif

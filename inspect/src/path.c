@@ -236,8 +236,9 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
         if (!rhi__path_step(reader, path, i, &step))
             continue;
         rhi__object_id(reader, &step.object, id, sizeof id);
-        rhi__print(session, "%s%s%s%s", id, step.name[0] ? " ." : "", step.name, i + 1 < path->objects.count ? " -> " : "\n");
+        rhi__print(session, "%s%s%s%s", id, step.name[0] ? " ." : "", step.name, i + 1 < path->objects.count ? " -> " : "");
     }
+    rhi__print(session, "\n");
     if (!path->expression)
         return;
     rhi__print(session, "expression: %s", path->expression);

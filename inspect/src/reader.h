@@ -10,8 +10,7 @@
 #define RHI_READER_H
 
 #include "memory.h"
-
-enum { RHI_NAME_SIZE = 128 };
+#include "text.h"
 
 enum rhi_field_kind { RHI_KIND_STRONG, RHI_KIND_WEAK, RHI_KIND_BORROWED, RHI_KIND_INT, RHI_KIND_UINT, RHI_KIND_FLOAT, RHI_KIND_BYTES };
 enum rhi_field_form { RHI_FORM_ONE, RHI_FORM_ARRAY, RHI_FORM_VECTOR };

@@ -158,7 +158,7 @@ static bool read_field(const space *s, rhi_memory *memory, const uint8_t *bytes,
     if (field->form != RHI_FORM_VECTOR && field->count_width == 0 &&
         (uint64_t)field->offset + (uint64_t)field->count * field->stride > type->size)
         return false;
-    return rhi__memory_text(memory, rhi__load64(bytes + C(s, field_name)), field->name, sizeof field->name);
+    return rhi__memory_name(memory, rhi__load64(bytes + C(s, field_name)), field->name);
 }
 
 static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type, uint64_t address, uint64_t count)
@@ -230,7 +230,7 @@ static rhi_error *read_types(rhi_reader *reader, space *s)
             continue;
         }
         const uint8_t *row = bytes + i * size;
-        if (!rhi__memory_text(reader->memory, rhi__load64(row + C(s, type_name)), type->name, sizeof type->name)) {
+        if (!rhi__memory_name(reader->memory, rhi__load64(row + C(s, type_name)), type->name)) {
             snprintf(type->name, sizeof type->name, "type%" PRIu64, i);
             rhi__reader_problem(reader, "the name of type %" PRIu64 " cannot be read", i);
         }
@@ -307,10 +307,9 @@ static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_i
             return rhi__error_memory();
         }
         uint64_t room = C(s, root_name_size) < sizeof root.name ? C(s, root_name_size) : sizeof root.name - 1;
-        for (uint64_t k = 0; k < room && row[C(s, root_name) + k]; k++) {
-            uint8_t c = row[C(s, root_name) + k];
-            root.name[k] = c >= 32 && c < 127 ? (char)c : '?';
-        }
+        size_t length = strnlen((const char *)row + C(s, root_name), room);
+        memcpy(root.name, row + C(s, root_name), length);
+        root.name[rhi__clean(root.name, rhi__whole_characters(root.name, length))] = '\0';
         reader->roots.items[reader->roots.count++] = root;
     }
     rhi__scratch_free(&scratch);

@@ -276,7 +276,7 @@ static rhi_error *print_help(rhi_session *session, const rhi_command *command)
         rhi__json_key(session, "complete", json_true());
         rhi__json_close(session);
     } else {
-        rhi__print(session, "%s", text);
+        rhi__print_lines(session, text);
     }
     free(text);
     return NULL;
@@ -306,7 +306,7 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
 /* The one way an error reaches the user. */
 static int fail(rhi_session *session, const char *name, rhi_error *error)
 {
-    snprintf(session->error, sizeof session->error, "%s: %.480s", name, error->message);
+    rhi__text(session->error, sizeof session->error, "%.60s: %s", name, error->message);
     if (session->json)
         rhi__json_error(session, error->message);
     else if (!session->quiet_errors)

@@ -448,9 +448,9 @@ static bool symbol_variable(const module *m, uint64_t address, rhi_variable *var
     if (!extent)
         return false;
     if (address == extent->address)
-        snprintf(variable->text, sizeof variable->text, "%s", extent->name);
+        rhi__text(variable->text, sizeof variable->text, "%s", extent->name);
     else
-        snprintf(variable->text, sizeof variable->text, "%.160s+%" PRIu64, extent->name, address - extent->address);
+        rhi__text(variable->text, sizeof variable->text, "%.160s+%" PRIu64, extent->name, address - extent->address);
     return true;
 }
 

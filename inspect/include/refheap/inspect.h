@@ -148,6 +148,11 @@ enum rhi_expected {
 };
 enum rhi_expected rhi_expects(const char *command, const char *line);
 
+/* Makes a line of text fit to be shown: puts '?' in place of what is no UTF-8 and of characters that control a terminal
+ * or turn the direction of text round. The engine does so with all that it emits; this is for what a door says
+ * itself. Returns the length. */
+size_t rhi_clean(char *text);
+
 /* ---- targets of the engine itself ----------------------------------------------------------------- */
 
 /* Fill *target for a core file or a process, with everything but evaluate, name, interrupted and emit
