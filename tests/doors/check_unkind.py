@@ -1,0 +1,67 @@
+"""check_unkind.py - one door against unkind.c: no name, text or path brings a control character, a mark that turns
+text round, or half a character into an answer, in text or JSON; names in other scripts are shown as they are and can
+be typed; live and in the core.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+
+import expect
+from launch import Question, Subject, door_of, report, require, without_traceback
+
+# The replacement character: launch.py reads the output as UTF-8 and shows so what is none.
+UNKIND = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c\ufffd]")
+OPERAND = "x\x1b[31m\u202e\x7f"
+
+
+def questions(truth):
+    asked = []
+    for command, line in (("objat", truth["object"]), ("objat", truth["id"]), ("objat", truth["mapping"]), ("objat", "#2"),
+                          ("refs", truth["object"]), ("refs", "--path --depth=3 " + truth["object"]), ("refs", "#2"), ("gcfind", ""),
+                          ("gcleaks", ""), ("gcstale", ""), ("gcstat", ""), ("gcverify", ""), ("gcgraph", truth["object"]),
+                          ("gcgraph", ""), ("objat", OPERAND), ("gcfind", "--type=" + OPERAND), ("refs", "--" + OPERAND)):
+        asked += [Question(command, line), Question(command, ("--json " + line).strip())]
+    return asked
+
+
+def check(door, target, truth, where):
+    asked = questions(truth)
+    answers = door.ask(target, asked)
+    said = {}
+    for question, answer in zip(asked, answers, strict=True):
+        without_traceback(answer.error)
+        text = answer.out + answer.error
+        require(text, "%s says nothing", question)
+        found = UNKIND.search(text)
+        require(not found, "%s of %s shows %r: %r", question, where, found and found.group(), text[:3000])
+        said[question] = answer
+    of_object = expect.document_of(Question("objat", "--json " + truth["id"]), said[Question("objat", "--json " + truth["id"])])
+    require(of_object["object"]["id"] == truth["id"] and of_object["address"] == truth["object"], "not found by its name: %s", of_object)
+    require(of_object["fields"][0]["name"] == "nächster", "the field is called %s", of_object["fields"])
+    holders = said[Question("refs", truth["object"])].out
+    for name in ("größe", "s?[31m????", "t?[31m", "library?[31m"):
+        require(name in holders, "%s: nothing is called %s:\n%s", where, name, holders)
+    print("%-6s %s: %d answers" % (door.name, where, len(answers)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks unkind names in one door.")
+    parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
+    parser.add_argument("--shell", required=True, help="the refheap command")
+    parser.add_argument("program", help="unkind.c")
+    parser.add_argument("library", help="unkind_library.c")
+    arguments = parser.parse_args()
+    door = door_of(arguments.door, arguments.shell)
+
+    def body():
+        with tempfile.TemporaryDirectory() as folder:
+            with Subject(arguments.program, 1, folder, [arguments.library]) as subject:
+                check(door, subject.live(), subject.truth, "live")
+                check(door, subject.core(), subject.truth, "core")
+    return report(body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
