@@ -60,18 +60,19 @@ int main(int count, char **words)
     prctl(PR_SET_NAME, "t" UNKIND);
     copy_file(words[1], "./library" UNKIND ".so");
     void *library = dlopen("./library" UNKIND ".so", RTLD_NOW);
-    bead **in_library = library ? dlsym(library, "place") : NULL;
+    void **(*place)(void) = library ? (void **(*)(void))dlsym(library, "unkind_place") : NULL;
     copy_file("/proc/self/comm", "mapped" UNKIND);
     int file = open("mapped" UNKIND, O_RDWR);
-    if (!in_library || ftruncate(file, 4096))
+    if (!place || ftruncate(file, 4096))
         return 2;
     bead **mapped = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
     rh_heap *heap = rh_heap_create(&(rh_heap_options){ .name = "h" UNKIND });
     bead *object = new_bead(heap, &kind_type), *holder = new_bead(heap, &unkind_type);
     rh_root_add(heap, &root, "r" UNKIND);
-    holder->next = root = größe = *unkind_symbol = *in_library = *mapped = object;
+    holder->next = root = größe = *unkind_symbol = *mapped = object;
     for (int i = 0; i < 5; i++)
         rh_retain(object);
+    *place() = object;
     root = holder;
     rh_set(&holder->next, new_bead(heap, &unkind_type));
     holder->next->next = object;
