@@ -152,7 +152,7 @@ static void print_totals(answer *a)
 {
     rhi_session *s = a->session;
     const total *cycle = &a->by_cause[RHI_CAUSE_CYCLE], *lost = &a->by_cause[RHI_CAUSE_LOST];
-    const total *rest = &a->by_cause[RHI_CAUSE_DEPENDENT];
+    const total *rest = &a->by_cause[RHI_CAUSE_DEPENDENT], *block = &a->by_cause[RHI_CAUSE_LOST_BLOCK];
     if (a->all.objects == 0) {
         rhi__print(s, rhi__is_complete(s) ? "no leak was found\n" : "no leak was found in what could be read\n");
         return;
@@ -164,6 +164,9 @@ static void print_totals(answer *a)
                    cycle->groups, rhi__plural(cycle->groups));
     if (lost->groups)
         rhi__print(s, "  %" PRIu64 " with a lost reference: a count that no field, root or word owns\n", lost->objects);
+    if (block->groups)
+        rhi__print(s, "  %" PRIu64 " lost with %" PRIu64 " malloc block%s that nothing reaches: only words in them own a count\n", block->objects,
+                   block->groups, rhi__plural(block->groups));
     if (rest->groups)
         rhi__print(s, "  %" PRIu64 " that only those hold (dependent)\n", rest->objects);
     rhi__print(s, "\n  %-15s %-24s %8s %10s %12s  %s\n", "cause", "type", "groups", "objects", "bytes", "largest");
@@ -188,7 +191,10 @@ static void print_count(answer *a, const rhi_leak *leak)
     rhi__print(a->session, "  %" PRIu32 " count%s: ", a->graph->stored[index], rhi__plural(a->graph->stored[index]));
     if (found)
         rhi__print(a->session, "%" PRIu32 " field%s%s", found, rhi__plural(found), ext > 0 ? ", " : "");
-    if (ext > 0)
+    if (ext > 0 && leak->cause != RHI_CAUSE_LOST)
+        rhi__print(a->session, "%" PRId64 " owned by words in malloc blocks that nothing reaches%s", ext,
+                   in_use ? " (it is in use all the same: a field holds it, too)" : "");
+    else if (ext > 0)
         rhi__print(a->session, "%" PRId64 " owned by nobody that was found%s", ext,
                    in_use ? " (it is in use all the same: a field holds it, too)" : "");
     else if (ext < 0)
@@ -205,14 +211,19 @@ static void print_group(answer *a, uint64_t shown)
     const rhi_leak *leak = &a->leaks->groups[a->shown.items[shown]];
     const uint32_t *members = &a->leaks->members[leak->first];
     rhi_object object;
+    uint64_t start, end;
     char id[RHI_ID_SIZE], other[RHI_ID_SIZE];
     index_id(a, members[0], id, sizeof id);
     rhi__print(s, "\n%s %s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64 " retained",
                rhi__cause_word(leak->cause), id,
                rhi__object_address(a->reader, members[0]), leak->count, rhi__plural(leak->count), leak->bytes, leak->retained);
     if (leak->cause == RHI_CAUSE_DEPENDENT) {
-        index_id(a, members[-1], other, sizeof other);
-        rhi__print(s, ", held by the lost %s", other);
+        index_id(a, leak->of, other, sizeof other);
+        rhi__print(s, ", held by the %s %s", rhi__cause(a->leaks, leak->of) == RHI_CAUSE_CYCLE ? "leaked" : "lost", other);
+    }
+    if (leak->block != RHI_NO_BLOCK) {
+        rhi__malloc_range(s->blocks, leak->block, &start, &end);
+        rhi__print(s, ", lost with the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes", start, end - start);
     }
     rhi__print(s, "\n");
     print_count(a, leak);
@@ -274,9 +285,11 @@ static json_t *group_json(answer *a, uint64_t shown)
     if (leak->count > a->args->limit)
         json_object_set_new(json, "objects_total", rhi__json_u64(leak->count));
     if (leak->cause == RHI_CAUSE_DEPENDENT) {
-        index_id(a, members[-1], id, sizeof id);
+        index_id(a, leak->of, id, sizeof id);
         json_object_set_new(json, "of", json_string(id));
     }
+    if (leak->block != RHI_NO_BLOCK)
+        json_object_set_new(json, "block", rhi__block_json(a->session, leak->block));
     const rhi_event *birth = rhi__object_at_index(a->session, a->reader, members[0], &object) ? birth_of(a, shown, &object) : NULL;
     if (birth)
         json_object_set_new(json, "allocated", json_pack("{s:o, s:o, s:o}", "event", rhi__json_u64(birth->sequence), "thread",

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "objects.h"
 #include "output.h"
+#include "owners.h"
 #include "words.h"
 
 #include <inttypes.h>
@@ -33,6 +34,7 @@ typedef struct answer {
     uint64_t event_count;
     rhi_ledger ledger;
     bool has_ledger;
+    rhi_malloc_place block; /* of an unmanaged address */
 } answer;
 
 /* ---- gathering ------------------------------------------------------------------------------------------ */
@@ -63,6 +65,8 @@ static rhi_error *gather(answer *a, const char *operand)
     if (!rhi__place_of(a->reader, a->address, &a->place, &a->object))
         return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read%s%s", a->address,
                           a->reader->memory->truncated[0] ? ": " : "", a->reader->memory->truncated);
+    if (a->place == RHI_PLACE_UNMANAGED)
+        return rhi__malloc_place(a->session, a->reader, a->address, a->args->limit, &a->block);
     if (a->place > RHI_PLACE_UNUSED)
         return NULL;
     a->event_count = a->reader->ops->history(a->reader, a->object.address, 0, a->events, EVENTS_MAX);
@@ -82,6 +86,8 @@ static rhi_error *gather(answer *a, const char *operand)
             error = rhi__each_referrer(a->session, a->reader, &a->object, false, rhi__collect_holder, &holders);
         if (!error)
             error = rhi__each_word(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
+        if (!error)
+            error = rhi__judge_holders(a->session, a->reader, &holders);
         if (!error)
             rhi__ledger(a->session, a->reader, &a->object, &holders, &a->ledger);
         rhi__holders_free(&holders);
@@ -372,6 +378,7 @@ static void print_text(answer *a)
                    region && region->path[0] ? region->path : "anonymous memory", region ? region->start : 0, region ? region->end : 0,
                    region && region->flags & RHI_REGION_READ ? 'r' : '-', region && region->flags & RHI_REGION_WRITE ? 'w' : '-',
                    region && region->flags & RHI_REGION_EXECUTE ? 'x' : '-');
+        rhi__malloc_place_print(s, a->reader, &a->block, a->address, a->args->limit);
         break;
     case RHI_PLACE_UNMAPPED:
         rhi__print(s, "0x%" PRIx64 " is not mapped: no memory there\n", a->address);
@@ -437,6 +444,8 @@ static void print_json(answer *a)
     if (a->place == RHI_PLACE_UNMANAGED && region)
         rhi__json_key(s, "mapping", json_pack("{s:o, s:o, s:o}", "start", rhi__json_address(region->start), "end",
                                               rhi__json_address(region->end), "path", rhi__json_text(region->path)));
+    if (a->block.is_malloc)
+        rhi__json_key(s, "block", rhi__malloc_place_json(a->reader, &a->block, a->address, a->args->limit));
     rhi__json_end(s);
 }
 
@@ -455,6 +464,7 @@ rhi_error *rhi__run_objat(rhi_session *session, const rhi_args *args, int *statu
     else if (!error)
         print_text(a);
     rhi__scratch_free(&a->scratch);
+    rhi__malloc_place_free(&a->block);
     free(a);
     return error;
 }

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "objects.h"
 #include "output.h"
+#include "owners.h"
 #include "path.h"
 #include "tree.h"
 #include "words.h"
@@ -105,6 +106,7 @@ static rhi_error *gather_referrers(answer *a)
     uint64_t low = a->object.address, high = low + a->object.slot_size;
     RHI_TRY(rhi__each_referrer(a->session, a->reader, &a->object, rhi__option(a->args, "--weak"), rhi__collect_holder, &a->holders));
     RHI_TRY(rhi__each_word(a->session, a->reader, low, high, rhi__collect_holder, &a->holders));
+    RHI_TRY(rhi__judge_holders(a->session, a->reader, &a->holders));
     for (uint64_t i = 0; i < a->holders.count; i++)
         a->holders.items[i].target = a->object.address;
     drop_weak(a);

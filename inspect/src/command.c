@@ -19,7 +19,8 @@ static const rhi_command table[] = {
         .help = "Says what is there: a live object with its fields, a pointer into one, a freed slot (who died there, how),\n"
                 "an earlier tenant of a reused slot, memory that is not managed, or nothing mapped. ADDRESS is a number, an\n"
                 "object's name like node#12 or #12, or, in GDB and LLDB, an expression. Reads only the slot, its slab and the\n"
-                "history.",
+                "history. Of an address in memory of malloc's: its block, the words that lead to it, and whether a root\n"
+                "reaches it (searches all memory).",
         .json = "{\"command\", \"complete\", \"address\", \"status\": \"live|freed|unused|internal|unmanaged|unmapped\",\n"
                 " \"object\": OBJ|null, \"offset\": bytes into the slot, \"fields\": [{\"name\", \"kind\":\n"
                 " \"strong|weak|borrowed|int|uint|float|bytes\", \"value\", \"target\": \"T#n\"|null, \"target_status\": a\n"
@@ -27,7 +28,8 @@ static const rhi_command table[] = {
                 " \"ledger\": LEDGER|null, \"previous\": [{\"id\", \"reason\": \"release|collect|destroy|unknown\", \"time\",\n"
                 " \"thread\"}], \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", \"id\", \"time\",\n"
                 " \"thread\", \"reason\", \"stack\": as in gcleaks}], \"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
-                " unmanaged memory}\n"
+                " unmanaged memory, \"block\": of malloc, in which the address lies: {\"address\", \"size\", \"offset\",\n"
+                " \"in_use\": false: free memory, \"reachable\", \"referrers\": [ROW], \"referrers_total\" if cut}}\n"
                 "A freed slot has object null; previous is newest first, so previous[0] is who died there last.",
         .operands_min = 1, .operands_max = 1,
         .options = {{"--ledger", NULL, "also who holds it, in figures (searches all memory, as refs does)"},
@@ -46,9 +48,9 @@ static const rhi_command table[] = {
                 " with their own \"referrers\", and \"seen_above\" or \"referrers_left_out\": true where these are elsewhere\n"
                 " or too many], \"referrers_total\" if cut, \"referents\": [{\"name\", \"strength\":\n"
                 " \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\"}], \"referents_total\" if\n"
-                " cut, \"path\": with --path [ROW, {\"object\", \"name\": the field that leads on}…], \"expression\": with\n"
-                " --path, text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated\n"
-                " it, \"ledger\": LEDGER|null}",
+                " cut, \"path\": with --path [ROW, ROWs of words in malloc blocks that lead on…, {\"object\", \"name\": the\n"
+                " field that leads on}…], \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant,\n"
+                " \"unverified\": true if no debugger evaluated it, \"ledger\": LEDGER|null}",
         .operands_min = 1, .operands_max = 1,
         .options = {{"--in", NULL, "only who holds it"},
                     {"--out", NULL, "only what it holds"},
@@ -103,16 +105,17 @@ static const rhi_command table[] = {
         .name = "gcleaks", .usage = "gcleaks [--option…]",
         .summary = "leaked objects, by cause, one representative of each group",
         .help = "Leaked are: garbage (cause cycle: no count of it comes from outside); objects with a count that no field,\n"
-                "registered root or word of memory owns (lost_reference); what only those hold (dependent). Groups: a topmost\n"
-                "component of the garbage with all it reaches; one lost object; its dependents. What several groups reach is\n"
-                "in the first of them. The largest come first, by retained bytes: those that nothing outside the group\n"
-                "reaches. Where the heap has a history, the representative's allocation is shown, with its stack if the heap\n"
+                "registered root or word of memory owns (lost_reference); objects with a count that only words in malloc blocks\n"
+                "own which nothing reaches (lost_block); what only those hold (dependent). Groups: a topmost component of the\n"
+                "garbage with all it reaches; one lost object; what was lost with one topmost block; the dependents of a group.\n"
+                "What several groups reach is in the first of them. The largest come first, by retained bytes: those that\n"
+                "nothing outside the group reaches. Where the heap has a history, the representative's allocation is shown, with its stack if the heap\n"
                 "records stacks (REFHEAP_OPTIONS=history=1M,stacks=8). If not everything could be searched, nothing is called\n"
                 "lost.",
-        .json = "{\"command\", \"complete\", \"leaks\": [{\"cause\": \"cycle|lost_reference|dependent\", \"objects\":\n"
+        .json = "{\"command\", \"complete\", \"leaks\": [{\"cause\": \"cycle|lost_reference|dependent|lost_block\", \"objects\":\n"
                 " [\"T#n\"], \"objects_total\" if cut, \"bytes\", \"count\": objects in the group, \"retained\": bytes,\n"
-                " \"representative\": \"T#n\", \"representative_address\", \"of\": of dependents the lost object that holds\n"
-                " them, \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\":\n"
+                " \"representative\": \"T#n\", \"representative_address\", \"of\": of dependents the representative of the\n"
+                " group that holds them, \"block\": of malloc, that was lost: {\"address\", \"size\"}, \"allocated\": {\"event\", \"thread\", \"stack\": [{\"address\", \"module\":\n"
                 " \"libfoo.so+0x4040\"|null, \"function\", \"file\", \"line\": of the call, or null,\n"
                 " \"inlined\": true if it was, into the next one}]} if known}], \"leaks_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
                 " \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", \"bytes\", \"sample\":\n"

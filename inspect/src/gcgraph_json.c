@@ -141,7 +141,7 @@ static json_t *cycle_json(answer *a, uint64_t i)
     }
     for (uint64_t k = 0; k < held->rows.count; k++)
         json_array_append_new(held_by, rhi__holder_json(a->s.reader, &held->rows.items[k]));
-    if (!garbage && held->total == 0 && !held->is_at_least)
+    if (!garbage && rhi__held_by_nobody(held))
         json_array_append_new(held_by, json_pack("{s:s}", "kind", "lost"));
     json_t *json = json_pack("{s:o, s:s, s:o}", "objects", objects, "verdict", garbage ? "garbage" : "held", "held_by", held_by);
     if (size > a->args->limit)

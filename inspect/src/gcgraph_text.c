@@ -59,7 +59,7 @@ static rhi_error *print_round(const answer *a, uint32_t cycle)
 
 static void print_held(const answer *a, const rhi_held *held)
 {
-    rhi__print(a->session, "\n  %s from outside%s\n", rhi__styled(a->session, RHI_STYLE_HELD, "held"), held->rows.count ? " by:"
+    rhi__print(a->session, "\n  %s from outside%s\n", rhi__styled(a->session, RHI_STYLE_HELD, "held"), rhi__held_by_nobody(held) && held->rows.count ? ", by counts whose owner is not reached:" : held->rows.count ? " by:"
                : held->is_at_least ? ": too large to look for whom"
                : rhi__is_complete(a->session) ? ", by counts whose owner is lost"
                : ", by counts whose owner was not found: lost, or in memory that was not searched");

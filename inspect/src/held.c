@@ -4,6 +4,7 @@
  * million members and be held by twice as many fields. Each object outside is read once, however many
  * of the groups it holds. */
 #include "array.h"
+#include "owners.h"
 #include "selection.h"
 
 #include <string.h>
@@ -322,6 +323,8 @@ static rhi_error *find(search *s, bool fields)
         error = find_words(s);
     for (uint64_t i = 0; i < s->count; i++)
         cut_rows(s, &s->groups[i].rows);
+    for (uint64_t i = 0; i < s->count && !error; i++)
+        error = rhi__judge_holders(s->selection->session, s->selection->reader, &s->groups[i].rows);
     rhi__map_free(&s->cycles);
     rhi__map_free(&s->singles);
     free(s->outside.items);

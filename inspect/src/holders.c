@@ -1,4 +1,5 @@
 /* holders.c - the referrer rows, in text and JSON (see objects.h, words.h). */
+#include "malloc_graph.h"
 #include "objects.h"
 #include "output.h"
 #include "symbols.h"
@@ -51,7 +52,16 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
         json_object_set_new(json, "frame", json_integer(variable->frame));
     if (holder->lwp)
         json_object_set_new(json, "thread", rhi__json_u64(holder->lwp));
+    if (holder->reach)
+        json_object_set_new(json, "reachable", holder->reach == RHI_REACH_UNDECIDED ? json_null() : json_boolean(holder->reach == RHI_REACH_YES));
     return json;
+}
+
+json_t *rhi__block_json(rhi_session *session, uint32_t number)
+{
+    uint64_t start, end;
+    rhi__malloc_range(session->blocks, number, &start, &end);
+    return json_pack("{s:o, s:o}", "address", rhi__json_address(start), "size", rhi__json_u64(end - start));
 }
 
 enum { WHAT_SIZE = RHI_ID_SIZE + RHI_VARIABLE_SIZE + 2 * RHI_OWNER_SIZE + 64 };
@@ -131,5 +141,8 @@ void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holde
         rhi__print(session, " at 0x%" PRIx64, holder->address);
     if (holder->value != holder->target)
         rhi__print(session, " (points %" PRIu64 " bytes into it)", holder->value - holder->target);
+    if (holder->reach > RHI_REACH_YES)
+        rhi__print(session, " (in a malloc block that nothing reaches%s)",
+                   holder->reach == RHI_REACH_UNDECIDED ? " in what could be read" : "");
     rhi__print(session, "\n");
 }

@@ -1,10 +1,9 @@
 /* leaks.c - finds what is leaked and groups it (see leaks.h).
  *
- * The words outside the heap are read only if an object has a count that no field owns. Garbage, lost
- * references and dependents are then told apart by count arithmetic and breadth-first search. */
+ * Who owns counts is known from owners.h, what was lost with blocks of malloc from orphans.h. Garbage, lost
+ * references and dependents are told apart by count arithmetic and breadth-first search. */
 #include "leaks.h"
 #include "output.h"
-#include "words.h"
 
 #include <string.h>
 
@@ -15,12 +14,12 @@ typedef struct search {
     rhi_reader *reader;
     rhi_graph *graph;
     rhi_leaks *leaks;
-    uint64_t *owned; /* objects that a word or a registered root refers to */
+    rhi_owners *owners;
 } search;
 
 const char *rhi__cause_word(enum rhi_cause cause)
 {
-    static const char *const words[] = {"none", "cycle", "lost_reference", "dependent"};
+    static const char *const words[] = {"none", "cycle", "lost_reference", "dependent", "lost_block"};
     return words[cause];
 }
 
@@ -29,6 +28,7 @@ void rhi__leaks_free(rhi_leaks *leaks)
     if (!leaks)
         return;
     json_decref(leaks->because);
+    rhi__orphans_free(&leaks->orphans);
     free(leaks->causes);
     free(leaks->groups);
     free(leaks->members);
@@ -37,69 +37,16 @@ void rhi__leaks_free(rhi_leaks *leaks)
 
 /* ---- causes ---------------------------------------------------------------------------------------------- */
 
-static rhi_error *mark_owned(void *context, const rhi_holder *holder)
+static bool is_lost_itself(const search *s, uint32_t i)
 {
-    search *s = context;
-    uint32_t index = rhi__object_index(s->reader, holder->value);
-    bool inside_itself = holder->kind == RHI_HOLDER_UNDECLARED && rhi__object_index(s->reader, holder->from) == index;
-    if (index != RHI_NO_OBJECT && !inside_itself)
-        rhi__bit_set(s->owned, index);
-    return NULL;
-}
-
-/* Has a count that something outside the fields owns, or nothing any more. */
-static bool has_open_count(const rhi_graph *graph, uint32_t i)
-{
-    return !(graph->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_CORRUPT)) && rhi__open(graph, i) > 0;
-}
-
-/* How many objects have open counts, but no owner so far; [*low, *high): where they lie. */
-static uint64_t count_open(const search *s, uint64_t *low, uint64_t *high)
-{
-    uint64_t open = 0;
-    uint32_t first = 0, last = 0;
-    for (uint32_t i = 0; i < s->graph->count; i++)
-        if (has_open_count(s->graph, i) && !rhi__bit(s->owned, i)) {
-            first = open++ ? first : i;
-            last = i;
-        }
-    if (open == 0)
-        return 0;
-    *low = rhi__object_address(s->reader, first);
-    *high = rhi__object_address(s->reader, last);
-    *high += rhi__block_at(s->reader, *high)->slot_size;
-    return open;
-}
-
-/* What a dying object's fields hold is open by count arithmetic, but it is theirs until they are released. */
-static void mark_owned_by_dying(search *s)
-{
-    const rhi_graph *g = s->graph;
-    for (uint32_t i = 0; i < g->count; i++)
-        for (uint32_t e = g->edge_start[i]; g->flags[i] & RHI_GRAPH_DYING && e < g->edge_start[i + 1]; e++)
-            rhi__bit_set(s->owned, g->edge_to[e]);
-}
-
-/* Looks for owners of open counts; *open: objects that are left. */
-static rhi_error *find_owners(search *s, uint64_t *open)
-{
-    uint64_t low, high;
-    mark_owned_by_dying(s);
-    *open = count_open(s, &low, &high);
-    if (*open)
-        RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, mark_owned, s));
-    *open = count_open(s, &low, &high);
-    if (*open)
-        RHI_TRY(rhi__each_undeclared(s->session, s->reader, low, high, mark_owned, s));
-    *open = count_open(s, &low, &high);
-    return NULL;
+    return rhi__has_open_count(s->graph, i) && !rhi__bit(s->owners->owned, i);
 }
 
 /* Does nothing need to hold it, or has it an owner? */
 static bool is_held_itself(const search *s, uint32_t i)
 {
     return s->graph->flags[i] & (RHI_GRAPH_STAYS | RHI_GRAPH_CORRUPT) ||
-           (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owned, i));
+           (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owners->owned, i));
 }
 
 /* Of what the lost objects reach (`below`), what something else holds: has an owner itself, or is referred to
@@ -136,7 +83,7 @@ static rhi_error *find_lost(search *s)
     uint32_t count = 0;
     rhi_error *error = below && held ? NULL : rhi__error_memory();
     for (uint32_t i = 0; i < g->count && !error; i++)
-        if (has_open_count(g, i) && !rhi__bit(s->owned, i)) {
+        if (is_lost_itself(s, i)) {
             rhi__bit_set(below, i);
             g->queue[count++] = i;
         }
@@ -148,7 +95,7 @@ static rhi_error *find_lost(search *s)
     if (!error)
         error = rhi__graph_spread(s->session, g, false, held, below, g->queue, &count);
     for (uint32_t i = 0; i < g->count && !error; i++)
-        if (has_open_count(g, i) && !rhi__bit(s->owned, i))
+        if (is_lost_itself(s, i))
             s->leaks->causes[i] = (uint8_t)(RHI_CAUSE_LOST | (rhi__bit(held, i) ? RHI_LEAK_IN_USE : 0));
         else if (rhi__bit(below, i) && !rhi__bit(held, i) && g->flags[i] & RHI_GRAPH_REACHED)
             s->leaks->causes[i] = RHI_CAUSE_DEPENDENT;
@@ -157,23 +104,41 @@ static rhi_error *find_lost(search *s)
     return error;
 }
 
+/* Of the lost, those that words in blocks lead to were lost with the blocks, or depend on what else is leaked. */
+static rhi_error *find_lost_blocks(search *s)
+{
+    const rhi_owners *o = s->owners;
+    uint8_t *causes = s->leaks->causes;
+    rhi_orphans *orphans = &s->leaks->orphans;
+    for (uint64_t i = 0; i < o->words.count; i++)
+        if (!rhi__bit(o->owned, o->words.items[i].to))
+            causes[o->words.items[i].to] = (uint8_t)(RHI_CAUSE_LOST_BLOCK | (causes[o->words.items[i].to] & RHI_LEAK_IN_USE));
+    if (o->words.count)
+        RHI_TRY(rhi__orphans_find(s->session, s->graph, s->session->blocks, o, causes, orphans));
+    for (uint64_t i = 0; i < orphans->dependents.count; i++) {
+        uint8_t *cause = &causes[orphans->dependents.items[i]];
+        *cause = (uint8_t)(RHI_CAUSE_DEPENDENT | (*cause & RHI_LEAK_IN_USE));
+    }
+    return NULL;
+}
+
 static rhi_error *find_causes(search *s)
 {
     const rhi_graph *g = s->graph;
-    uint64_t open;
     s->leaks->causes = calloc((uint64_t)g->count + 1, 1);
-    s->owned = calloc((uint64_t)g->count / 64 + 1, sizeof *s->owned);
-    if (!s->leaks->causes || !s->owned)
+    if (!s->leaks->causes)
         return rhi__error_memory();
     for (uint32_t i = 0; i < g->count; i++)
         if (!(g->flags[i] & (RHI_GRAPH_REACHED | RHI_GRAPH_CORRUPT)))
             s->leaks->causes[i] = RHI_CAUSE_CYCLE;
-    RHI_TRY(find_owners(s, &open));
-    s->leaks->is_decided = rhi__settle(s->session) || open == 0;
+    RHI_TRY(rhi__session_owners(s->session, s->reader, false, &s->owners));
+    s->leaks->is_decided = rhi__settle(s->session) || s->owners->open == 0;
     if (!s->leaks->is_decided)
-        s->leaks->undecided = open;
-    else if (open)
+        s->leaks->undecided = s->owners->open;
+    else if (s->owners->open) {
         RHI_TRY(find_lost(s));
+        RHI_TRY(find_lost_blocks(s));
+    }
     s->leaks->because = rhi__incomplete_because(s->session);
     return s->leaks->because ? NULL : rhi__error_memory();
 }
@@ -187,7 +152,6 @@ rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
             error = rhi__session_graph(session, &s.graph);
         if (!error)
             error = find_causes(&s);
-        free(s.owned);
         if (error) {
             rhi__leaks_free(s.leaks);
             return error;
@@ -206,7 +170,10 @@ typedef struct grouping {
     rhi_reader *reader;
     rhi_graph *graph;
     rhi_leaks *leaks;
-    uint32_t *group_of; /* a lost object's dependents have its group, until they get their own */
+    rhi_owners *owners;
+    uint32_t *group_of;
+    uint32_t *block_group; /* of blocks that nothing reaches; NULL: no block is involved */
+    uint64_t *unreached;   /* blocks, likewise */
     uint64_t *topmost;  /* first objects of the components of the garbage that no other garbage refers to */
     uint64_t *shared;   /* another group, or something held, reaches it */
     uint64_t capacity;  /* of leaks->groups */
@@ -269,49 +236,175 @@ static rhi_error *add_group(grouping *g, enum rhi_cause cause, uint32_t first)
         leaks->groups = grown;
         g->capacity = wanted;
     }
-    leaks->groups[leaks->group_count++] = (rhi_leak){.first = first, .type = UINT32_MAX, .cause = (uint8_t)cause};
+    leaks->groups[leaks->group_count++] = (rhi_leak){.first = first, .type = UINT32_MAX, .cause = (uint8_t)cause, .of = RHI_NO_OBJECT,
+                                                     .block = RHI_NO_BLOCK};
     return NULL;
 }
 
-/* A new group of `start` and what it reaches of this cause and is in no group yet. */
-static rhi_error *gather_group(grouping *g, uint32_t start, enum rhi_cause reached)
+/* The last group gets one more member, if it is of this cause and in no group yet. */
+static void add_member(grouping *g, uint32_t index, enum rhi_cause cause)
 {
-    const rhi_graph *graph = g->graph;
     rhi_leaks *leaks = g->leaks;
-    uint32_t head = leaks->member_count, group = leaks->group_count;
-    RHI_TRY(add_group(g, rhi__cause(leaks, start), head));
-    leaks->members[leaks->member_count++] = start;
-    g->group_of[start] = group;
+    if (rhi__cause(leaks, index) != cause || g->group_of[index] != RHI_NO_OBJECT)
+        return;
+    g->group_of[index] = leaks->group_count - 1;
+    leaks->members[leaks->member_count++] = index;
+    leaks->groups[leaks->group_count - 1].count++;
+}
+
+static void add_targets(grouping *g, uint32_t index, enum rhi_cause cause)
+{
+    for (uint32_t e = g->graph->edge_start[index]; e < g->graph->edge_start[index + 1]; e++)
+        add_member(g, g->graph->edge_to[e], cause);
+}
+
+/* What the blocks own that these and no earlier group lead to. `queue`: their beginnings. */
+static rhi_error *add_owned_by_blocks(grouping *g, rhi_numbers *queue, enum rhi_cause cause, uint32_t main)
+{
+    const rhi_malloc_graph *b = g->session->blocks;
+    uint64_t first;
+    for (uint64_t head = 0; head < queue->count; head++) {
+        uint32_t block = queue->items[head];
+        if (g->block_group[block] != RHI_NO_BLOCK || !rhi__bit(g->unreached, block))
+            continue;
+        g->block_group[block] = main;
+        for (uint64_t end = rhi__links_from(&g->owners->words, block, &first); first < end; first++)
+            add_member(g, g->owners->words.items[first].to, cause);
+        for (uint32_t e = b->edge_start[block]; e < b->edge_start[block + 1]; e++)
+            if (g->block_group[b->edges.items[e]] == RHI_NO_BLOCK && !rhi__number_add(queue, b->edges.items[e]))
+                return rhi__error_memory();
+    }
+    return NULL;
+}
+
+/* The same from the blocks that an object leads to. */
+static rhi_error *add_through_blocks(grouping *g, uint32_t index, uint32_t main)
+{
+    rhi_numbers queue = {0};
+    uint64_t first, end = g->block_group ? rhi__links_from(&g->owners->refs, index, &first) : 0;
+    rhi_error *error = NULL;
+    if (end == 0)
+        return NULL;
+    for (; first < end && !error; first++)
+        error = rhi__number_add(&queue, g->owners->refs.items[first].to) ? NULL : rhi__error_memory();
+    if (!error)
+        error = add_owned_by_blocks(g, &queue, RHI_CAUSE_DEPENDENT, main);
+    free(queue.items);
+    return error;
+}
+
+/* What depends on the members of a group: a group of its own, if there is any. */
+static rhi_error *gather_dependents(grouping *g, uint32_t main, bool fields)
+{
+    rhi_leaks *leaks = g->leaks;
+    uint32_t head = leaks->member_count, first = leaks->groups[main].first, count = leaks->groups[main].count;
+    RHI_TRY(add_group(g, RHI_CAUSE_DEPENDENT, head));
+    leaks->groups[leaks->group_count - 1].of = leaks->members[first];
+    for (uint32_t i = first; i < first + count; i++) {
+        if (fields)
+            add_targets(g, leaks->members[i], RHI_CAUSE_DEPENDENT);
+        RHI_TRY(add_through_blocks(g, leaks->members[i], main));
+    }
     for (; head < leaks->member_count; head++) {
         if (head % STEP == 0)
             RHI_TRY(rhi__progress(g->session, "grouping", head, g->leaked));
-        uint32_t i = leaks->members[head];
-        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
-            uint32_t to = graph->edge_to[e];
-            if (rhi__cause(leaks, to) != reached || g->group_of[to] != RHI_NO_OBJECT)
-                continue;
-            g->group_of[to] = group;
-            leaks->members[leaks->member_count++] = to;
-        }
+        add_targets(g, leaks->members[head], RHI_CAUSE_DEPENDENT);
+        RHI_TRY(add_through_blocks(g, leaks->members[head], main));
     }
-    uint32_t first = leaks->groups[group].first, count = leaks->member_count - first;
-    leaks->groups[group].count = count;
-    if (leaks->groups[group].cause != RHI_CAUSE_LOST || count == 1)
-        return NULL;
-    leaks->groups[group].count = 1;
-    RHI_TRY(add_group(g, RHI_CAUSE_DEPENDENT, first + 1));
-    leaks->groups[group + 1].count = count - 1;
+    if (leaks->groups[leaks->group_count - 1].count == 0)
+        leaks->group_count--;
     return NULL;
+}
+
+/* A new group of `start` and, in garbage, what it reaches that is in no group yet. */
+static rhi_error *gather_group(grouping *g, uint32_t start)
+{
+    rhi_leaks *leaks = g->leaks;
+    enum rhi_cause cause = rhi__cause(leaks, start);
+    uint32_t head = leaks->member_count;
+    RHI_TRY(add_group(g, cause, head));
+    add_member(g, start, cause);
+    for (; cause == RHI_CAUSE_CYCLE && head < leaks->member_count; head++) {
+        if (head % STEP == 0)
+            RHI_TRY(rhi__progress(g->session, "grouping", head, g->leaked));
+        add_targets(g, leaks->members[head], cause);
+    }
+    return cause == RHI_CAUSE_LOST ? gather_dependents(g, leaks->group_count - 1, true) : NULL;
+}
+
+/* What was lost with a topmost block. */
+static rhi_error *gather_block_group(grouping *g, const rhi_orphan *top)
+{
+    rhi_leaks *leaks = g->leaks;
+    uint32_t main = leaks->group_count;
+    rhi_numbers queue = {0};
+    RHI_TRY(add_group(g, RHI_CAUSE_LOST_BLOCK, leaks->member_count));
+    leaks->groups[main].block = top->block;
+    for (uint32_t i = top->first; i < top->first + top->count; i++)
+        add_member(g, leaks->orphans.objects.items[i], RHI_CAUSE_LOST_BLOCK);
+    rhi_error *error = rhi__number_add(&queue, top->block) ? NULL : rhi__error_memory();
+    if (!error)
+        error = add_owned_by_blocks(g, &queue, RHI_CAUSE_LOST_BLOCK, main);
+    free(queue.items);
+    return error ? error : gather_dependents(g, main, true);
 }
 
 static rhi_error *gather_groups(grouping *g)
 {
-    for (uint32_t i = 0; i < g->graph->count; i++) {
-        enum rhi_cause cause = rhi__cause(g->leaks, i);
-        if (rhi__bit(g->topmost, i))
-            RHI_TRY(gather_group(g, i, RHI_CAUSE_CYCLE));
-        else if (cause == RHI_CAUSE_LOST)
-            RHI_TRY(gather_group(g, i, RHI_CAUSE_DEPENDENT));
+    for (uint32_t i = 0; i < g->graph->count; i++)
+        if (rhi__bit(g->topmost, i) || rhi__cause(g->leaks, i) == RHI_CAUSE_LOST)
+            RHI_TRY(gather_group(g, i));
+    for (uint64_t i = 0; i < g->leaks->orphans.tops.count; i++)
+        RHI_TRY(gather_block_group(g, &g->leaks->orphans.tops.items[i]));
+    for (uint32_t i = 0, groups = g->leaks->group_count; i < groups && g->block_group; i++) /* garbage that leads to blocks */
+        if (g->leaks->groups[i].cause == RHI_CAUSE_CYCLE)
+            RHI_TRY(gather_dependents(g, i, false));
+    return NULL;
+}
+
+/* The group, or of dependents the one that they depend on. */
+static uint32_t main_of(const grouping *g, uint32_t group)
+{
+    const rhi_leak *leak = &g->leaks->groups[group];
+    return leak->cause == RHI_CAUSE_DEPENDENT ? g->group_of[leak->of] : group;
+}
+
+static uint32_t main_group(const grouping *g, uint32_t object)
+{
+    return g->group_of[object] == RHI_NO_OBJECT ? RHI_NO_OBJECT : main_of(g, g->group_of[object]);
+}
+
+static void share_object(grouping *g, uint32_t object, uint32_t by, uint32_t *queue, uint32_t *count)
+{
+    uint32_t group = main_group(g, object);
+    if (group == RHI_NO_OBJECT || group == by || rhi__bit(g->shared, object))
+        return;
+    rhi__bit_set(g->shared, object);
+    queue[(*count)++] = object;
+}
+
+static rhi_error *share_block(grouping *g, uint32_t block, uint32_t by, rhi_walk *walk)
+{
+    uint32_t group = g->block_group[block];
+    if (group == RHI_NO_BLOCK || group == by || rhi__bit(walk->met, block))
+        return NULL;
+    rhi__bit_set(walk->met, block);
+    return rhi__number_add(&walk->queue, block) ? NULL : rhi__error_memory();
+}
+
+/* What leads from the group of a block to another. */
+static rhi_error *share_beyond_blocks(grouping *g, rhi_walk *walk, uint32_t *count)
+{
+    const rhi_malloc_graph *b = g->session->blocks;
+    uint64_t first;
+    for (uint32_t i = 0; g->block_group && i < b->count; i++) {
+        uint32_t group = g->block_group[i];
+        if (group == RHI_NO_BLOCK)
+            continue;
+        for (uint32_t e = b->edge_start[i]; e < b->edge_start[i + 1]; e++)
+            RHI_TRY(share_block(g, b->edges.items[e], group, walk));
+        for (uint64_t end = rhi__links_from(&g->owners->words, i, &first); first < end; first++)
+            share_object(g, g->owners->words.items[first].to, group, g->graph->queue, count);
     }
     return NULL;
 }
@@ -320,28 +413,32 @@ static rhi_error *gather_groups(grouping *g)
 static rhi_error *find_shared(grouping *g)
 {
     const rhi_graph *graph = g->graph;
-    uint64_t *leaked = calloc((uint64_t)graph->count / 64 + 1, sizeof *leaked);
-    uint32_t *queue = malloc(((uint64_t)g->leaked + 1) * sizeof *queue), count = 0;
-    rhi_error *error = leaked && queue ? NULL : rhi__error_memory();
+    rhi_walk walk = {.session = g->session, .graph = graph, .blocks = g->session->blocks, .owners = g->owners, .objects = g->shared,
+                     .within = g->unreached, .met = g->block_group ? rhi__malloc_bits(g->session->blocks) : NULL};
+    uint64_t *leaked = calloc((uint64_t)graph->count / 64 + 1, sizeof *leaked), first;
+    uint32_t count = 0;
+    rhi_error *error = leaked && (walk.met || !g->block_group) ? NULL : rhi__error_memory();
+    walk.objects_within = leaked;
     for (uint32_t m = 0; m < g->leaks->member_count && !error; m++) {
-        uint32_t i = g->leaks->members[m];
+        uint32_t i = g->leaks->members[m], group = main_group(g, i);
         rhi__bit_set(leaked, i);
         if (g->leaks->causes[i] & RHI_LEAK_IN_USE && !rhi__bit(g->shared, i)) {
             rhi__bit_set(g->shared, i);
-            queue[count++] = i;
+            graph->queue[count++] = i;
         }
-        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
-            uint32_t to = graph->edge_to[e];
-            if (g->group_of[to] == RHI_NO_OBJECT || g->group_of[to] == g->group_of[i] || rhi__bit(g->shared, to))
-                continue;
-            rhi__bit_set(g->shared, to);
-            queue[count++] = to;
-        }
+        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++)
+            share_object(g, graph->edge_to[e], group, graph->queue, &count);
+        uint64_t end = g->block_group ? rhi__links_from(&g->owners->refs, i, &first) : 0;
+        for (; end && first < end && !error; first++)
+            error = share_block(g, g->owners->refs.items[first].to, group, &walk);
     }
     if (!error)
-        error = rhi__graph_spread(g->session, graph, false, g->shared, leaked, queue, &count);
+        error = share_beyond_blocks(g, &walk, &count);
+    if (!error)
+        error = rhi__walk(&walk, count, 0);
     free(leaked);
-    free(queue);
+    free(walk.met);
+    free(walk.queue.items);
     return error;
 }
 
@@ -351,10 +448,8 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
     uint32_t group = g->group_of[index];
     if (group == RHI_NO_OBJECT)
         return NULL;
-    rhi_leak *leak = &g->leaks->groups[group], *lost = NULL;
+    rhi_leak *leak = &g->leaks->groups[group], *main = &g->leaks->groups[main_of(g, group)];
     uint64_t size = rhi__object_size(g->reader, object, bytes);
-    if (leak->cause == RHI_CAUSE_LOST && g->leaks->members[leak->first] != index)
-        lost = leak++; /* a dependent */
     if (g->leaks->members[leak->first] == index) {
         leak->type = object->type;
         leak->heap = object->heap & 0xffffffu;
@@ -363,8 +458,8 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
     if (rhi__bit(g->shared, index))
         return NULL;
     leak->retained += size;
-    if (lost)
-        lost->retained += size;
+    if (main != leak)
+        main->retained += size;
     return NULL;
 }
 
@@ -374,6 +469,24 @@ static int leak_order(const void *left, const void *right)
     if (a->retained != b->retained)
         return a->retained > b->retained ? -1 : 1;
     return a->first < b->first ? -1 : a->first > b->first; /* groups were gathered in address order */
+}
+
+/* Blocks play a part only where something was lost with one, or depends on what leads to one. */
+static rhi_error *begin_blocks(grouping *g)
+{
+    const rhi_malloc_graph *b = g->session->blocks;
+    RHI_TRY(rhi__session_owners(g->session, g->reader, false, &g->owners));
+    if (g->leaks->orphans.objects.count + g->leaks->orphans.dependents.count == 0)
+        return NULL;
+    uint64_t words = (uint64_t)b->count / 64 + 1;
+    g->unreached = malloc(words * sizeof *g->unreached);
+    g->block_group = malloc(((uint64_t)b->count + 1) * sizeof *g->block_group);
+    if (!g->unreached || !g->block_group)
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < words; i++)
+        g->unreached[i] = ~b->reached[i];
+    memset(g->block_group, 0xff, ((uint64_t)b->count + 1) * sizeof *g->block_group);
+    return NULL;
 }
 
 static rhi_error *make_groups(grouping *g)
@@ -392,6 +505,7 @@ static rhi_error *make_groups(grouping *g)
     RHI_TRY(find_topmost(g, g->shared)); /* which serves twice */
     memset(g->shared, 0, (n / 64 + 1) * sizeof *g->shared);
     memset(g->group_of, 0xff, n * sizeof *g->group_of);
+    RHI_TRY(begin_blocks(g));
     RHI_TRY(gather_groups(g));
     RHI_TRY(find_shared(g));
     RHI_TRY(rhi__each_object(g->session, g->reader, "measuring", add_size, g));
@@ -412,6 +526,8 @@ rhi_error *rhi__session_leak_groups(rhi_session *session, rhi_leaks **leaks)
     free(g.group_of);
     free(g.topmost);
     free(g.shared);
+    free(g.block_group);
+    free(g.unreached);
     if (error) { /* cancelled: begin again with nothing */
         free(g.leaks->groups);
         free(g.leaks->members);

@@ -19,7 +19,7 @@ static enum rhi_ledger_class class_of(const rhi_holder *holder)
     case RHI_HOLDER_STACK: return (holder->variable && holder->variable->is_local) ? RHI_LEDGER_LOCAL : RHI_LEDGER_STACK;
     case RHI_HOLDER_GLOBAL: return RHI_LEDGER_GLOBAL;
     case RHI_HOLDER_THREAD_LOCAL: return RHI_LEDGER_THREAD_LOCAL;
-    case RHI_HOLDER_FOREIGN: return RHI_LEDGER_FOREIGN;
+    case RHI_HOLDER_FOREIGN: return holder->reach > RHI_REACH_YES ? RHI_LEDGER_UNREACHED : RHI_LEDGER_FOREIGN;
     default: return RHI_LEDGER_OTHER;
     }
 }
@@ -41,7 +41,8 @@ void rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *obj
     }
     int64_t ext = ledger->stored - (int64_t)ledger->fields;
     int64_t open = ext - (int64_t)(ledger->exact + ledger->runtime); /* counts that words may explain */
-    uint64_t used = open <= 0 ? 0 : (uint64_t)open < ledger->words ? (uint64_t)open : ledger->words;
+    ledger->unreached = ledger->classes[RHI_LEDGER_UNREACHED];
+    uint64_t owners = ledger->words - ledger->unreached, used = open <= 0 ? 0 : (uint64_t)open < owners ? (uint64_t)open : owners;
     ledger->roots = ledger->exact + ledger->runtime + used;
     ledger->unexplained = ext - (int64_t)ledger->roots;
     uint32_t index = session->graph ? rhi__object_index(reader, object->address) : RHI_NO_OBJECT;
@@ -59,6 +60,7 @@ json_t *rhi__ledger_json(const rhi_ledger *ledger)
     json_object_set_new(json, "exact", rhi__json_u64(ledger->exact));
     json_object_set_new(json, "runtime", rhi__json_u64(ledger->runtime));
     json_object_set_new(json, "words", rhi__json_u64(ledger->words));
+    json_object_set_new(json, "unreachable", rhi__json_u64(ledger->unreached));
     json_object_set_new(json, "roots", rhi__json_u64(ledger->immortal ? ledger->exact : ledger->roots));
     json_object_set_new(json, "unexplained", ledger->immortal ? json_null() : json_integer(ledger->unexplained));
     json_object_set_new(json, "provisional", json_boolean(ledger->provisional));
@@ -73,7 +75,8 @@ static void print_classes(rhi_session *session, const uint64_t *classes, const c
         [RHI_LEDGER_LOCAL] = {"local", "locals"}, [RHI_LEDGER_FOREIGN] = {"word in a malloc block", "words in malloc blocks"},
         [RHI_LEDGER_UNDECLARED] = {"undeclared word in an object", "undeclared words in objects"},
         [RHI_LEDGER_REGISTER] = {"register", "registers"}, [RHI_LEDGER_STACK] = {"unnamed stack word", "unnamed stack words"},
-        [RHI_LEDGER_OTHER] = {"other word", "other words"}};
+        [RHI_LEDGER_OTHER] = {"other word", "other words"},
+        [RHI_LEDGER_UNREACHED] = {"word in a malloc block that nothing reaches", "words in malloc blocks that nothing reaches"}};
     for (int i = 0; i < RHI_LEDGER_CLASSES; i++) {
         if (classes[i] == 0)
             continue;

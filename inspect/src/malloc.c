@@ -223,7 +223,12 @@ static rhi_error *take_arena(finder *f, uint64_t arena, uint64_t bins, bool is_m
     if (!rhi__memory_u64(f->memory, bins - TOP_BEFORE, &top) || top == bins - 16) /* nothing allocated yet */
         return NULL;
     push(f, &f->fastbins, bins - FASTBINS_BEFORE);
-    return is_main ? walk_main(f, top) : walk_heaps(f, arena, bins, top);
+    uint64_t spans = f->malloc->spans.count;
+    RHI_TRY(is_main ? walk_main(f, top) : walk_heaps(f, arena, bins, top));
+    rhi_range heads = {arena, bins + NEXT_BEHIND};
+    if (f->malloc->spans.count > spans)
+        push(f, &f->malloc->arenas, heads);
+    return NULL;
 }
 
 /* All arenas of the list that the main one is in. */
@@ -387,6 +392,7 @@ static rhi_error *read_free_lists(finder *f)
         m->spans.items[i].first_bit = bits;
         bits += (m->spans.items[i].end - m->spans.items[i].start) / ALIGNMENT;
     }
+    m->bits = bits;
     m->idle = bits ? calloc(bits / 64 + 1, sizeof *m->idle) : NULL;
     if (bits && !m->idle)
         return rhi__error_memory();
@@ -425,6 +431,7 @@ void rhi__malloc_close(rhi_malloc *malloc)
     free(malloc->spans.items);
     free(malloc->marks.items);
     free(malloc->idle);
+    free(malloc->arenas.items);
     rhi__scratch_free(&malloc->window.scratch);
     memset(malloc, 0, sizeof *malloc);
 }
@@ -450,27 +457,34 @@ static bool is_idle(const rhi_malloc *malloc, const rhi_chunk_span *span, uint64
     return malloc->idle && malloc->idle[bit / 64] >> (bit % 64) & 1;
 }
 
+bool rhi__malloc_chunk(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t chunk, uint64_t *size, bool *in_use)
+{
+    uint64_t header;
+    if (!rhi__window_u64(&malloc->window, chunk + 8, &header))
+        return false;
+    *size = header & ~(uint64_t)FLAGS;
+    if (*size < MINSIZE || *size % ALIGNMENT || *size > span->end - chunk)
+        return false;
+    *in_use = !rhi__window_u64(&malloc->window, chunk + *size + 8, &header) || (header & PREV_INUSE && !is_idle(malloc, span, chunk));
+    return true;
+}
+
 /* Sets malloc->chunk to the one that contains `inside`. False: the memory is no longer what was walked. */
 static bool seek(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t inside)
 {
-    uint64_t chunk = malloc->marks.items[span->first_mark + (inside - span->start) / RHI_MARK_BYTES], header;
+    uint64_t chunk = malloc->marks.items[span->first_mark + (inside - span->start) / RHI_MARK_BYTES], size;
     if (malloc->size && malloc->chunk > chunk && malloc->chunk <= inside)
         chunk = malloc->chunk;
     malloc->size = 0;
-    for (;;) {
-        if (!rhi__window_u64(&malloc->window, chunk + 8, &header))
-            return false;
-        uint64_t size = header & ~(uint64_t)FLAGS;
-        if (size < MINSIZE || size > span->end - chunk)
-            return false;
+    while (rhi__malloc_chunk(malloc, span, chunk, &size, &malloc->in_use)) {
         if (inside - chunk < size) {
             malloc->chunk = chunk;
             malloc->size = size;
-            malloc->in_use = !rhi__window_u64(&malloc->window, chunk + size + 8, &header) || (header & PREV_INUSE && !is_idle(malloc, span, chunk));
             return true;
         }
         chunk += size;
     }
+    return false;
 }
 
 bool rhi__malloc_block(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t address, uint64_t *base, uint64_t *end)
@@ -486,6 +500,14 @@ bool rhi__malloc_block(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t 
     *base = malloc->chunk + 16;
     *end = malloc->chunk + malloc->size + 8;
     return malloc->in_use && address < *end;
+}
+
+bool rhi__malloc_is_arena(const rhi_malloc *malloc, uint64_t address)
+{
+    for (uint64_t i = 0; i < malloc->arenas.count; i++)
+        if (address - malloc->arenas.items[i].start < malloc->arenas.items[i].end - malloc->arenas.items[i].start)
+            return true;
+    return false;
 }
 
 uint64_t rhi__malloc_mapped_end(rhi_window *window, uint64_t start, uint64_t limit)

@@ -102,6 +102,8 @@ static char *own_name(const rhi_reader *reader, const rhi_holder *holder)
     char name[RHI_NAME_SIZE + 32];
     switch (holder->kind) {
     case RHI_HOLDER_FIELD:
+        if (holder->element == RHI_WHOLE_VECTOR)
+            return text_of("%s", holder->field->name);
         rhi__slot_name(holder->field, holder->element, name, sizeof name);
         return text_of("%s", name);
     case RHI_HOLDER_UNDECLARED:

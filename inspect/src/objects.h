@@ -48,13 +48,15 @@ rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const c
 /* Words by what they are: the likelier one is to own a count, the earlier. */
 enum rhi_ledger_class {
     RHI_LEDGER_GLOBAL, RHI_LEDGER_THREAD_LOCAL, RHI_LEDGER_LOCAL, RHI_LEDGER_FOREIGN, RHI_LEDGER_UNDECLARED, RHI_LEDGER_REGISTER,
-    RHI_LEDGER_STACK, RHI_LEDGER_OTHER, RHI_LEDGER_CLASSES
+    RHI_LEDGER_STACK, RHI_LEDGER_OTHER,
+    RHI_LEDGER_UNREACHED /* in blocks of malloc that nothing reaches: they own nothing */, RHI_LEDGER_CLASSES
 };
 
 /* The counts of an object, as DESIGN.md §4 defines them. */
 typedef struct rhi_ledger {
     int64_t stored; /* meaningless if immortal */
     uint64_t fields, exact, words, roots, runtime; /* runtime: its own */
+    uint64_t unreached; /* of the words */
     int64_t unexplained;
     uint64_t classes[RHI_LEDGER_CLASSES]; /* the words, in the order in which they are taken for owners */
     bool immortal, provisional;
@@ -65,6 +67,22 @@ struct rhi_holders;
 void rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object, const struct rhi_holders *holders, rhi_ledger *ledger);
 json_t *rhi__ledger_json(const rhi_ledger *ledger);
 void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger);
+
+/* In malloc_place.c: where in malloc's memory an unmanaged address lies, and what leads there. */
+typedef struct rhi_malloc_place {
+    bool is_malloc, in_use;
+    uint64_t start, end;  /* the memory that the program has of the block */
+    uint8_t reach;        /* enum rhi_reach, of a block in use */
+    struct rhi_holders *referrers; /* words that lead into the block; sorted; owned */
+} rhi_malloc_place;
+rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t address, uint64_t limit, rhi_malloc_place *place);
+void rhi__malloc_place_free(rhi_malloc_place *place);
+void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader, const rhi_malloc_place *place, uint64_t address, uint64_t limit);
+/* {"address", "size", "offset", "in_use"}, and of a block in use "reachable", "referrers". */
+json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place, uint64_t address, uint64_t limit);
+
+/* A block of malloc, by its number in malloc_graph.h: {"address", "size"}. */
+json_t *rhi__block_json(rhi_session *session, uint32_t number);
 
 /* A referrer row. */
 struct rhi_holder;

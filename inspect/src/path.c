@@ -5,6 +5,7 @@
 #include "path.h"
 #include "array.h"
 #include "output.h"
+#include "owners.h"
 #include "selection.h"
 
 #include <inttypes.h>
@@ -17,7 +18,7 @@ static const uint8_t ranks[] = {[RHI_HOLDER_ROOT] = 0,    [RHI_HOLDER_GLOBAL] = 
                                 [RHI_HOLDER_STACK] = 3,   [RHI_HOLDER_REGISTER] = 4, [RHI_HOLDER_FOREIGN] = 5,
                                 [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7};
 /* How good an object is as a beginning, by its best word. */
-enum { VARIABLE, REGISTER, SOME_WORD, NO_WORD, BEGINNINGS };
+enum { VARIABLE, REGISTER, SOME_WORD, UNREACHED /* in a block that nothing reaches */, NO_WORD, BEGINNINGS };
 
 typedef struct search {
     rhi_session *session;
@@ -38,8 +39,15 @@ static rhi_error *note_word(void *context, const rhi_holder *holder)
 {
     search *s = context;
     uint32_t index = rhi__object_index(s->reader, holder->value);
-    if (index < s->graph->count)
-        s->held[index] |= (uint8_t)(1 << beginning_of(holder));
+    if (index >= s->graph->count)
+        return NULL;
+    int beginning = beginning_of(holder);
+    if (holder->kind == RHI_HOLDER_FOREIGN) {
+        rhi_malloc_graph *blocks;
+        RHI_TRY(rhi__session_malloc_graph(s->session, s->reader, &blocks));
+        beginning = rhi__malloc_is_reached(blocks, rhi__malloc_number(blocks, holder->address)) ? SOME_WORD : UNREACHED;
+    }
+    s->held[index] |= (uint8_t)(1 << beginning);
     return NULL;
 }
 
@@ -86,6 +94,18 @@ static rhi_error *note_undeclared(search *s)
     return NULL;
 }
 
+/* Where only blocks are left that no root reaches through blocks alone: perhaps objects reach them? */
+static rhi_error *note_reached_by_objects(search *s)
+{
+    rhi_owners *owners;
+    RHI_TRY(rhi__session_owners(s->session, s->reader, true, &owners));
+    RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
+    memset(s->beginning, 0xff, sizeof s->beginning);
+    for (uint32_t i = 0; i < s->met; i++)
+        note_beginning(s, s->queue[i]);
+    return NULL;
+}
+
 static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
 {
     uint64_t count = (uint64_t)s->graph->count + 1;
@@ -100,6 +120,9 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
     RHI_TRY(walk(s, start));
     if (s->beginning[VARIABLE] == RHI_NO_OBJECT && s->beginning[REGISTER] == RHI_NO_OBJECT)
         RHI_TRY(note_undeclared(s));
+    if (s->beginning[UNREACHED] != RHI_NO_OBJECT && s->beginning[VARIABLE] == RHI_NO_OBJECT && s->beginning[REGISTER] == RHI_NO_OBJECT &&
+        s->beginning[SOME_WORD] == RHI_NO_OBJECT)
+        RHI_TRY(note_reached_by_objects(s));
     uint32_t found = RHI_NO_OBJECT;
     for (int kind = VARIABLE; kind < BEGINNINGS && found == RHI_NO_OBJECT; kind++)
         found = s->beginning[kind];
@@ -122,11 +145,119 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
 static bool is_better(const rhi_holder *one, const rhi_holder *other)
 {
     bool starts = one->value == one->target, other_starts = other->value == other->target;
+    if ((one->reach == RHI_REACH_NO) != (other->reach == RHI_REACH_NO))
+        return other->reach == RHI_REACH_NO;
     if (ranks[one->kind] != ranks[other->kind])
         return ranks[one->kind] < ranks[other->kind];
     if (starts != other_starts)
         return starts;
     return one->kind == RHI_HOLDER_STACK ? one->address > other->address : one->address < other->address;
+}
+
+/* ---- blocks of malloc on the way ------------------------------------------------------------------------------- */
+
+/* The best word outside of blocks that leads to the block; false: there is none. */
+static rhi_error *find_word_to(rhi_session *session, rhi_reader *reader, const rhi_malloc *malloc, uint64_t start, uint64_t end, rhi_holder *word, bool *found)
+{
+    rhi_holders words = {0};
+    rhi_error *error = rhi__each_word_masked(session, reader, start, end, RHI_POINTER_MASK, rhi__collect_holder, &words);
+    *found = false;
+    for (uint64_t i = 0; i < words.count && !error; i++) {
+        words.items[i].target = words.items[i].value; /* where to in the block does not matter */
+        if (words.items[i].kind == RHI_HOLDER_FOREIGN || rhi__malloc_is_arena(malloc, words.items[i].address) ||
+            (*found && !is_better(&words.items[i], word)))
+            continue;
+        *word = words.items[i];
+        *found = true;
+    }
+    free(words.items); /* they have no names yet */
+    return error;
+}
+
+typedef struct leading { rhi_holder *word; bool found; } leading;
+
+static rhi_error *take_first(void *context, const rhi_holder *holder)
+{
+    leading *l = context;
+    if (!l->found) {
+        *l->word = *holder;
+        l->word->target = holder->value;
+    }
+    l->found = true;
+    return NULL;
+}
+
+/* The first word of the block that leads into [start, end). */
+static bool word_in_block(rhi_reader *reader, uint64_t base, uint64_t end, uint64_t low, uint64_t high, rhi_holder *word)
+{
+    rhi_window window = {.memory = reader->memory, .step = 1 << 16};
+    bool found = false;
+    for (uint64_t at = base; at + 8 <= end && !found; at += 8) {
+        uint64_t value;
+        found = rhi__window_u64(&window, at, &value) && (value & RHI_POINTER_MASK) - low < high - low;
+        if (found)
+            *word = (rhi_holder){.kind = RHI_HOLDER_FOREIGN, .address = at, .value = value, .target = value, .base = base, .reach = RHI_REACH_YES};
+    }
+    rhi__scratch_free(&window.scratch);
+    return found;
+}
+
+/* Bits of the blocks that objects lead to which something holds. */
+static rhi_error *blocks_of_objects(rhi_session *session, rhi_reader *reader, const rhi_malloc_graph *blocks, uint64_t **bits)
+{
+    rhi_owners *owners;
+    RHI_TRY(rhi__session_owners(session, reader, true, &owners));
+    *bits = rhi__malloc_bits(blocks);
+    if (!*bits)
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < owners->refs.count; i++)
+        if (rhi__bit(owners->held, owners->refs.items[i].from))
+            rhi__bit_set(*bits, owners->refs.items[i].to);
+    return NULL;
+}
+
+/* Puts what leads to the first block, and from each block to the next, before the word that the path has. */
+static rhi_error *add_chain(rhi_session *session, rhi_reader *reader, const rhi_malloc_graph *blocks, const rhi_numbers *chain, rhi_path *path)
+{
+    uint64_t start, end, low, high;
+    rhi_holder last = path->words.items[0], word;
+    bool found;
+    rhi__malloc_range(blocks, chain->items[0], &start, &end);
+    RHI_TRY(find_word_to(session, reader, &blocks->map->malloc, start, end, &word, &found));
+    if (!found) {
+        leading l = {&word, false};
+        RHI_TRY(rhi__each_word_of_objects(session, reader, start, end, RHI_POINTER_MASK, take_first, &l));
+        found = l.found;
+    }
+    path->words.count = 0;
+    if (found)
+        RHI_TRY(rhi__collect_holder(&path->words, &word));
+    for (uint64_t i = 0; i + 1 < chain->count; i++) {
+        rhi__malloc_range(blocks, chain->items[i], &start, &end);
+        rhi__malloc_range(blocks, chain->items[i + 1], &low, &high);
+        if (word_in_block(reader, start, end, low, high + 8, &word))
+            RHI_TRY(rhi__collect_holder(&path->words, &word));
+    }
+    return rhi__collect_holder(&path->words, &last);
+}
+
+static rhi_error *find_way_through_blocks(rhi_session *session, rhi_reader *reader, rhi_path *path)
+{
+    rhi_malloc_graph *blocks;
+    rhi_numbers chain = {0};
+    uint64_t *others = NULL;
+    RHI_TRY(rhi__session_malloc_graph(session, reader, &blocks));
+    uint32_t number = rhi__malloc_number(blocks, path->words.items[0].address);
+    rhi_error *error = rhi__malloc_chain(session, blocks, number, NULL, &chain);
+    if (!error && chain.count == 0 && number != RHI_NO_BLOCK)
+        error = blocks_of_objects(session, reader, blocks, &others);
+    if (!error && others)
+        error = rhi__malloc_chain(session, blocks, number, others, &chain);
+    if (!error && chain.count)
+        error = add_chain(session, reader, blocks, &chain, path);
+    free(others);
+    free(chain.items);
+    return error;
 }
 
 /* Which word holds the first object of the path? It is the only one that is kept and named. */
@@ -143,6 +274,7 @@ static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *
         is_settled |= ranks[words->items[i].kind] < ranks[RHI_HOLDER_UNDECLARED];
     if (!is_settled)
         RHI_TRY(rhi__each_kept_undeclared(session, reader, low, low + block->slot_size, rhi__collect_holder, words));
+    RHI_TRY(rhi__judge_holders(session, reader, words));
     rhi__sort_holders(words);
     for (uint64_t i = 0; i < words->count; i++) {
         words->items[i].target = low;
@@ -156,8 +288,10 @@ static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *
     words->count = 1;
     if (words->items[0].kind == RHI_HOLDER_UNDECLARED)
         rhi__check_undeclared(session, reader, &words->items[0]);
-    rhi__name_holders(session, reader, words, 1);
-    path->root = words->items[0];
+    if (words->items[0].reach == RHI_REACH_YES)
+        RHI_TRY(find_way_through_blocks(session, reader, path));
+    rhi__name_holders(session, reader, words, words->count);
+    path->root = words->items[words->count - 1];
     return NULL;
 }
 
@@ -226,12 +360,15 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
         rhi__print(session, "path: none: nothing outside holds it, directly or not\n");
         return;
     }
-    if (path->has_root && path->root.kind == RHI_HOLDER_UNDECLARED)
-        rhi__index_id(session, reader, rhi__object_index(reader, path->root.from), id, sizeof id);
-    if (!path->has_root)
-        rhi__print(session, "path: (%s) -> ", path->why);
-    else
-        rhi__print(session, "path: %s%s -> ", id, path->root.name ? path->root.name : "(unnamed word)");
+    rhi__print(session, path->has_root ? "path: " : "path: (%s) -> ", path->why);
+    for (uint64_t i = 0; i < path->words.count; i++) {
+        const rhi_holder *word = &path->words.items[i];
+        id[0] = '\0';
+        if (word->kind == RHI_HOLDER_UNDECLARED || word->kind == RHI_HOLDER_FIELD)
+            rhi__index_id(session, reader, rhi__object_index(reader, word->from), id, sizeof id);
+        rhi__print(session, "%s%s%s%s -> ", id, word->kind == RHI_HOLDER_FIELD ? "." : "", word->name ? word->name : "(unnamed word)",
+                   word->reach == RHI_REACH_NO ? " (which nothing reaches)" : "");
+    }
     for (uint64_t i = 0; i < path->objects.count; i++) {
         if (!rhi__path_step(reader, path, i, &step))
             continue;
@@ -254,8 +391,8 @@ void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *pa
     rhi_path_step step;
     char id[RHI_ID_SIZE];
     rhi__json_array(session, "path");
-    if (path->has_root)
-        rhi__json_item(session, rhi__holder_json(reader, &path->root));
+    for (uint64_t i = 0; i < path->words.count; i++)
+        rhi__json_item(session, rhi__holder_json(reader, &path->words.items[i]));
     for (uint64_t i = 0; i < path->objects.count; i++) {
         if (!rhi__path_step(reader, path, i, &step))
             continue;

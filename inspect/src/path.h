@@ -10,8 +10,10 @@ typedef struct rhi_path {
     struct { uint32_t *items; uint64_t count, capacity; } objects;
     const char *why;       /* what holds the first object, if no word does: "immortal", "dying", "held by the runtime",
                             * "unknown holder" */
-    rhi_holders words;     /* the root; owns its names */
-    rhi_holder root;
+    /* What leads to the first object, owns its names: the root, and the words of malloc's blocks on the way. Mostly the root
+     * alone. */
+    rhi_holders words;
+    rhi_holder root;       /* the last of them: the word that holds the first object */
     bool has_root;
     char *expression;      /* NULL: none is known */
     bool is_unverified;    /* no debugger was there to evaluate it */

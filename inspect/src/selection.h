@@ -80,6 +80,14 @@ typedef struct rhi_held {
 rhi_error *rhi__find_holders(const rhi_selection *selection, rhi_held *groups, uint64_t count, uint64_t limit);
 /* The same, of single objects and without the fields. */
 rhi_error *rhi__find_word_holders(const rhi_selection *selection, rhi_held *groups, uint64_t count, uint64_t limit);
+/* Was nothing found that owns the counts from outside? A word in a block that nothing reaches owns none. */
+static inline bool rhi__held_by_nobody(const rhi_held *held)
+{
+    bool nobody = held->total == held->rows.count && !held->is_at_least;
+    for (uint64_t i = 0; i < held->rows.count; i++)
+        nobody &= held->rows.items[i].reach > RHI_REACH_YES;
+    return nobody;
+}
 /* Names the rows of all groups, at once. */
 void rhi__name_held(const rhi_selection *selection, rhi_held *groups, uint64_t count);
 

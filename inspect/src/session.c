@@ -1,9 +1,11 @@
 /* session.c - runs commands: checks the cache, parses, runs, tells errors (see session.h). */
 #include "session.h"
+#include "malloc_graph.h"
 #include "command.h"
 #include "leaks.h"
 #include "listing.h"
 #include "output.h"
+#include "owners.h"
 #include "stale.h"
 #include "symbols.h"
 #include "verify.h"
@@ -38,6 +40,8 @@ static void drop_cache(rhi_session *session)
     rhi__leaks_free(session->leaks);
     rhi__stale_free(session->stale);
     rhi__symbols_forget(session->symbols);
+    rhi__owners_free(session->owners);
+    rhi__malloc_graph_free(session->blocks);
     rhi__words_free(session->words);
     rhi__graph_free(session->graph);
     rhi__undeclared_free(session->undeclared);
@@ -50,6 +54,8 @@ static void drop_cache(rhi_session *session)
     session->listing = NULL;
     session->leaks = NULL;
     session->stale = NULL;
+    session->owners = NULL;
+    session->blocks = NULL;
     session->words = NULL;
     session->graph = NULL;
     session->verify = NULL;

@@ -32,6 +32,8 @@ struct rhi_session {
     struct rhi_leaks *leaks; /* leaks.h */
     struct rhi_stale *stale; /* stale.h */
     struct rhi_words *words; /* which memory holds words of which class, and where the words were found */
+    struct rhi_malloc_graph *blocks; /* malloc_graph.h */
+    struct rhi_owners *owners; /* owners.h */
     struct rhi_undeclared *undeclared; /* see rhi__each_referrer; NULL: not made yet */
     uint64_t state;
     char *core_path;

@@ -12,12 +12,12 @@
 typedef struct search {
     rhi_session *session;
     rhi_reader *reader;
-    uint64_t low, high;
+    uint64_t low, high, mask;
     rhi_holder_visitor visit;
     void *context;
     rhi_error *error;
     const rhi_object *object; /* whose vectors are visited */
-    bool only_undeclared;
+    bool only_undeclared, any_value; /* any_value: also of fields that are no references */
     rhi_object decoded; /* of the last hit: the next one is often in the same slot */
     const rhi_slot_choice *choice;
 } search;
@@ -25,8 +25,11 @@ typedef struct search {
 static rhi_error *hit(search *s, const rhi_object *object, const rhi_field *field, uint64_t element, uint64_t address, uint64_t value)
 {
     rhi_holder holder = {.kind = field ? RHI_HOLDER_FIELD : RHI_HOLDER_UNDECLARED, .address = address, .value = value,
-                         .from = object->address, .in_live = object->state == RHI_LIVE, .field = field, .element = element,
-                         .strong = field && field->kind != RHI_KIND_BORROWED, .weak = field && field->kind == RHI_KIND_BORROWED};
+                         .from = object->address, .in_live = object->state == RHI_LIVE, .field = field, .element = element};
+    if (field && !s->any_value) {
+        holder.strong = field->kind != RHI_KIND_BORROWED;
+        holder.weak = !holder.strong;
+    }
     return s->visit(s->context, &holder);
 }
 
@@ -51,12 +54,28 @@ static const rhi_field *declared_at(rhi_reader *reader, const rhi_object *object
     return NULL;
 }
 
+/* The vector whose address is the word at `offset`; NULL: none. */
+static const rhi_field *vector_at(rhi_reader *reader, const rhi_object *object, uint64_t offset, uint64_t *element)
+{
+    const rhi_type *type = &reader->types.items[object->type];
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (type->fields[i].form == RHI_FORM_VECTOR && type->fields[i].offset == offset) {
+            *element = RHI_WHOLE_VECTOR;
+            return &type->fields[i];
+        }
+    return NULL;
+}
+
 /* ---- referrers of one object ----------------------------------------------------------------------------- */
 
 static rhi_error *check_word(search *s, const rhi_object *object, const uint8_t *bytes, uint64_t offset)
 {
     uint64_t element = 0, value = rhi__load64(bytes + offset);
     const rhi_field *field = declared_at(s->reader, object, bytes, offset, &element);
+    if (s->any_value) {
+        field = field ? field : vector_at(s->reader, object, offset, &element);
+        return hit(s, object, field, element, object->address + offset, value);
+    }
     if (field && (s->only_undeclared || field->kind > RHI_KIND_BORROWED || value != s->low))
         return NULL; /* plain data, or a reference that is none: it does not point to an object's start */
     return hit(s, object, field, element, object->address + offset, value);
@@ -77,7 +96,7 @@ static rhi_error *check_block_word(search *s, const rhi_block *block, const uint
 static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *scratch)
 {
     enum { STEP = 64 };
-    uint64_t got, size = rhi__block_used_bytes(block), low = s->low, span = s->high - s->low;
+    uint64_t got, size = rhi__block_used_bytes(block), low = s->low, span = s->high - s->low, mask = s->mask;
     const uint8_t *bytes = rhi__memory_view(s->reader->memory, block->base, size, scratch, &got);
     if (!bytes || got < size)
         rhi__reader_problem(s->reader, "%" PRIu64 " bytes of the slab at 0x%" PRIx64 " cannot be read", size - (bytes ? got : 0), block->base);
@@ -86,9 +105,9 @@ static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *s
         uint64_t end = got - at < STEP ? got : at + STEP;
         bool any = false;
         for (uint64_t i = at; i < end; i += 8) /* without a branch: the common answer is no */
-            any |= rhi__load64(bytes + i) - low < span;
+            any |= (rhi__load64(bytes + i) & mask) - low < span;
         for (uint64_t i = at; any && i < end; i += 8)
-            if (rhi__load64(bytes + i) - low < span)
+            if ((rhi__load64(bytes + i) & mask) - low < span)
                 RHI_TRY(check_block_word(s, block, bytes, i));
     }
     return NULL;
@@ -136,7 +155,8 @@ static rhi_error *search_blocks(search *s)
 
 rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context)
 {
-    search s = {.session = session, .reader = reader, .low = low, .high = high, .visit = visit, .context = context};
+    search s = {.session = session, .reader = reader, .low = low, .high = high, .mask = UINT64_MAX, .visit = visit,
+                .context = context};
     rhi_error *error = search_blocks(&s);
     if (!error && any_vectors(reader))
         error = rhi__each_object(session, reader, "looking into vectors", search_vectors, &s);
@@ -146,7 +166,16 @@ rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t 
 /* The whole slot: a flexible tail whose length the type does not tell lies behind the struct. */
 rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context)
 {
-    search s = {.session = session, .reader = reader, .low = low, .high = high, .visit = visit, .context = context, .only_undeclared = true};
+    search s = {.session = session, .reader = reader, .low = low, .high = high, .mask = UINT64_MAX, .visit = visit,
+                .context = context, .only_undeclared = true};
+    return search_blocks(&s);
+}
+
+rhi_error *rhi__each_word_of_objects(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, uint64_t mask,
+                                     rhi_holder_visitor visit, void *context)
+{
+    search s = {.session = session, .reader = reader, .low = low, .high = high, .mask = mask, .visit = visit, .context = context,
+                .any_value = true};
     return search_blocks(&s);
 }
 

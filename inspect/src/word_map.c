@@ -337,7 +337,8 @@ static void claim_rest(painter *p)
 
 /* Blocks that malloc maps one by one begin where a page does. The kernel joins their mappings with others,
  * so every page is looked at that is not in such a block already. What only looks like one is searched all
- * the same, as malloc's instead of as unknown memory. */
+ * the same, as malloc's instead of as unknown memory. A block for certain is only what begins with its piece of
+ * memory, or behind another such block: a number in the midst of somebody's memory may look like a length. */
 static rhi_error *split_mapped(painter *p)
 {
     enum { PAGE_BYTES = 4096, PROGRESS_PAGES = 1 << 14 };
@@ -348,7 +349,7 @@ static rhi_error *split_mapped(painter *p)
         const rhi_region *region = rhi__memory_region(p->memory, part.start);
         if (part.kind != RHI_HOLDER_UNKNOWN || !region || rhi__region_is_file(region))
             continue;
-        uint64_t from = part.start, at = (from + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+        uint64_t from = part.start, begun = from, at = (from + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
         while (at < part.end && !error) {
             uint64_t end = rhi__malloc_mapped_end(&p->window, at, region->end);
             if (++pages % PROGRESS_PAGES == 0)
@@ -358,10 +359,12 @@ static rhi_error *split_mapped(painter *p)
                 at = (at + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
                 continue;
             }
+            bool is_block = at == begun && end <= part.end;
             end = end < part.end ? end : part.end;
             if (from < at)
                 add_part(p, part, from, at);
-            add_part(p, (rhi_part){.kind = RHI_HOLDER_FOREIGN, .base = at + 16}, at, end);
+            add_part(p, (rhi_part){.kind = RHI_HOLDER_FOREIGN, .base = at + 16, .is_block = is_block}, at, end);
+            begun = is_block ? end : begun;
             from = at = end;
         }
         p->map->parts.items[i].start = from; /* what is left, perhaps nothing */

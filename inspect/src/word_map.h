@@ -13,6 +13,7 @@ typedef struct rhi_part {
     uint64_t start, end;
     uint8_t kind;       /* enum rhi_holder_kind or RHI_PART_NOTHING */
     bool is_chunks;     /* a span of malloc's: what holds nothing in it is known chunk by chunk */
+    bool is_block;      /* malloc's, with a mapping of its own, and nothing that only looks like one */
     bool must_be_there; /* bytes that cannot be read are missing private writable memory */
     uint64_t lwp, base; /* as in rhi_holder */
 } rhi_part;
@@ -26,6 +27,8 @@ typedef struct rhi_word_map {
 } rhi_word_map;
 
 rhi_error *rhi__word_map_open(rhi_session *session, rhi_reader *reader, rhi_word_map *map);
+/* That of the session, made on first use. */
+rhi_error *rhi__session_word_map(rhi_session *session, rhi_reader *reader, rhi_word_map **map);
 void rhi__word_map_close(rhi_word_map *map);
 
 #endif

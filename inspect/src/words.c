@@ -34,7 +34,7 @@ typedef struct scan {
     rhi_session *session;
     rhi_reader *reader;
     struct rhi_words *words;
-    uint64_t low, high;
+    uint64_t low, high, mask; /* values are compared without the bits that are not in the mask */
     rhi_error *(*found)(struct scan *scan, const record *hit);
     rhi_holder_visitor visit;
     void *context;
@@ -139,7 +139,7 @@ static rhi_error *scan_registers(scan *s)
     const struct rhi_sink *map = &s->reader->memory->map;
     for (uint64_t i = 0; i < map->registers.count; i++) {
         record hit = {.value = map->registers.items[i].value, .part = AT_REGISTER, .index = (uint32_t)i};
-        if (hit.value - s->low < s->high - s->low)
+        if ((hit.value & s->mask) - s->low < s->high - s->low)
             RHI_TRY(s->found(s, &hit));
     }
     return NULL;
@@ -148,14 +148,14 @@ static rhi_error *scan_registers(scan *s)
 static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes, uint64_t size)
 {
     enum { STEP = 64 };
-    uint64_t low = s->low, span = s->high - s->low;
+    uint64_t low = s->low, span = s->high - s->low, mask = s->mask;
     for (uint64_t at = 0; at + 8 <= size; at += STEP) {
         uint64_t end = size - at < STEP ? size & ~7ull : at + STEP;
         bool any = false;
         for (uint64_t i = at; i < end; i += 8) /* without a branch: the common answer is no */
-            any |= rhi__load64(bytes + i) - low < span;
+            any |= (rhi__load64(bytes + i) & mask) - low < span;
         for (uint64_t i = at; any && i < end; i += 8)
-            if (rhi__load64(bytes + i) - low < span)
+            if ((rhi__load64(bytes + i) & mask) - low < span)
                 RHI_TRY(check_word(s, part, address + i, rhi__load64(bytes + i)));
     }
     return NULL;
@@ -295,6 +295,14 @@ static void say_limits(rhi_session *session, const struct rhi_words *words)
         session->not_read = json_incref(words->map.not_read);
 }
 
+rhi_error *rhi__session_word_map(rhi_session *session, rhi_reader *reader, rhi_word_map **map)
+{
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    *map = &words->map;
+    return NULL;
+}
+
 rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader)
 {
     struct rhi_words *words;
@@ -308,8 +316,8 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
     struct rhi_words *words;
     RHI_TRY(words_of(session, reader, &words));
     say_limits(session, words);
-    scan s = {.session = session, .reader = reader, .words = words, .low = low, .high = high, .visit = visit, .context = context,
-              .found = visit_record};
+    scan s = {.session = session, .reader = reader, .words = words, .low = low, .high = high, .mask = UINT64_MAX, .visit = visit,
+              .context = context, .found = visit_record};
     bool is_inside = low >= reader->lowest && high <= reader->highest, is_all = low == reader->lowest && high == reader->highest;
     if (words->has_records && is_inside)
         return visit_kept(&s);
@@ -324,6 +332,17 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
         if (words->has_records)
             return visit_kept(&s);
     }
+    return scan_all(&s);
+}
+
+rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, uint64_t mask,
+                                 rhi_holder_visitor visit, void *context)
+{
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    say_limits(session, words);
+    scan s = {.session = session, .reader = reader, .words = words, .low = low, .high = high, .mask = mask, .visit = visit,
+              .context = context, .found = visit_record};
     return scan_all(&s);
 }
 

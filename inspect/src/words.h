@@ -16,9 +16,13 @@ enum rhi_holder_kind {
         runtime holds; `from` is that object */
 };
 
+/* Of a word in a block of malloc: does a root reach the block? Asked with rhi__judge_holders (owners.h). */
+enum rhi_reach { RHI_REACH_UNASKED, RHI_REACH_YES, RHI_REACH_NO, RHI_REACH_UNDECIDED };
+
 /* One slot or word that holds an address inside an object: a referrer row. */
 typedef struct rhi_holder {
     uint8_t kind;    /* enum rhi_holder_kind */
+    uint8_t reach;   /* enum rhi_reach */
     bool strong;     /* an exact reference that owns a count */
     bool weak;       /* an exact reference that owns none of this object */
     bool in_live;    /* fields: the object that has the field is live (not dying) */
@@ -47,6 +51,9 @@ typedef rhi_error *(*rhi_holder_visitor)(void *context, const rhi_holder *holder
  * question in one state, or one about the whole heap, finds where all words into the heap are, and later
  * ones are answered from that. */
 rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context);
+/* The same by a scan, of words whose bits in `mask` lie in [low, high). */
+rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, uint64_t mask,
+                                 rhi_holder_visitor visit, void *context);
 /* What is kept of the words for further questions in one state of the target: session->words. */
 void rhi__words_free(struct rhi_words *words);
 /* Says the same of an answer that was made from such words before. */
@@ -56,6 +63,12 @@ rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader);
 rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context);
 /* Every word inside live and dying objects that no field declares and whose value lies in [low, high). */
 rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context);
+
+/* Every word inside live and dying objects whose bits in `mask` lie in [low, high), which is no memory of a heap: of a field
+ * that is no reference, of the address of a vector (then `element` is RHI_WHOLE_VECTOR), or undeclared. */
+#define RHI_WHOLE_VECTOR UINT64_MAX
+rhi_error *rhi__each_word_of_objects(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, uint64_t mask,
+                                     rhi_holder_visitor visit, void *context);
 
 /* The same from an index that the first question makes: for what is asked again and again, or about many objects.
  * A row that is shown is to be checked. */

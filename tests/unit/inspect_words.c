@@ -451,7 +451,7 @@ START_TEST(later_questions_are_answered_without_reading_again)
         json_t *json = ask(&a->w, "refs", "--in --limit=0", a->object);
         answers[i] = json_dumps(json, 0);
         json_decref(json);
-        if (i < 2)
+        if (i == 0) /* nothing reaches the blocks: then it is found at once where all words are */
             ck_assert_uint_ge(bytes_read, 0x10000);
     }
     ck_assert_uint_lt(bytes_read, 0x1000); /* the words that are shown, to see that they are still there */
