@@ -15,7 +15,7 @@
 enum {
     HEAPS_MAX = 1 << 20,
     MAPPINGS_MAX = 1 << 22,
-    FIELDS_MAX = 4096,
+    FIELDS_MAX = RH_METADATA_FIELDS_MAX,
     FIELDS_IN_ALL_MAX = 1 << 20,
     ROOTS_MAX = 1 << 24,
     OFFSET_MAX = 1 << 20,

@@ -89,13 +89,55 @@ static const char *field_fault(const rh_type *type, const rh_field *field)
         return "is not a pointer";
     if (field->form != RH_FORM_ONE && field->stride == 0)
         return "has elements without a stride";
+    if (holds_references(field) && field->form != RH_FORM_ONE &&
+        (uint64_t)field->element_offset + sizeof(void *) > field->stride)
+        return "has references that go beyond its elements";
     uint64_t bytes = field->form == RH_FORM_VECTOR ? sizeof(void *)
                      : field->form == RH_FORM_ONE  ? field->width
                      : field->count_width          ? 0
                                                    : (uint64_t)field->count * field->stride;
-    if (field->offset < sizeof(rh_object) || field->offset + bytes > type->size)
+    if (field->offset < sizeof(rh_object))
+        return "lies in the object header (the struct must begin with its rh_object)";
+    if (field->offset + bytes > type->size)
         return "lies outside the struct";
     return NULL;
+}
+
+/* The references of a field inside the struct: `count` slots from `first` on; what has a number of elements of its
+ * own is at the struct's end. */
+typedef struct slot_row {
+    uint64_t first, stride, count;
+} slot_row;
+
+static slot_row inner_slots(const rh_field *field)
+{
+    if (!holds_references(field) || field->form == RH_FORM_VECTOR || field->count_width)
+        return (slot_row){ 0 };
+    if (field->form == RH_FORM_ONE)
+        return (slot_row){ field->offset, sizeof(void *), 1 };
+    return (slot_row){ (uint64_t)field->offset + field->element_offset, field->stride, field->count };
+}
+
+/* Do two fields own the same word? Arrays of different strides are not compared. */
+static bool is_shared(slot_row a, slot_row b)
+{
+    if (!a.count || !b.count || a.first >= b.first + (b.count - 1) * b.stride + sizeof(void *) ||
+        b.first >= a.first + (a.count - 1) * a.stride + sizeof(void *))
+        return false;
+    if (a.count > 1 && b.count > 1 && a.stride != b.stride)
+        return false;
+    uint64_t stride = a.count > 1 ? a.stride : b.stride;
+    uint64_t distance = (a.first > b.first ? a.first - b.first : b.first - a.first) % stride;
+    return distance < sizeof(void *) || stride - distance < sizeof(void *);
+}
+
+static bool shares_a_slot(const rh_type *type, const rh_field *field)
+{
+    slot_row own = inner_slots(field);
+    for (const rh_field *other = type->fields; own.count && other < field; other++)
+        if (is_shared(own, inner_slots(other)))
+            return true;
+    return false;
 }
 
 static bool type_is_valid(const rh_type *type, uint32_t *field_count, uint32_t *ref_count)
@@ -109,7 +151,9 @@ static bool type_is_valid(const rh_type *type, uint32_t *field_count, uint32_t *
                                      (uint64_t)type->length_offset + sizeof(size_t) > type->size))
         fault = "keeps its length outside the struct";
     for (const rh_field *field = type->fields; !fault && field && field->kind != RH_KIND_END; field++) {
-        fault = field_fault(type, field);
+        fault = *field_count == RH_METADATA_FIELDS_MAX ? "is one field too many: 4096 are possible" : field_fault(type, field);
+        if (!fault && shares_a_slot(type, field))
+            fault = "owns a slot that an earlier field owns, too";
         field_name = field->name ? field->name : "";
         ++*field_count;
         *ref_count += holds_references(field);

@@ -303,8 +303,89 @@ START_TEST(types_that_lie_are_refused_by_name)
 }
 END_TEST
 
+typedef struct headless {
+    void *next; /* in front of the header */
+    rh_object base;
+} headless;
+
+static void doubtful_types(void)
+{
+    static const rh_field in_header[] = { RH_STRONG(headless, next), RH_FIELDS_END };
+    static const rh_field twice[] = { RH_STRONG(node, next), RH_WEAK(node, next), RH_FIELDS_END };
+    static const rh_field half[] = { RH_STRONG(node, next), { .name = "half", .kind = RH_KIND_STRONG, .offset = 20, .width = 8 },
+                                     RH_FIELDS_END };
+    static const rh_field array[] = { { .name = "all", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .offset = 16, .width = 8,
+                                        .count = 3, .stride = 8 },
+                                      RH_STRONG(node, other), RH_FIELDS_END };
+    static const rh_field beyond[] = { { .name = "beyond", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .offset = 16,
+                                         .width = 8, .count = 1, .stride = 16, .element_offset = 12 },
+                                       RH_FIELDS_END };
+    static rh_field many[RH_METADATA_FIELDS_MAX + 2];
+    for (unsigned i = 0; i <= RH_METADATA_FIELDS_MAX; i++)
+        many[i] = (rh_field)RH_INT(node, value);
+    static rh_type types[] = { { .name = "a", .size = sizeof(headless), .fields = in_header },
+                               { .name = "b", .size = sizeof(node), .fields = twice },
+                               { .name = "c", .size = sizeof(node), .fields = half },
+                               { .name = "d", .size = sizeof(node), .fields = array },
+                               { .name = "e", .size = sizeof(node), .fields = beyond },
+                               { .name = "f", .size = sizeof(node), .fields = many } };
+    rh_heap *heap = rh_heap_create(NULL);
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++)
+        if (rh_new(heap, &types[i]))
+            _exit(1);
+}
+
+START_TEST(slots_have_one_owner_and_lie_behind_the_header)
+{
+    char text[2000];
+    int status = run_child(doubtful_types, text, sizeof text);
+    ck_assert_int_eq(status, 0);
+    ck_assert_str_eq(text, "refheap: type a next lies in the object header (the struct must begin with its rh_object), it cannot be used\n"
+                           "refheap: type b next owns a slot that an earlier field owns, too, it cannot be used\n"
+                           "refheap: type c half owns a slot that an earlier field owns, too, it cannot be used\n"
+                           "refheap: type d other owns a slot that an earlier field owns, too, it cannot be used\n"
+                           "refheap: type e beyond has references that go beyond its elements, it cannot be used\n"
+                           "refheap: type f value is one field too many: 4096 are possible, it cannot be used\n");
+}
+END_TEST
+
+typedef struct crowd {
+    rh_object base;
+    struct {
+        void *key, *value;
+    } pairs[3];
+    void *one, *two;
+} crowd;
+
+/* Arrays that lie between each other, and as many fields as there may be. */
+START_TEST(slots_side_by_side_are_fine)
+{
+    static const rh_field fields[] = {
+        { .name = "key", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .offset = 16, .width = 8, .count = 3, .stride = 16 },
+        { .name = "value", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .offset = 16, .width = 8, .count = 3, .stride = 16,
+          .element_offset = 8 },
+        RH_STRONG(crowd, one), RH_STRONG(crowd, two), RH_FIELDS_END
+    };
+    static rh_field many[RH_METADATA_FIELDS_MAX + 1];
+    for (unsigned i = 0; i < RH_METADATA_FIELDS_MAX; i++)
+        many[i] = (rh_field)RH_INT(node, value);
+    static rh_type types[] = { { .name = "crowd", .size = sizeof(crowd), .fields = fields },
+                               { .name = "many", .size = sizeof(node), .fields = many } };
+    rh_heap *heap = rh_heap_create(NULL);
+    crowd *a = rh_new(heap, &types[0]);
+    ck_assert_ptr_nonnull(a);
+    a->pairs[2].value = rh_new(heap, &types[1]);
+    ck_assert_ptr_nonnull(a->pairs[2].value);
+    ck_assert_uint_eq(rh_gc_referents(a, NULL, NULL), 1);
+    rh_release(a);
+    ck_assert_uint_eq(rh_gc_get_counts(heap).objects, 0);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
 RUN_TESTS("runtime_memory", objects_of_every_size_are_zeroed_and_apart, sizes_that_overflow_are_refused,
           is_object_answers_for_any_number, slots_are_reused_hot_first_and_then_in_address_order, slabs_move_between_their_lists,
           empty_chunks_and_large_objects_go_back_to_the_system,
           large_objects_are_zeroed_when_their_mapping_is_reused, memory_that_runs_out_changes_nothing,
-          types_that_lie_are_refused_by_name)
+          types_that_lie_are_refused_by_name, slots_have_one_owner_and_lie_behind_the_header,
+          slots_side_by_side_are_fine)

@@ -61,6 +61,9 @@ enum rh_field_kind {
     RH_KIND_BORROWED = 7 /* pointer to a managed object that owns nothing (an rh_weak's target) */
 };
 
+/* Fields of one type, at most: registration refuses more, and a reader need not believe in more. */
+#define RH_METADATA_FIELDS_MAX 4096u
+
 /* Where the elements of a field are. */
 enum rh_field_form {
     RH_FORM_ONE = 0,   /* one slot at `offset` */

@@ -21,7 +21,9 @@
  * they say "borrowed". NULL may be retained, released and stored.
  *
  * Threads. One thread at a time uses a heap. Different heaps are independent and may be used by
- * different threads at the same time. rh_heap_attach hands a heap over.
+ * different threads at the same time. rh_heap_attach hands a heap over. Nothing here may be called in a signal
+ * handler: some functions take locks, all find what was interrupted half done. (More of that, of fork, finalizers, exit
+ * and dlclose: docs/runtime.md, "What may be called where".)
  *
  * Errors. A function that allocates returns NULL when memory is short and changes nothing.
  * Misuse that can be seen (release of a freed object) is reported on stderr, with what is known of the
@@ -99,9 +101,16 @@ typedef struct rh_field {
 } rh_field;
 
 #define RH__SIZEOF(type, member) sizeof(((type *)0)->member)
-#define RH__ONE(type, member, kind_)                                                               \
-    { .name = #member, .offset = offsetof(type, member), .kind = (kind_), .form = RH_FORM_ONE,     \
-      .width = RH__SIZEOF(type, member), .count = 1, .stride = RH__SIZEOF(type, member) }
+/* All members in their order: C++ before C++20 knows no other way, and nothing is left out that a compiler could warn of. */
+#define RH__FIELD(name, offset, kind, form, width, count_width, count, count_offset, stride, element_offset)          \
+    { name, offset, kind, form, width, count_width, count, count_offset, stride, element_offset, { 0, 0 } }
+#define RH__ONE(type, member, kind)                                                                \
+    RH__FIELD(#member, offsetof(type, member), kind, RH_FORM_ONE, RH__SIZEOF(type, member), 0, 1, 0, \
+              RH__SIZEOF(type, member), 0)
+/* `count_member` says how many elements there are. */
+#define RH__COUNTED(name, type, member, kind, form, width, count_member, stride, element_offset)  \
+    RH__FIELD(name, offsetof(type, member), kind, form, width, RH__SIZEOF(type, count_member), 0, \
+              offsetof(type, count_member), stride, element_offset)
 
 /* One reference: `struct node *next`. */
 #define RH_STRONG(type, member) RH__ONE(type, member, RH_KIND_STRONG)
@@ -116,45 +125,34 @@ typedef struct rh_field {
 
 /* An array of references inside the struct: `struct node *child[4]`. */
 #define RH_STRONG_ARRAY(type, member)                                                              \
-    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_STRONG,                   \
-      .form = RH_FORM_ARRAY, .width = sizeof(void *),                                              \
-      .count = RH__SIZEOF(type, member) / sizeof(void *), .stride = sizeof(void *) }
+    RH__FIELD(#member, offsetof(type, member), RH_KIND_STRONG, RH_FORM_ARRAY, sizeof(void *), 0,   \
+              RH__SIZEOF(type, member) / sizeof(void *), 0, sizeof(void *), 0)
 /* A flexible array of references at the end of the struct; count_member says how many. */
 #define RH_STRONG_TAIL(type, member, count_member)                                                 \
-    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_STRONG,                   \
-      .form = RH_FORM_ARRAY, .width = sizeof(void *),                                              \
-      .count_width = RH__SIZEOF(type, count_member), .count_offset = offsetof(type, count_member), \
-      .stride = sizeof(void *) }
+    RH__COUNTED(#member, type, member, RH_KIND_STRONG, RH_FORM_ARRAY, sizeof(void *), count_member, sizeof(void *), 0)
 /* A vector outside the object, `struct node **items; size_t length;`. The object owns the memory
  * (free it in the type's `dispose`). Keep every slot below `length` NULL or owned at all times. */
 #define RH_STRONG_VECTOR(type, member, count_member)                                               \
-    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_STRONG,                   \
-      .form = RH_FORM_VECTOR, .width = sizeof(void *),                                             \
-      .count_width = RH__SIZEOF(type, count_member), .count_offset = offsetof(type, count_member), \
-      .stride = sizeof(void *) }
+    RH__COUNTED(#member, type, member, RH_KIND_STRONG, RH_FORM_VECTOR, sizeof(void *), count_member, sizeof(void *), 0)
 /* One reference in each struct of such a vector: `struct entry { rh_object *key, *value; } *entries`. */
 #define RH_STRONG_VECTOR_OF(type, member, count_member, element, element_member)                   \
-    { .name = #member "." #element_member, .offset = offsetof(type, member),                       \
-      .kind = RH_KIND_STRONG, .form = RH_FORM_VECTOR, .width = sizeof(void *),                     \
-      .count_width = RH__SIZEOF(type, count_member), .count_offset = offsetof(type, count_member), \
-      .stride = sizeof(element), .element_offset = offsetof(element, element_member) }
+    RH__COUNTED(#member "." #element_member, type, member, RH_KIND_STRONG, RH_FORM_VECTOR, sizeof(void *), \
+                count_member, sizeof(element), offsetof(element, element_member))
 /* Text inside the object, `size_t length; char bytes[];`, or behind a pointer. */
 #define RH_BYTES(type, member, length_member)                                                      \
-    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_BYTES,                    \
-      .form = RH_FORM_ARRAY, .width = 1, .count_width = RH__SIZEOF(type, length_member),           \
-      .count_offset = offsetof(type, length_member), .stride = 1 }
+    RH__COUNTED(#member, type, member, RH_KIND_BYTES, RH_FORM_ARRAY, 1, length_member, 1, 0)
 #define RH_BYTES_VECTOR(type, member, length_member)                                               \
-    { .name = #member, .offset = offsetof(type, member), .kind = RH_KIND_BYTES,                    \
-      .form = RH_FORM_VECTOR, .width = 1, .count_width = RH__SIZEOF(type, length_member),          \
-      .count_offset = offsetof(type, length_member), .stride = 1 }
-#define RH_FIELDS_END { .name = NULL, .kind = RH_KIND_END }
+    RH__COUNTED(#member, type, member, RH_KIND_BYTES, RH_FORM_VECTOR, 1, length_member, 1, 0)
+#define RH_FIELDS_END RH__FIELD(NULL, 0, RH_KIND_END, RH_FORM_ONE, 0, 0, 0, 0, 0, 0)
 
 /* rh_type.flags */
 #define RH_TYPE_ACYCLIC 1u /* its objects cannot be part of a cycle: never candidate roots */
 
 /* A type: static, writable, outlives every heap that uses it. It is registered (for the whole
- * process, under a lock) by the first rh_new that names it; from then on do not change it. At most
- * 65535 types; objects of a type that cannot be registered are not allocated (NULL). */
+ * process, under a lock) by the first rh_new that names it; from then on do not change it. The struct begins with
+ * its rh_object. At most 65535 types of at most 4096 fields each; of a type that cannot be (a field in the header or
+ * outside the struct, a reference that is no pointer, a slot that two fields own) a line on stderr says why, and its
+ * objects are not allocated (NULL). */
 struct rh_type {
     const char *name;       /* shown by the debugger commands; may repeat */
     size_t size;            /* bytes of the struct, header included */

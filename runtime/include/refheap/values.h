@@ -55,13 +55,23 @@ extern "C" {
 /* ---- the objects ----------------------------------------------------------------------------- */
 /* Public so that a debugger with debug info shows their members; programs use the functions below. */
 
+/* C++ has no flexible array members, its compilers have. */
+#if defined(__clang__) && defined(__cplusplus)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wc99-extensions"
+#endif
+
 /* "string": immutable. Any bytes, zeros included; bytes[length] is always a terminating zero. */
 typedef struct rh_string {
     rh_object base;
     size_t length;
-    uint64_t hash;         /* of the bytes, 0 until first asked for */
-    unsigned char bytes[]; /* length + 1 */
+    uint64_t hash; /* of the bytes, 0 until first asked for */
+    __extension__ unsigned char bytes[]; /* length + 1 */
 } rh_string;
+
+#if defined(__clang__) && defined(__cplusplus)
+#pragma clang diagnostic pop
+#endif
 
 /* "list": a growing array of references. The vector belongs to the list. */
 typedef struct rh_list {
