@@ -9,6 +9,7 @@
 #include <histedit.h>
 #include <jansson.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,16 @@ static int run_lines(prompt *self)
     if (highest == NOTHING)
         fprintf(stderr, "refheap: no command: give one behind the options, or lines of them on standard input (see refheap --help)\n");
     return highest == NOTHING ? RHI_NO_ANSWER : highest;
+}
+
+/* Are signals delivered at once, or only where read_byte waits? */
+static void hear(prompt *self, bool at_once)
+{
+    static const int signals[] = {SIGINT, SIGWINCH, SIGCONT};
+    sigset_t blocked = self->heard;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals && !at_once; i++)
+        sigaddset(&blocked, signals[i]);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 /* ---- completion --------------------------------------------------------------------------------------------- */
@@ -204,7 +215,9 @@ static unsigned char complete(EditLine *edit, int key)
     (void)key;
     el_get(edit, EL_CLIENTDATA, &self);
     *self->was_interrupted = 0;
+    hear(self, true);
     char *words = line ? completions(self, line, &word) : NULL;
+    hear(self, false);
     unsigned char what = words ? complete_word(edit, words, word) : CC_ERROR;
     free(words);
     free(line);
@@ -220,30 +233,42 @@ static char *prompt_text(EditLine *edit)
     return text;
 }
 
-/* Reads a character; -1 after Ctrl-C. Any other signal is the terminal's: it was resized, or we were stopped. */
+/* Waits for a byte, and nowhere else for signals, so that none is lost: 1, 0 at the end, -1 after Ctrl-C. Any
+ * other signal is the terminal's: it was resized, or we were stopped. */
+static int read_byte(prompt *self, EditLine *edit, char *byte)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (!*self->was_interrupted) {
+        if (ppoll(&input, 1, NULL, &self->heard) >= 0) {
+            ssize_t got = read(STDIN_FILENO, byte, 1);
+            if (got >= 0 || errno != EINTR)
+                return (int)got;
+        } else if (!*self->was_interrupted) {
+            el_set(edit, EL_PREP_TERM, 1);
+            el_resize(edit);
+            el_set(edit, EL_REFRESH);
+        }
+    }
+    errno = EINTR;
+    return -1;
+}
+
 static int read_character(EditLine *edit, wchar_t *character)
 {
     prompt *self;
     mbstate_t state = {0};
     char byte;
+    size_t used = (size_t)-2;
     el_get(edit, EL_CLIENTDATA, &self);
-    for (;;) {
-        ssize_t got = read(STDIN_FILENO, &byte, 1);
-        if (got < 0 && errno == EINTR && !*self->was_interrupted) {
-            el_set(edit, EL_PREP_TERM, 1);
-            el_resize(edit);
-            el_set(edit, EL_REFRESH);
-            continue;
-        }
+    while (used == (size_t)-2) {
+        int got = read_byte(self, edit, &byte);
         if (got <= 0)
-            return (int)got;
-        size_t used = mbrtowc(character, &byte, 1, &state);
-        if (used == (size_t)-2)
-            continue;
-        if (used == (size_t)-1)
-            *character = L'?';
-        return 1;
+            return got;
+        used = mbrtowc(character, &byte, 1, &state);
     }
+    if (used == (size_t)-1)
+        *character = L'?';
+    return 1;
 }
 
 static void on_terminal_signal(int signal)
@@ -257,6 +282,7 @@ static EditLine *open_editor(prompt *self, History *past)
     HistEvent event;
     struct sigaction action = {.sa_handler = on_terminal_signal};
     setlocale(LC_CTYPE, "");
+    sigprocmask(SIG_SETMASK, NULL, &self->heard);
     EditLine *edit = el_init("refheap", stdin, shown, stderr);
     if (!edit)
         return NULL;
@@ -281,7 +307,9 @@ static char *next_line(prompt *self, EditLine *edit)
     for (;;) {
         int length = 0;
         *self->was_interrupted = 0;
+        hear(self, false);
         const char *line = el_gets(edit, &length);
+        hear(self, true);
         if (line && length > 0)
             return strdup(line);
         printf(*self->was_interrupted ? "^C\n" : "\n");

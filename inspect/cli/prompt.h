@@ -12,6 +12,7 @@ typedef struct prompt {
     const rhi_target *target;
     const char *name;                      /* of the target: "core FILE" */
     volatile sig_atomic_t *was_interrupted; /* set by Ctrl-C; asked by target->interrupted */
+    sigset_t heard;                        /* the signal mask outside of the line editor */
 } prompt;
 
 /* Takes commands from standard input until its end: with line editing if that is a terminal, else one a line. The

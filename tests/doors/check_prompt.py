@@ -30,10 +30,13 @@ def check_lines(argv):
     alone, _, _ = run_lines(argv + ["refs", "A#1"], "")
     require("garbage" not in alone, "refs alone has made a graph: %s", alone)
     out, error, status = run_lines(argv, "# a comment\n\n  refs A#1  \r\ngcgraph --json\nrefs A#1")
-    require(status == 0 and not error and out.startswith(alone), "lines: %s %s%s", status, out, error)
-    document, end = json.JSONDecoder().raw_decode(out[len(alone):])
+    start = out.find("{")
+    # Registers of a process that was stopped twice may differ.
+    require(status == 0 and not error and (out.startswith(alone) or "--pid" in argv), "lines: %s %s%s", status, out, error)
+    require("A#1 at" in out[:start] and "garbage" not in out[:start], "lines: %s", out)
+    document, end = json.JSONDecoder().raw_decode(out[start:])
     require(document["cycles"], "lines: %s", document)
-    last = out[len(alone):][end:]
+    last = out[start + end:]
     require("garbage: its only count" in last, "the third command does not know what the second one learned: %s", last)
     for lines, expected in (("", 2), ("# nothing\n\n", 2), ("quit\n", 2), ("gcleaks --check\nobjat A#1\n", 1), ("gcgraph\nexit\nobjat nobody#1", 0),
                             ("objat nobody#1\ngcleaks --check\nobjat A#1\n", 2), ("nonsense\nobjat A#1", 2), ("help\nhelp objat\nrefs --help", 0)):
