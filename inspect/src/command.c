@@ -18,7 +18,7 @@ static const rhi_command table[] = {
         .name = "objat", .usage = "objat [--option…] ADDRESS", .summary = "what is at an address",
         .help = "Says what is there: a live object with its fields, a pointer into one, a freed slot (who died there, how),\n"
                 "an earlier tenant of a reused slot, memory that is not managed, or nothing mapped. ADDRESS is a number, an\n"
-                "object's name like node#12 or #12, or, in GDB and LLDB, an expression. Reads only the slot, its slab and the\n"
+                "object's name like node#12 or #12, or an expression. Reads only the slot, its slab and the\n"
                 "history. Of an address in memory of malloc's: its block, the words that lead to it, and whether a root\n"
                 "reaches it (searches all memory).",
         .json = "{\"command\", \"complete\", \"address\", \"status\": \"live|freed|unused|internal|unmanaged|unmapped\",\n"

@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PEEL_MAX = 64, PLACE_STEPS_MAX = 4096, DIES_MAX = 50000000, POLL_DIES = 4096, DIMENSIONS_MAX = 8, RANGES_MAX = 64 };
+enum { PEEL_MAX = 64, DIES_MAX = 50000000, POLL_DIES = 4096, RANGES_MAX = 64 };
 
 /* ---- types ----------------------------------------------------------------------------------------------- */
 
-static bool type_of(Dwarf_Die *die, Dwarf_Die *type)
+bool rhi__die_type(Dwarf_Die *die, Dwarf_Die *type)
 {
     Dwarf_Attribute attribute;
     return dwarf_formref_die(dwarf_attr_integrate(die, DW_AT_type, &attribute), type) != NULL;
@@ -36,8 +36,7 @@ bool rhi__die_number(Dwarf_Die *die, unsigned name, uint64_t *number)
     return true;
 }
 
-/* The type without typedefs and qualifiers. */
-static bool peel(Dwarf_Die *die)
+bool rhi__die_peel(Dwarf_Die *die)
 {
     for (int i = 0; i < PEEL_MAX; i++) {
         switch (dwarf_tag(die)) {
@@ -46,7 +45,7 @@ static bool peel(Dwarf_Die *die)
         case DW_TAG_volatile_type:
         case DW_TAG_restrict_type:
         case DW_TAG_atomic_type:
-            if (!type_of(die, die))
+            if (!rhi__die_type(die, die))
                 return false;
             break;
         case DW_TAG_invalid:
@@ -60,7 +59,7 @@ static bool peel(Dwarf_Die *die)
 
 static bool is_pointer(Dwarf_Die die)
 {
-    return peel(&die) && dwarf_tag(&die) == DW_TAG_pointer_type;
+    return rhi__die_peel(&die) && dwarf_tag(&die) == DW_TAG_pointer_type;
 }
 
 bool rhi__die_is_struct(Dwarf_Die *die)
@@ -78,8 +77,7 @@ bool rhi__die_next(Dwarf_Die *die)
     return true;
 }
 
-/* Element counts of an array's dimensions; an open one counts 0. */
-static unsigned dimensions_of(Dwarf_Die *array, uint64_t counts[DIMENSIONS_MAX])
+unsigned rhi__die_dimensions(Dwarf_Die *array, uint64_t counts[RHI_DIMENSIONS_MAX])
 {
     Dwarf_Die child;
     unsigned count = 0;
@@ -93,25 +91,24 @@ static unsigned dimensions_of(Dwarf_Die *array, uint64_t counts[DIMENSIONS_MAX])
             counts[count++] = bound;
         else
             counts[count++] = rhi__die_number(&child, DW_AT_upper_bound, &bound) ? bound + 1 : 0;
-    } while (count < DIMENSIONS_MAX && rhi__die_next(&child));
+    } while (count < RHI_DIMENSIONS_MAX && rhi__die_next(&child));
     return count;
 }
 
-/* Bytes of a value; 0 if unknown. */
-static uint64_t size_of(Dwarf_Die die)
+uint64_t rhi__die_size(Dwarf_Die die)
 {
-    uint64_t size, factor = 1, counts[DIMENSIONS_MAX];
-    for (int i = 0; i < PEEL_MAX && peel(&die); i++) {
+    uint64_t size, factor = 1, counts[RHI_DIMENSIONS_MAX];
+    for (int i = 0; i < PEEL_MAX && rhi__die_peel(&die); i++) {
         if (rhi__die_number(&die, DW_AT_byte_size, &size))
             return __builtin_mul_overflow(size, factor, &size) ? 0 : size;
         if (dwarf_tag(&die) == DW_TAG_pointer_type)
             return __builtin_mul_overflow(8, factor, &size) ? 0 : size;
         if (dwarf_tag(&die) != DW_TAG_array_type)
             return 0;
-        for (unsigned d = dimensions_of(&die, counts); d-- > 0;)
+        for (unsigned d = rhi__die_dimensions(&die, counts); d-- > 0;)
             if (__builtin_mul_overflow(factor, counts[d], &factor))
                 return 0;
-        if (!type_of(&die, &die))
+        if (!rhi__die_type(&die, &die))
             return 0;
     }
     return 0;
@@ -150,7 +147,7 @@ static void type_text(Dwarf_Die die, char *text, size_t size)
             return;
         at -= strlen(mark);
         memcpy(behind + at, mark, strlen(mark));
-        if (!name && !type_of(&die, &die))
+        if (!name && !rhi__die_type(&die, &die))
             name = "void";
     }
     if (!name)
@@ -179,27 +176,27 @@ static void append(place *p, const char *text)
 static bool member_span(Dwarf_Die *member, uint64_t offset, uint64_t *start, Dwarf_Die *type)
 {
     int tag = dwarf_tag(member);
-    if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || !type_of(member, type))
+    if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || !rhi__die_type(member, type))
         return false;
     *start = 0;
     if (!rhi__die_number(member, DW_AT_data_member_location, start) && rhi__die_number(member, DW_AT_data_bit_offset, start))
         *start /= 8;
-    return offset >= *start && offset - *start < size_of(*type);
+    return offset >= *start && offset - *start < rhi__die_size(*type);
 }
 
 /* Follows the byte at `offset` into arrays and members; of a union, the member that holds a pointer there
  * is preferred. Recursion is bounded by RHI_NESTING_MAX, the whole of it by *steps. */
 static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned *steps, place *p)
 {
-    uint64_t counts[DIMENSIONS_MAX], start;
+    uint64_t counts[RHI_DIMENSIONS_MAX], start;
     char number[32];
     Dwarf_Die peeled = type, member, inner;
     place best = {.text = ""};
     p->type = type;
-    bool can_step = depth < RHI_NESTING_MAX && *steps > 0 && peel(&peeled);
-    if (can_step && dwarf_tag(&peeled) == DW_TAG_array_type && type_of(&peeled, &inner)) {
-        uint64_t size = size_of(inner);
-        unsigned count = dimensions_of(&peeled, counts);
+    bool can_step = depth < RHI_NESTING_MAX && *steps > 0 && rhi__die_peel(&peeled);
+    if (can_step && dwarf_tag(&peeled) == DW_TAG_array_type && rhi__die_type(&peeled, &inner)) {
+        uint64_t size = rhi__die_size(inner);
+        unsigned count = rhi__die_dimensions(&peeled, counts);
         for (unsigned d = 0; d < count && size; d++) {
             uint64_t stride = size;
             for (unsigned k = d + 1; k < count; k++)
@@ -331,7 +328,7 @@ static bool add_variable(rhi_dwarf *d, Dwarf_Die *die, const char *function)
     if (!location_of(die, &extent.address))
         return true;
     extent.name = rhi__die_name(die);
-    extent.size = type_of(die, &type) ? size_of(type) : 0;
+    extent.size = rhi__die_type(die, &type) ? rhi__die_size(type) : 0;
     extent.die = rhi__die_key(d, die);
     if (!*extent.name || !extent.die)
         return true;
@@ -429,14 +426,14 @@ bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
 {
     const rhi_extent *extent = rhi__extents_find(&d->variables, address);
     Dwarf_Die die, type;
-    unsigned steps = PLACE_STEPS_MAX;
+    unsigned steps = RHI_PLACE_STEPS_MAX;
     place p = {.text = ""};
     if (!extent)
         return false;
     snprintf(p.text, sizeof p.text, "%s", extent->name);
     variable->type[0] = '\0';
     variable->dwarf = NULL;
-    if (rhi__dwarf_die(d, extent->die, &die) && type_of(&die, &type)) {
+    if (rhi__dwarf_die(d, extent->die, &die) && rhi__die_type(&die, &type)) {
         find_place(type, address - extent->address, 0, &steps, &p);
         type_text(p.type, variable->type, sizeof variable->type);
         variable->type_die = rhi__die_key(d, &p.type);
@@ -449,56 +446,58 @@ bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
 
 /* ---- members by name ----------------------------------------------------------------------------------------------- */
 
-/* A struct's member by name, looking into those without a name; *type: its type. */
-static bool member_named(Dwarf_Die owner, const char *name, size_t length, unsigned depth, unsigned *steps, Dwarf_Die *type)
+bool rhi__die_member(Dwarf_Die owner, const char *name, size_t length, unsigned depth, unsigned *steps, Dwarf_Die *type, uint64_t *offset)
 {
     Dwarf_Die member, inner;
-    if (depth >= RHI_NESTING_MAX || !peel(&owner) || !rhi__die_is_struct(&owner) || dwarf_child(&owner, &member) != 0)
+    if (depth >= RHI_NESTING_MAX || !rhi__die_peel(&owner) || !rhi__die_is_struct(&owner) || dwarf_child(&owner, &member) != 0)
         return false;
     do {
         if (*steps == 0 || --*steps == 0)
             return false;
         int tag = dwarf_tag(&member);
-        if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || !type_of(&member, &inner))
+        uint64_t start = 0, within = 0;
+        if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || !rhi__die_type(&member, &inner))
             continue;
-        const char *found = rhi__die_name(&member);
+        const char *found = tag == DW_TAG_member ? rhi__die_name(&member) : "";
         if (*found ? strlen(found) == length && memcmp(found, name, length) == 0
-                   : member_named(inner, name, length, depth + 1, steps, type)) {
+                   : rhi__die_member(inner, name, length, depth + 1, steps, type, &within)) {
             if (*found)
                 *type = inner;
+            rhi__die_number(&member, DW_AT_data_member_location, &start);
+            *offset = start + within;
             return true;
         }
     } while (rhi__die_next(&member));
     return false;
 }
 
-/* The whole of a struct that is only declared here. */
-static bool complete(rhi_dwarf *d, Dwarf_Die *die)
+bool rhi__die_complete(rhi_dwarf *d, Dwarf_Die *die)
 {
     bool found_struct;
     uint64_t number;
-    if (!peel(die) || !rhi__die_is_struct(die))
+    if (!rhi__die_peel(die) || !rhi__die_is_struct(die))
         return false;
     if (!dwarf_hasattr(die, DW_AT_declaration))
         return true;
     number = rhi__dwarf_type(d, rhi__die_name(die), &found_struct);
-    return number && rhi__dwarf_die(d, number, die) && peel(die);
+    return number && rhi__dwarf_die(d, number, die) && rhi__die_peel(die);
 }
 
 /* What a pointer or array gives with an index or an arrow. */
 static bool pointed(Dwarf_Die *die)
 {
-    if (!peel(die))
+    if (!rhi__die_peel(die))
         return false;
     int tag = dwarf_tag(die);
-    return (tag == DW_TAG_pointer_type || tag == DW_TAG_array_type) && type_of(die, die);
+    return (tag == DW_TAG_pointer_type || tag == DW_TAG_array_type) && rhi__die_type(die, die);
 }
 
 bool rhi__dwarf_follow(rhi_dwarf *d, uint64_t *number, const char *path)
 {
     Dwarf_Die die;
-    unsigned steps = PLACE_STEPS_MAX;
-    if (!rhi__dwarf_die(d, *number, &die) || !peel(&die) || (dwarf_tag(&die) == DW_TAG_pointer_type && !type_of(&die, &die)))
+    unsigned steps = RHI_PLACE_STEPS_MAX;
+    uint64_t offset;
+    if (!rhi__dwarf_die(d, *number, &die) || !rhi__die_peel(&die) || (dwarf_tag(&die) == DW_TAG_pointer_type && !rhi__die_type(&die, &die)))
         return false;
     for (const char *at = path; *at;) {
         if (*at == '[') {
@@ -510,7 +509,7 @@ bool rhi__dwarf_follow(rhi_dwarf *d, uint64_t *number, const char *path)
         }
         at += *at == '.';
         size_t length = strcspn(at, ".[");
-        if (length == 0 || !complete(d, &die) || !member_named(die, at, length, 0, &steps, &die))
+        if (length == 0 || !rhi__die_complete(d, &die) || !rhi__die_member(die, at, length, 0, &steps, &die, &offset))
             return false;
         at += length;
     }
@@ -552,17 +551,17 @@ bool rhi__dwarf_begins_with(rhi_dwarf *d, const char *type, const char *base)
     uint64_t number = rhi__dwarf_type(d, type, &found_struct);
     if (!number || !rhi__dwarf_die(d, number, &die))
         return false;
-    for (int depth = 0; depth < RHI_NESTING_MAX && complete(d, &die) && dwarf_child(&die, &member) == 0; depth++) {
+    for (int depth = 0; depth < RHI_NESTING_MAX && rhi__die_complete(d, &die) && dwarf_child(&die, &member) == 0; depth++) {
         while (dwarf_tag(&member) != DW_TAG_member && dwarf_tag(&member) != DW_TAG_inheritance)
             if (!rhi__die_next(&member))
                 return false;
-        if (!type_of(&member, &die))
+        if (!rhi__die_type(&member, &die))
             return false;
         Dwarf_Die alias = die;
         for (int i = 0; i < PEEL_MAX; i++) {
             if (strcmp(rhi__die_name(&alias), base) == 0)
                 return true;
-            if (rhi__die_is_struct(&alias) || !type_of(&alias, &alias))
+            if (rhi__die_is_struct(&alias) || !rhi__die_type(&alias, &alias))
                 break;
         }
     }

@@ -8,7 +8,7 @@
 
 #include <dwarf.h>
 
-enum { RHI_NESTING_MAX = 64 };
+enum { RHI_NESTING_MAX = 64, RHI_DIMENSIONS_MAX = 8, RHI_PLACE_STEPS_MAX = 4096 };
 
 struct rhi_dwarf {
     Dwarf *dwarf;
@@ -21,6 +21,18 @@ bool rhi__die_next(Dwarf_Die *die);
 const char *rhi__die_name(Dwarf_Die *die);
 bool rhi__die_number(Dwarf_Die *die, unsigned attribute, uint64_t *number);
 bool rhi__die_is_struct(Dwarf_Die *die);
+/* The type of a variable, a member, an element, or of what a pointer points to. */
+bool rhi__die_type(Dwarf_Die *die, Dwarf_Die *type);
+/* The type without typedefs and qualifiers. */
+bool rhi__die_peel(Dwarf_Die *die);
+/* The whole of a struct that is only declared here. */
+bool rhi__die_complete(rhi_dwarf *dwarf, Dwarf_Die *die);
+/* Bytes of a value; 0 if unknown. */
+uint64_t rhi__die_size(Dwarf_Die die);
+/* Element counts of an array's dimensions; an open one counts 0. */
+unsigned rhi__die_dimensions(Dwarf_Die *array, uint64_t counts[RHI_DIMENSIONS_MAX]);
+/* A struct's member by name, looking into those without a name: its type and where it begins. */
+bool rhi__die_member(Dwarf_Die owner, const char *name, size_t length, unsigned depth, unsigned *steps, Dwarf_Die *type, uint64_t *offset);
 /* Is it of a unit in C? */
 bool rhi__die_is_c(Dwarf_Die *die);
 

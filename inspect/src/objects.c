@@ -211,13 +211,13 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
         return find_serial(session, reader, type, serial, address);
     const rhi_target *target = session->target;
     if (!target->evaluate)
-        return rhi__error("'%.100s' is no address: give a number (0x7f…) or an object's name (node#12); expressions need GDB or LLDB", operand);
-    if (target->evaluate(target->context, operand, address, message, sizeof message) != 0) {
-        message[sizeof message - 1] = '\0';
-        message[rhi__whole_characters(message, strlen(message))] = '\0';
-        return rhi__error("cannot evaluate '%.100s': %s", operand, message[0] ? message : "no value");
-    }
-    return NULL;
+        return rhi__operand_evaluate(session, reader, operand, address);
+    if (target->evaluate(target->context, operand, address, message, sizeof message) == 0 ||
+        rhi__operand_is_root(session, reader, operand, address))
+        return NULL;
+    message[sizeof message - 1] = '\0';
+    message[rhi__whole_characters(message, strlen(message))] = '\0';
+    return rhi__error("cannot evaluate '%.100s': %s", operand, message[0] ? message : "no value");
 }
 
 rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand, rhi_object *object)

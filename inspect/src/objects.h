@@ -44,6 +44,10 @@ void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_
 rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand, uint64_t *address);
 /* The same, for commands that need an object that is there: live or dying. */
 rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand, rhi_object *object);
+/* In operand.c: an expression of the kind that refheap prints, by debug info and the heap's types. */
+rhi_error *rhi__operand_evaluate(rhi_session *session, rhi_reader *reader, const char *text, uint64_t *address);
+/* What a registered root of this name holds, if there is just one. */
+bool rhi__operand_is_root(rhi_session *session, rhi_reader *reader, const char *text, uint64_t *address);
 
 /* Words by what they are: the likelier one is to own a count, the earlier. */
 enum rhi_ledger_class {

@@ -6,6 +6,7 @@
 #include "array.h"
 #include "variables.h"
 #include "modules.h"
+#include "thread_locals.h"
 
 #include <elfutils/libdwelf.h>
 #include <fcntl.h>
@@ -531,17 +532,26 @@ static void forget_calls(rhi_symbols *symbols)
     symbols->calls = NULL;
 }
 
-static bool begins_with(rhi_session *session, const char *type, const char *base)
+/* The modules with files, in the order of their addresses: NULL behind the last. */
+static module *next_module(rhi_session *session, uint64_t *region)
 {
     const struct rhi_sink *map = &session->memory.map;
-    for (uint64_t i = 0; i < map->regions.count; i++) {
-        const rhi_region *region = &map->regions.items[i];
-        module *m = region->file_offset == 0 && rhi__region_is_file(region) ? module_of(session, region) : NULL;
-        if (m && !m->is_indexed)
-            index_module(session, m);
-        if (m && m->dwarf && rhi__dwarf_begins_with(m->dwarf, type, base))
-            return true;
+    module *m = NULL;
+    while (!m && *region < map->regions.count) {
+        const rhi_region *r = &map->regions.items[(*region)++];
+        m = r->file_offset == 0 && rhi__region_is_file(r) ? module_of(session, r) : NULL;
     }
+    if (m && !m->is_indexed)
+        index_module(session, m);
+    return m;
+}
+
+static bool begins_with(rhi_session *session, const char *type, const char *base)
+{
+    module *m;
+    for (uint64_t region = 0; (m = next_module(session, &region));)
+        if (m->dwarf && rhi__dwarf_begins_with(m->dwarf, type, base))
+            return true;
     return false;
 }
 
@@ -571,6 +581,107 @@ bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thre
         index_module(session, m);
     *variable = (rhi_variable){.text = ""};
     return (m->dwarf && rhi__dwarf_variable(m->dwarf, in_file, variable)) || symbol_variable(m, in_file, variable);
+}
+
+/* ---- by name ------------------------------------------------------------------------------------------------------ */
+
+uint64_t rhi__symbols_type(rhi_session *session, const char *name, rhi_dwarf **dwarf)
+{
+    module *m;
+    for (uint64_t region = 0, type; have_symbols(session) && (m = next_module(session, &region));) {
+        bool is_struct;
+        if (m->dwarf && (type = rhi__dwarf_type(m->dwarf, name, &is_struct)))
+            return *dwarf = m->dwarf, type;
+    }
+    return 0;
+}
+
+uint64_t rhi__symbols_module(rhi_session *session, const char *name, size_t length)
+{
+    const struct rhi_sink *map = &session->memory.map;
+    for (uint64_t i = 0; i < map->regions.count; i++) {
+        const rhi_region *r = &map->regions.items[i];
+        const char *base = r->file_offset == 0 && rhi__region_is_file(r) ? base_name(r->path) : "";
+        if (strlen(base) == length && memcmp(base, name, length) == 0)
+            return r->start;
+    }
+    return 0;
+}
+
+typedef struct name_search {
+    rhi_session *session;
+    rhi_thread_locals *locals;
+    rhi_named *found;
+    unsigned count, max;
+} name_search;
+
+/* The module's block of thread-local memory in a thread; 0: it has none. */
+static uint64_t tls_block(rhi_session *session, const module *m, uint64_t thread_pointer)
+{
+    rhi_symbols *s = session->symbols;
+    uint64_t vector, block;
+    if (!s->is_tls_known)
+        find_tls_modules(session);
+    for (uint64_t i = 0; thread_pointer && i < s->tls.count; i++)
+        if (s->tls.items[i].start == m->start)
+            return rhi__memory_u64(&session->memory, thread_pointer + VECTOR_OFFSET, &vector) &&
+                           rhi__memory_u64(&session->memory, vector + 16 * (i + 1), &block) && block != UINT64_MAX ? block : 0;
+    return 0;
+}
+
+static void add_named(name_search *s, const module *m, uint64_t in_file, uint64_t type)
+{
+    const struct rhi_sink *map = &s->session->memory.map;
+    rhi_named named = {.address = m->bias + in_file, .dwarf = type ? m->dwarf : NULL, .type = type};
+    if (!(in_file & RHI_TLS)) {
+        if (s->count < s->max)
+            s->found[s->count++] = named;
+        return;
+    }
+    for (uint64_t t = 0; t < map->threads.count && s->count < s->max; t++) {
+        uint64_t block = tls_block(s->session, m, s->locals->threads[t].thread_pointer);
+        named.address = block + (in_file & ~RHI_TLS);
+        named.lwp = map->threads.items[t].lwp;
+        if (block)
+            s->found[s->count++] = named;
+    }
+}
+
+static void search_module(name_search *s, const module *m, const rhi_text *name, const rhi_text *function, const rhi_text *file)
+{
+    uint64_t address, type;
+    unsigned before = s->count;
+    for (unsigned n = 0; m->dwarf && s->count < s->max && rhi__dwarf_named(m->dwarf, name, function, file, n, &address, &type); n++)
+        add_named(s, m, address, type);
+    for (uint64_t i = 0; s->count == before && !function && !file && i < m->symbols.count; i++) {
+        const rhi_extent *symbol = &m->symbols.items[i];
+        if (strlen(symbol->name) == name->length && memcmp(symbol->name, name->at, name->length) == 0) {
+            add_named(s, m, symbol->address, 0);
+            break;
+        }
+    }
+}
+
+unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t length, rhi_named *found, unsigned max)
+{
+    rhi_thread_locals locals = {0};
+    name_search s = {.session = session, .locals = &locals, .found = found, .max = max};
+    rhi_text name = {text, length}, owner = {text, 0};
+    module *m;
+    for (size_t i = 0; i + 1 < length; i++)
+        if (text[i] == ':' && text[i + 1] == ':') {
+            owner.length = i;
+            name = (rhi_text){text + i + 2, length - i - 2};
+        }
+    bool is_file = owner.length > 2 && text[0] == '\'' && text[owner.length - 1] == '\'';
+    if (is_file)
+        owner = (rhi_text){text + 1, owner.length - 2};
+    rhi_error *error = have_symbols(session) ? rhi__thread_locals_open(&session->memory, 0, &locals) : rhi__error_memory();
+    for (uint64_t region = 0; !error && (m = next_module(session, &region));)
+        search_module(&s, m, &name, owner.length && !is_file ? &owner : NULL, is_file ? &owner : NULL);
+    rhi__error_free(error);
+    rhi__thread_locals_close(&locals);
+    return s.count;
 }
 
 void rhi__symbols_forget(rhi_symbols *symbols)

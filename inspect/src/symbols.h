@@ -38,6 +38,19 @@ typedef struct rhi_call {
  * next rhi__symbols_forget. */
 const rhi_call *rhi__symbols_calls(rhi_session *session, uint64_t address, unsigned *count);
 
+/* A variable that a name means: where it lies, of a thread-local in one thread after the other. */
+typedef struct rhi_named {
+    uint64_t address, lwp;      /* lwp 0: not thread-local */
+    struct rhi_dwarf *dwarf;    /* where type is; NULL: known by the ELF symbol alone */
+    uint64_t type;
+} rhi_named;
+/* All that "name", "function::name", "'file.c'::name" can mean, at most `max`: the text's beginning, up to `length`. */
+unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t length, rhi_named *found, unsigned max);
+/* The type called so, by the debug info of any module: *dwarf and its key, or 0. */
+uint64_t rhi__symbols_type(rhi_session *session, const char *name, struct rhi_dwarf **dwarf);
+/* The first byte of the module whose file has this name (without folder); 0: there is none. */
+uint64_t rhi__symbols_module(rhi_session *session, const char *name, size_t length);
+
 /* Does a struct `type` begin with a struct `base`, by the debug info of any module? */
 bool rhi__symbols_begins_with(rhi_session *session, const char *type, const char *base);
 

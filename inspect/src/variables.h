@@ -46,4 +46,25 @@ bool rhi__dwarf_begins_with(rhi_dwarf *dwarf, const char *type, const char *base
  * The names are the caller's to free. */
 unsigned rhi__dwarf_calls(rhi_dwarf *dwarf, uint64_t address, rhi_call calls[RHI_CALLS_MAX]);
 
+
+/* ---- by name: dwarf_names.c ---- */
+
+/* Variable number `n` of those called `name`: in any function or none if `function` is NULL, and of the unit of a
+ * source file, if `file` is not NULL. False: there are no more. *type: 0 if that is not known. */
+typedef struct rhi_text { const char *at; size_t length; } rhi_text;
+bool rhi__dwarf_named(rhi_dwarf *dwarf, const rhi_text *name, const rhi_text *function, const rhi_text *file, unsigned n,
+                      uint64_t *address, uint64_t *type);
+/* What values of a type are for an expression. */
+typedef struct rhi_shape {
+    enum { RHI_SHAPE_NUMBER, RHI_SHAPE_POINTER, RHI_SHAPE_ARRAY, RHI_SHAPE_STRUCT } kind;
+    uint64_t size;   /* bytes, 0: unknown; of an array those of one row of its outermost dimension not yet taken */
+    uint64_t target; /* what a pointer points to, what an array has: a type; 0: unknown, as behind void * */
+    unsigned dimensions; /* of an array: how many are left */
+} rhi_shape;
+/* `taken`: how many dimensions of an array have been followed already. */
+bool rhi__dwarf_shape(rhi_dwarf *dwarf, uint64_t type, unsigned taken, rhi_shape *shape);
+uint64_t rhi__dwarf_size(rhi_dwarf *dwarf, uint64_t type); /* 0: unknown */
+/* A member of a struct: *type becomes its type. */
+bool rhi__dwarf_member(rhi_dwarf *dwarf, uint64_t *type, const rhi_text *name, uint64_t *offset);
+
 #endif

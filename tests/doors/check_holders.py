@@ -95,9 +95,35 @@ def check_paths(door, target, truth):
             require(("frame" in document) == (address in is_local), "%s: %s", expression, document)
             require(("thread" in document) == (address in is_local or expression == "of_thread"), "%s: %s", expression, document)
     if not door.has_expressions:
+        check_operands(door, target, truth, documents)
         return
     for (address, _), document, again in zip(known, documents, paste(door, target, documents), strict=True):
         require(again.get("address") == address, "%s is no expression for %s: %s", document["expression"], address, again)
+
+
+def check_operands(door, target, truth, documents):
+    """What the shell printed is an operand there: names of rows, expressions of paths. Other names get one line."""
+    asked = {}
+    rows = [Question("refs", "--in --json " + known["object"]) for known in truth["rows"]]
+    for question, answer, known in zip(rows, door.ask(target, rows), truth["rows"], strict=True):
+        printed = next(row["name"] for row in expect.document_of(question, answer)["referrers"] if row["address"] == known["address"])
+        if known["kind"] != "local" and known["name"] != "of_thread":
+            asked[printed] = known["object"]
+    asked.update({row["expression"]: row["object"]["address"] for row in documents if row["expression"] not in (None, "of_thread")})
+    asked.update({"&registry.slots[3]": next(row["address"] for row in truth["rows"] if row["name"] == "registry.slots[3]"),
+                  "*&server->sessions.items[3]->peer": truth["paths"][0][0], "'holders.c'::file_static[1]": asked["file_static[1]"],
+                  "::registry.slots[3]": asked["registry.slots[3]"]})
+    require(len(asked) > 12, "hardly anything was printed: %s", asked)
+    questions = [Question("objat", "--json " + operand.replace("node *", "node*").replace("struct ", "")) for operand in asked]
+    for (operand, address), question, answer in zip(asked.items(), questions, door.ask(target, questions), strict=True):
+        require(expect.document_of(question, answer).get("address") == address, "%s is not %s: %s", operand, address, answer)
+    refused = {"of_thread": "several variables are called so: at 0x[0-9a-f]+ in thread [0-9]+", "conn": "locals need GDB or LLDB",
+               "registry.none": "there is no member 'none'", "registry->count->count": "a pointer is wanted|no member",
+               "((((": "ends too early", "registry.slots[": "an index is a number", "registry)": "not understood", "registry.pairs[2].right": "0x|",
+               "(" * 200 + "registry": "nested too deeply", "*registry.count": "a pointer is wanted"}
+    questions = [Question("objat", operand) for operand in refused]
+    for (operand, wanted), answer in zip(refused.items(), door.ask(target, questions), strict=True):
+        require(answer.status in (0, 2) and answer.error.count("\n") <= 1 and re.search(wanted, answer.error or answer.out), "%s: %s", operand, answer)
 
 
 def check(door, target, truth, where):
