@@ -89,6 +89,7 @@ static inline json_t *ask(const world *w, const char *command, const char *optio
         const TTest *const tests[] = {__VA_ARGS__};                                                \
         Suite *suite = suite_create(name);                                                         \
         TCase *tcase = tcase_create(name);                                                         \
+        tcase_set_timeout(tcase, 120); /* seconds of the clock: the machine may be busy */          \
         for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                                  \
             tcase_add_loop_test(tcase, tests[i], 0, 2);                                            \
         suite_add_tcase(suite, tcase);                                                             \

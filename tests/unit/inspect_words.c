@@ -471,6 +471,80 @@ START_TEST(later_questions_are_answered_without_reading_again)
 }
 END_TEST
 
+/* The cause of the only leak, or "none", "undecided"; *block: that was lost. */
+static const char *only_leak(arena *a, uint64_t *block)
+{
+    static char cause[32];
+    a->w.t->state++;
+    json_t *json = fake_json(a->w.t, "gcleaks", "");
+    ck_assert_uint_le(fake_size(json, "leaks"), 1);
+    snprintf(cause, sizeof cause, "%s", fake_size(json, "leaks") ? fake_string(json, "leaks.0.cause")
+                                        : fake_integer(json, "undecided") ? "undecided" : "none");
+    *block = fake_at(json, "leaks.0.block") ? strtoull(fake_string(json, "leaks.0.block.address"), NULL, 16) : 0;
+    json_decref(json);
+    return cause;
+}
+
+START_TEST(a_block_that_nothing_reaches_owns_nothing)
+{
+    for (unsigned f = 0; f < FORMS; f++) {
+        arena *a = arena_new(_i, &forms[f]);
+        fake_target *t = a->w.t;
+        uint64_t one = block_from_top(a, 0x60), two = block_from_top(a, 0x60), lonely = new_node(&a->w, 1), block;
+        const uint64_t root = module + FAKE_MODULE_DATA + 0x3008;
+        const struct { uint64_t place, value; bool reaches; } ways[] = {
+            {root, one, true}, {root, one + 0x58, true} /* its end */, {root, one + 3, true}, {root, one | 0xfff9ull << 48, true},
+            {root, two, true}, {stack + 0x1810, two, true}, {stack + 0x810, two, false} /* below the stack pointer */,
+            {brk_start + 0x108, one, true} /* memory of nobody known */, {two + 0x20, two, false}, {one + 0x18, two + 8, false}};
+        fake_put(t, one + 0x10, lonely, 8);
+        fake_put(t, two + 8, one + 0x20, 8);
+        for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
+            uint64_t old = fake_get(t, ways[i].place, 8);
+            fake_put(t, ways[i].place, ways[i].value, 8);
+            const char *cause = only_leak(a, &block);
+            bool is_cycle = ways[i].place == one + 0x18;
+            if (strcmp(cause, ways[i].reaches ? "none" : "lost_block") != 0)
+                ck_abort_msg("form %u, way %u: %s", f, i, cause);
+            ck_assert_uint_eq(block, ways[i].reaches ? 0 : is_cycle ? one : two);
+            fake_put(t, ways[i].place, old, 8);
+        }
+        arena_free(a);
+    }
+}
+END_TEST
+
+START_TEST(what_is_no_block_for_certain_is_not_lost)
+{
+    arena *a = arena_new(_i, &forms[0]);
+    fake_target *t = a->w.t;
+    const uint64_t private = 0x7f4500000000, objects[] = {new_node(&a->w, 1), new_node(&a->w, 1)};
+    uint64_t one = block_from_top(a, 0x60), block, old = fake_get(t, one - 8, 8);
+    fake_map(t, private, 0x4000, RW, "");
+    fake_put(t, one + 0x10, objects[0], 8);
+    fake_put(t, private + 0x1000 + 8, 0x1000 | 2, 8); /* in the midst of somebody's memory, as if a block were mapped there */
+    fake_put(t, private + 0x1800, objects[1], 8);
+    ck_assert_str_eq(only_leak(a, &block), "lost_block");
+    ck_assert_uint_eq(block, one);
+    fake_put(t, one - 8, 0x123450, 8); /* the arena cannot be walked */
+    ck_assert_str_eq(only_leak(a, &block), "none");
+    fake_put(t, one - 8, old, 8);
+    t->hole_start = private + 0x2000;
+    t->hole_end = private + 0x3000;
+    ck_assert_str_eq(only_leak(a, &block), "undecided");
+    json_t *json = ask(&a->w, "refs", "--in", objects[0]);
+    ck_assert(json_is_null(fake_at(json, "referrers.0.reachable")));
+    ck_assert_int_eq(fake_integer(json, "ledger.unreachable"), 1);
+    json_decref(json);
+    t->hole_end = t->hole_start;
+    fake_put(t, private + 8, 0x1000 | 2, 8); /* where the mapping begins: a block, and the next one is */
+    t->state++;
+    json = fake_json(t, "gcleaks", "");
+    ck_assert_msg(fake_size(json, "leaks") == 2, "%s", t->out.bytes);
+    json_decref(json);
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(whatever_is_written_into_an_arena_an_answer_comes)
 {
     uint64_t random = 0x9E3779B97F4A7C15ull + (uint64_t)_i;
@@ -488,6 +562,7 @@ START_TEST(whatever_is_written_into_an_arena_an_answer_comes)
         }
         a->w.t->state++;
         json_decref(ask(&a->w, "refs", "--in --limit=3", a->object));
+        json_decref(ask(&a->w, "objat", "", a->puts[random >> 5 & 63].address));
         for (unsigned i = 4; i-- > 0;)
             fake_put(a->w.t, places[i], olds[i], 8);
     }
@@ -500,4 +575,5 @@ RUN_TESTS("inspect_words", blocks_in_use_hold_and_free_ones_do_not, a_block_with
           free_lists_that_go_in_circles_end, arenas_that_claim_the_same_memory_are_not_believed,
           thread_local_variables_are_found_without_registers, elements_of_vectors_are_fields_wherever_they_lie,
           shared_memory_is_listed_and_not_read, later_questions_are_answered_without_reading_again,
+          a_block_that_nothing_reaches_owns_nothing, what_is_no_block_for_certain_is_not_lost,
           whatever_is_written_into_an_arena_an_answer_comes)
