@@ -19,6 +19,7 @@ static const uint8_t ranks[] = {[RHI_HOLDER_ROOT] = 0,    [RHI_HOLDER_GLOBAL] = 
                                 [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7};
 /* How good an object is as a beginning, by its best word. */
 enum { VARIABLE, REGISTER, SOME_WORD, UNREACHED /* in a block that nothing reaches */, NO_WORD, BEGINNINGS };
+enum { BLOCKS_SHOWN = 10 /* at each end of a long chain of malloc's blocks */ };
 
 typedef struct search {
     rhi_session *session;
@@ -188,18 +189,38 @@ static rhi_error *take_first(void *context, const rhi_holder *holder)
 }
 
 /* The first word of the block that leads into [start, end). */
-static bool word_in_block(rhi_reader *reader, uint64_t base, uint64_t end, uint64_t low, uint64_t high, rhi_holder *word)
+static bool word_in_block(rhi_window *window, uint64_t base, uint64_t end, uint64_t low, uint64_t high, rhi_holder *word)
 {
-    rhi_window window = {.memory = reader->memory, .step = 1 << 16};
-    bool found = false;
-    for (uint64_t at = base; at + 8 <= end && !found; at += 8) {
+    for (uint64_t at = base; at + 8 <= end; at += 8) {
         uint64_t value;
-        found = rhi__window_u64(&window, at, &value) && (value & RHI_POINTER_MASK) - low < high - low;
-        if (found)
-            *word = (rhi_holder){.kind = RHI_HOLDER_FOREIGN, .address = at, .value = value, .target = value, .base = base, .reach = RHI_REACH_YES};
+        if (!rhi__window_u64(window, at, &value) || (value & RHI_POINTER_MASK) - low >= high - low)
+            continue;
+        *word = (rhi_holder){.kind = RHI_HOLDER_FOREIGN, .address = at, .value = value, .target = value, .base = base, .reach = RHI_REACH_YES};
+        return true;
+    }
+    return false;
+}
+
+/* The words that lead from each block of the chain to the next: of a long chain at its two ends. */
+static rhi_error *add_steps(rhi_reader *reader, const rhi_malloc_graph *blocks, const rhi_numbers *chain, rhi_path *path)
+{
+    rhi_window window = {.memory = reader->memory, .step = 4096};
+    uint64_t start, end, low, high, steps = chain->count - 1;
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < steps && !error; i++) {
+        rhi_holder word;
+        if (steps > 2 * BLOCKS_SHOWN && i == BLOCKS_SHOWN) {
+            path->gap = path->words.count;
+            path->left_out = steps - 2 * BLOCKS_SHOWN;
+            i = steps - BLOCKS_SHOWN;
+        }
+        rhi__malloc_range(blocks, chain->items[i], &start, &end);
+        rhi__malloc_range(blocks, chain->items[i + 1], &low, &high);
+        if (word_in_block(&window, start, end, low, high + 8, &word))
+            error = rhi__collect_holder(&path->words, &word);
     }
     rhi__scratch_free(&window.scratch);
-    return found;
+    return error;
 }
 
 /* Bits of the blocks that objects lead to which something holds. */
@@ -219,7 +240,7 @@ static rhi_error *blocks_of_objects(rhi_session *session, rhi_reader *reader, co
 /* Puts what leads to the first block, and from each block to the next, before the word that the path has. */
 static rhi_error *add_chain(rhi_session *session, rhi_reader *reader, const rhi_malloc_graph *blocks, const rhi_numbers *chain, rhi_path *path)
 {
-    uint64_t start, end, low, high;
+    uint64_t start, end;
     rhi_holder last = path->words.items[0], word;
     bool found;
     rhi__malloc_range(blocks, chain->items[0], &start, &end);
@@ -232,12 +253,7 @@ static rhi_error *add_chain(rhi_session *session, rhi_reader *reader, const rhi_
     path->words.count = 0;
     if (found)
         RHI_TRY(rhi__collect_holder(&path->words, &word));
-    for (uint64_t i = 0; i + 1 < chain->count; i++) {
-        rhi__malloc_range(blocks, chain->items[i], &start, &end);
-        rhi__malloc_range(blocks, chain->items[i + 1], &low, &high);
-        if (word_in_block(reader, start, end, low, high + 8, &word))
-            RHI_TRY(rhi__collect_holder(&path->words, &word));
-    }
+    RHI_TRY(add_steps(reader, blocks, chain, path));
     return rhi__collect_holder(&path->words, &last);
 }
 
@@ -363,6 +379,8 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
     rhi__print(session, path->has_root ? "path: " : "path: (%s) -> ", path->why);
     for (uint64_t i = 0; i < path->words.count; i++) {
         const rhi_holder *word = &path->words.items[i];
+        if (path->left_out && i == path->gap)
+            rhi__print(session, "… %" PRIu64 " more malloc blocks … -> ", path->left_out);
         id[0] = '\0';
         if (word->kind == RHI_HOLDER_UNDECLARED || word->kind == RHI_HOLDER_FIELD)
             rhi__index_id(session, reader, rhi__object_index(reader, word->from), id, sizeof id);
@@ -400,6 +418,8 @@ void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *pa
         rhi__json_item(session, json_pack("{s:s, s:s?}", "object", id, "name", step.name[0] ? step.name : NULL));
     }
     rhi__json_array_end(session);
+    if (path->left_out)
+        rhi__json_key(session, "path_left_out", rhi__json_u64(path->left_out));
     rhi__json_key(session, "expression", path->expression ? rhi__json_text(path->expression) : json_null());
     if (path->expression && path->in_frame)
         rhi__json_key(session, "frame", json_integer(path->frame));

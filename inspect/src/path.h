@@ -13,6 +13,7 @@ typedef struct rhi_path {
     /* What leads to the first object, owns its names: the root, and the words of malloc's blocks on the way. Mostly the root
      * alone. */
     rhi_holders words;
+    uint64_t gap, left_out; /* so many words of blocks are left out before words.items[gap]; left_out 0: none */
     rhi_holder root;       /* the last of them: the word that holds the first object */
     bool has_root;
     char *expression;      /* NULL: none is known */

@@ -513,6 +513,33 @@ START_TEST(a_block_that_nothing_reaches_owns_nothing)
 }
 END_TEST
 
+START_TEST(a_long_way_through_blocks_is_shown_at_its_ends)
+{
+    enum { CHAIN = 40 };
+    arena *a = arena_new(_i, &forms[0]);
+    uint64_t chain[CHAIN], lonely = new_node(&a->w, 1);
+    for (unsigned i = 0; i < CHAIN; i++)
+        chain[i] = block_from_top(a, 0x30);
+    for (unsigned i = 0; i < CHAIN; i++)
+        fake_put(a->w.t, chain[i] + 8, i + 1 < CHAIN ? chain[i + 1] + 8 : lonely, 8);
+    fake_put(a->w.t, module + FAKE_MODULE_DATA + 0x3008, chain[0], 8);
+    a->w.t->state++;
+    json_t *json = ask(&a->w, "refs", "--path", lonely);
+    ck_assert_uint_eq(fake_size(json, "path"), 1 + 20 + 1 + 1);
+    ck_assert_int_eq(fake_integer(json, "path_left_out"), CHAIN - 1 - 20);
+    ck_assert_str_eq(fake_string(json, "path.0.kind"), "global");
+    ck_assert_str_eq(fake_string(json, "path.1.address"), text_of(chain[0] + 8));
+    ck_assert_str_eq(fake_string(json, "path.11.address"), text_of(chain[CHAIN - 11] + 8));
+    ck_assert_str_eq(fake_string(json, "path.21.address"), text_of(chain[CHAIN - 1] + 8));
+    json_decref(json);
+    char line[64];
+    snprintf(line, sizeof line, "--path 0x%" PRIx64, lonely);
+    ck_assert_int_eq(fake_run(a->w.t, "refs", line), RHI_ANSWERED);
+    ck_assert_has(a->w.t->out.bytes, "… 19 more malloc blocks … -> ");
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(what_is_no_block_for_certain_is_not_lost)
 {
     arena *a = arena_new(_i, &forms[0]);
@@ -575,5 +602,6 @@ RUN_TESTS("inspect_words", blocks_in_use_hold_and_free_ones_do_not, a_block_with
           free_lists_that_go_in_circles_end, arenas_that_claim_the_same_memory_are_not_believed,
           thread_local_variables_are_found_without_registers, elements_of_vectors_are_fields_wherever_they_lie,
           shared_memory_is_listed_and_not_read, later_questions_are_answered_without_reading_again,
-          a_block_that_nothing_reaches_owns_nothing, what_is_no_block_for_certain_is_not_lost,
+          a_block_that_nothing_reaches_owns_nothing, a_long_way_through_blocks_is_shown_at_its_ends,
+          what_is_no_block_for_certain_is_not_lost,
           whatever_is_written_into_an_arena_an_answer_comes)
