@@ -180,7 +180,9 @@ static void *short_lived(void *)
     std::vector<std::unique_ptr<char[]>> many;
     for (int i = 0; i < 1000; i++)
         many.emplace_back(new char[i]);
-    return keep(); /* until somebody joins it */
+    keeper *k = keep();
+    pthread_barrier_wait(&ready);
+    return k; /* until somebody joins it */
 }
 
 static ucontext_t *context, back;
@@ -195,7 +197,7 @@ static void coroutine() /* what it holds lies on its own stack, in a block */
 static void threads()
 {
     pthread_t thread;
-    pthread_barrier_init(&ready, nullptr, 3);
+    pthread_barrier_init(&ready, nullptr, 4);
     pthread_create(&thread, nullptr, short_lived, nullptr);
     pthread_create(&thread, nullptr, worker, nullptr);
     pthread_create(&thread, nullptr, idle, keep());
