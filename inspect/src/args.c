@@ -159,6 +159,8 @@ int rhi__check_status(rhi_session *session, const rhi_args *args, bool found)
     if (!rhi__option(args, "--check"))
         return RHI_ANSWERED;
     bool is_sure = rhi__settle(session) && !rhi__is_provisional(session);
+    if (session->target->flags & RHI_TARGET_NO_STOP) /* what ran while it was read proves nothing, not damage either */
+        return RHI_NO_ANSWER;
     return found ? RHI_FOUND : is_sure ? RHI_ANSWERED : RHI_NO_ANSWER;
 }
 

@@ -1,5 +1,6 @@
 /* cmd_gcverify.c - `gcverify`: does everything in the heap fit together? (verify.h computes it) */
 #include "command.h"
+#include "objects.h"
 #include "output.h"
 #include "verify.h"
 
@@ -124,7 +125,6 @@ static json_t *finding_json(const rhi_verify *verify, const rhi_finding *finding
 static void print_json(rhi_session *session, const rhi_verify *verify, uint64_t total, uint64_t limit)
 {
     json_t *by_kind = json_object();
-    bool provisional = false;
     rhi__json_begin(session);
     rhi__json_array(session, "problems");
     for (uint64_t i = 0; i < verify->findings.count && i < limit; i++)
@@ -137,9 +137,7 @@ static void print_json(rhi_session *session, const rhi_verify *verify, uint64_t 
             json_object_set_new(by_kind, kinds[kind].kind, rhi__json_u64(verify->totals[kind]));
     rhi__json_key(session, "by_kind", by_kind);
     rhi__json_key(session, "objects_checked", rhi__json_u64(verify->objects));
-    for (uint32_t i = 0; i < verify->reader->heaps.count; i++)
-        provisional |= verify->reader->heaps.items[i].provisional && rhi__heap_wanted(session, verify->reader, i);
-    rhi__json_key(session, "provisional", json_boolean(provisional));
+    rhi__json_key(session, "provisional", json_boolean(rhi__is_provisional(session)));
     rhi__json_end(session);
 }
 

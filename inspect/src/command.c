@@ -71,7 +71,7 @@ static const rhi_command table[] = {
                 "Without: every cycle of the heap, with the verdict: garbage (all counts of its objects come from inside) or\n"
                 "held, and by whom. Pictures are drawn by Graphviz.",
         .json = "{\"command\", \"complete\", \"nodes\": [OBJ], \"nodes_total\" if cut, \"edges\": [{\"from\", \"to\",\n"
-                " \"name\", \"strength\": \"strong|weak\"}], \"edges_total\" if cut, \"cycles\": [{\"objects\": [\"T#n\"],\n"
+                " \"name\", \"strength\": \"strong|weak|borrowed\"}], \"edges_total\" if cut, \"cycles\": [{\"objects\": [\"T#n\"],\n"
                 " \"objects_total\" if cut, \"verdict\": \"garbage|held\", \"held_by\": [ROW, also of kind immortal or dying:\n"
                 " a member that stays; or {\"kind\": \"lost\"}], \"held_by_total\" if cut, \"held_by_is_at_least\": true if\n"
                 " not all were looked for}], \"cycles_total\" if cut, \"provisional\", \"left_out\": objects not drawn, with\n"

@@ -15,6 +15,7 @@ static bool json_edge(void *context, const rhi_edge *edge)
 {
     answer *a = context;
     char from[RHI_ID_SIZE], to[RHI_ID_SIZE], name[RHI_NAME_SIZE + 32];
+    bool is_borrowed = edge->field->kind == RHI_KIND_BORROWED && !edge->field->is_weak_target;
     if (!is_part(a, edge->to))
         return true;
     if (a->edges++ < a->args->limit) {
@@ -22,7 +23,7 @@ static bool json_edge(void *context, const rhi_edge *edge)
         rhi__index_id(a->session, a->s.reader, edge->to, to, sizeof to);
         rhi__slot_name(edge->field, edge->element, name, sizeof name);
         rhi__json_item(a->session, json_pack("{s:s, s:s, s:s, s:s}", "from", from, "to", to, "name", name, "strength",
-                                             edge->field->kind == RHI_KIND_STRONG ? "strong" : "weak"));
+                                             edge->field->kind == RHI_KIND_STRONG ? "strong" : is_borrowed ? "borrowed" : "weak"));
     }
     return true;
 }
@@ -155,7 +156,6 @@ static json_t *cycle_json(answer *a, uint64_t i)
 
 rhi_error *rhi__gcgraph_json(answer *a)
 {
-    bool provisional = false;
     rhi__json_begin(a->session);
     RHI_TRY(json_graph(a));
     rhi__json_array(a->session, "cycles");
@@ -164,9 +164,7 @@ rhi_error *rhi__gcgraph_json(answer *a)
     rhi__json_array_end(a->session);
     if (a->cycles_total > a->shown_cycles)
         rhi__json_key(a->session, "cycles_total", rhi__json_u64(a->cycles_total));
-    for (uint64_t i = 0; i < a->s.reader->heaps.count; i++)
-        provisional |= a->s.reader->heaps.items[i].provisional;
-    rhi__json_key(a->session, "provisional", json_boolean(provisional));
+    rhi__json_key(a->session, "provisional", json_boolean(rhi__is_provisional(a->session)));
     if (a->picture.dot_path || a->picture.svg_path) {
         rhi__json_key(a->session, "left_out", rhi__json_u64(a->picture.left_out));
         rhi__json_key(a->session, "edges_left_out", rhi__json_u64(a->picture.edges_left_out));

@@ -135,7 +135,7 @@ static void print_below(void *context, const rhi_tree_row *row)
         return;
     }
     print_object(a, row->branch->index);
-    rhi__print(a->session, "%s%s\n", row->branch->row.weak ? " weak" : "", row->branch->is_cut ? " …" : "");
+    rhi__print(a->session, "%s%s%s\n", row->branch->row.weak ? " " : "", row->branch->row.weak ? rhi__strength_word(&row->branch->row) : "", row->branch->is_cut ? " …" : "");
 }
 
 static rhi_error *print_trees(const answer *a)
@@ -159,18 +159,11 @@ static rhi_error *print_trees(const answer *a)
     return NULL;
 }
 
-static void print_provisional(const answer *a)
-{
-    for (uint64_t i = 0; i < a->s.reader->heaps.count; i++)
-        if (a->s.reader->heaps.items[i].provisional)
-            rhi__print(a->session, "provisional: heap %" PRIu64 " is %s\n", a->s.reader->heaps.items[i].number, a->s.reader->heaps.items[i].phase);
-}
-
 rhi_error *rhi__gcgraph_text(const answer *a)
 {
     RHI_TRY(print_trees(a));
     RHI_TRY(print_cycles(a));
-    print_provisional(a);
+    rhi__print_provisional(a->session);
     if (a->picture.dot_path)
         rhi__print(a->session, "wrote %s\n", a->picture.dot_path);
     if (a->picture.svg_path)

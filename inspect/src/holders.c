@@ -17,9 +17,9 @@ static const char *kind_word(const rhi_holder *holder)
     return holder->variable && holder->variable->is_local ? "local" : kind_words[holder->kind];
 }
 
-static const char *strength_word(const rhi_holder *holder)
+const char *rhi__strength_word(const rhi_holder *holder)
 {
-    return holder->strong ? "strong" : holder->weak ? "weak" : "conservative";
+    return holder->strong ? "strong" : !holder->weak ? "conservative" : holder->field->is_weak_target ? "weak" : "borrowed";
 }
 
 /* The id of the object that a field row is in. */
@@ -39,7 +39,7 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
     const rhi_variable *variable = holder->variable;
     json_t *json = json_object();
     json_object_set_new(json, "kind", json_string(kind_word(holder)));
-    json_object_set_new(json, "strength", json_string(strength_word(holder)));
+    json_object_set_new(json, "strength", json_string(rhi__strength_word(holder)));
     json_object_set_new(json, "address", holder->address ? rhi__json_address(holder->address) : json_null());
     json_object_set_new(json, "from", from_id(reader, holder, id, sizeof id) ? json_string(id) : json_null());
     json_object_set_new(json, "name", holder->name ? rhi__json_text(holder->name) : json_null());
@@ -136,7 +136,7 @@ void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holde
         snprintf(row, sizeof row, "%s thread %" PRIu64, what, holder->lwp);
     rhi__print(session, "%s%-44s", indent, holder->lwp ? row : what);
     if (!is_member)
-        rhi__print(session, " %s", holder->strong ? "exact" : strength_word(holder));
+        rhi__print(session, " %s", holder->strong ? "exact" : rhi__strength_word(holder));
     if (holder->address && !has_address)
         rhi__print(session, " at 0x%" PRIx64, holder->address);
     if (holder->value != holder->target)

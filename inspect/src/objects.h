@@ -90,6 +90,7 @@ json_t *rhi__block_json(rhi_session *session, uint32_t number);
 
 /* A referrer row. */
 struct rhi_holder;
+const char *rhi__strength_word(const struct rhi_holder *holder); /* "strong", "weak", "borrowed", "conservative" */
 json_t *rhi__holder_json(rhi_reader *reader, const struct rhi_holder *holder);
 void rhi__holder_print(rhi_session *session, rhi_reader *reader, const struct rhi_holder *holder, const char *indent);
 

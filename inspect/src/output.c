@@ -213,11 +213,28 @@ void rhi__json_array_end(rhi_session *session)
     session->json_items = 1; /* there is the array before the next key */
 }
 
+/* Where there is no heap, nothing was looked at: a program that crashed early has no leak either. The values that
+ * all heaps share (heap 0) are no heap of the program's. */
+static void tell_no_heap(rhi_session *session)
+{
+    const rhi_reader *reader = session->reader;
+    char text[128] = "there was nothing to look at: no heap was created yet";
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (reader->heaps.items[i].number != 0 || session->has_heap)
+            return;
+    if (reader->destroyed)
+        snprintf(text, sizeof text, "there was nothing to look at: there is no heap any more, %" PRIu64 " %s destroyed", reader->destroyed,
+                 reader->destroyed == 1 ? "was" : "were");
+    rhi__incomplete(session, text);
+}
+
 /* What the reader could not read or make sense of concerns every answer. */
 bool rhi__settle(rhi_session *session)
 {
     for (uint64_t i = 0; session->reader && i < session->reader->problems.count; i++)
         rhi__incomplete(session, session->reader->problems.items[i]);
+    if (session->reader && session->is_about_all)
+        tell_no_heap(session);
     if (session->has_memory && session->memory.truncated[0])
         rhi__incomplete(session, session->memory.truncated);
     if (session->has_memory && session->memory.is_short)

@@ -19,6 +19,7 @@ typedef struct rhi_field {
     char name[RHI_NAME_SIZE];
     uint8_t kind, form, width, count_width;
     uint32_t offset, count, count_offset, stride, element_offset;
+    bool is_weak_target; /* the one slot of the heap's own weak reference */
 } rhi_field;
 
 typedef struct rhi_type {
@@ -147,6 +148,7 @@ struct rhi_reader {
     struct { rhi_own_range *items; uint64_t count, capacity; } own; /* sorted: all of the runtime's own memory */
     struct { char **items; uint64_t count, capacity; } problems;    /* what could not be read or made no sense */
     struct { rhi_damage *items; uint64_t count, capacity; } damage; /* of those, what made no sense */
+    uint64_t destroyed; /* heaps that are gone, of all that there were */
     uint64_t lowest, highest; /* span of all blocks */
     /* The span in equal pieces of 2^directory_shift bytes; directory[p]: the first block that ends behind the
      * beginning of piece p; one more entry than pieces. Most pieces hold one block. */

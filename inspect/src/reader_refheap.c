@@ -242,6 +242,8 @@ static rhi_error *read_types(rhi_reader *reader, space *s)
         error = read_fields(reader, s, type, rhi__load64(row + C(s, type_fields)), rhi__load32(row + C(s, type_field_count)));
         type->is_weak = strcmp(type->name, "weak") == 0 && type->field_count == 1 && type->fields[0].kind == RHI_KIND_BORROWED &&
                         type->fields[0].form == RHI_FORM_ONE && type->size == C(s, object_size) + 8;
+        if (type->is_weak)
+            type->fields[0].is_weak_target = true;
     }
     rhi__scratch_free(&scratch);
     return error;
@@ -600,6 +602,7 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
     RHI_TRY(check_layout(s));
     reader->header_size = (uint32_t)C(s, object_size);
     uint32_t index = (uint32_t)f->spaces.count++;
+    reader->destroyed += s->descriptor.destroyed_count;
     RHI_TRY(read_types(reader, s));
     RHI_TRY(read_heaps(reader, s, index));
     return read_mappings(reader, s, index);

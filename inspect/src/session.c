@@ -388,6 +388,7 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     session->json = args.json;
     session->has_heap = args.has_heap;
     session->heap = args.heap;
+    session->is_about_all = args.operand_count == 0;
     if (!error && args.help)
         error = print_help(session, command);
     else if (!error && refusal)

@@ -49,6 +49,7 @@ struct rhi_session {
     json_t *not_read; /* writable memory shared with others, which is never read: array; NULL: words were not asked for */
     bool has_heap;  /* --heap: only this one */
     uint64_t heap;
+    bool is_about_all; /* no object was asked about: the answer is about whole heaps */
     char *out;      /* buffered output */
     size_t out_size, out_capacity;
     unsigned json_items; /* keys or array items so far at each open level */

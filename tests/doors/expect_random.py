@@ -67,6 +67,11 @@ class Rows:
         return ("field", source, name, strength)
 
     @staticmethod
+    def strength(source, declared):
+        """A weak field owns its weak reference, whose own slot is weak."""
+        return "strong" if declared != "borrowed" else "weak" if source.startswith("weak#") else "borrowed"
+
+    @staticmethod
     def word(word):
         name = word["name"] if word["kind"] in ("root", "register") else None
         return (word["kind"], word["address"], word["thread"], name, word["offset"])
@@ -92,7 +97,7 @@ class Rows:
                 row["name"] if known["kind"] in ("root", "register") else None, row["offset"])
 
     def holders_of(self, key, weak=False):
-        rows = [self.field(source, name, "weak" if strength == "borrowed" else "strong")
+        rows = [self.field(source, name, self.strength(source, strength))
                 for source, name, _target, strength in self.truth.slots_to[key] if weak or strength != "borrowed"]
         return rows + [self.word(word) for word in self.truth.words[key]]
 
@@ -290,7 +295,7 @@ class Expectations:
     def check_nodes(self, document, keys):
         same_rows("the nodes", [check_object(self.truth, each) for each in document["nodes"]], keys, True)
         found = [(row["from"], row["name"], row["to"], row["strength"]) for row in document["edges"]]
-        expected = [(source, name, target, "strong" if strength == "strong" else "weak")
+        expected = [(source, name, target, "weak" if strength == "weak" else self.rows.strength(source, strength))
                     for key in keys for source, name, target, strength in self.truth.slots_of[key] if target in keys]
         same_rows("the edges", found, expected, True)
 
@@ -399,7 +404,7 @@ class Expectations:
         """Certain rows, and possible ones. A word without a name may be called possible only where no debug
         info is; an undeclared word may be either."""
         truth, complete = self.truth, is_complete(document)
-        certain = [(self.rows.field(source, name, "weak" if strength == "borrowed" else "strong"), self.last_of(target))
+        certain = [(self.rows.field(source, name, self.rows.strength(source, strength)), self.last_of(target))
                    for source, name, target, strength in truth.stale_slots]
         reused = [(self.rows.field(source, name, "strong"), key)
                   for source, name, key, _strength in truth.owned if key in truth.over_released]

@@ -94,7 +94,7 @@ START_TEST(every_kind_of_referrer_is_found_in_its_class)
     json_decref(json);
     json = ask(&w, "refs", "--weak", a); /* now with the reference that owns nothing */
     ck_assert_uint_eq(fake_size(json, "referrers"), 12);
-    check_row(json, 2, "field", "weak", fake_slot(w.space, c, BACK), id_of(&w, c), "back", 0);
+    check_row(json, 2, "field", "borrowed", fake_slot(w.space, c, BACK), id_of(&w, c), "back", 0);
     check_ledger(json, 9, 2, 2, 7, 7, 0);
     json_decref(json);
     world_free(&w);

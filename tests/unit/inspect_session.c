@@ -174,6 +174,92 @@ START_TEST(threads_that_cannot_be_had_make_the_answer_incomplete)
 }
 END_TEST
 
+static const char *const checks[] = {"gcleaks", "gcstale", "gcverify"};
+
+START_TEST(a_process_that_ran_meanwhile_proves_nothing)
+{
+    /* An over-release, a leaked cycle, a stale field: certain if nobody moved. */
+    world w = small(_i);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 1), dead = new_node(&w, 1);
+    fake_link(w.heap, a, NEXT, a);
+    fake_link(w.heap, b, NEXT, b);
+    fake_link(w.heap, b, OTHER, b);
+    fake_link(w.heap, a, OTHER, dead);
+    fake_free_object(w.heap, dead, RH_DEATH_RELEASE);
+    for (unsigned i = 0; i < 3; i++) {
+        w.t->state++;
+        w.t->target.flags = 0;
+        ck_assert_int_eq(fake_run(w.t, checks[i], "--check"), RHI_FOUND);
+        w.t->state++;
+        w.t->target.flags = RHI_TARGET_NO_STOP;
+        ck_assert_int_eq(fake_run(w.t, checks[i], "--check"), RHI_NO_ANSWER);
+        ck_assert_has(w.t->out.bytes, "the process ran while it was read");
+    }
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(without_a_heap_there_is_nothing_to_look_at)
+{
+    fake_target *t = fake_target_new();
+    fake_space *space = fake_space_new(t, 0x500000000040, (unsigned)_i, NULL);
+    fake_map(t, 0x7f0000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_thread(t, 321, 0x7f0000000800);
+    for (unsigned i = 0; i < 3; i++) {
+        t->state++;
+        ck_assert_int_eq(fake_run(t, checks[i], ""), RHI_ANSWERED);
+        ck_assert_has(t->out.bytes, "incomplete: there was nothing to look at: no heap was created yet\n");
+        ck_assert_int_eq(fake_run(t, checks[i], "--check"), RHI_NO_ANSWER);
+    }
+    fake_heap *shared = fake_heap_new(space, 0, "shared"); /* the values that all heaps share are not the program's */
+    fake_immortal(shared, fake_new(shared, fake_type(space, "node", NODE_BODY, node_fields, 5), 1, 0));
+    fake_put(t, FAKE_DESCRIPTOR(space, destroyed_count), 2, 8);
+    for (unsigned i = 0; i < 3; i++) {
+        t->state++;
+        ck_assert_int_eq(fake_run(t, checks[i], "--check"), RHI_NO_ANSWER);
+        ck_assert_has(t->out.bytes, "there is no heap any more, 2 were destroyed\n");
+        json_t *json = fake_json(t, checks[i], "");
+        ck_assert(json_is_false(fake_at(json, "complete")));
+        json_decref(json);
+    }
+    ck_assert_int_eq(fake_run(t, "objat", "0x7f0000000000"), RHI_ANSWERED); /* that is certain all the same */
+    ck_assert_has_not(t->out.bytes, "incomplete");
+    ck_assert_int_eq(fake_run(t, "gcverify", "--heap=0 --check"), RHI_ANSWERED);
+    fake_heap *heap = fake_heap_new(space, 3, "empty"); /* no object is an answer */
+    for (unsigned i = 0; i < 3; i++) {
+        t->state++;
+        ck_assert_msg(fake_run(t, checks[i], "--check") == RHI_ANSWERED, "%s %s", t->out.bytes, t->err.bytes);
+    }
+    fake_heap_free(heap);
+    fake_heap_free(shared);
+    fake_space_free(space);
+    fake_target_free(t);
+}
+END_TEST
+
+START_TEST(another_heap_in_motion_makes_nothing_provisional)
+{
+    world w = small(_i);
+    static const char *const commands[] = {"gcleaks", "gcstale", "gcverify", "gcgraph", "gcfind --unreachable"};
+    fake_heap *busy = fake_heap_new(w.space, 2, "busy");
+    fake_phase(busy, RH_PHASE_MARKING);
+    for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++)
+        for (unsigned heap = 1; heap <= 2; heap++) {
+            char name[32], line[64];
+            const char *space = strchr(commands[i], ' ');
+            snprintf(name, sizeof name, "%.*s", (int)strcspn(commands[i], " "), commands[i]);
+            snprintf(line, sizeof line, "%s --heap=%u", space ? space : "", heap);
+            json_t *json = fake_json(w.t, name, line);
+            ck_assert_msg(json_is_true(fake_at(json, "provisional")) == (heap == 2), "%s --heap=%u", commands[i], heap);
+            json_decref(json);
+            ck_assert_int_eq(fake_run(w.t, name, line), RHI_ANSWERED);
+            ck_assert_msg((strstr(w.t->out.bytes, "heap 2 is marking") != NULL) == (heap == 2), "%s: %s", line, w.t->out.bytes);
+        }
+    fake_heap_free(busy);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(completion_offers_options_and_types)
 {
     world w = small(_i);
@@ -221,4 +307,5 @@ END_TEST
 RUN_TESTS("inspect_session", what_was_learned_is_kept_until_the_state_changes, another_target_is_not_answered_from_the_cache,
           every_poll_can_cancel_and_the_next_command_works, reads_that_fail_because_of_an_interrupt_make_no_answer, a_cancelled_command_prints_one_line_and_no_half_answer,
           a_target_without_heap_or_map_is_told_so, threads_that_cannot_be_had_make_the_answer_incomplete,
+          a_process_that_ran_meanwhile_proves_nothing, without_a_heap_there_is_nothing_to_look_at, another_heap_in_motion_makes_nothing_provisional,
           completion_offers_options_and_types, a_door_learns_what_the_last_word_is_to_be)

@@ -70,7 +70,7 @@ START_TEST(every_holder_of_a_freed_slot)
     ck_assert_str_eq(fake_string(json, "stale.0.reason"), "collect");
     ck_assert_str_eq(fake_string(json, "stale.0.address"), text_of(dead));
     ck_assert_str_eq(fake_string(json, "stale.0.holder.strength"), "strong");
-    ck_assert_str_eq(fake_string(json, "stale.1.holder.strength"), "weak");
+    ck_assert_str_eq(fake_string(json, "stale.1.holder.strength"), "borrowed");
     ck_assert_str_eq(fake_string(json, "stale.3.evidence"), "inside a freed slot");
     ck_assert_int_eq(fake_integer(json, "stale.3.holder.offset"), 8);
     ck_assert_int_eq(fake_integer(json, "not_named"), 0);
@@ -80,6 +80,8 @@ START_TEST(every_holder_of_a_freed_slot)
     ck_assert_has(w.t->out.bytes, "was node#3, freed by collect\n");
     ck_assert_has(w.t->out.bytes, "2 possible, which may be leftovers");
     ck_assert_has(w.t->out.bytes, "(points 8 bytes into it)");
+    ck_assert_has(w.t->out.bytes, "borrowed at 0x");
+    ck_assert_has_not(w.t->out.bytes, "weak at 0x");
     world_free(&w);
 }
 END_TEST

@@ -48,7 +48,7 @@ START_TEST(a_tree_shows_what_is_below_and_above_with_back_references)
     ck_assert_has(out, "├─ node#4.next");
     ck_assert_has(out, "├─ local 'a' in main()");
     ck_assert_has(out, "* node#1 rc=3 at 0x");
-    ck_assert_has(out, "\n├─ .next → node#2 rc=1\n│  ├─ .next → ↺ node#1\n│  └─ .other → node#3 rc=1\n└─ .back ⇢ node#3 rc=1 weak\n");
+    ck_assert_has(out, "\n├─ .next → node#2 rc=1\n│  ├─ .next → ↺ node#1\n│  └─ .other → node#3 rc=1\n└─ .back ⇢ node#3 rc=1 borrowed\n");
     out = text(&w, "gcgraph", "--depth=1 node#1");
     ck_assert_has(out, "\n├─ .next → node#2 rc=1\n└─ .back ⇢");
     out = text(&w, "gcgraph", "--depth=0 node#1");
@@ -59,7 +59,7 @@ START_TEST(a_tree_shows_what_is_below_and_above_with_back_references)
     ck_assert_has(out, ": not reachable from outside\n└─ .other → ↺ node#5\n");
     setenv("LC_ALL", "C", 1);
     out = text(&w, "gcgraph", "node#1");
-    ck_assert_has(out, "\n|- .next -> node#2 rc=1\n|  |- .next -> ^ node#1\n|  `- .other -> node#3 rc=1\n`- .back ~> node#3 rc=1 weak\n");
+    ck_assert_has(out, "\n|- .next -> node#2 rc=1\n|  |- .next -> ^ node#1\n|  `- .other -> node#3 rc=1\n`- .back ~> node#3 rc=1 borrowed\n");
     for (const char *c = out; *c; c++)
         MUST((unsigned char)*c < 0x80);
     setenv("LC_ALL", "", 1); /* empty: as if it were not set */
