@@ -390,7 +390,7 @@ static bool index_unit(rhi_session *session, rhi_dwarf *d, Dwarf_Die *unit, uint
     return true;
 }
 
-rhi_dwarf *rhi__dwarf_open(rhi_session *session, Elf *elf)
+rhi_dwarf *rhi__dwarf_open(rhi_session *session, rhi_image *image, const char *path, const rhi_image *shared)
 {
     rhi_dwarf *d = calloc(1, sizeof *d);
     Dwarf_CU *unit = NULL;
@@ -399,8 +399,10 @@ rhi_dwarf *rhi__dwarf_open(rhi_session *session, Elf *elf)
     uint8_t kind;
     if (!d)
         return NULL;
-    d->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-    bool more = d->dwarf != NULL;
+    d->dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
+    if (d->dwarf && shared && (d->shared = dwarf_begin_elf(shared->elf, DWARF_C_READ, NULL)))
+        dwarf_setalt(d->dwarf, d->shared);
+    bool more = d->dwarf != NULL && rhi__dwarf_open_split(d, image, path);
     while (more && rhi__dwarf_next_unit(d, &unit, &kind, &die))
         more = kind == DW_UT_type || index_unit(session, d, &die, &seen);
     if (!more) {
@@ -417,6 +419,7 @@ void rhi__dwarf_free(rhi_dwarf *d)
     if (!d)
         return;
     dwarf_end(d->dwarf);
+    dwarf_end(d->shared);
     free(d->variables.items);
     free(d->functions.items);
     free(d);

@@ -11,7 +11,7 @@
 enum { RHI_NESTING_MAX = 64, RHI_DIMENSIONS_MAX = 8, RHI_PLACE_STEPS_MAX = 4096 };
 
 struct rhi_dwarf {
-    Dwarf *dwarf;
+    Dwarf *dwarf, *shared; /* shared: what dwz moved into a file for several, or NULL */
     rhi_extents variables, functions;
 };
 
@@ -42,5 +42,9 @@ uint64_t rhi__die_key(rhi_dwarf *dwarf, Dwarf_Die *die);
 bool rhi__dwarf_die(rhi_dwarf *dwarf, uint64_t key, Dwarf_Die *die);
 /* The next unit's DIE, that of the split unit where there is one. False: no more. */
 bool rhi__dwarf_next_unit(rhi_dwarf *dwarf, Dwarf_CU **unit, uint8_t *kind, Dwarf_Die *die);
+
+/* In dwarf_split.c: opens the files of split units, before libdw does so by name. False: a name could not be taken from
+ * it, and nothing of this file may be asked. */
+bool rhi__dwarf_open_split(rhi_dwarf *dwarf, rhi_image *image, const char *path);
 
 #endif

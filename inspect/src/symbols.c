@@ -8,30 +8,23 @@
 #include "modules.h"
 #include "thread_locals.h"
 
-#include <elfutils/libdwelf.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <inttypes.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
-    BUILD_ID_MAX = 64, HEADERS_MAX = 128, NOTES_MAX = 1 << 14, MODULES_MAX = 4096, SYMBOLS_MAX = 10000000, DYNAMIC_MAX = 512
+    NOTES_MAX = 1 << 14, PATH_SIZE = 4096, MODULES_MAX = 4096, SYMBOLS_MAX = 10000000, DYNAMIC_MAX = 512
 };
-
-typedef struct elf_file {
-    int file;
-    Elf *elf;
-} elf_file;
 
 typedef struct module {
     uint64_t start, bias;
     char *path;            /* as the target's map has it */
     char *exe;             /* what --exe said when it was opened, or NULL */
-    elf_file main, debug;  /* debug: the file of its debug info, if that is another one */
+    const char *file_path; /* of these two the one that is the file */
+    rhi_image main, debug; /* debug: the file of its debug info, if that is another one */
+    rhi_image shared;      /* what dwz moved out of that into a file for several */
     bool is_named; /* the user named the file, and nothing in memory can tell whether that is right */
     bool is_checked, is_good, is_indexed;
     rhi_extents symbols, functions; /* addresses of the file */
@@ -53,108 +46,40 @@ struct rhi_symbols {
 
 /* ---- files ------------------------------------------------------------------------------------------------- */
 
-static void close_file(elf_file *f)
-{
-    if (f->elf)
-        elf_end(f->elf);
-    if (f->file >= 0)
-        close(f->file);
-    *f = (elf_file){.file = -1};
-}
-
-static bool open_file(const char *path, elf_file *f)
-{
-    struct stat status;
-    elf_version(EV_CURRENT);
-    f->elf = NULL;
-    f->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* the name is the target's: it may be a pipe */
-    if (f->file >= 0 && fstat(f->file, &status) == 0 && S_ISREG(status.st_mode))
-        f->elf = elf_begin(f->file, ELF_C_READ, NULL);
-    if (f->elf && elf_kind(f->elf) == ELF_K_ELF && gelf_getclass(f->elf) == ELFCLASS64)
-        return true;
-    close_file(f);
-    return false;
-}
-
-typedef struct build_id {
-    uint8_t bytes[BUILD_ID_MAX];
-    size_t size; /* 0: none */
-} build_id;
-
-static build_id id_of_file(const elf_file *f)
-{
-    build_id id = {.size = 0};
-    const void *bytes;
-    ssize_t size = dwelf_elf_gnu_build_id(f->elf, &bytes);
-    if (size > 0 && size <= BUILD_ID_MAX) {
-        id.size = (size_t)size;
-        memcpy(id.bytes, bytes, id.size);
-    }
-    return id;
-}
-
-static bool same_id(const build_id *a, const build_id *b)
-{
-    return a->size && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
-}
-
-typedef struct id_search { rhi_memory *memory; build_id id; } id_search;
+typedef struct id_search { rhi_memory *memory; rhi_build_id id; } id_search;
 
 static bool search_note(void *context, const rhi_segment *segment)
 {
     id_search *s = context;
     uint8_t bytes[1024];
-    uint64_t size = segment->end - segment->start, at = 0;
+    uint64_t size = segment->end - segment->start;
     if (segment->type != PT_NOTE || size > NOTES_MAX)
         return true;
     size = rhi__memory_read(s->memory, segment->start, bytes, size < sizeof bytes ? size : sizeof bytes);
-    while (at + 12 <= size) {
-        uint64_t name = rhi__load32(bytes + at), length = rhi__load32(bytes + at + 4), type = rhi__load32(bytes + at + 8);
-        uint64_t name_at = at + 12, bytes_at = name_at + ((name + 3) & ~3ull);
-        if (bytes_at > size || length > size - bytes_at)
-            break;
-        if (type == NT_GNU_BUILD_ID && name == 4 && memcmp(bytes + name_at, "GNU", 4) == 0 && length && length <= BUILD_ID_MAX) {
-            s->id.size = length;
-            memcpy(s->id.bytes, bytes + bytes_at, length);
-            return false;
-        }
-        at = bytes_at + ((length + 3) & ~3ull);
-    }
-    return true;
+    return !rhi__id_in_notes(bytes, size, &s->id);
 }
 
 /* Are the program headers in memory those of the file? -1: there are none in memory (a core without them). */
-static int same_headers(rhi_memory *memory, uint64_t start, const elf_file *f)
+static int same_headers(rhi_memory *memory, uint64_t start, const rhi_image *f)
 {
     Elf64_Ehdr header;
-    GElf_Ehdr ours;
-    Elf64_Phdr theirs[HEADERS_MAX];
+    Elf64_Phdr theirs[RHI_HEADERS_MAX];
+    uint64_t size = f->header.e_phnum * sizeof *theirs;
     if (rhi__memory_read(memory, start, &header, sizeof header) != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
         return -1;
-    if (!gelf_getehdr(f->elf, &ours) || ours.e_phnum != header.e_phnum || ours.e_entry != header.e_entry ||
-        ours.e_phnum > HEADERS_MAX)
-        return 0;
-    uint64_t size = ours.e_phnum * sizeof *theirs;
-    if (rhi__memory_read(memory, start + header.e_phoff, theirs, size) != size)
-        return 0;
-    for (int i = 0; i < ours.e_phnum; i++) {
-        GElf_Phdr phdr;
-        if (!gelf_getphdr(f->elf, i, &phdr) || memcmp(&phdr, &theirs[i], sizeof phdr) != 0)
-            return 0;
-    }
-    return 1;
+    return f->header.e_phnum == header.e_phnum && f->header.e_entry == header.e_entry &&
+           rhi__memory_read(memory, start + header.e_phoff, theirs, size) == size && memcmp(f->segments, theirs, size) == 0;
 }
 
 /* Is this file what is mapped at `start`? `is_named`: the user said so, and nothing in memory can tell. */
-static bool is_mapped_file(rhi_memory *memory, uint64_t start, const elf_file *f, bool is_named)
+static bool is_mapped_file(rhi_memory *memory, uint64_t start, const rhi_image *f, bool is_named)
 {
     id_search search = {.memory = memory};
-    build_id ours = id_of_file(f);
     rhi__each_segment(memory, start, search_note, &search);
     if (search.id.size)
-        return same_id(&search.id, &ours);
+        return rhi__same_id(&search.id, &f->id);
     int same = same_headers(memory, start, f);
-    return same > 0 ? ours.size == 0 : same < 0 && is_named;
+    return same > 0 ? f->id.size == 0 : same < 0 && is_named;
 }
 
 static const char *base_name(const char *path)
@@ -163,32 +88,62 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* Debug info in a file of its own: by build-id, else by its link, beside the file or under /usr/lib/debug. */
-static bool open_debug_file(const module *m, const char *path, elf_file *f)
+/* The folder and file of a build-id under /usr/lib/debug. */
+static void path_by_id(const rhi_build_id *id, char *path, size_t size)
 {
-    build_id wanted = id_of_file(&m->main), found;
-    char candidate[4096], hex[2 * BUILD_ID_MAX + 1] = "";
-    GElf_Word checksum;
-    const char *link = dwelf_elf_gnu_debuglink(m->main.elf, &checksum);
-    int folder = (int)(base_name(path) - path);
-    for (size_t i = 0; i < wanted.size; i++)
-        snprintf(hex + 2 * i, 3, "%02x", wanted.bytes[i]);
-    for (int way = 0; way < 4 && wanted.size; way++) {
-        if (way && !link)
-            return false;
-        if (way == 0)
-            snprintf(candidate, sizeof candidate, "/usr/lib/debug/.build-id/%.2s/%s.debug", hex, hex + 2);
-        else
-            snprintf(candidate, sizeof candidate, "%s%.*s%s%s", way == 3 ? "/usr/lib/debug" : "", folder, path,
-                     way == 2 ? ".debug/" : "", link);
-        if (!open_file(candidate, f))
-            continue;
-        found = id_of_file(f);
-        if (same_id(&wanted, &found))
+    char hex[2 * RHI_BUILD_ID_MAX + 1] = "";
+    for (size_t i = 0; i < id->size; i++)
+        snprintf(hex + 2 * i, 3, "%02x", id->bytes[i]);
+    snprintf(path, size, "/usr/lib/debug/.build-id/%.2s/%s.debug", hex, hex + 2);
+}
+
+static bool open_by_id(const char *path, const rhi_build_id *wanted, rhi_image *f)
+{
+    if (!rhi__image_open(path, f))
+        return false;
+    if (rhi__same_id(wanted, &f->id))
+        return true;
+    rhi__image_close(f);
+    return false;
+}
+
+/* Debug info in a file of its own: by build-id, else by its link, beside the file or under /usr/lib/debug. */
+static bool open_debug_file(const module *m, char candidate[PATH_SIZE], rhi_image *f)
+{
+    char link[256] = "";
+    const rhi_build_id *wanted = &m->main.id;
+    int folder = (int)(base_name(m->path) - m->path);
+    if (!wanted->size)
+        return false;
+    path_by_id(wanted, candidate, PATH_SIZE);
+    if (open_by_id(candidate, wanted, f))
+        return true;
+    rhi__image_section(&m->main, ".gnu_debuglink", link, sizeof link - 1);
+    for (int way = 0; way < 3 && *link; way++) {
+        snprintf(candidate, PATH_SIZE, "%s%.*s%s%s", way == 2 ? "/usr/lib/debug" : "", folder, m->path, way == 1 ? ".debug/" : "", link);
+        if (open_by_id(candidate, wanted, f))
             return true;
-        close_file(f);
     }
     return false;
+}
+
+/* The file that dwz made for several of them: by the link in one, a path and a build-id; loaded. */
+static bool open_shared_file(const rhi_image *image, const char *path, rhi_image *f)
+{
+    char link[PATH_SIZE], candidate[2 * PATH_SIZE];
+    rhi_build_id wanted;
+    uint64_t size = rhi__image_section(image, ".gnu_debugaltlink", link, sizeof link), length = strnlen(link, size);
+    if (length == size || size - length - 1 > RHI_BUILD_ID_MAX)
+        return false;
+    wanted.size = size - length - 1;
+    memcpy(wanted.bytes, link + length + 1, wanted.size);
+    snprintf(candidate, sizeof candidate, "%.*s%s", link[0] == '/' ? 0 : (int)(base_name(path) - path), path, link);
+    if (!open_by_id(candidate, &wanted, f)) {
+        path_by_id(&wanted, candidate, sizeof candidate);
+        if (!open_by_id(candidate, &wanted, f))
+            return false;
+    }
+    return rhi__image_load(f);
 }
 
 /* ---- a module's symbols ---------------------------------------------------------------------------------------- */
@@ -201,7 +156,7 @@ static Elf_Scn *section_of(Elf *elf, GElf_Word type, GElf_Shdr *header)
     return NULL;
 }
 
-static void read_symbols(module *m, const elf_file *f, GElf_Word type)
+static void read_symbols(module *m, const rhi_image *f, GElf_Word type)
 {
     GElf_Shdr header;
     Elf_Scn *section = f->elf ? section_of(f->elf, type, &header) : NULL;
@@ -224,12 +179,25 @@ static void read_symbols(module *m, const elf_file *f, GElf_Word type)
     }
 }
 
+/* Loads a file and opens its debug info, if it has any. */
+static rhi_dwarf *load(rhi_session *session, module *m, rhi_image *image, const char *path)
+{
+    rhi_image shared;
+    bool has_shared = open_shared_file(image, path, &shared);
+    if (has_shared) {
+        rhi__image_close(&m->shared);
+        m->shared = shared;
+    }
+    return rhi__image_load(image) ? rhi__dwarf_open(session, image, path, has_shared ? &m->shared : NULL) : NULL;
+}
+
 static void index_module(rhi_session *session, module *m)
 {
+    char path[PATH_SIZE];
     m->is_indexed = true;
-    m->dwarf = rhi__dwarf_open(session, m->main.elf);
-    if (!m->dwarf && open_debug_file(m, m->path, &m->debug))
-        m->dwarf = rhi__dwarf_open(session, m->debug.elf);
+    m->dwarf = load(session, m, &m->main, m->file_path);
+    if (!m->dwarf && open_debug_file(m, path, &m->debug))
+        m->dwarf = load(session, m, &m->debug, path);
     read_symbols(m, &m->main, SHT_SYMTAB);
     if (m->symbols.count + m->functions.count == 0)
         read_symbols(m, &m->debug, SHT_SYMTAB);
@@ -244,8 +212,9 @@ static void module_free(module *m)
     rhi__dwarf_free(m->dwarf);
     free(m->symbols.items);
     free(m->functions.items);
-    close_file(&m->debug);
-    close_file(&m->main);
+    rhi__image_close(&m->shared);
+    rhi__image_close(&m->debug);
+    rhi__image_close(&m->main);
     free(m->path);
     free(m->exe);
     free(m);
@@ -256,7 +225,7 @@ static module *module_new(const rhi_region *region, const char *exe)
     module *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    m->main.file = m->debug.file = -1;
+    m->main.file = m->debug.file = m->shared.file = -1;
     m->start = region->start;
     m->path = strdup(region->path);
     m->exe = exe ? strdup(exe) : NULL;
@@ -268,16 +237,11 @@ static module *module_new(const rhi_region *region, const char *exe)
 
 static void find_bias(module *m)
 {
-    size_t count;
-    GElf_Ehdr header;
-    if (elf_getphdrnum(m->main.elf, &count) != 0 || !gelf_getehdr(m->main.elf, &header))
-        return;
-    m->bias = header.e_type == ET_DYN ? m->start : 0;
-    for (size_t i = 0; i < count && i < HEADERS_MAX; i++) {
-        GElf_Phdr phdr;
-        if (gelf_getphdr(m->main.elf, (int)i, &phdr) && phdr.p_type == PT_LOAD && phdr.p_offset == 0)
-            m->bias = m->start - phdr.p_vaddr;
-    }
+    const rhi_image *f = &m->main;
+    m->bias = f->header.e_type == ET_DYN ? m->start : 0;
+    for (unsigned i = 0; i < f->header.e_phnum; i++)
+        if (f->segments[i].p_type == PT_LOAD && f->segments[i].p_offset == 0)
+            m->bias = m->start - f->segments[i].p_vaddr;
 }
 
 /* Opens the file that is mapped at the module's start, if there is one. */
@@ -285,12 +249,14 @@ static void open_module(rhi_session *session, module *m)
 {
     const char *candidates[] = {session->target->exe_path, m->path};
     for (int i = 0; i < 2 && !m->is_good; i++) {
-        if (!candidates[i] || !open_file(candidates[i], &m->main))
+        if (!candidates[i] || !rhi__image_open(candidates[i], &m->main))
             continue;
         m->is_named = i == 0 && strcmp(base_name(candidates[i]), base_name(m->path)) == 0;
         m->is_good = is_mapped_file(&session->memory, m->start, &m->main, m->is_named);
         if (!m->is_good)
-            close_file(&m->main);
+            rhi__image_close(&m->main);
+        else
+            m->file_path = candidates[i] == m->path ? m->path : m->exe;
     }
     if (m->is_good)
         find_bias(m);
@@ -325,14 +291,9 @@ static module *module_of(rhi_session *session, const rhi_region *region)
 /* Does a segment of the module that is loaded cover this address of its file? */
 static bool covers(const module *m, uint64_t address)
 {
-    size_t count;
-    if (elf_getphdrnum(m->main.elf, &count) != 0)
-        return false;
-    for (size_t i = 0; i < count && i < HEADERS_MAX; i++) {
-        GElf_Phdr phdr;
-        if (gelf_getphdr(m->main.elf, (int)i, &phdr) && phdr.p_type == PT_LOAD && address - phdr.p_vaddr < phdr.p_memsz)
+    for (unsigned i = 0; i < m->main.header.e_phnum; i++)
+        if (m->main.segments[i].p_type == PT_LOAD && address - m->main.segments[i].p_vaddr < m->main.segments[i].p_memsz)
             return true;
-    }
     return false;
 }
 
