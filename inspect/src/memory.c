@@ -108,7 +108,8 @@ static rhi_error *read_map(rhi_memory *memory)
     rhi__sink_clear(&memory->map);
     const rhi_target *target = way(memory);
     if (target->regions(target->context, &memory->map) != 0 || memory->map.regions.count == 0)
-        return rhi__error("no process and no core to read: run the program, attach to it, or load its core");
+        return rhi__core_truncated(target) ? rhi__error("%s", rhi__core_truncated(target))
+                                           : rhi__error("no process and no core to read: run the program, attach to it, or load its core");
     const rhi_target *threads = target->threads ? target : memory->door;
     memory->has_threads = threads->threads && threads->threads(threads->context, &memory->map) == 0 &&
                           memory->map.threads.count > 0;
@@ -125,15 +126,15 @@ rhi_error *rhi__memory_open(rhi_memory *memory, const rhi_target *door)
     memset(memory, 0, sizeof *memory);
     memory->door = door;
     /* A door whose reads are the engine's own needs no second way. */
-    if (rhi__core_truncated(door))
-        snprintf(memory->truncated, sizeof memory->truncated, "%s", rhi__core_truncated(door));
+    if (rhi__core_state(door))
+        memory->is_direct = false;
     else if (door->core_path)
         memory->is_direct = rhi_target_open_core(door->core_path, door->exe_path, &memory->direct, message, sizeof message) == 0;
     else if (door->pid > 0)
         memory->is_direct = rhi__process_open_stopped(door->pid, &memory->direct, message, sizeof message) == 0;
-    if (memory->is_direct && rhi__core_truncated(&memory->direct))
-        snprintf(memory->truncated, sizeof memory->truncated, "%s", rhi__core_truncated(&memory->direct));
     rhi_error *error = read_map(memory);
+    if (rhi__core_truncated(way(memory)))
+        snprintf(memory->truncated, sizeof memory->truncated, "%s", rhi__core_truncated(way(memory)));
     if (error && memory->is_direct) {
         rhi__error_free(error);
         error = rhi__memory_use_door(memory);
@@ -168,6 +169,8 @@ bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
     if (size > sizeof direct)
         size = sizeof direct;
     uint64_t direct_got = memory->direct.read(memory->direct.context, address, direct, size);
+    if (direct_got < size && memory->truncated[0])
+        return true; /* a debugger that has mapped the file would die of reading what was cut off */
     uint64_t door_got = memory->door->read(memory->door->context, address, door, size);
     return direct_got == size && door_got == size && memcmp(direct, door, size) == 0;
 }
@@ -194,9 +197,6 @@ uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, ui
 
 const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size, rhi_scratch *scratch, uint64_t *got)
 {
-    const uint8_t *direct = rhi__core_view(way(memory), address, size, got);
-    if (direct && *got == size)
-        return direct;
     /* Room grows with what was really read: `size` may be a corrupt length of many gigabytes. */
     uint64_t done = 0;
     while (done < size) {
@@ -228,6 +228,12 @@ uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64
     if (next <= address)
         next = (address | 4095) + 1;
     return next <= address || next > end ? end : next;
+}
+
+uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint64_t end)
+{
+    uint64_t start = rhi__core_data_start(way(memory), address);
+    return start < end ? start : end;
 }
 
 bool rhi__memory_is_core(const rhi_memory *memory)

@@ -56,14 +56,15 @@ bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
 
 /* Bytes read from the start on, up to the first unreadable one. */
 uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size);
-/* The same without a copy where that is possible. `scratch` holds the bytes otherwise; it starts as
- * {0}, is reused by later views, and is freed with rhi__scratch_free. *got is the readable prefix;
- * NULL if that is 0 or memory is short. */
+/* The same into a buffer of the engine's own: `scratch` holds the bytes; it starts as {0}, is reused by later
+ * views, and is freed with rhi__scratch_free. *got is the readable prefix; NULL if that is 0 or memory is short. */
 typedef struct rhi_scratch { void *bytes; uint64_t capacity; } rhi_scratch;
 const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size, rhi_scratch *scratch, uint64_t *got);
 void rhi__scratch_free(rhi_scratch *scratch);
 /* Where a scan goes on behind the unreadable byte at `address`: at most `end`. */
 uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end);
+/* The first address from here on, at most `end`, that need not hold zero: a scan for addresses goes on there. */
+uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint64_t end);
 /* Is this read from a core by the engine itself? */
 bool rhi__memory_is_core(const rhi_memory *memory);
 /* rhi__process_leaves_out, where the engine reads a process itself. */
@@ -114,8 +115,11 @@ static inline uint16_t rhi__load16(const uint8_t *bytes)
 void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words);
 /* Closes a core target; 0 if it is none. */
 int rhi__core_close(rhi_target *target);
-/* In target_core.c: bytes of a core without a copy; NULL if `target` is no core or nothing is there. */
-const uint8_t *rhi__core_view(const rhi_target *target, uint64_t address, uint64_t size, uint64_t *got);
+/* In target_core.c: the first address from here on, in the same segment or at its end, that need not hold zero:
+ * what a sparse file has no blocks for is skipped. The address itself where nothing is known. */
+uint64_t rhi__core_data_start(const rhi_target *target, uint64_t address);
+/* Changes when the core's file does; 0: no core. */
+uint64_t rhi__core_state(const rhi_target *target);
 /* In target_core.c: where a core has bytes again behind an address that it has none of; 0: no core, or
  * nowhere. */
 uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address);

@@ -178,7 +178,7 @@ void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *ho
             words[asked++] = (rhi_word){.address = holder->address, .is_stack = is_stack, .lwp = holder->lwp};
     }
     reader->memory->is_short |= !words || !row; /* said in the answer: its rows have fewer names */
-    if (asked && target->name)
+    if (asked && target->name && !rhi__core_has_changed(session)) /* it may have mapped what was cut off */
         target->name(target->context, words, asked);
     for (uint64_t i = 0; i < asked; i++)
         take_answer(&holders->items[row[i]], &words[i]);

@@ -237,6 +237,8 @@ bool rhi__settle(rhi_session *session)
         tell_no_heap(session);
     if (session->has_memory && session->memory.truncated[0])
         rhi__incomplete(session, session->memory.truncated);
+    if (rhi__core_has_changed(session))
+        rhi__incomplete(session, "the core file changed while it was read");
     if (session->has_memory && session->memory.is_short)
         rhi__incomplete(session, rhi__error_memory()->message);
     if (session->target->flags & RHI_TARGET_NO_STOP)

@@ -96,11 +96,17 @@ bool rhi__same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+bool rhi__core_has_changed(const rhi_session *session)
+{
+    uint64_t state = !session->has_memory ? 0 : rhi__core_state(session->memory.is_direct ? &session->memory.direct : session->target);
+    return state && state != session->core_state; /* 0: no core, or the way to its file was given up */
+}
+
 static bool cache_holds(const rhi_session *session)
 {
     const rhi_target *target = session->target;
     return session->has_memory && target->state_id && target->state_id(target->context) == session->state &&
-           session->context == target->context && session->pid == target->pid && rhi__same_text(session->core_path, target->core_path);
+           !rhi__core_has_changed(session) && session->context == target->context && session->pid == target->pid && rhi__same_text(session->core_path, target->core_path);
 }
 
 static rhi_error *open_memory(rhi_session *session)
@@ -121,6 +127,7 @@ static rhi_error *open_memory(rhi_session *session)
         return rhi__error_memory();
     RHI_TRY(rhi__memory_open(&session->memory, target));
     session->has_memory = true;
+    session->core_state = rhi__core_state(session->memory.is_direct ? &session->memory.direct : target);
     return NULL;
 }
 
@@ -327,13 +334,15 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
 {
     const rhi_target *target = session->target;
     rhi_error *error = args->command->run(session, args, status);
-    if (!session->has_changed)
+    bool core_has_changed = rhi__core_has_changed(session);
+    if (!session->has_changed && !core_has_changed)
         return error;
     drop_cache(session);
     if (error == rhi__error_cancelled())
         return error;
     if (session->was_flushed) {
-        rhi__notice(session, "%s: the process was changed by hand: ask again\n", session->command);
+        rhi__notice(session, "%s: %s: ask again\n", session->command,
+                    core_has_changed ? "the core file changed while it was read" : "the process was changed by hand");
         return error;
     }
     struct timespec started = session->started, shown = session->progress_shown;
@@ -344,7 +353,12 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
     session->progress_shown = shown;
     *status = RHI_ANSWERED;
     error = args->command->run(session, args, status);
-    if (session->has_changed) /* it changes under our eyes: keep nothing of it */
+    core_has_changed = rhi__core_has_changed(session);
+    if (core_has_changed && !session->was_flushed && error != rhi__error_cancelled()) {
+        rhi__error_free(error);
+        error = rhi__error("the core file changes while it is read: ask again when it is written in full");
+    }
+    if (session->has_changed || core_has_changed) /* it changes under our eyes: keep nothing of it */
         drop_cache(session);
     return error;
 }

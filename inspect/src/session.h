@@ -35,7 +35,7 @@ struct rhi_session {
     struct rhi_malloc_graph *blocks; /* malloc_graph.h */
     struct rhi_owners *owners; /* owners.h */
     struct rhi_undeclared *undeclared; /* see rhi__each_referrer; NULL: not made yet */
-    uint64_t state;
+    uint64_t state, core_state; /* of the target, as it says; of the core's file: rhi__core_state */
     char *core_path;
     int64_t pid;
     void *context;
@@ -83,6 +83,9 @@ void rhi__incomplete(rhi_session *session, const char *reason);
  * short), and said again when that is used. */
 json_t *rhi__incomplete_because(const rhi_session *session);
 void rhi__incomplete_again(rhi_session *session, const json_t *because);
+
+/* Has the file of the core that is read changed since it was opened? What was read of it is worth nothing then. */
+bool rhi__core_has_changed(const rhi_session *session);
 
 /* Is this object, just read again, still as the cached graph has it? If not, the cache is dropped and the
  * question asked again (a debugger's user wrote memory by hand). */

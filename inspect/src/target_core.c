@@ -1,7 +1,10 @@
-/* target_core.c - the built-in target for ELF core files: mmap, PT_LOAD, PT_NOTE (libelf).
+/* target_core.c - the built-in target for ELF core files: PT_LOAD, PT_NOTE, read by pread.
  *
- * Invariant: `segments` is sorted and each one's file range lies inside the mapped file, whatever the
- * core claims; a file that ends early gives shorter segments and a note of how much is missing. */
+ * The file is never mapped: one that is cut off while it is read would end the debugger by SIGBUS. Reads into
+ * buffers that are used again cost no more than the page faults did; single words come from a small cache.
+ * Invariant: `segments` is sorted, each one's file range lay inside the file when its headers were read, whatever
+ * the core claims; a file that ends early gives shorter segments and a note of how much is missing. A file that is
+ * not the same any more has another state: its headers are read again, and what was learned of it is dropped. */
 #include "array.h"
 #include "memory.h"
 #include "packed.h"
@@ -9,11 +12,8 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
-#include <libelf.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/procfs.h>
 #include <sys/stat.h>
 #include <sys/user.h>
@@ -22,17 +22,25 @@
 typedef struct segment {
     uint64_t start, end;      /* addresses */
     uint64_t offset, present; /* bytes of the file that hold the beginning of it */
+    uint64_t next_present;    /* the first segment from this one on that has any */
     uint32_t flags;
 } segment;
 
+enum {
+    PAGE_BYTES = 4096, PAGES = 256,                    /* the cache of what single words are in */
+    SEGMENTS_MAX = 1 << 20, NOTES_MAX = 1 << 19,       /* of damaged headers; the kernel's limit of mappings is 65530 */
+    NOTE_BYTES_MAX = 16 << 20, NOTES_BYTES_MAX = 1 << 30 /* of one note, as the kernel has it, and of all */
+};
+
 typedef struct core_file {
-    uint8_t *image;
-    uint64_t size;
-    Elf *elf;
+    int file;
+    uint64_t size, state; /* of the file when its headers were read */
     struct { segment *items; uint64_t count, capacity; } segments;
-    struct rhi_sink files; /* regions: the NT_FILE table */
+    struct { segment *items; uint64_t count, capacity; } notes; /* offset, present */
+    struct rhi_sink files; /* regions: the NT_FILE table, sorted */
     char truncated[160];
-    char *exe;
+    struct cached_page { uint64_t number, size; uint8_t bytes[PAGE_BYTES]; } *pages; /* by number % PAGES; size 0: none */
+    char *path, *exe;
 } core_file;
 
 #if defined(__x86_64__)
@@ -64,6 +72,41 @@ void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words)
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
+/* Bytes of the file from the start on. Fewer: it was cut off meanwhile, or the device fails. */
+static uint64_t read_file(const core_file *core, uint64_t offset, void *buffer, uint64_t size)
+{
+    uint64_t done = 0;
+    while (done < size && offset + done <= INT64_MAX) {
+        ssize_t got = pread(core->file, (uint8_t *)buffer + done, size - done, (off_t)(offset + done));
+        if (got == 0 || (got < 0 && errno != EINTR))
+            break;
+        done += got > 0 ? (uint64_t)got : 0;
+    }
+    return done;
+}
+
+/* The same of a few bytes. */
+static uint64_t read_little(core_file *core, uint64_t offset, void *buffer, uint64_t size)
+{
+    uint64_t done = 0;
+    while (done < size) {
+        uint64_t number = (offset + done) / PAGE_BYTES, inside = (offset + done) % PAGE_BYTES;
+        struct cached_page *page = &core->pages[number % PAGES];
+        if (page->number != number || page->size == 0) {
+            page->number = number;
+            page->size = read_file(core, number * PAGE_BYTES, page->bytes, PAGE_BYTES);
+        }
+        if (inside >= page->size)
+            break;
+        uint64_t step = page->size - inside < size - done ? page->size - inside : size - done;
+        memcpy((uint8_t *)buffer + done, page->bytes + inside, step);
+        done += step;
+        if (page->size < PAGE_BYTES)
+            break;
+    }
+    return done;
+}
+
 static const segment *segment_at(const core_file *core, uint64_t address)
 {
     uint64_t low = 0, high = core->segments.count;
@@ -80,35 +123,40 @@ static const segment *segment_at(const core_file *core, uint64_t address)
     return NULL;
 }
 
-static const uint8_t *core_bytes(const core_file *core, uint64_t address, uint64_t size, uint64_t *got)
-{
-    const segment *s = segment_at(core, address);
-    *got = 0;
-    if (!s || address - s->start >= s->present)
-        return NULL;
-    uint64_t available = s->present - (address - s->start);
-    *got = size < available ? size : available;
-    return core->image + s->offset + (address - s->start);
-}
-
 static uint64_t core_read(void *context, uint64_t address, void *buffer, uint64_t size)
 {
+    enum { LITTLE_BYTES = 1024 };
+    core_file *core = context;
     uint64_t done = 0;
     while (done < size) {
-        uint64_t got;
-        const uint8_t *bytes = core_bytes(context, address + done, size - done, &got);
-        if (!bytes)
+        const segment *s = segment_at(core, address + done);
+        uint64_t inside = s ? address + done - s->start : 0;
+        if (!s || inside >= s->present)
             break;
-        memcpy((uint8_t *)buffer + done, bytes, got);
+        uint64_t step = s->present - inside < size - done ? s->present - inside : size - done;
+        uint8_t *to = (uint8_t *)buffer + done;
+        uint64_t got = step <= LITTLE_BYTES ? read_little(core, s->offset + inside, to, step) : read_file(core, s->offset + inside, to, step);
         done += got;
+        if (got < step)
+            break;
     }
     return done;
 }
 
-const uint8_t *rhi__core_view(const rhi_target *target, uint64_t address, uint64_t size, uint64_t *got)
+uint64_t rhi__core_data_start(const rhi_target *target, uint64_t address)
 {
-    *got = 0;
-    return target->read == core_read ? core_bytes(target->context, address, size, got) : NULL;
+    if (target->read != core_read)
+        return address;
+    const core_file *core = target->context;
+    const segment *s = segment_at(core, address);
+    uint64_t inside = s ? address - s->start : 0;
+    if (!s || inside >= s->present || s->offset + inside > INT64_MAX)
+        return address;
+    off_t data = lseek(core->file, (off_t)(s->offset + inside), SEEK_DATA);
+    if (data < 0) /* ENXIO: a hole up to the file's end; else it cannot be said */
+        return errno == ENXIO ? s->start + s->present : address;
+    uint64_t skipped = (uint64_t)data - (s->offset + inside);
+    return address + (skipped < s->present - inside ? skipped : s->present - inside);
 }
 
 uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address)
@@ -124,8 +172,7 @@ uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address)
         else
             high = middle;
     }
-    while (low < core->segments.count && core->segments.items[low].present == 0)
-        low++;
+    low = low < core->segments.count ? core->segments.items[low].next_present : low;
     return low < core->segments.count ? core->segments.items[low].start : UINT64_MAX;
 }
 
@@ -141,12 +188,16 @@ const char *rhi__core_truncated(const rhi_target *target)
 
 static const rhi_region *file_at(const core_file *core, uint64_t address)
 {
-    for (uint64_t i = 0; i < core->files.regions.count; i++) {
-        const rhi_region *file = &core->files.regions.items[i];
-        if (address >= file->start && address < file->end)
-            return file;
+    uint64_t low = 0, high = core->files.regions.count;
+    while (low < high) { /* the first that begins behind the address */
+        uint64_t middle = (low + high) / 2;
+        if (core->files.regions.items[middle].start <= address)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    const rhi_region *file = low ? &core->files.regions.items[low - 1] : NULL;
+    return file && address < file->end ? file : NULL;
 }
 
 static int core_regions(void *context, rhi_sink *sink)
@@ -161,26 +212,43 @@ static int core_regions(void *context, rhi_sink *sink)
     return 0;
 }
 
-/* Calls visit for each note; a note section that is cut off gives what is there. */
-static void each_note(const core_file *core, void (*visit)(void *context, uint32_t type, const uint8_t *bytes, uint64_t size),
-                      void *context)
+typedef void (*note_visitor)(void *context, uint32_t type, const uint8_t *bytes, uint64_t size);
+
+/* The notes of one segment; what is cut off is left out. *left and *room: how many more, and bytes of them. */
+static void each_note_in(core_file *core, const segment *s, uint64_t *left, uint64_t *room, rhi_scratch *scratch, note_visitor visit, void *context)
 {
-    size_t count = 0;
-    if (elf_getphdrnum(core->elf, &count) != 0)
-        return;
-    for (size_t i = 0; i < count && i < INT32_MAX; i++) {
-        GElf_Phdr header;
-        if (!gelf_getphdr(core->elf, (int)i, &header) || header.p_type != PT_NOTE || header.p_offset >= core->size)
+    uint64_t end = s->offset + s->present;
+    Elf64_Nhdr note;
+    for (uint64_t at = s->offset; at < end && end - at >= sizeof note && *left; --*left) {
+        if (read_little(core, at, &note, sizeof note) != sizeof note)
+            return;
+        uint64_t bytes_at = at + sizeof note + (note.n_namesz + 3ull) / 4 * 4, size = note.n_descsz;
+        if (bytes_at > end || size > end - bytes_at)
+            return;
+        at = bytes_at + (size + 3) / 4 * 4;
+        if (size == 0 || size > NOTE_BYTES_MAX || size > *room)
             continue;
-        uint64_t size = header.p_filesz < core->size - header.p_offset ? header.p_filesz : core->size - header.p_offset;
-        Elf_Data *data = elf_getdata_rawchunk(core->elf, (int64_t)header.p_offset, size, ELF_T_NHDR);
-        if (!data)
-            continue;
-        GElf_Nhdr note;
-        size_t at = 0, name_at, bytes_at;
-        while ((at = gelf_getnote(data, at, &note, &name_at, &bytes_at)) > 0)
-            visit(context, note.n_type, (const uint8_t *)data->d_buf + bytes_at, note.n_descsz);
+        *room -= size;
+        if (scratch->capacity < size) {
+            free(scratch->bytes);
+            *scratch = (rhi_scratch){.bytes = malloc(size), .capacity = size};
+        }
+        if (!scratch->bytes)
+            *scratch = (rhi_scratch){0};
+        else if ((size < PAGE_BYTES ? read_little(core, bytes_at, scratch->bytes, size) : read_file(core, bytes_at, scratch->bytes, size)) == size)
+            visit(context, note.n_type, scratch->bytes, size);
     }
+}
+
+static void each_note(core_file *core, note_visitor visit, void *context)
+{
+    uint64_t left = NOTES_MAX, room = NOTES_BYTES_MAX;
+    rhi_scratch scratch = {0};
+    for (uint64_t i = 0; i < core->notes.count && left; i++)
+        each_note_in(core, &core->notes.items[i], &left, &room, &scratch, visit, context);
+    if (left == 0 && !core->truncated[0])
+        snprintf(core->truncated, sizeof core->truncated, "the core file has more than %d notes: the rest was not read", NOTES_MAX);
+    free(scratch.bytes);
 }
 
 static void thread_note(void *context, uint32_t type, const uint8_t *bytes, uint64_t size)
@@ -204,7 +272,7 @@ static int core_threads(void *context, rhi_sink *sink)
 static void file_note(void *context, uint32_t type, const uint8_t *bytes, uint64_t size)
 {
     core_file *core = context;
-    if (type != NT_FILE || size < 16)
+    if (type != NT_FILE || size < 16 || core->files.regions.count)
         return;
     uint64_t count = rhi__load64(bytes), page = rhi__load64(bytes + 8);
     if (count > (size - 16) / 24)
@@ -220,12 +288,6 @@ static void file_note(void *context, uint32_t type, const uint8_t *bytes, uint64
     }
 }
 
-static uint64_t core_state(void *context)
-{
-    (void)context;
-    return 1; /* a core never changes */
-}
-
 /* ---- opening ------------------------------------------------------------------------------------------ */
 
 static int segment_order(const void *left, const void *right)
@@ -234,104 +296,172 @@ static int segment_order(const void *left, const void *right)
     return a->start < b->start ? -1 : a->start > b->start;
 }
 
-/* Reads the program headers; false if memory is short. */
-static bool read_segments(core_file *core, size_t header_count)
+static int file_order(const void *left, const void *right)
 {
-    uint64_t missing = 0;
-    for (size_t i = 0; i < header_count; i++) {
-        GElf_Phdr header;
-        if (!gelf_getphdr(core->elf, (int)i, &header) || header.p_type != PT_LOAD || header.p_memsz == 0 ||
-            !rhi__range_ok(header.p_vaddr, header.p_memsz))
-            continue;
-        uint64_t filesz = header.p_filesz < header.p_memsz ? header.p_filesz : header.p_memsz;
-        uint64_t there = header.p_offset < core->size ? core->size - header.p_offset : 0;
-        segment s = {.start = header.p_vaddr, .end = header.p_vaddr + header.p_memsz, .offset = header.p_offset};
-        s.present = filesz < there ? filesz : there;
-        missing += filesz - s.present;
-        s.flags = (header.p_flags & PF_R ? RHI_REGION_READ : 0) | (header.p_flags & PF_W ? RHI_REGION_WRITE : 0) |
-                  (header.p_flags & PF_X ? RHI_REGION_EXECUTE : 0);
-        if (!rhi__array_reserve(&core->segments, 1))
-            return false;
+    const rhi_region *a = left, *b = right;
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+/* Takes one program header; false if memory is short. `missing` grows by what the file should have of it and has not. */
+static bool take_header(core_file *core, const Elf64_Phdr *header, uint64_t *missing)
+{
+    bool is_load = header->p_type == PT_LOAD, is_note = header->p_type == PT_NOTE && header->p_offset < core->size;
+    if (!is_note && (!is_load || header->p_memsz == 0 || !rhi__range_ok(header->p_vaddr, header->p_memsz)))
+        return true;
+    uint64_t filesz = is_note || header->p_filesz < header->p_memsz ? header->p_filesz : header->p_memsz;
+    uint64_t there = header->p_offset < core->size ? core->size - header->p_offset : 0;
+    segment s = {.start = header->p_vaddr, .end = header->p_vaddr + header->p_memsz, .offset = header->p_offset};
+    s.present = filesz < there ? filesz : there;
+    s.flags = (header->p_flags & PF_R ? RHI_REGION_READ : 0) | (header->p_flags & PF_W ? RHI_REGION_WRITE : 0) |
+              (header->p_flags & PF_X ? RHI_REGION_EXECUTE : 0);
+    if (is_note ? !rhi__array_reserve(&core->notes, 1) : !rhi__array_reserve(&core->segments, 1))
+        return false;
+    if (is_note) {
+        core->notes.items[core->notes.count++] = s;
+    } else {
+        *missing += filesz - s.present;
         core->segments.items[core->segments.count++] = s;
     }
-    if (core->segments.count)
-        qsort(core->segments.items, core->segments.count, sizeof *core->segments.items, segment_order);
-    if (missing)
-        snprintf(core->truncated, sizeof core->truncated, "the core file is cut off: %llu bytes of memory are missing",
-                 (unsigned long long)missing);
     return true;
 }
 
-static void core_free(core_file *core)
+/* Reads the program headers; false if memory is short. */
+static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t header_count, bool is_cut)
 {
-    if (core->elf)
-        elf_end(core->elf);
-    if (core->image)
-        munmap(core->image, core->size);
-    free(core->segments.items);
-    rhi__sink_clear(&core->files);
-    free(core->exe);
-    free(core);
+    Elf64_Phdr header;
+    uint64_t missing = 0, used = header_count < SEGMENTS_MAX ? header_count : SEGMENTS_MAX;
+    for (uint64_t i = 0; i < used; i++)
+        if (read_little(core, elf->e_phoff + i * sizeof header, &header, sizeof header) == sizeof header &&
+            !take_header(core, &header, &missing))
+            return false;
+    if (core->segments.count)
+        qsort(core->segments.items, core->segments.count, sizeof *core->segments.items, segment_order);
+    for (uint64_t i = core->segments.count, next = i; i-- > 0;)
+        core->segments.items[i].next_present = next = core->segments.items[i].present ? i : next;
+    if (missing)
+        snprintf(core->truncated, sizeof core->truncated, "the core file %s cut off%s: %llu bytes of memory are missing", is_cut ? "was" : "is",
+                 is_cut ? " while it was read" : "", (unsigned long long)missing);
+    else if (used < header_count)
+        snprintf(core->truncated, sizeof core->truncated, "the core file claims %llu segments: the first %d were read",
+                 (unsigned long long)header_count, SEGMENTS_MAX);
+    return true;
 }
 
-static int map_file(core_file *core, const char *path, char *error, size_t error_size)
+/* Program headers, where one may have more than 65534 of them; UINT64_MAX: it does not say. */
+static uint64_t count_headers(core_file *core, const Elf64_Ehdr *header)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (file < 0 || fstat(file, &status) != 0) {
-        snprintf(error, error_size, "cannot open the core file %s: %s", path, strerror(errno));
-        if (file >= 0)
-            close(file);
-        return -1;
-    }
-    int result = -1;
-    if (!S_ISREG(status.st_mode) || status.st_size == 0) {
-        snprintf(error, error_size, "%s is not a core file: it is %s", path,
-                 S_ISREG(status.st_mode) ? "empty" : "not a regular file");
-    } else {
-        core->size = (uint64_t)status.st_size;
-        void *image = mmap(NULL, core->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
-        if (image == MAP_FAILED) {
-            snprintf(error, error_size, "cannot map the core file %s: %s", path, strerror(errno));
-        } else {
-            core->image = image;
-            result = 0;
-        }
-    }
-    close(file);
-    return result;
+    Elf64_Shdr first;
+    if (header->e_phnum != PN_XNUM)
+        return header->e_phnum;
+    return read_little(core, header->e_shoff, &first, sizeof first) == sizeof first ? first.sh_info : UINT64_MAX;
 }
 
-static int parse(core_file *core, const char *path, char *error, size_t error_size)
+/* Reads all headers of the file as it is now. is_cut: it was longer before. */
+static int read_headers(core_file *core, bool is_cut, char *error, size_t error_size)
 {
-    GElf_Ehdr header;
-    size_t header_count;
-    elf_version(EV_CURRENT);
-    core->elf = elf_memory((char *)core->image, core->size);
-    if (!core->elf || elf_kind(core->elf) != ELF_K_ELF || !gelf_getehdr(core->elf, &header)) {
-        if (!rhi__packed_message(core->image, core->size, path, error, error_size))
-            snprintf(error, error_size, "%s is not a core file: it is not an ELF file", path);
+    Elf64_Ehdr header = {0};
+    uint64_t got = read_little(core, 0, &header, sizeof header);
+    if (got < SELFMAG || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+        if (!rhi__packed_message(&header, got, core->path, error, error_size))
+            snprintf(error, error_size, "%s is not a core file: it is not an ELF file", core->path);
         return -1;
     }
-    if (header.e_type != ET_CORE) {
-        snprintf(error, error_size, "%s is not a core file: it is an ELF %s", path,
+    if (got == sizeof header && header.e_type != ET_CORE && header.e_ident[EI_DATA] == ELFDATA2LSB) {
+        snprintf(error, error_size, "%s is not a core file: it is an ELF %s", core->path,
                  header.e_type == ET_EXEC || header.e_type == ET_DYN ? "program or library" : "object file");
         return -1;
     }
-    if (header.e_machine != NATIVE_MACHINE || header.e_ident[EI_CLASS] != ELFCLASS64) {
-        snprintf(error, error_size, "%s is a core of another architecture: read it on a machine of that kind", path);
+    if (got == sizeof header && (header.e_machine != NATIVE_MACHINE || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+                                 header.e_ident[EI_DATA] != ELFDATA2LSB)) {
+        snprintf(error, error_size, "%s is a core of another architecture: read it on a machine of that kind", core->path);
         return -1;
     }
-    if (elf_getphdrnum(core->elf, &header_count) != 0 || header_count == 0 || header_count > INT32_MAX ||
-        header.e_phoff > core->size || header_count * header.e_phentsize > core->size - header.e_phoff) {
-        snprintf(error, error_size, "%s is cut off before the end of its program headers: nothing can be read", path);
+    uint64_t count = got == sizeof header ? count_headers(core, &header) : 0;
+    if (count == 0 || count > INT32_MAX || header.e_phoff > core->size || count * sizeof(Elf64_Phdr) > core->size - header.e_phoff) {
+        snprintf(error, error_size, "%s is cut off before the end of its program headers: nothing can be read", core->path);
         return -1;
     }
-    if (!read_segments(core, header_count)) {
+    if (!read_segments(core, &header, count, is_cut)) {
         snprintf(error, error_size, "%s", rhi__error_memory()->message);
         return -1;
     }
     each_note(core, file_note, core);
+    if (core->files.regions.count)
+        qsort(core->files.regions.items, core->files.regions.count, sizeof *core->files.regions.items, file_order);
+    return 0;
+}
+
+static void forget_headers(core_file *core)
+{
+    core->segments.count = core->notes.count = 0;
+    rhi__sink_clear(&core->files);
+    core->truncated[0] = '\0';
+    for (unsigned i = 0; core->pages && i < PAGES; i++)
+        core->pages[i].size = 0;
+}
+
+/* A number for which file it is and what it was like when it changed last; never 0. */
+static uint64_t state_of(const struct stat *file)
+{
+    const uint64_t parts[] = {(uint64_t)file->st_dev, (uint64_t)file->st_ino, (uint64_t)file->st_size, (uint64_t)file->st_mtim.tv_sec,
+                              (uint64_t)file->st_mtim.tv_nsec, (uint64_t)file->st_ctim.tv_sec, (uint64_t)file->st_ctim.tv_nsec};
+    uint64_t state = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        state = (state ^ parts[i]) * 0x9E3779B97F4A7C15ull + (state >> 32);
+    return state | 1;
+}
+
+/* A core does not change; its file may, while it is written, copied or cut off. */
+static uint64_t core_state(void *context)
+{
+    core_file *core = context;
+    struct stat now;
+    char error[sizeof core->truncated - 64];
+    if (fstat(core->file, &now) != 0 || state_of(&now) == core->state)
+        return core->state;
+    bool is_cut = (uint64_t)now.st_size < core->size;
+    core->size = (uint64_t)now.st_size;
+    core->state = state_of(&now);
+    forget_headers(core);
+    if (read_headers(core, is_cut, error, sizeof error) != 0)
+        snprintf(core->truncated, sizeof core->truncated, "the core file changed while it was read: %s", error);
+    return core->state;
+}
+
+uint64_t rhi__core_state(const rhi_target *target)
+{
+    return target->read == core_read ? core_state(target->context) : 0;
+}
+
+static void core_free(core_file *core)
+{
+    if (core->file >= 0)
+        close(core->file);
+    free(core->segments.items);
+    free(core->notes.items);
+    free(core->pages);
+    rhi__sink_clear(&core->files);
+    free(core->path);
+    free(core->exe);
+    free(core);
+}
+
+/* A pipe or a terminal is not waited for. */
+static int open_file(core_file *core, char *error, size_t error_size)
+{
+    struct stat status;
+    core->file = open(core->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (core->file < 0 || fstat(core->file, &status) != 0) {
+        snprintf(error, error_size, "cannot open the core file %s: %s", core->path, strerror(errno));
+        return -1;
+    }
+    if (!S_ISREG(status.st_mode) || status.st_size == 0) {
+        snprintf(error, error_size, "%s is not a core file: it is %s", core->path,
+                 S_ISREG(status.st_mode) ? "empty" : "not a regular file");
+        return -1;
+    }
+    core->size = (uint64_t)status.st_size;
+    core->state = state_of(&status);
     return 0;
 }
 
@@ -343,13 +473,26 @@ int rhi__core_close(rhi_target *target)
     return 1;
 }
 
-int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error, size_t error_size)
+static core_file *core_new(const char *path, const char *exe)
 {
     core_file *core = calloc(1, sizeof *core);
-    if (!core || (exe && !(core->exe = strdup(exe)))) {
+    if (!core)
+        return NULL;
+    core->file = -1;
+    core->pages = calloc(PAGES, sizeof *core->pages);
+    core->path = strdup(path);
+    core->exe = exe ? strdup(exe) : NULL;
+    if (core->pages && core->path && (core->exe || !exe))
+        return core;
+    core_free(core);
+    return NULL;
+}
+
+int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error, size_t error_size)
+{
+    core_file *core = core_new(path, exe);
+    if (!core) {
         snprintf(error, error_size, "%s", rhi__error_memory()->message);
-        if (core)
-            core_free(core);
         return -1;
     }
     if (exe && access(exe, R_OK) != 0) {
@@ -357,7 +500,7 @@ int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, 
         core_free(core);
         return -1;
     }
-    if (map_file(core, path, error, error_size) != 0 || parse(core, path, error, error_size) != 0) {
+    if (open_file(core, error, error_size) != 0 || read_headers(core, false, error, error_size) != 0) {
         core_free(core);
         return -1;
     }

@@ -172,6 +172,130 @@ START_TEST(a_compressed_core_is_told_with_the_command_that_unpacks_it)
 }
 END_TEST
 
+/* Cuts the file off, or lets it grow, when it is asked for the `at`th time. */
+static struct { const char *path; off_t size; unsigned polls, at; } cutter;
+
+static int cut_when_polled(void *context)
+{
+    (void)context;
+    if (++cutter.polls == cutter.at)
+        ck_assert_int_eq(truncate(cutter.path, cutter.size), 0);
+    return 0;
+}
+
+/* The answer of a session of its own. */
+static json_t *ask_file(rhi_session *session, const rhi_target *core, const char *command, const char *line)
+{
+    char whole[64];
+    terminal->out.size = terminal->err.size = 0;
+    terminal->out.bytes[0] = '\0';
+    snprintf(whole, sizeof whole, "--json %s", line);
+    rhi_session_run(session, core, command, whole);
+    json_t *json = json_loadb(terminal->out.bytes, terminal->out.size, 0, NULL);
+    ck_assert_ptr_nonnull(json);
+    return json;
+}
+
+static void check_cut_answer(const json_t *json, const char *command)
+{
+    ck_assert_msg(json_is_false(fake_at(json, "complete")), "%s: a core that was cut off is answered as if it were whole", command);
+    for (unsigned i = 0; i < json_array_size(json_object_get(json, "leaks")); i++)
+        ck_assert_str_ne(json_string_value(json_object_get(json_array_get(json_object_get(json, "leaks"), i), "cause")), "lost_reference");
+}
+
+/* Asks once for each poll of the command, with the file changing at that poll; then once more. */
+static void check_cuts(const scene *s, const char *command, const char *line, unsigned eighths)
+{
+    char *path = write_core(s, 0), error[256];
+    struct stat whole;
+    ck_assert_int_eq(stat(path, &whole), 0);
+    for (unsigned at = 1, polls = 1; at <= polls; at++) {
+        rhi_target core;
+        rhi_session *session = rhi_session_new();
+        if (at > 1)
+            path = write_core(s, 0);
+        cutter.path = path;
+        cutter.size = whole.st_size * eighths / 8 - 1;
+        cutter.polls = 0;
+        cutter.at = at;
+        ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
+        core.emit = emit_to_terminal;
+        core.interrupted = cut_when_polled;
+        rhi_session_set(session, RHI_POLL_MILLISECONDS, 0);
+        json_t *first = ask_file(session, &core, command, line);
+        if (at == 1)
+            polls = cutter.polls / 2; /* it was asked twice */
+        if (cutter.polls >= at)
+            check_cut_answer(first, command);
+        json_t *second = ask_file(session, &core, command, line);
+        check_cut_answer(second, command);
+        json_decref(first);
+        json_decref(second);
+        rhi_session_free(session);
+        rhi_target_close(&core);
+        unlink(path);
+    }
+}
+
+START_TEST(a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer)
+{
+    static const struct { const char *command, *line; } asks[] = {{"gcleaks", ""}, {"gcstale", ""}, {"refs", "#1"}, {"gcverify", ""},
+                                                                  {"gcstat", ""}, {"gcgraph", ""}, {"gcfind", ""}};
+    static const unsigned cuts[] = {8, 5, 2};
+    scene s = scene_new(_i);
+    terminal = s.w.t;
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++)
+        for (size_t k = 0; k < sizeof cuts / sizeof *cuts; k++)
+            check_cuts(&s, asks[i].command, asks[i].line, cuts[k]);
+    world_free(&s.w);
+}
+END_TEST
+
+START_TEST(a_core_that_changes_between_questions_is_read_anew)
+{
+    scene s = scene_new(_i);
+    char *path = write_core(&s, 0), error[256];
+    rhi_target core;
+    rhi_session *session = rhi_session_new();
+    terminal = s.w.t;
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
+    core.emit = emit_to_terminal;
+    json_t *json = ask_file(session, &core, "gcfind", "");
+    ck_assert_int_eq(json_array_size(fake_at(json, "objects")), 2);
+    json_decref(json);
+    size_t size; /* written in place with one object more, as by a program that dumps again */
+    new_node(&s.w, 1);
+    uint8_t *bytes = fake_core_bytes(s.w.t, &size);
+    fake_core_write(path, bytes, size);
+    json = ask_file(session, &core, "gcfind", "");
+    ck_assert_int_eq(json_array_size(fake_at(json, "objects")), 3);
+    ck_assert(json_is_true(fake_at(json, "complete")));
+    json_decref(json);
+    fake_core_write(path, (const uint8_t *)"gone", 4); /* not even headers are left */
+    json = ask_file(session, &core, "gcfind", "");
+    ck_assert_has(fake_string(json, "error"), "the core file changed while it was read");
+    json_decref(json);
+    free(bytes);
+    rhi_session_free(session);
+    rhi_target_close(&core);
+    unlink(path);
+    world_free(&s.w);
+}
+END_TEST
+
+START_TEST(a_pipe_is_not_waited_for)
+{
+    char path[] = "/tmp/refheap-test-XXXXXX", error[256] = "";
+    rhi_target core;
+    close(mkstemp(path));
+    unlink(path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), -1);
+    ck_assert_has(error, "not a regular file");
+    unlink(path);
+}
+END_TEST
+
 START_TEST(a_segment_of_terabytes_without_bytes_costs_nothing)
 {
     /* As the shadow memory of a sanitizer: mapped, writable, not dumped. */
@@ -199,4 +323,5 @@ START_TEST(a_segment_of_terabytes_without_bytes_costs_nothing)
 END_TEST
 
 RUN_TESTS("inspect_core", a_core_gives_the_same_answers_as_the_memory_it_was_made_of, a_core_that_ends_early_says_how_much_is_missing,
-          files_that_are_no_core_are_refused_in_one_line, a_compressed_core_is_told_with_the_command_that_unpacks_it, a_segment_of_terabytes_without_bytes_costs_nothing)
+          files_that_are_no_core_are_refused_in_one_line, a_compressed_core_is_told_with_the_command_that_unpacks_it, a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer,
+          a_core_that_changes_between_questions_is_read_anew, a_pipe_is_not_waited_for, a_segment_of_terabytes_without_bytes_costs_nothing)
