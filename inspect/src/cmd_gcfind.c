@@ -110,7 +110,7 @@ static rhi_error *gather(answer *a)
 static void print_text(answer *a)
 {
     rhi_session *s = a->session;
-    char id[RHI_ID_SIZE], count[32];
+    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE];
     rhi__print(s, "%" PRIu64 " object%s\n", a->total, a->total == 1 ? "" : "s");
     for (uint64_t i = 0; i < a->shown.count; i++) {
         const rhi_object *object = &a->shown.items[i];
@@ -120,8 +120,9 @@ static void print_text(answer *a)
                    object->immortal ? "" : "refcount ", count, rhi__object_size_at(a->reader, object),
                    a->reader->heaps.items[object->heap].number, rhi__state_word(object));
         uint32_t index = a->leaks ? rhi__object_index(a->reader, object->address) : RHI_NO_OBJECT;
-        rhi__print(s, "%s%s\n", index == RHI_NO_OBJECT ? "" : ", ",
-                   index == RHI_NO_OBJECT ? "" : rhi__cause_word(rhi__cause(a->leaks, index)));
+        rhi__value(a->reader, object, value);
+        rhi__print(s, "%s%s%s%s\n", index == RHI_NO_OBJECT ? "" : ", ",
+                   index == RHI_NO_OBJECT ? "" : rhi__cause_word(rhi__cause(a->leaks, index)), value[0] ? "," : "", value);
     }
     if (a->total > a->shown.count)
         rhi__print(s, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->total - a->shown.count);

@@ -24,6 +24,7 @@ typedef struct answer {
 /* What is said of a row. */
 typedef struct verdict {
     char was[RHI_ID_SIZE], now[RHI_ID_SIZE]; /* empty: not known, none */
+    char value[RHI_VALUE_SIZE];              /* of the object that is there now */
     const char *evidence, *death;
     bool is_typed; /* by the variable's type, not one of too many references */
     uint64_t offset;
@@ -81,6 +82,7 @@ static void judge(answer *a, const rhi_holder *row, verdict *v)
         return;
     }
     rhi__object_id(a->reader, &object, v->now, sizeof v->now);
+    rhi__value(a->reader, &object, v->value);
     v->is_typed = row->variable && rhi__is_of_another_type(a->session, a->reader, row->variable, object.type);
     v->evidence = v->is_typed ? "variable of another type" : "more references than counts";
     find_tenant(a, &object, v);
@@ -94,7 +96,7 @@ static void print_row(answer *a, const rhi_holder *row)
     judge(a, row, &v);
     rhi__print(a->session, "  -> 0x%" PRIx64 " ", row->target);
     if (v.now[0])
-        rhi__print(a->session, "is %s, %s%s%s%s%s\n", v.now,
+        rhi__print(a->session, "is %s%s, %s%s%s%s%s\n", v.now, v.value,
                    v.is_typed ? "but the variable is of another type"
                               : "which has more references than counts: one of them at least is stale",
                    v.was[0] ? "; before, it was " : "", v.was, v.death ? ", freed by " : "", v.death ? v.death : "");
@@ -143,10 +145,10 @@ static void json_rows(answer *a, const char *key, const rhi_holders *rows, uint6
     for (uint64_t i = 0; i < rows->count; i++) {
         verdict v;
         judge(a, &rows->items[i], &v);
-        rhi__json_item(a->session, json_pack("{s:o, s:o, s:s?, s:s?, s:s, s:s?}", "holder", rhi__holder_json(a->reader,
+        rhi__json_item(a->session, json_pack("{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?}", "holder", rhi__holder_json(a->reader,
                                                                                                              &rows->items[i]),
                                              "address", rhi__json_address(rows->items[i].target), "was", v.was[0] ? v.was : NULL, "now",
-                                             v.now[0] ? v.now : NULL, "evidence", v.evidence, "reason", v.death));
+                                             v.now[0] ? v.now : NULL, "now_value", v.value[0] ? v.value + 1 : NULL, "evidence", v.evidence, "reason", v.death));
     }
     rhi__json_array_end(a->session);
     snprintf(total_key, sizeof total_key, "%s_total", key);

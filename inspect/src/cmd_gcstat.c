@@ -289,14 +289,18 @@ static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool r
 
 /* ---- rendering ------------------------------------------------------------------------------------------------ */
 
-static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size)
+/* The sample's id, and what it holds. */
+static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size, char value[RHI_VALUE_SIZE])
 {
     enum rhi_place place;
     rhi_object object;
-    if (rhi__place_of(reader, rhi__object_address(reader, index), &place, &object) && place == RHI_PLACE_LIVE)
+    value[0] = '\0';
+    if (rhi__place_of(reader, rhi__object_address(reader, index), &place, &object) && place == RHI_PLACE_LIVE) {
         rhi__object_id(reader, &object, id, size);
-    else
+        rhi__value(reader, &object, value);
+    } else {
         snprintf(id, size, "?");
+    }
 }
 
 /* Of the memory that slabs with objects take, what no object uses. */
@@ -307,7 +311,7 @@ static unsigned fragmentation_percent(const heap_tally *heap)
 
 static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
 {
-    char id[RHI_ID_SIZE];
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
     rhi__print(session, "heap %" PRIu64 "%s%s%s: %" PRIu64 " object%s, %" PRIu64 " bytes; ", info->number, info->name[0] ? " \"" : "",
                info->name, info->name[0] ? "\"" : "", heap->objects, rhi__plural(heap->objects), heap->bytes);
     rhi__print(session, "%" PRIu64 " slab%s of %" PRIu64 " bytes%s, %u%% of them unused\n", heap->slabs, rhi__plural(heap->slabs),
@@ -324,11 +328,11 @@ static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_
         rhi__print(session, retained ? "  %12s %14s %14s  %-24s %s\n" : "  %12s %14s%.0s  %-24s %s\n", "count", "bytes", "retained", "type", "sample");
     for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
         const tally *t = &heap->types[heap->rows[i]];
-        sample_id(reader, retained ? t->largest : t->first, id, sizeof id);
+        sample_id(reader, retained ? t->largest : t->first, id, sizeof id, value);
         rhi__print(session, "  %12" PRIu64 " %14" PRIu64, t->count, t->bytes);
         if (retained)
             rhi__print(session, " %14" PRIu64, t->retained);
-        rhi__print(session, "  %-24s %s\n", rhi__type_name(reader, heap->rows[i]), id);
+        rhi__print(session, "  %-24s %s%s\n", rhi__type_name(reader, heap->rows[i]), id, value);
     }
     if (heap->row_count > limit)
         rhi__print(session, "  … %" PRIu64 " more type%s (--limit=0 shows all)\n", heap->row_count - limit,
@@ -337,17 +341,18 @@ static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_
 
 static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
 {
-    char id[RHI_ID_SIZE];
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
     json_t *types = json_array();
     for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
         const tally *t = &heap->types[heap->rows[i]];
-        sample_id(reader, retained ? t->largest : t->first, id, sizeof id);
+        sample_id(reader, retained ? t->largest : t->first, id, sizeof id, value);
         json_t *row = json_object();
         json_object_set_new(row, "type", rhi__json_text(rhi__type_name(reader, heap->rows[i])));
         json_object_set_new(row, "count", rhi__json_u64(t->count));
         json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
         json_object_set_new(row, "retained", retained ? rhi__json_u64(t->retained) : json_null());
         json_object_set_new(row, "sample", rhi__json_text(id));
+        json_object_set_new(row, "sample_value", value[0] ? rhi__json_text(value + 1) : json_null());
         json_array_append_new(types, row);
     }
     json_t *json = json_object(), *collector = json_object();

@@ -101,7 +101,7 @@ static rhi_error *gather(answer *a, const char *operand)
 
 /* One element of a field, ready to print. */
 typedef struct field_row {
-    char name[RHI_NAME_SIZE + 32];
+    char name[RHI_NAME_SIZE + 64];
     const rhi_field *field;
     uint64_t value;
     double real;
@@ -111,6 +111,7 @@ typedef struct field_row {
     bool is_unreadable;             /* bytes that the target does not hold, as read-only pages in a core */
     char target[RHI_ID_SIZE];       /* empty: none */
     const char *target_status;      /* NULL: not a reference, or NULL */
+    rhi_object object;              /* the target */
 } field_row;
 
 static void fill_reference(answer *a, field_row *row)
@@ -124,6 +125,7 @@ static void fill_reference(answer *a, field_row *row)
         return;
     }
     row->target_status = rhi__place_word(place);
+    row->object = object;
     if (place <= RHI_PLACE_FREED && object.address == row->value)
         rhi__object_id(a->reader, &object, row->target, sizeof row->target);
     else if (place <= RHI_PLACE_UNUSED)
@@ -153,18 +155,10 @@ static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t
     row->value = rhi__load(bytes, field->width);
     if (field->kind <= RHI_KIND_BORROWED) {
         fill_reference(a, row);
-    } else if (field->kind == RHI_KIND_INT && field->width < 8 && field->width && row->value >> (field->width * 8 - 1) & 1) {
-        row->value |= UINT64_MAX << (field->width * 8);
+    } else if (field->kind == RHI_KIND_INT) {
+        row->value = (uint64_t)rhi__load_signed(bytes, field->width);
     } else if (field->kind == RHI_KIND_FLOAT) {
-        float narrow;
-        memcpy(&narrow, bytes, sizeof narrow);
-        memcpy(&row->real, bytes, sizeof row->real);
-        row->real = field->width == 4 ? (double)narrow : row->real;
-        if (field->width == sizeof(long double)) {
-            long double wide;
-            memcpy(&wide, bytes, sizeof wide);
-            row->real = (double)wide;
-        }
+        row->real = rhi__load_real(bytes, field->width);
     }
     return true;
 }
@@ -181,38 +175,93 @@ static void tell_unreadable(answer *a, const rhi_type *type, const rhi_field *fi
     rhi__incomplete(a->session, text);
 }
 
-/* Calls show for each row of the fields, up to the limit; returns how many rows there are. */
-static uint64_t each_field_row(answer *a, void (*show)(answer *a, const field_row *row))
+/* Rows are shown up to the limit. In text, runs of NULL elements are one row. */
+typedef struct listing {
+    void (*show)(answer *a, const field_row *row);
+    bool has_runs;
+    uint64_t rows;           /* shown */
+    uint64_t covered, total; /* elements that the rows are about; all */
+    uint64_t looked_at;      /* elements, where runs are looked for */
+    rhi_error *error;
+} listing;
+
+static void show_row(answer *a, listing *l, const field_row *row, uint64_t elements)
 {
+    if (l->rows >= a->args->limit)
+        return;
+    l->rows++;
+    l->covered += elements;
+    l->show(a, row);
+}
+
+/* The field's text, as one row. */
+static void list_bytes(answer *a, listing *l, const rhi_type *type, const rhi_field *field, uint64_t first, uint64_t count)
+{
+    field_row row = {.field = field};
+    snprintf(row.name, sizeof row.name, "%s", field->name);
+    row.is_unreadable = !fill_bytes(a, &row, first, count);
+    if (row.is_unreadable)
+        tell_unreadable(a, type, field, first);
+    l->total++;
+    show_row(a, l, &row, 1);
+}
+
+/* The row of the NULL elements [from, to), if there are any. */
+static void end_run(answer *a, listing *l, const rhi_field *field, uint64_t from, uint64_t to)
+{
+    field_row row = {.field = field};
+    if (to == from + 1)
+        rhi__slot_name(field, from, row.name, sizeof row.name);
+    else
+        rhi__slots_name(field, from, to - 1, row.name, sizeof row.name);
+    if (to > from)
+        show_row(a, l, &row, to - from);
+}
+
+/* The elements of a field. A vector that claims a million times a million NULLs is not walked to its end. */
+static void list_elements(answer *a, listing *l, const rhi_type *type, const rhi_field *field, uint64_t first, uint64_t count)
+{
+    enum { LOOKED_AT_MAX = 1 << 20, STEP = 1 << 12 };
+    uint64_t element = 0, run = 0; /* where the run of NULLs began */
+    bool joins = l->has_runs && field->form != RHI_FORM_ONE && field->kind <= RHI_KIND_BORROWED, is_bounded = a->args->limit != UINT64_MAX;
     field_row row;
-    uint64_t total = 0, first, count;
-    if (!a->bytes || a->object.type >= a->reader->types.count)
-        return 0;
-    const rhi_type *type = &a->reader->types.items[a->object.type];
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const rhi_field *field = &type->fields[i];
-        bool readable = rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count);
-        if (!readable)
-            rhi__reader_problem(a->reader, "%s: the element count of field %s makes no sense (corrupt object?)", type->name, field->name);
-        if (readable && field->kind == RHI_KIND_BYTES) {
-            row = (field_row){.field = field};
-            snprintf(row.name, sizeof row.name, "%s", field->name);
-            row.is_unreadable = !fill_bytes(a, &row, first, count);
-            if (row.is_unreadable)
-                tell_unreadable(a, type, field, first);
-            if (total++ < a->args->limit)
-                show(a, &row);
-            count = 0;
+    l->total += count;
+    for (; element < count && l->rows < a->args->limit && !l->error && !(is_bounded && l->looked_at >= LOOKED_AT_MAX); element++) {
+        if (!fill_row(a, field, first, element, &row)) {
+            tell_unreadable(a, type, field, first);
+            l->covered += count - element;
+            break;
         }
-        uint64_t room = total < a->args->limit ? a->args->limit - total : 0;
-        for (uint64_t element = 0; readable && element < count && element < room; element++)
-            if ((readable = fill_row(a, field, first, element, &row)))
-                show(a, &row);
-            else
-                tell_unreadable(a, type, field, first);
-        total += count;
+        if (joins && ++l->looked_at % STEP == 0)
+            l->error = rhi__progress(a->session, "reading elements", element, count);
+        if (joins && row.value == 0)
+            continue;
+        end_run(a, l, field, joins ? run : element, element);
+        run = element + 1;
+        show_row(a, l, &row, 1);
     }
-    return total;
+    if (joins)
+        end_run(a, l, field, run, element);
+}
+
+enum which { SINGLES /* and texts */, ELEMENTS, ALL };
+
+static void list_fields(answer *a, listing *l, enum which which)
+{
+    uint64_t first, count;
+    const rhi_type *type = a->bytes && a->object.type < a->reader->types.count ? &a->reader->types.items[a->object.type] : NULL;
+    for (uint32_t i = 0; type && i < type->field_count && !l->error; i++) {
+        const rhi_field *field = &type->fields[i];
+        bool is_single = field->form == RHI_FORM_ONE || field->kind == RHI_KIND_BYTES;
+        if (which != ALL && is_single != (which == SINGLES))
+            continue;
+        if (!rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count))
+            rhi__reader_problem(a->reader, "%s: the element count of field %s makes no sense (corrupt object?)", type->name, field->name);
+        else if (field->kind == RHI_KIND_BYTES)
+            list_bytes(a, l, type, field, first, count);
+        else
+            list_elements(a, l, type, field, first, count);
+    }
 }
 
 static const char *const kind_words[] = {"strong", "weak", "borrowed", "int", "uint", "float", "bytes"};
@@ -220,6 +269,9 @@ static const char *const kind_words[] = {"strong", "weak", "borrowed", "int", "u
 static void print_row(answer *a, const field_row *row)
 {
     rhi_session *s = a->session;
+    char text[RHI_VALUE_SIZE] = "";
+    if (row->target[0] && row->target_status && strcmp(row->target_status, "live") == 0)
+        rhi__value(a->reader, &row->object, text);
     rhi__print(s, "  %-20s ", row->name);
     switch (row->field->kind) {
     case RHI_KIND_INT:
@@ -229,7 +281,8 @@ static void print_row(answer *a, const field_row *row)
         rhi__print(s, "%" PRIu64 "\n", row->value);
         break;
     case RHI_KIND_FLOAT:
-        rhi__print(s, "%.17g\n", row->real);
+        rhi__real_text(row->real, row->field->width, text, sizeof text);
+        rhi__print(s, "%s\n", text);
         break;
     case RHI_KIND_BYTES:
         rhi__print(s, "%s\n", row->is_unreadable ? "(not in the target's readable memory)" : row->text);
@@ -238,15 +291,16 @@ static void print_row(answer *a, const field_row *row)
         if (row->value == 0)
             rhi__print(s, "NULL\n");
         else
-            rhi__print(s, "%s0x%" PRIx64 " %s%s%s%s\n", row->field->kind == RHI_KIND_STRONG ? "" : row->field->kind == RHI_KIND_WEAK ? "weak " : "borrowed ",
+            rhi__print(s, "%s0x%" PRIx64 " %s%s%s%s%s\n", row->field->kind == RHI_KIND_STRONG ? "" : row->field->kind == RHI_KIND_WEAK ? "weak " : "borrowed ",
                        row->value, row->target, row->target[0] ? "" : "(", row->target[0] ? "" : row->target_status,
-                       row->target[0] ? strcmp(row->target_status, "freed") == 0 ? " (freed: stale)" : "" : ")");
+                       row->target[0] ? strcmp(row->target_status, "freed") == 0 ? " (freed: stale)" : "" : ")", text);
     }
 }
 
 static void json_row(answer *a, const field_row *row)
 {
     json_t *json = json_object(), *value;
+    char text[RHI_VALUE_SIZE];
     switch (row->field->kind) {
     case RHI_KIND_INT:
         value = json_integer((json_int_t)row->value);
@@ -255,7 +309,8 @@ static void json_row(answer *a, const field_row *row)
         value = rhi__json_u64(row->value);
         break;
     case RHI_KIND_FLOAT:
-        value = json_real(row->real);
+        rhi__real_text(row->real, row->field->width, text, sizeof text);
+        value = json_real(strtod(text, NULL));
         value = value ? value : json_sprintf("%g", row->real); /* inf and nan are no JSON numbers */
         break;
     case RHI_KIND_BYTES:
@@ -268,6 +323,8 @@ static void json_row(answer *a, const field_row *row)
     json_object_set_new(json, "kind", json_string(kind_words[row->field->kind]));
     json_object_set_new(json, "value", value);
     json_object_set_new(json, "target", row->target[0] ? json_string(row->target) : json_null());
+    json_object_set_new(json, "target_value", row->target[0] && strcmp(row->target_status, "live") == 0
+                                                  ? rhi__value_json(a->reader, &row->object) : json_null());
     json_object_set_new(json, "target_status", row->target_status ? json_string(row->target_status) : json_null());
     if (row->field->kind == RHI_KIND_BYTES && row->value > row->raw_size)
         json_object_set_new(json, "value_total", rhi__json_u64(row->value));
@@ -325,7 +382,7 @@ static void print_tenants(answer *a)
         rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->tenant_count - a->args->limit);
 }
 
-static void print_live(answer *a)
+static rhi_error *print_live(answer *a)
 {
     char id[RHI_ID_SIZE], count[32];
     uint64_t offset = a->address - a->object.address;
@@ -341,15 +398,18 @@ static void print_live(answer *a)
                heap->name[0] ? "\"" : "");
     if (heap->provisional)
         rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
-    uint64_t rows = each_field_row(a, print_row);
-    if (rows > a->args->limit)
-        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", rows - a->args->limit);
+    listing l = {.show = print_row, .has_runs = true};
+    list_fields(a, &l, SINGLES);
+    list_fields(a, &l, ELEMENTS);
+    if (l.total > l.covered)
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", l.total - l.covered);
     print_tenants(a);
     if (a->has_ledger)
         rhi__ledger_print(a->session, &a->ledger);
+    return l.error;
 }
 
-static void print_text(answer *a)
+static rhi_error *print_text(answer *a)
 {
     rhi_session *s = a->session;
     char when[48];
@@ -357,7 +417,7 @@ static void print_text(answer *a)
     const rhi_own_range *own = rhi__own_at(a->reader, a->address);
     switch (a->place) {
     case RHI_PLACE_LIVE:
-        print_live(a);
+        RHI_TRY(print_live(a));
         break;
     case RHI_PLACE_FREED:
         time_text(a->tenants[0].time, when, sizeof when);
@@ -386,6 +446,7 @@ static void print_text(answer *a)
     }
     print_history(a);
     rhi__print_incomplete(s);
+    return NULL;
 }
 
 static json_t *tenant_json(const tenant *t)
@@ -429,10 +490,11 @@ static void print_json(answer *a)
     rhi__json_key(s, "object", a->place == RHI_PLACE_LIVE ? rhi__object_json(a->reader, &a->object) : json_null());
     rhi__json_key(s, "offset", rhi__json_u64(in_slot ? a->address - a->object.address : 0));
     rhi__json_array(s, "fields");
-    uint64_t rows = each_field_row(a, json_row);
+    listing l = {.show = json_row};
+    list_fields(a, &l, ALL);
     rhi__json_array_end(s);
-    if (rows > a->args->limit)
-        rhi__json_key(s, "fields_total", rhi__json_u64(rows));
+    if (l.total > a->args->limit)
+        rhi__json_key(s, "fields_total", rhi__json_u64(l.total));
     rhi__json_key(s, "ledger", a->has_ledger ? rhi__ledger_json(&a->ledger) : json_null());
     rhi__json_array(s, "previous");
     for (unsigned i = 0; i < a->tenant_count && i < a->args->limit; i++)
@@ -462,7 +524,7 @@ rhi_error *rhi__run_objat(rhi_session *session, const rhi_args *args, int *statu
     if (!error && args->json)
         print_json(a);
     else if (!error)
-        print_text(a);
+        error = print_text(a);
     rhi__scratch_free(&a->scratch);
     rhi__malloc_place_free(&a->block);
     free(a);

@@ -17,6 +17,8 @@ typedef struct referent {
     uint64_t value;
     uint8_t kind; /* enum rhi_field_kind */
     char target[RHI_ID_SIZE];
+    bool has_object;
+    rhi_object object; /* to which it points */
     const char *status;
 } referent;
 
@@ -57,6 +59,8 @@ static bool add_referent(void *context, const rhi_slot *slot)
             r->status = "interior"; /* a reference holds nothing unless it points to an object's start */
         else if (place <= RHI_PLACE_FREED)
             rhi__object_id(a->reader, &object, r->target, sizeof r->target);
+        r->has_object = r->target[0] && place == RHI_PLACE_LIVE;
+        r->object = object;
     }
     return true;
 }
@@ -169,9 +173,12 @@ static void print_referents(answer *a)
     rhi__print(a->session, a->referents.count ? "holds:\n" : "holds nothing\n");
     for (uint64_t i = 0; i < a->referents.count && i < a->args->limit; i++) {
         const referent *r = &a->referents.items[i];
+        char value[RHI_VALUE_SIZE] = "";
+        if (r->has_object)
+            rhi__value(a->reader, &r->object, value);
         rhi__print(a->session, "  %-28s -> %s", r->name, words[r->kind]);
         if (r->target[0])
-            rhi__print(a->session, "%s%s\n", rhi__styled(a->session, RHI_STYLE_ID, r->target),
+            rhi__print(a->session, "%s%s%s\n", rhi__styled(a->session, RHI_STYLE_ID, r->target), value,
                        strcmp(r->status, "freed") == 0 ? rhi__styled(a->session, RHI_STYLE_STALE, " (freed: stale)") : "");
         else
             rhi__print(a->session, "0x%" PRIx64 " (%s)\n", r->value, r->status);
@@ -182,11 +189,12 @@ static void print_referents(answer *a)
 
 static void print_text(answer *a, bool in, bool out)
 {
-    char id[RHI_ID_SIZE], count[32];
+    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE];
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__count_text(&a->object, count, sizeof count);
-    rhi__print(a->session, "%s at 0x%" PRIx64 ": %s, %s%s\n", rhi__styled(a->session, RHI_STYLE_ASKED, id), a->object.address, rhi__state_word(&a->object),
-               a->object.immortal ? "" : "refcount ", count);
+    rhi__value(a->reader, &a->object, value);
+    rhi__print(a->session, "%s at 0x%" PRIx64 ": %s, %s%s%s%s\n", rhi__styled(a->session, RHI_STYLE_ASKED, id), a->object.address, rhi__state_word(&a->object),
+               a->object.immortal ? "" : "refcount ", count, value[0] ? "," : "", value);
     if (in)
         print_referrers(a);
     if (out)
@@ -239,8 +247,9 @@ static void print_json(answer *a)
     rhi__json_array(s, "referents");
     for (uint64_t i = 0; i < a->referents.count && i < a->args->limit; i++) {
         const referent *r = &a->referents.items[i];
-        rhi__json_item(s, json_pack("{s:s, s:s, s:s?, s:s, s:o}", "name", r->name, "strength", words[r->kind], "target",
-                                    r->target[0] ? r->target : NULL, "target_status", r->status, "value", rhi__json_address(r->value)));
+        rhi__json_item(s, json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o}", "name", r->name, "strength", words[r->kind], "target",
+                                    r->target[0] ? r->target : NULL, "target_status", r->status, "value", rhi__json_address(r->value),
+                                    "target_value", r->has_object ? rhi__value_json(a->reader, &r->object) : json_null()));
     }
     rhi__json_array_end(s);
     if (a->referents.count > a->args->limit)

@@ -23,8 +23,8 @@ static const rhi_command table[] = {
                 "reaches it (searches all memory).",
         .json = "{\"command\", \"complete\", \"address\", \"status\": \"live|freed|unused|internal|unmanaged|unmapped\",\n"
                 " \"object\": OBJ|null, \"offset\": bytes into the slot, \"fields\": [{\"name\", \"kind\":\n"
-                " \"strong|weak|borrowed|int|uint|float|bytes\", \"value\", \"target\": \"T#n\"|null, \"target_status\": a\n"
-                " status, or interior, unreadable, null, \"value_total\": bytes, if cut}], \"fields_total\" if cut,\n"
+                " \"strong|weak|borrowed|int|uint|float|bytes\", \"value\", \"target\": \"T#n\"|null, \"target_value\": what it\n"
+                " holds, short, or null, \"target_status\": a status, or interior, unreadable, null, \"value_total\": bytes, if cut}], \"fields_total\" if cut,\n"
                 " \"ledger\": LEDGER|null, \"previous\": [{\"id\", \"reason\": \"release|collect|destroy|unknown\", \"time\",\n"
                 " \"thread\"}], \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", \"id\", \"time\",\n"
                 " \"thread\", \"reason\", \"stack\": as in gcleaks}], \"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
@@ -47,8 +47,8 @@ static const rhi_command table[] = {
         .json = "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW; with --depth above 1, those of kind field\n"
                 " with their own \"referrers\", and \"seen_above\" or \"referrers_left_out\": true where these are elsewhere\n"
                 " or too many], \"referrers_total\" if cut, \"referents\": [{\"name\", \"strength\":\n"
-                " \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\"}], \"referents_total\" if\n"
-                " cut, \"path\": with --path [ROW, ROWs of words in malloc blocks that lead on…, {\"object\", \"name\": the\n"
+                " \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\", \"target_value\": what it holds,\n"
+                " short, or null}], \"referents_total\" if cut, \"path\": with --path [ROW, ROWs of words in malloc blocks that lead on…, {\"object\", \"name\": the\n"
                 " field that leads on}…], \"path_left_out\": malloc blocks amidst a long way, \"expression\": with --path,\n"
                 " text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated\n"
                 " it, \"ledger\": LEDGER|null}",
@@ -138,7 +138,8 @@ static const rhi_command table[] = {
                 "stale; or debug info says that it is a variable of another managed type. (A struct that begins with the\n"
                 "variable's is no other type.)",
         .json = "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot pointed into, \"was\":\n"
-                " \"T#n\"|null: who died there, \"now\": \"T#m\"|null: who lives there, \"evidence\": \"freed slot|inside a\n"
+                " \"T#n\"|null: who died there, \"now\": \"T#m\"|null: who lives there, \"now_value\": what\n"
+                " it holds, short, or null, \"evidence\": \"freed slot|inside a\n"
                 " freed slot|more references than counts|variable of another type\", \"reason\": of the death, or null}], \"stale_total\" if cut,\n"
                 " \"possible\": the same, \"possible_total\" if cut, \"not_named\": stack words that debug info was not asked\n"
                 " about, \"types_not_compared\": words to live objects that were not held against the types of variables,\n"
@@ -158,7 +159,8 @@ static const rhi_command table[] = {
         .json = "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", \"bytes\", \"slabs\",\n"
                 " \"slab_bytes\", \"fragmentation_percent\", \"damaged\": objects whose header makes no sense, \"phase\",\n"
                 " \"collector\": {\"enabled\", \"collections\", \"reclaimed\", \"candidates\"}, \"types\": [{\"type\",\n"
-                " \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\"}], \"types_total\" if cut}],\n"
+                " \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\",\n"
+                " \"sample_value\": what it holds, short, or null}], \"types_total\" if cut}],\n"
                 " \"heaps_total\" if cut}",
         .operands_min = 0, .operands_max = 0,
         .options = {{"--no-retained", NULL, "leave the retained bytes out, which is faster: no graph is built"}},

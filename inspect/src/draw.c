@@ -65,7 +65,7 @@ static void draw_node(const drawing *d, uint32_t index)
 {
     const rhi_selection *s = d->selection;
     rhi_object object;
-    char id[RHI_ID_SIZE], count[32];
+    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE];
     if (!rhi__object_at_index(s->session, s->reader, index, &object))
         return;
     rhi__object_id(s->reader, &object, id, sizeof id);
@@ -74,7 +74,10 @@ static void draw_node(const drawing *d, uint32_t index)
     fprintf(d->file, "  n%" PRIu32 " [fillcolor=\"%s\"%s, label=\"", index, colour,
             rhi__is_asked_for(s, index) ? ", peripheries=2" : "");
     put_escaped(d->file, id);
-    fprintf(d->file, "\\n%s%s\"];\n", object.immortal ? "" : "count ", count);
+    rhi__value(s->reader, &object, value);
+    fprintf(d->file, "\\n%s%s%s", object.immortal ? "" : "count ", count, value[0] ? "\\n" : "");
+    put_escaped(d->file, value[0] ? value + 1 : "");
+    fprintf(d->file, "\"];\n");
 }
 
 static bool take_edge(void *context, const rhi_edge *edge)

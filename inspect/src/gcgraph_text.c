@@ -115,6 +115,15 @@ static void print_object(const answer *a, uint32_t index)
         rhi__print(a->session, " %s", rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"));
 }
 
+static void print_value(const answer *a, uint32_t index)
+{
+    rhi_object object;
+    char value[RHI_VALUE_SIZE] = "";
+    if (rhi__object_at_index(a->session, a->s.reader, index, &object))
+        rhi__value(a->s.reader, &object, value);
+    rhi__print(a->session, "%s", value);
+}
+
 static void print_below(void *context, const rhi_tree_row *row)
 {
     enum { RAILS_MAX = 40 }; /* no deeper is it indented */
@@ -135,7 +144,9 @@ static void print_below(void *context, const rhi_tree_row *row)
         return;
     }
     print_object(a, row->branch->index);
-    rhi__print(a->session, "%s%s%s\n", row->branch->row.weak ? " " : "", row->branch->row.weak ? rhi__strength_word(&row->branch->row) : "", row->branch->is_cut ? " …" : "");
+    rhi__print(a->session, "%s%s", row->branch->row.weak ? " " : "", row->branch->row.weak ? rhi__strength_word(&row->branch->row) : "");
+    print_value(a, row->branch->index);
+    rhi__print(a->session, "%s\n", row->branch->is_cut ? " …" : "");
 }
 
 static rhi_error *print_trees(const answer *a)
@@ -150,8 +161,10 @@ static rhi_error *print_trees(const answer *a)
             rhi__print(a->session, "┌─ … who holds it is left out: --limit=0 shows all\n");
         rhi__print(a->session, "* ");
         print_object(a, root->index);
-        rhi__print(a->session, " at 0x%" PRIx64 "%s\n", rhi__object_address(a->s.reader, root->index),
+        rhi__print(a->session, " at 0x%" PRIx64 "%s", rhi__object_address(a->s.reader, root->index),
                    rhi__is_unreachable(a->s.graph, root->index) ? ": not reachable from outside" : "");
+        print_value(a, root->index);
+        rhi__print(a->session, "\n");
         RHI_TRY(rhi__tree_walk(&a->below, i, print_below, (void *)a));
     }
     if (a->below.cut)

@@ -23,25 +23,35 @@ const char *rhi__strength_word(const rhi_holder *holder)
 }
 
 /* The id of the object that a field row is in. */
-static bool from_id(rhi_reader *reader, const rhi_holder *holder, char *id, size_t size)
+static bool from_id(rhi_reader *reader, const rhi_holder *holder, rhi_object *object, char *id, size_t size)
 {
     enum rhi_place place;
-    rhi_object object;
-    if (!holder->from || !rhi__place_of(reader, holder->from, &place, &object) || place > RHI_PLACE_UNUSED)
+    if (!holder->from || !rhi__place_of(reader, holder->from, &place, object) || place > RHI_PLACE_UNUSED)
         return false;
-    rhi__object_id(reader, &object, id, size);
+    rhi__object_id(reader, object, id, size);
     return true;
+}
+
+/* What else than this reference that object holds; false: nothing. */
+static bool from_value(rhi_reader *reader, const rhi_holder *holder, const rhi_object *from, char value[RHI_VALUE_SIZE])
+{
+    rhi__value_but(reader, from, holder->field, value);
+    return value[0];
 }
 
 json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
 {
-    char id[RHI_ID_SIZE];
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    rhi_object from;
     const rhi_variable *variable = holder->variable;
     json_t *json = json_object();
     json_object_set_new(json, "kind", json_string(kind_word(holder)));
     json_object_set_new(json, "strength", json_string(rhi__strength_word(holder)));
     json_object_set_new(json, "address", holder->address ? rhi__json_address(holder->address) : json_null());
-    json_object_set_new(json, "from", from_id(reader, holder, id, sizeof id) ? json_string(id) : json_null());
+    bool is_in_object = from_id(reader, holder, &from, id, sizeof id);
+    json_object_set_new(json, "from", is_in_object ? json_string(id) : json_null());
+    if (is_in_object)
+        json_object_set_new(json, "from_value", from_value(reader, holder, &from, value) ? rhi__json_text(value + 1) : json_null());
     json_object_set_new(json, "name", holder->name ? rhi__json_text(holder->name) : json_null());
     json_object_set_new(json, "offset", rhi__json_u64(holder->value - holder->target));
     if (variable && variable->type[0])
@@ -85,13 +95,17 @@ static void variable_text(const rhi_holder *holder, char *text, size_t size)
         snprintf(text, size, "global %s%s", v->text, type);
 }
 
-/* A row without its address and strength; *has_address: the text says where the word lies. */
-static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, size_t size, bool *has_address)
+/* A row without its address and strength; *has_address: the text says where the word lies. value: of the object that
+ * the row is in. */
+static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, size_t size, bool *has_address, char value[RHI_VALUE_SIZE])
 {
     char id[RHI_ID_SIZE] = "(unreadable)";
+    rhi_object from;
     const char *name = holder->name ? holder->name : "";
     *has_address = false;
-    from_id(reader, holder, id, sizeof id);
+    value[0] = '\0';
+    if (from_id(reader, holder, &from, id, sizeof id))
+        from_value(reader, holder, &from, value);
     if (holder->variable) {
         variable_text(holder, text, size);
         return;
@@ -129,9 +143,9 @@ static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, 
 
 void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holder *holder, const char *indent)
 {
-    char what[WHAT_SIZE], row[WHAT_SIZE + 32];
+    char what[WHAT_SIZE], row[WHAT_SIZE + 32], value[RHI_VALUE_SIZE];
     bool has_address, is_member = holder->kind >= RHI_HOLDER_IMMORTAL;
-    what_text(reader, holder, what, sizeof what, &has_address);
+    what_text(reader, holder, what, sizeof what, &has_address, value);
     if (holder->lwp)
         snprintf(row, sizeof row, "%s thread %" PRIu64, what, holder->lwp);
     rhi__print(session, "%s%-44s", indent, holder->lwp ? row : what);
@@ -144,5 +158,5 @@ void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holde
     if (holder->reach > RHI_REACH_YES)
         rhi__print(session, " (in a malloc block that nothing reaches%s)",
                    holder->reach == RHI_REACH_UNDECIDED ? " in what could be read" : "");
-    rhi__print(session, "\n");
+    rhi__print(session, "%s%s\n", value[0] ? "  in" : "", value);
 }

@@ -18,7 +18,7 @@ void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id
     rhi__make_id(reader, object->type, object->serial, id, size);
 }
 
-void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size)
+static void element_name(const rhi_field *field, const char *element, char *name, size_t size)
 {
     /* Of a vector of structs the name is VECTOR.MEMBER; else a dot leads to a struct inside the object. */
     bool is_of_structs = field->form == RHI_FORM_VECTOR && (field->stride != field->width || field->element_offset);
@@ -26,9 +26,23 @@ void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t
     if (field->form == RHI_FORM_ONE)
         snprintf(name, size, "%s", field->name);
     else if (dot)
-        snprintf(name, size, "%.*s[%" PRIu64 "]%s", (int)(dot - field->name), field->name, element, dot);
+        snprintf(name, size, "%.*s[%s]%s", (int)(dot - field->name), field->name, element, dot);
     else
-        snprintf(name, size, "%s[%" PRIu64 "]", field->name, element);
+        snprintf(name, size, "%s[%s]", field->name, element);
+}
+
+void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, element);
+    element_name(field, text, name, size);
+}
+
+void rhi__slots_name(const rhi_field *field, uint64_t first, uint64_t last, char *name, size_t size)
+{
+    char text[48];
+    snprintf(text, sizeof text, "%" PRIu64 "..%" PRIu64, first, last);
+    element_name(field, text, name, size);
 }
 
 const char *rhi__death_word(uint8_t death)
@@ -81,10 +95,19 @@ void rhi__count_text(const rhi_object *object, char *text, size_t size)
 uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object)
 {
     rhi_scratch scratch = {0};
+    if (object->type < reader->types.count && reader->types.items[object->type].has_fixed_size)
+        return reader->types.items[object->type].size < object->slot_size ? reader->types.items[object->type].size : object->slot_size;
     const uint8_t *bytes = rhi__object_bytes(reader, object, &scratch);
     uint64_t size = bytes ? rhi__object_size(reader, object, bytes) : object->slot_size;
     rhi__scratch_free(&scratch);
     return size;
+}
+
+json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object)
+{
+    char value[RHI_VALUE_SIZE];
+    rhi__value(reader, object, value);
+    return value[0] ? rhi__json_text(value + 1) : json_null();
 }
 
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
@@ -101,6 +124,8 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
     json_object_set_new(json, "immortal", json_boolean(object->immortal));
     json_object_set_new(json, "heap", json_integer((json_int_t)reader->heaps.items[object->heap].number));
     json_object_set_new(json, "state", json_string(rhi__state_word(object)));
+    json_object_set_new(json, "format", json_string(reader->ops->name));
+    json_object_set_new(json, "value", rhi__value_json(reader, object));
     return json;
 }
 

@@ -11,6 +11,8 @@ void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id
 void rhi__make_id(const rhi_reader *reader, uint32_t type, uint64_t serial, char *id, size_t size);
 /* "next", "items[3]", "entries[3].key" */
 void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size);
+/* "items[3..9]" */
+void rhi__slots_name(const rhi_field *field, uint64_t first, uint64_t last, char *name, size_t size);
 const char *rhi__death_word(uint8_t death); /* "release", "collect", "destroy", "unknown" */
 
 /* What is at an address of the target. */
@@ -24,6 +26,18 @@ const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, r
 
 /* What it says its size is (rhi__object_size), its slot's size if its bytes cannot be read. */
 uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object);
+
+/* In value.c: what an object holds, in a few words behind a space (" \"hello\"", " {key: 14}"); "" if it holds nothing
+ * that can be read. It is one line of about 60 columns. */
+enum { RHI_VALUE_SIZE = 256 };
+void rhi__value(rhi_reader *reader, const rhi_object *object, char text[RHI_VALUE_SIZE]);
+/* Without this field, which is shown beside it. */
+void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_field *but, char text[RHI_VALUE_SIZE]);
+json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object); /* without the space; null */
+/* A number with a fraction, as its bytes, and in the fewest digits that mean the same number of this width. */
+double rhi__load_real(const uint8_t *bytes, unsigned width);
+void rhi__real_text(double value, unsigned width, char *text, size_t size);
+int64_t rhi__load_signed(const uint8_t *bytes, unsigned width);
 
 /* OBJ of the manual. */
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object);

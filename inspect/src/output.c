@@ -162,12 +162,17 @@ static void put_document(const char *text, size_t size, rhi_session *session)
 static void dump(rhi_session *session, json_t *value)
 {
     /* Whole or not at all; into a buffer of ours, because jansson forgets keys when its own cannot grow. */
-    size_t size = value ? json_dumpb(value, NULL, 0, DUMP_FLAGS) : 0;
-    char *text = size ? malloc(size) : NULL;
-    bool whole = text && json_dumpb(value, text, size, DUMP_FLAGS) == size;
+    char row[2048], *text = row;
+    size_t size = value ? json_dumpb(value, row, sizeof row, DUMP_FLAGS) : 0;
+    bool whole = size > 0 && size <= sizeof row;
+    if (size > sizeof row) {
+        text = malloc(size);
+        whole = text && json_dumpb(value, text, size, DUMP_FLAGS) == size;
+    }
     put_document(whole ? text : "null", whole ? size : 4, session);
     session->complete = session->complete && whole;
-    free(text);
+    if (text != row)
+        free(text);
     json_decref(value);
 }
 

@@ -93,9 +93,9 @@ START_TEST(unreachable_is_what_gcleaks_calls_leaked)
     ck_assert_str_eq(found(&w, "--unreachable --min-refs=2"), "");
     ck_assert_int_eq(fake_run(w.t, "gcfind", "--unreachable"), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "5 objects\n");
-    ck_assert_has(w.t->out.bytes, "live, cycle\n");
-    ck_assert_has(w.t->out.bytes, "live, lost_reference\n");
-    ck_assert_has(w.t->out.bytes, "live, dependent\n");
+    ck_assert_has(w.t->out.bytes, "live, cycle, {value: 0, next: node#2}\n");
+    ck_assert_has(w.t->out.bytes, "live, lost_reference, {value: 0, next: node#5}\n");
+    ck_assert_has(w.t->out.bytes, "live, dependent, {value: 0}\n");
     world_free(&w);
 }
 END_TEST

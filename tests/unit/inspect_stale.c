@@ -151,7 +151,7 @@ START_TEST(a_used_slot_is_stale_by_evidence_alone)
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcstale", ""), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes,
-                  "is node#3, which has more references than counts: one of them at least is stale; before, it was node#99, freed by release\n");
+                  "is node#3 {value: 0}, which has more references than counts: one of them at least is stale; before, it was node#99, freed by release\n");
     fake_immortal(w.heap, now);
     w.t->state++;
     ck_assert_str_eq(stale(&w, ""), "");
@@ -304,7 +304,7 @@ START_TEST(a_variable_of_another_managed_type)
     ck_assert_int_eq(fake_integer(json, "types_not_compared"), 0);
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcstale", "--check"), RHI_FOUND);
-    ck_assert_has(w.t->out.bytes, "is node#1, but the variable is of another type; before, it was node#99, freed by release\n");
+    ck_assert_has(w.t->out.bytes, "is node#1 {value: 0}, but the variable is of another type; before, it was node#99, freed by release\n");
     world_free(&w);
 }
 END_TEST

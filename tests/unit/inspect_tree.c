@@ -48,18 +48,20 @@ START_TEST(a_tree_shows_what_is_below_and_above_with_back_references)
     ck_assert_has(out, "├─ node#4.next");
     ck_assert_has(out, "├─ local 'a' in main()");
     ck_assert_has(out, "* node#1 rc=3 at 0x");
-    ck_assert_has(out, "\n├─ .next → node#2 rc=1\n│  ├─ .next → ↺ node#1\n│  └─ .other → node#3 rc=1\n└─ .back ⇢ node#3 rc=1 borrowed\n");
+    ck_assert_has(out, "\n├─ .next → node#2 rc=1 {value: 0, next: node#1, other: node#3}\n│  ├─ .next → ↺ node#1\n│  └─ .other → node#3 rc=1 {value: 0}\n"
+                       "└─ .back ⇢ node#3 rc=1 borrowed {value: 0}\n");
     out = text(&w, "gcgraph", "--depth=1 node#1");
-    ck_assert_has(out, "\n├─ .next → node#2 rc=1\n└─ .back ⇢");
+    ck_assert_has(out, "\n├─ .next → node#2 rc=1 {value: 0, next: node#1, other: node#3}\n└─ .back ⇢");
     out = text(&w, "gcgraph", "--depth=0 node#1");
     ck_assert_has_not(out, "─ .next →");
     out = text(&w, "gcgraph", "node#5, node#6"); /* each asked-for object has its own tree */
     ck_assert_has(out, "* node#5 rc=1 garbage at 0x");
-    ck_assert_has(out, ": not reachable from outside\n└─ .next → ↺ node#6\n");
-    ck_assert_has(out, ": not reachable from outside\n└─ .other → ↺ node#5\n");
+    ck_assert_has(out, ": not reachable from outside {value: 0, next: node#6}\n└─ .next → ↺ node#6\n");
+    ck_assert_has(out, ": not reachable from outside {value: 0, other: node#5}\n└─ .other → ↺ node#5\n");
     setenv("LC_ALL", "C", 1);
     out = text(&w, "gcgraph", "node#1");
-    ck_assert_has(out, "\n|- .next -> node#2 rc=1\n|  |- .next -> ^ node#1\n|  `- .other -> node#3 rc=1\n`- .back ~> node#3 rc=1 borrowed\n");
+    ck_assert_has(out, "\n|- .next -> node#2 rc=1 {value: 0, next: node#1, other: node#3}\n|  |- .next -> ^ node#1\n"
+                       "|  `- .other -> node#3 rc=1 {value: 0}\n`- .back ~> node#3 rc=1 borrowed {value: 0}\n");
     for (const char *c = out; *c; c++)
         MUST((unsigned char)*c < 0x80);
     setenv("LC_ALL", "", 1); /* empty: as if it were not set */
@@ -79,12 +81,12 @@ START_TEST(a_wide_object_shows_head_and_tail_of_what_it_holds)
     for (unsigned i = 0; i < SLOTS; i++)
         fake_link(w.heap, wide, i * 8, new_node(&w, 1));
     const char *out = text(&w, "gcgraph", "--limit=5 wide#1");
-    ck_assert_has(out, "├─ .slot[0] → node#2 rc=1\n├─ .slot[1] → node#3 rc=1\n├─ .slot[2] → node#4 rc=1\n├─ … 45 more\n"
-                       "├─ .slot[48] → node#50 rc=1\n└─ .slot[49] → node#51 rc=1\n");
-    ck_assert_has(text(&w, "gcgraph", "--limit=1 wide#1"), "├─ .slot[0] → node#2 rc=1\n└─ … 49 more\n");
+    ck_assert_has(out, "├─ .slot[0] → node#2 rc=1 {value: 0}\n├─ .slot[1] → node#3 rc=1 {value: 0}\n├─ .slot[2] → node#4 rc=1 {value: 0}\n├─ … 45 more\n"
+                       "├─ .slot[48] → node#50 rc=1 {value: 0}\n└─ .slot[49] → node#51 rc=1 {value: 0}\n");
+    ck_assert_has(text(&w, "gcgraph", "--limit=1 wide#1"), "├─ .slot[0] → node#2 rc=1 {value: 0}\n└─ … 49 more\n");
     out = text(&w, "gcgraph", "--limit=0 wide#1");
-    ck_assert_has(out, "├─ .slot[24] → node#26 rc=1\n");
-    ck_assert_has_not(out, "more");
+    ck_assert_has(out, "├─ .slot[24] → node#26 rc=1 {value: 0}\n");
+    ck_assert_has_not(out, "… 45 more\n");
     json_t *json = fake_json(w.t, "gcgraph", "--limit=5 wide#1");
     ck_assert_uint_eq(fake_size(json, "nodes"), 5);
     ck_assert_int_eq(fake_integer(json, "nodes_total"), SLOTS + 1);
@@ -108,7 +110,7 @@ START_TEST(a_long_chain_is_drawn_without_end_of_stack_or_output)
     const char *out = text(&w, "gcgraph", "--depth=1000000 node#1");
     ck_assert_has(out, "… what 1 of these hold is left out");
     ck_assert_has_not(out, "node#300 ");
-    ck_assert_has(text(&w, "gcgraph", "--depth=1000000 --limit=0 node#1"), "→ node#3000 rc=1\n");
+    ck_assert_has(text(&w, "gcgraph", "--depth=1000000 --limit=0 node#1"), "→ node#3000 rc=1 {value: 0}\n");
     ck_assert_has(text(&w, "refs", "--in --depth=1000000 --limit=0 node#3000"), "node#1.next");
     json_t *json = fake_json(w.t, "refs", "--depth=100 node#3000");
     const json_t *row = fake_at(json, "referrers.0");
