@@ -2,6 +2,7 @@
  * Invariant: session->json_items counts what was written at the open level, so that a comma comes
  * before everything but the first. */
 #include "output.h"
+#include "symbols.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -262,6 +263,11 @@ void rhi__json_end(rhi_session *session)
     rhi__settle(session);
     if (session->not_read)
         rhi__json_key(session, "not_read", json_incref(session->not_read));
+    const rhi_misfit *misfit = rhi__symbols_misfit(session);
+    if (misfit)
+        rhi__json_key(session, "wrong_executable",
+                      json_pack("{s:o, s:s, s:s, s:o}", "path", rhi__json_text(misfit->path), "build_id", misfit->id, "program_build_id",
+                                misfit->program_id, "names_from", *misfit->names ? rhi__json_text(misfit->names) : json_null()));
     rhi__json_key(session, "complete", json_boolean(session->complete));
     if (!session->complete)
         rhi__json_key(session, "incomplete_because", json_incref(session->because));
@@ -281,8 +287,19 @@ void rhi__json_close(rhi_session *session)
     put("}\n", 2, session);
 }
 
+/* A file that is ignored because it is another program would else look like debug info that is missing. */
+static void print_misfit(rhi_session *session)
+{
+    const rhi_misfit *misfit = rhi__symbols_misfit(session);
+    if (misfit)
+        rhi__print(session, "notice: %s is not the program of this %s: its build-id is %s…, the program's %s…; names %s%s\n", misfit->path,
+                   session->target->core_path || rhi__memory_is_core(&session->memory) ? "core" : "process", misfit->id, misfit->program_id,
+                   *misfit->names ? "come from " : "are missing", misfit->names);
+}
+
 void rhi__print_incomplete(rhi_session *session)
 {
+    print_misfit(session);
     size_t index;
     json_t *reason;
     rhi__settle(session);

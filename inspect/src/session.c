@@ -305,6 +305,7 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->json = false;
     session->complete = true;
     session->error[0] = '\0';
+    session->asked_names = false;
     session->out_size = 0;
     session->was_flushed = session->has_changed = false;
     session->polled_at = 0;

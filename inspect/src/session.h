@@ -47,6 +47,7 @@ struct rhi_session {
     bool complete;
     json_t *because; /* why it is not complete: array of strings */
     json_t *not_read; /* writable memory shared with others, which is never read: array; NULL: words were not asked for */
+    bool asked_names; /* files of modules were asked for names */
     bool has_heap;  /* --heap: only this one */
     uint64_t heap;
     bool is_about_all; /* no object was asked about: the answer is about whole heaps */

@@ -41,6 +41,9 @@ struct rhi_symbols {
     struct { tls_module *items; uint64_t count, capacity; } tls;
     bool is_tls_known;
     void *calls; /* tree of known_calls */
+    rhi_misfit misfit; /* of the executable that is `checked_exe` */
+    char *checked_exe;
+    bool is_exe_checked, is_path_checked, is_misfit;
     struct { char type[RHI_NAME_SIZE], base[RHI_NAME_SIZE]; bool answer; } last; /* question of rhi__symbols_begins_with */
 };
 
@@ -418,6 +421,7 @@ static bool symbol_variable(const module *m, uint64_t address, rhi_variable *var
 
 static bool have_symbols(rhi_session *session)
 {
+    session->asked_names = true;
     return session->symbols || (session->symbols = calloc(1, sizeof *session->symbols));
 }
 
@@ -645,13 +649,98 @@ unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t lengt
     return s.count;
 }
 
+/* ---- the wrong program -------------------------------------------------------------------------------------------- */
+
+typedef struct program {
+    const rhi_region *region;
+    rhi_build_id id;
+    bool is_sure; /* the loader's list hangs on it */
+} program;
+
+/* Which module is the program, and is `id` that of any module? */
+static program find_program(rhi_session *session, const rhi_build_id *id, bool *is_mapped)
+{
+    rhi_memory *memory = &session->memory;
+    program found = {.region = NULL};
+    *is_mapped = false;
+    for (uint64_t i = 0; i < memory->map.regions.count && !*is_mapped; i++) {
+        const rhi_region *region = &memory->map.regions.items[i];
+        headers h = {0};
+        id_search search = {.memory = memory};
+        if (region->file_offset != 0 || !rhi__region_is_file(region) ||
+            rhi__each_segment(memory, region->start, note_header, &h) != RHI_SEGMENTS_DONE)
+            continue;
+        rhi__each_segment(memory, region->start, search_note, &search);
+        bool is_program = link_map_of(memory, &h) != 0;
+        if (!found.region || (is_program && !found.is_sure))
+            found = (program){region, search.id, is_program};
+        *is_mapped = rhi__same_id(&search.id, id);
+    }
+    return found;
+}
+
+static void short_id(const rhi_build_id *id, char *text, size_t size)
+{
+    enum { SHOWN = 6 };
+    for (size_t i = 0; i < id->size && i < SHOWN; i++)
+        snprintf(text + 2 * i, size - 2 * i, "%02x", id->bytes[i]);
+}
+
+/* Is `path` a file with another build-id than that of everything that is mapped? */
+static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit)
+{
+    rhi_image image, own;
+    bool is_mapped;
+    if (!rhi__image_open(path, &image))
+        return false;
+    rhi_build_id id = image.id;
+    rhi__image_close(&image);
+    program p = find_program(session, &id, &is_mapped);
+    if (!id.size || is_mapped || !p.region || !p.id.size)
+        return false;
+    *misfit = (rhi_misfit){.names = ""};
+    snprintf(misfit->path, sizeof misfit->path, "%s", path);
+    short_id(&id, misfit->id, sizeof misfit->id);
+    short_id(&p.id, misfit->program_id, sizeof misfit->program_id);
+    if (strcmp(path, p.region->path) != 0 && rhi__image_open(p.region->path, &own)) {
+        if (rhi__same_id(&own.id, &p.id))
+            snprintf(misfit->names, sizeof misfit->names, "%s", p.region->path);
+        rhi__image_close(&own);
+    }
+    return true;
+}
+
+const rhi_misfit *rhi__symbols_misfit(rhi_session *session)
+{
+    const char *exe = session->target ? session->target->exe_path : NULL;
+    bool asked_names = session->asked_names, is_mapped;
+    if (!session->has_memory || (!exe && !asked_names) || !have_symbols(session))
+        return NULL;
+    session->asked_names = asked_names;
+    rhi_symbols *s = session->symbols;
+    if (!s->is_exe_checked || !rhi__same_text(exe, s->checked_exe)) {
+        free(s->checked_exe);
+        s->checked_exe = exe ? strdup(exe) : NULL;
+        s->is_exe_checked = true;
+        s->is_path_checked = false;
+        s->is_misfit = exe && is_misfit(session, exe, &s->misfit);
+    }
+    if (!s->is_misfit && !exe && !s->is_path_checked) {
+        rhi_build_id none = {.size = 0};
+        program p = find_program(session, &none, &is_mapped);
+        s->is_misfit = p.region && is_misfit(session, p.region->path, &s->misfit);
+        s->is_path_checked = true;
+    }
+    return s->is_misfit ? &s->misfit : NULL;
+}
+
 void rhi__symbols_forget(rhi_symbols *symbols)
 {
     for (uint64_t i = 0; symbols && i < symbols->modules.count; i++)
         symbols->modules.items[i]->is_checked = false;
     if (!symbols)
         return;
-    symbols->is_tls_known = false;
+    symbols->is_tls_known = symbols->is_exe_checked = false;
     symbols->last.type[0] = '\0';
     forget_calls(symbols);
 }
@@ -665,5 +754,6 @@ void rhi__symbols_free(rhi_symbols *symbols)
     free(symbols->modules.items);
     free(symbols->tls.items);
     forget_calls(symbols);
+    free(symbols->checked_exe);
     free(symbols);
 }

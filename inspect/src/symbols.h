@@ -54,6 +54,15 @@ uint64_t rhi__symbols_module(rhi_session *session, const char *name, size_t leng
 /* Does a struct `type` begin with a struct `base`, by the debug info of any module? */
 bool rhi__symbols_begins_with(rhi_session *session, const char *type, const char *base);
 
+/* A file that should be the program, and is another one by its build-id. */
+typedef struct rhi_misfit {
+    char path[256], id[20], program_id[20]; /* shortened */
+    char names[256];                        /* the file that names come from all the same; empty: they are missing */
+} rhi_misfit;
+/* That of this target, or NULL: the executable that the user or the debugger named, or, where names were asked for in this
+ * answer, what lies at the program's own path. Of what has no build-id nothing is said. */
+const rhi_misfit *rhi__symbols_misfit(rhi_session *session);
+
 /* The target may have changed: each file must be seen to be the mapped one again. */
 void rhi__symbols_forget(rhi_symbols *symbols);
 void rhi__symbols_free(rhi_symbols *symbols);

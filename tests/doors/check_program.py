@@ -1,0 +1,81 @@
+"""check_program.py - one door on a core and a file that is not its program: named by --exe or loaded by the debugger, or
+built anew at the program's own path. Every answer says so once; of a file without build-id nothing is said.
+
+Invariant: the programs are one source, built in two ways, each with a build-id, and once more without.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import expect
+from launch import Question, Subject, door_of, report, require
+
+
+def build_id(program):
+    said = subprocess.run(["readelf", "-n", program], stdout=subprocess.PIPE, check=True, encoding="utf-8").stdout
+    found = re.search(r"Build ID: ([0-9a-f]{12})", said)
+    return found.group(1) if found else None
+
+
+def notices(door, target, dead):
+    """What each of the answers says of the program."""
+    asked = [Question("objat", "--history " + dead), Question("objat", "--history --json " + dead), Question("gcstat", "")]
+    answers = door.ask(target, asked)
+    document = expect.document_of(asked[1], answers[1])
+    said = [[line for line in answer.out.splitlines() if line.startswith("notice: ")] for answer in (answers[0], answers[2])]
+    return said, document.get("wrong_executable")
+
+
+def check_wrong(door, target, dead, wanted, names_from):
+    """wanted: path and build-id of the file that is not the program, and the program's build-id."""
+    path, is_one, is_other = wanted
+    said, key = notices(door, target, dead)
+    line = "notice: %s is not the program of this core: its build-id is %s…, the program's %s…; names %s" % (
+        path, is_one, is_other, "come from " + names_from if names_from else "are missing")
+    require(said[0] == [line], "%s is said, not %s", said[0], line)
+    require(said[1] in ([line], [] if target.exe is None else [line]), "gcstat says %s", said[1])
+    require(key == {"path": path, "build_id": is_one, "program_build_id": is_other, "names_from": names_from}, "JSON says %s", key)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks files that are not the core's program in one door.")
+    parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
+    parser.add_argument("--shell", required=True, help="the refheap command")
+    parser.add_argument("program", help="stacks.c")
+    parser.add_argument("other", help="the same, built in another way")
+    arguments = parser.parse_args()
+    door = door_of(arguments.door, arguments.shell)
+
+    def body():
+        with tempfile.TemporaryDirectory() as folder:
+            program, other, without = (os.path.join(folder, name) for name in ("program", "other", "without"))
+            shutil.copy2(arguments.program, program)
+            shutil.copy2(arguments.other, other)
+            subprocess.run(["objcopy", "--remove-section=.note.gnu.build-id", other, without], check=True)
+            ids = build_id(program), build_id(other)
+            require(None not in ids and ids[0] != ids[1] and build_id(without) is None, "build-ids: %s", ids)
+            os.mkdir(os.path.join(folder, "run"))
+            with Subject(program, 1, os.path.join(folder, "run")) as subject:
+                dead = subject.truth["dead"]
+                require(notices(door, subject.live(), dead) == ([[], []], None), "a notice about a process")
+                core = subject.core()
+            require(notices(door, core, dead) == ([[], []], None), "a notice about the right program")
+            check_wrong(door, core._replace(exe=other), dead, (other, *reversed(ids)), program)
+            require(notices(door, core._replace(exe=without), dead) == ([[], []], None), "a notice about a file without build-id")
+            os.unlink(program)
+            check_wrong(door, core._replace(exe=other), dead, (other, *reversed(ids)), None)
+            shutil.copy2(other, program)
+            check_wrong(door, core, dead, (program, *reversed(ids)), None)
+            if door.name == "shell":
+                check_wrong(door, core._replace(exe=None), dead, (program, *reversed(ids)), None)
+            print("%-6s the wrong program is named" % door.name)
+    return report(body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
