@@ -1,11 +1,14 @@
 /* main.c - the shell door: `refheap --core FILE [--exe FILE] | --pid N  [COMMAND …]`.
  * Opens the target, lends a terminal and Ctrl-C, and exits with the engine's status. Without a command it takes
- * them from standard input (prompt.h). No logic. */
+ * them from standard input (prompt.h). No logic.
+ * Invariant: an answer that was not written in full never ends with a status that says more. Behind a pipe that nobody
+ * reads (`| head`) SIGPIPE ends it quietly, as other commands. */
 #include "prompt.h"
 
 #include <refheap/inspect.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -181,7 +184,7 @@ static int run(const choice *chosen, rhi_target *target, const char *error)
     return status;
 }
 
-int main(int count, char **words)
+static int answer(int count, char **words)
 {
     choice chosen = {0};
     if (count > 1 && strcmp(words[1], "--version") == 0) {
@@ -205,7 +208,21 @@ int main(int count, char **words)
     int status = run(&chosen, &target, opened ? NULL : error);
     if (opened)
         rhi_target_close(&target);
-    if (fflush(stdout) != 0 && status == RHI_ANSWERED)
-        status = complain("the answer could not be written in full");
     return status;
+}
+
+/* A file that is opened must not become a stream that was closed: answers would go into it. */
+static void keep_streams_apart(void)
+{
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        if (fcntl(stream, F_GETFD) < 0)
+            open("/dev/null", O_RDONLY); /* the lowest that is free; nothing can be written to it */
+}
+
+int main(int count, char **words)
+{
+    keep_streams_apart();
+    int status = answer(count, words);
+    bool is_written = fflush(stdout) == 0 && !ferror(stdout); /* the mark of an earlier write that failed stays */
+    return is_written ? status : complain("the answer could not be written in full");
 }
