@@ -1,4 +1,6 @@
-/* cmd_gcleaks.c - `gcleaks`: what is leaked, by cause, with one representative of each group. */
+/* cmd_gcleaks.c - `gcleaks`: what is leaked, by cause. In text, groups that are alike (one mistake makes many: their
+ * cause, the type of their representatives and the stack that allocated these are the same) are one block with their
+ * number and the largest of them; JSON has both. */
 #include "array.h"
 #include "command.h"
 #include "leaks.h"
@@ -10,15 +12,21 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MEMBERS_SHOWN = 5, BIRTHS_AT_ONCE = 1024 };
+/* Of so many groups, the largest, is it asked which stack made them; others are alike by cause and type. */
+enum { MEMBERS_SHOWN = 5, BIRTHS_AT_ONCE = 1 << 14 };
 
-/* Groups of one cause whose representatives are of one type. */
+/* Groups of one cause whose representatives are of one type, and, where it says so, made by one stack. */
 typedef struct total {
     uint64_t groups, objects, bytes;
-    uint32_t sample; /* the representative of the largest */
+    uint64_t stack;  /* a mark of the stack; 0: not known */
+    uint32_t leak;   /* the largest of them */
+    uint32_t sample; /* its representative */
     uint32_t type;
     uint8_t cause;
+    bool in_use;     /* lost counts of objects that are held all the same: another mistake */
 } total;
+typedef struct totals { total *items; uint64_t count, capacity; } totals;
+typedef struct leak_list { uint32_t *items; uint64_t count, capacity; } leak_list; /* by number */
 
 typedef struct answer {
     rhi_session *session;
@@ -26,14 +34,17 @@ typedef struct answer {
     rhi_graph *graph;
     const rhi_args *args;
     const rhi_leaks *leaks;
-    struct { uint32_t *items; uint64_t count, capacity; } shown; /* groups */
-    struct { total *items; uint64_t count, capacity; } by_type;  /* most bytes first */
+    leak_list shown;       /* as many as there are rows */
+    leak_list looked_up;   /* those whose stacks are compared */
+    leak_list largest;     /* of those that are alike, as many as there are rows */
+    totals by_type, alike; /* most bytes first */
     total by_cause[RHI_CAUSES], all;
     uint64_t certain; /* objects in heaps that are at rest */
-    /* Of the representatives of so many shown groups at a time: */
-    uint64_t serials[BIRTHS_AT_ONCE];
+    /* Of the representatives of so many groups of a list at a time: */
+    uint64_t *serials;
     rhi_event *births;
     uint64_t birth_count;
+    bool has_unrecorded; /* a lost object was shown whose allocation was not recorded */
 } answer;
 
 /* ---- gathering ------------------------------------------------------------------------------------------- */
@@ -45,34 +56,194 @@ static int total_order(const void *left, const void *right)
         return a->bytes > b->bytes ? -1 : 1;
     if (a->cause != b->cause)
         return a->cause < b->cause ? -1 : 1;
-    return a->type < b->type ? -1 : a->type > b->type;
+    if (a->type != b->type)
+        return a->type < b->type ? -1 : 1;
+    return a->leak < b->leak ? -1 : a->leak > b->leak;
 }
 
-static void count_group(total *t, const rhi_leaks *leaks, const rhi_leak *leak)
+static int kind_order(const void *left, const void *right)
 {
-    if (t->groups++ == 0)
+    const total *a = left, *b = right;
+    if (a->cause != b->cause)
+        return a->cause < b->cause ? -1 : 1;
+    if (a->type != b->type)
+        return a->type < b->type ? -1 : 1;
+    if (a->stack != b->stack)
+        return a->stack < b->stack ? -1 : 1;
+    if (a->in_use != b->in_use)
+        return a->in_use ? 1 : -1;
+    return a->leak < b->leak ? -1 : a->leak > b->leak;
+}
+
+static void count_group(total *t, const rhi_leaks *leaks, uint32_t number)
+{
+    const rhi_leak *leak = &leaks->groups[number];
+    if (t->groups++ == 0) {
+        t->leak = number;
         t->sample = leaks->members[leak->first];
+    }
     t->objects += leak->count;
     t->bytes += leak->bytes;
 }
 
-static rhi_error *count_groups(answer *a, total *table, uint64_t types)
+static bool has_history(const answer *a)
 {
+    for (uint64_t i = 0; i < a->reader->heaps.count; i++)
+        if (a->reader->heaps.items[i].history_count)
+            return true;
+    return false;
+}
+
+static rhi_error *add_to_list(leak_list *list, uint32_t leak)
+{
+    if (!rhi__array_reserve(list, 1))
+        return rhi__error_memory();
+    list->items[list->count++] = leak;
+    return NULL;
+}
+
+static bool is_in_use(const rhi_leaks *leaks, uint32_t number)
+{
+    return leaks->causes[leaks->members[leaks->groups[number].first]] & RHI_LEAK_IN_USE;
+}
+
+/* Fills tables with an entry for each cause and type: of all groups, and of those that are not looked up, two of them:
+ * others, and in use. */
+static rhi_error *count_groups(answer *a, total *table, total *others[2], uint64_t types)
+{
+    bool looks_up = has_history(a);
     for (uint32_t i = 0; i < a->leaks->group_count; i++) {
         const rhi_leak *leak = &a->leaks->groups[i];
         if (!rhi__heap_wanted(a->session, a->reader, leak->heap))
             continue;
         if (!a->reader->heaps.items[leak->heap].provisional)
             a->certain += leak->count;
-        count_group(&a->all, a->leaks, leak);
-        count_group(&a->by_cause[leak->cause], a->leaks, leak);
-        count_group(&table[leak->cause * types + (leak->type < types ? leak->type : types - 1)], a->leaks, leak);
-        if (a->shown.count >= a->args->limit)
-            continue;
-        if (!rhi__array_reserve(&a->shown, 1))
-            return rhi__error_memory();
-        a->shown.items[a->shown.count++] = i;
+        uint64_t place = leak->cause * types + (leak->type < types ? leak->type : types - 1);
+        count_group(&a->all, a->leaks, i);
+        count_group(&a->by_cause[leak->cause], a->leaks, i);
+        count_group(&table[place], a->leaks, i);
+        if (looks_up && a->looked_up.count < BIRTHS_AT_ONCE)
+            RHI_TRY(add_to_list(&a->looked_up, i));
+        else
+            count_group(&others[is_in_use(a->leaks, i)][place], a->leaks, i);
+        if (a->args->json && a->shown.count < a->args->limit)
+            RHI_TRY(add_to_list(&a->shown, i));
     }
+    return NULL;
+}
+
+/* Appends the entries of a table that have groups. */
+static rhi_error *list_totals(totals *list, const total *table, uint64_t types, bool in_use)
+{
+    for (uint64_t i = 0; i < types * RHI_CAUSES; i++) {
+        if (table[i].groups == 0)
+            continue;
+        if (!rhi__array_reserve(list, 1))
+            return rhi__error_memory();
+        total *added = &list->items[list->count++];
+        *added = table[i];
+        added->cause = (uint8_t)(i / types);
+        added->type = (uint32_t)(i % types);
+        added->in_use = in_use;
+    }
+    return NULL;
+}
+
+/* ---- allocation sites --------------------------------------------------------------------------------------- */
+
+static int serial_order(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* The births of the representatives of groups, from one pass over the histories. */
+static void find_births(answer *a, const uint32_t *leaks, uint64_t count)
+{
+    rhi_object object;
+    a->birth_count = 0;
+    if (!a->births && (!(a->births = calloc(BIRTHS_AT_ONCE, sizeof *a->births)) || !(a->serials = calloc(BIRTHS_AT_ONCE, sizeof *a->serials)))) {
+        rhi__incomplete(a->session, "memory is short: allocation sites are left out");
+        return;
+    }
+    for (uint64_t i = 0; a->serials && i < count && i < BIRTHS_AT_ONCE; i++)
+        if (rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[leaks[i]].first], &object))
+            a->serials[a->birth_count++] = object.serial;
+    if (a->birth_count == 0)
+        return;
+    qsort(a->serials, a->birth_count, sizeof *a->serials, serial_order);
+    a->reader->ops->births(a->reader, a->serials, a->birth_count, a->births);
+}
+
+/* The recorded birth of the representative of a group whose births were found, or NULL. */
+static const rhi_event *birth_among(answer *a, uint32_t leak)
+{
+    rhi_object object;
+    if (a->birth_count == 0 || !rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[leak].first], &object))
+        return NULL;
+    const uint64_t *serial = bsearch(&object.serial, a->serials, a->birth_count, sizeof *serial, serial_order);
+    const rhi_event *birth = serial ? &a->births[serial - a->serials] : NULL;
+    return birth && birth->kind == RHI_EVENT_ALLOC ? birth : NULL;
+}
+
+/* The same for the groups of a list, taken in order. */
+static const rhi_event *birth_of(answer *a, const leak_list *list, uint64_t place)
+{
+    if (place % BIRTHS_AT_ONCE == 0)
+        find_births(a, list->items + place, list->count - place);
+    return birth_among(a, list->items[place]);
+}
+
+static uint64_t stack_mark(const rhi_event *birth)
+{
+    uint64_t mark = birth && birth->depth ? 0xcbf29ce484222325u : 0;
+    for (unsigned i = 0; birth && i < birth->depth; i++)
+        mark = ((mark ^ birth->stack[i]) * 0x9e3779b97f4a7c15u) ^ mark >> 29;
+    return mark;
+}
+
+/* ---- groups that are alike ---------------------------------------------------------------------------------- */
+
+/* Adds those that are looked up, each by itself, then makes one of those that are alike. */
+static rhi_error *join_alike(answer *a)
+{
+    uint64_t kept = 0;
+    if (a->looked_up.count)
+        find_births(a, a->looked_up.items, a->looked_up.count);
+    if (!rhi__array_reserve(&a->alike, a->looked_up.count + 1))
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < a->looked_up.count; i++) {
+        uint32_t number = a->looked_up.items[i];
+        const rhi_leak *leak = &a->leaks->groups[number];
+        uint32_t types = (uint32_t)a->reader->types.count;
+        total one = {.cause = leak->cause, .type = leak->type < types ? leak->type : types, .stack = stack_mark(birth_among(a, number)),
+                     .in_use = is_in_use(a->leaks, number)};
+        count_group(&one, a->leaks, number);
+        a->alike.items[a->alike.count++] = one;
+    }
+    if (a->alike.count)
+        qsort(a->alike.items, a->alike.count, sizeof *a->alike.items, kind_order);
+    for (uint64_t i = 0; i < a->alike.count; i++) {
+        total *last = &a->alike.items[kept ? kept - 1 : 0], *next = &a->alike.items[i];
+        if (kept && last->cause == next->cause && last->type == next->type && last->stack == next->stack && last->in_use == next->in_use) {
+            last->groups += next->groups;
+            last->objects += next->objects;
+            last->bytes += next->bytes;
+        } else {
+            a->alike.items[kept++] = *next;
+        }
+    }
+    a->alike.count = kept;
+    if (kept)
+        qsort(a->alike.items, kept, sizeof *a->alike.items, total_order);
+    return NULL;
+}
+
+/* The largest of each kind that is shown, as a list. */
+static rhi_error *list_largest(answer *a, leak_list *list)
+{
+    for (uint64_t i = 0; i < a->alike.count && i < a->args->limit; i++)
+        RHI_TRY(add_to_list(list, a->alike.items[i].leak));
     return NULL;
 }
 
@@ -84,57 +255,22 @@ static rhi_error *gather(answer *a)
     RHI_TRY(rhi__session_graph(a->session, &a->graph));
     a->leaks = leaks;
     uint64_t types = a->reader->types.count + 1; /* one more: of damaged objects */
-    total *table = calloc(types * RHI_CAUSES, sizeof *table);
-    rhi_error *error = table ? count_groups(a, table, types) : rhi__error_memory();
-    for (uint64_t i = 0; i < types * RHI_CAUSES && !error; i++) {
-        if (table[i].groups == 0)
-            continue;
-        table[i].cause = (uint8_t)(i / types);
-        table[i].type = (uint32_t)(i % types);
-        if (rhi__array_reserve(&a->by_type, 1))
-            a->by_type.items[a->by_type.count++] = table[i];
-        else
-            error = rhi__error_memory();
-    }
+    total *table = calloc(3 * types * RHI_CAUSES, sizeof *table);
+    if (!table)
+        return rhi__error_memory();
+    total *others[] = {table + types * RHI_CAUSES, table + 2 * types * RHI_CAUSES};
+    rhi_error *error = count_groups(a, table, others, types);
+    if (!error)
+        error = list_totals(&a->by_type, table, types, false);
+    for (int in_use = 0; in_use < 2 && !error; in_use++)
+        error = list_totals(&a->alike, others[in_use], types, in_use);
     free(table);
+    if (error)
+        return error;
     if (a->by_type.count)
         qsort(a->by_type.items, a->by_type.count, sizeof *a->by_type.items, total_order);
-    return error;
-}
-
-/* ---- allocation sites --------------------------------------------------------------------------------------- */
-
-static int serial_order(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
-/* The births of the representatives from the shown group `first` on, from one pass over the histories. */
-static void find_births(answer *a, uint64_t first)
-{
-    rhi_object object;
-    a->birth_count = 0;
-    if (!a->births && !(a->births = calloc(BIRTHS_AT_ONCE, sizeof *a->births))) {
-        rhi__incomplete(a->session, "memory is short: allocation sites are left out");
-        return;
-    }
-    for (uint64_t i = first; i < a->shown.count && i - first < BIRTHS_AT_ONCE; i++)
-        if (rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[a->shown.items[i]].first], &object))
-            a->serials[a->birth_count++] = object.serial;
-    qsort(a->serials, a->birth_count, sizeof *a->serials, serial_order);
-    a->reader->ops->births(a->reader, a->serials, a->birth_count, a->births);
-}
-
-/* The recorded birth of the representative of a shown group, or NULL. */
-static const rhi_event *birth_of(answer *a, uint64_t shown, const rhi_object *object)
-{
-    if (shown % BIRTHS_AT_ONCE == 0)
-        find_births(a, shown);
-    const uint64_t *serial = a->birth_count ? bsearch(&object->serial, a->serials, a->birth_count, sizeof *serial,
-                                                      serial_order) : NULL;
-    const rhi_event *birth = serial ? &a->births[serial - a->serials] : NULL;
-    return birth && birth->kind == RHI_EVENT_ALLOC ? birth : NULL;
+    RHI_TRY(join_alike(a));
+    return list_largest(a, &a->largest);
 }
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
@@ -205,17 +341,41 @@ static void print_count(answer *a, const rhi_leak *leak)
     rhi__print(a->session, "\n");
 }
 
+/* What to ask next: nothing holds what is lost, so its own fields tell more, or where it was made. */
+static void print_next(answer *a, const rhi_leak *leak, const char *id, const rhi_event *birth)
+{
+    uint64_t start, end;
+    bool is_lost = leak->cause == RHI_CAUSE_LOST || leak->cause == RHI_CAUSE_LOST_BLOCK;
+    a->has_unrecorded |= is_lost && !(birth && birth->depth);
+    if (leak->block != RHI_NO_BLOCK) {
+        rhi__malloc_range(a->session->blocks, leak->block, &start, &end);
+        rhi__print(a->session, "  next: objat 0x%" PRIx64 "\n", start);
+    } else if (is_lost && a->graph->found[a->leaks->members[leak->first]] == 0) {
+        rhi__print(a->session, "  next: objat %s%s\n", birth ? "--history " : "", id);
+    } else {
+        rhi__print(a->session, "  next: refs %s\n", id);
+    }
+}
+
+/* The largest of groups that are alike, and how many they are. */
 static void print_group(answer *a, uint64_t shown)
 {
     rhi_session *s = a->session;
-    const rhi_leak *leak = &a->leaks->groups[a->shown.items[shown]];
+    const total *alike = &a->alike.items[shown];
+    const rhi_leak *leak = &a->leaks->groups[alike->leak];
     const uint32_t *members = &a->leaks->members[leak->first];
     rhi_object object;
     uint64_t start, end;
-    char id[RHI_ID_SIZE], other[RHI_ID_SIZE];
+    char id[RHI_ID_SIZE], other[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
     index_id(a, members[0], id, sizeof id);
-    rhi__print(s, "\n%s %s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64 " retained",
-               rhi__cause_word(leak->cause), id,
+    if (rhi__object_at_index(s, a->reader, members[0], &object))
+        rhi__value(a->reader, &object, value);
+    if (alike->groups > 1)
+        rhi__print(s, "\n%" PRIu64 " × %s %s, %" PRIu64 " object%s, %" PRIu64 " bytes; the largest: ", alike->groups, rhi__cause_word(leak->cause),
+                   rhi__type_name(a->reader, alike->type), alike->objects, rhi__plural(alike->objects), alike->bytes);
+    else
+        rhi__print(s, "\n%s ", rhi__cause_word(leak->cause));
+    rhi__print(s, "%s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64 " retained", id,
                rhi__object_address(a->reader, members[0]), leak->count, rhi__plural(leak->count), leak->bytes, leak->retained);
     if (leak->cause == RHI_CAUSE_DEPENDENT) {
         index_id(a, leak->of, other, sizeof other);
@@ -226,6 +386,8 @@ static void print_group(answer *a, uint64_t shown)
         rhi__print(s, ", lost with the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes", start, end - start);
     }
     rhi__print(s, "\n");
+    if (value[0])
+        rhi__print(s, "  holds%s\n", value);
     print_count(a, leak);
     for (uint32_t i = 1; i < leak->count && i <= MEMBERS_SHOWN; i++) {
         index_id(a, members[i], other, sizeof other);
@@ -233,13 +395,13 @@ static void print_group(answer *a, uint64_t shown)
     }
     if (leak->count > 1)
         rhi__print(s, leak->count - 1 > MEMBERS_SHOWN ? ", … %" PRIu32 " more\n" : "\n", leak->count - 1 - MEMBERS_SHOWN);
-    const rhi_event *birth = rhi__object_at_index(a->session, a->reader, members[0], &object) ? birth_of(a, shown, &object) : NULL;
+    const rhi_event *birth = birth_of(a, &a->largest, shown);
     if (birth) {
         rhi__print(s, "  allocated by thread %" PRIu32 " (event %" PRIu64 ")%s\n", birth->thread, birth->sequence,
                    birth->depth ? " at:" : "");
         rhi__stack_print(s, a->reader, birth, "    ");
     }
-    rhi__print(s, "  next: refs %s\n", id);
+    print_next(a, leak, id, birth);
 }
 
 static void print_undecided(answer *a)
@@ -253,17 +415,27 @@ static void print_undecided(answer *a)
 static void print_text(answer *a)
 {
     print_totals(a);
-    for (uint64_t i = 0; i < a->shown.count; i++)
+    for (uint64_t i = 0; i < a->largest.count; i++)
         print_group(a, i);
-    if (a->all.groups > a->shown.count)
-        rhi__print(a->session, "\n… %" PRIu64 " more group%s (--limit=0 shows all)\n", a->all.groups - a->shown.count,
-                   rhi__plural(a->all.groups - a->shown.count));
+    if (a->alike.count > a->largest.count)
+        rhi__print(a->session, "\n… %" PRIu64 " more kind%s (--limit=0 shows all)\n", a->alike.count - a->largest.count,
+                   rhi__plural(a->alike.count - a->largest.count));
+    if (a->has_unrecorded)
+        rhi__print(a->session, "\nwhere the lost were allocated is not recorded: REFHEAP_OPTIONS=history=1M,stacks=8 in the program's environment "
+                               "does that\n");
     print_undecided(a);
     rhi__print_provisional(a->session);
     rhi__print_incomplete(a->session);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------ */
+
+static void add_birth(answer *a, json_t *json, const rhi_event *birth)
+{
+    if (birth)
+        json_object_set_new(json, "allocated", json_pack("{s:o, s:o, s:o}", "event", rhi__json_u64(birth->sequence), "thread",
+                                                         rhi__json_u64(birth->thread), "stack", rhi__stack_json(a->session, a->reader, birth)));
+}
 
 static json_t *group_json(answer *a, uint64_t shown)
 {
@@ -290,10 +462,25 @@ static json_t *group_json(answer *a, uint64_t shown)
     }
     if (leak->block != RHI_NO_BLOCK)
         json_object_set_new(json, "block", rhi__block_json(a->session, leak->block));
-    const rhi_event *birth = rhi__object_at_index(a->session, a->reader, members[0], &object) ? birth_of(a, shown, &object) : NULL;
-    if (birth)
-        json_object_set_new(json, "allocated", json_pack("{s:o, s:o, s:o}", "event", rhi__json_u64(birth->sequence), "thread",
-                                                         rhi__json_u64(birth->thread), "stack", rhi__stack_json(a->session, a->reader, birth)));
+    if (rhi__object_at_index(a->session, a->reader, members[0], &object))
+        json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
+    add_birth(a, json, birth_of(a, &a->shown, shown));
+    return json;
+}
+
+static json_t *alike_json(answer *a, uint64_t place)
+{
+    const total *alike = &a->alike.items[place];
+    rhi_object object;
+    char id[RHI_ID_SIZE];
+    index_id(a, alike->sample, id, sizeof id);
+    json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "cause", rhi__cause_word(alike->cause), "type",
+                             rhi__type_name(a->reader, alike->type), "count", rhi__json_u64(alike->groups), "objects",
+                             rhi__json_u64(alike->objects), "bytes", rhi__json_u64(alike->bytes), "largest", id, "largest_address",
+                             rhi__json_address(rhi__object_address(a->reader, alike->sample)));
+    if (rhi__object_at_index(a->session, a->reader, alike->sample, &object))
+        json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
+    add_birth(a, json, birth_of(a, &a->largest, place));
     return json;
 }
 
@@ -316,6 +503,12 @@ static void print_json(answer *a)
     rhi__json_array_end(s);
     if (a->all.groups > a->shown.count)
         rhi__json_key(s, "leaks_total", rhi__json_u64(a->all.groups));
+    rhi__json_array(s, "groups");
+    for (uint64_t i = 0; i < a->largest.count; i++)
+        rhi__json_item(s, alike_json(a, i));
+    rhi__json_array_end(s);
+    if (a->alike.count > a->largest.count)
+        rhi__json_key(s, "groups_total", rhi__json_u64(a->alike.count));
     rhi__json_key(s, "objects", rhi__json_u64(a->all.objects));
     rhi__json_key(s, "bytes", rhi__json_u64(a->all.bytes));
     rhi__json_array(s, "by_type");
@@ -340,7 +533,11 @@ rhi_error *rhi__run_gcleaks(rhi_session *session, const rhi_args *args, int *sta
     if (!error)
         *status = rhi__check_status(session, args, a.certain > 0);
     free(a.shown.items);
+    free(a.looked_up.items);
+    free(a.largest.items);
     free(a.by_type.items);
+    free(a.alike.items);
+    free(a.serials);
     free(a.births);
     return error;
 }

@@ -157,7 +157,11 @@ START_TEST(a_lost_object_and_what_only_it_holds_are_two_entries)
     ck_assert_has(w.t->out.bytes,
                   "2 counts: 1 field, 1 owned by nobody that was found (it is in use all the same: a field holds it, too)\n");
     ck_assert_has(w.t->out.bytes, ", held by the lost node#1\n");
-    ck_assert_has(w.t->out.bytes, "  next: refs node#1\n");
+    ck_assert_has(w.t->out.bytes, "2 × lost_reference node, 2 objects, ");
+    ck_assert_has(w.t->out.bytes, "  holds {value: 0, next: node#2, other: node#4}\n");
+    ck_assert_has(w.t->out.bytes, "  next: objat node#1\n"); /* nothing holds it */
+    ck_assert_has(w.t->out.bytes, "  next: refs node#7\n");
+    ck_assert_has(w.t->out.bytes, "REFHEAP_OPTIONS=history=1M,stacks=8");
     world_free(&w);
 }
 END_TEST
@@ -319,7 +323,10 @@ START_TEST(heaps_limits_and_types)
     ck_assert_has(w.t->out.bytes, "13 objects, ");
     ck_assert_has(w.t->out.bytes, "with node#2, node#3, node#4, node#5, node#6, … 2 more\n");
     ck_assert_has(w.t->out.bytes, "1 count: 1 field, all from inside the garbage\n");
-    ck_assert_has(w.t->out.bytes, "\n… 4 more groups (--limit=0 shows all)\n");
+    ck_assert_has(w.t->out.bytes, "\n5 × lost_reference node, 5 objects, ");
+    ck_assert_has_not(w.t->out.bytes, "more kind");
+    ck_assert_int_eq(fake_run(w.t, "gcleaks", "--limit=1"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "\n… 1 more kind (--limit=0 shows all)\n");
     fake_heap_free(second);
     world_free(&w);
 }
@@ -357,6 +364,56 @@ START_TEST(the_allocation_site_of_the_representative)
     ck_assert_str_eq(fake_string(json, "history.1.stack.0.address"), "0x400000000123");
     json_decref(json);
     (void)c;
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(leaks_that_are_alike_are_one_block)
+{
+    static const uint64_t sites[2][3] = {{0x400000000123, 0x400000000456, 0x400000000789}, {0x400000000123, 0x400000000999, 0x400000000789}};
+    static const struct { int count; const char *largest; } groups[] = {{4, "node#2"}, {2, "node#1"}, {2, "node#7"}};
+    world w = world_new(_i);
+    uint64_t made[8], event = 0;
+    with_stack(&w);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    fake_module(w.t, 0x400000000000, "/usr/bin/program", 0x1000, 0x1000, 0);
+    for (unsigned i = 0; i < 8; i++) {
+        made[i] = new_node(&w, 1);
+        if (i >= 6) /* two of which no event is recorded */
+            continue;
+        fake_event(w.heap, RH_EVENT_ALLOC, made[i], fake_serial(w.heap, made[i]), w.node, RH_DEATH_NONE);
+        fake_stack(w.heap, event++, sites[i % 3 == 0], 3); /* of node#1 and node#4 the second one's */
+    }
+    json_t *json = fake_json(w.t, "gcleaks", "");
+    ck_assert_uint_eq(fake_size(json, "leaks"), 8); /* each has its row all the same */
+    ck_assert_uint_eq(fake_size(json, "groups"), 3);
+    for (int i = 0; i < 3; i++) {
+        int count = 0;
+        for (int k = 0; k < 3; k++) { /* those of equal size are in any order */
+            char largest[32], number[32];
+            snprintf(largest, sizeof largest, "groups.%d.largest", k);
+            snprintf(number, sizeof number, "groups.%d.count", k);
+            count += strcmp(fake_string(json, largest), groups[i].largest) == 0 ? (int)fake_integer(json, number) : 0;
+        }
+        ck_assert_int_eq(count, groups[i].count);
+    }
+    ck_assert_str_eq(fake_string(json, "groups.0.cause"), "lost_reference");
+    ck_assert_str_eq(fake_string(json, "groups.0.type"), "node");
+    ck_assert_int_eq(fake_integer(json, "groups.0.objects"), 4);
+    ck_assert_str_eq(fake_string(json, "groups.0.value"), "{value: 0}");
+    ck_assert_str_eq(fake_string(json, "groups.0.allocated.stack.1.module"), "program+0x456");
+    json_decref(json);
+    json = fake_json(w.t, "gcleaks", "--limit=1");
+    ck_assert_uint_eq(fake_size(json, "groups"), 1);
+    ck_assert_int_eq(fake_integer(json, "groups_total"), 3);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "gcleaks", "--limit=1"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "\n4 × lost_reference node, 4 objects, ");
+    ck_assert_has(w.t->out.bytes, "; the largest: node#2 at 0x");
+    ck_assert_has(w.t->out.bytes, "program+0x456\n");
+    ck_assert_has(w.t->out.bytes, "  next: objat --history node#2\n");
+    ck_assert_has(w.t->out.bytes, "\n… 2 more kinds (--limit=0 shows all)\n");
+    ck_assert_has_not(w.t->out.bytes, "REFHEAP_OPTIONS");
     world_free(&w);
 }
 END_TEST
@@ -532,5 +589,6 @@ RUN_TESTS("inspect_leaks", what_the_runtime_holds_is_not_leaked, a_group_is_a_to
           a_lost_object_and_what_only_it_holds_are_two_entries, every_kind_of_owner_is_one,
           immortal_and_dying_objects_hold_and_are_not_lost, check_has_a_status_of_its_own,
           nothing_is_called_lost_if_not_everything_was_searched, objects_that_cannot_be_read_are_not_called_leaked,
-          heaps_limits_and_types, the_allocation_site_of_the_representative, a_damaged_ring_of_stacks_is_bounded,
+          heaps_limits_and_types, the_allocation_site_of_the_representative, leaks_that_are_alike_are_one_block,
+          a_damaged_ring_of_stacks_is_bounded,
           random_heaps_agree_with_the_definitions)
