@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NOTES_MAX = 1 << 14, NOTE_SECTIONS_MAX = 64, SECTIONS_MAX = 1 << 20, BUDGET_MIN = 64 << 20, PACKED_AT_MOST = 32, NAME_MAX_BYTES = 32 };
+enum { NOTES_MAX = 1 << 14, NOTE_SECTIONS_MAX = 64, SECTIONS_MAX = 1 << 16, BUDGET_MIN = 64 << 20, PACKED_AT_MOST = 32, NAME_MAX_BYTES = 32 };
 
 /* ---- notes --------------------------------------------------------------------------------------------------- */
 
