@@ -41,9 +41,11 @@ static bool is_optional(unsigned id)
 
 /* ---- constants ------------------------------------------------------------------------------------------ */
 
-static rhi_error *load_constants(rhi_memory *memory, space *s)
+/* *sound: no row is another than the runtime wrote, as far as it says. */
+static rhi_error *load_constants(rhi_memory *memory, space *s, bool *sound)
 {
     struct rh_metadata_constant row;
+    uint64_t check = 0;
     uint64_t at = s->descriptor.constants, size = s->descriptor.constant_size, count = s->descriptor.constant_count;
     for (unsigned i = 0; i < CONSTANTS; i++)
         s->constant[i] = ABSENT;
@@ -53,6 +55,7 @@ static rhi_error *load_constants(rhi_memory *memory, space *s)
     for (uint64_t i = 0; i < count; i++) {
         if (rhi__memory_read(memory, at + i * size, &row, sizeof row) != sizeof row)
             return rhi__error("the heap's metadata cannot be read (its table of constants at 0x%" PRIx64 ")", at);
+        check = rh_metadata_check(check, &row);
         row.name[sizeof row.name - 1] = '\0';
         for (unsigned id = 0; id < CONSTANTS; id++)
             if (strcmp(row.name, constant_names[id]) == 0)
@@ -62,6 +65,7 @@ static rhi_error *load_constants(rhi_memory *memory, space *s)
         else if (strcmp(row.name, "heap.stack_depth") == 0)
             s->stack_depth = row.value;
     }
+    *sound = s->descriptor.check == 0 || s->descriptor.check == check;
     for (unsigned id = 0; id < CONSTANTS; id++)
         if (s->constant[id] == ABSENT && !is_optional(id))
             return rhi__error("the heap's metadata has no constant %s: written by a runtime this engine does not know", constant_names[id]);
@@ -390,6 +394,19 @@ static uint32_t heap_index_of(const rhi_reader *reader, uint64_t address, uint32
     return UINT32_MAX;
 }
 
+/* Where memory that is mapped as the runtime maps its own goes on to from `start`, at most `end`. */
+static uint64_t end_of_own(rhi_memory *memory, uint64_t start, uint64_t end)
+{
+    uint64_t at = start;
+    while (at < end) {
+        const rhi_region *region = rhi__memory_region(memory, at);
+        if (!region || !(region->flags & RHI_REGION_WRITE) || region->path[0] == '/')
+            break;
+        at = region->end < end ? region->end : end;
+    }
+    return at;
+}
+
 static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t space_index)
 {
     static const char *const kinds[] = {"memory", "chunk", "heap control block", "type table", "table of roots",
@@ -411,7 +428,11 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
             break;
         }
         uint32_t kind = rhi__load32(kind_bytes);
-        rhi_own_range range = {.start = address, .end = address + bytes, .heap = heap_index_of(reader, heap, space_index),
+        uint64_t end = end_of_own(reader->memory, address, address + bytes);
+        if (end < address + bytes) /* it would hide what lies behind: words there may own counts */
+            rhi__reader_damage(reader, address, false, "the mapping at 0x%" PRIx64 " claims %" PRIu64 " bytes, and memory of its kind ends after %" PRIu64,
+                               address, bytes, end - address);
+        rhi_own_range range = {.start = address, .end = end, .heap = heap_index_of(reader, heap, space_index),
                                .what = kinds[kind < sizeof kinds / sizeof *kinds ? kind : 0]};
         if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
             rhi__reader_damage(reader, address, true, "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
@@ -598,7 +619,10 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
         return rhi__error_memory();
     space *s = &f->spaces.items[f->spaces.count];
     *s = (space){.descriptor = *descriptor};
-    RHI_TRY(load_constants(reader->memory, s));
+    bool sound = true;
+    RHI_TRY(load_constants(reader->memory, s, &sound));
+    if (!sound) /* each may be sane alone, and all counts wrong */
+        rhi__reader_damage(reader, s->descriptor.constants, false, "the heap's metadata is damaged: its constants are not those that the runtime wrote");
     RHI_TRY(check_layout(s));
     reader->header_size = (uint32_t)C(s, object_size);
     uint32_t index = (uint32_t)f->spaces.count++;

@@ -375,6 +375,47 @@ static int file_order(const void *left, const void *right)
     return a->start < b->start ? -1 : a->start > b->start;
 }
 
+static int offset_order(const void *left, const void *right)
+{
+    const segment *a = left, *b = right;
+    return a->offset < b->offset ? -1 : a->offset > b->offset;
+}
+
+/* Each piece of memory has bytes of the file and addresses of its own, and so have headers and notes, one behind the
+ * other; or what is read may be other memory, or less. *damaged is set if not. False if memory is short. */
+static bool check_places(core_file *core, uint64_t headers, uint64_t headers_bytes, bool *damaged)
+{
+    enum { GAP_MAX = 1 << 16 }; /* the largest page that pieces are aligned to */
+    uint64_t count = 0, end = 0;
+    segment *pieces = malloc((core->segments.count + core->notes.count + 1) * sizeof *pieces);
+    if (!pieces)
+        return false;
+    pieces[count++] = (segment){.offset = headers, .present = headers_bytes};
+    for (uint64_t i = 0; i < core->segments.count + core->notes.count; i++) {
+        bool is_note = i >= core->segments.count;
+        pieces[count] = is_note ? core->notes.items[i - core->segments.count] : core->segments.items[i];
+        if (!is_note && i && pieces[count].start < core->segments.items[i - 1].end)
+            *damaged = true;
+        count += pieces[count].present > 0;
+    }
+    qsort(pieces, count, sizeof *pieces, offset_order);
+    for (uint64_t i = 0; i < count; i++) {
+        *damaged |= pieces[i].offset < end || pieces[i].offset - end >= GAP_MAX;
+        end = pieces[i].offset + pieces[i].present;
+    }
+    free(pieces);
+    return true;
+}
+
+/* As no writer of cores leaves one that says what memory there is. (AArch64 has the tags of memory besides.) */
+static bool is_damaged(const Elf64_Phdr *header)
+{
+    enum { TAGS = 0x70000002 };
+    if (header->p_type == PT_LOAD)
+        return header->p_filesz > header->p_memsz || header->p_flags > (PF_R | PF_W | PF_X) || (header->p_memsz && !rhi__range_ok(header->p_vaddr, header->p_memsz));
+    return header->p_type != PT_NOTE && header->p_type != TAGS && (header->p_memsz || header->p_vaddr);
+}
+
 /* Takes one program header; false if memory is short. `missing` grows by what the file should have of it and has not. */
 static bool take_header(core_file *core, const Elf64_Phdr *header, uint64_t *missing)
 {
@@ -403,11 +444,15 @@ static bool take_header(core_file *core, const Elf64_Phdr *header, uint64_t *mis
 static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t header_count, bool is_cut)
 {
     Elf64_Phdr header;
+    bool damaged = false;
     uint64_t missing = 0, used = header_count < SEGMENTS_MAX ? header_count : SEGMENTS_MAX;
-    for (uint64_t i = 0; i < used; i++)
-        if (read_little(core, elf->e_phoff + i * sizeof header, &header, sizeof header) == sizeof header &&
-            !take_header(core, &header, &missing))
+    for (uint64_t i = 0; i < used; i++) {
+        if (read_little(core, elf->e_phoff + i * sizeof header, &header, sizeof header) != sizeof header)
+            continue;
+        damaged |= is_damaged(&header);
+        if (!take_header(core, &header, &missing))
             return false;
+    }
     if (core->segments.count)
         qsort(core->segments.items, core->segments.count, sizeof *core->segments.items, segment_order);
     for (uint64_t i = core->segments.count, next = i; i-- > 0;)
@@ -418,6 +463,10 @@ static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t heade
     else if (used < header_count)
         snprintf(core->truncated, sizeof core->truncated, "the core file claims %llu segments: the first %d were read",
                  (unsigned long long)header_count, SEGMENTS_MAX);
+    if (!check_places(core, elf->e_phoff, used * sizeof header, &damaged))
+        return false;
+    if (damaged && !core->truncated[0])
+        snprintf(core->truncated, sizeof core->truncated, "the core file's headers are damaged: memory may be missing, or be shown as other memory");
     return true;
 }
 

@@ -401,6 +401,8 @@ void rh__shared_values_unlock(void);
 #define RH__METADATA_ROWS                                                                          \
     (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
+/* Writes the check of the constants into the descriptor; once. */
+void rh__metadata_begin(void);
 
 /* ---- options.c -------------------------------------------------------------------------------------- */
 

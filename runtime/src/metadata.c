@@ -119,3 +119,11 @@ struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
     RH_METADATA_WEAK_CONSTANTS(ROW)
 };
+
+void rh__metadata_begin(void)
+{
+    uint64_t check = 0;
+    for (unsigned i = 0; i < RH__METADATA_ROWS; i++)
+        check = rh_metadata_check(check, &rh__metadata_constants[i]);
+    rh_debug_descriptor.check = check;
+}

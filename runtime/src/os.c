@@ -82,6 +82,7 @@ static void process_init(void)
         nonce = rh__hash((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid();
     }
     rh__class_table_fill();
+    rh__metadata_begin();
     rh_debug_descriptor.nonce = nonce | 1; /* never 0, which means "not used yet" */
     RH__ORDER();
     rh_debug_descriptor.pid = (uint64_t)getpid();

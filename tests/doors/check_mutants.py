@@ -25,7 +25,7 @@ NT_PRSTATUS, NT_FILE, REGISTERS = 1, 0x46494c45, 112
 RSP, FS_BASE = REGISTERS + 19 * 8, REGISTERS + 21 * 8
 DESCRIPTOR = (("self", 16, 8), ("version", 24, 4), ("size", 28, 4), ("nonce", 32, 8), ("pid", 40, 8), ("constants", 48, 8), ("constant_count", 56, 4),
               ("constant_size", 60, 4), ("types", 64, 8), ("type_count", 72, 8), ("heaps", 80, 8), ("mappings", 88, 8),
-              ("destroyed", 96, 8), ("destroyed_count", 104, 8))
+              ("destroyed", 96, 8), ("destroyed_count", 104, 8), ("check", 112, 8))
 MAPPING_CHUNK, MAPPINGS_MAX = 1, 1000
 ARENA_TOP, ARENA_BINS, BINS, ARENA_NEXT, ARENA_BYTES = 96, 112, 127, 2160, 2200
 TCACHE = 0x290
@@ -47,7 +47,7 @@ class Core:
         self.add("elf.phnum", 56, 2)
         for at in range(start, start + count * PROGRAM_HEADER, PROGRAM_HEADER):
             kind, flags, offset, address, _, in_file, in_memory = struct.unpack_from("<IIQQQQQ", self.bytes, at)
-            for name, inside, width in (("type", 0, 4), ("flags", 4, 4), ("offset", 8, 8), ("vaddr", 16, 8), ("filesz", 32, 8), ("memsz", 40, 8)):
+            for name, inside, width in (("type", 0, 4), ("offset", 8, 8), ("vaddr", 16, 8), ("filesz", 32, 8), ("memsz", 40, 8)):
                 self.add("elf.%s.%s" % ("note" if kind == PT_NOTE else "load", name), at + inside, width)
             if kind == PT_LOAD:
                 self.loads.append((address, in_file, offset, in_memory, flags))
@@ -147,7 +147,7 @@ class Core:
                 table = mapping + constants["chunk.slab_table"]
                 for slab in range(table, table + constants["chunk.slabs"] * constants["slab.size"], constants["slab.size"]):
                     if self.word(slab + constants["slab.slot_size"]):
-                        self.record("slab", slab, (("slab.base", 8), ("slab.slot_size", 8), ("slab.capacity", 4), ("slab.live", 8),
+                        self.record("slab", slab, (("slab.base", 8), ("slab.capacity", 4),
                                                    ("slab.fresh", 8), ("slab.spared", 8)))
             mapping = self.word(mapping + constants["mapping.next"])
 

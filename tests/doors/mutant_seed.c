@@ -78,7 +78,7 @@ static void __attribute__((noinline)) fill_roots(void)
     static const char *const names[] = {"first", "second", "third", "fourth"};
     for (int i = 0; i < 4; i++) {
         rh_root_add(heap, &registered[i], names[i]);
-        registered[i] = made("root");
+        registered[i] = made(i % 2 ? "link" : "root"); /* a link owns one of its counts, too */
         node *n = registered[i];
         for (int k = 0; k < 4 + i; k++) {
             n->next = made("link");

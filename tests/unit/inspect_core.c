@@ -107,6 +107,52 @@ START_TEST(a_core_that_ends_early_says_how_much_is_missing)
 }
 END_TEST
 
+/* Damage that leaves memory readable, as other memory or without a piece. */
+static void damage_header(Elf64_Phdr *header, unsigned way)
+{
+    switch (way) {
+    case 1: header->p_offset = header[-1].p_offset; break;
+    case 2: header->p_type = 0x11; break;
+    case 3: header->p_memsz = header->p_filesz - 1; break;
+    case 4: header->p_vaddr = header[-1].p_vaddr; break;
+    case 5: header->p_flags |= 0x100; break;
+    }
+}
+
+START_TEST(a_core_whose_headers_are_damaged_gives_no_whole_answer)
+{
+    scene s = scene_new(_i);
+    fake_target *t = s.w.t;
+    rhi_target before = t->target;
+    char path[] = "/tmp/refheap-test-XXXXXX", error[256];
+    size_t size;
+    fake_map(t, 0x100000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_map(t, 0x100000002000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    uint8_t *bytes = fake_core_bytes(t, &size);
+    Elf64_Phdr *last = (Elf64_Phdr *)(bytes + sizeof(Elf64_Ehdr)) + t->segment_count, sound = *last;
+    close(mkstemp(path));
+    for (unsigned way = 0; way <= 5; way++) {
+        *last = sound;
+        damage_header(last, way);
+        ck_assert_int_eq(memcmp(last, &sound, sizeof sound) != 0, way > 0);
+        fake_core_write(path, bytes, size);
+        terminal = t;
+        ck_assert_int_eq(rhi_target_open_core(path, NULL, &t->target, error, sizeof error), 0);
+        t->target.emit = emit_to_terminal;
+        json_t *json = fake_json(t, "gcstat", "");
+        ck_assert(json_is_true(fake_at(json, "complete")) == (way == 0));
+        if (way)
+            ck_assert_has(fake_string(json, "incomplete_because.0"), "headers are damaged");
+        json_decref(json);
+        rhi_target_close(&t->target);
+        t->target = before;
+    }
+    unlink(path);
+    free(bytes);
+    world_free(&s.w);
+}
+END_TEST
+
 static void check_refusal(const uint8_t *bytes, size_t size, const char *message)
 {
     char path[] = "/tmp/refheap-test-XXXXXX", error[256] = "";
@@ -324,4 +370,5 @@ END_TEST
 
 RUN_TESTS("inspect_core", a_core_gives_the_same_answers_as_the_memory_it_was_made_of, a_core_that_ends_early_says_how_much_is_missing,
           files_that_are_no_core_are_refused_in_one_line, a_compressed_core_is_told_with_the_command_that_unpacks_it, a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer,
-          a_core_that_changes_between_questions_is_read_anew, a_pipe_is_not_waited_for, a_segment_of_terabytes_without_bytes_costs_nothing)
+          a_core_that_changes_between_questions_is_read_anew, a_pipe_is_not_waited_for, a_segment_of_terabytes_without_bytes_costs_nothing,
+          a_core_whose_headers_are_damaged_gives_no_whole_answer)

@@ -94,6 +94,10 @@ START_TEST(the_descriptor_describes_itself)
     for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
         for (uint32_t k = 0; k < i; k++)
             MUST(strcmp(table[i].name, table[k].name) != 0);
+    uint64_t check = 0;
+    for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
+        check = rh_metadata_check(check, &table[i]);
+    ck_assert_uint_eq(rh_debug_descriptor.check, check);
     rh_heap_destroy(heap);
 }
 END_TEST

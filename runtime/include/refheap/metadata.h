@@ -46,7 +46,9 @@ struct rh_metadata_descriptor {
     uint64_t mappings;   /* address of the first mapping (see mapping.*): all the runtime's own memory */
     uint64_t destroyed;  /* address of the ring of destroyed heaps (see destroyed.*) */
     uint64_t destroyed_count; /* heaps destroyed so far */
-    uint64_t reserved[8];
+    uint64_t check; /* of the constants, by rh_metadata_check; 0 until then, and from older runtimes: another number is
+                     * damage, and many a wrong constant would only look like another runtime's */
+    uint64_t reserved[7];
 };
 
 /* What a field holds. (struct rh_field in refheap.h) */
@@ -238,6 +240,19 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
     X(weak_target, "weak.target")                 /* 64 */                                         \
     X(weak_reference, "weak.reference")           /* 64 */                                         \
     X(heap_weak_changing, "heap.weak_changing")   /* 32 */
+
+/* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the result. */
+static inline uint64_t rh_metadata_check(uint64_t check, const struct rh_metadata_constant *row)
+{
+    const unsigned char *bytes = (const unsigned char *)row;
+    for (unsigned i = 0; i < sizeof *row; i += 8) {
+        uint64_t word = 0;
+        for (unsigned k = 0; k < 8; k++)
+            word |= (uint64_t)bytes[i + k] << 8 * k;
+        check = (check ^ word) * 0x100000001b3u + 1;
+    }
+    return check;
+}
 
 enum rh_metadata_constant_id {
 #define RH__METADATA_ID(id, name) RH_MC_##id,
