@@ -47,7 +47,7 @@ class Core:
         self.add("elf.phnum", 56, 2)
         for at in range(start, start + count * PROGRAM_HEADER, PROGRAM_HEADER):
             kind, flags, offset, address, _, in_file, in_memory = struct.unpack_from("<IIQQQQQ", self.bytes, at)
-            for name, inside, width in (("type", 0, 4), ("offset", 8, 8), ("vaddr", 16, 8), ("filesz", 32, 8), ("memsz", 40, 8)):
+            for name, inside, width in (("type", 0, 4), ("flags", 4, 4), ("offset", 8, 8), ("vaddr", 16, 8), ("filesz", 32, 8), ("memsz", 40, 8)):
                 self.add("elf.%s.%s" % ("note" if kind == PT_NOTE else "load", name), at + inside, width)
             if kind == PT_LOAD:
                 self.loads.append((address, in_file, offset, in_memory, flags))
