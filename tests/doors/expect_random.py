@@ -241,9 +241,10 @@ class Expectations:
             require((one["name"], other["object"]) in known, "no such step: %s to %s", one, other)
         require(steps[0]["object"] in truth.anchors, "the path to %s begins at %s, which nothing outside holds", key, steps[0])
         words = truth.words[steps[0]["object"]]
-        require(len(roots) <= 1 and (roots or not words or not document["complete"]), "the path to %s begins with %s, held by %s",
-                key, roots, words)
-        for row in roots if truth.objects[steps[0]["object"]]["heap"] else ():
+        blocks = roots[1:]  # behind a root, a chain of malloc blocks may lead to the first object
+        require(all(row["kind"] == "foreign" for row in blocks) and (roots or not words or not document["complete"]),
+                "the path to %s begins with %s, held by %s", key, roots, words)
+        for row in roots[-1:] if truth.objects[steps[0]["object"]]["heap"] else ():
             require(self.rows.found(row) in self.rows.holders_of(steps[0]["object"]), "the path to %s begins with %s", key, row)
 
     # gcgraph

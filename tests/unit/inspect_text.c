@@ -169,7 +169,7 @@ END_TEST
 
 START_TEST(long_names_are_cut_between_characters_and_stay_apart)
 {
-    char one[700] = "", other[700], line[800], id[200];
+    char one[700] = "", other[sizeof one + 1], line[800], id[200];
     for (int i = 0; i < 200; i++)
         strcat(one, "語");
     snprintf(other, sizeof other, "%s%s", one, "x");
@@ -205,7 +205,7 @@ START_TEST(an_error_that_quotes_much_is_cut_between_characters)
     for (int i = 0; i < 900; i++)
         strcat(line, "語");
     for (int before = 0; before < 3; before++) {
-        char shifted[4000];
+        char shifted[sizeof line + 3];
         snprintf(shifted, sizeof shifted, "%.*s%s", before, "xyz", line);
         ck_assert_int_eq(fake_run(w.t, "objat", shifted), RHI_NO_ANSWER);
         ck_assert_has(w.t->err.bytes, "語");
