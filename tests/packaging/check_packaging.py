@@ -95,7 +95,7 @@ def check_headers(package):
 
 
 def declared_functions(package, headers, beginning):
-    """The names of the functions that the headers declare or define."""
+    """The names of the functions that the headers declare or define, but for those of which each file has its own."""
     source = os.path.join(package.folder, "declared.c")
     with open(source, "w", encoding="utf-8") as file:
         file.write("".join("#include <refheap/%s>\n" % name for name in headers))
@@ -108,7 +108,7 @@ def declared_functions(package, headers, beginning):
     names = set()
     for statement in text.split(";"):
         name = re.match(r"[^()=]*?\b(\w+)\s*\(", statement)
-        if name and name.group(1).startswith(beginning) and not statement.split()[0] == "typedef":
+        if name and name.group(1).startswith(beginning) and statement.split()[0] not in ("typedef", "static"):
             names.add(name.group(1))
     return names
 
