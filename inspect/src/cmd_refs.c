@@ -274,7 +274,7 @@ static rhi_error *gather(answer *a, bool in, bool out)
         a->has_path = true;
     }
     rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger); /* with a verdict if there is a graph by now */
-    return in && !a->ledger.immortal && a->ledger.unexplained > 0 ? rhi__owner_not_found(a->session, a->reader) : NULL;
+    return NULL;
 }
 
 rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status)

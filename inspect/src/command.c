@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MISSING_HELP "memory that a core lacks holds nothing: for those who know (else what depends on it is undecided)"
-
 const rhi_option rhi__common_options[] = {
     {"--json", NULL, "answer as one JSON document"},
     {"--limit", "N", "rows of each list (default 20, JSON 1000; 0: all)"},
@@ -34,8 +32,7 @@ static const rhi_command table[] = {
                 " \"in_use\": false: free memory, \"reachable\", \"referrers\": [ROW], \"referrers_total\" if cut}}\n"
                 "A freed slot has object null; previous is newest first, so previous[0] is who died there last.",
         .operands_min = 1, .operands_max = 1,
-        .options = {{"--missing", "empty", MISSING_HELP},
-                    {"--ledger", NULL, "also who holds it, in figures (searches all memory, as refs does)"},
+        .options = {{"--ledger", NULL, "also who holds it, in figures (searches all memory, as refs does)"},
                     {"--history", NULL, "also all recorded events of this address, if its heap has a history"}},
         .example = "objat node#12 --ledger",
         .run = rhi__run_objat,
@@ -56,8 +53,7 @@ static const rhi_command table[] = {
                 " text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated\n"
                 " it, \"ledger\": LEDGER|null}",
         .operands_min = 1, .operands_max = 1,
-        .options = {{"--missing", "empty", MISSING_HELP},
-                    {"--in", NULL, "only who holds it"},
+        .options = {{"--in", NULL, "only who holds it"},
                     {"--out", NULL, "only what it holds"},
                     {"--weak", NULL, "also references that own no count: weak and borrowed ones"},
                     {"--depth", "N", "also who holds the holders, up to N levels (default 1)"},
@@ -81,8 +77,7 @@ static const rhi_command table[] = {
                 " not all were looked for}], \"cycles_total\" if cut, \"provisional\", \"left_out\": objects not drawn, with\n"
                 " --dot or --svg, \"edges_left_out\": references between drawn objects that are not}",
         .operands_min = 0, .operands_max = RHI_OPERANDS_MAX,
-        .options = {{"--missing", "empty", MISSING_HELP},
-                    {"--cycles", NULL, "only objects that are part of a cycle (as without objects)"},
+        .options = {{"--cycles", NULL, "only objects that are part of a cycle (as without objects)"},
                     {"--garbage", NULL, "of the cycles only those that are garbage"},
                     {"--depth", "N", "how far to go from the objects (default 2)"},
                     {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects, 300 edges)"},
@@ -99,8 +94,7 @@ static const rhi_command table[] = {
                 " with --unreachable also \"undecided\": objects that may be lost, where not everything could be searched,\n"
                 " \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--missing", "empty", MISSING_HELP},
-                    {"--type", "GLOB", "of types with such a name: node, http_*"},
+        .options = {{"--type", "GLOB", "of types with such a name: node, http_*"},
                     {"--min-refs", "N", "with a count of N or more"},
                     {"--min-size", "N", "of N bytes or more"},
                     {"--unreachable", NULL, "leaked: garbage, lost references and what only those hold"},
@@ -134,8 +128,7 @@ static const rhi_command table[] = {
                 " \"T#n\"}], \"by_type_total\" if cut, \"undecided\": objects with a count whose owner was not found, where\n"
                 " not everything could be searched, \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--missing", "empty", MISSING_HELP},
-                    {"--check", NULL, "exit with 1 if something leaked, with 2 if that cannot be told (in a debugger both "
+        .options = {{"--check", NULL, "exit with 1 if something leaked, with 2 if that cannot be told (in a debugger both "
                                       "fail)"}},
         .example = "gcleaks --check",
         .run = rhi__run_gcleaks,
@@ -157,8 +150,7 @@ static const rhi_command table[] = {
                 " about, \"types_not_compared\": words to live objects that were not held against the types of variables,\n"
                 " \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--missing", "empty", MISSING_HELP},
-                    {"--check", NULL, "exit with 1 if a pointer is stale (possible ones do not count), with 2 if that cannot be "
+        .options = {{"--check", NULL, "exit with 1 if a pointer is stale (possible ones do not count), with 2 if that cannot be "
                                       "told (in a debugger both fail)"}},
         .example = "gcstale --limit=0",
         .run = rhi__run_gcstale,

@@ -132,9 +132,6 @@ static rhi_error *find_causes(search *s)
         if (!(g->flags[i] & (RHI_GRAPH_REACHED | RHI_GRAPH_CORRUPT)))
             s->leaks->causes[i] = RHI_CAUSE_CYCLE;
     RHI_TRY(rhi__session_owners(s->session, s->reader, false, &s->owners));
-    s->leaks->has_open = s->owners->open > 0;
-    if (s->leaks->has_open)
-        RHI_TRY(rhi__owner_not_found(s->session, s->reader));
     s->leaks->is_decided = rhi__settle(s->session) || s->owners->open == 0;
     if (!s->leaks->is_decided)
         s->leaks->undecided = s->owners->open;
@@ -163,8 +160,6 @@ rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
     }
     rhi__incomplete_again(session, session->leaks->because);
     *leaks = session->leaks;
-    if (session->leaks->has_open)
-        RHI_TRY(rhi__owner_not_found(session, session->reader));
     return rhi__word_limits(session, session->reader);
 }
 

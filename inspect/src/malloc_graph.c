@@ -301,8 +301,6 @@ static rhi_error *mark_roots(finder *f)
     const struct rhi_sink *map = &reader->memory->map;
     for (uint64_t i = 0; i < map->registers.count; i++)
         mark_word(f, map->registers.items[i].value);
-    for (uint64_t i = 0; i < f->blocks->map->kernel.words.count; i++)
-        mark_word(f, f->blocks->map->kernel.words.items[i].value);
     for (uint64_t i = 0; i < reader->roots.count; i++)
         mark_word(f, reader->roots.items[i].slot);
     for (uint64_t i = 0; i < f->blocks->map->parts.count; i++) {

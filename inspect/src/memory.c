@@ -1,7 +1,6 @@
 /* memory.c - regions, threads and bulk reads over the target seam (see memory.h). */
 #include "memory.h"
 #include "array.h"
-#include "proc_files.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -226,8 +225,6 @@ const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t s
 uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end)
 {
     uint64_t next = rhi__core_hole_end(way(memory), address);
-    if (next <= address && memory->has_usage)
-        next = rhi__page_after(rhi__memory_pid(memory), address, end);
     if (next <= address)
         next = (address | 4095) + 1;
     return next <= address || next > end ? end : next;
@@ -244,26 +241,9 @@ bool rhi__memory_is_core(const rhi_memory *memory)
     return rhi__core_hole_end(way(memory), 0) != 0;
 }
 
-bool rhi__memory_lists_all(const rhi_memory *memory)
+bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address)
 {
-    return rhi__core_lists_all(way(memory));
-}
-
-bool rhi__memory_is_in_file(const rhi_memory *memory, uint64_t address)
-{
-    return rhi__core_is_in_file(way(memory), address);
-}
-
-int64_t rhi__memory_pid(const rhi_memory *memory)
-{
-    return rhi__process_pid(way(memory));
-}
-
-void rhi__memory_note_usage(rhi_memory *memory)
-{
-    int64_t pid = rhi__memory_pid(memory);
-    if (pid && !memory->has_usage)
-        memory->has_usage = rhi__note_usage(pid, &memory->map);
+    return rhi__process_leaves_out(way(memory), address);
 }
 
 void rhi__scratch_free(rhi_scratch *scratch)

@@ -12,17 +12,9 @@
 #include <refheap/inspect.h>
 #include <stdbool.h>
 
-/* What the kernel counts of a live process's mappings, beside enum rhi_region_flag: see rhi__memory_note_usage. */
-enum {
-    RHI_REGION_USED = 1 << 8,     /* there are pages of it, in memory or swapped out */
-    RHI_REGION_COPIED = 1 << 9,   /* some of them are no longer the file's */
-    RHI_REGION_EXCLUDED = 1 << 10, /* the program wants it in no core */
-    RHI_REGION_DEVICE = 1 << 11
-};
-
 typedef struct rhi_region {
     uint64_t start, end, file_offset;
-    uint32_t flags; /* enum rhi_region_flag, RHI_REGION_USED … */
+    uint32_t flags; /* enum rhi_region_flag */
     char *path;     /* never NULL */
 } rhi_region;
 
@@ -50,7 +42,6 @@ typedef struct rhi_memory {
     bool is_direct;
     struct rhi_sink map;
     bool has_threads; /* threads and registers could be had */
-    bool has_usage;   /* regions have the flags RHI_REGION_USED … */
     char truncated[160]; /* what a cut-off core lacks; empty: nothing */
     bool is_short;       /* a view failed for lack of our own memory: what looks unreadable may not be */
 } rhi_memory;
@@ -76,14 +67,8 @@ uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64
 uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint64_t end);
 /* Is this read from a core by the engine itself? */
 bool rhi__memory_is_core(const rhi_memory *memory);
-/* Does this core name all mappings of its process, also those that it has no byte of? GDB's do not. */
-bool rhi__memory_lists_all(const rhi_memory *memory);
-/* Is the address in a file that the core names as mapped? */
-bool rhi__memory_is_in_file(const rhi_memory *memory, uint64_t address);
-/* The process that the engine reads itself; 0: none. */
-int64_t rhi__memory_pid(const rhi_memory *memory);
-/* Asks the kernel about the pages of all mappings, where the engine reads a process itself: has_usage. */
-void rhi__memory_note_usage(rhi_memory *memory);
+/* rhi__process_leaves_out, where the engine reads a process itself. */
+bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address);
 bool rhi__memory_u64(rhi_memory *memory, uint64_t address, uint64_t *value);
 /* NUL-terminated text of at most size - 1 bytes, cleaned. False if unreadable. */
 bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t size);
@@ -128,14 +113,6 @@ static inline uint16_t rhi__load16(const uint8_t *bytes)
 
 /* In target_core.c: reports the thread and its registers from the kernel's user_regs_struct. */
 void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words);
-/* In target_core.c: the vector registers of the thread that was reported last, in halves of 8 bytes (xmm3[1], ymm3[2],
- * v3[0]) that are not 0, from what the kernel writes of them. */
-void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size);
-#if defined(__x86_64__)
-enum { RHI_NT_VECTORS = 0x202 /* NT_X86_XSTATE */, RHI_VECTORS_MAX = 16384 };
-#else
-enum { RHI_NT_VECTORS = 2 /* NT_FPREGSET */, RHI_VECTORS_MAX = 1024 };
-#endif
 /* Closes a core target; 0 if it is none. */
 int rhi__core_close(rhi_target *target);
 /* In target_core.c: the first address from here on, in the same segment or at its end, that need not hold zero:
@@ -146,14 +123,12 @@ uint64_t rhi__core_state(const rhi_target *target);
 /* In target_core.c: where a core has bytes again behind an address that it has none of; 0: no core, or
  * nowhere. */
 uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address);
-/* rhi__memory_lists_all, rhi__memory_is_in_file of a core target. */
-bool rhi__core_lists_all(const rhi_target *target);
-bool rhi__core_is_in_file(const rhi_target *target, uint64_t address);
 /* What a cut-off core lacks, in words, or NULL. */
 const char *rhi__core_truncated(const rhi_target *target);
 /* In target_process.c: opens a process that somebody else has stopped: reads and map alone. */
 int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size);
-/* In target_process.c: the process of such a target, or a thread of it that lives; 0: it is none. */
-int64_t rhi__process_pid(const rhi_target *target);
+/* In target_process.c: does a core of this process leave the mapping out, because it was never written or
+ * the program wants it so? Asks the kernel to count the pages of all mappings. */
+bool rhi__process_leaves_out(const rhi_target *target, uint64_t address);
 
 #endif

@@ -263,8 +263,6 @@ void rhi__json_end(rhi_session *session)
     rhi__settle(session);
     if (session->not_read)
         rhi__json_key(session, "not_read", json_incref(session->not_read));
-    if (json_array_size(session->notes))
-        rhi__json_key(session, "notes", json_incref(session->notes));
     const rhi_misfit *misfit = rhi__symbols_misfit(session);
     if (misfit)
         rhi__json_key(session, "wrong_executable",
@@ -307,13 +305,12 @@ void rhi__print_incomplete(rhi_session *session)
     rhi__settle(session);
     json_array_foreach(session->because, index, reason)
         rhi__print(session, "incomplete: %s\n", json_string_value(reason));
-    json_array_foreach(session->notes, index, reason)
-        rhi__print(session, "note: %s\n", json_string_value(reason));
-    size_t count = json_array_size(session->not_read);
-    const char *path = json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
-    if (count)
-        rhi__print(session, "not read: %zu writable mapping%s (%s%s)\n", count, count == 1 ? "" : "s", path && *path ? path : "without a name",
-                   count == 1 ? "" : ", …");
+    if (json_array_size(session->not_read)) {
+        const char *path = json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
+        rhi__print(session, "not read: %zu writable mapping%s shared with other processes (%s%s)\n", json_array_size(session->not_read),
+                   json_array_size(session->not_read) == 1 ? "" : "s", path && *path ? path : "without a name",
+                   json_array_size(session->not_read) == 1 ? "" : ", …");
+    }
 }
 
 json_t *rhi__json_address(uint64_t address)

@@ -291,8 +291,6 @@ rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t a
     uint32_t number = rhi__malloc_number(blocks, address);
     if (!rhi__malloc_is_reached(blocks, number)) /* by objects, perhaps? */
         RHI_TRY(rhi__session_owners(session, reader, true, &owners));
-    if (!rhi__malloc_is_reached(blocks, number))
-        RHI_TRY(rhi__owner_not_found(session, reader));
     *reach = rhi__malloc_is_reached(blocks, number) ? RHI_REACH_YES : rhi__settle(session) ? RHI_REACH_NO : RHI_REACH_UNDECIDED;
     return NULL;
 }

@@ -72,7 +72,6 @@ void rhi_session_free(rhi_session *session)
     rhi__symbols_free(session->symbols);
     json_decref(session->because);
     json_decref(session->not_read);
-    json_decref(session->notes);
     free(session->out);
     free(session);
 }
@@ -209,25 +208,15 @@ rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
 
 /* ---- what commands use ----------------------------------------------------------------------------------- */
 
-static void say_once(json_t *list, const char *text)
+void rhi__incomplete(rhi_session *session, const char *reason)
 {
     size_t index;
     json_t *said;
-    json_array_foreach(list, index, said)
-        if (strcmp(json_string_value(said), text) == 0)
-            return;
-    json_array_append_new(list, rhi__json_text(text));
-}
-
-void rhi__incomplete(rhi_session *session, const char *reason)
-{
     session->complete = false;
-    say_once(session->because, reason);
-}
-
-void rhi__note(rhi_session *session, const char *text)
-{
-    say_once(session->notes, text);
+    json_array_foreach(session->because, index, said)
+        if (strcmp(json_string_value(said), reason) == 0)
+            return;
+    json_array_append_new(session->because, rhi__json_text(reason));
 }
 
 json_t *rhi__incomplete_because(const rhi_session *session)
@@ -324,8 +313,6 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->because = json_array();
     json_decref(session->not_read);
     session->not_read = NULL;
-    json_decref(session->notes);
-    session->notes = json_array();
     session->progress_shown = (struct timespec){0};
     clock_gettime(CLOCK_MONOTONIC, &session->started);
 }
@@ -401,18 +388,6 @@ static rhi_error *no_such_command(void)
     return rhi__error("no such command; there are %s", names);
 }
 
-/* What was decided with the other opinion about missing memory is not kept. */
-static void take_missing(rhi_session *session, bool is_empty)
-{
-    if (session->missing_is_empty == is_empty)
-        return;
-    rhi__leaks_free(session->leaks);
-    rhi__stale_free(session->stale);
-    session->leaks = NULL;
-    session->stale = NULL;
-    session->missing_is_empty = is_empty;
-}
-
 /* With `refusal` the command is parsed, but not run: there is no target. */
 static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line, const char *refusal)
 {
@@ -429,7 +404,6 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     session->has_heap = args.has_heap;
     session->heap = args.heap;
     session->is_about_all = args.operand_count == 0;
-    take_missing(session, rhi__option(&args, "--missing") != NULL);
     if (!error && args.help)
         error = print_help(session, command);
     else if (!error && refusal)

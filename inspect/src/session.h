@@ -46,9 +46,7 @@ struct rhi_session {
     bool json;
     bool complete;
     json_t *because; /* why it is not complete: array of strings */
-    json_t *not_read; /* memory that was not searched: array; NULL: words were not asked for */
-    json_t *notes;    /* what else the answer rests on: array of strings */
-    bool missing_is_empty; /* --missing=empty: memory that cannot be searched holds nothing */
+    json_t *not_read; /* writable memory shared with others, which is never read: array; NULL: words were not asked for */
     bool asked_names; /* files of modules were asked for names */
     bool has_heap;  /* --heap: only this one */
     uint64_t heap;
@@ -82,8 +80,6 @@ bool rhi__same_text(const char *a, const char *b);
 
 /* Marks the answer incomplete for this reason (said once). */
 void rhi__incomplete(rhi_session *session, const char *reason);
-/* Says this beside the answer (once), which is complete all the same. */
-void rhi__note(rhi_session *session, const char *text);
 /* Why the answer is incomplete so far, to be kept with what is cached of it (the caller's; NULL if memory is
  * short), and said again when that is used. */
 json_t *rhi__incomplete_because(const rhi_session *session);

@@ -11,13 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SCAN_STEP_BYTES = 1 << 20, RECORDS_MAX = 1 << 20, AT_ROOT = -1, AT_REGISTER = -2, AT_KERNEL = -3 };
+enum { SCAN_STEP_BYTES = 1 << 20, RECORDS_MAX = 1 << 20, AT_ROOT = -1, AT_REGISTER = -2 };
 
 /* One word into the heap. */
 typedef struct record {
     uint64_t address, value;
-    int32_t part;   /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL */
-    uint32_t index; /* of the root, register or kernel's word; in malloc memory: words from the block's beginning */
+    int32_t part;   /* in map.parts, or AT_ROOT, AT_REGISTER */
+    uint32_t index; /* of the root or register; in malloc memory: words from the block's beginning */
 } record;
 _Static_assert(sizeof(record) == 24, "a million of them shall stay small");
 
@@ -74,8 +74,6 @@ static rhi_error *visit_record(scan *s, const record *hit)
     } else if (hit->part == AT_REGISTER) {
         holder.kind = RHI_HOLDER_REGISTER;
         holder.lwp = lwp_of_register(s->reader->memory, hit->index);
-    } else if (hit->part == AT_KERNEL) {
-        holder.kind = RHI_HOLDER_KERNEL;
     } else {
         const rhi_part *part = &s->words->map.parts.items[hit->part];
         holder.kind = part->kind;
@@ -147,17 +145,6 @@ static rhi_error *scan_registers(scan *s)
     return NULL;
 }
 
-static rhi_error *scan_kernel(scan *s)
-{
-    const rhi_kernel_words *kernel = &s->words->map.kernel;
-    for (uint64_t i = 0; i < kernel->words.count; i++) {
-        record hit = {.value = kernel->words.items[i].value, .part = AT_KERNEL, .index = (uint32_t)i};
-        if ((hit.value & s->mask) - s->low < s->high - s->low)
-            RHI_TRY(s->found(s, &hit));
-    }
-    return NULL;
-}
-
 static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes, uint64_t size)
 {
     enum { STEP = 64 };
@@ -178,7 +165,7 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
 {
     static const char *const names[] = {[RHI_HOLDER_STACK] = "a stack", [RHI_HOLDER_GLOBAL] = "module data",
                                         [RHI_HOLDER_THREAD_LOCAL] = "thread-local variables", [RHI_HOLDER_FOREIGN] = "malloc memory",
-                                        [RHI_HOLDER_UNKNOWN] = "other memory"};
+                                        [RHI_HOLDER_UNKNOWN] = "private memory"};
     const rhi_part *part = &s->words->map.parts.items[index];
     uint64_t unread = 0;
     for (uint64_t at = part->start; at < part->end;) {
@@ -206,8 +193,6 @@ static rhi_error *scan_all(scan *s)
     rhi_error *error = scan_roots(s);
     if (!error)
         error = scan_registers(s);
-    if (!error)
-        error = scan_kernel(s);
     for (uint64_t i = 0; i < s->words->map.parts.count && i < INT32_MAX && !error; i++)
         error = scan_part(s, (int32_t)i, &scratch);
     rhi__scratch_free(&scratch);
