@@ -264,6 +264,8 @@ static int read_character(EditLine *edit, wchar_t *character)
         int got = read_byte(self, edit, &byte);
         if (got <= 0)
             return got;
+        if (byte == '\0') /* Ctrl-D, as a terminal keeps it that was not ours yet when it was typed */
+            byte = '\x04';
         used = mbrtowc(character, &byte, 1, &state);
     }
     if (used == (size_t)-1)

@@ -63,8 +63,10 @@ class Terminal:
     def rest(self):
         """What comes until the program ends, and its exit status."""
         try:
-            while True:
+            end = time.monotonic() + TIMEOUT_SECONDS
+            while select.select([self.file], [], [], max(0, end - time.monotonic()))[0]:
                 self.unread += os.read(self.file, 1 << 16).decode("utf-8", "replace")
+            raise Failure("it does not end: %r" % self.unread[-2000:])
         except OSError:
             _, status = os.waitpid(self.pid, 0)
             self.pid = None
