@@ -30,11 +30,18 @@ def states(pid):
 
 
 def counters(subject):
-    """Read through a thread that is there: the first one may have ended."""
-    task = next(task for task, state in states(subject.process.pid).items() if state not in "ZX")
-    with open("/proc/%s/mem" % task, "rb", buffering=0) as memory:
-        memory.seek(subject.truth["counters"])
-        return memory.read(8 * subject.truth["count"])
+    """Read through a thread that is there: the first one may have ended, and any other ends when it likes."""
+    size = 8 * subject.truth["count"]
+    for task in [task for task, state in states(subject.process.pid).items() if state not in "ZX"]:
+        try:
+            with open("/proc/%s/mem" % task, "rb", buffering=0) as memory:
+                memory.seek(subject.truth["counters"])
+                read = memory.read(size)
+        except (ProcessLookupError, FileNotFoundError):
+            continue
+        if len(read) == size:
+            return read
+    require(False, "no thread lives long enough to be read through")
 
 
 def wait_until(what, condition):
