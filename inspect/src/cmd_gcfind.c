@@ -100,7 +100,7 @@ static rhi_error *gather(answer *a)
     }
     RHI_TRY(rhi__session_listing(a->session, &a->listing));
     for (uint64_t i = 0; i < a->reader->blocks.count; i++) {
-        RHI_TRY(rhi__progress(a->session, "finding objects", i, a->reader->blocks.count));
+        RHI_TRY(rhi__progress(&a->session->work, "finding objects", i, a->reader->blocks.count));
         if (rhi__heap_wanted(a->session, a->reader, a->reader->blocks.items[i].heap))
             RHI_TRY(look_at_block(a, &a->reader->blocks.items[i]));
     }

@@ -47,7 +47,7 @@ static rhi_error *take_cycles(answer *a)
     bool known = !a->session->has_heap; /* the totals */
     for (uint32_t c = 0; c < g->cycle_count && !(known && a->cycles.count >= a->args->limit); c++) {
         if (c % 65536 == 65535)
-            RHI_TRY(rhi__progress(a->session, "choosing cycles", c, g->cycle_count));
+            RHI_TRY(rhi__progress(&a->session->work, "choosing cycles", c, g->cycle_count));
         if (rhi__gcgraph_wants(a, c) && !add_cycle(a, c))
             return rhi__error_memory();
     }
@@ -68,7 +68,7 @@ static rhi_error *select_listed(answer *a)
             if (a->s.nodes.count >= a->args->limit)
                 return NULL;
             if (m % 65536 == 65535)
-                RHI_TRY(rhi__progress(a->session, "selecting", a->s.nodes.count, a->nodes_total));
+                RHI_TRY(rhi__progress(&a->session->work, "selecting", a->s.nodes.count, a->nodes_total));
             if (!rhi__selection_add(&a->s, g->cycle_member[m], 1))
                 return rhi__error_memory();
         }

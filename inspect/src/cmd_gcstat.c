@@ -123,7 +123,7 @@ static rhi_error *count_objects(rhi_session *session, rhi_reader *reader, rhi_st
     counter c = {.session = session, .reader = reader, .statistics = statistics, .types = types};
     rhi_error *error = NULL;
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
-        error = rhi__progress(session, "counting objects", i, reader->blocks.count);
+        error = rhi__progress(&session->work, "counting objects", i, reader->blocks.count);
         if (!error)
             error = count_block(&c, &reader->blocks.items[i]);
     }
@@ -173,7 +173,7 @@ static rhi_error *add_retained(retainer *r, const rhi_reader *reader, rhi_statis
     memset(r->above, 0, (uint64_t)r->graph->count * sizeof *r->above);
     for (uint64_t b = 0; b < reader->blocks.count; b++) {
         const rhi_block *block = &reader->blocks.items[b];
-        RHI_TRY(rhi__progress(r->session, "adding up retained bytes", b, reader->blocks.count));
+        RHI_TRY(rhi__progress(&r->session->work, "adding up retained bytes", b, reader->blocks.count));
         for (uint32_t i = block->first_object; i < block->first_object + block->object_count; i++) {
             uint64_t bit = type_bit(r, i);
             if (!bit || types_above(r, i) & bit)
@@ -193,7 +193,7 @@ static rhi_error *find_retained(rhi_session *session, rhi_reader *reader, rhi_st
 {
     rhi_graph *graph;
     RHI_TRY(rhi__session_graph(session, &graph));
-    RHI_TRY(rhi__graph_dominators(session, reader, graph));
+    RHI_TRY(rhi__graph_dominators(&session->work, reader, graph));
     retainer r = {.session = session, .graph = graph, .types = types, .above = rhi__big_array((uint64_t)graph->count + 1, 8)};
     rhi_error *error = r.above ? NULL : rhi__error_memory();
     for (; r.first < reader->types.count && !error; r.first += TYPES_AT_ONCE)

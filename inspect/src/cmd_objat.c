@@ -233,7 +233,7 @@ static void list_elements(answer *a, listing *l, const rhi_type *type, const rhi
             break;
         }
         if (joins && ++l->looked_at % STEP == 0)
-            l->error = rhi__progress(a->session, "reading elements", element, count);
+            l->error = rhi__progress(&a->session->work, "reading elements", element, count);
         if (joins && row.value == 0)
             continue;
         end_run(a, l, field, joins ? run : element, element);

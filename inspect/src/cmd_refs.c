@@ -92,7 +92,7 @@ static rhi_error *gather_above(answer *a)
 {
     rhi_graph *graph;
     RHI_TRY(rhi__session_graph(a->session, &graph));
-    RHI_TRY(rhi__graph_referrers(a->session, graph));
+    RHI_TRY(rhi__graph_referrers(&a->session->work, graph));
     a->tree = (rhi_tree){.session = a->session, .reader = a->reader, .graph = graph, .upwards = true, .depth = a->depth - 1,
                          .limit = a->args->limit};
     if (!rhi__map_set(&a->tree.seen, rhi__object_index(a->reader, a->object.address), 0))

@@ -9,7 +9,7 @@
  * Invariant: an object is settled in `done` when its component is known; cycle_of is none until then. */
 #include "graph.h"
 #include "array.h"
-#include "session.h"
+#include "work.h"
 
 #include <string.h>
 
@@ -19,7 +19,7 @@ typedef struct frame {
 } frame;
 
 typedef struct search {
-    rhi_session *session;
+    rhi_work *work;
     rhi_graph *graph;
     uint64_t *done;
     uint32_t *number; /* peeling: referrers left. Search: order met, or of a finished component */
@@ -60,7 +60,7 @@ static rhi_error *peel(search *s, bool forwards)
     }
     for (uint32_t head = 0; head < tail; head++) {
         if (head % 65536 == 0)
-            RHI_TRY(rhi__progress(s->session, "finding cycles", head, g->count));
+            RHI_TRY(rhi__progress(s->work, "finding cycles", head, g->count));
         if (head + ROW_AHEAD < tail) {
             __builtin_prefetch(&out_start[s->queue[head + ROW_AHEAD]]);
             __builtin_prefetch(&out[out_start[s->queue[head + EDGES_AHEAD]]]);
@@ -97,7 +97,7 @@ static rhi_error *reach(search *s, uint32_t from, bool backwards, uint64_t *reac
     s->queue[0] = from;
     *count = 1;
     rhi__bit_set(reached, from);
-    return rhi__graph_spread(s->session, s->graph, backwards, reached, within, s->queue, count);
+    return rhi__graph_spread(s->work, s->graph, backwards, reached, within, s->queue, count);
 }
 
 static rhi_error *take_largest(search *s)
@@ -177,7 +177,7 @@ static rhi_error *search_from(search *s, order *o, uint32_t start)
     for (uint32_t steps = 1; s->frames.count; steps++) {
         frame *f = &s->frames.items[s->frames.count - 1];
         if (steps % (1 << 18) == 0)
-            RHI_TRY(rhi__progress(s->session, "finding cycles", steps, s->graph->edge_count));
+            RHI_TRY(rhi__progress(s->work, "finding cycles", steps, s->graph->edge_count));
         if (f->edge < f->end) {
             uint32_t target = s->graph->edge_to[f->edge];
             if (rhi__bit(s->done, target)) {
@@ -250,13 +250,13 @@ static rhi_error *list_members(search *s)
     return NULL;
 }
 
-rhi_error *rhi__graph_cycles(rhi_session *session, rhi_graph *graph)
+rhi_error *rhi__graph_cycles(rhi_work *work, rhi_graph *graph)
 {
     if (graph->cycle_of)
         return NULL;
-    RHI_TRY(rhi__graph_referrers(session, graph));
+    RHI_TRY(rhi__graph_referrers(work, graph));
     uint64_t n = (uint64_t)graph->count + 1;
-    search s = {.session = session, .graph = graph, .done = calloc(n / 64 + 1, 8), .number = rhi__big_array(n, 4),
+    search s = {.work = work, .graph = graph, .done = calloc(n / 64 + 1, 8), .number = rhi__big_array(n, 4),
                 .queue = graph->queue, .cycle_of = rhi__big_array(n, 4)};
     rhi_error *error = s.done && s.number && s.cycle_of ? NULL : rhi__error_memory();
     if (!error) {

@@ -115,7 +115,7 @@ rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_decl
     *declared = (rhi_declared){0};
     for (uint64_t i = 0; i < reader->types.count; i++)
         any |= reader->types.items[i].has_vectors;
-    rhi_error *error = any ? rhi__each_object(session, reader, "looking for vectors", add_object, &c) : NULL;
+    rhi_error *error = any ? rhi__each_object(&session->work, reader, "looking for vectors", add_object, &c) : NULL;
     if (error)
         rhi__declared_close(declared);
     return error;

@@ -9,7 +9,7 @@
  * Invariant: a number's parent, semidominator and dominator are smaller than it. */
 #include "graph.h"
 #include "array.h"
-#include "session.h"
+#include "work.h"
 
 #include <string.h>
 
@@ -29,7 +29,7 @@ typedef struct link {
 } link;
 
 typedef struct domination {
-    rhi_session *session;
+    rhi_work *work;
     rhi_reader *reader;
     rhi_graph *graph;
     uint64_t *tops;   /* bitmap: objects right below the root */
@@ -56,7 +56,7 @@ static rhi_error *list_garbage(domination *d, uint32_t *order, uint32_t *count)
         uint32_t next = start;
         for (uint32_t steps = 1; next != RHI_NO_OBJECT || d->frames.count; steps++) {
             if (steps % (1 << 18) == 0)
-                RHI_TRY(rhi__progress(d->session, "ordering garbage", *count, g->count));
+                RHI_TRY(rhi__progress(d->work, "ordering garbage", *count, g->count));
             if (next != RHI_NO_OBJECT) {
                 if (!rhi__array_reserve(&d->frames, 1))
                     return rhi__error_memory();
@@ -94,7 +94,7 @@ static rhi_error *find_tops(domination *d)
         rhi__bit_set(met, top);
         rhi__bit_set(d->tops, top);
         queue[0] = top;
-        error = rhi__graph_spread(d->session, g, false, met, NULL, queue, &reached);
+        error = rhi__graph_spread(d->work, g, false, met, NULL, queue, &reached);
     }
     free(met);
     for (uint32_t i = 0; i < g->count; i++)
@@ -146,7 +146,7 @@ static rhi_error *number_objects(domination *d)
             if (!enter(d, next.object, next.from))
                 return rhi__error_memory();
             if (d->count % 65536 == 0)
-                RHI_TRY(rhi__progress(d->session, "numbering objects", d->count, g->count));
+                RHI_TRY(rhi__progress(d->work, "numbering objects", d->count, g->count));
         }
     }
     return NULL;
@@ -228,7 +228,7 @@ static rhi_error *find_semidominators(domination *d)
     for (uint32_t w = none - 1; w > 0; w--) {
         uint32_t object = d->object[w], parent = d->dominator[w], semi = rhi__bit(d->tops, object) ? 0 : parent;
         if (w % 65536 == 0)
-            RHI_TRY(rhi__progress(d->session, "finding dominators", none - w, none));
+            RHI_TRY(rhi__progress(d->work, "finding dominators", none - w, none));
         fetch_ahead(d, w);
         for (uint32_t e = g->referrer_start[object]; e < g->referrer_start[object + 1] && semi; e++) {
             uint32_t v = d->number[g->referrer_from[e]];
@@ -264,7 +264,7 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
 static rhi_error *sum_retained(domination *d)
 {
     rhi_graph *g = d->graph;
-    RHI_TRY(rhi__each_object(d->session, d->reader, "measuring objects", add_size, d));
+    RHI_TRY(rhi__each_object(d->work, d->reader, "measuring objects", add_size, d));
     for (uint32_t w = d->count - 1; w > 0; w--) {
         if (w > 32) {
             __builtin_prefetch(&g->retained[d->object[w - 32]]);
@@ -309,12 +309,12 @@ static rhi_error *dominate(domination *d)
     return sum_retained(d);
 }
 
-rhi_error *rhi__graph_dominators(rhi_session *session, rhi_reader *reader, rhi_graph *graph)
+rhi_error *rhi__graph_dominators(rhi_work *work, rhi_reader *reader, rhi_graph *graph)
 {
     if (graph->dominator)
         return NULL;
-    RHI_TRY(rhi__graph_referrers(session, graph));
-    domination d = {.session = session, .reader = reader, .graph = graph};
+    RHI_TRY(rhi__graph_referrers(work, graph));
+    domination d = {.work = work, .reader = reader, .graph = graph};
     rhi_error *error = dominate(&d);
     free(d.tops);
     free(d.object);

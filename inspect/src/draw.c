@@ -84,7 +84,7 @@ static bool take_edge(void *context, const rhi_edge *edge)
 {
     drawing *d = context;
     const rhi_graph *g = d->selection->graph;
-    if (++d->looked_at % 65536 == 0 && (d->error = rhi__progress(d->selection->session, "drawing", 0, 0)))
+    if (++d->looked_at % 65536 == 0 && (d->error = rhi__progress(&d->selection->session->work, "drawing", 0, 0)))
         return false;
     uint64_t from = rhi__map_get(&d->drawn, edge->from), to = rhi__map_get(&d->drawn, edge->to);
     bool is_dashed = edge->field->kind != RHI_KIND_STRONG, is_strong = edge->field->kind != RHI_KIND_BORROWED;
@@ -209,7 +209,7 @@ static rhi_error *read_picture(rhi_session *session, int output, char **svg, siz
     size_t capacity = 0;
     for (;;) {
         struct pollfd ready = {.fd = output, .events = POLLIN};
-        RHI_TRY(rhi__progress(session, "drawing", 0, 0));
+        RHI_TRY(rhi__progress(&session->work, "drawing", 0, 0));
         if (poll(&ready, 1, POLL_MILLISECONDS) <= 0)
             continue;
         if (*size == capacity) {

@@ -357,7 +357,7 @@ static bool add_function(rhi_dwarf *d, Dwarf_Die *die)
 }
 
 /* One unit: its functions, its variables, and those inside its functions, at any depth. False: give up. */
-static bool index_unit(rhi_session *session, rhi_dwarf *d, Dwarf_Die *unit, uint64_t *seen)
+static bool index_unit(rhi_work *work, rhi_dwarf *d, Dwarf_Die *unit, uint64_t *seen)
 {
     Dwarf_Die path[RHI_NESTING_MAX];
     const char *function[RHI_NESTING_MAX] = {NULL};
@@ -370,7 +370,7 @@ static bool index_unit(rhi_session *session, rhi_dwarf *d, Dwarf_Die *unit, uint
         if (++*seen > DIES_MAX)
             return false;
         if (*seen % POLL_DIES == 0) {
-            rhi_error *error = rhi__progress(session, "reading debug info", 0, 0);
+            rhi_error *error = rhi__progress(work, "reading debug info", 0, 0);
             if (error)
                 return rhi__error_free(error), false;
         }
@@ -390,7 +390,7 @@ static bool index_unit(rhi_session *session, rhi_dwarf *d, Dwarf_Die *unit, uint
     return true;
 }
 
-rhi_dwarf *rhi__dwarf_open(rhi_session *session, rhi_image *image, const char *path, const rhi_image *shared)
+rhi_dwarf *rhi__dwarf_open(rhi_work *work, rhi_image *image, const char *path, const rhi_image *shared)
 {
     rhi_dwarf *d = calloc(1, sizeof *d);
     Dwarf_CU *unit = NULL;
@@ -404,7 +404,7 @@ rhi_dwarf *rhi__dwarf_open(rhi_session *session, rhi_image *image, const char *p
         dwarf_setalt(d->dwarf, d->shared);
     bool more = d->dwarf != NULL && rhi__dwarf_open_split(d, image, path);
     while (more && rhi__dwarf_next_unit(d, &unit, &kind, &die))
-        more = kind == DW_UT_type || index_unit(session, d, &die, &seen);
+        more = kind == DW_UT_type || index_unit(work, d, &die, &seen);
     if (!more) {
         rhi__dwarf_free(d);
         return NULL;

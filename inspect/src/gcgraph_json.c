@@ -76,7 +76,7 @@ static rhi_error *count_strong(const answer *a, uint64_t *count)
     }
     for (uint32_t i = 0; i < g->count && !error; i++) {
         if (i % 65536 == 65535)
-            error = rhi__progress(a->session, "counting references", i, g->count);
+            error = rhi__progress(&a->session->work, "counting references", i, g->count);
         for (uint32_t e = g->edge_start[i]; rhi__bit(part, i) && e < g->edge_start[i + 1]; e++)
             *count += rhi__bit(part, g->edge_to[e]);
     }
@@ -94,7 +94,7 @@ static rhi_error *count_edges(answer *a, uint64_t *total)
     if (!(known && *known))
         RHI_TRY(count_strong(a, &c.count));
     if (!(known && *known) && any_borrowed(a->s.reader))
-        RHI_TRY(rhi__each_object(a->session, a->s.reader, "counting references", count_in_object, &c));
+        RHI_TRY(rhi__each_object(&a->session->work, a->s.reader, "counting references", count_in_object, &c));
     *total = known && *known ? *known : c.count;
     if (known)
         *known = *total;
@@ -117,7 +117,7 @@ static rhi_error *json_graph(answer *a)
     rhi__json_array(a->session, "edges");
     for (uint64_t i = 0; i < a->s.nodes.count; i++) {
         if (i % 1024 == 1023)
-            RHI_TRY(rhi__progress(a->session, "reading references", i, a->s.nodes.count));
+            RHI_TRY(rhi__progress(&a->session->work, "reading references", i, a->s.nodes.count));
         rhi__each_edge(a->session, a->s.reader, a->s.nodes.items[i], json_edge, a);
     }
     rhi__json_array_end(a->session);

@@ -78,7 +78,7 @@ static rhi_error *print_cycles(const answer *a)
                a->garbage_total);
     for (uint64_t i = 0; i < a->shown_cycles; i++) {
         uint32_t c = a->cycles.items[i], size = rhi__cycle_size(a->s.graph, c);
-        RHI_TRY(rhi__progress(a->session, "looking for ways round", i, a->shown_cycles));
+        RHI_TRY(rhi__progress(&a->session->work, "looking for ways round", i, a->shown_cycles));
         rhi__print(a->session, "cycle of %" PRIu32 " object%s: ", size, size == 1 ? "" : "s");
         RHI_TRY(print_round(a, c));
         if (rhi__cycle_is_garbage(a->s.graph, c))

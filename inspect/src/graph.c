@@ -1,8 +1,8 @@
 /* graph.c - visits objects, links referrers, spreads over the graph (see graph.h). */
 #include "graph.h"
-#include "session.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -67,12 +67,12 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_
     return NULL;
 }
 
-rhi_error *rhi__each_object(rhi_session *session, rhi_reader *reader, const char *what, rhi_object_visitor visit, void *context)
+rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what, rhi_object_visitor visit, void *context)
 {
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
-        error = rhi__progress(session, what, i, reader->blocks.count);
+        error = rhi__progress(work, what, i, reader->blocks.count);
         if (!error && reader->blocks.items[i].object_count)
             error = each_in_block(reader, &reader->blocks.items[i], &scratch, visit, context);
     }
@@ -84,13 +84,13 @@ rhi_error *rhi__each_object(rhi_session *session, rhi_reader *reader, const char
 
 /* Fills rows whose beginnings are known. start[i] walks to the next row's beginning meanwhile. Both
  * the row and its place in `from` lie anywhere: each is fetched some edges ahead. */
-static rhi_error *link_referrers(rhi_session *session, const rhi_graph *graph, uint32_t *start, uint32_t *from)
+static rhi_error *link_referrers(rhi_work *work, const rhi_graph *graph, uint32_t *start, uint32_t *from)
 {
     enum { ROW_AHEAD = 48, PLACE_AHEAD = 24 };
     const uint32_t *to = graph->edge_to;
     for (uint32_t i = 0; i < graph->count; i++) {
         if (i % 65536 == 0)
-            RHI_TRY(rhi__progress(session, "linking referrers", i, graph->count));
+            RHI_TRY(rhi__progress(work, "linking referrers", i, graph->count));
         for (uint64_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
             if (e + ROW_AHEAD < graph->edge_count) {
                 __builtin_prefetch(&start[to[e + ROW_AHEAD]], 1);
@@ -104,7 +104,7 @@ static rhi_error *link_referrers(rhi_session *session, const rhi_graph *graph, u
     return NULL;
 }
 
-rhi_error *rhi__graph_referrers(rhi_session *session, rhi_graph *graph)
+rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph)
 {
     if (graph->referrer_from)
         return NULL;
@@ -124,7 +124,7 @@ rhi_error *rhi__graph_referrers(rhi_session *session, rhi_graph *graph)
             start[i + 1] += start[i];
     }
     if (!error)
-        error = link_referrers(session, graph, start, from);
+        error = link_referrers(work, graph, start, from);
     if (error) {
         free(start);
         free(from);
@@ -137,7 +137,7 @@ rhi_error *rhi__graph_referrers(rhi_session *session, rhi_graph *graph)
 
 /* ---- reachability -------------------------------------------------------------------------------------------- */
 
-rhi_error *rhi__graph_spread(rhi_session *session, const rhi_graph *graph, bool backwards, uint64_t *reached, const uint64_t *within,
+rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards, uint64_t *reached, const uint64_t *within,
                              uint32_t *queue, uint32_t *queue_count)
 {
     enum { ROW_AHEAD = 24, EDGES_AHEAD = 12 };
@@ -146,7 +146,7 @@ rhi_error *rhi__graph_spread(rhi_session *session, const rhi_graph *graph, bool 
     uint32_t tail = *queue_count;
     for (uint32_t head = 0; head < tail; head++) {
         if (head % 65536 == 65535)
-            RHI_TRY(rhi__progress(session, "following references", head, graph->count));
+            RHI_TRY(rhi__progress(work, "following references", head, graph->count));
         if (head + ROW_AHEAD < tail) {
             __builtin_prefetch(&start[queue[head + ROW_AHEAD]]);
             __builtin_prefetch(&to[start[queue[head + EDGES_AHEAD]]]);

@@ -8,6 +8,7 @@
 #define RHI_GRAPH_H
 
 #include "reader.h"
+#include "work.h"
 
 enum { RHI_NO_OBJECT = UINT32_MAX };
 
@@ -50,13 +51,12 @@ typedef struct rhi_graph {
     uint64_t *retained;
 } rhi_graph;
 
-struct rhi_session;
-rhi_error *rhi__graph_build(struct rhi_session *session, rhi_reader *reader, rhi_graph **graph);
+rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **graph);
 /* Breadth-first from the queue's first *queue_count objects, all of them in `reached`, along references or
  * backwards along referrers: adds all that is met to both. within: go nowhere else (NULL: anywhere). The
  * queue has room for all objects and one more; the bitmaps have a bit per object. Rows are fetched ahead, since each
  * lies anywhere in memory: several times faster than depth-first. */
-rhi_error *rhi__graph_spread(struct rhi_session *session, const rhi_graph *graph, bool backwards, uint64_t *reached,
+rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards, uint64_t *reached,
                              const uint64_t *within, uint32_t *queue, uint32_t *queue_count);
 static inline bool rhi__bit(const uint64_t *bits, uint64_t i)
 {
@@ -75,12 +75,12 @@ static inline uint32_t rhi__population(uint64_t bits)
 }
 /* malloc(count * size), on huge pages if that is many: not zeroed. Released with free. */
 void *rhi__big_array(uint64_t count, size_t size);
-rhi_error *rhi__graph_referrers(struct rhi_session *session, rhi_graph *graph);
+rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph);
 /* Finds the cycles: components of two or more objects, or one with an edge to itself. */
-rhi_error *rhi__graph_cycles(struct rhi_session *session, rhi_graph *graph);
+rhi_error *rhi__graph_cycles(rhi_work *work, rhi_graph *graph);
 /* Dominators over everything: held objects below what is held from outside, garbage below its own
  * topmost components. */
-rhi_error *rhi__graph_dominators(struct rhi_session *session, rhi_reader *reader, rhi_graph *graph);
+rhi_error *rhi__graph_dominators(rhi_work *work, rhi_reader *reader, rhi_graph *graph);
 void rhi__graph_free(rhi_graph *graph);
 
 /* The number of the live object whose slot contains the address, or RHI_NO_OBJECT. */
@@ -111,6 +111,6 @@ uint64_t rhi__block_used_bytes(const rhi_block *block);
 /* Visits every live slot with its decoded header and its bytes (slot_size of them), in index order.
  * What cannot be read is left out and noted as a problem. */
 typedef rhi_error *(*rhi_object_visitor)(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes);
-rhi_error *rhi__each_object(struct rhi_session *session, rhi_reader *reader, const char *what, rhi_object_visitor visit, void *context);
+rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what, rhi_object_visitor visit, void *context);
 
 #endif

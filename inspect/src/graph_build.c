@@ -3,9 +3,9 @@
  * Invariant while building: edge_start is set for all objects up to the present one, and edge_to has room for
  * what look_ahead has found. */
 #include "graph.h"
-#include "session.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- building ----------------------------------------------------------------------------------------- */
@@ -20,7 +20,7 @@ typedef struct plan {
 enum { PLAN_MAX = 64 };
 
 typedef struct builder {
-    rhi_session *session;
+    rhi_work *work;
     rhi_reader *reader;
     rhi_graph *graph;
     plan *plans; /* per type */
@@ -228,7 +228,7 @@ static rhi_error *add_blocks(builder *b)
     if (!error && !b->pending)
         error = rhi__error_memory();
     for (uint64_t i = 0; i < b->reader->blocks.count && !error; i++) {
-        error = rhi__progress(b->session, "reading objects", i, b->reader->blocks.count);
+        error = rhi__progress(b->work, "reading objects", i, b->reader->blocks.count);
         if (!error && b->reader->blocks.items[i].object_count)
             error = add_block(b, &b->reader->blocks.items[i], &scratch);
     }
@@ -269,7 +269,7 @@ static void drop_edges_to_nobody(rhi_graph *graph)
 
 /* ---- the whole ------------------------------------------------------------------------------------------- */
 
-static rhi_error *mark_reached(rhi_session *session, rhi_graph *graph)
+static rhi_error *mark_reached(rhi_work *work, rhi_graph *graph)
 {
     uint32_t *queue = graph->queue, count = 0;
     uint64_t *reached = calloc((uint64_t)graph->count / 64 + 1, sizeof *reached);
@@ -280,7 +280,7 @@ static rhi_error *mark_reached(rhi_session *session, rhi_graph *graph)
             queue[count++] = i;
         }
     if (!error)
-        error = rhi__graph_spread(session, graph, false, reached, NULL, queue, &count);
+        error = rhi__graph_spread(work, graph, false, reached, NULL, queue, &count);
     for (uint32_t i = 0; i < graph->count && !error; i++)
         if (rhi__bit(reached, i))
             graph->flags[i] |= RHI_GRAPH_REACHED;
@@ -308,7 +308,7 @@ static bool allocate(rhi_graph *graph, uint32_t count)
     return true;
 }
 
-rhi_error *rhi__graph_build(rhi_session *session, rhi_reader *reader, rhi_graph **result)
+rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **result)
 {
     uint64_t count = 0;
     for (uint64_t i = 0; i < reader->blocks.count; i++)
@@ -318,12 +318,12 @@ rhi_error *rhi__graph_build(rhi_session *session, rhi_reader *reader, rhi_graph 
         rhi__graph_free(graph);
         return rhi__error_memory();
     }
-    builder b = {.session = session, .reader = reader, .graph = graph};
+    builder b = {.work = work, .reader = reader, .graph = graph};
     rhi_error *error = add_blocks(&b);
     if (!error)
         drop_edges_to_nobody(graph);
     if (!error)
-        error = mark_reached(session, graph);
+        error = mark_reached(work, graph);
     if (error)
         rhi__graph_free(graph);
     else

@@ -34,7 +34,7 @@ static rhi_error *look_around(rhi_session *session, rhi_graph *g, uint32_t cycle
     for (uint32_t m = g->cycle_start[cycle]; m < g->cycle_start[cycle + 1]; m++) {
         uint32_t i = g->cycle_member[m];
         if (m % 65536 == 0)
-            RHI_TRY(rhi__progress(session, "judging cycles", m, g->count));
+            RHI_TRY(rhi__progress(&session->work, "judging cycles", m, g->count));
         for (uint32_t e = g->referrer_start[i]; e < g->referrer_start[i + 1]; e++) {
             if (e + AHEAD < g->edge_count)
                 __builtin_prefetch(&g->cycle_of[g->referrer_from[e + AHEAD]]);
@@ -79,7 +79,7 @@ rhi_error *rhi__cycle_facts(rhi_session *session, rhi_graph *graph)
     graph->garbage_members = 0;
     for (uint32_t c = 0; c < graph->cycle_count; c++) {
         rhi_error *error = rhi__cycle_size(graph, c) >= LARGE_MEMBERS ? look_around(session, graph, c)
-                           : c % 4096 == 0 ? rhi__progress(session, "judging cycles", c, graph->cycle_count) : NULL;
+                           : c % 4096 == 0 ? rhi__progress(&session->work, "judging cycles", c, graph->cycle_count) : NULL;
         if (error) {
             free(facts);
             return error;
@@ -242,13 +242,13 @@ static rhi_error *find_fields(search *s)
     uint64_t budget = EDGES_MAX;
     for (uint64_t i = 0; i < s->count && !s->out_of_memory; i++) {
         uint64_t share = budget / (s->count - i);
-        RHI_TRY(rhi__progress(sel->session, "looking for holders", i, s->count));
+        RHI_TRY(rhi__progress(&sel->session->work, "looking for holders", i, s->count));
         add_staying_members(s, &s->groups[i]);
         budget -= share - find_outside(s, &s->groups[i], share);
     }
     s->outside.count = sort_once(s->outside.items, s->outside.count);
     for (uint64_t i = 0; i < s->outside.count && s->wanted && !s->out_of_memory; i++) {
-        RHI_TRY(rhi__progress(sel->session, "looking for holders", i, s->outside.count));
+        RHI_TRY(rhi__progress(&sel->session->work, "looking for holders", i, s->outside.count));
         rhi__each_edge(sel->session, sel->reader, s->outside.items[i], visit_field, s);
     }
     return NULL;

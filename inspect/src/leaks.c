@@ -57,7 +57,7 @@ static rhi_error *find_held_below(search *s, const uint64_t *below, uint64_t *he
     for (uint32_t i = 0; i < g->count; i++) {
         bool is_below = rhi__bit(below, i);
         if (i % (1 << 20) == 0)
-            RHI_TRY(rhi__progress(s->session, "looking for lost objects", i, g->count));
+            RHI_TRY(rhi__progress(&s->session->work, "looking for lost objects", i, g->count));
         if (is_below && is_held_itself(s, i) && !rhi__bit(held, i)) {
             rhi__bit_set(held, i);
             g->queue[(*count)++] = i;
@@ -88,12 +88,12 @@ static rhi_error *find_lost(search *s)
             g->queue[count++] = i;
         }
     if (!error)
-        error = rhi__graph_spread(s->session, g, false, below, NULL, g->queue, &count);
+        error = rhi__graph_spread(&s->session->work, g, false, below, NULL, g->queue, &count);
     count = 0;
     if (!error)
         error = find_held_below(s, below, held, &count);
     if (!error)
-        error = rhi__graph_spread(s->session, g, false, held, below, g->queue, &count);
+        error = rhi__graph_spread(&s->session->work, g, false, held, below, g->queue, &count);
     for (uint32_t i = 0; i < g->count && !error; i++)
         if (is_lost_itself(s, i))
             s->leaks->causes[i] = (uint8_t)(RHI_CAUSE_LOST | (rhi__bit(held, i) ? RHI_LEAK_IN_USE : 0));
@@ -189,7 +189,7 @@ static rhi_error *spread_garbage(grouping *g, uint32_t start, uint64_t *met)
     queue[0] = start;
     for (uint32_t head = 0; head < tail; head++) {
         if (head % STEP == STEP - 1)
-            RHI_TRY(rhi__progress(g->session, "grouping garbage", head, g->leaked));
+            RHI_TRY(rhi__progress(&g->session->work, "grouping garbage", head, g->leaked));
         for (uint32_t e = graph->edge_start[queue[head]]; e < graph->edge_start[queue[head] + 1]; e++) {
             uint32_t to = graph->edge_to[e];
             if (rhi__cause(g->leaks, to) != RHI_CAUSE_CYCLE || rhi__bit(met, to))
@@ -307,7 +307,7 @@ static rhi_error *gather_dependents(grouping *g, uint32_t main, bool fields)
     }
     for (; head < leaks->member_count; head++) {
         if (head % STEP == 0)
-            RHI_TRY(rhi__progress(g->session, "grouping", head, g->leaked));
+            RHI_TRY(rhi__progress(&g->session->work, "grouping", head, g->leaked));
         add_targets(g, leaks->members[head], RHI_CAUSE_DEPENDENT);
         RHI_TRY(add_through_blocks(g, leaks->members[head], main));
     }
@@ -326,7 +326,7 @@ static rhi_error *gather_group(grouping *g, uint32_t start)
     add_member(g, start, cause);
     for (; cause == RHI_CAUSE_CYCLE && head < leaks->member_count; head++) {
         if (head % STEP == 0)
-            RHI_TRY(rhi__progress(g->session, "grouping", head, g->leaked));
+            RHI_TRY(rhi__progress(&g->session->work, "grouping", head, g->leaked));
         add_targets(g, leaks->members[head], cause);
     }
     return cause == RHI_CAUSE_LOST ? gather_dependents(g, leaks->group_count - 1, true) : NULL;
@@ -508,7 +508,7 @@ static rhi_error *make_groups(grouping *g)
     RHI_TRY(begin_blocks(g));
     RHI_TRY(gather_groups(g));
     RHI_TRY(find_shared(g));
-    RHI_TRY(rhi__each_object(g->session, g->reader, "measuring", add_size, g));
+    RHI_TRY(rhi__each_object(&g->session->work, g->reader, "measuring", add_size, g));
     qsort(g->leaks->groups, g->leaks->group_count, sizeof *g->leaks->groups, leak_order);
     return NULL;
 }

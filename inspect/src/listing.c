@@ -37,7 +37,7 @@ rhi_error *rhi__session_listing(rhi_session *session, const rhi_listing **listin
         if (made) {
             made->kinds = calloc(count, sizeof *made->kinds);
             made->counts = calloc(count, sizeof *made->counts);
-            error = made->kinds && made->counts ? rhi__each_object(session, reader, "reading objects", add,
+            error = made->kinds && made->counts ? rhi__each_object(&session->work, reader, "reading objects", add,
                                                                    made) : rhi__error_memory();
         }
         if (error) {

@@ -28,7 +28,7 @@ static const uint64_t bins_offsets[] = {112, 104};
 static const struct { uint64_t chunk_size; unsigned count_width; } tcache_forms[] = {{0x290, 2}, {0x250, 1}};
 
 typedef struct finder {
-    rhi_session *session;
+    rhi_work *work;
     rhi_memory *memory;
     rhi_malloc *malloc;
     const rhi_range *data;
@@ -119,7 +119,7 @@ static rhi_error *walk(finder *f, uint64_t start, uint64_t goal, uint64_t limit,
             push(f, &f->tcaches, at);
         at += size;
         if (++steps % PROGRESS_CHUNKS == 0)
-            RHI_TRY(rhi__progress(f->session, "walking malloc's arenas", at - start, limit - start));
+            RHI_TRY(rhi__progress(f->work, "walking malloc's arenas", at - start, limit - start));
     }
     span->end = span->top_end = at;
     /* What is before the top chunk is in use, or it would be a part of it. */
@@ -267,7 +267,7 @@ static rhi_error *search_data(finder *f, const rhi_range *range)
                 error = f->main_arenas++ < MAIN_ARENAS_MAX ? take_arenas(f, bins) : NULL;
         }
         if (!error)
-            error = rhi__progress(f->session, "looking for malloc's arenas", at - range->start, range->end - range->start);
+            error = rhi__progress(f->work, "looking for malloc's arenas", at - range->start, range->end - range->start);
         if (got == size && size == STEP_BYTES)
             at += size - 8;
         else
@@ -402,14 +402,14 @@ static rhi_error *read_free_lists(finder *f)
         else
             take_tcache(f, f->tcaches.items[i - f->fastbins.count]);
         if (i % 64 == 0)
-            error = rhi__progress(f->session, "reading malloc's free lists", i, total);
+            error = rhi__progress(f->work, "reading malloc's free lists", i, total);
     }
     return error;
 }
 
-rhi_error *rhi__malloc_open(rhi_session *session, rhi_memory *memory, const rhi_range *data, uint64_t count, rhi_malloc *malloc)
+rhi_error *rhi__malloc_open(rhi_work *work, rhi_memory *memory, const rhi_range *data, uint64_t count, rhi_malloc *malloc)
 {
-    finder f = {.session = session, .memory = memory, .malloc = malloc, .data = data, .data_count = count,
+    finder f = {.work = work, .memory = memory, .malloc = malloc, .data = data, .data_count = count,
                 .window = {.memory = memory, .step = 1 << 20}, .near = {.memory = memory, .step = 4096}};
     rhi_error *error = NULL;
     *malloc = (rhi_malloc){.window = {.memory = memory, .step = 1 << 16}};

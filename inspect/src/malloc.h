@@ -8,7 +8,7 @@
 #ifndef RHI_MALLOC_H
 #define RHI_MALLOC_H
 
-#include "session.h"
+#include "work.h"
 #include "window.h"
 
 /* Chunks from `start` to `end`, where the top chunk or a fencepost begins. */
@@ -33,7 +33,7 @@ typedef struct rhi_malloc {
 
 /* Finds the arenas whose main one lies in `data`, `count` ranges of module data. Opens *malloc also if
  * there are none. */
-rhi_error *rhi__malloc_open(rhi_session *session, rhi_memory *memory, const rhi_range *data, uint64_t count, rhi_malloc *malloc);
+rhi_error *rhi__malloc_open(rhi_work *work, rhi_memory *memory, const rhi_range *data, uint64_t count, rhi_malloc *malloc);
 void rhi__malloc_close(rhi_malloc *malloc);
 /* The user memory [*base, *end) of the block in use that the word at `address` of this span lies in; false:
  * a free chunk, or malloc's own. Near the last answer is fast. */

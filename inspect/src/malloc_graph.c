@@ -128,7 +128,7 @@ static rhi_error *each_chunk(finder *f, const char *what, chunk_visitor visit)
         const rhi_chunk_span *span = &m->spans.items[i];
         for (uint64_t chunk = span->start; chunk < span->end && !b->is_doubtful; chunk += size) {
             if (++steps % PROGRESS_BLOCKS == 0)
-                RHI_TRY(rhi__progress(f->session, what, span->first_bit + (chunk - span->start) / 16, m->bits));
+                RHI_TRY(rhi__progress(&f->session->work, what, span->first_bit + (chunk - span->start) / 16, m->bits));
             if (rhi__malloc_chunk(m, span, chunk, &size, &in_use))
                 RHI_TRY(visit(f, chunk, size, in_use));
             else
@@ -209,7 +209,7 @@ static rhi_error *each_target(finder *f, uint64_t start, uint64_t end, unsigned 
         }
         f->done += size;
         if (++f->pieces % PROGRESS_PIECES == 0)
-            RHI_TRY(rhi__progress(f->session, "following malloc's blocks", f->done, f->blocks->map->bytes));
+            RHI_TRY(rhi__progress(&f->session->work, "following malloc's blocks", f->done, f->blocks->map->bytes));
         at = bytes || next >= end ? next : rhi__memory_hole_end(f->reader->memory, at, end);
         at = (at + 7) & ~7ull;
     }
@@ -316,13 +316,13 @@ static rhi_error *mark_roots(finder *f)
 
 /* ---- reachability ------------------------------------------------------------------------------------------- */
 
-rhi_error *rhi__malloc_spread(rhi_session *session, const rhi_malloc_graph *b, uint64_t *met, const uint64_t *within,
+rhi_error *rhi__malloc_spread(rhi_work *work, const rhi_malloc_graph *b, uint64_t *met, const uint64_t *within,
                               rhi_numbers *queue, uint64_t head)
 {
     for (; head < queue->count; head++) {
         uint32_t i = queue->items[head];
         if (head % PROGRESS_BLOCKS == PROGRESS_BLOCKS - 1)
-            RHI_TRY(rhi__progress(session, "following malloc's blocks", head, b->count));
+            RHI_TRY(rhi__progress(work, "following malloc's blocks", head, b->count));
         for (uint32_t e = b->edge_start[i]; e < b->edge_start[i + 1]; e++) {
             uint32_t to = b->edges.items[e];
             if (rhi__bit(met, to) || (within && !rhi__bit(within, to)))
@@ -346,7 +346,7 @@ static rhi_error *spread_roots(finder *f)
             error = rhi__number_add(&queue, i) ? NULL : rhi__error_memory();
         }
     if (!error)
-        error = rhi__malloc_spread(f->session, b, b->reached, NULL, &queue, 0);
+        error = rhi__malloc_spread(&f->session->work, b, b->reached, NULL, &queue, 0);
     free(queue.items);
     return error;
 }
@@ -373,12 +373,12 @@ static rhi_error *find_chain(const rhi_malloc_graph *b, const uint64_t *first, u
     return NULL;
 }
 
-rhi_error *rhi__malloc_chain(rhi_session *session, const rhi_malloc_graph *b, uint32_t number, const uint64_t *others,
+rhi_error *rhi__malloc_chain(rhi_work *work, const rhi_malloc_graph *b, uint32_t number, const uint64_t *others,
                              rhi_numbers *chain)
 {
     rhi_numbers queue = {0};
     uint32_t *from = number < b->count && !b->is_doubtful ? malloc(((uint64_t)b->count + 1) * sizeof *from) : NULL;
-    rhi_error *error = rhi__progress(session, "looking for a path", 0, 0);
+    rhi_error *error = rhi__progress(work, "looking for a path", 0, 0);
     if (!from || error) {
         free(from);
         return error;

@@ -49,11 +49,11 @@ void rhi__malloc_range(const rhi_malloc_graph *blocks, uint32_t number, uint64_t
 bool rhi__malloc_is_reached(const rhi_malloc_graph *blocks, uint32_t number);
 /* From the blocks of `queue` from `head` on, all of them in `met`, along their words to whatever is not in `met` yet;
  * `within`: go nowhere else (NULL: anywhere). Adds all that is met to both. */
-rhi_error *rhi__malloc_spread(rhi_session *session, const rhi_malloc_graph *blocks, uint64_t *met, const uint64_t *within,
+rhi_error *rhi__malloc_spread(rhi_work *work, const rhi_malloc_graph *blocks, uint64_t *met, const uint64_t *within,
                               rhi_numbers *queue, uint64_t head);
 /* The shortest chain of blocks down to `number`, from one that a root leads to, where possible a variable; else from one
  * of `others` (bits; NULL: none). Empty: there is none. */
-rhi_error *rhi__malloc_chain(rhi_session *session, const rhi_malloc_graph *blocks, uint32_t number, const uint64_t *others,
+rhi_error *rhi__malloc_chain(rhi_work *work, const rhi_malloc_graph *blocks, uint32_t number, const uint64_t *others,
                              rhi_numbers *chain);
 /* Appends; false if memory is short. */
 bool rhi__number_add(rhi_numbers *list, uint32_t number);

@@ -204,7 +204,7 @@ static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const ch
             *address = object.address;
             return NULL;
         }
-        error = rhi__progress(session, "looking for the object", i, reader->blocks.count);
+        error = rhi__progress(&session->work, "looking for the object", i, reader->blocks.count);
     }
     rhi__scratch_free(&scratch);
     if (error)

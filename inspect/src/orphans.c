@@ -124,7 +124,7 @@ static rhi_error *place_all(search *s)
         rhi__bit_set(s->walk.met, i);
         if (!rhi__number_add(&s->walk.queue, i))
             return rhi__error_memory();
-        RHI_TRY(rhi__malloc_spread(s->session, s->blocks, s->walk.met, s->orphaned, &s->walk.queue, 0));
+        RHI_TRY(rhi__malloc_spread(&s->session->work, s->blocks, s->walk.met, s->orphaned, &s->walk.queue, 0));
         RHI_TRY(place_objects(s, &s->orphans->objects));
         top.count = (uint32_t)s->orphans->objects.count - top.first;
         if (top.count == 0)

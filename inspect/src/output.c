@@ -23,11 +23,17 @@ const char *rhi__plural(uint64_t n)
     return n == 1 ? "" : "s";
 }
 
+static void was_shown(rhi_session *session)
+{
+    session->was_flushed = true;
+    session->work.must_finish = session->json;
+}
+
 void rhi__flush(rhi_session *session)
 {
     if (session->out_size) {
         emit(session, RHI_STREAM_OUT, session->out, session->out_size);
-        session->was_flushed = true;
+        was_shown(session);
     }
     session->out_size = 0;
 }
@@ -52,7 +58,7 @@ static void put(const char *text, size_t size, rhi_session *session)
         size_t room = session->out_capacity - session->out_size, step = size < room ? size : room;
         if (session->out_capacity == 0) { /* no memory for a buffer */
             emit(session, RHI_STREAM_OUT, text, size);
-            session->was_flushed = true;
+            was_shown(session);
             return;
         }
         memcpy(session->out + session->out_size, text, step);

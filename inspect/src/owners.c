@@ -111,9 +111,9 @@ static uint32_t leave_blocks(rhi_walk *w, uint64_t head)
 rhi_error *rhi__walk(rhi_walk *w, uint32_t count, uint64_t head)
 {
     while (count || head < w->queue.count) {
-        RHI_TRY(rhi__graph_spread(w->session, w->graph, false, w->objects, w->objects_within, w->graph->queue, &count));
+        RHI_TRY(rhi__graph_spread(&w->session->work, w->graph, false, w->objects, w->objects_within, w->graph->queue, &count));
         RHI_TRY(enter_blocks(w, count));
-        RHI_TRY(rhi__malloc_spread(w->session, w->blocks, w->met, w->within, &w->queue, head));
+        RHI_TRY(rhi__malloc_spread(&w->session->work, w->blocks, w->met, w->within, &w->queue, head));
         count = leave_blocks(w, head);
         head = w->queue.count;
     }
@@ -207,7 +207,7 @@ static rhi_error *follow_objects(search *s)
     rhi_walk walk = {.session = s->session, .graph = s->graph, .blocks = s->blocks, .owners = o, .met = s->blocks->reached};
     uint32_t count = 0;
     RHI_TRY(finish_links(&o->words, s->blocks->count));
-    RHI_TRY(rhi__each_object(s->session, s->reader, "looking into objects", add_refs, s));
+    RHI_TRY(rhi__each_object(&s->session->work, s->reader, "looking into objects", add_refs, s));
     RHI_TRY(finish_links(&o->refs, s->graph->count));
     walk.objects = o->held = calloc((uint64_t)s->graph->count / 64 + 1, sizeof *o->held);
     if (!o->held)

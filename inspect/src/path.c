@@ -74,7 +74,7 @@ static rhi_error *walk(search *s, uint32_t start)
         uint32_t i = s->queue[head++];
         note_beginning(s, i);
         if (head % 65536 == 0)
-            RHI_TRY(rhi__progress(s->session, "looking for a path", head, graph->count));
+            RHI_TRY(rhi__progress(&s->session->work, "looking for a path", head, graph->count));
         for (uint32_t e = graph->referrer_start[i]; e < graph->referrer_start[i + 1]; e++)
             if (s->next[graph->referrer_from[e]] == RHI_NO_OBJECT) {
                 s->next[graph->referrer_from[e]] = i;
@@ -264,11 +264,11 @@ static rhi_error *find_way_through_blocks(rhi_session *session, rhi_reader *read
     uint64_t *others = NULL;
     RHI_TRY(rhi__session_malloc_graph(session, reader, &blocks));
     uint32_t number = rhi__malloc_number(blocks, path->words.items[0].address);
-    rhi_error *error = rhi__malloc_chain(session, blocks, number, NULL, &chain);
+    rhi_error *error = rhi__malloc_chain(&session->work, blocks, number, NULL, &chain);
     if (!error && chain.count == 0 && number != RHI_NO_BLOCK)
         error = blocks_of_objects(session, reader, blocks, &others);
     if (!error && others)
-        error = rhi__malloc_chain(session, blocks, number, others, &chain);
+        error = rhi__malloc_chain(&session->work, blocks, number, others, &chain);
     if (!error && chain.count)
         error = add_chain(session, reader, blocks, &chain, path);
     free(others);
@@ -315,7 +315,7 @@ rhi_error *rhi__path_find(rhi_session *session, rhi_reader *reader, uint64_t add
 {
     search s = {.session = session, .reader = reader};
     RHI_TRY(rhi__session_graph(session, &s.graph));
-    RHI_TRY(rhi__graph_referrers(session, s.graph));
+    RHI_TRY(rhi__graph_referrers(&session->work, s.graph));
     uint32_t start = rhi__object_index(reader, address);
     rhi_error *error = start < s.graph->count ? run_search(&s, start, path)
                                               : rhi__error("the heap changed while it was read: ask again");

@@ -303,14 +303,14 @@ static rhi_error *check_heaps(checker *c)
         check_totals(c, heap);
         if (judges_weak(c, heap))
             has_table[heap] = check_table(c, heap);
-        error = rhi__progress(c->verify->session, "checking weak references", heap, reader->heaps.count);
+        error = rhi__progress(&c->verify->session->work, "checking weak references", heap, reader->heaps.count);
     }
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         const rhi_block *block = &reader->blocks.items[i];
         if (judges_weak(c, block->heap))
             compare_weak(c, block, has_table[block->heap]);
         if (i % 1024 == 0)
-            error = rhi__progress(c->verify->session, "checking weak references", i, reader->blocks.count);
+            error = rhi__progress(&c->verify->session->work, "checking weak references", i, reader->blocks.count);
     }
     free(has_table);
     return error;
@@ -337,7 +337,7 @@ rhi_error *rhi__refheap_verify(rhi_reader *reader, rhi_verify *verify)
         error = rhi__error_memory();
     }
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
-        error = rhi__progress(verify->session, "checking slots", i, reader->blocks.count);
+        error = rhi__progress(&verify->session->work, "checking slots", i, reader->blocks.count);
         if (!error)
             check_block(c, &reader->blocks.items[i], &scratch);
     }

@@ -98,7 +98,7 @@ static rhi_error *visit_fields(search *s)
         if (g->referrer_from[e] == last)
             continue;
         last = g->referrer_from[e];
-        RHI_TRY(rhi__progress(s->session, "reading referrers", e - g->referrer_start[s->target],
+        RHI_TRY(rhi__progress(&s->session->work, "reading referrers", e - g->referrer_start[s->target],
                               g->referrer_start[s->target + 1] - g->referrer_start[s->target]));
         rhi__each_edge(s->session, s->reader, last, visit_edge, s);
     }
@@ -159,7 +159,7 @@ rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rh
     uint64_t low = object->address, high = low + object->slot_size;
     uint32_t index = session->graph && !weak ? rhi__object_index(reader, low) : RHI_NO_OBJECT;
     if (index != RHI_NO_OBJECT) {
-        RHI_TRY(rhi__graph_referrers(session, session->graph));
+        RHI_TRY(rhi__graph_referrers(&session->work, session->graph));
         RHI_TRY(make_index(session, reader));
     }
     if (index == RHI_NO_OBJECT || session->undeclared->is_partial)

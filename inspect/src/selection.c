@@ -11,8 +11,8 @@ rhi_error *rhi__selection_open(rhi_session *session, rhi_selection *selection)
     *selection = (rhi_selection){.session = session};
     RHI_TRY(rhi__session_reader(session, &selection->reader));
     RHI_TRY(rhi__session_graph(session, &selection->graph));
-    RHI_TRY(rhi__graph_referrers(session, selection->graph));
-    return rhi__graph_cycles(session, selection->graph);
+    RHI_TRY(rhi__graph_referrers(&session->work, selection->graph));
+    return rhi__graph_cycles(&session->work, selection->graph);
 }
 
 void rhi__selection_close(rhi_selection *selection)
@@ -47,7 +47,7 @@ rhi_error *rhi__selection_grow(rhi_selection *selection, uint64_t depth)
         if (reached >= depth || reached >= RHI_NOT_THERE - 1)
             continue;
         if (i % 4096 == 4095)
-            RHI_TRY(rhi__progress(selection->session, "selecting", i, selection->nodes.count));
+            RHI_TRY(rhi__progress(&selection->session->work, "selecting", i, selection->nodes.count));
         if (!add_all(selection, g->edge_to + g->edge_start[index], g->edge_to + g->edge_start[index + 1], reached + 1) ||
             !add_all(selection, g->referrer_from + g->referrer_start[index], g->referrer_from + g->referrer_start[index + 1], reached + 1))
             return rhi__error_memory();

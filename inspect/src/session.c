@@ -28,7 +28,7 @@ rhi_session *rhi_session_new(void)
 {
     rhi_session *session = calloc(1, sizeof *session);
     if (session)
-        session->poll_milliseconds = 10; /* far below what a person notices */
+        session->work.poll_milliseconds = 10; /* far below what a person notices */
     return session;
 }
 
@@ -86,7 +86,7 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
     if (option == RHI_QUIET_ERRORS)
         session->quiet_errors = value != 0;
     else if (option == RHI_POLL_MILLISECONDS)
-        session->poll_milliseconds = value;
+        session->work.poll_milliseconds = value;
 }
 
 /* ---- the cache ---------------------------------------------------------------------------------------- */
@@ -201,7 +201,7 @@ rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
     rhi_reader *reader;
     RHI_TRY(rhi__session_reader(session, &reader));
     if (!session->graph)
-        RHI_TRY(rhi__graph_build(session, reader, &session->graph));
+        RHI_TRY(rhi__graph_build(&session->work, reader, &session->graph));
     *graph = session->graph;
     return NULL;
 }
@@ -244,37 +244,20 @@ void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *o
     session->has_changed = session->has_changed || !is_same;
 }
 
-static double seconds_since(const struct timespec *then)
+static int is_interrupted(void *context)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
+    const rhi_target *target = ((rhi_session *)context)->target;
+    return target->interrupted && target->interrupted(target->context);
 }
 
-rhi_error *rhi__progress(rhi_session *session, const char *what, uint64_t done, uint64_t total)
+static void show_progress(void *context, const char *what, unsigned percent)
 {
-    const rhi_target *target = session->target;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* a door's callback costs a thousand times as much */
-    int64_t milliseconds = now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    if (session->polled_at && milliseconds - session->polled_at < session->poll_milliseconds)
-        return NULL;
-    session->polled_at = milliseconds;
-    if (session->json && session->was_flushed)
-        return NULL; /* half a document is out: it is finished */
-    if (target->interrupted && target->interrupted(target->context))
-        return rhi__error_cancelled();
-    if (target->flags & RHI_TARGET_TERMINAL && total && seconds_since(&session->started) > 0.5 &&
-        seconds_since(&session->progress_shown) > 0.2) {
-        rhi__notice(session, "\r%s: %u%%\033[K", what, (unsigned)((double)done / (double)total * 100));
-        clock_gettime(CLOCK_MONOTONIC, &session->progress_shown);
-    }
-    return NULL;
+    rhi__notice(context, "\r%s: %u%%\033[K", what, percent);
 }
 
 static void end_progress(rhi_session *session)
 {
-    if (session->progress_shown.tv_sec)
+    if (session->work.shown.tv_sec)
         rhi__notice(session, "\r\033[K");
 }
 
@@ -308,13 +291,14 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->asked_names = false;
     session->out_size = 0;
     session->was_flushed = session->has_changed = false;
-    session->polled_at = 0;
     json_decref(session->because);
     session->because = json_array();
     json_decref(session->not_read);
     session->not_read = NULL;
-    session->progress_shown = (struct timespec){0};
-    clock_gettime(CLOCK_MONOTONIC, &session->started);
+    session->work.interrupted = is_interrupted;
+    session->work.show = target->flags & RHI_TARGET_TERMINAL ? show_progress : NULL;
+    session->work.context = session;
+    rhi__work_start(&session->work);
 }
 
 /* The one way an error reaches the user. */
@@ -346,12 +330,12 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
                     core_has_changed ? "the core file changed while it was read" : "the process was changed by hand");
         return error;
     }
-    struct timespec started = session->started, shown = session->progress_shown;
+    struct timespec started = session->work.started, shown = session->work.shown;
     rhi__error_free(error);
     start(session, target, session->command);
     session->json = args->json;
-    session->started = started;
-    session->progress_shown = shown;
+    session->work.started = started;
+    session->work.shown = shown;
     *status = RHI_ANSWERED;
     error = args->command->run(session, args, status);
     core_has_changed = rhi__core_has_changed(session);

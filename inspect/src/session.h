@@ -7,9 +7,9 @@
 
 #include "graph.h"
 #include "reader.h"
+#include "work.h"
 
 #include <jansson.h>
-#include <time.h>
 
 typedef struct rhi_statistics rhi_statistics; /* in cmd_gcstat.c */
 void rhi__statistics_free(rhi_statistics *statistics);
@@ -56,9 +56,7 @@ struct rhi_session {
     unsigned json_items; /* keys or array items so far at each open level */
     bool json_in_array;
 
-    struct timespec started, progress_shown;
-    int64_t polled_at;   /* milliseconds of the clock when `interrupted` was last asked; 0: not yet */
-    int64_t poll_milliseconds;
+    rhi_work work;       /* the command's; a document half of which is out must be finished */
     bool was_flushed;    /* some of the answer is with the user already */
     bool has_changed;    /* an object was read again and is not as the graph has it */
     char styled[8][256]; /* see rhi__styled */
@@ -91,9 +89,5 @@ bool rhi__core_has_changed(const rhi_session *session);
 /* Is this object, just read again, still as the cached graph has it? If not, the cache is dropped and the
  * question asked again (a debugger's user wrote memory by hand). */
 void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *object);
-
-/* Called in long loops, now and then: shows progress on a terminal, and returns the error "cancelled"
- * if the user interrupted. */
-rhi_error *rhi__progress(rhi_session *session, const char *what, uint64_t done, uint64_t total);
 
 #endif

@@ -145,7 +145,7 @@ static rhi_error *search_blocks(search *s)
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
     for (uint64_t i = 0; i < s->reader->blocks.count && !error; i++) {
-        error = rhi__progress(s->session, "looking for references", i, s->reader->blocks.count);
+        error = rhi__progress(&s->session->work, "looking for references", i, s->reader->blocks.count);
         if (!error && s->reader->blocks.items[i].object_count)
             error = search_block(s, &s->reader->blocks.items[i], &scratch);
     }
@@ -159,7 +159,7 @@ rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t 
                 .context = context};
     rhi_error *error = search_blocks(&s);
     if (!error && any_vectors(reader))
-        error = rhi__each_object(session, reader, "looking into vectors", search_vectors, &s);
+        error = rhi__each_object(&session->work, reader, "looking into vectors", search_vectors, &s);
     return error;
 }
 
@@ -214,5 +214,5 @@ rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader, const 
 {
     search s = {.session = session, .reader = reader, .low = reader->lowest, .high = reader->highest, .visit = choice->visit,
                 .context = choice->context, .choice = choice};
-    return rhi__each_object(session, reader, "reading objects", search_chosen, &s);
+    return rhi__each_object(&session->work, reader, "reading objects", search_chosen, &s);
 }

@@ -274,7 +274,7 @@ static rhi_error *judge_types(search *s)
     for (uint64_t i = 0; i < s->typed.count; i++) {
         rhi_holder *row = &s->typed.items[i];
         rhi_object object;
-        RHI_TRY(rhi__progress(s->session, "comparing types", i, s->typed.count));
+        RHI_TRY(rhi__progress(&s->session->work, "comparing types", i, s->typed.count));
         if (!row->variable || !target_of(s, row->target, &object) || object.state > RHI_DYING ||
             !rhi__is_of_another_type(s->session, s->reader, row->variable, object.type))
             continue;

@@ -191,7 +191,7 @@ static rhi_dwarf *load(rhi_session *session, module *m, rhi_image *image, const 
         rhi__image_close(&m->shared);
         m->shared = shared;
     }
-    return rhi__image_load(image) ? rhi__dwarf_open(session, image, path, has_shared ? &m->shared : NULL) : NULL;
+    return rhi__image_load(image) ? rhi__dwarf_open(&session->work, image, path, has_shared ? &m->shared : NULL) : NULL;
 }
 
 static void index_module(rhi_session *session, module *m)

@@ -176,7 +176,7 @@ static rhi_error *grow_level(rhi_tree *tree, uint64_t start, uint64_t end)
         if (!may_grow(tree, &tree->branches.items[i]))
             continue;
         const rhi_held *words = held ? &held[group++] : NULL;
-        error = rhi__progress(tree->session, "following references", i - start, end - start);
+        error = rhi__progress(&tree->session->work, "following references", i - start, end - start);
         if (tree->branches.count >= most) {
             uint32_t index = tree->branches.items[i].index;
             bool has_more = tree->upwards ? tree->graph->referrer_start[index] < tree->graph->referrer_start[index + 1]

@@ -30,7 +30,7 @@ const rhi_extent *rhi__extents_find(const rhi_extents *extents, uint64_t address
 
 /* Indexes the variables and functions of a loaded file. `path`: where it lies; `shared`: the file that dwz made for
  * several, or NULL. NULL if it has no debug info, or memory is short, or the user interrupted. Both images outlive it. */
-rhi_dwarf *rhi__dwarf_open(rhi_session *session, rhi_image *image, const char *path, const rhi_image *shared);
+rhi_dwarf *rhi__dwarf_open(rhi_work *work, rhi_image *image, const char *path, const rhi_image *shared);
 void rhi__dwarf_free(rhi_dwarf *dwarf);
 /* Fills text, function, type and type_die. */
 bool rhi__dwarf_variable(rhi_dwarf *dwarf, uint64_t address, rhi_variable *variable);

@@ -355,7 +355,7 @@ static rhi_error *check_counts(rhi_verify *verify)
     rhi_object object;
     for (uint32_t i = 0; i < graph->count; i++) {
         if (i % (1 << 20) == 0)
-            RHI_TRY(rhi__progress(verify->session, "checking counts", i, graph->count));
+            RHI_TRY(rhi__progress(&verify->session->work, "checking counts", i, graph->count));
         if (rhi__open(graph, i) >= 0 || graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT))
             continue;
         if (object_of(verify, i, &object) && rhi__is_judged(verify, object.heap))
@@ -429,7 +429,7 @@ static rhi_error *check_roots(rhi_verify *verify)
         const rhi_root *root = &reader->roots.items[i];
         uint64_t value;
         if (i % 4096 == 0)
-            error = rhi__progress(verify->session, "checking roots", i, reader->roots.count);
+            error = rhi__progress(&verify->session->work, "checking roots", i, reader->roots.count);
         bool is_again = i && reader->roots.items[i - 1].slot == root->slot; /* registered with two heaps */
         /* A slot inside an object is that object's field, which the graph counted. */
         if (!check_root(verify, root) || is_again || rhi__block_at(reader, root->slot) || !rhi__memory_u64(reader->memory, root->slot, &value))
@@ -497,7 +497,7 @@ static rhi_error *verify_all(rhi_session *session, rhi_verify *verify)
     RHI_TRY(allocate(verify));
     if (verify->reader->ops->verify)
         RHI_TRY(verify->reader->ops->verify(verify->reader, verify));
-    RHI_TRY(rhi__each_object(session, verify->reader, "checking references", check_object, verify));
+    RHI_TRY(rhi__each_object(&session->work, verify->reader, "checking references", check_object, verify));
     RHI_TRY(check_counts(verify));
     RHI_TRY(check_roots(verify));
     tell_damage(verify);

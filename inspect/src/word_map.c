@@ -353,7 +353,7 @@ static rhi_error *split_mapped(painter *p)
         while (at < part.end && !error) {
             uint64_t end = rhi__malloc_mapped_end(&p->window, at, region->end);
             if (++pages % PROGRESS_PAGES == 0)
-                error = rhi__progress(p->session, "looking for malloc's blocks", at - part.start, part.end - part.start);
+                error = rhi__progress(&p->session->work, "looking for malloc's blocks", at - part.start, part.end - part.start);
             if (!end) { /* behind what cannot be read: a corrupt length may be without end */
                 at = rhi__window_covers(&p->window, at, 16) ? at + PAGE_BYTES : rhi__memory_hole_end(p->memory, at, part.end);
                 at = (at + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
@@ -397,7 +397,7 @@ static rhi_error *fill(painter *p)
 {
     rhi_word_map *map = p->map;
     find_data(p);
-    RHI_TRY(rhi__malloc_open(p->session, p->memory, p->data.items, p->data.count, &map->malloc));
+    RHI_TRY(rhi__malloc_open(&p->session->work, p->memory, p->data.items, p->data.count, &map->malloc));
     RHI_TRY(rhi__thread_locals_open(p->memory, p->tls_bytes, &p->locals));
     for (uint64_t i = 0; i < p->reader->own.count; i++)
         claim(p, p->reader->own.items[i].start, p->reader->own.items[i].end, (rhi_part){.kind = RHI_PART_NOTHING});

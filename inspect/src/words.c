@@ -175,7 +175,7 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
         RHI_TRY(scan_bytes(s, index, at, bytes, got));
         uint64_t next = got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
         unread += next - (at + got);
-        RHI_TRY(rhi__progress(s->session, "reading memory", s->done + (at - part->start), s->words->map.bytes));
+        RHI_TRY(rhi__progress(&s->session->work, "reading memory", s->done + (at - part->start), s->words->map.bytes));
         at = next > UINT64_MAX - 7 ? part->end : (next + 7) & ~7ull;
     }
     s->done += part->end - part->start;
