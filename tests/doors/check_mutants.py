@@ -3,7 +3,7 @@ whatever else of a core is damaged.
 
 Takes a kernel core of mutant_seed.c, finds the places in it that mean something (ELF headers and notes, the runtime's
 metadata, the structures of malloc), and has mutants.c damage them, one mutant for each number. A mutant can be had
-again: --first NUMBER --count 1.
+again, from the core and the places that are left in the working directory: addresses differ from run to run.
 
 Invariant: no word that holds an object, no object's header and no field of it is a place. Stacks and registers hold
 what is marked so, and so do the records of fields; the object is then not judged for damage there, see needs_of.
@@ -244,6 +244,10 @@ def main():
                     json.dump(truth, file)
             done = subprocess.run([arguments.mutants, target.core, places, str(arguments.first), str(arguments.count), str(arguments.seconds)],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, encoding="utf-8", errors="replace")
+            if done.returncode != 0:
+                subprocess.run(["cp", "--sparse=always", target.core, "mutants_core"], check=True)
+                subprocess.run(["cp", places, "mutants_places"], check=True)
+                print("to see it again: %s mutants_core mutants_places NUMBER 1" % arguments.mutants)
             lines = done.stdout.splitlines()
             told = [pair for pair in zip(lines, lines[1:]) if pair[1].startswith("  the object at")]
             require(done.returncode == 0, "status %d: %s\nlast: %s", done.returncode, "\n".join("%s\n%s" % pair for pair in told), "\n".join(lines[-2:]))
