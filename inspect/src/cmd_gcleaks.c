@@ -348,7 +348,7 @@ static void print_next(answer *a, const rhi_leak *leak, const char *id, const rh
     bool is_lost = leak->cause == RHI_CAUSE_LOST || leak->cause == RHI_CAUSE_LOST_BLOCK;
     a->has_unrecorded |= is_lost && !(birth && birth->depth);
     if (leak->block != RHI_NO_BLOCK) {
-        rhi__malloc_range(a->session->blocks, leak->block, &start, &end);
+        rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
         rhi__print(a->session, "  next: objat 0x%" PRIx64 "\n", start);
     } else if (is_lost && a->graph->found[a->leaks->members[leak->first]] == 0) {
         rhi__print(a->session, "  next: objat %s%s\n", birth ? "--history " : "", id);
@@ -382,7 +382,7 @@ static void print_group(answer *a, uint64_t shown)
         rhi__print(s, ", held by the %s %s", rhi__cause(a->leaks, leak->of) == RHI_CAUSE_CYCLE ? "leaked" : "lost", other);
     }
     if (leak->block != RHI_NO_BLOCK) {
-        rhi__malloc_range(s->blocks, leak->block, &start, &end);
+        rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
         rhi__print(s, ", lost with the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes", start, end - start);
     }
     rhi__print(s, "\n");

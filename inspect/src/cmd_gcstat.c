@@ -25,15 +25,16 @@ typedef struct heap_tally {
     uint32_t row_count;
 } heap_tally;
 
-struct rhi_statistics {
+typedef struct rhi_statistics {
     heap_tally *heaps;
     uint64_t heap_count;
     uint32_t *order; /* heaps by number: the order of rows */
     bool has_retained;
-};
+} rhi_statistics;
 
-void rhi__statistics_free(rhi_statistics *statistics)
+static void free_statistics(void *value)
 {
+    rhi_statistics *statistics = value;
     for (uint64_t i = 0; statistics && i < statistics->heap_count; i++) {
         free(statistics->heaps[i].types);
         free(statistics->heaps[i].rows);
@@ -273,18 +274,15 @@ static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained, 
 
 static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool retained, rhi_statistics **result)
 {
-    if (!session->statistics || (retained && !session->statistics->has_retained)) {
-        rhi_statistics *statistics = NULL;
-        rhi_error *error = make(session, reader, retained, &statistics);
-        if (error) {
-            rhi__statistics_free(statistics);
-            return error;
-        }
-        rhi__statistics_free(session->statistics);
-        session->statistics = statistics;
-    }
-    *result = session->statistics;
-    return NULL;
+    *result = rhi__kept(&session->kept, free_statistics);
+    if (*result && (!retained || (*result)->has_retained))
+        return NULL;
+    *result = NULL;
+    rhi_error *error = make(session, reader, retained, result);
+    if (!error)
+        return rhi__keep(&session->kept, *result, free_statistics);
+    free_statistics(*result);
+    return error;
 }
 
 /* ---- rendering ------------------------------------------------------------------------------------------------ */

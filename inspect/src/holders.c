@@ -70,7 +70,7 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
 json_t *rhi__block_json(rhi_session *session, uint32_t number)
 {
     uint64_t start, end;
-    rhi__malloc_range(session->blocks, number, &start, &end);
+    rhi__malloc_range(rhi__malloc_graph_known(session), number, &start, &end);
     return json_pack("{s:o, s:o}", "address", rhi__json_address(start), "size", rhi__json_u64(end - start));
 }
 

@@ -23,8 +23,9 @@ const char *rhi__cause_word(enum rhi_cause cause)
     return words[cause];
 }
 
-void rhi__leaks_free(rhi_leaks *leaks)
+void rhi__leaks_free(void *value)
 {
+    rhi_leaks *leaks = value;
     if (!leaks)
         return;
     json_decref(leaks->because);
@@ -114,7 +115,7 @@ static rhi_error *find_lost_blocks(search *s)
         if (!rhi__bit(o->owned, o->words.items[i].to))
             causes[o->words.items[i].to] = (uint8_t)(RHI_CAUSE_LOST_BLOCK | (causes[o->words.items[i].to] & RHI_LEAK_IN_USE));
     if (o->words.count)
-        RHI_TRY(rhi__orphans_find(s->session, s->graph, s->session->blocks, o, causes, orphans));
+        RHI_TRY(rhi__orphans_find(s->session, s->graph, rhi__malloc_graph_known(s->session), o, causes, orphans));
     for (uint64_t i = 0; i < orphans->dependents.count; i++) {
         uint8_t *cause = &causes[orphans->dependents.items[i]];
         *cause = (uint8_t)(RHI_CAUSE_DEPENDENT | (*cause & RHI_LEAK_IN_USE));
@@ -145,7 +146,8 @@ static rhi_error *find_causes(search *s)
 
 rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
 {
-    if (!session->leaks) {
+    *leaks = rhi__kept(&session->kept, rhi__leaks_free);
+    if (!*leaks) {
         search s = {.session = session, .leaks = calloc(1, sizeof(rhi_leaks))};
         rhi_error *error = s.leaks ? rhi__session_reader(session, &s.reader) : rhi__error_memory();
         if (!error)
@@ -156,10 +158,10 @@ rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
             rhi__leaks_free(s.leaks);
             return error;
         }
-        session->leaks = s.leaks;
+        RHI_TRY(rhi__keep(&session->kept, s.leaks, rhi__leaks_free));
+        *leaks = s.leaks;
     }
-    rhi__incomplete_again(session, session->leaks->because);
-    *leaks = session->leaks;
+    rhi__incomplete_again(session, (*leaks)->because);
     return rhi__word_limits(session, session->reader);
 }
 
@@ -261,7 +263,7 @@ static void add_targets(grouping *g, uint32_t index, enum rhi_cause cause)
 /* What the blocks own that these and no earlier group lead to. `queue`: their beginnings. */
 static rhi_error *add_owned_by_blocks(grouping *g, rhi_numbers *queue, enum rhi_cause cause, uint32_t main)
 {
-    const rhi_malloc_graph *b = g->session->blocks;
+    const rhi_malloc_graph *b = rhi__malloc_graph_known(g->session);
     uint64_t first;
     for (uint64_t head = 0; head < queue->count; head++) {
         uint32_t block = queue->items[head];
@@ -395,7 +397,7 @@ static rhi_error *share_block(grouping *g, uint32_t block, uint32_t by, rhi_walk
 /* What leads from the group of a block to another. */
 static rhi_error *share_beyond_blocks(grouping *g, rhi_walk *walk, uint32_t *count)
 {
-    const rhi_malloc_graph *b = g->session->blocks;
+    const rhi_malloc_graph *b = rhi__malloc_graph_known(g->session);
     uint64_t first;
     for (uint32_t i = 0; g->block_group && i < b->count; i++) {
         uint32_t group = g->block_group[i];
@@ -413,8 +415,8 @@ static rhi_error *share_beyond_blocks(grouping *g, rhi_walk *walk, uint32_t *cou
 static rhi_error *find_shared(grouping *g)
 {
     const rhi_graph *graph = g->graph;
-    rhi_walk walk = {.session = g->session, .graph = graph, .blocks = g->session->blocks, .owners = g->owners, .objects = g->shared,
-                     .within = g->unreached, .met = g->block_group ? rhi__malloc_bits(g->session->blocks) : NULL};
+    rhi_walk walk = {.session = g->session, .graph = graph, .blocks = rhi__malloc_graph_known(g->session), .owners = g->owners, .objects = g->shared,
+                     .within = g->unreached, .met = g->block_group ? rhi__malloc_bits(rhi__malloc_graph_known(g->session)) : NULL};
     uint64_t *leaked = calloc((uint64_t)graph->count / 64 + 1, sizeof *leaked), first;
     uint32_t count = 0;
     rhi_error *error = leaked && (walk.met || !g->block_group) ? NULL : rhi__error_memory();
@@ -474,7 +476,7 @@ static int leak_order(const void *left, const void *right)
 /* Blocks play a part only where something was lost with one, or depends on what leads to one. */
 static rhi_error *begin_blocks(grouping *g)
 {
-    const rhi_malloc_graph *b = g->session->blocks;
+    const rhi_malloc_graph *b = rhi__malloc_graph_known(g->session);
     RHI_TRY(rhi__session_owners(g->session, g->reader, false, &g->owners));
     if (g->leaks->orphans.objects.count + g->leaks->orphans.dependents.count == 0)
         return NULL;

@@ -44,7 +44,7 @@ typedef struct rhi_leaks {
 rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks);
 /* The same with their groups. */
 rhi_error *rhi__session_leak_groups(rhi_session *session, rhi_leaks **leaks);
-void rhi__leaks_free(rhi_leaks *leaks);
+void rhi__leaks_free(void *leaks);
 
 enum { RHI_CAUSE_MASK = 7, RHI_LEAK_IN_USE = 8 }; /* a lost count of an object that is held all the same */
 static inline enum rhi_cause rhi__cause(const rhi_leaks *leaks, uint32_t index)

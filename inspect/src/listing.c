@@ -3,8 +3,9 @@
 
 #include <stdlib.h>
 
-void rhi__listing_free(rhi_listing *listing)
+static void free_listing(void *value)
 {
+    rhi_listing *listing = value;
     if (!listing)
         return;
     free(listing->kinds);
@@ -28,7 +29,8 @@ rhi_error *rhi__session_listing(rhi_session *session, const rhi_listing **listin
 {
     rhi_reader *reader;
     RHI_TRY(rhi__session_reader(session, &reader));
-    if (!session->listing) {
+    *listing = rhi__kept(&session->kept, free_listing);
+    if (!*listing) {
         uint64_t count = 1;
         for (uint64_t i = 0; i < reader->blocks.count; i++)
             count += reader->blocks.items[i].object_count;
@@ -41,11 +43,11 @@ rhi_error *rhi__session_listing(rhi_session *session, const rhi_listing **listin
                                                                    made) : rhi__error_memory();
         }
         if (error) {
-            rhi__listing_free(made);
+            free_listing(made);
             return error;
         }
-        session->listing = made;
+        RHI_TRY(rhi__keep(&session->kept, made, free_listing));
+        *listing = made;
     }
-    *listing = session->listing;
     return NULL;
 }

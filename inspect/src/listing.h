@@ -15,6 +15,5 @@ typedef struct rhi_listing {
 
 /* Made on first use. */
 rhi_error *rhi__session_listing(rhi_session *session, const rhi_listing **listing);
-void rhi__listing_free(rhi_listing *listing);
 
 #endif

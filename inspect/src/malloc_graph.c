@@ -424,25 +424,9 @@ static rhi_error *fill(finder *f)
     return spread_roots(f);
 }
 
-rhi_error *rhi__session_malloc_graph(rhi_session *session, rhi_reader *reader, rhi_malloc_graph **blocks)
+static void free_graph(void *value)
 {
-    if (!session->blocks) {
-        finder f = {.session = session, .reader = reader, .blocks = calloc(1, sizeof *f.blocks),
-                    .window = {.memory = reader->memory, .step = WINDOW_BYTES}};
-        rhi_error *error = f.blocks ? fill(&f) : rhi__error_memory();
-        rhi__scratch_free(&f.window.scratch);
-        if (error) {
-            rhi__malloc_graph_free(f.blocks);
-            return error;
-        }
-        session->blocks = f.blocks;
-    }
-    *blocks = session->blocks;
-    return NULL;
-}
-
-void rhi__malloc_graph_free(rhi_malloc_graph *b)
-{
+    rhi_malloc_graph *b = value;
     if (!b)
         return;
     free(b->starts);
@@ -456,4 +440,27 @@ void rhi__malloc_graph_free(rhi_malloc_graph *b)
     free(b->edges.items);
     free(b->near);
     free(b);
+}
+
+rhi_error *rhi__session_malloc_graph(rhi_session *session, rhi_reader *reader, rhi_malloc_graph **blocks)
+{
+    *blocks = rhi__kept(&session->kept, free_graph);
+    if (!*blocks) {
+        finder f = {.session = session, .reader = reader, .blocks = calloc(1, sizeof *f.blocks),
+                    .window = {.memory = reader->memory, .step = WINDOW_BYTES}};
+        rhi_error *error = f.blocks ? fill(&f) : rhi__error_memory();
+        rhi__scratch_free(&f.window.scratch);
+        if (error) {
+            free_graph(f.blocks);
+            return error;
+        }
+        RHI_TRY(rhi__keep(&session->kept, f.blocks, free_graph));
+        *blocks = f.blocks;
+    }
+    return NULL;
+}
+
+const rhi_malloc_graph *rhi__malloc_graph_known(const rhi_session *session)
+{
+    return rhi__kept(&session->kept, free_graph);
 }

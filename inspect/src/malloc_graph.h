@@ -35,7 +35,8 @@ typedef struct rhi_malloc_graph {
 
 /* The blocks of this state of the target, with what roots reach through blocks alone: made on first use. */
 rhi_error *rhi__session_malloc_graph(rhi_session *session, rhi_reader *reader, rhi_malloc_graph **blocks);
-void rhi__malloc_graph_free(rhi_malloc_graph *blocks);
+/* The same if it was made before, or NULL. */
+const rhi_malloc_graph *rhi__malloc_graph_known(const rhi_session *session);
 /* The bits of a word that are an address. */
 #if defined(__x86_64__)
 #define RHI_POINTER_MASK ((1ull << 47) - 1)

@@ -251,27 +251,9 @@ static rhi_error *find_owners(search *s, bool full)
 
 /* ---- the interface ------------------------------------------------------------------------------------------- */
 
-rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool full, rhi_owners **owners)
+static void free_owners(void *value)
 {
-    if (!session->owners || (full && !session->owners->is_full)) {
-        search s = {.session = session, .reader = reader, .owners = calloc(1, sizeof *s.owners)};
-        rhi_error *error = s.owners ? rhi__session_graph(session, &s.graph) : rhi__error_memory();
-        if (!error)
-            error = find_owners(&s, full);
-        free(s.in_block);
-        if (error) {
-            rhi__owners_free(s.owners);
-            return error;
-        }
-        rhi__owners_free(session->owners);
-        session->owners = s.owners;
-    }
-    *owners = session->owners;
-    return NULL;
-}
-
-void rhi__owners_free(rhi_owners *owners)
-{
+    rhi_owners *owners = value;
     if (!owners)
         return;
     free(owners->owned);
@@ -281,6 +263,25 @@ void rhi__owners_free(rhi_owners *owners)
     free(owners->refs.items);
     free(owners->refs.has);
     free(owners);
+}
+
+rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool full, rhi_owners **owners)
+{
+    *owners = rhi__kept(&session->kept, free_owners);
+    if (!*owners || (full && !(*owners)->is_full)) {
+        search s = {.session = session, .reader = reader, .owners = calloc(1, sizeof *s.owners)};
+        rhi_error *error = s.owners ? rhi__session_graph(session, &s.graph) : rhi__error_memory();
+        if (!error)
+            error = find_owners(&s, full);
+        free(s.in_block);
+        if (error) {
+            free_owners(s.owners);
+            return error;
+        }
+        RHI_TRY(rhi__keep(&session->kept, s.owners, free_owners));
+        *owners = s.owners;
+    }
+    return NULL;
 }
 
 rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t address, uint8_t *reach)

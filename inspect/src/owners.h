@@ -30,7 +30,6 @@ typedef struct rhi_owners {
 
 /* Found on first use, as far as the verdict on open counts needs it; with `full` in any case. */
 rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool full, rhi_owners **owners);
-void rhi__owners_free(rhi_owners *owners);
 
 /* Sets `reach` of the rows that lie in blocks of malloc. */
 rhi_error *rhi__judge_holders(rhi_session *session, rhi_reader *reader, rhi_holders *holders);

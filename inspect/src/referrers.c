@@ -36,16 +36,25 @@ static int word_order(const void *left, const void *right)
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
-static rhi_error *make_index(rhi_session *session, rhi_reader *reader)
+static void free_index(void *value)
 {
-    if (session->undeclared)
+    struct rhi_undeclared *index = value;
+    if (!index)
+        return;
+    free(index->items);
+    free(index);
+}
+
+static rhi_error *index_of(rhi_session *session, rhi_reader *reader, const struct rhi_undeclared **result)
+{
+    if ((*result = rhi__kept(&session->kept, free_index)))
         return NULL;
     struct rhi_undeclared *index = calloc(1, sizeof *index);
     if (!index)
         return rhi__error_memory();
     rhi_error *error = rhi__each_undeclared(session, reader, reader->lowest, reader->highest, add_word, index);
     if (error && !index->is_partial) {
-        rhi__undeclared_free(index);
+        free_index(index);
         return error;
     }
     if (index->is_partial) { /* it stays as the mark that there is none */
@@ -55,16 +64,8 @@ static rhi_error *make_index(rhi_session *session, rhi_reader *reader)
     } else if (index->count) {
         qsort(index->items, index->count, sizeof *index->items, word_order);
     }
-    session->undeclared = index;
-    return NULL;
-}
-
-void rhi__undeclared_free(struct rhi_undeclared *index)
-{
-    if (!index)
-        return;
-    free(index->items);
-    free(index);
+    *result = index;
+    return rhi__keep(&session->kept, index, free_index);
 }
 
 /* ---- from the graph ------------------------------------------------------------------------------------------ */
@@ -115,10 +116,9 @@ static rhi_error *visit_checked(void *context, const rhi_holder *row)
 
 /* ---- from the index ------------------------------------------------------------------------------------------ */
 
-static rhi_error *visit_index(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit,
-                              void *context)
+static rhi_error *visit_index(rhi_session *session, rhi_reader *reader, const struct rhi_undeclared *index, uint64_t low, uint64_t high,
+                              rhi_holder_visitor visit, void *context)
 {
-    const struct rhi_undeclared *index = session->undeclared;
     uint64_t first = 0, end = index->count;
     while (first < end) {
         uint64_t middle = first + (end - first) / 2;
@@ -147,24 +147,26 @@ void rhi__check_undeclared(rhi_session *session, rhi_reader *reader, const rhi_h
 rhi_error *rhi__each_kept_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
                                      rhi_holder_visitor visit, void *context)
 {
-    RHI_TRY(make_index(session, reader));
-    if (session->undeclared->is_partial)
+    const struct rhi_undeclared *index;
+    RHI_TRY(index_of(session, reader, &index));
+    if (index->is_partial)
         return rhi__each_undeclared(session, reader, low, high, visit, context);
-    return visit_index(session, reader, low, high, visit, context);
+    return visit_index(session, reader, index, low, high, visit, context);
 }
 
 rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object, bool weak, rhi_holder_visitor visit,
                               void *context)
 {
     uint64_t low = object->address, high = low + object->slot_size;
-    uint32_t index = session->graph && !weak ? rhi__object_index(reader, low) : RHI_NO_OBJECT;
-    if (index != RHI_NO_OBJECT) {
+    uint32_t target = session->graph && !weak ? rhi__object_index(reader, low) : RHI_NO_OBJECT;
+    const struct rhi_undeclared *index = NULL;
+    if (target != RHI_NO_OBJECT) {
         RHI_TRY(rhi__graph_referrers(&session->work, session->graph));
-        RHI_TRY(make_index(session, reader));
+        RHI_TRY(index_of(session, reader, &index));
     }
-    if (index == RHI_NO_OBJECT || session->undeclared->is_partial)
+    if (!index || index->is_partial)
         return rhi__each_slot_to(session, reader, low, high, visit, context);
-    search s = {.session = session, .reader = reader, .target = index, .visit = visit, .context = context};
+    search s = {.session = session, .reader = reader, .target = target, .visit = visit, .context = context};
     RHI_TRY(visit_fields(&s));
-    return visit_index(session, reader, low, high, visit_checked, &s);
+    return visit_index(session, reader, index, low, high, visit_checked, &s);
 }

@@ -1,15 +1,8 @@
 /* session.c - runs commands: checks the cache, parses, runs, tells errors (see session.h). */
 #include "session.h"
-#include "malloc_graph.h"
 #include "command.h"
-#include "leaks.h"
-#include "listing.h"
 #include "output.h"
-#include "owners.h"
-#include "stale.h"
 #include "symbols.h"
-#include "verify.h"
-#include "words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,32 +27,15 @@ rhi_session *rhi_session_new(void)
 
 static void drop_cache(rhi_session *session)
 {
-    rhi__statistics_free(session->statistics);
-    rhi__verify_free(session->verify);
-    rhi__listing_free(session->listing);
-    rhi__leaks_free(session->leaks);
-    rhi__stale_free(session->stale);
+    rhi__kept_drop(&session->kept);
     rhi__symbols_forget(session->symbols);
-    rhi__owners_free(session->owners);
-    rhi__malloc_graph_free(session->blocks);
-    rhi__words_free(session->words);
     rhi__graph_free(session->graph);
-    rhi__undeclared_free(session->undeclared);
     rhi__reader_free(session->reader);
     if (session->has_memory)
         rhi__memory_close(&session->memory);
     free(session->core_path);
     session->core_path = NULL;
-    session->statistics = NULL;
-    session->listing = NULL;
-    session->leaks = NULL;
-    session->stale = NULL;
-    session->owners = NULL;
-    session->blocks = NULL;
-    session->words = NULL;
     session->graph = NULL;
-    session->verify = NULL;
-    session->undeclared = NULL;
     session->reader = NULL;
     session->has_memory = false;
 }

@@ -6,13 +6,12 @@
 #define RHI_SESSION_H
 
 #include "graph.h"
+#include "kept.h"
 #include "reader.h"
 #include "work.h"
 
 #include <jansson.h>
 
-typedef struct rhi_statistics rhi_statistics; /* in cmd_gcstat.c */
-void rhi__statistics_free(rhi_statistics *statistics);
 typedef struct rhi_symbols rhi_symbols;
 
 struct rhi_session {
@@ -26,15 +25,7 @@ struct rhi_session {
     rhi_memory memory;
     rhi_reader *reader;
     rhi_graph *graph;
-    rhi_statistics *statistics;
-    struct rhi_verify *verify; /* the last gcverify */
-    struct rhi_listing *listing; /* listing.h */
-    struct rhi_leaks *leaks; /* leaks.h */
-    struct rhi_stale *stale; /* stale.h */
-    struct rhi_words *words; /* which memory holds words of which class, and where the words were found */
-    struct rhi_malloc_graph *blocks; /* malloc_graph.h */
-    struct rhi_owners *owners; /* owners.h */
-    struct rhi_undeclared *undeclared; /* see rhi__each_referrer; NULL: not made yet */
+    rhi_kept kept; /* what questions made of it */
     uint64_t state, core_state; /* of the target, as it says; of the core's file: rhi__core_state */
     char *core_path;
     int64_t pid;

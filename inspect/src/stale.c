@@ -25,8 +25,9 @@ typedef struct search {
     rhi_holders typed; /* words that may be variables and hold a live object's address, until they are named */
 } search;
 
-void rhi__stale_free(rhi_stale *stale)
+static void free_stale(void *value)
 {
+    rhi_stale *stale = value;
     if (!stale)
         return;
     rhi__holders_free(&stale->certain);
@@ -311,7 +312,8 @@ static rhi_error *find_stale(search *s)
 
 rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
 {
-    if (!session->stale) {
+    *stale = rhi__kept(&session->kept, free_stale);
+    if (!*stale) {
         search s = {.session = session, .stale = calloc(1, sizeof(rhi_stale))};
         rhi_error *error = s.stale ? rhi__session_reader(session, &s.reader) : rhi__error_memory();
         if (!error)
@@ -324,12 +326,12 @@ rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
         rhi__holders_free(&s.roots);
         rhi__holders_free(&s.typed);
         if (error) {
-            rhi__stale_free(s.stale);
+            free_stale(s.stale);
             return error;
         }
-        session->stale = s.stale;
+        RHI_TRY(rhi__keep(&session->kept, s.stale, free_stale));
+        *stale = s.stale;
     }
-    rhi__incomplete_again(session, session->stale->because);
-    *stale = session->stale;
+    rhi__incomplete_again(session, (*stale)->because);
     return rhi__word_limits(session, session->reader);
 }

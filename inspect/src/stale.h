@@ -22,7 +22,6 @@ typedef struct rhi_stale {
 
 /* Found on first use. */
 rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale);
-void rhi__stale_free(rhi_stale *stale);
 
 /* Does debug info give the variable, which points to an object of this type, another managed type? */
 bool rhi__is_of_another_type(rhi_session *session, const rhi_reader *reader, const struct rhi_variable *variable, uint32_t type);

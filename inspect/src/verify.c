@@ -520,8 +520,9 @@ static void free_working(rhi_verify *verify)
     verify->weak_objects = verify->no_objects = NULL;
 }
 
-void rhi__verify_free(rhi_verify *verify)
+static void free_verify(void *value)
 {
+    rhi_verify *verify = value;
     if (!verify)
         return;
     for (uint64_t i = 0; i < verify->findings.count; i++) {
@@ -537,10 +538,8 @@ rhi_error *rhi__session_verify(rhi_session *session, uint64_t limit, rhi_verify 
 {
     rhi_reader *reader;
     RHI_TRY(rhi__session_reader(session, &reader));
-    rhi_verify *verify = session->verify;
+    rhi_verify *verify = rhi__kept(&session->kept, free_verify);
     if (!verify || verify->limit < limit || verify->has_heap != session->has_heap || verify->heap != session->heap) {
-        rhi__verify_free(verify);
-        session->verify = NULL;
         if (!(verify = calloc(1, sizeof *verify)))
             return rhi__error_memory();
         *verify = (rhi_verify){.session = session, .reader = reader, .limit = limit < KEPT_MIN ? KEPT_MIN : limit,
@@ -548,10 +547,10 @@ rhi_error *rhi__session_verify(rhi_session *session, uint64_t limit, rhi_verify 
         rhi_error *error = verify_all(session, verify);
         free_working(verify);
         if (error) {
-            rhi__verify_free(verify);
+            free_verify(verify);
             return error;
         }
-        session->verify = verify;
+        RHI_TRY(rhi__keep(&session->kept, verify, free_verify));
     }
     tell_provisional(verify);
     *result = verify;

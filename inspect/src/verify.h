@@ -49,7 +49,6 @@ typedef struct rhi_verify {
 /* Checks everything, or hands out what was found before; at least `limit` findings of each kind are kept. It belongs
  * to the session. */
 rhi_error *rhi__session_verify(rhi_session *session, uint64_t limit, rhi_verify **verify);
-void rhi__verify_free(rhi_verify *verify);
 
 /* Notes a finding about an object (NULL: about none). */
 __attribute__((format(printf, 6, 7))) void rhi__finding(rhi_verify *verify, enum rhi_finding_kind kind, uint32_t heap, uint64_t address,

@@ -269,18 +269,30 @@ static rhi_error *visit_kept(scan *s)
 
 /* ---- the interface ----------------------------------------------------------------------------------------------- */
 
+static void free_words(void *value)
+{
+    struct rhi_words *words = value;
+    if (!words)
+        return;
+    rhi__word_map_close(&words->map);
+    rhi__declared_close(&words->declared);
+    free(words->records.items);
+    free(words);
+}
+
 static rhi_error *words_of(rhi_session *session, rhi_reader *reader, struct rhi_words **result)
 {
-    if (!session->words) {
+    *result = rhi__kept(&session->kept, free_words);
+    if (!*result) {
         struct rhi_words *words = calloc(1, sizeof *words);
         rhi_error *error = words ? rhi__word_map_open(session, reader, &words->map) : rhi__error_memory();
         if (error) {
             free(words);
             return error;
         }
-        session->words = words;
+        RHI_TRY(rhi__keep(&session->kept, words, free_words));
+        *result = words;
     }
-    *result = session->words;
     return NULL;
 }
 
@@ -344,14 +356,4 @@ rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint6
     scan s = {.session = session, .reader = reader, .words = words, .low = low, .high = high, .mask = mask, .visit = visit,
               .context = context, .found = visit_record};
     return scan_all(&s);
-}
-
-void rhi__words_free(struct rhi_words *words)
-{
-    if (!words)
-        return;
-    rhi__word_map_close(&words->map);
-    rhi__declared_close(&words->declared);
-    free(words->records.items);
-    free(words);
 }

@@ -54,8 +54,6 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
 /* The same by a scan, of words whose bits in `mask` lie in [low, high). */
 rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, uint64_t mask,
                                  rhi_holder_visitor visit, void *context);
-/* What is kept of the words for further questions in one state of the target: session->words. */
-void rhi__words_free(struct rhi_words *words);
 /* Says the same of an answer that was made from such words before. */
 rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader);
 /* Every slot in an object that refers to [low, high): declared slots that hold exactly `low`, other words
@@ -92,7 +90,6 @@ rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader, const 
  * index where the session has a graph. Without `weak`, references that own no count may be left out. */
 rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object, bool weak, rhi_holder_visitor visit,
                               void *context);
-void rhi__undeclared_free(struct rhi_undeclared *index);
 
 /* A visitor that appends the row to an rhi_holders. */
 rhi_error *rhi__collect_holder(void *holders, const rhi_holder *holder);
