@@ -163,7 +163,7 @@ static void find_births(answer *a, const uint32_t *leaks, uint64_t count)
     rhi_object object;
     a->birth_count = 0;
     if (!a->births && (!(a->births = calloc(BIRTHS_AT_ONCE, sizeof *a->births)) || !(a->serials = calloc(BIRTHS_AT_ONCE, sizeof *a->serials)))) {
-        rhi__incomplete(a->session, "memory is short: allocation sites are left out");
+        rhi__note(&a->session->notes, "memory is short: allocation sites are left out");
         return;
     }
     for (uint64_t i = 0; a->serials && i < count && i < BIRTHS_AT_ONCE; i++)
@@ -290,7 +290,7 @@ static void print_totals(answer *a)
     const total *cycle = &a->by_cause[RHI_CAUSE_CYCLE], *lost = &a->by_cause[RHI_CAUSE_LOST];
     const total *rest = &a->by_cause[RHI_CAUSE_DEPENDENT], *block = &a->by_cause[RHI_CAUSE_LOST_BLOCK];
     if (a->all.objects == 0) {
-        rhi__print(s, rhi__is_complete(s) ? "no leak was found\n" : "no leak was found in what could be read\n");
+        rhi__print(s, rhi__settle(s) ? "no leak was found\n" : "no leak was found in what could be read\n");
         return;
     }
     rhi__print(s, "%" PRIu64 " object%s, %" PRIu64 " bytes, leaked:\n", a->all.objects, rhi__plural(a->all.objects), a->all.bytes);

@@ -74,7 +74,7 @@ static rhi_error *gather(answer *a, const char *operand)
     if (a->place != RHI_PLACE_LIVE)
         return NULL;
     if (a->object.type == UINT32_MAX)
-        rhi__incomplete(a->session, "the object's header names no type: it is damaged");
+        rhi__note(&a->session->notes, "the object's header names no type: it is damaged");
     a->bytes = rhi__object_bytes(a->reader, &a->object, &a->scratch);
     if (!a->bytes)
         rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full", a->object.address);
@@ -172,7 +172,7 @@ static void tell_unreadable(answer *a, const rhi_type *type, const rhi_field *fi
     if (region && !(region->flags & RHI_REGION_WRITE))
         return;
     snprintf(text, sizeof text, "%s: field %s cannot be read", type->name, field->name);
-    rhi__incomplete(a->session, text);
+    rhi__note(&a->session->notes, text);
 }
 
 /* Rows are shown up to the limit. In text, runs of NULL elements are one row. */

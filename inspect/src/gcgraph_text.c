@@ -61,7 +61,7 @@ static void print_held(const answer *a, const rhi_held *held)
 {
     rhi__print(a->session, "\n  %s from outside%s\n", rhi__styled(a->session, RHI_STYLE_HELD, "held"), rhi__held_by_nobody(held) && held->rows.count ? ", by counts whose owner is not reached:" : held->rows.count ? " by:"
                : held->is_at_least ? ": too large to look for whom"
-               : rhi__is_complete(a->session) ? ", by counts whose owner is lost"
+               : rhi__settle(a->session) ? ", by counts whose owner is lost"
                : ", by counts whose owner was not found: lost, or in memory that was not searched");
     for (uint64_t k = 0; k < held->rows.count; k++)
         rhi__holder_print(a->session, a->s.reader, &held->rows.items[k], "    ");

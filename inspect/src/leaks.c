@@ -28,7 +28,7 @@ void rhi__leaks_free(void *value)
     rhi_leaks *leaks = value;
     if (!leaks)
         return;
-    json_decref(leaks->because);
+    rhi__notes_free(&leaks->because);
     rhi__orphans_free(&leaks->orphans);
     free(leaks->causes);
     free(leaks->groups);
@@ -140,8 +140,8 @@ static rhi_error *find_causes(search *s)
         RHI_TRY(find_lost(s));
         RHI_TRY(find_lost_blocks(s));
     }
-    s->leaks->because = rhi__incomplete_because(s->session);
-    return s->leaks->because ? NULL : rhi__error_memory();
+    rhi__notes_add(&s->leaks->because, &s->session->notes);
+    return s->leaks->because.is_short ? rhi__error_memory() : NULL;
 }
 
 rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
@@ -161,7 +161,7 @@ rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
         RHI_TRY(rhi__keep(&session->kept, s.leaks, rhi__leaks_free));
         *leaks = s.leaks;
     }
-    rhi__incomplete_again(session, (*leaks)->because);
+    rhi__notes_add(&session->notes, &(*leaks)->because);
     return rhi__word_limits(session, session->reader);
 }
 

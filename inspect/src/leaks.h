@@ -33,7 +33,7 @@ typedef struct rhi_leaks {
     bool is_decided;
     uint64_t undecided; /* objects with a count whose owner was not found, where that is not decided */
     rhi_orphans orphans;
-    json_t *because;    /* why not everything was searched */
+    rhi_notes because;  /* why not everything was searched */
     bool has_groups;    /* rhi__session_leak_groups: */
     rhi_leak *groups;   /* largest retained first, then in address order */
     uint32_t *members;

@@ -177,7 +177,7 @@ static void dump(rhi_session *session, json_t *value)
         whole = text && json_dumpb(value, text, size, DUMP_FLAGS) == size;
     }
     put_document(whole ? text : "null", whole ? size : 4, session);
-    session->complete = session->complete && whole;
+    session->notes.is_incomplete |= !whole;
     if (text != row)
         free(text);
     json_decref(value);
@@ -225,43 +225,14 @@ void rhi__json_array_end(rhi_session *session)
     session->json_items = 1; /* there is the array before the next key */
 }
 
-/* Where there is no heap, nothing was looked at: a program that crashed early has no leak either. The values that
- * all heaps share (heap 0) are no heap of the program's. */
-static void tell_no_heap(rhi_session *session)
+static json_t *reasons_json(const rhi_notes *notes)
 {
-    const rhi_reader *reader = session->reader;
-    char text[128] = "there was nothing to look at: no heap was created yet";
-    for (uint64_t i = 0; i < reader->heaps.count; i++)
-        if (reader->heaps.items[i].number != 0 || session->has_heap)
-            return;
-    if (reader->destroyed)
-        snprintf(text, sizeof text, "there was nothing to look at: there is no heap any more, %" PRIu64 " %s destroyed", reader->destroyed,
-                 reader->destroyed == 1 ? "was" : "were");
-    rhi__incomplete(session, text);
-}
-
-/* What the reader could not read or make sense of concerns every answer. */
-bool rhi__settle(rhi_session *session)
-{
-    for (uint64_t i = 0; session->reader && i < session->reader->problems.count; i++)
-        rhi__incomplete(session, session->reader->problems.items[i]);
-    if (session->reader && session->is_about_all)
-        tell_no_heap(session);
-    if (session->has_memory && session->memory.truncated[0])
-        rhi__incomplete(session, session->memory.truncated);
-    if (rhi__core_has_changed(session))
-        rhi__incomplete(session, "the core file changed while it was read");
-    if (session->has_memory && session->memory.is_short)
-        rhi__incomplete(session, rhi__error_memory()->message);
-    if (session->target->flags & RHI_TARGET_NO_STOP)
-        rhi__incomplete(session, "the process ran while it was read: provisional");
-    return session->complete;
-}
-
-bool rhi__is_complete(rhi_session *session)
-{
-    rhi__settle(session);
-    return session->complete;
+    json_t *reasons = json_array();
+    for (uint64_t i = 0; i < notes->count; i++)
+        json_array_append_new(reasons, rhi__json_text(notes->items[i]));
+    if (notes->is_short)
+        json_array_append_new(reasons, rhi__json_text(rhi__error_memory()->message));
+    return reasons;
 }
 
 void rhi__json_end(rhi_session *session)
@@ -274,9 +245,9 @@ void rhi__json_end(rhi_session *session)
         rhi__json_key(session, "wrong_executable",
                       json_pack("{s:o, s:s, s:s, s:o}", "path", rhi__json_text(misfit->path), "build_id", misfit->id, "program_build_id",
                                 misfit->program_id, "names_from", *misfit->names ? rhi__json_text(misfit->names) : json_null()));
-    rhi__json_key(session, "complete", json_boolean(session->complete));
-    if (!session->complete)
-        rhi__json_key(session, "incomplete_because", json_incref(session->because));
+    rhi__json_key(session, "complete", json_boolean(!session->notes.is_incomplete));
+    if (session->notes.is_incomplete)
+        rhi__json_key(session, "incomplete_because", reasons_json(&session->notes));
     put("}\n", 2, session);
 }
 
@@ -306,11 +277,11 @@ static void print_misfit(rhi_session *session)
 void rhi__print_incomplete(rhi_session *session)
 {
     print_misfit(session);
-    size_t index;
-    json_t *reason;
     rhi__settle(session);
-    json_array_foreach(session->because, index, reason)
-        rhi__print(session, "incomplete: %s\n", json_string_value(reason));
+    for (uint64_t i = 0; i < session->notes.count; i++)
+        rhi__print(session, "incomplete: %s\n", session->notes.items[i]);
+    if (session->notes.is_short)
+        rhi__print(session, "incomplete: %s\n", rhi__error_memory()->message);
     if (json_array_size(session->not_read)) {
         const char *path = json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
         rhi__print(session, "not read: %zu writable mapping%s shared with other processes (%s%s)\n", json_array_size(session->not_read),

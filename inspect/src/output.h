@@ -18,8 +18,6 @@ const char *rhi__plural(uint64_t n);
  * good for the next seven calls. */
 enum rhi_style { RHI_STYLE_ID, RHI_STYLE_GARBAGE, RHI_STYLE_HELD, RHI_STYLE_IMMORTAL, RHI_STYLE_STALE, RHI_STYLE_ASKED };
 const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *text);
-/* Is the answer complete as far as is known now? */
-bool rhi__is_complete(rhi_session *session);
 /* Progress and notices: straight to the error stream. */
 __attribute__((format(printf, 2, 3))) void rhi__notice(rhi_session *session, const char *format, ...);
 
@@ -34,8 +32,6 @@ void rhi__json_end(rhi_session *session);
 void rhi__json_close(rhi_session *session); /* for a document that wrote "complete" itself */
 /* An error as a document of its own. */
 void rhi__json_error(rhi_session *session, const char *message);
-/* Is the answer complete, with what the reader could not read or make sense of, which concerns every answer? */
-bool rhi__settle(rhi_session *session);
 /* In text: the line that says why the answer is not complete, if it is not. */
 void rhi__print_incomplete(rhi_session *session);
 

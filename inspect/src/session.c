@@ -1,7 +1,5 @@
-/* session.c - runs commands: checks the cache, parses, runs, tells errors (see session.h). */
+/* session.c - opens memory, heap and graph on their first use, and drops them when the target moved on (see session.h). */
 #include "session.h"
-#include "command.h"
-#include "output.h"
 #include "symbols.h"
 
 #include <inttypes.h>
@@ -9,23 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const rhi_command no_command = {.name = "refheap", .usage = "", .operands_max = 1};
 static const rhi_reader_ops *const readers[] = {&rhi__reader_refheap};
 
-uint32_t rhi_abi(void)
-{
-    return RHI_ABI;
-}
-
-rhi_session *rhi_session_new(void)
-{
-    rhi_session *session = calloc(1, sizeof *session);
-    if (session)
-        session->work.poll_milliseconds = 10; /* far below what a person notices */
-    return session;
-}
-
-static void drop_cache(rhi_session *session)
+void rhi__session_drop(rhi_session *session)
 {
     rhi__kept_drop(&session->kept);
     rhi__symbols_forget(session->symbols);
@@ -38,31 +22,6 @@ static void drop_cache(rhi_session *session)
     session->graph = NULL;
     session->reader = NULL;
     session->has_memory = false;
-}
-
-void rhi_session_free(rhi_session *session)
-{
-    if (!session)
-        return;
-    drop_cache(session);
-    rhi__symbols_free(session->symbols);
-    json_decref(session->because);
-    json_decref(session->not_read);
-    free(session->out);
-    free(session);
-}
-
-const char *rhi_session_error(const rhi_session *session)
-{
-    return session->error;
-}
-
-void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value)
-{
-    if (option == RHI_QUIET_ERRORS)
-        session->quiet_errors = value != 0;
-    else if (option == RHI_POLL_MILLISECONDS)
-        session->work.poll_milliseconds = value;
 }
 
 /* ---- the cache ---------------------------------------------------------------------------------------- */
@@ -95,7 +54,7 @@ static rhi_error *open_memory(rhi_session *session)
         session->memory.door = target;
         return NULL;
     }
-    drop_cache(session);
+    rhi__session_drop(session);
     session->state = target->state_id ? target->state_id(target->context) : 0;
     session->context = target->context;
     session->pid = target->pid;
@@ -182,28 +141,38 @@ rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
     return NULL;
 }
 
-/* ---- what commands use ----------------------------------------------------------------------------------- */
+/* ---- what concerns every answer ---------------------------------------------------------------------------- */
 
-void rhi__incomplete(rhi_session *session, const char *reason)
+/* Where there is no heap, nothing was looked at: a program that crashed early has no leak either. The values that
+ * all heaps share (heap 0) are no heap of the program's. */
+static void tell_no_heap(rhi_session *session)
 {
-    size_t index;
-    json_t *said;
-    session->complete = false;
-    json_array_foreach(session->because, index, said)
-        if (strcmp(json_string_value(said), reason) == 0)
+    const rhi_reader *reader = session->reader;
+    char text[128] = "there was nothing to look at: no heap was created yet";
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (reader->heaps.items[i].number != 0 || session->has_heap)
             return;
-    json_array_append_new(session->because, rhi__json_text(reason));
+    if (reader->destroyed)
+        snprintf(text, sizeof text, "there was nothing to look at: there is no heap any more, %" PRIu64 " %s destroyed", reader->destroyed,
+                 reader->destroyed == 1 ? "was" : "were");
+    rhi__note(&session->notes, text);
 }
 
-json_t *rhi__incomplete_because(const rhi_session *session)
+bool rhi__settle(rhi_session *session)
 {
-    return json_copy(session->because);
-}
-
-void rhi__incomplete_again(rhi_session *session, const json_t *because)
-{
-    for (size_t i = 0; i < json_array_size(because); i++)
-        rhi__incomplete(session, json_string_value(json_array_get(because, i)));
+    for (uint64_t i = 0; session->reader && i < session->reader->problems.count; i++)
+        rhi__note(&session->notes, session->reader->problems.items[i]);
+    if (session->reader && session->is_about_all)
+        tell_no_heap(session);
+    if (session->has_memory && session->memory.truncated[0])
+        rhi__note(&session->notes, session->memory.truncated);
+    if (rhi__core_has_changed(session))
+        rhi__note(&session->notes, "the core file changed while it was read");
+    if (session->has_memory && session->memory.is_short)
+        rhi__note(&session->notes, rhi__error_memory()->message);
+    if (session->target->flags & RHI_TARGET_NO_STOP)
+        rhi__note(&session->notes, "the process ran while it was read: provisional");
+    return !session->notes.is_incomplete;
 }
 
 void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *object)
@@ -218,188 +187,4 @@ void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *o
                    !(flags & RHI_GRAPH_HELD) == !object->held &&
                    !(flags & RHI_GRAPH_CORRUPT) == (object->state <= RHI_DYING && object->type != UINT32_MAX);
     session->has_changed = session->has_changed || !is_same;
-}
-
-static int is_interrupted(void *context)
-{
-    const rhi_target *target = ((rhi_session *)context)->target;
-    return target->interrupted && target->interrupted(target->context);
-}
-
-static void show_progress(void *context, const char *what, unsigned percent)
-{
-    rhi__notice(context, "\r%s: %u%%\033[K", what, percent);
-}
-
-static void end_progress(rhi_session *session)
-{
-    if (session->work.shown.tv_sec)
-        rhi__notice(session, "\r\033[K");
-}
-
-static rhi_error *print_help(rhi_session *session, const rhi_command *command)
-{
-    char *text = rhi__help_text(command, RHI_HELP_COLUMNS);
-    if (!text)
-        return rhi__error_memory();
-    if (session->json) {
-        rhi__json_begin(session);
-        rhi__json_key(session, "help", rhi__json_text(text));
-        rhi__json_key(session, "complete", json_true());
-        rhi__json_close(session);
-    } else {
-        rhi__print_lines(session, text);
-    }
-    free(text);
-    return NULL;
-}
-
-/* ---- running ------------------------------------------------------------------------------------------------ */
-
-static void start(rhi_session *session, const rhi_target *target, const char *command)
-{
-    session->target = target;
-    session->is_checked = false;
-    session->command = command;
-    session->json = false;
-    session->complete = true;
-    session->error[0] = '\0';
-    session->asked_names = false;
-    session->out_size = 0;
-    session->was_flushed = session->has_changed = false;
-    json_decref(session->because);
-    session->because = json_array();
-    json_decref(session->not_read);
-    session->not_read = NULL;
-    session->work.interrupted = is_interrupted;
-    session->work.show = target->flags & RHI_TARGET_TERMINAL ? show_progress : NULL;
-    session->work.context = session;
-    rhi__work_start(&session->work);
-}
-
-/* The one way an error reaches the user. */
-static int fail(rhi_session *session, const char *name, rhi_error *error)
-{
-    rhi__text(session->error, sizeof session->error, "%.60s: %s", name, error->message);
-    if (session->json)
-        rhi__json_error(session, error->message);
-    else if (!session->quiet_errors)
-        rhi__notice(session, "%s\n", session->error);
-    rhi__error_free(error);
-    return RHI_NO_ANSWER;
-}
-
-/* Runs the command. Where what it printed did not fit the cache, it is asked once more without one: its
- * answer is still here, unless it is very long. */
-static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *status)
-{
-    const rhi_target *target = session->target;
-    rhi_error *error = args->command->run(session, args, status);
-    bool core_has_changed = rhi__core_has_changed(session);
-    if (!session->has_changed && !core_has_changed)
-        return error;
-    drop_cache(session);
-    if (error == rhi__error_cancelled())
-        return error;
-    if (session->was_flushed) {
-        rhi__notice(session, "%s: %s: ask again\n", session->command,
-                    core_has_changed ? "the core file changed while it was read" : "the process was changed by hand");
-        return error;
-    }
-    struct timespec started = session->work.started, shown = session->work.shown;
-    rhi__error_free(error);
-    start(session, target, session->command);
-    session->json = args->json;
-    session->work.started = started;
-    session->work.shown = shown;
-    *status = RHI_ANSWERED;
-    error = args->command->run(session, args, status);
-    core_has_changed = rhi__core_has_changed(session);
-    if (core_has_changed && !session->was_flushed && error != rhi__error_cancelled()) {
-        rhi__error_free(error);
-        error = rhi__error("the core file changes while it is read: ask again when it is written in full");
-    }
-    if (session->has_changed || core_has_changed) /* it changes under our eyes: keep nothing of it */
-        drop_cache(session);
-    return error;
-}
-
-/* A door that is told to stop may fail to read before it is asked whether it was: what was made of that is
- * neither an answer nor worth keeping. */
-static rhi_error *settle_interrupt(rhi_session *session, rhi_error *error)
-{
-    const rhi_target *target = session->target;
-    bool stopped = error == rhi__error_cancelled() ||
-                   (!session->was_flushed && target->interrupted && target->interrupted(target->context));
-    if (!stopped)
-        return error;
-    rhi__error_free(error);
-    if (session->has_memory && !session->memory.is_direct)
-        drop_cache(session);
-    return rhi__error_cancelled();
-}
-
-static rhi_error *no_such_command(void)
-{
-    char names[256] = "";
-    const char *name;
-    for (unsigned i = 0; (name = rhi__command_name(i)); i++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", name);
-    return rhi__error("no such command; there are %s", names);
-}
-
-/* With `refusal` the command is parsed, but not run: there is no target. */
-static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line, const char *refusal)
-{
-    rhi_args args = {0};
-    int status = RHI_ANSWERED;
-    const rhi_command *command = rhi__command_find(name);
-    start(session, target, name);
-    rhi_error *error = rhi__args_parse(command ? command : &no_command, line, &args);
-    if (!command) { /* parsed all the same: --json holds for this error too */
-        rhi__error_free(error);
-        error = no_such_command();
-    }
-    session->json = args.json;
-    session->has_heap = args.has_heap;
-    session->heap = args.heap;
-    session->is_about_all = args.operand_count == 0;
-    if (!error && args.help)
-        error = print_help(session, command);
-    else if (!error && refusal)
-        error = rhi__error("%s", refusal);
-    else if (!error)
-        error = settle_interrupt(session, run_command(session, &args, &status));
-    end_progress(session);
-    if (error && session->has_memory && session->memory.is_short) { /* whatever it says, that is why */
-        rhi__error_free(error);
-        error = rhi__error_memory();
-    }
-    if (error)
-        session->out_size = 0; /* nothing of a failed answer */
-    if (error)
-        status = fail(session, name, error);
-    rhi__flush(session);
-    rhi__args_free(&args);
-    session->target = NULL;
-    if (session->has_memory)
-        session->memory.door = NULL;
-    if (session->has_memory && session->memory.is_short)
-        drop_cache(session); /* read it again when there is memory */
-    return status;
-}
-
-int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command, const char *line)
-{
-    return run(session, target, command, (rhi_line){.text = line ? line : ""}, NULL);
-}
-
-int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words)
-{
-    return run(session, target, command, (rhi_line){.words = words}, NULL);
-}
-
-int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words, const char *message)
-{
-    return run(session, target, command, (rhi_line){.words = words}, message);
 }

@@ -7,6 +7,7 @@
 
 #include "graph.h"
 #include "kept.h"
+#include "notes.h"
 #include "reader.h"
 #include "work.h"
 
@@ -35,8 +36,7 @@ struct rhi_session {
     /* The answer being made. */
     const char *command;
     bool json;
-    bool complete;
-    json_t *because; /* why it is not complete: array of strings */
+    rhi_notes notes; /* why it is not complete */
     json_t *not_read; /* writable memory shared with others, which is never read: array; NULL: words were not asked for */
     bool asked_names; /* files of modules were asked for names */
     bool has_heap;  /* --heap: only this one */
@@ -61,18 +61,18 @@ rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader);
 /* The graph of all heaps, built on first use. */
 rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph);
 
+/* Forgets what was learned of the target. */
+void rhi__session_drop(rhi_session *session);
+
 /* Is this one of the heaps that were asked for (--heap)? `heap` is an index into reader->heaps. */
 bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap);
 
 /* Both NULL, or both the same text. */
 bool rhi__same_text(const char *a, const char *b);
 
-/* Marks the answer incomplete for this reason (said once). */
-void rhi__incomplete(rhi_session *session, const char *reason);
-/* Why the answer is incomplete so far, to be kept with what is cached of it (the caller's; NULL if memory is
- * short), and said again when that is used. */
-json_t *rhi__incomplete_because(const rhi_session *session);
-void rhi__incomplete_again(rhi_session *session, const json_t *because);
+/* Notes what concerns every answer: what the reader could not read or make sense of, say. Is the answer complete as
+ * far as is known now? */
+bool rhi__settle(rhi_session *session);
 
 /* Has the file of the core that is read changed since it was opened? What was read of it is worth nothing then. */
 bool rhi__core_has_changed(const rhi_session *session);

@@ -32,7 +32,7 @@ static void free_stale(void *value)
         return;
     rhi__holders_free(&stale->certain);
     rhi__holders_free(&stale->possible);
-    json_decref(stale->because);
+    rhi__notes_free(&stale->because);
     free(stale);
 }
 
@@ -306,8 +306,8 @@ static rhi_error *find_stale(search *s)
     RHI_TRY(judge_types(s));
     rhi__sort_holders(&s->stale->certain);
     rhi__sort_holders(&s->stale->possible);
-    s->stale->because = rhi__incomplete_because(s->session);
-    return s->stale->because ? NULL : rhi__error_memory();
+    rhi__notes_add(&s->stale->because, &s->session->notes);
+    return s->stale->because.is_short ? rhi__error_memory() : NULL;
 }
 
 rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
@@ -332,6 +332,6 @@ rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
         RHI_TRY(rhi__keep(&session->kept, s.stale, free_stale));
         *stale = s.stale;
     }
-    rhi__incomplete_again(session, (*stale)->because);
+    rhi__notes_add(&session->notes, &(*stale)->because);
     return rhi__word_limits(session, session->reader);
 }

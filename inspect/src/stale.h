@@ -17,7 +17,7 @@ typedef struct rhi_stale {
     rhi_holders certain, possible; /* by class, then address; target: the start of the slot pointed into */
     uint64_t not_asked;            /* stack words beyond RHI_STALE_NAMED_MAX: possible ones */
     uint64_t types_not_asked;      /* words to live objects beyond RHI_STALE_NAMED_MAX: not held against their types */
-    json_t *because;               /* why not everything was searched */
+    rhi_notes because;             /* why not everything was searched */
 } rhi_stale;
 
 /* Found on first use. */

@@ -470,7 +470,7 @@ static void tell_provisional(rhi_verify *verify)
             snprintf(text, sizeof text, "heap %" PRIu64 " is %s: its counts, references and candidates are in motion and were not judged", heap->number, heap->phase);
         else
             snprintf(text, sizeof text, "heap %" PRIu64 " is joining or parting a weak reference: its weak references were not judged", heap->number);
-        rhi__incomplete(verify->session, text);
+        rhi__note(&verify->session->notes, text);
     }
 }
 

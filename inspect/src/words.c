@@ -111,7 +111,7 @@ static rhi_error *problem(scan *s, const char *text)
 {
     size_t index;
     json_t *said;
-    rhi__incomplete(s->session, text);
+    rhi__note(&s->session->notes, text);
     json_array_foreach(s->words->map.problems, index, said)
         if (strcmp(json_string_value(said), text) == 0)
             return NULL;
@@ -302,7 +302,7 @@ static void say_limits(rhi_session *session, const struct rhi_words *words)
     size_t index;
     json_t *text;
     json_array_foreach(words->map.problems, index, text)
-        rhi__incomplete(session, json_string_value(text));
+        rhi__note(&session->notes, json_string_value(text));
     if (!session->not_read)
         session->not_read = json_incref(words->map.not_read);
 }
