@@ -353,6 +353,7 @@ static bool add_function(rhi_dwarf *d, Dwarf_Die *die)
             return false;
         d->functions.items[d->functions.count++] = (rhi_extent){.address = start, .size = end - start, .die = key};
     }
+    d->functions_complete &= key && at == 0;
     return true;
 }
 
@@ -399,6 +400,7 @@ rhi_dwarf *rhi__dwarf_open(rhi_work *work, rhi_image *image, const char *path, c
     uint8_t kind;
     if (!d)
         return NULL;
+    d->functions_complete = true;
     d->dwarf = dwarf_begin_elf(image->elf, DWARF_C_READ, NULL);
     if (d->dwarf && shared && (d->shared = dwarf_begin_elf(shared->elf, DWARF_C_READ, NULL)))
         dwarf_setalt(d->dwarf, d->shared);

@@ -73,11 +73,13 @@ static const char *file_of(Dwarf_Die *die, unsigned attribute)
     return dwarf_filesrc(files, number, NULL, NULL);
 }
 
-/* Is it one of the functions that <refheap/....h> give to a program? */
-static bool is_of_header(Dwarf_Die *function)
+/* Is it one of the functions that <refheap/....h> give to a program? Where debug info has no declarations (-gmlt), the
+ * file of its line tells. */
+static bool is_of_header(Dwarf_Die *function, const char *file_of_line)
 {
     Dwarf_Die die = declaration_of(*function);
-    const char *file = strncmp(rhi__die_name(&die), "rh_", 3) == 0 ? file_of(&die, DW_AT_decl_file) : NULL;
+    const char *file = strncmp(rhi__die_name(&die), "rh_", 3) == 0 ? file_of(&die, DW_AT_decl_file) : "";
+    file = file ? file : file_of_line;
     const char *slash = file ? strrchr(file, '/') : NULL, folder[] = "/refheap";
     size_t length = slash ? (size_t)(slash - file) : 0, end = strlen(folder);
     return length >= end && memcmp(slash - end, folder, end) == 0 && strcmp(file + strlen(file) - 2, ".h") == 0;
@@ -85,13 +87,12 @@ static bool is_of_header(Dwarf_Die *function)
 
 /* ---- levels -------------------------------------------------------------------------------------------------- */
 
-/* The innermost function around an instruction, and what was inlined there, the outermost first. 0: not known. */
-static unsigned levels_at(rhi_dwarf *d, uint64_t address, Dwarf_Die levels[RHI_CALLS_MAX])
+/* The function, and what was inlined around an instruction of it, the outermost first. 0: not known. */
+static unsigned levels_at(rhi_dwarf *d, const rhi_extent *function, uint64_t address, Dwarf_Die levels[RHI_CALLS_MAX])
 {
-    const rhi_extent *function = rhi__extents_find(&d->functions, address);
     unsigned count = 1, steps = SCOPE_STEPS_MAX;
     Dwarf_Die scope, child;
-    if (!function || !rhi__dwarf_die(d, function->die, &levels[0]))
+    if (!rhi__dwarf_die(d, function->die, &levels[0]))
         return 0;
     scope = levels[0];
     for (bool more = dwarf_child(&scope, &child) == 0; more;) {
@@ -133,15 +134,16 @@ static line line_of_call(Dwarf_Die *inlined)
     return (line){.file = file_of(inlined, DW_AT_call_file), .number = (int)number};
 }
 
-/* Assemblers write lines, and no functions. */
-static unsigned assembled(rhi_dwarf *d, uint64_t address, rhi_call *call)
+/* Assemblers write lines and no functions; compilers that are to write lines alone (-gmlt), only functions that
+ * something was inlined into. (Of a unit whose functions are in a file that is missing, nothing is known.) */
+static unsigned without_function(rhi_dwarf *d, uint64_t address, rhi_call *call)
 {
     Dwarf_CU *unit = NULL;
     Dwarf_Die die;
     uint8_t kind;
     bool found = false;
     while (!found && dwarf_get_units(d->dwarf, unit, &unit, NULL, &kind, &die, NULL) == 0)
-        found = kind != DW_UT_type && dwarf_srclang(&die) == DW_LANG_Mips_Assembler && dwarf_haspc(&die, address) == 1;
+        found = kind == DW_UT_compile && dwarf_haspc(&die, address) == 1;
     if (!found)
         return 0;
     line here = line_at(&die, address);
@@ -152,14 +154,17 @@ static unsigned assembled(rhi_dwarf *d, uint64_t address, rhi_call *call)
 unsigned rhi__dwarf_calls(rhi_dwarf *d, uint64_t address, rhi_call calls[RHI_CALLS_MAX])
 {
     Dwarf_Die levels[RHI_CALLS_MAX];
-    unsigned count = levels_at(d, address, levels);
+    const rhi_extent *function = rhi__extents_find(&d->functions, address);
+    unsigned count = function ? levels_at(d, function, address, levels) : 0;
+    if (!function && d->functions_complete)
+        return without_function(d, address, &calls[0]);
     if (count == 0)
-        return assembled(d, address, &calls[0]);
+        return 0;
     line here = line_at(&levels[0], address);
     for (unsigned i = 0; i < count; i++) {
         Dwarf_Die *die = &levels[count - 1 - i];
         calls[i] = (rhi_call){.name = qualified_name(die), .file = here.file, .line = here.number, .is_inlined = i + 1 < count,
-                              .is_of_header = is_of_header(die)};
+                              .is_of_header = is_of_header(die, here.file)};
         if (calls[i].is_inlined)
             here = line_of_call(die);
     }

@@ -13,6 +13,7 @@ enum { RHI_NESTING_MAX = 64, RHI_DIMENSIONS_MAX = 8, RHI_PLACE_STEPS_MAX = 4096 
 struct rhi_dwarf {
     Dwarf *dwarf, *shared; /* shared: what dwz moved into a file for several, or NULL */
     rhi_extents variables, functions;
+    bool functions_complete; /* where none is, there is none */
 };
 
 /* The next sibling, in the order of the file only: false at the end. */
