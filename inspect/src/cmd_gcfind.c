@@ -3,6 +3,7 @@
  * The headers are read once and kept in short (rhi_listing); the graph is asked only about reachability, and an
  * object's bytes only about a size that its type does not tell. */
 #include "array.h"
+#include "harm.h"
 #include "command.h"
 #include "leaks.h"
 #include "listing.h"
@@ -99,6 +100,7 @@ static rhi_error *gather(answer *a)
         a->leaks = leaks;
     }
     RHI_TRY(rhi__session_listing(a->session, &a->listing));
+    RHI_TRY(rhi__tell_harm(a->session, a->reader, false));
     for (uint64_t i = 0; i < a->reader->blocks.count; i++) {
         RHI_TRY(rhi__progress(&a->session->work, "finding objects", i, a->reader->blocks.count));
         if (rhi__heap_wanted(a->session, a->reader, a->reader->blocks.items[i].heap))

@@ -4,6 +4,7 @@
  * collected: only those that are shown or drawn are looked at. With operands they are in the selection. */
 #include "gcgraph.h"
 #include "array.h"
+#include "harm.h"
 #include "output.h"
 
 enum { DEFAULT_DEPTH = 2 };
@@ -207,6 +208,7 @@ static rhi_error *gather(answer *a)
 {
     RHI_TRY(rhi__option_number(a->args, "--depth", DEFAULT_DEPTH, &a->depth));
     RHI_TRY(rhi__selection_open(a->session, &a->s));
+    RHI_TRY(rhi__tell_harm(a->session, a->s.reader, true));
     RHI_TRY(rhi__cycle_facts(a->session, a->s.graph));
     if (a->args->operand_count) {
         RHI_TRY(select_around(a));

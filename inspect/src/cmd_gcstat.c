@@ -4,6 +4,7 @@
  * first question that wants it. Invariant of a tally: its rows are those of one heap and one type. */
 #include "command.h"
 #include "graph.h"
+#include "harm.h"
 #include "objects.h"
 #include "output.h"
 
@@ -91,7 +92,7 @@ static void count_object(counter *c, const rhi_block *block, uint64_t offset, co
 static rhi_error *count_block(counter *c, const rhi_block *block)
 {
     heap_tally *heap = &c->statistics->heaps[block->heap];
-    uint64_t got = 0, size = rhi__block_used_bytes(block);
+    uint64_t got = 0, size = rhi__block_used_bytes(block); /* free slots, too: is none of them taken? */
     heap->slabs++;
     heap->slab_bytes += block->size;
     if (block->object_count > c->capacity) {
@@ -101,11 +102,12 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
         c->headers = grown;
         c->capacity = block->object_count;
     }
-    const uint8_t *bytes = size ? rhi__memory_view(c->reader->memory, block->base, size, &c->scratch, &got) : NULL;
+    const uint8_t *bytes = rhi__memory_view(c->reader->memory, block->base, block->size, &c->scratch, &got);
+    rhi__look_for_harm(c->reader, block, bytes, got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
     if (readable)
         c->reader->ops->headers(c->reader, block, bytes, readable, c->headers);
-    if (readable * block->slot_size < size)
+    if (got < size && readable * block->slot_size < size)
         rhi__reader_problem(c->reader, "%" PRIu64 " bytes of the slab at 0x%" PRIx64 " cannot be read", size - got, block->base);
     const rhi_header *header = c->headers;
     for (uint64_t first = 0; first < readable; first += 64)
@@ -123,6 +125,7 @@ static rhi_error *count_objects(rhi_session *session, rhi_reader *reader, rhi_st
 {
     counter c = {.session = session, .reader = reader, .statistics = statistics, .types = types};
     rhi_error *error = NULL;
+    rhi__begin_harm(reader);
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         error = rhi__progress(&session->work, "counting objects", i, reader->blocks.count);
         if (!error)
@@ -130,6 +133,8 @@ static rhi_error *count_objects(rhi_session *session, rhi_reader *reader, rhi_st
     }
     free(c.headers);
     rhi__scratch_free(&c.scratch);
+    if (!error)
+        rhi__harm_is_known(reader);
     return error;
 }
 
@@ -276,13 +281,14 @@ static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool r
 {
     *result = rhi__kept(&session->kept, free_statistics);
     if (*result && (!retained || (*result)->has_retained))
-        return NULL;
+        return rhi__tell_harm(session, reader, retained);
     *result = NULL;
     rhi_error *error = make(session, reader, retained, result);
     if (!error)
-        return rhi__keep(&session->kept, *result, free_statistics);
-    free_statistics(*result);
-    return error;
+        error = rhi__keep(&session->kept, *result, free_statistics);
+    else
+        free_statistics(*result);
+    return error ? error : rhi__tell_harm(session, reader, retained);
 }
 
 /* ---- rendering ------------------------------------------------------------------------------------------------ */

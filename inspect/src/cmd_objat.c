@@ -89,7 +89,7 @@ static rhi_error *gather(answer *a, const char *operand)
         if (!error)
             error = rhi__judge_holders(a->session, a->reader, &holders);
         if (!error)
-            rhi__ledger(a->session, a->reader, &a->object, &holders, &a->ledger);
+            error = rhi__ledger(a->session, a->reader, &a->object, &holders, &a->ledger);
         rhi__holders_free(&holders);
         a->has_ledger = !error;
         return error;

@@ -1,5 +1,6 @@
 /* cmd_refs.c - `refs`: who holds an object, what it holds, and whether that explains its count. */
 #include "array.h"
+#include "harm.h"
 #include "command.h"
 #include "objects.h"
 #include "output.h"
@@ -273,8 +274,9 @@ static rhi_error *gather(answer *a, bool in, bool out)
         RHI_TRY(rhi__path_find(a->session, a->reader, a->object.address, &a->path));
         a->has_path = true;
     }
-    rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger); /* with a verdict if there is a graph by now */
-    return NULL;
+    if (in && rhi__option(a->args, "--weak"))
+        RHI_TRY(rhi__tell_harm(a->session, a->reader, true));
+    return rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger); /* with a verdict if there is a graph by now */
 }
 
 rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status)

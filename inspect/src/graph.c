@@ -1,5 +1,6 @@
 /* graph.c - visits objects, links referrers, spreads over the graph (see graph.h). */
 #include "graph.h"
+#include "harm.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -46,8 +47,9 @@ uint64_t rhi__block_used_bytes(const rhi_block *block)
 
 static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_scratch *scratch, rhi_object_visitor visit, void *context)
 {
-    uint64_t size = rhi__block_used_bytes(block), got = 0, lost = 0;
+    uint64_t size = reader->harm.is_known ? rhi__block_used_bytes(block) : block->size, got = 0, lost = 0;
     const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, size, scratch, &got);
+    rhi__look_for_harm(reader, block, bytes, got);
     uint32_t index = block->first_object;
     for (uint64_t word = 0; word < (block->capacity + 63u) / 64; word++) {
         for (uint64_t bits = block->live[word]; bits; bits &= bits - 1, index++) {
@@ -71,12 +73,15 @@ rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what
 {
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
+    rhi__begin_harm(reader);
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         error = rhi__progress(work, what, i, reader->blocks.count);
-        if (!error && reader->blocks.items[i].object_count)
+        if (!error && (reader->blocks.items[i].object_count || !reader->harm.is_known))
             error = each_in_block(reader, &reader->blocks.items[i], &scratch, visit, context);
     }
     rhi__scratch_free(&scratch);
+    if (!error)
+        rhi__harm_is_known(reader);
     return error;
 }
 

@@ -18,7 +18,10 @@ enum rhi_graph_flag {
     RHI_GRAPH_CORRUPT = 4,  /* live by the bitmap, but its header is no live object's, or cannot be read */
     RHI_GRAPH_REACHED = 8,  /* strongly reachable from an immortal or dying object or one with ext > 0 */
     RHI_GRAPH_HELD = 16,    /* one of its counts is the runtime's own */
-    RHI_GRAPH_STAYS = RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_HELD /* nothing else need hold it */
+    RHI_GRAPH_DAMAGED = 32, /* its header contradicts itself: its count says nothing, and its references may be others */
+    RHI_GRAPH_BLANK = 64,   /* taken by the bitmap, but neither an object nor a tombstone */
+    RHI_GRAPH_STAYS_ITSELF = RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_HELD, /* nothing else need hold it */
+    RHI_GRAPH_STAYS = RHI_GRAPH_STAYS_ITSELF | RHI_GRAPH_DAMAGED /* or whether something does is not known */
 };
 
 /* What later questions need is made on their first use. UINT32_MAX (RHI_NO_OBJECT) stands for "none". */

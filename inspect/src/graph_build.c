@@ -3,6 +3,7 @@
  * Invariant while building: edge_start is set for all objects up to the present one, and edge_to has room for
  * what look_ahead has found. */
 #include "graph.h"
+#include "harm.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -88,12 +89,22 @@ typedef struct pending {
     uint32_t bit;
 } pending;
 
-static inline pending find_target(const rhi_reader *reader, uint64_t value)
+/* A strong slot that holds what is no object: something has written over it. */
+static void note_stray(rhi_reader *reader, uint64_t value)
+{
+    if (reader->harm.slots++ == 0)
+        reader->harm.first_slot = value;
+}
+
+static inline pending find_target(rhi_reader *reader, uint64_t value)
 {
     const rhi_block *block = rhi__block_at(reader, value);
     uint64_t slot = block ? rhi__slot_number(block, value) : 0;
-    if (!block || slot * block->slot_size != value - block->base)
+    if (!block || slot * block->slot_size != value - block->base) {
+        if (value)
+            note_stray(reader, value);
         return (pending){0};
+    }
     return (pending){.live = &block->live[slot / 64], .rank = &block->rank[slot / 64], .bit = slot % 64};
 }
 
@@ -135,7 +146,8 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
     rhi_graph *graph = b->graph;
     graph->stored[index] = header->count;
     graph->flags[index] = (uint8_t)((header->state == RHI_DYING ? RHI_GRAPH_DYING : 0) | (header->immortal ? RHI_GRAPH_IMMORTAL : 0) |
-                                    (header->held ? RHI_GRAPH_HELD : 0) |
+                                    (header->held ? RHI_GRAPH_HELD : 0) | (header->damaged ? RHI_GRAPH_DAMAGED : 0) |
+                                    (header->blank ? RHI_GRAPH_BLANK : 0) |
                                     (header->state > RHI_DYING || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT : 0));
     const plan *p = plan_of(b, block, header);
     for (uint32_t i = 0; p && i < p->count; i++)
@@ -192,11 +204,12 @@ static bool reserve_headers(builder *b, uint64_t count)
 static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scratch)
 {
     rhi_graph *graph = b->graph;
-    uint64_t got, size = rhi__block_used_bytes(block);
-    const uint8_t *bytes = rhi__memory_view(b->reader->memory, block->base, size, scratch, &got);
+    uint64_t got; /* free slots, too: is none of them taken? */
+    const uint8_t *bytes = rhi__memory_view(b->reader->memory, block->base, block->size, scratch, &got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
     if (!reserve_headers(b, block->object_count))
         return rhi__error_memory();
+    rhi__look_for_harm(b->reader, block, bytes, got);
     if (readable)
         b->reader->ops->headers(b->reader, block, bytes, readable, b->headers);
     uint32_t index = block->first_object;
@@ -224,15 +237,19 @@ static rhi_error *add_blocks(builder *b)
 {
     rhi_scratch scratch = {0};
     rhi_error *error = make_plans(b);
+    b->reader->harm.slots = 0;
+    rhi__begin_harm(b->reader);
     b->pending = malloc(64 * PLAN_MAX * sizeof *b->pending);
     if (!error && !b->pending)
         error = rhi__error_memory();
     for (uint64_t i = 0; i < b->reader->blocks.count && !error; i++) {
         error = rhi__progress(b->work, "reading objects", i, b->reader->blocks.count);
-        if (!error && b->reader->blocks.items[i].object_count)
+        if (!error)
             error = add_block(b, &b->reader->blocks.items[i], &scratch);
     }
     rhi__scratch_free(&scratch);
+    if (!error)
+        rhi__harm_is_known(b->reader);
     for (uint64_t i = 0; b->plans && i < b->reader->types.count; i++)
         free(b->plans[i].offsets);
     free(b->plans);
@@ -242,8 +259,8 @@ static rhi_error *add_blocks(builder *b)
 }
 
 /* A stale field may lead to a slot that the bitmap has as taken, though nobody lives there (the allocator's
- * own, or freed a moment ago): that is no edge. */
-static void drop_edges_to_nobody(rhi_graph *graph)
+ * own, or freed a moment ago): that is no edge. What somebody holds and was never freed has lost its header. */
+static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
 {
     uint32_t kept = 0;
     bool any = graph->dying_edges != 0;
@@ -258,6 +275,8 @@ static void drop_edges_to_nobody(rhi_graph *graph)
             kept += is_edge;
             graph->found[target] -= !is_edge && !(graph->flags[i] & RHI_GRAPH_DYING);
             graph->dying_edges -= !is_edge && graph->flags[i] & RHI_GRAPH_DYING;
+            if (!is_edge && graph->flags[target] & RHI_GRAPH_BLANK && !(graph->flags[i] & RHI_GRAPH_DYING))
+                note_stray(reader, rhi__object_address(reader, target));
         }
         graph->edge_start[i] = first;
     }
@@ -321,7 +340,7 @@ rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **resu
     builder b = {.work = work, .reader = reader, .graph = graph};
     rhi_error *error = add_blocks(&b);
     if (!error)
-        drop_edges_to_nobody(graph);
+        drop_edges_to_nobody(reader, graph);
     if (!error)
         error = mark_reached(work, graph);
     if (error)

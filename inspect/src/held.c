@@ -86,9 +86,9 @@ rhi_error *rhi__cycle_facts(rhi_session *session, rhi_graph *graph)
         }
         for (uint32_t m = graph->cycle_start[c]; m < graph->cycle_start[c + 1]; m++) {
             uint32_t i = graph->cycle_member[m];
-            if (graph->flags[i] & RHI_GRAPH_STAYS)
+            if (graph->flags[i] & RHI_GRAPH_STAYS_ITSELF)
                 facts[c] |= RHI_CYCLE_HAS_STAYING;
-            if (rhi__open(graph, i) > 0 || graph->flags[i] & RHI_GRAPH_IMMORTAL)
+            if (rhi__open(graph, i) > 0 || graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DAMAGED))
                 facts[c] |= RHI_CYCLE_HAS_EXT;
         }
         if (rhi__cycle_is_garbage(graph, c)) {
@@ -140,7 +140,7 @@ static void add_staying_members(search *s, rhi_held *group)
         return;
     for (uint32_t m = 0; m < count && !s->out_of_memory; m++) {
         uint8_t flags = g->flags[members[m]];
-        if (!(flags & RHI_GRAPH_STAYS))
+        if (!(flags & RHI_GRAPH_STAYS_ITSELF))
             continue;
         if (found++ >= s->limit || m >= EDGES_MAX) {
             group->is_at_least = true;

@@ -3,6 +3,7 @@
  * Who owns counts is known from owners.h, what was lost with blocks of malloc from orphans.h. Garbage, lost
  * references and dependents are told apart by count arithmetic and breadth-first search. */
 #include "leaks.h"
+#include "harm.h"
 #include "output.h"
 
 #include <string.h>
@@ -133,6 +134,7 @@ static rhi_error *find_causes(search *s)
         if (!(g->flags[i] & (RHI_GRAPH_REACHED | RHI_GRAPH_CORRUPT)))
             s->leaks->causes[i] = RHI_CAUSE_CYCLE;
     RHI_TRY(rhi__session_owners(s->session, s->reader, false, &s->owners));
+    RHI_TRY(rhi__tell_harm(s->session, s->reader, true));
     s->leaks->is_decided = rhi__settle(s->session) || s->owners->open == 0;
     if (!s->leaks->is_decided)
         s->leaks->undecided = s->owners->open;

@@ -2,6 +2,7 @@
  * Invariant: stored = fields + roots + unexplained, and the runtime's own count is one of the roots. Words that were found may be the owners of counts that
  * nothing exact explains, the likeliest first; the others only remember the object. */
 #include "graph.h"
+#include "harm.h"
 #include "objects.h"
 #include "output.h"
 #include "symbols.h"
@@ -24,7 +25,7 @@ static enum rhi_ledger_class class_of(const rhi_holder *holder)
     }
 }
 
-void rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object, const rhi_holders *holders, rhi_ledger *ledger)
+rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object, const rhi_holders *holders, rhi_ledger *ledger)
 {
     *ledger = (rhi_ledger){.stored = object->count, .immortal = object->immortal, .runtime = object->held,
                            .provisional = reader->heaps.items[object->heap].provisional};
@@ -50,6 +51,7 @@ void rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *obj
         rhi__check_header(session, index, object);
         ledger->is_garbage = !(session->graph->flags[index] & RHI_GRAPH_REACHED);
     }
+    return open > 0 || object->damaged ? rhi__tell_harm(session, reader, true) : NULL; /* it may hold the owner */
 }
 
 json_t *rhi__ledger_json(const rhi_ledger *ledger)

@@ -82,7 +82,7 @@ typedef struct rhi_ledger {
 } rhi_ledger;
 struct rhi_holders;
 /* From all rows; those that are named tell locals from other words of a stack. */
-void rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object, const struct rhi_holders *holders, rhi_ledger *ledger);
+rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object, const struct rhi_holders *holders, rhi_ledger *ledger);
 json_t *rhi__ledger_json(const rhi_ledger *ledger);
 void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger);
 

@@ -38,7 +38,7 @@ rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t a
 
 static inline bool rhi__has_open_count(const rhi_graph *graph, uint32_t i)
 {
-    return !(graph->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_CORRUPT)) && rhi__open(graph, i) > 0;
+    return !(graph->flags[i] & (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_DAMAGED | RHI_GRAPH_CORRUPT)) && rhi__open(graph, i) > 0;
 }
 
 /* The links from one block or object: links->items[*first .. what is returned). */

@@ -135,7 +135,7 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
     if (found != RHI_NO_OBJECT)
         path->why = s->graph->flags[found] & RHI_GRAPH_IMMORTAL ? "immortal"
                     : s->graph->flags[found] & RHI_GRAPH_DYING ? "dying"
-                    : s->graph->flags[found] & RHI_GRAPH_HELD ? "held by the runtime" : "unknown holder";
+                    : s->graph->flags[found] & RHI_GRAPH_HELD ? "held by the runtime" : s->graph->flags[found] & RHI_GRAPH_DAMAGED ? "damaged" : "unknown holder";
     return NULL;
 }
 

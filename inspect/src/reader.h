@@ -45,6 +45,7 @@ typedef struct rhi_object {
     uint8_t state, death;
     bool immortal, finalized, uncollectable;
     bool held; /* one of its counts is the runtime's own: it is being finalized, say */
+    bool damaged; /* its header contradicts itself: something has written over it */
 } rhi_object;
 
 /* An array of equal slots. live: bit s of word s / 64; owned by the block. */
@@ -103,6 +104,13 @@ typedef struct rhi_blocks { rhi_block *items; uint64_t count, capacity; } rhi_bl
 /* Metadata that can be read and makes no sense, so that it is no matter of what is missing. */
 typedef struct rhi_damage { uint64_t address; char *text; bool of_slab; } rhi_damage;
 
+/* What something has written over, so that it is not known what it held (harm.h). */
+typedef struct rhi_harm {
+    uint64_t headers, first_header; /* objects whose headers contradict themselves; the address of the first */
+    uint64_t slots, first_slot;     /* strong slots that hold what neither is nor was an object; what the first holds */
+    bool is_known;                  /* all headers were looked at */
+} rhi_harm;
+
 typedef struct rhi_reader rhi_reader;
 struct rhi_verify;
 
@@ -112,6 +120,8 @@ typedef struct rhi_header {
     uint32_t type;  /* as in rhi_object */
     uint8_t state;  /* enum rhi_state */
     bool immortal, held;
+    bool damaged; /* as in rhi_object */
+    bool blank;   /* no object, and no tombstone either: it is being born, or something has written over it */
 } rhi_header;
 
 typedef struct rhi_reader_ops {
@@ -125,6 +135,9 @@ typedef struct rhi_reader_ops {
     void (*decode)(const rhi_reader *reader, const rhi_block *block, uint64_t address, const uint8_t *bytes, bool live, rhi_object *object);
     /* Decodes the headers of the block's live slots, of which `bytes` holds the first `slot_count`, in order. */
     void (*headers)(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes, uint64_t slot_count, rhi_header *headers);
+    /* Counts the block's slots, of which `bytes` holds the first `slot_count`, whose headers contradict themselves or
+     * the block's bitmap. */
+    void (*count_harm)(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm);
     /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
      * Returns how many. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events, uint64_t limit);
@@ -148,6 +161,7 @@ struct rhi_reader {
     struct { rhi_own_range *items; uint64_t count, capacity; } own; /* sorted: all of the runtime's own memory */
     struct { char **items; uint64_t count, capacity; } problems;    /* what could not be read or made no sense */
     struct { rhi_damage *items; uint64_t count, capacity; } damage; /* of those, what made no sense */
+    rhi_harm harm;
     uint64_t destroyed; /* heaps that are gone, of all that there were */
     uint64_t lowest, highest; /* span of all blocks */
     /* The span in equal pieces of 2^directory_shift bytes; directory[p]: the first block that ends behind the

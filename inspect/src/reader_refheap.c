@@ -450,6 +450,16 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
 
 /* ---- the interface ------------------------------------------------------------------------------------------------ */
 
+enum { STATE_FLAGS = RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED };
+
+/* Does the header of what is no tombstone contradict itself, its type or its slot? */
+static inline bool is_damaged(const rhi_reader *reader, const rhi_heap_info *heap, uint64_t slot_size, uint32_t type, uint32_t flags,
+                              bool special)
+{
+    return type == 0 || type >= heap->type_count || reader->types.items[heap->first_type + type].size > slot_size ||
+           special != ((flags & STATE_FLAGS) != 0);
+}
+
 static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uint64_t address, const uint8_t *bytes, bool live,
                            rhi_object *object)
 {
@@ -478,6 +488,7 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
         object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
         object->held = (flags & RH_FLAG_HELD) != 0;
     }
+    object->damaged = object->state <= RHI_DYING && is_damaged(reader, heap, block->slot_size, type, flags, special);
 }
 
 /* The fields of refheap_decode that the graph needs, for a block at a time. */
@@ -494,18 +505,38 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
             if (slot >= slot_count)
                 return;
             const uint8_t *header = bytes + slot * slot_size;
-            uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at);
+            uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at), flags = rhi__load16(header + flags_at);
             int64_t count = ((int32_t)word >> shift) + (int64_t)bias;
-            if (__builtin_expect(type != 0 && type < heap->type_count && !(word & special_bit && word < trial_zero), 1)) {
+            bool special = word & special_bit && word < trial_zero;
+            if (__builtin_expect(!special && !is_damaged(reader, heap, slot_size, type, flags, special), 1)) {
                 *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count, .type = heap->first_type + type, .state = RHI_LIVE,
-                                          .held = (rhi__load16(header + flags_at) & RH_FLAG_HELD) != 0};
+                                          .held = (flags & RH_FLAG_HELD) != 0};
                 continue;
             }
             rhi_object object; /* whatever is special */
             refheap_decode(reader, block, block->base + slot * slot_size, header, true, &object);
             *headers++ = (rhi_header){.count = object.count < 0 ? 0 : object.count > UINT32_MAX ? UINT32_MAX : (uint32_t)object.count,
-                                      .type = object.type, .state = object.state, .immortal = object.immortal};
+                                      .type = object.type, .state = object.state, .immortal = object.immortal, .held = object.held,
+                                      .damaged = object.damaged, .blank = !special && object.state > RHI_DYING};
         }
+    }
+}
+
+static void refheap_count_harm(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags), type_at = C(s, object_type), slot_size = block->slot_size;
+    uint32_t special_bit = (uint32_t)C(s, count_special_bit), trial_zero = (uint32_t)C(s, count_trial_zero);
+    for (uint64_t slot = 0; slot < slot_count; slot++) {
+        const uint8_t *header = bytes + slot * slot_size;
+        uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at), flags = rhi__load16(header + flags_at);
+        bool special = word & special_bit && word < trial_zero, is_blank = word == 0 && type == 0 && flags == 0;
+        bool is_harmed = !rhi__slot_is_live(block, slot) ? type && !(flags & RH_FLAG_FREED)
+                         : !is_blank && !(special && flags & RH_FLAG_FREED) &&
+                               is_damaged(reader, heap, slot_size, type, flags, special);
+        if (is_harmed && harm->headers++ == 0)
+            harm->first_header = block->base + slot * slot_size;
     }
 }
 
@@ -672,4 +703,4 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
 
 const rhi_reader_ops rhi__reader_refheap = {
     .name = "refheap", .open = refheap_open, .read_blocks = refheap_read_blocks, .close = refheap_close, .decode = refheap_decode,
-    .headers = refheap_headers, .history = refheap_history, .births = refheap_births, .verify = rhi__refheap_verify};
+    .headers = refheap_headers, .count_harm = refheap_count_harm, .history = refheap_history, .births = refheap_births, .verify = rhi__refheap_verify};

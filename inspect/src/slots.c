@@ -88,8 +88,10 @@ static rhi_error *check_block_word(search *s, const rhi_block *block, const uint
         return NULL;
     if (s->decoded.address != block->base + start)
         s->reader->ops->decode(s->reader, block, block->base + start, bytes + start, true, &s->decoded);
-    if (s->decoded.state > RHI_DYING || s->decoded.type >= s->reader->types.count)
+    if (s->decoded.state > RHI_DYING)
         return NULL;
+    if (s->decoded.type >= s->reader->types.count) /* damaged: any of its words may be a field */
+        return hit(s, &s->decoded, NULL, 0, block->base + at, rhi__load64(bytes + at));
     return check_word(s, &s->decoded, bytes + start, at - start);
 }
 

@@ -7,6 +7,7 @@
 #include "symbols.h"
 #include "array.h"
 #include "graph.h"
+#include "harm.h"
 #include "objects.h"
 
 #include <stdio.h>
@@ -306,6 +307,7 @@ static rhi_error *find_stale(search *s)
     RHI_TRY(judge_types(s));
     rhi__sort_holders(&s->stale->certain);
     rhi__sort_holders(&s->stale->possible);
+    RHI_TRY(rhi__tell_harm(s->session, s->reader, false));
     rhi__notes_add(&s->stale->because, &s->session->notes);
     return s->stale->because.is_short ? rhi__error_memory() : NULL;
 }

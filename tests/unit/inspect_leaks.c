@@ -201,9 +201,8 @@ START_TEST(immortal_and_dying_objects_hold_and_are_not_lost)
     fake_word(w.heap, n[5], 0x90000000u); /* freed, though its live bit is set: in quarantine */
     fake_flags(w.heap, n[5], RH_FLAG_FREED);
     fake_put(w.t, n[6] + w.space->c[RH_MC_object_type], 0xfff0, 2); /* damaged: nothing is known of it */
-    ck_assert_str_eq(leaks(&w, ""), "");
     ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "no leak was found\n");
+    ck_assert_has(w.t->out.bytes, "no leak was found in what could be read\n");
     world_free(&w);
 }
 END_TEST
