@@ -28,6 +28,7 @@ typedef struct builder {
     rhi_header *headers;
     uint64_t header_capacity;
     struct pending *pending, *next_pending; /* of the objects that look_ahead saw */
+    bool is_live; /* the object whose slots are visited */
     bool out_of_memory;
 } builder;
 
@@ -89,19 +90,19 @@ typedef struct pending {
     uint32_t bit;
 } pending;
 
-/* A strong slot that holds what is no object: something has written over it. */
+/* A strong slot of a live object that holds what is no object: something has written over it. */
 static void note_stray(rhi_reader *reader, uint64_t value)
 {
     if (reader->harm.slots++ == 0)
         reader->harm.first_slot = value;
 }
 
-static inline pending find_target(rhi_reader *reader, uint64_t value)
+static inline pending find_target(rhi_reader *reader, uint64_t value, bool is_live)
 {
     const rhi_block *block = rhi__block_at(reader, value);
     uint64_t slot = block ? rhi__slot_number(block, value) : 0;
     if (!block || slot * block->slot_size != value - block->base) {
-        if (value)
+        if (value && is_live) /* what a dying one holds is being let go of */
             note_stray(reader, value);
         return (pending){0};
     }
@@ -120,7 +121,7 @@ static bool add_slot(void *context, const rhi_slot *slot)
     if (slot->field->kind == RHI_KIND_BORROWED)
         return true;
     b->out_of_memory = !reserve_edges(b, 1);
-    pending target = find_target(b->reader, slot->value);
+    pending target = find_target(b->reader, slot->value, b->is_live);
     if (!b->out_of_memory)
         add_target(b->graph, &target);
     return !b->out_of_memory;
@@ -131,6 +132,7 @@ static void add_slots(builder *b, const rhi_block *block, uint64_t address, cons
 {
     rhi_object object;
     b->reader->ops->decode(b->reader, block, address, bytes, true, &object);
+    b->is_live = object.state == RHI_LIVE;
     rhi__each_slot(b->reader, &object, bytes, add_slot, b);
 }
 
@@ -164,7 +166,7 @@ static void look_ahead(builder *b, const rhi_block *block, uint64_t first, uint6
         const plan *p = plan_of(b, block, headers);
         const uint8_t *object = bytes + (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
         for (uint32_t i = 0; p && i < p->count; i++, next++) {
-            *next = find_target(b->reader, rhi__load64(object + p->offsets[i]));
+            *next = find_target(b->reader, rhi__load64(object + p->offsets[i]), headers->state == RHI_LIVE);
             __builtin_prefetch(next->live);
             __builtin_prefetch(next->rank);
         }
