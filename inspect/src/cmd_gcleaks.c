@@ -41,7 +41,7 @@ typedef struct answer {
     total by_cause[RHI_CAUSES], all;
     uint64_t certain; /* objects in heaps that are at rest */
     /* Of the representatives of so many groups of a list at a time: */
-    uint64_t *serials;
+    rhi_born *born;
     rhi_event *births;
     uint64_t birth_count;
     bool has_unrecorded; /* a lost object was shown whose allocation was not recorded */
@@ -151,28 +151,22 @@ static rhi_error *list_totals(totals *list, const total *table, uint64_t types, 
 
 /* ---- allocation sites --------------------------------------------------------------------------------------- */
 
-static int serial_order(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 /* The births of the representatives of groups, from one pass over the histories. */
 static void find_births(answer *a, const uint32_t *leaks, uint64_t count)
 {
     rhi_object object;
     a->birth_count = 0;
-    if (!a->births && (!(a->births = calloc(BIRTHS_AT_ONCE, sizeof *a->births)) || !(a->serials = calloc(BIRTHS_AT_ONCE, sizeof *a->serials)))) {
+    if (!a->births && (!(a->births = calloc(BIRTHS_AT_ONCE, sizeof *a->births)) || !(a->born = calloc(BIRTHS_AT_ONCE, sizeof *a->born)))) {
         rhi__note(&a->session->notes, "memory is short: allocation sites are left out");
         return;
     }
-    for (uint64_t i = 0; a->serials && i < count && i < BIRTHS_AT_ONCE; i++)
+    for (uint64_t i = 0; a->born && i < count && i < BIRTHS_AT_ONCE; i++)
         if (rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[leaks[i]].first], &object))
-            a->serials[a->birth_count++] = object.serial;
+            a->born[a->birth_count++] = (rhi_born){object.serial, object.address};
     if (a->birth_count == 0)
         return;
-    qsort(a->serials, a->birth_count, sizeof *a->serials, serial_order);
-    a->reader->ops->births(a->reader, a->serials, a->birth_count, a->births);
+    qsort(a->born, a->birth_count, sizeof *a->born, rhi__born_order);
+    a->reader->ops->births(a->reader, a->born, a->birth_count, a->births);
 }
 
 /* The recorded birth of the representative of a group whose births were found, or NULL. */
@@ -181,8 +175,8 @@ static const rhi_event *birth_among(answer *a, uint32_t leak)
     rhi_object object;
     if (a->birth_count == 0 || !rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[leak].first], &object))
         return NULL;
-    const uint64_t *serial = bsearch(&object.serial, a->serials, a->birth_count, sizeof *serial, serial_order);
-    const rhi_event *birth = serial ? &a->births[serial - a->serials] : NULL;
+    const rhi_born wanted = {object.serial, object.address}, *born = bsearch(&wanted, a->born, a->birth_count, sizeof wanted, rhi__born_order);
+    const rhi_event *birth = born ? &a->births[born - a->born] : NULL;
     return birth && birth->kind == RHI_EVENT_ALLOC ? birth : NULL;
 }
 
@@ -345,15 +339,18 @@ static void print_count(answer *a, const rhi_leak *leak)
 static void print_next(answer *a, const rhi_leak *leak, const char *id, const rhi_event *birth)
 {
     uint64_t start, end;
+    char heap[40] = "";
     bool is_lost = leak->cause == RHI_CAUSE_LOST || leak->cause == RHI_CAUSE_LOST_BLOCK;
     a->has_unrecorded |= is_lost && !(birth && birth->depth);
+    if (a->reader->copies > 1) /* another copy of the runtime may have such an object, too */
+        snprintf(heap, sizeof heap, "--heap=%" PRIu64 " ", a->reader->heaps.items[leak->heap].number);
     if (leak->block != RHI_NO_BLOCK) {
         rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
         rhi__print(a->session, "  next: objat 0x%" PRIx64 "\n", start);
     } else if (is_lost && a->graph->found[a->leaks->members[leak->first]] == 0) {
-        rhi__print(a->session, "  next: objat %s%s\n", birth ? "--history " : "", id);
+        rhi__print(a->session, "  next: objat %s%s%s\n", heap, birth ? "--history " : "", id);
     } else {
-        rhi__print(a->session, "  next: refs %s\n", id);
+        rhi__print(a->session, "  next: refs %s%s\n", heap, id);
     }
 }
 
@@ -537,7 +534,7 @@ rhi_error *rhi__run_gcleaks(rhi_session *session, const rhi_args *args, int *sta
     free(a.largest.items);
     free(a.by_type.items);
     free(a.alike.items);
-    free(a.serials);
+    free(a.born);
     free(a.births);
     return error;
 }

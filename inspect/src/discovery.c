@@ -9,6 +9,7 @@
 
 #include <elf.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct search {
@@ -142,6 +143,26 @@ static bool direct_way_is_right(const search *s)
     return s->found->count > 0 || map->threads.count > 0;
 }
 
+/* The program's own copy comes first, then those of libraries in the order in which they are loaded as a rule (from high
+ * addresses to low ones): what a plugin brings changes nothing for those that were there. */
+static int copy_rank(const rhi_memory *memory, uint64_t address)
+{
+    const rhi_region *region = rhi__memory_region(memory, address);
+    if (!region || !rhi__region_is_file(region))
+        return 2;
+    for (uint64_t i = 0; i < memory->map.regions.count; i++)
+        if (rhi__region_is_file(&memory->map.regions.items[i]))
+            return strcmp(memory->map.regions.items[i].path, region->path) != 0;
+    return 2;
+}
+
+static int copy_order(const void *left, const void *right, void *memory)
+{
+    const struct rh_metadata_descriptor *a = left, *b = right;
+    int rank = copy_rank(memory, a->self), other = copy_rank(memory, b->self);
+    return rank != other ? rank - other : a->self > b->self ? -1 : a->self < b->self;
+}
+
 rhi_error *rhi__discover(rhi_memory *memory, rhi_descriptors *found)
 {
     search s = {.memory = memory, .found = found};
@@ -155,6 +176,7 @@ rhi_error *rhi__discover(rhi_memory *memory, rhi_descriptors *found)
     }
     if (memory->is_short)
         return rhi__error_memory();
+    qsort_r(found->items, found->count, sizeof *found->items, copy_order, memory);
     if (found->count == 0 && s.other_version)
         return rhi__error("the heap's metadata has version %" PRIu32 "; this engine reads version %u: use the refheap of the program's release",
                           s.other_version, RH_METADATA_VERSION);

@@ -177,55 +177,6 @@ static bool parse_number(const char *operand, uint64_t *value)
     return *end == '\0' && errno == 0;
 }
 
-/* The slot whose header, of a live object or a tombstone, has this serial. */
-static rhi_error *find_serial(rhi_session *session, rhi_reader *reader, const char *type, uint64_t serial, uint64_t *address)
-{
-    rhi_scratch scratch = {0};
-    const rhi_heap_info *elsewhere = NULL;
-    rhi_error *error = rhi__reader_load(reader);
-    for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
-        const rhi_block *block = &reader->blocks.items[i];
-        uint64_t got;
-        const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, block->slot_size * block->capacity, &scratch, &got);
-        for (uint64_t slot = 0; bytes && slot < block->capacity && (slot + 1) * block->slot_size <= got; slot++) {
-            rhi_object object;
-            reader->ops->decode(reader, block, block->base + slot * block->slot_size, bytes + slot * block->slot_size,
-                                rhi__slot_is_live(block, slot), &object);
-            if (object.state == RHI_UNUSED || object.serial != serial)
-                continue;
-            if (!rhi__heap_wanted(session, reader, block->heap)) { /* another runtime may have used the number, too */
-                elsewhere = &reader->heaps.items[block->heap];
-                continue;
-            }
-            rhi__scratch_free(&scratch);
-            if (type[0] && strcmp(type, rhi__type_name(reader, object.type)) != 0)
-                return rhi__error("there is no object %s#%" PRIu64 ": it is %s#%" PRIu64, type, serial,
-                                  rhi__type_name(reader, object.type), serial);
-            *address = object.address;
-            return NULL;
-        }
-        error = rhi__progress(&session->work, "looking for the object", i, reader->blocks.count);
-    }
-    rhi__scratch_free(&scratch);
-    if (error)
-        return error;
-    if (elsewhere)
-        return rhi__error("there is no object %s#%" PRIu64 " in heap %" PRIu64 ": it is in heap %" PRIu64, type, serial, session->heap,
-                          elsewhere->number);
-    rhi_event event;
-    const rhi_block *block;
-    if (reader->ops->history(reader, 0, serial, &event, 1) && (!(block = rhi__block_at(reader, event.address)) ||
-        rhi__heap_wanted(session, reader, block->heap)) && (!type[0] || strcmp(type, rhi__type_name(reader, event.type)) == 0)) {
-        *address = event.address;
-        return NULL;
-    }
-    const char *missing = reader->memory->truncated[0] ? reader->memory->truncated
-                          : reader->problems.count ? reader->problems.items[0] : NULL;
-    if (missing)
-        return rhi__error("there is no object %s#%" PRIu64 " in what can be read: %s", type, serial, missing);
-    return rhi__error("there is no object %s#%" PRIu64 ": never born, or dead and its slot used again", type, serial);
-}
-
 rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand, uint64_t *address)
 {
     char type[RHI_NAME_SIZE], message[256] = "";
@@ -233,7 +184,7 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
     if (parse_number(operand, address))
         return NULL;
     if (parse_id(operand, type, &serial))
-        return find_serial(session, reader, type, serial, address);
+        return rhi__find_named(session, reader, type, serial, address);
     const rhi_target *target = session->target;
     if (!target->evaluate)
         return rhi__operand_evaluate(session, reader, operand, address);

@@ -54,6 +54,9 @@ void rhi__print_provisional(rhi_session *session);
 json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event);
 void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event, const char *indent);
 
+/* In named.c: the address of the object of this serial and type (empty: any); an error if there is none or several. */
+rhi_error *rhi__find_named(rhi_session *session, rhi_reader *reader, const char *type, uint64_t serial, uint64_t *address);
+
 /* The address that an operand means: a number, `[type]#serial`, or an expression for the debugger. */
 rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand, uint64_t *address);
 /* The same, for commands that need an object that is there: live or dying. */

@@ -66,7 +66,9 @@ typedef struct rhi_root {
 } rhi_root;
 
 typedef struct rhi_heap_info {
-    uint64_t address, number;
+    uint64_t address;
+    uint64_t number; /* no other heap of the process has it */
+    bool is_shared;  /* it holds what all heaps of its copy of the runtime share */
     char name[RHI_NAME_SIZE];
     bool provisional;  /* counts are in motion: stopped inside a collection */
     const char *phase; /* "idle", "marking", … */
@@ -124,6 +126,16 @@ typedef struct rhi_header {
     bool blank;   /* no object, and no tombstone either: it is being born, or something has written over it */
 } rhi_header;
 
+/* An object whose birth is looked for: serials alone are those of one copy of the runtime. */
+typedef struct rhi_born { uint64_t serial, address; } rhi_born;
+static inline int rhi__born_order(const void *left, const void *right)
+{
+    const rhi_born *a = left, *b = right;
+    if (a->serial != b->serial)
+        return a->serial < b->serial ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
 typedef struct rhi_reader_ops {
     const char *name;
     /* Finds the heaps of this format. NULL with *reader NULL: none in this target. */
@@ -141,8 +153,8 @@ typedef struct rhi_reader_ops {
     /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
      * Returns how many. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events, uint64_t limit);
-    /* The births of `count` objects, whose serials are sorted: events[i] is that of serials[i], or zeros. */
-    void (*births)(rhi_reader *reader, const uint64_t *serials, uint64_t count, rhi_event *events);
+    /* The births of `count` objects, sorted by rhi__born_order: events[i] is that of born[i], or zeros. */
+    void (*births)(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events);
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the table of weak
      * references. Notes what does not fit (verify.h). NULL: nothing of the kind. */
     struct rhi_error *(*verify)(rhi_reader *reader, struct rhi_verify *verify);
@@ -152,6 +164,7 @@ struct rhi_reader {
     const rhi_reader_ops *ops;
     rhi_memory *memory;
     uint32_t header_size;
+    uint32_t copies; /* of the runtime, each with types, serials and heaps of its own */
     struct { rhi_type *items; uint64_t count, capacity; } types;
     struct { rhi_heap_info *items; uint64_t count, capacity; } heaps;
     bool is_loaded;

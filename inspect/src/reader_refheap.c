@@ -543,23 +543,18 @@ static void refheap_count_harm(const rhi_reader *reader, const rhi_block *block,
 /* What a history is asked for, and where the answers go. */
 typedef struct history_query {
     uint64_t address, serial; /* address 0: any */
-    const uint64_t *births;   /* or: the births of these `limit` objects, serials sorted */
+    const rhi_born *births;   /* or: the births of these `limit` objects, sorted */
     rhi_event *events;
     uint64_t found, limit;
 } history_query;
-
-static int serial_order(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
 
 /* Where an event that the query asks for goes; NULL: it does not. */
 static rhi_event *place_of_event(const history_query *query, uint64_t address, uint64_t serial, uint8_t kind)
 {
     if (!query->births)
         return (query->address ? address == query->address : serial == query->serial) ? &query->events[query->found] : NULL;
-    const uint64_t *wanted = kind == RH_EVENT_ALLOC ? bsearch(&serial, query->births, query->limit, sizeof serial, serial_order) : NULL;
+    const rhi_born born = {serial, address};
+    const rhi_born *wanted = kind == RH_EVENT_ALLOC ? bsearch(&born, query->births, query->limit, sizeof born, rhi__born_order) : NULL;
     rhi_event *event = wanted ? &query->events[wanted - query->births] : NULL;
     return event && event->kind == RHI_EVENT_OTHER ? event : NULL;
 }
@@ -627,9 +622,9 @@ static uint64_t refheap_history(rhi_reader *reader, uint64_t address, uint64_t s
     return query.found;
 }
 
-static void refheap_births(rhi_reader *reader, const uint64_t *serials, uint64_t count, rhi_event *events)
+static void refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events)
 {
-    history_query query = {.births = serials, .events = events, .limit = count};
+    history_query query = {.births = born, .events = events, .limit = count};
     memset(events, 0, count * sizeof *events);
     for (uint64_t i = 0; i < reader->heaps.count; i++)
         search_history(reader, &reader->heaps.items[i], &query);
@@ -655,12 +650,29 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
     if (!sound) /* each may be sane alone, and all counts wrong */
         rhi__reader_damage(reader, s->descriptor.constants, false, "the heap's metadata is damaged: its constants are not those that the runtime wrote");
     RHI_TRY(check_layout(s));
-    reader->header_size = (uint32_t)C(s, object_size);
+    reader->header_size = C(s, object_size) > reader->header_size ? (uint32_t)C(s, object_size) : reader->header_size;
     uint32_t index = (uint32_t)f->spaces.count++;
+    reader->copies = index + 1;
     reader->destroyed += s->descriptor.destroyed_count;
     RHI_TRY(read_types(reader, s));
     RHI_TRY(read_heaps(reader, s, index));
     return read_mappings(reader, s, index);
+}
+
+/* Each copy of the runtime counts its heaps from 1. Those of the first keep their numbers; to those of the next one a
+ * thousand is added, and so on: a number stays what it was when a heap or a copy is added. Where one has counted so far,
+ * a million; numbers that are still not all different, in damaged metadata, are given anew. */
+static void number_heaps(rhi_reader *reader)
+{
+    uint64_t step = 1000, most = 0;
+    for (uint64_t i = 0; i < reader->heaps.count; i++) {
+        reader->heaps.items[i].is_shared = reader->heaps.items[i].number == 0;
+        most = reader->heaps.items[i].number > most ? reader->heaps.items[i].number : most;
+    }
+    while (step <= most && step < 1ull << 48)
+        step *= 1000;
+    for (uint64_t i = 0; i < reader->heaps.count && reader->copies > 1; i++)
+        reader->heaps.items[i].number = step > most ? reader->heaps.items[i].number + step * reader->heaps.items[i].space : i + 1;
 }
 
 static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
@@ -689,6 +701,7 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
             rhi__reader_problem(reader, "one of the process's copies of the runtime cannot be read");
     }
     error = usable ? NULL : first;
+    number_heaps(reader);
     rhi__reader_finish(reader);
     if (!error && memory->is_short)
         error = rhi__error_memory();

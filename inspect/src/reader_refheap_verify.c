@@ -274,7 +274,7 @@ static bool check_table(checker *c, uint32_t heap)
  * no flag. */
 static void compare_weak(checker *c, const rhi_block *block, bool has_table)
 {
-    bool is_shared = c->reader->heaps.items[block->heap].number == 0;
+    bool is_shared = c->reader->heaps.items[block->heap].is_shared;
     c->block = block;
     for (uint64_t i = block->first_object; i < (uint64_t)block->first_object + block->object_count; i++) {
         bool flagged = rhi__bit(c->flagged, i), named = rhi__bit(c->named, i), tabled = rhi__bit(c->tabled, i);

@@ -150,7 +150,7 @@ static void tell_no_heap(rhi_session *session)
     const rhi_reader *reader = session->reader;
     char text[128] = "there was nothing to look at: no heap was created yet";
     for (uint64_t i = 0; i < reader->heaps.count; i++)
-        if (reader->heaps.items[i].number != 0 || session->has_heap)
+        if (!reader->heaps.items[i].is_shared || session->has_heap)
             return;
     if (reader->destroyed)
         snprintf(text, sizeof text, "there was nothing to look at: there is no heap any more, %" PRIu64 " %s destroyed", reader->destroyed,

@@ -301,7 +301,7 @@ static bool widen(rhi_serials *serials, uint64_t serial, uint64_t most)
 static void check_serial(rhi_verify *verify, const rhi_object *object)
 {
     const rhi_heap_info *heap = &verify->reader->heaps.items[object->heap];
-    if (heap->number == 0 || heap->space >= verify->serials_count) /* the shared objects' serials are far away */
+    if (heap->is_shared || heap->space >= verify->serials_count) /* the shared objects' serials are far away */
         return;
     rhi_serials *serials = &verify->serials[heap->space];
     if (serials->given_up || object->serial > UINT64_MAX / 2)

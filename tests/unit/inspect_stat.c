@@ -170,7 +170,7 @@ START_TEST(each_heap_has_its_own_figures)
     ck_assert_has(w.t->out.bytes, " bytes; 1 slab of ");
     ck_assert_has(w.t->out.bytes, "… 1 more heap (--limit=0 shows all)\n");
     ck_assert_has(fake_json_failure(w.t, "gcstat", "--heap=9"), "there is no heap 9: numbers in use: 1, 7");
-    ck_assert_has(fake_json_failure(w.t, "objat", "--heap=7 node#1"), "there is no object node#1 in heap 7: it is in heap 1");
+    ck_assert_has(fake_json_failure(w.t, "objat", "--heap=7 node#1"), "there is no object node#1 in heap 7: it is node#1 in heap 1");
     fake_heap *third = fake_heap_new(w.space, 3, "third");
     w.t->state++;
     json = fake_json(w.t, "gcstat", "");
