@@ -12,11 +12,13 @@ enum { PROBLEMS_KEPT = 100, VECTOR_STEP_BYTES = 1 << 16 };
 static const char *keep_problem(rhi_reader *reader, const char *format, va_list arguments)
 {
     char text[400];
+    if (reader->problems.count >= PROBLEMS_KEPT) /* a damaged heap may have one for each object */
+        return NULL;
     vsnprintf(text, sizeof text, format, arguments);
     for (uint64_t i = 0; i < reader->problems.count; i++)
         if (strcmp(reader->problems.items[i], text) == 0)
             return NULL;
-    if (reader->problems.count >= PROBLEMS_KEPT || !rhi__array_reserve(&reader->problems, 1))
+    if (!rhi__array_reserve(&reader->problems, 1))
         return NULL;
     char *copy = strdup(text);
     if (copy)

@@ -13,126 +13,17 @@
 #include <string.h>
 
 enum {
-    HEAPS_MAX = 1 << 20,
-    MAPPINGS_MAX = 1 << 22,
+    HEAPS_MAX = 1 << 17, /* each takes mappings, of which the kernel allows 2^16 where nobody changed it */
+    MAPPINGS_MAX = 1 << 20,
     FIELDS_MAX = RH_METADATA_FIELDS_MAX,
     FIELDS_IN_ALL_MAX = 1 << 20,
     ROOTS_MAX = 1 << 24,
-    OFFSET_MAX = 1 << 20,
-    HISTORY_STEP = 1024
+    ROOTS_IN_ALL_MAX = 1 << 20,
+    ROOTS_STEP_BYTES = 1 << 20,
+    EVENTS_MAX = 1 << 26, /* looked at for one question */
+    HISTORY_STEP = 1024,
+    POLL_EVENTS = 1 << 16
 };
-static const char *const constant_names[] = {
-#define ROW(id, text) [RH_MC_##id] = text,
-    RH_METADATA_CONSTANTS(ROW)
-    RH_METADATA_WEAK_CONSTANTS(ROW)
-#undef ROW
-};
-
-/* What a reader can do without: it then answers less, not wrongly. */
-static bool is_optional(unsigned id)
-{
-    static const char *const prefixes[] = {"event.", "heap.history", "destroyed.", "heap.name", "heap.fresh", "heap.spared",
-                                           "heap.collections", "heap.reclaimed", "slab.fresh", "slab.spared", "type.finalize", "heap.weak", "weak."};
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-        if (strncmp(constant_names[id], prefixes[i], strlen(prefixes[i])) == 0)
-            return true;
-    return false;
-}
-
-/* ---- constants ------------------------------------------------------------------------------------------ */
-
-/* *sound: no row is another than the runtime wrote, as far as it says. */
-static rhi_error *load_constants(rhi_memory *memory, space *s, bool *sound)
-{
-    struct rh_metadata_constant row;
-    uint64_t check = 0;
-    uint64_t at = s->descriptor.constants, size = s->descriptor.constant_size, count = s->descriptor.constant_count;
-    for (unsigned i = 0; i < CONSTANTS; i++)
-        s->constant[i] = ABSENT;
-    s->stacks = s->stack_depth = ABSENT;
-    if (size < sizeof row || size > 4096 || count > 65536)
-        return rhi__error("the heap's metadata is damaged (its table of constants has %" PRIu64 " rows of %" PRIu64 " bytes)", count, size);
-    for (uint64_t i = 0; i < count; i++) {
-        if (rhi__memory_read(memory, at + i * size, &row, sizeof row) != sizeof row)
-            return rhi__error("the heap's metadata cannot be read (its table of constants at 0x%" PRIx64 ")", at);
-        check = rh_metadata_check(check, &row);
-        row.name[sizeof row.name - 1] = '\0';
-        for (unsigned id = 0; id < CONSTANTS; id++)
-            if (strcmp(row.name, constant_names[id]) == 0)
-                s->constant[id] = row.value;
-        if (strcmp(row.name, "heap.stacks") == 0)
-            s->stacks = row.value;
-        else if (strcmp(row.name, "heap.stack_depth") == 0)
-            s->stack_depth = row.value;
-    }
-    *sound = s->descriptor.check == 0 || s->descriptor.check == check;
-    for (unsigned id = 0; id < CONSTANTS; id++)
-        if (s->constant[id] == ABSENT && !is_optional(id))
-            return rhi__error("the heap's metadata has no constant %s: written by a runtime this engine does not know", constant_names[id]);
-    for (unsigned id = 0; id < CONSTANTS; id++) /* a history is read with all of its constants or not at all */
-        if (s->constant[id] == ABSENT && (strncmp(constant_names[id], "event.", 6) == 0 || strncmp(constant_names[id], "heap.history", 12) == 0))
-            s->constant[RH_MC_heap_history] = ABSENT;
-    if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT || C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
-        s->constant[RH_MC_heap_weak] = ABSENT;
-    return NULL;
-}
-
-/* A member of `width` bytes must lie inside its struct, whose size is another constant (or OFFSET_MAX). */
-static const struct { unsigned member, width, container; } member_table[] = {
-#define IN(container, id, width) {RH_MC_##id, width, container}
-    IN(RH_MC_object_size, object_count, 4), IN(RH_MC_object_size, object_type, 2), IN(RH_MC_object_size, object_flags, 2),
-    IN(RH_MC_object_size, object_serial, 8), IN(RH_MC_type_size, type_name, 8), IN(RH_MC_type_size, type_object_size, 8),
-    IN(RH_MC_type_size, type_fields, 8), IN(RH_MC_type_size, type_field_count, 4), IN(RH_MC_type_size, type_flags, 4),
-    IN(RH_MC_type_size, type_element_size, 4), IN(RH_MC_type_size, type_length_offset, 4), IN(RH_MC_type_size, type_finalize, 8),
-    IN(RH_MC_field_size, field_name, 8), IN(RH_MC_field_size, field_offset, 4), IN(RH_MC_field_size, field_kind, 1),
-    IN(RH_MC_field_size, field_form, 1), IN(RH_MC_field_size, field_width, 1), IN(RH_MC_field_size, field_count_width, 1),
-    IN(RH_MC_field_size, field_count, 4), IN(RH_MC_field_size, field_count_offset, 4), IN(RH_MC_field_size, field_stride, 4),
-    IN(RH_MC_field_size, field_element_offset, 4), IN(RH_MC_root_size, root_slot, 8), IN(RH_MC_root_size, root_name, 1),
-    IN(RH_MC_event_size, event_sequence, 8), IN(RH_MC_event_size, event_address, 8), IN(RH_MC_event_size, event_serial, 8),
-    IN(RH_MC_event_size, event_time, 8), IN(RH_MC_event_size, event_type, 2), IN(RH_MC_event_size, event_kind, 1),
-    IN(RH_MC_event_size, event_death, 1), IN(RH_MC_event_size, event_thread, 4), IN(RH_MC_slab_size, slab_base, 8),
-    IN(RH_MC_slab_size, slab_slot_size, 8), IN(RH_MC_slab_size, slab_capacity, 4), IN(RH_MC_slab_size, slab_live, 8),
-    IN(RH_MC_slab_size, slab_fresh, 8), IN(RH_MC_slab_size, slab_spared, 8), IN(RH_MC_weak_size, weak_target, 8),
-    IN(RH_MC_weak_size, weak_reference, 8), IN(RH_MC_COUNT, heap_weak, 8), IN(RH_MC_COUNT, heap_weak_capacity, 8), IN(RH_MC_COUNT, heap_weak_changing, 4),
-    IN(RH_MC_COUNT, mapping_next, 8), IN(RH_MC_COUNT, mapping_bytes, 8), IN(RH_MC_COUNT, mapping_kind, 4),
-    IN(RH_MC_COUNT, mapping_heap, 8), IN(RH_MC_COUNT, heap_next, 8), IN(RH_MC_COUNT, heap_number, 8),
-    IN(RH_MC_COUNT, heap_name, 1), IN(RH_MC_COUNT, heap_phase, 4),
-    IN(RH_MC_COUNT, heap_fresh, 8), IN(RH_MC_COUNT, heap_spared, 8), IN(RH_MC_COUNT, heap_collections, 8), IN(RH_MC_COUNT, heap_reclaimed, 8),
-    IN(RH_MC_COUNT, heap_gc_enabled, 4), IN(RH_MC_COUNT, heap_roots, 8), IN(RH_MC_COUNT, heap_roots_capacity, 8),
-    IN(RH_MC_COUNT, heap_history, 8), IN(RH_MC_COUNT, heap_history_capacity, 8), IN(RH_MC_COUNT, heap_history_count, 8)
-#undef IN
-};
-
-static bool members_inside(const space *s)
-{
-    for (size_t i = 0; i < sizeof member_table / sizeof *member_table; i++) {
-        uint64_t offset = s->constant[member_table[i].member];
-        uint64_t size = member_table[i].container == RH_MC_COUNT ? OFFSET_MAX : s->constant[member_table[i].container];
-        if (offset != ABSENT && size != ABSENT && (offset >= size || member_table[i].width > size - offset))
-            return false;
-    }
-    return true;
-}
-
-/* Sizes and offsets that later arithmetic relies on. */
-static rhi_error *check_layout(const space *s)
-{
-    uint64_t chunk = C(s, chunk_size), slots = C(s, slab_slots_max), slab = C(s, slab_size);
-    bool sane = members_inside(s) && C(s, object_size) >= 16 && C(s, object_size) <= 64 && C(s, count_shift) < 32 &&
-                C(s, count_bias) < 1 << 16;
-    sane = sane && chunk >= 4096 && chunk <= 1ull << 40 && (chunk & (chunk - 1)) == 0;
-    sane = sane && slots > 0 && slots <= 1 << 20 && slots % 64 == 0 && slab <= OFFSET_MAX && C(s, chunk_slabs) <= 1 << 16 &&
-           C(s, chunk_slab_table) <= chunk && C(s, chunk_slabs) * slab <= chunk - C(s, chunk_slab_table) &&
-           slots / 8 <= slab - C(s, slab_live);
-    sane = sane && C(s, type_size) <= 4096 && C(s, field_size) <= 4096 && C(s, root_size) <= 4096 &&
-           C(s, root_name_size) <= C(s, root_size) - C(s, root_name);
-    if (C(s, heap_history) != ABSENT)
-        sane = sane && C(s, event_size) <= 4096;
-    if (C(s, heap_weak) != ABSENT)
-        sane = sane && C(s, weak_size) <= 4096;
-    return sane ? NULL : rhi__error("the heap's metadata is damaged (its constants contradict each other)");
-}
-
 /* ---- types ------------------------------------------------------------------------------------------------- */
 
 static bool read_field(const space *s, rhi_memory *memory, const uint8_t *bytes, const rhi_type *type, rhi_field *field)
@@ -154,6 +45,8 @@ static bool read_field(const space *s, rhi_memory *memory, const uint8_t *bytes,
         return false;
     field->kind = kinds[kind];
     bool reference = field->kind <= RHI_KIND_BORROWED;
+    if (field->offset < C(s, object_size) || (field->count_width && field->count_offset < C(s, object_size)))
+        return false; /* over the object's header */
     uint64_t slot_end = (uint64_t)field->element_offset + (reference ? 8 : field->width);
     if (reference)
         field->width = 8;
@@ -255,6 +148,13 @@ static rhi_error *read_types(rhi_reader *reader, space *s)
 
 /* ---- heaps, mappings, blocks, roots --------------------------------------------------------------------------- */
 
+/* Lists of the target may be long: Ctrl-C is heard. */
+static rhi_error *poll(const rhi_reader *reader, uint64_t n)
+{
+    const rhi_target *door = reader->memory->door;
+    return n % 4096 == 4095 && door->interrupted && door->interrupted(door->context) ? rhi__error_cancelled() : NULL;
+}
+
 uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id, unsigned width)
 {
     uint8_t bytes[8] = {0};
@@ -275,7 +175,7 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                             .history_count = HEAP(history_count, 8), .first_type = s->first_type,
                             .type_count = s->type_count, .space = space_index, .weak_in_motion = HEAP(weak_changing, 4) != 0, .provisional = phase != RH_PHASE_IDLE,
                             .phase = phase < sizeof phases / sizeof *phases ? phases[phase] : "unknown"};
-    if (s->stacks <= OFFSET_MAX && s->stack_depth <= OFFSET_MAX) {
+    if (s->stacks <= RHI_OFFSET_MAX && s->stack_depth <= RHI_OFFSET_MAX) {
         uint8_t bytes[12] = {0};
         if (rhi__memory_read(reader->memory, address + s->stacks, bytes, 8) == 8 &&
             rhi__memory_read(reader->memory, address + s->stack_depth, bytes + 8, 4) == 4) {
@@ -288,38 +188,55 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                          name_size < sizeof heap->name ? name_size : sizeof heap->name);
 }
 
+static rhi_error *add_root(rhi_reader *reader, const space *s, uint32_t heap_index, const uint8_t *row)
+{
+    rhi_root root = {.slot = rhi__load64(row + C(s, root_slot)), .heap = heap_index};
+    if (root.slot <= 1)
+        return NULL;
+    if (reader->roots.count == ROOTS_IN_ALL_MAX) {
+        ((format *)reader->format)->has_cut_roots = true;
+        rhi__reader_damage(reader, root.slot, false, "the heaps claim more than %d registered roots: the rest is not looked at", ROOTS_IN_ALL_MAX);
+        return NULL;
+    }
+    if (!rhi__array_reserve(&reader->roots, 1))
+        return rhi__error_memory();
+    uint64_t room = C(s, root_name_size) < sizeof root.name ? C(s, root_name_size) : sizeof root.name - 1;
+    size_t length = strnlen((const char *)row + C(s, root_name), room);
+    memcpy(root.name, row + C(s, root_name), length);
+    root.name[rhi__clean(root.name, rhi__whole_characters(root.name, length))] = '\0';
+    reader->roots.items[reader->roots.count++] = root;
+    return NULL;
+}
+
+/* In steps: a table may claim any length. */
 static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_index)
 {
     uint64_t address = reader->heaps.items[heap_index].address;
-    uint64_t table = HEAP(roots, 8), capacity = HEAP(roots_capacity, 8), size = C(s, root_size), got;
+    uint64_t table = HEAP(roots, 8), capacity = HEAP(roots_capacity, 8), size = C(s, root_size), step = ROOTS_STEP_BYTES / size;
     rhi_scratch scratch = {0};
+    const format *f = reader->format;
+    rhi_error *error = NULL;
     if (table == 0 || capacity == 0)
         return NULL;
-    if (capacity > ROOTS_MAX) {
+    if (capacity > ROOTS_MAX || !rhi__range_ok(table, capacity * size)) {
         rhi__reader_damage(reader, table, false, "heap %" PRIu64 ": its table of roots claims %" PRIu64 " entries: not read",
                            reader->heaps.items[heap_index].number, capacity);
         return NULL;
     }
-    const uint8_t *bytes = rhi__memory_view(reader->memory, table, capacity * size, &scratch, &got);
-    if (!bytes || got < capacity * size)
-        rhi__reader_problem(reader, "heap %" PRIu64 ": its table of roots cannot be read in full", reader->heaps.items[heap_index].number);
-    for (uint64_t i = 0; bytes && (i + 1) * size <= got; i++) {
-        const uint8_t *row = bytes + i * size;
-        rhi_root root = {.slot = rhi__load64(row + C(s, root_slot)), .heap = heap_index};
-        if (root.slot <= 1)
-            continue;
-        if (!rhi__array_reserve(&reader->roots, 1)) {
-            rhi__scratch_free(&scratch);
-            return rhi__error_memory();
-        }
-        uint64_t room = C(s, root_name_size) < sizeof root.name ? C(s, root_name_size) : sizeof root.name - 1;
-        size_t length = strnlen((const char *)row + C(s, root_name), room);
-        memcpy(root.name, row + C(s, root_name), length);
-        root.name[rhi__clean(root.name, rhi__whole_characters(root.name, length))] = '\0';
-        reader->roots.items[reader->roots.count++] = root;
+    bool is_whole = true;
+    for (uint64_t first = 0; first < capacity && is_whole && !error && !f->has_cut_roots; first += step) {
+        uint64_t count = capacity - first < step ? capacity - first : step, got;
+        const uint8_t *bytes = rhi__memory_view(reader->memory, table + first * size, count * size, &scratch, &got);
+        is_whole = bytes && got == count * size;
+        for (uint64_t i = 0; bytes && (i + 1) * size <= got && !error && !f->has_cut_roots; i++)
+            error = add_root(reader, s, heap_index, bytes + i * size);
+        if (!error)
+            error = poll(reader, 4095); /* each step */
     }
+    if (!is_whole)
+        rhi__reader_problem(reader, "heap %" PRIu64 ": its table of roots cannot be read in full", reader->heaps.items[heap_index].number);
     rhi__scratch_free(&scratch);
-    return NULL;
+    return error;
 }
 
 static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_index)
@@ -328,8 +245,10 @@ static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_
     uint64_t address = s->descriptor.heaps;
     for (unsigned n = 0; address; n++) {
         uint64_t next;
-        if (n == HEAPS_MAX || rhi__goes_round(&watch, address)) {
-            rhi__reader_damage(reader, address, false, "the list of heaps goes round in a circle at 0x%" PRIx64, address);
+        RHI_TRY(poll(reader, n));
+        if (rhi__goes_round(&watch, address) || n == HEAPS_MAX) {
+            rhi__reader_damage(reader, address, false, n == HEAPS_MAX ? "the list of heaps has no end: what follows 0x%" PRIx64 " is missing"
+                               : "the list of heaps goes round in a circle at 0x%" PRIx64, address);
             break;
         }
         if (!rhi__memory_u64(reader->memory, address + C(s, heap_next), &next)) {
@@ -386,12 +305,10 @@ static rhi_error *refheap_read_blocks(rhi_reader *reader, const rhi_own_range *c
     return error;
 }
 
-static uint32_t heap_index_of(const rhi_reader *reader, uint64_t address, uint32_t space_index)
+static int heap_order(const void *left, const void *right, void *heaps)
 {
-    for (uint64_t i = 0; i < reader->heaps.count; i++)
-        if (reader->heaps.items[i].address == address && reader->heaps.items[i].space == space_index)
-            return (uint32_t)i;
-    return UINT32_MAX;
+    const rhi_heap_info *items = heaps, *a = &items[*(const uint32_t *)left], *b = &items[*(const uint32_t *)right];
+    return a->address < b->address ? -1 : a->address > b->address;
 }
 
 /* Where memory that is mapped as the runtime maps its own goes on to from `start`, at most `end`. */
@@ -407,7 +324,32 @@ static uint64_t end_of_own(rhi_memory *memory, uint64_t start, uint64_t end)
     return at;
 }
 
-static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t space_index)
+/* The heaps of one copy of the runtime by address, from `first` on. NULL: memory is short. */
+static uint32_t *sort_heaps(const rhi_reader *reader, uint32_t first, uint32_t *count)
+{
+    *count = (uint32_t)reader->heaps.count - first;
+    uint32_t *order = malloc(((uint64_t)*count + 1) * sizeof *order);
+    for (uint32_t i = 0; order && i < *count; i++)
+        order[i] = first + i;
+    if (order && *count)
+        qsort_r(order, *count, sizeof *order, heap_order, reader->heaps.items);
+    return order;
+}
+
+static uint32_t heap_index_of(const rhi_reader *reader, uint64_t address, const uint32_t *order, uint32_t count)
+{
+    uint32_t low = 0, high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (reader->heaps.items[order[middle]].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && reader->heaps.items[order[low]].address == address ? order[low] : UINT32_MAX;
+}
+
+static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32_t *order, uint32_t heap_count)
 {
     static const char *const kinds[] = {"memory", "chunk", "heap control block", "type table", "table of roots",
                                         "table of weak references", "history", "chunk table"};
@@ -416,8 +358,10 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
     for (unsigned n = 0; address; n++) {
         uint64_t next, bytes, heap;
         uint8_t kind_bytes[4];
-        if (n == MAPPINGS_MAX || rhi__goes_round(&watch, address)) {
-            rhi__reader_damage(reader, address, false, "the list of mappings goes round in a circle at 0x%" PRIx64, address);
+        RHI_TRY(poll(reader, n));
+        if (rhi__goes_round(&watch, address) || n == MAPPINGS_MAX) {
+            rhi__reader_damage(reader, address, false, n == MAPPINGS_MAX ? "the list of mappings has no end: what follows 0x%" PRIx64 " is missing"
+                               : "the list of mappings goes round in a circle at 0x%" PRIx64, address);
             break;
         }
         if (!rhi__memory_u64(reader->memory, address + C(s, mapping_next), &next) ||
@@ -432,7 +376,7 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
         if (end < address + bytes) /* it would hide what lies behind: words there may own counts */
             rhi__reader_damage(reader, address, false, "the mapping at 0x%" PRIx64 " claims %" PRIu64 " bytes, and memory of its kind ends after %" PRIu64,
                                address, bytes, end - address);
-        rhi_own_range range = {.start = address, .end = end, .heap = heap_index_of(reader, heap, space_index),
+        rhi_own_range range = {.start = address, .end = end, .heap = heap_index_of(reader, heap, order, heap_count),
                                .what = kinds[kind < sizeof kinds / sizeof *kinds ? kind : 0]};
         if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
             rhi__reader_damage(reader, address, true, "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
@@ -446,6 +390,29 @@ static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t spa
         address = next;
     }
     return NULL;
+}
+
+/* What the lists lead to must be in one of the runtime's own mappings: else the list of them ends too early. */
+static void check_own(rhi_reader *reader)
+{
+    const format *f = reader->format;
+    uint64_t lost = 0, address = 0;
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (!rhi__own_at(reader, reader->heaps.items[i].address) && lost++ == 0)
+            address = reader->heaps.items[i].address;
+    for (uint64_t i = 0; i < f->spaces.count; i++)
+        if (f->spaces.items[i].type_count > 1 && !rhi__own_at(reader, f->spaces.items[i].descriptor.types) && lost++ == 0)
+            address = f->spaces.items[i].descriptor.types;
+    if (lost)
+        rhi__reader_damage(reader, address, false, "the list of mappings does not lead to 0x%" PRIx64 ": objects may be missing", address);
+}
+
+static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t first_heap)
+{
+    uint32_t count, *order = sort_heaps(reader, first_heap, &count);
+    rhi_error *error = order ? walk_mappings(reader, s, order, count) : rhi__error_memory();
+    free(order);
+    return error;
 }
 
 /* ---- the interface ------------------------------------------------------------------------------------------------ */
@@ -546,6 +513,7 @@ typedef struct history_query {
     const rhi_born *births;   /* or: the births of these `limit` objects, sorted */
     rhi_event *events;
     uint64_t found, limit;
+    uint64_t looked_at, next_poll; /* events */
 } history_query;
 
 /* Where an event that the query asks for goes; NULL: it does not. */
@@ -596,10 +564,19 @@ static void search_history(rhi_reader *reader, const rhi_heap_info *heap, histor
     rhi_scratch scratch = {0};
     uint64_t newest = heap->history_count, oldest = newest > capacity ? newest - capacity : 0;
     while (newest > oldest && query->found < query->limit) {
+        if (query->looked_at >= EVENTS_MAX) {
+            rhi__reader_problem(reader, "heap %" PRIu64 ": its history has %" PRIu64 " older events, which were not looked at", heap->number, newest - oldest);
+            break;
+        }
+        if (query->looked_at >= query->next_poll && poll(reader, 4095))
+            break; /* the session asks again, and answers so */
+        if (query->looked_at >= query->next_poll)
+            query->next_poll = query->looked_at + POLL_EVENTS;
         uint64_t step = newest - oldest < HISTORY_STEP ? newest - oldest : HISTORY_STEP;
         if ((newest - 1) % capacity + 1 < step) /* do not cross the end of the ring */
             step = (newest - 1) % capacity + 1;
         uint64_t first = newest - step;
+        query->looked_at += step;
         const uint8_t *bytes = rhi__memory_view(reader->memory, heap->history + first % capacity * size, step * size, &scratch, &got);
         if (!bytes || got < step * size) {
             rhi__reader_problem(reader, "heap %" PRIu64 ": its history cannot be read in full", heap->number);
@@ -646,17 +623,17 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
     space *s = &f->spaces.items[f->spaces.count];
     *s = (space){.descriptor = *descriptor};
     bool sound = true;
-    RHI_TRY(load_constants(reader->memory, s, &sound));
+    RHI_TRY(rhi__refheap_layout(reader->memory, s, &sound));
     if (!sound) /* each may be sane alone, and all counts wrong */
         rhi__reader_damage(reader, s->descriptor.constants, false, "the heap's metadata is damaged: its constants are not those that the runtime wrote");
-    RHI_TRY(check_layout(s));
     reader->header_size = C(s, object_size) > reader->header_size ? (uint32_t)C(s, object_size) : reader->header_size;
     uint32_t index = (uint32_t)f->spaces.count++;
     reader->copies = index + 1;
     reader->destroyed += s->descriptor.destroyed_count;
     RHI_TRY(read_types(reader, s));
+    uint32_t first_heap = (uint32_t)reader->heaps.count;
     RHI_TRY(read_heaps(reader, s, index));
-    return read_mappings(reader, s, index);
+    return read_mappings(reader, s, first_heap);
 }
 
 /* Each copy of the runtime counts its heaps from 1. Those of the first keep their numbers; to those of the next one a
@@ -693,7 +670,12 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
         error = add_space(reader, &found.items[i]);
         if (!error)
             usable++;
-        else if (first || usable)
+        else if (error == rhi__error_cancelled()) {
+            rhi__error_free(first);
+            first = error;
+            usable = 0;
+            break;
+        } else if (first || usable)
             rhi__error_free(error);
         else
             first = error;
@@ -703,6 +685,8 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
     error = usable ? NULL : first;
     number_heaps(reader);
     rhi__reader_finish(reader);
+    if (!error)
+        check_own(reader);
     if (!error && memory->is_short)
         error = rhi__error_memory();
     if (usable)

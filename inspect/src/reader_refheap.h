@@ -15,6 +15,7 @@ enum rhi_more_constants {
     CONSTANTS
 };
 #define ABSENT UINT64_MAX
+enum { RHI_OFFSET_MAX = 1 << 20 };
 
 /* One descriptor: one copy of the runtime in the process. */
 typedef struct space {
@@ -27,10 +28,14 @@ typedef struct space {
 typedef struct format {
     struct { space *items; uint64_t count, capacity; } spaces;
     uint32_t field_count; /* of all types */
+    bool has_cut_roots;   /* there are more roots than are looked at */
 } format;
 
 #define C(space_, id) ((space_)->constant[RH_MC_##id])
 
+/* Reads the named constants of the space's descriptor, and refuses those that make no sense. *sound: they are those that
+ * the runtime wrote, as far as it says. */
+rhi_error *rhi__refheap_layout(rhi_memory *memory, space *s, bool *sound);
 /* A member of the heap at `heap`; 0 if the constant is absent or it cannot be read. */
 uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id, unsigned width);
 rhi_error *rhi__refheap_verify(rhi_reader *reader, struct rhi_verify *verify);
