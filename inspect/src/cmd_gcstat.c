@@ -2,9 +2,11 @@
  *
  * One pass over the headers counts; retained bytes come from the dominator tree, which is made on the
  * first question that wants it. Invariant of a tally: its rows are those of one heap and one type. */
+#include "array.h"
 #include "command.h"
 #include "graph.h"
 #include "harm.h"
+#include "map.h"
 #include "objects.h"
 #include "output.h"
 
@@ -14,6 +16,7 @@
 
 typedef struct tally {
     uint64_t count, bytes, retained;
+    uint32_t type;            /* of the reader */
     uint32_t first;           /* an object */
     uint32_t largest;         /* the one that retains most */
     uint64_t largest_retained;
@@ -21,15 +24,15 @@ typedef struct tally {
 
 typedef struct heap_tally {
     uint64_t objects, bytes, slabs, slab_bytes, slot_bytes, damaged;
-    tally *types;   /* by type of the reader */
-    uint32_t *rows; /* types that have objects, most bytes first */
-    uint32_t row_count;
+    struct { tally *items; uint64_t count, capacity; } rows; /* of types that have objects; at last most bytes first */
+    rhi_map row_of; /* by type, until they are in order */
 } heap_tally;
 
 typedef struct rhi_statistics {
     heap_tally *heaps;
     uint64_t heap_count;
     uint32_t *order; /* heaps by number: the order of rows */
+    struct near { uint32_t heap, row; } *near; /* by type: where its tally was last; heap UINT32_MAX: nowhere yet */
     bool has_retained;
 } rhi_statistics;
 
@@ -37,14 +40,41 @@ static void free_statistics(void *value)
 {
     rhi_statistics *statistics = value;
     for (uint64_t i = 0; statistics && i < statistics->heap_count; i++) {
-        free(statistics->heaps[i].types);
-        free(statistics->heaps[i].rows);
+        free(statistics->heaps[i].rows.items);
+        rhi__map_free(&statistics->heaps[i].row_of);
     }
     if (statistics) {
         free(statistics->heaps);
         free(statistics->order);
+        free(statistics->near);
     }
     free(statistics);
+}
+
+/* ---- tallies ----------------------------------------------------------------------------------------------- */
+
+/* The tally of a heap and type, made if there is none: there are as many as objects at most, whatever heaps and types are
+ * claimed. NULL: memory is short. Valid until the next one of this heap is made. */
+static tally *new_tally(heap_tally *heap, uint32_t type, struct near *near)
+{
+    near->row = rhi__map_get(&heap->row_of, type);
+    if (near->row != RHI_NOT_THERE)
+        return &heap->rows.items[near->row];
+    if (!rhi__array_reserve(&heap->rows, 1) || !rhi__map_set(&heap->row_of, type, (uint32_t)heap->rows.count))
+        return NULL;
+    near->row = (uint32_t)heap->rows.count++;
+    heap->rows.items[near->row] = (tally){.type = type};
+    return &heap->rows.items[near->row];
+}
+
+static inline tally *tally_of(rhi_statistics *statistics, uint32_t heap, uint32_t type)
+{
+    struct near *near = &statistics->near[type];
+    if (near->heap == heap)
+        return &statistics->heaps[heap].rows.items[near->row];
+    tally *found = new_tally(&statistics->heaps[heap], type, near);
+    near->heap = found ? heap : UINT32_MAX;
+    return found;
 }
 
 /* ---- counting ------------------------------------------------------------------------------------------- */
@@ -57,6 +87,7 @@ typedef struct counter {
     uint64_t capacity;
     rhi_scratch scratch;
     uint32_t *types; /* by object, of those that are there; NULL: not wanted */
+    bool out_of_memory;
 } counter;
 
 static uint64_t size_of(counter *c, const rhi_block *block, uint64_t offset, const uint8_t *bytes, uint32_t type)
@@ -77,7 +108,11 @@ static void count_object(counter *c, const rhi_block *block, uint64_t offset, co
         heap->damaged++;
         return;
     }
-    tally *t = &heap->types[header->type];
+    tally *t = tally_of(c->statistics, block->heap, header->type);
+    if (!t) {
+        c->out_of_memory = true;
+        return;
+    }
     uint64_t size = size_of(c, block, offset, bytes, header->type);
     if (t->count++ == 0)
         t->first = t->largest = index;
@@ -118,7 +153,7 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
             if (header->state <= RHI_DYING)
                 count_object(c, block, slot * block->slot_size, bytes, header);
         }
-    return NULL;
+    return c->out_of_memory ? rhi__error_memory() : NULL;
 }
 
 static rhi_error *count_objects(rhi_session *session, rhi_reader *reader, rhi_statistics *statistics, uint32_t *types)
@@ -184,7 +219,9 @@ static rhi_error *add_retained(retainer *r, const rhi_reader *reader, rhi_statis
             uint64_t bit = type_bit(r, i);
             if (!bit || types_above(r, i) & bit)
                 continue;
-            tally *t = &statistics->heaps[block->heap].types[r->types[i]];
+            tally *t = tally_of(statistics, block->heap, r->types[i]);
+            if (!t)
+                return rhi__error_memory();
             t->retained += r->graph->retained[i];
             if (r->graph->retained[i] > t->largest_retained) {
                 t->largest = i;
@@ -210,13 +247,12 @@ static rhi_error *find_retained(rhi_session *session, rhi_reader *reader, rhi_st
 
 /* ---- the statistics of a session --------------------------------------------------------------------------- */
 
-static int row_order(const void *left, const void *right, void *context)
+static int row_order(const void *left, const void *right)
 {
-    const heap_tally *heap = context;
-    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-    if (heap->types[a].bytes != heap->types[b].bytes)
-        return heap->types[a].bytes > heap->types[b].bytes ? -1 : 1;
-    return a < b ? -1 : a > b;
+    const tally *a = left, *b = right;
+    if (a->bytes != b->bytes)
+        return a->bytes > b->bytes ? -1 : 1;
+    return a->type < b->type ? -1 : a->type > b->type;
 }
 
 static int heap_order(const void *left, const void *right, void *context)
@@ -241,12 +277,10 @@ static rhi_error *allocate(rhi_reader *reader, rhi_statistics **result)
         statistics->order[i] = i;
     if (reader->heaps.count)
         qsort_r(statistics->order, reader->heaps.count, sizeof *statistics->order, heap_order, reader);
-    for (uint64_t i = 0; i < reader->heaps.count; i++) {
-        statistics->heaps[i].types = calloc(reader->types.count + 1, sizeof(tally));
-        statistics->heaps[i].rows = calloc(reader->types.count + 1, sizeof(uint32_t));
-        if (!statistics->heaps[i].types || !statistics->heaps[i].rows)
-            return rhi__error_memory();
-    }
+    statistics->near = malloc((reader->types.count + 1) * sizeof *statistics->near);
+    if (!statistics->near)
+        return rhi__error_memory();
+    memset(statistics->near, 0xff, (reader->types.count + 1) * sizeof *statistics->near);
     return NULL;
 }
 
@@ -266,11 +300,9 @@ static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained, 
     free(types);
     for (uint64_t h = 0; h < reader->heaps.count && !error; h++) {
         heap_tally *heap = &(*result)->heaps[h];
-        for (uint32_t t = 0; t < reader->types.count; t++)
-            if (heap->types[t].count)
-                heap->rows[heap->row_count++] = t;
-        if (heap->row_count)
-            qsort_r(heap->rows, heap->row_count, sizeof *heap->rows, row_order, heap);
+        rhi__map_free(&heap->row_of);
+        if (heap->rows.count)
+            qsort(heap->rows.items, heap->rows.count, sizeof *heap->rows.items, row_order);
     }
     if (!error)
         (*result)->has_retained = retained;
@@ -328,30 +360,30 @@ static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_
     if (heap->damaged)
         rhi__print(session, "  %" PRIu64 " object%s a damaged header: gcverify tells more\n", heap->damaged,
                    heap->damaged == 1 ? " has" : "s have");
-    if (heap->row_count)
+    if (heap->rows.count)
         rhi__print(session, retained ? "  %12s %14s %14s  %-24s %s\n" : "  %12s %14s%.0s  %-24s %s\n", "count", "bytes", "retained", "type", "sample");
-    for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
-        const tally *t = &heap->types[heap->rows[i]];
+    for (uint64_t i = 0; i < heap->rows.count && i < limit; i++) {
+        const tally *t = &heap->rows.items[i];
         sample_id(reader, retained ? t->largest : t->first, id, sizeof id, value);
         rhi__print(session, "  %12" PRIu64 " %14" PRIu64, t->count, t->bytes);
         if (retained)
             rhi__print(session, " %14" PRIu64, t->retained);
-        rhi__print(session, "  %-24s %s%s\n", rhi__type_name(reader, heap->rows[i]), id, value);
+        rhi__print(session, "  %-24s %s%s\n", rhi__type_name(reader, t->type), id, value);
     }
-    if (heap->row_count > limit)
-        rhi__print(session, "  … %" PRIu64 " more type%s (--limit=0 shows all)\n", heap->row_count - limit,
-                   rhi__plural(heap->row_count - limit));
+    if (heap->rows.count > limit)
+        rhi__print(session, "  … %" PRIu64 " more type%s (--limit=0 shows all)\n", heap->rows.count - limit,
+                   rhi__plural(heap->rows.count - limit));
 }
 
 static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
 {
     char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
     json_t *types = json_array();
-    for (uint32_t i = 0; i < heap->row_count && i < limit; i++) {
-        const tally *t = &heap->types[heap->rows[i]];
+    for (uint64_t i = 0; i < heap->rows.count && i < limit; i++) {
+        const tally *t = &heap->rows.items[i];
         sample_id(reader, retained ? t->largest : t->first, id, sizeof id, value);
         json_t *row = json_object();
-        json_object_set_new(row, "type", rhi__json_text(rhi__type_name(reader, heap->rows[i])));
+        json_object_set_new(row, "type", rhi__json_text(rhi__type_name(reader, t->type)));
         json_object_set_new(row, "count", rhi__json_u64(t->count));
         json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
         json_object_set_new(row, "retained", retained ? rhi__json_u64(t->retained) : json_null());
@@ -375,8 +407,8 @@ static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const he
     json_object_set_new(json, "phase", json_string(info->phase));
     json_object_set_new(json, "collector", collector);
     json_object_set_new(json, "types", types);
-    if (heap->row_count > limit)
-        json_object_set_new(json, "types_total", json_integer(heap->row_count));
+    if (heap->rows.count > limit)
+        json_object_set_new(json, "types_total", rhi__json_u64(heap->rows.count));
     return json;
 }
 

@@ -13,15 +13,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A slot of the object. What it leads to is looked up when it is shown: an object may have millions. */
 typedef struct referent {
-    char name[RHI_NAME_SIZE + 32];
-    uint64_t value;
-    uint8_t kind; /* enum rhi_field_kind */
-    char target[RHI_ID_SIZE];
-    bool has_object;
-    rhi_object object; /* to which it points */
-    const char *status;
+    uint64_t value, element;
+    const rhi_field *field;
 } referent;
+enum { REFERENTS_MAX = 1 << 22 };
 
 typedef struct answer {
     rhi_session *session;
@@ -32,7 +29,7 @@ typedef struct answer {
     uint64_t depth;
     rhi_tree tree; /* with --depth: roots are the rows that are printed */
     json_t **rows; /* in JSON: these, with those above them */
-    struct { referent *items; uint64_t count, capacity; } referents;
+    struct { referent *items; uint64_t count, capacity, total; } referents; /* the first of them, in order */
     rhi_path path;
     bool has_path, out_of_memory;
     rhi_ledger ledger;
@@ -43,27 +40,14 @@ typedef struct answer {
 static bool add_referent(void *context, const rhi_slot *slot)
 {
     answer *a = context;
-    enum rhi_place place;
-    rhi_object object;
     if (slot->field->kind != RHI_KIND_STRONG && !rhi__option(a->args, "--weak"))
         return true;
-    if (!rhi__array_reserve(&a->referents, 1)) {
-        a->out_of_memory = true;
-        return false;
-    }
-    referent *r = &a->referents.items[a->referents.count++];
-    *r = (referent){.value = slot->value, .kind = slot->field->kind, .status = "unreadable"};
-    rhi__slot_name(slot->field, slot->element, r->name, sizeof r->name);
-    if (rhi__place_of(a->reader, slot->value, &place, &object)) {
-        r->status = rhi__place_word(place);
-        if (place <= RHI_PLACE_UNUSED && object.address != slot->value)
-            r->status = "interior"; /* a reference holds nothing unless it points to an object's start */
-        else if (place <= RHI_PLACE_FREED)
-            rhi__object_id(a->reader, &object, r->target, sizeof r->target);
-        r->has_object = r->target[0] && place == RHI_PLACE_LIVE;
-        r->object = object;
-    }
-    return true;
+    if (a->referents.total++ >= a->args->limit || a->referents.count == REFERENTS_MAX)
+        return true;
+    a->out_of_memory = !rhi__array_reserve(&a->referents, 1);
+    if (!a->out_of_memory)
+        a->referents.items[a->referents.count++] = (referent){.value = slot->value, .element = slot->element, .field = slot->field};
+    return !a->out_of_memory;
 }
 
 static rhi_error *gather_referents(answer *a)
@@ -75,17 +59,18 @@ static rhi_error *gather_referents(answer *a)
     else
         rhi__each_slot(a->reader, &a->object, bytes, add_referent, a);
     rhi__scratch_free(&scratch);
+    if (a->referents.count == REFERENTS_MAX && a->referents.total < a->args->limit)
+        rhi__note(&a->session->notes, "the object holds more than is shown");
     return a->out_of_memory ? rhi__error_memory() : NULL;
 }
 
 /* Weak rows are printed with --weak only; they never count. */
-static void drop_weak(answer *a)
+static rhi_error *add_referrer(void *context, const rhi_holder *holder)
 {
-    uint64_t kept = 0;
-    for (uint64_t i = 0; i < a->holders.count; i++)
-        if (!a->holders.items[i].weak || rhi__option(a->args, "--weak"))
-            a->holders.items[kept++] = a->holders.items[i];
-    a->holders.count = kept;
+    answer *a = context;
+    rhi_holder row = *holder;
+    row.target = a->object.address;
+    return row.weak && !rhi__option(a->args, "--weak") ? NULL : rhi__collect_holder(&a->holders, &row);
 }
 
 /* Who holds the holders: the rows that are printed are the roots of a tree. */
@@ -109,13 +94,11 @@ static rhi_error *gather_above(answer *a)
 static rhi_error *gather_referrers(answer *a)
 {
     uint64_t low = a->object.address, high = low + a->object.slot_size;
-    RHI_TRY(rhi__each_referrer(a->session, a->reader, &a->object, rhi__option(a->args, "--weak"), rhi__collect_holder, &a->holders));
-    RHI_TRY(rhi__each_word(a->session, a->reader, low, high, rhi__collect_holder, &a->holders));
-    RHI_TRY(rhi__judge_holders(a->session, a->reader, &a->holders));
-    for (uint64_t i = 0; i < a->holders.count; i++)
-        a->holders.items[i].target = a->object.address;
-    drop_weak(a);
+    RHI_TRY(rhi__each_referrer(a->session, a->reader, &a->object, rhi__option(a->args, "--weak"), add_referrer, a));
+    RHI_TRY(rhi__each_word(a->session, a->reader, low, high, add_referrer, a));
     rhi__sort_holders(&a->holders);
+    rhi__say_left_out(a->session, &a->holders, a->args->limit);
+    RHI_TRY(rhi__judge_holders(a->session, a->reader, &a->holders));
     rhi__name_holders(a->session, a->reader, &a->holders, a->args->limit);
     if (a->depth > 1)
         RHI_TRY(gather_above(a));
@@ -162,30 +145,53 @@ static void print_referrers(answer *a)
     for (uint64_t i = 0; i < a->holders.count && i < a->args->limit; i++)
         print_referrer(a, i);
     if (a->holders.count > a->args->limit)
-        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->holders.count - a->args->limit);
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->holders.count + a->holders.left_out.rows - a->args->limit);
     if (a->tree.cut)
         rhi__print(a->session, "  … who holds %" PRIu64 " of these is left out (--limit=0 shows all)\n", a->tree.cut);
     rhi__ledger_print(a->session, &a->ledger);
 }
 
-static void print_referents(answer *a)
+/* Where a referent leads: what stands there, the id of the object, and what that holds (*object is it then). */
+static const char *look_at(const answer *a, const referent *r, char id[RHI_ID_SIZE], rhi_object *object, bool *is_live)
+{
+    enum rhi_place place;
+    id[0] = '\0';
+    *is_live = false;
+    if (!rhi__place_of(a->reader, r->value, &place, object))
+        return "unreadable";
+    if (place <= RHI_PLACE_UNUSED && object->address != r->value)
+        return "interior"; /* a reference holds nothing unless it points to an object's start */
+    if (place <= RHI_PLACE_FREED)
+        rhi__object_id(a->reader, object, id, RHI_ID_SIZE);
+    *is_live = id[0] && place == RHI_PLACE_LIVE;
+    return rhi__place_word(place);
+}
+
+static void print_referent(const answer *a, const referent *r)
 {
     static const char *const words[] = {"", "weak ", "borrowed "};
+    char name[RHI_NAME_SIZE + 32], id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
+    rhi_object object;
+    bool is_live;
+    const char *status = look_at(a, r, id, &object, &is_live);
+    if (is_live)
+        rhi__value(a->reader, &object, value);
+    rhi__slot_name(r->field, r->element, name, sizeof name);
+    rhi__print(a->session, "  %-28s -> %s", name, words[r->field->kind]);
+    if (id[0])
+        rhi__print(a->session, "%s%s%s\n", rhi__styled(a->session, RHI_STYLE_ID, id), value,
+                   strcmp(status, "freed") == 0 ? rhi__styled(a->session, RHI_STYLE_STALE, " (freed: stale)") : "");
+    else
+        rhi__print(a->session, "0x%" PRIx64 " (%s)\n", r->value, status);
+}
+
+static void print_referents(answer *a)
+{
     rhi__print(a->session, a->referents.count ? "holds:\n" : "holds nothing\n");
-    for (uint64_t i = 0; i < a->referents.count && i < a->args->limit; i++) {
-        const referent *r = &a->referents.items[i];
-        char value[RHI_VALUE_SIZE] = "";
-        if (r->has_object)
-            rhi__value(a->reader, &r->object, value);
-        rhi__print(a->session, "  %-28s -> %s", r->name, words[r->kind]);
-        if (r->target[0])
-            rhi__print(a->session, "%s%s%s\n", rhi__styled(a->session, RHI_STYLE_ID, r->target), value,
-                       strcmp(r->status, "freed") == 0 ? rhi__styled(a->session, RHI_STYLE_STALE, " (freed: stale)") : "");
-        else
-            rhi__print(a->session, "0x%" PRIx64 " (%s)\n", r->value, r->status);
-    }
-    if (a->referents.count > a->args->limit)
-        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->referents.count - a->args->limit);
+    for (uint64_t i = 0; i < a->referents.count; i++)
+        print_referent(a, &a->referents.items[i]);
+    if (a->referents.total > a->referents.count)
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->referents.total - a->referents.count);
 }
 
 static void print_text(answer *a, bool in, bool out)
@@ -201,7 +207,7 @@ static void print_text(answer *a, bool in, bool out)
     if (out)
         print_referents(a);
     if (a->has_path)
-        rhi__path_print(a->session, a->reader, &a->path);
+        rhi__path_print(a->session, a->reader, &a->path, a->args->limit);
     rhi__print_incomplete(a->session);
 }
 
@@ -233,9 +239,21 @@ static rhi_error *make_json_rows(answer *a)
     return rows ? NULL : rhi__error_memory();
 }
 
-static void print_json(answer *a)
+static json_t *referent_json(const answer *a, const referent *r)
 {
     static const char *const words[] = {"strong", "weak", "borrowed"};
+    char name[RHI_NAME_SIZE + 32], id[RHI_ID_SIZE];
+    rhi_object object;
+    bool is_live;
+    const char *status = look_at(a, r, id, &object, &is_live);
+    rhi__slot_name(r->field, r->element, name, sizeof name);
+    return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o}", "name", name, "strength", words[r->field->kind], "target", id[0] ? id : NULL,
+                     "target_status", status, "value", rhi__json_address(r->value), "target_value",
+                     is_live ? rhi__value_json(a->reader, &object) : json_null());
+}
+
+static void print_json(answer *a)
+{
     rhi_session *s = a->session;
     rhi__json_begin(s);
     rhi__json_key(s, "object", rhi__object_json(a->reader, &a->object));
@@ -244,19 +262,15 @@ static void print_json(answer *a)
         rhi__json_item(s, a->rows ? a->rows[i] : rhi__holder_json(a->reader, &a->holders.items[i]));
     rhi__json_array_end(s);
     if (a->holders.count > a->args->limit)
-        rhi__json_key(s, "referrers_total", rhi__json_u64(a->holders.count));
+        rhi__json_key(s, "referrers_total", rhi__json_u64(a->holders.count + a->holders.left_out.rows));
     rhi__json_array(s, "referents");
-    for (uint64_t i = 0; i < a->referents.count && i < a->args->limit; i++) {
-        const referent *r = &a->referents.items[i];
-        rhi__json_item(s, json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o}", "name", r->name, "strength", words[r->kind], "target",
-                                    r->target[0] ? r->target : NULL, "target_status", r->status, "value", rhi__json_address(r->value),
-                                    "target_value", r->has_object ? rhi__value_json(a->reader, &r->object) : json_null()));
-    }
+    for (uint64_t i = 0; i < a->referents.count; i++)
+        rhi__json_item(s, referent_json(a, &a->referents.items[i]));
     rhi__json_array_end(s);
-    if (a->referents.count > a->args->limit)
-        rhi__json_key(s, "referents_total", rhi__json_u64(a->referents.count));
+    if (a->referents.total > a->referents.count)
+        rhi__json_key(s, "referents_total", rhi__json_u64(a->referents.total));
     if (a->has_path)
-        rhi__path_json(s, a->reader, &a->path);
+        rhi__path_json(s, a->reader, &a->path, a->args->limit);
     rhi__json_key(s, "ledger", rhi__option(a->args, "--out") && !rhi__option(a->args, "--in") ? json_null() : rhi__ledger_json(&a->ledger));
     rhi__json_end(s);
 }

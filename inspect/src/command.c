@@ -49,8 +49,8 @@ static const rhi_command table[] = {
                 " or too many], \"referrers_total\" if cut, \"referents\": [{\"name\", \"strength\":\n"
                 " \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\", \"target_value\": what it holds,\n"
                 " short, or null}], \"referents_total\" if cut, \"path\": with --path [ROW, ROWs of words in malloc blocks that lead on…, {\"object\", \"name\": the\n"
-                " field that leads on}…], \"path_left_out\": malloc blocks amidst a long way, \"expression\": with --path,\n"
-                " text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated\n"
+                " field that leads on}…], \"path_left_out\": malloc blocks amidst a long way, \"path_objects_left_out\": objects amidst one, by --limit,\n"
+                " \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated\n"
                 " it, \"ledger\": LEDGER|null}",
         .operands_min = 1, .operands_max = 1,
         .options = {{"--in", NULL, "only who holds it"},

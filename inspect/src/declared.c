@@ -6,12 +6,13 @@
 #include <string.h>
 
 enum { PAGE_BYTES = 64 * 64 * 8 };
+enum { TIMES = 3, WORDS_MIN = 1 << 23, HOLE_STEP = 1 << 20 };
 #define WORDS_MAX (1ull << 31) /* corrupt objects may all claim the same big vector */
 
 typedef struct collector {
     rhi_declared *declared;
     rhi_reader *reader;
-    uint64_t words;
+    uint64_t words, words_max;
 } collector;
 
 static uint64_t place_of(const rhi_declared *d, uint64_t number)
@@ -61,7 +62,11 @@ static struct rhi_declared_page *page_of(rhi_declared *d, uint64_t address, bool
 
 static rhi_error *add_slots(collector *c, uint64_t at, uint64_t end, uint64_t stride)
 {
-    for (; at < end && end - at >= 8 && c->words < WORDS_MAX; at += stride, c->words++) {
+    for (uint64_t checked = at; at < end && end - at >= 8 && c->words < c->words_max; at += stride, c->words++) {
+        if (at >= checked && end - at > HOLE_STEP) { /* in holes of a sparse core there is no word to be told */
+            at += (rhi__memory_data_start(c->reader->memory, at, end) - at) / stride * stride;
+            checked = at + HOLE_STEP;
+        }
         struct rhi_declared_page *page = page_of(c->declared, at, true);
         if (!page)
             return rhi__error_memory();
@@ -84,7 +89,7 @@ static rhi_error *add_vector(collector *c, const rhi_field *field, uint64_t firs
     while (at < end && (region = rhi__memory_region(c->reader->memory, at))) {
         uint64_t stop = region->end < end ? region->end : end;
         RHI_TRY(add_slots(c, at, stop, field->stride));
-        if (stop == end || c->words >= WORDS_MAX)
+        if (stop == end || c->words >= c->words_max)
             break;
         at += (stop - at + field->stride - 1) / field->stride * field->stride;
     }
@@ -113,6 +118,8 @@ rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_decl
     collector c = {.declared = declared, .reader = reader};
     bool any = false;
     *declared = (rhi_declared){0};
+    uint64_t words = reader->memory->core_bytes / 8;
+    c.words_max = words < WORDS_MAX / TIMES - WORDS_MIN ? words * TIMES + WORDS_MIN : WORDS_MAX;
     for (uint64_t i = 0; i < reader->types.count; i++)
         any |= reader->types.items[i].has_vectors;
     rhi_error *error = any ? rhi__each_object(&session->work, reader, "looking for vectors", add_object, &c) : NULL;

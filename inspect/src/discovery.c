@@ -74,11 +74,12 @@ static bool search_module(search *s, uint64_t start)
 
 static rhi_error *scan(search *s, const rhi_region *region, rhi_scratch *scratch)
 {
-    const rhi_target *door = s->memory->door;
     const uint64_t overlap = sizeof((struct rh_metadata_descriptor *)0)->magic - 8;
     for (uint64_t at = region->start; at < region->end;) {
+        if (region->end - at > SCAN_STEP_BYTES) /* holes of a sparse core are skipped */
+            at = rhi__memory_data_start(s->memory, at, region->end) & ~7ull;
         uint64_t size = region->end - at < SCAN_STEP_BYTES ? region->end - at : SCAN_STEP_BYTES, got;
-        if (door->interrupted && door->interrupted(door->context))
+        if (s->memory->work && rhi__work_stopped(s->memory->work))
             return rhi__error_cancelled();
         const uint8_t *bytes = rhi__memory_view(s->memory, at, size, scratch, &got);
         const uint8_t *from = bytes, *end = bytes ? bytes + got : NULL;

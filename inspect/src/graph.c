@@ -37,14 +37,6 @@ uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
     return block->base + (word * 64 + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
 }
 
-uint64_t rhi__block_used_bytes(const rhi_block *block)
-{
-    for (uint64_t word = (block->capacity + 63u) / 64; word-- > 0;)
-        if (block->live[word])
-            return (word * 64 + 64 - (uint64_t)__builtin_clzll(block->live[word])) * block->slot_size;
-    return 0;
-}
-
 static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_scratch *scratch, rhi_object_visitor visit, void *context)
 {
     uint64_t size = reader->harm.is_known ? rhi__block_used_bytes(block) : block->size, got = 0, lost = 0;
@@ -74,11 +66,13 @@ rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
     rhi__begin_harm(reader);
+    uint64_t room = rhi__begin_pass(reader);
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         error = rhi__progress(work, what, i, reader->blocks.count);
         if (!error && (reader->blocks.items[i].object_count || !reader->harm.is_known))
             error = each_in_block(reader, &reader->blocks.items[i], &scratch, visit, context);
     }
+    reader->slot_room = room;
     rhi__scratch_free(&scratch);
     if (!error)
         rhi__harm_is_known(reader);

@@ -108,9 +108,6 @@ static inline int rhi__index_order(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-/* Bytes of a block up to the end of its last live slot: pages behind it may never have been touched. */
-uint64_t rhi__block_used_bytes(const rhi_block *block);
-
 /* Visits every live slot with its decoded header and its bytes (slot_size of them), in index order.
  * What cannot be read is left out and noted as a problem. */
 typedef rhi_error *(*rhi_object_visitor)(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes);

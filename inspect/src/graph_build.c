@@ -29,7 +29,7 @@ typedef struct builder {
     uint64_t header_capacity;
     struct pending *pending, *next_pending; /* of the objects that look_ahead saw */
     bool is_live; /* the object whose slots are visited */
-    bool out_of_memory;
+    bool out_of_memory, is_cut; /* is_cut: there are more edges than a core has words */
 } builder;
 
 static bool make_plan(const rhi_reader *reader, const rhi_type *type, plan *p)
@@ -68,12 +68,18 @@ static rhi_error *make_plans(builder *b)
     return NULL;
 }
 
-/* Room for `extra` more edges. */
+/* Room for `extra` more edges. No two come from one word. */
 static bool reserve_edges(builder *b, uint64_t extra)
 {
+    enum { EDGES_MIN = 1 << 23 };
     rhi_graph *graph = b->graph;
     if (graph->edge_count + extra <= graph->edge_capacity)
         return true;
+    uint64_t words = b->reader->memory->core_bytes / 8;
+    if (graph->edge_count > words && graph->edge_count - words > EDGES_MIN) {
+        b->is_cut = true;
+        return false;
+    }
     uint64_t wanted = graph->edge_capacity + graph->edge_capacity / 2 + extra;
     uint32_t *grown = wanted <= UINT32_MAX ? realloc(graph->edge_to, wanted * sizeof *grown) : NULL;
     if (!grown)
@@ -120,11 +126,13 @@ static bool add_slot(void *context, const rhi_slot *slot)
     builder *b = context;
     if (slot->field->kind == RHI_KIND_BORROWED)
         return true;
-    b->out_of_memory = !reserve_edges(b, 1);
+    if (!reserve_edges(b, 1)) {
+        b->out_of_memory = !b->is_cut;
+        return false;
+    }
     pending target = find_target(b->reader, slot->value, b->is_live);
-    if (!b->out_of_memory)
-        add_target(b->graph, &target);
-    return !b->out_of_memory;
+    add_target(b->graph, &target);
+    return true;
 }
 
 /* The references of an object of a type whose slots are not all at fixed places. */
@@ -152,6 +160,8 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
                                     (header->blank ? RHI_GRAPH_BLANK : 0) |
                                     (header->state > RHI_DYING || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT : 0));
     const plan *p = plan_of(b, block, header);
+    if (b->is_cut)
+        return;
     for (uint32_t i = 0; p && i < p->count; i++)
         add_target(graph, b->next_pending++);
     if (!p && header->state <= RHI_DYING && header->type < b->reader->types.count && b->reader->types.items[header->type].has_references)
@@ -217,7 +227,7 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
     uint32_t index = block->first_object;
     for (uint64_t first = 0; first < readable; first += 64) {
         uint64_t bits = block->live[first / 64] & (readable - first < 64 ? (1ull << (readable - first)) - 1 : UINT64_MAX);
-        if (!reserve_edges(b, 64 * PLAN_MAX))
+        if (!reserve_edges(b, 64 * PLAN_MAX) && !b->is_cut)
             return rhi__error_memory();
         look_ahead(b, block, first, bits, bytes, &b->headers[index - block->first_object]);
         for (; bits; bits &= bits - 1, index++) {
@@ -239,6 +249,7 @@ static rhi_error *add_blocks(builder *b)
 {
     rhi_scratch scratch = {0};
     rhi_error *error = make_plans(b);
+    uint64_t room = rhi__begin_pass(b->reader);
     b->reader->harm.slots = 0;
     rhi__begin_harm(b->reader);
     b->pending = malloc(64 * PLAN_MAX * sizeof *b->pending);
@@ -249,6 +260,9 @@ static rhi_error *add_blocks(builder *b)
         if (!error)
             error = add_block(b, &b->reader->blocks.items[i], &scratch);
     }
+    b->reader->slot_room = room;
+    if (b->is_cut)
+        rhi__reader_problem(b->reader, "objects claim more references than the core has words: the rest is left out");
     rhi__scratch_free(&scratch);
     if (!error)
         rhi__harm_is_known(b->reader);

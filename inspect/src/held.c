@@ -350,10 +350,12 @@ void rhi__name_held(const rhi_selection *selection, rhi_held *groups, uint64_t c
     uint64_t next = 0;
     for (uint64_t i = 0; i < count; i++)
         for (uint64_t k = 0; k < groups[i].rows.count; k++)
-            if (rhi__collect_holder(&all, &groups[i].rows.items[k])) {
+            if (!rhi__array_reserve(&all, 1)) {
                 free(all.items);
                 selection->reader->memory->is_short = true; /* said in the answer: they stay without names */
                 return;
+            } else {
+                all.items[all.count++] = groups[i].rows.items[k];
             }
     rhi__name_holders(selection->session, selection->reader, &all, all.count);
     for (uint64_t i = 0; i < count; i++)

@@ -40,6 +40,9 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
             ledger->classes[class_of(holder)]++;
         }
     }
+    ledger->fields += holders->left_out.fields;
+    ledger->words += holders->left_out.others;
+    ledger->classes[RHI_LEDGER_OTHER] += holders->left_out.others;
     int64_t ext = ledger->stored - (int64_t)ledger->fields;
     int64_t open = ext - (int64_t)(ledger->exact + ledger->runtime); /* counts that words may explain */
     ledger->unreached = ledger->classes[RHI_LEDGER_UNREACHED];

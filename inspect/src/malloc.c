@@ -259,6 +259,8 @@ static rhi_error *search_data(finder *f, const rhi_range *range)
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
     for (uint64_t at = (range->start + 7) & ~7ull; at < range->end && range->end - at >= 16 && !error;) {
+        uint64_t data = range->end - at > STEP_BYTES ? rhi__memory_data_start(f->memory, at, range->end) & ~7ull : at;
+        at = data - at >= 16 ? data - 8 : at;
         uint64_t size = range->end - at < STEP_BYTES ? range->end - at : STEP_BYTES, got;
         const uint8_t *bytes = rhi__memory_view(f->memory, at, size, &scratch, &got);
         for (uint64_t i = 0; bytes && i + 16 <= got && !error; i += 8) {

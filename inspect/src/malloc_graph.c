@@ -197,8 +197,13 @@ typedef void (*word_visitor)(finder *f, uint32_t number, unsigned how);
  * (words.h). */
 static rhi_error *each_target(finder *f, uint64_t start, uint64_t end, unsigned how, word_visitor visit)
 {
-    enum { PIECE_BYTES = 4096, PROGRESS_PIECES = 1 << 8 };
-    for (uint64_t at = (start + 7) & ~7ull; at < end && end - at >= 8;) {
+    enum { PIECE_BYTES = 4096, PROGRESS_PIECES = 1 << 8, HOLE_STEP = 1 << 20 };
+    for (uint64_t at = (start + 7) & ~7ull, checked = at; at < end && end - at >= 8;) {
+        if (at >= checked && end - at > HOLE_STEP) { /* holes of a sparse core lead nowhere */
+            at = rhi__memory_data_start(f->reader->memory, at, end) & ~7ull;
+            checked = at + HOLE_STEP;
+            continue;
+        }
         uint64_t page_end = (at | (PIECE_BYTES - 1)) + 1, next = page_end < end ? page_end : end, size = (next - at) & ~7ull;
         const uint8_t *bytes = rhi__window_at(&f->window, at, size);
         for (uint64_t i = 0; bytes && i < size; i += 8) {

@@ -54,6 +54,7 @@ rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t 
     RHI_TRY(rhi__judge_block(session, reader, place->start, &place->reach));
     drop_inner(&blocks->map->malloc, rows, place->start, place->end);
     rhi__sort_holders(rows);
+    rhi__say_left_out(session, rows, limit);
     RHI_TRY(rhi__judge_holders(session, reader, rows));
     rhi__name_holders(session, reader, rows, limit);
     return NULL;
@@ -83,7 +84,7 @@ void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader, const rhi
     for (uint64_t i = 0; i < place->referrers->count && i < limit; i++)
         rhi__holder_print(session, reader, &place->referrers->items[i], "    ");
     if (place->referrers->count > limit)
-        rhi__print(session, "    … %" PRIu64 " more (--limit=0 shows all)\n", place->referrers->count - limit);
+        rhi__print(session, "    … %" PRIu64 " more (--limit=0 shows all)\n", place->referrers->count + place->referrers->left_out.rows - limit);
 }
 
 json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place, uint64_t address, uint64_t limit)
@@ -98,6 +99,6 @@ json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place
         json_array_append_new(rows, rhi__holder_json(reader, &place->referrers->items[i]));
     json_object_set_new(json, "referrers", rows);
     if (place->referrers && place->referrers->count > limit)
-        json_object_set_new(json, "referrers_total", rhi__json_u64(place->referrers->count));
+        json_object_set_new(json, "referrers_total", rhi__json_u64(place->referrers->count + place->referrers->left_out.rows));
     return json;
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* ---- the sink ------------------------------------------------------------------------------------ */
 
@@ -132,6 +133,7 @@ rhi_error *rhi__memory_open(rhi_memory *memory, const rhi_target *door)
         memory->is_direct = rhi_target_open_core(door->core_path, door->exe_path, &memory->direct, message, sizeof message) == 0;
     else if (door->pid > 0)
         memory->is_direct = rhi__process_open_stopped(door->pid, &memory->direct, message, sizeof message) == 0;
+    memory->core_bytes = rhi__core_bytes(way(memory)); /* also for a debugger's reads of it, if they are preferred */
     rhi_error *error = read_map(memory);
     if (rhi__core_truncated(way(memory)))
         snprintf(memory->truncated, sizeof memory->truncated, "%s", rhi__core_truncated(way(memory)));
@@ -177,7 +179,21 @@ bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
 
-enum { READ_STEP_BYTES = 1 << 20 }; /* the size at which debuggers read fastest */
+enum {
+    READ_STEP_BYTES = 1 << 20, /* the size at which debuggers read fastest */
+    READ_COST_BYTES = 1 << 16, READS_PER_POLL = 64
+};
+
+static bool is_stopped(rhi_memory *memory, uint64_t size)
+{
+    if (!memory->work)
+        return false;
+    memory->reads += 1 + (uint32_t)(size / READ_COST_BYTES);
+    if (memory->reads < READS_PER_POLL)
+        return memory->work->is_stopped;
+    memory->reads = 0;
+    return rhi__work_stopped(memory->work);
+}
 
 uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size)
 {
@@ -187,12 +203,40 @@ uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, ui
         size = UINT64_MAX - address;
     while (done < size) {
         uint64_t step = size - done < READ_STEP_BYTES ? size - done : READ_STEP_BYTES;
-        uint64_t got = target->read(target->context, address + done, (uint8_t *)buffer + done, step);
+        uint64_t got = is_stopped(memory, step) ? 0 : target->read(target->context, address + done, (uint8_t *)buffer + done, step);
         done += got < step ? got : step;
         if (got < step)
             break;
     }
     return done;
+}
+
+/* Zeros in a buffer from malloc, which take no memory where they are many. */
+static void put_zeros(uint8_t *bytes, uint64_t size)
+{
+    enum { PAGE_BYTES = 1 << 16 }; /* the largest of any kernel */
+    uint64_t before = -(uintptr_t)bytes % PAGE_BYTES, pages = size > before ? (size - before) / PAGE_BYTES * PAGE_BYTES : 0;
+    if (pages == 0 || madvise(bytes + before, pages, MADV_DONTNEED) != 0) {
+        memset(bytes, 0, size);
+        return;
+    }
+    memset(bytes, 0, before);
+    memset(bytes + before + pages, 0, size - before - pages);
+}
+
+/* Bytes for a view, up to the first unreadable one. Holes of a sparse core are not read. */
+static uint64_t read_view(rhi_memory *memory, uint64_t address, uint8_t *bytes, uint64_t size)
+{
+    for (uint64_t done = 0, step, got; done < size; done += got) {
+        uint64_t data = size > READ_STEP_BYTES ? rhi__memory_data_start(memory, address + done, address + size) : address + done;
+        put_zeros(bytes + done, data - address - done);
+        done = data - address;
+        step = size - done < READ_STEP_BYTES ? size - done : READ_STEP_BYTES;
+        got = rhi__memory_read(memory, data, bytes + done, step);
+        if (got < step)
+            return done + got;
+    }
+    return size;
 }
 
 const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size, rhi_scratch *scratch, uint64_t *got)
@@ -213,7 +257,7 @@ const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t s
             scratch->bytes = grown;
             scratch->capacity = room;
         }
-        uint64_t step = rhi__memory_read(memory, address + done, (uint8_t *)scratch->bytes + done, room - done);
+        uint64_t step = read_view(memory, address + done, (uint8_t *)scratch->bytes + done, room - done);
         done += step;
         if (done < room)
             break;
@@ -234,6 +278,12 @@ uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint
 {
     uint64_t start = rhi__core_data_start(way(memory), address);
     return start < end ? start : end;
+}
+
+uint64_t rhi__memory_data_end(const rhi_memory *memory, uint64_t address, uint64_t end)
+{
+    uint64_t hole = rhi__core_data_end(way(memory), address);
+    return hole < end ? hole : end;
 }
 
 bool rhi__memory_is_core(const rhi_memory *memory)

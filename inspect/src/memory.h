@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "text.h"
+#include "work.h"
 
 #include <refheap/inspect.h>
 #include <stdbool.h>
@@ -43,7 +44,12 @@ typedef struct rhi_memory {
     struct rhi_sink map;
     bool has_threads; /* threads and registers could be had */
     char truncated[160]; /* what a cut-off core lacks; empty: nothing */
+    uint64_t core_bytes; /* that the core really has: its file may be sparse, and its headers claim anything; UINT64_MAX: no core */
     bool is_short;       /* a view failed for lack of our own memory: what looks unreadable may not be */
+    /* Asked now and then by reads: once the user wants the work to stop nothing can be read, so that every loop over what
+     * the target claims to have comes to its end. NULL: nothing stops them. */
+    rhi_work *work;
+    uint32_t reads; /* since it was asked last, in READ_COST_BYTES */
 } rhi_memory;
 
 /* Opens memory for the door's target: decides the way and reads the map and the threads. */
@@ -65,6 +71,8 @@ void rhi__scratch_free(rhi_scratch *scratch);
 uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end);
 /* The first address from here on, at most `end`, that need not hold zero: a scan for addresses goes on there. */
 uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint64_t end);
+/* The first address from here on, at most `end`, that a sparse core has nothing of but its word that it is zero. */
+uint64_t rhi__memory_data_end(const rhi_memory *memory, uint64_t address, uint64_t end);
 /* Is this read from a core by the engine itself? */
 bool rhi__memory_is_core(const rhi_memory *memory);
 /* rhi__process_leaves_out, where the engine reads a process itself. */
@@ -123,6 +131,10 @@ uint64_t rhi__core_state(const rhi_target *target);
 /* In target_core.c: where a core has bytes again behind an address that it has none of; 0: no core, or
  * nowhere. */
 uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address);
+/* In target_core.c: where a hole of the file begins behind this address, or the segment's bytes end. UINT64_MAX: not known. */
+uint64_t rhi__core_data_end(const rhi_target *target, uint64_t address);
+/* In target_core.c: bytes that the file really has, for rhi__memory_core_bytes; UINT64_MAX: no core. */
+uint64_t rhi__core_bytes(const rhi_target *target);
 /* What a cut-off core lacks, in words, or NULL. */
 const char *rhi__core_truncated(const rhi_target *target);
 /* In target_process.c: opens a process that somebody else has stopped: reads and map alone. */

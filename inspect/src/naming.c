@@ -24,10 +24,31 @@ static int holder_order(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
+static void leave_out(rhi_holders *holders, const rhi_holder *holder)
+{
+    holders->left_out.rows++;
+    holders->left_out.fields += holder->kind == RHI_HOLDER_FIELD && holder->strong && holder->in_live;
+    holders->left_out.others += holder->kind != RHI_HOLDER_FIELD;
+}
+
 void rhi__sort_holders(rhi_holders *holders)
 {
     if (holders->count)
         qsort(holders->items, holders->count, sizeof *holders->items, holder_order);
+    holders->is_disordered = false;
+    for (; holders->count > RHI_HOLDERS_MAX; holders->count--) {
+        leave_out(holders, &holders->items[holders->count - 1]);
+        rhi__holder_clear(&holders->items[holders->count - 1]);
+    }
+}
+
+void rhi__say_left_out(rhi_session *session, const rhi_holders *holders, uint64_t limit)
+{
+    char text[128];
+    if (!holders->left_out.others && (!holders->left_out.rows || limit <= holders->count))
+        return;
+    snprintf(text, sizeof text, "there are %" PRIu64 " more rows than are kept: they were counted, and not looked at", holders->left_out.rows);
+    rhi__note(&session->notes, text);
 }
 
 bool rhi__holder_copy(const rhi_holder *holder, rhi_holder *copy)
@@ -66,9 +87,18 @@ void rhi__holders_free(rhi_holders *holders)
 rhi_error *rhi__collect_holder(void *context, const rhi_holder *holder)
 {
     rhi_holders *holders = context;
+    if (holders->count >= 2 * RHI_HOLDERS_MAX)
+        rhi__sort_holders(holders);
+    const rhi_holder *last = holders->count ? &holders->items[holders->count - 1] : NULL;
+    bool is_behind = !last || holder_order(last, holder) <= 0;
+    if (holders->count >= RHI_HOLDERS_MAX && is_behind && !holders->is_disordered && !holder->name && !holder->variable) {
+        leave_out(holders, holder);
+        return NULL;
+    }
     if (!rhi__array_reserve(holders, 1))
         return rhi__error_memory();
     holders->items[holders->count++] = *holder;
+    holders->is_disordered |= !is_behind;
     return NULL;
 }
 

@@ -4,9 +4,16 @@
 
 #include <string.h>
 
+/* A damaged target may give one for each of a million places: nobody reads them all. */
+enum { KEPT_MAX = 200 };
+
 void rhi__note(rhi_notes *notes, const char *reason)
 {
     notes->is_incomplete = true;
+    if (notes->count > KEPT_MAX)
+        return;
+    if (notes->count == KEPT_MAX)
+        reason = "there are more reasons than are told";
     for (uint64_t i = 0; i < notes->count; i++)
         if (strcmp(notes->items[i], reason) == 0)
             return;

@@ -45,6 +45,8 @@ static void make_room(rhi_session *session)
     if (grown) {
         session->out = grown;
         session->out_capacity = wanted;
+    } else if (session->work.is_stopped) {
+        session->out_size = 0; /* what was made since then is no answer */
     } else {
         rhi__flush(session);
     }

@@ -290,8 +290,9 @@ static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *
         is_settled |= ranks[words->items[i].kind] < ranks[RHI_HOLDER_UNDECLARED];
     if (!is_settled)
         RHI_TRY(rhi__each_kept_undeclared(session, reader, low, low + block->slot_size, rhi__collect_holder, words));
-    RHI_TRY(rhi__judge_holders(session, reader, words));
     rhi__sort_holders(words);
+    rhi__say_left_out(session, words, 0);
+    RHI_TRY(rhi__judge_holders(session, reader, words));
     for (uint64_t i = 0; i < words->count; i++) {
         words->items[i].target = low;
         if (is_better(&words->items[i], &words->items[best]))
@@ -368,7 +369,14 @@ bool rhi__path_step(rhi_reader *reader, const rhi_path *path, uint64_t i, rhi_pa
     return true;
 }
 
-void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *path)
+/* A long path is shown at its two ends. Which object comes behind number i? *left_out: so many are passed over. */
+static uint64_t next_shown(const rhi_path *path, uint64_t i, uint64_t limit, uint64_t *left_out)
+{
+    *left_out = i + 1 == (limit + 1) / 2 && path->objects.count > limit ? path->objects.count - limit : 0;
+    return i + 1 + *left_out;
+}
+
+void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *path, uint64_t limit)
 {
     rhi_path_step step;
     char id[RHI_ID_SIZE] = "";
@@ -387,11 +395,14 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
         rhi__print(session, "%s%s%s%s -> ", id, word->kind == RHI_HOLDER_FIELD ? "." : "", word->name ? word->name : "(unnamed word)",
                    word->reach == RHI_REACH_NO ? " (which nothing reaches)" : "");
     }
-    for (uint64_t i = 0; i < path->objects.count; i++) {
+    for (uint64_t i = 0, left_out; i < path->objects.count; i = next_shown(path, i, limit, &left_out)) {
         if (!rhi__path_step(reader, path, i, &step))
             continue;
         rhi__object_id(reader, &step.object, id, sizeof id);
         rhi__print(session, "%s%s%s%s", id, step.name[0] ? " ." : "", step.name, i + 1 < path->objects.count ? " -> " : "");
+        next_shown(path, i, limit, &left_out);
+        if (left_out)
+            rhi__print(session, "… %" PRIu64 " more (--limit=0 shows all) … -> ", left_out);
     }
     rhi__print(session, "\n");
     if (!path->expression)
@@ -404,14 +415,14 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
     rhi__print(session, "%s\n", path->is_unverified ? "  (not verified: no debugger evaluated it)" : "");
 }
 
-void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path)
+void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path, uint64_t limit)
 {
     rhi_path_step step;
     char id[RHI_ID_SIZE];
     rhi__json_array(session, "path");
     for (uint64_t i = 0; i < path->words.count; i++)
         rhi__json_item(session, rhi__holder_json(reader, &path->words.items[i]));
-    for (uint64_t i = 0; i < path->objects.count; i++) {
+    for (uint64_t i = 0, left_out; i < path->objects.count; i = next_shown(path, i, limit, &left_out)) {
         if (!rhi__path_step(reader, path, i, &step))
             continue;
         rhi__object_id(reader, &step.object, id, sizeof id);
@@ -420,6 +431,8 @@ void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *pa
     rhi__json_array_end(session);
     if (path->left_out)
         rhi__json_key(session, "path_left_out", rhi__json_u64(path->left_out));
+    if (path->objects.count > limit)
+        rhi__json_key(session, "path_objects_left_out", rhi__json_u64(path->objects.count - limit));
     rhi__json_key(session, "expression", path->expression ? rhi__json_text(path->expression) : json_null());
     if (path->expression && path->in_frame)
         rhi__json_key(session, "frame", json_integer(path->frame));

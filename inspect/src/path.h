@@ -27,9 +27,10 @@ typedef struct rhi_path {
  * from a register; else from whatever word holds one of the objects above. Which one does not depend on names. */
 rhi_error *rhi__path_find(rhi_session *session, rhi_reader *reader, uint64_t address, rhi_path *path);
 void rhi__path_free(rhi_path *path);
-void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *path);
+/* Of a path of more objects than `limit` the two ends are shown. */
+void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *path, uint64_t limit);
 /* Writes the keys "path", "expression" and those that belong to it. */
-void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path);
+void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path, uint64_t limit);
 
 /* In expression.c: fills expression and what follows it. */
 void rhi__path_express(rhi_session *session, rhi_reader *reader, rhi_path *path);

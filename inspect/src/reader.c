@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROBLEMS_KEPT = 100, VECTOR_STEP_BYTES = 1 << 16 };
+enum { PROBLEMS_KEPT = 100, VECTOR_STEP_BYTES = 1 << 16, VECTOR_STEP_COST = 256, HOLES_MAX = 1 << 30 };
+#define HOLES_IN_ALL_MAX (4ull << 30)
 
 /* The kept text, or NULL: said before, too many, or memory is short. */
 static const char *keep_problem(rhi_reader *reader, const char *format, va_list arguments)
@@ -45,6 +46,13 @@ void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_slab, cons
         reader->damage.items[reader->damage.count++] = (rhi_damage){.address = address, .text = copy, .of_slab = of_slab};
 }
 
+/* `times` the bytes that a core has, and at least so many; without end where there is no core. */
+static uint64_t room_for(const rhi_reader *reader, uint64_t times, uint64_t least)
+{
+    uint64_t bytes = reader->memory->core_bytes;
+    return bytes < UINT64_MAX / times - least ? bytes * times + least : UINT64_MAX;
+}
+
 static int block_order(const void *left, const void *right)
 {
     const rhi_block *a = left, *b = right;
@@ -68,6 +76,14 @@ static void block_free(rhi_block *block)
     free(block->live);
     free(block->rank);
     *block = (rhi_block){0};
+}
+
+uint64_t rhi__block_used_bytes(const rhi_block *block)
+{
+    for (uint64_t word = (block->capacity + 63u) / 64; word-- > 0;)
+        if (block->live[word])
+            return (word * 64 + 64 - (uint64_t)__builtin_clzll(block->live[word])) * block->slot_size;
+    return 0;
 }
 
 /* Counts the live slots; `first` is the number of the first of them. False if memory is short. */
@@ -134,6 +150,52 @@ void rhi__reader_finish(rhi_reader *reader)
         qsort(reader->roots.items, reader->roots.count, sizeof *reader->roots.items, root_order);
 }
 
+/* Clears the live bits of slots [first, end); returns how many were set. */
+static uint64_t clear_live(rhi_block *block, uint64_t first, uint64_t end)
+{
+    uint64_t cleared = 0;
+    for (uint64_t word = first / 64; word * 64 < end; word++) {
+        uint64_t mask = word == first / 64 ? UINT64_MAX << (first % 64) : UINT64_MAX;
+        mask &= end - word * 64 < 64 ? (1ull << (end - word * 64)) - 1 : UINT64_MAX;
+        cleared += (uint64_t)__builtin_popcountll(block->live[word] & mask);
+        block->live[word] &= ~mask;
+    }
+    return cleared;
+}
+
+/* A slot whose header lies in a hole of a sparse core holds no object, whatever a bitmap says: else a few bytes could claim
+ * objects without end. Returns how many did; *data: bytes of the block that are there. */
+static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block, uint64_t *data)
+{
+    uint64_t end = block->base + block->slot_size * block->capacity, lost = 0, hole, stop;
+    *data = 0;
+    for (uint64_t at = block->base; at < end; at = stop) {
+        hole = rhi__memory_data_end(memory, at, end);
+        stop = rhi__memory_data_start(memory, hole, end);
+        *data += hole - at;
+        if (stop == at) /* it cannot be said */
+            break;
+        if (stop > hole) {
+            uint64_t past = (stop - block->base + block->slot_size - 1) / block->slot_size;
+            lost += clear_live(block, (hole - block->base + block->slot_size - 1) / block->slot_size, past < block->capacity ? past : block->capacity);
+        }
+    }
+    return lost;
+}
+
+/* What is left of a block of a sparse core: objects that are there. *room: bytes of holes that blocks may have in all, since
+ * all of their words are looked at. False: it has too many, and is left out. */
+static bool settle_block(rhi_reader *reader, rhi_block *block, uint64_t *room)
+{
+    uint64_t data, lost = drop_absent(reader->memory, block, &data), holes = block->slot_size * block->capacity - data;
+    bool has_room = holes <= HOLES_MAX && holes <= *room;
+    *room -= has_room ? holes : 0;
+    if (lost || !has_room)
+        rhi__reader_problem(reader, "%llu objects of the slab at 0x%llx are not in the core: its file has a hole there",
+                            (unsigned long long)(has_room ? lost : lost + clear_live(block, 0, block->capacity)), (unsigned long long)block->base);
+    return has_room;
+}
+
 static void block_extent(rhi_block *block)
 {
     block->size = block->slot_size * block->capacity;
@@ -146,12 +208,16 @@ static rhi_error *number_objects(rhi_reader *reader)
     if (reader->blocks.count == 0)
         return NULL;
     qsort(reader->blocks.items, reader->blocks.count, sizeof *reader->blocks.items, block_order);
-    uint64_t kept = 0, end = 0, objects = 0;
+    uint64_t kept = 0, end = 0, objects = 0, room = HOLES_IN_ALL_MAX;
     for (uint64_t i = 0; i < reader->blocks.count; i++) {
         rhi_block block = reader->blocks.items[i];
         reader->blocks.items[i] = (rhi_block){0}; /* it has one owner at any time */
         if (block.base < end) {
             rhi__reader_damage(reader, block.base, true, "slab at 0x%llx overlaps the one before it: ignored", (unsigned long long)block.base);
+            block_free(&block);
+            continue;
+        }
+        if (!settle_block(reader, &block, &room)) {
             block_free(&block);
             continue;
         }
@@ -170,11 +236,32 @@ static rhi_error *number_objects(rhi_reader *reader)
     return make_directory(reader, reader->blocks.items[0].base, end);
 }
 
+/* Bytes that our own tables of these blocks take. */
+static uint64_t table_bytes(const rhi_blocks *blocks, uint64_t first)
+{
+    uint64_t bytes = 0;
+    for (uint64_t i = first; i < blocks->count; i++)
+        bytes += sizeof *blocks->items + (blocks->items[i].capacity + 63u) / 64 * 12ull;
+    return bytes;
+}
+
+/* Slabs are small beside their objects: what claims more of them than a core has room for is left out. */
 static rhi_error *load(rhi_reader *reader)
 {
-    for (uint64_t i = 0; i < reader->own.count; i++)
-        if (reader->own.items[i].has_blocks)
-            RHI_TRY(reader->ops->read_blocks(reader, &reader->own.items[i], &reader->blocks));
+    enum { SLAB_BYTES = 16 /* of memory for each byte of our tables */ };
+    uint64_t room = room_for(reader, 1, 0) / SLAB_BYTES + (64 << 20);
+    for (uint64_t i = 0, first; i < reader->own.count; i++) {
+        if (!reader->own.items[i].has_blocks)
+            continue;
+        first = reader->blocks.count;
+        RHI_TRY(reader->ops->read_blocks(reader, &reader->own.items[i], &reader->blocks));
+        uint64_t taken = table_bytes(&reader->blocks, first);
+        room -= taken < room ? taken : room;
+        if (room == 0) {
+            rhi__reader_problem(reader, "slabs claim more than the core has: those from 0x%llx on are left out", (unsigned long long)reader->own.items[i].end);
+            break;
+        }
+    }
     return number_objects(reader);
 }
 
@@ -342,6 +429,38 @@ uint64_t rhi__object_size(const rhi_reader *reader, const rhi_object *object, co
     return size < object->slot_size ? size : object->slot_size;
 }
 
+void rhi__begin_question(rhi_reader *reader)
+{
+    reader->slot_room = room_for(reader, 16, 4ull << 30); /* a second or two */
+}
+
+uint64_t rhi__begin_pass(rhi_reader *reader)
+{
+    uint64_t before = reader->slot_room;
+    reader->slot_room = room_for(reader, 3, 64 << 20); /* a check may read one again, and once more to tell of it */
+    return before;
+}
+
+/* Takes it from the room; false: there is no more, and that is said. */
+static bool take_room(rhi_reader *reader, uint64_t bytes)
+{
+    if (bytes <= reader->slot_room) {
+        reader->slot_room -= bytes;
+        return true;
+    }
+    reader->slot_room = 0;
+    rhi__reader_problem(reader, "objects claim more references than the core has words: the rest is left out");
+    return false;
+}
+
+/* How many elements of a long vector from this address on lie in holes of a sparse core: they are NULL. */
+static uint64_t elements_in_hole(const rhi_reader *reader, uint64_t at, uint64_t count, uint64_t stride)
+{
+    if (count * stride <= VECTOR_STEP_BYTES)
+        return 0;
+    return (rhi__memory_data_start(reader->memory, at, at + count * stride) - at) / stride;
+}
+
 static bool each_vector_slot(rhi_reader *reader, const rhi_object *object, rhi_slot *slot, uint64_t first, uint64_t count,
                              rhi_slot_visitor visit, void *context)
 {
@@ -350,7 +469,12 @@ static bool each_vector_slot(rhi_reader *reader, const rhi_object *object, rhi_s
     uint64_t per_step = sizeof buffer / field->stride, done = 0;
     while (done < count) {
         uint64_t step = count - done < per_step ? count - done : per_step;
-        uint64_t at = first + done * field->stride;
+        uint64_t at = first + done * field->stride, skipped = elements_in_hole(reader, at, count - done, field->stride);
+        if (!take_room(reader, (skipped ? 0 : step * field->stride) + VECTOR_STEP_COST))
+            return true;
+        done += skipped;
+        if (skipped)
+            continue;
         uint64_t got = rhi__memory_read(reader->memory, at, buffer, step * field->stride) / field->stride;
         for (uint64_t i = 0; i < got; i++) {
             slot->address = at + i * field->stride + field->element_offset;
@@ -383,6 +507,8 @@ static bool each_field_slot(rhi_reader *reader, const rhi_object *object, const 
     }
     if (field->form == RHI_FORM_VECTOR)
         return each_vector_slot(reader, object, &slot, first, count, visit, context);
+    if (!take_room(reader, count * 8))
+        return true;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t offset = field->offset + i * field->stride + field->element_offset;
         slot.address = object->address + offset;

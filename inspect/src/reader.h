@@ -175,6 +175,7 @@ struct rhi_reader {
     struct { char **items; uint64_t count, capacity; } problems;    /* what could not be read or made no sense */
     struct { rhi_damage *items; uint64_t count, capacity; } damage; /* of those, what made no sense */
     rhi_harm harm;
+    uint64_t slot_room; /* bytes of slots and vectors that may still be read: rhi__begin_pass */
     uint64_t destroyed; /* heaps that are gone, of all that there were */
     uint64_t lowest, highest; /* span of all blocks */
     /* The span in equal pieces of 2^directory_shift bytes; directory[p]: the first block that ends behind the
@@ -191,6 +192,11 @@ __attribute__((format(printf, 2, 3))) void rhi__reader_problem(rhi_reader *reade
 __attribute__((format(printf, 4, 5))) void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_slab, const char *format, ...);
 /* Sorts and checks what an implementation's open filled in. */
 void rhi__reader_finish(rhi_reader *reader);
+/* What slots and vectors may be read: no two references have a word in common, so that in one pass over all objects no more
+ * of them is read than a core has, a few times over, and in a question many times as much. What claims more is left out, and
+ * said to be. A question begins with rhi__begin_question; a pass gives back what was left before it. */
+void rhi__begin_question(rhi_reader *reader);
+uint64_t rhi__begin_pass(rhi_reader *reader);
 /* Reads all blocks, if that is yet to be done: what numbers or looks through objects needs them. */
 rhi_error *rhi__reader_load(rhi_reader *reader);
 /* The block that contains the address, of which no more is read than the range it lies in: the answer about one
@@ -221,6 +227,8 @@ static inline uint64_t rhi__slot_number(const rhi_block *block, uint64_t address
     uint64_t offset = address - block->base;
     return block->reciprocal ? (uint64_t)((unsigned __int128)offset * block->reciprocal >> 64) : offset / block->slot_size;
 }
+/* Bytes of a block up to the end of its last live slot: pages behind it may never have been touched. */
+uint64_t rhi__block_used_bytes(const rhi_block *block);
 const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address);
 static inline bool rhi__slot_is_live(const rhi_block *block, uint64_t slot)
 {

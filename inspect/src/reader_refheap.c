@@ -151,8 +151,8 @@ static rhi_error *read_types(rhi_reader *reader, space *s)
 /* Lists of the target may be long: Ctrl-C is heard. */
 static rhi_error *poll(const rhi_reader *reader, uint64_t n)
 {
-    const rhi_target *door = reader->memory->door;
-    return n % 4096 == 4095 && door->interrupted && door->interrupted(door->context) ? rhi__error_cancelled() : NULL;
+    rhi_work *work = reader->memory->work;
+    return n % 4096 == 4095 && work && rhi__work_stopped(work) ? rhi__error_cancelled() : NULL;
 }
 
 uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id, unsigned width)

@@ -84,7 +84,7 @@ static rhi_error *print_help(rhi_session *session, const rhi_command *command)
 static void start(rhi_session *session, const rhi_target *target, const char *command)
 {
     session->target = target;
-    session->is_checked = false;
+    session->is_checked = session->is_begun = false;
     session->command = command;
     session->json = false;
     session->error[0] = '\0';
@@ -119,7 +119,7 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
     const rhi_target *target = session->target;
     rhi_error *error = args->command->run(session, args, status);
     bool core_has_changed = rhi__core_has_changed(session);
-    if (!session->has_changed && !core_has_changed)
+    if (session->work.is_stopped || (!session->has_changed && !core_has_changed))
         return error;
     rhi__session_drop(session);
     if (error == rhi__error_cancelled())
@@ -152,12 +152,12 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
 static rhi_error *settle_interrupt(rhi_session *session, rhi_error *error)
 {
     const rhi_target *target = session->target;
-    bool stopped = error == rhi__error_cancelled() ||
+    bool stopped = error == rhi__error_cancelled() || session->work.is_stopped ||
                    (!session->was_flushed && target->interrupted && target->interrupted(target->context));
     if (!stopped)
         return error;
     rhi__error_free(error);
-    if (session->has_memory && !session->memory.is_direct)
+    if (session->has_memory && (session->work.is_stopped || !session->memory.is_direct))
         rhi__session_drop(session);
     return rhi__error_cancelled();
 }

@@ -62,6 +62,7 @@ static rhi_error *open_memory(rhi_session *session)
         return rhi__error_memory();
     RHI_TRY(rhi__memory_open(&session->memory, target));
     session->has_memory = true;
+    session->memory.work = &session->work;
     session->core_state = rhi__core_state(session->memory.is_direct ? &session->memory.direct : target);
     return NULL;
 }
@@ -114,6 +115,9 @@ rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
     if (!session->reader)
         return rhi__error("no refheap heap here: the program does not use refheap, or has not created a heap yet");
     *reader = session->reader;
+    if (!session->is_begun)
+        rhi__begin_question(session->reader);
+    session->is_begun = true;
     for (uint32_t i = 0; i < session->reader->heaps.count; i++)
         if (rhi__heap_wanted(session, session->reader, i))
             return NULL;

@@ -23,6 +23,7 @@ struct rhi_session {
     /* The cache. */
     bool has_memory;
     bool is_checked; /* the cache was held against the target's state in this call: it is not dropped under a command */
+    bool is_begun;   /* rhi__begin_question was said to the reader in this call */
     rhi_memory memory;
     rhi_reader *reader;
     rhi_graph *graph;

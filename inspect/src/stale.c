@@ -111,9 +111,9 @@ static bool target_of(const search *s, uint64_t value, rhi_object *object)
 
 static rhi_error *add(rhi_holders *rows, const rhi_holder *holder, uint64_t target)
 {
-    RHI_TRY(rhi__collect_holder(rows, holder));
-    rows->items[rows->count - 1].target = target;
-    return NULL;
+    rhi_holder row = *holder;
+    row.target = target;
+    return rhi__collect_holder(rows, &row);
 }
 
 /* Lies the undeclared word behind what the object says is its end? It may be a leftover of an earlier tenant
@@ -308,6 +308,10 @@ static rhi_error *find_stale(search *s)
     rhi__sort_holders(&s->stale->certain);
     rhi__sort_holders(&s->stale->possible);
     RHI_TRY(rhi__tell_harm(s->session, s->reader, false));
+    rhi__say_left_out(s->session, &s->roots, 0);
+    rhi__say_left_out(s->session, &s->stack, 0);
+    rhi__say_left_out(s->session, &s->stale->certain, UINT64_MAX);
+    rhi__say_left_out(s->session, &s->stale->possible, UINT64_MAX);
     rhi__notes_add(&s->stale->because, &s->session->notes);
     return s->stale->because.is_short ? rhi__error_memory() : NULL;
 }

@@ -35,6 +35,7 @@ enum {
 typedef struct core_file {
     int file;
     uint64_t size, state; /* of the file when its headers were read */
+    uint64_t bytes;       /* see bytes_there; 0: not counted yet */
     struct { segment *items; uint64_t count, capacity; } segments;
     struct { segment *items; uint64_t count, capacity; } notes; /* offset, present */
     struct rhi_sink files; /* regions: the NT_FILE table, sorted */
@@ -159,6 +160,22 @@ uint64_t rhi__core_data_start(const rhi_target *target, uint64_t address)
     return address + (skipped < s->present - inside ? skipped : s->present - inside);
 }
 
+uint64_t rhi__core_data_end(const rhi_target *target, uint64_t address)
+{
+    if (target->read != core_read)
+        return UINT64_MAX;
+    const core_file *core = target->context;
+    const segment *s = segment_at(core, address);
+    uint64_t inside = s ? address - s->start : 0;
+    if (!s || inside >= s->present || s->offset + inside > INT64_MAX)
+        return UINT64_MAX;
+    off_t hole = lseek(core->file, (off_t)(s->offset + inside), SEEK_HOLE);
+    if (hole < 0) /* ENXIO: nothing but the file's end; else it cannot be said */
+        return UINT64_MAX;
+    uint64_t length = (uint64_t)hole - (s->offset + inside);
+    return length < s->present - inside ? address + length : s->start + s->present;
+}
+
 uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address)
 {
     if (target->read != core_read)
@@ -174,6 +191,33 @@ uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address)
     }
     low = low < core->segments.count ? core->segments.items[low].next_present : low;
     return low < core->segments.count ? core->segments.items[low].start : UINT64_MAX;
+}
+
+/* Counted once: what lies between the holes of the file. Where there are too many of them, by what it takes on the disk. */
+static uint64_t bytes_there(core_file *core)
+{
+    enum { PIECES_MAX = 1 << 18, PACKED_TIMES = 16 /* a file system may pack what it stores */ };
+    struct stat status;
+    uint64_t end = 0, bytes = 0, pieces = 0;
+    if (core->bytes)
+        return core->bytes;
+    for (; end < core->size && pieces < PIECES_MAX; pieces++) {
+        off_t data = lseek(core->file, (off_t)end, SEEK_DATA), hole = data < 0 ? -1 : lseek(core->file, data, SEEK_HOLE);
+        if (hole <= data)
+            break;
+        bytes += (uint64_t)(hole - data);
+        end = (uint64_t)hole;
+    }
+    if (pieces == 0 && errno != ENXIO) /* it cannot be said */
+        bytes = core->size;
+    if (pieces == PIECES_MAX && fstat(core->file, &status) == 0)
+        bytes = (uint64_t)status.st_blocks * 512 * PACKED_TIMES;
+    return core->bytes = (bytes < core->size ? bytes : core->size) + 1;
+}
+
+uint64_t rhi__core_bytes(const rhi_target *target)
+{
+    return target->read == core_read ? bytes_there(target->context) : UINT64_MAX;
 }
 
 const char *rhi__core_truncated(const rhi_target *target)
@@ -366,6 +410,31 @@ static bool take_header(core_file *core, const Elf64_Phdr *header, uint64_t *mis
     return true;
 }
 
+/* Each segment has bytes of its own. Damage may make a few overlap; where they show far more memory than the file has,
+ * each byte is shown once, and the rest is not read. Returns how many bytes that are. Leaves them in the file's order. */
+static uint64_t drop_repeated(core_file *core)
+{
+    enum { ALLOWED_BYTES = 64 << 20 };
+    uint64_t repeated = 0, dropped = 0, end = 0;
+    if (core->segments.count)
+        qsort(core->segments.items, core->segments.count, sizeof *core->segments.items, offset_order);
+    for (uint64_t i = 0; i < core->segments.count; i++) {
+        uint64_t begin = core->segments.items[i].offset, stop = begin + core->segments.items[i].present;
+        repeated += begin >= end ? 0 : (stop < end ? stop : end) - begin;
+        end = stop > end ? stop : end;
+    }
+    if (repeated <= ALLOWED_BYTES || repeated - ALLOWED_BYTES <= bytes_there(core))
+        return 0;
+    end = 0;
+    for (uint64_t i = 0; i < core->segments.count; i++) {
+        segment *s = &core->segments.items[i];
+        dropped += s->offset < end ? s->present : 0;
+        s->present = s->offset < end ? 0 : s->present;
+        end = s->present ? s->offset + s->present : end;
+    }
+    return dropped;
+}
+
 /* Reads the program headers; false if memory is short. */
 static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t header_count, bool is_cut)
 {
@@ -379,6 +448,7 @@ static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t heade
         if (!take_header(core, &header, &missing))
             return false;
     }
+    uint64_t repeated = drop_repeated(core);
     if (core->segments.count)
         qsort(core->segments.items, core->segments.count, sizeof *core->segments.items, segment_order);
     for (uint64_t i = core->segments.count, next = i; i-- > 0;)
@@ -386,6 +456,9 @@ static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t heade
     if (missing)
         snprintf(core->truncated, sizeof core->truncated, "the core file %s cut off%s: %llu bytes of memory are missing", is_cut ? "was" : "is",
                  is_cut ? " while it was read" : "", (unsigned long long)missing);
+    else if (repeated)
+        snprintf(core->truncated, sizeof core->truncated, "segments of the core file repeat each other: %llu bytes of memory are left out",
+                 (unsigned long long)repeated);
     else if (used < header_count)
         snprintf(core->truncated, sizeof core->truncated, "the core file claims %llu segments: the first %d were read",
                  (unsigned long long)header_count, SEGMENTS_MAX);
@@ -443,6 +516,7 @@ static int read_headers(core_file *core, bool is_cut, char *error, size_t error_
 static void forget_headers(core_file *core)
 {
     core->segments.count = core->notes.count = 0;
+    core->bytes = 0;
     rhi__sink_clear(&core->files);
     core->truncated[0] = '\0';
     for (unsigned i = 0; core->pages && i < PAGES; i++)

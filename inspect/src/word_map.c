@@ -341,7 +341,7 @@ static void claim_rest(painter *p)
  * memory, or behind another such block: a number in the midst of somebody's memory may look like a length. */
 static rhi_error *split_mapped(painter *p)
 {
-    enum { PAGE_BYTES = 4096, PROGRESS_PAGES = 1 << 14 };
+    enum { PAGE_BYTES = 4096, PROGRESS_PAGES = 1 << 14, HOLE_STEP = 1 << 20 };
     uint64_t count = p->map->parts.count, pages = 0;
     rhi_error *error = NULL;
     for (uint64_t i = 0; i < count && !p->out_of_memory && !error; i++) {
@@ -350,7 +350,11 @@ static rhi_error *split_mapped(painter *p)
         if (part.kind != RHI_HOLDER_UNKNOWN || !region || rhi__region_is_file(region))
             continue;
         uint64_t from = part.start, begun = from, at = (from + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
-        while (at < part.end && !error) {
+        for (uint64_t checked = at; at < part.end && !error;) {
+            if (at >= checked) { /* holes of a sparse core hold no block's header */
+                at = rhi__memory_data_start(p->memory, at, part.end) & ~(uint64_t)(PAGE_BYTES - 1);
+                checked = at + HOLE_STEP;
+            }
             uint64_t end = rhi__malloc_mapped_end(&p->window, at, region->end);
             if (++pages % PROGRESS_PAGES == 0)
                 error = rhi__progress(&p->session->work, "looking for malloc's blocks", at - part.start, part.end - part.start);

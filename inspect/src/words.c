@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SCAN_STEP_BYTES = 1 << 20, RECORDS_MAX = 1 << 20, AT_ROOT = -1, AT_REGISTER = -2 };
+enum { SCAN_STEP_BYTES = 1 << 20, RECORDS_MAX = 1 << 20, PROBLEMS_KEPT = 200, AT_ROOT = -1, AT_REGISTER = -2 };
 
 /* One word into the heap. */
 typedef struct record {
@@ -112,6 +112,8 @@ static rhi_error *problem(scan *s, const char *text)
     size_t index;
     json_t *said;
     rhi__note(&s->session->notes, text);
+    if (json_array_size(s->words->map.problems) >= PROBLEMS_KEPT)
+        return NULL;
     json_array_foreach(s->words->map.problems, index, said)
         if (strcmp(json_string_value(said), text) == 0)
             return NULL;
@@ -169,6 +171,8 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
     const rhi_part *part = &s->words->map.parts.items[index];
     uint64_t unread = 0;
     for (uint64_t at = part->start; at < part->end;) {
+        if (part->end - at > SCAN_STEP_BYTES)
+            at = rhi__memory_data_start(s->reader->memory, at, part->end) & ~7ull;
         uint64_t size = part->end - at < SCAN_STEP_BYTES ? part->end - at : SCAN_STEP_BYTES, got;
         const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size, scratch, &got);
         got = bytes ? got : 0;

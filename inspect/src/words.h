@@ -38,9 +38,14 @@ typedef struct rhi_holder {
     struct rhi_variable *variable; /* likewise: what debug info knows of the place (symbols.h) */
 } rhi_holder;
 
+/* Of a list that rhi__collect_holder made the first RHI_HOLDERS_MAX in the order of answers are kept, once it is sorted:
+ * there may be one for each word of memory. The others are counted. */
+enum { RHI_HOLDERS_MAX = 1 << 18 };
 typedef struct rhi_holders {
     rhi_holder *items;
     uint64_t count, capacity;
+    struct rhi_left_out { uint64_t rows, fields /* that count in the ledger */, others /* that are no fields */; } left_out;
+    bool is_disordered;
 } rhi_holders;
 
 /* Visits words; a row lives during the call only. An error stops the scan and is handed on. */
@@ -91,9 +96,11 @@ rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader, const 
 rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object, bool weak, rhi_holder_visitor visit,
                               void *context);
 
-/* A visitor that appends the row to an rhi_holders. */
+/* A visitor that adds the row to an rhi_holders; names that the row has are the list's then. */
 rhi_error *rhi__collect_holder(void *holders, const rhi_holder *holder);
-/* Sorts by class, then address. */
+/* Makes the answer incomplete where rows are left out that it would show, or that are no fields: nobody looked at them. */
+void rhi__say_left_out(rhi_session *session, const rhi_holders *holders, uint64_t limit);
+/* Sorts by class, then address, and leaves those that are kept. */
 void rhi__sort_holders(rhi_holders *holders);
 void rhi__holders_free(rhi_holders *holders);
 /* A row with names of its own. False if memory is short. */

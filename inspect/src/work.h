@@ -20,10 +20,14 @@ typedef struct rhi_work {
     /* Its own. */
     struct timespec started, shown;    /* shown: 0: never */
     int64_t polled_at;                 /* milliseconds; 0: not yet */
+    bool is_stopped;                   /* the user was heard: it stays so until the next start */
 } rhi_work;
 
 /* The clock starts now; what was set by the caller stays. */
 void rhi__work_start(rhi_work *work);
+
+/* Does the user want it to stop? He is asked now and then only. */
+bool rhi__work_stopped(rhi_work *work);
 
 /* Called in long loops, now and then: shows progress on a terminal, and returns the error "cancelled"
  * if the user interrupted. total 0: it is not known how much there is to do, and nothing is shown. */

@@ -1,0 +1,229 @@
+/* hostile.c - builds the cores of hostile.h from a fake target's memory. */
+#define _GNU_SOURCE
+#include "hostile.h"
+#include "fake_core.h"
+#include "inspect_test.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXTRA HOSTILE_EXTRA
+#define TIB (1ull << 40)
+#define GIB (1ull << 30)
+enum { MIB = 1 << 20, OBJECTS = 1000, REPEATED = 4096, HEAPS = 20000, HEAP_BYTES = 2048 };
+
+typedef struct scene {
+    world w;
+    uint32_t vector;
+    uint64_t held, freed;
+} scene;
+
+static const fake_field vector_fields[] = {FAKE_VECTOR("items", 0, 8)};
+
+/* Two objects, a word of a stack that holds one, and `count` with a vector of `elements` at EXTRA each. */
+static scene scene_new(unsigned count, uint64_t elements)
+{
+    scene s = {.w = world_new(0)};
+    fake_target *t = s.w.t;
+    fake_map(t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "")->path[0] = '\0';
+    fake_thread(t, 321, 0x7ffe00001000);
+    s.held = new_node(&s.w, 1);
+    s.freed = new_node(&s.w, 1);
+    fake_put(t, 0x7ffe00001800, s.held, 8);
+    fake_put(t, 0x7ffe00001808, s.freed, 8);
+    s.vector = fake_type(s.w.space, "vector", 16, vector_fields, 1);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t object = fake_new(s.w.heap, s.vector, 1, 0);
+        fake_put(t, fake_slot(s.w.space, object, 0), EXTRA, 8);
+        fake_put(t, fake_slot(s.w.space, object, 8), elements, 8);
+    }
+    return s;
+}
+
+static void write_at(int file, const void *bytes, uint64_t length, uint64_t at)
+{
+    ck_assert_int_eq(pwrite(file, bytes, length, (off_t)at), (ssize_t)length);
+}
+
+/* Writes the core with `count` more segments of `size` bytes, one behind the other in memory from EXTRA on. In the file
+ * they are all the same bytes behind the rest, of which the first `length` are at `bytes`. Returns where those are in the
+ * file, which is open as *file. */
+static uint64_t write_core(scene *s, const char *path, uint64_t count, uint64_t size, const void *bytes, uint64_t length, int *file)
+{
+    size_t core_size;
+    uint8_t *core = fake_core_bytes(s->w.t, &core_size);
+    Elf64_Ehdr *header = (Elf64_Ehdr *)core;
+    uint64_t old = header->e_phnum, headers = (core_size + 4095) / 4096 * 4096, total = old + count;
+    uint64_t at = (headers + total * sizeof(Elf64_Phdr) + 4095) / 4096 * 4096;
+    Elf64_Phdr *all = calloc(total, sizeof *all);
+    ck_assert_ptr_nonnull(all);
+    memcpy(all, core + header->e_phoff, old * sizeof *all);
+    for (uint64_t i = 0; i < count; i++)
+        all[old + i] = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = at, .p_vaddr = EXTRA + i * size,
+                                    .p_filesz = size, .p_memsz = size};
+    header->e_phoff = headers;
+    header->e_phnum = (Elf64_Half)total;
+    *file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ck_assert_int_ge(*file, 0);
+    write_at(*file, core, core_size, 0);
+    write_at(*file, all, total * sizeof *all, headers);
+    write_at(*file, bytes, length, at);
+    ck_assert_int_eq(ftruncate(*file, (off_t)(at + size)), 0);
+    free(all);
+    free(core);
+    return at;
+}
+
+static void finish(scene *s, int file)
+{
+    close(file);
+    world_free(&s->w);
+}
+
+/* `count` words of this value. */
+static uint64_t *words_of(uint64_t value, uint64_t count)
+{
+    uint64_t *words = malloc(count * sizeof *words);
+    ck_assert_ptr_nonnull(words);
+    for (uint64_t i = 0; i < count; i++)
+        words[i] = value;
+    return words;
+}
+
+/* One vector of 1 TiB, all holes but its first page. */
+static void one_vector(const char *path)
+{
+    scene s = scene_new(1, TIB / 8);
+    int file;
+    fake_count(s.w.heap, s.held, 2);
+    write_core(&s, path, 1, TIB, &s.held, 8, &file);
+    finish(&s, file);
+}
+
+/* A thousand objects that have the same vector of 16 MiB. */
+static void many_vectors(const char *path, bool to_freed)
+{
+    scene s = scene_new(OBJECTS, 16 * MIB / 8);
+    int file;
+    uint64_t *words = words_of(to_freed ? s.freed : s.held, 16 * MIB / 8);
+    if (to_freed)
+        fake_free_object(s.w.heap, s.freed, RH_DEATH_RELEASE);
+    write_core(&s, path, 1, 16 * MIB, words, 16 * MIB, &file);
+    free(words);
+    finish(&s, file);
+}
+
+static void vectors_of_one(const char *path)
+{
+    many_vectors(path, false);
+}
+
+static void vectors_of_none(const char *path)
+{
+    many_vectors(path, true);
+}
+
+/* Segments of the same 16 MiB again and again, each word of which holds an object. */
+static void repeated(const char *path)
+{
+    scene s = scene_new(1, 1);
+    int file;
+    uint64_t *words = words_of(s.held, 16 * MIB / 8);
+    write_core(&s, path, REPEATED, 16 * MIB, words, 16 * MIB, &file);
+    free(words);
+    finish(&s, file);
+}
+
+/* 20,000 heaps and 65,536 types. */
+static void many_heaps(const char *path)
+{
+    scene s = scene_new(1, 1);
+    fake_target *t = s.w.t;
+    const uint64_t *c = s.w.space->c;
+    int file;
+    uint8_t *heaps = calloc(HEAPS, HEAP_BYTES);
+    ck_assert_ptr_nonnull(heaps);
+    for (uint64_t i = 0; i < HEAPS; i++) {
+        uint64_t next = i + 1 < HEAPS ? EXTRA + (i + 1) * HEAP_BYTES : 0, number = i + 2;
+        memcpy(heaps + i * HEAP_BYTES + c[RH_MC_heap_next], &next, 8);
+        memcpy(heaps + i * HEAP_BYTES + c[RH_MC_heap_number], &number, 8);
+    }
+    fake_put(t, s.w.heap->address + c[RH_MC_heap_next], EXTRA, 8);
+    fake_put(t, FAKE_DESCRIPTOR(s.w.space, type_count), 65536, 8);
+    write_core(&s, path, 1, (uint64_t)HEAPS * HEAP_BYTES, heaps, (uint64_t)HEAPS * HEAP_BYTES, &file);
+    free(heaps);
+    finish(&s, file);
+}
+
+/* 4,096 fields in the same place, each an array of all words of the object. */
+static void many_fields(const char *path)
+{
+    enum { FIELDS = 4096, WORDS = 1000, HOLDERS = 60 };
+    scene s = scene_new(0, 0);
+    const fake_field field = {.name = "items", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count = WORDS, .stride = 8};
+    const uint64_t *c = s.w.space->c, size = c[RH_MC_field_size];
+    uint32_t type = fake_type(s.w.space, "fields", WORDS * 8, &field, 1);
+    int file;
+    uint8_t *rows = malloc(FIELDS * size);
+    ck_assert_ptr_nonnull(rows);
+    for (uint64_t i = 0; i < FIELDS; i++)
+        memcpy(rows + i * size, fake_bytes(s.w.t, fake_field_row(s.w.space, type, 0), size), size);
+    fake_put(s.w.t, fake_type_row(s.w.space, type) + c[RH_MC_type_fields], EXTRA, 8);
+    fake_put(s.w.t, fake_type_row(s.w.space, type) + c[RH_MC_type_field_count], FIELDS, 4);
+    for (unsigned i = 0; i < HOLDERS; i++) {
+        uint64_t object = fake_new(s.w.heap, type, 1, 0);
+        for (uint64_t k = 0; k < WORDS; k++)
+            fake_put(s.w.t, fake_slot(s.w.space, object, k * 8), s.held, 8);
+    }
+    write_core(&s, path, 1, FIELDS * size, rows, FIELDS * size, &file);
+    free(rows);
+    finish(&s, file);
+}
+
+static void put(uint8_t *bytes, uint64_t offset, uint64_t value, unsigned width)
+{
+    memcpy(bytes + offset, &value, width);
+}
+
+/* A chunk of 1 TiB with a slab of 64 slots of 4 GiB, all of them live by the bitmap. Sixteen have a header, the others
+ * and the rest of all are holes. */
+static void huge_slots(const char *path)
+{
+    enum { SLOTS = 64, THERE = 16 };
+    scene s = scene_new(1, 1);
+    const uint64_t *c = s.w.space->c, mappings = FAKE_DESCRIPTOR(s.w.space, mappings), first = 1 * MIB;
+    int file;
+    uint8_t bytes[4096] = {0}, object[64] = {0};
+    put(bytes, c[RH_MC_mapping_next], fake_get(s.w.t, mappings, 8), 8);
+    put(bytes, c[RH_MC_mapping_bytes], TIB, 8);
+    put(bytes, c[RH_MC_mapping_kind], RH_MAPPING_CHUNK, 4);
+    put(bytes, c[RH_MC_mapping_heap], s.w.heap->address, 8);
+    put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_base], EXTRA + first, 8);
+    put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_slot_size], 4 * GIB, 8);
+    put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_capacity], SLOTS, 4);
+    put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_live], UINT64_MAX, 8);
+    fake_put(s.w.t, mappings, EXTRA, 8);
+    put(object, c[RH_MC_object_type], s.w.node, 2);
+    put(object, c[RH_MC_object_count], fake_count_word(s.w.space, 1), 4);
+    uint64_t at = write_core(&s, path, 1, TIB, bytes, sizeof bytes, &file);
+    for (unsigned i = 0; i < THERE; i++) {
+        put(object, c[RH_MC_object_serial], 100 + i, 8);
+        write_at(file, object, sizeof object, at + first + i * 4 * GIB);
+    }
+    finish(&s, file);
+}
+
+static const char cut_references[] = "objects claim more references than the core has words: the rest is left out";
+
+const hostile_core hostile_cores[] = {
+    {"vector", one_vector, NULL},
+    {"vectors", vectors_of_one, cut_references},
+    {"stale", vectors_of_none, cut_references},
+    {"repeated", repeated, "segments of the core file repeat each other"},
+    {"heaps", many_heaps, "the name of type"},
+    {"fields", many_fields, cut_references},
+    {"slots", huge_slots, "are not in the core: its file has a hole there"},
+};
+const unsigned hostile_core_count = sizeof hostile_cores / sizeof *hostile_cores;

@@ -1,0 +1,210 @@
+/* inspect_costs.c - small hostile cores (hostile.h): every question is answered, with bounded work, and says what it left out.
+ *
+ * Work is counted, not timed: bytes read, memory taken, looks at the user. Invariant: the bounds are the same for all cores,
+ * and far below what each of them claims. */
+#define _GNU_SOURCE
+#include "hostile.h"
+#include "inspect_test.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct { const char *command, *line; } questions[] = {
+    {"gcstat", ""}, {"gcfind", ""}, {"gcleaks", ""}, {"gcstale", ""}, {"gcverify", ""}, {"gcgraph", ""}, {"objat", "#1"},
+    {"objat", "--ledger #1"}, {"refs", "#1"}, {"refs", "--path #1"}, {"refs", "--path #3"}, {"gcfind", "--unreachable"}};
+#ifdef __SANITIZE_ADDRESS__
+enum { MEMORY_KIB = 4 << 20 }; /* of which most is not the engine's */
+#else
+enum { MEMORY_KIB = 512 << 10 };
+#endif
+enum { QUESTIONS = sizeof questions / sizeof *questions, STEP_BYTES = 16 << 20, NOTHING_MORE = 1 << 20 };
+#define READ_BYTES (8ull << 30)
+
+typedef struct door {
+    rhi_target target;
+    char *out;
+    size_t size;
+    FILE *stream;
+    uint64_t polls, stop_at; /* stop_at: the poll at which the user interrupts; 0: never */
+    uint64_t last_read, longest_step; /* bytes read between two polls */
+} door;
+
+static uint64_t bytes_read(void)
+{
+    char text[256];
+    int file = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
+    ssize_t got = read(file, text, sizeof text - 1);
+    MUST(got > 0);
+    text[got] = '\0';
+    close(file);
+    const char *row = strstr(text, "rchar: ");
+    MUST(row);
+    return strtoull(row + 7, NULL, 10);
+}
+
+static void emit(void *context, int stream, const char *text, uint64_t size)
+{
+    door *d = context;
+    if (stream == RHI_STREAM_OUT)
+        fwrite(text, 1, size, d->stream);
+}
+
+/* The engine hands the core's own context to the target's functions. */
+static door *current;
+
+static void emit_to_current(void *context, int stream, const char *text, uint64_t size)
+{
+    (void)context;
+    emit(current, stream, text, size);
+}
+
+static int was_interrupted(void *context)
+{
+    uint64_t now = bytes_read();
+    (void)context;
+    if (current->last_read && now - current->last_read > current->longest_step)
+        current->longest_step = now - current->last_read;
+    current->last_read = now;
+    return ++current->polls >= current->stop_at && current->stop_at;
+}
+
+static void door_open(door *d, const char *path)
+{
+    char error[256];
+    *d = (door){.polls = 0};
+    ck_assert_msg(rhi_target_open_core(path, NULL, &d->target, error, sizeof error) == 0, "%s", error);
+    d->target.emit = emit_to_current;
+    d->target.interrupted = was_interrupted;
+    current = d;
+}
+
+/* The answer, parsed; NULL: none. */
+static json_t *put_question(door *d, unsigned question, int *status)
+{
+    char line[64];
+    rhi_session *session = rhi_session_new();
+    MUST(session);
+    rhi_session_set(session, RHI_POLL_MILLISECONDS, -1); /* at every look */
+    d->stream = open_memstream(&d->out, &d->size);
+    snprintf(line, sizeof line, "--json %s", questions[question].line);
+    *status = rhi_session_run(session, &d->target, questions[question].command, line);
+    fclose(d->stream);
+    json_t *json = json_loads(d->out, 0, NULL);
+    free(d->out);
+    rhi_session_free(session);
+    return json;
+}
+
+static bool has_reason(const json_t *json, const char *wanted)
+{
+    size_t index;
+    json_t *reason;
+    json_array_foreach(json_object_get(json, "incomplete_because"), index, reason)
+        if (strstr(json_string_value(reason), wanted))
+            return true;
+    return false;
+}
+
+static void must_not_be_certain(const hostile_core *core, const json_t *json)
+{
+    size_t index;
+    json_t *leak;
+    json_array_foreach(json_object_get(json, "leaks"), index, leak)
+        ck_assert_msg(!core->said || strcmp(json_string_value(json_object_get(leak, "cause")), "lost_reference") != 0, "%s: %s", core->name,
+                      json_dumps(leak, 0));
+}
+
+/* The core is not written by the process whose memory is measured. */
+static void write_apart(const hostile_core *core, char *path)
+{
+    close(mkstemp(path));
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        core->write(path);
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+START_TEST(every_question_is_answered_with_bounded_work)
+{
+    const hostile_core *core = &hostile_cores[_i];
+    char path[] = "/tmp/refheap-test-XXXXXX";
+    write_apart(core, path);
+    for (unsigned i = 0; i < QUESTIONS; i++) {
+        door d;
+        int status;
+        door_open(&d, path);
+        uint64_t before = bytes_read();
+        json_t *json = put_question(&d, i, &status);
+        uint64_t read = bytes_read() - before;
+        struct rusage usage;
+        getrusage(RUSAGE_SELF, &usage);
+        printf("%-9s %-6s %-14s %10.1f MiB read, %7.1f MiB of memory, %8" PRIu64 " polls, at most %6.1f MiB between two\n", core->name,
+               questions[i].command, questions[i].line, (double)read / (1 << 20), (double)usage.ru_maxrss / 1024, d.polls,
+               (double)d.longest_step / (1 << 20));
+        ck_assert_msg(status == RHI_ANSWERED && json, "%s %s %s: status %d", core->name, questions[i].command, questions[i].line, status);
+        ck_assert_uint_lt(read, READ_BYTES);
+        ck_assert_int_lt(usage.ru_maxrss, MEMORY_KIB);
+        ck_assert_uint_lt(d.longest_step, STEP_BYTES);
+        must_not_be_certain(core, json);
+        if (strcmp(questions[i].command, "gcverify") == 0)
+            ck_assert_msg(core->said ? has_reason(json, core->said) : json_is_true(json_object_get(json, "complete")), "%s: %s", core->name,
+                          json_dumps(json_object_get(json, "incomplete_because"), 0));
+        json_decref(json);
+        rhi_target_close(&d.target);
+    }
+    unlink(path);
+}
+END_TEST
+
+/* Wherever the user interrupts, hardly anything is read any more, and there is no answer. */
+START_TEST(an_interrupt_is_heard_in_every_loop)
+{
+    const hostile_core *core = &hostile_cores[_i];
+    char path[] = "/tmp/refheap-test-XXXXXX";
+    write_apart(core, path);
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        for (uint64_t stop_at = 1, polls = 1; stop_at <= polls; stop_at *= 4) {
+            door d;
+            int status;
+            door_open(&d, path);
+            d.stop_at = stop_at;
+            json_t *json = put_question(&d, i, &status);
+            polls = d.polls;
+            if (polls < stop_at) { /* it ended before */
+                json_decref(json);
+                rhi_target_close(&d.target);
+                break;
+            }
+            uint64_t after = bytes_read() - d.last_read;
+            ck_assert_int_eq(status, RHI_NO_ANSWER);
+            const char *error = json_string_value(json_object_get(json, "error"));
+            ck_assert_msg(error && strcmp(error, "cancelled") == 0, "%s %s: %s", core->name, questions[i].command, error);
+            ck_assert_uint_lt(after, NOTHING_MORE);
+            json_decref(json);
+            rhi_target_close(&d.target);
+        }
+    unlink(path);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("inspect_costs");
+    TCase *tcase = tcase_create("inspect_costs");
+    tcase_set_timeout(tcase, 240); /* for what hangs: all questions take a few seconds */
+    tcase_add_loop_test(tcase, every_question_is_answered_with_bounded_work, 0, (int)hostile_core_count);
+    tcase_add_loop_test(tcase, an_interrupt_is_heard_in_every_loop, 0, (int)hostile_core_count);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
