@@ -82,6 +82,31 @@ class Epoch:
         return self.number
 
 
+class Utf8:
+    """GDB gives names to Python by its terminal's character set, and raises where they are not of it."""
+
+    def __enter__(self):
+        self.before = gdb.parameter("host-charset")
+        gdb.execute("set host-charset UTF-8", to_string=True)
+
+    def __exit__(self, *_exception):
+        gdb.execute("set host-charset " + self.before, to_string=True)
+        return False
+
+
+def with_paths(ask):
+    """What GDB says, where paths may be no UTF-8: it raises then, with the bytes."""
+    try:
+        return ask()
+    except UnicodeDecodeError as error:
+        return error.object.decode("utf-8", "surrogateescape")
+
+
+def showable(text):
+    """What GDB takes of a text in its terminal's character set."""
+    return text.encode(gdb.host_charset(), "replace").decode(gdb.host_charset())
+
+
 class Place:
     """Selects threads, and on the way out what was selected before."""
 
@@ -259,14 +284,14 @@ class Host:
         """The core file of the selected inferior: GDB 13 tells it in words only."""
         if self.connection != "core":
             return None
-        match = re.search(r"Local core dump file:\s*`(.*)', file type", gdb.execute("info files", to_string=True))
+        match = re.search(r"Local core dump file:\s*`(.*)', file type", with_paths(lambda: gdb.execute("info files", to_string=True)))
         return os.path.abspath(match.group(1)) if match else None
 
     def core_path(self):
         return None if self.is_recorded else self.core
 
     def exe_path(self):
-        return gdb.current_progspace().filename
+        return with_paths(lambda: gdb.current_progspace().filename)
 
     def pid(self):
         return self.inferior.pid if self.connection == "native" and not self.is_recorded else 0
@@ -352,7 +377,7 @@ def mapping_regions():
     """`info proc mappings` of a process that is not on this machine."""
     rows = []
     try:
-        text = gdb.execute("info proc mappings", to_string=True)
+        text = with_paths(lambda: gdb.execute("info proc mappings", to_string=True))
     except gdb.error:
         return rows
     for line in text.splitlines():
@@ -365,7 +390,7 @@ def mapping_regions():
 
 def core_segments():
     """(start, end, flags, is held) of a core's segments as GDB shows them."""
-    for line in gdb.execute("maintenance info sections", to_string=True).splitlines():
+    for line in with_paths(lambda: gdb.execute("maintenance info sections", to_string=True)).splitlines():
         match = re.search(r"0x([0-9a-f]+)->0x([0-9a-f]+) at 0x[0-9a-f]+: load\S* (.*)$", line)
         if match:
             words = match.group(3).split()
@@ -398,7 +423,8 @@ class Refheap:
 
     def register(self, row):
         # GDB's lists of commands show the first line.
-        body = {"__doc__": row["summary"][0].upper() + row["summary"][1:] + ".\n\n" + row["help"], "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
+        text = row["summary"][0].upper() + row["summary"][1:] + ".\n\n" + row["help"]
+        body = {"__doc__": showable(text), "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
                 "complete": lambda _command, text, word: self.complete(row, text, word)}
         type("RefheapCommand", (gdb.Command,), body)(row["name"], gdb.COMMAND_DATA)
 
@@ -409,12 +435,13 @@ class Refheap:
     def invoke(self, name, line):
         gdb.set_convenience_variable("refheap_status", door.NO_ANSWER)
         try:
-            status, message = self.session.run(Host(self.epoch), name, line)
+            with Utf8():
+                status, message = self.session.run(Host(self.epoch), name, line)
         except (door.DoorError, gdb.error) as error:
-            raise gdb.GdbError("%s: %s" % (name, door.one_line(str(error)))) from None
+            raise gdb.GdbError(showable("%s: %s" % (name, door.one_line(str(error))))) from None
         gdb.set_convenience_variable("refheap_status", status)
         if status != door.ANSWERED:
-            raise gdb.GdbError(message)
+            raise gdb.GdbError(showable(message))
 
     def complete(self, row, text, word):
         """GDB asks twice, first without a word; its word is only the end of the user's last one."""

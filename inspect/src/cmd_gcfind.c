@@ -10,9 +10,11 @@
 #include "objects.h"
 #include "output.h"
 #include "selection.h"
+#include "text.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <string.h>
 
 enum fit { FITS_NOT, FITS, FITS_BY_SIZE /* the object must be measured */ };
@@ -41,17 +43,26 @@ static bool has_one_size(const rhi_type *type)
     return true;
 }
 
+/* In a pattern ? is one character, whatever the user's locale is. */
 static rhi_error *judge_types(answer *a, const char *glob)
 {
     uint64_t count = a->reader->types.count;
+    char whole[RHI_NAME_SIZE]; /* a name that is typed as it is, however long, and whatever * and [ are in it */
+    rhi__cut_name(glob ? glob : "", glob ? strlen(glob) : 0, whole);
     a->fits = calloc(count + 1, sizeof *a->fits);
     if (!a->fits)
         return rhi__error_memory();
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = utf8 ? uselocale(utf8) : (locale_t)0;
     for (uint32_t i = 0; i <= count; i++) {
-        bool matches = !glob || fnmatch(glob, rhi__type_name(a->reader, i), 0) == 0;
+        const char *name = rhi__type_name(a->reader, i);
+        bool matches = !glob || strcmp(whole, name) == 0 || fnmatch(glob, name, 0) == 0;
         bool is_known = i < count && has_one_size(&a->reader->types.items[i]);
         bool fits = a->min_size == 0 || (is_known && a->reader->types.items[i].size >= a->min_size);
         a->fits[i] = !matches ? FITS_NOT : fits ? FITS : is_known ? FITS_NOT : FITS_BY_SIZE;
+    }
+    if (utf8) {
+        uselocale(before);
+        freelocale(utf8);
     }
     return NULL;
 }

@@ -1,5 +1,7 @@
 /* command.c - the command table, its JSON form for doors, and completion (see command.h). */
 #include "command.h"
+#include "output.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,10 +307,11 @@ char *rhi__help_text(const rhi_command *command, unsigned columns)
             put_option(&p, o);
         }
     fprintf(p.stream, "\nexample: %s\n", command->example);
-    if (fclose(p.stream) == 0)
+    if (fclose(p.stream) == 0 && rhi__shows_utf8())
         return text;
+    char *ascii = text ? rhi__in_ascii(text) : NULL;
     free(text);
-    return NULL;
+    return ascii;
 }
 
 static void add_options(json_t *array, const rhi_option *options)

@@ -72,9 +72,8 @@ static void put(const char *text, size_t size, rhi_session *session)
 
 /* ---- text ---------------------------------------------------------------------------------------------- */
 
-/* Does the user's locale show UTF-8? The environment is asked, as setlocale would: what a debugger has
- * set for itself is not ours to change. */
-static bool shows_utf8(void)
+/* The environment is asked, as setlocale would: what a debugger has set for itself is not ours to change. */
+bool rhi__shows_utf8(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -104,7 +103,7 @@ static void put_notice(void *session, const char *text, size_t size)
 
 void rhi__print(rhi_session *session, const char *format, ...)
 {
-    rhi_writer writer = {.deliver = put_text, .context = session, .is_ascii = !session->json && !shows_utf8(), .is_clean = is_styled};
+    rhi_writer writer = {.deliver = put_text, .context = session, .is_ascii = !session->json && !rhi__shows_utf8(), .is_clean = is_styled};
     va_list arguments;
     va_start(arguments, format);
     rhi__format(&writer, format, arguments);
@@ -123,7 +122,7 @@ void rhi__print_lines(rhi_session *session, const char *text)
 
 void rhi__notice(rhi_session *session, const char *format, ...)
 {
-    rhi_writer writer = {.deliver = put_notice, .context = session, .is_ascii = !session->json && !shows_utf8()};
+    rhi_writer writer = {.deliver = put_notice, .context = session, .is_ascii = !session->json && !rhi__shows_utf8()};
     va_list arguments;
     va_start(arguments, format);
     rhi__format(&writer, format, arguments);

@@ -6,6 +6,8 @@
 
 #include "session.h"
 
+/* Does the user's locale show UTF-8? */
+bool rhi__shows_utf8(void);
 /* Text on the output stream (nothing in JSON mode: the caller asks session->json first). What conversions there are,
  * and what becomes of texts that come from outside: text.h. */
 __attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format, ...);

@@ -345,6 +345,40 @@ static void fill_buffer(void *context, const char *text, size_t size)
     b->used += size;
 }
 
+static bool is_engines_own(void *context, const char *argument)
+{
+    (void)context, (void)argument;
+    return true;
+}
+
+static void write_bytes(void *stream, const char *text, size_t size)
+{
+    fwrite(text, 1, size, stream);
+}
+
+static void put_ascii(FILE *stream, const char *format, ...)
+{
+    rhi_writer writer = {.deliver = write_bytes, .context = stream, .is_ascii = true, .is_clean = is_engines_own};
+    va_list arguments;
+    va_start(arguments, format);
+    rhi__format(&writer, format, arguments);
+    va_end(arguments);
+}
+
+char *rhi__in_ascii(const char *text)
+{
+    char *made = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&made, &size);
+    if (!stream)
+        return NULL;
+    put_ascii(stream, "%s", text);
+    if (fclose(stream) == 0)
+        return made;
+    free(made);
+    return NULL;
+}
+
 void rhi__format_into(char *text, size_t size, const char *format, va_list arguments)
 {
     static const char more[] = "…";

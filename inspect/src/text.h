@@ -42,6 +42,8 @@ typedef struct rhi_writer {
     bool (*is_clean)(void *context, const char *argument); /* this argument is the engine's own; NULL: none is */
 } rhi_writer;
 void rhi__format(const rhi_writer *writer, const char *format, va_list arguments);
+/* A text of the engine's own, as it is shown where there is ASCII alone. Allocated; NULL: no memory. */
+char *rhi__in_ascii(const char *text);
 /* Into a buffer, ended by NUL; "…" where it does not fit. */
 void rhi__format_into(char *text, size_t size, const char *format, va_list arguments);
 __attribute__((format(printf, 3, 4))) void rhi__text(char *text, size_t size, const char *format, ...);

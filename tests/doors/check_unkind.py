@@ -1,14 +1,18 @@
 """check_unkind.py - one door against unkind.c: no name, text or path brings a control character, a mark that turns
 text round, or half a character into an answer, in text or JSON; names in other scripts are shown as they are and can
-be typed; live and in the core.
+be typed; live and in the core. The program lies in a folder whose name is no UTF-8. And where the user's locale shows
+ASCII alone, or is not installed, answers are ASCII or the same, and none is missing.
 """
 
 import argparse
+import os
 import re
+import shutil
 import sys
 import tempfile
 
 import expect
+import launch
 from launch import Question, Subject, door_of, report, require, without_traceback
 
 # The replacement character: launch.py reads the output as UTF-8 and shows so what is none.
@@ -19,8 +23,8 @@ OPERAND = "x\x1b[31m\u202e\x7f"
 def questions(truth):
     asked = []
     for command, line in (("objat", truth["object"]), ("objat", truth["id"]), ("objat", truth["mapping"]), ("objat", "#2"),
-                          ("refs", truth["object"]), ("refs", "--path --depth=3 " + truth["object"]), ("refs", "#2"), ("gcfind", ""),
-                          ("gcleaks", ""), ("gcstale", ""), ("gcstat", ""), ("gcverify", ""), ("gcgraph", truth["object"]),
+                          ("refs", truth["object"]), ("refs", "--path --depth=3 " + truth["object"]), ("refs", "#2"), ("refs", "--path " + truth["local"]),
+                          ("gcfind", ""), ("gcleaks", ""), ("gcstale", ""), ("gcstat", ""), ("gcverify", ""), ("gcgraph", truth["object"]),
                           ("gcgraph", ""), ("objat", OPERAND), ("gcfind", "--type=" + OPERAND), ("refs", "--" + OPERAND)):
         asked += [Question(command, line), Question(command, ("--json " + line).strip())]
     return asked
@@ -41,9 +45,26 @@ def check(door, target, truth, where):
     require(of_object["object"]["id"] == truth["id"] and of_object["address"] == truth["object"], "not found by its name: %s", of_object)
     require(of_object["fields"][0]["name"] == "nächster", "the field is called %s", of_object["fields"])
     holders = said[Question("refs", truth["object"])].out
-    for name in ("größe", "s?[31m????", "t?[31m", "library?[31m"):
+    for name in ("größe", "s?[31m????", "t?[31m", "library?[31m") + (("local 'örtlich.schlüssel[1]'",) if door.has_expressions else ()):
         require(name in holders, "%s: nothing is called %s:\n%s", where, name, holders)
     print("%-6s %s: %d answers" % (door.name, where, len(answers)))
+
+
+def check_locale(door, target, truth, locale):
+    """Other locales than UTF-8. Operands are ASCII here: GDB refuses what its terminal's character set has not."""
+    asked = [question for question in questions({**truth, "id": "#1"}) if question.line.isascii()]
+    launch.locale = locale
+    answers = door.ask(target, asked)
+    launch.locale = "C.UTF-8"
+    for question, answer in zip(asked, answers, strict=True):
+        without_traceback(answer.out + answer.error)
+        is_json = "--json" in question.line
+        require(answer.status == 0 and answer.out, "%s in %s: %s", question, locale, answer)
+        require(is_json or locale != "C" or answer.out.isascii(), "%s in %s: %s", question, locale, answer.out)
+        of_debugger = question == Question("refs", truth["object"]) and door.has_expressions
+        require(not of_debugger or ("local '?rtlich.schl?ssel[1]'" if locale == "C" else "local 'örtlich.schlüssel[1]'") in answer.out, "%s", answer.out)
+        require(not is_json or "Kn?tchen" not in answer.out, "%s in %s: %s", question, locale, answer.out)
+    print("%-6s in the locale %s: %d answers" % (door.name, locale, len(answers)))
 
 
 def main():
@@ -57,9 +78,15 @@ def main():
 
     def body():
         with tempfile.TemporaryDirectory() as folder:
-            with Subject(arguments.program, 1, folder, [arguments.library]) as subject:
+            home = os.path.join(folder, os.fsdecode(b"t\xfcr"))
+            os.mkdir(home)
+            program = shutil.copy(arguments.program, home)
+            with Subject(program, 1, folder, [arguments.library]) as subject:
                 check(door, subject.live(), subject.truth, "live")
-                check(door, subject.core(), subject.truth, "core")
+                core = subject.core()
+                check(door, core, subject.truth, "core")
+                for locale in ("C", "xx_YY.UTF-8"):
+                    check_locale(door, core, subject.truth, locale)
     return report(body)
 
 

@@ -109,9 +109,12 @@ class Subject:
 # ---- doors ---------------------------------------------------------------------------------------
 
 
+locale = "C.UTF-8"  # of whoever asks
+
+
 def tool_environment(**more):
     """Plain text, nothing from the network. Bytecode may be written: that it is not is a check."""
-    environment = {**os.environ, "TERM": "dumb", "LC_ALL": "C.UTF-8", "DEBUGINFOD_URLS": "", **more}
+    environment = {**os.environ, "TERM": "dumb", "LC_ALL": locale, "DEBUGINFOD_URLS": "", **more}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
 

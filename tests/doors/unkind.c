@@ -2,7 +2,7 @@
  * thread, the paths of a file and of a library (argv[1], copied); and names in other scripts, which must be shown.
  * Says where the object is and waits.
  *
- *     {"checkpoint": 1, "object": "0x…", "id": "Knötchen#N", "mapping": "0x…"}
+ *     {"checkpoint": 1, "object": "0x…", "id": "Knötchen#N", "local": "0x…", "mapping": "0x…"}
  *
  * Invariant: the object is held once by each kind of place whose name can be unkind. */
 #define _GNU_SOURCE
@@ -53,6 +53,18 @@ static bead *new_bead(rh_heap *heap, rh_type *type)
     return made;
 }
 
+/* A debugger names the local, and where it is. */
+static void läuft(bead *object, bead *lokal, void *mapped)
+{
+    typedef bead perle_größer;
+    struct { perle_größer *schlüssel[2]; } örtlich = { .schlüssel = { lokal, object } };
+    printf("{\"checkpoint\": 1, \"object\": \"%p\", \"id\": \"Knötchen#%llu\", \"local\": \"%p\", \"mapping\": \"%p\"}\n", (void *)object,
+           (unsigned long long)rh_serial(örtlich.schlüssel[1]), (void *)örtlich.schlüssel[0], mapped);
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+
 int main(int count, char **words)
 {
     if (count < 2)
@@ -77,9 +89,5 @@ int main(int count, char **words)
     rh_set(&holder->next, new_bead(heap, &unkind_type));
     holder->next->next = object;
     new_bead(heap, &unkind_type)->next = object; /* lost */
-    printf("{\"checkpoint\": 1, \"object\": \"%p\", \"id\": \"Knötchen#%llu\", \"mapping\": \"%p\"}\n", (void *)object,
-           (unsigned long long)rh_serial(object), (void *)mapped);
-    fflush(stdout);
-    for (;;)
-        pause();
+    läuft(object, new_bead(heap, &kind_type), (void *)mapped);
 }

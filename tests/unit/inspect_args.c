@@ -206,9 +206,28 @@ START_TEST(help_tells_every_option_in_both_forms)
 }
 END_TEST
 
+/* Debuggers show it themselves, and GDB refuses what its terminal has no characters for. */
+START_TEST(help_is_ascii_where_the_locale_is)
+{
+    setenv("LC_ALL", "C", 1);
+    json_t *commands = json_loads(rhi_commands(), 0, NULL), *command;
+    size_t index;
+    json_array_foreach(commands, index, command) {
+        const char *texts[] = {fake_string(command, "help"), fake_string(command, "help_unfilled")};
+        for (int i = 0; i < 2; i++) {
+            ck_assert_has(texts[i], " [--option...]");
+            for (const char *c = texts[i]; *c; c++)
+                ck_assert_msg((unsigned char)*c < 0x80, "not ASCII: %s", c);
+        }
+    }
+    json_decref(commands);
+}
+END_TEST
+
 /* 79 columns for terminals and GDB; a line for each paragraph where LLDB fills them. */
 START_TEST(help_is_filled_once)
 {
+    setenv("LC_ALL", "C.UTF-8", 1);
     json_t *commands = json_loads(rhi_commands(), 0, NULL), *command;
     size_t index;
     json_array_foreach(commands, index, command) {
@@ -233,4 +252,5 @@ END_TEST
 RUN_TESTS("inspect_args", values_follow_an_equals_sign_or_stand_apart, wrong_lines_get_one_clear_error,
           options_stand_before_the_operand_or_behind_it, numbers_of_options_may_have_units,
           json_holds_for_errors_wherever_it_stands, operands_are_divided_at_commas_outside_brackets_and_quotes,
-          a_vector_of_words_means_the_same, help_tells_every_option_in_both_forms, help_is_filled_once)
+          a_vector_of_words_means_the_same, help_tells_every_option_in_both_forms, help_is_filled_once,
+          help_is_ascii_where_the_locale_is)

@@ -38,6 +38,8 @@ static world with_all(int layout, fake_heap **second)
     return w;
 }
 
+#define LONG_NAME "long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_"
+
 START_TEST(every_property_selects)
 {
     fake_heap *second;
@@ -122,6 +124,30 @@ START_TEST(limits_bad_input_and_text)
 }
 END_TEST
 
+/* In a pattern, ? is a character, not a byte; a name that is typed as it is, is found, however long and whatever is in it. */
+START_TEST(types_of_any_name_are_found)
+{
+    static const char *const locales[] = {"C.UTF-8", "C"};
+    char line[400];
+    world w = world_new(_i);
+    fake_new(w.heap, fake_type(w.space, "日本語", 16, NULL, 0), 1, 0);
+    fake_new(w.heap, fake_type(w.space, "map<int[3], *>", 16, NULL, 0), 1, 0);
+    fake_new(w.heap, fake_type(w.space, LONG_NAME "1", 16, NULL, 0), 1, 0);
+    fake_new(w.heap, fake_type(w.space, LONG_NAME "2", 16, NULL, 0), 1, 0);
+    for (int i = 0; i < 2; i++) {
+        setenv("LC_ALL", locales[i], 1);
+        ck_assert_str_eq(found(&w, "--type=日?語"), "日本語#1");
+        ck_assert_str_eq(found(&w, "--type=???"), "日本語#1");
+        ck_assert_str_eq(found(&w, "--type=日??語"), "");
+        ck_assert_str_eq(found(&w, "--type='map<int[3], *>'"), "map<int[3], *>#2");
+        snprintf(line, sizeof line, "--type=%s2", LONG_NAME);
+        ck_assert_has(found(&w, line), "#4");
+        ck_assert_has_not(found(&w, line), "#3");
+    }
+    world_free(&w);
+}
+END_TEST
+
 /* Nothing but a damaged header is needed to have no type. */
 START_TEST(objects_of_no_type_are_listed_and_hurt_nothing)
 {
@@ -138,4 +164,4 @@ START_TEST(objects_of_no_type_are_listed_and_hurt_nothing)
 END_TEST
 
 RUN_TESTS("inspect_find", every_property_selects, the_size_is_the_object_s_own, unreachable_is_what_gcleaks_calls_leaked,
-          limits_bad_input_and_text, objects_of_no_type_are_listed_and_hurt_nothing)
+          limits_bad_input_and_text, types_of_any_name_are_found, objects_of_no_type_are_listed_and_hurt_nothing)
