@@ -431,7 +431,7 @@ uint64_t rhi__object_size(const rhi_reader *reader, const rhi_object *object, co
 
 void rhi__begin_question(rhi_reader *reader)
 {
-    reader->slot_room = room_for(reader, 16, 4ull << 30); /* a second or two */
+    reader->slot_room = room_for(reader, 16, 1ull << 30); /* a second or two */
 }
 
 uint64_t rhi__begin_pass(rhi_reader *reader)

@@ -577,7 +577,12 @@ static void search_history(rhi_reader *reader, const rhi_heap_info *heap, histor
             step = (newest - 1) % capacity + 1;
         uint64_t first = newest - step;
         query->looked_at += step;
-        const uint8_t *bytes = rhi__memory_view(reader->memory, heap->history + first % capacity * size, step * size, &scratch, &got);
+        uint64_t at = heap->history + first % capacity * size;
+        if (rhi__memory_data_start(reader->memory, at, at + step * size) == at + step * size) { /* a hole of a sparse core has no events */
+            newest = first;
+            continue;
+        }
+        const uint8_t *bytes = rhi__memory_view(reader->memory, at, step * size, &scratch, &got);
         if (!bytes || got < step * size) {
             rhi__reader_problem(reader, "heap %" PRIu64 ": its history cannot be read in full", heap->number);
             break;

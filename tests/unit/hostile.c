@@ -63,6 +63,7 @@ static uint64_t write_core(scene *s, const char *path, uint64_t count, uint64_t 
     for (uint64_t i = 0; i < count; i++)
         all[old + i] = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = at, .p_vaddr = EXTRA + i * size,
                                     .p_filesz = size, .p_memsz = size};
+    header->e_ident[EI_OSABI] = ELFOSABI_LINUX; /* LLDB asks for it */
     header->e_phoff = headers;
     header->e_phnum = (Elf64_Half)total;
     *file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -215,6 +216,85 @@ static void huge_slots(const char *path)
     finish(&s, file);
 }
 
+/* 100,000 heaps in a list, and 900,000 mappings in another, each of a heap at the list's end. */
+static void many_mappings(const char *path)
+{
+    enum { LISTED = 100000, STRIDE = 256, MAPPINGS = 900000, MAPPING_STRIDE = 32 };
+    scene s = scene_new(1, 1);
+    const uint64_t *c = s.w.space->c, mappings = FAKE_DESCRIPTOR(s.w.space, mappings), heap = s.w.heap->address;
+    const uint64_t at = EXTRA + LISTED * STRIDE, size = LISTED * STRIDE + MAPPINGS * MAPPING_STRIDE, old = fake_get(s.w.t, mappings, 8);
+    int file;
+    uint8_t *bytes = calloc(1, size);
+    ck_assert_ptr_nonnull(bytes);
+    for (uint64_t i = 0; i < LISTED; i++) {
+        put(bytes, i * STRIDE + c[RH_MC_heap_next], i + 1 < LISTED ? EXTRA + (i + 1) * STRIDE : 0, 8);
+        put(bytes, i * STRIDE + c[RH_MC_heap_number], i + 2, 8);
+    }
+    for (uint64_t i = 0, row = LISTED * STRIDE; i < MAPPINGS; i++, row += MAPPING_STRIDE) {
+        put(bytes, row + c[RH_MC_mapping_next], i + 1 < MAPPINGS ? at + (i + 1) * MAPPING_STRIDE : old, 8);
+        put(bytes, row + c[RH_MC_mapping_bytes], MAPPING_STRIDE, 8);
+        put(bytes, row + c[RH_MC_mapping_kind], RH_MAPPING_HEAP, 4);
+        put(bytes, row + c[RH_MC_mapping_heap], EXTRA + (LISTED - 1) * STRIDE, 8);
+    }
+    fake_put(s.w.t, heap + c[RH_MC_heap_next], EXTRA, 8);
+    fake_put(s.w.t, mappings, at, 8);
+    write_core(&s, path, 1, size, bytes, size, &file);
+    free(bytes);
+    finish(&s, file);
+}
+
+/* A history of 2^32 events in a hole, and of as many that are said to have been. */
+static void long_history(const char *path)
+{
+    scene s = scene_new(1, 1);
+    const uint64_t *c = s.w.space->c, heap = s.w.heap->address, event = 0;
+    int file;
+    fake_put(s.w.t, heap + c[RH_MC_heap_history], EXTRA, 8);
+    fake_put(s.w.t, heap + c[RH_MC_heap_history_capacity], 1ull << 32, 8);
+    fake_put(s.w.t, heap + c[RH_MC_heap_history_count], 1ull << 32, 8);
+    write_core(&s, path, 1, (1ull << 32) * c[RH_MC_event_size], &event, 8, &file);
+    finish(&s, file);
+}
+
+/* 1,300,000 registered roots, all where no memory is. */
+static void many_roots(const char *path)
+{
+    enum { ROOTS = 1300000 };
+    scene s = scene_new(0, 0);
+    const uint64_t *c = s.w.space->c, heap = s.w.heap->address, size = ROOTS * c[RH_MC_root_size];
+    int file;
+    uint8_t *bytes = calloc(1, size);
+    ck_assert_ptr_nonnull(bytes);
+    new_node(&s.w, 1);
+    for (uint64_t i = 0; i < ROOTS; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "root %" PRIu64, i);
+        put(bytes, i * c[RH_MC_root_size] + c[RH_MC_root_slot], 0x100000 + i * 8, 8);
+        memcpy(bytes + i * c[RH_MC_root_size] + c[RH_MC_root_name], name, sizeof name);
+    }
+    fake_put(s.w.t, heap + c[RH_MC_heap_roots], EXTRA, 8);
+    fake_put(s.w.t, heap + c[RH_MC_heap_roots_capacity], ROOTS, 8);
+    write_core(&s, path, 1, size, bytes, size, &file);
+    free(bytes);
+    finish(&s, file);
+}
+
+/* Objects of 16 bytes beside each other as far as the slabs reach, each of which holds all others by one vector that they
+ * share: edges without end. */
+static void all_to_all(const char *path)
+{
+    enum { HOLDERS = 900 };
+    scene s = scene_new(HOLDERS, MIB);
+    const uint64_t first = s.held;
+    int file;
+    uint64_t *words = words_of(first, MIB);
+    for (uint64_t i = 0; i < MIB; i++) /* each slab has slots of one size: these are the holders */
+        words[i] = s.w.heap->slabs[1].base + i % s.w.heap->slabs[1].used * s.w.heap->slabs[1].slot_size;
+    write_core(&s, path, 1, MIB * 8, words, MIB * 8, &file);
+    free(words);
+    finish(&s, file);
+}
+
 static const char cut_references[] = "objects claim more references than the core has words: the rest is left out";
 
 const hostile_core hostile_cores[] = {
@@ -225,5 +305,9 @@ const hostile_core hostile_cores[] = {
     {"heaps", many_heaps, "the name of type"},
     {"fields", many_fields, cut_references},
     {"slots", huge_slots, "are not in the core: its file has a hole there"},
+    {"mappings", many_mappings, "the list of mappings does not lead to"},
+    {"history", long_history, NULL},
+    {"roots", many_roots, "the heaps claim more than"},
+    {"edges", all_to_all, cut_references},
 };
 const unsigned hostile_core_count = sizeof hostile_cores / sizeof *hostile_cores;
