@@ -43,7 +43,7 @@ struct rhi_symbols {
     void *calls; /* tree of known_calls */
     rhi_misfit misfit; /* of the executable that is `checked_exe` */
     char *checked_exe;
-    bool is_exe_checked, is_path_checked, is_misfit;
+    bool is_exe_checked, is_exe_mapped, is_path_checked, is_misfit;
     struct { char type[RHI_NAME_SIZE], base[RHI_NAME_SIZE]; bool answer; } last; /* question of rhi__symbols_begins_with */
 };
 
@@ -687,16 +687,16 @@ static void short_id(const rhi_build_id *id, char *text, size_t size)
 }
 
 /* Is `path` a file with another build-id than that of everything that is mapped? */
-static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit)
+static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit, bool *is_mapped)
 {
     rhi_image image, own;
-    bool is_mapped;
+    *is_mapped = false;
     if (!rhi__image_open(path, &image))
         return false;
     rhi_build_id id = image.id;
     rhi__image_close(&image);
-    program p = find_program(session, &id, &is_mapped);
-    if (!id.size || is_mapped || !p.region || !p.id.size)
+    program p = find_program(session, &id, is_mapped);
+    if (!id.size || *is_mapped || !p.region || !p.id.size)
         return false;
     *misfit = (rhi_misfit){.names = ""};
     snprintf(misfit->path, sizeof misfit->path, "%s", path);
@@ -713,7 +713,7 @@ static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit
 const rhi_misfit *rhi__symbols_misfit(rhi_session *session)
 {
     const char *exe = session->target ? session->target->exe_path : NULL;
-    bool asked_names = session->asked_names, is_mapped;
+    bool asked_names = session->asked_names, ignored;
     if (!session->has_memory || (!exe && !asked_names) || !have_symbols(session))
         return NULL;
     session->asked_names = asked_names;
@@ -723,12 +723,14 @@ const rhi_misfit *rhi__symbols_misfit(rhi_session *session)
         s->checked_exe = exe ? strdup(exe) : NULL;
         s->is_exe_checked = true;
         s->is_path_checked = false;
-        s->is_misfit = exe && is_misfit(session, exe, &s->misfit);
+        s->is_exe_mapped = s->is_misfit = false;
+        if (exe)
+            s->is_misfit = is_misfit(session, exe, &s->misfit, &s->is_exe_mapped);
     }
-    if (!s->is_misfit && !exe && !s->is_path_checked) {
+    if (!s->is_misfit && !s->is_exe_mapped && asked_names && !s->is_path_checked) {
         rhi_build_id none = {.size = 0};
-        program p = find_program(session, &none, &is_mapped);
-        s->is_misfit = p.region && is_misfit(session, p.region->path, &s->misfit);
+        program p = find_program(session, &none, &ignored);
+        s->is_misfit = p.region && is_misfit(session, p.region->path, &s->misfit, &ignored);
         s->is_path_checked = true;
     }
     return s->is_misfit ? &s->misfit : NULL;

@@ -59,8 +59,8 @@ typedef struct rhi_misfit {
     char path[256], id[20], program_id[20]; /* shortened */
     char names[256];                        /* the file that names come from all the same; empty: they are missing */
 } rhi_misfit;
-/* That of this target, or NULL: the executable that the user or the debugger named, or, where names were asked for in this
- * answer, what lies at the program's own path. Of what has no build-id nothing is said. */
+/* That of this target, or NULL: the executable that the user or the debugger named, or, where it is none (a script, say) and
+ * names were asked for in this answer, what lies at the program's own path. Of what has no build-id nothing is said. */
 const rhi_misfit *rhi__symbols_misfit(rhi_session *session);
 
 /* The target may have changed: each file must be seen to be the mapped one again. */

@@ -38,7 +38,7 @@ def check_wrong(door, target, dead, wanted, names_from):
     line = "notice: %s is not the program of this core: its build-id is %s…, the program's %s…; names %s" % (
         path, is_one, is_other, "come from " + names_from if names_from else "are missing")
     require(said[0] == [line], "%s is said, not %s", said[0], line)
-    require(said[1] in ([line], [] if target.exe is None else [line]), "gcstat says %s", said[1])
+    require(said[1] == ([line] if target.exe == path else []), "gcstat says %s", said[1])
     require(key == {"path": path, "build_id": is_one, "program_build_id": is_other, "names_from": names_from}, "JSON says %s", key)
 
 
@@ -71,8 +71,9 @@ def main():
             check_wrong(door, core._replace(exe=other), dead, (other, *reversed(ids)), None)
             shutil.copy2(other, program)
             check_wrong(door, core, dead, (program, *reversed(ids)), None)
-            if door.name == "shell":
-                check_wrong(door, core._replace(exe=None), dead, (program, *reversed(ids)), None)
+            if door.name == "shell":  # by itself, and where what was named is no program
+                for exe in (None, os.path.realpath(__file__), without):
+                    check_wrong(door, core._replace(exe=exe), dead, (program, *reversed(ids)), None)
             print("%-6s the wrong program is named" % door.name)
     return report(body)
 
