@@ -163,36 +163,35 @@ static uint64_t clear_live(rhi_block *block, uint64_t first, uint64_t end)
     return cleared;
 }
 
-/* A slot whose header lies in a hole of a sparse core holds no object, whatever a bitmap says: else a few bytes could claim
- * objects without end. Returns how many did; *data: bytes of the block that are there. */
-static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block, uint64_t *data)
+/* A slot whose header lies in a hole of a sparse core holds no object, whatever a bitmap says: it was taken in advance, and
+ * never written to; and else a few bytes could claim objects without end. Returns how many bytes of the block are there. */
+static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block)
 {
-    uint64_t end = block->base + block->slot_size * block->capacity, lost = 0, hole, stop;
-    *data = 0;
+    uint64_t end = block->base + block->slot_size * block->capacity, data = 0, hole, stop;
     for (uint64_t at = block->base; at < end; at = stop) {
         hole = rhi__memory_data_end(memory, at, end);
         stop = rhi__memory_data_start(memory, hole, end);
-        *data += hole - at;
+        data += hole - at;
         if (stop == at) /* it cannot be said */
             break;
         if (stop > hole) {
             uint64_t past = (stop - block->base + block->slot_size - 1) / block->slot_size;
-            lost += clear_live(block, (hole - block->base + block->slot_size - 1) / block->slot_size, past < block->capacity ? past : block->capacity);
+            clear_live(block, (hole - block->base + block->slot_size - 1) / block->slot_size, past < block->capacity ? past : block->capacity);
         }
     }
-    return lost;
+    return data;
 }
 
 /* What is left of a block of a sparse core: objects that are there. *room: bytes of holes that blocks may have in all, since
  * all of their words are looked at. False: it has too many, and is left out. */
 static bool settle_block(rhi_reader *reader, rhi_block *block, uint64_t *room)
 {
-    uint64_t data, lost = drop_absent(reader->memory, block, &data), holes = block->slot_size * block->capacity - data;
+    uint64_t data = drop_absent(reader->memory, block), holes = block->slot_size * block->capacity - data;
     bool has_room = holes <= HOLES_MAX && holes <= *room;
     *room -= has_room ? holes : 0;
-    if (lost || !has_room)
+    if (!has_room)
         rhi__reader_problem(reader, "%llu objects of the slab at 0x%llx are not in the core: its file has a hole there",
-                            (unsigned long long)(has_room ? lost : lost + clear_live(block, 0, block->capacity)), (unsigned long long)block->base);
+                            (unsigned long long)clear_live(block, 0, block->capacity), (unsigned long long)block->base);
     return has_room;
 }
 

@@ -188,9 +188,9 @@ static void put(uint8_t *bytes, uint64_t offset, uint64_t value, unsigned width)
     memcpy(bytes + offset, &value, width);
 }
 
-/* A chunk of 1 TiB with a slab of 64 slots of 4 GiB, all of them live by the bitmap. Sixteen have a header, the others
+/* A chunk of `bytes_in_all` with a slab of 64 slots, all of them live by the bitmap. Sixteen have a header, the others
  * and the rest of all are holes. */
-static void huge_slots(const char *path)
+static void slots_in_holes(const char *path, uint64_t bytes_in_all, uint64_t slot_size)
 {
     enum { SLOTS = 64, THERE = 16 };
     scene s = scene_new(1, 1);
@@ -198,22 +198,33 @@ static void huge_slots(const char *path)
     int file;
     uint8_t bytes[4096] = {0}, object[64] = {0};
     put(bytes, c[RH_MC_mapping_next], fake_get(s.w.t, mappings, 8), 8);
-    put(bytes, c[RH_MC_mapping_bytes], TIB, 8);
+    put(bytes, c[RH_MC_mapping_bytes], bytes_in_all, 8);
     put(bytes, c[RH_MC_mapping_kind], RH_MAPPING_CHUNK, 4);
     put(bytes, c[RH_MC_mapping_heap], s.w.heap->address, 8);
     put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_base], EXTRA + first, 8);
-    put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_slot_size], 4 * GIB, 8);
+    put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_slot_size], slot_size, 8);
     put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_capacity], SLOTS, 4);
     put(bytes, c[RH_MC_chunk_slab_table] + c[RH_MC_slab_live], UINT64_MAX, 8);
     fake_put(s.w.t, mappings, EXTRA, 8);
     put(object, c[RH_MC_object_type], s.w.node, 2);
     put(object, c[RH_MC_object_count], fake_count_word(s.w.space, 1), 4);
-    uint64_t at = write_core(&s, path, 1, TIB, bytes, sizeof bytes, &file);
+    uint64_t at = write_core(&s, path, 1, bytes_in_all, bytes, sizeof bytes, &file);
     for (unsigned i = 0; i < THERE; i++) {
         put(object, c[RH_MC_object_serial], 100 + i, 8);
-        write_at(file, object, sizeof object, at + first + i * 4 * GIB);
+        write_at(file, object, sizeof object, at + first + i * slot_size);
     }
     finish(&s, file);
+}
+
+static void huge_slots(const char *path)
+{
+    slots_in_holes(path, TIB, 4 * GIB);
+}
+
+/* That is not hostile: the runtime takes slots in advance, 64 at a time, and pages that nobody wrote to are holes. */
+static void reserved_slots(const char *path)
+{
+    slots_in_holes(path, 4 * MIB, 8192);
 }
 
 /* 100,000 heaps in a list, and 900,000 mappings in another, each of a heap at the list's end. */
@@ -309,5 +320,6 @@ const hostile_core hostile_cores[] = {
     {"history", long_history, NULL},
     {"roots", many_roots, "the heaps claim more than"},
     {"edges", all_to_all, cut_references},
+    {"reserved", reserved_slots, NULL},
 };
 const unsigned hostile_core_count = sizeof hostile_cores / sizeof *hostile_cores;
