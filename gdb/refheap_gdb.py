@@ -448,7 +448,7 @@ class Refheap:
         last = re.split("[ ,]", text)[-1]
         try:
             whole, expected = self.session.complete(Host(self.epoch), row["name"], text)
-            if expected == door.EXPECTS_EXPRESSION and last and word is not None:
+            if expected == door.EXPECTS_EXPRESSION and last and "#" not in last and word is not None:
                 whole += completed_expressions(last)
         except (door.DoorError, gdb.error):
             return gdb.COMPLETE_NONE
@@ -460,8 +460,8 @@ class Refheap:
 
 
 def completed_expressions(word):
-    """GDB's own completions of a word of an expression."""
-    lines = gdb.execute("complete output " + word, to_string=True).splitlines()
+    """GDB's own completions of a word of an expression, members too: of its commands, `print` completes expressions."""
+    lines = gdb.execute("complete print " + word, to_string=True).splitlines()
     return [line.partition(" ")[2] for line in lines if "***" not in line]
 
 

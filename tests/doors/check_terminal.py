@@ -118,13 +118,13 @@ def check_gdb_terminal(session):
     session.command("set height 0")
     require("raw [still here]" in session.command("probe raw still here"), "no answer after leaving the pager")
     for line, expected in (("probe --j", ["--json"]), ("probe --", ["--json", "--limit"]), ("probe node#", ["node#1", "node#12"]),
-                           ("probe --json regis", ["registry"]), ("probe node", ["node#1", "node#12", "nodes"]),
+                           ("probe --json regis", ["registry"]), ("probe registry.", ["registry.count"]),
+                           ("probe --json registry.co", ["registry.count"]), ("probe node", ["node#1", "node#12", "nodes"]),
                            ("probe --file=/proc/self/cmdl", ["--file=/proc/self/cmdline"]), ("probe --file /proc/self/cmdl", ["/proc/self/cmdline"]),
                            ("probe --file /proc/self/tas", ["/proc/self/task/"])):
         found = completed(session, line)
         require(set(expected) <= set(found), "completions of %r: %s", line, found)
-
-
+        require(line[-1] not in "#." or all(each.startswith(line.split()[-1]) and "__" not in each for each in found), "completions of %r: %s", line, found)
     for line in ("probe --limit ", "probe --limit regis", "probe --nonsense", "probe --limit=regis"):
         require(not completed(session, line), "completions of %r: %s", line, completed(session, line))
 
