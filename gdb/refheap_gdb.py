@@ -73,7 +73,7 @@ class Epoch:
 
     def state_id(self, core_path):
         inferior = gdb.selected_inferior()
-        if any(thread.is_running() for thread in inferior.threads()) or gdb.current_recording() is not None:
+        if gdb.current_recording() is not None or (core_path is None and any(thread.is_running() for thread in inferior.threads())):
             self.advance()  # `record goto` fires no event
         state = (self.count, inferior.num, inferior.pid, core_path, door.file_stamp(core_path))
         if state != self.last:
@@ -132,8 +132,11 @@ class Place:
 def stopped_threads(asked=None):
     """The selected inferior's threads that can be looked at (or those `asked` for), by LWP, each selected
     in turn: going to another one makes GDB forget all frames that it has unwound."""
-    threads = [(thread.ptid[1] or thread.ptid[2], thread) for thread in gdb.selected_inferior().threads()
-               if thread.is_valid() and not thread.is_running()]
+    try:
+        threads = [(thread.ptid[1] or thread.ptid[2], thread) for thread in gdb.selected_inferior().threads()
+                   if thread.is_valid() and not thread.is_running()]
+    except gdb.error:  # it looks for new threads in memory, also where the core was cut off meanwhile
+        return
     for lwp, thread in sorted(threads, key=lambda each: each[0]):
         if asked is None or lwp in asked:
             thread.switch()

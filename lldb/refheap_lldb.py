@@ -12,6 +12,7 @@ something, 2: no answer), which lldb.refheap_status keeps:
        -o 'script lldb.debugger.HandleCommand("quit %d" % lldb.refheap_status)'
 """
 
+import mmap
 import os
 import re
 import types
@@ -211,13 +212,20 @@ class Host:
         self.rest = ""  # of a line of output
         self.target = context.GetTarget() if context else debugger.GetSelectedTarget()
         self.process = context.GetProcess() if context else self.target.GetProcess()
-        self.frame = context.GetFrame() if context else self.process.GetSelectedThread().GetSelectedFrame()
         self.is_core = self.process.IsValid() and "core" in (self.process.GetPluginName() or "")
+        self.mapped = mapped_end(self.core_path())
+        self.frame = lldb.SBFrame()
+        if not self.is_cut():
+            self.frame = context.GetFrame() if context else self.process.GetSelectedThread().GetSelectedFrame()
 
     def core_path(self):
         if not self.is_core or not hasattr(self.process, "GetCoreFile"):
             return None  # LLDB before 18 does not tell
         return file_path(self.process.GetCoreFile())
+
+    def is_cut(self):
+        """Was the core cut off since LLDB has mapped it? To touch what is missing would end LLDB."""
+        return self.mapped > 0 and size_of(self.core_path()) + mmap.PAGESIZE <= self.mapped  # whole pages are mapped
 
     def exe_path(self):
         return file_path(self.target.GetExecutable()) if self.target.IsValid() else None
@@ -240,6 +248,8 @@ class Host:
         return self.debugger.GetUseColor()
 
     def read(self, address, size):
+        if self.is_cut():
+            return b""
         error = lldb.SBError()  # a fresh one: a used one stays failed
         data = self.process.ReadMemory(address, size, error) if self.process.IsValid() else None
         return data or b""
@@ -250,24 +260,34 @@ class Host:
         return listed_regions(self.target, self.process) if self.process.IsValid() else []
 
     def threads(self):
+        if self.is_cut():
+            return
         for thread in sorted(self.process, key=lambda each: each.GetThreadID()):
             frame = thread.GetFrameAtIndex(0)
             if frame.IsValid():
                 yield thread.GetThreadID(), frame.GetSP(), list(general_registers(frame))
 
     def evaluate(self, text):
+        self.refuse_cut()
         target = self.target if self.target.IsValid() else self.debugger.GetDummyTarget()
         value = variable_value(text, target, self.frame) or expression_value(text, target, self.frame)
         return value_number(value, text, target, self.frame)
 
     def evaluate_in(self, lwp, level, text):
+        self.refuse_cut()
         frame = self.process.GetThreadByID(lwp).GetFrameAtIndex(level)
         if not frame.IsValid():
             raise door.DoorError("that frame is gone")
         value = variable_value(text, self.target, frame) or expression_value(text, self.target, frame)
         return value_number(value, text, self.target, frame)
 
+    def refuse_cut(self):
+        if self.is_cut():
+            raise door.DoorError("the core file was cut off: LLDB cannot evaluate anything")
+
     def name(self, words, is_stopped):
+        if self.is_cut():
+            return
         on_stack = {}
         for word in words:
             if word.is_stack:
@@ -304,6 +324,30 @@ class Host:
 
     def flush(self):
         """LLDB prints an answer when its command has ended: one that is lost is known to the next command."""
+
+
+def size_of(path):
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def mapped_end(path):
+    """Up to which of its bytes a file is mapped here; 0: nowhere."""
+    end = 0
+    if path:
+        try:
+            inode = os.stat(path).st_ino
+            with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
+                rows = [line.split(maxsplit=5) for line in maps if line.rstrip().endswith(os.path.basename(path))]
+        except OSError:
+            return 0
+        for addresses, _flags, offset, _device, number, *_path in rows:
+            start, stop = (int(each, 16) for each in addresses.split("-"))
+            if int(number) == inode:
+                end = max(end, int(offset, 16) + stop - start)
+    return end
 
 
 def file_path(spec):

@@ -123,16 +123,16 @@ static rhi_error *read_map(rhi_memory *memory)
 
 rhi_error *rhi__memory_open(rhi_memory *memory, const rhi_target *door)
 {
-    char message[sizeof((rhi_error *)0)->message];
     memset(memory, 0, sizeof *memory);
     memory->door = door;
     /* A door whose reads are the engine's own needs no second way. */
     if (rhi__core_state(door))
         memory->is_direct = false;
     else if (door->core_path)
-        memory->is_direct = rhi_target_open_core(door->core_path, door->exe_path, &memory->direct, message, sizeof message) == 0;
+        memory->is_direct = rhi_target_open_core(door->core_path, door->exe_path, &memory->direct, memory->refused, sizeof memory->refused) == 0;
     else if (door->pid > 0)
-        memory->is_direct = rhi__process_open_stopped(door->pid, &memory->direct, message, sizeof message) == 0;
+        memory->is_direct = rhi__process_open_stopped(door->pid, &memory->direct, memory->refused, sizeof memory->refused) == 0;
+    memory->core_state = rhi__core_state(way(memory)); /* before the map: what is cut off from here on has another state */
     memory->core_bytes = rhi__core_bytes(way(memory)); /* also for a debugger's reads of it, if they are preferred */
     rhi_error *error = read_map(memory);
     if (rhi__core_truncated(way(memory)))
@@ -171,8 +171,8 @@ bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
     if (size > sizeof direct)
         size = sizeof direct;
     uint64_t direct_got = memory->direct.read(memory->direct.context, address, direct, size);
-    if (direct_got < size && memory->truncated[0])
-        return true; /* a debugger that has mapped the file would die of reading what was cut off */
+    if (direct_got < size && rhi__core_state(&memory->direct) && rhi__core_truncated(&memory->direct))
+        return true; /* a debugger that has mapped the file would die of reading what was cut off, perhaps just now */
     uint64_t door_got = memory->door->read(memory->door->context, address, door, size);
     return direct_got == size && door_got == size && memcmp(direct, door, size) == 0;
 }

@@ -43,8 +43,10 @@ typedef struct rhi_memory {
     bool is_direct;
     struct rhi_sink map;
     bool has_threads; /* threads and registers could be had */
+    uint64_t core_state; /* of the core's file when the map was read; 0: it is no core, or not read here */
     char truncated[160]; /* what a cut-off core lacks; empty: nothing */
     uint64_t core_bytes; /* that the core really has: its file may be sparse, and its headers claim anything; UINT64_MAX: no core */
+    char refused[256];   /* why the core's file is not read here, but through the door */
     bool is_short;       /* a view failed for lack of our own memory: what looks unreadable may not be */
     /* Asked now and then by reads: once the user wants the work to stop nothing can be read, so that every loop over what
      * the target claims to have comes to its end. NULL: nothing stops them. */

@@ -238,7 +238,6 @@ static json_t *reasons_json(const rhi_notes *notes)
 
 void rhi__json_end(rhi_session *session)
 {
-    rhi__settle(session);
     if (session->not_read)
         rhi__json_key(session, "not_read", json_incref(session->not_read));
     const rhi_misfit *misfit = rhi__symbols_misfit(session);
@@ -246,6 +245,7 @@ void rhi__json_end(rhi_session *session)
         rhi__json_key(session, "wrong_executable",
                       json_pack("{s:o, s:s, s:s, s:o}", "path", rhi__json_text(misfit->path), "build_id", misfit->id, "program_build_id",
                                 misfit->program_id, "names_from", *misfit->names ? rhi__json_text(misfit->names) : json_null()));
+    rhi__settle(session); /* behind all that reads */
     rhi__json_key(session, "complete", json_boolean(!session->notes.is_incomplete));
     if (session->notes.is_incomplete)
         rhi__json_key(session, "incomplete_because", reasons_json(&session->notes));

@@ -239,6 +239,12 @@ static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_i
     return error;
 }
 
+static void note_cut_list(rhi_reader *reader, uint64_t address)
+{
+    format *f = reader->format;
+    f->has_cut_lists |= rhi__memory_region(reader->memory, address) != NULL;
+}
+
 static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_index)
 {
     rhi_circle watch = {0};
@@ -253,6 +259,7 @@ static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_
         }
         if (!rhi__memory_u64(reader->memory, address + C(s, heap_next), &next)) {
             rhi__reader_problem(reader, "the heap at 0x%" PRIx64 " cannot be read", address);
+            note_cut_list(reader, address);
             break;
         }
         if (!rhi__array_reserve(&reader->heaps, 1))
@@ -353,6 +360,7 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
 {
     static const char *const kinds[] = {"memory", "chunk", "heap control block", "type table", "table of roots",
                                         "table of weak references", "history", "chunk table"};
+    const format *f = reader->format;
     rhi_circle watch = {0};
     uint64_t address = s->descriptor.mappings;
     for (unsigned n = 0; address; n++) {
@@ -369,6 +377,7 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
             rhi__memory_read(reader->memory, address + C(s, mapping_kind), kind_bytes, 4) != 4 ||
             !rhi__memory_u64(reader->memory, address + C(s, mapping_heap), &heap) || !rhi__range_ok(address, bytes)) {
             rhi__reader_problem(reader, "the mapping at 0x%" PRIx64 " cannot be read: what follows it is missing", address);
+            note_cut_list(reader, address);
             break;
         }
         uint32_t kind = rhi__load32(kind_bytes);
@@ -378,7 +387,9 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
                                address, bytes, end - address);
         rhi_own_range range = {.start = address, .end = end, .heap = heap_index_of(reader, heap, order, heap_count),
                                .what = kinds[kind < sizeof kinds / sizeof *kinds ? kind : 0]};
-        if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
+        if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX && f->has_cut_lists)
+            rhi__reader_problem(reader, "the heap of the chunk at 0x%" PRIx64 " cannot be read: its objects are missing", address);
+        else if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
             rhi__reader_damage(reader, address, true, "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
         else if (kind == RH_MAPPING_CHUNK && address % C(s, chunk_size)) /* chunks could overlap without end */
             rhi__reader_damage(reader, address, true, "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing", address);
@@ -403,7 +414,7 @@ static void check_own(rhi_reader *reader)
     for (uint64_t i = 0; i < f->spaces.count; i++)
         if (f->spaces.items[i].type_count > 1 && !rhi__own_at(reader, f->spaces.items[i].descriptor.types) && lost++ == 0)
             address = f->spaces.items[i].descriptor.types;
-    if (lost)
+    if (lost && !f->has_cut_lists)
         rhi__reader_damage(reader, address, false, "the list of mappings does not lead to 0x%" PRIx64 ": objects may be missing", address);
 }
 

@@ -29,6 +29,7 @@ typedef struct format {
     struct { space *items; uint64_t count, capacity; } spaces;
     uint32_t field_count; /* of all types */
     bool has_cut_roots;   /* there are more roots than are looked at */
+    bool has_cut_lists;   /* one goes on in memory whose bytes are missing: what it does not lead to is no damage */
 } format;
 
 #define C(space_, id) ((space_)->constant[RH_MC_##id])

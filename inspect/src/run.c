@@ -127,6 +127,7 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
     if (session->was_flushed) {
         rhi__notice(session, "%s: %s: ask again\n", session->command,
                     core_has_changed ? "the core file changed while it was read" : "the process was changed by hand");
+        *status = RHI_NO_ANSWER; /* parts of it may contradict each other */
         return error;
     }
     struct timespec started = session->work.started, shown = session->work.shown;
@@ -138,7 +139,9 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
     *status = RHI_ANSWERED;
     error = args->command->run(session, args, status);
     core_has_changed = rhi__core_has_changed(session);
-    if (core_has_changed && !session->was_flushed && error != rhi__error_cancelled()) {
+    if (core_has_changed && session->was_flushed) {
+        *status = RHI_NO_ANSWER;
+    } else if (core_has_changed && error != rhi__error_cancelled()) {
         rhi__error_free(error);
         error = rhi__error("the core file changes while it is read: ask again when it is written in full");
     }

@@ -34,7 +34,7 @@ bool rhi__same_text(const char *a, const char *b)
 bool rhi__core_has_changed(const rhi_session *session)
 {
     uint64_t state = !session->has_memory ? 0 : rhi__core_state(session->memory.is_direct ? &session->memory.direct : session->target);
-    return state && state != session->core_state; /* 0: no core, or the way to its file was given up */
+    return state && state != session->memory.core_state; /* 0: no core, or the way to its file was given up */
 }
 
 static bool cache_holds(const rhi_session *session)
@@ -63,7 +63,6 @@ static rhi_error *open_memory(rhi_session *session)
     RHI_TRY(rhi__memory_open(&session->memory, target));
     session->has_memory = true;
     session->memory.work = &session->work;
-    session->core_state = rhi__core_state(session->memory.is_direct ? &session->memory.direct : target);
     return NULL;
 }
 
@@ -110,6 +109,8 @@ rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
         RHI_TRY(readers[i]->open(&session->memory, &session->reader));
     if (!session->reader && session->memory.truncated[0])
         return rhi__error("no refheap heap was found, but %s", session->memory.truncated);
+    if (!session->reader && session->memory.refused[0] && session->target->core_path)
+        return rhi__error("no refheap heap was found: %s", session->memory.refused);
     if (!session->reader && writable_memory_is_missing(&session->memory))
         return rhi__error("no refheap heap was found, but writable memory is not in the core: see coredump_filter in core(5)");
     if (!session->reader)
@@ -156,7 +157,9 @@ static void tell_no_heap(rhi_session *session)
     for (uint64_t i = 0; i < reader->heaps.count; i++)
         if (!reader->heaps.items[i].is_shared || session->has_heap)
             return;
-    if (reader->destroyed)
+    if (reader->problems.count || session->memory.truncated[0])
+        snprintf(text, sizeof text, "there was nothing to look at: no heap could be read");
+    else if (reader->destroyed)
         snprintf(text, sizeof text, "there was nothing to look at: there is no heap any more, %" PRIu64 " %s destroyed", reader->destroyed,
                  reader->destroyed == 1 ? "was" : "were");
     rhi__note(&session->notes, text);

@@ -28,7 +28,7 @@ struct rhi_session {
     rhi_reader *reader;
     rhi_graph *graph;
     rhi_kept kept; /* what questions made of it */
-    uint64_t state, core_state; /* of the target, as it says; of the core's file: rhi__core_state */
+    uint64_t state; /* of the target, as it says */
     char *core_path;
     int64_t pid;
     void *context;
