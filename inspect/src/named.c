@@ -3,6 +3,7 @@
  * Each copy of the runtime in a process counts its own serials, so that a name may fit an object of each. Invariant: no
  * candidate is preferred to another one; what fits several is told with all of them. */
 #include "objects.h"
+#include "output.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ static void add(search *s, uint64_t address, uint32_t type, uint32_t heap)
 
 static bool fits(const search *s, const candidate *c)
 {
-    return !s->type[0] || strcmp(s->type, rhi__type_name(s->reader, c->type)) == 0;
+    return !s->type[0] || rhi__is_typed_name(s->type, strlen(s->type), rhi__type_name(s->reader, c->type));
 }
 
 /* One copy of the runtime gives a serial once; a copied header is gcverify's business. */

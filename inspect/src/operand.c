@@ -4,6 +4,7 @@
  * debugger pointers and integers count by value, arrays and structs by address. Invariant: nothing is called, nothing
  * written; the text is read once from left to right, nested to a bound. */
 #include "objects.h"
+#include "output.h"
 #include "symbols.h"
 #include "variables.h"
 #include "words.h"
@@ -180,7 +181,7 @@ static unsigned roots_named(const parser *p, const char *name, size_t length, rh
     unsigned count = 0;
     for (uint64_t i = 0; i < p->reader->roots.count && count < NAMED_MAX; i++) {
         const rhi_root *root = &p->reader->roots.items[i];
-        if (strlen(root->name) == length && memcmp(root->name, name, length) == 0 && rhi__heap_wanted(p->session, p->reader, root->heap) &&
+        if (rhi__is_typed_name(name, length, root->name) && rhi__heap_wanted(p->session, p->reader, root->heap) &&
             !(count && found[count - 1].address == root->slot))
             found[count++] = (rhi_named){.address = root->slot};
     }

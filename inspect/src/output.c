@@ -84,6 +84,19 @@ bool rhi__shows_utf8(void)
     return false;
 }
 
+bool rhi__is_typed_name(const char *typed, size_t length, const char *name)
+{
+    bool is_ascii = true, is_same = strlen(name) == length && memcmp(name, typed, length) == 0;
+    for (const char *c = name; *c; c++)
+        is_ascii &= (unsigned char)*c < 0x80;
+    if (is_same || is_ascii || rhi__shows_utf8())
+        return is_same;
+    char *shown = rhi__in_ascii(name);
+    is_same = shown && strlen(shown) == length && memcmp(shown, typed, length) == 0;
+    free(shown);
+    return is_same;
+}
+
 /* A text that rhi__styled made was cleaned then, and its colours are meant. */
 static bool is_styled(void *context, const char *text)
 {

@@ -8,6 +8,8 @@
 
 /* Does the user's locale show UTF-8? */
 bool rhi__shows_utf8(void);
+/* Is what was typed this name: as it is, or as the user's locale shows it? */
+bool rhi__is_typed_name(const char *typed, size_t length, const char *name);
 /* Text on the output stream (nothing in JSON mode: the caller asks session->json first). What conversions there are,
  * and what becomes of texts that come from outside: text.h. */
 __attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format, ...);

@@ -115,6 +115,9 @@ START_TEST(names_in_utf8_are_shown_and_found)
     w.node = fake_type(w.space, "日本語ノード", 16, fields, 1);
     w.heap = fake_heap_new(w.space, 1, "Häufchen");
     uint64_t first = fake_new(w.heap, small, 1, 0), second = new_node(&w, 1);
+    fake_map(w.t, 0x630000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_put(w.t, 0x630000000100, first, 8);
+    fake_root(w.heap, 0x630000000100, "größter");
     fake_link(w.heap, first, 0, second);
     setenv("LC_ALL", "C.UTF-8", 1);
     ck_assert_int_eq(fake_run(w.t, "objat", "日本語ノード#2"), RHI_ANSWERED);
@@ -131,6 +134,13 @@ START_TEST(names_in_utf8_are_shown_and_found)
     setenv("LC_ALL", "C", 1);
     ck_assert_int_eq(fake_run(w.t, "objat", "#1"), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, " is Kn?tchen#1: live");
+    ck_assert_int_eq(fake_run(w.t, "objat", "Kn?tchen#1"), RHI_ANSWERED); /* typed as it is shown */
+    ck_assert_int_eq(fake_run(w.t, "objat", "Kn?tchen#2"), RHI_NO_ANSWER);
+    ck_assert_int_eq(fake_run(w.t, "objat", "gr?-ter"), RHI_NO_ANSWER);
+    ck_assert_int_eq(fake_run(w.t, "objat", "gr??ter"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, " is Kn?tchen#1: live");
+    setenv("LC_ALL", "C.UTF-8", 1);
+    ck_assert_int_eq(fake_run(w.t, "objat", "Kn?tchen#1"), RHI_NO_ANSWER);
     world_free(&w);
 }
 END_TEST
