@@ -112,6 +112,7 @@ static rhi_error *gather(answer *a)
     }
     RHI_TRY(rhi__session_listing(a->session, &a->listing));
     RHI_TRY(rhi__tell_harm(a->session, a->reader, false));
+    rhi__memory_keep_pages(a->reader->memory); /* until the last row is printed */
     for (uint64_t i = 0; i < a->reader->blocks.count; i++) {
         RHI_TRY(rhi__progress(&a->session->work, "finding objects", i, a->reader->blocks.count));
         if (rhi__heap_wanted(a->session, a->reader, a->reader->blocks.items[i].heap))
@@ -175,6 +176,8 @@ rhi_error *rhi__run_gcfind(rhi_session *session, const rhi_args *args, int *stat
         print_json(&a);
     else if (!error)
         print_text(&a);
+    if (a.reader)
+        rhi__memory_drop_pages(a.reader->memory);
     free(a.fits);
     free(a.shown.items);
     return error;

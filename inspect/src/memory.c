@@ -151,6 +151,7 @@ void rhi__memory_close(rhi_memory *memory)
     if (memory->is_direct)
         rhi_target_close(&memory->direct);
     rhi__sink_clear(&memory->map);
+    rhi__memory_drop_pages(memory);
     memset(memory, 0, sizeof *memory);
 }
 
@@ -195,10 +196,48 @@ static bool is_stopped(rhi_memory *memory, uint64_t size)
     return rhi__work_stopped(memory->work);
 }
 
+enum { KEPT_BYTES = 4096, PAGES_KEPT = 1 << 14, SMALL_BYTES = 1024 };
+
+struct rhi_pages {
+    uint64_t held[PAGES_KEPT]; /* which page is in each place, counted from 1; 0: none */
+    uint8_t bytes[PAGES_KEPT][KEPT_BYTES];
+};
+
+void rhi__memory_keep_pages(rhi_memory *memory)
+{
+    if (!memory->pages)
+        memory->pages = calloc(1, sizeof *memory->pages); /* so much of it is touched as is used; without it, it is slower */
+}
+
+void rhi__memory_drop_pages(rhi_memory *memory)
+{
+    free(memory->pages);
+    memory->pages = NULL;
+}
+
+/* From a page that is kept; false: it must be read as it is. */
+static bool read_kept(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size)
+{
+    uint64_t page = address / KEPT_BYTES, offset = address % KEPT_BYTES, place = page % PAGES_KEPT;
+    const rhi_target *target = way(memory);
+    if (size > SMALL_BYTES || offset + size > KEPT_BYTES)
+        return false;
+    if (memory->pages->held[place] != page + 1) {
+        memory->pages->held[place] = 0;
+        if (target->read(target->context, page * KEPT_BYTES, memory->pages->bytes[place], KEPT_BYTES) != KEPT_BYTES)
+            return false;
+        memory->pages->held[place] = page + 1;
+    }
+    memcpy(buffer, memory->pages->bytes[place] + offset, size);
+    return true;
+}
+
 uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size)
 {
     const rhi_target *target = way(memory);
     uint64_t done = 0;
+    if (memory->pages && read_kept(memory, address, buffer, size))
+        return size;
     if (!rhi__range_ok(address, size))
         size = UINT64_MAX - address;
     while (done < size) {

@@ -47,6 +47,7 @@ typedef struct rhi_memory {
     char truncated[160]; /* what a cut-off core lacks; empty: nothing */
     uint64_t core_bytes; /* that the core really has: its file may be sparse, and its headers claim anything; UINT64_MAX: no core */
     char refused[256];   /* why the core's file is not read here, but through the door */
+    struct rhi_pages *pages; /* see rhi__memory_keep_pages */
     bool is_short;       /* a view failed for lack of our own memory: what looks unreadable may not be */
     /* Asked now and then by reads: once the user wants the work to stop nothing can be read, so that every loop over what
      * the target claims to have comes to its end. NULL: nothing stops them. */
@@ -64,6 +65,10 @@ bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
 
 /* Bytes read from the start on, up to the first unreadable one. */
 uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size);
+/* From here on until rhi__memory_drop_pages, small reads take whole pages and keep many of them: for a long
+ * list, whose rows read near each other. The caller sees to it that the target does not change meanwhile. */
+void rhi__memory_keep_pages(rhi_memory *memory);
+void rhi__memory_drop_pages(rhi_memory *memory);
 /* The same into a buffer of the engine's own: `scratch` holds the bytes; it starts as {0}, is reused by later
  * views, and is freed with rhi__scratch_free. *got is the readable prefix; NULL if that is 0 or memory is short. */
 typedef struct rhi_scratch { void *bytes; uint64_t capacity; } rhi_scratch;

@@ -116,7 +116,7 @@ static void put_notice(void *session, const char *text, size_t size)
 
 void rhi__print(rhi_session *session, const char *format, ...)
 {
-    rhi_writer writer = {.deliver = put_text, .context = session, .is_ascii = !session->json && !rhi__shows_utf8(), .is_clean = is_styled};
+    rhi_writer writer = {.deliver = put_text, .context = session, .is_ascii = !session->json && session->is_ascii, .is_clean = is_styled};
     va_list arguments;
     va_start(arguments, format);
     rhi__format(&writer, format, arguments);
@@ -135,7 +135,7 @@ void rhi__print_lines(rhi_session *session, const char *text)
 
 void rhi__notice(rhi_session *session, const char *format, ...)
 {
-    rhi_writer writer = {.deliver = put_notice, .context = session, .is_ascii = !session->json && !rhi__shows_utf8()};
+    rhi_writer writer = {.deliver = put_notice, .context = session, .is_ascii = !session->json && session->is_ascii};
     va_list arguments;
     va_start(arguments, format);
     rhi__format(&writer, format, arguments);

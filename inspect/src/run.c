@@ -87,6 +87,7 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->is_checked = session->is_begun = false;
     session->command = command;
     session->json = false;
+    session->is_ascii = !rhi__shows_utf8();
     session->error[0] = '\0';
     session->asked_names = false;
     session->out_size = 0;

@@ -49,6 +49,7 @@ struct rhi_session {
     bool json_in_array;
 
     rhi_work work;       /* the command's; a document half of which is out must be finished */
+    bool is_ascii;       /* the user's locale shows no UTF-8 */
     bool was_flushed;    /* some of the answer is with the user already */
     bool has_changed;    /* an object was read again and is not as the graph has it */
     char styled[8][256]; /* see rhi__styled */

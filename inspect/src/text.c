@@ -265,17 +265,33 @@ static void convert_text(line *l, const conversion *c)
     add_padded(l, c, text, size, l->writer->is_clean && l->writer->is_clean(l->writer->context, text));
 }
 
+/* Long lists are mostly numbers: printf would take most of their time. */
+static void add_whole_number(line *l, const conversion *c, unsigned long value, unsigned base, bool is_negative)
+{
+    char text[32], *at = text + sizeof text;
+    do {
+        *--at = "0123456789abcdef"[value % base];
+    } while (value /= base);
+    if (is_negative)
+        *--at = '-';
+    add_padded(l, c, at, (size_t)(text + sizeof text - at), false);
+}
+
 static void convert_number(line *l, const conversion *c, char kind)
 {
     char text[64];
     int size = 0;
-    if (kind == 'd')
-        size = snprintf(text, sizeof text, "%ld", c->is_long ? va_arg(l->arguments, long) : va_arg(l->arguments, int));
-    else if (kind == 'u')
-        size = snprintf(text, sizeof text, "%lu", c->is_long ? va_arg(l->arguments, unsigned long) : va_arg(l->arguments, unsigned));
-    else if (kind == 'x')
-        size = snprintf(text, sizeof text, "%lx", c->is_long ? va_arg(l->arguments, unsigned long) : va_arg(l->arguments, unsigned));
-    else if (kind == 'g')
+    if (kind == 'd') {
+        long value = c->is_long ? va_arg(l->arguments, long) : va_arg(l->arguments, int);
+        add_whole_number(l, c, value < 0 ? -(unsigned long)value : (unsigned long)value, 10, value < 0);
+        return;
+    }
+    if (kind == 'u' || kind == 'x') {
+        unsigned long value = c->is_long ? va_arg(l->arguments, unsigned long) : va_arg(l->arguments, unsigned);
+        add_whole_number(l, c, value, kind == 'u' ? 10 : 16, false);
+        return;
+    }
+    if (kind == 'g')
         size = snprintf(text, sizeof text, "%.*g", c->precision < 0 ? 6 : c->precision, va_arg(l->arguments, double));
     else if (kind == 'c')
         size = (text[0] = (char)va_arg(l->arguments, int), 1);
@@ -286,10 +302,12 @@ static void convert_number(line *l, const conversion *c, char kind)
 
 static int number_of(line *l, const char **at)
 {
-    if (**at != '*')
-        return (int)strtol(*at, (char **)at, 10);
-    ++*at;
-    return va_arg(l->arguments, int);
+    int number = 0;
+    if (**at == '*')
+        return ++*at, va_arg(l->arguments, int);
+    for (; **at >= '0' && **at <= '9'; ++*at)
+        number = number * 10 + (**at - '0');
+    return number;
 }
 
 /* Converts one argument; `at` is behind the %. Returns what is behind the conversion. */
