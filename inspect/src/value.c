@@ -198,9 +198,12 @@ static bool plain_text(const head *h, const rhi_field *field, char *text, size_t
 {
     if (field->kind == RHI_KIND_BYTES)
         return bytes_text(h, field, text, size);
-    if (is_reference(field) || field->form != RHI_FORM_ONE || (uint64_t)field->offset + field->width > h->got)
+    uint8_t bytes[16];
+    bool is_inside = field->width <= sizeof bytes && (uint64_t)field->offset + field->width <= h->object->slot_size;
+    if (is_reference(field) || field->form != RHI_FORM_ONE || !is_inside ||
+        read_at(h, h->object->address + field->offset, bytes, field->width) != field->width)
         return false;
-    scalar_text(field, h->bytes + field->offset, text, size);
+    scalar_text(field, bytes, text, size);
     return true;
 }
 

@@ -186,6 +186,9 @@ START_TEST(other_objects_show_fields_by_name)
     ck_assert_has(w.t->out.bytes, " {key: 0, hits: 0}\n");
     fake_run(w.t, "refs", line);
     ck_assert_has(w.t->out.bytes, " {key: 0, hits: 0}\n"); /* in what it holds */
+    uint64_t table = fake_new(w.heap, t.table, 1, 0);
+    fake_put(w.t, fake_slot(w.space, table, 512), 7, 8); /* behind many references */
+    ck_assert_str_eq(value_of(&w, table), "{size: 7, buckets[64]}");
     world_free(&w);
 }
 END_TEST
