@@ -74,8 +74,11 @@ static void print_held(const answer *a, const rhi_held *held)
 
 static rhi_error *print_cycles(const answer *a)
 {
-    rhi__print(a->session, "%" PRIu64 " cycle%s, %" PRIu64 " of them garbage\n", a->cycles_total, a->cycles_total == 1 ? "" : "s",
-               a->garbage_total);
+    rhi__print(a->session, "%" PRIu64 " cycle%s, ", a->cycles_total, rhi__plural(a->cycles_total));
+    if (a->cycles_total == 1)
+        rhi__print(a->session, "%s\n", a->garbage_total ? "garbage" : "held");
+    else
+        rhi__print(a->session, "%" PRIu64 " of them garbage\n", a->garbage_total);
     for (uint64_t i = 0; i < a->shown_cycles; i++) {
         uint32_t c = a->cycles.items[i], size = rhi__cycle_size(a->s.graph, c);
         RHI_TRY(rhi__progress(&a->session->work, "looking for ways round", i, a->shown_cycles));

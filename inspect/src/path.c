@@ -17,8 +17,9 @@
 static const uint8_t ranks[] = {[RHI_HOLDER_ROOT] = 0,    [RHI_HOLDER_GLOBAL] = 1,  [RHI_HOLDER_THREAD_LOCAL] = 2,
                                 [RHI_HOLDER_STACK] = 3,   [RHI_HOLDER_REGISTER] = 4, [RHI_HOLDER_FOREIGN] = 5,
                                 [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7};
-/* How good an object is as a beginning, by its best word. */
-enum { VARIABLE, REGISTER, SOME_WORD, UNREACHED /* in a block that nothing reaches */, NO_WORD, BEGINNINGS };
+/* How good an object is as a beginning, by its best word: what lasts as long as the program or its thread before a word
+ * of a stack, which may be a leftover. */
+enum { LASTING, STACK, REGISTER, SOME_WORD, UNREACHED /* in a block that nothing reaches */, NO_WORD, BEGINNINGS };
 enum { BLOCKS_SHOWN = 10 /* at each end of a long chain of malloc's blocks */ };
 
 typedef struct search {
@@ -33,7 +34,10 @@ typedef struct search {
 
 static int beginning_of(const rhi_holder *holder)
 {
-    return holder->kind == RHI_HOLDER_REGISTER ? REGISTER : ranks[holder->kind] <= ranks[RHI_HOLDER_STACK] ? VARIABLE : SOME_WORD;
+    return holder->kind == RHI_HOLDER_REGISTER              ? REGISTER
+           : ranks[holder->kind] < ranks[RHI_HOLDER_STACK]  ? LASTING
+           : ranks[holder->kind] == ranks[RHI_HOLDER_STACK] ? STACK
+                                                            : SOME_WORD;
 }
 
 static rhi_error *note_word(void *context, const rhi_holder *holder)
@@ -54,7 +58,7 @@ static rhi_error *note_word(void *context, const rhi_holder *holder)
 
 static void note_beginning(search *s, uint32_t i)
 {
-    int best = VARIABLE;
+    int best = LASTING;
     if (!(s->graph->flags[i] & RHI_GRAPH_STAYS) && rhi__ext(s->graph, i) <= 0)
         return;
     while (best < NO_WORD && !(s->held[i] & 1 << best))
@@ -63,14 +67,14 @@ static void note_beginning(search *s, uint32_t i)
         s->beginning[best] = i;
 }
 
-/* Ends at the first beginning that a variable may hold, or when all that leads to the object has been met. */
+/* Ends at the first beginning that lasts, or when all that leads to the object has been met. */
 static rhi_error *walk(search *s, uint32_t start)
 {
     const rhi_graph *graph = s->graph;
     uint32_t head = 0;
     s->next[start] = start;
     s->queue[s->met++] = start;
-    while (head < s->met && s->beginning[VARIABLE] == RHI_NO_OBJECT) {
+    while (head < s->met && s->beginning[LASTING] == RHI_NO_OBJECT) {
         uint32_t i = s->queue[head++];
         note_beginning(s, i);
         if (head % 65536 == 0)
@@ -82,6 +86,12 @@ static rhi_error *walk(search *s, uint32_t start)
             }
     }
     return NULL;
+}
+
+/* Was nothing met that a variable or a register may hold? */
+static bool has_words_only(const search *s)
+{
+    return s->beginning[LASTING] == RHI_NO_OBJECT && s->beginning[STACK] == RHI_NO_OBJECT && s->beginning[REGISTER] == RHI_NO_OBJECT;
 }
 
 /* What is held neither by a variable nor by a register: perhaps by a word that no field declares? Everything
@@ -119,13 +129,12 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
     memset(s->beginning, 0xff, sizeof s->beginning);
     RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
     RHI_TRY(walk(s, start));
-    if (s->beginning[VARIABLE] == RHI_NO_OBJECT && s->beginning[REGISTER] == RHI_NO_OBJECT)
+    if (has_words_only(s))
         RHI_TRY(note_undeclared(s));
-    if (s->beginning[UNREACHED] != RHI_NO_OBJECT && s->beginning[VARIABLE] == RHI_NO_OBJECT && s->beginning[REGISTER] == RHI_NO_OBJECT &&
-        s->beginning[SOME_WORD] == RHI_NO_OBJECT)
+    if (s->beginning[UNREACHED] != RHI_NO_OBJECT && has_words_only(s) && s->beginning[SOME_WORD] == RHI_NO_OBJECT)
         RHI_TRY(note_reached_by_objects(s));
     uint32_t found = RHI_NO_OBJECT;
-    for (int kind = VARIABLE; kind < BEGINNINGS && found == RHI_NO_OBJECT; kind++)
+    for (int kind = LASTING; kind < BEGINNINGS && found == RHI_NO_OBJECT; kind++)
         found = s->beginning[kind];
     for (uint32_t i = found; i != RHI_NO_OBJECT; i = i == start ? RHI_NO_OBJECT : s->next[i]) {
         if (!rhi__array_reserve(&path->objects, 1))

@@ -55,7 +55,8 @@ static bool is_cut(const rhi_reader *reader, const rhi_event *event)
     return event->depth == RHI_STACK_MAX;
 }
 
-/* A libc without symbols: what lies between the program and a start function, or ends a whole stack, starts, too. */
+/* Without symbols: what of libc lies between the program and a start function, or ends a whole stack, starts, too; so does
+ * the last address of any module (_start of a stripped program) if a start function called it. */
 static void leave_out(const rhi_reader *reader, const rhi_event *event, stack *s)
 {
     bool starts = !is_cut(reader, event);
@@ -64,7 +65,8 @@ static void leave_out(const rhi_reader *reader, const rhi_event *event, stack *s
     for (; s->end > s->first + 1; s->end--) {
         const row *last = &s->rows[s->end - 1], *inner = last - 1;
         bool is_main = inner->call && inner->call->name && strcmp(inner->call->name, "main") == 0;
-        if (!starts_code(last->call) && !(!last->call && (starts || is_main) && is_in_libc(reader, last->address)))
+        bool is_unnamed = !last->call && (((starts || is_main) && is_in_libc(reader, last->address)) || starts_code(inner->call));
+        if (!starts_code(last->call) && !is_unnamed)
             break;
         starts = true;
     }

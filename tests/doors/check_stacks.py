@@ -61,6 +61,13 @@ def check_death(events, truth, has_lines):
     require(found[-1][0] == "main" and len(found) == len(wanted) + 1, "the stack does not end in main: %s", found)
 
 
+def check_nameless_death(events, program):
+    """Without symbols: the two calls of the program, and nothing of what started it."""
+    stack = next(event["stack"] for event in events if event["kind"] == "free")
+    rows = [(row["function"], (row["module"] or "?").split("+")[0]) for row in stack]
+    require(rows == [(None, os.path.basename(program))] * 2, "a stripped program's stack is not work and main: %s", rows)
+
+
 # ---- very many addresses -----------------------------------------------------------------------------
 
 
@@ -191,6 +198,7 @@ def main():
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--no-lines", action="store_true", help="the program has no debug info")
+    parser.add_argument("--no-names", action="store_true", help="the program has no symbols either")
     parser.add_argument("--many", type=int, default=0, help="so often 1024 addresses against addr2line")
     parser.add_argument("program", help="stacks.c")
     arguments = parser.parse_args()
@@ -205,7 +213,10 @@ def main():
                     target = subject.live() if where == "live" else subject.core()
                     events, said = history(door, target, truth)
                     check_same(events, said)
-                    check_death(events, truth, not arguments.no_lines)
+                    if arguments.no_names:
+                        check_nameless_death(events, arguments.program)
+                    else:
+                        check_death(events, truth, not arguments.no_lines)
                 print("%-6s %d events" % (door.name, len(events)))
             for seed in range(arguments.many):
                 print("%d addresses: %d lines told, %d with inlined calls" %

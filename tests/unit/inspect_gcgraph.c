@@ -80,6 +80,10 @@ START_TEST(every_cycle_has_a_verdict)
     ck_assert_has(w.t->out.bytes, "3 cycles, 1 of them garbage\n");
     ck_assert_has(w.t->out.bytes, "cycle of 2 objects: node#3 .other → node#4 .next → node#3\n");
     ck_assert_has(w.t->out.bytes, "by counts whose owner was not found: lost, or in memory");
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", "--garbage"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "1 cycle, garbage\n");
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", "--cycles node#6"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "1 cycle, held\n");
     world_free(&w);
 }
 END_TEST

@@ -191,6 +191,12 @@ START_TEST(a_better_word_is_worth_a_longer_way)
     fake_put(w.t, data_word(3), far[0], 8);
     w.t->state++;
     check_root(&w, asked, "global", "program+0x1018", 4);
+    fake_put(w.t, stack_word(1), near[0], 8); /* perhaps a leftover */
+    w.t->state++;
+    check_root(&w, asked, "global", "program+0x1018", 4);
+    fake_put(w.t, data_word(3), 0, 8);
+    w.t->state++;
+    check_root(&w, asked, "stack", "sp+0x8", 2);
     world_free(&w);
 }
 END_TEST
