@@ -22,6 +22,7 @@ enum {
 /* struct malloc_state, counted from its bins: `top` and `last_remainder` stand right before them, and the
  * fastbins before these. The members before the fastbins have 16 bytes since 2.27, 8 in 2.26. */
 enum { TOP_BEFORE = 16, FASTBINS_BEFORE = 96, NEXT_BEHIND = BINS * 16 + 16, END_BEHIND = NEXT_BEHIND + 40 };
+#define HOLES_BYTES_MAX (16ull << 30) /* that a sparse core may have in arenas */
 static const uint64_t bins_offsets[] = {112, 104};
 
 /* struct tcache_perthread_struct: counts of 16 bits since 2.30, of 8 before. */
@@ -39,6 +40,7 @@ typedef struct finder {
     rhi_window near; /* of the free lists: a page, for links that lead to and fro */
     struct { uint64_t *items; uint64_t count, capacity; } list; /* free chunks that are not noted yet */
     uint64_t failed_steps;
+    uint64_t room; /* bytes that arenas may still claim: a core has no more */
     unsigned main_arenas;
     bool out_of_memory;
 } finder;
@@ -100,6 +102,10 @@ static rhi_error *walk(finder *f, uint64_t start, uint64_t goal, uint64_t limit,
     uint64_t marks = f->malloc->marks.count, tcaches = f->tcaches.count, at = start, size = 0, header, steps = 0;
     *span = (rhi_chunk_span){.start = start, .first_mark = marks};
     *walked = false;
+    if (limit > start && limit - start > f->room) {
+        f->failed_steps += FAILED_WALK_STEPS;
+        return NULL;
+    }
     while (at != goal) {
         const uint8_t *bytes = rhi__window_at(&f->window, at, 16);
         if (!bytes || at >= limit || limit - at < 16)
@@ -141,6 +147,7 @@ static void add_span(finder *f, rhi_chunk_span *span, uint64_t top)
         if (region && size >= MINSIZE && size <= region->end - top)
             span->top_end = top + size;
     }
+    f->room -= span->end - span->start;
     push(f, &f->malloc->spans, *span);
 }
 
@@ -414,6 +421,7 @@ rhi_error *rhi__malloc_open(rhi_work *work, rhi_memory *memory, const rhi_range 
     finder f = {.work = work, .memory = memory, .malloc = malloc, .data = data, .data_count = count,
                 .window = {.memory = memory, .step = 1 << 20}, .near = {.memory = memory, .step = 4096}};
     rhi_error *error = NULL;
+    f.room = memory->core_bytes < UINT64_MAX - HOLES_BYTES_MAX ? memory->core_bytes + HOLES_BYTES_MAX : UINT64_MAX;
     *malloc = (rhi_malloc){.window = {.memory = memory, .step = 1 << 16}};
     for (uint64_t i = 0; i < count && !error; i++)
         error = search_data(&f, &data[i]);

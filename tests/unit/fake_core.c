@@ -17,6 +17,11 @@ enum { MACHINE = EM_AARCH64, STACK_POINTER = 31, A_REGISTER = 19 };
 enum { MACHINE = EM_X86_64, STACK_POINTER = 19, A_REGISTER = 5 };
 #endif
 
+unsigned fake_core_stack_pointer(void)
+{
+    return STACK_POINTER;
+}
+
 static size_t put_note(uint8_t *bytes, size_t at, uint32_t type, const void *payload, size_t size)
 {
     Elf64_Nhdr note = {.n_namesz = 5, .n_descsz = (uint32_t)size, .n_type = type};

@@ -7,6 +7,8 @@
 /* The bytes of the file (malloc'd, *size of them): program headers, NT_PRSTATUS of each thread (stack pointer
  * and the first register, rbx or x19), NT_FILE of the named regions, then the memory. */
 uint8_t *fake_core_bytes(const fake_target *fake, size_t *size);
+/* Which of the words of a thread's registers is the stack pointer. */
+unsigned fake_core_stack_pointer(void);
 void fake_core_write(const char *path, const uint8_t *bytes, size_t size);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <sys/procfs.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -306,6 +308,60 @@ static void all_to_all(const char *path)
     finish(&s, file);
 }
 
+/* A main arena of malloc with two chunks: one of 512 GiB in a hole, and the top. */
+static void huge_arena(const char *path)
+{
+    enum { BINS = 127 };
+    scene s = scene_new(0, 0);
+    const uint64_t data = 0x700000000000, state = data + 0x100, bins = state + 112, top = EXTRA + TIB / 2;
+    const uint64_t first[] = {0, TIB / 2 | 1}, last[] = {0, TIB / 2 | 1};
+    int file;
+    fake_map(s.w.t, data, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "/usr/lib/made-up.so")->file_offset = 0x1000;
+    for (unsigned i = 0; i < 2 * BINS; i++)
+        fake_put(s.w.t, bins + i * 8, bins + i / 2 * 16 - 16, 8);
+    fake_put(s.w.t, bins - 16, top, 8);
+    fake_put(s.w.t, bins + BINS * 16 + 16, state, 8);
+    new_node(&s.w, 1); /* nobody holds it */
+    uint64_t at = write_core(&s, path, 1, TIB, first, sizeof first, &file);
+    write_at(file, &s.held, 8, at + 64); /* and this is held from the chunk */
+    write_at(file, last, sizeof last, at + TIB / 2);
+    finish(&s, file);
+}
+
+/* 90,000 threads, whose stacks all lie in one of 9,000 segments. */
+static void many_threads(const char *path)
+{
+    enum { THREADS = 90000, SEGMENTS = 9000, SEGMENT_BYTES = 4096, NOTE_BYTES = sizeof(Elf64_Nhdr) + 8 + (sizeof(struct elf_prstatus) + 3) / 4 * 4 };
+    scene s = scene_new(1, 1);
+    int file;
+    uint64_t size = (uint64_t)THREADS * NOTE_BYTES;
+    uint8_t *notes = calloc(1, size);
+    ck_assert_ptr_nonnull(notes);
+    for (uint64_t i = 0; i < THREADS; i++) {
+        const Elf64_Nhdr note = {.n_namesz = 5, .n_descsz = sizeof(struct elf_prstatus), .n_type = NT_PRSTATUS};
+        struct elf_prstatus status = {.pr_pid = (int)(1000 + i)};
+        const uint64_t pointer = EXTRA + i % SEGMENTS * SEGMENT_BYTES + 8 * (i / SEGMENTS);
+        memset(&status.pr_reg, 0, sizeof status.pr_reg);
+        memcpy((uint64_t *)&status.pr_reg + fake_core_stack_pointer(), &pointer, 8);
+        memcpy(notes + i * NOTE_BYTES, &note, sizeof note);
+        memcpy(notes + i * NOTE_BYTES + sizeof note, "CORE", 5);
+        memcpy(notes + i * NOTE_BYTES + sizeof note + 8, &status, sizeof status);
+    }
+    uint64_t at = write_core(&s, path, SEGMENTS, SEGMENT_BYTES, &s.held, 8, &file), headers;
+    Elf64_Phdr first;
+    close(file);
+    file = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(file, 0);
+    ck_assert_int_eq(pread(file, &headers, 8, offsetof(Elf64_Ehdr, e_phoff)), 8);
+    ck_assert_int_eq(pread(file, &first, sizeof first, (off_t)headers), sizeof first);
+    first.p_offset = at + SEGMENT_BYTES;
+    first.p_filesz = size;
+    write_at(file, &first, sizeof first, headers);
+    write_at(file, notes, size, first.p_offset);
+    free(notes);
+    finish(&s, file);
+}
+
 static const char cut_references[] = "objects claim more references than the core has words: the rest is left out";
 
 const hostile_core hostile_cores[] = {
@@ -321,5 +377,7 @@ const hostile_core hostile_cores[] = {
     {"roots", many_roots, "the heaps claim more than"},
     {"edges", all_to_all, cut_references},
     {"reserved", reserved_slots, NULL},
+    {"malloc", huge_arena, NULL},
+    {"threads", many_threads, "the core file's headers are damaged"},
 };
 const unsigned hostile_core_count = sizeof hostile_cores / sizeof *hostile_cores;
