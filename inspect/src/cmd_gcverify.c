@@ -2,6 +2,7 @@
 #include "command.h"
 #include "objects.h"
 #include "output.h"
+#include "smashed.h"
 #include "verify.h"
 
 #include <inttypes.h>
@@ -75,12 +76,36 @@ static uint64_t total_of(const rhi_verify *verify)
 
 /* ---- text ----------------------------------------------------------------------------------------------- */
 
-static void print_finding(rhi_session *session, const rhi_finding *finding)
+/* Is the finding about the bytes of a header? */
+static bool is_of_header(const rhi_finding *finding)
+{
+    return finding->kind == RHI_FOUND_BAD_TYPE || finding->kind == RHI_FOUND_BAD_COUNT || finding->kind == RHI_FOUND_BAD_BITMAP;
+}
+
+static void print_smashed(rhi_session *session, rhi_reader *reader, uint64_t address)
+{
+    rhi_smashed smashed;
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
+    if (!rhi__smashed(reader, address, &smashed))
+        return;
+    rhi__print(session, "    bytes from 0x%" PRIx64 ": %s\n", smashed.from, smashed.text);
+    if (!smashed.has_below)
+        return;
+    rhi__object_id(reader, &smashed.below, id, sizeof id);
+    if (smashed.below.state != RHI_FREED)
+        rhi__value(reader, &smashed.below, value);
+    rhi__print(session, "    below it lies %s%s at 0x%" PRIx64 "%s\n", id, value, smashed.below.address,
+               smashed.below.state == RHI_FREED ? ", freed" : "");
+}
+
+static void print_finding(rhi_session *session, const rhi_verify *verify, const rhi_finding *finding)
 {
     if (finding->object)
         rhi__print(session, "  %s at 0x%" PRIx64 ": %s\n", finding->object, finding->address, finding->detail);
     else
         rhi__print(session, "  at 0x%" PRIx64 ": %s\n", finding->address, finding->detail);
+    if (is_of_header(finding))
+        print_smashed(session, verify->reader, finding->address);
 }
 
 static void print_text(rhi_session *session, const rhi_verify *verify, uint64_t total, uint64_t limit)
@@ -99,7 +124,7 @@ static void print_text(rhi_session *session, const rhi_verify *verify, uint64_t 
         rhi__print(session, "%s: %" PRIu64 " %s\n", words->kind, count, count == 1 ? words->one : words->many);
         for (; next < verify->findings.count && verify->findings.items[next].kind == kind; next++)
             if (shown < limit) {
-                print_finding(session, &verify->findings.items[next]);
+                print_finding(session, verify, &verify->findings.items[next]);
                 shown++;
             }
         if (count > shown)
@@ -119,6 +144,12 @@ static json_t *finding_json(const rhi_verify *verify, const rhi_finding *finding
     json_object_set_new(json, "object", finding->object ? rhi__json_text(finding->object) : json_null());
     json_object_set_new(json, "detail", rhi__json_text(finding->detail));
     json_object_set_new(json, "heap", finding->heap == UINT32_MAX ? json_null() : rhi__json_u64(verify->reader->heaps.items[finding->heap].number));
+    rhi_smashed smashed;
+    if (is_of_header(finding) && rhi__smashed(verify->reader, finding->address, &smashed)) {
+        json_object_set_new(json, "bytes", rhi__json_text(smashed.text));
+        json_object_set_new(json, "bytes_address", rhi__json_address(smashed.from));
+        json_object_set_new(json, "below", smashed.has_below ? rhi__object_json(verify->reader, &smashed.below) : json_null());
+    }
     return json;
 }
 

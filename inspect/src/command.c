@@ -194,10 +194,13 @@ static const rhi_command table[] = {
                 "- bad_size: an object that claims more elements than its slot or the mapped memory has;\n"
                 "- duplicate_serial: two objects with one serial (looked for where serials lie close enough together);\n"
                 "- bad_slab, bad_metadata: slabs, lists, tables and types that make no sense.\n\n"
+                "Of a damaged header its bytes are shown as text, from where the text begins, and the object that lies below it in\n"
+                "memory: what runs over its end writes there.\n\n"
                 "What could not be read is no problem: it makes the answer incomplete; so does a heap that was stopped inside\n"
                 "a collection, of which only headers and bitmaps are judged. Fields of dying objects are not looked at.",
         .json = "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or of the field, root or\n"
-                " slab, \"object\": \"T#n\"|null, \"detail\", \"heap\": number|null}], \"problems_total\" if cut,\n"
+                " slab, \"object\": \"T#n\"|null, \"detail\", \"heap\": number|null, and of a damaged header \"bytes\": as text in\n"
+                " quotes, \"bytes_address\": where that begins, \"below\": OBJ|null, which ends there}], \"problems_total\" if cut,\n"
                 " \"by_kind\": {\"over_release\": how many, …}, \"objects_checked\", \"provisional\": a heap was stopped\n"
                 " inside a collection}",
         .operands_min = 0, .operands_max = 0,

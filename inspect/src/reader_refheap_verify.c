@@ -102,13 +102,15 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
 {
     rhi_object object;
     decode(c, slot, bytes, &object);
-    if (object.type == UINT32_MAX)
+    if (object.type == UINT32_MAX) { /* the rest of such a header means nothing either: one damage is told once */
         FIND(c, RHI_FOUND_BAD_TYPE, &object, "type index %" PRIu32 " is none of the %" PRIu32 " types there are", slot->type,
              c->reader->heaps.items[c->block->heap].type_count);
+        return;
+    }
     check_word(c, slot, &object);
     if (c->judges_weak && slot->flags & RH_FLAG_HAS_WEAK)
         rhi__bit_set(c->flagged, slot->index);
-    if (c->judges_weak && object.type != UINT32_MAX && object.state <= RHI_DYING && c->reader->types.items[object.type].is_weak)
+    if (c->judges_weak && object.state <= RHI_DYING && c->reader->types.items[object.type].is_weak)
         check_weak(c, slot, &object, bytes);
 }
 
@@ -278,7 +280,7 @@ static void compare_weak(checker *c, const rhi_block *block, bool has_table)
     c->block = block;
     for (uint64_t i = block->first_object; i < (uint64_t)block->first_object + block->object_count; i++) {
         bool flagged = rhi__bit(c->flagged, i), named = rhi__bit(c->named, i), tabled = rhi__bit(c->tabled, i);
-        if (!flagged && !named && !tabled)
+        if ((!flagged && !named && !tabled) || c->verify->graph->flags[i] & RHI_GRAPH_CORRUPT)
             continue;
         bool has_reference = named || rhi__bit(c->named_dying, i);
         const char *detail = is_shared ? NULL
