@@ -330,6 +330,11 @@ bool rhi__memory_is_core(const rhi_memory *memory)
     return rhi__core_hole_end(way(memory), 0) != 0;
 }
 
+int rhi__memory_process(const rhi_memory *memory)
+{
+    return rhi__process_id(way(memory));
+}
+
 bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address)
 {
     return rhi__process_leaves_out(way(memory), address);

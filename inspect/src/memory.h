@@ -82,6 +82,8 @@ uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint
 uint64_t rhi__memory_data_end(const rhi_memory *memory, uint64_t address, uint64_t end);
 /* Is this read from a core by the engine itself? */
 bool rhi__memory_is_core(const rhi_memory *memory);
+/* Of a process that is read by the engine itself, a number under which /proc has it; else 0. */
+int rhi__memory_process(const rhi_memory *memory);
 /* rhi__process_leaves_out, where the engine reads a process itself. */
 bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address);
 bool rhi__memory_u64(rhi_memory *memory, uint64_t address, uint64_t *value);
@@ -146,6 +148,8 @@ uint64_t rhi__core_bytes(const rhi_target *target);
 const char *rhi__core_truncated(const rhi_target *target);
 /* In target_process.c: opens a process that somebody else has stopped: reads and map alone. */
 int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size);
+/* In target_process.c: the number under which /proc has it, or 0: it is none. */
+int rhi__process_id(const rhi_target *target);
 /* In target_process.c: does a core of this process leave the mapping out, because it was never written or
  * the program wants it so? Asks the kernel to count the pages of all mappings. */
 bool rhi__process_leaves_out(const rhi_target *target, uint64_t address);

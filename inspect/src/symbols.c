@@ -22,7 +22,8 @@ typedef struct module {
     uint64_t start, bias;
     char *path;            /* as the target's map has it */
     char *exe;             /* what --exe said when it was opened, or NULL */
-    const char *file_path; /* of these two the one that is the file */
+    char running[40];      /* what a process runs, whatever lies at its path by now; empty: no process */
+    const char *file_path; /* of these three the one that is the file */
     rhi_image main, debug; /* debug: the file of its debug info, if that is another one */
     rhi_image shared;      /* what dwz moved out of that into a file for several */
     bool is_named; /* the user named the file, and nothing in memory can tell whether that is right */
@@ -247,11 +248,20 @@ static void find_bias(module *m)
             m->bias = m->start - f->segments[i].p_vaddr;
 }
 
+static void running_file(const rhi_session *session, char *path, size_t size)
+{
+    int process = rhi__memory_process(&session->memory);
+    path[0] = '\0';
+    if (process)
+        snprintf(path, size, "/proc/%d/exe", process);
+}
+
 /* Opens the file that is mapped at the module's start, if there is one. */
 static void open_module(rhi_session *session, module *m)
 {
-    const char *candidates[] = {session->target->exe_path, m->path};
-    for (int i = 0; i < 2 && !m->is_good; i++) {
+    const char *candidates[] = {m->exe, m->path, m->running};
+    running_file(session, m->running, sizeof m->running);
+    for (int i = 0; i < 3 && !m->is_good; i++) {
         if (!candidates[i] || !rhi__image_open(candidates[i], &m->main))
             continue;
         m->is_named = i == 0 && strcmp(base_name(candidates[i]), base_name(m->path)) == 0;
@@ -259,7 +269,7 @@ static void open_module(rhi_session *session, module *m)
         if (!m->is_good)
             rhi__image_close(&m->main);
         else
-            m->file_path = candidates[i] == m->path ? m->path : m->exe;
+            m->file_path = candidates[i];
     }
     if (m->is_good)
         find_bias(m);
@@ -689,6 +699,7 @@ static void short_id(const rhi_build_id *id, char *text, size_t size)
 /* Is `path` a file with another build-id than that of everything that is mapped? */
 static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit, bool *is_mapped)
 {
+    char running[40];
     rhi_image image, own;
     *is_mapped = false;
     if (!rhi__image_open(path, &image))
@@ -702,9 +713,13 @@ static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit
     snprintf(misfit->path, sizeof misfit->path, "%s", path);
     short_id(&id, misfit->id, sizeof misfit->id);
     short_id(&p.id, misfit->program_id, sizeof misfit->program_id);
-    if (strcmp(path, p.region->path) != 0 && rhi__image_open(p.region->path, &own)) {
+    running_file(session, running, sizeof running);
+    const char *others[] = {p.region->path, running};
+    for (int i = 0; i < 2 && !*misfit->names; i++) {
+        if (strcmp(path, others[i]) == 0 || !rhi__image_open(others[i], &own))
+            continue;
         if (rhi__same_id(&own.id, &p.id))
-            snprintf(misfit->names, sizeof misfit->names, "%s", p.region->path);
+            snprintf(misfit->names, sizeof misfit->names, "%s", others[i]);
         rhi__image_close(&own);
     }
     return true;

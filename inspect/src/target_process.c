@@ -73,6 +73,11 @@ static int process_regions(void *context, rhi_sink *sink)
     return 0;
 }
 
+int rhi__process_id(const rhi_target *target)
+{
+    return target->read == process_read ? (int)((const process *)target->context)->reader : 0;
+}
+
 bool rhi__process_leaves_out(const rhi_target *target, uint64_t address)
 {
     char path[64], *line = NULL;

@@ -42,6 +42,20 @@ def check_wrong(door, target, dead, wanted, names_from):
     require(key == {"path": path, "build_id": is_one, "program_build_id": is_other, "names_from": names_from}, "JSON says %s", key)
 
 
+def check_rebuilt(door, program, other, folder):
+    """What runs is not what lies at its path by now: names come from what runs."""
+    program = shutil.copy2(program, os.path.join(folder, "rebuilt"))
+    with Subject(program, 1, folder) as subject:
+        os.unlink(program)
+        shutil.copy2(other, program)
+        asked = Question("objat", "--history --json " + subject.truth["dead"])
+        document = expect.document_of(asked, door.ask(subject.live(), [asked])[0])
+    stack = next(event["stack"] for event in document["history"] if event["kind"] == "free")
+    require(stack[0]["line"] == subject.truth["lines"]["drop"], "no names of what runs: %s", stack)
+    key = document.get("wrong_executable")
+    require(key is None if door.name == "shell" else re.fullmatch(r"/proc/\d+/exe", key["names_from"]), "JSON says %s", key)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks files that are not the core's program in one door.")
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
@@ -74,6 +88,7 @@ def main():
             if door.name == "shell":  # by itself, and where what was named is no program
                 for exe in (None, os.path.realpath(__file__), without):
                     check_wrong(door, core._replace(exe=exe), dead, (program, *reversed(ids)), None)
+            check_rebuilt(door, arguments.program, other, folder)
             print("%-6s the wrong program is named" % door.name)
     return report(body)
 
