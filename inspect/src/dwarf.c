@@ -420,11 +420,22 @@ void rhi__dwarf_free(rhi_dwarf *d)
 {
     if (!d)
         return;
+    for (uint64_t i = 0; i < d->variables.count; i++)
+        free(d->variables.items[i].scoped);
     dwarf_end(d->dwarf);
     dwarf_end(d->shared);
     free(d->variables.items);
     free(d->functions.items);
     free(d);
+}
+
+const char *rhi__variable_scoped_name(rhi_dwarf *d, const rhi_extent *variable)
+{
+    rhi_extent *v = &d->variables.items[variable - d->variables.items];
+    Dwarf_Die die;
+    if (!v->scoped && rhi__dwarf_die(d, v->die, &die))
+        v->scoped = rhi__die_scoped_name(&die);
+    return v->scoped && *v->scoped ? v->scoped : v->name;
 }
 
 bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
@@ -435,7 +446,7 @@ bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
     place p = {.text = ""};
     if (!extent)
         return false;
-    snprintf(p.text, sizeof p.text, "%s", extent->name);
+    snprintf(p.text, sizeof p.text, "%s", extent->function ? extent->name : rhi__variable_scoped_name(d, extent));
     variable->type[0] = '\0';
     variable->dwarf = NULL;
     if (rhi__dwarf_die(d, extent->die, &die) && rhi__die_type(&die, &type)) {

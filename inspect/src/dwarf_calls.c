@@ -36,11 +36,11 @@ static bool child_around(Dwarf_Die *owner, const Dwarf_Die *die, unsigned *steps
     return *steps > 0;
 }
 
-/* "shop::order::total": a function's name with the namespaces and classes that it is in. Allocated, or NULL. */
-static char *qualified_name(Dwarf_Die *function)
+/* "shop::order::total" */
+char *rhi__die_scoped_name(Dwarf_Die *named)
 {
     char text[NAME_SIZE];
-    Dwarf_Die die = declaration_of(*function), scope;
+    Dwarf_Die die = declaration_of(*named), scope;
     unsigned steps = SCOPE_STEPS_MAX;
     size_t used = 0;
     const char *name = rhi__die_name(&die);
@@ -163,7 +163,7 @@ unsigned rhi__dwarf_calls(rhi_dwarf *d, uint64_t address, rhi_call calls[RHI_CAL
     line here = line_at(&levels[0], address);
     for (unsigned i = 0; i < count; i++) {
         Dwarf_Die *die = &levels[count - 1 - i];
-        calls[i] = (rhi_call){.name = qualified_name(die), .file = here.file, .line = here.number, .is_inlined = i + 1 < count,
+        calls[i] = (rhi_call){.name = rhi__die_scoped_name(die), .file = here.file, .line = here.number, .is_inlined = i + 1 < count,
                               .is_of_header = is_of_header(die, here.file)};
         if (calls[i].is_inlined)
             here = line_of_call(die);

@@ -18,14 +18,25 @@ static bool is_of_file(Dwarf_Die *die, const rhi_text *file)
            (length == file->length || name[length - file->length - 1] == '/');
 }
 
-bool rhi__dwarf_named(rhi_dwarf *d, const rhi_text *name, const rhi_text *function, const rhi_text *file, unsigned n,
+static bool is_called(rhi_dwarf *d, const rhi_extent *v, const rhi_text *name, const rhi_text *owner, bool anywhere)
+{
+    if (!is_text(v->name, name))
+        return false;
+    if (anywhere && !owner)
+        return true;
+    if (v->function)
+        return owner && is_text(v->function, owner);
+    const char *scoped = rhi__variable_scoped_name(d, v);
+    return strlen(scoped) == (owner ? owner->length + 2 : 0) + name->length && (!owner || memcmp(scoped, owner->at, owner->length) == 0);
+}
+
+bool rhi__dwarf_named(rhi_dwarf *d, const rhi_text *name, const rhi_text *owner, const rhi_text *file, bool anywhere, unsigned n,
                       uint64_t *address, uint64_t *type)
 {
     for (uint64_t i = 0; i < d->variables.count; i++) {
         const rhi_extent *v = &d->variables.items[i];
         Dwarf_Die die, found;
-        if (!is_text(v->name, name) || (function && !is_text(v->function ? v->function : "", function)) ||
-            !rhi__dwarf_die(d, v->die, &die) || (file && !is_of_file(&die, file)) || n-- > 0)
+        if (!is_called(d, v, name, owner, anywhere) || !rhi__dwarf_die(d, v->die, &die) || (file && !is_of_file(&die, file)) || n-- > 0)
             continue;
         *address = v->address;
         *type = rhi__die_type(&die, &found) ? rhi__die_key(d, &found) : 0;

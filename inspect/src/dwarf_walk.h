@@ -37,6 +37,11 @@ bool rhi__die_member(Dwarf_Die owner, const char *name, size_t length, unsigned 
 /* Is it of a unit in C? */
 bool rhi__die_is_c(Dwarf_Die *die);
 
+/* In dwarf_calls.c: the name of a function or variable with the namespaces and classes that it is in. Allocated, or NULL. */
+char *rhi__die_scoped_name(Dwarf_Die *die);
+/* In dwarf.c: the same of a variable of no function, kept with it; its plain name, where memory is short. */
+const char *rhi__variable_scoped_name(rhi_dwarf *dwarf, const rhi_extent *variable);
+
 /* DIEs are remembered by where they lie in our memory: that holds for split and type units too. The key is 0
  * for a DIE of another file (dwz's shared debug info), which is not known here. */
 uint64_t rhi__die_key(rhi_dwarf *dwarf, Dwarf_Die *die);

@@ -28,8 +28,13 @@ typedef struct writer {
 
 static bool is_plain(const char *text)
 {
-    for (const char *c = text; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("_.:[]$", *c))
+    const char *c = text;
+    for (size_t scope = strlen(RHI_ANONYMOUS); *c;)
+        if (strncmp(c, RHI_ANONYMOUS, scope) == 0)
+            c += scope;
+        else if (isalnum((unsigned char)*c) || strchr("_.:[]$", *c))
+            c++;
+        else
             return false;
     return *text != '\0';
 }
@@ -112,6 +117,26 @@ static void set_scope(rhi_path *path, bool in_thread, bool in_frame, uint64_t lw
     path->frame = frame;
 }
 
+/* A variable of a namespace or class: GDB, stopped in C, knows the whole name in quotes alone; LLDB knows what is in an
+ * unnamed namespace by the rest of its name. */
+static bool keep_scoped(writer *w, const char *text, const rhi_object *object)
+{
+    char rest[RHI_VARIABLE_SIZE];
+    size_t used = 0, scope = strlen(RHI_ANONYMOUS), length = strcspn(text, ".[");
+    if (keep(w, object->address, "::%s", text))
+        return true;
+    if (strstr(text, "::") && keep(w, object->address, "'%.*s'%s", (int)length, text, text + length))
+        return true;
+    for (const char *at = text; *at && used + 1 < sizeof rest;) {
+        if (strncmp(at, RHI_ANONYMOUS, scope) == 0)
+            at += scope;
+        else
+            rest[used++] = *at++;
+    }
+    rest[used] = '\0';
+    return strlen(text) != used && keep(w, object->address, "::%s", rest);
+}
+
 static bool start(writer *w, const rhi_object *object)
 {
     rhi_path *path = w->path;
@@ -123,7 +148,7 @@ static bool start(writer *w, const rhi_object *object)
         set_scope(path, v->is_local || path->root.kind == RHI_HOLDER_THREAD_LOCAL, v->is_local, lwp, v->frame);
         if (v->function[0] && !v->is_local) /* a static: in scope in its function alone */
             done = is_plain(v->function) && keep(w, object->address, "%s::%s", v->function, v->text);
-        done = done || keep(w, object->address, "%s", v->text) || (!v->is_local && keep(w, object->address, "::%s", v->text));
+        done = done || keep(w, object->address, "%s", v->text) || (!v->is_local && keep_scoped(w, v->text, object));
     }
     if (path->root.kind == RHI_HOLDER_REGISTER && path->root.name && is_identifier(path->root.name)) {
         set_scope(path, true, false, path->root.lwp, 0);

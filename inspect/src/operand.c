@@ -204,18 +204,35 @@ static bool known(parser *p, const char *name, size_t length, value *v)
     return true;
 }
 
-/* "name", "function::name", "'file.c'::name". */
+/* What is behind "name", "function::name", "'file.c'::name", "a::(anonymous namespace)::name", "'a::name'". */
+static const char *name_end(const char *at)
+{
+    size_t scope = strlen(RHI_ANONYMOUS);
+    if (*at == '\'') {
+        at += 1 + strcspn(at + 1, "'");
+        at += *at == '\'';
+    }
+    for (;;)
+        if (is_name(*at))
+            at++;
+        else if (at[0] == ':' && at[1] == ':')
+            at += 2;
+        else if (strncmp(at, RHI_ANONYMOUS, scope) == 0)
+            at += scope;
+        else
+            return at;
+}
+
 static bool name(parser *p, value *v)
 {
     skip_spaces(p);
     const char *start = p->at;
-    if (*p->at == '\'') {
-        p->at += 1 + strcspn(p->at + 1, "'");
-        p->at += *p->at == '\'';
-    }
-    while (is_name(*p->at) || (p->at[0] == ':' && p->at[1] == ':'))
-        p->at += *p->at == ':' ? 2 : 1;
+    p->at = name_end(start);
     size_t length = (size_t)(p->at - start);
+    if (length > 2 && start[0] == '\'' && start[length - 1] == '\'') { /* "'a::name'" */
+        start++;
+        length -= 2;
+    }
     if (length > 2 && start[0] == ':') { /* "::name" */
         start += 2;
         length -= 2;
@@ -237,9 +254,8 @@ static bool word_behind(parser *p, value *v)
     if (*end)
         return false;
     *v = (value){.at = rhi__symbols_module(p->session, p->text, length)};
-    for (size_t i = 0; !v->at && i < length; i++)
-        if (!is_name(p->text[i]))
-            return false;
+    if (!v->at && name_end(p->text) != plus)
+        return false;
     if (!v->at && !known(p, p->text, length, v))
         return false;
     *v = (value){.at = v->at + offset};
@@ -330,7 +346,8 @@ static bool cast(parser *p, value *v, bool *is_cast)
 static bool primary(parser *p, value *v)
 {
     bool is_cast;
-    if (!take(p, "("))
+    skip_spaces(p);
+    if (strncmp(p->at, RHI_ANONYMOUS, strlen(RHI_ANONYMOUS)) == 0 || !take(p, "("))
         return name(p, v);
     if (!cast(p, v, &is_cast))
         return false;

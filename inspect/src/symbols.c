@@ -622,13 +622,13 @@ static void add_named(name_search *s, const module *m, uint64_t in_file, uint64_
     }
 }
 
-static void search_module(name_search *s, const module *m, const rhi_text *name, const rhi_text *function, const rhi_text *file)
+static void search_module(name_search *s, const module *m, const rhi_text *name, const rhi_text *owner, const rhi_text *file, bool anywhere)
 {
     uint64_t address, type;
     unsigned before = s->count;
-    for (unsigned n = 0; m->dwarf && s->count < s->max && rhi__dwarf_named(m->dwarf, name, function, file, n, &address, &type); n++)
+    for (unsigned n = 0; m->dwarf && s->count < s->max && rhi__dwarf_named(m->dwarf, name, owner, file, anywhere, n, &address, &type); n++)
         add_named(s, m, address, type);
-    for (uint64_t i = 0; s->count == before && !function && !file && i < m->symbols.count; i++) {
+    for (uint64_t i = 0; s->count == before && !owner && !file && i < m->symbols.count; i++) {
         const rhi_extent *symbol = &m->symbols.items[i];
         if (strlen(symbol->name) == name->length && memcmp(symbol->name, name->at, name->length) == 0) {
             add_named(s, m, symbol->address, 0);
@@ -652,8 +652,10 @@ unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t lengt
     if (is_file)
         owner = (rhi_text){text + 1, owner.length - 2};
     rhi_error *error = have_symbols(session) ? rhi__thread_locals_open(&session->memory, 0, &locals) : rhi__error_memory();
-    for (uint64_t region = 0; !error && (m = next_module(session, &region));)
-        search_module(&s, m, &name, owner.length && !is_file ? &owner : NULL, is_file ? &owner : NULL);
+    /* As in a debugger what is in no namespace and no function goes first; refheap finds the others, too. */
+    for (int anywhere = is_file; anywhere < 2 && !error && s.count == 0; anywhere++)
+        for (uint64_t region = 0; (m = next_module(session, &region));)
+            search_module(&s, m, &name, owner.length && !is_file ? &owner : NULL, is_file ? &owner : NULL, anywhere);
     rhi__error_free(error);
     rhi__thread_locals_close(&locals);
     return s.count;

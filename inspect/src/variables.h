@@ -16,10 +16,12 @@ typedef struct rhi_dwarf rhi_dwarf;
 /* A variable or symbol: bytes [address, address + size). Thread-local ones begin at RHI_TLS | offset in
  * the module's block. */
 #define RHI_TLS (1ull << 63)
+#define RHI_ANONYMOUS "(anonymous namespace)::" /* as debuggers write it */
 typedef struct rhi_extent {
     uint64_t address, size;
     const char *name, *function; /* function: that a static is in, or NULL */
     uint64_t die;                /* 0: known by the ELF symbol alone */
+    char *scoped;                /* the name with its namespaces and classes, once that was asked; NULL: not yet */
 } rhi_extent;
 typedef struct rhi_extents {
     rhi_extent *items;
@@ -50,11 +52,12 @@ unsigned rhi__dwarf_calls(rhi_dwarf *dwarf, uint64_t address, rhi_call calls[RHI
 
 /* ---- by name: dwarf_names.c ---- */
 
-/* Variable number `n` of those called `name`: in any function or none if `function` is NULL, and of the unit of a
- * source file, if `file` is not NULL. False: there are no more. *type: 0 if that is not known. */
+/* Variable number `n` of those called `name`, in the function, namespace or class `owner`, or, if that is NULL, in none;
+ * `anywhere`: in any of them. And of the unit of a source file, if `file` is not NULL. False: there are no more.
+ * *type: 0 if that is not known. */
 typedef struct rhi_text { const char *at; size_t length; } rhi_text;
-bool rhi__dwarf_named(rhi_dwarf *dwarf, const rhi_text *name, const rhi_text *function, const rhi_text *file, unsigned n,
-                      uint64_t *address, uint64_t *type);
+bool rhi__dwarf_named(rhi_dwarf *dwarf, const rhi_text *name, const rhi_text *owner, const rhi_text *file, bool anywhere,
+                      unsigned n, uint64_t *address, uint64_t *type);
 /* What values of a type are for an expression. */
 typedef struct rhi_shape {
     enum { RHI_SHAPE_NUMBER, RHI_SHAPE_POINTER, RHI_SHAPE_ARRAY, RHI_SHAPE_STRUCT } kind;
