@@ -150,6 +150,8 @@ const char *rhi__core_truncated(const rhi_target *target);
 int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size);
 /* In target_process.c: the number under which /proc has it, or 0: it is none. */
 int rhi__process_id(const rhi_target *target);
+/* Has it ended since it was opened? Then nothing of it can be read. False for other targets. */
+bool rhi__process_is_gone(const rhi_target *target);
 /* In target_process.c: does a core of this process leave the mapping out, because it was never written or
  * the program wants it so? Asks the kernel to count the pages of all mappings. */
 bool rhi__process_leaves_out(const rhi_target *target, uint64_t address);

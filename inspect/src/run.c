@@ -113,33 +113,50 @@ static int fail(rhi_session *session, const char *name, rhi_error *error)
     return RHI_NO_ANSWER;
 }
 
+/* What happened to the target meanwhile that makes what was printed no answer; NULL: nothing. */
+static const char *interference(rhi_session *session, bool *is_gone)
+{
+    *is_gone = session->has_memory && rhi__process_is_gone(session->memory.is_direct ? &session->memory.direct : session->target);
+    if (*is_gone)
+        return "the process ended while it was read: its memory is gone";
+    if (rhi__core_has_changed(session))
+        return "the core file changed while it was read: ask again";
+    return session->has_changed ? "the process was changed by hand: ask again" : NULL;
+}
+
+static void start_again(rhi_session *session, const rhi_args *args, int *status)
+{
+    struct timespec started = session->work.started, shown = session->work.shown;
+    start(session, session->target, session->command);
+    session->json = args->json;
+    session->work.started = started;
+    session->work.shown = shown;
+    *status = RHI_ANSWERED;
+}
+
 /* Runs the command. Where what it printed did not fit the cache, it is asked once more without one: its
  * answer is still here, unless it is very long. */
 static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *status)
 {
-    const rhi_target *target = session->target;
+    bool is_gone = false;
     rhi_error *error = args->command->run(session, args, status);
-    bool core_has_changed = rhi__core_has_changed(session);
-    if (session->work.is_stopped || (!session->has_changed && !core_has_changed))
+    const char *reason = session->work.is_stopped ? NULL : interference(session, &is_gone);
+    if (!reason)
         return error;
     rhi__session_drop(session);
     if (error == rhi__error_cancelled())
         return error;
     if (session->was_flushed) {
-        rhi__notice(session, "%s: %s: ask again\n", session->command,
-                    core_has_changed ? "the core file changed while it was read" : "the process was changed by hand");
+        rhi__notice(session, "%s: %s\n", session->command, reason);
         *status = RHI_NO_ANSWER; /* parts of it may contradict each other */
         return error;
     }
-    struct timespec started = session->work.started, shown = session->work.shown;
     rhi__error_free(error);
-    start(session, target, session->command);
-    session->json = args->json;
-    session->work.started = started;
-    session->work.shown = shown;
-    *status = RHI_ANSWERED;
+    if (is_gone)
+        return rhi__error("%s", reason);
+    start_again(session, args, status);
     error = args->command->run(session, args, status);
-    core_has_changed = rhi__core_has_changed(session);
+    bool core_has_changed = rhi__core_has_changed(session);
     if (core_has_changed && session->was_flushed) {
         *status = RHI_NO_ANSWER;
     } else if (core_has_changed && error != rhi__error_cancelled()) {

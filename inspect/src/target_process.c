@@ -334,6 +334,15 @@ static void explain(const process *p, int reason, char *error, size_t error_size
         snprintf(error, error_size, "cannot stop process %d: %s", (int)p->pid, strerror(reason));
 }
 
+bool rhi__process_is_gone(const rhi_target *target)
+{
+    process *p = target->context;
+    int found = 0;
+    if (target->read != process_read || !has_ended(p->pid, p->reader))
+        return false;
+    return each_thread(p, take_reader, &found) < 0 || !found; /* from now on through another one, if there is any */
+}
+
 int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size)
 {
     process *p = process_new(pid, error, error_size);

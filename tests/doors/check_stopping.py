@@ -126,6 +126,18 @@ def check_stays_stopped(shell, program, folder):
         goes_on(subject)
 
 
+def check_killed_meanwhile(shell, program, folder):
+    """What was read of a process that has ended since is no answer, whatever the question."""
+    for question in ("gcleaks --check", "gcverify --check", "gcstat", "objat 16"):
+        with Subject(program, 1, folder, ["churn"]) as subject, Held(shell, subject.process.pid) as held:
+            held.ask()
+            subject.process.kill()
+            wait_until("it has ended", lambda: set(states(subject.process.pid).values()) <= set("ZX"))
+            out, error = held.tool.communicate(question.encode() + b"\n", TIMEOUT_SECONDS)
+            require(held.tool.returncode == 2 and not out, "%s: status %d: %s", question, held.tool.returncode, out)
+            require(b"the process ended while it was read" in error and error.count(b"\n") == 1, "%s: %s", question, error)
+
+
 def refused(shell, pid, *words):
     _, error, status = run_tool([shell, "--pid", str(pid), "gcstat"])
     require(status == 2 and len(error.splitlines()) == 1, "status %d: %s", status, error)
@@ -161,6 +173,7 @@ def main():
             check_all_are_stopped(options.shell, options.program, folder, "leaderless")
             check_thread_number(options.shell, options.program, folder)
             check_stays_stopped(options.shell, options.program, folder)
+            check_killed_meanwhile(options.shell, options.program, folder)
             check_refusals(options.shell, options.program, folder)
 
     return report(body)
