@@ -151,6 +151,29 @@ def integer(value):
         return None
 
 
+def vector_names(frame):
+    """The widest vector registers of the frame's architecture, as many as it has."""
+    names = [each.name for each in frame.architecture().registers("vector") if door.VECTOR.match(each.name)]
+    for kind in ("zmm", "ymm", "xmm", "v"):
+        widest = [name for name in names if name.startswith(kind)]
+        if widest:
+            return widest
+    return []
+
+
+def vector_bytes(frame, name):
+    """The bytes of a vector register, from its view as integers of 8 bytes; nothing if it was not saved."""
+    try:
+        value = frame.read_register(name)
+        parts = value[next(field.name for field in value.type.fields() if field.name in ("v8_int64", "v4_int64", "v2_int64", "d"))]
+        if parts.type.strip_typedefs().code == gdb.TYPE_CODE_UNION:
+            parts = parts["u"]
+        numbers = [int(parts[i]) & door.MASK for i in range(parts.type.range()[1] + 1)]
+    except (gdb.error, StopIteration, TypeError, ValueError, OverflowError):
+        return
+    yield b"".join(number.to_bytes(8, "little") for number in numbers)
+
+
 def value_number(value, text):
     """What an expression stands for: pointers and integers by value, the rest by its address."""
     kind = value.type.strip_typedefs()
@@ -332,7 +355,9 @@ class Host:
             for lwp, frame in stopped_threads():
                 names = [each.name for each in frame.architecture().registers("general")]
                 values = [(name, integer(frame.read_register(name))) for name in names]
-                yield lwp, integer(frame.read_register("sp")) or 0, [row for row in values if row[1] is not None]
+                values = [row for row in values if row[1] is not None]
+                values += door.vector_words((name, data) for name in vector_names(frame) for data in vector_bytes(frame, name))
+                yield lwp, integer(frame.read_register("sp")) or 0, values
 
     def evaluate(self, text):
         try:

@@ -265,7 +265,8 @@ class Host:
         for thread in sorted(self.process, key=lambda each: each.GetThreadID()):
             frame = thread.GetFrameAtIndex(0)
             if frame.IsValid():
-                yield thread.GetThreadID(), frame.GetSP(), list(general_registers(frame))
+                values = list(general_registers(frame)) + list(door.vector_words(vector_registers(frame)))
+                yield thread.GetThreadID(), frame.GetSP(), values
 
     def evaluate(self, text):
         self.refuse_cut()
@@ -371,6 +372,16 @@ def general_registers(frame):
                 if register.GetByteSize() == 8:
                     name = register.GetName()
                     yield ARM_NAMES.get(name, name), register.GetValueAsUnsigned()
+
+
+def vector_registers(frame):
+    for register_set in frame.GetRegisters():
+        for register in register_set:
+            if door.VECTOR.match(register.GetName() or "") and register.GetByteSize() >= 16:
+                data, error = register.GetData(), lldb.SBError()
+                content = data.ReadRawData(error, 0, data.GetByteSize()) if data.GetByteSize() else None
+                if content and error.Success():
+                    yield register.GetName(), content if isinstance(content, bytes) else content.encode("latin-1")
 
 
 def regions_of(listed):

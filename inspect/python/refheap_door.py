@@ -418,6 +418,25 @@ def mode_flags(mode):
     return sum(flag for letter, flag in (("r", READ), ("w", WRITE), ("x", EXECUTE), ("s", SHARED)) if letter in mode)
 
 
+VECTOR = re.compile(r"([xyz]mm|v)(\d+)$")
+
+
+def vector_words(registers):
+    """The halves of 8 bytes of vector registers that are not 0: ("xmm3[1]", number), with the names that the engine
+    gives them. registers: (name, bytes) of each, in any order; of several that overlap the widest is enough."""
+    widest = {}
+    for name, data in registers:
+        match = VECTOR.match(name)
+        if match and len(data) > len(widest.get(match.group(2), ("", b""))[1]):
+            widest[match.group(2)] = (match.group(1), data)
+    for number, (kind, data) in widest.items():
+        for i in range(len(data) // 8):
+            value = int.from_bytes(data[8 * i:8 * i + 8], "little")
+            if value:
+                name = kind if kind == "v" else "xyz"[(i >= 2) + (i >= 4)] + "mm"
+                yield "%s%s[%d]" % (name, number, i), value
+
+
 def file_stamp(path):
     """Changes when another file is found under this path."""
     try:

@@ -360,6 +360,9 @@ rhi_error *rhi__args_parse(const rhi_command *command, rhi_line line, rhi_args *
         args->limit = UINT64_MAX;
     if (!error && !args->help)
         error = rhi__option_number(args, "--heap", 0, &args->heap);
+    const char *missing = rhi__option(args, "--missing");
+    if (!error && missing && strcmp(missing, "empty") != 0)
+        error = rhi__error("--missing knows one word, empty, and not '%.60s'", missing);
     if (!error && !args->help)
         error = check_operands(operand, args);
     free(operand);

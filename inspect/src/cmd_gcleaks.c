@@ -34,6 +34,7 @@ typedef struct answer {
     rhi_graph *graph;
     const rhi_args *args;
     const rhi_leaks *leaks;
+    const rhi_owners *owners; /* for what is only possible */
     leak_list shown;       /* as many as there are rows */
     leak_list looked_up;   /* those whose stacks are compared */
     leak_list largest;     /* of those that are alike, as many as there are rows */
@@ -247,7 +248,10 @@ static rhi_error *gather(answer *a)
     RHI_TRY(rhi__session_reader(a->session, &a->reader));
     RHI_TRY(rhi__session_leak_groups(a->session, &leaks));
     RHI_TRY(rhi__session_graph(a->session, &a->graph));
+    rhi_owners *owners;
+    RHI_TRY(rhi__session_owners(a->session, a->reader, false, &owners));
     a->leaks = leaks;
+    a->owners = owners;
     uint64_t types = a->reader->types.count + 1; /* one more: of damaged objects */
     total *table = calloc(3 * types * RHI_CAUSES, sizeof *table);
     if (!table)
@@ -401,6 +405,29 @@ static void print_group(answer *a, uint64_t shown)
     print_next(a, leak, id, birth);
 }
 
+/* What nothing but a vector register leads to: neither lost for certain, nor in use for certain. */
+static void print_possible(answer *a)
+{
+    const struct rhi_sink *map = &a->reader->memory->map;
+    for (uint64_t i = 0; i < a->owners->possible.count && i < a->args->limit; i++) {
+        const rhi_possible *p = &a->owners->possible.items[i];
+        char id[RHI_ID_SIZE];
+        uint64_t start, end;
+        rhi__print(a->session, i ? "" : "\n");
+        if (p->object != RHI_NO_OBJECT) {
+            index_id(a, p->object, id, sizeof id);
+            rhi__print(a->session, "possible: %s at 0x%" PRIx64, id, rhi__object_address(a->reader, p->object));
+        } else {
+            rhi__malloc_range(rhi__malloc_graph_known(a->session), p->block, &start, &end);
+            rhi__print(a->session, "possible: the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes and what it owns", start, end - start);
+        }
+        rhi__print(a->session, ": only a word in %s of thread %" PRIu64 " leads to it, which may be a leftover\n", map->registers.items[p->in].name,
+                   rhi__register_lwp(a->reader->memory, p->in));
+    }
+    if (a->owners->possible.count > a->args->limit)
+        rhi__print(a->session, "… %" PRIu64 " more (--limit=0 shows all)\n", a->owners->possible.count - a->args->limit);
+}
+
 static void print_undecided(answer *a)
 {
     if (!a->leaks->is_decided)
@@ -420,6 +447,7 @@ static void print_text(answer *a)
     if (a->has_unrecorded)
         rhi__print(a->session, "\nwhere the lost were allocated is not recorded: REFHEAP_OPTIONS=history=1M,stacks=8 in the program's environment "
                                "does that\n");
+    print_possible(a);
     print_undecided(a);
     rhi__print_provisional(a->session);
     rhi__print_incomplete(a->session);
@@ -490,6 +518,21 @@ static json_t *total_json(const answer *a, const total *t)
                      "sample", id);
 }
 
+static json_t *possible_json(const answer *a, const rhi_possible *p)
+{
+    json_t *json = json_pack("{s:n, s:n, s:s, s:o}", "object", "block", "register", a->reader->memory->map.registers.items[p->in].name, "thread",
+                             rhi__json_u64(rhi__register_lwp(a->reader->memory, p->in)));
+    char id[RHI_ID_SIZE];
+    if (p->object != RHI_NO_OBJECT) {
+        index_id(a, p->object, id, sizeof id);
+        json_object_set_new(json, "object", json_string(id));
+        json_object_set_new(json, "address", rhi__json_address(rhi__object_address(a->reader, p->object)));
+    } else {
+        json_object_set_new(json, "block", rhi__block_json(a->session, p->block));
+    }
+    return json;
+}
+
 static void print_json(answer *a)
 {
     rhi_session *s = a->session;
@@ -514,6 +557,12 @@ static void print_json(answer *a)
     rhi__json_array_end(s);
     if (a->by_type.count > a->args->limit)
         rhi__json_key(s, "by_type_total", rhi__json_u64(a->by_type.count));
+    rhi__json_array(s, "possible");
+    for (uint64_t i = 0; i < a->owners->possible.count && i < a->args->limit; i++)
+        rhi__json_item(s, possible_json(a, &a->owners->possible.items[i]));
+    rhi__json_array_end(s);
+    if (a->owners->possible.count > a->args->limit)
+        rhi__json_key(s, "possible_total", rhi__json_u64(a->owners->possible.count));
     rhi__json_key(s, "undecided", rhi__json_u64(a->leaks->undecided));
     rhi__json_key(s, "provisional", json_boolean(rhi__is_provisional(s)));
     rhi__json_end(s);

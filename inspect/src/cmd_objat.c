@@ -90,6 +90,8 @@ static rhi_error *gather(answer *a, const char *operand)
             error = rhi__judge_holders(a->session, a->reader, &holders);
         if (!error)
             error = rhi__ledger(a->session, a->reader, &a->object, &holders, &a->ledger);
+        if (!error && !a->ledger.immortal && a->ledger.unexplained > 0)
+            error = rhi__owner_not_found(a->session, a->reader);
         rhi__say_left_out(a->session, &holders, 0);
         rhi__holders_free(&holders);
         a->has_ledger = !error;

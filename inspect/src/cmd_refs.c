@@ -290,7 +290,8 @@ static rhi_error *gather(answer *a, bool in, bool out)
     }
     if (in && rhi__option(a->args, "--weak"))
         RHI_TRY(rhi__tell_harm(a->session, a->reader, true));
-    return rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger); /* with a verdict if there is a graph by now */
+    RHI_TRY(rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger)); /* with a verdict if there is a graph by now */
+    return in && !a->ledger.immortal && a->ledger.unexplained > 0 ? rhi__owner_not_found(a->session, a->reader) : NULL;
 }
 
 rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status)

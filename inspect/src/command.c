@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MISSING_HELP "memory that a core lacks holds nothing: for those who know (else what depends on it is undecided)"
+
 const rhi_option rhi__common_options[] = {
     {"--json", NULL, "answer as one JSON document"},
     {"--limit", "N", "rows of each list (default 20, JSON 1000; 0: all)"},
@@ -34,7 +36,8 @@ static const rhi_command table[] = {
                 " \"in_use\": false: free memory, \"reachable\", \"referrers\": [ROW], \"referrers_total\" if cut}}\n"
                 "A freed slot has object null; previous is newest first, so previous[0] is who died there last.",
         .operands_min = 1, .operands_max = 1,
-        .options = {{"--ledger", NULL, "also who holds it, in figures (searches all memory, as refs does)"},
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--ledger", NULL, "also who holds it, in figures (searches all memory, as refs does)"},
                     {"--history", NULL, "also all recorded events of this address, if its heap has a history"}},
         .example = "objat node#12 --ledger",
         .run = rhi__run_objat,
@@ -55,7 +58,8 @@ static const rhi_command table[] = {
                 " \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant, \"unverified\": true if no debugger evaluated\n"
                 " it, \"ledger\": LEDGER|null}",
         .operands_min = 1, .operands_max = 1,
-        .options = {{"--in", NULL, "only who holds it"},
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--in", NULL, "only who holds it"},
                     {"--out", NULL, "only what it holds"},
                     {"--weak", NULL, "also references that own no count: weak and borrowed ones"},
                     {"--depth", "N", "also who holds the holders, up to N levels (default 1)"},
@@ -79,7 +83,8 @@ static const rhi_command table[] = {
                 " not all were looked for}], \"cycles_total\" if cut, \"provisional\", \"left_out\": objects not drawn, with\n"
                 " --dot or --svg, \"edges_left_out\": references between drawn objects that are not}",
         .operands_min = 0, .operands_max = RHI_OPERANDS_MAX,
-        .options = {{"--cycles", NULL, "only objects that are part of a cycle (as without objects)"},
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--cycles", NULL, "only objects that are part of a cycle (as without objects)"},
                     {"--garbage", NULL, "of the cycles only those that are garbage"},
                     {"--depth", "N", "how far to go from the objects (default 2)"},
                     {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects, 300 edges)"},
@@ -96,7 +101,8 @@ static const rhi_command table[] = {
                 " with --unreachable also \"undecided\": objects that may be lost, where not everything could be searched,\n"
                 " \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--type", "GLOB", "of types with such a name: node, http_*"},
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--type", "GLOB", "of types with such a name: node, http_*"},
                     {"--min-refs", "N", "with a count of N or more"},
                     {"--min-size", "N", "of N bytes or more"},
                     {"--unreachable", NULL, "leaked: garbage, lost references and what only those hold"},
@@ -116,7 +122,7 @@ static const rhi_command table[] = {
                 "What several groups reach is in the first of them. The largest come first, by retained bytes: those that\n"
                 "nothing outside the group reaches. Where the heap has a history, the representative's allocation is shown, with its stack if the heap\n"
                 "records stacks (REFHEAP_OPTIONS=history=1M,stacks=8). If not everything could be searched, nothing is called\n"
-                "lost.",
+                "lost. What nothing but a word in a vector register leads to is possible: libc leaves addresses there.",
         .json = "{\"command\", \"complete\", \"leaks\": [{\"cause\": \"cycle|lost_reference|dependent|lost_block\", \"objects\":\n"
                 " [\"T#n\"], \"objects_total\" if cut, \"bytes\", \"count\": objects in the group, \"retained\": bytes,\n"
                 " \"representative\": \"T#n\", \"representative_address\", \"of\": of dependents the representative of the\n"
@@ -127,10 +133,12 @@ static const rhi_command table[] = {
                 " are alike, \"objects\", \"bytes\", \"largest\": \"T#n\", \"largest_address\", \"value\", \"allocated\"}],\n"
                 " \"groups_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
                 " \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", \"bytes\", \"sample\":\n"
-                " \"T#n\"}], \"by_type_total\" if cut, \"undecided\": objects with a count whose owner was not found, where\n"
-                " not everything could be searched, \"provisional\"}",
+                " \"T#n\"}], \"by_type_total\" if cut, \"possible\": [{\"object\": \"T#n\"|null, \"address\": of it, \"block\": of malloc:\n"
+                " {\"address\", \"size\"}|null, \"register\": \"xmm17[0]\", \"thread\"}], \"possible_total\" if cut, \"undecided\":\n"
+                " objects with a count whose owner was not found, where not everything could be searched, \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--check", NULL, "exit with 1 if something leaked, with 2 if that cannot be told (in a debugger both "
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--check", NULL, "exit with 1 if something leaked, with 2 if that cannot be told (in a debugger both "
                                       "fail)"}},
         .example = "gcleaks --check",
         .run = rhi__run_gcleaks,
@@ -152,7 +160,8 @@ static const rhi_command table[] = {
                 " about, \"types_not_compared\": words to live objects that were not held against the types of variables,\n"
                 " \"provisional\"}",
         .operands_min = 0, .operands_max = 0,
-        .options = {{"--check", NULL, "exit with 1 if a pointer is stale (possible ones do not count), with 2 if that cannot be "
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--check", NULL, "exit with 1 if a pointer is stale (possible ones do not count), with 2 if that cannot be "
                                       "told (in a debugger both fail)"}},
         .example = "gcstale --limit=0",
         .run = rhi__run_gcstale,

@@ -281,15 +281,18 @@ static rhi_error *visit_word(void *context, const rhi_holder *word)
     return s->out_of_memory ? rhi__error_memory() : NULL;
 }
 
-static bool needs_words(const search *s)
+static bool group_needs_words(const search *s, const rhi_held *group)
 {
     const rhi_graph *g = s->selection->graph;
-    for (uint64_t i = 0; i < s->count; i++) {
-        const rhi_held *group = &s->groups[i];
-        if (group->cycle != RHI_NO_OBJECT ? g->cycle_facts[group->cycle] & RHI_CYCLE_HAS_EXT
-                                          : rhi__open(g, group->index) > 0 || g->flags[group->index] & RHI_GRAPH_IMMORTAL)
+    return group->cycle != RHI_NO_OBJECT ? g->cycle_facts[group->cycle] & RHI_CYCLE_HAS_EXT
+                                         : rhi__open(g, group->index) > 0 || g->flags[group->index] & RHI_GRAPH_IMMORTAL;
+}
+
+static bool needs_words(const search *s)
+{
+    for (uint64_t i = 0; i < s->count; i++)
+        if (group_needs_words(s, &s->groups[i]))
             return true;
-    }
     return false;
 }
 
@@ -299,7 +302,11 @@ static rhi_error *find_words(search *s)
     const rhi_selection *sel = s->selection;
     uint64_t low = sel->reader->lowest, high = sel->reader->highest;
     RHI_TRY(rhi__each_word(sel->session, sel->reader, low, high, visit_word, s));
-    return rhi__each_kept_undeclared(sel->session, sel->reader, low, high, visit_word, s);
+    RHI_TRY(rhi__each_kept_undeclared(sel->session, sel->reader, low, high, visit_word, s));
+    for (uint64_t i = 0; i < s->count; i++)
+        if (s->groups[i].total == 0 && group_needs_words(s, &s->groups[i]))
+            return rhi__owner_not_found(sel->session, sel->reader);
+    return NULL;
 }
 
 /* Leaves the rows that are shown. */

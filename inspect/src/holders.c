@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kind_words[] = {"field", "undeclared", "root", "register", "stack", "global", "thread_local", "foreign", "unknown",
+static const char *const kind_words[] = {"field", "undeclared", "root", "register", "stack", "global", "thread_local", "foreign", "unknown", "kernel",
                                          "immortal", "dying", "runtime"};
 
 static const char *kind_word(const rhi_holder *holder)

@@ -135,6 +135,9 @@ static rhi_error *find_causes(search *s)
             s->leaks->causes[i] = RHI_CAUSE_CYCLE;
     RHI_TRY(rhi__session_owners(s->session, s->reader, false, &s->owners));
     RHI_TRY(rhi__tell_harm(s->session, s->reader, true));
+    s->leaks->has_open = s->owners->open > 0;
+    if (s->leaks->has_open)
+        RHI_TRY(rhi__owner_not_found(s->session, s->reader));
     s->leaks->is_decided = rhi__settle(s->session) || s->owners->open == 0;
     if (!s->leaks->is_decided)
         s->leaks->undecided = s->owners->open;
@@ -164,6 +167,8 @@ rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
         *leaks = s.leaks;
     }
     rhi__notes_add(&session->notes, &(*leaks)->because);
+    if ((*leaks)->has_open)
+        RHI_TRY(rhi__owner_not_found(session, session->reader));
     return rhi__word_limits(session, session->reader);
 }
 

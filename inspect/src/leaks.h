@@ -30,6 +30,7 @@ typedef struct rhi_leak {
 
 typedef struct rhi_leaks {
     uint8_t *causes;    /* per object: rhi__cause tells */
+    bool has_open; /* some count has no owner that was found */
     bool is_decided;
     uint64_t undecided; /* objects with a count whose owner was not found, where that is not decided */
     rhi_orphans orphans;

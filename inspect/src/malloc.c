@@ -17,7 +17,6 @@ enum {
     MAIN_ARENAS_MAX = 16, /* copies of libc in one process */
     PROGRESS_CHUNKS = 1 << 18
 };
-#define HEAP_BYTES (64ull << 20) /* HEAP_MAX_SIZE: heaps of all but the main arena are aligned to it */
 
 /* struct malloc_state, counted from its bins: `top` and `last_remainder` stand right before them, and the
  * fastbins before these. The members before the fastbins have 16 bytes since 2.27, 8 in 2.26. */
@@ -188,17 +187,17 @@ static rhi_error *walk_main(finder *f, uint64_t top)
 /* The heaps of another arena: the one with its top, then by `prev` to the one that the arena lies in. */
 static rhi_error *walk_heaps(finder *f, uint64_t arena, uint64_t bins, uint64_t top)
 {
-    uint64_t first = arena & ~(HEAP_BYTES - 1), info_size = arena - first, heap = top & ~(HEAP_BYTES - 1), info[3];
+    uint64_t first = arena & ~(RHI_HEAP_BYTES - 1), info_size = arena - first, heap = top & ~(RHI_HEAP_BYTES - 1), info[3];
     rhi_circle watch = {0};
     if (info_size < 32 || info_size > 256 || info_size % ALIGNMENT)
         return NULL;
     for (unsigned n = 0; heap && n < HEAPS_MAX && !rhi__goes_round(&watch, heap); n++) {
         rhi_chunk_span span;
         bool walked;
-        if (heap % HEAP_BYTES || rhi__memory_read(f->memory, heap, info, sizeof info) != sizeof info || info[0] != arena || info[2] > HEAP_BYTES)
+        if (heap % RHI_HEAP_BYTES || rhi__memory_read(f->memory, heap, info, sizeof info) != sizeof info || info[0] != arena || info[2] > RHI_HEAP_BYTES)
             break;
         uint64_t start = heap == first ? (bins + END_BEHIND + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1) : heap + info_size;
-        bool is_last = heap == (top & ~(HEAP_BYTES - 1));
+        bool is_last = heap == (top & ~(RHI_HEAP_BYTES - 1));
         RHI_TRY(walk(f, start, is_last ? top : 0, is_last ? top : heap + info[2], false, &span, &walked));
         if (walked)
             add_span(f, &span, top);

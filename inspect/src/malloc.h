@@ -18,6 +18,7 @@ typedef struct rhi_chunk_span {
     uint64_t first_bit;           /* in rhi_malloc.idle: one each 16 bytes */
 } rhi_chunk_span;
 enum { RHI_MARK_BYTES = 4096 };
+#define RHI_HEAP_BYTES (64ull << 20) /* HEAP_MAX_SIZE: heaps of all but the main arena are aligned to it */
 
 typedef struct rhi_range { uint64_t start, end; } rhi_range;
 typedef struct rhi_malloc {

@@ -5,6 +5,7 @@
  * words of roots. What is left is done in our own memory, breadth-first and without recursion. */
 #include "malloc_graph.h"
 #include "array.h"
+#include "vectors.h"
 
 #include <string.h>
 
@@ -105,6 +106,12 @@ void rhi__malloc_range(const rhi_malloc_graph *b, uint32_t number, uint64_t *sta
 bool rhi__malloc_is_reached(const rhi_malloc_graph *b, uint32_t number)
 {
     return b->is_doubtful || number >= b->count || rhi__bit(b->reached, number);
+}
+
+void rhi__malloc_reach(rhi_malloc_graph *blocks, uint32_t number)
+{
+    rhi__bit_set(blocks->reached, number);
+    rhi__bit_set(blocks->direct[OTHER], number);
 }
 
 static void note_near(rhi_malloc_graph *b, uint64_t start, uint64_t end)
@@ -305,7 +312,10 @@ static rhi_error *mark_roots(finder *f)
     const rhi_reader *reader = f->reader;
     const struct rhi_sink *map = &reader->memory->map;
     for (uint64_t i = 0; i < map->registers.count; i++)
-        mark_word(f, map->registers.items[i].value);
+        if (!rhi__is_vector(&map->registers.items[i])) /* these come last: see owners.h */
+            mark_word(f, map->registers.items[i].value);
+    for (uint64_t i = 0; i < f->blocks->map->kernel.words.count; i++)
+        mark_word(f, f->blocks->map->kernel.words.items[i].value);
     for (uint64_t i = 0; i < reader->roots.count; i++)
         mark_word(f, reader->roots.items[i].slot);
     for (uint64_t i = 0; i < f->blocks->map->parts.count; i++) {

@@ -1,6 +1,6 @@
 /* malloc_graph.h - the blocks of malloc as a graph, and which of them a root reaches.
  *
- * A root is a register, a registered slot, and every word of memory that is searched and is no block of malloc:
+ * A root is a general register (vector registers are asked last: owners.h), a registered slot, and every word of memory that is searched and is no block of malloc:
  * stacks, globals, thread-local variables, other allocators' memory; also the runtime's own memory, except for its
  * objects, which are no roots (owners.h). A word leads to a block if it points anywhere into it, its upper bits
  * left aside: interpreters keep types there.
@@ -48,6 +48,8 @@ uint32_t rhi__malloc_number(const rhi_malloc_graph *blocks, uint64_t word);
 /* The memory [*start, *end) that the program has of a block. */
 void rhi__malloc_range(const rhi_malloc_graph *blocks, uint32_t number, uint64_t *start, uint64_t *end);
 bool rhi__malloc_is_reached(const rhi_malloc_graph *blocks, uint32_t number);
+/* Something that is no variable leads to it, after all. */
+void rhi__malloc_reach(rhi_malloc_graph *blocks, uint32_t number);
 /* From the blocks of `queue` from `head` on, all of them in `met`, along their words to whatever is not in `met` yet;
  * `within`: go nowhere else (NULL: anywhere). Adds all that is met to both. */
 rhi_error *rhi__malloc_spread(rhi_work *work, const rhi_malloc_graph *blocks, uint64_t *met, const uint64_t *within,

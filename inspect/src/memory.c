@@ -1,6 +1,8 @@
 /* memory.c - regions, threads and bulk reads over the target seam (see memory.h). */
 #include "memory.h"
 #include "array.h"
+#include "proc_files.h"
+#include "vectors.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -118,6 +120,7 @@ static rhi_error *read_map(rhi_memory *memory)
         return rhi__error_memory();
     normalize_regions(&memory->map);
     sort_registers(&memory->map);
+    rhi__forget_dead_vectors(memory);
     return NULL;
 }
 
@@ -308,6 +311,8 @@ const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t s
 uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end)
 {
     uint64_t next = rhi__core_hole_end(way(memory), address);
+    if (next <= address && memory->has_usage)
+        next = rhi__page_after(rhi__memory_process(memory), address, end);
     if (next <= address)
         next = (address | 4095) + 1;
     return next <= address || next > end ? end : next;
@@ -335,9 +340,22 @@ int rhi__memory_process(const rhi_memory *memory)
     return rhi__process_id(way(memory));
 }
 
-bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address)
+bool rhi__memory_lists_all(const rhi_memory *memory)
 {
-    return rhi__process_leaves_out(way(memory), address);
+    return rhi__core_lists_all(way(memory));
+}
+
+const char *rhi__memory_file(const rhi_memory *memory, uint64_t address)
+{
+    const rhi_region *region = rhi__memory_region(memory, address);
+    return region && region->path[0] == '/' ? region->path : rhi__core_file(way(memory), address);
+}
+
+void rhi__memory_note_usage(rhi_memory *memory)
+{
+    int64_t pid = rhi__memory_process(memory);
+    if (pid && !memory->has_usage)
+        memory->has_usage = rhi__note_usage(pid, &memory->map);
 }
 
 void rhi__scratch_free(rhi_scratch *scratch)

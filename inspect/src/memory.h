@@ -13,9 +13,17 @@
 #include <refheap/inspect.h>
 #include <stdbool.h>
 
+/* What the kernel counts of a live process's mappings, beside enum rhi_region_flag: see rhi__memory_note_usage. */
+enum {
+    RHI_REGION_USED = 1 << 8,     /* there are pages of it, in memory or swapped out */
+    RHI_REGION_COPIED = 1 << 9,   /* some of them are no longer the file's */
+    RHI_REGION_EXCLUDED = 1 << 10, /* the program wants it in no core */
+    RHI_REGION_DEVICE = 1 << 11
+};
+
 typedef struct rhi_region {
     uint64_t start, end, file_offset;
-    uint32_t flags; /* enum rhi_region_flag */
+    uint32_t flags; /* enum rhi_region_flag, RHI_REGION_USED … */
     char *path;     /* never NULL */
 } rhi_region;
 
@@ -44,6 +52,7 @@ typedef struct rhi_memory {
     struct rhi_sink map;
     bool has_threads; /* threads and registers could be had */
     uint64_t core_state; /* of the core's file when the map was read; 0: it is no core, or not read here */
+    bool has_usage;   /* regions have the flags RHI_REGION_USED … */
     char truncated[160]; /* what a cut-off core lacks; empty: nothing */
     uint64_t core_bytes; /* that the core really has: its file may be sparse, and its headers claim anything; UINT64_MAX: no core */
     char refused[256];   /* why the core's file is not read here, but through the door */
@@ -84,8 +93,12 @@ uint64_t rhi__memory_data_end(const rhi_memory *memory, uint64_t address, uint64
 bool rhi__memory_is_core(const rhi_memory *memory);
 /* Of a process that is read by the engine itself, a number under which /proc has it; else 0. */
 int rhi__memory_process(const rhi_memory *memory);
-/* rhi__process_leaves_out, where the engine reads a process itself. */
-bool rhi__memory_leaves_out(const rhi_memory *memory, uint64_t address);
+/* Does this core name all mappings of its process, also those that it has no byte of? GDB's do not. */
+bool rhi__memory_lists_all(const rhi_memory *memory);
+/* The file that is mapped at the address, also where a core names it and has nothing of it; NULL: none. */
+const char *rhi__memory_file(const rhi_memory *memory, uint64_t address);
+/* Asks the kernel about the pages of all mappings, where the engine reads a process itself: has_usage. */
+void rhi__memory_note_usage(rhi_memory *memory);
 bool rhi__memory_u64(rhi_memory *memory, uint64_t address, uint64_t *value);
 /* NUL-terminated text of at most size - 1 bytes, cleaned. False if unreadable. */
 bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t size);
@@ -130,6 +143,14 @@ static inline uint16_t rhi__load16(const uint8_t *bytes)
 
 /* In target_core.c: reports the thread and its registers from the kernel's user_regs_struct. */
 void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words);
+/* In target_core.c: the vector registers of the thread that was reported last, in halves of 8 bytes (xmm3[1], ymm3[2],
+ * v3[0]) that are not 0, from what the kernel writes of them. */
+void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size);
+#if defined(__x86_64__)
+enum { RHI_NT_VECTORS = 0x202 /* NT_X86_XSTATE */, RHI_VECTORS_MAX = 16384 };
+#else
+enum { RHI_NT_VECTORS = 2 /* NT_FPREGSET */, RHI_VECTORS_MAX = 1024 };
+#endif
 /* Closes a core target; 0 if it is none. */
 int rhi__core_close(rhi_target *target);
 /* In target_core.c: the first address from here on, in the same segment or at its end, that need not hold zero:
@@ -144,6 +165,9 @@ uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address);
 uint64_t rhi__core_data_end(const rhi_target *target, uint64_t address);
 /* In target_core.c: bytes that the file really has, for rhi__memory_core_bytes; UINT64_MAX: no core. */
 uint64_t rhi__core_bytes(const rhi_target *target);
+/* rhi__memory_lists_all of a core target; the file that its table names at an address, or NULL. */
+bool rhi__core_lists_all(const rhi_target *target);
+const char *rhi__core_file(const rhi_target *target, uint64_t address);
 /* What a cut-off core lacks, in words, or NULL. */
 const char *rhi__core_truncated(const rhi_target *target);
 /* In target_process.c: opens a process that somebody else has stopped: reads and map alone. */
@@ -152,8 +176,5 @@ int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size
 int rhi__process_id(const rhi_target *target);
 /* Has it ended since it was opened? Then nothing of it can be read. False for other targets. */
 bool rhi__process_is_gone(const rhi_target *target);
-/* In target_process.c: does a core of this process leave the mapping out, because it was never written or
- * the program wants it so? Asks the kernel to count the pages of all mappings. */
-bool rhi__process_leaves_out(const rhi_target *target, uint64_t address);
 
 #endif

@@ -5,7 +5,7 @@
 #include "modules.h"
 #include "objects.h"
 #include "symbols.h"
-#include "words.h"
+#include "word_map.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -127,8 +127,9 @@ static char *name_by_stack(const rhi_reader *reader, const rhi_holder *holder)
 }
 
 /* The name that needs no debug info. */
-static char *own_name(const rhi_reader *reader, const rhi_holder *holder)
+static char *own_name(rhi_session *session, rhi_reader *reader, const rhi_holder *holder)
 {
+    rhi_word_map *map;
     char name[RHI_NAME_SIZE + 32];
     switch (holder->kind) {
     case RHI_HOLDER_FIELD:
@@ -142,6 +143,9 @@ static char *own_name(const rhi_reader *reader, const rhi_holder *holder)
         return text_of("%s", reader->roots.items[holder->index].name);
     case RHI_HOLDER_REGISTER:
         return text_of("%s", reader->memory->map.registers.items[holder->index].name);
+    case RHI_HOLDER_KERNEL:
+        return !rhi__session_word_map(session, reader, &map) && holder->index < map->kernel.words.count
+                   ? text_of("%s", map->kernel.words.items[holder->index].name) : NULL;
     case RHI_HOLDER_GLOBAL:
         return rhi__module_text(reader->memory, holder->address, name, sizeof name) ? text_of("%s", name) : NULL;
     case RHI_HOLDER_STACK:
@@ -216,7 +220,7 @@ void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *ho
         reader->memory->is_short |= words[i].kind != RHI_WORD_UNNAMED && words[i].name[0] && !holders->items[row[i]].variable;
     for (uint64_t i = 0; i < count; i++)
         if (!holders->items[i].name)
-            holders->items[i].name = own_name(reader, &holders->items[i]);
+            holders->items[i].name = own_name(session, reader, &holders->items[i]);
     free(words);
     free(row);
 }

@@ -253,6 +253,8 @@ void rhi__json_end(rhi_session *session)
 {
     if (session->not_read)
         rhi__json_key(session, "not_read", json_incref(session->not_read));
+    if (session->remarks.count)
+        rhi__json_key(session, "notes", reasons_json(&session->remarks));
     const rhi_misfit *misfit = rhi__symbols_misfit(session);
     if (misfit)
         rhi__json_key(session, "wrong_executable",
@@ -296,12 +298,13 @@ void rhi__print_incomplete(rhi_session *session)
         rhi__print(session, "incomplete: %s\n", session->notes.items[i]);
     if (session->notes.is_short)
         rhi__print(session, "incomplete: %s\n", rhi__error_memory()->message);
-    if (json_array_size(session->not_read)) {
-        const char *path = json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
-        rhi__print(session, "not read: %zu writable mapping%s shared with other processes (%s%s)\n", json_array_size(session->not_read),
-                   json_array_size(session->not_read) == 1 ? "" : "s", path && *path ? path : "without a name",
-                   json_array_size(session->not_read) == 1 ? "" : ", …");
-    }
+    for (uint64_t i = 0; i < session->remarks.count; i++)
+        rhi__print(session, "note: %s\n", session->remarks.items[i]);
+    size_t count = json_array_size(session->not_read);
+    const char *path = json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
+    if (count)
+        rhi__print(session, "not read: %zu writable mapping%s (%s%s)\n", count, count == 1 ? "" : "s", path && *path ? path : "without a name",
+                   count == 1 ? "" : ", …");
 }
 
 json_t *rhi__json_address(uint64_t address)

@@ -1,10 +1,11 @@
 /* owners.c - finds the owners of open counts (see owners.h).
  *
  * Each step is taken only if the one before left an open count without an owner: words outside of blocks, the blocks
- * that hold words, words in objects that no field declares, and objects that lead to blocks. */
+ * that hold words, words in objects that no field declares, objects that lead to blocks, and vector registers. */
 #include "owners.h"
 #include "array.h"
 #include "output.h"
+#include "vectors.h"
 
 #include <string.h>
 
@@ -132,7 +133,8 @@ static rhi_error *mark_owned(void *context, const rhi_holder *holder)
     search *s = context;
     uint32_t index = rhi__object_index(s->reader, holder->value);
     bool inside_itself = holder->kind == RHI_HOLDER_UNDECLARED && rhi__object_index(s->reader, holder->from) == index;
-    if (index != RHI_NO_OBJECT && !inside_itself)
+    bool is_weak = holder->kind == RHI_HOLDER_REGISTER && rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
+    if (index != RHI_NO_OBJECT && !inside_itself && !is_weak)
         rhi__bit_set(is_in_block(holder) ? s->in_block : s->owners->owned, index);
     return NULL;
 }
@@ -201,6 +203,49 @@ static bool is_held_itself(const search *s, uint32_t i)
            (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owners->owned, i));
 }
 
+static void own_what_reached_blocks_hold(search *s)
+{
+    const rhi_owners *o = s->owners;
+    for (uint64_t i = 0; i < o->words.count; i++)
+        if (rhi__malloc_is_reached(s->blocks, o->words.items[i].from))
+            rhi__bit_set(o->owned, o->words.items[i].to);
+}
+
+/* The object or the block that a vector register leads to, if nothing else does. With `walk` they begin a walk: objects in
+ * graph->queue, *count of them, and blocks in its queue. */
+static rhi_error *add_possible(search *s, uint32_t in, rhi_walk *walk, uint32_t *count)
+{
+    const rhi_register *part = &s->reader->memory->map.registers.items[in];
+    rhi_owners *o = s->owners;
+    uint32_t object = rhi__object_index(s->reader, part->value);
+    uint32_t block = object == RHI_NO_OBJECT && walk ? rhi__malloc_number(s->blocks, part->value) : RHI_NO_BLOCK;
+    bool is_new = object != RHI_NO_OBJECT && rhi__has_open_count(s->graph, object) && !rhi__bit(o->owned, object);
+    bool is_new_block = block != RHI_NO_BLOCK && !rhi__malloc_is_reached(s->blocks, block);
+    if (!rhi__is_vector(part) || !(is_new || is_new_block))
+        return NULL;
+    if (!rhi__array_reserve(&o->possible, 1) || (is_new_block && !rhi__number_add(&walk->queue, block)))
+        return rhi__error_memory();
+    o->possible.items[o->possible.count++] = (rhi_possible){object, block, in};
+    if (is_new)
+        rhi__bit_set(o->owned, object);
+    else
+        rhi__malloc_reach(s->blocks, block);
+    if (is_new && walk && !rhi__bit(o->held, object)) {
+        rhi__bit_set(o->held, object);
+        s->graph->queue[(*count)++] = object;
+    }
+    return NULL;
+}
+
+static rhi_error *follow_vectors(search *s, rhi_walk *walk)
+{
+    uint64_t head = walk ? walk->queue.count : 0;
+    uint32_t count = 0;
+    for (uint64_t i = 0; i < s->reader->memory->map.registers.count; i++)
+        RHI_TRY(add_possible(s, (uint32_t)i, walk, &count));
+    return walk ? rhi__walk(walk, count, head) : NULL;
+}
+
 static rhi_error *follow_objects(search *s)
 {
     rhi_owners *o = s->owners;
@@ -218,10 +263,11 @@ static rhi_error *follow_objects(search *s)
             s->graph->queue[count++] = i;
         }
     rhi_error *error = rhi__walk(&walk, count, 0);
+    own_what_reached_blocks_hold(s);
+    if (!error)
+        error = follow_vectors(s, &walk);
+    own_what_reached_blocks_hold(s);
     free(walk.queue.items);
-    for (uint64_t i = 0; i < o->words.count && !error; i++)
-        if (rhi__malloc_is_reached(s->blocks, o->words.items[i].from))
-            rhi__bit_set(o->owned, o->words.items[i].to);
     o->is_full = !error;
     return error;
 }
@@ -245,6 +291,8 @@ static rhi_error *find_owners(search *s, bool full)
         RHI_TRY(rhi__each_undeclared(s->session, s->reader, low, high, mark_owned, s));
     if (s->blocks && (full || count_open(s, true, &low, &high)))
         RHI_TRY(follow_objects(s));
+    else
+        RHI_TRY(follow_vectors(s, NULL));
     s->owners->open = count_open(s, false, &low, &high);
     return NULL;
 }
@@ -257,6 +305,7 @@ static void free_owners(void *value)
     if (!owners)
         return;
     free(owners->owned);
+    free(owners->possible.items);
     free(owners->held);
     free(owners->words.items);
     free(owners->words.has);
@@ -292,6 +341,8 @@ rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t a
     uint32_t number = rhi__malloc_number(blocks, address);
     if (!rhi__malloc_is_reached(blocks, number)) /* by objects, perhaps? */
         RHI_TRY(rhi__session_owners(session, reader, true, &owners));
+    if (!rhi__malloc_is_reached(blocks, number))
+        RHI_TRY(rhi__owner_not_found(session, reader));
     *reach = rhi__malloc_is_reached(blocks, number) ? RHI_REACH_YES : rhi__settle(session) ? RHI_REACH_NO : RHI_REACH_UNDECIDED;
     return NULL;
 }

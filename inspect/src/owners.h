@@ -19,8 +19,16 @@ typedef struct rhi_links {
     uint64_t *has; /* bits by `from`: has any */
 } rhi_links;
 
+/* What nothing but a vector register leads to. It may be in use, or the register was left so: it is not lost for certain. */
+typedef struct rhi_possible {
+    uint32_t object;    /* RHI_NO_OBJECT: it is a block */
+    uint32_t block;
+    uint32_t in;        /* register, in memory.map.registers */
+} rhi_possible;
+
 typedef struct rhi_owners {
-    uint64_t *owned; /* bits by object */
+    uint64_t *owned; /* bits by object; those of `possible` are */
+    struct { rhi_possible *items; uint64_t count, capacity; } possible;
     uint64_t open;   /* objects with open counts that are not owned */
     bool is_full;    /* blocks were followed through objects: what follows is there, and session->blocks is final */
     uint64_t *held;  /* objects that something holds: roots, or what these hold */

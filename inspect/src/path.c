@@ -16,7 +16,7 @@
  * alike: what debug info knows of it changes nothing, so a word of a stack is as good as a local. */
 static const uint8_t ranks[] = {[RHI_HOLDER_ROOT] = 0,    [RHI_HOLDER_GLOBAL] = 1,  [RHI_HOLDER_THREAD_LOCAL] = 2,
                                 [RHI_HOLDER_STACK] = 3,   [RHI_HOLDER_REGISTER] = 4, [RHI_HOLDER_FOREIGN] = 5,
-                                [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7};
+                                [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7, [RHI_HOLDER_KERNEL] = 7};
 /* How good an object is as a beginning, by its best word: what lasts as long as the program or its thread before a word
  * of a stack, which may be a leftover. */
 enum { LASTING, STACK, REGISTER, SOME_WORD, UNREACHED /* in a block that nothing reaches */, NO_WORD, BEGINNINGS };
@@ -141,6 +141,8 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
             return rhi__error_memory();
         path->objects.items[path->objects.count++] = i;
     }
+    if (found != RHI_NO_OBJECT && s->beginning[NO_WORD] == found && !(s->graph->flags[found] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)))
+        RHI_TRY(rhi__owner_not_found(s->session, s->reader));
     if (found != RHI_NO_OBJECT)
         path->why = s->graph->flags[found] & RHI_GRAPH_IMMORTAL ? "immortal"
                     : s->graph->flags[found] & RHI_GRAPH_DYING ? "dying"

@@ -29,6 +29,7 @@ void rhi_session_free(rhi_session *session)
     rhi__session_drop(session);
     rhi__symbols_free(session->symbols);
     rhi__notes_free(&session->notes);
+    rhi__notes_free(&session->remarks);
     json_decref(session->not_read);
     free(session->out);
     free(session);
@@ -93,6 +94,7 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->out_size = 0;
     session->was_flushed = session->has_changed = false;
     rhi__notes_free(&session->notes);
+    rhi__notes_free(&session->remarks);
     json_decref(session->not_read);
     session->not_read = NULL;
     session->work.interrupted = is_interrupted;
@@ -192,6 +194,14 @@ static rhi_error *no_such_command(void)
     return rhi__error("no such command; there are %s", names);
 }
 
+/* What was decided with the other opinion about missing memory is not kept. */
+static void take_missing(rhi_session *session, bool is_empty)
+{
+    if (session->missing_is_empty != is_empty)
+        rhi__kept_drop(&session->kept);
+    session->missing_is_empty = is_empty;
+}
+
 /* With `refusal` the command is parsed, but not run: there is no target. */
 static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line, const char *refusal)
 {
@@ -208,6 +218,7 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     session->has_heap = args.has_heap;
     session->heap = args.heap;
     session->is_about_all = args.operand_count == 0;
+    take_missing(session, rhi__option(&args, "--missing") != NULL);
     if (!error && args.help)
         error = print_help(session, command);
     else if (!error && refusal)

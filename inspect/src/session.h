@@ -37,8 +37,10 @@ struct rhi_session {
     /* The answer being made. */
     const char *command;
     bool json;
-    rhi_notes notes; /* why it is not complete */
-    json_t *not_read; /* writable memory shared with others, which is never read: array; NULL: words were not asked for */
+    rhi_notes notes;   /* why it is not complete */
+    rhi_notes remarks; /* what else it rests on */
+    json_t *not_read;  /* memory that was not searched: array; NULL: words were not asked for */
+    bool missing_is_empty; /* --missing=empty: memory that cannot be searched holds nothing */
     bool asked_names; /* files of modules were asked for names */
     bool has_heap;  /* --heap: only this one */
     uint64_t heap;

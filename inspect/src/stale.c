@@ -302,6 +302,7 @@ static rhi_error *find_stale(search *s)
     const rhi_slot_choice choice = {.is_worth = needs_a_look, .wanted = is_suspect, .visit = judge_slot, .context = s};
     RHI_TRY(rhi__each_slot_where(s->session, s->reader, &choice));
     RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, judge_word, s));
+    RHI_TRY(rhi__missing_matters(s->session, s->reader));
     RHI_TRY(judge_roots(s));
     RHI_TRY(judge_stack_words(s));
     RHI_TRY(judge_types(s));

@@ -42,6 +42,7 @@ typedef struct core_file {
     char truncated[160];
     struct cached_page { uint64_t number, size; uint8_t bytes[PAGE_BYTES]; } *pages; /* by number % PAGES; size 0: none */
     char *path, *exe;
+    bool lists_all; /* segments without bytes, too: as the kernel writes them, aligned to pages */
 } core_file;
 
 #if defined(__x86_64__)
@@ -49,7 +50,7 @@ enum { NATIVE_MACHINE = EM_X86_64 };
 static const struct { const char *name; unsigned index; } register_table[] = {
     {"rax", 10}, {"rbx", 5}, {"rcx", 11}, {"rdx", 12}, {"rsi", 13}, {"rdi", 14}, {"rbp", 4}, {"rsp", 19},
     {"r8", 9}, {"r9", 8}, {"r10", 7}, {"r11", 6}, {"r12", 3}, {"r13", 2}, {"r14", 1}, {"r15", 0},
-    {"fs_base", 21}};
+    {"fs_base", 21}, {"rip", 16}, {"orig_rax", 15}};
 enum { STACK_POINTER_INDEX = 19 };
 #elif defined(__aarch64__)
 enum { NATIVE_MACHINE = EM_AARCH64 };
@@ -57,7 +58,7 @@ static const struct { const char *name; unsigned index; } register_table[] = {
     {"x0", 0}, {"x1", 1}, {"x2", 2}, {"x3", 3}, {"x4", 4}, {"x5", 5}, {"x6", 6}, {"x7", 7}, {"x8", 8}, {"x9", 9},
     {"x10", 10}, {"x11", 11}, {"x12", 12}, {"x13", 13}, {"x14", 14}, {"x15", 15}, {"x16", 16}, {"x17", 17},
     {"x18", 18}, {"x19", 19}, {"x20", 20}, {"x21", 21}, {"x22", 22}, {"x23", 23}, {"x24", 24}, {"x25", 25},
-    {"x26", 26}, {"x27", 27}, {"x28", 28}, {"x29", 29}, {"x30", 30}, {"sp", 31}};
+    {"x26", 26}, {"x27", 27}, {"x28", 28}, {"x29", 29}, {"x30", 30}, {"sp", 31}, {"pc", 32}};
 enum { STACK_POINTER_INDEX = 31 };
 #else
 #error "add the register table of this architecture"
@@ -70,6 +71,45 @@ void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words)
     for (size_t i = 0; i < sizeof register_table / sizeof *register_table; i++)
         rhi_sink_register(sink, register_table[i].name, words[register_table[i].index]);
 }
+
+/* ---- vector registers -------------------------------------------------------------------------------- */
+
+static void report_halves(rhi_sink *sink, const char *format, unsigned number, unsigned first, const uint8_t *bytes, uint64_t size)
+{
+    for (unsigned i = 0; i * 8 < size; i++) {
+        char name[16];
+        if (rhi__load64(bytes + i * 8) == 0)
+            continue; /* nearly all */
+        snprintf(name, sizeof name, format, number, first + i);
+        rhi_sink_register(sink, name, rhi__load64(bytes + i * 8));
+    }
+}
+
+#if defined(__x86_64__)
+/* XSAVE's standard form. Where the parts of AVX-512 lie depends on whether the processor once had MPX before them. */
+void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
+{
+    enum { XMM = 160, YMM_HIGH = 576, ZMM_HIGH = 0x380, ZMM_MORE = 0x580, MPX_GAP = 0x100, WITH_MPX = 0xa80 };
+    uint64_t gap = size >= WITH_MPX ? MPX_GAP : 0;
+    for (unsigned i = 0; i < 16 && size >= 512; i++) {
+        report_halves(sink, "xmm%u[%u]", i, 0, bytes + XMM + i * 16, 16);
+        if (size >= YMM_HIGH + 256)
+            report_halves(sink, "ymm%u[%u]", i, 2, bytes + YMM_HIGH + i * 16, 16);
+        if (size >= ZMM_MORE + gap + 1024) {
+            report_halves(sink, "zmm%u[%u]", i, 4, bytes + ZMM_HIGH + gap + i * 32, 32);
+            report_halves(sink, "xmm%u[%u]", 16 + i, 0, bytes + ZMM_MORE + gap + i * 64, 16);
+            report_halves(sink, "ymm%u[%u]", 16 + i, 2, bytes + ZMM_MORE + gap + i * 64 + 16, 16);
+            report_halves(sink, "zmm%u[%u]", 16 + i, 4, bytes + ZMM_MORE + gap + i * 64 + 32, 32);
+        }
+    }
+}
+#else
+void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
+{
+    for (unsigned i = 0; i < 32 && size >= (i + 1) * 16; i++)
+        report_halves(sink, "v%u[%u]", i, 0, bytes + i * 16, 16);
+}
+#endif
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
@@ -220,6 +260,11 @@ uint64_t rhi__core_bytes(const rhi_target *target)
     return target->read == core_read ? bytes_there(target->context) : UINT64_MAX;
 }
 
+bool rhi__core_lists_all(const rhi_target *target)
+{
+    return target->read != core_read || ((const core_file *)target->context)->lists_all;
+}
+
 const char *rhi__core_truncated(const rhi_target *target)
 {
     if (target->read != core_read)
@@ -242,6 +287,12 @@ static const rhi_region *file_at(const core_file *core, uint64_t address)
     }
     const rhi_region *file = low ? &core->files.regions.items[low - 1] : NULL;
     return file && address < file->end ? file : NULL;
+}
+
+const char *rhi__core_file(const rhi_target *target, uint64_t address)
+{
+    const rhi_region *file = target->read == core_read ? file_at(target->context, address) : NULL;
+    return file ? file->path : NULL;
 }
 
 static int core_regions(void *context, rhi_sink *sink)
@@ -295,20 +346,43 @@ static void each_note(core_file *core, note_visitor visit, void *context)
     free(scratch.bytes);
 }
 
+/* Notes of a thread follow its NT_PRSTATUS; what the floating-point note holds is in the extended one, too, which
+ * is larger. */
+typedef struct thread_notes {
+    rhi_sink *sink;
+    uint64_t size; /* of the vector registers; 0: none yet */
+    uint8_t vectors[RHI_VECTORS_MAX];
+} thread_notes;
+
+static void end_thread(thread_notes *notes)
+{
+    if (notes->size)
+        rhi__report_vectors(notes->sink, notes->vectors, notes->size);
+    notes->size = 0;
+}
+
 static void thread_note(void *context, uint32_t type, const uint8_t *bytes, uint64_t size)
 {
+    thread_notes *notes = context;
     struct elf_prstatus status;
+    if ((type == NT_FPREGSET || type == RHI_NT_VECTORS) && size > notes->size) {
+        notes->size = size < sizeof notes->vectors ? size : sizeof notes->vectors;
+        memcpy(notes->vectors, bytes, notes->size);
+    }
     if (type != NT_PRSTATUS || size < sizeof status)
         return;
     uint64_t words[sizeof status.pr_reg / 8];
     memcpy(&status, bytes, sizeof status);
     memcpy(words, &status.pr_reg, sizeof words);
-    rhi__report_registers(context, (uint64_t)(uint32_t)status.pr_pid, words);
+    end_thread(notes);
+    rhi__report_registers(notes->sink, (uint64_t)(uint32_t)status.pr_pid, words);
 }
 
 static int core_threads(void *context, rhi_sink *sink)
 {
-    each_note(context, thread_note, sink);
+    thread_notes notes = {.sink = sink};
+    each_note(context, thread_note, &notes);
+    end_thread(&notes);
     return 0;
 }
 
@@ -405,6 +479,7 @@ static bool take_header(core_file *core, const Elf64_Phdr *header, uint64_t *mis
         core->notes.items[core->notes.count++] = s;
     } else {
         *missing += filesz - s.present;
+        core->lists_all |= header->p_align > 1;
         core->segments.items[core->segments.count++] = s;
     }
     return true;

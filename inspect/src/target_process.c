@@ -6,6 +6,7 @@
  * One that does not stop in time is let go when this process ends. */
 #include "array.h"
 #include "memory.h"
+#include "proc_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,7 +46,7 @@ static uint64_t process_read(void *context, uint64_t address, void *buffer, uint
     if (size > SSIZE_MAX)
         return 0;
     ssize_t got = process_vm_readv(p->reader, &local, 1, &remote, 1, 0);
-    return got > 0 ? (uint64_t)got : 0;
+    return got > 0 ? (uint64_t)got : rhi__read_page_by_force(p->reader, address, buffer, size);
 }
 
 static int process_regions(void *context, rhi_sink *sink)
@@ -78,42 +79,20 @@ int rhi__process_id(const rhi_target *target)
     return target->read == process_read ? (int)((const process *)target->context)->reader : 0;
 }
 
-bool rhi__process_leaves_out(const rhi_target *target, uint64_t address)
-{
-    char path[64], *line = NULL;
-    size_t line_size = 0;
-    unsigned long long start, end, kilobytes = 0, size;
-    bool is_here = false, left_out = false;
-    if (target->read != process_read)
-        return false;
-    snprintf(path, sizeof path, "/proc/%d/smaps", (int)((const process *)target->context)->reader);
-    FILE *file = fopen(path, "re");
-    while (file && getline(&line, &line_size, file) > 0) {
-        if (sscanf(line, "%llx-%llx ", &start, &end) == 2) {
-            is_here = address >= start && address < end;
-            kilobytes = 0;
-        } else if (is_here && (sscanf(line, "Rss: %llu", &size) == 1 || sscanf(line, "Swap: %llu", &size) == 1)) {
-            kilobytes += size;
-        } else if (is_here && strncmp(line, "VmFlags:", 8) == 0) {
-            left_out = kilobytes == 0 || strstr(line, " dd");
-            break;
-        }
-    }
-    free(line);
-    if (file)
-        fclose(file);
-    return left_out;
-}
-
 static int process_threads(void *context, rhi_sink *sink)
 {
     const process *p = context;
+    uint8_t vectors[RHI_VECTORS_MAX];
     for (uint64_t i = 0; i < p->threads.count; i++) {
         uint64_t words[sizeof(struct user_regs_struct) / 8];
         struct iovec registers = {words, sizeof words};
         if (ptrace(PTRACE_GETREGSET, p->threads.items[i].lwp, (void *)NT_PRSTATUS, &registers) != 0)
             return -1;
         rhi__report_registers(sink, (uint64_t)p->threads.items[i].lwp, words);
+        registers = (struct iovec){vectors, sizeof vectors};
+        if (ptrace(PTRACE_GETREGSET, p->threads.items[i].lwp, (void *)(intptr_t)RHI_NT_VECTORS, &registers) == 0 ||
+            (registers.iov_len = sizeof vectors, ptrace(PTRACE_GETREGSET, p->threads.items[i].lwp, (void *)NT_FPREGSET, &registers) == 0))
+            rhi__report_vectors(sink, vectors, registers.iov_len);
     }
     return 0;
 }

@@ -12,8 +12,6 @@
 #include <string.h>
 
 #define ADDRESS_MAX (UINT64_MAX - 0xffff) /* so that rounding up never wraps around; no user memory is there */
-#define HUGE_BYTES (1ull << 30)
-#define TOO_HUGE_BYTES (1ull << 40)
 enum { RED_ZONE_BYTES = 128, RANGES_MAX = 4096, TLS_SLACK_BYTES = 64 };
 
 typedef struct painter {
@@ -259,59 +257,66 @@ static void claim_stacks(painter *p)
 
 /* ---- other memory ------------------------------------------------------------------------------------------- */
 
-/* Is there no byte of this region in a core? */
-static bool is_absent(painter *p, const rhi_region *region)
+/* A part of an absent region that no class takes for good. */
+static void add_gap(painter *p, const rhi_region *region, uint64_t start, uint64_t end, enum rhi_worth worth)
 {
-    uint8_t byte;
-    return rhi__memory_is_core(p->memory) && rhi__memory_read(p->memory, region->start, &byte, 1) == 0 &&
-           rhi__memory_hole_end(p->memory, region->start, region->end) == region->end;
+    if (!rhi__array_reserve(&p->map->gaps, 1))
+        p->out_of_memory = true;
+    else
+        p->map->gaps.items[p->map->gaps.count++] = (rhi_gap){.start = start, .end = end, .worth = (uint8_t)worth, .path = region->path};
 }
 
-/* Memory that other processes may write as well. A core does not tell it from private memory, but by the
- * names that the kernel gives to what has no file. */
-static bool is_shared(painter *p, const rhi_region *region)
+/* What malloc keeps behind a heap of an arena, or a page that guards the stack of a thread above it. */
+static bool is_reserve(const painter *p, const rhi_region *region)
 {
-    static const char *const names[] = {"/dev/zero", "/dev/shm/", "/memfd:", "/SYSV"};
-    if (region->flags & RHI_REGION_SHARED)
-        return true;
-    for (size_t i = 0; i < sizeof names / sizeof *names && rhi__memory_is_core(p->memory); i++)
-        if (strncmp(region->path, names[i], strlen(names[i])) == 0)
-            return !has_header(p, region);
+    uint64_t heap = region->start & ~(RHI_HEAP_BYTES - 1);
+    for (uint64_t i = 0; i < p->map->malloc.spans.count; i++)
+        if (p->map->malloc.spans.items[i].start >= heap && p->map->malloc.spans.items[i].start < region->start)
+            return region->end <= heap + RHI_HEAP_BYTES;
+    const rhi_region *above = rhi__memory_region(p->memory, region->end);
+    uint64_t pointer = above ? next_pointer(p, above->start) : UINT64_MAX;
+    return above && pointer < above->end;
+}
+
+/* The zeroed end of a module's data, all pages of it, of which none was written. */
+static bool is_zeroed_data(const painter *p, const rhi_region *region)
+{
+    enum { PAGE_BYTES = 4096 };
+    for (uint64_t i = 0; i < p->segments.count && !region->path[0]; i++) {
+        uint64_t end = (p->segments.items[i].end + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+        const rhi_region *before = rhi__memory_region(p->memory, region->start - 1);
+        if (region->end == end && region->start >= p->segments.items[i].start &&
+            (!before || before->end <= p->segments.items[i].start || rhi__region_is_file(before)))
+            return true;
+    }
     return false;
 }
 
-/* What a core has no byte of: memory that was never written, or a mapped file as it is on disk, and neither
- * matters; huge pages are left out by coredump_filter; of other files it is not known. */
-static void judge_absent(painter *p, const rhi_region *region, bool *not_read)
+/* What of a region is not there to be searched; of what is known to hold nothing it does not matter. */
+static void note_gap(painter *p, const rhi_region *region, enum rhi_worth worth)
 {
-    char text[160];
-    if (strstr(region->path, "hugepage")) {
-        snprintf(text, sizeof text, "%" PRIu64 " bytes of private memory at 0x%" PRIx64 " (huge pages) are not in the core: see coredump_filter in core(5)",
-                 region->end - region->start, region->start);
-        say(p, text);
+    uint64_t at = region->start;
+    if (worth == RHI_WORTH_UNUSED && is_reserve(p, region))
+        return;
+    if (worth == RHI_WORTH_MISSING && rhi__region_is_absent(p->memory, region) && is_zeroed_data(p, region))
+        worth = RHI_WORTH_UNUSED;
+    for (uint64_t i = 0; i < p->map->parts.count; i++) {
+        const rhi_part *part = &p->map->parts.items[i];
+        if (part->kind != RHI_PART_NOTHING || part->end <= at || part->start >= region->end)
+            continue;
+        if (part->start > at)
+            add_gap(p, region, at, part->start, worth);
+        at = part->end;
     }
-    *not_read = region->path[0] == '/' && !strstr(region->path, "hugepage") && !has_header(p, region);
+    if (at < region->end)
+        add_gap(p, region, at, region->end, worth);
 }
 
-/* Sanitizers and the like map more than a machine has. What a core of the process would not hold is left
- * out here too; true if so. */
-static bool judge_huge(painter *p, const rhi_region *region)
+static void add_not_read(painter *p, const rhi_gap *gap)
 {
-    char text[160];
-    uint64_t size = region->end - region->start;
-    if (rhi__memory_leaves_out(p->memory, region->start))
-        return true;
-    if (size < TOO_HUGE_BYTES || rhi__memory_is_core(p->memory))
-        return false;
-    snprintf(text, sizeof text, "a mapping of %" PRIu64 " bytes at 0x%" PRIx64 " was not searched: it is too large", size, region->start);
-    say(p, text);
-    return true;
-}
-
-static void add_not_read(painter *p, const rhi_region *region)
-{
-    json_t *row = json_pack("{s:o, s:o, s:o}", "start", rhi__json_address(region->start), "end", rhi__json_address(region->end), "path",
-                            rhi__json_text(region->path));
+    json_t *row = json_pack("{s:o, s:o, s:o, s:s}", "start", rhi__json_address(gap->start), "end", rhi__json_address(gap->end), "path",
+                            rhi__json_text(gap->path), "why",
+                            gap->worth == RHI_WORTH_DEVICE ? "device" : rhi__memory_is_core(p->memory) ? "absent" : "large");
     p->out_of_memory |= json_array_append_new(p->map->not_read, row) != 0;
 }
 
@@ -320,19 +325,15 @@ static void claim_rest(painter *p)
     const struct rhi_sink *map = &p->memory->map;
     for (uint64_t i = 0; i < map->regions.count; i++) {
         const rhi_region *region = &map->regions.items[i];
-        bool not_read = is_shared(p, region);
-        if (!(region->flags & RHI_REGION_WRITE) || !(region->flags & RHI_REGION_READ))
-            continue;
-        bool absent = is_absent(p, region);
-        if (absent && !not_read)
-            judge_absent(p, region, &not_read);
-        if (!absent && !not_read && region->end - region->start >= HUGE_BYTES)
-            absent = judge_huge(p, region);
-        if (not_read)
-            add_not_read(p, region);
-        if (!not_read && !absent)
+        enum rhi_worth worth = rhi__region_worth(p->memory, region, has_header(p, region));
+        if (worth == RHI_WORTH_SEARCH)
             claim(p, region->start, region->end, (rhi_part){.kind = RHI_HOLDER_UNKNOWN});
+        else if (worth != RHI_WORTH_NOTHING)
+            note_gap(p, region, worth);
     }
+    for (uint64_t i = 0; i < p->map->gaps.count; i++)
+        if (p->map->gaps.items[i].worth != RHI_WORTH_UNUSED)
+            add_not_read(p, &p->map->gaps.items[i]);
 }
 
 /* Blocks that malloc maps one by one begin where a page does. The kernel joins their mappings with others,
@@ -380,7 +381,8 @@ static rhi_error *split_mapped(painter *p)
 
 /* ---- all of it ------------------------------------------------------------------------------------------------ */
 
-/* What cannot be read matters where private memory is writable, and not what a core leaves out for good. */
+/* What cannot be read matters where the program can read it, and not what a core leaves out for good. Shared
+ * mappings may reach beyond the end of what they map, where there is nothing. */
 static void settle(painter *p)
 {
     uint64_t kept = 0;
@@ -390,7 +392,8 @@ static void settle(painter *p)
         if (part->kind == RHI_PART_NOTHING || part->start >= part->end)
             continue;
         if (!part->must_be_there)
-            part->must_be_there = region && region->flags & RHI_REGION_WRITE && !is_absent(p, region);
+            part->must_be_there = region && region->flags & RHI_REGION_READ && !(region->flags & RHI_REGION_SHARED) &&
+                                  !rhi__region_is_absent(p->memory, region);
         p->map->bytes += part->end - part->start;
         p->map->parts.items[kept++] = *part;
     }
@@ -400,6 +403,9 @@ static void settle(painter *p)
 static rhi_error *fill(painter *p)
 {
     rhi_word_map *map = p->map;
+    rhi__memory_note_usage(p->memory);
+    if (rhi__memory_process(p->memory))
+        p->out_of_memory |= !rhi__read_kernel_words(rhi__memory_process(p->memory), &map->kernel);
     find_data(p);
     RHI_TRY(rhi__malloc_open(&p->session->work, p->memory, p->data.items, p->data.count, &map->malloc));
     RHI_TRY(rhi__thread_locals_open(p->memory, p->tls_bytes, &p->locals));
@@ -449,5 +455,7 @@ void rhi__word_map_close(rhi_word_map *map)
     free(map->parts.items);
     json_decref(map->problems);
     json_decref(map->not_read);
+    free(map->gaps.items);
+    free(map->kernel.words.items);
     memset(map, 0, sizeof *map);
 }

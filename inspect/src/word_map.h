@@ -1,10 +1,12 @@
-/* word_map.h - which class each piece of private memory belongs to: made once per state of the target.
+/* word_map.h - which class each piece of memory belongs to: made once per state of the target.
  * Invariant: `parts` are sorted, aligned to words and do not overlap; memory that holds nothing (the
  * runtime's own, unused stack, malloc's free end) and memory of others is in no part that is searched. */
 #ifndef RHI_WORD_MAP_H
 #define RHI_WORD_MAP_H
 
 #include "malloc.h"
+#include "proc_files.h"
+#include "regions.h"
 #include "words.h"
 
 enum { RHI_PART_NOTHING = 255 };
@@ -18,12 +20,24 @@ typedef struct rhi_part {
     uint64_t lwp, base; /* as in rhi_holder */
 } rhi_part;
 
+/* Memory that the program may have written and that is not searched. */
+typedef struct rhi_gap {
+    uint64_t start, end;
+    uint8_t worth;    /* enum rhi_worth: MISSING, UNUSED or DEVICE */
+    bool is_led_to;   /* a word leads there: see unsearched.c */
+    const char *path; /* of the region; lives as long as the memory's map */
+} rhi_gap;
+
 typedef struct rhi_word_map {
     struct { rhi_part *items; uint64_t count, capacity; } parts;
     rhi_malloc malloc;
     uint64_t bytes;   /* that are searched */
     json_t *problems; /* array of strings: what is missing of the answer */
-    json_t *not_read; /* array of {"start", "end", "path"}: writable memory shared with others */
+    struct { rhi_gap *items; uint64_t count, capacity; } gaps; /* sorted */
+    rhi_kernel_words kernel; /* of a live process */
+    bool has_leads;          /* gaps were judged by what leads to them, and unlisted[] was asked for */
+    char unlisted[192];      /* of a core that does not name what it lacks: what words point to; empty: nothing */
+    json_t *not_read; /* array of {"start", "end", "path", "why"}: the gaps, but those that were never used */
 } rhi_word_map;
 
 rhi_error *rhi__word_map_open(rhi_session *session, rhi_reader *reader, rhi_word_map *map);

@@ -11,13 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SCAN_STEP_BYTES = 1 << 20, RECORDS_MAX = 1 << 20, PROBLEMS_KEPT = 200, AT_ROOT = -1, AT_REGISTER = -2 };
+enum { SCAN_STEP_BYTES = 1 << 20, RECORDS_MAX = 1 << 20, PROBLEMS_KEPT = 200, AT_ROOT = -1, AT_REGISTER = -2, AT_KERNEL = -3 };
 
 /* One word into the heap. */
 typedef struct record {
     uint64_t address, value;
-    int32_t part;   /* in map.parts, or AT_ROOT, AT_REGISTER */
-    uint32_t index; /* of the root or register; in malloc memory: words from the block's beginning */
+    int32_t part;   /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL */
+    uint32_t index; /* of the root, register or kernel's word; in malloc memory: words from the block's beginning */
 } record;
 _Static_assert(sizeof(record) == 24, "a million of them shall stay small");
 
@@ -56,7 +56,7 @@ static bool is_registered(const rhi_reader *reader, uint64_t address)
     return low < reader->roots.count && reader->roots.items[low].slot == address;
 }
 
-static uint64_t lwp_of_register(const rhi_memory *memory, uint32_t index)
+uint64_t rhi__register_lwp(const rhi_memory *memory, uint32_t index)
 {
     for (uint64_t i = 0; i < memory->map.threads.count; i++)
         if (index - memory->map.threads.items[i].first_register < memory->map.threads.items[i].register_count)
@@ -73,7 +73,9 @@ static rhi_error *visit_record(scan *s, const record *hit)
         holder.strong = true;
     } else if (hit->part == AT_REGISTER) {
         holder.kind = RHI_HOLDER_REGISTER;
-        holder.lwp = lwp_of_register(s->reader->memory, hit->index);
+        holder.lwp = rhi__register_lwp(s->reader->memory, hit->index);
+    } else if (hit->part == AT_KERNEL) {
+        holder.kind = RHI_HOLDER_KERNEL;
     } else {
         const rhi_part *part = &s->words->map.parts.items[hit->part];
         holder.kind = part->kind;
@@ -147,6 +149,17 @@ static rhi_error *scan_registers(scan *s)
     return NULL;
 }
 
+static rhi_error *scan_kernel(scan *s)
+{
+    const rhi_kernel_words *kernel = &s->words->map.kernel;
+    for (uint64_t i = 0; i < kernel->words.count; i++) {
+        record hit = {.value = kernel->words.items[i].value, .part = AT_KERNEL, .index = (uint32_t)i};
+        if ((hit.value & s->mask) - s->low < s->high - s->low)
+            RHI_TRY(s->found(s, &hit));
+    }
+    return NULL;
+}
+
 static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes, uint64_t size)
 {
     enum { STEP = 64 };
@@ -167,7 +180,7 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
 {
     static const char *const names[] = {[RHI_HOLDER_STACK] = "a stack", [RHI_HOLDER_GLOBAL] = "module data",
                                         [RHI_HOLDER_THREAD_LOCAL] = "thread-local variables", [RHI_HOLDER_FOREIGN] = "malloc memory",
-                                        [RHI_HOLDER_UNKNOWN] = "private memory"};
+                                        [RHI_HOLDER_UNKNOWN] = "other memory"};
     const rhi_part *part = &s->words->map.parts.items[index];
     uint64_t unread = 0;
     for (uint64_t at = part->start; at < part->end;) {
@@ -197,6 +210,8 @@ static rhi_error *scan_all(scan *s)
     rhi_error *error = scan_roots(s);
     if (!error)
         error = scan_registers(s);
+    if (!error)
+        error = scan_kernel(s);
     for (uint64_t i = 0; i < s->words->map.parts.count && i < INT32_MAX && !error; i++)
         error = scan_part(s, (int32_t)i, &scratch);
     rhi__scratch_free(&scratch);

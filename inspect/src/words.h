@@ -12,6 +12,7 @@
 enum rhi_holder_kind {
     RHI_HOLDER_FIELD, RHI_HOLDER_UNDECLARED, RHI_HOLDER_ROOT, RHI_HOLDER_REGISTER, RHI_HOLDER_STACK, RHI_HOLDER_GLOBAL,
     RHI_HOLDER_THREAD_LOCAL, RHI_HOLDER_FOREIGN /* an in-use malloc block */, RHI_HOLDER_UNKNOWN,
+    RHI_HOLDER_KERNEL /* what the kernel keeps for the program: epoll_data, sigev_value */,
     RHI_HOLDER_IMMORTAL, RHI_HOLDER_DYING, RHI_HOLDER_RUNTIME /* of cycles: a member that nothing need hold, or that the
         runtime holds; `from` is that object */
 };
@@ -59,6 +60,13 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
 /* The same by a scan, of words whose bits in `mask` lie in [low, high). */
 rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, uint64_t mask,
                                  rhi_holder_visitor visit, void *context);
+/* The thread that a register of memory.map.registers belongs to. */
+uint64_t rhi__register_lwp(const rhi_memory *memory, uint32_t index);
+/* Some count has no owner that was found: what could not be searched makes that undecided. Says so, and what else such
+ * a claim rests on. Comes before the verdict. */
+rhi_error *rhi__owner_not_found(rhi_session *session, rhi_reader *reader);
+/* The same of an answer that may lack words. */
+rhi_error *rhi__missing_matters(rhi_session *session, rhi_reader *reader);
 /* Says the same of an answer that was made from such words before. */
 rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader);
 /* Every slot in an object that refers to [low, high): declared slots that hold exactly `low`, other words

@@ -13,13 +13,23 @@
 
 #if defined(__aarch64__)
 enum { MACHINE = EM_AARCH64, STACK_POINTER = 31, A_REGISTER = 19 };
+static const struct { const char *name; unsigned place; } others[] = {{"pc", 32}};
 #else
 enum { MACHINE = EM_X86_64, STACK_POINTER = 19, A_REGISTER = 5 };
+static const struct { const char *name; unsigned place; } others[] = {{"rip", 16}, {"orig_rax", 15}};
 #endif
 
 unsigned fake_core_stack_pointer(void)
 {
     return STACK_POINTER;
+}
+
+static unsigned place_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i].name, name) == 0)
+            return others[i].place;
+    return A_REGISTER;
 }
 
 static size_t put_note(uint8_t *bytes, size_t at, uint32_t type, const void *payload, size_t size)
@@ -41,7 +51,7 @@ static size_t put_threads(const fake_target *fake, uint8_t *bytes, size_t at)
         words[STACK_POINTER] = fake->threads[i].stack_pointer;
         for (unsigned k = 0; k < fake->register_count; k++)
             if (fake->registers[k].thread == i)
-                words[A_REGISTER] = fake->registers[k].value;
+                words[place_of(fake->registers[k].name)] = fake->registers[k].value;
         memcpy(&status.pr_reg, words, sizeof words);
         at = put_note(bytes, at, NT_PRSTATUS, &status, sizeof status);
     }
@@ -92,7 +102,7 @@ uint8_t *fake_core_bytes(const fake_target *fake, size_t *size)
     for (unsigned i = 0; i < fake->segment_count; i++) {
         const fake_segment *s = &fake->segments[i];
         uint64_t length = s->end - s->start;
-        Elf64_Phdr load = {.p_type = PT_LOAD, .p_offset = at, .p_vaddr = s->start, .p_memsz = length, .p_filesz = s->hidden ? 0 : length};
+        Elf64_Phdr load = {.p_type = PT_LOAD, .p_offset = at, .p_vaddr = s->start, .p_memsz = length, .p_filesz = s->hidden ? 0 : length, .p_align = 4096};
         load.p_flags = (s->flags & RHI_REGION_READ ? PF_R : 0) | (s->flags & RHI_REGION_WRITE ? PF_W : 0) |
                        (s->flags & RHI_REGION_EXECUTE ? PF_X : 0);
         memcpy(bytes + sizeof header + (i + 1) * sizeof load, &load, sizeof load);

@@ -368,7 +368,98 @@ START_TEST(a_segment_of_terabytes_without_bytes_costs_nothing)
 }
 END_TEST
 
-RUN_TESTS("inspect_core", a_core_gives_the_same_answers_as_the_memory_it_was_made_of, a_core_that_ends_early_says_how_much_is_missing,
+/* The answer of gcleaks on a core of the scene; the caller owns it. */
+static json_t *leaks_in_core(scene *s, const char *line)
+{
+    fake_target *t = s->w.t;
+    char *path = write_core(s, 0), error[256];
+    rhi_target before = t->target, core;
+    terminal = t;
+    t->state++;
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
+    core.emit = emit_to_terminal;
+    t->target = core;
+    json_t *json = fake_json(t, "gcleaks", line);
+    t->target = before;
+    rhi_target_close(&core);
+    unlink(path);
+    return json;
+}
+
+/* Is the lost object called so, or is that undecided, and is the range named? */
+static void check_loss(scene *s, const char *line, bool is_lost, const char *range)
+{
+    json_t *json = leaks_in_core(s, line);
+    char *text = json_dumps(json, 0);
+    if (fake_integer(json, "undecided") != !is_lost || fake_size(json, "leaks") != is_lost || json_is_true(fake_at(json, "complete")) != is_lost)
+        ck_abort_msg("%s", text);
+    if (range)
+        ck_assert_has(text, range);
+    else
+        ck_assert_has_not(text, "taken as never used");
+    free(text);
+    json_decref(json);
+}
+
+/* A core does not tell memory that the program kept out from memory that was never touched. */
+START_TEST(memory_that_a_core_lacks_makes_a_loss_undecided)
+{
+    const uint64_t absent = 0x620000000000, page = 0x630000000000, global = 0x400000000000 + FAKE_MODULE_DATA + 0x1800;
+    const uint32_t rw = RHI_REGION_READ | RHI_REGION_WRITE;
+    scene s = scene_new(_i);
+    fake_target *t = s.w.t;
+    new_node(&s.w, 1);
+    check_loss(&s, "", true, NULL);
+    fake_map(t, absent, 0x81000, rw, "")->hidden = true;
+    check_loss(&s, "", false, "528384 bytes that the program may have written are not in the core: 0x620000000000+528384");
+    check_loss(&s, "--missing=empty", true, NULL);
+    fake_map(t, page, 0x1000, rw | RHI_REGION_EXECUTE, "")->hidden = true; /* what LLDB leaves */
+    check_loss(&s, "", true, "taken as never used, for the core has nothing of it: 0x620000000000+528384, 0x630000000000+4096");
+    fake_put(t, global, absent + 0x80ff8, 8);
+    check_loss(&s, "", false, "528384 bytes that the program may have written are not in the core: 0x620000000000+528384");
+    fake_put(t, global, page + 8, 8); /* then it is no debugger's */
+    check_loss(&s, "", false, "532480 bytes that the program may have written");
+    fake_put(t, global, 0, 8);
+    fake_map(t, absent - 0x1000, 0x1000, rw | RHI_REGION_EXECUTE, "");
+    check_loss(&s, "", true, "taken as never used");
+    fake_map(t, absent + 0x81000, 0x1000, rw, ""); /* one piece once, and counted on from there */
+    check_loss(&s, "", false, "0x620000000000+528384");
+    world_free(&s.w);
+}
+END_TEST
+
+#if defined(__x86_64__)
+START_TEST(a_thread_that_waits_for_what_the_kernel_keeps_is_a_reminder)
+{
+    static const struct { uint64_t call; const char *text; } rows[] = {
+        {232, "thread 321 is in epoll_wait, and what the kernel keeps for it (epoll_data) may own a count"}, {281, "in epoll_pwait,"},
+        {441, "in epoll_pwait2,"}, {426, "in io_uring_enter, and what the kernel keeps for it (user_data)"}, {202, NULL}, {UINT64_MAX, NULL}};
+    scene s = scene_new(_i);
+    json_t *json = NULL;
+    fake_register(s.w.t, "orig_rax", 232);
+    json = leaks_in_core(&s, "");
+    ck_assert_ptr_null(fake_at(json, "notes")); /* nothing is lost */
+    json_decref(json);
+    new_node(&s.w, 1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        s.w.t->registers[s.w.t->register_count - 1].value = rows[i].call;
+        json = leaks_in_core(&s, "");
+        ck_assert_uint_eq(fake_size(json, "leaks"), 1);
+        if (rows[i].text)
+            ck_assert_has(fake_string(json, "notes.0"), rows[i].text);
+        else
+            ck_assert_ptr_null(fake_at(json, "notes"));
+        json_decref(json);
+    }
+    world_free(&s.w);
+}
+END_TEST
+#define ONLY_X86 a_thread_that_waits_for_what_the_kernel_keeps_is_a_reminder,
+#else
+#define ONLY_X86
+#endif
+
+RUN_TESTS("inspect_core", memory_that_a_core_lacks_makes_a_loss_undecided, ONLY_X86 a_core_gives_the_same_answers_as_the_memory_it_was_made_of, a_core_that_ends_early_says_how_much_is_missing,
           files_that_are_no_core_are_refused_in_one_line, a_compressed_core_is_told_with_the_command_that_unpacks_it, a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer,
           a_core_that_changes_between_questions_is_read_anew, a_pipe_is_not_waited_for, a_segment_of_terabytes_without_bytes_costs_nothing,
           a_core_whose_headers_are_damaged_gives_no_whole_answer)

@@ -583,7 +583,47 @@ START_TEST(random_heaps_agree_with_the_definitions)
 }
 END_TEST
 
-RUN_TESTS("inspect_leaks", what_the_runtime_holds_is_not_leaked, a_group_is_a_topmost_cycle_with_all_it_reaches,
+/* Vector registers hold the only pointer, or what libc's string functions left there. */
+START_TEST(what_only_a_vector_register_holds_is_possible)
+{
+    const uint64_t libc = 0x7f1200000000, program = 0x400000000000;
+    static const struct { uint64_t pc; uint64_t before; bool is_dead; } places[] = {
+        {0, 0, false}, {program + 0x100, 0, false}, {program + 0x100, 0x050f, false}, {libc + 0x100, 0, false}, {libc + 0x100, 0x050f, true}};
+    world w = world_new(_i);
+    uint64_t n[6];
+    with_stack(&w);
+    nodes(&w, n, 4);
+    fake_link(w.heap, n[1], NEXT, n[2]);
+    fake_module(w.t, program, "/usr/bin/program", 0x1000, 0x1000, 0);
+    fake_module(w.t, libc, "/usr/lib/libc.so.6", 0x1000, 0x1000, 0);
+    fake_register(w.t, "xmm17[1]", n[1] + 8);
+    fake_register(w.t, "xmm3[0]", n[3]);
+    hold(&w, 0, n[3]); /* certain: the register adds nothing */
+    fake_register(w.t, "rip", 0);
+    ck_assert_str_eq(leaks(&w, ""), "lost_reference: 4 /1");
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        w.t->registers[2].value = places[i].pc;
+        if (places[i].pc)
+            fake_put(w.t, places[i].pc - 2, places[i].before, 2);
+        w.t->state++;
+        json_t *json = fake_json(w.t, "gcleaks", "");
+        ck_assert(json_is_true(fake_at(json, "complete")));
+        ck_assert_uint_eq(fake_size(json, "possible"), !places[i].is_dead);
+        ck_assert_int_eq(fake_integer(json, "objects"), places[i].is_dead ? 3 : 1);
+        if (!places[i].is_dead) {
+            ck_assert_str_eq(fake_string(json, "possible.0.object"), "node#1");
+            ck_assert_str_eq(fake_string(json, "possible.0.register"), "xmm17[1]");
+            ck_assert_int_eq(fake_integer(json, "possible.0.thread"), 321);
+            ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
+            ck_assert_has(w.t->out.bytes, "only a word in xmm17[1] of thread 321 leads to it, which may be a leftover\n");
+        }
+        json_decref(json);
+    }
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_leaks", what_only_a_vector_register_holds_is_possible, what_the_runtime_holds_is_not_leaked, a_group_is_a_topmost_cycle_with_all_it_reaches,
           what_two_groups_reach_is_of_the_first_and_retained_by_none,
           a_lost_object_and_what_only_it_holds_are_two_entries, every_kind_of_owner_is_one,
           immortal_and_dying_objects_hold_and_are_not_lost, check_has_a_status_of_its_own,

@@ -397,32 +397,40 @@ START_TEST(elements_of_vectors_are_fields_wherever_they_lie)
 }
 END_TEST
 
-START_TEST(shared_memory_is_listed_and_not_read)
+START_TEST(whatever_the_program_can_have_written_is_searched)
 {
     arena *a = arena_new(_i, &forms[0]);
-    const uint64_t shared = 0x7f4400000000, private = 0x7f4500000000;
+    const uint64_t shared = 0x7f4400000000, private = 0x7f4500000000, device = 0x7f4600000000;
     fake_map(a->w.t, shared, 0x2000, RW | RHI_REGION_SHARED, "/dev/shm/queue");
     fake_map(a->w.t, private, 0x2000, RW, "");
     fake_map(a->w.t, private + 0x10000, 0x2000, RHI_REGION_READ, "");
-    put(a, shared + 8, NULL);
+    fake_map(a->w.t, private + 0x20000, 0x2000, 0, "");
+    fake_map(a->w.t, private + 0x30000, 0x2000, RHI_REGION_READ, "/usr/share/table");
+    fake_map(a->w.t, device, 0x2000, RW | RHI_REGION_SHARED, "/dev/dri/card0");
+    put(a, shared + 8, "unknown");
     put(a, private + 8, "unknown");
-    put(a, private + 0x10008, NULL); /* nobody can have written it */
+    put(a, private + 0x10008, "unknown"); /* sealed */
+    put(a, private + 0x20008, "unknown"); /* not to be read, now */
+    put(a, private + 0x30008, NULL);      /* as on disk */
+    put(a, device + 8, NULL);
     check(a);
     json_t *json = ask(&a->w, "refs", "", a->object);
+    ck_assert(json_is_true(fake_at(json, "complete")));
     ck_assert_uint_eq(fake_size(json, "not_read"), 1);
-    ck_assert_str_eq(fake_string(json, "not_read.0.start"), text_of(shared));
-    ck_assert_str_eq(fake_string(json, "not_read.0.end"), text_of(shared + 0x2000));
-    ck_assert_str_eq(fake_string(json, "not_read.0.path"), "/dev/shm/queue");
+    ck_assert_str_eq(fake_string(json, "not_read.0.start"), text_of(device));
+    ck_assert_str_eq(fake_string(json, "not_read.0.end"), text_of(device + 0x2000));
+    ck_assert_str_eq(fake_string(json, "not_read.0.path"), "/dev/dri/card0");
+    ck_assert_str_eq(fake_string(json, "not_read.0.why"), "device");
     json_decref(json);
     ck_assert_int_eq(fake_run(a->w.t, "refs", text_of(a->object)), RHI_ANSWERED);
-    ck_assert_has(a->w.t->out.bytes, "not read: 1 writable mapping shared with other processes (/dev/shm/queue)\n");
+    ck_assert_has(a->w.t->out.bytes, "not read: 1 writable mapping (/dev/dri/card0)\n");
     a->w.t->hole_start = private + 0x1000;
     a->w.t->hole_end = private + 0x2000;
     a->w.t->state++;
     for (unsigned i = 0; i < 4; i++) { /* also where no scan is made any more */
         json = ask(&a->w, "refs", "", a->object);
         ck_assert(json_is_false(fake_at(json, "complete")));
-        ck_assert_has(fake_string(json, "incomplete_because.0"), "4096 bytes of private memory");
+        ck_assert_has(fake_string(json, "incomplete_because.0"), "4096 bytes of other memory");
         json_decref(json);
     }
     arena_free(a);
@@ -598,10 +606,40 @@ START_TEST(whatever_is_written_into_an_arena_an_answer_comes)
 }
 END_TEST
 
-RUN_TESTS("inspect_words", blocks_in_use_hold_and_free_ones_do_not, a_block_with_a_mapping_of_its_own, a_damaged_arena_loses_no_word,
+/* What a block owns is not lost for certain, and the block is named. */
+START_TEST(a_block_that_only_a_vector_register_leads_to_is_possible)
+{
+    arena *a = arena_new(_i, &forms[0]);
+    uint64_t one = block_from_top(a, 0x60), two = block_from_top(a, 0x60), lonely = new_node(&a->w, 1), block;
+    fake_put(a->w.t, two + 8, one + 0x20, 8);
+    fake_put(a->w.t, one + 0x10, lonely, 8);
+    ck_assert_str_eq(only_leak(a, &block), "lost_block");
+    fake_register(a->w.t, "zmm20[7]", two);
+    ck_assert_str_eq(only_leak(a, &block), "none");
+    json_t *json = fake_json(a->w.t, "gcleaks", "");
+    ck_assert_uint_eq(fake_size(json, "possible"), 1);
+    ck_assert(json_is_null(fake_at(json, "possible.0.object")));
+    ck_assert_str_eq(fake_string(json, "possible.0.block.address"), text_of(two));
+    ck_assert_str_eq(fake_string(json, "possible.0.register"), "zmm20[7]");
+    json_decref(json);
+    json = ask(&a->w, "refs", "--path", lonely); /* does not make the possible certain */
+    json_decref(json);
+    json = fake_json(a->w.t, "gcleaks", "");
+    ck_assert_uint_eq(fake_size(json, "possible"), 1);
+    json_decref(json);
+    fake_put(a->w.t, module + FAKE_MODULE_DATA + 0x3008, two, 8);
+    ck_assert_str_eq(only_leak(a, &block), "none");
+    json = fake_json(a->w.t, "gcleaks", "");
+    ck_assert_uint_eq(fake_size(json, "possible"), 0);
+    json_decref(json);
+    arena_free(a);
+}
+END_TEST
+
+RUN_TESTS("inspect_words", a_block_that_only_a_vector_register_leads_to_is_possible, blocks_in_use_hold_and_free_ones_do_not, a_block_with_a_mapping_of_its_own, a_damaged_arena_loses_no_word,
           free_lists_that_go_in_circles_end, arenas_that_claim_the_same_memory_are_not_believed,
           thread_local_variables_are_found_without_registers, elements_of_vectors_are_fields_wherever_they_lie,
-          shared_memory_is_listed_and_not_read, later_questions_are_answered_without_reading_again,
+          whatever_the_program_can_have_written_is_searched, later_questions_are_answered_without_reading_again,
           a_block_that_nothing_reaches_owns_nothing, a_long_way_through_blocks_is_shown_at_its_ends,
           what_is_no_block_for_certain_is_not_lost,
           whatever_is_written_into_an_arena_an_answer_comes)
