@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RANGES_NAMED = 3, UNLISTED_NAMED = 3, NEAR_BITS = 30, STEP_BYTES = 1 << 20 };
+enum { RANGES_NAMED = 3, UNLISTED_NAMED = 3, NEAR_BITS = 30, STEP_BYTES = 1 << 20, PAGE_BYTES = 4096 };
 #define HINT "; if that holds nothing, say --missing=empty"
 
 /* "0x7f…+8192 (/dev/shm/x), …, 3 more": the first of the gaps of this worth. Returns their bytes; 0: there are none. */
@@ -98,7 +98,7 @@ static void look_at(search *s, const rhi_part *part, uint64_t address, uint64_t 
         s->known = region->start;
         s->known_size = region->end - region->start;
     }
-    if (gap ? gap->is_led_to : region || !is_unlisted(s, value) || is_known_end(s, value))
+    if (gap ? gap->lead == RHI_LEAD_WORD : region || !is_unlisted(s, value) || is_known_end(s, value))
         return;
     if (part && part->is_chunks) {
         const rhi_chunk_span *span = rhi__malloc_span(&s->map->malloc, address - 16);
@@ -106,7 +106,7 @@ static void look_at(search *s, const rhi_part *part, uint64_t address, uint64_t 
             return;
     }
     if (gap) {
-        gap->is_led_to = true;
+        gap->lead = part && (part->kind == RHI_HOLDER_STACK || part->kind == RHI_PART_NOTHING) ? RHI_LEAD_STACK : RHI_LEAD_WORD;
         return;
     }
     s->found++;
@@ -157,34 +157,41 @@ static bool is_like(const search *s, const rhi_reader *reader, const rhi_region 
     return other && other->flags == region->flags && !other->path[0] && !rhi__own_at(reader, address);
 }
 
-/* LLDB maps a page that can be read, written and executed to see whether it can, and memory for expressions. Both stay
- * when it goes, and the program knows of neither. */
+/* LLDB maps a page that can be read, written and executed to see whether it can, and half a MiB for its interpreter. Both
+ * stay when it goes, and the program knows of neither: words that lead there are left from what was there before. */
 static bool is_debuggers_page(const search *s, const rhi_gap *gap)
 {
-    enum { PAGE_BYTES_MAX = 1 << 16 };
     const uint32_t all = RHI_REGION_READ | RHI_REGION_WRITE | RHI_REGION_EXECUTE;
     const rhi_region *region = rhi__memory_region(s->memory, gap->start);
-    return region && (region->flags & all) == all && !region->path[0] && gap->end - gap->start <= PAGE_BYTES_MAX;
+    return region && (region->flags & all) == all && !region->path[0] && gap->end - gap->start == PAGE_BYTES;
 }
 
-static bool has_debuggers_page(const search *s, bool only_unled)
+static bool has_debuggers_page(const search *s, enum rhi_lead most)
 {
     for (uint64_t i = 0; i < s->map->gaps.count; i++) {
         const rhi_gap *gap = &s->map->gaps.items[i];
-        if (gap->worth == RHI_WORTH_MISSING && is_debuggers_page(s, gap) && !(only_unled && gap->is_led_to))
+        if (gap->worth == RHI_WORTH_MISSING && is_debuggers_page(s, gap) && gap->lead <= most)
             return true;
     }
     return false;
 }
 
+/* Of the size that LLDB's memory has, alone or joined with a page of the same kind. */
+static bool is_debuggers_frame(const rhi_gap *gap)
+{
+    uint64_t pages = (gap->end - gap->start) / PAGE_BYTES, frame = (512 << 10) / PAGE_BYTES;
+    return pages == frame + 1 || pages == frame + 2;
+}
+
 /* Where a debugger was, memory that no word leads to is its own, and was never written by the program. */
 static void judge_gaps(search *s, const rhi_reader *reader)
 {
-    bool has_page = has_debuggers_page(s, true);
+    bool has_page = has_debuggers_page(s, RHI_LEAD_STACK);
     for (uint64_t i = 0; i < s->map->gaps.count && has_page; i++) {
         rhi_gap *gap = &s->map->gaps.items[i];
         const rhi_region *region = rhi__memory_region(s->memory, gap->start);
-        if (gap->worth == RHI_WORTH_MISSING && !gap->is_led_to && region && !region->path[0] &&
+        enum rhi_lead most = is_debuggers_page(s, gap) || is_debuggers_frame(gap) ? RHI_LEAD_STACK : RHI_LEAD_NONE;
+        if (gap->worth == RHI_WORTH_MISSING && gap->lead <= most && region && !region->path[0] &&
             !is_like(s, reader, region, region->start - 1) && !is_like(s, reader, region, region->end))
             gap->worth = RHI_WORTH_UNUSED;
     }
@@ -196,7 +203,7 @@ static rhi_error *find_leads(rhi_session *session, rhi_reader *reader, rhi_word_
 {
     search s = {.session = session, .memory = reader->memory, .map = map, .low = 1ull << 32, .span = (1ull << 47) - (1ull << 32),
                 .lists_all = rhi__memory_lists_all(reader->memory)};
-    bool is_worth = !s.lists_all || has_debuggers_page(&s, false);
+    bool is_worth = !s.lists_all || has_debuggers_page(&s, RHI_LEAD_WORD);
     if (map->has_leads || !rhi__memory_is_core(reader->memory) || !is_worth || session->missing_is_empty)
         return NULL;
     map->unlisted[0] = '\0';

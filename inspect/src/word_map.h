@@ -20,11 +20,14 @@ typedef struct rhi_part {
     uint64_t lwp, base; /* as in rhi_holder */
 } rhi_part;
 
+/* What leads to memory that is not there. Stacks are full of leftovers. */
+enum rhi_lead { RHI_LEAD_NONE, RHI_LEAD_STACK, RHI_LEAD_WORD };
+
 /* Memory that the program may have written and that is not searched. */
 typedef struct rhi_gap {
     uint64_t start, end;
     uint8_t worth;    /* enum rhi_worth: MISSING, UNUSED or DEVICE */
-    bool is_led_to;   /* a word leads there: see unsearched.c */
+    uint8_t lead;     /* enum rhi_lead: the best of the words that lead there */
     const char *path; /* of the region; lives as long as the memory's map */
 } rhi_gap;
 

@@ -404,7 +404,7 @@ static void check_loss(scene *s, const char *line, bool is_lost, const char *ran
 /* A core does not tell memory that the program kept out from memory that was never touched. */
 START_TEST(memory_that_a_core_lacks_makes_a_loss_undecided)
 {
-    const uint64_t absent = 0x620000000000, page = 0x630000000000, global = 0x400000000000 + FAKE_MODULE_DATA + 0x1800;
+    const uint64_t absent = 0x620000000000, page = 0x630000000000, other = 0x640000000000, global = 0x400000000000 + FAKE_MODULE_DATA + 0x1800;
     const uint32_t rw = RHI_REGION_READ | RHI_REGION_WRITE;
     scene s = scene_new(_i);
     fake_target *t = s.w.t;
@@ -420,6 +420,14 @@ START_TEST(memory_that_a_core_lacks_makes_a_loss_undecided)
     fake_put(t, global, page + 8, 8); /* then it is no debugger's */
     check_loss(&s, "", false, "532480 bytes that the program may have written");
     fake_put(t, global, 0, 8);
+    fake_put(t, 0x7ffe00001820, page + 8, 8); /* left from what was there before */
+    fake_put(t, 0x7ffe00001828, absent, 8);
+    check_loss(&s, "", true, "taken as never used");
+    fake_map(t, other, 0x1000, rw, "")->hidden = true; /* of a size that anything may have */
+    check_loss(&s, "", true, "taken as never used");
+    fake_put(t, 0x7ffe00001828, other, 8);
+    check_loss(&s, "", false, "4096 bytes that the program may have written are not in the core: 0x640000000000+4096");
+    fake_put(t, 0x7ffe00001828, 0, 8);
     fake_map(t, absent - 0x1000, 0x1000, rw | RHI_REGION_EXECUTE, "");
     check_loss(&s, "", true, "taken as never used");
     fake_map(t, absent + 0x81000, 0x1000, rw, ""); /* one piece once, and counted on from there */
