@@ -136,6 +136,20 @@ static void print_referrer(const answer *a, uint64_t i)
     rhi__error_free(error);
 }
 
+/* Nothing leads on from what nobody holds, but what it is, and where it was made, tells who forgot it. */
+static void print_next(const answer *a)
+{
+    const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
+    char id[RHI_ID_SIZE], option[40] = "";
+    rhi__object_id(a->reader, &a->object, id, sizeof id);
+    if (a->reader->copies > 1) /* another copy of the runtime may have such an object, too */
+        snprintf(option, sizeof option, "--heap=%" PRIu64 " ", heap->number);
+    rhi__print(a->session, "next: objat %s%s%s: what it holds%s\n", option, heap->history_count ? "--history " : "", id,
+               heap->history_count ? ", and who made it" : "");
+    if (!heap->stack_depth)
+        rhi__print(a->session, "where it was made is not recorded: REFHEAP_OPTIONS=history=1M,stacks=8 in the program's environment does that\n");
+}
+
 static void print_referrers(answer *a)
 {
     if (a->holders.count == 0)
@@ -149,6 +163,8 @@ static void print_referrers(answer *a)
     if (a->tree.cut)
         rhi__print(a->session, "  … who holds %" PRIu64 " of these is left out (--limit=0 shows all)\n", a->tree.cut);
     rhi__ledger_print(a->session, &a->ledger);
+    if (a->holders.count == 0 && !a->ledger.immortal && a->ledger.unexplained > 0)
+        print_next(a);
 }
 
 /* Where a referent leads: what stands there, the id of the object, and what that holds (*object is it then). */

@@ -14,7 +14,8 @@ def operands(door, name):
     """What each door's own expressions know: GDB, stopped in a function of C, scopes in quotes; LLDB no unnamed ones, and of a
     core no static members."""
     quoted = "'%s'" % name if ":" in name else name
-    return {"gdb": [quoted], "lldb": [] if "store" in name else [name.replace("(anonymous namespace)::", "")], "shell": sorted({name, quoted, "::" + name})}[door.name]
+    rest = [] if "store" in name else [name.replace("(anonymous namespace)::", "")]
+    return {"gdb": [quoted], "lldb": rest, "shell": sorted({name, quoted, "::" + name})}[door.name]
 
 
 def check(door, target, held, where):

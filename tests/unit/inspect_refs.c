@@ -162,6 +162,30 @@ START_TEST(immortals_and_dying_holders)
 }
 END_TEST
 
+/* Nothing leads on from a lost object but its own fields, and where it was made. */
+START_TEST(a_lost_object_s_next_step_is_the_object_itself)
+{
+    world w = world_new(_i);
+    uint64_t lost = new_node(&w, 1), held = new_node(&w, 1);
+    char line[64];
+    snprintf(line, sizeof line, "0x%" PRIx64, lost);
+    ck_assert_int_eq(fake_run(w.t, "refs", line), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "nothing was found that holds it\n");
+    ck_assert_has(w.t->out.bytes, "next: objat node#1: what it holds\n");
+    ck_assert_has(w.t->out.bytes, "REFHEAP_OPTIONS=history=1M,stacks=8");
+    fake_link(w.heap, lost, NEXT, held);
+    snprintf(line, sizeof line, "0x%" PRIx64, held);
+    ck_assert_int_eq(fake_run(w.t, "refs", line), RHI_ANSWERED);
+    ck_assert_has_not(w.t->out.bytes, "next: ");
+    fake_event(w.heap, RH_EVENT_ALLOC, lost, 1, w.node, RH_DEATH_NONE);
+    w.t->state++;
+    snprintf(line, sizeof line, "0x%" PRIx64, lost);
+    ck_assert_int_eq(fake_run(w.t, "refs", line), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "next: objat --history node#1: what it holds, and who made it\n");
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(referents_and_directions)
 {
     world w = world_new(_i);
@@ -346,6 +370,7 @@ START_TEST(many_slots_that_hold_one_object_are_counted_in_one_pass)
 END_TEST
 
 RUN_TESTS("inspect_refs", every_kind_of_referrer_is_found_in_its_class, words_explain_counts_and_the_rest_remembers,
-          immortals_and_dying_holders, referents_and_directions, the_shortest_path_from_outside, what_is_no_object_fails_and_says_why,
+          immortals_and_dying_holders, a_lost_object_s_next_step_is_the_object_itself, referents_and_directions,
+          the_shortest_path_from_outside, what_is_no_object_fails_and_says_why,
           lists_are_cut_and_totals_are_not, a_hole_in_a_stack_is_said_and_what_is_around_it_counted_once,
           many_slots_that_hold_one_object_are_counted_in_one_pass, a_tail_with_its_own_count_holds_what_it_refers_to)
