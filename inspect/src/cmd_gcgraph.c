@@ -194,7 +194,7 @@ static rhi_error *draw(answer *a)
     a->picture.left_out = a->nodes_total - drawn;
     if (a->args->operand_count)
         return rhi__draw(&a->s, &a->picture);
-    rhi_selection picture = {.session = a->session, .reader = a->s.reader, .graph = a->s.graph};
+    rhi_selection picture = {.session = a->session, .reader = a->s.reader, .graph = a->s.graph, .leaks = a->s.leaks};
     bool ok = true;
     for (uint32_t c = 0; c < a->s.graph->cycle_count && ok && picture.nodes.count < RHI_DRAWN_MAX; c++)
         if (rhi__gcgraph_wants(a, c))
@@ -222,7 +222,13 @@ static rhi_error *gather(answer *a)
     RHI_TRY(gather_holders(a));
     a->picture.dot_path = rhi__option(a->args, "--dot");
     a->picture.svg_path = rhi__option(a->args, "--svg");
-    return a->picture.dot_path || a->picture.svg_path ? draw(a) : NULL;
+    bool is_drawn = a->picture.dot_path || a->picture.svg_path;
+    if (is_drawn || (a->args->operand_count && !a->args->json)) { /* marks and colours say what gcleaks says */
+        rhi_leaks *leaks;
+        RHI_TRY(rhi__session_leaks(a->session, &leaks));
+        a->s.leaks = leaks;
+    }
+    return is_drawn ? draw(a) : NULL;
 }
 
 rhi_error *rhi__run_gcgraph(rhi_session *session, const rhi_args *args, int *status)

@@ -1,5 +1,5 @@
 /* draw.c - a selection as a Graphviz picture.
- * Colours: orange what is unreachable, green what is held, blue immortals; a double border marks the
+ * Colours: orange what is leaked, green what is held, blue immortals; a double border marks the
  * objects that were asked for, bold edges those that are part of a cycle. References between the same two
  * objects are one edge.
  *
@@ -70,7 +70,7 @@ static void draw_node(const drawing *d, uint32_t index)
         return;
     rhi__object_id(s->reader, &object, id, sizeof id);
     rhi__count_text(&object, count, sizeof count);
-    const char *colour = object.immortal ? "#cfe2f3" : rhi__is_unreachable(s->graph, index) ? "#f9cb9c" : "#d9ead3";
+    const char *colour = object.immortal ? "#cfe2f3" : rhi__mark(s, index) != RHI_CAUSE_NONE ? "#f9cb9c" : "#d9ead3";
     fprintf(d->file, "  n%" PRIu32 " [fillcolor=\"%s\"%s, label=\"", index, colour,
             rhi__is_asked_for(s, index) ? ", peripheries=2" : "");
     put_escaped(d->file, id);
@@ -131,7 +131,7 @@ static void write_graph(const drawing *d, const rhi_picture *picture)
 {
     fprintf(d->file, "digraph refheap {\n  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\"];\n"
                      "  edge [fontname=\"Helvetica\", fontsize=10];\n");
-    fprintf(d->file, "  labelloc=b; label=\"orange: unreachable, held only from inside; green: held; blue: immortal\\n"
+    fprintf(d->file, "  labelloc=b; label=\"orange: leaked: garbage, lost, or held by such; green: held; blue: immortal\\n"
                      "double border: asked for; bold: part of a cycle; dashed: weak");
     if (picture->left_out)
         fprintf(d->file, "\\n%" PRIu64 " more object%s left out", picture->left_out, picture->left_out == 1 ? " is" : "s are");

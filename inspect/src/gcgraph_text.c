@@ -114,8 +114,10 @@ static void print_object(const answer *a, uint32_t index)
         rhi__print(a->session, " rc=%s", count);
     if (strcmp(rhi__state_word(&object), "live") != 0)
         rhi__print(a->session, " %s", rhi__state_word(&object));
-    if (rhi__is_unreachable(a->s.graph, index))
-        rhi__print(a->session, " %s", rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"));
+    enum rhi_cause cause = rhi__mark(&a->s, index);
+    if (cause != RHI_CAUSE_NONE)
+        rhi__print(a->session, " %s", rhi__styled(a->session, RHI_STYLE_GARBAGE,
+                                                 rhi__is_unreachable(a->s.graph, index) ? "garbage" : rhi__cause_word(cause)));
 }
 
 static void print_value(const answer *a, uint32_t index)

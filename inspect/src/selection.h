@@ -3,6 +3,7 @@
 #ifndef RHI_SELECTION_H
 #define RHI_SELECTION_H
 
+#include "leaks.h"
 #include "map.h"
 #include "objects.h"
 #include "words.h"
@@ -12,6 +13,7 @@ typedef struct rhi_selection {
     rhi_reader *reader;
     rhi_graph *graph;
     struct { uint32_t *items; uint64_t count, capacity; } nodes;
+    const rhi_leaks *leaks; /* for marks and colours, where they are wanted; else NULL */
     rhi_map depth; /* how far a selected object is from an asked-for one */
 } rhi_selection;
 
@@ -29,10 +31,17 @@ static inline bool rhi__is_asked_for(const rhi_selection *selection, uint32_t in
 {
     return rhi__map_get(&selection->depth, index) == 0;
 }
-/* What colours and marks mean: leaked, or held. */
+/* No count of it comes from outside. */
 static inline bool rhi__is_unreachable(const rhi_graph *graph, uint32_t index)
 {
     return !(graph->flags[index] & RHI_GRAPH_REACHED);
+}
+/* What colours and marks mean: leaked, as gcleaks says, or held. */
+static inline enum rhi_cause rhi__mark(const rhi_selection *selection, uint32_t index)
+{
+    return selection->leaks                                 ? rhi__cause(selection->leaks, index)
+           : rhi__is_unreachable(selection->graph, index) ? RHI_CAUSE_CYCLE
+                                                            : RHI_CAUSE_NONE;
 }
 static inline bool rhi__cycle_is_garbage(const rhi_graph *graph, uint32_t cycle)
 {

@@ -27,6 +27,8 @@ def check(door, target, truth, blocks, where):
     require({leak["cause"] for leak in document["leaks"]} == {"lost_block", "dependent"}, "%s: %s", where, document)
     require(len({leak["block"]["address"] for leak in lost}) == len(lost) == blocks, "%s: valgrind has %d: %s", where, blocks, lost)
     require(answer.status == 1, "%s: status %d", where, answer.status)
+    graph, = door.ask(target, [Question("gcgraph", lost[0]["representative"])])
+    require("* %s rc=1 lost_block at " % lost[0]["representative"] in graph.out, "%s: gcgraph says: %s", where, graph.out)
     print("%s: %d blocks" % (where, blocks), flush=True)
 
 
