@@ -194,6 +194,8 @@ static bool known(parser *p, const char *name, size_t length, value *v)
     unsigned count = rhi__symbols_named(p->session, name, length, found, NAMED_MAX);
     if (count == 0)
         count = roots_named(p, name, length, found);
+    if (count == 0 && isdigit((unsigned char)name[0]))
+        return fail(p, "'%.*s' is no number of at most 64 bits, and no name begins with a digit", length < 60 ? (int)length : 60, name);
     if (count == 0)
         return fail(p, "no variable or registered root '%.*s'; operands here are numbers, objects (node#12), registered roots, and globals, "
                        "statics and thread-locals by debug info (locals need GDB or LLDB)", length < 60 ? (int)length : 60, name);

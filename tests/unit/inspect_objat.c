@@ -315,6 +315,7 @@ START_TEST(a_registered_root_is_an_operand_where_nothing_else_is_called_so)
     json_decref(json);
     ck_assert_has(fake_json_failure(w.t, "objat", "cache->none"), "there is no member 'none'");
     ck_assert_has(fake_json_failure(w.t, "objat", "nobody"), "no variable or registered root 'nobody'");
+    ck_assert_has(fake_json_failure(w.t, "objat", "0xfffffffffffffffff"), "'0xfffffffffffffffff' is no number of at most 64 bits");
     fake_put(w.t, slots + 24, b, 8);
     fake_root(w.heap, slots + 24, "cache");
     w.t->state++;
