@@ -180,15 +180,31 @@ static void put_document(const char *text, size_t size, rhi_session *session)
     put(text + from, size - from, session);
 }
 
+/* As few digits as mean the same number, if the row's value is one with a fraction: jansson would write 0.1 with 17. */
+static size_t dump_flags(const json_t *row)
+{
+    const json_t *value = json_object_get(row, "value");
+    char text[40];
+    int digits = 1, most = 17;
+    if (!json_is_real(value))
+        return DUMP_FLAGS;
+    for (; digits < most; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, json_real_value(value));
+        if (strtod(text, NULL) == json_real_value(value))
+            break;
+    }
+    return DUMP_FLAGS | JSON_REAL_PRECISION(digits);
+}
+
 static void dump(rhi_session *session, json_t *value)
 {
     /* Whole or not at all; into a buffer of ours, because jansson forgets keys when its own cannot grow. */
     char row[2048], *text = row;
-    size_t size = value ? json_dumpb(value, row, sizeof row, DUMP_FLAGS) : 0;
+    size_t flags = dump_flags(value), size = value ? json_dumpb(value, row, sizeof row, flags) : 0;
     bool whole = size > 0 && size <= sizeof row;
     if (size > sizeof row) {
         text = malloc(size);
-        whole = text && json_dumpb(value, text, size, DUMP_FLAGS) == size;
+        whole = text && json_dumpb(value, text, size, flags) == size;
     }
     put_document(whole ? text : "null", whole ? size : 4, session);
     session->notes.is_incomplete |= !whole;

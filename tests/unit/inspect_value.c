@@ -98,6 +98,11 @@ START_TEST(a_number_with_a_fraction_has_the_fewest_digits_that_mean_the_same)
         fake_run(w.t, "objat", line);
         snprintf(line, sizeof line, "  value                %s\n", rows[i].text);
         ck_assert_has(w.t->out.bytes, line);
+        snprintf(line, sizeof line, "--json 0x%" PRIx64, object);
+        fake_run(w.t, "objat", line);
+        bool is_whole = strspn(rows[i].text, "-0123456789") == strlen(rows[i].text), is_number = rows[i].value - rows[i].value == 0;
+        snprintf(line, sizeof line, is_number ? "\"value\":%s%s," : "\"value\":\"%s%s\",", rows[i].text, is_whole ? ".0" : "");
+        ck_assert_has(w.t->out.bytes, strstr(line, "e+30") ? "\"value\":1e30," : line); /* as jansson writes it */
     }
     world_free(&w);
 }
