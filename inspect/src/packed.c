@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct packer {
     const char *name, *ending; /* the program, and how it names files */
@@ -40,7 +41,9 @@ bool rhi__packed_message(const void *head, size_t size, const char *path, char *
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     size_t length = strlen(name), ending = strlen(p->ending);
     bool is_usual = length > ending && strcmp(name + length - ending, p->ending) == 0;
-    snprintf(unpacked, sizeof unpacked, "%.*s%s", (int)(is_usual ? length - ending : length), name, is_usual ? "" : ".core");
+    snprintf(unpacked, sizeof unpacked, "%.*s", (int)(is_usual ? length - ending : length), name);
+    if (!is_usual || access(unpacked, F_OK) == 0) /* the shell would write over it, and it may be a core, too */
+        snprintf(unpacked, sizeof unpacked, "%s.core", name);
     quote(path, from, sizeof from);
     quote(unpacked, to, sizeof to);
     snprintf(message, message_size, "%.100s is compressed, unpack it first: %s -dc <%s >%s", path, p->name, from, to);

@@ -3,6 +3,7 @@
 #include "inspect_test.h"
 #include "fake_core.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <elf.h>
 #include <unistd.h>
@@ -198,11 +199,15 @@ START_TEST(a_compressed_core_is_told_with_the_command_that_unpacks_it)
         {"\xfd" "7zXZ\0 more", "core.42.xz", "xz -dc </tmp/refheap-%d/core.42.xz >core.42"},
         {"\x04\x22\x4d\x18 more", "core", "lz4 -dc </tmp/refheap-%d/core >core.core"},
         {"\x1f\x8b\x08 more", "it's $a.gz", "gzip -dc <'/tmp/refheap-%d/it'\\''s $a.gz' >'it'\\''s $a'"},
-        {"BZh91 more", "c.bz2", "bzip2 -dc </tmp/refheap-%d/c.bz2 >c"}};
+        {"BZh91 more", "c.bz2", "bzip2 -dc </tmp/refheap-%d/c.bz2 >c"},
+        {"BZh91 more", "there.bz2", "bzip2 -dc </tmp/refheap-%d/there.bz2 >there.bz2.core"}}; /* there is a file "there" */
     char folder[64], path[128], command[256], error[512];
     rhi_target core;
     snprintf(folder, sizeof folder, "/tmp/refheap-%d", (int)getpid());
     ck_assert_int_eq(mkdir(folder, 0700), 0);
+    int before = open(".", O_RDONLY | O_DIRECTORY);
+    ck_assert_int_eq(chdir(folder), 0); /* the command writes to where it is run */
+    fclose(fopen("there", "w"));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, rows[i].name);
         snprintf(command, sizeof command, rows[i].command, (int)getpid());
@@ -214,6 +219,9 @@ START_TEST(a_compressed_core_is_told_with_the_command_that_unpacks_it)
         ck_assert_str_eq(strstr(error, "first: ") + 7, command);
         unlink(path);
     }
+    unlink("there");
+    ck_assert_int_eq(fchdir(before), 0);
+    close(before);
     rmdir(folder);
 }
 END_TEST
