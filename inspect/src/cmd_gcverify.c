@@ -56,6 +56,10 @@ static const finding_words kinds[RHI_FINDING_KINDS] = {
         "duplicate_serial", "object has another one's serial",
         "objects have another one's serial",
         "something has copied a header, as an assignment of a whole struct does"},
+    [RHI_FOUND_BAD_SERIAL] = {
+        "bad_serial", "object has a serial that was never given",
+        "objects have a serial that was never given",
+        "something has written over the header"},
     [RHI_FOUND_BAD_SLAB] = {
         "bad_slab", "slab makes no sense",
         "slabs make no sense",

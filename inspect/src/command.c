@@ -202,6 +202,7 @@ static const rhi_command table[] = {
                 "- bad_root: a registered root that lies in no mapped memory, or holds something that is no object;\n"
                 "- bad_size: an object that claims more elements than its slot or the mapped memory has;\n"
                 "- duplicate_serial: two objects with one serial (looked for where serials lie close enough together);\n"
+                "- bad_serial: the serial of a live object is 0;\n"
                 "- bad_slab, bad_metadata: slabs, lists, tables and types that make no sense.\n\n"
                 "Of a damaged header its bytes are shown as text, from where the text begins, and the object that lies below it in\n"
                 "memory: what runs over its end writes there.\n\n"

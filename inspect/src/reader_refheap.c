@@ -271,14 +271,28 @@ static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_
     return NULL;
 }
 
+/* Is a slot taken, by the bitmap of a slab that may be in no use? */
+static bool has_taken_slots(const space *s, const uint8_t *slab, const rhi_block *block)
+{
+    bool any = false;
+    for (uint64_t slot = 0; slot < block->capacity && slot < C(s, slab_slots_max) && !any; slot += 64) {
+        uint64_t bits = rhi__load64(slab + C(s, slab_live) + slot / 8);
+        any = (block->capacity - slot < 64 ? bits & ((1ull << (block->capacity - slot)) - 1) : bits) != 0;
+    }
+    return any;
+}
+
 /* Adds one slab as a block if it makes sense inside its mapping. */
 static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address, const uint8_t *slab, const rhi_own_range *chunk,
                            rhi_blocks *blocks)
 {
     rhi_block block = {.base = rhi__load64(slab + C(s, slab_base)), .slot_size = rhi__load64(slab + C(s, slab_slot_size)),
                        .capacity = rhi__load32(slab + C(s, slab_capacity)), .heap = chunk->heap, .origin = address};
-    if (block.slot_size == 0 || block.capacity == 0)
+    if (block.slot_size == 0 || block.capacity == 0) {
+        if (block.slot_size || has_taken_slots(s, slab, &block)) /* in older runtimes also where it is laid out anew */
+            rhi__reader_problem(reader, "the slab at 0x%" PRIx64 " has taken slots and no size or number of them: its objects are missing", address);
         return NULL;
+    }
     if (block.slot_size < C(s, object_size) || block.slot_size % 8 || block.base % 8 || block.base < chunk->start ||
         block.base >= chunk->end || block.slot_size > (chunk->end - block.base) / block.capacity ||
         block.capacity > C(s, slab_slots_max)) {
@@ -432,9 +446,9 @@ enum { STATE_FLAGS = RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED };
 
 /* Does the header of what is no tombstone contradict itself, its type or its slot? */
 static inline bool is_damaged(const rhi_reader *reader, const rhi_heap_info *heap, uint64_t slot_size, uint32_t type, uint32_t flags,
-                              bool special)
+                              uint64_t serial, bool special)
 {
-    return type == 0 || type >= heap->type_count || reader->types.items[heap->first_type + type].size > slot_size ||
+    return type == 0 || serial == 0 || type >= heap->type_count || reader->types.items[heap->first_type + type].size > slot_size ||
            special != ((flags & STATE_FLAGS) != 0);
 }
 
@@ -466,7 +480,7 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
         object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
         object->held = (flags & RH_FLAG_HELD) != 0;
     }
-    object->damaged = object->state <= RHI_DYING && is_damaged(reader, heap, block->slot_size, type, flags, special);
+    object->damaged = object->state <= RHI_DYING && is_damaged(reader, heap, block->slot_size, type, flags, object->serial, special);
 }
 
 /* The fields of refheap_decode that the graph needs, for a block at a time. */
@@ -475,6 +489,7 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
     const rhi_heap_info *heap = &reader->heaps.items[block->heap];
     const space *s = &((const format *)reader->format)->spaces.items[heap->space];
     uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags), type_at = C(s, object_type), slot_size = block->slot_size;
+    uint64_t serial_at = C(s, object_serial);
     uint32_t shift = (uint32_t)C(s, count_shift), special_bit = (uint32_t)C(s, count_special_bit), trial_zero = (uint32_t)C(s, count_trial_zero);
     int32_t bias = (int32_t)C(s, count_bias);
     for (uint64_t first = 0; first < slot_count; first += 64) {
@@ -486,7 +501,7 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
             uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at), flags = rhi__load16(header + flags_at);
             int64_t count = ((int32_t)word >> shift) + (int64_t)bias;
             bool special = word & special_bit && word < trial_zero;
-            if (__builtin_expect(!special && !is_damaged(reader, heap, slot_size, type, flags, special), 1)) {
+            if (__builtin_expect(!special && !is_damaged(reader, heap, slot_size, type, flags, rhi__load64(header + serial_at), special), 1)) {
                 *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count, .type = heap->first_type + type, .state = RHI_LIVE,
                                           .held = (flags & RH_FLAG_HELD) != 0};
                 continue;
@@ -505,6 +520,7 @@ static void refheap_count_harm(const rhi_reader *reader, const rhi_block *block,
     const rhi_heap_info *heap = &reader->heaps.items[block->heap];
     const space *s = &((const format *)reader->format)->spaces.items[heap->space];
     uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags), type_at = C(s, object_type), slot_size = block->slot_size;
+    uint64_t serial_at = C(s, object_serial);
     uint32_t special_bit = (uint32_t)C(s, count_special_bit), trial_zero = (uint32_t)C(s, count_trial_zero);
     for (uint64_t slot = 0; slot < slot_count; slot++) {
         const uint8_t *header = bytes + slot * slot_size;
@@ -512,7 +528,7 @@ static void refheap_count_harm(const rhi_reader *reader, const rhi_block *block,
         bool special = word & special_bit && word < trial_zero, is_blank = word == 0 && type == 0 && flags == 0;
         bool is_harmed = !rhi__slot_is_live(block, slot) ? type && !(flags & RH_FLAG_FREED)
                          : !is_blank && !(special && flags & RH_FLAG_FREED) &&
-                               is_damaged(reader, heap, slot_size, type, flags, special);
+                               is_damaged(reader, heap, slot_size, type, flags, rhi__load64(header + serial_at), special);
         if (is_harmed && harm->headers++ == 0)
             harm->first_header = block->base + slot * slot_size;
     }

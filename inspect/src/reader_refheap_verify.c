@@ -107,6 +107,8 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
              c->reader->heaps.items[c->block->heap].type_count);
         return;
     }
+    if (object.serial == 0)
+        FIND(c, RHI_FOUND_BAD_SERIAL, &object, "its serial is 0, which no object is given");
     check_word(c, slot, &object);
     if (c->judges_weak && slot->flags & RH_FLAG_HAS_WEAK)
         rhi__bit_set(c->flagged, slot->index);

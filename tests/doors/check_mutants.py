@@ -147,7 +147,7 @@ class Core:
                 table = mapping + constants["chunk.slab_table"]
                 for slab in range(table, table + constants["chunk.slabs"] * constants["slab.size"], constants["slab.size"]):
                     if self.word(slab + constants["slab.slot_size"]):
-                        self.record("slab", slab, (("slab.base", 8), ("slab.capacity", 4),
+                        self.record("slab", slab, (("slab.base", 8), ("slab.slot_size", 8), ("slab.capacity", 4), ("slab.live", 8),
                                                    ("slab.fresh", 8), ("slab.spared", 8)))
             mapping = self.word(mapping + constants["mapping.next"])
 

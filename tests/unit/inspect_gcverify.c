@@ -345,6 +345,14 @@ START_TEST(bad_bitmap)
 }
 END_TEST
 
+START_TEST(bad_serial)
+{
+    sound *s = start(_i);
+    fake_put(s->w.t, s->far + s->w.space->c[RH_MC_object_serial], 0, 8);
+    must_find(s, "bad_serial", s->far, "node#0", "its serial is 0");
+}
+END_TEST
+
 START_TEST(duplicate_serial)
 {
     sound *s = start(_i);
@@ -688,7 +696,7 @@ END_TEST
 
 RUN_TESTS("inspect_gcverify", a_sound_heap_has_no_problem, over_release, root_without_count, one_slot_registered_with_two_heaps_is_one_root, bad_roots,
           a_root_that_is_missing_from_the_core_is_no_problem_but_missing, bad_links, a_weak_field_holds_weak_references_alone,
-          shared_objects_may_be_held_from_any_heap, bad_type, bad_counts, bad_bitmap, duplicate_serial, bad_candidates,
+          shared_objects_may_be_held_from_any_heap, bad_type, bad_counts, bad_bitmap, bad_serial, duplicate_serial, bad_candidates,
           a_release_under_way_may_have_counted_one_candidate, bad_weak_references, weak_references_in_motion_are_not_judged, a_count_of_the_runtime_covers_no_field, a_bad_table_of_weak_references, a_table_entry_names_the_reference,
           a_heap_without_a_published_table_is_checked_by_its_objects, bad_sizes, a_vector_that_is_missing_from_the_core_is_no_problem_but_missing,
           damaged_metadata, a_heap_inside_a_collection_is_not_judged, rows_are_cut_and_totals_are_not, one_heap_alone, an_interrupt_ends_it)
