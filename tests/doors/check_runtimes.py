@@ -1,6 +1,6 @@
 """check_runtimes.py - one door against runtimes.c: two copies of the runtime in one process. Heaps have numbers of their
 own, names are matched by type and serial over both, what is ambiguous is told with all that it may be, and what gcleaks
-tells the user to type is answered.
+tells the user to type is answered, and each object has the birth of its own.
 
 Invariant: what is expected comes from the program's source and from the addresses that it says.
 """
@@ -38,11 +38,20 @@ def check_names(door, target, truth):
         require(("--heap=N" in answer["error"]) == (name in ("node#1", "#2")), "%s %s: %s", command, name, answer)
 
 
+def check_births(leaks):
+    """The same serial was born in each copy: each is shown the stack of its own."""
+    born = {leak["representative"]: [row["function"] for row in leak["allocated"]["stack"]] for leak in leaks["leaks"]}
+    own, other = {"own#3": "leak_one", "node#3": "leak_there"}, {"own#3": "leak_there", "node#3": "leak_one"}
+    require(all(own[name] in stack and other[name] not in stack for name, stack in born.items()), "born in: %s", born)
+
+
 def check_leaks(door, target):
     (leaks, heap_1, heap_1001), (stat, gcverify, found) = (documents(door, target, lines) for lines in (
         [("gcleaks", ""), ("gcleaks", "--heap=1"), ("gcleaks", "--heap=1001")], [("gcstat", ""), ("gcverify", ""), ("gcfind", "--type=node")]))
     groups = {(leak["representative"], leak["cause"]) for leak in leaks["leaks"]}
     require(groups == {("own#3", "cycle"), ("node#3", "cycle")} and leaks["complete"], "leaked: %s", leaks)
+    for answer in (leaks, heap_1, heap_1001):
+        check_births(answer)
     for heap, expected in ((heap_1, "own#3"), (heap_1001, "node#3")):
         require([leak["representative"] for leak in heap["leaks"]] == [expected], "leaked: %s", heap)
     require([(heap["heap"], heap["name"]) for heap in stat["heaps"]] == list(zip(HEAPS, ("of the program", "of the plugin"))), "heaps: %s", stat)

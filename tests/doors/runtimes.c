@@ -1,5 +1,6 @@
 /* runtimes.c - a program and a plugin, each with a copy of the runtime of its own: both have a heap 1, an object
- * node#1, a type that only one of them has, and something that is leaked. Says what is true, and waits. */
+ * node#1, a type that only one of them has, and something that is leaked: number 3, born in leak_one or leak_there.
+ * Says what is true, and waits. */
 #include <refheap/refheap.h>
 
 #include <dlfcn.h>
@@ -28,6 +29,7 @@ int main(int argc, char **argv)
 {
     void *(*start)(void);
     const char *wait_at = getenv("REFHEAP_WAIT_AT");
+    setenv("REFHEAP_OPTIONS", "history=64,stacks=8", 1); /* of both copies */
     rh_heap *heap = rh_heap_create(&(rh_heap_options){ .name = "of the program" });
     kept = rh_new(heap, &node_type);
     kept->next = rh_new(heap, &own_type);

@@ -13,7 +13,7 @@ static node *kept;
 
 void *plugin_start(void);
 
-static __attribute__((noinline)) void leak_one(rh_heap *heap)
+static __attribute__((noinline)) void leak_there(rh_heap *heap)
 {
     node *lost = rh_new(heap, &node_type);
     lost->next = lost;
@@ -24,6 +24,6 @@ void *plugin_start(void)
     rh_heap *heap = rh_heap_create(&(rh_heap_options){ .name = "of the plugin" });
     kept = rh_new(heap, &node_type);
     kept->next = rh_new(heap, &their_type);
-    leak_one(heap);
+    leak_there(heap);
     return kept;
 }
