@@ -72,10 +72,16 @@ static bool search_module(search *s, uint64_t start)
 
 /* ---- the scan --------------------------------------------------------------------------------------------- */
 
+/* Segments of a damaged core begin anywhere: rounded down, the scan would come back to the same one for ever. */
+static uint64_t up_to_word(uint64_t address, uint64_t end)
+{
+    return end - address > 7 ? (address + 7) & ~7ull : end;
+}
+
 static rhi_error *scan(search *s, const rhi_region *region, rhi_scratch *scratch)
 {
     const uint64_t overlap = sizeof((struct rh_metadata_descriptor *)0)->magic - 8;
-    for (uint64_t at = region->start; at < region->end;) {
+    for (uint64_t at = up_to_word(region->start, region->end); at < region->end;) {
         if (region->end - at > SCAN_STEP_BYTES) /* holes of a sparse core are skipped */
             at = rhi__memory_data_start(s->memory, at, region->end) & ~7ull;
         uint64_t size = region->end - at < SCAN_STEP_BYTES ? region->end - at : SCAN_STEP_BYTES, got;
@@ -91,7 +97,7 @@ static rhi_error *scan(search *s, const rhi_region *region, rhi_scratch *scratch
             from = hit + 8;
         }
         if (got < size)
-            at = rhi__memory_hole_end(s->memory, at + got, region->end);
+            at = up_to_word(rhi__memory_hole_end(s->memory, at + got, region->end), region->end);
         else
             at = at + size == region->end ? region->end : at + size - overlap;
     }

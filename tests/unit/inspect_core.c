@@ -337,6 +337,27 @@ START_TEST(a_core_that_changes_between_questions_is_read_anew)
 }
 END_TEST
 
+START_TEST(a_segment_may_begin_at_any_address)
+{
+    scene s = scene_new(_i);
+    char error[256];
+    rhi_target core;
+    fake_map(s.w.t, 0x300000000001, 0x200000, RHI_REGION_READ | RHI_REGION_WRITE, ""); /* searched before the descriptor is found */
+    char *path = write_core(&s, 0);
+    terminal = s.w.t;
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
+    core.emit = emit_to_terminal;
+    rhi_session *session = rhi_session_new();
+    json_t *json = ask_file(session, &core, "gcgraph", "");
+    ck_assert_uint_eq(fake_size(json, "cycles"), 1);
+    json_decref(json);
+    rhi_session_free(session);
+    rhi_target_close(&core);
+    unlink(path);
+    world_free(&s.w);
+}
+END_TEST
+
 START_TEST(a_pipe_is_not_waited_for)
 {
     char path[] = "/tmp/refheap-test-XXXXXX", error[256] = "";
@@ -477,5 +498,5 @@ END_TEST
 
 RUN_TESTS("inspect_core", memory_that_a_core_lacks_makes_a_loss_undecided, ONLY_X86 a_core_gives_the_same_answers_as_the_memory_it_was_made_of, a_core_that_ends_early_says_how_much_is_missing,
           files_that_are_no_core_are_refused_in_one_line, a_compressed_core_is_told_with_the_command_that_unpacks_it, a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer,
-          a_core_that_changes_between_questions_is_read_anew, a_pipe_is_not_waited_for, a_segment_of_terabytes_without_bytes_costs_nothing,
+          a_core_that_changes_between_questions_is_read_anew, a_pipe_is_not_waited_for, a_segment_may_begin_at_any_address, a_segment_of_terabytes_without_bytes_costs_nothing,
           a_core_whose_headers_are_damaged_gives_no_whole_answer)
