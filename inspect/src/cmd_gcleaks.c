@@ -372,7 +372,7 @@ static void print_group(answer *a, uint64_t shown)
     if (rhi__object_at_index(s, a->reader, members[0], &object))
         rhi__value(a->reader, &object, value);
     if (alike->groups > 1)
-        rhi__print(s, "\n%" PRIu64 " × %s %s, %" PRIu64 " object%s, %" PRIu64 " bytes; the largest: ", alike->groups, rhi__cause_word(leak->cause),
+        rhi__print(s, "\n%" PRIu64 " × %s %s, %" PRIu64 " object%s, %" PRIu64 " bytes\n  the largest: ", alike->groups, rhi__cause_word(leak->cause),
                    rhi__type_name(a->reader, alike->type), alike->objects, rhi__plural(alike->objects), alike->bytes);
     else
         rhi__print(s, "\n%s ", rhi__cause_word(leak->cause));

@@ -408,7 +408,7 @@ START_TEST(leaks_that_are_alike_are_one_block)
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcleaks", "--limit=1"), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "\n4 × lost_reference node, 4 objects, ");
-    ck_assert_has(w.t->out.bytes, "; the largest: node#2 at 0x");
+    ck_assert_has(w.t->out.bytes, " bytes\n  the largest: node#2 at 0x");
     ck_assert_has(w.t->out.bytes, "program+0x456\n");
     ck_assert_has(w.t->out.bytes, "  next: objat --history node#2\n");
     ck_assert_has(w.t->out.bytes, "\n… 2 more kinds (--limit=0 shows all)\n");
