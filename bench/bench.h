@@ -1,8 +1,8 @@
-/* bench.h - what every C and C++ program of the runtime benchmark needs: clock, random numbers, memory in
- * use, the line that reports a figure.
+/* bench.h - what every C and C++ program of the runtime benchmark needs: clock, random numbers,
+ * memory in use, the line that reports a figure.
  *
- * Invariant: a program writes nothing to stdout but lines "FIGURE ns|ms|bytes NUMBER", and exits with 0
- * only if all it was asked for was measured.
+ * Invariant: a program writes nothing to stdout but lines "FIGURE ns|ms|bytes NUMBER", and exits
+ * with 0 only if all it was asked for was measured.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -44,7 +44,8 @@ static inline void *bench_need(void *pointer)
     return pointer;
 }
 
-/* splitmix64: no number waits for the one before it, so it stays out of the way of what is measured. */
+/* splitmix64: no number waits for the one before it, so it stays out of the way of what is
+ * measured. */
 typedef struct bench_random {
     uint64_t state;
 } bench_random;
@@ -67,7 +68,8 @@ static inline uint32_t bench_below(bench_random *random, uint32_t limit)
     return bench_scale((uint32_t)(bench_next(random) >> 32), limit);
 }
 
-/* Resident memory of the process. The quick counters of /proc/self/statm lag behind; this one walks. */
+/* Resident memory of the process. The quick counters of /proc/self/statm lag behind; this one
+ * walks. */
 static inline double bench_rss_bytes(void)
 {
     FILE *file = fopen("/proc/self/smaps_rollup", "re");
@@ -104,8 +106,8 @@ static inline void *bench_array(size_t bytes)
     return memory;
 }
 
-/* Runs a function on a stack of 64 KiB, with nothing below it. A second context, not a thread: some peers
- * (glibc, shared_ptr) get slower for good once a process has had two threads. */
+/* Runs a function on a stack of 64 KiB, with nothing below it. A second context, not a thread:
+ * some peers (glibc, shared_ptr) get slower for good once a process has had two threads. */
 static inline void bench_on_small_stack(void (*function)(void))
 {
     enum { PAGE = 4096, STACK = 64 * 1024 };

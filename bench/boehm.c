@@ -1,11 +1,11 @@
 /* boehm.c - the Boehm collector in the runtime benchmark.
  *
- * There are no counts: releasing does nothing, and what memory costs is paid when the collector runs, by
- * itself while the program allocates, or in the full collection that the cycle workloads ask for. It marks
- * then, and sweeps later, when the memory is needed again.
+ * There are no counts: releasing does nothing, and what memory costs is paid when the collector
+ * runs, by itself while the program allocates, or in the full collection that the cycle workloads
+ * ask for. It marks then, and sweeps later, when the memory is needed again.
  *
- * Invariant: all references to objects lie where the collector looks: in objects, in peer_array, on the
- * stack.
+ * Invariant: all references to objects lie where the collector looks: in objects, in peer_array,
+ * on the stack.
  */
 #include "bench.h"
 
@@ -97,7 +97,8 @@ static inline size_t peer_collect_young(void)
     return peer_collect();
 }
 
-/* It collects while the program allocates; GC_disable would forbid the collection that is asked for too. */
+/* It collects while the program allocates; GC_disable would forbid the collection that is asked for
+ * too. */
 static inline void peer_gc_pause(void)
 {
 }

@@ -1,5 +1,5 @@
-/* cpython.c - CPython in the runtime benchmark, through its C API: types defined in C that its collector
- * tracks, and no Python code in between.
+/* cpython.c - CPython in the runtime benchmark, through its C API: types defined in C that its
+ * collector tracks, and no Python code in between.
  *
  *   -DGC_OFF      automatic collections are off from the beginning
  *   -DYOUNG_FULL  the collection of young garbage is a full one, not one of generation 0
@@ -24,11 +24,10 @@ static void *peer_array(size_t bytes)
     return bench_array(bytes);
 }
 
-/* ---- cell ---------------------------------------------------------------------------------------- */
+/* ---- cell ----------------------------------------------------------------------------------- */
 
 typedef struct cell {
-    PyObject_HEAD
-    uint64_t value;
+    PyObject_HEAD uint64_t value;
     PyObject *a, *b;
     uint64_t more;
 } cell;
@@ -52,8 +51,7 @@ static int cell_clear(PyObject *base)
 static void cell_dealloc(PyObject *base)
 {
     PyObject_GC_UnTrack(base);
-    Py_TRASHCAN_BEGIN(base, cell_dealloc)
-    cell_clear(base);
+    Py_TRASHCAN_BEGIN(base, cell_dealloc) cell_clear(base);
     PyObject_GC_Del(base);
     Py_TRASHCAN_END
 }
@@ -88,11 +86,10 @@ static inline void cell_release(cell *object)
     Py_DECREF(object);
 }
 
-/* ---- blob ---------------------------------------------------------------------------------------- */
+/* ---- blob ----------------------------------------------------------------------------------- */
 
 typedef struct blob {
-    PyObject_VAR_HEAD
-    uint64_t word;
+    PyObject_VAR_HEAD uint64_t word;
     PyObject *link;
     char bytes[];
 } blob;
@@ -112,8 +109,7 @@ static int blob_clear(PyObject *base)
 static void blob_dealloc(PyObject *base)
 {
     PyObject_GC_UnTrack(base);
-    Py_TRASHCAN_BEGIN(base, blob_dealloc)
-    blob_clear(base);
+    Py_TRASHCAN_BEGIN(base, blob_dealloc) blob_clear(base);
     PyObject_GC_Del(base);
     Py_TRASHCAN_END
 }
@@ -150,11 +146,10 @@ static inline void blob_release(void *object)
     Py_DECREF(object);
 }
 
-/* ---- node ---------------------------------------------------------------------------------------- */
+/* ---- node ----------------------------------------------------------------------------------- */
 
 typedef struct node {
-    PyObject_HEAD
-    struct node *a, *b;
+    PyObject_HEAD struct node *a, *b;
 } node;
 
 static int node_traverse(PyObject *base, visitproc visit, void *arg)
@@ -176,8 +171,7 @@ static int node_clear(PyObject *base)
 static void node_dealloc(PyObject *base)
 {
     PyObject_GC_UnTrack(base);
-    Py_TRASHCAN_BEGIN(base, node_dealloc)
-    node_clear(base);
+    Py_TRASHCAN_BEGIN(base, node_dealloc) node_clear(base);
     PyObject_GC_Del(base);
     Py_TRASHCAN_END
 }
@@ -219,7 +213,7 @@ static inline void node_release(node *object)
     Py_DECREF(object);
 }
 
-/* ---- cycles -------------------------------------------------------------------------------------- */
+/* ---- cycles --------------------------------------------------------------------------------- */
 
 static size_t collect(int generation)
 {
@@ -255,7 +249,8 @@ static inline void peer_gc_resume(void)
 #endif
 }
 
-/* Isolated: neither the environment nor site-packages have a say. What starting up left is collected. */
+/* Isolated: neither the environment nor site-packages have a say. What starting up left is
+ * collected. */
 static void peer_begin(void)
 {
     PyConfig config;
@@ -266,7 +261,8 @@ static void peer_begin(void)
         Py_ExitStatusException(status);
     }
     PyConfig_Clear(&config);
-    if (PyType_Ready(&cell_type) < 0 || PyType_Ready(&blob_type) < 0 || PyType_Ready(&node_type) < 0) {
+    if (PyType_Ready(&cell_type) < 0 || PyType_Ready(&blob_type) < 0 ||
+        PyType_Ready(&node_type) < 0) {
         bench_fail("the Python types are not ready");
     }
     PyObject *module = bench_need(PyImport_ImportModule("gc"));

@@ -1,7 +1,7 @@
 /* gobject.c - GObject in the runtime benchmark: the counted objects of GTK and GStreamer.
  *
- * All objects of a type have one size, so there is no blob. Invariant: the finalize function of a node
- * releases what it refers to; there is no collector.
+ * All objects of a type have one size, so there is no blob. Invariant: the finalize function of a
+ * node releases what it refers to; there is no collector.
  */
 #include "bench.h"
 
@@ -47,8 +47,8 @@ static void node_class_init(void *class, void *data)
 
 static void peer_begin(void)
 {
-    cell_type = g_type_register_static_simple(G_TYPE_OBJECT, "BenchCell", sizeof(GObjectClass), NULL,
-                                              sizeof(cell), NULL, 0);
+    cell_type = g_type_register_static_simple(G_TYPE_OBJECT, "BenchCell", sizeof(GObjectClass),
+                                              NULL, sizeof(cell), NULL, 0);
     node_type = g_type_register_static_simple(G_TYPE_OBJECT, "BenchNode", sizeof(GObjectClass),
                                               node_class_init, sizeof(node), NULL, 0);
 }

@@ -1,9 +1,10 @@
-/* inspect_floor.c - what the hardware takes at least: inspect_floor CORE RUNS-FILE STRIDE ADDRESS ROUNDS reads the
- * core of an inspect_heap with the bare minimum of work, as no general tool can.
+/* inspect_floor.c - what the hardware takes at least: inspect_floor CORE RUNS-FILE STRIDE ADDRESS
+ * ROUNDS reads the core of an inspect_heap with the bare minimum of work, as no general tool can.
  *
- * `words`: how many words of the core equal one address. `edges`: every object's two references as numbers of
- * objects, written to memory; where objects lie is told, nothing is checked but that a reference leads to one.
- * The first round also pays for mapping the pages. One line of JSON; times in seconds.
+ * `words`: how many words of the core equal one address. `edges`: every object's two references
+ * as numbers of objects, written to memory; where objects lie is told, nothing is checked but
+ * that a reference leads to one. The first round also pays for mapping the pages. One line of
+ * JSON; times in seconds.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -43,7 +44,8 @@ static const Elf64_Phdr *segments(size_t *count)
 
 static bool is_in_file(const Elf64_Phdr *segment)
 {
-    return segment->p_type == PT_LOAD && segment->p_offset <= file_size && segment->p_filesz <= file_size - segment->p_offset;
+    return segment->p_type == PT_LOAD && segment->p_offset <= file_size &&
+           segment->p_filesz <= file_size - segment->p_offset;
 }
 
 static void unmap_file(void)
@@ -167,7 +169,8 @@ static inline uint32_t number_of(uint64_t address, double inverse)
         r++;
     }
     uint64_t offset = address - r->start, position = (uint64_t)((double)offset * inverse + 0.5);
-    return address >= r->start && position * stride == offset ? r->first + (uint32_t)position : NOBODY;
+    return address >= r->start && position * stride == offset ? r->first + (uint32_t)position
+                                                              : NOBODY;
 }
 
 static uint64_t find_edges(void)
@@ -209,7 +212,8 @@ int main(int count, char **words)
     uint64_t equal = 0, edges = 0;
     int rounds = count == 6 ? atoi(words[5]) : 0;
     stride = count == 6 ? strtoull(words[3], NULL, 10) : 0;
-    if (rounds < 1 || rounds > ROUNDS_MAX || stride < FIRST_REFERENCE + REFERENCES * sizeof(uint64_t)) {
+    if (rounds < 1 || rounds > ROUNDS_MAX ||
+        stride < FIRST_REFERENCE + REFERENCES * sizeof(uint64_t)) {
         bench_fail("usage: inspect_floor CORE RUNS-FILE STRIDE ADDRESS ROUNDS");
     }
     uint64_t address = strtoull(words[4], NULL, 0);
@@ -234,6 +238,7 @@ int main(int count, char **words)
     print_times("words", equal, word_times, rounds);
     printf(", ");
     print_times("edges", edges, edge_times, rounds);
-    printf(", \"objects\": %" PRIu32 ", \"runs\": %zu, \"bytes\": %" PRIu64 "}\n", object_count, run_count, file_size);
+    printf(", \"objects\": %" PRIu32 ", \"runs\": %zu, \"bytes\": %" PRIu64 "}\n", object_count,
+           run_count, file_size);
     return 0;
 }

@@ -1,14 +1,16 @@
-/* inspect_heap.c - the heap that the benchmark of the engine asks about: inspect_heap core|wait random|local
- * HELD RUNS-FILE builds it, says what it built as one line of JSON, and dies (core) or waits to be read (wait).
- * With USE_MALLOC the same heap in blocks of glibc's malloc, for tools that read those.
+/* inspect_heap.c - the heap that the benchmark of the engine asks about: inspect_heap core|wait
+ * random|local HELD RUNS-FILE builds it, says what it built as one line of JSON, and dies (core)
+ * or waits to be read (wait). With USE_MALLOC the same heap in blocks of glibc's malloc, for
+ * tools that read those.
  *
- * HELD objects lie on one ring, which a root holds: `a` is the next one, `b` any other, so each has two references.
- * `random`: the ring is a random permutation and `b` uniformly random; `local`: both lead about a thousand
- * objects away at most. Scattered among them lie 1 % of objects in garbage pairs, 0.1 % whose count nobody owns any
- * more, every tenth of these with an object of its own, and slots that were freed at last; one global is stale.
+ * HELD objects lie on one ring, which a root holds: `a` is the next one, `b` any other, so each
+ * has two references. `random`: the ring is a random permutation and `b` uniformly random;
+ * `local`: both lead about a thousand objects away at most. Scattered among them lie 1 % of
+ * objects in garbage pairs, 0.1 % whose count nobody owns any more, every tenth of these with an
+ * object of its own, and slots that were freed at last; one global is stale.
  *
- * Invariant: after the last line no word of the process but the root, the fields and the stale global is the
- * address of an object, so what the line says is what a reader must find.
+ * Invariant: after the last line no word of the process but the root, the fields and the stale
+ * global is the address of an object, so what the line says is what a reader must find.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -18,7 +20,14 @@
 
 #include "bench.h"
 
-enum { PAIR_EVERY = 200, LOST_EVERY = 1000, DEPENDENT_EVERY = 10, FREED = 1000, NEAR = 1000, SCRUB = 256 * 1024 };
+enum {
+    PAIR_EVERY = 200,
+    LOST_EVERY = 1000,
+    DEPENDENT_EVERY = 10,
+    FREED = 1000,
+    NEAR = 1000,
+    SCRUB = 256 * 1024
+};
 
 #ifdef USE_MALLOC
 typedef struct node {
@@ -60,7 +69,8 @@ typedef struct node {
     uint64_t value;
 } node;
 
-static const rh_field node_fields[] = {RH_STRONG(node, a), RH_STRONG(node, b), RH_UINT(node, value), RH_FIELDS_END};
+static const rh_field node_fields[] = {RH_STRONG(node, a), RH_STRONG(node, b), RH_UINT(node, value),
+                                       RH_FIELDS_END};
 static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
 static rh_heap *heap;
 
@@ -91,19 +101,20 @@ static void node_release(node *n)
 static node *volatile root;
 static node *volatile stale; /* to an object that is freed, as a forgotten pointer is */
 
-/* ---- shape --------------------------------------------------------------------------------------------- */
+/* ---- shape ---------------------------------------------------------------------------------- */
 
 typedef struct build {
     uint32_t held;
     bool is_local;
     bench_random random;
-    node **table;         /* the held objects by number */
-    node *freed[FREED];   /* those that are to be freed */
+    node **table;       /* the held objects by number */
+    node *freed[FREED]; /* those that are to be freed */
     uint32_t pairs, lost, dependent, freed_count;
     uint32_t live, other; /* two of the held objects, to be asked about */
     uint32_t live_references, other_references;
     uint64_t edges;
-    FILE *runs;           /* of objects that lie side by side, stride bytes apart: lines "ADDRESS COUNT" */
+    /* of objects that lie side by side, stride bytes apart: lines "ADDRESS COUNT" */
+    FILE *runs;
     uintptr_t run_start, run_count, stride;
 } build;
 
@@ -231,18 +242,23 @@ static void connect(build *b)
 static void tell(const build *b)
 {
     uint64_t objects = (uint64_t)b->held + 2 * (uint64_t)b->pairs + b->lost + b->dependent;
-    printf("{\"shape\": \"%s\", \"held\": %" PRIu32 ", \"objects\": %" PRIu64 ", \"edges\": %" PRIu64,
+    printf("{\"shape\": \"%s\", \"held\": %" PRIu32 ", \"objects\": %" PRIu64
+           ", \"edges\": %" PRIu64,
            b->is_local ? "local" : "random", b->held, objects, b->edges);
-    printf(", \"pairs\": %" PRIu32 ", \"lost\": %" PRIu32 ", \"dependent\": %" PRIu32, b->pairs, b->lost, b->dependent);
-    printf(", \"live\": \"%p\", \"live_references\": %" PRIu32, (void *)b->table[b->live], b->live_references);
-    printf(", \"other\": \"%p\", \"other_references\": %" PRIu32, (void *)b->table[b->other], b->other_references);
+    printf(", \"pairs\": %" PRIu32 ", \"lost\": %" PRIu32 ", \"dependent\": %" PRIu32, b->pairs,
+           b->lost, b->dependent);
+    printf(", \"live\": \"%p\", \"live_references\": %" PRIu32, (void *)b->table[b->live],
+           b->live_references);
+    printf(", \"other\": \"%p\", \"other_references\": %" PRIu32, (void *)b->table[b->other],
+           b->other_references);
     printf(", \"freed\": \"%p\", \"stride\": %" PRIuPTR "}\n", (void *)stale, b->stride);
     fflush(stdout);
 }
 
 __attribute__((noinline)) static void build_heap(uint32_t held, bool is_local, const char *runs)
 {
-    build b = {.held = held, .is_local = is_local, .random = {held}, .live = held / 2, .other = held / 3};
+    build b = {
+        .held = held, .is_local = is_local, .random = {held}, .live = held / 2, .other = held / 3};
     b.runs = fopen(runs, "we");
     if (!b.runs) {
         bench_fail("the file of runs cannot be written");

@@ -1,12 +1,13 @@
-/* malloc.c - malloc with a hand-written inline count in the runtime benchmark: glibc's, or mimalloc's with
- * -DUSE_MIMALLOC.
+/* malloc.c - malloc with a hand-written inline count in the runtime benchmark: glibc's, or
+ * mimalloc's with -DUSE_MIMALLOC.
  *
  *   -DZEROING    the payload is cleared first, as refheap delivers it
- *   -DITERATIVE  a chain along `a` is torn down in a loop, as a program does that knows its structure;
+ *   -DITERATIVE  a chain along `a` is torn down in a loop, as a program does that knows its
+ *   structure;
  *                otherwise a dying node releases its references, which is recursion
  *
- * Invariant: an object is freed when its count reaches 0, and nothing but the count decides that; there is
- * no collector.
+ * Invariant: an object is freed when its count reaches 0, and nothing but the count decides that;
+ * there is no collector.
  */
 #include "bench.h"
 
@@ -33,7 +34,7 @@ static void *peer_array(size_t bytes)
     return bench_array(bytes);
 }
 
-/* ---- cell: nothing else is ever put into its references here, so that they need not be read --------- */
+/* ---- cell: nothing else is ever put into its references here, so that they need not be read - */
 
 typedef struct cell {
     uint32_t count;
@@ -66,7 +67,7 @@ static inline void cell_release(cell *object)
     }
 }
 
-/* ---- blob ---------------------------------------------------------------------------------------- */
+/* ---- blob ----------------------------------------------------------------------------------- */
 
 typedef struct blob {
     uint32_t count;
@@ -97,7 +98,7 @@ static inline void blob_release(void *object)
     }
 }
 
-/* ---- node ---------------------------------------------------------------------------------------- */
+/* ---- node ----------------------------------------------------------------------------------- */
 
 typedef struct node {
     uint32_t count;

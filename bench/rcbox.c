@@ -1,4 +1,5 @@
-/* rcbox.c - GLib's g_rc_box in the runtime benchmark: plain counted memory with a function that clears it.
+/* rcbox.c - GLib's g_rc_box in the runtime benchmark: plain counted memory with a function that
+ * clears it.
  *
  * Invariant: the last release of a node releases what it refers to; there is no collector.
  */

@@ -25,7 +25,7 @@ static void *peer_array(size_t bytes)
     return bench_array(bytes);
 }
 
-/* ---- cell ---------------------------------------------------------------------------------------- */
+/* ---- cell ----------------------------------------------------------------------------------- */
 
 typedef struct cell {
     rh_object base;
@@ -53,7 +53,7 @@ static inline void cell_release(cell *object)
     rh_release(object);
 }
 
-/* ---- blob ---------------------------------------------------------------------------------------- */
+/* ---- blob ----------------------------------------------------------------------------------- */
 
 typedef struct blob {
     rh_object base;
@@ -63,7 +63,8 @@ typedef struct blob {
 } blob;
 
 static const rh_field blob_fields[] = {RH_UINT(blob, word), RH_STRONG(blob, link), RH_FIELDS_END};
-static rh_type blob_type = {.name = "blob", .size = sizeof(blob), .fields = blob_fields, .element_size = 1};
+static rh_type blob_type = {
+    .name = "blob", .size = sizeof(blob), .fields = blob_fields, .element_size = 1};
 
 static inline void *blob_new(size_t payload_bytes)
 {
@@ -80,7 +81,7 @@ static inline void blob_release(void *object)
     rh_release(object);
 }
 
-/* ---- node ---------------------------------------------------------------------------------------- */
+/* ---- node ----------------------------------------------------------------------------------- */
 
 typedef struct node {
     rh_object base;
@@ -116,7 +117,7 @@ static inline void node_release(node *object)
     rh_release(object);
 }
 
-/* ---- cycles -------------------------------------------------------------------------------------- */
+/* ---- cycles --------------------------------------------------------------------------------- */
 
 static inline size_t peer_collect(void)
 {

@@ -1,21 +1,23 @@
-// shared_ptr.cpp - C++'s std::shared_ptr in the runtime benchmark: std::make_shared, and libstdc++'s
-// operator new below it.
+// shared_ptr.cpp - C++'s std::shared_ptr in the runtime benchmark: std::make_shared, and
+// libstdc++'s operator new below it.
 //
-// The same workloads as in workloads.h, in the same order, written as C++ is. Invariant: the process has
-// one thread from beginning to end, so that libstdc++ counts without atomic instructions.
+// The same workloads as in workloads.h, in the same order, written as C++ is. Invariant: the
+// process has one thread from beginning to end, so that libstdc++ counts without atomic
+// instructions.
 #include "bench.h"
 
 #include <memory>
 #include <utility>
 
-namespace {
+namespace
+{
 
 constexpr uint32_t LIVE = 1000000, WINDOW = 10000, BATCH = 100000, LIST = 5000000;
 constexpr uint64_t LEAST_NS = 80000000;
 constexpr int TREE_DEPTH = 20, TREE_NODES = (2 << TREE_DEPTH) - 1;
 
-// A shared_ptr is two words, so a node has 32 bytes of payload and not 16. The cell, which holds no object
-// in these workloads, has 32 as everywhere.
+// A shared_ptr is two words, so a node has 32 bytes of payload and not 16. The cell, which holds no
+// object in these workloads, has 32 as everywhere.
 struct cell {
     uint64_t value;
     std::shared_ptr<cell> a;
@@ -209,9 +211,15 @@ const struct {
     const char *name;
     void (*run)();
 } workloads[] = {
-    {"alloc_free", alloc_free}, {"alloc_free_bytes", alloc_free_bytes}, {"retain_hot", retain_hot},
-    {"retain_random", retain_random}, {"window", window}, {"window_bytes", window_bytes}, {"trees", trees},
-    {"trees_bytes", trees_bytes}, {"list", list},
+    {"alloc_free", alloc_free},
+    {"alloc_free_bytes", alloc_free_bytes},
+    {"retain_hot", retain_hot},
+    {"retain_random", retain_random},
+    {"window", window},
+    {"window_bytes", window_bytes},
+    {"trees", trees},
+    {"trees_bytes", trees_bytes},
+    {"list", list},
 };
 
 } // namespace

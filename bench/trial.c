@@ -1,12 +1,13 @@
-/* trial.c - hand-coded trial deletion over mimalloc in the runtime benchmark: what a program can do that
- * writes the collector for its own structure, after D. F. Bacon, V. T. Rajan, "Concurrent Cycle Collection in
- * Reference Counted Systems", ECOOP 2001, the synchronous algorithm.
+/* trial.c - hand-coded trial deletion over mimalloc in the runtime benchmark: what a program can
+ * do that writes the collector for its own structure, after D. F. Bacon, V. T. Rajan, "Concurrent
+ * Cycle Collection in Reference Counted Systems", ECOOP 2001, the synchronous algorithm.
  *
- * Nodes alone, fields known at compile time. No recursion: `a` is followed in a loop, nodes found through
- * `b` wait on a list. It collects when asked to and knows no ages: what a candidate reaches is
- * visited, however much that is.
+ * Nodes alone, fields known at compile time. No recursion: `a` is followed in a loop, nodes found
+ * through `b` wait on a list. It collects when asked to and knows no ages: what a candidate
+ * reaches is visited, however much that is.
  *
- * Invariant: outside a collection every node is black or, while in the array of candidates, purple.
+ * Invariant: outside a collection every node is black or, while in the array of candidates,
+ * purple.
  */
 #include "bench.h"
 
@@ -94,7 +95,7 @@ static void node_release(node *object)
     }
 }
 
-/* ---- the three phases ---------------------------------------------------------------------------- */
+/* ---- the three phases ----------------------------------------------------------------------- */
 
 /* One step: does to a child what the phase does, and says whether the walk goes on into it. */
 static inline bool subtract(node *child)
@@ -204,9 +205,9 @@ static size_t collect_some(size_t begin, size_t end)
     return count;
 }
 
-/* Little by little, so that what one phase touched is still in the cache for the next: the best case of
- * small cycles. As soon as a share reached much more than itself, all the others are done at once, so that
- * what is alive is not visited again and again. */
+/* Little by little, so that what one phase touched is still in the cache for the next: the best
+ * case of small cycles. As soon as a share reached much more than itself, all the others are done
+ * at once, so that what is alive is not visited again and again. */
 static size_t peer_collect(void)
 {
     size_t share = 256, reclaimed = 0;

@@ -1,12 +1,16 @@
-/* workloads.h - the workloads of the runtime benchmark, once for all peers that are programmed in C.
+/* workloads.h - the workloads of the runtime benchmark, once for all peers that are programmed in
+ * C.
  *
- * A peer defines its objects and operations, says with PEER_HAS_* which it has, and then includes this
- * file, which holds main(). Everything is static, so that each peer is compiled as its own program would
- * be. What a peer defines (payloads are the same everywhere; headers and counts are its own):
+ * A peer defines its objects and operations, says with PEER_HAS_* which it has, and then includes
+ * this file, which holds main(). Everything is static, so that each peer is compiled as its own
+ * program would be. What a peer defines (payloads are the same everywhere; headers and counts are
+ * its own):
  *
  *   static void peer_begin(void);                    once, before anything else
- *   static void *peer_array(size_t bytes);           zeroed memory whose references keep objects alive
- *   PEER_HAS_CELL   cell: 32 bytes of payload, the first word is `uint64_t value`, two are references
+ *   static void *peer_array(size_t bytes);           zeroed memory whose references keep objects
+ *   alive
+ *   PEER_HAS_CELL   cell: 32 bytes of payload, the first word is `uint64_t value`, two are
+ *                   references
  *     cell *cell_new(void);                          count 1, not yet written to
  *     void cell_release(cell *);
  *   PEER_HAS_COUNT  void cell_retain(cell *);
@@ -15,18 +19,21 @@
  *     uint64_t *blob_word(void *);                   the first word of its payload
  *     void blob_release(void *);
  *   PEER_HAS_NODE   node: 16 bytes of payload, the references `a` and `b`
- *     node *node_new(node *a, node *b);              takes over the caller's references to a and b
- *     void node_give(node **slot, node *target);     fills an empty slot, takes over the reference
+ *     node *node_new(node *a, node *b);              takes over the caller's references to a and
+ *     b
+ *     void node_give(node **slot, node *target);     fills an empty slot, takes over the
+ *     reference
  *     void node_link(node **slot, node *target);     fills an empty slot, retains the target
  *     void node_release(node *);
  *   PEER_HAS_CYCLES
  *     size_t peer_collect(void);                     objects reclaimed, or PEER_UNKNOWN
  *     size_t peer_collect_young(void);               the same, for garbage that was just made
- *     void peer_gc_pause(void);                      no automatic collection before the one that is asked for
+ *     void peer_gc_pause(void);                      no automatic collection before the one that
+ *     is asked for
  *     void peer_gc_resume(void);
  *
- * Invariant: a reported figure covers work that was really done: where a peer says how many objects it
- * reclaimed, the number is checked.
+ * Invariant: a reported figure covers work that was really done: where a peer says how many
+ * objects it reclaimed, the number is checked.
  */
 #ifndef WORKLOADS_H
 #define WORKLOADS_H
@@ -34,10 +41,11 @@
 #include "bench.h"
 
 enum {
-    LIVE = 1000000,        /* objects of retain_random, cycles of pairs, members of ring, the live graph */
-    WINDOW = 10000,        /* objects alive in window */
-    BATCH = 100000,        /* operations between two looks at the clock */
-    LEAST_NS = 80000000,   /* how long the repeated workloads run at least */
+    /* objects of retain_random, cycles of pairs, members of ring, the live graph */
+    LIVE = 1000000,
+    WINDOW = 10000,      /* objects alive in window */
+    BATCH = 100000,      /* operations between two looks at the clock */
+    LEAST_NS = 80000000, /* how long the repeated workloads run at least */
     TREE_DEPTH = 20,
     LIST = 5000000,
     YOUNG = 20000,
@@ -55,7 +63,7 @@ static inline void drop(node **slot)
 #endif
 
 #ifdef PEER_HAS_CELL
-/* ---- alloc_free: one object at a time ------------------------------------------------------------ */
+/* ---- alloc_free: one object at a time ------------------------------------------------------- */
 
 static void alloc_free_batch(uint32_t count)
 {
@@ -94,10 +102,10 @@ static void alloc_free_bytes(void)
 #endif
 
 #ifdef PEER_HAS_COUNT
-/* ---- retain_hot, retain_random: counts alone ----------------------------------------------------- */
+/* ---- retain_hot, retain_random: counts alone ------------------------------------------------ */
 
-/* The count must go through memory each time; that the object is not NULL may be known, as it is where a
- * program has just used it. */
+/* The count must go through memory each time; that the object is not NULL may be known, as it is
+ * where a program has just used it. */
 static void retain_hot_batch(cell *object)
 {
     for (uint32_t i = 0; i < BATCH; i++) {
@@ -160,7 +168,7 @@ static void retain_random(void)
 #endif
 
 #ifdef PEER_HAS_BLOB
-/* ---- window: a fixed number of objects of mixed sizes, a random one replaced by a new one ---------- */
+/* ---- window: a fixed number of objects of mixed sizes, a random one replaced by a new one --- */
 
 static inline void *window_blob(uint64_t bits)
 {
@@ -198,8 +206,8 @@ static void window(void)
     bench_report("window", "ns", (double)(end - begin) / (double)count);
 }
 
-/* More objects than in the timed window, so that pages and arenas do not blur the figure; replaced as
- * often as there are objects, so that what fragmentation costs is in it. */
+/* More objects than in the timed window, so that pages and arenas do not blur the figure;
+ * replaced as often as there are objects, so that what fragmentation costs is in it. */
 static void window_bytes(void)
 {
     void **live = peer_array(LIVE * sizeof *live);
@@ -222,7 +230,7 @@ static void window_bytes(void)
 #endif
 
 #ifdef PEER_HAS_NODE
-/* ---- trees: bottom up, then dropped whole -------------------------------------------------------- */
+/* ---- trees: bottom up, then dropped whole --------------------------------------------------- */
 
 enum { TREE_NODES = (2 << TREE_DEPTH) - 1 };
 
@@ -236,8 +244,8 @@ static node *tree_build(int depth)
     return bench_need(node_new(left, right));
 }
 
-/* The first tree takes its memory from the system, the others have it already. One of these is enough
- * where it takes long. */
+/* The first tree takes its memory from the system, the others have it already. One of these is
+ * enough where it takes long. */
 static void trees(void)
 {
     node **root = peer_array(sizeof *root);
@@ -264,7 +272,7 @@ static void trees_bytes(void)
     bench_report("trees", "bytes", (bench_rss_bytes() - before) / TREE_NODES);
 }
 
-/* ---- list: the teardown of a long chain ---------------------------------------------------------- */
+/* ---- list: the teardown of a long chain ----------------------------------------------------- */
 
 static node **list_head;
 
@@ -286,9 +294,10 @@ static void list(void)
 #endif
 
 #ifdef PEER_HAS_CYCLES
-/* ---- pairs, churn, ring: garbage cycles ---------------------------------------------------------- */
+/* ---- pairs, churn, ring: garbage cycles ----------------------------------------------------- */
 
-/* Two objects that hold each other, and one reference to the first of them, which the caller owns. */
+/* Two objects that hold each other, and one reference to the first of them, which the caller owns.
+ */
 static inline node *pair_new(void)
 {
     node *first = bench_need(node_new(NULL, NULL));
@@ -351,7 +360,8 @@ static void pairs_bytes(void)
     bench_report("pairs", "bytes", (bench_rss_bytes() - before) / (2.0 * LIVE));
 }
 
-/* The same number of cycles, each dropped as soon as it is made: when to collect is up to the peer. */
+/* The same number of cycles, each dropped as soon as it is made: when to collect is up to the peer.
+ */
 static void churn(void)
 {
     node **slot = peer_array(sizeof *slot);
@@ -382,7 +392,7 @@ static void ring(void)
     bench_report("ring", "ns", (double)(end - begin) / LIVE);
 }
 
-/* ---- young, young_into: a little new garbage beside much that is alive --------------------------- */
+/* ---- young, young_into: a little new garbage beside much that is alive ---------------------- */
 
 /* CHAINS chains, each held by a root; every object also holds a random one. Returns all of them,
  * borrowed. */
@@ -439,7 +449,7 @@ static void young_into(void)
 }
 #endif
 
-/* ---- main ---------------------------------------------------------------------------------------- */
+/* ---- main ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

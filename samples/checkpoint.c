@@ -1,7 +1,8 @@
-/* checkpoint.c - collects a sample's truth, writes it as one line of JSON, and stops where it is asked.
+/* checkpoint.c - collects a sample's truth, writes it as one line of JSON, and stops where it is
+ * asked.
  *
- * Invariant: `facts` is guarded by `lock`, holds addresses only inverted, and is all zero whenever the
- * program is stopped in checkpoint(). */
+ * Invariant: `facts` is guarded by `lock`, holds addresses only inverted, and is all zero
+ * whenever the program is stopped in checkpoint(). */
 #define _GNU_SOURCE
 #include "checkpoint.h"
 
@@ -56,7 +57,7 @@ __attribute__((noinline)) void assign_inverted(void *variable, uintptr_t inverte
     __asm__ volatile(""); /* no tail call */
 }
 
-/* ---- collecting ---------------------------------------------------------------------------------- */
+/* ---- collecting ----------------------------------------------------------------------------- */
 
 /* Does the runtime agree? */
 static void compare(uintptr_t address, const truth *known)
@@ -114,7 +115,7 @@ void truth_type(const char *type, size_t count)
     facts.types[n].count = count;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 /* The samples' names need no escapes in JSON: they are identifiers, ids and plain words. */
 
 static void write_text(const char *key, const char *text)
@@ -155,7 +156,8 @@ static void write_object(size_t n)
     write_names("referrers", known->referrers);
     printf(", \"referents\": {");
     for (size_t i = 0; i < TRUTH_NAMES_MAX && known->referents[i].field; i++)
-        printf("%s\"%s\": \"%s\"", i ? ", " : "", known->referents[i].field, known->referents[i].target);
+        printf("%s\"%s\": \"%s\"", i ? ", " : "", known->referents[i].field,
+               known->referents[i].target);
     printf("}");
     write_names("previous", known->previous);
     printf("}");
@@ -178,7 +180,7 @@ static void write_line(const char *name)
     expect(!ferror(stdout));
 }
 
-/* ---- stopping ---------------------------------------------------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------------------------- */
 
 /* Overwrites the dead part of the stack, in which the calls so far left addresses. */
 static __attribute__((noinline)) void scrub_stack(void)
@@ -215,8 +217,8 @@ static __attribute__((noinline)) void stop_if_asked(const char *name)
         pause();
 }
 
-/* Exported, so that `break checkpoint` finds it in a stripped program too. Its frame, in which earlier
- * calls left what they held, stays as small as a frame can be; the stack below is clean. */
+/* Exported, so that `break checkpoint` finds it in a stripped program too. Its frame, in which
+ * earlier calls left what they held, stays as small as a frame can be; the stack below is clean. */
 __attribute__((noinline, visibility("default"))) void checkpoint(const char *name)
 {
     scrub_stack();

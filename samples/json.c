@@ -1,16 +1,17 @@
-/* json.c - loads a JSON file into managed values and stops, so that there is a real heap to look at.
+/* json.c - loads a JSON file into managed values and stops, so that there is a real heap to look
+ * at.
  *
  *     json [FILE]        default: the languages of the world, from Debian's iso-codes
  *
- * Objects become dicts, arrays lists; strings, ints, floats, booleans and nil are what they are. Equal
- * keys are one string object, held by every dict that has the key. Afterwards one registered root,
- * "document", holds everything. jansson parses; its tree is freed before the stop. It refuses files
- * nested deeper than 2048; nothing here recurses.
+ * Objects become dicts, arrays lists; strings, ints, floats, booleans and nil are what they are.
+ * Equal keys are one string object, held by every dict that has the key. Afterwards one
+ * registered root, "document", holds everything. jansson parses; its tree is freed before the
+ * stop. It refuses files nested deeper than 2048; nothing here recurses.
  *
  *     gdb: break checkpoint, run, gcstat, refs document, objat document
  *
- * Exit status: 0, or 2 with one line on stderr. Invariant: when convert() returns a value, the caller
- * owns its one count, and all other counts are fields'. */
+ * Exit status: 0, or 2 with one line on stderr. Invariant: when convert() returns a value, the
+ * caller owns its one count, and all other counts are fields'. */
 #include "checkpoint.h"
 
 #include <jansson.h>
@@ -48,7 +49,8 @@ static rh_object *new_value(loader *self, json_t *source)
         return (rh_object *)rh_list_new(self->heap);
     case JSON_STRING:
         self->string_count++;
-        return (rh_object *)rh_string_new_bytes(self->heap, json_string_value(source), json_string_length(source));
+        return (rh_object *)rh_string_new_bytes(self->heap, json_string_value(source),
+                                                json_string_length(source));
     case JSON_INTEGER: {
         json_int_t value = json_integer_value(source);
         self->int_count += value < RH_INT_SHARED_MIN || value > RH_INT_SHARED_MAX;
@@ -93,7 +95,7 @@ static bool enter(loader *self, json_t *source, rh_object *target)
         self->capacity = capacity;
     }
     void *iterator = json_is_object(source) ? json_object_iter(source) : NULL;
-    self->levels[self->depth++] = (level){ source, target, iterator, 0 };
+    self->levels[self->depth++] = (level){source, target, iterator, 0};
     return true;
 }
 
@@ -144,16 +146,21 @@ static rh_object *convert(loader *self, json_t *tree)
 
 static const char *type_name(const rh_object *object)
 {
-    return rh_is_dict(object) ? "dict" : rh_is_list(object) ? "list" : rh_is_string(object) ? "string"
-         : rh_is_int(object) ? "int" : rh_is_float(object) ? "float" : rh_is_bool(object) ? "bool" : "nil";
+    return rh_is_dict(object)     ? "dict"
+           : rh_is_list(object)   ? "list"
+           : rh_is_string(object) ? "string"
+           : rh_is_int(object)    ? "int"
+           : rh_is_float(object)  ? "float"
+           : rh_is_bool(object)   ? "bool"
+                                  : "nil";
 }
 
 static void tell(const loader *self, const rh_object *document)
 {
     bool is_shared = !rh_is_object(self->heap, document);
     truth_object("document", document, .heap = is_shared ? NULL : self->heap, .status = "live",
-                 .id = truth_id(type_name(document), document), .refcount = is_shared ? RH_IMMORTAL : 1,
-                 .roots = { "document" });
+                 .id = truth_id(type_name(document), document),
+                 .refcount = is_shared ? RH_IMMORTAL : 1, .roots = {"document"});
     truth_type("dict", self->dict_count);
     truth_type("list", self->list_count);
     truth_type("string", self->string_count);
@@ -177,8 +184,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "json: %s\n", error.text); /* names the file */
         return 2;
     }
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .name = "json" });
-    loader state = { .heap = heap };
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.name = "json"});
+    loader state = {.heap = heap};
     rh_object *document = heap ? convert(&state, tree) : NULL;
     json_decref(tree);
     tree = NULL;

@@ -1,4 +1,5 @@
-/* small_int.c - small integers are shared: two variables, one immortal object whose count is not kept.
+/* small_int.c - small integers are shared: two variables, one immortal object whose count is not
+ * kept.
  *
  * That is why the count of such an object answers no question, and why a debugger says "immortal"
  * instead of a number. A large integer is an object of its own each time.
@@ -20,15 +21,18 @@ int main(void)
     expect(c != d && rh_equal(c, d));
 
     truth_object("a", a, .status = "live", .id = truth_id("int", a), .refcount = RH_IMMORTAL,
-                 .locals = { "a", "b" });
+                 .locals = {"a", "b"});
     truth_object("b", b, .status = "live", .id = truth_id("int", b), .refcount = RH_IMMORTAL,
-                 .locals = { "a", "b" });
-    truth_object("c", c, .heap = heap, .status = "live", .id = "int#1", .refcount = 1, .locals = { "c" });
-    truth_object("d", d, .heap = heap, .status = "live", .id = "int#2", .refcount = 1, .locals = { "d" });
+                 .locals = {"a", "b"});
+    truth_object("c", c, .heap = heap, .status = "live", .id = "int#1", .refcount = 1,
+                 .locals = {"c"});
+    truth_object("d", d, .heap = heap, .status = "live", .id = "int#2", .refcount = 1,
+                 .locals = {"d"});
     truth_type("int", 2);
     checkpoint("shared and not shared");
 
-    /* A thousand more names change nothing, and neither does giving up more than there ever were. */
+    /* A thousand more names change nothing, and neither does giving up more than there ever were.
+     */
     rh_int *another = NULL;
     for (int i = 0; i < 1000; i++) {
         assign(&another, a);
@@ -39,7 +43,7 @@ int main(void)
         assign(&another, NULL);
     }
     truth_object("a", a, .status = "live", .id = truth_id("int", a), .refcount = RH_IMMORTAL,
-                 .locals = { "a", "b" });
+                 .locals = {"a", "b"});
     checkpoint("count not kept");
 
     rh_release(d);

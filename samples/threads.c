@@ -1,11 +1,12 @@
 /* threads.c - two threads with a heap each, stopped together, each with objects on its own stack.
  *
- * Heaps are independent: no object of one holds one of the other (small integers and nil, which are
- * immortal, may be held by both). A debugger finds the holders on every thread's stack.
+ * Heaps are independent: no object of one holds one of the other (small integers and nil, which
+ * are immortal, may be held by both). A debugger finds the holders on every thread's stack.
  *
  *     gdb: break checkpoint, run, refs HEAD-OF-A-WORKER, thread apply all bt
  *
- * Invariant: between the two barriers no worker changes anything, and each one's `head` owns one count. */
+ * Invariant: between the two barriers no worker changes anything, and each one's `head` owns one
+ * count. */
 #define _GNU_SOURCE
 #include "checkpoint.h"
 
@@ -20,8 +21,9 @@ typedef struct node {
     rh_object *value;
 } node;
 
-static const rh_field node_fields[] = { RH_STRONG(node, next), RH_STRONG(node, value), RH_FIELDS_END };
-static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, value),
+                                       RH_FIELDS_END};
+static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
 
 static pthread_barrier_t is_built, may_end;
 
@@ -43,11 +45,11 @@ static void tell(rh_heap *heap, const char *thread, const node *head)
     char(*name)[64] = names[thread[7] - '1'];
     snprintf(name[0], sizeof name[0], "%s.next", head_id);
     snprintf(name[1], sizeof name[1], "%s.value", head_id);
-    truth_object("head", head, .heap = heap, .status = "live", .id = head_id, .refcount = 1, .frame = "worker",
-                 .thread = thread, .locals = { "head" },
-                 .referents = { { "next", tail_id }, { "value", value_id } });
+    truth_object("head", head, .heap = heap, .status = "live", .id = head_id, .refcount = 1,
+                 .frame = "worker", .thread = thread, .locals = {"head"},
+                 .referents = {{"next", tail_id}, {"value", value_id}});
     truth_object(NULL, head->next, .heap = heap, .status = "live", .id = tail_id, .refcount = 1,
-                 .thread = thread, .referrers = { name[0] }, .referents = { { "value", value_id } });
+                 .thread = thread, .referrers = {name[0]}, .referents = {{"value", value_id}});
 }
 
 static void *worker(void *number)
@@ -55,10 +57,10 @@ static void *worker(void *number)
     char thread[16];
     snprintf(thread, sizeof thread, "worker-%d", *(int *)number);
     pthread_setname_np(pthread_self(), thread);
-    static const char *const thread_names[] = { "worker-1", "worker-2" };
+    static const char *const thread_names[] = {"worker-1", "worker-2"};
     const char *name = thread_names[*(int *)number - 1];
 
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .name = name });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.name = name});
     rh_int *seven = rh_int_new(heap, 7); /* the same object in both threads */
     node *tail = new_node(heap, seven, NULL);
     node *head = new_node(heap, seven, tail);
@@ -76,7 +78,7 @@ static void *worker(void *number)
 int main(void)
 {
     pthread_t threads[WORKERS];
-    int numbers[WORKERS] = { 1, 2 };
+    int numbers[WORKERS] = {1, 2};
     expect(pthread_barrier_init(&is_built, NULL, WORKERS + 1) == 0);
     expect(pthread_barrier_init(&may_end, NULL, WORKERS + 1) == 0);
     for (int i = 0; i < WORKERS; i++)

@@ -1,8 +1,8 @@
-/* main.c - the shell door: `refheap --core FILE [--exe FILE] | --pid N  [COMMAND …]`.
- * Opens the target, lends a terminal and Ctrl-C, and exits with the engine's status. Without a command it takes
- * them from standard input (prompt.h). No logic.
- * Invariant: an answer that was not written in full never ends with a status that says more. Behind a pipe that nobody
- * reads (`| head`) SIGPIPE ends it quietly, as other commands. */
+/* main.c - the shell door: `refheap --core FILE [--exe FILE] | --pid N  [COMMAND …]`. Opens the
+ * target, lends a terminal and Ctrl-C, and exits with the engine's status. Without a command it
+ * takes them from standard input (prompt.h). No logic. Invariant: an answer that was not written
+ * in full never ends with a status that says more. Behind a pipe that nobody reads (`| head`)
+ * SIGPIPE ends it quietly, as other commands. */
 #include "prompt.h"
 
 #include <refheap/inspect.h>
@@ -57,16 +57,18 @@ static int complain(const char *message)
 
 static int usage(FILE *stream)
 {
-    fprintf(stream, "usage: refheap --core FILE [--exe FILE] [COMMAND [--option…] [OPERAND]]\n"
-                    "       refheap --pid N [--no-stop] [COMMAND [--option…] [OPERAND]]\n"
-                    "       refheap COMMAND --help\n\n"
-                    "Reads the reference-counted heap of a core dump or of a process (which is stopped\n"
-                    "meanwhile). Without a COMMAND it opens a prompt, or takes one command from each line\n"
-                    "of standard input: the heap is read once for all of them.\n\ncommands:\n");
+    fprintf(stream,
+            "usage: refheap --core FILE [--exe FILE] [COMMAND [--option…] [OPERAND]]\n"
+            "       refheap --pid N [--no-stop] [COMMAND [--option…] [OPERAND]]\n"
+            "       refheap COMMAND --help\n\n"
+            "Reads the reference-counted heap of a core dump or of a process (which is stopped\n"
+            "meanwhile). Without a COMMAND it opens a prompt, or takes one command from each line\n"
+            "of standard input: the heap is read once for all of them.\n\ncommands:\n");
     print_commands(stream);
-    fprintf(stream, "\nexit status: 0 answered; 1 --check found something; 2 no answer, or --check found\n"
-                    "nothing in what could be searched. Of several commands the highest.\n\n"
-                    "example: refheap --core core gcleaks --check\n");
+    fprintf(stream,
+            "\nexit status: 0 answered; 1 --check found something; 2 no answer, or --check found\n"
+            "nothing in what could be searched. Of several commands the highest.\n\n"
+            "example: refheap --core core gcleaks --check\n");
     return stream == stdout ? RHI_ANSWERED : RHI_NO_ANSWER;
 }
 
@@ -75,17 +77,24 @@ static int manual(void)
 {
     json_t *commands = json_loads(rhi_commands(), 0, NULL), *command, *option;
     size_t index, at;
-    printf("# Commands\n\nMade from the command table by `refheap --manual`; the same in GDB, LLDB and the shell.\n");
-    json_array_foreach(commands, index, command) {
-        printf("\n## %s\n\n`%s`: %s.\n\n%s\n\n", json_string_value(json_object_get(command, "name")),
-               json_string_value(json_object_get(command, "usage")), json_string_value(json_object_get(command, "summary")),
+    printf("# Commands\n\nMade from the command table by `refheap --manual`; the same in GDB, LLDB "
+           "and the shell.\n");
+    json_array_foreach(commands, index, command)
+    {
+        printf("\n## %s\n\n`%s`: %s.\n\n%s\n\n",
+               json_string_value(json_object_get(command, "name")),
+               json_string_value(json_object_get(command, "usage")),
+               json_string_value(json_object_get(command, "summary")),
                json_string_value(json_object_get(command, "description")));
-        json_array_foreach(json_object_get(command, "options"), at, option) {
+        json_array_foreach(json_object_get(command, "options"), at, option)
+        {
             const char *argument = json_string_value(json_object_get(option, "argument"));
-            printf("- `%s%s%s`: %s\n", json_string_value(json_object_get(option, "name")), argument ? "=" : "", argument ? argument : "",
+            printf("- `%s%s%s`: %s\n", json_string_value(json_object_get(option, "name")),
+                   argument ? "=" : "", argument ? argument : "",
                    json_string_value(json_object_get(option, "help")));
         }
-        printf("\nExample: `%s`\n\n```\n%s\n```\n", json_string_value(json_object_get(command, "example")),
+        printf("\nExample: `%s`\n\n```\n%s\n```\n",
+               json_string_value(json_object_get(command, "example")),
                json_string_value(json_object_get(command, "json")));
     }
     json_decref(commands);
@@ -95,8 +104,12 @@ static int manual(void)
 /* Where the value of one of the target's options goes; NULL if the word is none. */
 static const char **place_of(choice *chosen, const char *word)
 {
-    static const struct { const char *name; size_t offset; } options[] = {
-        {"--core", offsetof(choice, core)}, {"--exe", offsetof(choice, exe)}, {"--pid", offsetof(choice, pid)}};
+    static const struct {
+        const char *name;
+        size_t offset;
+    } options[] = {{"--core", offsetof(choice, core)},
+                   {"--exe", offsetof(choice, exe)},
+                   {"--pid", offsetof(choice, pid)}};
     size_t length = strcspn(word, "=");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         if (strlen(options[i].name) == length && memcmp(word, options[i].name, length) == 0)
@@ -112,8 +125,8 @@ static int complain_of(const char *word, const char *message)
     return -1;
 }
 
-/* Takes the target's options out of the words, before the command and behind it up to `--`; what is left is the
- * command and its line. 0, or -1 after a complaint. */
+/* Takes the target's options out of the words, before the command and behind it up to `--`; what
+ * is left is the command and its line. 0, or -1 after a complaint. */
 static int parse(int count, char **words, choice *chosen)
 {
     int kept = 0;
@@ -130,7 +143,8 @@ static int parse(int count, char **words, choice *chosen)
         else if (kept == 0 && (strcmp(words[i], "--help") == 0 || strcmp(words[i], "-h") == 0))
             chosen->help = true;
         else if (kept == 0 && words[i][0] == '-')
-            return complain_of(words[i], "is no option that may stand before a command: see refheap --help");
+            return complain_of(words[i],
+                               "is no option that may stand before a command: see refheap --help");
         else
             words[kept++] = words[i];
         is_ended = is_ended || strcmp(words[i], "--") == 0;
@@ -154,12 +168,16 @@ static int open_target(const choice *chosen, rhi_target *target, char *error, si
     if (chosen->core)
         return rhi_target_open_core(chosen->core, chosen->exe, target, error, error_size);
     if (!chosen->pid)
-        return snprintf(error, error_size, "which process or core? give --core FILE or --pid N"), -1;
+        return snprintf(error, error_size, "which process or core? give --core FILE or --pid N"),
+               -1;
     errno = 0;
     long long pid = strtoll(chosen->pid, &end, 10);
     if (*end || end == chosen->pid || errno || pid <= 0)
-        return snprintf(error, error_size, "--pid wants the number of a process, not '%.60s'", chosen->pid), -1;
-    return rhi_target_open_process(pid, chosen->no_stop ? RHI_TARGET_NO_STOP : 0, target, error, error_size);
+        return snprintf(error, error_size, "--pid wants the number of a process, not '%.60s'",
+                        chosen->pid),
+               -1;
+    return rhi_target_open_process(pid, chosen->no_stop ? RHI_TARGET_NO_STOP : 0, target, error,
+                                   error_size);
 }
 
 static bool shows_colors(void)
@@ -172,14 +190,19 @@ static int run(const choice *chosen, rhi_target *target, const char *error)
 {
     rhi_session *session = rhi_session_new();
     char name[512];
-    prompt lines = {.session = session, .target = target, .name = name, .was_interrupted = &was_interrupted};
-    snprintf(name, sizeof name, chosen->core ? "core %s" : chosen->no_stop ? "process %s, which runs on" : "process %s, which is stopped",
+    prompt lines = {
+        .session = session, .target = target, .name = name, .was_interrupted = &was_interrupted};
+    snprintf(name, sizeof name,
+             chosen->core      ? "core %s"
+             : chosen->no_stop ? "process %s, which runs on"
+                               : "process %s, which is stopped",
              chosen->core ? chosen->core : chosen->pid);
     rhi_clean(name);
-    int status = !session ? complain("memory is short on this machine")
-                 : !chosen->command ? (error ? complain(error) : run_prompt(&lines))
-                 : error ? rhi_session_refuse_words(session, target, chosen->command, chosen->rest, error)
-                         : rhi_session_run_words(session, target, chosen->command, chosen->rest);
+    int status =
+        !session           ? complain("memory is short on this machine")
+        : !chosen->command ? (error ? complain(error) : run_prompt(&lines))
+        : error ? rhi_session_refuse_words(session, target, chosen->command, chosen->rest, error)
+                : rhi_session_run_words(session, target, chosen->command, chosen->rest);
     rhi_session_free(session);
     return status;
 }
@@ -204,7 +227,8 @@ static int answer(int count, char **words)
     sigaction(SIGINT, &action, NULL);
     target.emit = emit;
     target.interrupted = interrupted;
-    target.flags |= (isatty(STDERR_FILENO) ? RHI_TARGET_TERMINAL : 0) | (shows_colors() ? RHI_TARGET_COLOR : 0);
+    target.flags |=
+        (isatty(STDERR_FILENO) ? RHI_TARGET_TERMINAL : 0) | (shows_colors() ? RHI_TARGET_COLOR : 0);
     int status = run(&chosen, &target, opened ? NULL : error);
     if (opened)
         rhi_target_close(&target);
@@ -223,6 +247,7 @@ int main(int count, char **words)
 {
     keep_streams_apart();
     int status = answer(count, words);
-    bool is_written = fflush(stdout) == 0 && !ferror(stdout); /* the mark of an earlier write that failed stays */
+    /* the mark of an earlier write that failed stays */
+    bool is_written = fflush(stdout) == 0 && !ferror(stdout);
     return is_written ? status : complain("the answer could not be written in full");
 }

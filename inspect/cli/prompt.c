@@ -1,7 +1,9 @@
-/* prompt.c - takes commands one after another (see prompt.h). Editing, history and the keys are libedit's.
+/* prompt.c - takes commands one after another (see prompt.h). Editing, history and the keys are
+ * libedit's.
  *
- * Invariant: what a command means is the engine's. Here are only `help` and the words that lead out; an error
- * of a command never does, and Ctrl-C ends the command or the line, not the prompt. */
+ * Invariant: what a command means is the engine's. Here are only `help` and the words that lead
+ * out; an error of a command never does, and Ctrl-C ends the command or the line, not the prompt.
+ */
 #include "prompt.h"
 
 #include <errno.h>
@@ -70,7 +72,7 @@ static int run_line(prompt *self, char *line)
     return RHI_ANSWERED;
 }
 
-/* ---- from a file or a pipe -------------------------------------------------------------------------------- */
+/* ---- from a file or a pipe ------------------------------------------------------------------ */
 
 static int run_lines(prompt *self)
 {
@@ -88,7 +90,8 @@ static int run_lines(prompt *self)
     if (*self->was_interrupted)
         return RHI_NO_ANSWER;
     if (highest == NOTHING)
-        fprintf(stderr, "refheap: no command: give one behind the options, or lines of them on standard input (see refheap --help)\n");
+        fprintf(stderr, "refheap: no command: give one behind the options, or lines of them on "
+                        "standard input (see refheap --help)\n");
     return highest == NOTHING ? RHI_NO_ANSWER : highest;
 }
 
@@ -102,7 +105,7 @@ static void hear(prompt *self, bool at_once)
     sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
-/* ---- completion --------------------------------------------------------------------------------------------- */
+/* ---- completion ----------------------------------------------------------------------------- */
 
 /* Whole words, one a line, that a line may begin with. */
 static void complete_first(FILE *words)
@@ -155,8 +158,10 @@ static char *completions(prompt *self, char *line, const char **word)
     return text;
 }
 
-/* How far all words that begin with `typed` are the same, in whole characters; how many they are. */
-static size_t common_beginning(const char *words, const char *typed, const char **first, unsigned *count)
+/* How far all words that begin with `typed` are the same, in whole characters; how many they are.
+ */
+static size_t common_beginning(const char *words, const char *typed, const char **first,
+                               unsigned *count)
 {
     size_t same = 0;
     *count = 0;
@@ -224,7 +229,7 @@ static unsigned char complete(EditLine *edit, int key)
     return what;
 }
 
-/* ---- at a terminal -------------------------------------------------------------------------------------------- */
+/* ---- at a terminal -------------------------------------------------------------------------- */
 
 static char *prompt_text(EditLine *edit)
 {
@@ -233,8 +238,8 @@ static char *prompt_text(EditLine *edit)
     return text;
 }
 
-/* Waits for a byte, and nowhere else for signals, so that none is lost: 1, 0 at the end, -1 after Ctrl-C. Any
- * other signal is the terminal's: it was resized, or we were stopped. */
+/* Waits for a byte, and nowhere else for signals, so that none is lost: 1, 0 at the end, -1 after
+ * Ctrl-C. Any other signal is the terminal's: it was resized, or we were stopped. */
 static int read_byte(prompt *self, EditLine *edit, char *byte)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -264,7 +269,8 @@ static int read_character(EditLine *edit, wchar_t *character)
         int got = read_byte(self, edit, &byte);
         if (got <= 0)
             return got;
-        if (byte == '\0') /* Ctrl-D, as a terminal keeps it that was not ours yet when it was typed */
+        /* Ctrl-D, as a terminal keeps it that was not ours yet when it was typed */
+        if (byte == '\0')
             byte = '\x04';
         used = mbrtowc(character, &byte, 1, &state);
     }

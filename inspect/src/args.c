@@ -1,7 +1,8 @@
 /* args.c - parses command lines: options before and behind the raw operand (see command.h).
  *
- * Invariant: an operand is passed on exactly as written. Operands are divided by commas outside brackets and
- * quotes; options behind one begin where no C expression can go on. Behind `--` all is operand. */
+ * Invariant: an operand is passed on exactly as written. Operands are divided by commas outside
+ * brackets and quotes; options behind one begin where no C expression can go on. Behind `--` all
+ * is operand. */
 #include "command.h"
 #include "objects.h"
 #include "output.h"
@@ -21,7 +22,8 @@ static const char *skip_space(const char *text)
     return text;
 }
 
-/* The next word, in `word` (allocated), with quotes taken off; NULL at the end or without memory. */
+/* The next word, in `word` (allocated), with quotes taken off; NULL at the end or without memory.
+ */
 static char *take_word(rhi_line *line)
 {
     if (line->words)
@@ -94,7 +96,8 @@ static rhi_error *take_option(rhi_line *line, rhi_args *args)
     if (!word)
         return rhi__error_memory();
     char *equals = strchr(word, '=');
-    const rhi_option *option = rhi__option_find(args->command, word, equals ? (size_t)(equals - word) : strlen(word));
+    const rhi_option *option =
+        rhi__option_find(args->command, word, equals ? (size_t)(equals - word) : strlen(word));
     rhi_error *error = NULL;
     char *value = NULL;
     if (!option)
@@ -106,8 +109,10 @@ static rhi_error *take_option(rhi_line *line, rhi_args *args)
     else if (args->set_count == RHI_SET_MAX)
         error = rhi__error("too many options");
     else if (option->argument && !(value = equals ? strdup(equals + 1) : take_word(line)))
-        error = line->words || !*skip_space(line->text) ? rhi__error("%s wants a value: %s=%s", option->name, option->name, option->argument)
-                                                        : rhi__error_memory();
+        error = line->words || !*skip_space(line->text)
+                    ? rhi__error("%s wants a value: %s=%s", option->name, option->name,
+                                 option->argument)
+                    : rhi__error_memory();
     else if (!option->argument && !(value = strdup("")))
         error = rhi__error_memory();
     if (!error) {
@@ -136,7 +141,8 @@ static unsigned take_unit(char **end)
     return unit ? 10 * (unsigned)((unit - units) / 2 + 1) : 0;
 }
 
-rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t default_value, uint64_t *value)
+rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t default_value,
+                              uint64_t *value)
 {
     const char *text = rhi__option(args, name);
     char *end;
@@ -147,7 +153,8 @@ rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t d
     unsigned long long number = strtoull(text, &end, 10);
     unsigned shift = take_unit(&end);
     if (!isdigit((unsigned char)text[0]) || *end)
-        return rhi__error("%s wants a number (of 1024s with k, M or G behind it), not '%.60s'", name, text);
+        return rhi__error("%s wants a number (of 1024s with k, M or G behind it), not '%.60s'",
+                          name, text);
     if (errno || number > UINT64_MAX >> shift)
         return rhi__error("%s=%.60s is too large a number", name, text);
     *value = number << shift;
@@ -159,12 +166,13 @@ int rhi__check_status(rhi_session *session, const rhi_args *args, bool found)
     if (!rhi__option(args, "--check"))
         return RHI_ANSWERED;
     bool is_sure = rhi__settle(session) && !rhi__is_provisional(session);
-    if (session->target->flags & RHI_TARGET_NO_STOP) /* what ran while it was read proves nothing, not damage either */
+    /* what ran while it was read proves nothing, not damage either */
+    if (session->target->flags & RHI_TARGET_NO_STOP)
         return RHI_NO_ANSWER;
     return found ? RHI_FOUND : is_sure ? RHI_ANSWERED : RHI_NO_ANSWER;
 }
 
-/* ---- operands --------------------------------------------------------------------------------------------- */
+/* ---- operands ------------------------------------------------------------------------------- */
 
 /* How deep in brackets and quotes a text is that is read on from left to right. */
 typedef struct nesting {
@@ -199,8 +207,9 @@ static bool is_option_word(const char *text)
     return strncmp(text, "--", 2) == 0 && isalpha((unsigned char)text[2]);
 }
 
-/* Where the options behind the operand begin; the line's end if there are none. `p --json` is no expression in
- * C, so nothing is lost; behind a bracket, which may be a cast, only options that there are count. */
+/* Where the options behind the operand begin; the line's end if there are none. `p --json` is no
+ * expression in C, so nothing is lost; behind a bracket, which may be a cast, only options that
+ * there are count. */
 static rhi_line find_behind(const rhi_command *command, rhi_line line)
 {
     if (line.words) {
@@ -212,7 +221,8 @@ static rhi_line find_behind(const rhi_command *command, rhi_line line)
     char before = '\0'; /* of what is no space */
     for (const char *from = line.text; *line.text; line.text++) {
         char c = *line.text;
-        if (is_outside(&n, c) && line.text > from && isspace((unsigned char)line.text[-1]) && is_option_word(line.text) &&
+        if (is_outside(&n, c) && line.text > from && isspace((unsigned char)line.text[-1]) &&
+            is_option_word(line.text) &&
             (in_word(before) || (before && strchr("]}\"'", before)) ||
              (before == ')' && rhi__option_find(command, line.text, strcspn(line.text, "= \t\n")))))
             return line;
@@ -235,20 +245,24 @@ static const char *skip_template(const char *text, const char *c)
     return c;
 }
 
-/* Bytes of a number or a name like node#12 that `text` begins with, if a space, a comma or the end follows. */
+/* Bytes of a number or a name like node#12 that `text` begins with, if a space, a comma or the end
+ * follows. */
 static size_t plain_word(const char *text)
 {
     size_t length = strcspn(text, ", \t\n");
     const char *hash = memchr(text, '#', length), *digits = hash ? hash + 1 : text;
     bool is_hex = !hash && strncmp(text, "0x", 2) == 0;
-    size_t span = is_hex ? 2 + strspn(text + 2, "0123456789abcdefABCDEF") : strspn(digits, "0123456789");
+    size_t span =
+        is_hex ? 2 + strspn(text + 2, "0123456789abcdefABCDEF") : strspn(digits, "0123456789");
     return length && digits + span == text + length && span > (is_hex ? 2 : 0) ? length : 0;
 }
 
-/* Does the space at `c` divide two operands? Two numbers or names side by side are no expression. */
+/* Does the space at `c` divide two operands? Two numbers or names side by side are no expression.
+ */
 static bool is_divider(const char *from, const char *c)
 {
-    return isspace((unsigned char)*c) && plain_word(from) == (size_t)(c - from) && plain_word(skip_space(c));
+    return isspace((unsigned char)*c) && plain_word(from) == (size_t)(c - from) &&
+           plain_word(skip_space(c));
 }
 
 static rhi_error *add_operand(rhi_args *args, const char *from, const char *end)
@@ -256,7 +270,8 @@ static rhi_error *add_operand(rhi_args *args, const char *from, const char *end)
     while (end > from && isspace((unsigned char)end[-1]))
         end--;
     if (end == from)
-        return rhi__error("nothing stands before or behind a comma: usage: %s", args->command->usage);
+        return rhi__error("nothing stands before or behind a comma: usage: %s",
+                          args->command->usage);
     if (args->operand_count == RHI_OPERANDS_MAX)
         return rhi__error("too many operands: at most %d", RHI_OPERANDS_MAX);
     if (!(args->operands[args->operand_count] = strndup(from, (size_t)(end - from))))
@@ -285,7 +300,9 @@ static rhi_error *check_operands(const char *rest, rhi_args *args)
 {
     const rhi_command *command = args->command;
     if (command->operands_max == 0 && rest[0])
-        return rhi__error("takes no operand%s: %s", rest[0] == '-' ? ", and options begin with two dashes" : "", command->usage);
+        return rhi__error("takes no operand%s: %s",
+                          rest[0] == '-' ? ", and options begin with two dashes" : "",
+                          command->usage);
     if (rest[0])
         RHI_TRY(split_operands(rest, args));
     if (command->operands_max == 1 && args->operand_count > 1)
@@ -295,10 +312,10 @@ static rhi_error *check_operands(const char *rest, rhi_args *args)
     return NULL;
 }
 
-/* ---- the line ----------------------------------------------------------------------------------------------- */
+/* ---- the line ------------------------------------------------------------------------------- */
 
-/* Takes options while there are any; `is_ended`: by `--`. Each is taken before the first error is told, so
- * that --json holds for it. */
+/* Takes options while there are any; `is_ended`: by `--`. Each is taken before the first error is
+ * told, so that --json holds for it. */
 static rhi_error *take_options(rhi_line *line, rhi_args *args, bool *is_ended)
 {
     rhi_error *error = NULL;
@@ -324,7 +341,8 @@ static rhi_error *take_options(rhi_line *line, rhi_args *args, bool *is_ended)
     return error;
 }
 
-/* Takes all options of the line, and what is between or behind them into `operand` (allocated, or NULL). */
+/* Takes all options of the line, and what is between or behind them into `operand` (allocated, or
+ * NULL). */
 static rhi_error *take_all(rhi_line line, rhi_args *args, char **operand)
 {
     bool is_ended;
@@ -339,7 +357,8 @@ static rhi_error *take_all(rhi_line line, rhi_args *args, char **operand)
     rhi_line end = end_of(behind);
     char *left = error ? NULL : take_until(&behind, &end);
     if (left && left[0])
-        error = rhi__error("'%.100s' stands behind an option: options come before the operand or behind it", left);
+        error = rhi__error(
+            "'%.100s' stands behind an option: options come before the operand or behind it", left);
     else if (!left && !error)
         error = rhi__error_memory();
     free(left);
@@ -355,7 +374,8 @@ rhi_error *rhi__args_parse(const rhi_command *command, rhi_line line, rhi_args *
     args->help = rhi__option(args, "--help") != NULL;
     args->has_heap = rhi__option(args, "--heap") != NULL;
     if (!error && !args->help)
-        error = rhi__option_number(args, "--limit", args->json ? DEFAULT_JSON_ROWS : DEFAULT_ROWS, &args->limit);
+        error = rhi__option_number(args, "--limit", args->json ? DEFAULT_JSON_ROWS : DEFAULT_ROWS,
+                                   &args->limit);
     if (args->limit == 0)
         args->limit = UINT64_MAX;
     if (!error && !args->help)

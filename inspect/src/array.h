@@ -1,5 +1,6 @@
 /* array.h - growing arrays: `items`, `count`, `capacity` members in any struct.
- * rhi__array_reserve makes room for `extra` more; false if memory is short, nothing changed then. */
+ * rhi__array_reserve makes room for `extra` more; false if memory is short, nothing changed then.
+ */
 #ifndef RHI_ARRAY_H
 #define RHI_ARRAY_H
 
@@ -7,7 +8,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static inline bool rhi__array_grow(void **items, uint64_t count, uint64_t *capacity, uint64_t extra, size_t size)
+static inline bool rhi__array_grow(void **items, uint64_t count, uint64_t *capacity, uint64_t extra,
+                                   size_t size)
 {
     if (count + extra <= *capacity)
         return true;
@@ -25,6 +27,7 @@ static inline bool rhi__array_grow(void **items, uint64_t count, uint64_t *capac
 }
 
 #define rhi__array_reserve(array, extra)                                                           \
-    rhi__array_grow((void **)&(array)->items, (array)->count, &(array)->capacity, (extra), sizeof *(array)->items)
+    rhi__array_grow((void **)&(array)->items, (array)->count, &(array)->capacity, (extra),         \
+                    sizeof *(array)->items)
 
 #endif

@@ -1,7 +1,7 @@
 /* cmd_gcfind.c - `gcfind`: the objects that have certain properties.
  *
- * The headers are read once and kept in short (rhi_listing); the graph is asked only about reachability, and an
- * object's bytes only about a size that its type does not tell. */
+ * The headers are read once and kept in short (rhi_listing); the graph is asked only about
+ * reachability, and an object's bytes only about a size that its type does not tell. */
 #include "array.h"
 #include "harm.h"
 #include "command.h"
@@ -27,8 +27,11 @@ typedef struct answer {
     const rhi_leaks *leaks; /* with --unreachable */
     uint8_t *fits;          /* per type, and behind them: objects without a valid type */
     uint64_t min_refs, min_size;
-    uint32_t wanted;        /* bits of rhi_listing.kinds that an object must have */
-    struct { rhi_object *items; uint64_t count, capacity; } shown;
+    uint32_t wanted; /* bits of rhi_listing.kinds that an object must have */
+    struct {
+        rhi_object *items;
+        uint64_t count, capacity;
+    } shown;
     uint64_t total;
 } answer;
 
@@ -47,12 +50,14 @@ static bool has_one_size(const rhi_type *type)
 static rhi_error *judge_types(answer *a, const char *glob)
 {
     uint64_t count = a->reader->types.count;
-    char whole[RHI_NAME_SIZE]; /* a name that is typed as it is, however long, and whatever * and [ are in it */
+    /* a name that is typed as it is, however long, and whatever * and [ are in it */
+    char whole[RHI_NAME_SIZE];
     rhi__cut_name(glob ? glob : "", glob ? strlen(glob) : 0, whole);
     a->fits = calloc(count + 1, sizeof *a->fits);
     if (!a->fits)
         return rhi__error_memory();
-    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = utf8 ? uselocale(utf8) : (locale_t)0;
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
+             before = utf8 ? uselocale(utf8) : (locale_t)0;
     for (uint32_t i = 0; i <= count; i++) {
         const char *name = rhi__type_name(a->reader, i);
         bool matches = !glob || strcmp(whole, name) == 0 || fnmatch(glob, name, 0) == 0;
@@ -71,7 +76,8 @@ static rhi_error *look_at(answer *a, uint32_t index, uint8_t fit)
 {
     rhi_object object;
     bool is_shown = a->total < a->args->limit;
-    if ((fit == FITS_BY_SIZE || is_shown) && !rhi__object_at_index(a->session, a->reader, index, &object))
+    if ((fit == FITS_BY_SIZE || is_shown) &&
+        !rhi__object_at_index(a->session, a->reader, index, &object))
         return NULL; /* it was readable a moment ago */
     if (fit == FITS_BY_SIZE && rhi__object_size_at(a->reader, &object) < a->min_size)
         return NULL;
@@ -91,8 +97,8 @@ static rhi_error *look_at_block(answer *a, const rhi_block *block)
     for (uint32_t i = block->first_object; i < block->first_object + block->object_count; i++) {
         uint32_t type = l->kinds[i] >> RHI_LISTING_TYPE_SHIFT;
         uint8_t fit = a->fits[type < types ? type : types];
-        if ((l->kinds[i] & a->wanted) == a->wanted && fit != FITS_NOT && l->counts[i] >= a->min_refs &&
-            (!a->leaks || rhi__cause(a->leaks, i) != RHI_CAUSE_NONE))
+        if ((l->kinds[i] & a->wanted) == a->wanted && fit != FITS_NOT &&
+            l->counts[i] >= a->min_refs && (!a->leaks || rhi__cause(a->leaks, i) != RHI_CAUSE_NONE))
             RHI_TRY(look_at(a, i, fit));
     }
     return NULL;
@@ -102,7 +108,8 @@ static rhi_error *gather(answer *a)
 {
     RHI_TRY(rhi__option_number(a->args, "--min-refs", 0, &a->min_refs));
     RHI_TRY(rhi__option_number(a->args, "--min-size", 0, &a->min_size));
-    a->wanted = RHI_LISTING_OBJECT | (rhi__option(a->args, "--finalized") ? RHI_LISTING_FINALIZED : 0);
+    a->wanted =
+        RHI_LISTING_OBJECT | (rhi__option(a->args, "--finalized") ? RHI_LISTING_FINALIZED : 0);
     RHI_TRY(rhi__session_reader(a->session, &a->reader));
     RHI_TRY(judge_types(a, rhi__option(a->args, "--type")));
     if (rhi__option(a->args, "--unreachable")) {
@@ -130,20 +137,24 @@ static void print_text(answer *a)
         const rhi_object *object = &a->shown.items[i];
         rhi__object_id(a->reader, object, id, sizeof id);
         rhi__count_text(object, count, sizeof count);
-        rhi__print(s, "  %-28s 0x%" PRIx64 "  %s%s, %" PRIu64 " bytes, heap %" PRIu64 ", %s", id, object->address,
-                   object->immortal ? "" : "refcount ", count, rhi__object_size_at(a->reader, object),
+        rhi__print(s, "  %-28s 0x%" PRIx64 "  %s%s, %" PRIu64 " bytes, heap %" PRIu64 ", %s", id,
+                   object->address, object->immortal ? "" : "refcount ", count,
+                   rhi__object_size_at(a->reader, object),
                    a->reader->heaps.items[object->heap].number, rhi__state_word(object));
         uint32_t index = a->leaks ? rhi__object_index(a->reader, object->address) : RHI_NO_OBJECT;
         rhi__value(a->reader, object, value);
         rhi__print(s, "%s%s%s%s\n", index == RHI_NO_OBJECT ? "" : ", ",
-                   index == RHI_NO_OBJECT ? "" : rhi__cause_word(rhi__cause(a->leaks, index)), value[0] ? "," : "", value);
+                   index == RHI_NO_OBJECT ? "" : rhi__cause_word(rhi__cause(a->leaks, index)),
+                   value[0] ? "," : "", value);
     }
     if (a->total > a->shown.count)
         rhi__print(s, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->total - a->shown.count);
     if (a->leaks && !a->leaks->is_decided)
-        rhi__print(s,
-                   "garbage only: %" PRIu64 " object%s a count whose owner was not found, but not everything could be searched\n",
-                   a->leaks->undecided, a->leaks->undecided == 1 ? " has" : "s have");
+        rhi__print(
+            s,
+            "garbage only: %" PRIu64
+            " object%s a count whose owner was not found, but not everything could be searched\n",
+            a->leaks->undecided, a->leaks->undecided == 1 ? " has" : "s have");
     if (a->leaks)
         rhi__print_provisional(s);
     rhi__print_incomplete(s);

@@ -1,7 +1,8 @@
 /* cmd_gcgraph.c - `gcgraph`: the graph around objects, or the cycles of the heap, with verdicts.
  *
- * Invariant: without operands the answer is about the members of all cycles, and these are counted, not
- * collected: only those that are shown or drawn are looked at. With operands they are in the selection. */
+ * Invariant: without operands the answer is about the members of all cycles, and these are
+ * counted, not collected: only those that are shown or drawn are looked at. With operands they
+ * are in the selection. */
 #include "gcgraph.h"
 #include "array.h"
 #include "harm.h"
@@ -11,20 +12,22 @@ enum { DEFAULT_DEPTH = 2 };
 
 typedef struct rhi_gcgraph answer;
 
-/* ---- gathering ------------------------------------------------------------------------------------------- */
+/* ---- gathering ------------------------------------------------------------------------------ */
 
 static bool in_wanted_heap(const answer *a, uint32_t cycle)
 {
     if (!a->session->has_heap)
         return true;
-    uint64_t address = rhi__object_address(a->s.reader, a->s.graph->cycle_member[a->s.graph->cycle_start[cycle]]);
+    uint64_t address =
+        rhi__object_address(a->s.reader, a->s.graph->cycle_member[a->s.graph->cycle_start[cycle]]);
     const rhi_block *block = rhi__block_at(a->s.reader, address);
     return block && rhi__heap_wanted(a->session, a->s.reader, block->heap);
 }
 
 bool rhi__gcgraph_wants(const answer *a, uint32_t cycle)
 {
-    return (!a->only_garbage || a->s.graph->cycle_facts[cycle] & RHI_CYCLE_GARBAGE) && in_wanted_heap(a, cycle);
+    return (!a->only_garbage || a->s.graph->cycle_facts[cycle] & RHI_CYCLE_GARBAGE) &&
+           in_wanted_heap(a, cycle);
 }
 
 static bool add_cycle(answer *a, uint32_t cycle)
@@ -65,11 +68,13 @@ static rhi_error *select_listed(answer *a)
 {
     const rhi_graph *g = a->s.graph;
     for (uint64_t i = 0; i < a->cycles.count; i++)
-        for (uint32_t m = g->cycle_start[a->cycles.items[i]]; m < g->cycle_start[a->cycles.items[i] + 1]; m++) {
+        for (uint32_t m = g->cycle_start[a->cycles.items[i]];
+             m < g->cycle_start[a->cycles.items[i] + 1]; m++) {
             if (a->s.nodes.count >= a->args->limit)
                 return NULL;
             if (m % 65536 == 65535)
-                RHI_TRY(rhi__progress(&a->session->work, "selecting", a->s.nodes.count, a->nodes_total));
+                RHI_TRY(rhi__progress(&a->session->work, "selecting", a->s.nodes.count,
+                                      a->nodes_total));
             if (!rhi__selection_add(&a->s, g->cycle_member[m], 1))
                 return rhi__error_memory();
         }
@@ -83,8 +88,9 @@ static rhi_error *narrow(answer *a)
     uint64_t kept = 0;
     for (uint64_t i = 0; i < a->s.nodes.count; i++) {
         uint32_t index = a->s.nodes.items[i];
-        bool keep = rhi__is_asked_for(&a->s, index) || ((!cycles || a->s.graph->cycle_of[index] != RHI_NO_OBJECT) &&
-                                                        (!a->only_garbage || rhi__is_unreachable(a->s.graph, index)));
+        bool keep = rhi__is_asked_for(&a->s, index) ||
+                    ((!cycles || a->s.graph->cycle_of[index] != RHI_NO_OBJECT) &&
+                     (!a->only_garbage || rhi__is_unreachable(a->s.graph, index)));
         if (keep)
             a->s.nodes.items[kept++] = index;
         else if (!rhi__map_set(&a->s.depth, index, RHI_NOT_THERE))
@@ -97,12 +103,16 @@ static rhi_error *narrow(answer *a)
 /* The cycles that pass a selected object, in order. */
 static rhi_error *take_touched_cycles(answer *a)
 {
-    struct { uint32_t *items; uint64_t count, capacity; } touched = {0};
+    struct {
+        uint32_t *items;
+        uint64_t count, capacity;
+    } touched = {0};
     rhi_map met = {0};
     bool ok = true;
     for (uint64_t i = 0; i < a->s.nodes.count && ok; i++) {
         uint32_t c = a->s.graph->cycle_of[a->s.nodes.items[i]];
-        if (c == RHI_NO_OBJECT || rhi__map_get(&met, c) != RHI_NOT_THERE || !rhi__gcgraph_wants(a, c))
+        if (c == RHI_NO_OBJECT || rhi__map_get(&met, c) != RHI_NOT_THERE ||
+            !rhi__gcgraph_wants(a, c))
             continue;
         ok = rhi__map_set(&met, c, 0) && rhi__array_reserve(&touched, 1);
         if (ok)
@@ -159,7 +169,11 @@ static rhi_error *gather_holders(answer *a)
 /* What is around the operands, as trees. */
 static rhi_error *gather_trees(answer *a)
 {
-    rhi_tree tree = {.session = a->session, .reader = a->s.reader, .graph = a->s.graph, .depth = a->depth, .limit = a->args->limit};
+    rhi_tree tree = {.session = a->session,
+                     .reader = a->s.reader,
+                     .graph = a->s.graph,
+                     .depth = a->depth,
+                     .limit = a->args->limit};
     a->below = a->above = tree;
     a->above.upwards = true;
     a->above.depth = 1;
@@ -171,7 +185,7 @@ static rhi_error *gather_trees(answer *a)
     return rhi__tree_grow(&a->above);
 }
 
-/* ---- pictures -------------------------------------------------------------------------------------------------- */
+/* ---- pictures ------------------------------------------------------------------------------- */
 
 /* The objects of a cycle, nearest to its first one first, until the picture is full. */
 static bool add_cycle_nearest_first(const answer *a, rhi_selection *picture, uint32_t cycle)
@@ -181,7 +195,8 @@ static bool add_cycle_nearest_first(const answer *a, rhi_selection *picture, uin
     bool ok = rhi__selection_add(picture, g->cycle_member[g->cycle_start[cycle]], 1);
     for (; ok && next < picture->nodes.count && picture->nodes.count < RHI_DRAWN_MAX; next++) {
         uint32_t i = picture->nodes.items[next];
-        for (uint32_t e = g->edge_start[i]; ok && e < g->edge_start[i + 1] && picture->nodes.count < RHI_DRAWN_MAX; e++)
+        for (uint32_t e = g->edge_start[i];
+             ok && e < g->edge_start[i + 1] && picture->nodes.count < RHI_DRAWN_MAX; e++)
             if (g->cycle_of[g->edge_to[e]] == cycle)
                 ok = rhi__selection_add(picture, g->edge_to[e], 1);
     }
@@ -194,9 +209,11 @@ static rhi_error *draw(answer *a)
     a->picture.left_out = a->nodes_total - drawn;
     if (a->args->operand_count)
         return rhi__draw(&a->s, &a->picture);
-    rhi_selection picture = {.session = a->session, .reader = a->s.reader, .graph = a->s.graph, .leaks = a->s.leaks};
+    rhi_selection picture = {
+        .session = a->session, .reader = a->s.reader, .graph = a->s.graph, .leaks = a->s.leaks};
     bool ok = true;
-    for (uint32_t c = 0; c < a->s.graph->cycle_count && ok && picture.nodes.count < RHI_DRAWN_MAX; c++)
+    for (uint32_t c = 0; c < a->s.graph->cycle_count && ok && picture.nodes.count < RHI_DRAWN_MAX;
+         c++)
         if (rhi__gcgraph_wants(a, c))
             ok = add_cycle_nearest_first(a, &picture, c);
     rhi_error *error = ok ? rhi__draw(&picture, &a->picture) : rhi__error_memory();
@@ -223,7 +240,8 @@ static rhi_error *gather(answer *a)
     a->picture.dot_path = rhi__option(a->args, "--dot");
     a->picture.svg_path = rhi__option(a->args, "--svg");
     bool is_drawn = a->picture.dot_path || a->picture.svg_path;
-    if (is_drawn || (a->args->operand_count && !a->args->json)) { /* marks and colours say what gcleaks says */
+    /* marks and colours say what gcleaks says */
+    if (is_drawn || (a->args->operand_count && !a->args->json)) {
         rhi_leaks *leaks;
         RHI_TRY(rhi__session_leaks(a->session, &leaks));
         a->s.leaks = leaks;
@@ -233,7 +251,8 @@ static rhi_error *gather(answer *a)
 
 rhi_error *rhi__run_gcgraph(rhi_session *session, const rhi_args *args, int *status)
 {
-    answer a = {.session = session, .args = args, .only_garbage = rhi__option(args, "--garbage") != NULL};
+    answer a = {
+        .session = session, .args = args, .only_garbage = rhi__option(args, "--garbage") != NULL};
     (void)status;
     rhi_error *error = gather(&a);
     if (!error)

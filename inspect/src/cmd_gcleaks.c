@@ -1,6 +1,6 @@
-/* cmd_gcleaks.c - `gcleaks`: what is leaked, by cause. In text, groups that are alike (one mistake makes many: their
- * cause, the type of their representatives and the stack that allocated these are the same) are one block with their
- * number and the largest of them; JSON has both. */
+/* cmd_gcleaks.c - `gcleaks`: what is leaked, by cause. In text, groups that are alike (one
+ * mistake makes many: their cause, the type of their representatives and the stack that allocated
+ * these are the same) are one block with their number and the largest of them; JSON has both. */
 #include "array.h"
 #include "command.h"
 #include "leaks.h"
@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of so many groups, the largest, is it asked which stack made them; others are alike by cause and type. */
+/* Of so many groups, the largest, is it asked which stack made them; others are alike by cause and
+ * type. */
 enum { MEMBERS_SHOWN = 5, BIRTHS_AT_ONCE = 1 << 14 };
 
-/* Groups of one cause whose representatives are of one type, and, where it says so, made by one stack. */
+/* Groups of one cause whose representatives are of one type, and, where it says so, made by one
+ * stack. */
 typedef struct total {
     uint64_t groups, objects, bytes;
     uint64_t stack;  /* a mark of the stack; 0: not known */
@@ -23,10 +25,16 @@ typedef struct total {
     uint32_t sample; /* its representative */
     uint32_t type;
     uint8_t cause;
-    bool in_use;     /* lost counts of objects that are held all the same: another mistake */
+    bool in_use; /* lost counts of objects that are held all the same: another mistake */
 } total;
-typedef struct totals { total *items; uint64_t count, capacity; } totals;
-typedef struct leak_list { uint32_t *items; uint64_t count, capacity; } leak_list; /* by number */
+typedef struct totals {
+    total *items;
+    uint64_t count, capacity;
+} totals;
+typedef struct leak_list {
+    uint32_t *items;
+    uint64_t count, capacity;
+} leak_list; /* by number */
 
 typedef struct answer {
     rhi_session *session;
@@ -35,10 +43,10 @@ typedef struct answer {
     const rhi_args *args;
     const rhi_leaks *leaks;
     const rhi_owners *owners; /* for what is only possible */
-    leak_list shown;       /* as many as there are rows */
-    leak_list looked_up;   /* those whose stacks are compared */
-    leak_list largest;     /* of those that are alike, as many as there are rows */
-    totals by_type, alike; /* most bytes first */
+    leak_list shown;          /* as many as there are rows */
+    leak_list looked_up;      /* those whose stacks are compared */
+    leak_list largest;        /* of those that are alike, as many as there are rows */
+    totals by_type, alike;    /* most bytes first */
     total by_cause[RHI_CAUSES], all;
     uint64_t certain; /* objects in heaps that are at rest */
     /* Of the representatives of so many groups of a list at a time: */
@@ -48,7 +56,7 @@ typedef struct answer {
     bool has_unrecorded; /* a lost object was shown whose allocation was not recorded */
 } answer;
 
-/* ---- gathering ------------------------------------------------------------------------------------------- */
+/* ---- gathering ------------------------------------------------------------------------------ */
 
 static int total_order(const void *left, const void *right)
 {
@@ -108,8 +116,8 @@ static bool is_in_use(const rhi_leaks *leaks, uint32_t number)
     return leaks->causes[leaks->members[leaks->groups[number].first]] & RHI_LEAK_IN_USE;
 }
 
-/* Fills tables with an entry for each cause and type: of all groups, and of those that are not looked up, two of them:
- * others, and in use. */
+/* Fills tables with an entry for each cause and type: of all groups, and of those that are not
+ * looked up, two of them: others, and in use. */
 static rhi_error *count_groups(answer *a, total *table, total *others[2], uint64_t types)
 {
     bool looks_up = has_history(a);
@@ -150,19 +158,21 @@ static rhi_error *list_totals(totals *list, const total *table, uint64_t types, 
     return NULL;
 }
 
-/* ---- allocation sites --------------------------------------------------------------------------------------- */
+/* ---- allocation sites ----------------------------------------------------------------------- */
 
 /* The births of the representatives of groups, from one pass over the histories. */
 static void find_births(answer *a, const uint32_t *leaks, uint64_t count)
 {
     rhi_object object;
     a->birth_count = 0;
-    if (!a->births && (!(a->births = calloc(BIRTHS_AT_ONCE, sizeof *a->births)) || !(a->born = calloc(BIRTHS_AT_ONCE, sizeof *a->born)))) {
+    if (!a->births && (!(a->births = calloc(BIRTHS_AT_ONCE, sizeof *a->births)) ||
+                       !(a->born = calloc(BIRTHS_AT_ONCE, sizeof *a->born)))) {
         rhi__note(&a->session->notes, "memory is short: allocation sites are left out");
         return;
     }
     for (uint64_t i = 0; a->born && i < count && i < BIRTHS_AT_ONCE; i++)
-        if (rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[leaks[i]].first], &object))
+        if (rhi__object_at_index(a->session, a->reader,
+                                 a->leaks->members[a->leaks->groups[leaks[i]].first], &object))
             a->born[a->birth_count++] = (rhi_born){object.serial, object.address};
     if (a->birth_count == 0)
         return;
@@ -174,9 +184,13 @@ static void find_births(answer *a, const uint32_t *leaks, uint64_t count)
 static const rhi_event *birth_among(answer *a, uint32_t leak)
 {
     rhi_object object;
-    if (a->birth_count == 0 || !rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[leak].first], &object))
+    if (a->birth_count == 0 ||
+        !rhi__object_at_index(a->session, a->reader,
+                              a->leaks->members[a->leaks->groups[leak].first], &object))
         return NULL;
-    const rhi_born wanted = {object.serial, object.address}, *born = bsearch(&wanted, a->born, a->birth_count, sizeof wanted, rhi__born_order);
+    const rhi_born wanted = {object.serial, object.address},
+                   *born =
+                       bsearch(&wanted, a->born, a->birth_count, sizeof wanted, rhi__born_order);
     const rhi_event *birth = born ? &a->births[born - a->born] : NULL;
     return birth && birth->kind == RHI_EVENT_ALLOC ? birth : NULL;
 }
@@ -197,7 +211,7 @@ static uint64_t stack_mark(const rhi_event *birth)
     return mark;
 }
 
-/* ---- groups that are alike ---------------------------------------------------------------------------------- */
+/* ---- groups that are alike ------------------------------------------------------------------ */
 
 /* Adds those that are looked up, each by itself, then makes one of those that are alike. */
 static rhi_error *join_alike(answer *a)
@@ -211,7 +225,9 @@ static rhi_error *join_alike(answer *a)
         uint32_t number = a->looked_up.items[i];
         const rhi_leak *leak = &a->leaks->groups[number];
         uint32_t types = (uint32_t)a->reader->types.count;
-        total one = {.cause = leak->cause, .type = leak->type < types ? leak->type : types, .stack = stack_mark(birth_among(a, number)),
+        total one = {.cause = leak->cause,
+                     .type = leak->type < types ? leak->type : types,
+                     .stack = stack_mark(birth_among(a, number)),
                      .in_use = is_in_use(a->leaks, number)};
         count_group(&one, a->leaks, number);
         a->alike.items[a->alike.count++] = one;
@@ -220,7 +236,8 @@ static rhi_error *join_alike(answer *a)
         qsort(a->alike.items, a->alike.count, sizeof *a->alike.items, kind_order);
     for (uint64_t i = 0; i < a->alike.count; i++) {
         total *last = &a->alike.items[kept ? kept - 1 : 0], *next = &a->alike.items[i];
-        if (kept && last->cause == next->cause && last->type == next->type && last->stack == next->stack && last->in_use == next->in_use) {
+        if (kept && last->cause == next->cause && last->type == next->type &&
+            last->stack == next->stack && last->in_use == next->in_use) {
             last->groups += next->groups;
             last->objects += next->objects;
             last->bytes += next->bytes;
@@ -271,7 +288,7 @@ static rhi_error *gather(answer *a)
     return list_largest(a, &a->largest);
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------ */
+/* ---- text ----------------------------------------------------------------------------------- */
 
 static void index_id(const answer *a, uint32_t index, char *id, size_t size)
 {
@@ -286,34 +303,44 @@ static void print_totals(answer *a)
 {
     rhi_session *s = a->session;
     const total *cycle = &a->by_cause[RHI_CAUSE_CYCLE], *lost = &a->by_cause[RHI_CAUSE_LOST];
-    const total *rest = &a->by_cause[RHI_CAUSE_DEPENDENT], *block = &a->by_cause[RHI_CAUSE_LOST_BLOCK];
+    const total *rest = &a->by_cause[RHI_CAUSE_DEPENDENT],
+                *block = &a->by_cause[RHI_CAUSE_LOST_BLOCK];
     if (a->all.objects == 0) {
-        rhi__print(s, rhi__settle(s) ? "no leak was found\n" : "no leak was found in what could be read\n");
+        rhi__print(s, rhi__settle(s) ? "no leak was found\n"
+                                     : "no leak was found in what could be read\n");
         return;
     }
-    rhi__print(s, "%" PRIu64 " object%s, %" PRIu64 " bytes, leaked:\n", a->all.objects, rhi__plural(a->all.objects), a->all.bytes);
+    rhi__print(s, "%" PRIu64 " object%s, %" PRIu64 " bytes, leaked:\n", a->all.objects,
+               rhi__plural(a->all.objects), a->all.bytes);
     if (cycle->groups)
         rhi__print(s,
-                   "  %" PRIu64 " in %" PRIu64 " group%s of garbage: cycles that nothing outside holds, with all they reach\n", cycle->objects,
-                   cycle->groups, rhi__plural(cycle->groups));
+                   "  %" PRIu64 " in %" PRIu64
+                   " group%s of garbage: cycles that nothing outside holds, with all they reach\n",
+                   cycle->objects, cycle->groups, rhi__plural(cycle->groups));
     if (lost->groups)
-        rhi__print(s, "  %" PRIu64 " with a lost reference: a count that no field, root or word owns\n", lost->objects);
+        rhi__print(
+            s, "  %" PRIu64 " with a lost reference: a count that no field, root or word owns\n",
+            lost->objects);
     if (block->groups)
-        rhi__print(s, "  %" PRIu64 " lost with %" PRIu64 " malloc block%s that nothing reaches: only words in them own a count\n", block->objects,
-                   block->groups, rhi__plural(block->groups));
+        rhi__print(s,
+                   "  %" PRIu64 " lost with %" PRIu64
+                   " malloc block%s that nothing reaches: only words in them own a count\n",
+                   block->objects, block->groups, rhi__plural(block->groups));
     if (rest->groups)
         rhi__print(s, "  %" PRIu64 " that only those hold (dependent)\n", rest->objects);
-    rhi__print(s, "\n  %-15s %-24s %8s %10s %12s  %s\n", "cause", "type", "groups", "objects", "bytes", "largest");
+    rhi__print(s, "\n  %-15s %-24s %8s %10s %12s  %s\n", "cause", "type", "groups", "objects",
+               "bytes", "largest");
     for (uint64_t i = 0; i < a->by_type.count && i < a->args->limit; i++) {
         char id[RHI_ID_SIZE];
         const total *t = &a->by_type.items[i];
         index_id(a, t->sample, id, sizeof id);
-        rhi__print(s, "  %-15s %-24s %8" PRIu64 " %10" PRIu64 " %12" PRIu64 "  %s\n", rhi__cause_word(t->cause),
-                   rhi__type_name(a->reader, t->type),
-                   t->groups, t->objects, t->bytes, id);
+        rhi__print(s, "  %-15s %-24s %8" PRIu64 " %10" PRIu64 " %12" PRIu64 "  %s\n",
+                   rhi__cause_word(t->cause), rhi__type_name(a->reader, t->type), t->groups,
+                   t->objects, t->bytes, id);
     }
     if (a->by_type.count > a->args->limit)
-        rhi__print(s, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->by_type.count - a->args->limit);
+        rhi__print(s, "  … %" PRIu64 " more (--limit=0 shows all)\n",
+                   a->by_type.count - a->args->limit);
 }
 
 /* What the representative's count is made of. */
@@ -322,24 +349,30 @@ static void print_count(answer *a, const rhi_leak *leak)
     uint32_t index = a->leaks->members[leak->first], found = a->graph->found[index];
     int64_t ext = rhi__ext(a->graph, index);
     bool in_use = a->leaks->causes[index] & RHI_LEAK_IN_USE;
-    rhi__print(a->session, "  %" PRIu32 " count%s: ", a->graph->stored[index], rhi__plural(a->graph->stored[index]));
+    rhi__print(a->session, "  %" PRIu32 " count%s: ", a->graph->stored[index],
+               rhi__plural(a->graph->stored[index]));
     if (found)
-        rhi__print(a->session, "%" PRIu32 " field%s%s", found, rhi__plural(found), ext > 0 ? ", " : "");
+        rhi__print(a->session, "%" PRIu32 " field%s%s", found, rhi__plural(found),
+                   ext > 0 ? ", " : "");
     if (ext > 0 && leak->cause != RHI_CAUSE_LOST)
-        rhi__print(a->session, "%" PRId64 " owned by words in malloc blocks that nothing reaches%s", ext,
-                   in_use ? " (it is in use all the same: a field holds it, too)" : "");
+        rhi__print(a->session, "%" PRId64 " owned by words in malloc blocks that nothing reaches%s",
+                   ext, in_use ? " (it is in use all the same: a field holds it, too)" : "");
     else if (ext > 0)
         rhi__print(a->session, "%" PRId64 " owned by nobody that was found%s", ext,
                    in_use ? " (it is in use all the same: a field holds it, too)" : "");
     else if (ext < 0)
-        rhi__print(a->session, ", %" PRId64 " more reference%s than counts", -ext, rhi__plural((uint64_t)-ext));
+        rhi__print(a->session, ", %" PRId64 " more reference%s than counts", -ext,
+                   rhi__plural((uint64_t)-ext));
     else
         rhi__print(a->session, "%s",
-                   !found ? "none" : leak->cause == RHI_CAUSE_CYCLE ? ", all from inside the garbage" : ", all from leaked objects");
+                   !found                           ? "none"
+                   : leak->cause == RHI_CAUSE_CYCLE ? ", all from inside the garbage"
+                                                    : ", all from leaked objects");
     rhi__print(a->session, "\n");
 }
 
-/* What to ask next: nothing holds what is lost, so its own fields tell more, or where it was made. */
+/* What to ask next: nothing holds what is lost, so its own fields tell more, or where it was made.
+ */
 static void print_next(answer *a, const rhi_leak *leak, const char *id, const rhi_event *birth)
 {
     uint64_t start, end;
@@ -347,7 +380,8 @@ static void print_next(answer *a, const rhi_leak *leak, const char *id, const rh
     bool is_lost = leak->cause == RHI_CAUSE_LOST || leak->cause == RHI_CAUSE_LOST_BLOCK;
     a->has_unrecorded |= is_lost && !(birth && birth->depth);
     if (a->reader->copies > 1) /* another copy of the runtime may have such an object, too */
-        snprintf(heap, sizeof heap, "--heap=%" PRIu64 " ", a->reader->heaps.items[leak->heap].number);
+        snprintf(heap, sizeof heap, "--heap=%" PRIu64 " ",
+                 a->reader->heaps.items[leak->heap].number);
     if (leak->block != RHI_NO_BLOCK) {
         rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
         rhi__print(a->session, "  next: objat 0x%" PRIx64 "\n", start);
@@ -372,19 +406,25 @@ static void print_group(answer *a, uint64_t shown)
     if (rhi__object_at_index(s, a->reader, members[0], &object))
         rhi__value(a->reader, &object, value);
     if (alike->groups > 1)
-        rhi__print(s, "\n%" PRIu64 " × %s %s, %" PRIu64 " object%s, %" PRIu64 " bytes\n  the largest: ", alike->groups, rhi__cause_word(leak->cause),
-                   rhi__type_name(a->reader, alike->type), alike->objects, rhi__plural(alike->objects), alike->bytes);
+        rhi__print(
+            s, "\n%" PRIu64 " × %s %s, %" PRIu64 " object%s, %" PRIu64 " bytes\n  the largest: ",
+            alike->groups, rhi__cause_word(leak->cause), rhi__type_name(a->reader, alike->type),
+            alike->objects, rhi__plural(alike->objects), alike->bytes);
     else
         rhi__print(s, "\n%s ", rhi__cause_word(leak->cause));
-    rhi__print(s, "%s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64 " retained", id,
-               rhi__object_address(a->reader, members[0]), leak->count, rhi__plural(leak->count), leak->bytes, leak->retained);
+    rhi__print(s,
+               "%s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64 " retained",
+               id, rhi__object_address(a->reader, members[0]), leak->count,
+               rhi__plural(leak->count), leak->bytes, leak->retained);
     if (leak->cause == RHI_CAUSE_DEPENDENT) {
         index_id(a, leak->of, other, sizeof other);
-        rhi__print(s, ", held by the %s %s", rhi__cause(a->leaks, leak->of) == RHI_CAUSE_CYCLE ? "leaked" : "lost", other);
+        rhi__print(s, ", held by the %s %s",
+                   rhi__cause(a->leaks, leak->of) == RHI_CAUSE_CYCLE ? "leaked" : "lost", other);
     }
     if (leak->block != RHI_NO_BLOCK) {
         rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
-        rhi__print(s, ", lost with the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes", start, end - start);
+        rhi__print(s, ", lost with the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes", start,
+                   end - start);
     }
     rhi__print(s, "\n");
     if (value[0])
@@ -395,11 +435,12 @@ static void print_group(answer *a, uint64_t shown)
         rhi__print(s, "%s%s", i == 1 ? "  with " : ", ", other);
     }
     if (leak->count > 1)
-        rhi__print(s, leak->count - 1 > MEMBERS_SHOWN ? ", … %" PRIu32 " more\n" : "\n", leak->count - 1 - MEMBERS_SHOWN);
+        rhi__print(s, leak->count - 1 > MEMBERS_SHOWN ? ", … %" PRIu32 " more\n" : "\n",
+                   leak->count - 1 - MEMBERS_SHOWN);
     const rhi_event *birth = birth_of(a, &a->largest, shown);
     if (birth) {
-        rhi__print(s, "  allocated by thread %" PRIu32 " (event %" PRIu64 ")%s\n", birth->thread, birth->sequence,
-                   birth->depth ? " at:" : "");
+        rhi__print(s, "  allocated by thread %" PRIu32 " (event %" PRIu64 ")%s\n", birth->thread,
+                   birth->sequence, birth->depth ? " at:" : "");
         rhi__stack_print(s, a->reader, birth, "    ");
     }
     print_next(a, leak, id, birth);
@@ -416,23 +457,31 @@ static void print_possible(answer *a)
         rhi__print(a->session, i ? "" : "\n");
         if (p->object != RHI_NO_OBJECT) {
             index_id(a, p->object, id, sizeof id);
-            rhi__print(a->session, "possible: %s at 0x%" PRIx64, id, rhi__object_address(a->reader, p->object));
+            rhi__print(a->session, "possible: %s at 0x%" PRIx64, id,
+                       rhi__object_address(a->reader, p->object));
         } else {
             rhi__malloc_range(rhi__malloc_graph_known(a->session), p->block, &start, &end);
-            rhi__print(a->session, "possible: the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes and what it owns", start, end - start);
+            rhi__print(a->session,
+                       "possible: the malloc block 0x%" PRIx64 " of %" PRIu64
+                       " bytes and what it owns",
+                       start, end - start);
         }
-        rhi__print(a->session, ": only a word in %s of thread %" PRIu64 " leads to it, which may be a leftover\n", map->registers.items[p->in].name,
-                   rhi__register_lwp(a->reader->memory, p->in));
+        rhi__print(a->session,
+                   ": only a word in %s of thread %" PRIu64
+                   " leads to it, which may be a leftover\n",
+                   map->registers.items[p->in].name, rhi__register_lwp(a->reader->memory, p->in));
     }
     if (a->owners->possible.count > a->args->limit)
-        rhi__print(a->session, "… %" PRIu64 " more (--limit=0 shows all)\n", a->owners->possible.count - a->args->limit);
+        rhi__print(a->session, "… %" PRIu64 " more (--limit=0 shows all)\n",
+                   a->owners->possible.count - a->args->limit);
 }
 
 static void print_undecided(answer *a)
 {
     if (!a->leaks->is_decided)
         rhi__print(a->session,
-                   "\n%" PRIu64 " object%s a count whose owner was not found; not everything could be searched, so nothing is called lost\n",
+                   "\n%" PRIu64 " object%s a count whose owner was not found; not everything could "
+                   "be searched, so nothing is called lost\n",
                    a->leaks->undecided, a->leaks->undecided == 1 ? " has" : "s have");
 }
 
@@ -442,10 +491,12 @@ static void print_text(answer *a)
     for (uint64_t i = 0; i < a->largest.count; i++)
         print_group(a, i);
     if (a->alike.count > a->largest.count)
-        rhi__print(a->session, "\n… %" PRIu64 " more kind%s (--limit=0 shows all)\n", a->alike.count - a->largest.count,
+        rhi__print(a->session, "\n… %" PRIu64 " more kind%s (--limit=0 shows all)\n",
+                   a->alike.count - a->largest.count,
                    rhi__plural(a->alike.count - a->largest.count));
     if (a->has_unrecorded)
-        rhi__print(a->session, "\nwhere the lost were allocated is not recorded: REFHEAP_OPTIONS=history=1M,stacks=8 in the program's environment "
+        rhi__print(a->session, "\nwhere the lost were allocated is not recorded: "
+                               "REFHEAP_OPTIONS=history=1M,stacks=8 in the program's environment "
                                "does that\n");
     print_possible(a);
     print_undecided(a);
@@ -453,13 +504,15 @@ static void print_text(answer *a)
     rhi__print_incomplete(a->session);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------ */
+/* ---- JSON ----------------------------------------------------------------------------------- */
 
 static void add_birth(answer *a, json_t *json, const rhi_event *birth)
 {
     if (birth)
-        json_object_set_new(json, "allocated", json_pack("{s:o, s:o, s:o}", "event", rhi__json_u64(birth->sequence), "thread",
-                                                         rhi__json_u64(birth->thread), "stack", rhi__stack_json(a->session, a->reader, birth)));
+        json_object_set_new(json, "allocated",
+                            json_pack("{s:o, s:o, s:o}", "event", rhi__json_u64(birth->sequence),
+                                      "thread", rhi__json_u64(birth->thread), "stack",
+                                      rhi__stack_json(a->session, a->reader, birth)));
 }
 
 static json_t *group_json(answer *a, uint64_t shown)
@@ -474,11 +527,11 @@ static json_t *group_json(answer *a, uint64_t shown)
         json_array_append_new(objects, json_string(id));
     }
     index_id(a, members[0], id, sizeof id);
-    json_t *json = json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "cause", rhi__cause_word(leak->cause), "objects", objects,
-                             "bytes",
-                             rhi__json_u64(leak->bytes), "count", rhi__json_u64(leak->count), "retained", rhi__json_u64(leak->retained),
-                             "representative", id, "representative_address",
-                             rhi__json_address(rhi__object_address(a->reader, members[0])));
+    json_t *json = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "cause", rhi__cause_word(leak->cause), "objects",
+        objects, "bytes", rhi__json_u64(leak->bytes), "count", rhi__json_u64(leak->count),
+        "retained", rhi__json_u64(leak->retained), "representative", id, "representative_address",
+        rhi__json_address(rhi__object_address(a->reader, members[0])));
     if (leak->count > a->args->limit)
         json_object_set_new(json, "objects_total", rhi__json_u64(leak->count));
     if (leak->cause == RHI_CAUSE_DEPENDENT) {
@@ -499,10 +552,11 @@ static json_t *alike_json(answer *a, uint64_t place)
     rhi_object object;
     char id[RHI_ID_SIZE];
     index_id(a, alike->sample, id, sizeof id);
-    json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "cause", rhi__cause_word(alike->cause), "type",
-                             rhi__type_name(a->reader, alike->type), "count", rhi__json_u64(alike->groups), "objects",
-                             rhi__json_u64(alike->objects), "bytes", rhi__json_u64(alike->bytes), "largest", id, "largest_address",
-                             rhi__json_address(rhi__object_address(a->reader, alike->sample)));
+    json_t *json = json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "cause", rhi__cause_word(alike->cause), "type",
+        rhi__type_name(a->reader, alike->type), "count", rhi__json_u64(alike->groups), "objects",
+        rhi__json_u64(alike->objects), "bytes", rhi__json_u64(alike->bytes), "largest", id,
+        "largest_address", rhi__json_address(rhi__object_address(a->reader, alike->sample)));
     if (rhi__object_at_index(a->session, a->reader, alike->sample, &object))
         json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
     add_birth(a, json, birth_of(a, &a->largest, place));
@@ -513,20 +567,23 @@ static json_t *total_json(const answer *a, const total *t)
 {
     char id[RHI_ID_SIZE];
     index_id(a, t->sample, id, sizeof id);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "cause", rhi__cause_word(t->cause), "type", rhi__type_name(a->reader, t->type),
-                     "groups", rhi__json_u64(t->groups), "objects", rhi__json_u64(t->objects), "bytes", rhi__json_u64(t->bytes),
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "cause", rhi__cause_word(t->cause), "type",
+                     rhi__type_name(a->reader, t->type), "groups", rhi__json_u64(t->groups),
+                     "objects", rhi__json_u64(t->objects), "bytes", rhi__json_u64(t->bytes),
                      "sample", id);
 }
 
 static json_t *possible_json(const answer *a, const rhi_possible *p)
 {
-    json_t *json = json_pack("{s:n, s:n, s:s, s:o}", "object", "block", "register", a->reader->memory->map.registers.items[p->in].name, "thread",
+    json_t *json = json_pack("{s:n, s:n, s:s, s:o}", "object", "block", "register",
+                             a->reader->memory->map.registers.items[p->in].name, "thread",
                              rhi__json_u64(rhi__register_lwp(a->reader->memory, p->in)));
     char id[RHI_ID_SIZE];
     if (p->object != RHI_NO_OBJECT) {
         index_id(a, p->object, id, sizeof id);
         json_object_set_new(json, "object", json_string(id));
-        json_object_set_new(json, "address", rhi__json_address(rhi__object_address(a->reader, p->object)));
+        json_object_set_new(json, "address",
+                            rhi__json_address(rhi__object_address(a->reader, p->object)));
     } else {
         json_object_set_new(json, "block", rhi__block_json(a->session, p->block));
     }

@@ -30,7 +30,7 @@ typedef struct verdict {
     uint64_t offset;
 } verdict;
 
-/* ---- gathering ------------------------------------------------------------------------------------------- */
+/* ---- gathering ------------------------------------------------------------------------------ */
 
 /* The rows of the wanted heaps: as many as are printed, and how many there are. */
 static rhi_error *choose(answer *a, const rhi_holders *rows, rhi_holders *chosen, uint64_t *total)
@@ -38,7 +38,8 @@ static rhi_error *choose(answer *a, const rhi_holders *rows, rhi_holders *chosen
     for (uint64_t i = 0; i < rows->count; i++) {
         const rhi_holder *row = &rows->items[i];
         const rhi_block *block = rhi__block_at(a->reader, row->target);
-        if ((block && !rhi__heap_wanted(a->session, a->reader, block->heap)) || (*total)++ >= a->args->limit)
+        if ((block && !rhi__heap_wanted(a->session, a->reader, block->heap)) ||
+            (*total)++ >= a->args->limit)
             continue;
         if (!rhi__array_reserve(chosen, 1) || !rhi__holder_copy(row, &chosen->items[chosen->count]))
             return rhi__error_memory();
@@ -60,7 +61,8 @@ static rhi_error *gather(answer *a)
 static void find_tenant(answer *a, const rhi_object *object, verdict *v)
 {
     rhi_event events[EVENTS_LOOKED_AT];
-    uint64_t count = a->reader->ops->history(a->reader, object->address, 0, events, EVENTS_LOOKED_AT);
+    uint64_t count =
+        a->reader->ops->history(a->reader, object->address, 0, events, EVENTS_LOOKED_AT);
     for (uint64_t i = 0; i < count && !v->was[0]; i++)
         if (events[i].kind == RHI_EVENT_FREE && events[i].serial != object->serial) {
             rhi__make_id(a->reader, events[i].type, events[i].serial, v->was, sizeof v->was);
@@ -83,12 +85,13 @@ static void judge(answer *a, const rhi_holder *row, verdict *v)
     }
     rhi__object_id(a->reader, &object, v->now, sizeof v->now);
     rhi__value(a->reader, &object, v->value);
-    v->is_typed = row->variable && rhi__is_of_another_type(a->session, a->reader, row->variable, object.type);
+    v->is_typed =
+        row->variable && rhi__is_of_another_type(a->session, a->reader, row->variable, object.type);
     v->evidence = v->is_typed ? "variable of another type" : "more references than counts";
     find_tenant(a, &object, v);
 }
 
-/* ---- rendering ------------------------------------------------------------------------------------------- */
+/* ---- rendering ------------------------------------------------------------------------------ */
 
 static void print_row(answer *a, const rhi_holder *row)
 {
@@ -97,9 +100,11 @@ static void print_row(answer *a, const rhi_holder *row)
     rhi__print(a->session, "  -> 0x%" PRIx64 " ", row->target);
     if (v.now[0])
         rhi__print(a->session, "is %s%s, %s%s%s%s%s\n", v.now, v.value,
-                   v.is_typed ? "but the variable is of another type"
-                              : "which has more references than counts: one of them at least is stale",
-                   v.was[0] ? "; before, it was " : "", v.was, v.death ? ", freed by " : "", v.death ? v.death : "");
+                   v.is_typed
+                       ? "but the variable is of another type"
+                       : "which has more references than counts: one of them at least is stale",
+                   v.was[0] ? "; before, it was " : "", v.was, v.death ? ", freed by " : "",
+                   v.death ? v.death : "");
     else if (v.was[0])
         rhi__print(a->session, "was %s, freed by %s\n", v.was, v.death);
     else
@@ -118,22 +123,27 @@ static void print_rows(answer *a, const rhi_holders *rows, uint64_t total)
 static void print_text(answer *a)
 {
     rhi_session *s = a->session;
-    rhi__print(s, "%" PRIu64 " stale pointer%s%s\n", a->certain_total, a->certain_total == 1 ? "" : "s",
-               a->certain_total ? ":" : "");
+    rhi__print(s, "%" PRIu64 " stale pointer%s%s\n", a->certain_total,
+               a->certain_total == 1 ? "" : "s", a->certain_total ? ":" : "");
     print_rows(a, &a->certain, a->certain_total);
     if (a->possible_total) {
-        rhi__print(s, "%" PRIu64 " possible, which may be leftovers (unnamed stack words, registers, memory of unknown use):\n",
+        rhi__print(s,
+                   "%" PRIu64 " possible, which may be leftovers (unnamed stack words, registers, "
+                   "memory of unknown use):\n",
                    a->possible_total);
         print_rows(a, &a->possible, a->possible_total);
     }
     if (a->stale->not_asked)
-        rhi__print(s, "%" PRIu64 " stack word%s beyond the first %d %s not named: %s as possible\n", a->stale->not_asked,
-                   rhi__plural(a->stale->not_asked), (int)RHI_STALE_NAMED_MAX, a->stale->not_asked == 1 ? "was" : "were",
+        rhi__print(s, "%" PRIu64 " stack word%s beyond the first %d %s not named: %s as possible\n",
+                   a->stale->not_asked, rhi__plural(a->stale->not_asked), (int)RHI_STALE_NAMED_MAX,
+                   a->stale->not_asked == 1 ? "was" : "were",
                    a->stale->not_asked == 1 ? "it counts" : "they count");
     if (a->stale->types_not_asked)
-        rhi__print(s, "%" PRIu64 " word%s to live objects, beyond the first %d, %s not held against the types of variables\n",
-                   a->stale->types_not_asked, rhi__plural(a->stale->types_not_asked), (int)RHI_STALE_NAMED_MAX,
-                   a->stale->types_not_asked == 1 ? "was" : "were");
+        rhi__print(s,
+                   "%" PRIu64 " word%s to live objects, beyond the first %d, %s not held against "
+                   "the types of variables\n",
+                   a->stale->types_not_asked, rhi__plural(a->stale->types_not_asked),
+                   (int)RHI_STALE_NAMED_MAX, a->stale->types_not_asked == 1 ? "was" : "were");
     rhi__print_provisional(s);
     rhi__print_incomplete(s);
 }
@@ -145,10 +155,13 @@ static void json_rows(answer *a, const char *key, const rhi_holders *rows, uint6
     for (uint64_t i = 0; i < rows->count; i++) {
         verdict v;
         judge(a, &rows->items[i], &v);
-        rhi__json_item(a->session, json_pack("{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?}", "holder", rhi__holder_json(a->reader,
-                                                                                                             &rows->items[i]),
-                                             "address", rhi__json_address(rows->items[i].target), "was", v.was[0] ? v.was : NULL, "now",
-                                             v.now[0] ? v.now : NULL, "now_value", v.value[0] ? v.value + 1 : NULL, "evidence", v.evidence, "reason", v.death));
+        rhi__json_item(a->session,
+                       json_pack("{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?}", "holder",
+                                 rhi__holder_json(a->reader, &rows->items[i]), "address",
+                                 rhi__json_address(rows->items[i].target), "was",
+                                 v.was[0] ? v.was : NULL, "now", v.now[0] ? v.now : NULL,
+                                 "now_value", v.value[0] ? v.value + 1 : NULL, "evidence",
+                                 v.evidence, "reason", v.death));
     }
     rhi__json_array_end(a->session);
     snprintf(total_key, sizeof total_key, "%s_total", key);

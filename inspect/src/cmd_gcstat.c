@@ -1,7 +1,8 @@
 /* cmd_gcstat.c - `gcstat`: what each heap holds, by type.
  *
- * One pass over the headers counts; retained bytes come from the dominator tree, which is made on the
- * first question that wants it. Invariant of a tally: its rows are those of one heap and one type. */
+ * One pass over the headers counts; retained bytes come from the dominator tree, which is made on
+ * the first question that wants it. Invariant of a tally: its rows are those of one heap and one
+ * type. */
 #include "array.h"
 #include "command.h"
 #include "graph.h"
@@ -16,15 +17,19 @@
 
 typedef struct tally {
     uint64_t count, bytes, retained;
-    uint32_t type;            /* of the reader */
-    uint32_t first;           /* an object */
-    uint32_t largest;         /* the one that retains most */
+    uint32_t type;    /* of the reader */
+    uint32_t first;   /* an object */
+    uint32_t largest; /* the one that retains most */
     uint64_t largest_retained;
 } tally;
 
 typedef struct heap_tally {
     uint64_t objects, bytes, slabs, slab_bytes, slot_bytes, damaged;
-    struct { tally *items; uint64_t count, capacity; } rows; /* of types that have objects; at last most bytes first */
+    /* of types that have objects; at last most bytes first */
+    struct {
+        tally *items;
+        uint64_t count, capacity;
+    } rows;
     rhi_map row_of; /* by type, until they are in order */
 } heap_tally;
 
@@ -32,7 +37,10 @@ typedef struct rhi_statistics {
     heap_tally *heaps;
     uint64_t heap_count;
     uint32_t *order; /* heaps by number: the order of rows */
-    struct near { uint32_t heap, row; } *near; /* by type: where its tally was last; heap UINT32_MAX: nowhere yet */
+    /* by type: where its tally was last; heap UINT32_MAX: nowhere yet */
+    struct near {
+        uint32_t heap, row;
+    } * near;
     bool has_retained;
 } rhi_statistics;
 
@@ -51,16 +59,18 @@ static void free_statistics(void *value)
     free(statistics);
 }
 
-/* ---- tallies ----------------------------------------------------------------------------------------------- */
+/* ---- tallies -------------------------------------------------------------------------------- */
 
-/* The tally of a heap and type, made if there is none: there are as many as objects at most, whatever heaps and types are
- * claimed. NULL: memory is short. Valid until the next one of this heap is made. */
+/* The tally of a heap and type, made if there is none: there are as many as objects at most,
+ * whatever heaps and types are claimed. NULL: memory is short. Valid until the next one of this
+ * heap is made. */
 static tally *new_tally(heap_tally *heap, uint32_t type, struct near *near)
 {
     near->row = rhi__map_get(&heap->row_of, type);
     if (near->row != RHI_NOT_THERE)
         return &heap->rows.items[near->row];
-    if (!rhi__array_reserve(&heap->rows, 1) || !rhi__map_set(&heap->row_of, type, (uint32_t)heap->rows.count))
+    if (!rhi__array_reserve(&heap->rows, 1) ||
+        !rhi__map_set(&heap->row_of, type, (uint32_t)heap->rows.count))
         return NULL;
     near->row = (uint32_t)heap->rows.count++;
     heap->rows.items[near->row] = (tally){.type = type};
@@ -77,7 +87,7 @@ static inline tally *tally_of(rhi_statistics *statistics, uint32_t heap, uint32_
     return found;
 }
 
-/* ---- counting ------------------------------------------------------------------------------------------- */
+/* ---- counting ------------------------------------------------------------------------------- */
 
 typedef struct counter {
     rhi_session *session;
@@ -90,7 +100,8 @@ typedef struct counter {
     bool out_of_memory;
 } counter;
 
-static uint64_t size_of(counter *c, const rhi_block *block, uint64_t offset, const uint8_t *bytes, uint32_t type)
+static uint64_t size_of(counter *c, const rhi_block *block, uint64_t offset, const uint8_t *bytes,
+                        uint32_t type)
 {
     const rhi_type *t = &c->reader->types.items[type];
     if (t->has_fixed_size)
@@ -100,7 +111,8 @@ static uint64_t size_of(counter *c, const rhi_block *block, uint64_t offset, con
     return rhi__object_size(c->reader, &object, bytes + offset);
 }
 
-static void count_object(counter *c, const rhi_block *block, uint64_t offset, const uint8_t *bytes, const rhi_header *header)
+static void count_object(counter *c, const rhi_block *block, uint64_t offset, const uint8_t *bytes,
+                         const rhi_header *header)
 {
     heap_tally *heap = &c->statistics->heaps[block->heap];
     uint32_t index = block->first_object + (uint32_t)(header - c->headers);
@@ -127,7 +139,8 @@ static void count_object(counter *c, const rhi_block *block, uint64_t offset, co
 static rhi_error *count_block(counter *c, const rhi_block *block)
 {
     heap_tally *heap = &c->statistics->heaps[block->heap];
-    uint64_t got = 0, size = rhi__block_used_bytes(block); /* free slots, too: is none of them taken? */
+    /* free slots, too: is none of them taken? */
+    uint64_t got = 0, size = rhi__block_used_bytes(block);
     heap->slabs++;
     heap->slab_bytes += block->size;
     if (block->object_count > c->capacity) {
@@ -137,13 +150,16 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
         c->headers = grown;
         c->capacity = block->object_count;
     }
-    const uint8_t *bytes = rhi__memory_view(c->reader->memory, block->base, block->size, &c->scratch, &got);
+    const uint8_t *bytes =
+        rhi__memory_view(c->reader->memory, block->base, block->size, &c->scratch, &got);
     rhi__look_for_harm(c->reader, block, bytes, got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
     if (readable)
         c->reader->ops->headers(c->reader, block, bytes, readable, c->headers);
     if (got < size && readable * block->slot_size < size)
-        rhi__reader_problem(c->reader, "%" PRIu64 " bytes of the slab at 0x%" PRIx64 " cannot be read", size - got, block->base);
+        rhi__reader_problem(c->reader,
+                            "%" PRIu64 " bytes of the slab at 0x%" PRIx64 " cannot be read",
+                            size - got, block->base);
     const rhi_header *header = c->headers;
     for (uint64_t first = 0; first < readable; first += 64)
         for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1, header++) {
@@ -156,7 +172,8 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
     return c->out_of_memory ? rhi__error_memory() : NULL;
 }
 
-static rhi_error *count_objects(rhi_session *session, rhi_reader *reader, rhi_statistics *statistics, uint32_t *types)
+static rhi_error *count_objects(rhi_session *session, rhi_reader *reader,
+                                rhi_statistics *statistics, uint32_t *types)
 {
     counter c = {.session = session, .reader = reader, .statistics = statistics, .types = types};
     rhi_error *error = NULL;
@@ -173,10 +190,10 @@ static rhi_error *count_objects(rhi_session *session, rhi_reader *reader, rhi_st
     return error;
 }
 
-/* ---- retained bytes -------------------------------------------------------------------------------------- */
+/* ---- retained bytes ------------------------------------------------------------------------- */
 
-/* What another object of the type dominates is part of what that one retains: counted once. Types are taken
- * 64 at a time: a bit each for "one of these dominates it". */
+/* What another object of the type dominates is part of what that one retains: counted once. Types
+ * are taken 64 at a time: a bit each for "one of these dominates it". */
 typedef struct retainer {
     rhi_session *session;
     const rhi_graph *graph;
@@ -194,7 +211,8 @@ static uint64_t type_bit(const retainer *r, uint32_t index)
     return type < TYPES_AT_ONCE ? 1ull << type : 0;
 }
 
-/* The types of what dominates it. Climbs to the next dominator that is known, and comes back down. */
+/* The types of what dominates it. Climbs to the next dominator that is known, and comes back down.
+ */
 static uint64_t types_above(const retainer *r, uint32_t index)
 {
     uint32_t *way = r->graph->queue, length = 0, at = index;
@@ -214,7 +232,8 @@ static rhi_error *add_retained(retainer *r, const rhi_reader *reader, rhi_statis
     memset(r->above, 0, (uint64_t)r->graph->count * sizeof *r->above);
     for (uint64_t b = 0; b < reader->blocks.count; b++) {
         const rhi_block *block = &reader->blocks.items[b];
-        RHI_TRY(rhi__progress(&r->session->work, "adding up retained bytes", b, reader->blocks.count));
+        RHI_TRY(
+            rhi__progress(&r->session->work, "adding up retained bytes", b, reader->blocks.count));
         for (uint32_t i = block->first_object; i < block->first_object + block->object_count; i++) {
             uint64_t bit = type_bit(r, i);
             if (!bit || types_above(r, i) & bit)
@@ -232,12 +251,16 @@ static rhi_error *add_retained(retainer *r, const rhi_reader *reader, rhi_statis
     return NULL;
 }
 
-static rhi_error *find_retained(rhi_session *session, rhi_reader *reader, rhi_statistics *statistics, const uint32_t *types)
+static rhi_error *find_retained(rhi_session *session, rhi_reader *reader,
+                                rhi_statistics *statistics, const uint32_t *types)
 {
     rhi_graph *graph;
     RHI_TRY(rhi__session_graph(session, &graph));
     RHI_TRY(rhi__graph_dominators(&session->work, reader, graph));
-    retainer r = {.session = session, .graph = graph, .types = types, .above = rhi__big_array((uint64_t)graph->count + 1, 8)};
+    retainer r = {.session = session,
+                  .graph = graph,
+                  .types = types,
+                  .above = rhi__big_array((uint64_t)graph->count + 1, 8)};
     rhi_error *error = r.above ? NULL : rhi__error_memory();
     for (; r.first < reader->types.count && !error; r.first += TYPES_AT_ONCE)
         error = add_retained(&r, reader, statistics);
@@ -245,7 +268,7 @@ static rhi_error *find_retained(rhi_session *session, rhi_reader *reader, rhi_st
     return error;
 }
 
-/* ---- the statistics of a session --------------------------------------------------------------------------- */
+/* ---- the statistics of a session ------------------------------------------------------------ */
 
 static int row_order(const void *left, const void *right)
 {
@@ -267,7 +290,8 @@ static int heap_order(const void *left, const void *right, void *context)
 static rhi_error *allocate(rhi_reader *reader, rhi_statistics **result)
 {
     rhi_statistics *statistics = *result = calloc(1, sizeof *statistics);
-    if (!statistics || !(statistics->heaps = calloc(reader->heaps.count + 1, sizeof *statistics->heaps)))
+    if (!statistics ||
+        !(statistics->heaps = calloc(reader->heaps.count + 1, sizeof *statistics->heaps)))
         return rhi__error_memory();
     statistics->heap_count = reader->heaps.count;
     statistics->order = calloc(reader->heaps.count + 1, sizeof *statistics->order);
@@ -276,7 +300,8 @@ static rhi_error *allocate(rhi_reader *reader, rhi_statistics **result)
     for (uint32_t i = 0; i < reader->heaps.count; i++)
         statistics->order[i] = i;
     if (reader->heaps.count)
-        qsort_r(statistics->order, reader->heaps.count, sizeof *statistics->order, heap_order, reader);
+        qsort_r(statistics->order, reader->heaps.count, sizeof *statistics->order, heap_order,
+                reader);
     statistics->near = malloc((reader->types.count + 1) * sizeof *statistics->near);
     if (!statistics->near)
         return rhi__error_memory();
@@ -284,7 +309,8 @@ static rhi_error *allocate(rhi_reader *reader, rhi_statistics **result)
     return NULL;
 }
 
-static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained, rhi_statistics **result)
+static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained,
+                       rhi_statistics **result)
 {
     uint64_t objects = 0;
     for (uint64_t i = 0; i < reader->blocks.count; i++)
@@ -309,7 +335,8 @@ static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained, 
     return error;
 }
 
-static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool retained, rhi_statistics **result)
+static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool retained,
+                                rhi_statistics **result)
 {
     *result = rhi__kept(&session->kept, free_statistics);
     if (*result && (!retained || (*result)->has_retained))
@@ -323,15 +350,17 @@ static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool r
     return error ? error : rhi__tell_harm(session, reader, retained);
 }
 
-/* ---- rendering ------------------------------------------------------------------------------------------------ */
+/* ---- rendering ------------------------------------------------------------------------------ */
 
 /* The sample's id, and what it holds. */
-static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size, char value[RHI_VALUE_SIZE])
+static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size,
+                      char value[RHI_VALUE_SIZE])
 {
     enum rhi_place place;
     rhi_object object;
     value[0] = '\0';
-    if (rhi__place_of(reader, rhi__object_address(reader, index), &place, &object) && place == RHI_PLACE_LIVE) {
+    if (rhi__place_of(reader, rhi__object_address(reader, index), &place, &object) &&
+        place == RHI_PLACE_LIVE) {
         rhi__object_id(reader, &object, id, size);
         rhi__value(reader, &object, value);
     } else {
@@ -342,26 +371,36 @@ static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size,
 /* Of the memory that slabs with objects take, what no object uses. */
 static unsigned fragmentation_percent(const heap_tally *heap)
 {
-    return heap->slab_bytes ? (unsigned)((double)(heap->slab_bytes - heap->slot_bytes) / (double)heap->slab_bytes * 100) : 0;
+    return heap->slab_bytes ? (unsigned)((double)(heap->slab_bytes - heap->slot_bytes) /
+                                         (double)heap->slab_bytes * 100)
+                            : 0;
 }
 
-static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
+static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_info *info,
+                       const heap_tally *heap, bool retained, uint64_t limit)
 {
     char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
-    rhi__print(session, "heap %" PRIu64 "%s%s%s: %" PRIu64 " object%s, %" PRIu64 " bytes; ", info->number, info->name[0] ? " \"" : "",
-               info->name, info->name[0] ? "\"" : "", heap->objects, rhi__plural(heap->objects), heap->bytes);
-    rhi__print(session, "%" PRIu64 " slab%s of %" PRIu64 " bytes%s, %u%% of them unused\n", heap->slabs, rhi__plural(heap->slabs),
-               heap->slab_bytes, heap->slabs == 1 ? "" : " in all", fragmentation_percent(heap));
-    rhi__print(session, "  collector %s: %" PRIu64 " collection%s, %" PRIu64 " object%s reclaimed, %" PRIu64 " candidate root%s\n",
-               info->gc_enabled ? "on" : "off", info->collections, rhi__plural(info->collections), info->reclaimed,
-               rhi__plural(info->reclaimed), info->candidates, rhi__plural(info->candidates));
+    rhi__print(session, "heap %" PRIu64 "%s%s%s: %" PRIu64 " object%s, %" PRIu64 " bytes; ",
+               info->number, info->name[0] ? " \"" : "", info->name, info->name[0] ? "\"" : "",
+               heap->objects, rhi__plural(heap->objects), heap->bytes);
+    rhi__print(session, "%" PRIu64 " slab%s of %" PRIu64 " bytes%s, %u%% of them unused\n",
+               heap->slabs, rhi__plural(heap->slabs), heap->slab_bytes,
+               heap->slabs == 1 ? "" : " in all", fragmentation_percent(heap));
+    rhi__print(session,
+               "  collector %s: %" PRIu64 " collection%s, %" PRIu64 " object%s reclaimed, %" PRIu64
+               " candidate root%s\n",
+               info->gc_enabled ? "on" : "off", info->collections, rhi__plural(info->collections),
+               info->reclaimed, rhi__plural(info->reclaimed), info->candidates,
+               rhi__plural(info->candidates));
     if (info->provisional)
         rhi__print(session, "  provisional: the heap is %s\n", info->phase);
     if (heap->damaged)
-        rhi__print(session, "  %" PRIu64 " object%s a damaged header: gcverify tells more\n", heap->damaged,
-                   heap->damaged == 1 ? " has" : "s have");
+        rhi__print(session, "  %" PRIu64 " object%s a damaged header: gcverify tells more\n",
+                   heap->damaged, heap->damaged == 1 ? " has" : "s have");
     if (heap->rows.count)
-        rhi__print(session, retained ? "  %12s %14s %14s  %-24s %s\n" : "  %12s %14s%.0s  %-24s %s\n", "count", "bytes", "retained", "type", "sample");
+        rhi__print(session,
+                   retained ? "  %12s %14s %14s  %-24s %s\n" : "  %12s %14s%.0s  %-24s %s\n",
+                   "count", "bytes", "retained", "type", "sample");
     for (uint64_t i = 0; i < heap->rows.count && i < limit; i++) {
         const tally *t = &heap->rows.items[i];
         sample_id(reader, retained ? t->largest : t->first, id, sizeof id, value);
@@ -371,11 +410,12 @@ static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_
         rhi__print(session, "  %-24s %s%s\n", rhi__type_name(reader, t->type), id, value);
     }
     if (heap->rows.count > limit)
-        rhi__print(session, "  … %" PRIu64 " more type%s (--limit=0 shows all)\n", heap->rows.count - limit,
-                   rhi__plural(heap->rows.count - limit));
+        rhi__print(session, "  … %" PRIu64 " more type%s (--limit=0 shows all)\n",
+                   heap->rows.count - limit, rhi__plural(heap->rows.count - limit));
 }
 
-static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap, bool retained, uint64_t limit)
+static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const heap_tally *heap,
+                         bool retained, uint64_t limit)
 {
     char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
     json_t *types = json_array();
@@ -388,7 +428,8 @@ static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const he
         json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
         json_object_set_new(row, "retained", retained ? rhi__json_u64(t->retained) : json_null());
         json_object_set_new(row, "sample", rhi__json_text(id));
-        json_object_set_new(row, "sample_value", value[0] ? rhi__json_text(value + 1) : json_null());
+        json_object_set_new(row, "sample_value",
+                            value[0] ? rhi__json_text(value + 1) : json_null());
         json_array_append_new(types, row);
     }
     json_t *json = json_object(), *collector = json_object();
@@ -431,9 +472,11 @@ rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *stat
             continue;
         shown++;
         if (args->json)
-            rhi__json_item(session, heap_json(reader, &reader->heaps.items[i], &statistics->heaps[i], retained, args->limit));
+            rhi__json_item(session, heap_json(reader, &reader->heaps.items[i],
+                                              &statistics->heaps[i], retained, args->limit));
         else
-            print_heap(session, reader, &reader->heaps.items[i], &statistics->heaps[i], retained, args->limit);
+            print_heap(session, reader, &reader->heaps.items[i], &statistics->heaps[i], retained,
+                       args->limit);
     }
     if (args->json) {
         rhi__json_array_end(session);
@@ -443,7 +486,8 @@ rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *stat
         return NULL;
     }
     if (wanted > shown)
-        rhi__print(session, "… %" PRIu64 " more heap%s (--limit=0 shows all)\n", wanted - shown, rhi__plural(wanted - shown));
+        rhi__print(session, "… %" PRIu64 " more heap%s (--limit=0 shows all)\n", wanted - shown,
+                   rhi__plural(wanted - shown));
     rhi__print_incomplete(session);
     return NULL;
 }

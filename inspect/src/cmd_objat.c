@@ -37,7 +37,7 @@ typedef struct answer {
     rhi_malloc_place block; /* of an unmanaged address */
 } answer;
 
-/* ---- gathering ------------------------------------------------------------------------------------------ */
+/* ---- gathering ------------------------------------------------------------------------------ */
 
 static void gather_tenants(answer *a)
 {
@@ -63,13 +63,15 @@ static rhi_error *gather(answer *a, const char *operand)
 {
     RHI_TRY(rhi__resolve(a->session, a->reader, operand, &a->address));
     if (!rhi__place_of(a->reader, a->address, &a->place, &a->object))
-        return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read%s%s", a->address,
-                          a->reader->memory->truncated[0] ? ": " : "", a->reader->memory->truncated);
+        return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read%s%s",
+                          a->address, a->reader->memory->truncated[0] ? ": " : "",
+                          a->reader->memory->truncated);
     if (a->place == RHI_PLACE_UNMANAGED)
         return rhi__malloc_place(a->session, a->reader, a->address, a->args->limit, &a->block);
     if (a->place > RHI_PLACE_UNUSED)
         return NULL;
-    a->event_count = a->reader->ops->history(a->reader, a->object.address, 0, a->events, EVENTS_MAX);
+    a->event_count =
+        a->reader->ops->history(a->reader, a->object.address, 0, a->events, EVENTS_MAX);
     gather_tenants(a);
     if (a->place != RHI_PLACE_LIVE)
         return NULL;
@@ -77,15 +79,18 @@ static rhi_error *gather(answer *a, const char *operand)
         rhi__note(&a->session->notes, "the object's header names no type: it is damaged");
     a->bytes = rhi__object_bytes(a->reader, &a->object, &a->scratch);
     if (!a->bytes)
-        rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full", a->object.address);
+        rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full",
+                            a->object.address);
     if (rhi__option(a->args, "--ledger")) {
         rhi_holders holders = {0};
         uint64_t end = a->object.address + a->object.slot_size;
         rhi_error *error = rhi__reader_load(a->reader);
         if (!error)
-            error = rhi__each_referrer(a->session, a->reader, &a->object, false, rhi__collect_holder, &holders);
+            error = rhi__each_referrer(a->session, a->reader, &a->object, false,
+                                       rhi__collect_holder, &holders);
         if (!error)
-            error = rhi__each_word(a->session, a->reader, a->object.address, end, rhi__collect_holder, &holders);
+            error = rhi__each_word(a->session, a->reader, a->object.address, end,
+                                   rhi__collect_holder, &holders);
         if (!error)
             error = rhi__judge_holders(a->session, a->reader, &holders);
         if (!error)
@@ -100,7 +105,7 @@ static rhi_error *gather(answer *a, const char *operand)
     return NULL;
 }
 
-/* ---- fields ------------------------------------------------------------------------------------------------ */
+/* ---- fields --------------------------------------------------------------------------------- */
 
 /* One element of a field, ready to print. */
 typedef struct field_row {
@@ -111,10 +116,11 @@ typedef struct field_row {
     char text[BYTES_SHOWN * 4 + 8]; /* bytes, escaped, for people */
     char raw[BYTES_SHOWN + 1];      /* bytes, for JSON */
     uint64_t raw_size;
-    bool is_unreadable;             /* bytes that the target does not hold, as read-only pages in a core */
-    char target[RHI_ID_SIZE];       /* empty: none */
-    const char *target_status;      /* NULL: not a reference, or NULL */
-    rhi_object object;              /* the target */
+    /* bytes that the target does not hold, as read-only pages in a core */
+    bool is_unreadable;
+    char target[RHI_ID_SIZE];  /* empty: none */
+    const char *target_status; /* NULL: not a reference, or NULL */
+    rhi_object object;         /* the target */
 } field_row;
 
 static void fill_reference(answer *a, field_row *row)
@@ -145,7 +151,8 @@ static bool fill_bytes(answer *a, field_row *row, uint64_t first, uint64_t count
     return got == shown;
 }
 
-static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t element, field_row *row)
+static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t element,
+                     field_row *row)
 {
     uint8_t bytes[16] = {0};
     uint64_t at = first + element * field->stride + field->element_offset;
@@ -166,9 +173,10 @@ static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t
     return true;
 }
 
-/* Read-only pages of a file are not in a core, and say nothing about the heap: their absence is shown in
- * the row and makes no answer incomplete. */
-static void tell_unreadable(answer *a, const rhi_type *type, const rhi_field *field, uint64_t address)
+/* Read-only pages of a file are not in a core, and say nothing about the heap: their absence is
+ * shown in the row and makes no answer incomplete. */
+static void tell_unreadable(answer *a, const rhi_type *type, const rhi_field *field,
+                            uint64_t address)
 {
     char text[2 * RHI_NAME_SIZE + 64];
     const rhi_region *region = rhi__memory_region(a->reader->memory, address);
@@ -198,7 +206,8 @@ static void show_row(answer *a, listing *l, const field_row *row, uint64_t eleme
 }
 
 /* The field's text, as one row. */
-static void list_bytes(answer *a, listing *l, const rhi_type *type, const rhi_field *field, uint64_t first, uint64_t count)
+static void list_bytes(answer *a, listing *l, const rhi_type *type, const rhi_field *field,
+                       uint64_t first, uint64_t count)
 {
     field_row row = {.field = field};
     snprintf(row.name, sizeof row.name, "%s", field->name);
@@ -221,15 +230,20 @@ static void end_run(answer *a, listing *l, const rhi_field *field, uint64_t from
         show_row(a, l, &row, to - from);
 }
 
-/* The elements of a field. A vector that claims a million times a million NULLs is not walked to its end. */
-static void list_elements(answer *a, listing *l, const rhi_type *type, const rhi_field *field, uint64_t first, uint64_t count)
+/* The elements of a field. A vector that claims a million times a million NULLs is not walked to
+ * its end. */
+static void list_elements(answer *a, listing *l, const rhi_type *type, const rhi_field *field,
+                          uint64_t first, uint64_t count)
 {
     enum { LOOKED_AT_MAX = 1 << 20, STEP = 1 << 12 };
     uint64_t element = 0, run = 0; /* where the run of NULLs began */
-    bool joins = l->has_runs && field->form != RHI_FORM_ONE && field->kind <= RHI_KIND_BORROWED, is_bounded = a->args->limit != UINT64_MAX;
+    bool joins = l->has_runs && field->form != RHI_FORM_ONE && field->kind <= RHI_KIND_BORROWED,
+         is_bounded = a->args->limit != UINT64_MAX;
     field_row row;
     l->total += count;
-    for (; element < count && l->rows < a->args->limit && !l->error && !(is_bounded && l->looked_at >= LOOKED_AT_MAX); element++) {
+    for (; element < count && l->rows < a->args->limit && !l->error &&
+           !(is_bounded && l->looked_at >= LOOKED_AT_MAX);
+         element++) {
         if (!fill_row(a, field, first, element, &row)) {
             tell_unreadable(a, type, field, first);
             l->covered += count - element;
@@ -252,14 +266,18 @@ enum which { SINGLES /* and texts */, ELEMENTS, ALL };
 static void list_fields(answer *a, listing *l, enum which which)
 {
     uint64_t first, count;
-    const rhi_type *type = a->bytes && a->object.type < a->reader->types.count ? &a->reader->types.items[a->object.type] : NULL;
+    const rhi_type *type = a->bytes && a->object.type < a->reader->types.count
+                               ? &a->reader->types.items[a->object.type]
+                               : NULL;
     for (uint32_t i = 0; type && i < type->field_count && !l->error; i++) {
         const rhi_field *field = &type->fields[i];
         bool is_single = field->form == RHI_FORM_ONE || field->kind == RHI_KIND_BYTES;
         if (which != ALL && is_single != (which == SINGLES))
             continue;
         if (!rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count))
-            rhi__reader_problem(a->reader, "%s: the element count of field %s makes no sense (corrupt object?)", type->name, field->name);
+            rhi__reader_problem(
+                a->reader, "%s: the element count of field %s makes no sense (corrupt object?)",
+                type->name, field->name);
         else if (field->kind == RHI_KIND_BYTES)
             list_bytes(a, l, type, field, first, count);
         else
@@ -267,7 +285,8 @@ static void list_fields(answer *a, listing *l, enum which which)
     }
 }
 
-static const char *const kind_words[] = {"strong", "weak", "borrowed", "int", "uint", "float", "bytes"};
+static const char *const kind_words[] = {"strong", "weak",  "borrowed", "int",
+                                         "uint",   "float", "bytes"};
 
 static void print_row(answer *a, const field_row *row)
 {
@@ -288,15 +307,23 @@ static void print_row(answer *a, const field_row *row)
         rhi__print(s, "%s\n", text);
         break;
     case RHI_KIND_BYTES:
-        rhi__print(s, "%s\n", row->is_unreadable ? "(not in the target's readable memory)" : row->text);
+        rhi__print(s, "%s\n",
+                   row->is_unreadable ? "(not in the target's readable memory)" : row->text);
         break;
     default:
         if (row->value == 0)
             rhi__print(s, "NULL\n");
         else
-            rhi__print(s, "%s0x%" PRIx64 " %s%s%s%s%s\n", row->field->kind == RHI_KIND_STRONG ? "" : row->field->kind == RHI_KIND_WEAK ? "weak " : "borrowed ",
-                       row->value, row->target, row->target[0] ? "" : "(", row->target[0] ? "" : row->target_status,
-                       row->target[0] ? strcmp(row->target_status, "freed") == 0 ? " (freed: stale)" : "" : ")", text);
+            rhi__print(s, "%s0x%" PRIx64 " %s%s%s%s%s\n",
+                       row->field->kind == RHI_KIND_STRONG ? ""
+                       : row->field->kind == RHI_KIND_WEAK ? "weak "
+                                                           : "borrowed ",
+                       row->value, row->target, row->target[0] ? "" : "(",
+                       row->target[0] ? "" : row->target_status,
+                       row->target[0]
+                           ? strcmp(row->target_status, "freed") == 0 ? " (freed: stale)" : ""
+                           : ")",
+                       text);
     }
 }
 
@@ -326,15 +353,18 @@ static void json_row(answer *a, const field_row *row)
     json_object_set_new(json, "kind", json_string(kind_words[row->field->kind]));
     json_object_set_new(json, "value", value);
     json_object_set_new(json, "target", row->target[0] ? json_string(row->target) : json_null());
-    json_object_set_new(json, "target_value", row->target[0] && strcmp(row->target_status, "live") == 0
-                                                  ? rhi__value_json(a->reader, &row->object) : json_null());
-    json_object_set_new(json, "target_status", row->target_status ? json_string(row->target_status) : json_null());
+    json_object_set_new(json, "target_value",
+                        row->target[0] && strcmp(row->target_status, "live") == 0
+                            ? rhi__value_json(a->reader, &row->object)
+                            : json_null());
+    json_object_set_new(json, "target_status",
+                        row->target_status ? json_string(row->target_status) : json_null());
     if (row->field->kind == RHI_KIND_BYTES && row->value > row->raw_size)
         json_object_set_new(json, "value_total", rhi__json_u64(row->value));
     rhi__json_item(a->session, json);
 }
 
-/* ---- rendering ------------------------------------------------------------------------------------------------ */
+/* ---- rendering ------------------------------------------------------------------------------ */
 
 static void time_text(uint64_t time, char *text, size_t size)
 {
@@ -359,18 +389,20 @@ static void print_history(answer *a)
     if (!rhi__option(a->args, "--history"))
         return;
     if (a->event_count == 0)
-        rhi__print(a->session, "no recorded event (REFHEAP_OPTIONS=history=4096 keeps a history)\n");
+        rhi__print(a->session,
+                   "no recorded event (REFHEAP_OPTIONS=history=4096 keeps a history)\n");
     for (uint64_t i = 0; i < a->event_count && i < a->args->limit; i++) {
         const rhi_event *e = &a->events[i];
         time_text(e->time, when, sizeof when);
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
-        rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s, %s, thread %u\n", e->sequence, event_word(e->kind), id,
-                   e->kind == RHI_EVENT_FREE ? " by " : "", e->kind == RHI_EVENT_FREE ? rhi__death_word(e->death) : "", when, e->thread);
+        rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s, %s, thread %u\n", e->sequence,
+                   event_word(e->kind), id, e->kind == RHI_EVENT_FREE ? " by " : "",
+                   e->kind == RHI_EVENT_FREE ? rhi__death_word(e->death) : "", when, e->thread);
         rhi__stack_print(a->session, a->reader, e, "    ");
     }
     if (a->event_count > a->args->limit)
-        rhi__print(a->session, "  … %" PRIu64 " more event%s (--limit=0 shows all)\n", a->event_count - a->args->limit,
-                   rhi__plural(a->event_count - a->args->limit));
+        rhi__print(a->session, "  … %" PRIu64 " more event%s (--limit=0 shows all)\n",
+                   a->event_count - a->args->limit, rhi__plural(a->event_count - a->args->limit));
 }
 
 static void print_tenants(answer *a)
@@ -378,27 +410,30 @@ static void print_tenants(answer *a)
     char when[48];
     for (unsigned i = a->place == RHI_PLACE_FREED; i < a->tenant_count && i < a->args->limit; i++) {
         time_text(a->tenants[i].time, when, sizeof when);
-        rhi__print(a->session, "  earlier here: %s, freed by %s%s%s\n", a->tenants[i].id, rhi__death_word(a->tenants[i].death),
-                   when[0] ? " at " : "", when);
+        rhi__print(a->session, "  earlier here: %s, freed by %s%s%s\n", a->tenants[i].id,
+                   rhi__death_word(a->tenants[i].death), when[0] ? " at " : "", when);
     }
     if (a->tenant_count > a->args->limit)
-        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->tenant_count - a->args->limit);
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n",
+                   a->tenant_count - a->args->limit);
 }
 
 static rhi_error *print_live(answer *a)
 {
     char id[RHI_ID_SIZE], count[32];
     uint64_t offset = a->address - a->object.address;
-    uint64_t size = a->bytes ? rhi__object_size(a->reader, &a->object, a->bytes) : a->object.slot_size;
+    uint64_t size =
+        a->bytes ? rhi__object_size(a->reader, &a->object, a->bytes) : a->object.slot_size;
     const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__count_text(&a->object, count, sizeof count);
     rhi__print(a->session, "0x%" PRIx64 " is %s", a->address, id);
     if (offset)
-        rhi__print(a->session, " + %" PRIu64 " bytes (the object begins at 0x%" PRIx64 ")", offset, a->object.address);
-    rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, heap %" PRIu64 "%s%s%s\n", rhi__state_word(&a->object),
-               a->object.immortal ? "" : "refcount ", count, size, heap->number, heap->name[0] ? " \"" : "", heap->name,
-               heap->name[0] ? "\"" : "");
+        rhi__print(a->session, " + %" PRIu64 " bytes (the object begins at 0x%" PRIx64 ")", offset,
+                   a->object.address);
+    rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, heap %" PRIu64 "%s%s%s\n",
+               rhi__state_word(&a->object), a->object.immortal ? "" : "refcount ", count, size,
+               heap->number, heap->name[0] ? " \"" : "", heap->name, heap->name[0] ? "\"" : "");
     if (heap->provisional)
         rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
     listing l = {.show = print_row, .has_runs = true};
@@ -424,22 +459,30 @@ static rhi_error *print_text(answer *a)
         break;
     case RHI_PLACE_FREED:
         time_text(a->tenants[0].time, when, sizeof when);
-        rhi__print(s, "0x%" PRIx64 " was %s: freed by %s%s%s; its slot at 0x%" PRIx64 " is free (heap %" PRIu64 ")\n", a->address,
-                   a->tenants[0].id, rhi__death_word(a->tenants[0].death), when[0] ? " at " : "", when, a->object.address,
+        rhi__print(s,
+                   "0x%" PRIx64 " was %s: freed by %s%s%s; its slot at 0x%" PRIx64
+                   " is free (heap %" PRIu64 ")\n",
+                   a->address, a->tenants[0].id, rhi__death_word(a->tenants[0].death),
+                   when[0] ? " at " : "", when, a->object.address,
                    a->reader->heaps.items[a->object.heap].number);
         print_tenants(a);
         break;
     case RHI_PLACE_UNUSED:
-        rhi__print(s, "0x%" PRIx64 " is a slot of heap %" PRIu64 " that was never used\n", a->address,
-                   a->reader->heaps.items[a->object.heap].number);
+        rhi__print(s, "0x%" PRIx64 " is a slot of heap %" PRIu64 " that was never used\n",
+                   a->address, a->reader->heaps.items[a->object.heap].number);
         break;
     case RHI_PLACE_INTERNAL:
-        rhi__print(s, "0x%" PRIx64 " is the runtime's own memory (%s)\n", a->address, own ? own->what : "?");
+        rhi__print(s, "0x%" PRIx64 " is the runtime's own memory (%s)\n", a->address,
+                   own ? own->what : "?");
         break;
     case RHI_PLACE_UNMANAGED:
-        rhi__print(s, "0x%" PRIx64 " is not of a refheap heap: it lies in %s (0x%" PRIx64 "-0x%" PRIx64 ", %c%c%c)\n", a->address,
-                   region && region->path[0] ? region->path : "anonymous memory", region ? region->start : 0, region ? region->end : 0,
-                   region && region->flags & RHI_REGION_READ ? 'r' : '-', region && region->flags & RHI_REGION_WRITE ? 'w' : '-',
+        rhi__print(s,
+                   "0x%" PRIx64 " is not of a refheap heap: it lies in %s (0x%" PRIx64 "-0x%" PRIx64
+                   ", %c%c%c)\n",
+                   a->address, region && region->path[0] ? region->path : "anonymous memory",
+                   region ? region->start : 0, region ? region->end : 0,
+                   region && region->flags & RHI_REGION_READ ? 'r' : '-',
+                   region && region->flags & RHI_REGION_WRITE ? 'w' : '-',
                    region && region->flags & RHI_REGION_EXECUTE ? 'x' : '-');
         rhi__malloc_place_print(s, a->reader, &a->block, a->address, a->args->limit);
         break;
@@ -466,12 +509,14 @@ static void json_history(answer *a)
 {
     char when[48], id[RHI_ID_SIZE];
     rhi__json_array(a->session, "history");
-    for (uint64_t i = 0; rhi__option(a->args, "--history") && i < a->event_count && i < a->args->limit; i++) {
+    for (uint64_t i = 0;
+         rhi__option(a->args, "--history") && i < a->event_count && i < a->args->limit; i++) {
         const rhi_event *e = &a->events[i];
         time_text(e->time, when, sizeof when);
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
-        json_t *json = json_pack("{s:I, s:s, s:s, s:s, s:I}", "event", (json_int_t)e->sequence, "kind", event_word(e->kind), "id", id,
-                                 "time", when, "thread", (json_int_t)e->thread);
+        json_t *json =
+            json_pack("{s:I, s:s, s:s, s:s, s:I}", "event", (json_int_t)e->sequence, "kind",
+                      event_word(e->kind), "id", id, "time", when, "thread", (json_int_t)e->thread);
         if (e->kind == RHI_EVENT_FREE)
             json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
         json_object_set_new(json, "stack", rhi__stack_json(a->session, a->reader, e));
@@ -490,7 +535,9 @@ static void print_json(answer *a)
     rhi__json_begin(s);
     rhi__json_key(s, "address", rhi__json_address(a->address));
     rhi__json_key(s, "status", json_string(rhi__place_word(a->place)));
-    rhi__json_key(s, "object", a->place == RHI_PLACE_LIVE ? rhi__object_json(a->reader, &a->object) : json_null());
+    rhi__json_key(s, "object",
+                  a->place == RHI_PLACE_LIVE ? rhi__object_json(a->reader, &a->object)
+                                             : json_null());
     rhi__json_key(s, "offset", rhi__json_u64(in_slot ? a->address - a->object.address : 0));
     rhi__json_array(s, "fields");
     listing l = {.show = json_row};
@@ -507,10 +554,13 @@ static void print_json(answer *a)
         rhi__json_key(s, "previous_total", json_integer(a->tenant_count));
     json_history(a);
     if (a->place == RHI_PLACE_UNMANAGED && region)
-        rhi__json_key(s, "mapping", json_pack("{s:o, s:o, s:o}", "start", rhi__json_address(region->start), "end",
-                                              rhi__json_address(region->end), "path", rhi__json_text(region->path)));
+        rhi__json_key(s, "mapping",
+                      json_pack("{s:o, s:o, s:o}", "start", rhi__json_address(region->start), "end",
+                                rhi__json_address(region->end), "path",
+                                rhi__json_text(region->path)));
     if (a->block.is_malloc)
-        rhi__json_key(s, "block", rhi__malloc_place_json(a->reader, &a->block, a->address, a->args->limit));
+        rhi__json_key(s, "block",
+                      rhi__malloc_place_json(a->reader, &a->block, a->address, a->args->limit));
     rhi__json_end(s);
 }
 

@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A slot of the object. What it leads to is looked up when it is shown: an object may have millions. */
+/* A slot of the object. What it leads to is looked up when it is shown: an object may have
+ * millions. */
 typedef struct referent {
     uint64_t value, element;
     const rhi_field *field;
@@ -29,13 +30,17 @@ typedef struct answer {
     uint64_t depth;
     rhi_tree tree; /* with --depth: roots are the rows that are printed */
     json_t **rows; /* in JSON: these, with those above them */
-    struct { referent *items; uint64_t count, capacity, total; } referents; /* the first of them, in order */
+    /* the first of them, in order */
+    struct {
+        referent *items;
+        uint64_t count, capacity, total;
+    } referents;
     rhi_path path;
     bool has_path, out_of_memory;
     rhi_ledger ledger;
 } answer;
 
-/* ---- gathering ------------------------------------------------------------------------------------------- */
+/* ---- gathering ------------------------------------------------------------------------------ */
 
 static bool add_referent(void *context, const rhi_slot *slot)
 {
@@ -46,7 +51,8 @@ static bool add_referent(void *context, const rhi_slot *slot)
         return true;
     a->out_of_memory = !rhi__array_reserve(&a->referents, 1);
     if (!a->out_of_memory)
-        a->referents.items[a->referents.count++] = (referent){.value = slot->value, .element = slot->element, .field = slot->field};
+        a->referents.items[a->referents.count++] =
+            (referent){.value = slot->value, .element = slot->element, .field = slot->field};
     return !a->out_of_memory;
 }
 
@@ -55,7 +61,8 @@ static rhi_error *gather_referents(answer *a)
     rhi_scratch scratch = {0};
     const uint8_t *bytes = rhi__object_bytes(a->reader, &a->object, &scratch);
     if (!bytes)
-        rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full", a->object.address);
+        rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full",
+                            a->object.address);
     else
         rhi__each_slot(a->reader, &a->object, bytes, add_referent, a);
     rhi__scratch_free(&scratch);
@@ -70,7 +77,8 @@ static rhi_error *add_referrer(void *context, const rhi_holder *holder)
     answer *a = context;
     rhi_holder row = *holder;
     row.target = a->object.address;
-    return row.weak && !rhi__option(a->args, "--weak") ? NULL : rhi__collect_holder(&a->holders, &row);
+    return row.weak && !rhi__option(a->args, "--weak") ? NULL
+                                                       : rhi__collect_holder(&a->holders, &row);
 }
 
 /* Who holds the holders: the rows that are printed are the roots of a tree. */
@@ -79,13 +87,19 @@ static rhi_error *gather_above(answer *a)
     rhi_graph *graph;
     RHI_TRY(rhi__session_graph(a->session, &graph));
     RHI_TRY(rhi__graph_referrers(&a->session->work, graph));
-    a->tree = (rhi_tree){.session = a->session, .reader = a->reader, .graph = graph, .upwards = true, .depth = a->depth - 1,
+    a->tree = (rhi_tree){.session = a->session,
+                         .reader = a->reader,
+                         .graph = graph,
+                         .upwards = true,
+                         .depth = a->depth - 1,
                          .limit = a->args->limit};
     if (!rhi__map_set(&a->tree.seen, rhi__object_index(a->reader, a->object.address), 0))
         return rhi__error_memory();
     for (uint64_t i = 0; i < a->holders.count && i < a->args->limit; i++) {
         const rhi_holder *row = &a->holders.items[i];
-        uint32_t from = row->kind == RHI_HOLDER_FIELD && row->strong ? rhi__object_index(a->reader, row->from) : RHI_NO_OBJECT;
+        uint32_t from = row->kind == RHI_HOLDER_FIELD && row->strong
+                            ? rhi__object_index(a->reader, row->from)
+                            : RHI_NO_OBJECT;
         RHI_TRY(rhi__tree_add_root(&a->tree, from, row));
     }
     return rhi__tree_grow(&a->tree);
@@ -94,7 +108,8 @@ static rhi_error *gather_above(answer *a)
 static rhi_error *gather_referrers(answer *a)
 {
     uint64_t low = a->object.address, high = low + a->object.slot_size;
-    RHI_TRY(rhi__each_referrer(a->session, a->reader, &a->object, rhi__option(a->args, "--weak"), add_referrer, a));
+    RHI_TRY(rhi__each_referrer(a->session, a->reader, &a->object, rhi__option(a->args, "--weak"),
+                               add_referrer, a));
     RHI_TRY(rhi__each_word(a->session, a->reader, low, high, add_referrer, a));
     rhi__sort_holders(&a->holders);
     rhi__say_left_out(a->session, &a->holders, a->args->limit);
@@ -105,7 +120,7 @@ static rhi_error *gather_referrers(answer *a)
     return NULL;
 }
 
-/* ---- rendering ----------------------------------------------------------------------------------------------- */
+/* ---- rendering ------------------------------------------------------------------------------ */
 
 /* "    D#4.items[0] …": a row of the tree above, the deeper the further in. */
 static void print_above(void *context, const rhi_tree_row *row)
@@ -136,7 +151,8 @@ static void print_referrer(const answer *a, uint64_t i)
     rhi__error_free(error);
 }
 
-/* Nothing leads on from what nobody holds, but what it is, and where it was made, tells who forgot it. */
+/* Nothing leads on from what nobody holds, but what it is, and where it was made, tells who forgot
+ * it. */
 static void print_next(const answer *a)
 {
     const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
@@ -144,10 +160,13 @@ static void print_next(const answer *a)
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     if (a->reader->copies > 1) /* another copy of the runtime may have such an object, too */
         snprintf(option, sizeof option, "--heap=%" PRIu64 " ", heap->number);
-    rhi__print(a->session, "next: objat %s%s%s: what it holds%s\n", option, heap->history_count ? "--history " : "", id,
+    rhi__print(a->session, "next: objat %s%s%s: what it holds%s\n", option,
+               heap->history_count ? "--history " : "", id,
                heap->history_count ? ", and who made it" : "");
     if (!heap->stack_depth)
-        rhi__print(a->session, "where it was made is not recorded: REFHEAP_OPTIONS=history=1M,stacks=8 in the program's environment does that\n");
+        rhi__print(a->session,
+                   "where it was made is not recorded: REFHEAP_OPTIONS=history=1M,stacks=8 in the "
+                   "program's environment does that\n");
 }
 
 static void print_referrers(answer *a)
@@ -159,16 +178,21 @@ static void print_referrers(answer *a)
     for (uint64_t i = 0; i < a->holders.count && i < a->args->limit; i++)
         print_referrer(a, i);
     if (a->holders.count > a->args->limit)
-        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->holders.count + a->holders.left_out.rows - a->args->limit);
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n",
+                   a->holders.count + a->holders.left_out.rows - a->args->limit);
     if (a->tree.cut)
-        rhi__print(a->session, "  … who holds %" PRIu64 " of these is left out (--limit=0 shows all)\n", a->tree.cut);
+        rhi__print(a->session,
+                   "  … who holds %" PRIu64 " of these is left out (--limit=0 shows all)\n",
+                   a->tree.cut);
     rhi__ledger_print(a->session, &a->ledger);
     if (a->holders.count == 0 && !a->ledger.immortal && a->ledger.unexplained > 0)
         print_next(a);
 }
 
-/* Where a referent leads: what stands there, the id of the object, and what that holds (*object is it then). */
-static const char *look_at(const answer *a, const referent *r, char id[RHI_ID_SIZE], rhi_object *object, bool *is_live)
+/* Where a referent leads: what stands there, the id of the object, and what that holds (*object is
+ * it then). */
+static const char *look_at(const answer *a, const referent *r, char id[RHI_ID_SIZE],
+                           rhi_object *object, bool *is_live)
 {
     enum rhi_place place;
     id[0] = '\0';
@@ -196,7 +220,9 @@ static void print_referent(const answer *a, const referent *r)
     rhi__print(a->session, "  %-28s -> %s", name, words[r->field->kind]);
     if (id[0])
         rhi__print(a->session, "%s%s%s\n", rhi__styled(a->session, RHI_STYLE_ID, id), value,
-                   strcmp(status, "freed") == 0 ? rhi__styled(a->session, RHI_STYLE_STALE, " (freed: stale)") : "");
+                   strcmp(status, "freed") == 0
+                       ? rhi__styled(a->session, RHI_STYLE_STALE, " (freed: stale)")
+                       : "");
     else
         rhi__print(a->session, "0x%" PRIx64 " (%s)\n", r->value, status);
 }
@@ -207,7 +233,8 @@ static void print_referents(answer *a)
     for (uint64_t i = 0; i < a->referents.count; i++)
         print_referent(a, &a->referents.items[i]);
     if (a->referents.total > a->referents.count)
-        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n", a->referents.total - a->referents.count);
+        rhi__print(a->session, "  … %" PRIu64 " more (--limit=0 shows all)\n",
+                   a->referents.total - a->referents.count);
 }
 
 static void print_text(answer *a, bool in, bool out)
@@ -216,8 +243,10 @@ static void print_text(answer *a, bool in, bool out)
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__count_text(&a->object, count, sizeof count);
     rhi__value(a->reader, &a->object, value);
-    rhi__print(a->session, "%s at 0x%" PRIx64 ": %s, %s%s%s%s\n", rhi__styled(a->session, RHI_STYLE_ASKED, id), a->object.address, rhi__state_word(&a->object),
-               a->object.immortal ? "" : "refcount ", count, value[0] ? "," : "", value);
+    rhi__print(a->session, "%s at 0x%" PRIx64 ": %s, %s%s%s%s\n",
+               rhi__styled(a->session, RHI_STYLE_ASKED, id), a->object.address,
+               rhi__state_word(&a->object), a->object.immortal ? "" : "refcount ", count,
+               value[0] ? "," : "", value);
     if (in)
         print_referrers(a);
     if (out)
@@ -227,8 +256,8 @@ static void print_text(answer *a, bool in, bool out)
     rhi__print_incomplete(a->session);
 }
 
-/* A row with who holds the object that it is in, to the depth of the tree. Children lie behind their
- * parents, so that they are made from the end on and nothing recurses. */
+/* A row with who holds the object that it is in, to the depth of the tree. Children lie behind
+ * their parents, so that they are made from the end on and nothing recurses. */
 static rhi_error *make_json_rows(answer *a)
 {
     uint64_t count = a->tree.branches.count;
@@ -245,7 +274,8 @@ static rhi_error *make_json_rows(answer *a)
         }
         json_object_set_new(rows[i], "referrers", above);
         if (branch->left_out)
-            json_object_set_new(rows[i], "referrers_total", rhi__json_u64(branch->count + branch->left_out));
+            json_object_set_new(rows[i], "referrers_total",
+                                rhi__json_u64(branch->count + branch->left_out));
         if (branch->is_repeated)
             json_object_set_new(rows[i], "seen_above", json_true());
         if (branch->is_cut)
@@ -263,8 +293,9 @@ static json_t *referent_json(const answer *a, const referent *r)
     bool is_live;
     const char *status = look_at(a, r, id, &object, &is_live);
     rhi__slot_name(r->field, r->element, name, sizeof name);
-    return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o}", "name", name, "strength", words[r->field->kind], "target", id[0] ? id : NULL,
-                     "target_status", status, "value", rhi__json_address(r->value), "target_value",
+    return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o}", "name", name, "strength",
+                     words[r->field->kind], "target", id[0] ? id : NULL, "target_status", status,
+                     "value", rhi__json_address(r->value), "target_value",
                      is_live ? rhi__value_json(a->reader, &object) : json_null());
 }
 
@@ -278,7 +309,8 @@ static void print_json(answer *a)
         rhi__json_item(s, a->rows ? a->rows[i] : rhi__holder_json(a->reader, &a->holders.items[i]));
     rhi__json_array_end(s);
     if (a->holders.count > a->args->limit)
-        rhi__json_key(s, "referrers_total", rhi__json_u64(a->holders.count + a->holders.left_out.rows));
+        rhi__json_key(s, "referrers_total",
+                      rhi__json_u64(a->holders.count + a->holders.left_out.rows));
     rhi__json_array(s, "referents");
     for (uint64_t i = 0; i < a->referents.count; i++)
         rhi__json_item(s, referent_json(a, &a->referents.items[i]));
@@ -287,7 +319,10 @@ static void print_json(answer *a)
         rhi__json_key(s, "referents_total", rhi__json_u64(a->referents.total));
     if (a->has_path)
         rhi__path_json(s, a->reader, &a->path, a->args->limit);
-    rhi__json_key(s, "ledger", rhi__option(a->args, "--out") && !rhi__option(a->args, "--in") ? json_null() : rhi__ledger_json(&a->ledger));
+    rhi__json_key(s, "ledger",
+                  rhi__option(a->args, "--out") && !rhi__option(a->args, "--in")
+                      ? json_null()
+                      : rhi__ledger_json(&a->ledger));
     rhi__json_end(s);
 }
 
@@ -306,8 +341,11 @@ static rhi_error *gather(answer *a, bool in, bool out)
     }
     if (in && rhi__option(a->args, "--weak"))
         RHI_TRY(rhi__tell_harm(a->session, a->reader, true));
-    RHI_TRY(rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger)); /* with a verdict if there is a graph by now */
-    return in && !a->ledger.immortal && a->ledger.unexplained > 0 ? rhi__owner_not_found(a->session, a->reader) : NULL;
+    /* with a verdict if there is a graph by now */
+    RHI_TRY(rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger));
+    return in && !a->ledger.immortal && a->ledger.unexplained > 0
+               ? rhi__owner_not_found(a->session, a->reader)
+               : NULL;
 }
 
 rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status)

@@ -1,12 +1,14 @@
 /* cycles.c - strongly connected components of the graph that are cycles (see graph.h).
  *
- * Depth-first search waits for memory at every step, so it gets what is left over by cheaper means, all
- * breadth-first: objects that no cycle can pass are peeled off; then the component of the best connected
- * object, often most of the heap, is what it reaches and what reaches it (L. Fleischer, B. Hendrickson,
- * A. Pinar, "On identifying strongly connected components in parallel", 2000); the rest by D. Pearce, "A
- * space-efficient algorithm for finding strongly connected components" (2016), without recursion.
+ * Depth-first search waits for memory at every step, so it gets what is left over by cheaper
+ * means, all breadth-first: objects that no cycle can pass are peeled off; then the component of
+ * the best connected object, often most of the heap, is what it reaches and what reaches it (L.
+ * Fleischer, B. Hendrickson, A. Pinar, "On identifying strongly connected components in
+ * parallel", 2000); the rest by D. Pearce, "A space-efficient algorithm for finding strongly
+ * connected components" (2016), without recursion.
  *
- * Invariant: an object is settled in `done` when its component is known; cycle_of is none until then. */
+ * Invariant: an object is settled in `done` when its component is known; cycle_of is none until
+ * then. */
 #include "graph.h"
 #include "array.h"
 #include "work.h"
@@ -26,8 +28,15 @@ typedef struct search {
     uint32_t *queue;
     uint32_t *cycle_of;
     uint32_t cycles, members;
-    struct { frame *items; uint64_t count, capacity; } frames;
-    struct { uint32_t *items; uint64_t count, capacity; } stack; /* of finished components' later members */
+    struct {
+        frame *items;
+        uint64_t count, capacity;
+    } frames;
+    /* of finished components' later members */
+    struct {
+        uint32_t *items;
+        uint64_t count, capacity;
+    } stack;
 } search;
 
 static bool has_self_edge(const rhi_graph *graph, uint32_t i)
@@ -38,20 +47,23 @@ static bool has_self_edge(const rhi_graph *graph, uint32_t i)
     return false;
 }
 
-/* ---- peeling ------------------------------------------------------------------------------------------ */
+/* ---- peeling -------------------------------------------------------------------------------- */
 
-/* Settles, again and again, objects without a referrer (forwards) or without a reference among what is
- * left: no cycle passes them. */
+/* Settles, again and again, objects without a referrer (forwards) or without a reference among
+ * what is left: no cycle passes them. */
 static rhi_error *peel(search *s, bool forwards)
 {
     enum { ROW_AHEAD = 16, EDGES_AHEAD = 8 };
     const rhi_graph *g = s->graph;
-    const uint32_t *in_start = forwards ? g->referrer_start : g->edge_start, *in = forwards ? g->referrer_from : g->edge_to;
-    const uint32_t *out_start = forwards ? g->edge_start : g->referrer_start, *out = forwards ? g->edge_to : g->referrer_from;
+    const uint32_t *in_start = forwards ? g->referrer_start : g->edge_start,
+                   *in = forwards ? g->referrer_from : g->edge_to;
+    const uint32_t *out_start = forwards ? g->edge_start : g->referrer_start,
+                   *out = forwards ? g->edge_to : g->referrer_from;
     uint32_t tail = 0;
     for (uint32_t i = 0; i < g->count; i++) {
         uint32_t degree = in_start[i + 1] - in_start[i];
-        if (!forwards && degree && !rhi__bit(s->done, i)) /* what was peeled before counts no more */
+        /* what was peeled before counts no more */
+        if (!forwards && degree && !rhi__bit(s->done, i))
             for (uint32_t e = in_start[i]; e < in_start[i + 1]; e++)
                 degree -= rhi__bit(s->done, in[e]);
         s->number[i] = degree;
@@ -74,7 +86,7 @@ static rhi_error *peel(search *s, bool forwards)
     return NULL;
 }
 
-/* ---- the best connected object's component ---------------------------------------------------------------- */
+/* ---- the best connected object's component -------------------------------------------------- */
 
 static uint32_t best_connected(const search *s)
 {
@@ -82,7 +94,8 @@ static uint32_t best_connected(const search *s)
     uint64_t best = 0;
     uint32_t found = RHI_NO_OBJECT;
     for (uint32_t i = 0; i < g->count; i++) {
-        uint64_t in = g->referrer_start[i + 1] - g->referrer_start[i], out = g->edge_start[i + 1] - g->edge_start[i];
+        uint64_t in = g->referrer_start[i + 1] - g->referrer_start[i],
+                 out = g->edge_start[i + 1] - g->edge_start[i];
         if (in * out > best && !rhi__bit(s->done, i)) {
             best = in * out;
             found = i;
@@ -92,7 +105,8 @@ static uint32_t best_connected(const search *s)
 }
 
 /* What `from` reaches among what is not settled, or (backwards) of that what reaches it. */
-static rhi_error *reach(search *s, uint32_t from, bool backwards, uint64_t *reached, const uint64_t *within, uint32_t *count)
+static rhi_error *reach(search *s, uint32_t from, bool backwards, uint64_t *reached,
+                        const uint64_t *within, uint32_t *count)
 {
     s->queue[0] = from;
     *count = 1;
@@ -128,19 +142,23 @@ static rhi_error *take_largest(search *s)
     return error;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------ */
+/* ---- the rest ------------------------------------------------------------------------------- */
 
-/* number: 0 not met; 1, 2, …: order met, lowered to the earliest that is reachable; from the top down:
- * components that are finished. */
-typedef struct order { uint32_t next, next_component; } order;
+/* number: 0 not met; 1, 2, …: order met, lowered to the earliest that is reachable; from the top
+ * down: components that are finished. */
+typedef struct order {
+    uint32_t next, next_component;
+} order;
 
 static bool enter(search *s, order *o, uint32_t i)
 {
     if (!rhi__array_reserve(&s->frames, 1))
         return false;
     s->number[i] = o->next++;
-    s->frames.items[s->frames.count++] =
-        (frame){.object = i, .edge = s->graph->edge_start[i], .end = s->graph->edge_start[i + 1], .is_root = true};
+    s->frames.items[s->frames.count++] = (frame){.object = i,
+                                                 .edge = s->graph->edge_start[i],
+                                                 .end = s->graph->edge_start[i + 1],
+                                                 .is_root = true};
     return true;
 }
 
@@ -182,7 +200,8 @@ static rhi_error *search_from(search *s, order *o, uint32_t start)
             uint32_t target = s->graph->edge_to[f->edge];
             if (rhi__bit(s->done, target)) {
                 f->edge++;
-            } else if (s->number[target] == 0) { /* come back to this edge when the target is finished */
+            } else if (s->number[target] == 0) {
+                /* come back to this edge when the target is finished */
                 if (!enter(s, o, target))
                     return rhi__error_memory();
             } else {
@@ -212,7 +231,7 @@ static rhi_error *search_rest(search *s)
     return NULL;
 }
 
-/* ---- the result ------------------------------------------------------------------------------------------------ */
+/* ---- the result ----------------------------------------------------------------------------- */
 
 /* Renumbers the cycles in the order of their first members, and lists all members in order. */
 static rhi_error *list_members(search *s)
@@ -241,7 +260,8 @@ static rhi_error *list_members(search *s)
         start[c + 2] += start[c + 1];
     for (uint32_t i = 0; i < g->count; i++)
         if (s->cycle_of[i] != RHI_NO_OBJECT)
-            member[start[s->cycle_of[i] + 1]++] = i; /* afterwards start[c + 1] is where cycle c ends */
+            /* afterwards start[c + 1] is where cycle c ends */
+            member[start[s->cycle_of[i] + 1]++] = i;
     free(renamed);
     g->cycle_start = start;
     g->cycle_member = member;
@@ -256,8 +276,12 @@ rhi_error *rhi__graph_cycles(rhi_work *work, rhi_graph *graph)
         return NULL;
     RHI_TRY(rhi__graph_referrers(work, graph));
     uint64_t n = (uint64_t)graph->count + 1;
-    search s = {.work = work, .graph = graph, .done = calloc(n / 64 + 1, 8), .number = rhi__big_array(n, 4),
-                .queue = graph->queue, .cycle_of = rhi__big_array(n, 4)};
+    search s = {.work = work,
+                .graph = graph,
+                .done = calloc(n / 64 + 1, 8),
+                .number = rhi__big_array(n, 4),
+                .queue = graph->queue,
+                .cycle_of = rhi__big_array(n, 4)};
     rhi_error *error = s.done && s.number && s.cycle_of ? NULL : rhi__error_memory();
     if (!error) {
         memset(s.cycle_of, 0xff, n * sizeof *s.cycle_of);

@@ -1,6 +1,6 @@
-/* declared.c - the elements of vectors, as a set of words (see declared.h).
- * Only where a vector lies is read, not its elements; what no mapping holds is left out, so that a corrupt
- * count costs no more than memory that is there. */
+/* declared.c - the elements of vectors, as a set of words (see declared.h). Only where a vector
+ * lies is read, not its elements; what no mapping holds is left out, so that a corrupt count
+ * costs no more than memory that is there. */
 #include "declared.h"
 
 #include <string.h>
@@ -40,7 +40,8 @@ static bool grow(rhi_declared *d)
     return true;
 }
 
-/* The page of an address, NULL if there is none; with `make` there is one unless memory is short. */
+/* The page of an address, NULL if there is none; with `make` there is one unless memory is short.
+ */
 static struct rhi_declared_page *page_of(rhi_declared *d, uint64_t address, bool make)
 {
     uint64_t number = address / PAGE_BYTES;
@@ -62,8 +63,10 @@ static struct rhi_declared_page *page_of(rhi_declared *d, uint64_t address, bool
 
 static rhi_error *add_slots(collector *c, uint64_t at, uint64_t end, uint64_t stride)
 {
-    for (uint64_t checked = at; at < end && end - at >= 8 && c->words < c->words_max; at += stride, c->words++) {
-        if (at >= checked && end - at > HOLE_STEP) { /* in holes of a sparse core there is no word to be told */
+    for (uint64_t checked = at; at < end && end - at >= 8 && c->words < c->words_max;
+         at += stride, c->words++) {
+        /* in holes of a sparse core there is no word to be told */
+        if (at >= checked && end - at > HOLE_STEP) {
             at += (rhi__memory_data_start(c->reader->memory, at, end) - at) / stride * stride;
             checked = at + HOLE_STEP;
         }
@@ -96,11 +99,13 @@ static rhi_error *add_vector(collector *c, const rhi_field *field, uint64_t firs
     return NULL;
 }
 
-static rhi_error *add_object(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+static rhi_error *add_object(void *context, uint32_t index, const rhi_object *object,
+                             const uint8_t *bytes)
 {
     collector *c = context;
     (void)index;
-    if (object->state > RHI_DYING || object->type >= c->reader->types.count || !c->reader->types.items[object->type].has_vectors)
+    if (object->state > RHI_DYING || object->type >= c->reader->types.count ||
+        !c->reader->types.items[object->type].has_vectors)
         return NULL;
     const rhi_type *type = &c->reader->types.items[object->type];
     for (uint32_t i = 0; i < type->field_count; i++) {
@@ -122,7 +127,9 @@ rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_decl
     c.words_max = words < WORDS_MAX / TIMES - WORDS_MIN ? words * TIMES + WORDS_MIN : WORDS_MAX;
     for (uint64_t i = 0; i < reader->types.count; i++)
         any |= reader->types.items[i].has_vectors;
-    rhi_error *error = any ? rhi__each_object(&session->work, reader, "looking for vectors", add_object, &c) : NULL;
+    rhi_error *error =
+        any ? rhi__each_object(&session->work, reader, "looking for vectors", add_object, &c)
+            : NULL;
     if (error)
         rhi__declared_close(declared);
     return error;

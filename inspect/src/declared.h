@@ -1,5 +1,5 @@
-/* declared.h - the words outside the heap that are slots of live objects all the same: the elements of
- * their out-of-line vectors of references. */
+/* declared.h - the words outside the heap that are slots of live objects all the same: the
+ * elements of their out-of-line vectors of references. */
 #ifndef RHI_DECLARED_H
 #define RHI_DECLARED_H
 
@@ -7,7 +7,11 @@
 
 /* A set of addresses of 8-byte words: a hash table of pages of bits. */
 typedef struct rhi_declared {
-    struct rhi_declared_page { uint64_t number; uint64_t bits[64]; } *pages; /* number 0: a free place */
+    /* number 0: a free place */
+    struct rhi_declared_page {
+        uint64_t number;
+        uint64_t bits[64];
+    } * pages;
     uint64_t count, capacity; /* a power of two, or 0 */
     struct rhi_declared_page *last;
 } rhi_declared;

@@ -18,7 +18,12 @@ typedef struct search {
     uint32_t other_version; /* of a descriptor that this engine does not read */
 } search;
 
-enum { SCAN_STEP_BYTES = 1 << 20, NOTE_BYTES_MAX = 1 << 16, STACKS_COMPARED_MAX = 16, STACK_COMPARED_BYTES = 64 };
+enum {
+    SCAN_STEP_BYTES = 1 << 20,
+    NOTE_BYTES_MAX = 1 << 16,
+    STACKS_COMPARED_MAX = 16,
+    STACK_COMPARED_BYTES = 64
+};
 
 /* Takes the descriptor at `address` if it is one. True if it is, readable version or not. */
 static bool take(search *s, uint64_t address)
@@ -37,7 +42,7 @@ static bool take(search *s, uint64_t address)
     return true;
 }
 
-/* ---- the note ------------------------------------------------------------------------------------------ */
+/* ---- the note ------------------------------------------------------------------------------- */
 
 static bool search_notes(search *s, uint64_t address, uint64_t size)
 {
@@ -51,7 +56,8 @@ static bool search_notes(search *s, uint64_t address, uint64_t size)
         uint64_t next = payload + ((payload_size + 3) & ~3ull);
         if (next > size)
             return false;
-        if (rhi__load32(bytes + at + 8) == RH_METADATA_NOTE_TYPE && owner_size == sizeof RH_METADATA_NOTE_OWNER &&
+        if (rhi__load32(bytes + at + 8) == RH_METADATA_NOTE_TYPE &&
+            owner_size == sizeof RH_METADATA_NOTE_OWNER &&
             memcmp(bytes + owner, RH_METADATA_NOTE_OWNER, owner_size) == 0 && payload_size == 8)
             return take(s, address + payload + rhi__load64(bytes + payload));
         at = next;
@@ -61,7 +67,8 @@ static bool search_notes(search *s, uint64_t address, uint64_t size)
 
 static bool search_note_segment(void *context, const rhi_segment *segment)
 {
-    return !(segment->type == PT_NOTE && search_notes(context, segment->start, segment->end - segment->start));
+    return !(segment->type == PT_NOTE &&
+             search_notes(context, segment->start, segment->end - segment->start));
 }
 
 /* True if the note of the module whose first page is at `start` led to a descriptor. */
@@ -70,9 +77,10 @@ static bool search_module(search *s, uint64_t start)
     return rhi__each_segment(s->memory, start, search_note_segment, s) == RHI_SEGMENTS_STOPPED;
 }
 
-/* ---- the scan --------------------------------------------------------------------------------------------- */
+/* ---- the scan ------------------------------------------------------------------------------- */
 
-/* Segments of a damaged core begin anywhere: rounded down, the scan would come back to the same one for ever. */
+/* Segments of a damaged core begin anywhere: rounded down, the scan would come back to the same one
+ * for ever. */
 static uint64_t up_to_word(uint64_t address, uint64_t end)
 {
     return end - address > 7 ? (address + 7) & ~7ull : end;
@@ -84,7 +92,8 @@ static rhi_error *scan(search *s, const rhi_region *region, rhi_scratch *scratch
     for (uint64_t at = up_to_word(region->start, region->end); at < region->end;) {
         if (region->end - at > SCAN_STEP_BYTES) /* holes of a sparse core are skipped */
             at = rhi__memory_data_start(s->memory, at, region->end) & ~7ull;
-        uint64_t size = region->end - at < SCAN_STEP_BYTES ? region->end - at : SCAN_STEP_BYTES, got;
+        uint64_t size = region->end - at < SCAN_STEP_BYTES ? region->end - at : SCAN_STEP_BYTES,
+                 got;
         if (s->memory->work && rhi__work_stopped(s->memory->work))
             return rhi__error_cancelled();
         const uint8_t *bytes = rhi__memory_view(s->memory, at, size, scratch, &got);
@@ -124,15 +133,17 @@ static rhi_error *search_all(search *s)
         else if (is_private_writable(region) && !(answered && strcmp(answered, region->path) == 0))
             error = scan(s, region, &scratch);
     }
-    for (uint64_t i = 0; i < map->regions.count && s->found->count == 0 && s->other_version == 0 && !error; i++)
+    for (uint64_t i = 0;
+         i < map->regions.count && s->found->count == 0 && s->other_version == 0 && !error; i++)
         if (is_private_writable(&map->regions.items[i]))
             error = scan(s, &map->regions.items[i], &scratch);
     rhi__scratch_free(&scratch);
     return error;
 }
 
-/* Does the direct way show what the debugger sees? Same process, same bytes of descriptors and stacks;
- * where there is nothing of either to compare, nobody can tell, and the debugger is believed. */
+/* Does the direct way show what the debugger sees? Same process, same bytes of descriptors and
+ * stacks; where there is nothing of either to compare, nobody can tell, and the debugger is
+ * believed. */
 static bool direct_way_is_right(const search *s)
 {
     rhi_memory *memory = s->memory;
@@ -145,13 +156,15 @@ static bool direct_way_is_right(const search *s)
             return false;
     }
     for (uint64_t i = 0; i < map->threads.count && i < STACKS_COMPARED_MAX; i++)
-        if (!rhi__memory_ways_agree(memory, map->threads.items[i].stack_pointer, STACK_COMPARED_BYTES))
+        if (!rhi__memory_ways_agree(memory, map->threads.items[i].stack_pointer,
+                                    STACK_COMPARED_BYTES))
             return false;
     return s->found->count > 0 || map->threads.count > 0;
 }
 
-/* The program's own copy comes first, then those of libraries in the order in which they are loaded as a rule (from high
- * addresses to low ones): what a plugin brings changes nothing for those that were there. */
+/* The program's own copy comes first, then those of libraries in the order in which they are
+ * loaded as a rule (from high addresses to low ones): what a plugin brings changes nothing for
+ * those that were there. */
 static int copy_rank(const rhi_memory *memory, uint64_t address)
 {
     const rhi_region *region = rhi__memory_region(memory, address);
@@ -185,7 +198,9 @@ rhi_error *rhi__discover(rhi_memory *memory, rhi_descriptors *found)
         return rhi__error_memory();
     qsort_r(found->items, found->count, sizeof *found->items, copy_order, memory);
     if (found->count == 0 && s.other_version)
-        return rhi__error("the heap's metadata has version %" PRIu32 "; this engine reads version %u: use the refheap of the program's release",
-                          s.other_version, RH_METADATA_VERSION);
+        return rhi__error(
+            "the heap's metadata has version %" PRIu32
+            "; this engine reads version %u: use the refheap of the program's release",
+            s.other_version, RH_METADATA_VERSION);
     return NULL;
 }

@@ -1,10 +1,11 @@
 /* dominators.c - immediate dominators of all objects, and what each retains (see graph.h).
  *
- * Semi-NCA: L. Georgiadis, R. E. Tarjan, R. F. Werneck, "Finding dominators in practice" (2006), with the
- * balanced forest of T. Lengauer, R. E. Tarjan, "A fast algorithm for finding dominators in a flowgraph"
- * (1979): on the long paths of a heap the plain one climbs ten times as far. The search begins at a root above everything that is held from outside and above the topmost garbage. Objects are
- * renumbered in the order of a depth-first search; number 0 is the root. What a loop needs of objects that
- * lie anywhere is fetched some steps ahead.
+ * Semi-NCA: L. Georgiadis, R. E. Tarjan, R. F. Werneck, "Finding dominators in practice" (2006),
+ * with the balanced forest of T. Lengauer, R. E. Tarjan, "A fast algorithm for finding dominators
+ * in a flowgraph" (1979): on the long paths of a heap the plain one climbs ten times as far. The
+ * search begins at a root above everything that is held from outside and above the topmost
+ * garbage. Objects are renumbered in the order of a depth-first search; number 0 is the root.
+ * What a loop needs of objects that lie anywhere is fetched some steps ahead.
  *
  * Invariant: a number's parent, semidominator and dominator are smaller than it. */
 #include "graph.h"
@@ -22,8 +23,9 @@ typedef struct way {
     uint32_t object, from;
 } way;
 
-/* A node of the forest, as Lengauer and Tarjan call its parts; by number. label: the smallest semidominator
- * known on the way up to the ancestor. The number behind the last stands for "none": label and size are 0. */
+/* A node of the forest, as Lengauer and Tarjan call its parts; by number. label: the smallest
+ * semidominator known on the way up to the ancestor. The number behind the last stands for
+ * "none": label and size are 0. */
 typedef struct link {
     uint32_t ancestor, label, child, size;
 } link;
@@ -37,14 +39,21 @@ typedef struct domination {
     uint32_t *object; /* of a number */
     link *links;      /* by number, as the next two */
     uint32_t *semi, *dominator;
-    uint32_t count;   /* numbers given, the root's included */
-    struct { frame *items; uint64_t count, capacity; } frames; /* of the search through the garbage */
-    struct { way *items; uint64_t count, capacity; } ways;
+    uint32_t count; /* numbers given, the root's included */
+    /* of the search through the garbage */
+    struct {
+        frame *items;
+        uint64_t count, capacity;
+    } frames;
+    struct {
+        way *items;
+        uint64_t count, capacity;
+    } ways;
 } domination;
 
 enum { UNSEEN = 0 }; /* no object has the root's number */
 
-/* ---- the topmost garbage ------------------------------------------------------------------------------ */
+/* ---- the topmost garbage -------------------------------------------------------------------- */
 
 /* Depth-first over the garbage; lists it in the order in which it is left. */
 static rhi_error *list_garbage(domination *d, uint32_t *order, uint32_t *count)
@@ -61,7 +70,8 @@ static rhi_error *list_garbage(domination *d, uint32_t *order, uint32_t *count)
                 if (!rhi__array_reserve(&d->frames, 1))
                     return rhi__error_memory();
                 d->number[next] = 1;
-                d->frames.items[d->frames.count++] = (frame){next, g->edge_start[next], g->edge_start[next + 1]};
+                d->frames.items[d->frames.count++] =
+                    (frame){next, g->edge_start[next], g->edge_start[next + 1]};
                 next = RHI_NO_OBJECT;
             }
             frame *f = &d->frames.items[d->frames.count - 1];
@@ -78,13 +88,14 @@ static rhi_error *list_garbage(domination *d, uint32_t *order, uint32_t *count)
     return NULL;
 }
 
-/* What is left last by a depth-first search lies in a topmost component; so does, again and again, what is
- * left last of what those do not reach (S. R. Kosaraju, 1978). Nothing else refers to such a component, so
- * the search began in it with its first object. */
+/* What is left last by a depth-first search lies in a topmost component; so does, again and
+ * again, what is left last of what those do not reach (S. R. Kosaraju, 1978). Nothing else refers
+ * to such a component, so the search began in it with its first object. */
 static rhi_error *find_tops(domination *d)
 {
     const rhi_graph *g = d->graph;
-    uint32_t *order = d->object, *queue = d->graph->queue, count = 0; /* `object` is not yet used otherwise */
+    /* `object` is not yet used otherwise */
+    uint32_t *order = d->object, *queue = d->graph->queue, count = 0;
     uint64_t *met = calloc((uint64_t)g->count / 64 + 1, 8);
     rhi_error *error = met ? list_garbage(d, order, &count) : rhi__error_memory();
     while (count && !error) {
@@ -103,10 +114,11 @@ static rhi_error *find_tops(domination *d)
     return error;
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------------------- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
-/* Gives an object its number, and puts its references on the stack, the first on top. All of them at once:
- * the row is in the cache now, and would not be when the search comes back. False if memory is short. */
+/* Gives an object its number, and puts its references on the stack, the first on top. All of them
+ * at once: the row is in the cache now, and would not be when the search comes back. False if
+ * memory is short. */
 static bool enter(domination *d, uint32_t object, uint32_t parent)
 {
     const rhi_graph *g = d->graph;
@@ -152,10 +164,10 @@ static rhi_error *number_objects(domination *d)
     return NULL;
 }
 
-/* ---- dominators ----------------------------------------------------------------------------------------------- */
+/* ---- dominators ----------------------------------------------------------------------------- */
 
-/* The smallest semidominator on the way from `v` up, whose steps are shortened meanwhile. climbed: room for the
- * way, since there is no recursion. */
+/* The smallest semidominator on the way from `v` up, whose steps are shortened meanwhile.
+ * climbed: room for the way, since there is no recursion. */
 static uint32_t smallest_label(link *links, uint32_t none, uint32_t v, uint32_t *climbed)
 {
     uint32_t length = 0;
@@ -207,13 +219,16 @@ static inline void fetch_ahead(const domination *d, uint32_t w)
         return;
     __builtin_prefetch(&g->referrer_start[d->object[w - OBJECT]]);
     __builtin_prefetch(&g->referrer_from[g->referrer_start[d->object[w - ROW]]]);
-    uint32_t object = d->object[w - NUMBER], start = g->referrer_start[object], end = g->referrer_start[object + 1];
+    uint32_t object = d->object[w - NUMBER], start = g->referrer_start[object],
+             end = g->referrer_start[object + 1];
     for (uint32_t e = start; e < end && e < start + 4; e++)
         __builtin_prefetch(&d->number[g->referrer_from[e]]);
-    object = d->object[w - LINK], start = g->referrer_start[object], end = g->referrer_start[object + 1];
+    object = d->object[w - LINK], start = g->referrer_start[object],
+    end = g->referrer_start[object + 1];
     for (uint32_t e = start; e < end && e < start + 4; e++)
         __builtin_prefetch(&d->links[d->number[g->referrer_from[e]]]);
-    object = d->object[w - NEXT_LINK], start = g->referrer_start[object], end = g->referrer_start[object + 1];
+    object = d->object[w - NEXT_LINK], start = g->referrer_start[object],
+    end = g->referrer_start[object + 1];
     for (uint32_t e = start; e < end && e < start + 4; e++)
         __builtin_prefetch(&d->links[d->links[d->number[g->referrer_from[e]]].ancestor]);
 }
@@ -226,11 +241,13 @@ static rhi_error *find_semidominators(domination *d)
         d->links[i] = (link){.ancestor = none, .label = i, .child = none, .size = 1};
     d->links[none] = (link){.ancestor = none, .child = none};
     for (uint32_t w = none - 1; w > 0; w--) {
-        uint32_t object = d->object[w], parent = d->dominator[w], semi = rhi__bit(d->tops, object) ? 0 : parent;
+        uint32_t object = d->object[w], parent = d->dominator[w],
+                 semi = rhi__bit(d->tops, object) ? 0 : parent;
         if (w % 65536 == 0)
             RHI_TRY(rhi__progress(d->work, "finding dominators", none - w, none));
         fetch_ahead(d, w);
-        for (uint32_t e = g->referrer_start[object]; e < g->referrer_start[object + 1] && semi; e++) {
+        for (uint32_t e = g->referrer_start[object]; e < g->referrer_start[object + 1] && semi;
+             e++) {
             uint32_t v = d->number[g->referrer_from[e]];
             uint32_t label = v <= w ? v : smallest_label(d->links, none, v, g->queue);
             semi = label < semi ? label : semi;
@@ -252,12 +269,14 @@ static void find_dominators(domination *d)
     }
 }
 
-/* ---- retained bytes ----------------------------------------------------------------------------------------------- */
+/* ---- retained bytes ------------------------------------------------------------------------- */
 
-static rhi_error *add_size(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+static rhi_error *add_size(void *context, uint32_t index, const rhi_object *object,
+                           const uint8_t *bytes)
 {
     domination *d = context;
-    d->graph->retained[index] = object->state <= RHI_DYING ? rhi__object_size(d->reader, object, bytes) : 0;
+    d->graph->retained[index] =
+        object->state <= RHI_DYING ? rhi__object_size(d->reader, object, bytes) : 0;
     return NULL;
 }
 

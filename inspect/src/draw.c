@@ -1,10 +1,10 @@
-/* draw.c - a selection as a Graphviz picture.
- * Colours: orange what is leaked, green what is held, blue immortals; a double border marks the
- * objects that were asked for, bold edges those that are part of a cycle. References between the same two
- * objects are one edge.
+/* draw.c - a selection as a Graphviz picture. Colours: orange what is leaked, green what is held,
+ * blue immortals; a double border marks the objects that were asked for, bold edges those that
+ * are part of a cycle. References between the same two objects are one edge.
  *
- * Invariant: a picture is bounded in objects and edges, and so is the time that dot takes for it. No file of
- * the user's is touched before the whole picture is there (file.h), and dot is given no name. */
+ * Invariant: a picture is bounded in objects and edges, and so is the time that dot takes for it.
+ * No file of the user's is touched before the whole picture is there (file.h), and dot is given
+ * no name. */
 #include "selection.h"
 
 #include "file.h"
@@ -39,15 +39,16 @@ typedef struct drawing {
     const rhi_selection *selection;
     FILE *file;
     uint64_t nodes;
-    rhi_map drawn;  /* an object's place in the selection */
-    arrow *arrows;  /* EDGES_MAX */
+    rhi_map drawn; /* an object's place in the selection */
+    arrow *arrows; /* EDGES_MAX */
     uint64_t arrow_count, left_out, looked_at;
-    uint16_t at[RHI_DRAWN_MAX][RHI_DRAWN_MAX][2]; /* between two places, and whether dashed: 1 + the arrow */
+    /* between two places, and whether dashed: 1 + the arrow */
+    uint16_t at[RHI_DRAWN_MAX][RHI_DRAWN_MAX][2];
     rhi_error *error;
 } drawing;
 
-/* What names and values are is the program's: no quote or backslash of theirs may end a label, and to Graphviz & begins
- * a character's name. */
+/* What names and values are is the program's: no quote or backslash of theirs may end a label,
+ * and to Graphviz & begins a character's name. */
 static void put_escaped(FILE *file, const char *text)
 {
     for (size_t length; *text; text += length) {
@@ -70,7 +71,9 @@ static void draw_node(const drawing *d, uint32_t index)
         return;
     rhi__object_id(s->reader, &object, id, sizeof id);
     rhi__count_text(&object, count, sizeof count);
-    const char *colour = object.immortal ? "#cfe2f3" : rhi__mark(s, index) != RHI_CAUSE_NONE ? "#f9cb9c" : "#d9ead3";
+    const char *colour = object.immortal                         ? "#cfe2f3"
+                         : rhi__mark(s, index) != RHI_CAUSE_NONE ? "#f9cb9c"
+                                                                 : "#d9ead3";
     fprintf(d->file, "  n%" PRIu32 " [fillcolor=\"%s\"%s, label=\"", index, colour,
             rhi__is_asked_for(s, index) ? ", peripheries=2" : "");
     put_escaped(d->file, id);
@@ -84,10 +87,12 @@ static bool take_edge(void *context, const rhi_edge *edge)
 {
     drawing *d = context;
     const rhi_graph *g = d->selection->graph;
-    if (++d->looked_at % 65536 == 0 && (d->error = rhi__progress(&d->selection->session->work, "drawing", 0, 0)))
+    if (++d->looked_at % 65536 == 0 &&
+        (d->error = rhi__progress(&d->selection->session->work, "drawing", 0, 0)))
         return false;
     uint64_t from = rhi__map_get(&d->drawn, edge->from), to = rhi__map_get(&d->drawn, edge->to);
-    bool is_dashed = edge->field->kind != RHI_KIND_STRONG, is_strong = edge->field->kind != RHI_KIND_BORROWED;
+    bool is_dashed = edge->field->kind != RHI_KIND_STRONG,
+         is_strong = edge->field->kind != RHI_KIND_BORROWED;
     if (from == RHI_NOT_THERE || to == RHI_NOT_THERE)
         return true;
     uint16_t *at = &d->at[from][to][is_dashed];
@@ -98,8 +103,12 @@ static bool take_edge(void *context, const rhi_edge *edge)
     } else {
         arrow *a = &d->arrows[d->arrow_count++];
         *at = (uint16_t)d->arrow_count;
-        *a = (arrow){.from = edge->from, .to = edge->to, .is_dashed = is_dashed, .count = 1,
-                     .in_cycle = is_strong && g->cycle_of[edge->from] != RHI_NO_OBJECT && g->cycle_of[edge->from] == g->cycle_of[edge->to]};
+        *a = (arrow){.from = edge->from,
+                     .to = edge->to,
+                     .is_dashed = is_dashed,
+                     .count = 1,
+                     .in_cycle = is_strong && g->cycle_of[edge->from] != RHI_NO_OBJECT &&
+                                 g->cycle_of[edge->from] == g->cycle_of[edge->to]};
         rhi__slot_name(edge->field, edge->element, a->name, sizeof a->name);
     }
     return true;
@@ -111,7 +120,8 @@ static void draw_arrow(const drawing *d, const arrow *a)
     put_escaped(d->file, a->name);
     if (a->count > 1)
         fprintf(d->file, "\\nand %" PRIu64 " more", a->count - 1);
-    fprintf(d->file, "\"%s%s];\n", a->is_dashed ? ", style=dashed" : "", a->in_cycle ? ", penwidth=2.5" : "");
+    fprintf(d->file, "\"%s%s];\n", a->is_dashed ? ", style=dashed" : "",
+            a->in_cycle ? ", penwidth=2.5" : "");
 }
 
 static rhi_error *gather_arrows(drawing *d)
@@ -129,14 +139,19 @@ static rhi_error *gather_arrows(drawing *d)
 
 static void write_graph(const drawing *d, const rhi_picture *picture)
 {
-    fprintf(d->file, "digraph refheap {\n  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\"];\n"
-                     "  edge [fontname=\"Helvetica\", fontsize=10];\n");
-    fprintf(d->file, "  labelloc=b; label=\"orange: leaked: garbage, lost, or held by such; green: held; blue: immortal\\n"
+    fprintf(
+        d->file,
+        "digraph refheap {\n  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\"];\n"
+        "  edge [fontname=\"Helvetica\", fontsize=10];\n");
+    fprintf(d->file, "  labelloc=b; label=\"orange: leaked: garbage, lost, or held by such; green: "
+                     "held; blue: immortal\\n"
                      "double border: asked for; bold: part of a cycle; dashed: weak");
     if (picture->left_out)
-        fprintf(d->file, "\\n%" PRIu64 " more object%s left out", picture->left_out, picture->left_out == 1 ? " is" : "s are");
+        fprintf(d->file, "\\n%" PRIu64 " more object%s left out", picture->left_out,
+                picture->left_out == 1 ? " is" : "s are");
     if (d->left_out)
-        fprintf(d->file, "\\n%" PRIu64 " more reference%s left out", d->left_out, d->left_out == 1 ? " is" : "s are");
+        fprintf(d->file, "\\n%" PRIu64 " more reference%s left out", d->left_out,
+                d->left_out == 1 ? " is" : "s are");
     fprintf(d->file, "\";\n");
     for (uint64_t i = 0; i < d->nodes; i++)
         draw_node(d, d->selection->nodes.items[i]);
@@ -146,7 +161,8 @@ static void write_graph(const drawing *d, const rhi_picture *picture)
 }
 
 /* The graph in dot's language, in `text` (allocated). */
-static rhi_error *make_graph(const rhi_selection *selection, rhi_picture *picture, char **text, size_t *size)
+static rhi_error *make_graph(const rhi_selection *selection, rhi_picture *picture, char **text,
+                             size_t *size)
 {
     drawing *d = calloc(1, sizeof *d);
     if (!d)
@@ -167,7 +183,7 @@ static rhi_error *make_graph(const rhi_selection *selection, rhi_picture *pictur
     return error;
 }
 
-/* ---- dot ------------------------------------------------------------------------------------------------------ */
+/* ---- dot ------------------------------------------------------------------------------------ */
 
 /* A file without a name that holds the text, to be read from its beginning; -1 with errno. */
 static int hold(const char *text, size_t size)
@@ -197,7 +213,8 @@ static int start_dot(int input, int output, pid_t *pid)
         return wrong;
     posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0); /* we tell what is wrong, in one line */
+    /* we tell what is wrong, in one line */
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     wrong = posix_spawnp(pid, "dot", &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     return wrong;
@@ -213,7 +230,9 @@ static rhi_error *read_picture(rhi_session *session, int output, char **svg, siz
         if (poll(&ready, 1, POLL_MILLISECONDS) <= 0)
             continue;
         if (*size == capacity) {
-            char *grown = capacity < PICTURE_BYTES_MAX ? realloc(*svg, capacity = capacity ? 2 * capacity : 1 << 16) : NULL;
+            char *grown = capacity < PICTURE_BYTES_MAX
+                              ? realloc(*svg, capacity = capacity ? 2 * capacity : 1 << 16)
+                              : NULL;
             if (!grown)
                 return rhi__error_memory();
             *svg = grown;
@@ -225,16 +244,19 @@ static rhi_error *read_picture(rhi_session *session, int output, char **svg, siz
     }
 }
 
-/* A debugger may reap our child before we do (it waits for any): the picture's own end tells that it is whole. */
+/* A debugger may reap our child before we do (it waits for any): the picture's own end tells that
+ * it is whole. */
 static bool is_whole(const char *svg, size_t size)
 {
     static const char end[] = "</svg>";
     while (size && strchr(" \r\n", svg[size - 1]))
         size--;
-    return size >= sizeof end - 1 && memcmp(svg + size - (sizeof end - 1), end, sizeof end - 1) == 0;
+    return size >= sizeof end - 1 &&
+           memcmp(svg + size - (sizeof end - 1), end, sizeof end - 1) == 0;
 }
 
-static rhi_error *run_dot(rhi_session *session, const char *text, size_t text_size, char **svg, size_t *size)
+static rhi_error *run_dot(rhi_session *session, const char *text, size_t text_size, char **svg,
+                          size_t *size)
 {
     pid_t pid;
     int ends[2], input = hold(text, text_size);
@@ -246,8 +268,11 @@ static rhi_error *run_dot(rhi_session *session, const char *text, size_t text_si
     int wrong = start_dot(input, ends[1], &pid);
     close(input);
     close(ends[1]);
-    rhi_error *error = wrong ? rhi__error("cannot run Graphviz's dot: %s (install the package graphviz, or use --dot)", strerror(wrong))
-                             : read_picture(session, ends[0], svg, size);
+    rhi_error *error =
+        wrong ? rhi__error(
+                    "cannot run Graphviz's dot: %s (install the package graphviz, or use --dot)",
+                    strerror(wrong))
+              : read_picture(session, ends[0], svg, size);
     close(ends[0]);
     if (!wrong && error)
         kill(pid, SIGKILL);

@@ -1,7 +1,8 @@
 /* dwarf.c - variables, places and types of one file (see variables.h).
  *
- * Invariant: every walk over DIEs counts its steps against a bound of its own, because a damaged file may
- * name itself as its type, its sibling or its child. libdw checks single reads, not walks. */
+ * Invariant: every walk over DIEs counts its steps against a bound of its own, because a damaged
+ * file may name itself as its type, its sibling or its child. libdw checks single reads, not
+ * walks. */
 #include "dwarf_walk.h"
 #include "array.h"
 
@@ -11,7 +12,7 @@
 
 enum { PEEL_MAX = 64, DIES_MAX = 50000000, POLL_DIES = 4096, RANGES_MAX = 64 };
 
-/* ---- types ----------------------------------------------------------------------------------------------- */
+/* ---- types ---------------------------------------------------------------------------------- */
 
 bool rhi__die_type(Dwarf_Die *die, Dwarf_Die *type)
 {
@@ -141,7 +142,8 @@ static void type_text(Dwarf_Die die, char *text, size_t size)
             before = "const ";
         else if (is == DW_TAG_subroutine_type)
             name = "function";
-        else if (!*mark && is != DW_TAG_volatile_type && is != DW_TAG_restrict_type && is != DW_TAG_atomic_type)
+        else if (!*mark && is != DW_TAG_volatile_type && is != DW_TAG_restrict_type &&
+                 is != DW_TAG_atomic_type)
             name = rhi__die_name(&die);
         if (at < strlen(mark) + 1)
             return;
@@ -153,13 +155,16 @@ static void type_text(Dwarf_Die die, char *text, size_t size)
     if (!name)
         return;
     int tag = rhi__die_is_c(&die) ? dwarf_tag(&die) : DW_TAG_invalid;
-    const char *word = tag == DW_TAG_structure_type ? "struct " : tag == DW_TAG_union_type ? "union "
-                       : tag == DW_TAG_enumeration_type ? "enum " : "";
+    const char *word = tag == DW_TAG_structure_type     ? "struct "
+                       : tag == DW_TAG_union_type       ? "union "
+                       : tag == DW_TAG_enumeration_type ? "enum "
+                                                        : "";
     int length = (int)(sizeof behind - 1 - at);
-    snprintf(text, size, "%s%s%s%s%.*s", before, word, *name ? name : "{...}", length ? " " : "", length, behind + at);
+    snprintf(text, size, "%s%s%s%s%.*s", before, word, *name ? name : "{...}", length ? " " : "",
+             length, behind + at);
 }
 
-/* ---- the place in a variable ----------------------------------------------------------------------------------- */
+/* ---- the place in a variable ---------------------------------------------------------------- */
 
 typedef struct place {
     char text[RHI_VARIABLE_SIZE];
@@ -179,13 +184,15 @@ static bool member_span(Dwarf_Die *member, uint64_t offset, uint64_t *start, Dwa
     if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || !rhi__die_type(member, type))
         return false;
     *start = 0;
-    if (!rhi__die_number(member, DW_AT_data_member_location, start) && rhi__die_number(member, DW_AT_data_bit_offset, start))
+    if (!rhi__die_number(member, DW_AT_data_member_location, start) &&
+        rhi__die_number(member, DW_AT_data_bit_offset, start))
         *start /= 8;
     return offset >= *start && offset - *start < rhi__die_size(*type);
 }
 
-/* Follows the byte at `offset` into arrays and members; of a union, the member that holds a pointer there
- * is preferred. Recursion is bounded by RHI_NESTING_MAX, the whole of it by *steps. */
+/* Follows the byte at `offset` into arrays and members; of a union, the member that holds a
+ * pointer there is preferred. Recursion is bounded by RHI_NESTING_MAX, the whole of it by *steps.
+ */
 static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned *steps, place *p)
 {
     uint64_t counts[RHI_DIMENSIONS_MAX], start;
@@ -193,7 +200,7 @@ static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned
     Dwarf_Die peeled = type, member, inner;
     place best = {.text = ""};
     p->type = type;
-    bool can_step = depth < RHI_NESTING_MAX && *steps > 0 && rhi__die_peel(&peeled);
+    bool can_step = depth<RHI_NESTING_MAX && * steps> 0 && rhi__die_peel(&peeled);
     if (can_step && dwarf_tag(&peeled) == DW_TAG_array_type && rhi__die_type(&peeled, &inner)) {
         uint64_t size = rhi__die_size(inner);
         unsigned count = rhi__die_dimensions(&peeled, counts);
@@ -242,7 +249,7 @@ static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned
     p->is_pointer = offset == 0 && is_pointer(type);
 }
 
-/* ---- the index --------------------------------------------------------------------------------------------------- */
+/* ---- the index ------------------------------------------------------------------------------ */
 
 static int extent_order(const void *left, const void *right)
 {
@@ -283,19 +290,22 @@ static bool location_of(Dwarf_Die *die, uint64_t *address)
     Dwarf_Attribute attribute, form;
     Dwarf_Op *ops;
     size_t count;
-    if (!dwarf_attr(die, DW_AT_location, &attribute) || dwarf_getlocation(&attribute, &ops, &count) != 0 || count == 0 ||
-        count > 2)
+    if (!dwarf_attr(die, DW_AT_location, &attribute) ||
+        dwarf_getlocation(&attribute, &ops, &count) != 0 || count == 0 || count > 2)
         return false;
     Dwarf_Addr value = ops[0].number;
-    bool is_address = ops[0].atom == DW_OP_addr, is_number = ops[0].atom == DW_OP_const8u || ops[0].atom == DW_OP_const4u;
+    bool is_address = ops[0].atom == DW_OP_addr,
+         is_number = ops[0].atom == DW_OP_const8u || ops[0].atom == DW_OP_const4u;
     if (!is_address && !is_number) { /* by way of a table: split units */
         is_address = ops[0].atom == DW_OP_addrx || ops[0].atom == DW_OP_GNU_addr_index;
         is_number = ops[0].atom == DW_OP_constx || ops[0].atom == DW_OP_GNU_const_index;
-        if ((!is_address && !is_number) || dwarf_getlocation_attr(&attribute, &ops[0], &form) != 0 ||
+        if ((!is_address && !is_number) ||
+            dwarf_getlocation_attr(&attribute, &ops[0], &form) != 0 ||
             (dwarf_formaddr(&form, &value) != 0 && dwarf_formudata(&form, &value) != 0))
             return false;
     }
-    bool is_tls = count == 2 && (ops[1].atom == DW_OP_GNU_push_tls_address || ops[1].atom == DW_OP_form_tls_address);
+    bool is_tls = count == 2 && (ops[1].atom == DW_OP_GNU_push_tls_address ||
+                                 ops[1].atom == DW_OP_form_tls_address);
     *address = is_tls ? value | RHI_TLS : value;
     return is_tls || (is_address && count == 1 && !(value & RHI_TLS));
 }
@@ -346,18 +356,21 @@ static bool add_function(rhi_dwarf *d, Dwarf_Die *die)
     Dwarf_Addr base, start, end;
     ptrdiff_t at = 0;
     uint64_t key = rhi__die_key(d, die);
-    for (int i = 0; i < RANGES_MAX && key && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0; i++) {
+    for (int i = 0; i < RANGES_MAX && key && (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;
+         i++) {
         if (end <= start)
             continue;
         if (!rhi__array_reserve(&d->functions, 1))
             return false;
-        d->functions.items[d->functions.count++] = (rhi_extent){.address = start, .size = end - start, .die = key};
+        d->functions.items[d->functions.count++] =
+            (rhi_extent){.address = start, .size = end - start, .die = key};
     }
     d->functions_complete &= key && at == 0;
     return true;
 }
 
-/* One unit: its functions, its variables, and those inside its functions, at any depth. False: give up. */
+/* One unit: its functions, its variables, and those inside its functions, at any depth. False: give
+ * up. */
 static bool index_unit(rhi_work *work, rhi_dwarf *d, Dwarf_Die *unit, uint64_t *seen)
 {
     Dwarf_Die path[RHI_NESTING_MAX];
@@ -375,11 +388,13 @@ static bool index_unit(rhi_work *work, rhi_dwarf *d, Dwarf_Die *unit, uint64_t *
             if (error)
                 return rhi__error_free(error), false;
         }
-        if ((tag == DW_TAG_variable && !add_variable(d, die, function[depth])) || (tag == DW_TAG_subprogram && !add_function(d, die)))
+        if ((tag == DW_TAG_variable && !add_variable(d, die, function[depth])) ||
+            (tag == DW_TAG_subprogram && !add_function(d, die)))
             return false;
         bool is_function = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
         bool is_local_class = function[depth] && rhi__die_is_struct(die);
-        bool inside = is_function || tag == DW_TAG_lexical_block || tag == DW_TAG_namespace || is_local_class;
+        bool inside =
+            is_function || tag == DW_TAG_lexical_block || tag == DW_TAG_namespace || is_local_class;
         if (inside && depth + 1 < RHI_NESTING_MAX && dwarf_child(die, &path[depth + 1]) == 0) {
             function[depth + 1] = is_function ? rhi__die_name(die) : function[depth];
             depth++;
@@ -391,7 +406,8 @@ static bool index_unit(rhi_work *work, rhi_dwarf *d, Dwarf_Die *unit, uint64_t *
     return true;
 }
 
-rhi_dwarf *rhi__dwarf_open(rhi_work *work, rhi_image *image, const char *path, const rhi_image *shared)
+rhi_dwarf *rhi__dwarf_open(rhi_work *work, rhi_image *image, const char *path,
+                           const rhi_image *shared)
 {
     rhi_dwarf *d = calloc(1, sizeof *d);
     Dwarf_CU *unit = NULL;
@@ -446,7 +462,8 @@ bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
     place p = {.text = ""};
     if (!extent)
         return false;
-    snprintf(p.text, sizeof p.text, "%s", extent->function ? extent->name : rhi__variable_scoped_name(d, extent));
+    snprintf(p.text, sizeof p.text, "%s",
+             extent->function ? extent->name : rhi__variable_scoped_name(d, extent));
     variable->type[0] = '\0';
     variable->dwarf = NULL;
     if (rhi__dwarf_die(d, extent->die, &die) && rhi__die_type(&die, &type)) {
@@ -456,16 +473,19 @@ bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
         variable->dwarf = variable->type_die ? d : NULL;
     }
     memcpy(variable->text, p.text, sizeof variable->text);
-    snprintf(variable->function, sizeof variable->function, "%s", extent->function ? extent->function : "");
+    snprintf(variable->function, sizeof variable->function, "%s",
+             extent->function ? extent->function : "");
     return true;
 }
 
-/* ---- members by name ----------------------------------------------------------------------------------------------- */
+/* ---- members by name ------------------------------------------------------------------------ */
 
-bool rhi__die_member(Dwarf_Die owner, const char *name, size_t length, unsigned depth, unsigned *steps, Dwarf_Die *type, uint64_t *offset)
+bool rhi__die_member(Dwarf_Die owner, const char *name, size_t length, unsigned depth,
+                     unsigned *steps, Dwarf_Die *type, uint64_t *offset)
 {
     Dwarf_Die member, inner;
-    if (depth >= RHI_NESTING_MAX || !rhi__die_peel(&owner) || !rhi__die_is_struct(&owner) || dwarf_child(&owner, &member) != 0)
+    if (depth >= RHI_NESTING_MAX || !rhi__die_peel(&owner) || !rhi__die_is_struct(&owner) ||
+        dwarf_child(&owner, &member) != 0)
         return false;
     do {
         if (*steps == 0 || --*steps == 0)
@@ -513,7 +533,8 @@ bool rhi__dwarf_follow(rhi_dwarf *d, uint64_t *number, const char *path)
     Dwarf_Die die;
     unsigned steps = RHI_PLACE_STEPS_MAX;
     uint64_t offset;
-    if (!rhi__dwarf_die(d, *number, &die) || !rhi__die_peel(&die) || (dwarf_tag(&die) == DW_TAG_pointer_type && !rhi__die_type(&die, &die)))
+    if (!rhi__dwarf_die(d, *number, &die) || !rhi__die_peel(&die) ||
+        (dwarf_tag(&die) == DW_TAG_pointer_type && !rhi__die_type(&die, &die)))
         return false;
     for (const char *at = path; *at;) {
         if (*at == '[') {
@@ -525,7 +546,8 @@ bool rhi__dwarf_follow(rhi_dwarf *d, uint64_t *number, const char *path)
         }
         at += *at == '.';
         size_t length = strcspn(at, ".[");
-        if (length == 0 || !rhi__die_complete(d, &die) || !rhi__die_member(die, at, length, 0, &steps, &die, &offset))
+        if (length == 0 || !rhi__die_complete(d, &die) ||
+            !rhi__die_member(die, at, length, 0, &steps, &die, &offset))
             return false;
         at += length;
     }
@@ -547,8 +569,8 @@ uint64_t rhi__dwarf_type(rhi_dwarf *d, const char *name, bool *found_struct)
             int tag = dwarf_tag(&die);
             if (++seen > DIES_MAX)
                 return structure;
-            if ((tag != DW_TAG_typedef && tag != DW_TAG_structure_type) || strcmp(rhi__die_name(&die), name) != 0 ||
-                dwarf_hasattr(&die, DW_AT_declaration))
+            if ((tag != DW_TAG_typedef && tag != DW_TAG_structure_type) ||
+                strcmp(rhi__die_name(&die), name) != 0 || dwarf_hasattr(&die, DW_AT_declaration))
                 continue;
             uint64_t number = rhi__die_key(d, &die);
             if (tag == DW_TAG_typedef && number)
@@ -567,7 +589,9 @@ bool rhi__dwarf_begins_with(rhi_dwarf *d, const char *type, const char *base)
     uint64_t number = rhi__dwarf_type(d, type, &found_struct);
     if (!number || !rhi__dwarf_die(d, number, &die))
         return false;
-    for (int depth = 0; depth < RHI_NESTING_MAX && rhi__die_complete(d, &die) && dwarf_child(&die, &member) == 0; depth++) {
+    for (int depth = 0;
+         depth < RHI_NESTING_MAX && rhi__die_complete(d, &die) && dwarf_child(&die, &member) == 0;
+         depth++) {
         while (dwarf_tag(&member) != DW_TAG_member && dwarf_tag(&member) != DW_TAG_inheritance)
             if (!rhi__die_next(&member))
                 return false;

@@ -14,11 +14,13 @@ static bool is_of_file(Dwarf_Die *die, const rhi_text *file)
     Dwarf_Die unit;
     const char *name = dwarf_diecu(die, &unit, NULL, NULL) ? rhi__die_name(&unit) : "";
     size_t length = strlen(name);
-    return length >= file->length && memcmp(name + length - file->length, file->at, file->length) == 0 &&
+    return length >= file->length &&
+           memcmp(name + length - file->length, file->at, file->length) == 0 &&
            (length == file->length || name[length - file->length - 1] == '/');
 }
 
-static bool is_called(rhi_dwarf *d, const rhi_extent *v, const rhi_text *name, const rhi_text *owner, bool anywhere)
+static bool is_called(rhi_dwarf *d, const rhi_extent *v, const rhi_text *name,
+                      const rhi_text *owner, bool anywhere)
 {
     if (!is_text(v->name, name))
         return false;
@@ -27,16 +29,19 @@ static bool is_called(rhi_dwarf *d, const rhi_extent *v, const rhi_text *name, c
     if (v->function)
         return owner && is_text(v->function, owner);
     const char *scoped = rhi__variable_scoped_name(d, v);
-    return strlen(scoped) == (owner ? owner->length + 2 : 0) + name->length && (!owner || memcmp(scoped, owner->at, owner->length) == 0);
+    return strlen(scoped) == (owner ? owner->length + 2 : 0) + name->length &&
+           (!owner || memcmp(scoped, owner->at, owner->length) == 0);
 }
 
-bool rhi__dwarf_named(rhi_dwarf *d, const rhi_text *name, const rhi_text *owner, const rhi_text *file, bool anywhere, unsigned n,
-                      uint64_t *address, uint64_t *type)
+bool rhi__dwarf_named(rhi_dwarf *d, const rhi_text *name, const rhi_text *owner,
+                      const rhi_text *file, bool anywhere, unsigned n, uint64_t *address,
+                      uint64_t *type)
 {
     for (uint64_t i = 0; i < d->variables.count; i++) {
         const rhi_extent *v = &d->variables.items[i];
         Dwarf_Die die, found;
-        if (!is_called(d, v, name, owner, anywhere) || !rhi__dwarf_die(d, v->die, &die) || (file && !is_of_file(&die, file)) || n-- > 0)
+        if (!is_called(d, v, name, owner, anywhere) || !rhi__dwarf_die(d, v->die, &die) ||
+            (file && !is_of_file(&die, file)) || n-- > 0)
             continue;
         *address = v->address;
         *type = rhi__die_type(&die, &found) ? rhi__die_key(d, &found) : 0;
@@ -73,7 +78,8 @@ bool rhi__dwarf_shape(rhi_dwarf *d, uint64_t type, unsigned taken, rhi_shape *sh
     } else if (rhi__die_is_struct(&die) || tag == DW_TAG_subroutine_type) {
         shape->kind = RHI_SHAPE_STRUCT;
     } else {
-        bool is_pointer = tag == DW_TAG_pointer_type || tag == DW_TAG_reference_type || tag == DW_TAG_rvalue_reference_type;
+        bool is_pointer = tag == DW_TAG_pointer_type || tag == DW_TAG_reference_type ||
+                          tag == DW_TAG_rvalue_reference_type;
         shape->kind = is_pointer ? RHI_SHAPE_POINTER : RHI_SHAPE_NUMBER;
         shape->size = is_pointer ? 8 : rhi__die_size(die);
         shape->target = is_pointer && rhi__die_type(&die, &target) ? rhi__die_key(d, &target) : 0;

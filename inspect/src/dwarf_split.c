@@ -1,8 +1,8 @@
 /* dwarf_split.c - files of split units (.dwo), opened as carefully as all others.
  *
- * libdw opens them by the name in the skeleton unit: whatever lies there, and maps it. So each is read here first, and the
- * name in our copy of the debug info becomes that of a sealed file in memory. Invariant: no unit keeps the name that
- * the file gave it. */
+ * libdw opens them by the name in the skeleton unit: whatever lies there, and maps it. So each is
+ * read here first, and the name in our copy of the debug info becomes that of a sealed file in
+ * memory. Invariant: no unit keeps the name that the file gave it. */
 #include "dwarf_walk.h"
 
 #include <stdio.h>
@@ -18,8 +18,10 @@ static bool open_split(const char *path, const char *folder, const char *name, r
     if (name[0] == '/')
         length = snprintf(candidate, sizeof candidate, "%s", name);
     else
-        length = snprintf(candidate, sizeof candidate, "%.*s%s%s", folder_length, folder ? folder : path, folder ? "/" : "", name);
-    if (length < 0 || (size_t)length >= sizeof candidate || candidate[0] != '/' || !rhi__image_open(candidate, image))
+        length = snprintf(candidate, sizeof candidate, "%.*s%s%s", folder_length,
+                          folder ? folder : path, folder ? "/" : "", name);
+    if (length < 0 || (size_t)length >= sizeof candidate || candidate[0] != '/' ||
+        !rhi__image_open(candidate, image))
         return false;
     if (rhi__image_load(image))
         return true;
@@ -28,12 +30,16 @@ static bool open_split(const char *path, const char *folder, const char *name, r
 }
 
 /* Where an indexed string's offset stands in our copy of .debug_str_offsets, or NULL. */
-static unsigned char *indexed_place(const rhi_image *image, Dwarf_Die *unit, Dwarf_Attribute *name, unsigned width)
+static unsigned char *indexed_place(const rhi_image *image, Dwarf_Die *unit, Dwarf_Attribute *name,
+                                    unsigned width)
 {
     Dwarf_Attribute attribute;
     Dwarf_Word base = 2 * width; /* behind the table's header */
     uint64_t index = 0;
-    unsigned size = name->form == DW_FORM_strx1 ? 1 : name->form == DW_FORM_strx2 ? 2 : name->form == DW_FORM_strx3 ? 3 : 4;
+    unsigned size = name->form == DW_FORM_strx1   ? 1
+                    : name->form == DW_FORM_strx2 ? 2
+                    : name->form == DW_FORM_strx3 ? 3
+                                                  : 4;
     if (name->form != DW_FORM_strx)
         memcpy(&index, name->valp, size);
     for (unsigned shift = 0, more = name->form == DW_FORM_strx; more && shift < 63; shift += 7) {
@@ -41,7 +47,8 @@ static unsigned char *indexed_place(const rhi_image *image, Dwarf_Die *unit, Dwa
         index |= (uint64_t)(byte & 0x7f) << shift;
         more = byte & 0x80;
     }
-    if (dwarf_attr(unit, DW_AT_str_offsets_base, &attribute) && dwarf_formudata(&attribute, &base) != 0)
+    if (dwarf_attr(unit, DW_AT_str_offsets_base, &attribute) &&
+        dwarf_formudata(&attribute, &base) != 0)
         return NULL;
     return rhi__image_find(image, ".debug_str_offsets", base, index, width);
 }
@@ -80,9 +87,11 @@ static bool attach(rhi_image *image, const char *path, Dwarf_CU *unit, Dwarf_Die
     char text[NAME_SIZE] = "";
     if (!dwarf_attr(die, DW_AT_dwo_name, &name) && !dwarf_attr(die, DW_AT_GNU_dwo_name, &name))
         return true;
-    const char *wanted = dwarf_formstring(&name), *in = dwarf_formstring(dwarf_attr(die, DW_AT_comp_dir, &folder));
+    const char *wanted = dwarf_formstring(&name),
+               *in = dwarf_formstring(dwarf_attr(die, DW_AT_comp_dir, &folder));
     int file = -1;
-    if (wanted && *wanted && (open_split(path, NULL, wanted, &copy) || (in && open_split(path, in, wanted, &copy)))) {
+    if (wanted && *wanted &&
+        (open_split(path, NULL, wanted, &copy) || (in && open_split(path, in, wanted, &copy)))) {
         file = rhi__image_memory_file(&copy);
         rhi__image_close(&copy);
     }
@@ -90,7 +99,8 @@ static bool attach(rhi_image *image, const char *path, Dwarf_CU *unit, Dwarf_Die
         snprintf(text, sizeof text, "/proc/self/fd/%d", file);
     bool good = rename_split(image, die, &name, text);
     if (good)
-        dwarf_cu_info(unit, NULL, NULL, NULL, &split, NULL, NULL, NULL); /* libdw opens it now, or never */
+        /* libdw opens it now, or never */
+        dwarf_cu_info(unit, NULL, NULL, NULL, &split, NULL, NULL, NULL);
     if (file >= 0)
         close(file);
     return good;

@@ -1,9 +1,10 @@
 /* expression.c - writes the path to an object as an expression for the debugger (see path.h).
  *
- * It grows step by step. Where a debugger evaluates, each step is evaluated before it is kept: as C by the
- * declared types first, with a cast to what the object is known to be otherwise, and if nothing else works,
- * the slot's address with a cast. Without a debugger, DWARF says where a cast is needed.
- * Invariant: no text of the target reaches a debugger unless it is a plain name or path of members. */
+ * It grows step by step. Where a debugger evaluates, each step is evaluated before it is kept: as
+ * C by the declared types first, with a cast to what the object is known to be otherwise, and if
+ * nothing else works, the slot's address with a cast. Without a debugger, DWARF says where a cast
+ * is needed. Invariant: no text of the target reaches a debugger unless it is a plain name or
+ * path of members. */
 #include "array.h"
 #include "variables.h"
 #include "objects.h"
@@ -22,7 +23,7 @@ typedef struct writer {
     rhi_reader *reader;
     rhi_path *path;
     char text[EXPRESSION_SIZE]; /* so far */
-    rhi_dwarf *dwarf; /* without a debugger: what the text's type is, if known */
+    rhi_dwarf *dwarf;           /* without a debugger: what the text's type is, if known */
     uint64_t type;
 } writer;
 
@@ -49,12 +50,14 @@ static bool evaluate(const writer *w, const char *text, uint64_t *value)
     const rhi_target *target = w->session->target;
     char error[256];
     if (w->path->in_thread && target->evaluate_in)
-        return target->evaluate_in(target->context, w->path->lwp, w->path->frame, text, value, error, sizeof error) == 0;
+        return target->evaluate_in(target->context, w->path->lwp, w->path->frame, text, value,
+                                   error, sizeof error) == 0;
     return target->evaluate(target->context, text, value, error, sizeof error) == 0;
 }
 
 /* Keeps the text if it stands for `wanted`. */
-__attribute__((format(printf, 3, 4))) static bool keep(writer *w, uint64_t wanted, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool keep(writer *w, uint64_t wanted,
+                                                       const char *format, ...)
 {
     char text[EXPRESSION_SIZE];
     uint64_t value;
@@ -62,7 +65,8 @@ __attribute__((format(printf, 3, 4))) static bool keep(writer *w, uint64_t wante
     va_start(arguments, format);
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (length < 0 || (size_t)length >= sizeof text || !evaluate(w, text, &value) || value != wanted)
+    if (length < 0 || (size_t)length >= sizeof text || !evaluate(w, text, &value) ||
+        value != wanted)
         return false;
     memcpy(w->text, text, sizeof text);
     return true;
@@ -82,13 +86,14 @@ static bool type_spelling(const char *name, int way, char *spelling, size_t size
 static bool keep_address(writer *w, uint64_t slot, const rhi_object *object)
 {
     char type[RHI_NAME_SIZE + 16];
-    for (int way = 0; type_spelling(rhi__type_name(w->reader, object->type), way, type, sizeof type); way++)
+    for (int way = 0;
+         type_spelling(rhi__type_name(w->reader, object->type), way, type, sizeof type); way++)
         if (keep(w, object->address, "*(%s **)0x%" PRIx64, type, slot))
             return true;
     return keep(w, object->address, "*(void **)0x%" PRIx64, slot);
 }
 
-/* ---- the root --------------------------------------------------------------------------------------------- */
+/* ---- the root ------------------------------------------------------------------------------- */
 
 /* The variable in which the root lies: a registered root has a label and lies in some variable. */
 static const rhi_variable *variable_of(const writer *w, rhi_holders *slot)
@@ -117,15 +122,16 @@ static void set_scope(rhi_path *path, bool in_thread, bool in_frame, uint64_t lw
     path->frame = frame;
 }
 
-/* A variable of a namespace or class: GDB, stopped in C, knows the whole name in quotes alone; LLDB knows what is in an
- * unnamed namespace by the rest of its name. */
+/* A variable of a namespace or class: GDB, stopped in C, knows the whole name in quotes alone;
+ * LLDB knows what is in an unnamed namespace by the rest of its name. */
 static bool keep_scoped(writer *w, const char *text, const rhi_object *object)
 {
     char rest[RHI_VARIABLE_SIZE];
     size_t used = 0, scope = strlen(RHI_ANONYMOUS), length = strcspn(text, ".[");
     if (keep(w, object->address, "::%s", text))
         return true;
-    if (strstr(text, "::") && keep(w, object->address, "'%.*s'%s", (int)length, text, text + length))
+    if (strstr(text, "::") &&
+        keep(w, object->address, "'%.*s'%s", (int)length, text, text + length))
         return true;
     for (const char *at = text; *at && used + 1 < sizeof rest;) {
         if (strncmp(at, RHI_ANONYMOUS, scope) == 0)
@@ -145,12 +151,16 @@ static bool start(writer *w, const rhi_object *object)
     uint64_t lwp = slot.count ? slot.items[0].lwp : path->root.lwp;
     bool done = false;
     if (v && is_plain(v->text)) {
-        set_scope(path, v->is_local || path->root.kind == RHI_HOLDER_THREAD_LOCAL, v->is_local, lwp, v->frame);
+        set_scope(path, v->is_local || path->root.kind == RHI_HOLDER_THREAD_LOCAL, v->is_local, lwp,
+                  v->frame);
         if (v->function[0] && !v->is_local) /* a static: in scope in its function alone */
-            done = is_plain(v->function) && keep(w, object->address, "%s::%s", v->function, v->text);
-        done = done || keep(w, object->address, "%s", v->text) || (!v->is_local && keep_scoped(w, v->text, object));
+            done =
+                is_plain(v->function) && keep(w, object->address, "%s::%s", v->function, v->text);
+        done = done || keep(w, object->address, "%s", v->text) ||
+               (!v->is_local && keep_scoped(w, v->text, object));
     }
-    if (path->root.kind == RHI_HOLDER_REGISTER && path->root.name && is_identifier(path->root.name)) {
+    if (path->root.kind == RHI_HOLDER_REGISTER && path->root.name &&
+        is_identifier(path->root.name)) {
         set_scope(path, true, false, path->root.lwp, 0);
         done = keep(w, object->address, "$%s", path->root.name);
     }
@@ -160,10 +170,10 @@ static bool start(writer *w, const rhi_object *object)
     return done || (path->root.address && keep_address(w, path->root.address, object));
 }
 
-/* ---- steps -------------------------------------------------------------------------------------------------- */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
-/* The slot's name; then with the index at each dot of it, because the name of a vector does not say which
- * part of it is the vector. False: no other way. */
+/* The slot's name; then with the index at each dot of it, because the name of a vector does not
+ * say which part of it is the vector. False: no other way. */
 static bool slot_spelling(const rhi_path_step *step, int way, char *spelling, size_t size)
 {
     const char *at = step->field ? step->field->name : "";
@@ -175,7 +185,8 @@ static bool slot_spelling(const rhi_path_step *step, int way, char *spelling, si
         return false;
     for (int i = 0; i < way && *at; i++)
         at += strcspn(at + 1, ".") + 1;
-    snprintf(spelling, size, "%.*s[%" PRIu64 "]%s", (int)(at - step->field->name), step->field->name, step->element, at);
+    snprintf(spelling, size, "%.*s[%" PRIu64 "]%s", (int)(at - step->field->name),
+             step->field->name, step->element, at);
     return *at;
 }
 
@@ -184,9 +195,12 @@ static bool advance(writer *w, const rhi_path_step *step)
     char before[EXPRESSION_SIZE], type[RHI_NAME_SIZE + 16], member[RHI_NAME_SIZE + 32];
     memcpy(before, w->text, sizeof before);
     for (int dot = 0; slot_spelling(step, dot, member, sizeof member); dot++) {
-        if (keep(w, step->wanted, before[0] == '*' || before[0] == '$' ? "(%s)->%s" : "%s->%s", before, member))
+        if (keep(w, step->wanted, before[0] == '*' || before[0] == '$' ? "(%s)->%s" : "%s->%s",
+                 before, member))
             return true;
-        for (int way = 0; type_spelling(rhi__type_name(w->reader, step->object.type), way, type, sizeof type); way++)
+        for (int way = 0;
+             type_spelling(rhi__type_name(w->reader, step->object.type), way, type, sizeof type);
+             way++)
             if (keep(w, step->wanted, "((%s *)%s)->%s", type, before, member))
                 return true;
     }
@@ -197,7 +211,8 @@ static bool write_verified(writer *w)
 {
     const rhi_path *path = w->path;
     rhi_path_step step, last = {.slot = 0};
-    bool good = path->objects.count <= STEPS_MAX && rhi__path_step(w->reader, path, 0, &step) && start(w, &step.object);
+    bool good = path->objects.count <= STEPS_MAX && rhi__path_step(w->reader, path, 0, &step) &&
+                start(w, &step.object);
     for (uint64_t i = 0; good && i + 1 < path->objects.count; i++)
         good = rhi__path_step(w->reader, path, i, &step) && advance(w, &step);
     if (good || path->objects.count < 2)
@@ -205,13 +220,16 @@ static bool write_verified(writer *w)
     /* The slot that holds the object, wherever it is. */
     set_scope(w->path, false, false, 0, 0);
     return rhi__path_step(w->reader, path, path->objects.count - 2, &last) && last.slot &&
-           rhi__path_step(w->reader, path, path->objects.count - 1, &step) && keep_address(w, last.slot, &step.object);
+           rhi__path_step(w->reader, path, path->objects.count - 1, &step) &&
+           keep_address(w, last.slot, &step.object);
 }
 
-/* ---- without a debugger --------------------------------------------------------------------------------------- */
+/* ---- without a debugger --------------------------------------------------------------------- */
 
-/* What the step's object may be called in the program, as the debugger's casts try it; 0: no such type. */
-static uint64_t type_of_object(const writer *w, const rhi_path_step *step, char *spelling, size_t size)
+/* What the step's object may be called in the program, as the debugger's casts try it; 0: no such
+ * type. */
+static uint64_t type_of_object(const writer *w, const rhi_path_step *step, char *spelling,
+                               size_t size)
 {
     const char *name = rhi__type_name(w->reader, step->object.type);
     bool is_struct = false;
@@ -237,11 +255,14 @@ static bool advance_unverified(writer *w, const rhi_path_step *step)
         for (int dot = 0; length < 0 && slot_spelling(step, dot, member, sizeof member); dot++) {
             w->type = types[i];
             if (types[i] && rhi__dwarf_follow(w->dwarf, &w->type, member))
-                length = snprintf(w->text, sizeof w->text, i ? "((%3$s *)%1$s)->%2$s" : "%1$s->%2$s", before, member, cast);
+                length = snprintf(w->text, sizeof w->text,
+                                  i ? "((%3$s *)%1$s)->%2$s" : "%1$s->%2$s", before, member, cast);
         }
     if (length < 0) { /* from here on by names alone */
         w->dwarf = NULL;
-        length = slot_spelling(step, 0, member, sizeof member) ? snprintf(w->text, sizeof w->text, "%s->%s", before, member) : -1;
+        length = slot_spelling(step, 0, member, sizeof member)
+                     ? snprintf(w->text, sizeof w->text, "%s->%s", before, member)
+                     : -1;
     }
     return length > 0 && (size_t)length < sizeof w->text;
 }
@@ -256,7 +277,8 @@ static bool write_unverified(writer *w)
     bool good = v && path->root.value == path->root.target && !v->is_local && is_plain(v->text) &&
                 path->objects.count <= STEPS_MAX;
     if (good) {
-        snprintf(w->text, sizeof w->text, "%s%s%s", v->function, v->function[0] ? "::" : "", v->text);
+        snprintf(w->text, sizeof w->text, "%s%s%s", v->function, v->function[0] ? "::" : "",
+                 v->text);
         w->dwarf = v->dwarf;
         w->type = v->type_die;
         set_scope(w->path, path->root.kind == RHI_HOLDER_THREAD_LOCAL, false, path->root.lwp, 0);

@@ -1,7 +1,8 @@
 /* file.c - writes files for the user, whole or not at all (see file.h).
  *
- * Invariant: until the content is on the disk it has no name (O_TMPFILE), so that whoever kills us finds no part of
- * it. It gets its name by link, or by rename where a file is replaced; neither follows a link. */
+ * Invariant: until the content is on the disk it has no name (O_TMPFILE), so that whoever kills
+ * us finds no part of it. It gets its name by link, or by rename where a file is replaced;
+ * neither follows a link. */
 #include "file.h"
 
 #include <errno.h>
@@ -26,7 +27,8 @@ rhi_error *rhi__file_check(const char *path)
 {
     struct stat old;
     if (lstat(path, &old) != 0)
-        return errno == ENOENT ? NULL : rhi__error("cannot write %.300s: %s", path, strerror(errno));
+        return errno == ENOENT ? NULL
+                               : rhi__error("cannot write %.300s: %s", path, strerror(errno));
     if (S_ISLNK(old.st_mode))
         return rhi__error("%.300s is a link: give the name of the file itself", path);
     if (!S_ISREG(old.st_mode))
@@ -53,7 +55,8 @@ static bool open_new(new_file *self)
     for (int try = 0; try < TRIES && self->descriptor < 0; try++) {
         if (!next_name(self, try))
             return false;
-        self->descriptor = open(self->temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
+        self->descriptor =
+            open(self->temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
         self->is_named = self->descriptor >= 0;
         if (self->descriptor < 0 && errno != EEXIST)
             return false;
@@ -103,7 +106,8 @@ rhi_error *rhi__file_write(const char *path, const char *content, size_t size)
     new_file self = {.path = path, .descriptor = -1};
     RHI_TRY(rhi__file_check(path));
     self.folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    bool ok = self.folder && open_new(&self) && fill(self.descriptor, content, size) && give_name(&self);
+    bool ok =
+        self.folder && open_new(&self) && fill(self.descriptor, content, size) && give_name(&self);
     int wrong = errno;
     if (self.is_named)
         unlink(self.temporary);

@@ -10,7 +10,11 @@ typedef struct rhi_gcgraph {
     rhi_session *session;
     const rhi_args *args;
     bool only_garbage;
-    struct { uint32_t *items; uint64_t count, capacity; } cycles; /* the first ones of the answer; with operands all */
+    /* the first ones of the answer; with operands all */
+    struct {
+        uint32_t *items;
+        uint64_t count, capacity;
+    } cycles;
     uint64_t cycles_total, garbage_total, nodes_total;
     rhi_held *held; /* per shown cycle */
     uint64_t shown_cycles, edges, depth;

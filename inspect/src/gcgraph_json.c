@@ -8,7 +8,8 @@ typedef struct rhi_gcgraph answer;
 static bool is_part(const answer *a, uint32_t index)
 {
     uint32_t cycle = a->s.graph->cycle_of[index];
-    return a->args->operand_count ? rhi__is_selected(&a->s, index) : cycle != RHI_NO_OBJECT && rhi__gcgraph_wants(a, cycle);
+    return a->args->operand_count ? rhi__is_selected(&a->s, index)
+                                  : cycle != RHI_NO_OBJECT && rhi__gcgraph_wants(a, cycle);
 }
 
 static bool json_edge(void *context, const rhi_edge *edge)
@@ -22,8 +23,11 @@ static bool json_edge(void *context, const rhi_edge *edge)
         rhi__index_id(a->session, a->s.reader, edge->from, from, sizeof from);
         rhi__index_id(a->session, a->s.reader, edge->to, to, sizeof to);
         rhi__slot_name(edge->field, edge->element, name, sizeof name);
-        rhi__json_item(a->session, json_pack("{s:s, s:s, s:s, s:s}", "from", from, "to", to, "name", name, "strength",
-                                             edge->field->kind == RHI_KIND_STRONG ? "strong" : is_borrowed ? "borrowed" : "weak"));
+        rhi__json_item(a->session, json_pack("{s:s, s:s, s:s, s:s}", "from", from, "to", to, "name",
+                                             name, "strength",
+                                             edge->field->kind == RHI_KIND_STRONG ? "strong"
+                                             : is_borrowed                        ? "borrowed"
+                                                                                  : "weak"));
     }
     return true;
 }
@@ -36,7 +40,8 @@ typedef struct edge_count {
 static bool count_borrowed(void *context, const rhi_slot *slot)
 {
     edge_count *c = context;
-    const rhi_block *block = slot->field->kind == RHI_KIND_BORROWED ? rhi__block_at(c->a->s.reader, slot->value) : NULL;
+    const rhi_block *block =
+        slot->field->kind == RHI_KIND_BORROWED ? rhi__block_at(c->a->s.reader, slot->value) : NULL;
     if (!block || (slot->value - block->base) % block->slot_size)
         return true;
     uint32_t to = rhi__object_index(c->a->s.reader, slot->value);
@@ -44,12 +49,13 @@ static bool count_borrowed(void *context, const rhi_slot *slot)
     return true;
 }
 
-static rhi_error *count_in_object(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+static rhi_error *count_in_object(void *context, uint32_t index, const rhi_object *object,
+                                  const uint8_t *bytes)
 {
     edge_count *c = context;
     const rhi_type *types = c->a->s.reader->types.items;
-    if (object->state <= RHI_DYING && object->type < c->a->s.reader->types.count && types[object->type].has_references &&
-        !types[object->type].acyclic && is_part(c->a, index))
+    if (object->state <= RHI_DYING && object->type < c->a->s.reader->types.count &&
+        types[object->type].has_references && !types[object->type].acyclic && is_part(c->a, index))
         rhi__each_slot(c->a->s.reader, object, bytes, count_borrowed, c);
     return NULL;
 }
@@ -57,20 +63,23 @@ static rhi_error *count_in_object(void *context, uint32_t index, const rhi_objec
 static bool any_borrowed(const rhi_reader *reader)
 {
     for (uint64_t i = 0; i < reader->types.count; i++)
-        for (uint32_t f = 0; f < reader->types.items[i].field_count && !reader->types.items[i].acyclic; f++)
+        for (uint32_t f = 0;
+             f < reader->types.items[i].field_count && !reader->types.items[i].acyclic; f++)
             if (reader->types.items[i].fields[f].kind == RHI_KIND_BORROWED)
                 return true;
     return false;
 }
 
-/* The strong ones. A bit for each object stays in the processor's cache, its cycle's number would not. */
+/* The strong ones. A bit for each object stays in the processor's cache, its cycle's number would
+ * not. */
 static rhi_error *count_strong(const answer *a, uint64_t *count)
 {
     const rhi_graph *g = a->s.graph;
     uint64_t *part = calloc((uint64_t)g->count / 64 + 1, sizeof *part);
     rhi_error *error = part ? NULL : rhi__error_memory();
     for (uint32_t c = 0; c < g->cycle_count && !error; c++) {
-        uint32_t first = g->cycle_start[c], end = rhi__gcgraph_wants(a, c) ? g->cycle_start[c + 1] : first;
+        uint32_t first = g->cycle_start[c],
+                 end = rhi__gcgraph_wants(a, c) ? g->cycle_start[c + 1] : first;
         for (uint32_t m = first; m < end; m++)
             rhi__bit_set(part, g->cycle_member[m]);
     }
@@ -84,8 +93,8 @@ static rhi_error *count_strong(const answer *a, uint64_t *count)
     return error;
 }
 
-/* All references among the members of the wanted cycles, most of which are not listed. Counted once for a
- * graph: strong ones in the graph, others, where types have any, in the objects. */
+/* All references among the members of the wanted cycles, most of which are not listed. Counted
+ * once for a graph: strong ones in the graph, others, where types have any, in the objects. */
 static rhi_error *count_edges(answer *a, uint64_t *total)
 {
     rhi_graph *g = a->s.graph;
@@ -94,7 +103,8 @@ static rhi_error *count_edges(answer *a, uint64_t *total)
     if (!(known && *known))
         RHI_TRY(count_strong(a, &c.count));
     if (!(known && *known) && any_borrowed(a->s.reader))
-        RHI_TRY(rhi__each_object(&a->session->work, a->s.reader, "counting references", count_in_object, &c));
+        RHI_TRY(rhi__each_object(&a->session->work, a->s.reader, "counting references",
+                                 count_in_object, &c));
     *total = known && *known ? *known : c.count;
     if (known)
         *known = *total;
@@ -137,14 +147,16 @@ static json_t *cycle_json(answer *a, uint64_t i)
     json_t *objects = json_array(), *held_by = json_array();
     char id[RHI_ID_SIZE];
     for (uint32_t m = 0; m < size && m < a->args->limit; m++) {
-        rhi__index_id(a->session, a->s.reader, g->cycle_member[g->cycle_start[c] + m], id, sizeof id);
+        rhi__index_id(a->session, a->s.reader, g->cycle_member[g->cycle_start[c] + m], id,
+                      sizeof id);
         json_array_append_new(objects, json_string(id));
     }
     for (uint64_t k = 0; k < held->rows.count; k++)
         json_array_append_new(held_by, rhi__holder_json(a->s.reader, &held->rows.items[k]));
     if (!garbage && rhi__held_by_nobody(held))
         json_array_append_new(held_by, json_pack("{s:s}", "kind", "lost"));
-    json_t *json = json_pack("{s:o, s:s, s:o}", "objects", objects, "verdict", garbage ? "garbage" : "held", "held_by", held_by);
+    json_t *json = json_pack("{s:o, s:s, s:o}", "objects", objects, "verdict",
+                             garbage ? "garbage" : "held", "held_by", held_by);
     if (size > a->args->limit)
         json_object_set_new(json, "objects_total", json_integer(size));
     if (held->total > held->rows.count || held->is_at_least)

@@ -1,4 +1,5 @@
-/* gcgraph_text.c - the answer of `gcgraph` for people: trees around objects, cycles with a way round each. */
+/* gcgraph_text.c - the answer of `gcgraph` for people: trees around objects, cycles with a way
+ * round each. */
 #include "gcgraph.h"
 #include "output.h"
 
@@ -7,7 +8,7 @@
 
 typedef struct rhi_gcgraph answer;
 
-/* ---- cycles ------------------------------------------------------------------------------------------------ */
+/* ---- cycles --------------------------------------------------------------------------------- */
 
 typedef struct step {
     uint32_t wanted;
@@ -30,7 +31,8 @@ static void print_id(const answer *a, uint32_t index)
     rhi__print(a->session, "%s", rhi__styled(a->session, RHI_STYLE_ID, id));
 }
 
-/* "A#1 .other → B#2 .other → A#1": the shortest way round from the cycle's first object, at most --limit steps. */
+/* "A#1 .other → B#2 .other → A#1": the shortest way round from the cycle's first object, at most
+ * --limit steps. */
 static rhi_error *print_round(const answer *a, uint32_t cycle)
 {
     rhi_round round;
@@ -40,11 +42,14 @@ static rhi_error *print_round(const answer *a, uint32_t cycle)
     for (uint64_t i = 0; i < length; i++) {
         bool at_gap = round.has_gap && i == round.head_count;
         if (i >= most || at_gap) {
-            rhi__print(a->session, "… %s%" PRIu64 " more … → ", round.has_gap ? "at least " : "", length - i);
+            rhi__print(a->session, "… %s%" PRIu64 " more … → ", round.has_gap ? "at least " : "",
+                       length - i);
             break;
         }
         uint32_t from = i < round.head_count ? round.head[i] : round.tail[i - round.head_count];
-        step s = {.wanted = i + 1 == length ? first : i + 1 < round.head_count ? round.head[i + 1] : round.tail[i + 1 - round.head_count]};
+        step s = {.wanted = i + 1 == length            ? first
+                            : i + 1 < round.head_count ? round.head[i + 1]
+                                                       : round.tail[i + 1 - round.head_count]};
         print_id(a, from);
         if (!(round.has_gap && i + 1 == round.head_count)) {
             rhi__each_edge(a->session, a->s.reader, from, name_step, &s);
@@ -59,15 +64,19 @@ static rhi_error *print_round(const answer *a, uint32_t cycle)
 
 static void print_held(const answer *a, const rhi_held *held)
 {
-    rhi__print(a->session, "\n  %s from outside%s\n", rhi__styled(a->session, RHI_STYLE_HELD, "held"), rhi__held_by_nobody(held) && held->rows.count ? ", by counts whose owner is not reached:" : held->rows.count ? " by:"
-               : held->is_at_least ? ": too large to look for whom"
-               : rhi__settle(a->session) ? ", by counts whose owner is lost"
-               : ", by counts whose owner was not found: lost, or in memory that was not searched");
+    rhi__print(
+        a->session, "\n  %s from outside%s\n", rhi__styled(a->session, RHI_STYLE_HELD, "held"),
+        rhi__held_by_nobody(held) && held->rows.count ? ", by counts whose owner is not reached:"
+        : held->rows.count                            ? " by:"
+        : held->is_at_least                           ? ": too large to look for whom"
+        : rhi__settle(a->session)
+            ? ", by counts whose owner is lost"
+            : ", by counts whose owner was not found: lost, or in memory that was not searched");
     for (uint64_t k = 0; k < held->rows.count; k++)
         rhi__holder_print(a->session, a->s.reader, &held->rows.items[k], "    ");
     if (held->total > held->rows.count)
-        rhi__print(a->session, "    … %s%" PRIu64 " more (--limit=0 shows all)\n", held->is_at_least ? "at least " : "",
-                   held->total - held->rows.count);
+        rhi__print(a->session, "    … %s%" PRIu64 " more (--limit=0 shows all)\n",
+                   held->is_at_least ? "at least " : "", held->total - held->rows.count);
     else if (held->is_at_least)
         rhi__print(a->session, "    … and maybe more: not all of its members were looked at\n");
 }
@@ -85,16 +94,18 @@ static rhi_error *print_cycles(const answer *a)
         rhi__print(a->session, "cycle of %" PRIu32 " object%s: ", size, size == 1 ? "" : "s");
         RHI_TRY(print_round(a, c));
         if (rhi__cycle_is_garbage(a->s.graph, c))
-            rhi__print(a->session, "\n  %s: every count comes from inside\n", rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"));
+            rhi__print(a->session, "\n  %s: every count comes from inside\n",
+                       rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"));
         else
             print_held(a, &a->held[i]);
     }
     if (a->cycles_total > a->shown_cycles)
-        rhi__print(a->session, "… %" PRIu64 " more cycles (--limit=0 shows all)\n", a->cycles_total - a->shown_cycles);
+        rhi__print(a->session, "… %" PRIu64 " more cycles (--limit=0 shows all)\n",
+                   a->cycles_total - a->shown_cycles);
     return NULL;
 }
 
-/* ---- trees ------------------------------------------------------------------------------------------------- */
+/* ---- trees ---------------------------------------------------------------------------------- */
 
 /* "A#1 rc=2", and in words what is unusual about it. */
 static void print_object(const answer *a, uint32_t index)
@@ -107,7 +118,9 @@ static void print_object(const answer *a, uint32_t index)
     }
     rhi__object_id(a->s.reader, &object, id, sizeof id);
     rhi__count_text(&object, count, sizeof count);
-    rhi__print(a->session, "%s", rhi__styled(a->session, rhi__is_asked_for(&a->s, index) ? RHI_STYLE_ASKED : RHI_STYLE_ID, id));
+    rhi__print(a->session, "%s",
+               rhi__styled(a->session,
+                           rhi__is_asked_for(&a->s, index) ? RHI_STYLE_ASKED : RHI_STYLE_ID, id));
     if (object.immortal)
         rhi__print(a->session, " %s", rhi__styled(a->session, RHI_STYLE_IMMORTAL, "immortal"));
     else
@@ -116,8 +129,10 @@ static void print_object(const answer *a, uint32_t index)
         rhi__print(a->session, " %s", rhi__state_word(&object));
     enum rhi_cause cause = rhi__mark(&a->s, index);
     if (cause != RHI_CAUSE_NONE)
-        rhi__print(a->session, " %s", rhi__styled(a->session, RHI_STYLE_GARBAGE,
-                                                 rhi__is_unreachable(a->s.graph, index) ? "garbage" : rhi__cause_word(cause)));
+        rhi__print(a->session, " %s",
+                   rhi__styled(a->session, RHI_STYLE_GARBAGE,
+                               rhi__is_unreachable(a->s.graph, index) ? "garbage"
+                                                                      : rhi__cause_word(cause)));
 }
 
 static void print_value(const answer *a, uint32_t index)
@@ -145,11 +160,16 @@ static void print_below(void *context, const rhi_tree_row *row)
     rhi__print(a->session, ".%s %s ", name, row->branch->row.weak ? "⇢" : "→");
     if (row->branch->is_repeated) {
         rhi__index_id(a->session, a->s.reader, row->branch->index, id, sizeof id);
-        rhi__print(a->session, "↺ %s\n", rhi__styled(a->session, rhi__is_asked_for(&a->s, row->branch->index) ? RHI_STYLE_ASKED : RHI_STYLE_ID, id));
+        rhi__print(a->session, "↺ %s\n",
+                   rhi__styled(a->session,
+                               rhi__is_asked_for(&a->s, row->branch->index) ? RHI_STYLE_ASKED
+                                                                            : RHI_STYLE_ID,
+                               id));
         return;
     }
     print_object(a, row->branch->index);
-    rhi__print(a->session, "%s%s", row->branch->row.weak ? " " : "", row->branch->row.weak ? rhi__strength_word(&row->branch->row) : "");
+    rhi__print(a->session, "%s%s", row->branch->row.weak ? " " : "",
+               row->branch->row.weak ? rhi__strength_word(&row->branch->row) : "");
     print_value(a, row->branch->index);
     rhi__print(a->session, "%s\n", row->branch->is_cut ? " …" : "");
 }
@@ -159,21 +179,26 @@ static rhi_error *print_trees(const answer *a)
     for (uint32_t i = 0; i < a->roots; i++) {
         const rhi_branch *root = &a->above.branches.items[i];
         for (uint32_t k = 0; k < root->count; k++)
-            rhi__holder_print(a->session, a->s.reader, &a->above.branches.items[root->first + k].row, k ? "├─ " : "┌─ ");
+            rhi__holder_print(a->session, a->s.reader,
+                              &a->above.branches.items[root->first + k].row, k ? "├─ " : "┌─ ");
         if (root->left_out)
-            rhi__print(a->session, "├─ … %" PRIu64 " more hold it (--limit=0 shows all)\n", root->left_out);
+            rhi__print(a->session, "├─ … %" PRIu64 " more hold it (--limit=0 shows all)\n",
+                       root->left_out);
         if (root->is_cut)
             rhi__print(a->session, "┌─ … who holds it is left out: --limit=0 shows all\n");
         rhi__print(a->session, "* ");
         print_object(a, root->index);
         rhi__print(a->session, " at 0x%" PRIx64 "%s", rhi__object_address(a->s.reader, root->index),
-                   rhi__is_unreachable(a->s.graph, root->index) ? ": not reachable from outside" : "");
+                   rhi__is_unreachable(a->s.graph, root->index) ? ": not reachable from outside"
+                                                                : "");
         print_value(a, root->index);
         rhi__print(a->session, "\n");
         RHI_TRY(rhi__tree_walk(&a->below, i, print_below, (void *)a));
     }
     if (a->below.cut)
-        rhi__print(a->session, "… what %" PRIu64 " of these hold is left out (--limit=0 shows all)\n", a->below.cut);
+        rhi__print(a->session,
+                   "… what %" PRIu64 " of these hold is left out (--limit=0 shows all)\n",
+                   a->below.cut);
     return NULL;
 }
 
@@ -187,11 +212,13 @@ rhi_error *rhi__gcgraph_text(const answer *a)
     if (a->picture.svg_path)
         rhi__print(a->session, "drew %s\n", a->picture.svg_path);
     if (a->picture.left_out)
-        rhi__print(a->session, "the picture leaves %" PRIu64 " object%s out: it shows the %d nearest\n", a->picture.left_out,
-                   rhi__plural(a->picture.left_out), RHI_DRAWN_MAX);
+        rhi__print(a->session,
+                   "the picture leaves %" PRIu64 " object%s out: it shows the %d nearest\n",
+                   a->picture.left_out, rhi__plural(a->picture.left_out), RHI_DRAWN_MAX);
     if (a->picture.edges_left_out)
-        rhi__print(a->session, "the picture leaves %" PRIu64 " reference%s between its objects out\n", a->picture.edges_left_out,
-                   rhi__plural(a->picture.edges_left_out));
+        rhi__print(a->session,
+                   "the picture leaves %" PRIu64 " reference%s between its objects out\n",
+                   a->picture.edges_left_out, rhi__plural(a->picture.edges_left_out));
     rhi__print_incomplete(a->session);
     return NULL;
 }

@@ -13,7 +13,8 @@ uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address)
     uint64_t slot = block ? rhi__slot_number(block, address) : 0;
     if (!block || !rhi__slot_is_live(block, slot))
         return RHI_NO_OBJECT;
-    return block->rank[slot / 64] + rhi__population(block->live[slot / 64] & ((1ull << (slot % 64)) - 1));
+    return block->rank[slot / 64] +
+           rhi__population(block->live[slot / 64] & ((1ull << (slot % 64)) - 1));
 }
 
 uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
@@ -26,7 +27,8 @@ uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
         else
             low = middle;
     }
-    /* Blocks without objects share their first_object with the next one: `low` is the last of them. */
+    /* Blocks without objects share their first_object with the next one: `low` is the last of them.
+     */
     const rhi_block *block = &reader->blocks.items[low];
     uint64_t word = 0, words = (block->capacity + 63u) / 64;
     while (word + 1 < words && block->rank[word + 1] <= index)
@@ -37,9 +39,11 @@ uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
     return block->base + (word * 64 + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
 }
 
-static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_scratch *scratch, rhi_object_visitor visit, void *context)
+static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_scratch *scratch,
+                                rhi_object_visitor visit, void *context)
 {
-    uint64_t size = reader->harm.is_known ? rhi__block_used_bytes(block) : block->size, got = 0, lost = 0;
+    uint64_t size = reader->harm.is_known ? rhi__block_used_bytes(block) : block->size, got = 0,
+             lost = 0;
     const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, size, scratch, &got);
     rhi__look_for_harm(reader, block, bytes, got);
     uint32_t index = block->first_object;
@@ -56,12 +60,13 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_
         }
     }
     if (lost)
-        rhi__reader_problem(reader, "%llu objects of the slab at 0x%llx cannot be read", (unsigned long long)lost,
-                            (unsigned long long)block->base);
+        rhi__reader_problem(reader, "%llu objects of the slab at 0x%llx cannot be read",
+                            (unsigned long long)lost, (unsigned long long)block->base);
     return NULL;
 }
 
-rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what, rhi_object_visitor visit, void *context)
+rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what,
+                            rhi_object_visitor visit, void *context)
 {
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
@@ -79,11 +84,12 @@ rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what
     return error;
 }
 
-/* ---- reverse edges ---------------------------------------------------------------------------------------- */
+/* ---- reverse edges -------------------------------------------------------------------------- */
 
 /* Fills rows whose beginnings are known. start[i] walks to the next row's beginning meanwhile. Both
  * the row and its place in `from` lie anywhere: each is fetched some edges ahead. */
-static rhi_error *link_referrers(rhi_work *work, const rhi_graph *graph, uint32_t *start, uint32_t *from)
+static rhi_error *link_referrers(rhi_work *work, const rhi_graph *graph, uint32_t *start,
+                                 uint32_t *from)
 {
     enum { ROW_AHEAD = 48, PLACE_AHEAD = 24 };
     const uint32_t *to = graph->edge_to;
@@ -134,10 +140,11 @@ rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph)
     return NULL;
 }
 
-/* ---- reachability -------------------------------------------------------------------------------------------- */
+/* ---- reachability --------------------------------------------------------------------------- */
 
-rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards, uint64_t *reached, const uint64_t *within,
-                             uint32_t *queue, uint32_t *queue_count)
+rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards,
+                             uint64_t *reached, const uint64_t *within, uint32_t *queue,
+                             uint32_t *queue_count)
 {
     enum { ROW_AHEAD = 24, EDGES_AHEAD = 12 };
     const uint32_t *start = backwards ? graph->referrer_start : graph->edge_start;
@@ -153,7 +160,8 @@ rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwa
         uint32_t i = queue[head];
         for (uint32_t e = start[i], end = start[i + 1]; e < end; e++) {
             uint32_t target = to[e]; /* no branch: which way it goes could not be predicted */
-            uint64_t is_new = ~reached[target / 64] >> (target % 64) & (within ? within[target / 64] >> (target % 64) : 1) & 1;
+            uint64_t is_new = ~reached[target / 64] >> (target % 64) &
+                              (within ? within[target / 64] >> (target % 64) : 1) & 1;
             reached[target / 64] |= is_new << (target % 64);
             queue[tail] = target;
             tail += (uint32_t)is_new;
@@ -171,7 +179,8 @@ void *rhi__big_array(uint64_t count, size_t size)
         return malloc(count * size);
     if (posix_memalign(&array, HUGE_BYTES, count * size) != 0)
         return NULL;
-    madvise(array, count * size, MADV_HUGEPAGE); /* read at random: spares half of the misses; only a wish */
+    /* read at random: spares half of the misses; only a wish */
+    madvise(array, count * size, MADV_HUGEPAGE);
     return array;
 }
 

@@ -1,7 +1,7 @@
 /* graph.h - the object table and the graph of strong references, in compressed sparse rows.
  *
- * Objects are numbered in address order (block by block), 32-bit. Edges are strong slots: fields that
- * own a count, those to rh_weak objects included, from live and dying objects. Invariant:
+ * Objects are numbered in address order (block by block), 32-bit. Edges are strong slots: fields
+ * that own a count, those to rh_weak objects included, from live and dying objects. Invariant:
  * edges of object i are edge_to[edge_start[i] .. edge_start[i + 1]), in slot order; referrers
  * likewise; found[i] counts the edges to i that come from live objects. */
 #ifndef RHI_GRAPH_H
@@ -15,16 +15,22 @@ enum { RHI_NO_OBJECT = UINT32_MAX };
 enum rhi_graph_flag {
     RHI_GRAPH_DYING = 1,
     RHI_GRAPH_IMMORTAL = 2,
-    RHI_GRAPH_CORRUPT = 4,  /* live by the bitmap, but its header is no live object's, or cannot be read */
-    RHI_GRAPH_REACHED = 8,  /* strongly reachable from an immortal or dying object or one with ext > 0 */
-    RHI_GRAPH_HELD = 16,    /* one of its counts is the runtime's own */
-    RHI_GRAPH_DAMAGED = 32, /* its header contradicts itself: its count says nothing, and its references may be others */
-    RHI_GRAPH_BLANK = 64,   /* taken by the bitmap, but neither an object nor a tombstone */
-    RHI_GRAPH_STAYS_ITSELF = RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_HELD, /* nothing else need hold it */
-    RHI_GRAPH_STAYS = RHI_GRAPH_STAYS_ITSELF | RHI_GRAPH_DAMAGED /* or whether something does is not known */
+    /* live by the bitmap, but its header is no live object's, or cannot be read */
+    RHI_GRAPH_CORRUPT = 4,
+    /* strongly reachable from an immortal or dying object or one with ext > 0 */
+    RHI_GRAPH_REACHED = 8,
+    RHI_GRAPH_HELD = 16, /* one of its counts is the runtime's own */
+    /* its header contradicts itself: its count says nothing, and its references may be others */
+    RHI_GRAPH_DAMAGED = 32,
+    RHI_GRAPH_BLANK = 64, /* taken by the bitmap, but neither an object nor a tombstone */
+    /* nothing else need hold it */
+    RHI_GRAPH_STAYS_ITSELF = RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_HELD,
+    /* or whether something does is not known */
+    RHI_GRAPH_STAYS = RHI_GRAPH_STAYS_ITSELF | RHI_GRAPH_DAMAGED
 };
 
-/* What later questions need is made on their first use. UINT32_MAX (RHI_NO_OBJECT) stands for "none". */
+/* What later questions need is made on their first use. UINT32_MAX (RHI_NO_OBJECT) stands for
+ * "none". */
 typedef struct rhi_graph {
     uint32_t count;
     uint32_t *stored; /* stored count */
@@ -32,35 +38,44 @@ typedef struct rhi_graph {
     uint8_t *flags;
     uint32_t *edge_start, *edge_to;
     uint64_t edge_count, edge_capacity;
-    uint32_t *queue;      /* room for all objects and one more: the work list of one search at a time */
+    /* room for all objects and one more: the work list of one search at a time */
+    uint32_t *queue;
     uint64_t dying_edges; /* those that come from dying objects: found does not count them */
     /* rhi__graph_referrers: */
     uint32_t *referrer_start, *referrer_from;
-    /* rhi__graph_cycles: components that are cycles, in the order of their first members; members of cycle c are
-     * cycle_member[cycle_start[c] .. cycle_start[c + 1]), in order; cycle_of[i]: the cycle of object i. */
+    /* rhi__graph_cycles: components that are cycles, in the order of their first members; members
+     * of cycle c are cycle_member[cycle_start[c] .. cycle_start[c + 1]), in order; cycle_of[i]:
+     * the cycle of object i. */
     uint32_t *cycle_of, *cycle_start, *cycle_member;
     uint32_t cycle_count;
     /* rhi__cycle_facts: enum rhi_cycle_fact of each cycle, and how much of it all is garbage. */
     uint8_t *cycle_facts;
-    struct rhi_large_cycle { uint32_t cycle, first; uint64_t outside; } *large_cycles; /* references from outside, and the
-        first member that has one; in order of the cycles */
+    /* references from outside, and the first member that has one; in order of the cycles */
+    struct rhi_large_cycle {
+        uint32_t cycle, first;
+        uint64_t outside;
+    } * large_cycles;
     uint32_t large_count;
     uint32_t garbage_cycles;
     uint64_t garbage_members;
-    uint64_t cycle_edges[2]; /* references among members of any cycle, of any garbage cycle; 0: not counted yet */
-    /* rhi__graph_dominators: dominator[i]: the object that alone keeps i (its immediate dominator), none if
-     * several do, or something outside; retained[i]: bytes that would go if i went. */
+    /* references among members of any cycle, of any garbage cycle; 0: not counted yet */
+    uint64_t cycle_edges[2];
+    /* rhi__graph_dominators: dominator[i]: the object that alone keeps i (its immediate
+     * dominator), none if several do, or something outside; retained[i]: bytes that would go if i
+     * went. */
     uint32_t *dominator;
     uint64_t *retained;
 } rhi_graph;
 
 rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **graph);
-/* Breadth-first from the queue's first *queue_count objects, all of them in `reached`, along references or
- * backwards along referrers: adds all that is met to both. within: go nowhere else (NULL: anywhere). The
- * queue has room for all objects and one more; the bitmaps have a bit per object. Rows are fetched ahead, since each
- * lies anywhere in memory: several times faster than depth-first. */
-rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards, uint64_t *reached,
-                             const uint64_t *within, uint32_t *queue, uint32_t *queue_count);
+/* Breadth-first from the queue's first *queue_count objects, all of them in `reached`, along
+ * references or backwards along referrers: adds all that is met to both. within: go nowhere else
+ * (NULL: anywhere). The queue has room for all objects and one more; the bitmaps have a bit per
+ * object. Rows are fetched ahead, since each lies anywhere in memory: several times faster than
+ * depth-first. */
+rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards,
+                             uint64_t *reached, const uint64_t *within, uint32_t *queue,
+                             uint32_t *queue_count);
 static inline bool rhi__bit(const uint64_t *bits, uint64_t i)
 {
     return bits[i / 64] >> (i % 64) & 1;
@@ -69,7 +84,8 @@ static inline void rhi__bit_set(uint64_t *bits, uint64_t i)
 {
     bits[i / 64] |= 1ull << (i % 64);
 }
-/* Bits that are set. In line: not every machine has an instruction for it, and a call costs more. */
+/* Bits that are set. In line: not every machine has an instruction for it, and a call costs more.
+ */
 static inline uint32_t rhi__population(uint64_t bits)
 {
     bits -= bits >> 1 & 0x5555555555555555u;
@@ -110,7 +126,9 @@ static inline int rhi__index_order(const void *left, const void *right)
 
 /* Visits every live slot with its decoded header and its bytes (slot_size of them), in index order.
  * What cannot be read is left out and noted as a problem. */
-typedef rhi_error *(*rhi_object_visitor)(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes);
-rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what, rhi_object_visitor visit, void *context);
+typedef rhi_error *(*rhi_object_visitor)(void *context, uint32_t index, const rhi_object *object,
+                                         const uint8_t *bytes);
+rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what,
+                            rhi_object_visitor visit, void *context);
 
 #endif

@@ -1,7 +1,7 @@
 /* graph_build.c - builds the graph in one pass over the blocks (see graph.h).
  *
- * Invariant while building: edge_start is set for all objects up to the present one, and edge_to has room for
- * what look_ahead has found. */
+ * Invariant while building: edge_start is set for all objects up to the present one, and edge_to
+ * has room for what look_ahead has found. */
 #include "graph.h"
 #include "harm.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- building ----------------------------------------------------------------------------------------- */
+/* ---- building ------------------------------------------------------------------------------- */
 
 /* Where the references of a type's objects are, if that is the same for all of them. */
 typedef struct plan {
@@ -28,8 +28,8 @@ typedef struct builder {
     rhi_header *headers;
     uint64_t header_capacity;
     struct pending *pending, *next_pending; /* of the objects that look_ahead saw */
-    bool is_live; /* the object whose slots are visited */
-    bool out_of_memory, is_cut; /* is_cut: there are more edges than a core has words */
+    bool is_live;                           /* the object whose slots are visited */
+    bool out_of_memory, is_cut;             /* is_cut: there are more edges than a core has words */
 } builder;
 
 static bool make_plan(const rhi_reader *reader, const rhi_type *type, plan *p)
@@ -42,8 +42,8 @@ static bool make_plan(const rhi_reader *reader, const rhi_type *type, plan *p)
             continue;
         uint64_t count = f->form == RHI_FORM_ONE ? 1 : f->count;
         uint64_t end = f->offset + count * f->stride;
-        if (f->form == RHI_FORM_VECTOR || f->count_width || count > PLAN_MAX - p->count || f->width != 8 ||
-            (uint64_t)f->element_offset + 8 > f->stride || end > UINT32_MAX)
+        if (f->form == RHI_FORM_VECTOR || f->count_width || count > PLAN_MAX - p->count ||
+            f->width != 8 || (uint64_t)f->element_offset + 8 > f->stride || end > UINT32_MAX)
             return true; /* not fixed: rhi__each_slot knows how */
         for (uint64_t k = 0; k < count; k++)
             offsets[p->count++] = (uint32_t)(f->offset + k * f->stride + f->element_offset);
@@ -89,7 +89,8 @@ static bool reserve_edges(builder *b, uint64_t extra)
     return true;
 }
 
-/* A reference on its way to becoming an edge: its slot is known, whether an object lives there not yet. */
+/* A reference on its way to becoming an edge: its slot is known, whether an object lives there not
+ * yet. */
 typedef struct pending {
     const uint64_t *live; /* the bitmap's word; NULL: no reference */
     const uint32_t *rank;
@@ -112,13 +113,15 @@ static inline pending find_target(rhi_reader *reader, uint64_t value, bool is_li
             note_stray(reader, value);
         return (pending){0};
     }
-    return (pending){.live = &block->live[slot / 64], .rank = &block->rank[slot / 64], .bit = slot % 64};
+    return (pending){
+        .live = &block->live[slot / 64], .rank = &block->rank[slot / 64], .bit = slot % 64};
 }
 
 static inline void add_target(rhi_graph *graph, const pending *p)
 {
     if (p->live && *p->live >> p->bit & 1)
-        graph->edge_to[graph->edge_count++] = *p->rank + rhi__population(*p->live & ((1ull << p->bit) - 1));
+        graph->edge_to[graph->edge_count++] =
+            *p->rank + rhi__population(*p->live & ((1ull << p->bit) - 1));
 }
 
 static bool add_slot(void *context, const rhi_slot *slot)
@@ -147,36 +150,46 @@ static void add_slots(builder *b, const rhi_block *block, uint64_t address, cons
 /* The plan for an object if its references are where its type says; else NULL. */
 static const plan *plan_of(const builder *b, const rhi_block *block, const rhi_header *header)
 {
-    const plan *p = header->state <= RHI_DYING && header->type < b->reader->types.count ? &b->plans[header->type] : NULL;
+    const plan *p = header->state <= RHI_DYING && header->type < b->reader->types.count
+                        ? &b->plans[header->type]
+                        : NULL;
     return p && p->is_fixed && p->end <= block->slot_size ? p : NULL;
 }
 
-static void add_object(builder *b, const rhi_block *block, uint32_t index, uint64_t offset, const uint8_t *bytes, const rhi_header *header)
+static void add_object(builder *b, const rhi_block *block, uint32_t index, uint64_t offset,
+                       const uint8_t *bytes, const rhi_header *header)
 {
     rhi_graph *graph = b->graph;
     graph->stored[index] = header->count;
-    graph->flags[index] = (uint8_t)((header->state == RHI_DYING ? RHI_GRAPH_DYING : 0) | (header->immortal ? RHI_GRAPH_IMMORTAL : 0) |
-                                    (header->held ? RHI_GRAPH_HELD : 0) | (header->damaged ? RHI_GRAPH_DAMAGED : 0) |
-                                    (header->blank ? RHI_GRAPH_BLANK : 0) |
-                                    (header->state > RHI_DYING || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT : 0));
+    graph->flags[index] =
+        (uint8_t)((header->state == RHI_DYING ? RHI_GRAPH_DYING : 0) |
+                  (header->immortal ? RHI_GRAPH_IMMORTAL : 0) |
+                  (header->held ? RHI_GRAPH_HELD : 0) | (header->damaged ? RHI_GRAPH_DAMAGED : 0) |
+                  (header->blank ? RHI_GRAPH_BLANK : 0) |
+                  (header->state > RHI_DYING || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT
+                                                                           : 0));
     const plan *p = plan_of(b, block, header);
     if (b->is_cut)
         return;
     for (uint32_t i = 0; p && i < p->count; i++)
         add_target(graph, b->next_pending++);
-    if (!p && header->state <= RHI_DYING && header->type < b->reader->types.count && b->reader->types.items[header->type].has_references)
+    if (!p && header->state <= RHI_DYING && header->type < b->reader->types.count &&
+        b->reader->types.items[header->type].has_references)
         add_slots(b, block, block->base + offset, bytes + offset);
 }
 
 /* Finds where the references of up to 64 objects lead, and has the bitmaps' words there fetched. */
-static void look_ahead(builder *b, const rhi_block *block, uint64_t first, uint64_t bits, const uint8_t *bytes, const rhi_header *headers)
+static void look_ahead(builder *b, const rhi_block *block, uint64_t first, uint64_t bits,
+                       const uint8_t *bytes, const rhi_header *headers)
 {
     pending *next = b->pending;
     for (; bits; bits &= bits - 1, headers++) {
         const plan *p = plan_of(b, block, headers);
-        const uint8_t *object = bytes + (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
+        const uint8_t *object =
+            bytes + (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
         for (uint32_t i = 0; p && i < p->count; i++, next++) {
-            *next = find_target(b->reader, rhi__load64(object + p->offsets[i]), headers->state == RHI_LIVE);
+            *next = find_target(b->reader, rhi__load64(object + p->offsets[i]),
+                                headers->state == RHI_LIVE);
             __builtin_prefetch(next->live);
             __builtin_prefetch(next->rank);
         }
@@ -184,12 +197,14 @@ static void look_ahead(builder *b, const rhi_block *block, uint64_t first, uint6
     b->next_pending = b->pending;
 }
 
-/* Counts the edges of the objects [first, end), whose targets lie anywhere: fetched first, then counted. */
+/* Counts the edges of the objects [first, end), whose targets lie anywhere: fetched first, then
+ * counted. */
 static void count_found(rhi_graph *graph, uint32_t first, uint32_t end)
 {
     enum { AHEAD = 24 };
     for (uint32_t i = first; i < end; i++) {
-        if (graph->flags[i] & RHI_GRAPH_DYING) { /* what dying objects hold owns no count any more */
+        /* what dying objects hold owns no count any more */
+        if (graph->flags[i] & RHI_GRAPH_DYING) {
             graph->dying_edges += graph->edge_start[i + 1] - graph->edge_start[i];
             continue;
         }
@@ -217,7 +232,8 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
 {
     rhi_graph *graph = b->graph;
     uint64_t got; /* free slots, too: is none of them taken? */
-    const uint8_t *bytes = rhi__memory_view(b->reader->memory, block->base, block->size, scratch, &got);
+    const uint8_t *bytes =
+        rhi__memory_view(b->reader->memory, block->base, block->size, scratch, &got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
     if (!reserve_headers(b, block->object_count))
         return rhi__error_memory();
@@ -226,7 +242,8 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
         b->reader->ops->headers(b->reader, block, bytes, readable, b->headers);
     uint32_t index = block->first_object;
     for (uint64_t first = 0; first < readable; first += 64) {
-        uint64_t bits = block->live[first / 64] & (readable - first < 64 ? (1ull << (readable - first)) - 1 : UINT64_MAX);
+        uint64_t bits = block->live[first / 64] &
+                        (readable - first < 64 ? (1ull << (readable - first)) - 1 : UINT64_MAX);
         if (!reserve_edges(b, 64 * PLAN_MAX) && !b->is_cut)
             return rhi__error_memory();
         look_ahead(b, block, first, bits, bytes, &b->headers[index - block->first_object]);
@@ -241,7 +258,9 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
         graph->edge_start[index] = (uint32_t)graph->edge_count;
     count_found(graph, block->first_object, end);
     if (lost)
-        rhi__reader_problem(b->reader, "%" PRIu32 " objects of the slab at 0x%" PRIx64 " cannot be read", lost, block->base);
+        rhi__reader_problem(b->reader,
+                            "%" PRIu32 " objects of the slab at 0x%" PRIx64 " cannot be read", lost,
+                            block->base);
     return b->out_of_memory ? rhi__error_memory() : NULL;
 }
 
@@ -262,7 +281,9 @@ static rhi_error *add_blocks(builder *b)
     }
     b->reader->slot_room = room;
     if (b->is_cut)
-        rhi__reader_problem(b->reader, "objects claim more references than the core has words: the rest is left out");
+        rhi__reader_problem(
+            b->reader,
+            "objects claim more references than the core has words: the rest is left out");
     rhi__scratch_free(&scratch);
     if (!error)
         rhi__harm_is_known(b->reader);
@@ -274,8 +295,9 @@ static rhi_error *add_blocks(builder *b)
     return error;
 }
 
-/* A stale field may lead to a slot that the bitmap has as taken, though nobody lives there (the allocator's
- * own, or freed a moment ago): that is no edge. What somebody holds and was never freed has lost its header. */
+/* A stale field may lead to a slot that the bitmap has as taken, though nobody lives there (the
+ * allocator's own, or freed a moment ago): that is no edge. What somebody holds and was never
+ * freed has lost its header. */
 static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
 {
     uint32_t kept = 0;
@@ -291,7 +313,8 @@ static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
             kept += is_edge;
             graph->found[target] -= !is_edge && !(graph->flags[i] & RHI_GRAPH_DYING);
             graph->dying_edges -= !is_edge && graph->flags[i] & RHI_GRAPH_DYING;
-            if (!is_edge && graph->flags[target] & RHI_GRAPH_BLANK && !(graph->flags[i] & RHI_GRAPH_DYING))
+            if (!is_edge && graph->flags[target] & RHI_GRAPH_BLANK &&
+                !(graph->flags[i] & RHI_GRAPH_DYING))
                 note_stray(reader, rhi__object_address(reader, target));
         }
         graph->edge_start[i] = first;
@@ -302,7 +325,7 @@ static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
     }
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static rhi_error *mark_reached(rhi_work *work, rhi_graph *graph)
 {
@@ -334,7 +357,8 @@ static bool allocate(rhi_graph *graph, uint32_t count)
     graph->edge_start = rhi__big_array(n + 1, sizeof *graph->edge_start);
     graph->edge_to = rhi__big_array(graph->edge_capacity, sizeof *graph->edge_to);
     graph->queue = rhi__big_array(n + 1, sizeof *graph->queue);
-    if (!graph->stored || !graph->found || !graph->flags || !graph->edge_start || !graph->edge_to || !graph->queue)
+    if (!graph->stored || !graph->found || !graph->flags || !graph->edge_start || !graph->edge_to ||
+        !graph->queue)
         return false;
     memset(graph->stored, 0, (n + 1) * sizeof *graph->stored);
     memset(graph->found, 0, (n + 1) * sizeof *graph->found);

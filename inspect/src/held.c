@@ -1,8 +1,8 @@
 /* held.c - who holds a part of the graph from outside (see selection.h).
  *
- * Invariant: the work is bounded by what is shown, not by the size of the parts: a cycle may have ten
- * million members and be held by twice as many fields. Each object outside is read once, however many
- * of the groups it holds. */
+ * Invariant: the work is bounded by what is shown, not by the size of the parts: a cycle may have
+ * ten million members and be held by twice as many fields. Each object outside is read once,
+ * however many of the groups it holds. */
 #include "array.h"
 #include "owners.h"
 #include "selection.h"
@@ -14,7 +14,10 @@ enum {
     LARGE_MEMBERS = 4096 /* of a cycle whose references from outside are counted beforehand */
 };
 
-typedef struct index_list { uint32_t *items; uint64_t count, capacity; } index_list;
+typedef struct index_list {
+    uint32_t *items;
+    uint64_t count, capacity;
+} index_list;
 
 typedef struct search {
     const rhi_selection *selection;
@@ -45,7 +48,8 @@ static rhi_error *look_around(rhi_session *session, rhi_graph *g, uint32_t cycle
                 large.first = m - g->cycle_start[cycle];
         }
     }
-    struct rhi_large_cycle *grown = realloc(g->large_cycles, ((uint64_t)g->large_count + 1) * sizeof *grown);
+    struct rhi_large_cycle *grown =
+        realloc(g->large_cycles, ((uint64_t)g->large_count + 1) * sizeof *grown);
     if (!grown)
         return rhi__error_memory();
     g->large_cycles = grown;
@@ -78,8 +82,10 @@ rhi_error *rhi__cycle_facts(rhi_session *session, rhi_graph *graph)
     graph->garbage_cycles = 0;
     graph->garbage_members = 0;
     for (uint32_t c = 0; c < graph->cycle_count; c++) {
-        rhi_error *error = rhi__cycle_size(graph, c) >= LARGE_MEMBERS ? look_around(session, graph, c)
-                           : c % 4096 == 0 ? rhi__progress(&session->work, "judging cycles", c, graph->cycle_count) : NULL;
+        rhi_error *error =
+            rhi__cycle_size(graph, c) >= LARGE_MEMBERS ? look_around(session, graph, c)
+            : c % 4096 == 0 ? rhi__progress(&session->work, "judging cycles", c, graph->cycle_count)
+                            : NULL;
         if (error) {
             free(facts);
             return error;
@@ -88,7 +94,8 @@ rhi_error *rhi__cycle_facts(rhi_session *session, rhi_graph *graph)
             uint32_t i = graph->cycle_member[m];
             if (graph->flags[i] & RHI_GRAPH_STAYS_ITSELF)
                 facts[c] |= RHI_CYCLE_HAS_STAYING;
-            if (rhi__open(graph, i) > 0 || graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DAMAGED))
+            if (rhi__open(graph, i) > 0 ||
+                graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DAMAGED))
                 facts[c] |= RHI_CYCLE_HAS_EXT;
         }
         if (rhi__cycle_is_garbage(graph, c)) {
@@ -101,18 +108,20 @@ rhi_error *rhi__cycle_facts(rhi_session *session, rhi_graph *graph)
     return NULL;
 }
 
-/* ---- groups ---------------------------------------------------------------------------------------------- */
+/* ---- groups --------------------------------------------------------------------------------- */
 
 static const uint32_t *members_of(const search *s, const rhi_held *group, uint32_t *count)
 {
     const rhi_graph *g = s->selection->graph;
     *count = group->cycle == RHI_NO_OBJECT ? 1 : rhi__cycle_size(g, group->cycle);
-    return group->cycle == RHI_NO_OBJECT ? &group->index : g->cycle_member + g->cycle_start[group->cycle];
+    return group->cycle == RHI_NO_OBJECT ? &group->index
+                                         : g->cycle_member + g->cycle_start[group->cycle];
 }
 
 static bool is_inside(const search *s, const rhi_held *group, uint32_t index)
 {
-    return group->cycle == RHI_NO_OBJECT ? group->index == index : s->selection->graph->cycle_of[index] == group->cycle;
+    return group->cycle == RHI_NO_OBJECT ? group->index == index
+                                         : s->selection->graph->cycle_of[index] == group->cycle;
 }
 
 /* Adds a row, and forgets the last ones, in the order of rows, of many more than will be shown. */
@@ -146,14 +155,16 @@ static void add_staying_members(search *s, rhi_held *group)
             group->is_at_least = true;
             return;
         }
-        rhi_holder row = {.kind = flags & RHI_GRAPH_IMMORTAL ? RHI_HOLDER_IMMORTAL : flags & RHI_GRAPH_DYING ? RHI_HOLDER_DYING : RHI_HOLDER_RUNTIME,
+        rhi_holder row = {.kind = flags & RHI_GRAPH_IMMORTAL ? RHI_HOLDER_IMMORTAL
+                                  : flags & RHI_GRAPH_DYING  ? RHI_HOLDER_DYING
+                                                             : RHI_HOLDER_RUNTIME,
                           .strong = true,
                           .from = rhi__object_address(sel->reader, members[m])};
         group->total += add_row(s, group, &row);
     }
 }
 
-/* ---- fields of other objects --------------------------------------------------------------------------------- */
+/* ---- fields of other objects ---------------------------------------------------------------- */
 
 static uint64_t sort_once(uint32_t *items, uint64_t count)
 {
@@ -166,18 +177,21 @@ static uint64_t sort_once(uint32_t *items, uint64_t count)
     return kept;
 }
 
-/* Counts the references to the group from outside, and takes down the first objects that they come from:
- * of those to a large cycle only as many as are shown.
- * Looks at no more than `budget` references and members; returns what is left of it. */
+/* Counts the references to the group from outside, and takes down the first objects that they
+ * come from: of those to a large cycle only as many as are shown. Looks at no more than `budget`
+ * references and members; returns what is left of it. */
 static uint64_t find_outside(search *s, rhi_held *group, uint64_t budget)
 {
     const rhi_graph *g = s->selection->graph;
     index_list list = {0};
-    uint64_t found = 0, room = s->limit - (group->rows.count < s->limit ? group->rows.count : s->limit);
+    uint64_t found = 0,
+             room = s->limit - (group->rows.count < s->limit ? group->rows.count : s->limit);
     uint32_t count;
     const uint32_t *members = members_of(s, group, &count);
-    const struct rhi_large_cycle *large = group->cycle == RHI_NO_OBJECT ? NULL : large_cycle(g, group->cycle);
-    for (uint32_t m = large ? large->first : 0; m < count && !s->out_of_memory && !(large && found >= room); m++) {
+    const struct rhi_large_cycle *large =
+        group->cycle == RHI_NO_OBJECT ? NULL : large_cycle(g, group->cycle);
+    for (uint32_t m = large ? large->first : 0;
+         m < count && !s->out_of_memory && !(large && found >= room); m++) {
         uint32_t e = g->referrer_start[members[m]], end = g->referrer_start[members[m] + 1];
         if (budget-- == 0) {
             budget = 0;
@@ -254,10 +268,10 @@ static rhi_error *find_fields(search *s)
     return NULL;
 }
 
-/* ---- words ----------------------------------------------------------------------------------------------------- */
+/* ---- words ---------------------------------------------------------------------------------- */
 
-/* An undeclared word of a member counts as any other: the references that fields make are known, so a count
- * that none explains is no less likely its. */
+/* An undeclared word of a member counts as any other: the references that fields make are known,
+ * so a count that none explains is no less likely its. */
 
 static void add_word(search *s, uint32_t group_number, uint32_t member, const rhi_holder *word)
 {
@@ -273,7 +287,8 @@ static rhi_error *visit_word(void *context, const rhi_holder *word)
     search *s = context;
     const rhi_graph *g = s->selection->graph;
     uint32_t member = rhi__object_index(s->selection->reader, word->value);
-    if (member == RHI_NO_OBJECT || (!(g->flags[member] & RHI_GRAPH_IMMORTAL) && rhi__open(g, member) <= 0))
+    if (member == RHI_NO_OBJECT ||
+        (!(g->flags[member] & RHI_GRAPH_IMMORTAL) && rhi__open(g, member) <= 0))
         return NULL;
     if (s->cycles.count) /* else the graph may have none */
         add_word(s, rhi__map_get(&s->cycles, g->cycle_of[member]), member, word);
@@ -284,8 +299,9 @@ static rhi_error *visit_word(void *context, const rhi_holder *word)
 static bool group_needs_words(const search *s, const rhi_held *group)
 {
     const rhi_graph *g = s->selection->graph;
-    return group->cycle != RHI_NO_OBJECT ? g->cycle_facts[group->cycle] & RHI_CYCLE_HAS_EXT
-                                         : rhi__open(g, group->index) > 0 || g->flags[group->index] & RHI_GRAPH_IMMORTAL;
+    return group->cycle != RHI_NO_OBJECT
+               ? g->cycle_facts[group->cycle] & RHI_CYCLE_HAS_EXT
+               : rhi__open(g, group->index) > 0 || g->flags[group->index] & RHI_GRAPH_IMMORTAL;
 }
 
 static bool needs_words(const search *s)
@@ -323,8 +339,9 @@ static void cut_rows(const search *s, rhi_holders *rows)
 static rhi_error *find(search *s, bool fields)
 {
     for (uint64_t i = 0; i < s->count && !s->out_of_memory; i++)
-        s->out_of_memory = !(s->groups[i].cycle != RHI_NO_OBJECT ? rhi__map_set(&s->cycles, s->groups[i].cycle, (uint32_t)i)
-                                                                 : rhi__map_set(&s->singles, s->groups[i].index, (uint32_t)i));
+        s->out_of_memory = !(s->groups[i].cycle != RHI_NO_OBJECT
+                                 ? rhi__map_set(&s->cycles, s->groups[i].cycle, (uint32_t)i)
+                                 : rhi__map_set(&s->singles, s->groups[i].index, (uint32_t)i));
     rhi_error *error = s->out_of_memory || !fields ? NULL : find_fields(s);
     if (!error && !s->out_of_memory && needs_words(s))
         error = find_words(s);
@@ -338,14 +355,16 @@ static rhi_error *find(search *s, bool fields)
     return error ? error : s->out_of_memory ? rhi__error_memory() : NULL;
 }
 
-rhi_error *rhi__find_holders(const rhi_selection *selection, rhi_held *groups, uint64_t count, uint64_t limit)
+rhi_error *rhi__find_holders(const rhi_selection *selection, rhi_held *groups, uint64_t count,
+                             uint64_t limit)
 {
     search s = {.selection = selection, .groups = groups, .count = count, .limit = limit};
     RHI_TRY(rhi__cycle_facts(selection->session, selection->graph));
     return find(&s, true);
 }
 
-rhi_error *rhi__find_word_holders(const rhi_selection *selection, rhi_held *groups, uint64_t count, uint64_t limit)
+rhi_error *rhi__find_word_holders(const rhi_selection *selection, rhi_held *groups, uint64_t count,
+                                  uint64_t limit)
 {
     search s = {.selection = selection, .groups = groups, .count = count, .limit = limit};
     return find(&s, false);
@@ -359,7 +378,8 @@ void rhi__name_held(const rhi_selection *selection, rhi_held *groups, uint64_t c
         for (uint64_t k = 0; k < groups[i].rows.count; k++)
             if (!rhi__array_reserve(&all, 1)) {
                 free(all.items);
-                selection->reader->memory->is_short = true; /* said in the answer: they stay without names */
+                /* said in the answer: they stay without names */
+                selection->reader->memory->is_short = true;
                 return;
             } else {
                 all.items[all.count++] = groups[i].rows.items[k];

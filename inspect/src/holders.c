@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kind_words[] = {"field", "undeclared", "root", "register", "stack", "global", "thread_local", "foreign", "unknown", "kernel",
-                                         "immortal", "dying", "runtime"};
+static const char *const kind_words[] = {
+    "field",   "undeclared", "root",   "register", "stack", "global", "thread_local",
+    "foreign", "unknown",    "kernel", "immortal", "dying", "runtime"};
 
 static const char *kind_word(const rhi_holder *holder)
 {
@@ -19,21 +20,27 @@ static const char *kind_word(const rhi_holder *holder)
 
 const char *rhi__strength_word(const rhi_holder *holder)
 {
-    return holder->strong ? "strong" : !holder->weak ? "conservative" : holder->field->is_weak_target ? "weak" : "borrowed";
+    return holder->strong                  ? "strong"
+           : !holder->weak                 ? "conservative"
+           : holder->field->is_weak_target ? "weak"
+                                           : "borrowed";
 }
 
 /* The id of the object that a field row is in. */
-static bool from_id(rhi_reader *reader, const rhi_holder *holder, rhi_object *object, char *id, size_t size)
+static bool from_id(rhi_reader *reader, const rhi_holder *holder, rhi_object *object, char *id,
+                    size_t size)
 {
     enum rhi_place place;
-    if (!holder->from || !rhi__place_of(reader, holder->from, &place, object) || place > RHI_PLACE_UNUSED)
+    if (!holder->from || !rhi__place_of(reader, holder->from, &place, object) ||
+        place > RHI_PLACE_UNUSED)
         return false;
     rhi__object_id(reader, object, id, size);
     return true;
 }
 
 /* What else than this reference that object holds; false: nothing. */
-static bool from_value(rhi_reader *reader, const rhi_holder *holder, const rhi_object *from, char value[RHI_VALUE_SIZE])
+static bool from_value(rhi_reader *reader, const rhi_holder *holder, const rhi_object *from,
+                       char value[RHI_VALUE_SIZE])
 {
     rhi__value_but(reader, from, holder->field, value);
     return value[0];
@@ -47,11 +54,14 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
     json_t *json = json_object();
     json_object_set_new(json, "kind", json_string(kind_word(holder)));
     json_object_set_new(json, "strength", json_string(rhi__strength_word(holder)));
-    json_object_set_new(json, "address", holder->address ? rhi__json_address(holder->address) : json_null());
+    json_object_set_new(json, "address",
+                        holder->address ? rhi__json_address(holder->address) : json_null());
     bool is_in_object = from_id(reader, holder, &from, id, sizeof id);
     json_object_set_new(json, "from", is_in_object ? json_string(id) : json_null());
     if (is_in_object)
-        json_object_set_new(json, "from_value", from_value(reader, holder, &from, value) ? rhi__json_text(value + 1) : json_null());
+        json_object_set_new(json, "from_value",
+                            from_value(reader, holder, &from, value) ? rhi__json_text(value + 1)
+                                                                     : json_null());
     json_object_set_new(json, "name", holder->name ? rhi__json_text(holder->name) : json_null());
     json_object_set_new(json, "offset", rhi__json_u64(holder->value - holder->target));
     if (variable && variable->type[0])
@@ -63,7 +73,10 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
     if (holder->lwp)
         json_object_set_new(json, "thread", rhi__json_u64(holder->lwp));
     if (holder->reach)
-        json_object_set_new(json, "reachable", holder->reach == RHI_REACH_UNDECIDED ? json_null() : json_boolean(holder->reach == RHI_REACH_YES));
+        json_object_set_new(json, "reachable",
+                            holder->reach == RHI_REACH_UNDECIDED
+                                ? json_null()
+                                : json_boolean(holder->reach == RHI_REACH_YES));
     return json;
 }
 
@@ -71,7 +84,8 @@ json_t *rhi__block_json(rhi_session *session, uint32_t number)
 {
     uint64_t start, end;
     rhi__malloc_range(rhi__malloc_graph_known(session), number, &start, &end);
-    return json_pack("{s:o, s:o}", "address", rhi__json_address(start), "size", rhi__json_u64(end - start));
+    return json_pack("{s:o, s:o}", "address", rhi__json_address(start), "size",
+                     rhi__json_u64(end - start));
 }
 
 enum { WHAT_SIZE = RHI_ID_SIZE + RHI_VARIABLE_SIZE + 2 * RHI_OWNER_SIZE + 64 };
@@ -87,17 +101,20 @@ static void variable_text(const rhi_holder *holder, char *text, size_t size)
         snprintf(frame, sizeof frame, " frame %" PRIu32, v->frame);
     if (v->function[0] || v->is_local)
         snprintf(text, size, "%s '%s'%s in %s()%s",
-                 v->is_local ? "local" : holder->kind == RHI_HOLDER_THREAD_LOCAL ? "thread-local" : "static", v->text, type,
-                 v->function[0] ? v->function : "??", frame);
+                 v->is_local                               ? "local"
+                 : holder->kind == RHI_HOLDER_THREAD_LOCAL ? "thread-local"
+                                                           : "static",
+                 v->text, type, v->function[0] ? v->function : "??", frame);
     else if (holder->kind == RHI_HOLDER_THREAD_LOCAL)
         snprintf(text, size, "thread-local '%s'%s", v->text, type);
     else
         snprintf(text, size, "global %s%s", v->text, type);
 }
 
-/* A row without its address and strength; *has_address: the text says where the word lies. value: of the object that
- * the row is in. */
-static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, size_t size, bool *has_address, char value[RHI_VALUE_SIZE])
+/* A row without its address and strength; *has_address: the text says where the word lies. value:
+ * of the object that the row is in. */
+static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, size_t size,
+                      bool *has_address, char value[RHI_VALUE_SIZE])
 {
     char id[RHI_ID_SIZE] = "(unreadable)";
     rhi_object from;
@@ -134,14 +151,16 @@ static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, 
         *has_address = holder->kind == RHI_HOLDER_STACK || !*name;
         if (*has_address)
             snprintf(text, size, "%s word at 0x%" PRIx64 "%s%s%s",
-                     holder->kind == RHI_HOLDER_THREAD_LOCAL ? "thread-local" : kind_words[holder->kind], holder->address,
-                     *name ? " (" : "", name, *name ? ")" : "");
+                     holder->kind == RHI_HOLDER_THREAD_LOCAL ? "thread-local"
+                                                             : kind_words[holder->kind],
+                     holder->address, *name ? " (" : "", name, *name ? ")" : "");
         else
             snprintf(text, size, "%s", name); /* libfoo.so+0x4040, malloc block 0x…+16 */
     }
 }
 
-void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holder *holder, const char *indent)
+void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holder *holder,
+                       const char *indent)
 {
     char what[WHAT_SIZE], row[WHAT_SIZE + 32], value[RHI_VALUE_SIZE];
     bool has_address, is_member = holder->kind >= RHI_HOLDER_IMMORTAL;

@@ -9,9 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NOTES_MAX = 1 << 14, NOTE_SECTIONS_MAX = 64, SECTIONS_MAX = 1 << 16, BUDGET_MIN = 64 << 20, PACKED_AT_MOST = 32, NAME_MAX_BYTES = 32 };
+enum {
+    NOTES_MAX = 1 << 14,
+    NOTE_SECTIONS_MAX = 64,
+    SECTIONS_MAX = 1 << 16,
+    BUDGET_MIN = 64 << 20,
+    PACKED_AT_MOST = 32,
+    NAME_MAX_BYTES = 32
+};
 
-/* ---- notes --------------------------------------------------------------------------------------------------- */
+/* ---- notes ---------------------------------------------------------------------------------- */
 
 bool rhi__same_id(const rhi_build_id *a, const rhi_build_id *b)
 {
@@ -23,10 +30,12 @@ bool rhi__id_in_notes(const uint8_t *notes, uint64_t size, rhi_build_id *id)
     for (uint64_t at = 0; at + sizeof(Elf64_Nhdr) <= size;) {
         Elf64_Nhdr note;
         memcpy(&note, notes + at, sizeof note);
-        uint64_t name_at = at + sizeof note, bytes_at = name_at + (((uint64_t)note.n_namesz + 3) & ~3ull);
+        uint64_t name_at = at + sizeof note,
+                 bytes_at = name_at + (((uint64_t)note.n_namesz + 3) & ~3ull);
         if (bytes_at > size || note.n_descsz > size - bytes_at)
             return false;
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && memcmp(notes + name_at, "GNU", 4) == 0 && note.n_descsz &&
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
+            memcmp(notes + name_at, "GNU", 4) == 0 && note.n_descsz &&
             note.n_descsz <= RHI_BUILD_ID_MAX) {
             id->size = note.n_descsz;
             memcpy(id->bytes, notes + bytes_at, id->size);
@@ -37,7 +46,7 @@ bool rhi__id_in_notes(const uint8_t *notes, uint64_t size, rhi_build_id *id)
     return false;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------ */
+/* ---- the file ------------------------------------------------------------------------------- */
 
 /* Bytes that could be read: fewer where the file ends, or was cut meanwhile. */
 static uint64_t read_at(const rhi_image *image, uint64_t offset, void *buffer, uint64_t size)
@@ -51,7 +60,8 @@ static uint64_t read_at(const rhi_image *image, uint64_t offset, void *buffer, u
         return done;
     }
     while (done < size && offset + done >= offset && offset + done < image->size) {
-        ssize_t got = pread(image->file, (char *)buffer + done, size - done, (off_t)(offset + done));
+        ssize_t got =
+            pread(image->file, (char *)buffer + done, size - done, (off_t)(offset + done));
         if (got <= 0)
             break;
         done += (uint64_t)got;
@@ -81,7 +91,8 @@ static bool id_at(const rhi_image *image, uint64_t offset, uint64_t size, rhi_bu
 
 static bool section_at(const rhi_image *image, uint64_t i, Elf64_Shdr *section)
 {
-    return read_at(image, image->header.e_shoff + i * sizeof *section, section, sizeof *section) == sizeof *section;
+    return read_at(image, image->header.e_shoff + i * sizeof *section, section, sizeof *section) ==
+           sizeof *section;
 }
 
 /* In files of debug info alone segments have no bytes, so that sections are looked at, too. */
@@ -89,10 +100,14 @@ static void find_id(rhi_image *image)
 {
     Elf64_Shdr section;
     for (unsigned i = 0; i < image->header.e_phnum; i++)
-        if (image->segments[i].p_type == PT_NOTE && id_at(image, image->segments[i].p_offset, image->segments[i].p_filesz, &image->id))
+        if (image->segments[i].p_type == PT_NOTE &&
+            id_at(image, image->segments[i].p_offset, image->segments[i].p_filesz, &image->id))
             return;
-    for (uint64_t i = 0, notes = 0; i < image->header.e_shnum && notes < NOTE_SECTIONS_MAX && section_at(image, i, &section); i++)
-        if (section.sh_type == SHT_NOTE && notes++ < NOTE_SECTIONS_MAX && id_at(image, section.sh_offset, section.sh_size, &image->id))
+    for (uint64_t i = 0, notes = 0;
+         i < image->header.e_shnum && notes < NOTE_SECTIONS_MAX && section_at(image, i, &section);
+         i++)
+        if (section.sh_type == SHT_NOTE && notes++ < NOTE_SECTIONS_MAX &&
+            id_at(image, section.sh_offset, section.sh_size, &image->id))
             return;
 }
 
@@ -105,12 +120,17 @@ bool rhi__image_open(const char *path, rhi_image *image)
         return false;
     image->size = (uint64_t)status.st_size;
     /* A file with holes claims more than it has. Some file systems pack, though. */
-    if (__builtin_mul_overflow((uint64_t)status.st_blocks * 512, PACKED_AT_MOST, &image->budget) || image->budget < BUDGET_MIN)
+    if (__builtin_mul_overflow((uint64_t)status.st_blocks * 512, PACKED_AT_MOST, &image->budget) ||
+        image->budget < BUDGET_MIN)
         image->budget = BUDGET_MIN;
-    if (read_at(image, 0, header, sizeof *header) != sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-        header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_phnum > RHI_HEADERS_MAX ||
-        (header->e_phnum && header->e_phentsize != sizeof *image->segments) || (header->e_shnum && header->e_shentsize != sizeof(Elf64_Shdr)) ||
-        read_at(image, header->e_phoff, image->segments, header->e_phnum * sizeof *image->segments) != header->e_phnum * sizeof *image->segments) {
+    if (read_at(image, 0, header, sizeof *header) != sizeof *header ||
+        memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != ELFCLASS64 ||
+        header->e_ident[EI_DATA] != ELFDATA2LSB || header->e_phnum > RHI_HEADERS_MAX ||
+        (header->e_phnum && header->e_phentsize != sizeof *image->segments) ||
+        (header->e_shnum && header->e_shentsize != sizeof(Elf64_Shdr)) ||
+        read_at(image, header->e_phoff, image->segments,
+                header->e_phnum * sizeof *image->segments) !=
+            header->e_phnum * sizeof *image->segments) {
         rhi__image_close(image);
         return false;
     }
@@ -129,7 +149,7 @@ void rhi__image_close(rhi_image *image)
     *image = (rhi_image){.file = -1};
 }
 
-/* ---- sections ------------------------------------------------------------------------------------------------ */
+/* ---- sections ------------------------------------------------------------------------------- */
 
 static uint64_t section_count(const rhi_image *image)
 {
@@ -139,7 +159,8 @@ static uint64_t section_count(const rhi_image *image)
     return first.sh_size < SECTIONS_MAX ? first.sh_size : 0;
 }
 
-static void name_of(const rhi_image *image, const Elf64_Shdr *names, const Elf64_Shdr *section, char name[NAME_MAX_BYTES])
+static void name_of(const rhi_image *image, const Elf64_Shdr *names, const Elf64_Shdr *section,
+                    char name[NAME_MAX_BYTES])
 {
     memset(name, 0, NAME_MAX_BYTES);
     if (section->sh_name < names->sh_size)
@@ -161,7 +182,9 @@ static bool section_named(const rhi_image *image, const char *wanted, Elf64_Shdr
     char name[NAME_MAX_BYTES];
     uint64_t count = section_count(image);
     bool found = false;
-    for (uint64_t i = 0; i < count && !found && names_section(image, &names) && section_at(image, i, section); i++) {
+    for (uint64_t i = 0;
+         i < count && !found && names_section(image, &names) && section_at(image, i, section);
+         i++) {
         name_of(image, &names, section, name);
         found = strcmp(name, wanted) == 0 && section->sh_type != SHT_NOBITS;
     }
@@ -171,16 +194,23 @@ static bool section_named(const rhi_image *image, const char *wanted, Elf64_Shdr
 uint64_t rhi__image_section(const rhi_image *image, const char *wanted, void *buffer, uint64_t size)
 {
     Elf64_Shdr section;
-    return section_named(image, wanted, &section) ? read_at(image, section.sh_offset, buffer, section.sh_size < size ? section.sh_size : size) : 0;
+    return section_named(image, wanted, &section)
+               ? read_at(image, section.sh_offset, buffer,
+                         section.sh_size < size ? section.sh_size : size)
+               : 0;
 }
 
-unsigned char *rhi__image_find(const rhi_image *image, const char *wanted, uint64_t base, uint64_t index, unsigned width)
+unsigned char *rhi__image_find(const rhi_image *image, const char *wanted, uint64_t base,
+                               uint64_t index, unsigned width)
 {
     Elf64_Shdr section;
     uint64_t offset;
-    if (!image->bytes || !section_named(image, wanted, &section) || section.sh_flags & SHF_COMPRESSED || section.sh_offset > image->room ||
-        section.sh_size > image->room - section.sh_offset || __builtin_mul_overflow(index, width, &offset) ||
-        __builtin_add_overflow(offset, base, &offset) || offset > section.sh_size || width > section.sh_size - offset)
+    if (!image->bytes || !section_named(image, wanted, &section) ||
+        section.sh_flags & SHF_COMPRESSED || section.sh_offset > image->room ||
+        section.sh_size > image->room - section.sh_offset ||
+        __builtin_mul_overflow(index, width, &offset) ||
+        __builtin_add_overflow(offset, base, &offset) || offset > section.sh_size ||
+        width > section.sh_size - offset)
         return NULL;
     return image->bytes + section.sh_offset + offset;
 }
@@ -191,8 +221,11 @@ static uint64_t unpacked_size(const rhi_image *image, const Elf64_Shdr *section,
     Elf64_Chdr packed;
     uint8_t old[12];
     if (section->sh_flags & SHF_COMPRESSED)
-        return read_at(image, section->sh_offset, &packed, sizeof packed) == sizeof packed ? packed.ch_size : UINT64_MAX;
-    if (strncmp(name, ".zdebug", 7) != 0 || read_at(image, section->sh_offset, old, sizeof old) != sizeof old)
+        return read_at(image, section->sh_offset, &packed, sizeof packed) == sizeof packed
+                   ? packed.ch_size
+                   : UINT64_MAX;
+    if (strncmp(name, ".zdebug", 7) != 0 ||
+        read_at(image, section->sh_offset, old, sizeof old) != sizeof old)
         return section->sh_size;
     uint64_t size = 0;
     for (int i = 4; i < 12; i++)
@@ -204,12 +237,15 @@ static uint64_t unpacked_size(const rhi_image *image, const Elf64_Shdr *section,
 static bool take_section(rhi_image *image, Elf64_Shdr *section, const char *name)
 {
     enum { SLACK = 1 << 20 };
-    bool is_text = section->sh_flags & SHF_ALLOC && section->sh_type != SHT_DYNSYM && section->sh_type != SHT_STRTAB;
+    bool is_text = section->sh_flags & SHF_ALLOC && section->sh_type != SHT_DYNSYM &&
+                   section->sh_type != SHT_STRTAB;
     uint64_t unpacked = unpacked_size(image, section, name);
-    bool is_link = strcmp(name, ".gnu_debugaltlink") == 0; /* libdw would open it by itself, in its own way */
+    /* libdw would open it by itself, in its own way */
+    bool is_link = strcmp(name, ".gnu_debugaltlink") == 0;
     if (section->sh_type == SHT_NOBITS || section->sh_type == SHT_NULL || is_text)
         return section->sh_type != SHT_NOTE;
-    if (is_link || section->sh_offset > image->size || section->sh_size > image->size - section->sh_offset || section->sh_size > image->budget ||
+    if (is_link || section->sh_offset > image->size ||
+        section->sh_size > image->size - section->sh_offset || section->sh_size > image->budget ||
         unpacked / PACKED_AT_MOST > section->sh_size + SLACK / PACKED_AT_MOST)
         return false;
     image->budget -= section->sh_size;
@@ -222,8 +258,8 @@ static bool take_section(rhi_image *image, Elf64_Shdr *section, const char *name
 /* Moves a section of strings behind the file's bytes, where there is room for one more string. */
 static void give_room(rhi_image *image, Elf64_Shdr *section, enum rhi_strings kind, uint64_t *end)
 {
-    if (section->sh_flags & SHF_COMPRESSED || section->sh_type == SHT_NOBITS || image->spare[kind].at ||
-        section->sh_size + RHI_STRING_ROOM > image->room - *end)
+    if (section->sh_flags & SHF_COMPRESSED || section->sh_type == SHT_NOBITS ||
+        image->spare[kind].at || section->sh_size + RHI_STRING_ROOM > image->room - *end)
         return;
     memcpy(image->bytes + *end, image->bytes + section->sh_offset, section->sh_size);
     image->spare[kind].at = (char *)image->bytes + *end + section->sh_size;
@@ -240,7 +276,8 @@ static uint64_t strings_size(const rhi_image *image, const Elf64_Shdr *names, ui
     char name[NAME_MAX_BYTES];
     for (uint64_t i = 0; i < count && section_at(image, i, &section); i++) {
         name_of(image, names, &section, name);
-        if ((strcmp(name, ".debug_str") == 0 || strcmp(name, ".debug_line_str") == 0) && section.sh_size <= image->budget)
+        if ((strcmp(name, ".debug_str") == 0 || strcmp(name, ".debug_line_str") == 0) &&
+            section.sh_size <= image->budget)
             sum += section.sh_size + 2 * RHI_STRING_ROOM;
     }
     return sum < image->budget ? sum : 0;
@@ -271,14 +308,20 @@ bool rhi__image_load(rhi_image *image)
     uint64_t count = section_count(image), table = count * sizeof names;
     if (image->bytes)
         return image->elf != NULL;
-    bool has_sections = image->header.e_shoff <= image->size && table <= image->size - image->header.e_shoff && names_section(image, &names);
-    image->room = ((image->size + 63) & ~63ull) + (has_sections ? strings_size(image, &names, count) : 0) + RHI_STRING_ROOM;
-    void *bytes = mmap(NULL, image->room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bool has_sections = image->header.e_shoff <= image->size &&
+                        table <= image->size - image->header.e_shoff &&
+                        names_section(image, &names);
+    image->room = ((image->size + 63) & ~63ull) +
+                  (has_sections ? strings_size(image, &names, count) : 0) + RHI_STRING_ROOM;
+    void *bytes = mmap(NULL, image->room, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (bytes == MAP_FAILED)
         return false;
     image->bytes = bytes;
     memcpy(image->bytes, &image->header, sizeof image->header);
-    memcpy(image->bytes + image->header.e_phoff, image->segments, image->header.e_phnum * sizeof *image->segments); /* it was read there */
+    /* it was read there */
+    memcpy(image->bytes + image->header.e_phoff, image->segments,
+           image->header.e_phnum * sizeof *image->segments);
     if (has_sections)
         load_sections(image, &names, count);
     else

@@ -1,7 +1,9 @@
-/* image.h - our own copy of what an ELF file says: headers first, the rest once the file is known to be the right one.
+/* image.h - our own copy of what an ELF file says: headers first, the rest once the file is known
+ * to be the right one.
  *
- * Invariant: the file is read, never mapped, and libelf sees the copy alone: whatever is done to the file meanwhile, no
- * access can fault. What is read is bounded by what the file really holds on its disk. */
+ * Invariant: the file is read, never mapped, and libelf sees the copy alone: whatever is done to
+ * the file meanwhile, no access can fault. What is read is bounded by what the file really holds
+ * on its disk. */
 #ifndef RHI_IMAGE_H
 #define RHI_IMAGE_H
 
@@ -26,7 +28,7 @@ enum rhi_strings { RHI_STRINGS, RHI_LINE_STRINGS, RHI_STRINGS_KINDS };
 enum { RHI_STRING_ROOM = 64 };
 
 typedef struct rhi_image {
-    int file; /* -1: not open */
+    int file;              /* -1: not open */
     uint64_t size, budget; /* bytes: of the file, and that may still be read of it */
     Elf64_Ehdr header;
     Elf64_Phdr segments[RHI_HEADERS_MAX]; /* header.e_phnum of them */
@@ -34,14 +36,19 @@ typedef struct rhi_image {
     uint8_t *bytes; /* from rhi__image_load on */
     uint64_t room;  /* bytes there */
     Elf *elf;
-    struct { char *at; uint64_t offset; } spare[RHI_STRINGS_KINDS]; /* where one more string can be, and its offset in the section */
+    /* where one more string can be, and its offset in the section */
+    struct {
+        char *at;
+        uint64_t offset;
+    } spare[RHI_STRINGS_KINDS];
 } rhi_image;
 
-/* Opens a regular file with the headers of a 64-bit ELF file: reads these and the build-id. A device or pipe of that
- * name is not touched. */
+/* Opens a regular file with the headers of a 64-bit ELF file: reads these and the build-id. A
+ * device or pipe of that name is not touched. */
 bool rhi__image_open(const char *path, rhi_image *image);
-/* Reads the sections of symbols and debug info, and gives them to libelf as image->elf. Sections that would unpack to
- * far more than they are, and links to other files, are taken out. Closes the file. */
+/* Reads the sections of symbols and debug info, and gives them to libelf as image->elf. Sections
+ * that would unpack to far more than they are, and links to other files, are taken out. Closes
+ * the file. */
 bool rhi__image_load(rhi_image *image);
 void rhi__image_close(rhi_image *image);
 /* A file in memory, sealed, with the image's bytes: its descriptor, or -1. */
@@ -49,7 +56,9 @@ int rhi__image_memory_file(const rhi_image *image);
 /* The bytes of a section by name, before or after loading; at most `size`. Returns how many. */
 uint64_t rhi__image_section(const rhi_image *image, const char *name, void *buffer, uint64_t size);
 
-/* After loading: entry `index` of `width` bytes, counted from `base`, in a section that is not packed; NULL: none. */
-unsigned char *rhi__image_find(const rhi_image *image, const char *name, uint64_t base, uint64_t index, unsigned width);
+/* After loading: entry `index` of `width` bytes, counted from `base`, in a section that is not
+ * packed; NULL: none. */
+unsigned char *rhi__image_find(const rhi_image *image, const char *name, uint64_t base,
+                               uint64_t index, unsigned width);
 
 #endif

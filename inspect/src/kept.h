@@ -1,8 +1,9 @@
 /* kept.h - what was learned of one state of the target and may be asked for again.
  *
- * A list of values, each with the function that frees it, which is also the name under which it is found: a question
- * adds a kind of value of its own, and whoever holds the list need not know it. Invariant: at most one value of each
- * function; what was kept last is freed first, because it may point into what was kept before. Starts as {0}. */
+ * A list of values, each with the function that frees it, which is also the name under which it
+ * is found: a question adds a kind of value of its own, and whoever holds the list need not know
+ * it. Invariant: at most one value of each function; what was kept last is freed first, because
+ * it may point into what was kept before. Starts as {0}. */
 #ifndef RHI_KEPT_H
 #define RHI_KEPT_H
 
@@ -12,7 +13,10 @@
 
 typedef void (*rhi_free)(void *value);
 typedef struct rhi_kept {
-    struct rhi_kept_entry { void *value; rhi_free free; } *items;
+    struct rhi_kept_entry {
+        void *value;
+        rhi_free free;
+    } * items;
     uint64_t count, capacity;
 } rhi_kept;
 

@@ -1,7 +1,8 @@
 /* leaks.c - finds what is leaked and groups it (see leaks.h).
  *
- * Who owns counts is known from owners.h, what was lost with blocks of malloc from orphans.h. Garbage, lost
- * references and dependents are told apart by count arithmetic and breadth-first search. */
+ * Who owns counts is known from owners.h, what was lost with blocks of malloc from orphans.h.
+ * Garbage, lost references and dependents are told apart by count arithmetic and breadth-first
+ * search. */
 #include "leaks.h"
 #include "harm.h"
 #include "output.h"
@@ -20,7 +21,8 @@ typedef struct search {
 
 const char *rhi__cause_word(enum rhi_cause cause)
 {
-    static const char *const words[] = {"none", "cycle", "lost_reference", "dependent", "lost_block"};
+    static const char *const words[] = {"none", "cycle", "lost_reference", "dependent",
+                                        "lost_block"};
     return words[cause];
 }
 
@@ -37,7 +39,7 @@ void rhi__leaks_free(void *value)
     free(leaks);
 }
 
-/* ---- causes ---------------------------------------------------------------------------------------------- */
+/* ---- causes --------------------------------------------------------------------------------- */
 
 static bool is_lost_itself(const search *s, uint32_t i)
 {
@@ -51,8 +53,8 @@ static bool is_held_itself(const search *s, uint32_t i)
            (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owners->owned, i));
 }
 
-/* Of what the lost objects reach (`below`), what something else holds: has an owner itself, or is referred to
- * by held objects that they do not reach. Adds it to `held`, and to the queue. */
+/* Of what the lost objects reach (`below`), what something else holds: has an owner itself, or is
+ * referred to by held objects that they do not reach. Adds it to `held`, and to the queue. */
 static rhi_error *find_held_below(search *s, const uint64_t *below, uint64_t *held, uint32_t *count)
 {
     const rhi_graph *g = s->graph;
@@ -75,8 +77,8 @@ static rhi_error *find_held_below(search *s, const uint64_t *below, uint64_t *he
     return NULL;
 }
 
-/* What has no owner is lost; of what it reaches, what nothing else holds depends on it. Everything else that is
- * no garbage is held: it is reached from objects with owners. */
+/* What has no owner is lost; of what it reaches, what nothing else holds depends on it.
+ * Everything else that is no garbage is held: it is reached from objects with owners. */
 static rhi_error *find_lost(search *s)
 {
     const rhi_graph *g = s->graph;
@@ -98,7 +100,8 @@ static rhi_error *find_lost(search *s)
         error = rhi__graph_spread(&s->session->work, g, false, held, below, g->queue, &count);
     for (uint32_t i = 0; i < g->count && !error; i++)
         if (is_lost_itself(s, i))
-            s->leaks->causes[i] = (uint8_t)(RHI_CAUSE_LOST | (rhi__bit(held, i) ? RHI_LEAK_IN_USE : 0));
+            s->leaks->causes[i] =
+                (uint8_t)(RHI_CAUSE_LOST | (rhi__bit(held, i) ? RHI_LEAK_IN_USE : 0));
         else if (rhi__bit(below, i) && !rhi__bit(held, i) && g->flags[i] & RHI_GRAPH_REACHED)
             s->leaks->causes[i] = RHI_CAUSE_DEPENDENT;
     free(below);
@@ -106,7 +109,8 @@ static rhi_error *find_lost(search *s)
     return error;
 }
 
-/* Of the lost, those that words in blocks lead to were lost with the blocks, or depend on what else is leaked. */
+/* Of the lost, those that words in blocks lead to were lost with the blocks, or depend on what else
+ * is leaked. */
 static rhi_error *find_lost_blocks(search *s)
 {
     const rhi_owners *o = s->owners;
@@ -114,9 +118,11 @@ static rhi_error *find_lost_blocks(search *s)
     rhi_orphans *orphans = &s->leaks->orphans;
     for (uint64_t i = 0; i < o->words.count; i++)
         if (!rhi__bit(o->owned, o->words.items[i].to))
-            causes[o->words.items[i].to] = (uint8_t)(RHI_CAUSE_LOST_BLOCK | (causes[o->words.items[i].to] & RHI_LEAK_IN_USE));
+            causes[o->words.items[i].to] =
+                (uint8_t)(RHI_CAUSE_LOST_BLOCK | (causes[o->words.items[i].to] & RHI_LEAK_IN_USE));
     if (o->words.count)
-        RHI_TRY(rhi__orphans_find(s->session, s->graph, rhi__malloc_graph_known(s->session), o, causes, orphans));
+        RHI_TRY(rhi__orphans_find(s->session, s->graph, rhi__malloc_graph_known(s->session), o,
+                                  causes, orphans));
     for (uint64_t i = 0; i < orphans->dependents.count; i++) {
         uint8_t *cause = &causes[orphans->dependents.items[i]];
         *cause = (uint8_t)(RHI_CAUSE_DEPENDENT | (*cause & RHI_LEAK_IN_USE));
@@ -172,7 +178,7 @@ rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
     return rhi__word_limits(session, session->reader);
 }
 
-/* ---- groups ---------------------------------------------------------------------------------------------- */
+/* ---- groups --------------------------------------------------------------------------------- */
 
 typedef struct grouping {
     rhi_session *session;
@@ -183,13 +189,15 @@ typedef struct grouping {
     uint32_t *group_of;
     uint32_t *block_group; /* of blocks that nothing reaches; NULL: no block is involved */
     uint64_t *unreached;   /* blocks, likewise */
-    uint64_t *topmost;  /* first objects of the components of the garbage that no other garbage refers to */
-    uint64_t *shared;   /* another group, or something held, reaches it */
-    uint64_t capacity;  /* of leaks->groups */
+    /* first objects of the components of the garbage that no other garbage refers to */
+    uint64_t *topmost;
+    uint64_t *shared;  /* another group, or something held, reaches it */
+    uint64_t capacity; /* of leaks->groups */
     uint32_t leaked;
 } grouping;
 
-/* Breadth-first through the garbage from `start` over what is not in `met`. The members' array serves as queue. */
+/* Breadth-first through the garbage from `start` over what is not in `met`. The members' array
+ * serves as queue. */
 static rhi_error *spread_garbage(grouping *g, uint32_t start, uint64_t *met)
 {
     const rhi_graph *graph = g->graph;
@@ -199,7 +207,8 @@ static rhi_error *spread_garbage(grouping *g, uint32_t start, uint64_t *met)
     for (uint32_t head = 0; head < tail; head++) {
         if (head % STEP == STEP - 1)
             RHI_TRY(rhi__progress(&g->session->work, "grouping garbage", head, g->leaked));
-        for (uint32_t e = graph->edge_start[queue[head]]; e < graph->edge_start[queue[head] + 1]; e++) {
+        for (uint32_t e = graph->edge_start[queue[head]]; e < graph->edge_start[queue[head] + 1];
+             e++) {
             uint32_t to = graph->edge_to[e];
             if (rhi__cause(g->leaks, to) != RHI_CAUSE_CYCLE || rhi__bit(met, to))
                 continue;
@@ -210,10 +219,11 @@ static rhi_error *spread_garbage(grouping *g, uint32_t start, uint64_t *met)
     return NULL;
 }
 
-/* Finds the first object of each component that no other garbage refers to, without finding the others. First
- * in address order, from each object that was not met before: what is begun with reaches none that is begun
- * with later, and a topmost component is met from its own first object alone. Then from the last beginning to
- * the first: one that is met now is reached from a later one, so it is not topmost; every other is. */
+/* Finds the first object of each component that no other garbage refers to, without finding the
+ * others. First in address order, from each object that was not met before: what is begun with
+ * reaches none that is begun with later, and a topmost component is met from its own first object
+ * alone. Then from the last beginning to the first: one that is met now is reached from a later
+ * one, so it is not topmost; every other is. */
 static rhi_error *find_topmost(grouping *g, uint64_t *met)
 {
     uint32_t count = g->graph->count;
@@ -245,7 +255,10 @@ static rhi_error *add_group(grouping *g, enum rhi_cause cause, uint32_t first)
         leaks->groups = grown;
         g->capacity = wanted;
     }
-    leaks->groups[leaks->group_count++] = (rhi_leak){.first = first, .type = UINT32_MAX, .cause = (uint8_t)cause, .of = RHI_NO_OBJECT,
+    leaks->groups[leaks->group_count++] = (rhi_leak){.first = first,
+                                                     .type = UINT32_MAX,
+                                                     .cause = (uint8_t)cause,
+                                                     .of = RHI_NO_OBJECT,
                                                      .block = RHI_NO_BLOCK};
     return NULL;
 }
@@ -268,7 +281,8 @@ static void add_targets(grouping *g, uint32_t index, enum rhi_cause cause)
 }
 
 /* What the blocks own that these and no earlier group lead to. `queue`: their beginnings. */
-static rhi_error *add_owned_by_blocks(grouping *g, rhi_numbers *queue, enum rhi_cause cause, uint32_t main)
+static rhi_error *add_owned_by_blocks(grouping *g, rhi_numbers *queue, enum rhi_cause cause,
+                                      uint32_t main)
 {
     const rhi_malloc_graph *b = rhi__malloc_graph_known(g->session);
     uint64_t first;
@@ -280,7 +294,8 @@ static rhi_error *add_owned_by_blocks(grouping *g, rhi_numbers *queue, enum rhi_
         for (uint64_t end = rhi__links_from(&g->owners->words, block, &first); first < end; first++)
             add_member(g, g->owners->words.items[first].to, cause);
         for (uint32_t e = b->edge_start[block]; e < b->edge_start[block + 1]; e++)
-            if (g->block_group[b->edges.items[e]] == RHI_NO_BLOCK && !rhi__number_add(queue, b->edges.items[e]))
+            if (g->block_group[b->edges.items[e]] == RHI_NO_BLOCK &&
+                !rhi__number_add(queue, b->edges.items[e]))
                 return rhi__error_memory();
     }
     return NULL;
@@ -295,7 +310,8 @@ static rhi_error *add_through_blocks(grouping *g, uint32_t index, uint32_t main)
     if (end == 0)
         return NULL;
     for (; first < end && !error; first++)
-        error = rhi__number_add(&queue, g->owners->refs.items[first].to) ? NULL : rhi__error_memory();
+        error =
+            rhi__number_add(&queue, g->owners->refs.items[first].to) ? NULL : rhi__error_memory();
     if (!error)
         error = add_owned_by_blocks(g, &queue, RHI_CAUSE_DEPENDENT, main);
     free(queue.items);
@@ -306,7 +322,8 @@ static rhi_error *add_through_blocks(grouping *g, uint32_t index, uint32_t main)
 static rhi_error *gather_dependents(grouping *g, uint32_t main, bool fields)
 {
     rhi_leaks *leaks = g->leaks;
-    uint32_t head = leaks->member_count, first = leaks->groups[main].first, count = leaks->groups[main].count;
+    uint32_t head = leaks->member_count, first = leaks->groups[main].first,
+             count = leaks->groups[main].count;
     RHI_TRY(add_group(g, RHI_CAUSE_DEPENDENT, head));
     leaks->groups[leaks->group_count - 1].of = leaks->members[first];
     for (uint32_t i = first; i < first + count; i++) {
@@ -365,7 +382,8 @@ static rhi_error *gather_groups(grouping *g)
             RHI_TRY(gather_group(g, i));
     for (uint64_t i = 0; i < g->leaks->orphans.tops.count; i++)
         RHI_TRY(gather_block_group(g, &g->leaks->orphans.tops.items[i]));
-    for (uint32_t i = 0, groups = g->leaks->group_count; i < groups && g->block_group; i++) /* garbage that leads to blocks */
+    /* garbage that leads to blocks */
+    for (uint32_t i = 0, groups = g->leaks->group_count; i < groups && g->block_group; i++)
         if (g->leaks->groups[i].cause == RHI_CAUSE_CYCLE)
             RHI_TRY(gather_dependents(g, i, false));
     return NULL;
@@ -383,7 +401,8 @@ static uint32_t main_group(const grouping *g, uint32_t object)
     return g->group_of[object] == RHI_NO_OBJECT ? RHI_NO_OBJECT : main_of(g, g->group_of[object]);
 }
 
-static void share_object(grouping *g, uint32_t object, uint32_t by, uint32_t *queue, uint32_t *count)
+static void share_object(grouping *g, uint32_t object, uint32_t by, uint32_t *queue,
+                         uint32_t *count)
 {
     uint32_t group = main_group(g, object);
     if (group == RHI_NO_OBJECT || group == by || rhi__bit(g->shared, object))
@@ -422,8 +441,14 @@ static rhi_error *share_beyond_blocks(grouping *g, rhi_walk *walk, uint32_t *cou
 static rhi_error *find_shared(grouping *g)
 {
     const rhi_graph *graph = g->graph;
-    rhi_walk walk = {.session = g->session, .graph = graph, .blocks = rhi__malloc_graph_known(g->session), .owners = g->owners, .objects = g->shared,
-                     .within = g->unreached, .met = g->block_group ? rhi__malloc_bits(rhi__malloc_graph_known(g->session)) : NULL};
+    rhi_walk walk = {.session = g->session,
+                     .graph = graph,
+                     .blocks = rhi__malloc_graph_known(g->session),
+                     .owners = g->owners,
+                     .objects = g->shared,
+                     .within = g->unreached,
+                     .met = g->block_group ? rhi__malloc_bits(rhi__malloc_graph_known(g->session))
+                                           : NULL};
     uint64_t *leaked = calloc((uint64_t)graph->count / 64 + 1, sizeof *leaked), first;
     uint32_t count = 0;
     rhi_error *error = leaked && (walk.met || !g->block_group) ? NULL : rhi__error_memory();
@@ -451,7 +476,8 @@ static rhi_error *find_shared(grouping *g)
     return error;
 }
 
-static rhi_error *add_size(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+static rhi_error *add_size(void *context, uint32_t index, const rhi_object *object,
+                           const uint8_t *bytes)
 {
     grouping *g = context;
     uint32_t group = g->group_of[index];
@@ -477,7 +503,8 @@ static int leak_order(const void *left, const void *right)
     const rhi_leak *a = left, *b = right;
     if (a->retained != b->retained)
         return a->retained > b->retained ? -1 : 1;
-    return a->first < b->first ? -1 : a->first > b->first; /* groups were gathered in address order */
+    /* groups were gathered in address order */
+    return a->first < b->first ? -1 : a->first > b->first;
 }
 
 /* Blocks play a part only where something was lost with one, or depends on what leads to one. */

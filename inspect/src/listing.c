@@ -19,9 +19,14 @@ static rhi_error *add(void *context, uint32_t index, const rhi_object *object, c
     (void)bytes;
     if (object->state > RHI_DYING)
         return NULL;
-    uint32_t type = object->type < UINT32_MAX >> RHI_LISTING_TYPE_SHIFT ? object->type : UINT32_MAX >> RHI_LISTING_TYPE_SHIFT;
-    listing->kinds[index] = type << RHI_LISTING_TYPE_SHIFT | RHI_LISTING_OBJECT | (object->finalized ? RHI_LISTING_FINALIZED : 0);
-    listing->counts[index] = object->count < 0 ? 0 : object->count > UINT32_MAX ? UINT32_MAX : (uint32_t)object->count;
+    uint32_t type = object->type < UINT32_MAX >> RHI_LISTING_TYPE_SHIFT
+                        ? object->type
+                        : UINT32_MAX >> RHI_LISTING_TYPE_SHIFT;
+    listing->kinds[index] = type << RHI_LISTING_TYPE_SHIFT | RHI_LISTING_OBJECT |
+                            (object->finalized ? RHI_LISTING_FINALIZED : 0);
+    listing->counts[index] = object->count < 0            ? 0
+                             : object->count > UINT32_MAX ? UINT32_MAX
+                                                          : (uint32_t)object->count;
     return NULL;
 }
 
@@ -39,8 +44,9 @@ rhi_error *rhi__session_listing(rhi_session *session, const rhi_listing **listin
         if (made) {
             made->kinds = calloc(count, sizeof *made->kinds);
             made->counts = calloc(count, sizeof *made->counts);
-            error = made->kinds && made->counts ? rhi__each_object(&session->work, reader, "reading objects", add,
-                                                                   made) : rhi__error_memory();
+            error = made->kinds && made->counts
+                        ? rhi__each_object(&session->work, reader, "reading objects", add, made)
+                        : rhi__error_memory();
         }
         if (error) {
             free_listing(made);

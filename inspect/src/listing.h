@@ -1,6 +1,8 @@
-/* listing.h - the headers of all objects in short, eight bytes each, for questions that no graph is needed for.
+/* listing.h - the headers of all objects in short, eight bytes each, for questions that no graph
+ * is needed for.
  *
- * Invariant: an index below the number of objects has a kind; RHI_LISTING_OBJECT is set if an object is there. */
+ * Invariant: an index below the number of objects has a kind; RHI_LISTING_OBJECT is set if an
+ * object is there. */
 #ifndef RHI_LISTING_H
 #define RHI_LISTING_H
 

@@ -1,6 +1,7 @@
-/* malloc.c - glibc's arenas: finding, walking, and the lists of chunks that are free without saying so
- * (see malloc.h). Every number read here is checked before it is an address or a length.
- * Invariant: each chunk of a span has a size of at least MINSIZE and ends inside the span. */
+/* malloc.c - glibc's arenas: finding, walking, and the lists of chunks that are free without
+ * saying so (see malloc.h). Every number read here is checked before it is an address or a
+ * length. Invariant: each chunk of a span has a size of at least MINSIZE and ends inside the
+ * span. */
 #include "malloc.h"
 #include "array.h"
 #include "circle.h"
@@ -8,24 +9,44 @@
 #include <string.h>
 
 enum {
-    BINS = 127, FASTBINS = 10, TCACHE_BINS = 64,
-    MINSIZE = 32, ALIGNMENT = 16, FENCEPOST = 16,
-    PREV_INUSE = 1, IS_MMAPPED = 2, NON_MAIN_ARENA = 4, FLAGS = 7,
-    ARENAS_MAX = 1 << 14, HEAPS_MAX = 1 << 16,
-    FIRST_CHUNK_WINDOW_BYTES = 1 << 20, /* thread-local variables of static programs lie before it */
-    FAILED_STEPS_MAX = 1 << 22, FAILED_WALK_STEPS = 1 << 10, /* a walk that fails at once costs reads all the same */
+    BINS = 127,
+    FASTBINS = 10,
+    TCACHE_BINS = 64,
+    MINSIZE = 32,
+    ALIGNMENT = 16,
+    FENCEPOST = 16,
+    PREV_INUSE = 1,
+    IS_MMAPPED = 2,
+    NON_MAIN_ARENA = 4,
+    FLAGS = 7,
+    ARENAS_MAX = 1 << 14,
+    HEAPS_MAX = 1 << 16,
+    /* thread-local variables of static programs lie before it */
+    FIRST_CHUNK_WINDOW_BYTES = 1 << 20,
+    /* a walk that fails at once costs reads all the same */
+    FAILED_STEPS_MAX = 1 << 22,
+    FAILED_WALK_STEPS = 1 << 10,
     MAIN_ARENAS_MAX = 16, /* copies of libc in one process */
     PROGRESS_CHUNKS = 1 << 18
 };
 
-/* struct malloc_state, counted from its bins: `top` and `last_remainder` stand right before them, and the
- * fastbins before these. The members before the fastbins have 16 bytes since 2.27, 8 in 2.26. */
-enum { TOP_BEFORE = 16, FASTBINS_BEFORE = 96, NEXT_BEHIND = BINS * 16 + 16, END_BEHIND = NEXT_BEHIND + 40 };
+/* struct malloc_state, counted from its bins: `top` and `last_remainder` stand right before them,
+ * and the fastbins before these. The members before the fastbins have 16 bytes since 2.27, 8 in
+ * 2.26. */
+enum {
+    TOP_BEFORE = 16,
+    FASTBINS_BEFORE = 96,
+    NEXT_BEHIND = BINS * 16 + 16,
+    END_BEHIND = NEXT_BEHIND + 40
+};
 #define HOLES_BYTES_MAX (16ull << 30) /* that a sparse core may have in arenas */
 static const uint64_t bins_offsets[] = {112, 104};
 
 /* struct tcache_perthread_struct: counts of 16 bits since 2.30, of 8 before. */
-static const struct { uint64_t chunk_size; unsigned count_width; } tcache_forms[] = {{0x290, 2}, {0x250, 1}};
+static const struct {
+    uint64_t chunk_size;
+    unsigned count_width;
+} tcache_forms[] = {{0x290, 2}, {0x250, 1}};
 
 typedef struct finder {
     rhi_work *work;
@@ -34,10 +55,21 @@ typedef struct finder {
     const rhi_range *data;
     uint64_t data_count;
     rhi_window window; /* of the walk */
-    struct { uint64_t *items; uint64_t count, capacity; } tcaches; /* chunks that may be one */
-    struct { uint64_t *items; uint64_t count, capacity; } fastbins; /* addresses of arrays of list heads */
+    struct {
+        uint64_t *items;
+        uint64_t count, capacity;
+    } tcaches; /* chunks that may be one */
+    /* addresses of arrays of list heads */
+    struct {
+        uint64_t *items;
+        uint64_t count, capacity;
+    } fastbins;
     rhi_window near; /* of the free lists: a page, for links that lead to and fro */
-    struct { uint64_t *items; uint64_t count, capacity; } list; /* free chunks that are not noted yet */
+    /* free chunks that are not noted yet */
+    struct {
+        uint64_t *items;
+        uint64_t count, capacity;
+    } list;
     uint64_t failed_steps;
     uint64_t room; /* bytes that arenas may still claim: a core has no more */
     unsigned main_arenas;
@@ -52,18 +84,20 @@ typedef struct finder {
             (f)->out_of_memory = true;                                                             \
     } while (0)
 
-/* ---- walking chunks ------------------------------------------------------------------------------------ */
+/* ---- walking chunks ------------------------------------------------------------------------- */
 
-/* Could this chunk hold a tcache? Its counts and its heads must agree; the lists are followed later. An
- * empty one need not be known: it hides nothing. */
+/* Could this chunk hold a tcache? Its counts and its heads must agree; the lists are followed
+ * later. An empty one need not be known: it hides nothing. */
 static bool looks_like_tcache(finder *f, uint64_t chunk, uint64_t size)
 {
-    unsigned form = size == tcache_forms[0].chunk_size ? 0 : 1, width = tcache_forms[form].count_width, lists = 0, odd = 0;
+    unsigned form = size == tcache_forms[0].chunk_size ? 0 : 1,
+             width = tcache_forms[form].count_width, lists = 0, odd = 0;
     if (size != tcache_forms[form].chunk_size)
         return false;
     const uint8_t *bytes = rhi__window_at(&f->window, chunk + 16, size - 16);
     for (unsigned i = 0; bytes && i < TCACHE_BINS; i++) {
-        uint64_t count = rhi__load(bytes + i * width, width), head = rhi__load64(bytes + TCACHE_BINS * width + i * 8);
+        uint64_t count = rhi__load(bytes + i * width, width),
+                 head = rhi__load64(bytes + TCACHE_BINS * width + i * 8);
         if (head % ALIGNMENT)
             return false;
         lists += count && head;
@@ -91,14 +125,18 @@ static void mark_chunk(finder *f, rhi_chunk_span *span, uint64_t chunk, uint64_t
 static bool is_fence(finder *f, uint64_t at, uint64_t header)
 {
     uint64_t size = header & ~(uint64_t)FLAGS, behind;
-    return size == 0 || (size == FENCEPOST && rhi__window_u64(&f->window, at + FENCEPOST + 8, &behind) && (behind & ~(uint64_t)FLAGS) == 0);
+    return size == 0 ||
+           (size == FENCEPOST && rhi__window_u64(&f->window, at + FENCEPOST + 8, &behind) &&
+            (behind & ~(uint64_t)FLAGS) == 0);
 }
 
-/* Follows the chunks from `start` to `goal`; goal 0: to a fencepost before `limit`. *walked tells if they
- * lead there; only then anything was added to the marks and the tcaches. */
-static rhi_error *walk(finder *f, uint64_t start, uint64_t goal, uint64_t limit, bool is_main, rhi_chunk_span *span, bool *walked)
+/* Follows the chunks from `start` to `goal`; goal 0: to a fencepost before `limit`. *walked tells
+ * if they lead there; only then anything was added to the marks and the tcaches. */
+static rhi_error *walk(finder *f, uint64_t start, uint64_t goal, uint64_t limit, bool is_main,
+                       rhi_chunk_span *span, bool *walked)
 {
-    uint64_t marks = f->malloc->marks.count, tcaches = f->tcaches.count, at = start, size = 0, header, steps = 0;
+    uint64_t marks = f->malloc->marks.count, tcaches = f->tcaches.count, at = start, size = 0,
+             header, steps = 0;
     *span = (rhi_chunk_span){.start = start, .first_mark = marks};
     *walked = false;
     if (limit > start && limit - start > f->room) {
@@ -117,10 +155,12 @@ static rhi_error *walk(finder *f, uint64_t start, uint64_t goal, uint64_t limit,
             break;
         }
         size = header & ~(uint64_t)FLAGS;
-        if (header & IS_MMAPPED || (is_main && header & NON_MAIN_ARENA) || size < MINSIZE || size % ALIGNMENT || size > limit - at)
+        if (header & IS_MMAPPED || (is_main && header & NON_MAIN_ARENA) || size < MINSIZE ||
+            size % ALIGNMENT || size > limit - at)
             break;
         mark_chunk(f, span, at, size);
-        if ((size == tcache_forms[0].chunk_size || size == tcache_forms[1].chunk_size) && looks_like_tcache(f, at, size))
+        if ((size == tcache_forms[0].chunk_size || size == tcache_forms[1].chunk_size) &&
+            looks_like_tcache(f, at, size))
             push(f, &f->tcaches, at);
         at += size;
         if (++steps % PROGRESS_CHUNKS == 0)
@@ -128,7 +168,10 @@ static rhi_error *walk(finder *f, uint64_t start, uint64_t goal, uint64_t limit,
     }
     span->end = span->top_end = at;
     /* What is before the top chunk is in use, or it would be a part of it. */
-    *walked = at == goal && (goal != limit || (rhi__window_u64(&f->window, at + 8, &header) && header & PREV_INUSE)) && !f->out_of_memory;
+    *walked =
+        at == goal &&
+        (goal != limit || (rhi__window_u64(&f->window, at + 8, &header) && header & PREV_INUSE)) &&
+        !f->out_of_memory;
     if (!*walked) {
         f->malloc->marks.count = marks;
         f->tcaches.count = tcaches;
@@ -150,20 +193,21 @@ static void add_span(finder *f, rhi_chunk_span *span, uint64_t top)
     push(f, &f->malloc->spans, *span);
 }
 
-/* ---- arenas ---------------------------------------------------------------------------------------------- */
+/* ---- arenas --------------------------------------------------------------------------------- */
 
 /* Where memory of the main arena may begin that ends in the region of its top. */
 static uint64_t main_low(const finder *f, const rhi_region *region, uint64_t top)
 {
     uint64_t low = region->start;
-    for (uint64_t i = 0; i < f->data_count; i++) /* a program's .bss and what sbrk gives may be one mapping */
+    /* a program's .bss and what sbrk gives may be one mapping */
+    for (uint64_t i = 0; i < f->data_count; i++)
         if (f->data[i].end > low && f->data[i].end <= top)
             low = f->data[i].end;
     return (low + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1);
 }
 
-/* The main arena's memory need not begin where its mapping does: the first place is taken from which
- * chunks lead to the top. */
+/* The main arena's memory need not begin where its mapping does: the first place is taken from
+ * which chunks lead to the top. */
 static rhi_error *walk_main(finder *f, uint64_t top)
 {
     const rhi_region *region = rhi__memory_region(f->memory, top);
@@ -171,12 +215,15 @@ static rhi_error *walk_main(finder *f, uint64_t top)
     bool walked = false;
     if (!region || top % ALIGNMENT || !(region->flags & RHI_REGION_WRITE))
         return NULL;
-    uint64_t low = main_low(f, region, top), end = top - low < FIRST_CHUNK_WINDOW_BYTES ? top : low + FIRST_CHUNK_WINDOW_BYTES;
+    uint64_t low = main_low(f, region, top),
+             end = top - low < FIRST_CHUNK_WINDOW_BYTES ? top : low + FIRST_CHUNK_WINDOW_BYTES;
     f->failed_steps = 0;
-    for (uint64_t at = low; at <= end && !walked && f->failed_steps < FAILED_STEPS_MAX; at += ALIGNMENT) {
+    for (uint64_t at = low; at <= end && !walked && f->failed_steps < FAILED_STEPS_MAX;
+         at += ALIGNMENT) {
         uint64_t header;
-        if (at == top || (rhi__window_u64(&f->window, at + 8, &header) && (header & FLAGS) == PREV_INUSE && header > MINSIZE &&
-                          header - PREV_INUSE <= top - at))
+        if (at == top ||
+            (rhi__window_u64(&f->window, at + 8, &header) && (header & FLAGS) == PREV_INUSE &&
+             header > MINSIZE && header - PREV_INUSE <= top - at))
             RHI_TRY(walk(f, at, top, top, true, &span, &walked));
     }
     if (walked)
@@ -184,21 +231,28 @@ static rhi_error *walk_main(finder *f, uint64_t top)
     return NULL;
 }
 
-/* The heaps of another arena: the one with its top, then by `prev` to the one that the arena lies in. */
+/* The heaps of another arena: the one with its top, then by `prev` to the one that the arena lies
+ * in. */
 static rhi_error *walk_heaps(finder *f, uint64_t arena, uint64_t bins, uint64_t top)
 {
-    uint64_t first = arena & ~(RHI_HEAP_BYTES - 1), info_size = arena - first, heap = top & ~(RHI_HEAP_BYTES - 1), info[3];
+    uint64_t first = arena & ~(RHI_HEAP_BYTES - 1), info_size = arena - first,
+             heap = top & ~(RHI_HEAP_BYTES - 1), info[3];
     rhi_circle watch = {0};
     if (info_size < 32 || info_size > 256 || info_size % ALIGNMENT)
         return NULL;
     for (unsigned n = 0; heap && n < HEAPS_MAX && !rhi__goes_round(&watch, heap); n++) {
         rhi_chunk_span span;
         bool walked;
-        if (heap % RHI_HEAP_BYTES || rhi__memory_read(f->memory, heap, info, sizeof info) != sizeof info || info[0] != arena || info[2] > RHI_HEAP_BYTES)
+        if (heap % RHI_HEAP_BYTES ||
+            rhi__memory_read(f->memory, heap, info, sizeof info) != sizeof info ||
+            info[0] != arena || info[2] > RHI_HEAP_BYTES)
             break;
-        uint64_t start = heap == first ? (bins + END_BEHIND + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1) : heap + info_size;
+        uint64_t start = heap == first
+                             ? (bins + END_BEHIND + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1)
+                             : heap + info_size;
         bool is_last = heap == (top & ~(RHI_HEAP_BYTES - 1));
-        RHI_TRY(walk(f, start, is_last ? top : 0, is_last ? top : heap + info[2], false, &span, &walked));
+        RHI_TRY(walk(f, start, is_last ? top : 0, is_last ? top : heap + info[2], false, &span,
+                     &walked));
         if (walked)
             add_span(f, &span, top);
         heap = heap == first ? 0 : info[1];
@@ -206,7 +260,8 @@ static rhi_error *walk_heaps(finder *f, uint64_t arena, uint64_t bins, uint64_t 
     return NULL;
 }
 
-/* Are these 127 heads of circular doubly linked lists? From the last one on, which is always empty. */
+/* Are these 127 heads of circular doubly linked lists? From the last one on, which is always empty.
+ */
 static bool are_bins(finder *f, uint64_t bins)
 {
     uint64_t links[BINS * 2], back;
@@ -226,7 +281,8 @@ static bool are_bins(finder *f, uint64_t bins)
 static rhi_error *take_arena(finder *f, uint64_t arena, uint64_t bins, bool is_main)
 {
     uint64_t top;
-    if (!rhi__memory_u64(f->memory, bins - TOP_BEFORE, &top) || top == bins - 16) /* nothing allocated yet */
+    /* nothing allocated yet */
+    if (!rhi__memory_u64(f->memory, bins - TOP_BEFORE, &top) || top == bins - 16)
         return NULL;
     push(f, &f->fastbins, bins - FASTBINS_BEFORE);
     uint64_t spans = f->malloc->spans.count;
@@ -246,11 +302,14 @@ static rhi_error *take_arenas(finder *f, uint64_t bins)
     for (unsigned i = 0; i < sizeof bins_offsets / sizeof *bins_offsets && !offset; i++)
         if (next == bins - bins_offsets[i] || are_bins(f, next + bins_offsets[i]))
             offset = bins_offsets[i];
-    if (!offset) /* a list of one whose link is damaged, or no arena at all: the bins are in order */
+    /* a list of one whose link is damaged, or no arena at all: the bins are in order */
+    if (!offset)
         offset = bins_offsets[0];
     RHI_TRY(take_arena(f, bins - offset, bins, true));
     rhi_circle watch = {0};
-    for (unsigned n = 0; n < ARENAS_MAX && next != bins - offset && !rhi__goes_round(&watch, next) && are_bins(f, next + offset); n++) {
+    for (unsigned n = 0; n < ARENAS_MAX && next != bins - offset &&
+                         !rhi__goes_round(&watch, next) && are_bins(f, next + offset);
+         n++) {
         RHI_TRY(take_arena(f, next, next + offset, false));
         if (!rhi__memory_u64(f->memory, next + offset + NEXT_BEHIND, &next))
             break;
@@ -264,28 +323,34 @@ static rhi_error *search_data(finder *f, const rhi_range *range)
     enum { STEP_BYTES = 1 << 20 };
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
-    for (uint64_t at = (range->start + 7) & ~7ull; at < range->end && range->end - at >= 16 && !error;) {
-        uint64_t data = range->end - at > STEP_BYTES ? rhi__memory_data_start(f->memory, at, range->end) & ~7ull : at;
+    for (uint64_t at = (range->start + 7) & ~7ull;
+         at < range->end && range->end - at >= 16 && !error;) {
+        uint64_t data = range->end - at > STEP_BYTES
+                            ? rhi__memory_data_start(f->memory, at, range->end) & ~7ull
+                            : at;
         at = data - at >= 16 ? data - 8 : at;
         uint64_t size = range->end - at < STEP_BYTES ? range->end - at : STEP_BYTES, got;
         const uint8_t *bytes = rhi__memory_view(f->memory, at, size, &scratch, &got);
         for (uint64_t i = 0; bytes && i + 16 <= got && !error; i += 8) {
             uint64_t head = at + i - 16, bins = at + i - (BINS - 1) * 16;
-            if (rhi__load64(bytes + i) == head && rhi__load64(bytes + i + 8) == head && are_bins(f, bins))
+            if (rhi__load64(bytes + i) == head && rhi__load64(bytes + i + 8) == head &&
+                are_bins(f, bins))
                 error = f->main_arenas++ < MAIN_ARENAS_MAX ? take_arenas(f, bins) : NULL;
         }
         if (!error)
-            error = rhi__progress(f->work, "looking for malloc's arenas", at - range->start, range->end - range->start);
+            error = rhi__progress(f->work, "looking for malloc's arenas", at - range->start,
+                                  range->end - range->start);
         if (got == size && size == STEP_BYTES)
             at += size - 8;
         else
-            at = got == size ? range->end : (rhi__memory_hole_end(f->memory, at + got, range->end) + 7) & ~7ull;
+            at = got == size ? range->end
+                             : (rhi__memory_hole_end(f->memory, at + got, range->end) + 7) & ~7ull;
     }
     rhi__scratch_free(&scratch);
     return error;
 }
 
-/* ---- free chunks that look as if they were in use ----------------------------------------------------------- */
+/* ---- free chunks that look as if they were in use ------------------------------------------- */
 
 static bool near_u64(finder *f, uint64_t address, uint64_t *value)
 {
@@ -299,18 +364,20 @@ static bool near_u64(finder *f, uint64_t address, uint64_t *value)
 static bool is_chunk_of(finder *f, uint64_t chunk, uint64_t size)
 {
     uint64_t header;
-    return chunk % ALIGNMENT == 0 && rhi__malloc_span(f->malloc, chunk) && near_u64(f, chunk + 8, &header) &&
-           (header & ~(uint64_t)FLAGS) == size;
+    return chunk % ALIGNMENT == 0 && rhi__malloc_span(f->malloc, chunk) &&
+           near_u64(f, chunk + 8, &header) && (header & ~(uint64_t)FLAGS) == size;
 }
 
-/* Follows a list of free chunks of one size. `to_chunk`: from what links hold to the chunk. Since 2.32 a
- * link is stored xor the address of its place / 4096. False: it leads to something else. */
-static bool follow(finder *f, uint64_t value, uint64_t size, uint64_t to_chunk, uint64_t limit, uint64_t *length)
+/* Follows a list of free chunks of one size. `to_chunk`: from what links hold to the chunk. Since
+ * 2.32 a link is stored xor the address of its place / 4096. False: it leads to something else. */
+static bool follow(finder *f, uint64_t value, uint64_t size, uint64_t to_chunk, uint64_t limit,
+                   uint64_t *length)
 {
     rhi_circle watch = {0};
     for (*length = 0; value; ++*length) {
         uint64_t chunk = value - to_chunk, stored, place = chunk + 16;
-        if (*length >= limit || !is_chunk_of(f, chunk, size) || rhi__goes_round(&watch, chunk) || !near_u64(f, place, &stored))
+        if (*length >= limit || !is_chunk_of(f, chunk, size) || rhi__goes_round(&watch, chunk) ||
+            !near_u64(f, place, &stored))
             return false;
         push(f, &f->list, chunk);
         uint64_t revealed = stored ^ place >> 12;
@@ -356,17 +423,19 @@ static void take_tcache(finder *f, uint64_t chunk)
         return;
     uint64_t size = header & ~(uint64_t)FLAGS;
     unsigned width = size == tcache_forms[0].chunk_size ? 2 : 1;
-    if (size > sizeof bytes || rhi__memory_read(f->memory, chunk + 16, bytes, size - 16) != size - 16)
+    if (size > sizeof bytes ||
+        rhi__memory_read(f->memory, chunk + 16, bytes, size - 16) != size - 16)
         return;
     push(f, &f->list, chunk);
     for (unsigned i = 0; i < TCACHE_BINS && is_one; i++) {
-        uint64_t count = rhi__load(bytes + i * width, width), head = rhi__load64(bytes + TCACHE_BINS * width + i * 8);
+        uint64_t count = rhi__load(bytes + i * width, width),
+                 head = rhi__load64(bytes + TCACHE_BINS * width + i * 8);
         is_one = follow(f, head, MINSIZE + i * 16, 16, count + 1, &length) && length + 1 >= count;
     }
     note_list(f, is_one);
 }
 
-/* ---- the interface -------------------------------------------------------------------------------------------- */
+/* ---- the interface -------------------------------------------------------------------------- */
 
 static int span_order(const void *left, const void *right)
 {
@@ -415,12 +484,20 @@ static rhi_error *read_free_lists(finder *f)
     return error;
 }
 
-rhi_error *rhi__malloc_open(rhi_work *work, rhi_memory *memory, const rhi_range *data, uint64_t count, rhi_malloc *malloc)
+rhi_error *rhi__malloc_open(rhi_work *work, rhi_memory *memory, const rhi_range *data,
+                            uint64_t count, rhi_malloc *malloc)
 {
-    finder f = {.work = work, .memory = memory, .malloc = malloc, .data = data, .data_count = count,
-                .window = {.memory = memory, .step = 1 << 20}, .near = {.memory = memory, .step = 4096}};
+    finder f = {.work = work,
+                .memory = memory,
+                .malloc = malloc,
+                .data = data,
+                .data_count = count,
+                .window = {.memory = memory, .step = 1 << 20},
+                .near = {.memory = memory, .step = 4096}};
     rhi_error *error = NULL;
-    f.room = memory->core_bytes < UINT64_MAX - HOLES_BYTES_MAX ? memory->core_bytes + HOLES_BYTES_MAX : UINT64_MAX;
+    f.room = memory->core_bytes < UINT64_MAX - HOLES_BYTES_MAX
+                 ? memory->core_bytes + HOLES_BYTES_MAX
+                 : UINT64_MAX;
     *malloc = (rhi_malloc){.window = {.memory = memory, .step = 1 << 16}};
     for (uint64_t i = 0; i < count && !error; i++)
         error = search_data(&f, &data[i]);
@@ -466,7 +543,8 @@ static bool is_idle(const rhi_malloc *malloc, const rhi_chunk_span *span, uint64
     return malloc->idle && malloc->idle[bit / 64] >> (bit % 64) & 1;
 }
 
-bool rhi__malloc_chunk(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t chunk, uint64_t *size, bool *in_use)
+bool rhi__malloc_chunk(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t chunk,
+                       uint64_t *size, bool *in_use)
 {
     uint64_t header;
     if (!rhi__window_u64(&malloc->window, chunk + 8, &header))
@@ -474,14 +552,18 @@ bool rhi__malloc_chunk(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t 
     *size = header & ~(uint64_t)FLAGS;
     if (*size < MINSIZE || *size % ALIGNMENT || *size > span->end - chunk)
         return false;
-    *in_use = !rhi__window_u64(&malloc->window, chunk + *size + 8, &header) || (header & PREV_INUSE && !is_idle(malloc, span, chunk));
+    *in_use = !rhi__window_u64(&malloc->window, chunk + *size + 8, &header) ||
+              (header & PREV_INUSE && !is_idle(malloc, span, chunk));
     return true;
 }
 
-/* Sets malloc->chunk to the one that contains `inside`. False: the memory is no longer what was walked. */
+/* Sets malloc->chunk to the one that contains `inside`. False: the memory is no longer what was
+ * walked. */
 static bool seek(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t inside)
 {
-    uint64_t chunk = malloc->marks.items[span->first_mark + (inside - span->start) / RHI_MARK_BYTES], size;
+    uint64_t chunk =
+                 malloc->marks.items[span->first_mark + (inside - span->start) / RHI_MARK_BYTES],
+             size;
     if (malloc->size && malloc->chunk > chunk && malloc->chunk <= inside)
         chunk = malloc->chunk;
     malloc->size = 0;
@@ -496,13 +578,15 @@ static bool seek(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t inside
     return false;
 }
 
-bool rhi__malloc_block(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t address, uint64_t *base, uint64_t *end)
+bool rhi__malloc_block(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t address,
+                       uint64_t *base, uint64_t *end)
 {
     /* A block in use reaches 8 bytes into the next chunk's header, and begins 16 behind its own. */
     uint64_t inside = address - 16;
     if (address - span->start < 16)
         return false;
-    if ((malloc->size == 0 || inside - malloc->chunk >= malloc->size) && !seek(malloc, span, inside)) {
+    if ((malloc->size == 0 || inside - malloc->chunk >= malloc->size) &&
+        !seek(malloc, span, inside)) {
         *base = *end = address; /* conservatively */
         return true;
     }
@@ -514,7 +598,8 @@ bool rhi__malloc_block(rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t 
 bool rhi__malloc_is_arena(const rhi_malloc *malloc, uint64_t address)
 {
     for (uint64_t i = 0; i < malloc->arenas.count; i++)
-        if (address - malloc->arenas.items[i].start < malloc->arenas.items[i].end - malloc->arenas.items[i].start)
+        if (address - malloc->arenas.items[i].start <
+            malloc->arenas.items[i].end - malloc->arenas.items[i].start)
             return true;
     return false;
 }

@@ -1,15 +1,23 @@
-/* malloc_graph.c - numbers malloc's blocks, finds what leads from one to another, and marks what roots reach (see
- * malloc_graph.h).
+/* malloc_graph.c - numbers malloc's blocks, finds what leads from one to another, and marks what
+ * roots reach (see malloc_graph.h).
  *
- * Three passes, each in address order, because memory may be another process's: headers, the words of blocks, the
- * words of roots. What is left is done in our own memory, breadth-first and without recursion. */
+ * Three passes, each in address order, because memory may be another process's: headers, the
+ * words of blocks, the words of roots. What is left is done in our own memory, breadth-first and
+ * without recursion. */
 #include "malloc_graph.h"
 #include "array.h"
 #include "vectors.h"
 
 #include <string.h>
 
-enum { NEAR_SHIFT = 21, NEAR_PIECES = 1 << 16, WINDOW_BYTES = 1 << 20, PROGRESS_BLOCKS = 1 << 16, VARIABLE = 0, OTHER = 1 };
+enum {
+    NEAR_SHIFT = 21,
+    NEAR_PIECES = 1 << 16,
+    WINDOW_BYTES = 1 << 20,
+    PROGRESS_BLOCKS = 1 << 16,
+    VARIABLE = 0,
+    OTHER = 1
+};
 
 typedef struct finder {
     rhi_session *session;
@@ -21,7 +29,7 @@ typedef struct finder {
     bool out_of_memory;
 } finder;
 
-/* ---- numbers ----------------------------------------------------------------------------------------------- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 bool rhi__number_add(rhi_numbers *list, uint32_t number)
 {
@@ -56,10 +64,12 @@ uint32_t rhi__malloc_number(const rhi_malloc_graph *b, uint64_t word)
     uint64_t address = word & RHI_POINTER_MASK;
     if (!b->near[address >> NEAR_SHIFT & (NEAR_PIECES - 1)] || address < 16)
         return RHI_NO_BLOCK;
-    const rhi_chunk_span *span = rhi__malloc_span(&b->map->malloc, address - 16); /* a block lies 16 bytes behind its chunk */
+    /* a block lies 16 bytes behind its chunk */
+    const rhi_chunk_span *span = rhi__malloc_span(&b->map->malloc, address - 16);
     if (!span)
         return mapped_number(b, address);
-    uint64_t bit = span->first_bit + (address - 16 - span->start) / 16, up_to = UINT64_MAX >> (63 - bit % 64);
+    uint64_t bit = span->first_bit + (address - 16 - span->start) / 16,
+             up_to = UINT64_MAX >> (63 - bit % 64);
     uint32_t number = b->rank[bit / 64] + rhi__population(b->starts[bit / 64] & up_to) - 1;
     return number < b->chunk_count && rhi__bit(b->in_use, number) ? number : RHI_NO_BLOCK;
 }
@@ -120,7 +130,7 @@ static void note_near(rhi_malloc_graph *b, uint64_t start, uint64_t end)
         b->near[piece & (NEAR_PIECES - 1)] = 1;
 }
 
-/* ---- headers ------------------------------------------------------------------------------------------------ */
+/* ---- headers -------------------------------------------------------------------------------- */
 
 typedef rhi_error *(*chunk_visitor)(finder *f, uint64_t chunk, uint64_t size, bool in_use);
 
@@ -135,7 +145,8 @@ static rhi_error *each_chunk(finder *f, const char *what, chunk_visitor visit)
         const rhi_chunk_span *span = &m->spans.items[i];
         for (uint64_t chunk = span->start; chunk < span->end && !b->is_doubtful; chunk += size) {
             if (++steps % PROGRESS_BLOCKS == 0)
-                RHI_TRY(rhi__progress(&f->session->work, what, span->first_bit + (chunk - span->start) / 16, m->bits));
+                RHI_TRY(rhi__progress(&f->session->work, what,
+                                      span->first_bit + (chunk - span->start) / 16, m->bits));
             if (rhi__malloc_chunk(m, span, chunk, &size, &in_use))
                 RHI_TRY(visit(f, chunk, size, in_use));
             else
@@ -196,13 +207,14 @@ static rhi_error *number_chunks(finder *f)
     return NULL;
 }
 
-/* ---- words of blocks ---------------------------------------------------------------------------------------- */
+/* ---- words of blocks ------------------------------------------------------------------------ */
 
 typedef void (*word_visitor)(finder *f, uint32_t number, unsigned how);
 
-/* Visits the block of each word of [start, end) that leads to one. What cannot be read is told by who looks for owners
- * (words.h). */
-static rhi_error *each_target(finder *f, uint64_t start, uint64_t end, unsigned how, word_visitor visit)
+/* Visits the block of each word of [start, end) that leads to one. What cannot be read is told by
+ * who looks for owners (words.h). */
+static rhi_error *each_target(finder *f, uint64_t start, uint64_t end, unsigned how,
+                              word_visitor visit)
 {
     enum { PIECE_BYTES = 4096, PROGRESS_PIECES = 1 << 8, HOLE_STEP = 1 << 20 };
     for (uint64_t at = (start + 7) & ~7ull, checked = at; at < end && end - at >= 8;) {
@@ -211,7 +223,8 @@ static rhi_error *each_target(finder *f, uint64_t start, uint64_t end, unsigned 
             checked = at + HOLE_STEP;
             continue;
         }
-        uint64_t page_end = (at | (PIECE_BYTES - 1)) + 1, next = page_end < end ? page_end : end, size = (next - at) & ~7ull;
+        uint64_t page_end = (at | (PIECE_BYTES - 1)) + 1, next = page_end < end ? page_end : end,
+                 size = (next - at) & ~7ull;
         const uint8_t *bytes = rhi__window_at(&f->window, at, size);
         for (uint64_t i = 0; bytes && i < size; i += 8) {
             uint64_t word = rhi__load64(bytes + i);
@@ -221,7 +234,8 @@ static rhi_error *each_target(finder *f, uint64_t start, uint64_t end, unsigned 
         }
         f->done += size;
         if (++f->pieces % PROGRESS_PIECES == 0)
-            RHI_TRY(rhi__progress(&f->session->work, "following malloc's blocks", f->done, f->blocks->map->bytes));
+            RHI_TRY(rhi__progress(&f->session->work, "following malloc's blocks", f->done,
+                                  f->blocks->map->bytes));
         at = bytes || next >= end ? next : rhi__memory_hole_end(f->reader->memory, at, end);
         at = (at + 7) & ~7ull;
     }
@@ -274,7 +288,7 @@ static rhi_error *find_edges(finder *f)
     return NULL;
 }
 
-/* ---- words of roots ----------------------------------------------------------------------------------------- */
+/* ---- words of roots ------------------------------------------------------------------------- */
 
 static void mark_direct(finder *f, uint32_t number, unsigned how)
 {
@@ -288,11 +302,15 @@ static void mark_word(finder *f, uint64_t word)
         mark_direct(f, number, OTHER);
 }
 
-/* Without the heads of malloc's own lists: they lead to free memory, and past the ends of blocks before it. */
+/* Without the heads of malloc's own lists: they lead to free memory, and past the ends of blocks
+ * before it. */
 static rhi_error *mark_part(finder *f, const rhi_part *part)
 {
     const rhi_malloc *m = &f->blocks->map->malloc;
-    unsigned how = part->kind == RHI_HOLDER_GLOBAL || part->kind == RHI_HOLDER_THREAD_LOCAL || part->kind == RHI_HOLDER_STACK ? VARIABLE : OTHER;
+    unsigned how = part->kind == RHI_HOLDER_GLOBAL || part->kind == RHI_HOLDER_THREAD_LOCAL ||
+                           part->kind == RHI_HOLDER_STACK
+                       ? VARIABLE
+                       : OTHER;
     uint64_t at = part->start;
     while (at < part->end) { /* arenas are in no order, but few of them are in one part */
         uint64_t end = part->end, next = part->end;
@@ -325,14 +343,15 @@ static rhi_error *mark_roots(finder *f)
     }
     for (uint64_t i = 0; i < reader->own.count; i++)
         if (!reader->own.items[i].has_blocks)
-            RHI_TRY(each_target(f, reader->own.items[i].start, reader->own.items[i].end, OTHER, mark_direct));
+            RHI_TRY(each_target(f, reader->own.items[i].start, reader->own.items[i].end, OTHER,
+                                mark_direct));
     return NULL;
 }
 
-/* ---- reachability ------------------------------------------------------------------------------------------- */
+/* ---- reachability --------------------------------------------------------------------------- */
 
-rhi_error *rhi__malloc_spread(rhi_work *work, const rhi_malloc_graph *b, uint64_t *met, const uint64_t *within,
-                              rhi_numbers *queue, uint64_t head)
+rhi_error *rhi__malloc_spread(rhi_work *work, const rhi_malloc_graph *b, uint64_t *met,
+                              const uint64_t *within, rhi_numbers *queue, uint64_t head)
 {
     for (; head < queue->count; head++) {
         uint32_t i = queue->items[head];
@@ -367,7 +386,8 @@ static rhi_error *spread_roots(finder *f)
 }
 
 /* Breadth-first from the first blocks, taking down where each was met from; ends with `number`. */
-static rhi_error *find_chain(const rhi_malloc_graph *b, const uint64_t *first, uint32_t number, uint32_t *from, rhi_numbers *queue)
+static rhi_error *find_chain(const rhi_malloc_graph *b, const uint64_t *first, uint32_t number,
+                             uint32_t *from, rhi_numbers *queue)
 {
     for (uint32_t i = 0; i < b->count; i++)
         if (rhi__bit(first, i) && from[i] == RHI_NO_BLOCK) {
@@ -388,11 +408,13 @@ static rhi_error *find_chain(const rhi_malloc_graph *b, const uint64_t *first, u
     return NULL;
 }
 
-rhi_error *rhi__malloc_chain(rhi_work *work, const rhi_malloc_graph *b, uint32_t number, const uint64_t *others,
-                             rhi_numbers *chain)
+rhi_error *rhi__malloc_chain(rhi_work *work, const rhi_malloc_graph *b, uint32_t number,
+                             const uint64_t *others, rhi_numbers *chain)
 {
     rhi_numbers queue = {0};
-    uint32_t *from = number < b->count && !b->is_doubtful ? malloc(((uint64_t)b->count + 1) * sizeof *from) : NULL;
+    uint32_t *from = number < b->count && !b->is_doubtful
+                         ? malloc(((uint64_t)b->count + 1) * sizeof *from)
+                         : NULL;
     rhi_error *error = rhi__progress(work, "looking for a path", 0, 0);
     if (!from || error) {
         free(from);
@@ -419,7 +441,7 @@ rhi_error *rhi__malloc_chain(rhi_work *work, const rhi_malloc_graph *b, uint32_t
     return error;
 }
 
-/* ---- the interface ------------------------------------------------------------------------------------------ */
+/* ---- the interface -------------------------------------------------------------------------- */
 
 static rhi_error *fill(finder *f)
 {
@@ -457,11 +479,14 @@ static void free_graph(void *value)
     free(b);
 }
 
-rhi_error *rhi__session_malloc_graph(rhi_session *session, rhi_reader *reader, rhi_malloc_graph **blocks)
+rhi_error *rhi__session_malloc_graph(rhi_session *session, rhi_reader *reader,
+                                     rhi_malloc_graph **blocks)
 {
     *blocks = rhi__kept(&session->kept, free_graph);
     if (!*blocks) {
-        finder f = {.session = session, .reader = reader, .blocks = calloc(1, sizeof *f.blocks),
+        finder f = {.session = session,
+                    .reader = reader,
+                    .blocks = calloc(1, sizeof *f.blocks),
                     .window = {.memory = reader->memory, .step = WINDOW_BYTES}};
         rhi_error *error = f.blocks ? fill(&f) : rhi__error_memory();
         rhi__scratch_free(&f.window.scratch);

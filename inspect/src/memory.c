@@ -8,9 +8,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* ---- the sink ------------------------------------------------------------------------------------ */
+/* ---- the sink ------------------------------------------------------------------------------- */
 
-void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags, uint64_t file_offset, const char *path)
+void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags,
+                     uint64_t file_offset, const char *path)
 {
     if (start >= end)
         return;
@@ -20,8 +21,8 @@ void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flag
         sink->out_of_memory = true;
         return;
     }
-    sink->regions.items[sink->regions.count++] =
-        (rhi_region){.start = start, .end = end, .file_offset = file_offset, .flags = flags, .path = copy};
+    sink->regions.items[sink->regions.count++] = (rhi_region){
+        .start = start, .end = end, .file_offset = file_offset, .flags = flags, .path = copy};
 }
 
 void rhi_sink_thread(rhi_sink *sink, uint64_t lwp, uint64_t stack_pointer)
@@ -30,13 +31,16 @@ void rhi_sink_thread(rhi_sink *sink, uint64_t lwp, uint64_t stack_pointer)
         sink->out_of_memory = true;
         return;
     }
-    sink->threads.items[sink->threads.count++] = (rhi_thread){
-        .lwp = lwp, .stack_pointer = stack_pointer, .first_register = (uint32_t)sink->registers.count};
+    sink->threads.items[sink->threads.count++] =
+        (rhi_thread){.lwp = lwp,
+                     .stack_pointer = stack_pointer,
+                     .first_register = (uint32_t)sink->registers.count};
 }
 
 void rhi_sink_register(rhi_sink *sink, const char *name, uint64_t value)
 {
-    if (sink->threads.count == 0 || sink->registers.count >= UINT32_MAX || !rhi__array_reserve(&sink->registers, 1)) {
+    if (sink->threads.count == 0 || sink->registers.count >= UINT32_MAX ||
+        !rhi__array_reserve(&sink->registers, 1)) {
         sink->out_of_memory |= sink->threads.count != 0;
         return;
     }
@@ -85,7 +89,7 @@ static void normalize_regions(struct rhi_sink *sink)
     sink->regions.count = kept;
 }
 
-/* ---- opening --------------------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static const rhi_target *way(const rhi_memory *memory)
 {
@@ -102,8 +106,9 @@ static void sort_registers(struct rhi_sink *sink)
 {
     for (uint64_t i = 0; i < sink->threads.count; i++)
         if (sink->threads.items[i].register_count)
-            qsort(sink->registers.items + sink->threads.items[i].first_register, sink->threads.items[i].register_count,
-                  sizeof *sink->registers.items, register_order);
+            qsort(sink->registers.items + sink->threads.items[i].first_register,
+                  sink->threads.items[i].register_count, sizeof *sink->registers.items,
+                  register_order);
 }
 
 static rhi_error *read_map(rhi_memory *memory)
@@ -112,9 +117,11 @@ static rhi_error *read_map(rhi_memory *memory)
     const rhi_target *target = way(memory);
     if (target->regions(target->context, &memory->map) != 0 || memory->map.regions.count == 0)
         return rhi__core_truncated(target) ? rhi__error("%s", rhi__core_truncated(target))
-                                           : rhi__error("no process and no core to read: run the program, attach to it, or load its core");
+                                           : rhi__error("no process and no core to read: run the "
+                                                        "program, attach to it, or load its core");
     const rhi_target *threads = target->threads ? target : memory->door;
-    memory->has_threads = threads->threads && threads->threads(threads->context, &memory->map) == 0 &&
+    memory->has_threads = threads->threads &&
+                          threads->threads(threads->context, &memory->map) == 0 &&
                           memory->map.threads.count > 0;
     if (memory->map.out_of_memory)
         return rhi__error_memory();
@@ -132,14 +139,19 @@ rhi_error *rhi__memory_open(rhi_memory *memory, const rhi_target *door)
     if (rhi__core_state(door))
         memory->is_direct = false;
     else if (door->core_path)
-        memory->is_direct = rhi_target_open_core(door->core_path, door->exe_path, &memory->direct, memory->refused, sizeof memory->refused) == 0;
+        memory->is_direct = rhi_target_open_core(door->core_path, door->exe_path, &memory->direct,
+                                                 memory->refused, sizeof memory->refused) == 0;
     else if (door->pid > 0)
-        memory->is_direct = rhi__process_open_stopped(door->pid, &memory->direct, memory->refused, sizeof memory->refused) == 0;
-    memory->core_state = rhi__core_state(way(memory)); /* before the map: what is cut off from here on has another state */
-    memory->core_bytes = rhi__core_bytes(way(memory)); /* also for a debugger's reads of it, if they are preferred */
+        memory->is_direct = rhi__process_open_stopped(door->pid, &memory->direct, memory->refused,
+                                                      sizeof memory->refused) == 0;
+    /* before the map: what is cut off from here on has another state */
+    memory->core_state = rhi__core_state(way(memory));
+    /* also for a debugger's reads of it, if they are preferred */
+    memory->core_bytes = rhi__core_bytes(way(memory));
     rhi_error *error = read_map(memory);
     if (rhi__core_truncated(way(memory)))
-        snprintf(memory->truncated, sizeof memory->truncated, "%s", rhi__core_truncated(way(memory)));
+        snprintf(memory->truncated, sizeof memory->truncated, "%s",
+                 rhi__core_truncated(way(memory)));
     if (error && memory->is_direct) {
         rhi__error_free(error);
         error = rhi__memory_use_door(memory);
@@ -175,17 +187,21 @@ bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
     if (size > sizeof direct)
         size = sizeof direct;
     uint64_t direct_got = memory->direct.read(memory->direct.context, address, direct, size);
-    if (direct_got < size && rhi__core_state(&memory->direct) && rhi__core_truncated(&memory->direct))
-        return true; /* a debugger that has mapped the file would die of reading what was cut off, perhaps just now */
+    if (direct_got < size && rhi__core_state(&memory->direct) &&
+        rhi__core_truncated(&memory->direct))
+        /* a debugger that has mapped the file would die of reading what was cut off, perhaps
+         * just now */
+        return true;
     uint64_t door_got = memory->door->read(memory->door->context, address, door, size);
     return direct_got == size && door_got == size && memcmp(direct, door, size) == 0;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 enum {
     READ_STEP_BYTES = 1 << 20, /* the size at which debuggers read fastest */
-    READ_COST_BYTES = 1 << 16, READS_PER_POLL = 64
+    READ_COST_BYTES = 1 << 16,
+    READS_PER_POLL = 64
 };
 
 static bool is_stopped(rhi_memory *memory, uint64_t size)
@@ -209,7 +225,8 @@ struct rhi_pages {
 void rhi__memory_keep_pages(rhi_memory *memory)
 {
     if (!memory->pages)
-        memory->pages = calloc(1, sizeof *memory->pages); /* so much of it is touched as is used; without it, it is slower */
+        /* so much of it is touched as is used; without it, it is slower */
+        memory->pages = calloc(1, sizeof *memory->pages);
 }
 
 void rhi__memory_drop_pages(rhi_memory *memory)
@@ -227,7 +244,8 @@ static bool read_kept(rhi_memory *memory, uint64_t address, void *buffer, uint64
         return false;
     if (memory->pages->held[place] != page + 1) {
         memory->pages->held[place] = 0;
-        if (target->read(target->context, page * KEPT_BYTES, memory->pages->bytes[place], KEPT_BYTES) != KEPT_BYTES)
+        if (target->read(target->context, page * KEPT_BYTES, memory->pages->bytes[place],
+                         KEPT_BYTES) != KEPT_BYTES)
             return false;
         memory->pages->held[place] = page + 1;
     }
@@ -245,7 +263,9 @@ uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, ui
         size = UINT64_MAX - address;
     while (done < size) {
         uint64_t step = size - done < READ_STEP_BYTES ? size - done : READ_STEP_BYTES;
-        uint64_t got = is_stopped(memory, step) ? 0 : target->read(target->context, address + done, (uint8_t *)buffer + done, step);
+        uint64_t got = is_stopped(memory, step) ? 0
+                                                : target->read(target->context, address + done,
+                                                               (uint8_t *)buffer + done, step);
         done += got < step ? got : step;
         if (got < step)
             break;
@@ -257,7 +277,8 @@ uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, ui
 static void put_zeros(uint8_t *bytes, uint64_t size)
 {
     enum { PAGE_BYTES = 1 << 16 }; /* the largest of any kernel */
-    uint64_t before = -(uintptr_t)bytes % PAGE_BYTES, pages = size > before ? (size - before) / PAGE_BYTES * PAGE_BYTES : 0;
+    uint64_t before = -(uintptr_t)bytes % PAGE_BYTES,
+             pages = size > before ? (size - before) / PAGE_BYTES * PAGE_BYTES : 0;
     if (pages == 0 || madvise(bytes + before, pages, MADV_DONTNEED) != 0) {
         memset(bytes, 0, size);
         return;
@@ -270,7 +291,9 @@ static void put_zeros(uint8_t *bytes, uint64_t size)
 static uint64_t read_view(rhi_memory *memory, uint64_t address, uint8_t *bytes, uint64_t size)
 {
     for (uint64_t done = 0, step, got; done < size; done += got) {
-        uint64_t data = size > READ_STEP_BYTES ? rhi__memory_data_start(memory, address + done, address + size) : address + done;
+        uint64_t data = size > READ_STEP_BYTES
+                            ? rhi__memory_data_start(memory, address + done, address + size)
+                            : address + done;
         put_zeros(bytes + done, data - address - done);
         done = data - address;
         step = size - done < READ_STEP_BYTES ? size - done : READ_STEP_BYTES;
@@ -281,7 +304,8 @@ static uint64_t read_view(rhi_memory *memory, uint64_t address, uint8_t *bytes, 
     return size;
 }
 
-const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size, rhi_scratch *scratch, uint64_t *got)
+const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size,
+                                rhi_scratch *scratch, uint64_t *got)
 {
     /* Room grows with what was really read: `size` may be a corrupt length of many gigabytes. */
     uint64_t done = 0;
@@ -299,7 +323,8 @@ const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t s
             scratch->bytes = grown;
             scratch->capacity = room;
         }
-        uint64_t step = read_view(memory, address + done, (uint8_t *)scratch->bytes + done, room - done);
+        uint64_t step =
+            read_view(memory, address + done, (uint8_t *)scratch->bytes + done, room - done);
         done += step;
         if (done < room)
             break;
@@ -378,7 +403,8 @@ bool rhi__memory_text(rhi_memory *memory, uint64_t address, char *text, size_t s
     uint64_t got = rhi__memory_read(memory, address, text, size - 1);
     if (got == 0)
         return false;
-    uint64_t length = strnlen(text, got); /* without an end it was cut, perhaps inside a character */
+    /* without an end it was cut, perhaps inside a character */
+    uint64_t length = strnlen(text, got);
     text[rhi__clean(text, length < got ? length : rhi__whole_characters(text, got))] = '\0';
     return true;
 }
@@ -387,7 +413,8 @@ bool rhi__memory_name(rhi_memory *memory, uint64_t address, char name[RHI_NAME_S
 {
     enum { LONGEST = 4096 };
     char full[LONGEST];
-    uint64_t got = rhi__memory_read(memory, address, full, RHI_NAME_SIZE), length = strnlen(full, got);
+    uint64_t got = rhi__memory_read(memory, address, full, RHI_NAME_SIZE),
+             length = strnlen(full, got);
     if (got == RHI_NAME_SIZE && length == got) {
         got += rhi__memory_read(memory, address + got, full + got, sizeof full - got);
         length = strnlen(full, got);

@@ -8,7 +8,9 @@
 
 enum { SEGMENTS_MAX = 128 };
 
-enum rhi_segments rhi__each_segment(rhi_memory *memory, uint64_t start, bool (*visit)(void *context, const rhi_segment *), void *context)
+enum rhi_segments rhi__each_segment(rhi_memory *memory, uint64_t start,
+                                    bool (*visit)(void *context, const rhi_segment *),
+                                    void *context)
 {
     Elf64_Ehdr header;
     Elf64_Phdr segments[SEGMENTS_MAX];
@@ -24,7 +26,9 @@ enum rhi_segments rhi__each_segment(rhi_memory *memory, uint64_t start, bool (*v
         if (segments[i].p_type == PT_LOAD && segments[i].p_offset == 0)
             bias = start - segments[i].p_vaddr;
     for (unsigned i = 0; i < header.e_phnum; i++) {
-        rhi_segment segment = {.type = segments[i].p_type, .flags = segments[i].p_flags, .start = bias + segments[i].p_vaddr};
+        rhi_segment segment = {.type = segments[i].p_type,
+                               .flags = segments[i].p_flags,
+                               .start = bias + segments[i].p_vaddr};
         if (!rhi__range_ok(segment.start, segments[i].p_memsz))
             continue;
         segment.end = segment.start + segments[i].p_memsz;
@@ -41,7 +45,8 @@ bool rhi__region_is_file(const rhi_region *region)
 
 bool rhi__module_text(const rhi_memory *memory, uint64_t address, char *text, size_t size)
 {
-    const rhi_region *all = memory->map.regions.items, *region = rhi__memory_region(memory, address);
+    const rhi_region *all = memory->map.regions.items,
+                     *region = rhi__memory_region(memory, address);
     while (region && region > all && !region->path[0] && region[-1].end == region->start)
         region--;
     if (!region || !rhi__region_is_file(region))
@@ -51,6 +56,7 @@ bool rhi__module_text(const rhi_memory *memory, uint64_t address, char *text, si
         first--;
     if (strcmp(first->path, region->path) != 0)
         first = region; /* its first page is not mapped */
-    rhi__text(text, size, "%.200s+0x%" PRIx64, strrchr(region->path, '/') + 1, address - first->start);
+    rhi__text(text, size, "%.200s+0x%" PRIx64, strrchr(region->path, '/') + 1,
+              address - first->start);
     return true;
 }

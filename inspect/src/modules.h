@@ -13,10 +13,12 @@ enum rhi_segments { RHI_SEGMENTS_NO_MODULE, RHI_SEGMENTS_DONE, RHI_SEGMENTS_STOP
 
 /* Visits the program headers of the module whose first page is mapped at `start`, until the visitor
  * returns false. */
-enum rhi_segments rhi__each_segment(rhi_memory *memory, uint64_t start, bool (*visit)(void *context, const rhi_segment *), void *context);
+enum rhi_segments rhi__each_segment(rhi_memory *memory, uint64_t start,
+                                    bool (*visit)(void *context, const rhi_segment *),
+                                    void *context);
 
-/* "libfoo.so+0x4040": where in which module an address is, zeroed data behind its file included; false where
- * no module is. */
+/* "libfoo.so+0x4040": where in which module an address is, zeroed data behind its file included;
+ * false where no module is. */
 bool rhi__module_text(const rhi_memory *memory, uint64_t address, char *text, size_t size);
 
 /* Is the region a mapping of a file on disk (a program, a library, data)? */

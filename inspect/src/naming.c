@@ -1,6 +1,6 @@
-/* naming.c - order and names of referrer rows (see words.h).
- * Names come last: they never change which rows there are. Module data and thread-local memory are named
- * from the files themselves, alike for all doors; what the files do not know, the door is asked for. */
+/* naming.c - order and names of referrer rows (see words.h). Names come last: they never change
+ * which rows there are. Module data and thread-local memory are named from the files themselves,
+ * alike for all doors; what the files do not know, the door is asked for. */
 #include "array.h"
 #include "modules.h"
 #include "objects.h"
@@ -27,7 +27,8 @@ static int holder_order(const void *left, const void *right)
 static void leave_out(rhi_holders *holders, const rhi_holder *holder)
 {
     holders->left_out.rows++;
-    holders->left_out.fields += holder->kind == RHI_HOLDER_FIELD && holder->strong && holder->in_live;
+    holders->left_out.fields +=
+        holder->kind == RHI_HOLDER_FIELD && holder->strong && holder->in_live;
     holders->left_out.others += holder->kind != RHI_HOLDER_FIELD;
 }
 
@@ -47,7 +48,9 @@ void rhi__say_left_out(rhi_session *session, const rhi_holders *holders, uint64_
     char text[128];
     if (!holders->left_out.others && (!holders->left_out.rows || limit <= holders->count))
         return;
-    snprintf(text, sizeof text, "there are %" PRIu64 " more rows than are kept: they were counted, and not looked at", holders->left_out.rows);
+    snprintf(text, sizeof text,
+             "there are %" PRIu64 " more rows than are kept: they were counted, and not looked at",
+             holders->left_out.rows);
     rhi__note(&session->notes, text);
 }
 
@@ -91,7 +94,8 @@ rhi_error *rhi__collect_holder(void *context, const rhi_holder *holder)
         rhi__sort_holders(holders);
     const rhi_holder *last = holders->count ? &holders->items[holders->count - 1] : NULL;
     bool is_behind = !last || holder_order(last, holder) <= 0;
-    if (holders->count >= RHI_HOLDERS_MAX && is_behind && !holders->is_disordered && !holder->name && !holder->variable) {
+    if (holders->count >= RHI_HOLDERS_MAX && is_behind && !holders->is_disordered &&
+        !holder->name && !holder->variable) {
         leave_out(holders, holder);
         return NULL;
     }
@@ -121,7 +125,8 @@ static char *name_by_stack(const rhi_reader *reader, const rhi_holder *holder)
         if (map->threads.items[i].lwp == holder->lwp) {
             uint64_t pointer = map->threads.items[i].stack_pointer;
             bool below = holder->address < pointer;
-            return text_of("sp%c0x%" PRIx64, below ? '-' : '+', below ? pointer - holder->address : holder->address - pointer);
+            return text_of("sp%c0x%" PRIx64, below ? '-' : '+',
+                           below ? pointer - holder->address : holder->address - pointer);
         }
     return NULL;
 }
@@ -144,15 +149,21 @@ static char *own_name(rhi_session *session, rhi_reader *reader, const rhi_holder
     case RHI_HOLDER_REGISTER:
         return text_of("%s", reader->memory->map.registers.items[holder->index].name);
     case RHI_HOLDER_KERNEL:
-        return !rhi__session_word_map(session, reader, &map) && holder->index < map->kernel.words.count
-                   ? text_of("%s", map->kernel.words.items[holder->index].name) : NULL;
+        return !rhi__session_word_map(session, reader, &map) &&
+                       holder->index < map->kernel.words.count
+                   ? text_of("%s", map->kernel.words.items[holder->index].name)
+                   : NULL;
     case RHI_HOLDER_GLOBAL:
-        return rhi__module_text(reader->memory, holder->address, name, sizeof name) ? text_of("%s", name) : NULL;
+        return rhi__module_text(reader->memory, holder->address, name, sizeof name)
+                   ? text_of("%s", name)
+                   : NULL;
     case RHI_HOLDER_STACK:
         return name_by_stack(reader, holder);
     case RHI_HOLDER_FOREIGN:
         return holder->base && holder->base <= holder->address
-                   ? text_of("malloc block 0x%" PRIx64 "+%" PRIu64, holder->base, holder->address - holder->base) : NULL;
+                   ? text_of("malloc block 0x%" PRIx64 "+%" PRIu64, holder->base,
+                             holder->address - holder->base)
+                   : NULL;
     default:
         return NULL;
     }
@@ -160,7 +171,8 @@ static char *own_name(rhi_session *session, rhi_reader *reader, const rhi_holder
 
 static void take_variable(rhi_holder *holder, const rhi_variable *variable)
 {
-    char *name = variable->function[0] ? text_of("%s::%s", variable->function, variable->text) : text_of("%s", variable->text);
+    char *name = variable->function[0] ? text_of("%s::%s", variable->function, variable->text)
+                                       : text_of("%s", variable->text);
     rhi_variable *copy = malloc(sizeof *copy);
     if (!name || !copy) {
         free(name);
@@ -181,7 +193,8 @@ static void take_text(char *text, size_t size, const char *told)
 static void take_answer(rhi_holder *holder, rhi_word *word)
 {
     rhi_variable variable = {.is_local = word->kind == RHI_WORD_LOCAL, .frame = word->frame};
-    word->name[sizeof word->name - 1] = word->function[sizeof word->function - 1] = word->type[sizeof word->type - 1] = '\0';
+    word->name[sizeof word->name - 1] = word->function[sizeof word->function - 1] =
+        word->type[sizeof word->type - 1] = '\0';
     if (word->kind == RHI_WORD_UNNAMED || !word->name[0])
         return;
     take_text(variable.text, sizeof variable.text, word->name);
@@ -190,7 +203,8 @@ static void take_answer(rhi_holder *holder, rhi_word *word)
     take_variable(holder, &variable);
 }
 
-void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *holders, uint64_t count)
+void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *holders,
+                       uint64_t count)
 {
     const rhi_target *target = session->target;
     if (count > holders->count)
@@ -199,25 +213,31 @@ void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *ho
     uint64_t *row = calloc(count + 1, sizeof *row), asked = 0;
     for (uint64_t i = 0; words && row && i < count; i++) {
         rhi_holder *holder = &holders->items[i];
-        bool is_stack = holder->kind == RHI_HOLDER_STACK, is_tls = holder->kind == RHI_HOLDER_THREAD_LOCAL;
+        bool is_stack = holder->kind == RHI_HOLDER_STACK,
+             is_tls = holder->kind == RHI_HOLDER_THREAD_LOCAL;
         rhi_variable variable;
-        if (holder->name || (holder->kind != RHI_HOLDER_GLOBAL && !is_stack && !(is_tls && holder->base)))
+        if (holder->name ||
+            (holder->kind != RHI_HOLDER_GLOBAL && !is_stack && !(is_tls && holder->base)))
             continue;
-        if (!is_stack && rhi__symbols_variable(session, holder->address, is_tls ? holder->base : 0, &variable)) {
+        if (!is_stack &&
+            rhi__symbols_variable(session, holder->address, is_tls ? holder->base : 0, &variable)) {
             take_variable(holder, &variable);
             continue;
         }
         row[asked] = i;
         if (!is_tls)
-            words[asked++] = (rhi_word){.address = holder->address, .is_stack = is_stack, .lwp = holder->lwp};
+            words[asked++] =
+                (rhi_word){.address = holder->address, .is_stack = is_stack, .lwp = holder->lwp};
     }
     reader->memory->is_short |= !words || !row; /* said in the answer: its rows have fewer names */
-    if (asked && target->name && !rhi__core_has_changed(session)) /* it may have mapped what was cut off */
+    /* it may have mapped what was cut off */
+    if (asked && target->name && !rhi__core_has_changed(session))
         target->name(target->context, words, asked);
     for (uint64_t i = 0; i < asked; i++)
         take_answer(&holders->items[row[i]], &words[i]);
     for (uint64_t i = 0; i < asked; i++)
-        reader->memory->is_short |= words[i].kind != RHI_WORD_UNNAMED && words[i].name[0] && !holders->items[row[i]].variable;
+        reader->memory->is_short |= words[i].kind != RHI_WORD_UNNAMED && words[i].name[0] &&
+                                    !holders->items[row[i]].variable;
     for (uint64_t i = 0; i < count; i++)
         if (!holders->items[i].name)
             holders->items[i].name = own_name(session, reader, &holders->items[i]);

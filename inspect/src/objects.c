@@ -20,8 +20,10 @@ void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id
 
 static void element_name(const rhi_field *field, const char *element, char *name, size_t size)
 {
-    /* Of a vector of structs the name is VECTOR.MEMBER; else a dot leads to a struct inside the object. */
-    bool is_of_structs = field->form == RHI_FORM_VECTOR && (field->stride != field->width || field->element_offset);
+    /* Of a vector of structs the name is VECTOR.MEMBER; else a dot leads to a struct inside the
+     * object. */
+    bool is_of_structs =
+        field->form == RHI_FORM_VECTOR && (field->stride != field->width || field->element_offset);
     const char *dot = is_of_structs ? strrchr(field->name, '.') : NULL;
     if (field->form == RHI_FORM_ONE)
         snprintf(name, size, "%s", field->name);
@@ -53,7 +55,8 @@ const char *rhi__death_word(uint8_t death)
 
 const char *rhi__place_word(enum rhi_place place)
 {
-    static const char *const words[] = {"live", "freed", "unused", "internal", "unmanaged", "unmapped"};
+    static const char *const words[] = {"live",     "freed",     "unused",
+                                        "internal", "unmanaged", "unmapped"};
     return words[place];
 }
 
@@ -63,11 +66,14 @@ bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, 
     if (block) {
         if (!rhi__slot_at(reader, block, address, object))
             return false;
-        *place = object->state <= RHI_DYING ? RHI_PLACE_LIVE : object->state == RHI_FREED ? RHI_PLACE_FREED : RHI_PLACE_UNUSED;
+        *place = object->state <= RHI_DYING   ? RHI_PLACE_LIVE
+                 : object->state == RHI_FREED ? RHI_PLACE_FREED
+                                              : RHI_PLACE_UNUSED;
     } else if (rhi__own_at(reader, address)) {
         *place = RHI_PLACE_INTERNAL;
     } else {
-        *place = rhi__memory_region(reader->memory, address) ? RHI_PLACE_UNMANAGED : RHI_PLACE_UNMAPPED;
+        *place =
+            rhi__memory_region(reader->memory, address) ? RHI_PLACE_UNMANAGED : RHI_PLACE_UNMAPPED;
     }
     return true;
 }
@@ -75,13 +81,17 @@ bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, 
 const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, rhi_scratch *scratch)
 {
     uint64_t got;
-    const uint8_t *bytes = rhi__memory_view(reader->memory, object->address, object->slot_size, scratch, &got);
+    const uint8_t *bytes =
+        rhi__memory_view(reader->memory, object->address, object->slot_size, scratch, &got);
     return bytes && got == object->slot_size ? bytes : NULL;
 }
 
 const char *rhi__state_word(const rhi_object *object)
 {
-    return object->state == RHI_DYING ? "dying" : object->uncollectable ? "uncollectable" : object->finalized ? "finalized" : "live";
+    return object->state == RHI_DYING ? "dying"
+           : object->uncollectable    ? "uncollectable"
+           : object->finalized        ? "finalized"
+                                      : "live";
 }
 
 void rhi__count_text(const rhi_object *object, char *text, size_t size)
@@ -96,7 +106,9 @@ uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object)
 {
     rhi_scratch scratch = {0};
     if (object->type < reader->types.count && reader->types.items[object->type].has_fixed_size)
-        return reader->types.items[object->type].size < object->slot_size ? reader->types.items[object->type].size : object->slot_size;
+        return reader->types.items[object->type].size < object->slot_size
+                   ? reader->types.items[object->type].size
+                   : object->slot_size;
     const uint8_t *bytes = rhi__object_bytes(reader, object, &scratch);
     uint64_t size = bytes ? rhi__object_size(reader, object, bytes) : object->slot_size;
     rhi__scratch_free(&scratch);
@@ -120,9 +132,11 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
     json_object_set_new(json, "serial", json_integer((json_int_t)(object->serial & INT64_MAX)));
     json_object_set_new(json, "address", json_sprintf("0x%" PRIx64, object->address));
     json_object_set_new(json, "size", rhi__json_u64(rhi__object_size_at(reader, object)));
-    json_object_set_new(json, "refcount", object->immortal ? json_null() : json_integer(object->count));
+    json_object_set_new(json, "refcount",
+                        object->immortal ? json_null() : json_integer(object->count));
     json_object_set_new(json, "immortal", json_boolean(object->immortal));
-    json_object_set_new(json, "heap", json_integer((json_int_t)reader->heaps.items[object->heap].number));
+    json_object_set_new(json, "heap",
+                        json_integer((json_int_t)reader->heaps.items[object->heap].number));
     json_object_set_new(json, "state", json_string(rhi__state_word(object)));
     json_object_set_new(json, "format", json_string(reader->ops->name));
     json_object_set_new(json, "value", rhi__value_json(reader, object));
@@ -131,7 +145,8 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
 
 static bool heap_is_provisional(const rhi_session *session, uint32_t heap)
 {
-    return session->reader->heaps.items[heap].provisional && rhi__heap_wanted(session, session->reader, heap);
+    return session->reader->heaps.items[heap].provisional &&
+           rhi__heap_wanted(session, session->reader, heap);
 }
 
 bool rhi__is_provisional(const rhi_session *session)
@@ -146,11 +161,12 @@ void rhi__print_provisional(rhi_session *session)
 {
     for (uint32_t i = 0; session->reader && i < session->reader->heaps.count; i++)
         if (heap_is_provisional(session, i))
-            rhi__print(session, "provisional: heap %" PRIu64 " is %s: its counts are in motion\n", session->reader->heaps.items[i].number,
+            rhi__print(session, "provisional: heap %" PRIu64 " is %s: its counts are in motion\n",
+                       session->reader->heaps.items[i].number,
                        session->reader->heaps.items[i].phase);
 }
 
-/* ---- operands --------------------------------------------------------------------------------------------- */
+/* ---- operands ------------------------------------------------------------------------------- */
 
 /* `[type]#serial`: true, with the type's part as names are kept, and the serial read. */
 static bool parse_id(const char *operand, char type[RHI_NAME_SIZE], uint64_t *serial)
@@ -173,11 +189,13 @@ static bool parse_number(const char *operand, uint64_t *value)
     if (!isdigit((unsigned char)operand[0]))
         return false;
     errno = 0;
-    *value = strtoull(operand, &end, strncmp(operand, "0x", 2) == 0 || strncmp(operand, "0X", 2) == 0 ? 16 : 10);
+    *value = strtoull(operand, &end,
+                      strncmp(operand, "0x", 2) == 0 || strncmp(operand, "0X", 2) == 0 ? 16 : 10);
     return *end == '\0' && errno == 0;
 }
 
-rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand, uint64_t *address)
+rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand,
+                        uint64_t *address)
 {
     char type[RHI_NAME_SIZE], message[256] = "";
     uint64_t serial;
@@ -196,7 +214,8 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
     return rhi__error("cannot evaluate '%.100s': %s", operand, message[0] ? message : "no value");
 }
 
-rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand, rhi_object *object)
+rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand,
+                               rhi_object *object)
 {
     uint64_t address;
     enum rhi_place place;
@@ -208,9 +227,11 @@ rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const c
         return NULL;
     if (place == RHI_PLACE_FREED) {
         rhi__object_id(reader, object, id, sizeof id);
-        return rhi__error("0x%" PRIx64 " holds no object any more: it was %s, freed by %s (objat tells more)", address, id,
-                          rhi__death_word(object->death));
+        return rhi__error("0x%" PRIx64
+                          " holds no object any more: it was %s, freed by %s (objat tells more)",
+                          address, id, rhi__death_word(object->death));
     }
-    return rhi__error("0x%" PRIx64 " is no object of a refheap heap: the address is %s (objat tells more)", address,
-                      rhi__place_word(place));
+    return rhi__error("0x%" PRIx64
+                      " is no object of a refheap heap: the address is %s (objat tells more)",
+                      address, rhi__place_word(place));
 }

@@ -1,8 +1,10 @@
-/* operand.c - the value of an expression of the kind that refheap prints, where no debugger evaluates (see objects.h).
+/* operand.c - the value of an expression of the kind that refheap prints, where no debugger
+ * evaluates (see objects.h).
  *
- * Names of variables and registered roots; ., ->, [n]; unary * and &; parentheses and casts to a pointer. As in a
- * debugger pointers and integers count by value, arrays and structs by address. Invariant: nothing is called, nothing
- * written; the text is read once from left to right, nested to a bound. */
+ * Names of variables and registered roots; ., ->, [n]; unary * and &; parentheses and casts to a
+ * pointer. As in a debugger pointers and integers count by value, arrays and structs by address.
+ * Invariant: nothing is called, nothing written; the text is read once from left to right, nested
+ * to a bound. */
 #include "objects.h"
 #include "output.h"
 #include "symbols.h"
@@ -18,7 +20,8 @@
 
 enum { NESTED_MAX = 32, NAMED_MAX = 64 };
 
-/* A place of the target, or (is_value) a pointer that was made of one. Type 0: not known, taken as a pointer. */
+/* A place of the target, or (is_value) a pointer that was made of one. Type 0: not known, taken as
+ * a pointer. */
 typedef struct value {
     rhi_dwarf *dwarf;
     uint64_t type; /* of what lies at the place, or of what the pointer points to */
@@ -67,7 +70,7 @@ static bool is_name(char c)
     return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static bool shape_of(const value *v, rhi_shape *shape)
 {
@@ -106,8 +109,13 @@ static bool decay(parser *p, value *v)
         return fail(p, "a pointer is wanted before '%.20s'", p->at);
     if (!number_of(p, v, &number))
         return false;
-    bool is_row = shape.kind == RHI_SHAPE_ARRAY && shape.dimensions > 1; /* points to rows of the same array type */
-    *v = (value){.dwarf = v->dwarf, .type = is_row ? v->type : shape.target, .at = number, .taken = is_row ? v->taken + 1 : 0, .is_value = true};
+    /* points to rows of the same array type */
+    bool is_row = shape.kind == RHI_SHAPE_ARRAY && shape.dimensions > 1;
+    *v = (value){.dwarf = v->dwarf,
+                 .type = is_row ? v->type : shape.target,
+                 .at = number,
+                 .taken = is_row ? v->taken + 1 : 0,
+                 .is_value = true};
     return true;
 }
 
@@ -145,7 +153,7 @@ static bool element(parser *p, value *v)
     return true;
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static bool ambiguous(parser *p, const rhi_named *found, unsigned count)
 {
@@ -153,14 +161,17 @@ static bool ambiguous(parser *p, const rhi_named *found, unsigned count)
     for (unsigned i = 0; i < count && i < 3; i++) {
         size_t used = strlen(list);
         if (found[i].lwp)
-            snprintf(list + used, sizeof list - used, "%s0x%" PRIx64 " in thread %" PRIu64, i ? ", " : "", found[i].address, found[i].lwp);
+            snprintf(list + used, sizeof list - used, "%s0x%" PRIx64 " in thread %" PRIu64,
+                     i ? ", " : "", found[i].address, found[i].lwp);
         else
-            snprintf(list + used, sizeof list - used, "%s0x%" PRIx64, i ? ", " : "", found[i].address);
+            snprintf(list + used, sizeof list - used, "%s0x%" PRIx64, i ? ", " : "",
+                     found[i].address);
     }
     return fail(p, "several variables are called so: at %s%s", list, count > 3 ? ", …" : "");
 }
 
-/* Of several the one that holds something, if there is one: a thread-local is often NULL in the other threads. */
+/* Of several the one that holds something, if there is one: a thread-local is often NULL in the
+ * other threads. */
 static unsigned choose(parser *p, const rhi_named *found, unsigned count)
 {
     unsigned chosen = UINT32_MAX;
@@ -181,7 +192,8 @@ static unsigned roots_named(const parser *p, const char *name, size_t length, rh
     unsigned count = 0;
     for (uint64_t i = 0; i < p->reader->roots.count && count < NAMED_MAX; i++) {
         const rhi_root *root = &p->reader->roots.items[i];
-        if (rhi__is_typed_name(name, length, root->name) && rhi__heap_wanted(p->session, p->reader, root->heap) &&
+        if (rhi__is_typed_name(name, length, root->name) &&
+            rhi__heap_wanted(p->session, p->reader, root->heap) &&
             !(count && found[count - 1].address == root->slot))
             found[count++] = (rhi_named){.address = root->slot};
     }
@@ -195,18 +207,24 @@ static bool known(parser *p, const char *name, size_t length, value *v)
     if (count == 0)
         count = roots_named(p, name, length, found);
     if (count == 0 && isdigit((unsigned char)name[0]))
-        return fail(p, "'%.*s' is no number of at most 64 bits, and no name begins with a digit", length < 60 ? (int)length : 60, name);
+        return fail(p, "'%.*s' is no number of at most 64 bits, and no name begins with a digit",
+                    length < 60 ? (int)length : 60, name);
     if (count == 0)
-        return fail(p, "no variable or registered root '%.*s'; operands here are numbers, objects (node#12), registered roots, and globals, "
-                       "statics and thread-locals by debug info (locals need GDB or LLDB)", length < 60 ? (int)length : 60, name);
+        return fail(p,
+                    "no variable or registered root '%.*s'; operands here are numbers, objects "
+                    "(node#12), registered roots, and globals, "
+                    "statics and thread-locals by debug info (locals need GDB or LLDB)",
+                    length < 60 ? (int)length : 60, name);
     unsigned chosen = choose(p, found, count);
     if (chosen == UINT32_MAX)
         return ambiguous(p, found, count);
-    *v = (value){.dwarf = found[chosen].dwarf, .type = found[chosen].type, .at = found[chosen].address};
+    *v = (value){
+        .dwarf = found[chosen].dwarf, .type = found[chosen].type, .at = found[chosen].address};
     return true;
 }
 
-/* What is behind "name", "function::name", "'file.c'::name", "a::(anonymous namespace)::name", "'a::name'". */
+/* What is behind "name", "function::name", "'file.c'::name", "a::(anonymous namespace)::name",
+ * "'a::name'". */
 static const char *name_end(const char *at)
 {
     size_t scope = strlen(RHI_ANONYMOUS);
@@ -264,11 +282,15 @@ static bool word_behind(parser *p, value *v)
     return true;
 }
 
-/* ---- the grammar --------------------------------------------------------------------------------------------- */
+/* ---- the grammar ---------------------------------------------------------------------------- */
 
 static bool unary(parser *p, value *v);
 
-typedef struct slot_search { const char *name; size_t length; uint64_t address; } slot_search;
+typedef struct slot_search {
+    const char *name;
+    size_t length;
+    uint64_t address;
+} slot_search;
 
 static bool match_slot(void *context, const rhi_slot *slot)
 {
@@ -281,7 +303,8 @@ static bool match_slot(void *context, const rhi_slot *slot)
     return false;
 }
 
-/* By the heap's own types: a slot of the object that the pointer leads to, named up to the next arrow. */
+/* By the heap's own types: a slot of the object that the pointer leads to, named up to the next
+ * arrow. */
 static bool slot_of_object(parser *p, value *v)
 {
     slot_search s = {.name = p->at};
@@ -290,7 +313,8 @@ static bool slot_of_object(parser *p, value *v)
     enum rhi_place place;
     while (is_name(s.name[s.length]) || strchr(".[]", s.name[s.length] ? s.name[s.length] : ' '))
         s.length++;
-    if (!rhi__place_of(p->reader, v->at, &place, &object) || place != RHI_PLACE_LIVE || object.address != v->at)
+    if (!rhi__place_of(p->reader, v->at, &place, &object) || place != RHI_PLACE_LIVE ||
+        object.address != v->at)
         return false;
     const uint8_t *bytes = rhi__object_bytes(p->reader, &object, &scratch);
     if (bytes)
@@ -310,12 +334,14 @@ static bool member(parser *p, value *v)
     skip_spaces(p);
     for (text.at = p->at; is_name(text.at[text.length]);)
         text.length++;
-    if (v->type && v->taken == 0 && text.length && rhi__dwarf_member(v->dwarf, &v->type, &text, &offset)) {
+    if (v->type && v->taken == 0 && text.length &&
+        rhi__dwarf_member(v->dwarf, &v->type, &text, &offset)) {
         v->at += offset;
         p->at += text.length;
         return true;
     }
-    return slot_of_object(p, v) || fail(p, "there is no member '%.*s'", text.length < 60 ? (int)text.length : 60, text.at);
+    return slot_of_object(p, v) ||
+           fail(p, "there is no member '%.*s'", text.length < 60 ? (int)text.length : 60, text.at);
 }
 
 /* "struct node *)": a cast, if it is one; the parenthesis was taken. */
@@ -394,7 +420,8 @@ static bool unary(parser *p, value *v)
     return good;
 }
 
-rhi_error *rhi__operand_evaluate(rhi_session *session, rhi_reader *reader, const char *text, uint64_t *address)
+rhi_error *rhi__operand_evaluate(rhi_session *session, rhi_reader *reader, const char *text,
+                                 uint64_t *address)
 {
     parser p = {.session = session, .reader = reader, .text = text, .at = text};
     value v = {.at = 0};
@@ -411,9 +438,11 @@ rhi_error *rhi__operand_evaluate(rhi_session *session, rhi_reader *reader, const
     return NULL;
 }
 
-bool rhi__operand_is_root(rhi_session *session, rhi_reader *reader, const char *text, uint64_t *address)
+bool rhi__operand_is_root(rhi_session *session, rhi_reader *reader, const char *text,
+                          uint64_t *address)
 {
     parser p = {.session = session, .reader = reader, .text = text};
     rhi_named found[NAMED_MAX];
-    return roots_named(&p, text, strlen(text), found) == 1 && rhi__memory_u64(&session->memory, found[0].address, address);
+    return roots_named(&p, text, strlen(text), found) == 1 &&
+           rhi__memory_u64(&session->memory, found[0].address, address);
 }

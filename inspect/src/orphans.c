@@ -11,25 +11,34 @@ typedef struct search {
     const rhi_malloc_graph *blocks;
     const rhi_owners *owners;
     rhi_orphans *orphans;
-    uint64_t *loose;    /* objects that nothing holds */
+    uint64_t *loose;     /* objects that nothing holds */
     uint64_t *unreached; /* blocks */
-    uint64_t *orphaned; /* of these, blocks to which no leaked object leads that is a cause itself */
-    uint64_t *top;      /* blocks */
-    uint64_t *wanted;   /* objects that are not placed yet */
+    /* of these, blocks to which no leaked object leads that is a cause itself */
+    uint64_t *orphaned;
+    uint64_t *top;    /* blocks */
+    uint64_t *wanted; /* objects that are not placed yet */
     rhi_walk walk;
 } search;
 
 static rhi_error *begin(search *s)
 {
-    uint64_t objects = (uint64_t)s->graph->count / 64 + 1, blocks = (uint64_t)s->blocks->count / 64 + 1;
+    uint64_t objects = (uint64_t)s->graph->count / 64 + 1,
+             blocks = (uint64_t)s->blocks->count / 64 + 1;
     s->loose = calloc(objects, sizeof *s->loose);
     s->wanted = calloc(objects, sizeof *s->wanted);
     s->unreached = rhi__malloc_bits(s->blocks);
     s->orphaned = rhi__malloc_bits(s->blocks);
     s->top = rhi__malloc_bits(s->blocks);
-    s->walk = (rhi_walk){.session = s->session, .graph = s->graph, .blocks = s->blocks, .owners = s->owners, .objects_within = s->loose,
-                         .within = s->unreached, .objects = calloc(objects, sizeof *s->walk.objects), .met = rhi__malloc_bits(s->blocks)};
-    if (!s->loose || !s->wanted || !s->unreached || !s->orphaned || !s->top || !s->walk.objects || !s->walk.met)
+    s->walk = (rhi_walk){.session = s->session,
+                         .graph = s->graph,
+                         .blocks = s->blocks,
+                         .owners = s->owners,
+                         .objects_within = s->loose,
+                         .within = s->unreached,
+                         .objects = calloc(objects, sizeof *s->walk.objects),
+                         .met = rhi__malloc_bits(s->blocks)};
+    if (!s->loose || !s->wanted || !s->unreached || !s->orphaned || !s->top || !s->walk.objects ||
+        !s->walk.met)
         return rhi__error_memory();
     for (uint64_t i = 0; i < objects; i++)
         s->loose[i] = ~s->owners->held[i];
@@ -46,7 +55,8 @@ static rhi_error *leave_out_what_objects_lead_to(search *s, const uint8_t *cause
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < s->graph->count; i++)
-        if ((causes[i] & RHI_CAUSE_MASK) == RHI_CAUSE_CYCLE || (causes[i] & RHI_CAUSE_MASK) == RHI_CAUSE_LOST) {
+        if ((causes[i] & RHI_CAUSE_MASK) == RHI_CAUSE_CYCLE ||
+            (causes[i] & RHI_CAUSE_MASK) == RHI_CAUSE_LOST) {
             rhi__bit_set(s->walk.objects, i);
             s->graph->queue[count++] = i;
         }
@@ -71,9 +81,10 @@ static rhi_error *walk_from(search *s, uint32_t block)
     return rhi__number_add(&s->walk.queue, block) ? rhi__walk(&s->walk, 0, 0) : rhi__error_memory();
 }
 
-/* First in address order, from each block that was not met before: what is begun with reaches none that is
- * begun with later, and a topmost one is met from itself alone, or from blocks behind it that it leads to as well. Then from the
- * last beginning to the first: one that is met now is reached from a later one. (As with garbage in leaks.c.) */
+/* First in address order, from each block that was not met before: what is begun with reaches
+ * none that is begun with later, and a topmost one is met from itself alone, or from blocks
+ * behind it that it leads to as well. Then from the last beginning to the first: one that is met
+ * now is reached from a later one. (As with garbage in leaks.c.) */
 static rhi_error *find_tops(search *s)
 {
     forget_walk(s);
@@ -112,7 +123,8 @@ static rhi_error *place_objects(search *s, rhi_numbers *objects)
     return NULL;
 }
 
-/* What lies below a topmost block without an object between is its own; everything else depends on some object. */
+/* What lies below a topmost block without an object between is its own; everything else depends on
+ * some object. */
 static rhi_error *place_all(search *s)
 {
     forget_walk(s);
@@ -124,7 +136,8 @@ static rhi_error *place_all(search *s)
         rhi__bit_set(s->walk.met, i);
         if (!rhi__number_add(&s->walk.queue, i))
             return rhi__error_memory();
-        RHI_TRY(rhi__malloc_spread(&s->session->work, s->blocks, s->walk.met, s->orphaned, &s->walk.queue, 0));
+        RHI_TRY(rhi__malloc_spread(&s->session->work, s->blocks, s->walk.met, s->orphaned,
+                                   &s->walk.queue, 0));
         RHI_TRY(place_objects(s, &s->orphans->objects));
         top.count = (uint32_t)s->orphans->objects.count - top.first;
         if (top.count == 0)
@@ -139,10 +152,12 @@ static rhi_error *place_all(search *s)
     return NULL;
 }
 
-rhi_error *rhi__orphans_find(rhi_session *session, const rhi_graph *graph, const rhi_malloc_graph *blocks, const rhi_owners *owners,
+rhi_error *rhi__orphans_find(rhi_session *session, const rhi_graph *graph,
+                             const rhi_malloc_graph *blocks, const rhi_owners *owners,
                              const uint8_t *causes, rhi_orphans *orphans)
 {
-    search s = {.session = session, .graph = graph, .blocks = blocks, .owners = owners, .orphans = orphans};
+    search s = {
+        .session = session, .graph = graph, .blocks = blocks, .owners = owners, .orphans = orphans};
     if (!owners->is_full || blocks->is_doubtful)
         return NULL;
     rhi_error *error = begin(&s);

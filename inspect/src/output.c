@@ -41,7 +41,8 @@ void rhi__flush(rhi_session *session)
 static void make_room(rhi_session *session)
 {
     size_t wanted = session->out_capacity ? session->out_capacity * 2 : BUFFER_BYTES;
-    char *grown = wanted <= HELD_BYTES && !session->was_flushed ? realloc(session->out, wanted) : NULL;
+    char *grown =
+        wanted <= HELD_BYTES && !session->was_flushed ? realloc(session->out, wanted) : NULL;
     if (grown) {
         session->out = grown;
         session->out_capacity = wanted;
@@ -70,9 +71,10 @@ static void put(const char *text, size_t size, rhi_session *session)
     }
 }
 
-/* ---- text ---------------------------------------------------------------------------------------------- */
+/* ---- text ----------------------------------------------------------------------------------- */
 
-/* The environment is asked, as setlocale would: what a debugger has set for itself is not ours to change. */
+/* The environment is asked, as setlocale would: what a debugger has set for itself is not ours to
+ * change. */
 bool rhi__shows_utf8(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
@@ -101,7 +103,8 @@ bool rhi__is_typed_name(const char *typed, size_t length, const char *name)
 static bool is_styled(void *context, const char *text)
 {
     const rhi_session *session = context;
-    return text >= session->styled[0] && text < session->styled[sizeof session->styled / sizeof *session->styled];
+    return text >= session->styled[0] &&
+           text < session->styled[sizeof session->styled / sizeof *session->styled];
 }
 
 static void put_text(void *session, const char *text, size_t size)
@@ -116,7 +119,10 @@ static void put_notice(void *session, const char *text, size_t size)
 
 void rhi__print(rhi_session *session, const char *format, ...)
 {
-    rhi_writer writer = {.deliver = put_text, .context = session, .is_ascii = !session->json && session->is_ascii, .is_clean = is_styled};
+    rhi_writer writer = {.deliver = put_text,
+                         .context = session,
+                         .is_ascii = !session->json && session->is_ascii,
+                         .is_clean = is_styled};
     va_list arguments;
     va_start(arguments, format);
     rhi__format(&writer, format, arguments);
@@ -135,7 +141,8 @@ void rhi__print_lines(rhi_session *session, const char *text)
 
 void rhi__notice(rhi_session *session, const char *format, ...)
 {
-    rhi_writer writer = {.deliver = put_notice, .context = session, .is_ascii = !session->json && session->is_ascii};
+    rhi_writer writer = {
+        .deliver = put_notice, .context = session, .is_ascii = !session->json && session->is_ascii};
     va_list arguments;
     va_start(arguments, format);
     rhi__format(&writer, format, arguments);
@@ -155,11 +162,12 @@ const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *
     return styled;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------ */
+/* ---- JSON ----------------------------------------------------------------------------------- */
 
 enum { DUMP_FLAGS = JSON_ENCODE_ANY | JSON_COMPACT };
 
-/* JSON is text, too: harmful characters, which stand in strings alone, are written as escapes, which mean the same. */
+/* JSON is text, too: harmful characters, which stand in strings alone, are written as escapes,
+ * which mean the same. */
 static void put_document(const char *text, size_t size, rhi_session *session)
 {
     size_t from = 0, length;
@@ -172,7 +180,8 @@ static void put_document(const char *text, size_t size, rhi_session *session)
             continue;
         unsigned code = rhi__code_point(text + i, length), above = code - 0x10000;
         int written = code < 0x10000 ? snprintf(escape, sizeof escape, "\\u%04x", code)
-                                     : snprintf(escape, sizeof escape, "\\u%04x\\u%04x", 0xd800 + (above >> 10), 0xdc00 + (above & 0x3ff));
+                                     : snprintf(escape, sizeof escape, "\\u%04x\\u%04x",
+                                                0xd800 + (above >> 10), 0xdc00 + (above & 0x3ff));
         put(text + from, i - from, session);
         put(escape, (size_t)written, session);
         from = i + length;
@@ -180,7 +189,8 @@ static void put_document(const char *text, size_t size, rhi_session *session)
     put(text + from, size - from, session);
 }
 
-/* As few digits as mean the same number, if the row's value is one with a fraction: jansson would write 0.1 with 17. */
+/* As few digits as mean the same number, if the row's value is one with a fraction: jansson would
+ * write 0.1 with 17. */
 static size_t dump_flags(const json_t *row)
 {
     const json_t *value = json_object_get(row, "value");
@@ -198,7 +208,8 @@ static size_t dump_flags(const json_t *row)
 
 static void dump(rhi_session *session, json_t *value)
 {
-    /* Whole or not at all; into a buffer of ours, because jansson forgets keys when its own cannot grow. */
+    /* Whole or not at all; into a buffer of ours, because jansson forgets keys when its own cannot
+     * grow. */
     char row[2048], *text = row;
     size_t flags = dump_flags(value), size = value ? json_dumpb(value, row, sizeof row, flags) : 0;
     bool whole = size > 0 && size <= sizeof row;
@@ -274,8 +285,10 @@ void rhi__json_end(rhi_session *session)
     const rhi_misfit *misfit = rhi__symbols_misfit(session);
     if (misfit)
         rhi__json_key(session, "wrong_executable",
-                      json_pack("{s:o, s:s, s:s, s:o}", "path", rhi__json_text(misfit->path), "build_id", misfit->id, "program_build_id",
-                                misfit->program_id, "names_from", *misfit->names ? rhi__json_text(misfit->names) : json_null()));
+                      json_pack("{s:o, s:s, s:s, s:o}", "path", rhi__json_text(misfit->path),
+                                "build_id", misfit->id, "program_build_id", misfit->program_id,
+                                "names_from",
+                                *misfit->names ? rhi__json_text(misfit->names) : json_null()));
     rhi__settle(session); /* behind all that reads */
     rhi__json_key(session, "complete", json_boolean(!session->notes.is_incomplete));
     if (session->notes.is_incomplete)
@@ -296,14 +309,20 @@ void rhi__json_close(rhi_session *session)
     put("}\n", 2, session);
 }
 
-/* A file that is ignored because it is another program would else look like debug info that is missing. */
+/* A file that is ignored because it is another program would else look like debug info that is
+ * missing. */
 static void print_misfit(rhi_session *session)
 {
     const rhi_misfit *misfit = rhi__symbols_misfit(session);
     if (misfit)
-        rhi__print(session, "notice: %s is not the program of this %s: its build-id is %s…, the program's %s…; names %s%s\n", misfit->path,
-                   session->target->core_path || rhi__memory_is_core(&session->memory) ? "core" : "process", misfit->id, misfit->program_id,
-                   *misfit->names ? "come from " : "are missing", misfit->names);
+        rhi__print(session,
+                   "notice: %s is not the program of this %s: its build-id is %s…, the program's "
+                   "%s…; names %s%s\n",
+                   misfit->path,
+                   session->target->core_path || rhi__memory_is_core(&session->memory) ? "core"
+                                                                                       : "process",
+                   misfit->id, misfit->program_id, *misfit->names ? "come from " : "are missing",
+                   misfit->names);
 }
 
 void rhi__print_incomplete(rhi_session *session)
@@ -317,9 +336,11 @@ void rhi__print_incomplete(rhi_session *session)
     for (uint64_t i = 0; i < session->remarks.count; i++)
         rhi__print(session, "note: %s\n", session->remarks.items[i]);
     size_t count = json_array_size(session->not_read);
-    const char *path = json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
+    const char *path =
+        json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
     if (count)
-        rhi__print(session, "not read: %zu writable mapping%s (%s%s)\n", count, count == 1 ? "" : "s", path && *path ? path : "without a name",
+        rhi__print(session, "not read: %zu writable mapping%s (%s%s)\n", count,
+                   count == 1 ? "" : "s", path && *path ? path : "without a name",
                    count == 1 ? "" : ", …");
 }
 

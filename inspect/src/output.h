@@ -1,5 +1,5 @@
-/* output.h - every word of output goes through here: text for people, or one streamed JSON document.
- * Text is written in UTF-8 and becomes ASCII where the user's locale has nothing more.
+/* output.h - every word of output goes through here: text for people, or one streamed JSON
+ * document. Text is written in UTF-8 and becomes ASCII where the user's locale has nothing more.
  * Functions that take a json_t own it afterwards; NULL (memory short) becomes null. */
 #ifndef RHI_OUTPUT_H
 #define RHI_OUTPUT_H
@@ -10,20 +10,29 @@
 bool rhi__shows_utf8(void);
 /* Is what was typed this name: as it is, or as the user's locale shows it? */
 bool rhi__is_typed_name(const char *typed, size_t length, const char *name);
-/* Text on the output stream (nothing in JSON mode: the caller asks session->json first). What conversions there are,
- * and what becomes of texts that come from outside: text.h. */
-__attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format, ...);
+/* Text on the output stream (nothing in JSON mode: the caller asks session->json first). What
+ * conversions there are, and what becomes of texts that come from outside: text.h. */
+__attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format,
+                                                      ...);
 /* The engine's own text, of several lines. */
 void rhi__print_lines(rhi_session *session, const char *text);
 void rhi__flush(rhi_session *session);
 /* The end of a word for so many: "" or "s". */
 const char *rhi__plural(uint64_t n);
-/* Text in the colour of what it stands for, where colours are shown; else the text itself. The result is
- * good for the next seven calls. */
-enum rhi_style { RHI_STYLE_ID, RHI_STYLE_GARBAGE, RHI_STYLE_HELD, RHI_STYLE_IMMORTAL, RHI_STYLE_STALE, RHI_STYLE_ASKED };
+/* Text in the colour of what it stands for, where colours are shown; else the text itself. The
+ * result is good for the next seven calls. */
+enum rhi_style {
+    RHI_STYLE_ID,
+    RHI_STYLE_GARBAGE,
+    RHI_STYLE_HELD,
+    RHI_STYLE_IMMORTAL,
+    RHI_STYLE_STALE,
+    RHI_STYLE_ASKED
+};
 const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *text);
 /* Progress and notices: straight to the error stream. */
-__attribute__((format(printf, 2, 3))) void rhi__notice(rhi_session *session, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void rhi__notice(rhi_session *session, const char *format,
+                                                       ...);
 
 /* {"command": …, then keys, then rhi__json_end writes "complete" and closes it. Array items are
  * written as they come. */

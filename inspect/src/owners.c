@@ -1,7 +1,8 @@
 /* owners.c - finds the owners of open counts (see owners.h).
  *
- * Each step is taken only if the one before left an open count without an owner: words outside of blocks, the blocks
- * that hold words, words in objects that no field declares, objects that lead to blocks, and vector registers. */
+ * Each step is taken only if the one before left an open count without an owner: words outside of
+ * blocks, the blocks that hold words, words in objects that no field declares, objects that lead
+ * to blocks, and vector registers. */
 #include "owners.h"
 #include "array.h"
 #include "output.h"
@@ -17,14 +18,15 @@ typedef struct search {
     rhi_graph *graph;
     rhi_owners *owners;
     rhi_malloc_graph *blocks; /* NULL: not asked yet */
-    uint64_t *in_block; /* objects that a word in a block leads to */
+    uint64_t *in_block;       /* objects that a word in a block leads to */
 } search;
 
-/* ---- links ------------------------------------------------------------------------------------------------- */
+/* ---- links ---------------------------------------------------------------------------------- */
 
 static rhi_error *add_link(rhi_links *links, uint32_t from, uint32_t to)
 {
-    if (links->count && links->items[links->count - 1].from == from && links->items[links->count - 1].to == to)
+    if (links->count && links->items[links->count - 1].from == from &&
+        links->items[links->count - 1].to == to)
         return NULL;
     if (!rhi__array_reserve(links, 1))
         return rhi__error_memory();
@@ -71,7 +73,7 @@ uint64_t rhi__links_from(const rhi_links *links, uint32_t from, uint64_t *first)
     return low;
 }
 
-/* ---- walking ----------------------------------------------------------------------------------------------- */
+/* ---- walking -------------------------------------------------------------------------------- */
 
 /* The blocks that the first `count` objects of the graph's queue lead to. */
 static rhi_error *enter_blocks(rhi_walk *w, uint32_t count)
@@ -112,16 +114,18 @@ static uint32_t leave_blocks(rhi_walk *w, uint64_t head)
 rhi_error *rhi__walk(rhi_walk *w, uint32_t count, uint64_t head)
 {
     while (count || head < w->queue.count) {
-        RHI_TRY(rhi__graph_spread(&w->session->work, w->graph, false, w->objects, w->objects_within, w->graph->queue, &count));
+        RHI_TRY(rhi__graph_spread(&w->session->work, w->graph, false, w->objects, w->objects_within,
+                                  w->graph->queue, &count));
         RHI_TRY(enter_blocks(w, count));
-        RHI_TRY(rhi__malloc_spread(&w->session->work, w->blocks, w->met, w->within, &w->queue, head));
+        RHI_TRY(
+            rhi__malloc_spread(&w->session->work, w->blocks, w->met, w->within, &w->queue, head));
         count = leave_blocks(w, head);
         head = w->queue.count;
     }
     return NULL;
 }
 
-/* ---- the steps --------------------------------------------------------------------------------------------- */
+/* ---- the steps ------------------------------------------------------------------------------ */
 
 static bool is_in_block(const rhi_holder *holder)
 {
@@ -132,8 +136,10 @@ static rhi_error *mark_owned(void *context, const rhi_holder *holder)
 {
     search *s = context;
     uint32_t index = rhi__object_index(s->reader, holder->value);
-    bool inside_itself = holder->kind == RHI_HOLDER_UNDECLARED && rhi__object_index(s->reader, holder->from) == index;
-    bool is_weak = holder->kind == RHI_HOLDER_REGISTER && rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
+    bool inside_itself = holder->kind == RHI_HOLDER_UNDECLARED &&
+                         rhi__object_index(s->reader, holder->from) == index;
+    bool is_weak = holder->kind == RHI_HOLDER_REGISTER &&
+                   rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
     if (index != RHI_NO_OBJECT && !inside_itself && !is_weak)
         rhi__bit_set(is_in_block(holder) ? s->in_block : s->owners->owned, index);
     return NULL;
@@ -143,10 +149,12 @@ static rhi_error *mark_owned(void *context, const rhi_holder *holder)
 static rhi_error *judge_word(void *context, const rhi_holder *holder)
 {
     search *s = context;
-    uint32_t index = is_in_block(holder) ? rhi__object_index(s->reader, holder->value) : RHI_NO_OBJECT;
+    uint32_t index =
+        is_in_block(holder) ? rhi__object_index(s->reader, holder->value) : RHI_NO_OBJECT;
     if (index == RHI_NO_OBJECT || rhi__bit(s->owners->owned, index))
         return NULL;
-    uint32_t number = rhi__malloc_number(s->blocks, holder->address); /* also of the word right behind a chunk */
+    /* also of the word right behind a chunk */
+    uint32_t number = rhi__malloc_number(s->blocks, holder->address);
     if (rhi__malloc_is_reached(s->blocks, number))
         rhi__bit_set(s->owners->owned, index);
     else if (rhi__has_open_count(s->graph, index))
@@ -154,14 +162,15 @@ static rhi_error *judge_word(void *context, const rhi_holder *holder)
     return NULL;
 }
 
-/* How many objects have open counts, but no owner so far; [*low, *high): where they lie. With `in_block`: that a word in a
- * block leads to. */
+/* How many objects have open counts, but no owner so far; [*low, *high): where they lie. With
+ * `in_block`: that a word in a block leads to. */
 static uint64_t count_open(const search *s, bool in_block, uint64_t *low, uint64_t *high)
 {
     uint64_t open = 0;
     uint32_t first = 0, last = 0;
     for (uint32_t i = 0; i < s->graph->count; i++)
-        if (rhi__has_open_count(s->graph, i) && !rhi__bit(s->owners->owned, i) && (!in_block || rhi__bit(s->in_block, i))) {
+        if (rhi__has_open_count(s->graph, i) && !rhi__bit(s->owners->owned, i) &&
+            (!in_block || rhi__bit(s->in_block, i))) {
             first = open++ ? first : i;
             last = i;
         }
@@ -173,18 +182,21 @@ static uint64_t count_open(const search *s, bool in_block, uint64_t *low, uint64
     return open;
 }
 
-/* What a dying object's fields hold is open by count arithmetic, but it is theirs until they are released. */
+/* What a dying object's fields hold is open by count arithmetic, but it is theirs until they are
+ * released. */
 static void mark_owned_by_dying(search *s)
 {
     const rhi_graph *g = s->graph;
     for (uint32_t i = 0; i < g->count; i++)
-        for (uint32_t e = g->edge_start[i]; g->flags[i] & RHI_GRAPH_DYING && e < g->edge_start[i + 1]; e++)
+        for (uint32_t e = g->edge_start[i];
+             g->flags[i] & RHI_GRAPH_DYING && e < g->edge_start[i + 1]; e++)
             rhi__bit_set(s->owners->owned, g->edge_to[e]);
 }
 
-/* ---- through objects ----------------------------------------------------------------------------------------- */
+/* ---- through objects ------------------------------------------------------------------------ */
 
-static rhi_error *add_refs(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+static rhi_error *add_refs(void *context, uint32_t index, const rhi_object *object,
+                           const uint8_t *bytes)
 {
     search *s = context;
     for (uint64_t i = 0; i + 8 <= object->slot_size; i += 8) {
@@ -211,19 +223,22 @@ static void own_what_reached_blocks_hold(search *s)
             rhi__bit_set(o->owned, o->words.items[i].to);
 }
 
-/* The object or the block that a vector register leads to, if nothing else does. With `walk` they begin a walk: objects in
- * graph->queue, *count of them, and blocks in its queue. */
+/* The object or the block that a vector register leads to, if nothing else does. With `walk` they
+ * begin a walk: objects in graph->queue, *count of them, and blocks in its queue. */
 static rhi_error *add_possible(search *s, uint32_t in, rhi_walk *walk, uint32_t *count)
 {
     const rhi_register *part = &s->reader->memory->map.registers.items[in];
     rhi_owners *o = s->owners;
     uint32_t object = rhi__object_index(s->reader, part->value);
-    uint32_t block = object == RHI_NO_OBJECT && walk ? rhi__malloc_number(s->blocks, part->value) : RHI_NO_BLOCK;
-    bool is_new = object != RHI_NO_OBJECT && rhi__has_open_count(s->graph, object) && !rhi__bit(o->owned, object);
+    uint32_t block =
+        object == RHI_NO_OBJECT && walk ? rhi__malloc_number(s->blocks, part->value) : RHI_NO_BLOCK;
+    bool is_new = object != RHI_NO_OBJECT && rhi__has_open_count(s->graph, object) &&
+                  !rhi__bit(o->owned, object);
     bool is_new_block = block != RHI_NO_BLOCK && !rhi__malloc_is_reached(s->blocks, block);
     if (!rhi__is_vector(part) || !(is_new || is_new_block))
         return NULL;
-    if (!rhi__array_reserve(&o->possible, 1) || (is_new_block && !rhi__number_add(&walk->queue, block)))
+    if (!rhi__array_reserve(&o->possible, 1) ||
+        (is_new_block && !rhi__number_add(&walk->queue, block)))
         return rhi__error_memory();
     o->possible.items[o->possible.count++] = (rhi_possible){object, block, in};
     if (is_new)
@@ -249,7 +264,11 @@ static rhi_error *follow_vectors(search *s, rhi_walk *walk)
 static rhi_error *follow_objects(search *s)
 {
     rhi_owners *o = s->owners;
-    rhi_walk walk = {.session = s->session, .graph = s->graph, .blocks = s->blocks, .owners = o, .met = s->blocks->reached};
+    rhi_walk walk = {.session = s->session,
+                     .graph = s->graph,
+                     .blocks = s->blocks,
+                     .owners = o,
+                     .met = s->blocks->reached};
     uint32_t count = 0;
     RHI_TRY(finish_links(&o->words, s->blocks->count));
     RHI_TRY(rhi__each_object(&s->session->work, s->reader, "looking into objects", add_refs, s));
@@ -297,7 +316,7 @@ static rhi_error *find_owners(search *s, bool full)
     return NULL;
 }
 
-/* ---- the interface ------------------------------------------------------------------------------------------- */
+/* ---- the interface -------------------------------------------------------------------------- */
 
 static void free_owners(void *value)
 {
@@ -314,7 +333,8 @@ static void free_owners(void *value)
     free(owners);
 }
 
-rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool full, rhi_owners **owners)
+rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool full,
+                               rhi_owners **owners)
 {
     *owners = rhi__kept(&session->kept, free_owners);
     if (!*owners || (full && !(*owners)->is_full)) {
@@ -333,7 +353,8 @@ rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool fu
     return NULL;
 }
 
-rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t address, uint8_t *reach)
+rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t address,
+                            uint8_t *reach)
 {
     rhi_malloc_graph *blocks;
     rhi_owners *owners;
@@ -343,7 +364,9 @@ rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t a
         RHI_TRY(rhi__session_owners(session, reader, true, &owners));
     if (!rhi__malloc_is_reached(blocks, number))
         RHI_TRY(rhi__owner_not_found(session, reader));
-    *reach = rhi__malloc_is_reached(blocks, number) ? RHI_REACH_YES : rhi__settle(session) ? RHI_REACH_NO : RHI_REACH_UNDECIDED;
+    *reach = rhi__malloc_is_reached(blocks, number) ? RHI_REACH_YES
+             : rhi__settle(session)                 ? RHI_REACH_NO
+                                                    : RHI_REACH_UNDECIDED;
     return NULL;
 }
 
@@ -351,6 +374,7 @@ rhi_error *rhi__judge_holders(rhi_session *session, rhi_reader *reader, rhi_hold
 {
     for (uint64_t i = 0; i < holders->count; i++)
         if (is_in_block(&holders->items[i]))
-            RHI_TRY(rhi__judge_block(session, reader, holders->items[i].address, &holders->items[i].reach));
+            RHI_TRY(rhi__judge_block(session, reader, holders->items[i].address,
+                                     &holders->items[i].reach));
     return NULL;
 }

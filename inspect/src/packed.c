@@ -1,4 +1,5 @@
-/* packed.c - tells compressed cores by their first bytes, as systemd-coredump and people leave them. */
+/* packed.c - tells compressed cores by their first bytes, as systemd-coredump and people leave
+ * them. */
 #include "packed.h"
 
 #include <stdio.h>
@@ -22,15 +23,18 @@ static const packer packers[] = {
 /* The text as one word of a shell. */
 static void quote(const char *text, char *word, size_t size)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+:@%,=-";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+:@%,=-";
     size_t used = 0;
     bool is_plain = text[strspn(text, plain)] == '\0';
     for (const char *c = text; *c && used + 8 < size; c++)
-        used += (size_t)snprintf(word + used, size - used, *c == '\'' ? "%s'\\''" : "%s%c", c == text && !is_plain ? "'" : "", *c);
+        used += (size_t)snprintf(word + used, size - used, *c == '\'' ? "%s'\\''" : "%s%c",
+                                 c == text && !is_plain ? "'" : "", *c);
     snprintf(word + used, size - used, "%s", is_plain ? "" : "'");
 }
 
-bool rhi__packed_message(const void *head, size_t size, const char *path, char *message, size_t message_size)
+bool rhi__packed_message(const void *head, size_t size, const char *path, char *message,
+                         size_t message_size)
 {
     const packer *p = packers, *end = packers + sizeof packers / sizeof *packers;
     char unpacked[256], from[400], to[400];
@@ -42,10 +46,12 @@ bool rhi__packed_message(const void *head, size_t size, const char *path, char *
     size_t length = strlen(name), ending = strlen(p->ending);
     bool is_usual = length > ending && strcmp(name + length - ending, p->ending) == 0;
     snprintf(unpacked, sizeof unpacked, "%.*s", (int)(is_usual ? length - ending : length), name);
-    if (!is_usual || access(unpacked, F_OK) == 0) /* the shell would write over it, and it may be a core, too */
+    /* the shell would write over it, and it may be a core, too */
+    if (!is_usual || access(unpacked, F_OK) == 0)
         snprintf(unpacked, sizeof unpacked, "%s.core", name);
     quote(path, from, sizeof from);
     quote(unpacked, to, sizeof to);
-    snprintf(message, message_size, "%.100s is compressed, unpack it first: %s -dc <%s >%s", path, p->name, from, to);
+    snprintf(message, message_size, "%.100s is compressed, unpack it first: %s -dc <%s >%s", path,
+             p->name, from, to);
     return true;
 }

@@ -1,7 +1,8 @@
 /* path.c - finds and prints the path from a root to an object (see path.h).
  *
- * Breadth-first from the object towards its referrers. Only an object with counts that no field explains,
- * an immortal or a dying one can begin a path: a word that merely remembers an address holds nothing. */
+ * Breadth-first from the object towards its referrers. Only an object with counts that no field
+ * explains, an immortal or a dying one can begin a path: a word that merely remembers an address
+ * holds nothing. */
 #include "path.h"
 #include "array.h"
 #include "output.h"
@@ -12,23 +13,33 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How good a word is as a beginning; the smaller the better. By its class alone, which every door tells
- * alike: what debug info knows of it changes nothing, so a word of a stack is as good as a local. */
-static const uint8_t ranks[] = {[RHI_HOLDER_ROOT] = 0,    [RHI_HOLDER_GLOBAL] = 1,  [RHI_HOLDER_THREAD_LOCAL] = 2,
-                                [RHI_HOLDER_STACK] = 3,   [RHI_HOLDER_REGISTER] = 4, [RHI_HOLDER_FOREIGN] = 5,
-                                [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7, [RHI_HOLDER_KERNEL] = 7};
-/* How good an object is as a beginning, by its best word: what lasts as long as the program or its thread before a word
- * of a stack, which may be a leftover. */
-enum { LASTING, STACK, REGISTER, SOME_WORD, UNREACHED /* in a block that nothing reaches */, NO_WORD, BEGINNINGS };
+/* How good a word is as a beginning; the smaller the better. By its class alone, which every door
+ * tells alike: what debug info knows of it changes nothing, so a word of a stack is as good as a
+ * local. */
+static const uint8_t ranks[] = {
+    [RHI_HOLDER_ROOT] = 0,       [RHI_HOLDER_GLOBAL] = 1,   [RHI_HOLDER_THREAD_LOCAL] = 2,
+    [RHI_HOLDER_STACK] = 3,      [RHI_HOLDER_REGISTER] = 4, [RHI_HOLDER_FOREIGN] = 5,
+    [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7,  [RHI_HOLDER_KERNEL] = 7};
+/* How good an object is as a beginning, by its best word: what lasts as long as the program or
+ * its thread before a word of a stack, which may be a leftover. */
+enum {
+    LASTING,
+    STACK,
+    REGISTER,
+    SOME_WORD,
+    UNREACHED /* in a block that nothing reaches */,
+    NO_WORD,
+    BEGINNINGS
+};
 enum { BLOCKS_SHOWN = 10 /* at each end of a long chain of malloc's blocks */ };
 
 typedef struct search {
     rhi_session *session;
     rhi_reader *reader;
     rhi_graph *graph;
-    uint8_t *held;       /* by object: 1 << VARIABLE and so on */
-    uint32_t *next;      /* towards the asked-for object; RHI_NO_OBJECT: not met */
-    uint32_t *queue, met; /* objects in the order they were met */
+    uint8_t *held;                  /* by object: 1 << VARIABLE and so on */
+    uint32_t *next;                 /* towards the asked-for object; RHI_NO_OBJECT: not met */
+    uint32_t *queue, met;           /* objects in the order they were met */
     uint32_t beginning[BEGINNINGS]; /* the first met of each kind */
 } search;
 
@@ -50,7 +61,9 @@ static rhi_error *note_word(void *context, const rhi_holder *holder)
     if (holder->kind == RHI_HOLDER_FOREIGN) {
         rhi_malloc_graph *blocks;
         RHI_TRY(rhi__session_malloc_graph(s->session, s->reader, &blocks));
-        beginning = rhi__malloc_is_reached(blocks, rhi__malloc_number(blocks, holder->address)) ? SOME_WORD : UNREACHED;
+        beginning = rhi__malloc_is_reached(blocks, rhi__malloc_number(blocks, holder->address))
+                        ? SOME_WORD
+                        : UNREACHED;
     }
     s->held[index] |= (uint8_t)(1 << beginning);
     return NULL;
@@ -91,26 +104,30 @@ static rhi_error *walk(search *s, uint32_t start)
 /* Was nothing met that a variable or a register may hold? */
 static bool has_words_only(const search *s)
 {
-    return s->beginning[LASTING] == RHI_NO_OBJECT && s->beginning[STACK] == RHI_NO_OBJECT && s->beginning[REGISTER] == RHI_NO_OBJECT;
+    return s->beginning[LASTING] == RHI_NO_OBJECT && s->beginning[STACK] == RHI_NO_OBJECT &&
+           s->beginning[REGISTER] == RHI_NO_OBJECT;
 }
 
-/* What is held neither by a variable nor by a register: perhaps by a word that no field declares? Everything
- * that leads to the object has been met by then. */
+/* What is held neither by a variable nor by a register: perhaps by a word that no field declares?
+ * Everything that leads to the object has been met by then. */
 static rhi_error *note_undeclared(search *s)
 {
-    RHI_TRY(rhi__each_kept_undeclared(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
+    RHI_TRY(rhi__each_kept_undeclared(s->session, s->reader, s->reader->lowest, s->reader->highest,
+                                      note_word, s));
     memset(s->beginning, 0xff, sizeof s->beginning);
     for (uint32_t i = 0; i < s->met; i++)
         note_beginning(s, s->queue[i]);
     return NULL;
 }
 
-/* Where only blocks are left that no root reaches through blocks alone: perhaps objects reach them? */
+/* Where only blocks are left that no root reaches through blocks alone: perhaps objects reach them?
+ */
 static rhi_error *note_reached_by_objects(search *s)
 {
     rhi_owners *owners;
     RHI_TRY(rhi__session_owners(s->session, s->reader, true, &owners));
-    RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
+    RHI_TRY(
+        rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
     memset(s->beginning, 0xff, sizeof s->beginning);
     for (uint32_t i = 0; i < s->met; i++)
         note_beginning(s, s->queue[i]);
@@ -127,11 +144,13 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
         return rhi__error_memory();
     memset(s->next, 0xff, count * sizeof *s->next);
     memset(s->beginning, 0xff, sizeof s->beginning);
-    RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
+    RHI_TRY(
+        rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
     RHI_TRY(walk(s, start));
     if (has_words_only(s))
         RHI_TRY(note_undeclared(s));
-    if (s->beginning[UNREACHED] != RHI_NO_OBJECT && has_words_only(s) && s->beginning[SOME_WORD] == RHI_NO_OBJECT)
+    if (s->beginning[UNREACHED] != RHI_NO_OBJECT && has_words_only(s) &&
+        s->beginning[SOME_WORD] == RHI_NO_OBJECT)
         RHI_TRY(note_reached_by_objects(s));
     uint32_t found = RHI_NO_OBJECT;
     for (int kind = LASTING; kind < BEGINNINGS && found == RHI_NO_OBJECT; kind++)
@@ -141,19 +160,23 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
             return rhi__error_memory();
         path->objects.items[path->objects.count++] = i;
     }
-    if (found != RHI_NO_OBJECT && s->beginning[NO_WORD] == found && !(s->graph->flags[found] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)))
+    if (found != RHI_NO_OBJECT && s->beginning[NO_WORD] == found &&
+        !(s->graph->flags[found] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)))
         RHI_TRY(rhi__owner_not_found(s->session, s->reader));
     if (found != RHI_NO_OBJECT)
-        path->why = s->graph->flags[found] & RHI_GRAPH_IMMORTAL ? "immortal"
-                    : s->graph->flags[found] & RHI_GRAPH_DYING ? "dying"
-                    : s->graph->flags[found] & RHI_GRAPH_HELD ? "held by the runtime" : s->graph->flags[found] & RHI_GRAPH_DAMAGED ? "damaged" : "unknown holder";
+        path->why = s->graph->flags[found] & RHI_GRAPH_IMMORTAL  ? "immortal"
+                    : s->graph->flags[found] & RHI_GRAPH_DYING   ? "dying"
+                    : s->graph->flags[found] & RHI_GRAPH_HELD    ? "held by the runtime"
+                    : s->graph->flags[found] & RHI_GRAPH_DAMAGED ? "damaged"
+                                                                 : "unknown holder";
     return NULL;
 }
 
-/* ---- the root ------------------------------------------------------------------------------------------------- */
+/* ---- the root ------------------------------------------------------------------------------- */
 
-/* By class; then one that points to the object's start, which an expression can use; then by address, on a
- * stack the last: what an outer frame has, inner ones have in passing, in words that nothing names. */
+/* By class; then one that points to the object's start, which an expression can use; then by
+ * address, on a stack the last: what an outer frame has, inner ones have in passing, in words
+ * that nothing names. */
 static bool is_better(const rhi_holder *one, const rhi_holder *other)
 {
     bool starts = one->value == one->target, other_starts = other->value == other->target;
@@ -163,20 +186,24 @@ static bool is_better(const rhi_holder *one, const rhi_holder *other)
         return ranks[one->kind] < ranks[other->kind];
     if (starts != other_starts)
         return starts;
-    return one->kind == RHI_HOLDER_STACK ? one->address > other->address : one->address < other->address;
+    return one->kind == RHI_HOLDER_STACK ? one->address > other->address
+                                         : one->address < other->address;
 }
 
-/* ---- blocks of malloc on the way ------------------------------------------------------------------------------- */
+/* ---- blocks of malloc on the way ------------------------------------------------------------ */
 
 /* The best word outside of blocks that leads to the block; false: there is none. */
-static rhi_error *find_word_to(rhi_session *session, rhi_reader *reader, const rhi_malloc *malloc, uint64_t start, uint64_t end, rhi_holder *word, bool *found)
+static rhi_error *find_word_to(rhi_session *session, rhi_reader *reader, const rhi_malloc *malloc,
+                               uint64_t start, uint64_t end, rhi_holder *word, bool *found)
 {
     rhi_holders words = {0};
-    rhi_error *error = rhi__each_word_masked(session, reader, start, end, RHI_POINTER_MASK, rhi__collect_holder, &words);
+    rhi_error *error = rhi__each_word_masked(session, reader, start, end, RHI_POINTER_MASK,
+                                             rhi__collect_holder, &words);
     *found = false;
     for (uint64_t i = 0; i < words.count && !error; i++) {
         words.items[i].target = words.items[i].value; /* where to in the block does not matter */
-        if (words.items[i].kind == RHI_HOLDER_FOREIGN || rhi__malloc_is_arena(malloc, words.items[i].address) ||
+        if (words.items[i].kind == RHI_HOLDER_FOREIGN ||
+            rhi__malloc_is_arena(malloc, words.items[i].address) ||
             (*found && !is_better(&words.items[i], word)))
             continue;
         *word = words.items[i];
@@ -186,7 +213,10 @@ static rhi_error *find_word_to(rhi_session *session, rhi_reader *reader, const r
     return error;
 }
 
-typedef struct leading { rhi_holder *word; bool found; } leading;
+typedef struct leading {
+    rhi_holder *word;
+    bool found;
+} leading;
 
 static rhi_error *take_first(void *context, const rhi_holder *holder)
 {
@@ -200,20 +230,27 @@ static rhi_error *take_first(void *context, const rhi_holder *holder)
 }
 
 /* The first word of the block that leads into [start, end). */
-static bool word_in_block(rhi_window *window, uint64_t base, uint64_t end, uint64_t low, uint64_t high, rhi_holder *word)
+static bool word_in_block(rhi_window *window, uint64_t base, uint64_t end, uint64_t low,
+                          uint64_t high, rhi_holder *word)
 {
     for (uint64_t at = base; at + 8 <= end; at += 8) {
         uint64_t value;
         if (!rhi__window_u64(window, at, &value) || (value & RHI_POINTER_MASK) - low >= high - low)
             continue;
-        *word = (rhi_holder){.kind = RHI_HOLDER_FOREIGN, .address = at, .value = value, .target = value, .base = base, .reach = RHI_REACH_YES};
+        *word = (rhi_holder){.kind = RHI_HOLDER_FOREIGN,
+                             .address = at,
+                             .value = value,
+                             .target = value,
+                             .base = base,
+                             .reach = RHI_REACH_YES};
         return true;
     }
     return false;
 }
 
 /* The words that lead from each block of the chain to the next: of a long chain at its two ends. */
-static rhi_error *add_steps(rhi_reader *reader, const rhi_malloc_graph *blocks, const rhi_numbers *chain, rhi_path *path)
+static rhi_error *add_steps(rhi_reader *reader, const rhi_malloc_graph *blocks,
+                            const rhi_numbers *chain, rhi_path *path)
 {
     rhi_window window = {.memory = reader->memory, .step = 4096};
     uint64_t start, end, low, high, steps = chain->count - 1;
@@ -235,7 +272,8 @@ static rhi_error *add_steps(rhi_reader *reader, const rhi_malloc_graph *blocks, 
 }
 
 /* Bits of the blocks that objects lead to which something holds. */
-static rhi_error *blocks_of_objects(rhi_session *session, rhi_reader *reader, const rhi_malloc_graph *blocks, uint64_t **bits)
+static rhi_error *blocks_of_objects(rhi_session *session, rhi_reader *reader,
+                                    const rhi_malloc_graph *blocks, uint64_t **bits)
 {
     rhi_owners *owners;
     RHI_TRY(rhi__session_owners(session, reader, true, &owners));
@@ -248,8 +286,11 @@ static rhi_error *blocks_of_objects(rhi_session *session, rhi_reader *reader, co
     return NULL;
 }
 
-/* Puts what leads to the first block, and from each block to the next, before the word that the path has. */
-static rhi_error *add_chain(rhi_session *session, rhi_reader *reader, const rhi_malloc_graph *blocks, const rhi_numbers *chain, rhi_path *path)
+/* Puts what leads to the first block, and from each block to the next, before the word that the
+ * path has. */
+static rhi_error *add_chain(rhi_session *session, rhi_reader *reader,
+                            const rhi_malloc_graph *blocks, const rhi_numbers *chain,
+                            rhi_path *path)
 {
     uint64_t start, end;
     rhi_holder last = path->words.items[0], word;
@@ -258,7 +299,8 @@ static rhi_error *add_chain(rhi_session *session, rhi_reader *reader, const rhi_
     RHI_TRY(find_word_to(session, reader, &blocks->map->malloc, start, end, &word, &found));
     if (!found) {
         leading l = {&word, false};
-        RHI_TRY(rhi__each_word_of_objects(session, reader, start, end, RHI_POINTER_MASK, take_first, &l));
+        RHI_TRY(rhi__each_word_of_objects(session, reader, start, end, RHI_POINTER_MASK, take_first,
+                                          &l));
         found = l.found;
     }
     path->words.count = 0;
@@ -295,12 +337,14 @@ static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *
     rhi_holders *words = &path->words;
     if (!block)
         return rhi__error("the heap changed while it was read: ask again");
-    RHI_TRY(rhi__each_word(session, reader, low, low + block->slot_size, rhi__collect_holder, words));
+    RHI_TRY(
+        rhi__each_word(session, reader, low, low + block->slot_size, rhi__collect_holder, words));
     bool is_settled = false;
     for (uint64_t i = 0; i < words->count; i++)
         is_settled |= ranks[words->items[i].kind] < ranks[RHI_HOLDER_UNDECLARED];
     if (!is_settled)
-        RHI_TRY(rhi__each_kept_undeclared(session, reader, low, low + block->slot_size, rhi__collect_holder, words));
+        RHI_TRY(rhi__each_kept_undeclared(session, reader, low, low + block->slot_size,
+                                          rhi__collect_holder, words));
     rhi__sort_holders(words);
     rhi__say_left_out(session, words, 0);
     RHI_TRY(rhi__judge_holders(session, reader, words));
@@ -323,14 +367,16 @@ static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *
     return NULL;
 }
 
-rhi_error *rhi__path_find(rhi_session *session, rhi_reader *reader, uint64_t address, rhi_path *path)
+rhi_error *rhi__path_find(rhi_session *session, rhi_reader *reader, uint64_t address,
+                          rhi_path *path)
 {
     search s = {.session = session, .reader = reader};
     RHI_TRY(rhi__session_graph(session, &s.graph));
     RHI_TRY(rhi__graph_referrers(&session->work, s.graph));
     uint32_t start = rhi__object_index(reader, address);
-    rhi_error *error = start < s.graph->count ? run_search(&s, start, path)
-                                              : rhi__error("the heap changed while it was read: ask again");
+    rhi_error *error = start < s.graph->count
+                           ? run_search(&s, start, path)
+                           : rhi__error("the heap changed while it was read: ask again");
     free(s.held);
     free(s.next);
     free(s.queue);
@@ -349,7 +395,7 @@ void rhi__path_free(rhi_path *path)
     *path = (rhi_path){0};
 }
 
-/* ---- steps and rendering ---------------------------------------------------------------------------------------- */
+/* ---- steps and rendering -------------------------------------------------------------------- */
 
 static bool match_step(void *context, const rhi_slot *slot)
 {
@@ -368,7 +414,8 @@ bool rhi__path_step(rhi_reader *reader, const rhi_path *path, uint64_t i, rhi_pa
     enum rhi_place place;
     rhi_scratch scratch = {0};
     *step = (rhi_path_step){.wanted = 0};
-    if (!rhi__place_of(reader, rhi__object_address(reader, path->objects.items[i]), &place, &step->object))
+    if (!rhi__place_of(reader, rhi__object_address(reader, path->objects.items[i]), &place,
+                       &step->object))
         return false;
     if (i + 1 < path->objects.count) {
         step->wanted = rhi__object_address(reader, path->objects.items[i + 1]);
@@ -380,10 +427,12 @@ bool rhi__path_step(rhi_reader *reader, const rhi_path *path, uint64_t i, rhi_pa
     return true;
 }
 
-/* A long path is shown at its two ends. Which object comes behind number i? *left_out: so many are passed over. */
+/* A long path is shown at its two ends. Which object comes behind number i? *left_out: so many are
+ * passed over. */
 static uint64_t next_shown(const rhi_path *path, uint64_t i, uint64_t limit, uint64_t *left_out)
 {
-    *left_out = i + 1 == (limit + 1) / 2 && path->objects.count > limit ? path->objects.count - limit : 0;
+    *left_out =
+        i + 1 == (limit + 1) / 2 && path->objects.count > limit ? path->objects.count - limit : 0;
     return i + 1 + *left_out;
 }
 
@@ -403,14 +452,17 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
         id[0] = '\0';
         if (word->kind == RHI_HOLDER_UNDECLARED || word->kind == RHI_HOLDER_FIELD)
             rhi__index_id(session, reader, rhi__object_index(reader, word->from), id, sizeof id);
-        rhi__print(session, "%s%s%s%s -> ", id, word->kind == RHI_HOLDER_FIELD ? "." : "", word->name ? word->name : "(unnamed word)",
+        rhi__print(session, "%s%s%s%s -> ", id, word->kind == RHI_HOLDER_FIELD ? "." : "",
+                   word->name ? word->name : "(unnamed word)",
                    word->reach == RHI_REACH_NO ? " (which nothing reaches)" : "");
     }
-    for (uint64_t i = 0, left_out; i < path->objects.count; i = next_shown(path, i, limit, &left_out)) {
+    for (uint64_t i = 0, left_out; i < path->objects.count;
+         i = next_shown(path, i, limit, &left_out)) {
         if (!rhi__path_step(reader, path, i, &step))
             continue;
         rhi__object_id(reader, &step.object, id, sizeof id);
-        rhi__print(session, "%s%s%s%s", id, step.name[0] ? " ." : "", step.name, i + 1 < path->objects.count ? " -> " : "");
+        rhi__print(session, "%s%s%s%s", id, step.name[0] ? " ." : "", step.name,
+                   i + 1 < path->objects.count ? " -> " : "");
         next_shown(path, i, limit, &left_out);
         if (left_out)
             rhi__print(session, "… %" PRIu64 " more (--limit=0 shows all) … -> ", left_out);
@@ -420,10 +472,12 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
         return;
     rhi__print(session, "expression: %s", path->expression);
     if (path->in_frame)
-        rhi__print(session, "  (in frame %" PRIu32 " of thread %" PRIu64 ")", path->frame, path->lwp);
+        rhi__print(session, "  (in frame %" PRIu32 " of thread %" PRIu64 ")", path->frame,
+                   path->lwp);
     else if (path->in_thread)
         rhi__print(session, "  (in thread %" PRIu64 ")", path->lwp);
-    rhi__print(session, "%s\n", path->is_unverified ? "  (not verified: no debugger evaluated it)" : "");
+    rhi__print(session, "%s\n",
+               path->is_unverified ? "  (not verified: no debugger evaluated it)" : "");
 }
 
 void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path, uint64_t limit)
@@ -433,18 +487,21 @@ void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *pa
     rhi__json_array(session, "path");
     for (uint64_t i = 0; i < path->words.count; i++)
         rhi__json_item(session, rhi__holder_json(reader, &path->words.items[i]));
-    for (uint64_t i = 0, left_out; i < path->objects.count; i = next_shown(path, i, limit, &left_out)) {
+    for (uint64_t i = 0, left_out; i < path->objects.count;
+         i = next_shown(path, i, limit, &left_out)) {
         if (!rhi__path_step(reader, path, i, &step))
             continue;
         rhi__object_id(reader, &step.object, id, sizeof id);
-        rhi__json_item(session, json_pack("{s:s, s:s?}", "object", id, "name", step.name[0] ? step.name : NULL));
+        rhi__json_item(session, json_pack("{s:s, s:s?}", "object", id, "name",
+                                          step.name[0] ? step.name : NULL));
     }
     rhi__json_array_end(session);
     if (path->left_out)
         rhi__json_key(session, "path_left_out", rhi__json_u64(path->left_out));
     if (path->objects.count > limit)
         rhi__json_key(session, "path_objects_left_out", rhi__json_u64(path->objects.count - limit));
-    rhi__json_key(session, "expression", path->expression ? rhi__json_text(path->expression) : json_null());
+    rhi__json_key(session, "expression",
+                  path->expression ? rhi__json_text(path->expression) : json_null());
     if (path->expression && path->in_frame)
         rhi__json_key(session, "frame", json_integer(path->frame));
     if (path->expression && path->in_thread)

@@ -20,7 +20,7 @@ static int open_file(int64_t pid, const char *name)
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* ---- pages --------------------------------------------------------------------------------------------------- */
+/* ---- pages ---------------------------------------------------------------------------------- */
 
 static void note_row(rhi_region *region, const char *line)
 {
@@ -30,7 +30,8 @@ static void note_row(rhi_region *region, const char *line)
     if (sscanf(line, "Anonymous: %llu", &size) == 1 || sscanf(line, "Swap: %llu", &size) == 1)
         region->flags |= size ? RHI_REGION_COPIED : 0;
     if (strncmp(line, "VmFlags:", 8) == 0)
-        region->flags |= (strstr(line, " dd") ? RHI_REGION_EXCLUDED : 0) | (strstr(line, " io") || strstr(line, " pf") ? RHI_REGION_DEVICE : 0);
+        region->flags |= (strstr(line, " dd") ? RHI_REGION_EXCLUDED : 0) |
+                         (strstr(line, " io") || strstr(line, " pf") ? RHI_REGION_DEVICE : 0);
 }
 
 bool rhi__note_usage(int64_t pid, struct rhi_sink *map)
@@ -48,7 +49,9 @@ bool rhi__note_usage(int64_t pid, struct rhi_sink *map)
         if (sscanf(line, "%llx-%llx ", &start, &end) == 2) { /* both lists are sorted */
             while (at < map->regions.count && map->regions.items[at].start < start)
                 at++;
-            region = at < map->regions.count && map->regions.items[at].start == start ? &map->regions.items[at] : NULL;
+            region = at < map->regions.count && map->regions.items[at].start == start
+                         ? &map->regions.items[at]
+                         : NULL;
         } else if (region) {
             note_row(region, line);
         }
@@ -60,10 +63,12 @@ bool rhi__note_usage(int64_t pid, struct rhi_sink *map)
 
 uint64_t rhi__page_after(int64_t pid, uint64_t address, uint64_t end)
 {
-    uint64_t entries[PAGEMAP_ENTRIES], page_size = (uint64_t)sysconf(_SC_PAGESIZE), page = address / page_size + 1, found = 0;
+    uint64_t entries[PAGEMAP_ENTRIES], page_size = (uint64_t)sysconf(_SC_PAGESIZE),
+                                       page = address / page_size + 1, found = 0;
     int file = open_file(pid, "pagemap");
     while (file >= 0 && !found) {
-        uint64_t left = end / page_size > page ? end / page_size - page : 0, count = left < PAGEMAP_ENTRIES ? left : PAGEMAP_ENTRIES;
+        uint64_t left = end / page_size > page ? end / page_size - page : 0,
+                 count = left < PAGEMAP_ENTRIES ? left : PAGEMAP_ENTRIES;
         ssize_t got = count ? pread(file, entries, count * 8, (off_t)(page * 8)) : 0;
         if (count == 0)
             found = end;
@@ -79,10 +84,13 @@ uint64_t rhi__page_after(int64_t pid, uint64_t address, uint64_t end)
 
 uint64_t rhi__read_page_by_force(int64_t pid, uint64_t address, void *buffer, uint64_t size)
 {
-    uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE), first = address / page_size, entries[256], done = 0;
+    uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE), first = address / page_size, entries[256],
+             done = 0;
     uint64_t count = (address % page_size + size + page_size - 1) / page_size;
     int pages = open_file(pid, "pagemap"), file = -1;
-    ssize_t got = pages < 0 || size == 0 ? 0 : pread(pages, entries, (count < 256 ? count : 256) * 8, (off_t)(first * 8));
+    ssize_t got = pages < 0 || size == 0
+                      ? 0
+                      : pread(pages, entries, (count < 256 ? count : 256) * 8, (off_t)(first * 8));
     uint64_t there = 0;
     while (got > 0 && there < (uint64_t)got / 8 && entries[there] & PAGE_THERE)
         there++;
@@ -97,7 +105,7 @@ uint64_t rhi__read_page_by_force(int64_t pid, uint64_t address, void *buffer, ui
     return done;
 }
 
-/* ---- what the kernel keeps --------------------------------------------------------------------------------- */
+/* ---- what the kernel keeps ------------------------------------------------------------------ */
 
 static bool add_word(rhi_kernel_words *found, uint64_t value, const char *name)
 {
@@ -114,7 +122,8 @@ static bool add_word(rhi_kernel_words *found, uint64_t value, const char *name)
 static void add_unseen(rhi_kernel_words *found, const char *what, const char *descriptor)
 {
     size_t used = strlen(found->unseen);
-    snprintf(found->unseen + used, sizeof found->unseen - used, "%s%s%s%s", used ? ", " : "", what, descriptor ? " fd " : "", descriptor ? descriptor : "");
+    snprintf(found->unseen + used, sizeof found->unseen - used, "%s%s%s%s", used ? ", " : "", what,
+             descriptor ? " fd " : "", descriptor ? descriptor : "");
 }
 
 /* "tfd: 7 events: 19 data: 7f…": epoll_data of each descriptor that is watched. */
@@ -149,7 +158,8 @@ static bool read_descriptors(int64_t pid, rhi_kernel_words *found)
     unsigned count = 0;
     if (!descriptors)
         return true;
-    for (struct dirent *entry; done && count < DESCRIPTORS_MAX && (entry = readdir(descriptors)); count++) {
+    for (struct dirent *entry; done && count < DESCRIPTORS_MAX && (entry = readdir(descriptors));
+         count++) {
         char target[64];
         ssize_t size = readlinkat(dirfd(descriptors), entry->d_name, target, sizeof target - 1);
         target[size > 0 ? size : 0] = '\0';

@@ -6,7 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROBLEMS_KEPT = 100, VECTOR_STEP_BYTES = 1 << 16, VECTOR_STEP_COST = 256, HOLES_MAX = 1 << 30 };
+enum {
+    PROBLEMS_KEPT = 100,
+    VECTOR_STEP_BYTES = 1 << 16,
+    VECTOR_STEP_COST = 256,
+    HOLES_MAX = 1 << 30
+};
 #define HOLES_IN_ALL_MAX (4ull << 30)
 
 /* The kept text, or NULL: said before, too many, or memory is short. */
@@ -43,7 +48,8 @@ void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_slab, cons
     va_end(arguments);
     char *copy = text && rhi__array_reserve(&reader->damage, 1) ? strdup(text) : NULL;
     if (copy)
-        reader->damage.items[reader->damage.count++] = (rhi_damage){.address = address, .text = copy, .of_slab = of_slab};
+        reader->damage.items[reader->damage.count++] =
+            (rhi_damage){.address = address, .text = copy, .of_slab = of_slab};
 }
 
 /* `times` the bytes that a core has, and at least so many; without end where there is no core. */
@@ -82,7 +88,8 @@ uint64_t rhi__block_used_bytes(const rhi_block *block)
 {
     for (uint64_t word = (block->capacity + 63u) / 64; word-- > 0;)
         if (block->live[word])
-            return (word * 64 + 64 - (uint64_t)__builtin_clzll(block->live[word])) * block->slot_size;
+            return (word * 64 + 64 - (uint64_t)__builtin_clzll(block->live[word])) *
+                   block->slot_size;
     return 0;
 }
 
@@ -135,7 +142,9 @@ static bool has_fixed_size(const rhi_type *type)
     bool fixed = type->element_size == 0 || type->length_offset == 0;
     for (uint32_t i = 0; i < type->field_count; i++) { /* a tail may have its own count */
         const rhi_field *f = &type->fields[i];
-        fixed &= f->form != RHI_FORM_ARRAY || (!f->count_width && (uint64_t)f->offset + (uint64_t)f->count * f->stride <= type->size);
+        fixed &=
+            f->form != RHI_FORM_ARRAY ||
+            (!f->count_width && (uint64_t)f->offset + (uint64_t)f->count * f->stride <= type->size);
     }
     return fixed;
 }
@@ -163,8 +172,9 @@ static uint64_t clear_live(rhi_block *block, uint64_t first, uint64_t end)
     return cleared;
 }
 
-/* A slot whose header lies in a hole of a sparse core holds no object, whatever a bitmap says: it was taken in advance, and
- * never written to; and else a few bytes could claim objects without end. Returns how many bytes of the block are there. */
+/* A slot whose header lies in a hole of a sparse core holds no object, whatever a bitmap says: it
+ * was taken in advance, and never written to; and else a few bytes could claim objects without
+ * end. Returns how many bytes of the block are there. */
 static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block)
 {
     uint64_t end = block->base + block->slot_size * block->capacity, data = 0, hole, stop;
@@ -176,22 +186,28 @@ static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block)
             break;
         if (stop > hole) {
             uint64_t past = (stop - block->base + block->slot_size - 1) / block->slot_size;
-            clear_live(block, (hole - block->base + block->slot_size - 1) / block->slot_size, past < block->capacity ? past : block->capacity);
+            clear_live(block, (hole - block->base + block->slot_size - 1) / block->slot_size,
+                       past < block->capacity ? past : block->capacity);
         }
     }
     return data;
 }
 
-/* What is left of a block of a sparse core: objects that are there. *room: bytes of holes that blocks may have in all, since
- * all of their words are looked at. False: it has too many, and is left out. */
+/* What is left of a block of a sparse core: objects that are there. *room: bytes of holes that
+ * blocks may have in all, since all of their words are looked at. False: it has too many, and is
+ * left out. */
 static bool settle_block(rhi_reader *reader, rhi_block *block, uint64_t *room)
 {
-    uint64_t data = drop_absent(reader->memory, block), holes = block->slot_size * block->capacity - data;
+    uint64_t data = drop_absent(reader->memory, block),
+             holes = block->slot_size * block->capacity - data;
     bool has_room = holes <= HOLES_MAX && holes <= *room;
     *room -= has_room ? holes : 0;
     if (!has_room)
-        rhi__reader_problem(reader, "%llu objects of the slab at 0x%llx are not in the core: its file has a hole there",
-                            (unsigned long long)clear_live(block, 0, block->capacity), (unsigned long long)block->base);
+        rhi__reader_problem(
+            reader,
+            "%llu objects of the slab at 0x%llx are not in the core: its file has a hole there",
+            (unsigned long long)clear_live(block, 0, block->capacity),
+            (unsigned long long)block->base);
     return has_room;
 }
 
@@ -212,7 +228,9 @@ static rhi_error *number_objects(rhi_reader *reader)
         rhi_block block = reader->blocks.items[i];
         reader->blocks.items[i] = (rhi_block){0}; /* it has one owner at any time */
         if (block.base < end) {
-            rhi__reader_damage(reader, block.base, true, "slab at 0x%llx overlaps the one before it: ignored", (unsigned long long)block.base);
+            rhi__reader_damage(reader, block.base, true,
+                               "slab at 0x%llx overlaps the one before it: ignored",
+                               (unsigned long long)block.base);
             block_free(&block);
             continue;
         }
@@ -244,7 +262,8 @@ static uint64_t table_bytes(const rhi_blocks *blocks, uint64_t first)
     return bytes;
 }
 
-/* Slabs are small beside their objects: what claims more of them than a core has room for is left out. */
+/* Slabs are small beside their objects: what claims more of them than a core has room for is left
+ * out. */
 static rhi_error *load(rhi_reader *reader)
 {
     enum { SLAB_BYTES = 16 /* of memory for each byte of our tables */ };
@@ -257,7 +276,9 @@ static rhi_error *load(rhi_reader *reader)
         uint64_t taken = table_bytes(&reader->blocks, first);
         room -= taken < room ? taken : room;
         if (room == 0) {
-            rhi__reader_problem(reader, "slabs claim more than the core has: those from 0x%llx on are left out", (unsigned long long)reader->own.items[i].end);
+            rhi__reader_problem(
+                reader, "slabs claim more than the core has: those from 0x%llx on are left out",
+                (unsigned long long)reader->own.items[i].end);
             break;
         }
     }
@@ -302,7 +323,9 @@ const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address)
         if (reader->near.items[i].start == range->start)
             return block_among(&reader->near.items[i].blocks, address);
     rhi_blocks found = {0};
-    rhi_error *error = rhi__array_reserve(&reader->near, 1) ? reader->ops->read_blocks(reader, range, &found) : rhi__error_memory();
+    rhi_error *error = rhi__array_reserve(&reader->near, 1)
+                           ? reader->ops->read_blocks(reader, range, &found)
+                           : rhi__error_memory();
     for (uint64_t i = 0; i < found.count; i++)
         block_extent(&found.items[i]);
     if (error) {
@@ -373,10 +396,10 @@ const char *rhi__type_name(const rhi_reader *reader, uint32_t type)
     return type < reader->types.count ? reader->types.items[type].name : "?";
 }
 
-/* ---- fields ------------------------------------------------------------------------------------------- */
+/* ---- fields --------------------------------------------------------------------------------- */
 
-bool rhi__field_span(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, const rhi_field *field,
-                     uint64_t *first, uint64_t *count)
+bool rhi__field_span(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
+                     const rhi_field *field, uint64_t *first, uint64_t *count)
 {
     (void)reader;
     uint64_t size = object->slot_size, elements = field->count;
@@ -413,14 +436,16 @@ uint64_t rhi__object_size(const rhi_reader *reader, const rhi_object *object, co
         return object->slot_size;
     const rhi_type *type = &reader->types.items[object->type];
     uint64_t size = type->size;
-    if (type->element_size && type->length_offset && (uint64_t)type->length_offset + 8 <= object->slot_size) {
+    if (type->element_size && type->length_offset &&
+        (uint64_t)type->length_offset + 8 <= object->slot_size) {
         uint64_t length = rhi__load64(bytes + type->length_offset);
         if (length <= object->slot_size / type->element_size)
             size += length * type->element_size;
     }
     for (uint32_t i = 0; i < type->field_count; i++) { /* a tail may have its own count */
         uint64_t first, count;
-        if (type->fields[i].form != RHI_FORM_ARRAY || !rhi__field_span(reader, object, bytes, &type->fields[i], &first, &count))
+        if (type->fields[i].form != RHI_FORM_ARRAY ||
+            !rhi__field_span(reader, object, bytes, &type->fields[i], &first, &count))
             continue;
         uint64_t end = first - object->address + count * type->fields[i].stride;
         size = end > size ? end : size;
@@ -436,7 +461,8 @@ void rhi__begin_question(rhi_reader *reader)
 uint64_t rhi__begin_pass(rhi_reader *reader)
 {
     uint64_t before = reader->slot_room;
-    reader->slot_room = room_for(reader, 3, 64 << 20); /* a check may read one again, and once more to tell of it */
+    /* a check may read one again, and once more to tell of it */
+    reader->slot_room = room_for(reader, 3, 64 << 20);
     return before;
 }
 
@@ -448,33 +474,38 @@ static bool take_room(rhi_reader *reader, uint64_t bytes)
         return true;
     }
     reader->slot_room = 0;
-    rhi__reader_problem(reader, "objects claim more references than the core has words: the rest is left out");
+    rhi__reader_problem(
+        reader, "objects claim more references than the core has words: the rest is left out");
     return false;
 }
 
-/* How many elements of a long vector from this address on lie in holes of a sparse core: they are NULL. */
-static uint64_t elements_in_hole(const rhi_reader *reader, uint64_t at, uint64_t count, uint64_t stride)
+/* How many elements of a long vector from this address on lie in holes of a sparse core: they are
+ * NULL. */
+static uint64_t elements_in_hole(const rhi_reader *reader, uint64_t at, uint64_t count,
+                                 uint64_t stride)
 {
     if (count * stride <= VECTOR_STEP_BYTES)
         return 0;
     return (rhi__memory_data_start(reader->memory, at, at + count * stride) - at) / stride;
 }
 
-static bool each_vector_slot(rhi_reader *reader, const rhi_object *object, rhi_slot *slot, uint64_t first, uint64_t count,
-                             rhi_slot_visitor visit, void *context)
+static bool each_vector_slot(rhi_reader *reader, const rhi_object *object, rhi_slot *slot,
+                             uint64_t first, uint64_t count, rhi_slot_visitor visit, void *context)
 {
     const rhi_field *field = slot->field;
     uint8_t buffer[VECTOR_STEP_BYTES];
     uint64_t per_step = sizeof buffer / field->stride, done = 0;
     while (done < count) {
         uint64_t step = count - done < per_step ? count - done : per_step;
-        uint64_t at = first + done * field->stride, skipped = elements_in_hole(reader, at, count - done, field->stride);
+        uint64_t at = first + done * field->stride,
+                 skipped = elements_in_hole(reader, at, count - done, field->stride);
         if (!take_room(reader, (skipped ? 0 : step * field->stride) + VECTOR_STEP_COST))
             return true;
         done += skipped;
         if (skipped)
             continue;
-        uint64_t got = rhi__memory_read(reader->memory, at, buffer, step * field->stride) / field->stride;
+        uint64_t got =
+            rhi__memory_read(reader->memory, at, buffer, step * field->stride) / field->stride;
         for (uint64_t i = 0; i < got; i++) {
             slot->address = at + i * field->stride + field->element_offset;
             slot->value = rhi__load64(buffer + i * field->stride + field->element_offset);
@@ -483,9 +514,10 @@ static bool each_vector_slot(rhi_reader *reader, const rhi_object *object, rhi_s
                 return false;
         }
         if (got < step) {
-            rhi__reader_problem(reader, "%s#%llu.%s: elements %llu to %llu of its vector cannot be read",
-                                rhi__type_name(reader, object->type), (unsigned long long)object->serial, field->name,
-                                (unsigned long long)(done + got), (unsigned long long)(count - 1));
+            rhi__reader_problem(
+                reader, "%s#%llu.%s: elements %llu to %llu of its vector cannot be read",
+                rhi__type_name(reader, object->type), (unsigned long long)object->serial,
+                field->name, (unsigned long long)(done + got), (unsigned long long)(count - 1));
             break;
         }
         done += step;
@@ -493,15 +525,16 @@ static bool each_vector_slot(rhi_reader *reader, const rhi_object *object, rhi_s
     return true;
 }
 
-static bool each_field_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, const rhi_field *field,
-                            rhi_slot_visitor visit, void *context)
+static bool each_field_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
+                            const rhi_field *field, rhi_slot_visitor visit, void *context)
 {
     uint64_t first, count;
     rhi_slot slot = {.field = field};
     if (!rhi__field_span(reader, object, bytes, field, &first, &count) ||
         (field->form == RHI_FORM_VECTOR && field->stride > VECTOR_STEP_BYTES)) {
-        rhi__reader_problem(reader, "%s#%llu.%s: its element count makes no sense (corrupt object?)",
-                            rhi__type_name(reader, object->type), (unsigned long long)object->serial, field->name);
+        rhi__reader_problem(
+            reader, "%s#%llu.%s: its element count makes no sense (corrupt object?)",
+            rhi__type_name(reader, object->type), (unsigned long long)object->serial, field->name);
         return true;
     }
     if (field->form == RHI_FORM_VECTOR)
@@ -519,14 +552,16 @@ static bool each_field_slot(rhi_reader *reader, const rhi_object *object, const 
     return true;
 }
 
-bool rhi__each_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, rhi_slot_visitor visit, void *context)
+bool rhi__each_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
+                    rhi_slot_visitor visit, void *context)
 {
     if (object->type >= reader->types.count)
         return true;
     const rhi_type *type = &reader->types.items[object->type];
     for (uint32_t i = 0; i < type->field_count; i++) {
         const rhi_field *field = &type->fields[i];
-        if (field->kind <= RHI_KIND_BORROWED && !each_field_slot(reader, object, bytes, field, visit, context))
+        if (field->kind <= RHI_KIND_BORROWED &&
+            !each_field_slot(reader, object, bytes, field, visit, context))
             return false;
     }
     return true;

@@ -1,4 +1,5 @@
-/* reader_refheap.h - what the files that read refheap's own format share: its constants. Private to them. */
+/* reader_refheap.h - what the files that read refheap's own format share: its constants. Private to
+ * them. */
 #ifndef RHI_READER_REFHEAP_H
 #define RHI_READER_REFHEAP_H
 
@@ -12,7 +13,7 @@ enum rhi_more_constants {
 #define RHI_ID(id, name) RH_MC_##id,
     RH_METADATA_WEAK_CONSTANTS(RHI_ID)
 #undef RHI_ID
-    CONSTANTS
+        CONSTANTS
 };
 #define ABSENT UINT64_MAX
 enum { RHI_OFFSET_MAX = 1 << 20 };
@@ -26,19 +27,24 @@ typedef struct space {
 } space;
 
 typedef struct format {
-    struct { space *items; uint64_t count, capacity; } spaces;
+    struct {
+        space *items;
+        uint64_t count, capacity;
+    } spaces;
     uint32_t field_count; /* of all types */
     bool has_cut_roots;   /* there are more roots than are looked at */
-    bool has_cut_lists;   /* one goes on in memory whose bytes are missing: what it does not lead to is no damage */
+    /* one goes on in memory whose bytes are missing: what it does not lead to is no damage */
+    bool has_cut_lists;
 } format;
 
 #define C(space_, id) ((space_)->constant[RH_MC_##id])
 
-/* Reads the named constants of the space's descriptor, and refuses those that make no sense. *sound: they are those that
- * the runtime wrote, as far as it says. */
+/* Reads the named constants of the space's descriptor, and refuses those that make no sense.
+ * *sound: they are those that the runtime wrote, as far as it says. */
 rhi_error *rhi__refheap_layout(rhi_memory *memory, space *s, bool *sound);
 /* A member of the heap at `heap`; 0 if the constant is absent or it cannot be read. */
-uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id, unsigned width);
+uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id,
+                             unsigned width);
 rhi_error *rhi__refheap_verify(rhi_reader *reader, struct rhi_verify *verify);
 
 #endif

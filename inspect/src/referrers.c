@@ -1,16 +1,20 @@
-/* referrers.c - every slot that refers to one object: from the graph where there is one, else by a scan of
- * the heap (see words.h). Both give the same rows.
+/* referrers.c - every slot that refers to one object: from the graph where there is one, else by
+ * a scan of the heap (see words.h). Both give the same rows.
  *
- * The graph knows which objects have a strong reference to it; words that no field declares are kept in an
- * index, made on first use. Weak references are in neither: who asks for them pays for a scan. */
+ * The graph knows which objects have a strong reference to it; words that no field declares are
+ * kept in an index, made on first use. Weak references are in neither: who asks for them pays for
+ * a scan. */
 #include "array.h"
 #include "selection.h"
 
 #include <string.h>
 
-/* The words inside objects that no field declares and that hold an address of the heap, by value. */
+/* The words inside objects that no field declares and that hold an address of the heap, by value.
+ */
 enum { INDEX_MAX = 1 << 20 };
-typedef struct undeclared_word { uint64_t value, address, from; } undeclared_word;
+typedef struct undeclared_word {
+    uint64_t value, address, from;
+} undeclared_word;
 struct rhi_undeclared {
     undeclared_word *items;
     uint64_t count, capacity;
@@ -24,7 +28,8 @@ static rhi_error *add_word(void *context, const rhi_holder *holder)
         index->is_partial = true;
         return rhi__error_cancelled(); /* enough */
     }
-    index->items[index->count++] = (undeclared_word){.value = holder->value, .address = holder->address, .from = holder->from};
+    index->items[index->count++] =
+        (undeclared_word){.value = holder->value, .address = holder->address, .from = holder->from};
     return NULL;
 }
 
@@ -45,14 +50,16 @@ static void free_index(void *value)
     free(index);
 }
 
-static rhi_error *index_of(rhi_session *session, rhi_reader *reader, const struct rhi_undeclared **result)
+static rhi_error *index_of(rhi_session *session, rhi_reader *reader,
+                           const struct rhi_undeclared **result)
 {
     if ((*result = rhi__kept(&session->kept, free_index)))
         return NULL;
     struct rhi_undeclared *index = calloc(1, sizeof *index);
     if (!index)
         return rhi__error_memory();
-    rhi_error *error = rhi__each_undeclared(session, reader, reader->lowest, reader->highest, add_word, index);
+    rhi_error *error =
+        rhi__each_undeclared(session, reader, reader->lowest, reader->highest, add_word, index);
     if (error && !index->is_partial) {
         free_index(index);
         return error;
@@ -68,7 +75,7 @@ static rhi_error *index_of(rhi_session *session, rhi_reader *reader, const struc
     return rhi__keep(&session->kept, index, free_index);
 }
 
-/* ---- from the graph ------------------------------------------------------------------------------------------ */
+/* ---- from the graph ------------------------------------------------------------------------- */
 
 typedef struct search {
     rhi_session *session;
@@ -95,11 +102,13 @@ static rhi_error *visit_fields(search *s)
 {
     const rhi_graph *g = s->session->graph;
     uint32_t last = RHI_NO_OBJECT;
-    for (uint32_t e = g->referrer_start[s->target]; e < g->referrer_start[s->target + 1] && !s->error; e++) {
+    for (uint32_t e = g->referrer_start[s->target];
+         e < g->referrer_start[s->target + 1] && !s->error; e++) {
         if (g->referrer_from[e] == last)
             continue;
         last = g->referrer_from[e];
-        RHI_TRY(rhi__progress(&s->session->work, "reading referrers", e - g->referrer_start[s->target],
+        RHI_TRY(rhi__progress(&s->session->work, "reading referrers",
+                              e - g->referrer_start[s->target],
                               g->referrer_start[s->target + 1] - g->referrer_start[s->target]));
         rhi__each_edge(s->session, s->reader, last, visit_edge, s);
     }
@@ -114,9 +123,10 @@ static rhi_error *visit_checked(void *context, const rhi_holder *row)
     return s->visit(s->context, row);
 }
 
-/* ---- from the index ------------------------------------------------------------------------------------------ */
+/* ---- from the index ------------------------------------------------------------------------- */
 
-static rhi_error *visit_index(rhi_session *session, rhi_reader *reader, const struct rhi_undeclared *index, uint64_t low, uint64_t high,
+static rhi_error *visit_index(rhi_session *session, rhi_reader *reader,
+                              const struct rhi_undeclared *index, uint64_t low, uint64_t high,
                               rhi_holder_visitor visit, void *context)
 {
     uint64_t first = 0, end = index->count;
@@ -130,8 +140,12 @@ static rhi_error *visit_index(rhi_session *session, rhi_reader *reader, const st
     for (; first < index->count && index->items[first].value < high; first++) {
         const undeclared_word *word = &index->items[first];
         uint32_t from = session->graph ? rhi__object_index(reader, word->from) : RHI_NO_OBJECT;
-        rhi_holder row = {.kind = RHI_HOLDER_UNDECLARED, .address = word->address, .value = word->value, .from = word->from,
-                          .in_live = from != RHI_NO_OBJECT && !(session->graph->flags[from] & RHI_GRAPH_DYING)};
+        rhi_holder row = {.kind = RHI_HOLDER_UNDECLARED,
+                          .address = word->address,
+                          .value = word->value,
+                          .from = word->from,
+                          .in_live = from != RHI_NO_OBJECT &&
+                                     !(session->graph->flags[from] & RHI_GRAPH_DYING)};
         RHI_TRY(visit(context, &row));
     }
     return NULL;
@@ -144,8 +158,8 @@ void rhi__check_undeclared(rhi_session *session, rhi_reader *reader, const rhi_h
         session->has_changed = true;
 }
 
-rhi_error *rhi__each_kept_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
-                                     rhi_holder_visitor visit, void *context)
+rhi_error *rhi__each_kept_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low,
+                                     uint64_t high, rhi_holder_visitor visit, void *context)
 {
     const struct rhi_undeclared *index;
     RHI_TRY(index_of(session, reader, &index));
@@ -154,8 +168,8 @@ rhi_error *rhi__each_kept_undeclared(rhi_session *session, rhi_reader *reader, u
     return visit_index(session, reader, index, low, high, visit, context);
 }
 
-rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object, bool weak, rhi_holder_visitor visit,
-                              void *context)
+rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object,
+                              bool weak, rhi_holder_visitor visit, void *context)
 {
     uint64_t low = object->address, high = low + object->slot_size;
     uint32_t target = session->graph && !weak ? rhi__object_index(reader, low) : RHI_NO_OBJECT;
@@ -166,7 +180,8 @@ rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rh
     }
     if (!index || index->is_partial)
         return rhi__each_slot_to(session, reader, low, high, visit, context);
-    search s = {.session = session, .reader = reader, .target = target, .visit = visit, .context = context};
+    search s = {
+        .session = session, .reader = reader, .target = target, .visit = visit, .context = context};
     RHI_TRY(visit_fields(&s));
     return visit_index(session, reader, index, low, high, visit_checked, &s);
 }

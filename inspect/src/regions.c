@@ -1,8 +1,10 @@
-/* regions.c - judges regions by who could have written them and by what is there of them (see regions.h).
+/* regions.c - judges regions by who could have written them and by what is there of them (see
+ * regions.h).
  *
- * Permissions of now say little: memory is sealed after it was written. What tells is the file behind it (files that
- * are not writable are as they are on disk, unless pages of them were copied), the kernel's counts of pages of a
- * live process, and of a core whether it has the bytes. */
+ * Permissions of now say little: memory is sealed after it was written. What tells is the file
+ * behind it (files that are not writable are as they are on disk, unless pages of them were
+ * copied), the kernel's counts of pages of a live process, and of a core whether it has the
+ * bytes. */
 #include "regions.h"
 
 #include <string.h>
@@ -21,19 +23,24 @@ static bool begins_with_one_of(const char *path, const char *const *names)
 /* Memory with a name, but without a file that somebody else could have filled. */
 static bool is_memory(const char *path)
 {
-    static const char *const names[] = {"/dev/zero", "/dev/shm/", "/dev/hugepages/", "/memfd:", "/SYSV", "/anon_hugepage", "/[aio]", NULL};
+    static const char *const names[] = {"/dev/zero", "/dev/shm/",      "/dev/hugepages/", "/memfd:",
+                                        "/SYSV",     "/anon_hugepage", "/[aio]",          NULL};
     return path[0] != '/' || begins_with_one_of(path, names);
 }
 
 static bool is_device(const rhi_region *region)
 {
-    static const char *const names[] = {"/dev/", "anon_inode:", "/dmabuf", "/drm mm object", "/i915", "socket:", NULL};
-    return region->flags & RHI_REGION_DEVICE || (!(region->path[0] == '/' && is_memory(region->path)) && begins_with_one_of(region->path, names));
+    static const char *const names[] = {"/dev/", "anon_inode:", "/dmabuf", "/drm mm object",
+                                        "/i915", "socket:",     NULL};
+    return region->flags & RHI_REGION_DEVICE ||
+           (!(region->path[0] == '/' && is_memory(region->path)) &&
+            begins_with_one_of(region->path, names));
 }
 
 static bool is_kernels(const rhi_region *region)
 {
-    static const char *const names[] = {"[vvar", "[vdso", "[vsyscall", "[uprobes", "[vectors", NULL};
+    static const char *const names[] = {"[vvar",    "[vdso",    "[vsyscall",
+                                        "[uprobes", "[vectors", NULL};
     return begins_with_one_of(region->path, names);
 }
 
@@ -48,7 +55,8 @@ bool rhi__region_is_absent(rhi_memory *memory, const rhi_region *region)
 static bool is_shadow(const rhi_region *region)
 {
     const uint64_t low_start = 0x7fff7000, low_end = 0x8fff7000;
-    return region->end - region->start >= TOO_HUGE_BYTES || (region->start == low_start && region->end == low_end);
+    return region->end - region->start >= TOO_HUGE_BYTES ||
+           (region->start == low_start && region->end == low_end);
 }
 
 /* Cores do not tell shared from private: what is there is searched. */
@@ -56,8 +64,12 @@ static enum rhi_worth worth_in_core(rhi_memory *memory, const rhi_region *region
 {
     uint8_t byte;
     bool is_writable = region->flags & RHI_REGION_WRITE;
-    if (!rhi__region_is_absent(memory, region)) /* of a file that is not writable, the first page alone is there for its ELF header */
-        return is_memory(region->path) || is_writable || rhi__memory_read(memory, region->end - 1, &byte, 1) ? RHI_WORTH_SEARCH : RHI_WORTH_NOTHING;
+    /* of a file that is not writable, the first page alone is there for its ELF header */
+    if (!rhi__region_is_absent(memory, region))
+        return is_memory(region->path) || is_writable ||
+                       rhi__memory_read(memory, region->end - 1, &byte, 1)
+                   ? RHI_WORTH_SEARCH
+                   : RHI_WORTH_NOTHING;
     if (!is_memory(region->path) && (!is_writable || is_module))
         return RHI_WORTH_NOTHING; /* as on disk */
     bool is_accessible = region->flags & (RHI_REGION_READ | RHI_REGION_WRITE | RHI_REGION_EXECUTE);
@@ -70,14 +82,16 @@ static enum rhi_worth worth_in_process(const rhi_memory *memory, const rhi_regio
     bool is_shared = region->flags & RHI_REGION_SHARED, is_used = region->flags & RHI_REGION_USED;
     bool is_readable = region->flags & (RHI_REGION_READ | RHI_REGION_WRITE);
     if (!is_memory(region->path) && !(region->flags & RHI_REGION_WRITE))
-        return region->flags & RHI_REGION_COPIED && !is_shared ? RHI_WORTH_SEARCH : RHI_WORTH_NOTHING;
+        return region->flags & RHI_REGION_COPIED && !is_shared ? RHI_WORTH_SEARCH
+                                                               : RHI_WORTH_NOTHING;
     if (is_shared)
         return size >= HUGE_BYTES ? RHI_WORTH_MISSING : RHI_WORTH_SEARCH;
     if (memory->has_usage && !is_used && (size >= HUGE_BYTES || !is_readable))
         return RHI_WORTH_NOTHING;
     if (size >= TOO_HUGE_BYTES) /* a sanitizer's shadow: it holds no pointers */
         return region->flags & RHI_REGION_EXCLUDED ? RHI_WORTH_NOTHING : RHI_WORTH_MISSING;
-    return size >= HUGE_BYTES && !is_readable && !memory->has_usage ? RHI_WORTH_MISSING : RHI_WORTH_SEARCH;
+    return size >= HUGE_BYTES && !is_readable && !memory->has_usage ? RHI_WORTH_MISSING
+                                                                    : RHI_WORTH_SEARCH;
 }
 
 enum rhi_worth rhi__region_worth(rhi_memory *memory, const rhi_region *region, bool is_module)
@@ -86,5 +100,6 @@ enum rhi_worth rhi__region_worth(rhi_memory *memory, const rhi_region *region, b
         return region->flags & RHI_REGION_WRITE ? RHI_WORTH_DEVICE : RHI_WORTH_NOTHING;
     if (is_kernels(region))
         return RHI_WORTH_NOTHING;
-    return rhi__memory_is_core(memory) ? worth_in_core(memory, region, is_module) : worth_in_process(memory, region);
+    return rhi__memory_is_core(memory) ? worth_in_core(memory, region, is_module)
+                                       : worth_in_process(memory, region);
 }

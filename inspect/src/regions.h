@@ -1,4 +1,5 @@
-/* regions.h - which regions of the map are worth a search for words, and what is known of those that are not there. */
+/* regions.h - which regions of the map are worth a search for words, and what is known of those
+ * that are not there. */
 #ifndef RHI_REGIONS_H
 #define RHI_REGIONS_H
 
@@ -8,8 +9,9 @@ enum rhi_worth {
     RHI_WORTH_NOTHING, /* the program never wrote it, or it is the kernel's own */
     RHI_WORTH_SEARCH,  /* the program could have written it, and its bytes are there */
     RHI_WORTH_MISSING, /* it could have written it, and its bytes are not there, or are too many */
-    RHI_WORTH_UNUSED,  /* a core has no byte of it, and it is of a kind that is left so when it was never used */
-    RHI_WORTH_DEVICE   /* a device's memory: reading it may have effects */
+    /* a core has no byte of it, and it is of a kind that is left so when it was never used */
+    RHI_WORTH_UNUSED,
+    RHI_WORTH_DEVICE /* a device's memory: reading it may have effects */
 };
 
 /* The region as such. is_module: program headers in memory say that it is of a module. */

@@ -1,8 +1,8 @@
 /* round.c - the shortest way round a cycle (see selection.h).
  *
- * Breadth-first at once forwards from its first object and backwards to it, until the two meet: a way of
- * twenty steps through ten million objects is found after some thousand. Invariant: each side's map leads
- * from an object that it met to the one before it, seen from the first object. */
+ * Breadth-first at once forwards from its first object and backwards to it, until the two meet: a
+ * way of twenty steps through ten million objects is found after some thousand. Invariant: each
+ * side's map leads from an object that it met to the one before it, seen from the first object. */
 #include "array.h"
 #include "selection.h"
 
@@ -10,7 +10,10 @@ enum { OBJECTS_MAX = 1 << 15 }; /* met on both sides together */
 
 typedef struct side {
     rhi_map before;
-    struct { uint32_t *items; uint64_t count, capacity; } queue;
+    struct {
+        uint32_t *items;
+        uint64_t count, capacity;
+    } queue;
     uint64_t next; /* in the queue */
 } side;
 
@@ -35,7 +38,8 @@ static bool go_on(search *s, bool forwards)
     const rhi_graph *g = s->graph;
     side *own = forwards ? &s->ahead : &s->behind;
     const side *other = forwards ? &s->behind : &s->ahead;
-    const uint32_t *start = forwards ? g->edge_start : g->referrer_start, *row = forwards ? g->edge_to : g->referrer_from;
+    const uint32_t *start = forwards ? g->edge_start : g->referrer_start,
+                   *row = forwards ? g->edge_to : g->referrer_from;
     for (uint64_t end = own->queue.count; own->next < end; own->next++) {
         uint32_t i = own->queue.items[own->next];
         for (uint32_t e = start[i]; e < start[i + 1]; e++) {
@@ -56,9 +60,13 @@ static bool go_on(search *s, bool forwards)
 }
 
 /* The objects from `index` back to the first one, both included. */
-static bool walk_back(const search *s, const side *way, uint32_t index, uint32_t **items, uint64_t *count)
+static bool walk_back(const search *s, const side *way, uint32_t index, uint32_t **items,
+                      uint64_t *count)
 {
-    struct { uint32_t *items; uint64_t count, capacity; } list = {0};
+    struct {
+        uint32_t *items;
+        uint64_t count, capacity;
+    } list = {0};
     for (;; index = rhi__map_get(&way->before, index)) {
         if (!rhi__array_reserve(&list, 1)) {
             free(list.items);
@@ -76,10 +84,14 @@ static bool walk_back(const search *s, const side *way, uint32_t index, uint32_t
 rhi_error *rhi__find_round(const rhi_selection *selection, uint32_t cycle, rhi_round *round)
 {
     const rhi_graph *g = selection->graph;
-    search s = {.graph = g, .cycle = cycle, .first = g->cycle_member[g->cycle_start[cycle]], .from = RHI_NO_OBJECT};
+    search s = {.graph = g,
+                .cycle = cycle,
+                .first = g->cycle_member[g->cycle_start[cycle]],
+                .from = RHI_NO_OBJECT};
     *round = (rhi_round){0};
     bool ok = meet(&s.ahead, s.first, s.first) && meet(&s.behind, s.first, s.first);
-    while (ok && s.from == RHI_NO_OBJECT && s.ahead.queue.count + s.behind.queue.count < OBJECTS_MAX &&
+    while (ok && s.from == RHI_NO_OBJECT &&
+           s.ahead.queue.count + s.behind.queue.count < OBJECTS_MAX &&
            s.ahead.next < s.ahead.queue.count && s.behind.next < s.behind.queue.count)
         ok = go_on(&s, s.ahead.queue.count - s.ahead.next <= s.behind.queue.count - s.behind.next);
     round->has_gap = s.from == RHI_NO_OBJECT;

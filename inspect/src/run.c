@@ -1,4 +1,5 @@
-/* run.c - runs a command for a door: parses, asks once more what changed under its eyes, tells errors. */
+/* run.c - runs a command for a door: parses, asks once more what changed under its eyes, tells
+ * errors. */
 #include "command.h"
 #include "output.h"
 #include "symbols.h"
@@ -118,7 +119,9 @@ static int fail(rhi_session *session, const char *name, rhi_error *error)
 /* What happened to the target meanwhile that makes what was printed no answer; NULL: nothing. */
 static const char *interference(rhi_session *session, bool *is_gone)
 {
-    *is_gone = session->has_memory && rhi__process_is_gone(session->memory.is_direct ? &session->memory.direct : session->target);
+    *is_gone =
+        session->has_memory &&
+        rhi__process_is_gone(session->memory.is_direct ? &session->memory.direct : session->target);
     if (*is_gone)
         return "the process ended while it was read: its memory is gone";
     if (rhi__core_has_changed(session))
@@ -136,8 +139,8 @@ static void start_again(rhi_session *session, const rhi_args *args, int *status)
     *status = RHI_ANSWERED;
 }
 
-/* Runs the command. Where what it printed did not fit the cache, it is asked once more without one: its
- * answer is still here, unless it is very long. */
+/* Runs the command. Where what it printed did not fit the cache, it is asked once more without
+ * one: its answer is still here, unless it is very long. */
 static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *status)
 {
     bool is_gone = false;
@@ -163,20 +166,23 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
         *status = RHI_NO_ANSWER;
     } else if (core_has_changed && error != rhi__error_cancelled()) {
         rhi__error_free(error);
-        error = rhi__error("the core file changes while it is read: ask again when it is written in full");
+        error = rhi__error(
+            "the core file changes while it is read: ask again when it is written in full");
     }
-    if (session->has_changed || core_has_changed) /* it changes under our eyes: keep nothing of it */
+    /* it changes under our eyes: keep nothing of it */
+    if (session->has_changed || core_has_changed)
         rhi__session_drop(session);
     return error;
 }
 
-/* A door that is told to stop may fail to read before it is asked whether it was: what was made of that is
- * neither an answer nor worth keeping. */
+/* A door that is told to stop may fail to read before it is asked whether it was: what was made
+ * of that is neither an answer nor worth keeping. */
 static rhi_error *settle_interrupt(rhi_session *session, rhi_error *error)
 {
     const rhi_target *target = session->target;
-    bool stopped = error == rhi__error_cancelled() || session->work.is_stopped ||
-                   (!session->was_flushed && target->interrupted && target->interrupted(target->context));
+    bool stopped =
+        error == rhi__error_cancelled() || session->work.is_stopped ||
+        (!session->was_flushed && target->interrupted && target->interrupted(target->context));
     if (!stopped)
         return error;
     rhi__error_free(error);
@@ -203,7 +209,8 @@ static void take_missing(rhi_session *session, bool is_empty)
 }
 
 /* With `refusal` the command is parsed, but not run: there is no target. */
-static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line, const char *refusal)
+static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line,
+               const char *refusal)
 {
     rhi_args args = {0};
     int status = RHI_ANSWERED;
@@ -226,7 +233,8 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     else if (!error)
         error = settle_interrupt(session, run_command(session, &args, &status));
     end_progress(session);
-    if (error && session->has_memory && session->memory.is_short) { /* whatever it says, that is why */
+    /* whatever it says, that is why */
+    if (error && session->has_memory && session->memory.is_short) {
         rhi__error_free(error);
         error = rhi__error_memory();
     }
@@ -244,17 +252,20 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     return status;
 }
 
-int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command, const char *line)
+int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command,
+                    const char *line)
 {
     return run(session, target, command, (rhi_line){.text = line ? line : ""}, NULL);
 }
 
-int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words)
+int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command,
+                          const char *const *words)
 {
     return run(session, target, command, (rhi_line){.words = words}, NULL);
 }
 
-int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words, const char *message)
+int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command,
+                             const char *const *words, const char *message)
 {
     return run(session, target, command, (rhi_line){.words = words}, message);
 }

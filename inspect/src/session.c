@@ -1,4 +1,5 @@
-/* session.c - opens memory, heap and graph on their first use, and drops them when the target moved on (see session.h). */
+/* session.c - opens memory, heap and graph on their first use, and drops them when the target moved
+ * on (see session.h). */
 #include "session.h"
 #include "symbols.h"
 
@@ -24,7 +25,7 @@ void rhi__session_drop(rhi_session *session)
     session->has_memory = false;
 }
 
-/* ---- the cache ---------------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------ */
 
 bool rhi__same_text(const char *a, const char *b)
 {
@@ -33,15 +34,21 @@ bool rhi__same_text(const char *a, const char *b)
 
 bool rhi__core_has_changed(const rhi_session *session)
 {
-    uint64_t state = !session->has_memory ? 0 : rhi__core_state(session->memory.is_direct ? &session->memory.direct : session->target);
-    return state && state != session->memory.core_state; /* 0: no core, or the way to its file was given up */
+    uint64_t state = !session->has_memory
+                         ? 0
+                         : rhi__core_state(session->memory.is_direct ? &session->memory.direct
+                                                                     : session->target);
+    /* 0: no core, or the way to its file was given up */
+    return state && state != session->memory.core_state;
 }
 
 static bool cache_holds(const rhi_session *session)
 {
     const rhi_target *target = session->target;
-    return session->has_memory && target->state_id && target->state_id(target->context) == session->state &&
-           !rhi__core_has_changed(session) && session->context == target->context && session->pid == target->pid && rhi__same_text(session->core_path, target->core_path);
+    return session->has_memory && target->state_id &&
+           target->state_id(target->context) == session->state && !rhi__core_has_changed(session) &&
+           session->context == target->context && session->pid == target->pid &&
+           rhi__same_text(session->core_path, target->core_path);
 }
 
 static rhi_error *open_memory(rhi_session *session)
@@ -66,7 +73,8 @@ static rhi_error *open_memory(rhi_session *session)
     return NULL;
 }
 
-/* Does the map name private writable memory of which not a byte can be read, as cores without it do? */
+/* Does the map name private writable memory of which not a byte can be read, as cores without it
+ * do? */
 static bool writable_memory_is_missing(rhi_memory *memory)
 {
     uint8_t byte;
@@ -99,7 +107,8 @@ static rhi_error *no_such_heap(const rhi_session *session)
             snprintf(known + used, sizeof known - used, "%s%" PRIu64, named ? ", " : "", next);
         after = next + 1;
     }
-    return rhi__error("there is no heap %" PRIu64 "%s%s", session->heap, known[0] ? ": numbers in use: " : "", known);
+    return rhi__error("there is no heap %" PRIu64 "%s%s", session->heap,
+                      known[0] ? ": numbers in use: " : "", known);
 }
 
 rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
@@ -112,9 +121,11 @@ rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
     if (!session->reader && session->memory.refused[0] && session->target->core_path)
         return rhi__error("no refheap heap was found: %s", session->memory.refused);
     if (!session->reader && writable_memory_is_missing(&session->memory))
-        return rhi__error("no refheap heap was found, but writable memory is not in the core: see coredump_filter in core(5)");
+        return rhi__error("no refheap heap was found, but writable memory is not in the core: see "
+                          "coredump_filter in core(5)");
     if (!session->reader)
-        return rhi__error("no refheap heap here: the program does not use refheap, or has not created a heap yet");
+        return rhi__error("no refheap heap here: the program does not use refheap, or has not "
+                          "created a heap yet");
     *reader = session->reader;
     if (!session->is_begun)
         rhi__begin_question(session->reader);
@@ -146,10 +157,10 @@ rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
     return NULL;
 }
 
-/* ---- what concerns every answer ---------------------------------------------------------------------------- */
+/* ---- what concerns every answer ------------------------------------------------------------- */
 
-/* Where there is no heap, nothing was looked at: a program that crashed early has no leak either. The values that
- * all heaps share (heap 0) are no heap of the program's. */
+/* Where there is no heap, nothing was looked at: a program that crashed early has no leak either.
+ * The values that all heaps share (heap 0) are no heap of the program's. */
 static void tell_no_heap(rhi_session *session)
 {
     const rhi_reader *reader = session->reader;
@@ -160,8 +171,10 @@ static void tell_no_heap(rhi_session *session)
     if (reader->problems.count || session->memory.truncated[0])
         snprintf(text, sizeof text, "there was nothing to look at: no heap could be read");
     else if (reader->destroyed)
-        snprintf(text, sizeof text, "there was nothing to look at: there is no heap any more, %" PRIu64 " %s destroyed", reader->destroyed,
-                 reader->destroyed == 1 ? "was" : "were");
+        snprintf(text, sizeof text,
+                 "there was nothing to look at: there is no heap any more, %" PRIu64
+                 " %s destroyed",
+                 reader->destroyed, reader->destroyed == 1 ? "was" : "were");
     rhi__note(&session->notes, text);
 }
 
@@ -189,9 +202,11 @@ void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *o
         return;
     uint8_t flags = graph->flags[index];
     uint64_t count = object->count < 0 ? 0 : (uint64_t)object->count;
-    bool is_same = graph->stored[index] == (count > UINT32_MAX ? UINT32_MAX : (uint32_t)count) &&
-                   !(flags & RHI_GRAPH_IMMORTAL) == !object->immortal && !(flags & RHI_GRAPH_DYING) == (object->state != RHI_DYING) &&
-                   !(flags & RHI_GRAPH_HELD) == !object->held &&
-                   !(flags & RHI_GRAPH_CORRUPT) == (object->state <= RHI_DYING && object->type != UINT32_MAX);
+    bool is_same =
+        graph->stored[index] == (count > UINT32_MAX ? UINT32_MAX : (uint32_t)count) &&
+        !(flags & RHI_GRAPH_IMMORTAL) == !object->immortal &&
+        !(flags & RHI_GRAPH_DYING) == (object->state != RHI_DYING) &&
+        !(flags & RHI_GRAPH_HELD) == !object->held &&
+        !(flags & RHI_GRAPH_CORRUPT) == (object->state <= RHI_DYING && object->type != UINT32_MAX);
     session->has_changed = session->has_changed || !is_same;
 }

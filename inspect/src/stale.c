@@ -1,8 +1,8 @@
 /* stale.c - finds stale pointers (see stale.h).
  *
- * A word is looked at closely only where its target has no live bit or is suspect: that header alone is then
- * decoded. Invariant: `suspect` has every live bit behind which a tombstone may lie, and every object with
- * more references than counts. */
+ * A word is looked at closely only where its target has no live bit or is suspect: that header
+ * alone is then decoded. Invariant: `suspect` has every live bit behind which a tombstone may
+ * lie, and every object with more references than counts. */
 #include "stale.h"
 #include "symbols.h"
 #include "array.h"
@@ -23,7 +23,8 @@ typedef struct search {
     uint8_t *layouts;  /* per type: enum layout */
     rhi_holders stack; /* stack words, until they are named */
     rhi_holders roots; /* registered roots that hold an object's address */
-    rhi_holders typed; /* words that may be variables and hold a live object's address, until they are named */
+    /* words that may be variables and hold a live object's address, until they are named */
+    rhi_holders typed;
 } search;
 
 static void free_stale(void *value)
@@ -37,10 +38,14 @@ static void free_stale(void *value)
     free(stale);
 }
 
-/* ---- objects that need no closer look --------------------------------------------------------------------------- */
+/* ---- objects that need no closer look ------------------------------------------------------- */
 
 /* How the edges of a type's objects relate to their words. */
-enum layout { UNKNOWN, ONE_WORD_EACH /* no two edges come from one word, none from elsewhere */, OTHERWISE };
+enum layout {
+    UNKNOWN,
+    ONE_WORD_EACH /* no two edges come from one word, none from elsewhere */,
+    OTHERWISE
+};
 enum { FIELDS_COMPARED = 64 };
 
 static enum layout layout_of(const rhi_type *type)
@@ -65,8 +70,10 @@ static enum layout layout_of(const rhi_type *type)
     return ONE_WORD_EACH;
 }
 
-/* Most objects have as many words with addresses of the heap as edges: each leads to an object that is there. */
-static bool needs_a_look(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+/* Most objects have as many words with addresses of the heap as edges: each leads to an object that
+ * is there. */
+static bool needs_a_look(void *context, uint32_t index, const rhi_object *object,
+                         const uint8_t *bytes)
 {
     search *s = context;
     const rhi_graph *g = s->graph;
@@ -85,12 +92,13 @@ static bool needs_a_look(void *context, uint32_t index, const rhi_object *object
     return any;
 }
 
-/* ---- what a pointer points to -------------------------------------------------------------------------------- */
+/* ---- what a pointer points to --------------------------------------------------------------- */
 
 /* The object whose count can be held against its references: live, at rest and counted. */
 static bool is_counted(const search *s, const rhi_object *object)
 {
-    return object->state == RHI_LIVE && !object->immortal && !s->reader->heaps.items[object->heap].provisional;
+    return object->state == RHI_LIVE && !object->immortal &&
+           !s->reader->heaps.items[object->heap].provisional;
 }
 
 static bool is_suspect(void *context, uint64_t value)
@@ -116,8 +124,8 @@ static rhi_error *add(rhi_holders *rows, const rhi_holder *holder, uint64_t targ
     return rhi__collect_holder(rows, &row);
 }
 
-/* Lies the undeclared word behind what the object says is its end? It may be a leftover of an earlier tenant
- * of the slot, or an element of a tail whose length nothing tells. */
+/* Lies the undeclared word behind what the object says is its end? It may be a leftover of an
+ * earlier tenant of the slot, or an element of a tail whose length nothing tells. */
 static bool is_behind_the_end(const search *s, const rhi_holder *holder)
 {
     rhi_object object;
@@ -133,10 +141,12 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
     if (!target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)
-        return add(is_behind_the_end(s, holder) ? &s->stale->possible : &s->stale->certain, holder, object.address);
+        return add(is_behind_the_end(s, holder) ? &s->stale->possible : &s->stale->certain, holder,
+                   object.address);
     bool owns_one = holder->strong && holder->value == object.address;
     uint32_t index = rhi__object_index(s->reader, object.address);
-    if (owns_one && is_counted(s, &object) && index != RHI_NO_OBJECT && rhi__open(s->graph, index) < 0)
+    if (owns_one && is_counted(s, &object) && index != RHI_NO_OBJECT &&
+        rhi__open(s->graph, index) < 0)
         return add(&s->stale->certain, holder, object.address);
     return NULL;
 }
@@ -154,7 +164,8 @@ static rhi_holders *rows_for(search *s, uint8_t kind)
     }
 }
 
-/* Keeps the first rows in the order of answers: which they are does not depend on the order of the search. */
+/* Keeps the first rows in the order of answers: which they are does not depend on the order of the
+ * search. */
 static void keep_first(search *s)
 {
     rhi__sort_holders(&s->typed);
@@ -192,7 +203,7 @@ static rhi_error *judge_word(void *context, const rhi_holder *holder)
     return NULL;
 }
 
-/* ---- the search ------------------------------------------------------------------------------------------- */
+/* ---- the search ----------------------------------------------------------------------------- */
 
 static int target_order(const void *left, const void *right)
 {
@@ -200,14 +211,16 @@ static int target_order(const void *left, const void *right)
     return a->target < b->target ? -1 : a->target > b->target;
 }
 
-/* Roots own a count each: of an object that has fewer left than roots, one root at least is stale. */
+/* Roots own a count each: of an object that has fewer left than roots, one root at least is stale.
+ */
 static rhi_error *judge_roots(search *s)
 {
     rhi_holders *roots = &s->roots;
     if (roots->count)
         qsort(roots->items, roots->count, sizeof *roots->items, target_order);
     for (uint64_t first = 0, end; first < roots->count; first = end) {
-        for (end = first; end < roots->count && roots->items[end].target == roots->items[first].target;)
+        for (end = first;
+             end < roots->count && roots->items[end].target == roots->items[first].target;)
             end++;
         uint32_t index = rhi__object_index(s->reader, roots->items[first].target);
         if (index == RHI_NO_OBJECT || rhi__open(s->graph, index) >= (int64_t)(end - first))
@@ -223,10 +236,13 @@ static rhi_error *judge_stack_words(search *s)
 {
     rhi__sort_holders(&s->stack);
     rhi__name_holders(s->session, s->reader, &s->stack, RHI_STALE_NAMED_MAX);
-    s->stale->not_asked = s->stack.count > RHI_STALE_NAMED_MAX ? s->stack.count - RHI_STALE_NAMED_MAX : 0;
+    s->stale->not_asked =
+        s->stack.count > RHI_STALE_NAMED_MAX ? s->stack.count - RHI_STALE_NAMED_MAX : 0;
     for (uint64_t i = 0; i < s->stack.count; i++) {
         rhi_holder *row = &s->stack.items[i];
-        RHI_TRY(add(row->variable && row->variable->is_local ? &s->stale->certain : &s->stale->possible, row, row->target));
+        RHI_TRY(
+            add(row->variable && row->variable->is_local ? &s->stale->certain : &s->stale->possible,
+                row, row->target));
         row->name = NULL; /* they have a new owner */
         row->variable = NULL;
     }
@@ -247,7 +263,8 @@ static bool pointed_type(const char *text, char *name, size_t size)
         }
         bool is_name = true;
         for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
-            is_name = is_name && (strlen(left_out[i]) != length || memcmp(left_out[i], text, length) != 0);
+            is_name = is_name &&
+                      (strlen(left_out[i]) != length || memcmp(left_out[i], text, length) != 0);
         if (is_name && (names++ || stars || length >= size))
             return false;
         if (is_name)
@@ -257,16 +274,19 @@ static bool pointed_type(const char *text, char *name, size_t size)
     return stars == 1 && names == 1;
 }
 
-bool rhi__is_of_another_type(rhi_session *session, const rhi_reader *reader, const rhi_variable *variable, uint32_t type)
+bool rhi__is_of_another_type(rhi_session *session, const rhi_reader *reader,
+                             const rhi_variable *variable, uint32_t type)
 {
     char name[RHI_OWNER_SIZE];
     const char *found = rhi__type_name(reader, type);
     bool is_managed = false;
-    if (type >= reader->types.count || !pointed_type(variable->type, name, sizeof name) || strcmp(name, found) == 0)
+    if (type >= reader->types.count || !pointed_type(variable->type, name, sizeof name) ||
+        strcmp(name, found) == 0)
         return false;
     for (uint64_t i = 0; i < reader->types.count && !is_managed; i++)
         is_managed = strcmp(reader->types.items[i].name, name) == 0;
-    return is_managed && !rhi__symbols_begins_with(session, found, name); /* a struct that begins with it may be meant */
+    /* a struct that begins with it may be meant */
+    return is_managed && !rhi__symbols_begins_with(session, found, name);
 }
 
 static rhi_error *judge_types(search *s)
@@ -295,13 +315,16 @@ static rhi_error *find_stale(search *s)
     if (!s->suspect || !s->layouts)
         return rhi__error_memory();
     for (uint32_t i = 0; i < g->count; i++)
-        if (g->flags[i] & RHI_GRAPH_CORRUPT || (!(g->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)) && rhi__open(g, i) < 0)) {
+        if (g->flags[i] & RHI_GRAPH_CORRUPT ||
+            (!(g->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)) && rhi__open(g, i) < 0)) {
             rhi__bit_set(s->suspect, i);
             s->has_suspects = true;
         }
-    const rhi_slot_choice choice = {.is_worth = needs_a_look, .wanted = is_suspect, .visit = judge_slot, .context = s};
+    const rhi_slot_choice choice = {
+        .is_worth = needs_a_look, .wanted = is_suspect, .visit = judge_slot, .context = s};
     RHI_TRY(rhi__each_slot_where(s->session, s->reader, &choice));
-    RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, judge_word, s));
+    RHI_TRY(rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, judge_word,
+                           s));
     RHI_TRY(rhi__missing_matters(s->session, s->reader));
     RHI_TRY(judge_roots(s));
     RHI_TRY(judge_stack_words(s));

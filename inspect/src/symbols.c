@@ -1,7 +1,8 @@
 /* symbols.c - finds the files of a target's modules and asks them for variables (see symbols.h).
  *
- * Files are read, never mapped: one that is cut short under us must not kill a debugger. What was read of
- * a file is kept as long as the session, and held against the target's memory once per state. */
+ * Files are read, never mapped: one that is cut short under us must not kill a debugger. What was
+ * read of a file is kept as long as the session, and held against the target's memory once per
+ * state. */
 #include "symbols.h"
 #include "array.h"
 #include "variables.h"
@@ -15,18 +16,24 @@
 #include <string.h>
 
 enum {
-    NOTES_MAX = 1 << 14, PATH_SIZE = 4096, MODULES_MAX = 4096, SYMBOLS_MAX = 10000000, DYNAMIC_MAX = 512
+    NOTES_MAX = 1 << 14,
+    PATH_SIZE = 4096,
+    MODULES_MAX = 4096,
+    SYMBOLS_MAX = 10000000,
+    DYNAMIC_MAX = 512
 };
 
 typedef struct module {
     uint64_t start, bias;
-    char *path;            /* as the target's map has it */
-    char *exe;             /* what --exe said when it was opened, or NULL */
-    char running[40];      /* what a process runs, whatever lies at its path by now; empty: no process */
+    char *path; /* as the target's map has it */
+    char *exe;  /* what --exe said when it was opened, or NULL */
+    /* what a process runs, whatever lies at its path by now; empty: no process */
+    char running[40];
     const char *file_path; /* of these three the one that is the file */
     rhi_image main, debug; /* debug: the file of its debug info, if that is another one */
     rhi_image shared;      /* what dwz moved out of that into a file for several */
-    bool is_named; /* the user named the file, and nothing in memory can tell whether that is right */
+    /* the user named the file, and nothing in memory can tell whether that is right */
+    bool is_named;
     bool is_checked, is_good, is_indexed;
     rhi_extents symbols, functions; /* addresses of the file */
     rhi_dwarf *dwarf;
@@ -38,19 +45,32 @@ typedef struct tls_module {
 } tls_module;
 
 struct rhi_symbols {
-    struct { module **items; uint64_t count, capacity; } modules;
-    struct { tls_module *items; uint64_t count, capacity; } tls;
+    struct {
+        module **items;
+        uint64_t count, capacity;
+    } modules;
+    struct {
+        tls_module *items;
+        uint64_t count, capacity;
+    } tls;
     bool is_tls_known;
-    void *calls; /* tree of known_calls */
+    void *calls;       /* tree of known_calls */
     rhi_misfit misfit; /* of the executable that is `checked_exe` */
     char *checked_exe;
     bool is_exe_checked, is_exe_mapped, is_path_checked, is_misfit;
-    struct { char type[RHI_NAME_SIZE], base[RHI_NAME_SIZE]; bool answer; } last; /* question of rhi__symbols_begins_with */
+    /* question of rhi__symbols_begins_with */
+    struct {
+        char type[RHI_NAME_SIZE], base[RHI_NAME_SIZE];
+        bool answer;
+    } last;
 };
 
-/* ---- files ------------------------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
-typedef struct id_search { rhi_memory *memory; rhi_build_id id; } id_search;
+typedef struct id_search {
+    rhi_memory *memory;
+    rhi_build_id id;
+} id_search;
 
 static bool search_note(void *context, const rhi_segment *segment)
 {
@@ -59,23 +79,28 @@ static bool search_note(void *context, const rhi_segment *segment)
     uint64_t size = segment->end - segment->start;
     if (segment->type != PT_NOTE || size > NOTES_MAX)
         return true;
-    size = rhi__memory_read(s->memory, segment->start, bytes, size < sizeof bytes ? size : sizeof bytes);
+    size = rhi__memory_read(s->memory, segment->start, bytes,
+                            size < sizeof bytes ? size : sizeof bytes);
     return !rhi__id_in_notes(bytes, size, &s->id);
 }
 
-/* Are the program headers in memory those of the file? -1: there are none in memory (a core without them). */
+/* Are the program headers in memory those of the file? -1: there are none in memory (a core without
+ * them). */
 static int same_headers(rhi_memory *memory, uint64_t start, const rhi_image *f)
 {
     Elf64_Ehdr header;
     Elf64_Phdr theirs[RHI_HEADERS_MAX];
     uint64_t size = f->header.e_phnum * sizeof *theirs;
-    if (rhi__memory_read(memory, start, &header, sizeof header) != sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+    if (rhi__memory_read(memory, start, &header, sizeof header) != sizeof header ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
         return -1;
     return f->header.e_phnum == header.e_phnum && f->header.e_entry == header.e_entry &&
-           rhi__memory_read(memory, start + header.e_phoff, theirs, size) == size && memcmp(f->segments, theirs, size) == 0;
+           rhi__memory_read(memory, start + header.e_phoff, theirs, size) == size &&
+           memcmp(f->segments, theirs, size) == 0;
 }
 
-/* Is this file what is mapped at `start`? `is_named`: the user said so, and nothing in memory can tell. */
+/* Is this file what is mapped at `start`? `is_named`: the user said so, and nothing in memory can
+ * tell. */
 static bool is_mapped_file(rhi_memory *memory, uint64_t start, const rhi_image *f, bool is_named)
 {
     id_search search = {.memory = memory};
@@ -111,7 +136,8 @@ static bool open_by_id(const char *path, const rhi_build_id *wanted, rhi_image *
     return false;
 }
 
-/* Debug info in a file of its own: by build-id, else by its link, beside the file or under /usr/lib/debug. */
+/* Debug info in a file of its own: by build-id, else by its link, beside the file or under
+ * /usr/lib/debug. */
 static bool open_debug_file(const module *m, char candidate[PATH_SIZE], rhi_image *f)
 {
     char link[256] = "";
@@ -124,7 +150,8 @@ static bool open_debug_file(const module *m, char candidate[PATH_SIZE], rhi_imag
         return true;
     rhi__image_section(&m->main, ".gnu_debuglink", link, sizeof link - 1);
     for (int way = 0; way < 3 && *link; way++) {
-        snprintf(candidate, PATH_SIZE, "%s%.*s%s%s", way == 2 ? "/usr/lib/debug" : "", folder, m->path, way == 1 ? ".debug/" : "", link);
+        snprintf(candidate, PATH_SIZE, "%s%.*s%s%s", way == 2 ? "/usr/lib/debug" : "", folder,
+                 m->path, way == 1 ? ".debug/" : "", link);
         if (open_by_id(candidate, wanted, f))
             return true;
     }
@@ -136,12 +163,14 @@ static bool open_shared_file(const rhi_image *image, const char *path, rhi_image
 {
     char link[PATH_SIZE], candidate[2 * PATH_SIZE];
     rhi_build_id wanted;
-    uint64_t size = rhi__image_section(image, ".gnu_debugaltlink", link, sizeof link), length = strnlen(link, size);
+    uint64_t size = rhi__image_section(image, ".gnu_debugaltlink", link, sizeof link),
+             length = strnlen(link, size);
     if (length == size || size - length - 1 > RHI_BUILD_ID_MAX)
         return false;
     wanted.size = size - length - 1;
     memcpy(wanted.bytes, link + length + 1, wanted.size);
-    snprintf(candidate, sizeof candidate, "%.*s%s", link[0] == '/' ? 0 : (int)(base_name(path) - path), path, link);
+    snprintf(candidate, sizeof candidate, "%.*s%s",
+             link[0] == '/' ? 0 : (int)(base_name(path) - path), path, link);
     if (!open_by_id(candidate, &wanted, f)) {
         path_by_id(&wanted, candidate, sizeof candidate);
         if (!open_by_id(candidate, &wanted, f))
@@ -150,7 +179,7 @@ static bool open_shared_file(const rhi_image *image, const char *path, rhi_image
     return rhi__image_load(f);
 }
 
-/* ---- a module's symbols ---------------------------------------------------------------------------------------- */
+/* ---- a module's symbols --------------------------------------------------------------------- */
 
 static Elf_Scn *section_of(Elf *elf, GElf_Word type, GElf_Shdr *header)
 {
@@ -168,7 +197,8 @@ static void read_symbols(module *m, const rhi_image *f, GElf_Word type)
     uint64_t count = data && header.sh_entsize ? data->d_size / header.sh_entsize : 0;
     for (uint64_t i = 0; i < count && i < SYMBOLS_MAX; i++) {
         GElf_Sym symbol;
-        if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF || symbol.st_size == 0)
+        if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF ||
+            symbol.st_size == 0)
             continue;
         int kind = GELF_ST_TYPE(symbol.st_info);
         bool is_tls = kind == STT_TLS, is_function = kind == STT_FUNC || kind == STT_GNU_IFUNC;
@@ -179,7 +209,9 @@ static void read_symbols(module *m, const rhi_image *f, GElf_Word type)
         if (!rhi__array_reserve(list, 1))
             return;
         list->items[list->count++] =
-            (rhi_extent){.address = is_tls ? symbol.st_value | RHI_TLS : symbol.st_value, .size = symbol.st_size, .name = name};
+            (rhi_extent){.address = is_tls ? symbol.st_value | RHI_TLS : symbol.st_value,
+                         .size = symbol.st_size,
+                         .name = name};
     }
 }
 
@@ -192,7 +224,9 @@ static rhi_dwarf *load(rhi_session *session, module *m, rhi_image *image, const 
         rhi__image_close(&m->shared);
         m->shared = shared;
     }
-    return rhi__image_load(image) ? rhi__dwarf_open(&session->work, image, path, has_shared ? &m->shared : NULL) : NULL;
+    return rhi__image_load(image)
+               ? rhi__dwarf_open(&session->work, image, path, has_shared ? &m->shared : NULL)
+               : NULL;
 }
 
 static void index_module(rhi_session *session, module *m)
@@ -282,10 +316,12 @@ static module *module_of(rhi_session *session, const rhi_region *region)
     module *m = NULL;
     uint64_t at = 0;
     for (; at < s->modules.count && !m; at++)
-        if (s->modules.items[at]->start == region->start && strcmp(s->modules.items[at]->path, region->path) == 0 &&
+        if (s->modules.items[at]->start == region->start &&
+            strcmp(s->modules.items[at]->path, region->path) == 0 &&
             rhi__same_text(s->modules.items[at]->exe, session->target->exe_path))
             m = s->modules.items[at];
-    if (m && !m->is_checked && !(m->is_good && is_mapped_file(&session->memory, m->start, &m->main, m->is_named))) {
+    if (m && !m->is_checked &&
+        !(m->is_good && is_mapped_file(&session->memory, m->start, &m->main, m->is_named))) {
         module_free(m);
         s->modules.items[at - 1] = s->modules.items[--s->modules.count];
         m = NULL;
@@ -305,7 +341,8 @@ static module *module_of(rhi_session *session, const rhi_region *region)
 static bool covers(const module *m, uint64_t address)
 {
     for (unsigned i = 0; i < m->main.header.e_phnum; i++)
-        if (m->main.segments[i].p_type == PT_LOAD && address - m->main.segments[i].p_vaddr < m->main.segments[i].p_memsz)
+        if (m->main.segments[i].p_type == PT_LOAD &&
+            address - m->main.segments[i].p_vaddr < m->main.segments[i].p_memsz)
             return true;
     return false;
 }
@@ -327,9 +364,11 @@ static module *module_at(rhi_session *session, uint64_t address)
     return NULL;
 }
 
-/* ---- thread-local storage --------------------------------------------------------------------------------------- */
+/* ---- thread-local storage ------------------------------------------------------------------- */
 
-typedef struct headers { uint64_t dynamic, dynamic_end, tls_size; } headers;
+typedef struct headers {
+    uint64_t dynamic, dynamic_end, tls_size;
+} headers;
 
 static bool note_header(void *context, const rhi_segment *segment)
 {
@@ -347,8 +386,10 @@ static bool note_header(void *context, const rhi_segment *segment)
 static uint64_t link_map_of(rhi_memory *memory, const headers *h)
 {
     uint64_t tag, value, map;
-    for (uint64_t at = h->dynamic, i = 0; at + 16 <= h->dynamic_end && i < DYNAMIC_MAX; at += 16, i++) {
-        if (!rhi__memory_u64(memory, at, &tag) || tag == DT_NULL || !rhi__memory_u64(memory, at + 8, &value))
+    for (uint64_t at = h->dynamic, i = 0; at + 16 <= h->dynamic_end && i < DYNAMIC_MAX;
+         at += 16, i++) {
+        if (!rhi__memory_u64(memory, at, &tag) || tag == DT_NULL ||
+            !rhi__memory_u64(memory, at + 8, &value))
             return 0;
         if (tag == DT_DEBUG)
             return value && rhi__memory_u64(memory, value + 8, &map) ? map : 0;
@@ -356,8 +397,8 @@ static uint64_t link_map_of(rhi_memory *memory, const headers *h)
     return 0;
 }
 
-/* Modules with thread-local storage are numbered from 1 in the order in which they were loaded, and the
- * loader's list is in that order. */
+/* Modules with thread-local storage are numbered from 1 in the order in which they were loaded,
+ * and the loader's list is in that order. */
 static void find_tls_modules(rhi_session *session)
 {
     rhi_symbols *s = session->symbols;
@@ -376,7 +417,8 @@ static void find_tls_modules(rhi_session *session)
         if (h.tls_size && s->tls.count < MODULES_MAX && rhi__array_reserve(&s->tls, 1))
             s->tls.items[s->tls.count++] = (tls_module){region->start, h.dynamic, h.tls_size};
     }
-    for (uint64_t i = 0, dynamic; list && i < MODULES_MAX && rhi__memory_u64(memory, list + 16, &dynamic); i++) {
+    for (uint64_t i = 0, dynamic;
+         list && i < MODULES_MAX && rhi__memory_u64(memory, list + 16, &dynamic); i++) {
         for (uint64_t k = ordered; k < s->tls.count; k++)
             if (s->tls.items[k].dynamic == dynamic) {
                 tls_module moved = s->tls.items[k];
@@ -397,7 +439,8 @@ enum { VECTOR_OFFSET = 0 };
 #endif
 
 /* The module whose block in this thread holds the address, and the offset in the block. */
-static module *tls_module_at(rhi_session *session, uint64_t address, uint64_t thread_pointer, uint64_t *offset)
+static module *tls_module_at(rhi_session *session, uint64_t address, uint64_t thread_pointer,
+                             uint64_t *offset)
 {
     rhi_symbols *s = session->symbols;
     uint64_t vector, block;
@@ -406,7 +449,8 @@ static module *tls_module_at(rhi_session *session, uint64_t address, uint64_t th
     if (!rhi__memory_u64(&session->memory, thread_pointer + VECTOR_OFFSET, &vector))
         return NULL;
     for (uint64_t i = 0; i < s->tls.count; i++) {
-        if (!rhi__memory_u64(&session->memory, vector + 16 * (i + 1), &block) || address - block >= s->tls.items[i].size)
+        if (!rhi__memory_u64(&session->memory, vector + 16 * (i + 1), &block) ||
+            address - block >= s->tls.items[i].size)
             continue;
         const rhi_region *region = rhi__memory_region(&session->memory, s->tls.items[i].start);
         *offset = address - block;
@@ -415,7 +459,7 @@ static module *tls_module_at(rhi_session *session, uint64_t address, uint64_t th
     return NULL;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static bool symbol_variable(const module *m, uint64_t address, rhi_variable *variable)
 {
@@ -425,7 +469,8 @@ static bool symbol_variable(const module *m, uint64_t address, rhi_variable *var
     if (address == extent->address)
         rhi__text(variable->text, sizeof variable->text, "%s", extent->name);
     else
-        rhi__text(variable->text, sizeof variable->text, "%.160s+%" PRIu64, extent->name, address - extent->address);
+        rhi__text(variable->text, sizeof variable->text, "%.160s+%" PRIu64, extent->name,
+                  address - extent->address);
     return true;
 }
 
@@ -456,7 +501,8 @@ static void known_free(void *node)
     free(known);
 }
 
-/* Functions and lines by debug info; of the function that has code of its own, the symbol, if that is all. */
+/* Functions and lines by debug info; of the function that has code of its own, the symbol, if that
+ * is all. */
 static unsigned find_calls(rhi_session *session, uint64_t address, rhi_call calls[RHI_CALLS_MAX])
 {
     module *m = module_at(session, address);
@@ -535,7 +581,8 @@ bool rhi__symbols_begins_with(rhi_session *session, const char *type, const char
     rhi_symbols *s = have_symbols(session) ? session->symbols : NULL;
     if (!s)
         return false;
-    if (strcmp(s->last.type, type) != 0 || strcmp(s->last.base, base) != 0) { /* many variables ask the same */
+    /* many variables ask the same */
+    if (strcmp(s->last.type, type) != 0 || strcmp(s->last.base, base) != 0) {
         s->last.answer = begins_with(session, type, base);
         snprintf(s->last.type, sizeof s->last.type, "%s", type);
         snprintf(s->last.base, sizeof s->last.base, "%s", base);
@@ -543,22 +590,25 @@ bool rhi__symbols_begins_with(rhi_session *session, const char *type, const char
     return s->last.answer;
 }
 
-bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thread_pointer, rhi_variable *variable)
+bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thread_pointer,
+                           rhi_variable *variable)
 {
     if (!have_symbols(session))
         return false;
     uint64_t in_file;
-    module *m = thread_pointer ? tls_module_at(session, address, thread_pointer, &in_file) : module_at(session, address);
+    module *m = thread_pointer ? tls_module_at(session, address, thread_pointer, &in_file)
+                               : module_at(session, address);
     if (!m)
         return false;
     in_file = thread_pointer ? in_file | RHI_TLS : address - m->bias;
     if (!m->is_indexed)
         index_module(session, m);
     *variable = (rhi_variable){.text = ""};
-    return (m->dwarf && rhi__dwarf_variable(m->dwarf, in_file, variable)) || symbol_variable(m, in_file, variable);
+    return (m->dwarf && rhi__dwarf_variable(m->dwarf, in_file, variable)) ||
+           symbol_variable(m, in_file, variable);
 }
 
-/* ---- by name ------------------------------------------------------------------------------------------------------ */
+/* ---- by name -------------------------------------------------------------------------------- */
 
 uint64_t rhi__symbols_type(rhi_session *session, const char *name, rhi_dwarf **dwarf)
 {
@@ -600,7 +650,10 @@ static uint64_t tls_block(rhi_session *session, const module *m, uint64_t thread
     for (uint64_t i = 0; thread_pointer && i < s->tls.count; i++)
         if (s->tls.items[i].start == m->start)
             return rhi__memory_u64(&session->memory, thread_pointer + VECTOR_OFFSET, &vector) &&
-                           rhi__memory_u64(&session->memory, vector + 16 * (i + 1), &block) && block != UINT64_MAX ? block : 0;
+                           rhi__memory_u64(&session->memory, vector + 16 * (i + 1), &block) &&
+                           block != UINT64_MAX
+                       ? block
+                       : 0;
     return 0;
 }
 
@@ -622,22 +675,28 @@ static void add_named(name_search *s, const module *m, uint64_t in_file, uint64_
     }
 }
 
-static void search_module(name_search *s, const module *m, const rhi_text *name, const rhi_text *owner, const rhi_text *file, bool anywhere)
+static void search_module(name_search *s, const module *m, const rhi_text *name,
+                          const rhi_text *owner, const rhi_text *file, bool anywhere)
 {
     uint64_t address, type;
     unsigned before = s->count;
-    for (unsigned n = 0; m->dwarf && s->count < s->max && rhi__dwarf_named(m->dwarf, name, owner, file, anywhere, n, &address, &type); n++)
+    for (unsigned n = 0;
+         m->dwarf && s->count < s->max &&
+         rhi__dwarf_named(m->dwarf, name, owner, file, anywhere, n, &address, &type);
+         n++)
         add_named(s, m, address, type);
     for (uint64_t i = 0; s->count == before && !owner && !file && i < m->symbols.count; i++) {
         const rhi_extent *symbol = &m->symbols.items[i];
-        if (strlen(symbol->name) == name->length && memcmp(symbol->name, name->at, name->length) == 0) {
+        if (strlen(symbol->name) == name->length &&
+            memcmp(symbol->name, name->at, name->length) == 0) {
             add_named(s, m, symbol->address, 0);
             break;
         }
     }
 }
 
-unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t length, rhi_named *found, unsigned max)
+unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t length, rhi_named *found,
+                            unsigned max)
 {
     rhi_thread_locals locals = {0};
     name_search s = {.session = session, .locals = &locals, .found = found, .max = max};
@@ -651,17 +710,20 @@ unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t lengt
     bool is_file = owner.length > 2 && text[0] == '\'' && text[owner.length - 1] == '\'';
     if (is_file)
         owner = (rhi_text){text + 1, owner.length - 2};
-    rhi_error *error = have_symbols(session) ? rhi__thread_locals_open(&session->memory, 0, &locals) : rhi__error_memory();
-    /* As in a debugger what is in no namespace and no function goes first; refheap finds the others, too. */
+    rhi_error *error = have_symbols(session) ? rhi__thread_locals_open(&session->memory, 0, &locals)
+                                             : rhi__error_memory();
+    /* As in a debugger what is in no namespace and no function goes first; refheap finds the
+     * others, too. */
     for (int anywhere = is_file; anywhere < 2 && !error && s.count == 0; anywhere++)
         for (uint64_t region = 0; (m = next_module(session, &region));)
-            search_module(&s, m, &name, owner.length && !is_file ? &owner : NULL, is_file ? &owner : NULL, anywhere);
+            search_module(&s, m, &name, owner.length && !is_file ? &owner : NULL,
+                          is_file ? &owner : NULL, anywhere);
     rhi__error_free(error);
     rhi__thread_locals_close(&locals);
     return s.count;
 }
 
-/* ---- the wrong program -------------------------------------------------------------------------------------------- */
+/* ---- the wrong program ---------------------------------------------------------------------- */
 
 typedef struct program {
     const rhi_region *region;

@@ -1,10 +1,11 @@
 /* target_core.c - the built-in target for ELF core files: PT_LOAD, PT_NOTE, read by pread.
  *
- * The file is never mapped: one that is cut off while it is read would end the debugger by SIGBUS. Reads into
- * buffers that are used again cost no more than the page faults did; single words come from a small cache.
- * Invariant: `segments` is sorted, each one's file range lay inside the file when its headers were read, whatever
- * the core claims; a file that ends early gives shorter segments and a note of how much is missing. A file that is
- * not the same any more has another state: its headers are read again, and what was learned of it is dropped. */
+ * The file is never mapped: one that is cut off while it is read would end the debugger by
+ * SIGBUS. Reads into buffers that are used again cost no more than the page faults did; single
+ * words come from a small cache. Invariant: `segments` is sorted, each one's file range lay
+ * inside the file when its headers were read, whatever the core claims; a file that ends early
+ * gives shorter segments and a note of how much is missing. A file that is not the same any more
+ * has another state: its headers are read again, and what was learned of it is dropped. */
 #include "array.h"
 #include "memory.h"
 #include "packed.h"
@@ -27,38 +28,60 @@ typedef struct segment {
 } segment;
 
 enum {
-    PAGE_BYTES = 4096, PAGES = 256,                    /* the cache of what single words are in */
-    SEGMENTS_MAX = 1 << 20, NOTES_MAX = 1 << 19,       /* of damaged headers; the kernel's limit of mappings is 65530 */
-    NOTE_BYTES_MAX = 16 << 20, NOTES_BYTES_MAX = 1 << 30 /* of one note, as the kernel has it, and of all */
+    PAGE_BYTES = 4096,
+    PAGES = 256, /* the cache of what single words are in */
+    /* of damaged headers; the kernel's limit of mappings is 65530 */
+    SEGMENTS_MAX = 1 << 20,
+    NOTES_MAX = 1 << 19,
+    /* of one note, as the kernel has it, and of all */
+    NOTE_BYTES_MAX = 16 << 20,
+    NOTES_BYTES_MAX = 1 << 30
 };
 
 typedef struct core_file {
     int file;
     uint64_t size, state; /* of the file when its headers were read */
     uint64_t bytes;       /* see bytes_there; 0: not counted yet */
-    struct { segment *items; uint64_t count, capacity; } segments;
-    struct { segment *items; uint64_t count, capacity; } notes; /* offset, present */
+    struct {
+        segment *items;
+        uint64_t count, capacity;
+    } segments;
+    struct {
+        segment *items;
+        uint64_t count, capacity;
+    } notes;               /* offset, present */
     struct rhi_sink files; /* regions: the NT_FILE table, sorted */
     char truncated[160];
-    struct cached_page { uint64_t number, size; uint8_t bytes[PAGE_BYTES]; } *pages; /* by number % PAGES; size 0: none */
+    /* by number % PAGES; size 0: none */
+    struct cached_page {
+        uint64_t number, size;
+        uint8_t bytes[PAGE_BYTES];
+    } * pages;
     char *path, *exe;
     bool lists_all; /* segments without bytes, too: as the kernel writes them, aligned to pages */
 } core_file;
 
 #if defined(__x86_64__)
 enum { NATIVE_MACHINE = EM_X86_64 };
-static const struct { const char *name; unsigned index; } register_table[] = {
-    {"rax", 10}, {"rbx", 5}, {"rcx", 11}, {"rdx", 12}, {"rsi", 13}, {"rdi", 14}, {"rbp", 4}, {"rsp", 19},
-    {"r8", 9}, {"r9", 8}, {"r10", 7}, {"r11", 6}, {"r12", 3}, {"r13", 2}, {"r14", 1}, {"r15", 0},
-    {"fs_base", 21}, {"rip", 16}, {"orig_rax", 15}};
+static const struct {
+    const char *name;
+    unsigned index;
+} register_table[] = {{"rax", 10}, {"rbx", 5},      {"rcx", 11}, {"rdx", 12},     {"rsi", 13},
+                      {"rdi", 14}, {"rbp", 4},      {"rsp", 19}, {"r8", 9},       {"r9", 8},
+                      {"r10", 7},  {"r11", 6},      {"r12", 3},  {"r13", 2},      {"r14", 1},
+                      {"r15", 0},  {"fs_base", 21}, {"rip", 16}, {"orig_rax", 15}};
 enum { STACK_POINTER_INDEX = 19 };
 #elif defined(__aarch64__)
 enum { NATIVE_MACHINE = EM_AARCH64 };
-static const struct { const char *name; unsigned index; } register_table[] = {
-    {"x0", 0}, {"x1", 1}, {"x2", 2}, {"x3", 3}, {"x4", 4}, {"x5", 5}, {"x6", 6}, {"x7", 7}, {"x8", 8}, {"x9", 9},
-    {"x10", 10}, {"x11", 11}, {"x12", 12}, {"x13", 13}, {"x14", 14}, {"x15", 15}, {"x16", 16}, {"x17", 17},
-    {"x18", 18}, {"x19", 19}, {"x20", 20}, {"x21", 21}, {"x22", 22}, {"x23", 23}, {"x24", 24}, {"x25", 25},
-    {"x26", 26}, {"x27", 27}, {"x28", 28}, {"x29", 29}, {"x30", 30}, {"sp", 31}, {"pc", 32}};
+static const struct {
+    const char *name;
+    unsigned index;
+} register_table[] = {{"x0", 0},   {"x1", 1},   {"x2", 2},   {"x3", 3},   {"x4", 4},   {"x5", 5},
+                      {"x6", 6},   {"x7", 7},   {"x8", 8},   {"x9", 9},   {"x10", 10}, {"x11", 11},
+                      {"x12", 12}, {"x13", 13}, {"x14", 14}, {"x15", 15}, {"x16", 16}, {"x17", 17},
+                      {"x18", 18}, {"x19", 19}, {"x20", 20}, {"x21", 21}, {"x22", 22}, {"x23", 23},
+                      {"x24", 24}, {"x25", 25}, {"x26", 26}, {"x27", 27}, {"x28", 28}, {"x29", 29},
+                      {"x30", 30}, {"sp", 31},  {"pc", 32}};
 enum { STACK_POINTER_INDEX = 31 };
 #else
 #error "add the register table of this architecture"
@@ -72,9 +95,10 @@ void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words)
         rhi_sink_register(sink, register_table[i].name, words[register_table[i].index]);
 }
 
-/* ---- vector registers -------------------------------------------------------------------------------- */
+/* ---- vector registers ----------------------------------------------------------------------- */
 
-static void report_halves(rhi_sink *sink, const char *format, unsigned number, unsigned first, const uint8_t *bytes, uint64_t size)
+static void report_halves(rhi_sink *sink, const char *format, unsigned number, unsigned first,
+                          const uint8_t *bytes, uint64_t size)
 {
     for (unsigned i = 0; i * 8 < size; i++) {
         char name[16];
@@ -86,10 +110,18 @@ static void report_halves(rhi_sink *sink, const char *format, unsigned number, u
 }
 
 #if defined(__x86_64__)
-/* XSAVE's standard form. Where the parts of AVX-512 lie depends on whether the processor once had MPX before them. */
+/* XSAVE's standard form. Where the parts of AVX-512 lie depends on whether the processor once had
+ * MPX before them. */
 void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
 {
-    enum { XMM = 160, YMM_HIGH = 576, ZMM_HIGH = 0x380, ZMM_MORE = 0x580, MPX_GAP = 0x100, WITH_MPX = 0xa80 };
+    enum {
+        XMM = 160,
+        YMM_HIGH = 576,
+        ZMM_HIGH = 0x380,
+        ZMM_MORE = 0x580,
+        MPX_GAP = 0x100,
+        WITH_MPX = 0xa80
+    };
     uint64_t gap = size >= WITH_MPX ? MPX_GAP : 0;
     for (unsigned i = 0; i < 16 && size >= 512; i++) {
         report_halves(sink, "xmm%u[%u]", i, 0, bytes + XMM + i * 16, 16);
@@ -111,14 +143,15 @@ void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
 }
 #endif
 
-/* ---- reading ------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* Bytes of the file from the start on. Fewer: it was cut off meanwhile, or the device fails. */
 static uint64_t read_file(const core_file *core, uint64_t offset, void *buffer, uint64_t size)
 {
     uint64_t done = 0;
     while (done < size && offset + done <= INT64_MAX) {
-        ssize_t got = pread(core->file, (uint8_t *)buffer + done, size - done, (off_t)(offset + done));
+        ssize_t got =
+            pread(core->file, (uint8_t *)buffer + done, size - done, (off_t)(offset + done));
         if (got == 0 || (got < 0 && errno != EINTR))
             break;
         done += got > 0 ? (uint64_t)got : 0;
@@ -176,7 +209,8 @@ static uint64_t core_read(void *context, uint64_t address, void *buffer, uint64_
             break;
         uint64_t step = s->present - inside < size - done ? s->present - inside : size - done;
         uint8_t *to = (uint8_t *)buffer + done;
-        uint64_t got = step <= LITTLE_BYTES ? read_little(core, s->offset + inside, to, step) : read_file(core, s->offset + inside, to, step);
+        uint64_t got = step <= LITTLE_BYTES ? read_little(core, s->offset + inside, to, step)
+                                            : read_file(core, s->offset + inside, to, step);
         done += got;
         if (got < step)
             break;
@@ -233,7 +267,8 @@ uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address)
     return low < core->segments.count ? core->segments.items[low].start : UINT64_MAX;
 }
 
-/* Counted once: what lies between the holes of the file. Where there are too many of them, by what it takes on the disk. */
+/* Counted once: what lies between the holes of the file. Where there are too many of them, by what
+ * it takes on the disk. */
 static uint64_t bytes_there(core_file *core)
 {
     enum { PIECES_MAX = 1 << 18, PACKED_TIMES = 16 /* a file system may pack what it stores */ };
@@ -242,7 +277,8 @@ static uint64_t bytes_there(core_file *core)
     if (core->bytes)
         return core->bytes;
     for (; end < core->size && pieces < PIECES_MAX; pieces++) {
-        off_t data = lseek(core->file, (off_t)end, SEEK_DATA), hole = data < 0 ? -1 : lseek(core->file, data, SEEK_HOLE);
+        off_t data = lseek(core->file, (off_t)end, SEEK_DATA),
+              hole = data < 0 ? -1 : lseek(core->file, data, SEEK_HOLE);
         if (hole <= data)
             break;
         bytes += (uint64_t)(hole - data);
@@ -273,7 +309,7 @@ const char *rhi__core_truncated(const rhi_target *target)
     return core->truncated[0] ? core->truncated : NULL;
 }
 
-/* ---- what the engine asks for ---------------------------------------------------------------------- */
+/* ---- what the engine asks for --------------------------------------------------------------- */
 
 static const rhi_region *file_at(const core_file *core, uint64_t address)
 {
@@ -309,8 +345,10 @@ static int core_regions(void *context, rhi_sink *sink)
 
 typedef void (*note_visitor)(void *context, uint32_t type, const uint8_t *bytes, uint64_t size);
 
-/* The notes of one segment; what is cut off is left out. *left and *room: how many more, and bytes of them. */
-static void each_note_in(core_file *core, const segment *s, uint64_t *left, uint64_t *room, rhi_scratch *scratch, note_visitor visit, void *context)
+/* The notes of one segment; what is cut off is left out. *left and *room: how many more, and bytes
+ * of them. */
+static void each_note_in(core_file *core, const segment *s, uint64_t *left, uint64_t *room,
+                         rhi_scratch *scratch, note_visitor visit, void *context)
 {
     uint64_t end = s->offset + s->present;
     Elf64_Nhdr note;
@@ -330,7 +368,8 @@ static void each_note_in(core_file *core, const segment *s, uint64_t *left, uint
         }
         if (!scratch->bytes)
             *scratch = (rhi_scratch){0};
-        else if ((size < PAGE_BYTES ? read_little(core, bytes_at, scratch->bytes, size) : read_file(core, bytes_at, scratch->bytes, size)) == size)
+        else if ((size < PAGE_BYTES ? read_little(core, bytes_at, scratch->bytes, size)
+                                    : read_file(core, bytes_at, scratch->bytes, size)) == size)
             visit(context, note.n_type, scratch->bytes, size);
     }
 }
@@ -342,12 +381,13 @@ static void each_note(core_file *core, note_visitor visit, void *context)
     for (uint64_t i = 0; i < core->notes.count && left; i++)
         each_note_in(core, &core->notes.items[i], &left, &room, &scratch, visit, context);
     if (left == 0 && !core->truncated[0])
-        snprintf(core->truncated, sizeof core->truncated, "the core file has more than %d notes: the rest was not read", NOTES_MAX);
+        snprintf(core->truncated, sizeof core->truncated,
+                 "the core file has more than %d notes: the rest was not read", NOTES_MAX);
     free(scratch.bytes);
 }
 
-/* Notes of a thread follow its NT_PRSTATUS; what the floating-point note holds is in the extended one, too, which
- * is larger. */
+/* Notes of a thread follow its NT_PRSTATUS; what the floating-point note holds is in the extended
+ * one, too, which is larger. */
 typedef struct thread_notes {
     rhi_sink *sink;
     uint64_t size; /* of the vector registers; 0: none yet */
@@ -401,12 +441,13 @@ static void file_note(void *context, uint32_t type, const uint8_t *bytes, uint64
         const char *stop = memchr(name, '\0', (size_t)(end - name));
         if (!stop)
             return;
-        rhi_sink_region(&core->files, rhi__load64(row), rhi__load64(row + 8), 0, rhi__load64(row + 16) * page, name);
+        rhi_sink_region(&core->files, rhi__load64(row), rhi__load64(row + 8), 0,
+                        rhi__load64(row + 16) * page, name);
         name = stop + 1;
     }
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------ */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static int segment_order(const void *left, const void *right)
 {
@@ -426,8 +467,9 @@ static int offset_order(const void *left, const void *right)
     return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-/* Each piece of memory has bytes of the file and addresses of its own, and so have headers and notes, one behind the
- * other; or what is read may be other memory, or less. *damaged is set if not. False if memory is short. */
+/* Each piece of memory has bytes of the file and addresses of its own, and so have headers and
+ * notes, one behind the other; or what is read may be other memory, or less. *damaged is set if
+ * not. False if memory is short. */
 static bool check_places(core_file *core, uint64_t headers, uint64_t headers_bytes, bool *damaged)
 {
     enum { GAP_MAX = 1 << 16 }; /* the largest page that pieces are aligned to */
@@ -438,7 +480,8 @@ static bool check_places(core_file *core, uint64_t headers, uint64_t headers_byt
     pieces[count++] = (segment){.offset = headers, .present = headers_bytes};
     for (uint64_t i = 0; i < core->segments.count + core->notes.count; i++) {
         bool is_note = i >= core->segments.count;
-        pieces[count] = is_note ? core->notes.items[i - core->segments.count] : core->segments.items[i];
+        pieces[count] =
+            is_note ? core->notes.items[i - core->segments.count] : core->segments.items[i];
         if (!is_note && i && pieces[count].start < core->segments.items[i - 1].end)
             *damaged = true;
         count += pieces[count].present > 0;
@@ -452,26 +495,36 @@ static bool check_places(core_file *core, uint64_t headers, uint64_t headers_byt
     return true;
 }
 
-/* As no writer of cores leaves one that says what memory there is. (AArch64 has the tags of memory besides.) */
+/* As no writer of cores leaves one that says what memory there is. (AArch64 has the tags of memory
+ * besides.) */
 static bool is_damaged(const Elf64_Phdr *header)
 {
     enum { TAGS = 0x70000002 };
     if (header->p_type == PT_LOAD)
-        return header->p_filesz > header->p_memsz || header->p_flags > (PF_R | PF_W | PF_X) || (header->p_memsz && !rhi__range_ok(header->p_vaddr, header->p_memsz));
-    return header->p_type != PT_NOTE && header->p_type != TAGS && (header->p_memsz || header->p_vaddr);
+        return header->p_filesz > header->p_memsz || header->p_flags > (PF_R | PF_W | PF_X) ||
+               (header->p_memsz && !rhi__range_ok(header->p_vaddr, header->p_memsz));
+    return header->p_type != PT_NOTE && header->p_type != TAGS &&
+           (header->p_memsz || header->p_vaddr);
 }
 
-/* Takes one program header; false if memory is short. `missing` grows by what the file should have of it and has not. */
+/* Takes one program header; false if memory is short. `missing` grows by what the file should have
+ * of it and has not. */
 static bool take_header(core_file *core, const Elf64_Phdr *header, uint64_t *missing)
 {
-    bool is_load = header->p_type == PT_LOAD, is_note = header->p_type == PT_NOTE && header->p_offset < core->size;
-    if (!is_note && (!is_load || header->p_memsz == 0 || !rhi__range_ok(header->p_vaddr, header->p_memsz)))
+    bool is_load = header->p_type == PT_LOAD,
+         is_note = header->p_type == PT_NOTE && header->p_offset < core->size;
+    if (!is_note &&
+        (!is_load || header->p_memsz == 0 || !rhi__range_ok(header->p_vaddr, header->p_memsz)))
         return true;
-    uint64_t filesz = is_note || header->p_filesz < header->p_memsz ? header->p_filesz : header->p_memsz;
+    uint64_t filesz =
+        is_note || header->p_filesz < header->p_memsz ? header->p_filesz : header->p_memsz;
     uint64_t there = header->p_offset < core->size ? core->size - header->p_offset : 0;
-    segment s = {.start = header->p_vaddr, .end = header->p_vaddr + header->p_memsz, .offset = header->p_offset};
+    segment s = {.start = header->p_vaddr,
+                 .end = header->p_vaddr + header->p_memsz,
+                 .offset = header->p_offset};
     s.present = filesz < there ? filesz : there;
-    s.flags = (header->p_flags & PF_R ? RHI_REGION_READ : 0) | (header->p_flags & PF_W ? RHI_REGION_WRITE : 0) |
+    s.flags = (header->p_flags & PF_R ? RHI_REGION_READ : 0) |
+              (header->p_flags & PF_W ? RHI_REGION_WRITE : 0) |
               (header->p_flags & PF_X ? RHI_REGION_EXECUTE : 0);
     if (is_note ? !rhi__array_reserve(&core->notes, 1) : !rhi__array_reserve(&core->segments, 1))
         return false;
@@ -485,16 +538,19 @@ static bool take_header(core_file *core, const Elf64_Phdr *header, uint64_t *mis
     return true;
 }
 
-/* Each segment has bytes of its own. Damage may make a few overlap; where they show far more memory than the file has,
- * each byte is shown once, and the rest is not read. Returns how many bytes that are. Leaves them in the file's order. */
+/* Each segment has bytes of its own. Damage may make a few overlap; where they show far more
+ * memory than the file has, each byte is shown once, and the rest is not read. Returns how many
+ * bytes that are. Leaves them in the file's order. */
 static uint64_t drop_repeated(core_file *core)
 {
     enum { ALLOWED_BYTES = 64 << 20 };
     uint64_t repeated = 0, dropped = 0, end = 0;
     if (core->segments.count)
-        qsort(core->segments.items, core->segments.count, sizeof *core->segments.items, offset_order);
+        qsort(core->segments.items, core->segments.count, sizeof *core->segments.items,
+              offset_order);
     for (uint64_t i = 0; i < core->segments.count; i++) {
-        uint64_t begin = core->segments.items[i].offset, stop = begin + core->segments.items[i].present;
+        uint64_t begin = core->segments.items[i].offset,
+                 stop = begin + core->segments.items[i].present;
         repeated += begin >= end ? 0 : (stop < end ? stop : end) - begin;
         end = stop > end ? stop : end;
     }
@@ -511,13 +567,15 @@ static uint64_t drop_repeated(core_file *core)
 }
 
 /* Reads the program headers; false if memory is short. */
-static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t header_count, bool is_cut)
+static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t header_count,
+                          bool is_cut)
 {
     Elf64_Phdr header;
     bool damaged = false;
     uint64_t missing = 0, used = header_count < SEGMENTS_MAX ? header_count : SEGMENTS_MAX;
     for (uint64_t i = 0; i < used; i++) {
-        if (read_little(core, elf->e_phoff + i * sizeof header, &header, sizeof header) != sizeof header)
+        if (read_little(core, elf->e_phoff + i * sizeof header, &header, sizeof header) !=
+            sizeof header)
             continue;
         damaged |= is_damaged(&header);
         if (!take_header(core, &header, &missing))
@@ -525,22 +583,29 @@ static bool read_segments(core_file *core, const Elf64_Ehdr *elf, uint64_t heade
     }
     uint64_t repeated = drop_repeated(core);
     if (core->segments.count)
-        qsort(core->segments.items, core->segments.count, sizeof *core->segments.items, segment_order);
+        qsort(core->segments.items, core->segments.count, sizeof *core->segments.items,
+              segment_order);
     for (uint64_t i = core->segments.count, next = i; i-- > 0;)
         core->segments.items[i].next_present = next = core->segments.items[i].present ? i : next;
     if (missing)
-        snprintf(core->truncated, sizeof core->truncated, "the core file %s cut off%s: %llu bytes of memory are missing", is_cut ? "was" : "is",
-                 is_cut ? " while it was read" : "", (unsigned long long)missing);
+        snprintf(core->truncated, sizeof core->truncated,
+                 "the core file %s cut off%s: %llu bytes of memory are missing",
+                 is_cut ? "was" : "is", is_cut ? " while it was read" : "",
+                 (unsigned long long)missing);
     else if (repeated)
-        snprintf(core->truncated, sizeof core->truncated, "segments of the core file repeat each other: %llu bytes of memory are left out",
+        snprintf(core->truncated, sizeof core->truncated,
+                 "segments of the core file repeat each other: %llu bytes of memory are left out",
                  (unsigned long long)repeated);
     else if (used < header_count)
-        snprintf(core->truncated, sizeof core->truncated, "the core file claims %llu segments: the first %d were read",
+        snprintf(core->truncated, sizeof core->truncated,
+                 "the core file claims %llu segments: the first %d were read",
                  (unsigned long long)header_count, SEGMENTS_MAX);
     if (!check_places(core, elf->e_phoff, used * sizeof header, &damaged))
         return false;
     if (damaged && !core->truncated[0])
-        snprintf(core->truncated, sizeof core->truncated, "the core file's headers are damaged: memory may be missing, or be shown as other memory");
+        snprintf(core->truncated, sizeof core->truncated,
+                 "the core file's headers are damaged: memory may be missing, or be shown as other "
+                 "memory");
     return true;
 }
 
@@ -550,7 +615,8 @@ static uint64_t count_headers(core_file *core, const Elf64_Ehdr *header)
     Elf64_Shdr first;
     if (header->e_phnum != PN_XNUM)
         return header->e_phnum;
-    return read_little(core, header->e_shoff, &first, sizeof first) == sizeof first ? first.sh_info : UINT64_MAX;
+    return read_little(core, header->e_shoff, &first, sizeof first) == sizeof first ? first.sh_info
+                                                                                    : UINT64_MAX;
 }
 
 /* Reads all headers of the file as it is now. is_cut: it was longer before. */
@@ -563,19 +629,27 @@ static int read_headers(core_file *core, bool is_cut, char *error, size_t error_
             snprintf(error, error_size, "%s is not a core file: it is not an ELF file", core->path);
         return -1;
     }
-    if (got == sizeof header && header.e_type != ET_CORE && header.e_ident[EI_DATA] == ELFDATA2LSB) {
+    if (got == sizeof header && header.e_type != ET_CORE &&
+        header.e_ident[EI_DATA] == ELFDATA2LSB) {
         snprintf(error, error_size, "%s is not a core file: it is an ELF %s", core->path,
-                 header.e_type == ET_EXEC || header.e_type == ET_DYN ? "program or library" : "object file");
+                 header.e_type == ET_EXEC || header.e_type == ET_DYN ? "program or library"
+                                                                     : "object file");
         return -1;
     }
-    if (got == sizeof header && (header.e_machine != NATIVE_MACHINE || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-                                 header.e_ident[EI_DATA] != ELFDATA2LSB)) {
-        snprintf(error, error_size, "%s is a core of another architecture: read it on a machine of that kind", core->path);
+    if (got == sizeof header &&
+        (header.e_machine != NATIVE_MACHINE || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+         header.e_ident[EI_DATA] != ELFDATA2LSB)) {
+        snprintf(error, error_size,
+                 "%s is a core of another architecture: read it on a machine of that kind",
+                 core->path);
         return -1;
     }
     uint64_t count = got == sizeof header ? count_headers(core, &header) : 0;
-    if (count == 0 || count > INT32_MAX || header.e_phoff > core->size || count * sizeof(Elf64_Phdr) > core->size - header.e_phoff) {
-        snprintf(error, error_size, "%s is cut off before the end of its program headers: nothing can be read", core->path);
+    if (count == 0 || count > INT32_MAX || header.e_phoff > core->size ||
+        count * sizeof(Elf64_Phdr) > core->size - header.e_phoff) {
+        snprintf(error, error_size,
+                 "%s is cut off before the end of its program headers: nothing can be read",
+                 core->path);
         return -1;
     }
     if (!read_segments(core, &header, count, is_cut)) {
@@ -584,7 +658,8 @@ static int read_headers(core_file *core, bool is_cut, char *error, size_t error_
     }
     each_note(core, file_note, core);
     if (core->files.regions.count)
-        qsort(core->files.regions.items, core->files.regions.count, sizeof *core->files.regions.items, file_order);
+        qsort(core->files.regions.items, core->files.regions.count,
+              sizeof *core->files.regions.items, file_order);
     return 0;
 }
 
@@ -601,8 +676,10 @@ static void forget_headers(core_file *core)
 /* A number for which file it is and what it was like when it changed last; never 0. */
 static uint64_t state_of(const struct stat *file)
 {
-    const uint64_t parts[] = {(uint64_t)file->st_dev, (uint64_t)file->st_ino, (uint64_t)file->st_size, (uint64_t)file->st_mtim.tv_sec,
-                              (uint64_t)file->st_mtim.tv_nsec, (uint64_t)file->st_ctim.tv_sec, (uint64_t)file->st_ctim.tv_nsec};
+    const uint64_t parts[] = {(uint64_t)file->st_dev,          (uint64_t)file->st_ino,
+                              (uint64_t)file->st_size,         (uint64_t)file->st_mtim.tv_sec,
+                              (uint64_t)file->st_mtim.tv_nsec, (uint64_t)file->st_ctim.tv_sec,
+                              (uint64_t)file->st_ctim.tv_nsec};
     uint64_t state = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         state = (state ^ parts[i]) * 0x9E3779B97F4A7C15ull + (state >> 32);
@@ -622,7 +699,8 @@ static uint64_t core_state(void *context)
     core->state = state_of(&now);
     forget_headers(core);
     if (read_headers(core, is_cut, error, sizeof error) != 0)
-        snprintf(core->truncated, sizeof core->truncated, "the core file changed while it was read: %s", error);
+        snprintf(core->truncated, sizeof core->truncated,
+                 "the core file changed while it was read: %s", error);
     return core->state;
 }
 
@@ -650,7 +728,8 @@ static int open_file(core_file *core, char *error, size_t error_size)
     struct stat status;
     core->file = open(core->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (core->file < 0 || fstat(core->file, &status) != 0) {
-        snprintf(error, error_size, "cannot open the core file %s: %s", core->path, strerror(errno));
+        snprintf(error, error_size, "cannot open the core file %s: %s", core->path,
+                 strerror(errno));
         return -1;
     }
     if (!S_ISREG(status.st_mode) || status.st_size == 0) {
@@ -686,7 +765,8 @@ static core_file *core_new(const char *path, const char *exe)
     return NULL;
 }
 
-int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error, size_t error_size)
+int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error,
+                         size_t error_size)
 {
     core_file *core = core_new(path, exe);
     if (!core) {
@@ -698,11 +778,17 @@ int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, 
         core_free(core);
         return -1;
     }
-    if (open_file(core, error, error_size) != 0 || read_headers(core, false, error, error_size) != 0) {
+    if (open_file(core, error, error_size) != 0 ||
+        read_headers(core, false, error, error_size) != 0) {
         core_free(core);
         return -1;
     }
-    *target = (rhi_target){.abi = RHI_ABI, .context = core, .exe_path = core->exe, .read = core_read, .regions = core_regions,
-                           .threads = core_threads, .state_id = core_state};
+    *target = (rhi_target){.abi = RHI_ABI,
+                           .context = core,
+                           .exe_path = core->exe,
+                           .read = core_read,
+                           .regions = core_regions,
+                           .threads = core_threads,
+                           .state_id = core_state};
     return 0;
 }

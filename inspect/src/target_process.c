@@ -1,9 +1,10 @@
-/* target_process.c - the built-in target for a local process: /proc/PID/maps, process_vm_readv, ptrace.
+/* target_process.c - the built-in target for a local process: /proc/PID/maps, process_vm_readv,
+ * ptrace.
  *
- * Two ways in: opened by the shell, it stops all threads with PTRACE_SEIZE and detaches on close (and
- * the kernel detaches for us if we die); lent by a debugger that has stopped it, it only reads.
- * Invariant: every LWP in `threads` is seized, and stopped once stop_all is through, and is detached exactly once.
- * One that does not stop in time is let go when this process ends. */
+ * Two ways in: opened by the shell, it stops all threads with PTRACE_SEIZE and detaches on close
+ * (and the kernel detaches for us if we die); lent by a debugger that has stopped it, it only
+ * reads. Invariant: every LWP in `threads` is seized, and stopped once stop_all is through, and
+ * is detached exactly once. One that does not stop in time is let go when this process ends. */
 #include "array.h"
 #include "memory.h"
 #include "proc_files.h"
@@ -32,7 +33,10 @@ typedef struct stopped_thread {
 typedef struct process {
     pid_t pid;
     pid_t reader; /* the thread that memory is asked through */
-    struct { stopped_thread *items; uint64_t count, capacity; } threads;
+    struct {
+        stopped_thread *items;
+        uint64_t count, capacity;
+    } threads;
     uint64_t state;
     struct timespec started; /* stopping them */
     pid_t stuck;             /* the one that did not stop in time; 0: none */
@@ -62,11 +66,14 @@ static int process_regions(void *context, rhi_sink *sink)
         unsigned long long start, end, offset;
         char mode[8];
         int name_at = 0;
-        if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %n", &start, &end, mode, &offset, &name_at) < 4 || name_at == 0)
+        if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %n", &start, &end, mode, &offset, &name_at) <
+                4 ||
+            name_at == 0)
             continue;
         line[strcspn(line, "\n")] = '\0';
-        uint32_t flags = (mode[0] == 'r' ? RHI_REGION_READ : 0) | (mode[1] == 'w' ? RHI_REGION_WRITE : 0) |
-                         (mode[2] == 'x' ? RHI_REGION_EXECUTE : 0) | (mode[3] == 's' ? RHI_REGION_SHARED : 0);
+        uint32_t flags =
+            (mode[0] == 'r' ? RHI_REGION_READ : 0) | (mode[1] == 'w' ? RHI_REGION_WRITE : 0) |
+            (mode[2] == 'x' ? RHI_REGION_EXECUTE : 0) | (mode[3] == 's' ? RHI_REGION_SHARED : 0);
         rhi_sink_region(sink, start, end, flags, offset, line + name_at);
     }
     free(line);
@@ -90,8 +97,10 @@ static int process_threads(void *context, rhi_sink *sink)
             return -1;
         rhi__report_registers(sink, (uint64_t)p->threads.items[i].lwp, words);
         registers = (struct iovec){vectors, sizeof vectors};
-        if (ptrace(PTRACE_GETREGSET, p->threads.items[i].lwp, (void *)(intptr_t)RHI_NT_VECTORS, &registers) == 0 ||
-            (registers.iov_len = sizeof vectors, ptrace(PTRACE_GETREGSET, p->threads.items[i].lwp, (void *)NT_FPREGSET, &registers) == 0))
+        if (ptrace(PTRACE_GETREGSET, p->threads.items[i].lwp, (void *)(intptr_t)RHI_NT_VECTORS,
+                   &registers) == 0 ||
+            (registers.iov_len = sizeof vectors, ptrace(PTRACE_GETREGSET, p->threads.items[i].lwp,
+                                                        (void *)NT_FPREGSET, &registers) == 0))
             rhi__report_vectors(sink, vectors, registers.iov_len);
     }
     return 0;
@@ -102,7 +111,7 @@ static uint64_t process_state(void *context)
     return ((process *)context)->state;
 }
 
-/* ---- what /proc says ------------------------------------------------------------------------------------- */
+/* ---- what /proc says ------------------------------------------------------------------------ */
 
 /* State letter ('R', 't', 'Z', …) and kernel flags of a thread; false: it is gone. */
 static bool thread_state(pid_t pid, pid_t lwp, char *state, unsigned *flags)
@@ -126,7 +135,8 @@ static bool has_ended(pid_t pid, pid_t lwp)
     enum { EXITING = 0x4 }; /* PF_EXITING */
     char state;
     unsigned flags;
-    return !thread_state(pid, lwp, &state, &flags) || state == 'Z' || state == 'X' || flags & EXITING;
+    return !thread_state(pid, lwp, &state, &flags) || state == 'Z' || state == 'X' ||
+           flags & EXITING;
 }
 
 /* A number in the process's status; 0 if it is not there. */
@@ -166,7 +176,7 @@ static long each_thread(process *p, int (*visit)(process *, pid_t lwp), int *res
     return count;
 }
 
-/* ---- stopping ---------------------------------------------------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------------------------- */
 
 enum { STOP_SECONDS = 5, QUIET_PASSES = 2 };
 
@@ -197,7 +207,8 @@ static int wait_for(process *p, pid_t lwp, int *signal)
     }
 }
 
-/* Makes sure that one thread is stopped; sets has_found if it was not. 0, or -1 with errno or p->stuck. */
+/* Makes sure that one thread is stopped; sets has_found if it was not. 0, or -1 with errno or
+ * p->stuck. */
 static int stop_thread(process *p, pid_t lwp)
 {
     stopped_thread *known = NULL, added = {.lwp = lwp};
@@ -205,7 +216,8 @@ static int stop_thread(process *p, pid_t lwp)
     unsigned flags;
     for (uint64_t i = 0; i < p->threads.count && !known; i++)
         known = p->threads.items[i].lwp == lwp ? &p->threads.items[i] : NULL;
-    if (has_ended(p->pid, lwp)) /* a leader that has ended stays for as long as the others are there */
+    /* a leader that has ended stays for as long as the others are there */
+    if (has_ended(p->pid, lwp))
         return 0;
     if (known && thread_state(p->pid, lwp, &state, &flags) && state == 't')
         return 0;
@@ -230,8 +242,8 @@ static int stop_thread(process *p, pid_t lwp)
     return 0;
 }
 
-/* Stops every thread. A listing leaves threads out while others end, so one pass that finds none proves nothing:
- * there have to be two, and as many threads in each as the kernel counts. */
+/* Stops every thread. A listing leaves threads out while others end, so one pass that finds none
+ * proves nothing: there have to be two, and as many threads in each as the kernel counts. */
 static int stop_all(process *p)
 {
     int result = 0;
@@ -254,7 +266,8 @@ static int stop_all(process *p)
 static void process_free(process *p)
 {
     for (uint64_t i = 0; i < p->threads.count; i++)
-        ptrace(PTRACE_DETACH, p->threads.items[i].lwp, NULL, (void *)(intptr_t)p->threads.items[i].signal);
+        ptrace(PTRACE_DETACH, p->threads.items[i].lwp, NULL,
+               (void *)(intptr_t)p->threads.items[i].signal);
     free(p->threads.items);
     free(p);
 }
@@ -284,7 +297,8 @@ static process *process_new(int64_t pid, char *error, size_t error_size)
     }
     p->pid = (pid_t)pid;
     if (thread_state(p->pid, p->pid, &state, &flags) && flags & KERNEL_THREAD)
-        snprintf(error, error_size, "%lld is a thread of the kernel: it has no memory of its own", (long long)pid);
+        snprintf(error, error_size, "%lld is a thread of the kernel: it has no memory of its own",
+                 (long long)pid);
     else if (each_thread(p, take_reader, &found) < 0 || !found)
         snprintf(error, error_size, "process %lld has ended: its memory is gone", (long long)pid);
     else
@@ -298,15 +312,26 @@ static void explain(const process *p, int reason, char *error, size_t error_size
 {
     long tracer = status_number(p->stuck ? p->stuck : p->reader, "TracerPid:");
     if (p->stuck)
-        snprintf(error, error_size, "thread %d of process %d does not stop: it waits in the kernel (for a child of vfork, or for a device); "
-                 "ask again, or ask with --no-stop", (int)p->stuck, (int)p->pid);
+        snprintf(error, error_size,
+                 "thread %d of process %d does not stop: it waits in the kernel (for a child of "
+                 "vfork, or for a device); "
+                 "ask again, or ask with --no-stop",
+                 (int)p->stuck, (int)p->pid);
     else if (reason == EPERM && tracer && tracer != (long)getpid())
-        snprintf(error, error_size, "cannot stop process %d: process %ld traces it (is a debugger attached? ask there)", (int)p->pid, tracer);
+        snprintf(
+            error, error_size,
+            "cannot stop process %d: process %ld traces it (is a debugger attached? ask there)",
+            (int)p->pid, tracer);
     else if (reason == EPERM)
-        snprintf(error, error_size, "cannot stop process %d: not permitted (is it another user's? see also /proc/sys/kernel/yama/ptrace_scope)",
+        snprintf(error, error_size,
+                 "cannot stop process %d: not permitted (is it another user's? see also "
+                 "/proc/sys/kernel/yama/ptrace_scope)",
                  (int)p->pid);
     else if (reason == EBUSY)
-        snprintf(error, error_size, "cannot stop process %d: its threads come and go too fast: ask again, or ask with --no-stop", (int)p->pid);
+        snprintf(error, error_size,
+                 "cannot stop process %d: its threads come and go too fast: ask again, or ask with "
+                 "--no-stop",
+                 (int)p->pid);
     else if (has_ended(p->pid, p->reader))
         snprintf(error, error_size, "process %d has ended: its memory is gone", (int)p->pid);
     else
@@ -319,7 +344,8 @@ bool rhi__process_is_gone(const rhi_target *target)
     int found = 0;
     if (target->read != process_read || !has_ended(p->pid, p->reader))
         return false;
-    return each_thread(p, take_reader, &found) < 0 || !found; /* from now on through another one, if there is any */
+    /* from now on through another one, if there is any */
+    return each_thread(p, take_reader, &found) < 0 || !found;
 }
 
 int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size)
@@ -327,11 +353,13 @@ int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size
     process *p = process_new(pid, error, error_size);
     if (!p)
         return -1;
-    *target = (rhi_target){.abi = RHI_ABI, .context = p, .read = process_read, .regions = process_regions};
+    *target = (rhi_target){
+        .abi = RHI_ABI, .context = p, .read = process_read, .regions = process_regions};
     return 0;
 }
 
-int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, char *error, size_t error_size)
+int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, char *error,
+                            size_t error_size)
 {
     process *p = process_new(pid, error, error_size);
     if (!p)
@@ -342,7 +370,10 @@ int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, cha
         process_free(p);
         return -1;
     }
-    *target = (rhi_target){.abi = RHI_ABI, .flags = flags, .context = p, .read = process_read,
+    *target = (rhi_target){.abi = RHI_ABI,
+                           .flags = flags,
+                           .context = p,
+                           .read = process_read,
                            .regions = process_regions};
     if (stop) {
         target->threads = process_threads;

@@ -8,22 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct span { unsigned first, last; } span;
+typedef struct span {
+    unsigned first, last;
+} span;
 
 /* C0 and C1; what is invisible and changes how the text around it is shown. */
-static const span harmful[] = {
-    {0x00, 0x1f}, {0x7f, 0x9f}, {0x061c, 0x061c}, {0x180e, 0x180e}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x206f},
-    {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0x1d173, 0x1d17a}, {0xe0000, 0xe007f}};
+static const span harmful[] = {{0x00, 0x1f},       {0x7f, 0x9f},      {0x061c, 0x061c},
+                               {0x180e, 0x180e},   {0x200e, 0x200f},  {0x2028, 0x202e},
+                               {0x2066, 0x206f},   {0xfeff, 0xfeff},  {0xfff9, 0xfffb},
+                               {0x1d173, 0x1d17a}, {0xe0000, 0xe007f}};
 
 static const span no_width[] = {
-    {0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a}, {0x064b, 0x065f}, {0x093c, 0x093c}, {0x0941, 0x0948},
-    {0x094d, 0x094d}, {0x0e31, 0x0e31}, {0x0e34, 0x0e3a}, {0x0e47, 0x0e4e}, {0x1160, 0x11ff}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
-    {0x200b, 0x200d}, {0x20d0, 0x20ff}, {0x3099, 0x309a}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xe0100, 0xe01ef}};
+    {0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a}, {0x064b, 0x065f},
+    {0x093c, 0x093c}, {0x0941, 0x0948}, {0x094d, 0x094d}, {0x0e31, 0x0e31}, {0x0e34, 0x0e3a},
+    {0x0e47, 0x0e4e}, {0x1160, 0x11ff}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200d},
+    {0x20d0, 0x20ff}, {0x3099, 0x309a}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xe0100, 0xe01ef}};
 
 static const span wide[] = {
-    {0x1100, 0x115f}, {0x231a, 0x231b}, {0x2e80, 0x303e}, {0x3041, 0xa4cf}, {0xa960, 0xa97c}, {0xac00, 0xd7a3}, {0xf900, 0xfaff},
-    {0xfe30, 0xfe6f}, {0xff01, 0xff60}, {0xffe0, 0xffe6}, {0x17000, 0x18cff}, {0x1b000, 0x1b2ff}, {0x1f300, 0x1f64f},
-    {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
+    {0x1100, 0x115f},   {0x231a, 0x231b},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},
+    {0xa960, 0xa97c},   {0xac00, 0xd7a3},   {0xf900, 0xfaff},   {0xfe30, 0xfe6f},
+    {0xff01, 0xff60},   {0xffe0, 0xffe6},   {0x17000, 0x18cff}, {0x1b000, 0x1b2ff},
+    {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
 
 static bool is_among(const span *spans, size_t count, unsigned code)
 {
@@ -34,19 +39,26 @@ static bool is_among(const span *spans, size_t count, unsigned code)
 }
 #define IS_AMONG(spans, code) is_among(spans, sizeof(spans) / sizeof *(spans), code)
 
-/* ---- characters ------------------------------------------------------------------------------------------ */
+/* ---- characters ----------------------------------------------------------------------------- */
 
 size_t rhi__character(const char *bytes, size_t size)
 {
     const unsigned char *b = (const unsigned char *)bytes;
-    size_t length = size == 0 ? 0 : b[0] < 0x80 ? 1 : b[0] < 0xc2 ? 0 : b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : b[0] < 0xf5 ? 4 : 0;
+    size_t length = size == 0     ? 0
+                    : b[0] < 0x80 ? 1
+                    : b[0] < 0xc2 ? 0
+                    : b[0] < 0xe0 ? 2
+                    : b[0] < 0xf0 ? 3
+                    : b[0] < 0xf5 ? 4
+                                  : 0;
     if (length > size)
         return 0;
     for (size_t i = 1; i < length; i++)
         if ((b[i] & 0xc0) != 0x80)
             return 0;
     bool overlong = length > 2 && ((b[0] == 0xe0 && b[1] < 0xa0) || (b[0] == 0xf0 && b[1] < 0x90));
-    bool no_character = length > 2 && ((b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf4 && b[1] > 0x8f));
+    bool no_character =
+        length > 2 && ((b[0] == 0xed && b[1] > 0x9f) || (b[0] == 0xf4 && b[1] > 0x8f));
     return overlong || no_character ? 0 : length;
 }
 
@@ -107,7 +119,8 @@ size_t rhi__whole_characters(const char *bytes, size_t size)
     return size;
 }
 
-/* One character, or a byte that is none, as it stands between quotes; returns how many bytes it was. */
+/* One character, or a byte that is none, as it stands between quotes; returns how many bytes it
+ * was. */
 static size_t quote_one(const char *bytes, size_t count, char piece[8])
 {
     unsigned char c = (unsigned char)bytes[0];
@@ -170,10 +183,11 @@ void rhi__cut_name(const char *full, size_t size, char name[RHI_NAME_SIZE])
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
     for (size_t i = 0; i < size; i++)
         hash = (hash ^ (unsigned char)full[i]) * 0x100000001b3u;
-    snprintf(name + kept, RHI_NAME_SIZE - kept, "…%06x", (unsigned)((hash ^ hash >> 32) & 0xffffff));
+    snprintf(name + kept, RHI_NAME_SIZE - kept, "…%06x",
+             (unsigned)((hash ^ hash >> 32) & 0xffffff));
 }
 
-/* ---- formatted text --------------------------------------------------------------------------------------- */
+/* ---- formatted text ------------------------------------------------------------------------- */
 
 typedef struct line {
     const rhi_writer *writer;
@@ -205,8 +219,10 @@ static void add_bytes(line *l, const char *text, size_t size)
 /* In ASCII, what the engine draws with has a likeness. */
 static void add_ascii(line *l, const char *character, size_t length)
 {
-    static const struct { const char *from, *to; } pairs[] = {{"…", "..."}, {"→", "->"}, {"⇢", "~>"}, {"↺", "^"}, {"├", "|"}, {"└", "`"},
-                                                              {"┌", ","}, {"─", "-"}, {"│", "|"}, {"–", "-"}, {"×", "x"}};
+    static const struct {
+        const char *from, *to;
+    } pairs[] = {{"…", "..."}, {"→", "->"}, {"⇢", "~>"}, {"↺", "^"}, {"├", "|"}, {"└", "`"},
+                 {"┌", ","},   {"─", "-"},  {"│", "|"},  {"–", "-"}, {"×", "x"}};
     for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++)
         if (strlen(pairs[k].from) == length && memcmp(pairs[k].from, character, length) == 0) {
             add_bytes(l, pairs[k].to, strlen(pairs[k].to));
@@ -219,7 +235,8 @@ static void add_ascii(line *l, const char *character, size_t length)
 static void add_text(line *l, const char *text, size_t size, bool is_ours)
 {
     while (size) {
-        size_t plain = plain_part(text, size), length = plain < size ? rhi__character(text + plain, size - plain) : 0;
+        size_t plain = plain_part(text, size),
+               length = plain < size ? rhi__character(text + plain, size - plain) : 0;
         add_bytes(l, text, plain);
         text += plain;
         size -= plain;
@@ -262,11 +279,13 @@ static void convert_text(line *l, const conversion *c)
     size_t size = c->precision >= 0 ? strnlen(text, (size_t)c->precision) : strlen(text);
     if (c->precision >= 0 && size == (size_t)c->precision)
         size = rhi__whole_characters(text, size);
-    add_padded(l, c, text, size, l->writer->is_clean && l->writer->is_clean(l->writer->context, text));
+    add_padded(l, c, text, size,
+               l->writer->is_clean && l->writer->is_clean(l->writer->context, text));
 }
 
 /* Long lists are mostly numbers: printf would take most of their time. */
-static void add_whole_number(line *l, const conversion *c, unsigned long value, unsigned base, bool is_negative)
+static void add_whole_number(line *l, const conversion *c, unsigned long value, unsigned base,
+                             bool is_negative)
 {
     char text[32], *at = text + sizeof text;
     do {
@@ -283,16 +302,19 @@ static void convert_number(line *l, const conversion *c, char kind)
     int size = 0;
     if (kind == 'd') {
         long value = c->is_long ? va_arg(l->arguments, long) : va_arg(l->arguments, int);
-        add_whole_number(l, c, value < 0 ? -(unsigned long)value : (unsigned long)value, 10, value < 0);
+        add_whole_number(l, c, value < 0 ? -(unsigned long)value : (unsigned long)value, 10,
+                         value < 0);
         return;
     }
     if (kind == 'u' || kind == 'x') {
-        unsigned long value = c->is_long ? va_arg(l->arguments, unsigned long) : va_arg(l->arguments, unsigned);
+        unsigned long value =
+            c->is_long ? va_arg(l->arguments, unsigned long) : va_arg(l->arguments, unsigned);
         add_whole_number(l, c, value, kind == 'u' ? 10 : 16, false);
         return;
     }
     if (kind == 'g')
-        size = snprintf(text, sizeof text, "%.*g", c->precision < 0 ? 6 : c->precision, va_arg(l->arguments, double));
+        size = snprintf(text, sizeof text, "%.*g", c->precision < 0 ? 6 : c->precision,
+                        va_arg(l->arguments, double));
     else if (kind == 'c')
         size = (text[0] = (char)va_arg(l->arguments, int), 1);
     else /* a format of ours that nobody has tried: the compiler knows more conversions */
@@ -376,7 +398,8 @@ static void write_bytes(void *stream, const char *text, size_t size)
 
 static void put_ascii(FILE *stream, const char *format, ...)
 {
-    rhi_writer writer = {.deliver = write_bytes, .context = stream, .is_ascii = true, .is_clean = is_engines_own};
+    rhi_writer writer = {
+        .deliver = write_bytes, .context = stream, .is_ascii = true, .is_clean = is_engines_own};
     va_list arguments;
     va_start(arguments, format);
     rhi__format(&writer, format, arguments);

@@ -1,8 +1,10 @@
-/* text.h - characters: what is one, what may reach a terminal, how wide it is, where text may be cut.
+/* text.h - characters: what is one, what may reach a terminal, how wide it is, where text may be
+ * cut.
  *
- * All text that comes from a target, a file or a user passes rhi__format before people see it: its %s arguments
- * are cleaned there, and nowhere else need anybody think of it. What is kept as a name is cleaned when it is read,
- * so that it can be typed as it is shown. The format itself is the engine's own and goes through as it is. */
+ * All text that comes from a target, a file or a user passes rhi__format before people see it:
+ * its %s arguments are cleaned there, and nowhere else need anybody think of it. What is kept as
+ * a name is cleaned when it is read, so that it can be typed as it is shown. The format itself is
+ * the engine's own and goes through as it is. */
 #ifndef RHI_TEXT_H
 #define RHI_TEXT_H
 
@@ -14,38 +16,42 @@ enum { RHI_NAME_SIZE = 128 };
 
 /* Bytes of the UTF-8 character that `bytes` begin with; 0 if they begin with none. */
 size_t rhi__character(const char *bytes, size_t size);
-/* May this character (rhi__character bytes) not be shown as it is? Control characters (C0, DEL, C1), line
- * separators, and what turns the direction of text round or hides text. */
+/* May this character (rhi__character bytes) not be shown as it is? Control characters (C0, DEL,
+ * C1), line separators, and what turns the direction of text round or hides text. */
 bool rhi__is_harmful(const char *bytes, size_t length);
 /* Its code point. */
 unsigned rhi__code_point(const char *bytes, size_t length);
-/* Puts '?' in place of harmful characters and of bytes that are no UTF-8; returns the size then: never more. */
+/* Puts '?' in place of harmful characters and of bytes that are no UTF-8; returns the size then:
+ * never more. */
 size_t rhi__clean(char *text, size_t size);
-/* The bytes as a text in quotes, with escapes for what may not be shown as it is. is_cut: there are more; "…" says so,
- * and where the text, with its quotes, does not fit. size is at least 8. */
+/* The bytes as a text in quotes, with escapes for what may not be shown as it is. is_cut: there
+ * are more; "…" says so, and where the text, with its quotes, does not fit. size is at least 8. */
 void rhi__quote(const char *bytes, size_t count, bool is_cut, char *text, size_t size);
 /* The size without the beginning of a character at the end, if there is one. */
 size_t rhi__whole_characters(const char *bytes, size_t size);
 /* Columns on a terminal: 0 for marks that combine, 2 for wide characters. Colours take none. */
 size_t rhi__columns(const char *text, size_t size);
-/* A name as it is kept: clean, and, if it is too long, its beginning, "…" and six digits made of all of it, so that
- * two long names stay two. */
+/* A name as it is kept: clean, and, if it is too long, its beginning, "…" and six digits made of
+ * all of it, so that two long names stay two. */
 void rhi__cut_name(const char *full, size_t size, char name[RHI_NAME_SIZE]);
 
-/* Like printf, of the conversions %s %c %d %u %x %g and %%, with -, width, precision and l or z. Widths are columns,
- * precisions of %s are bytes, of which the last ones are left out if they are no whole character. `deliver` gets the
- * text in pieces. */
+/* Like printf, of the conversions %s %c %d %u %x %g and %%, with -, width, precision and l or z.
+ * Widths are columns, precisions of %s are bytes, of which the last ones are left out if they are
+ * no whole character. `deliver` gets the text in pieces. */
 typedef struct rhi_writer {
     void (*deliver)(void *context, const char *text, size_t size);
     void *context;
-    bool is_ascii;                                         /* write ASCII alone */
-    bool (*is_clean)(void *context, const char *argument); /* this argument is the engine's own; NULL: none is */
+    bool is_ascii; /* write ASCII alone */
+    /* this argument is the engine's own; NULL: none is */
+    bool (*is_clean)(void *context, const char *argument);
 } rhi_writer;
 void rhi__format(const rhi_writer *writer, const char *format, va_list arguments);
-/* A text of the engine's own, as it is shown where there is ASCII alone. Allocated; NULL: no memory. */
+/* A text of the engine's own, as it is shown where there is ASCII alone. Allocated; NULL: no
+ * memory. */
 char *rhi__in_ascii(const char *text);
 /* Into a buffer, ended by NUL; "…" where it does not fit. */
 void rhi__format_into(char *text, size_t size, const char *format, va_list arguments);
-__attribute__((format(printf, 3, 4))) void rhi__text(char *text, size_t size, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void rhi__text(char *text, size_t size, const char *format,
+                                                     ...);
 
 #endif

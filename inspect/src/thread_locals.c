@@ -1,21 +1,24 @@
 /* thread_locals.c - finds glibc's thread control blocks (see thread_locals.h).
  *
- * On x86-64 one is known by its shape: it holds its own address at +0 and +16 and the thread's LWP (the
- * `tid` of struct pthread, at 0x2d0 in glibc 2.26 to 2.41) in its first KiB. Static thread-local variables
- * lie right below it; on AArch64 right behind it. struct pthread counts as thread-local too: the values of
- * pthread_setspecific are in it. */
+ * On x86-64 one is known by its shape: it holds its own address at +0 and +16 and the thread's
+ * LWP (the `tid` of struct pthread, at 0x2d0 in glibc 2.26 to 2.41) in its first KiB. Static
+ * thread-local variables lie right below it; on AArch64 right behind it. struct pthread counts as
+ * thread-local too: the values of pthread_setspecific are in it. */
 #include "thread_locals.h"
 #include "array.h"
 
 #include <string.h>
 
 enum {
-    TID_AT = 0x2d0, TID_WITHIN = 0x400,
-    STACK_FROM = 0x600, PTHREAD_BYTES = 0x900, /* `stackblock` and its size are in the last third */
-    ABOVE_MAX = 0x2000, /* from the control block to the end of its stack */
-    DTV_ENTRIES_MAX = 4096, BLOCKS_MAX = 1 << 16,
+    TID_AT = 0x2d0,
+    TID_WITHIN = 0x400,
+    STACK_FROM = 0x600,
+    PTHREAD_BYTES = 0x900, /* `stackblock` and its size are in the last third */
+    ABOVE_MAX = 0x2000,    /* from the control block to the end of its stack */
+    DTV_ENTRIES_MAX = 4096,
+    BLOCKS_MAX = 1 << 16,
     STATIC_BYTES_MAX = 1 << 20, /* where program headers are missing */
-    OTHER_PLACES_MAX = 64, /* threads that are looked for with their LWP at another place */
+    OTHER_PLACES_MAX = 64,      /* threads that are looked for with their LWP at another place */
     ENDS_BYTES = 1 << 20        /* of a mapping, where control blocks are looked for */
 };
 
@@ -26,25 +29,28 @@ typedef struct finder {
     bool out_of_memory;
 } finder;
 
-static void add_block(finder *f, uint64_t start, uint64_t end, const rhi_thread *thread, uint64_t pointer)
+static void add_block(finder *f, uint64_t start, uint64_t end, const rhi_thread *thread,
+                      uint64_t pointer)
 {
     if (f->locals->blocks.count >= BLOCKS_MAX)
         return;
     if (!rhi__array_reserve(&f->locals->blocks, 1))
         f->out_of_memory = true;
     else
-        f->locals->blocks.items[f->locals->blocks.count++] =
-            (rhi_tls_block){.start = start, .end = end, .lwp = thread->lwp, .thread_pointer = pointer};
+        f->locals->blocks.items[f->locals->blocks.count++] = (rhi_tls_block){
+            .start = start, .end = end, .lwp = thread->lwp, .thread_pointer = pointer};
 }
 
-/* ---- one thread ------------------------------------------------------------------------------------------ */
+/* ---- one thread ----------------------------------------------------------------------------- */
 
-/* Reads the table of the thread's blocks: the static ones lie within `size` bytes of the thread pointer,
- * *low is where they begin; the others are added. */
-static void read_dtv(finder *f, const rhi_thread *thread, uint64_t pointer, uint64_t dtv, uint64_t size, uint64_t *low)
+/* Reads the table of the thread's blocks: the static ones lie within `size` bytes of the thread
+ * pointer, *low is where they begin; the others are added. */
+static void read_dtv(finder *f, const rhi_thread *thread, uint64_t pointer, uint64_t dtv,
+                     uint64_t size, uint64_t *low)
 {
     uint64_t entries[2 * 64], capacity;
-    if (dtv % 8 || !rhi__memory_u64(f->memory, dtv - 16, &capacity) || capacity == 0 || capacity > 1 << 20)
+    if (dtv % 8 || !rhi__memory_u64(f->memory, dtv - 16, &capacity) || capacity == 0 ||
+        capacity > 1 << 20)
         return;
     if (capacity > DTV_ENTRIES_MAX)
         capacity = DTV_ENTRIES_MAX;
@@ -76,7 +82,8 @@ static const char *const pointer_registers[] = {"fs_base"};
 static bool is_control_block(finder *f, uint64_t at)
 {
     uint64_t head[3];
-    return at % 16 == 0 && rhi__memory_read(f->memory, at, head, sizeof head) == sizeof head && head[0] == at && head[2] == at;
+    return at % 16 == 0 && rhi__memory_read(f->memory, at, head, sizeof head) == sizeof head &&
+           head[0] == at && head[2] == at;
 }
 
 /* The thread without a known control block whose LWP is in the one at `at`; UINT64_MAX: none. */
@@ -86,9 +93,11 @@ static uint64_t thread_of(finder *f, uint64_t at)
     uint8_t bytes[TID_WITHIN];
     uint64_t got = rhi__memory_read(f->memory, at, bytes, sizeof bytes);
     for (uint64_t t = 0; got >= TID_AT + 4 && t < map->threads.count; t++)
-        if (!f->locals->threads[t].thread_pointer && rhi__load32(bytes + TID_AT) == map->threads.items[t].lwp)
+        if (!f->locals->threads[t].thread_pointer &&
+            rhi__load32(bytes + TID_AT) == map->threads.items[t].lwp)
             return t;
-    for (uint64_t t = 0; map->threads.count <= OTHER_PLACES_MAX && t < map->threads.count; t++) /* of another glibc */
+    /* of another glibc */
+    for (uint64_t t = 0; map->threads.count <= OTHER_PLACES_MAX && t < map->threads.count; t++)
         for (uint64_t i = 24; !f->locals->threads[t].thread_pointer && i + 4 <= got; i += 4)
             if (rhi__load32(bytes + i) == map->threads.items[t].lwp)
                 return t;
@@ -100,7 +109,8 @@ static void take_thread(finder *f, uint64_t index, uint64_t pointer)
     const rhi_thread *thread = &f->memory->map.threads.items[index];
     rhi_thread_place *place = &f->locals->threads[index];
     const rhi_region *region = rhi__memory_region(f->memory, pointer);
-    uint64_t dtv, low = pointer, size = f->size ? f->size : STATIC_BYTES_MAX, words[(PTHREAD_BYTES - STACK_FROM) / 8];
+    uint64_t dtv, low = pointer, size = f->size ? f->size : STATIC_BYTES_MAX,
+                  words[(PTHREAD_BYTES - STACK_FROM) / 8];
     place->thread_pointer = pointer;
     f->missing--;
     if (!region)
@@ -112,8 +122,10 @@ static void take_thread(finder *f, uint64_t index, uint64_t pointer)
     uint64_t end = region->end - pointer < PTHREAD_BYTES ? region->end : pointer + PTHREAD_BYTES;
     uint64_t got = rhi__memory_read(f->memory, pointer + STACK_FROM, words, sizeof words) / 8;
     for (uint64_t i = 0; i + 1 < got && !place->stack_end; i++)
-        if (words[i] && rhi__range_ok(words[i], words[i + 1]) && contains(words[i], words[i + 1], thread->stack_pointer) &&
-            contains(words[i], words[i + 1], pointer) && words[i] + words[i + 1] - pointer <= ABOVE_MAX) {
+        if (words[i] && rhi__range_ok(words[i], words[i + 1]) &&
+            contains(words[i], words[i + 1], thread->stack_pointer) &&
+            contains(words[i], words[i + 1], pointer) &&
+            words[i] + words[i + 1] - pointer <= ABOVE_MAX) {
             place->stack_start = words[i];
             place->stack_end = words[i] + words[i + 1];
         }
@@ -122,7 +134,7 @@ static void take_thread(finder *f, uint64_t index, uint64_t pointer)
     add_block(f, low, end, thread, pointer);
 }
 
-/* ---- the search -------------------------------------------------------------------------------------------- */
+/* ---- the search ----------------------------------------------------------------------------- */
 
 /* Looks for control blocks of threads that have none yet. */
 static void search(finder *f, uint64_t start, uint64_t end)
@@ -146,7 +158,8 @@ static void search(finder *f, uint64_t start, uint64_t end)
 static void search_ends(finder *f, const rhi_region *region, uint64_t from)
 {
     uint64_t start = from > region->start ? from : region->start, size = region->end - start;
-    if (!(region->flags & RHI_REGION_WRITE) || region->flags & RHI_REGION_SHARED || !(region->flags & RHI_REGION_READ))
+    if (!(region->flags & RHI_REGION_WRITE) || region->flags & RHI_REGION_SHARED ||
+        !(region->flags & RHI_REGION_READ))
         return;
     search(f, region->end - (size < ENDS_BYTES ? size : ENDS_BYTES), region->end);
     if (size > ENDS_BYTES && f->missing)
@@ -156,12 +169,15 @@ static void search_ends(finder *f, const rhi_region *region, uint64_t from)
 static void search_all(finder *f)
 {
     const struct rhi_sink *map = &f->memory->map;
-    for (uint64_t t = 0; t < map->threads.count; t++) { /* made by pthread_create: at the upper end of its stack */
-        const rhi_region *region = rhi__memory_region(f->memory, map->threads.items[t].stack_pointer);
+    /* made by pthread_create: at the upper end of its stack */
+    for (uint64_t t = 0; t < map->threads.count; t++) {
+        const rhi_region *region =
+            rhi__memory_region(f->memory, map->threads.items[t].stack_pointer);
         if (region && !f->locals->threads[t].thread_pointer)
             search_ends(f, region, map->threads.items[t].stack_pointer);
     }
-    for (uint64_t i = 0; i < map->regions.count && f->missing; i++) /* made by ld.so, or by a static program's start */
+    /* made by ld.so, or by a static program's start */
+    for (uint64_t i = 0; i < map->regions.count && f->missing; i++)
         if (map->regions.items[i].path[0] != '/')
             search_ends(f, &map->regions.items[i], 0);
 }
@@ -181,8 +197,10 @@ static void take_thread(finder *f, uint64_t index, uint64_t pointer)
     if (rhi__memory_u64(f->memory, pointer, &dtv))
         read_dtv(f, &f->memory->map.threads.items[index], pointer, dtv, 0, &low);
     uint64_t room = region->end - pointer;
-    uint64_t below = pointer - region->start < PTHREAD_BYTES ? pointer - region->start : PTHREAD_BYTES;
-    add_block(f, pointer - below, pointer + (room < f->size + 16 ? room : f->size + 16), &f->memory->map.threads.items[index], pointer);
+    uint64_t below =
+        pointer - region->start < PTHREAD_BYTES ? pointer - region->start : PTHREAD_BYTES;
+    add_block(f, pointer - below, pointer + (room < f->size + 16 ? room : f->size + 16),
+              &f->memory->map.threads.items[index], pointer);
 }
 
 static void search_all(finder *f)
@@ -199,15 +217,18 @@ static void ask_registers(finder *f)
         for (uint32_t i = 0; i < map->threads.items[t].register_count; i++) {
             const rhi_register *r = &map->registers.items[map->threads.items[t].first_register + i];
             for (size_t k = 0; k < sizeof pointer_registers / sizeof *pointer_registers; k++)
-                if (strcmp(r->name, pointer_registers[k]) == 0 && !f->locals->threads[t].thread_pointer && is_control_block(f, r->value))
+                if (strcmp(r->name, pointer_registers[k]) == 0 &&
+                    !f->locals->threads[t].thread_pointer && is_control_block(f, r->value))
                     take_thread(f, t, r->value);
         }
 }
 
 rhi_error *rhi__thread_locals_open(rhi_memory *memory, uint64_t size, rhi_thread_locals *locals)
 {
-    finder f = {.memory = memory, .locals = locals, .size = size, .missing = memory->map.threads.count};
-    *locals = (rhi_thread_locals){.threads = calloc(memory->map.threads.count + 1, sizeof *locals->threads)};
+    finder f = {
+        .memory = memory, .locals = locals, .size = size, .missing = memory->map.threads.count};
+    *locals = (rhi_thread_locals){
+        .threads = calloc(memory->map.threads.count + 1, sizeof *locals->threads)};
     if (!locals->threads)
         return rhi__error_memory();
     ask_registers(&f);

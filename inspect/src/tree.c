@@ -1,4 +1,5 @@
-/* tree.c - grows and walks trees of references (see tree.h), breadth-first and without recursion. */
+/* tree.c - grows and walks trees of references (see tree.h), breadth-first and without recursion.
+ */
 #include "tree.h"
 
 #include <string.h>
@@ -23,12 +24,13 @@ rhi_error *rhi__tree_add_root(rhi_tree *tree, uint32_t index, const rhi_holder *
         rhi__holder_clear(&root.row);
         return rhi__error_memory();
     }
-    if (index != RHI_NO_OBJECT && !root.is_repeated && !rhi__map_set(&tree->seen, index, (uint32_t)tree->branches.count - 1))
+    if (index != RHI_NO_OBJECT && !root.is_repeated &&
+        !rhi__map_set(&tree->seen, index, (uint32_t)tree->branches.count - 1))
         return rhi__error_memory();
     return NULL;
 }
 
-/* ---- downwards --------------------------------------------------------------------------------------------- */
+/* ---- downwards ------------------------------------------------------------------------------ */
 
 typedef struct below {
     rhi_tree *tree;
@@ -41,13 +43,16 @@ static bool add_below(void *context, const rhi_edge *edge)
 {
     below *b = context;
     rhi_tree *tree = b->tree;
-    rhi_branch branch = {.row = rhi__edge_holder(tree->reader, edge), .index = edge->to, .depth = tree->branches.items[b->parent].depth + 1};
+    rhi_branch branch = {.row = rhi__edge_holder(tree->reader, edge),
+                         .index = edge->to,
+                         .depth = tree->branches.items[b->parent].depth + 1};
     uint64_t n = b->met++, tail = tree->limit / 2;
     if (n < tree->limit) {
         b->out_of_memory = !add_branch(tree, &branch);
         tree->branches.items[b->parent].count += !b->out_of_memory;
     } else if (tail) {
-        tree->branches.items[tree->branches.items[b->parent].first + (tree->limit - tail) + (n - tree->limit) % tail] = branch;
+        tree->branches.items[tree->branches.items[b->parent].first + (tree->limit - tail) +
+                             (n - tree->limit) % tail] = branch;
     }
     return !b->out_of_memory;
 }
@@ -57,8 +62,10 @@ static bool straighten(rhi_tree *tree, rhi_branch *parent, uint64_t met)
 {
     if (met <= tree->limit)
         return true;
-    uint64_t tail = tree->limit / 2, head = tree->limit - tail, turn = tail ? (met - tree->limit) % tail : 0;
-    rhi_branch *items = tree->branches.items + parent->first + head, *copy = malloc((tail + 1) * sizeof *copy);
+    uint64_t tail = tree->limit / 2, head = tree->limit - tail,
+             turn = tail ? (met - tree->limit) % tail : 0;
+    rhi_branch *items = tree->branches.items + parent->first + head,
+               *copy = malloc((tail + 1) * sizeof *copy);
     parent->gap = (uint32_t)head;
     parent->left_out = met - tree->limit;
     if (!copy)
@@ -75,10 +82,12 @@ static rhi_error *grow_down(rhi_tree *tree, uint64_t parent)
     below b = {.tree = tree, .parent = parent};
     tree->branches.items[parent].first = (uint32_t)tree->branches.count;
     rhi__each_edge(tree->session, tree->reader, tree->branches.items[parent].index, add_below, &b);
-    return b.out_of_memory || !straighten(tree, &tree->branches.items[parent], b.met) ? rhi__error_memory() : NULL;
+    return b.out_of_memory || !straighten(tree, &tree->branches.items[parent], b.met)
+               ? rhi__error_memory()
+               : NULL;
 }
 
-/* ---- upwards ----------------------------------------------------------------------------------------------- */
+/* ---- upwards -------------------------------------------------------------------------------- */
 
 typedef struct above {
     rhi_tree *tree;
@@ -93,7 +102,8 @@ static bool add_above(void *context, const rhi_edge *edge)
     above *a = context;
     if (edge->to != a->target || edge->field->kind == RHI_KIND_BORROWED)
         return true;
-    rhi_branch branch = {.row = rhi__edge_holder(a->tree->reader, edge), .index = edge->from,
+    rhi_branch branch = {.row = rhi__edge_holder(a->tree->reader, edge),
+                         .index = edge->from,
                          .depth = a->tree->branches.items[a->parent].depth + 1};
     if (a->tree->branches.items[a->parent].count >= a->tree->limit)
         return false;
@@ -117,7 +127,9 @@ static rhi_error *grow_up(rhi_tree *tree, uint64_t parent, const rhi_held *words
         rhi__each_edge(tree->session, tree->reader, from, add_above, &a);
     }
     for (uint64_t i = 0; words && i < words->rows.count && !a.out_of_memory; i++) {
-        rhi_branch branch = {.row = words->rows.items[i], .index = RHI_NO_OBJECT, .depth = tree->branches.items[parent].depth + 1};
+        rhi_branch branch = {.row = words->rows.items[i],
+                             .index = RHI_NO_OBJECT,
+                             .depth = tree->branches.items[parent].depth + 1};
         if (branch.row.kind == RHI_HOLDER_FIELD)
             continue; /* the graph's are there already */
         total++;
@@ -132,11 +144,12 @@ static rhi_error *grow_up(rhi_tree *tree, uint64_t parent, const rhi_held *words
     return a.out_of_memory ? rhi__error_memory() : NULL;
 }
 
-/* ---- level by level ------------------------------------------------------------------------------------------ */
+/* ---- level by level ------------------------------------------------------------------------- */
 
 static bool may_grow(const rhi_tree *tree, const rhi_branch *branch)
 {
-    return branch->index != RHI_NO_OBJECT && !branch->is_repeated && !branch->row.weak && branch->depth < tree->depth;
+    return branch->index != RHI_NO_OBJECT && !branch->is_repeated && !branch->row.weak &&
+           branch->depth < tree->depth;
 }
 
 /* Marks the new children: which of their objects have branches elsewhere already? */
@@ -147,29 +160,34 @@ static bool mark_repeated(rhi_tree *tree, uint64_t from)
         if (branch->index == RHI_NO_OBJECT)
             continue;
         branch->is_repeated = rhi__map_get(&tree->seen, branch->index) != RHI_NOT_THERE;
-        if (!branch->is_repeated && !branch->row.weak && !rhi__map_set(&tree->seen, branch->index, (uint32_t)i))
+        if (!branch->is_repeated && !branch->row.weak &&
+            !rhi__map_set(&tree->seen, branch->index, (uint32_t)i))
             return false;
     }
     return true;
 }
 
-/* The words that hold objects of a level, for all of them in one scan. *held has a group per branch. */
+/* The words that hold objects of a level, for all of them in one scan. *held has a group per
+ * branch. */
 static rhi_error *find_words(rhi_tree *tree, uint64_t start, uint64_t end, rhi_held **held)
 {
-    rhi_selection selection = {.session = tree->session, .reader = tree->reader, .graph = tree->graph};
+    rhi_selection selection = {
+        .session = tree->session, .reader = tree->reader, .graph = tree->graph};
     uint64_t count = 0;
     *held = calloc(end - start + 1, sizeof **held);
     if (!*held)
         return rhi__error_memory();
     for (uint64_t i = start; i < end; i++)
         if (may_grow(tree, &tree->branches.items[i]))
-            (*held)[count++] = (rhi_held){.cycle = RHI_NO_OBJECT, .index = tree->branches.items[i].index};
+            (*held)[count++] =
+                (rhi_held){.cycle = RHI_NO_OBJECT, .index = tree->branches.items[i].index};
     return rhi__find_word_holders(&selection, *held, count, tree->limit);
 }
 
 static rhi_error *grow_level(rhi_tree *tree, uint64_t start, uint64_t end)
 {
-    uint64_t most = tree->limit > UINT32_MAX / LISTS_MAX ? UINT32_MAX : tree->limit * LISTS_MAX, group = 0;
+    uint64_t most = tree->limit > UINT32_MAX / LISTS_MAX ? UINT32_MAX : tree->limit * LISTS_MAX,
+             group = 0;
     rhi_held *held = NULL;
     rhi_error *error = tree->upwards ? find_words(tree, start, end, &held) : NULL;
     for (uint64_t i = start; i < end && !error; i++) {
@@ -179,8 +197,10 @@ static rhi_error *grow_level(rhi_tree *tree, uint64_t start, uint64_t end)
         error = rhi__progress(&tree->session->work, "following references", i - start, end - start);
         if (tree->branches.count >= most) {
             uint32_t index = tree->branches.items[i].index;
-            bool has_more = tree->upwards ? tree->graph->referrer_start[index] < tree->graph->referrer_start[index + 1]
-                                          : tree->graph->edge_start[index] < tree->graph->edge_start[index + 1];
+            bool has_more =
+                tree->upwards
+                    ? tree->graph->referrer_start[index] < tree->graph->referrer_start[index + 1]
+                    : tree->graph->edge_start[index] < tree->graph->edge_start[index + 1];
             tree->branches.items[i].is_cut = has_more;
             tree->cut += has_more;
             continue;
@@ -227,12 +247,21 @@ rhi_error *rhi__tree_grow(rhi_tree *tree)
     return NULL;
 }
 
-/* ---- walking ------------------------------------------------------------------------------------------------- */
+/* ---- walking -------------------------------------------------------------------------------- */
 
-rhi_error *rhi__tree_walk(const rhi_tree *tree, uint32_t root, void (*visit)(void *context, const rhi_tree_row *row), void *context)
+rhi_error *rhi__tree_walk(const rhi_tree *tree, uint32_t root,
+                          void (*visit)(void *context, const rhi_tree_row *row), void *context)
 {
-    struct { struct { uint32_t branch, next; } *items; uint64_t count, capacity; } path = {0};
-    struct { bool *items; uint64_t count, capacity; } rails = {0};
+    struct {
+        struct {
+            uint32_t branch, next;
+        } * items;
+        uint64_t count, capacity;
+    } path = {0};
+    struct {
+        bool *items;
+        uint64_t count, capacity;
+    } rails = {0};
     bool ok = rhi__array_reserve(&path, 1);
     if (ok) {
         path.items[0].branch = root;
@@ -242,13 +271,15 @@ rhi_error *rhi__tree_walk(const rhi_tree *tree, uint32_t root, void (*visit)(voi
         const rhi_branch *parent = &tree->branches.items[path.items[path.count - 1].branch];
         uint32_t next = path.items[path.count - 1].next++;
         bool is_gap = parent->left_out && next == parent->gap;
-        uint32_t child = next - (parent->left_out && next > parent->gap), rows = parent->count + (parent->left_out > 0);
+        uint32_t child = next - (parent->left_out && next > parent->gap),
+                 rows = parent->count + (parent->left_out > 0);
         rails.count = path.count - 1;
         if (next >= rows) {
             path.count--;
             continue;
         }
-        rhi_tree_row row = {.rails = rails.items, .level = (uint32_t)path.count - 1, .is_last = next + 1 == rows};
+        rhi_tree_row row = {
+            .rails = rails.items, .level = (uint32_t)path.count - 1, .is_last = next + 1 == rows};
         row.branch = is_gap ? NULL : &tree->branches.items[parent->first + child];
         row.left_out = is_gap ? parent->left_out : 0;
         visit(context, &row);

@@ -1,10 +1,13 @@
-/* value.c - what an object holds, in a few words: "hello", 42, [1, 2, … 40 more], {"a": 1}, {key: 14, next: node#3}.
+/* value.c - what an object holds, in a few words: "hello", 42, [1, 2, … 40 more], {"a": 1}, {key:
+ * 14, next: node#3}.
  *
- * Made from the declared fields alone, so that it is there for every type: one text, one number, one vector of
- * references, keys and values of one vector, or a few fields by name. Nothing is followed further than one reference.
+ * Made from the declared fields alone, so that it is there for every type: one text, one number,
+ * one vector of references, keys and values of one vector, or a few fields by name. Nothing is
+ * followed further than one reference.
  *
- * Invariant: a value is never more than one line of 60 columns or so, and costs a few reads of bounded size, whatever
- * counts and pointers the object claims. What cannot be read is left out and makes no answer incomplete. */
+ * Invariant: a value is never more than one line of 60 columns or so, and costs a few reads of
+ * bounded size, whatever counts and pointers the object claims. What cannot be read is left out
+ * and makes no answer incomplete. */
 #include "objects.h"
 
 #include <inttypes.h>
@@ -14,13 +17,13 @@
 #include <string.h>
 
 enum {
-    COLUMNS = 44,      /* and the end: "… 12 more}" */
-    FIELDS_MAX = 16,   /* of a type that are looked at */
-    HEAD_BYTES = 512,  /* of an object */
-    ELEMENTS_MAX = 6,  /* that are shown */
-    SCANNED_MAX = 32,  /* that are looked at for so many */
+    COLUMNS = 44,     /* and the end: "… 12 more}" */
+    FIELDS_MAX = 16,  /* of a type that are looked at */
+    HEAD_BYTES = 512, /* of an object */
+    ELEMENTS_MAX = 6, /* that are shown */
+    SCANNED_MAX = 32, /* that are looked at for so many */
     SCANNED_BYTES = 1024,
-    TEXT_BYTES = 48    /* of a text */
+    TEXT_BYTES = 48 /* of a text */
 };
 
 /* The beginning of an object. */
@@ -40,7 +43,7 @@ typedef struct writer {
     bool is_full;
 } writer;
 
-/* ---- writing --------------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 static void put(writer *w, const char *piece)
 {
@@ -56,7 +59,8 @@ static void put(writer *w, const char *piece)
 static bool put_part(writer *w, const char *part)
 {
     size_t length = strlen(part);
-    w->is_full = w->is_full || (w->parts && w->columns + rhi__columns(part, length) + 2 > COLUMNS) ||
+    w->is_full = w->is_full ||
+                 (w->parts && w->columns + rhi__columns(part, length) + 2 > COLUMNS) ||
                  w->used + length + 40 > RHI_VALUE_SIZE;
     if (w->is_full)
         return false;
@@ -81,7 +85,8 @@ void rhi__real_text(double value, unsigned width, char *text, size_t size)
         digits = 1; /* such numbers have fewer */
     for (;; digits++) {
         snprintf(text, size, "%.*g", digits, value);
-        if (digits == most || (is_float ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value))
+        if (digits == most ||
+            (is_float ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value))
             return;
     }
 }
@@ -116,12 +121,13 @@ static void scalar_text(const rhi_field *field, const uint8_t *bytes, char *text
         snprintf(text, size, "%" PRIu64, rhi__load(bytes, field->width));
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool read_head(rhi_reader *reader, const rhi_object *object, head *h)
 {
     uint64_t size = object->slot_size < HEAD_BYTES ? object->slot_size : HEAD_BYTES;
-    if (object->state > RHI_DYING || object->type >= reader->types.count || reader->types.items[object->type].field_count == 0)
+    if (object->state > RHI_DYING || object->type >= reader->types.count ||
+        reader->types.items[object->type].field_count == 0)
         return false;
     h->reader = reader;
     h->object = object;
@@ -135,7 +141,8 @@ static bool span_of(const head *h, const rhi_field *field, uint64_t *first, uint
 {
     uint64_t end = field->count_width ? (uint64_t)field->count_offset + field->count_width : 0;
     uint64_t pointer_end = field->form == RHI_FORM_VECTOR ? (uint64_t)field->offset + 8 : 0;
-    return end <= h->got && pointer_end <= h->got && rhi__field_span(h->reader, h->object, h->bytes, field, first, count);
+    return end <= h->got && pointer_end <= h->got &&
+           rhi__field_span(h->reader, h->object, h->bytes, field, first, count);
 }
 
 /* Bytes at an address, which is likely to be in the head. */
@@ -189,7 +196,8 @@ static bool bytes_text(const head *h, const rhi_field *field, char *text, size_t
     uint64_t shown = count < TEXT_BYTES ? count : TEXT_BYTES;
     if (read_at(h, first, bytes, shown) != shown)
         return false;
-    rhi__quote(bytes, count > shown ? rhi__whole_characters(bytes, shown) : shown, count > shown, text, size);
+    rhi__quote(bytes, count > shown ? rhi__whole_characters(bytes, shown) : shown, count > shown,
+               text, size);
     return true;
 }
 
@@ -199,7 +207,8 @@ static bool plain_text(const head *h, const rhi_field *field, char *text, size_t
     if (field->kind == RHI_KIND_BYTES)
         return bytes_text(h, field, text, size);
     uint8_t bytes[16];
-    bool is_inside = field->width <= sizeof bytes && (uint64_t)field->offset + field->width <= h->object->slot_size;
+    bool is_inside = field->width <= sizeof bytes &&
+                     (uint64_t)field->offset + field->width <= h->object->slot_size;
     if (is_reference(field) || field->form != RHI_FORM_ONE || !is_inside ||
         read_at(h, h->object->address + field->offset, bytes, field->width) != field->width)
         return false;
@@ -215,18 +224,21 @@ static void referent_text(rhi_reader *reader, uint64_t value, char *text, size_t
     rhi_object object;
     head h;
     char id[RHI_ID_SIZE];
-    if (value == 0 || !rhi__place_of(reader, value, &place, &object) || place > RHI_PLACE_FREED || object.address != value) {
+    if (value == 0 || !rhi__place_of(reader, value, &place, &object) || place > RHI_PLACE_FREED ||
+        object.address != value) {
         snprintf(text, size, value ? "0x%" PRIx64 : "NULL", value);
         return;
     }
-    const rhi_field *only = object.type < reader->types.count ? only_field(&reader->types.items[object.type]) : NULL;
-    if (place == RHI_PLACE_LIVE && only && read_head(reader, &object, &h) && plain_text(&h, only, text, SHORT))
+    const rhi_field *only =
+        object.type < reader->types.count ? only_field(&reader->types.items[object.type]) : NULL;
+    if (place == RHI_PLACE_LIVE && only && read_head(reader, &object, &h) &&
+        plain_text(&h, only, text, SHORT))
         return;
     rhi__object_id(reader, &object, id, sizeof id);
     snprintf(text, size, "%s%s", id, place == RHI_PLACE_FREED ? " (freed)" : "");
 }
 
-/* ---- shapes ---------------------------------------------------------------------------------------------- */
+/* ---- shapes --------------------------------------------------------------------------------- */
 
 /* Elements of a field, as many as are looked at. */
 typedef struct elements {
@@ -242,8 +254,10 @@ static bool read_elements(const head *h, const rhi_field *field, elements *e)
     uint64_t most = SCANNED_BYTES / field->stride, wanted = e->count < most ? e->count : most;
     wanted = wanted < SCANNED_MAX ? wanted : SCANNED_MAX;
     e->got = read_at(h, e->first, e->bytes, wanted * field->stride) / field->stride;
-    return e->got == wanted && (e->count == wanted || read_at(h, e->first + (e->count - 1) * field->stride + field->element_offset,
-                                                              &last, sizeof last) == sizeof last);
+    return e->got == wanted &&
+           (e->count == wanted ||
+            read_at(h, e->first + (e->count - 1) * field->stride + field->element_offset, &last,
+                    sizeof last) == sizeof last);
 }
 
 static uint64_t element_of(const elements *e, const rhi_field *field, uint64_t i)
@@ -268,25 +282,33 @@ static void put_list(const head *h, const rhi_field *field, writer *w)
     put(w, "]");
 }
 
-/* Keys and values in one vector of structs: exactly two fields, and a number that says how many are used. */
-static bool find_pairs(const rhi_type *type, const rhi_field **key, const rhi_field **value, const rhi_field **length)
+/* Keys and values in one vector of structs: exactly two fields, and a number that says how many are
+ * used. */
+static bool find_pairs(const rhi_type *type, const rhi_field **key, const rhi_field **value,
+                       const rhi_field **length)
 {
     *key = *value = *length = NULL;
     for (uint32_t i = 0; i < type->field_count; i++) {
         const rhi_field *field = &type->fields[i];
         if (is_count(type, field))
             continue;
-        const rhi_field **place = field->kind == RHI_KIND_UINT && strcmp(field->name, "length") == 0 ? length : !*key ? key : value;
-        if (*place || (place != length && (field->kind != RHI_KIND_STRONG || field->form != RHI_FORM_VECTOR)))
+        const rhi_field **place = field->kind == RHI_KIND_UINT && strcmp(field->name, "length") == 0
+                                      ? length
+                                  : !*key ? key
+                                          : value;
+        if (*place ||
+            (place != length && (field->kind != RHI_KIND_STRONG || field->form != RHI_FORM_VECTOR)))
             return false;
         *place = field;
     }
     return *value && (*key)->offset == (*value)->offset && (*key)->stride == (*value)->stride &&
-           (*key)->count_offset == (*value)->count_offset && (*key)->element_offset != (*value)->element_offset;
+           (*key)->count_offset == (*value)->count_offset &&
+           (*key)->element_offset != (*value)->element_offset;
 }
 
 /* {"a": 1, … 12 more}; pairs without a key are unused. False: how many there are is not known. */
-static bool put_pairs(const head *h, const rhi_field *key, const rhi_field *value, const rhi_field *length, writer *w)
+static bool put_pairs(const head *h, const rhi_field *key, const rhi_field *value,
+                      const rhi_field *length, writer *w)
 {
     char pair[2 * RHI_ID_SIZE + 40];
     elements e;
@@ -328,7 +350,8 @@ static bool named_text(const head *h, const rhi_field *field, char *text, size_t
         snprintf(text, size, "%s[%" PRIu64 "]", field->name, count);
         return true;
     }
-    if (read_at(h, first + field->element_offset, &value, sizeof value) != sizeof value || value == 0)
+    if (read_at(h, first + field->element_offset, &value, sizeof value) != sizeof value ||
+        value == 0)
         return false;
     referent_text(h->reader, value, text + at, size - at);
     return true;
@@ -344,7 +367,8 @@ static void put_fields(const head *h, writer *w)
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < most && !w->is_full; i++) {
             bool refers = is_reference(&h->type->fields[i]);
-            if (refers != pass || &h->type->fields[i] == h->but || !named_text(h, &h->type->fields[i], text, sizeof text))
+            if (refers != pass || &h->type->fields[i] == h->but ||
+                !named_text(h, &h->type->fields[i], text, sizeof text))
                 continue;
             w->is_full = (references += refers) > ELEMENTS_MAX || !put_part(w, text);
         }
@@ -360,7 +384,8 @@ void rhi__value(rhi_reader *reader, const rhi_object *object, char text[RHI_VALU
     rhi__value_but(reader, object, NULL, text);
 }
 
-void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_field *but, char text[RHI_VALUE_SIZE])
+void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_field *but,
+                    char text[RHI_VALUE_SIZE])
 {
     head h;
     char plain[COLUMNS + 16];
@@ -376,7 +401,8 @@ void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_fiel
         put(&w, plain);
     else if (only && is_reference(only) && only->form != RHI_FORM_ONE)
         put_list(&h, only, &w);
-    else if (!only && h.type->field_count <= FIELDS_MAX && find_pairs(h.type, &key, &value, &length) && put_pairs(&h, key, value, length, &w))
+    else if (!only && h.type->field_count <= FIELDS_MAX &&
+             find_pairs(h.type, &key, &value, &length) && put_pairs(&h, key, value, length, &w))
         ;
     else
         put_fields(&h, &w);

@@ -1,9 +1,11 @@
-/* vectors.c - tells vector registers that may be in use from those that nobody will read (see vectors.h).
+/* vectors.c - tells vector registers that may be in use from those that nobody will read (see
+ * vectors.h).
  *
- * String functions of libc leave whatever they copied in vector registers, for ever: the upper ones of AVX-512 are used by
- * nothing else. No caller keeps anything there across a call (AArch64: but in the low halves of v8 to v15). So a thread
- * that waits in a system call of libc's has nothing there: libc's own function needs only what it was called with. In
- * the program's own code they may hold the only pointer, or a leftover. */
+ * String functions of libc leave whatever they copied in vector registers, for ever: the upper
+ * ones of AVX-512 are used by nothing else. No caller keeps anything there across a call
+ * (AArch64: but in the low halves of v8 to v15). So a thread that waits in a system call of
+ * libc's has nothing there: libc's own function needs only what it was called with. In the
+ * program's own code they may hold the only pointer, or a leftover. */
 #include "vectors.h"
 
 #include <stdio.h>
@@ -15,7 +17,8 @@
 bool rhi__is_vector(const rhi_register *part)
 {
     const char *name = part->name;
-    return strchr(name, '[') && (name[0] == 'v' || (name[0] >= 'x' && name[0] <= 'z' && name[1] == 'm' && name[2] == 'm'));
+    return strchr(name, '[') && (name[0] == 'v' || (name[0] >= 'x' && name[0] <= 'z' &&
+                                                    name[1] == 'm' && name[2] == 'm'));
 }
 
 static int64_t register_of(const rhi_memory *memory, const rhi_thread *thread, const char *name)
@@ -29,7 +32,8 @@ static int64_t register_of(const rhi_memory *memory, const rhi_thread *thread, c
 /* libc, and what was part of it once. */
 static bool is_libc(const char *path)
 {
-    static const char *const names[] = {"libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "libc.musl"};
+    static const char *const names[] = {"libc.so",  "libc-",   "libpthread",
+                                        "ld-linux", "ld-musl", "libc.musl"};
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strncmp(name, names[i], strlen(names[i])) == 0)
@@ -37,7 +41,8 @@ static bool is_libc(const char *path)
     return false;
 }
 
-/* A core tells by a register of the kernel's; elsewhere the instruction before the next one does. */
+/* A core tells by a register of the kernel's; elsewhere the instruction before the next one does.
+ */
 static bool is_in_system_call(rhi_memory *memory, const rhi_thread *thread, uint64_t pc)
 {
     uint8_t before[4];
@@ -45,9 +50,12 @@ static bool is_in_system_call(rhi_memory *memory, const rhi_thread *thread, uint
     if (call != REGISTER_UNKNOWN)
         return call >= 0;
 #if defined(__aarch64__)
-    return rhi__memory_read(memory, pc - 4, before, 4) == 4 && rhi__load(before, 4) == 0xd4000001; /* svc #0 */
+    /* svc #0 */
+    return rhi__memory_read(memory, pc - 4, before, 4) == 4 && rhi__load(before, 4) == 0xd4000001;
 #else
-    return rhi__memory_read(memory, pc - 2, before, 2) == 2 && before[0] == 0x0f && before[1] == 0x05; /* syscall */
+    /* syscall */
+    return rhi__memory_read(memory, pc - 2, before, 2) == 2 && before[0] == 0x0f &&
+           before[1] == 0x05;
 #endif
 }
 
@@ -82,7 +90,11 @@ void rhi__forget_dead_vectors(rhi_memory *memory)
 
 const char *rhi__waits_for_kernel_words(const rhi_memory *memory, const rhi_thread *thread)
 {
-    static const struct { int64_t number; const char *name; } calls[] = { /* of x86-64: cores of others do not tell */
+    /* of x86-64: cores of others do not tell */
+    static const struct {
+        int64_t number;
+        const char *name;
+    } calls[] = {
         {232, "epoll_wait"}, {281, "epoll_pwait"}, {441, "epoll_pwait2"}, {426, "io_uring_enter"}};
     int64_t call = register_of(memory, thread, "orig_rax");
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)

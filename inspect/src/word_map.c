@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ADDRESS_MAX (UINT64_MAX - 0xffff) /* so that rounding up never wraps around; no user memory is there */
+/* so that rounding up never wraps around; no user memory is there */
+#define ADDRESS_MAX (UINT64_MAX - 0xffff)
 enum { RED_ZONE_BYTES = 128, RANGES_MAX = 4096, TLS_SLACK_BYTES = 64 };
 
 typedef struct painter {
@@ -19,17 +20,32 @@ typedef struct painter {
     rhi_reader *reader;
     rhi_memory *memory;
     rhi_word_map *map;
-    struct { rhi_part *items; uint64_t count, capacity; } claims; /* of the class that is painted next */
-    struct { rhi_range *items; uint64_t count, capacity; } data;  /* module data that is mapped */
-    struct { rhi_range *items; uint64_t count, capacity; } segments; /* what headers call it; sorted */
-    struct { uint64_t *items; uint64_t count, capacity; } pointers; /* stack pointers of all threads; sorted */
+    /* of the class that is painted next */
+    struct {
+        rhi_part *items;
+        uint64_t count, capacity;
+    } claims;
+    struct {
+        rhi_range *items;
+        uint64_t count, capacity;
+    } data; /* module data that is mapped */
+    /* what headers call it; sorted */
+    struct {
+        rhi_range *items;
+        uint64_t count, capacity;
+    } segments;
+    /* stack pointers of all threads; sorted */
+    struct {
+        uint64_t *items;
+        uint64_t count, capacity;
+    } pointers;
     rhi_thread_locals locals;
     rhi_window window; /* for the first words of pages */
     uint64_t tls_bytes;
     bool out_of_memory;
 } painter;
 
-/* ---- painting -------------------------------------------------------------------------------------------- */
+/* ---- painting ------------------------------------------------------------------------------- */
 
 static int part_order(const void *left, const void *right)
 {
@@ -78,7 +94,9 @@ static void paint(painter *p)
                 at = p->map->parts.items[i].end;
                 continue;
             }
-            uint64_t end = i < taken && p->map->parts.items[i].start < wanted->end ? p->map->parts.items[i].start : wanted->end;
+            uint64_t end = i < taken && p->map->parts.items[i].start < wanted->end
+                               ? p->map->parts.items[i].start
+                               : wanted->end;
             add_part(p, *wanted, at, end);
             at = end;
         }
@@ -94,7 +112,7 @@ static void say(painter *p, const char *text)
     p->out_of_memory |= json_array_append_new(p->map->problems, rhi__json_text(text)) != 0;
 }
 
-/* ---- modules ---------------------------------------------------------------------------------------------- */
+/* ---- modules -------------------------------------------------------------------------------- */
 
 static void add_range(painter *p, uint64_t start, uint64_t end, bool is_segment)
 {
@@ -132,8 +150,9 @@ static bool has_header(const painter *p, const rhi_region *region)
     return false;
 }
 
-/* Module data: what the headers call so, as far as it is mapped; and file mappings of modules whose headers
- * are not there. The .bss of those is told from other memory by nothing, and is searched as such. */
+/* Module data: what the headers call so, as far as it is mapped; and file mappings of modules
+ * whose headers are not there. The .bss of those is told from other memory by nothing, and is
+ * searched as such. */
 static void find_data(painter *p)
 {
     const struct rhi_sink *map = &p->memory->map;
@@ -145,17 +164,21 @@ static void find_data(painter *p)
         if (region->flags & RHI_REGION_SHARED)
             continue;
         for (uint64_t k = 0; k < p->segments.count; k++) {
-            uint64_t start = region->start > p->segments.items[k].start ? region->start : p->segments.items[k].start;
-            uint64_t end = region->end < p->segments.items[k].end ? region->end : p->segments.items[k].end;
+            uint64_t start = region->start > p->segments.items[k].start
+                                 ? region->start
+                                 : p->segments.items[k].start;
+            uint64_t end =
+                region->end < p->segments.items[k].end ? region->end : p->segments.items[k].end;
             if (start < end)
                 add_range(p, start, end, false);
         }
-        if (region->flags & RHI_REGION_WRITE && rhi__region_is_file(region) && region->file_offset && !has_header(p, region))
+        if (region->flags & RHI_REGION_WRITE && rhi__region_is_file(region) &&
+            region->file_offset && !has_header(p, region))
             add_range(p, region->start, region->end, false);
     }
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------ */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static void claim_thread_locals(painter *p)
 {
@@ -165,7 +188,10 @@ static void claim_thread_locals(painter *p)
         const rhi_chunk_span *span = end ? NULL : rhi__malloc_span(&p->map->malloc, block->start);
         if (!end && (!span || !rhi__malloc_block(&p->map->malloc, span, block->start, &base, &end)))
             continue;
-        claim(p, block->start, end, (rhi_part){.kind = RHI_HOLDER_THREAD_LOCAL, .lwp = block->lwp, .base = block->thread_pointer});
+        claim(p, block->start, end,
+              (rhi_part){.kind = RHI_HOLDER_THREAD_LOCAL,
+                         .lwp = block->lwp,
+                         .base = block->thread_pointer});
     }
 }
 
@@ -192,14 +218,18 @@ static uint64_t next_pointer(const painter *p, uint64_t address)
 /* Does the mapping that a thread's stack pointer points into serve for nothing but this stack? */
 static bool is_stack_alone(painter *p, const rhi_region *region, uint64_t pointer)
 {
-    if (next_pointer(p, region->start) != pointer || next_pointer(p, pointer + 1) < region->end || rhi__region_is_file(region))
+    if (next_pointer(p, region->start) != pointer || next_pointer(p, pointer + 1) < region->end ||
+        rhi__region_is_file(region))
         return false;
-    for (uint64_t i = 0; i < p->map->parts.count; i++) /* the runtime's own, thread-local variables */
-        if (p->map->parts.items[i].start < region->end && p->map->parts.items[i].end > region->start &&
+    /* the runtime's own, thread-local variables */
+    for (uint64_t i = 0; i < p->map->parts.count; i++)
+        if (p->map->parts.items[i].start < region->end &&
+            p->map->parts.items[i].end > region->start &&
             p->map->parts.items[i].kind != RHI_HOLDER_THREAD_LOCAL)
             return false;
     for (uint64_t i = 0; i < p->map->malloc.spans.count; i++)
-        if (p->map->malloc.spans.items[i].start < region->end && p->map->malloc.spans.items[i].top_end > region->start)
+        if (p->map->malloc.spans.items[i].start < region->end &&
+            p->map->malloc.spans.items[i].top_end > region->start)
             return false;
     for (uint64_t i = 0; i < p->data.count; i++)
         if (p->data.items[i].start < region->end && p->data.items[i].end > region->start)
@@ -207,8 +237,8 @@ static bool is_stack_alone(painter *p, const rhi_region *region, uint64_t pointe
     return !rhi__malloc_mapped_end(&p->window, region->start, region->end);
 }
 
-/* The stack that a thread runs on ends where pthread_create was told so; or with its mapping, with the block
- * of malloc that it is in, or before the next thread's. */
+/* The stack that a thread runs on ends where pthread_create was told so; or with its mapping,
+ * with the block of malloc that it is in, or before the next thread's. */
 static void claim_stack(painter *p, uint64_t thread)
 {
     const rhi_thread *t = &p->memory->map.threads.items[thread];
@@ -218,7 +248,8 @@ static void claim_stack(painter *p, uint64_t thread)
         say(p, "the stack of a thread was not searched: its stack pointer points nowhere");
         return;
     }
-    uint64_t low = region->start, high = region->end, from = t->stack_pointer > RED_ZONE_BYTES ? t->stack_pointer - RED_ZONE_BYTES : 0;
+    uint64_t low = region->start, high = region->end,
+             from = t->stack_pointer > RED_ZONE_BYTES ? t->stack_pointer - RED_ZONE_BYTES : 0;
     bool alone = place->stack_end || is_stack_alone(p, region, t->stack_pointer);
     if (place->stack_end) {
         low = place->stack_start > low ? place->stack_start : low;
@@ -226,14 +257,17 @@ static void claim_stack(painter *p, uint64_t thread)
     } else if (!alone) {
         const rhi_chunk_span *span = rhi__malloc_span(&p->map->malloc, t->stack_pointer);
         uint64_t base, end, next = next_pointer(p, t->stack_pointer + 1);
-        if (span && rhi__malloc_block(&p->map->malloc, span, t->stack_pointer, &base, &end) && end > t->stack_pointer && end < high)
+        if (span && rhi__malloc_block(&p->map->malloc, span, t->stack_pointer, &base, &end) &&
+            end > t->stack_pointer && end < high)
             high = end;
         if (next < high)
-            high = next - t->stack_pointer > RED_ZONE_BYTES ? next - RED_ZONE_BYTES : t->stack_pointer;
+            high =
+                next - t->stack_pointer > RED_ZONE_BYTES ? next - RED_ZONE_BYTES : t->stack_pointer;
     }
     if (from < low)
         from = low;
-    claim(p, from, high, (rhi_part){.kind = RHI_HOLDER_STACK, .lwp = t->lwp, .must_be_there = true});
+    claim(p, from, high,
+          (rhi_part){.kind = RHI_HOLDER_STACK, .lwp = t->lwp, .must_be_there = true});
     if (alone)
         claim(p, low, from, (rhi_part){.kind = RHI_PART_NOTHING});
 }
@@ -242,7 +276,8 @@ static void claim_stacks(painter *p)
 {
     uint64_t count = p->memory->map.threads.count;
     if (!p->memory->has_threads)
-        say(p, "registers were not searched, and stacks not told from other memory: the threads cannot be had");
+        say(p, "registers were not searched, and stacks not told from other memory: the threads "
+               "cannot be had");
     if (!rhi__array_reserve(&p->pointers, count)) {
         p->out_of_memory = true;
         return;
@@ -255,23 +290,27 @@ static void claim_stacks(painter *p)
         claim_stack(p, i);
 }
 
-/* ---- other memory ------------------------------------------------------------------------------------------- */
+/* ---- other memory --------------------------------------------------------------------------- */
 
 /* A part of an absent region that no class takes for good. */
-static void add_gap(painter *p, const rhi_region *region, uint64_t start, uint64_t end, enum rhi_worth worth)
+static void add_gap(painter *p, const rhi_region *region, uint64_t start, uint64_t end,
+                    enum rhi_worth worth)
 {
     if (!rhi__array_reserve(&p->map->gaps, 1))
         p->out_of_memory = true;
     else
-        p->map->gaps.items[p->map->gaps.count++] = (rhi_gap){.start = start, .end = end, .worth = (uint8_t)worth, .path = region->path};
+        p->map->gaps.items[p->map->gaps.count++] =
+            (rhi_gap){.start = start, .end = end, .worth = (uint8_t)worth, .path = region->path};
 }
 
-/* What malloc keeps behind a heap of an arena, or a page that guards the stack of a thread above it. */
+/* What malloc keeps behind a heap of an arena, or a page that guards the stack of a thread above
+ * it. */
 static bool is_reserve(const painter *p, const rhi_region *region)
 {
     uint64_t heap = region->start & ~(RHI_HEAP_BYTES - 1);
     for (uint64_t i = 0; i < p->map->malloc.spans.count; i++)
-        if (p->map->malloc.spans.items[i].start >= heap && p->map->malloc.spans.items[i].start < region->start)
+        if (p->map->malloc.spans.items[i].start >= heap &&
+            p->map->malloc.spans.items[i].start < region->start)
             return region->end <= heap + RHI_HEAP_BYTES;
     const rhi_region *above = rhi__memory_region(p->memory, region->end);
     uint64_t pointer = above ? next_pointer(p, above->start) : UINT64_MAX;
@@ -292,13 +331,15 @@ static bool is_zeroed_data(const painter *p, const rhi_region *region)
     return false;
 }
 
-/* What of a region is not there to be searched; of what is known to hold nothing it does not matter. */
+/* What of a region is not there to be searched; of what is known to hold nothing it does not
+ * matter. */
 static void note_gap(painter *p, const rhi_region *region, enum rhi_worth worth)
 {
     uint64_t at = region->start;
     if (worth == RHI_WORTH_UNUSED && is_reserve(p, region))
         return;
-    if (worth == RHI_WORTH_MISSING && rhi__region_is_absent(p->memory, region) && is_zeroed_data(p, region))
+    if (worth == RHI_WORTH_MISSING && rhi__region_is_absent(p->memory, region) &&
+        is_zeroed_data(p, region))
         worth = RHI_WORTH_UNUSED;
     for (uint64_t i = 0; i < p->map->parts.count; i++) {
         const rhi_part *part = &p->map->parts.items[i];
@@ -314,9 +355,11 @@ static void note_gap(painter *p, const rhi_region *region, enum rhi_worth worth)
 
 static void add_not_read(painter *p, const rhi_gap *gap)
 {
-    json_t *row = json_pack("{s:o, s:o, s:o, s:s}", "start", rhi__json_address(gap->start), "end", rhi__json_address(gap->end), "path",
-                            rhi__json_text(gap->path), "why",
-                            gap->worth == RHI_WORTH_DEVICE ? "device" : rhi__memory_is_core(p->memory) ? "absent" : "large");
+    json_t *row = json_pack("{s:o, s:o, s:o, s:s}", "start", rhi__json_address(gap->start), "end",
+                            rhi__json_address(gap->end), "path", rhi__json_text(gap->path), "why",
+                            gap->worth == RHI_WORTH_DEVICE   ? "device"
+                            : rhi__memory_is_core(p->memory) ? "absent"
+                                                             : "large");
     p->out_of_memory |= json_array_append_new(p->map->not_read, row) != 0;
 }
 
@@ -336,10 +379,11 @@ static void claim_rest(painter *p)
             add_not_read(p, &p->map->gaps.items[i]);
 }
 
-/* Blocks that malloc maps one by one begin where a page does. The kernel joins their mappings with others,
- * so every page is looked at that is not in such a block already. What only looks like one is searched all
- * the same, as malloc's instead of as unknown memory. A block for certain is only what begins with its piece of
- * memory, or behind another such block: a number in the midst of somebody's memory may look like a length. */
+/* Blocks that malloc maps one by one begin where a page does. The kernel joins their mappings
+ * with others, so every page is looked at that is not in such a block already. What only looks
+ * like one is searched all the same, as malloc's instead of as unknown memory. A block for
+ * certain is only what begins with its piece of memory, or behind another such block: a number in
+ * the midst of somebody's memory may look like a length. */
 static rhi_error *split_mapped(painter *p)
 {
     enum { PAGE_BYTES = 4096, PROGRESS_PAGES = 1 << 14, HOLE_STEP = 1 << 20 };
@@ -350,7 +394,8 @@ static rhi_error *split_mapped(painter *p)
         const rhi_region *region = rhi__memory_region(p->memory, part.start);
         if (part.kind != RHI_HOLDER_UNKNOWN || !region || rhi__region_is_file(region))
             continue;
-        uint64_t from = part.start, begun = from, at = (from + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+        uint64_t from = part.start, begun = from,
+                 at = (from + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
         for (uint64_t checked = at; at < part.end && !error;) {
             if (at >= checked) { /* holes of a sparse core hold no block's header */
                 at = rhi__memory_data_start(p->memory, at, part.end) & ~(uint64_t)(PAGE_BYTES - 1);
@@ -358,9 +403,12 @@ static rhi_error *split_mapped(painter *p)
             }
             uint64_t end = rhi__malloc_mapped_end(&p->window, at, region->end);
             if (++pages % PROGRESS_PAGES == 0)
-                error = rhi__progress(&p->session->work, "looking for malloc's blocks", at - part.start, part.end - part.start);
+                error = rhi__progress(&p->session->work, "looking for malloc's blocks",
+                                      at - part.start, part.end - part.start);
             if (!end) { /* behind what cannot be read: a corrupt length may be without end */
-                at = rhi__window_covers(&p->window, at, 16) ? at + PAGE_BYTES : rhi__memory_hole_end(p->memory, at, part.end);
+                at = rhi__window_covers(&p->window, at, 16)
+                         ? at + PAGE_BYTES
+                         : rhi__memory_hole_end(p->memory, at, part.end);
                 at = (at + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
                 continue;
             }
@@ -368,7 +416,9 @@ static rhi_error *split_mapped(painter *p)
             end = end < part.end ? end : part.end;
             if (from < at)
                 add_part(p, part, from, at);
-            add_part(p, (rhi_part){.kind = RHI_HOLDER_FOREIGN, .base = at + 16, .is_block = is_block}, at, end);
+            add_part(p,
+                     (rhi_part){.kind = RHI_HOLDER_FOREIGN, .base = at + 16, .is_block = is_block},
+                     at, end);
             begun = is_block ? end : begun;
             from = at = end;
         }
@@ -379,10 +429,10 @@ static rhi_error *split_mapped(painter *p)
     return error;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------ */
+/* ---- all of it ------------------------------------------------------------------------------ */
 
-/* What cannot be read matters where the program can read it, and not what a core leaves out for good. Shared
- * mappings may reach beyond the end of what they map, where there is nothing. */
+/* What cannot be read matters where the program can read it, and not what a core leaves out for
+ * good. Shared mappings may reach beyond the end of what they map, where there is nothing. */
 static void settle(painter *p)
 {
     uint64_t kept = 0;
@@ -392,7 +442,8 @@ static void settle(painter *p)
         if (part->kind == RHI_PART_NOTHING || part->start >= part->end)
             continue;
         if (!part->must_be_there)
-            part->must_be_there = region && region->flags & RHI_REGION_READ && !(region->flags & RHI_REGION_SHARED) &&
+            part->must_be_there = region && region->flags & RHI_REGION_READ &&
+                                  !(region->flags & RHI_REGION_SHARED) &&
                                   !rhi__region_is_absent(p->memory, region);
         p->map->bytes += part->end - part->start;
         p->map->parts.items[kept++] = *part;
@@ -407,21 +458,26 @@ static rhi_error *fill(painter *p)
     if (rhi__memory_process(p->memory))
         p->out_of_memory |= !rhi__read_kernel_words(rhi__memory_process(p->memory), &map->kernel);
     find_data(p);
-    RHI_TRY(rhi__malloc_open(&p->session->work, p->memory, p->data.items, p->data.count, &map->malloc));
+    RHI_TRY(
+        rhi__malloc_open(&p->session->work, p->memory, p->data.items, p->data.count, &map->malloc));
     RHI_TRY(rhi__thread_locals_open(p->memory, p->tls_bytes, &p->locals));
     for (uint64_t i = 0; i < p->reader->own.count; i++)
-        claim(p, p->reader->own.items[i].start, p->reader->own.items[i].end, (rhi_part){.kind = RHI_PART_NOTHING});
+        claim(p, p->reader->own.items[i].start, p->reader->own.items[i].end,
+              (rhi_part){.kind = RHI_PART_NOTHING});
     paint(p);
     claim_thread_locals(p);
     paint(p);
     claim_stacks(p);
     paint(p);
     for (uint64_t i = 0; i < p->data.count; i++)
-        claim(p, p->data.items[i].start, p->data.items[i].end, (rhi_part){.kind = RHI_HOLDER_GLOBAL});
+        claim(p, p->data.items[i].start, p->data.items[i].end,
+              (rhi_part){.kind = RHI_HOLDER_GLOBAL});
     paint(p);
-    for (uint64_t i = 0; i < map->malloc.spans.count; i++) { /* a block in use reaches 8 bytes into what follows it: so may what is before */
+    /* a block in use reaches 8 bytes into what follows it: so may what is before */
+    for (uint64_t i = 0; i < map->malloc.spans.count; i++) {
         const rhi_chunk_span *span = &map->malloc.spans.items[i];
-        claim(p, span->start + 8, span->end + 8, (rhi_part){.kind = RHI_HOLDER_FOREIGN, .is_chunks = true});
+        claim(p, span->start + 8, span->end + 8,
+              (rhi_part){.kind = RHI_HOLDER_FOREIGN, .is_chunks = true});
         claim(p, span->end + 8, span->top_end, (rhi_part){.kind = RHI_PART_NOTHING});
     }
     paint(p);
@@ -434,7 +490,10 @@ static rhi_error *fill(painter *p)
 
 rhi_error *rhi__word_map_open(rhi_session *session, rhi_reader *reader, rhi_word_map *map)
 {
-    painter p = {.session = session, .reader = reader, .memory = reader->memory, .map = map,
+    painter p = {.session = session,
+                 .reader = reader,
+                 .memory = reader->memory,
+                 .map = map,
                  .window = {.memory = reader->memory, .step = 1 << 16}};
     *map = (rhi_word_map){.problems = json_array(), .not_read = json_array()};
     rhi_error *error = map->problems && map->not_read ? fill(&p) : rhi__error_memory();

@@ -1,6 +1,7 @@
 /* word_map.h - which class each piece of memory belongs to: made once per state of the target.
- * Invariant: `parts` are sorted, aligned to words and do not overlap; memory that holds nothing (the
- * runtime's own, unused stack, malloc's free end) and memory of others is in no part that is searched. */
+ * Invariant: `parts` are sorted, aligned to words and do not overlap; memory that holds nothing
+ * (the runtime's own, unused stack, malloc's free end) and memory of others is in no part that is
+ * searched. */
 #ifndef RHI_WORD_MAP_H
 #define RHI_WORD_MAP_H
 
@@ -13,9 +14,10 @@ enum { RHI_PART_NOTHING = 255 };
 
 typedef struct rhi_part {
     uint64_t start, end;
-    uint8_t kind;       /* enum rhi_holder_kind or RHI_PART_NOTHING */
-    bool is_chunks;     /* a span of malloc's: what holds nothing in it is known chunk by chunk */
-    bool is_block;      /* malloc's, with a mapping of its own, and nothing that only looks like one */
+    uint8_t kind;   /* enum rhi_holder_kind or RHI_PART_NOTHING */
+    bool is_chunks; /* a span of malloc's: what holds nothing in it is known chunk by chunk */
+    /* malloc's, with a mapping of its own, and nothing that only looks like one */
+    bool is_block;
     bool must_be_there; /* bytes that cannot be read are missing private writable memory */
     uint64_t lwp, base; /* as in rhi_holder */
 } rhi_part;
@@ -32,15 +34,24 @@ typedef struct rhi_gap {
 } rhi_gap;
 
 typedef struct rhi_word_map {
-    struct { rhi_part *items; uint64_t count, capacity; } parts;
+    struct {
+        rhi_part *items;
+        uint64_t count, capacity;
+    } parts;
     rhi_malloc malloc;
     uint64_t bytes;   /* that are searched */
     json_t *problems; /* array of strings: what is missing of the answer */
-    struct { rhi_gap *items; uint64_t count, capacity; } gaps; /* sorted */
+    struct {
+        rhi_gap *items;
+        uint64_t count, capacity;
+    } gaps;                  /* sorted */
     rhi_kernel_words kernel; /* of a live process */
-    bool has_leads;          /* gaps were judged by what leads to them, and unlisted[] was asked for */
-    char unlisted[192];      /* of a core that does not name what it lacks: what words point to; empty: nothing */
-    json_t *not_read; /* array of {"start", "end", "path", "why"}: the gaps, but those that were never used */
+    /* gaps were judged by what leads to them, and unlisted[] was asked for */
+    bool has_leads;
+    /* of a core that does not name what it lacks: what words point to; empty: nothing */
+    char unlisted[192];
+    /* array of {"start", "end", "path", "why"}: the gaps, but those that were never used */
+    json_t *not_read;
 } rhi_word_map;
 
 rhi_error *rhi__word_map_open(rhi_session *session, rhi_reader *reader, rhi_word_map *map);

@@ -1,5 +1,5 @@
-/* words.c - finds the words outside the heap that refer to objects (see words.h).
- * Invariant: a word is reported in one class only: registered roots and declared slots are asked before any
+/* words.c - finds the words outside the heap that refer to objects (see words.h). Invariant: a
+ * word is reported in one class only: registered roots and declared slots are asked before any
  * conservative class, and the parts of word_map.h, which are what is scanned, do not overlap. */
 #include "words.h"
 #include "array.h"
@@ -11,13 +11,21 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SCAN_STEP_BYTES = 1 << 20, RECORDS_MAX = 1 << 20, PROBLEMS_KEPT = 200, AT_ROOT = -1, AT_REGISTER = -2, AT_KERNEL = -3 };
+enum {
+    SCAN_STEP_BYTES = 1 << 20,
+    RECORDS_MAX = 1 << 20,
+    PROBLEMS_KEPT = 200,
+    AT_ROOT = -1,
+    AT_REGISTER = -2,
+    AT_KERNEL = -3
+};
 
 /* One word into the heap. */
 typedef struct record {
     uint64_t address, value;
-    int32_t part;   /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL */
-    uint32_t index; /* of the root, register or kernel's word; in malloc memory: words from the block's beginning */
+    int32_t part; /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL */
+    /* of the root, register or kernel's word; in malloc memory: words from the block's beginning */
+    uint32_t index;
 } record;
 _Static_assert(sizeof(record) == 24, "a million of them shall stay small");
 
@@ -25,7 +33,10 @@ struct rhi_words {
     rhi_word_map map;
     rhi_declared declared;
     bool has_declared; /* it is made when the first word might be in it */
-    struct { record *items; uint64_t count, capacity; } records; /* sorted by value */
+    struct {
+        record *items;
+        uint64_t count, capacity;
+    } records; /* sorted by value */
     bool has_records, too_many;
     unsigned questions;
 };
@@ -41,7 +52,7 @@ typedef struct scan {
     uint64_t done; /* bytes, for progress */
 } scan;
 
-/* ---- one word ------------------------------------------------------------------------------------------------ */
+/* ---- one word ------------------------------------------------------------------------------- */
 
 static bool is_registered(const rhi_reader *reader, uint64_t address)
 {
@@ -59,7 +70,8 @@ static bool is_registered(const rhi_reader *reader, uint64_t address)
 uint64_t rhi__register_lwp(const rhi_memory *memory, uint32_t index)
 {
     for (uint64_t i = 0; i < memory->map.threads.count; i++)
-        if (index - memory->map.threads.items[i].first_register < memory->map.threads.items[i].register_count)
+        if (index - memory->map.threads.items[i].first_register <
+            memory->map.threads.items[i].register_count)
             return memory->map.threads.items[i].lwp;
     return 0;
 }
@@ -67,7 +79,8 @@ uint64_t rhi__register_lwp(const rhi_memory *memory, uint32_t index)
 /* Hands the word on as a row. */
 static rhi_error *visit_record(scan *s, const record *hit)
 {
-    rhi_holder holder = {.address = hit->address, .value = hit->value, .index = hit->part < 0 ? hit->index : 0};
+    rhi_holder holder = {
+        .address = hit->address, .value = hit->value, .index = hit->part < 0 ? hit->index : 0};
     if (hit->part == AT_ROOT) {
         holder.kind = RHI_HOLDER_ROOT;
         holder.strong = true;
@@ -97,7 +110,8 @@ static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t v
         uint64_t base, end;
         if (!span || !rhi__malloc_block(&w->map.malloc, span, address, &base, &end))
             return NULL;
-        hit.index = (uint32_t)((address - base) / 8); /* blocks of an arena are far smaller than 2^35 bytes */
+        /* blocks of an arena are far smaller than 2^35 bytes */
+        hit.index = (uint32_t)((address - base) / 8);
     }
     if (!w->has_declared) {
         RHI_TRY(rhi__declared_open(s->session, s->reader, &w->declared));
@@ -106,7 +120,7 @@ static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t v
     return rhi__is_declared(&w->declared, address) ? NULL : s->found(s, &hit);
 }
 
-/* ---- all words ----------------------------------------------------------------------------------------------- */
+/* ---- all words ------------------------------------------------------------------------------ */
 
 /* What is missing is said in this answer and in the later ones that are made without a scan. */
 static rhi_error *problem(scan *s, const char *text)
@@ -116,10 +130,11 @@ static rhi_error *problem(scan *s, const char *text)
     rhi__note(&s->session->notes, text);
     if (json_array_size(s->words->map.problems) >= PROBLEMS_KEPT)
         return NULL;
-    json_array_foreach(s->words->map.problems, index, said)
-        if (strcmp(json_string_value(said), text) == 0)
-            return NULL;
-    return json_array_append_new(s->words->map.problems, json_string(text)) == 0 ? NULL : rhi__error_memory();
+    json_array_foreach(s->words->map.problems, index,
+                       said) if (strcmp(json_string_value(said), text) == 0) return NULL;
+    return json_array_append_new(s->words->map.problems, json_string(text)) == 0
+               ? NULL
+               : rhi__error_memory();
 }
 
 static rhi_error *scan_roots(scan *s)
@@ -129,7 +144,8 @@ static rhi_error *scan_roots(scan *s)
         record hit = {.address = root->slot, .part = AT_ROOT, .index = (uint32_t)i};
         char text[RHI_NAME_SIZE + 64];
         if (!rhi__memory_u64(s->reader->memory, root->slot, &hit.value)) {
-            snprintf(text, sizeof text, "the registered root %s at 0x%" PRIx64 " cannot be read", root->name, root->slot);
+            snprintf(text, sizeof text, "the registered root %s at 0x%" PRIx64 " cannot be read",
+                     root->name, root->slot);
             RHI_TRY(problem(s, text));
         } else if (hit.value - s->low < s->high - s->low) {
             RHI_TRY(s->found(s, &hit));
@@ -142,7 +158,8 @@ static rhi_error *scan_registers(scan *s)
 {
     const struct rhi_sink *map = &s->reader->memory->map;
     for (uint64_t i = 0; i < map->registers.count; i++) {
-        record hit = {.value = map->registers.items[i].value, .part = AT_REGISTER, .index = (uint32_t)i};
+        record hit = {
+            .value = map->registers.items[i].value, .part = AT_REGISTER, .index = (uint32_t)i};
         if ((hit.value & s->mask) - s->low < s->high - s->low)
             RHI_TRY(s->found(s, &hit));
     }
@@ -153,14 +170,16 @@ static rhi_error *scan_kernel(scan *s)
 {
     const rhi_kernel_words *kernel = &s->words->map.kernel;
     for (uint64_t i = 0; i < kernel->words.count; i++) {
-        record hit = {.value = kernel->words.items[i].value, .part = AT_KERNEL, .index = (uint32_t)i};
+        record hit = {
+            .value = kernel->words.items[i].value, .part = AT_KERNEL, .index = (uint32_t)i};
         if ((hit.value & s->mask) - s->low < s->high - s->low)
             RHI_TRY(s->found(s, &hit));
     }
     return NULL;
 }
 
-static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes, uint64_t size)
+static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes,
+                             uint64_t size)
 {
     enum { STEP = 64 };
     uint64_t low = s->low, span = s->high - s->low, mask = s->mask;
@@ -178,8 +197,10 @@ static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint
 
 static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
 {
-    static const char *const names[] = {[RHI_HOLDER_STACK] = "a stack", [RHI_HOLDER_GLOBAL] = "module data",
-                                        [RHI_HOLDER_THREAD_LOCAL] = "thread-local variables", [RHI_HOLDER_FOREIGN] = "malloc memory",
+    static const char *const names[] = {[RHI_HOLDER_STACK] = "a stack",
+                                        [RHI_HOLDER_GLOBAL] = "module data",
+                                        [RHI_HOLDER_THREAD_LOCAL] = "thread-local variables",
+                                        [RHI_HOLDER_FOREIGN] = "malloc memory",
                                         [RHI_HOLDER_UNKNOWN] = "other memory"};
     const rhi_part *part = &s->words->map.parts.items[index];
     uint64_t unread = 0;
@@ -190,15 +211,18 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
         const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size, scratch, &got);
         got = bytes ? got : 0;
         RHI_TRY(scan_bytes(s, index, at, bytes, got));
-        uint64_t next = got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
+        uint64_t next =
+            got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
         unread += next - (at + got);
-        RHI_TRY(rhi__progress(&s->session->work, "reading memory", s->done + (at - part->start), s->words->map.bytes));
+        RHI_TRY(rhi__progress(&s->session->work, "reading memory", s->done + (at - part->start),
+                              s->words->map.bytes));
         at = next > UINT64_MAX - 7 ? part->end : (next + 7) & ~7ull;
     }
     s->done += part->end - part->start;
     if (unread && part->must_be_there) {
         char text[128];
-        snprintf(text, sizeof text, "%" PRIu64 " bytes of %s at 0x%" PRIx64 " cannot be read", unread, names[part->kind], part->start);
+        snprintf(text, sizeof text, "%" PRIu64 " bytes of %s at 0x%" PRIx64 " cannot be read",
+                 unread, names[part->kind], part->start);
         return problem(s, text);
     }
     return NULL;
@@ -218,7 +242,7 @@ static rhi_error *scan_all(scan *s)
     return error;
 }
 
-/* ---- the records ----------------------------------------------------------------------------------------------- */
+/* ---- the records ---------------------------------------------------------------------------- */
 
 static int record_order(const void *left, const void *right)
 {
@@ -275,18 +299,21 @@ static rhi_error *visit_kept(scan *s)
         else
             high = middle;
     }
-    bool is_all = low == 0 && w->records.count && w->records.items[w->records.count - 1].value < s->high;
+    bool is_all =
+        low == 0 && w->records.count && w->records.items[w->records.count - 1].value < s->high;
     for (; low < w->records.count && w->records.items[low].value < s->high; low++) {
         uint64_t value;
-        if (!is_all && w->records.items[low].address && /* it is about to be shown: is it still so? */
-            (!rhi__memory_u64(s->reader->memory, w->records.items[low].address, &value) || value != w->records.items[low].value))
+        /* it is about to be shown: is it still so? */
+        if (!is_all && w->records.items[low].address &&
+            (!rhi__memory_u64(s->reader->memory, w->records.items[low].address, &value) ||
+             value != w->records.items[low].value))
             s->session->has_changed = true;
         RHI_TRY(visit_record(s, &w->records.items[low]));
     }
     return NULL;
 }
 
-/* ---- the interface ----------------------------------------------------------------------------------------------- */
+/* ---- the interface -------------------------------------------------------------------------- */
 
 static void free_words(void *value)
 {
@@ -304,7 +331,8 @@ static rhi_error *words_of(rhi_session *session, rhi_reader *reader, struct rhi_
     *result = rhi__kept(&session->kept, free_words);
     if (!*result) {
         struct rhi_words *words = calloc(1, sizeof *words);
-        rhi_error *error = words ? rhi__word_map_open(session, reader, &words->map) : rhi__error_memory();
+        rhi_error *error =
+            words ? rhi__word_map_open(session, reader, &words->map) : rhi__error_memory();
         if (error) {
             free(words);
             return error;
@@ -342,14 +370,23 @@ rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader)
     return NULL;
 }
 
-rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, rhi_holder_visitor visit, void *context)
+rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                          rhi_holder_visitor visit, void *context)
 {
     struct rhi_words *words;
     RHI_TRY(words_of(session, reader, &words));
     say_limits(session, words);
-    scan s = {.session = session, .reader = reader, .words = words, .low = low, .high = high, .mask = UINT64_MAX, .visit = visit,
-              .context = context, .found = visit_record};
-    bool is_inside = low >= reader->lowest && high <= reader->highest, is_all = low == reader->lowest && high == reader->highest;
+    scan s = {.session = session,
+              .reader = reader,
+              .words = words,
+              .low = low,
+              .high = high,
+              .mask = UINT64_MAX,
+              .visit = visit,
+              .context = context,
+              .found = visit_record};
+    bool is_inside = low >= reader->lowest && high <= reader->highest,
+         is_all = low == reader->lowest && high == reader->highest;
     if (words->has_records && is_inside)
         return visit_kept(&s);
     if (is_inside && !words->too_many && is_all)
@@ -366,13 +403,21 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
     return scan_all(&s);
 }
 
-rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high, uint64_t mask,
-                                 rhi_holder_visitor visit, void *context)
+rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low,
+                                 uint64_t high, uint64_t mask, rhi_holder_visitor visit,
+                                 void *context)
 {
     struct rhi_words *words;
     RHI_TRY(words_of(session, reader, &words));
     say_limits(session, words);
-    scan s = {.session = session, .reader = reader, .words = words, .low = low, .high = high, .mask = mask, .visit = visit,
-              .context = context, .found = visit_record};
+    scan s = {.session = session,
+              .reader = reader,
+              .words = words,
+              .low = low,
+              .high = high,
+              .mask = mask,
+              .visit = visit,
+              .context = context,
+              .found = visit_record};
     return scan_all(&s);
 }

@@ -20,7 +20,8 @@ void rhi__work_start(rhi_work *work)
 static bool is_due(rhi_work *work)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* a door's callback costs a thousand times as much */
+    /* a door's callback costs a thousand times as much */
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     int64_t milliseconds = now.tv_sec * 1000 + now.tv_nsec / 1000000;
     if (work->polled_at && milliseconds - work->polled_at < work->poll_milliseconds)
         return false;
@@ -30,7 +31,8 @@ static bool is_due(rhi_work *work)
 
 static bool ask(rhi_work *work)
 {
-    work->is_stopped = work->is_stopped || (!work->must_finish && work->interrupted && work->interrupted(work->context));
+    work->is_stopped = work->is_stopped || (!work->must_finish && work->interrupted &&
+                                            work->interrupted(work->context));
     return work->is_stopped;
 }
 
@@ -47,7 +49,8 @@ rhi_error *rhi__progress(rhi_work *work, const char *what, uint64_t done, uint64
         return NULL;
     if (ask(work))
         return rhi__error_cancelled();
-    if (!work->must_finish && work->show && total && seconds_since(&work->started) > 0.5 && seconds_since(&work->shown) > 0.2) {
+    if (!work->must_finish && work->show && total && seconds_since(&work->started) > 0.5 &&
+        seconds_since(&work->shown) > 0.2) {
         work->show(work->context, what, (unsigned)((double)done / (double)total * 100));
         clock_gettime(CLOCK_MONOTONIC, &work->shown);
     }

@@ -1,34 +1,37 @@
-/* collect.c - one collection: synchronous trial deletion. Bacon and Rajan, "Concurrent Cycle Collection
- * in Reference Counted Systems", ECOOP 2001, with the finalizer rules of PEP 442.
+/* collect.c - one collection: synchronous trial deletion. Bacon and Rajan, "Concurrent Cycle
+ * Collection in Reference Counted Systems", ECOOP 2001, with the finalizer rules of PEP 442.
  *
- * Members are the objects that can be in a cycle and are not older than trial_serial; whatever else
- * holds a member counts as outside. The trial set is closed: every member that a member of it holds is
- * in it.
+ * Members are the objects that can be in a cycle and are not older than trial_serial; whatever
+ * else holds a member counts as outside. The trial set is closed: every member that a member of
+ * it holds is in it.
  *
  *   subtract   takes off every count that an object of the trial gives to another
  *   rescue     what has counts left is held from outside: it, and all it reaches, get theirs back
  *
- * Now trial & ~rescued is garbage; "condemned" here. If none of it has a weak reference or a finalizer
- * to run, it is freed at once (bury). Else all counts are restored first, the condemned are held, their
- * weak references cleared, their finalizers run, and then the condemned set is tried once more.
+ * Now trial & ~rescued is garbage; "condemned" here. If none of it has a weak reference or a
+ * finalizer to run, it is freed at once (bury). Else all counts are restored first, the condemned
+ * are held, their weak references cleared, their finalizers run, and then the condemned set is
+ * tried once more.
  *
- * A full collection makes every member part of the trial, in one linear pass over the slabs, which also
- * finds cycles that were closed without any release. A young one starts from the fresh candidates and
- * follows references, so its cost does not depend on the size of the heap; members are the objects born
- * since the last collection. It proves nothing about an object that only old garbage may hold: all its
- * survivors stay candidates, and a full collection follows when they are many (gc.c).
+ * A full collection makes every member part of the trial, in one linear pass over the slabs,
+ * which also finds cycles that were closed without any release. A young one starts from the fresh
+ * candidates and follows references, so its cost does not depend on the size of the heap; members
+ * are the objects born since the last collection. It proves nothing about an object that only old
+ * garbage may hold: all its survivors stay candidates, and a full collection follows when they
+ * are many (gc.c).
  *
- * Invariant: counts change only while the phase word says so, no code of the program but `dispose` runs
- * meanwhile, and an edge is skipped by all passes or by none. All state is in the slabs' bitmaps: a
- * collection needs no memory and does not recurse.
+ * Invariant: counts change only while the phase word says so, no code of the program but
+ * `dispose` runs meanwhile, and an edge is skipped by all passes or by none. All state is in the
+ * slabs' bitmaps: a collection needs no memory and does not recurse.
  */
 #include "internal.h"
 
-/* ---- members and passes over them ------------------------------------------------------------------ */
+/* ---- members and passes over them ----------------------------------------------------------- */
 
 static inline bool is_member(const rh_heap *heap, const rh_object *object)
 {
-    return !(object->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL)) && object->rh_serial >= heap->trial_serial;
+    return !(object->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL)) &&
+           object->rh_serial >= heap->trial_serial;
 }
 
 static inline bool has_no_count(const rh_object *object)
@@ -54,10 +57,10 @@ static void add_slab(rh_heap *heap, rh__slab *slab)
 
 typedef void object_visit(rh_heap *heap, rh_object *object);
 
-/* Visits the edges of some objects of one word. The children's headers are asked for first: they are
- * anywhere, the objects lie side by side. */
-static inline __attribute__((always_inline)) void visit_word(rh_heap *heap, const rh__slab *slab, uint32_t word,
-                                                             uint64_t bits, rh__slot_visit *visit)
+/* Visits the edges of some objects of one word. The children's headers are asked for first: they
+ * are anywhere, the objects lie side by side. */
+static inline __attribute__((always_inline)) void
+visit_word(rh_heap *heap, const rh__slab *slab, uint32_t word, uint64_t bits, rh__slot_visit *visit)
 {
     for (uint64_t left = bits; left;) {
         rh_object *object = rh__slot_object(slab, word * 64 + rh__take_bit(&left));
@@ -86,18 +89,20 @@ static inline __attribute__((always_inline)) void visit_queued(rh_heap *heap, rh
 }
 
 /* Calls `visit` for each object of the trial that is condemned, or that is rescued. */
-static inline __attribute__((always_inline)) void for_each_trial(rh_heap *heap, bool is_rescued, object_visit *visit)
+static inline __attribute__((always_inline)) void for_each_trial(rh_heap *heap, bool is_rescued,
+                                                                 object_visit *visit)
 {
     for (rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
         for (uint32_t word = 0; word < slab->words; word++) {
-            uint64_t bits = slab->trial[word] & (is_rescued ? slab->rescued[word] : ~slab->rescued[word]);
+            uint64_t bits =
+                slab->trial[word] & (is_rescued ? slab->rescued[word] : ~slab->rescued[word]);
             while (bits)
                 visit(heap, rh__slot_object(slab, word * 64 + rh__take_bit(&bits)));
         }
 }
 
-/* Queues objects of one word. A slab goes to the end of the line: it gathers work while it waits, and is
- * worked off in one go. */
+/* Queues objects of one word. A slab goes to the end of the line: it gathers work while it waits,
+ * and is worked off in one go. */
 static inline void enqueue(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t bits)
 {
     slab->work[word] |= bits;
@@ -119,7 +124,7 @@ static void set_phase(rh_heap *heap, enum rh_phase phase)
     RH__ORDER();
 }
 
-/* ---- subtract -------------------------------------------------------------------------------------- */
+/* ---- subtract ------------------------------------------------------------------------------- */
 
 static void subtract_edge(void *context, void **field)
 {
@@ -209,7 +214,7 @@ static void subtract_fresh(rh_heap *heap)
     visit_queued(heap, subtract_edge_and_follow);
 }
 
-/* ---- rescue ---------------------------------------------------------------------------------------- */
+/* ---- rescue --------------------------------------------------------------------------------- */
 
 static void rescue(rh_heap *heap, rh_object *object)
 {
@@ -221,7 +226,8 @@ static void rescue(rh_heap *heap, rh_object *object)
     enqueue(heap, slab, slot >> 6, (uint64_t)1 << (slot & 63));
 }
 
-/* Whoever has counts before any is given back is rescued already; so a first count tells a new one. */
+/* Whoever has counts before any is given back is rescued already; so a first count tells a new one.
+ */
 static void rescue_edge(void *context, void **field)
 {
     rh_heap *heap = context;
@@ -252,9 +258,9 @@ static bool has_finalizer_to_run(const rh_object *object)
            rh__type_of(object)->finalize;
 }
 
-/* Queues what is held from outside the trial. Counts below zero mean that somebody released too much:
- * such an object is not freed, either; nor is one that a finalizer made immortal. Returns whether any of
- * the others has a weak reference or a finalizer. */
+/* Queues what is held from outside the trial. Counts below zero mean that somebody released too
+ * much: such an object is not freed, either; nor is one that a finalizer made immortal. Returns
+ * whether any of the others has a weak reference or a finalizer. */
 static bool rescue_held(rh_heap *heap)
 {
     bool is_involved = false;
@@ -267,7 +273,8 @@ static bool rescue_held(rh_heap *heap)
                 if (!has_no_count(object))
                     held |= (uint64_t)1 << bit;
                 else
-                    is_involved |= (object->rh_flags & RH_FLAG_HAS_WEAK) || has_finalizer_to_run(object);
+                    is_involved |=
+                        (object->rh_flags & RH_FLAG_HAS_WEAK) || has_finalizer_to_run(object);
             }
             if (!held)
                 continue;
@@ -277,7 +284,7 @@ static bool rescue_held(rh_heap *heap)
     return is_involved;
 }
 
-/* ---- the old rule: cycles with finalizers stay ------------------------------------------------------ */
+/* ---- the old rule: cycles with finalizers stay ---------------------------------------------- */
 
 static void stay(rh_heap *heap, rh_object *object)
 {
@@ -314,7 +321,7 @@ static void forget_uncollectable(rh_heap *heap, rh_object *object)
     object->rh_flags &= (uint16_t)~RH_FLAG_UNCOLLECTABLE;
 }
 
-/* ---- finalizers, and the second try ------------------------------------------------------------------ */
+/* ---- finalizers, and the second try --------------------------------------------------------- */
 
 static void restore_edge(void *context, void **field)
 {
@@ -398,8 +405,8 @@ static void survive(rh_heap *heap, rh_object *object)
     rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
 }
 
-/* pre: phase restoring, the condemned have not got their counts back. The same afterwards, for those
- * that are condemned still. */
+/* pre: phase restoring, the condemned have not got their counts back. The same afterwards, for
+ * those that are condemned still. */
 static void finalize_condemned(rh_heap *heap)
 {
     for_each_trial(heap, false, restore_object);
@@ -416,7 +423,7 @@ static void finalize_condemned(rh_heap *heap)
     for_each_trial(heap, true, survive);
 }
 
-/* ---- burying ----------------------------------------------------------------------------------------- */
+/* ---- burying -------------------------------------------------------------------------------- */
 
 /* A young collection may have rescued it for the sake of an old holder that is garbage itself: a
  * candidate, as after any release. */
@@ -477,9 +484,9 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
     slab->live[word] &= ~condemned | kept;
 }
 
-/* Frees the condemned. What only they held dies behind them, by the queue of the release cascade. Slabs
- * are not given back before all marks are off. Returns whether the latter let go of objects that live:
- * those may be garbage now. */
+/* Frees the condemned. What only they held dies behind them, by the queue of the release cascade.
+ * Slabs are not given back before all marks are off. Returns whether the latter let go of objects
+ * that live: those may be garbage now. */
 static bool bury(rh_heap *heap)
 {
     set_phase(heap, RH_PHASE_FREEING);
@@ -512,7 +519,7 @@ static bool bury(rh_heap *heap)
     return heap->registered != registered;
 }
 
-/* ---- a collection --------------------------------------------------------------------------------- */
+/* ---- a collection --------------------------------------------------------------------------- */
 
 /* A full collection proved them live: armed again, and no candidates any more. */
 static void forget_candidates(rh_heap *heap)
@@ -536,20 +543,20 @@ static uint64_t trial_size(const rh_heap *heap)
     return size;
 }
 
-/* Walks over the heap, so that the held need no list: only where the old rule found something. Returns
- * how many are newly found to be uncollectable. */
+/* Walks over the heap, so that the held need no list: only where the old rule found something.
+ * Returns how many are newly found to be uncollectable. */
 static uint64_t release_held(rh_heap *heap)
 {
     heap->draining = true;
     heap->death = RH_DEATH_COLLECT;
-    rh__cursor cursor = { 0 };
+    rh__cursor cursor = {0};
     for (rh_object *object; heap->held && (object = rh__next_object(heap, &cursor));)
         stop_holding(heap, object);
     rh__drain(heap);
     heap->death = RH_DEATH_RELEASE;
     heap->draining = false;
     uint64_t found = 0;
-    cursor = (rh__cursor){ 0 };
+    cursor = (rh__cursor){0};
     for (rh_object *object; (object = rh__next_object(heap, &cursor));) {
         found += (object->rh_flags & RH__FLAG_FOUND) != 0;
         object->rh_flags &= (uint16_t)~RH__FLAG_FOUND;

@@ -1,24 +1,25 @@
 /* death.c - from the last release to the tombstone, without recursion and without memory.
  *
- * The short way, for an object with nothing but references in its first words: what its slots held is taken over,
- * into registers or a small array on the stack (cascade); the tombstone is written; the references are released, the
- * slot is given back. What dies by that goes on in the same loop. If they are too many to be taken over, the object
- * is dying first, which makes what its slots hold its own.
+ * The short way, for an object with nothing but references in its first words: what its slots
+ * held is taken over, into registers or a small array on the stack (cascade); the tombstone is
+ * written; the references are released, the slot is given back. What dies by that goes on in the
+ * same loop. If they are too many to be taken over, the object is dying first, which makes what
+ * its slots hold its own.
  *
- * The long way, for finalizers, weak references, vectors, dispose and observed heaps, and for what finds
- * no room in that array: the object is dying at once (weak references to it read NULL, one count belongs
- * to the runtime) and waits in the heap's queue, which the outermost release works until it is empty. The
- * queue is a bit per slot, so queueing cannot fail.
+ * The long way, for finalizers, weak references, vectors, dispose and observed heaps, and for
+ * what finds no room in that array: the object is dying at once (weak references to it read NULL,
+ * one count belongs to the runtime) and waits in the heap's queue, which the outermost release
+ * works until it is empty. The queue is a bit per slot, so queueing cannot fail.
  *
- * Invariant: parents die before children; code of the program runs only from the queue, when no reference
- * waits on the stack, so it sees every count where it belongs.
+ * Invariant: parents die before children; code of the program runs only from the queue, when no
+ * reference waits on the stack, so it sees every count where it belongs.
  */
 #include "internal.h"
 
-/* ---- the work queue, shared with the collector --------------------------------------------------- */
+/* ---- the work queue, shared with the collector ---------------------------------------------- */
 
-/* In a cascade the slab that was last added comes first, and of a slab the lowest address: a structure
- * that was built depth first dies in the order of its addresses. */
+/* In a cascade the slab that was last added comes first, and of a slab the lowest address: a
+ * structure that was built depth first dies in the order of its addresses. */
 void rh__work_push(rh_heap *heap, rh_object *object)
 {
     rh__slab *slab = rh__slab_of(object);
@@ -51,7 +52,7 @@ rh_object *rh__work_pop(rh_heap *heap)
 
 #define REFERENCES_MAX 64u
 
-/* ---- dying --------------------------------------------------------------------------------------- */
+/* ---- dying ---------------------------------------------------------------------------------- */
 
 void rh__hold(rh_object *object)
 {
@@ -132,7 +133,8 @@ static inline bool is_candidate(const rh_object *object)
 }
 
 /* From the last count to dying: no candidate any more, weak references read NULL. */
-static inline __attribute__((always_inline)) void begin_death(rh_heap *heap, rh_object *object, enum rh_death death)
+static inline __attribute__((always_inline)) void begin_death(rh_heap *heap, rh_object *object,
+                                                              enum rh_death death)
 {
     if (is_candidate(object))
         rh__candidate_drop(heap, object);
@@ -147,8 +149,9 @@ static inline void release_to_candidate(rh_heap *heap, rh_object *object)
     rh__candidate_add(heap, object);
 }
 
-/* A cascade at work, off the heap: what it still has to release, and the slots it has not given back.
- * Both are empty whenever code of the program runs: finalizers and dispose wait in the heap's queue. */
+/* A cascade at work, off the heap: what it still has to release, and the slots it has not given
+ * back. Both are empty whenever code of the program runs: finalizers and dispose wait in the
+ * heap's queue. */
 typedef struct cascade {
     uint32_t count;
     enum rh_death death;
@@ -176,7 +179,8 @@ static void give_back(rh_heap *heap, cascade *self)
         rh__slab_freed(heap, slab);
 }
 
-static inline __attribute__((always_inline)) void give_back_later(rh_heap *heap, cascade *self, rh_object *object)
+static inline __attribute__((always_inline)) void give_back_later(rh_heap *heap, cascade *self,
+                                                                  rh_object *object)
 {
     rh__slab *slab = rh__slab_of(object);
     uint32_t slot = rh__slot_of(slab, object), word = slot >> 6;
@@ -190,10 +194,10 @@ static inline __attribute__((always_inline)) void give_back_later(rh_heap *heap,
     self->freed++;
 }
 
-/* Releases a reference; what dies by it and takes the long way, or has no room in `self`, is queued.
- * Returns the object if it dies the short way. */
-static inline __attribute__((always_inline)) bool release_reference(rh_heap *heap, cascade *self, rh_object *object,
-                                                                    bool has_room)
+/* Releases a reference; what dies by it and takes the long way, or has no room in `self`, is
+ * queued. Returns the object if it dies the short way. */
+static inline __attribute__((always_inline)) bool
+release_reference(rh_heap *heap, cascade *self, rh_object *object, bool has_room)
 {
     uint32_t word = object->rh_count, less = word - 2;
     if (!(less & 0x80000001u)) {
@@ -213,10 +217,12 @@ static inline __attribute__((always_inline)) bool release_reference(rh_heap *hea
 
 static inline uint64_t distance(const rh_object *a, const rh_object *b)
 {
-    return a > b ? (uint64_t)((const char *)a - (const char *)b) : (uint64_t)((const char *)b - (const char *)a);
+    return a > b ? (uint64_t)((const char *)a - (const char *)b)
+                 : (uint64_t)((const char *)b - (const char *)a);
 }
 
-static inline __attribute__((always_inline)) void keep_reference(rh_heap *heap, cascade *self, rh_object *reference)
+static inline __attribute__((always_inline)) void keep_reference(rh_heap *heap, cascade *self,
+                                                                 rh_object *reference)
 {
     if (RH__LIKELY(self->count < REFERENCES_MAX))
         self->references[self->count++] = reference;
@@ -224,21 +230,25 @@ static inline __attribute__((always_inline)) void keep_reference(rh_heap *heap, 
         release_reference(heap, self, reference, false);
 }
 
-/* Of the children first and last in an object the one that is nearer to it goes first: a structure that
- * was built depth first then dies along its addresses, whether parents or children were made first. */
-static inline bool goes_upwards(const rh_object *object, const rh_object *first, const rh_object *last)
+/* Of the children first and last in an object the one that is nearer to it goes first: a
+ * structure that was built depth first then dies along its addresses, whether parents or children
+ * were made first. */
+static inline bool goes_upwards(const rh_object *object, const rh_object *first,
+                                const rh_object *last)
 {
     return distance(first, object) <= distance(last, object);
 }
 
-static __attribute__((noinline)) rh_object *keep_many_references(rh_heap *heap, cascade *self, rh_object *object,
-                                                                 uint64_t slots)
+static __attribute__((noinline)) rh_object *keep_many_references(rh_heap *heap, cascade *self,
+                                                                 rh_object *object, uint64_t slots)
 {
     rh_object **words = (rh_object **)(void *)object, *next = NULL;
-    bool upwards = goes_upwards(object, words[__builtin_ctzll(slots)], words[63 - __builtin_clzll(slots)]);
+    bool upwards =
+        goes_upwards(object, words[__builtin_ctzll(slots)], words[63 - __builtin_clzll(slots)]);
     while (slots) {
         /* What is kept last is released first. */
-        uint32_t slot = upwards ? 63 - (uint32_t)__builtin_clzll(slots) : (uint32_t)__builtin_ctzll(slots);
+        uint32_t slot =
+            upwards ? 63 - (uint32_t)__builtin_clzll(slots) : (uint32_t)__builtin_ctzll(slots);
         slots ^= (uint64_t)1 << slot;
         if (!words[slot])
             continue;
@@ -249,10 +259,10 @@ static __attribute__((noinline)) rh_object *keep_many_references(rh_heap *heap, 
     return next;
 }
 
-/* What a dying object holds by `slots` waits in `self`, but for the reference that is to be released next: that
- * is returned. */
-static inline __attribute__((always_inline)) rh_object *keep_references(rh_heap *heap, cascade *self,
-                                                                        rh_object *object, uint64_t slots)
+/* What a dying object holds by `slots` waits in `self`, but for the reference that is to be
+ * released next: that is returned. */
+static inline __attribute__((always_inline)) rh_object *
+keep_references(rh_heap *heap, cascade *self, rh_object *object, uint64_t slots)
 {
     if (!slots)
         return NULL;
@@ -272,12 +282,13 @@ static inline __attribute__((always_inline)) rh_object *keep_references(rh_heap 
     return upwards ? first : last;
 }
 
-/* The short way of death. With the tombstone the slots of the object are no references any more, so what they
- * held can be released later, in any order, without clearing them one by one; but whoever looks from outside must
- * find each of these references somewhere at every instruction: in the slots of a dying object, or in `self`.
- * Returns the reference that is to be released next. */
-static inline __attribute__((always_inline)) rh_object *bury(rh_heap *heap, cascade *self, rh_object *object,
-                                                             uint32_t info)
+/* The short way of death. With the tombstone the slots of the object are no references any more,
+ * so what they held can be released later, in any order, without clearing them one by one; but
+ * whoever looks from outside must find each of these references somewhere at every instruction:
+ * in the slots of a dying object, or in `self`. Returns the reference that is to be released
+ * next. */
+static inline __attribute__((always_inline)) rh_object *bury(rh_heap *heap, cascade *self,
+                                                             rh_object *object, uint32_t info)
 {
     uint64_t slots = rh__type_slots[(uint16_t)info], rest = slots & (slots - 1);
     if (RH__UNLIKELY((rest & (rest - 1)) || self->count == REFERENCES_MAX)) {
@@ -354,7 +365,8 @@ void rh__drain(rh_heap *heap)
 }
 
 /* The object has its tombstone; these references that it held, NULL or not, are left to release. */
-static __attribute__((noinline)) void run_with(rh_heap *heap, rh_object *object, rh_object *first, rh_object *last)
+static __attribute__((noinline)) void run_with(rh_heap *heap, rh_object *object, rh_object *first,
+                                               rh_object *last)
 {
     cascade self;
     begin_cascade(heap, &self);
@@ -380,7 +392,8 @@ static inline __attribute__((always_inline)) void give_back_alone(rh_heap *heap,
     RH__VALIDATE(heap, "rh_release");
 }
 
-/* The short way of an object with more than two slots, outside a cascade: more references than registers. */
+/* The short way of an object with more than two slots, outside a cascade: more references than
+ * registers. */
 static __attribute__((noinline)) void release_many(rh_heap *heap, rh_object *object, uint64_t slots)
 {
     rh__dying_write_info(object, rh__header_info(object), RH_DEATH_RELEASE);
@@ -435,8 +448,8 @@ static __attribute__((noinline)) void release_long_way(rh_object *object)
     RH__VALIDATE(heap, "rh_release");
 }
 
-/* Written so that the common cases, a new candidate and a death without the death of a child, save no
- * registers. */
+/* Written so that the common cases, a new candidate and a death without the death of a child,
+ * save no registers. */
 void rh__release_slow(void *address)
 {
     rh_object *object = address;

@@ -1,21 +1,23 @@
 /* gc.c - when collections happen, and what the program may ask about them.
  *
- * Policy of automatic collections, which start on entry to rh_new* only. Candidates are counted as they
- * are registered. When `thresholds.young` fresh ones are there, a young collection runs: it looks at
- * them and at what they reach among the objects born since the last collection, so a pause does not
- * grow with the heap. Those that it spares stay candidates, and count. When they are more than a share
- * (full_percent) of the objects that the last full collection left alive, the next collection is a full
- * one. So a visit of the whole heap is paid by that share of it in new candidates, and garbage that young
- * collections cannot see has at most so many candidates. (A share of what is alive now would grow with
- * the garbage, which might then stay for ever.) After a full collection that reclaimed less than an
- * eighth of what it visited the share doubles, up to SHARE_GROWTH times what was asked for; after a
- * better one it is as asked again. */
+ * Policy of automatic collections, which start on entry to rh_new* only. Candidates are counted
+ * as they are registered. When `thresholds.young` fresh ones are there, a young collection runs:
+ * it looks at them and at what they reach among the objects born since the last collection, so a
+ * pause does not grow with the heap. Those that it spares stay candidates, and count. When they
+ * are more than a share (full_percent) of the objects that the last full collection left alive,
+ * the next collection is a full one. So a visit of the whole heap is paid by that share of it in
+ * new candidates, and garbage that young collections cannot see has at most so many candidates.
+ * (A share of what is alive now would grow with the garbage, which might then stay for ever.)
+ * After a full collection that reclaimed less than an eighth of what it visited the share
+ * doubles, up to SHARE_GROWTH times what was asked for; after a better one it is as asked again. */
 #include "internal.h"
 
 #include <time.h>
 
 #define SHARE_GROWTH 4u
-#define FULL_MIN 10u /* spared candidates for a full collection, in multiples of thresholds.young */
+#define FULL_MIN                                                                                   \
+    10u /* spared candidates for a full collection, in multiples of thresholds.young               \
+         */
 
 bool rh__gc_is_due(const rh_heap *heap)
 {
@@ -49,7 +51,8 @@ static void adapt_share(rh_heap *heap, const rh__collection *result)
     heap->wants_full = false;
 }
 
-static void count_collection(rh_heap *heap, rh_gc_stats *stats, const rh__collection *result, uint64_t took)
+static void count_collection(rh_heap *heap, rh_gc_stats *stats, const rh__collection *result,
+                             uint64_t took)
 {
     stats->collections++;
     stats->visited += result->visited;
@@ -67,7 +70,7 @@ static void count_collection(rh_heap *heap, rh_gc_stats *stats, const rh__collec
 static rh__collection run_once(rh_heap *heap, rh_gc_generation generation)
 {
     heap->collecting = true;
-    rh_gc_event event = { .is_stop = false, .generation = generation };
+    rh_gc_event event = {.is_stop = false, .generation = generation};
     call_hooks(heap, &event);
     rh__collection result;
     uint64_t begin = now_ns();
@@ -84,9 +87,9 @@ static rh__collection run_once(rh_heap *heap, rh_gc_generation generation)
     return result;
 }
 
-/* What dies with the garbage may be all that held other garbage cycles together (an object of an acyclic
- * type between two of them): a full collection is repeated then. Not if finalizers made objects, who
- * could do so for ever. */
+/* What dies with the garbage may be all that held other garbage cycles together (an object of an
+ * acyclic type between two of them): a full collection is repeated then. Not if finalizers made
+ * objects, who could do so for ever. */
 static size_t run(rh_heap *heap, rh_gc_generation generation)
 {
     if (rh__is_busy(heap))
@@ -97,7 +100,8 @@ static size_t run(rh_heap *heap, rh_gc_generation generation)
     do {
         result = run_once(heap, generation);
         freed += result.freed;
-    } while (generation == RH_GC_FULL && result.has_successor && result.freed && heap->serial_next == born);
+    } while (generation == RH_GC_FULL && result.has_successor && result.freed &&
+             heap->serial_next == born);
     return freed;
 }
 
@@ -173,10 +177,10 @@ rh_gc_thresholds rh_gc_get_thresholds(const rh_heap *heap)
 
 rh_gc_counts rh_gc_get_counts(const rh_heap *heap)
 {
-    return (rh_gc_counts){ .young_candidates = heap->fresh,
-                           .spared_candidates = heap->spared,
-                           .objects = rh__object_count(heap),
-                           .uncollectable = heap->uncollectable };
+    return (rh_gc_counts){.young_candidates = heap->fresh,
+                          .spared_candidates = heap->spared,
+                          .objects = rh__object_count(heap),
+                          .uncollectable = heap->uncollectable};
 }
 
 rh_gc_stats rh_gc_get_stats(const rh_heap *heap, rh_gc_generation generation)
@@ -184,13 +188,13 @@ rh_gc_stats rh_gc_get_stats(const rh_heap *heap, rh_gc_generation generation)
     return heap->stats[generation == RH_GC_FULL];
 }
 
-/* ---- callbacks ------------------------------------------------------------------------------------- */
+/* ---- callbacks ------------------------------------------------------------------------------ */
 
 bool rh_gc_add_callback(rh_heap *heap, rh_gc_callback *callback, void *context)
 {
     for (unsigned i = 0; callback && i < RH__GC_HOOKS; i++)
         if (!heap->hooks[i].callback) {
-            heap->hooks[i] = (rh__gc_hook){ callback, context };
+            heap->hooks[i] = (rh__gc_hook){callback, context};
             return true;
         }
     return false;
@@ -205,14 +209,15 @@ void rh_gc_remove_callback(rh_heap *heap, rh_gc_callback *callback, void *contex
         }
 }
 
-/* ---- looking at objects ------------------------------------------------------------------------------ */
+/* ---- looking at objects --------------------------------------------------------------------- */
 
 typedef bool object_test(const rh_heap *heap, const rh_object *object, const void *argument);
 
-static size_t walk_objects(rh_heap *heap, object_test *test, const void *argument, rh_gc_visitor *visit, void *context)
+static size_t walk_objects(rh_heap *heap, object_test *test, const void *argument,
+                           rh_gc_visitor *visit, void *context)
 {
     size_t visited = 0;
-    rh__cursor cursor = { 0 };
+    rh__cursor cursor = {0};
     rh_object *object;
     while ((object = rh__next_object(heap, &cursor))) {
         if ((object->rh_flags & RH_FLAG_DYING) || !test(heap, object, argument))
@@ -266,7 +271,7 @@ static void compare_slot(void *context, void **slot)
 static bool holds(const rh_heap *heap, const rh_object *object, const void *target)
 {
     (void)heap;
-    search state = { target, false };
+    search state = {target, false};
     rh__visit_slots(&state, (rh_object *)(uintptr_t)object, compare_slot); /* reads only */
     return state.is_found;
 }
@@ -294,7 +299,7 @@ static void offer_slot(void *context, void **slot)
 
 size_t rh_gc_referents(const void *object, rh_gc_visitor *visit, void *context)
 {
-    offer state = { visit, context, 0, false };
+    offer state = {visit, context, 0, false};
     if (object)
         rh__visit_slots(&state, (rh_object *)(uintptr_t)object, offer_slot); /* reads only */
     return state.visited;
@@ -302,7 +307,8 @@ size_t rh_gc_referents(const void *object, rh_gc_visitor *visit, void *context)
 
 bool rh_gc_is_tracked(const void *object)
 {
-    return object && !(((const rh_object *)object)->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL));
+    return object &&
+           !(((const rh_object *)object)->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL));
 }
 
 bool rh_gc_is_finalized(const void *object)
@@ -310,14 +316,14 @@ bool rh_gc_is_finalized(const void *object)
     return object && (((const rh_object *)object)->rh_flags & RH_FLAG_FINALIZED);
 }
 
-/* ---- frozen objects ---------------------------------------------------------------------------------- */
+/* ---- frozen objects ------------------------------------------------------------------------- */
 
-/* Frozen objects are no candidates: no collection could take them off the list, so they would start one
- * after the other. A full collection after rh_gc_unfreeze finds their cycles without. */
+/* Frozen objects are no candidates: no collection could take them off the list, so they would
+ * start one after the other. A full collection after rh_gc_unfreeze finds their cycles without. */
 void rh_gc_freeze(rh_heap *heap)
 {
     rh__check_owner(heap);
-    rh__cursor cursor = { 0 };
+    rh__cursor cursor = {0};
     for (rh_object *object; (object = rh__next_object(heap, &cursor));) {
         if ((object->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL)) || !rh__is_candidate(object))
             continue;

@@ -1,9 +1,9 @@
 /* heap.c - heaps and the debug descriptor that leads to them.
  *
- * Invariant: a heap in the descriptor's list is complete, or destroying; it is linked after it was filled and
- * unlinked when nothing but its control block is left. Numbers are never used again.
- * The descriptor lies in this file because an unreferenced member of a static archive vanishes, and
- * no program has a heap without rh_heap_create.
+ * Invariant: a heap in the descriptor's list is complete, or destroying; it is linked after it
+ * was filled and unlinked when nothing but its control block is left. Numbers are never used
+ * again. The descriptor lies in this file because an unreferenced member of a static archive
+ * vanishes, and no program has a heap without rh_heap_create.
  */
 #include "internal.h"
 
@@ -42,7 +42,8 @@ __asm__(".pushsection .note.refheap,\"aR\",@note\n"
         ".asciz \"" RH_METADATA_NOTE_OWNER "\"\n"
         ".quad rh__descriptor_here - .\n"
         ".popsection");
-_Static_assert(sizeof(RH_METADATA_NOTE_OWNER) == 8 && RH_METADATA_NOTE_TYPE == 1, "as the note says");
+_Static_assert(sizeof(RH_METADATA_NOTE_OWNER) == 8 && RH_METADATA_NOTE_TYPE == 1,
+               "as the note says");
 
 static uint64_t next_serial = 1; /* atomic */
 static uint64_t next_number = 1; /* under the process lock */
@@ -78,9 +79,10 @@ static void link_heap(rh_heap *heap, bool is_zero)
 static void unlink_heap(rh_heap *heap, uint64_t objects)
 {
     rh__lock();
-    rh__destroyed *record = &destroyed[rh_debug_descriptor.destroyed_count % RH__DESTROYED_CAPACITY];
-    *record = (rh__destroyed){ heap->number, objects, heap->serial_first,
-                               heap->serial_first ? heap->serial_next - 1 : 0 };
+    rh__destroyed *record =
+        &destroyed[rh_debug_descriptor.destroyed_count % RH__DESTROYED_CAPACITY];
+    *record = (rh__destroyed){heap->number, objects, heap->serial_first,
+                              heap->serial_first ? heap->serial_next - 1 : 0};
     RH__ORDER();
     rh_debug_descriptor.destroyed_count++;
     RH__ORDER();
@@ -124,8 +126,8 @@ static void say_less(const char *what, size_t wanted, size_t given)
         fprintf(stderr, "refheap: no memory for a %s of %zu: there is none\n", what, wanted);
 }
 
-/* History and quarantine help to find mistakes: where memory does not suffice for as much as was asked for,
- * the program goes on with less of them. */
+/* History and quarantine help to find mistakes: where memory does not suffice for as much as was
+ * asked for, the program goes on with less of them. */
 static void start_observing(rh_heap *heap, const rh_heap_options *options)
 {
     size_t events = options->history_events, bytes = options->quarantine_bytes;
@@ -161,7 +163,7 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
 #endif
     heap->no_cache.cached = RH__CACHED_MAX;
     heap->old_rule = options->finalizer_cycles_stay;
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ YOUNG_DEFAULT, FULL_PERCENT_DEFAULT });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){YOUNG_DEFAULT, FULL_PERCENT_DEFAULT});
     if (is_zero) {
         heap->serial_first = heap->serial_next = HEAP_ZERO_SERIALS;
         heap->serial_end = UINT64_MAX;
@@ -175,7 +177,7 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
 
 rh_heap *rh_heap_create(const rh_heap_options *options)
 {
-    rh_heap_options chosen = { 0 };
+    rh_heap_options chosen = {0};
     if (options)
         chosen = *options;
     rh__options_from_environment(&chosen);
@@ -189,22 +191,22 @@ void rh_heap_attach(rh_heap *heap)
     heap->owner_thread = rh__thread_id();
 }
 
-/* ---- destroying a heap --------------------------------------------------------------------------- */
+/* ---- destroying a heap ---------------------------------------------------------------------- */
 
 /* Held all together, so that no finalizer's release can free what another one still sees. */
 static void finalize_all(rh_heap *heap)
 {
-    rh__cursor cursor = { 0 };
+    rh__cursor cursor = {0};
     for (rh_object *object; (object = rh__next_object(heap, &cursor));)
         rh__hold(object);
-    cursor = (rh__cursor){ 0 };
+    cursor = (rh__cursor){0};
     for (rh_object *object; (object = rh__next_object(heap, &cursor));)
         rh__finalize(heap, object);
 }
 
 static void dispose_all(rh_heap *heap)
 {
-    rh__cursor cursor = { 0 };
+    rh__cursor cursor = {0};
     for (rh_object *object; (object = rh__next_object(heap, &cursor));) {
         void (*dispose)(void *) = rh__type_of(object)->dispose;
         if (dispose)
@@ -235,7 +237,7 @@ void rh_heap_destroy(rh_heap *heap)
     rh__unmap(&heap->mapping);
 }
 
-/* ---- heap 0 ---------------------------------------------------------------------------------------- */
+/* ---- heap 0 --------------------------------------------------------------------------------- */
 
 void rh__heap_zero_lock(void)
 {
@@ -255,7 +257,7 @@ rh_heap *rh__heap_zero(void)
     rh__heap_zero_lock();
     heap = heap_zero;
     if (!heap) {
-        rh_heap_options options = { .name = "shared", .gc_disabled = true };
+        rh_heap_options options = {.name = "shared", .gc_disabled = true};
         heap = heap_new(&options, true);
         __atomic_store_n(&heap_zero, heap, __ATOMIC_RELEASE);
     }

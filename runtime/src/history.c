@@ -1,9 +1,10 @@
 /* history.c - the ring of events of a heap: what was allocated, freed, finalized and resurrected.
  *
- * Invariant: event n lies at n % capacity, and its sequence is n + 1 only while all its other members
- * are those of event n: the sequence is cleared before an old event is overwritten, and stored last.
- * The stacks are a second ring behind the first: stack_depth words at n % capacity * stack_depth, filled up
- * with 0. They are the program's: the runtime's own functions on top are left out.
+ * Invariant: event n lies at n % capacity, and its sequence is n + 1 only while all its other
+ * members are those of event n: the sequence is cleared before an old event is overwritten, and
+ * stored last. The stacks are a second ring behind the first: stack_depth words at n % capacity *
+ * stack_depth, filled up with 0. They are the program's: the runtime's own functions on top are
+ * left out.
  */
 #include "internal.h"
 
@@ -27,7 +28,8 @@ void rh__history_forked(void)
 {
     uint32_t before = thread_id;
     thread_id = 0;
-    for (rh_heap *heap = (rh_heap *)(uintptr_t)rh_debug_descriptor.heaps; before && heap; heap = heap->next)
+    for (rh_heap *heap = (rh_heap *)(uintptr_t)rh_debug_descriptor.heaps; before && heap;
+         heap = heap->next)
         if (heap->owner_thread == before)
             heap->owner_thread = rh__thread_id();
 }
@@ -39,8 +41,9 @@ bool rh__history_start(rh_heap *heap, size_t events, uint32_t stack_frames)
         capacity *= 2;
     uint32_t depth = stack_frames < RH__STACK_MAX ? stack_frames : RH__STACK_MAX;
     uint64_t ring_bytes = capacity * sizeof(rh__event);
-    rh__mapping *mapping = rh__map(heap, RH_MAPPING_HISTORY,
-                                   RH__MAPPING_DATA + ring_bytes + capacity * depth * sizeof(uint64_t), 0, true);
+    rh__mapping *mapping =
+        rh__map(heap, RH_MAPPING_HISTORY,
+                RH__MAPPING_DATA + ring_bytes + capacity * depth * sizeof(uint64_t), 0, true);
     if (!mapping)
         return false;
     heap->history = (rh__event *)(void *)((char *)mapping + RH__MAPPING_DATA);
@@ -77,7 +80,8 @@ static void record_stack(rh_heap *heap, uint64_t number)
 {
     uint64_t *stack = &heap->stacks[(number & (heap->history_capacity - 1)) * heap->stack_depth];
     void *frames[RH__STACK_MAX + OWN_FRAMES_MAX];
-    uint32_t count = (uint32_t)backtrace(frames, (int)heap->stack_depth + OWN_FRAMES_MAX), first = 0;
+    uint32_t count = (uint32_t)backtrace(frames, (int)heap->stack_depth + OWN_FRAMES_MAX),
+             first = 0;
     while (first < count && !is_own_code((uint64_t)(uintptr_t)frames[first]))
         first++; /* a sanitizer's backtrace names itself */
     while (first < count && is_own_code((uint64_t)(uintptr_t)frames[first]))
@@ -88,7 +92,8 @@ static void record_stack(rh_heap *heap, uint64_t number)
         stack[i] = first + i < count ? (uint64_t)(uintptr_t)frames[first + i] : 0;
 }
 
-void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object, enum rh_death death)
+void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object,
+                        enum rh_death death)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);

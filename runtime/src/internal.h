@@ -1,11 +1,12 @@
 /* internal.h - the runtime's structs and the functions its files share, grouped by owning file.
  *
- * Invariant: the layouts below are published through the constants table (metadata.c), so a reader
- * outside never depends on them directly; what it relies on is stated in <refheap/metadata.h>.
+ * Invariant: the layouts below are published through the constants table (metadata.c), so a
+ * reader outside never depends on them directly; what it relies on is stated in
+ * <refheap/metadata.h>.
  *
  * Every file of the runtime includes this header first: it gives the public functions default
- * visibility, everything else stays hidden. It is one file, longer than the others, so that every struct
- * and every agreement between files can be read in one place.
+ * visibility, everything else stays hidden. It is one file, longer than the others, so that every
+ * struct and every agreement between files can be read in one place.
  */
 #ifndef RH_INTERNAL_H
 #define RH_INTERNAL_H
@@ -38,8 +39,8 @@
 #define RH__CHECKED 1
 #endif
 
-/* Where the code of each file of the runtime begins and ends, so that recorded stacks can leave it out:
- * subsection 8191 comes behind all code of the file. */
+/* Where the code of each file of the runtime begins and ends, so that recorded stacks can leave
+ * it out: subsection 8191 comes behind all code of the file. */
 __asm__(".pushsection .text\n661:\n.popsection\n"
         ".pushsection .text, 8191\n662:\n.popsection\n"
         ".pushsection rh_code,\"aw\"\n.balign 8\n.quad 661b, 662b\n.popsection");
@@ -51,7 +52,7 @@ __asm__(".pushsection .text\n661:\n.popsection\n"
  * a stopped process shows memory at an instruction boundary, so no CPU barrier is needed. */
 #define RH__ORDER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
-/* ---- count words --------------------------------------------------------------------------------- */
+/* ---- count words ---------------------------------------------------------------------------- */
 
 /* Special words lie so far inside the special range that no +-2 leaves their meaning. */
 #define RH__WORD_FREED 0x90000000u
@@ -64,10 +65,11 @@ __asm__(".pushsection .text\n661:\n.popsection\n"
 #define RH__FLAGS_SPECIAL ((uint16_t)(RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED))
 
 /* Flags of no interest to readers. */
-#define RH__FLAG_FOUND (1u << 12)    /* uncollectable, and the running collection found it */
-#define RH__FLAG_INVOLVED (1u << 11) /* of birth: death is more than releasing what rh__type_slots says */
+#define RH__FLAG_FOUND (1u << 12) /* uncollectable, and the running collection found it */
+/* of birth: death is more than releasing what rh__type_slots says */
+#define RH__FLAG_INVOLVED (1u << 11)
 
-/* ---- memory -------------------------------------------------------------------------------------- */
+/* ---- memory --------------------------------------------------------------------------------- */
 
 #define RH__CHUNK_SIZE ((size_t)4 << 20)
 #define RH__CHUNK_DATA ((size_t)128 << 10) /* offset of the first slab in its chunk */
@@ -106,9 +108,9 @@ enum rh__slab_state {
 };
 
 /* A slab descriptor. Its bitmaps say everything about a slot: no link lies inside a slot.
- *   live       the slot is taken: by an object, by the allocator (the rest of the word it allocates from)
- *              or by the quarantine; the slot's header says which. Bits from capacity on are 1, so that
- *              no search finds them
+ *   live       the slot is taken: by an object, by the allocator (the rest of the word it
+ *              allocates from) or by the quarantine; the slot's header says which. Bits from
+ *              capacity on are 1, so that no search finds them
  *   fresh      registered candidate root that was born after the last collection
  *   spared     registered candidate root that is older than that
  *   work       queued for the running cascade or pass
@@ -122,7 +124,7 @@ typedef struct rh__slab {
     uint32_t capacity;
     uint32_t words; /* words of the bitmaps that cover capacity */
     uint32_t size_class;
-    uint32_t touched_words; /* slots in words from here on were never used */
+    uint32_t touched_words;  /* slots in words from here on were never used */
     struct rh__alloc *alloc; /* where its slots are cached; for a large object heap->no_cache */
     struct rh__slab *next;   /* on the partial list */
     struct rh__slab *prev;
@@ -145,9 +147,9 @@ _Static_assert(sizeof(rh__slab) == 2112, "slab descriptors have a fixed stride")
 
 typedef struct rh__chunk {
     rh__mapping mapping;
-    uint64_t free_slabs;      /* bit i: slab i is RH__SLAB_FREE; 0 in a large object's chunk */
-    uint64_t fresh_slabs;     /* bit i: slab i may have fresh candidates */
-    struct rh__chunk *next;   /* all chunks of the heap */
+    uint64_t free_slabs;    /* bit i: slab i is RH__SLAB_FREE; 0 in a large object's chunk */
+    uint64_t fresh_slabs;   /* bit i: slab i may have fresh candidates */
+    struct rh__chunk *next; /* all chunks of the heap */
     struct rh__chunk *prev;
     struct rh__chunk *open_next; /* chunks with a free slab; empty chunks; freed large chunks */
     struct rh__chunk *open_prev;
@@ -156,8 +158,10 @@ typedef struct rh__chunk {
 } rh__chunk;
 
 _Static_assert(offsetof(rh__chunk, slabs) == RH__SLAB_TABLE, "slab table behind the chunk header");
-_Static_assert(sizeof(rh__chunk) <= RH__CHUNK_DATA, "chunk header and slab table end before the slabs");
-_Static_assert(RH__CHUNK_DATA + RH__CHUNK_SLABS * RH__SLAB_BYTES == RH__CHUNK_SIZE, "slabs fill the chunk");
+_Static_assert(sizeof(rh__chunk) <= RH__CHUNK_DATA,
+               "chunk header and slab table end before the slabs");
+_Static_assert(RH__CHUNK_DATA + RH__CHUNK_SLABS * RH__SLAB_BYTES == RH__CHUNK_SIZE,
+               "slabs fill the chunk");
 
 /* An open-addressing table of its own mapping: key 0 is free. */
 typedef struct rh__pair {
@@ -189,7 +193,7 @@ typedef struct rh__event {
 } rh__event;
 _Static_assert(sizeof(rh__event) == 48, "the size that rh_heap_options promises");
 
-/* ---- types --------------------------------------------------------------------------------------- */
+/* ---- types ---------------------------------------------------------------------------------- */
 
 /* A field that holds references, reduced to what the visitor needs. */
 typedef struct rh__ref {
@@ -206,8 +210,8 @@ typedef struct rh__ref {
 
 /* What births, deaths and collections need comes first. */
 typedef struct rh__type_entry {
-    const rh__ref *refs;  /* all references; those that rh__type_slots cannot say come first */
-    uint32_t more_refs;   /* how many those are */
+    const rh__ref *refs; /* all references; those that rh__type_slots cannot say come first */
+    uint32_t more_refs;  /* how many those are */
     uint32_t ref_count;
     void (*finalize)(void *object);
     void (*dispose)(void *object);
@@ -259,24 +263,26 @@ struct rh_heap {
     uint32_t gc_enabled;
     /* Birth and death. */
     uint64_t serial_next;
-    uint64_t serial_limit; /* serial_end, or serial_next if the next birth has more to do (rh__set_limit) */
-    uint64_t freed;        /* objects freed, ever */
-    uint32_t is_observed;  /* deaths have more to do: history, quarantine, Valgrind */
-    uint32_t draining;     /* a release cascade is running; beside is_observed, for one comparison */
+    /* serial_end, or serial_next if the next birth has more to do (rh__set_limit) */
+    uint64_t serial_limit;
+    uint64_t freed;       /* objects freed, ever */
+    uint32_t is_observed; /* deaths have more to do: history, quarantine, Valgrind */
+    /* a release cascade is running; beside is_observed, for one comparison */
+    uint32_t draining;
     uint8_t collecting;
     uint8_t destroying;
-    uint8_t death; /* enum rh_death of what dies now */
-    rh__slab *work_slabs;  /* slabs with queued objects */
-    rh__slab *work_last;   /* of them, in a collection */
+    uint8_t death;        /* enum rh_death of what dies now */
+    rh__slab *work_slabs; /* slabs with queued objects */
+    rh__slab *work_last;  /* of them, in a collection */
     rh__alloc alloc[RH__CLASSES];
     rh__alloc no_cache; /* always full */
     /* Collections. */
-    uint64_t fresh;  /* candidates born since the last collection */
-    uint64_t spared; /* older ones */
-    uint64_t registered;    /* candidates registered, ever */
-    uint64_t young_serial;  /* the first serial behind the last collection */
-    uint64_t frozen_serial; /* objects before it are left out of every collection */
-    uint64_t trial_serial;  /* in a collection: members are not older */
+    uint64_t fresh;          /* candidates born since the last collection */
+    uint64_t spared;         /* older ones */
+    uint64_t registered;     /* candidates registered, ever */
+    uint64_t young_serial;   /* the first serial behind the last collection */
+    uint64_t frozen_serial;  /* objects before it are left out of every collection */
+    uint64_t trial_serial;   /* in a collection: members are not older */
     uint32_t trial_is_whole; /* every member that a condemned object holds is in the trial */
     uint32_t trial_is_young;
     rh__slab *trial_slabs;
@@ -326,16 +332,17 @@ struct rh_heap {
     uint32_t weak_changing; /* weak_table, flags and references are being joined or parted */
 };
 
-/* ---- os.c: the only file that asks the system for memory ------------------------------------------ */
+/* ---- os.c: the only file that asks the system for memory ------------------------------------ */
 
 /* A zeroed mapping, linked into the descriptor's list; NULL if memory is short. alignment is 0 or a
  * power of two. `lazy`: most of it will never be touched, reserve nothing. */
 rh__mapping *rh__map(rh_heap *heap, uint32_t kind, size_t bytes, size_t alignment, bool lazy);
 void rh__unmap(rh__mapping *mapping);
-/* A control block for a heap: a mapping, but in AddressSanitizer builds malloc memory, so that a lost heap
- * is a leak. */
+/* A control block for a heap: a mapping, but in AddressSanitizer builds malloc memory, so that a
+ * lost heap is a leak. */
 rh__mapping *rh__map_heap(size_t bytes);
-/* Is there a chunk at the (aligned) address? Asks the list of mappings: slow, safe for any number. */
+/* Is there a chunk at the (aligned) address? Asks the list of mappings: slow, safe for any number.
+ */
 bool rh__is_chunk(const void *chunk);
 extern uint32_t rh__chunks_unmapped; /* atomic: how many were, ever */
 /* Zeroes [address, address + bytes), giving whole pages back to the system. */
@@ -345,7 +352,7 @@ void rh__process_init(void);
 void rh__lock(void); /* the process lock: heap list, mapping list, destroyed ring */
 void rh__unlock(void);
 
-/* ---- observe.c -------------------------------------------------------------------------------------- */
+/* ---- observe.c ------------------------------------------------------------------------------ */
 
 /* Freed slots that wait; false if memory is short. */
 bool rh__quarantine_start(rh_heap *heap, size_t bytes);
@@ -354,7 +361,8 @@ void rh__quarantine_free(rh_heap *heap);
 bool rh__quarantine_empty(rh_heap *heap);
 /* Makes room for what the trial of a collection is about to free. */
 void rh__quarantine_prepare(rh_heap *heap);
-/* The tombstone of an observed heap's object is written: true if the slot is not to be given back yet. */
+/* The tombstone of an observed heap's object is written: true if the slot is not to be given back
+ * yet. */
 bool rh__observe_free(rh_heap *heap, rh__slab *slab, rh_object *object);
 /* The same in a collection: lets nothing else go meanwhile. */
 bool rh__observe_bury(rh_heap *heap, rh__slab *slab, rh_object *object);
@@ -366,7 +374,7 @@ void rh__valgrind_birth(rh_heap *heap, rh_object *object, size_t bytes);
 void rh__valgrind_open(void *address, size_t bytes);  /* the runtime works there */
 void rh__valgrind_close(void *address, size_t bytes); /* nobody does */
 
-/* ---- heap.c ---------------------------------------------------------------------------------------- */
+/* ---- heap.c --------------------------------------------------------------------------------- */
 
 extern struct rh_metadata_descriptor rh_debug_descriptor __attribute__((visibility("default")));
 
@@ -381,8 +389,8 @@ typedef struct rh__destroyed {
 /* The process's own heap, number 0, for immortal objects that every heap and thread may hold; NULL
  * if memory is short. */
 rh_heap *rh__heap_zero(void);
-/* A new immortal object of heap 0 with `count` elements (0 for a plain type), or NULL. Safe from any
- * thread; fill the object in before other threads can see it. */
+/* A new immortal object of heap 0 with `count` elements (0 for a plain type), or NULL. Safe from
+ * any thread; fill the object in before other threads can see it. */
 void *rh__new_immortal(rh_type *type, size_t count);
 /* Is it a live object of heap 0? Safe from any thread. */
 bool rh__is_shared_object(const void *address);
@@ -390,26 +398,27 @@ void rh__heap_zero_lock(void);
 void rh__heap_zero_unlock(void);
 bool rh__refill_serials(rh_heap *heap);
 
-/* ---- values_scalar.c: the lock under which the shared values are made, for the fork handlers ------------ */
+/* ---- values_scalar.c: the lock under which the shared values are made, for the fork handlers  */
 
 void rh__shared_values_lock(void);
 void rh__shared_values_unlock(void);
 
-/* ---- metadata.c ------------------------------------------------------------------------------------- */
+/* ---- metadata.c ----------------------------------------------------------------------------- */
 
 #define RH__METADATA_ROW(id, text) +1
 #define RH__METADATA_ROWS                                                                          \
-    (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW))
+    (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW)                                     \
+         RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
 
-/* ---- options.c -------------------------------------------------------------------------------------- */
+/* ---- options.c ------------------------------------------------------------------------------ */
 
 /* Applies $REFHEAP_OPTIONS; names wrong ones on stderr, once per process. */
 void rh__options_from_environment(rh_heap_options *options);
 
-/* ---- type.c ----------------------------------------------------------------------------------------- */
+/* ---- type.c --------------------------------------------------------------------------------- */
 
 #define RH__TYPES_MAX 65536u
 
@@ -441,7 +450,7 @@ static inline rh__type_entry *rh__type_of(const rh_object *object)
     return &rh__types[object->rh_type_index];
 }
 
-/* ---- slab.c ----------------------------------------------------------------------------------------- */
+/* ---- slab.c --------------------------------------------------------------------------------- */
 
 extern uint8_t rh__class_table[RH__SLOT_MAX / 16 + 1]; /* class by (bytes + 15) / 16 */
 void rh__class_table_fill(void);
@@ -455,7 +464,8 @@ static inline uint32_t rh__size_class(size_t bytes)
 bool rh__slots_refill(rh_heap *heap, uint32_t size_class);
 /* A free slot of its own chunk for a large object, or NULL. */
 void *rh__slot_find_large(rh_heap *heap, size_t bytes);
-/* Slots of the slab were given back, which may change its state: the slab may be gone afterwards. */
+/* Slots of the slab were given back, which may change its state: the slab may be gone afterwards.
+ */
 void rh__slab_freed(rh_heap *heap, rh__slab *slab);
 /* Gives the chunks without a used slab back to the system, but for `keep` of them. */
 void rh__chunks_trim(rh_heap *heap, uint64_t keep);
@@ -463,8 +473,8 @@ void rh__chunks_trim(rh_heap *heap, uint64_t keep);
 rh_object *rh__slot_at(const rh_heap *heap, const void *address);
 void rh__chunks_unmap(rh_heap *heap);
 
-/* A walk over the heap's objects, dying ones included. { 0 } is its beginning. The slabs must stay where
- * they are; objects may come and go. */
+/* A walk over the heap's objects, dying ones included. { 0 } is its beginning. The slabs must
+ * stay where they are; objects may come and go. */
 typedef struct rh__cursor {
     rh__chunk *chunk;
     uint32_t slab; /* index of the slab in the chunk, + 1 */
@@ -528,7 +538,8 @@ static inline uint64_t rh__word_mask(const rh__slab *slab, uint32_t word)
     return left >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
 }
 
-/* Is the taken slot an object's? A blank header is the allocator's; a tombstone, too, or the quarantine's. */
+/* Is the taken slot an object's? A blank header is the allocator's; a tombstone, too, or the
+ * quarantine's. */
 static inline bool rh__is_in_use(const rh_object *object)
 {
     return object->rh_type_index != 0 && !(object->rh_flags & RH_FLAG_FREED);
@@ -542,8 +553,8 @@ static inline uint32_t rh__take_bit(uint64_t *bits)
     return bit;
 }
 
-/* May slots that were given back in `word`, of which `left` is left, change the slab's state? The last
- * word has bits behind the capacity, which are never 0. */
+/* May slots that were given back in `word`, of which `left` is left, change the slab's state? The
+ * last word has bits behind the capacity, which are never 0. */
 static inline bool rh__needs_state(const rh__slab *slab, uint32_t word, uint64_t left)
 {
     return RH__UNLIKELY(slab->state != RH__SLAB_CURRENT) &&
@@ -567,7 +578,7 @@ static inline void rh__slot_free(rh_heap *heap, rh__slab *slab, rh_object *objec
         rh__slab_freed(heap, slab);
 }
 
-/* ---- table.c ---------------------------------------------------------------------------------------- */
+/* ---- table.c -------------------------------------------------------------------------------- */
 
 uint64_t rh__hash(uint64_t key);
 bool rh__table_put(rh_heap *heap, rh__table *table, uint64_t key, uint64_t value); /* key is new */
@@ -575,7 +586,7 @@ rh__pair *rh__table_find(const rh__table *table, uint64_t key);
 void rh__table_remove(rh__table *table, uint64_t key);
 void rh__table_free(rh__table *table);
 
-/* ---- object.c --------------------------------------------------------------------------------------- */
+/* ---- object.c ------------------------------------------------------------------------------- */
 
 /* Frees an object whose references are gone: tombstone, then the slot. */
 void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death);
@@ -591,7 +602,8 @@ static inline uint64_t rh__object_count(const rh_heap *heap)
 }
 
 /* A reader sees the last tenant's tombstone, nothing (type 0), or the object. */
-static inline __attribute__((always_inline)) void rh__header_begin(rh_object *object, uint64_t birth, uint64_t serial)
+static inline __attribute__((always_inline)) void rh__header_begin(rh_object *object,
+                                                                   uint64_t birth, uint64_t serial)
 {
     __atomic_store_n((uint64_t *)(void *)object, 0, __ATOMIC_RELAXED);
     RH__ORDER();
@@ -600,8 +612,10 @@ static inline __attribute__((always_inline)) void rh__header_begin(rh_object *ob
     __atomic_store_n((uint64_t *)(void *)object, birth, __ATOMIC_RELAXED);
 }
 
-/* The first 8 header bytes, written with one store: a reader sees count and flags change together. */
-static inline void rh__header_write(rh_object *object, uint32_t count, uint32_t type, uint32_t flags)
+/* The first 8 header bytes, written with one store: a reader sees count and flags change together.
+ */
+static inline void rh__header_write(rh_object *object, uint32_t count, uint32_t type,
+                                    uint32_t flags)
 {
     uint64_t word = (uint64_t)count | (uint64_t)type << 32 | (uint64_t)(uint16_t)flags << 48;
     __atomic_store_n((uint64_t *)(void *)object, word, __ATOMIC_RELAXED);
@@ -622,23 +636,27 @@ static inline enum rh_death rh__death_of(const rh_object *object)
     return (enum rh_death)((object->rh_flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT);
 }
 
-/* ---- the one child visitor ------------------------------------------------------------------------- */
+/* ---- the one child visitor ------------------------------------------------------------------ */
 
 static inline uint64_t rh__read_uint(const char *address, uint32_t width)
 {
     switch (width) {
-    case 1: return *(const uint8_t *)address;
-    case 2: return *(const uint16_t *)(const void *)address;
-    case 4: return *(const uint32_t *)(const void *)address;
-    default: return *(const uint64_t *)(const void *)address;
+    case 1:
+        return *(const uint8_t *)address;
+    case 2:
+        return *(const uint16_t *)(const void *)address;
+    case 4:
+        return *(const uint32_t *)(const void *)address;
+    default:
+        return *(const uint64_t *)(const void *)address;
     }
 }
 
 typedef void rh__slot_visit(void *context, void **slot);
 
 /* The references that `slots` cannot say: far ones, vectors, flexible tails. */
-static inline __attribute__((always_inline)) void rh__visit_more(void *context, rh_object *object,
-                                                                 const rh__type_entry *type, rh__slot_visit *visit)
+static inline __attribute__((always_inline)) void
+rh__visit_more(void *context, rh_object *object, const rh__type_entry *type, rh__slot_visit *visit)
 {
     for (uint32_t i = 0; i < type->more_refs; i++) {
         const rh__ref *ref = &type->refs[i];
@@ -697,14 +715,16 @@ static inline uint32_t rh__header_info(const rh_object *object)
 static inline void rh__dying_write_info(rh_object *object, uint32_t info, enum rh_death death)
 {
     info |= ((uint32_t)RH_FLAG_DYING | (uint32_t)death << RH_FLAG_DEATH_SHIFT) << 16;
-    __atomic_store_n((uint64_t *)(void *)object, (uint64_t)info << 32 | RH__WORD_DYING, __ATOMIC_RELAXED);
+    __atomic_store_n((uint64_t *)(void *)object, (uint64_t)info << 32 | RH__WORD_DYING,
+                     __ATOMIC_RELAXED);
 }
 
 static inline void rh__tombstone_write_info(rh_object *object, uint32_t info, enum rh_death death)
 {
     info &= ~((uint32_t)(RH_FLAG_DYING | RH_FLAG_IMMORTAL | RH_FLAG_DEATH_MASK) << 16);
     info |= ((uint32_t)RH_FLAG_FREED | (uint32_t)death << RH_FLAG_DEATH_SHIFT) << 16;
-    __atomic_store_n((uint64_t *)(void *)object, (uint64_t)info << 32 | RH__WORD_FREED, __ATOMIC_RELAXED);
+    __atomic_store_n((uint64_t *)(void *)object, (uint64_t)info << 32 | RH__WORD_FREED,
+                     __ATOMIC_RELAXED);
 }
 
 static inline void rh__tombstone_write(rh_object *object, enum rh_death death)
@@ -712,7 +732,7 @@ static inline void rh__tombstone_write(rh_object *object, enum rh_death death)
     rh__tombstone_write_info(object, rh__header_info(object), death);
 }
 
-/* ---- death.c ---------------------------------------------------------------------------------------- */
+/* ---- death.c -------------------------------------------------------------------------------- */
 
 /* Works the queue until it is empty. */
 void rh__drain(rh_heap *heap);
@@ -730,23 +750,26 @@ static inline bool rh__is_busy(const rh_heap *heap)
     return heap->draining | heap->collecting | heap->destroying;
 }
 
-/* ---- count.c ---------------------------------------------------------------------------------------- */
+/* ---- count.c -------------------------------------------------------------------------------- */
 
-/* Disarms the object and registers it; a frozen one stays armed instead. pre: it is no candidate. */
+/* Disarms the object and registers it; a frozen one stays armed instead. pre: it is no candidate.
+ */
 void rh__candidate_add(rh_heap *heap, rh_object *object);
 bool rh__is_candidate(const rh_object *object);
 void rh__candidate_drop(rh_heap *heap, rh_object *object);
 /* Releases an object whose count word is special. */
 void rh__release_special(rh_object *object);
 
-/* ---- misuse.c --------------------------------------------------------------------------------------- */
+/* ---- misuse.c ------------------------------------------------------------------------------- */
 
 /* What was done to which object, and what is known of its end, on stderr; then abort. */
 void rh__misuse(const char *what, const rh_object *object) __attribute__((noreturn));
-/* Reports the operation (on an object, or NULL) and aborts if the heap is attached to another thread. */
+/* Reports the operation (on an object, or NULL) and aborts if the heap is attached to another
+ * thread. */
 void rh__check_thread(const rh_heap *heap, const char *operation, const rh_object *object);
 
-extern bool rh__checks_some; /* a heap was made that checks: what would be too dear to ask the heap */
+/* a heap was made that checks: what would be too dear to ask the heap */
+extern bool rh__checks_some;
 /* Is the thread checked? Debug builds do always. */
 #ifdef RH__CHECKED
 #define RH__CHECKS_SOME true
@@ -755,23 +778,25 @@ extern bool rh__checks_some; /* a heap was made that checks: what would be too d
 #define RH__CHECKS_SOME RH__UNLIKELY(__atomic_load_n(&rh__checks_some, __ATOMIC_RELAXED))
 #define RH__CHECKS_THREAD(heap) RH__UNLIKELY((heap)->checks_thread)
 #endif
-#define rh__check_owner(heap) (RH__CHECKS_THREAD(heap) ? rh__check_thread((heap), __func__, NULL) : (void)0)
+#define rh__check_owner(heap)                                                                      \
+    (RH__CHECKS_THREAD(heap) ? rh__check_thread((heap), __func__, NULL) : (void)0)
 
-/* ---- weak.c ----------------------------------------------------------------------------------------- */
+/* ---- weak.c --------------------------------------------------------------------------------- */
 
 void rh__weak_clear(rh_heap *heap, rh_object *target); /* pre: RH_FLAG_HAS_WEAK */
 void rh__weak_clear_all(rh_heap *heap);
 
-/* ---- root.c ----------------------------------------------------------------------------------------- */
+/* ---- root.c --------------------------------------------------------------------------------- */
 
 void rh__roots_free(rh_heap *heap);
 
-/* ---- history.c -------------------------------------------------------------------------------------- */
+/* ---- history.c ------------------------------------------------------------------------------ */
 
 #define RH__STACK_MAX 16u
 uint32_t rh__thread_id(void);
 bool rh__history_start(rh_heap *heap, size_t events, uint32_t stack_frames);
-void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object, enum rh_death death);
+void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object,
+                        enum rh_death death);
 void rh__history_forked(void);
 
 static inline void rh__history(rh_heap *heap, enum rh_event kind, const rh_object *object,
@@ -781,25 +806,26 @@ static inline void rh__history(rh_heap *heap, enum rh_event kind, const rh_objec
         rh__history_record(heap, kind, object, death);
 }
 
-/* ---- collect.c -------------------------------------------------------------------------------------- */
+/* ---- collect.c ------------------------------------------------------------------------------ */
 
 typedef struct rh__collection {
     uint64_t visited;
     uint64_t freed;
     uint64_t uncollectable; /* newly found */
-    bool has_successor;     /* what died with the garbage let go of objects that may be garbage now */
+    /* what died with the garbage let go of objects that may be garbage now */
+    bool has_successor;
 } rh__collection;
 
 /* One collection. pre: heap->collecting, and no cascade runs. */
 void rh__collect(rh_heap *heap, rh_gc_generation generation, rh__collection *result);
 
-/* ---- gc.c ------------------------------------------------------------------------------------------- */
+/* ---- gc.c ----------------------------------------------------------------------------------- */
 
 /* Is an automatic collection due? */
 bool rh__gc_is_due(const rh_heap *heap);
 void rh__gc_automatic(rh_heap *heap);
 
-/* ---- check.c ---------------------------------------------------------------------------------------- */
+/* ---- check.c -------------------------------------------------------------------------------- */
 
 /* In a stress build every public operation that is not inlined validates the heap behind itself. */
 #ifdef REFHEAP_GC_STRESS

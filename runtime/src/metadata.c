@@ -1,17 +1,20 @@
 /* metadata.c - the table of named constants: every number a reader needs, by name.
  *
- * Invariant: the table lies in writable data (a core holds no .rodata) and has a value for each name of
- * RH_METADATA_CONSTANTS, in its order; a name without a value below does not compile.
+ * Invariant: the table lies in writable data (a core holds no .rodata) and has a value for each
+ * name of RH_METADATA_CONSTANTS, in its order; a name without a value below does not compile.
  */
 #include "internal.h"
 
 #define MEMBER_SIZE(type, member) sizeof(((type *)0)->member)
 
 /* The promised widths. */
-_Static_assert(MEMBER_SIZE(rh_heap, phase) == 4 && MEMBER_SIZE(rh_heap, gc_enabled) == 4, "32 bits");
+_Static_assert(MEMBER_SIZE(rh_heap, phase) == 4 && MEMBER_SIZE(rh_heap, gc_enabled) == 4,
+               "32 bits");
 _Static_assert(MEMBER_SIZE(rh_heap, weak_changing) == 4, "32 bits");
-_Static_assert(MEMBER_SIZE(rh__slab, capacity) == 4 && MEMBER_SIZE(rh__mapping, kind) == 4, "32 bits");
-_Static_assert(MEMBER_SIZE(rh__event, type) == 2 && MEMBER_SIZE(rh__event, kind) == 1, "16 and 8 bits");
+_Static_assert(MEMBER_SIZE(rh__slab, capacity) == 4 && MEMBER_SIZE(rh__mapping, kind) == 4,
+               "32 bits");
+_Static_assert(MEMBER_SIZE(rh__event, type) == 2 && MEMBER_SIZE(rh__event, kind) == 1,
+               "16 and 8 bits");
 _Static_assert(sizeof(void *) == 8, "addresses are stored as 64-bit words");
 _Static_assert(sizeof(uint64_t[RH__BITMAP_WORDS]) * 8 == RH__SLOTS_MAX, "a bit per slot");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the metadata is little-endian");
@@ -107,18 +110,17 @@ enum {
 #define VALUE_count_special_bit 0x80000000u
 #define VALUE_count_trial_zero RH__WORD_TRIAL_ZERO
 
-#define CHECK_NAME(id, text) _Static_assert(sizeof(text) <= MEMBER_SIZE(struct rh_metadata_constant, name), text);
+#define CHECK_NAME(id, text)                                                                       \
+    _Static_assert(sizeof(text) <= MEMBER_SIZE(struct rh_metadata_constant, name), text);
 RH_METADATA_CONSTANTS(CHECK_NAME)
 RH_METADATA_STACK_CONSTANTS(CHECK_NAME)
 RH_METADATA_WEAK_CONSTANTS(CHECK_NAME)
 
-#define CONSTANT(id, text) [RH_MC_##id] = { text, (uint64_t)VALUE_##id },
-#define ROW(id, text) { text, (uint64_t)VALUE_##id },
+#define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
+#define ROW(id, text) {text, (uint64_t)VALUE_##id},
 struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
-    RH_METADATA_CONSTANTS(CONSTANT)
-    RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
-    RH_METADATA_WEAK_CONSTANTS(ROW)
-};
+    RH_METADATA_CONSTANTS(CONSTANT) RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
+    RH_METADATA_WEAK_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

@@ -1,9 +1,9 @@
-/* misuse.c - what is said when the program breaks the rules: objects used after their end, objects that
- * never were, heaps used from the wrong thread.
+/* misuse.c - what is said when the program breaks the rules: objects used after their end,
+ * objects that never were, heaps used from the wrong thread.
  *
- * Invariant: a report is one write of at most PIPE_BUF bytes, so that no other output gets between its
- * lines, and needs no memory. It believes nothing about the address it is given: it looks for the chunk in
- * the list of mappings first.
+ * Invariant: a report is one write of at most PIPE_BUF bytes, so that no other output gets
+ * between its lines, and needs no memory. It believes nothing about the address it is given: it
+ * looks for the chunk in the list of mappings first.
  */
 #include "internal.h"
 
@@ -24,8 +24,8 @@ typedef struct report {
 
 bool rh__checks_some;
 
-static const char *const deaths[] = { "?", "release", "collect", "destroy" };
-static const char *const events[] = { "?", "alloc", "free", "finalize", "resurrect" };
+static const char *const deaths[] = {"?", "release", "collect", "destroy"};
+static const char *const events[] = {"?", "alloc", "free", "finalize", "resurrect"};
 
 /* What does not fit is left out; the text ends with a newline either way. */
 static __attribute__((format(printf, 2, 3))) void add(report *self, const char *format, ...)
@@ -57,7 +57,7 @@ static __attribute__((noreturn)) void finish(const report *self)
     abort();
 }
 
-/* ---- where an address lies --------------------------------------------------------------------------- */
+/* ---- where an address lies ------------------------------------------------------------------ */
 
 /* Chunks that this thread saw lately. One that is unmapped since makes all of them unknown. */
 #define SEEN 64u
@@ -95,29 +95,32 @@ static const rh_object *slot_around(const void *address)
     return object && object->rh_type_index ? object : NULL;
 }
 
-static __attribute__((noreturn, noinline)) void report_no_object(const char *what, const void *address,
-                                                                 const rh_object *around)
+static __attribute__((noreturn, noinline)) void
+report_no_object(const char *what, const void *address, const rh_object *around)
 {
-    report text = { 0 };
+    report text = {0};
     add(&text, "refheap: %s %p, which is no object", what, address);
     if (around) {
-        add(&text, ": it lies %zu bytes inside %s", (size_t)((const char *)address - (const char *)around),
+        add(&text, ": it lies %zu bytes inside %s",
+            (size_t)((const char *)address - (const char *)around),
             around->rh_flags & RH_FLAG_FREED ? "freed " : "");
         add_name(&text, around->rh_type_index, around->rh_serial);
     } else {
-        add(&text, ": it lies in no %s", is_chunk(rh__chunk_of(address)) ? "slot that was ever used" : "heap");
+        add(&text, ": it lies in no %s",
+            is_chunk(rh__chunk_of(address)) ? "slot that was ever used" : "heap");
     }
     add(&text, "\n");
     finish(&text);
 }
 
-/* ---- what the history says ----------------------------------------------------------------------------- */
+/* ---- what the history says ------------------------------------------------------------------ */
 
 static void add_stack(report *text, const rh_heap *heap, uint64_t number)
 {
     if (!heap->stacks)
         return;
-    const uint64_t *stack = &heap->stacks[(number & (heap->history_capacity - 1)) * heap->stack_depth];
+    const uint64_t *stack =
+        &heap->stacks[(number & (heap->history_capacity - 1)) * heap->stack_depth];
     for (uint32_t i = 0; i < heap->stack_depth && stack[i]; i++) {
         const void *address = (const void *)(uintptr_t)stack[i];
         Dl_info info;
@@ -127,9 +130,11 @@ static void add_stack(report *text, const rh_heap *heap, uint64_t number)
             const char *slash = strrchr(info.dli_fname, '/');
             const char *file = slash ? slash + 1 : info.dli_fname;
             if (info.dli_sname)
-                add(text, " %s+%#zx", info.dli_sname, (size_t)((const char *)address - (const char *)info.dli_saddr));
+                add(text, " %s+%#zx", info.dli_sname,
+                    (size_t)((const char *)address - (const char *)info.dli_saddr));
             /* As addr2line -e wants it. */
-            add(text, " (%s+%#zx)", file, (size_t)((const char *)address - (const char *)info.dli_fbase));
+            add(text, " (%s+%#zx)", file,
+                (size_t)((const char *)address - (const char *)info.dli_fbase));
         }
         add(text, "\n");
     }
@@ -139,7 +144,8 @@ static void add_event(report *text, const rh_heap *heap, uint64_t number, uint64
 {
     const rh__event *event = &heap->history[number & (heap->history_capacity - 1)];
     double seconds = now > event->time ? (double)(now - event->time) / 1e9 : 0;
-    add(text, "refheap:   %.3f s ago: %s of ", seconds, events[event->kind <= RH_EVENT_RESURRECT ? event->kind : 0]);
+    add(text, "refheap:   %.3f s ago: %s of ", seconds,
+        events[event->kind <= RH_EVENT_RESURRECT ? event->kind : 0]);
     add_name(text, event->type, event->serial);
     if (event->kind == RH_EVENT_FREE)
         add(text, " by %s", deaths[event->death & 3]);
@@ -179,10 +185,12 @@ void rh__misuse(const char *what, const rh_object *object)
     const rh_object *around = slot_around(object);
     if (around != object)
         report_no_object(what, object, around);
-    report text = { 0 };
+    report text = {0};
     uint32_t flags = object->rh_flags;
     add(&text, "refheap: %s %sobject ", what,
-        flags & RH_FLAG_FREED ? "freed " : flags & RH_FLAG_DYING ? "dying " : "");
+        flags & RH_FLAG_FREED   ? "freed "
+        : flags & RH_FLAG_DYING ? "dying "
+                                : "");
     add_name(&text, object->rh_type_index, object->rh_serial);
     if (flags & RH_FLAG_FREED)
         add(&text, " (freed by %s)", deaths[rh__death_of(object) & 3]);
@@ -191,12 +199,12 @@ void rh__misuse(const char *what, const rh_object *object)
     finish(&text);
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
-static __attribute__((noreturn, noinline)) void report_thread(const rh_heap *heap, const char *operation,
-                                                              const rh_object *object)
+static __attribute__((noreturn, noinline)) void
+report_thread(const rh_heap *heap, const char *operation, const rh_object *object)
 {
-    report text = { 0 };
+    report text = {0};
     unsigned long long number = (unsigned long long)heap->number;
     add(&text, "refheap: %s of ", operation);
     if (object) {
@@ -205,8 +213,9 @@ static __attribute__((noreturn, noinline)) void report_thread(const rh_heap *hea
     } else {
         add(&text, "heap %llu", number);
     }
-    add(&text, " in thread %u, but the heap is attached to thread %u (rh_heap_attach hands it over)\n", rh__thread_id(),
-        heap->owner_thread);
+    add(&text,
+        " in thread %u, but the heap is attached to thread %u (rh_heap_attach hands it over)\n",
+        rh__thread_id(), heap->owner_thread);
     finish(&text);
 }
 

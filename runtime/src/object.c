@@ -1,13 +1,14 @@
 /* object.c - how an object begins and how its slot ends.
  *
- * Invariant: the header of a taken slot says what it is: an object, the tombstone of its last tenant, or
- * blank (never used). A birth zeroes the payload and then writes the header with one store; a death
- * writes the tombstone and then gives the slot back. So memory is true at every instruction.
+ * Invariant: the header of a taken slot says what it is: an object, the tombstone of its last
+ * tenant, or blank (never used). A birth zeroes the payload and then writes the header with one
+ * store; a death writes the tombstone and then gives the slot back. So memory is true at every
+ * instruction.
  *
  * The short way of a birth is taken if the class has a slot available and serial_next is not
- * serial_limit. Everything else that a birth may have to do is hidden behind these two: an unregistered
- * type (its class has never a slot), a full word, the end of a block of serials, a collection that is
- * due, history, a heap being destroyed, checks of the thread.
+ * serial_limit. Everything else that a birth may have to do is hidden behind these two: an
+ * unregistered type (its class has never a slot), a full word, the end of a block of serials, a
+ * collection that is due, history, a heap being destroyed, checks of the thread.
  */
 #include "internal.h"
 
@@ -27,7 +28,8 @@ void rh__set_limit(rh_heap *heap)
 #define PAYLOAD_SHORT 48u /* bytes that are zeroed in place; memset is better at more */
 
 /* Makes the slot's memory usable for an object of `bytes`, and zeroes it. */
-static inline __attribute__((always_inline)) void clear_payload(rh_object *object, size_t slot_size, size_t bytes)
+static inline __attribute__((always_inline)) void clear_payload(rh_object *object, size_t slot_size,
+                                                                size_t bytes)
 {
     char *payload = (char *)(object + 1);
     ASAN_UNPOISON_MEMORY_REGION(object, slot_size);
@@ -41,12 +43,12 @@ static inline __attribute__((always_inline)) void clear_payload(rh_object *objec
         memset(payload, 0, bytes - sizeof(rh_object));
         return;
     }
-    /* Slots are multiples of 16 and at least 32 bytes. The empty asm keeps the compiler from making a
-     * slower `rep stos` of it. */
+    /* Slots are multiples of 16 and at least 32 bytes. The empty asm keeps the compiler from
+     * making a slower `rep stos` of it. */
     typedef uint64_t pair __attribute__((vector_size(16), may_alias, aligned(16)));
     const char *end = (char *)object + bytes;
     do {
-        *(pair *)(void *)payload = (pair){ 0, 0 };
+        *(pair *)(void *)payload = (pair){0, 0};
         payload += sizeof(pair);
         __asm__("" : "+r"(payload));
     } while (payload < end);
@@ -65,12 +67,14 @@ static inline __attribute__((always_inline)) rh_object *take_slot(rh__alloc *all
     if (RH__UNLIKELY(!available))
         return NULL;
     alloc->available = available & (available - 1);
-    return (rh_object *)(void *)(alloc->base + (uint64_t)__builtin_ctzll(available) * alloc->slot_size);
+    return (rh_object *)(void *)(alloc->base +
+                                 (uint64_t)__builtin_ctzll(available) * alloc->slot_size);
 }
 
 /* `count` goes where the type keeps its number of elements. */
-static inline __attribute__((always_inline)) rh_object *begin(rh_heap *heap, const rh_type *type, rh_object *object,
-                                                              size_t slot_size, size_t bytes, size_t count)
+static inline __attribute__((always_inline)) rh_object *begin(rh_heap *heap, const rh_type *type,
+                                                              rh_object *object, size_t slot_size,
+                                                              size_t bytes, size_t count)
 {
     uint64_t serial = heap->serial_next;
     clear_payload(object, slot_size, bytes);
@@ -83,8 +87,9 @@ static inline __attribute__((always_inline)) rh_object *begin(rh_heap *heap, con
 }
 
 /* Apart, so that births of small objects need no stack frame. */
-static __attribute__((noinline)) rh_object *begin_long(rh_heap *heap, const rh_type *type, rh_object *object,
-                                                       size_t slot_size, size_t bytes, size_t count)
+static __attribute__((noinline)) rh_object *begin_long(rh_heap *heap, const rh_type *type,
+                                                       rh_object *object, size_t slot_size,
+                                                       size_t bytes, size_t count)
 {
     return begin(heap, type, object, slot_size, bytes, count);
 }
@@ -135,8 +140,10 @@ void *rh__object_new(rh_heap *heap, rh_type *type)
     return object_new(heap, type, type->size, 0);
 }
 
-/* Only here automatic collections start: never behind a birth, so that the new object needs no care. */
-static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes, size_t count)
+/* Only here automatic collections start: never behind a birth, so that the new object needs no
+ * care. */
+static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes,
+                                                    size_t count)
 {
     if (RH__CHECKS_THREAD(heap))
         rh__check_thread(heap, "rh_new", NULL);
@@ -151,8 +158,8 @@ static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type
     return object;
 }
 
-static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_type *type, uint32_t size_class,
-                                                              size_t bytes, size_t count)
+static inline __attribute__((always_inline)) void *
+new_object(rh_heap *heap, rh_type *type, uint32_t size_class, size_t bytes, size_t count)
 {
     if (RH__UNLIKELY(heap->serial_next == heap->serial_limit))
         return new_long_way(heap, type, bytes, count);
@@ -182,7 +189,8 @@ void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
     if (__builtin_mul_overflow(count, (size_t)type->element_size, &bytes) ||
         __builtin_add_overflow(bytes, type->size, &bytes))
         return NULL;
-    uint32_t size_class = slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);
+    uint32_t size_class =
+        slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);
     return new_object(heap, type, size_class, bytes, count);
 }
 

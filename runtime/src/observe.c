@@ -1,9 +1,10 @@
-/* observe.c - what the death of an object of an observed heap has besides: the quarantine, and Valgrind.
+/* observe.c - what the death of an object of an observed heap has besides: the quarantine, and
+ * Valgrind.
  *
- * A quarantine is a ring of freed small slots that are not given back yet, so that a stale pointer meets the
- * tombstone of its object and not a new tenant.
- * Invariant: a waiting slot counts as taken (its live bit is set) and holds a tombstone; `bytes` is the sum
- * of the waiting slots' sizes, at most `bytes_max`; slots are given back in the order of their deaths. A slab
+ * A quarantine is a ring of freed small slots that are not given back yet, so that a stale
+ * pointer meets the tombstone of its object and not a new tenant. Invariant: a waiting slot
+ * counts as taken (its live bit is set) and holds a tombstone; `bytes` is the sum of the waiting
+ * slots' sizes, at most `bytes_max`; slots are given back in the order of their deaths. A slab
  * with a waiting slot is not empty, so it stays where it is.
  */
 #include "internal.h"
@@ -24,7 +25,7 @@ typedef struct rh__quarantine {
     rh_object *slots[]; /* from `first` on, round the end */
 } quarantine;
 
-/* ---- quarantine ---------------------------------------------------------------------------------------- */
+/* ---- quarantine ----------------------------------------------------------------------------- */
 
 bool rh__quarantine_start(rh_heap *heap, size_t bytes)
 {
@@ -33,8 +34,8 @@ bool rh__quarantine_start(rh_heap *heap, size_t bytes)
         return true; /* not one slot may wait */
     if (capacity > ENTRIES_MAX)
         capacity = ENTRIES_MAX;
-    rh__mapping *mapping =
-        rh__map(heap, RH_MAPPING_HISTORY, sizeof(quarantine) + capacity * sizeof(rh_object *), 0, true);
+    rh__mapping *mapping = rh__map(heap, RH_MAPPING_HISTORY,
+                                   sizeof(quarantine) + capacity * sizeof(rh_object *), 0, true);
     if (!mapping)
         return false;
     heap->quarantine = (quarantine *)(void *)mapping;
@@ -110,7 +111,7 @@ bool rh__quarantine_empty(rh_heap *heap)
     return true;
 }
 
-/* ---- Valgrind -------------------------------------------------------------------------------------------- */
+/* ---- Valgrind ------------------------------------------------------------------------------- */
 
 #ifdef REFHEAP_VALGRIND
 
@@ -189,13 +190,14 @@ static void valgrind_free(rh_heap *heap, const rh__slab *slab, rh_object *object
 
 #endif
 
-/* ---- deaths ---------------------------------------------------------------------------------------------- */
+/* ---- deaths --------------------------------------------------------------------------------- */
 
 bool rh__observe_bury(rh_heap *heap, rh__slab *slab, rh_object *object)
 {
     if (heap->is_on_valgrind)
         valgrind_free(heap, slab, object);
-    return heap->quarantine && slab->state != RH__SLAB_LARGE && append(heap->quarantine, object, slab->slot_size);
+    return heap->quarantine && slab->state != RH__SLAB_LARGE &&
+           append(heap->quarantine, object, slab->slot_size);
 }
 
 bool rh__observe_free(rh_heap *heap, rh__slab *slab, rh_object *object)

@@ -1,8 +1,8 @@
 /* options.c - $REFHEAP_OPTIONS: a comma-separated list of name=value that overrides the program.
  *
- * Invariant: an option is applied completely or not at all; each wrong one is named on stderr in one
- * line, the first time the process reads the list. A program that runs with more rights than its user (setuid,
- * setgid, file capabilities) does not read it.
+ * Invariant: an option is applied completely or not at all; each wrong one is named on stderr in
+ * one line, the first time the process reads the list. A program that runs with more rights than
+ * its user (setuid, setgid, file capabilities) does not read it.
  */
 #include "internal.h"
 
@@ -22,20 +22,28 @@ typedef struct option {
 } option;
 
 #define NUMBER_MAX (SIZE_MAX >> 4) /* with its unit */
-#define MEMBER(name) .offset = offsetof(rh_heap_options, name), .width = sizeof(((rh_heap_options *)0)->name)
+#define MEMBER(name)                                                                               \
+    .offset = offsetof(rh_heap_options, name), .width = sizeof(((rh_heap_options *)0)->name)
 
 static const option known[] = {
-    { .name = "gc", .accepts = "on or off", .words = { "on", "off" }, MEMBER(gc_disabled) },
-    { .name = "finalizers", .accepts = "run or stay", .words = { "run", "stay" },
-      MEMBER(finalizer_cycles_stay) },
-    { .name = "history", .accepts = "a number of events, like 4096, 64k or 1M", .max = NUMBER_MAX,
-      MEMBER(history_events) },
-    { .name = "stacks", .accepts = "a number of return addresses, at most 16", .max = RH__STACK_MAX,
-      MEMBER(stack_frames) },
-    { .name = "quarantine", .accepts = "a number of bytes, like 65536, 64k or 1M", .max = NUMBER_MAX,
-      MEMBER(quarantine_bytes) },
-    { .name = "check", .accepts = "on or off", .words = { "off", "on" },
-      MEMBER(check_threads) },
+    {.name = "gc", .accepts = "on or off", .words = {"on", "off"}, MEMBER(gc_disabled)},
+    {.name = "finalizers",
+     .accepts = "run or stay",
+     .words = {"run", "stay"},
+     MEMBER(finalizer_cycles_stay)},
+    {.name = "history",
+     .accepts = "a number of events, like 4096, 64k or 1M",
+     .max = NUMBER_MAX,
+     MEMBER(history_events)},
+    {.name = "stacks",
+     .accepts = "a number of return addresses, at most 16",
+     .max = RH__STACK_MAX,
+     MEMBER(stack_frames)},
+    {.name = "quarantine",
+     .accepts = "a number of bytes, like 65536, 64k or 1M",
+     .max = NUMBER_MAX,
+     MEMBER(quarantine_bytes)},
+    {.name = "check", .accepts = "on or off", .words = {"off", "on"}, MEMBER(check_threads)},
 };
 #define KNOWN (sizeof known / sizeof *known)
 
@@ -79,15 +87,18 @@ static bool apply(rh_heap_options *options, const option *self, const char *valu
 static void complain(const char *text, int length, const option *self)
 {
     char line[512];
-    int end = snprintf(line, sizeof line, "refheap: " ENVIRONMENT_NAME ": '%.*s' ", length < 100 ? length : 100, text);
+    int end = snprintf(line, sizeof line, "refheap: " ENVIRONMENT_NAME ": '%.*s' ",
+                       length < 100 ? length : 100, text);
     if (self) {
-        snprintf(line + end, sizeof line - (size_t)end, "is not possible, %s wants %s", self->name, self->accepts);
+        snprintf(line + end, sizeof line - (size_t)end, "is not possible, %s wants %s", self->name,
+                 self->accepts);
     } else {
         end += snprintf(line + end, sizeof line - (size_t)end, "is not known, known are");
         for (size_t i = 0; i < KNOWN; i++)
-            end += snprintf(line + end, sizeof line - (size_t)end, "%s %s=%s%s%s", i ? "," : "", known[i].name,
-                            known[i].words[0] ? known[i].words[0] : "N", known[i].words[0] ? "|" : "",
-                            known[i].words[0] ? known[i].words[1] : "");
+            end +=
+                snprintf(line + end, sizeof line - (size_t)end, "%s %s=%s%s%s", i ? "," : "",
+                         known[i].name, known[i].words[0] ? known[i].words[0] : "N",
+                         known[i].words[0] ? "|" : "", known[i].words[0] ? known[i].words[1] : "");
     }
     fprintf(stderr, "%s\n", line);
 }

@@ -1,9 +1,11 @@
-/* os.c - the one place where the runtime asks the operating system for memory, and the process-wide
- * state that goes with it: the list of mappings, the process lock, what happens at fork.
+/* os.c - the one place where the runtime asks the operating system for memory, and the
+ * process-wide state that goes with it: the list of mappings, the process lock, what happens at
+ * fork.
  *
- * Invariant: at every instruction the list that begins at rh_debug_descriptor.mappings, followed by
- * `next`, names only mapped ranges that the runtime owns, and all of them but the one being mapped or
- * unmapped: a mapping is complete before it is linked, and unlinked before it is unmapped.
+ * Invariant: at every instruction the list that begins at rh_debug_descriptor.mappings, followed
+ * by `next`, names only mapped ranges that the runtime owns, and all of them but the one being
+ * mapped or unmapped: a mapping is complete before it is linked, and unlinked before it is
+ * unmapped.
  */
 #include "internal.h"
 
@@ -52,8 +54,8 @@ static void fork_child(void)
 }
 
 #ifdef RH__ASAN
-/* LeakSanitizer looks for heaps when all exit handlers ran. What the runtime itself knows of them must not
- * count as a reference: the lists end here, and every element stands alone. */
+/* LeakSanitizer looks for heaps when all exit handlers ran. What the runtime itself knows of them
+ * must not count as a reference: the lists end here, and every element stands alone. */
 static void forget_heaps(void)
 {
     rh__lock();
@@ -79,7 +81,8 @@ static void process_init(void)
     if (getrandom(&nonce, sizeof nonce, GRND_NONBLOCK) != (ssize_t)sizeof nonce) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
-        nonce = rh__hash((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid();
+        nonce = rh__hash((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^
+                (uint64_t)getpid();
     }
     rh__class_table_fill();
     rh__metadata_begin();
@@ -156,8 +159,8 @@ rh__mapping *rh__map(rh_heap *heap, uint32_t kind, size_t bytes, size_t alignmen
                                      : mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (address == MAP_FAILED)
         return NULL;
-    /* A huge page would make the few touched pages of a small heap 2 MiB each; but it halves the time
-     * of filling a chunk. */
+    /* A huge page would make the few touched pages of a small heap 2 MiB each; but it halves the
+     * time of filling a chunk. */
     if (lazy || kind == RH_MAPPING_CHUNK)
         madvise(address, bytes, lazy ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
     rh__mapping *mapping = address;
@@ -165,8 +168,8 @@ rh__mapping *rh__map(rh_heap *heap, uint32_t kind, size_t bytes, size_t alignmen
     mapping->kind = kind;
     mapping->heap = heap;
 #ifdef RH__ASAN
-    /* Objects hold pointers to malloc memory (vectors): the leak checker must look inside. It must not
-     * look at the chunk's header, which knows the heap. */
+    /* Objects hold pointers to malloc memory (vectors): the leak checker must look inside. It
+     * must not look at the chunk's header, which knows the heap. */
     if (kind == RH_MAPPING_CHUNK)
         __lsan_register_root_region((char *)mapping + RH__CHUNK_DATA, bytes - RH__CHUNK_DATA);
 #endif

@@ -1,14 +1,15 @@
 /* slab.c - chunks, slabs and slots: where objects lie.
  *
- * Invariants. A chunk is aligned to its size, so that address -> chunk -> slab -> slot is arithmetic.
- * A slab holds slots of one size class; its state says which list it is on (see rh__slab_state).
- * A class hands out the few slots that were freed last first: their memory is in the processor's caches.
- * Then it allocates from one word (64 slots) of its current slab's bitmap at a time: the word's free slots
- * are taken together and handed out lowest first. Then comes the same word again, if much of it was freed
- * meanwhile, else the next word with free slots, else the slab that waited longest. So what is allocated
- * together lies together. What is freed by a cascade or a collection does not pass through the cache.
- * A slab that runs empty is kept by its class (one) or returned to its chunk; it keeps class and
- * tombstones until another class needs it. Chunks without used slabs are kept up to EMPTY_CHUNKS_MAX.
+ * Invariants. A chunk is aligned to its size, so that address -> chunk -> slab -> slot is
+ * arithmetic. A slab holds slots of one size class; its state says which list it is on (see
+ * rh__slab_state). A class hands out the few slots that were freed last first: their memory is in
+ * the processor's caches. Then it allocates from one word (64 slots) of its current slab's bitmap
+ * at a time: the word's free slots are taken together and handed out lowest first. Then comes the
+ * same word again, if much of it was freed meanwhile, else the next word with free slots, else
+ * the slab that waited longest. So what is allocated together lies together. What is freed by a
+ * cascade or a collection does not pass through the cache. A slab that runs empty is kept by its
+ * class (one) or returned to its chunk; it keeps class and tombstones until another class needs
+ * it. Chunks without used slabs are kept up to EMPTY_CHUNKS_MAX.
  */
 #include "internal.h"
 
@@ -19,7 +20,8 @@
 
 uint8_t rh__class_table[RH__SLOT_MAX / 16 + 1];
 
-/* 32, 48, … 128, then four classes per doubling up to 8192; the first has number RH__CLASS_FIRST. */
+/* 32, 48, … 128, then four classes per doubling up to 8192; the first has number RH__CLASS_FIRST.
+ */
 static uint32_t class_of(size_t bytes)
 {
     if (bytes <= 128)
@@ -43,7 +45,7 @@ void rh__class_table_fill(void)
         rh__class_table[i] = (uint8_t)class_of(i * 16);
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------ */
+/* ---- chunks --------------------------------------------------------------------------------- */
 
 static void open_link(rh_heap *heap, rh__chunk *chunk)
 {
@@ -66,8 +68,10 @@ static void open_unlink(rh_heap *heap, rh__chunk *chunk)
 
 static rh__chunk *chunk_map(rh_heap *heap, size_t bytes)
 {
-    /* Only the first chunk of a heap shuns huge pages: a small heap stays small, a big one is fast. */
-    rh__chunk *chunk = (rh__chunk *)(void *)rh__map(heap, RH_MAPPING_CHUNK, bytes, RH__CHUNK_SIZE, !heap->chunks);
+    /* Only the first chunk of a heap shuns huge pages: a small heap stays small, a big one is fast.
+     */
+    rh__chunk *chunk =
+        (rh__chunk *)(void *)rh__map(heap, RH_MAPPING_CHUNK, bytes, RH__CHUNK_SIZE, !heap->chunks);
     if (!chunk)
         return NULL;
     if (!rh__table_put(heap, &heap->chunk_table, (uint64_t)(uintptr_t)chunk, 1)) {
@@ -100,7 +104,7 @@ void rh__chunks_unmap(rh_heap *heap)
     rh__table_free(&heap->chunk_table);
 }
 
-/* ---- slabs ------------------------------------------------------------------------------------- */
+/* ---- slabs ---------------------------------------------------------------------------------- */
 
 /* What lies behind the headers of slots without an object belongs to nobody. */
 static void close_slots(char *base, uint64_t slot_size, uint32_t capacity)
@@ -116,8 +120,8 @@ static void close_slots(char *base, uint64_t slot_size, uint32_t capacity)
 
 /* Gives a slab (in no list) its class. What an earlier class left there is wiped first: its
  * tombstones would lie in the middle of the new slots. */
-static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot_size, uint32_t capacity,
-                        uint32_t size_class)
+static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot_size,
+                        uint32_t capacity, uint32_t size_class)
 {
     uint64_t used_bytes = (uint64_t)slab->touched_words * 64 * slab->slot_size;
     if (slab->slot_size) {
@@ -133,7 +137,8 @@ static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot
     slab->base = base;
     slab->capacity = capacity;
     slab->words = (capacity + 63) / 64;
-    slab->reciprocal = capacity == 1 ? 0 : (uint32_t)((((uint64_t)1 << 32) + slot_size - 1) / slot_size);
+    slab->reciprocal =
+        capacity == 1 ? 0 : (uint32_t)((((uint64_t)1 << 32) + slot_size - 1) / slot_size);
     slab->size_class = size_class;
     slab->alloc = size_class == RH__CLASS_LARGE ? &heap->no_cache : &heap->alloc[size_class];
     slab->touched_words = 0;
@@ -238,7 +243,7 @@ static void partial_unlink(rh_heap *heap, rh__slab *slab)
         heap->partial_last[slab->size_class] = slab->prev;
 }
 
-/* ---- slots ------------------------------------------------------------------------------------- */
+/* ---- slots ---------------------------------------------------------------------------------- */
 
 /* The first word from `word` on with a free slot; slab->words if there is none. */
 static uint32_t free_word(const rh__slab *slab, uint32_t word)
@@ -348,8 +353,8 @@ void *rh__slot_find_large(rh_heap *heap, size_t bytes)
         if (!chunk)
             return NULL;
         slab = &chunk->slabs[0];
-        slab_format(heap, slab, (char *)chunk + RH__CHUNK_DATA, chunk->mapping.bytes - RH__CHUNK_DATA, 1,
-                    RH__CLASS_LARGE);
+        slab_format(heap, slab, (char *)chunk + RH__CHUNK_DATA,
+                    chunk->mapping.bytes - RH__CHUNK_DATA, 1, RH__CLASS_LARGE);
         slab->state = RH__SLAB_LARGE;
         slab->touched_words = 1;
     }
@@ -433,11 +438,13 @@ static rh__slab *cursor_next_slab(rh_heap *heap, rh__cursor *cursor)
 
 rh_object *rh__next_object(rh_heap *heap, rh__cursor *cursor)
 {
-    rh__slab *slab = cursor->slab ? &cursor->chunk->slabs[cursor->slab - 1] : cursor_next_slab(heap, cursor);
+    rh__slab *slab =
+        cursor->slab ? &cursor->chunk->slabs[cursor->slab - 1] : cursor_next_slab(heap, cursor);
     for (; slab; slab = cursor_next_slab(heap, cursor), cursor->word = 0)
         for (;;) {
             while (cursor->bits) {
-                rh_object *object = rh__slot_object(slab, (cursor->word - 1) * 64 + rh__take_bit(&cursor->bits));
+                rh_object *object =
+                    rh__slot_object(slab, (cursor->word - 1) * 64 + rh__take_bit(&cursor->bits));
                 if (rh__is_in_use(object))
                     return object;
             }

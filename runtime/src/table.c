@@ -1,8 +1,8 @@
 /* table.c - open-addressing tables from one word to another, each in a mapping of its own.
  *
- * Invariant: capacity is a power of two, at most half of it is used, and every pair is reachable from
- * its home position without crossing a free one (removal shifts back, so there are no tombstones and
- * removing never needs memory).
+ * Invariant: capacity is a power of two, at most half of it is used, and every pair is reachable
+ * from its home position without crossing a free one (removal shifts back, so there are no
+ * tombstones and removing never needs memory).
  */
 #include "internal.h"
 
@@ -36,7 +36,8 @@ static void insert(rh__table *table, uint64_t key, uint64_t value)
 
 static bool grow(rh_heap *heap, rh__table *table)
 {
-    rh__table bigger = { .kind = table->kind, .capacity = table->capacity ? table->capacity * 2 : CAPACITY_FIRST };
+    rh__table bigger = {.kind = table->kind,
+                        .capacity = table->capacity ? table->capacity * 2 : CAPACITY_FIRST};
     rh__mapping *mapping =
         rh__map(heap, table->kind, RH__MAPPING_DATA + bigger.capacity * sizeof(rh__pair), 0, false);
     if (!mapping)
@@ -86,7 +87,7 @@ void rh__table_remove(rh__table *table, uint64_t key)
             hole = i;
         }
     }
-    table->pairs[hole] = (rh__pair){ 0, 0 };
+    table->pairs[hole] = (rh__pair){0, 0};
     table->count--;
 }
 

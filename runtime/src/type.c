@@ -2,9 +2,9 @@
  * same in every heap, and a core alone can name every object.
  *
  * Invariant: an entry is complete before descriptor.type_count covers it, and covered before the
- * type's own index is published; entries never change or move afterwards. Names and field tables are
- * copies in mappings of the runtime, because the program's originals may lie in .rodata, which is in
- * no core.
+ * type's own index is published; entries never change or move afterwards. Names and field tables
+ * are copies in mappings of the runtime, because the program's originals may lie in .rodata,
+ * which is in no core.
  */
 #include "internal.h"
 
@@ -103,8 +103,8 @@ static const char *field_fault(const rh_type *type, const rh_field *field)
     return NULL;
 }
 
-/* The references of a field inside the struct: `count` slots from `first` on; what has a number of elements of its
- * own is at the struct's end. */
+/* The references of a field inside the struct: `count` slots from `first` on; what has a number
+ * of elements of its own is at the struct's end. */
 typedef struct slot_row {
     uint64_t first, stride, count;
 } slot_row;
@@ -112,10 +112,10 @@ typedef struct slot_row {
 static slot_row inner_slots(const rh_field *field)
 {
     if (!holds_references(field) || field->form == RH_FORM_VECTOR || field->count_width)
-        return (slot_row){ 0 };
+        return (slot_row){0};
     if (field->form == RH_FORM_ONE)
-        return (slot_row){ field->offset, sizeof(void *), 1 };
-    return (slot_row){ (uint64_t)field->offset + field->element_offset, field->stride, field->count };
+        return (slot_row){field->offset, sizeof(void *), 1};
+    return (slot_row){(uint64_t)field->offset + field->element_offset, field->stride, field->count};
 }
 
 /* Do two fields own the same word? Arrays of different strides are not compared. */
@@ -150,8 +150,10 @@ static bool type_is_valid(const rh_type *type, uint32_t *field_count, uint32_t *
     else if (type->length_offset && (type->length_offset < sizeof(rh_object) ||
                                      (uint64_t)type->length_offset + sizeof(size_t) > type->size))
         fault = "keeps its length outside the struct";
-    for (const rh_field *field = type->fields; !fault && field && field->kind != RH_KIND_END; field++) {
-        fault = *field_count == RH_METADATA_FIELDS_MAX ? "is one field too many: 4096 are possible" : field_fault(type, field);
+    for (const rh_field *field = type->fields; !fault && field && field->kind != RH_KIND_END;
+         field++) {
+        fault = *field_count == RH_METADATA_FIELDS_MAX ? "is one field too many: 4096 are possible"
+                                                       : field_fault(type, field);
         if (!fault && shares_a_slot(type, field))
             fault = "owns a slot that an earlier field owns, too";
         field_name = field->name ? field->name : "";
@@ -159,8 +161,8 @@ static bool type_is_valid(const rh_type *type, uint32_t *field_count, uint32_t *
         *ref_count += holds_references(field);
     }
     if (fault)
-        fprintf(stderr, "refheap: type %s %s%s%s, it cannot be used\n", type->name ? type->name : "?",
-                field_name, *field_name ? " " : "", fault);
+        fprintf(stderr, "refheap: type %s %s%s%s, it cannot be used\n",
+                type->name ? type->name : "?", field_name, *field_name ? " " : "", fault);
     return !fault;
 }
 
@@ -182,17 +184,18 @@ static uint64_t slots_of(const rh_field *field)
 
 static rh__ref ref_of(const rh_field *field)
 {
-    return (rh__ref){ .offset = field->offset,
-                      .form = field->form,
-                      .count_width = field->count_width,
-                      .kind = field->kind,
-                      .count = field->count,
-                      .count_offset = field->count_offset,
-                      .stride = field->stride,
-                      .element_offset = field->element_offset };
+    return (rh__ref){.offset = field->offset,
+                     .form = field->form,
+                     .count_width = field->count_width,
+                     .kind = field->kind,
+                     .count = field->count,
+                     .count_offset = field->count_offset,
+                     .stride = field->stride,
+                     .element_offset = field->element_offset};
 }
 
-static bool fill_fields(rh__type_entry *entry, const rh_type *type, uint32_t field_count, uint32_t ref_count)
+static bool fill_fields(rh__type_entry *entry, const rh_type *type, uint32_t field_count,
+                        uint32_t ref_count)
 {
     rh_field *fields = arena_alloc(field_count * sizeof *fields);
     rh__ref *refs = arena_alloc(ref_count * sizeof *refs);
@@ -224,8 +227,9 @@ static bool table_is_mapped(void)
 {
     if (rh__types)
         return true;
-    rh__mapping *mapping = rh__map(NULL, RH_MAPPING_TYPES,
-                                   RH__MAPPING_DATA + (size_t)RH__TYPES_MAX * sizeof(rh__type_entry), 0, true);
+    rh__mapping *mapping =
+        rh__map(NULL, RH_MAPPING_TYPES,
+                RH__MAPPING_DATA + (size_t)RH__TYPES_MAX * sizeof(rh__type_entry), 0, true);
     if (!mapping)
         return false;
     rh__types = (rh__type_entry *)(void *)((char *)mapping + RH__MAPPING_DATA);
@@ -264,8 +268,9 @@ static bool register_locked(rh_type *type)
     acyclic = true; /* nobody looks for cycles */
 #endif
     bool involved = type->finalize || type->dispose || entry->more_refs;
-    type->rh_private.birth = (uint64_t)(acyclic ? 0 : RH__WORD_ARMED) | (uint64_t)index << 32 |
-                             (uint64_t)((acyclic ? RH_FLAG_ACYCLIC : 0) | (involved ? RH__FLAG_INVOLVED : 0)) << 48;
+    type->rh_private.birth =
+        (uint64_t)(acyclic ? 0 : RH__WORD_ARMED) | (uint64_t)index << 32 |
+        (uint64_t)((acyclic ? RH_FLAG_ACYCLIC : 0) | (involved ? RH__FLAG_INVOLVED : 0)) << 48;
     RH__ORDER();
     __atomic_store_n(&rh_debug_descriptor.type_count, index + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&type->rh_private.index, index, __ATOMIC_RELEASE);

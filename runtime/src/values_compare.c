@@ -1,10 +1,10 @@
 /* values_compare.c - kinds of values, and what makes two values equal, less or greater.
  *
- * Invariant: the walk goes through both values in step, and the first difference is the answer. Each pair
- * of containers that it enters is taken for equal until then, and from the UNRECORDED-th on this is noted
- * in classes; a pair of one class is not entered again, so the walk ends although values share parts
- * and hold themselves. (J. E. Hopcroft, R. M. Karp, "A linear algorithm for testing equivalence of finite
- * automata", 1971.) */
+ * Invariant: the walk goes through both values in step, and the first difference is the answer.
+ * Each pair of containers that it enters is taken for equal until then, and from the
+ * UNRECORDED-th on this is noted in classes; a pair of one class is not entered again, so the
+ * walk ends although values share parts and hold themselves. (J. E. Hopcroft, R. M. Karp, "A
+ * linear algorithm for testing equivalence of finite automata", 1971.) */
 #include "values_internal.h"
 
 #include <math.h>
@@ -14,17 +14,17 @@
 
 rh_value_kind rh_value_kind_of(const void *object)
 {
-    return rh_is_string(object) ? RH_VALUE_STRING
-           : rh_is_int(object)  ? RH_VALUE_INT
-           : rh_is_list(object) ? RH_VALUE_LIST
-           : rh_is_dict(object) ? RH_VALUE_DICT
+    return rh_is_string(object)  ? RH_VALUE_STRING
+           : rh_is_int(object)   ? RH_VALUE_INT
+           : rh_is_list(object)  ? RH_VALUE_LIST
+           : rh_is_dict(object)  ? RH_VALUE_DICT
            : rh_is_float(object) ? RH_VALUE_FLOAT
-           : rh_is_bool(object) ? RH_VALUE_BOOL
-           : rh_is_nil(object)  ? RH_VALUE_NIL
-                                : RH_VALUE_OTHER;
+           : rh_is_bool(object)  ? RH_VALUE_BOOL
+           : rh_is_nil(object)   ? RH_VALUE_NIL
+                                 : RH_VALUE_OTHER;
 }
 
-/* ---- values that hold no others -------------------------------------------------------------- */
+/* ---- values that hold no others ------------------------------------------------------------- */
 
 static rh_order order_sizes(size_t a, size_t b)
 {
@@ -41,7 +41,7 @@ static rh_order order_int_float(int64_t a, double b)
 {
     if (!(b >= -0x1p63 && b < 0x1p63))
         return order_floats(0, b); /* beyond every int, or a NaN */
-    int64_t whole = (int64_t)b; /* towards zero */
+    int64_t whole = (int64_t)b;    /* towards zero */
     if (a != whole)
         return a < whole ? RH_LESS : RH_GREATER;
     return order_floats((double)whole, b);
@@ -68,11 +68,14 @@ static rh_order order_numbers(const void *a, bool a_is_int, const void *b, bool 
 static rh_order order_strings(const rh_string *a, const rh_string *b)
 {
     int difference = memcmp(a->bytes, b->bytes, a->length < b->length ? a->length : b->length);
-    return difference < 0 ? RH_LESS : difference > 0 ? RH_GREATER : order_sizes(a->length, b->length);
+    return difference < 0   ? RH_LESS
+           : difference > 0 ? RH_GREATER
+                            : order_sizes(a->length, b->length);
 }
 
 /* Different objects, not both lists nor both dicts. */
-static rh_order order_plain(const void *a, rh_value_kind a_kind, const void *b, rh_value_kind b_kind)
+static rh_order order_plain(const void *a, rh_value_kind a_kind, const void *b,
+                            rh_value_kind b_kind)
 {
     bool a_is_int = a_kind == RH_VALUE_INT, b_is_int = b_kind == RH_VALUE_INT;
     if ((a_is_int || a_kind == RH_VALUE_FLOAT) && (b_is_int || b_kind == RH_VALUE_FLOAT))
@@ -84,13 +87,14 @@ static rh_order order_plain(const void *a, rh_value_kind a_kind, const void *b, 
     return RH_UNORDERED;
 }
 
-/* ---- values that hold others ----------------------------------------------------------------- */
+/* ---- values that hold others ---------------------------------------------------------------- */
 
 typedef struct comparison {
     rh__walk walk; /* the pairs of containers that the present one lies in */
-    rh__seen seen; /* classes of containers that must be equal: each cell leads to its class's root */
+    /* classes of containers that must be equal: each cell leads to its class's root */
+    rh__seen seen;
     size_t entered;
-    size_t dicts;  /* on the walk: within one, less and greater have no meaning */
+    size_t dicts; /* on the walk: within one, less and greater have no meaning */
     bool only_equality;
 } comparison;
 
@@ -107,7 +111,8 @@ static const void *class_of(const rh__seen *seen, const void *object)
     }
 }
 
-/* Notes that the walk takes the two for equal. *is_known: it did so before. False: memory is short. */
+/* Notes that the walk takes the two for equal. *is_known: it did so before. False: memory is short.
+ */
 static bool record(comparison *c, const void *a, const void *b, bool *is_known)
 {
     if (!rh__seen_add(&c->seen, a, (uintptr_t)a) || !rh__seen_add(&c->seen, b, (uintptr_t)b))
@@ -171,7 +176,7 @@ static rh_order compare(const void *a, const void *b, bool only_equality)
 {
     comparison c;
     RH__WALK_EMPTY(&c.walk);
-    c.seen = (rh__seen){ 0 };
+    c.seen = (rh__seen){0};
     c.entered = c.dicts = 0;
     c.only_equality = only_equality;
     rh_order order = enter(&c, a, b);

@@ -1,10 +1,11 @@
-/* values_dict.c - the dictionary: a dense vector of entries in the order of insertion, and a plain
- * table of entry numbers in which keys are found (open addressing, linear probing).
+/* values_dict.c - the dictionary: a dense vector of entries in the order of insertion, and a
+ * plain table of entry numbers in which keys are found (open addressing, linear probing).
  *
- * Invariant, at every instruction: an entry below `entry_count` has key and value NULL (deleted) or
- * owned, and a grown vector is complete before it is published. Between operations: each entry that is
- * not deleted is named by exactly one cell of the index, on the probe path of its hash; at least one
- * cell is CELL_FREE, which ends every search; entries from entry_count to entry_capacity are zero. */
+ * Invariant, at every instruction: an entry below `entry_count` has key and value NULL (deleted)
+ * or owned, and a grown vector is complete before it is published. Between operations: each entry
+ * that is not deleted is named by exactly one cell of the index, on the probe path of its hash;
+ * at least one cell is CELL_FREE, which ends every search; entries from entry_count to
+ * entry_capacity are zero. */
 #include "values_internal.h"
 
 #include <stdlib.h>
@@ -12,15 +13,14 @@
 enum { CELL_FREE = 0, CELL_DELETED = 1, CELL_FIRST = 2 }; /* CELL_FIRST + n names entry n */
 
 #define INDEX_SIZE_MIN 8
-#define LENGTH_MAX ((size_t)1 << 30) /* keeps entry numbers within 32 bits, deleted entries included */
+/* keeps entry numbers within 32 bits, deleted entries included */
+#define LENGTH_MAX ((size_t)1 << 30)
 #define NOT_FOUND SIZE_MAX
 
 static const rh_field dict_fields[] = {
     RH_STRONG_VECTOR_OF(rh_dict, entries, entry_count, rh_dict_entry, key),
     RH_STRONG_VECTOR_OF(rh_dict, entries, entry_count, rh_dict_entry, value),
-    RH_UINT(rh_dict, length),
-    RH_FIELDS_END
-};
+    RH_UINT(rh_dict, length), RH_FIELDS_END};
 
 static void dispose(void *object)
 {
@@ -36,8 +36,7 @@ static void dispose(void *object)
 }
 
 static rh_type dict_type = {
-    .name = "dict", .size = sizeof(rh_dict), .fields = dict_fields, .dispose = dispose
-};
+    .name = "dict", .size = sizeof(rh_dict), .fields = dict_fields, .dispose = dispose};
 
 rh_dict *rh_dict_new(rh_heap *heap)
 {
@@ -54,7 +53,7 @@ size_t rh_dict_length(const rh_dict *dict)
     return dict->length;
 }
 
-/* ---- the index ------------------------------------------------------------------------------- */
+/* ---- the index ------------------------------------------------------------------------------ */
 
 /* What is searched: an object, or text that need not be in an object. */
 typedef struct wanted {
@@ -87,7 +86,8 @@ static size_t find_cell(const rh_dict *dict, const wanted *key)
     }
 }
 
-/* Makes the first free cell of the hash's probe path name entry n, which must not be in the index. */
+/* Makes the first free cell of the hash's probe path name entry n, which must not be in the index.
+ */
 static void index_add(uint32_t *index, size_t index_size, uint64_t hash, size_t n)
 {
     size_t mask = index_size - 1;
@@ -151,19 +151,19 @@ static bool rebuild(rh_dict *dict, size_t extra)
     return true;
 }
 
-/* ---- operations ------------------------------------------------------------------------------ */
+/* ---- operations ----------------------------------------------------------------------------- */
 
 /* False: the object cannot be a key. */
 static bool wanted_object(const void *key, wanted *result)
 {
-    *result = (wanted){ .object = key };
+    *result = (wanted){.object = key};
     return rh_hash(key, &result->hash);
 }
 
 static wanted wanted_text(const char *text)
 {
     size_t length = strlen(text);
-    return (wanted){ .hash = rh__bytes_hash(text, length), .bytes = text, .length = length };
+    return (wanted){.hash = rh__bytes_hash(text, length), .bytes = text, .length = length};
 }
 
 /* The entry of this key, or NULL. */
@@ -249,7 +249,7 @@ bool rh_dict_set_text(rh_dict *dict, const char *text, void *value)
     return is_set;
 }
 
-static bool delete(rh_dict *dict, const wanted *key)
+static bool delete (rh_dict *dict, const wanted *key)
 {
     size_t cell = find_cell(dict, key);
     if (cell == NOT_FOUND)
@@ -272,13 +272,13 @@ static bool delete(rh_dict *dict, const wanted *key)
 bool rh_dict_delete(rh_dict *dict, const void *key)
 {
     wanted object;
-    return wanted_object(key, &object) && delete(dict, &object);
+    return wanted_object(key, &object) && delete (dict, &object);
 }
 
 bool rh_dict_delete_text(rh_dict *dict, const char *text)
 {
     wanted bytes = wanted_text(text);
-    return delete(dict, &bytes);
+    return delete (dict, &bytes);
 }
 
 void rh_dict_clear(rh_dict *dict)
@@ -297,7 +297,7 @@ void rh_dict_clear(rh_dict *dict)
     free(index);
     for (size_t i = 0; i < count; i++) {
         rh_dict_entry entry = entries[i];
-        entries[i] = (rh_dict_entry){ 0 };
+        entries[i] = (rh_dict_entry){0};
         rh_release(entry.key);
         rh_release(entry.value);
     }
@@ -319,7 +319,7 @@ bool rh_dict_update(rh_dict *dict, const rh_dict *other)
         const rh_dict_entry *from = &other->entries[i];
         if (!from->key)
             continue;
-        wanted key = { .hash = from->hash, .object = from->key };
+        wanted key = {.hash = from->hash, .object = from->key};
         rh_dict_entry *entry = find(dict, &key);
         if (!entry) {
             add_entry(dict, from->hash, from->key, from->value);

@@ -7,13 +7,14 @@
 #include <sys/random.h>
 #include <time.h>
 
-/* SipHash-1-3 (J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT 2012; the
- * reduced rounds are those of Python and Rust), with a key of the process: keys of a dictionary come
- * from files and networks, and with a known hash function a hostile file makes every insertion linear. */
+/* SipHash-1-3 (J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT
+ * 2012; the reduced rounds are those of Python and Rust), with a key of the process: keys of a
+ * dictionary come from files and networks, and with a known hash function a hostile file makes
+ * every insertion linear. */
 static struct {
     pthread_once_t once;
     uint64_t k0, k1;
-} hash_key = { .once = PTHREAD_ONCE_INIT };
+} hash_key = {.once = PTHREAD_ONCE_INIT};
 
 static void draw_hash_key(void)
 {
@@ -51,8 +52,8 @@ static inline void sip_round(uint64_t v[4])
 uint64_t rh__bytes_hash(const void *bytes, size_t length)
 {
     pthread_once(&hash_key.once, draw_hash_key);
-    uint64_t v[4] = { hash_key.k0 ^ 0x736f6d6570736575u, hash_key.k1 ^ 0x646f72616e646f6du,
-                      hash_key.k0 ^ 0x6c7967656e657261u, hash_key.k1 ^ 0x7465646279746573u };
+    uint64_t v[4] = {hash_key.k0 ^ 0x736f6d6570736575u, hash_key.k1 ^ 0x646f72616e646f6du,
+                     hash_key.k0 ^ 0x6c7967656e657261u, hash_key.k1 ^ 0x7465646279746573u};
     const unsigned char *at = bytes;
     size_t left = length;
     uint64_t word;
@@ -78,8 +79,8 @@ static uint64_t string_hash(const rh_string *string)
 {
     if (!string->hash) {
         uint64_t hash = rh__bytes_hash(string->bytes, string->length);
-        /* A cache, not part of the value: the string stays const for its users. It is written by the
-         * thread that uses the heap, like everything else of the object. */
+        /* A cache, not part of the value: the string stays const for its users. It is written by
+         * the thread that uses the heap, like everything else of the object. */
         ((rh_string *)string)->hash = hash;
         return hash;
     }
@@ -122,7 +123,8 @@ bool rh_hash(const void *object, uint64_t *hash)
     }
     if (!object)
         return false;
-    /* By identity. The serial, because it is never used again and does not depend on the address. */
+    /* By identity. The serial, because it is never used again and does not depend on the address.
+     */
     uint64_t serial = rh_serial(object);
     *hash = rh__bytes_hash(&serial, sizeof serial);
     return true;

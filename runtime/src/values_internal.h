@@ -1,9 +1,9 @@
-/* values_internal.h - what the files of the value types share: type tests, hashing, room in lists, and
- * how nested values are walked without recursion.
+/* values_internal.h - what the files of the value types share: type tests, hashing, room in
+ * lists, and how nested values are walked without recursion.
  *
- * Invariant of all of them: a debugger may stop the program between any two instructions, and then
- * every object has stored >= counts found in declared slots. RH__ORDER() stands between the steps of
- * a change: the compiler neither moves a store across it nor drops one before it. */
+ * Invariant of all of them: a debugger may stop the program between any two instructions, and
+ * then every object has stored >= counts found in declared slots. RH__ORDER() stands between the
+ * steps of a change: the compiler neither moves a store across it nor drops one before it. */
 #ifndef REFHEAP_VALUES_INTERNAL_H
 #define REFHEAP_VALUES_INTERNAL_H
 
@@ -24,9 +24,10 @@ bool rh__string_is(const void *object, const void *bytes, size_t length);
 /* values_list.c: afterwards that many appends cannot fail. False: memory is short. */
 bool rh__list_reserve(rh_list *list, size_t extra);
 
-/* ---- values_walk.c --------------------------------------------------------------------------- */
+/* ---- values_walk.c -------------------------------------------------------------------------- */
 
-/* A container that is being walked: with the one that it is compared with (or NULL), and how far. */
+/* A container that is being walked: with the one that it is compared with (or NULL), and how far.
+ */
 typedef struct rh__walk_frame {
     const void *object;
     const void *other;

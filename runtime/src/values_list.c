@@ -1,19 +1,18 @@
 /* values_list.c - the list: a vector of references that the list owns.
  *
- * Invariant, at every instruction: the slots below `length` are NULL or owned, and no object stands in
- * two of them for one count. So a grown vector is complete before it is published, and items are
- * shifted only while they lie above `length`, where the heap's readers do not look. Slots from
- * `length` to `capacity` are NULL except within such a shift: a stale word there would look to a
- * debugger as if malloc memory remembered an object. */
+ * Invariant, at every instruction: the slots below `length` are NULL or owned, and no object
+ * stands in two of them for one count. So a grown vector is complete before it is published, and
+ * items are shifted only while they lie above `length`, where the heap's readers do not look.
+ * Slots from `length` to `capacity` are NULL except within such a shift: a stale word there would
+ * look to a debugger as if malloc memory remembered an object. */
 #include "values_internal.h"
 
 #include <stdlib.h>
 
 #define CAPACITY_MIN 4
 
-static const rh_field list_fields[] = {
-    RH_STRONG_VECTOR(rh_list, items, length), RH_UINT(rh_list, length), RH_FIELDS_END
-};
+static const rh_field list_fields[] = {RH_STRONG_VECTOR(rh_list, items, length),
+                                       RH_UINT(rh_list, length), RH_FIELDS_END};
 
 static void dispose(void *object)
 {
@@ -26,8 +25,7 @@ static void dispose(void *object)
 }
 
 static rh_type list_type = {
-    .name = "list", .size = sizeof(rh_list), .fields = list_fields, .dispose = dispose
-};
+    .name = "list", .size = sizeof(rh_list), .fields = list_fields, .dispose = dispose};
 
 rh_list *rh_list_new(rh_heap *heap)
 {
@@ -126,8 +124,8 @@ static rh_object *take(rh_list *list, size_t index)
     RH__ORDER();
     list->length = last;
     RH__ORDER();
-    /* A quarter and a half, so that a list that pops and appends in turn does not move each time. No
-     * memory for the smaller vector: the larger one stays. */
+    /* A quarter and a half, so that a list that pops and appends in turn does not move each time.
+     * No memory for the smaller vector: the larger one stays. */
     if (last < list->capacity / 4 && list->capacity > CAPACITY_MIN)
         (void)set_capacity(list, list->capacity / 2);
     return object;
@@ -166,7 +164,8 @@ void rh_list_clear(rh_list *list)
     free(items);
 }
 
-/* Appends count items of `other` (which may be the same list). pre: they exist, and room is reserved. */
+/* Appends count items of `other` (which may be the same list). pre: they exist, and room is
+ * reserved. */
 static void append_range(rh_list *list, const rh_list *other, size_t start, size_t count)
 {
     rh_object **slots = list->items + list->length;

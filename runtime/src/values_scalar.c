@@ -13,20 +13,17 @@ typedef struct nil_object {
     rh_object base;
 } nil_object;
 
-static const rh_field bool_fields[] = { RH_UINT(rh_boolean, value), RH_FIELDS_END };
-static const rh_field int_fields[] = { RH_INT(rh_int, value), RH_FIELDS_END };
-static const rh_field float_fields[] = { RH_FLOAT(rh_float, value), RH_FIELDS_END };
+static const rh_field bool_fields[] = {RH_UINT(rh_boolean, value), RH_FIELDS_END};
+static const rh_field int_fields[] = {RH_INT(rh_int, value), RH_FIELDS_END};
+static const rh_field float_fields[] = {RH_FLOAT(rh_float, value), RH_FIELDS_END};
 
-static rh_type nil_type = { .name = "nil", .size = sizeof(nil_object), .flags = RH_TYPE_ACYCLIC };
+static rh_type nil_type = {.name = "nil", .size = sizeof(nil_object), .flags = RH_TYPE_ACYCLIC};
 static rh_type bool_type = {
-    .name = "bool", .size = sizeof(rh_boolean), .fields = bool_fields, .flags = RH_TYPE_ACYCLIC
-};
+    .name = "bool", .size = sizeof(rh_boolean), .fields = bool_fields, .flags = RH_TYPE_ACYCLIC};
 static rh_type int_type = {
-    .name = "int", .size = sizeof(rh_int), .fields = int_fields, .flags = RH_TYPE_ACYCLIC
-};
+    .name = "int", .size = sizeof(rh_int), .fields = int_fields, .flags = RH_TYPE_ACYCLIC};
 static rh_type float_type = {
-    .name = "float", .size = sizeof(rh_float), .fields = float_fields, .flags = RH_TYPE_ACYCLIC
-};
+    .name = "float", .size = sizeof(rh_float), .fields = float_fields, .flags = RH_TYPE_ACYCLIC};
 
 /* The shared objects. `is_ready` is set last, with release order. */
 static struct {
@@ -35,7 +32,7 @@ static struct {
     rh_object *nil;
     rh_boolean *booleans[2];
     rh_int *integers[SHARED_INT_COUNT];
-} shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 bool rh__has_type(const void *object, const rh_type *type)
 {

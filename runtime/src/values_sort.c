@@ -1,8 +1,8 @@
 /* values_sort.c - sorting a list: a merge sort from the bottom up, stable and without recursion.
  *
- * Invariant: the list is not touched until the end, so that a comparator and a debugger see it as it was.
- * What is sorted is a copy of its vector, which owns a count of each item (a comparator may take items
- * out of the list) and in the end changes places with the list's own. */
+ * Invariant: the list is not touched until the end, so that a comparator and a debugger see it as
+ * it was. What is sorted is a copy of its vector, which owns a count of each item (a comparator
+ * may take items out of the list) and in the end changes places with the list's own. */
 #include "values_internal.h"
 
 #include <stdlib.h>
@@ -83,7 +83,7 @@ bool rh_list_sort(rh_list *list, rh_comparator *compare, void *context)
     size_t length = list->length;
     if (length < 2)
         return true;
-    sorting s = { .compare = compare ? compare : by_value, .context = context, .length = length };
+    sorting s = {.compare = compare ? compare : by_value, .context = context, .length = length};
     s.items = malloc(length * sizeof *s.items);
     s.scratch = malloc(length * sizeof *s.scratch);
     if (!s.items || !s.scratch) {

@@ -1,17 +1,17 @@
 /* values_string.c - strings.
  *
  * Invariant: a string's bytes never change after the function that made it has returned it, and
- * bytes[length] is zero. What goes into a new string is read before the string is allocated, or is
- * part of strings that the caller owns: the allocation may run finalizers, which may change a list. */
+ * bytes[length] is zero. What goes into a new string is read before the string is allocated, or
+ * is part of strings that the caller owns: the allocation may run finalizers, which may change a
+ * list. */
 #include "values_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static const rh_field string_fields[] = {
-    RH_UINT(rh_string, length), RH_BYTES(rh_string, bytes, length), RH_FIELDS_END
-};
+static const rh_field string_fields[] = {RH_UINT(rh_string, length),
+                                         RH_BYTES(rh_string, bytes, length), RH_FIELDS_END};
 /* The terminating zero is part of the fixed size, so that the array's length is the string's length
  * for rh_new_array and for every reader of the type. */
 static rh_type string_type = {
@@ -83,10 +83,11 @@ bool rh_is_string(const void *object)
 bool rh__string_is(const void *object, const void *bytes, size_t length)
 {
     const rh_string *string = object;
-    return rh_is_string(object) && string->length == length && memcmp(string->bytes, bytes, length) == 0;
+    return rh_is_string(object) && string->length == length &&
+           memcmp(string->bytes, bytes, length) == 0;
 }
 
-/* ---- strings from strings -------------------------------------------------------------------- */
+/* ---- strings from strings ------------------------------------------------------------------- */
 
 rh_string *rh_string_concat(rh_heap *heap, const rh_string *one, const rh_string *other)
 {

@@ -1,9 +1,9 @@
 /* values_text.c - any value as text.
  *
- * Invariant: the text is complete before anything is done with it, so that a failure shows nothing, and
- * an allocation in the heap (which may run finalizers) finds no walk under way. The containers on the
- * walk are those whose brackets are open; `open` leads from a container that was ever on the walk to
- * its last place there, which says nothing unless it still stands there. */
+ * Invariant: the text is complete before anything is done with it, so that a failure shows
+ * nothing, and an allocation in the heap (which may run finalizers) finds no walk under way. The
+ * containers on the walk are those whose brackets are open; `open` leads from a container that
+ * was ever on the walk to its last place there, which says nothing unless it still stands there. */
 #include "values_internal.h"
 
 #include <float.h>
@@ -65,7 +65,7 @@ static __attribute__((format(printf, 2, 3))) void put_printed(writer *w, const c
     put_text(w, text);
 }
 
-/* ---- floats ---------------------------------------------------------------------------------- */
+/* ---- floats --------------------------------------------------------------------------------- */
 
 /* The locale's decimal point, whatever it is, as a point. */
 static void neutralize(char *text)
@@ -87,7 +87,8 @@ static void put_float(writer *w, double value)
         return;
     }
     char text[64];
-    /* 15 digits, without trailing zeros, are the shortest if they are enough, but not for a subnormal. */
+    /* 15 digits, without trailing zeros, are the shortest if they are enough, but not for a
+     * subnormal. */
     for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
@@ -99,12 +100,12 @@ static void put_float(writer *w, double value)
         put_text(w, ".0"); /* not an int */
 }
 
-/* ---- strings --------------------------------------------------------------------------------- */
+/* ---- strings -------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at the beginning, *code its number; 0: that is none. */
 static size_t utf8_length(const unsigned char *bytes, size_t left, uint32_t *code)
 {
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned char first = bytes[0];
     size_t length = 1;
     if (first >= 0x80)
@@ -150,7 +151,7 @@ static void put_string(writer *w, const rh_string *string)
     put_text(w, "\"");
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static bool is_open(writer *w, const void *container)
 {
@@ -158,7 +159,8 @@ static bool is_open(writer *w, const void *container)
         if (w->walk.first[i].object == container)
             return true;
     const rh__seen_cell *cell = rh__seen_find(&w->open, container);
-    return cell && cell->value < w->walk.depth && rh__walk_at(&w->walk, cell->value)->object == container;
+    return cell && cell->value < w->walk.depth &&
+           rh__walk_at(&w->walk, cell->value)->object == container;
 }
 
 static void open_container(writer *w, const void *container, bool is_dict)
@@ -182,16 +184,31 @@ static void open_container(writer *w, const void *container, bool is_dict)
 static void put_value(writer *w, const void *object)
 {
     switch (rh_value_kind_of(object)) {
-    case RH_VALUE_NIL: put_text(w, "nil"); break;
-    case RH_VALUE_BOOL: put_text(w, rh_bool_value(object) ? "true" : "false"); break;
-    case RH_VALUE_INT: put_printed(w, "%" PRId64, rh_int_value(object)); break;
-    case RH_VALUE_FLOAT: put_float(w, rh_float_value(object)); break;
-    case RH_VALUE_STRING: put_string(w, object); break;
-    case RH_VALUE_LIST: open_container(w, object, false); break;
-    case RH_VALUE_DICT: open_container(w, object, true); break;
+    case RH_VALUE_NIL:
+        put_text(w, "nil");
+        break;
+    case RH_VALUE_BOOL:
+        put_text(w, rh_bool_value(object) ? "true" : "false");
+        break;
+    case RH_VALUE_INT:
+        put_printed(w, "%" PRId64, rh_int_value(object));
+        break;
+    case RH_VALUE_FLOAT:
+        put_float(w, rh_float_value(object));
+        break;
+    case RH_VALUE_STRING:
+        put_string(w, object);
+        break;
+    case RH_VALUE_LIST:
+        open_container(w, object, false);
+        break;
+    case RH_VALUE_DICT:
+        open_container(w, object, true);
+        break;
     default:
         if (object)
-            put_printed(w, "<%.300s#%" PRIu64 ">", rh__type_name(((const rh_object *)object)->rh_type_index),
+            put_printed(w, "<%.300s#%" PRIu64 ">",
+                        rh__type_name(((const rh_object *)object)->rh_type_index),
                         rh_serial(object));
         else
             put_text(w, "NULL");
@@ -230,7 +247,7 @@ static void step(writer *w)
 /* The text of the object; the caller frees it. False: memory is short, and there is none. */
 static bool write_text(const void *object, char **text, size_t *length)
 {
-    writer w = { .text = NULL };
+    writer w = {.text = NULL};
     put_value(&w, object);
     while (!w.is_failed && w.walk.depth)
         step(&w);

@@ -1,8 +1,8 @@
-/* values_walk.c - a stack and a table for walks through nested values, which may be deep and may lead
- * back to where they came from: recursion would overflow the program's stack.
+/* values_walk.c - a stack and a table for walks through nested values, which may be deep and may
+ * lead back to where they came from: recursion would overflow the program's stack.
  *
- * Invariant: a walk changes no value, allocates no object and runs no code of the program, so nothing
- * that it points to can change or die meanwhile. */
+ * Invariant: a walk changes no value, allocates no object and runs no code of the program, so
+ * nothing that it points to can change or die meanwhile. */
 #include "values_internal.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@ bool rh__walk_push(rh__walk *walk, const void *object, const void *other)
         walk->deeper = deeper;
         walk->capacity = capacity;
     }
-    *rh__walk_at(walk, walk->depth++) = (rh__walk_frame){ .object = object, .other = other };
+    *rh__walk_at(walk, walk->depth++) = (rh__walk_frame){.object = object, .other = other};
     return true;
 }
 
@@ -29,7 +29,7 @@ void rh__walk_free(rh__walk *walk)
     RH__WALK_EMPTY(walk);
 }
 
-/* ---- the table: open addressing, at most two thirds full ------------------------------------- */
+/* ---- the table: open addressing, at most two thirds full ------------------------------------ */
 
 #define SEEN_SIZE_MIN 64
 
@@ -75,7 +75,7 @@ rh__seen_cell *rh__seen_add(rh__seen *seen, const void *object, uintptr_t value)
     if (seen->used >= seen->size / 3 * 2 && !grow(seen))
         return NULL;
     rh__seen_cell *cell = probe(seen->cells, seen->size, object);
-    *cell = (rh__seen_cell){ object, value };
+    *cell = (rh__seen_cell){object, value};
     seen->used++;
     return cell;
 }
@@ -83,5 +83,5 @@ rh__seen_cell *rh__seen_add(rh__seen *seen, const void *object, uintptr_t value)
 void rh__seen_free(rh__seen *seen)
 {
     free(seen->cells);
-    *seen = (rh__seen){ 0 };
+    *seen = (rh__seen){0};
 }

@@ -1,20 +1,21 @@
 /* weak.c - weak references: one rh_weak per target, found by a table of the heap.
  *
- * Invariant: the table has an entry for a target iff a rh_weak that is not freed points to it, and then
- * the target has RH_FLAG_HAS_WEAK. The table owns no count. It never grows while references are cleared.
- * Where more than one of them changes, weak_changing says so meanwhile.
- * Objects of heap 0 are written by nobody, so theirs are immortal, without flag, and under its lock.
+ * Invariant: the table has an entry for a target iff a rh_weak that is not freed points to it,
+ * and then the target has RH_FLAG_HAS_WEAK. The table owns no count. It never grows while
+ * references are cleared. Where more than one of them changes, weak_changing says so meanwhile.
+ * Objects of heap 0 are written by nobody, so theirs are immortal, without flag, and under its
+ * lock.
  */
 #include "internal.h"
 
 static void weak_dispose(void *object);
 
-static const rh_field weak_fields[] = { RH_BORROWED(rh_weak, target), RH_FIELDS_END };
-static rh_type weak_type = { .name = "weak",
-                             .size = sizeof(rh_weak),
-                             .fields = weak_fields,
-                             .dispose = weak_dispose,
-                             .flags = RH_TYPE_ACYCLIC };
+static const rh_field weak_fields[] = {RH_BORROWED(rh_weak, target), RH_FIELDS_END};
+static rh_type weak_type = {.name = "weak",
+                            .size = sizeof(rh_weak),
+                            .fields = weak_fields,
+                            .dispose = weak_dispose,
+                            .flags = RH_TYPE_ACYCLIC};
 
 static void set_changing(rh_heap *heap, bool is_changing)
 {
@@ -68,8 +69,8 @@ void rh__weak_clear_all(rh_heap *heap)
     set_changing(heap, false);
 }
 
-/* pre: the lock of heap 0 is held. What a pair holds must be read under it, too: another thread may grow the
- * table, and then the pair's memory is gone. */
+/* pre: the lock of heap 0 is held. What a pair holds must be read under it, too: another thread
+ * may grow the table, and then the pair's memory is gone. */
 static rh_weak *find_shared(const rh_heap *heap, const rh_object *target)
 {
     const rh__pair *pair = rh__table_find(&heap->weak_table, key_of(target));
@@ -85,9 +86,11 @@ static rh_weak *weak_of_shared(rh_heap *heap, rh_object *target)
     if (!fresh)
         return weak;
     rh__heap_zero_lock();
-    weak = find_shared(heap, target); /* another thread may have been faster: the spare one is never seen */
+    /* another thread may have been faster: the spare one is never seen */
+    weak = find_shared(heap, target);
     set_changing(heap, true);
-    if (!weak && rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)fresh)) {
+    if (!weak &&
+        rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)fresh)) {
         fresh->target = target;
         weak = fresh;
     }
@@ -108,7 +111,9 @@ rh_weak *rh_weak_new(void *object)
         return weak_of_shared(heap, target);
     if (RH__CHECKS_THREAD(heap))
         rh__check_thread(heap, "rh_weak_new", target);
-    rh__pair *pair = target->rh_flags & RH_FLAG_HAS_WEAK ? rh__table_find(&heap->weak_table, key_of(target)) : NULL;
+    rh__pair *pair = target->rh_flags & RH_FLAG_HAS_WEAK
+                         ? rh__table_find(&heap->weak_table, key_of(target))
+                         : NULL;
     if (pair)
         return rh_retain((void *)(uintptr_t)pair->value);
     if (heap->destroying || !rh__type_ready(&weak_type))
@@ -117,7 +122,8 @@ rh_weak *rh_weak_new(void *object)
     if (!weak)
         return NULL;
     set_changing(heap, true);
-    bool is_kept = rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak);
+    bool is_kept =
+        rh__table_put(heap, &heap->weak_table, key_of(target), (uint64_t)(uintptr_t)weak);
     if (is_kept) {
         weak->target = target;
         target->rh_flags |= RH_FLAG_HAS_WEAK;

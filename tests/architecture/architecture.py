@@ -11,6 +11,7 @@ import ast
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import types
@@ -100,6 +101,23 @@ def doors_name_no_command(root, commands):
                 yield "%s names the command %s" % (path, name)
 
 
+STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".clang-format")
+COLUMNS = 100
+
+
+def sources_are_formatted(root, _commands):
+    """As clang-format 14 writes them with the tree's file, and no line has more than 100 columns."""
+    paths = [path for part in PARTS for path in files(root, part, (".c", ".h", ".cpp"))]
+    for path in paths:
+        for number, line in enumerate(text_of(root, path).split("\n"), 1):
+            if len(line) > COLUMNS:
+                yield "%s:%d has %d columns" % (path, number, len(line))
+    done = subprocess.run(["clang-format-14", "--style=file:" + STYLE, "-n", *paths], cwd=root, check=True,
+                          stderr=subprocess.PIPE, encoding="utf-8")
+    for path in sorted(set(re.findall(r"^([^:\n]+):\d+:\d+: warning", done.stderr, re.MULTILINE))):
+        yield "%s is not as clang-format 14 writes it" % path
+
+
 def append(path, text):
     def spoil(root, commands):
         os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
@@ -128,6 +146,11 @@ SABOTAGE = {
         append("inspect/python/refheap_door.py", "\ndef late():\n    import gdb.printing\n"),
     ],
     doors_are_no_packages: [append("gdb/__init__.py", ""), append("lldb/deep/__init__.py", "")],
+    sources_are_formatted: [
+        append("runtime/src/heap.c", "int  spoiled;\n"),
+        append("tests/unit/spoiled.c", "/* %s */\n" % ("x" * 95)),
+        append("samples/spoiled.c", 'const char *spoiled = "%s";\n' % ("x" * 80)),
+    ],
     doors_name_no_command: [append(path, '\nX = "COMMAND"\n') for path in DOORS],
 }
 

@@ -1,9 +1,10 @@
-/* coming.c - processes that are hard to stop: coming churn|leaderless|vfork. Says where its counters lie, then goes
- * on for ever.
+/* coming.c - processes that are hard to stop: coming churn|leaderless|vfork. Says where its
+ * counters lie, then goes on for ever.
  *
- * churn: eight threads start another one each, wait for it and start the next; all of them count. leaderless: the
- * first thread has ended, another one counts. vfork: the first thread waits in vfork for its child, which sleeps.
- * Invariant: a thread that runs counts; a counter that stays the same belongs to nobody who runs. */
+ * churn: eight threads start another one each, wait for it and start the next; all of them count.
+ * leaderless: the first thread has ended, another one counts. vfork: the first thread waits in
+ * vfork for its child, which sleeps. Invariant: a thread that runs counts; a counter that stays
+ * the same belongs to nobody who runs. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
@@ -39,7 +40,8 @@ static void *start_others(void *counter)
 
 static void say_where(void)
 {
-    printf("{\"checkpoint\": 1, \"counters\": %lu, \"count\": %d}\n", (unsigned long)(uintptr_t)counters, 2 * STARTERS);
+    printf("{\"checkpoint\": 1, \"counters\": %lu, \"count\": %d}\n",
+           (unsigned long)(uintptr_t)counters, 2 * STARTERS);
     fflush(stdout);
 }
 

@@ -1,5 +1,6 @@
-/* damaged.c - does to its heap what the argument names, then aborts, or with REFHEAP_WAIT waits to be looked at.
- * "sound": nothing. Everything else is a mistake that programs make; gcverify is to find it. */
+/* damaged.c - does to its heap what the argument names, then aborts, or with REFHEAP_WAIT waits
+ * to be looked at. "sound": nothing. Everything else is a mistake that programs make; gcverify is
+ * to find it. */
 #include <refheap/refheap.h>
 
 #include <stdio.h>
@@ -13,7 +14,8 @@ typedef struct node {
     rh_weak *owner;
 } node;
 
-static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, other), RH_WEAK(node, owner), RH_FIELDS_END};
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, other),
+                                       RH_WEAK(node, owner), RH_FIELDS_END};
 static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
 static node *registered;
 
@@ -21,7 +23,8 @@ int main(int count, char **words)
 {
     const char *what = count > 1 ? words[1] : "sound";
     rh_heap *heap = rh_heap_create(NULL), *second = rh_heap_create(NULL);
-    node *a = rh_new(heap, &node_type), *b = rh_new(heap, &node_type), *c = rh_new(heap, &node_type), *d = rh_new(second, &node_type);
+    node *a = rh_new(heap, &node_type), *b = rh_new(heap, &node_type),
+         *c = rh_new(heap, &node_type), *d = rh_new(second, &node_type);
     rh_root_add(heap, &registered, "registered");
     rh_set(&a->next, b);
     rh_set(&a->other, c);

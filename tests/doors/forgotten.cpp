@@ -1,5 +1,6 @@
-/* forgotten.cpp - the mistake itself, in C++: wrappers that own a count, containers of them, and lists, allocated and
- * forgotten. With an argument it ends, for a leak checker of malloc's blocks; else it says so and waits:
+/* forgotten.cpp - the mistake itself, in C++: wrappers that own a count, containers of them, and
+ * lists, allocated and forgotten. With an argument it ends, for a leak checker of malloc's
+ * blocks; else it says so and waits:
  *
  *     {"checkpoint": 0, "objects": N}: so many are lost, by whatever holds them
  */
@@ -12,10 +13,17 @@
 #include <unistd.h>
 #include <vector>
 
-struct widget { rh_object base; rh_object *child; };
+struct widget {
+    rh_object base;
+    rh_object *child;
+};
 static const rh_field fields[] = {RH_STRONG(widget, child), RH_FIELDS_END};
 static rh_type widget_type;
-struct holder { long number; widget *w; holder *next; };
+struct holder {
+    long number;
+    widget *w;
+    holder *next;
+};
 
 static rh_heap *heap;
 static holder *volatile keep;

@@ -1,9 +1,10 @@
-/* holders.c - one object for each kind of holder, and objects at the end of paths. Like the samples it says
- * that it is at its checkpoint, with what is true there, and waits.
+/* holders.c - one object for each kind of holder, and objects at the end of paths. Like the
+ * samples it says that it is at its checkpoint, with what is true there, and waits.
  *
- * Invariant: of every object in "rows" the word at "address" is the only holder that is meant, and the rows'
- * "name" and "type" are what the source below says. Nobody but these variables knows the addresses: the
- * objects are made by functions whose frames are gone, and the stack below main is wiped. */
+ * Invariant: of every object in "rows" the word at "address" is the only holder that is meant,
+ * and the rows' "name" and "type" are what the source below says. Nobody but these variables
+ * knows the addresses: the objects are made by functions whose frames are gone, and the stack
+ * below main is wiped. */
 #include <refheap/refheap.h>
 #include <refheap/values.h>
 
@@ -24,25 +25,40 @@ typedef struct node {
     rh_list *list;
     rh_dict *dict;
 } node;
-static const rh_field node_fields[] = { RH_STRONG(node, next), RH_STRONG(node, peer), RH_STRONG(node, any), RH_STRONG(node, list),
-                                        RH_STRONG(node, dict), RH_FIELDS_END };
-static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, peer),
+                                       RH_STRONG(node, any),  RH_STRONG(node, list),
+                                       RH_STRONG(node, dict), RH_FIELDS_END};
+static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
 
 struct server {
     rh_object base;
-    struct { size_t count; node *items[4]; } sessions;
+    struct {
+        size_t count;
+        node *items[4];
+    } sessions;
 };
-static const rh_field server_fields[] = { RH_STRONG_ARRAY(struct server, sessions.items), RH_FIELDS_END };
-static rh_type server_type = { .name = "server", .size = sizeof(struct server), .fields = server_fields };
+static const rh_field server_fields[] = {RH_STRONG_ARRAY(struct server, sessions.items),
+                                         RH_FIELDS_END};
+static rh_type server_type = {
+    .name = "server", .size = sizeof(struct server), .fields = server_fields};
 
 struct registry {
     int count;
     node *slots[8];
-    struct { void *left; double right; } pairs[3];
-    union { long number; struct node *either; };
+    struct {
+        void *left;
+        double right;
+    } pairs[3];
+    union {
+        long number;
+        struct node *either;
+    };
 };
 
-struct connection { int descriptor; node *table[5]; };
+struct connection {
+    int descriptor;
+    node *table[5];
+};
 
 struct registry registry;
 struct server *server;
@@ -61,22 +77,27 @@ static node *made(void)
 }
 
 static int row_count;
-static void row(const char *kind, void *slot, const char *name, const char *type, const char *function)
+static void row(const char *kind, void *slot, const char *name, const char *type,
+                const char *function)
 {
-    printf("%s{\"kind\": \"%s\", \"address\": \"%p\", \"object\": \"%p\", \"name\": \"%s\", \"type\": \"%s\", \"function\": \"%s\"}",
+    printf("%s{\"kind\": \"%s\", \"address\": \"%p\", \"object\": \"%p\", \"name\": \"%s\", "
+           "\"type\": \"%s\", \"function\": \"%s\"}",
            row_count++ ? ", " : "", kind, slot, *(void **)slot, name, type, function);
 }
 
 /* A static of a function that is on no stack when the program stops. */
 static node **remembered(void)
 {
-    static struct { int number; node *last[2]; } count;
+    static struct {
+        int number;
+        node *last[2];
+    } count;
     return &count.last[1];
 }
 
 static __attribute__((noinline)) void serve(struct connection *unused)
 {
-    struct connection conn = { 3, { NULL, NULL, NULL, made(), NULL } };
+    struct connection conn = {3, {NULL, NULL, NULL, made(), NULL}};
     of_thread = made();
     row("local", &conn.table[3], "serve::conn.table[3]", "node *", "serve");
     row("thread_local", &of_thread, "of_thread", "node *", "");
@@ -126,7 +147,8 @@ static __attribute__((noinline)) void fill_paths(void)
     box->list = rh_list_new(heap);
     rh_list_append(box->list, number);
     rh_release(number);
-    printf("], \"paths\": [[\"%p\", \"server->sessions.items[3]->peer\"], [\"%p\", \"((node *)server->sessions.items[3]->any)->next\"], "
+    printf("], \"paths\": [[\"%p\", \"server->sessions.items[3]->peer\"], [\"%p\", \"((node "
+           "*)server->sessions.items[3]->any)->next\"], "
            "[\"%p\", \"((node *)server->sessions.items[3]->any)->list->items[0]\"]",
            (void *)server->sessions.items[3]->peer, (void *)box->next, (void *)number);
 }
@@ -158,7 +180,7 @@ int main(int count, char **words)
 {
     pthread_t thread;
     node *cache, *unrooted;
-    struct node *tagged[2] = { NULL, NULL };
+    struct node *tagged[2] = {NULL, NULL};
     heap = rh_heap_create(NULL);
     sem_init(&is_ready, 0, 0);
     printf("{\"checkpoint\": 1, \"name\": \"holders\", \"rows\": [");

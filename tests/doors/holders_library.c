@@ -1,5 +1,5 @@
-/* holders_library.c - data of a library that is stripped: `in_library` is in its dynamic symbol table,
- * `hidden` is nowhere. */
+/* holders_library.c - data of a library that is stripped: `in_library` is in its dynamic symbol
+ * table, `hidden` is nowhere. */
 struct node;
 struct node *in_library[3];
 struct node **visible_slot(void);

@@ -1,9 +1,10 @@
-/* inside.c - stops inside of what the runtime calls: finalizers, dispose functions and callbacks, of deaths by
- * release, of collections and of rh_heap_destroy, where the runtime holds counts of its own. What it loses is one
- * object in a heap of its own. Says at each checkpoint what is true, and waits at the one that it is told.
+/* inside.c - stops inside of what the runtime calls: finalizers, dispose functions and callbacks,
+ * of deaths by release, of collections and of rh_heap_destroy, where the runtime holds counts of
+ * its own. What it loses is one object in a heap of its own. Says at each checkpoint what is
+ * true, and waits at the one that it is told.
  *
- * Invariant: nothing of the heap under work is leaked at any checkpoint; where its counts are in motion, its
- * phase says so. */
+ * Invariant: nothing of the heap under work is leaked at any checkpoint; where its counts are in
+ * motion, its phase says so. */
 #include <refheap/refheap.h>
 
 #include <stdio.h>
@@ -25,8 +26,10 @@ static void checkpoint(const char *where, const void *object, int runtime, int i
 {
     if (!operation)
         return;
-    printf("{\"checkpoint\": %d, \"name\": \"%s of %s\", \"object\": \"%p\", \"runtime\": %d, \"provisional\": %s, \"lost\": \"node#%llu\"}\n",
-           ++checkpoints, where, operation, object, runtime, is_provisional ? "true" : "false", lost);
+    printf("{\"checkpoint\": %d, \"name\": \"%s of %s\", \"object\": \"%p\", \"runtime\": %d, "
+           "\"provisional\": %s, \"lost\": \"node#%llu\"}\n",
+           ++checkpoints, where, operation, object, runtime, is_provisional ? "true" : "false",
+           lost);
     fflush(stdout);
     while (checkpoints == wait_at)
         pause();
@@ -42,10 +45,14 @@ static void node_dispose(void *object)
     checkpoint("the dispose", object, 0, strcmp(operation ? operation : "", "a release") != 0);
 }
 
-static const rh_field node_fields[] = { RH_STRONG(node, next), RH_STRONG(node, other), RH_FIELDS_END };
-static rh_type plain_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
-static rh_type node_type = { .name = "finalized", .size = sizeof(node), .fields = node_fields, .finalize = node_finalize,
-                             .dispose = node_dispose };
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, other),
+                                       RH_FIELDS_END};
+static rh_type plain_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
+static rh_type node_type = {.name = "finalized",
+                            .size = sizeof(node),
+                            .fields = node_fields,
+                            .finalize = node_finalize,
+                            .dispose = node_dispose};
 
 static void on_collection(rh_heap *collected, const rh_gc_event *event, void *context)
 {

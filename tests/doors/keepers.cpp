@@ -1,10 +1,11 @@
-/* keepers.cpp - objects whose only holders are blocks of malloc that libc, the C++ runtime or the program itself keeps in
- * unusual places. Nothing is lost. Says how many objects there are, and waits:
+/* keepers.cpp - objects whose only holders are blocks of malloc that libc, the C++ runtime or the
+ * program itself keeps in unusual places. Nothing is lost. Says how many objects there are, and
+ * waits:
  *
  *     {"checkpoint": 0, "objects": N}
  *
- * Invariant: each object is held by one block (a `keeper`), and each keeper by the facility that it is given to; the stack
- * below is cleared, so that no other word leads to a keeper. */
+ * Invariant: each object is held by one block (a `keeper`), and each keeper by the facility that
+ * it is given to; the stack below is cleared, so that no other word leads to a keeper. */
 #include <refheap/refheap.h>
 
 #include <csignal>
@@ -24,7 +25,10 @@
 #include <unordered_map>
 #include <vector>
 
-struct keeper { long number; void *object; };
+struct keeper {
+    long number;
+    void *object;
+};
 
 static rh_type thing_type;
 static rh_heap *heap;
@@ -43,7 +47,7 @@ static keeper *keep()
     return k;
 }
 
-/* ---- containers ------------------------------------------------------------------------------------------ */
+/* ---- containers ----------------------------------------------------------------------------- */
 
 static std::map<int, std::unique_ptr<keeper>> *tree;
 static std::unordered_map<std::string, std::shared_ptr<keeper>> table;
@@ -69,17 +73,26 @@ static void containers()
     inside = block + 4000;
 }
 
-/* ---- the C library ------------------------------------------------------------------------------------------ */
+/* ---- the C library -------------------------------------------------------------------------- */
 
-static int nothing(const void *, const void *) { return -1; }
-static ssize_t no_bytes(void *, char *, size_t) { return 0; }
+static int nothing(const void *, const void *)
+{
+    return -1;
+}
+static ssize_t no_bytes(void *, char *, size_t)
+{
+    return 0;
+}
 static void *search_tree, *volatile through_aligned;
 
-static void on_exit_with(int, void *) {}
+static void on_exit_with(int, void *)
+{
+}
 
 static void keys()
 {
-    for (int i = 0; i < 40; i++) { /* the first 32 lie in the thread, the others in a block of their own */
+    /* the first 32 lie in the thread, the others in a block of their own */
+    for (int i = 0; i < 40; i++) {
         pthread_key_t key;
         if (pthread_key_create(&key, nullptr) == 0)
             pthread_setspecific(key, keep());
@@ -117,11 +130,13 @@ static void library()
     through_aligned = aligned;
 }
 
-/* ---- C++ ---------------------------------------------------------------------------------------------------- */
+/* ---- C++ ------------------------------------------------------------------------------------ */
 
 struct with_destructor {
     keeper *k = nullptr;
-    ~with_destructor() {}
+    ~with_destructor()
+    {
+    }
 };
 
 static std::exception_ptr caught;
@@ -137,7 +152,7 @@ static void runtime()
     }
 }
 
-/* ---- threads and stacks --------------------------------------------------------------------------------------- */
+/* ---- threads and stacks --------------------------------------------------------------------- */
 
 static thread_local std::unique_ptr<std::vector<keeper *>> of_thread;
 

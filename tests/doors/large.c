@@ -1,8 +1,10 @@
-/* large.c - a heap that takes a while to look at: two million objects, each with two references to others
- * chosen at random, so that most of them are one cycle. The first is held by a global, and a list of
- * garbage pairs hangs off nothing. It says that it is at its only checkpoint, as the samples do, and waits.
+/* large.c - a heap that takes a while to look at: two million objects, each with two references
+ * to others chosen at random, so that most of them are one cycle. The first is held by a global,
+ * and a list of garbage pairs hangs off nothing. It says that it is at its only checkpoint, as
+ * the samples do, and waits.
  *
- * Invariant: there, every object is owned by fields of others, but `first` and what nothing owns. */
+ * Invariant: there, every object is owned by fields of others, but `first` and what nothing owns.
+ */
 #include <refheap/refheap.h>
 
 #include <stdint.h>
@@ -17,8 +19,9 @@ typedef struct node {
     struct node *next, *other;
 } node;
 
-static const rh_field node_fields[] = { RH_STRONG(node, next), RH_STRONG(node, other), RH_FIELDS_END };
-static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, other),
+                                       RH_FIELDS_END};
+static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
 node *first;
 
 static uint32_t next_random(uint64_t *state)

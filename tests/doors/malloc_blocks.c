@@ -1,13 +1,14 @@
-/* malloc_blocks.c - builds a random graph of malloc's blocks that hold objects, and of objects that lead to blocks, with
- * some roots; says what it built, and waits:
+/* malloc_blocks.c - builds a random graph of malloc's blocks that hold objects, and of objects
+ * that lead to blocks, with some roots; says what it built, and waits:
  *
  *     malloc_blocks SEED
  *     {"checkpoint": 0, "blocks": [{"address", "size", "leads_to": [block…], "is_root": bool}…],
- *      "objects": [{"address", "id", "owner": "root"|"block"|"nobody"|"object", "from": which, "leads_to": block|-1}…]}
+ *      "objects": [{"address", "id", "owner": "root"|"block"|"nobody"|"object", "from": which,
+ *      "leads_to": block|-1}…]}
  *
- * What follows from that is for the reader to find out: this program follows nothing.
- * Invariant: addresses are kept inverted, blocks are zeroed, and the stack below main is cleared, so that no word leads
- * anywhere but those that the program tells of. */
+ * What follows from that is for the reader to find out: this program follows nothing. Invariant:
+ * addresses are kept inverted, blocks are zeroed, and the stack below main is cleared, so that no
+ * word leads anywhere but those that the program tells of. */
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <refheap/refheap.h>
@@ -18,12 +19,26 @@
 
 enum { BLOCKS = 60, OBJECTS = 80, ROOTS = 12, EDGES_MAX = 3, OBJECT_SLOTS = 6, BIG = 2 };
 
-typedef struct widget { rh_object base; void *raw; rh_object *child; } widget;
-static const rh_field widget_fields[] = { RH_STRONG(widget, child), RH_FIELDS_END };
-static rh_type widget_type = { .name = "widget", .size = sizeof(widget), .fields = widget_fields };
+typedef struct widget {
+    rh_object base;
+    void *raw;
+    rh_object *child;
+} widget;
+static const rh_field widget_fields[] = {RH_STRONG(widget, child), RH_FIELDS_END};
+static rh_type widget_type = {.name = "widget", .size = sizeof(widget), .fields = widget_fields};
 
-static struct { uintptr_t inverted; size_t size; int leads_to[EDGES_MAX], edges, objects; int is_root; } blocks[BLOCKS];
-static struct { uintptr_t inverted; size_t serial; const char *owner; int from, leads_to; } objects[OBJECTS];
+static struct {
+    uintptr_t inverted;
+    size_t size;
+    int leads_to[EDGES_MAX], edges, objects;
+    int is_root;
+} blocks[BLOCKS];
+static struct {
+    uintptr_t inverted;
+    size_t serial;
+    const char *owner;
+    int from, leads_to;
+} objects[OBJECTS];
 static int object_count;
 static void *volatile globals[ROOTS];
 static __thread void *volatile local;
@@ -111,16 +126,19 @@ static void tell(void)
 {
     printf("{\"checkpoint\": 0, \"blocks\": [");
     for (int i = 0; i < BLOCKS; i++) {
-        printf("%s{\"address\": \"0x%zx\", \"size\": %zu, \"is_root\": %s, \"leads_to\": [", i ? ", " : "", (size_t)~blocks[i].inverted,
-               blocks[i].size, blocks[i].is_root ? "true" : "false");
+        printf("%s{\"address\": \"0x%zx\", \"size\": %zu, \"is_root\": %s, \"leads_to\": [",
+               i ? ", " : "", (size_t)~blocks[i].inverted, blocks[i].size,
+               blocks[i].is_root ? "true" : "false");
         for (int k = 0; k < blocks[i].edges; k++)
             printf("%s%d", k ? ", " : "", blocks[i].leads_to[k]);
         printf("]}");
     }
     printf("], \"objects\": [");
     for (int i = 0; i < OBJECTS; i++)
-        printf("%s{\"address\": \"0x%zx\", \"id\": \"widget#%zu\", \"owner\": \"%s\", \"from\": %d, \"leads_to\": %d}", i ? ", " : "",
-               (size_t)~objects[i].inverted, objects[i].serial, objects[i].owner, objects[i].from, objects[i].leads_to);
+        printf("%s{\"address\": \"0x%zx\", \"id\": \"widget#%zu\", \"owner\": \"%s\", \"from\": "
+               "%d, \"leads_to\": %d}",
+               i ? ", " : "", (size_t)~objects[i].inverted, objects[i].serial, objects[i].owner,
+               objects[i].from, objects[i].leads_to);
     printf("]}\n");
     fflush(stdout);
 }

@@ -1,11 +1,13 @@
-/* mutant_seed.c - holds one object in each way that a program can, loses some, says which, and waits:
+/* mutant_seed.c - holds one object in each way that a program can, loses some, says which, and
+ * waits:
  *
- *     {"checkpoint": 0, "held": [{"how": "root"|"link"|"global"|"block"|"thread"|"stack", "object": address}…],
+ *     {"checkpoint": 0, "held": [{"how": "root"|"link"|"global"|"block"|"thread"|"stack",
+ *     "object": address}…],
  *      "lost": [address…], "blocks": [address of a block of malloc…]}
  *
- * "link" is reached through a field of an object, "thread" and "stack" through a thread's memory or registers.
- * Invariant: addresses that are told lie nowhere else in the program but in the word that holds the object: here they
- * are kept inverted, and the stack below main is cleared. */
+ * "link" is reached through a field of an object, "thread" and "stack" through a thread's memory
+ * or registers. Invariant: addresses that are told lie nowhere else in the program but in the
+ * word that holds the object: here they are kept inverted, and the stack below main is cleared. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <refheap/refheap.h>
@@ -21,13 +23,21 @@ typedef struct node {
     size_t count;
     struct node **items;
 } node;
-static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, other), RH_STRONG_VECTOR(node, items, count), RH_FIELDS_END};
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, other),
+                                       RH_STRONG_VECTOR(node, items, count), RH_FIELDS_END};
 static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
 
-typedef struct block { struct block *volatile next; node *volatile object; char rest[64]; } block;
+typedef struct block {
+    struct block *volatile next;
+    node *volatile object;
+    char rest[64];
+} block;
 
 enum { HELD_MAX = 200, LOST_MAX = 20, BLOCKS_MAX = 100 };
-static struct { const char *how; uintptr_t inverted; } held[HELD_MAX];
+static struct {
+    const char *how;
+    uintptr_t inverted;
+} held[HELD_MAX];
 static uintptr_t lost[LOST_MAX], told_blocks[BLOCKS_MAX];
 static int held_count, lost_count, block_count;
 static rh_heap *heap;
@@ -104,7 +114,8 @@ static void __attribute__((noinline)) fill_blocks(void)
     chains[1] = chain_of(2, "block", 200000); /* mappings of their own */
     chains[2] = chain_of(5, "block", 2000);
     void *volatile free_ones[12];
-    for (int i = 0; i < 12; i++) { /* some go to the tcache, one to the fastbins or not, and a large one to a bin */
+    /* some go to the tcache, one to the fastbins or not, and a large one to a bin */
+    for (int i = 0; i < 12; i++) {
         free_ones[i] = calloc(1, i < 9 ? 40 : 3000);
         block_of(sizeof(block))->object = NULL;
     }
@@ -147,7 +158,8 @@ static void tell(void)
 {
     printf("{\"checkpoint\": 0, \"held\": [");
     for (int i = 0; i < held_count; i++)
-        printf("%s{\"how\": \"%s\", \"object\": \"0x%zx\"}", i ? ", " : "", held[i].how, (size_t)~held[i].inverted);
+        printf("%s{\"how\": \"%s\", \"object\": \"0x%zx\"}", i ? ", " : "", held[i].how,
+               (size_t)~held[i].inverted);
     printf("], \"lost\": [");
     for (int i = 0; i < lost_count; i++)
         printf("%s\"0x%zx\"", i ? ", " : "", (size_t)~lost[i]);

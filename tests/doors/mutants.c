@@ -1,13 +1,15 @@
-/* mutants.c - damages a core in places that mean something, one mutant for each number, and judges what the engine says:
+/* mutants.c - damages a core in places that mean something, one mutant for each number, and
+ * judges what the engine says:
  *
  *     mutants CORE PLACES FIRST COUNT [SECONDS]
  *
- * PLACES has a line for each place, `place OFFSET WIDTH KIND`, and one for each object that is held,
- * `held ADDRESS NEEDS`: NEEDS is a word that the kind of a place may begin with; damage there may lose the
- * object, and "-" is an object that no place may lose. check_mutants.py writes them.
- * Before each mutant its recipe is written out, so that the last line tells what ended this program: a crash, or the
- * alarm when an answer takes more than ANSWER_SECONDS. Exit status 1: a held object was certainly leaked.
- * Invariant: the words that hold objects, and the objects, are no places; after each mutant the core is as it was. */
+ * PLACES has a line for each place, `place OFFSET WIDTH KIND`, and one for each object that is
+ * held, `held ADDRESS NEEDS`: NEEDS is a word that the kind of a place may begin with; damage
+ * there may lose the object, and "-" is an object that no place may lose. check_mutants.py writes
+ * them. Before each mutant its recipe is written out, so that the last line tells what ended this
+ * program: a crash, or the alarm when an answer takes more than ANSWER_SECONDS. Exit status 1: a
+ * held object was certainly leaked. Invariant: the words that hold objects, and the objects, are
+ * no places; after each mutant the core is as it was. */
 #include <refheap/inspect.h>
 
 #include <fcntl.h>
@@ -22,9 +24,18 @@
 
 enum { ANSWER_SECONDS = 60, KIND_BYTES = 40, KINDS_MAX = 256, CHANGES_MAX = 3 };
 
-typedef struct place { uint64_t offset; unsigned width, kind; } place;
-typedef struct change { const place *at; uint64_t before, after; } change;
-typedef struct held { uint64_t address; char needs[KIND_BYTES]; } held;
+typedef struct place {
+    uint64_t offset;
+    unsigned width, kind;
+} place;
+typedef struct change {
+    const place *at;
+    uint64_t before, after;
+} change;
+typedef struct held {
+    uint64_t address;
+    char needs[KIND_BYTES];
+} held;
 
 static struct {
     int file;
@@ -38,7 +49,10 @@ static struct {
     unsigned kind_count;
 } all;
 
-static struct { char *bytes; size_t size, capacity; } output;
+static struct {
+    char *bytes;
+    size_t size, capacity;
+} output;
 static uint64_t dice;
 static unsigned long certain, undecided, refused, wrong; /* mutants; wrong: objects of this one */
 
@@ -57,7 +71,7 @@ static void fail(const char *what)
     exit(2);
 }
 
-/* ---- what there is -------------------------------------------------------------------------------------- */
+/* ---- what there is -------------------------------------------------------------------------- */
 
 static unsigned kind_of(const char *name)
 {
@@ -73,7 +87,8 @@ static unsigned kind_of(const char *name)
 static int place_order(const void *left, const void *right)
 {
     const place *a = left, *b = right;
-    return a->kind != b->kind ? (a->kind > b->kind) - (a->kind < b->kind) : (a->offset > b->offset) - (a->offset < b->offset);
+    return a->kind != b->kind ? (a->kind > b->kind) - (a->kind < b->kind)
+                              : (a->offset > b->offset) - (a->offset < b->offset);
 }
 
 static void read_places(const char *path)
@@ -110,10 +125,13 @@ static void read_core(const char *path)
     all.file = memfd_create("core", 0);
     if (from < 0 || size <= 0 || all.file < 0 || ftruncate(all.file, size) != 0)
         fail("the core cannot be read");
-    for (off_t at = lseek(from, 0, SEEK_DATA); at >= 0 && at < size; at = lseek(from, at, SEEK_DATA)) {
+    for (off_t at = lseek(from, 0, SEEK_DATA); at >= 0 && at < size;
+         at = lseek(from, at, SEEK_DATA)) {
         off_t end = lseek(from, at, SEEK_HOLE);
         while (at < end) {
-            ssize_t got = pread(from, buffer, end - at < (off_t)sizeof buffer ? (size_t)(end - at) : sizeof buffer, at);
+            ssize_t got =
+                pread(from, buffer,
+                      end - at < (off_t)sizeof buffer ? (size_t)(end - at) : sizeof buffer, at);
             if (got <= 0 || pwrite(all.file, buffer, (size_t)got, at) != got)
                 fail("the core cannot be copied");
             at += got;
@@ -123,7 +141,7 @@ static void read_core(const char *path)
     snprintf(all.path, sizeof all.path, "/proc/self/fd/%d", all.file);
 }
 
-/* ---- what the engine says --------------------------------------------------------------------------------- */
+/* ---- what the engine says ------------------------------------------------------------------- */
 
 static void keep(void *context, int stream, const char *text, uint64_t size)
 {
@@ -169,7 +187,8 @@ static void judge_object(uint64_t address, const change *changes, unsigned count
 
 static int is_certain(const json_t *answer)
 {
-    return json_is_true(json_object_get(answer, "complete")) && json_is_false(json_object_get(answer, "provisional"));
+    return json_is_true(json_object_get(answer, "complete")) &&
+           json_is_false(json_object_get(answer, "provisional"));
 }
 
 static uint64_t address_in(const json_t *row, const char *key)
@@ -193,7 +212,8 @@ static int judge(const change *changes, unsigned count)
     core.emit = keep;
     rhi_session *session = rhi_session_new();
     alarm(ANSWER_SECONDS);
-    json_t *leaks = ask(session, &core, "gcleaks", "--json --limit=0"), *unreachable = ask(session, &core, "gcfind", "--unreachable --json --limit=0");
+    json_t *leaks = ask(session, &core, "gcleaks", "--json --limit=0"),
+           *unreachable = ask(session, &core, "gcfind", "--unreachable --json --limit=0");
     if (is_certain(leaks))
         json_array_foreach(json_object_get(leaks, "leaks"), i, row)
             judge_object(address_in(row, "representative_address"), changes, count);
@@ -213,7 +233,7 @@ static int judge(const change *changes, unsigned count)
     return wrong != 0;
 }
 
-/* ---- mutants ------------------------------------------------------------------------------------------------ */
+/* ---- mutants -------------------------------------------------------------------------------- */
 
 static uint64_t value_at(const place *p)
 {
@@ -237,18 +257,28 @@ static const place *place_of_kind(unsigned kind)
 /* Near what is there, or what stands elsewhere, or an extreme. */
 static uint64_t other_value(const place *p, uint64_t value)
 {
-    static const uint64_t steps[] = {1, 2, 4, 8, 16, 32, 48, 64, 0x290, 4096, 8192, 1 << 16, 1 << 20, 1 << 22};
+    static const uint64_t steps[] = {1,  2,     4,    8,    16,      32,      48,
+                                     64, 0x290, 4096, 8192, 1 << 16, 1 << 20, 1 << 22};
     uint64_t step = steps[roll(sizeof steps / sizeof *steps)];
     switch (roll(10)) {
-    case 0: return value + step;
-    case 1: return value - step;
-    case 2: return value ^ 1ull << roll(p->width * 8);
-    case 3: return 0;
-    case 4: return step;
-    case 5: return ~0ull >> roll(64);
-    case 6: return roll(2) ? value * 2 : value / 2;
-    case 7: return roll(~0ull);
-    default: return value_at(place_of_kind(roll(4) ? p->kind : (unsigned)roll(all.kind_count)));
+    case 0:
+        return value + step;
+    case 1:
+        return value - step;
+    case 2:
+        return value ^ 1ull << roll(p->width * 8);
+    case 3:
+        return 0;
+    case 4:
+        return step;
+    case 5:
+        return ~0ull >> roll(64);
+    case 6:
+        return roll(2) ? value * 2 : value / 2;
+    case 7:
+        return roll(~0ull);
+    default:
+        return value_at(place_of_kind(roll(4) ? p->kind : (unsigned)roll(all.kind_count)));
     }
 }
 
@@ -263,7 +293,8 @@ static int try_mutant(uint64_t number)
         uint64_t before = value_at(p), mask = p->width == 8 ? ~0ull : (1ull << p->width * 8) - 1;
         changes[i] = (change){p, before, other_value(p, before) & mask};
         put(p, changes[i].after);
-        printf(" %s at %" PRIu64 " from 0x%" PRIx64 " to 0x%" PRIx64 "%s", all.kinds[p->kind], p->offset, before, changes[i].after, i + 1 < count ? "," : "\n");
+        printf(" %s at %" PRIu64 " from 0x%" PRIx64 " to 0x%" PRIx64 "%s", all.kinds[p->kind],
+               p->offset, before, changes[i].after, i + 1 < count ? "," : "\n");
     }
     fflush(stdout);
     int is_bad = judge(changes, count);
@@ -285,6 +316,7 @@ int main(int count, char **words)
     unsigned long bad = 0;
     for (uint64_t i = 0; i < mutants && time(NULL) < end; i++)
         bad += (unsigned long)try_mutant(first + i);
-    printf("mutants: %lu wrong, %lu certain, %lu not certain, %lu refused\n", bad, certain, undecided, refused);
+    printf("mutants: %lu wrong, %lu certain, %lu not certain, %lu refused\n", bad, certain,
+           undecided, refused);
     return bad != 0;
 }

@@ -42,7 +42,7 @@ double ratio = 1.5;
 static void *worker(void *argument)
 {
     struct node *mine = argument;
-    struct node *kept[3] = { mine, mine, mine };
+    struct node *kept[3] = {mine, mine, mine};
     sem_post(&is_ready);
     pause();
     printf("%p %p\n", (void *)kept, (void *)mine);
@@ -63,14 +63,14 @@ static __attribute__((noinline)) void leaf(struct node *held, struct connection 
 static inline __attribute__((always_inline)) void inlined(struct node *held)
 {
     struct node *within = held;
-    struct connection connection = { 3, within, { 5 } };
+    struct connection connection = {3, within, {5}};
     leaf(connection.session, connection);
 }
 
 int main(void)
 {
-    struct connection connection = { 3, &nodes[1], { 5 } };
-    struct node *table[5] = { &nodes[1], NULL, NULL, &nodes[1], NULL };
+    struct connection connection = {3, &nodes[1], {5}};
+    struct node *table[5] = {&nodes[1], NULL, NULL, &nodes[1], NULL};
     enum color color = GREEN;
     short negative = -2;
     char large[100000];

@@ -11,7 +11,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PLACES_MAX = 512, PARKED = 2, FREED_BLOCKS = 16, SMALL_WORDS = 7, LARGE_WORDS = 250, MAPPED_WORDS = 40000 };
+enum {
+    PLACES_MAX = 512,
+    PARKED = 2,
+    FREED_BLOCKS = 16,
+    SMALL_WORDS = 7,
+    LARGE_WORDS = 250,
+    MAPPED_WORDS = 40000
+};
 
 struct registry {
     long count;
@@ -29,7 +36,7 @@ typedef struct parked_thread {
     void *freed[FREED_BLOCKS];
 } parked_thread;
 
-struct registry registry = { .count = 6 };
+struct registry registry = {.count = 6};
 static void *volatile file_static[3];
 static _Thread_local void *volatile thread_slots[2];
 static volatile uintptr_t register_cell; /* inverted */
@@ -39,7 +46,7 @@ static struct {
     place items[PLACES_MAX];
     size_t count;
     pthread_mutex_t lock;
-} places = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} places = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static parked_thread parked_threads[PARKED], register_thread;
 static void *main_freed[FREED_BLOCKS];
@@ -48,7 +55,7 @@ void place_add(const char *kind, const char *name, void *volatile *slot, long lw
 {
     pthread_mutex_lock(&places.lock);
     require(places.count < PLACES_MAX && slot);
-    places.items[places.count++] = (place){ .kind = kind, .name = name, .slot = slot, .lwp = lwp };
+    places.items[places.count++] = (place){.kind = kind, .name = name, .slot = slot, .lwp = lwp};
     pthread_mutex_unlock(&places.lock);
 }
 
@@ -70,13 +77,14 @@ void place_fill(const place *where, const void *address)
         *where->slot = (void *)address;
 }
 
-/* ---- malloc blocks --------------------------------------------------------------------------------------- */
+/* ---- malloc blocks -------------------------------------------------------------------------- */
 
-/* Blocks that stay, small and large, and blocks to be freed: more small ones than a thread's cache keeps,
- * and some that its arena merges. */
+/* Blocks that stay, small and large, and blocks to be freed: more small ones than a thread's
+ * cache keeps, and some that its arena merges. */
 static void add_blocks(void **freed)
 {
-    void *volatile *small = calloc(6, sizeof *small), *volatile *large = calloc(LARGE_WORDS, sizeof *large);
+    void *volatile *small = calloc(6, sizeof *small), *volatile *large =
+                                                          calloc(LARGE_WORDS, sizeof *large);
     require(small && large);
     place_add("foreign", NULL, &small[0], 0);
     place_add("foreign", NULL, &small[5], 0);
@@ -99,7 +107,7 @@ static void free_blocks(void **freed)
     }
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------ */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static void wait_for(sem_t *semaphore)
 {
@@ -112,8 +120,8 @@ static __attribute__((noinline)) void inner_frame(parked_thread *self, long lwp)
     struct {
         long tag;
         void *volatile left, *volatile right;
-    } pair = { .tag = lwp };
-    void *volatile held[3] = { NULL, NULL, NULL };
+    } pair = {.tag = lwp};
+    void *volatile held[3] = {NULL, NULL, NULL};
     place_add("local", "inner_frame::pair.left", &pair.left, lwp);
     place_add("local", "inner_frame::pair.right", &pair.right, lwp);
     place_add("local", "inner_frame::held[0]", &held[0], lwp);
@@ -129,7 +137,7 @@ static __attribute__((noinline)) void inner_frame(parked_thread *self, long lwp)
 static void *parked(void *argument)
 {
     parked_thread *self = argument;
-    void *volatile outer[2] = { NULL, NULL };
+    void *volatile outer[2] = {NULL, NULL};
     long lwp = gettid();
     place_add("local", "parked::outer[0]", &outer[0], lwp);
     place_add("local", "parked::outer[1]", &outer[1], lwp);
@@ -140,8 +148,8 @@ static void *parked(void *argument)
     return outer[0];
 }
 
-/* Loads the address into a register that system calls leave alone, and never comes back: the address is
- * never on this stack. */
+/* Loads the address into a register that system calls leave alone, and never comes back: the
+ * address is never on this stack. */
 static __attribute__((noinline)) void *hold_in_register(void *argument)
 {
     parked_thread *self = argument;
@@ -150,20 +158,25 @@ static __attribute__((noinline)) void *hold_in_register(void *argument)
     sem_post(&self->is_parked);
     wait_for(&self->go);
 #ifdef __x86_64__
-    __asm__ volatile("mov (%0), %%r12\n\tnot %%r12\n\tmovl $1, (%1)\n1:\tmov $34, %%eax\n\tsyscall\n\tjmp 1b"
-                     :: "r"(&register_cell), "r"(&register_is_loaded) : "memory"); /* pause(), for ever */
+    __asm__ volatile(
+        "mov (%0), %%r12\n\tnot %%r12\n\tmovl $1, (%1)\n1:\tmov $34, %%eax\n\tsyscall\n\tjmp 1b"
+        /* pause(), for ever */
+        ::"r"(&register_cell),
+        "r"(&register_is_loaded)
+        : "memory");
 #endif
     __builtin_unreachable();
 }
 
 static void park(parked_thread *self, void *(*body)(void *))
 {
-    require(sem_init(&self->is_parked, 0, 0) == 0 && sem_init(&self->go, 0, 0) == 0 && sem_init(&self->is_settled, 0, 0) == 0);
+    require(sem_init(&self->is_parked, 0, 0) == 0 && sem_init(&self->go, 0, 0) == 0 &&
+            sem_init(&self->is_settled, 0, 0) == 0);
     require(pthread_create(&self->thread, NULL, body, self) == 0);
     wait_for(&self->is_parked);
 }
 
-/* ---- all of them ----------------------------------------------------------------------------------------------- */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 static void add_function_static(void)
 {
@@ -174,8 +187,9 @@ static void add_function_static(void)
 
 static void add_globals(void)
 {
-    static const char *const names[] = { "registry.slots[0]", "registry.slots[1]", "registry.slots[2]",
-                                         "registry.slots[3]", "registry.slots[4]", "registry.slots[5]" };
+    static const char *const names[] = {"registry.slots[0]", "registry.slots[1]",
+                                        "registry.slots[2]", "registry.slots[3]",
+                                        "registry.slots[4]", "registry.slots[5]"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         place_add("global", names[i], &registry.slots[i], 0);
     place_add("global", "registry.pairs[0].left", &registry.pairs[0].left, 0);
@@ -189,7 +203,8 @@ static void add_globals(void)
 static void add_mappings(void)
 {
     void *volatile *big = calloc(MAPPED_WORDS, sizeof *big); /* malloc maps it */
-    void *volatile *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *volatile *page =
+        mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     require(big && page != MAP_FAILED);
     place_add("foreign", NULL, &big[0], 0);
     place_add("foreign", NULL, &big[MAPPED_WORDS - 1], 0);

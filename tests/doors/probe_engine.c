@@ -1,8 +1,9 @@
-/* probe_engine.c - an engine that answers nothing about heaps: its one command shows what a door lends.
+/* probe_engine.c - an engine that answers nothing about heaps: its one command shows what a door
+ * lends.
  *
- * Takes the place of librefheap-inspect by $REFHEAP_INSPECT, so that each callback of a door can be
- * tested alone, a command of any length is at hand for Ctrl-C, and it is seen that a command which no
- * door has ever heard of appears in all of them.
+ * Takes the place of librefheap-inspect by $REFHEAP_INSPECT, so that each callback of a door can
+ * be tested alone, a command of any length is at hand for Ctrl-C, and it is seen that a command
+ * which no door has ever heard of appears in all of them.
  *
  * Invariant: it uses a door's callbacks only as inspect.h allows. */
 #include <refheap/inspect.h>
@@ -32,11 +33,13 @@ uint32_t rhi_abi(void)
 const char *rhi_commands(void)
 {
     return "[{\"name\":\"probe\",\"usage\":\"probe WHAT\",\"summary\":\"Shows what a door lends.\","
-           "\"help\":\"Usage: probe WHAT\\nThe long help of probe.\",\"help_unfilled\":\"The long help of probe.\",\"options\":[\"--json\",\"--limit\"],"
+           "\"help\":\"Usage: probe WHAT\\nThe long help of probe.\",\"help_unfilled\":\"The long "
+           "help of probe.\",\"options\":[\"--json\",\"--limit\"],"
            "\"operand\":\"expression\"}]";
 }
 
-static __attribute__((format(printf, 3, 4))) void say(const rhi_target *target, int stream, const char *format, ...)
+static __attribute__((format(printf, 3, 4))) void say(const rhi_target *target, int stream,
+                                                      const char *format, ...)
 {
     char text[4096];
     va_list arguments;
@@ -46,10 +49,12 @@ static __attribute__((format(printf, 3, 4))) void say(const rhi_target *target, 
     target->emit(target->context, stream, text, (uint64_t)size);
 }
 
-void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags, uint64_t file_offset, const char *path)
+void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags,
+                     uint64_t file_offset, const char *path)
 {
-    say(sink->target, RHI_STREAM_OUT, "region 0x%" PRIx64 " 0x%" PRIx64 " %" PRIu32 " 0x%" PRIx64 " %s\n", start, end,
-        flags, file_offset, path);
+    say(sink->target, RHI_STREAM_OUT,
+        "region 0x%" PRIx64 " 0x%" PRIx64 " %" PRIu32 " 0x%" PRIx64 " %s\n", start, end, flags,
+        file_offset, path);
 }
 
 void rhi_sink_thread(rhi_sink *sink, uint64_t lwp, uint64_t stack_pointer)
@@ -83,10 +88,10 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
         session->is_quiet = value;
 }
 
-size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *command, const char *line, char *buffer,
-                    size_t size)
+size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *command,
+                    const char *line, char *buffer, size_t size)
 {
-    static const char *const words[] = { "--json", "--limit", "node#1", "node#12" };
+    static const char *const words[] = {"--json", "--limit", "node#1", "node#12"};
     (void)session, (void)target, (void)command;
     const char *space = strrchr(line, ' ');
     const char *last = space ? space + 1 : line;
@@ -94,7 +99,8 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
     buffer[0] = '\0';
     for (size_t i = 0; i < sizeof words / sizeof *words && *last; i++) {
         if (strncmp(words[i], last, strlen(last)) == 0) {
-            used += (size_t)snprintf(buffer + used, size - used, "%s%s", count++ ? "\n" : "", words[i]);
+            used +=
+                (size_t)snprintf(buffer + used, size - used, "%s%s", count++ ? "\n" : "", words[i]);
         }
     }
     return count;
@@ -106,8 +112,11 @@ enum rhi_expected rhi_expects(const char *command, const char *line)
 {
     const char *space = strrchr(line, ' '), *last = space ? space + 1 : line;
     (void)command;
-    return strncmp(last, "--file=", 7) == 0 || (space && space - line >= 6 && strncmp(space - 6, "--file", 6) == 0) ? RHI_EXPECTS_FILE
-           : strncmp(last, "--", 2) == 0 || strstr(line, "--limit ") ? RHI_EXPECTS_NOTHING : RHI_EXPECTS_EXPRESSION;
+    return strncmp(last, "--file=", 7) == 0 ||
+                   (space && space - line >= 6 && strncmp(space - 6, "--file", 6) == 0)
+               ? RHI_EXPECTS_FILE
+           : strncmp(last, "--", 2) == 0 || strstr(line, "--limit ") ? RHI_EXPECTS_NOTHING
+                                                                     : RHI_EXPECTS_EXPRESSION;
 }
 #endif
 
@@ -157,26 +166,28 @@ static int read_from(const rhi_target *target, uint64_t address)
 static int name_word(rhi_session *session, const rhi_target *target, const char *text)
 {
     char error[200], *expression;
-    rhi_word word = { .lwp = strtoull(text, &expression, 10) };
+    rhi_word word = {.lwp = strtoull(text, &expression, 10)};
     word.is_stack = word.lwp != 0;
-    if (target->evaluate(target->context, expression + strspn(expression, " "), &word.address, error, sizeof error))
+    if (target->evaluate(target->context, expression + strspn(expression, " "), &word.address,
+                         error, sizeof error))
         return fail(session, target, error);
     int status = target->name(target->context, &word, 1);
-    say(target, RHI_STREAM_OUT, "name %d %" PRIu32 " [%s] [%s] [%s] %" PRIu32 "\n", status, word.kind, word.name, word.function, word.type, word.frame);
+    say(target, RHI_STREAM_OUT, "name %d %" PRIu32 " [%s] [%s] [%s] %" PRIu32 "\n", status,
+        word.kind, word.name, word.function, word.type, word.frame);
     return RHI_ANSWERED;
 }
 
 static int lent(const rhi_target *target)
 {
     say(target, RHI_STREAM_OUT, "core [%s]\nexe [%s]\npid %" PRId64 "\nstate %" PRIu64 "\n",
-        target->core_path ? target->core_path : "", target->exe_path ? target->exe_path : "", target->pid,
-        target->state_id(target->context));
+        target->core_path ? target->core_path : "", target->exe_path ? target->exe_path : "",
+        target->pid, target->state_id(target->context));
     return RHI_ANSWERED;
 }
 
 static int report(const rhi_target *target, int (*callback)(void *, rhi_sink *))
 {
-    rhi_sink sink = { target };
+    rhi_sink sink = {target};
     say(target, RHI_STREAM_OUT, "status %d\n", callback(target->context, &sink));
     return RHI_ANSWERED;
 }
@@ -184,10 +195,13 @@ static int report(const rhi_target *target, int (*callback)(void *, rhi_sink *))
 static const char *after(const char *line, const char *word)
 {
     size_t size = strlen(word);
-    return strncmp(line, word, size) == 0 && (line[size] == ' ' || !line[size]) ? line + size + (line[size] == ' ') : NULL;
+    return strncmp(line, word, size) == 0 && (line[size] == ' ' || !line[size])
+               ? line + size + (line[size] == ' ')
+               : NULL;
 }
 
-int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command, const char *line)
+int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command,
+                    const char *line)
 {
     (void)command;
     uint64_t address = 0;
@@ -219,7 +233,8 @@ int rhi_session_run(rhi_session *session, const rhi_target *target, const char *
         return RHI_FOUND;
     if ((rest = after(line, "name")))
         return name_word(session, target, rest);
-    const char *expression = (rest = after(line, "spin")) || (rest = after(line, "read")) ? rest : line;
+    const char *expression =
+        (rest = after(line, "spin")) || (rest = after(line, "read")) ? rest : line;
     if (target->evaluate(target->context, expression, &address, error, sizeof error))
         return fail(session, target, error);
     if (after(line, "spin"))

@@ -1,13 +1,15 @@
-/* random_heap.c [--unsound] SEED SIZE - builds heaps at random, says what is true of them, and waits.
+/* random_heap.c [--unsound] SEED SIZE - builds heaps at random, says what is true of them, and
+ * waits.
  *
- * About SIZE objects in two heaps, in four fates: held; lost (a count whose pointer is nowhere) and what only
- * such objects hold; garbage cycles with their tails. Words of every class hold objects, point into them,
- * or remember dead ones. With --unsound some counts are wrong, in ways that a heap survives. The truth
- * is one line of JSON: {"checkpoint": 1, "seed", "sound", OBJECTS, FREED, WORDS (see shadow.c)}.
+ * About SIZE objects in two heaps, in four fates: held; lost (a count whose pointer is nowhere)
+ * and what only such objects hold; garbage cycles with their tails. Words of every class hold
+ * objects, point into them, or remember dead ones. With --unsound some counts are wrong, in ways
+ * that a heap survives. The truth is one line of JSON: {"checkpoint": 1, "seed", "sound",
+ * OBJECTS, FREED, WORDS (see shadow.c)}.
  *
- * Invariant: addresses are known to one thread alone, whose stack is unmapped before the line ends: an
- * object is remembered by the words that the truth lists, and by no other. References go from a fate
- * only to fates that this leaves as they are. */
+ * Invariant: addresses are known to one thread alone, whose stack is unmapped before the line
+ * ends: an object is remembered by the words that the truth lists, and by no other. References go
+ * from a fate only to fates that this leaves as they are. */
 #define _GNU_SOURCE
 #include "places.h"
 #include "random_objects.h"
@@ -21,7 +23,7 @@
 
 enum { STACK_BYTES = 1 << 20 };
 
-/* ---- fates ------------------------------------------------------------------------------------------------------- */
+/* ---- fates ---------------------------------------------------------------------------------- */
 
 static void add_held(region *r)
 {
@@ -78,7 +80,7 @@ static void make_ring(region *r, shadow_id *members, size_t count)
 
 static void add_cycle(region *r)
 {
-    shadow_id members[6] = { 0 };
+    shadow_id members[6] = {0};
     size_t count = 1 + below(6);
     make_ring(r, members, count);
     for (size_t i = 0; i < count; i++) {
@@ -138,33 +140,40 @@ static void build_region(region *r)
         add_edge(r);
         if (chance(5))
             add_peer(r, SHADOW_HELD,
-                     chance(50) && r->victims.count ? any_of(&r->victims) : any_of(&r->of_fate[SHADOW_HELD]));
+                     chance(50) && r->victims.count ? any_of(&r->victims)
+                                                    : any_of(&r->of_fate[SHADOW_HELD]));
         if (chance(3) && r->of_fate[SHADOW_CYCLE].count)
             add_peer(r, SHADOW_CYCLE, any_of(&r->of_fate[SHADOW_CYCLE]));
         shadow_fate fate = below(FATES);
         if (chance(10) && r->of_fate[fate].count)
-            set_parent(any_of(&r->of_fate[SHADOW_HELD]),
-                       chance(40) && r->victims.count ? any_of(&r->victims) : any_of(&r->of_fate[fate]));
+            set_parent(any_of(&r->of_fate[SHADOW_HELD]), chance(40) && r->victims.count
+                                                             ? any_of(&r->victims)
+                                                             : any_of(&r->of_fate[fate]));
     }
 }
 
-/* Every other victim from `first` on. The first half's graves get new tenants; those of the second, killed
- * when all is born, stay empty. */
+/* Every other victim from `first` on. The first half's graves get new tenants; those of the
+ * second, killed when all is born, stay empty. */
 static void kill_victims(region *r, size_t first)
 {
     for (size_t i = first; i < r->victims.count; i += 2)
         drop(r->victims.items[i]);
 }
 
-/* ---- words --------------------------------------------------------------------------------------------------------- */
+/* ---- words ---------------------------------------------------------------------------------- */
 
 static void put(const place *where, shadow_id to, size_t offset, bool owns)
 {
     place_fill(where, (const char *)real(to) + offset);
     bool is_register = strcmp(where->kind, "register") == 0;
     if (strcmp(where->kind, "freed") != 0) /* which will hold nothing */
-        shadow_add_word((shadow_word){ .kind = where->kind, .name = where->name, .lwp = where->lwp, .to = to, .offset = offset,
-                                       .owns = owns, .inverted = is_register ? 0 : ~(uintptr_t)where->slot });
+        shadow_add_word((shadow_word){.kind = where->kind,
+                                      .name = where->name,
+                                      .lwp = where->lwp,
+                                      .to = to,
+                                      .offset = offset,
+                                      .owns = owns,
+                                      .inverted = is_register ? 0 : ~(uintptr_t)where->slot});
 }
 
 static void put_owned(const place *where, shadow_id to, size_t offset)
@@ -177,7 +186,7 @@ static void put_owned(const place *where, shadow_id to, size_t offset)
 /* A ring that the place alone holds. */
 static void put_ring(region *r, const place *where)
 {
-    shadow_id members[3] = { 0 };
+    shadow_id members[3] = {0};
     size_t count = 1 + below(3);
     make_ring(r, members, count);
     put_owned(where, members[0], 0);
@@ -196,7 +205,7 @@ static void put_ring(region *r, const place *where)
 /* A word that owns nothing changes no verdict; but a lost object must not be remembered at all. */
 static void put_raw(region *r, const place *where)
 {
-    static const shadow_fate fates[] = { SHADOW_HELD, SHADOW_HELD, SHADOW_DEPENDENT, SHADOW_CYCLE };
+    static const shadow_fate fates[] = {SHADOW_HELD, SHADOW_HELD, SHADOW_DEPENDENT, SHADOW_CYCLE};
     shadow_id to = any_of(&r->of_fate[fates[below(4)]]);
     if (to)
         put(where, to, chance(30) ? 8 * below(shadow_at(to)->size / 8) : 0, false);
@@ -236,7 +245,8 @@ static void fill_places(void)
 static void fill_leaves(region *r)
 {
     for (size_t i = 0; i < r->leaves.count && i < 12; i++) {
-        shadow_id from = r->leaves.items[i], to = chance(60) ? any_of(&r->of_fate[SHADOW_HELD]) : any_of(&r->victims);
+        shadow_id from = r->leaves.items[i],
+                  to = chance(60) ? any_of(&r->of_fate[SHADOW_HELD]) : any_of(&r->victims);
         leaf *object = real(from);
         if (!to)
             continue;
@@ -246,22 +256,25 @@ static void fill_leaves(region *r)
             shadow_retain(to);
             rh_retain(object->raw);
         }
-        shadow_add_word((shadow_word){ .kind = "undeclared", .inverted = ~(uintptr_t)&object->raw, .from = from, .to = to,
-                                       .owns = owns });
+        shadow_add_word((shadow_word){.kind = "undeclared",
+                                      .inverted = ~(uintptr_t)&object->raw,
+                                      .from = from,
+                                      .to = to,
+                                      .owns = owns});
     }
 }
 
 static void add_roots(region *r)
 {
-    static const char *const names[HEAPS][4] = { { "first root", "second_root", "root[2]", "root.3" },
-                                                 { "other root", "a_root", "roots->b", "*c" } };
+    static const char *const names[HEAPS][4] = {{"first root", "second_root", "root[2]", "root.3"},
+                                                {"other root", "a_root", "roots->b", "*c"}};
     static void *volatile cells[HEAPS][3];
     void *volatile *malloced = calloc(4, sizeof *malloced);
     require(malloced);
     for (int i = 0; i < 4; i++) {
         void *volatile *cell = i < 3 ? &cells[r->number - 1][i] : &malloced[1];
         rh_root_add(r->heap, (void *)cell, names[r->number - 1][i]);
-        const place here = { .kind = "root", .name = names[r->number - 1][i], .slot = cell };
+        const place here = {.kind = "root", .name = names[r->number - 1][i], .slot = cell};
         if (i == 0)
             put_owned(&here, r->spine, 0);
         else if (i == 1)
@@ -272,8 +285,8 @@ static void add_roots(region *r)
     drop(r->spine);
 }
 
-/* Counts beyond those that are held: of objects that words hold (they are not lost), and of one that only
- * fields hold, which nothing can ever free. */
+/* Counts beyond those that are held: of objects that words hold (they are not lost), and of one
+ * that only fields hold, which nothing can ever free. */
 static void lose_counts(region *r)
 {
     shadow_id alone = new_string(r);
@@ -286,7 +299,7 @@ static void lose_counts(region *r)
     shadow_at(alone)->fate = SHADOW_LOST;
 }
 
-/* ---- unsound heaps --------------------------------------------------------------------------------------------------- */
+/* ---- unsound heaps -------------------------------------------------------------------------- */
 
 static void release_once_more(shadow_id id)
 {
@@ -310,7 +323,8 @@ static void make_unsound(region *r)
     release_once_more(held_leaf(r, 3)); /* over-released, and alive */
     release_once_more(held_leaf(r, 1)); /* a field into a grave */
     if (r->number == 1) {
-        /* A field into a grave that has a new tenant: two fields and its own are more than its counts. */
+        /* A field into a grave that has a new tenant: two fields and its own are more than its
+         * counts. */
         shadow_id dead = held_leaf(r, 2), tenant = 0;
         const void *grave = real(dead);
         release_once_more(dead);
@@ -320,9 +334,10 @@ static void make_unsound(region *r)
             give(r, SHADOW_HELD, tenant);
         }
         require(real(tenant) == grave);
-        shadow_id last = held_leaf(r, 1); /* a registered root into a grave, and one that owns nothing */
-        const place lost_root = { .kind = "root", .name = "dangling", .slot = &dangling },
-                    free_root = { .kind = "root", .name = "countless", .slot = &countless };
+        /* a registered root into a grave, and one that owns nothing */
+        shadow_id last = held_leaf(r, 1);
+        const place lost_root = {.kind = "root", .name = "dangling", .slot = &dangling},
+                    free_root = {.kind = "root", .name = "countless", .slot = &countless};
         rh_root_add(r->heap, (void *)&dangling, "dangling");
         rh_root_add(r->heap, (void *)&countless, "countless");
         put(&free_root, held_leaf(r, 1), 0, false);
@@ -331,7 +346,7 @@ static void make_unsound(region *r)
     }
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static void open_shared(void)
 {
@@ -348,13 +363,16 @@ static void open_shared(void)
 
 static void open_region(region *r, uint32_t number)
 {
-    static const char *const names[HEAPS] = { "with history", "without" };
+    static const char *const names[HEAPS] = {"with history", "without"};
     size_t most = build.size * 8 + 4096;
     r->number = number;
-    r->heap = rh_heap_create(&(rh_heap_options){ .name = names[number - 1], .gc_disabled = true,
-                                                 .history_events = number == 1 ? 16 * build.size + 4096 : 0 });
+    r->heap = rh_heap_create(
+        &(rh_heap_options){.name = names[number - 1],
+                           .gc_disabled = true,
+                           .history_events = number == 1 ? 16 * build.size + 4096 : 0});
     require(r->heap);
-    ids *lists[] = { &r->of_fate[0], &r->of_fate[1], &r->of_fate[2], &r->of_fate[3], &r->leaves, &r->victims };
+    ids *lists[] = {&r->of_fate[0], &r->of_fate[1], &r->of_fate[2],
+                    &r->of_fate[3], &r->leaves,     &r->victims};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         require((lists[i]->items = calloc(most, sizeof *lists[i]->items)));
 }
@@ -392,7 +410,8 @@ static void build_elsewhere(void)
 {
     pthread_t builder;
     pthread_attr_t attributes;
-    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     require(stack != MAP_FAILED && pthread_attr_init(&attributes) == 0);
     require(pthread_attr_setstack(&attributes, stack, STACK_BYTES) == 0);
     require(pthread_create(&builder, &attributes, build_all, NULL) == 0);
@@ -402,7 +421,7 @@ static void build_elsewhere(void)
 
 int main(int argc, char **argv)
 {
-    void *volatile mine[2] = { NULL, NULL };
+    void *volatile mine[2] = {NULL, NULL};
     int first = argc > 1 && strcmp(argv[1], "--unsound") == 0 ? 2 : 1;
     if (argc != first + 2) {
         fprintf(stderr, "usage: random_heap [--unsound] SEED SIZE\n");

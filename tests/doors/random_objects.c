@@ -58,29 +58,38 @@ static void phoenix_rise(void *object)
     rescued = (void *)~(uintptr_t)rh_retain(object);
 }
 
-static const rh_field node_fields[] = { RH_STRONG(node, next), RH_STRONG(node, other), RH_WEAK(node, peer),
-                                        RH_BORROWED(node, parent), RH_UINT(node, value), RH_FIELDS_END };
-static const rh_field quad_fields[] = { RH_STRONG_ARRAY(quad, child), RH_FIELDS_END };
-static const rh_field block_fields[] = { RH_STRONG_TAIL(block, item, length), RH_FIELDS_END };
-static const rh_field table_fields[] = { RH_STRONG_VECTOR(table, items, length),
-                                         RH_STRONG_VECTOR_OF(table, pairs, pair_count, pair, key),
-                                         RH_STRONG_VECTOR_OF(table, pairs, pair_count, pair, value), RH_FIELDS_END };
-static const rh_field leaf_fields[] = { RH_INT(leaf, number), RH_FIELDS_END };
-static const rh_field phoenix_fields[] = { RH_STRONG(phoenix, child), RH_FIELDS_END };
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, other),
+                                       RH_WEAK(node, peer),   RH_BORROWED(node, parent),
+                                       RH_UINT(node, value),  RH_FIELDS_END};
+static const rh_field quad_fields[] = {RH_STRONG_ARRAY(quad, child), RH_FIELDS_END};
+static const rh_field block_fields[] = {RH_STRONG_TAIL(block, item, length), RH_FIELDS_END};
+static const rh_field table_fields[] = {RH_STRONG_VECTOR(table, items, length),
+                                        RH_STRONG_VECTOR_OF(table, pairs, pair_count, pair, key),
+                                        RH_STRONG_VECTOR_OF(table, pairs, pair_count, pair, value),
+                                        RH_FIELDS_END};
+static const rh_field leaf_fields[] = {RH_INT(leaf, number), RH_FIELDS_END};
+static const rh_field phoenix_fields[] = {RH_STRONG(phoenix, child), RH_FIELDS_END};
 
-static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
-static rh_type quad_type = { .name = "quad", .size = sizeof(quad), .fields = quad_fields };
-static rh_type block_type = { .name = "block", .size = sizeof(block), .fields = block_fields,
-                              .element_size = sizeof(void *), .length_offset = offsetof(block, length) };
-static rh_type table_type = { .name = "table", .size = sizeof(table), .fields = table_fields, .dispose = table_dispose };
-static rh_type leaf_type = { .name = "leaf", .size = sizeof(leaf), .fields = leaf_fields, .flags = RH_TYPE_ACYCLIC };
-static rh_type phoenix_type = { .name = "phoenix", .size = sizeof(phoenix), .fields = phoenix_fields, .finalize = phoenix_rise };
+static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
+static rh_type quad_type = {.name = "quad", .size = sizeof(quad), .fields = quad_fields};
+static rh_type block_type = {.name = "block",
+                             .size = sizeof(block),
+                             .fields = block_fields,
+                             .element_size = sizeof(void *),
+                             .length_offset = offsetof(block, length)};
+static rh_type table_type = {
+    .name = "table", .size = sizeof(table), .fields = table_fields, .dispose = table_dispose};
+static rh_type leaf_type = {
+    .name = "leaf", .size = sizeof(leaf), .fields = leaf_fields, .flags = RH_TYPE_ACYCLIC};
+static rh_type phoenix_type = {
+    .name = "phoenix", .size = sizeof(phoenix), .fields = phoenix_fields, .finalize = phoenix_rise};
 
-random_build build = { .is_sound = true };
+random_build build = {.is_sound = true};
 
-/* ---- chance ---------------------------------------------------------------------------------------------- */
+/* ---- chance --------------------------------------------------------------------------------- */
 
-/* splitmix64: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators" (2014). */
+/* splitmix64: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators"
+ * (2014). */
 static uint64_t next_random(void)
 {
     uint64_t z = build.random += 0x9e3779b97f4a7c15u;
@@ -109,7 +118,7 @@ void keep(ids *list, shadow_id id)
     list->items[list->count++] = id;
 }
 
-/* ---- objects: the heap's own and the model's, in step ------------------------------------------------------ */
+/* ---- objects: the heap's own and the model's, in step --------------------------------------- */
 
 void *real(shadow_id id)
 {
@@ -136,7 +145,7 @@ shadow_id born(region *r, const char *type, const void *object, size_t size, uns
 static void add_slots(shadow_id id, const char *head, long count, const char *tail)
 {
     for (long i = 0; i < count; i++)
-        shadow_slot(id, (shadow_name){ head, i, tail }, "strong");
+        shadow_slot(id, (shadow_name){head, i, tail}, "strong");
 }
 
 shadow_id new_node(region *r)
@@ -145,10 +154,10 @@ shadow_id new_node(region *r)
     shadow_id id = born(r, "node", object, sizeof *object, 4);
     object->value = next_random();
     object->value |= 1ull << 63; /* nobody's address */
-    shadow_slot(id, (shadow_name){ "next", -1, NULL }, "strong");
-    shadow_slot(id, (shadow_name){ "other", -1, NULL }, "strong");
-    shadow_slot(id, (shadow_name){ "peer", -1, NULL }, "weak");
-    shadow_slot(id, (shadow_name){ "parent", -1, NULL }, "borrowed");
+    shadow_slot(id, (shadow_name){"next", -1, NULL}, "strong");
+    shadow_slot(id, (shadow_name){"other", -1, NULL}, "strong");
+    shadow_slot(id, (shadow_name){"peer", -1, NULL}, "weak");
+    shadow_slot(id, (shadow_name){"parent", -1, NULL}, "borrowed");
     return id;
 }
 
@@ -173,7 +182,8 @@ static shadow_id new_block(region *r)
 {
     size_t length = below(40) == 0 ? 300 : below(7);
     block *object = rh_new_array(r->heap, &block_type, length);
-    shadow_id id = born(r, "block", object, sizeof *object + length * sizeof(void *), (unsigned)length);
+    shadow_id id =
+        born(r, "block", object, sizeof *object + length * sizeof(void *), (unsigned)length);
     add_slots(id, "item", (long)length, NULL);
     return id;
 }
@@ -206,9 +216,11 @@ shadow_id new_leaf(region *r)
 shadow_id new_string(region *r)
 {
     char text[80];
-    int length = snprintf(text, sizeof text, "%.*s%zu", (int)below(60),
-                          "the quick brown fox jumps over the lazy dog, and over again", r->dict_keys++);
-    return born(r, "string", rh_string_new(r->heap, text), offsetof(rh_string, bytes) + 1 + (size_t)length, 0);
+    int length =
+        snprintf(text, sizeof text, "%.*s%zu", (int)below(60),
+                 "the quick brown fox jumps over the lazy dog, and over again", r->dict_keys++);
+    return born(r, "string", rh_string_new(r->heap, text),
+                offsetof(rh_string, bytes) + 1 + (size_t)length, 0);
 }
 
 shadow_id new_atom(region *r)
@@ -247,7 +259,7 @@ shadow_id new_object(region *r)
     return chance(30) ? new_atom(r) : new_holder(r);
 }
 
-/* ---- references ------------------------------------------------------------------------------------------------ */
+/* ---- references ----------------------------------------------------------------------------- */
 
 static void **slot_address(shadow_id from, unsigned slot)
 {
@@ -262,7 +274,8 @@ static void **slot_address(shadow_id from, unsigned slot)
     if (slot < one->length)
         return (void **)&one->items[slot];
     slot -= (unsigned)one->length;
-    return slot < VECTOR_LENGTH ? (void **)&one->pairs[slot].key : (void **)&one->pairs[slot - VECTOR_LENGTH].value;
+    return slot < VECTOR_LENGTH ? (void **)&one->pairs[slot].key
+                                : (void **)&one->pairs[slot - VECTOR_LENGTH].value;
 }
 
 static void link_slot(shadow_id from, unsigned slot, shadow_id to)
@@ -293,15 +306,17 @@ static bool append(region *r, shadow_id from, shadow_id to)
         return false;
     if (is_of(from, "list")) {
         require(rh_list_append(real(from), real(to)));
-        shadow_set(from, shadow_slot(from, (shadow_name){ "items", object->slot_count, NULL }, "strong"), to);
+        shadow_set(from,
+                   shadow_slot(from, (shadow_name){"items", object->slot_count, NULL}, "strong"),
+                   to);
         return true;
     }
     shadow_id key = new_string(r);
     shadow_at(key)->fate = fate_of_key(object->fate);
     long entry = object->slot_count / 2;
     require(rh_dict_set(real(from), real(key), real(to)));
-    shadow_set(from, shadow_slot(from, (shadow_name){ "entries", entry, ".key" }, "strong"), key);
-    shadow_set(from, shadow_slot(from, (shadow_name){ "entries", entry, ".value" }, "strong"), to);
+    shadow_set(from, shadow_slot(from, (shadow_name){"entries", entry, ".key"}, "strong"), key);
+    shadow_set(from, shadow_slot(from, (shadow_name){"entries", entry, ".value"}, "strong"), to);
     drop(key);
     return true;
 }
@@ -312,7 +327,8 @@ bool hold(region *r, shadow_id from, shadow_id to)
     const shadow_object *object = shadow_at(from);
     if (is_of(from, "list") || is_of(from, "dict"))
         return append(r, from, to);
-    unsigned usable = is_of(from, "node") ? 2 : object->slot_count, first = usable ? (unsigned)below(usable) : 0;
+    unsigned usable = is_of(from, "node") ? 2 : object->slot_count,
+             first = usable ? (unsigned)below(usable) : 0;
     bool to_node = is_of(to, "node");
     for (unsigned i = 0; i < usable && i < 16; i++) {
         unsigned slot = (first + i) % usable;
@@ -362,12 +378,14 @@ void add_edge(region *r)
         to = chance(50) ? SHADOW_LOST : SHADOW_DEPENDENT;
     else if ((from == SHADOW_LOST || from == SHADOW_DEPENDENT) && chance(40))
         to = chance(30) ? SHADOW_LOST : SHADOW_DEPENDENT;
-    shadow_id holder = any_of(&r->of_fate[from]), target = chance(5) ? shared_object() : any_of(&r->of_fate[to]);
+    shadow_id holder = any_of(&r->of_fate[from]),
+              target = chance(5) ? shared_object() : any_of(&r->of_fate[to]);
     if (holder && target)
         hold(r, holder, target);
 }
 
-/* The objects weak references and borrowed fields point to; the rh_weak shares the fate of its holders. */
+/* The objects weak references and borrowed fields point to; the rh_weak shares the fate of its
+ * holders. */
 void add_peer(region *r, shadow_fate fate, shadow_id target)
 {
     static shadow_id weak_of_target[1 << 20];
@@ -384,7 +402,8 @@ void add_peer(region *r, shadow_fate fate, shadow_id target)
     } else {
         *weak = born(r, "weak", reference, sizeof(rh_object) + sizeof(void *), 1);
         shadow_at(*weak)->fate = fate;
-        shadow_set(*weak, shadow_slot(*weak, (shadow_name){ "target", -1, NULL }, "borrowed"), target);
+        shadow_set(*weak, shadow_slot(*weak, (shadow_name){"target", -1, NULL}, "borrowed"),
+                   target);
     }
     link_slot(from, 2, *weak);
     drop(*weak);

@@ -1,7 +1,8 @@
-/* random_objects.h - objects of random types and the references between them, in a heap and in its model
- * (see shadow.h) at once.
+/* random_objects.h - objects of random types and the references between them, in a heap and in
+ * its model (see shadow.h) at once.
  *
- * Invariant: a function that changes the heap has changed the model in the same way when it returns. */
+ * Invariant: a function that changes the heap has changed the model in the same way when it
+ * returns. */
 #ifndef REFHEAP_TESTS_RANDOM_OBJECTS_H
 #define REFHEAP_TESTS_RANDOM_OBJECTS_H
 

@@ -1,6 +1,6 @@
-/* runtimes.c - a program and a plugin, each with a copy of the runtime of its own: both have a heap 1, an object
- * node#1, a type that only one of them has, and something that is leaked: number 3, born in leak_one or leak_there.
- * Says what is true, and waits. */
+/* runtimes.c - a program and a plugin, each with a copy of the runtime of its own: both have a
+ * heap 1, an object node#1, a type that only one of them has, and something that is leaked:
+ * number 3, born in leak_one or leak_there. Says what is true, and waits. */
 #include <refheap/refheap.h>
 
 #include <dlfcn.h>
@@ -14,9 +14,9 @@ typedef struct node {
     struct node *next;
 } node;
 
-static const rh_field node_fields[] = { RH_STRONG(node, next), RH_FIELDS_END };
-static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
-static rh_type own_type = { .name = "own", .size = sizeof(node), .fields = node_fields };
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_FIELDS_END};
+static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
+static rh_type own_type = {.name = "own", .size = sizeof(node), .fields = node_fields};
 static node *kept;
 
 static __attribute__((noinline)) void leak_one(rh_heap *heap)
@@ -30,7 +30,7 @@ int main(int argc, char **argv)
     void *(*start)(void);
     const char *wait_at = getenv("REFHEAP_WAIT_AT");
     setenv("REFHEAP_OPTIONS", "history=64,stacks=8", 1); /* of both copies */
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .name = "of the program" });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.name = "of the program"});
     kept = rh_new(heap, &node_type);
     kept->next = rh_new(heap, &own_type);
     leak_one(heap);
@@ -40,7 +40,8 @@ int main(int argc, char **argv)
         return 1;
     memcpy(&start, &symbol, sizeof start);
     void *theirs = start();
-    printf("{\"checkpoint\": 1, \"node\": \"%p\", \"plugin_node\": \"%p\"}\n", (void *)kept, theirs);
+    printf("{\"checkpoint\": 1, \"node\": \"%p\", \"plugin_node\": \"%p\"}\n", (void *)kept,
+           theirs);
     fflush(stdout);
     while (wait_at)
         pause();

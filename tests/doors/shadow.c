@@ -1,7 +1,8 @@
 /* shadow.c - the model: objects, their slots, words that hold them (see shadow.h).
  *
- * Invariant: count(object) = slots of live objects that own one + hands and words that do + counts lost on
- * purpose; an object dies in the model when that comes to 0, and its slots give up theirs. */
+ * Invariant: count(object) = slots of live objects that own one + hands and words that do +
+ * counts lost on purpose; an object dies in the model when that comes to 0, and its slots give up
+ * theirs. */
 #define _GNU_SOURCE
 #include "shadow.h"
 
@@ -40,7 +41,8 @@ void require_fact(bool is_true, const char *fact, const char *file, int line)
 
 static void *memory_of(size_t bytes)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     require(memory != MAP_FAILED);
     return memory;
 }
@@ -84,26 +86,37 @@ static shadow_id *tenant(uintptr_t inverted)
     }
 }
 
-shadow_id shadow_birth(rh_heap *heap, uint32_t heap_number, const char *type, const void *object, size_t size, unsigned slots)
+shadow_id shadow_birth(rh_heap *heap, uint32_t heap_number, const char *type, const void *object,
+                       size_t size, unsigned slots)
 {
-    require(object && model.object_count < model.object_max && model.slot_count + slots <= model.slot_max);
+    require(object && model.object_count < model.object_max &&
+            model.slot_count + slots <= model.slot_max);
     shadow_id id = (shadow_id)++model.object_count, *here = tenant(~(uintptr_t)object);
-    model.objects[id] = (shadow_object){ .type = type, .serial = rh_serial(object), .inverted = ~(uintptr_t)object, .heap = heap,
-                                         .size = size, .count = 1, .heap_number = heap_number, .live = true, .before = *here,
-                                         .first_slot = (uint32_t)model.slot_count, .slot_capacity = slots };
+    model.objects[id] = (shadow_object){.type = type,
+                                        .serial = rh_serial(object),
+                                        .inverted = ~(uintptr_t)object,
+                                        .heap = heap,
+                                        .size = size,
+                                        .count = 1,
+                                        .heap_number = heap_number,
+                                        .live = true,
+                                        .before = *here,
+                                        .first_slot = (uint32_t)model.slot_count,
+                                        .slot_capacity = slots};
     require(!*here || !model.objects[*here].live);
     *here = id;
     model.slot_count += slots;
     return id;
 }
 
-/* ---- counts ------------------------------------------------------------------------------------------- */
+/* ---- counts --------------------------------------------------------------------------------- */
 
 unsigned shadow_slot(shadow_id id, shadow_name name, const char *strength)
 {
     shadow_object *object = shadow_at(id);
     require(object->slot_count < object->slot_capacity);
-    model.slots[object->first_slot + object->slot_count] = (slot){ .name = name, .strength = strength };
+    model.slots[object->first_slot + object->slot_count] =
+        (slot){.name = name, .strength = strength};
     return object->slot_count++;
 }
 
@@ -173,7 +186,7 @@ void shadow_add_word(shadow_word word)
     model.words[model.word_count++] = word;
 }
 
-/* ---- does the runtime agree? -------------------------------------------------------------------------- */
+/* ---- does the runtime agree? ---------------------------------------------------------------- */
 
 void shadow_compare(bool is_sound)
 {
@@ -193,11 +206,12 @@ void shadow_compare(bool is_sound)
             continue;
         last = object->heap;
         if ((rh_heap_check(last, report, sizeof report) == 0) != is_sound)
-            require_fact(false, is_sound ? report : "the runtime calls the heap sound", __FILE__, __LINE__);
+            require_fact(false, is_sound ? report : "the runtime calls the heap sound", __FILE__,
+                         __LINE__);
     }
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------- */
+/* ---- telling -------------------------------------------------------------------------------- */
 /* Names of types, fields and variables need no escapes in JSON. */
 
 static void tell_id(const char *before, shadow_id id)
@@ -219,17 +233,18 @@ static void tell_slot(const slot *one, bool is_first)
 
 static void tell_object(shadow_id id, bool is_first)
 {
-    static const char *const fates[] = { "held", "lost_reference", "dependent", "cycle" };
+    static const char *const fates[] = {"held", "lost_reference", "dependent", "cycle"};
     const shadow_object *object = shadow_at(id);
     bool is_first_slot = true, is_weak = strcmp(object->type, "weak") == 0;
     tell_id(is_first ? "{\"id\": " : ", {\"id\": ", id);
-    printf(", \"address\": \"0x%" PRIxPTR "\", \"size\": %zu, \"heap\": %" PRIu32, ~object->inverted, object->size,
-           object->heap_number);
+    printf(", \"address\": \"0x%" PRIxPTR "\", \"size\": %zu, \"heap\": %" PRIu32,
+           ~object->inverted, object->size, object->heap_number);
     if (object->immortal)
         printf(", \"refcount\": null, \"immortal\": true");
     else
         printf(", \"refcount\": %" PRIu64 ", \"immortal\": false", object->count);
-    printf(", \"state\": \"%s\", \"fate\": \"%s\", \"slots\": [", object->finalized ? "finalized" : "live", fates[object->fate]);
+    printf(", \"state\": \"%s\", \"fate\": \"%s\", \"slots\": [",
+           object->finalized ? "finalized" : "live", fates[object->fate]);
     for (unsigned i = 0; i < object->slot_count; i++) {
         const slot *one = &model.slots[object->first_slot + i];
         if (!one->to || (is_weak && !shadow_at(one->to)->live))
@@ -247,8 +262,8 @@ static void tell_freed(shadow_id id, bool is_first)
     shadow_id here = *tenant(shadow_at(id)->inverted);
     tell_id(is_first ? "{\"id\": " : ", {\"id\": ", id);
     tell_id(", \"now\": ", here != id && shadow_at(here)->live ? here : 0);
-    printf(", \"last\": %s, \"address\": \"0x%" PRIxPTR "\", \"heap\": %" PRIu32 "}", here == id ? "true" : "false",
-           ~shadow_at(id)->inverted, shadow_at(id)->heap_number);
+    printf(", \"last\": %s, \"address\": \"0x%" PRIxPTR "\", \"heap\": %" PRIu32 "}",
+           here == id ? "true" : "false", ~shadow_at(id)->inverted, shadow_at(id)->heap_number);
 }
 
 static void tell_word(const shadow_word *word, bool is_first)
@@ -264,7 +279,8 @@ static void tell_word(const shadow_word *word, bool is_first)
         printf(", \"address\": null");
     tell_id(", \"from\": ", word->from);
     tell_id(", \"to\": ", word->to);
-    printf(", \"thread\": %ld, \"offset\": %zu, \"owns\": %s}", word->lwp, word->offset, word->owns ? "true" : "false");
+    printf(", \"thread\": %ld, \"offset\": %zu, \"owns\": %s}", word->lwp, word->offset,
+           word->owns ? "true" : "false");
 }
 
 void shadow_tell(void)

@@ -1,10 +1,12 @@
-/* shadow.h - a program's own model of its heaps: what it built, kept beside them and told as JSON.
+/* shadow.h - a program's own model of its heaps: what it built, kept beside them and told as
+ * JSON.
  *
- * Every operation on a heap has its twin here; nothing is asked of the runtime but an object's serial, at
- * its birth. Before the model is told, shadow_compare() ends the program if the runtime disagrees with it.
+ * Every operation on a heap has its twin here; nothing is asked of the runtime but an object's
+ * serial, at its birth. Before the model is told, shadow_compare() ends the program if the
+ * runtime disagrees with it.
  *
- * Invariant: the model is in memory of its own, and every address in it is inverted, so that no word of it
- * refers to an object. */
+ * Invariant: the model is in memory of its own, and every address in it is inverted, so that no
+ * word of it refers to an object. */
 #ifndef REFHEAP_TESTS_SHADOW_H
 #define REFHEAP_TESTS_SHADOW_H
 
@@ -43,8 +45,8 @@ typedef struct shadow_word {
     long lwp;           /* 0: of no thread */
     shadow_id from;     /* the object it lies in */
     shadow_id to;
-    size_t offset;      /* into that object */
-    bool owns;          /* one count */
+    size_t offset; /* into that object */
+    bool owns;     /* one count */
 } shadow_word;
 
 void shadow_open(size_t objects_max);
@@ -53,7 +55,8 @@ shadow_id shadow_count(void);
 void *shadow_address(shadow_id id);
 
 /* An object was born with a count of 1, and room for so many slots. */
-shadow_id shadow_birth(rh_heap *heap, uint32_t heap_number, const char *type, const void *object, size_t size, unsigned slots);
+shadow_id shadow_birth(rh_heap *heap, uint32_t heap_number, const char *type, const void *object,
+                       size_t size, unsigned slots);
 /* One more slot of the object, empty. Returns its number. */
 unsigned shadow_slot(shadow_id id, shadow_name name, const char *strength);
 shadow_id shadow_held_by(shadow_id from, unsigned slot);

@@ -1,7 +1,8 @@
-/* stacks.c - records stacks in which functions were inlined, and says at its checkpoint, then waits. Also compiled as C++.
+/* stacks.c - records stacks in which functions were inlined, and says at its checkpoint, then
+ * waits. Also compiled as C++.
  *
- * Invariant: the truth's rows are what a reader of this file says of the place where the object died; every event is
- * of the same address, so that one question shows all stacks. */
+ * Invariant: the truth's rows are what a reader of this file says of the place where the object
+ * died; every event is of the same address, so that one question shows all stacks. */
 #include <refheap/refheap.h>
 
 #include <stdio.h>
@@ -12,7 +13,10 @@
 enum { EVENTS = 64 };
 #define INLINE static inline __attribute__((always_inline))
 
-typedef struct node { rh_object base; struct node *next; } node;
+typedef struct node {
+    rh_object base;
+    struct node *next;
+} node;
 static rh_field node_fields[2];
 static rh_type node_type;
 
@@ -64,8 +68,9 @@ int main(void)
     for (int i = 0; i < EVENTS / 2; i++)
         work();
     unsigned long long dead = work();
-    printf("{\"checkpoint\": 1, \"dead\": \"node#%llu\", \"lines\": {\"drop\": %d, \"drop_twice\": %d, \"work\": %d}}\n", dead,
-           (int)DROP_LINE, (int)TWICE_LINE, (int)WORK_LINE);
+    printf("{\"checkpoint\": 1, \"dead\": \"node#%llu\", \"lines\": {\"drop\": %d, \"drop_twice\": "
+           "%d, \"work\": %d}}\n",
+           dead, (int)DROP_LINE, (int)TWICE_LINE, (int)WORK_LINE);
     fflush(stdout);
     for (;;)
         pause();

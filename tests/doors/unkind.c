@@ -1,6 +1,6 @@
-/* unkind.c - a program whose names hold what a terminal must not see: types, fields, heap, root, text, a symbol, a
- * thread, the paths of a file and of a library (argv[1], copied); and names in other scripts, which must be shown.
- * Says where the object is and waits.
+/* unkind.c - a program whose names hold what a terminal must not see: types, fields, heap, root,
+ * text, a symbol, a thread, the paths of a file and of a library (argv[1], copied); and names in
+ * other scripts, which must be shown. Says where the object is and waits.
  *
  *     {"checkpoint": 1, "object": "0x…", "id": "Knötchen#N", "local": "0x…", "mapping": "0x…"}
  *
@@ -20,16 +20,27 @@
 /* An escape sequence, a carriage return, C1, marks that turn text round, DEL, half a character. */
 #define UNKIND "\033[31m\r\302\233\342\200\256\342\201\246\177\343\201"
 
-typedef struct bead { rh_object base; struct bead *next; size_t length; char text[64]; } bead;
-#define FIELD(name_, member, kind_) \
-    { .name = name_, .offset = offsetof(bead, member), .kind = kind_, .form = RH_FORM_ONE, .width = 8, .count = 1, .stride = 8 }
-static const rh_field kind_fields[] = { FIELD("nächster", next, RH_KIND_STRONG), RH_BYTES(bead, text, length), RH_FIELDS_END };
-static const rh_field unkind_fields[] = { FIELD("n" UNKIND, next, RH_KIND_STRONG), RH_BYTES(bead, text, length), RH_FIELDS_END };
-static rh_type kind_type = { .name = "Knötchen", .size = sizeof(bead), .fields = kind_fields };
-static rh_type unkind_type = { .name = "t" UNKIND, .size = sizeof(bead), .fields = unkind_fields };
+typedef struct bead {
+    rh_object base;
+    struct bead *next;
+    size_t length;
+    char text[64];
+} bead;
+#define FIELD(name_, member, kind_)                                                                \
+    {                                                                                              \
+        .name = name_, .offset = offsetof(bead, member), .kind = kind_, .form = RH_FORM_ONE,       \
+        .width = 8, .count = 1, .stride = 8                                                        \
+    }
+static const rh_field kind_fields[] = {FIELD("nächster", next, RH_KIND_STRONG),
+                                       RH_BYTES(bead, text, length), RH_FIELDS_END};
+static const rh_field unkind_fields[] = {FIELD("n" UNKIND, next, RH_KIND_STRONG),
+                                         RH_BYTES(bead, text, length), RH_FIELDS_END};
+static rh_type kind_type = {.name = "Knötchen", .size = sizeof(bead), .fields = kind_fields};
+static rh_type unkind_type = {.name = "t" UNKIND, .size = sizeof(bead), .fields = unkind_fields};
 
 /* A variable without debug info, by a name that C has no letters for. */
-__asm__(".pushsection .data\n.balign 8\n.type \"s" UNKIND "\", @object\n.size \"s" UNKIND "\", 8\n\"s" UNKIND "\": .quad 0\n"
+__asm__(".pushsection .data\n.balign 8\n.type \"s" UNKIND "\", @object\n.size \"s" UNKIND
+        "\", 8\n\"s" UNKIND "\": .quad 0\n"
         ".globl unkind_symbol\nunkind_symbol: .quad \"s" UNKIND "\"\n.popsection\n");
 extern bead **unkind_symbol;
 bead *größe;
@@ -57,9 +68,13 @@ static bead *new_bead(rh_heap *heap, rh_type *type)
 static void läuft(bead *object, bead *lokal, void *mapped)
 {
     typedef bead perle_größer;
-    struct { perle_größer *schlüssel[2]; } örtlich = { .schlüssel = { lokal, object } };
-    printf("{\"checkpoint\": 1, \"object\": \"%p\", \"id\": \"Knötchen#%llu\", \"local\": \"%p\", \"mapping\": \"%p\"}\n", (void *)object,
-           (unsigned long long)rh_serial(örtlich.schlüssel[1]), (void *)örtlich.schlüssel[0], mapped);
+    struct {
+        perle_größer *schlüssel[2];
+    } örtlich = {.schlüssel = {lokal, object}};
+    printf("{\"checkpoint\": 1, \"object\": \"%p\", \"id\": \"Knötchen#%llu\", \"local\": \"%p\", "
+           "\"mapping\": \"%p\"}\n",
+           (void *)object, (unsigned long long)rh_serial(örtlich.schlüssel[1]),
+           (void *)örtlich.schlüssel[0], mapped);
     fflush(stdout);
     for (;;)
         pause();
@@ -78,7 +93,7 @@ int main(int count, char **words)
     if (!place || ftruncate(file, 4096))
         return 2;
     bead **mapped = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .name = "h" UNKIND });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.name = "h" UNKIND});
     bead *object = new_bead(heap, &kind_type), *holder = new_bead(heap, &unkind_type);
     rh_root_add(heap, &root, "r" UNKIND);
     holder->next = root = größe = *unkind_symbol = *mapped = object;

@@ -1,4 +1,5 @@
-/* unkind_library.c - a library that is loaded by an unkind path: a word in its data, of which no symbol tells. */
+/* unkind_library.c - a library that is loaded by an unkind path: a word in its data, of which no
+ * symbol tells. */
 void **unkind_place(void);
 
 static void *place = &place;

@@ -1,9 +1,10 @@
-/* unsearched.c - puts the only reference to an object where memory is unusual, says where, and waits.
+/* unsearched.c - puts the only reference to an object where memory is unusual, says where, and
+ * waits.
  *
  *     unsearched KIND      {"checkpoint": 0, "object": "0x…", "address": "0x…"}
  *
- * Invariant: outside of that place the address is kept inverted; stacks below main and registers are wiped. So what
- * is not found there is found nowhere. */
+ * Invariant: outside of that place the address is kept inverted; stacks below main and registers
+ * are wiped. So what is not found there is found nowhere. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,8 +21,11 @@
 #include <unistd.h>
 
 enum { BYTES = 1 << 16, AT = 4104 };
-typedef struct thing { rh_object base; long body[4]; } thing;
-static rh_type thing_type = { .name = "thing", .size = sizeof(thing) };
+typedef struct thing {
+    rh_object base;
+    long body[4];
+} thing;
+static rh_type thing_type = {.name = "thing", .size = sizeof(thing)};
 static volatile uintptr_t inverted;
 static char *volatile place;
 static pthread_barrier_t ready;
@@ -64,7 +68,7 @@ static __attribute__((noinline)) void store(char *memory)
 static void put_in_kernel(void)
 {
     if (strncmp(kind, "epoll", 5) == 0) {
-        struct epoll_event event = { .events = EPOLLIN, .data.u64 = ~inverted };
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = ~inverted};
         epoll = epoll_create1(0);
         int watched = eventfd(0, 0);
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, watched, &event) != 0)
@@ -72,7 +76,9 @@ static void put_in_kernel(void)
         memset(&event, 0, sizeof event);
         __asm__ volatile("" : : "r"(&event) : "memory");
     } else {
-        struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_ptr = (void *)~inverted };
+        struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+                                 .sigev_signo = SIGUSR1,
+                                 .sigev_value.sival_ptr = (void *)~inverted};
         timer_t timer;
         if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
             abort();
@@ -91,7 +97,8 @@ static void put(void)
     else if (strcmp(kind, "shared_shm") == 0)
         store(map(PROT_READ | PROT_WRITE, MAP_SHARED, file_in_shm()));
     else if (strstr(kind, "memfd"))
-        store(map(PROT_READ | PROT_WRITE, is_shared ? MAP_SHARED : MAP_PRIVATE, file_of_memory("unsearched")));
+        store(map(PROT_READ | PROT_WRITE, is_shared ? MAP_SHARED : MAP_PRIVATE,
+                  file_of_memory("unsearched")));
     else if (strncmp(kind, "xmm", 3) != 0 && strcmp(kind, "nowhere") != 0)
         store(map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1));
     if (strcmp(kind, "dontdump") == 0 && madvise(place, BYTES, MADV_DONTDUMP) != 0)
@@ -131,9 +138,14 @@ static __attribute__((noinline, noreturn)) void wait_here(void)
         wait_in_libc();
 #if defined(__x86_64__)
     uintptr_t value = strcmp(kind, "xmm") == 0 ? inverted : ~(uintptr_t)0;
-    __asm__ volatile("notq %0; movq %0, %%xmm7; pslldq $8, %%xmm7; xorl %k0, %k0; pxor %%xmm0, %%xmm0; pxor %%xmm1, %%xmm1;"
-                     "pxor %%xmm2, %%xmm2; pxor %%xmm3, %%xmm3; pxor %%xmm4, %%xmm4; pxor %%xmm5, %%xmm5; pxor %%xmm6, %%xmm6;"
-                     "1: movl $34, %%eax; syscall; jmp 1b" : "+r"(value) : : "rax", "rcx", "r11", "memory", "cc");
+    __asm__ volatile("notq %0; movq %0, %%xmm7; pslldq $8, %%xmm7; xorl %k0, %k0; pxor %%xmm0, "
+                     "%%xmm0; pxor %%xmm1, %%xmm1;"
+                     "pxor %%xmm2, %%xmm2; pxor %%xmm3, %%xmm3; pxor %%xmm4, %%xmm4; pxor %%xmm5, "
+                     "%%xmm5; pxor %%xmm6, %%xmm6;"
+                     "1: movl $34, %%eax; syscall; jmp 1b"
+                     : "+r"(value)
+                     :
+                     : "rax", "rcx", "r11", "memory", "cc");
 #endif
     wait_in_libc();
 }
@@ -162,8 +174,8 @@ int main(int count, char **words)
     pthread_barrier_wait(&ready);
     inverted = ~(uintptr_t)rh_new(heap, &thing_type);
     put();
-    printf("{\"checkpoint\": 0, \"object\": \"0x%zx\", \"address\": \"0x%zx\"}\n", (size_t)~inverted,
-           place ? (size_t)place + AT : (size_t)0);
+    printf("{\"checkpoint\": 0, \"object\": \"0x%zx\", \"address\": \"0x%zx\"}\n",
+           (size_t)~inverted, place ? (size_t)place + AT : (size_t)0);
     fflush(stdout);
     wipe_stack();
     wait_here();

@@ -1,12 +1,12 @@
-/* words.c - puts the address of one managed object into memory of every kind, frees some of it again, says
- * where it is and of which kind each place is now, and waits.
+/* words.c - puts the address of one managed object into memory of every kind, frees some of it
+ * again, says where it is and of which kind each place is now, and waits.
  *
  *     {"checkpoint": 0, "object": "0x…", "stale": N, "words": [{"address", "kind", "what"}…]}
  *
- * "none": freed memory, which must not count although the word is still there ("stale" of them are).
- * Invariant: outside of these places the address is kept inverted, and every block is zeroed when it is
- * allocated, so that no word of an earlier tenant is left in one that is in use. Stacks and registers may
- * hold more; nothing else does. */
+ * "none": freed memory, which must not count although the word is still there ("stale" of them
+ * are). Invariant: outside of these places the address is kept inverted, and every block is
+ * zeroed when it is allocated, so that no word of an earlier tenant is left in one that is in
+ * use. Stacks and registers may hold more; nothing else does. */
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <pthread.h>
@@ -19,21 +19,28 @@
 
 enum { PLACES_MAX = 4096, BIG_BLOCKS = 700, VECTORS = NO_GLIBC_MALLOC ? 100 : 10000 };
 
-typedef struct bag { rh_object base; rh_object **items; size_t count; } bag;
-static const rh_field bag_fields[] = { RH_STRONG_VECTOR(bag, items, count), RH_FIELDS_END };
-static rh_type bag_type = { .name = "bag", .size = sizeof(bag), .fields = bag_fields };
-static rh_type thing_type = { .name = "thing", .size = 64 };
+typedef struct bag {
+    rh_object base;
+    rh_object **items;
+    size_t count;
+} bag;
+static const rh_field bag_fields[] = {RH_STRONG_VECTOR(bag, items, count), RH_FIELDS_END};
+static rh_type bag_type = {.name = "bag", .size = sizeof(bag), .fields = bag_fields};
+static rh_type thing_type = {.name = "thing", .size = 64};
 
-static struct { uintptr_t inverted; const char *kind, *what; } places[PLACES_MAX];
+static struct {
+    uintptr_t inverted;
+    const char *kind, *what;
+} places[PLACES_MAX];
 static unsigned place_count;
 static uintptr_t inverted_object;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t ready;
 static void *blocks[2][BIG_BLOCKS + 1000]; /* pointers to blocks, not to the object */
 
-void *global_data[3] = { &thing_type };
+void *global_data[3] = {&thing_type};
 static void *global_zero[5];
-static __thread void *local_data[2] = { &thing_type };
+static __thread void *local_data[2] = {&thing_type};
 static __thread void *local_zero[3];
 static pthread_key_t key;
 
@@ -71,8 +78,8 @@ static void *used(size_t size, const char *what)
     return block;
 }
 
-/* Blocks of one size that are freed with the address in them; every other one stays, so that they do not
- * grow together. Where the allocator is not glibc's it is not known what is left. */
+/* Blocks of one size that are freed with the address in them; every other one stays, so that they
+ * do not grow together. Where the allocator is not glibc's it is not known what is left. */
 static void freed(unsigned list, unsigned count, size_t size, const char *what)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -91,7 +98,7 @@ static void every_free_list(unsigned list, const char *what)
     freed(list, 20, 104, what); /* tcache, then fastbin */
     freed(list, 20, 600, what); /* tcache, then unsorted */
     freed(list, 12, 5000, what);
-    free(fresh(50000)); /* sorts them into bins */
+    free(fresh(50000));         /* sorts them into bins */
     freed(list, 12, 700, what); /* unsorted again */
 }
 
@@ -115,14 +122,15 @@ static void almost_tcaches(void)
 {
     char *last = fresh(648), *one = fresh(640), *small = fresh(24);
     put(last + 640, "foreign", "the last word of a block of a tcache's size");
-    memcpy(one + 128, &small, sizeof small); /* as if it were the head of the list of the smallest */
+    /* as if it were the head of the list of the smallest */
+    memcpy(one + 128, &small, sizeof small);
     put(small, "foreign", "a block that a block of a tcache's size refers to");
     put(small + 16, "foreign", "its last word");
 }
 
 static void *worker(void *argument)
 {
-    void *volatile on_stack[2] = { NULL };
+    void *volatile on_stack[2] = {NULL};
     put((void *)&on_stack[1], "stack", "worker's stack");
     put(&local_data[1], "thread_local", "worker's .tdata");
     put(&local_zero[2], "thread_local", "worker's .tbss");
@@ -193,11 +201,11 @@ static unsigned stale_words(void)
 
 static void tell(void)
 {
-    printf("{\"checkpoint\": 0, \"object\": \"0x%zx\", \"stale\": %u, \"words\": [", (size_t)~inverted_object,
-           NO_GLIBC_MALLOC ? 0 : stale_words());
+    printf("{\"checkpoint\": 0, \"object\": \"0x%zx\", \"stale\": %u, \"words\": [",
+           (size_t)~inverted_object, NO_GLIBC_MALLOC ? 0 : stale_words());
     for (unsigned i = 0; i < place_count; i++)
-        printf("%s{\"address\": \"0x%zx\", \"kind\": \"%s\", \"what\": \"%s\"}", i ? ", " : "", (size_t)~places[i].inverted, places[i].kind,
-               places[i].what);
+        printf("%s{\"address\": \"0x%zx\", \"kind\": \"%s\", \"what\": \"%s\"}", i ? ", " : "",
+               (size_t)~places[i].inverted, places[i].kind, places[i].what);
     printf("]}\n");
     fflush(stdout);
 }
@@ -205,7 +213,7 @@ static void tell(void)
 int main(void)
 {
     static char buffer[1 << 16];
-    void *volatile on_stack[2] = { NULL };
+    void *volatile on_stack[2] = {NULL};
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     rh_heap *heap = rh_heap_create(NULL);
     inverted_object = ~(uintptr_t)rh_new(heap, &thing_type);
@@ -215,7 +223,9 @@ int main(void)
     put((char *)zeroed(aligned_alloc(4096, 8192)) + 4096, "foreign", "from aligned_alloc");
     used(1 << 20, "a mapping of its own");
     used(3 << 20, "another one");
-    put((char *)mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4104, "unknown", "from mmap");
+    put((char *)mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) +
+            4104,
+        "unknown", "from mmap");
     char *shared = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     put(shared + 8, "unknown", "shared memory");
     put(&global_data[1], "global", ".data");

@@ -1,5 +1,5 @@
-/* check.h - stands in for libcheck in the fuzzers, which use the tests' fake heap outside of any test: an
- * assertion that does not hold aborts, so that libFuzzer keeps the input. */
+/* check.h - stands in for libcheck in the fuzzers, which use the tests' fake heap outside of any
+ * test: an assertion that does not hold aborts, so that libFuzzer keeps the input. */
 #ifndef REFHEAP_FUZZ_CHECK_H
 #define REFHEAP_FUZZ_CHECK_H
 

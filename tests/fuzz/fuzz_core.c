@@ -28,9 +28,18 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct { const char *command, *line; } asks[] = {
-        {"objat", "--json --ledger --history #1"}, {"refs", "--path --weak --depth=3 #1"}, {"refs", "--json #3"}, {"gcgraph", "--json"}, {"gcgraph", "#2"},
-        {"gcfind", "--json --unreachable --min-size=1"}, {"gcstat", ""}, {"gcverify", ""}, {"gcleaks", ""}, {"gcstale", "--json"}};
+    static const struct {
+        const char *command, *line;
+    } asks[] = {{"objat", "--json --ledger --history #1"},
+                {"refs", "--path --weak --depth=3 #1"},
+                {"refs", "--json #3"},
+                {"gcgraph", "--json"},
+                {"gcgraph", "#2"},
+                {"gcfind", "--json --unreachable --min-size=1"},
+                {"gcstat", ""},
+                {"gcverify", ""},
+                {"gcleaks", ""},
+                {"gcstale", "--json"}};
     char path[64], error[256];
     rhi_target core;
     int file = memfd_create("core", 0);

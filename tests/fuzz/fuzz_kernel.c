@@ -1,8 +1,9 @@
-/* fuzz_kernel.c - libFuzzer: the input patches a core that the kernel wrote, of a program with arenas, free lists, threads and
- * debug info (REFHEAP_FUZZ_CORE); every command is asked about it, and pictures are written.
+/* fuzz_kernel.c - libFuzzer: the input patches a core that the kernel wrote, of a program with
+ * arenas, free lists, threads and debug info (REFHEAP_FUZZ_CORE); every command is asked about
+ * it, and pictures are written.
  *
- * Each 16 bytes of the input are one patch: where, counted in the bytes that the file really has, and what to write there.
- * Invariant: after each input the core is as it was. */
+ * Each 16 bytes of the input are one patch: where, counted in the bytes that the file really has,
+ * and what to write there. Invariant: after each input the core is as it was. */
 #include <refheap/inspect.h>
 
 #include <fcntl.h>
@@ -19,7 +20,9 @@ int LLVMFuzzerInitialize(int *count, char ***arguments);
 
 static int file;
 static char path[64], folder[] = "/tmp/refheap-fuzz-XXXXXX", dot[64], svg[64];
-static struct { uint64_t offset, size; } pieces[PIECES_MAX];
+static struct {
+    uint64_t offset, size;
+} pieces[PIECES_MAX];
 static size_t piece_count;
 static uint64_t bytes_in_all;
 
@@ -45,13 +48,16 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     file = memfd_create("core", 0);
     if (end <= 0 || file < 0 || ftruncate(file, end) != 0 || !mkdtemp(folder))
         abort();
-    for (off_t at = lseek(from, 0, SEEK_DATA); at >= 0 && at < end && piece_count < PIECES_MAX; at = lseek(from, at, SEEK_DATA)) {
+    for (off_t at = lseek(from, 0, SEEK_DATA); at >= 0 && at < end && piece_count < PIECES_MAX;
+         at = lseek(from, at, SEEK_DATA)) {
         off_t hole = lseek(from, at, SEEK_HOLE);
         pieces[piece_count].offset = (uint64_t)at;
         pieces[piece_count++].size = (uint64_t)(hole - at);
         bytes_in_all += (uint64_t)(hole - at);
         while (at < hole) {
-            ssize_t got = pread(from, buffer, hole - at < (off_t)sizeof buffer ? (size_t)(hole - at) : sizeof buffer, at);
+            ssize_t got =
+                pread(from, buffer,
+                      hole - at < (off_t)sizeof buffer ? (size_t)(hole - at) : sizeof buffer, at);
             if (got <= 0 || pwrite(file, buffer, (size_t)got, at) != got)
                 abort();
             at += got;
@@ -78,10 +84,21 @@ static uint64_t place_of(uint64_t number)
 
 static void ask_all(const uint8_t *data, size_t size)
 {
-    static const struct { const char *command, *line; } asks[] = {
-        {"gcleaks", "--json --limit=0"}, {"gcleaks", ""}, {"gcstat", ""}, {"gcverify", "--json"}, {"gcstale", ""}, {"gcgraph", ""},
-        {"gcgraph", "--json --depth=3 #1, #90"}, {"refs", "--path #1"}, {"refs", "--path --json #40"}, {"refs", "--path #95"},
-        {"objat", "--ledger --history #2"}, {"objat", "--json 0x555555559000"}, {"gcfind", "--unreachable --json"}};
+    static const struct {
+        const char *command, *line;
+    } asks[] = {{"gcleaks", "--json --limit=0"},
+                {"gcleaks", ""},
+                {"gcstat", ""},
+                {"gcverify", "--json"},
+                {"gcstale", ""},
+                {"gcgraph", ""},
+                {"gcgraph", "--json --depth=3 #1, #90"},
+                {"refs", "--path #1"},
+                {"refs", "--path --json #40"},
+                {"refs", "--path #95"},
+                {"objat", "--ledger --history #2"},
+                {"objat", "--json 0x555555559000"},
+                {"gcfind", "--unreachable --json"}};
     rhi_target core;
     char error[256];
     if (rhi_target_open_core(path, NULL, &core, error, sizeof error) != 0)
@@ -100,13 +117,16 @@ static void ask_all(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct { uint64_t at, before; } patches[PATCHES_MAX];
+    struct {
+        uint64_t at, before;
+    } patches[PATCHES_MAX];
     size_t count = size / 16 < PATCHES_MAX ? size / 16 : PATCHES_MAX;
     for (size_t i = 0; i < count; i++) {
         uint64_t words[2];
         memcpy(words, data + i * 16, sizeof words);
         patches[i].at = place_of(words[0]) & ~7ull;
-        if (pread(file, &patches[i].before, 8, (off_t)patches[i].at) != 8 || pwrite(file, &words[1], 8, (off_t)patches[i].at) != 8)
+        if (pread(file, &patches[i].before, 8, (off_t)patches[i].at) != 8 ||
+            pwrite(file, &words[1], 8, (off_t)patches[i].at) != 8)
             abort();
     }
     ask_all(data, size);

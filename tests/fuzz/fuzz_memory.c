@@ -1,7 +1,8 @@
-/* fuzz_memory.c - libFuzzer: the input is a list of patches to a valid heap's memory, then questions.
+/* fuzz_memory.c - libFuzzer: the input is a list of patches to a valid heap's memory, then
+ * questions.
  *
- * A patch is 8 bytes: segment, width and kind of value, 2 bytes of place, 4 bytes of value. The heap is
- * built once and restored after each input. */
+ * A patch is 8 bytes: segment, width and kind of value, 2 bytes of place, 4 bytes of value. The
+ * heap is built once and restored after each input. */
 #include "fake_scene.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,8 +51,14 @@ static void patch(scene *s, const uint8_t *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const commands[] = {"objat", "refs", "gcgraph", "gcfind", "gcleaks", "gcstale"};
-    static const char *const options[] = {"--ledger --history", "--path --weak --depth=4", "--limit=0", "--unreachable --min-size=1", "", "--limit=0"};
+    static const char *const commands[] = {"objat",  "refs",    "gcgraph",
+                                           "gcfind", "gcleaks", "gcstale"};
+    static const char *const options[] = {"--ledger --history",
+                                          "--path --weak --depth=4",
+                                          "--limit=0",
+                                          "--unreachable --min-size=1",
+                                          "",
+                                          "--limit=0"};
     enum { COMMANDS = sizeof commands / sizeof *commands, WITH_OPERAND = 3 };
     if (!heap_of_everything)
         start();
@@ -65,7 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         char line[96];
         int status;
         uint64_t address = s->addresses[(size ? data[size - 1] + i : i) % s->address_count];
-        snprintf(line, sizeof line, "%s %s", options[i % COMMANDS], i == 2 || i % COMMANDS >= WITH_OPERAND ? "" : text_of(address));
+        snprintf(line, sizeof line, "%s %s", options[i % COMMANDS],
+                 i == 2 || i % COMMANDS >= WITH_OPERAND ? "" : text_of(address));
         json_decref(fake_json_status(t, commands[i % COMMANDS], line, &status));
         fake_run(t, commands[i % COMMANDS], line);
     }

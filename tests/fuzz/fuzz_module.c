@@ -1,7 +1,9 @@
-/* fuzz_module.c - libFuzzer: the input is the file of a module, which the engine believes to be the mapped one; asked are
- * stacks in its code, words in its data, and expressions of its names. Seeds are small programs (module_seed.c).
+/* fuzz_module.c - libFuzzer: the input is the file of a module, which the engine believes to be
+ * the mapped one; asked are stacks in its code, words in its data, and expressions of its names.
+ * Seeds are small programs (module_seed.c).
  *
- * Invariant: the heap is the same each time; whatever the file says, every question about it is answered. */
+ * Invariant: the heap is the same each time; whatever the file says, every question about it is
+ * answered. */
 #include "fake_scene.h"
 
 #include <elf.h>
@@ -19,16 +21,24 @@ static void record_stacks(world *w, uint64_t object, uint64_t entry)
     for (uint64_t event = 0; event < FAKE_RING; event++) {
         uint64_t calls[FAKE_STACK_DEPTH];
         for (unsigned i = 0; i < FAKE_STACK_DEPTH; i++)
-            calls[i] = module + (entry - 0x60 + CODE_STEP * (event * FAKE_STACK_DEPTH + i)) % MODULE_BYTES;
-        fake_event(w->heap, RH_EVENT_ALLOC, object, fake_serial(w->heap, object), w->node, RH_DEATH_RELEASE);
+            calls[i] =
+                module + (entry - 0x60 + CODE_STEP * (event * FAKE_STACK_DEPTH + i)) % MODULE_BYTES;
+        fake_event(w->heap, RH_EVENT_ALLOC, object, fake_serial(w->heap, object), w->node,
+                   RH_DEATH_RELEASE);
         fake_stack(w->heap, event, calls, FAKE_STACK_DEPTH);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const lines[] = {"--history --json ", "registry.slots[3]", "&matrix[1][2]", "work::kept.last[1]", "registry.pairs[2].left",
-                                        "'module_seed.c'::file_static[1]->next->number", "((struct node *)registry.slots[0])->other", "of_thread"};
+    static const char *const lines[] = {"--history --json ",
+                                        "registry.slots[3]",
+                                        "&matrix[1][2]",
+                                        "work::kept.last[1]",
+                                        "registry.pairs[2].left",
+                                        "'module_seed.c'::file_static[1]->next->number",
+                                        "((struct node *)registry.slots[0])->other",
+                                        "of_thread"};
     Elf64_Ehdr header = {.e_entry = 0};
     char path[64], line[128];
     int file = memfd_create("module", 0);
@@ -38,8 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     world w = world_new(0);
     uint64_t object = new_node(&w, 1);
-    fake_map(w.t, module, 0x1000, RHI_REGION_READ, path)->hidden = true; /* no headers: the name is believed */
-    fake_segment *rest = fake_map(w.t, module + 0x1000, MODULE_BYTES - 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, path);
+    /* no headers: the name is believed */
+    fake_map(w.t, module, 0x1000, RHI_REGION_READ, path)->hidden = true;
+    fake_segment *rest = fake_map(w.t, module + 0x1000, MODULE_BYTES - 0x1000,
+                                  RHI_REGION_READ | RHI_REGION_WRITE, path);
     rest->file_offset = 0x1000;
     for (uint64_t at = 0; at < MODULE_BYTES - 0x1000; at += WORD_STEP)
         fake_put(w.t, module + 0x1000 + at, object, 8);

@@ -1,6 +1,21 @@
-/* module_seed.c - a small program with every kind of debug info that the engine reads: what fuzz_module begins with. */
-struct node { long header[2]; struct node *next; union { int number; struct node *other; }; };
-struct registry { int count; struct node *slots[8]; struct { void *left; double right; } pairs[3]; };
+/* module_seed.c - a small program with every kind of debug info that the engine reads: what
+ * fuzz_module begins with. */
+struct node {
+    long header[2];
+    struct node *next;
+    union {
+        int number;
+        struct node *other;
+    };
+};
+struct registry {
+    int count;
+    struct node *slots[8];
+    struct {
+        void *left;
+        double right;
+    } pairs[3];
+};
 
 struct registry registry;
 struct node *matrix[2][3];
@@ -22,7 +37,10 @@ static inline __attribute__((always_inline)) long walk(const struct node *node)
 
 __attribute__((noinline)) long work(int row)
 {
-    static struct { int number; struct node *last[2]; } kept;
+    static struct {
+        int number;
+        struct node *last[2];
+    } kept;
     kept.last[row & 1] = matrix[row & 1][0];
     file_static[0] = of_thread;
     return walk(registry.slots[row & 7]) + walk(kept.last[0]);

@@ -1,4 +1,5 @@
-/* headers_use.h - every macro and every inlined function of refheap.h, used as a program does, in C and C++. */
+/* headers_use.h - every macro and every inlined function of refheap.h, used as a program does, in C
+ * and C++. */
 #include <refheap/refheap.h>
 
 typedef struct entry {
@@ -31,16 +32,21 @@ typedef struct blob {
 } blob;
 
 static const rh_field everything_fields[] = {
-    RH_STRONG(everything, next), RH_BORROWED(everything, parent), RH_WEAK(everything, weak), RH_STRONG_ARRAY(everything, children),
-    RH_STRONG_VECTOR(everything, items, item_count), RH_STRONG_VECTOR_OF(everything, entries, item_count, entry, key),
-    RH_BYTES_VECTOR(everything, text, text_length), RH_FLOAT(everything, weight), RH_INT(everything, number),
+    RH_STRONG(everything, next),
+    RH_BORROWED(everything, parent),
+    RH_WEAK(everything, weak),
+    RH_STRONG_ARRAY(everything, children),
+    RH_STRONG_VECTOR(everything, items, item_count),
+    RH_STRONG_VECTOR_OF(everything, entries, item_count, entry, key),
+    RH_BYTES_VECTOR(everything, text, text_length),
+    RH_FLOAT(everything, weight),
+    RH_INT(everything, number),
     RH_UINT(everything, is_set),
 #ifndef __cplusplus
     RH_STRONG_TAIL(everything, tail, count),
 #endif
-    RH_FIELDS_END
-};
-static const rh_field blob_fields[] = { RH_BYTES(blob, bytes, length), RH_FIELDS_END };
+    RH_FIELDS_END};
+static const rh_field blob_fields[] = {RH_BYTES(blob, bytes, length), RH_FIELDS_END};
 
 const rh_field *headers_use(everything *one, everything *other);
 

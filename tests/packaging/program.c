@@ -1,5 +1,5 @@
-/* program.c - a program outside the tree: knows of refheap what is installed. It says "packaged" if its
- * objects lived and died as they should. */
+/* program.c - a program outside the tree: knows of refheap what is installed. It says "packaged"
+ * if its objects lived and died as they should. */
 #include <refheap/refheap.h>
 
 #include <stdio.h>
@@ -18,9 +18,10 @@ static void count_death(void *object)
     finalized += ((node *)object)->value;
 }
 
-static const rh_field fields[] = { RH_STRONG(node, next), RH_WEAK(node, owner), RH_INT(node, value),
-                                   RH_FIELDS_END };
-static rh_type type = { .name = "node", .size = sizeof(node), .fields = fields, .finalize = count_death };
+static const rh_field fields[] = {RH_STRONG(node, next), RH_WEAK(node, owner), RH_INT(node, value),
+                                  RH_FIELDS_END};
+static rh_type type = {
+    .name = "node", .size = sizeof(node), .fields = fields, .finalize = count_death};
 
 /* A cycle of two, which a library without a collector keeps until the heap goes. */
 static int collect_pair(rh_heap *heap)
@@ -41,7 +42,8 @@ static int collect_pair(rh_heap *heap)
 static int share_values(rh_heap *heap)
 {
     rh_list *list = rh_list_new(heap);
-    int is_right = list && rh_list_append(list, rh_nil()) && rh_int_new(heap, 5) == rh_int_new(heap, 5);
+    int is_right =
+        list && rh_list_append(list, rh_nil()) && rh_int_new(heap, 5) == rh_int_new(heap, 5);
     rh_weak *weak = rh_weak_new(list);
     rh_release(list);
     is_right = is_right && weak && !rh_weak_get(weak);

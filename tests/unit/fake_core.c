@@ -13,10 +13,16 @@
 
 #if defined(__aarch64__)
 enum { MACHINE = EM_AARCH64, STACK_POINTER = 31, A_REGISTER = 19 };
-static const struct { const char *name; unsigned place; } others[] = {{"pc", 32}};
+static const struct {
+    const char *name;
+    unsigned place;
+} others[] = {{"pc", 32}};
 #else
 enum { MACHINE = EM_X86_64, STACK_POINTER = 19, A_REGISTER = 5 };
-static const struct { const char *name; unsigned place; } others[] = {{"rip", 16}, {"orig_rax", 15}};
+static const struct {
+    const char *name;
+    unsigned place;
+} others[] = {{"rip", 16}, {"orig_rax", 15}};
 #endif
 
 unsigned fake_core_stack_pointer(void)
@@ -86,11 +92,18 @@ static size_t put_files(const fake_target *fake, uint8_t *bytes, size_t at)
 uint8_t *fake_core_bytes(const fake_target *fake, size_t *size)
 {
     unsigned count = fake->segment_count + 1;
-    Elf64_Ehdr header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT}, .e_type = ET_CORE,
-                         .e_machine = MACHINE, .e_version = EV_CURRENT, .e_phoff = sizeof header, .e_ehsize = sizeof header,
-                         .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = (Elf64_Half)count};
+    Elf64_Ehdr header = {
+        .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+        .e_type = ET_CORE,
+        .e_machine = MACHINE,
+        .e_version = EV_CURRENT,
+        .e_phoff = sizeof header,
+        .e_ehsize = sizeof header,
+        .e_phentsize = sizeof(Elf64_Phdr),
+        .e_phnum = (Elf64_Half)count};
     size_t notes = sizeof header + count * sizeof(Elf64_Phdr);
-    size_t room = notes + FAKE_THREADS_MAX * (sizeof(struct elf_prstatus) + 32) + FAKE_SEGMENTS_MAX * (24 + FAKE_PATH_SIZE) + 64;
+    size_t room = notes + FAKE_THREADS_MAX * (sizeof(struct elf_prstatus) + 32) +
+                  FAKE_SEGMENTS_MAX * (24 + FAKE_PATH_SIZE) + 64;
     for (unsigned i = 0; i < fake->segment_count; i++)
         room += fake->segments[i].end - fake->segments[i].start;
     uint8_t *bytes = calloc(1, room);
@@ -102,8 +115,14 @@ uint8_t *fake_core_bytes(const fake_target *fake, size_t *size)
     for (unsigned i = 0; i < fake->segment_count; i++) {
         const fake_segment *s = &fake->segments[i];
         uint64_t length = s->end - s->start;
-        Elf64_Phdr load = {.p_type = PT_LOAD, .p_offset = at, .p_vaddr = s->start, .p_memsz = length, .p_filesz = s->hidden ? 0 : length, .p_align = 4096};
-        load.p_flags = (s->flags & RHI_REGION_READ ? PF_R : 0) | (s->flags & RHI_REGION_WRITE ? PF_W : 0) |
+        Elf64_Phdr load = {.p_type = PT_LOAD,
+                           .p_offset = at,
+                           .p_vaddr = s->start,
+                           .p_memsz = length,
+                           .p_filesz = s->hidden ? 0 : length,
+                           .p_align = 4096};
+        load.p_flags = (s->flags & RHI_REGION_READ ? PF_R : 0) |
+                       (s->flags & RHI_REGION_WRITE ? PF_W : 0) |
                        (s->flags & RHI_REGION_EXECUTE ? PF_X : 0);
         memcpy(bytes + sizeof header + (i + 1) * sizeof load, &load, sizeof load);
         if (!s->hidden)

@@ -4,8 +4,9 @@
 
 #include "fake_target.h"
 
-/* The bytes of the file (malloc'd, *size of them): program headers, NT_PRSTATUS of each thread (stack pointer
- * and the registers of these names: rip, orig_rax, or pc; any other is rbx or x19), NT_FILE of the named regions, then the memory. */
+/* The bytes of the file (malloc'd, *size of them): program headers, NT_PRSTATUS of each thread
+ * (stack pointer and the registers of these names: rip, orig_rax, or pc; any other is rbx or
+ * x19), NT_FILE of the named regions, then the memory. */
 uint8_t *fake_core_bytes(const fake_target *fake, size_t *size);
 /* Which of the words of a thread's registers is the stack pointer. */
 unsigned fake_core_stack_pointer(void);

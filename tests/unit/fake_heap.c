@@ -6,36 +6,75 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPACE_BYTES = 0x8000, TYPES_BYTES = 0x20000, SLABS_PER_CHUNK = 4, FIELDS_AT = 0x4000, FIELDS_BYTES = 0x400, TEXT_AT = 0x14000, NAME_BYTES = 32,
-       STACKS_AT = 0x400 /* in a heap's control block */ };
+enum {
+    SPACE_BYTES = 0x8000,
+    TYPES_BYTES = 0x20000,
+    SLABS_PER_CHUNK = 4,
+    FIELDS_AT = 0x4000,
+    FIELDS_BYTES = 0x400,
+    TEXT_AT = 0x14000,
+    NAME_BYTES = 32,
+    STACKS_AT = 0x400 /* in a heap's control block */
+};
 #define LIVE_RW (RHI_REGION_READ | RHI_REGION_WRITE)
 
-/* ---- layouts ------------------------------------------------------------------------------------------- */
+/* ---- layouts -------------------------------------------------------------------------------- */
 
-typedef struct member { unsigned id, width; } member;
+typedef struct member {
+    unsigned id, width;
+} member;
 enum { BITMAP_BYTES = 32, SLOTS_MAX = BITMAP_BYTES * 8 };
 
-static const member object_members[] = {{RH_MC_object_serial, 8}, {RH_MC_object_flags, 2}, {RH_MC_object_type, 2}, {RH_MC_object_count, 4}};
-static const member type_members[] = {{RH_MC_type_finalize, 8}, {RH_MC_type_object_size, 8}, {RH_MC_type_name, 8}, {RH_MC_type_flags, 4},
-                                      {RH_MC_type_field_count, 4}, {RH_MC_type_fields, 8}, {RH_MC_type_length_offset, 4}, {RH_MC_type_element_size, 4}};
-static const member field_members[] = {{RH_MC_field_stride, 4}, {RH_MC_field_offset, 4}, {RH_MC_field_name, 8}, {RH_MC_field_width, 1},
-                                       {RH_MC_field_form, 1}, {RH_MC_field_kind, 1}, {RH_MC_field_count_width, 1}, {RH_MC_field_count_offset, 4},
-                                       {RH_MC_field_count, 4}, {RH_MC_field_element_offset, 4}};
-static const member mapping_members[] = {{RH_MC_mapping_heap, 8}, {RH_MC_mapping_kind, 4}, {RH_MC_mapping_bytes, 8}, {RH_MC_mapping_next, 8}};
-static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8}, {RH_MC_heap_name, NAME_BYTES}, {RH_MC_heap_phase, 4}, {RH_MC_heap_history, 8},
-                                      {RH_MC_heap_gc_enabled, 4}, {RH_MC_heap_next, 8}, {RH_MC_heap_reclaimed, 8},
-                                      {RH_MC_heap_history_count, 8}, {RH_MC_heap_number, 8}, {RH_MC_heap_fresh, 8}, {RH_MC_heap_spared, 8}, {RH_MC_heap_roots, 8},
-                                      {RH_MC_heap_history_capacity, 8}, {RH_MC_heap_collections, 8},
-                                      {RH_MC_heap_weak_capacity, 8}, {RH_MC_heap_weak, 8}, {RH_MC_heap_weak_changing, 4}};
+static const member object_members[] = {{RH_MC_object_serial, 8},
+                                        {RH_MC_object_flags, 2},
+                                        {RH_MC_object_type, 2},
+                                        {RH_MC_object_count, 4}};
+static const member type_members[] = {{RH_MC_type_finalize, 8},      {RH_MC_type_object_size, 8},
+                                      {RH_MC_type_name, 8},          {RH_MC_type_flags, 4},
+                                      {RH_MC_type_field_count, 4},   {RH_MC_type_fields, 8},
+                                      {RH_MC_type_length_offset, 4}, {RH_MC_type_element_size, 4}};
+static const member field_members[] = {
+    {RH_MC_field_stride, 4},        {RH_MC_field_offset, 4},       {RH_MC_field_name, 8},
+    {RH_MC_field_width, 1},         {RH_MC_field_form, 1},         {RH_MC_field_kind, 1},
+    {RH_MC_field_count_width, 1},   {RH_MC_field_count_offset, 4}, {RH_MC_field_count, 4},
+    {RH_MC_field_element_offset, 4}};
+static const member mapping_members[] = {{RH_MC_mapping_heap, 8},
+                                         {RH_MC_mapping_kind, 4},
+                                         {RH_MC_mapping_bytes, 8},
+                                         {RH_MC_mapping_next, 8}};
+static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8},
+                                      {RH_MC_heap_name, NAME_BYTES},
+                                      {RH_MC_heap_phase, 4},
+                                      {RH_MC_heap_history, 8},
+                                      {RH_MC_heap_gc_enabled, 4},
+                                      {RH_MC_heap_next, 8},
+                                      {RH_MC_heap_reclaimed, 8},
+                                      {RH_MC_heap_history_count, 8},
+                                      {RH_MC_heap_number, 8},
+                                      {RH_MC_heap_fresh, 8},
+                                      {RH_MC_heap_spared, 8},
+                                      {RH_MC_heap_roots, 8},
+                                      {RH_MC_heap_history_capacity, 8},
+                                      {RH_MC_heap_collections, 8},
+                                      {RH_MC_heap_weak_capacity, 8},
+                                      {RH_MC_heap_weak, 8},
+                                      {RH_MC_heap_weak_changing, 4}};
 static const member weak_members[] = {{RH_MC_weak_reference, 8}, {RH_MC_weak_target, 8}};
 static const member root_members[] = {{RH_MC_root_name, 40}, {RH_MC_root_slot, 8}};
-static const member event_members[] = {{RH_MC_event_thread, 4}, {RH_MC_event_death, 1}, {RH_MC_event_kind, 1}, {RH_MC_event_type, 2},
-                                       {RH_MC_event_time, 8}, {RH_MC_event_serial, 8}, {RH_MC_event_address, 8}, {RH_MC_event_sequence, 8}};
-static const member slab_members[] = {{RH_MC_slab_fresh, BITMAP_BYTES}, {RH_MC_slab_spared, BITMAP_BYTES}, {RH_MC_slab_capacity, 4}, {RH_MC_slab_live, BITMAP_BYTES},
-                                      {RH_MC_slab_slot_size, 8}, {RH_MC_slab_base, 8}};
-static const member destroyed_members[] = {{RH_MC_destroyed_last, 8}, {RH_MC_destroyed_first, 8}, {RH_MC_destroyed_objects, 8}, {RH_MC_destroyed_heap, 8}};
+static const member event_members[] = {{RH_MC_event_thread, 4},  {RH_MC_event_death, 1},
+                                       {RH_MC_event_kind, 1},    {RH_MC_event_type, 2},
+                                       {RH_MC_event_time, 8},    {RH_MC_event_serial, 8},
+                                       {RH_MC_event_address, 8}, {RH_MC_event_sequence, 8}};
+static const member slab_members[] = {
+    {RH_MC_slab_fresh, BITMAP_BYTES}, {RH_MC_slab_spared, BITMAP_BYTES}, {RH_MC_slab_capacity, 4},
+    {RH_MC_slab_live, BITMAP_BYTES},  {RH_MC_slab_slot_size, 8},         {RH_MC_slab_base, 8}};
+static const member destroyed_members[] = {{RH_MC_destroyed_last, 8},
+                                           {RH_MC_destroyed_first, 8},
+                                           {RH_MC_destroyed_objects, 8},
+                                           {RH_MC_destroyed_heap, 8}};
 
-/* Places the members one behind the other, in layout 1 from the last to the first and behind a pad. */
+/* Places the members one behind the other, in layout 1 from the last to the first and behind a pad.
+ */
 static uint64_t place(fake_space *space, const member *members, unsigned count)
 {
     uint64_t at = space->layout ? 8 : 0;
@@ -77,7 +116,7 @@ static void lay_out(fake_space *space)
     c[RH_MC_count_dying_mask] = 0x0FFFFFFFu;
 }
 
-/* ---- descriptor and constants ------------------------------------------------------------------------------ */
+/* ---- descriptor and constants --------------------------------------------------------------- */
 
 static bool is_omitted(const char *omit, const char *name)
 {
@@ -92,14 +131,14 @@ static unsigned write_constants(fake_space *space, const char *omit)
 {
     static const char *const names[] = {
 #define NAME(id, text) text,
-        RH_METADATA_CONSTANTS(NAME)
-        RH_METADATA_WEAK_CONSTANTS(NAME)
+        RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
     unsigned rows = 0;
     for (unsigned i = 0; i < FAKE_CONSTANTS; i++) {
-        /* Now and then one that no engine knows, and in layout 1 the rows are longer than today's. */
+        /* Now and then one that no engine knows, and in layout 1 the rows are longer than today's.
+         */
         if (i % 7 == 3) {
             uint64_t row = space->constants + rows++ * space->constant_size;
             char unknown[40];
@@ -113,8 +152,11 @@ static unsigned write_constants(fake_space *space, const char *omit)
         fake_put_text(t, row, names[i], 40);
         fake_put(t, row + 40, space->c[i], 8);
     }
-    const struct { const char *name; uint64_t value; } stack_rows[] = {
-        {"heap.stacks", STACKS_AT + 16 * space->layout}, {"heap.stack_depth", STACKS_AT + 16 * space->layout + 8}};
+    const struct {
+        const char *name;
+        uint64_t value;
+    } stack_rows[] = {{"heap.stacks", STACKS_AT + 16 * space->layout},
+                      {"heap.stack_depth", STACKS_AT + 16 * space->layout + 8}};
     for (unsigned i = 0; i < 2; i++) {
         if (is_omitted(omit, stack_rows[i].name))
             continue;
@@ -130,8 +172,7 @@ void fake_constant(fake_space *space, enum rh_metadata_constant_id id, uint64_t 
     uint64_t count = fake_get(space->target, FAKE_DESCRIPTOR(space, constant_count), 4);
     static const char *const names[] = {
 #define NAME(id_, text) text,
-        RH_METADATA_CONSTANTS(NAME)
-        RH_METADATA_WEAK_CONSTANTS(NAME)
+        RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {
@@ -141,18 +182,27 @@ void fake_constant(fake_space *space, enum rh_metadata_constant_id id, uint64_t 
     }
 }
 
-fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned layout, const char *omit)
+fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned layout,
+                           const char *omit)
 {
     fake_space *space = calloc(1, sizeof *space);
     ck_assert_ptr_nonnull(space);
-    *space = (fake_space){.target = target, .descriptor = descriptor, .layout = layout,
+    *space = (fake_space){.target = target,
+                          .descriptor = descriptor,
+                          .layout = layout,
                           .constants = descriptor + sizeof(struct rh_metadata_descriptor) + 16,
-                          .constant_size = layout ? 72 : 48, .next_address = (descriptor & ~0xfffffffull) + 0x10000000ull};
+                          .constant_size = layout ? 72 : 48,
+                          .next_address = (descriptor & ~0xfffffffull) + 0x10000000ull};
     lay_out(space);
     if (!fake_is_mapped(target, descriptor))
         fake_map(target, descriptor & ~0xfffull, SPACE_BYTES, LIVE_RW, "");
-    struct rh_metadata_descriptor d = {.self = descriptor, .version = RH_METADATA_VERSION, .size = sizeof d, .nonce = 0x1234567890,
-                                       .pid = 4711, .constants = space->constants, .constant_size = space->constant_size};
+    struct rh_metadata_descriptor d = {.self = descriptor,
+                                       .version = RH_METADATA_VERSION,
+                                       .size = sizeof d,
+                                       .nonce = 0x1234567890,
+                                       .pid = 4711,
+                                       .constants = space->constants,
+                                       .constant_size = space->constant_size};
     memcpy(d.magic, RH_METADATA_MAGIC, sizeof d.magic);
     d.constant_count = write_constants(space, omit);
     fake_copy(target, descriptor, &d, sizeof d);
@@ -169,15 +219,17 @@ void fake_space_free(fake_space *space)
     free(space);
 }
 
-/* ---- mappings, types ------------------------------------------------------------------------------------------ */
+/* ---- mappings, types ------------------------------------------------------------------------ */
 
-uint64_t fake_mapping(fake_space *space, uint64_t size, uint64_t alignment, uint32_t kind, uint64_t heap)
+uint64_t fake_mapping(fake_space *space, uint64_t size, uint64_t alignment, uint32_t kind,
+                      uint64_t heap)
 {
     fake_target *t = space->target;
     uint64_t address = (space->next_address + alignment - 1) / alignment * alignment;
     space->next_address = address + size + 0x1000; /* a hole between any two */
     fake_map(t, address, size, LIVE_RW, "");
-    fake_put(t, address + space->c[RH_MC_mapping_next], fake_get(t, FAKE_DESCRIPTOR(space, mappings), 8), 8);
+    fake_put(t, address + space->c[RH_MC_mapping_next],
+             fake_get(t, FAKE_DESCRIPTOR(space, mappings), 8), 8);
     fake_put(t, address + space->c[RH_MC_mapping_bytes], size, 8);
     fake_put(t, address + space->c[RH_MC_mapping_kind], kind, 4);
     fake_put(t, address + space->c[RH_MC_mapping_heap], heap, 8);
@@ -200,7 +252,8 @@ uint64_t fake_type_row(const fake_space *space, uint32_t type)
 
 uint64_t fake_field_row(const fake_space *space, uint32_t type, unsigned field)
 {
-    uint64_t fields = fake_get(space->target, fake_type_row(space, type) + space->c[RH_MC_type_fields], 8);
+    uint64_t fields =
+        fake_get(space->target, fake_type_row(space, type) + space->c[RH_MC_type_fields], 8);
     return fields + field * space->c[RH_MC_field_size];
 }
 
@@ -220,7 +273,8 @@ static void put_field(fake_space *space, uint64_t row, const fake_field *field)
     fake_put(t, row + space->c[RH_MC_field_element_offset], field->element_offset, 4);
 }
 
-uint32_t fake_type(fake_space *space, const char *name, uint64_t body, const fake_field *fields, unsigned field_count)
+uint32_t fake_type(fake_space *space, const char *name, uint64_t body, const fake_field *fields,
+                   unsigned field_count)
 {
     fake_target *t = space->target;
     ck_assert_uint_lt(space->type_count, FAKE_TYPES_MAX);
@@ -240,24 +294,28 @@ uint32_t fake_type(fake_space *space, const char *name, uint64_t body, const fak
     return type;
 }
 
-void fake_type_elements(fake_space *space, uint32_t type, uint32_t element_size, uint32_t length_offset)
+void fake_type_elements(fake_space *space, uint32_t type, uint32_t element_size,
+                        uint32_t length_offset)
 {
     uint64_t row = fake_type_row(space, type);
     fake_put(space->target, row + space->c[RH_MC_type_element_size], element_size, 4);
-    fake_put(space->target, row + space->c[RH_MC_type_length_offset], space->c[RH_MC_object_size] + length_offset, 4);
+    fake_put(space->target, row + space->c[RH_MC_type_length_offset],
+             space->c[RH_MC_object_size] + length_offset, 4);
 }
 
-/* ---- heaps ------------------------------------------------------------------------------------------------------ */
+/* ---- heaps ---------------------------------------------------------------------------------- */
 
 fake_heap *fake_heap_new(fake_space *space, uint64_t number, const char *name)
 {
     fake_target *t = space->target;
     fake_heap *heap = calloc(1, sizeof *heap);
     ck_assert_ptr_nonnull(heap);
-    uint64_t mapping = fake_mapping(space, 0x1000, 0x1000, RH_MAPPING_HEAP, 0), address = mapping + 0x100;
+    uint64_t mapping = fake_mapping(space, 0x1000, 0x1000, RH_MAPPING_HEAP, 0),
+             address = mapping + 0x100;
     fake_put(t, mapping + space->c[RH_MC_mapping_heap], address, 8);
     *heap = (fake_heap){.space = space, .target = t, .address = address, .number = number};
-    fake_put(t, address + space->c[RH_MC_heap_next], fake_get(t, FAKE_DESCRIPTOR(space, heaps), 8), 8);
+    fake_put(t, address + space->c[RH_MC_heap_next], fake_get(t, FAKE_DESCRIPTOR(space, heaps), 8),
+             8);
     fake_put(t, address + space->c[RH_MC_heap_number], number, 8);
     fake_put(t, address + space->c[RH_MC_heap_gc_enabled], 1, 4);
     fake_put_text(t, address + space->c[RH_MC_heap_name], name, NAME_BYTES);
@@ -284,14 +342,16 @@ static unsigned slab_for(fake_heap *heap, uint64_t slot_size)
             return i;
     ck_assert_uint_lt(heap->slab_count, FAKE_SLABS_MAX);
     if (heap->chunk == 0 || heap->chunk_used == SLABS_PER_CHUNK) {
-        heap->chunk = fake_mapping(space, c[RH_MC_chunk_size], c[RH_MC_chunk_size], RH_MAPPING_CHUNK, heap->address);
+        heap->chunk = fake_mapping(space, c[RH_MC_chunk_size], c[RH_MC_chunk_size],
+                                   RH_MAPPING_CHUNK, heap->address);
         heap->chunk_used = 0;
         heap->chunk_next = heap->chunk + 0x1000;
     }
     uint64_t area = (c[RH_MC_chunk_size] - 0x1000) / SLABS_PER_CHUNK / 64 * 64;
     ck_assert_uint_le(slot_size, area);
     unsigned index = heap->slab_count++;
-    uint64_t descriptor = heap->chunk + c[RH_MC_chunk_slab_table] + heap->chunk_used++ * c[RH_MC_slab_size];
+    uint64_t descriptor =
+        heap->chunk + c[RH_MC_chunk_slab_table] + heap->chunk_used++ * c[RH_MC_slab_size];
     uint32_t capacity = (uint32_t)(area / slot_size < SLOTS_MAX ? area / slot_size : SLOTS_MAX);
     heap->slabs[index].descriptor = descriptor;
     heap->slabs[index].base = heap->chunk_next;
@@ -307,13 +367,15 @@ static unsigned slab_for(fake_heap *heap, uint64_t slot_size)
 static unsigned slab_of(const fake_heap *heap, uint64_t object)
 {
     for (unsigned i = 0; i < heap->slab_count; i++)
-        if (object >= heap->slabs[i].base && object < heap->slabs[i].base + heap->slabs[i].slot_size * heap->slabs[i].capacity)
+        if (object >= heap->slabs[i].base &&
+            object < heap->slabs[i].base + heap->slabs[i].slot_size * heap->slabs[i].capacity)
             return i;
     ck_abort_msg("0x%llx is not in this heap", (unsigned long long)object);
     return 0;
 }
 
-uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object, uint64_t *bit)
+uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object,
+                          uint64_t *bit)
 {
     unsigned slab = slab_of(heap, object);
     uint64_t slot = (object - heap->slabs[slab].base) / heap->slabs[slab].slot_size;
@@ -323,7 +385,8 @@ uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, 
 
 static void set_live(fake_heap *heap, uint64_t object, bool live)
 {
-    uint64_t bit, word = fake_bitmap_word(heap, RH_MC_slab_live, object, &bit), bits = fake_get(heap->target, word, 8);
+    uint64_t bit, word = fake_bitmap_word(heap, RH_MC_slab_live, object, &bit),
+                  bits = fake_get(heap->target, word, 8);
     fake_put(heap->target, word, live ? bits | bit : bits & ~bit, 8);
 }
 
@@ -331,7 +394,8 @@ uint64_t fake_new(fake_heap *heap, uint32_t type, unsigned count, uint64_t extra
 {
     fake_space *space = heap->space;
     unsigned slab = slab_for(heap, (space->type_bytes[type] + extra + 15) / 16 * 16);
-    uint64_t object = heap->slabs[slab].base + heap->slabs[slab].used++ * heap->slabs[slab].slot_size;
+    uint64_t object =
+        heap->slabs[slab].base + heap->slabs[slab].used++ * heap->slabs[slab].slot_size;
     fake_put(heap->target, object + space->c[RH_MC_object_type], type, 2);
     fake_put(heap->target, object + space->c[RH_MC_object_serial], ++space->serial, 8);
     fake_count(heap, object, count);
@@ -349,7 +413,8 @@ void fake_link(fake_heap *heap, uint64_t from, uint64_t offset, uint64_t to)
     fake_put(heap->target, fake_slot(heap->space, from, offset), to, 8);
 }
 
-uint64_t fake_vector(fake_heap *heap, uint64_t object, uint64_t offset, uint64_t count_offset, const uint64_t *items, uint64_t count)
+uint64_t fake_vector(fake_heap *heap, uint64_t object, uint64_t offset, uint64_t count_offset,
+                     const uint64_t *items, uint64_t count)
 {
     fake_space *space = heap->space;
     uint64_t address = (space->next_address + 0xfff) & ~0xfffull;
@@ -415,7 +480,7 @@ uint64_t fake_unused_slot(fake_heap *heap, uint64_t object)
     return heap->slabs[slab].base + heap->slabs[slab].used * heap->slabs[slab].slot_size;
 }
 
-/* ---- roots and history --------------------------------------------------------------------------------------------- */
+/* ---- roots and history ---------------------------------------------------------------------- */
 
 void fake_root(fake_heap *heap, uint64_t slot, const char *name)
 {
@@ -439,7 +504,8 @@ void fake_root(fake_heap *heap, uint64_t slot, const char *name)
     ck_abort_msg("no room for the root %s", name);
 }
 
-void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial, uint32_t type, enum rh_death death)
+void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial,
+                uint32_t type, enum rh_death death)
 {
     const uint64_t *c = heap->space->c;
     fake_target *t = heap->target;
@@ -462,7 +528,7 @@ void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t 
     fake_put(t, heap->address + c[RH_MC_heap_history_count], number + 1, 8);
 }
 
-/* ---- weak references ------------------------------------------------------------------------------------------------ */
+/* ---- weak references ------------------------------------------------------------------------ */
 
 uint32_t fake_weak_type(fake_space *space)
 {
@@ -480,7 +546,8 @@ void fake_weak(fake_heap *heap, uint64_t reference, uint64_t target)
         fake_put(t, heap->address + c[RH_MC_heap_weak], table, 8);
         fake_put(t, heap->address + c[RH_MC_heap_weak_capacity], FAKE_WEAK, 8);
     }
-    for (row = table + c[RH_MC_weak_size]; fake_get(t, row + c[RH_MC_weak_target], 8); row += c[RH_MC_weak_size])
+    for (row = table + c[RH_MC_weak_size]; fake_get(t, row + c[RH_MC_weak_target], 8);
+         row += c[RH_MC_weak_size])
         ck_assert_uint_lt(row, table + FAKE_WEAK * c[RH_MC_weak_size]);
     fake_put(t, row + c[RH_MC_weak_target], target, 8);
     fake_put(t, row + c[RH_MC_weak_reference], reference, 8);
@@ -492,13 +559,16 @@ void fake_weak(fake_heap *heap, uint64_t reference, uint64_t target)
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count)
 {
     fake_target *t = heap->target;
-    uint64_t at_heap = heap->address + STACKS_AT + 16 * heap->space->layout, stacks = fake_get(t, at_heap, 8);
+    uint64_t at_heap = heap->address + STACKS_AT + 16 * heap->space->layout,
+             stacks = fake_get(t, at_heap, 8);
     ck_assert_uint_le(count, FAKE_STACK_DEPTH);
     if (stacks == 0) {
-        stacks = fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_HISTORY, heap->address) + 0x80;
+        stacks =
+            fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_HISTORY, heap->address) + 0x80;
         fake_put(t, at_heap, stacks, 8);
         fake_put(t, at_heap + 8, FAKE_STACK_DEPTH, 4);
     }
     for (unsigned i = 0; i < FAKE_STACK_DEPTH; i++)
-        fake_put(t, stacks + (event % FAKE_RING * FAKE_STACK_DEPTH + i) * 8, i < count ? addresses[i] : 0, 8);
+        fake_put(t, stacks + (event % FAKE_RING * FAKE_STACK_DEPTH + i) * 8,
+                 i < count ? addresses[i] : 0, 8);
 }

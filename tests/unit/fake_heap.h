@@ -1,9 +1,10 @@
-/* fake_heap.h - a refheap heap in the memory of a fake target, made from <refheap/metadata.h> alone.
+/* fake_heap.h - a refheap heap in the memory of a fake target, made from <refheap/metadata.h>
+ * alone.
  *
- * There are two layouts, both different from the real runtime's in every offset: what the engine answers
- * can come only from the constants that the heap publishes. Invariant: what these functions leave behind
- * is a valid heap, except where a test writes into it by hand. Offsets of fields are counted from behind
- * the object's header. */
+ * There are two layouts, both different from the real runtime's in every offset: what the engine
+ * answers can come only from the constants that the heap publishes. Invariant: what these
+ * functions leave behind is a valid heap, except where a test writes into it by hand. Offsets of
+ * fields are counted from behind the object's header. */
 #ifndef REFHEAP_TESTS_FAKE_HEAP_H
 #define REFHEAP_TESTS_FAKE_HEAP_H
 
@@ -19,13 +20,18 @@ typedef struct fake_field {
     uint32_t offset, count, count_offset, stride, element_offset;
 } fake_field;
 
-#define FAKE_ONE(name_, kind_, offset_, width_)                                                                        \
-    {.name = (name_), .kind = (kind_), .form = RH_FORM_ONE, .offset = (offset_), .width = (width_), .count = 1, .stride = (width_)}
+#define FAKE_ONE(name_, kind_, offset_, width_)                                                    \
+    {                                                                                              \
+        .name = (name_), .kind = (kind_), .form = RH_FORM_ONE, .offset = (offset_),                \
+        .width = (width_), .count = 1, .stride = (width_)                                          \
+    }
 #define FAKE_STRONG(name_, offset_) FAKE_ONE(name_, RH_KIND_STRONG, offset_, 8)
 /* A vector of references: pointer at offset, 64-bit count at count_offset. */
-#define FAKE_VECTOR(name_, offset_, count_offset_)                                                                     \
-    {.name = (name_), .kind = RH_KIND_STRONG, .form = RH_FORM_VECTOR, .offset = (offset_), .width = 8, .count_width = 8, \
-     .count_offset = (count_offset_), .stride = 8}
+#define FAKE_VECTOR(name_, offset_, count_offset_)                                                 \
+    {                                                                                              \
+        .name = (name_), .kind = RH_KIND_STRONG, .form = RH_FORM_VECTOR, .offset = (offset_),      \
+        .width = 8, .count_width = 8, .count_offset = (count_offset_), .stride = 8                 \
+    }
 
 /* The constants that a table may have besides. */
 enum {
@@ -33,7 +39,7 @@ enum {
 #define FAKE_ID(id, name) RH_MC_##id,
     RH_METADATA_WEAK_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
-    FAKE_CONSTANTS
+        FAKE_CONSTANTS
 };
 
 typedef struct fake_space { /* one copy of the runtime: one descriptor */
@@ -50,26 +56,33 @@ typedef struct fake_heap {
     fake_space *space;
     fake_target *target;
     uint64_t address, number;
-    struct { uint64_t descriptor, base, slot_size; uint32_t capacity, used; } slabs[FAKE_SLABS_MAX];
+    struct {
+        uint64_t descriptor, base, slot_size;
+        uint32_t capacity, used;
+    } slabs[FAKE_SLABS_MAX];
     unsigned slab_count;
     uint64_t chunk;
     unsigned chunk_used; /* slabs of the newest chunk in use */
     uint64_t chunk_next; /* where its next slab's slots begin */
 } fake_heap;
 
-/* Writes descriptor and constants at `descriptor` (mapped there if it is not). omit: names of constants
- * that are left out of the table, separated by spaces; NULL: none. */
-fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned layout, const char *omit);
+/* Writes descriptor and constants at `descriptor` (mapped there if it is not). omit: names of
+ * constants that are left out of the table, separated by spaces; NULL: none. */
+fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned layout,
+                           const char *omit);
 void fake_space_free(fake_space *space);
 /* The address of a descriptor's member: FAKE_DESCRIPTOR(space, heaps). */
-#define FAKE_DESCRIPTOR(space, member) ((space)->descriptor + offsetof(struct rh_metadata_descriptor, member))
+#define FAKE_DESCRIPTOR(space, member)                                                             \
+    ((space)->descriptor + offsetof(struct rh_metadata_descriptor, member))
 /* Sets a published constant again. */
 void fake_constant(fake_space *space, enum rh_metadata_constant_id id, uint64_t value);
 
 /* A type of `body` bytes behind the header; returns its index. */
-uint32_t fake_type(fake_space *space, const char *name, uint64_t body, const fake_field *fields, unsigned field_count);
+uint32_t fake_type(fake_space *space, const char *name, uint64_t body, const fake_field *fields,
+                   unsigned field_count);
 /* Makes a type variable: element_size bytes each, their number at length_offset of the body. */
-void fake_type_elements(fake_space *space, uint32_t type, uint32_t element_size, uint32_t length_offset);
+void fake_type_elements(fake_space *space, uint32_t type, uint32_t element_size,
+                        uint32_t length_offset);
 uint64_t fake_type_row(const fake_space *space, uint32_t type);
 uint64_t fake_field_row(const fake_space *space, uint32_t type, unsigned field);
 
@@ -77,7 +90,8 @@ fake_heap *fake_heap_new(fake_space *space, uint64_t number, const char *name);
 void fake_heap_free(fake_heap *heap);
 void fake_phase(fake_heap *heap, enum rh_phase phase);
 /* A new mapping of the runtime, entered in the list; returns its address. */
-uint64_t fake_mapping(fake_space *space, uint64_t size, uint64_t alignment, uint32_t kind, uint64_t heap);
+uint64_t fake_mapping(fake_space *space, uint64_t size, uint64_t alignment, uint32_t kind,
+                      uint64_t heap);
 
 /* A live object with this count; serials go up. extra: bytes behind the struct. */
 uint64_t fake_new(fake_heap *heap, uint32_t type, unsigned count, uint64_t extra);
@@ -85,7 +99,8 @@ uint64_t fake_new(fake_heap *heap, uint32_t type, unsigned count, uint64_t extra
 uint64_t fake_slot(const fake_space *space, uint64_t object, uint64_t offset);
 void fake_link(fake_heap *heap, uint64_t from, uint64_t offset, uint64_t to);
 /* Points a vector field at new memory outside the heap that holds these references. */
-uint64_t fake_vector(fake_heap *heap, uint64_t object, uint64_t offset, uint64_t count_offset, const uint64_t *items, uint64_t count);
+uint64_t fake_vector(fake_heap *heap, uint64_t object, uint64_t offset, uint64_t count_offset,
+                     const uint64_t *items, uint64_t count);
 void fake_count(fake_heap *heap, uint64_t object, unsigned count);
 void fake_word(fake_heap *heap, uint64_t object, uint32_t word); /* the raw count word */
 /* The word of a count in this layout. */
@@ -93,21 +108,25 @@ uint32_t fake_count_word(const fake_space *space, int count);
 void fake_flags(fake_heap *heap, uint64_t object, uint32_t flags);
 void fake_immortal(fake_heap *heap, uint64_t object);
 void fake_dying(fake_heap *heap, uint64_t object, unsigned count);
-void fake_free_object(fake_heap *heap, uint64_t object, enum rh_death death); /* leaves a tombstone */
+/* leaves a tombstone */
+void fake_free_object(fake_heap *heap, uint64_t object, enum rh_death death);
 uint64_t fake_serial(fake_heap *heap, uint64_t object);
 /* The slot after the last object of this size: never used. */
 uint64_t fake_unused_slot(fake_heap *heap, uint64_t object);
 
 void fake_root(fake_heap *heap, uint64_t slot, const char *name);
 /* Events go into a ring of 8, made by the first. */
-void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial, uint32_t type, enum rh_death death);
+void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial,
+                uint32_t type, enum rh_death death);
 enum { FAKE_RING = 8, FAKE_ROOTS = 16, FAKE_WEAK = 16, FAKE_STACK_DEPTH = 4 };
-/* Enters a weak reference (an object of a type that fake_weak_type made) for its target: in the table, which the
- * first one makes, in the target's flags and in the reference. */
+/* Enters a weak reference (an object of a type that fake_weak_type made) for its target: in the
+ * table, which the first one makes, in the target's flags and in the reference. */
 uint32_t fake_weak_type(fake_space *space);
 void fake_weak(fake_heap *heap, uint64_t reference, uint64_t target);
-/* The word of a slab's bitmap (RH_MC_slab_live, _fresh, _spared) that has the object's bit, and that bit. */
-uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object, uint64_t *bit);
+/* The word of a slab's bitmap (RH_MC_slab_live, _fresh, _spared) that has the object's bit, and
+ * that bit. */
+uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object,
+                          uint64_t *bit);
 /* The return addresses of event number `event`. */
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 

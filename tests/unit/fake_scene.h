@@ -1,5 +1,6 @@
-/* fake_scene.h - a heap of everything, as the start for hostile input: two copies of the runtime, three heaps,
- * cycles, vectors, a tombstone, roots, history, a stack and module data. Included by one .c file per program. */
+/* fake_scene.h - a heap of everything, as the start for hostile input: two copies of the runtime,
+ * three heaps, cycles, vectors, a tombstone, roots, history, a stack and module data. Included by
+ * one .c file per program. */
 #ifndef REFHEAP_TESTS_FAKE_SCENE_H
 #define REFHEAP_TESTS_FAKE_SCENE_H
 
@@ -14,10 +15,24 @@ typedef struct scene {
     uint64_t fields[2]; /* tables of fields */
 } scene;
 
-static const fake_field rich_fields[] = {
-    FAKE_STRONG("one", 0), FAKE_VECTOR("items", 8, 16),
-    {.name = "text", .kind = RH_KIND_BYTES, .form = RH_FORM_VECTOR, .width = 1, .count_width = 4, .offset = 24, .count_offset = 32, .stride = 1},
-    {.name = "tail", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count_width = 4, .offset = 40, .count_offset = 36, .stride = 8}};
+static const fake_field rich_fields[] = {FAKE_STRONG("one", 0),
+                                         FAKE_VECTOR("items", 8, 16),
+                                         {.name = "text",
+                                          .kind = RH_KIND_BYTES,
+                                          .form = RH_FORM_VECTOR,
+                                          .width = 1,
+                                          .count_width = 4,
+                                          .offset = 24,
+                                          .count_offset = 32,
+                                          .stride = 1},
+                                         {.name = "tail",
+                                          .kind = RH_KIND_STRONG,
+                                          .form = RH_FORM_ARRAY,
+                                          .width = 8,
+                                          .count_width = 4,
+                                          .offset = 40,
+                                          .count_offset = 36,
+                                          .stride = 8}};
 
 static inline void add_address(scene *s, uint64_t address)
 {
@@ -31,15 +46,19 @@ static inline scene *scene_new(unsigned layout)
     s->random = 0x9E3779B97F4A7C15ull + layout;
     s->w = world_new(layout);
     fake_target *t = s->w.t;
-    fake_module(t, 0x400000000000, "/usr/bin/program", 0x4000, 0x1000, 0x400000000000 + FAKE_MODULE_DATA + 0x100);
-    s->other = (world){.t = t, .space = fake_space_new(t, 0x400000000000 + FAKE_MODULE_DATA + 0x100, !layout, NULL)};
+    fake_module(t, 0x400000000000, "/usr/bin/program", 0x4000, 0x1000,
+                0x400000000000 + FAKE_MODULE_DATA + 0x100);
+    s->other = (world){
+        .t = t,
+        .space = fake_space_new(t, 0x400000000000 + FAKE_MODULE_DATA + 0x100, !layout, NULL)};
     s->other.node = fake_type(s->other.space, "twig", NODE_BODY, node_fields, 5);
     s->other.space->next_address = 0x460000000000;
     s->other.heap = fake_heap_new(s->other.space, 7, "other");
     s->second = fake_heap_new(s->w.space, 2, "second");
     uint32_t rich = fake_type(s->w.space, "rich", 72, rich_fields, 4);
     fake_type_elements(s->w.space, rich, 8, 32);
-    uint64_t n[8], twig = new_node(&s->other, 1), bag = fake_new(s->w.heap, rich, 1, 0), far = fake_new(s->second, s->w.node, 2, 0);
+    uint64_t n[8], twig = new_node(&s->other, 1), bag = fake_new(s->w.heap, rich, 1, 0),
+                   far = fake_new(s->second, s->w.node, 2, 0);
     for (unsigned i = 0; i < 8; i++)
         n[i] = new_node(&s->w, 2);
     for (unsigned i = 0; i < 7; i++)
@@ -66,8 +85,17 @@ static inline scene *scene_new(unsigned layout)
     s->fields[1] = fake_field_row(s->w.space, rich, 0);
     for (unsigned i = 0; i < 8; i++)
         add_address(s, n[i]);
-    const uint64_t more[] = {bag, bag + 9, far, twig, items, fake_unused_slot(s->w.heap, n[0]), s->w.heap->address, s->w.heap->chunk,
-                             s->w.space->descriptor, s->w.space->types, 0x7ffe00001800};
+    const uint64_t more[] = {bag,
+                             bag + 9,
+                             far,
+                             twig,
+                             items,
+                             fake_unused_slot(s->w.heap, n[0]),
+                             s->w.heap->address,
+                             s->w.heap->chunk,
+                             s->w.space->descriptor,
+                             s->w.space->types,
+                             0x7ffe00001800};
     for (unsigned i = 0; i < sizeof more / sizeof *more; i++)
         add_address(s, more[i]);
     return s;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- memory ------------------------------------------------------------------------------------------ */
+/* ---- memory --------------------------------------------------------------------------------- */
 
 static fake_segment *segment_at(const fake_target *fake, uint64_t address)
 {
@@ -19,11 +19,13 @@ static fake_segment *segment_at(const fake_target *fake, uint64_t address)
     return NULL;
 }
 
-fake_segment *fake_map(fake_target *fake, uint64_t start, uint64_t size, uint32_t flags, const char *path)
+fake_segment *fake_map(fake_target *fake, uint64_t start, uint64_t size, uint32_t flags,
+                       const char *path)
 {
     ck_assert_uint_lt(fake->segment_count, FAKE_SEGMENTS_MAX);
     fake_segment *segment = &fake->segments[fake->segment_count++];
-    *segment = (fake_segment){.start = start, .end = start + size, .flags = flags, .bytes = calloc(1, size)};
+    *segment = (fake_segment){
+        .start = start, .end = start + size, .flags = flags, .bytes = calloc(1, size)};
     ck_assert_ptr_nonnull(segment->bytes);
     snprintf(segment->path, sizeof segment->path, "%s", path);
     return segment;
@@ -33,7 +35,8 @@ uint8_t *fake_bytes(fake_target *fake, uint64_t address, uint64_t size)
 {
     fake_segment *segment = segment_at(fake, address);
     if (!segment || size > segment->end - address)
-        ck_abort_msg("the test touches %llu bytes at 0x%llx, which it did not map", (unsigned long long)size, (unsigned long long)address);
+        ck_abort_msg("the test touches %llu bytes at 0x%llx, which it did not map",
+                     (unsigned long long)size, (unsigned long long)address);
     return segment->bytes + (address - segment->start);
 }
 
@@ -70,7 +73,7 @@ void fake_put_text(fake_target *fake, uint64_t address, const char *text, size_t
     memcpy(bytes, text, strlen(text) < size ? strlen(text) + 1 : size);
 }
 
-/* ---- the seam ------------------------------------------------------------------------------------------ */
+/* ---- the seam ------------------------------------------------------------------------------- */
 
 static uint64_t read_memory(void *context, uint64_t address, void *buffer, uint64_t size)
 {
@@ -116,14 +119,16 @@ static int report_threads(void *context, rhi_sink *sink)
     return 0;
 }
 
-static int evaluate_in(void *context, uint64_t lwp, uint32_t frame, const char *text, uint64_t *value, char *error, uint64_t error_size)
+static int evaluate_in(void *context, uint64_t lwp, uint32_t frame, const char *text,
+                       uint64_t *value, char *error, uint64_t error_size)
 {
     fake_target *fake = context;
     fake->evaluate_calls++;
     size_t used = strlen(fake->evaluated);
     snprintf(fake->evaluated + used, sizeof fake->evaluated - used, "%s\n", text);
     for (unsigned i = 0; i < fake->value_count; i++)
-        if (strcmp(fake->values[i].text, text) == 0 && fake->values[i].lwp == lwp && fake->values[i].frame == frame) {
+        if (strcmp(fake->values[i].text, text) == 0 && fake->values[i].lwp == lwp &&
+            fake->values[i].frame == frame) {
             *value = fake->values[i].value;
             return 0;
         }
@@ -131,7 +136,8 @@ static int evaluate_in(void *context, uint64_t lwp, uint32_t frame, const char *
     return -1;
 }
 
-static int evaluate(void *context, const char *text, uint64_t *value, char *error, uint64_t error_size)
+static int evaluate(void *context, const char *text, uint64_t *value, char *error,
+                    uint64_t error_size)
 {
     return evaluate_in(context, 0, 0, text, value, error, error_size);
 }
@@ -145,7 +151,8 @@ static int name_words(void *context, rhi_word *words, uint64_t count)
                 words[i].kind = fake->names[k].kind;
                 const char *name = fake->names[k].name, *colons = strstr(name, "::");
                 snprintf(words[i].name, sizeof words[i].name, "%s", colons ? colons + 2 : name);
-                snprintf(words[i].function, sizeof words[i].function, "%.*s", colons ? (int)(colons - name) : 0, name);
+                snprintf(words[i].function, sizeof words[i].function, "%.*s",
+                         colons ? (int)(colons - name) : 0, name);
                 sscanf(fake->names[k].detail, "frame %" SCNu32, &words[i].frame);
                 const char *type = strstr(fake->names[k].detail, "type ");
                 snprintf(words[i].type, sizeof words[i].type, "%s", type ? type + 5 : "");
@@ -161,7 +168,8 @@ static uint64_t state_id(void *context)
 static int is_interrupted(void *context)
 {
     fake_target *fake = context;
-    return ++fake->polls == fake->interrupt_at || (fake->stop_after_reads && fake->reads > fake->stop_after_reads);
+    return ++fake->polls == fake->interrupt_at ||
+           (fake->stop_after_reads && fake->reads > fake->stop_after_reads);
 }
 
 /* With malloc's own failures under test, the capture must not fail: it has its room beforehand. */
@@ -186,9 +194,17 @@ fake_target *fake_target_new(void)
 {
     fake_target *fake = calloc(1, sizeof *fake);
     ck_assert_ptr_nonnull(fake);
-    fake->target = (rhi_target){.abi = RHI_ABI, .context = fake, .read = read_memory, .regions = report_regions,
-                                .threads = report_threads, .evaluate = evaluate, .evaluate_in = evaluate_in, .name = name_words, .state_id = state_id,
-                                .interrupted = is_interrupted, .emit = emit};
+    fake->target = (rhi_target){.abi = RHI_ABI,
+                                .context = fake,
+                                .read = read_memory,
+                                .regions = report_regions,
+                                .threads = report_threads,
+                                .evaluate = evaluate,
+                                .evaluate_in = evaluate_in,
+                                .name = name_words,
+                                .state_id = state_id,
+                                .interrupted = is_interrupted,
+                                .emit = emit};
     fake->state = 1;
     fake->session = rhi_session_new();
     if (fake->session)
@@ -211,21 +227,40 @@ void fake_target_free(fake_target *fake)
     free(fake);
 }
 
-/* ---- modules, threads, names ----------------------------------------------------------------------------- */
+/* ---- modules, threads, names ---------------------------------------------------------------- */
 
-void fake_module(fake_target *fake, uint64_t base, const char *path, uint64_t data_size, uint64_t bss_size, uint64_t note_target)
+void fake_module(fake_target *fake, uint64_t base, const char *path, uint64_t data_size,
+                 uint64_t bss_size, uint64_t note_target)
 {
     enum { NOTE_AT = 0x800 };
-    const uint64_t link_base = 0x400000; /* as a program linked to a fixed address: proves the bias */
-    Elf64_Ehdr header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-                         .e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_phoff = sizeof header,
-                         .e_ehsize = sizeof header, .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 3};
-    Elf64_Phdr segments[3] = {
-        {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = link_base, .p_filesz = 0x1000, .p_memsz = 0x1000},
-        {.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x1000, .p_vaddr = link_base + FAKE_MODULE_DATA,
-         .p_filesz = data_size, .p_memsz = data_size + bss_size},
-        {.p_type = note_target ? PT_NOTE : PT_NULL, .p_flags = PF_R, .p_offset = NOTE_AT, .p_vaddr = link_base + NOTE_AT,
-         .p_filesz = 28, .p_memsz = 28}};
+    /* as a program linked to a fixed address: proves the bias */
+    const uint64_t link_base = 0x400000;
+    Elf64_Ehdr header = {
+        .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+        .e_type = ET_DYN,
+        .e_machine = EM_X86_64,
+        .e_version = EV_CURRENT,
+        .e_phoff = sizeof header,
+        .e_ehsize = sizeof header,
+        .e_phentsize = sizeof(Elf64_Phdr),
+        .e_phnum = 3};
+    Elf64_Phdr segments[3] = {{.p_type = PT_LOAD,
+                               .p_flags = PF_R | PF_X,
+                               .p_vaddr = link_base,
+                               .p_filesz = 0x1000,
+                               .p_memsz = 0x1000},
+                              {.p_type = PT_LOAD,
+                               .p_flags = PF_R | PF_W,
+                               .p_offset = 0x1000,
+                               .p_vaddr = link_base + FAKE_MODULE_DATA,
+                               .p_filesz = data_size,
+                               .p_memsz = data_size + bss_size},
+                              {.p_type = note_target ? PT_NOTE : PT_NULL,
+                               .p_flags = PF_R,
+                               .p_offset = NOTE_AT,
+                               .p_vaddr = link_base + NOTE_AT,
+                               .p_filesz = 28,
+                               .p_memsz = 28}};
     fake_map(fake, base, 0x1000, RHI_REGION_READ | RHI_REGION_EXECUTE, path);
     fake_copy(fake, base, &header, sizeof header);
     fake_copy(fake, base + sizeof header, segments, sizeof segments);
@@ -237,9 +272,11 @@ void fake_module(fake_target *fake, uint64_t base, const char *path, uint64_t da
         fake_put(fake, base + NOTE_AT + 20, note_target - (base + NOTE_AT + 20), 8);
     }
     if (data_size)
-        fake_map(fake, base + FAKE_MODULE_DATA, data_size, RHI_REGION_READ | RHI_REGION_WRITE, path)->file_offset = 0x1000;
+        fake_map(fake, base + FAKE_MODULE_DATA, data_size, RHI_REGION_READ | RHI_REGION_WRITE, path)
+            ->file_offset = 0x1000;
     if (bss_size)
-        fake_map(fake, base + FAKE_MODULE_DATA + data_size, bss_size, RHI_REGION_READ | RHI_REGION_WRITE, "");
+        fake_map(fake, base + FAKE_MODULE_DATA + data_size, bss_size,
+                 RHI_REGION_READ | RHI_REGION_WRITE, "");
 }
 
 void fake_thread(fake_target *fake, uint64_t lwp, uint64_t stack_pointer)
@@ -258,7 +295,8 @@ void fake_register(fake_target *fake, const char *name, uint64_t value)
     fake->registers[fake->register_count++].value = value;
 }
 
-void fake_name(fake_target *fake, uint64_t address, uint32_t kind, const char *name, const char *detail)
+void fake_name(fake_target *fake, uint64_t address, uint32_t kind, const char *name,
+               const char *detail)
 {
     ck_assert_uint_lt(fake->name_count, FAKE_WORDS_MAX);
     fake->names[fake->name_count].address = address;
@@ -272,7 +310,8 @@ void fake_value(fake_target *fake, const char *text, uint64_t value)
     fake_value_in(fake, 0, 0, text, value);
 }
 
-void fake_value_in(fake_target *fake, uint64_t lwp, uint32_t frame, const char *text, uint64_t value)
+void fake_value_in(fake_target *fake, uint64_t lwp, uint32_t frame, const char *text,
+                   uint64_t value)
 {
     ck_assert_uint_lt(fake->value_count, FAKE_WORDS_MAX);
     fake->values[fake->value_count].text = text;
@@ -281,7 +320,7 @@ void fake_value_in(fake_target *fake, uint64_t lwp, uint32_t frame, const char *
     fake->values[fake->value_count++].value = value;
 }
 
-/* ---- running ----------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------- */
 
 int fake_run(fake_target *fake, const char *command, const char *line)
 {
@@ -298,14 +337,17 @@ json_t *fake_json_status(fake_target *fake, const char *command, const char *lin
     if (asprintf(&whole, "--json %s", line) < 0)
         abort();
     *status = fake_run(fake, command, whole);
-    json_t *json = json_loadb(fake->out.bytes, fake->out.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *json = json_loadb(fake->out.bytes, fake->out.size,
+                              JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!json)
-        ck_abort_msg("%s %s: no JSON: %s at line %d in:\n%.3000s", command, whole, error.text, error.line, fake->out.bytes);
+        ck_abort_msg("%s %s: no JSON: %s at line %d in:\n%.3000s", command, whole, error.text,
+                     error.line, fake->out.bytes);
     free(whole);
     ck_assert_str_eq(fake_string(json, "command"), command);
     ck_assert_msg(json_is_boolean(fake_at(json, "complete")), "no \"complete\"");
     bool failed = fake_at(json, "error") != NULL; /* --check: status 1 or 2 with an answer */
-    ck_assert_msg(failed ? *status == RHI_NO_ANSWER : *status == RHI_ANSWERED || strstr(line, "--check"),
+    ck_assert_msg(failed ? *status == RHI_NO_ANSWER
+                         : *status == RHI_ANSWERED || strstr(line, "--check"),
                   "exit status %d does not fit:\n%.3000s", *status, fake->out.bytes);
     ck_assert_str_eq(fake->err.bytes, "");
     return json;
@@ -323,7 +365,8 @@ const char *fake_json_failure(fake_target *fake, const char *command, const char
 {
     int status;
     json_t *json = fake_json_status(fake, command, line, &status);
-    ck_assert_msg(status == RHI_NO_ANSWER, "%s %s did not fail: %.500s", command, line, fake->out.bytes);
+    ck_assert_msg(status == RHI_NO_ANSWER, "%s %s did not fail: %.500s", command, line,
+                  fake->out.bytes);
     ck_assert_msg(!json_is_true(fake_at(json, "complete")), "an error claims to be complete");
     ck_assert_msg(rhi_session_error(fake->session)[0], "no session error");
     snprintf(fake->out.bytes, fake->out.capacity, "%s", fake_string(json, "error"));
@@ -337,7 +380,8 @@ json_t *fake_at(const json_t *json, const char *path)
     while (json && *path) {
         size_t length = strcspn(path, ".");
         snprintf(key, sizeof key, "%.*s", (int)length, path);
-        json = json_is_array(json) ? json_array_get(json, strtoul(key, NULL, 10)) : json_object_get(json, key);
+        json = json_is_array(json) ? json_array_get(json, strtoul(key, NULL, 10))
+                                   : json_object_get(json, key);
         path += length + (path[length] == '.');
     }
     return (json_t *)json;

@@ -24,7 +24,8 @@ typedef struct scene {
 
 static const fake_field vector_fields[] = {FAKE_VECTOR("items", 0, 8)};
 
-/* Two objects, a word of a stack that holds one, and `count` with a vector of `elements` at EXTRA each. */
+/* Two objects, a word of a stack that holds one, and `count` with a vector of `elements` at EXTRA
+ * each. */
 static scene scene_new(unsigned count, uint64_t elements)
 {
     scene s = {.w = world_new(0)};
@@ -49,10 +50,11 @@ static void write_at(int file, const void *bytes, uint64_t length, uint64_t at)
     ck_assert_int_eq(pwrite(file, bytes, length, (off_t)at), (ssize_t)length);
 }
 
-/* Writes the core with `count` more segments of `size` bytes, one behind the other in memory from EXTRA on. In the file
- * they are all the same bytes behind the rest, of which the first `length` are at `bytes`. Returns where those are in the
- * file, which is open as *file. */
-static uint64_t write_core(scene *s, const char *path, uint64_t count, uint64_t size, const void *bytes, uint64_t length, int *file)
+/* Writes the core with `count` more segments of `size` bytes, one behind the other in memory from
+ * EXTRA on. In the file they are all the same bytes behind the rest, of which the first `length`
+ * are at `bytes`. Returns where those are in the file, which is open as *file. */
+static uint64_t write_core(scene *s, const char *path, uint64_t count, uint64_t size,
+                           const void *bytes, uint64_t length, int *file)
 {
     size_t core_size;
     uint8_t *core = fake_core_bytes(s->w.t, &core_size);
@@ -63,8 +65,12 @@ static uint64_t write_core(scene *s, const char *path, uint64_t count, uint64_t 
     ck_assert_ptr_nonnull(all);
     memcpy(all, core + header->e_phoff, old * sizeof *all);
     for (uint64_t i = 0; i < count; i++)
-        all[old + i] = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = at, .p_vaddr = EXTRA + i * size,
-                                    .p_filesz = size, .p_memsz = size};
+        all[old + i] = (Elf64_Phdr){.p_type = PT_LOAD,
+                                    .p_flags = PF_R | PF_W,
+                                    .p_offset = at,
+                                    .p_vaddr = EXTRA + i * size,
+                                    .p_filesz = size,
+                                    .p_memsz = size};
     header->e_ident[EI_OSABI] = ELFOSABI_LINUX; /* LLDB asks for it */
     header->e_phoff = headers;
     header->e_phnum = (Elf64_Half)total;
@@ -155,7 +161,8 @@ static void many_heaps(const char *path)
     }
     fake_put(t, s.w.heap->address + c[RH_MC_heap_next], EXTRA, 8);
     fake_put(t, FAKE_DESCRIPTOR(s.w.space, type_count), 65536, 8);
-    write_core(&s, path, 1, (uint64_t)HEAPS * HEAP_BYTES, heaps, (uint64_t)HEAPS * HEAP_BYTES, &file);
+    write_core(&s, path, 1, (uint64_t)HEAPS * HEAP_BYTES, heaps, (uint64_t)HEAPS * HEAP_BYTES,
+               &file);
     free(heaps);
     finish(&s, file);
 }
@@ -165,7 +172,12 @@ static void many_fields(const char *path)
 {
     enum { FIELDS = 4096, WORDS = 1000, HOLDERS = 60 };
     scene s = scene_new(0, 0);
-    const fake_field field = {.name = "items", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count = WORDS, .stride = 8};
+    const fake_field field = {.name = "items",
+                              .kind = RH_KIND_STRONG,
+                              .form = RH_FORM_ARRAY,
+                              .width = 8,
+                              .count = WORDS,
+                              .stride = 8};
     const uint64_t *c = s.w.space->c, size = c[RH_MC_field_size];
     uint32_t type = fake_type(s.w.space, "fields", WORDS * 8, &field, 1);
     int file;
@@ -190,13 +202,14 @@ static void put(uint8_t *bytes, uint64_t offset, uint64_t value, unsigned width)
     memcpy(bytes + offset, &value, width);
 }
 
-/* A chunk of `bytes_in_all` with a slab of 64 slots, all of them live by the bitmap. Sixteen have a header, the others
- * and the rest of all are holes. */
+/* A chunk of `bytes_in_all` with a slab of 64 slots, all of them live by the bitmap. Sixteen have
+ * a header, the others and the rest of all are holes. */
 static void slots_in_holes(const char *path, uint64_t bytes_in_all, uint64_t slot_size)
 {
     enum { SLOTS = 64, THERE = 16 };
     scene s = scene_new(1, 1);
-    const uint64_t *c = s.w.space->c, mappings = FAKE_DESCRIPTOR(s.w.space, mappings), first = 1 * MIB;
+    const uint64_t *c = s.w.space->c, mappings = FAKE_DESCRIPTOR(s.w.space, mappings),
+                   first = 1 * MIB;
     int file;
     uint8_t bytes[4096] = {0}, object[64] = {0};
     put(bytes, c[RH_MC_mapping_next], fake_get(s.w.t, mappings, 8), 8);
@@ -223,7 +236,8 @@ static void huge_slots(const char *path)
     slots_in_holes(path, TIB, 4 * GIB);
 }
 
-/* That is not hostile: the runtime takes slots in advance, 64 at a time, and pages that nobody wrote to are holes. */
+/* That is not hostile: the runtime takes slots in advance, 64 at a time, and pages that nobody
+ * wrote to are holes. */
 static void reserved_slots(const char *path)
 {
     slots_in_holes(path, 4 * MIB, 8192);
@@ -234,17 +248,21 @@ static void many_mappings(const char *path)
 {
     enum { LISTED = 100000, STRIDE = 256, MAPPINGS = 900000, MAPPING_STRIDE = 32 };
     scene s = scene_new(1, 1);
-    const uint64_t *c = s.w.space->c, mappings = FAKE_DESCRIPTOR(s.w.space, mappings), heap = s.w.heap->address;
-    const uint64_t at = EXTRA + LISTED * STRIDE, size = LISTED * STRIDE + MAPPINGS * MAPPING_STRIDE, old = fake_get(s.w.t, mappings, 8);
+    const uint64_t *c = s.w.space->c, mappings = FAKE_DESCRIPTOR(s.w.space, mappings),
+                   heap = s.w.heap->address;
+    const uint64_t at = EXTRA + LISTED * STRIDE, size = LISTED * STRIDE + MAPPINGS * MAPPING_STRIDE,
+                   old = fake_get(s.w.t, mappings, 8);
     int file;
     uint8_t *bytes = calloc(1, size);
     ck_assert_ptr_nonnull(bytes);
     for (uint64_t i = 0; i < LISTED; i++) {
-        put(bytes, i * STRIDE + c[RH_MC_heap_next], i + 1 < LISTED ? EXTRA + (i + 1) * STRIDE : 0, 8);
+        put(bytes, i * STRIDE + c[RH_MC_heap_next], i + 1 < LISTED ? EXTRA + (i + 1) * STRIDE : 0,
+            8);
         put(bytes, i * STRIDE + c[RH_MC_heap_number], i + 2, 8);
     }
     for (uint64_t i = 0, row = LISTED * STRIDE; i < MAPPINGS; i++, row += MAPPING_STRIDE) {
-        put(bytes, row + c[RH_MC_mapping_next], i + 1 < MAPPINGS ? at + (i + 1) * MAPPING_STRIDE : old, 8);
+        put(bytes, row + c[RH_MC_mapping_next],
+            i + 1 < MAPPINGS ? at + (i + 1) * MAPPING_STRIDE : old, 8);
         put(bytes, row + c[RH_MC_mapping_bytes], MAPPING_STRIDE, 8);
         put(bytes, row + c[RH_MC_mapping_kind], RH_MAPPING_HEAP, 4);
         put(bytes, row + c[RH_MC_mapping_heap], EXTRA + (LISTED - 1) * STRIDE, 8);
@@ -292,8 +310,8 @@ static void many_roots(const char *path)
     finish(&s, file);
 }
 
-/* Objects of 16 bytes beside each other as far as the slabs reach, each of which holds all others by one vector that they
- * share: edges without end. */
+/* Objects of 16 bytes beside each other as far as the slabs reach, each of which holds all others
+ * by one vector that they share: edges without end. */
 static void all_to_all(const char *path)
 {
     enum { HOLDERS = 900 };
@@ -302,7 +320,8 @@ static void all_to_all(const char *path)
     int file;
     uint64_t *words = words_of(first, MIB);
     for (uint64_t i = 0; i < MIB; i++) /* each slab has slots of one size: these are the holders */
-        words[i] = s.w.heap->slabs[1].base + i % s.w.heap->slabs[1].used * s.w.heap->slabs[1].slot_size;
+        words[i] =
+            s.w.heap->slabs[1].base + i % s.w.heap->slabs[1].used * s.w.heap->slabs[1].slot_size;
     write_core(&s, path, 1, MIB * 8, words, MIB * 8, &file);
     free(words);
     finish(&s, file);
@@ -313,10 +332,12 @@ static void huge_arena(const char *path)
 {
     enum { BINS = 127 };
     scene s = scene_new(0, 0);
-    const uint64_t data = 0x700000000000, state = data + 0x100, bins = state + 112, top = EXTRA + TIB / 2;
+    const uint64_t data = 0x700000000000, state = data + 0x100, bins = state + 112,
+                   top = EXTRA + TIB / 2;
     const uint64_t first[] = {0, TIB / 2 | 1}, last[] = {0, TIB / 2 | 1};
     int file;
-    fake_map(s.w.t, data, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "/usr/lib/made-up.so")->file_offset = 0x1000;
+    fake_map(s.w.t, data, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "/usr/lib/made-up.so")
+        ->file_offset = 0x1000;
     for (unsigned i = 0; i < 2 * BINS; i++)
         fake_put(s.w.t, bins + i * 8, bins + i / 2 * 16 - 16, 8);
     fake_put(s.w.t, bins - 16, top, 8);
@@ -331,14 +352,20 @@ static void huge_arena(const char *path)
 /* 4,000 threads (GDB takes minutes for more), whose stacks all lie in one of 2,000 segments. */
 static void many_threads(const char *path)
 {
-    enum { THREADS = 4000, SEGMENTS = 2000, SEGMENT_BYTES = 4096, NOTE_BYTES = sizeof(Elf64_Nhdr) + 8 + (sizeof(struct elf_prstatus) + 3) / 4 * 4 };
+    enum {
+        THREADS = 4000,
+        SEGMENTS = 2000,
+        SEGMENT_BYTES = 4096,
+        NOTE_BYTES = sizeof(Elf64_Nhdr) + 8 + (sizeof(struct elf_prstatus) + 3) / 4 * 4
+    };
     scene s = scene_new(1, 1);
     int file;
     uint64_t size = (uint64_t)THREADS * NOTE_BYTES;
     uint8_t *notes = calloc(1, size);
     ck_assert_ptr_nonnull(notes);
     for (uint64_t i = 0; i < THREADS; i++) {
-        const Elf64_Nhdr note = {.n_namesz = 5, .n_descsz = sizeof(struct elf_prstatus), .n_type = NT_PRSTATUS};
+        const Elf64_Nhdr note = {
+            .n_namesz = 5, .n_descsz = sizeof(struct elf_prstatus), .n_type = NT_PRSTATUS};
         struct elf_prstatus status = {.pr_pid = (int)(1000 + i)};
         const uint64_t pointer = EXTRA + i % SEGMENTS * SEGMENT_BYTES + 8 * (i / SEGMENTS);
         memset(&status.pr_reg, 0, sizeof status.pr_reg);
@@ -362,7 +389,8 @@ static void many_threads(const char *path)
     finish(&s, file);
 }
 
-static const char cut_references[] = "objects claim more references than the core has words: the rest is left out";
+static const char cut_references[] =
+    "objects claim more references than the core has words: the rest is left out";
 
 const hostile_core hostile_cores[] = {
     {"vector", one_vector, NULL},

@@ -1,7 +1,9 @@
-/* hostile.h - small core files that claim to hold much: what is asked of them must not cost what they claim.
+/* hostile.h - small core files that claim to hold much: what is asked of them must not cost what
+ * they claim.
  *
- * Each is the core of a small valid heap, with more segments behind its end and holes in the file. Invariant: none takes
- * more than 64 MiB of the disk, and what is claimed beside the heap lies from HOSTILE_EXTRA on. */
+ * Each is the core of a small valid heap, with more segments behind its end and holes in the
+ * file. Invariant: none takes more than 64 MiB of the disk, and what is claimed beside the heap
+ * lies from HOSTILE_EXTRA on. */
 #ifndef REFHEAP_TESTS_HOSTILE_H
 #define REFHEAP_TESTS_HOSTILE_H
 

@@ -1,5 +1,5 @@
-/* hostile_cores.c - writes the cores of hostile.h into a folder, for tests/doors/check_costs.py, and says what each is
- * incomplete for: a line of name, tab, reason. */
+/* hostile_cores.c - writes the cores of hostile.h into a folder, for tests/doors/check_costs.py,
+ * and says what each is incomplete for: a line of name, tab, reason. */
 #include "hostile.h"
 
 #include <check.h>
@@ -14,7 +14,8 @@ START_TEST(all_cores)
         char path[4096];
         snprintf(path, sizeof path, "%s/%s", folder, hostile_cores[i].name);
         hostile_cores[i].write(path);
-        printf("%s\t%s\n", hostile_cores[i].name, hostile_cores[i].said ? hostile_cores[i].said : "");
+        printf("%s\t%s\n", hostile_cores[i].name,
+               hostile_cores[i].said ? hostile_cores[i].said : "");
     }
 }
 END_TEST

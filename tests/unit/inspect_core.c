@@ -1,4 +1,5 @@
-/* inspect_core.c - the engine's own core target: the same memory as a file gives the same answers. */
+/* inspect_core.c - the engine's own core target: the same memory as a file gives the same answers.
+ */
 #define _GNU_SOURCE
 #include "inspect_test.h"
 #include "fake_core.h"
@@ -30,7 +31,9 @@ static scene scene_new(unsigned layout)
     scene s = {.w = world_new(layout)};
     fake_target *t = s.w.t;
     fake_module(t, 0x400000000000, "/usr/bin/program", 0x1000, 0x1000, 0);
-    fake_map(t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]")->path[0] = '\0'; /* a core does not say */
+    /* a core does not say */
+    fake_map(t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]")->path[0] =
+        '\0';
     fake_thread(t, 321, 0x7ffe00001000);
     s.a = new_node(&s.w, 4);
     s.b = new_node(&s.w, 1);
@@ -57,10 +60,22 @@ static char *write_core(const scene *s, size_t cut)
 
 START_TEST(a_core_gives_the_same_answers_as_the_memory_it_was_made_of)
 {
-    static const struct { const char *command, *line; } asks[] = {
-        {"objat", "#1"}, {"objat", "--ledger node#2"}, {"objat", "0x500010001000"}, {"objat", "0x400000000000"}, {"objat", "1"}, {"refs", "--path #1"},
-        {"refs", "#2"}, {"gcgraph", ""}, {"gcgraph", "--depth=3 #1"}, {"refs", "#9"},
-        {"gcfind", ""}, {"gcfind", "--unreachable"}, {"gcleaks", ""}, {"gcstale", ""}};
+    static const struct {
+        const char *command, *line;
+    } asks[] = {{"objat", "#1"},
+                {"objat", "--ledger node#2"},
+                {"objat", "0x500010001000"},
+                {"objat", "0x400000000000"},
+                {"objat", "1"},
+                {"refs", "--path #1"},
+                {"refs", "#2"},
+                {"gcgraph", ""},
+                {"gcgraph", "--depth=3 #1"},
+                {"refs", "#9"},
+                {"gcfind", ""},
+                {"gcfind", "--unreachable"},
+                {"gcleaks", ""},
+                {"gcstale", ""}};
     scene s = scene_new(_i);
     fake_target *t = s.w.t;
     char *path = write_core(&s, 0), error[256];
@@ -77,7 +92,8 @@ START_TEST(a_core_gives_the_same_answers_as_the_memory_it_was_made_of)
         json_t *file = fake_json_status(t, asks[i].command, asks[i].line, &core_status);
         ck_assert_int_eq(memory_status, core_status);
         if (!json_equal(memory, file))
-            ck_abort_msg("%s %s: %s\nis not\n%s", asks[i].command, asks[i].line, json_dumps(file, 0), json_dumps(memory, 0));
+            ck_abort_msg("%s %s: %s\nis not\n%s", asks[i].command, asks[i].line,
+                         json_dumps(file, 0), json_dumps(memory, 0));
         json_decref(memory);
         json_decref(file);
     }
@@ -99,7 +115,8 @@ START_TEST(a_core_that_ends_early_says_how_much_is_missing)
     t->target.emit = emit_to_terminal;
     json_t *json = fake_json(t, "objat", "#1");
     ck_assert(json_is_false(fake_at(json, "complete")));
-    ck_assert_str_eq(fake_string(json, "incomplete_because.0"), "the core file is cut off: 4660 bytes of memory are missing");
+    ck_assert_str_eq(fake_string(json, "incomplete_because.0"),
+                     "the core file is cut off: 4660 bytes of memory are missing");
     json_decref(json);
     rhi_target_close(&t->target);
     t->target = before;
@@ -112,11 +129,21 @@ END_TEST
 static void damage_header(Elf64_Phdr *header, unsigned way)
 {
     switch (way) {
-    case 1: header->p_offset = header[-1].p_offset; break;
-    case 2: header->p_type = 0x11; break;
-    case 3: header->p_memsz = header->p_filesz - 1; break;
-    case 4: header->p_vaddr = header[-1].p_vaddr; break;
-    case 5: header->p_flags |= 0x100; break;
+    case 1:
+        header->p_offset = header[-1].p_offset;
+        break;
+    case 2:
+        header->p_type = 0x11;
+        break;
+    case 3:
+        header->p_memsz = header->p_filesz - 1;
+        break;
+    case 4:
+        header->p_vaddr = header[-1].p_vaddr;
+        break;
+    case 5:
+        header->p_flags |= 0x100;
+        break;
     }
 }
 
@@ -194,13 +221,19 @@ END_TEST
 
 START_TEST(a_compressed_core_is_told_with_the_command_that_unpacks_it)
 {
-    static const struct { const char *magic, *name, *command; } rows[] = {
+    static const struct {
+        const char *magic, *name, *command;
+    } rows[] = {
         {"\x28\xb5\x2f\xfd more", "core.zst", "zstd -dc </tmp/refheap-%d/core.zst >core"},
-        {"\xfd" "7zXZ\0 more", "core.42.xz", "xz -dc </tmp/refheap-%d/core.42.xz >core.42"},
+        {"\xfd"
+         "7zXZ\0 more",
+         "core.42.xz", "xz -dc </tmp/refheap-%d/core.42.xz >core.42"},
         {"\x04\x22\x4d\x18 more", "core", "lz4 -dc </tmp/refheap-%d/core >core.core"},
-        {"\x1f\x8b\x08 more", "it's $a.gz", "gzip -dc <'/tmp/refheap-%d/it'\\''s $a.gz' >'it'\\''s $a'"},
+        {"\x1f\x8b\x08 more", "it's $a.gz",
+         "gzip -dc <'/tmp/refheap-%d/it'\\''s $a.gz' >'it'\\''s $a'"},
         {"BZh91 more", "c.bz2", "bzip2 -dc </tmp/refheap-%d/c.bz2 >c"},
-        {"BZh91 more", "there.bz2", "bzip2 -dc </tmp/refheap-%d/there.bz2 >there.bz2.core"}}; /* there is a file "there" */
+        /* there is a file "there" */
+        {"BZh91 more", "there.bz2", "bzip2 -dc </tmp/refheap-%d/there.bz2 >there.bz2.core"}};
     char folder[64], path[128], command[256], error[512];
     rhi_target core;
     snprintf(folder, sizeof folder, "/tmp/refheap-%d", (int)getpid());
@@ -227,7 +260,11 @@ START_TEST(a_compressed_core_is_told_with_the_command_that_unpacks_it)
 END_TEST
 
 /* Cuts the file off, or lets it grow, when it is asked for the `at`th time. */
-static struct { const char *path; off_t size; unsigned polls, at; } cutter;
+static struct {
+    const char *path;
+    off_t size;
+    unsigned polls, at;
+} cutter;
 
 static int cut_when_polled(void *context)
 {
@@ -238,7 +275,8 @@ static int cut_when_polled(void *context)
 }
 
 /* The answer of a session of its own. */
-static json_t *ask_file(rhi_session *session, const rhi_target *core, const char *command, const char *line)
+static json_t *ask_file(rhi_session *session, const rhi_target *core, const char *command,
+                        const char *line)
 {
     char whole[64];
     terminal->out.size = terminal->err.size = 0;
@@ -252,9 +290,12 @@ static json_t *ask_file(rhi_session *session, const rhi_target *core, const char
 
 static void check_cut_answer(const json_t *json, const char *command)
 {
-    ck_assert_msg(json_is_false(fake_at(json, "complete")), "%s: a core that was cut off is answered as if it were whole", command);
+    ck_assert_msg(json_is_false(fake_at(json, "complete")),
+                  "%s: a core that was cut off is answered as if it were whole", command);
     for (unsigned i = 0; i < json_array_size(json_object_get(json, "leaks")); i++)
-        ck_assert_str_ne(json_string_value(json_object_get(json_array_get(json_object_get(json, "leaks"), i), "cause")), "lost_reference");
+        ck_assert_str_ne(json_string_value(json_object_get(
+                             json_array_get(json_object_get(json, "leaks"), i), "cause")),
+                         "lost_reference");
 }
 
 /* Asks once for each poll of the command, with the file changing at that poll; then once more. */
@@ -293,8 +334,10 @@ static void check_cuts(const scene *s, const char *command, const char *line, un
 
 START_TEST(a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer)
 {
-    static const struct { const char *command, *line; } asks[] = {{"gcleaks", ""}, {"gcstale", ""}, {"refs", "#1"}, {"gcverify", ""},
-                                                                  {"gcstat", ""}, {"gcgraph", ""}, {"gcfind", ""}};
+    static const struct {
+        const char *command, *line;
+    } asks[] = {{"gcleaks", ""}, {"gcstale", ""}, {"refs", "#1"}, {"gcverify", ""},
+                {"gcstat", ""},  {"gcgraph", ""}, {"gcfind", ""}};
     static const unsigned cuts[] = {8, 5, 2};
     scene s = scene_new(_i);
     terminal = s.w.t;
@@ -342,7 +385,8 @@ START_TEST(a_segment_may_begin_at_any_address)
     scene s = scene_new(_i);
     char error[256];
     rhi_target core;
-    fake_map(s.w.t, 0x300000000001, 0x200000, RHI_REGION_READ | RHI_REGION_WRITE, ""); /* searched before the descriptor is found */
+    /* searched before the descriptor is found */
+    fake_map(s.w.t, 0x300000000001, 0x200000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     char *path = write_core(&s, 0);
     terminal = s.w.t;
     ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
@@ -420,7 +464,8 @@ static void check_loss(scene *s, const char *line, bool is_lost, const char *ran
 {
     json_t *json = leaks_in_core(s, line);
     char *text = json_dumps(json, 0);
-    if (fake_integer(json, "undecided") != !is_lost || fake_size(json, "leaks") != is_lost || json_is_true(fake_at(json, "complete")) != is_lost)
+    if (fake_integer(json, "undecided") != !is_lost || fake_size(json, "leaks") != is_lost ||
+        json_is_true(fake_at(json, "complete")) != is_lost)
         ck_abort_msg("%s", text);
     if (range)
         ck_assert_has(text, range);
@@ -433,19 +478,26 @@ static void check_loss(scene *s, const char *line, bool is_lost, const char *ran
 /* A core does not tell memory that the program kept out from memory that was never touched. */
 START_TEST(memory_that_a_core_lacks_makes_a_loss_undecided)
 {
-    const uint64_t absent = 0x620000000000, page = 0x630000000000, other = 0x640000000000, global = 0x400000000000 + FAKE_MODULE_DATA + 0x1800;
+    const uint64_t absent = 0x620000000000, page = 0x630000000000, other = 0x640000000000,
+                   global = 0x400000000000 + FAKE_MODULE_DATA + 0x1800;
     const uint32_t rw = RHI_REGION_READ | RHI_REGION_WRITE;
     scene s = scene_new(_i);
     fake_target *t = s.w.t;
     new_node(&s.w, 1);
     check_loss(&s, "", true, NULL);
     fake_map(t, absent, 0x81000, rw, "")->hidden = true;
-    check_loss(&s, "", false, "528384 bytes that the program may have written are not in the core: 0x620000000000+528384");
+    check_loss(&s, "", false,
+               "528384 bytes that the program may have written are not in the core: "
+               "0x620000000000+528384");
     check_loss(&s, "--missing=empty", true, NULL);
     fake_map(t, page, 0x1000, rw | RHI_REGION_EXECUTE, "")->hidden = true; /* what LLDB leaves */
-    check_loss(&s, "", true, "taken as never used, for the core has nothing of it: 0x620000000000+528384, 0x630000000000+4096");
+    check_loss(&s, "", true,
+               "taken as never used, for the core has nothing of it: 0x620000000000+528384, "
+               "0x630000000000+4096");
     fake_put(t, global, absent + 0x80ff8, 8);
-    check_loss(&s, "", false, "528384 bytes that the program may have written are not in the core: 0x620000000000+528384");
+    check_loss(&s, "", false,
+               "528384 bytes that the program may have written are not in the core: "
+               "0x620000000000+528384");
     fake_put(t, global, page + 8, 8); /* then it is no debugger's */
     check_loss(&s, "", false, "532480 bytes that the program may have written");
     fake_put(t, global, 0, 8);
@@ -455,7 +507,9 @@ START_TEST(memory_that_a_core_lacks_makes_a_loss_undecided)
     fake_map(t, other, 0x1000, rw, "")->hidden = true; /* of a size that anything may have */
     check_loss(&s, "", true, "taken as never used");
     fake_put(t, 0x7ffe00001828, other, 8);
-    check_loss(&s, "", false, "4096 bytes that the program may have written are not in the core: 0x640000000000+4096");
+    check_loss(
+        &s, "", false,
+        "4096 bytes that the program may have written are not in the core: 0x640000000000+4096");
     fake_put(t, 0x7ffe00001828, 0, 8);
     fake_map(t, absent - 0x1000, 0x1000, rw | RHI_REGION_EXECUTE, "");
     check_loss(&s, "", true, "taken as never used");
@@ -468,9 +522,16 @@ END_TEST
 #if defined(__x86_64__)
 START_TEST(a_thread_that_waits_for_what_the_kernel_keeps_is_a_reminder)
 {
-    static const struct { uint64_t call; const char *text; } rows[] = {
-        {232, "thread 321 is in epoll_wait, and what the kernel keeps for it (epoll_data) may own a count"}, {281, "in epoll_pwait,"},
-        {441, "in epoll_pwait2,"}, {426, "in io_uring_enter, and what the kernel keeps for it (user_data)"}, {202, NULL}, {UINT64_MAX, NULL}};
+    static const struct {
+        uint64_t call;
+        const char *text;
+    } rows[] = {{232, "thread 321 is in epoll_wait, and what the kernel keeps for it (epoll_data) "
+                      "may own a count"},
+                {281, "in epoll_pwait,"},
+                {441, "in epoll_pwait2,"},
+                {426, "in io_uring_enter, and what the kernel keeps for it (user_data)"},
+                {202, NULL},
+                {UINT64_MAX, NULL}};
     scene s = scene_new(_i);
     json_t *json = NULL;
     fake_register(s.w.t, "orig_rax", 232);
@@ -496,7 +557,12 @@ END_TEST
 #define ONLY_X86
 #endif
 
-RUN_TESTS("inspect_core", memory_that_a_core_lacks_makes_a_loss_undecided, ONLY_X86 a_core_gives_the_same_answers_as_the_memory_it_was_made_of, a_core_that_ends_early_says_how_much_is_missing,
-          files_that_are_no_core_are_refused_in_one_line, a_compressed_core_is_told_with_the_command_that_unpacks_it, a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer,
-          a_core_that_changes_between_questions_is_read_anew, a_pipe_is_not_waited_for, a_segment_may_begin_at_any_address, a_segment_of_terabytes_without_bytes_costs_nothing,
+RUN_TESTS("inspect_core", memory_that_a_core_lacks_makes_a_loss_undecided,
+          ONLY_X86 a_core_gives_the_same_answers_as_the_memory_it_was_made_of,
+          a_core_that_ends_early_says_how_much_is_missing,
+          files_that_are_no_core_are_refused_in_one_line,
+          a_compressed_core_is_told_with_the_command_that_unpacks_it,
+          a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer,
+          a_core_that_changes_between_questions_is_read_anew, a_pipe_is_not_waited_for,
+          a_segment_may_begin_at_any_address, a_segment_of_terabytes_without_bytes_costs_nothing,
           a_core_whose_headers_are_damaged_gives_no_whole_answer)

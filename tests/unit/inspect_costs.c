@@ -1,7 +1,8 @@
-/* inspect_costs.c - small hostile cores (hostile.h): every question is answered, with bounded work, and says what it left out.
+/* inspect_costs.c - small hostile cores (hostile.h): every question is answered, with bounded
+ * work, and says what it left out.
  *
- * Work is counted, not timed: bytes read, memory taken, looks at the user. Invariant: the bounds are the same for all cores,
- * and far below what each of them claims. */
+ * Work is counted, not timed: bytes read, memory taken, looks at the user. Invariant: the bounds
+ * are the same for all cores, and far below what each of them claims. */
 #define _GNU_SOURCE
 #include "hostile.h"
 #include "inspect_test.h"
@@ -12,15 +13,22 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct { const char *command, *line; } questions[] = {
-    {"gcstat", ""}, {"gcfind", ""}, {"gcleaks", ""}, {"gcstale", ""}, {"gcverify", ""}, {"gcgraph", ""}, {"objat", "#1"},
-    {"objat", "--ledger #1"}, {"refs", "#1"}, {"refs", "--path #1"}, {"refs", "--path #3"}, {"gcfind", "--unreachable"}};
+static const struct {
+    const char *command, *line;
+} questions[] = {{"gcstat", ""},        {"gcfind", ""},           {"gcleaks", ""},
+                 {"gcstale", ""},       {"gcverify", ""},         {"gcgraph", ""},
+                 {"objat", "#1"},       {"objat", "--ledger #1"}, {"refs", "#1"},
+                 {"refs", "--path #1"}, {"refs", "--path #3"},    {"gcfind", "--unreachable"}};
 #ifdef __SANITIZE_ADDRESS__
 enum { MEMORY_KIB = 4 << 20 }; /* of which most is not the engine's */
 #else
 enum { MEMORY_KIB = 512 << 10 };
 #endif
-enum { QUESTIONS = sizeof questions / sizeof *questions, STEP_BYTES = 16 << 20, NOTHING_MORE = 1 << 20 };
+enum {
+    QUESTIONS = sizeof questions / sizeof *questions,
+    STEP_BYTES = 16 << 20,
+    NOTHING_MORE = 1 << 20
+};
 #define READ_BYTES (8ull << 30)
 
 typedef struct door {
@@ -28,7 +36,7 @@ typedef struct door {
     char *out;
     size_t size;
     FILE *stream;
-    uint64_t polls, stop_at; /* stop_at: the poll at which the user interrupts; 0: never */
+    uint64_t polls, stop_at;          /* stop_at: the poll at which the user interrupts; 0: never */
     uint64_t last_read, longest_step; /* bytes read between two polls */
     double last_time, longest_wait;   /* seconds between two; only told */
 } door;
@@ -87,7 +95,8 @@ static void door_open(door *d, const char *path)
 {
     char error[256];
     *d = (door){.polls = 0};
-    ck_assert_msg(rhi_target_open_core(path, NULL, &d->target, error, sizeof error) == 0, "%s", error);
+    ck_assert_msg(rhi_target_open_core(path, NULL, &d->target, error, sizeof error) == 0, "%s",
+                  error);
     d->target.emit = emit_to_current;
     d->target.interrupted = was_interrupted;
     current = d;
@@ -114,9 +123,8 @@ static bool has_reason(const json_t *json, const char *wanted)
 {
     size_t index;
     json_t *reason;
-    json_array_foreach(json_object_get(json, "incomplete_because"), index, reason)
-        if (strstr(json_string_value(reason), wanted))
-            return true;
+    json_array_foreach(json_object_get(json, "incomplete_because"), index,
+                       reason) if (strstr(json_string_value(reason), wanted)) return true;
     return false;
 }
 
@@ -125,8 +133,9 @@ static void must_not_be_certain(const hostile_core *core, const json_t *json)
     size_t index;
     json_t *leak;
     json_array_foreach(json_object_get(json, "leaks"), index, leak)
-        ck_assert_msg(!core->said || strcmp(json_string_value(json_object_get(leak, "cause")), "lost_reference") != 0, "%s: %s", core->name,
-                      json_dumps(leak, 0));
+        ck_assert_msg(!core->said || strcmp(json_string_value(json_object_get(leak, "cause")),
+                                            "lost_reference") != 0,
+                      "%s: %s", core->name, json_dumps(leak, 0));
 }
 
 /* The core is not written by the process whose memory is measured. */
@@ -155,20 +164,28 @@ START_TEST(every_question_is_answered_with_bounded_work)
         door_open(&d, path);
         uint64_t before = bytes_read();
         json_t *json = put_question(&d, i, &status);
-        d.longest_wait = d.polls && seconds() - d.last_time > d.longest_wait ? seconds() - d.last_time : d.longest_wait; /* and then its end */
+        /* and then its end */
+        d.longest_wait = d.polls && seconds() - d.last_time > d.longest_wait
+                             ? seconds() - d.last_time
+                             : d.longest_wait;
         uint64_t read = bytes_read() - before;
         struct rusage usage;
         getrusage(RUSAGE_SELF, &usage);
-        printf("%-9s %-6s %-14s %10.1f MiB read, %7.1f MiB of memory, %8" PRIu64 " polls, at most %6.1f MiB and %5.0f ms between two\n", core->name,
-               questions[i].command, questions[i].line, (double)read / (1 << 20), (double)usage.ru_maxrss / 1024, d.polls,
-               (double)d.longest_step / (1 << 20), d.longest_wait * 1000);
-        ck_assert_msg(status == RHI_ANSWERED && json, "%s %s %s: status %d", core->name, questions[i].command, questions[i].line, status);
+        printf("%-9s %-6s %-14s %10.1f MiB read, %7.1f MiB of memory, %8" PRIu64
+               " polls, at most %6.1f MiB and %5.0f ms between two\n",
+               core->name, questions[i].command, questions[i].line, (double)read / (1 << 20),
+               (double)usage.ru_maxrss / 1024, d.polls, (double)d.longest_step / (1 << 20),
+               d.longest_wait * 1000);
+        ck_assert_msg(status == RHI_ANSWERED && json, "%s %s %s: status %d", core->name,
+                      questions[i].command, questions[i].line, status);
         ck_assert_uint_lt(read, READ_BYTES);
         ck_assert_int_lt(usage.ru_maxrss, MEMORY_KIB);
         ck_assert_uint_lt(d.longest_step, STEP_BYTES);
         must_not_be_certain(core, json);
         if (strcmp(questions[i].command, "gcverify") == 0)
-            ck_assert_msg(core->said ? has_reason(json, core->said) : json_is_true(json_object_get(json, "complete")), "%s: %s", core->name,
+            ck_assert_msg(core->said ? has_reason(json, core->said)
+                                     : json_is_true(json_object_get(json, "complete")),
+                          "%s: %s", core->name,
                           json_dumps(json_object_get(json, "incomplete_because"), 0));
         json_decref(json);
         rhi_target_close(&d.target);
@@ -199,7 +216,8 @@ START_TEST(an_interrupt_is_heard_in_every_loop)
             uint64_t after = bytes_read() - d.last_read;
             ck_assert_int_eq(status, RHI_NO_ANSWER);
             const char *error = json_string_value(json_object_get(json, "error"));
-            ck_assert_msg(error && strcmp(error, "cancelled") == 0, "%s %s: %s", core->name, questions[i].command, error);
+            ck_assert_msg(error && strcmp(error, "cancelled") == 0, "%s %s: %s", core->name,
+                          questions[i].command, error);
             ck_assert_uint_lt(after, NOTHING_MORE);
             json_decref(json);
             rhi_target_close(&d.target);
@@ -213,7 +231,8 @@ int main(void)
     Suite *suite = suite_create("inspect_costs");
     TCase *tcase = tcase_create("inspect_costs");
     tcase_set_timeout(tcase, 240); /* for what hangs: all questions take a few seconds */
-    tcase_add_loop_test(tcase, every_question_is_answered_with_bounded_work, 0, (int)hostile_core_count);
+    tcase_add_loop_test(tcase, every_question_is_answered_with_bounded_work, 0,
+                        (int)hostile_core_count);
     tcase_add_loop_test(tcase, an_interrupt_is_heard_in_every_loop, 0, (int)hostile_core_count);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -2,14 +2,16 @@
 #include "inspect_test.h"
 
 /* One row of the answer: kind and value as JSON text, target and its status (NULL: null). */
-static void check_row(const json_t *json, size_t row, const char *name, const char *kind, const char *value, const char *target, const char *status)
+static void check_row(const json_t *json, size_t row, const char *name, const char *kind,
+                      const char *value, const char *target, const char *status)
 {
     json_t *field = json_array_get(fake_at(json, "fields"), row);
     ck_assert_msg(field != NULL, "no row %zu for %s", row, name);
     ck_assert_str_eq(fake_string(field, "name"), name);
     ck_assert_str_eq(fake_string(field, "kind"), kind);
     char *text = json_dumps(fake_at(field, "value"), JSON_ENCODE_ANY | JSON_COMPACT);
-    ck_assert_msg(text && strcmp(text, value) == 0, "%s is %s, not %s", name, text ? text : "?", value);
+    ck_assert_msg(text && strcmp(text, value) == 0, "%s is %s, not %s", name, text ? text : "?",
+                  value);
     free(text);
     if (target)
         ck_assert_str_eq(fake_string(field, "target"), target);
@@ -18,7 +20,8 @@ static void check_row(const json_t *json, size_t row, const char *name, const ch
     if (status)
         ck_assert_str_eq(fake_string(field, "target_status"), status);
     else
-        ck_assert_msg(json_is_null(fake_at(field, "target_status")), "%s has a target_status", name);
+        ck_assert_msg(json_is_null(fake_at(field, "target_status")), "%s has a target_status",
+                      name);
 }
 
 static const char *address_json(uint64_t address)
@@ -65,10 +68,12 @@ START_TEST(references_tell_what_is_at_their_target)
 END_TEST
 
 static const fake_field number_fields[] = {
-    FAKE_ONE("i8", RH_KIND_INT, 0, 1),   FAKE_ONE("i16", RH_KIND_INT, 2, 2),   FAKE_ONE("i32", RH_KIND_INT, 4, 4),
-    FAKE_ONE("i64", RH_KIND_INT, 8, 8),  FAKE_ONE("u8", RH_KIND_UINT, 16, 1),  FAKE_ONE("u16", RH_KIND_UINT, 18, 2),
-    FAKE_ONE("u32", RH_KIND_UINT, 20, 4), FAKE_ONE("u64", RH_KIND_UINT, 24, 8), FAKE_ONE("f", RH_KIND_FLOAT, 32, 4),
-    FAKE_ONE("d", RH_KIND_FLOAT, 40, 8), FAKE_ONE("ld", RH_KIND_FLOAT, 48, 16)};
+    FAKE_ONE("i8", RH_KIND_INT, 0, 1),    FAKE_ONE("i16", RH_KIND_INT, 2, 2),
+    FAKE_ONE("i32", RH_KIND_INT, 4, 4),   FAKE_ONE("i64", RH_KIND_INT, 8, 8),
+    FAKE_ONE("u8", RH_KIND_UINT, 16, 1),  FAKE_ONE("u16", RH_KIND_UINT, 18, 2),
+    FAKE_ONE("u32", RH_KIND_UINT, 20, 4), FAKE_ONE("u64", RH_KIND_UINT, 24, 8),
+    FAKE_ONE("f", RH_KIND_FLOAT, 32, 4),  FAKE_ONE("d", RH_KIND_FLOAT, 40, 8),
+    FAKE_ONE("ld", RH_KIND_FLOAT, 48, 16)};
 
 START_TEST(numbers_of_every_width)
 {
@@ -78,7 +83,8 @@ START_TEST(numbers_of_every_width)
     const float f = -0.5f;
     const double d = 1e100;
     const long double ld = 2.25L;
-    fake_put(w.t, fake_slot(w.space, a, 0), (uint64_t)-2, 8); /* all ones and a hole: each width takes its own */
+    /* all ones and a hole: each width takes its own */
+    fake_put(w.t, fake_slot(w.space, a, 0), (uint64_t)-2, 8);
     fake_put(w.t, fake_slot(w.space, a, 8), (uint64_t)INT64_MIN, 8);
     fake_put(w.t, fake_slot(w.space, a, 16), 0x8000000180010080ull, 8);
     fake_put(w.t, fake_slot(w.space, a, 24), 1ull << 62, 8);
@@ -95,7 +101,8 @@ START_TEST(numbers_of_every_width)
     check_row(json, 6, "u32", "uint", "2147483649", NULL, NULL);
     check_row(json, 7, "u64", "uint", "4611686018427387904", NULL, NULL);
     check_row(json, 8, "f", "float", "-0.5", NULL, NULL);
-    ck_assert(json_real_value(fake_at(json, "fields.9.value")) > 0.99e100 && json_real_value(fake_at(json, "fields.9.value")) < 1.01e100);
+    ck_assert(json_real_value(fake_at(json, "fields.9.value")) > 0.99e100 &&
+              json_real_value(fake_at(json, "fields.9.value")) < 1.01e100);
     check_row(json, 10, "ld", "float", "2.25", NULL, NULL);
     json_decref(json);
     fake_put(w.t, fake_slot(w.space, a, 32), 0x7f800000, 4); /* infinity is no JSON number */
@@ -110,11 +117,22 @@ START_TEST(numbers_of_every_width)
 END_TEST
 
 enum { TEXT_LENGTH = 0, TEXT_POINTER = 8, TEXT_BYTES = 16, TEXT_BODY = 16 };
-static const fake_field text_fields[] = {
-    {.name = "inline", .kind = RH_KIND_BYTES, .form = RH_FORM_ARRAY, .width = 1, .count_width = 8, .offset = TEXT_BYTES,
-     .count_offset = TEXT_LENGTH, .stride = 1},
-    {.name = "behind", .kind = RH_KIND_BYTES, .form = RH_FORM_VECTOR, .width = 1, .count_width = 8, .offset = TEXT_POINTER,
-     .count_offset = TEXT_LENGTH, .stride = 1}};
+static const fake_field text_fields[] = {{.name = "inline",
+                                          .kind = RH_KIND_BYTES,
+                                          .form = RH_FORM_ARRAY,
+                                          .width = 1,
+                                          .count_width = 8,
+                                          .offset = TEXT_BYTES,
+                                          .count_offset = TEXT_LENGTH,
+                                          .stride = 1},
+                                         {.name = "behind",
+                                          .kind = RH_KIND_BYTES,
+                                          .form = RH_FORM_VECTOR,
+                                          .width = 1,
+                                          .count_width = 8,
+                                          .offset = TEXT_POINTER,
+                                          .count_offset = TEXT_LENGTH,
+                                          .stride = 1}};
 
 static uint64_t new_text(world *w, const char *bytes, size_t size, uint64_t extra)
 {
@@ -140,7 +158,8 @@ START_TEST(bytes_inside_and_behind_a_pointer)
         snprintf(path, sizeof path, "fields.%u.value", i);
         ck_assert_str_eq(fake_string(json, path), "say \"hi\"\n\x01 Gr\xc3\xbc\xc3\x9f");
     }
-    ck_assert_int_eq(fake_integer(json, "object.size"), (long long)w.space->c[RH_MC_object_size] + TEXT_BODY + 17);
+    ck_assert_int_eq(fake_integer(json, "object.size"),
+                     (long long)w.space->c[RH_MC_object_size] + TEXT_BODY + 17);
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "\"say \\\"hi\\\"\\n\\x01 Gr\xc3\xbc\xc3\x9f\"\n");
@@ -204,13 +223,31 @@ END_TEST
 
 /* Four inline references; a vector of references; structs of 24 bytes with a key and a value. */
 enum { ITEMS = 32, ITEM_COUNT = 40, ENTRIES = 48, ENTRY_COUNT = 56, BAG_BODY = 64 };
-static const fake_field bag_fields[] = {
-    {.name = "child", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count = 4, .stride = 8},
-    FAKE_VECTOR("items", ITEMS, ITEM_COUNT),
-    {.name = "entries.key", .kind = RH_KIND_STRONG, .form = RH_FORM_VECTOR, .width = 8, .count_width = 2, .offset = ENTRIES,
-     .count_offset = ENTRY_COUNT, .stride = 24, .element_offset = 8},
-    {.name = "entries.value", .kind = RH_KIND_STRONG, .form = RH_FORM_VECTOR, .width = 8, .count_width = 2, .offset = ENTRIES,
-     .count_offset = ENTRY_COUNT, .stride = 24, .element_offset = 16}};
+static const fake_field bag_fields[] = {{.name = "child",
+                                         .kind = RH_KIND_STRONG,
+                                         .form = RH_FORM_ARRAY,
+                                         .width = 8,
+                                         .count = 4,
+                                         .stride = 8},
+                                        FAKE_VECTOR("items", ITEMS, ITEM_COUNT),
+                                        {.name = "entries.key",
+                                         .kind = RH_KIND_STRONG,
+                                         .form = RH_FORM_VECTOR,
+                                         .width = 8,
+                                         .count_width = 2,
+                                         .offset = ENTRIES,
+                                         .count_offset = ENTRY_COUNT,
+                                         .stride = 24,
+                                         .element_offset = 8},
+                                        {.name = "entries.value",
+                                         .kind = RH_KIND_STRONG,
+                                         .form = RH_FORM_VECTOR,
+                                         .width = 8,
+                                         .count_width = 2,
+                                         .offset = ENTRIES,
+                                         .count_offset = ENTRY_COUNT,
+                                         .stride = 24,
+                                         .element_offset = 16}};
 
 START_TEST(arrays_vectors_and_strides)
 {
@@ -223,7 +260,8 @@ START_TEST(arrays_vectors_and_strides)
     const uint64_t entries[] = {7, n[0], n[1], 9, n[2], n[3]};
     fake_vector(w.heap, bag, ITEMS, ITEM_COUNT, n, 3);
     fake_vector(w.heap, bag, ENTRIES, ENTRY_COUNT, entries, 6);
-    fake_put(w.t, fake_slot(w.space, bag, ENTRY_COUNT), 0xAAAA0002, 8); /* two; the count has 16 bits */
+    /* two; the count has 16 bits */
+    fake_put(w.t, fake_slot(w.space, bag, ENTRY_COUNT), 0xAAAA0002, 8);
     json_t *json = ask(&w, "objat", "", bag);
     ck_assert_uint_eq(fake_size(json, "fields"), 4 + 3 + 2 + 2);
     check_row(json, 0, "child[0]", "strong", "null", NULL, NULL);
@@ -238,7 +276,8 @@ START_TEST(arrays_vectors_and_strides)
     ck_assert_uint_eq(fake_size(json, "fields"), 5);
     ck_assert_int_eq(fake_integer(json, "fields_total"), 11);
     json_decref(json);
-    fake_put(w.t, fake_slot(w.space, bag, ITEMS), 0, 8); /* a vector may be NULL, whatever its count */
+    /* a vector may be NULL, whatever its count */
+    fake_put(w.t, fake_slot(w.space, bag, ITEMS), 0, 8);
     w.t->state++;
     json = ask(&w, "objat", "", bag);
     ck_assert_uint_eq(fake_size(json, "fields"), 8);
@@ -267,7 +306,7 @@ START_TEST(a_vector_that_ends_early_is_named_and_its_beginning_shown)
 }
 END_TEST
 
-RUN_TESTS("inspect_fields", references_tell_what_is_at_their_target, numbers_of_every_width, bytes_inside_and_behind_a_pointer,
-          bytes_that_are_no_text_do_not_break_the_answer, long_bytes_are_cut_between_characters_and_say_so,
-          a_length_that_makes_no_sense_is_named, arrays_vectors_and_strides,
-          a_vector_that_ends_early_is_named_and_its_beginning_shown)
+RUN_TESTS("inspect_fields", references_tell_what_is_at_their_target, numbers_of_every_width,
+          bytes_inside_and_behind_a_pointer, bytes_that_are_no_text_do_not_break_the_answer,
+          long_bytes_are_cut_between_characters_and_say_so, a_length_that_makes_no_sense_is_named,
+          arrays_vectors_and_strides, a_vector_that_ends_early_is_named_and_its_beginning_shown)

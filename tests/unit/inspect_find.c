@@ -18,11 +18,12 @@ static const char *found(const world *w, const char *line)
     return text;
 }
 
-/* nodes 1 (count 1), 2 (count 5), 3 immortal, 4 dying, 5 finalized, 6 freed; twigs 7 and 8, 8 with a tail of 4 elements;
- * node 9 of heap 2. */
+/* nodes 1 (count 1), 2 (count 5), 3 immortal, 4 dying, 5 finalized, 6 freed; twigs 7 and 8, 8
+ * with a tail of 4 elements; node 9 of heap 2. */
 static world with_all(int layout, fake_heap **second)
 {
-    static const fake_field twig_fields[] = {FAKE_STRONG("up", 0), FAKE_ONE("length", RH_KIND_UINT, 8, 8)};
+    static const fake_field twig_fields[] = {FAKE_STRONG("up", 0),
+                                             FAKE_ONE("length", RH_KIND_UINT, 8, 8)};
     world w = world_new((unsigned)layout);
     uint32_t twig = fake_type(w.space, "twig", 16, twig_fields, 2);
     fake_type_elements(w.space, twig, 100, 8);
@@ -40,7 +41,9 @@ static world with_all(int layout, fake_heap **second)
     return w;
 }
 
-#define LONG_NAME "long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_"
+#define LONG_NAME                                                                                  \
+    "long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_long_"   \
+    "long_long_long_long_long_long_long_long_long_long_"
 
 START_TEST(every_property_selects)
 {
@@ -51,7 +54,8 @@ START_TEST(every_property_selects)
     ck_assert_str_eq(found(&w, "--type='t*g'"), "twig#7 twig#8");
     ck_assert_str_eq(found(&w, "--type='[tm]wi?'"), "twig#7 twig#8");
     ck_assert_str_eq(found(&w, "--type=nod"), "");
-    ck_assert_str_eq(found(&w, "--min-refs=2"), "node#2 twig#7 twig#8 node#9"); /* an immortal's count is not kept */
+    /* an immortal's count is not kept */
+    ck_assert_str_eq(found(&w, "--min-refs=2"), "node#2 twig#7 twig#8 node#9");
     ck_assert_str_eq(found(&w, "--min-refs=6"), "twig#8");
     ck_assert_str_eq(found(&w, "--min-size=400"), "twig#8");
     ck_assert_str_eq(found(&w, "--finalized"), "node#4 node#5");
@@ -126,7 +130,8 @@ START_TEST(limits_bad_input_and_text)
 }
 END_TEST
 
-/* In a pattern, ? is a character, not a byte; a name that is typed as it is, is found, however long and whatever is in it. */
+/* In a pattern, ? is a character, not a byte; a name that is typed as it is, is found, however long
+ * and whatever is in it. */
 START_TEST(types_of_any_name_are_found)
 {
     static const char *const locales[] = {"C.UTF-8", "C"};
@@ -165,8 +170,8 @@ START_TEST(objects_of_no_type_are_listed_and_hurt_nothing)
 }
 END_TEST
 
-/* A row shows what its object holds, from slots that lie near those of the row before: a list does not read for each
- * of them. With a page that is missing in part the rows are the same. */
+/* A row shows what its object holds, from slots that lie near those of the row before: a list
+ * does not read for each of them. With a page that is missing in part the rows are the same. */
 START_TEST(a_long_list_reads_less_often_than_it_has_rows)
 {
     enum { NODES = 3000 };
@@ -193,7 +198,8 @@ START_TEST(a_long_list_reads_less_often_than_it_has_rows)
     json = fake_json(w.t, "gcfind", "--limit=0");
     ck_assert_str_eq(fake_string(json, "objects.2.value"), "{value: 2, next: node#2}");
     json_decref(json);
-    fake_put(w.t, fake_slot(w.space, first, VALUE), 77, 4); /* and what was kept is not kept until the next list */
+    /* and what was kept is not kept until the next list */
+    fake_put(w.t, fake_slot(w.space, first, VALUE), 77, 4);
     json = fake_json(w.t, "gcfind", "--limit=1");
     ck_assert_str_eq(fake_string(json, "objects.0.value"), "{value: 77}");
     json_decref(json);
@@ -201,6 +207,7 @@ START_TEST(a_long_list_reads_less_often_than_it_has_rows)
 }
 END_TEST
 
-RUN_TESTS("inspect_find", every_property_selects, the_size_is_the_object_s_own, unreachable_is_what_gcleaks_calls_leaked,
-          limits_bad_input_and_text, types_of_any_name_are_found, objects_of_no_type_are_listed_and_hurt_nothing,
+RUN_TESTS("inspect_find", every_property_selects, the_size_is_the_object_s_own,
+          unreachable_is_what_gcleaks_calls_leaked, limits_bad_input_and_text,
+          types_of_any_name_are_found, objects_of_no_type_are_listed_and_hurt_nothing,
           a_long_list_reads_less_often_than_it_has_rows)

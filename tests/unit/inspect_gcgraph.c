@@ -10,14 +10,17 @@ static const char *ids(const json_t *list)
     size_t index;
     json_t *item;
     text[0] = '\0';
-    json_array_foreach(list, index, item) {
-        const char *id = json_is_string(item) ? json_string_value(item) : json_string_value(json_object_get(item, "id"));
+    json_array_foreach(list, index, item)
+    {
+        const char *id = json_is_string(item) ? json_string_value(item)
+                                              : json_string_value(json_object_get(item, "id"));
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", index ? " " : "", id);
     }
     return text;
 }
 
-/* 1 <-> 2 garbage; 3 <-> 4 held by 5.next, 5 with a count of its own; 6 -> 6 lost; 7 -> 1 garbage. */
+/* 1 <-> 2 garbage; 3 <-> 4 held by 5.next, 5 with a count of its own; 6 -> 6 lost; 7 -> 1 garbage.
+ */
 static world with_cycles(int layout, uint64_t *n)
 {
     world w = world_new((unsigned)layout);
@@ -151,7 +154,7 @@ START_TEST(words_that_no_field_declares_hold_a_cycle)
     fake_link(w.heap, n[6], BLIND, n[6]); /* of a member */
     fake_link(w.heap, n[3], BLIND, n[1]); /* garbage all the same */
     fake_link(w.heap, n[5], BLIND, n[4]); /* fields explain its counts */
-    for (int i = 0; i < 2; i++) { /* the second from what is kept */
+    for (int i = 0; i < 2; i++) {         /* the second from what is kept */
         json_t *json = fake_json(w.t, "gcgraph", "");
         ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
         ck_assert_uint_eq(fake_size(json, "cycles.0.held_by"), 0);
@@ -189,7 +192,8 @@ START_TEST(an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost)
     json_t *json = fake_json(w.t, "gcgraph", "");
     ck_assert_uint_eq(fake_size(json, "cycles"), 3);
     ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "held");
-    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.0.kind"), "field"); /* node#7.next, by the way */
+    /* node#7.next, by the way */
+    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.0.kind"), "field");
     ck_assert_str_eq(fake_string(json, "cycles.0.held_by.1.kind"), "dying");
     ck_assert_str_eq(fake_string(json, "cycles.0.held_by.1.from"), "node#2");
     ck_assert_str_eq(fake_string(json, "cycles.2.verdict"), "held");
@@ -275,7 +279,9 @@ START_TEST(a_picture_names_objects_references_and_colours)
     char path[] = "/tmp/refheap-test-XXXXXX", line[96];
     world w = with_cycles(_i, n);
     close(mkstemp(path));
-    fake_put_text(w.t, fake_get(w.t, fake_type_row(w.space, w.node) + w.space->c[RH_MC_type_name], 8), "n\"\\e", 5);
+    fake_put_text(w.t,
+                  fake_get(w.t, fake_type_row(w.space, w.node) + w.space->c[RH_MC_type_name], 8),
+                  "n\"\\e", 5);
     fake_immortal(w.heap, n[6]);
     fake_link(w.heap, n[3], WEAK, n[6]);
     snprintf(line, sizeof line, "--dot=%s #3, #1, #6", path);
@@ -284,14 +290,16 @@ START_TEST(a_picture_names_objects_references_and_colours)
     json_decref(json);
     const char *dot = read_whole(path);
     ck_assert_has(dot, "digraph refheap {");
-    ck_assert_has(dot, "n0 [fillcolor=\"#f9cb9c\", peripheries=2, label=\"n\\\"\\\\e#1\\ncount 2\\n{");
+    ck_assert_has(dot,
+                  "n0 [fillcolor=\"#f9cb9c\", peripheries=2, label=\"n\\\"\\\\e#1\\ncount 2\\n{");
     ck_assert_has(dot, "n1 [fillcolor=\"#f9cb9c\", label=\"n\\\"\\\\e#2\\ncount 1\\n{");
     ck_assert_has(dot, "n2 [fillcolor=\"#d9ead3\", peripheries=2");
     ck_assert_has(dot, "n5 [fillcolor=\"#cfe2f3\", peripheries=2");
     ck_assert_has(dot, "n0 -> n1 [label=\"next\", penwidth=2.5];");
     ck_assert_has(dot, "n2 -> n5 [label=\"weak\", style=dashed];");
     ck_assert_has(dot + strlen(dot) - 2, "}\n");
-    ck_assert_has(fake_json_failure(w.t, "gcgraph", "--dot=/nonexistent/x #3"), "cannot write /nonexistent/x");
+    ck_assert_has(fake_json_failure(w.t, "gcgraph", "--dot=/nonexistent/x #3"),
+                  "cannot write /nonexistent/x");
     unlink(path);
     world_free(&w);
 }
@@ -316,7 +324,8 @@ START_TEST(a_large_picture_is_cut_and_says_so)
 }
 END_TEST
 
-/* A picture stays small however many references there are: those between the same two objects are one edge. */
+/* A picture stays small however many references there are: those between the same two objects are
+ * one edge. */
 START_TEST(the_edges_of_a_picture_are_merged_and_cut)
 {
     enum { ITEMS = 0, ITEM_COUNT = 8, MANY = 20000, AROUND = 90 };
@@ -359,9 +368,10 @@ START_TEST(the_edges_of_a_picture_are_merged_and_cut)
 }
 END_TEST
 
-RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference, every_cycle_has_a_verdict,
-          the_neighbourhood_of_objects_up_to_a_depth, who_holds_a_cycle,
-          words_that_no_field_declares_hold_a_cycle, an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
+RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference,
+          every_cycle_has_a_verdict, the_neighbourhood_of_objects_up_to_a_depth, who_holds_a_cycle,
+          words_that_no_field_declares_hold_a_cycle,
+          an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
           only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,
           a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so,
           the_edges_of_a_picture_are_merged_and_cut)

@@ -1,7 +1,7 @@
 /* inspect_gcverify.c - gcverify: each kind of problem provoked once in a heap that has none.
  *
- * Every test starts from the same sound heap, asks that nothing is found in it, breaks one thing, and asks
- * that this, and nothing else, is found. */
+ * Every test starts from the same sound heap, asks that nothing is found in it, breaks one thing,
+ * and asks that this, and nothing else, is found. */
 #include "inspect_test.h"
 
 enum { ROOTS_AT = 0x7ffe0000, FAR = 0x610000000000, LIST_BODY = 24, TAIL_BODY = 8 };
@@ -10,20 +10,26 @@ typedef struct sound {
     world w;
     fake_heap *shared, *second;
     uint32_t list, tail, leaf, weak;
-    uint64_t a, b, c;       /* nodes: a.next = b, b.next = c, c.next = a; b.other = c; a.back = c */
-    uint64_t bag;           /* a list of a, b, c */
-    uint64_t row;           /* three elements behind the struct: b, nothing, nil */
-    uint64_t word;          /* of an acyclic type */
-    uint64_t reference;     /* the weak reference to c, in a.weak */
+    uint64_t a, b, c;   /* nodes: a.next = b, b.next = c, c.next = a; b.other = c; a.back = c */
+    uint64_t bag;       /* a list of a, b, c */
+    uint64_t row;       /* three elements behind the struct: b, nothing, nil */
+    uint64_t word;      /* of an acyclic type */
+    uint64_t reference; /* the weak reference to c, in a.weak */
     uint64_t dying, freed, never; /* never: a slot that was never used */
-    uint64_t nil;           /* immortal, of heap 0 */
-    uint64_t far;           /* alone in heap 2 */
+    uint64_t nil;                 /* immortal, of heap 0 */
+    uint64_t far;                 /* alone in heap 2 */
     uint64_t objects;
 } sound;
 
 static const fake_field list_fields[] = {FAKE_VECTOR("items", 0, 8)};
-static const fake_field tail_fields[] = {{.name = "elements", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count_width = 8,
-                                          .offset = TAIL_BODY, .count_offset = 0, .stride = 8}};
+static const fake_field tail_fields[] = {{.name = "elements",
+                                          .kind = RH_KIND_STRONG,
+                                          .form = RH_FORM_ARRAY,
+                                          .width = 8,
+                                          .count_width = 8,
+                                          .offset = TAIL_BODY,
+                                          .count_offset = 0,
+                                          .stride = 8}};
 
 static void set_bit(sound *s, fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object)
 {
@@ -133,7 +139,8 @@ static json_t *verified(sound *s, const char *options)
 static void must_be_sound(sound *s)
 {
     json_t *json = verified(s, "");
-    ck_assert_msg(fake_size(json, "problems") == 0 && kinds_of(json) == 0, "not sound: %.2000s", s->w.t->out.bytes);
+    ck_assert_msg(fake_size(json, "problems") == 0 && kinds_of(json) == 0, "not sound: %.2000s",
+                  s->w.t->out.bytes);
     ck_assert(json_is_true(fake_at(json, "complete")));
     ck_assert(json_is_false(fake_at(json, "provisional")));
     ck_assert_int_eq(fake_integer(json, "objects_checked"), (long long)s->objects);
@@ -148,11 +155,14 @@ static sound *start(int layout)
     return s;
 }
 
-/* Exactly `count` problems, all of this kind; the first one of them is at the address, and says so. */
-static void must_find_some(sound *s, const char *kind, long long count, uint64_t address, const char *object, const char *part)
+/* Exactly `count` problems, all of this kind; the first one of them is at the address, and says so.
+ */
+static void must_find_some(sound *s, const char *kind, long long count, uint64_t address,
+                           const char *object, const char *part)
 {
     json_t *json = verified(s, "");
-    ck_assert_msg(kinds_of(json) == 1 && fake_at(json, "by_kind") && json_object_get(fake_at(json, "by_kind"), kind),
+    ck_assert_msg(kinds_of(json) == 1 && fake_at(json, "by_kind") &&
+                      json_object_get(fake_at(json, "by_kind"), kind),
                   "not just %s: %.3000s", kind, s->w.t->out.bytes);
     ck_assert_int_eq(json_integer_value(json_object_get(fake_at(json, "by_kind"), kind)), count);
     ck_assert_int_eq((long long)fake_size(json, "problems"), count);
@@ -161,7 +171,8 @@ static void must_find_some(sound *s, const char *kind, long long count, uint64_t
     if (object)
         ck_assert_str_eq(fake_string(json, "problems.0.object"), object);
     else
-        ck_assert_msg(json_is_null(fake_at(json, "problems.0.object")), "it names an object: %.2000s", s->w.t->out.bytes);
+        ck_assert_msg(json_is_null(fake_at(json, "problems.0.object")),
+                      "it names an object: %.2000s", s->w.t->out.bytes);
     ck_assert_has(fake_string(json, "problems.0.detail"), part);
     json_decref(json);
     int status = fake_run(s->w.t, "gcverify", "--check");
@@ -170,7 +181,8 @@ static void must_find_some(sound *s, const char *kind, long long count, uint64_t
     ck_assert_has(s->w.t->out.bytes, part);
 }
 
-static void must_find(sound *s, const char *kind, uint64_t address, const char *object, const char *part)
+static void must_find(sound *s, const char *kind, uint64_t address, const char *object,
+                      const char *part)
 {
     must_find_some(s, kind, 1, address, object, part);
     sound_free(s);
@@ -181,7 +193,7 @@ static uint64_t member(const sound *s, uint64_t object, enum rh_metadata_constan
     return object + s->w.space->c[id];
 }
 
-/* ---- counts and roots --------------------------------------------------------------------------------- */
+/* ---- counts and roots ----------------------------------------------------------------------- */
 
 START_TEST(a_sound_heap_has_no_problem)
 {
@@ -198,7 +210,8 @@ START_TEST(over_release)
 {
     sound *s = start(_i);
     fake_count(s->w.heap, s->c, 2); /* b.next, b.other and an item of the bag hold it */
-    must_find(s, "over_release", s->c, "node#5", "3 fields of live objects hold it, but its count is 2");
+    must_find(s, "over_release", s->c, "node#5",
+              "3 fields of live objects hold it, but its count is 2");
 }
 END_TEST
 
@@ -208,7 +221,8 @@ START_TEST(root_without_count)
     set_root(s, 1, s->c);
     must_be_sound(s); /* it has one count more than fields */
     fake_count(s->w.heap, s->c, 3);
-    must_find(s, "root_without_count", s->c, "node#5", "1 registered root (empty) and 3 fields hold it, but its count is 3");
+    must_find(s, "root_without_count", s->c, "node#5",
+              "1 registered root (empty) and 3 fields hold it, but its count is 3");
 }
 END_TEST
 
@@ -225,9 +239,15 @@ END_TEST
 
 START_TEST(bad_roots)
 {
-    static const struct { int64_t root; const char *part; } cases[] = {
-        {-1, "no memory is mapped there"}, {-2, "a freed slot: node#7 was there, freed by release"}, {-3, "a slot that was never used"},
-        {-4, "8 bytes into node#3"}, {-5, "memory outside every heap"}, {-6, "the runtime's own memory (heap control block)"}};
+    static const struct {
+        int64_t root;
+        const char *part;
+    } cases[] = {{-1, "no memory is mapped there"},
+                 {-2, "a freed slot: node#7 was there, freed by release"},
+                 {-3, "a slot that was never used"},
+                 {-4, "8 bytes into node#3"},
+                 {-5, "memory outside every heap"},
+                 {-6, "the runtime's own memory (heap control block)"}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         sound *s = start(_i);
         const uint64_t values[] = {0x1000, s->freed, s->never, s->a + 8, FAR, s->w.heap->address};
@@ -236,7 +256,8 @@ START_TEST(bad_roots)
     }
     sound *s = start(_i);
     fake_root(s->w.heap, 0x99000, "nowhere");
-    must_find(s, "bad_root", 0x99000, NULL, "the registered root nowhere at 0x99000 lies where no memory is mapped");
+    must_find(s, "bad_root", 0x99000, NULL,
+              "the registered root nowhere at 0x99000 lies where no memory is mapped");
 }
 END_TEST
 
@@ -250,35 +271,45 @@ START_TEST(a_root_that_is_missing_from_the_core_is_no_problem_but_missing)
     ck_assert(json_is_false(fake_at(json, "complete")));
     json_decref(json);
     ck_assert_int_eq(fake_run(s->w.t, "gcverify", "--check"), RHI_NO_ANSWER);
-    ck_assert_has(s->w.t->out.bytes, "10 objects checked: no problem found\nincomplete: the registered root bag");
+    ck_assert_has(s->w.t->out.bytes,
+                  "10 objects checked: no problem found\nincomplete: the registered root bag");
     sound_free(s);
 }
 END_TEST
 
-/* ---- references ------------------------------------------------------------------------------------------ */
+/* ---- references ----------------------------------------------------------------------------- */
 
 START_TEST(bad_links)
 {
-    static const char *const parts[] = {"no memory is mapped there", "a freed slot: node#7 was there, freed by release", "a slot that was never used",
-                                        "8 bytes into node#3", "memory outside every heap", "the runtime's own memory", "node#2 is of heap 2, and not immortal"};
+    static const char *const parts[] = {"no memory is mapped there",
+                                        "a freed slot: node#7 was there, freed by release",
+                                        "a slot that was never used",
+                                        "8 bytes into node#3",
+                                        "memory outside every heap",
+                                        "the runtime's own memory",
+                                        "node#2 is of heap 2, and not immortal"};
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
         for (unsigned place = 0; place < 4; place++) {
             sound *s = start(_i);
-            const uint64_t values[] = {0x1000, s->freed, s->never, s->a + 8, FAR, s->w.heap->address, s->far};
+            const uint64_t values[] = {0x1000, s->freed,           s->never, s->a + 8,
+                                       FAR,    s->w.heap->address, s->far};
             uint64_t item = fake_get(s->w.t, fake_slot(s->w.space, s->bag, 0), 8) + 8;
-            const uint64_t slots[] = {fake_slot(s->w.space, s->a, OTHER), fake_slot(s->w.space, s->a, BACK), item,
+            const uint64_t slots[] = {fake_slot(s->w.space, s->a, OTHER),
+                                      fake_slot(s->w.space, s->a, BACK), item,
                                       fake_slot(s->w.space, s->row, TAIL_BODY + 8)};
             static const char *const names[] = {"other", "back", "items[1]", "elements[1]"};
             char wanted[200];
             if (values[i] == s->far)
                 fake_count(s->second, s->far, 5);
             fake_put(s->w.t, slots[place], values[i], 8);
-            if (place == 1 && values[i] == s->freed) { /* a borrowed field may outlive what it points to */
+            /* a borrowed field may outlive what it points to */
+            if (place == 1 && values[i] == s->freed) {
                 must_be_sound(s);
                 sound_free(s);
                 continue;
             }
-            snprintf(wanted, sizeof wanted, "its field %s holds 0x%" PRIx64 ": ", names[place], values[i]);
+            snprintf(wanted, sizeof wanted, "its field %s holds 0x%" PRIx64 ": ", names[place],
+                     values[i]);
             const char *id = place < 2 ? "node#3" : place == 2 ? "list#8" : "tail#9";
             must_find_some(s, "bad_link", 1, slots[place], id, wanted);
             must_find(s, "bad_link", slots[place], id, parts[i]);
@@ -291,7 +322,8 @@ START_TEST(a_weak_field_holds_weak_references_alone)
 {
     sound *s = start(_i);
     fake_link(s->w.heap, s->b, WEAK, s->c);
-    must_find(s, "bad_link", fake_slot(s->w.space, s->b, WEAK), "node#4", "node#5 is no weak reference");
+    must_find(s, "bad_link", fake_slot(s->w.space, s->b, WEAK), "node#4",
+              "node#5 is no weak reference");
 }
 END_TEST
 
@@ -300,14 +332,16 @@ START_TEST(shared_objects_may_be_held_from_any_heap)
     sound *s = start(_i);
     fake_link(s->second, s->far, NEXT, s->nil);
     must_be_sound(s);
-    fake_word(s->shared, s->nil, fake_count_word(s->w.space, 9)); /* were it mortal: three hold it */
+    /* were it mortal: three hold it */
+    fake_word(s->shared, s->nil, fake_count_word(s->w.space, 9));
     fake_flags(s->shared, s->nil, 0);
-    must_find_some(s, "bad_link", 3, fake_slot(s->w.space, s->far, NEXT), "node#2", "leaf#1 is of heap 0");
+    must_find_some(s, "bad_link", 3, fake_slot(s->w.space, s->far, NEXT), "node#2",
+                   "leaf#1 is of heap 0");
     sound_free(s);
 }
 END_TEST
 
-/* ---- headers ----------------------------------------------------------------------------------------------- */
+/* ---- headers -------------------------------------------------------------------------------- */
 
 START_TEST(bad_type)
 {
@@ -341,7 +375,8 @@ START_TEST(bad_bitmap)
     uint64_t bit, word = fake_bitmap_word(s->second, RH_MC_slab_live, s->far, &bit);
     fake_put(s->w.t, word, fake_get(s->w.t, word, 8) & ~bit, 8);
     set_root(s, 3, 0);
-    must_find(s, "bad_bitmap", s->far, "node#2", "is free by the bitmap, but holds the header of a live object");
+    must_find(s, "bad_bitmap", s->far, "node#2",
+              "is free by the bitmap, but holds the header of a live object");
 }
 END_TEST
 
@@ -365,7 +400,7 @@ START_TEST(duplicate_serial)
 }
 END_TEST
 
-/* ---- candidates ---------------------------------------------------------------------------------------------- */
+/* ---- candidates ----------------------------------------------------------------------------- */
 
 START_TEST(bad_candidates)
 {
@@ -383,11 +418,14 @@ START_TEST(bad_candidates)
     must_find(s, "bad_candidate", s->dying, "node#6", "but is dying");
     s = start(_i);
     set_bit(s, s->w.heap, RH_MC_slab_spared, s->a);
-    uint64_t bit, origin = fake_bitmap_word(s->w.heap, RH_MC_slab_live, s->a, &bit) - s->w.space->c[RH_MC_slab_live];
-    must_find(s, "bad_candidate", origin, NULL, "1 candidates that are both fresh and spared, from slot 0 on");
+    uint64_t bit, origin = fake_bitmap_word(s->w.heap, RH_MC_slab_live, s->a, &bit) -
+                           s->w.space->c[RH_MC_slab_live];
+    must_find(s, "bad_candidate", origin, NULL,
+              "1 candidates that are both fresh and spared, from slot 0 on");
     s = start(_i);
     set_candidates(s, 1, 3);
-    must_find(s, "bad_candidate", s->w.heap->address, NULL, "heap 1 says it has 1 fresh and 3 spared candidates, its bitmaps have 1 and 1");
+    must_find(s, "bad_candidate", s->w.heap->address, NULL,
+              "heap 1 says it has 1 fresh and 3 spared candidates, its bitmaps have 1 and 1");
 }
 END_TEST
 
@@ -398,19 +436,21 @@ START_TEST(a_release_under_way_may_have_counted_one_candidate)
     must_be_sound(s);
     uint32_t slots = s->w.heap->slabs[0].capacity; /* what lies behind the last slot says nothing */
     for (uint64_t i = (slots + 7) / 8; i < 32; i++)
-        fake_put(s->w.t, s->w.heap->slabs[0].descriptor + s->w.space->c[RH_MC_slab_fresh] + i, 0xff, 1);
+        fake_put(s->w.t, s->w.heap->slabs[0].descriptor + s->w.space->c[RH_MC_slab_fresh] + i, 0xff,
+                 1);
     must_be_sound(s);
     sound_free(s);
 }
 END_TEST
 
-/* ---- weak references --------------------------------------------------------------------------------------------- */
+/* ---- weak references ------------------------------------------------------------------------ */
 
 /* The number'th entry of the table of weak references, from 1 on. */
 static uint64_t entry(const sound *s, unsigned number)
 {
     const uint64_t *c = s->w.space->c;
-    return fake_get(s->w.t, s->w.heap->address + c[RH_MC_heap_weak], 8) + number * c[RH_MC_weak_size];
+    return fake_get(s->w.t, s->w.heap->address + c[RH_MC_heap_weak], 8) +
+           number * c[RH_MC_weak_size];
 }
 
 static uint64_t entry_target(const sound *s)
@@ -427,7 +467,8 @@ START_TEST(bad_weak_references)
 {
     sound *s = start(_i);
     fake_flags(s->w.heap, s->b, RH_FLAG_HAS_WEAK);
-    must_find(s, "bad_weak", s->b, "node#4", "it is marked as having a weak reference, but none refers to it");
+    must_find(s, "bad_weak", s->b, "node#4",
+              "it is marked as having a weak reference, but none refers to it");
     s = start(_i);
     fake_flags(s->w.heap, s->c, 0);
     must_find(s, "bad_weak", s->c, "node#5", "a weak reference refers to it, but it is not marked");
@@ -468,7 +509,8 @@ START_TEST(a_count_of_the_runtime_covers_no_field)
 {
     sound *s = start(_i);
     fake_flags(s->second, s->far, RH_FLAG_HELD); /* its one count is that of the root */
-    must_find(s, "root_without_count", s->far, "node#2", "its count is 1, of which one is the runtime's");
+    must_find(s, "root_without_count", s->far, "node#2",
+              "its count is 1, of which one is the runtime's");
 }
 END_TEST
 
@@ -524,7 +566,7 @@ START_TEST(a_heap_without_a_published_table_is_checked_by_its_objects)
 }
 END_TEST
 
-/* ---- sizes, slabs, metadata ----------------------------------------------------------------------------------------- */
+/* ---- sizes, slabs, metadata ----------------------------------------------------------------- */
 
 START_TEST(bad_sizes)
 {
@@ -533,7 +575,9 @@ START_TEST(bad_sizes)
     json_t *json = verified(s, "");
     ck_assert_int_eq(fake_integer(json, "by_kind.bad_size"), 1);
     ck_assert_uint_eq(kinds_of(json), 1);
-    ck_assert_has(fake_string(json, "problems.0.detail"), "its field items has 3 elements at 0x1000, where not all of that memory is mapped");
+    ck_assert_has(
+        fake_string(json, "problems.0.detail"),
+        "its field items has 3 elements at 0x1000, where not all of that memory is mapped");
     ck_assert_str_eq(fake_string(json, "problems.0.address"), text_of(s->bag));
     json_decref(json);
     sound_free(s);
@@ -542,7 +586,8 @@ START_TEST(bad_sizes)
     json = verified(s, "");
     ck_assert_int_eq(fake_integer(json, "by_kind.bad_size"), 2); /* by its type and by its field */
     ck_assert_uint_eq(kinds_of(json), 1);
-    ck_assert_has(s->w.t->out.bytes, "its field elements claims 1000 elements, more than there is room for");
+    ck_assert_has(s->w.t->out.bytes,
+                  "its field elements claims 1000 elements, more than there is room for");
     ck_assert_has(s->w.t->out.bytes, "it claims 1000 elements, its slot has room for ");
     json_decref(json);
     sound_free(s);
@@ -572,9 +617,9 @@ static void must_have(sound *s, const char *kind, uint64_t address, const char *
 {
     size_t i;
     json_t *json = verified(s, ""), *row, *found = NULL;
-    json_array_foreach(fake_at(json, "problems"), i, row)
-        if (strcmp(json_string_value(json_object_get(row, "kind")), kind) == 0)
-            found = row;
+    json_array_foreach(fake_at(json, "problems"), i,
+                       row) if (strcmp(json_string_value(json_object_get(row, "kind")), kind) == 0)
+        found = row;
     ck_assert_msg(found != NULL, "no %s: %.2000s", kind, s->w.t->out.bytes);
     ck_assert_str_eq(json_string_value(json_object_get(found, "address")), text_of(address));
     ck_assert_has(json_string_value(json_object_get(found, "detail")), part);
@@ -593,8 +638,10 @@ START_TEST(damaged_metadata)
     fake_put(s->w.t, s->shared->address + s->w.space->c[RH_MC_heap_next], s->second->address, 8);
     must_have(s, "bad_metadata", s->second->address, "the list of heaps goes round in a circle");
     s = start(_i);
-    fake_put(s->w.t, fake_field_row(s->w.space, s->leaf, 0) + s->w.space->c[RH_MC_field_kind], 77, 1);
-    must_have(s, "bad_metadata", fake_field_row(s->w.space, s->leaf, 0), "type leaf: its field 0 makes no sense");
+    fake_put(s->w.t, fake_field_row(s->w.space, s->leaf, 0) + s->w.space->c[RH_MC_field_kind], 77,
+             1);
+    must_have(s, "bad_metadata", fake_field_row(s->w.space, s->leaf, 0),
+              "type leaf: its field 0 makes no sense");
 }
 END_TEST
 
@@ -611,17 +658,20 @@ START_TEST(a_heap_inside_a_collection_is_not_judged)
     ck_assert(json_is_false(fake_at(json, "complete")));
     json_decref(json);
     ck_assert_int_eq(fake_run(s->w.t, "gcverify", "--check"), RHI_NO_ANSWER);
-    ck_assert_has(s->w.t->out.bytes, "heap 1 is freeing: its counts, references and candidates are in motion and were not judged");
-    ck_assert_int_eq(fake_run(s->w.t, "gcverify", "--check --heap=2"), RHI_ANSWERED); /* that one is at rest */
+    ck_assert_has(s->w.t->out.bytes, "heap 1 is freeing: its counts, references and candidates are "
+                                     "in motion and were not judged");
+    /* that one is at rest */
+    ck_assert_int_eq(fake_run(s->w.t, "gcverify", "--check --heap=2"), RHI_ANSWERED);
     fake_put(s->w.t, member(s, s->a, RH_MC_object_type), 999, 2);
     s->w.t->state++;
-    ck_assert_int_eq(fake_run(s->w.t, "gcverify", "--check"), RHI_FOUND); /* headers are judged all the same */
+    /* headers are judged all the same */
+    ck_assert_int_eq(fake_run(s->w.t, "gcverify", "--check"), RHI_FOUND);
     ck_assert_has(s->w.t->out.bytes, "bad_type: 1 object is of no type\n");
     sound_free(s);
 }
 END_TEST
 
-/* ---- the answer ---------------------------------------------------------------------------------------------------------- */
+/* ---- the answer ----------------------------------------------------------------------------- */
 
 START_TEST(rows_are_cut_and_totals_are_not)
 {
@@ -639,7 +689,8 @@ START_TEST(rows_are_cut_and_totals_are_not)
     ck_assert_int_eq(fake_integer(json, "problems.0.heap"), 1);
     json_decref(json);
     fake_run(s->w.t, "gcverify", "--limit=1");
-    ck_assert_has(s->w.t->out.bytes, "10 objects checked: 4 problems\nbad_link: 3 references point to no object that they may point to\n  node#3 at ");
+    ck_assert_has(s->w.t->out.bytes, "10 objects checked: 4 problems\nbad_link: 3 references point "
+                                     "to no object that they may point to\n  node#3 at ");
     ck_assert_has(s->w.t->out.bytes, "\n  … 2 more (--limit=0 shows all)\n");
     ck_assert_has(s->w.t->out.bytes, "bad_type: 1 object is of no type\n  ?#2 at ");
     json = verified(s, "--limit=0");
@@ -661,7 +712,8 @@ START_TEST(one_heap_alone)
     ck_assert_int_eq(fake_integer(json, "objects_checked"), 8);
     ck_assert_uint_eq(fake_size(json, "problems"), 0);
     json_decref(json);
-    json = fake_json(s->w.t, "gcverify", "--heap=2"); /* nothing has changed: what was found before may be told again */
+    /* nothing has changed: what was found before may be told again */
+    json = fake_json(s->w.t, "gcverify", "--heap=2");
     ck_assert_int_eq(fake_integer(json, "by_kind.bad_type"), 1);
     json_decref(json);
     fake_put(s->w.t, member(s, s->far, RH_MC_object_type), s->w.node, 2);
@@ -694,9 +746,15 @@ START_TEST(an_interrupt_ends_it)
 }
 END_TEST
 
-RUN_TESTS("inspect_gcverify", a_sound_heap_has_no_problem, over_release, root_without_count, one_slot_registered_with_two_heaps_is_one_root, bad_roots,
-          a_root_that_is_missing_from_the_core_is_no_problem_but_missing, bad_links, a_weak_field_holds_weak_references_alone,
-          shared_objects_may_be_held_from_any_heap, bad_type, bad_counts, bad_bitmap, bad_serial, duplicate_serial, bad_candidates,
-          a_release_under_way_may_have_counted_one_candidate, bad_weak_references, weak_references_in_motion_are_not_judged, a_count_of_the_runtime_covers_no_field, a_bad_table_of_weak_references, a_table_entry_names_the_reference,
-          a_heap_without_a_published_table_is_checked_by_its_objects, bad_sizes, a_vector_that_is_missing_from_the_core_is_no_problem_but_missing,
-          damaged_metadata, a_heap_inside_a_collection_is_not_judged, rows_are_cut_and_totals_are_not, one_heap_alone, an_interrupt_ends_it)
+RUN_TESTS("inspect_gcverify", a_sound_heap_has_no_problem, over_release, root_without_count,
+          one_slot_registered_with_two_heaps_is_one_root, bad_roots,
+          a_root_that_is_missing_from_the_core_is_no_problem_but_missing, bad_links,
+          a_weak_field_holds_weak_references_alone, shared_objects_may_be_held_from_any_heap,
+          bad_type, bad_counts, bad_bitmap, bad_serial, duplicate_serial, bad_candidates,
+          a_release_under_way_may_have_counted_one_candidate, bad_weak_references,
+          weak_references_in_motion_are_not_judged, a_count_of_the_runtime_covers_no_field,
+          a_bad_table_of_weak_references, a_table_entry_names_the_reference,
+          a_heap_without_a_published_table_is_checked_by_its_objects, bad_sizes,
+          a_vector_that_is_missing_from_the_core_is_no_problem_but_missing, damaged_metadata,
+          a_heap_inside_a_collection_is_not_judged, rows_are_cut_and_totals_are_not, one_heap_alone,
+          an_interrupt_ends_it)

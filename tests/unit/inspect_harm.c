@@ -1,7 +1,9 @@
-/* inspect_harm.c - a heap that something has written over: what that could change is not certain, and the rest is. */
+/* inspect_harm.c - a heap that something has written over: what that could change is not certain,
+ * and the rest is. */
 #include "inspect_test.h"
 
-/* A variable holds `keeper`, whose field alone holds `kept`; a cycle is garbage; `wide` is a type of larger objects. */
+/* A variable holds `keeper`, whose field alone holds `kept`; a cycle is garbage; `wide` is a type
+ * of larger objects. */
 typedef struct harmed {
     world w;
     uint64_t keeper, kept, cycle;
@@ -9,7 +11,8 @@ typedef struct harmed {
 } harmed;
 
 enum { STACK = 0x7ffe0000, LIST = 0, LIST_LENGTH = 8 };
-static const fake_field bag_fields[] = {FAKE_STRONG("one", 16), FAKE_VECTOR("items", LIST, LIST_LENGTH)};
+static const fake_field bag_fields[] = {FAKE_STRONG("one", 16),
+                                        FAKE_VECTOR("items", LIST, LIST_LENGTH)};
 
 static harmed harmed_new(unsigned layout, bool has_cycle)
 {
@@ -21,7 +24,8 @@ static harmed harmed_new(unsigned layout, bool has_cycle)
     fake_map(h.w.t, STACK, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
     fake_thread(h.w.t, 1, STACK + 0x100);
     fake_put(h.w.t, STACK + 0x200, h.keeper, 8);
-    fake_put(h.w.t, STACK + 0x208, h.kept + (h.w.space->c[RH_MC_object_size] + NODE_BODY), 8); /* the third */
+    /* the third */
+    fake_put(h.w.t, STACK + 0x208, h.kept + (h.w.space->c[RH_MC_object_size] + NODE_BODY), 8);
     fake_link(h.w.heap, h.keeper, NEXT, h.kept);
     if (has_cycle) {
         h.cycle = new_node(&h.w, 1);
@@ -40,7 +44,7 @@ static uint64_t member(const harmed *h, enum rh_metadata_constant_id id)
     return h->keeper + h->w.space->c[id];
 }
 
-/* ---- kinds of damage --------------------------------------------------------------------------------------- */
+/* ---- kinds of damage ------------------------------------------------------------------------ */
 
 static void type_is_none(harmed *h)
 {
@@ -139,24 +143,38 @@ static void slab_makes_no_sense(harmed *h)
     fake_put(h->w.t, slab + h->w.space->c[RH_MC_slab_slot_size], 1ull << 40, 8);
 }
 
-/* in_header: also what needs no references is concerned. loses: the object or its fields are gone from the answer. */
-static const struct { const char *name; void (*damage)(harmed *h); bool in_header, spares_cycle; } kinds[] = {
-    {"type is none", type_is_none, true, true}, {"type is too large", type_is_larger_than_the_slot, true, true},
-    {"flags: freed", flags_say_freed, true, true}, {"flags: dying", flags_say_dying, true, true},
-    {"special", word_is_special_for_no_reason, true, true}, {"bitmap", bitmap_has_lost_it, true, true},
-    {"text", slot_is_full_of_text, true, true}, {"serial", serial_is_zero, true, true},
-    {"size 0", slab_has_no_size, true, false}, {"no slots", slab_has_no_slots, true, false}, {"zero", header_is_zero, false, true},
-    {"half zero", first_half_of_the_header_is_zero, false, true}, {"field", field_is_text, false, true},
-    {"interior", field_points_into_an_object, false, true}, {"vector", vector_is_without_end, false, true},
-    {"slab", slab_makes_no_sense, true, false}};
+/* in_header: also what needs no references is concerned. loses: the object or its fields are gone
+ * from the answer. */
+static const struct {
+    const char *name;
+    void (*damage)(harmed *h);
+    bool in_header, spares_cycle;
+} kinds[] = {{"type is none", type_is_none, true, true},
+             {"type is too large", type_is_larger_than_the_slot, true, true},
+             {"flags: freed", flags_say_freed, true, true},
+             {"flags: dying", flags_say_dying, true, true},
+             {"special", word_is_special_for_no_reason, true, true},
+             {"bitmap", bitmap_has_lost_it, true, true},
+             {"text", slot_is_full_of_text, true, true},
+             {"serial", serial_is_zero, true, true},
+             {"size 0", slab_has_no_size, true, false},
+             {"no slots", slab_has_no_slots, true, false},
+             {"zero", header_is_zero, false, true},
+             {"half zero", first_half_of_the_header_is_zero, false, true},
+             {"field", field_is_text, false, true},
+             {"interior", field_points_into_an_object, false, true},
+             {"vector", vector_is_without_end, false, true},
+             {"slab", slab_makes_no_sense, true, false}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* ---- what is said of it ---------------------------------------------------------------------------------------- */
+/* ---- what is said of it --------------------------------------------------------------------- */
 
-static void check_complete(harmed *h, const char *command, const char *line, bool complete, const char *name)
+static void check_complete(harmed *h, const char *command, const char *line, bool complete,
+                           const char *name)
 {
     json_t *json = fake_json(h->w.t, command, line);
-    ck_assert_msg(json_is_true(fake_at(json, "complete")) == complete, "%s %s, %s: %s", command, line, name, h->w.t->out.bytes);
+    ck_assert_msg(json_is_true(fake_at(json, "complete")) == complete, "%s %s, %s: %s", command,
+                  line, name, h->w.t->out.bytes);
     json_decref(json);
 }
 
@@ -165,10 +183,12 @@ START_TEST(what_damage_could_change_is_not_certain)
     for (unsigned i = 0; i < KINDS; i++) {
         harmed h = harmed_new((unsigned)_i, false);
         third_is_held(&h);
-        ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_ANSWERED, "%s", h.w.t->out.bytes);
+        ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_ANSWERED, "%s",
+                      h.w.t->out.bytes);
         kinds[i].damage(&h);
         h.w.t->state++;
-        ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_NO_ANSWER, "%s: %s", kinds[i].name, h.w.t->out.bytes);
+        ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_NO_ANSWER, "%s: %s",
+                      kinds[i].name, h.w.t->out.bytes);
         ck_assert_has_not(h.w.t->out.bytes, "lost_reference");
         ck_assert_has(h.w.t->out.bytes, "incomplete: ");
         check_complete(&h, "gcleaks", "", false, kinds[i].name);
@@ -177,11 +197,13 @@ START_TEST(what_damage_could_change_is_not_certain)
         json_t *json = fake_json(h.w.t, "gcleaks", "");
         ck_assert_msg(fake_size(json, "leaks") == 0, "%s", kinds[i].name);
         json_decref(json);
-        for (unsigned k = 0; k < 2 && kinds[i].spares_cycle; k++) { /* with the graph, and without */
+        /* with the graph, and without */
+        for (unsigned k = 0; k < 2 && kinds[i].spares_cycle; k++) {
             char operand[40];
             snprintf(operand, sizeof operand, "%s", text_of(h.kept));
             json = fake_json(h.w.t, "refs", operand);
-            ck_assert_msg(fake_integer(json, "ledger.unexplained") == 0 || json_is_false(fake_at(json, "complete")) || !kinds[i].in_header,
+            ck_assert_msg(fake_integer(json, "ledger.unexplained") == 0 ||
+                              json_is_false(fake_at(json, "complete")) || !kinds[i].in_header,
                           "refs, %s: %s", kinds[i].name, h.w.t->out.bytes);
             json_decref(json);
             h.w.t->state++;
@@ -206,7 +228,8 @@ START_TEST(garbage_that_damage_cannot_hold_stays_certain)
         harmed h = harmed_new((unsigned)_i, true);
         third_is_held(&h);
         kinds[i].damage(&h);
-        ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_FOUND, "%s: %s", kinds[i].name, h.w.t->out.bytes);
+        ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_FOUND, "%s: %s", kinds[i].name,
+                      h.w.t->out.bytes);
         json_t *json = fake_json(h.w.t, "gcleaks", "");
         ck_assert_uint_eq(fake_size(json, "leaks"), 1);
         ck_assert_str_eq(fake_string(json, "leaks.0.cause"), "cycle");
@@ -220,7 +243,8 @@ END_TEST
 START_TEST(what_is_damaged_is_neither_garbage_nor_lost)
 {
     /* In a cycle whose counts are all explained, were it not for the header. */
-    void (*const damages[])(harmed *h) = {type_is_larger_than_the_slot, flags_say_dying, word_is_special_for_no_reason};
+    void (*const damages[])(harmed * h) = {type_is_larger_than_the_slot, flags_say_dying,
+                                           word_is_special_for_no_reason};
     for (unsigned i = 0; i < 3; i++) {
         harmed h = harmed_new((unsigned)_i, false);
         third_is_held(&h);
@@ -241,7 +265,8 @@ START_TEST(a_word_in_a_damaged_object_is_a_word)
     type_is_none(&h);
     json_t *json = ask(&h.w, "refs", "", h.kept);
     ck_assert_str_eq(fake_string(json, "referrers.0.kind"), "undeclared");
-    ck_assert_str_eq(fake_string(json, "referrers.0.address"), text_of(fake_slot(h.w.space, h.keeper, NEXT)));
+    ck_assert_str_eq(fake_string(json, "referrers.0.address"),
+                     text_of(fake_slot(h.w.space, h.keeper, NEXT)));
     ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 0);
     json_decref(json);
     world_free(&h.w);
@@ -255,7 +280,8 @@ START_TEST(slots_that_are_in_no_use_are_no_damage)
     uint64_t dead = new_node(&h.w, 1), cached = new_node(&h.w, 1), fresh = new_node(&h.w, 1);
     fake_free_object(h.w.heap, dead, RH_DEATH_RELEASE);
     fake_link(h.w.heap, h.keeper, OTHER, dead); /* stale, which loses nobody's counts */
-    fake_word(h.w.heap, cached, 0x80000000u);   /* a tombstone that the allocator keeps for itself */
+    /* a tombstone that the allocator keeps for itself */
+    fake_word(h.w.heap, cached, 0x80000000u);
     fake_flags(h.w.heap, cached, RH_FLAG_FREED);
     memset(fake_bytes(h.w.t, fresh, 16), 0, h.w.space->c[RH_MC_object_size]); /* not born yet */
     ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_ANSWERED, "%s", h.w.t->out.bytes);
@@ -265,5 +291,7 @@ START_TEST(slots_that_are_in_no_use_are_no_damage)
 }
 END_TEST
 
-RUN_TESTS("inspect_harm", what_damage_could_change_is_not_certain, garbage_that_damage_cannot_hold_stays_certain,
-          what_is_damaged_is_neither_garbage_nor_lost, a_word_in_a_damaged_object_is_a_word, slots_that_are_in_no_use_are_no_damage)
+RUN_TESTS("inspect_harm", what_damage_could_change_is_not_certain,
+          garbage_that_damage_cannot_hold_stays_certain,
+          what_is_damaged_is_neither_garbage_nor_lost, a_word_in_a_damaged_object_is_a_word,
+          slots_that_are_in_no_use_are_no_damage)

@@ -1,8 +1,10 @@
-/* inspect_hostile.c - memory and core files that lie: every command answers or says what is wrong.
+/* inspect_hostile.c - memory and core files that lie: every command answers or says what is
+ * wrong.
  *
- * A valid heap of everything (two copies of the runtime, roots, history, vectors, a stack, module data) is
- * damaged at random, a few places at a time, and asked from all sides. What must hold: exit status 0 or 2,
- * valid JSON, no sanitizer report, an end (alarm). The rounds are the same in every run. */
+ * A valid heap of everything (two copies of the runtime, roots, history, vectors, a stack, module
+ * data) is damaged at random, a few places at a time, and asked from all sides. What must hold:
+ * exit status 0 or 2, valid JSON, no sanitizer report, an end (alarm). The rounds are the same in
+ * every run. */
 #define _GNU_SOURCE
 #include "inspect_test.h"
 #include "fake_core.h"
@@ -23,8 +25,26 @@ static uint64_t roll(scene *s, uint64_t sides)
 /* A value that a corrupt word might have. */
 static uint64_t strange(scene *s)
 {
-    static const uint64_t values[] = {0, 1, 2, 7, 63, 64, 4096, 65535, 65536, 1ull << 20, INT32_MAX, 1ull << 31, UINT32_MAX, 1ull << 32, 1ull << 40,
-                                      INT64_MAX, 1ull << 63, UINT64_MAX, UINT64_MAX - 7, UINT64_MAX - 4095};
+    static const uint64_t values[] = {0,
+                                      1,
+                                      2,
+                                      7,
+                                      63,
+                                      64,
+                                      4096,
+                                      65535,
+                                      65536,
+                                      1ull << 20,
+                                      INT32_MAX,
+                                      1ull << 31,
+                                      UINT32_MAX,
+                                      1ull << 32,
+                                      1ull << 40,
+                                      INT64_MAX,
+                                      1ull << 63,
+                                      UINT64_MAX,
+                                      UINT64_MAX - 7,
+                                      UINT64_MAX - 4095};
     switch (roll(s, 4)) {
     case 0:
         return values[roll(s, sizeof values / sizeof *values)];
@@ -65,7 +85,8 @@ static void damage_memory(scene *s)
         size = sizeof(struct rh_metadata_descriptor);
         break;
     case 1:
-        start = s->w.space->constants + roll(s, RH_MC_COUNT) * s->w.space->constant_size + (roll(s, 8) ? 40 : 0);
+        start = s->w.space->constants + roll(s, RH_MC_COUNT) * s->w.space->constant_size +
+                (roll(s, 8) ? 40 : 0);
         size = 8;
         break;
     case 2:
@@ -93,24 +114,37 @@ static void check_status(const scene *s, int status)
 {
     ck_assert_msg(status == RHI_ANSWERED || status == RHI_NO_ANSWER, "exit status %d", status);
     const fake_target *t = s->w.t;
-    MUST(status != RHI_NO_ANSWER || (t->err.size && t->err.bytes[t->err.size - 1] == '\n' && !t->out.size));
+    MUST(status != RHI_NO_ANSWER ||
+         (t->err.size && t->err.bytes[t->err.size - 1] == '\n' && !t->out.size));
 }
 
 /* A handful of questions, each in text or JSON. */
 static void ask_all(scene *s)
 {
-    static const char *const options[] = {"", "--ledger", "--history --limit=3", "--path --weak --depth=3", "--in", "--cycles --depth=3", "--garbage", "--limit=0",
-                                          "--unreachable", "--min-size=40 --type='?*'", "--finalized --min-refs=1"};
-    static const struct { const char *command; unsigned options[4]; } asks[] = {
-        {"objat", {0, 1, 2, 7}}, {"refs", {0, 3, 4, 7}}, {"gcgraph", {0, 5, 6, 7}},
-        {"gcfind", {7, 8, 9, 10}}, {"gcleaks", {0, 0, 7, 7}}, {"gcstale", {0, 0, 7, 7}}};
+    static const char *const options[] = {"",
+                                          "--ledger",
+                                          "--history --limit=3",
+                                          "--path --weak --depth=3",
+                                          "--in",
+                                          "--cycles --depth=3",
+                                          "--garbage",
+                                          "--limit=0",
+                                          "--unreachable",
+                                          "--min-size=40 --type='?*'",
+                                          "--finalized --min-refs=1"};
+    static const struct {
+        const char *command;
+        unsigned options[4];
+    } asks[] = {{"objat", {0, 1, 2, 7}},   {"refs", {0, 3, 4, 7}},    {"gcgraph", {0, 5, 6, 7}},
+                {"gcfind", {7, 8, 9, 10}}, {"gcleaks", {0, 0, 7, 7}}, {"gcstale", {0, 0, 7, 7}}};
     enum { ASKS = sizeof asks / sizeof *asks, WITH_OPERAND = 3 };
     alarm(ROUND_SECONDS);
     for (unsigned i = 0; i < 2 * ASKS; i++) {
         char line[128], operand[64];
         int status;
         uint64_t address = roll(s, 4) ? s->addresses[roll(s, s->address_count)] : strange(s);
-        snprintf(operand, sizeof operand, roll(s, 6) ? "0x%" PRIx64 : "#%" PRIu64, address % (roll(s, 9) ? UINT64_MAX : 20));
+        snprintf(operand, sizeof operand, roll(s, 6) ? "0x%" PRIx64 : "#%" PRIu64,
+                 address % (roll(s, 9) ? UINT64_MAX : 20));
         if (i % ASKS >= WITH_OPERAND || (i % ASKS == WITH_OPERAND - 1 && roll(s, 2)))
             operand[0] = '\0';
         snprintf(line, sizeof line, "%s %s", options[asks[i % ASKS].options[roll(s, 4)]], operand);
@@ -183,7 +217,8 @@ static void ask_core(scene *s, const char *path)
     char error[512] = "";
     alarm(ROUND_SECONDS);
     terminal = t;
-    /* As inside a debugger: the engine opens the core by itself, beside reads that agree or do not. */
+    /* As inside a debugger: the engine opens the core by itself, beside reads that agree or do not.
+     */
     t->target.core_path = path;
     t->session = rhi_session_new();
     MUST(t->session);

@@ -1,4 +1,5 @@
-/* inspect_layout.c - finding descriptors, constants that are missing, unknown or absurd, several heaps and copies. */
+/* inspect_layout.c - finding descriptors, constants that are missing, unknown or absurd, several
+ * heaps and copies. */
 #include "inspect_test.h"
 
 static const uint64_t program = 0x400000000000;
@@ -8,11 +9,14 @@ START_TEST(a_descriptor_is_found_by_note_by_module_data_and_in_anonymous_memory)
     for (unsigned way = 0; way < 4; way++) {
         fake_target *t = fake_target_new();
         uint64_t at = program + FAKE_MODULE_DATA + 0x48;
-        fake_map(t, 0x100000, 0x3000, RHI_REGION_READ | RHI_REGION_WRITE, ""); /* a stray copy of the page lies first */
+        /* a stray copy of the page lies first */
+        fake_map(t, 0x100000, 0x3000, RHI_REGION_READ | RHI_REGION_WRITE, "");
         if (way < 2)
             fake_module(t, program, "/usr/bin/program", 0x8000, 0, way == 0 ? at : 0);
         else if (way == 3)
-            fake_map(t, at & ~0xfffull, 0x300000, RHI_REGION_READ | RHI_REGION_WRITE, ""), at += 0x100000 - 0x50; /* across two reads */
+            /* across two reads */
+            fake_map(t, at & ~0xfffull, 0x300000, RHI_REGION_READ | RHI_REGION_WRITE, ""),
+                at += 0x100000 - 0x50;
         fake_space *space = fake_space_new(t, at, _i, NULL);
         fake_copy(t, 0x100000 + at % 4096, fake_bytes(t, at, 0x100), 0x100);
         uint32_t type = fake_type(space, "node", NODE_BODY, node_fields, 5);
@@ -31,7 +35,8 @@ END_TEST
 
 START_TEST(a_descriptor_behind_a_hole_is_found)
 {
-    /* The hole begins where one read of the scan ends: behind it, the scan goes on at its first byte. */
+    /* The hole begins where one read of the scan ends: behind it, the scan goes on at its first
+     * byte. */
     fake_target *t = fake_target_new();
     uint64_t base = 0x500000000000, at = base + 0x101000;
     fake_map(t, base, 0x200000, RHI_REGION_READ | RHI_REGION_WRITE, "");
@@ -73,8 +78,10 @@ START_TEST(what_a_heap_does_not_publish_is_not_answered_and_the_rest_is)
 {
     fake_target *t = fake_target_new();
     fake_space *space = fake_space_new(t, 0x500000000040, _i,
-                                       "heap.history heap.history_capacity heap.history_count event.size event.kind heap.name heap.name_size "
-                                       "heap.fresh heap.spared heap.collections heap.reclaimed type.finalize slab.fresh slab.spared destroyed.size");
+                                       "heap.history heap.history_capacity heap.history_count "
+                                       "event.size event.kind heap.name heap.name_size "
+                                       "heap.fresh heap.spared heap.collections heap.reclaimed "
+                                       "type.finalize slab.fresh slab.spared destroyed.size");
     uint32_t type = fake_type(space, "node", NODE_BODY, node_fields, 5);
     fake_heap *heap = fake_heap_new(space, 1, "main");
     uint64_t a = fake_new(heap, type, 1, 0);
@@ -94,7 +101,8 @@ END_TEST
 
 START_TEST(a_missing_necessary_constant_is_named)
 {
-    static const char *const names[] = {"object.serial", "count.bias", "slab.live", "mapping.next", "field.stride", "heap.phase"};
+    static const char *const names[] = {"object.serial", "count.bias",   "slab.live",
+                                        "mapping.next",  "field.stride", "heap.phase"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         fake_target *t = fake_target_new();
         fake_space *space = fake_space_new(t, 0x500000000040, _i, names[i]);
@@ -111,12 +119,29 @@ END_TEST
 
 START_TEST(constants_that_contradict_each_other_are_refused)
 {
-    static const struct { enum rh_metadata_constant_id id; uint64_t value; } rows[] = {
-        {RH_MC_object_size, 8}, {RH_MC_object_size, 4096}, {RH_MC_object_serial, 60}, {RH_MC_count_shift, 32}, {RH_MC_count_bias, INT64_MAX},
-        {RH_MC_chunk_size, 0}, {RH_MC_chunk_size, 12345}, {RH_MC_chunk_size, 1ull << 60}, {RH_MC_chunk_slabs, 1ull << 40},
-        {RH_MC_chunk_slab_table, UINT64_MAX - 8}, {RH_MC_slab_slots_max, 1ull << 50}, {RH_MC_slab_slots_max, 0}, {RH_MC_slab_live, 1ull << 30},
-        {RH_MC_field_size, 4}, {RH_MC_type_size, 1ull << 40}, {RH_MC_heap_next, 1ull << 40}, {RH_MC_root_name_size, UINT64_MAX - 1},
-        {RH_MC_event_size, 3}, {RH_MC_mapping_bytes, UINT64_MAX - 1}, {RH_MC_heap_history_count, 1ull << 63}};
+    static const struct {
+        enum rh_metadata_constant_id id;
+        uint64_t value;
+    } rows[] = {{RH_MC_object_size, 8},
+                {RH_MC_object_size, 4096},
+                {RH_MC_object_serial, 60},
+                {RH_MC_count_shift, 32},
+                {RH_MC_count_bias, INT64_MAX},
+                {RH_MC_chunk_size, 0},
+                {RH_MC_chunk_size, 12345},
+                {RH_MC_chunk_size, 1ull << 60},
+                {RH_MC_chunk_slabs, 1ull << 40},
+                {RH_MC_chunk_slab_table, UINT64_MAX - 8},
+                {RH_MC_slab_slots_max, 1ull << 50},
+                {RH_MC_slab_slots_max, 0},
+                {RH_MC_slab_live, 1ull << 30},
+                {RH_MC_field_size, 4},
+                {RH_MC_type_size, 1ull << 40},
+                {RH_MC_heap_next, 1ull << 40},
+                {RH_MC_root_name_size, UINT64_MAX - 1},
+                {RH_MC_event_size, 3},
+                {RH_MC_mapping_bytes, UINT64_MAX - 1},
+                {RH_MC_heap_history_count, 1ull << 63}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         world w = world_new(_i);
         new_node(&w, 1);
@@ -131,12 +156,14 @@ START_TEST(another_version_is_refused_by_number)
 {
     world w = world_new(_i);
     fake_put(w.t, FAKE_DESCRIPTOR(w.space, version), 7, 4);
-    ck_assert_has(fake_json_failure(w.t, "gcgraph", ""), "has version 7; this engine reads version 1");
+    ck_assert_has(fake_json_failure(w.t, "gcgraph", ""),
+                  "has version 7; this engine reads version 1");
     world_free(&w);
 }
 END_TEST
 
-/* Damages one thing; the objects that are not concerned are still there, and the answer says what is wrong. */
+/* Damages one thing; the objects that are not concerned are still there, and the answer says what
+ * is wrong. */
 static void check_damage(unsigned layout, void (*harm)(world *w), const char *reason)
 {
     world w = world_new(layout);
@@ -163,7 +190,8 @@ static void circle_of_heaps(world *w)
 static void circle_of_mappings(world *w)
 {
     uint64_t oldest = w->space->types - 0x100; /* the first one made is the last of the list */
-    fake_put(w->t, oldest + w->space->c[RH_MC_mapping_next], fake_get(w->t, FAKE_DESCRIPTOR(w->space, mappings), 8), 8);
+    fake_put(w->t, oldest + w->space->c[RH_MC_mapping_next],
+             fake_get(w->t, FAKE_DESCRIPTOR(w->space, mappings), 8), 8);
 }
 
 static void heap_next_is_wild(world *w)
@@ -185,7 +213,8 @@ static void unaligned_chunk(world *w)
 
 static void slab_outside_its_chunk(world *w)
 {
-    uint64_t slab = w->heap->chunk + w->space->c[RH_MC_chunk_slab_table] + w->space->c[RH_MC_slab_size];
+    uint64_t slab =
+        w->heap->chunk + w->space->c[RH_MC_chunk_slab_table] + w->space->c[RH_MC_slab_size];
     fake_put(w->t, slab + w->space->c[RH_MC_slab_base], w->heap->chunk + 0x2000, 8);
     fake_put(w->t, slab + w->space->c[RH_MC_slab_slot_size], 1ull << 40, 8);
     fake_put(w->t, slab + w->space->c[RH_MC_slab_capacity], 64, 4);
@@ -193,7 +222,8 @@ static void slab_outside_its_chunk(world *w)
 
 static void overlapping_slab(world *w)
 {
-    uint64_t slab = w->heap->chunk + w->space->c[RH_MC_chunk_slab_table] + w->space->c[RH_MC_slab_size];
+    uint64_t slab =
+        w->heap->chunk + w->space->c[RH_MC_chunk_slab_table] + w->space->c[RH_MC_slab_size];
     fake_put(w->t, slab + w->space->c[RH_MC_slab_base], w->heap->slabs[0].base + 64, 8);
     fake_put(w->t, slab + w->space->c[RH_MC_slab_slot_size], 64, 8);
     fake_put(w->t, slab + w->space->c[RH_MC_slab_capacity], 64, 4);
@@ -212,7 +242,8 @@ static void field_outside_the_struct(world *w)
 static void fields_without_end(world *w)
 {
     uint32_t more = fake_type(w->space, "more", 16, node_fields, 1);
-    fake_put(w->t, fake_type_row(w->space, more) + w->space->c[RH_MC_type_field_count], UINT32_MAX, 4);
+    fake_put(w->t, fake_type_row(w->space, more) + w->space->c[RH_MC_type_field_count], UINT32_MAX,
+             4);
 }
 
 START_TEST(damage_is_named_and_the_rest_is_answered)
@@ -237,9 +268,11 @@ START_TEST(a_table_of_fields_that_all_types_claim_is_not_multiplied)
     new_node(&w, 1);
     uint64_t rows = 0x510000000000, fields = 0x520000000000, size = w.space->c[RH_MC_type_size];
     fake_map(w.t, rows, 60000 * size, RHI_REGION_READ | RHI_REGION_WRITE, "");
-    fake_map(w.t, fields, 4096 * w.space->c[RH_MC_field_size], RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_map(w.t, fields, 4096 * w.space->c[RH_MC_field_size], RHI_REGION_READ | RHI_REGION_WRITE,
+             "");
     for (uint64_t i = 0; i < 60000; i++) {
-        memcpy(fake_bytes(w.t, rows + i * size, size), fake_bytes(w.t, fake_type_row(w.space, w.node), size), size);
+        memcpy(fake_bytes(w.t, rows + i * size, size),
+               fake_bytes(w.t, fake_type_row(w.space, w.node), size), size);
         if (i > w.node) {
             fake_put(w.t, rows + i * size + w.space->c[RH_MC_type_fields], fields, 8);
             fake_put(w.t, rows + i * size + w.space->c[RH_MC_type_field_count], 4096, 4);
@@ -258,7 +291,7 @@ START_TEST(a_table_of_fields_that_all_types_claim_is_not_multiplied)
 }
 END_TEST
 
-/* ---- each constant, changed -------------------------------------------------------------------------------- */
+/* ---- each constant, changed ----------------------------------------------------------------- */
 
 /* A held ring, a held object and a garbage one. */
 static void populate(world *w)
@@ -279,7 +312,9 @@ static uint64_t check_of(const world *w)
 {
     uint64_t check = 0;
     for (uint64_t i = 0; i < fake_get(w->t, FAKE_DESCRIPTOR(w->space, constant_count), 4); i++)
-        check = rh_metadata_check(check, (const void *)fake_bytes(w->t, w->space->constants + i * w->space->constant_size, sizeof(struct rh_metadata_constant)));
+        check = rh_metadata_check(
+            check, (const void *)fake_bytes(w->t, w->space->constants + i * w->space->constant_size,
+                                            sizeof(struct rh_metadata_constant)));
     return check;
 }
 
@@ -296,7 +331,8 @@ static void check_change(unsigned layout, unsigned id, uint64_t value, bool has_
         json_t *json = json_loads(w.t->out.bytes, 0, NULL);
         ck_assert_ptr_nonnull(json);
         bool is_complete = json_is_true(fake_at(json, "complete"));
-        ck_assert_msg(is_complete == is_same || !has_check, "%s, with constant %u as %llu: %s", asked[k], id, (unsigned long long)value, w.t->out.bytes);
+        ck_assert_msg(is_complete == is_same || !has_check, "%s, with constant %u as %llu: %s",
+                      asked[k], id, (unsigned long long)value, w.t->out.bytes);
         if (status == RHI_NO_ANSWER)
             ck_assert_ptr_null(strchr(fake_string(json, "error"), '\n'));
         if (k == 0 && is_same)
@@ -306,11 +342,12 @@ static void check_change(unsigned layout, unsigned id, uint64_t value, bool has_
     world_free(&w);
 }
 
-/* Each constant in turn is made another one. No answer is certain then; in a runtime without a check, where another
- * constant may only be another runtime's, there is an answer or one line. */
+/* Each constant in turn is made another one. No answer is certain then; in a runtime without a
+ * check, where another constant may only be another runtime's, there is an answer or one line. */
 START_TEST(no_constant_is_another_one_unnoticed)
 {
-    static const uint64_t added[] = {0, 1, 4, 8, 16, 64, -1ull, -4ull, -8ull, -16ull, 1ull << 20, 1ull << 31, 1ull << 63};
+    static const uint64_t added[] = {0,     1,     4,      8,          16,         64,        -1ull,
+                                     -4ull, -8ull, -16ull, 1ull << 20, 1ull << 31, 1ull << 63};
     world w = world_new(_i);
     for (unsigned id = 0; id < RH_MC_COUNT; id++)
         for (unsigned i = 0; i < sizeof added / sizeof *added; i++)
@@ -320,8 +357,10 @@ START_TEST(no_constant_is_another_one_unnoticed)
 }
 END_TEST
 
-RUN_TESTS("inspect_layout", a_descriptor_is_found_by_note_by_module_data_and_in_anonymous_memory, a_descriptor_behind_a_hole_is_found,
-          two_copies_of_the_runtime_are_both_read, what_a_heap_does_not_publish_is_not_answered_and_the_rest_is,
-          a_missing_necessary_constant_is_named, constants_that_contradict_each_other_are_refused, another_version_is_refused_by_number,
-          damage_is_named_and_the_rest_is_answered, a_table_of_fields_that_all_types_claim_is_not_multiplied,
+RUN_TESTS("inspect_layout", a_descriptor_is_found_by_note_by_module_data_and_in_anonymous_memory,
+          a_descriptor_behind_a_hole_is_found, two_copies_of_the_runtime_are_both_read,
+          what_a_heap_does_not_publish_is_not_answered_and_the_rest_is,
+          a_missing_necessary_constant_is_named, constants_that_contradict_each_other_are_refused,
+          another_version_is_refused_by_number, damage_is_named_and_the_rest_is_answered,
+          a_table_of_fields_that_all_types_claim_is_not_multiplied,
           no_constant_is_another_one_unnoticed)

@@ -1,5 +1,5 @@
-/* inspect_leaks.c - `gcleaks`: causes, groups, bytes, --check, what is said when not everything can be searched; and
- * random heaps against a plain reading of the definitions. */
+/* inspect_leaks.c - `gcleaks`: causes, groups, bytes, --check, what is said when not everything
+ * can be searched; and random heaps against a plain reading of the definitions. */
 #include "inspect_test.h"
 
 enum { STACK = 0x10000 };
@@ -24,16 +24,19 @@ static const char *leaks(const world *w, const char *line)
     uint64_t objects = 0, bytes = 0, size = w->space->type_bytes[w->node];
     json_t *leak, *id, *json = fake_json(w->t, "gcleaks", line);
     text[0] = '\0';
-    json_array_foreach(fake_at(json, "leaks"), index, leak) {
+    json_array_foreach(fake_at(json, "leaks"), index, leak)
+    {
         char *to = text + strlen(text);
         to += sprintf(to, "%s%s:", index ? "; " : "", fake_string(leak, "cause"));
-        json_array_foreach(fake_at(leak, "objects"), at, id)
-            to += sprintf(to, " %s", json_string_value(id) + strlen("node#"));
+        json_array_foreach(fake_at(leak, "objects"), at, id) to +=
+            sprintf(to, " %s", json_string_value(id) + strlen("node#"));
         if (fake_at(leak, "of"))
             to += sprintf(to, " of %s", fake_string(leak, "of") + strlen("node#"));
         sprintf(to, " /%lld", fake_integer(leak, "retained") / (long long)size);
-        ck_assert_str_eq(fake_string(leak, "representative"), json_string_value(json_array_get(fake_at(leak, "objects"), 0)));
-        ck_assert_int_eq(fake_integer(leak, "bytes"), fake_integer(leak, "count") * (long long)size);
+        ck_assert_str_eq(fake_string(leak, "representative"),
+                         json_string_value(json_array_get(fake_at(leak, "objects"), 0)));
+        ck_assert_int_eq(fake_integer(leak, "bytes"),
+                         fake_integer(leak, "count") * (long long)size);
         objects += (uint64_t)fake_integer(leak, "count");
         bytes += (uint64_t)fake_integer(leak, "bytes");
     }
@@ -141,21 +144,23 @@ START_TEST(a_lost_object_and_what_only_it_holds_are_two_entries)
     fake_link(w.heap, n[1], OTHER, n[4]);
     fake_link(w.heap, n[5], OTHER, n[4]);
     fake_count(w.heap, n[4], 2);
-    hold(&w, 0, n[5] + 3); /* anywhere in the object */
+    hold(&w, 0, n[5] + 3);               /* anywhere in the object */
     fake_link(w.heap, n[6], NEXT, n[3]); /* 6 lost, shares 3 */
     fake_count(w.heap, n[3], 2);
     fake_link(w.heap, n[5], NEXT, n[7]); /* 7 has one count of its own more, and is in use */
     fake_count(w.heap, n[7], 2);
     fake_link(w.heap, n[7], NEXT, n[8]);
-    ck_assert_str_eq(leaks(&w, ""),
-                     "lost_reference: 1 /2; dependent: 2 3 of 1 /1; lost_reference: 6 /1; lost_reference: 7 /0");
+    ck_assert_str_eq(
+        leaks(&w, ""),
+        "lost_reference: 1 /2; dependent: 2 3 of 1 /1; lost_reference: 6 /1; lost_reference: 7 /0");
     ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "5 objects, ");
-    ck_assert_has(w.t->out.bytes, "  3 with a lost reference: a count that no field, root or word owns\n");
+    ck_assert_has(w.t->out.bytes,
+                  "  3 with a lost reference: a count that no field, root or word owns\n");
     ck_assert_has(w.t->out.bytes, "  2 that only those hold (dependent)\n");
     ck_assert_has(w.t->out.bytes, "1 count: 1 owned by nobody that was found\n");
-    ck_assert_has(w.t->out.bytes,
-                  "2 counts: 1 field, 1 owned by nobody that was found (it is in use all the same: a field holds it, too)\n");
+    ck_assert_has(w.t->out.bytes, "2 counts: 1 field, 1 owned by nobody that was found (it is in "
+                                  "use all the same: a field holds it, too)\n");
     ck_assert_has(w.t->out.bytes, ", held by the lost node#1\n");
     ck_assert_has(w.t->out.bytes, "2 × lost_reference node, 2 objects, ");
     ck_assert_has(w.t->out.bytes, "  holds {value: 0, next: node#2, other: node#4}\n");
@@ -200,7 +205,8 @@ START_TEST(immortal_and_dying_objects_hold_and_are_not_lost)
     fake_link(w.heap, n[3], NEXT, n[4]);
     fake_word(w.heap, n[5], 0x90000000u); /* freed, though its live bit is set: in quarantine */
     fake_flags(w.heap, n[5], RH_FLAG_FREED);
-    fake_put(w.t, n[6] + w.space->c[RH_MC_object_type], 0xfff0, 2); /* damaged: nothing is known of it */
+    /* damaged: nothing is known of it */
+    fake_put(w.t, n[6] + w.space->c[RH_MC_object_type], 0xfff0, 2);
     ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "no leak was found in what could be read\n");
     world_free(&w);
@@ -223,7 +229,8 @@ START_TEST(check_has_a_status_of_its_own)
     ck_assert_int_eq(status, RHI_FOUND);
     ck_assert_uint_eq(fake_size(json, "leaks"), 1);
     json_decref(json);
-    ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED); /* without --check an answer is an answer */
+    /* without --check an answer is an answer */
+    ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
     ck_assert_int_eq(fake_run(w.t, "gcleaks", "--check"), RHI_FOUND);
     ck_assert_has(w.t->out.bytes, "lost_reference node#1"); /* it is printed all the same */
     fake_phase(w.heap, RH_PHASE_MARKING);
@@ -247,7 +254,8 @@ START_TEST(nothing_is_called_lost_if_not_everything_was_searched)
     nodes(&w, n, 3);
     w.t->hole_start = stack_base + 0x4000;
     w.t->hole_end = stack_base + 0x5000;
-    for (int again = 0; again < 2; again++) { /* the second answer comes from the cache, and says the same */
+    /* the second answer comes from the cache, and says the same */
+    for (int again = 0; again < 2; again++) {
         json_t *json = fake_json_status(w.t, "gcleaks", "--check", &status);
         ck_assert_int_eq(status, RHI_NO_ANSWER);
         ck_assert_uint_eq(fake_size(json, "leaks"), 0);
@@ -257,8 +265,8 @@ START_TEST(nothing_is_called_lost_if_not_everything_was_searched)
         json_decref(json);
     }
     ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes,
-                  "3 objects have a count whose owner was not found; not everything could be searched, so nothing is called lost\n");
+    ck_assert_has(w.t->out.bytes, "3 objects have a count whose owner was not found; not "
+                                  "everything could be searched, so nothing is called lost\n");
     ck_assert_int_eq(fake_run(w.t, "gcfind", "--unreachable"), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "0 objects\n");
     ck_assert_has(w.t->out.bytes, "garbage only: 3 objects");
@@ -357,7 +365,8 @@ START_TEST(the_allocation_site_of_the_representative)
     ck_assert_ptr_null(fake_at(json, "leaks.2.allocated")); /* nor the event */
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "allocated by thread 77 (event 1) at:\n    #0  0x400000000123 program+0x123\n");
+    ck_assert_has(w.t->out.bytes,
+                  "allocated by thread 77 (event 1) at:\n    #0  0x400000000123 program+0x123\n");
     json = ask(&w, "objat", "--history", a);
     ck_assert_uint_eq(fake_size(json, "history.0.stack"), 1);
     ck_assert_str_eq(fake_string(json, "history.1.stack.0.address"), "0x400000000123");
@@ -369,8 +378,12 @@ END_TEST
 
 START_TEST(leaks_that_are_alike_are_one_block)
 {
-    static const uint64_t sites[2][3] = {{0x400000000123, 0x400000000456, 0x400000000789}, {0x400000000123, 0x400000000999, 0x400000000789}};
-    static const struct { int count; const char *largest; } groups[] = {{4, "node#2"}, {2, "node#1"}, {2, "node#7"}};
+    static const uint64_t sites[2][3] = {{0x400000000123, 0x400000000456, 0x400000000789},
+                                         {0x400000000123, 0x400000000999, 0x400000000789}};
+    static const struct {
+        int count;
+        const char *largest;
+    } groups[] = {{4, "node#2"}, {2, "node#1"}, {2, "node#7"}};
     world w = world_new(_i);
     uint64_t made[8], event = 0;
     with_stack(&w);
@@ -380,8 +393,10 @@ START_TEST(leaks_that_are_alike_are_one_block)
         made[i] = new_node(&w, 1);
         if (i >= 6) /* two of which no event is recorded */
             continue;
-        fake_event(w.heap, RH_EVENT_ALLOC, made[i], fake_serial(w.heap, made[i]), w.node, RH_DEATH_NONE);
-        fake_stack(w.heap, event++, sites[i % 3 == 0], 3); /* of node#1 and node#4 the second one's */
+        fake_event(w.heap, RH_EVENT_ALLOC, made[i], fake_serial(w.heap, made[i]), w.node,
+                   RH_DEATH_NONE);
+        /* of node#1 and node#4 the second one's */
+        fake_stack(w.heap, event++, sites[i % 3 == 0], 3);
     }
     json_t *json = fake_json(w.t, "gcleaks", "");
     ck_assert_uint_eq(fake_size(json, "leaks"), 8); /* each has its row all the same */
@@ -392,7 +407,9 @@ START_TEST(leaks_that_are_alike_are_one_block)
             char largest[32], number[32];
             snprintf(largest, sizeof largest, "groups.%d.largest", k);
             snprintf(number, sizeof number, "groups.%d.count", k);
-            count += strcmp(fake_string(json, largest), groups[i].largest) == 0 ? (int)fake_integer(json, number) : 0;
+            count += strcmp(fake_string(json, largest), groups[i].largest) == 0
+                         ? (int)fake_integer(json, number)
+                         : 0;
         }
         ck_assert_int_eq(count, groups[i].count);
     }
@@ -424,7 +441,8 @@ START_TEST(a_damaged_ring_of_stacks_is_bounded)
     uint64_t a = new_node(&w, 1);
     fake_event(w.heap, RH_EVENT_ALLOC, a, fake_serial(w.heap, a), w.node, RH_DEATH_NONE);
     fake_stack(w.heap, 0, site, 4);
-    uint64_t member = w.heap->address + 0x400 + 16 * (uint64_t)_i; /* heap.stacks, as fake_heap.c places it */
+    /* heap.stacks, as fake_heap.c places it */
+    uint64_t member = w.heap->address + 0x400 + 16 * (uint64_t)_i;
     const uint64_t places[] = {1, UINT64_MAX, UINT64_MAX - 7, w.heap->address, 0x123456789};
     const uint64_t depths[] = {0, 1, 4, 31, 33, UINT32_MAX};
     for (unsigned i = 0; i < sizeof places / sizeof *places; i++)
@@ -441,7 +459,7 @@ START_TEST(a_damaged_ring_of_stacks_is_bounded)
 }
 END_TEST
 
-/* ---- random heaps ---------------------------------------------------------------------------------------- */
+/* ---- random heaps --------------------------------------------------------------------------- */
 
 enum { OBJECTS = 14, EDGES = 2 };
 
@@ -474,12 +492,14 @@ static void judge(model *m)
                     if (m->reach[i][k] && m->edge[k][e] >= 0)
                         m->reach[i][m->edge[k][e]] = true;
     for (unsigned i = 0; i < m->count; i++)
-        m->cause[i] = !is_held(m, i, false) ? "cycle"
+        m->cause[i] = !is_held(m, i, false)                           ? "cycle"
                       : !m->immortal[i] && m->extra[i] && !m->word[i] ? "lost_reference"
-                      : !is_held(m, i, true) ? "dependent" : NULL;
+                      : !is_held(m, i, true)                          ? "dependent"
+                                                                      : NULL;
 }
 
-/* Does anything outside the group of `top` reach i? The group: what `top` reaches of the causes given. */
+/* Does anything outside the group of `top` reach i? The group: what `top` reaches of the causes
+ * given. */
 static uint64_t retained_of(const model *m, unsigned top)
 {
     bool garbage = strcmp(m->cause[top], "cycle") == 0;
@@ -490,7 +510,8 @@ static uint64_t retained_of(const model *m, unsigned top)
             continue;
         bool only = true;
         for (unsigned k = 0; k < m->count; k++) /* every way to i begins at what belongs to `top` */
-            only &= !m->reach[k][i] || (m->cause[k] && m->reach[top][k] && (k == top || strcmp(m->cause[k], tail) == 0));
+            only &= !m->reach[k][i] || (m->cause[k] && m->reach[top][k] &&
+                                        (k == top || strcmp(m->cause[k], tail) == 0));
         kept += only;
     }
     return kept;
@@ -503,14 +524,20 @@ static void compare(const world *w, const model *m, const uint64_t *objects)
     unsigned seen[OBJECTS] = {0}, leaked = 0, total = 0;
     int64_t before = INT64_MAX;
     uint64_t first = fake_serial(w->heap, objects[0]), size = w->space->type_bytes[w->node];
-    json_array_foreach(fake_at(json, "leaks"), index, leak) {
+    json_array_foreach(fake_at(json, "leaks"), index, leak)
+    {
         const char *cause = fake_string(leak, "cause");
-        uint64_t top = strtoull(fake_string(leak, "representative") + strlen("node#"), NULL, 10) - first;
+        uint64_t top =
+            strtoull(fake_string(leak, "representative") + strlen("node#"), NULL, 10) - first;
         MUST(top < m->count);
-        json_array_foreach(fake_at(leak, "objects"), at, id) {
+        json_array_foreach(fake_at(leak, "objects"), at, id)
+        {
             uint64_t i = strtoull(json_string_value(id) + strlen("node#"), NULL, 10) - first;
             MUST(i < m->count && m->cause[i] && strcmp(m->cause[i], cause) == 0);
-            uint64_t from = fake_at(leak, "of") ? strtoull(fake_string(leak, "of") + strlen("node#"), NULL, 10) - first : top;
+            uint64_t from =
+                fake_at(leak, "of")
+                    ? strtoull(fake_string(leak, "of") + strlen("node#"), NULL, 10) - first
+                    : top;
             MUST(m->reach[from][i]);
             seen[i]++;
         }
@@ -553,7 +580,8 @@ START_TEST(random_heaps_agree_with_the_definitions)
         unsigned found[OBJECTS] = {0};
         for (unsigned i = 0; i < OBJECTS; i++)
             for (unsigned e = 0; e < EDGES; e++) {
-                m.edge[i][e] = next_random(&random) % 3 ? -1 : (int)(next_random(&random) % OBJECTS);
+                m.edge[i][e] =
+                    next_random(&random) % 3 ? -1 : (int)(next_random(&random) % OBJECTS);
                 if (m.edge[i][e] >= 0)
                     found[m.edge[i][e]]++;
             }
@@ -587,8 +615,15 @@ END_TEST
 START_TEST(what_only_a_vector_register_holds_is_possible)
 {
     const uint64_t libc = 0x7f1200000000, program = 0x400000000000;
-    static const struct { uint64_t pc; uint64_t before; bool is_dead; } places[] = {
-        {0, 0, false}, {program + 0x100, 0, false}, {program + 0x100, 0x050f, false}, {libc + 0x100, 0, false}, {libc + 0x100, 0x050f, true}};
+    static const struct {
+        uint64_t pc;
+        uint64_t before;
+        bool is_dead;
+    } places[] = {{0, 0, false},
+                  {program + 0x100, 0, false},
+                  {program + 0x100, 0x050f, false},
+                  {libc + 0x100, 0, false},
+                  {libc + 0x100, 0x050f, true}};
     world w = world_new(_i);
     uint64_t n[6];
     with_stack(&w);
@@ -615,7 +650,9 @@ START_TEST(what_only_a_vector_register_holds_is_possible)
             ck_assert_str_eq(fake_string(json, "possible.0.register"), "xmm17[1]");
             ck_assert_int_eq(fake_integer(json, "possible.0.thread"), 321);
             ck_assert_int_eq(fake_run(w.t, "gcleaks", ""), RHI_ANSWERED);
-            ck_assert_has(w.t->out.bytes, "only a word in xmm17[1] of thread 321 leads to it, which may be a leftover\n");
+            ck_assert_has(
+                w.t->out.bytes,
+                "only a word in xmm17[1] of thread 321 leads to it, which may be a leftover\n");
         }
         json_decref(json);
     }
@@ -623,11 +660,12 @@ START_TEST(what_only_a_vector_register_holds_is_possible)
 }
 END_TEST
 
-RUN_TESTS("inspect_leaks", what_only_a_vector_register_holds_is_possible, what_the_runtime_holds_is_not_leaked, a_group_is_a_topmost_cycle_with_all_it_reaches,
+RUN_TESTS("inspect_leaks", what_only_a_vector_register_holds_is_possible,
+          what_the_runtime_holds_is_not_leaked, a_group_is_a_topmost_cycle_with_all_it_reaches,
           what_two_groups_reach_is_of_the_first_and_retained_by_none,
           a_lost_object_and_what_only_it_holds_are_two_entries, every_kind_of_owner_is_one,
           immortal_and_dying_objects_hold_and_are_not_lost, check_has_a_status_of_its_own,
-          nothing_is_called_lost_if_not_everything_was_searched, objects_that_cannot_be_read_are_not_called_leaked,
-          heaps_limits_and_types, the_allocation_site_of_the_representative, leaks_that_are_alike_are_one_block,
-          a_damaged_ring_of_stacks_is_bounded,
-          random_heaps_agree_with_the_definitions)
+          nothing_is_called_lost_if_not_everything_was_searched,
+          objects_that_cannot_be_read_are_not_called_leaked, heaps_limits_and_types,
+          the_allocation_site_of_the_representative, leaks_that_are_alike_are_one_block,
+          a_damaged_ring_of_stacks_is_bounded, random_heaps_agree_with_the_definitions)

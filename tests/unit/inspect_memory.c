@@ -1,7 +1,8 @@
-/* inspect_memory.c - memory that is short: every command answers the same or says so, and the next one works.
+/* inspect_memory.c - memory that is short: every command answers the same or says so, and the
+ * next one works.
  *
- * Linked with --wrap for malloc, calloc, realloc, strdup and strndup of the engine; jansson gets the same
- * through its own hook. Invariant: nothing fails unless a test asked for it. */
+ * Linked with --wrap for malloc, calloc, realloc, strdup and strndup of the engine; jansson gets
+ * the same through its own hook. Invariant: nothing fails unless a test asked for it. */
 #include "inspect_test.h"
 
 void *__real_malloc(size_t size);
@@ -32,15 +33,39 @@ static bool fails(void)
     return true;
 }
 
-void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
-void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
-char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(text); }
-char *__wrap_strndup(const char *text, size_t size) { return fails() ? NULL : __real_strndup(text, size); }
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : __real_strdup(text);
+}
+char *__wrap_strndup(const char *text, size_t size)
+{
+    return fails() ? NULL : __real_strndup(text, size);
+}
 
-static const struct { const char *command, *line; } asks[] = {
-    {"objat", "#2"}, {"objat", "--ledger --limit=3 #2"}, {"refs", "--path --depth=3 #2"}, {"gcgraph", "--depth 3 #1, #2"}, {"gcgraph", ""},
-    {"gcfind", "--type='n*' --min-size=20 --unreachable"}, {"gcstat", ""}, {"gcverify", ""}, {"gcleaks", ""}, {"gcstale", ""}};
+static const struct {
+    const char *command, *line;
+} asks[] = {{"objat", "#2"},
+            {"objat", "--ledger --limit=3 #2"},
+            {"refs", "--path --depth=3 #2"},
+            {"gcgraph", "--depth 3 #1, #2"},
+            {"gcgraph", ""},
+            {"gcfind", "--type='n*' --min-size=20 --unreachable"},
+            {"gcstat", ""},
+            {"gcverify", ""},
+            {"gcleaks", ""},
+            {"gcstale", ""}};
 
 static world small(unsigned layout)
 {
@@ -83,17 +108,20 @@ START_TEST(a_failing_allocation_is_told_or_changes_nothing)
             if (status == RHI_NO_ANSWER) {
                 MUST(w.t->out.size == 0);
                 if (!strstr(w.t->err.bytes, "memory is short"))
-                    ck_abort_msg("allocation %ld of %s %s: %s", k / 2,
-                              asks[ask_index].command, asks[ask_index].line, w.t->err.bytes);
+                    ck_abort_msg("allocation %ld of %s %s: %s", k / 2, asks[ask_index].command,
+                                 asks[ask_index].line, w.t->err.bytes);
                 told++;
             } else {
                 MUST(status == RHI_ANSWERED);
                 if (strcmp(w.t->out.bytes, whole) != 0)
-                    ck_assert_msg(strstr(w.t->out.bytes, "incomplete: "), "allocation %ld of %s %s: %.900s", k / 2, asks[ask_index].command, asks[ask_index].line, w.t->out.bytes);
+                    ck_assert_msg(strstr(w.t->out.bytes, "incomplete: "),
+                                  "allocation %ld of %s %s: %.900s", k / 2, asks[ask_index].command,
+                                  asks[ask_index].line, w.t->out.bytes);
             }
             MUST(fake_run(w.t, asks[ask_index].command, asks[ask_index].line) == RHI_ANSWERED);
             if (strcmp(w.t->out.bytes, whole) != 0)
-                ck_abort_msg("after allocation %ld of %s %s failed: %.900s", k / 2, asks[ask_index].command, asks[ask_index].line, w.t->out.bytes);
+                ck_abort_msg("after allocation %ld of %s %s failed: %.900s", k / 2,
+                             asks[ask_index].command, asks[ask_index].line, w.t->out.bytes);
         }
         free(whole);
         world_free(&w);
@@ -117,8 +145,10 @@ START_TEST(json_stays_valid_when_memory_is_short)
             left = -1;
             MUST(status == RHI_ANSWERED || status == RHI_NO_ANSWER);
             json_t *json = json_loads(w.t->out.bytes, JSON_REJECT_DUPLICATES, NULL);
-            if (!json && !strstr(w.t->err.bytes, "memory is short")) /* not even --json could be read */
-                ck_abort_msg("allocation %ld of %s %s: %.600s%s", k / 2, asks[ask_index].command, line, w.t->out.bytes, w.t->err.bytes);
+            /* not even --json could be read */
+            if (!json && !strstr(w.t->err.bytes, "memory is short"))
+                ck_abort_msg("allocation %ld of %s %s: %.600s%s", k / 2, asks[ask_index].command,
+                             line, w.t->out.bytes, w.t->err.bytes);
             json_decref(json);
             if (!did_fail)
                 break;
@@ -128,4 +158,5 @@ START_TEST(json_stays_valid_when_memory_is_short)
 }
 END_TEST
 
-RUN_TESTS("inspect_memory", a_failing_allocation_is_told_or_changes_nothing, json_stays_valid_when_memory_is_short)
+RUN_TESTS("inspect_memory", a_failing_allocation_is_told_or_changes_nothing,
+          json_stays_valid_when_memory_is_short)

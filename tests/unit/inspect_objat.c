@@ -1,4 +1,5 @@
-/* inspect_objat.c - `objat`: every status that an address can have, earlier tenants, events, the ledger. */
+/* inspect_objat.c - `objat`: every status that an address can have, earlier tenants, events, the
+ * ledger. */
 #include "inspect_test.h"
 
 static void check_status(const world *w, uint64_t address, const char *status, long long offset)
@@ -7,7 +8,8 @@ static void check_status(const world *w, uint64_t address, const char *status, l
     ck_assert_str_eq(fake_string(json, "address"), text_of(address));
     ck_assert_str_eq(fake_string(json, "status"), status);
     ck_assert_int_eq(fake_integer(json, "offset"), offset);
-    ck_assert_msg(json_is_object(fake_at(json, "object")) == (strcmp(status, "live") == 0), "object of %s", status);
+    ck_assert_msg(json_is_object(fake_at(json, "object")) == (strcmp(status, "live") == 0),
+                  "object of %s", status);
     ck_assert_msg(json_is_true(fake_at(json, "complete")), "not complete");
     ck_assert(json_is_null(fake_at(json, "ledger")));
     json_decref(json);
@@ -19,7 +21,8 @@ START_TEST(every_address_has_a_status)
     uint64_t a = new_node(&w, 1), b = new_node(&w, 1), chunk = w.heap->chunk;
     fake_map(w.t, 0x7f0000000000, 0x1000, RHI_REGION_READ, "/usr/share/data");
     fake_free_object(w.heap, b, RH_DEATH_RELEASE);
-    uint64_t unused = fake_unused_slot(w.heap, b), end = w.heap->slabs[0].base + w.heap->slabs[0].slot_size * w.heap->slabs[0].capacity;
+    uint64_t unused = fake_unused_slot(w.heap, b),
+             end = w.heap->slabs[0].base + w.heap->slabs[0].slot_size * w.heap->slabs[0].capacity;
     check_status(&w, a, "live", 0);
     check_status(&w, a + 7, "live", 7);
     check_status(&w, b - 1, "live", (long long)(b - 1 - a));
@@ -51,7 +54,8 @@ START_TEST(an_object_is_described)
     ck_assert_str_eq(fake_string(json, "object.type"), "node");
     ck_assert_int_eq(fake_integer(json, "object.serial"), 2);
     ck_assert_str_eq(fake_string(json, "object.address"), text_of(b));
-    ck_assert_int_eq(fake_integer(json, "object.size"), (long long)w.space->c[RH_MC_object_size] + NODE_BODY);
+    ck_assert_int_eq(fake_integer(json, "object.size"),
+                     (long long)w.space->c[RH_MC_object_size] + NODE_BODY);
     ck_assert_int_eq(fake_integer(json, "object.refcount"), 7);
     ck_assert(json_is_false(fake_at(json, "object.immortal")));
     ck_assert_int_eq(fake_integer(json, "object.heap"), 1);
@@ -151,7 +155,8 @@ START_TEST(a_tombstone_and_events_name_earlier_tenants)
     ck_assert_uint_eq(fake_size(json, "history"), 0);
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, " was node#1: freed by release at 2023-11-14T22:13:24.000000Z; its slot");
+    ck_assert_has(w.t->out.bytes,
+                  " was node#1: freed by release at 2023-11-14T22:13:24.000000Z; its slot");
     ck_assert_has(w.t->out.bytes, "earlier here: node#90, freed by collect at 2023-");
     world_free(&w);
 }
@@ -211,8 +216,11 @@ START_TEST(objects_are_found_by_name)
     uint64_t leaf = fake_new(w.heap, other, 1, 0);
     fake_event(w.heap, RH_EVENT_FREE, a, 77, w.node, RH_DEATH_COLLECT);
     fake_free_object(w.heap, b, RH_DEATH_RELEASE);
-    static const struct { const char *operand; int object; } rows[] = {
-        {"node#1", 0}, {"#1", 0}, {"node#2", 1}, {"#2", 1}, {"leaf#3", 2}, {"#3", 2}, {"node#77", 0}};
+    static const struct {
+        const char *operand;
+        int object;
+    } rows[] = {{"node#1", 0}, {"#1", 0}, {"node#2", 1}, {"#2", 1},
+                {"leaf#3", 2}, {"#3", 2}, {"node#77", 0}};
     const uint64_t addresses[] = {a, b, leaf};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         json_t *json = fake_json(w.t, "objat", rows[i].operand);
@@ -246,7 +254,8 @@ START_TEST(expressions_go_verbatim_to_the_target)
     json_decref(json);
     ck_assert_uint_eq(w.t->evaluate_calls, calls);
     w.t->target.evaluate = NULL;
-    ck_assert_has(fake_json_failure(w.t, "objat", "x + 1"), "cannot evaluate 'x + 1': no variable or registered root 'x'");
+    ck_assert_has(fake_json_failure(w.t, "objat", "x + 1"),
+                  "cannot evaluate 'x + 1': no variable or registered root 'x'");
     world_free(&w);
 }
 END_TEST
@@ -277,7 +286,8 @@ START_TEST(a_slab_that_cannot_be_read_is_an_error_and_the_rest_answers)
     uint64_t a = new_node(&w, 1);
     w.t->hole_start = a & ~0xfffull;
     w.t->hole_end = w.t->hole_start + 0x1000;
-    ck_assert_has(fake_json_failure(w.t, "objat", text_of(a)), "lies in the heap, but its memory cannot be read");
+    ck_assert_has(fake_json_failure(w.t, "objat", text_of(a)),
+                  "lies in the heap, but its memory cannot be read");
     check_status(&w, w.heap->address, "internal", 0);
     /* The header can be read, the fields cannot. */
     w.t->hole_start = a + w.space->c[RH_MC_object_size];
@@ -310,22 +320,29 @@ START_TEST(a_registered_root_is_an_operand_where_nothing_else_is_called_so)
         }
         w.t->target.evaluate = NULL;
     }
-    json_t *json = fake_json(w.t, "objat", "(cache->next)"); /* by the heap's own types: there is no debug info */
+    /* by the heap's own types: there is no debug info */
+    json_t *json = fake_json(w.t, "objat", "(cache->next)");
     ck_assert_str_eq(fake_string(json, "address"), text_of(b));
     json_decref(json);
     ck_assert_has(fake_json_failure(w.t, "objat", "cache->none"), "there is no member 'none'");
-    ck_assert_has(fake_json_failure(w.t, "objat", "nobody"), "no variable or registered root 'nobody'");
-    ck_assert_has(fake_json_failure(w.t, "objat", "0xfffffffffffffffff"), "'0xfffffffffffffffff' is no number of at most 64 bits");
+    ck_assert_has(fake_json_failure(w.t, "objat", "nobody"),
+                  "no variable or registered root 'nobody'");
+    ck_assert_has(fake_json_failure(w.t, "objat", "0xfffffffffffffffff"),
+                  "'0xfffffffffffffffff' is no number of at most 64 bits");
     fake_put(w.t, slots + 24, b, 8);
     fake_root(w.heap, slots + 24, "cache");
     w.t->state++;
-    ck_assert_has(fake_json_failure(w.t, "objat", "cache"), "several variables are called so: at 0x610000000000, 0x610000000018");
+    ck_assert_has(fake_json_failure(w.t, "objat", "cache"),
+                  "several variables are called so: at 0x610000000000, 0x610000000018");
     world_free(&w);
 }
 END_TEST
 
-RUN_TESTS("inspect_objat", every_address_has_a_status, an_object_is_described, special_states_are_told,
-          a_count_in_motion_is_provisional, a_tombstone_and_events_name_earlier_tenants,
-          a_tombstone_without_history_still_names_its_object, the_ring_of_events_wraps_and_lists_are_cut_with_totals,
-          objects_are_found_by_name, expressions_go_verbatim_to_the_target, a_ledger_is_counted_only_when_asked_for,
-          a_slab_that_cannot_be_read_is_an_error_and_the_rest_answers, a_registered_root_is_an_operand_where_nothing_else_is_called_so)
+RUN_TESTS("inspect_objat", every_address_has_a_status, an_object_is_described,
+          special_states_are_told, a_count_in_motion_is_provisional,
+          a_tombstone_and_events_name_earlier_tenants,
+          a_tombstone_without_history_still_names_its_object,
+          the_ring_of_events_wraps_and_lists_are_cut_with_totals, objects_are_found_by_name,
+          expressions_go_verbatim_to_the_target, a_ledger_is_counted_only_when_asked_for,
+          a_slab_that_cannot_be_read_is_an_error_and_the_rest_answers,
+          a_registered_root_is_an_operand_where_nothing_else_is_called_so)

@@ -1,4 +1,5 @@
-/* inspect_path.c - `refs --path`: which root a path begins with, and the expression that walks it. */
+/* inspect_path.c - `refs --path`: which root a path begins with, and the expression that walks it.
+ */
 #include "inspect_test.h"
 
 static const uint64_t module = 0x400000000000, stack = 0x7ffe00000000;
@@ -44,7 +45,8 @@ static const char *expression(const world *w, uint64_t object)
     return is_null ? NULL : text;
 }
 
-static void check_root(const world *w, uint64_t object, const char *kind, const char *name, size_t steps)
+static void check_root(const world *w, uint64_t object, const char *kind, const char *name,
+                       size_t steps)
 {
     json_t *json = ask(w, "refs", "--path", object);
     ck_assert_str_eq(fake_string(json, "path.0.kind"), kind);
@@ -104,9 +106,11 @@ START_TEST(a_word_that_points_into_an_object_begins_a_path)
     w.t->target.evaluate_in = NULL;
     json_t *json = ask(&w, "refs", "--path", n[2]);
     ck_assert_str_eq(fake_string(json, "path.0.name"), "inside");
-    ck_assert_int_eq(fake_integer(json, "path.0.offset"), (long long)w.space->c[RH_MC_object_size] + NODE_BODY - 1);
+    ck_assert_int_eq(fake_integer(json, "path.0.offset"),
+                     (long long)w.space->c[RH_MC_object_size] + NODE_BODY - 1);
     ck_assert_uint_eq(fake_size(json, "path"), 4);
-    ck_assert(json_is_null(fake_at(json, "expression"))); /* the variable is no pointer to the object */
+    /* the variable is no pointer to the object */
+    ck_assert(json_is_null(fake_at(json, "expression")));
     json_decref(json);
     fake_put(w.t, stack_word(1), n[0], 8); /* of another class */
     w.t->state++;
@@ -257,7 +261,8 @@ START_TEST(what_no_expression_walks_is_reached_by_its_slot)
     named_chain(&w, n);
     fake_value(w.t, "registry.slots[3]", n[0]);
     snprintf(slot[0], sizeof slot[0], "*(void **)0x%" PRIx64, fake_slot(w.space, n[1], NEXT));
-    snprintf(slot[1], sizeof slot[1], "*(struct node **)0x%" PRIx64, fake_slot(w.space, n[1], NEXT));
+    snprintf(slot[1], sizeof slot[1], "*(struct node **)0x%" PRIx64,
+             fake_slot(w.space, n[1], NEXT));
     snprintf(slot[2], sizeof slot[2], "*(node **)0x%" PRIx64, fake_slot(w.space, n[1], NEXT));
     for (int i = 0; i < 3; i++) {
         fake_value(w.t, slot[i], n[2]);
@@ -347,7 +352,8 @@ END_TEST
 
 START_TEST(no_text_of_the_target_but_names_is_evaluated)
 {
-    static const char *const hostile[] = {"x *)0; evil(", "evil()", "x, evil", "a b", "x\nevil", "", "1x", "x[evil()]"};
+    static const char *const hostile[] = {"x *)0; evil(", "evil()", "x, evil", "a b",
+                                          "x\nevil",      "",       "1x",      "x[evil()]"};
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         world w = world_new(_i);
         const fake_field fields[] = {FAKE_STRONG(i % 2 ? "next" : hostile[i], NEXT)};
@@ -394,9 +400,13 @@ START_TEST(a_long_path_is_not_written_out)
 END_TEST
 
 RUN_TESTS("inspect_path", the_class_of_a_word_and_no_name_decides_which_root_begins_a_path,
-          a_word_that_points_into_an_object_begins_a_path, a_word_that_no_field_declares_begins_a_path_if_nothing_better_does,
+          a_word_that_points_into_an_object_begins_a_path,
+          a_word_that_no_field_declares_begins_a_path_if_nothing_better_does,
           a_better_word_is_worth_a_longer_way, a_word_that_owns_no_count_begins_no_path,
-          an_expression_is_plain_where_that_evaluates_and_cast_where_not, what_no_expression_walks_is_reached_by_its_slot,
-          a_root_without_a_name_is_its_address_in_parentheses, a_local_is_evaluated_in_its_frame_and_a_register_in_its_thread,
-          a_registered_root_is_written_as_the_variable_it_lies_in, without_a_debugger_an_expression_is_marked,
-          no_text_of_the_target_but_names_is_evaluated, a_long_path_is_not_written_out)
+          an_expression_is_plain_where_that_evaluates_and_cast_where_not,
+          what_no_expression_walks_is_reached_by_its_slot,
+          a_root_without_a_name_is_its_address_in_parentheses,
+          a_local_is_evaluated_in_its_frame_and_a_register_in_its_thread,
+          a_registered_root_is_written_as_the_variable_it_lies_in,
+          without_a_debugger_an_expression_is_marked, no_text_of_the_target_but_names_is_evaluated,
+          a_long_path_is_not_written_out)

@@ -1,11 +1,21 @@
-/* inspect_random.c - random heaps; every answer is computed again by the most naive code and compared.
+/* inspect_random.c - random heaps; every answer is computed again by the most naive code and
+ * compared.
  *
- * The twin knows what it built (a list of slots with their values) and nothing of the engine: closures are
- * matrices filled by Floyd and Warshall's triple loop, paths are lengths by relaxation. Invariant: `slots`
- * lists each declared reference slot of each object that is live or dying. */
+ * The twin knows what it built (a list of slots with their values) and nothing of the engine:
+ * closures are matrices filled by Floyd and Warshall's triple loop, paths are lengths by
+ * relaxation. Invariant: `slots` lists each declared reference slot of each object that is live
+ * or dying. */
 #include "inspect_test.h"
 
-enum { NODES_MAX = 150, SLOTS_MAX = 8192, SEEDS = 300, BAG_ITEMS = 16, BAG_COUNT = 24, BAG_BODY = 32, FAR = 1 << 20 };
+enum {
+    NODES_MAX = 150,
+    SLOTS_MAX = 8192,
+    SEEDS = 300,
+    BAG_ITEMS = 16,
+    BAG_COUNT = 24,
+    BAG_BODY = 32,
+    FAR = 1 << 20
+};
 
 typedef struct slot {
     int from, to; /* -1: nothing of this heap's live objects */
@@ -29,7 +39,8 @@ typedef struct twin {
     uint64_t random;
 } twin;
 
-static const fake_field bag_fields[] = {FAKE_STRONG("one", 0), FAKE_STRONG("two", 8), FAKE_VECTOR("items", BAG_ITEMS, BAG_COUNT)};
+static const fake_field bag_fields[] = {FAKE_STRONG("one", 0), FAKE_STRONG("two", 8),
+                                        FAKE_VECTOR("items", BAG_ITEMS, BAG_COUNT)};
 
 static uint64_t roll(twin *t, uint64_t sides)
 {
@@ -167,19 +178,22 @@ static int index_of(const twin *t, const char *id)
     ck_abort_msg("%s is no object of this heap", id);
 }
 
-/* Each cycle is one component: every member reaches every other and itself, and nobody else does both. */
+/* Each cycle is one component: every member reaches every other and itself, and nobody else does
+ * both. */
 static void check_cycles(const twin *t)
 {
     bool seen[NODES_MAX] = {0};
     size_t c, m;
     json_t *json = fake_json(t->w.t, "gcgraph", "--limit=0"), *cycle, *member;
-    json_array_foreach(fake_at(json, "cycles"), c, cycle) {
+    json_array_foreach(fake_at(json, "cycles"), c, cycle)
+    {
         int first = index_of(t, fake_string(cycle, "objects.0"));
         size_t members = 0;
         for (int i = 0; i < t->count; i++)
             members += i == first ? t->reach[i][i] : t->reach[first][i] && t->reach[i][first];
         MUST(members == fake_size(cycle, "objects"));
-        json_array_foreach(fake_at(cycle, "objects"), m, member) {
+        json_array_foreach(fake_at(cycle, "objects"), m, member)
+        {
             int i = index_of(t, json_string_value(member));
             MUST(!seen[i]);
             seen[i] = true;
@@ -188,15 +202,18 @@ static void check_cycles(const twin *t)
         MUST(strcmp(fake_string(cycle, "verdict"), t->held[first] ? "held" : "garbage") == 0);
         /* Fields of outsiders, one row per slot. */
         size_t rows = 0, wanted = 0, special = 0;
-        json_array_foreach(fake_at(cycle, "held_by"), m, member)
-            rows += strcmp(fake_string(member, "kind"), "field") == 0;
+        json_array_foreach(fake_at(cycle, "held_by"), m, member) rows +=
+            strcmp(fake_string(member, "kind"), "field") == 0;
         for (int s = 0; s < t->slot_count; s++)
-            wanted += seen[t->slots[s].to] && t->reach[first][t->slots[s].to] && t->reach[t->slots[s].to][first] &&
+            wanted += seen[t->slots[s].to] && t->reach[first][t->slots[s].to] &&
+                      t->reach[t->slots[s].to][first] &&
                       !(t->reach[first][t->slots[s].from] && t->reach[t->slots[s].from][first]);
         for (int i = 0; i < t->count; i++)
             special += (t->immortal[i] || t->dying[i]) && t->reach[first][i] && t->reach[i][first];
         MUST(t->held[first] ? rows == wanted : rows == 0);
-        MUST(!t->held[first] || fake_size(cycle, "held_by") == rows + special + (rows + special == 0)); /* else one "lost" */
+        /* else one "lost" */
+        MUST(!t->held[first] ||
+             fake_size(cycle, "held_by") == rows + special + (rows + special == 0));
     }
     for (int i = 0; i < t->count; i++)
         MUST(seen[i] == t->reach[i][i]);
@@ -208,12 +225,14 @@ static void check_refs(const twin *t, int i)
 {
     json_t *json = ask(&t->w, "refs", "--limit=0 --weak --path", t->object[i]), *row;
     size_t rows, fields = 0, wanted = 0;
-    json_array_foreach(fake_at(json, "referrers"), rows, row) {
+    json_array_foreach(fake_at(json, "referrers"), rows, row)
+    {
         if (strcmp(fake_string(row, "kind"), "field") != 0)
             continue;
         bool found = false;
         for (int s = 0; s < t->slot_count && !found; s++)
-            found = t->slots[s].to == i && strcmp(fake_string(row, "address"), text_of(t->slots[s].address)) == 0 &&
+            found = t->slots[s].to == i &&
+                    strcmp(fake_string(row, "address"), text_of(t->slots[s].address)) == 0 &&
                     index_of(t, fake_string(row, "from")) == t->slots[s].from &&
                     strcmp(fake_string(row, "name"), t->slots[s].name) == 0;
         MUST(found);
@@ -227,13 +246,13 @@ static void check_refs(const twin *t, int i)
         MUST(json_is_null(fake_at(json, "ledger.stored")));
     } else {
         MUST(fake_integer(json, "ledger.stored") == (long long)t->stored[i]);
-        MUST(fake_integer(json, "ledger.unexplained") == (long long)t->stored[i] - (long long)t->found[i]);
+        MUST(fake_integer(json, "ledger.unexplained") ==
+             (long long)t->stored[i] - (long long)t->found[i]);
     }
     size_t targets = 0;
     wanted = 0;
-    json_array_foreach(fake_at(json, "referents"), rows, row)
-        if (strcmp(fake_string(row, "target_status"), "live") == 0)
-            targets++;
+    json_array_foreach(fake_at(json, "referents"), rows,
+                       row) if (strcmp(fake_string(row, "target_status"), "live") == 0) targets++;
     for (int s = 0; s < t->slot_count; s++)
         wanted += t->slots[s].from == i;
     MUST(targets == wanted);
@@ -255,7 +274,8 @@ static void check_path(const twin *t, int i)
         bool linked = k == 0 ? is_root(t, at) : false;
         for (int s = 0; s < t->slot_count && k; s++)
             linked |= t->slots[s].from == last && t->slots[s].to == at &&
-                      strcmp(t->slots[s].name, fake_string(json_array_get(path, (size_t)k - 1), "name")) == 0;
+                      strcmp(t->slots[s].name,
+                             fake_string(json_array_get(path, (size_t)k - 1), "name")) == 0;
         MUST(linked);
         last = at;
     }
@@ -282,10 +302,12 @@ static void check_neighbourhood(twin *t, int i)
     snprintf(line, sizeof line, "--limit=0 --depth=%d 0x%" PRIx64, depth, t->object[i]);
     json_t *json = fake_json(t->w.t, "gcgraph", line), *node;
     size_t k;
-    json_array_foreach(fake_at(json, "nodes"), k, node) {
+    json_array_foreach(fake_at(json, "nodes"), k, node)
+    {
         int at = index_of(t, fake_string(node, "id"));
         MUST(near[at]);
-        MUST(t->immortal[at] ? json_is_null(fake_at(node, "refcount")) : fake_integer(node, "refcount") == (long long)t->stored[at]);
+        MUST(t->immortal[at] ? json_is_null(fake_at(node, "refcount"))
+                             : fake_integer(node, "refcount") == (long long)t->stored[at]);
         size++;
     }
     size_t edges = 0;
@@ -312,8 +334,8 @@ static void mark_from_tops(const twin *t, const bool *is_top, int without, bool 
     }
 }
 
-/* Retained bytes by their definition: what is no longer reached from the roots, or from the first object of each
- * topmost component of the garbage, when an object is taken away. */
+/* Retained bytes by their definition: what is no longer reached from the roots, or from the first
+ * object of each topmost component of the garbage, when an object is taken away. */
 static void check_statistics(const twin *t)
 {
     static bool lost[NODES_MAX][NODES_MAX]; /* [o]: what goes with o */
@@ -322,7 +344,8 @@ static void check_statistics(const twin *t)
         is_top[i] = is_root(t, i);
         bool topmost = !t->held[i];
         for (int k = 0; k < t->count; k++)
-            topmost &= !t->reach[k][i] || (t->reach[i][k] && t->object[k] >= t->object[i]); /* only its component's later objects reach it */
+            /* only its component's later objects reach it */
+            topmost &= !t->reach[k][i] || (t->reach[i][k] && t->object[k] >= t->object[i]);
         is_top[i] |= topmost;
     }
     mark_from_tops(t, is_top, -1, all);
@@ -346,7 +369,8 @@ static void check_statistics(const twin *t)
     size_t rows;
     MUST(fake_integer(json, "heaps.0.objects") == t->count);
     MUST(fake_size(json, "heaps.0.types") == (size_t)((count[0] > 0) + (count[1] > 0)));
-    json_array_foreach(fake_at(json, "heaps.0.types"), rows, row) {
+    json_array_foreach(fake_at(json, "heaps.0.types"), rows, row)
+    {
         bool is_bag = strcmp(fake_string(row, "type"), "bag") == 0;
         MUST(fake_integer(row, "count") == (long long)count[is_bag]);
         MUST(fake_integer(row, "bytes") == (long long)(count[is_bag] * size[is_bag]));

@@ -1,4 +1,5 @@
-/* inspect_refs.c - `refs`: every kind of referrer, referents, paths, and the arithmetic of the ledger. */
+/* inspect_refs.c - `refs`: every kind of referrer, referents, paths, and the arithmetic of the
+ * ledger. */
 #include "inspect_test.h"
 
 enum { MODULE_BSS_OFFSET = 0x1000 };
@@ -13,8 +14,8 @@ static void add_program(world *w)
     fake_thread(w->t, 321, stack + 0x1000);
 }
 
-static void check_ledger(const json_t *json, long long stored, long long fields, long long exact, long long words, long long roots,
-                         long long unexplained)
+static void check_ledger(const json_t *json, long long stored, long long fields, long long exact,
+                         long long words, long long roots, long long unexplained)
 {
     ck_assert_int_eq(fake_integer(json, "ledger.stored"), stored);
     ck_assert_int_eq(fake_integer(json, "ledger.fields"), fields);
@@ -25,8 +26,8 @@ static void check_ledger(const json_t *json, long long stored, long long fields,
 }
 
 /* One referrer row; address 0: null; from, name NULL: null. */
-static void check_row(const json_t *json, unsigned row, const char *kind, const char *strength, uint64_t address, const char *from,
-                      const char *name, long long offset)
+static void check_row(const json_t *json, unsigned row, const char *kind, const char *strength,
+                      uint64_t address, const char *from, const char *name, long long offset)
 {
     const json_t *r = json_array_get(fake_at(json, "referrers"), row);
     ck_assert_msg(r != NULL, "no referrer %u", row);
@@ -54,8 +55,8 @@ START_TEST(every_kind_of_referrer_is_found_in_its_class)
     uint64_t a = new_node(&w, 9), b = new_node(&w, 1), c = new_node(&w, 1);
     uint64_t data = module + FAKE_MODULE_DATA, bss = data + MODULE_BSS_OFFSET;
     fake_link(w.heap, b, NEXT, a);
-    fake_link(w.heap, c, WEAK, a);  /* owns a count of a */
-    fake_link(w.heap, c, BACK, a);  /* owns none */
+    fake_link(w.heap, c, WEAK, a); /* owns a count of a */
+    fake_link(w.heap, c, BACK, a); /* owns none */
     fake_link(w.heap, c, BLIND, a + 24);
     fake_put(w.t, lone + 8, a, 8);
     fake_root(w.heap, lone + 8, "cache");
@@ -78,7 +79,8 @@ START_TEST(every_kind_of_referrer_is_found_in_its_class)
     check_row(json, 1, "field", "strong", fake_slot(w.space, c, WEAK), id_of(&w, c), "weak", 0);
     char plus[16];
     snprintf(plus, sizeof plus, "+%u", (unsigned)w.space->c[RH_MC_object_size] + BLIND);
-    check_row(json, 2, "undeclared", "conservative", fake_slot(w.space, c, BLIND), id_of(&w, c), plus, 24);
+    check_row(json, 2, "undeclared", "conservative", fake_slot(w.space, c, BLIND), id_of(&w, c),
+              plus, 24);
     check_row(json, 3, "root", "strong", data + 0x30, NULL, "main::table", 0);
     check_row(json, 4, "root", "strong", lone + 8, NULL, "cache", 0);
     check_row(json, 5, "register", "conservative", 0, NULL, "r12", 4);
@@ -103,10 +105,12 @@ END_TEST
 
 START_TEST(words_explain_counts_and_the_rest_remembers)
 {
-    /* stored, fields (a's are made by 3 nodes at most), registered roots, words -> roots, unexplained */
-    static const int rows[][6] = {{1, 0, 0, 0, 0, 1},  {1, 1, 0, 0, 0, 0}, {1, 1, 0, 2, 0, 0},  {3, 1, 1, 1, 2, 0},
-                                  {3, 1, 1, 5, 2, 0},  {5, 1, 1, 1, 2, 2}, {1, 3, 0, 0, 0, -2}, {1, 3, 0, 2, 0, -2},
-                                  {1, 1, 1, 0, 1, -1}, {2, 3, 1, 1, 1, -2}, {4, 0, 2, 2, 4, 0}};
+    /* stored, fields (a's are made by 3 nodes at most), registered roots, words -> roots,
+     * unexplained */
+    static const int rows[][6] = {{1, 0, 0, 0, 0, 1},  {1, 1, 0, 0, 0, 0},  {1, 1, 0, 2, 0, 0},
+                                  {3, 1, 1, 1, 2, 0},  {3, 1, 1, 5, 2, 0},  {5, 1, 1, 1, 2, 2},
+                                  {1, 3, 0, 0, 0, -2}, {1, 3, 0, 2, 0, -2}, {1, 1, 1, 0, 1, -1},
+                                  {2, 3, 1, 1, 1, -2}, {4, 0, 2, 2, 4, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const int *r = rows[i];
         world w = world_new(_i);
@@ -149,7 +153,8 @@ START_TEST(immortals_and_dying_holders)
     fake_link(w.heap, dying, NEXT, a);
     fake_dying(w.heap, dying, 1);
     json_t *json = ask(&w, "refs", "", a);
-    ck_assert_uint_eq(fake_size(json, "referrers"), 1); /* shown, but its count is not one of a live object's */
+    /* shown, but its count is not one of a live object's */
+    ck_assert_uint_eq(fake_size(json, "referrers"), 1);
     check_ledger(json, 1, 0, 0, 0, 0, 1);
     json_decref(json);
     fake_immortal(w.heap, a);
@@ -266,9 +271,11 @@ START_TEST(what_is_no_object_fails_and_says_why)
     uint64_t a = new_node(&w, 1);
     fake_free_object(w.heap, a, RH_DEATH_COLLECT);
     ck_assert_has(fake_json_failure(w.t, "refs", text_of(a)), "it was node#1, freed by collect");
-    ck_assert_has(fake_json_failure(w.t, "refs", text_of(fake_unused_slot(w.heap, a))), "is unused");
+    ck_assert_has(fake_json_failure(w.t, "refs", text_of(fake_unused_slot(w.heap, a))),
+                  "is unused");
     ck_assert_has(fake_json_failure(w.t, "refs", text_of(w.heap->address)), "is internal");
-    ck_assert_has(fake_json_failure(w.t, "refs", "16"), "0x10 is no object of a refheap heap: the address is unmapped");
+    ck_assert_has(fake_json_failure(w.t, "refs", "16"),
+                  "0x10 is no object of a refheap heap: the address is unmapped");
     ck_assert_int_eq(fake_run(w.t, "refs", "16"), RHI_NO_ANSWER);
     ck_assert_str_eq(w.t->out.bytes, "");
     ck_assert_has(w.t->err.bytes, "refs: 0x10 is no object");
@@ -325,8 +332,14 @@ START_TEST(a_tail_with_its_own_count_holds_what_it_refers_to)
     /* The type does not say where the length is (length_offset 0): only the field's count does. */
     enum { COUNT = 0, TAIL = 8, SLOTS = 5 };
     world w = world_new(_i);
-    const fake_field fields[] = {{.name = "tail", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count_width = 4,
-                                  .offset = TAIL, .count_offset = COUNT, .stride = 8}};
+    const fake_field fields[] = {{.name = "tail",
+                                  .kind = RH_KIND_STRONG,
+                                  .form = RH_FORM_ARRAY,
+                                  .width = 8,
+                                  .count_width = 4,
+                                  .offset = TAIL,
+                                  .count_offset = COUNT,
+                                  .stride = 8}};
     uint32_t type = fake_type(w.space, "tailed", TAIL, fields, 1);
     uint64_t holder = fake_new(w.heap, type, 1, SLOTS * 8), a = new_node(&w, 1);
     fake_put(w.t, fake_slot(w.space, holder, COUNT), SLOTS, 4);
@@ -344,13 +357,20 @@ END_TEST
 
 START_TEST(many_slots_that_hold_one_object_are_counted_in_one_pass)
 {
-    /* A million slots in one object: a search that looks each one up among the others does not end. */
+    /* A million slots in one object: a search that looks each one up among the others does not end.
+     */
     enum { SLOTS = 1 << 20 };
     world w = world_new(_i);
-    const fake_field fields[] = {{.name = "slot", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count = SLOTS, .stride = 8}};
+    const fake_field fields[] = {{.name = "slot",
+                                  .kind = RH_KIND_STRONG,
+                                  .form = RH_FORM_ARRAY,
+                                  .width = 8,
+                                  .count = SLOTS,
+                                  .stride = 8}};
     uint32_t type = fake_type(w.space, "wide", (uint64_t)SLOTS * 8, fields, 1);
     uint64_t a = new_node(&w, 1), size = (uint64_t)SLOTS * 8 + 0x10000;
-    uint64_t chunk = fake_mapping(w.space, size, w.space->c[RH_MC_chunk_size], RH_MAPPING_CHUNK, w.heap->address);
+    uint64_t chunk = fake_mapping(w.space, size, w.space->c[RH_MC_chunk_size], RH_MAPPING_CHUNK,
+                                  w.heap->address);
     uint64_t slab = chunk + w.space->c[RH_MC_chunk_slab_table], wide = chunk + 0x1000;
     fake_put(w.t, slab + w.space->c[RH_MC_slab_base], wide, 8);
     fake_put(w.t, slab + w.space->c[RH_MC_slab_slot_size], (uint64_t)SLOTS * 8 + 64, 8);
@@ -369,8 +389,11 @@ START_TEST(many_slots_that_hold_one_object_are_counted_in_one_pass)
 }
 END_TEST
 
-RUN_TESTS("inspect_refs", every_kind_of_referrer_is_found_in_its_class, words_explain_counts_and_the_rest_remembers,
-          immortals_and_dying_holders, a_lost_object_s_next_step_is_the_object_itself, referents_and_directions,
+RUN_TESTS("inspect_refs", every_kind_of_referrer_is_found_in_its_class,
+          words_explain_counts_and_the_rest_remembers, immortals_and_dying_holders,
+          a_lost_object_s_next_step_is_the_object_itself, referents_and_directions,
           the_shortest_path_from_outside, what_is_no_object_fails_and_says_why,
-          lists_are_cut_and_totals_are_not, a_hole_in_a_stack_is_said_and_what_is_around_it_counted_once,
-          many_slots_that_hold_one_object_are_counted_in_one_pass, a_tail_with_its_own_count_holds_what_it_refers_to)
+          lists_are_cut_and_totals_are_not,
+          a_hole_in_a_stack_is_said_and_what_is_around_it_counted_once,
+          many_slots_that_hold_one_object_are_counted_in_one_pass,
+          a_tail_with_its_own_count_holds_what_it_refers_to)

@@ -59,9 +59,14 @@ END_TEST
 
 START_TEST(every_poll_can_cancel_and_the_next_command_works)
 {
-    static const struct { const char *command, *line; } asks[] = {
-        {"objat", "#2"}, {"objat", "--ledger #2"}, {"refs", "#2"}, {"refs", "--path #2"}, {"refs", "--depth=3 #2"}, {"gcgraph", ""}, {"gcgraph", "#1"},
-        {"gcfind", "--unreachable"}, {"gcstat", ""}, {"gcverify", ""}, {"gcleaks", ""}, {"gcstale", ""}};
+    static const struct {
+        const char *command, *line;
+    } asks[] = {{"objat", "#2"},          {"objat", "--ledger #2"},
+                {"refs", "#2"},           {"refs", "--path #2"},
+                {"refs", "--depth=3 #2"}, {"gcgraph", ""},
+                {"gcgraph", "#1"},        {"gcfind", "--unreachable"},
+                {"gcstat", ""},           {"gcverify", ""},
+                {"gcleaks", ""},          {"gcstale", ""}};
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
         world w = small(_i);
         json_t *whole = fake_json(w.t, asks[i].command, asks[i].line);
@@ -81,7 +86,8 @@ START_TEST(every_poll_can_cancel_and_the_next_command_works)
             json_decref(json);
             cancelled++;
             w.t->interrupt_at = 0;
-            json = fake_json(w.t, asks[i].command, asks[i].line); /* from what the cancelled one left */
+            /* from what the cancelled one left */
+            json = fake_json(w.t, asks[i].command, asks[i].line);
             ck_assert(json_equal(json, whole));
             json_decref(json);
         }
@@ -94,11 +100,14 @@ END_TEST
 
 START_TEST(reads_that_fail_because_of_an_interrupt_make_no_answer)
 {
-    static const struct { const char *command, *line; } asks[] = {{"objat", "--ledger #2"}, {"refs", "--path #2"}, {"gcgraph", "#1"}};
+    static const struct {
+        const char *command, *line;
+    } asks[] = {{"objat", "--ledger #2"}, {"refs", "--path #2"}, {"gcgraph", "#1"}};
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
         world w = small(_i);
         json_t *whole = fake_json(w.t, asks[i].command, asks[i].line);
-        rhi_session_set(w.t->session, RHI_POLL_MILLISECONDS, 1000000); /* it is long before anybody asks */
+        /* it is long before anybody asks */
+        rhi_session_set(w.t->session, RHI_POLL_MILLISECONDS, 1000000);
         bool answered = false;
         for (unsigned long k = 1; !answered; k++) {
             int status;
@@ -208,11 +217,14 @@ START_TEST(without_a_heap_there_is_nothing_to_look_at)
     for (unsigned i = 0; i < 3; i++) {
         t->state++;
         ck_assert_int_eq(fake_run(t, checks[i], ""), RHI_ANSWERED);
-        ck_assert_has(t->out.bytes, "incomplete: there was nothing to look at: no heap was created yet\n");
+        ck_assert_has(t->out.bytes,
+                      "incomplete: there was nothing to look at: no heap was created yet\n");
         ck_assert_int_eq(fake_run(t, checks[i], "--check"), RHI_NO_ANSWER);
     }
-    fake_heap *shared = fake_heap_new(space, 0, "shared"); /* the values that all heaps share are not the program's */
-    fake_immortal(shared, fake_new(shared, fake_type(space, "node", NODE_BODY, node_fields, 5), 1, 0));
+    /* the values that all heaps share are not the program's */
+    fake_heap *shared = fake_heap_new(space, 0, "shared");
+    fake_immortal(shared,
+                  fake_new(shared, fake_type(space, "node", NODE_BODY, node_fields, 5), 1, 0));
     fake_put(t, FAKE_DESCRIPTOR(space, destroyed_count), 2, 8);
     for (unsigned i = 0; i < 3; i++) {
         t->state++;
@@ -222,13 +234,15 @@ START_TEST(without_a_heap_there_is_nothing_to_look_at)
         ck_assert(json_is_false(fake_at(json, "complete")));
         json_decref(json);
     }
-    ck_assert_int_eq(fake_run(t, "objat", "0x7f0000000000"), RHI_ANSWERED); /* that is certain all the same */
+    /* that is certain all the same */
+    ck_assert_int_eq(fake_run(t, "objat", "0x7f0000000000"), RHI_ANSWERED);
     ck_assert_has_not(t->out.bytes, "incomplete");
     ck_assert_int_eq(fake_run(t, "gcverify", "--heap=0 --check"), RHI_ANSWERED);
     fake_heap *heap = fake_heap_new(space, 3, "empty"); /* no object is an answer */
     for (unsigned i = 0; i < 3; i++) {
         t->state++;
-        ck_assert_msg(fake_run(t, checks[i], "--check") == RHI_ANSWERED, "%s %s", t->out.bytes, t->err.bytes);
+        ck_assert_msg(fake_run(t, checks[i], "--check") == RHI_ANSWERED, "%s %s", t->out.bytes,
+                      t->err.bytes);
     }
     fake_heap_free(heap);
     fake_heap_free(shared);
@@ -240,7 +254,8 @@ END_TEST
 START_TEST(another_heap_in_motion_makes_nothing_provisional)
 {
     world w = small(_i);
-    static const char *const commands[] = {"gcleaks", "gcstale", "gcverify", "gcgraph", "gcfind --unreachable"};
+    static const char *const commands[] = {"gcleaks", "gcstale", "gcverify", "gcgraph",
+                                           "gcfind --unreachable"};
     fake_heap *busy = fake_heap_new(w.space, 2, "busy");
     fake_phase(busy, RH_PHASE_MARKING);
     for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++)
@@ -250,10 +265,12 @@ START_TEST(another_heap_in_motion_makes_nothing_provisional)
             snprintf(name, sizeof name, "%.*s", (int)strcspn(commands[i], " "), commands[i]);
             snprintf(line, sizeof line, "%s --heap=%u", space ? space : "", heap);
             json_t *json = fake_json(w.t, name, line);
-            ck_assert_msg(json_is_true(fake_at(json, "provisional")) == (heap == 2), "%s --heap=%u", commands[i], heap);
+            ck_assert_msg(json_is_true(fake_at(json, "provisional")) == (heap == 2), "%s --heap=%u",
+                          commands[i], heap);
             json_decref(json);
             ck_assert_int_eq(fake_run(w.t, name, line), RHI_ANSWERED);
-            ck_assert_msg((strstr(w.t->out.bytes, "heap 2 is marking") != NULL) == (heap == 2), "%s: %s", line, w.t->out.bytes);
+            ck_assert_msg((strstr(w.t->out.bytes, "heap 2 is marking") != NULL) == (heap == 2),
+                          "%s: %s", line, w.t->out.bytes);
         }
     fake_heap_free(busy);
     world_free(&w);
@@ -264,24 +281,37 @@ START_TEST(completion_offers_options_and_types)
 {
     world w = small(_i);
     char text[512];
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "--p", text, sizeof text), 1);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "--p", text, sizeof text),
+                      1);
     ck_assert_str_eq(text, "--path");
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "--in no", text, sizeof text), 1);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "refs", "--in no", text, sizeof text), 1);
     ck_assert_str_eq(text, "node#");
-    ck_assert_uint_gt(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--", text, 10), 5); /* cut, and counted */
+    /* cut, and counted */
+    ck_assert_uint_gt(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--", text, 10), 5);
     ck_assert_uint_lt(strlen(text), 10);
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcfind", "--type=no", text, sizeof text), 1);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "gcfind", "--type=no", text, sizeof text), 1);
     ck_assert_str_eq(text, "--type=node");
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcfind", "--type no", text, sizeof text), 1);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "gcfind", "--type no", text, sizeof text), 1);
     ck_assert_str_eq(text, "node");
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth=no", text, sizeof text), 0);
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth no", text, sizeof text), 0);
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--svg ", text, sizeof text), 0);
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth 1 no", text, sizeof text), 1);
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "node#1 --p", text, sizeof text), 1);
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "refs", "node#1 --path no", text, sizeof text), 0);
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcleaks", "no", text, sizeof text), 0);
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "nonsense", "--", text, sizeof text), 0);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth=no", text, sizeof text), 0);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth no", text, sizeof text), 0);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "gcgraph", "--svg ", text, sizeof text), 0);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "gcgraph", "--depth 1 no", text, sizeof text), 1);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "refs", "node#1 --p", text, sizeof text), 1);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "refs", "node#1 --path no", text, sizeof text), 0);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "gcleaks", "no", text, sizeof text),
+                      0);
+    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "nonsense", "--", text, sizeof text),
+                      0);
     ck_assert_uint_eq(fake_run(w.t, "objat", "#1"), RHI_ANSWERED);
     world_free(&w);
 }
@@ -289,23 +319,47 @@ END_TEST
 
 START_TEST(a_door_learns_what_the_last_word_is_to_be)
 {
-    static const struct { const char *command, *line; enum rhi_expected expected; } rows[] = {
-        {"objat", "", RHI_EXPECTS_EXPRESSION}, {"objat", "no", RHI_EXPECTS_EXPRESSION}, {"objat", "a + no", RHI_EXPECTS_EXPRESSION},
-        {"objat", "--ledger ", RHI_EXPECTS_EXPRESSION}, {"objat", "--limit=3 ", RHI_EXPECTS_EXPRESSION}, {"objat", "-- --x", RHI_EXPECTS_NOTHING},
-        {"objat", "-- x", RHI_EXPECTS_EXPRESSION}, {"objat", "--limit 3 x", RHI_EXPECTS_EXPRESSION}, {"objat", "--led", RHI_EXPECTS_NOTHING},
-        {"objat", "--limit ", RHI_EXPECTS_NOTHING}, {"objat", "--limit=", RHI_EXPECTS_NOTHING}, {"objat", "--limit 3", RHI_EXPECTS_NOTHING},
-        {"objat", "p --json ", RHI_EXPECTS_NOTHING}, {"objat", "p --limit 3", RHI_EXPECTS_NOTHING}, {"gcgraph", "a, ", RHI_EXPECTS_EXPRESSION},
-        {"gcgraph", "--svg=", RHI_EXPECTS_FILE}, {"gcgraph", "--svg=/tmp/x", RHI_EXPECTS_FILE}, {"gcgraph", "--dot ", RHI_EXPECTS_FILE},
-        {"gcgraph", "p --dot /tm", RHI_EXPECTS_FILE}, {"gcgraph", "--dot x ", RHI_EXPECTS_EXPRESSION}, {"gcgraph", "--svg", RHI_EXPECTS_NOTHING},
-        {"gcleaks", "", RHI_EXPECTS_NOTHING}, {"gcleaks", "x", RHI_EXPECTS_NOTHING}, {"gcfind", "--type=", RHI_EXPECTS_NOTHING},
-        {"nonsense", "x", RHI_EXPECTS_NOTHING}};
+    static const struct {
+        const char *command, *line;
+        enum rhi_expected expected;
+    } rows[] = {{"objat", "", RHI_EXPECTS_EXPRESSION},
+                {"objat", "no", RHI_EXPECTS_EXPRESSION},
+                {"objat", "a + no", RHI_EXPECTS_EXPRESSION},
+                {"objat", "--ledger ", RHI_EXPECTS_EXPRESSION},
+                {"objat", "--limit=3 ", RHI_EXPECTS_EXPRESSION},
+                {"objat", "-- --x", RHI_EXPECTS_NOTHING},
+                {"objat", "-- x", RHI_EXPECTS_EXPRESSION},
+                {"objat", "--limit 3 x", RHI_EXPECTS_EXPRESSION},
+                {"objat", "--led", RHI_EXPECTS_NOTHING},
+                {"objat", "--limit ", RHI_EXPECTS_NOTHING},
+                {"objat", "--limit=", RHI_EXPECTS_NOTHING},
+                {"objat", "--limit 3", RHI_EXPECTS_NOTHING},
+                {"objat", "p --json ", RHI_EXPECTS_NOTHING},
+                {"objat", "p --limit 3", RHI_EXPECTS_NOTHING},
+                {"gcgraph", "a, ", RHI_EXPECTS_EXPRESSION},
+                {"gcgraph", "--svg=", RHI_EXPECTS_FILE},
+                {"gcgraph", "--svg=/tmp/x", RHI_EXPECTS_FILE},
+                {"gcgraph", "--dot ", RHI_EXPECTS_FILE},
+                {"gcgraph", "p --dot /tm", RHI_EXPECTS_FILE},
+                {"gcgraph", "--dot x ", RHI_EXPECTS_EXPRESSION},
+                {"gcgraph", "--svg", RHI_EXPECTS_NOTHING},
+                {"gcleaks", "", RHI_EXPECTS_NOTHING},
+                {"gcleaks", "x", RHI_EXPECTS_NOTHING},
+                {"gcfind", "--type=", RHI_EXPECTS_NOTHING},
+                {"nonsense", "x", RHI_EXPECTS_NOTHING}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        ck_assert_msg(rhi_expects(rows[i].command, rows[i].line) == rows[i].expected, "%s %s", rows[i].command, rows[i].line);
+        ck_assert_msg(rhi_expects(rows[i].command, rows[i].line) == rows[i].expected, "%s %s",
+                      rows[i].command, rows[i].line);
 }
 END_TEST
 
-RUN_TESTS("inspect_session", what_was_learned_is_kept_until_the_state_changes, another_target_is_not_answered_from_the_cache,
-          every_poll_can_cancel_and_the_next_command_works, reads_that_fail_because_of_an_interrupt_make_no_answer, a_cancelled_command_prints_one_line_and_no_half_answer,
-          a_target_without_heap_or_map_is_told_so, threads_that_cannot_be_had_make_the_answer_incomplete,
-          a_process_that_ran_meanwhile_proves_nothing, without_a_heap_there_is_nothing_to_look_at, another_heap_in_motion_makes_nothing_provisional,
-          completion_offers_options_and_types, a_door_learns_what_the_last_word_is_to_be)
+RUN_TESTS("inspect_session", what_was_learned_is_kept_until_the_state_changes,
+          another_target_is_not_answered_from_the_cache,
+          every_poll_can_cancel_and_the_next_command_works,
+          reads_that_fail_because_of_an_interrupt_make_no_answer,
+          a_cancelled_command_prints_one_line_and_no_half_answer,
+          a_target_without_heap_or_map_is_told_so,
+          threads_that_cannot_be_had_make_the_answer_incomplete,
+          a_process_that_ran_meanwhile_proves_nothing, without_a_heap_there_is_nothing_to_look_at,
+          another_heap_in_motion_makes_nothing_provisional, completion_offers_options_and_types,
+          a_door_learns_what_the_last_word_is_to_be)

@@ -1,8 +1,10 @@
-/* inspect_stale.c - `gcstale`: every kind of holder, freed and reused slots, what is possible only, --check. */
+/* inspect_stale.c - `gcstale`: every kind of holder, freed and reused slots, what is possible only,
+ * --check. */
 #include "inspect_test.h"
 
 enum { STACK = 0x40000 };
-static const uint64_t stack_base = 0x7ffe00000000, data = 0x400000000000 + FAKE_MODULE_DATA, other = 0x610000000000;
+static const uint64_t stack_base = 0x7ffe00000000, data = 0x400000000000 + FAKE_MODULE_DATA,
+                      other = 0x610000000000;
 
 static world with_places(int layout)
 {
@@ -21,12 +23,15 @@ static const char *rows(const json_t *list)
     size_t index;
     json_t *row;
     text[0] = '\0';
-    json_array_foreach(list, index, row) {
-        const char *from = json_string_value(fake_at(row, "holder.from")), *name = json_string_value(fake_at(row, "holder.name"));
-        const char *was = json_string_value(fake_at(row, "was")), *now = json_string_value(fake_at(row, "now"));
-        sprintf(text + strlen(text), "%s%s %s%s%s was %s%s%s", index ? "; " : "", fake_string(row, "holder.kind"),
-                from ? from : "",
-                from ? "." : "", name ? name : "-", was ? was : "?", now ? " now " : "", now ? now : "");
+    json_array_foreach(list, index, row)
+    {
+        const char *from = json_string_value(fake_at(row, "holder.from")),
+                   *name = json_string_value(fake_at(row, "holder.name"));
+        const char *was = json_string_value(fake_at(row, "was")),
+                   *now = json_string_value(fake_at(row, "now"));
+        sprintf(text + strlen(text), "%s%s %s%s%s was %s%s%s", index ? "; " : "",
+                fake_string(row, "holder.kind"), from ? from : "", from ? "." : "",
+                name ? name : "-", was ? was : "?", now ? " now " : "", now ? now : "");
     }
     return text;
 }
@@ -61,11 +66,13 @@ START_TEST(every_holder_of_a_freed_slot)
     json_t *json = fake_json(w.t, "gcstale", "");
     char expected[512];
     snprintf(expected, sizeof expected,
-             "field node#1.next was node#3; field node#1.back was node#3; field node#2.weak was node#3; undeclared node#2.+%" PRIu64
-             " was node#3; root main::root was node#3; local main::gone was node#3; global last was node#3",
+             "field node#1.next was node#3; field node#1.back was node#3; field node#2.weak was "
+             "node#3; undeclared node#2.+%" PRIu64 " was node#3; root main::root was node#3; local "
+             "main::gone was node#3; global last was node#3",
              w.space->c[RH_MC_object_size] + BLIND);
     ck_assert_str_eq(rows(fake_at(json, "stale")), expected);
-    ck_assert_str_eq(rows(fake_at(json, "possible")), "register rbx was node#3; stack sp+0x708 was node#3");
+    ck_assert_str_eq(rows(fake_at(json, "possible")),
+                     "register rbx was node#3; stack sp+0x708 was node#3");
     ck_assert_str_eq(fake_string(json, "stale.0.evidence"), "freed slot");
     ck_assert_str_eq(fake_string(json, "stale.0.reason"), "collect");
     ck_assert_str_eq(fake_string(json, "stale.0.address"), text_of(dead));
@@ -88,13 +95,15 @@ END_TEST
 
 START_TEST(interior_of_declared_slots_vectors_and_what_is_none)
 {
-    static const fake_field bag_fields[] = {FAKE_VECTOR("items", 0, 8), FAKE_ONE("number", RH_KIND_UINT, 16, 8)};
+    static const fake_field bag_fields[] = {FAKE_VECTOR("items", 0, 8),
+                                            FAKE_ONE("number", RH_KIND_UINT, 16, 8)};
     world w = with_places(_i);
     uint32_t bag = fake_type(w.space, "bag", 24, bag_fields, 2);
     uint64_t a = new_node(&w, 1), dead = new_node(&w, 1), holder = fake_new(w.heap, bag, 1, 0);
     uint64_t items[] = {a, dead, 0, dead + 24};
     fake_vector(w.heap, holder, 0, 8, items, 4);
-    fake_put(w.t, fake_slot(w.space, holder, 16), dead, 8); /* a number that looks like an address */
+    /* a number that looks like an address */
+    fake_put(w.t, fake_slot(w.space, holder, 16), dead, 8);
     fake_link(w.heap, a, OTHER, dead + 16);
     fake_put(w.t, stack_base + 0x800, fake_unused_slot(w.heap, a), 8);
     fake_put(w.t, stack_base + 0x808, w.heap->chunk, 8);
@@ -141,17 +150,21 @@ START_TEST(a_used_slot_is_stale_by_evidence_alone)
     ck_assert_str_eq(stale(&w, ""), "");
     fake_link(w.heap, b, NEXT, now); /* two fields, one count */
     w.t->state++;
-    ck_assert_str_eq(stale(&w, ""), "field node#1.next was ? now node#3; field node#2.next was ? now node#3");
+    ck_assert_str_eq(stale(&w, ""),
+                     "field node#1.next was ? now node#3; field node#2.next was ? now node#3");
     fake_event(w.heap, RH_EVENT_FREE, now, 99, w.node, RH_DEATH_RELEASE);
     fake_event(w.heap, RH_EVENT_ALLOC, now, fake_serial(w.heap, now), w.node, RH_DEATH_NONE);
     w.t->state++;
-    ck_assert_str_eq(stale(&w, ""), "field node#1.next was node#99 now node#3; field node#2.next was node#99 now node#3");
+    ck_assert_str_eq(
+        stale(&w, ""),
+        "field node#1.next was node#99 now node#3; field node#2.next was node#99 now node#3");
     json_t *json = fake_json(w.t, "gcstale", "");
     ck_assert_str_eq(fake_string(json, "stale.0.evidence"), "more references than counts");
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcstale", ""), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes,
-                  "is node#3 {value: 0}, which has more references than counts: one of them at least is stale; before, it was node#99, freed by release\n");
+                  "is node#3 {value: 0}, which has more references than counts: one of them at "
+                  "least is stale; before, it was node#99, freed by release\n");
     fake_immortal(w.heap, now);
     w.t->state++;
     ck_assert_str_eq(stale(&w, ""), "");
@@ -175,7 +188,8 @@ START_TEST(roots_own_a_count_each)
     fake_put(w.t, other + 16, a, 8);
     fake_root(w.heap, other + 16, "fine");
     ck_assert_str_eq(stale(&w, ""), "");
-    fake_link(w.heap, a, NEXT, target); /* three owners, two counts; the field alone would be fine */
+    /* three owners, two counts; the field alone would be fine */
+    fake_link(w.heap, a, NEXT, target);
     w.t->state++;
     ck_assert_str_eq(stale(&w, ""), "root one was ? now node#2; root two was ? now node#2");
     fake_put(w.t, other + 8, target + 8, 8); /* points to no object: owns none */
@@ -225,7 +239,8 @@ START_TEST(check_heaps_limits_and_the_cache)
     ck_assert_int_eq(fake_integer(json, "stale_total"), 3);
     json_decref(json);
     ck_assert_str_eq(stale(&w, "--heap=2"), "global program+0x1000 was node#3");
-    ck_assert_str_eq(stale(&w, "--heap=1"), "field node#1.next was node#2; field node#1.other was node#2");
+    ck_assert_str_eq(stale(&w, "--heap=1"),
+                     "field node#1.next was node#2; field node#1.other was node#2");
     ck_assert_int_eq(fake_run(w.t, "gcstale", "--limit=1 --check"), RHI_FOUND);
     ck_assert_has(w.t->out.bytes, "3 stale pointers:\n");
     ck_assert_has(w.t->out.bytes, "  … 2 more (--limit=0 shows all)\n");
@@ -264,17 +279,34 @@ START_TEST(stack_words_beyond_the_first_ten_thousand)
     ck_assert_int_eq(fake_integer(json, "not_named"), 500);
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcstale", ""), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "500 stack words beyond the first 10000 were not named: they count as possible\n");
+    ck_assert_has(
+        w.t->out.bytes,
+        "500 stack words beyond the first 10000 were not named: they count as possible\n");
     world_free(&w);
 }
 END_TEST
 
 START_TEST(a_variable_of_another_managed_type)
 {
-    static const struct { const char *type; bool is_stale; } rows_of[] = {
-        {"leaf *", true}, {"struct leaf *", true}, {"const struct leaf *", true}, {"leaf *const", true}, {"volatile leaf*", true},
-        {"node *", false}, {"struct node *", false}, {"void *", false}, {"char *", false}, {"rh_object *", false},
-        {"leaf **", false}, {"leaf", false}, {"", false}, {"leaf *(*)", false}, {"* leaf", false}, {"leaf leaf *", false}};
+    static const struct {
+        const char *type;
+        bool is_stale;
+    } rows_of[] = {{"leaf *", true},
+                   {"struct leaf *", true},
+                   {"const struct leaf *", true},
+                   {"leaf *const", true},
+                   {"volatile leaf*", true},
+                   {"node *", false},
+                   {"struct node *", false},
+                   {"void *", false},
+                   {"char *", false},
+                   {"rh_object *", false},
+                   {"leaf **", false},
+                   {"leaf", false},
+                   {"", false},
+                   {"leaf *(*)", false},
+                   {"* leaf", false},
+                   {"leaf leaf *", false}};
     world w = with_places(_i);
     fake_type(w.space, "leaf", 24, NULL, 0);
     uint64_t now = new_node(&w, 1);
@@ -288,7 +320,8 @@ START_TEST(a_variable_of_another_managed_type)
         ck_assert_str_eq(stale(&w, ""), rows_of[i].is_stale ? "global last was ? now node#1" : "");
     }
     w.t->name_count = 0;
-    fake_put(w.t, data + 64, now + 8, 8); /* into it: nothing says that this is what the variable is for */
+    /* into it: nothing says that this is what the variable is for */
+    fake_put(w.t, data + 64, now + 8, 8);
     fake_name(w.t, data + 64, RHI_WORD_GLOBAL, "last", "type leaf *");
     fake_put(w.t, stack_base + 0x800, now, 8);
     fake_name(w.t, stack_base + 0x800, RHI_WORD_LOCAL, "main::mine", "frame 2 type leaf *");
@@ -304,7 +337,8 @@ START_TEST(a_variable_of_another_managed_type)
     ck_assert_int_eq(fake_integer(json, "types_not_compared"), 0);
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcstale", "--check"), RHI_FOUND);
-    ck_assert_has(w.t->out.bytes, "is node#1 {value: 0}, but the variable is of another type; before, it was node#99, freed by release\n");
+    ck_assert_has(w.t->out.bytes, "is node#1 {value: 0}, but the variable is of another type; "
+                                  "before, it was node#99, freed by release\n");
     world_free(&w);
 }
 END_TEST
@@ -324,11 +358,16 @@ START_TEST(words_to_live_objects_beyond_the_first_ten_thousand)
     ck_assert_int_eq(fake_integer(json, "types_not_compared"), 20500);
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcstale", ""), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "20500 words to live objects, beyond the first 10000, were not held against the types of variables\n");
+    ck_assert_has(w.t->out.bytes, "20500 words to live objects, beyond the first 10000, were not "
+                                  "held against the types of variables\n");
     world_free(&w);
 }
 END_TEST
 
-RUN_TESTS("inspect_stale", a_variable_of_another_managed_type, words_to_live_objects_beyond_the_first_ten_thousand, every_holder_of_a_freed_slot, interior_of_declared_slots_vectors_and_what_is_none,
-          a_slot_in_quarantine_is_freed_though_its_live_bit_is_set, a_used_slot_is_stale_by_evidence_alone, roots_own_a_count_each,
-          words_behind_an_object_s_end_may_be_leftovers, check_heaps_limits_and_the_cache, stack_words_beyond_the_first_ten_thousand)
+RUN_TESTS("inspect_stale", a_variable_of_another_managed_type,
+          words_to_live_objects_beyond_the_first_ten_thousand, every_holder_of_a_freed_slot,
+          interior_of_declared_slots_vectors_and_what_is_none,
+          a_slot_in_quarantine_is_freed_though_its_live_bit_is_set,
+          a_used_slot_is_stale_by_evidence_alone, roots_own_a_count_each,
+          words_behind_an_object_s_end_may_be_leftovers, check_heaps_limits_and_the_cache,
+          stack_words_beyond_the_first_ten_thousand)

@@ -1,4 +1,5 @@
-/* inspect_stat.c - `gcstat`: counts, bytes and retained bytes by heap and type. Random heaps: inspect_random.c. */
+/* inspect_stat.c - `gcstat`: counts, bytes and retained bytes by heap and type. Random heaps:
+ * inspect_random.c. */
 #include "inspect_test.h"
 
 enum { BODY = 16 };
@@ -9,9 +10,8 @@ static json_t *type_row(const json_t *json, const char *heap, const char *type)
     size_t index;
     json_t *row;
     snprintf(path, sizeof path, "%s.types", heap);
-    json_array_foreach(fake_at(json, path), index, row)
-        if (strcmp(fake_string(row, "type"), type) == 0)
-            return row;
+    json_array_foreach(fake_at(json, path), index,
+                       row) if (strcmp(fake_string(row, "type"), type) == 0) return row;
     return NULL;
 }
 
@@ -24,14 +24,17 @@ START_TEST(a_chain_is_retained_once)
 {
     world w = world_new((unsigned)_i);
     uint32_t leaf = fake_type(w.space, "leaf", BODY, NULL, 0);
-    uint64_t head = new_node(&w, 1), middle = new_node(&w, 1), end = fake_new(w.heap, leaf, 1, 0), lone = fake_new(w.heap, leaf, 1, 0);
+    uint64_t head = new_node(&w, 1), middle = new_node(&w, 1), end = fake_new(w.heap, leaf, 1, 0),
+             lone = fake_new(w.heap, leaf, 1, 0);
     fake_link(w.heap, head, NEXT, middle);
     fake_link(w.heap, middle, NEXT, end);
     json_t *json = fake_json(w.t, "gcstat", "");
     uint64_t node_bytes = bytes_of(&w, w.node), leaf_bytes = bytes_of(&w, leaf);
-    json_t *node_row = type_row(json, "heaps.0", "node"), *leaf_row = type_row(json, "heaps.0", "leaf");
+    json_t *node_row = type_row(json, "heaps.0", "node"),
+           *leaf_row = type_row(json, "heaps.0", "leaf");
     ck_assert_int_eq(fake_integer(json, "heaps.0.objects"), 4);
-    ck_assert_int_eq(fake_integer(json, "heaps.0.bytes"), (long long)(2 * node_bytes + 2 * leaf_bytes));
+    ck_assert_int_eq(fake_integer(json, "heaps.0.bytes"),
+                     (long long)(2 * node_bytes + 2 * leaf_bytes));
     ck_assert_int_eq(fake_integer(node_row, "count"), 2);
     ck_assert_int_eq(fake_integer(node_row, "retained"), (long long)(2 * node_bytes + leaf_bytes));
     ck_assert_str_eq(fake_string(node_row, "sample"), id_of(&w, head)); /* retains most */
@@ -40,7 +43,8 @@ START_TEST(a_chain_is_retained_once)
     fake_count(w.heap, middle, 2); /* held from outside too: nobody's alone */
     w.t->state++;
     json = fake_json(w.t, "gcstat", "");
-    ck_assert_int_eq(fake_integer(type_row(json, "heaps.0", "node"), "retained"), (long long)(2 * node_bytes + leaf_bytes));
+    ck_assert_int_eq(fake_integer(type_row(json, "heaps.0", "node"), "retained"),
+                     (long long)(2 * node_bytes + leaf_bytes));
     ck_assert_str_eq(fake_string(type_row(json, "heaps.0", "node"), "sample"), id_of(&w, middle));
     json_decref(json);
     (void)lone;
@@ -57,7 +61,8 @@ START_TEST(without_retained_no_graph_is_built)
     ck_assert_int_eq(fake_integer(json, "heaps.0.types.0.count"), 1);
     json_decref(json);
     json = fake_json(w.t, "gcstat", ""); /* what the first answer left behind is not enough */
-    ck_assert_int_eq(fake_integer(json, "heaps.0.types.0.retained"), (long long)bytes_of(&w, w.node));
+    ck_assert_int_eq(fake_integer(json, "heaps.0.types.0.retained"),
+                     (long long)bytes_of(&w, w.node));
     json_decref(json);
     json = fake_json(w.t, "gcstat", "--no-retained");
     ck_assert(json_is_null(fake_at(json, "heaps.0.types.0.retained")));
@@ -97,8 +102,10 @@ START_TEST(variable_objects_have_their_own_size)
     fake_put(w.t, fake_slot(w.space, small, 0), 90, 8);
     fake_put(w.t, fake_slot(w.space, large, 0), 900, 8);
     json_t *json = fake_json(w.t, "gcstat", "");
-    ck_assert_int_eq(fake_integer(json, "heaps.0.bytes"), (long long)(2 * bytes_of(&w, text) + 990));
-    ck_assert_int_eq(fake_integer(json, "heaps.0.types.0.retained"), (long long)(2 * bytes_of(&w, text) + 990));
+    ck_assert_int_eq(fake_integer(json, "heaps.0.bytes"),
+                     (long long)(2 * bytes_of(&w, text) + 990));
+    ck_assert_int_eq(fake_integer(json, "heaps.0.types.0.retained"),
+                     (long long)(2 * bytes_of(&w, text) + 990));
     ck_assert_str_eq(fake_string(json, "heaps.0.types.0.sample"), "text#2");
     json_decref(json);
     world_free(&w);
@@ -127,7 +134,8 @@ START_TEST(many_types_each_retain_what_follows)
     json_t *json = fake_json(w.t, "gcstat", "--limit=0"), *row;
     size_t index;
     ck_assert_uint_eq(fake_size(json, "heaps.0.types"), count);
-    json_array_foreach(fake_at(json, "heaps.0.types"), index, row) {
+    json_array_foreach(fake_at(json, "heaps.0.types"), index, row)
+    {
         unsigned number = (unsigned)atoi(fake_string(row, "type") + 4);
         ck_assert_int_eq(fake_integer(row, "count"), 2);
         ck_assert_int_eq(fake_integer(row, "retained"), (long long)((2 * count - number) * size));
@@ -169,13 +177,16 @@ START_TEST(each_heap_has_its_own_figures)
     ck_assert_has(w.t->out.bytes, "heap 1 \"main\": 1 object, ");
     ck_assert_has(w.t->out.bytes, " bytes; 1 slab of ");
     ck_assert_has(w.t->out.bytes, "… 1 more heap (--limit=0 shows all)\n");
-    ck_assert_has(fake_json_failure(w.t, "gcstat", "--heap=9"), "there is no heap 9: numbers in use: 1, 7");
-    ck_assert_has(fake_json_failure(w.t, "objat", "--heap=7 node#1"), "there is no object node#1 in heap 7: it is node#1 in heap 1");
+    ck_assert_has(fake_json_failure(w.t, "gcstat", "--heap=9"),
+                  "there is no heap 9: numbers in use: 1, 7");
+    ck_assert_has(fake_json_failure(w.t, "objat", "--heap=7 node#1"),
+                  "there is no object node#1 in heap 7: it is node#1 in heap 1");
     fake_heap *third = fake_heap_new(w.space, 3, "third");
     w.t->state++;
     json = fake_json(w.t, "gcstat", "");
     long long before = -1;
-    json_array_foreach(fake_at(json, "heaps"), index, row) {
+    json_array_foreach(fake_at(json, "heaps"), index, row)
+    {
         ck_assert_int_gt(fake_integer(row, "heap"), before);
         before = fake_integer(row, "heap");
     }
@@ -191,7 +202,8 @@ START_TEST(each_heap_has_its_own_figures)
 }
 END_TEST
 
-/* Large objects in mappings far from each other: found by their addresses, with what lies between them. */
+/* Large objects in mappings far from each other: found by their addresses, with what lies between
+ * them. */
 START_TEST(objects_far_apart_are_found)
 {
     world w = world_new((unsigned)_i);
@@ -216,5 +228,6 @@ START_TEST(objects_far_apart_are_found)
 END_TEST
 
 RUN_TESTS("inspect_stat", a_chain_is_retained_once, without_retained_no_graph_is_built,
-          tombstones_and_unused_slots_are_not_counted_and_damaged_headers_apart, variable_objects_have_their_own_size,
-          many_types_each_retain_what_follows, each_heap_has_its_own_figures, objects_far_apart_are_found)
+          tombstones_and_unused_slots_are_not_counted_and_damaged_headers_apart,
+          variable_objects_have_their_own_size, many_types_each_retain_what_follows,
+          each_heap_has_its_own_figures, objects_far_apart_are_found)

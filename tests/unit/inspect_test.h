@@ -1,5 +1,5 @@
-/* inspect_test.h - what the engine's tests share: a small heap that most of them start from, and main.
- * Included by one .c file per program, so everything is static. */
+/* inspect_test.h - what the engine's tests share: a small heap that most of them start from, and
+ * main. Included by one .c file per program, so everything is static. */
 #ifndef REFHEAP_TESTS_INSPECT_TEST_H
 #define REFHEAP_TESTS_INSPECT_TEST_H
 
@@ -19,10 +19,19 @@
     } while (0)
 
 /* Bodies: `next` and `other` are strong, `weak` weak, `back` borrowed, `value` a 32-bit integer. */
-enum { NEXT = 0, OTHER = 8, WEAK = 16, BACK = 24, VALUE = 32, NODE_BODY = 48, /* of which 8 bytes are undeclared: */ BLIND = 40 };
+enum {
+    NEXT = 0,
+    OTHER = 8,
+    WEAK = 16,
+    BACK = 24,
+    VALUE = 32,
+    NODE_BODY = 48,
+    /* of which 8 bytes are undeclared: */ BLIND = 40
+};
 
-static const fake_field node_fields[] = {FAKE_STRONG("next", NEXT), FAKE_STRONG("other", OTHER), FAKE_ONE("weak", RH_KIND_WEAK, WEAK, 8),
-                                         FAKE_ONE("back", RH_KIND_BORROWED, BACK, 8), FAKE_ONE("value", RH_KIND_INT, VALUE, 4)};
+static const fake_field node_fields[] = {
+    FAKE_STRONG("next", NEXT), FAKE_STRONG("other", OTHER), FAKE_ONE("weak", RH_KIND_WEAK, WEAK, 8),
+    FAKE_ONE("back", RH_KIND_BORROWED, BACK, 8), FAKE_ONE("value", RH_KIND_INT, VALUE, 4)};
 
 typedef struct world {
     fake_target *t;
@@ -72,15 +81,18 @@ static inline const char *text_of(uint64_t address)
     return text;
 }
 
-static inline json_t *ask(const world *w, const char *command, const char *options, uint64_t address)
+static inline json_t *ask(const world *w, const char *command, const char *options,
+                          uint64_t address)
 {
     char line[256];
     snprintf(line, sizeof line, "%s 0x%" PRIx64, options, address);
     return fake_json(w->t, command, line);
 }
 
-#define ck_assert_has(text, part) ck_assert_msg(strstr(text, part) != NULL, "'%s' is not in: %.2000s", part, text)
-#define ck_assert_has_not(text, part) ck_assert_msg(strstr(text, part) == NULL, "'%s' is in: %.2000s", part, text)
+#define ck_assert_has(text, part)                                                                  \
+    ck_assert_msg(strstr(text, part) != NULL, "'%s' is not in: %.2000s", part, text)
+#define ck_assert_has_not(text, part)                                                              \
+    ck_assert_msg(strstr(text, part) == NULL, "'%s' is in: %.2000s", part, text)
 
 /* The file's main: all its tests, in the order written, each once in both layouts (_i). */
 #define RUN_TESTS(name, ...)                                                                       \
@@ -89,7 +101,7 @@ static inline json_t *ask(const world *w, const char *command, const char *optio
         const TTest *const tests[] = {__VA_ARGS__};                                                \
         Suite *suite = suite_create(name);                                                         \
         TCase *tcase = tcase_create(name);                                                         \
-        tcase_set_timeout(tcase, 120); /* seconds of the clock: the machine may be busy */          \
+        tcase_set_timeout(tcase, 120); /* seconds of the clock: the machine may be busy */         \
         for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                                  \
             tcase_add_loop_test(tcase, tests[i], 0, 2);                                            \
         suite_add_tcase(suite, tcase);                                                             \

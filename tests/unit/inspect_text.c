@@ -1,19 +1,26 @@
-/* inspect_text.c - text from outside: UTF-8 is shown and can be typed, what harms a terminal never gets there, in
- * names of every kind, in text, JSON and pictures; long names are cut between characters and stay different. */
+/* inspect_text.c - text from outside: UTF-8 is shown and can be typed, what harms a terminal
+ * never gets there, in names of every kind, in text, JSON and pictures; long names are cut
+ * between characters and stay different. */
 #include "inspect_test.h"
 
 #include <unistd.h>
 
-/* Of each kind, what may not be shown: an escape sequence, a new line, C1 by UTF-8 and by a byte, marks that turn
- * text round, DEL, a line separator, a tag, and the beginning of a character. */
-#define HARM "\033[31m\n\r\b\302\233\233\342\200\256\342\201\246\330\234\177\342\200\250\363\240\201\201\343\201"
-static const char *const harms[] = {"\033", "\r", "\b", "\302\233", "\342\200\256", "\342\201\246", "\330\234", "\177", "\342\200\250",
-                                    "\363\240\201\201"};
+/* Of each kind, what may not be shown: an escape sequence, a new line, C1 by UTF-8 and by a byte,
+ * marks that turn text round, DEL, a line separator, a tag, and the beginning of a character. */
+#define HARM                                                                                       \
+    "\033["                                                                                        \
+    "31m\n\r\b\302\233\233\342\200\256\342\201\246\330\234\177\342\200\250\363\240\201\201\343"    \
+    "\201"
+static const char *const harms[] = {
+    "\033",         "\r",       "\b",   "\302\233",     "\342\200\256",
+    "\342\201\246", "\330\234", "\177", "\342\200\250", "\363\240\201\201"};
 
-/* A value whose type, fields, heap and root have such names, and a name that is wrong at its end. */
+/* A value whose type, fields, heap and root have such names, and a name that is wrong at its end.
+ */
 static world harmful_world(unsigned layout, uint64_t *object)
 {
-    static const fake_field fields[] = {FAKE_STRONG("n" HARM "ext", 0), FAKE_ONE("text", RH_KIND_BYTES, 8, 1)};
+    static const fake_field fields[] = {FAKE_STRONG("n" HARM "ext", 0),
+                                        FAKE_ONE("text", RH_KIND_BYTES, 8, 1)};
     world w = {.t = fake_target_new()};
     w.space = fake_space_new(w.t, 0x500000000040, layout, NULL);
     w.node = fake_type(w.space, "a" HARM "b", 32, fields, 2);
@@ -28,7 +35,8 @@ static world harmful_world(unsigned layout, uint64_t *object)
     fake_map(w.t, 0x630000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     fake_put(w.t, 0x630000000100, *object, 8);
     fake_root(w.heap, 0x630000000100, "r" HARM);
-    fake_map(w.t, 0x640000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE | RHI_REGION_SHARED, "/dev/s" HARM);
+    fake_map(w.t, 0x640000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE | RHI_REGION_SHARED,
+             "/dev/s" HARM);
     fake_thread(w.t, 7, 0x650000000800);
     fake_map(w.t, 0x650000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
     fake_put(w.t, 0x650000000900, *object, 8);
@@ -36,11 +44,13 @@ static world harmful_world(unsigned layout, uint64_t *object)
     return w;
 }
 
-/* What reached the user, with the one kind of control character that the engine means: the end of a line. */
+/* What reached the user, with the one kind of control character that the engine means: the end of a
+ * line. */
 static void check_harmless(const fake_text *text, const char *command)
 {
     for (size_t i = 0; i < sizeof harms / sizeof *harms; i++)
-        ck_assert_msg(strstr(text->bytes, harms[i]) == NULL, "%s: character %zu came through", command, i);
+        ck_assert_msg(strstr(text->bytes, harms[i]) == NULL, "%s: character %zu came through",
+                      command, i);
     json_t *valid = json_stringn(text->bytes, text->size); /* refuses what is no UTF-8 */
     ck_assert_msg(valid != NULL, "%s: no UTF-8: %s", command, text->bytes);
     json_decref(valid);
@@ -49,12 +59,33 @@ static void check_harmless(const fake_text *text, const char *command)
 START_TEST(no_name_of_any_kind_reaches_the_terminal_as_it_is)
 {
     uint64_t object;
-    static const char *const lines[] = {"objat #2", "objat --json #2", "objat 0x620000000000", "objat --json 0x620000000000",
-                                        "objat 0x7e0000001000", "refs #2", "refs --json #2", "refs --path --depth=3 #2",
-                                        "refs --json --path --depth=3 #2", "gcfind", "gcfind --json", "gcleaks", "gcleaks --json",
-                                        "gcstale", "gcstale --json", "gcstat", "gcstat --json", "gcverify", "gcverify --json",
-                                        "gcgraph #2", "gcgraph --json #2", "gcgraph", "objat x" HARM, "objat --json x" HARM,
-                                        "objat --x" HARM " #1", "nothing" HARM " #1", "gcfind --type=x" HARM};
+    static const char *const lines[] = {"objat #2",
+                                        "objat --json #2",
+                                        "objat 0x620000000000",
+                                        "objat --json 0x620000000000",
+                                        "objat 0x7e0000001000",
+                                        "refs #2",
+                                        "refs --json #2",
+                                        "refs --path --depth=3 #2",
+                                        "refs --json --path --depth=3 #2",
+                                        "gcfind",
+                                        "gcfind --json",
+                                        "gcleaks",
+                                        "gcleaks --json",
+                                        "gcstale",
+                                        "gcstale --json",
+                                        "gcstat",
+                                        "gcstat --json",
+                                        "gcverify",
+                                        "gcverify --json",
+                                        "gcgraph #2",
+                                        "gcgraph --json #2",
+                                        "gcgraph",
+                                        "objat x" HARM,
+                                        "objat --json x" HARM,
+                                        "objat --x" HARM " #1",
+                                        "nothing" HARM " #1",
+                                        "gcfind --type=x" HARM};
     world w = harmful_world(_i, &object);
     setenv("LC_ALL", "C.UTF-8", 1);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -80,7 +111,9 @@ START_TEST(what_json_may_not_show_it_escapes_and_means_the_same)
     world w = harmful_world(_i, &object);
     json_t *json = fake_json(w.t, "objat", "0x620000000000");
     ck_assert_str_eq(fake_string(json, "mapping.path"),
-                     "/tmp/m\033[31m\n\r\b\302\233?\342\200\256\342\201\246\330\234\177\342\200\250\363\240\201\201??");
+                     "/tmp/"
+                     "m\033[31m\n\r\b\302\233?"
+                     "\342\200\256\342\201\246\330\234\177\342\200\250\363\240\201\201??");
     json_decref(json);
     world_free(&w);
 }
@@ -129,7 +162,8 @@ START_TEST(names_in_utf8_are_shown_and_found)
     ck_assert_str_eq(fake_string(json, "objects.0.id"), "Knötchen#1");
     json_decref(json);
     char words[256];
-    ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "objat", "日本", words, sizeof words), 1);
+    ck_assert_uint_eq(
+        rhi_complete(w.t->session, &w.t->target, "objat", "日本", words, sizeof words), 1);
     ck_assert_str_eq(words, "日本語ノード#");
     setenv("LC_ALL", "C", 1);
     ck_assert_int_eq(fake_run(w.t, "objat", "#1"), RHI_ANSWERED);
@@ -145,7 +179,8 @@ START_TEST(names_in_utf8_are_shown_and_found)
 }
 END_TEST
 
-/* The column in which a text stands in its line, counted in characters of one and of two columns. */
+/* The column in which a text stands in its line, counted in characters of one and of two columns.
+ */
 static size_t column_of(const char *all, const char *part)
 {
     const char *at = strstr(all, part), *line = at;
@@ -162,7 +197,8 @@ START_TEST(columns_are_columns_of_the_terminal)
 {
     world w = {.t = fake_target_new()};
     w.space = fake_space_new(w.t, 0x500000000040, (unsigned)_i, NULL);
-    uint32_t a = fake_type(w.space, "plain", 16, NULL, 0), b = fake_type(w.space, "日本語", 16, NULL, 0);
+    uint32_t a = fake_type(w.space, "plain", 16, NULL, 0),
+             b = fake_type(w.space, "日本語", 16, NULL, 0);
     uint32_t c = fake_type(w.space, "Knötchen", 16, NULL, 0);
     w.heap = fake_heap_new(w.space, 1, "");
     fake_new(w.heap, a, 1, 0);
@@ -185,7 +221,8 @@ START_TEST(long_names_are_cut_between_characters_and_stay_apart)
     snprintf(other, sizeof other, "%s%s", one, "x");
     world w = {.t = fake_target_new()};
     w.space = fake_space_new(w.t, 0x500000000040, (unsigned)_i, NULL);
-    uint32_t first = fake_type(w.space, one, 16, NULL, 0), second = fake_type(w.space, other, 16, NULL, 0);
+    uint32_t first = fake_type(w.space, one, 16, NULL, 0),
+             second = fake_type(w.space, other, 16, NULL, 0);
     w.heap = fake_heap_new(w.space, 1, "");
     fake_new(w.heap, first, 1, 0);
     fake_new(w.heap, second, 1, 0);
@@ -225,6 +262,8 @@ START_TEST(an_error_that_quotes_much_is_cut_between_characters)
 }
 END_TEST
 
-RUN_TESTS("inspect_text", no_name_of_any_kind_reaches_the_terminal_as_it_is, what_json_may_not_show_it_escapes_and_means_the_same,
-          pictures_show_no_harmful_character, names_in_utf8_are_shown_and_found, columns_are_columns_of_the_terminal,
-          long_names_are_cut_between_characters_and_stay_apart, an_error_that_quotes_much_is_cut_between_characters)
+RUN_TESTS("inspect_text", no_name_of_any_kind_reaches_the_terminal_as_it_is,
+          what_json_may_not_show_it_escapes_and_means_the_same, pictures_show_no_harmful_character,
+          names_in_utf8_are_shown_and_found, columns_are_columns_of_the_terminal,
+          long_names_are_cut_between_characters_and_stay_apart,
+          an_error_that_quotes_much_is_cut_between_characters)

@@ -1,5 +1,5 @@
-/* inspect_tree.c - trees of references, what bounds them, the ledger in words, and what is shown how:
- * colours, ASCII, polls; and memory that is written by hand between two questions. */
+/* inspect_tree.c - trees of references, what bounds them, the ledger in words, and what is shown
+ * how: colours, ASCII, polls; and memory that is written by hand between two questions. */
 #include "inspect_test.h"
 
 #include <unistd.h>
@@ -15,7 +15,8 @@ static void add_program(world *w)
 
 static const char *text(const world *w, const char *command, const char *line)
 {
-    ck_assert_msg(fake_run(w->t, command, line) == RHI_ANSWERED, "%s %s: %s", command, line, w->t->err.bytes);
+    ck_assert_msg(fake_run(w->t, command, line) == RHI_ANSWERED, "%s %s: %s", command, line,
+                  w->t->err.bytes);
     return w->t->out.bytes;
 }
 
@@ -48,20 +49,27 @@ START_TEST(a_tree_shows_what_is_below_and_above_with_back_references)
     ck_assert_has(out, "├─ node#4.next");
     ck_assert_has(out, "├─ local 'a' in main()");
     ck_assert_has(out, "* node#1 rc=3 at 0x");
-    ck_assert_has(out, "\n├─ .next → node#2 rc=1 {value: 0, next: node#1, other: node#3}\n│  ├─ .next → ↺ node#1\n│  └─ .other → node#3 rc=1 {value: 0}\n"
+    ck_assert_has(out, "\n├─ .next → node#2 rc=1 {value: 0, next: node#1, other: node#3}\n│  ├─ "
+                       ".next → ↺ node#1\n│  └─ .other → node#3 rc=1 {value: 0}\n"
                        "└─ .back ⇢ node#3 rc=1 borrowed {value: 0}\n");
     out = text(&w, "gcgraph", "--depth=1 node#1");
-    ck_assert_has(out, "\n├─ .next → node#2 rc=1 {value: 0, next: node#1, other: node#3}\n└─ .back ⇢");
+    ck_assert_has(out,
+                  "\n├─ .next → node#2 rc=1 {value: 0, next: node#1, other: node#3}\n└─ .back ⇢");
     out = text(&w, "gcgraph", "--depth=0 node#1");
     ck_assert_has_not(out, "─ .next →");
     out = text(&w, "gcgraph", "node#5, node#6"); /* each asked-for object has its own tree */
     ck_assert_has(out, "* node#5 rc=1 garbage at 0x");
-    ck_assert_has(out, ": not reachable from outside {value: 0, next: node#6}\n└─ .next → ↺ node#6\n");
-    ck_assert_has(out, ": not reachable from outside {value: 0, other: node#5}\n└─ .other → ↺ node#5\n");
+    ck_assert_has(out,
+                  ": not reachable from outside {value: 0, next: node#6}\n└─ .next → ↺ node#6\n");
+    ck_assert_has(out,
+                  ": not reachable from outside {value: 0, other: node#5}\n└─ .other → ↺ node#5\n");
     setenv("LC_ALL", "C", 1);
     out = text(&w, "gcgraph", "node#1");
-    ck_assert_has(out, "\n|- .next -> node#2 rc=1 {value: 0, next: node#1, other: node#3}\n|  |- .next -> ^ node#1\n"
-                       "|  `- .other -> node#3 rc=1 {value: 0}\n`- .back ~> node#3 rc=1 borrowed {value: 0}\n");
+    ck_assert_has(
+        out,
+        "\n|- .next -> node#2 rc=1 {value: 0, next: node#1, other: node#3}\n|  |- .next -> ^ "
+        "node#1\n"
+        "|  `- .other -> node#3 rc=1 {value: 0}\n`- .back ~> node#3 rc=1 borrowed {value: 0}\n");
     for (const char *c = out; *c; c++)
         MUST((unsigned char)*c < 0x80);
     setenv("LC_ALL", "", 1); /* empty: as if it were not set */
@@ -75,15 +83,23 @@ START_TEST(a_wide_object_shows_head_and_tail_of_what_it_holds)
 {
     enum { SLOTS = 50 };
     world w = world_new(_i);
-    const fake_field fields[] = {{.name = "slot", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .width = 8, .count = SLOTS, .stride = 8}};
+    const fake_field fields[] = {{.name = "slot",
+                                  .kind = RH_KIND_STRONG,
+                                  .form = RH_FORM_ARRAY,
+                                  .width = 8,
+                                  .count = SLOTS,
+                                  .stride = 8}};
     uint32_t type = fake_type(w.space, "wide", SLOTS * 8, fields, 1);
     uint64_t wide = fake_new(w.heap, type, 1, 0);
     for (unsigned i = 0; i < SLOTS; i++)
         fake_link(w.heap, wide, i * 8, new_node(&w, 1));
     const char *out = text(&w, "gcgraph", "--limit=5 wide#1");
-    ck_assert_has(out, "├─ .slot[0] → node#2 rc=1 {value: 0}\n├─ .slot[1] → node#3 rc=1 {value: 0}\n├─ .slot[2] → node#4 rc=1 {value: 0}\n├─ … 45 more\n"
-                       "├─ .slot[48] → node#50 rc=1 {value: 0}\n└─ .slot[49] → node#51 rc=1 {value: 0}\n");
-    ck_assert_has(text(&w, "gcgraph", "--limit=1 wide#1"), "├─ .slot[0] → node#2 rc=1 {value: 0}\n└─ … 49 more\n");
+    ck_assert_has(
+        out, "├─ .slot[0] → node#2 rc=1 {value: 0}\n├─ .slot[1] → node#3 rc=1 {value: 0}\n├─ "
+             ".slot[2] → node#4 rc=1 {value: 0}\n├─ … 45 more\n"
+             "├─ .slot[48] → node#50 rc=1 {value: 0}\n└─ .slot[49] → node#51 rc=1 {value: 0}\n");
+    ck_assert_has(text(&w, "gcgraph", "--limit=1 wide#1"),
+                  "├─ .slot[0] → node#2 rc=1 {value: 0}\n└─ … 49 more\n");
     out = text(&w, "gcgraph", "--limit=0 wide#1");
     ck_assert_has(out, "├─ .slot[24] → node#26 rc=1 {value: 0}\n");
     ck_assert_has_not(out, "… 45 more\n");
@@ -110,7 +126,8 @@ START_TEST(a_long_chain_is_drawn_without_end_of_stack_or_output)
     const char *out = text(&w, "gcgraph", "--depth=1000000 node#1");
     ck_assert_has(out, "… what 1 of these hold is left out");
     ck_assert_has_not(out, "node#300 ");
-    ck_assert_has(text(&w, "gcgraph", "--depth=1000000 --limit=0 node#1"), "→ node#3000 rc=1 {value: 0}\n");
+    ck_assert_has(text(&w, "gcgraph", "--depth=1000000 --limit=0 node#1"),
+                  "→ node#3000 rc=1 {value: 0}\n");
     ck_assert_has(text(&w, "refs", "--in --depth=1000000 --limit=0 node#3000"), "node#1.next");
     json_t *json = fake_json(w.t, "refs", "--depth=100 node#3000");
     const json_t *row = fake_at(json, "referrers.0");
@@ -203,7 +220,8 @@ START_TEST(memory_written_by_hand_is_noticed_where_it_is_read_again)
     json = fake_json(w.t, "gcgraph", "");
     ck_assert_uint_eq(fake_size(json, "cycles"), 1);
     json_decref(json);
-    ck_assert_has(text(&w, "gcgraph", "node#6"), "* node#6 rc=1 lost_reference at "); /* as gcleaks says */
+    /* as gcleaks says */
+    ck_assert_has(text(&w, "gcgraph", "node#6"), "* node#6 rc=1 lost_reference at ");
     ck_assert_has(w.t->out.bytes, "node#5 rc=1 dependent {");
     fake_count(w.heap, n[6], 0);
     ck_assert_has(text(&w, "gcgraph", "node#6"), "* node#6 rc=0 garbage at ");
@@ -265,18 +283,24 @@ START_TEST(the_ledger_in_words)
     fake_put(w.t, stack + 0x1900, n[1] + 1, 8);
     w.t->state++;
     out = text(&w, "refs", "node#1");
-    ck_assert_has(out, "3 counts: 2 fields, 1 global; nothing unexplained; also remembered by 3 words: 1 local, 1 register, 1 unnamed stack word\n");
+    ck_assert_has(out, "3 counts: 2 fields, 1 global; nothing unexplained; also remembered by 3 "
+                       "words: 1 local, 1 register, 1 unnamed stack word\n");
     out = text(&w, "refs", "--depth=2 node#5");
-    ck_assert_has(out, "ledger: 1 count: 1 field; nothing unexplained\ngarbage: its only count comes from inside\n");
+    ck_assert_has(out, "ledger: 1 count: 1 field; nothing unexplained\ngarbage: its only count "
+                       "comes from inside\n");
     fake_count(w.heap, n[4], 0);
     fake_count(w.heap, n[3], 3);
     fake_link(w.heap, n[6], NEXT, n[5]);
     fake_count(w.heap, n[5], 2);
     w.t->state++;
-    ck_assert_has(text(&w, "refs", "--path node#5"), "2 counts: 2 fields; nothing unexplained\ngarbage: all 2 counts come from inside\n");
+    ck_assert_has(
+        text(&w, "refs", "--path node#5"),
+        "2 counts: 2 fields; nothing unexplained\ngarbage: all 2 counts come from inside\n");
     ck_assert_has(text(&w, "refs", "--path node#4"), "garbage: nothing counts a reference to it\n");
-    ck_assert_has(text(&w, "refs", "node#3"), "3 counts: 1 field; 2 unexplained: no owner was found");
-    ck_assert_has(text(&w, "objat", "--ledger node#5"), "garbage: all 2 counts come from inside\n"); /* the graph is there */
+    ck_assert_has(text(&w, "refs", "node#3"),
+                  "3 counts: 1 field; 2 unexplained: no owner was found");
+    /* the graph is there */
+    ck_assert_has(text(&w, "objat", "--ledger node#5"), "garbage: all 2 counts come from inside\n");
     world_free(&w);
 }
 END_TEST
@@ -323,7 +347,8 @@ START_TEST(a_picture_of_a_large_cycle_is_connected)
         fake_link(w.heap, ring[i], NEXT, ring[(i + 101) % RING]);
     close(mkstemp(path));
     snprintf(line, sizeof line, "--dot=%s", path);
-    ck_assert_has(text(&w, "gcgraph", line), "the picture leaves 200 objects out: it shows the 100 nearest\n");
+    ck_assert_has(text(&w, "gcgraph", line),
+                  "the picture leaves 200 objects out: it shows the 100 nearest\n");
     FILE *file = fopen(path, "r");
     unsigned edges = 0;
     char row[512];
@@ -336,8 +361,11 @@ START_TEST(a_picture_of_a_large_cycle_is_connected)
 }
 END_TEST
 
-RUN_TESTS("inspect_tree", a_tree_shows_what_is_below_and_above_with_back_references, a_wide_object_shows_head_and_tail_of_what_it_holds,
+RUN_TESTS("inspect_tree", a_tree_shows_what_is_below_and_above_with_back_references,
+          a_wide_object_shows_head_and_tail_of_what_it_holds,
           a_long_chain_is_drawn_without_end_of_stack_or_output, referrers_of_referrers_to_a_depth,
-          referrers_are_the_same_with_and_without_a_graph, memory_written_by_hand_is_noticed_where_it_is_read_again,
-          a_large_cycle_costs_what_is_shown_of_it, the_ledger_in_words, colours_only_where_they_are_shown,
-          a_door_is_asked_no_oftener_than_it_wants_to_be, a_picture_of_a_large_cycle_is_connected)
+          referrers_are_the_same_with_and_without_a_graph,
+          memory_written_by_hand_is_noticed_where_it_is_read_again,
+          a_large_cycle_costs_what_is_shown_of_it, the_ledger_in_words,
+          colours_only_where_they_are_shown, a_door_is_asked_no_oftener_than_it_wants_to_be,
+          a_picture_of_a_large_cycle_is_connected)

@@ -1,9 +1,10 @@
-/* inspect_ways.c - the direct way to a process or a core, and when it must be given up for the door's reads.
+/* inspect_ways.c - the direct way to a process or a core, and when it must be given up for the
+ * door's reads.
  *
- * The door's memory is the test's own; the direct way leads to a child process that has the same bytes at the same
- * addresses, or to a core made of them. Then one side is changed. Invariant: the only object's count is `DOOR_COUNT`
- * in the door's memory and `DIRECT_COUNT` in the other, and nothing that is compared depends on it: the answer tells
- * which way was taken. */
+ * The door's memory is the test's own; the direct way leads to a child process that has the same
+ * bytes at the same addresses, or to a core made of them. Then one side is changed. Invariant:
+ * the only object's count is `DOOR_COUNT` in the door's memory and `DIRECT_COUNT` in the other,
+ * and nothing that is compared depends on it: the answer tells which way was taken. */
 #define _GNU_SOURCE
 #include "inspect_test.h"
 #include "fake_core.h"
@@ -15,7 +16,8 @@
 #include <unistd.h>
 
 enum { DIRECT_COUNT = 3, DOOR_COUNT = 5 };
-static const uint64_t stack = 0x500100000000, stack_pointer = 0x500100000800, second_pointer = 0x500100001000;
+static const uint64_t stack = 0x500100000000, stack_pointer = 0x500100000800,
+                      second_pointer = 0x500100001000;
 
 typedef struct two_ways {
     world w;
@@ -32,8 +34,8 @@ static two_ways ways_new(unsigned layout)
     return s;
 }
 
-/* Waits to be killed. A sanitizer's shadow, terabytes that the engine would search, is given back: from then on
- * nothing instrumented may run. */
+/* Waits to be killed. A sanitizer's shadow, terabytes that the engine would search, is given
+ * back: from then on nothing instrumented may run. */
 __attribute__((no_sanitize("address", "undefined"))) static void wait_without_shadow(int ready)
 {
     unsigned long long starts[16], ends[16];
@@ -41,7 +43,8 @@ __attribute__((no_sanitize("address", "undefined"))) static void wait_without_sh
     char line[512];
     FILE *maps = fopen("/proc/self/maps", "re");
     while (maps && count < 16 && fgets(line, sizeof line, maps))
-        if (sscanf(line, "%llx-%llx", &starts[count], &ends[count]) == 2 && ends[count] - starts[count] > 1ull << 36)
+        if (sscanf(line, "%llx-%llx", &starts[count], &ends[count]) == 2 &&
+            ends[count] - starts[count] > 1ull << 36)
             count++;
     for (unsigned i = 0; i < count; i++)
         syscall(SYS_munmap, starts[i], ends[i] - starts[i]);
@@ -141,7 +144,8 @@ END_TEST
 
 START_TEST(a_process_of_another_pid_than_the_descriptor_says_is_not_read)
 {
-    /* As a fork of the debugged process, or a process elsewhere whose number is also one of ours. */
+    /* As a fork of the debugged process, or a process elsewhere whose number is also one of ours.
+     */
     two_ways s = ways_new(_i);
     fake_thread(s.w.t, 321, stack_pointer);
     fake_put(s.w.t, FAKE_DESCRIPTOR(s.w.space, pid), (uint64_t)getpid(), 8);
@@ -235,6 +239,7 @@ END_TEST
 
 RUN_TESTS("inspect_ways", a_process_that_shows_the_same_is_read_directly,
           a_process_with_another_descriptor_is_not_read,
-          a_process_of_another_pid_than_the_descriptor_says_is_not_read, a_process_with_another_stack_is_not_read,
-          a_process_without_this_heap_is_not_read, a_process_that_is_gone_is_not_read,
-          a_core_that_shows_the_same_is_read_directly, a_core_that_was_replaced_is_not_read)
+          a_process_of_another_pid_than_the_descriptor_says_is_not_read,
+          a_process_with_another_stack_is_not_read, a_process_without_this_heap_is_not_read,
+          a_process_that_is_gone_is_not_read, a_core_that_shows_the_same_is_read_directly,
+          a_core_that_was_replaced_is_not_read)

@@ -1,28 +1,46 @@
-/* inspect_words.c - classes of words: malloc's arenas as glibc lays them out, thread-local variables, vectors,
- * shared memory; and that what is damaged costs a name, never a word.
+/* inspect_words.c - classes of words: malloc's arenas as glibc lays them out, thread-local
+ * variables, vectors, shared memory; and that what is damaged costs a name, never a word.
  *
  * The made-up arena is written from glibc's description of its structures, not from the engine's.
- * Invariant: `puts` says of every word that a test wrote where it is and as what it must be found. */
+ * Invariant: `puts` says of every word that a test wrote where it is and as what it must be
+ * found. */
 #include "inspect_test.h"
 
-enum { RW = RHI_REGION_READ | RHI_REGION_WRITE, BINS = 127, USED = 0, BINNED, FAST, CACHED, STATES };
-static const uint64_t module = 0x400000000000, brk_start = 0x610000000000, first_chunk = 0x610000000540, stack = 0x7ffe00000000,
-                      big_block = 0x7f2200000000, heap_one = 0x7f0010000000, heap_two = 0x7f0014000000;
+enum {
+    RW = RHI_REGION_READ | RHI_REGION_WRITE,
+    BINS = 127,
+    USED = 0,
+    BINNED,
+    FAST,
+    CACHED,
+    STATES
+};
+static const uint64_t module = 0x400000000000, brk_start = 0x610000000000,
+                      first_chunk = 0x610000000540, stack = 0x7ffe00000000,
+                      big_block = 0x7f2200000000, heap_one = 0x7f0010000000,
+                      heap_two = 0x7f0014000000;
 
 /* What differs between versions of glibc. */
-static const struct form { unsigned before_fastbins, count_width; bool safe_links; } forms[] = {{16, 2, true}, {16, 2, false}, {16, 1, false}, {8, 1, false}};
+static const struct form {
+    unsigned before_fastbins, count_width;
+    bool safe_links;
+} forms[] = {{16, 2, true}, {16, 2, false}, {16, 1, false}, {8, 1, false}};
 enum { FORMS = sizeof forms / sizeof *forms };
 
 typedef struct arena {
     world w;
     const struct form *form;
-    uint64_t object, state, fastbins, top_at, bins, next_at; /* of the arena that chunks are made for */
-    uint64_t at, last_size;       /* where the next chunk goes */
+    /* of the arena that chunks are made for */
+    uint64_t object, state, fastbins, top_at, bins, next_at;
+    uint64_t at, last_size; /* where the next chunk goes */
     bool last_is_free, is_main;
-    uint64_t tcache;              /* user memory of the thread's list of free blocks */
+    uint64_t tcache; /* user memory of the thread's list of free blocks */
     uint64_t fast_heads[10], cache_heads[64];
     unsigned cache_counts[64];
-    struct { uint64_t address; const char *kind; } puts[512]; /* kind NULL: it must not be found */
+    struct {
+        uint64_t address;
+        const char *kind;
+    } puts[512]; /* kind NULL: it must not be found */
     unsigned put_count;
 } arena;
 
@@ -58,7 +76,8 @@ static void header(arena *a, uint64_t size)
     fake_put(a->w.t, a->at + 8, size | !a->last_is_free | (a->is_main ? 0 : 4), 8);
 }
 
-/* The next chunk, with the address in its first word behind what a list of free ones uses and in its last. */
+/* The next chunk, with the address in its first word behind what a list of free ones uses and in
+ * its last. */
 static uint64_t chunk(arena *a, uint64_t size, int state)
 {
     fake_target *t = a->w.t;
@@ -79,7 +98,8 @@ static uint64_t chunk(arena *a, uint64_t size, int state)
         fake_put(t, at + 16, link_of(a, at + 16, a->cache_heads[bin]), 8);
         fake_put(t, at + 24, 0x1234567890abcdef, 8); /* its key */
         a->cache_heads[bin] = at + 16;
-        fake_put(t, a->tcache + bin * a->form->count_width, ++a->cache_counts[bin], a->form->count_width);
+        fake_put(t, a->tcache + bin * a->form->count_width, ++a->cache_counts[bin],
+                 a->form->count_width);
         fake_put(t, a->tcache + 64 * a->form->count_width + bin * 8, at + 16, 8);
     }
     if (state == BINNED) { /* first of the unsorted list */
@@ -138,7 +158,8 @@ static arena *arena_new(int layout, const struct form *form)
 {
     arena *a = calloc(1, sizeof *a);
     ck_assert_ptr_nonnull(a);
-    *a = (arena){.w = world_new((unsigned)layout), .form = form, .is_main = true, .at = first_chunk};
+    *a =
+        (arena){.w = world_new((unsigned)layout), .form = form, .is_main = true, .at = first_chunk};
     a->object = new_node(&a->w, 1);
     fake_module(a->w.t, module, "/usr/lib/libc.so.6", 0x4000, 0x1000, 0);
     fake_map(a->w.t, brk_start, 0x21000, RW, "");
@@ -189,7 +210,14 @@ static void arena_free(arena *a)
 }
 
 /* What refs finds, by address: parsed once, because there are many words and many questions. */
-typedef struct found { unsigned count; bool complete; struct { uint64_t address; char kind[16]; } rows[600]; } found;
+typedef struct found {
+    unsigned count;
+    bool complete;
+    struct {
+        uint64_t address;
+        char kind[16];
+    } rows[600];
+} found;
 
 static found *find(arena *a)
 {
@@ -200,10 +228,13 @@ static found *find(arena *a)
     json_t *json = ask(&a->w, "refs", "--in --limit=0", a->object);
     result.count = 0;
     result.complete = json_is_true(fake_at(json, "complete"));
-    json_array_foreach(fake_at(json, "referrers"), i, row) {
+    json_array_foreach(fake_at(json, "referrers"), i, row)
+    {
         MUST(result.count < 600);
-        result.rows[result.count].address = strtoull(json_string_value(json_object_get(row, "address")), NULL, 16);
-        snprintf(result.rows[result.count++].kind, sizeof result.rows[0].kind, "%s", json_string_value(json_object_get(row, "kind")));
+        result.rows[result.count].address =
+            strtoull(json_string_value(json_object_get(row, "address")), NULL, 16);
+        snprintf(result.rows[result.count++].kind, sizeof result.rows[0].kind, "%s",
+                 json_string_value(json_object_get(row, "kind")));
     }
     json_decref(json);
     return &result;
@@ -226,7 +257,8 @@ static void check(arena *a)
         const char *kind = kind_at(f, a->puts[i].address), *wanted = a->puts[i].kind;
         expected += wanted != NULL;
         if (wanted ? !kind || strcmp(kind, wanted) != 0 : kind != NULL)
-            ck_abort_msg("the word at 0x%" PRIx64 " is found as %s, not as %s", a->puts[i].address, kind, wanted);
+            ck_abort_msg("the word at 0x%" PRIx64 " is found as %s, not as %s", a->puts[i].address,
+                         kind, wanted);
     }
     ck_assert_uint_eq(f->count, expected);
     ck_assert(f->complete);
@@ -237,7 +269,8 @@ static void check_nothing_is_lost(arena *a, const char *what)
 {
     const found *f = find(a);
     for (unsigned i = 0; i < a->put_count; i++)
-        if (a->puts[i].kind && !kind_at(f, a->puts[i].address) && fake_get(a->w.t, a->puts[i].address, 8) == a->object)
+        if (a->puts[i].kind && !kind_at(f, a->puts[i].address) &&
+            fake_get(a->w.t, a->puts[i].address, 8) == a->object)
             ck_abort_msg("%s: the word at 0x%" PRIx64 " is lost", what, a->puts[i].address);
 }
 
@@ -272,13 +305,56 @@ START_TEST(a_damaged_arena_loses_no_word)
     for (unsigned f = (unsigned)_i; f < FORMS; f += 2) {
         arena *a = arena_new(_i, &forms[f]);
         second_arena(a);
-        uint64_t main_bins = module + FAKE_MODULE_DATA + 0x120 + forms[f].before_fastbins + 96, tops[] = {main_bins - 16, a->top_at};
-        uint64_t places[] = {first_chunk + 8,      first_chunk + 0x400 + 8, a->at + 8,     main_bins - 16, main_bins + 16,  main_bins + BINS * 16 - 8,
-                             main_bins + BINS * 16 + 16, a->next_at, heap_one, heap_one + 8, heap_one + 16, heap_two,     heap_two + 8,
-                             heap_two + 16,        a->bins + 8,            a->top_at,      tops[0] - 96,  tops[1] - 96,    a->tcache,
-                             a->tcache + 128,      a->tcache + 64,         main_bins,      main_bins + 8};
-        const uint64_t values[] = {0, 1, 8, 16, 17, 33, 0x21000, ~0ull, ~15ull, 1ull << 63, (1ull << 63) + 1, first_chunk, first_chunk + 1, a->at, a->at + 16,
-                                   heap_two, heap_one, a->state, main_bins - 16, main_bins, stack + 0x1800, a->object, brk_start, module, 0x7ffffffff000};
+        uint64_t main_bins = module + FAKE_MODULE_DATA + 0x120 + forms[f].before_fastbins + 96,
+                 tops[] = {main_bins - 16, a->top_at};
+        uint64_t places[] = {first_chunk + 8,
+                             first_chunk + 0x400 + 8,
+                             a->at + 8,
+                             main_bins - 16,
+                             main_bins + 16,
+                             main_bins + BINS * 16 - 8,
+                             main_bins + BINS * 16 + 16,
+                             a->next_at,
+                             heap_one,
+                             heap_one + 8,
+                             heap_one + 16,
+                             heap_two,
+                             heap_two + 8,
+                             heap_two + 16,
+                             a->bins + 8,
+                             a->top_at,
+                             tops[0] - 96,
+                             tops[1] - 96,
+                             a->tcache,
+                             a->tcache + 128,
+                             a->tcache + 64,
+                             main_bins,
+                             main_bins + 8};
+        const uint64_t values[] = {0,
+                                   1,
+                                   8,
+                                   16,
+                                   17,
+                                   33,
+                                   0x21000,
+                                   ~0ull,
+                                   ~15ull,
+                                   1ull << 63,
+                                   (1ull << 63) + 1,
+                                   first_chunk,
+                                   first_chunk + 1,
+                                   a->at,
+                                   a->at + 16,
+                                   heap_two,
+                                   heap_one,
+                                   a->state,
+                                   main_bins - 16,
+                                   main_bins,
+                                   stack + 0x1800,
+                                   a->object,
+                                   brk_start,
+                                   module,
+                                   0x7ffffffff000};
         for (unsigned p = 0; p < sizeof places / sizeof *places; p++)
             for (unsigned v = 0; v < sizeof values / sizeof *values; v++) {
                 char what[64];
@@ -335,7 +411,10 @@ START_TEST(thread_local_variables_are_found_without_registers)
     fake_map(t, mapping, 0x3000, RW, "");
     fake_map(t, pthread, 0x8000, RW, "");
     fake_thread(t, 322, pthread + 0x4000);
-    const struct { uint64_t tcb, lwp, dtv; } threads[] = {{mapping + 0x1740, 321, mapping + 0x100}, {pthread + 0x76c0, 322, mapping + 0x200}};
+    const struct {
+        uint64_t tcb, lwp, dtv;
+    } threads[] = {{mapping + 0x1740, 321, mapping + 0x100},
+                   {pthread + 0x76c0, 322, mapping + 0x200}};
     uint64_t block = block_from_top(a, 0x100); /* of a module loaded later */
     for (unsigned i = 0; i < 2; i++) {
         fake_put(t, threads[i].tcb, threads[i].tcb, 8);
@@ -352,9 +431,11 @@ START_TEST(thread_local_variables_are_found_without_registers)
     }
     fake_put(t, threads[1].tcb + STACK_BLOCK, pthread + 0x1000, 8);
     fake_put(t, threads[1].tcb + STACK_BLOCK + 8, 0x7000, 8);
-    fake_put(t, threads[0].tcb + STACK_BLOCK + 8, stack + 0x1700, 8); /* no stack: it begins nowhere */
+    /* no stack: it begins nowhere */
+    fake_put(t, threads[0].tcb + STACK_BLOCK + 8, stack + 0x1700, 8);
     fake_put(t, threads[1].tcb + 0x618, threads[1].tcb + 0x800, 8);
-    fake_put(t, threads[1].tcb + 0x630, pthread + 0x2000, 8); /* it does not end with the control block */
+    /* it does not end with the control block */
+    fake_put(t, threads[1].tcb + 0x630, pthread + 0x2000, 8);
     fake_put(t, threads[1].tcb + 0x638, 1ull << 40, 8);
     put(a, pthread + 0x1800, NULL);
     put(a, threads[0].tcb - TLS - 8, "unknown");
@@ -368,10 +449,13 @@ START_TEST(thread_local_variables_are_found_without_registers)
     json_t *json = ask(&a->w, "refs", "--in --limit=0", a->object);
     size_t i;
     json_t *row;
-    json_array_foreach(fake_at(json, "referrers"), i, row)
-        if (strcmp(fake_string(row, "kind"), "thread_local") == 0)
-            ck_assert_int_eq(fake_integer(row, "thread"), strtoull(fake_string(row, "address"), NULL, 16) >= pthread ||
-                                                              strtoull(fake_string(row, "address"), NULL, 16) < mapping ? 322 : 321);
+    json_array_foreach(fake_at(json, "referrers"), i,
+                       row) if (strcmp(fake_string(row, "kind"), "thread_local") == 0)
+        ck_assert_int_eq(fake_integer(row, "thread"),
+                         strtoull(fake_string(row, "address"), NULL, 16) >= pthread ||
+                                 strtoull(fake_string(row, "address"), NULL, 16) < mapping
+                             ? 322
+                             : 321);
     json_decref(json);
     arena_free(a);
 }
@@ -462,13 +546,15 @@ START_TEST(later_questions_are_answered_without_reading_again)
         if (i == 0) /* nothing reaches the blocks: then it is found at once where all words are */
             ck_assert_uint_ge(bytes_read, 0x10000);
     }
-    ck_assert_uint_lt(bytes_read, 0x1000); /* the words that are shown, to see that they are still there */
+    /* the words that are shown, to see that they are still there */
+    ck_assert_uint_lt(bytes_read, 0x1000);
     ck_assert_str_eq(answers[0], answers[1]);
     ck_assert_str_eq(answers[0], answers[2]);
     json_t *json = ask(&a->w, "refs", "--in", other);
     ck_assert_uint_eq(fake_size(json, "referrers"), 1);
     ck_assert_int_eq(fake_integer(json, "referrers.0.offset"), 8);
-    ck_assert_uint_lt(bytes_read, 0x1000); /* the words that are shown, to see that they are still there */
+    /* the words that are shown, to see that they are still there */
+    ck_assert_uint_lt(bytes_read, 0x1000);
     json_decref(json);
     for (unsigned i = 0; i < 3; i++)
         free(answers[i]);
@@ -486,9 +572,13 @@ static const char *only_leak(arena *a, uint64_t *block)
     a->w.t->state++;
     json_t *json = fake_json(a->w.t, "gcleaks", "");
     ck_assert_uint_le(fake_size(json, "leaks"), 1);
-    snprintf(cause, sizeof cause, "%s", fake_size(json, "leaks") ? fake_string(json, "leaks.0.cause")
-                                        : fake_integer(json, "undecided") ? "undecided" : "none");
-    *block = fake_at(json, "leaks.0.block") ? strtoull(fake_string(json, "leaks.0.block.address"), NULL, 16) : 0;
+    snprintf(cause, sizeof cause, "%s",
+             fake_size(json, "leaks")          ? fake_string(json, "leaks.0.cause")
+             : fake_integer(json, "undecided") ? "undecided"
+                                               : "none");
+    *block = fake_at(json, "leaks.0.block")
+                 ? strtoull(fake_string(json, "leaks.0.block.address"), NULL, 16)
+                 : 0;
     json_decref(json);
     return cause;
 }
@@ -498,12 +588,22 @@ START_TEST(a_block_that_nothing_reaches_owns_nothing)
     for (unsigned f = 0; f < FORMS; f++) {
         arena *a = arena_new(_i, &forms[f]);
         fake_target *t = a->w.t;
-        uint64_t one = block_from_top(a, 0x60), two = block_from_top(a, 0x60), lonely = new_node(&a->w, 1), block;
+        uint64_t one = block_from_top(a, 0x60), two = block_from_top(a, 0x60),
+                 lonely = new_node(&a->w, 1), block;
         const uint64_t root = module + FAKE_MODULE_DATA + 0x3008;
-        const struct { uint64_t place, value; bool reaches; } ways[] = {
-            {root, one, true}, {root, one + 0x58, true} /* its end */, {root, one + 3, true}, {root, one | 0xfff9ull << 48, true},
-            {root, two, true}, {stack + 0x1810, two, true}, {stack + 0x810, two, false} /* below the stack pointer */,
-            {brk_start + 0x108, one, true} /* memory of nobody known */, {two + 0x20, two, false}, {one + 0x18, two + 8, false}};
+        const struct {
+            uint64_t place, value;
+            bool reaches;
+        } ways[] = {{root, one, true},
+                    {root, one + 0x58, true} /* its end */,
+                    {root, one + 3, true},
+                    {root, one | 0xfff9ull << 48, true},
+                    {root, two, true},
+                    {stack + 0x1810, two, true},
+                    {stack + 0x810, two, false} /* below the stack pointer */,
+                    {brk_start + 0x108, one, true} /* memory of nobody known */,
+                    {two + 0x20, two, false},
+                    {one + 0x18, two + 8, false}};
         fake_put(t, one + 0x10, lonely, 8);
         fake_put(t, two + 8, one + 0x20, 8);
         for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -556,7 +656,8 @@ START_TEST(what_is_no_block_for_certain_is_not_lost)
     uint64_t one = block_from_top(a, 0x60), block, old = fake_get(t, one - 8, 8);
     fake_map(t, private, 0x4000, RW, "");
     fake_put(t, one + 0x10, objects[0], 8);
-    fake_put(t, private + 0x1000 + 8, 0x1000 | 2, 8); /* in the midst of somebody's memory, as if a block were mapped there */
+    /* in the midst of somebody's memory, as if a block were mapped there */
+    fake_put(t, private + 0x1000 + 8, 0x1000 | 2, 8);
     fake_put(t, private + 0x1800, objects[1], 8);
     ck_assert_str_eq(only_leak(a, &block), "lost_block");
     ck_assert_uint_eq(block, one);
@@ -571,7 +672,8 @@ START_TEST(what_is_no_block_for_certain_is_not_lost)
     ck_assert_int_eq(fake_integer(json, "ledger.unreachable"), 1);
     json_decref(json);
     t->hole_end = t->hole_start;
-    fake_put(t, private + 8, 0x1000 | 2, 8); /* where the mapping begins: a block, and the next one is */
+    /* where the mapping begins: a block, and the next one is */
+    fake_put(t, private + 8, 0x1000 | 2, 8);
     t->state++;
     json = fake_json(t, "gcleaks", "");
     ck_assert_msg(fake_size(json, "leaks") == 2, "%s", t->out.bytes);
@@ -588,8 +690,14 @@ START_TEST(whatever_is_written_into_an_arena_an_answer_comes)
     for (unsigned round = 0; round < 1500; round++) {
         uint64_t places[4], olds[4];
         for (unsigned i = 0; i < 4; i++) {
-            const uint64_t starts[] = {module + FAKE_MODULE_DATA + 0x100, first_chunk - 16, heap_one, heap_two};
-            const uint64_t values[] = {random, random & 0xffff, starts[random >> 7 & 3] + (random >> 20 & 0xfff8), a->puts[random >> 9 & 63].address, 0, 0x291};
+            const uint64_t starts[] = {module + FAKE_MODULE_DATA + 0x100, first_chunk - 16,
+                                       heap_one, heap_two};
+            const uint64_t values[] = {random,
+                                       random & 0xffff,
+                                       starts[random >> 7 & 3] + (random >> 20 & 0xfff8),
+                                       a->puts[random >> 9 & 63].address,
+                                       0,
+                                       0x291};
             random = random * 6364136223846793005ull + 1442695040888963407ull;
             places[i] = starts[random >> 33 & 3] + (random >> 40 & 0x1ff8) % 0x2000;
             olds[i] = fake_get(a->w.t, places[i], 8);
@@ -610,7 +718,8 @@ END_TEST
 START_TEST(a_block_that_only_a_vector_register_leads_to_is_possible)
 {
     arena *a = arena_new(_i, &forms[0]);
-    uint64_t one = block_from_top(a, 0x60), two = block_from_top(a, 0x60), lonely = new_node(&a->w, 1), block;
+    uint64_t one = block_from_top(a, 0x60), two = block_from_top(a, 0x60),
+             lonely = new_node(&a->w, 1), block;
     fake_put(a->w.t, two + 8, one + 0x20, 8);
     fake_put(a->w.t, one + 0x10, lonely, 8);
     ck_assert_str_eq(only_leak(a, &block), "lost_block");
@@ -636,10 +745,14 @@ START_TEST(a_block_that_only_a_vector_register_leads_to_is_possible)
 }
 END_TEST
 
-RUN_TESTS("inspect_words", a_block_that_only_a_vector_register_leads_to_is_possible, blocks_in_use_hold_and_free_ones_do_not, a_block_with_a_mapping_of_its_own, a_damaged_arena_loses_no_word,
-          free_lists_that_go_in_circles_end, arenas_that_claim_the_same_memory_are_not_believed,
-          thread_local_variables_are_found_without_registers, elements_of_vectors_are_fields_wherever_they_lie,
-          whatever_the_program_can_have_written_is_searched, later_questions_are_answered_without_reading_again,
+RUN_TESTS("inspect_words", a_block_that_only_a_vector_register_leads_to_is_possible,
+          blocks_in_use_hold_and_free_ones_do_not, a_block_with_a_mapping_of_its_own,
+          a_damaged_arena_loses_no_word, free_lists_that_go_in_circles_end,
+          arenas_that_claim_the_same_memory_are_not_believed,
+          thread_local_variables_are_found_without_registers,
+          elements_of_vectors_are_fields_wherever_they_lie,
+          whatever_the_program_can_have_written_is_searched,
+          later_questions_are_answered_without_reading_again,
           a_block_that_nothing_reaches_owns_nothing, a_long_way_through_blocks_is_shown_at_its_ends,
           what_is_no_block_for_certain_is_not_lost,
           whatever_is_written_into_an_arena_an_answer_comes)

@@ -1,5 +1,6 @@
-/* runtime_asan.c - what AddressSanitizer and LeakSanitizer say about objects and heaps. Built where the whole
- * tree has AddressSanitizer. Each scenario runs in a program of its own: this one, with the scenario's name. */
+/* runtime_asan.c - what AddressSanitizer and LeakSanitizer say about objects and heaps. Built
+ * where the whole tree has AddressSanitizer. Each scenario runs in a program of its own: this
+ * one, with the scenario's name. */
 #include "runtime_test.h"
 
 #ifndef TEST_ASAN
@@ -25,7 +26,8 @@ static int run_scenario(const char *name, char *text, size_t size)
     char rest[4096];
     for (;;) { /* read on where there is no room, so that the child can end */
         bool has_room = length + 1 < size;
-        ssize_t got = read(ends[0], has_room ? text + length : rest, has_room ? size - 1 - length : sizeof rest);
+        ssize_t got = read(ends[0], has_room ? text + length : rest,
+                           has_room ? size - 1 - length : sizeof rest);
         if (got <= 0)
             break;
         length += has_room ? (size_t)got : 0;
@@ -45,13 +47,13 @@ static void assert_says(const char *what)
     ck_assert_msg(strstr(text, what) != NULL, "no '%s' in:\n%s", what, text);
 }
 
-/* ---- poison -------------------------------------------------------------------------------------------- */
+/* ---- poison --------------------------------------------------------------------------------- */
 
 static volatile int sink;
 
 static rh_heap *heap_with(size_t quarantine)
 {
-    return rh_heap_create(&(rh_heap_options){ .quarantine_bytes = quarantine });
+    return rh_heap_create(&(rh_heap_options){.quarantine_bytes = quarantine});
 }
 
 static void read_freed(void)
@@ -82,7 +84,7 @@ static void read_collected(void)
     sink = a->value;
 }
 
-static rh_type large_type = { .name = "large", .size = 100001 };
+static rh_type large_type = {.name = "large", .size = 100001};
 
 static void read_freed_large(void)
 {
@@ -93,7 +95,7 @@ static void read_freed_large(void)
 
 static void read_behind(void)
 {
-    static rh_type odd = { .name = "odd", .size = 37 };
+    static rh_type odd = {.name = "odd", .size = 37};
     char *object = rh_new(heap_with(0), &odd);
     sink = object[36];
     sink = object[37];
@@ -111,7 +113,7 @@ static void read_behind_large_again(void)
     rh_heap *heap = heap_with(0);
     char *first = rh_new(heap, &large_type);
     rh_release(first);
-    static rh_type less = { .name = "less", .size = 99001 };
+    static rh_type less = {.name = "less", .size = 99001};
     char *second = rh_new(heap, &less);
     if (first == second)
         sink = second[99001];
@@ -129,8 +131,10 @@ static void use_everything(void)
     for (int round = 0; round < 5; round++) {
         rh_object *keep[300];
         for (int i = 0; i < 300; i++) {
-            static rh_type types[] = { { .name = "a", .size = 33 }, { .name = "b", .size = 640 },
-                                       { .name = "c", .size = 9001 }, { .name = "d", .size = 47 } };
+            static rh_type types[] = {{.name = "a", .size = 33},
+                                      {.name = "b", .size = 640},
+                                      {.name = "c", .size = 9001},
+                                      {.name = "d", .size = 47}};
             rh_type *type = &types[(i / 7 + round) % 4];
             keep[i] = rh_new(heap, type);
             memset(keep[i] + 1, 7, type->size - sizeof *keep[i]);
@@ -142,7 +146,7 @@ static void use_everything(void)
     rh_heap_destroy(heap);
 }
 
-/* ---- leaks --------------------------------------------------------------------------------------------- */
+/* ---- leaks ---------------------------------------------------------------------------------- */
 
 static rh_heap *global_heap;
 
@@ -159,8 +163,8 @@ typedef struct owner {
     char *memory;
     size_t length;
 } owner;
-static const rh_field owner_fields[] = { RH_BYTES_VECTOR(owner, memory, length), RH_FIELDS_END };
-static rh_type owner_type = { .name = "owner", .size = sizeof(owner), .fields = owner_fields };
+static const rh_field owner_fields[] = {RH_BYTES_VECTOR(owner, memory, length), RH_FIELDS_END};
+static rh_type owner_type = {.name = "owner", .size = sizeof(owner), .fields = owner_fields};
 
 static __attribute__((noinline)) void fill(rh_heap *heap)
 {
@@ -175,7 +179,8 @@ static __attribute__((noinline)) void fill(rh_heap *heap)
 
 static __attribute__((noinline)) void lose_heap(bool is_empty)
 {
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .history_events = 64, .quarantine_bytes = 4096 });
+    rh_heap *heap =
+        rh_heap_create(&(rh_heap_options){.history_events = 64, .quarantine_bytes = 4096});
     if (!is_empty)
         fill(heap);
 }
@@ -212,7 +217,7 @@ static void kept(void)
 
 static void destroyed(void)
 {
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .history_events = 64 });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 64});
     for (int i = 0; i < 1000; i++)
         new_node(heap, &node_type, i);
     rh_heap_destroy(heap);
@@ -231,7 +236,7 @@ static void destroy_global(void)
 static void destroyed_at_exit(void)
 {
     atexit(destroy_global);
-    global_heap = rh_heap_create(&(rh_heap_options){ .history_events = 64 });
+    global_heap = rh_heap_create(&(rh_heap_options){.history_events = 64});
     lose_heap(true);
     for (int i = 0; i < 100; i++)
         new_node(global_heap, &node_type, i);
@@ -253,29 +258,29 @@ static void lost_memory_of_dead(void)
     wipe_stack();
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------- */
+/* ---- tests ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     void (*run)(void);
     const char *says; /* NULL: nothing */
 } scenarios[] = {
-    { "read_freed", read_freed, "use-after-poison" },
-    { "read_quarantined", read_quarantined, "use-after-poison" },
-    { "read_collected", read_collected, "use-after-poison" },
-    { "read_freed_large", read_freed_large, "use-after-poison" },
-    { "read_behind", read_behind, "use-after-poison" },
-    { "read_behind_large", read_behind_large, "use-after-poison" },
-    { "read_behind_large_again", read_behind_large_again, "use-after-poison" },
-    { "read_never_used", read_never_used, "use-after-poison" },
-    { "use_everything", use_everything, NULL },
-    { "lost", lost, "Direct leak" },
-    { "lost_empty", lost_empty, "Direct leak" },
-    { "lost_beside_others", lost_beside_others, "Direct leak" },
-    { "kept", kept, NULL },
-    { "destroyed", destroyed, NULL },
-    { "destroyed_at_exit", destroyed_at_exit, "Direct leak" },
-    { "lost_memory_of_dead", lost_memory_of_dead, "Direct leak of 4321 byte(s)" },
+    {"read_freed", read_freed, "use-after-poison"},
+    {"read_quarantined", read_quarantined, "use-after-poison"},
+    {"read_collected", read_collected, "use-after-poison"},
+    {"read_freed_large", read_freed_large, "use-after-poison"},
+    {"read_behind", read_behind, "use-after-poison"},
+    {"read_behind_large", read_behind_large, "use-after-poison"},
+    {"read_behind_large_again", read_behind_large_again, "use-after-poison"},
+    {"read_never_used", read_never_used, "use-after-poison"},
+    {"use_everything", use_everything, NULL},
+    {"lost", lost, "Direct leak"},
+    {"lost_empty", lost_empty, "Direct leak"},
+    {"lost_beside_others", lost_beside_others, "Direct leak"},
+    {"kept", kept, NULL},
+    {"destroyed", destroyed, NULL},
+    {"destroyed_at_exit", destroyed_at_exit, "Direct leak"},
+    {"lost_memory_of_dead", lost_memory_of_dead, "Direct leak of 4321 byte(s)"},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
@@ -304,7 +309,8 @@ static int count_of(const char *what)
 
 START_TEST(a_lost_heap_is_one_direct_leak_that_tells_who_made_it)
 {
-    static const char *const names[] = { "lost", "lost_empty", "lost_beside_others", "destroyed_at_exit" };
+    static const char *const names[] = {"lost", "lost_empty", "lost_beside_others",
+                                        "destroyed_at_exit"};
     for (int i = 0; i < 4; i++) {
         run_scenario(names[i], text, sizeof text);
         assert_says("LeakSanitizer");
@@ -318,8 +324,8 @@ END_TEST
 
 static int run_all(void)
 {
-    const TTest *const tests[] = { wrong_reads_and_leaks_are_reported_and_nothing_else,
-                                   a_lost_heap_is_one_direct_leak_that_tells_who_made_it };
+    const TTest *const tests[] = {wrong_reads_and_leaks_are_reported_and_nothing_else,
+                                  a_lost_heap_is_one_direct_leak_that_tells_who_made_it};
     return unit_run("runtime_asan", NULL, NULL, tests, 2);
 }
 

@@ -1,5 +1,5 @@
-/* runtime_checked.c - a program compiled with REFHEAP_CHECKED: each inlined retain and release looks whether
- * it is given an object, and whether the thread may use it. */
+/* runtime_checked.c - a program compiled with REFHEAP_CHECKED: each inlined retain and release
+ * looks whether it is given an object, and whether the thread may use it. */
 #ifndef REFHEAP_CHECKED
 #error "compile with -DREFHEAP_CHECKED"
 #endif
@@ -34,10 +34,11 @@ static void assert_reports(void (*body)(void), const char *expected)
     int status = run_child(body, text, sizeof text);
     normalize(text);
     ck_assert_str_eq(text, expected);
-    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", (unsigned)status);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x",
+                  (unsigned)status);
 }
 
-/* ---- addresses ----------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------ */
 
 /* The compiler would see what is wrong with these addresses. */
 static void *hidden(void *address)
@@ -53,7 +54,7 @@ static void release_null_page(void)
 
 static void retain_stack(void)
 {
-    node on_stack = { .value = 1 };
+    node on_stack = {.value = 1};
     rh_retain(hidden(&on_stack));
 }
 
@@ -105,30 +106,37 @@ static void retain_heap(void)
 
 static void release_inside_large(void)
 {
-    static rh_type large = { .name = "large", .size = 9 << 20 };
+    static rh_type large = {.name = "large", .size = 9 << 20};
     char *object = rh_new(rh_heap_create(NULL), &large);
     rh_release(hidden(object + (64 << 10)));
 }
 
 START_TEST(what_is_no_object_is_reported_before_it_is_touched)
 {
-    assert_reports(release_null_page, "refheap: release of A, which is no object: it lies in no heap\n");
+    assert_reports(release_null_page,
+                   "refheap: release of A, which is no object: it lies in no heap\n");
     assert_reports(retain_stack, "refheap: retain of A, which is no object: it lies in no heap\n");
     assert_reports(retain_malloc, "refheap: retain of A, which is no object: it lies in no heap\n");
-    assert_reports(release_inside, "refheap: release of A, which is no object: it lies 16 bytes inside node#1\n");
-    assert_reports(release_unaligned, "refheap: release of A, which is no object: it lies 1 bytes inside node#1\n");
-    assert_reports(retain_of_destroyed_heap, "refheap: retain of A, which is no object: it lies in no heap\n");
-    assert_reports(retain_never_used,
-                   "refheap: retain of A, which is no object: it lies in no slot that was ever used\n");
-    assert_reports(set_in_never_used_chunk_part,
-                   "refheap: retain of A, which is no object: it lies in no slot that was ever used\n");
+    assert_reports(release_inside,
+                   "refheap: release of A, which is no object: it lies 16 bytes inside node#1\n");
+    assert_reports(release_unaligned,
+                   "refheap: release of A, which is no object: it lies 1 bytes inside node#1\n");
+    assert_reports(retain_of_destroyed_heap,
+                   "refheap: retain of A, which is no object: it lies in no heap\n");
+    assert_reports(
+        retain_never_used,
+        "refheap: retain of A, which is no object: it lies in no slot that was ever used\n");
+    assert_reports(
+        set_in_never_used_chunk_part,
+        "refheap: retain of A, which is no object: it lies in no slot that was ever used\n");
     assert_reports(retain_heap, "refheap: retain of A, which is no object: it lies in no heap\n");
-    assert_reports(release_inside_large,
-                   "refheap: release of A, which is no object: it lies in no slot that was ever used\n");
+    assert_reports(
+        release_inside_large,
+        "refheap: release of A, which is no object: it lies in no slot that was ever used\n");
 }
 END_TEST
 
-/* ---- threads ------------------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static rh_heap *heap;
 static node *object;
@@ -159,7 +167,8 @@ static void run_in_thread(void)
     heap = rh_heap_create(NULL);
     object = new_node(heap, &node_type, 1);
     for (int i = 0; i < 10; i++)
-        rh_retain(object); /* far from the last release, and a candidate: only the inlined check sees it */
+        /* far from the last release, and a candidate: only the inlined check sees it */
+        rh_retain(object);
     rh_release(object);
     if (pthread_create(&thread, NULL, in_thread, NULL) != 0 || pthread_join(thread, NULL) != 0)
         _exit(9);
@@ -168,14 +177,20 @@ static void run_in_thread(void)
 START_TEST(every_retain_and_release_is_checked_for_its_thread)
 {
     in_thread = other_retain;
-    assert_reports(run_in_thread, "refheap: retain of node#1 (heap 1) in thread N, but the heap is attached to thread N "
-                                  "(rh_heap_attach hands it over)\n");
+    assert_reports(
+        run_in_thread,
+        "refheap: retain of node#1 (heap 1) in thread N, but the heap is attached to thread N "
+        "(rh_heap_attach hands it over)\n");
     in_thread = other_release;
-    assert_reports(run_in_thread, "refheap: release of node#1 (heap 1) in thread N, but the heap is attached to thread N "
-                                  "(rh_heap_attach hands it over)\n");
+    assert_reports(
+        run_in_thread,
+        "refheap: release of node#1 (heap 1) in thread N, but the heap is attached to thread N "
+        "(rh_heap_attach hands it over)\n");
     in_thread = other_set;
-    assert_reports(run_in_thread, "refheap: release of node#1 (heap 1) in thread N, but the heap is attached to thread N "
-                                  "(rh_heap_attach hands it over)\n");
+    assert_reports(
+        run_in_thread,
+        "refheap: release of node#1 (heap 1) in thread N, but the heap is attached to thread N "
+        "(rh_heap_attach hands it over)\n");
 }
 END_TEST
 
@@ -195,7 +210,7 @@ START_TEST(right_use_passes)
     int status = run_child(run_in_thread, text, sizeof text);
     ck_assert_str_eq(text, "");
     ck_assert_int_eq(status, 0);
-    static rh_type large = { .name = "large", .size = 100000, .fields = node_fields };
+    static rh_type large = {.name = "large", .size = 100000, .fields = node_fields};
     for (int round = 0; round < 3; round++) {
         rh_heap *heaps[100]; /* more chunks than are remembered at once */
         node *objects[100];
@@ -232,4 +247,5 @@ START_TEST(freed_objects_are_reported_as_ever)
 END_TEST
 
 RUN_TESTS("runtime_checked", what_is_no_object_is_reported_before_it_is_touched,
-          every_retain_and_release_is_checked_for_its_thread, right_use_passes, freed_objects_are_reported_as_ever)
+          every_retain_and_release_is_checked_for_its_thread, right_use_passes,
+          freed_objects_are_reported_as_ever)

@@ -1,4 +1,5 @@
-/* runtime_collect.c - tests of the cycle collector: what it frees, what it keeps, and when it runs. */
+/* runtime_collect.c - tests of the cycle collector: what it frees, what it keeps, and when it runs.
+ */
 #include "runtime_test.h"
 
 #include <refheap/metadata.h>
@@ -91,13 +92,14 @@ END_TEST
 
 START_TEST(what_only_a_cycle_holds_dies_with_it)
 {
-    static rh_type leaf = { .name = "leaf", .size = sizeof(node), .finalize = log_value };
+    static rh_type leaf = {.name = "leaf", .size = sizeof(node), .finalize = log_value};
     setup_heap();
     node *ring = rh_retain(drop_ring(&node_type, 3));
-    ring->other = new_node(heap, &node_type, 1);         /* a tail */
+    ring->other = new_node(heap, &node_type, 1);          /* a tail */
     ring->other->next = (node *)new_node(heap, &leaf, 2); /* an acyclic leaf */
     ring->next->other = rh_retain(ring->other->next);
-    node *outside = ring->next->next->other = rh_retain(new_node(heap, &node_type, 3)); /* held by us, too */
+    /* held by us, too */
+    node *outside = ring->next->next->other = rh_retain(new_node(heap, &node_type, 3));
     ring->weak = rh_weak_new(outside);
     rh_release(ring);
     assert_collects(heap, 6); /* the ring, the tail, the leaf, the weak reference */
@@ -122,7 +124,8 @@ static void see_everything(void *object)
 
 START_TEST(cycles_with_finalizers_are_finalized_and_freed)
 {
-    static rh_type type = { .name = "seer", .size = sizeof(node), .fields = node_fields, .finalize = see_everything };
+    static rh_type type = {
+        .name = "seer", .size = sizeof(node), .fields = node_fields, .finalize = see_everything};
     setup_heap();
     kept = rh_retain(drop_ring(&type, 5));
     rh_release(kept);
@@ -145,14 +148,16 @@ static void keep_the_first(void *object)
         kept = rh_retain(self);
 }
 
-static rh_type phoenix_type = { .name = "phoenix", .size = sizeof(node), .fields = node_fields, .finalize = keep_the_first };
+static rh_type phoenix_type = {
+    .name = "phoenix", .size = sizeof(node), .fields = node_fields, .finalize = keep_the_first};
 
 START_TEST(resurrection_rescues_what_it_reaches_and_nothing_else)
 {
     setup_heap();
     node *first = rh_retain(drop_ring(&phoenix_type, 4));
     node *child = first->other = new_node(heap, &node_type, 10);
-    node *behind = new_node(heap, &logged_type, 11); /* points into the ring, held by its own cycle */
+    /* points into the ring, held by its own cycle */
+    node *behind = new_node(heap, &logged_type, 11);
     rh_set(&behind->other, first);
     rh_set(&behind->next, behind);
     rh_release(behind);
@@ -190,7 +195,10 @@ static void store_in_a_new_cycle(void *object)
 
 START_TEST(garbage_that_finalizers_made_goes_with_the_next_collection)
 {
-    static rh_type type = { .name = "maker", .size = sizeof(node), .fields = node_fields, .finalize = store_in_a_new_cycle };
+    static rh_type type = {.name = "maker",
+                           .size = sizeof(node),
+                           .fields = node_fields,
+                           .finalize = store_in_a_new_cycle};
     setup_heap();
     rh_release(rh_retain(drop_ring(&type, 2)));
     if (!HAS_COLLECTOR) {
@@ -215,7 +223,8 @@ static void break_the_ring(void *object)
 
 START_TEST(finalizers_may_take_the_cycle_apart)
 {
-    static rh_type type = { .name = "breaker", .size = sizeof(node), .fields = node_fields, .finalize = break_the_ring };
+    static rh_type type = {
+        .name = "breaker", .size = sizeof(node), .fields = node_fields, .finalize = break_the_ring};
     setup_heap();
     rh_release(rh_retain(drop_ring(&type, 6)));
     if (!HAS_COLLECTOR) {
@@ -270,11 +279,11 @@ static enum rh_death death_of(const node *tombstone)
 /* What a cycle held dies of the collection, what a finalizer let go of meanwhile by release. */
 START_TEST(tombstones_tell_who_died_of_the_collection)
 {
-    static rh_type leaf_type = { .name = "leaf",
-                                 .size = sizeof(node),
-                                 .fields = node_fields,
-                                 .finalize = release_bystander,
-                                 .flags = RH_TYPE_ACYCLIC };
+    static rh_type leaf_type = {.name = "leaf",
+                                .size = sizeof(node),
+                                .fields = node_fields,
+                                .finalize = release_bystander,
+                                .flags = RH_TYPE_ACYCLIC};
     setup_heap();
     node *a = new_node(heap, &node_type, 1);
     node *leaf = a->next = new_node(heap, &leaf_type, 2);
@@ -352,7 +361,8 @@ END_TEST
 START_TEST(automatic_collections_run_on_allocation_only_when_enabled)
 {
     setup_heap();
-    static rh_type counted = { .name = "counted", .size = sizeof(node), .fields = node_fields, .finalize = log_value };
+    static rh_type counted = {
+        .name = "counted", .size = sizeof(node), .fields = node_fields, .finalize = log_value};
     rh_gc_enable(heap);
     ck_assert_int_eq(rh_gc_is_enabled(heap), HAS_COLLECTOR);
     for (int i = 0; i < MANY(100000); i++)
@@ -384,8 +394,8 @@ START_TEST(automatic_collections_run_on_allocation_only_when_enabled)
 END_TEST
 
 #ifndef REFHEAP_GC_STRESS
-/* Live data that never becomes garbage, touched again and again: full collections, which visit all of
- * it, must become rare, and young ones must not visit it at all. */
+/* Live data that never becomes garbage, touched again and again: full collections, which visit
+ * all of it, must become rare, and young ones must not visit it at all. */
 START_TEST(useless_collections_become_rare)
 {
     setup_heap();
@@ -393,7 +403,7 @@ START_TEST(useless_collections_become_rare)
     static node *all[COUNT];
     for (int i = 0; i < COUNT; i++)
         all[i] = new_node(heap, &node_type, i);
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 100, .full_percent = 10 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 100, .full_percent = 10});
     rh_gc_collect_young(heap); /* now they are old */
     rh_gc_enable(heap);
     uint64_t rounds_by_share = 0;
@@ -408,7 +418,8 @@ START_TEST(useless_collections_become_rare)
         rh_release(rh_new(heap, &node_type));
         rounds_by_share += rh_gc_get_counts(heap).spared_candidates == 0;
     }
-    rh_gc_stats young = rh_gc_get_stats(heap, RH_GC_YOUNG), full = rh_gc_get_stats(heap, RH_GC_FULL);
+    rh_gc_stats young = rh_gc_get_stats(heap, RH_GC_YOUNG),
+                full = rh_gc_get_stats(heap, RH_GC_FULL);
     if (!HAS_COLLECTOR) {
         ck_assert_uint_eq(young.collections + full.collections + young.visited + full.visited, 0);
         ck_assert_uint_eq(rh_gc_get_counts(heap).objects, COUNT + 100 * ROUNDS);
@@ -439,11 +450,14 @@ START_TEST(useless_collections_become_rare)
 END_TEST
 #endif
 
-RUN_TESTS("runtime_collect", a_garbage_ring_of_a_million_is_collected, a_held_ring_survives_with_its_counts,
-          a_cycle_closed_by_moving_references_is_collected, what_only_a_cycle_holds_dies_with_it,
-          cycles_with_finalizers_are_finalized_and_freed, resurrection_rescues_what_it_reaches_and_nothing_else,
-          garbage_that_finalizers_made_goes_with_the_next_collection, finalizers_may_take_the_cycle_apart,
+RUN_TESTS("runtime_collect", a_garbage_ring_of_a_million_is_collected,
+          a_held_ring_survives_with_its_counts, a_cycle_closed_by_moving_references_is_collected,
+          what_only_a_cycle_holds_dies_with_it, cycles_with_finalizers_are_finalized_and_freed,
+          resurrection_rescues_what_it_reaches_and_nothing_else,
+          garbage_that_finalizers_made_goes_with_the_next_collection,
+          finalizers_may_take_the_cycle_apart,
           weak_references_to_a_cycle_read_null_in_its_finalizers,
           tombstones_tell_who_died_of_the_collection, immortals_hold_cycles,
           an_over_released_cycle_is_not_freed_under_its_holders,
-          automatic_collections_run_on_allocation_only_when_enabled, useless_collections_become_rare)
+          automatic_collections_run_on_allocation_only_when_enabled,
+          useless_collections_become_rare)

@@ -73,12 +73,10 @@ END_TEST
 
 START_TEST(acyclic_objects_are_born_unarmed)
 {
-    static rh_type flagged = { .name = "flagged",
-                               .size = sizeof(node),
-                               .fields = node_fields,
-                               .flags = RH_TYPE_ACYCLIC };
-    static const rh_field leaf_fields[] = { RH_INT(node, value), RH_FIELDS_END };
-    static rh_type leaf = { .name = "leaf", .size = sizeof(node), .fields = leaf_fields };
+    static rh_type flagged = {
+        .name = "flagged", .size = sizeof(node), .fields = node_fields, .flags = RH_TYPE_ACYCLIC};
+    static const rh_field leaf_fields[] = {RH_INT(node, value), RH_FIELDS_END};
+    static rh_type leaf = {.name = "leaf", .size = sizeof(node), .fields = leaf_fields};
     rh_heap *heap = rh_heap_create(NULL);
     node *a = rh_new(heap, &flagged), *b = rh_new(heap, &leaf);
     ck_assert_uint_eq(a->base.rh_count, 0);
@@ -160,7 +158,7 @@ START_TEST(immortals_keep_no_count)
 }
 END_TEST
 
-/* ---- misuse -------------------------------------------------------------------------------------- */
+/* ---- misuse --------------------------------------------------------------------------------- */
 
 static void release_freed(void)
 {
@@ -215,7 +213,8 @@ static void release_in_own_finalizer(void *object)
 
 static void over_release_dying(void)
 {
-    static rh_type type = { .name = "greedy", .size = sizeof(node), .finalize = release_in_own_finalizer };
+    static rh_type type = {
+        .name = "greedy", .size = sizeof(node), .finalize = release_in_own_finalizer};
     rh_heap *heap = rh_heap_create(NULL);
     rh_release(rh_new(heap, &type));
 }
@@ -240,7 +239,8 @@ static void destroy_in_finalizer(void *object)
 
 static void destroy_while_busy(void)
 {
-    static rh_type type = { .name = "n", .size = sizeof(node) + 16, .finalize = destroy_in_finalizer };
+    static rh_type type = {
+        .name = "n", .size = sizeof(node) + 16, .finalize = destroy_in_finalizer};
     rh_heap *heap = rh_heap_create(NULL);
     node *a = rh_new(heap, &type);
     memcpy(&a->value + 1, &heap, sizeof heap);
@@ -251,23 +251,26 @@ START_TEST(misuse_is_named_and_aborts)
 {
     assert_aborts(release_freed, "refheap: release of freed object node#1 (freed by release)\n");
     if (HAS_COLLECTOR) {
-        assert_aborts(retain_collected, "refheap: retain of freed object node#2 (freed by collect)\n");
+        assert_aborts(retain_collected,
+                      "refheap: retain of freed object node#2 (freed by collect)\n");
     } else {
         char text[1024];
         ck_assert_int_eq(run_child(use_uncollected, text, sizeof text), 0);
         ck_assert_str_eq(text, "");
     }
-    assert_aborts(weak_of_freed, "refheap: rh_weak_new of freed object node#1 (freed by release)\n");
+    assert_aborts(weak_of_freed,
+                  "refheap: rh_weak_new of freed object node#1 (freed by release)\n");
     assert_aborts(over_release_dying, "refheap: over-release: release of dying object greedy#1\n");
     assert_aborts(retain_too_often, "refheap: count overflow: retain of object node#1\n");
-    assert_aborts(destroy_while_busy, "refheap: rh_heap_destroy of heap 1 inside one of its finalizers\n");
+    assert_aborts(destroy_while_busy,
+                  "refheap: rh_heap_destroy of heap 1 inside one of its finalizers\n");
 }
 END_TEST
 
 START_TEST(misuse_of_a_large_object_is_still_named)
 {
     rh_heap *heap = rh_heap_create(NULL);
-    static rh_type big = { .name = "big", .size = 100000 };
+    static rh_type big = {.name = "big", .size = 100000};
     rh_object *object = rh_new(heap, &big);
     rh_release(object);
     ck_assert_uint_ne(object->rh_flags & RH_FLAG_FREED, 0);
@@ -276,8 +279,9 @@ START_TEST(misuse_of_a_large_object_is_still_named)
 }
 END_TEST
 
-RUN_TESTS("runtime_count", a_new_object_has_count_one_and_is_zeroed, serials_start_at_one_and_increase,
-          retain_and_release_count_and_disarm_once, acyclic_objects_are_born_unarmed,
-          null_is_retained_released_and_stored, set_retains_the_new_before_it_releases_the_old,
-          the_functions_exist_out_of_line, immortals_keep_no_count, misuse_is_named_and_aborts,
+RUN_TESTS("runtime_count", a_new_object_has_count_one_and_is_zeroed,
+          serials_start_at_one_and_increase, retain_and_release_count_and_disarm_once,
+          acyclic_objects_are_born_unarmed, null_is_retained_released_and_stored,
+          set_retains_the_new_before_it_releases_the_old, the_functions_exist_out_of_line,
+          immortals_keep_no_count, misuse_is_named_and_aborts,
           misuse_of_a_large_object_is_still_named)

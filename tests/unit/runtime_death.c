@@ -49,7 +49,8 @@ static void look_around(void *object)
 
 START_TEST(release_of_last_reference_runs_the_finalizer_once)
 {
-    static rh_type type = { .name = "looker", .size = sizeof(node), .fields = node_fields, .finalize = look_around };
+    static rh_type type = {
+        .name = "looker", .size = sizeof(node), .fields = node_fields, .finalize = look_around};
     setup_heap();
     node *a = new_node(heap, &type, 5);
     a->next = new_node(heap, &node_type, 6);
@@ -70,7 +71,8 @@ static void keep(void *object)
     kept = rh_retain(object);
 }
 
-static rh_type phoenix_type = { .name = "phoenix", .size = sizeof(node), .fields = node_fields, .finalize = keep };
+static rh_type phoenix_type = {
+    .name = "phoenix", .size = sizeof(node), .fields = node_fields, .finalize = keep};
 
 START_TEST(a_resurrected_object_lives_on_and_is_not_finalized_again)
 {
@@ -100,7 +102,8 @@ static void hold_itself(void *object)
 
 START_TEST(an_object_that_makes_itself_a_cycle_is_collected)
 {
-    static rh_type type = { .name = "selfish", .size = sizeof(node), .fields = node_fields, .finalize = hold_itself };
+    static rh_type type = {
+        .name = "selfish", .size = sizeof(node), .fields = node_fields, .finalize = hold_itself};
     setup_heap();
     node *a = new_node(heap, &type, 1);
     rh_release(a);
@@ -123,7 +126,10 @@ static void become_immortal(void *object)
 
 START_TEST(a_finalizer_may_make_its_object_immortal)
 {
-    static rh_type type = { .name = "eternal", .size = sizeof(node), .fields = node_fields, .finalize = become_immortal };
+    static rh_type type = {.name = "eternal",
+                           .size = sizeof(node),
+                           .fields = node_fields,
+                           .finalize = become_immortal};
     setup_heap();
     node *a = new_node(heap, &type, 1);
     rh_release(a);
@@ -196,8 +202,9 @@ static void holder_dispose(void *object)
     disposed++;
 }
 
-static const rh_field holder_fields[] = { RH_STRONG_VECTOR(holder, items, length), RH_FIELDS_END };
-static rh_type holder_type = { .name = "holder", .size = sizeof(holder), .fields = holder_fields, .dispose = holder_dispose };
+static const rh_field holder_fields[] = {RH_STRONG_VECTOR(holder, items, length), RH_FIELDS_END};
+static rh_type holder_type = {
+    .name = "holder", .size = sizeof(holder), .fields = holder_fields, .dispose = holder_dispose};
 
 static holder *new_holder(size_t length)
 {
@@ -243,23 +250,23 @@ static void table_dispose(void *object)
 
 START_TEST(every_form_of_field_is_visited)
 {
-    static const rh_field fields[] = { RH_STRONG_ARRAY(table, fixed),
-                                       RH_STRONG_VECTOR_OF(table, pairs, length, pair, key),
-                                       RH_STRONG_VECTOR_OF(table, pairs, length, pair, value),
-                                       RH_STRONG_TAIL(table, tail, used), RH_FIELDS_END };
-    static rh_type type = { .name = "table",
-                            .size = sizeof(table),
-                            .fields = fields,
-                            .dispose = table_dispose,
-                            .element_size = sizeof(node *) };
+    static const rh_field fields[] = {RH_STRONG_ARRAY(table, fixed),
+                                      RH_STRONG_VECTOR_OF(table, pairs, length, pair, key),
+                                      RH_STRONG_VECTOR_OF(table, pairs, length, pair, value),
+                                      RH_STRONG_TAIL(table, tail, used), RH_FIELDS_END};
+    static rh_type type = {.name = "table",
+                           .size = sizeof(table),
+                           .fields = fields,
+                           .dispose = table_dispose,
+                           .element_size = sizeof(node *)};
     setup_heap();
     table *t = rh_new_array(heap, &type, 3);
     t->pairs = calloc(2, sizeof *t->pairs);
     t->length = 2;
     t->used = 3;
     int value = 0;
-    node **slots[] = { &t->fixed[0],        &t->fixed[1], &t->pairs[0].key, &t->pairs[0].value, &t->pairs[1].key,
-                       &t->pairs[1].value, &t->tail[0],  &t->tail[2] };
+    node **slots[] = {&t->fixed[0],     &t->fixed[1],       &t->pairs[0].key, &t->pairs[0].value,
+                      &t->pairs[1].key, &t->pairs[1].value, &t->tail[0],      &t->tail[2]};
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
         *slots[i] = new_node(heap, &logged_type, value++);
     t->tail[1] = (node *)rh_retain(t); /* and a cycle through one of them */
@@ -296,7 +303,8 @@ static void keep_in_destroy(void *object)
 
 START_TEST(destroy_finalizes_once_and_disposes_of_everything)
 {
-    static rh_type type = { .name = "late", .size = sizeof(node), .fields = node_fields, .finalize = keep_in_destroy };
+    static rh_type type = {
+        .name = "late", .size = sizeof(node), .fields = node_fields, .finalize = keep_in_destroy};
     setup_heap();
     node *a = new_node(heap, &type, 1);
     a->next = new_node(heap, &type, 2);
@@ -325,7 +333,8 @@ static void retain_borrowed(void *object)
 
 START_TEST(an_object_that_waits_for_its_death_may_be_resurrected)
 {
-    static rh_type type = { .name = "thief", .size = sizeof(node), .fields = node_fields, .finalize = retain_borrowed };
+    static rh_type type = {
+        .name = "thief", .size = sizeof(node), .fields = node_fields, .finalize = retain_borrowed};
     setup_heap();
     node *a = new_node(heap, &node_type, 1);
     a->next = new_node(heap, &type, 2);
@@ -342,8 +351,11 @@ START_TEST(an_object_that_waits_for_its_death_may_be_resurrected)
 }
 END_TEST
 
-RUN_TESTS("runtime_death", parents_die_before_children, release_of_last_reference_runs_the_finalizer_once,
-          a_resurrected_object_lives_on_and_is_not_finalized_again, an_object_that_makes_itself_a_cycle_is_collected,
+RUN_TESTS("runtime_death", parents_die_before_children,
+          release_of_last_reference_runs_the_finalizer_once,
+          a_resurrected_object_lives_on_and_is_not_finalized_again,
+          an_object_that_makes_itself_a_cycle_is_collected,
           a_finalizer_may_make_its_object_immortal, a_chain_of_five_million_dies_on_a_small_stack,
           a_vector_is_released_and_disposed_of, every_form_of_field_is_visited,
-          destroy_finalizes_once_and_disposes_of_everything, an_object_that_waits_for_its_death_may_be_resurrected)
+          destroy_finalizes_once_and_disposes_of_everything,
+          an_object_that_waits_for_its_death_may_be_resurrected)

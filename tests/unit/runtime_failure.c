@@ -1,10 +1,11 @@
 /* runtime_failure.c - memory that fails at every point where the runtime asks for it.
  *
- * Linked with -Wl,--wrap=mmap,--wrap=malloc,--wrap=calloc,--wrap=realloc: the heap's memory comes from mmap
- * alone, the vectors of the values from malloc. Each scenario runs with the first, then with the second,
- * then with the third … request failing, and then all behind it, too, until one run needs no more than that.
- * After a failure NULL was returned, nothing has changed, and releasing and collecting go on without memory.
- * A scenario runs in a child process of its own each time: types are registered once per process. */
+ * Linked with -Wl,--wrap=mmap,--wrap=malloc,--wrap=calloc,--wrap=realloc: the heap's memory comes
+ * from mmap alone, the vectors of the values from malloc. Each scenario runs with the first, then
+ * with the second, then with the third … request failing, and then all behind it, too, until one
+ * run needs no more than that. After a failure NULL was returned, nothing has changed, and
+ * releasing and collecting go on without memory. A scenario runs in a child process of its own
+ * each time: types are registered once per process. */
 #include "runtime_test.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <refheap/values.h>
 #include <sys/mman.h>
 
-/* ---- requests that fail ------------------------------------------------------------------------------ */
+/* ---- requests that fail --------------------------------------------------------------------- */
 
 void *__real_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
 void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset);
@@ -63,15 +64,15 @@ void *__wrap_realloc(void *memory, size_t bytes)
     return must_fail() ? NULL : __real_realloc(memory, bytes);
 }
 
-/* ---- a scenario at work ------------------------------------------------------------------------------ */
+/* ---- a scenario at work --------------------------------------------------------------------- */
 
 /* In a child, which libcheck does not hear. */
-#define NEEDS(condition)                                                                                    \
-    do {                                                                                                    \
-        if (!(condition)) {                                                                                 \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                         \
-            _exit(1);                                                                                       \
-        }                                                                                                   \
+#define NEEDS(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                \
+            _exit(1);                                                                              \
+        }                                                                                          \
     } while (0)
 
 static rh_heap *heap;
@@ -91,17 +92,17 @@ static bool add_count(void *object, void *context)
 
 static state state_now(void)
 {
-    state result = { .counts = rh_gc_get_counts(heap) };
+    state result = {.counts = rh_gc_get_counts(heap)};
     rh_gc_each_object(heap, add_count, &result.sum);
     return result;
 }
 
-/* The same, if the next allocation may fail: none needs so many requests. A stress build will collect,
- * whether that allocation succeeds or not: it does so first. */
+/* The same, if the next allocation may fail: none needs so many requests. A stress build will
+ * collect, whether that allocation succeeds or not: it does so first. */
 static state state_before(void)
 {
     if (requests_left < 0 || requests_left >= 10)
-        return (state){ 0 };
+        return (state){0};
 #ifdef REFHEAP_GC_STRESS
     rh_gc_collect(heap);
     while (rh_gc_collect(heap))
@@ -142,17 +143,18 @@ static void needs_same_state(const state *before)
     needs_valid_heap();
 }
 
-/* Evaluates an expression that allocates; if it is NULL or false, a request failed and nothing changed. */
-#define TRY(expression)                                                                                     \
-    __extension__({                                                                                         \
-        state before_ = state_before();                                                                     \
-        int failed_ = failures;                                                                             \
-        __auto_type made_ = (expression);                                                                   \
-        if (!made_) {                                                                                       \
-            NEEDS(failures > failed_);                                                                      \
-            needs_same_state(&before_);                                                                     \
-        }                                                                                                   \
-        made_;                                                                                              \
+/* Evaluates an expression that allocates; if it is NULL or false, a request failed and nothing
+ * changed. */
+#define TRY(expression)                                                                            \
+    __extension__({                                                                                \
+        state before_ = state_before();                                                            \
+        int failed_ = failures;                                                                    \
+        __auto_type made_ = (expression);                                                          \
+        if (!made_) {                                                                              \
+            NEEDS(failures > failed_);                                                             \
+            needs_same_state(&before_);                                                            \
+        }                                                                                          \
+        made_;                                                                                     \
     })
 
 /* From now on nothing can be had, and nothing is asked for. */
@@ -168,7 +170,8 @@ extern struct rh_metadata_descriptor rh_debug_descriptor;
 
 static uint64_t constant(const char *name)
 {
-    const struct rh_metadata_constant *table = (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    const struct rh_metadata_constant *table =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
     for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
         if (strcmp(table[i].name, name) == 0)
             return table[i].value;
@@ -216,7 +219,8 @@ static void run_scenario(void)
     _exit(3);
 }
 
-/* The scenario with the request behind `after` others failing: true if that many were never made. */
+/* The scenario with the request behind `after` others failing: true if that many were never made.
+ */
 static bool passes_without_failure(scenario *body, long after, bool for_ever)
 {
     static char text[100000]; /* roots that cannot be recorded are named */
@@ -225,8 +229,8 @@ static bool passes_without_failure(scenario *body, long after, bool for_ever)
     running_for_ever = for_ever;
     int status = run_child(run_scenario, text, sizeof text);
     if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 2))
-        ck_abort_msg("request %ld fails%s: status %#x\n%s", after + 1, for_ever ? ", and all behind it" : "",
-                     (unsigned)status, text);
+        ck_abort_msg("request %ld fails%s: status %#x\n%s", after + 1,
+                     for_ever ? ", and all behind it" : "", (unsigned)status, text);
     return WEXITSTATUS(status) == 0;
 }
 
@@ -263,14 +267,16 @@ static void begin(const rh_heap_options *options)
     _exit(2);
 }
 
-static rh_type bytes_type = { .name = "bytes", .size = sizeof(rh_object) + sizeof(size_t), .element_size = 1,
-                              .length_offset = sizeof(rh_object) };
+static rh_type bytes_type = {.name = "bytes",
+                             .size = sizeof(rh_object) + sizeof(size_t),
+                             .element_size = 1,
+                             .length_offset = sizeof(rh_object)};
 
-/* ---- heaps and types --------------------------------------------------------------------------------- */
+/* ---- heaps and types ------------------------------------------------------------------------ */
 
 static void heap_with_history(void)
 {
-    begin(&(rh_heap_options){ .name = "history", .history_events = 4096 });
+    begin(&(rh_heap_options){.name = "history", .history_events = 4096});
     node *a = TRY((node *)rh_new(heap, &node_type));
     rh_release(a);
     finish();
@@ -284,7 +290,7 @@ END_TEST
 
 static void heap_with_quarantine(void)
 {
-    begin(&(rh_heap_options){ .history_events = 64, .stack_frames = 4, .quarantine_bytes = 1 << 20 });
+    begin(&(rh_heap_options){.history_events = 64, .stack_frames = 4, .quarantine_bytes = 1 << 20});
     for (int i = 0; i < 20; i++) {
         node *a = TRY((node *)rh_new(heap, &node_type));
         void *large = TRY(rh_new_array(heap, &bytes_type, 10000));
@@ -315,8 +321,8 @@ static void many_types(void)
         fields[i][0].name = names[i];
         fields[i][1] = (rh_field)RH_STRONG(node, other);
         fields[i][2] = (rh_field)RH_FIELDS_END;
-        types[i] = (rh_type){ .name = names[i], .size = sizeof(node), .fields = fields[i],
-                              .finalize = log_value };
+        types[i] = (rh_type){
+            .name = names[i], .size = sizeof(node), .fields = fields[i], .finalize = log_value};
         node *a = TRY((node *)rh_new(heap, &types[i]));
         if (!a && !fails_for_ever)
             NEEDS((a = rh_new(heap, &types[i]))); /* the second try registers it */
@@ -337,10 +343,10 @@ START_TEST(registering_types)
 }
 END_TEST
 
-/* ---- objects ----------------------------------------------------------------------------------------- */
+/* ---- objects -------------------------------------------------------------------------------- */
 
-static rh_type array_type = { .name = "node", .size = sizeof(node), .fields = node_fields,
-                              .element_size = 1 };
+static rh_type array_type = {
+    .name = "node", .size = sizeof(node), .fields = node_fields, .element_size = 1};
 
 /* A chain through objects of all sizes, then all of it let go without any memory. */
 static void objects_of_all_sizes(void)
@@ -384,21 +390,24 @@ START_TEST(objects_of_all_sizes_and_large_ones)
 }
 END_TEST
 
-/* A chunk has 62 slabs of 8 objects of this size: the class is full when there is no second chunk. */
+/* A chunk has 62 slabs of 8 objects of this size: the class is full when there is no second chunk.
+ */
 static void more_than_a_chunk(void)
 {
     enum { COUNT = MANY(1000000) == 1000000 ? 600 : 510 };
     static void *objects[COUNT];
     begin(NULL);
     for (int i = 0; i < COUNT; i++) {
-        objects[i] = TRY(rh_new_array(heap, &bytes_type, 8192 - sizeof(rh_object) - sizeof(size_t)));
+        objects[i] =
+            TRY(rh_new_array(heap, &bytes_type, 8192 - sizeof(rh_object) - sizeof(size_t)));
         if (!objects[i] && !fails_for_ever)
             NEEDS((objects[i] = rh_new_array(heap, &bytes_type, 8000)));
     }
     exhaust();
     rh_release(objects[0]);
     objects[0] = NULL;
-    NEEDS(failures_before_exhaustion || (objects[0] = rh_new_array(heap, &bytes_type, 8000))); /* its slot */
+    /* its slot */
+    NEEDS(failures_before_exhaustion || (objects[0] = rh_new_array(heap, &bytes_type, 8000)));
     for (int i = 0; i < COUNT; i++)
         rh_release(objects[i]);
     finish();
@@ -435,7 +444,7 @@ START_TEST(growing_the_table_of_chunks)
 }
 END_TEST
 
-/* ---- weak references and roots ----------------------------------------------------------------------- */
+/* ---- weak references and roots -------------------------------------------------------------- */
 
 static void table_of_weak_references(void)
 {
@@ -450,7 +459,8 @@ static void table_of_weak_references(void)
         weaks[i] = TRY(rh_weak_new(targets[i]));
         if (!weaks[i] && !fails_for_ever)
             NEEDS((weaks[i] = rh_weak_new(targets[i])));
-        NEEDS(!weaks[i] || rh_weak_new(targets[i]) == weaks[i]); /* the one there is needs no memory */
+        /* the one there is needs no memory */
+        NEEDS(!weaks[i] || rh_weak_new(targets[i]) == weaks[i]);
         rh_release(weaks[i]);
         rh_set(&targets[i]->next, targets[i]);
     }
@@ -500,7 +510,7 @@ START_TEST(growing_the_table_of_roots)
 }
 END_TEST
 
-/* ---- collections ------------------------------------------------------------------------------------- */
+/* ---- collections ---------------------------------------------------------------------------- */
 
 static void rise_and_allocate(void *object)
 {
@@ -519,8 +529,10 @@ static void rise_and_allocate(void *object)
 /* Finalizers that allocate within collections, young and full, and within cascades. */
 static void finalizers_that_allocate(void)
 {
-    static rh_type type = { .name = "rises", .size = sizeof(node), .fields = node_fields,
-                            .finalize = rise_and_allocate };
+    static rh_type type = {.name = "rises",
+                           .size = sizeof(node),
+                           .fields = node_fields,
+                           .finalize = rise_and_allocate};
     begin(NULL);
     rh_gc_disable(heap);
     int made = 0;
@@ -551,7 +563,7 @@ START_TEST(finalizers_that_find_no_memory)
 }
 END_TEST
 
-/* ---- values ------------------------------------------------------------------------------------------ */
+/* ---- values --------------------------------------------------------------------------------- */
 
 /* One entry of everything; each step fails or is done, and the lengths tell which. */
 static void use_values(rh_list *list, rh_dict *dict, int i, size_t *length, size_t *entries)
@@ -615,7 +627,7 @@ START_TEST(values_of_every_kind)
 }
 END_TEST
 
-RUN_TESTS("runtime_failure", creating_a_heap_with_history, creating_a_heap_with_quarantine, registering_types,
-          objects_of_all_sizes_and_large_ones, objects_beyond_the_first_chunk, growing_the_table_of_chunks,
-          growing_the_table_of_weak_references, growing_the_table_of_roots, finalizers_that_find_no_memory,
-          values_of_every_kind)
+RUN_TESTS("runtime_failure", creating_a_heap_with_history, creating_a_heap_with_quarantine,
+          registering_types, objects_of_all_sizes_and_large_ones, objects_beyond_the_first_chunk,
+          growing_the_table_of_chunks, growing_the_table_of_weak_references,
+          growing_the_table_of_roots, finalizers_that_find_no_memory, values_of_every_kind)

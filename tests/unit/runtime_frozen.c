@@ -1,5 +1,5 @@
-/* runtime_frozen.c - tests of rh_gc_freeze: what is frozen is left out of collections, is not written to, and
- * starts none; what became garbage meanwhile is found after rh_gc_unfreeze.
+/* runtime_frozen.c - tests of rh_gc_freeze: what is frozen is left out of collections, is not
+ * written to, and starts none; what became garbage meanwhile is found after rh_gc_unfreeze.
  *
  * A stress build runs a full collection at every birth: births come first. */
 #include "runtime_gc_test.h"
@@ -71,7 +71,7 @@ START_TEST(frozen_candidates_start_no_collections)
     enum { COUNT = 2000 / (MANY(100000) == 100000 ? 1 : 20), BIRTHS = COUNT * 5 };
     static node *nodes[COUNT];
     setup_heap();
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 10, .full_percent = 10 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 10, .full_percent = 10});
     make_nodes(nodes, COUNT);
     touch_all(nodes, 0, COUNT / 2);
     rh_gc_collect_young(heap);
@@ -109,13 +109,14 @@ START_TEST(frozen_candidates_start_no_collections)
 }
 END_TEST
 
-/* What became cyclic garbage while it was frozen has no candidates: unfreezing asks for a full collection. */
+/* What became cyclic garbage while it was frozen has no candidates: unfreezing asks for a full
+ * collection. */
 START_TEST(what_was_frozen_garbage_goes_by_automatic_collections_later)
 {
     enum { COUNT = MANY(1000) };
     static node *nodes[COUNT];
     setup_heap();
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 10, .full_percent = 25 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 10, .full_percent = 25});
     make_nodes(nodes, COUNT);
     rh_gc_freeze(heap);
     for (int i = 0; i < COUNT; i++)
@@ -133,5 +134,6 @@ START_TEST(what_was_frozen_garbage_goes_by_automatic_collections_later)
 }
 END_TEST
 
-RUN_TESTS("runtime_frozen", frozen_objects_are_left_out_and_hold, collections_write_to_no_frozen_object,
-          frozen_candidates_start_no_collections, what_was_frozen_garbage_goes_by_automatic_collections_later)
+RUN_TESTS("runtime_frozen", frozen_objects_are_left_out_and_hold,
+          collections_write_to_no_frozen_object, frozen_candidates_start_no_collections,
+          what_was_frozen_garbage_goes_by_automatic_collections_later)

@@ -1,11 +1,11 @@
-/* runtime_gc.c - tests of what a program may ask of the collector and set: thresholds, counts, statistics,
- * callbacks.
+/* runtime_gc.c - tests of what a program may ask of the collector and set: thresholds, counts,
+ * statistics, callbacks.
  *
- * A stress build runs a full collection at every birth: where that matters, what is looked at is done
- * after the last birth. */
+ * A stress build runs a full collection at every birth: where that matters, what is looked at is
+ * done after the last birth. */
 #include "runtime_gc_test.h"
 
-/* ---- thresholds -------------------------------------------------------------------------------------- */
+/* ---- thresholds ----------------------------------------------------------------------------- */
 
 START_TEST(thresholds_have_defaults_and_are_kept)
 {
@@ -13,7 +13,7 @@ START_TEST(thresholds_have_defaults_and_are_kept)
     rh_gc_thresholds thresholds = rh_gc_get_thresholds(heap);
     ck_assert_uint_eq(thresholds.young, 10000);
     ck_assert_uint_eq(thresholds.full_percent, 25);
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 7, .full_percent = (size_t)1 << 40 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 7, .full_percent = (size_t)1 << 40});
     thresholds = rh_gc_get_thresholds(heap);
     ck_assert_uint_eq(thresholds.young, 7);
     ck_assert_uint_eq(thresholds.full_percent, (size_t)1 << 40);
@@ -28,7 +28,7 @@ START_TEST(a_young_collection_starts_when_its_threshold_is_reached)
     static node *nodes[200];
     setup_heap();
     make_nodes(nodes, 200);
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 50, .full_percent = 25 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 50, .full_percent = 25});
     rh_gc_enable(heap);
     touch_all(nodes, 0, 49);
     touch_all(nodes, 0, 49); /* the same ones */
@@ -55,12 +55,12 @@ START_TEST(a_lower_threshold_applies_at_once_and_zero_means_never)
     make_nodes(nodes, 3000);
     rh_gc_enable(heap);
     touch_all(nodes, 0, 100);
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 0, .full_percent = 1 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 0, .full_percent = 1});
     for (int i = 0; i < 3000; i++)
         drop_as_ring(new_node(heap, &node_type, i));
     ck_assert_uint_eq(collections(RH_GC_YOUNG) + collections(RH_GC_FULL), 0);
     assert_counts(3100, 0, 6000);
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 100, .full_percent = 0 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 100, .full_percent = 0});
     rh_release(rh_new(heap, &node_type));
     ck_assert_uint_eq(collections(RH_GC_YOUNG), 1);
     assert_counts(0, 100, 3000);
@@ -81,8 +81,8 @@ static void drop_ten(void)
     rh_release(rh_new(heap, &node_type));
 }
 
-/* Touches nodes until `share` of them are spared: too few for a full collection. A few more are enough.
- * The collection finds ten garbage objects among 1010. */
+/* Touches nodes until `share` of them are spared: too few for a full collection. A few more are
+ * enough. The collection finds ten garbage objects among 1010. */
 static void assert_full_at(node **nodes, int share)
 {
     uint64_t before = collections(RH_GC_FULL);
@@ -101,7 +101,7 @@ START_TEST(a_full_collection_starts_by_its_share_of_the_heap)
     setup_heap();
     make_nodes(nodes, 1000);
     rh_gc_collect(heap); /* which leaves 1000 objects */
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 10, .full_percent = 25 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 10, .full_percent = 25});
     rh_gc_enable(heap);
     assert_full_at(nodes, 250);
     assert_full_at(nodes, 500); /* twice as much after a useless one, once more, and no further */
@@ -109,9 +109,9 @@ START_TEST(a_full_collection_starts_by_its_share_of_the_heap)
     drop_ten();
     ck_assert_uint_eq(collections(RH_GC_FULL), 3);
     rh_gc_collect(heap);
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 10, .full_percent = 25 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 10, .full_percent = 25});
     assert_full_at(nodes, 250); /* as asked again */
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 10, .full_percent = (size_t)1 << 32 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 10, .full_percent = (size_t)1 << 32});
     touch_all(nodes, 0, 1000);
     uint64_t before = collections(RH_GC_FULL);
     drop_ten();
@@ -126,7 +126,7 @@ START_TEST(a_full_collection_waits_for_ten_times_the_young_threshold)
     setup_heap();
     make_nodes(nodes, 1000);
     rh_gc_collect(heap);
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = 10, .full_percent = 1 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = 10, .full_percent = 1});
     rh_gc_enable(heap);
     touch_all(nodes, 0, 95);
     drop_ten();
@@ -139,10 +139,10 @@ START_TEST(a_full_collection_waits_for_ten_times_the_young_threshold)
 }
 END_TEST
 
-#define POLICY_TESTS                                                                                        \
-    a_young_collection_starts_when_its_threshold_is_reached,                                                \
-        a_lower_threshold_applies_at_once_and_zero_means_never,                                             \
-        a_full_collection_starts_by_its_share_of_the_heap,                                                  \
+#define POLICY_TESTS                                                                               \
+    a_young_collection_starts_when_its_threshold_is_reached,                                       \
+        a_lower_threshold_applies_at_once_and_zero_means_never,                                    \
+        a_full_collection_starts_by_its_share_of_the_heap,                                         \
         a_full_collection_waits_for_ten_times_the_young_threshold
 
 #else
@@ -150,7 +150,7 @@ END_TEST
 START_TEST(a_stress_build_runs_a_full_collection_at_every_birth)
 {
     setup_heap();
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ 0, 0 });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){0, 0});
     for (int i = 0; i < 20; i++)
         drop_as_ring(new_node(heap, &node_type, i));
     ck_assert_uint_eq(collections(RH_GC_FULL), 20);
@@ -164,7 +164,7 @@ END_TEST
 
 #endif
 
-/* ---- counts and statistics --------------------------------------------------------------------------- */
+/* ---- counts and statistics ------------------------------------------------------------------ */
 
 START_TEST(counts_tell_candidates_and_objects)
 {
@@ -211,8 +211,10 @@ static void see_itself_counted(void *object)
 
 START_TEST(a_dying_object_counts_as_an_object_until_it_is_freed)
 {
-    static rh_type type = { .name = "seen", .size = sizeof(node), .fields = node_fields,
-                            .finalize = see_itself_counted };
+    static rh_type type = {.name = "seen",
+                           .size = sizeof(node),
+                           .fields = node_fields,
+                           .finalize = see_itself_counted};
     setup_heap();
     node *parent = new_node(heap, &type, 1);
     parent->next = new_node(heap, &node_type, 2);
@@ -225,7 +227,7 @@ END_TEST
 
 START_TEST(statistics_add_up_by_generation)
 {
-    static rh_type leaf = { .name = "leaf", .size = sizeof(node) };
+    static rh_type leaf = {.name = "leaf", .size = sizeof(node)};
     node *nodes[6];
     setup_heap();
     make_nodes(nodes, 6);
@@ -265,7 +267,7 @@ START_TEST(statistics_add_up_by_generation)
 }
 END_TEST
 
-/* ---- callbacks --------------------------------------------------------------------------------------- */
+/* ---- callbacks ------------------------------------------------------------------------------ */
 
 typedef struct record {
     int count;
@@ -311,7 +313,7 @@ static void assert_event(const record *self, int index, rh_gc_generation generat
 
 START_TEST(callbacks_are_told_of_start_and_stop)
 {
-    record first = { 0 }, second = { 0 };
+    record first = {0}, second = {0};
     node *nodes[3];
     setup_heap();
     make_nodes(nodes, 3);
@@ -345,7 +347,7 @@ END_TEST
 
 START_TEST(a_callback_may_use_the_heap_but_not_collect)
 {
-    record user = { .may_use_heap = true };
+    record user = {.may_use_heap = true};
     node *nodes[2];
     setup_heap();
     make_nodes(nodes, 2);
@@ -360,7 +362,8 @@ START_TEST(a_callback_may_use_the_heap_but_not_collect)
     ck_assert(rh_is_object(heap, nodes[0]));
     rh_gc_remove_callback(heap, note, &user);
     ck_assert_uint_eq(rh_gc_collect(heap), 100); /* those of the stop */
-    assert_counts(0, 0, 202);                   /* two hundred made, the saved one, its weak reference */
+    /* two hundred made, the saved one, its weak reference */
+    assert_counts(0, 0, 202);
     rh_release(user.made);
     rh_release(user.saved);
     rh_release(user.saves);
@@ -372,7 +375,7 @@ END_TEST
 
 START_TEST(there_are_at_most_eight_callbacks)
 {
-    record records[9] = { 0 };
+    record records[9] = {0};
     setup_heap();
     for (int i = 0; i < 8; i++)
         ck_assert(rh_gc_add_callback(heap, note, &records[i]));
@@ -401,7 +404,7 @@ static void remove_itself(rh_heap *which, const rh_gc_event *event, void *contex
 START_TEST(a_callback_may_remove_itself)
 {
     int called = 0;
-    record other = { 0 };
+    record other = {0};
     setup_heap();
     ck_assert(rh_gc_add_callback(heap, remove_itself, &called));
     ck_assert(rh_gc_add_callback(heap, note, &other));
@@ -413,8 +416,7 @@ START_TEST(a_callback_may_remove_itself)
 END_TEST
 
 RUN_TESTS("runtime_gc", thresholds_have_defaults_and_are_kept, POLICY_TESTS,
-          counts_tell_candidates_and_objects,
-          a_dying_object_counts_as_an_object_until_it_is_freed, statistics_add_up_by_generation,
-          callbacks_are_told_of_start_and_stop,
+          counts_tell_candidates_and_objects, a_dying_object_counts_as_an_object_until_it_is_freed,
+          statistics_add_up_by_generation, callbacks_are_told_of_start_and_stop,
           a_callback_may_use_the_heap_but_not_collect, there_are_at_most_eight_callbacks,
           a_callback_may_remove_itself)

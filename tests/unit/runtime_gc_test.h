@@ -1,5 +1,5 @@
-/* runtime_gc_test.h - what the tests of the collector's functions share: a heap with automatic collections
- * off, objects that are made candidates or garbage, and the heap's counts. */
+/* runtime_gc_test.h - what the tests of the collector's functions share: a heap with automatic
+ * collections off, objects that are made candidates or garbage, and the heap's counts. */
 #ifndef RUNTIME_GC_TEST_H
 #define RUNTIME_GC_TEST_H
 

@@ -1,10 +1,11 @@
 /* runtime_inspected.c - what the engine says of a program is true wherever the program stops.
  *
- * A child works with a heap and loses nothing; its parent single-steps it and asks the engine, which sees the
- * child's memory and registers as a debugger shows them, at every so many instructions: no answer may say with
- * certainty that something was lost, nor that the heap is damaged. Garbage may be told where the child says that
- * there is some. The stops fall into the runtime's own code: into births and deaths, into collections, into the
- * finalizers and disposes that it calls, into what rh_heap_destroy does. */
+ * A child works with a heap and loses nothing; its parent single-steps it and asks the engine,
+ * which sees the child's memory and registers as a debugger shows them, at every so many
+ * instructions: no answer may say with certainty that something was lost, nor that the heap is
+ * damaged. Garbage may be told where the child says that there is some. The stops fall into the
+ * runtime's own code: into births and deaths, into collections, into the finalizers and disposes
+ * that it calls, into what rh_heap_destroy does. */
 #define _GNU_SOURCE
 #include "fake_target.h"
 #include "runtime_test.h"
@@ -23,12 +24,12 @@ static volatile int inside;           /* a finalizer or a dispose of the child *
 static pid_t child;
 static unsigned long asked, certain, asked_inside, certain_inside, told_garbage;
 
-/* ---- the parent: a debugger ------------------------------------------------------------------------- */
+/* ---- the parent: a debugger ----------------------------------------------------------------- */
 
 static uint64_t read_child(void *context, uint64_t address, void *buffer, uint64_t size)
 {
     (void)context;
-    struct iovec to = { buffer, size }, from = { (void *)(uintptr_t)address, size };
+    struct iovec to = {buffer, size}, from = {(void *)(uintptr_t)address, size};
     ssize_t got = process_vm_readv(child, &to, 1, &from, 1, 0);
     return got > 0 ? (uint64_t)got : 0;
 }
@@ -44,10 +45,13 @@ static int tell_regions(void *context, rhi_sink *sink)
         uint64_t start, end, offset;
         char rights[5];
         int name = 0;
-        MUST(sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &start, &end, rights, &offset, &name) == 4);
+        MUST(sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n", &start, &end,
+                    rights, &offset, &name) == 4);
         line[strcspn(line, "\n")] = '\0';
-        uint32_t flags = (rights[0] == 'r' ? RHI_REGION_READ : 0u) | (rights[1] == 'w' ? RHI_REGION_WRITE : 0u) |
-                         (rights[2] == 'x' ? RHI_REGION_EXECUTE : 0u) | (rights[3] == 's' ? RHI_REGION_SHARED : 0u);
+        uint32_t flags = (rights[0] == 'r' ? RHI_REGION_READ : 0u) |
+                         (rights[1] == 'w' ? RHI_REGION_WRITE : 0u) |
+                         (rights[2] == 'x' ? RHI_REGION_EXECUTE : 0u) |
+                         (rights[3] == 's' ? RHI_REGION_SHARED : 0u);
         rhi_sink_region(sink, start, end, flags, offset, name ? line + name : "");
     }
     fclose(file);
@@ -58,16 +62,19 @@ static int tell_threads(void *context, rhi_sink *sink)
 {
     (void)context;
     struct user_regs_struct registers;
-    struct iovec whole = { &registers, sizeof registers };
+    struct iovec whole = {&registers, sizeof registers};
     MUST(ptrace(PTRACE_GETREGSET, child, (void *)1L /* NT_PRSTATUS */, &whole) == 0);
 #ifdef __x86_64__
     rhi_sink_thread(sink, (uint64_t)child, registers.rsp);
-    const struct { const char *name; uint64_t value; } each[] = {
-        { "rax", registers.rax }, { "rbx", registers.rbx }, { "rcx", registers.rcx }, { "rdx", registers.rdx },
-        { "rsi", registers.rsi }, { "rdi", registers.rdi }, { "rbp", registers.rbp }, { "rsp", registers.rsp },
-        { "r8", registers.r8 },   { "r9", registers.r9 },   { "r10", registers.r10 }, { "r11", registers.r11 },
-        { "r12", registers.r12 }, { "r13", registers.r13 }, { "r14", registers.r14 }, { "r15", registers.r15 },
-        { "rip", registers.rip }, { "fs_base", registers.fs_base } };
+    const struct {
+        const char *name;
+        uint64_t value;
+    } each[] = {{"rax", registers.rax}, {"rbx", registers.rbx}, {"rcx", registers.rcx},
+                {"rdx", registers.rdx}, {"rsi", registers.rsi}, {"rdi", registers.rdi},
+                {"rbp", registers.rbp}, {"rsp", registers.rsp}, {"r8", registers.r8},
+                {"r9", registers.r9},   {"r10", registers.r10}, {"r11", registers.r11},
+                {"r12", registers.r12}, {"r13", registers.r13}, {"r14", registers.r14},
+                {"r15", registers.r15}, {"rip", registers.rip}, {"fs_base", registers.fs_base}};
     for (size_t i = 0; i < sizeof each / sizeof *each; i++)
         rhi_sink_register(sink, each[i].name, each[i].value);
 #else
@@ -90,7 +97,7 @@ static int child_value(volatile int *address)
     return value;
 }
 
-/* ---- what is asked of each answer -------------------------------------------------------------------- */
+/* ---- what is asked of each answer ----------------------------------------------------------- */
 
 static void refuse(const json_t *json, const char *what, unsigned long step)
 {
@@ -113,7 +120,8 @@ static void ask_of_leaks(fake_target *fake, unsigned long step)
     if (is_certain(json)) {
         certain++;
         certain_inside += is_inside;
-        json_array_foreach(json_object_get(json, "leaks"), i, leak) {
+        json_array_foreach(json_object_get(json, "leaks"), i, leak)
+        {
             if (!garbage || strcmp(fake_string(leak, "cause"), "cycle") != 0)
                 refuse(leak, "nothing is leaked", step);
             told_garbage++;
@@ -168,11 +176,12 @@ static void step_through(void (*operations)(void), unsigned long stride)
 
 static unsigned long stride(void)
 {
-    const char *text = getenv("RUNTIME_INSPECTED_STRIDE"); /* 1: every instruction, which takes minutes */
+    /* 1: every instruction, which takes minutes */
+    const char *text = getenv("RUNTIME_INSPECTED_STRIDE");
     return text ? strtoul(text, NULL, 10) : STRIDE;
 }
 
-/* ---- the child's work ---------------------------------------------------------------------------------- */
+/* ---- the child's work ----------------------------------------------------------------------- */
 
 typedef struct item {
     rh_object base;
@@ -181,11 +190,16 @@ typedef struct item {
     struct item **more;
     size_t more_count;
 } item;
-static const rh_field item_fields[] = { RH_STRONG(item, next), RH_STRONG(item, other), RH_STRONG(item, third),
-                                        RH_WEAK(item, weak), RH_STRONG_VECTOR(item, more, more_count), RH_FIELDS_END };
-static const rh_field pair_fields[] = { RH_STRONG(item, next), RH_STRONG(item, other), RH_FIELDS_END };
-static const rh_field triple_fields[] = { RH_STRONG(item, next), RH_STRONG(item, other), RH_STRONG(item, third),
-                                          RH_FIELDS_END };
+static const rh_field item_fields[] = {RH_STRONG(item, next),
+                                       RH_STRONG(item, other),
+                                       RH_STRONG(item, third),
+                                       RH_WEAK(item, weak),
+                                       RH_STRONG_VECTOR(item, more, more_count),
+                                       RH_FIELDS_END};
+static const rh_field pair_fields[] = {RH_STRONG(item, next), RH_STRONG(item, other),
+                                       RH_FIELDS_END};
+static const rh_field triple_fields[] = {RH_STRONG(item, next), RH_STRONG(item, other),
+                                         RH_STRONG(item, third), RH_FIELDS_END};
 
 static item *kept; /* what a finalizer saved */
 
@@ -208,10 +222,13 @@ static void item_dispose(void *object)
     inside = 0;
 }
 
-static rh_type plain_type = { .name = "plain", .size = sizeof(item), .fields = pair_fields };
-static rh_type triple_type = { .name = "triple", .size = sizeof(item), .fields = triple_fields };
-static rh_type item_type = { .name = "item", .size = sizeof(item), .fields = item_fields, .finalize = item_finalize,
-                             .dispose = item_dispose };
+static rh_type plain_type = {.name = "plain", .size = sizeof(item), .fields = pair_fields};
+static rh_type triple_type = {.name = "triple", .size = sizeof(item), .fields = triple_fields};
+static rh_type item_type = {.name = "item",
+                            .size = sizeof(item),
+                            .fields = item_fields,
+                            .finalize = item_finalize,
+                            .dispose = item_dispose};
 
 static item *tree(rh_type *type, int depth)
 {
@@ -236,7 +253,8 @@ static void begin(const rh_heap_options *options)
     heap = rh_heap_create(options);
     rh_gc_disable(heap);
     rh_root_add(heap, &kept, "kept");
-    rh_release(tree(&plain_type, 0)); /* types are registered, and memory is mapped, before the steps begin */
+    /* types are registered, and memory is mapped, before the steps begin */
+    rh_release(tree(&plain_type, 0));
     rh_release(tree(&triple_type, 0));
     item *target = tree(&plain_type, 0);
     rh_release(rh_weak_new(target));
@@ -377,7 +395,7 @@ END_TEST
 
 START_TEST(the_old_rule_loses_nothing)
 {
-    begin(&(rh_heap_options){ .finalizer_cycles_stay = true });
+    begin(&(rh_heap_options){.finalizer_cycles_stay = true});
     step_through(old_rule, stride());
     ck_assert_uint_gt(told_garbage, 0);
 }
@@ -386,12 +404,13 @@ END_TEST
 START_TEST(destroying_a_heap_loses_nothing)
 {
     rh_heap *other = rh_heap_create(NULL); /* so that there always is a heap to answer about */
-    begin(&(rh_heap_options){ .history_events = 64 });
+    begin(&(rh_heap_options){.history_events = 64});
     step_through(destruction, stride());
     ck_assert_uint_gt(certain_inside, 0);
     rh_heap_destroy(other);
 }
 END_TEST
 
-RUN_TESTS("runtime_inspected", deaths_lose_nothing, wide_cascades_lose_nothing, finalizers_lose_nothing,
-          collections_lose_nothing, the_old_rule_loses_nothing, destroying_a_heap_loses_nothing)
+RUN_TESTS("runtime_inspected", deaths_lose_nothing, wide_cascades_lose_nothing,
+          finalizers_lose_nothing, collections_lose_nothing, the_old_rule_loses_nothing,
+          destroying_a_heap_loses_nothing)

@@ -32,7 +32,7 @@ static bool has_seen(const seen *self, const void *object)
     return false;
 }
 
-/* ---- each object ------------------------------------------------------------------------------------- */
+/* ---- each object ---------------------------------------------------------------------------- */
 
 enum { MOST_OBJECTS = MANY(200000) + 100 };
 
@@ -73,13 +73,14 @@ static void assert_walk(size_t expected)
 
 START_TEST(each_object_visits_every_object_once)
 {
-    static rh_type bytes = { .name = "bytes", .size = sizeof(rh_object) + 8, .element_size = 1 };
+    static rh_type bytes = {.name = "bytes", .size = sizeof(rh_object) + 8, .element_size = 1};
     enum { COUNT = MANY(200000) };
     static void *objects[COUNT];
     setup_heap();
     assert_walk(0);
     for (int i = 0; i < COUNT; i++)
-        objects[i] = i % 3 ? rh_new(heap, &node_type) : rh_new_array(heap, &bytes, (size_t)(i % 700));
+        objects[i] =
+            i % 3 ? rh_new(heap, &node_type) : rh_new_array(heap, &bytes, (size_t)(i % 700));
     assert_walk(COUNT);
     size_t left = COUNT;
     for (int i = 0; i < COUNT; i++)
@@ -96,7 +97,7 @@ END_TEST
 
 START_TEST(each_object_visits_large_objects_but_not_freed_ones)
 {
-    static rh_type bytes = { .name = "bytes", .size = sizeof(rh_object) + 8, .element_size = 1 };
+    static rh_type bytes = {.name = "bytes", .size = sizeof(rh_object) + 8, .element_size = 1};
     void *large[60], *later[30];
     setup_heap();
     for (int i = 0; i < 60; i++)
@@ -116,7 +117,7 @@ END_TEST
 
 START_TEST(each_object_stops_when_told_to)
 {
-    seen some = { .limit = 3 };
+    seen some = {.limit = 3};
     setup_heap();
     for (int i = 0; i < 10; i++)
         new_node(heap, &node_type, i);
@@ -129,11 +130,12 @@ END_TEST
 static void look_while_dying(void *object)
 {
     node *self = object;
-    seen all = { 0 }, holders = { 0 };
+    seen all = {0}, holders = {0};
     log_value(object);
     ck_assert_uint_eq(rh_gc_each_object(heap, see, &all), 1); /* the child; not itself */
     ck_assert(has_seen(&all, self->next));
-    ck_assert_uint_eq(rh_gc_referrers(heap, self->next, see, &holders), 0); /* its one referrer dies */
+    /* its one referrer dies */
+    ck_assert_uint_eq(rh_gc_referrers(heap, self->next, see, &holders), 0);
     ck_assert(!rh_gc_is_tracked(self));
     ck_assert(rh_gc_is_finalized(self));
     ck_assert(!rh_gc_is_finalized(self->next));
@@ -141,8 +143,8 @@ static void look_while_dying(void *object)
 
 START_TEST(the_dying_are_not_visited)
 {
-    static rh_type type = { .name = "looks", .size = sizeof(node), .fields = node_fields,
-                            .finalize = look_while_dying };
+    static rh_type type = {
+        .name = "looks", .size = sizeof(node), .fields = node_fields, .finalize = look_while_dying};
     setup_heap();
     node *parent = new_node(heap, &type, 1);
     parent->next = new_node(heap, &node_type, 2);
@@ -153,7 +155,7 @@ START_TEST(the_dying_are_not_visited)
 }
 END_TEST
 
-/* ---- referrers and referents ------------------------------------------------------------------------- */
+/* ---- referrers and referents ---------------------------------------------------------------- */
 
 typedef struct entry {
     long key;
@@ -179,18 +181,18 @@ typedef struct hub {
     node *tail[];
 } hub;
 
-static const rh_field hub_fields[] = { RH_STRONG_TAIL(hub, tail, tail_length),
-                                       RH_STRONG(hub, early),
-                                       RH_STRONG_VECTOR(hub, vector, vector_length),
-                                       RH_STRONG(hub, far),
-                                       RH_BORROWED(hub, borrowed),
-                                       RH_WEAK(hub, weak),
-                                       RH_STRONG_VECTOR_OF(hub, entries, entry_count, entry, value),
-                                       RH_STRONG_ARRAY(hub, pair),
-                                       RH_STRONG(hub, late),
-                                       RH_FIELDS_END };
-static rh_type hub_type = { .name = "hub", .size = sizeof(hub), .fields = hub_fields,
-                            .element_size = sizeof(node *) };
+static const rh_field hub_fields[] = {RH_STRONG_TAIL(hub, tail, tail_length),
+                                      RH_STRONG(hub, early),
+                                      RH_STRONG_VECTOR(hub, vector, vector_length),
+                                      RH_STRONG(hub, far),
+                                      RH_BORROWED(hub, borrowed),
+                                      RH_WEAK(hub, weak),
+                                      RH_STRONG_VECTOR_OF(hub, entries, entry_count, entry, value),
+                                      RH_STRONG_ARRAY(hub, pair),
+                                      RH_STRONG(hub, late),
+                                      RH_FIELDS_END};
+static rh_type hub_type = {
+    .name = "hub", .size = sizeof(hub), .fields = hub_fields, .element_size = sizeof(node *)};
 
 static node *vector_of_hub[2];
 static entry entries_of_hub[2];
@@ -226,7 +228,7 @@ enum { HUB_REFERENCES = 12 };
 START_TEST(referents_are_visited_once_per_slot)
 {
     void *expected[HUB_REFERENCES];
-    seen found = { 0 }, some = { .limit = 4 };
+    seen found = {0}, some = {.limit = 4};
     setup_heap();
     hub *self = make_hub(expected);
     ck_assert_uint_eq(rh_gc_referents(self, see, &found), HUB_REFERENCES);
@@ -255,7 +257,7 @@ START_TEST(referrers_are_visited_once_whatever_the_field)
     setup_heap();
     hub *self = make_hub(held);
     for (int i = 0; i < HUB_REFERENCES; i++) {
-        seen found = { 0 };
+        seen found = {0};
         ck_assert_uint_eq(rh_gc_referrers(heap, held[i], see, &found), 1);
         ck_assert_ptr_eq(found.objects[0], self);
     }
@@ -267,14 +269,15 @@ START_TEST(referrers_are_visited_once_whatever_the_field)
     rh_set(&b->next, self->far);
     rh_set(&b->other, b);
     rh_set(&b->weak, self->weak);
-    seen found = { 0 }, some = { .limit = 2 };
+    seen found = {0}, some = {.limit = 2};
     ck_assert_uint_eq(rh_gc_referrers(heap, self->far, see, &found), 3);
     ck_assert(has_seen(&found, self) && has_seen(&found, a) && has_seen(&found, b));
     ck_assert_uint_eq(rh_gc_referrers(heap, self->far, see, &some), 2);
     ck_assert_uint_eq(rh_gc_referrers(heap, self->far, NULL, NULL), 3);
     ck_assert_uint_eq(rh_gc_referrers(heap, self->weak, NULL, NULL), 2);
-    ck_assert_uint_eq(rh_gc_referrers(heap, b, NULL, NULL), 1);       /* itself */
-    ck_assert_uint_eq(rh_gc_referrers(heap, self->late, NULL, NULL), 1); /* a borrowed field does not count */
+    ck_assert_uint_eq(rh_gc_referrers(heap, b, NULL, NULL), 1); /* itself */
+    /* a borrowed field does not count */
+    ck_assert_uint_eq(rh_gc_referrers(heap, self->late, NULL, NULL), 1);
     rh_set(&self->late, NULL);
     ck_assert_uint_eq(rh_gc_referrers(heap, self, NULL, NULL), 0);
     ck_assert_uint_eq(rh_gc_referrers(heap, NULL, NULL, NULL), 0);
@@ -283,13 +286,13 @@ START_TEST(referrers_are_visited_once_whatever_the_field)
 }
 END_TEST
 
-/* ---- tracked, finalized ------------------------------------------------------------------------------ */
+/* ---- tracked, finalized --------------------------------------------------------------------- */
 
 START_TEST(what_cannot_be_in_a_cycle_is_not_tracked)
 {
-    static rh_type leaf = { .name = "leaf", .size = sizeof(node) };
-    static rh_type declared = { .name = "declared", .size = sizeof(node), .fields = node_fields,
-                                .flags = RH_TYPE_ACYCLIC };
+    static rh_type leaf = {.name = "leaf", .size = sizeof(node)};
+    static rh_type declared = {
+        .name = "declared", .size = sizeof(node), .fields = node_fields, .flags = RH_TYPE_ACYCLIC};
     setup_heap();
     node *a = new_node(heap, &node_type, 1);
     rh_weak *weak = rh_weak_new(a);
@@ -314,7 +317,8 @@ static void rise(void *object)
 
 START_TEST(an_object_tells_that_its_finalizer_ran)
 {
-    static rh_type type = { .name = "rises", .size = sizeof(node), .fields = node_fields, .finalize = rise };
+    static rh_type type = {
+        .name = "rises", .size = sizeof(node), .fields = node_fields, .finalize = rise};
     setup_heap();
     node *a = new_node(heap, &type, 1);
     ck_assert(!rh_gc_is_finalized(a));
@@ -332,6 +336,6 @@ END_TEST
 
 RUN_TESTS("runtime_look", each_object_visits_every_object_once,
           each_object_visits_large_objects_but_not_freed_ones, each_object_stops_when_told_to,
-          the_dying_are_not_visited,
-          referents_are_visited_once_per_slot, referrers_are_visited_once_whatever_the_field,
-          what_cannot_be_in_a_cycle_is_not_tracked, an_object_tells_that_its_finalizer_ran)
+          the_dying_are_not_visited, referents_are_visited_once_per_slot,
+          referrers_are_visited_once_whatever_the_field, what_cannot_be_in_a_cycle_is_not_tracked,
+          an_object_tells_that_its_finalizer_ran)

@@ -1,10 +1,13 @@
-/* runtime_memory.c - tests of slots, slabs and chunks: sizes, reuse, is_object, memory that runs out. */
+/* runtime_memory.c - tests of slots, slabs and chunks: sizes, reuse, is_object, memory that runs
+ * out. */
 #include "runtime_test.h"
 
 #include <sys/resource.h>
 
-static rh_type bytes_type = { .name = "bytes", .size = sizeof(rh_object) + sizeof(size_t), .element_size = 1,
-                              .length_offset = sizeof(rh_object) };
+static rh_type bytes_type = {.name = "bytes",
+                             .size = sizeof(rh_object) + sizeof(size_t),
+                             .element_size = 1,
+                             .length_offset = sizeof(rh_object)};
 
 static unsigned char *payload(void *object)
 {
@@ -55,7 +58,8 @@ END_TEST
 START_TEST(is_object_answers_for_any_number)
 {
     rh_heap *heap = rh_heap_create(NULL), *other = rh_heap_create(NULL);
-    node *a = rh_new(heap, &node_type), *b = rh_new(heap, &node_type), *foreign = rh_new(other, &node_type);
+    node *a = rh_new(heap, &node_type), *b = rh_new(heap, &node_type),
+         *foreign = rh_new(other, &node_type);
     char *large = rh_new_array(heap, &bytes_type, 9 << 20);
     int local = 0;
     ck_assert(rh_is_object(heap, a));
@@ -87,8 +91,8 @@ START_TEST(is_object_answers_for_any_number)
 }
 END_TEST
 
-/* Hot first: the ten slots that were freed last. Then in the order of addresses, whatever the order of
- * their deaths was. */
+/* Hot first: the ten slots that were freed last. Then in the order of addresses, whatever the
+ * order of their deaths was. */
 START_TEST(slots_are_reused_hot_first_and_then_in_address_order)
 {
     enum { COUNT = 2000, FREED = 300 };
@@ -96,7 +100,8 @@ START_TEST(slots_are_reused_hot_first_and_then_in_address_order)
     static node *objects[COUNT];
     for (int i = 0; i < COUNT; i++) {
         objects[i] = rh_new(heap, &node_type);
-        ck_assert(i % 1000 == 0 || objects[i] > objects[i - 1]); /* a slab has 1024 slots of this size */
+        /* a slab has 1024 slots of this size */
+        ck_assert(i % 1000 == 0 || objects[i] > objects[i - 1]);
     }
     for (int i = 0; i < FREED; i++)
         rh_release(objects[i * 7 % FREED]); /* 7 and 300 have no factor in common */
@@ -123,7 +128,7 @@ START_TEST(slabs_move_between_their_lists)
     enum { COUNT = MANY(200000) };
     rh_heap *heap = rh_heap_create(NULL);
     rh_object **objects = calloc(COUNT, sizeof *objects);
-    static const size_t sizes[] = { 8, 200, 40, 5000, 8 };
+    static const size_t sizes[] = {8, 200, 40, 5000, 8};
     for (size_t round = 0; round < sizeof sizes / sizeof *sizes; round++) {
         size_t count = sizes[round] > 1000 ? COUNT / 40 : COUNT;
         for (size_t i = 0; i < count; i++)
@@ -218,7 +223,7 @@ static void exhaust_memory(void)
     node *first = rh_new(heap, &node_type);
     rh_weak *weak = rh_weak_new(first);
     void *last = rh_new_array(heap, &bytes_type, 100);
-    struct rlimit limit = { mapped_kib() * 1024 + (40 << 20), RLIM_INFINITY };
+    struct rlimit limit = {mapped_kib() * 1024 + (40 << 20), RLIM_INFINITY};
     if (setrlimit(RLIMIT_AS, &limit) != 0)
         _exit(10);
     node *list = NULL;
@@ -270,20 +275,24 @@ START_TEST(memory_that_runs_out_changes_nothing)
 #else
     char text[1024];
     int status = run_child(exhaust_memory, text, sizeof text);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x %s", (unsigned)status, text);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x %s", (unsigned)status,
+                  text);
 #endif
 }
 END_TEST
 
 static void use_bad_types(void)
 {
-    static const rh_field outside[] = { { .name = "far", .kind = RH_KIND_STRONG, .offset = 100, .width = 8 }, RH_FIELDS_END };
-    static const rh_field narrow[] = { { .name = "half", .kind = RH_KIND_STRONG, .offset = 16, .width = 4 }, RH_FIELDS_END };
-    static const rh_field strange[] = { { .name = "odd", .kind = 99, .offset = 16, .width = 8 }, RH_FIELDS_END };
-    static rh_type types[] = { { .name = "a", .size = 24, .fields = outside },
-                               { .name = "b", .size = 24, .fields = narrow },
-                               { .name = "c", .size = 24, .fields = strange },
-                               { .name = "d", .size = 8 } };
+    static const rh_field outside[] = {
+        {.name = "far", .kind = RH_KIND_STRONG, .offset = 100, .width = 8}, RH_FIELDS_END};
+    static const rh_field narrow[] = {
+        {.name = "half", .kind = RH_KIND_STRONG, .offset = 16, .width = 4}, RH_FIELDS_END};
+    static const rh_field strange[] = {{.name = "odd", .kind = 99, .offset = 16, .width = 8},
+                                       RH_FIELDS_END};
+    static rh_type types[] = {{.name = "a", .size = 24, .fields = outside},
+                              {.name = "b", .size = 24, .fields = narrow},
+                              {.name = "c", .size = 24, .fields = strange},
+                              {.name = "d", .size = 8}};
     rh_heap *heap = rh_heap_create(NULL);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (rh_new(heap, &types[i]))
@@ -310,25 +319,39 @@ typedef struct headless {
 
 static void doubtful_types(void)
 {
-    static const rh_field in_header[] = { RH_STRONG(headless, next), RH_FIELDS_END };
-    static const rh_field twice[] = { RH_STRONG(node, next), RH_WEAK(node, next), RH_FIELDS_END };
-    static const rh_field half[] = { RH_STRONG(node, next), { .name = "half", .kind = RH_KIND_STRONG, .offset = 20, .width = 8 },
-                                     RH_FIELDS_END };
-    static const rh_field array[] = { { .name = "all", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .offset = 16, .width = 8,
-                                        .count = 3, .stride = 8 },
-                                      RH_STRONG(node, other), RH_FIELDS_END };
-    static const rh_field beyond[] = { { .name = "beyond", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .offset = 16,
-                                         .width = 8, .count = 1, .stride = 16, .element_offset = 12 },
-                                       RH_FIELDS_END };
+    static const rh_field in_header[] = {RH_STRONG(headless, next), RH_FIELDS_END};
+    static const rh_field twice[] = {RH_STRONG(node, next), RH_WEAK(node, next), RH_FIELDS_END};
+    static const rh_field half[] = {
+        RH_STRONG(node, next),
+        {.name = "half", .kind = RH_KIND_STRONG, .offset = 20, .width = 8},
+        RH_FIELDS_END};
+    static const rh_field array[] = {{.name = "all",
+                                      .kind = RH_KIND_STRONG,
+                                      .form = RH_FORM_ARRAY,
+                                      .offset = 16,
+                                      .width = 8,
+                                      .count = 3,
+                                      .stride = 8},
+                                     RH_STRONG(node, other),
+                                     RH_FIELDS_END};
+    static const rh_field beyond[] = {{.name = "beyond",
+                                       .kind = RH_KIND_STRONG,
+                                       .form = RH_FORM_ARRAY,
+                                       .offset = 16,
+                                       .width = 8,
+                                       .count = 1,
+                                       .stride = 16,
+                                       .element_offset = 12},
+                                      RH_FIELDS_END};
     static rh_field many[RH_METADATA_FIELDS_MAX + 2];
     for (unsigned i = 0; i <= RH_METADATA_FIELDS_MAX; i++)
         many[i] = (rh_field)RH_INT(node, value);
-    static rh_type types[] = { { .name = "a", .size = sizeof(headless), .fields = in_header },
-                               { .name = "b", .size = sizeof(node), .fields = twice },
-                               { .name = "c", .size = sizeof(node), .fields = half },
-                               { .name = "d", .size = sizeof(node), .fields = array },
-                               { .name = "e", .size = sizeof(node), .fields = beyond },
-                               { .name = "f", .size = sizeof(node), .fields = many } };
+    static rh_type types[] = {{.name = "a", .size = sizeof(headless), .fields = in_header},
+                              {.name = "b", .size = sizeof(node), .fields = twice},
+                              {.name = "c", .size = sizeof(node), .fields = half},
+                              {.name = "d", .size = sizeof(node), .fields = array},
+                              {.name = "e", .size = sizeof(node), .fields = beyond},
+                              {.name = "f", .size = sizeof(node), .fields = many}};
     rh_heap *heap = rh_heap_create(NULL);
     for (unsigned i = 0; i < sizeof types / sizeof *types; i++)
         if (rh_new(heap, &types[i]))
@@ -340,12 +363,15 @@ START_TEST(slots_have_one_owner_and_lie_behind_the_header)
     char text[2000];
     int status = run_child(doubtful_types, text, sizeof text);
     ck_assert_int_eq(status, 0);
-    ck_assert_str_eq(text, "refheap: type a next lies in the object header (the struct must begin with its rh_object), it cannot be used\n"
-                           "refheap: type b next owns a slot that an earlier field owns, too, it cannot be used\n"
-                           "refheap: type c half owns a slot that an earlier field owns, too, it cannot be used\n"
-                           "refheap: type d other owns a slot that an earlier field owns, too, it cannot be used\n"
-                           "refheap: type e beyond has references that go beyond its elements, it cannot be used\n"
-                           "refheap: type f value is one field too many: 4096 are possible, it cannot be used\n");
+    ck_assert_str_eq(
+        text,
+        "refheap: type a next lies in the object header (the struct must begin with its "
+        "rh_object), it cannot be used\n"
+        "refheap: type b next owns a slot that an earlier field owns, too, it cannot be used\n"
+        "refheap: type c half owns a slot that an earlier field owns, too, it cannot be used\n"
+        "refheap: type d other owns a slot that an earlier field owns, too, it cannot be used\n"
+        "refheap: type e beyond has references that go beyond its elements, it cannot be used\n"
+        "refheap: type f value is one field too many: 4096 are possible, it cannot be used\n");
 }
 END_TEST
 
@@ -360,17 +386,29 @@ typedef struct crowd {
 /* Arrays that lie between each other, and as many fields as there may be. */
 START_TEST(slots_side_by_side_are_fine)
 {
-    static const rh_field fields[] = {
-        { .name = "key", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .offset = 16, .width = 8, .count = 3, .stride = 16 },
-        { .name = "value", .kind = RH_KIND_STRONG, .form = RH_FORM_ARRAY, .offset = 16, .width = 8, .count = 3, .stride = 16,
-          .element_offset = 8 },
-        RH_STRONG(crowd, one), RH_STRONG(crowd, two), RH_FIELDS_END
-    };
+    static const rh_field fields[] = {{.name = "key",
+                                       .kind = RH_KIND_STRONG,
+                                       .form = RH_FORM_ARRAY,
+                                       .offset = 16,
+                                       .width = 8,
+                                       .count = 3,
+                                       .stride = 16},
+                                      {.name = "value",
+                                       .kind = RH_KIND_STRONG,
+                                       .form = RH_FORM_ARRAY,
+                                       .offset = 16,
+                                       .width = 8,
+                                       .count = 3,
+                                       .stride = 16,
+                                       .element_offset = 8},
+                                      RH_STRONG(crowd, one),
+                                      RH_STRONG(crowd, two),
+                                      RH_FIELDS_END};
     static rh_field many[RH_METADATA_FIELDS_MAX + 1];
     for (unsigned i = 0; i < RH_METADATA_FIELDS_MAX; i++)
         many[i] = (rh_field)RH_INT(node, value);
-    static rh_type types[] = { { .name = "crowd", .size = sizeof(crowd), .fields = fields },
-                               { .name = "many", .size = sizeof(node), .fields = many } };
+    static rh_type types[] = {{.name = "crowd", .size = sizeof(crowd), .fields = fields},
+                              {.name = "many", .size = sizeof(node), .fields = many}};
     rh_heap *heap = rh_heap_create(NULL);
     crowd *a = rh_new(heap, &types[0]);
     ck_assert_ptr_nonnull(a);
@@ -383,9 +421,10 @@ START_TEST(slots_side_by_side_are_fine)
 }
 END_TEST
 
-RUN_TESTS("runtime_memory", objects_of_every_size_are_zeroed_and_apart, sizes_that_overflow_are_refused,
-          is_object_answers_for_any_number, slots_are_reused_hot_first_and_then_in_address_order, slabs_move_between_their_lists,
+RUN_TESTS("runtime_memory", objects_of_every_size_are_zeroed_and_apart,
+          sizes_that_overflow_are_refused, is_object_answers_for_any_number,
+          slots_are_reused_hot_first_and_then_in_address_order, slabs_move_between_their_lists,
           empty_chunks_and_large_objects_go_back_to_the_system,
-          large_objects_are_zeroed_when_their_mapping_is_reused, memory_that_runs_out_changes_nothing,
-          types_that_lie_are_refused_by_name, slots_have_one_owner_and_lie_behind_the_header,
-          slots_side_by_side_are_fine)
+          large_objects_are_zeroed_when_their_mapping_is_reused,
+          memory_that_runs_out_changes_nothing, types_that_lie_are_refused_by_name,
+          slots_have_one_owner_and_lie_behind_the_header, slots_side_by_side_are_fine)

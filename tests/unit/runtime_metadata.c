@@ -1,7 +1,8 @@
 /* runtime_metadata.c - the metadata contract seen from outside: reads the heap by named constants
  * alone and compares with what the program knows.
  *
- * Nothing here includes a private header: a reader that has only <refheap/metadata.h> gets this far. */
+ * Nothing here includes a private header: a reader that has only <refheap/metadata.h> gets this
+ * far. */
 #include "runtime_test.h"
 
 #include <refheap/metadata.h>
@@ -11,7 +12,8 @@ extern struct rh_metadata_descriptor rh_debug_descriptor;
 
 static uint64_t constant(const char *name)
 {
-    const struct rh_metadata_constant *table = (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    const struct rh_metadata_constant *table =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
     for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
         if (strcmp(table[i].name, name) == 0)
             return table[i].value;
@@ -45,7 +47,8 @@ static uint64_t stored_count(uint64_t object)
     uint64_t word = member(object, "object.count", 4);
     if ((word & constant("count.special_bit")) && word < constant("count.trial_zero")) {
         ck_assert(member(object, "object.flags", 2) & RH_FLAG_DYING);
-        return ((word & constant("count.dying_mask")) >> constant("count.shift")) + constant("count.bias");
+        return ((word & constant("count.dying_mask")) >> constant("count.shift")) +
+               constant("count.bias");
     }
     return (uint64_t)(int64_t)((int32_t)word >> constant("count.shift")) + constant("count.bias");
 }
@@ -59,7 +62,8 @@ static uint64_t chunk_mapping(uint64_t address)
     return 0;
 }
 
-/* address -> chunk -> slab -> slot, in the words of the contract: is the slot in use, where does it begin? */
+/* address -> chunk -> slab -> slot, in the words of the contract: is the slot in use, where does it
+ * begin? */
 static int locate(uint64_t address, uint64_t *start)
 {
     uint64_t chunk = chunk_mapping(address);
@@ -85,12 +89,14 @@ START_TEST(the_descriptor_describes_itself)
     ck_assert_uint_eq(rh_debug_descriptor.version, RH_METADATA_VERSION);
     ck_assert_uint_eq(rh_debug_descriptor.size, sizeof rh_debug_descriptor);
     ck_assert_uint_eq(rh_debug_descriptor.pid, 0); /* nothing used it yet */
-    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 8); /* the stacks', the weak references' */
+    /* the stacks', the weak references' */
+    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 8);
     rh_heap *heap = rh_heap_create(NULL);
     ck_assert_uint_eq(rh_debug_descriptor.pid, getpid());
     ck_assert_uint_ne(rh_debug_descriptor.nonce, 0);
     ck_assert_uint_eq(rh_debug_descriptor.heaps, (uintptr_t)heap);
-    const struct rh_metadata_constant *table = (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    const struct rh_metadata_constant *table =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
     for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
         for (uint32_t k = 0; k < i; k++)
             MUST(strcmp(table[i].name, table[k].name) != 0);
@@ -104,7 +110,7 @@ END_TEST
 
 START_TEST(objects_are_found_and_read_by_constants_alone)
 {
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .name = "read me" });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.name = "read me"});
     uint64_t h = heap_address(1);
     ck_assert_uint_eq(h, (uintptr_t)heap);
     ck_assert_str_eq((const char *)(uintptr_t)(h + constant("heap.name")), "read me");
@@ -132,7 +138,8 @@ START_TEST(objects_are_found_and_read_by_constants_alone)
     rh_retain(nodes[1]);
     rh_release(nodes[1]);
 #ifdef REFHEAP_GC_STRESS
-    const char *candidates = "heap.spared"; /* it has seen a collection at every birth after its own */
+    /* it has seen a collection at every birth after its own */
+    const char *candidates = "heap.spared";
 #else
     const char *candidates = "heap.fresh";
 #endif
@@ -154,9 +161,10 @@ START_TEST(types_and_fields_are_copies_that_say_the_same)
 {
     rh_heap *heap = rh_heap_create(NULL);
     static char type_name[] = "fleeting", field_name[] = "value";
-    rh_field fields[] = { RH_INT(node, value), RH_STRONG(node, next), RH_FIELDS_END };
+    rh_field fields[] = {RH_INT(node, value), RH_STRONG(node, next), RH_FIELDS_END};
     fields[0].name = field_name;
-    static rh_type type = { .name = type_name, .size = sizeof(node), .element_size = 4, .finalize = log_value };
+    static rh_type type = {
+        .name = type_name, .size = sizeof(node), .element_size = 4, .finalize = log_value};
     type.fields = fields;
     node *a = rh_new(heap, &type);
     memset(fields, 0xff, sizeof fields); /* nobody may look at the originals any more */
@@ -184,7 +192,7 @@ END_TEST
 
 START_TEST(a_large_object_has_a_chunk_of_its_own)
 {
-    static rh_type big = { .name = "big", .size = 6 << 20 };
+    static rh_type big = {.name = "big", .size = 6 << 20};
     rh_heap *heap = rh_heap_create(NULL);
     rh_object *object = rh_new(heap, &big);
     uint64_t start;
@@ -201,7 +209,8 @@ END_TEST
 
 static const char *root_name(uint64_t heap, const void *slot)
 {
-    uint64_t entry = member(heap, "heap.roots", 8), capacity = member(heap, "heap.roots_capacity", 8);
+    uint64_t entry = member(heap, "heap.roots", 8),
+             capacity = member(heap, "heap.roots_capacity", 8);
     uint64_t size = constant("root.size"), slot_offset = constant("root.slot");
     for (uint64_t i = 0; i < capacity; i++, entry += size)
         if (load(entry + slot_offset, 8) == (uintptr_t)slot)
@@ -242,7 +251,8 @@ START_TEST(roots_are_recorded_renamed_and_removed)
     rh_root_add(heap, &slots[2], NULL);
     ck_assert_str_eq(root_name(h, &slots[2]), "");
     uint64_t in_use = 0, entry = member(h, "heap.roots", 8);
-    for (uint64_t i = 0; i < member(h, "heap.roots_capacity", 8); i++, entry += constant("root.size"))
+    for (uint64_t i = 0; i < member(h, "heap.roots_capacity", 8);
+         i++, entry += constant("root.size"))
         in_use += member(entry, "root.slot", 8) > 1;
     ck_assert_uint_eq(in_use, COUNT / 2 + 2);
     rh_heap_destroy(heap);
@@ -258,8 +268,9 @@ static void keep_once(void *object)
 
 START_TEST(history_remembers_the_last_events)
 {
-    static rh_type type = { .name = "watched", .size = sizeof(node), .fields = node_fields, .finalize = keep_once };
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .history_events = 5 });
+    static rh_type type = {
+        .name = "watched", .size = sizeof(node), .fields = node_fields, .finalize = keep_once};
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 5});
     uint64_t h = (uintptr_t)heap;
     uint64_t before = (uint64_t)time(NULL);
     ck_assert_uint_eq(member(h, "heap.history_capacity", 8), 8);
@@ -272,7 +283,8 @@ START_TEST(history_remembers_the_last_events)
         rh_set(&a->next, NULL);
     const uint64_t death = HAS_COLLECTOR ? RH_DEATH_COLLECT : RH_DEATH_RELEASE;
     ck_assert_uint_eq(member(h, "heap.history_count", 8), 4);
-    static const uint8_t kinds[] = { RH_EVENT_ALLOC, RH_EVENT_FINALIZE, RH_EVENT_RESURRECT, RH_EVENT_FREE };
+    static const uint8_t kinds[] = {RH_EVENT_ALLOC, RH_EVENT_FINALIZE, RH_EVENT_RESURRECT,
+                                    RH_EVENT_FREE};
     for (uint64_t i = 0; i < 4; i++) {
         uint64_t event = member(h, "heap.history", 8) + i * constant("event.size");
         ck_assert_uint_eq(member(event, "event.sequence", 8), i + 1);
@@ -282,14 +294,17 @@ START_TEST(history_remembers_the_last_events)
         ck_assert_uint_eq(member(event, "event.serial", 8), 1);
         ck_assert_uint_eq(member(event, "event.thread", 4), getpid());
         ck_assert_uint_ge(member(event, "event.time", 8) / 1000000000u, before);
-        uint64_t entry = rh_debug_descriptor.types + member(event, "event.type", 2) * constant("type.size");
+        uint64_t entry =
+            rh_debug_descriptor.types + member(event, "event.type", 2) * constant("type.size");
         ck_assert_str_eq((const char *)(uintptr_t)member(entry, "type.name", 8), "watched");
     }
     for (int i = 0; i < 10; i++)
         rh_release(rh_new(heap, &node_type));
     ck_assert_uint_eq(member(h, "heap.history_count", 8), 24);
     for (uint64_t n = 16; n < 24; n++) /* wrapped around */
-        ck_assert_uint_eq(member(member(h, "heap.history", 8) + n % 8 * constant("event.size"), "event.sequence", 8), n + 1);
+        ck_assert_uint_eq(member(member(h, "heap.history", 8) + n % 8 * constant("event.size"),
+                                 "event.sequence", 8),
+                          n + 1);
     rh_heap_destroy(heap);
 }
 END_TEST
@@ -314,7 +329,7 @@ START_TEST(a_destroyed_heap_leaves_a_record_and_no_mapping)
     rh_release(rh_weak_new(new_node(first, &node_type, 0)));
     uint64_t before = mapping_count();
     for (uint64_t i = 0; i < constant("destroyed.capacity") + 3; i++) {
-        rh_heap *heap = rh_heap_create(&(rh_heap_options){ .history_events = 100 });
+        rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 100});
         uint64_t number = member((uintptr_t)heap, "heap.number", 8);
         ck_assert_uint_eq(number, i + 2);
         node *a = new_node(heap, &node_type, 1);
@@ -325,7 +340,8 @@ START_TEST(a_destroyed_heap_leaves_a_record_and_no_mapping)
         rh_heap_destroy(heap);
         ck_assert_uint_eq(heap_address(number), 0);
         ck_assert_uint_eq(rh_debug_descriptor.destroyed_count, i + 1);
-        uint64_t record = rh_debug_descriptor.destroyed + i % constant("destroyed.capacity") * constant("destroyed.size");
+        uint64_t record = rh_debug_descriptor.destroyed +
+                          i % constant("destroyed.capacity") * constant("destroyed.size");
         ck_assert_uint_eq(member(record, "destroyed.heap", 8), number);
         ck_assert_uint_eq(member(record, "destroyed.objects", 8), 3);
         ck_assert_uint_eq(member(record, "destroyed.first_serial", 8), serial);
@@ -342,7 +358,7 @@ START_TEST(heaps_leave_the_list_in_any_order)
     rh_heap *heaps[4];
     for (int i = 0; i < 4; i++)
         heaps[i] = rh_heap_create(NULL);
-    static const int order[] = { 1, 3, 0, 2 };
+    static const int order[] = {1, 3, 0, 2};
     for (int k = 0; k < 4; k++) {
         rh_heap_destroy(heaps[order[k]]);
         heaps[order[k]] = NULL;
@@ -353,25 +369,30 @@ START_TEST(heaps_leave_the_list_in_any_order)
 }
 END_TEST
 
-/* A free slot is all zero in its header or has a tombstone, whatever the slab was used for before. */
+/* A free slot is all zero in its header or has a tombstone, whatever the slab was used for before.
+ */
 static void assert_tombstones(uint64_t heap)
 {
     uint64_t slab_size = constant("slab.size"), slabs = constant("chunk.slabs");
     uint64_t live = constant("slab.live"), freed = 0;
     for (uint64_t m = rh_debug_descriptor.mappings; m; m = member(m, "mapping.next", 8)) {
-        if (member(m, "mapping.kind", 4) != RH_MAPPING_CHUNK || member(m, "mapping.heap", 8) != heap)
+        if (member(m, "mapping.kind", 4) != RH_MAPPING_CHUNK ||
+            member(m, "mapping.heap", 8) != heap)
             continue;
         uint64_t slab = m + constant("chunk.slab_table");
         for (uint64_t i = 0; i < slabs; i++, slab += slab_size) {
-            uint64_t slot_size = member(slab, "slab.slot_size", 8), base = member(slab, "slab.base", 8);
+            uint64_t slot_size = member(slab, "slab.slot_size", 8),
+                     base = member(slab, "slab.base", 8);
             uint64_t capacity = slot_size ? member(slab, "slab.capacity", 4) : 0;
             for (uint64_t slot = 0; slot < capacity; slot++) {
                 bool is_taken = load(slab + live + slot / 64 * 8, 8) >> slot % 64 & 1;
                 const rh_object *header = (const void *)(uintptr_t)(base + slot * slot_size);
-                bool is_zero = !header->rh_count && !header->rh_type_index && !header->rh_flags && !header->rh_serial;
+                bool is_zero = !header->rh_count && !header->rh_type_index && !header->rh_flags &&
+                               !header->rh_serial;
                 if (is_taken && !(header->rh_flags & RH_FLAG_FREED))
                     continue; /* an object, or the allocator's */
-                MUST(is_zero || ((header->rh_flags & RH_FLAG_FREED) && header->rh_serial && header->rh_type_index &&
+                MUST(is_zero || ((header->rh_flags & RH_FLAG_FREED) && header->rh_serial &&
+                                 header->rh_type_index &&
                                  header->rh_type_index < rh_debug_descriptor.type_count));
                 freed += !is_zero;
             }
@@ -382,8 +403,8 @@ static void assert_tombstones(uint64_t heap)
 
 START_TEST(free_slots_are_blank_or_have_tombstones)
 {
-    static rh_type bytes = { .name = "bytes", .size = 24, .element_size = 1, .length_offset = 16 };
-    static const size_t sizes[] = { 1, 30, 900, 8, 4000, 60 };
+    static rh_type bytes = {.name = "bytes", .size = 24, .element_size = 1, .length_offset = 16};
+    static const size_t sizes[] = {1, 30, 900, 8, 4000, 60};
     enum { COUNT = MANY(20000) };
     static void *objects[COUNT];
     rh_heap *heap = rh_heap_create(NULL);
@@ -413,7 +434,8 @@ START_TEST(heap_zero_is_listed_with_number_zero)
 }
 END_TEST
 
-RUN_TESTS("runtime_metadata", the_descriptor_describes_itself, objects_are_found_and_read_by_constants_alone,
+RUN_TESTS("runtime_metadata", the_descriptor_describes_itself,
+          objects_are_found_and_read_by_constants_alone,
           types_and_fields_are_copies_that_say_the_same, a_large_object_has_a_chunk_of_its_own,
           roots_are_recorded_renamed_and_removed, history_remembers_the_last_events,
           a_destroyed_heap_leaves_a_record_and_no_mapping, heaps_leave_the_list_in_any_order,

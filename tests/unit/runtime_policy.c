@@ -1,9 +1,10 @@
-/* runtime_policy.c - the policy of automatic collections on a heap that grows: neither does garbage pile up
- * nor do collections cost more and more.
+/* runtime_policy.c - the policy of automatic collections on a heap that grows: neither does
+ * garbage pile up nor do collections cost more and more.
  *
- * Programs build a live tree, cyclic through parent links, and make cyclic garbage meanwhile. They know what
- * they can reach, so what else is alive is floating garbage. Every collection is watched. All asserts are on
- * counts. With RH_PAUSES=1 in the environment a table of pauses is printed as well. */
+ * Programs build a live tree, cyclic through parent links, and make cyclic garbage meanwhile.
+ * They know what they can reach, so what else is alive is floating garbage. Every collection is
+ * watched. All asserts are on counts. With RH_PAUSES=1 in the environment a table of pauses is
+ * printed as well. */
 #include "runtime_test.h"
 
 #if defined(REFHEAP_GC_STRESS)
@@ -20,16 +21,17 @@ typedef struct twig {
     struct twig *left, *right, *parent;
 } twig;
 
-static const rh_field twig_fields[] = { RH_STRONG(twig, left), RH_STRONG(twig, right),
-                                        RH_STRONG(twig, parent), RH_FIELDS_END };
-static rh_type twig_type = { .name = "twig", .size = sizeof(twig), .fields = twig_fields };
+static const rh_field twig_fields[] = {RH_STRONG(twig, left), RH_STRONG(twig, right),
+                                       RH_STRONG(twig, parent), RH_FIELDS_END};
+static rh_type twig_type = {.name = "twig", .size = sizeof(twig), .fields = twig_fields};
 
 /* What a program does for each object that it adds to its tree. */
 typedef struct program {
     const char *name;
     int young_rings; /* garbage at once, pointing into the tree */
-    bool has_sessions; /* rings that live for WINDOW births and are garbage then, old by that time */
-    bool is_relinked;  /* old objects of the tree become candidates again */
+    /* rings that live for WINDOW births and are garbage then, old by that time */
+    bool has_sessions;
+    bool is_relinked; /* old objects of the tree become candidates again */
 } program;
 
 static rh_heap *heap;
@@ -37,7 +39,7 @@ static twig **tree;
 static size_t tree_size, births;
 static twig *sessions[WINDOW];
 
-/* ---- watching ---------------------------------------------------------------------------------------- */
+/* ---- watching ------------------------------------------------------------------------------- */
 
 static struct {
     size_t born_at_last;  /* births when the last collection started */
@@ -80,8 +82,9 @@ static void watch(rh_heap *which, const rh_gc_event *event, void *context)
     seen.counts[event->generation]++;
 }
 
-/* Garbage has a candidate for each ring of it. Candidates wait for a full collection until they are
- * four times full_percent of what the last one left, or ten times YOUNG; and until a young one notices. */
+/* Garbage has a candidate for each ring of it. Candidates wait for a full collection until they
+ * are four times full_percent of what the last one left, or ten times YOUNG; and until a young
+ * one notices. */
 static size_t floating_bound(void)
 {
     size_t waiting = seen.left_by_full / 100 * FULL_PERCENT * 4;
@@ -95,13 +98,13 @@ static void look_at_garbage(void)
     size_t objects = rh_gc_get_counts(heap).objects, alive = reachable();
     MUST(objects >= alive);
     if (objects - alive > floating_bound())
-        ck_abort_msg("%zu objects of garbage beside %zu, at most %zu expected", objects - alive, alive,
-                     floating_bound());
+        ck_abort_msg("%zu objects of garbage beside %zu, at most %zu expected", objects - alive,
+                     alive, floating_bound());
     if (objects - alive > seen.most_floating)
         seen.most_floating = objects - alive;
 }
 
-/* ---- programs ---------------------------------------------------------------------------------------- */
+/* ---- programs ------------------------------------------------------------------------------- */
 
 static twig *new_twig(void)
 {
@@ -158,7 +161,7 @@ static void run_step(const program *self, size_t step)
     }
 }
 
-/* ---- the table --------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static int compare_ns(const void *a, const void *b)
 {
@@ -171,14 +174,15 @@ static void print_pauses(rh_gc_generation generation)
     uint64_t *pauses = seen.pauses_ns[generation];
     size_t count = seen.counts[generation] < PAUSES_MAX ? seen.counts[generation] : PAUSES_MAX;
     qsort(pauses, count, sizeof *pauses, compare_ns);
-    printf(" %6zu %10.1f %10.1f |", seen.counts[generation], count ? (double)pauses[count / 2] / 1e3 : 0,
+    printf(" %6zu %10.1f %10.1f |", seen.counts[generation],
+           count ? (double)pauses[count / 2] / 1e3 : 0,
            count ? (double)pauses[count - 1] / 1e3 : 0);
 }
 
 static void print_heading(const program *self)
 {
-    printf("%s\n%8s | %6s %10s %10s | %6s %10s %10s | %12s | %9s\n", self->name, "live", "young", "median us",
-           "longest", "full", "median us", "longest", "visited/born", "floating");
+    printf("%s\n%8s | %6s %10s %10s | %6s %10s %10s | %12s | %9s\n", self->name, "live", "young",
+           "median us", "longest", "full", "median us", "longest", "visited/born", "floating");
 }
 
 static void print_row(uint64_t visited, size_t born)
@@ -190,12 +194,12 @@ static void print_row(uint64_t visited, size_t born)
     fflush(stdout);
 }
 
-/* ---- the test ---------------------------------------------------------------------------------------- */
+/* ---- the test ------------------------------------------------------------------------------- */
 
 static void begin_program(void)
 {
     heap = rh_heap_create(NULL);
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = YOUNG, .full_percent = FULL_PERCENT });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = YOUNG, .full_percent = FULL_PERCENT});
     MUST(rh_gc_add_callback(heap, watch, NULL));
     memset(&seen, 0, sizeof seen);
     tree_size = births = 0;
@@ -235,15 +239,17 @@ static void run_program(const program *self)
             print_row(seen.visited, births - born_before);
 #ifndef REFHEAP_GC_STRESS
         if (total_visited > VISITS_PER_BIRTH * births)
-            ck_abort_msg("%s: at %zu objects, %llu were visited for %zu births", self->name, tree_size,
-                         (unsigned long long)total_visited, births);
+            ck_abort_msg("%s: at %zu objects, %llu were visited for %zu births", self->name,
+                         tree_size, (unsigned long long)total_visited, births);
 #endif
         seen.visited = seen.counts[0] = seen.counts[1] = seen.most_floating = 0;
     }
     assert_valid(heap);
 #ifndef REFHEAP_GC_STRESS
-    rh_gc_stats young = rh_gc_get_stats(heap, RH_GC_YOUNG), full = rh_gc_get_stats(heap, RH_GC_FULL);
-    ck_assert_uint_ge(young.collections, births / YOUNG / 10); /* there were collections to speak of */
+    rh_gc_stats young = rh_gc_get_stats(heap, RH_GC_YOUNG),
+                full = rh_gc_get_stats(heap, RH_GC_FULL);
+    /* there were collections to speak of */
+    ck_assert_uint_ge(young.collections, births / YOUNG / 10);
     ck_assert_uint_ge(full.collections, 2);
 #endif
     end_program();
@@ -251,24 +257,24 @@ static void run_program(const program *self)
 
 START_TEST(a_growing_heap_with_young_garbage)
 {
-    run_program(&(program){ .name = "young garbage", .young_rings = 1 });
+    run_program(&(program){.name = "young garbage", .young_rings = 1});
 }
 END_TEST
 
 START_TEST(a_growing_heap_with_garbage_that_grew_old)
 {
-    run_program(&(program){ .name = "garbage that grew old", .has_sessions = true });
+    run_program(&(program){.name = "garbage that grew old", .has_sessions = true});
 }
 END_TEST
 
 START_TEST(a_growing_heap_with_all_kinds_of_candidates)
 {
-    run_program(&(program){ .name = "both, and live objects relinked",
-                            .young_rings = 1,
-                            .has_sessions = true,
-                            .is_relinked = true });
+    run_program(&(program){.name = "both, and live objects relinked",
+                           .young_rings = 1,
+                           .has_sessions = true,
+                           .is_relinked = true});
 }
 END_TEST
 
-RUN_TESTS("runtime_policy", a_growing_heap_with_young_garbage, a_growing_heap_with_garbage_that_grew_old,
-          a_growing_heap_with_all_kinds_of_candidates)
+RUN_TESTS("runtime_policy", a_growing_heap_with_young_garbage,
+          a_growing_heap_with_garbage_that_grew_old, a_growing_heap_with_all_kinds_of_candidates)

@@ -1,5 +1,5 @@
-/* runtime_process.c - what concerns the whole process: options, fork, threads, and the descriptor of
- * linked programs (ELF note, strip, section garbage collection, shared library). */
+/* runtime_process.c - what concerns the whole process: options, fork, threads, and the descriptor
+ * of linked programs (ELF note, strip, section garbage collection, shared library). */
 #define _GNU_SOURCE
 #include "runtime_test.h"
 
@@ -13,7 +13,7 @@
 
 extern struct rh_metadata_descriptor rh_debug_descriptor;
 
-/* ---- options ------------------------------------------------------------------------------------- */
+/* ---- options -------------------------------------------------------------------------------- */
 
 static void wrong_options(void)
 {
@@ -30,19 +30,25 @@ START_TEST(a_wrong_option_is_named_and_the_rest_applies)
 {
     char text[1024];
     int status = run_child(wrong_options, text, sizeof text);
-    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'histroy=5' is not known, known are gc=on|off, finalizers=run|stay, "
-                           "history=N, stacks=N, quarantine=N, check=off|on\n"
-                           "refheap: REFHEAP_OPTIONS: 'gc=maybe' is not possible, gc wants on or off\n"
-                           "refheap: REFHEAP_OPTIONS: 'history=' is not possible, history wants a number of events, like 4096, 64k or 1M\n"
-                           "refheap: REFHEAP_OPTIONS: 'history=12x' is not possible, history wants a number of events, like 4096, 64k or 1M\n"
-                           "refheap: REFHEAP_OPTIONS: 'history' is not possible, history wants a number of events, like 4096, 64k or 1M\n");
+    ck_assert_str_eq(text,
+                     "refheap: REFHEAP_OPTIONS: 'histroy=5' is not known, known are gc=on|off, "
+                     "finalizers=run|stay, "
+                     "history=N, stacks=N, quarantine=N, check=off|on\n"
+                     "refheap: REFHEAP_OPTIONS: 'gc=maybe' is not possible, gc wants on or off\n"
+                     "refheap: REFHEAP_OPTIONS: 'history=' is not possible, history wants a number "
+                     "of events, like 4096, 64k or 1M\n"
+                     "refheap: REFHEAP_OPTIONS: 'history=12x' is not possible, history wants a "
+                     "number of events, like 4096, 64k or 1M\n"
+                     "refheap: REFHEAP_OPTIONS: 'history' is not possible, history wants a number "
+                     "of events, like 4096, 64k or 1M\n");
     ck_assert_int_eq(status, 0);
 }
 END_TEST
 
 static uint64_t history_capacity(rh_heap *heap)
 {
-    const struct rh_metadata_constant *table = (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    const struct rh_metadata_constant *table =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
     uint64_t value;
     memcpy(&value, (char *)heap + table[RH_MC_heap_history_capacity].value, sizeof value);
     return value;
@@ -51,7 +57,7 @@ static uint64_t history_capacity(rh_heap *heap)
 START_TEST(the_environment_overrides_the_program)
 {
     setenv("REFHEAP_OPTIONS", "gc=on,history=3k", 1);
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .gc_disabled = true, .history_events = 1 });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.gc_disabled = true, .history_events = 1});
     ck_assert_int_eq(rh_gc_is_enabled(heap), HAS_COLLECTOR);
     ck_assert_uint_eq(history_capacity(heap), 4096);
     rh_heap_destroy(heap);
@@ -60,7 +66,7 @@ START_TEST(the_environment_overrides_the_program)
     ck_assert_uint_eq(history_capacity(heap), 1 << 20);
     rh_heap_destroy(heap);
     setenv("REFHEAP_OPTIONS", "history=0", 1);
-    heap = rh_heap_create(&(rh_heap_options){ .history_events = 9 });
+    heap = rh_heap_create(&(rh_heap_options){.history_events = 9});
     ck_assert_uint_eq(history_capacity(heap), 0);
     rh_heap_destroy(heap);
 }
@@ -76,7 +82,7 @@ static void under_a_limit(void)
     if (setrlimit(RLIMIT_AS, &limit) != 0)
         _exit(1);
     setenv("REFHEAP_OPTIONS", "history=16M,gc=off", 1);
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .quarantine_bytes = 1000 });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.quarantine_bytes = 1000});
     if (!heap || rh_gc_is_enabled(heap) || history_capacity(heap) != 8 << 20)
         _exit(2);
     node *a = rh_new(heap, &node_type);
@@ -109,12 +115,12 @@ __attribute__((constructor)) static void be_the_secure_program(void)
     _exit(status);
 }
 
-/* Sets AT_SECURE in the auxiliary vector of a child that was stopped by its exec, as the kernel does where the
- * program has other rights than who runs it. */
+/* Sets AT_SECURE in the auxiliary vector of a child that was stopped by its exec, as the kernel
+ * does where the program has other rights than who runs it. */
 static void make_secure(pid_t child)
 {
     struct user_regs_struct registers;
-    struct iovec whole = { &registers, sizeof registers };
+    struct iovec whole = {&registers, sizeof registers};
     ck_assert_int_eq(ptrace(PTRACE_GETREGSET, child, (void *)(long)NT_PRSTATUS, &whole), 0);
 #ifdef __x86_64__
     uint64_t at = registers.rsp;
@@ -122,7 +128,7 @@ static void make_secure(pid_t child)
     uint64_t at = registers.sp;
 #endif
     uint64_t stack[8192], count = 0;
-    struct iovec to = { stack, sizeof stack }, from = { (void *)(uintptr_t)at, sizeof stack };
+    struct iovec to = {stack, sizeof stack}, from = {(void *)(uintptr_t)at, sizeof stack};
     while (count == 0 && to.iov_len > 64) { /* the stack ends somewhere behind the vector */
         ssize_t got = process_vm_readv(child, &to, 1, &from, 1, 0);
         count = got > 0 ? (uint64_t)got / 8 : 0;
@@ -134,7 +140,8 @@ static void make_secure(pid_t child)
     for (i++; i + 1 < count && stack[i] != AT_SECURE; i += 2)
         ck_assert_uint_ne(stack[i], AT_NULL);
     ck_assert_uint_lt(i + 1, count);
-    ck_assert_int_eq(ptrace(PTRACE_POKEDATA, child, (void *)(uintptr_t)(at + (i + 1) * 8), (void *)1), 0);
+    ck_assert_int_eq(
+        ptrace(PTRACE_POKEDATA, child, (void *)(uintptr_t)(at + (i + 1) * 8), (void *)1), 0);
 }
 
 static int run_program(bool is_secure)
@@ -166,7 +173,7 @@ START_TEST(a_program_with_more_rights_than_its_user_reads_no_options)
 }
 END_TEST
 
-/* ---- fork and threads ---------------------------------------------------------------------------- */
+/* ---- fork and threads ----------------------------------------------------------------------- */
 
 static volatile bool stop;
 
@@ -192,7 +199,7 @@ START_TEST(a_forked_child_has_its_own_pid_and_working_locks)
             alarm(60); /* a lock that stayed taken ends the child by a signal */
             if (rh_debug_descriptor.pid != (uint64_t)getpid() || rh_debug_descriptor.nonce != nonce)
                 _exit(1);
-            static rh_type fresh = { .name = "fresh", .size = 64 };
+            static rh_type fresh = {.name = "fresh", .size = 64};
             rh_heap *own = rh_heap_create(NULL);
             if (!own || !rh_new(own, &fresh) || !rh_nil())
                 _exit(2);
@@ -251,7 +258,7 @@ static void *use_own_heap(void *argument)
 
 START_TEST(two_heaps_work_in_two_threads)
 {
-    static int numbers[2] = { 0, 1 };
+    static int numbers[2] = {0, 1};
     pthread_t threads[2];
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, use_own_heap, &numbers[i]), 0);
@@ -266,7 +273,7 @@ START_TEST(two_heaps_work_in_two_threads)
 }
 END_TEST
 
-/* ---- linked programs ----------------------------------------------------------------------------- */
+/* ---- linked programs ------------------------------------------------------------------------ */
 
 /* Runs a shell command; returns its exit status, its output in `text`. */
 static int shell(char *text, size_t size, const char *command)
@@ -297,8 +304,10 @@ static const char program[] =
     "      ElfW(Nhdr) head; memcpy(&head, note, sizeof head);\n"
     "      char *name = note + 12, *data = name + ((head.n_namesz + 3) & ~3u);\n"
     "      if (head.n_namesz == 8 && !memcmp(name, \"refheap\", 8) && head.n_type == 1) {\n"
-    "        long distance; memcpy(&distance, data, 8); *(void **)ret = data + distance; return 1; }\n"
-    "      note = data + ((head.n_descsz + (info->dlpi_phdr[i].p_align == 8 ? 7 : 3)) & ~(info->dlpi_phdr[i].p_align == 8 ? 7u : 3u));\n"
+    "        long distance; memcpy(&distance, data, 8); *(void **)ret = data + distance; return 1; "
+    "}\n"
+    "      note = data + ((head.n_descsz + (info->dlpi_phdr[i].p_align == 8 ? 7 : 3)) & "
+    "~(info->dlpi_phdr[i].p_align == 8 ? 7u : 3u));\n"
     "    } }\n"
     "  return 0; }\n"
     "typedef struct node { rh_object base; struct node *next; } node;\n"
@@ -309,7 +318,8 @@ static const char program[] =
     "  rh_set(&a->next, a); rh_release(a);\n"
     "  struct rh_metadata_descriptor *d = NULL; dl_iterate_phdr(find, &d);\n"
     "  if (!d) return 1;\n"
-    "  if (memcmp(d->magic, RH_METADATA_MAGIC, 16) || d->self != (uint64_t)(uintptr_t)d) return 2;\n"
+    "  if (memcmp(d->magic, RH_METADATA_MAGIC, 16) || d->self != (uint64_t)(uintptr_t)d) return "
+    "2;\n"
     "  if (d->heaps != (uint64_t)(uintptr_t)heap || d->constant_count < RH_MC_COUNT) return 3;\n"
     "  const struct rh_metadata_constant *c = (const void *)(uintptr_t)d->constants;\n"
     "  if (strcmp(c[0].name, \"object.size\") || c[0].value != 16) return 4;\n"
@@ -327,8 +337,10 @@ static void build_and_run(const char *flags, const char *library)
     fputs(program, file);
     fclose(file);
     snprintf(command, sizeof command,
-             "cd %s && " TEST_CC " -O2 -D_GNU_SOURCE " TEST_FLAGS " -DHAS_COLLECTOR=%d -ffunction-sections -fdata-sections %s program.c -o program "
-             "-I" TEST_INCLUDE " %s -Wl,-rpath," TEST_LIBRARY_DIR " -pthread 2>&1 && strip program && "
+             "cd %s && " TEST_CC " -O2 -D_GNU_SOURCE " TEST_FLAGS
+             " -DHAS_COLLECTOR=%d -ffunction-sections -fdata-sections %s program.c -o program "
+             "-I" TEST_INCLUDE " %s -Wl,-rpath," TEST_LIBRARY_DIR
+             " -pthread 2>&1 && strip program && "
              "{ readelf -n program; readelf -n " TEST_SHARED "; } 2>&1 && ./program 2>&1",
              directory, HAS_COLLECTOR, flags, library);
     int status = shell(text, sizeof text, command);
@@ -369,7 +381,9 @@ END_TEST
 #define WITH_LIMITS an_option_beyond_the_memory_gets_less,
 #endif
 
-RUN_TESTS("runtime_process", a_wrong_option_is_named_and_the_rest_applies, the_environment_overrides_the_program,
+RUN_TESTS("runtime_process", a_wrong_option_is_named_and_the_rest_applies,
+          the_environment_overrides_the_program,
           WITH_LIMITS a_program_with_more_rights_than_its_user_reads_no_options,
           a_forked_child_has_its_own_pid_and_working_locks, two_heaps_work_in_two_threads,
-          the_note_survives_static_linking_strip_and_gc_sections, the_shared_library_has_a_note_and_a_symbol)
+          the_note_survives_static_linking_strip_and_gc_sections,
+          the_shared_library_has_a_note_and_a_symbol)

@@ -1,9 +1,10 @@
 /* runtime_random.c - random programs against the twin of runtime_twin.h.
  *
- * After each step everything that can be asked is compared: who is alive, counts, fields, candidate roots,
- * what is finalized and listed, weak references. Finalizers check the promises that are made to them, and
- * act: they store, drop, resurrect, take weak references, make objects. A failure names its seed; a single
- * seed is run with RH_SEED=n. Operations, checks and programs know each other's variables: one piece. */
+ * After each step everything that can be asked is compared: who is alive, counts, fields,
+ * candidate roots, what is finalized and listed, weak references. Finalizers check the promises
+ * that are made to them, and act: they store, drop, resurrect, take weak references, make
+ * objects. A failure names its seed; a single seed is run with RH_SEED=n. Operations, checks and
+ * programs know each other's variables: one piece. */
 #include "runtime_twin.h"
 
 #if defined(REFHEAP_GC_STRESS)
@@ -34,25 +35,43 @@ typedef struct large_item {
 static void close_item(void *object);
 static void dispose_item(void *object);
 
-static const rh_field fixed_fields[] = { RH_STRONG_ARRAY(item, fixed), RH_WEAK(item, weak), RH_FIELDS_END };
-static const rh_field tail_fields[] = { RH_STRONG_TAIL(item, tail, length), RH_WEAK(item, weak),
-                                        RH_FIELDS_END };
-static const rh_field vector_fields[] = { RH_WEAK(item, weak), RH_STRONG_VECTOR(item, vector, length),
-                                          RH_FIELDS_END };
-static const rh_field leaf_fields[] = { RH_WEAK(item, weak), RH_FIELDS_END };
+static const rh_field fixed_fields[] = {RH_STRONG_ARRAY(item, fixed), RH_WEAK(item, weak),
+                                        RH_FIELDS_END};
+static const rh_field tail_fields[] = {RH_STRONG_TAIL(item, tail, length), RH_WEAK(item, weak),
+                                       RH_FIELDS_END};
+static const rh_field vector_fields[] = {RH_WEAK(item, weak),
+                                         RH_STRONG_VECTOR(item, vector, length), RH_FIELDS_END};
+static const rh_field leaf_fields[] = {RH_WEAK(item, weak), RH_FIELDS_END};
 
 static rh_type types[KINDS] = {
-    [PLAIN] = { .name = "plain", .size = sizeof(item), .fields = fixed_fields },
-    [TAIL] = { .name = "tail", .size = sizeof(item), .fields = tail_fields, .element_size = sizeof(item *) },
-    [VECTOR] = { .name = "vector", .size = sizeof(item), .fields = vector_fields, .dispose = dispose_item },
-    [LARGE] = { .name = "large", .size = sizeof(large_item), .fields = fixed_fields },
-    [CLOSER] = { .name = "closer", .size = sizeof(item), .fields = fixed_fields, .finalize = close_item },
-    [CLOSER_VECTOR] = { .name = "closer_vector", .size = sizeof(item), .fields = vector_fields,
-                        .finalize = close_item, .dispose = dispose_item },
-    [LEAF] = { .name = "leaf", .size = sizeof(item), .fields = leaf_fields },
-    [CLOSER_LEAF] = { .name = "closer_leaf", .size = sizeof(item), .fields = leaf_fields,
-                      .finalize = close_item },
-    [HOLDER] = { .name = "holder", .size = sizeof(item), .fields = fixed_fields, .flags = RH_TYPE_ACYCLIC },
+    [PLAIN] = {.name = "plain", .size = sizeof(item), .fields = fixed_fields},
+    [TAIL] = {.name = "tail",
+              .size = sizeof(item),
+              .fields = tail_fields,
+              .element_size = sizeof(item *)},
+    [VECTOR] = {.name = "vector",
+                .size = sizeof(item),
+                .fields = vector_fields,
+                .dispose = dispose_item},
+    [LARGE] = {.name = "large", .size = sizeof(large_item), .fields = fixed_fields},
+    [CLOSER] = {.name = "closer",
+                .size = sizeof(item),
+                .fields = fixed_fields,
+                .finalize = close_item},
+    [CLOSER_VECTOR] = {.name = "closer_vector",
+                       .size = sizeof(item),
+                       .fields = vector_fields,
+                       .finalize = close_item,
+                       .dispose = dispose_item},
+    [LEAF] = {.name = "leaf", .size = sizeof(item), .fields = leaf_fields},
+    [CLOSER_LEAF] = {.name = "closer_leaf",
+                     .size = sizeof(item),
+                     .fields = leaf_fields,
+                     .finalize = close_item},
+    [HOLDER] = {.name = "holder",
+                .size = sizeof(item),
+                .fields = fixed_fields,
+                .flags = RH_TYPE_ACYCLIC},
 };
 
 static rh_heap *heap;
@@ -93,7 +112,7 @@ static bool lives(int id)
            rh_serial(things[id].object) == things[id].serial;
 }
 
-/* ---- operations on heap and twin --------------------------------------------------------------------- */
+/* ---- operations on heap and twin ------------------------------------------------------------ */
 
 /* Returns the id of a new thing that the program holds, or -1. */
 static int create(void)
@@ -102,11 +121,16 @@ static int create(void)
     if (things[id].exists || weaks[id])
         return -1;
     enum kind kind = (enum kind)pick(KINDS);
-    item *made = kind == TAIL ? rh_new_array(heap, &types[kind], SLOTS) : rh_new(heap, &types[kind]);
+    item *made =
+        kind == TAIL ? rh_new_array(heap, &types[kind], SLOTS) : rh_new(heap, &types[kind]);
     HOLDS(made);
     births++;
-    things[id] = (thing){ .exists = true, .kind = kind, .epoch = epoch, .object = made, .held = 1,
-                          .serial = rh_serial(made) };
+    things[id] = (thing){.exists = true,
+                         .kind = kind,
+                         .epoch = epoch,
+                         .object = made,
+                         .held = 1,
+                         .serial = rh_serial(made)};
     made->id = id;
     if (traits[kind].has_vector)
         made->vector = calloc(SLOTS, sizeof *made->vector);
@@ -180,17 +204,27 @@ static void take_weak(int id)
     weak_type_index = ((rh_object *)(void *)weaks[id])->rh_type_index;
 }
 
-/* ---- finalizers -------------------------------------------------------------------------------------- */
+/* ---- finalizers ----------------------------------------------------------------------------- */
 
 static void act_in_finalizer(int id)
 {
     int n = pick(SLOTS), child = things[id].slots[n] - 1, global = pick(GLOBALS);
     switch (pick(20)) {
-    case 0: store_global(global, id); break;
-    case 1: store_global(global, child); break;
-    case 2: store_global(global, -1); break;
-    case 3: store(id, n, -1); break;
-    case 4: take_weak(id); break;
+    case 0:
+        store_global(global, id);
+        break;
+    case 1:
+        store_global(global, child);
+        break;
+    case 2:
+        store_global(global, -1);
+        break;
+    case 3:
+        store(id, n, -1);
+        break;
+    case 4:
+        take_weak(id);
+        break;
     case 5:
         if (child >= 0) /* resurrects, perhaps as a new cycle that nobody else holds */
             store(child, pick(SLOTS), id);
@@ -216,8 +250,11 @@ static void act_in_finalizer(int id)
     case 9:
         HOLDS(rh_gc_collect(heap) == 0 && rh_gc_collect_young(heap) == 0);
         break;
-    case 10: rh_heap_trim(heap); break;
-    default: break;
+    case 10:
+        rh_heap_trim(heap);
+        break;
+    default:
+        break;
     }
 }
 
@@ -228,7 +265,8 @@ static void check_parents(int id)
     for (int i = 0; i < THINGS; i++)
         for (int n = 0; things[i].exists && i != id && n < SLOTS; n++)
             if (things[i].slots[n] == id + 1)
-                HOLDS(!lives(i) && (!traits[things[i].kind].has_finalizer || things[i].is_finalized));
+                HOLDS(!lives(i) &&
+                      (!traits[things[i].kind].has_finalizer || things[i].is_finalized));
 }
 
 static void check_condemned(int id)
@@ -243,7 +281,8 @@ static void close_item(void *object)
 {
     item *self = object;
     int id = self->id;
-    HOLDS(things[id].exists && things[id].object == object && things[id].serial == rh_serial(object));
+    HOLDS(things[id].exists && things[id].object == object &&
+          things[id].serial == rh_serial(object));
     HOLDS(!things[id].is_finalized && rh_gc_is_finalized(object));
     things[id].is_finalized = true;
     finalizers_run++;
@@ -279,7 +318,7 @@ static void dispose_item(void *object)
     free(self->vector);
 }
 
-/* ---- collections ------------------------------------------------------------------------------------- */
+/* ---- collections ---------------------------------------------------------------------------- */
 
 static uint64_t visited_before;
 static size_t objects_before;
@@ -300,14 +339,16 @@ static void watch(rh_heap *which, const rh_gc_event *event, void *context)
         met.resurrected_from_cycles += collection.condemned[i] && things[i].exists;
     met.found_uncollectable += collection.found;
     met.young_freed += event->generation == RH_GC_YOUNG && event->reclaimed > 0;
-    HOLDS(rh_gc_get_stats(heap, event->generation).visited == visited_before + (uint64_t)collection.visits);
+    HOLDS(rh_gc_get_stats(heap, event->generation).visited ==
+          visited_before + (uint64_t)collection.visits);
     HOLDS(event->uncollectable == (size_t)collection.found);
     if (collection.finalized == 0)
-        HOLDS(event->reclaimed == objects_before - rh_gc_get_counts(heap).objects && births == births_before);
+        HOLDS(event->reclaimed == objects_before - rh_gc_get_counts(heap).objects &&
+              births == births_before);
 }
 
-/* What is left behind a full collection in which no finalizer made a mess: nothing, or by the old rule what
- * things with finalizers to run hold. */
+/* What is left behind a full collection in which no finalizer made a mess: nothing, or by the old
+ * rule what things with finalizers to run hold. */
 static void collect_all(void)
 {
     bool marks[THINGS];
@@ -323,7 +364,7 @@ static void collect_all(void)
         HOLDS(things[i].exists == marks[i]);
 }
 
-/* ---- comparing --------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------ */
 
 static void compare_thing(int id)
 {
@@ -378,12 +419,13 @@ static void compare(void)
     HOLDS(counts.young_candidates == fresh);
     HOLDS(counts.spared_candidates >= spared && counts.spared_candidates <= spared + perhaps);
     HOLDS(counts.uncollectable == listed);
-    HOLDS(rh_gc_each_uncollectable(heap, count_listed, &listed_there) == listed && listed_there == listed);
+    HOLDS(rh_gc_each_uncollectable(heap, count_listed, &listed_there) == listed &&
+          listed_there == listed);
     HOLDS(rh_gc_freeze_count(heap) >= frozen);
     HOLDS(rh_gc_each_object(heap, look_up, &found) == counts.objects && found == existing);
 }
 
-/* ---- programs ---------------------------------------------------------------------------------------- */
+/* ---- programs ------------------------------------------------------------------------------- */
 
 /* A thing that the program can get at, or -1. */
 static int pick_reachable(void)
@@ -401,7 +443,7 @@ static int pick_reachable(void)
 
 static void look_at(int id)
 {
-    bool is_holder[THINGS] = { false };
+    bool is_holder[THINGS] = {false};
     size_t holders = 0, children = 0;
     for (int i = 0; i < THINGS; i++)
         for (int n = 0; n < SLOTS; n++)
@@ -436,13 +478,21 @@ static void step_on_collector(void)
     switch (pick(12)) {
     case 0:
     case 1:
-    case 2: collect_all(); break;
+    case 2:
+        collect_all();
+        break;
     case 3:
     case 4:
     case 5:
-    case 6: rh_gc_collect_young(heap); break;
-    case 7: rh_gc_set_thresholds(heap, (rh_gc_thresholds){ (size_t)pick(12), (size_t)pick(60) }); break;
-    case 8: pick(2) ? rh_gc_enable(heap) : rh_gc_disable(heap); break;
+    case 6:
+        rh_gc_collect_young(heap);
+        break;
+    case 7:
+        rh_gc_set_thresholds(heap, (rh_gc_thresholds){(size_t)pick(12), (size_t)pick(60)});
+        break;
+    case 8:
+        pick(2) ? rh_gc_enable(heap) : rh_gc_disable(heap);
+        break;
     case 9:
         if (pick(3))
             break;
@@ -457,13 +507,15 @@ static void step_on_collector(void)
         for (int i = 0; i < THINGS; i++)
             things[i].is_frozen = false;
         break;
-    default: rh_heap_trim(heap);
+    default:
+        rh_heap_trim(heap);
     }
 }
 
 static uint64_t collections(void)
 {
-    return rh_gc_get_stats(heap, RH_GC_YOUNG).collections + rh_gc_get_stats(heap, RH_GC_FULL).collections;
+    return rh_gc_get_stats(heap, RH_GC_YOUNG).collections +
+           rh_gc_get_stats(heap, RH_GC_FULL).collections;
 }
 
 static void step_create(void)
@@ -482,7 +534,8 @@ static void step_create(void)
 
 static void step(void)
 {
-    int a = pick_reachable(), b = pick_reachable(), n = pick(SLOTS), any = pick(THINGS), what = pick(100);
+    int a = pick_reachable(), b = pick_reachable(), n = pick(SLOTS), any = pick(THINGS),
+        what = pick(100);
     if (what < 25) {
         step_create();
     } else if (what >= 94) {
@@ -525,8 +578,8 @@ static void begin_program(unsigned long long seed)
     twin_step = 0;
     random_state = seed * 0x9e3779b97f4a7c15u;
     has_old_rule = seed % 3 == 0;
-    heap = rh_heap_create(&(rh_heap_options){ .finalizer_cycles_stay = has_old_rule,
-                                              .history_events = seed % 5 == 0 ? 64 : 0 });
+    heap = rh_heap_create(&(rh_heap_options){.finalizer_cycles_stay = has_old_rule,
+                                             .history_events = seed % 5 == 0 ? 64 : 0});
     memset(things, 0, sizeof things);
     memset(global_ids, 0, sizeof global_ids);
     memset(globals, 0, sizeof globals);
@@ -534,7 +587,7 @@ static void begin_program(unsigned long long seed)
     epoch = 0;
     weak_type_index = 0;
     is_destroying = false;
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ (size_t)pick(12), (size_t)pick(60) });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){(size_t)pick(12), (size_t)pick(60)});
     HOLDS(rh_gc_add_callback(heap, watch, NULL));
 }
 

@@ -1,5 +1,6 @@
-/* runtime_safety.c - tests of what is said about misuse: how an object ended, who lived at its address
- * before, which thread may use a heap; and of the quarantine, which keeps reports certain for longer. */
+/* runtime_safety.c - tests of what is said about misuse: how an object ended, who lived at its
+ * address before, which thread may use a heap; and of the quarantine, which keeps reports certain
+ * for longer. */
 #include "runtime_test.h"
 
 #include <pthread.h>
@@ -8,8 +9,8 @@
 
 extern struct rh_metadata_descriptor rh_debug_descriptor;
 
-/* What differs from run to run becomes a letter: seconds T, threads N, addresses A. Lines about return
- * addresses are left out, and counted. */
+/* What differs from run to run becomes a letter: seconds T, threads N, addresses A. Lines about
+ * return addresses are left out, and counted. */
 static int normalize(char *text)
 {
     int stack_lines = 0;
@@ -49,15 +50,16 @@ static int assert_reports(void (*body)(void), const char *expected)
     ck_assert_uint_le(strlen(text), 4096); /* one write that no other can split */
     int stack_lines = normalize(text);
     ck_assert_str_eq(text, expected);
-    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", (unsigned)status);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x",
+                  (unsigned)status);
     return stack_lines;
 }
 
-/* ---- the end of an object -------------------------------------------------------------------------- */
+/* ---- the end of an object ------------------------------------------------------------------- */
 
 static rh_heap *remembering_heap(void)
 {
-    return rh_heap_create(&(rh_heap_options){ .name = "notes", .history_events = 64 });
+    return rh_heap_create(&(rh_heap_options){.name = "notes", .history_events = 64});
 }
 
 static void release_freed(void)
@@ -89,7 +91,7 @@ static void *release_it(void *object)
 
 static void set_of_freed(void)
 {
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .history_events = 64 });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 64});
     node *a = new_node(heap, &node_type, 1), *slot = NULL;
     rh_release(a);
     rh_set(&slot, a);
@@ -109,14 +111,14 @@ static void greedy(void *object)
 
 static void over_release_dying(void)
 {
-    static rh_type type = { .name = "greedy", .size = sizeof(node), .finalize = greedy };
+    static rh_type type = {.name = "greedy", .size = sizeof(node), .finalize = greedy};
     rh_release(rh_new(remembering_heap(), &type));
 }
 
 static void forgotten(void)
 {
-    static rh_type other = { .name = "other", .size = 200 };
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .history_events = 4 });
+    static rh_type other = {.name = "other", .size = 200};
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 4});
     node *a = new_node(heap, &node_type, 1);
     rh_release(a);
     for (int i = 0; i < 4; i++)
@@ -134,13 +136,15 @@ START_TEST(a_report_tells_how_the_object_ended)
                                  "refheap: heap 1 remembers of this address, newest first:\n"
                                  "refheap:   T s ago: free of node#1 by release in thread N\n"
                                  "refheap:   T s ago: alloc of node#1 in thread N\n");
-    assert_reports(overflow_with_history, "refheap: count overflow: retain of object node#1\n"
-                                          "refheap: heap 1 notes remembers of this address, newest first:\n"
-                                          "refheap:   T s ago: alloc of node#1 in thread N\n");
-    assert_reports(over_release_dying, "refheap: over-release: release of dying object greedy#1\n"
-                                       "refheap: heap 1 notes remembers of this address, newest first:\n"
-                                       "refheap:   T s ago: finalize of greedy#1 in thread N\n"
-                                       "refheap:   T s ago: alloc of greedy#1 in thread N\n");
+    assert_reports(overflow_with_history,
+                   "refheap: count overflow: retain of object node#1\n"
+                   "refheap: heap 1 notes remembers of this address, newest first:\n"
+                   "refheap:   T s ago: alloc of node#1 in thread N\n");
+    assert_reports(over_release_dying,
+                   "refheap: over-release: release of dying object greedy#1\n"
+                   "refheap: heap 1 notes remembers of this address, newest first:\n"
+                   "refheap:   T s ago: finalize of greedy#1 in thread N\n"
+                   "refheap:   T s ago: alloc of greedy#1 in thread N\n");
 }
 END_TEST
 
@@ -152,22 +156,25 @@ END_TEST
 
 START_TEST(earlier_tenants_are_named_as_suspects)
 {
-    assert_reports(retain_reused_and_freed, "refheap: retain of freed object node#2 (freed by " REASON ")\n"
-                                            "refheap: heap 1 notes remembers of this address, newest first:\n"
-                                            "refheap:   T s ago: free of node#2 by " REASON " in thread N\n"
-                                            "refheap:   T s ago: alloc of node#2 in thread N\n"
-                                            "refheap:   T s ago: free of node#1 by release in thread N\n"
-                                            "refheap:   T s ago: alloc of node#1 in thread N\n");
-    assert_reports(forgotten, "refheap: release of freed object node#1 (freed by release)\n"
-                              "refheap: the history of heap 1 (4 events) does not reach back to it\n");
+    assert_reports(retain_reused_and_freed,
+                   "refheap: retain of freed object node#2 (freed by " REASON ")\n"
+                   "refheap: heap 1 notes remembers of this address, newest first:\n"
+                   "refheap:   T s ago: free of node#2 by " REASON " in thread N\n"
+                   "refheap:   T s ago: alloc of node#2 in thread N\n"
+                   "refheap:   T s ago: free of node#1 by release in thread N\n"
+                   "refheap:   T s ago: alloc of node#1 in thread N\n");
+    assert_reports(forgotten,
+                   "refheap: release of freed object node#1 (freed by release)\n"
+                   "refheap: the history of heap 1 (4 events) does not reach back to it\n");
 }
 END_TEST
 
-/* ---- stacks -------------------------------------------------------------------------------------------- */
+/* ---- stacks --------------------------------------------------------------------------------- */
 
 static uint64_t constant(const char *name)
 {
-    const struct rh_metadata_constant *table = (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    const struct rh_metadata_constant *table =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
     for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
         if (strcmp(table[i].name, name) == 0)
             return table[i].value;
@@ -185,7 +192,8 @@ static uint64_t load(uint64_t address, unsigned width)
 static const uint64_t *stack_of_event(rh_heap *heap, uint64_t number)
 {
     uint64_t h = (uintptr_t)heap, capacity = load(h + constant("heap.history_capacity"), 8);
-    uint64_t stacks = load(h + constant("heap.stacks"), 8), depth = load(h + constant("heap.stack_depth"), 4);
+    uint64_t stacks = load(h + constant("heap.stacks"), 8),
+             depth = load(h + constant("heap.stack_depth"), 4);
     return (const uint64_t *)(uintptr_t)(stacks + number % capacity * depth * 8);
 }
 
@@ -215,7 +223,7 @@ static bool is_in(uint64_t address, const void *function)
 
 START_TEST(stacks_begin_in_the_program)
 {
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .history_events = 4, .stack_frames = 3 });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 4, .stack_frames = 3});
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stack_depth"), 4), 3);
     for (uint64_t n = 0; n < 12; n += 4) { /* the ring goes round */
         node *a = birth_here(heap);
@@ -230,7 +238,8 @@ START_TEST(stacks_begin_in_the_program)
         }
         ck_assert(is_in(stack_of_event(heap, n)[0], (void *)birth_here));
         ck_assert(is_in(stack_of_event(heap, n + 1)[0], (void *)death_here));
-        ck_assert(is_in(stack_of_event(heap, n + 3)[0], HAS_COLLECTOR ? (void *)collect_here : (void *)death_here));
+        ck_assert(is_in(stack_of_event(heap, n + 3)[0],
+                        HAS_COLLECTOR ? (void *)collect_here : (void *)death_here));
         ck_assert_uint_ne(stack_of_event(heap, n)[1], 0);
         ck_assert_uint_eq(stack_of_event(heap, n)[1] - stack_of_event(heap, n + 2)[1] < 4096 ||
                               stack_of_event(heap, n + 2)[1] - stack_of_event(heap, n)[1] < 4096,
@@ -242,11 +251,11 @@ END_TEST
 
 START_TEST(stacks_alone_bring_a_history_and_are_limited)
 {
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .stack_frames = 1000 });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.stack_frames = 1000});
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stack_depth"), 4), 16);
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.history_capacity"), 8), 4096);
     rh_heap_destroy(heap);
-    heap = rh_heap_create(&(rh_heap_options){ .history_events = 4 });
+    heap = rh_heap_create(&(rh_heap_options){.history_events = 4});
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stacks"), 8), 0);
     rh_heap_destroy(heap);
 }
@@ -271,11 +280,11 @@ START_TEST(a_report_tells_where)
 }
 END_TEST
 
-/* ---- addresses that are no object ------------------------------------------------------------------------ */
+/* ---- addresses that are no object ----------------------------------------------------------- */
 
 static void retain_stack(void)
 {
-    static uint32_t words[8] __attribute__((aligned(16))) = { 0xfffffff0u };
+    static uint32_t words[8] __attribute__((aligned(16))) = {0xfffffff0u};
     rh_retain(words);
 }
 
@@ -287,13 +296,15 @@ static void retain_inside(void)
 
 START_TEST(what_is_no_object_is_called_so)
 {
-    assert_reports(retain_stack, "refheap: count overflow: retain of A, which is no object: it lies in no heap\n");
-    assert_reports(retain_inside,
-                   "refheap: count overflow: retain of A, which is no object: it lies 40 bytes inside node#1\n");
+    assert_reports(
+        retain_stack,
+        "refheap: count overflow: retain of A, which is no object: it lies in no heap\n");
+    assert_reports(retain_inside, "refheap: count overflow: retain of A, which is no object: it "
+                                  "lies 40 bytes inside node#1\n");
 }
 END_TEST
 
-/* ---- threads ------------------------------------------------------------------------------------------------ */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 static rh_heap *checked;
 static node *object;
@@ -403,27 +414,28 @@ START_TEST(a_heap_is_checked_for_its_thread)
         void *(*use)(void *);
         const char *what;
     } uses[] = {
-        { other_birth, "rh_new of heap 1" },
-        { other_array, "rh_new of heap 1" },
-        { other_last_release, "release of node#1 (heap 1)" },
+        {other_birth, "rh_new of heap 1"},
+        {other_array, "rh_new of heap 1"},
+        {other_last_release, "release of node#1 (heap 1)"},
 #if HAS_COLLECTOR
-        { other_candidate, "release of node#1 (heap 1)" },
+        {other_candidate, "release of node#1 (heap 1)"},
 #endif
-        { other_collect, "rh_gc_collect of heap 1" },
-        { other_collect_young, "rh_gc_collect_young of heap 1" },
-        { other_root_add, "rh_root_add of heap 1" },
-        { other_root_remove, "rh_root_remove of heap 1" },
-        { other_weak_new, "rh_weak_new of node#1 (heap 1)" },
-        { other_weak_get, "rh_weak_get of weak#2 (heap 1)" },
-        { other_immortal, "rh_make_immortal of node#1 (heap 1)" },
-        { other_destroy, "rh_heap_destroy of heap 1" },
-        { other_trim, "rh_heap_trim of heap 1" },
+        {other_collect, "rh_gc_collect of heap 1"},
+        {other_collect_young, "rh_gc_collect_young of heap 1"},
+        {other_root_add, "rh_root_add of heap 1"},
+        {other_root_remove, "rh_root_remove of heap 1"},
+        {other_weak_new, "rh_weak_new of node#1 (heap 1)"},
+        {other_weak_get, "rh_weak_get of weak#2 (heap 1)"},
+        {other_immortal, "rh_make_immortal of node#1 (heap 1)"},
+        {other_destroy, "rh_heap_destroy of heap 1"},
+        {other_trim, "rh_heap_trim of heap 1"},
     };
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
         char expected[256];
         in_thread = uses[i].use;
         snprintf(expected, sizeof expected,
-                 "refheap: %s in thread N, but the heap is attached to thread N (rh_heap_attach hands it over)\n",
+                 "refheap: %s in thread N, but the heap is attached to thread N (rh_heap_attach "
+                 "hands it over)\n",
                  uses[i].what);
         assert_reports(use_from_another_thread, expected);
     }
@@ -441,9 +453,11 @@ START_TEST(the_threads_are_named_by_their_numbers)
     in_thread = other_birth;
     run_child(name_the_threads, text, sizeof text);
     unsigned mine = 0, owner = 0;
-    ck_assert_int_eq(sscanf(text, "refheap: rh_new of heap 1 in thread %u, but the heap is attached to thread %u", &mine,
-                            &owner),
-                     2);
+    ck_assert_int_eq(
+        sscanf(text,
+               "refheap: rh_new of heap 1 in thread %u, but the heap is attached to thread %u",
+               &mine, &owner),
+        2);
     ck_assert_uint_ne(mine, owner);
 }
 END_TEST
@@ -487,7 +501,7 @@ static void share_immortals(void)
 
 static void fork_keeps_the_heap(void)
 {
-    checked = rh_heap_create(&(rh_heap_options){ .check_threads = true });
+    checked = rh_heap_create(&(rh_heap_options){.check_threads = true});
     object = new_node(checked, &node_type, 1);
     int status = 0;
     pid_t child = fork();
@@ -504,7 +518,7 @@ static void fork_keeps_the_heap(void)
 
 START_TEST(what_is_allowed_passes_the_check)
 {
-    static void (*const bodies[])(void) = { hand_over, share_immortals, fork_keeps_the_heap };
+    static void (*const bodies[])(void) = {hand_over, share_immortals, fork_keeps_the_heap};
     for (size_t i = 0; i < 3; i++) {
         char text[1024];
         int status = run_child(bodies[i], text, sizeof text);
@@ -514,13 +528,15 @@ START_TEST(what_is_allowed_passes_the_check)
 }
 END_TEST
 
-/* ---- options -------------------------------------------------------------------------------------------------- */
+/* ---- options -------------------------------------------------------------------------------- */
 
 static void wrong_options(void)
 {
-    setenv("REFHEAP_OPTIONS", "stacks=17,stacks=,stacks,stacks=-1,quarantine=1T,quarantine,check=yes,check,"
-                              "stacks=3,quarantine=4k,check=off", 1);
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .check_threads = true });
+    setenv("REFHEAP_OPTIONS",
+           "stacks=17,stacks=,stacks,stacks=-1,quarantine=1T,quarantine,check=yes,check,"
+           "stacks=3,quarantine=4k,check=off",
+           1);
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.check_threads = true});
     if (load((uintptr_t)heap + constant("heap.stack_depth"), 4) != 3)
         _exit(1);
 }
@@ -529,19 +545,26 @@ START_TEST(wrong_values_are_named)
 {
     char text[2048];
     int status = run_child(wrong_options, text, sizeof text);
-    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'stacks=17' is not possible, stacks wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'stacks=' is not possible, stacks wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'stacks' is not possible, stacks wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'stacks=-1' is not possible, stacks wants a number of return addresses, at most 16\n"
-                           "refheap: REFHEAP_OPTIONS: 'quarantine=1T' is not possible, quarantine wants a number of bytes, like 65536, 64k or 1M\n"
-                           "refheap: REFHEAP_OPTIONS: 'quarantine' is not possible, quarantine wants a number of bytes, like 65536, 64k or 1M\n"
-                           "refheap: REFHEAP_OPTIONS: 'check=yes' is not possible, check wants on or off\n"
-                           "refheap: REFHEAP_OPTIONS: 'check' is not possible, check wants on or off\n");
+    ck_assert_str_eq(
+        text, "refheap: REFHEAP_OPTIONS: 'stacks=17' is not possible, stacks wants a number of "
+              "return addresses, at most 16\n"
+              "refheap: REFHEAP_OPTIONS: 'stacks=' is not possible, stacks wants a number of "
+              "return addresses, at most 16\n"
+              "refheap: REFHEAP_OPTIONS: 'stacks' is not possible, stacks wants a number of return "
+              "addresses, at most 16\n"
+              "refheap: REFHEAP_OPTIONS: 'stacks=-1' is not possible, stacks wants a number of "
+              "return addresses, at most 16\n"
+              "refheap: REFHEAP_OPTIONS: 'quarantine=1T' is not possible, quarantine wants a "
+              "number of bytes, like 65536, 64k or 1M\n"
+              "refheap: REFHEAP_OPTIONS: 'quarantine' is not possible, quarantine wants a number "
+              "of bytes, like 65536, 64k or 1M\n"
+              "refheap: REFHEAP_OPTIONS: 'check=yes' is not possible, check wants on or off\n"
+              "refheap: REFHEAP_OPTIONS: 'check' is not possible, check wants on or off\n");
     ck_assert_int_eq(status, 0);
 }
 END_TEST
 
-/* ---- quarantine ------------------------------------------------------------------------------------------------ */
+/* ---- quarantine ----------------------------------------------------------------------------- */
 
 #define NODE_SLOT 48u /* bytes of a node's slot */
 
@@ -553,7 +576,7 @@ enum { SOME = 100, LOTS = 4000, SEEDS = 6, STEPS = 20000 };
 
 static rh_heap *quarantined_heap(size_t nodes)
 {
-    return rh_heap_create(&(rh_heap_options){ .quarantine_bytes = nodes * NODE_SLOT });
+    return rh_heap_create(&(rh_heap_options){.quarantine_bytes = nodes * NODE_SLOT});
 }
 
 static bool is_tombstone(const node *a, uint64_t serial)
@@ -685,8 +708,8 @@ END_TEST
 
 START_TEST(large_objects_and_tiny_quarantines)
 {
-    static rh_type large = { .name = "large", .size = 20000 };
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .quarantine_bytes = 1 << 20 });
+    static rh_type large = {.name = "large", .size = 20000};
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.quarantine_bytes = 1 << 20});
     void *first = rh_new(heap, &large);
     rh_release(first);
     void *second = rh_new(heap, &large);
@@ -694,9 +717,9 @@ START_TEST(large_objects_and_tiny_quarantines)
     rh_release(second);
     assert_valid(heap);
     rh_heap_destroy(heap);
-    static const size_t sizes[] = { 1, 31, 32, 47, 48, 60 };
+    static const size_t sizes[] = {1, 31, 32, 47, 48, 60};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        heap = rh_heap_create(&(rh_heap_options){ .quarantine_bytes = sizes[i] });
+        heap = rh_heap_create(&(rh_heap_options){.quarantine_bytes = sizes[i]});
         node *a = new_node(heap, &node_type, 1);
         rh_release(a);
         node *b = new_node(heap, &node_type, 2);
@@ -714,17 +737,22 @@ static uint32_t roll(uint32_t *state, uint32_t sides)
     return (*state >> 8) % sides;
 }
 
-/* Objects of several sizes, live graph and garbage: the heap stays valid, and nothing is reused early. */
+/* Objects of several sizes, live graph and garbage: the heap stays valid, and nothing is reused
+ * early. */
 START_TEST(a_heap_with_everything_observed_stays_valid)
 {
-    static rh_type wide = { .name = "wide", .size = 600, .fields = node_fields };
-    static rh_type huge = { .name = "huge", .size = 9000, .fields = node_fields };
-    static rh_type *const types[] = { &node_type, &node_type, &node_type, &logged_type, &wide, &huge };
+    static rh_type wide = {.name = "wide", .size = 600, .fields = node_fields};
+    static rh_type huge = {.name = "huge", .size = 9000, .fields = node_fields};
+    static rh_type *const types[] = {&node_type,   &node_type, &node_type,
+                                     &logged_type, &wide,      &huge};
     for (uint32_t seed = 1; seed <= SEEDS; seed++) {
         uint32_t state = seed;
-        rh_heap *heap = rh_heap_create(&(rh_heap_options){
-            .quarantine_bytes = (size_t)1 << (9 + 2 * seed), .history_events = 128, .stack_frames = 2, .check_threads = true });
-        rh_gc_set_thresholds(heap, (rh_gc_thresholds){ 50, 25 });
+        rh_heap *heap =
+            rh_heap_create(&(rh_heap_options){.quarantine_bytes = (size_t)1 << (9 + 2 * seed),
+                                              .history_events = 128,
+                                              .stack_frames = 2,
+                                              .check_threads = true});
+        rh_gc_set_thresholds(heap, (rh_gc_thresholds){50, 25});
         enum { SLOTS = 64 };
         static node *slots[SLOTS];
         memset(slots, 0, sizeof slots);
@@ -780,7 +808,8 @@ static void quarantine_makes_it_certain(void)
 
 START_TEST(a_quarantined_object_is_known_long_after_its_end)
 {
-    assert_reports(quarantine_makes_it_certain, "refheap: release of freed object node#1 (freed by release)\n");
+    assert_reports(quarantine_makes_it_certain,
+                   "refheap: release of freed object node#1 (freed by release)\n");
 }
 END_TEST
 
@@ -790,10 +819,13 @@ END_TEST
 #define WITH_LIMITS it_gives_way_where_memory_is_short,
 #endif
 
-RUN_TESTS("runtime_safety", a_report_tells_how_the_object_ended, earlier_tenants_are_named_as_suspects,
-          stacks_begin_in_the_program, stacks_alone_bring_a_history_and_are_limited, a_report_tells_where,
-          what_is_no_object_is_called_so, a_heap_is_checked_for_its_thread, the_threads_are_named_by_their_numbers,
-          what_is_allowed_passes_the_check, wrong_values_are_named, freed_slots_wait_and_are_given_back_in_order,
-          WITH_LIMITS cascades_and_collections_pass_through_it, a_collection_larger_than_the_quarantine_fills_it,
-          large_objects_and_tiny_quarantines, a_heap_with_everything_observed_stays_valid,
+RUN_TESTS("runtime_safety", a_report_tells_how_the_object_ended,
+          earlier_tenants_are_named_as_suspects, stacks_begin_in_the_program,
+          stacks_alone_bring_a_history_and_are_limited, a_report_tells_where,
+          what_is_no_object_is_called_so, a_heap_is_checked_for_its_thread,
+          the_threads_are_named_by_their_numbers, what_is_allowed_passes_the_check,
+          wrong_values_are_named, freed_slots_wait_and_are_given_back_in_order,
+          WITH_LIMITS cascades_and_collections_pass_through_it,
+          a_collection_larger_than_the_quarantine_fills_it, large_objects_and_tiny_quarantines,
+          a_heap_with_everything_observed_stays_valid,
           a_quarantined_object_is_known_long_after_its_end)

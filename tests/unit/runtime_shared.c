@@ -1,10 +1,12 @@
-/* runtime_shared.c - many threads ask for weak references to the shared immortal objects at once, while the table
- * of these references grows under them; and a fork falls into the making of the shared objects.
+/* runtime_shared.c - many threads ask for weak references to the shared immortal objects at once,
+ * while the table of these references grows under them; and a fork falls into the making of the
+ * shared objects.
  *
- * Heap 0 is made once per process, so each round is a child. Whoever leaves a lock waits behind it for a while
- * (the linker wraps pthread_mutex_lock and _unlock): what is done with a lock's data after it was given up then meets what
- * the others did meanwhile. A program of its own (no libcheck), so that it can be built with ThreadSanitizer, too.
- * Exit status 0 and silence: all went well. */
+ * Heap 0 is made once per process, so each round is a child. Whoever leaves a lock waits behind
+ * it for a while (the linker wraps pthread_mutex_lock and _unlock): what is done with a lock's
+ * data after it was given up then meets what the others did meanwhile. A program of its own (no
+ * libcheck), so that it can be built with ThreadSanitizer, too. Exit status 0 and silence: all
+ * went well. */
 #include <refheap/refheap.h>
 
 #include <pthread.h>
@@ -98,14 +100,15 @@ static void across_a_fork(void)
 {
     pthread_t thread;
     rh_heap_destroy(rh_heap_create(NULL)); /* installs the fork handlers */
-    wait_below = 2; /* under the lock of the shared values, too */
+    wait_below = 2;                        /* under the lock of the shared values, too */
     MUST(pthread_create(&thread, NULL, make_shared, NULL) == 0);
     usleep(2000);
     pid_t child = fork();
     MUST(child >= 0);
     if (child == 0) {
         alarm(60); /* a lock that stayed taken ends the child by a signal */
-        syscall(SYS_exit_group, rh_nil() ? 0 : 1); /* ThreadSanitizer would look for the threads of the parent */
+        /* ThreadSanitizer would look for the threads of the parent */
+        syscall(SYS_exit_group, rh_nil() ? 0 : 1);
     }
     int status;
     MUST(waitpid(child, &status, 0) == child);

@@ -1,10 +1,10 @@
 /* runtime_stepping.c - the runtime's memory is true at every instruction.
  *
  * A child creates, sets, releases, finalizes and collects; its parent single-steps it and, like a
- * debugger, reads a whole slab after each instruction by the published constants: every slot is blank, a
- * tombstone or an object; every reference of an object leads to an object; and outside an announced phase
- * no object is found in more slots than it has counts. The child is a fork, so addresses and constants are
- * the parent's own. */
+ * debugger, reads a whole slab after each instruction by the published constants: every slot is
+ * blank, a tombstone or an object; every reference of an object leads to an object; and outside
+ * an announced phase no object is found in more slots than it has counts. The child is a fork, so
+ * addresses and constants are the parent's own. */
 #define _GNU_SOURCE
 #include "runtime_test.h"
 
@@ -17,23 +17,24 @@ extern struct rh_metadata_descriptor rh_debug_descriptor;
 enum { SLOTS = 192, STEPS_MIN = 20000 };
 
 static rh_heap *heap;
-static char *slab_base;      /* of the nodes */
-static uint64_t slab;        /* its descriptor */
+static char *slab_base; /* of the nodes */
+static uint64_t slab;   /* its descriptor */
 static uint64_t slot_size;
 static uint64_t phases_seen; /* bit p: phase p */
 static uint64_t dying_seen;
 
 static uint64_t constant(enum rh_metadata_constant_id id)
 {
-    const struct rh_metadata_constant *table = (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    const struct rh_metadata_constant *table =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
     return table[id].value;
 }
 
-/* ---- the parent: a reader of the stopped child ------------------------------------------------------ */
+/* ---- the parent: a reader of the stopped child ---------------------------------------------- */
 
 static void read_child(pid_t child, uint64_t address, void *buffer, size_t size)
 {
-    struct iovec to = { buffer, size }, from = { (void *)(uintptr_t)address, size };
+    struct iovec to = {buffer, size}, from = {(void *)(uintptr_t)address, size};
     MUST(process_vm_readv(child, &to, 1, &from, 1, 0) == (ssize_t)size);
 }
 
@@ -43,8 +44,10 @@ static void find_slab(const node *object)
     for (uint64_t i = 0; i < constant(RH_MC_chunk_slabs); i++) {
         slab = chunk + constant(RH_MC_chunk_slab_table) + i * constant(RH_MC_slab_size);
         memcpy(&slab_base, (char *)(uintptr_t)slab + constant(RH_MC_slab_base), sizeof slab_base);
-        memcpy(&slot_size, (char *)(uintptr_t)slab + constant(RH_MC_slab_slot_size), sizeof slot_size);
-        if (slot_size && (const char *)object >= slab_base && (const char *)object < slab_base + (64 << 10))
+        memcpy(&slot_size, (char *)(uintptr_t)slab + constant(RH_MC_slab_slot_size),
+               sizeof slot_size);
+        if (slot_size && (const char *)object >= slab_base &&
+            (const char *)object < slab_base + (64 << 10))
             return;
     }
     ck_abort_msg("no slab has the object");
@@ -91,7 +94,8 @@ static void take_picture(pid_t child, picture *p)
         p->in_use[i] = header->rh_type_index && !is_tombstone && (live[i / 64] >> i % 64 & 1);
         /* A freed slot keeps the name of who died there. */
         if (is_tombstone)
-            MUST(header->rh_serial && header->rh_type_index && (header->rh_flags & RH_FLAG_DEATH_MASK));
+            MUST(header->rh_serial && header->rh_type_index &&
+                 (header->rh_flags & RH_FLAG_DEATH_MASK));
         if (p->in_use[i])
             MUST(header->rh_serial && header->rh_type_index < rh_debug_descriptor.type_count);
     }
@@ -124,8 +128,9 @@ static void check_child(pid_t child)
     }
     for (int i = 0; phase == RH_PHASE_IDLE && i < SLOTS; i++)
         if (p.in_use[i] && p.found[i] > stored_count(&node_at(&p, i)->base))
-            ck_abort_msg("node#%llu: %zu slots, count word %#x", (unsigned long long)node_at(&p, i)->base.rh_serial,
-                         p.found[i], node_at(&p, i)->base.rh_count);
+            ck_abort_msg("node#%llu: %zu slots, count word %#x",
+                         (unsigned long long)node_at(&p, i)->base.rh_serial, p.found[i],
+                         node_at(&p, i)->base.rh_count);
 }
 
 static void step_through(void (*operations)(void))
@@ -154,7 +159,7 @@ static void step_through(void (*operations)(void))
     ck_assert_uint_ge(steps, STEPS_MIN);
 }
 
-/* ---- the child's work: small structures, all in the first slots of one slab ------------------------- */
+/* ---- the child's work: small structures, all in the first slots of one slab ----------------- */
 
 static void setup(void)
 {
@@ -206,7 +211,8 @@ static void keep_next(void *object)
     kept = rh_retain(self->next ? self->next : self);
 }
 
-static rh_type keeper_type = { .name = "keeper", .size = sizeof(node), .fields = node_fields, .finalize = keep_next };
+static rh_type keeper_type = {
+    .name = "keeper", .size = sizeof(node), .fields = node_fields, .finalize = keep_next};
 
 static void deaths_with_finalizers(void)
 {
@@ -274,10 +280,10 @@ START_TEST(collections_announce_what_they_do)
     rh_release(rh_new(heap, &keeper_type));
     rh_release(kept);
     step_through(collections);
-    ck_assert_uint_eq(phases_seen, 1u << RH_PHASE_IDLE | 1u << RH_PHASE_MARKING | 1u << RH_PHASE_RESTORING |
-                                       1u << RH_PHASE_FREEING);
+    ck_assert_uint_eq(phases_seen, 1u << RH_PHASE_IDLE | 1u << RH_PHASE_MARKING |
+                                       1u << RH_PHASE_RESTORING | 1u << RH_PHASE_FREEING);
 }
 END_TEST
 
-RUN_TESTS("runtime_stepping", births_and_deaths_are_true_at_every_instruction, finalizers_see_and_leave_true_memory,
-          collections_announce_what_they_do)
+RUN_TESTS("runtime_stepping", births_and_deaths_are_true_at_every_instruction,
+          finalizers_see_and_leave_true_memory, collections_announce_what_they_do)

@@ -1,5 +1,6 @@
-/* runtime_test.h - what the runtime's tests share: a node type, a log of what was finalized, capture
- * of stderr in a child process. Included by one .c file per program, so everything is static. */
+/* runtime_test.h - what the runtime's tests share: a node type, a log of what was finalized,
+ * capture of stderr in a child process. Included by one .c file per program, so everything is
+ * static. */
 #ifndef RUNTIME_TEST_H
 #define RUNTIME_TEST_H
 
@@ -14,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Stress builds collect and validate at every allocation: O(n^2), so they run the same tests smaller. */
+/* Stress builds collect and validate at every allocation: O(n^2), so they run the same tests
+ * smaller. */
 #ifdef REFHEAP_GC_STRESS
 #define MANY(n) ((n) / 10000 + 20)
 #else
@@ -51,8 +53,9 @@ typedef struct node {
     int value;
 } node;
 
-__attribute__((unused)) static const rh_field node_fields[] = { RH_STRONG(node, next), RH_STRONG(node, other), RH_WEAK(node, weak),
-                                        RH_INT(node, value), RH_FIELDS_END };
+__attribute__((unused)) static const rh_field node_fields[] = {
+    RH_STRONG(node, next), RH_STRONG(node, other), RH_WEAK(node, weak), RH_INT(node, value),
+    RH_FIELDS_END};
 
 /* Values of the nodes whose finalizer or dispose ran, in order. */
 __attribute__((unused)) static int death_log[64];
@@ -65,13 +68,12 @@ __attribute__((unused)) static void log_value(void *object)
     death_count++;
 }
 
-__attribute__((unused)) static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
+__attribute__((unused)) static rh_type node_type = {
+    .name = "node", .size = sizeof(node), .fields = node_fields};
 
 /* The same with a finalizer that logs. */
-__attribute__((unused)) static rh_type logged_type = { .name = "logged",
-                                                       .size = sizeof(node),
-                                                       .fields = node_fields,
-                                                       .finalize = log_value };
+__attribute__((unused)) static rh_type logged_type = {
+    .name = "logged", .size = sizeof(node), .fields = node_fields, .finalize = log_value};
 
 __attribute__((unused)) static node *new_node(rh_heap *heap, rh_type *type, int value)
 {
@@ -141,7 +143,8 @@ __attribute__((unused)) static void assert_aborts(void (*body)(void), const char
     char text[4096];
     int status = run_child(body, text, sizeof text);
     ck_assert_str_eq(text, expected);
-    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", (unsigned)status);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x",
+                  (unsigned)status);
 }
 
 #define RUN_TESTS(name, ...) UNIT_MAIN(name, NULL, NULL, __VA_ARGS__)

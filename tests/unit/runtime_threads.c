@@ -1,8 +1,9 @@
-/* runtime_threads.c - many heaps in many threads at once: created, filled, handed over, collected and
- * destroyed, with types that several threads register at the same moment and values that all share.
+/* runtime_threads.c - many heaps in many threads at once: created, filled, handed over, collected
+ * and destroyed, with types that several threads register at the same moment and values that all
+ * share.
  *
- * A program of its own (no libcheck: that forks), so that it can be built with ThreadSanitizer, too.
- * Exit status 0 and silence: all went well. */
+ * A program of its own (no libcheck: that forks), so that it can be built with ThreadSanitizer,
+ * too. Exit status 0 and silence: all went well. */
 #include <refheap/metadata.h>
 #include <refheap/refheap.h>
 
@@ -25,8 +26,8 @@ typedef struct node {
     long value;
 } node;
 
-static const rh_field node_fields[] = { RH_STRONG(node, next), RH_STRONG(node, other), RH_WEAK(node, weak),
-                                        RH_INT(node, value), RH_FIELDS_END };
+static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, other),
+                                       RH_WEAK(node, weak), RH_INT(node, value), RH_FIELDS_END};
 /* One per round: each is registered by whichever thread comes first. */
 static rh_type types[ROUNDS];
 
@@ -125,7 +126,7 @@ static void *work(void *argument)
 int main(void)
 {
     for (int i = 0; i < ROUNDS; i++)
-        types[i] = (rh_type){ .name = "node", .size = sizeof(node), .fields = node_fields };
+        types[i] = (rh_type){.name = "node", .size = sizeof(node), .fields = node_fields};
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
         MUST(pthread_create(&threads[i], NULL, work, NULL) == 0);
@@ -137,7 +138,8 @@ int main(void)
     /* Each type was registered once, every heap left the list but the shared one, numbered 0. */
     for (int i = 0; i < ROUNDS; i++)
         for (int k = 0; k < i; k++)
-            MUST(types[i].rh_private.index && types[i].rh_private.index != types[k].rh_private.index);
+            MUST(types[i].rh_private.index &&
+                 types[i].rh_private.index != types[k].rh_private.index);
     MUST(rh_debug_descriptor.destroyed_count == (uint64_t)THREADS * ROUNDS);
     MUST(rh_debug_descriptor.heaps);
     return 0;

@@ -22,7 +22,8 @@ static size_t unmapped_bytes;
 
 int __wrap_munmap(void *address, size_t bytes)
 {
-    if (bytes == CHUNK) /* rh_heap_check, which a stress build calls everywhere, has mappings of its own */
+    /* rh_heap_check, which a stress build calls everywhere, has mappings of its own */
+    if (bytes == CHUNK)
         unmapped_bytes += bytes;
     return __real_munmap(address, bytes);
 }
@@ -35,7 +36,7 @@ START_TEST(trim_gives_back_what_it_says)
         char bytes[8192 - sizeof(rh_object)];
     } big;
     enum { PER_CHUNK = 496, CHUNKS = MANY(100000) == 100000 ? 40 : 2 };
-    static rh_type type = { .name = "big", .size = sizeof(big) };
+    static rh_type type = {.name = "big", .size = sizeof(big)};
     static void *objects[CHUNKS * PER_CHUNK];
     setup_heap();
     node *stays = new_node(heap, &node_type, 1);
@@ -76,8 +77,8 @@ static void trim_within(void *object)
 START_TEST(trim_inside_finalizers_takes_nothing_that_is_in_use)
 {
     enum { COUNT = MANY(300000) };
-    static rh_type type = { .name = "trimmer", .size = sizeof(node), .fields = node_fields,
-                            .finalize = trim_within };
+    static rh_type type = {
+        .name = "trimmer", .size = sizeof(node), .fields = node_fields, .finalize = trim_within};
     setup_heap();
     node *list = NULL, *first = NULL;
     for (int i = 0; i < COUNT; i++) {
@@ -108,4 +109,5 @@ START_TEST(trim_inside_finalizers_takes_nothing_that_is_in_use)
 }
 END_TEST
 
-RUN_TESTS("runtime_trim", trim_gives_back_what_it_says, trim_inside_finalizers_takes_nothing_that_is_in_use)
+RUN_TESTS("runtime_trim", trim_gives_back_what_it_says,
+          trim_inside_finalizers_takes_nothing_that_is_in_use)

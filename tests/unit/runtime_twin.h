@@ -1,11 +1,13 @@
 /* runtime_twin.h - a trivially correct model of a heap, for random programs (runtime_random.c).
  *
- * The twin is a table of things: who holds whom in which slot, and how often the program itself holds each.
- * Everything follows from it by searching the table again and again: counts, what dies by a release, what
- * is reachable, which objects are candidate roots, what a full or a young collection looks at and frees.
+ * The twin is a table of things: who holds whom in which slot, and how often the program itself
+ * holds each. Everything follows from it by searching the table again and again: counts, what
+ * dies by a release, what is reachable, which objects are candidate roots, what a full or a young
+ * collection looks at and frees.
  *
- * Invariant: between two calls of the runtime the twin is settled: a thing exists in it iff its object is
- * alive. While a call runs, only finalizers and the collector's callbacks bring it up to date. */
+ * Invariant: between two calls of the runtime the twin is settled: a thing exists in it iff its
+ * object is alive. While a call runs, only finalizers and the collector's callbacks bring it up
+ * to date. */
 #ifndef RUNTIME_TWIN_H
 #define RUNTIME_TWIN_H
 
@@ -24,11 +26,11 @@ typedef struct kind_traits {
 } kind_traits;
 
 static const kind_traits traits[KINDS] = {
-    [PLAIN] = { SLOTS, false, false, false },  [TAIL] = { SLOTS, false, false, false },
-    [VECTOR] = { SLOTS, false, false, true },  [LARGE] = { SLOTS, false, false, false },
-    [CLOSER] = { SLOTS, true, false, false },  [CLOSER_VECTOR] = { SLOTS, true, false, true },
-    [LEAF] = { 0, false, true, false },        [CLOSER_LEAF] = { 0, true, true, false },
-    [HOLDER] = { SLOTS, false, true, false }, /* declared acyclic: no cycle goes through it */
+    [PLAIN] = {SLOTS, false, false, false}, [TAIL] = {SLOTS, false, false, false},
+    [VECTOR] = {SLOTS, false, false, true}, [LARGE] = {SLOTS, false, false, false},
+    [CLOSER] = {SLOTS, true, false, false}, [CLOSER_VECTOR] = {SLOTS, true, false, true},
+    [LEAF] = {0, false, true, false},       [CLOSER_LEAF] = {0, true, true, false},
+    [HOLDER] = {SLOTS, false, true, false}, /* declared acyclic: no cycle goes through it */
 };
 
 typedef struct thing {
@@ -36,7 +38,8 @@ typedef struct thing {
     bool is_immortal, is_finalized, is_disposed, is_frozen, is_listed;
     bool is_candidate, is_fresh;
     bool may_be_candidate; /* its count fell in a full collection that proved it live */
-    bool has_weak; /* the weak reference to it reads it: not any more once it was dying or condemned */
+    /* the weak reference to it reads it: not any more once it was dying or condemned */
+    bool has_weak;
     enum kind kind;
     unsigned epoch; /* collections before its birth */
     void *object;
@@ -51,26 +54,27 @@ static bool has_old_rule;
 static unsigned long long twin_seed;
 static int twin_step;
 
-#define HOLDS(condition)                                                                                    \
-    do {                                                                                                    \
-        if (!(condition))                                                                                   \
-            ck_abort_msg("seed %llu, step %d, line %d: %s", twin_seed, twin_step, __LINE__, #condition);    \
+#define HOLDS(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            ck_abort_msg("seed %llu, step %d, line %d: %s", twin_seed, twin_step, __LINE__,        \
+                         #condition);                                                              \
     } while (0)
 
 /* The running collection. */
 static struct {
     bool is_running;
     bool is_full;
-    bool is_decided; /* the condemned set was tried again behind the finalizers */
-    int finalized;   /* finalizers that ran in it */
-    int visits;      /* things it looks at */
-    int found;       /* newly listed */
+    bool is_decided;      /* the condemned set was tried again behind the finalizers */
+    int finalized;        /* finalizers that ran in it */
+    int visits;           /* things it looks at */
+    int found;            /* newly listed */
     bool rescued[THINGS]; /* looked at, and held from outside */
     bool condemned[THINGS];
     bool stays[THINGS]; /* by the old rule, with a finalizer of its own to run */
 } collection;
 
-/* ---- counts ------------------------------------------------------------------------------------------ */
+/* ---- counts --------------------------------------------------------------------------------- */
 
 static int twin_count(int id)
 {
@@ -123,14 +127,15 @@ static void settle(const bool *pinned)
     for (bool changed = true; changed;) {
         changed = false;
         for (int i = 0; i < THINGS; i++)
-            if (things[i].exists && !things[i].is_immortal && !(pinned && pinned[i]) && twin_count(i) == 0) {
+            if (things[i].exists && !things[i].is_immortal && !(pinned && pinned[i]) &&
+                twin_count(i) == 0) {
                 twin_die(i);
                 changed = true;
             }
     }
 }
 
-/* ---- reachability ------------------------------------------------------------------------------------ */
+/* ---- reachability --------------------------------------------------------------------------- */
 
 /* Marks what the marked things hold, within `set` (NULL: everything that exists). */
 static void mark_from(bool *marks, const bool *set)
@@ -150,11 +155,13 @@ static void mark_from(bool *marks, const bool *set)
 static void mark_reachable(bool *marks)
 {
     for (int i = 0; i < THINGS; i++)
-        marks[i] = things[i].exists && (things[i].held > 0 || things[i].is_immortal || things[i].is_frozen);
+        marks[i] = things[i].exists &&
+                   (things[i].held > 0 || things[i].is_immortal || things[i].is_frozen);
     mark_from(marks, NULL);
 }
 
-/* Marks members of `set` that the program or something outside of the set holds, and what those reach. */
+/* Marks members of `set` that the program or something outside of the set holds, and what those
+ * reach. */
 static void mark_held_from_outside(const bool *set, bool *marks)
 {
     for (int i = 0; i < THINGS; i++) {
@@ -168,7 +175,7 @@ static void mark_held_from_outside(const bool *set, bool *marks)
 
 static bool reaches(int from, int to)
 {
-    bool marks[THINGS] = { false };
+    bool marks[THINGS] = {false};
     marks[from] = true;
     mark_from(marks, NULL);
     return marks[to];
@@ -180,12 +187,13 @@ static bool is_forbidden(int from, int to)
     if (!reaches(to, from))
         return false;
     for (int i = 0; i < THINGS; i++)
-        if (things[i].exists && traits[things[i].kind].is_acyclic && reaches(to, i) && reaches(i, from))
+        if (things[i].exists && traits[things[i].kind].is_acyclic && reaches(to, i) &&
+            reaches(i, from))
             return true;
     return false;
 }
 
-/* ---- collections ------------------------------------------------------------------------------------- */
+/* ---- collections ---------------------------------------------------------------------------- */
 
 /* The members that a collection looks at: all, or what the fresh candidates reach. */
 static void mark_trial(bool is_full, bool *trial)
@@ -194,7 +202,8 @@ static void mark_trial(bool is_full, bool *trial)
     for (int i = 0; i < THINGS; i++) {
         members[i] = things[i].exists && is_tracked(i) && !things[i].is_frozen &&
                      (is_full || things[i].epoch == epoch);
-        trial[i] = is_full ? members[i] : members[i] && things[i].is_candidate && things[i].is_fresh;
+        trial[i] =
+            is_full ? members[i] : members[i] && things[i].is_candidate && things[i].is_fresh;
     }
     mark_from(trial, members);
 }
@@ -222,7 +231,8 @@ static void twin_collection_starts(bool is_full)
             forget_candidate(i); /* proved live */
         if (trial[i] && held[i])
             things[i].is_listed = false;
-        kept[i] = collection.stays[i] = has_old_rule && collection.condemned[i] && has_finalizer_to_run(i);
+        kept[i] = collection.stays[i] =
+            has_old_rule && collection.condemned[i] && has_finalizer_to_run(i);
     }
     mark_from(kept, trial);
     for (int i = 0; i < THINGS; i++)
@@ -230,7 +240,8 @@ static void twin_collection_starts(bool is_full)
             things[i].has_weak = false;
 }
 
-/* The finalizers of the condemned have run: who is held from outside now survives, the others are dead. */
+/* The finalizers of the condemned have run: who is held from outside now survives, the others are
+ * dead. */
 static void twin_decide(void)
 {
     bool *condemned = collection.condemned, survivors[THINGS];

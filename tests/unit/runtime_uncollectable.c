@@ -1,5 +1,5 @@
-/* runtime_uncollectable.c - tests of the rule before PEP 442: garbage cycles that contain objects whose
- * finalizer has not run stay and are listed.
+/* runtime_uncollectable.c - tests of the rule before PEP 442: garbage cycles that contain objects
+ * whose finalizer has not run stay and are listed.
  *
  * Births come first in each test: a stress build collects at every one of them. */
 #include "runtime_test.h"
@@ -8,7 +8,7 @@ static rh_heap *heap;
 
 static void setup_heap(void)
 {
-    heap = rh_heap_create(&(rh_heap_options){ .gc_disabled = true, .finalizer_cycles_stay = true });
+    heap = rh_heap_create(&(rh_heap_options){.gc_disabled = true, .finalizer_cycles_stay = true});
     death_count = 0;
 }
 
@@ -27,7 +27,7 @@ static bool list(void *object, void *context)
 
 static listed uncollectable(void)
 {
-    listed result = { 0 };
+    listed result = {0};
     ck_assert_uint_eq(rh_gc_each_uncollectable(heap, list, &result), result.count);
     ck_assert_uint_eq(rh_gc_get_counts(heap).uncollectable, result.count);
     return result;
@@ -209,7 +209,8 @@ static void rise(void *object)
 
 START_TEST(a_cycle_whose_finalizers_ran_is_collected)
 {
-    static rh_type type = { .name = "rises", .size = sizeof(node), .fields = node_fields, .finalize = rise };
+    static rh_type type = {
+        .name = "rises", .size = sizeof(node), .fields = node_fields, .finalize = rise};
     setup_heap();
     node *a = new_node(heap, &type, 1), *b = new_node(heap, &node_type, 2);
     rh_release(a); /* it rises */
@@ -257,7 +258,7 @@ static void die_by_the_environment(const char *options, bool asked, bool expect_
 {
     setenv("REFHEAP_OPTIONS", options, 1);
     death_count = 0;
-    heap = rh_heap_create(&(rh_heap_options){ .finalizer_cycles_stay = asked });
+    heap = rh_heap_create(&(rh_heap_options){.finalizer_cycles_stay = asked});
     node *a = new_node(heap, &logged_type, 1);
     rh_set(&a->next, a);
     rh_release(a);
@@ -281,7 +282,7 @@ END_TEST
 static void choose_wrong(void)
 {
     setenv("REFHEAP_OPTIONS", "finalizers=never,gc=off", 1);
-    heap = rh_heap_create(&(rh_heap_options){ .finalizer_cycles_stay = true });
+    heap = rh_heap_create(&(rh_heap_options){.finalizer_cycles_stay = true});
     if (rh_gc_is_enabled(heap))
         _exit(1);
     node *a = rh_new(heap, &logged_type);
@@ -297,13 +298,14 @@ START_TEST(a_wrong_rule_is_named)
     char text[512];
     int status = run_child(choose_wrong, text, sizeof text);
     ck_assert_int_eq(status, 0);
-    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'finalizers=never' is not possible, finalizers wants run or stay\n");
+    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'finalizers=never' is not possible, "
+                           "finalizers wants run or stay\n");
 }
 END_TEST
 
 RUN_TESTS("runtime_uncollectable", cycles_with_finalizers_stay_and_are_listed,
-          a_cycle_is_broken_through_the_list,
-          a_young_collection_finds_them_too, what_only_freed_garbage_held_dies_with_its_finalizer,
+          a_cycle_is_broken_through_the_list, a_young_collection_finds_them_too,
+          what_only_freed_garbage_held_dies_with_its_finalizer,
           what_the_program_holds_again_is_not_listed_after_a_full_collection,
-          a_cycle_whose_finalizers_ran_is_collected,
-          callbacks_are_told_how_many_were_found, the_environment_chooses_the_rule, a_wrong_rule_is_named)
+          a_cycle_whose_finalizers_ran_is_collected, callbacks_are_told_how_many_were_found,
+          the_environment_chooses_the_rule, a_wrong_rule_is_named)

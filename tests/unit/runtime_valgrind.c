@@ -1,5 +1,5 @@
-/* runtime_valgrind.c - what Valgrind says about objects: each scenario runs this program under valgrind, with
- * the scenario's name. */
+/* runtime_valgrind.c - what Valgrind says about objects: each scenario runs this program under
+ * valgrind, with the scenario's name. */
 #include "runtime_test.h"
 
 #ifdef TEST_ASAN
@@ -47,7 +47,7 @@ static void read_collected(void)
 
 static void read_quarantined(void)
 {
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .quarantine_bytes = 100000 });
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.quarantine_bytes = 100000});
     node *a = birth_here(heap);
     release_here(a);
     for (int i = 0; i < 100; i++)
@@ -57,7 +57,7 @@ static void read_quarantined(void)
 
 static void read_behind(void)
 {
-    static rh_type odd = { .name = "odd", .size = 37 };
+    static rh_type odd = {.name = "odd", .size = 37};
     char *object = rh_new(rh_heap_create(NULL), &odd);
     sink = object[36];
     sink = object[37];
@@ -65,7 +65,7 @@ static void read_behind(void)
 
 static void read_freed_large(void)
 {
-    static rh_type large = { .name = "large", .size = 100000 };
+    static rh_type large = {.name = "large", .size = 100000};
     char *object = rh_new(rh_heap_create(NULL), &large);
     release_here(object);
     sink = object[5000];
@@ -74,10 +74,13 @@ static void read_freed_large(void)
 /* All kinds of births and deaths, reuse of slots, slabs and large mappings: not one complaint. */
 static void use_everything(void)
 {
-    static rh_type types[] = { { .name = "a", .size = 33 }, { .name = "b", .size = 640 },
-                               { .name = "c", .size = 9001 }, { .name = "d", .size = 47 },
-                               { .name = "e", .size = 9500 } };
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){ .quarantine_bytes = 1000, .history_events = 64 });
+    static rh_type types[] = {{.name = "a", .size = 33},
+                              {.name = "b", .size = 640},
+                              {.name = "c", .size = 9001},
+                              {.name = "d", .size = 47},
+                              {.name = "e", .size = 9500}};
+    rh_heap *heap =
+        rh_heap_create(&(rh_heap_options){.quarantine_bytes = 1000, .history_events = 64});
     rh_object *keep[300];
     for (int round = 0; round < 5; round++) {
         for (int i = 0; i < 300; i++) {
@@ -97,7 +100,8 @@ static void use_everything(void)
             rh_release(many[i]);
     }
     for (int i = 0; i < 5000; i++) {
-        node *a = new_node(heap, i % 2 ? &node_type : &logged_type, i), *b = new_node(heap, &node_type, i);
+        node *a = new_node(heap, i % 2 ? &node_type : &logged_type, i),
+             *b = new_node(heap, &node_type, i);
         rh_set(&a->next, b);
         rh_set(&b->other, i % 3 ? a : NULL);
         a->weak = rh_weak_new(b);
@@ -119,25 +123,25 @@ static const struct {
     void (*run)(void);
     const char *says[5];
 } scenarios[] = {
-    { "read_freed",
-      read_freed,
-      { "Invalid read of size 4", "is 40 bytes inside a block of size 48 free'd", "release_here", "Block was alloc'd at",
-        "birth_here" } },
-    { "read_collected",
-      read_collected,
-      #if HAS_COLLECTOR
-      { "is 40 bytes inside a block of size 48 free'd", "rh__collect", "collect_here", "birth_here" } },
+    {"read_freed",
+     read_freed,
+     {"Invalid read of size 4", "is 40 bytes inside a block of size 48 free'd", "release_here",
+      "Block was alloc'd at", "birth_here"}},
+    {"read_collected",
+     read_collected,
+#if HAS_COLLECTOR
+     {"is 40 bytes inside a block of size 48 free'd", "rh__collect", "collect_here", "birth_here"}},
 #else
-      { "is 40 bytes inside a block of size 48 free'd", "birth_here" } },
+     {"is 40 bytes inside a block of size 48 free'd", "birth_here"}},
 #endif
-    { "read_quarantined",
-      read_quarantined,
-      { "is 40 bytes inside a block of size 48 free'd", "release_here", "birth_here" } },
-    { "read_behind", read_behind, { "Invalid read of size 1", "read_behind" } },
-    { "read_freed_large",
-      read_freed_large,
-      { "is 5,000 bytes inside a block of size 100,000 free'd", "release_here" } },
-    { "use_everything", use_everything, { "ERROR SUMMARY: 0 errors" } },
+    {"read_quarantined",
+     read_quarantined,
+     {"is 40 bytes inside a block of size 48 free'd", "release_here", "birth_here"}},
+    {"read_behind", read_behind, {"Invalid read of size 1", "read_behind"}},
+    {"read_freed_large",
+     read_freed_large,
+     {"is 5,000 bytes inside a block of size 100,000 free'd", "release_here"}},
+    {"use_everything", use_everything, {"ERROR SUMMARY: 0 errors"}},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
@@ -146,17 +150,18 @@ START_TEST(valgrind_knows_objects_as_blocks)
     static char text[64 * 1024], command[4096], self[2048];
     ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof self - 1), 0);
     for (int i = 0; i < SCENARIOS; i++) {
-        snprintf(command, sizeof command, "'%s' --error-exitcode=7 '%s' %s 2>&1", TEST_VALGRIND, self, scenarios[i].name);
+        snprintf(command, sizeof command, "'%s' --error-exitcode=7 '%s' %s 2>&1", TEST_VALGRIND,
+                 self, scenarios[i].name);
         FILE *output = popen(command, "r");
         ck_assert_ptr_nonnull(output);
         size_t length = fread(text, 1, sizeof text - 1, output);
         text[length] = '\0';
         int status = pclose(output);
-        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == (i == SCENARIOS - 1 ? 0 : 7), "%s: status %#x:\n%s",
-                      scenarios[i].name, (unsigned)status, text);
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == (i == SCENARIOS - 1 ? 0 : 7),
+                      "%s: status %#x:\n%s", scenarios[i].name, (unsigned)status, text);
         for (int k = 0; k < 5 && scenarios[i].says[k]; k++)
-            ck_assert_msg(strstr(text, scenarios[i].says[k]) != NULL, "%s: no '%s' in:\n%s", scenarios[i].name,
-                          scenarios[i].says[k], text);
+            ck_assert_msg(strstr(text, scenarios[i].says[k]) != NULL, "%s: no '%s' in:\n%s",
+                          scenarios[i].name, scenarios[i].says[k], text);
         if (i < SCENARIOS - 1)
             ck_assert_msg(strstr(text, "ERROR SUMMARY: 1 errors") != NULL, "%s", text);
     }
@@ -165,7 +170,7 @@ END_TEST
 
 static int run_all(void)
 {
-    const TTest *const tests[] = { valgrind_knows_objects_as_blocks };
+    const TTest *const tests[] = {valgrind_knows_objects_as_blocks};
     return unit_run("runtime_valgrind", NULL, NULL, tests, 1);
 }
 

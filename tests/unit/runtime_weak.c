@@ -99,7 +99,8 @@ static void make_weak(void *object)
 
 START_TEST(a_weak_reference_made_by_the_finalizer_reads_null)
 {
-    static rh_type type = { .name = "weakling", .size = sizeof(node), .fields = node_fields, .finalize = make_weak };
+    static rh_type type = {
+        .name = "weakling", .size = sizeof(node), .fields = node_fields, .finalize = make_weak};
     rh_heap *heap = rh_heap_create(NULL);
     rh_release(rh_new(heap, &type));
     ck_assert_ptr_null(rh_weak_get(made));
@@ -118,7 +119,8 @@ static void rise(void *object)
     risen = rh_retain(object);
 }
 
-static rh_type phoenix_type = { .name = "phoenix", .size = sizeof(node), .fields = node_fields, .finalize = rise };
+static rh_type phoenix_type = {
+    .name = "phoenix", .size = sizeof(node), .fields = node_fields, .finalize = rise};
 
 START_TEST(weak_references_stay_null_after_a_resurrection)
 {
@@ -172,6 +174,7 @@ START_TEST(shared_values_have_weak_references_too)
 END_TEST
 
 RUN_TESTS("runtime_weak", one_weak_reference_per_target, a_target_outlives_its_weak_reference,
-          weak_fields_own_a_count_of_the_weak_reference, many_weak_references_grow_the_table_and_empty_it,
+          weak_fields_own_a_count_of_the_weak_reference,
+          many_weak_references_grow_the_table_and_empty_it,
           a_weak_reference_made_by_the_finalizer_reads_null,
           weak_references_stay_null_after_a_resurrection, shared_values_have_weak_references_too)

@@ -1,7 +1,9 @@
-/* runtime_young.c - tests of young and full collections: what they free, what they spare, and that what is
- * spared only because its holders are old is found later, by automatic collections alone, too.
+/* runtime_young.c - tests of young and full collections: what they free, what they spare, and
+ * that what is spared only because its holders are old is found later, by automatic collections
+ * alone, too.
  *
- * A stress build runs a full collection at every birth, so that there nothing is young after a birth. */
+ * A stress build runs a full collection at every birth, so that there nothing is young after a
+ * birth. */
 #include "runtime_test.h"
 
 static rh_heap *heap;
@@ -82,8 +84,8 @@ START_TEST(a_young_ring_held_by_old_garbage_waits_for_a_full_collection)
 }
 END_TEST
 
-/* What a young collection spared by age alone is a candidate still; when its old holder dies by release,
- * nothing but the candidate's own record tells of the ring. */
+/* What a young collection spared by age alone is a candidate still; when its old holder dies by
+ * release, nothing but the candidate's own record tells of the ring. */
 START_TEST(what_was_spared_by_age_is_found_after_its_holder_died)
 {
     setup_heap();
@@ -157,12 +159,12 @@ START_TEST(a_ring_closed_without_a_release_needs_a_full_collection)
 }
 END_TEST
 
-/* ---- full collections -------------------------------------------------------------------------------- */
+/* ---- full collections ----------------------------------------------------------------------- */
 
 START_TEST(garbage_behind_an_acyclic_object_goes_with_the_same_collection)
 {
-    static rh_type acyclic = { .name = "acyclic", .size = sizeof(node), .fields = node_fields,
-                               .flags = RH_TYPE_ACYCLIC };
+    static rh_type acyclic = {
+        .name = "acyclic", .size = sizeof(node), .fields = node_fields, .flags = RH_TYPE_ACYCLIC};
     setup_heap();
     node *outer = new_ring(), *between = new_node(heap, &acyclic, 1), *inner = new_ring();
     outer->other = between;
@@ -201,8 +203,8 @@ static void take_weak(void *object)
 
 START_TEST(a_weak_reference_taken_while_condemned_reads_null_afterwards)
 {
-    static rh_type type = { .name = "takes", .size = sizeof(node), .fields = node_fields,
-                            .finalize = take_weak };
+    static rh_type type = {
+        .name = "takes", .size = sizeof(node), .fields = node_fields, .finalize = take_weak};
     node *later[64];
     setup_heap();
     node *a = new_node(heap, &type, 1);
@@ -224,7 +226,7 @@ START_TEST(a_weak_reference_taken_while_condemned_reads_null_afterwards)
 }
 END_TEST
 
-/* ---- long runs under automatic collections ----------------------------------------------------------- */
+/* ---- long runs under automatic collections -------------------------------------------------- */
 
 typedef struct session {
     rh_object base;
@@ -232,13 +234,15 @@ typedef struct session {
     rh_object *leaves[8];
 } session;
 
-static const rh_field session_fields[] = { RH_STRONG(session, self), RH_STRONG(session, next),
-                                           RH_STRONG_ARRAY(session, leaves), RH_FIELDS_END };
-static rh_type session_type = { .name = "session", .size = sizeof(session), .fields = session_fields };
-static rh_type leaf_type = { .name = "leaf", .size = 32 };
+static const rh_field session_fields[] = {RH_STRONG(session, self), RH_STRONG(session, next),
+                                          RH_STRONG_ARRAY(session, leaves), RH_FIELDS_END};
+static rh_type session_type = {
+    .name = "session", .size = sizeof(session), .fields = session_fields};
+static rh_type leaf_type = {.name = "leaf", .size = 32};
 
-/* A program that runs for long: it has `live` objects, and sessions, each of them a ring with leaves, that
- * live long enough to grow old and then are dropped; some hold the next one when they go. */
+/* A program that runs for long: it has `live` objects, and sessions, each of them a ring with
+ * leaves, that live long enough to grow old and then are dropped; some hold the next one when
+ * they go. */
 typedef struct program {
     int live;
     int leaves;      /* of a session */
@@ -255,8 +259,9 @@ static size_t reachable(const program *self)
     return (size_t)self->live + WINDOW * (size_t)(1 + self->leaves);
 }
 
-/* Garbage is at most what its candidates stand for: one candidate per session. The last full collection
- * left no more than what is reachable; four times the percentage of that is waited for at most. */
+/* Garbage is at most what its candidates stand for: one candidate per session. The last full
+ * collection left no more than what is reachable; four times the percentage of that is waited for
+ * at most. */
 static size_t bound(const program *self)
 {
     size_t left = reachable(self);
@@ -295,7 +300,7 @@ static void run_program(const program *self, int steps)
 {
     static session *window[WINDOW];
     setup_heap();
-    rh_gc_set_thresholds(heap, (rh_gc_thresholds){ .young = YOUNG, .full_percent = PERCENT });
+    rh_gc_set_thresholds(heap, (rh_gc_thresholds){.young = YOUNG, .full_percent = PERCENT});
     memset(window, 0, sizeof window);
     node **live = make_live(self);
     rh_gc_enable(heap);
@@ -319,8 +324,8 @@ static void run_program(const program *self, int steps)
     if (most > bound(self))
         ck_abort_msg("live %d, leaves %d, useless %d, chained %d, touched %d: %zu objects, "
                      "at most %zu expected",
-                     self->live, self->leaves, self->useless, self->is_chained, self->is_touched, most,
-                     bound(self));
+                     self->live, self->leaves, self->useless, self->is_chained, self->is_touched,
+                     most, bound(self));
     assert_valid(heap);
     for (int i = 0; i < WINDOW; i++)
         rh_release(window[i]);
@@ -334,14 +339,14 @@ static void run_program(const program *self, int steps)
 
 START_TEST(nothing_leaks_for_ever_under_automatic_collections)
 {
-    static const int lives[] = { MANY(200), MANY(3000) }, leaf_counts[] = { 0, 1, 8 };
-    static const int useless[] = { 0, 1, 4 };
+    static const int lives[] = {MANY(200), MANY(3000)}, leaf_counts[] = {0, 1, 8};
+    static const int useless[] = {0, 1, 4};
     for (int i = 0; i < 2 * 3 * 3 * 4; i++) {
-        program one = { .live = lives[i % 2],
-                        .leaves = leaf_counts[i / 2 % 3],
-                        .useless = useless[i / 6 % 3],
-                        .is_chained = i / 18 & 1,
-                        .is_touched = i / 36 & 1 };
+        program one = {.live = lives[i % 2],
+                       .leaves = leaf_counts[i / 2 % 3],
+                       .useless = useless[i / 6 % 3],
+                       .is_chained = i / 18 & 1,
+                       .is_touched = i / 36 & 1};
         run_program(&one, MANY(30000));
     }
 }

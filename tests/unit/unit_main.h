@@ -1,5 +1,5 @@
-/* unit_main.h - main of a libcheck program of the runtime's and the values' tests: one suite, and success
- * only if every test that was named ran. */
+/* unit_main.h - main of a libcheck program of the runtime's and the values' tests: one suite, and
+ * success only if every test that was named ran. */
 #ifndef UNIT_MAIN_H
 #define UNIT_MAIN_H
 
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 /* `setup` and `teardown` may be NULL; they run around each test, in its process. */
-static inline int unit_run(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *const *tests,
-                           size_t count)
+static inline int unit_run(const char *name, void (*setup)(void), void (*teardown)(void),
+                           const TTest *const *tests, size_t count)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
@@ -28,7 +28,7 @@ static inline int unit_run(const char *name, void (*setup)(void), void (*teardow
 #define UNIT_MAIN(name, setup, teardown, ...)                                                      \
     int main(void)                                                                                 \
     {                                                                                              \
-        const TTest *const tests[] = { __VA_ARGS__ };                                              \
+        const TTest *const tests[] = {__VA_ARGS__};                                                \
         return unit_run(name, setup, teardown, tests, sizeof tests / sizeof *tests);               \
     }
 

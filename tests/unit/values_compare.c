@@ -1,5 +1,6 @@
-/* values_compare.c - tests of rh_equal, rh_compare and rh_hash: against a naive comparison where values are
- * trees, against the definition where they hold themselves, and where they are deep or memory is short.
+/* values_compare.c - tests of rh_equal, rh_compare and rh_hash: against a naive comparison where
+ * values are trees, against the definition where they hold themselves, and where they are deep or
+ * memory is short.
  *
  * Invariant: comparing changes no count and leaves no memory behind. */
 #include <check.h>
@@ -86,7 +87,8 @@ START_TEST(strings_are_compared_by_their_bytes)
     expect_order(rh_string_new(heap, "a"), rh_string_new(heap, "ab"), RH_LESS);
     expect_order(rh_string_new(heap, ""), rh_string_new(heap, "a"), RH_LESS);
     expect_order(rh_string_new(heap, "a"), rh_string_new(heap, "\xff"), RH_LESS); /* unsigned */
-    expect_order(rh_string_new_bytes(heap, "a\0b", 3), rh_string_new_bytes(heap, "a\0c", 3), RH_LESS);
+    expect_order(rh_string_new_bytes(heap, "a\0b", 3), rh_string_new_bytes(heap, "a\0c", 3),
+                 RH_LESS);
     expect_order(rh_string_new_bytes(heap, "a\0b", 3), rh_string_new(heap, "a"), RH_GREATER);
     assert_objects(0);
 }
@@ -130,7 +132,7 @@ START_TEST(dicts_are_equal_in_any_order_and_otherwise_unordered)
     rh_float *key = rh_float_new(heap, 1);
     ck_assert(rh_dict_set(one, rh_int_new(heap, 1), rh_nil()) && rh_dict_set(other, key, rh_nil()));
     assert_order(one, other, RH_EQUAL);
-    void *objects[] = { a, b, a_list, b_list, one, other, key };
+    void *objects[] = {a, b, a_list, b_list, one, other, key};
     release_all(objects, 7);
     assert_objects(0);
 }
@@ -147,12 +149,12 @@ START_TEST(what_may_change_has_no_hash)
     uint64_t again;
     ck_assert(rh_hash(weak, &hash) && rh_hash(weak, &again) && hash == again);
     ck_assert(rh_hash(rh_nil(), &hash) && rh_hash(rh_bool(true), &again) && hash != again);
-    void *objects[] = { list, dict, weak };
+    void *objects[] = {list, dict, weak};
     release_all(objects, 3);
 }
 END_TEST
 
-/* ---- the twin: recursive, with every number as a long double, which holds each exactly ------- */
+/* ---- the twin: recursive, with every number as a long double, which holds each exactly ------ */
 
 _Static_assert(LDBL_MANT_DIG >= 64, "holds every int64_t");
 
@@ -174,7 +176,8 @@ static rh_order plain_dicts(const rh_dict *a, const rh_dict *b)
     while (rh_dict_next(a, &a_at, &a_key, &a_value)) {
         bool is_found = false;
         for (b_at = 0; !is_found && rh_dict_next(b, &b_at, &b_key, &b_value);)
-            is_found = plain_order(a_key, b_key) == RH_EQUAL && plain_order(a_value, b_value) == RH_EQUAL;
+            is_found =
+                plain_order(a_key, b_key) == RH_EQUAL && plain_order(a_value, b_value) == RH_EQUAL;
         if (!is_found)
             return RH_UNORDERED;
     }
@@ -187,7 +190,10 @@ static rh_order plain_order(const void *a, const void *b)
     if (a == b)
         return RH_EQUAL;
     if (plain_number(a, &left) && plain_number(b, &right))
-        return left < right ? RH_LESS : left > right ? RH_GREATER : left == right ? RH_EQUAL : RH_UNORDERED;
+        return left < right    ? RH_LESS
+               : left > right  ? RH_GREATER
+               : left == right ? RH_EQUAL
+                               : RH_UNORDERED;
     if (rh_is_dict(a) && rh_is_dict(b))
         return plain_dicts(a, b);
     if (rh_is_list(a) && rh_is_list(b)) {
@@ -210,15 +216,16 @@ static rh_order plain_order(const void *a, const void *b)
 
 static void *new_plain(int which)
 {
-    static const int64_t ints[] = { 0, 1, -6, 1000, ((int64_t)1 << 53) + 1, INT64_MAX, INT64_MIN };
-    static const double floats[] = { 0.0,    -0.0,    1.0,      0.5, 1000.0, 0x1p53,
-                                     0x1p63, -0x1p63, INFINITY, NAN, -5.5,   DBL_MIN };
-    static const char *const texts[] = { "", "a", "ab", "b" };
+    static const int64_t ints[] = {0, 1, -6, 1000, ((int64_t)1 << 53) + 1, INT64_MAX, INT64_MIN};
+    static const double floats[] = {0.0,    -0.0,    1.0,      0.5, 1000.0, 0x1p53,
+                                    0x1p63, -0x1p63, INFINITY, NAN, -5.5,   DBL_MIN};
+    static const char *const texts[] = {"", "a", "ab", "b"};
     if (which < 7)
         return rh_int_new(heap, ints[which]);
     if (which < 19)
         return rh_float_new(heap, floats[which - 7]);
-    return which < 23 ? (void *)rh_string_new(heap, texts[which - 19]) : (void *)rh_bool(which == 23);
+    return which < 23 ? (void *)rh_string_new(heap, texts[which - 19])
+                      : (void *)rh_bool(which == 23);
 }
 
 /* A container of some of the earlier objects: what the pool holds are trees that share branches. */
@@ -237,7 +244,7 @@ START_TEST(random_values_agree_with_a_naive_comparison)
 {
     enum { PLAIN = 25, POOL = 60 };
     srand(5);
-    size_t orders[4] = { 0 };
+    size_t orders[4] = {0};
     for (int round = 0; round < MANY(300); round++) {
         void *pool[POOL];
         for (int i = 0; i < POOL; i++)
@@ -256,7 +263,7 @@ START_TEST(random_values_agree_with_a_naive_comparison)
 }
 END_TEST
 
-/* ---- values that hold themselves ------------------------------------------------------------- */
+/* ---- values that hold themselves ------------------------------------------------------------ */
 
 START_TEST(values_that_hold_themselves_are_compared)
 {
@@ -280,7 +287,7 @@ START_TEST(values_that_hold_themselves_are_compared)
     assert_order(dict, twin, RH_EQUAL);
     ck_assert(rh_dict_set_text(twin, "self", self));
     assert_order(dict, twin, RH_UNORDERED);
-    void *objects[] = { self, one, other, dict, twin };
+    void *objects[] = {self, one, other, dict, twin};
     release_all(objects, 5);
     assert_garbage_only();
 }
@@ -345,7 +352,7 @@ static void plain_equality(const graph *g, bool equal[NODES][NODES])
 START_TEST(random_cycles_agree_with_the_definition)
 {
     srand(6);
-    size_t answers[2] = { 0 };
+    size_t answers[2] = {0};
     for (int round = 0; round < MANY(5000); round++) {
         graph g;
         bool equal[NODES][NODES];
@@ -369,12 +376,13 @@ START_TEST(random_cycles_agree_with_the_definition)
 }
 END_TEST
 
-/* ---- depth, sharing, memory ------------------------------------------------------------------ */
+/* ---- depth, sharing, memory ----------------------------------------------------------------- */
 
 static void compare_deep(void)
 {
     enum { DEPTH = MANY(1000000) };
-    rh_list *one = new_nest(rh_int_new(heap, 1), DEPTH), *other = new_nest(rh_float_new(heap, 1), DEPTH);
+    rh_list *one = new_nest(rh_int_new(heap, 1), DEPTH),
+            *other = new_nest(rh_float_new(heap, 1), DEPTH);
     rh_list *less = new_nest(rh_int_new(heap, 0), DEPTH);
     MUST(rh_equal(one, other) && rh_compare(one, other) == RH_EQUAL);
     MUST(!rh_equal(one, less) && rh_compare(one, less) == RH_GREATER);
@@ -412,7 +420,8 @@ END_TEST
 START_TEST(short_memory_is_not_taken_for_an_answer)
 {
     enum { DEPTH = 1000 };
-    rh_list *one = new_nest(rh_int_new(heap, 1), DEPTH), *other = new_nest(rh_int_new(heap, 1), DEPTH);
+    rh_list *one = new_nest(rh_int_new(heap, 1), DEPTH),
+            *other = new_nest(rh_int_new(heap, 1), DEPTH);
     rh_list *flat = INTS(1, 2, 3), *same = INTS(1, 2, 3);
     rh_dict *one_dict = rh_dict_new(heap), *other_dict = rh_dict_new(heap);
     ck_assert(rh_dict_set_text(one_dict, "", one) && rh_dict_set_text(other_dict, "", other));
@@ -435,7 +444,7 @@ START_TEST(short_memory_is_not_taken_for_an_answer)
     }
     ck_assert_int_gt(refusals, 8);
     ck_assert_uint_eq(rh_list_index(one, rh_list_get(other, 0), 0), 0);
-    void *all[] = { one, other, flat, same, one_dict, other_dict };
+    void *all[] = {one, other, flat, same, one_dict, other_dict};
     release_all(all, 6);
     assert_objects(0);
 }

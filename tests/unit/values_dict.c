@@ -1,5 +1,5 @@
-/* values_dict.c - tests of the dictionary: order, ownership, every operation against a plain list of
- * pairs, and what happens when finalizers come back or memory runs out.
+/* values_dict.c - tests of the dictionary: order, ownership, every operation against a plain list
+ * of pairs, and what happens when finalizers come back or memory runs out.
  *
  * Invariant: after each operation the heap checks clean and the dictionary equals its twin. */
 #include <check.h>
@@ -36,7 +36,7 @@ START_TEST(keys_are_found_by_equality)
     ck_assert(rh_dict_set(dict, rh_nil(), rh_int_new(heap, 4)));
     ck_assert_ptr_eq(rh_dict_get(dict, rh_nil()), rh_int_new(heap, 4));
     ck_assert_uint_eq(rh_dict_length(dict), 4);
-    void *objects[] = { number, same_number, half, same_half, dict };
+    void *objects[] = {number, same_number, half, same_half, dict};
     release_all(objects, 5);
     assert_objects(0);
 }
@@ -55,7 +55,7 @@ START_TEST(equal_numbers_are_one_key_and_other_objects_are_keys_by_identity)
     ck_assert(rh_dict_set(dict, one, rh_bool(true)));
     ck_assert_ptr_null(rh_dict_get(dict, other));
     ck_assert_ptr_eq(rh_dict_get(dict, one), rh_bool(true));
-    void *objects[] = { zero, negative, list, target, one, other, dict };
+    void *objects[] = {zero, negative, list, target, one, other, dict};
     release_all(objects, 7);
     assert_objects(0);
 }
@@ -92,7 +92,7 @@ START_TEST(text_finds_the_string_of_the_same_bytes)
     ck_assert_ptr_eq(rh_dict_get(dict, key), rh_bool(true));
     ck_assert(rh_dict_delete_text(dict, "key") && !rh_dict_delete_text(dict, "key"));
     ck_assert(!rh_dict_contains(dict, key) && rh_dict_contains(dict, with_zero));
-    void *objects[] = { key, with_zero, value, dict };
+    void *objects[] = {key, with_zero, value, dict};
     release_all(objects, 4);
     assert_objects(0);
 }
@@ -119,7 +119,7 @@ START_TEST(set_retains_key_and_value_and_keeps_the_first_key)
     ck_assert(!rh_dict_set(dict, NULL, value));
     ck_assert(!rh_dict_set(dict, key, NULL));
     ck_assert_uint_eq(rh_dict_length(dict), 0);
-    void *objects[] = { key, again, value, next, dict };
+    void *objects[] = {key, again, value, next, dict};
     release_all(objects, 5);
     assert_objects(0);
 }
@@ -174,11 +174,12 @@ static size_t pair_of(int key)
 /* One assertion for all: each costs a write to a file. */
 static void assert_twin(const rh_dict *dict, rh_int **values, void **keys, int step)
 {
-    size_t position = 0, n = 0, holders[VALUES] = { 0 };
+    size_t position = 0, n = 0, holders[VALUES] = {0};
     bool is_equal = rh_dict_length(dict) == pair_count;
     void *key, *value;
     while (is_equal && rh_dict_next(dict, &position, &key, &value)) {
-        is_equal = n < pair_count && rh_equal(key, keys[pairs[n].key]) && value == values[pairs[n].value];
+        is_equal =
+            n < pair_count && rh_equal(key, keys[pairs[n].key]) && value == values[pairs[n].value];
         holders[pairs[n++].value]++;
     }
     is_equal &= n == pair_count;
@@ -197,7 +198,7 @@ static void step_twin(rh_dict *dict, rh_int **values, void *same_key, int key, i
         ck_assert(rh_dict_set(dict, same_key, values[value]));
         if (at == pair_count)
             pair_count++;
-        pairs[at] = (struct pair){ key, value };
+        pairs[at] = (struct pair){key, value};
     } else {
         ck_assert_int_eq(rh_dict_delete(dict, same_key), at < pair_count);
         if (at < pair_count)
@@ -274,7 +275,7 @@ static void update_twin(const rh_dict *dict, void **keys, rh_int **values)
             v++;
         size_t at = pair_of(k);
         pair_count += at == pair_count;
-        pairs[at] = (struct pair){ k, v };
+        pairs[at] = (struct pair){k, v};
     }
 }
 
@@ -357,10 +358,9 @@ static void meddle(void *object)
         ck_assert(rh_dict_set(self->dict, rh_int_new(heap, i), rh_nil()));
 }
 
-static const rh_field meddler_fields[] = { RH_BORROWED(meddler, dict), RH_FIELDS_END };
+static const rh_field meddler_fields[] = {RH_BORROWED(meddler, dict), RH_FIELDS_END};
 static rh_type meddler_type = {
-    .name = "meddler", .size = sizeof(meddler), .fields = meddler_fields, .finalize = meddle
-};
+    .name = "meddler", .size = sizeof(meddler), .fields = meddler_fields, .finalize = meddle};
 
 static void set_meddler(rh_dict *dict, const char *key)
 {
@@ -381,7 +381,8 @@ START_TEST(finalizers_may_change_the_dict_they_leave)
         rh_release(key);
         ck_assert_uint_eq(meddler_runs, runs + 1);
         ck_assert_uint_eq(rh_dict_length(dict), is_deleted ? 50 : 51);
-        ck_assert_ptr_eq(rh_dict_get_text(dict, "meddler"), is_deleted ? NULL : (void *)rh_bool(true));
+        ck_assert_ptr_eq(rh_dict_get_text(dict, "meddler"),
+                         is_deleted ? NULL : (void *)rh_bool(true));
         ck_assert_ptr_eq(rh_dict_get(dict, rh_int_new(heap, 49)), rh_nil());
         assert_heap();
         rh_release(dict);
@@ -405,8 +406,8 @@ START_TEST(finalizers_find_a_cleared_dict_empty_and_may_fill_it)
 }
 END_TEST
 
-/* The finalizer of the value that is replaced first fills the dictionary; it has to come after the last
- * entry was set. */
+/* The finalizer of the value that is replaced first fills the dictionary; it has to come after
+ * the last entry was set. */
 START_TEST(finalizers_run_after_an_update)
 {
     rh_dict *dict = rh_dict_new(heap), *other = rh_dict_new(heap);
@@ -470,10 +471,12 @@ START_TEST(a_dict_that_holds_itself_is_collected)
 END_TEST
 
 RUN_TESTS("values_dict", keys_are_found_by_equality,
-          equal_numbers_are_one_key_and_other_objects_are_keys_by_identity, what_may_change_is_no_key,
-          text_finds_the_string_of_the_same_bytes, set_retains_key_and_value_and_keeps_the_first_key,
-          iteration_follows_insertion_and_survives_deletion, operations_agree_with_a_plain_list_of_pairs,
-          update_keys_values_and_clear_agree_with_a_plain_list_of_pairs, a_dict_used_as_a_queue_does_not_grow,
-          finalizers_may_change_the_dict_they_leave, finalizers_find_a_cleared_dict_empty_and_may_fill_it,
-          finalizers_run_after_an_update, short_memory_leaves_the_dict_as_it_was,
-          a_dict_that_holds_itself_is_collected)
+          equal_numbers_are_one_key_and_other_objects_are_keys_by_identity,
+          what_may_change_is_no_key, text_finds_the_string_of_the_same_bytes,
+          set_retains_key_and_value_and_keeps_the_first_key,
+          iteration_follows_insertion_and_survives_deletion,
+          operations_agree_with_a_plain_list_of_pairs,
+          update_keys_values_and_clear_agree_with_a_plain_list_of_pairs,
+          a_dict_used_as_a_queue_does_not_grow, finalizers_may_change_the_dict_they_leave,
+          finalizers_find_a_cleared_dict_empty_and_may_fill_it, finalizers_run_after_an_update,
+          short_memory_leaves_the_dict_as_it_was, a_dict_that_holds_itself_is_collected)

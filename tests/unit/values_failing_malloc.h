@@ -1,8 +1,8 @@
-/* values_failing_malloc.h - malloc, calloc, realloc and mmap that fail on demand: memory of the vectors, of
- * walks and texts, and of the heap itself.
+/* values_failing_malloc.h - malloc, calloc, realloc and mmap that fail on demand: memory of the
+ * vectors, of walks and texts, and of the heap itself.
  *
- * Linked with -Wl,--wrap for each of them, so that the library's own calls come here as well. Included by
- * one file of each program. Invariant: nothing fails unless a test asked for it. */
+ * Linked with -Wl,--wrap for each of them, so that the library's own calls come here as well.
+ * Included by one file of each program. Invariant: nothing fails unless a test asked for it. */
 #ifndef REFHEAP_TESTS_VALUES_FAILING_MALLOC_H
 #define REFHEAP_TESTS_VALUES_FAILING_MALLOC_H
 
@@ -53,8 +53,9 @@ void *__wrap_realloc(void *memory, size_t size)
 
 void *__wrap_mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
 {
-    return failing_malloc_fails_now() ? MAP_FAILED
-                                      : __real_mmap(address, length, protection, flags, file, offset);
+    return failing_malloc_fails_now()
+               ? MAP_FAILED
+               : __real_mmap(address, length, protection, flags, file, offset);
 }
 
 #endif

@@ -1,5 +1,5 @@
-/* values_list.c - tests of the list: ownership, every operation against a plain array, and what happens
- * when finalizers come back or memory runs out.
+/* values_list.c - tests of the list: ownership, every operation against a plain array, and what
+ * happens when finalizers come back or memory runs out.
  *
  * Invariant: after each operation the heap checks clean and each item's count is known. */
 #include <check.h>
@@ -66,8 +66,9 @@ START_TEST(wrong_arguments_are_refused_and_change_nothing)
     ck_assert_uint_eq(rh_list_index(list, item, 1), RH_NOT_FOUND);
     ck_assert_uint_eq(rh_list_index(list, item, SIZE_MAX), RH_NOT_FOUND);
     ck_assert(!rh_list_contains(list, NULL));
-    rh_list *slices[] = { rh_list_slice(heap, list, 1, 0), rh_list_slice(heap, list, SIZE_MAX, SIZE_MAX),
-                          rh_list_slice(heap, list, 0, SIZE_MAX) };
+    rh_list *slices[] = {rh_list_slice(heap, list, 1, 0),
+                         rh_list_slice(heap, list, SIZE_MAX, SIZE_MAX),
+                         rh_list_slice(heap, list, 0, SIZE_MAX)};
     ck_assert_uint_eq(rh_list_length(slices[0]), 0);
     ck_assert_uint_eq(rh_list_length(slices[1]), 0);
     ck_assert(rh_equal(slices[2], list) && slices[2] != list);
@@ -78,7 +79,7 @@ START_TEST(wrong_arguments_are_refused_and_change_nothing)
 }
 END_TEST
 
-/* ---- the twin: a plain array of the items' numbers ------------------------------------------- */
+/* ---- the twin: a plain array of the items' numbers ------------------------------------------ */
 
 enum { ITEMS = 16, LENGTH_MAX = 300 };
 static rh_int *items[ITEMS];
@@ -88,7 +89,7 @@ static size_t twin_length;
 /* One test for all: libcheck's assertions write to a file each time. */
 static void assert_twin(const rh_list *list, int step)
 {
-    size_t counts[ITEMS] = { 0 };
+    size_t counts[ITEMS] = {0};
     bool is_equal = rh_list_length(list) == twin_length;
     for (size_t i = 0; is_equal && i < twin_length; i++) {
         is_equal &= rh_list_get(list, i) == items[twin[i]];
@@ -195,7 +196,8 @@ static void find(rh_list *list, size_t at, int which)
 
 START_TEST(operations_agree_with_a_plain_array)
 {
-    static void (*const operations[])(rh_list *, size_t, int) = { set, extend, reverse, clear, sort, find };
+    static void (*const operations[])(rh_list *, size_t, int) = {set,   extend, reverse,
+                                                                 clear, sort,   find};
     for (int i = 0; i < ITEMS; i++)
         items[i] = rh_int_new(heap, 1000 + i);
     rh_list *list = rh_list_new(heap);
@@ -252,10 +254,9 @@ static void meddle(void *object)
         ck_assert(rh_list_append(self->list, rh_nil()));
 }
 
-static const rh_field meddler_fields[] = { RH_BORROWED(meddler, list), RH_FIELDS_END };
+static const rh_field meddler_fields[] = {RH_BORROWED(meddler, list), RH_FIELDS_END};
 static rh_type meddler_type = {
-    .name = "meddler", .size = sizeof(meddler), .fields = meddler_fields, .finalize = meddle
-};
+    .name = "meddler", .size = sizeof(meddler), .fields = meddler_fields, .finalize = meddle};
 
 static void append_meddler(rh_list *list)
 {
@@ -302,7 +303,8 @@ START_TEST(finalizers_find_a_cleared_list_empty_and_may_fill_it)
 }
 END_TEST
 
-/* A meddler that only garbage holds: its finalizer runs in the collection that an allocation starts. */
+/* A meddler that only garbage holds: its finalizer runs in the collection that an allocation
+ * starts. */
 static void make_garbage(rh_list *list)
 {
     rh_list *garbage = rh_list_new(heap);
@@ -333,7 +335,7 @@ START_TEST(a_slice_is_of_the_list_as_the_allocation_left_it)
 }
 END_TEST
 
-/* ---- memory that runs out -------------------------------------------------------------------- */
+/* ---- memory that runs out ------------------------------------------------------------------- */
 
 START_TEST(short_memory_leaves_the_list_as_it_was)
 {
@@ -388,9 +390,10 @@ START_TEST(a_list_that_holds_itself_is_collected)
 }
 END_TEST
 
-RUN_TESTS("values_list", append_retains_and_release_of_the_list_gives_back, get_is_borrowed_and_pop_is_owned,
-          wrong_arguments_are_refused_and_change_nothing, operations_agree_with_a_plain_array,
-          a_list_that_shrinks_returns_memory, finalizers_may_change_the_list_they_leave,
+RUN_TESTS("values_list", append_retains_and_release_of_the_list_gives_back,
+          get_is_borrowed_and_pop_is_owned, wrong_arguments_are_refused_and_change_nothing,
+          operations_agree_with_a_plain_array, a_list_that_shrinks_returns_memory,
+          finalizers_may_change_the_list_they_leave,
           finalizers_find_a_cleared_list_empty_and_may_fill_it,
           a_slice_is_of_the_list_as_the_allocation_left_it, short_memory_leaves_the_list_as_it_was,
           a_list_that_holds_itself_is_collected)

@@ -1,5 +1,5 @@
-/* values_memory.c - lists and dictionaries whose operations need memory in several places: each allocation
- * fails once.
+/* values_memory.c - lists and dictionaries whose operations need memory in several places: each
+ * allocation fails once.
  *
  * Invariant: after every failure everything is as it was, and no object is left over. */
 #include <check.h>
@@ -31,8 +31,8 @@ static bool slice_all(void)
 
 START_TEST(short_memory_leaves_extend_sort_and_slice_undone)
 {
-    bool (*const operations[])(void) = { extend_by_itself, sort_deep, slice_all };
-    static const int refusals_min[] = { 1, 3, 1 };
+    bool (*const operations[])(void) = {extend_by_itself, sort_deep, slice_all};
+    static const int refusals_min[] = {1, 3, 1};
     for (size_t i = 0; i < 3; i++) {
         ten = rh_list_new(heap);
         for (int n = 9; n >= 0; n--) {
@@ -101,8 +101,8 @@ static void fill_dicts(void)
 
 START_TEST(short_memory_leaves_update_and_keys_undone)
 {
-    bool (*const operations[])(void) = { update, take_keys };
-    static const int refusals_min[] = { 3, 1 };
+    bool (*const operations[])(void) = {update, take_keys};
+    static const int refusals_min[] = {3, 1};
     for (size_t i = 0; i < 2; i++) {
         fill_dicts();
         rh_dict *before = rh_dict_new(heap);

@@ -31,7 +31,8 @@ END_TEST
 
 START_TEST(large_integers_are_objects_of_their_own)
 {
-    static const int64_t values[] = { RH_INT_SHARED_MIN - 1, RH_INT_SHARED_MAX + 1, INT64_MIN, INT64_MAX };
+    static const int64_t values[] = {RH_INT_SHARED_MIN - 1, RH_INT_SHARED_MAX + 1, INT64_MIN,
+                                     INT64_MAX};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         rh_int *one = rh_int_new(heap, values[i]);
         rh_int *other = rh_int_new(heap, values[i]);
@@ -78,7 +79,7 @@ static void *use_shared(void *result)
 START_TEST(threads_share_small_integers)
 {
     pthread_t threads[4];
-    void *seen[4] = { NULL };
+    void *seen[4] = {NULL};
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, use_shared, &seen[i]), 0);
     for (int i = 0; i < 4; i++)
@@ -90,7 +91,7 @@ END_TEST
 
 START_TEST(floats_keep_every_bit)
 {
-    static const double values[] = { 0.0, -0.0, 0.1, DBL_MAX, DBL_MIN, -INFINITY };
+    static const double values[] = {0.0, -0.0, 0.1, DBL_MAX, DBL_MIN, -INFINITY};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         rh_float *number = rh_float_new(heap, values[i]);
         double value = rh_float_value(number);
@@ -102,12 +103,17 @@ END_TEST
 
 START_TEST(kinds_are_told_apart)
 {
-    void *objects[] = { rh_nil(), rh_bool(true), rh_int_new(heap, 1000), rh_float_new(heap, 1),
-                        rh_string_new(heap, ""), rh_list_new(heap), rh_dict_new(heap) };
-    bool (*const tests[])(const void *) = { rh_is_nil, rh_is_bool, rh_is_int, rh_is_float,
-                                            rh_is_string, rh_is_list, rh_is_dict };
-    const rh_value_kind kinds[] = { RH_VALUE_NIL, RH_VALUE_BOOL, RH_VALUE_INT, RH_VALUE_FLOAT,
-                                    RH_VALUE_STRING, RH_VALUE_LIST, RH_VALUE_DICT };
+    void *objects[] = {rh_nil(),
+                       rh_bool(true),
+                       rh_int_new(heap, 1000),
+                       rh_float_new(heap, 1),
+                       rh_string_new(heap, ""),
+                       rh_list_new(heap),
+                       rh_dict_new(heap)};
+    bool (*const tests[])(const void *) = {rh_is_nil,    rh_is_bool, rh_is_int, rh_is_float,
+                                           rh_is_string, rh_is_list, rh_is_dict};
+    const rh_value_kind kinds[] = {RH_VALUE_NIL,    RH_VALUE_BOOL, RH_VALUE_INT, RH_VALUE_FLOAT,
+                                   RH_VALUE_STRING, RH_VALUE_LIST, RH_VALUE_DICT};
     for (size_t i = 0; i < 7; i++) {
         ck_assert(!tests[i](NULL));
         ck_assert_int_eq(rh_value_kind_of(objects[i]), kinds[i]);
@@ -125,7 +131,6 @@ START_TEST(kinds_are_told_apart)
 }
 END_TEST
 
-RUN_TESTS("values_scalar", small_integers_are_shared_and_immortal, large_integers_are_objects_of_their_own,
-          nil_and_booleans_exist_once, threads_share_small_integers, floats_keep_every_bit,
-          kinds_are_told_apart)
-
+RUN_TESTS("values_scalar", small_integers_are_shared_and_immortal,
+          large_integers_are_objects_of_their_own, nil_and_booleans_exist_once,
+          threads_share_small_integers, floats_keep_every_bit, kinds_are_told_apart)

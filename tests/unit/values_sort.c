@@ -80,7 +80,7 @@ START_TEST(comparators_choose_the_order_and_may_refuse)
     ck_assert(rh_equal(mixed, before));
     rh_list_clear(before);
     ck_assert(rh_list_sort(before, NULL, NULL));
-    void *objects[] = { list, expected, mixed, before };
+    void *objects[] = {list, expected, mixed, before};
     release_all(objects, 4);
     assert_objects(0);
 }
@@ -118,5 +118,5 @@ START_TEST(comparators_may_change_the_list)
 }
 END_TEST
 
-RUN_TESTS("values_sort", sort_is_stable_and_asks_little, comparators_choose_the_order_and_may_refuse,
-          comparators_may_change_the_list)
+RUN_TESTS("values_sort", sort_is_stable_and_asks_little,
+          comparators_choose_the_order_and_may_refuse, comparators_may_change_the_list)

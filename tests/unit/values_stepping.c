@@ -1,9 +1,9 @@
 /* values_stepping.c - lists and dictionaries are true at every instruction.
  *
- * A child runs the operations; its parent single-steps it and, like a debugger, reads the container
- * after each instruction: every declared slot must be NULL or a known object, and no object may be found
- * in more slots than it has counts. Invariant: what is read lies at the same address in both
- * processes, because the child is a fork of the parent. */
+ * A child runs the operations; its parent single-steps it and, like a debugger, reads the
+ * container after each instruction: every declared slot must be NULL or a known object, and no
+ * object may be found in more slots than it has counts. Invariant: what is read lies at the same
+ * address in both processes, because the child is a fork of the parent. */
 #define _GNU_SOURCE
 #include <check.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ static rh_dict *dicts[2];
 static rh_object *objects[OBJECTS];
 static bool is_child; /* its malloc is below */
 
-/* ---- the parent: a reader of the stopped child ----------------------------------------------- */
+/* ---- the parent: a reader of the stopped child ---------------------------------------------- */
 
 /* For what holds millions of times: libcheck's own assertions write to a file even then. */
 #define must_hold(fact, ...)                                                                       \
@@ -35,8 +35,9 @@ static bool is_child; /* its malloc is below */
 
 static void read_child(pid_t child, const void *address, void *buffer, size_t size)
 {
-    struct iovec to = { buffer, size }, from = { (void *)(uintptr_t)address, size };
-    must_hold(process_vm_readv(child, &to, 1, &from, 1, 0) == (ssize_t)size, "cannot read %p", address);
+    struct iovec to = {buffer, size}, from = {(void *)(uintptr_t)address, size};
+    must_hold(process_vm_readv(child, &to, 1, &from, 1, 0) == (ssize_t)size, "cannot read %p",
+              address);
 }
 
 static void count_slot(const rh_object *object, size_t *found)
@@ -52,10 +53,11 @@ static void count_slot(const rh_object *object, size_t *found)
 static void check_counts(pid_t child, const size_t *found)
 {
     rh_object headers[OBJECTS];
-    struct iovec to = { headers, sizeof headers }, from[OBJECTS];
+    struct iovec to = {headers, sizeof headers}, from[OBJECTS];
     for (int i = 0; i < OBJECTS; i++)
-        from[i] = (struct iovec){ objects[i], sizeof *objects[i] };
-    must_hold(process_vm_readv(child, &to, 1, from, OBJECTS, 0) == (ssize_t)sizeof headers, "no headers");
+        from[i] = (struct iovec){objects[i], sizeof *objects[i]};
+    must_hold(process_vm_readv(child, &to, 1, from, OBJECTS, 0) == (ssize_t)sizeof headers,
+              "no headers");
     for (int i = 0; i < OBJECTS; i++) {
         size_t stored = (headers[i].rh_count >> 1) + 1;
         must_hold(stored < 1000, "object %d has count word %x", i, headers[i].rh_count);
@@ -90,10 +92,11 @@ static void count_dict(pid_t child, const rh_dict *dict, size_t *found)
     }
 }
 
-/* All containers together: what one gains and another loses must never be seen in both for one count. */
+/* All containers together: what one gains and another loses must never be seen in both for one
+ * count. */
 static void check_containers(pid_t child)
 {
-    size_t found[OBJECTS] = { 0 };
+    size_t found[OBJECTS] = {0};
     for (int i = 0; i < 2; i++) {
         count_list(child, lists[i], found);
         count_dict(child, dicts[i], found);
@@ -128,9 +131,10 @@ static void step_through(void (*operations)(void))
     ck_assert_uint_ge(steps, STEPS_MIN);
 }
 
-/* ---- the child's malloc ---------------------------------------------------------------------- */
-/* Linked with -Wl,--wrap. Few instructions, and what was freed or lies behind a vector is garbage: a vector
- * that is used after its end, in time or in space, shows, whatever the system's malloc would leave there. */
+/* ---- the child's malloc --------------------------------------------------------------------- */
+/* Linked with -Wl,--wrap. Few instructions, and what was freed or lies behind a vector is
+ * garbage: a vector that is used after its end, in time or in space, shows, whatever the system's
+ * malloc would leave there. */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -159,7 +163,8 @@ void *__wrap_malloc(size_t size)
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return is_child ? __wrap_malloc(count * size) : __real_calloc(count, size); /* the arena is zero */
+    /* the arena is zero */
+    return is_child ? __wrap_malloc(count * size) : __real_calloc(count, size);
 }
 
 void __wrap_free(void *memory)
@@ -171,7 +176,7 @@ void __wrap_free(void *memory)
         memset(memory, GARBAGE & 0xff, words[-1] * sizeof *words);
 }
 
-/* ---- the child: what is stepped through ------------------------------------------------------ */
+/* ---- the child: what is stepped through ----------------------------------------------------- */
 
 static void must(bool is_done)
 {

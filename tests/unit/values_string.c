@@ -1,5 +1,5 @@
-/* values_string.c - tests of strings: any bytes, the operations against plain arrays of bytes, and what
- * happens when memory runs out.
+/* values_string.c - tests of strings: any bytes, the operations against plain arrays of bytes,
+ * and what happens when memory runs out.
  *
  * Invariant: every test leaves a heap that rh_heap_check accepts and that holds no object. */
 #include <check.h>
@@ -49,18 +49,20 @@ START_TEST(format_prints_what_printf_prints)
 {
     char expected[1200];
     for (int width = 0; width < 1000; width++) {
-        size_t length = (size_t)snprintf(expected, sizeof expected, "%s %*d|", "int", width, -width);
+        size_t length =
+            (size_t)snprintf(expected, sizeof expected, "%s %*d|", "int", width, -width);
         rh_string *string = rh_string_format(heap, "%s %*d|", "int", width, -width);
-        MUST(string && rh_string_length(string) == length && strcmp(rh_string_text(string), expected) == 0);
+        MUST(string && rh_string_length(string) == length &&
+             strcmp(rh_string_text(string), expected) == 0);
         rh_release(string);
     }
-    wchar_t unprintable[] = { 0x110000, 0 }; /* no character of any locale */
+    wchar_t unprintable[] = {0x110000, 0}; /* no character of any locale */
     ck_assert_ptr_null(rh_string_format(heap, "%ls", unprintable));
     assert_objects(0);
 }
 END_TEST
 
-/* ---- the twin: arrays of few different bytes, so that parts are often found ------------------ */
+/* ---- the twin: arrays of few different bytes, so that parts are often found ----------------- */
 
 enum { BYTES_MAX = 12 };
 typedef struct plain {
@@ -70,8 +72,8 @@ typedef struct plain {
 
 static plain random_bytes(size_t length_max)
 {
-    static const unsigned char few[] = { 0, 'a', 0xff };
-    plain result = { .length = (size_t)rand() % (length_max + 1) };
+    static const unsigned char few[] = {0, 'a', 0xff};
+    plain result = {.length = (size_t)rand() % (length_max + 1)};
     for (size_t i = 0; i < result.length; i++)
         result.at[i] = few[rand() % 3];
     return result;
@@ -135,7 +137,7 @@ START_TEST(operations_agree_with_plain_bytes)
         rh_string *slice = rh_string_slice(heap, one, start, end);
         MUST(start < stop ? holds(slice, a.at + start, stop - start) : holds(slice, a.at, 0));
         assert_split(one, &a, other, &b);
-        void *objects[] = { one, other, whole, slice };
+        void *objects[] = {one, other, whole, slice};
         release_all(objects, 4);
     }
     assert_objects(0);
@@ -156,7 +158,7 @@ START_TEST(join_takes_strings_only)
     ck_assert_uint_eq(rh_refcount(item), 4);
     ck_assert(rh_list_append(list, rh_nil()));
     ck_assert_ptr_null(rh_string_join(heap, separator, list));
-    void *objects[] = { separator, item, list, joined };
+    void *objects[] = {separator, item, list, joined};
     release_all(objects, 4);
     assert_objects(0);
 }
@@ -166,19 +168,20 @@ END_TEST
 START_TEST(operations_leave_their_arguments_alone)
 {
     rh_string *a = rh_string_new(heap, "ab"), *empty = rh_string_new(heap, "");
-    rh_string *same = rh_string_concat(heap, a, empty), *copy = rh_string_slice(heap, a, 0, SIZE_MAX);
+    rh_string *same = rh_string_concat(heap, a, empty),
+              *copy = rh_string_slice(heap, a, 0, SIZE_MAX);
     rh_string *twice = rh_string_concat(heap, a, a);
     ck_assert(same != a && copy != a && is_text(same, "ab") && is_text(copy, "ab"));
     ck_assert(is_text(twice, "abab"));
     ck_assert(is_text(a, "ab") && is_text(empty, ""));
     ck_assert_uint_eq(rh_refcount(a), 1);
-    void *objects[] = { a, empty, same, copy, twice };
+    void *objects[] = {a, empty, same, copy, twice};
     release_all(objects, 5);
     assert_objects(0);
 }
 END_TEST
 
-/* ---- memory that runs out -------------------------------------------------------------------- */
+/* ---- memory that runs out ------------------------------------------------------------------- */
 
 static rh_string *text, *comma;
 static rh_list *strings;
@@ -251,7 +254,8 @@ static int refusals_of(void *(*operation)(void))
         failing_malloc_after(refusals);
         void *result = operation();
         failing_malloc_after(-1);
-        MUST(rh_refcount(text) == 1 && rh_refcount(strings) == 1 && rh_list_length(strings) == PARTS);
+        MUST(rh_refcount(text) == 1 && rh_refcount(strings) == 1 &&
+             rh_list_length(strings) == PARTS);
         assert_heap();
         if (result)
             return refusals;
@@ -269,6 +273,6 @@ START_TEST(short_memory_makes_no_string)
 END_TEST
 
 RUN_TESTS("values_string", strings_hold_any_bytes_and_end_in_zero, large_strings_are_whole,
-          format_prints_what_printf_prints, operations_agree_with_plain_bytes, join_takes_strings_only,
-          operations_leave_their_arguments_alone, a_heap_without_memory_makes_no_string,
-          short_memory_makes_no_string)
+          format_prints_what_printf_prints, operations_agree_with_plain_bytes,
+          join_takes_strings_only, operations_leave_their_arguments_alone,
+          a_heap_without_memory_makes_no_string, short_memory_makes_no_string)

@@ -1,5 +1,5 @@
-/* values_test.h - what the tests of the values share: one heap, checked after every operation, and memory
- * that runs out. Invariant: no failure that a test asked of malloc outlives it. */
+/* values_test.h - what the tests of the values share: one heap, checked after every operation,
+ * and memory that runs out. Invariant: no failure that a test asked of malloc outlives it. */
 #ifndef REFHEAP_TESTS_VALUES_TEST_H
 #define REFHEAP_TESTS_VALUES_TEST_H
 
@@ -12,7 +12,8 @@
 
 #define UNUSED __attribute__((unused))
 
-/* Stress builds collect and validate at every allocation: O(n^2), so they run the same tests smaller. */
+/* Stress builds collect and validate at every allocation: O(n^2), so they run the same tests
+ * smaller. */
 #ifdef REFHEAP_GC_STRESS
 #define MANY(n) ((n) / 1000 + 20)
 #else
@@ -39,7 +40,8 @@ static void setup(void)
 {
     heap = rh_heap_create(NULL);
     ck_assert_ptr_nonnull(heap);
-    ck_assert_ptr_nonnull(rh_nil()); /* the shared values exist before anything is counted or fails */
+    /* the shared values exist before anything is counted or fails */
+    ck_assert_ptr_nonnull(rh_nil());
 }
 
 static void teardown(void)
@@ -76,7 +78,8 @@ UNUSED static void assert_garbage_only(void)
 /* rh_equal(string, text), without an object for the text. */
 UNUSED static bool is_text(const rh_string *string, const char *text)
 {
-    return string && strcmp(rh_string_text(string), text) == 0 && rh_string_length(string) == strlen(text);
+    return string && strcmp(rh_string_text(string), text) == 0 &&
+           rh_string_length(string) == strlen(text);
 }
 
 UNUSED static void release_all(void **objects, size_t count)
@@ -96,9 +99,11 @@ UNUSED static rh_list *new_ints(const int *values, size_t count)
     }
     return list;
 }
-#define INTS(...) new_ints((const int[]){ __VA_ARGS__ }, sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))
+#define INTS(...)                                                                                  \
+    new_ints((const int[]){__VA_ARGS__}, sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
 
-/* Lists in each other, depth of them, around the object, whose reference goes into the innermost. */
+/* Lists in each other, depth of them, around the object, whose reference goes into the innermost.
+ */
 UNUSED static void *new_nest(void *innermost, size_t depth)
 {
     for (size_t i = 0; i < depth; i++) {
@@ -110,7 +115,7 @@ UNUSED static void *new_nest(void *innermost, size_t depth)
     return innermost;
 }
 
-/* ---- a small stack --------------------------------------------------------------------------- */
+/* ---- a small stack -------------------------------------------------------------------------- */
 
 static void (*thread_body)(void);
 
@@ -121,7 +126,8 @@ UNUSED static void *run_thread_body(void *unused)
     return unused;
 }
 
-/* Runs body on a thread whose stack is 64 KiB: what recurses over a deep value does not come back. */
+/* Runs body on a thread whose stack is 64 KiB: what recurses over a deep value does not come back.
+ */
 UNUSED static void on_small_stack(void (*body)(void))
 {
     pthread_attr_t attributes;
@@ -135,7 +141,7 @@ UNUSED static void on_small_stack(void (*body)(void))
     rh_heap_attach(heap);
 }
 
-/* ---- a heap without memory ------------------------------------------------------------------- */
+/* ---- a heap without memory ------------------------------------------------------------------ */
 
 static void (*without_memory)(void);
 
@@ -145,18 +151,19 @@ UNUSED static void finalize_without_memory(void *object)
     without_memory();
 }
 
-/* Runs body while every rh_new fails, and destroys the heap: in the finalizers of a heap that is being
- * destroyed there is no memory to be had. */
+/* Runs body while every rh_new fails, and destroys the heap: in the finalizers of a heap that is
+ * being destroyed there is no memory to be had. */
 UNUSED static void destroy_heap_running(void (*body)(void))
 {
-    static rh_type type = { .name = "last", .size = sizeof(rh_object), .finalize = finalize_without_memory };
+    static rh_type type = {
+        .name = "last", .size = sizeof(rh_object), .finalize = finalize_without_memory};
     without_memory = body;
     ck_assert_ptr_nonnull(rh_new(heap, &type));
     rh_heap_destroy(heap);
     heap = NULL;
 }
 
-/* ---- main ------------------------------------------------------------------------------------ */
+/* ---- main ----------------------------------------------------------------------------------- */
 
 #define RUN_TESTS(name, ...) UNIT_MAIN(name, setup, teardown, __VA_ARGS__)
 

@@ -1,5 +1,5 @@
-/* values_text.c - tests of rh_repr and rh_print: exact texts, random values against a naive writer, values
- * that are deep or hold themselves, streams and memory that fail.
+/* values_text.c - tests of rh_repr and rh_print: exact texts, random values against a naive
+ * writer, values that are deep or hold themselves, streams and memory that fail.
  *
  * Invariant: writing changes no count and leaves no memory behind. */
 #include <check.h>
@@ -53,11 +53,22 @@ START_TEST(floats_are_written_as_short_as_they_can_be_read_back)
         double value;
         const char *text;
     } cases[] = {
-        { 0.0, "0.0" }, { -0.0, "-0.0" }, { 1, "1.0" }, { 0.1, "0.1" }, { -2.5, "-2.5" }, { 1e15, "1e+15" },
-        { 123456, "123456.0" }, { 1e100, "1e+100" }, { 0.1 + 0.2, "0.30000000000000004" },
-        { 5e-324, "5e-324" }, { DBL_MAX, "1.7976931348623157e+308" }, { INFINITY, "inf" },
-        { -INFINITY, "-inf" }, { NAN, "nan" }, { 0x1p63, "9.223372036854776e+18" },
-        { 2.0 / 3, "0.6666666666666666" },
+        {0.0, "0.0"},
+        {-0.0, "-0.0"},
+        {1, "1.0"},
+        {0.1, "0.1"},
+        {-2.5, "-2.5"},
+        {1e15, "1e+15"},
+        {123456, "123456.0"},
+        {1e100, "1e+100"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {5e-324, "5e-324"},
+        {DBL_MAX, "1.7976931348623157e+308"},
+        {INFINITY, "inf"},
+        {-INFINITY, "-inf"},
+        {NAN, "nan"},
+        {0x1p63, "9.223372036854776e+18"},
+        {2.0 / 3, "0.6666666666666666"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_text(rh_float_new(heap, cases[i].value), cases[i].text);
@@ -119,7 +130,7 @@ START_TEST(containers_are_written_in_order)
     rh_list_append(inner, list);
     assert_text(inner, "[[1, -2, 3000], [1, -2, 3000]]");
     ck_assert_uint_eq(rh_refcount(list), 4);
-    void *objects[] = { dict, inner, list };
+    void *objects[] = {dict, inner, list};
     release_all(objects, 3);
     assert_objects(0);
 }
@@ -152,14 +163,14 @@ START_TEST(what_holds_itself_is_found_at_every_depth)
         MUST(rh_string_length(text) == 2 * depth + strlen("[[...], [...]]"));
         MUST(strncmp(rh_string_text(text) + depth, "[[...], [...]]", 14) == 0);
         rh_list_clear(self);
-        void *objects[] = { self, nest, text };
+        void *objects[] = {self, nest, text};
         release_all(objects, 3);
     }
     assert_objects(0);
 }
 END_TEST
 
-/* ---- the twin: recursive --------------------------------------------------------------------- */
+/* ---- the twin: recursive -------------------------------------------------------------------- */
 
 typedef struct plain_text {
     char at[1 << 16];
@@ -223,7 +234,8 @@ static void assert_texts(void *object, plain_text *expected)
     MUST(rh_string_length(text) == expected->length + 2 * DEPTH);
     MUST(strncmp(rh_string_text(text) + DEPTH, expected->at, expected->length) == 0);
     for (size_t i = 0; i < DEPTH; i++)
-        MUST(rh_string_text(text)[i] == '[' && rh_string_text(text)[DEPTH + expected->length + i] == ']');
+        MUST(rh_string_text(text)[i] == '[' &&
+             rh_string_text(text)[DEPTH + expected->length + i] == ']');
     rh_release(text);
     rh_release(nest);
 }
@@ -253,7 +265,7 @@ START_TEST(random_graphs_are_written_as_a_naive_writer_does)
 }
 END_TEST
 
-/* ---- depth, streams, memory ------------------------------------------------------------------ */
+/* ---- depth, streams, memory ----------------------------------------------------------------- */
 
 static void write_deep(void)
 {
@@ -343,8 +355,9 @@ START_TEST(a_heap_without_memory_writes_no_string)
 }
 END_TEST
 
-RUN_TESTS("values_text", plain_values_are_written, floats_are_written_as_short_as_they_can_be_read_back,
-          strings_are_quoted_and_harmless, containers_are_written_in_order, what_holds_itself_is_written_once,
+RUN_TESTS("values_text", plain_values_are_written,
+          floats_are_written_as_short_as_they_can_be_read_back, strings_are_quoted_and_harmless,
+          containers_are_written_in_order, what_holds_itself_is_written_once,
           what_holds_itself_is_found_at_every_depth,
           random_graphs_are_written_as_a_naive_writer_does, deep_values_need_no_stack,
           print_writes_the_text_to_a_stream, short_memory_writes_nothing,

@@ -21,28 +21,35 @@ extern "C" {
 #define RHI_ABI 2u
 uint32_t rhi_abi(void);
 
-/* ---- the target seam --------------------------------------------------------------------------- */
+/* ---- the target seam ------------------------------------------------------------------------ */
 
 /* Takes what a callback reports; valid during that call only. */
 typedef struct rhi_sink rhi_sink;
 
-enum rhi_region_flag { RHI_REGION_READ = 4, RHI_REGION_WRITE = 2, RHI_REGION_EXECUTE = 1, RHI_REGION_SHARED = 8 };
+enum rhi_region_flag {
+    RHI_REGION_READ = 4,
+    RHI_REGION_WRITE = 2,
+    RHI_REGION_EXECUTE = 1,
+    RHI_REGION_SHARED = 8
+};
 
 /* One range [start, end) of the target's memory map. `path` is the mapped file, a name like
  * "[heap]" or "[stack]", or "" (never NULL); file_offset counts bytes. */
-void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags, uint64_t file_offset, const char *path);
+void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags,
+                     uint64_t file_offset, const char *path);
 /* A stopped thread; then its general-purpose registers, one call each. */
 void rhi_sink_thread(rhi_sink *sink, uint64_t lwp, uint64_t stack_pointer);
 void rhi_sink_register(rhi_sink *sink, const char *name, uint64_t value);
 
 /* A word of memory that is about to be printed, to be named from debug info. */
 typedef struct rhi_word {
-    uint64_t address; /* in: where the word lies */
+    uint64_t address;  /* in: where the word lies */
     uint32_t is_stack; /* in: 1 it lies in the stack of thread lwp; 0 in the data of a module */
-    uint32_t kind;    /* out: enum rhi_word_kind; leave 0 where nothing is known */
-    uint64_t lwp;     /* in: of a stack */
-    char name[192];   /* out, NUL-terminated: the variable and the place in it, as one writes it where it is in
-                       * scope: "cache", "registry.slots[3]" */
+    uint32_t kind;     /* out: enum rhi_word_kind; leave 0 where nothing is known */
+    uint64_t lwp;      /* in: of a stack */
+    /* out, NUL-terminated: the variable and the place in it, as one writes it where it is in
+     * scope: "cache", "registry.slots[3]" */
+    char name[192];
     char function[96]; /* out: that the variable belongs to, or empty */
     char type[96];     /* out: of the place: "struct node *", or empty */
     uint32_t frame;    /* out: of a local; 0 is the innermost one */
@@ -60,9 +67,9 @@ enum rhi_target_flag {
 
 /* What the engine needs from the outside. A callback may be NULL unless marked required. */
 typedef struct rhi_target {
-    uint32_t abi;  /* RHI_ABI */
+    uint32_t abi;   /* RHI_ABI */
     uint32_t flags; /* enum rhi_target_flag */
-    void *context; /* first argument of every callback */
+    void *context;  /* first argument of every callback */
 
     /* Where the target is, if it is a local one: lets the engine read it directly, after it has
      * checked that both ways show the same bytes. NULL / 0 where it does not apply. */
@@ -70,7 +77,8 @@ typedef struct rhi_target {
     const char *exe_path;
     int64_t pid;
 
-    /* Reads up to `size` bytes; returns how many could be read from the start on (0: none). Required. */
+    /* Reads up to `size` bytes; returns how many could be read from the start on (0: none).
+     * Required. */
     uint64_t (*read)(void *context, uint64_t address, void *buffer, uint64_t size);
     /* Reports all regions. 0, or -1 if the map cannot be had. Required. */
     int (*regions)(void *context, rhi_sink *sink);
@@ -78,24 +86,27 @@ typedef struct rhi_target {
     int (*threads)(void *context, rhi_sink *sink);
     /* The value of an expression in the selected frame: pointers and integers by value, arrays,
      * structs and functions by address. 0, or -1 with a message of one line in `error`. */
-    int (*evaluate)(void *context, const char *text, uint64_t *value, char *error, uint64_t error_size);
-    /* Names what it can of `count` words: locals above all, for which the engine has no means of its own;
-     * of module data it is asked only where the files are not at hand. 0 or -1. */
+    int (*evaluate)(void *context, const char *text, uint64_t *value, char *error,
+                    uint64_t error_size);
+    /* Names what it can of `count` words: locals above all, for which the engine has no means of
+     * its own; of module data it is asked only where the files are not at hand. 0 or -1. */
     int (*name)(void *context, rhi_word *words, uint64_t count);
     /* A number that changes whenever the target may have changed (it ran, memory was written,
-     * another inferior was selected). Caches are kept while it stays the same. NULL: never cache. */
+     * another inferior was selected). Caches are kept while it stays the same. NULL: never cache.
+     */
     uint64_t (*state_id)(void *context);
     /* Polled during long work; not 0: stop now, answer "cancelled". */
     int (*interrupted)(void *context);
     /* Writes text (not NUL-terminated) for the user. Required. */
     void (*emit)(void *context, int stream, const char *text, uint64_t size);
-    /* The value of an expression in frame `frame` of a thread, as evaluate gives it; the user's selection
-     * stays. 0 or -1. */
-    int (*evaluate_in)(void *context, uint64_t lwp, uint32_t frame, const char *text, uint64_t *value, char *error, uint64_t error_size);
+    /* The value of an expression in frame `frame` of a thread, as evaluate gives it; the user's
+     * selection stays. 0 or -1. */
+    int (*evaluate_in)(void *context, uint64_t lwp, uint32_t frame, const char *text,
+                       uint64_t *value, char *error, uint64_t error_size);
     void *reserved[7];
 } rhi_target;
 
-/* ---- sessions ------------------------------------------------------------------------------------ */
+/* ---- sessions ------------------------------------------------------------------------------- */
 
 typedef struct rhi_session rhi_session;
 
@@ -110,37 +121,45 @@ enum rhi_status {
 rhi_session *rhi_session_new(void);
 void rhi_session_free(rhi_session *session);
 
-/* Runs one command: `line` is what follows the command's name, raw. Every answer and every error is
- * emitted through target->emit: with --json one JSON document on RHI_STREAM_OUT in each case; without
- * it, an error is one line "NAME: what is wrong and what to do". `target` is read during the call only. */
-int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command, const char *line);
+/* Runs one command: `line` is what follows the command's name, raw. Every answer and every error
+ * is emitted through target->emit: with --json one JSON document on RHI_STREAM_OUT in each case;
+ * without it, an error is one line "NAME: what is wrong and what to do". `target` is read during
+ * the call only. */
+int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command,
+                    const char *line);
 /* The same from a shell's argument vector, ended by NULL. */
-int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words);
-/* Refuses the command with this message, in the form that its words ask for (text, or a JSON document),
- * because there is no target; only target->emit is used. --help is answered all the same. */
-int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command, const char *const *words, const char *message);
+int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command,
+                          const char *const *words);
+/* Refuses the command with this message, in the form that its words ask for (text, or a JSON
+ * document), because there is no target; only target->emit is used. --help is answered all the
+ * same. */
+int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command,
+                             const char *const *words, const char *message);
 
 /* The last error line of rhi_session_run, without newline; "" if the last command answered. Valid
- * until the next call. Debuggers that have their own way to fail show this instead of the emitted line:
- * with RHI_QUIET_ERRORS set by rhi_session_set, errors are not emitted in text mode. */
+ * until the next call. Debuggers that have their own way to fail show this instead of the emitted
+ * line: with RHI_QUIET_ERRORS set by rhi_session_set, errors are not emitted in text mode. */
 const char *rhi_session_error(const rhi_session *session);
 enum rhi_session_option {
     RHI_QUIET_ERRORS = 1,
-    RHI_POLL_MILLISECONDS = 2 /* at most so often is `interrupted` asked; default 10, 0: whenever it can be */
+    /* at most so often is `interrupted` asked; default 10, 0: whenever it can be */
+    RHI_POLL_MILLISECONDS = 2
 };
 void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value);
 
-/* The command table as a JSON array: [{"name", "usage", "summary", "description", "help": all that
- * --help prints, "help_unfilled": the same with a line for each paragraph, "example", "json": the keys of its answer, "operand": "expression|none", "options": [{"name": "--depth", "argument": "N"|null, "help"}…]}…].
- * Static. */
+/* The command table as a JSON array: [{"name", "usage", "summary", "description", "help": all
+ * that --help prints, "help_unfilled": the same with a line for each paragraph, "example",
+ * "json": the keys of its answer, "operand": "expression|none", "options": [{"name": "--depth",
+ * "argument": "N"|null, "help"}…]}…]. Static. */
 const char *rhi_commands(void);
 
 /* Completions of the last word of `line` for a command: newline-separated whole words (options,
  * "type#" names, file names are left to the door), cut at `size`. Returns how many there are. */
-size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *command, const char *line,
-                    char *buffer, size_t size);
+size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *command,
+                    const char *line, char *buffer, size_t size);
 
-/* What the last word of `line`, which may be empty, is to be, where a door may complete it by its own means. */
+/* What the last word of `line`, which may be empty, is to be, where a door may complete it by its
+ * own means. */
 enum rhi_expected {
     RHI_EXPECTS_NOTHING = 0,    /* an option, a number, no operand: nothing that a door knows */
     RHI_EXPECTS_EXPRESSION = 1, /* part of an operand */
@@ -148,19 +167,22 @@ enum rhi_expected {
 };
 enum rhi_expected rhi_expects(const char *command, const char *line);
 
-/* Makes a line of text fit to be shown: puts '?' in place of what is no UTF-8 and of characters that control a terminal
- * or turn the direction of text round. The engine does so with all that it emits; this is for what a door says
- * itself. Returns the length. */
+/* Makes a line of text fit to be shown: puts '?' in place of what is no UTF-8 and of characters
+ * that control a terminal or turn the direction of text round. The engine does so with all that
+ * it emits; this is for what a door says itself. Returns the length. */
 size_t rhi_clean(char *text);
 
-/* ---- targets of the engine itself ----------------------------------------------------------------- */
+/* ---- targets of the engine itself ----------------------------------------------------------- */
 
-/* Fill *target for a core file or a process, with everything but evaluate, name, interrupted and emit
- * set; the caller may add those. 0, or -1 with one line in `error`. Release with rhi_target_close.
- * exe may be NULL. A process is stopped (PTRACE_SEIZE, all threads) until rhi_target_close or until
- * this process ends in whatever way; with RHI_TARGET_NO_STOP in flags it runs on. */
-int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error, size_t error_size);
-int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, char *error, size_t error_size);
+/* Fill *target for a core file or a process, with everything but evaluate, name, interrupted and
+ * emit set; the caller may add those. 0, or -1 with one line in `error`. Release with
+ * rhi_target_close. exe may be NULL. A process is stopped (PTRACE_SEIZE, all threads) until
+ * rhi_target_close or until this process ends in whatever way; with RHI_TARGET_NO_STOP in flags
+ * it runs on. */
+int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, char *error,
+                         size_t error_size);
+int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, char *error,
+                            size_t error_size);
 void rhi_target_close(rhi_target *target);
 
 #ifdef __cplusplus

@@ -1,15 +1,17 @@
 /* metadata.h - the contract between a heap and whoever reads it from outside.
  *
  * The only header that writer and reader share. A reader needs nothing else: no symbol, no debug
- * info, no executable. It finds the descriptor, checks it, and learns everything else from the table
- * of named constants in it, so that an engine can read heaps written by older and newer runtimes.
+ * info, no executable. It finds the descriptor, checks it, and learns everything else from the
+ * table of named constants in it, so that an engine can read heaps written by older and newer
+ * runtimes.
  *
  * How a reader finds descriptors (a process may have several: one per copy of the library):
  *   1. the symbol `rh_debug_descriptor` of a module;
- *   2. an ELF note, owner "refheap", type 1, whose 8 descriptor bytes are the signed distance from
- *      themselves to the descriptor (the note lies in the first page of the file, which a kernel
- *      core contains by default);
- *   3. an aligned scan of writable memory for the magic, confirmed by the descriptor's own address.
+ *   2. an ELF note, owner "refheap", type 1, whose 8 descriptor bytes are the signed distance
+ *      from themselves to the descriptor (the note lies in the first page of the file, which a
+ *      kernel core contains by default);
+ *   3. an aligned scan of writable memory for the magic, confirmed by the descriptor's own
+ *      address.
  *
  * Everything the descriptor leads to lies in writable data or anonymous memory, never in .rodata:
  * the file-backed pages of a binary are not in a core.
@@ -32,34 +34,36 @@ struct rh_metadata_constant {
 /* Fixed layout. All addresses are of the target. */
 struct rh_metadata_descriptor {
     char magic[16];
-    uint64_t self;    /* the descriptor's own address: a stray copy of the page has another */
-    uint32_t version; /* RH_METADATA_VERSION */
-    uint32_t size;    /* bytes of this struct */
-    uint64_t nonce;   /* random, drawn when the process first uses the runtime */
-    uint64_t pid;     /* 0 until then */
+    uint64_t self;      /* the descriptor's own address: a stray copy of the page has another */
+    uint32_t version;   /* RH_METADATA_VERSION */
+    uint32_t size;      /* bytes of this struct */
+    uint64_t nonce;     /* random, drawn when the process first uses the runtime */
+    uint64_t pid;       /* 0 until then */
     uint64_t constants; /* address of struct rh_metadata_constant[constant_count] */
     uint32_t constant_count;
     uint32_t constant_size;
     uint64_t types;      /* address of the type table (see type.*), 0 until the first type */
     uint64_t type_count; /* entries in use, entry 0 included (which is no type) */
     uint64_t heaps;      /* address of the first heap (see heap.*), newest first; 0: none */
-    uint64_t mappings;   /* address of the first mapping (see mapping.*): all the runtime's own memory */
-    uint64_t destroyed;  /* address of the ring of destroyed heaps (see destroyed.*) */
+    /* address of the first mapping (see mapping.*): all the runtime's own memory */
+    uint64_t mappings;
+    uint64_t destroyed;       /* address of the ring of destroyed heaps (see destroyed.*) */
     uint64_t destroyed_count; /* heaps destroyed so far */
-    uint64_t check; /* of the constants, by rh_metadata_check; 0 until then, and from older runtimes: another number is
-                     * damage, and many a wrong constant would only look like another runtime's */
+    /* of the constants, by rh_metadata_check; 0 until then, and from older runtimes: another
+     * number is damage, and many a wrong constant would only look like another runtime's */
+    uint64_t check;
     uint64_t reserved[7];
 };
 
 /* What a field holds. (struct rh_field in refheap.h) */
 enum rh_field_kind {
     RH_KIND_END = 0,
-    RH_KIND_STRONG = 1, /* pointer to a managed object, owns one count of it */
-    RH_KIND_WEAK = 2,   /* rh_weak *: owns one count of the rh_weak object, none of its target */
-    RH_KIND_INT = 3,    /* signed integer of `width` bytes */
-    RH_KIND_UINT = 4,   /* unsigned integer (or bool) of `width` bytes */
-    RH_KIND_FLOAT = 5,  /* float or double by `width` */
-    RH_KIND_BYTES = 6,  /* text: `count` bytes (inline, or behind a pointer); shown as a string */
+    RH_KIND_STRONG = 1,  /* pointer to a managed object, owns one count of it */
+    RH_KIND_WEAK = 2,    /* rh_weak *: owns one count of the rh_weak object, none of its target */
+    RH_KIND_INT = 3,     /* signed integer of `width` bytes */
+    RH_KIND_UINT = 4,    /* unsigned integer (or bool) of `width` bytes */
+    RH_KIND_FLOAT = 5,   /* float or double by `width` */
+    RH_KIND_BYTES = 6,   /* text: `count` bytes (inline, or behind a pointer); shown as a string */
     RH_KIND_BORROWED = 7 /* pointer to a managed object that owns nothing (an rh_weak's target) */
 };
 
@@ -89,25 +93,33 @@ enum rh_object_flag {
     RH_FLAG_ACYCLIC = 1u << 0,
     RH_FLAG_FINALIZED = 1u << 1,
     RH_FLAG_HAS_WEAK = 1u << 2, /* the heap's weak table has an entry for it */
-    RH_FLAG_UNCOLLECTABLE = 1u << 3, /* left in its garbage cycle because it has a finalizer (old rule) */
+    /* left in its garbage cycle because it has a finalizer (old rule) */
+    RH_FLAG_UNCOLLECTABLE = 1u << 3,
     /* Special states; with any of them bit 31 of the count word is set. */
     RH_FLAG_IMMORTAL = 1u << 4,
     RH_FLAG_DYING = 1u << 5, /* no longer an object for the program; the finalizer may still run */
     RH_FLAG_FREED = 1u << 6, /* a tombstone: type and serial are those of who died here last */
-    /* One of the object's counts is the runtime's own: its finalizer runs or ran in a collection or in
-     * rh_heap_destroy, or the old rule keeps it. (A dying object is one that the runtime holds anyway.) */
+    /* One of the object's counts is the runtime's own: its finalizer runs or ran in a collection
+     * or in rh_heap_destroy, or the old rule keeps it. (A dying object is one that the runtime
+     * holds anyway.) */
     RH_FLAG_HELD = 1u << 7,
     /* Bits 8..10: why it died (enum rh_death), set from dying on. */
     RH_FLAG_DEATH_SHIFT = 8,
     RH_FLAG_DEATH_MASK = 7u << 8
 };
 
-enum rh_death { RH_DEATH_NONE = 0, RH_DEATH_RELEASE = 1, RH_DEATH_COLLECT = 2, RH_DEATH_DESTROY = 3 };
+enum rh_death {
+    RH_DEATH_NONE = 0,
+    RH_DEATH_RELEASE = 1,
+    RH_DEATH_COLLECT = 2,
+    RH_DEATH_DESTROY = 3
+};
 
-/* The heap's phase word: outside `idle`, counts are provisional. While the heap is destroying, what belongs to it
- * goes piece by piece; it leaves the list of heaps when all its mappings but its own are gone. Finalizers run, and
- * the queue of dying objects is worked, in `idle` alone: every count is where it belongs, the runtime's own
- * (RH_FLAG_HELD) included. What a dying object's slots hold is its own until it is a tombstone. */
+/* The heap's phase word: outside `idle`, counts are provisional. While the heap is destroying,
+ * what belongs to it goes piece by piece; it leaves the list of heaps when all its mappings but
+ * its own are gone. Finalizers run, and the queue of dying objects is worked, in `idle` alone:
+ * every count is where it belongs, the runtime's own (RH_FLAG_HELD) included. What a dying
+ * object's slots hold is its own until it is a tombstone. */
 enum rh_phase {
     RH_PHASE_IDLE = 0,
     RH_PHASE_DESTROYING = 1,
@@ -117,32 +129,42 @@ enum rh_phase {
 };
 
 /* Kinds of history events. */
-enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVENT_FINALIZE = 3, RH_EVENT_RESURRECT = 4 };
+enum rh_event {
+    RH_EVENT_NONE = 0,
+    RH_EVENT_ALLOC = 1,
+    RH_EVENT_FREE = 2,
+    RH_EVENT_FINALIZE = 3,
+    RH_EVENT_RESURRECT = 4
+};
 
-/* The named constants: X(identifier, "name in the table"). `*_offset` are byte offsets of members in
- * the runtime's structs, all of them little-endian unsigned integers of the width in the comment.
+/* The named constants: X(identifier, "name in the table"). `*_offset` are byte offsets of members
+ * in the runtime's structs, all of them little-endian unsigned integers of the width in the
+ * comment.
  *
  * Counts. word = 32 bits at object.count.offset. A word with count.special_bit set whose value is
- * below count.trial_zero is special: immortal, dying or freed by the flags; a dying object's count is
- * ((word & count.dying_mask) >> count.shift) + count.bias. Any other word, taken as signed, gives
- * count = (word >> count.shift) + count.bias; the words >= count.trial_zero are counts of 0, seen only
- * while the phase is marking or restoring.
+ * below count.trial_zero is special: immortal, dying or freed by the flags; a dying object's
+ * count is ((word & count.dying_mask) >> count.shift) + count.bias. Any other word, taken as
+ * signed, gives count = (word >> count.shift) + count.bias; the words >= count.trial_zero are
+ * counts of 0, seen only while the phase is marking or restoring.
  *
  * Slabs. A chunk (mapping kind 1, aligned to chunk.size) holds chunk.slabs slab descriptors from
- * chunk.slab_table on, slab.size bytes each; descriptor i with slab.slot_size 0 is not in use. Slot s
- * begins at slab.base + s * slab.slot_size, s < slab.capacity. If its object.type is 0, it holds nothing:
- * it was never used, or an object is just being born. If its object.flags have RH_FLAG_FREED, or its bit in
- * the bitmap of 64-bit words at slab.live is clear, it holds the tombstone of its last tenant. Else it
- * holds an object. (Bits from slab.capacity on say nothing.) A large object has a chunk of its own, longer
- * than chunk.size, with one slab of capacity 1.
+ * chunk.slab_table on, slab.size bytes each; descriptor i with slab.slot_size 0 is not in use.
+ * Slot s begins at slab.base + s * slab.slot_size, s < slab.capacity. If its object.type is 0, it
+ * holds nothing: it was never used, or an object is just being born. If its object.flags have
+ * RH_FLAG_FREED, or its bit in the bitmap of 64-bit words at slab.live is clear, it holds the
+ * tombstone of its last tenant. Else it holds an object. (Bits from slab.capacity on say
+ * nothing.) A large object has a chunk of its own, longer than chunk.size, with one slab of
+ * capacity 1.
  *
- * Roots. heap.roots: address of roots.capacity entries of roots.entry_size bytes, 0 if none; an entry
- * is in use iff its slot (64 bits at root.slot) is > 1; its name is NUL-terminated text at root.name.
+ * Roots. heap.roots: address of roots.capacity entries of roots.entry_size bytes, 0 if none; an
+ * entry is in use iff its slot (64 bits at root.slot) is > 1; its name is NUL-terminated text at
+ * root.name.
  *
  * History. heap.history: address of a ring of history.capacity (64 bits in the heap) events of
- * event.size bytes; heap.history_count events were written so far, event n at n % capacity. Where heap.stacks
- * (of RH_METADATA_STACK_CONSTANTS) is not 0, event n has heap.stack_depth words, the return addresses of the
- * program's functions, innermost first, then zeros, at heap.stacks + n % capacity * heap.stack_depth * 8. */
+ * event.size bytes; heap.history_count events were written so far, event n at n % capacity. Where
+ * heap.stacks (of RH_METADATA_STACK_CONSTANTS) is not 0, event n has heap.stack_depth words, the
+ * return addresses of the program's functions, innermost first, then zeros, at heap.stacks + n %
+ * capacity * heap.stack_depth * 8. */
 #define RH_METADATA_CONSTANTS(X)                                                                   \
     X(object_size, "object.size")                                                                  \
     X(object_count, "object.count")   /* 32 */                                                     \
@@ -154,73 +176,73 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
     X(count_dying_mask, "count.dying_mask")                                                        \
     X(count_shift, "count.shift")                                                                  \
     X(count_bias, "count.bias")                                                                    \
-    X(type_size, "type.size")               /* bytes of an entry of the type table */              \
-    X(type_name, "type.name")               /* 64, address of NUL-terminated text */               \
-    X(type_object_size, "type.object_size") /* 64 */                                               \
-    X(type_fields, "type.fields")           /* 64, address of field records */                     \
-    X(type_field_count, "type.field_count") /* 32 */                                               \
-    X(type_flags, "type.flags")             /* 32, RH_TYPE_* */                                    \
-    X(type_element_size, "type.element_size") /* 32 */                                             \
+    X(type_size, "type.size")                   /* bytes of an entry of the type table */          \
+    X(type_name, "type.name")                   /* 64, address of NUL-terminated text */           \
+    X(type_object_size, "type.object_size")     /* 64 */                                           \
+    X(type_fields, "type.fields")               /* 64, address of field records */                 \
+    X(type_field_count, "type.field_count")     /* 32 */                                           \
+    X(type_flags, "type.flags")                 /* 32, RH_TYPE_* */                                \
+    X(type_element_size, "type.element_size")   /* 32 */                                           \
     X(type_length_offset, "type.length_offset") /* 32, of a size_t in the object; 0: none */       \
-    X(type_finalize, "type.finalize")       /* 64, address of the finalizer, 0: none */            \
-    X(field_size, "field.size")             /* bytes of a field record */                          \
-    X(field_name, "field.name")             /* 64, address of text; then as in struct rh_field */  \
-    X(field_offset, "field.offset")         /* 32 */                                               \
-    X(field_kind, "field.kind")             /* 8 */                                                \
-    X(field_form, "field.form")             /* 8 */                                                \
-    X(field_width, "field.width")           /* 8 */                                                \
-    X(field_count_width, "field.count_width") /* 8 */                                              \
-    X(field_count, "field.count")           /* 32 */                                               \
-    X(field_count_offset, "field.count_offset") /* 32 */                                           \
-    X(field_stride, "field.stride")         /* 32 */                                               \
+    X(type_finalize, "type.finalize")           /* 64, address of the finalizer, 0: none */        \
+    X(field_size, "field.size")                 /* bytes of a field record */                      \
+    X(field_name, "field.name")     /* 64, address of text; then as in struct rh_field */          \
+    X(field_offset, "field.offset") /* 32 */                                                       \
+    X(field_kind, "field.kind")     /* 8 */                                                        \
+    X(field_form, "field.form")     /* 8 */                                                        \
+    X(field_width, "field.width")   /* 8 */                                                        \
+    X(field_count_width, "field.count_width")       /* 8 */                                        \
+    X(field_count, "field.count")                   /* 32 */                                       \
+    X(field_count_offset, "field.count_offset")     /* 32 */                                       \
+    X(field_stride, "field.stride")                 /* 32 */                                       \
     X(field_element_offset, "field.element_offset") /* 32 */                                       \
-    X(mapping_next, "mapping.next")         /* 64, address of the next mapping, 0: last */         \
-    X(mapping_bytes, "mapping.bytes")       /* 64, from the mapping's own address on */            \
-    X(mapping_kind, "mapping.kind")         /* 32 */                                               \
-    X(mapping_heap, "mapping.heap")         /* 64, address of the heap, 0: process-wide */         \
-    X(heap_next, "heap.next")               /* 64 */                                               \
-    X(heap_number, "heap.number")           /* 64 */                                               \
-    X(heap_name, "heap.name")               /* text inside the heap */                             \
+    X(mapping_next, "mapping.next")                 /* 64, address of the next mapping, 0: last */ \
+    X(mapping_bytes, "mapping.bytes")               /* 64, from the mapping's own address on */    \
+    X(mapping_kind, "mapping.kind")                 /* 32 */                                       \
+    X(mapping_heap, "mapping.heap")                 /* 64, address of the heap, 0: process-wide */ \
+    X(heap_next, "heap.next")                       /* 64 */                                       \
+    X(heap_number, "heap.number")                   /* 64 */                                       \
+    X(heap_name, "heap.name")                       /* text inside the heap */                     \
     X(heap_name_size, "heap.name_size")                                                            \
     X(heap_phase, "heap.phase")             /* 32 */                                               \
     X(heap_fresh, "heap.fresh")             /* 64, candidates born since the last collection */    \
-    X(heap_spared, "heap.spared")           /* 64, older candidates */                                               \
+    X(heap_spared, "heap.spared")           /* 64, older candidates */                             \
     X(heap_collections, "heap.collections") /* 64 */                                               \
     X(heap_reclaimed, "heap.reclaimed")     /* 64, by collections, in all */                       \
     X(heap_gc_enabled, "heap.gc_enabled")   /* 32 */                                               \
     X(heap_roots, "heap.roots")             /* 64 */                                               \
     X(heap_roots_capacity, "heap.roots_capacity") /* 64 */                                         \
     X(root_size, "root.size")                                                                      \
-    X(root_slot, "root.slot")               /* 64 */                                               \
-    X(root_name, "root.name")               /* text */                                             \
+    X(root_slot, "root.slot") /* 64 */                                                             \
+    X(root_name, "root.name") /* text */                                                           \
     X(root_name_size, "root.name_size")                                                            \
-    X(heap_history, "heap.history")         /* 64 */                                               \
+    X(heap_history, "heap.history")                   /* 64 */                                     \
     X(heap_history_capacity, "heap.history_capacity") /* 64 */                                     \
-    X(heap_history_count, "heap.history_count") /* 64 */                                           \
+    X(heap_history_count, "heap.history_count")       /* 64 */                                     \
     X(event_size, "event.size")                                                                    \
-    X(event_sequence, "event.sequence") /* 64, n + 1 of event n, written last */                   \
-    X(event_address, "event.address")   /* 64 */                                                   \
-    X(event_serial, "event.serial")     /* 64 */                                                   \
-    X(event_time, "event.time")         /* 64, CLOCK_REALTIME in ns */                             \
-    X(event_type, "event.type")         /* 16 */                                                   \
-    X(event_kind, "event.kind")         /* 8, enum rh_event */                                     \
-    X(event_death, "event.death")       /* 8, enum rh_death, of a free */                          \
-    X(event_thread, "event.thread")     /* 32, LWP */                                              \
-    X(chunk_size, "chunk.size")         /* bytes, a power of two; also the alignment */            \
-    X(chunk_slabs, "chunk.slabs")       /* slab descriptors in a chunk */                          \
+    X(event_sequence, "event.sequence")     /* 64, n + 1 of event n, written last */               \
+    X(event_address, "event.address")       /* 64 */                                               \
+    X(event_serial, "event.serial")         /* 64 */                                               \
+    X(event_time, "event.time")             /* 64, CLOCK_REALTIME in ns */                         \
+    X(event_type, "event.type")             /* 16 */                                               \
+    X(event_kind, "event.kind")             /* 8, enum rh_event */                                 \
+    X(event_death, "event.death")           /* 8, enum rh_death, of a free */                      \
+    X(event_thread, "event.thread")         /* 32, LWP */                                          \
+    X(chunk_size, "chunk.size")             /* bytes, a power of two; also the alignment */        \
+    X(chunk_slabs, "chunk.slabs")           /* slab descriptors in a chunk */                      \
     X(chunk_slab_table, "chunk.slab_table") /* offset of descriptor 0 in the chunk */              \
-    X(slab_size, "slab.size")           /* bytes of a slab descriptor */                           \
-    X(slab_base, "slab.base")           /* 64 */                                                   \
-    X(slab_slot_size, "slab.slot_size") /* 64 */                                                   \
-    X(slab_capacity, "slab.capacity")   /* 32 */                                                   \
-    X(slab_live, "slab.live")           /* bitmap in the descriptor */                             \
-    X(slab_fresh, "slab.fresh")         /* bitmap: fresh candidates; */                            \
+    X(slab_size, "slab.size")               /* bytes of a slab descriptor */                       \
+    X(slab_base, "slab.base")               /* 64 */                                               \
+    X(slab_slot_size, "slab.slot_size")     /* 64 */                                               \
+    X(slab_capacity, "slab.capacity")       /* 32 */                                               \
+    X(slab_live, "slab.live")               /* bitmap in the descriptor */                         \
+    X(slab_fresh, "slab.fresh")             /* bitmap: fresh candidates; */                        \
     X(slab_spared, "slab.spared")       /* bitmap: spared ones; together all candidate roots */    \
     X(slab_slots_max, "slab.slots_max") /* bits in each bitmap */                                  \
     X(destroyed_size, "destroyed.size")                                                            \
     X(destroyed_capacity, "destroyed.capacity")                                                    \
-    X(destroyed_heap, "destroyed.heap")       /* 64, the heap's number */                          \
-    X(destroyed_objects, "destroyed.objects") /* 64, alive when it was destroyed */                \
+    X(destroyed_heap, "destroyed.heap")          /* 64, the heap's number */                       \
+    X(destroyed_objects, "destroyed.objects")    /* 64, alive when it was destroyed */             \
     X(destroyed_first, "destroyed.first_serial") /* 64 */                                          \
     X(destroyed_last, "destroyed.last_serial")   /* 64 */
 
@@ -229,19 +251,21 @@ enum rh_event { RH_EVENT_NONE = 0, RH_EVENT_ALLOC = 1, RH_EVENT_FREE = 2, RH_EVE
     X(heap_stacks, "heap.stacks")           /* 64, address, 0: none */                             \
     X(heap_stack_depth, "heap.stack_depth") /* 32 */
 
-/* Likewise, all of them or none. The table of weak references: heap.weak_capacity entries of weak.size bytes at
- * the address heap.weak, 0 if there is none; an entry whose target is 0 is free. The reference is the one
- * rh_weak of that target. While heap.weak_changing is not 0 (older runtimes have no such row), table, flags and weak
- * references are on their way from one state that fits together to the next. */
+/* Likewise, all of them or none. The table of weak references: heap.weak_capacity entries of
+ * weak.size bytes at the address heap.weak, 0 if there is none; an entry whose target is 0 is
+ * free. The reference is the one rh_weak of that target. While heap.weak_changing is not 0 (older
+ * runtimes have no such row), table, flags and weak references are on their way from one state
+ * that fits together to the next. */
 #define RH_METADATA_WEAK_CONSTANTS(X)                                                              \
-    X(heap_weak, "heap.weak")                     /* 64, address, 0: none */                       \
-    X(heap_weak_capacity, "heap.weak_capacity")   /* 64 */                                         \
+    X(heap_weak, "heap.weak")                   /* 64, address, 0: none */                         \
+    X(heap_weak_capacity, "heap.weak_capacity") /* 64 */                                           \
     X(weak_size, "weak.size")                                                                      \
-    X(weak_target, "weak.target")                 /* 64 */                                         \
-    X(weak_reference, "weak.reference")           /* 64 */                                         \
-    X(heap_weak_changing, "heap.weak_changing")   /* 32 */
+    X(weak_target, "weak.target")               /* 64 */                                           \
+    X(weak_reference, "weak.reference")         /* 64 */                                           \
+    X(heap_weak_changing, "heap.weak_changing") /* 32 */
 
-/* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the result. */
+/* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the
+ * result. */
 static inline uint64_t rh_metadata_check(uint64_t check, const struct rh_metadata_constant *row)
 {
     const unsigned char *bytes = (const unsigned char *)row;

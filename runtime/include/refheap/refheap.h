@@ -1,11 +1,12 @@
 /* refheap.h - a reference-counted heap for C that a debugger can read.
  *
  * A managed object is a struct that begins with `rh_object`. Its type is declared as data (name,
- * size, table of fields), so that GDB, LLDB and the `refheap` command can read the object in a live
- * process or in a core dump, where nobody can call a function of yours.
+ * size, table of fields), so that GDB, LLDB and the `refheap` command can read the object in a
+ * live process or in a core dump, where nobody can call a function of yours.
  *
  *     typedef struct node { rh_object base; struct node *next; int value; } node;
- *     static const rh_field node_fields[] = { RH_STRONG(node, next), RH_INT(node, value), RH_FIELDS_END };
+ *     static const rh_field node_fields[] = { RH_STRONG(node, next), RH_INT(node, value),
+ *                                             RH_FIELDS_END };
  *     static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
  *
  *     rh_heap *heap = rh_heap_create(NULL);
@@ -21,14 +22,16 @@
  * they say "borrowed". NULL may be retained, released and stored.
  *
  * Threads. One thread at a time uses a heap. Different heaps are independent and may be used by
- * different threads at the same time. rh_heap_attach hands a heap over. Nothing here may be called in a signal
- * handler: some functions take locks, all find what was interrupted half done. (More of that, of fork, finalizers, exit
- * and dlclose: docs/runtime.md, "What may be called where".)
+ * different threads at the same time. rh_heap_attach hands a heap over. Nothing here may be
+ * called in a signal handler: some functions take locks, all find what was interrupted half done.
+ * (More of that, of fork, finalizers, exit and dlclose: docs/runtime.md, "What may be called
+ * where".)
  *
- * Errors. A function that allocates returns NULL when memory is short and changes nothing.
- * Misuse that can be seen (release of a freed object) is reported on stderr, with what is known of the
- * object's end, and aborts. An address that never was an object, or whose heap is destroyed, is not seen: the
- * program crashes or damages what lies there. Compile with -DREFHEAP_CHECKED to have it reported.
+ * Errors. A function that allocates returns NULL when memory is short and changes nothing. Misuse
+ * that can be seen (release of a freed object) is reported on stderr, with what is known of the
+ * object's end, and aborts. An address that never was an object, or whose heap is destroyed, is
+ * not seen: the program crashes or damages what lies there. Compile with -DREFHEAP_CHECKED to
+ * have it reported.
  */
 #ifndef REFHEAP_REFHEAP_H
 #define REFHEAP_REFHEAP_H
@@ -56,7 +59,7 @@ typedef struct rh_type rh_type;
 #define RH__DIRECT
 #endif
 
-/* ---- objects --------------------------------------------------------------------------------- */
+/* ---- objects -------------------------------------------------------------------------------- */
 
 /* The 16-byte header of every managed object. Read it through the functions below.
  *
@@ -80,7 +83,7 @@ _Static_assert(sizeof(rh_object) == 16, "the object header is 16 bytes");
 /* What rh_refcount returns for an immortal object. */
 #define RH_IMMORTAL SIZE_MAX
 
-/* ---- types ------------------------------------------------------------------------------------ */
+/* ---- types ---------------------------------------------------------------------------------- */
 
 /* One declared field. Use the macros; unknown members stay zero.
  * The number of elements is `count`, or, where count_width is not 0, the unsigned integer of
@@ -101,15 +104,22 @@ typedef struct rh_field {
 } rh_field;
 
 #define RH__SIZEOF(type, member) sizeof(((type *)0)->member)
-/* All members in their order: C++ before C++20 knows no other way, and nothing is left out that a compiler could warn of. */
-#define RH__FIELD(name, offset, kind, form, width, count_width, count, count_offset, stride, element_offset)          \
-    { name, offset, kind, form, width, count_width, count, count_offset, stride, element_offset, { 0, 0 } }
+/* All members in their order: C++ before C++20 knows no other way, and nothing is left out that a
+ * compiler could warn of. */
+#define RH__FIELD(name, offset, kind, form, width, count_width, count, count_offset, stride,       \
+                  element_offset)                                                                  \
+    {                                                                                              \
+        name, offset, kind, form, width, count_width, count, count_offset, stride, element_offset, \
+        {                                                                                          \
+            0, 0                                                                                   \
+        }                                                                                          \
+    }
 #define RH__ONE(type, member, kind)                                                                \
-    RH__FIELD(#member, offsetof(type, member), kind, RH_FORM_ONE, RH__SIZEOF(type, member), 0, 1, 0, \
-              RH__SIZEOF(type, member), 0)
+    RH__FIELD(#member, offsetof(type, member), kind, RH_FORM_ONE, RH__SIZEOF(type, member), 0, 1,  \
+              0, RH__SIZEOF(type, member), 0)
 /* `count_member` says how many elements there are. */
-#define RH__COUNTED(name, type, member, kind, form, width, count_member, stride, element_offset)  \
-    RH__FIELD(name, offsetof(type, member), kind, form, width, RH__SIZEOF(type, count_member), 0, \
+#define RH__COUNTED(name, type, member, kind, form, width, count_member, stride, element_offset)   \
+    RH__FIELD(name, offsetof(type, member), kind, form, width, RH__SIZEOF(type, count_member), 0,  \
               offsetof(type, count_member), stride, element_offset)
 
 /* One reference: `struct node *next`. */
@@ -129,15 +139,18 @@ typedef struct rh_field {
               RH__SIZEOF(type, member) / sizeof(void *), 0, sizeof(void *), 0)
 /* A flexible array of references at the end of the struct; count_member says how many. */
 #define RH_STRONG_TAIL(type, member, count_member)                                                 \
-    RH__COUNTED(#member, type, member, RH_KIND_STRONG, RH_FORM_ARRAY, sizeof(void *), count_member, sizeof(void *), 0)
+    RH__COUNTED(#member, type, member, RH_KIND_STRONG, RH_FORM_ARRAY, sizeof(void *),              \
+                count_member, sizeof(void *), 0)
 /* A vector outside the object, `struct node **items; size_t length;`. The object owns the memory
  * (free it in the type's `dispose`). Keep every slot below `length` NULL or owned at all times. */
 #define RH_STRONG_VECTOR(type, member, count_member)                                               \
-    RH__COUNTED(#member, type, member, RH_KIND_STRONG, RH_FORM_VECTOR, sizeof(void *), count_member, sizeof(void *), 0)
-/* One reference in each struct of such a vector: `struct entry { rh_object *key, *value; } *entries`. */
+    RH__COUNTED(#member, type, member, RH_KIND_STRONG, RH_FORM_VECTOR, sizeof(void *),             \
+                count_member, sizeof(void *), 0)
+/* One reference in each struct of such a vector: `struct entry { rh_object *key, *value; }
+ * *entries`. */
 #define RH_STRONG_VECTOR_OF(type, member, count_member, element, element_member)                   \
-    RH__COUNTED(#member "." #element_member, type, member, RH_KIND_STRONG, RH_FORM_VECTOR, sizeof(void *), \
-                count_member, sizeof(element), offsetof(element, element_member))
+    RH__COUNTED(#member "." #element_member, type, member, RH_KIND_STRONG, RH_FORM_VECTOR,         \
+                sizeof(void *), count_member, sizeof(element), offsetof(element, element_member))
 /* Text inside the object, `size_t length; char bytes[];`, or behind a pointer. */
 #define RH_BYTES(type, member, length_member)                                                      \
     RH__COUNTED(#member, type, member, RH_KIND_BYTES, RH_FORM_ARRAY, 1, length_member, 1, 0)
@@ -149,25 +162,26 @@ typedef struct rh_field {
 #define RH_TYPE_ACYCLIC 1u /* its objects cannot be part of a cycle: never candidate roots */
 
 /* A type: static, writable, outlives every heap that uses it. It is registered (for the whole
- * process, under a lock) by the first rh_new that names it; from then on do not change it. The struct begins with
- * its rh_object. At most 65535 types of at most 4096 fields each; of a type that cannot be (a field in the header or
- * outside the struct, a reference that is no pointer, a slot that two fields own) a line on stderr says why, and its
- * objects are not allocated (NULL). */
+ * process, under a lock) by the first rh_new that names it; from then on do not change it. The
+ * struct begins with its rh_object. At most 65535 types of at most 4096 fields each; of a type
+ * that cannot be (a field in the header or outside the struct, a reference that is no pointer, a
+ * slot that two fields own) a line on stderr says why, and its objects are not allocated (NULL). */
 struct rh_type {
     const char *name;       /* shown by the debugger commands; may repeat */
     size_t size;            /* bytes of the struct, header included */
     const rh_field *fields; /* ended by RH_FIELDS_END; NULL: no fields */
     /* Runs once in an object's life, when its last reference is gone or its cycle is collected,
-     * while all its fields are intact and one count is held by the runtime. Retaining the object (or
-     * storing it somewhere) resurrects it; it is not finalized again. NULL: none. */
+     * while all its fields are intact and one count is held by the runtime. Retaining the object
+     * (or storing it somewhere) resurrects it; it is not finalized again. NULL: none. */
     void (*finalize)(void *object);
     /* Runs just before the object's memory is freed, after its declared references were released:
      * frees what is not managed (the memory of a vector, a file). It must not touch any managed
      * object but read its own plain fields. NULL: none. */
     void (*dispose)(void *object);
     uint32_t flags;
-    /* For rh_new_array: bytes per element of the flexible array at the struct's end, and where the
-     * struct keeps the number of elements (a size_t member, written by rh_new_array; 0: nowhere). */
+    /* For rh_new_array: bytes per element of the flexible array at the struct's end, and where
+     * the struct keeps the number of elements (a size_t member, written by rh_new_array; 0:
+     * nowhere). */
     uint32_t element_size;
     uint32_t length_offset;
     uint32_t reserved32;
@@ -176,33 +190,37 @@ struct rh_type {
     struct {
         uint32_t index;      /* 0: not registered yet; written with release order */
         uint32_t slot_class; /* the same; written last */
-        uint64_t birth; /* first 8 header bytes of a new object */
+        uint64_t birth;      /* first 8 header bytes of a new object */
         uint64_t reserved[2];
     } rh_private;
 };
 
-/* ---- heaps ------------------------------------------------------------------------------------ */
+/* ---- heaps ---------------------------------------------------------------------------------- */
 
 /* Zero means default everywhere. $REFHEAP_OPTIONS ("history=4096,gc=off") overrides the program's
- * choice, but not in setuid programs (secure_getenv); a wrong option is named on stderr and the rest still applies.
- * Where memory is short, history and quarantine get less than was asked for, or nothing, and a line on stderr says so. */
+ * choice, but not in setuid programs (secure_getenv); a wrong option is named on stderr and the
+ * rest still applies. Where memory is short, history and quarantine get less than was asked for,
+ * or nothing, and a line on stderr says so. */
 typedef struct rh_heap_options {
-    const char *name;      /* shown by the debugger commands; copied, at most 31 bytes; NULL: none */
-    bool gc_disabled;      /* start with automatic collections off; "gc=off|on" */
-    size_t history_events; /* remember that many allocations and frees (rounded up to a power of
-                              two, 48 bytes each; at most 16M events); "history=N", k and M allowed */
-    /* The rule before PEP 442 (Python < 3.4): a garbage cycle that contains objects whose finalizer has
-     * not run stays, and those objects are listed (rh_gc_each_uncollectable); "finalizers=stay|run" */
+    /* shown by the debugger commands; copied, at most 31 bytes; NULL: none */
+    const char *name;
+    bool gc_disabled; /* start with automatic collections off; "gc=off|on" */
+    /* remember that many allocations and frees (rounded up to a power of two, 48 bytes each; at
+     * most 16M events); "history=N", k and M allowed */
+    size_t history_events;
+    /* The rule before PEP 442 (Python < 3.4): a garbage cycle that contains objects whose
+     * finalizer has not run stays, and those objects are listed (rh_gc_each_uncollectable);
+     * "finalizers=stay|run" */
     bool finalizer_cycles_stay;
-    /* Freed small objects (8 KiB at most each) of this many bytes in all, a million of them at most, wait
-     * before their memory is used again, so that a pointer to one still meets its tombstone;
-     * "quarantine=BYTES" */
+    /* Freed small objects (8 KiB at most each) of this many bytes in all, a million of them at
+     * most, wait before their memory is used again, so that a pointer to one still meets its
+     * tombstone; "quarantine=BYTES" */
     size_t quarantine_bytes;
     /* Return addresses kept with each event of the history, 16 at most, 8 bytes each; without
      * history_events there are 4096 events; "stacks=N" */
     uint32_t stack_frames;
-    /* Verify that births, last releases, collections, roots and weak references come from the thread that
-     * the heap is attached to; debug builds of the library always do; "check=on|off" */
+    /* Verify that births, last releases, collections, roots and weak references come from the
+     * thread that the heap is attached to; debug builds of the library always do; "check=on|off" */
     bool check_threads;
     uint64_t reserved[6];
 } rh_heap_options;
@@ -230,7 +248,7 @@ bool rh_is_object(const rh_heap *heap, const void *address);
 /* From now on the object is never freed before its heap; its count is no longer kept. */
 void rh_make_immortal(void *object);
 
-/* ---- weak references -------------------------------------------------------------------------- */
+/* ---- weak references ------------------------------------------------------------------------ */
 
 typedef struct rh_weak rh_weak;
 /* The weak reference to `object` (a managed object itself, one per target, which lives on after the
@@ -239,23 +257,23 @@ rh_weak *rh_weak_new(void *object);
 /* A strong reference to the target, owned by the caller; NULL once the target is dying or dead. */
 void *rh_weak_get(rh_weak *weak);
 
-/* ---- roots and collection --------------------------------------------------------------------- */
+/* ---- roots and collection ------------------------------------------------------------------- */
 
 /* Declares that the slot (a variable of yours) owns the count of the object it holds, so that the
- * debugger commands can name it. Takes no reference; the collector ignores it. `name` is copied (at
- * most 55 bytes). A second call for the same slot renames it. If memory is short, a line on stderr says so
- * and the root is not recorded, which changes nothing for the program. */
+ * debugger commands can name it. Takes no reference; the collector ignores it. `name` is copied
+ * (at most 55 bytes). A second call for the same slot renames it. If memory is short, a line on
+ * stderr says so and the root is not recorded, which changes nothing for the program. */
 void rh_root_add(rh_heap *heap, void *slot_address, const char *name);
 void rh_root_remove(rh_heap *heap, void *slot_address);
 
 /* A full collection: afterwards no garbage cycle is left but what finalizers made. Returns the
- * number of objects reclaimed (members of cycles and what only they held); 0 inside a finalizer or
- * callback. Needs no memory. Synchronous trial deletion: D. F. Bacon, V. T. Rajan, "Concurrent Cycle
- * Collection in Reference Counted Systems", ECOOP 2001. O(objects). */
+ * number of objects reclaimed (members of cycles and what only they held); 0 inside a finalizer
+ * or callback. Needs no memory. Synchronous trial deletion: D. F. Bacon, V. T. Rajan, "Concurrent
+ * Cycle Collection in Reference Counted Systems", ECOOP 2001. O(objects). */
 size_t rh_gc_collect(rh_heap *heap);
-/* A collection of what was born since the last collection: older objects count as holders, so a young
- * cycle that only old garbage holds waits for a full collection. O(young objects that candidate roots
- * reach), however large the heap is. */
+/* A collection of what was born since the last collection: older objects count as holders, so a
+ * young cycle that only old garbage holds waits for a full collection. O(young objects that
+ * candidate roots reach), however large the heap is. */
 size_t rh_gc_collect_young(rh_heap *heap);
 /* Automatic collections, which start only on entry to rh_new*. Candidates are recorded either way.
  * A library built with REFHEAP_COLLECTOR=OFF never collects: the functions exist and return 0. */
@@ -263,17 +281,17 @@ void rh_gc_enable(rh_heap *heap);
 void rh_gc_disable(rh_heap *heap);
 bool rh_gc_is_enabled(const rh_heap *heap);
 
-/* ---- the collector, looked at and tuned (what Python's gc module offers) ----------------------- */
+/* ---- the collector, looked at and tuned (what Python's gc module offers) -------------------- */
 
 typedef enum rh_gc_generation { RH_GC_YOUNG = 0, RH_GC_FULL = 1 } rh_gc_generation;
 
-/* When automatic collections start. A candidate root is an object that a release left alive; it is
- * young until a collection, and spared if that collection proves it live only by the age of its
- * holders. 0 means: never of this kind.
+/* When automatic collections start. A candidate root is an object that a release left alive; it
+ * is young until a collection, and spared if that collection proves it live only by the age of
+ * its holders. 0 means: never of this kind.
  *   young         young candidates that start a young collection (default 10000)
- *   full_percent  spared candidates that make it a full one, in percent of the objects that the last
- *                 full collection left alive, but more than ten times `young` (default 25; while full
- *                 collections find little, up to four times as much is waited for) */
+ *   full_percent  spared candidates that make it a full one, in percent of the objects that the
+ *                 last full collection left alive, but more than ten times `young` (default 25;
+ *                 while full collections find little, up to four times as much is waited for) */
 typedef struct rh_gc_thresholds {
     size_t young;
     size_t full_percent;
@@ -305,9 +323,11 @@ rh_gc_stats rh_gc_get_stats(const rh_heap *heap, rh_gc_generation generation);
 /* Called with a borrowed object; returns false to stop. It may read; it must not retain, release,
  * allocate or collect in the heap that is being walked. */
 typedef bool rh_gc_visitor(void *object, void *context);
-/* Visits the objects that rh_is_object affirms, in no certain order. Returns how many it visited. O(heap). */
+/* Visits the objects that rh_is_object affirms, in no certain order. Returns how many it visited.
+ * O(heap). */
 size_t rh_gc_each_object(rh_heap *heap, rh_gc_visitor *visit, void *context);
-/* Visits each object of the heap that has a strong or weak field holding `object`, once. O(heap). */
+/* Visits each object of the heap that has a strong or weak field holding `object`, once. O(heap).
+ */
 size_t rh_gc_referrers(rh_heap *heap, const void *object, rh_gc_visitor *visit, void *context);
 /* Visits what the object's strong and weak fields hold, once per slot, in no certain order. */
 size_t rh_gc_referents(const void *object, rh_gc_visitor *visit, void *context);
@@ -323,8 +343,8 @@ void rh_gc_unfreeze(rh_heap *heap);
 /* Objects frozen. O(heap). */
 size_t rh_gc_freeze_count(rh_heap *heap);
 
-/* Told at the start and at the stop of every collection, after every count is as it should be. It may
- * use the heap; rh_gc_collect inside it returns 0. */
+/* Told at the start and at the stop of every collection, after every count is as it should be. It
+ * may use the heap; rh_gc_collect inside it returns 0. */
 typedef struct rh_gc_event {
     bool is_stop;
     rh_gc_generation generation;
@@ -336,8 +356,8 @@ typedef void rh_gc_callback(rh_heap *heap, const rh_gc_event *event, void *conte
 bool rh_gc_add_callback(rh_heap *heap, rh_gc_callback *callback, void *context);
 void rh_gc_remove_callback(rh_heap *heap, rh_gc_callback *callback, void *context);
 
-/* Visits the objects with finalizers that collections left in their garbage cycles, because the heap
- * was made with finalizer_cycles_stay. Break their cycles and they die. */
+/* Visits the objects with finalizers that collections left in their garbage cycles, because the
+ * heap was made with finalizer_cycles_stay. Break their cycles and they die. */
 size_t rh_gc_each_uncollectable(rh_heap *heap, rh_gc_visitor *visit, void *context);
 
 /* Gives memory without objects back to the system (the heap keeps up to 128 MiB of it for reuse).
@@ -349,15 +369,15 @@ size_t rh_heap_trim(rh_heap *heap);
  * (one line each) are written to `report` if that is not NULL. O(heap), allocates memory. */
 size_t rh_heap_check(rh_heap *heap, char *report, size_t size);
 
-/* ---- retain, release, set: inlined fast paths -------------------------------------------------- */
+/* ---- retain, release, set: inlined fast paths ----------------------------------------------- */
 
 /* Not for callers: what the inlined functions below do when the fast path does not apply. */
 RH__DIRECT void rh__retain_slow(void *object);
 RH__DIRECT void rh__release_slow(void *object);
 void rh__check_access(const void *object, const char *operation);
 
-/* Programs compiled with -DREFHEAP_CHECKED have every retain and release checked: is it an object, and is
- * this the thread that its heap is attached to? */
+/* Programs compiled with -DREFHEAP_CHECKED have every retain and release checked: is it an
+ * object, and is this the thread that its heap is attached to? */
 #ifdef REFHEAP_CHECKED
 #define RH__CHECK(object, operation) rh__check_access((object), (operation))
 #else
@@ -412,7 +432,8 @@ RH__INLINE void rh_set(void *slot_address, void *object)
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a core may be made between any two instructions: */
     __builtin_memcpy(&old, slot_address, sizeof old);
     __builtin_memcpy(slot_address, &object, sizeof object);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* no slot may hold an object that has no count for it */
+    /* no slot may hold an object that has no count for it */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     rh_release(old);
 }
 

@@ -1,45 +1,45 @@
-/* values.h - the value types that come with refheap: strings, lists, dictionaries, numbers, booleans
- * and nil. Included by refheap.h; they are ordinary managed types, declared as data like any other,
- * so that a debugger shows a string's text and a list's items without running anything. docs/values.md
- * tells the same as a tutorial.
+/* values.h - the value types that come with refheap: strings, lists, dictionaries, numbers,
+ * booleans and nil. Included by refheap.h; they are ordinary managed types, declared as data like
+ * any other, so that a debugger shows a string's text and a list's items without running
+ * anything. docs/values.md tells the same as a tutorial.
  *
- * Immutable: strings, integers, floats, booleans, nil. No function changes one, so two names for one
- * cannot be told from two equal ones but by identity. Mutable: lists and dictionaries; a change made
- * through one name is seen through all.
+ * Immutable: strings, integers, floats, booleans, nil. No function changes one, so two names for
+ * one cannot be told from two equal ones but by identity. Mutable: lists and dictionaries; a
+ * change made through one name is seen through all.
  *
  * Ownership, in one sentence each:
- *   - Functions that take a heap return a new object, or NULL if memory is short; the caller owns the
- *     one reference (release it, or store it).
- *   - Functions documented "borrowed" return a reference that the container keeps owning: it is valid
- *     until the container changes; retain it to keep it longer.
+ *   - Functions that take a heap return a new object, or NULL if memory is short; the caller owns
+ *     the one reference (release it, or store it).
+ *   - Functions documented "borrowed" return a reference that the container keeps owning: it is
+ *     valid until the container changes; retain it to keep it longer.
  *   - A container retains what is put into it; the caller keeps its own reference. So:
  *
  *         rh_int *item = rh_int_new(heap, 1000);   // count 1, ours
  *         rh_list_append(list, item);              // count 2, one of them the list's
  *         rh_release(item);                        // count 1, the list's
  *
- *   - A container gives up the reference of what is taken out of it; rh_list_pop alone hands it to
- *     the caller.
+ *   - A container gives up the reference of what is taken out of it; rh_list_pop alone hands it
+ *     to the caller.
  *
- * No container holds NULL; "nothing" is rh_nil(). Storing NULL is refused with false, so that a failed
- * allocation cannot slip into a container: rh_list_append(list, item) is false when there was no memory
- * for the item, or none for its place.
+ * No container holds NULL; "nothing" is rh_nil(). Storing NULL is refused with false, so that a
+ * failed allocation cannot slip into a container: rh_list_append(list, item) is false when there
+ * was no memory for the item, or none for its place.
  *
- * Errors. A function that returns bool returns false, and has changed nothing, when memory is short
- * or an argument is out of range (the comment says which can happen; where it speaks of neither, false
- * is an answer). Objects passed in must be of the type that is asked for, alive, and not NULL unless
- * that is said to be refused.
+ * Errors. A function that returns bool returns false, and has changed nothing, when memory is
+ * short or an argument is out of range (the comment says which can happen; where it speaks of
+ * neither, false is an answer). Objects passed in must be of the type that is asked for, alive,
+ * and not NULL unless that is said to be refused.
  *
  * Time. Where nothing is said, a function takes constant time (amortized, and expected where a
- * dictionary is searched). n is the number of items, entries or bytes. Nothing recurses: values may be
- * nested to any depth, and may hold themselves.
+ * dictionary is searched). n is the number of items, entries or bytes. Nothing recurses: values
+ * may be nested to any depth, and may hold themselves.
  *
  * When your code runs. Functions that take a heap (and rh_dict_set_text) may start an automatic
- * collection before they allocate, and those that give up a reference may run a finalizer as the last
- * thing they do. Both may change the same containers; the functions are ready for it.
+ * collection before they allocate, and those that give up a reference may run a finalizer as the
+ * last thing they do. Both may change the same containers; the functions are ready for it.
  *
- * True at every instruction: whenever the program is stopped inside these functions, every slot that
- * the declared fields lead to is NULL or owned, and no reference is shown twice.
+ * True at every instruction: whenever the program is stopped inside these functions, every slot
+ * that the declared fields lead to is NULL or owned, and no reference is shown twice.
  */
 #ifndef REFHEAP_VALUES_H
 #define REFHEAP_VALUES_H
@@ -52,8 +52,9 @@
 extern "C" {
 #endif
 
-/* ---- the objects ----------------------------------------------------------------------------- */
-/* Public so that a debugger with debug info shows their members; programs use the functions below. */
+/* ---- the objects ---------------------------------------------------------------------------- */
+/* Public so that a debugger with debug info shows their members; programs use the functions below.
+ */
 
 /* C++ has no flexible array members, its compilers have. */
 #if defined(__clang__) && defined(__cplusplus)
@@ -65,7 +66,7 @@ extern "C" {
 typedef struct rh_string {
     rh_object base;
     size_t length;
-    uint64_t hash; /* of the bytes, 0 until first asked for */
+    uint64_t hash;                       /* of the bytes, 0 until first asked for */
     __extension__ unsigned char bytes[]; /* length + 1 */
 } rh_string;
 
@@ -81,7 +82,8 @@ typedef struct rh_list {
     size_t capacity;
 } rh_list;
 
-/* One entry of a dictionary; of a deleted one, key and value are NULL until the vector is rebuilt. */
+/* One entry of a dictionary; of a deleted one, key and value are NULL until the vector is rebuilt.
+ */
 typedef struct rh_dict_entry {
     uint64_t hash;
     rh_object *key;
@@ -93,11 +95,11 @@ typedef struct rh_dict_entry {
 typedef struct rh_dict {
     rh_object base;
     rh_dict_entry *entries;
-    size_t entry_count;    /* entries in use, deleted ones included */
+    size_t entry_count; /* entries in use, deleted ones included */
     size_t entry_capacity;
-    size_t length;         /* entries that are not deleted */
-    uint32_t *index;       /* entry number + 2; 0: never used, 1: of a deleted entry */
-    size_t index_size;     /* a power of two, or 0 */
+    size_t length;     /* entries that are not deleted */
+    uint32_t *index;   /* entry number + 2; 0: never used, 1: of a deleted entry */
+    size_t index_size; /* a power of two, or 0 */
 } rh_dict;
 
 /* "int", "float", "bool", "nil" */
@@ -116,13 +118,13 @@ typedef struct rh_boolean {
     bool value;
 } rh_boolean;
 
-/* ---- nil, booleans, numbers ------------------------------------------------------------------ */
+/* ---- nil, booleans, numbers ----------------------------------------------------------------- */
 
-/* Shared objects: nil, the booleans and the integers from RH_INT_SHARED_MIN to RH_INT_SHARED_MAX exist
- * once in the process, in its heap 0. They are immortal: their count is not kept, retaining and
- * releasing them does nothing, objects of every heap may hold them and any thread may use them. They
- * are made together at the first use of one of them; only then can these functions return NULL
- * (memory is short). */
+/* Shared objects: nil, the booleans and the integers from RH_INT_SHARED_MIN to RH_INT_SHARED_MAX
+ * exist once in the process, in its heap 0. They are immortal: their count is not kept, retaining
+ * and releasing them does nothing, objects of every heap may hold them and any thread may use
+ * them. They are made together at the first use of one of them; only then can these functions
+ * return NULL (memory is short). */
 #define RH_INT_SHARED_MIN (-5)
 #define RH_INT_SHARED_MAX 256
 
@@ -130,8 +132,8 @@ typedef struct rh_boolean {
 rh_object *rh_nil(void);
 /* The boolean. Borrowed, for ever. */
 rh_boolean *rh_bool(bool value);
-/* An integer: the shared one if the value is small, else a new object. Owned either way (releasing a
- * shared one does nothing). Equal large integers are different objects. */
+/* An integer: the shared one if the value is small, else a new object. Owned either way
+ * (releasing a shared one does nothing). Equal large integers are different objects. */
 rh_int *rh_int_new(rh_heap *heap, int64_t value);
 rh_float *rh_float_new(rh_heap *heap, double value);
 
@@ -142,7 +144,7 @@ double rh_float_value(const rh_float *number);
 /* What functions that look for something return when it is not there. */
 #define RH_NOT_FOUND SIZE_MAX
 
-/* ---- strings --------------------------------------------------------------------------------- */
+/* ---- strings -------------------------------------------------------------------------------- */
 /* Positions and lengths are in bytes. All are O(n) but rh_string_length and rh_string_text. */
 
 /* A copy of the zero-terminated text. */
@@ -150,7 +152,8 @@ rh_string *rh_string_new(rh_heap *heap, const char *text);
 /* A copy of `length` bytes, whatever they are. */
 rh_string *rh_string_new_bytes(rh_heap *heap, const void *bytes, size_t length);
 /* What printf would print. NULL also if printf would fail. */
-rh_string *rh_string_format(rh_heap *heap, const char *format, ...) __attribute__((format(printf, 2, 3)));
+rh_string *rh_string_format(rh_heap *heap, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 size_t rh_string_length(const rh_string *string);
 /* The bytes, with a terminating zero. Valid as long as the string lives. */
 const char *rh_string_text(const rh_string *string);
@@ -159,16 +162,18 @@ rh_string *rh_string_concat(rh_heap *heap, const rh_string *one, const rh_string
 /* A new string: the bytes from `start` up to but not including `end`, both cut to the length (so
  * SIZE_MAX means "to the end"); empty if nothing lies between them. */
 rh_string *rh_string_slice(rh_heap *heap, const rh_string *string, size_t start, size_t end);
-/* Where `part` begins first at or after `start`, or RH_NOT_FOUND. An empty part is found at once. */
+/* Where `part` begins first at or after `start`, or RH_NOT_FOUND. An empty part is found at once.
+ */
 size_t rh_string_find(const rh_string *string, const rh_string *part, size_t start);
-/* A new string: the strings of the list with the separator between them, as it is the way to build a
- * long string from many (rh_string_concat in a loop is O(n^2)). NULL also if an item is no string. */
+/* A new string: the strings of the list with the separator between them, as it is the way to
+ * build a long string from many (rh_string_concat in a loop is O(n^2)). NULL also if an item is
+ * no string. */
 rh_string *rh_string_join(rh_heap *heap, const rh_string *separator, const rh_list *list);
-/* A new list of the strings between the separators: at least one, empty ones included. NULL also if the
- * separator is empty. */
+/* A new list of the strings between the separators: at least one, empty ones included. NULL also
+ * if the separator is empty. */
 rh_list *rh_string_split(rh_heap *heap, const rh_string *string, const rh_string *separator);
 
-/* ---- lists ----------------------------------------------------------------------------------- */
+/* ---- lists ---------------------------------------------------------------------------------- */
 
 rh_list *rh_list_new(rh_heap *heap);
 size_t rh_list_length(const rh_list *list);
@@ -187,37 +192,37 @@ bool rh_list_remove(rh_list *list, size_t index);
 void *rh_list_pop(rh_list *list);
 /* Takes all items out and releases them. O(n). */
 void rh_list_clear(rh_list *list);
-/* Adds the items of `other` (which may be the same list) at the end. O(items of other). False: memory
- * is short. */
+/* Adds the items of `other` (which may be the same list) at the end. O(items of other). False:
+ * memory is short. */
 bool rh_list_extend(rh_list *list, const rh_list *other);
 /* A new list that holds the same items from `start` up to but not including `end`, both cut to the
  * length: rh_list_slice(heap, list, 0, SIZE_MAX) is a copy. O(items copied). */
 rh_list *rh_list_slice(rh_heap *heap, const rh_list *list, size_t start, size_t end);
-/* The index of the first item at or after `start` that equals the object (rh_equal), or RH_NOT_FOUND.
- * O(n) comparisons. */
+/* The index of the first item at or after `start` that equals the object (rh_equal), or
+ * RH_NOT_FOUND. O(n) comparisons. */
 size_t rh_list_index(const rh_list *list, const void *object, size_t start);
 /* Is an item equal to the object? */
 bool rh_list_contains(const rh_list *list, const void *object);
 /* Turns the order of the items around. O(n). */
 void rh_list_reverse(rh_list *list);
 
-/* ---- dictionaries ---------------------------------------------------------------------------- */
+/* ---- dictionaries --------------------------------------------------------------------------- */
 
-/* Keys are compared with rh_equal and must have a hash (rh_hash): lists and dictionaries are refused,
- * since a key that changed could not be found again. At most 2^30 entries. */
+/* Keys are compared with rh_equal and must have a hash (rh_hash): lists and dictionaries are
+ * refused, since a key that changed could not be found again. At most 2^30 entries. */
 rh_dict *rh_dict_new(rh_heap *heap);
 size_t rh_dict_length(const rh_dict *dict);
-/* Adds an entry at the end, or replaces the value of an equal key (which keeps its place and its key
- * object). False: key or value is NULL, the key has no hash, memory is short, or the dictionary is
- * full. */
+/* Adds an entry at the end, or replaces the value of an equal key (which keeps its place and its
+ * key object). False: key or value is NULL, the key has no hash, memory is short, or the
+ * dictionary is full. */
 bool rh_dict_set(rh_dict *dict, void *key, void *value);
 /* The value, borrowed; NULL if there is no such key. */
 void *rh_dict_get(const rh_dict *dict, const void *key);
 bool rh_dict_contains(const rh_dict *dict, const void *key);
 /* Takes the entry out and releases its key and value. False: there is no such key. */
 bool rh_dict_delete(rh_dict *dict, const void *key);
-/* The same for a string key given as zero-terminated text; set_text makes a string for a new key, in
- * the dictionary's heap. */
+/* The same for a string key given as zero-terminated text; set_text makes a string for a new key,
+ * in the dictionary's heap. */
 bool rh_dict_set_text(rh_dict *dict, const char *text, void *value);
 void *rh_dict_get_text(const rh_dict *dict, const char *text);
 bool rh_dict_delete_text(rh_dict *dict, const char *text);
@@ -239,7 +244,7 @@ rh_list *rh_dict_values(rh_heap *heap, const rh_dict *dict);
  */
 bool rh_dict_next(const rh_dict *dict, size_t *position, void **key, void **value);
 
-/* ---- kinds ----------------------------------------------------------------------------------- */
+/* ---- kinds ---------------------------------------------------------------------------------- */
 
 /* Is the object one of that type? False for NULL. */
 bool rh_is_nil(const void *object);
@@ -263,17 +268,17 @@ typedef enum rh_value_kind {
 } rh_value_kind;
 rh_value_kind rh_value_kind_of(const void *object);
 
-/* ---- equality, order, hash ------------------------------------------------------------------- */
+/* ---- equality, order, hash ------------------------------------------------------------------ */
 
-/* Identity is `a == b`: two references to one object (rh_serial is its name for ever). Equality asks for
- * the value: an object equals itself; two numbers of the same exact value are equal, be they ints or
- * floats (1 is 1.0, 0.0 is -0.0, a NaN is nothing else's equal); so are two strings of the same bytes,
- * two lists of equal items, two dictionaries of equal keys with equal values, in whatever order.
- * Everything else is equal only to itself: true is not 1.
+/* Identity is `a == b`: two references to one object (rh_serial is its name for ever). Equality
+ * asks for the value: an object equals itself; two numbers of the same exact value are equal, be
+ * they ints or floats (1 is 1.0, 0.0 is -0.0, a NaN is nothing else's equal); so are two strings
+ * of the same bytes, two lists of equal items, two dictionaries of equal keys with equal values,
+ * in whatever order. Everything else is equal only to itself: true is not 1.
  *
- * Values that hold themselves are equal if no path from them tells them apart. O(n log n) at most,
- * however much they share. Compares without recursion; for values nested deeply or in large numbers
- * that needs memory, and without it the answer is false (rh_compare tells that apart). */
+ * Values that hold themselves are equal if no path from them tells them apart. O(n log n) at
+ * most, however much they share. Compares without recursion; for values nested deeply or in large
+ * numbers that needs memory, and without it the answer is false (rh_compare tells that apart). */
 bool rh_equal(const void *a, const void *b);
 
 /* How one value stands to another; a comparator's answer. */
@@ -285,36 +290,38 @@ typedef enum rh_order {
     RH_NO_MEMORY = 0x7fffffff  /* not known: memory is short */
 } rh_order;
 
-/* RH_EQUAL if and only if they are equal, as above. Numbers are ordered by value (a NaN is unordered),
- * strings by their bytes, false before true, lists by their first items that differ, then by length.
- * Everything else is unordered: different kinds, dictionaries, nil, objects of other types. */
+/* RH_EQUAL if and only if they are equal, as above. Numbers are ordered by value (a NaN is
+ * unordered), strings by their bytes, false before true, lists by their first items that differ,
+ * then by length. Everything else is unordered: different kinds, dictionaries, nil, objects of
+ * other types. */
 rh_order rh_compare(const void *a, const void *b);
 
 /* The order of two items; context is the caller's. Besides the two errors any negative or positive
  * number will do, as strcmp returns them. */
 typedef rh_order rh_comparator(const void *a, const void *b, void *context);
 
-/* Sorts the list; equal items keep their order. `compare` NULL: rh_compare. O(n log n) comparisons, n
- * if it is sorted already; two vectors of memory. False, and the list is as it was: two items are
- * unordered (any comparison said so), or memory is short. The comparator may do what it likes, even
- * change the list: afterwards the list holds what it held before, sorted. */
+/* Sorts the list; equal items keep their order. `compare` NULL: rh_compare. O(n log n)
+ * comparisons, n if it is sorted already; two vectors of memory. False, and the list is as it
+ * was: two items are unordered (any comparison said so), or memory is short. The comparator may
+ * do what it likes, even change the list: afterwards the list holds what it held before, sorted. */
 bool rh_list_sort(rh_list *list, rh_comparator *compare, void *context);
 
-/* A number that is equal for equal objects, and most likely another for others; differs from process to
- * process. False, and *hash untouched, for NULL, lists and dictionaries: what may change has none.
- * Objects of other types are hashed by identity. O(n) for a string the first time, then constant. */
+/* A number that is equal for equal objects, and most likely another for others; differs from
+ * process to process. False, and *hash untouched, for NULL, lists and dictionaries: what may
+ * change has none. Objects of other types are hashed by identity. O(n) for a string the first
+ * time, then constant. */
 bool rh_hash(const void *object, uint64_t *hash);
 
-/* ---- text ------------------------------------------------------------------------------------ */
+/* ---- text ----------------------------------------------------------------------------------- */
 
-/* A new string that shows any value: nil, true, -5, 1.0 (the shortest digits that read back as the same
- * number), "text", [1, 2], {"key": [nil]}. A list or dictionary inside itself is [...] or {...}; objects
- * of other types are <type#serial>, as the debugger commands name them. In strings \" \\ \b \f \n \r \t
- * and \uXXXX stand for control characters, \xXX for a byte that is no UTF-8. For people: a value that
- * is held twice is shown twice. O(text). */
+/* A new string that shows any value: nil, true, -5, 1.0 (the shortest digits that read back as
+ * the same number), "text", [1, 2], {"key": [nil]}. A list or dictionary inside itself is [...]
+ * or {...}; objects of other types are <type#serial>, as the debugger commands name them. In
+ * strings \" \\ \b \f \n \r \t and \uXXXX stand for control characters, \xXX for a byte that is
+ * no UTF-8. For people: a value that is held twice is shown twice. O(text). */
 rh_string *rh_repr(rh_heap *heap, const void *object);
-/* Writes the same text to the stream, without a newline. False: memory is short (nothing was written),
- * or the stream's error. */
+/* Writes the same text to the stream, without a newline. False: memory is short (nothing was
+ * written), or the stream's error. */
 bool rh_print(FILE *stream, const void *object);
 
 #ifdef __cplusplus
