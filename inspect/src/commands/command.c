@@ -1,0 +1,563 @@
+/* command.c - the command table, its JSON form for doors, and completion (see command.h). */
+#include "commands/command.h"
+#include "render/output.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MISSING_HELP                                                                               \
+    "memory that a core lacks holds nothing: for those who know (else what depends on it is "      \
+    "undecided)"
+
+const rhi_option rhi__common_options[] = {
+    {"--json", NULL, "answer as one JSON document"},
+    {"--limit", "N", "rows of each list (default 20, JSON 1000; 0: all)"},
+    {"--heap", "N",
+     "only this heap: its objects, cycles and leaks, and objects named type#serial in it"},
+    {"--help", NULL, "this text"},
+    {NULL, NULL, NULL},
+};
+
+static const rhi_command table[] = {
+    {
+        .name = "objat",
+        .usage = "objat [--option…] ADDRESS",
+        .summary = "what is at an address",
+        .help =
+            "Says what is there: a live object with its fields, a pointer into one, a freed slot "
+            "(who died there, how),\nan earlier tenant of a reused slot, memory that is not "
+            "managed, or nothing mapped. ADDRESS is a number, an\n"
+            "object's name like node#12 or #12, or an expression. Reads only the slot, its slab "
+            "and the\nhistory. Of an address in memory of malloc's: its block, the words that lead "
+            "to it, and whether a root\nreaches it (searches all memory).",
+        .json =
+            "{\"command\", \"complete\", \"address\", \"status\": "
+            "\"live|freed|unused|internal|unmanaged|unmapped\",\n"
+            " \"object\": OBJ|null, \"offset\": bytes into the slot, \"fields\": [{\"name\", "
+            "\"kind\":\n \"strong|weak|borrowed|int|uint|float|bytes\", \"value\", \"target\": "
+            "\"T#n\"|null, \"target_value\": what it\n holds, short, or null, \"target_status\": a "
+            "status, or interior, unreadable, null, \"value_total\": bytes, if cut}], "
+            "\"fields_total\" if cut,\n \"ledger\": LEDGER|null, \"previous\": [{\"id\", "
+            "\"reason\": \"release|collect|destroy|unknown\", \"time\",\n"
+            " \"thread\"}], \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", "
+            "\"id\", \"time\",\n \"thread\", \"reason\", \"stack\": as in gcleaks}], "
+            "\"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
+            " unmanaged memory, \"block\": of malloc, in which the address lies: {\"address\", "
+            "\"size\", \"offset\",\n \"in_use\": false: free memory, \"reachable\", \"referrers\": "
+            "[ROW], \"referrers_total\" if cut}}\nA freed slot has object null; previous is newest "
+            "first, so previous[0] is who died there last.",
+        .operands_min = 1,
+        .operands_max = 1,
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--ledger", NULL,
+                     "also who holds it, in figures (searches all memory, as refs does)"},
+                    {"--history", NULL,
+                     "also all recorded events of this address, if its heap has a history"}},
+        .example = "objat node#12 --ledger",
+        .run = rhi__run_objat,
+    },
+    {
+        .name = "refs",
+        .usage = "refs [--option…] OBJECT",
+        .summary = "who holds an object, and what it holds",
+        .help =
+            "Lists referrers (fields of objects, registered roots, registers, stack words, module "
+            "data, thread-locals,\nmalloc blocks and other memory; named where debug info knows "
+            "them) and referents, and sets the stored count\nagainst what was found. A word that "
+            "looks like a pointer to the object, or into it, is listed as\n"
+            "conservative: it may be a leftover. OBJECT is a number, an object's name like node#12 "
+            "or #12, or, in GDB and\nLLDB, an expression.",
+        .json =
+            "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW; with --depth above "
+            "1, those of kind field\n with their own \"referrers\", and \"seen_above\" or "
+            "\"referrers_left_out\": true where these are elsewhere\n"
+            " or too many], \"referrers_total\" if cut, \"referents\": [{\"name\", \"strength\":\n"
+            " \"strong|weak|borrowed\", \"target\": \"T#n\"|null, \"target_status\", \"value\", "
+            "\"target_value\": what it holds,\n short, or null}], \"referents_total\" if cut, "
+            "\"path\": with --path [ROW, ROWs of words in malloc blocks that lead on…, "
+            "{\"object\", \"name\": the\n field that leads on}…], \"path_left_out\": malloc blocks "
+            "amidst a long way, \"path_objects_left_out\": objects amidst one, by --limit,\n"
+            " \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant, "
+            "\"unverified\": true if no debugger evaluated\n it, \"ledger\": LEDGER|null}",
+        .operands_min = 1,
+        .operands_max = 1,
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--in", NULL, "only who holds it"},
+                    {"--out", NULL, "only what it holds"},
+                    {"--weak", NULL, "also references that own no count: weak and borrowed ones"},
+                    {"--depth", "N", "also who holds the holders, up to N levels (default 1)"},
+                    {"--path", NULL,
+                     "also the shortest path from a root, and an expression that walks it"}},
+        .example = "refs node#12 --path",
+        .run = rhi__run_refs,
+    },
+    {
+        .name = "gcgraph",
+        .usage = "gcgraph [--option…] [OBJECT, …]",
+        .summary = "the graph around objects, or the heap's cycles",
+        .help =
+            "With objects (several are divided by commas): what is around them, up to --depth "
+            "references away in both\ndirections, and the cycles among that.\n"
+            "In text a tree: above each object who holds it, below it what it holds; ↺ marks an "
+            "object whose own\nreferences stand elsewhere in it, ⇢ a weak reference.\n"
+            "Without: every cycle of the heap, with the verdict: garbage (all counts of its "
+            "objects come from inside) or\nheld, and by whom. Pictures are drawn by Graphviz.",
+        .json =
+            "{\"command\", \"complete\", \"nodes\": [OBJ], \"nodes_total\" if cut, \"edges\": "
+            "[{\"from\", \"to\",\n \"name\", \"strength\": \"strong|weak|borrowed\"}], "
+            "\"edges_total\" if cut, \"cycles\": [{\"objects\": [\"T#n\"],\n"
+            " \"objects_total\" if cut, \"verdict\": \"garbage|held\", \"held_by\": [ROW, also of "
+            "kind immortal or dying:\n a member that stays; or {\"kind\": \"lost\"}], "
+            "\"held_by_total\" if cut, \"held_by_is_at_least\": true if\n"
+            " not all were looked for}], \"cycles_total\" if cut, \"provisional\", \"left_out\": "
+            "objects not drawn, with\n --dot or --svg, \"edges_left_out\": references between "
+            "drawn objects that are not}",
+        .operands_min = 0,
+        .operands_max = RHI_OPERANDS_MAX,
+        .options =
+            {{"--missing", "empty", MISSING_HELP},
+             {"--cycles", NULL, "only objects that are part of a cycle (as without objects)"},
+             {"--garbage", NULL, "of the cycles only those that are garbage"},
+             {"--depth", "N", "how far to go from the objects (default 2)"},
+             {"--dot", "FILE", "write the graph for Graphviz (at most 100 objects, 300 edges)"},
+             {"--svg", "FILE", "draw it (needs Graphviz's dot; at most 100 objects, 300 edges)"}},
+        .example = "gcgraph node#12 --depth=3 --svg=node.svg",
+        .run = rhi__run_gcgraph,
+    },
+    {
+        .name = "gcfind",
+        .usage = "gcfind [--option…]",
+        .summary = "the objects that have certain properties",
+        .help =
+            "Lists the objects that have all the properties asked for, in address order; without "
+            "an option all objects.\nIn GLOB, * stands for any text and ? for one character (quote "
+            "it in the shell). --unreachable means what\ngcleaks means by leaked. Immortals, whose "
+            "count is not kept, match no --min-refs.",
+        .json =
+            "{\"command\", \"complete\", \"objects\": [OBJ], \"objects_total\" if cut, \"total\": "
+            "how many there are,\n with --unreachable also \"undecided\": objects that may be "
+            "lost, where not everything could be searched,\n \"provisional\"}",
+        .operands_min = 0,
+        .operands_max = 0,
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--type", "GLOB", "of types with such a name: node, http_*"},
+                    {"--min-refs", "N", "with a count of N or more"},
+                    {"--min-size", "N", "of N bytes or more"},
+                    {"--unreachable", NULL,
+                     "leaked: garbage, lost references and what only those hold"},
+                    {"--finalized", NULL, "whose finalizer has run (resurrected or dying)"}},
+        .example = "gcfind --type=http_* --min-refs=2",
+        .run = rhi__run_gcfind,
+    },
+    {
+        .name = "gcleaks",
+        .usage = "gcleaks [--option…]",
+        .summary = "leaked objects, by cause, one representative of each group",
+        .help =
+            "Leaked are: garbage (cause cycle: no count of it comes from outside); objects with a "
+            "count that no field,\nregistered root or word of memory owns (lost_reference); "
+            "objects with a count that only words in malloc blocks\n"
+            "own which nothing reaches (lost_block); what only those hold (dependent). Groups: a "
+            "topmost component of the\ngarbage with all it reaches; one lost object; what was lost "
+            "with one topmost block; the dependents of a group.\n"
+            "In text, groups that are alike (equal in cause, type and allocation stack) are one "
+            "block: their number, and\nthe largest of them. JSON has each in leaks, and the alike "
+            "in groups.\nWhat several groups reach is in the first of them. The largest come "
+            "first, by retained bytes: those that\nnothing outside the group reaches. Where the "
+            "heap has a history, the representative's allocation is shown, with its stack if the "
+            "heap\nrecords stacks (REFHEAP_OPTIONS=history=1M,stacks=8). If not everything could "
+            "be searched, nothing is called\nlost. What nothing but a word in a vector register "
+            "leads to is possible: libc leaves addresses there.",
+        .json =
+            "{\"command\", \"complete\", \"leaks\": [{\"cause\": "
+            "\"cycle|lost_reference|dependent|lost_block\", \"objects\":\n"
+            " [\"T#n\"], \"objects_total\" if cut, \"bytes\", \"count\": objects in the group, "
+            "\"retained\": bytes,\n \"representative\": \"T#n\", \"representative_address\", "
+            "\"of\": of dependents the representative of the\n group that holds them, \"block\": "
+            "of malloc, that was lost: {\"address\", \"size\"}, \"allocated\": {\"event\", "
+            "\"thread\", \"stack\": [{\"address\", \"module\":\n"
+            " \"libfoo.so+0x4040\"|null, \"function\", \"file\", \"line\": of the call, or null,\n"
+            " \"inlined\": true if it was, into the next one}]} if known, \"value\": what the\n"
+            " representative holds, short, or null}], \"leaks_total\" if cut, \"groups\": "
+            "[{\"cause\", \"type\", \"count\": leaks that\n are alike, \"objects\", \"bytes\", "
+            "\"largest\": \"T#n\", \"largest_address\", \"value\", \"allocated\"}],\n"
+            " \"groups_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
+            " \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", "
+            "\"bytes\", \"sample\":\n \"T#n\"}], \"by_type_total\" if cut, \"possible\": "
+            "[{\"object\": \"T#n\"|null, \"address\": of it, \"block\": of malloc:\n"
+            " {\"address\", \"size\"}|null, \"register\": \"xmm17[0]\", \"thread\"}], "
+            "\"possible_total\" if cut, \"undecided\":\n objects with a count whose owner was not "
+            "found, where not everything could be searched, \"provisional\"}",
+        .operands_min = 0,
+        .operands_max = 0,
+        .options =
+            {{"--missing", "empty", MISSING_HELP},
+             {"--check", NULL,
+              "exit with 1 if something leaked, with 2 if that cannot be told (in a debugger both "
+              "fail)"}},
+        .example = "gcleaks --check",
+        .run = rhi__run_gcleaks,
+    },
+    {
+        .name = "gcstale",
+        .usage = "gcstale [--option…]",
+        .summary = "pointers to where an object was",
+        .help =
+            "Lists slots and words that point into a freed slot: fields and undeclared words of "
+            "objects, registered\nroots, globals, thread-locals, malloc blocks, and stack words "
+            "that debug info names. Unnamed stack words,\nregisters, memory of unknown use and "
+            "words behind an object's end may be leftovers: they are listed apart,\n"
+            "as possible. A pointer into a slot that is used again is listed on evidence alone: it "
+            "is a strong field or\nregistered root, and its target has fewer counts than such "
+            "references, so that one of them at least is\nstale; or debug info says that it is a "
+            "variable of another managed type. (A struct that begins with the\n"
+            "variable's is no other type.)",
+        .json =
+            "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot "
+            "pointed into, \"was\":\n \"T#n\"|null: who died there, \"now\": \"T#m\"|null: who "
+            "lives there, \"now_value\": what\n it holds, short, or null, \"evidence\": \"freed "
+            "slot|inside a\n freed slot|more references than counts|variable of another type\", "
+            "\"reason\": of the death, or null}], \"stale_total\" if cut,\n"
+            " \"possible\": the same, \"possible_total\" if cut, \"not_named\": stack words that "
+            "debug info was not asked\n about, \"types_not_compared\": words to live objects that "
+            "were not held against the types of variables,\n \"provisional\"}",
+        .operands_min = 0,
+        .operands_max = 0,
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--check", NULL,
+                     "exit with 1 if a pointer is stale (possible ones do not count), with 2 if "
+                     "that cannot be "
+                     "told (in a debugger both fail)"}},
+        .example = "gcstale --limit=0",
+        .run = rhi__run_gcstale,
+    },
+    {
+        .name = "gcstat",
+        .usage = "gcstat [--option…]",
+        .summary = "what each heap holds, by type",
+        .help =
+            "Per heap: objects, bytes, slabs, the collector's work; per type: how many, their "
+            "bytes, what they retain\n(the bytes that would go if they went: their own and of what "
+            "they alone dominate; what another object of the\ntype dominates is counted once) and "
+            "a sample: the object that retains most, or, with --no-retained, the\n"
+            "first.",
+        .json =
+            "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", "
+            "\"bytes\", \"slabs\",\n \"slab_bytes\", \"fragmentation_percent\", \"damaged\": "
+            "objects whose header makes no sense, \"phase\",\n \"collector\": {\"enabled\", "
+            "\"collections\", \"reclaimed\", \"candidates\"}, \"types\": [{\"type\",\n"
+            " \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\",\n"
+            " \"sample_value\": what it holds, short, or null}], \"types_total\" if cut}],\n"
+            " \"heaps_total\" if cut}",
+        .operands_min = 0,
+        .operands_max = 0,
+        .options = {{"--no-retained", NULL,
+                     "leave the retained bytes out, which is faster: no graph is built"}},
+        .example = "gcstat --no-retained --json",
+        .run = rhi__run_gcstat,
+    },
+    {
+        .name = "gcverify",
+        .usage = "gcverify [--option…]",
+        .summary = "what does not fit together in the heap",
+        .help =
+            "Holds counts, headers, bitmaps, types, references, candidates, weak references and "
+            "registered roots against\neach other, and names each kind of problem:\n"
+            "- over_release: more fields of live objects hold an object than it has counts; "
+            "certain;\n- root_without_count: fields and registered roots that hold an object are "
+            "more than its counts;\n- bad_link: a strong, weak or borrowed field holds what is no "
+            "object's start (freed, never used, inside an\n  object, outside the heap, unmapped), "
+            "a mortal object of another heap, or, if it is weak, no weak\n"
+            "  reference; a borrowed field may hold what was freed: see gcstale;\n"
+            "- bad_type: a header names no type;\n- bad_count: a count word contradicts its "
+            "object's flags (immortal, dying, freed), or is 0 at rest;\n"
+            "- bad_bitmap: a slot is free by its bitmap, but has a live object's header;\n"
+            "- bad_candidate: a candidate of the collector is no object, dying, or of a type that "
+            "is in no cycle; is\n  fresh and spared at once; or the heap's own numbers are not "
+            "what its bitmaps say;\n- bad_weak: a weak reference whose target is no object, two of "
+            "them for one target, or a target, its mark\n  and the table of weak references that "
+            "contradict each other;\n- bad_root: a registered root that lies in no mapped memory, "
+            "or holds something that is no object;\n- bad_size: an object that claims more "
+            "elements than its slot or the mapped memory has;\n- duplicate_serial: two objects "
+            "with one serial (looked for where serials lie close enough together);\n"
+            "- bad_serial: the serial of a live object is 0;\n- bad_slab, bad_metadata: slabs, "
+            "lists, tables and types that make no sense.\n\nOf a damaged header its bytes are "
+            "shown as text, from where the text begins, and the object that lies below it in\n"
+            "memory: what runs over its end writes there.\n\nWhat could not be read is no problem: "
+            "it makes the answer incomplete; so does a heap that was stopped inside\n"
+            "a collection, of which only headers and bitmaps are judged. Fields of dying objects "
+            "are not looked at.",
+        .json =
+            "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or "
+            "of the field, root or\n slab, \"object\": \"T#n\"|null, \"detail\", \"heap\": "
+            "number|null, and of a damaged header \"bytes\": as text in\n"
+            " quotes, \"bytes_address\": where that begins, \"below\": OBJ|null, which ends "
+            "there}], \"problems_total\" if cut,\n \"by_kind\": {\"over_release\": how many, …}, "
+            "\"objects_checked\", \"provisional\": a heap was stopped\n"
+            " inside a collection}",
+        .operands_min = 0,
+        .operands_max = 0,
+        .options = {{"--check", NULL,
+                     "exit with 1 if there is a problem, with 2 if there is none but not all could "
+                     "be checked "
+                     "(in a debugger both fail)"}},
+        .example = "gcverify --check",
+        .run = rhi__run_gcverify,
+    },
+};
+
+enum { TABLE_SIZE = sizeof table / sizeof *table };
+
+const rhi_command *rhi__command_find(const char *name)
+{
+    for (unsigned i = 0; i < TABLE_SIZE; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    return NULL;
+}
+
+const char *rhi__command_name(unsigned index)
+{
+    return index < TABLE_SIZE ? table[index].name : NULL;
+}
+
+/* ---- help ----------------------------------------------------------------------------------- */
+
+typedef struct page {
+    FILE *stream;
+    unsigned columns, at; /* 0 columns: lines of any length */
+} page;
+
+static unsigned width_of(const char *text, size_t size)
+{
+    unsigned width = 0;
+    for (size_t i = 0; i < size; i++)
+        width += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return width;
+}
+
+static void begin_line(page *p, unsigned indent)
+{
+    fprintf(p->stream, "\n%*s", (int)indent, "");
+    p->at = indent;
+}
+
+/* Puts words, in as many lines as they need; `indent` of those behind the first. */
+static void put_words(page *p, const char *text, const char *end, unsigned indent)
+{
+    while (text < end) {
+        size_t size = strcspn(text, " \n");
+        unsigned width = width_of(text, size);
+        if (p->at > indent && p->columns && p->at + 1 + width > p->columns)
+            begin_line(p, indent);
+        else if (p->at > indent)
+            p->at += (unsigned)fprintf(p->stream, " ");
+        fwrite(text, 1, size, p->stream);
+        p->at += width;
+        text += size;
+        text += strspn(text, " \n");
+    }
+}
+
+/* Puts paragraphs, which an empty line ends, and the points of lists, which begin with "- ". */
+static void put_text(page *p, const char *text)
+{
+    for (const char *end; *text; text = end + strspn(end, "\n")) {
+        const char *list = strstr(text, "\n- "), *gap = strstr(text, "\n\n");
+        bool is_point = strncmp(text, "- ", 2) == 0;
+        end = list && (!gap || list < gap) ? list : gap ? gap : text + strlen(text);
+        if (is_point)
+            p->at += (unsigned)fprintf(p->stream, "  - ");
+        put_words(p, is_point ? text + 2 : text, end, is_point ? 4 : 0);
+        begin_line(p, 0);
+        if (end == gap)
+            begin_line(p, 0);
+    }
+}
+
+/* Beside its name, or, where lines have any length, below it: who fills them keeps a line's own
+ * indent. */
+static void put_option(page *p, const rhi_option *option)
+{
+    enum { COLUMN = 22, BELOW = 6 };
+    p->at = (unsigned)fprintf(p->stream, "  %s%s%s", option->name, option->argument ? "=" : "",
+                              option->argument ? option->argument : "");
+    if (p->columns)
+        p->at +=
+            (unsigned)fprintf(p->stream, "%*s", (int)(p->at < COLUMN ? COLUMN - p->at : 1), "");
+    else
+        begin_line(p, BELOW);
+    put_words(p, option->help, option->help + strlen(option->help), p->columns ? COLUMN : BELOW);
+    begin_line(p, 0);
+}
+
+char *rhi__help_text(const rhi_command *command, unsigned columns)
+{
+    char *text = NULL, title[256];
+    size_t size = 0;
+    page p = {.stream = open_memstream(&text, &size), .columns = columns};
+    if (!p.stream)
+        return NULL;
+    snprintf(title, sizeof title, "%s: %s\n\n", command->usage, command->summary);
+    put_text(&p, title);
+    put_text(&p, command->help);
+    for (int pass = 0; pass < 2; pass++)
+        for (const rhi_option *o = pass ? rhi__common_options : command->options; o->name; o++) {
+            if (!pass && o == command->options)
+                begin_line(&p, 0);
+            put_option(&p, o);
+        }
+    fprintf(p.stream, "\nexample: %s\n", command->example);
+    if (fclose(p.stream) == 0 && rhi__shows_utf8())
+        return text;
+    char *ascii = text ? rhi__in_ascii(text) : NULL;
+    free(text);
+    return ascii;
+}
+
+static void add_options(json_t *array, const rhi_option *options)
+{
+    for (; options->name; options++)
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s?, s:s}", "name", options->name, "argument",
+                                        options->argument, "help", options->help));
+}
+
+const char *rhi_commands(void)
+{
+    static char *text; /* made once, kept: "Static." for the caller */
+    if (text)
+        return text;
+    json_t *commands = json_array();
+    for (unsigned i = 0; i < TABLE_SIZE; i++) {
+        json_t *options = json_array();
+        add_options(options, table[i].options);
+        add_options(options, rhi__common_options);
+        char *help = rhi__help_text(&table[i], RHI_HELP_COLUMNS),
+             *unfilled = rhi__help_text(&table[i], 0);
+        json_array_append_new(
+            commands,
+            json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:s, s:s, s:o}", "name", table[i].name,
+                      "usage", table[i].usage, "summary", table[i].summary, "description",
+                      table[i].help, "help", help, "help_unfilled", unfilled, "example",
+                      table[i].example, "json", table[i].json, "operand",
+                      table[i].operands_max ? "expression" : "none", "options", options));
+        free(help);
+        free(unfilled);
+    }
+    text = json_dumps(commands, JSON_COMPACT);
+    json_decref(commands);
+    return text ? text : "[]";
+}
+
+/* ---- completion ----------------------------------------------------------------------------- */
+
+typedef struct completions {
+    const char *prefix;
+    char *buffer;
+    size_t size, used, count;
+} completions;
+
+static void offer(completions *c, const char *word, const char *tail)
+{
+    size_t length = strlen(word) + strlen(tail);
+    if (strncmp(word, c->prefix, strlen(c->prefix)) != 0)
+        return;
+    c->count++;
+    if (c->used + length + 2 > c->size)
+        return;
+    c->used += (size_t)snprintf(c->buffer + c->used, c->size - c->used, "%s%s%s",
+                                c->used ? "\n" : "", word, tail);
+}
+
+/* The names of the program's types, each once, between `before` and `after`. */
+static void offer_types(completions *c, rhi_session *session, const rhi_target *target,
+                        const char *before, const char *after)
+{
+    char word[RHI_NAME_SIZE + 16];
+    rhi_reader *reader;
+    session->target = target;
+    session->is_checked = false;
+    rhi_error *error = rhi__session_open(session, &reader);
+    for (uint64_t i = 0; !error && i < reader->types.count; i++) {
+        bool repeated = reader->types.items[i].size == 0; /* entry 0 is no type */
+        for (uint64_t k = 0; k < i && !repeated; k++)
+            repeated = strcmp(reader->types.items[k].name, reader->types.items[i].name) == 0;
+        snprintf(word, sizeof word, "%s%s", before, reader->types.items[i].name);
+        if (!repeated)
+            offer(c, word, after);
+    }
+    rhi__error_free(error);
+    session->target = NULL;
+}
+
+/* What the options of a line say about its last word. */
+typedef struct last_word {
+    const char *text;
+    const rhi_option *value_of; /* the word is a value of this option */
+    bool is_value_alone;        /* and nothing else, as behind `--depth ` */
+    bool is_behind;             /* behind an operand and its options: there are only options */
+} last_word;
+
+static last_word find_last_word(const rhi_command *command, const char *line)
+{
+    static const char ends[] = " \t,";
+    last_word last = {.text = line + strlen(line)};
+    const rhi_option *waiting = NULL; /* for its value */
+    bool has_operand = false, is_ended = false;
+    while (last.text > line && !strchr(ends, last.text[-1]))
+        last.text--;
+    for (const char *word = line;; word += strcspn(word, ends)) {
+        word += strspn(word, ends);
+        size_t length = strcspn(word, ends), name = strcspn(word, " \t,=");
+        bool is_option = !waiting && !is_ended && strncmp(word, "--", 2) == 0;
+        const rhi_option *option = is_option ? rhi__option_find(command, word, name) : NULL;
+        bool has_argument = option && option->argument;
+        last.is_value_alone = waiting != NULL;
+        if (word >= last.text) {
+            last.value_of = has_argument && name < length ? option : waiting;
+            return last;
+        }
+        is_ended = is_ended || (is_option && length == 2);
+        last.is_behind = last.is_behind || (is_option && has_operand);
+        has_operand = has_operand || !(is_option || waiting);
+        waiting = has_argument && name == length ? option : NULL;
+    }
+}
+
+enum rhi_expected rhi_expects(const char *name, const char *line)
+{
+    const rhi_command *command = rhi__command_find(name);
+    if (!command)
+        return RHI_EXPECTS_NOTHING;
+    last_word last = find_last_word(command, line);
+    if (last.value_of)
+        return strcmp(last.value_of->argument, "FILE") == 0 ? RHI_EXPECTS_FILE
+                                                            : RHI_EXPECTS_NOTHING;
+    return command->operands_max && !last.is_behind && strncmp(last.text, "--", 2) != 0
+               ? RHI_EXPECTS_EXPRESSION
+               : RHI_EXPECTS_NOTHING;
+}
+
+size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *name,
+                    const char *line, char *buffer, size_t size)
+{
+    const rhi_command *command = rhi__command_find(name);
+    if (size)
+        buffer[0] = '\0';
+    if (!command || size == 0)
+        return 0;
+    last_word last = find_last_word(command, line);
+    completions c = {.prefix = last.text, .buffer = buffer, .size = size};
+    for (int pass = 0; pass < 2 && !last.value_of; pass++)
+        for (const rhi_option *o = pass ? rhi__common_options : command->options;
+             o->name && last.text[0] == '-'; o++)
+            offer(&c, o->name, o->argument ? "=" : "");
+    if (last.value_of && strcmp(last.value_of->name, "--type") == 0)
+        offer_types(&c, session, target, last.is_value_alone ? "" : "--type=", "");
+    else if (rhi_expects(name, line) == RHI_EXPECTS_EXPRESSION && last.text[0] != '-')
+        offer_types(&c, session, target, "", "#");
+    return c.count;
+}

@@ -1,0 +1,391 @@
+/* build.c - builds the graph in one pass over the blocks (see graph.h).
+ *
+ * Invariant while building: edge_start is set for all objects up to the present one, and edge_to
+ * has room for what look_ahead has found. */
+#include "graph/graph.h"
+#include "graph/harm.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- building ------------------------------------------------------------------------------- */
+
+/* Where the references of a type's objects are, if that is the same for all of them. */
+typedef struct plan {
+    uint32_t *offsets;
+    uint32_t count, end; /* end: bytes that an object must have for it */
+    bool is_fixed;       /* else its objects are asked one by one */
+} plan;
+
+enum { PLAN_MAX = 64 };
+
+typedef struct builder {
+    rhi_work *work;
+    rhi_reader *reader;
+    rhi_graph *graph;
+    plan *plans; /* per type */
+    rhi_header *headers;
+    uint64_t header_capacity;
+    struct pending *pending, *next_pending; /* of the objects that look_ahead saw */
+    bool is_live;                           /* the object whose slots are visited */
+    bool out_of_memory, is_cut;             /* is_cut: there are more edges than a core has words */
+} builder;
+
+static bool make_plan(const rhi_reader *reader, const rhi_type *type, plan *p)
+{
+    uint32_t offsets[PLAN_MAX];
+    *p = (plan){.end = reader->header_size};
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const rhi_field *f = &type->fields[i];
+        if (f->kind != RHI_KIND_STRONG && f->kind != RHI_KIND_WEAK)
+            continue;
+        uint64_t count = f->form == RHI_FORM_ONE ? 1 : f->count;
+        uint64_t end = f->offset + count * f->stride;
+        if (f->form == RHI_FORM_VECTOR || f->count_width || count > PLAN_MAX - p->count ||
+            f->width != 8 || (uint64_t)f->element_offset + 8 > f->stride || end > UINT32_MAX)
+            return true; /* not fixed: rhi__each_slot knows how */
+        for (uint64_t k = 0; k < count; k++)
+            offsets[p->count++] = (uint32_t)(f->offset + k * f->stride + f->element_offset);
+        p->end = end > p->end ? (uint32_t)end : p->end;
+    }
+    p->offsets = malloc((p->count + 1u) * sizeof *p->offsets);
+    if (!p->offsets)
+        return false;
+    memcpy(p->offsets, offsets, p->count * sizeof *offsets);
+    p->is_fixed = true;
+    return true;
+}
+
+static rhi_error *make_plans(builder *b)
+{
+    b->plans = calloc(b->reader->types.count + 1, sizeof *b->plans);
+    if (!b->plans)
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < b->reader->types.count; i++)
+        if (!make_plan(b->reader, &b->reader->types.items[i], &b->plans[i]))
+            return rhi__error_memory();
+    return NULL;
+}
+
+/* Room for `extra` more edges. No two come from one word. */
+static bool reserve_edges(builder *b, uint64_t extra)
+{
+    enum { EDGES_MIN = 1 << 23 };
+    rhi_graph *graph = b->graph;
+    if (graph->edge_count + extra <= graph->edge_capacity)
+        return true;
+    uint64_t words = b->reader->memory->core_bytes / 8;
+    if (graph->edge_count > words && graph->edge_count - words > EDGES_MIN) {
+        b->is_cut = true;
+        return false;
+    }
+    uint64_t wanted = graph->edge_capacity + graph->edge_capacity / 2 + extra;
+    uint32_t *grown = wanted <= UINT32_MAX ? realloc(graph->edge_to, wanted * sizeof *grown) : NULL;
+    if (!grown)
+        return false;
+    graph->edge_to = grown;
+    graph->edge_capacity = wanted;
+    return true;
+}
+
+/* A reference on its way to becoming an edge: its slot is known, whether an object lives there not
+ * yet. */
+typedef struct pending {
+    const uint64_t *live; /* the bitmap's word; NULL: no reference */
+    const uint32_t *rank;
+    uint32_t bit;
+} pending;
+
+/* A strong slot of a live object that holds what is no object: something has written over it. */
+static void note_stray(rhi_reader *reader, uint64_t value)
+{
+    if (reader->harm.slots++ == 0)
+        reader->harm.first_slot = value;
+}
+
+static inline pending find_target(rhi_reader *reader, uint64_t value, bool is_live)
+{
+    const rhi_block *block = rhi__block_at(reader, value);
+    uint64_t slot = block ? rhi__slot_number(block, value) : 0;
+    if (!block || slot * block->slot_size != value - block->base) {
+        if (value && is_live) /* what a dying one holds is being let go of */
+            note_stray(reader, value);
+        return (pending){0};
+    }
+    return (pending){
+        .live = &block->live[slot / 64], .rank = &block->rank[slot / 64], .bit = slot % 64};
+}
+
+static inline void add_target(rhi_graph *graph, const pending *p)
+{
+    if (p->live && *p->live >> p->bit & 1)
+        graph->edge_to[graph->edge_count++] =
+            *p->rank + rhi__population(*p->live & ((1ull << p->bit) - 1));
+}
+
+static bool add_slot(void *context, const rhi_slot *slot)
+{
+    builder *b = context;
+    if (slot->field->kind == RHI_KIND_BORROWED)
+        return true;
+    if (!reserve_edges(b, 1)) {
+        b->out_of_memory = !b->is_cut;
+        return false;
+    }
+    pending target = find_target(b->reader, slot->value, b->is_live);
+    add_target(b->graph, &target);
+    return true;
+}
+
+/* The references of an object of a type whose slots are not all at fixed places. */
+static void add_slots(builder *b, const rhi_block *block, uint64_t address, const uint8_t *bytes)
+{
+    rhi_object object;
+    b->reader->ops->decode(b->reader, block, address, bytes, true, &object);
+    b->is_live = object.state == RHI_LIVE;
+    rhi__each_slot(b->reader, &object, bytes, add_slot, b);
+}
+
+/* The plan for an object if its references are where its type says; else NULL. */
+static const plan *plan_of(const builder *b, const rhi_block *block, const rhi_header *header)
+{
+    const plan *p = header->state <= RHI_DYING && header->type < b->reader->types.count
+                        ? &b->plans[header->type]
+                        : NULL;
+    return p && p->is_fixed && p->end <= block->slot_size ? p : NULL;
+}
+
+static void add_object(builder *b, const rhi_block *block, uint32_t index, uint64_t offset,
+                       const uint8_t *bytes, const rhi_header *header)
+{
+    rhi_graph *graph = b->graph;
+    graph->stored[index] = header->count;
+    graph->flags[index] =
+        (uint8_t)((header->state == RHI_DYING ? RHI_GRAPH_DYING : 0) |
+                  (header->immortal ? RHI_GRAPH_IMMORTAL : 0) |
+                  (header->held ? RHI_GRAPH_HELD : 0) | (header->damaged ? RHI_GRAPH_DAMAGED : 0) |
+                  (header->blank ? RHI_GRAPH_BLANK : 0) |
+                  (header->state > RHI_DYING || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT
+                                                                           : 0));
+    const plan *p = plan_of(b, block, header);
+    if (b->is_cut)
+        return;
+    for (uint32_t i = 0; p && i < p->count; i++)
+        add_target(graph, b->next_pending++);
+    if (!p && header->state <= RHI_DYING && header->type < b->reader->types.count &&
+        b->reader->types.items[header->type].has_references)
+        add_slots(b, block, block->base + offset, bytes + offset);
+}
+
+/* Finds where the references of up to 64 objects lead, and has the bitmaps' words there fetched. */
+static void look_ahead(builder *b, const rhi_block *block, uint64_t first, uint64_t bits,
+                       const uint8_t *bytes, const rhi_header *headers)
+{
+    pending *next = b->pending;
+    for (; bits; bits &= bits - 1, headers++) {
+        const plan *p = plan_of(b, block, headers);
+        const uint8_t *object =
+            bytes + (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
+        for (uint32_t i = 0; p && i < p->count; i++, next++) {
+            *next = find_target(b->reader, rhi__load64(object + p->offsets[i]),
+                                headers->state == RHI_LIVE);
+            __builtin_prefetch(next->live);
+            __builtin_prefetch(next->rank);
+        }
+    }
+    b->next_pending = b->pending;
+}
+
+/* Counts the edges of the objects [first, end), whose targets lie anywhere: fetched first, then
+ * counted. */
+static void count_found(rhi_graph *graph, uint32_t first, uint32_t end)
+{
+    enum { AHEAD = 24 };
+    for (uint32_t i = first; i < end; i++) {
+        /* what dying objects hold owns no count any more */
+        if (graph->flags[i] & RHI_GRAPH_DYING) {
+            graph->dying_edges += graph->edge_start[i + 1] - graph->edge_start[i];
+            continue;
+        }
+        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
+            if (e + AHEAD < graph->edge_start[end])
+                __builtin_prefetch(&graph->found[graph->edge_to[e + AHEAD]], 1);
+            graph->found[graph->edge_to[e]]++;
+        }
+    }
+}
+
+static bool reserve_headers(builder *b, uint64_t count)
+{
+    if (count <= b->header_capacity)
+        return true;
+    rhi_header *grown = realloc(b->headers, count * sizeof *grown);
+    if (!grown)
+        return false;
+    b->headers = grown;
+    b->header_capacity = count;
+    return true;
+}
+
+static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scratch)
+{
+    rhi_graph *graph = b->graph;
+    uint64_t got; /* free slots, too: is none of them taken? */
+    const uint8_t *bytes =
+        rhi__memory_view(b->reader->memory, block->base, block->size, scratch, &got);
+    uint64_t readable = bytes ? got / block->slot_size : 0;
+    if (!reserve_headers(b, block->object_count))
+        return rhi__error_memory();
+    rhi__look_for_harm(b->reader, block, bytes, got);
+    if (readable)
+        b->reader->ops->headers(b->reader, block, bytes, readable, b->headers);
+    uint32_t index = block->first_object;
+    for (uint64_t first = 0; first < readable; first += 64) {
+        uint64_t bits = block->live[first / 64] &
+                        (readable - first < 64 ? (1ull << (readable - first)) - 1 : UINT64_MAX);
+        if (!reserve_edges(b, 64 * PLAN_MAX) && !b->is_cut)
+            return rhi__error_memory();
+        look_ahead(b, block, first, bits, bytes, &b->headers[index - block->first_object]);
+        for (; bits; bits &= bits - 1, index++) {
+            uint64_t offset = (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
+            graph->edge_start[index] = (uint32_t)graph->edge_count;
+            add_object(b, block, index, offset, bytes, &b->headers[index - block->first_object]);
+        }
+    }
+    uint32_t end = block->first_object + block->object_count, lost = end - index;
+    for (; index <= end; index++) /* what could not be read refers to nothing */
+        graph->edge_start[index] = (uint32_t)graph->edge_count;
+    count_found(graph, block->first_object, end);
+    if (lost)
+        rhi__reader_problem(b->reader,
+                            "%" PRIu32 " objects of the slab at 0x%" PRIx64 " cannot be read", lost,
+                            block->base);
+    return b->out_of_memory ? rhi__error_memory() : NULL;
+}
+
+static rhi_error *add_blocks(builder *b)
+{
+    rhi_scratch scratch = {0};
+    rhi_error *error = make_plans(b);
+    uint64_t room = rhi__begin_pass(b->reader);
+    b->reader->harm.slots = 0;
+    rhi__begin_harm(b->reader);
+    b->pending = malloc(64 * PLAN_MAX * sizeof *b->pending);
+    if (!error && !b->pending)
+        error = rhi__error_memory();
+    for (uint64_t i = 0; i < b->reader->blocks.count && !error; i++) {
+        error = rhi__progress(b->work, "reading objects", i, b->reader->blocks.count);
+        if (!error)
+            error = add_block(b, &b->reader->blocks.items[i], &scratch);
+    }
+    b->reader->slot_room = room;
+    if (b->is_cut)
+        rhi__reader_problem(
+            b->reader,
+            "objects claim more references than the core has words: the rest is left out");
+    rhi__scratch_free(&scratch);
+    if (!error)
+        rhi__harm_is_known(b->reader);
+    for (uint64_t i = 0; b->plans && i < b->reader->types.count; i++)
+        free(b->plans[i].offsets);
+    free(b->plans);
+    free(b->headers);
+    free(b->pending);
+    return error;
+}
+
+/* A stale field may lead to a slot that the bitmap has as taken, though nobody lives there (the
+ * allocator's own, or freed a moment ago): that is no edge. What somebody holds and was never
+ * freed has lost its header. */
+static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
+{
+    uint32_t kept = 0;
+    bool any = graph->dying_edges != 0;
+    for (uint32_t i = 0; i < graph->count && !any; i++)
+        any = graph->flags[i] & RHI_GRAPH_CORRUPT && graph->found[i];
+    for (uint32_t i = 0, e = 0; i < graph->count && any; i++) {
+        uint32_t first = kept;
+        for (; e < graph->edge_start[i + 1]; e++) {
+            uint32_t target = graph->edge_to[e];
+            bool is_edge = !(graph->flags[target] & RHI_GRAPH_CORRUPT);
+            graph->edge_to[kept] = target;
+            kept += is_edge;
+            graph->found[target] -= !is_edge && !(graph->flags[i] & RHI_GRAPH_DYING);
+            graph->dying_edges -= !is_edge && graph->flags[i] & RHI_GRAPH_DYING;
+            if (!is_edge && graph->flags[target] & RHI_GRAPH_BLANK &&
+                !(graph->flags[i] & RHI_GRAPH_DYING))
+                note_stray(reader, rhi__object_address(reader, target));
+        }
+        graph->edge_start[i] = first;
+    }
+    if (any) {
+        graph->edge_start[graph->count] = kept;
+        graph->edge_count = kept;
+    }
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static rhi_error *mark_reached(rhi_work *work, rhi_graph *graph)
+{
+    uint32_t *queue = graph->queue, count = 0;
+    uint64_t *reached = calloc((uint64_t)graph->count / 64 + 1, sizeof *reached);
+    rhi_error *error = reached ? NULL : rhi__error_memory();
+    for (uint32_t i = 0; i < graph->count && !error; i++)
+        if (graph->flags[i] & RHI_GRAPH_STAYS || rhi__ext(graph, i) > 0) {
+            rhi__bit_set(reached, i);
+            queue[count++] = i;
+        }
+    if (!error)
+        error = rhi__graph_spread(work, graph, false, reached, NULL, queue, &count);
+    for (uint32_t i = 0; i < graph->count && !error; i++)
+        if (rhi__bit(reached, i))
+            graph->flags[i] |= RHI_GRAPH_REACHED;
+    free(reached);
+    return error;
+}
+
+static bool allocate(rhi_graph *graph, uint32_t count)
+{
+    uint64_t n = count;
+    graph->count = count;
+    graph->edge_capacity = n * 2 + 64 * PLAN_MAX;
+    graph->stored = rhi__big_array(n + 1, sizeof *graph->stored);
+    graph->found = rhi__big_array(n + 1, sizeof *graph->found);
+    graph->flags = calloc(n + 1, sizeof *graph->flags);
+    graph->edge_start = rhi__big_array(n + 1, sizeof *graph->edge_start);
+    graph->edge_to = rhi__big_array(graph->edge_capacity, sizeof *graph->edge_to);
+    graph->queue = rhi__big_array(n + 1, sizeof *graph->queue);
+    if (!graph->stored || !graph->found || !graph->flags || !graph->edge_start || !graph->edge_to ||
+        !graph->queue)
+        return false;
+    memset(graph->stored, 0, (n + 1) * sizeof *graph->stored);
+    memset(graph->found, 0, (n + 1) * sizeof *graph->found);
+    memset(graph->flags, RHI_GRAPH_CORRUPT, n); /* until its header is read */
+    graph->edge_start[0] = 0;
+    return true;
+}
+
+rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **result)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < reader->blocks.count; i++)
+        count += reader->blocks.items[i].object_count;
+    rhi_graph *graph = calloc(1, sizeof *graph);
+    if (!graph || !allocate(graph, (uint32_t)count)) {
+        rhi__graph_free(graph);
+        return rhi__error_memory();
+    }
+    builder b = {.work = work, .reader = reader, .graph = graph};
+    rhi_error *error = add_blocks(&b);
+    if (!error)
+        drop_edges_to_nobody(reader, graph);
+    if (!error)
+        error = mark_reached(work, graph);
+    if (error)
+        rhi__graph_free(graph);
+    else
+        *result = graph;
+    return error;
+}

@@ -1,0 +1,207 @@
+/* graph.c - visits objects, links referrers, spreads over the graph (see graph.h). */
+#include "graph/graph.h"
+#include "graph/harm.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address)
+{
+    const rhi_block *block = rhi__block_at(reader, address);
+    uint64_t slot = block ? rhi__slot_number(block, address) : 0;
+    if (!block || !rhi__slot_is_live(block, slot))
+        return RHI_NO_OBJECT;
+    return block->rank[slot / 64] +
+           rhi__population(block->live[slot / 64] & ((1ull << (slot % 64)) - 1));
+}
+
+uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
+{
+    uint64_t low = 0, high = reader->blocks.count;
+    while (high - low > 1) {
+        uint64_t middle = (low + high) / 2;
+        if (index < reader->blocks.items[middle].first_object)
+            high = middle;
+        else
+            low = middle;
+    }
+    /* Blocks without objects share their first_object with the next one: `low` is the last of them.
+     */
+    const rhi_block *block = &reader->blocks.items[low];
+    uint64_t word = 0, words = (block->capacity + 63u) / 64;
+    while (word + 1 < words && block->rank[word + 1] <= index)
+        word++;
+    uint64_t bits = block->live[word];
+    for (uint32_t skip = index - block->rank[word]; skip; skip--)
+        bits &= bits - 1;
+    return block->base + (word * 64 + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
+}
+
+static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_scratch *scratch,
+                                rhi_object_visitor visit, void *context)
+{
+    uint64_t size = reader->harm.is_known ? rhi__block_used_bytes(block) : block->size, got = 0,
+             lost = 0;
+    const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, size, scratch, &got);
+    rhi__look_for_harm(reader, block, bytes, got);
+    uint32_t index = block->first_object;
+    for (uint64_t word = 0; word < (block->capacity + 63u) / 64; word++) {
+        for (uint64_t bits = block->live[word]; bits; bits &= bits - 1, index++) {
+            uint64_t offset = (word * 64 + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
+            if (!bytes || offset + block->slot_size > got) {
+                lost++;
+                continue;
+            }
+            rhi_object object;
+            reader->ops->decode(reader, block, block->base + offset, bytes + offset, true, &object);
+            RHI_TRY(visit(context, index, &object, bytes + offset));
+        }
+    }
+    if (lost)
+        rhi__reader_problem(reader, "%llu objects of the slab at 0x%llx cannot be read",
+                            (unsigned long long)lost, (unsigned long long)block->base);
+    return NULL;
+}
+
+rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what,
+                            rhi_object_visitor visit, void *context)
+{
+    rhi_scratch scratch = {0};
+    rhi_error *error = NULL;
+    rhi__begin_harm(reader);
+    uint64_t room = rhi__begin_pass(reader);
+    for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
+        error = rhi__progress(work, what, i, reader->blocks.count);
+        if (!error && (reader->blocks.items[i].object_count || !reader->harm.is_known))
+            error = each_in_block(reader, &reader->blocks.items[i], &scratch, visit, context);
+    }
+    reader->slot_room = room;
+    rhi__scratch_free(&scratch);
+    if (!error)
+        rhi__harm_is_known(reader);
+    return error;
+}
+
+/* ---- reverse edges -------------------------------------------------------------------------- */
+
+/* Fills rows whose beginnings are known. start[i] walks to the next row's beginning meanwhile. Both
+ * the row and its place in `from` lie anywhere: each is fetched some edges ahead. */
+static rhi_error *link_referrers(rhi_work *work, const rhi_graph *graph, uint32_t *start,
+                                 uint32_t *from)
+{
+    enum { ROW_AHEAD = 48, PLACE_AHEAD = 24 };
+    const uint32_t *to = graph->edge_to;
+    for (uint32_t i = 0; i < graph->count; i++) {
+        if (i % 65536 == 0)
+            RHI_TRY(rhi__progress(work, "linking referrers", i, graph->count));
+        for (uint64_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
+            if (e + ROW_AHEAD < graph->edge_count) {
+                __builtin_prefetch(&start[to[e + ROW_AHEAD]], 1);
+                __builtin_prefetch(&from[start[to[e + PLACE_AHEAD]]], 1);
+            }
+            from[start[to[e]]++] = i;
+        }
+    }
+    memmove(start + 1, start, graph->count * sizeof *start);
+    start[0] = 0;
+    return NULL;
+}
+
+rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph)
+{
+    if (graph->referrer_from)
+        return NULL;
+    uint32_t *start = rhi__big_array((uint64_t)graph->count + 2, sizeof *start);
+    uint32_t *from = rhi__big_array(graph->edge_count + 1, sizeof *from);
+    rhi_error *error = start && from ? NULL : rhi__error_memory();
+    if (!error && graph->dying_edges == 0) { /* then the counts are there already */
+        for (uint32_t i = 0, sum = 0; i <= graph->count; i++) {
+            start[i] = sum;
+            sum += i < graph->count ? graph->found[i] : 0;
+        }
+    } else if (!error) {
+        memset(start, 0, ((uint64_t)graph->count + 2) * sizeof *start);
+        for (uint64_t e = 0; e < graph->edge_count; e++)
+            start[graph->edge_to[e] + 1]++;
+        for (uint32_t i = 0; i < graph->count; i++)
+            start[i + 1] += start[i];
+    }
+    if (!error)
+        error = link_referrers(work, graph, start, from);
+    if (error) {
+        free(start);
+        free(from);
+        return error;
+    }
+    graph->referrer_start = start;
+    graph->referrer_from = from;
+    return NULL;
+}
+
+/* ---- reachability --------------------------------------------------------------------------- */
+
+rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards,
+                             uint64_t *reached, const uint64_t *within, uint32_t *queue,
+                             uint32_t *queue_count)
+{
+    enum { ROW_AHEAD = 24, EDGES_AHEAD = 12 };
+    const uint32_t *start = backwards ? graph->referrer_start : graph->edge_start;
+    const uint32_t *to = backwards ? graph->referrer_from : graph->edge_to;
+    uint32_t tail = *queue_count;
+    for (uint32_t head = 0; head < tail; head++) {
+        if (head % 65536 == 65535)
+            RHI_TRY(rhi__progress(work, "following references", head, graph->count));
+        if (head + ROW_AHEAD < tail) {
+            __builtin_prefetch(&start[queue[head + ROW_AHEAD]]);
+            __builtin_prefetch(&to[start[queue[head + EDGES_AHEAD]]]);
+        }
+        uint32_t i = queue[head];
+        for (uint32_t e = start[i], end = start[i + 1]; e < end; e++) {
+            uint32_t target = to[e]; /* no branch: which way it goes could not be predicted */
+            uint64_t is_new = ~reached[target / 64] >> (target % 64) &
+                              (within ? within[target / 64] >> (target % 64) : 1) & 1;
+            reached[target / 64] |= is_new << (target % 64);
+            queue[tail] = target;
+            tail += (uint32_t)is_new;
+        }
+    }
+    *queue_count = tail;
+    return NULL;
+}
+
+void *rhi__big_array(uint64_t count, size_t size)
+{
+    enum { HUGE_BYTES = 2 << 20, BIG_BYTES = 16 << 20 };
+    void *array;
+    if (count * size < BIG_BYTES)
+        return malloc(count * size);
+    if (posix_memalign(&array, HUGE_BYTES, count * size) != 0)
+        return NULL;
+    /* read at random: spares half of the misses; only a wish */
+    madvise(array, count * size, MADV_HUGEPAGE);
+    return array;
+}
+
+void rhi__graph_free(rhi_graph *graph)
+{
+    if (!graph)
+        return;
+    free(graph->stored);
+    free(graph->found);
+    free(graph->flags);
+    free(graph->edge_start);
+    free(graph->edge_to);
+    free(graph->queue);
+    free(graph->referrer_start);
+    free(graph->referrer_from);
+    free(graph->cycle_of);
+    free(graph->cycle_start);
+    free(graph->cycle_member);
+    free(graph->cycle_facts);
+    free(graph->large_cycles);
+    free(graph->dominator);
+    free(graph->retained);
+    free(graph);
+}

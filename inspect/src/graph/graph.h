@@ -1,0 +1,134 @@
+/* graph.h - the object table and the graph of strong references, in compressed sparse rows.
+ *
+ * Objects are numbered in address order (block by block), 32-bit. Edges are strong slots: fields
+ * that own a count, those to rh_weak objects included, from live and dying objects. Invariant:
+ * edges of object i are edge_to[edge_start[i] .. edge_start[i + 1]), in slot order; referrers
+ * likewise; found[i] counts the edges to i that come from live objects. */
+#ifndef RHI_GRAPH_H
+#define RHI_GRAPH_H
+
+#include "heap/reader.h"
+#include "base/work.h"
+
+enum { RHI_NO_OBJECT = UINT32_MAX };
+
+enum rhi_graph_flag {
+    RHI_GRAPH_DYING = 1,
+    RHI_GRAPH_IMMORTAL = 2,
+    /* live by the bitmap, but its header is no live object's, or cannot be read */
+    RHI_GRAPH_CORRUPT = 4,
+    /* strongly reachable from an immortal or dying object or one with ext > 0 */
+    RHI_GRAPH_REACHED = 8,
+    RHI_GRAPH_HELD = 16, /* one of its counts is the runtime's own */
+    /* its header contradicts itself: its count says nothing, and its references may be others */
+    RHI_GRAPH_DAMAGED = 32,
+    RHI_GRAPH_BLANK = 64, /* taken by the bitmap, but neither an object nor a tombstone */
+    /* nothing else need hold it */
+    RHI_GRAPH_STAYS_ITSELF = RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_HELD,
+    /* or whether something does is not known */
+    RHI_GRAPH_STAYS = RHI_GRAPH_STAYS_ITSELF | RHI_GRAPH_DAMAGED
+};
+
+/* What later questions need is made on their first use. UINT32_MAX (RHI_NO_OBJECT) stands for
+ * "none". */
+typedef struct rhi_graph {
+    uint32_t count;
+    uint32_t *stored; /* stored count */
+    uint32_t *found;
+    uint8_t *flags;
+    uint32_t *edge_start, *edge_to;
+    uint64_t edge_count, edge_capacity;
+    /* room for all objects and one more: the work list of one search at a time */
+    uint32_t *queue;
+    uint64_t dying_edges; /* those that come from dying objects: found does not count them */
+    /* rhi__graph_referrers: */
+    uint32_t *referrer_start, *referrer_from;
+    /* rhi__graph_cycles: components that are cycles, in the order of their first members; members
+     * of cycle c are cycle_member[cycle_start[c] .. cycle_start[c + 1]), in order; cycle_of[i]:
+     * the cycle of object i. */
+    uint32_t *cycle_of, *cycle_start, *cycle_member;
+    uint32_t cycle_count;
+    /* rhi__cycle_facts: enum rhi_cycle_fact of each cycle, and how much of it all is garbage. */
+    uint8_t *cycle_facts;
+    /* references from outside, and the first member that has one; in order of the cycles */
+    struct rhi_large_cycle {
+        uint32_t cycle, first;
+        uint64_t outside;
+    } * large_cycles;
+    uint32_t large_count;
+    uint32_t garbage_cycles;
+    uint64_t garbage_members;
+    /* references among members of any cycle, of any garbage cycle; 0: not counted yet */
+    uint64_t cycle_edges[2];
+    /* rhi__graph_dominators: dominator[i]: the object that alone keeps i (its immediate
+     * dominator), none if several do, or something outside; retained[i]: bytes that would go if i
+     * went. */
+    uint32_t *dominator;
+    uint64_t *retained;
+} rhi_graph;
+
+rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **graph);
+/* Breadth-first from the queue's first *queue_count objects, all of them in `reached`, along
+ * references or backwards along referrers: adds all that is met to both. within: go nowhere else
+ * (NULL: anywhere). The queue has room for all objects and one more; the bitmaps have a bit per
+ * object. Rows are fetched ahead, since each lies anywhere in memory: several times faster than
+ * depth-first. */
+rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards,
+                             uint64_t *reached, const uint64_t *within, uint32_t *queue,
+                             uint32_t *queue_count);
+static inline bool rhi__bit(const uint64_t *bits, uint64_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+static inline void rhi__bit_set(uint64_t *bits, uint64_t i)
+{
+    bits[i / 64] |= 1ull << (i % 64);
+}
+/* Bits that are set. In line: not every machine has an instruction for it, and a call costs more.
+ */
+static inline uint32_t rhi__population(uint64_t bits)
+{
+    bits -= bits >> 1 & 0x5555555555555555u;
+    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
+    return (uint32_t)(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
+}
+/* malloc(count * size), on huge pages if that is many: not zeroed. Released with free. */
+void *rhi__big_array(uint64_t count, size_t size);
+rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph);
+/* Finds the cycles: components of two or more objects, or one with an edge to itself. */
+rhi_error *rhi__graph_cycles(rhi_work *work, rhi_graph *graph);
+/* Dominators over everything: held objects below what is held from outside, garbage below its own
+ * topmost components. */
+rhi_error *rhi__graph_dominators(rhi_work *work, rhi_reader *reader, rhi_graph *graph);
+void rhi__graph_free(rhi_graph *graph);
+
+/* The number of the live object whose slot contains the address, or RHI_NO_OBJECT. */
+uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address);
+/* The start of its slot. */
+uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index);
+/* Counts that come from no live object's field: stored - found. Meaningless for immortals. */
+static inline int64_t rhi__ext(const rhi_graph *graph, uint32_t index)
+{
+    return (int64_t)graph->stored[index] - (int64_t)graph->found[index];
+}
+/* Of these, how many have an owner that is to be found: not the runtime's. */
+static inline int64_t rhi__open(const rhi_graph *graph, uint32_t index)
+{
+    return rhi__ext(graph, index) - ((graph->flags[index] & RHI_GRAPH_HELD) != 0);
+}
+
+/* For qsort of object numbers. */
+static inline int rhi__index_order(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* Visits every live slot with its decoded header and its bytes (slot_size of them), in index order.
+ * What cannot be read is left out and noted as a problem. */
+typedef rhi_error *(*rhi_object_visitor)(void *context, uint32_t index, const rhi_object *object,
+                                         const uint8_t *bytes);
+rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what,
+                            rhi_object_visitor visit, void *context);
+
+#endif

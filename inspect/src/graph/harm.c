@@ -1,0 +1,73 @@
+/* harm.c - looks for objects that something has written over (see harm.h). */
+#include "graph/harm.h"
+#include "render/output.h"
+#include "session/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void rhi__begin_harm(rhi_reader *reader)
+{
+    if (!reader->harm.is_known)
+        reader->harm = (rhi_harm){0};
+}
+
+void rhi__look_for_harm(rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                        uint64_t got)
+{
+    uint64_t slots = bytes ? got / block->slot_size : 0;
+    if (!reader->harm.is_known && slots)
+        reader->ops->count_harm(reader, block, bytes,
+                                slots < block->capacity ? slots : block->capacity, &reader->harm);
+}
+
+void rhi__harm_is_known(rhi_reader *reader)
+{
+    reader->harm.is_known = true;
+}
+
+static rhi_error *look(rhi_session *session, rhi_reader *reader)
+{
+    rhi_scratch scratch = {0};
+    rhi_error *error = NULL;
+    rhi__begin_harm(reader);
+    for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
+        const rhi_block *block = &reader->blocks.items[i];
+        uint64_t got = 0;
+        const uint8_t *bytes =
+            rhi__memory_view(reader->memory, block->base, block->size, &scratch, &got);
+        rhi__look_for_harm(reader, block, bytes, got);
+        error = rhi__progress(&session->work, "looking at headers", i, reader->blocks.count);
+    }
+    rhi__scratch_free(&scratch);
+    if (!error)
+        rhi__harm_is_known(reader);
+    return error;
+}
+
+rhi_error *rhi__tell_harm(rhi_session *session, rhi_reader *reader, bool slots)
+{
+    const rhi_harm *harm = &reader->harm;
+    char text[240];
+    if (!harm->is_known)
+        RHI_TRY(look(session, reader));
+    if (harm->headers) {
+        snprintf(text, sizeof text,
+                 "the header%s of %" PRIu64 " object%s %s damaged (%s0x%" PRIx64
+                 "): what %s is not known; gcverify tells more",
+                 rhi__plural(harm->headers), harm->headers, rhi__plural(harm->headers),
+                 harm->headers == 1 ? "is" : "are", harm->headers == 1 ? "at " : "the first at ",
+                 harm->first_header, harm->headers == 1 ? "it holds" : "they hold");
+        rhi__note(&session->notes, text);
+    }
+    if (slots && harm->slots) {
+        snprintf(text, sizeof text,
+                 "%" PRIu64 " strong reference%s to no object (%s0x%" PRIx64
+                 "): what %s held is not known; gcverify tells more",
+                 harm->slots, harm->slots == 1 ? " leads" : "s lead",
+                 harm->slots == 1 ? "it is " : "the first is ", harm->first_slot,
+                 harm->slots == 1 ? "it" : "they");
+        rhi__note(&session->notes, text);
+    }
+    return NULL;
+}

@@ -1,0 +1,27 @@
+/* harm.h - what something has written over, and what is uncertain for that.
+ *
+ * An object whose header contradicts itself may be of another type, hold anything, and have any
+ * count; a strong slot that holds no object has forgotten its own. Who first reads all headers
+ * looks for such objects on the way; the graph looks for such slots. Invariant: garbage stays
+ * certain, since none of its counts is open: whatever such an object held, it would own a count
+ * of it. */
+#ifndef RHI_HARM_H
+#define RHI_HARM_H
+
+#include "heap/reader.h"
+
+struct rhi_session;
+
+/* Begins a pass over all blocks; the pass calls rhi__look_for_harm for each, and then
+ * rhi__harm_is_known. */
+void rhi__begin_harm(rhi_reader *reader);
+/* `got` bytes of the block, from its first slot on, are at `bytes`. Does nothing if it is known. */
+void rhi__look_for_harm(rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                        uint64_t got);
+void rhi__harm_is_known(rhi_reader *reader);
+
+/* Makes the answer incomplete if there is such an object, since what it holds is not known, and
+ * says so; with `slots`, if there is such a slot, too. Looks for them if nobody did. */
+rhi_error *rhi__tell_harm(struct rhi_session *session, rhi_reader *reader, bool slots);
+
+#endif

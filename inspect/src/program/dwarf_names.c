@@ -1,0 +1,105 @@
+/* dwarf_names.c - variables by name, and what leads from a value to the next (see variables.h). */
+#include "program/dwarf_walk.h"
+
+#include <string.h>
+
+static bool is_text(const char *found, const rhi_text *text)
+{
+    return strlen(found) == text->length && memcmp(found, text->at, text->length) == 0;
+}
+
+/* Is the DIE in the unit of this source file, named in full or by its end? */
+static bool is_of_file(Dwarf_Die *die, const rhi_text *file)
+{
+    Dwarf_Die unit;
+    const char *name = dwarf_diecu(die, &unit, NULL, NULL) ? rhi__die_name(&unit) : "";
+    size_t length = strlen(name);
+    return length >= file->length &&
+           memcmp(name + length - file->length, file->at, file->length) == 0 &&
+           (length == file->length || name[length - file->length - 1] == '/');
+}
+
+static bool is_called(rhi_dwarf *d, const rhi_extent *v, const rhi_text *name,
+                      const rhi_text *owner, bool anywhere)
+{
+    if (!is_text(v->name, name))
+        return false;
+    if (anywhere && !owner)
+        return true;
+    if (v->function)
+        return owner && is_text(v->function, owner);
+    const char *scoped = rhi__variable_scoped_name(d, v);
+    return strlen(scoped) == (owner ? owner->length + 2 : 0) + name->length &&
+           (!owner || memcmp(scoped, owner->at, owner->length) == 0);
+}
+
+bool rhi__dwarf_named(rhi_dwarf *d, const rhi_text *name, const rhi_text *owner,
+                      const rhi_text *file, bool anywhere, unsigned n, uint64_t *address,
+                      uint64_t *type)
+{
+    for (uint64_t i = 0; i < d->variables.count; i++) {
+        const rhi_extent *v = &d->variables.items[i];
+        Dwarf_Die die, found;
+        if (!is_called(d, v, name, owner, anywhere) || !rhi__dwarf_die(d, v->die, &die) ||
+            (file && !is_of_file(&die, file)) || n-- > 0)
+            continue;
+        *address = v->address;
+        *type = rhi__die_type(&die, &found) ? rhi__die_key(d, &found) : 0;
+        return true;
+    }
+    return false;
+}
+
+static void shape_array(rhi_dwarf *d, Dwarf_Die *array, unsigned taken, rhi_shape *shape)
+{
+    uint64_t counts[RHI_DIMENSIONS_MAX];
+    Dwarf_Die element;
+    unsigned count = rhi__die_dimensions(array, counts);
+    shape->kind = RHI_SHAPE_ARRAY;
+    if (taken >= count || !rhi__die_type(array, &element))
+        return;
+    shape->target = rhi__die_key(d, &element);
+    shape->dimensions = count - taken;
+    shape->size = rhi__die_size(element);
+    for (unsigned i = taken + 1; i < count; i++)
+        if (__builtin_mul_overflow(shape->size, counts[i], &shape->size))
+            shape->size = 0;
+}
+
+bool rhi__dwarf_shape(rhi_dwarf *d, uint64_t type, unsigned taken, rhi_shape *shape)
+{
+    Dwarf_Die die, target;
+    if (!rhi__dwarf_die(d, type, &die) || !rhi__die_peel(&die))
+        return false;
+    *shape = (rhi_shape){.kind = RHI_SHAPE_NUMBER};
+    int tag = dwarf_tag(&die);
+    if (tag == DW_TAG_array_type) {
+        shape_array(d, &die, taken, shape);
+    } else if (rhi__die_is_struct(&die) || tag == DW_TAG_subroutine_type) {
+        shape->kind = RHI_SHAPE_STRUCT;
+    } else {
+        bool is_pointer = tag == DW_TAG_pointer_type || tag == DW_TAG_reference_type ||
+                          tag == DW_TAG_rvalue_reference_type;
+        shape->kind = is_pointer ? RHI_SHAPE_POINTER : RHI_SHAPE_NUMBER;
+        shape->size = is_pointer ? 8 : rhi__die_size(die);
+        shape->target = is_pointer && rhi__die_type(&die, &target) ? rhi__die_key(d, &target) : 0;
+    }
+    return true;
+}
+
+uint64_t rhi__dwarf_size(rhi_dwarf *d, uint64_t type)
+{
+    Dwarf_Die die;
+    return rhi__dwarf_die(d, type, &die) ? rhi__die_size(die) : 0;
+}
+
+bool rhi__dwarf_member(rhi_dwarf *d, uint64_t *type, const rhi_text *name, uint64_t *offset)
+{
+    Dwarf_Die die;
+    unsigned steps = RHI_PLACE_STEPS_MAX;
+    if (!rhi__dwarf_die(d, *type, &die) || !rhi__die_complete(d, &die) ||
+        !rhi__die_member(die, name->at, name->length, 0, &steps, &die, offset))
+        return false;
+    *type = rhi__die_key(d, &die);
+    return true;
+}

@@ -1,0 +1,84 @@
+/* variables.h - the variables and the code of one file by DWARF: an index by address, places
+ * inside of variables, their types; the functions and lines of an instruction.
+ *
+ * The file is untrusted: chains of types, siblings and nesting are followed for a bounded number
+ * of steps, and what is out of bounds is simply not known. Addresses are those of the file
+ * (without load bias). */
+#ifndef RHI_VARIABLES_H
+#define RHI_VARIABLES_H
+
+#include "program/image.h"
+#include "program/symbols.h"
+
+#include <elfutils/libdw.h>
+
+typedef struct rhi_dwarf rhi_dwarf;
+
+/* A variable or symbol: bytes [address, address + size). Thread-local ones begin at RHI_TLS |
+ * offset in the module's block. */
+#define RHI_TLS (1ull << 63)
+#define RHI_ANONYMOUS "(anonymous namespace)::" /* as debuggers write it */
+typedef struct rhi_extent {
+    uint64_t address, size;
+    const char *name, *function; /* function: that a static is in, or NULL */
+    uint64_t die;                /* 0: known by the ELF symbol alone */
+    /* the name with its namespaces and classes, once that was asked; NULL: not yet */
+    char *scoped;
+} rhi_extent;
+typedef struct rhi_extents {
+    rhi_extent *items;
+    uint64_t count, capacity;
+} rhi_extents;
+void rhi__extents_sort(rhi_extents *extents);
+const rhi_extent *rhi__extents_find(const rhi_extents *extents, uint64_t address);
+
+/* Indexes the variables and functions of a loaded file. `path`: where it lies; `shared`: the file
+ * that dwz made for several, or NULL. NULL if it has no debug info, or memory is short, or the
+ * user interrupted. Both images outlive it. */
+rhi_dwarf *rhi__dwarf_open(rhi_work *work, rhi_image *image, const char *path,
+                           const rhi_image *shared);
+void rhi__dwarf_free(rhi_dwarf *dwarf);
+/* Fills text, function, type and type_die. */
+bool rhi__dwarf_variable(rhi_dwarf *dwarf, uint64_t address, rhi_variable *variable);
+
+/* What `value->PATH` is, the value being of type *die (a pointer, or the struct itself) and PATH
+ * like "next", "items[3]", "entries[2].key": *die becomes the type of that. False if there is no
+ * such member. */
+bool rhi__dwarf_follow(rhi_dwarf *dwarf, uint64_t *die, const char *path);
+/* The type called `name`: a typedef, else a struct. 0 if there is none. */
+uint64_t rhi__dwarf_type(rhi_dwarf *dwarf, const char *name, bool *is_struct);
+/* Is `base` the type of the first member of `type`, or of that one's first member, and so on? */
+bool rhi__dwarf_begins_with(rhi_dwarf *dwarf, const char *type, const char *base);
+/* The calls at an instruction, the innermost first: functions that were inlined there, and last
+ * the function that it is in; each with the line that is being executed in it. Returns how many;
+ * 0 if nothing is known. The names are the caller's to free. */
+unsigned rhi__dwarf_calls(rhi_dwarf *dwarf, uint64_t address, rhi_call calls[RHI_CALLS_MAX]);
+
+/* ---- by name: dwarf_names.c ---- */
+
+/* Variable number `n` of those called `name`, in the function, namespace or class `owner`, or, if
+ * that is NULL, in none; `anywhere`: in any of them. And of the unit of a source file, if `file`
+ * is not NULL. False: there are no more. *type: 0 if that is not known. */
+typedef struct rhi_text {
+    const char *at;
+    size_t length;
+} rhi_text;
+bool rhi__dwarf_named(rhi_dwarf *dwarf, const rhi_text *name, const rhi_text *owner,
+                      const rhi_text *file, bool anywhere, unsigned n, uint64_t *address,
+                      uint64_t *type);
+/* What values of a type are for an expression. */
+typedef struct rhi_shape {
+    enum { RHI_SHAPE_NUMBER, RHI_SHAPE_POINTER, RHI_SHAPE_ARRAY, RHI_SHAPE_STRUCT } kind;
+    /* bytes, 0: unknown; of an array those of one row of its outermost dimension not yet taken */
+    uint64_t size;
+    /* what a pointer points to, what an array has: a type; 0: unknown, as behind void * */
+    uint64_t target;
+    unsigned dimensions; /* of an array: how many are left */
+} rhi_shape;
+/* `taken`: how many dimensions of an array have been followed already. */
+bool rhi__dwarf_shape(rhi_dwarf *dwarf, uint64_t type, unsigned taken, rhi_shape *shape);
+uint64_t rhi__dwarf_size(rhi_dwarf *dwarf, uint64_t type); /* 0: unknown */
+/* A member of a struct: *type becomes its type. */
+bool rhi__dwarf_member(rhi_dwarf *dwarf, uint64_t *type, const rhi_text *name, uint64_t *offset);
+
+#endif

@@ -1,0 +1,159 @@
+/* selection.c - selects objects of the graph and re-reads their references (see selection.h).
+ * Invariant: `depth` has a value exactly for the objects in `nodes`. What is read again is
+ * compared with the graph: a difference marks the session, and the question is asked again. */
+#include "questions/selection.h"
+
+#include <stdio.h>
+#include <string.h>
+
+rhi_error *rhi__selection_open(rhi_session *session, rhi_selection *selection)
+{
+    *selection = (rhi_selection){.session = session};
+    RHI_TRY(rhi__session_reader(session, &selection->reader));
+    RHI_TRY(rhi__session_graph(session, &selection->graph));
+    RHI_TRY(rhi__graph_referrers(&session->work, selection->graph));
+    return rhi__graph_cycles(&session->work, selection->graph);
+}
+
+void rhi__selection_close(rhi_selection *selection)
+{
+    free(selection->nodes.items);
+    rhi__map_free(&selection->depth);
+}
+
+bool rhi__selection_add(rhi_selection *selection, uint32_t index, uint32_t depth)
+{
+    if (rhi__is_selected(selection, index))
+        return true;
+    if (!rhi__array_reserve(&selection->nodes, 1) || !rhi__map_set(&selection->depth, index, depth))
+        return false;
+    selection->nodes.items[selection->nodes.count++] = index;
+    return true;
+}
+
+static bool add_all(rhi_selection *selection, const uint32_t *from, const uint32_t *to,
+                    uint32_t depth)
+{
+    for (; from < to; from++)
+        if (!rhi__selection_add(selection, *from, depth))
+            return false;
+    return true;
+}
+
+rhi_error *rhi__selection_grow(rhi_selection *selection, uint64_t depth)
+{
+    const rhi_graph *g = selection->graph;
+    for (uint64_t i = 0; i < selection->nodes.count; i++) {
+        uint32_t index = selection->nodes.items[i],
+                 reached = rhi__map_get(&selection->depth, index);
+        if (reached >= depth || reached >= RHI_NOT_THERE - 1)
+            continue;
+        if (i % 4096 == 4095)
+            RHI_TRY(
+                rhi__progress(&selection->session->work, "selecting", i, selection->nodes.count));
+        if (!add_all(selection, g->edge_to + g->edge_start[index],
+                     g->edge_to + g->edge_start[index + 1], reached + 1) ||
+            !add_all(selection, g->referrer_from + g->referrer_start[index],
+                     g->referrer_from + g->referrer_start[index + 1], reached + 1))
+            return rhi__error_memory();
+    }
+    return NULL;
+}
+
+bool rhi__object_at_index(rhi_session *session, rhi_reader *reader, uint32_t index,
+                          rhi_object *object)
+{
+    uint64_t address = rhi__object_address(reader, index);
+    const rhi_block *block = rhi__block_at(reader, address);
+    if (!block || !rhi__slot_at(reader, block, address, object))
+        return false;
+    rhi__check_header(session, index, object);
+    return true;
+}
+
+void rhi__index_id(rhi_session *session, rhi_reader *reader, uint32_t index, char *id, size_t size)
+{
+    rhi_object object;
+    if (rhi__object_at_index(session, reader, index, &object))
+        rhi__object_id(reader, &object, id, size);
+    else
+        snprintf(id, size, "(unreadable)");
+}
+
+/* ---- edges ---------------------------------------------------------------------------------- */
+
+typedef struct edge_visit {
+    rhi_session *session;
+    rhi_reader *reader;
+    uint32_t from;
+    uint32_t known, known_end; /* the graph's references of this object that were not seen yet */
+    rhi_edge_visitor visit;
+    void *context;
+} edge_visit;
+
+/* Holds a strong reference, read again, against the graph's next one. */
+static void check_edge(edge_visit *v, uint32_t to)
+{
+    const rhi_graph *graph = v->session->graph;
+    if (!graph)
+        return;
+    if (v->known == v->known_end || graph->edge_to[v->known] != to)
+        v->session->has_changed = true;
+    else
+        v->known++;
+}
+
+static bool visit_slot(void *context, const rhi_slot *slot)
+{
+    edge_visit *v = context;
+    const rhi_block *block = rhi__block_at(v->reader, slot->value);
+    if (!block || (slot->value - block->base) % block->slot_size)
+        return true;
+    uint32_t to = rhi__object_index(v->reader, slot->value);
+    if (to == RHI_NO_OBJECT)
+        return true;
+    if (slot->field->kind != RHI_KIND_BORROWED)
+        check_edge(v, to);
+    rhi_edge edge = {.from = v->from,
+                     .to = to,
+                     .field = slot->field,
+                     .element = slot->element,
+                     .address = slot->address};
+    return v->visit(v->context, &edge);
+}
+
+void rhi__each_edge(rhi_session *session, rhi_reader *reader, uint32_t from, rhi_edge_visitor visit,
+                    void *context)
+{
+    rhi_object object;
+    rhi_scratch scratch = {0};
+    edge_visit v = {
+        .session = session, .reader = reader, .from = from, .visit = visit, .context = context};
+    if (session->graph) {
+        v.known = session->graph->edge_start[from];
+        v.known_end = session->graph->edge_start[from + 1];
+    }
+    if (!rhi__object_at_index(session, reader, from, &object))
+        return; /* noted when the graph was built */
+    const uint8_t *bytes =
+        object.state <= RHI_DYING ? rhi__object_bytes(reader, &object, &scratch) : NULL;
+    if (bytes && rhi__each_slot(reader, &object, bytes, visit_slot, &v) && v.known != v.known_end)
+        session->has_changed = true; /* a reference is gone */
+    rhi__scratch_free(&scratch);
+}
+
+rhi_holder rhi__edge_holder(const rhi_reader *reader, const rhi_edge *edge)
+{
+    uint64_t value = rhi__object_address(reader, edge->to);
+    bool strong = edge->field->kind != RHI_KIND_BORROWED;
+    return (rhi_holder){.kind = RHI_HOLDER_FIELD,
+                        .strong = strong,
+                        .weak = !strong,
+                        .in_live = true,
+                        .address = edge->address,
+                        .value = value,
+                        .target = value,
+                        .from = rhi__object_address(reader, edge->from),
+                        .field = edge->field,
+                        .element = edge->element};
+}

@@ -1,0 +1,85 @@
+/* verify.h - what does not fit together in a heap: the findings of `gcverify`.
+ *
+ * Invariant: a finding is certain of the bytes that were read. What could not be read is no
+ * finding but makes the answer incomplete; a heap that was stopped inside a collection is not
+ * judged where counts are in motion. */
+#ifndef RHI_VERIFY_H
+#define RHI_VERIFY_H
+
+#include "graph/graph.h"
+#include "session/session.h"
+
+/* In the order of the printed rows. */
+enum rhi_finding_kind {
+    RHI_FOUND_OVER_RELEASE,
+    RHI_FOUND_ROOT_WITHOUT_COUNT,
+    RHI_FOUND_BAD_LINK,
+    RHI_FOUND_BAD_TYPE,
+    RHI_FOUND_BAD_COUNT,
+    RHI_FOUND_BAD_BITMAP,
+    RHI_FOUND_BAD_CANDIDATE,
+    RHI_FOUND_BAD_WEAK,
+    RHI_FOUND_BAD_ROOT,
+    RHI_FOUND_BAD_SIZE,
+    RHI_FOUND_DUPLICATE_SERIAL,
+    RHI_FOUND_BAD_SERIAL,
+    RHI_FOUND_BAD_SLAB,
+    RHI_FOUND_BAD_METADATA,
+    RHI_FINDING_KINDS
+};
+
+typedef struct rhi_finding {
+    uint8_t kind;
+    uint32_t heap;    /* index into reader->heaps; UINT32_MAX: of none */
+    uint64_t address; /* of the object, slot, root or slab */
+    char *object;     /* "node#12"; NULL: there is no object */
+    char *detail;
+} rhi_finding;
+
+/* A bit for each serial of one copy of the runtime, from `first` on. */
+typedef struct rhi_serials {
+    uint64_t *bits, first, words;
+    bool given_up;
+} rhi_serials;
+
+typedef struct rhi_verify {
+    rhi_session *session;
+    rhi_reader *reader;
+    rhi_graph *graph;
+    uint64_t limit; /* findings kept of each kind */
+    bool has_heap;  /* --heap, as in the session */
+    uint64_t heap;
+    uint64_t totals[RHI_FINDING_KINDS];
+    /* sorted by kind, then address */
+    struct {
+        rhi_finding *items;
+        uint64_t count, capacity;
+    } findings;
+    uint64_t objects;       /* checked */
+    uint64_t *weak_objects; /* a bit per object: it is a weak reference of the heap's own */
+    /* a bit per object: it is taken by the bitmap, but its header is no object's */
+    uint64_t *no_objects;
+    struct rhi_plan *plans; /* per type */
+    rhi_serials *serials;   /* per copy of the runtime */
+    uint32_t serials_count;
+    uint64_t run_first, run_end; /* the objects around the visited one that are of its heap */
+    uint64_t run_block;
+    bool out_of_memory;
+} rhi_verify;
+
+/* Checks everything, or hands out what was found before; at least `limit` findings of each kind
+ * are kept. It belongs to the session. */
+rhi_error *rhi__session_verify(rhi_session *session, uint64_t limit, rhi_verify **verify);
+
+/* Notes a finding about an object (NULL: about none). */
+__attribute__((format(printf, 6, 7))) void rhi__finding(rhi_verify *verify,
+                                                        enum rhi_finding_kind kind, uint32_t heap,
+                                                        uint64_t address, const rhi_object *object,
+                                                        const char *format, ...);
+/* Are counts, candidates and references of this heap at rest, so that they can be judged? */
+static inline bool rhi__is_judged(const rhi_verify *verify, uint32_t heap)
+{
+    return !verify->reader->heaps.items[heap].provisional;
+}
+
+#endif

@@ -1,0 +1,236 @@
+/* layout.c - the named constants of a runtime, and whether they make sense.
+ *
+ * Every offset that the reader uses comes from here. Invariant: a space is used only after
+ * check_layout found that its constants fit each other: a wrong one would make a wrong answer,
+ * not none. */
+#include "readers/refheap/reader.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *const constant_names[] = {
+#define ROW(id, text) [RH_MC_##id] = text,
+    RH_METADATA_CONSTANTS(ROW) RH_METADATA_WEAK_CONSTANTS(ROW)
+#undef ROW
+};
+
+/* What a reader can do without: it then answers less, not wrongly. */
+static bool is_optional(unsigned id)
+{
+    static const char *const prefixes[] = {
+        "event.",        "heap.history",     "destroyed.",     "heap.name",  "heap.fresh",
+        "heap.spared",   "heap.collections", "heap.reclaimed", "slab.fresh", "slab.spared",
+        "type.finalize", "heap.weak",        "weak."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(constant_names[id], prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+/* ---- constants ------------------------------------------------------------------------------ */
+
+/* *sound: no row is another than the runtime wrote, as far as it says. */
+static rhi_error *load_constants(rhi_memory *memory, space *s, bool *sound)
+{
+    struct rh_metadata_constant row;
+    uint64_t check = 0;
+    uint64_t at = s->descriptor.constants, size = s->descriptor.constant_size,
+             count = s->descriptor.constant_count;
+    for (unsigned i = 0; i < CONSTANTS; i++)
+        s->constant[i] = ABSENT;
+    s->stacks = s->stack_depth = ABSENT;
+    if (size < sizeof row || size > 4096 || count > 65536)
+        return rhi__error("the heap's metadata is damaged (its table of constants has %" PRIu64
+                          " rows of %" PRIu64 " bytes)",
+                          count, size);
+    for (uint64_t i = 0; i < count; i++) {
+        if (rhi__memory_read(memory, at + i * size, &row, sizeof row) != sizeof row)
+            return rhi__error(
+                "the heap's metadata cannot be read (its table of constants at 0x%" PRIx64 ")", at);
+        check = rh_metadata_check(check, &row);
+        row.name[sizeof row.name - 1] = '\0';
+        for (unsigned id = 0; id < CONSTANTS; id++)
+            if (strcmp(row.name, constant_names[id]) == 0)
+                s->constant[id] = row.value;
+        if (strcmp(row.name, "heap.stacks") == 0)
+            s->stacks = row.value;
+        else if (strcmp(row.name, "heap.stack_depth") == 0)
+            s->stack_depth = row.value;
+    }
+    *sound = s->descriptor.check == 0 || s->descriptor.check == check;
+    for (unsigned id = 0; id < CONSTANTS; id++)
+        if (s->constant[id] == ABSENT && !is_optional(id))
+            return rhi__error("the heap's metadata has no constant %s: written by a runtime this "
+                              "engine does not know",
+                              constant_names[id]);
+    /* a history is read with all of its constants or not at all */
+    for (unsigned id = 0; id < CONSTANTS; id++)
+        if (s->constant[id] == ABSENT && (strncmp(constant_names[id], "event.", 6) == 0 ||
+                                          strncmp(constant_names[id], "heap.history", 12) == 0))
+            s->constant[RH_MC_heap_history] = ABSENT;
+    if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
+        C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
+        s->constant[RH_MC_heap_weak] = ABSENT;
+    return NULL;
+}
+
+/* A member of `width` bytes must lie inside its struct, whose size is another constant (or
+ * RHI_OFFSET_MAX). */
+static const struct {
+    unsigned member, width, container;
+} member_table[] = {
+#define IN(container, id, width)                                                                   \
+    {                                                                                              \
+        RH_MC_##id, width, container                                                               \
+    }
+    IN(RH_MC_object_size, object_count, 4),
+    IN(RH_MC_object_size, object_type, 2),
+    IN(RH_MC_object_size, object_flags, 2),
+    IN(RH_MC_object_size, object_serial, 8),
+    IN(RH_MC_type_size, type_name, 8),
+    IN(RH_MC_type_size, type_object_size, 8),
+    IN(RH_MC_type_size, type_fields, 8),
+    IN(RH_MC_type_size, type_field_count, 4),
+    IN(RH_MC_type_size, type_flags, 4),
+    IN(RH_MC_type_size, type_element_size, 4),
+    IN(RH_MC_type_size, type_length_offset, 4),
+    IN(RH_MC_type_size, type_finalize, 8),
+    IN(RH_MC_field_size, field_name, 8),
+    IN(RH_MC_field_size, field_offset, 4),
+    IN(RH_MC_field_size, field_kind, 1),
+    IN(RH_MC_field_size, field_form, 1),
+    IN(RH_MC_field_size, field_width, 1),
+    IN(RH_MC_field_size, field_count_width, 1),
+    IN(RH_MC_field_size, field_count, 4),
+    IN(RH_MC_field_size, field_count_offset, 4),
+    IN(RH_MC_field_size, field_stride, 4),
+    IN(RH_MC_field_size, field_element_offset, 4),
+    IN(RH_MC_root_size, root_slot, 8),
+    IN(RH_MC_root_size, root_name, 1),
+    IN(RH_MC_event_size, event_sequence, 8),
+    IN(RH_MC_event_size, event_address, 8),
+    IN(RH_MC_event_size, event_serial, 8),
+    IN(RH_MC_event_size, event_time, 8),
+    IN(RH_MC_event_size, event_type, 2),
+    IN(RH_MC_event_size, event_kind, 1),
+    IN(RH_MC_event_size, event_death, 1),
+    IN(RH_MC_event_size, event_thread, 4),
+    IN(RH_MC_slab_size, slab_base, 8),
+    IN(RH_MC_slab_size, slab_slot_size, 8),
+    IN(RH_MC_slab_size, slab_capacity, 4),
+    IN(RH_MC_slab_size, slab_live, 8),
+    IN(RH_MC_slab_size, slab_fresh, 8),
+    IN(RH_MC_slab_size, slab_spared, 8),
+    IN(RH_MC_weak_size, weak_target, 8),
+    IN(RH_MC_weak_size, weak_reference, 8),
+    IN(RH_MC_COUNT, heap_weak, 8),
+    IN(RH_MC_COUNT, heap_weak_capacity, 8),
+    IN(RH_MC_COUNT, heap_weak_changing, 4),
+    IN(RH_MC_COUNT, mapping_next, 8),
+    IN(RH_MC_COUNT, mapping_bytes, 8),
+    IN(RH_MC_COUNT, mapping_kind, 4),
+    IN(RH_MC_COUNT, mapping_heap, 8),
+    IN(RH_MC_COUNT, heap_next, 8),
+    IN(RH_MC_COUNT, heap_number, 8),
+    IN(RH_MC_COUNT, heap_name, 1),
+    IN(RH_MC_COUNT, heap_phase, 4),
+    IN(RH_MC_COUNT, heap_fresh, 8),
+    IN(RH_MC_COUNT, heap_spared, 8),
+    IN(RH_MC_COUNT, heap_collections, 8),
+    IN(RH_MC_COUNT, heap_reclaimed, 8),
+    IN(RH_MC_COUNT, heap_gc_enabled, 4),
+    IN(RH_MC_COUNT, heap_roots, 8),
+    IN(RH_MC_COUNT, heap_roots_capacity, 8),
+    IN(RH_MC_COUNT, heap_history, 8),
+    IN(RH_MC_COUNT, heap_history_capacity, 8),
+    IN(RH_MC_COUNT, heap_history_count, 8)
+#undef IN
+};
+
+/* Up to the dot: members of one struct share it. */
+static bool same_struct(unsigned a, unsigned b)
+{
+    size_t length = strcspn(constant_names[a], ".");
+    return strncmp(constant_names[a], constant_names[b], length + 1) == 0;
+}
+
+/* Texts and bitmaps are as long as another constant says. */
+static uint64_t width_of(const space *s, size_t i)
+{
+    switch (member_table[i].member) {
+    case RH_MC_slab_live:
+    case RH_MC_slab_fresh:
+    case RH_MC_slab_spared:
+        return C(s, slab_slots_max) / 8;
+    case RH_MC_root_name:
+        return C(s, root_name_size);
+    case RH_MC_heap_name:
+        return C(s, heap_name_size) == ABSENT ? 1 : C(s, heap_name_size);
+    default:
+        return member_table[i].width;
+    }
+}
+
+/* Each member lies inside of its struct, where a compiler puts it, and on no other one. */
+static bool members_fit(const space *s)
+{
+    enum { MEMBERS = sizeof member_table / sizeof *member_table };
+    for (size_t i = 0; i < MEMBERS; i++) {
+        uint64_t offset = s->constant[member_table[i].member], width = width_of(s, i),
+                 alignment = width < 8 ? member_table[i].width : 8;
+        uint64_t size = member_table[i].container == RH_MC_COUNT
+                            ? RHI_OFFSET_MAX
+                            : s->constant[member_table[i].container];
+        bool is_text =
+            member_table[i].member == RH_MC_root_name || member_table[i].member == RH_MC_heap_name;
+        if (offset == ABSENT || size == ABSENT)
+            continue;
+        if (offset >= size || width == 0 || width > size - offset ||
+            (!is_text && offset % alignment))
+            return false;
+        for (size_t k = 0; k < i; k++) {
+            uint64_t other = s->constant[member_table[k].member];
+            if (other != ABSENT && same_struct(member_table[i].member, member_table[k].member) &&
+                offset < other + width_of(s, k) && other < offset + width)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* The encoding of counts: words from trial_zero on are counts of 0, all others below are special,
+ * so that bias and shift follow from it. */
+static bool counts_fit(const space *s)
+{
+    uint64_t shift = C(s, count_shift), mask = C(s, count_dying_mask);
+    return shift < 16 && C(s, count_bias) == 1 && C(s, count_special_bit) == 1ull << 31 &&
+           C(s, count_trial_zero) == (1ull << 32) - (1ull << shift) && mask >= 0xffff &&
+           mask < 1ull << 31 && (mask & (mask + 1)) == 0;
+}
+
+/* Sizes and offsets that later arithmetic relies on. */
+static rhi_error *check_layout(const space *s)
+{
+    uint64_t chunk = C(s, chunk_size), slots = C(s, slab_slots_max), slab = C(s, slab_size);
+    bool sane = slots > 0 && slots <= 1 << 20 && slots % 64 == 0 && C(s, object_size) >= 16 &&
+                C(s, object_size) <= 64 && counts_fit(s);
+    sane = sane && members_fit(s);
+    sane = sane && chunk >= 4096 && chunk <= 1ull << 40 && (chunk & (chunk - 1)) == 0;
+    sane = sane && slab <= RHI_OFFSET_MAX && C(s, chunk_slabs) > 0 &&
+           C(s, chunk_slabs) <= 1 << 16 && C(s, chunk_slab_table) <= chunk &&
+           C(s, chunk_slabs) * slab <= chunk - C(s, chunk_slab_table);
+    sane = sane && C(s, type_size) <= 4096 && C(s, field_size) <= 4096 && C(s, root_size) <= 4096;
+    if (C(s, heap_history) != ABSENT)
+        sane = sane && C(s, event_size) <= 4096;
+    if (C(s, heap_weak) != ABSENT)
+        sane = sane && C(s, weak_size) <= 4096;
+    return sane
+               ? NULL
+               : rhi__error("the heap's metadata is damaged (its constants contradict each other)");
+}
+
+rhi_error *rhi__refheap_layout(rhi_memory *memory, space *s, bool *sound)
+{
+    RHI_TRY(load_constants(memory, s, sound));
+    return check_layout(s);
+}

@@ -1,0 +1,897 @@
+/* reader.c - reads heaps of refheap's own runtime through <refheap/metadata.h>.
+ *
+ * Every offset comes from the named constants that the target publishes, so that older and newer
+ * runtimes can be read. Invariant: a constant is used only after check_layout found it sane, and a
+ * list of the target is walked with a bound and against going round in circles. */
+#include "base/array.h"
+#include "base/circle.h"
+#include "readers/refheap/discovery.h"
+#include "readers/refheap/reader.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    /* each takes mappings, of which the kernel allows 2^16 where nobody changed it */
+    HEAPS_MAX = 1 << 17,
+    MAPPINGS_MAX = 1 << 20,
+    FIELDS_MAX = RH_METADATA_FIELDS_MAX,
+    FIELDS_IN_ALL_MAX = 1 << 20,
+    ROOTS_MAX = 1 << 24,
+    ROOTS_IN_ALL_MAX = 1 << 20,
+    ROOTS_STEP_BYTES = 1 << 20,
+    EVENTS_MAX = 1 << 26, /* looked at for one question */
+    HISTORY_STEP = 1024,
+    POLL_EVENTS = 1 << 16
+};
+/* ---- types ---------------------------------------------------------------------------------- */
+
+static bool read_field(const space *s, rhi_memory *memory, const uint8_t *bytes,
+                       const rhi_type *type, rhi_field *field)
+{
+    static const uint8_t kinds[] = {
+        [RH_KIND_STRONG] = RHI_KIND_STRONG,    [RH_KIND_WEAK] = RHI_KIND_WEAK,
+        [RH_KIND_INT] = RHI_KIND_INT,          [RH_KIND_UINT] = RHI_KIND_UINT,
+        [RH_KIND_FLOAT] = RHI_KIND_FLOAT,      [RH_KIND_BYTES] = RHI_KIND_BYTES,
+        [RH_KIND_BORROWED] = RHI_KIND_BORROWED};
+    uint8_t kind = bytes[C(s, field_kind)];
+    field->form = bytes[C(s, field_form)];
+    field->width = bytes[C(s, field_width)];
+    field->count_width = bytes[C(s, field_count_width)];
+    field->offset = rhi__load32(bytes + C(s, field_offset));
+    field->count = rhi__load32(bytes + C(s, field_count));
+    field->count_offset = rhi__load32(bytes + C(s, field_count_offset));
+    field->stride = rhi__load32(bytes + C(s, field_stride));
+    field->element_offset = rhi__load32(bytes + C(s, field_element_offset));
+    if (kind == RH_KIND_END || kind > RH_KIND_BORROWED || field->form > RHI_FORM_VECTOR ||
+        field->count_width > 8)
+        return false;
+    field->kind = kinds[kind];
+    bool reference = field->kind <= RHI_KIND_BORROWED;
+    if (field->offset < C(s, object_size) ||
+        (field->count_width && field->count_offset < C(s, object_size)))
+        return false; /* over the object's header */
+    uint64_t slot_end = (uint64_t)field->element_offset + (reference ? 8 : field->width);
+    if (reference)
+        field->width = 8;
+    if (field->stride == 0 || field->width > 16 || slot_end > field->stride)
+        return false;
+    if (field->form != RHI_FORM_VECTOR && field->count_width == 0 &&
+        (uint64_t)field->offset + (uint64_t)field->count * field->stride > type->size)
+        return false;
+    return rhi__memory_name(memory, rhi__load64(bytes + C(s, field_name)), field->name);
+}
+
+static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type, uint64_t address,
+                              uint64_t count)
+{
+    uint64_t size = C(s, field_size), got;
+    rhi_scratch scratch = {0};
+    if (count > FIELDS_MAX) {
+        rhi__reader_damage(reader, address, false,
+                           "type %s claims %" PRIu64 " fields: none of them is used", type->name,
+                           count);
+        return NULL;
+    }
+    if (count == 0)
+        return NULL;
+    /* Many types that claim one big table of fields would multiply it in our memory. */
+    if (count > FIELDS_IN_ALL_MAX - ((format *)reader->format)->field_count) {
+        rhi__reader_damage(reader, address, false,
+                           "the types claim more than %d fields in all: the rest is not used",
+                           FIELDS_IN_ALL_MAX);
+        return NULL;
+    }
+    ((format *)reader->format)->field_count += (uint32_t)count;
+    type->fields = calloc(count, sizeof *type->fields);
+    if (!type->fields)
+        return rhi__error_memory();
+    const uint8_t *bytes = rhi__memory_view(reader->memory, address, count * size, &scratch, &got);
+    for (uint64_t i = 0; i < count; i++) {
+        rhi_field *field = &type->fields[type->field_count];
+        if (!bytes || (i + 1) * size > got ||
+            !read_field(s, reader->memory, bytes + i * size, type, field)) {
+            uint8_t name;
+            bool is_there =
+                bytes && (i + 1) * size <= got &&
+                rhi__memory_read(reader->memory, rhi__load64(bytes + i * size + C(s, field_name)),
+                                 &name, 1) == 1;
+            /* the first is enough: other problems want to be heard too */
+            if (i == type->field_count && is_there)
+                rhi__reader_damage(reader, address + i * size, false,
+                                   "type %s: its field %" PRIu64 " makes no sense", type->name, i);
+            else if (i == type->field_count)
+                rhi__reader_problem(reader, "type %s: its field %" PRIu64 " cannot be read",
+                                    type->name, i);
+            memset(field, 0, sizeof *field);
+            continue;
+        }
+        type->field_count++;
+        type->has_references |= field->kind <= RHI_KIND_BORROWED;
+        type->has_vectors |= field->kind <= RHI_KIND_BORROWED && field->form == RHI_FORM_VECTOR;
+    }
+    rhi__scratch_free(&scratch);
+    return NULL;
+}
+
+static rhi_error *read_types(rhi_reader *reader, space *s)
+{
+    uint64_t count = s->descriptor.type_count, size = C(s, type_size), got = 0;
+    rhi_scratch scratch = {0};
+    s->first_type = (uint32_t)reader->types.count;
+    if (count > 65536) {
+        rhi__reader_damage(reader, s->descriptor.types, false,
+                           "the type table claims %" PRIu64 " types: only 65536 are read", count);
+        count = 65536;
+    }
+    if (count == 0)
+        return NULL;
+    if (!rhi__array_reserve(&reader->types, count))
+        return rhi__error_memory();
+    const uint8_t *bytes =
+        rhi__memory_view(reader->memory, s->descriptor.types, count * size, &scratch, &got);
+    rhi_error *error = NULL;
+    bool told = false;
+    for (uint64_t i = 0; i < count && !error; i++) {
+        rhi_type *type = &reader->types.items[reader->types.count++];
+        memset(type, 0, sizeof *type);
+        s->type_count++;
+        if (i == 0 || !bytes || (i + 1) * size > got) {
+            snprintf(type->name, sizeof type->name, "type%" PRIu64, i);
+            if (i && !told)
+                rhi__reader_problem(reader,
+                                    "the type table cannot be read from type %" PRIu64 " on", i);
+            told = i > 0;
+            continue;
+        }
+        const uint8_t *row = bytes + i * size;
+        if (!rhi__memory_name(reader->memory, rhi__load64(row + C(s, type_name)), type->name)) {
+            snprintf(type->name, sizeof type->name, "type%" PRIu64, i);
+            rhi__reader_problem(reader, "the name of type %" PRIu64 " cannot be read", i);
+        }
+        type->size = rhi__load64(row + C(s, type_object_size));
+        type->element_size = rhi__load32(row + C(s, type_element_size));
+        type->length_offset = rhi__load32(row + C(s, type_length_offset));
+        type->acyclic = rhi__load32(row + C(s, type_flags)) & 1u;
+        type->has_finalizer =
+            C(s, type_finalize) != ABSENT && rhi__load64(row + C(s, type_finalize)) != 0;
+        error = read_fields(reader, s, type, rhi__load64(row + C(s, type_fields)),
+                            rhi__load32(row + C(s, type_field_count)));
+        type->is_weak = strcmp(type->name, "weak") == 0 && type->field_count == 1 &&
+                        type->fields[0].kind == RHI_KIND_BORROWED &&
+                        type->fields[0].form == RHI_FORM_ONE && type->size == C(s, object_size) + 8;
+        if (type->is_weak)
+            type->fields[0].is_weak_target = true;
+    }
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+/* ---- heaps, mappings, blocks, roots --------------------------------------------------------- */
+
+/* Lists of the target may be long: Ctrl-C is heard. */
+static rhi_error *poll(const rhi_reader *reader, uint64_t n)
+{
+    rhi_work *work = reader->memory->work;
+    return n % 4096 == 4095 && work && rhi__work_stopped(work) ? rhi__error_cancelled() : NULL;
+}
+
+uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id,
+                             unsigned width)
+{
+    uint8_t bytes[8] = {0};
+    if (s->constant[id] == ABSENT ||
+        rhi__memory_read(reader->memory, heap + s->constant[id], bytes, width) != width)
+        return 0;
+    return rhi__load(bytes, width);
+}
+#define HEAP(id, width) rhi__refheap_member(reader, s, address, RH_MC_heap_##id, width)
+
+static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, uint64_t address,
+                      rhi_heap_info *heap)
+{
+    static const char *const phases[] = {"idle", "destroying", "marking", "restoring", "freeing"};
+    uint64_t phase = HEAP(phase, 4), name_size = C(s, heap_name_size);
+    *heap = (rhi_heap_info){.address = address,
+                            .number = HEAP(number, 8),
+                            .candidates = HEAP(fresh, 8) + HEAP(spared, 8),
+                            .collections = HEAP(collections, 8),
+                            .reclaimed = HEAP(reclaimed, 8),
+                            .gc_enabled = HEAP(gc_enabled, 4) != 0,
+                            .history = HEAP(history, 8),
+                            .history_capacity = HEAP(history_capacity, 8),
+                            .history_count = HEAP(history_count, 8),
+                            .first_type = s->first_type,
+                            .type_count = s->type_count,
+                            .space = space_index,
+                            .weak_in_motion = HEAP(weak_changing, 4) != 0,
+                            .provisional = phase != RH_PHASE_IDLE,
+                            .phase =
+                                phase < sizeof phases / sizeof *phases ? phases[phase] : "unknown"};
+    if (s->stacks <= RHI_OFFSET_MAX && s->stack_depth <= RHI_OFFSET_MAX) {
+        uint8_t bytes[12] = {0};
+        if (rhi__memory_read(reader->memory, address + s->stacks, bytes, 8) == 8 &&
+            rhi__memory_read(reader->memory, address + s->stack_depth, bytes + 8, 4) == 4) {
+            heap->stacks = rhi__load64(bytes);
+            heap->stack_depth = rhi__load32(bytes + 8);
+        }
+    }
+    if (C(s, heap_name) != ABSENT && name_size != ABSENT && name_size > 1)
+        rhi__memory_text(reader->memory, address + C(s, heap_name), heap->name,
+                         name_size < sizeof heap->name ? name_size : sizeof heap->name);
+}
+
+static rhi_error *add_root(rhi_reader *reader, const space *s, uint32_t heap_index,
+                           const uint8_t *row)
+{
+    rhi_root root = {.slot = rhi__load64(row + C(s, root_slot)), .heap = heap_index};
+    if (root.slot <= 1)
+        return NULL;
+    if (reader->roots.count == ROOTS_IN_ALL_MAX) {
+        ((format *)reader->format)->has_cut_roots = true;
+        rhi__reader_damage(
+            reader, root.slot, false,
+            "the heaps claim more than %d registered roots: the rest is not looked at",
+            ROOTS_IN_ALL_MAX);
+        return NULL;
+    }
+    if (!rhi__array_reserve(&reader->roots, 1))
+        return rhi__error_memory();
+    uint64_t room =
+        C(s, root_name_size) < sizeof root.name ? C(s, root_name_size) : sizeof root.name - 1;
+    size_t length = strnlen((const char *)row + C(s, root_name), room);
+    memcpy(root.name, row + C(s, root_name), length);
+    root.name[rhi__clean(root.name, rhi__whole_characters(root.name, length))] = '\0';
+    reader->roots.items[reader->roots.count++] = root;
+    return NULL;
+}
+
+/* In steps: a table may claim any length. */
+static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_index)
+{
+    uint64_t address = reader->heaps.items[heap_index].address;
+    uint64_t table = HEAP(roots, 8), capacity = HEAP(roots_capacity, 8), size = C(s, root_size),
+             step = ROOTS_STEP_BYTES / size;
+    rhi_scratch scratch = {0};
+    const format *f = reader->format;
+    rhi_error *error = NULL;
+    if (table == 0 || capacity == 0)
+        return NULL;
+    if (capacity > ROOTS_MAX || !rhi__range_ok(table, capacity * size)) {
+        rhi__reader_damage(reader, table, false,
+                           "heap %" PRIu64 ": its table of roots claims %" PRIu64
+                           " entries: not read",
+                           reader->heaps.items[heap_index].number, capacity);
+        return NULL;
+    }
+    bool is_whole = true;
+    for (uint64_t first = 0; first < capacity && is_whole && !error && !f->has_cut_roots;
+         first += step) {
+        uint64_t count = capacity - first < step ? capacity - first : step, got;
+        const uint8_t *bytes =
+            rhi__memory_view(reader->memory, table + first * size, count * size, &scratch, &got);
+        is_whole = bytes && got == count * size;
+        for (uint64_t i = 0; bytes && (i + 1) * size <= got && !error && !f->has_cut_roots; i++)
+            error = add_root(reader, s, heap_index, bytes + i * size);
+        if (!error)
+            error = poll(reader, 4095); /* each step */
+    }
+    if (!is_whole)
+        rhi__reader_problem(reader, "heap %" PRIu64 ": its table of roots cannot be read in full",
+                            reader->heaps.items[heap_index].number);
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+static void note_cut_list(rhi_reader *reader, uint64_t address)
+{
+    format *f = reader->format;
+    f->has_cut_lists |= rhi__memory_region(reader->memory, address) != NULL;
+}
+
+static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_index)
+{
+    rhi_circle watch = {0};
+    uint64_t address = s->descriptor.heaps;
+    for (unsigned n = 0; address; n++) {
+        uint64_t next;
+        RHI_TRY(poll(reader, n));
+        if (rhi__goes_round(&watch, address) || n == HEAPS_MAX) {
+            rhi__reader_damage(reader, address, false,
+                               n == HEAPS_MAX
+                                   ? "the list of heaps has no end: what follows 0x%" PRIx64
+                                     " is missing"
+                                   : "the list of heaps goes round in a circle at 0x%" PRIx64,
+                               address);
+            break;
+        }
+        if (!rhi__memory_u64(reader->memory, address + C(s, heap_next), &next)) {
+            rhi__reader_problem(reader, "the heap at 0x%" PRIx64 " cannot be read", address);
+            note_cut_list(reader, address);
+            break;
+        }
+        if (!rhi__array_reserve(&reader->heaps, 1))
+            return rhi__error_memory();
+        read_heap(reader, s, space_index, address, &reader->heaps.items[reader->heaps.count++]);
+        RHI_TRY(read_roots(reader, s, (uint32_t)reader->heaps.count - 1));
+        address = next;
+    }
+    return NULL;
+}
+
+/* Is a slot taken, by the bitmap of a slab that may be in no use? */
+static bool has_taken_slots(const space *s, const uint8_t *slab, const rhi_block *block)
+{
+    bool any = false;
+    for (uint64_t slot = 0; slot < block->capacity && slot < C(s, slab_slots_max) && !any;
+         slot += 64) {
+        uint64_t bits = rhi__load64(slab + C(s, slab_live) + slot / 8);
+        any = (block->capacity - slot < 64 ? bits & ((1ull << (block->capacity - slot)) - 1)
+                                           : bits) != 0;
+    }
+    return any;
+}
+
+/* Adds one slab as a block if it makes sense inside its mapping. */
+static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address,
+                           const uint8_t *slab, const rhi_own_range *chunk, rhi_blocks *blocks)
+{
+    rhi_block block = {.base = rhi__load64(slab + C(s, slab_base)),
+                       .slot_size = rhi__load64(slab + C(s, slab_slot_size)),
+                       .capacity = rhi__load32(slab + C(s, slab_capacity)),
+                       .heap = chunk->heap,
+                       .origin = address};
+    if (block.slot_size == 0 || block.capacity == 0) {
+        /* in older runtimes also where it is laid out anew */
+        if (block.slot_size || has_taken_slots(s, slab, &block))
+            rhi__reader_problem(
+                reader,
+                "the slab at 0x%" PRIx64
+                " has taken slots and no size or number of them: its objects are missing",
+                address);
+        return NULL;
+    }
+    if (block.slot_size < C(s, object_size) || block.slot_size % 8 || block.base % 8 ||
+        block.base < chunk->start || block.base >= chunk->end ||
+        block.slot_size > (chunk->end - block.base) / block.capacity ||
+        block.capacity > C(s, slab_slots_max)) {
+        rhi__reader_damage(reader, address, true,
+                           "the slab at 0x%" PRIx64 " makes no sense: its objects are missing",
+                           address);
+        return NULL;
+    }
+    uint64_t words = (block.capacity + 63u) / 64;
+    block.live = malloc(words * 8);
+    if (!block.live || !rhi__array_reserve(blocks, 1)) {
+        free(block.live);
+        return rhi__error_memory();
+    }
+    memcpy(block.live, slab + C(s, slab_live), words * 8);
+    blocks->items[blocks->count++] = block;
+    return NULL;
+}
+
+static rhi_error *refheap_read_blocks(rhi_reader *reader, const rhi_own_range *chunk,
+                                      rhi_blocks *blocks)
+{
+    const space *s =
+        &((const format *)reader->format)->spaces.items[reader->heaps.items[chunk->heap].space];
+    rhi_scratch scratch = {0};
+    uint64_t size = C(s, slab_size), got = 0, table = chunk->start + C(s, chunk_slab_table);
+    const uint8_t *bytes =
+        rhi__memory_view(reader->memory, table, C(s, chunk_slabs) * size, &scratch, &got);
+    uint64_t readable = bytes ? got / size : 0;
+    rhi_error *error = NULL;
+    if (readable < C(s, chunk_slabs))
+        rhi__reader_problem(
+            reader, "the chunk at 0x%" PRIx64 " cannot be read in full: objects are missing",
+            chunk->start);
+    for (uint64_t i = 0; i < readable && !error; i++)
+        error = add_slab(reader, s, table + i * size, bytes + i * size, chunk, blocks);
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+static int heap_order(const void *left, const void *right, void *heaps)
+{
+    const rhi_heap_info *items = heaps, *a = &items[*(const uint32_t *)left],
+                        *b = &items[*(const uint32_t *)right];
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* Where memory that is mapped as the runtime maps its own goes on to from `start`, at most `end`.
+ */
+static uint64_t end_of_own(rhi_memory *memory, uint64_t start, uint64_t end)
+{
+    uint64_t at = start;
+    while (at < end) {
+        const rhi_region *region = rhi__memory_region(memory, at);
+        if (!region || !(region->flags & RHI_REGION_WRITE) || region->path[0] == '/')
+            break;
+        at = region->end < end ? region->end : end;
+    }
+    return at;
+}
+
+/* The heaps of one copy of the runtime by address, from `first` on. NULL: memory is short. */
+static uint32_t *sort_heaps(const rhi_reader *reader, uint32_t first, uint32_t *count)
+{
+    *count = (uint32_t)reader->heaps.count - first;
+    uint32_t *order = malloc(((uint64_t)*count + 1) * sizeof *order);
+    for (uint32_t i = 0; order && i < *count; i++)
+        order[i] = first + i;
+    if (order && *count)
+        qsort_r(order, *count, sizeof *order, heap_order, reader->heaps.items);
+    return order;
+}
+
+static uint32_t heap_index_of(const rhi_reader *reader, uint64_t address, const uint32_t *order,
+                              uint32_t count)
+{
+    uint32_t low = 0, high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (reader->heaps.items[order[middle]].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && reader->heaps.items[order[low]].address == address ? order[low]
+                                                                             : UINT32_MAX;
+}
+
+static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32_t *order,
+                                uint32_t heap_count)
+{
+    static const char *const kinds[] = {"memory",     "chunk",          "heap control block",
+                                        "type table", "table of roots", "table of weak references",
+                                        "history",    "chunk table"};
+    const format *f = reader->format;
+    rhi_circle watch = {0};
+    uint64_t address = s->descriptor.mappings;
+    for (unsigned n = 0; address; n++) {
+        uint64_t next, bytes, heap;
+        uint8_t kind_bytes[4];
+        RHI_TRY(poll(reader, n));
+        if (rhi__goes_round(&watch, address) || n == MAPPINGS_MAX) {
+            rhi__reader_damage(reader, address, false,
+                               n == MAPPINGS_MAX
+                                   ? "the list of mappings has no end: what follows 0x%" PRIx64
+                                     " is missing"
+                                   : "the list of mappings goes round in a circle at 0x%" PRIx64,
+                               address);
+            break;
+        }
+        if (!rhi__memory_u64(reader->memory, address + C(s, mapping_next), &next) ||
+            !rhi__memory_u64(reader->memory, address + C(s, mapping_bytes), &bytes) ||
+            rhi__memory_read(reader->memory, address + C(s, mapping_kind), kind_bytes, 4) != 4 ||
+            !rhi__memory_u64(reader->memory, address + C(s, mapping_heap), &heap) ||
+            !rhi__range_ok(address, bytes)) {
+            rhi__reader_problem(
+                reader, "the mapping at 0x%" PRIx64 " cannot be read: what follows it is missing",
+                address);
+            note_cut_list(reader, address);
+            break;
+        }
+        uint32_t kind = rhi__load32(kind_bytes);
+        uint64_t end = end_of_own(reader->memory, address, address + bytes);
+        if (end < address + bytes) /* it would hide what lies behind: words there may own counts */
+            rhi__reader_damage(reader, address, false,
+                               "the mapping at 0x%" PRIx64 " claims %" PRIu64
+                               " bytes, and memory of its kind ends after %" PRIu64,
+                               address, bytes, end - address);
+        rhi_own_range range = {.start = address,
+                               .end = end,
+                               .heap = heap_index_of(reader, heap, order, heap_count),
+                               .what = kinds[kind < sizeof kinds / sizeof *kinds ? kind : 0]};
+        if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX && f->has_cut_lists)
+            rhi__reader_problem(reader,
+                                "the heap of the chunk at 0x%" PRIx64
+                                " cannot be read: its objects are missing",
+                                address);
+        else if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
+            rhi__reader_damage(
+                reader, address, true,
+                "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
+        else if (kind == RH_MAPPING_CHUNK && address % C(s, chunk_size))
+            /* chunks could overlap without end */
+            rhi__reader_damage(reader, address, true,
+                               "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing",
+                               address);
+        else
+            range.has_blocks = kind == RH_MAPPING_CHUNK;
+        if (!rhi__array_reserve(&reader->own, 1))
+            return rhi__error_memory();
+        reader->own.items[reader->own.count++] = range;
+        address = next;
+    }
+    return NULL;
+}
+
+/* What the lists lead to must be in one of the runtime's own mappings: else the list of them ends
+ * too early. */
+static void check_own(rhi_reader *reader)
+{
+    const format *f = reader->format;
+    uint64_t lost = 0, address = 0;
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (!rhi__own_at(reader, reader->heaps.items[i].address) && lost++ == 0)
+            address = reader->heaps.items[i].address;
+    for (uint64_t i = 0; i < f->spaces.count; i++)
+        if (f->spaces.items[i].type_count > 1 &&
+            !rhi__own_at(reader, f->spaces.items[i].descriptor.types) && lost++ == 0)
+            address = f->spaces.items[i].descriptor.types;
+    if (lost && !f->has_cut_lists)
+        rhi__reader_damage(
+            reader, address, false,
+            "the list of mappings does not lead to 0x%" PRIx64 ": objects may be missing", address);
+}
+
+static rhi_error *read_mappings(rhi_reader *reader, const space *s, uint32_t first_heap)
+{
+    uint32_t count, *order = sort_heaps(reader, first_heap, &count);
+    rhi_error *error = order ? walk_mappings(reader, s, order, count) : rhi__error_memory();
+    free(order);
+    return error;
+}
+
+/* ---- the interface -------------------------------------------------------------------------- */
+
+enum { STATE_FLAGS = RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED };
+
+/* Does the header of what is no tombstone contradict itself, its type or its slot? */
+static inline bool is_damaged(const rhi_reader *reader, const rhi_heap_info *heap,
+                              uint64_t slot_size, uint32_t type, uint32_t flags, uint64_t serial,
+                              bool special)
+{
+    return type == 0 || serial == 0 || type >= heap->type_count ||
+           reader->types.items[heap->first_type + type].size > slot_size ||
+           special != ((flags & STATE_FLAGS) != 0);
+}
+
+static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uint64_t address,
+                           const uint8_t *bytes, bool live, rhi_object *object)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    uint32_t word = rhi__load32(bytes + C(s, object_count)),
+             type = rhi__load16(bytes + C(s, object_type));
+    uint32_t flags = rhi__load16(bytes + C(s, object_flags));
+    bool special =
+        word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
+    *object = (rhi_object){.address = address,
+                           .slot_size = block->slot_size,
+                           .heap = block->heap,
+                           .serial = rhi__load64(bytes + C(s, object_serial)),
+                           .type = type > 0 && type < heap->type_count ? heap->first_type + type
+                                                                       : UINT32_MAX,
+                           .finalized = (flags & RH_FLAG_FINALIZED) != 0,
+                           .uncollectable = (flags & RH_FLAG_UNCOLLECTABLE) != 0,
+                           .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
+    if (object->death > RHI_DEATH_DESTROY)
+        object->death = RHI_DEATH_UNKNOWN;
+    bool blank = word == 0 && type == 0 && flags == 0; /* the allocator's own, or just being born */
+    if (!live || blank || (special && flags & RH_FLAG_FREED)) {
+        object->state = object->serial == 0 ? RHI_UNUSED : RHI_FREED;
+    } else if (special && flags & RH_FLAG_DYING) {
+        object->state = RHI_DYING;
+        object->count = (int64_t)((word & (uint32_t)C(s, count_dying_mask)) >> C(s, count_shift)) +
+                        (int64_t)C(s, count_bias);
+    } else if (special) {
+        object->immortal = true;
+    } else {
+        object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
+        object->held = (flags & RH_FLAG_HELD) != 0;
+    }
+    object->damaged = object->state <= RHI_DYING && is_damaged(reader, heap, block->slot_size, type,
+                                                               flags, object->serial, special);
+}
+
+/* The fields of refheap_decode that the graph needs, for a block at a time. */
+static void refheap_headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                            uint64_t slot_count, rhi_header *headers)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags),
+             type_at = C(s, object_type), slot_size = block->slot_size;
+    uint64_t serial_at = C(s, object_serial);
+    uint32_t shift = (uint32_t)C(s, count_shift), special_bit = (uint32_t)C(s, count_special_bit),
+             trial_zero = (uint32_t)C(s, count_trial_zero);
+    int32_t bias = (int32_t)C(s, count_bias);
+    for (uint64_t first = 0; first < slot_count; first += 64) {
+        for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1) {
+            uint64_t slot = first + (uint64_t)__builtin_ctzll(bits);
+            if (slot >= slot_count)
+                return;
+            const uint8_t *header = bytes + slot * slot_size;
+            uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at),
+                     flags = rhi__load16(header + flags_at);
+            int64_t count = ((int32_t)word >> shift) + (int64_t)bias;
+            bool special = word & special_bit && word < trial_zero;
+            if (__builtin_expect(!special && !is_damaged(reader, heap, slot_size, type, flags,
+                                                         rhi__load64(header + serial_at), special),
+                                 1)) {
+                *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count,
+                                          .type = heap->first_type + type,
+                                          .state = RHI_LIVE,
+                                          .held = (flags & RH_FLAG_HELD) != 0};
+                continue;
+            }
+            rhi_object object; /* whatever is special */
+            refheap_decode(reader, block, block->base + slot * slot_size, header, true, &object);
+            *headers++ = (rhi_header){.count = object.count < 0            ? 0
+                                               : object.count > UINT32_MAX ? UINT32_MAX
+                                                                           : (uint32_t)object.count,
+                                      .type = object.type,
+                                      .state = object.state,
+                                      .immortal = object.immortal,
+                                      .held = object.held,
+                                      .damaged = object.damaged,
+                                      .blank = !special && object.state > RHI_DYING};
+        }
+    }
+}
+
+static void refheap_count_harm(const rhi_reader *reader, const rhi_block *block,
+                               const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags),
+             type_at = C(s, object_type), slot_size = block->slot_size;
+    uint64_t serial_at = C(s, object_serial);
+    uint32_t special_bit = (uint32_t)C(s, count_special_bit),
+             trial_zero = (uint32_t)C(s, count_trial_zero);
+    for (uint64_t slot = 0; slot < slot_count; slot++) {
+        const uint8_t *header = bytes + slot * slot_size;
+        uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at),
+                 flags = rhi__load16(header + flags_at);
+        bool special = word & special_bit && word < trial_zero,
+             is_blank = word == 0 && type == 0 && flags == 0;
+        bool is_harmed = !rhi__slot_is_live(block, slot)
+                             ? type && !(flags & RH_FLAG_FREED)
+                             : !is_blank && !(special && flags & RH_FLAG_FREED) &&
+                                   is_damaged(reader, heap, slot_size, type, flags,
+                                              rhi__load64(header + serial_at), special);
+        if (is_harmed && harm->headers++ == 0)
+            harm->first_header = block->base + slot * slot_size;
+    }
+}
+
+/* What a history is asked for, and where the answers go. */
+typedef struct history_query {
+    uint64_t address, serial; /* address 0: any */
+    const rhi_born *births;   /* or: the births of these `limit` objects, sorted */
+    rhi_event *events;
+    uint64_t found, limit;
+    uint64_t looked_at, next_poll; /* events */
+} history_query;
+
+/* Where an event that the query asks for goes; NULL: it does not. */
+static rhi_event *place_of_event(const history_query *query, uint64_t address, uint64_t serial,
+                                 uint8_t kind)
+{
+    if (!query->births)
+        return (query->address ? address == query->address : serial == query->serial)
+                   ? &query->events[query->found]
+                   : NULL;
+    const rhi_born born = {serial, address};
+    const rhi_born *wanted = kind == RH_EVENT_ALLOC ? bsearch(&born, query->births, query->limit,
+                                                              sizeof born, rhi__born_order)
+                                                    : NULL;
+    rhi_event *event = wanted ? &query->events[wanted - query->births] : NULL;
+    return event && event->kind == RHI_EVENT_OTHER ? event : NULL;
+}
+
+static void read_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
+                       rhi_event *event)
+{
+    uint64_t depth = heap->stack_depth < RHI_STACK_MAX ? heap->stack_depth : RHI_STACK_MAX;
+    /* < 2^67: wraps in damaged metadata alone */
+    uint64_t offset = number % heap->history_capacity * heap->stack_depth * 8;
+    if (heap->stacks == 0 || !rhi__range_ok(heap->stacks, offset))
+        return;
+    uint64_t got =
+        rhi__memory_read(reader->memory, heap->stacks + offset, event->stack, depth * 8) / 8;
+    while (event->depth < got && event->stack[event->depth])
+        event->depth++;
+}
+
+static void match_event(rhi_reader *reader, const space *s, const rhi_heap_info *heap,
+                        const uint8_t *row, uint64_t number, history_query *query)
+{
+    uint64_t address = rhi__load64(row + C(s, event_address)),
+             serial = rhi__load64(row + C(s, event_serial));
+    if (query->found == query->limit || rhi__load64(row + C(s, event_sequence)) != number + 1)
+        return;
+    rhi_event *event = place_of_event(query, address, serial, row[C(s, event_kind)]);
+    if (!event)
+        return;
+    uint32_t type = rhi__load16(row + C(s, event_type));
+    query->found++;
+    *event = (rhi_event){.sequence = number,
+                         .address = address,
+                         .serial = serial,
+                         .time = rhi__load64(row + C(s, event_time)),
+                         .type = type < heap->type_count ? heap->first_type + type : UINT32_MAX,
+                         .thread = rhi__load32(row + C(s, event_thread)),
+                         .kind = row[C(s, event_kind)],
+                         .death = row[C(s, event_death)]};
+    read_stack(reader, heap, number, event);
+}
+
+static void search_history(rhi_reader *reader, const rhi_heap_info *heap, history_query *query)
+{
+    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    uint64_t size = C(s, event_size), capacity = heap->history_capacity, got;
+    if (C(s, heap_history) == ABSENT || heap->history == 0 || capacity == 0 ||
+        capacity > 1ull << 32)
+        return;
+    rhi_scratch scratch = {0};
+    uint64_t newest = heap->history_count, oldest = newest > capacity ? newest - capacity : 0;
+    while (newest > oldest && query->found < query->limit) {
+        if (query->looked_at >= EVENTS_MAX) {
+            rhi__reader_problem(reader,
+                                "heap %" PRIu64 ": its history has %" PRIu64
+                                " older events, which were not looked at",
+                                heap->number, newest - oldest);
+            break;
+        }
+        if (query->looked_at >= query->next_poll && poll(reader, 4095))
+            break; /* the session asks again, and answers so */
+        if (query->looked_at >= query->next_poll)
+            query->next_poll = query->looked_at + POLL_EVENTS;
+        uint64_t step = newest - oldest < HISTORY_STEP ? newest - oldest : HISTORY_STEP;
+        if ((newest - 1) % capacity + 1 < step) /* do not cross the end of the ring */
+            step = (newest - 1) % capacity + 1;
+        uint64_t first = newest - step;
+        query->looked_at += step;
+        uint64_t at = heap->history + first % capacity * size;
+        /* a hole of a sparse core has no events */
+        if (rhi__memory_data_start(reader->memory, at, at + step * size) == at + step * size) {
+            newest = first;
+            continue;
+        }
+        const uint8_t *bytes = rhi__memory_view(reader->memory, at, step * size, &scratch, &got);
+        if (!bytes || got < step * size) {
+            rhi__reader_problem(reader, "heap %" PRIu64 ": its history cannot be read in full",
+                                heap->number);
+            break;
+        }
+        for (uint64_t i = step; i-- > 0;)
+            match_event(reader, s, heap, bytes + i * size, first + i, query);
+        newest = first;
+    }
+    rhi__scratch_free(&scratch);
+}
+
+static uint64_t refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
+                                rhi_event *events, uint64_t limit)
+{
+    history_query query = {.address = address, .serial = serial, .events = events, .limit = limit};
+    const rhi_block *block = address ? rhi__block_near(reader, address) : NULL;
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (!address || (block && block->heap == i))
+            search_history(reader, &reader->heaps.items[i], &query);
+    return query.found;
+}
+
+static void refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count,
+                           rhi_event *events)
+{
+    history_query query = {.births = born, .events = events, .limit = count};
+    memset(events, 0, count * sizeof *events);
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        search_history(reader, &reader->heaps.items[i], &query);
+}
+
+static void refheap_close(rhi_reader *reader)
+{
+    format *f = reader->format;
+    if (f)
+        free(f->spaces.items);
+    free(f);
+}
+
+static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descriptor *descriptor)
+{
+    format *f = reader->format;
+    if (!rhi__array_reserve(&f->spaces, 1))
+        return rhi__error_memory();
+    space *s = &f->spaces.items[f->spaces.count];
+    *s = (space){.descriptor = *descriptor};
+    bool sound = true;
+    RHI_TRY(rhi__refheap_layout(reader->memory, s, &sound));
+    if (!sound) /* each may be sane alone, and all counts wrong */
+        rhi__reader_damage(
+            reader, s->descriptor.constants, false,
+            "the heap's metadata is damaged: its constants are not those that the runtime wrote");
+    reader->header_size =
+        C(s, object_size) > reader->header_size ? (uint32_t)C(s, object_size) : reader->header_size;
+    uint32_t index = (uint32_t)f->spaces.count++;
+    reader->copies = index + 1;
+    reader->destroyed += s->descriptor.destroyed_count;
+    RHI_TRY(read_types(reader, s));
+    uint32_t first_heap = (uint32_t)reader->heaps.count;
+    RHI_TRY(read_heaps(reader, s, index));
+    return read_mappings(reader, s, first_heap);
+}
+
+/* Each copy of the runtime counts its heaps from 1. Those of the first keep their numbers; to
+ * those of the next one a thousand is added, and so on: a number stays what it was when a heap or
+ * a copy is added. Where one has counted so far, a million; numbers that are still not all
+ * different, in damaged metadata, are given anew. */
+static void number_heaps(rhi_reader *reader)
+{
+    uint64_t step = 1000, most = 0;
+    for (uint64_t i = 0; i < reader->heaps.count; i++) {
+        reader->heaps.items[i].is_shared = reader->heaps.items[i].number == 0;
+        most = reader->heaps.items[i].number > most ? reader->heaps.items[i].number : most;
+    }
+    while (step <= most && step < 1ull << 48)
+        step *= 1000;
+    for (uint64_t i = 0; i < reader->heaps.count && reader->copies > 1; i++)
+        reader->heaps.items[i].number =
+            step > most ? reader->heaps.items[i].number + step * reader->heaps.items[i].space
+                        : i + 1;
+}
+
+static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
+{
+    rhi_descriptors found = {0};
+    rhi_error *error = rhi__discover(memory, &found);
+    if (error || found.count == 0)
+        return error;
+    rhi_reader *reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return rhi__error_memory();
+    reader->ops = &rhi__reader_refheap;
+    reader->memory = memory;
+    reader->format = calloc(1, sizeof(format));
+    rhi_error *first = reader->format ? NULL : rhi__error_memory();
+    unsigned usable = 0;
+    for (unsigned i = 0; reader->format && i < found.count; i++) {
+        error = add_space(reader, &found.items[i]);
+        if (!error)
+            usable++;
+        else if (error == rhi__error_cancelled()) {
+            rhi__error_free(first);
+            first = error;
+            usable = 0;
+            break;
+        } else if (first || usable)
+            rhi__error_free(error);
+        else
+            first = error;
+        if (error && usable)
+            rhi__reader_problem(reader,
+                                "one of the process's copies of the runtime cannot be read");
+    }
+    error = usable ? NULL : first;
+    number_heaps(reader);
+    rhi__reader_finish(reader);
+    if (!error)
+        check_own(reader);
+    if (!error && memory->is_short)
+        error = rhi__error_memory();
+    if (usable)
+        rhi__error_free(first);
+    if (error)
+        rhi__reader_free(reader);
+    else
+        *result = reader;
+    return error;
+}
+
+const rhi_reader_ops rhi__reader_refheap = {.name = "refheap",
+                                            .open = refheap_open,
+                                            .read_blocks = refheap_read_blocks,
+                                            .close = refheap_close,
+                                            .decode = refheap_decode,
+                                            .headers = refheap_headers,
+                                            .count_harm = refheap_count_harm,
+                                            .history = refheap_history,
+                                            .births = refheap_births,
+                                            .verify = rhi__refheap_verify};

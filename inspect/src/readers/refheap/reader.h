@@ -1,0 +1,50 @@
+/* reader.h - what the files that read refheap's own format share: its constants. Private to
+ * them. */
+#ifndef RHI_READER_REFHEAP_H
+#define RHI_READER_REFHEAP_H
+
+#include "heap/reader.h"
+
+#include <refheap/metadata.h>
+
+/* The constants that a table may have besides. */
+enum rhi_more_constants {
+    RHI_BEFORE_MORE = RH_MC_COUNT - 1,
+#define RHI_ID(id, name) RH_MC_##id,
+    RH_METADATA_WEAK_CONSTANTS(RHI_ID)
+#undef RHI_ID
+        CONSTANTS
+};
+#define ABSENT UINT64_MAX
+enum { RHI_OFFSET_MAX = 1 << 20 };
+
+/* One descriptor: one copy of the runtime in the process. */
+typedef struct space {
+    struct rh_metadata_descriptor descriptor;
+    uint64_t constant[CONSTANTS];
+    uint64_t stacks, stack_depth; /* the two constants of stacks */
+    uint32_t first_type, type_count;
+} space;
+
+typedef struct format {
+    struct {
+        space *items;
+        uint64_t count, capacity;
+    } spaces;
+    uint32_t field_count; /* of all types */
+    bool has_cut_roots;   /* there are more roots than are looked at */
+    /* one goes on in memory whose bytes are missing: what it does not lead to is no damage */
+    bool has_cut_lists;
+} format;
+
+#define C(space_, id) ((space_)->constant[RH_MC_##id])
+
+/* Reads the named constants of the space's descriptor, and refuses those that make no sense.
+ * *sound: they are those that the runtime wrote, as far as it says. */
+rhi_error *rhi__refheap_layout(rhi_memory *memory, space *s, bool *sound);
+/* A member of the heap at `heap`; 0 if the constant is absent or it cannot be read. */
+uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id,
+                             unsigned width);
+rhi_error *rhi__refheap_verify(rhi_reader *reader, struct rhi_verify *verify);
+
+#endif

@@ -1,0 +1,434 @@
+/* verify.c - holds the parts of refheap's own format against each other: headers,
+ * bitmaps, candidates, weak references (see verify.h).
+ *
+ * Invariant: nothing is said that a sound runtime can show at any instruction outside an
+ * announced phase, nor of weak references while they are announced to be joined or parted. A set
+ * live bit promises no object: the allocator's and the quarantine's slots have it too. */
+#include "readers/refheap/reader.h"
+#include "questions/verify.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    WEAK_CAPACITY_MAX = 1 << 28,
+    WEAK_STEP_BYTES = 1 << 20,
+    SLOTS_MAX = 1 << 20,
+    LARGE_SLOT_BYTES = 1024,
+    HEAD_BYTES = 128
+};
+
+typedef struct checker {
+    rhi_reader *reader;
+    rhi_verify *verify;
+    const space *s; /* of the block's heap */
+    const rhi_block *block;
+    bool is_judged, judges_weak, has_candidates;
+    uint64_t room;                                          /* bytes of each slot that were read */
+    uint64_t fresh[SLOTS_MAX / 64], spared[SLOTS_MAX / 64]; /* of the block */
+    /* candidates counted by the bitmaps */
+    struct {
+        uint64_t fresh, spared;
+        bool is_whole;
+    } * heaps;
+    /* A bit per object: it is marked as having a weak reference; a live one refers to it; a dying
+     * one does; the table has an entry for it. */
+    uint64_t *flagged, *named, *named_dying, *tabled;
+    bool all_read; /* every object's header was seen */
+} checker;
+
+static const space *space_of(const checker *c, uint32_t heap)
+{
+    const format *f = c->reader->format;
+    return &f->spaces.items[c->reader->heaps.items[heap].space];
+}
+
+static bool judges_weak(const checker *c, uint32_t heap)
+{
+    return rhi__is_judged(c->verify, heap) && !c->reader->heaps.items[heap].weak_in_motion;
+}
+
+/* ---- one slot ------------------------------------------------------------------------------- */
+
+typedef struct head {
+    uint64_t number, address;
+    uint32_t word, type, flags, index; /* index: the object's, if the live bit is set */
+    bool special, is_live;
+} head; /* a slot and its header's words */
+
+static void decode(const checker *c, const head *slot, const uint8_t *bytes, rhi_object *object)
+{
+    c->reader->ops->decode(c->reader, c->block, slot->address, bytes, slot->is_live, object);
+}
+
+#define FIND(c, kind, object, ...)                                                                 \
+    rhi__finding((c)->verify, kind, (c)->block->heap, (object)->address, object, __VA_ARGS__)
+
+static void check_word(const checker *c, const head *slot, const rhi_object *object)
+{
+    uint32_t state = slot->flags & (RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED);
+    const char *name = state & RH_FLAG_FREED   ? "freed"
+                       : state & RH_FLAG_DYING ? "dying"
+                                               : "immortal";
+    if (state && !slot->special)
+        FIND(c, RHI_FOUND_BAD_COUNT, object,
+             "its flags (0x%x) say %s, but its count word (0x%x) is that of a live object with "
+             "count %" PRId64,
+             slot->flags, name, slot->word, object->count);
+    else if (!state && slot->special)
+        FIND(c, RHI_FOUND_BAD_COUNT, object,
+             "its count word (0x%x) is special, but no flag says why: immortal, dying or freed",
+             slot->word);
+    else if (!state && object->count <= 0 && c->is_judged)
+        FIND(c, RHI_FOUND_BAD_COUNT, object, "its count is %" PRId64 " although no collection runs",
+             object->count);
+}
+
+static void check_candidate(const checker *c, const head *slot, const rhi_object *object,
+                            bool is_object)
+{
+    if (!is_object)
+        FIND(c, RHI_FOUND_BAD_CANDIDATE, object,
+             "slot %" PRIu64 " is registered as a candidate of the collector, but holds no object",
+             slot->number);
+    else if (slot->flags & RH_FLAG_ACYCLIC)
+        FIND(c, RHI_FOUND_BAD_CANDIDATE, object,
+             "it is registered as a candidate of the collector, but its type cannot be part of a "
+             "cycle");
+    else if (slot->special && slot->flags & RH_FLAG_DYING)
+        FIND(c, RHI_FOUND_BAD_CANDIDATE, object,
+             "it is registered as a candidate of the collector, but is dying");
+}
+
+/* Who does this weak reference refer to? */
+static void check_weak(checker *c, const head *slot, const rhi_object *object, const uint8_t *bytes)
+{
+    const rhi_field *field = &c->reader->types.items[object->type].fields[0];
+    if (field->offset + 8ull > c->room)
+        return;
+    rhi__bit_set(c->verify->weak_objects, slot->index);
+    uint64_t target = rhi__load64(bytes + field->offset);
+    const rhi_block *block = target ? rhi__block_at(c->reader, target) : NULL;
+    if (target == 0)
+        return;
+    uint32_t index = block && (target - block->base) % block->slot_size == 0
+                         ? rhi__object_index(c->reader, target)
+                         : RHI_NO_OBJECT;
+    if (index == RHI_NO_OBJECT || c->verify->graph->flags[index] & RHI_GRAPH_CORRUPT)
+        FIND(c, RHI_FOUND_BAD_WEAK, object, "its target 0x%" PRIx64 " is no object", target);
+    else if (block->heap != object->heap)
+        FIND(c, RHI_FOUND_BAD_WEAK, object, "its target 0x%" PRIx64 " is an object of another heap",
+             target);
+    else if (object->state == RHI_LIVE && rhi__bit(c->named, index))
+        FIND(c, RHI_FOUND_BAD_WEAK, object,
+             "its target 0x%" PRIx64 " has another weak reference already: there is to be one",
+             target);
+    else
+        rhi__bit_set(object->state == RHI_LIVE ? c->named : c->named_dying, index);
+}
+
+static void check_object(checker *c, const head *slot, const uint8_t *bytes)
+{
+    rhi_object object;
+    decode(c, slot, bytes, &object);
+    /* the rest of such a header means nothing either: one damage is told once */
+    if (object.type == UINT32_MAX) {
+        FIND(c, RHI_FOUND_BAD_TYPE, &object,
+             "type index %" PRIu32 " is none of the %" PRIu32 " types there are", slot->type,
+             c->reader->heaps.items[c->block->heap].type_count);
+        return;
+    }
+    if (object.serial == 0)
+        FIND(c, RHI_FOUND_BAD_SERIAL, &object, "its serial is 0, which no object is given");
+    check_word(c, slot, &object);
+    if (c->judges_weak && slot->flags & RH_FLAG_HAS_WEAK)
+        rhi__bit_set(c->flagged, slot->index);
+    if (c->judges_weak && object.state <= RHI_DYING && c->reader->types.items[object.type].is_weak)
+        check_weak(c, slot, &object, bytes);
+}
+
+static inline void check_slot(checker *c, head *slot, const uint8_t *bytes)
+{
+    const space *s = c->s;
+    slot->word = rhi__load32(bytes + C(s, object_count));
+    slot->type = rhi__load16(bytes + C(s, object_type));
+    slot->flags = rhi__load16(bytes + C(s, object_flags));
+    slot->special = slot->word & (uint32_t)C(s, count_special_bit) &&
+                    slot->word < (uint32_t)C(s, count_trial_zero);
+    bool is_blank = slot->word == 0 && slot->type == 0 && slot->flags == 0;
+    bool is_freed = slot->special && slot->flags & RH_FLAG_FREED,
+         is_object = slot->is_live && !is_blank && !is_freed;
+    bool is_candidate = c->has_candidates &&
+                        (rhi__bit(c->fresh, slot->number) || rhi__bit(c->spared, slot->number));
+    rhi_object object;
+    if (is_object)
+        check_object(c, slot, bytes);
+    else if (!slot->is_live && slot->type && !(slot->flags & RH_FLAG_FREED)) {
+        decode(c, slot, bytes, &object);
+        FIND(c, RHI_FOUND_BAD_BITMAP, &object,
+             "its slot is free by the bitmap, but holds the header of a live object (count word "
+             "0x%x, flags 0x%x)",
+             slot->word, slot->flags);
+    }
+    if (is_candidate) {
+        decode(c, slot, bytes, &object);
+        check_candidate(c, slot, &object, is_object);
+    }
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+static bool read_bitmap(const checker *c, unsigned id, uint64_t *bits)
+{
+    uint64_t offset = c->s->constant[id], words = (c->block->capacity + 63u) / 64;
+    if (offset == ABSENT || words * 8 > C(c->s, slab_size) - offset ||
+        rhi__memory_read(c->reader->memory, c->block->origin + offset, bits, words * 8) !=
+            words * 8)
+        return false;
+    if (c->block->capacity % 64) /* bits behind the last slot say nothing */
+        bits[words - 1] &= (1ull << (c->block->capacity % 64)) - 1;
+    return true;
+}
+
+static void read_candidates(checker *c)
+{
+    c->has_candidates = c->is_judged && read_bitmap(c, RH_MC_slab_fresh, c->fresh) &&
+                        read_bitmap(c, RH_MC_slab_spared, c->spared);
+    if (!c->has_candidates)
+        c->heaps[c->block->heap].is_whole = false;
+    for (uint64_t i = 0; c->has_candidates && i < (c->block->capacity + 63u) / 64; i++) {
+        c->heaps[c->block->heap].fresh += (uint64_t)__builtin_popcountll(c->fresh[i]);
+        c->heaps[c->block->heap].spared += (uint64_t)__builtin_popcountll(c->spared[i]);
+        if (c->fresh[i] & c->spared[i])
+            rhi__finding(
+                c->verify, RHI_FOUND_BAD_CANDIDATE, c->block->heap, c->block->origin, NULL,
+                "the slab has %d candidates that are both fresh and spared, from slot %" PRIu64
+                " on",
+                __builtin_popcountll(c->fresh[i] & c->spared[i]),
+                i * 64 + (uint64_t)__builtin_ctzll(c->fresh[i] & c->spared[i]));
+    }
+}
+
+static void check_block(checker *c, const rhi_block *block, rhi_scratch *scratch)
+{
+    uint64_t got = 0;
+    c->block = block;
+    c->s = space_of(c, block->heap);
+    c->is_judged = rhi__is_judged(c->verify, block->heap);
+    c->judges_weak = judges_weak(c, block->heap);
+    read_candidates(c);
+    bool is_large = block->slot_size >= LARGE_SLOT_BYTES; /* of these the head is enough */
+    c->room = is_large ? HEAD_BYTES : block->slot_size;
+    const uint8_t *bytes =
+        is_large ? NULL
+                 : rhi__memory_view(c->reader->memory, block->base,
+                                    block->slot_size * block->capacity, scratch, &got);
+    head slot = {.index = block->first_object, .address = block->base};
+    for (; slot.number < block->capacity; slot.number++, slot.address += block->slot_size) {
+        uint64_t offset = is_large ? 0 : slot.number * block->slot_size;
+        slot.is_live = rhi__slot_is_live(block, slot.number);
+        if (is_large)
+            bytes = rhi__memory_view(c->reader->memory, slot.address, HEAD_BYTES, scratch, &got);
+        if (bytes && offset + c->room <= got)
+            check_slot(c, &slot, bytes + offset);
+        else if (slot.is_live) /* free slots at the end may never have been touched */
+            c->all_read = false;
+        slot.index += slot.is_live;
+    }
+}
+
+/* Counted ones and the heap's own numbers: a release that is under way has changed one of the two.
+ */
+static bool differ(uint64_t counted, uint64_t said)
+{
+    return counted > said ? counted - said > 1 : said - counted > 1;
+}
+
+static void check_totals(const checker *c, uint32_t heap)
+{
+    const space *s = space_of(c, heap);
+    const rhi_heap_info *info = &c->reader->heaps.items[heap];
+    if (!c->heaps[heap].is_whole || info->provisional || c->reader->problems.count ||
+        C(s, heap_fresh) == ABSENT || C(s, heap_spared) == ABSENT)
+        return;
+    uint64_t fresh = rhi__refheap_member(c->reader, s, info->address, RH_MC_heap_fresh, 8);
+    uint64_t spared = rhi__refheap_member(c->reader, s, info->address, RH_MC_heap_spared, 8);
+    if (differ(c->heaps[heap].fresh, fresh) || differ(c->heaps[heap].spared, spared))
+        rhi__finding(c->verify, RHI_FOUND_BAD_CANDIDATE, heap, info->address, NULL,
+                     "heap %" PRIu64 " says it has %" PRIu64 " fresh and %" PRIu64
+                     " spared candidates, its bitmaps have %" PRIu64 " and %" PRIu64,
+                     info->number, fresh, spared, c->heaps[heap].fresh, c->heaps[heap].spared);
+}
+
+/* ---- weak references ------------------------------------------------------------------------ */
+
+static uint32_t object_at(const checker *c, uint64_t address)
+{
+    const rhi_block *block = rhi__block_at(c->reader, address);
+    uint32_t index = block && (address - block->base) % block->slot_size == 0
+                         ? rhi__object_index(c->reader, address)
+                         : RHI_NO_OBJECT;
+    return index != RHI_NO_OBJECT && !(c->verify->graph->flags[index] & RHI_GRAPH_CORRUPT)
+               ? index
+               : RHI_NO_OBJECT;
+}
+
+static void check_entry(checker *c, uint32_t heap, uint64_t at, uint64_t target, uint64_t reference)
+{
+    uint32_t index = object_at(c, target), weak = object_at(c, reference);
+    uint64_t word = 0;
+    rhi_object object;
+    const rhi_block *block = weak != RHI_NO_OBJECT ? rhi__block_at(c->reader, reference) : NULL;
+    bool is_weak = block && rhi__slot_at(c->reader, block, reference, &object) &&
+                   object.type < c->reader->types.count &&
+                   c->reader->types.items[object.type].is_weak;
+    if (index == RHI_NO_OBJECT)
+        rhi__finding(c->verify, RHI_FOUND_BAD_WEAK, heap, at, NULL,
+                     "the table of weak references has an entry for 0x%" PRIx64
+                     ", which is no object",
+                     target);
+    else if (!is_weak)
+        rhi__finding(c->verify, RHI_FOUND_BAD_WEAK, heap, at, NULL,
+                     "the table of weak references says that 0x%" PRIx64
+                     " is the weak reference to 0x%" PRIx64 ", which it is not",
+                     reference, target);
+    else if (rhi__memory_u64(c->reader->memory,
+                             reference + c->reader->types.items[object.type].fields[0].offset,
+                             &word) &&
+             word != target)
+        FIND(c, RHI_FOUND_BAD_WEAK, &object,
+             "by the table of weak references its target is 0x%" PRIx64 ", but it holds 0x%" PRIx64,
+             target, word);
+    if (index != RHI_NO_OBJECT)
+        rhi__bit_set(c->tabled, index);
+}
+
+/* False if the heap has no table that can be read. */
+static bool check_table(checker *c, uint32_t heap)
+{
+    const space *s = space_of(c, heap);
+    uint64_t address = c->reader->heaps.items[heap].address, size = C(s, weak_size), got;
+    if (C(s, heap_weak) == ABSENT)
+        return false;
+    uint64_t table = rhi__refheap_member(c->reader, s, address, RH_MC_heap_weak, 8);
+    uint64_t capacity =
+        table ? rhi__refheap_member(c->reader, s, address, RH_MC_heap_weak_capacity, 8) : 0;
+    if (capacity > WEAK_CAPACITY_MAX || !rhi__range_ok(table, capacity * size)) {
+        rhi__finding(c->verify, RHI_FOUND_BAD_WEAK, heap, table, NULL,
+                     "the table of weak references claims %" PRIu64 " entries", capacity);
+        return false;
+    }
+    rhi_scratch scratch = {0};
+    uint64_t step = WEAK_STEP_BYTES / size;
+    bool is_whole = true;
+    for (uint64_t first = 0; first < capacity && is_whole; first += step) {
+        uint64_t count = capacity - first < step ? capacity - first : step,
+                 at = table + first * size;
+        const uint8_t *bytes =
+            rhi__memory_view(c->reader->memory, at, count * size, &scratch, &got);
+        is_whole = bytes && got == count * size;
+        for (uint64_t i = 0; bytes && (i + 1) * size <= got; i++) {
+            uint64_t target = rhi__load64(bytes + i * size + C(s, weak_target));
+            if (target)
+                check_entry(c, heap, at + i * size, target,
+                            rhi__load64(bytes + i * size + C(s, weak_reference)));
+        }
+    }
+    rhi__scratch_free(&scratch);
+    if (!is_whole)
+        rhi__reader_problem(c->reader,
+                            "heap %" PRIu64 ": its table of weak references cannot be read in full",
+                            c->reader->heaps.items[heap].number);
+    return is_whole;
+}
+
+/* Flag, table and weak reference say the same of an object. Shared objects (heap 0) are not
+ * written, so they have no flag. */
+static void compare_weak(checker *c, const rhi_block *block, bool has_table)
+{
+    bool is_shared = c->reader->heaps.items[block->heap].is_shared;
+    c->block = block;
+    for (uint64_t i = block->first_object; i < (uint64_t)block->first_object + block->object_count;
+         i++) {
+        bool flagged = rhi__bit(c->flagged, i), named = rhi__bit(c->named, i),
+             tabled = rhi__bit(c->tabled, i);
+        if ((!flagged && !named && !tabled) || c->verify->graph->flags[i] & RHI_GRAPH_CORRUPT)
+            continue;
+        bool has_reference = named || rhi__bit(c->named_dying, i);
+        const char *detail =
+            is_shared ? NULL
+            : flagged && !has_reference && c->all_read
+                ? "it is marked as having a weak reference, but none refers to it"
+            : named && !flagged
+                ? "a weak reference refers to it, but it is not marked as having one"
+            : tabled && !flagged ? "the table of weak references has an entry for it, but it is "
+                                   "not marked as having one"
+                                 : NULL;
+        if (!detail && has_table && (flagged || named) && !tabled)
+            detail =
+                "it has a weak reference, but the table of weak references has no entry for it";
+        uint64_t address = detail ? rhi__object_address(c->reader, (uint32_t)i) : 0;
+        rhi_object object;
+        if (detail && rhi__slot_at(c->reader, block, address, &object))
+            FIND(c, RHI_FOUND_BAD_WEAK, &object, "%s", detail);
+    }
+}
+
+static rhi_error *check_heaps(checker *c)
+{
+    rhi_reader *reader = c->reader;
+    bool *has_table = calloc(reader->heaps.count + 1, sizeof *has_table);
+    rhi_error *error = has_table ? NULL : rhi__error_memory();
+    for (uint32_t heap = 0; heap < reader->heaps.count && !error; heap++) {
+        check_totals(c, heap);
+        if (judges_weak(c, heap))
+            has_table[heap] = check_table(c, heap);
+        error = rhi__progress(&c->verify->session->work, "checking weak references", heap,
+                              reader->heaps.count);
+    }
+    for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
+        const rhi_block *block = &reader->blocks.items[i];
+        if (judges_weak(c, block->heap))
+            compare_weak(c, block, has_table[block->heap]);
+        if (i % 1024 == 0)
+            error = rhi__progress(&c->verify->session->work, "checking weak references", i,
+                                  reader->blocks.count);
+    }
+    free(has_table);
+    return error;
+}
+
+rhi_error *rhi__refheap_verify(rhi_reader *reader, rhi_verify *verify)
+{
+    uint64_t words = (uint64_t)verify->graph->count / 64 + 1;
+    checker *c = calloc(1, sizeof *c);
+    uint64_t *bits = calloc(words * 4, sizeof *bits);
+    rhi_scratch scratch = {0};
+    rhi_error *error = NULL;
+    if (c && bits && (c->heaps = calloc(reader->heaps.count + 1, sizeof *c->heaps))) {
+        c->reader = reader;
+        c->verify = verify;
+        c->flagged = bits;
+        c->named = bits + words;
+        c->named_dying = bits + 2 * words;
+        c->tabled = bits + 3 * words;
+        c->all_read = true;
+        for (uint64_t i = 0; i < reader->heaps.count; i++)
+            c->heaps[i].is_whole = true;
+    } else {
+        error = rhi__error_memory();
+    }
+    for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
+        error = rhi__progress(&verify->session->work, "checking slots", i, reader->blocks.count);
+        if (!error)
+            check_block(c, &reader->blocks.items[i], &scratch);
+    }
+    if (!error)
+        error = check_heaps(c);
+    rhi__scratch_free(&scratch);
+    if (c)
+        free(c->heaps);
+    free(bits);
+    free(c);
+    return error;
+}

@@ -1,0 +1,224 @@
+/* gcgraph_text.c - the answer of `gcgraph` for people: trees around objects, cycles with a way
+ * round each. */
+#include "render/gcgraph.h"
+#include "render/output.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+typedef struct rhi_gcgraph answer;
+
+/* ---- cycles --------------------------------------------------------------------------------- */
+
+typedef struct step {
+    uint32_t wanted;
+    char name[RHI_NAME_SIZE + 32];
+} step;
+
+static bool name_step(void *context, const rhi_edge *edge)
+{
+    step *s = context;
+    if (edge->to != s->wanted || edge->field->kind == RHI_KIND_BORROWED)
+        return true;
+    rhi__slot_name(edge->field, edge->element, s->name, sizeof s->name);
+    return false;
+}
+
+static void print_id(const answer *a, uint32_t index)
+{
+    char id[RHI_ID_SIZE];
+    rhi__index_id(a->session, a->s.reader, index, id, sizeof id);
+    rhi__print(a->session, "%s", rhi__styled(a->session, RHI_STYLE_ID, id));
+}
+
+/* "A#1 .other → B#2 .other → A#1": the shortest way round from the cycle's first object, at most
+ * --limit steps. */
+static rhi_error *print_round(const answer *a, uint32_t cycle)
+{
+    rhi_round round;
+    uint32_t first = a->s.graph->cycle_member[a->s.graph->cycle_start[cycle]];
+    RHI_TRY(rhi__find_round(&a->s, cycle, &round));
+    uint64_t length = round.head_count + round.tail_count, most = a->args->limit;
+    for (uint64_t i = 0; i < length; i++) {
+        bool at_gap = round.has_gap && i == round.head_count;
+        if (i >= most || at_gap) {
+            rhi__print(a->session, "… %s%" PRIu64 " more … → ", round.has_gap ? "at least " : "",
+                       length - i);
+            break;
+        }
+        uint32_t from = i < round.head_count ? round.head[i] : round.tail[i - round.head_count];
+        step s = {.wanted = i + 1 == length            ? first
+                            : i + 1 < round.head_count ? round.head[i + 1]
+                                                       : round.tail[i + 1 - round.head_count]};
+        print_id(a, from);
+        if (!(round.has_gap && i + 1 == round.head_count)) {
+            rhi__each_edge(a->session, a->s.reader, from, name_step, &s);
+            rhi__print(a->session, " .%s", s.name);
+        }
+        rhi__print(a->session, " → ");
+    }
+    print_id(a, first);
+    rhi__round_free(&round);
+    return NULL;
+}
+
+static void print_held(const answer *a, const rhi_held *held)
+{
+    rhi__print(
+        a->session, "\n  %s from outside%s\n", rhi__styled(a->session, RHI_STYLE_HELD, "held"),
+        rhi__held_by_nobody(held) && held->rows.count ? ", by counts whose owner is not reached:"
+        : held->rows.count                            ? " by:"
+        : held->is_at_least                           ? ": too large to look for whom"
+        : rhi__settle(a->session)
+            ? ", by counts whose owner is lost"
+            : ", by counts whose owner was not found: lost, or in memory that was not searched");
+    for (uint64_t k = 0; k < held->rows.count; k++)
+        rhi__holder_print(a->session, a->s.reader, &held->rows.items[k], "    ");
+    if (held->total > held->rows.count)
+        rhi__print(a->session, "    … %s%" PRIu64 " more (--limit=0 shows all)\n",
+                   held->is_at_least ? "at least " : "", held->total - held->rows.count);
+    else if (held->is_at_least)
+        rhi__print(a->session, "    … and maybe more: not all of its members were looked at\n");
+}
+
+static rhi_error *print_cycles(const answer *a)
+{
+    rhi__print(a->session, "%" PRIu64 " cycle%s, ", a->cycles_total, rhi__plural(a->cycles_total));
+    if (a->cycles_total == 1)
+        rhi__print(a->session, "%s\n", a->garbage_total ? "garbage" : "held");
+    else
+        rhi__print(a->session, "%" PRIu64 " of them garbage\n", a->garbage_total);
+    for (uint64_t i = 0; i < a->shown_cycles; i++) {
+        uint32_t c = a->cycles.items[i], size = rhi__cycle_size(a->s.graph, c);
+        RHI_TRY(rhi__progress(&a->session->work, "looking for ways round", i, a->shown_cycles));
+        rhi__print(a->session, "cycle of %" PRIu32 " object%s: ", size, size == 1 ? "" : "s");
+        RHI_TRY(print_round(a, c));
+        if (rhi__cycle_is_garbage(a->s.graph, c))
+            rhi__print(a->session, "\n  %s: every count comes from inside\n",
+                       rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"));
+        else
+            print_held(a, &a->held[i]);
+    }
+    if (a->cycles_total > a->shown_cycles)
+        rhi__print(a->session, "… %" PRIu64 " more cycles (--limit=0 shows all)\n",
+                   a->cycles_total - a->shown_cycles);
+    return NULL;
+}
+
+/* ---- trees ---------------------------------------------------------------------------------- */
+
+/* "A#1 rc=2", and in words what is unusual about it. */
+static void print_object(const answer *a, uint32_t index)
+{
+    rhi_object object;
+    char id[RHI_ID_SIZE], count[32];
+    if (!rhi__object_at_index(a->session, a->s.reader, index, &object)) {
+        rhi__print(a->session, "(unreadable)");
+        return;
+    }
+    rhi__object_id(a->s.reader, &object, id, sizeof id);
+    rhi__count_text(&object, count, sizeof count);
+    rhi__print(a->session, "%s",
+               rhi__styled(a->session,
+                           rhi__is_asked_for(&a->s, index) ? RHI_STYLE_ASKED : RHI_STYLE_ID, id));
+    if (object.immortal)
+        rhi__print(a->session, " %s", rhi__styled(a->session, RHI_STYLE_IMMORTAL, "immortal"));
+    else
+        rhi__print(a->session, " rc=%s", count);
+    if (strcmp(rhi__state_word(&object), "live") != 0)
+        rhi__print(a->session, " %s", rhi__state_word(&object));
+    enum rhi_cause cause = rhi__mark(&a->s, index);
+    if (cause != RHI_CAUSE_NONE)
+        rhi__print(a->session, " %s",
+                   rhi__styled(a->session, RHI_STYLE_GARBAGE,
+                               rhi__is_unreachable(a->s.graph, index) ? "garbage"
+                                                                      : rhi__cause_word(cause)));
+}
+
+static void print_value(const answer *a, uint32_t index)
+{
+    rhi_object object;
+    char value[RHI_VALUE_SIZE] = "";
+    if (rhi__object_at_index(a->session, a->s.reader, index, &object))
+        rhi__value(a->s.reader, &object, value);
+    rhi__print(a->session, "%s", value);
+}
+
+static void print_below(void *context, const rhi_tree_row *row)
+{
+    enum { RAILS_MAX = 40 }; /* no deeper is it indented */
+    const answer *a = context;
+    char name[RHI_NAME_SIZE + 32], id[RHI_ID_SIZE];
+    for (uint32_t i = row->level > RAILS_MAX ? row->level - RAILS_MAX : 0; i < row->level; i++)
+        rhi__print(a->session, "%s", row->rails[i] ? "│  " : "   ");
+    rhi__print(a->session, "%s", row->is_last ? "└─ " : "├─ ");
+    if (!row->branch) {
+        rhi__print(a->session, "… %" PRIu64 " more\n", row->left_out);
+        return;
+    }
+    rhi__slot_name(row->branch->row.field, row->branch->row.element, name, sizeof name);
+    rhi__print(a->session, ".%s %s ", name, row->branch->row.weak ? "⇢" : "→");
+    if (row->branch->is_repeated) {
+        rhi__index_id(a->session, a->s.reader, row->branch->index, id, sizeof id);
+        rhi__print(a->session, "↺ %s\n",
+                   rhi__styled(a->session,
+                               rhi__is_asked_for(&a->s, row->branch->index) ? RHI_STYLE_ASKED
+                                                                            : RHI_STYLE_ID,
+                               id));
+        return;
+    }
+    print_object(a, row->branch->index);
+    rhi__print(a->session, "%s%s", row->branch->row.weak ? " " : "",
+               row->branch->row.weak ? rhi__strength_word(&row->branch->row) : "");
+    print_value(a, row->branch->index);
+    rhi__print(a->session, "%s\n", row->branch->is_cut ? " …" : "");
+}
+
+static rhi_error *print_trees(const answer *a)
+{
+    for (uint32_t i = 0; i < a->roots; i++) {
+        const rhi_branch *root = &a->above.branches.items[i];
+        for (uint32_t k = 0; k < root->count; k++)
+            rhi__holder_print(a->session, a->s.reader,
+                              &a->above.branches.items[root->first + k].row, k ? "├─ " : "┌─ ");
+        if (root->left_out)
+            rhi__print(a->session, "├─ … %" PRIu64 " more hold it (--limit=0 shows all)\n",
+                       root->left_out);
+        if (root->is_cut)
+            rhi__print(a->session, "┌─ … who holds it is left out: --limit=0 shows all\n");
+        rhi__print(a->session, "* ");
+        print_object(a, root->index);
+        rhi__print(a->session, " at 0x%" PRIx64 "%s", rhi__object_address(a->s.reader, root->index),
+                   rhi__is_unreachable(a->s.graph, root->index) ? ": not reachable from outside"
+                                                                : "");
+        print_value(a, root->index);
+        rhi__print(a->session, "\n");
+        RHI_TRY(rhi__tree_walk(&a->below, i, print_below, (void *)a));
+    }
+    if (a->below.cut)
+        rhi__print(a->session,
+                   "… what %" PRIu64 " of these hold is left out (--limit=0 shows all)\n",
+                   a->below.cut);
+    return NULL;
+}
+
+rhi_error *rhi__gcgraph_text(const answer *a)
+{
+    RHI_TRY(print_trees(a));
+    RHI_TRY(print_cycles(a));
+    rhi__print_provisional(a->session);
+    if (a->picture.dot_path)
+        rhi__print(a->session, "wrote %s\n", a->picture.dot_path);
+    if (a->picture.svg_path)
+        rhi__print(a->session, "drew %s\n", a->picture.svg_path);
+    if (a->picture.left_out)
+        rhi__print(a->session,
+                   "the picture leaves %" PRIu64 " object%s out: it shows the %d nearest\n",
+                   a->picture.left_out, rhi__plural(a->picture.left_out), RHI_DRAWN_MAX);
+    if (a->picture.edges_left_out)
+        rhi__print(a->session,
+                   "the picture leaves %" PRIu64 " reference%s between its objects out\n",
+                   a->picture.edges_left_out, rhi__plural(a->picture.edges_left_out));
+    rhi__print_incomplete(a->session);
+    return NULL;
+}

@@ -1,0 +1,181 @@
+/* holders.c - the referrer rows, in text and JSON (see objects.h, words.h). */
+#include "words/malloc_graph.h"
+#include "render/objects.h"
+#include "render/output.h"
+#include "program/symbols.h"
+#include "words/words.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const kind_words[] = {
+    "field",   "undeclared", "root",   "register", "stack", "global", "thread_local",
+    "foreign", "unknown",    "kernel", "immortal", "dying", "runtime"};
+
+static const char *kind_word(const rhi_holder *holder)
+{
+    return holder->variable && holder->variable->is_local ? "local" : kind_words[holder->kind];
+}
+
+const char *rhi__strength_word(const rhi_holder *holder)
+{
+    return holder->strong                  ? "strong"
+           : !holder->weak                 ? "conservative"
+           : holder->field->is_weak_target ? "weak"
+                                           : "borrowed";
+}
+
+/* The id of the object that a field row is in. */
+static bool from_id(rhi_reader *reader, const rhi_holder *holder, rhi_object *object, char *id,
+                    size_t size)
+{
+    enum rhi_place place;
+    if (!holder->from || !rhi__place_of(reader, holder->from, &place, object) ||
+        place > RHI_PLACE_UNUSED)
+        return false;
+    rhi__object_id(reader, object, id, size);
+    return true;
+}
+
+/* What else than this reference that object holds; false: nothing. */
+static bool from_value(rhi_reader *reader, const rhi_holder *holder, const rhi_object *from,
+                       char value[RHI_VALUE_SIZE])
+{
+    rhi__value_but(reader, from, holder->field, value);
+    return value[0];
+}
+
+json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
+{
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    rhi_object from;
+    const rhi_variable *variable = holder->variable;
+    json_t *json = json_object();
+    json_object_set_new(json, "kind", json_string(kind_word(holder)));
+    json_object_set_new(json, "strength", json_string(rhi__strength_word(holder)));
+    json_object_set_new(json, "address",
+                        holder->address ? rhi__json_address(holder->address) : json_null());
+    bool is_in_object = from_id(reader, holder, &from, id, sizeof id);
+    json_object_set_new(json, "from", is_in_object ? json_string(id) : json_null());
+    if (is_in_object)
+        json_object_set_new(json, "from_value",
+                            from_value(reader, holder, &from, value) ? rhi__json_text(value + 1)
+                                                                     : json_null());
+    json_object_set_new(json, "name", holder->name ? rhi__json_text(holder->name) : json_null());
+    json_object_set_new(json, "offset", rhi__json_u64(holder->value - holder->target));
+    if (variable && variable->type[0])
+        json_object_set_new(json, "type", rhi__json_text(variable->type));
+    if (variable && variable->function[0])
+        json_object_set_new(json, "function", rhi__json_text(variable->function));
+    if (variable && variable->is_local)
+        json_object_set_new(json, "frame", json_integer(variable->frame));
+    if (holder->lwp)
+        json_object_set_new(json, "thread", rhi__json_u64(holder->lwp));
+    if (holder->reach)
+        json_object_set_new(json, "reachable",
+                            holder->reach == RHI_REACH_UNDECIDED
+                                ? json_null()
+                                : json_boolean(holder->reach == RHI_REACH_YES));
+    return json;
+}
+
+json_t *rhi__block_json(rhi_session *session, uint32_t number)
+{
+    uint64_t start, end;
+    rhi__malloc_range(rhi__malloc_graph_known(session), number, &start, &end);
+    return json_pack("{s:o, s:o}", "address", rhi__json_address(start), "size",
+                     rhi__json_u64(end - start));
+}
+
+enum { WHAT_SIZE = RHI_ID_SIZE + RHI_VARIABLE_SIZE + 2 * RHI_OWNER_SIZE + 64 };
+
+/* local 'conn.table[3]' (node *) in serve() frame 0 */
+static void variable_text(const rhi_holder *holder, char *text, size_t size)
+{
+    const rhi_variable *v = holder->variable;
+    char type[RHI_OWNER_SIZE + 8] = "", frame[32] = "";
+    if (v->type[0])
+        snprintf(type, sizeof type, " (%s)", v->type);
+    if (v->is_local)
+        snprintf(frame, sizeof frame, " frame %" PRIu32, v->frame);
+    if (v->function[0] || v->is_local)
+        snprintf(text, size, "%s '%s'%s in %s()%s",
+                 v->is_local                               ? "local"
+                 : holder->kind == RHI_HOLDER_THREAD_LOCAL ? "thread-local"
+                                                           : "static",
+                 v->text, type, v->function[0] ? v->function : "??", frame);
+    else if (holder->kind == RHI_HOLDER_THREAD_LOCAL)
+        snprintf(text, size, "thread-local '%s'%s", v->text, type);
+    else
+        snprintf(text, size, "global %s%s", v->text, type);
+}
+
+/* A row without its address and strength; *has_address: the text says where the word lies. value:
+ * of the object that the row is in. */
+static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, size_t size,
+                      bool *has_address, char value[RHI_VALUE_SIZE])
+{
+    char id[RHI_ID_SIZE] = "(unreadable)";
+    rhi_object from;
+    const char *name = holder->name ? holder->name : "";
+    *has_address = false;
+    value[0] = '\0';
+    if (from_id(reader, holder, &from, id, sizeof id))
+        from_value(reader, holder, &from, value);
+    if (holder->variable) {
+        variable_text(holder, text, size);
+        return;
+    }
+    switch (holder->kind) {
+    case RHI_HOLDER_FIELD:
+        snprintf(text, size, "%s.%s", id, name);
+        break;
+    case RHI_HOLDER_UNDECLARED:
+        snprintf(text, size, "%s%s (no declared field)", id, name);
+        break;
+    case RHI_HOLDER_ROOT:
+        snprintf(text, size, "root '%s'", name);
+        break;
+    case RHI_HOLDER_REGISTER:
+        snprintf(text, size, "register %s", name);
+        break;
+    case RHI_HOLDER_IMMORTAL:
+    case RHI_HOLDER_DYING:
+        snprintf(text, size, "%s is %s", id, kind_words[holder->kind]);
+        break;
+    case RHI_HOLDER_RUNTIME:
+        snprintf(text, size, "%s is held by the runtime", id);
+        break;
+    default:
+        *has_address = holder->kind == RHI_HOLDER_STACK || !*name;
+        if (*has_address)
+            snprintf(text, size, "%s word at 0x%" PRIx64 "%s%s%s",
+                     holder->kind == RHI_HOLDER_THREAD_LOCAL ? "thread-local"
+                                                             : kind_words[holder->kind],
+                     holder->address, *name ? " (" : "", name, *name ? ")" : "");
+        else
+            snprintf(text, size, "%s", name); /* libfoo.so+0x4040, malloc block 0x…+16 */
+    }
+}
+
+void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holder *holder,
+                       const char *indent)
+{
+    char what[WHAT_SIZE], row[WHAT_SIZE + 32], value[RHI_VALUE_SIZE];
+    bool has_address, is_member = holder->kind >= RHI_HOLDER_IMMORTAL;
+    what_text(reader, holder, what, sizeof what, &has_address, value);
+    if (holder->lwp)
+        snprintf(row, sizeof row, "%s thread %" PRIu64, what, holder->lwp);
+    rhi__print(session, "%s%-44s", indent, holder->lwp ? row : what);
+    if (!is_member)
+        rhi__print(session, " %s", holder->strong ? "exact" : rhi__strength_word(holder));
+    if (holder->address && !has_address)
+        rhi__print(session, " at 0x%" PRIx64, holder->address);
+    if (holder->value != holder->target)
+        rhi__print(session, " (points %" PRIu64 " bytes into it)", holder->value - holder->target);
+    if (holder->reach > RHI_REACH_YES)
+        rhi__print(session, " (in a malloc block that nothing reaches%s)",
+                   holder->reach == RHI_REACH_UNDECIDED ? " in what could be read" : "");
+    rhi__print(session, "%s%s\n", value[0] ? "  in" : "", value);
+}

@@ -1,0 +1,154 @@
+/* stacks.c - recorded stacks as people read them (see objects.h).
+ *
+ * One row for each call, inlined ones too. A mistake is never in refheap's own headers nor in
+ * what starts a program or a thread: these calls are left out at both ends. Invariant: a stack
+ * that has calls keeps one. */
+#include "target/modules.h"
+#include "render/objects.h"
+#include "render/output.h"
+#include "program/symbols.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct row {
+    uint64_t address;
+    const rhi_call *call; /* NULL: nothing is known of it */
+} row;
+
+typedef struct stack {
+    row *rows;
+    uint64_t first, end; /* what is left of them */
+} stack;
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* ---- what is left out ----------------------------------------------------------------------- */
+
+static bool starts_code(const rhi_call *call)
+{
+    static const char *const names[] = {"_start",
+                                        "__libc_start_main",
+                                        "__libc_start_main_impl",
+                                        "__libc_start_call_main",
+                                        "generic_start_main",
+                                        "start_thread",
+                                        "clone",
+                                        "clone3",
+                                        "__clone",
+                                        "__clone3"};
+    for (size_t i = 0; call && call->name && i < sizeof names / sizeof *names; i++)
+        if (strcmp(call->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_in_libc(const rhi_reader *reader, uint64_t address)
+{
+    char where[256];
+    return rhi__module_text(reader->memory, address, where, sizeof where) &&
+           (strncmp(where, "libc.so.", 8) == 0 || strncmp(where, "libc-2.", 7) == 0 ||
+            strncmp(where, "libpthread", 10) == 0);
+}
+
+/* Does the event have as many addresses as its heap keeps, so that outer calls may be missing? */
+static bool is_cut(const rhi_reader *reader, const rhi_event *event)
+{
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (reader->heaps.items[i].stack_depth == event->depth)
+            return true;
+    return event->depth == RHI_STACK_MAX;
+}
+
+/* Without symbols: what of libc lies between the program and a start function, or ends a whole
+ * stack, starts, too; so does the last address of any module (_start of a stripped program) if a
+ * start function called it. */
+static void leave_out(const rhi_reader *reader, const rhi_event *event, stack *s)
+{
+    bool starts = !is_cut(reader, event);
+    while (s->first + 1 < s->end && s->rows[s->first].call && s->rows[s->first].call->is_of_header)
+        s->first++;
+    for (; s->end > s->first + 1; s->end--) {
+        const row *last = &s->rows[s->end - 1], *inner = last - 1;
+        bool is_main = inner->call && inner->call->name && strcmp(inner->call->name, "main") == 0;
+        bool is_unnamed =
+            !last->call && (((starts || is_main) && is_in_libc(reader, last->address)) ||
+                            starts_code(inner->call));
+        if (!starts_code(last->call) && !is_unnamed)
+            break;
+        starts = true;
+    }
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+/* The call lies before its return address, which may be behind the end of the function. */
+static stack calls_of(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
+{
+    stack s = {.rows = calloc((size_t)event->depth * RHI_CALLS_MAX + 1, sizeof *s.rows)};
+    for (unsigned i = 0; s.rows && i < event->depth; i++) {
+        unsigned count = 0;
+        const rhi_call *calls =
+            event->stack[i] ? rhi__symbols_calls(session, event->stack[i] - 1, &count) : NULL;
+        for (unsigned k = 0; k < count; k++)
+            s.rows[s.end++] = (row){event->stack[i], &calls[k]};
+        if (count == 0)
+            s.rows[s.end++] = (row){.address = event->stack[i]};
+    }
+    reader->memory->is_short |= !s.rows; /* said in the answer */
+    leave_out(reader, event, &s);
+    return s;
+}
+
+json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
+{
+    json_t *array = json_array();
+    stack s = calls_of(session, reader, event);
+    for (uint64_t i = s.first; i < s.end; i++) {
+        char where[256] = "";
+        const rhi_call *call = s.rows[i].call;
+        bool is_module = rhi__module_text(reader->memory, s.rows[i].address, where, sizeof where),
+             has_line = call && call->file;
+        json_t *json =
+            json_pack("{s:o, s:o, s:o, s:o, s:o}", "address", rhi__json_address(s.rows[i].address),
+                      "module", is_module ? rhi__json_text(where) : json_null(), "function",
+                      call && call->name ? rhi__json_text(call->name) : json_null(), "file",
+                      has_line ? rhi__json_text(call->file) : json_null(), "line",
+                      has_line ? json_integer(call->line) : json_null());
+        if (call && call->is_inlined)
+            json_object_set_new(json, "inlined", json_true());
+        json_array_append_new(array, json);
+    }
+    free(s.rows);
+    return array;
+}
+
+void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event,
+                      const char *indent)
+{
+    stack s = calls_of(session, reader, event);
+    for (uint64_t i = s.first; i < s.end; i++) {
+        char where[256] = "";
+        const rhi_call *call = s.rows[i].call;
+        const char *name = call && call->name ? call->name : "?";
+        rhi__print(session, "%s#%-2" PRIu64 " 0x%" PRIx64, indent, i - s.first, s.rows[i].address);
+        if (!call)
+            rhi__print(
+                session, "%s%s",
+                rhi__module_text(reader->memory, s.rows[i].address, where, sizeof where) ? " " : "",
+                where);
+        else if (call->file)
+            rhi__print(session, " %s() %s:%d", name, base_name(call->file), call->line);
+        else if (call->offset)
+            rhi__print(session, " %s()+0x%" PRIx64, name, call->offset + 1);
+        else
+            rhi__print(session, " %s()", name);
+        rhi__print(session, "%s\n", call && call->is_inlined ? " (inlined)" : "");
+    }
+    free(s.rows);
+}

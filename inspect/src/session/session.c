@@ -1,0 +1,212 @@
+/* session.c - opens memory, heap and graph on their first use, and drops them when the target moved
+ * on (see session.h). */
+#include "session/session.h"
+#include "program/symbols.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const rhi_reader_ops *const readers[] = {&rhi__reader_refheap};
+
+void rhi__session_drop(rhi_session *session)
+{
+    rhi__kept_drop(&session->kept);
+    rhi__symbols_forget(session->symbols);
+    rhi__graph_free(session->graph);
+    rhi__reader_free(session->reader);
+    if (session->has_memory)
+        rhi__memory_close(&session->memory);
+    free(session->core_path);
+    session->core_path = NULL;
+    session->graph = NULL;
+    session->reader = NULL;
+    session->has_memory = false;
+}
+
+/* ---- the cache ------------------------------------------------------------------------------ */
+
+bool rhi__same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool rhi__core_has_changed(const rhi_session *session)
+{
+    uint64_t state = !session->has_memory
+                         ? 0
+                         : rhi__core_state(session->memory.is_direct ? &session->memory.direct
+                                                                     : session->target);
+    /* 0: no core, or the way to its file was given up */
+    return state && state != session->memory.core_state;
+}
+
+static bool cache_holds(const rhi_session *session)
+{
+    const rhi_target *target = session->target;
+    return session->has_memory && target->state_id &&
+           target->state_id(target->context) == session->state && !rhi__core_has_changed(session) &&
+           session->context == target->context && session->pid == target->pid &&
+           rhi__same_text(session->core_path, target->core_path);
+}
+
+static rhi_error *open_memory(rhi_session *session)
+{
+    const rhi_target *target = session->target;
+    if (session->has_memory && session->is_checked)
+        return NULL;
+    session->is_checked = true;
+    if (cache_holds(session)) {
+        session->memory.door = target;
+        return NULL;
+    }
+    rhi__session_drop(session);
+    session->state = target->state_id ? target->state_id(target->context) : 0;
+    session->context = target->context;
+    session->pid = target->pid;
+    if (target->core_path && !(session->core_path = strdup(target->core_path)))
+        return rhi__error_memory();
+    RHI_TRY(rhi__memory_open(&session->memory, target));
+    session->has_memory = true;
+    session->memory.work = &session->work;
+    return NULL;
+}
+
+/* Does the map name private writable memory of which not a byte can be read, as cores without it
+ * do? */
+static bool writable_memory_is_missing(rhi_memory *memory)
+{
+    uint8_t byte;
+    for (uint64_t i = 0; i < memory->map.regions.count; i++) {
+        const rhi_region *region = &memory->map.regions.items[i];
+        if (region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED) &&
+            rhi__memory_read(memory, region->start, &byte, 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+static rhi_error *no_such_heap(const rhi_session *session)
+{
+    enum { HEAPS_NAMED = 16 };
+    const rhi_reader *reader = session->reader;
+    char known[HEAPS_NAMED * 24 + 8] = "";
+    uint64_t after = 0;
+    for (int named = 0; named <= HEAPS_NAMED; named++) { /* in the order of their numbers */
+        uint64_t next = UINT64_MAX;
+        for (uint64_t i = 0; i < reader->heaps.count; i++)
+            if (reader->heaps.items[i].number >= after && reader->heaps.items[i].number < next)
+                next = reader->heaps.items[i].number;
+        if (next == UINT64_MAX)
+            break;
+        size_t used = strlen(known);
+        if (named == HEAPS_NAMED)
+            snprintf(known + used, sizeof known - used, ", …");
+        else
+            snprintf(known + used, sizeof known - used, "%s%" PRIu64, named ? ", " : "", next);
+        after = next + 1;
+    }
+    return rhi__error("there is no heap %" PRIu64 "%s%s", session->heap,
+                      known[0] ? ": numbers in use: " : "", known);
+}
+
+rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
+{
+    RHI_TRY(open_memory(session));
+    for (size_t i = 0; i < sizeof readers / sizeof *readers && !session->reader; i++)
+        RHI_TRY(readers[i]->open(&session->memory, &session->reader));
+    if (!session->reader && session->memory.truncated[0])
+        return rhi__error("no refheap heap was found, but %s", session->memory.truncated);
+    if (!session->reader && session->memory.refused[0] && session->target->core_path)
+        return rhi__error("no refheap heap was found: %s", session->memory.refused);
+    if (!session->reader && writable_memory_is_missing(&session->memory))
+        return rhi__error("no refheap heap was found, but writable memory is not in the core: see "
+                          "coredump_filter in core(5)");
+    if (!session->reader)
+        return rhi__error("no refheap heap here: the program does not use refheap, or has not "
+                          "created a heap yet");
+    *reader = session->reader;
+    if (!session->is_begun)
+        rhi__begin_question(session->reader);
+    session->is_begun = true;
+    for (uint32_t i = 0; i < session->reader->heaps.count; i++)
+        if (rhi__heap_wanted(session, session->reader, i))
+            return NULL;
+    return session->has_heap ? no_such_heap(session) : NULL;
+}
+
+rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
+{
+    RHI_TRY(rhi__session_open(session, reader));
+    return rhi__reader_load(*reader);
+}
+
+bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap)
+{
+    return !session->has_heap || reader->heaps.items[heap].number == session->heap;
+}
+
+rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
+{
+    rhi_reader *reader;
+    RHI_TRY(rhi__session_reader(session, &reader));
+    if (!session->graph)
+        RHI_TRY(rhi__graph_build(&session->work, reader, &session->graph));
+    *graph = session->graph;
+    return NULL;
+}
+
+/* ---- what concerns every answer ------------------------------------------------------------- */
+
+/* Where there is no heap, nothing was looked at: a program that crashed early has no leak either.
+ * The values that all heaps share (heap 0) are no heap of the program's. */
+static void tell_no_heap(rhi_session *session)
+{
+    const rhi_reader *reader = session->reader;
+    char text[128] = "there was nothing to look at: no heap was created yet";
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (!reader->heaps.items[i].is_shared || session->has_heap)
+            return;
+    if (reader->problems.count || session->memory.truncated[0])
+        snprintf(text, sizeof text, "there was nothing to look at: no heap could be read");
+    else if (reader->destroyed)
+        snprintf(text, sizeof text,
+                 "there was nothing to look at: there is no heap any more, %" PRIu64
+                 " %s destroyed",
+                 reader->destroyed, reader->destroyed == 1 ? "was" : "were");
+    rhi__note(&session->notes, text);
+}
+
+bool rhi__settle(rhi_session *session)
+{
+    for (uint64_t i = 0; session->reader && i < session->reader->problems.count; i++)
+        rhi__note(&session->notes, session->reader->problems.items[i]);
+    if (session->reader && session->is_about_all)
+        tell_no_heap(session);
+    if (session->has_memory && session->memory.truncated[0])
+        rhi__note(&session->notes, session->memory.truncated);
+    if (rhi__core_has_changed(session))
+        rhi__note(&session->notes, "the core file changed while it was read");
+    if (session->has_memory && session->memory.is_short)
+        rhi__note(&session->notes, rhi__error_memory()->message);
+    if (session->target->flags & RHI_TARGET_NO_STOP)
+        rhi__note(&session->notes, "the process ran while it was read: provisional");
+    return !session->notes.is_incomplete;
+}
+
+void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *object)
+{
+    const rhi_graph *graph = session->graph;
+    if (!graph || index >= graph->count)
+        return;
+    uint8_t flags = graph->flags[index];
+    uint64_t count = object->count < 0 ? 0 : (uint64_t)object->count;
+    bool is_same =
+        graph->stored[index] == (count > UINT32_MAX ? UINT32_MAX : (uint32_t)count) &&
+        !(flags & RHI_GRAPH_IMMORTAL) == !object->immortal &&
+        !(flags & RHI_GRAPH_DYING) == (object->state != RHI_DYING) &&
+        !(flags & RHI_GRAPH_HELD) == !object->held &&
+        !(flags & RHI_GRAPH_CORRUPT) == (object->state <= RHI_DYING && object->type != UINT32_MAX);
+    session->has_changed = session->has_changed || !is_same;
+}

@@ -1,0 +1,92 @@
+/* session.h - what a command works on: the target of this call and what was learned of it before.
+ *
+ * Invariant: memory, reader and graph belong to the state named by `state`; a call with another
+ * target or state drops them before anything is answered. */
+#ifndef RHI_SESSION_H
+#define RHI_SESSION_H
+
+#include "graph/graph.h"
+#include "base/kept.h"
+#include "base/notes.h"
+#include "heap/reader.h"
+#include "base/work.h"
+
+#include <jansson.h>
+
+typedef struct rhi_symbols rhi_symbols;
+
+struct rhi_session {
+    const rhi_target *target; /* during a call only */
+    bool quiet_errors;
+    char error[sizeof((rhi_error *)0)->message];
+
+    /* The cache. */
+    bool has_memory;
+    /* the cache was held against the target's state in this call: it is not dropped under a
+     * command */
+    bool is_checked;
+    bool is_begun; /* rhi__begin_question was said to the reader in this call */
+    rhi_memory memory;
+    rhi_reader *reader;
+    rhi_graph *graph;
+    rhi_kept kept;  /* what questions made of it */
+    uint64_t state; /* of the target, as it says */
+    char *core_path;
+    int64_t pid;
+    void *context;
+    rhi_symbols *symbols; /* of the files that are mapped; kept across states */
+
+    /* The answer being made. */
+    const char *command;
+    bool json;
+    rhi_notes notes;       /* why it is not complete */
+    rhi_notes remarks;     /* what else it rests on */
+    json_t *not_read;      /* memory that was not searched: array; NULL: words were not asked for */
+    bool missing_is_empty; /* --missing=empty: memory that cannot be searched holds nothing */
+    bool asked_names;      /* files of modules were asked for names */
+    bool has_heap;         /* --heap: only this one */
+    uint64_t heap;
+    bool is_about_all; /* no object was asked about: the answer is about whole heaps */
+    char *out;         /* buffered output */
+    size_t out_size, out_capacity;
+    unsigned json_items; /* keys or array items so far at each open level */
+    bool json_in_array;
+
+    rhi_work work;       /* the command's; a document half of which is out must be finished */
+    bool is_ascii;       /* the user's locale shows no UTF-8 */
+    bool was_flushed;    /* some of the answer is with the user already */
+    bool has_changed;    /* an object was read again and is not as the graph has it */
+    char styled[8][256]; /* see rhi__styled */
+    unsigned next_styled;
+};
+
+/* The reader of this target's heap, opened on first use, blocks not necessarily read. An error if
+ * there is none. */
+rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader);
+/* The same with its blocks. */
+rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader);
+/* The graph of all heaps, built on first use. */
+rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph);
+
+/* Forgets what was learned of the target. */
+void rhi__session_drop(rhi_session *session);
+
+/* Is this one of the heaps that were asked for (--heap)? `heap` is an index into reader->heaps. */
+bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap);
+
+/* Both NULL, or both the same text. */
+bool rhi__same_text(const char *a, const char *b);
+
+/* Notes what concerns every answer: what the reader could not read or make sense of, say. Is the
+ * answer complete as far as is known now? */
+bool rhi__settle(rhi_session *session);
+
+/* Has the file of the core that is read changed since it was opened? What was read of it is worth
+ * nothing then. */
+bool rhi__core_has_changed(const rhi_session *session);
+
+/* Is this object, just read again, still as the cached graph has it? If not, the cache is dropped
+ * and the question asked again (a debugger's user wrote memory by hand). */
+void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *object);
+
+#endif

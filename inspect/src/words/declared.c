@@ -1,0 +1,149 @@
+/* declared.c - the elements of vectors, as a set of words (see declared.h). Only where a vector
+ * lies is read, not its elements; what no mapping holds is left out, so that a corrupt count
+ * costs no more than memory that is there. */
+#include "words/declared.h"
+
+#include <string.h>
+
+enum { PAGE_BYTES = 64 * 64 * 8 };
+enum { TIMES = 3, WORDS_MIN = 1 << 23, HOLE_STEP = 1 << 20 };
+#define WORDS_MAX (1ull << 31) /* corrupt objects may all claim the same big vector */
+
+typedef struct collector {
+    rhi_declared *declared;
+    rhi_reader *reader;
+    uint64_t words, words_max;
+} collector;
+
+static uint64_t place_of(const rhi_declared *d, uint64_t number)
+{
+    uint64_t i = (number * 0x9E3779B97F4A7C15ull) >> 20 & (d->capacity - 1);
+    while (d->pages[i].number && d->pages[i].number != number)
+        i = (i + 1) & (d->capacity - 1);
+    return i;
+}
+
+static bool grow(rhi_declared *d)
+{
+    rhi_declared old = *d;
+    d->capacity = old.capacity ? old.capacity * 2 : 64;
+    d->pages = calloc(d->capacity, sizeof *d->pages);
+    d->last = NULL;
+    if (!d->pages) {
+        *d = old;
+        return false;
+    }
+    for (uint64_t i = 0; i < old.capacity; i++)
+        if (old.pages[i].number)
+            d->pages[place_of(d, old.pages[i].number)] = old.pages[i];
+    free(old.pages);
+    return true;
+}
+
+/* The page of an address, NULL if there is none; with `make` there is one unless memory is short.
+ */
+static struct rhi_declared_page *page_of(rhi_declared *d, uint64_t address, bool make)
+{
+    uint64_t number = address / PAGE_BYTES;
+    if (d->last && d->last->number == number)
+        return d->last;
+    if (make && d->count >= d->capacity / 2 && !grow(d))
+        return NULL;
+    if (d->capacity == 0)
+        return NULL;
+    struct rhi_declared_page *page = &d->pages[place_of(d, number)];
+    if (!page->number) {
+        if (!make)
+            return NULL;
+        page->number = number;
+        d->count++;
+    }
+    return d->last = page;
+}
+
+static rhi_error *add_slots(collector *c, uint64_t at, uint64_t end, uint64_t stride)
+{
+    for (uint64_t checked = at; at < end && end - at >= 8 && c->words < c->words_max;
+         at += stride, c->words++) {
+        /* in holes of a sparse core there is no word to be told */
+        if (at >= checked && end - at > HOLE_STEP) {
+            at += (rhi__memory_data_start(c->reader->memory, at, end) - at) / stride * stride;
+            checked = at + HOLE_STEP;
+        }
+        struct rhi_declared_page *page = page_of(c->declared, at, true);
+        if (!page)
+            return rhi__error_memory();
+        uint64_t bit = at % PAGE_BYTES / 8;
+        if (at % 8 == 0) /* else no aligned word is this slot */
+            page->bits[bit / 64] |= 1ull << (bit % 64);
+        if (stride > end - at)
+            break;
+    }
+    return NULL;
+}
+
+/* The slots of one vector, mapping by mapping. */
+static rhi_error *add_vector(collector *c, const rhi_field *field, uint64_t first, uint64_t count)
+{
+    uint64_t end = first + count * field->stride, at = first + field->element_offset;
+    const rhi_region *region;
+    if (at < PAGE_BYTES)
+        return NULL;
+    while (at < end && (region = rhi__memory_region(c->reader->memory, at))) {
+        uint64_t stop = region->end < end ? region->end : end;
+        RHI_TRY(add_slots(c, at, stop, field->stride));
+        if (stop == end || c->words >= c->words_max)
+            break;
+        at += (stop - at + field->stride - 1) / field->stride * field->stride;
+    }
+    return NULL;
+}
+
+static rhi_error *add_object(void *context, uint32_t index, const rhi_object *object,
+                             const uint8_t *bytes)
+{
+    collector *c = context;
+    (void)index;
+    if (object->state > RHI_DYING || object->type >= c->reader->types.count ||
+        !c->reader->types.items[object->type].has_vectors)
+        return NULL;
+    const rhi_type *type = &c->reader->types.items[object->type];
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const rhi_field *field = &type->fields[i];
+        uint64_t first, count;
+        if (field->form == RHI_FORM_VECTOR && field->kind <= RHI_KIND_BORROWED &&
+            rhi__field_span(c->reader, object, bytes, field, &first, &count) && count)
+            RHI_TRY(add_vector(c, field, first, count));
+    }
+    return NULL;
+}
+
+rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_declared *declared)
+{
+    collector c = {.declared = declared, .reader = reader};
+    bool any = false;
+    *declared = (rhi_declared){0};
+    uint64_t words = reader->memory->core_bytes / 8;
+    c.words_max = words < WORDS_MAX / TIMES - WORDS_MIN ? words * TIMES + WORDS_MIN : WORDS_MAX;
+    for (uint64_t i = 0; i < reader->types.count; i++)
+        any |= reader->types.items[i].has_vectors;
+    rhi_error *error =
+        any ? rhi__each_object(&session->work, reader, "looking for vectors", add_object, &c)
+            : NULL;
+    if (error)
+        rhi__declared_close(declared);
+    return error;
+}
+
+void rhi__declared_close(rhi_declared *declared)
+{
+    free(declared->pages);
+    memset(declared, 0, sizeof *declared);
+}
+
+bool rhi__is_declared(rhi_declared *declared, uint64_t address)
+{
+    const struct rhi_declared_page *page = page_of(declared, address, false);
+    uint64_t bit = address % PAGE_BYTES / 8;
+    return page && page->bits[bit / 64] >> (bit % 64) & 1;
+}

@@ -1,0 +1,24 @@
+/* declared.h - the words outside the heap that are slots of live objects all the same: the
+ * elements of their out-of-line vectors of references. */
+#ifndef RHI_DECLARED_H
+#define RHI_DECLARED_H
+
+#include "session/session.h"
+
+/* A set of addresses of 8-byte words: a hash table of pages of bits. */
+typedef struct rhi_declared {
+    /* number 0: a free place */
+    struct rhi_declared_page {
+        uint64_t number;
+        uint64_t bits[64];
+    } * pages;
+    uint64_t count, capacity; /* a power of two, or 0 */
+    struct rhi_declared_page *last;
+} rhi_declared;
+
+/* Reads every object whose type has vectors; none if no type has. */
+rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_declared *declared);
+void rhi__declared_close(rhi_declared *declared);
+bool rhi__is_declared(rhi_declared *declared, uint64_t address);
+
+#endif

@@ -1,0 +1,380 @@
+/* owners.c - finds the owners of open counts (see owners.h).
+ *
+ * Each step is taken only if the one before left an open count without an owner: words outside of
+ * blocks, the blocks that hold words, words in objects that no field declares, objects that lead
+ * to blocks, and vector registers. */
+#include "words/owners.h"
+#include "base/array.h"
+#include "render/output.h"
+#include "target/vectors.h"
+
+#include <string.h>
+
+enum { PROGRESS_OBJECTS = 1 << 20 };
+
+typedef struct search {
+    rhi_session *session;
+    rhi_reader *reader;
+    rhi_graph *graph;
+    rhi_owners *owners;
+    rhi_malloc_graph *blocks; /* NULL: not asked yet */
+    uint64_t *in_block;       /* objects that a word in a block leads to */
+} search;
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+static rhi_error *add_link(rhi_links *links, uint32_t from, uint32_t to)
+{
+    if (links->count && links->items[links->count - 1].from == from &&
+        links->items[links->count - 1].to == to)
+        return NULL;
+    if (!rhi__array_reserve(links, 1))
+        return rhi__error_memory();
+    links->items[links->count++] = (rhi_link){from, to};
+    return NULL;
+}
+
+static int link_order(const void *left, const void *right)
+{
+    const rhi_link *a = left, *b = right;
+    if (a->from != b->from)
+        return a->from < b->from ? -1 : 1;
+    return a->to < b->to ? -1 : a->to > b->to;
+}
+
+static rhi_error *finish_links(rhi_links *links, uint64_t count)
+{
+    if (links->count)
+        qsort(links->items, links->count, sizeof *links->items, link_order);
+    links->has = calloc(count / 64 + 1, sizeof *links->has);
+    if (!links->has)
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < links->count; i++)
+        rhi__bit_set(links->has, links->items[i].from);
+    return NULL;
+}
+
+uint64_t rhi__links_from(const rhi_links *links, uint32_t from, uint64_t *first)
+{
+    uint64_t low = 0, high = links->count;
+    *first = 0;
+    if (!links->has || !rhi__bit(links->has, from))
+        return 0;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (links->items[middle].from < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *first = low;
+    while (low < links->count && links->items[low].from == from)
+        low++;
+    return low;
+}
+
+/* ---- walking -------------------------------------------------------------------------------- */
+
+/* The blocks that the first `count` objects of the graph's queue lead to. */
+static rhi_error *enter_blocks(rhi_walk *w, uint32_t count)
+{
+    uint64_t first;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t end = rhi__links_from(&w->owners->refs, w->graph->queue[i], &first);
+        for (; first < end; first++) {
+            uint32_t to = w->owners->refs.items[first].to;
+            if (rhi__bit(w->met, to) || (w->within && !rhi__bit(w->within, to)))
+                continue;
+            rhi__bit_set(w->met, to);
+            if (!rhi__number_add(&w->queue, to))
+                return rhi__error_memory();
+        }
+    }
+    return NULL;
+}
+
+/* The objects that the blocks of the queue own, from `head` on: they are the graph's queue then. */
+static uint32_t leave_blocks(rhi_walk *w, uint64_t head)
+{
+    uint32_t count = 0;
+    uint64_t first;
+    for (; head < w->queue.count; head++) {
+        uint64_t end = rhi__links_from(&w->owners->words, w->queue.items[head], &first);
+        for (; first < end; first++) {
+            uint32_t to = w->owners->words.items[first].to;
+            if (rhi__bit(w->objects, to) || (w->objects_within && !rhi__bit(w->objects_within, to)))
+                continue;
+            rhi__bit_set(w->objects, to);
+            w->graph->queue[count++] = to;
+        }
+    }
+    return count;
+}
+
+rhi_error *rhi__walk(rhi_walk *w, uint32_t count, uint64_t head)
+{
+    while (count || head < w->queue.count) {
+        RHI_TRY(rhi__graph_spread(&w->session->work, w->graph, false, w->objects, w->objects_within,
+                                  w->graph->queue, &count));
+        RHI_TRY(enter_blocks(w, count));
+        RHI_TRY(
+            rhi__malloc_spread(&w->session->work, w->blocks, w->met, w->within, &w->queue, head));
+        count = leave_blocks(w, head);
+        head = w->queue.count;
+    }
+    return NULL;
+}
+
+/* ---- the steps ------------------------------------------------------------------------------ */
+
+static bool is_in_block(const rhi_holder *holder)
+{
+    return holder->kind == RHI_HOLDER_FOREIGN && holder->base;
+}
+
+static rhi_error *mark_owned(void *context, const rhi_holder *holder)
+{
+    search *s = context;
+    uint32_t index = rhi__object_index(s->reader, holder->value);
+    bool inside_itself = holder->kind == RHI_HOLDER_UNDECLARED &&
+                         rhi__object_index(s->reader, holder->from) == index;
+    bool is_weak = holder->kind == RHI_HOLDER_REGISTER &&
+                   rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
+    if (index != RHI_NO_OBJECT && !inside_itself && !is_weak)
+        rhi__bit_set(is_in_block(holder) ? s->in_block : s->owners->owned, index);
+    return NULL;
+}
+
+/* Words in blocks own what they lead to, if a root reaches the block. Else it is kept for later. */
+static rhi_error *judge_word(void *context, const rhi_holder *holder)
+{
+    search *s = context;
+    uint32_t index =
+        is_in_block(holder) ? rhi__object_index(s->reader, holder->value) : RHI_NO_OBJECT;
+    if (index == RHI_NO_OBJECT || rhi__bit(s->owners->owned, index))
+        return NULL;
+    /* also of the word right behind a chunk */
+    uint32_t number = rhi__malloc_number(s->blocks, holder->address);
+    if (rhi__malloc_is_reached(s->blocks, number))
+        rhi__bit_set(s->owners->owned, index);
+    else if (rhi__has_open_count(s->graph, index))
+        return add_link(&s->owners->words, number, index);
+    return NULL;
+}
+
+/* How many objects have open counts, but no owner so far; [*low, *high): where they lie. With
+ * `in_block`: that a word in a block leads to. */
+static uint64_t count_open(const search *s, bool in_block, uint64_t *low, uint64_t *high)
+{
+    uint64_t open = 0;
+    uint32_t first = 0, last = 0;
+    for (uint32_t i = 0; i < s->graph->count; i++)
+        if (rhi__has_open_count(s->graph, i) && !rhi__bit(s->owners->owned, i) &&
+            (!in_block || rhi__bit(s->in_block, i))) {
+            first = open++ ? first : i;
+            last = i;
+        }
+    if (open == 0)
+        return 0;
+    *low = rhi__object_address(s->reader, first);
+    *high = rhi__object_address(s->reader, last);
+    *high += rhi__block_at(s->reader, *high)->slot_size;
+    return open;
+}
+
+/* What a dying object's fields hold is open by count arithmetic, but it is theirs until they are
+ * released. */
+static void mark_owned_by_dying(search *s)
+{
+    const rhi_graph *g = s->graph;
+    for (uint32_t i = 0; i < g->count; i++)
+        for (uint32_t e = g->edge_start[i];
+             g->flags[i] & RHI_GRAPH_DYING && e < g->edge_start[i + 1]; e++)
+            rhi__bit_set(s->owners->owned, g->edge_to[e]);
+}
+
+/* ---- through objects ------------------------------------------------------------------------ */
+
+static rhi_error *add_refs(void *context, uint32_t index, const rhi_object *object,
+                           const uint8_t *bytes)
+{
+    search *s = context;
+    for (uint64_t i = 0; i + 8 <= object->slot_size; i += 8) {
+        uint64_t word = rhi__load64(bytes + i);
+        uint32_t number = word ? rhi__malloc_number(s->blocks, word) : RHI_NO_BLOCK;
+        if (number != RHI_NO_BLOCK && !rhi__malloc_is_reached(s->blocks, number))
+            RHI_TRY(add_link(&s->owners->refs, index, number));
+    }
+    return NULL;
+}
+
+/* Does nothing need to hold it, or has it an owner? */
+static bool is_held_itself(const search *s, uint32_t i)
+{
+    return s->graph->flags[i] & (RHI_GRAPH_STAYS | RHI_GRAPH_CORRUPT) ||
+           (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owners->owned, i));
+}
+
+static void own_what_reached_blocks_hold(search *s)
+{
+    const rhi_owners *o = s->owners;
+    for (uint64_t i = 0; i < o->words.count; i++)
+        if (rhi__malloc_is_reached(s->blocks, o->words.items[i].from))
+            rhi__bit_set(o->owned, o->words.items[i].to);
+}
+
+/* The object or the block that a vector register leads to, if nothing else does. With `walk` they
+ * begin a walk: objects in graph->queue, *count of them, and blocks in its queue. */
+static rhi_error *add_possible(search *s, uint32_t in, rhi_walk *walk, uint32_t *count)
+{
+    const rhi_register *part = &s->reader->memory->map.registers.items[in];
+    rhi_owners *o = s->owners;
+    uint32_t object = rhi__object_index(s->reader, part->value);
+    uint32_t block =
+        object == RHI_NO_OBJECT && walk ? rhi__malloc_number(s->blocks, part->value) : RHI_NO_BLOCK;
+    bool is_new = object != RHI_NO_OBJECT && rhi__has_open_count(s->graph, object) &&
+                  !rhi__bit(o->owned, object);
+    bool is_new_block = block != RHI_NO_BLOCK && !rhi__malloc_is_reached(s->blocks, block);
+    if (!rhi__is_vector(part) || !(is_new || is_new_block))
+        return NULL;
+    if (!rhi__array_reserve(&o->possible, 1) ||
+        (is_new_block && !rhi__number_add(&walk->queue, block)))
+        return rhi__error_memory();
+    o->possible.items[o->possible.count++] = (rhi_possible){object, block, in};
+    if (is_new)
+        rhi__bit_set(o->owned, object);
+    else
+        rhi__malloc_reach(s->blocks, block);
+    if (is_new && walk && !rhi__bit(o->held, object)) {
+        rhi__bit_set(o->held, object);
+        s->graph->queue[(*count)++] = object;
+    }
+    return NULL;
+}
+
+static rhi_error *follow_vectors(search *s, rhi_walk *walk)
+{
+    uint64_t head = walk ? walk->queue.count : 0;
+    uint32_t count = 0;
+    for (uint64_t i = 0; i < s->reader->memory->map.registers.count; i++)
+        RHI_TRY(add_possible(s, (uint32_t)i, walk, &count));
+    return walk ? rhi__walk(walk, count, head) : NULL;
+}
+
+static rhi_error *follow_objects(search *s)
+{
+    rhi_owners *o = s->owners;
+    rhi_walk walk = {.session = s->session,
+                     .graph = s->graph,
+                     .blocks = s->blocks,
+                     .owners = o,
+                     .met = s->blocks->reached};
+    uint32_t count = 0;
+    RHI_TRY(finish_links(&o->words, s->blocks->count));
+    RHI_TRY(rhi__each_object(&s->session->work, s->reader, "looking into objects", add_refs, s));
+    RHI_TRY(finish_links(&o->refs, s->graph->count));
+    walk.objects = o->held = calloc((uint64_t)s->graph->count / 64 + 1, sizeof *o->held);
+    if (!o->held)
+        return rhi__error_memory();
+    for (uint32_t i = 0; i < s->graph->count; i++)
+        if (is_held_itself(s, i)) {
+            rhi__bit_set(o->held, i);
+            s->graph->queue[count++] = i;
+        }
+    rhi_error *error = rhi__walk(&walk, count, 0);
+    own_what_reached_blocks_hold(s);
+    if (!error)
+        error = follow_vectors(s, &walk);
+    own_what_reached_blocks_hold(s);
+    free(walk.queue.items);
+    o->is_full = !error;
+    return error;
+}
+
+static rhi_error *find_owners(search *s, bool full)
+{
+    const rhi_reader *r = s->reader;
+    uint64_t low, high, words = (uint64_t)s->graph->count / 64 + 1;
+    s->owners->owned = calloc(words, sizeof *s->owners->owned);
+    s->in_block = calloc(words, sizeof *s->in_block);
+    if (!s->owners->owned || !s->in_block)
+        return rhi__error_memory();
+    mark_owned_by_dying(s);
+    if (full || count_open(s, false, &low, &high))
+        RHI_TRY(rhi__each_word(s->session, s->reader, r->lowest, r->highest, mark_owned, s));
+    if (full || count_open(s, true, &low, &high)) {
+        RHI_TRY(rhi__session_malloc_graph(s->session, s->reader, &s->blocks));
+        RHI_TRY(rhi__each_word(s->session, s->reader, r->lowest, r->highest, judge_word, s));
+    }
+    if (count_open(s, false, &low, &high))
+        RHI_TRY(rhi__each_undeclared(s->session, s->reader, low, high, mark_owned, s));
+    if (s->blocks && (full || count_open(s, true, &low, &high)))
+        RHI_TRY(follow_objects(s));
+    else
+        RHI_TRY(follow_vectors(s, NULL));
+    s->owners->open = count_open(s, false, &low, &high);
+    return NULL;
+}
+
+/* ---- the interface -------------------------------------------------------------------------- */
+
+static void free_owners(void *value)
+{
+    rhi_owners *owners = value;
+    if (!owners)
+        return;
+    free(owners->owned);
+    free(owners->possible.items);
+    free(owners->held);
+    free(owners->words.items);
+    free(owners->words.has);
+    free(owners->refs.items);
+    free(owners->refs.has);
+    free(owners);
+}
+
+rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool full,
+                               rhi_owners **owners)
+{
+    *owners = rhi__kept(&session->kept, free_owners);
+    if (!*owners || (full && !(*owners)->is_full)) {
+        search s = {.session = session, .reader = reader, .owners = calloc(1, sizeof *s.owners)};
+        rhi_error *error = s.owners ? rhi__session_graph(session, &s.graph) : rhi__error_memory();
+        if (!error)
+            error = find_owners(&s, full);
+        free(s.in_block);
+        if (error) {
+            free_owners(s.owners);
+            return error;
+        }
+        RHI_TRY(rhi__keep(&session->kept, s.owners, free_owners));
+        *owners = s.owners;
+    }
+    return NULL;
+}
+
+rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t address,
+                            uint8_t *reach)
+{
+    rhi_malloc_graph *blocks;
+    rhi_owners *owners;
+    RHI_TRY(rhi__session_malloc_graph(session, reader, &blocks));
+    uint32_t number = rhi__malloc_number(blocks, address);
+    if (!rhi__malloc_is_reached(blocks, number)) /* by objects, perhaps? */
+        RHI_TRY(rhi__session_owners(session, reader, true, &owners));
+    if (!rhi__malloc_is_reached(blocks, number))
+        RHI_TRY(rhi__owner_not_found(session, reader));
+    *reach = rhi__malloc_is_reached(blocks, number) ? RHI_REACH_YES
+             : rhi__settle(session)                 ? RHI_REACH_NO
+                                                    : RHI_REACH_UNDECIDED;
+    return NULL;
+}
+
+rhi_error *rhi__judge_holders(rhi_session *session, rhi_reader *reader, rhi_holders *holders)
+{
+    for (uint64_t i = 0; i < holders->count; i++)
+        if (is_in_block(&holders->items[i]))
+            RHI_TRY(rhi__judge_block(session, reader, holders->items[i].address,
+                                     &holders->items[i].reach));
+    return NULL;
+}

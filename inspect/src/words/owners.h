@@ -1,0 +1,83 @@
+/* owners.h - which objects with open counts (counts that no field explains) have an owner: a
+ * registered root, or a word that something reaches.
+ *
+ * Owners outside heaps form one graph: roots → blocks of malloc → objects. Objects lead on to
+ * blocks and to objects, if something holds them. So what a block owns is known when it is known
+ * what reaches the block: found by following both, in turns, until nothing new is met.
+ *
+ * Invariant: an object that has an open count and is not `owned` has no word that a root reaches,
+ * directly, through blocks, or through objects that are held; words in other blocks that lead to
+ * it are in `words`. */
+#ifndef RHI_OWNERS_H
+#define RHI_OWNERS_H
+
+#include "words/malloc_graph.h"
+
+typedef struct rhi_link {
+    uint32_t from, to;
+} rhi_link;
+typedef struct rhi_links {
+    rhi_link *items; /* sorted by `from` */
+    uint64_t count, capacity;
+    uint64_t *has; /* bits by `from`: has any */
+} rhi_links;
+
+/* What nothing but a vector register leads to. It may be in use, or the register was left so: it is
+ * not lost for certain. */
+typedef struct rhi_possible {
+    uint32_t object; /* RHI_NO_OBJECT: it is a block */
+    uint32_t block;
+    uint32_t in; /* register, in memory.map.registers */
+} rhi_possible;
+
+typedef struct rhi_owners {
+    uint64_t *owned; /* bits by object; those of `possible` are */
+    struct {
+        rhi_possible *items;
+        uint64_t count, capacity;
+    } possible;
+    uint64_t open; /* objects with open counts that are not owned */
+    /* blocks were followed through objects: what follows is there, and session->blocks is final */
+    bool is_full;
+    uint64_t *held; /* objects that something holds: roots, or what these hold */
+    /* from blocks that no root reaches through blocks alone, to objects with open counts and no
+     * other owner */
+    rhi_links words;
+    rhi_links refs; /* from objects to such blocks */
+} rhi_owners;
+
+/* Found on first use, as far as the verdict on open counts needs it; with `full` in any case. */
+rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool full,
+                               rhi_owners **owners);
+
+/* Sets `reach` of the rows that lie in blocks of malloc. */
+rhi_error *rhi__judge_holders(rhi_session *session, rhi_reader *reader, rhi_holders *holders);
+/* The same for one block. */
+rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t address,
+                            uint8_t *reach);
+
+static inline bool rhi__has_open_count(const rhi_graph *graph, uint32_t i)
+{
+    return !(graph->flags[i] &
+             (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_DAMAGED | RHI_GRAPH_CORRUPT)) &&
+           rhi__open(graph, i) > 0;
+}
+
+/* The links from one block or object: links->items[*first .. what is returned). */
+uint64_t rhi__links_from(const rhi_links *links, uint32_t from, uint64_t *first);
+
+/* A walk through objects and blocks, each of which is met once. */
+typedef struct rhi_walk {
+    rhi_session *session;
+    const rhi_graph *graph;
+    const rhi_malloc_graph *blocks;
+    const rhi_owners *owners;
+    uint64_t *objects, *met;                 /* bits: objects and blocks that were met */
+    const uint64_t *objects_within, *within; /* the only ones to go to; NULL: any */
+    rhi_numbers queue;                       /* all blocks that were met */
+} rhi_walk;
+/* From graph->queue[0 .. count), which are in `objects`, and the blocks in the queue from `head`
+ * on, which are in `met`. */
+rhi_error *rhi__walk(rhi_walk *walk, uint32_t count, uint64_t head);
+
+#endif

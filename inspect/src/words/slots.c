@@ -1,0 +1,270 @@
+/* slots.c - finds the words inside objects that hold an address (see words.h).
+ *
+ * Looking for one object reads all words of all slots as they lie in memory, and decodes a slot
+ * only where one of them hits: no graph is needed, and memory is read at its own speed. */
+#include "graph/graph.h"
+#include "words/words.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct search {
+    rhi_session *session;
+    rhi_reader *reader;
+    uint64_t low, high, mask;
+    rhi_holder_visitor visit;
+    void *context;
+    rhi_error *error;
+    const rhi_object *object;        /* whose vectors are visited */
+    bool only_undeclared, any_value; /* any_value: also of fields that are no references */
+    rhi_object decoded;              /* of the last hit: the next one is often in the same slot */
+    const rhi_slot_choice *choice;
+} search;
+
+static rhi_error *hit(search *s, const rhi_object *object, const rhi_field *field, uint64_t element,
+                      uint64_t address, uint64_t value)
+{
+    rhi_holder holder = {.kind = field ? RHI_HOLDER_FIELD : RHI_HOLDER_UNDECLARED,
+                         .address = address,
+                         .value = value,
+                         .from = object->address,
+                         .in_live = object->state == RHI_LIVE,
+                         .field = field,
+                         .element = element};
+    if (field && !s->any_value) {
+        holder.strong = field->kind != RHI_KIND_BORROWED;
+        holder.weak = !holder.strong;
+    }
+    return s->visit(s->context, &holder);
+}
+
+/* The field inside the object that declares the word at `offset`: a reference slot exactly there,
+ * or plain data around it; NULL: none. By arithmetic: an object may hold a million references. */
+static const rhi_field *declared_at(rhi_reader *reader, const rhi_object *object,
+                                    const uint8_t *bytes, uint64_t offset, uint64_t *element)
+{
+    const rhi_type *type = &reader->types.items[object->type];
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const rhi_field *field = &type->fields[i];
+        uint64_t first, count;
+        if (field->form == RHI_FORM_VECTOR || offset < field->offset ||
+            !rhi__field_span(reader, object, bytes, field, &first, &count) ||
+            (offset - field->offset) / field->stride >= count)
+            continue;
+        uint64_t inside = (offset - field->offset) % field->stride;
+        *element = (offset - field->offset) / field->stride;
+        if (field->kind <= RHI_KIND_BORROWED
+                ? inside == field->element_offset
+                : inside >= field->element_offset &&
+                      inside < (uint64_t)field->element_offset + field->width)
+            return field;
+    }
+    return NULL;
+}
+
+/* The vector whose address is the word at `offset`; NULL: none. */
+static const rhi_field *vector_at(rhi_reader *reader, const rhi_object *object, uint64_t offset,
+                                  uint64_t *element)
+{
+    const rhi_type *type = &reader->types.items[object->type];
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (type->fields[i].form == RHI_FORM_VECTOR && type->fields[i].offset == offset) {
+            *element = RHI_WHOLE_VECTOR;
+            return &type->fields[i];
+        }
+    return NULL;
+}
+
+/* ---- referrers of one object ---------------------------------------------------------------- */
+
+static rhi_error *check_word(search *s, const rhi_object *object, const uint8_t *bytes,
+                             uint64_t offset)
+{
+    uint64_t element = 0, value = rhi__load64(bytes + offset);
+    const rhi_field *field = declared_at(s->reader, object, bytes, offset, &element);
+    if (s->any_value) {
+        field = field ? field : vector_at(s->reader, object, offset, &element);
+        return hit(s, object, field, element, object->address + offset, value);
+    }
+    if (field && (s->only_undeclared || field->kind > RHI_KIND_BORROWED || value != s->low))
+        /* plain data, or a reference that is none: it does not point to an object's start */
+        return NULL;
+    return hit(s, object, field, element, object->address + offset, value);
+}
+
+static rhi_error *check_block_word(search *s, const rhi_block *block, const uint8_t *bytes,
+                                   uint64_t at)
+{
+    uint64_t slot = rhi__slot_number(block, block->base + at), start = slot * block->slot_size;
+    if (at - start < s->reader->header_size || !rhi__slot_is_live(block, slot))
+        return NULL;
+    if (s->decoded.address != block->base + start)
+        s->reader->ops->decode(s->reader, block, block->base + start, bytes + start, true,
+                               &s->decoded);
+    if (s->decoded.state > RHI_DYING)
+        return NULL;
+    if (s->decoded.type >= s->reader->types.count) /* damaged: any of its words may be a field */
+        return hit(s, &s->decoded, NULL, 0, block->base + at, rhi__load64(bytes + at));
+    return check_word(s, &s->decoded, bytes + start, at - start);
+}
+
+static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *scratch)
+{
+    enum { STEP = 64 };
+    uint64_t got, size = rhi__block_used_bytes(block), low = s->low, span = s->high - s->low,
+                  mask = s->mask;
+    const uint8_t *bytes = rhi__memory_view(s->reader->memory, block->base, size, scratch, &got);
+    if (!bytes || got < size)
+        rhi__reader_problem(s->reader,
+                            "%" PRIu64 " bytes of the slab at 0x%" PRIx64 " cannot be read",
+                            size - (bytes ? got : 0), block->base);
+    got = bytes ? got - got % block->slot_size : 0; /* whole slots only */
+    for (uint64_t at = 0; at < got; at += STEP) {
+        uint64_t end = got - at < STEP ? got : at + STEP;
+        bool any = false;
+        for (uint64_t i = at; i < end; i += 8) /* without a branch: the common answer is no */
+            any |= (rhi__load64(bytes + i) & mask) - low < span;
+        for (uint64_t i = at; any && i < end; i += 8)
+            if ((rhi__load64(bytes + i) & mask) - low < span)
+                RHI_TRY(check_block_word(s, block, bytes, i));
+    }
+    return NULL;
+}
+
+static bool visit_vector_slot(void *context, const rhi_slot *slot)
+{
+    search *s = context;
+    if (slot->field->form == RHI_FORM_VECTOR && slot->value == s->low)
+        s->error = hit(s, s->object, slot->field, slot->element, slot->address, slot->value);
+    return !s->error;
+}
+
+static rhi_error *search_vectors(void *context, uint32_t index, const rhi_object *object,
+                                 const uint8_t *bytes)
+{
+    search *s = context;
+    (void)index;
+    if (object->state > RHI_DYING || object->type >= s->reader->types.count ||
+        !s->reader->types.items[object->type].has_vectors)
+        return NULL;
+    s->object = object;
+    rhi__each_slot(s->reader, object, bytes, visit_vector_slot, s);
+    return s->error;
+}
+
+static bool any_vectors(const rhi_reader *reader)
+{
+    for (uint64_t i = 0; i < reader->types.count; i++)
+        if (reader->types.items[i].has_vectors)
+            return true;
+    return false;
+}
+
+static rhi_error *search_blocks(search *s)
+{
+    rhi_scratch scratch = {0};
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < s->reader->blocks.count && !error; i++) {
+        error =
+            rhi__progress(&s->session->work, "looking for references", i, s->reader->blocks.count);
+        if (!error && s->reader->blocks.items[i].object_count)
+            error = search_block(s, &s->reader->blocks.items[i], &scratch);
+    }
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                             rhi_holder_visitor visit, void *context)
+{
+    search s = {.session = session,
+                .reader = reader,
+                .low = low,
+                .high = high,
+                .mask = UINT64_MAX,
+                .visit = visit,
+                .context = context};
+    rhi_error *error = search_blocks(&s);
+    if (!error && any_vectors(reader))
+        error =
+            rhi__each_object(&session->work, reader, "looking into vectors", search_vectors, &s);
+    return error;
+}
+
+/* The whole slot: a flexible tail whose length the type does not tell lies behind the struct. */
+rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64_t low,
+                                uint64_t high, rhi_holder_visitor visit, void *context)
+{
+    search s = {.session = session,
+                .reader = reader,
+                .low = low,
+                .high = high,
+                .mask = UINT64_MAX,
+                .visit = visit,
+                .context = context,
+                .only_undeclared = true};
+    return search_blocks(&s);
+}
+
+rhi_error *rhi__each_word_of_objects(rhi_session *session, rhi_reader *reader, uint64_t low,
+                                     uint64_t high, uint64_t mask, rhi_holder_visitor visit,
+                                     void *context)
+{
+    search s = {.session = session,
+                .reader = reader,
+                .low = low,
+                .high = high,
+                .mask = mask,
+                .visit = visit,
+                .context = context,
+                .any_value = true};
+    return search_blocks(&s);
+}
+
+/* ---- words that the asker chooses ----------------------------------------------------------- */
+
+static bool visit_chosen_slot(void *context, const rhi_slot *slot)
+{
+    search *s = context;
+    if (slot->field->form == RHI_FORM_VECTOR && slot->value - s->low < s->high - s->low &&
+        s->choice->wanted(s->context, slot->value))
+        s->error = hit(s, s->object, slot->field, slot->element, slot->address, slot->value);
+    return !s->error;
+}
+
+static rhi_error *search_chosen(void *context, uint32_t index, const rhi_object *object,
+                                const uint8_t *bytes)
+{
+    search *s = context;
+    uint64_t element = 0, low = s->low, span = s->high - s->low;
+    if (object->state > RHI_DYING || object->type >= s->reader->types.count ||
+        !s->choice->is_worth(s->context, index, object, bytes))
+        return NULL;
+    for (uint64_t i = s->reader->header_size; i + 8 <= object->slot_size; i += 8) {
+        uint64_t value = rhi__load64(bytes + i);
+        if (value - low >= span || !s->choice->wanted(s->context, value))
+            continue;
+        const rhi_field *field = declared_at(s->reader, object, bytes, i, &element);
+        if (!field || field->kind <= RHI_KIND_BORROWED)
+            RHI_TRY(hit(s, object, field, field ? element : 0, object->address + i, value));
+    }
+    if (!s->reader->types.items[object->type].has_vectors)
+        return NULL;
+    s->object = object;
+    rhi__each_slot(s->reader, object, bytes, visit_chosen_slot, s);
+    return s->error;
+}
+
+rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader,
+                                const rhi_slot_choice *choice)
+{
+    search s = {.session = session,
+                .reader = reader,
+                .low = reader->lowest,
+                .high = reader->highest,
+                .visit = choice->visit,
+                .context = choice->context,
+                .choice = choice};
+    return rhi__each_object(&session->work, reader, "reading objects", search_chosen, &s);
+}

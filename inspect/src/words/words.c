@@ -1,0 +1,423 @@
+/* words.c - finds the words outside the heap that refer to objects (see words.h). Invariant: a
+ * word is reported in one class only: registered roots and declared slots are asked before any
+ * conservative class, and the parts of word_map.h, which are what is scanned, do not overlap. */
+#include "words/words.h"
+#include "base/array.h"
+#include "words/declared.h"
+#include "render/objects.h"
+#include "words/word_map.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SCAN_STEP_BYTES = 1 << 20,
+    RECORDS_MAX = 1 << 20,
+    PROBLEMS_KEPT = 200,
+    AT_ROOT = -1,
+    AT_REGISTER = -2,
+    AT_KERNEL = -3
+};
+
+/* One word into the heap. */
+typedef struct record {
+    uint64_t address, value;
+    int32_t part; /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL */
+    /* of the root, register or kernel's word; in malloc memory: words from the block's beginning */
+    uint32_t index;
+} record;
+_Static_assert(sizeof(record) == 24, "a million of them shall stay small");
+
+struct rhi_words {
+    rhi_word_map map;
+    rhi_declared declared;
+    bool has_declared; /* it is made when the first word might be in it */
+    struct {
+        record *items;
+        uint64_t count, capacity;
+    } records; /* sorted by value */
+    bool has_records, too_many;
+    unsigned questions;
+};
+
+typedef struct scan {
+    rhi_session *session;
+    rhi_reader *reader;
+    struct rhi_words *words;
+    uint64_t low, high, mask; /* values are compared without the bits that are not in the mask */
+    rhi_error *(*found)(struct scan *scan, const record *hit);
+    rhi_holder_visitor visit;
+    void *context;
+    uint64_t done; /* bytes, for progress */
+} scan;
+
+/* ---- one word ------------------------------------------------------------------------------- */
+
+static bool is_registered(const rhi_reader *reader, uint64_t address)
+{
+    uint64_t low = 0, high = reader->roots.count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (reader->roots.items[middle].slot < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < reader->roots.count && reader->roots.items[low].slot == address;
+}
+
+uint64_t rhi__register_lwp(const rhi_memory *memory, uint32_t index)
+{
+    for (uint64_t i = 0; i < memory->map.threads.count; i++)
+        if (index - memory->map.threads.items[i].first_register <
+            memory->map.threads.items[i].register_count)
+            return memory->map.threads.items[i].lwp;
+    return 0;
+}
+
+/* Hands the word on as a row. */
+static rhi_error *visit_record(scan *s, const record *hit)
+{
+    rhi_holder holder = {
+        .address = hit->address, .value = hit->value, .index = hit->part < 0 ? hit->index : 0};
+    if (hit->part == AT_ROOT) {
+        holder.kind = RHI_HOLDER_ROOT;
+        holder.strong = true;
+    } else if (hit->part == AT_REGISTER) {
+        holder.kind = RHI_HOLDER_REGISTER;
+        holder.lwp = rhi__register_lwp(s->reader->memory, hit->index);
+    } else if (hit->part == AT_KERNEL) {
+        holder.kind = RHI_HOLDER_KERNEL;
+    } else {
+        const rhi_part *part = &s->words->map.parts.items[hit->part];
+        holder.kind = part->kind;
+        holder.lwp = part->lwp;
+        holder.base = part->is_chunks ? hit->address - hit->index * 8ull : part->base;
+    }
+    return s->visit(s->context, &holder);
+}
+
+/* Is this word of the part one of its class, and not of an earlier one? */
+static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t value)
+{
+    struct rhi_words *w = s->words;
+    record hit = {.address = address, .value = value, .part = part};
+    if (is_registered(s->reader, address))
+        return NULL;
+    if (w->map.parts.items[part].is_chunks) {
+        const rhi_chunk_span *span = rhi__malloc_span(&w->map.malloc, address - 16);
+        uint64_t base, end;
+        if (!span || !rhi__malloc_block(&w->map.malloc, span, address, &base, &end))
+            return NULL;
+        /* blocks of an arena are far smaller than 2^35 bytes */
+        hit.index = (uint32_t)((address - base) / 8);
+    }
+    if (!w->has_declared) {
+        RHI_TRY(rhi__declared_open(s->session, s->reader, &w->declared));
+        w->has_declared = true;
+    }
+    return rhi__is_declared(&w->declared, address) ? NULL : s->found(s, &hit);
+}
+
+/* ---- all words ------------------------------------------------------------------------------ */
+
+/* What is missing is said in this answer and in the later ones that are made without a scan. */
+static rhi_error *problem(scan *s, const char *text)
+{
+    size_t index;
+    json_t *said;
+    rhi__note(&s->session->notes, text);
+    if (json_array_size(s->words->map.problems) >= PROBLEMS_KEPT)
+        return NULL;
+    json_array_foreach(s->words->map.problems, index,
+                       said) if (strcmp(json_string_value(said), text) == 0) return NULL;
+    return json_array_append_new(s->words->map.problems, json_string(text)) == 0
+               ? NULL
+               : rhi__error_memory();
+}
+
+static rhi_error *scan_roots(scan *s)
+{
+    for (uint64_t i = 0; i < s->reader->roots.count; i++) {
+        const rhi_root *root = &s->reader->roots.items[i];
+        record hit = {.address = root->slot, .part = AT_ROOT, .index = (uint32_t)i};
+        char text[RHI_NAME_SIZE + 64];
+        if (!rhi__memory_u64(s->reader->memory, root->slot, &hit.value)) {
+            snprintf(text, sizeof text, "the registered root %s at 0x%" PRIx64 " cannot be read",
+                     root->name, root->slot);
+            RHI_TRY(problem(s, text));
+        } else if (hit.value - s->low < s->high - s->low) {
+            RHI_TRY(s->found(s, &hit));
+        }
+    }
+    return NULL;
+}
+
+static rhi_error *scan_registers(scan *s)
+{
+    const struct rhi_sink *map = &s->reader->memory->map;
+    for (uint64_t i = 0; i < map->registers.count; i++) {
+        record hit = {
+            .value = map->registers.items[i].value, .part = AT_REGISTER, .index = (uint32_t)i};
+        if ((hit.value & s->mask) - s->low < s->high - s->low)
+            RHI_TRY(s->found(s, &hit));
+    }
+    return NULL;
+}
+
+static rhi_error *scan_kernel(scan *s)
+{
+    const rhi_kernel_words *kernel = &s->words->map.kernel;
+    for (uint64_t i = 0; i < kernel->words.count; i++) {
+        record hit = {
+            .value = kernel->words.items[i].value, .part = AT_KERNEL, .index = (uint32_t)i};
+        if ((hit.value & s->mask) - s->low < s->high - s->low)
+            RHI_TRY(s->found(s, &hit));
+    }
+    return NULL;
+}
+
+static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes,
+                             uint64_t size)
+{
+    enum { STEP = 64 };
+    uint64_t low = s->low, span = s->high - s->low, mask = s->mask;
+    for (uint64_t at = 0; at + 8 <= size; at += STEP) {
+        uint64_t end = size - at < STEP ? size & ~7ull : at + STEP;
+        bool any = false;
+        for (uint64_t i = at; i < end; i += 8) /* without a branch: the common answer is no */
+            any |= (rhi__load64(bytes + i) & mask) - low < span;
+        for (uint64_t i = at; any && i < end; i += 8)
+            if ((rhi__load64(bytes + i) & mask) - low < span)
+                RHI_TRY(check_word(s, part, address + i, rhi__load64(bytes + i)));
+    }
+    return NULL;
+}
+
+static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
+{
+    static const char *const names[] = {[RHI_HOLDER_STACK] = "a stack",
+                                        [RHI_HOLDER_GLOBAL] = "module data",
+                                        [RHI_HOLDER_THREAD_LOCAL] = "thread-local variables",
+                                        [RHI_HOLDER_FOREIGN] = "malloc memory",
+                                        [RHI_HOLDER_UNKNOWN] = "other memory"};
+    const rhi_part *part = &s->words->map.parts.items[index];
+    uint64_t unread = 0;
+    for (uint64_t at = part->start; at < part->end;) {
+        if (part->end - at > SCAN_STEP_BYTES)
+            at = rhi__memory_data_start(s->reader->memory, at, part->end) & ~7ull;
+        uint64_t size = part->end - at < SCAN_STEP_BYTES ? part->end - at : SCAN_STEP_BYTES, got;
+        const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size, scratch, &got);
+        got = bytes ? got : 0;
+        RHI_TRY(scan_bytes(s, index, at, bytes, got));
+        uint64_t next =
+            got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
+        unread += next - (at + got);
+        RHI_TRY(rhi__progress(&s->session->work, "reading memory", s->done + (at - part->start),
+                              s->words->map.bytes));
+        at = next > UINT64_MAX - 7 ? part->end : (next + 7) & ~7ull;
+    }
+    s->done += part->end - part->start;
+    if (unread && part->must_be_there) {
+        char text[128];
+        snprintf(text, sizeof text, "%" PRIu64 " bytes of %s at 0x%" PRIx64 " cannot be read",
+                 unread, names[part->kind], part->start);
+        return problem(s, text);
+    }
+    return NULL;
+}
+
+static rhi_error *scan_all(scan *s)
+{
+    rhi_scratch scratch = {0};
+    rhi_error *error = scan_roots(s);
+    if (!error)
+        error = scan_registers(s);
+    if (!error)
+        error = scan_kernel(s);
+    for (uint64_t i = 0; i < s->words->map.parts.count && i < INT32_MAX && !error; i++)
+        error = scan_part(s, (int32_t)i, &scratch);
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+/* ---- the records ---------------------------------------------------------------------------- */
+
+static int record_order(const void *left, const void *right)
+{
+    const record *a = left, *b = right;
+    if (a->value != b->value)
+        return a->value < b->value ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static void forget_records(struct rhi_words *words)
+{
+    free(words->records.items);
+    memset(&words->records, 0, sizeof words->records);
+    words->has_records = false;
+}
+
+/* Keeps the word while there are not too many, and visits it if there is a visitor. */
+static rhi_error *keep_record(scan *s, const record *hit)
+{
+    struct rhi_words *w = s->words;
+    if (!w->too_many && (w->records.count == RECORDS_MAX || !rhi__array_reserve(&w->records, 1))) {
+        w->too_many = true;
+        forget_records(w);
+    }
+    if (!w->too_many)
+        w->records.items[w->records.count++] = *hit;
+    return s->visit ? visit_record(s, hit) : NULL;
+}
+
+/* A scan of everything that also keeps what it finds. */
+static rhi_error *scan_and_keep(scan *s)
+{
+    struct rhi_words *w = s->words;
+    s->found = keep_record;
+    rhi_error *error = scan_all(s);
+    if (error)
+        forget_records(w);
+    if (error || w->too_many)
+        return error;
+    if (w->records.count)
+        qsort(w->records.items, w->records.count, sizeof *w->records.items, record_order);
+    w->has_records = true;
+    return NULL;
+}
+
+static rhi_error *visit_kept(scan *s)
+{
+    const struct rhi_words *w = s->words;
+    uint64_t low = 0, high = w->records.count;
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (w->records.items[middle].value < s->low)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool is_all =
+        low == 0 && w->records.count && w->records.items[w->records.count - 1].value < s->high;
+    for (; low < w->records.count && w->records.items[low].value < s->high; low++) {
+        uint64_t value;
+        /* it is about to be shown: is it still so? */
+        if (!is_all && w->records.items[low].address &&
+            (!rhi__memory_u64(s->reader->memory, w->records.items[low].address, &value) ||
+             value != w->records.items[low].value))
+            s->session->has_changed = true;
+        RHI_TRY(visit_record(s, &w->records.items[low]));
+    }
+    return NULL;
+}
+
+/* ---- the interface -------------------------------------------------------------------------- */
+
+static void free_words(void *value)
+{
+    struct rhi_words *words = value;
+    if (!words)
+        return;
+    rhi__word_map_close(&words->map);
+    rhi__declared_close(&words->declared);
+    free(words->records.items);
+    free(words);
+}
+
+static rhi_error *words_of(rhi_session *session, rhi_reader *reader, struct rhi_words **result)
+{
+    *result = rhi__kept(&session->kept, free_words);
+    if (!*result) {
+        struct rhi_words *words = calloc(1, sizeof *words);
+        rhi_error *error =
+            words ? rhi__word_map_open(session, reader, &words->map) : rhi__error_memory();
+        if (error) {
+            free(words);
+            return error;
+        }
+        RHI_TRY(rhi__keep(&session->kept, words, free_words));
+        *result = words;
+    }
+    return NULL;
+}
+
+/* What every answer about words says. */
+static void say_limits(rhi_session *session, const struct rhi_words *words)
+{
+    size_t index;
+    json_t *text;
+    json_array_foreach(words->map.problems, index, text)
+        rhi__note(&session->notes, json_string_value(text));
+    if (!session->not_read)
+        session->not_read = json_incref(words->map.not_read);
+}
+
+rhi_error *rhi__session_word_map(rhi_session *session, rhi_reader *reader, rhi_word_map **map)
+{
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    *map = &words->map;
+    return NULL;
+}
+
+rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader)
+{
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    say_limits(session, words);
+    return NULL;
+}
+
+rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                          rhi_holder_visitor visit, void *context)
+{
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    say_limits(session, words);
+    scan s = {.session = session,
+              .reader = reader,
+              .words = words,
+              .low = low,
+              .high = high,
+              .mask = UINT64_MAX,
+              .visit = visit,
+              .context = context,
+              .found = visit_record};
+    bool is_inside = low >= reader->lowest && high <= reader->highest,
+         is_all = low == reader->lowest && high == reader->highest;
+    if (words->has_records && is_inside)
+        return visit_kept(&s);
+    if (is_inside && !words->too_many && is_all)
+        return scan_and_keep(&s);
+    if (is_inside && !words->too_many && words->questions++) {
+        scan all = s;
+        all.low = reader->lowest;
+        all.high = reader->highest;
+        all.visit = NULL;
+        RHI_TRY(scan_and_keep(&all));
+        if (words->has_records)
+            return visit_kept(&s);
+    }
+    return scan_all(&s);
+}
+
+rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low,
+                                 uint64_t high, uint64_t mask, rhi_holder_visitor visit,
+                                 void *context)
+{
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    say_limits(session, words);
+    scan s = {.session = session,
+              .reader = reader,
+              .words = words,
+              .low = low,
+              .high = high,
+              .mask = mask,
+              .visit = visit,
+              .context = context,
+              .found = visit_record};
+    return scan_all(&s);
+}
