@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { RHI_NAME_SIZE = 128 };
 
@@ -53,5 +54,14 @@ char *rhi__in_ascii(const char *text);
 void rhi__format_into(char *text, size_t size, const char *format, va_list arguments);
 __attribute__((format(printf, 3, 4))) void rhi__text(char *text, size_t size, const char *format,
                                                      ...);
+
+/* Does the user's locale show UTF-8? */
+bool rhi__shows_utf8(void);
+/* Is what was typed this name: as it is, or as the user's locale shows it? */
+bool rhi__is_typed_name(const char *typed, size_t length, const char *name);
+/* Both NULL, or both the same text. */
+bool rhi__same_text(const char *a, const char *b);
+/* The end of a word for so many: "" or "s". */
+const char *rhi__plural(uint64_t n);
 
 #endif

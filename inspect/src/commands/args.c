@@ -4,8 +4,6 @@
  * brackets and quotes; options behind one begin where no C expression can go on. Behind `--` all
  * is operand. */
 #include "commands/command.h"
-#include "render/objects.h"
-#include "render/output.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* command.c - the command table, its JSON form for doors, and completion (see command.h). */
 #include "commands/command.h"
-#include "render/output.h"
 #include "base/text.h"
 
 #include <stdio.h>

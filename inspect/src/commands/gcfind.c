@@ -11,6 +11,8 @@
 #include "render/output.h"
 #include "questions/selection.h"
 #include "base/text.h"
+#include "render/value.h"
+#include "heap/objects.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -118,7 +120,7 @@ static rhi_error *gather(answer *a)
         a->leaks = leaks;
     }
     RHI_TRY(rhi__session_listing(a->session, &a->listing));
-    RHI_TRY(rhi__tell_harm(a->session, a->reader, false));
+    RHI_TRY(rhi__tell_harm(&a->session->work, &a->session->notes, a->reader, false));
     rhi__memory_keep_pages(a->reader->memory); /* until the last row is printed */
     for (uint64_t i = 0; i < a->reader->blocks.count; i++) {
         RHI_TRY(rhi__progress(&a->session->work, "finding objects", i, a->reader->blocks.count));

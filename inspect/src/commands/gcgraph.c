@@ -6,7 +6,7 @@
 #include "render/gcgraph.h"
 #include "base/array.h"
 #include "graph/harm.h"
-#include "render/output.h"
+#include "session/resolve.h"
 
 enum { DEFAULT_DEPTH = 2 };
 
@@ -225,7 +225,7 @@ static rhi_error *gather(answer *a)
 {
     RHI_TRY(rhi__option_number(a->args, "--depth", DEFAULT_DEPTH, &a->depth));
     RHI_TRY(rhi__selection_open(a->session, &a->s));
-    RHI_TRY(rhi__tell_harm(a->session, a->s.reader, true));
+    RHI_TRY(rhi__tell_harm(&a->session->work, &a->session->notes, a->s.reader, true));
     RHI_TRY(rhi__cycle_facts(a->session, a->s.graph));
     if (a->args->operand_count) {
         RHI_TRY(select_around(a));

@@ -7,6 +7,10 @@
 #include "render/objects.h"
 #include "render/output.h"
 #include "questions/selection.h"
+#include "render/value.h"
+#include "render/stacks.h"
+#include "render/holders.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,6 +5,9 @@
 #include "render/output.h"
 #include "questions/stale.h"
 #include "program/symbols.h"
+#include "render/value.h"
+#include "render/holders.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <stdio.h>

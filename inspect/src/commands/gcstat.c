@@ -8,7 +8,8 @@
 #include "graph/graph.h"
 #include "graph/harm.h"
 #include "base/map.h"
-#include "render/objects.h"
+#include "render/value.h"
+#include "heap/objects.h"
 #include "render/output.h"
 
 #include <inttypes.h>
@@ -340,14 +341,14 @@ static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool r
 {
     *result = rhi__kept(&session->kept, free_statistics);
     if (*result && (!retained || (*result)->has_retained))
-        return rhi__tell_harm(session, reader, retained);
+        return rhi__tell_harm(&session->work, &session->notes, reader, retained);
     *result = NULL;
     rhi_error *error = make(session, reader, retained, result);
     if (!error)
         error = rhi__keep(&session->kept, *result, free_statistics);
     else
         free_statistics(*result);
-    return error ? error : rhi__tell_harm(session, reader, retained);
+    return error ? error : rhi__tell_harm(&session->work, &session->notes, reader, retained);
 }
 
 /* ---- rendering ------------------------------------------------------------------------------ */

@@ -4,6 +4,8 @@
 #include "render/output.h"
 #include "questions/smashed.h"
 #include "questions/verify.h"
+#include "render/value.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 

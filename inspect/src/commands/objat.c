@@ -5,6 +5,12 @@
 #include "render/output.h"
 #include "words/owners.h"
 #include "words/words.h"
+#include "render/value.h"
+#include "render/stacks.h"
+#include "questions/ledger.h"
+#include "questions/malloc_place.h"
+#include "session/resolve.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <stdio.h>

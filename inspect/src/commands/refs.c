@@ -8,6 +8,11 @@
 #include "questions/path.h"
 #include "questions/tree.h"
 #include "words/words.h"
+#include "render/value.h"
+#include "render/holders.h"
+#include "questions/ledger.h"
+#include "session/resolve.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -340,7 +345,7 @@ static rhi_error *gather(answer *a, bool in, bool out)
         a->has_path = true;
     }
     if (in && rhi__option(a->args, "--weak"))
-        RHI_TRY(rhi__tell_harm(a->session, a->reader, true));
+        RHI_TRY(rhi__tell_harm(&a->session->work, &a->session->notes, a->reader, true));
     /* with a verdict if there is a graph by now */
     RHI_TRY(rhi__ledger(a->session, a->reader, &a->object, &a->holders, &a->ledger));
     return in && !a->ledger.immortal && a->ledger.unexplained > 0

@@ -1,7 +1,5 @@
 /* harm.c - looks for objects that something has written over (see harm.h). */
 #include "graph/harm.h"
-#include "render/output.h"
-#include "session/session.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +24,7 @@ void rhi__harm_is_known(rhi_reader *reader)
     reader->harm.is_known = true;
 }
 
-static rhi_error *look(rhi_session *session, rhi_reader *reader)
+static rhi_error *look(rhi_work *work, rhi_reader *reader)
 {
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
@@ -37,7 +35,7 @@ static rhi_error *look(rhi_session *session, rhi_reader *reader)
         const uint8_t *bytes =
             rhi__memory_view(reader->memory, block->base, block->size, &scratch, &got);
         rhi__look_for_harm(reader, block, bytes, got);
-        error = rhi__progress(&session->work, "looking at headers", i, reader->blocks.count);
+        error = rhi__progress(work, "looking at headers", i, reader->blocks.count);
     }
     rhi__scratch_free(&scratch);
     if (!error)
@@ -45,12 +43,12 @@ static rhi_error *look(rhi_session *session, rhi_reader *reader)
     return error;
 }
 
-rhi_error *rhi__tell_harm(rhi_session *session, rhi_reader *reader, bool slots)
+rhi_error *rhi__tell_harm(rhi_work *work, rhi_notes *notes, rhi_reader *reader, bool slots)
 {
     const rhi_harm *harm = &reader->harm;
     char text[240];
     if (!harm->is_known)
-        RHI_TRY(look(session, reader));
+        RHI_TRY(look(work, reader));
     if (harm->headers) {
         snprintf(text, sizeof text,
                  "the header%s of %" PRIu64 " object%s %s damaged (%s0x%" PRIx64
@@ -58,7 +56,7 @@ rhi_error *rhi__tell_harm(rhi_session *session, rhi_reader *reader, bool slots)
                  rhi__plural(harm->headers), harm->headers, rhi__plural(harm->headers),
                  harm->headers == 1 ? "is" : "are", harm->headers == 1 ? "at " : "the first at ",
                  harm->first_header, harm->headers == 1 ? "it holds" : "they hold");
-        rhi__note(&session->notes, text);
+        rhi__note(notes, text);
     }
     if (slots && harm->slots) {
         snprintf(text, sizeof text,
@@ -67,7 +65,7 @@ rhi_error *rhi__tell_harm(rhi_session *session, rhi_reader *reader, bool slots)
                  harm->slots, harm->slots == 1 ? " leads" : "s lead",
                  harm->slots == 1 ? "it is " : "the first is ", harm->first_slot,
                  harm->slots == 1 ? "it" : "they");
-        rhi__note(&session->notes, text);
+        rhi__note(notes, text);
     }
     return NULL;
 }

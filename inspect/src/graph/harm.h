@@ -8,9 +8,9 @@
 #ifndef RHI_HARM_H
 #define RHI_HARM_H
 
+#include "base/notes.h"
+#include "base/work.h"
 #include "heap/reader.h"
-
-struct rhi_session;
 
 /* Begins a pass over all blocks; the pass calls rhi__look_for_harm for each, and then
  * rhi__harm_is_known. */
@@ -22,6 +22,6 @@ void rhi__harm_is_known(rhi_reader *reader);
 
 /* Makes the answer incomplete if there is such an object, since what it holds is not known, and
  * says so; with `slots`, if there is such a slot, too. Looks for them if nobody did. */
-rhi_error *rhi__tell_harm(struct rhi_session *session, rhi_reader *reader, bool slots);
+rhi_error *rhi__tell_harm(rhi_work *work, rhi_notes *notes, rhi_reader *reader, bool slots);
 
 #endif

@@ -7,7 +7,6 @@
  * path of members. */
 #include "base/array.h"
 #include "program/variables.h"
-#include "render/objects.h"
 #include "questions/path.h"
 
 #include <ctype.h>

@@ -5,7 +5,6 @@
  * search. */
 #include "questions/leaks.h"
 #include "graph/harm.h"
-#include "render/output.h"
 
 #include <string.h>
 
@@ -140,7 +139,7 @@ static rhi_error *find_causes(search *s)
         if (!(g->flags[i] & (RHI_GRAPH_REACHED | RHI_GRAPH_CORRUPT)))
             s->leaks->causes[i] = RHI_CAUSE_CYCLE;
     RHI_TRY(rhi__session_owners(s->session, s->reader, false, &s->owners));
-    RHI_TRY(rhi__tell_harm(s->session, s->reader, true));
+    RHI_TRY(rhi__tell_harm(&s->session->work, &s->session->notes, s->reader, true));
     s->leaks->has_open = s->owners->open > 0;
     if (s->leaks->has_open)
         RHI_TRY(rhi__owner_not_found(s->session, s->reader));

@@ -4,7 +4,7 @@
  * the others only remember the object. */
 #include "graph/graph.h"
 #include "graph/harm.h"
-#include "render/objects.h"
+#include "questions/ledger.h"
 #include "render/output.h"
 #include "program/symbols.h"
 #include "words/words.h"
@@ -71,7 +71,9 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
         ledger->is_garbage = !(session->graph->flags[index] & RHI_GRAPH_REACHED);
     }
     /* it may hold the owner */
-    return open > 0 || object->damaged ? rhi__tell_harm(session, reader, true) : NULL;
+    return open > 0 || object->damaged
+               ? rhi__tell_harm(&session->work, &session->notes, reader, true)
+               : NULL;
 }
 
 json_t *rhi__ledger_json(const rhi_ledger *ledger)

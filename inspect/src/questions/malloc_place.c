@@ -1,6 +1,7 @@
 /* malloc_place.c - what `objat` says of an address in memory of malloc's: its block, and who leads
  * there (see objects.h). */
-#include "render/objects.h"
+#include "render/holders.h"
+#include "questions/malloc_place.h"
 #include "render/output.h"
 #include "words/owners.h"
 

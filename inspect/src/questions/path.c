@@ -8,6 +8,8 @@
 #include "render/output.h"
 #include "words/owners.h"
 #include "questions/selection.h"
+#include "render/holders.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,7 +2,6 @@
 #ifndef RHI_PATH_H
 #define RHI_PATH_H
 
-#include "render/objects.h"
 #include "words/words.h"
 
 typedef struct rhi_path {

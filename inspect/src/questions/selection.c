@@ -2,6 +2,7 @@
  * Invariant: `depth` has a value exactly for the objects in `nodes`. What is read again is
  * compared with the graph: a difference marks the session, and the question is asked again. */
 #include "questions/selection.h"
+#include "heap/objects.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,6 @@
 
 #include "questions/leaks.h"
 #include "base/map.h"
-#include "render/objects.h"
 #include "words/words.h"
 
 typedef struct rhi_selection {

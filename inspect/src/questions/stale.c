@@ -8,7 +8,7 @@
 #include "base/array.h"
 #include "graph/graph.h"
 #include "graph/harm.h"
-#include "render/objects.h"
+#include "heap/objects.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -331,7 +331,7 @@ static rhi_error *find_stale(search *s)
     RHI_TRY(judge_types(s));
     rhi__sort_holders(&s->stale->certain);
     rhi__sort_holders(&s->stale->possible);
-    RHI_TRY(rhi__tell_harm(s->session, s->reader, false));
+    RHI_TRY(rhi__tell_harm(&s->session->work, &s->session->notes, s->reader, false));
     rhi__say_left_out(s->session, &s->roots, 0);
     rhi__say_left_out(s->session, &s->stack, 0);
     rhi__say_left_out(s->session, &s->stale->certain, UINT64_MAX);

@@ -5,7 +5,7 @@
  * its row of the graph, and only where the two differ is a slot looked at by itself. */
 #include "questions/verify.h"
 #include "base/array.h"
-#include "render/objects.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

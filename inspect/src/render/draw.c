@@ -8,6 +8,8 @@
 #include "questions/selection.h"
 
 #include "render/file.h"
+#include "render/value.h"
+#include "heap/objects.h"
 
 #include <errno.h>
 #include <fcntl.h>

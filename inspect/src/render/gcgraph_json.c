@@ -1,6 +1,9 @@
 /* gcgraph_json.c - the answer of `gcgraph` as JSON: nodes, the references among them, cycles. */
 #include "render/gcgraph.h"
 #include "render/output.h"
+#include "render/objects.h"
+#include "render/holders.h"
+#include "heap/objects.h"
 
 typedef struct rhi_gcgraph answer;
 

@@ -2,6 +2,10 @@
  * round each. */
 #include "render/gcgraph.h"
 #include "render/output.h"
+#include "render/objects.h"
+#include "render/value.h"
+#include "render/holders.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <string.h>

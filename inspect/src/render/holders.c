@@ -1,6 +1,8 @@
 /* holders.c - the referrer rows, in text and JSON (see objects.h, words.h). */
 #include "words/malloc_graph.h"
-#include "render/objects.h"
+#include "render/value.h"
+#include "render/holders.h"
+#include "heap/objects.h"
 #include "render/output.h"
 #include "program/symbols.h"
 #include "words/words.h"

@@ -18,11 +18,6 @@ static void emit(rhi_session *session, int stream, const char *text, size_t size
     session->target->emit(session->target->context, stream, text, size);
 }
 
-const char *rhi__plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 static void was_shown(rhi_session *session)
 {
     session->was_flushed = true;
@@ -72,32 +67,6 @@ static void put(const char *text, size_t size, rhi_session *session)
 }
 
 /* ---- text ----------------------------------------------------------------------------------- */
-
-/* The environment is asked, as setlocale would: what a debugger has set for itself is not ours to
- * change. */
-bool rhi__shows_utf8(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value && *value)
-            return strcasestr(value, "UTF-8") || strcasestr(value, "UTF8");
-    }
-    return false;
-}
-
-bool rhi__is_typed_name(const char *typed, size_t length, const char *name)
-{
-    bool is_ascii = true, is_same = strlen(name) == length && memcmp(name, typed, length) == 0;
-    for (const char *c = name; *c; c++)
-        is_ascii &= (unsigned char)*c < 0x80;
-    if (is_same || is_ascii || rhi__shows_utf8())
-        return is_same;
-    char *shown = rhi__in_ascii(name);
-    is_same = shown && strlen(shown) == length && memcmp(shown, typed, length) == 0;
-    free(shown);
-    return is_same;
-}
 
 /* A text that rhi__styled made was cleaned then, and its colours are meant. */
 static bool is_styled(void *context, const char *text)

@@ -6,10 +6,6 @@
 
 #include "session/session.h"
 
-/* Does the user's locale show UTF-8? */
-bool rhi__shows_utf8(void);
-/* Is what was typed this name: as it is, or as the user's locale shows it? */
-bool rhi__is_typed_name(const char *typed, size_t length, const char *name);
 /* Text on the output stream (nothing in JSON mode: the caller asks session->json first). What
  * conversions there are, and what becomes of texts that come from outside: text.h. */
 __attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, const char *format,
@@ -17,8 +13,6 @@ __attribute__((format(printf, 2, 3))) void rhi__print(rhi_session *session, cons
 /* The engine's own text, of several lines. */
 void rhi__print_lines(rhi_session *session, const char *text);
 void rhi__flush(rhi_session *session);
-/* The end of a word for so many: "" or "s". */
-const char *rhi__plural(uint64_t n);
 /* Text in the colour of what it stands for, where colours are shown; else the text itself. The
  * result is good for the next seven calls. */
 enum rhi_style {

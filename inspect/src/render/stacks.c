@@ -4,7 +4,7 @@
  * what starts a program or a thread: these calls are left out at both ends. Invariant: a stack
  * that has calls keeps one. */
 #include "target/modules.h"
-#include "render/objects.h"
+#include "render/stacks.h"
 #include "render/output.h"
 #include "program/symbols.h"
 

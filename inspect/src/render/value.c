@@ -8,7 +8,8 @@
  * Invariant: a value is never more than one line of 60 columns or so, and costs a few reads of
  * bounded size, whatever counts and pointers the object claims. What cannot be read is left out
  * and makes no answer incomplete. */
-#include "render/objects.h"
+#include "render/value.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -3,8 +3,7 @@
  * Each copy of the runtime in a process counts its own serials, so that a name may fit an object
  * of each. Invariant: no candidate is preferred to another one; what fits several is told with
  * all of them. */
-#include "render/objects.h"
-#include "render/output.h"
+#include "session/resolve.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  * pointer. As in a debugger pointers and integers count by value, arrays and structs by address.
  * Invariant: nothing is called, nothing written; the text is read once from left to right, nested
  * to a bound. */
-#include "render/objects.h"
-#include "render/output.h"
+#include "session/resolve.h"
+#include "heap/objects.h"
 #include "program/symbols.h"
 #include "program/variables.h"
 #include "words/words.h"

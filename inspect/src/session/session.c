@@ -27,11 +27,6 @@ void rhi__session_drop(rhi_session *session)
 
 /* ---- the cache ------------------------------------------------------------------------------ */
 
-bool rhi__same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 bool rhi__core_has_changed(const rhi_session *session)
 {
     uint64_t state = !session->has_memory
@@ -145,6 +140,20 @@ rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
 bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap)
 {
     return !session->has_heap || reader->heaps.items[heap].number == session->heap;
+}
+
+bool rhi__heap_is_provisional(const rhi_session *session, uint32_t heap)
+{
+    return session->reader->heaps.items[heap].provisional &&
+           rhi__heap_wanted(session, session->reader, heap);
+}
+
+bool rhi__is_provisional(const rhi_session *session)
+{
+    for (uint32_t i = 0; session->reader && i < session->reader->heaps.count; i++)
+        if (rhi__heap_is_provisional(session, i))
+            return true;
+    return false;
 }
 
 rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)

@@ -73,9 +73,11 @@ void rhi__session_drop(rhi_session *session);
 
 /* Is this one of the heaps that were asked for (--heap)? `heap` is an index into reader->heaps. */
 bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap);
-
-/* Both NULL, or both the same text. */
-bool rhi__same_text(const char *a, const char *b);
+/* Was it stopped inside a collection, so that its counts are in motion? False if it was not asked
+ * for. */
+bool rhi__heap_is_provisional(const rhi_session *session, uint32_t heap);
+/* Is any? */
+bool rhi__is_provisional(const rhi_session *session);
 
 /* Notes what concerns every answer: what the reader could not read or make sense of, say. Is the
  * answer complete as far as is known now? */

@@ -3,7 +3,7 @@
  * alike for all doors; what the files do not know, the door is asked for. */
 #include "base/array.h"
 #include "target/modules.h"
-#include "render/objects.h"
+#include "heap/objects.h"
 #include "program/symbols.h"
 #include "words/word_map.h"
 

@@ -5,7 +5,6 @@
  * to blocks, and vector registers. */
 #include "words/owners.h"
 #include "base/array.h"
-#include "render/output.h"
 #include "target/vectors.h"
 
 #include <string.h>

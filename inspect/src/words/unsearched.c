@@ -5,7 +5,6 @@
  * holds nothing, none. */
 #include "base/array.h"
 #include "target/modules.h"
-#include "render/output.h"
 #include "target/vectors.h"
 #include "words/word_map.h"
 

@@ -4,7 +4,6 @@
 #include "words/words.h"
 #include "base/array.h"
 #include "words/declared.h"
-#include "render/objects.h"
 #include "words/word_map.h"
 
 #include <inttypes.h>

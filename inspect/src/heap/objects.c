@@ -1,0 +1,113 @@
+/* objects.c - ids, places and words of objects (see objects.h). */
+#include "heap/objects.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void rhi__make_id(const rhi_reader *reader, uint32_t type, uint64_t serial, char *id, size_t size)
+{
+    snprintf(id, size, "%s#%" PRIu64, rhi__type_name(reader, type), serial);
+}
+
+void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id, size_t size)
+{
+    rhi__make_id(reader, object->type, object->serial, id, size);
+}
+
+static void element_name(const rhi_field *field, const char *element, char *name, size_t size)
+{
+    /* Of a vector of structs the name is VECTOR.MEMBER; else a dot leads to a struct inside the
+     * object. */
+    bool is_of_structs =
+        field->form == RHI_FORM_VECTOR && (field->stride != field->width || field->element_offset);
+    const char *dot = is_of_structs ? strrchr(field->name, '.') : NULL;
+    if (field->form == RHI_FORM_ONE)
+        snprintf(name, size, "%s", field->name);
+    else if (dot)
+        snprintf(name, size, "%.*s[%s]%s", (int)(dot - field->name), field->name, element, dot);
+    else
+        snprintf(name, size, "%s[%s]", field->name, element);
+}
+
+void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, element);
+    element_name(field, text, name, size);
+}
+
+void rhi__slots_name(const rhi_field *field, uint64_t first, uint64_t last, char *name, size_t size)
+{
+    char text[48];
+    snprintf(text, sizeof text, "%" PRIu64 "..%" PRIu64, first, last);
+    element_name(field, text, name, size);
+}
+
+const char *rhi__death_word(uint8_t death)
+{
+    static const char *const words[] = {"unknown", "release", "collect", "destroy"};
+    return words[death < sizeof words / sizeof *words ? death : 0];
+}
+
+const char *rhi__place_word(enum rhi_place place)
+{
+    static const char *const words[] = {"live",     "freed",     "unused",
+                                        "internal", "unmanaged", "unmapped"};
+    return words[place];
+}
+
+bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object)
+{
+    const rhi_block *block = rhi__block_near(reader, address);
+    if (block) {
+        if (!rhi__slot_at(reader, block, address, object))
+            return false;
+        *place = object->state <= RHI_DYING   ? RHI_PLACE_LIVE
+                 : object->state == RHI_FREED ? RHI_PLACE_FREED
+                                              : RHI_PLACE_UNUSED;
+    } else if (rhi__own_at(reader, address)) {
+        *place = RHI_PLACE_INTERNAL;
+    } else {
+        *place =
+            rhi__memory_region(reader->memory, address) ? RHI_PLACE_UNMANAGED : RHI_PLACE_UNMAPPED;
+    }
+    return true;
+}
+
+const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, rhi_scratch *scratch)
+{
+    uint64_t got;
+    const uint8_t *bytes =
+        rhi__memory_view(reader->memory, object->address, object->slot_size, scratch, &got);
+    return bytes && got == object->slot_size ? bytes : NULL;
+}
+
+const char *rhi__state_word(const rhi_object *object)
+{
+    return object->state == RHI_DYING ? "dying"
+           : object->uncollectable    ? "uncollectable"
+           : object->finalized        ? "finalized"
+                                      : "live";
+}
+
+void rhi__count_text(const rhi_object *object, char *text, size_t size)
+{
+    if (object->immortal)
+        snprintf(text, size, "immortal");
+    else
+        snprintf(text, size, "%" PRId64, object->count);
+}
+
+uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object)
+{
+    rhi_scratch scratch = {0};
+    if (object->type < reader->types.count && reader->types.items[object->type].has_fixed_size)
+        return reader->types.items[object->type].size < object->slot_size
+                   ? reader->types.items[object->type].size
+                   : object->slot_size;
+    const uint8_t *bytes = rhi__object_bytes(reader, object, &scratch);
+    uint64_t size = bytes ? rhi__object_size(reader, object, bytes) : object->slot_size;
+    rhi__scratch_free(&scratch);
+    return size;
+}

@@ -1,0 +1,18 @@
+/* holders.h - rows of referrers, in text and JSON. */
+#ifndef RHI_HOLDERS_H
+#define RHI_HOLDERS_H
+
+#include "session/session.h"
+
+/* A block of malloc, by its number in malloc_graph.h: {"address", "size"}. */
+json_t *rhi__block_json(rhi_session *session, uint32_t number);
+
+/* A referrer row. */
+struct rhi_holder;
+/* "strong", "weak", "borrowed", "conservative" */
+const char *rhi__strength_word(const struct rhi_holder *holder);
+json_t *rhi__holder_json(rhi_reader *reader, const struct rhi_holder *holder);
+void rhi__holder_print(rhi_session *session, rhi_reader *reader, const struct rhi_holder *holder,
+                       const char *indent);
+
+#endif

@@ -1,0 +1,20 @@
+/* value.h - what an object holds, short. */
+#ifndef RHI_VALUE_H
+#define RHI_VALUE_H
+
+#include "heap/reader.h"
+
+/* What an object holds, in a few words behind a space (" \"hello\"", " {key: 14}");
+ * "" if it holds nothing that can be read. It is one line of about 60 columns. */
+enum { RHI_VALUE_SIZE = 256 };
+void rhi__value(rhi_reader *reader, const rhi_object *object, char text[RHI_VALUE_SIZE]);
+/* Without this field, which is shown beside it. */
+void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_field *but,
+                    char text[RHI_VALUE_SIZE]);
+/* A number with a fraction, as its bytes, and in the fewest digits that mean the same number of
+ * this width. */
+double rhi__load_real(const uint8_t *bytes, unsigned width);
+void rhi__real_text(double value, unsigned width, char *text, size_t size);
+int64_t rhi__load_signed(const uint8_t *bytes, unsigned width);
+
+#endif

@@ -1,0 +1,76 @@
+/* resolve.c - the address that an operand of a command means (see resolve.h). */
+#include "session/resolve.h"
+#include "heap/objects.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* `[type]#serial`: true, with the type's part as names are kept, and the serial read. */
+static bool parse_id(const char *operand, char type[RHI_NAME_SIZE], uint64_t *serial)
+{
+    const char *hash = strrchr(operand, '#');
+    char *end;
+    if (!hash || !isdigit((unsigned char)hash[1]))
+        return false;
+    errno = 0;
+    *serial = strtoull(hash + 1, &end, 10);
+    if (*end || errno)
+        return false;
+    rhi__cut_name(operand, (size_t)(hash - operand), type);
+    return true;
+}
+
+static bool parse_number(const char *operand, uint64_t *value)
+{
+    char *end;
+    if (!isdigit((unsigned char)operand[0]))
+        return false;
+    errno = 0;
+    *value = strtoull(operand, &end,
+                      strncmp(operand, "0x", 2) == 0 || strncmp(operand, "0X", 2) == 0 ? 16 : 10);
+    return *end == '\0' && errno == 0;
+}
+
+rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand,
+                        uint64_t *address)
+{
+    char type[RHI_NAME_SIZE], message[256] = "";
+    uint64_t serial;
+    if (parse_number(operand, address))
+        return NULL;
+    if (parse_id(operand, type, &serial))
+        return rhi__find_named(session, reader, type, serial, address);
+    const rhi_target *target = session->target;
+    if (!target->evaluate)
+        return rhi__operand_evaluate(session, reader, operand, address);
+    if (target->evaluate(target->context, operand, address, message, sizeof message) == 0 ||
+        rhi__operand_is_root(session, reader, operand, address))
+        return NULL;
+    message[sizeof message - 1] = '\0';
+    message[rhi__whole_characters(message, strlen(message))] = '\0';
+    return rhi__error("cannot evaluate '%.100s': %s", operand, message[0] ? message : "no value");
+}
+
+rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand,
+                               rhi_object *object)
+{
+    uint64_t address;
+    enum rhi_place place;
+    char id[RHI_ID_SIZE];
+    RHI_TRY(rhi__resolve(session, reader, operand, &address));
+    if (!rhi__place_of(reader, address, &place, object))
+        return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read", address);
+    if (place == RHI_PLACE_LIVE)
+        return NULL;
+    if (place == RHI_PLACE_FREED) {
+        rhi__object_id(reader, object, id, sizeof id);
+        return rhi__error("0x%" PRIx64
+                          " holds no object any more: it was %s, freed by %s (objat tells more)",
+                          address, id, rhi__death_word(object->death));
+    }
+    return rhi__error("0x%" PRIx64
+                      " is no object of a refheap heap: the address is %s (objat tells more)",
+                      address, rhi__place_word(place));
+}
