@@ -181,7 +181,7 @@ static void find_births(answer *a, const uint32_t *leaks, uint64_t count)
     if (a->birth_count == 0)
         return;
     qsort(a->born, a->birth_count, sizeof *a->born, rhi__born_order);
-    a->reader->ops->births(a->reader, a->born, a->birth_count, a->births);
+    rhi__births(a->reader, a->born, a->birth_count, a->births);
 }
 
 /* The recorded birth of the representative of a group whose births were found, or NULL. */

@@ -64,8 +64,7 @@ static rhi_error *gather(answer *a)
 static void find_tenant(answer *a, const rhi_object *object, verdict *v)
 {
     rhi_event events[EVENTS_LOOKED_AT];
-    uint64_t count =
-        a->reader->ops->history(a->reader, object->address, 0, events, EVENTS_LOOKED_AT);
+    uint64_t count = rhi__history(a->reader, object->address, 0, events, EVENTS_LOOKED_AT);
     for (uint64_t i = 0; i < count && !v->was[0]; i++)
         if (events[i].kind == RHI_EVENT_FREE && events[i].serial != object->serial) {
             rhi__make_id(a->reader, events[i].type, events[i].serial, v->was, sizeof v->was);

@@ -108,7 +108,7 @@ static uint64_t size_of(counter *c, const rhi_block *block, uint64_t offset, con
     if (t->has_fixed_size)
         return t->size < block->slot_size ? t->size : block->slot_size;
     rhi_object object;
-    c->reader->ops->decode(c->reader, block, block->base + offset, bytes + offset, true, &object);
+    rhi__decode(c->reader, block, block->base + offset, bytes + offset, true, &object);
     return rhi__object_size(c->reader, &object, bytes + offset);
 }
 
@@ -156,11 +156,12 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
     rhi__look_for_harm(c->reader, block, bytes, got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
     if (readable)
-        c->reader->ops->headers(c->reader, block, bytes, readable, c->headers);
+        rhi__format_of(c->reader, block->heap)
+            ->headers(c->reader, block, bytes, readable, c->headers);
     if (got < size && readable * block->slot_size < size)
-        rhi__reader_problem(c->reader,
-                            "%" PRIu64 " bytes of the slab at 0x%" PRIx64 " cannot be read",
-                            size - got, block->base);
+        rhi__reader_problem(
+            c->reader, "%" PRIu64 " bytes of the %s at 0x%" PRIx64 " cannot be read", size - got,
+            rhi__format_of(c->reader, block->heap)->block_word, block->base);
     const rhi_header *header = c->headers;
     for (uint64_t first = 0; first < readable; first += 64)
         for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1, header++) {

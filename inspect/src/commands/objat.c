@@ -76,8 +76,7 @@ static rhi_error *gather(answer *a, const char *operand)
         return rhi__malloc_place(a->session, a->reader, a->address, a->args->limit, &a->block);
     if (a->place > RHI_PLACE_UNUSED)
         return NULL;
-    a->event_count =
-        a->reader->ops->history(a->reader, a->object.address, 0, a->events, EVENTS_MAX);
+    a->event_count = rhi__history(a->reader, a->object.address, 0, a->events, EVENTS_MAX);
     gather_tenants(a);
     if (a->place != RHI_PLACE_LIVE)
         return NULL;
@@ -89,7 +88,7 @@ static rhi_error *gather(answer *a, const char *operand)
                             a->object.address);
     if (rhi__option(a->args, "--ledger")) {
         rhi_holders holders = {0};
-        uint64_t end = a->object.address + a->object.slot_size;
+        uint64_t end = rhi__object_end(&a->object);
         rhi_error *error = rhi__reader_load(a->reader);
         if (!error)
             error = rhi__each_referrer(a->session, a->reader, &a->object, false,

@@ -112,7 +112,7 @@ static rhi_error *gather_above(answer *a)
 
 static rhi_error *gather_referrers(answer *a)
 {
-    uint64_t low = a->object.address, high = low + a->object.slot_size;
+    uint64_t low = a->object.address, high = rhi__object_end(&a->object);
     RHI_TRY(rhi__each_referrer(a->session, a->reader, &a->object, rhi__option(a->args, "--weak"),
                                add_referrer, a));
     RHI_TRY(rhi__each_word(a->session, a->reader, low, high, add_referrer, a));

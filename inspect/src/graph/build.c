@@ -32,13 +32,15 @@ typedef struct builder {
     bool out_of_memory, is_cut;             /* is_cut: there are more edges than a core has words */
 } builder;
 
-static bool make_plan(const rhi_reader *reader, const rhi_type *type, plan *p)
+static bool make_plan(const rhi_type *type, plan *p)
 {
     uint32_t offsets[PLAN_MAX];
-    *p = (plan){.end = reader->header_size};
+    *p = (plan){0};
+    if (type->has_code)
+        return true;
     for (uint32_t i = 0; i < type->field_count; i++) {
         const rhi_field *f = &type->fields[i];
-        if (f->kind != RHI_KIND_STRONG && f->kind != RHI_KIND_WEAK)
+        if (!rhi__owns(f))
             continue;
         uint64_t count = f->form == RHI_FORM_ONE ? 1 : f->count;
         uint64_t end = f->offset + count * f->stride;
@@ -63,7 +65,7 @@ static rhi_error *make_plans(builder *b)
     if (!b->plans)
         return rhi__error_memory();
     for (uint64_t i = 0; i < b->reader->types.count; i++)
-        if (!make_plan(b->reader, &b->reader->types.items[i], &b->plans[i]))
+        if (!make_plan(&b->reader->types.items[i], &b->plans[i]))
             return rhi__error_memory();
     return NULL;
 }
@@ -94,7 +96,7 @@ static bool reserve_edges(builder *b, uint64_t extra)
 typedef struct pending {
     const uint64_t *live; /* the bitmap's word; NULL: no reference */
     const uint32_t *rank;
-    uint32_t bit;
+    uint64_t bit; /* as wide as the others: half a word on the way through memory stalls */
 } pending;
 
 /* A strong slot of a live object that holds what is no object: something has written over it. */
@@ -104,17 +106,32 @@ static void note_stray(rhi_reader *reader, uint64_t value)
         reader->harm.first_slot = value;
 }
 
+static inline pending slot_of(const rhi_block *block, uint64_t slot)
+{
+    return (pending){
+        .live = &block->live[slot / 64], .rank = &block->rank[slot / 64], .bit = slot % 64};
+}
+
+/* What does not lead to the start of a slot is no reference, unless its format has prefixes. */
+__attribute__((noinline)) static pending find_unusual(rhi_reader *reader, uint64_t value,
+                                                      bool is_live)
+{
+    const rhi_block *block = rhi__block_at(reader, value);
+    uint64_t slot = block ? rhi__slot_number(block, value) : 0;
+    if (block && rhi__slot_address(block, slot) == value)
+        return slot_of(block, slot);
+    if (value && is_live) /* what a dying one holds is being let go of */
+        note_stray(reader, value);
+    return (pending){0};
+}
+
 static inline pending find_target(rhi_reader *reader, uint64_t value, bool is_live)
 {
     const rhi_block *block = rhi__block_at(reader, value);
     uint64_t slot = block ? rhi__slot_number(block, value) : 0;
-    if (!block || slot * block->slot_size != value - block->base) {
-        if (value && is_live) /* what a dying one holds is being let go of */
-            note_stray(reader, value);
-        return (pending){0};
-    }
-    return (pending){
-        .live = &block->live[slot / 64], .rank = &block->rank[slot / 64], .bit = slot % 64};
+    if (!block || slot * block->slot_size != value - block->base || reader->has_prefixes)
+        return find_unusual(reader, value, is_live);
+    return slot_of(block, slot);
 }
 
 static inline void add_target(rhi_graph *graph, const pending *p)
@@ -142,7 +159,7 @@ static bool add_slot(void *context, const rhi_slot *slot)
 static void add_slots(builder *b, const rhi_block *block, uint64_t address, const uint8_t *bytes)
 {
     rhi_object object;
-    b->reader->ops->decode(b->reader, block, address, bytes, true, &object);
+    rhi__decode(b->reader, block, address, bytes, true, &object);
     b->is_live = object.state == RHI_LIVE;
     rhi__each_slot(b->reader, &object, bytes, add_slot, b);
 }
@@ -150,7 +167,7 @@ static void add_slots(builder *b, const rhi_block *block, uint64_t address, cons
 /* The plan for an object if its references are where its type says; else NULL. */
 static const plan *plan_of(const builder *b, const rhi_block *block, const rhi_header *header)
 {
-    const plan *p = header->state <= RHI_DYING && header->type < b->reader->types.count
+    const plan *p = rhi__is_object(header->state) && header->type < b->reader->types.count
                         ? &b->plans[header->type]
                         : NULL;
     return p && p->is_fixed && p->end <= block->slot_size ? p : NULL;
@@ -166,14 +183,14 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
                   (header->immortal ? RHI_GRAPH_IMMORTAL : 0) |
                   (header->held ? RHI_GRAPH_HELD : 0) | (header->damaged ? RHI_GRAPH_DAMAGED : 0) |
                   (header->blank ? RHI_GRAPH_BLANK : 0) |
-                  (header->state > RHI_DYING || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT
-                                                                           : 0));
+                  (!rhi__is_object(header->state) || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT
+                                                                                : 0));
     const plan *p = plan_of(b, block, header);
     if (b->is_cut)
         return;
     for (uint32_t i = 0; p && i < p->count; i++)
         add_target(graph, b->next_pending++);
-    if (!p && header->state <= RHI_DYING && header->type < b->reader->types.count &&
+    if (!p && rhi__is_object(header->state) && header->type < b->reader->types.count &&
         b->reader->types.items[header->type].has_references)
         add_slots(b, block, block->base + offset, bytes + offset);
 }
@@ -239,7 +256,8 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
         return rhi__error_memory();
     rhi__look_for_harm(b->reader, block, bytes, got);
     if (readable)
-        b->reader->ops->headers(b->reader, block, bytes, readable, b->headers);
+        rhi__format_of(b->reader, block->heap)
+            ->headers(b->reader, block, bytes, readable, b->headers);
     uint32_t index = block->first_object;
     for (uint64_t first = 0; first < readable; first += 64) {
         uint64_t bits = block->live[first / 64] &
@@ -259,8 +277,8 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
     count_found(graph, block->first_object, end);
     if (lost)
         rhi__reader_problem(b->reader,
-                            "%" PRIu32 " objects of the slab at 0x%" PRIx64 " cannot be read", lost,
-                            block->base);
+                            "%" PRIu32 " objects of the %s at 0x%" PRIx64 " cannot be read", lost,
+                            rhi__format_of(b->reader, block->heap)->block_word, block->base);
     return b->out_of_memory ? rhi__error_memory() : NULL;
 }
 

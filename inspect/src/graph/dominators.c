@@ -276,7 +276,7 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
 {
     domination *d = context;
     d->graph->retained[index] =
-        object->state <= RHI_DYING ? rhi__object_size(d->reader, object, bytes) : 0;
+        rhi__is_object(object->state) ? rhi__object_size(d->reader, object, bytes) : 0;
     return NULL;
 }
 

@@ -7,38 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address)
-{
-    const rhi_block *block = rhi__block_at(reader, address);
-    uint64_t slot = block ? rhi__slot_number(block, address) : 0;
-    if (!block || !rhi__slot_is_live(block, slot))
-        return RHI_NO_OBJECT;
-    return block->rank[slot / 64] +
-           rhi__population(block->live[slot / 64] & ((1ull << (slot % 64)) - 1));
-}
-
-uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
-{
-    uint64_t low = 0, high = reader->blocks.count;
-    while (high - low > 1) {
-        uint64_t middle = (low + high) / 2;
-        if (index < reader->blocks.items[middle].first_object)
-            high = middle;
-        else
-            low = middle;
-    }
-    /* Blocks without objects share their first_object with the next one: `low` is the last of them.
-     */
-    const rhi_block *block = &reader->blocks.items[low];
-    uint64_t word = 0, words = (block->capacity + 63u) / 64;
-    while (word + 1 < words && block->rank[word + 1] <= index)
-        word++;
-    uint64_t bits = block->live[word];
-    for (uint32_t skip = index - block->rank[word]; skip; skip--)
-        bits &= bits - 1;
-    return block->base + (word * 64 + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
-}
-
 static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_scratch *scratch,
                                 rhi_object_visitor visit, void *context)
 {
@@ -47,6 +15,7 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_
     const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, size, scratch, &got);
     rhi__look_for_harm(reader, block, bytes, got);
     uint32_t index = block->first_object;
+    const rhi_format *format = rhi__format_of(reader, block->heap);
     for (uint64_t word = 0; word < (block->capacity + 63u) / 64; word++) {
         for (uint64_t bits = block->live[word]; bits; bits &= bits - 1, index++) {
             uint64_t offset = (word * 64 + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
@@ -55,13 +24,14 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_
                 continue;
             }
             rhi_object object;
-            reader->ops->decode(reader, block, block->base + offset, bytes + offset, true, &object);
+            format->decode(reader, block, block->base + offset, bytes + offset, true, &object);
             RHI_TRY(visit(context, index, &object, bytes + offset));
         }
     }
     if (lost)
-        rhi__reader_problem(reader, "%llu objects of the slab at 0x%llx cannot be read",
-                            (unsigned long long)lost, (unsigned long long)block->base);
+        rhi__reader_problem(
+            reader, "%llu objects of the %s at 0x%llx cannot be read", (unsigned long long)lost,
+            rhi__format_of(reader, block->heap)->block_word, (unsigned long long)block->base);
     return NULL;
 }
 

@@ -7,10 +7,8 @@
 #ifndef RHI_GRAPH_H
 #define RHI_GRAPH_H
 
-#include "heap/reader.h"
+#include "heap/fields.h"
 #include "base/work.h"
-
-enum { RHI_NO_OBJECT = UINT32_MAX };
 
 enum rhi_graph_flag {
     RHI_GRAPH_DYING = 1,
@@ -76,22 +74,6 @@ rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **grap
 rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards,
                              uint64_t *reached, const uint64_t *within, uint32_t *queue,
                              uint32_t *queue_count);
-static inline bool rhi__bit(const uint64_t *bits, uint64_t i)
-{
-    return bits[i / 64] >> (i % 64) & 1;
-}
-static inline void rhi__bit_set(uint64_t *bits, uint64_t i)
-{
-    bits[i / 64] |= 1ull << (i % 64);
-}
-/* Bits that are set. In line: not every machine has an instruction for it, and a call costs more.
- */
-static inline uint32_t rhi__population(uint64_t bits)
-{
-    bits -= bits >> 1 & 0x5555555555555555u;
-    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
-    return (uint32_t)(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
-}
 /* malloc(count * size), on huge pages if that is many: not zeroed. Released with free. */
 void *rhi__big_array(uint64_t count, size_t size);
 rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph);
@@ -102,10 +84,6 @@ rhi_error *rhi__graph_cycles(rhi_work *work, rhi_graph *graph);
 rhi_error *rhi__graph_dominators(rhi_work *work, rhi_reader *reader, rhi_graph *graph);
 void rhi__graph_free(rhi_graph *graph);
 
-/* The number of the live object whose slot contains the address, or RHI_NO_OBJECT. */
-uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address);
-/* The start of its slot. */
-uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index);
 /* Counts that come from no live object's field: stored - found. Meaningless for immortals. */
 static inline int64_t rhi__ext(const rhi_graph *graph, uint32_t index)
 {

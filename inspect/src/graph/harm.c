@@ -14,9 +14,10 @@ void rhi__look_for_harm(rhi_reader *reader, const rhi_block *block, const uint8_
                         uint64_t got)
 {
     uint64_t slots = bytes ? got / block->slot_size : 0;
-    if (!reader->harm.is_known && slots)
-        reader->ops->count_harm(reader, block, bytes,
-                                slots < block->capacity ? slots : block->capacity, &reader->harm);
+    const rhi_format *format = rhi__format_of(reader, block->heap);
+    if (!reader->harm.is_known && slots && format->count_harm)
+        format->count_harm(reader, block, bytes, slots < block->capacity ? slots : block->capacity,
+                           &reader->harm);
 }
 
 void rhi__harm_is_known(rhi_reader *reader)

@@ -10,7 +10,7 @@
 
 #include "base/notes.h"
 #include "base/work.h"
-#include "heap/reader.h"
+#include "heap/fields.h"
 
 /* Begins a pass over all blocks; the pass calls rhi__look_for_harm for each, and then
  * rhi__harm_is_known. */

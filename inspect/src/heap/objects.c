@@ -12,36 +12,10 @@ void rhi__make_id(const rhi_reader *reader, uint32_t type, uint64_t serial, char
 
 void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id, size_t size)
 {
-    rhi__make_id(reader, object->type, object->serial, id, size);
-}
-
-static void element_name(const rhi_field *field, const char *element, char *name, size_t size)
-{
-    /* Of a vector of structs the name is VECTOR.MEMBER; else a dot leads to a struct inside the
-     * object. */
-    bool is_of_structs =
-        field->form == RHI_FORM_VECTOR && (field->stride != field->width || field->element_offset);
-    const char *dot = is_of_structs ? strrchr(field->name, '.') : NULL;
-    if (field->form == RHI_FORM_ONE)
-        snprintf(name, size, "%s", field->name);
-    else if (dot)
-        snprintf(name, size, "%.*s[%s]%s", (int)(dot - field->name), field->name, element, dot);
+    if (rhi__format_of(reader, object->heap)->has_serials)
+        rhi__make_id(reader, object->type, object->serial, id, size);
     else
-        snprintf(name, size, "%s[%s]", field->name, element);
-}
-
-void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, element);
-    element_name(field, text, name, size);
-}
-
-void rhi__slots_name(const rhi_field *field, uint64_t first, uint64_t last, char *name, size_t size)
-{
-    char text[48];
-    snprintf(text, sizeof text, "%" PRIu64 "..%" PRIu64, first, last);
-    element_name(field, text, name, size);
+        snprintf(id, size, "%s@0x%" PRIx64, rhi__type_name(reader, object->type), object->address);
 }
 
 const char *rhi__death_word(uint8_t death)
@@ -63,9 +37,9 @@ bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, 
     if (block) {
         if (!rhi__slot_at(reader, block, address, object))
             return false;
-        *place = object->state <= RHI_DYING   ? RHI_PLACE_LIVE
-                 : object->state == RHI_FREED ? RHI_PLACE_FREED
-                                              : RHI_PLACE_UNUSED;
+        *place = rhi__is_object(object->state) ? RHI_PLACE_LIVE
+                 : object->state == RHI_FREED  ? RHI_PLACE_FREED
+                                               : RHI_PLACE_UNUSED;
     } else if (rhi__own_at(reader, address)) {
         *place = RHI_PLACE_INTERNAL;
     } else {
@@ -79,7 +53,7 @@ const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, r
 {
     uint64_t got;
     const uint8_t *bytes =
-        rhi__memory_view(reader->memory, object->address, object->slot_size, scratch, &got);
+        rhi__memory_view(reader->memory, object->start, object->slot_size, scratch, &got);
     return bytes && got == object->slot_size ? bytes : NULL;
 }
 

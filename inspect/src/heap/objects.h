@@ -2,18 +2,13 @@
 #ifndef RHI_HEAP_OBJECTS_H
 #define RHI_HEAP_OBJECTS_H
 
-#include "heap/reader.h"
+#include "heap/fields.h"
 
 enum { RHI_ID_SIZE = RHI_NAME_SIZE + 24 };
 
-/* "node#12" */
+/* "node#12"; "dict@0x7f…" where the format has no serials */
 void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id, size_t size);
 void rhi__make_id(const rhi_reader *reader, uint32_t type, uint64_t serial, char *id, size_t size);
-/* "next", "items[3]", "entries[3].key" */
-void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size);
-/* "items[3..9]" */
-void rhi__slots_name(const rhi_field *field, uint64_t first, uint64_t last, char *name,
-                     size_t size);
 const char *rhi__death_word(uint8_t death); /* "release", "collect", "destroy", "unknown" */
 
 /* What is at an address of the target. */
@@ -25,6 +20,16 @@ enum rhi_place {
     RHI_PLACE_UNMANAGED,
     RHI_PLACE_UNMAPPED
 };
+/* A slot of a heap, whatever is in it? */
+static inline bool rhi__place_is_slot(enum rhi_place place)
+{
+    return place == RHI_PLACE_LIVE || place == RHI_PLACE_FREED || place == RHI_PLACE_UNUSED;
+}
+/* One that an object is, or was in? */
+static inline bool rhi__place_has_object(enum rhi_place place)
+{
+    return place == RHI_PLACE_LIVE || place == RHI_PLACE_FREED;
+}
 const char *rhi__place_word(enum rhi_place place);
 /* *object is set for live, freed and unused; false if a slot's header cannot be read. */
 bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object);

@@ -1,4 +1,5 @@
-/* reader.c - what all heap formats have in common: blocks, slots, fields (see reader.h). */
+/* reader.c - blocks of all formats in one table, and the numbers of their objects (see reader.h).
+ */
 #include "heap/reader.h"
 #include "base/array.h"
 
@@ -6,12 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    PROBLEMS_KEPT = 100,
-    VECTOR_STEP_BYTES = 1 << 16,
-    VECTOR_STEP_COST = 256,
-    HOLES_MAX = 1 << 30
-};
+enum { PROBLEMS_KEPT = 100, HOLES_MAX = 1 << 30 };
 #define HOLES_IN_ALL_MAX (4ull << 30)
 
 /* The kept text, or NULL: said before, too many, or memory is short. */
@@ -40,7 +36,8 @@ void rhi__reader_problem(rhi_reader *reader, const char *format, ...)
     va_end(arguments);
 }
 
-void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_slab, const char *format, ...)
+void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_block, const char *format,
+                        ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -49,7 +46,7 @@ void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_slab, cons
     char *copy = text && rhi__array_reserve(&reader->damage, 1) ? strdup(text) : NULL;
     if (copy)
         reader->damage.items[reader->damage.count++] =
-            (rhi_damage){.address = address, .text = copy, .of_slab = of_slab};
+            (rhi_damage){.address = address, .text = copy, .of_block = of_block};
 }
 
 /* `times` the bytes that a core has, and at least so many; without end where there is no core. */
@@ -81,6 +78,7 @@ static void block_free(rhi_block *block)
 {
     free(block->live);
     free(block->rank);
+    free(block->prefixes);
     *block = (rhi_block){0};
 }
 
@@ -137,28 +135,6 @@ static rhi_error *make_directory(rhi_reader *reader, uint64_t lowest, uint64_t h
     return NULL;
 }
 
-static bool has_fixed_size(const rhi_type *type)
-{
-    bool fixed = type->element_size == 0 || type->length_offset == 0;
-    for (uint32_t i = 0; i < type->field_count; i++) { /* a tail may have its own count */
-        const rhi_field *f = &type->fields[i];
-        fixed &=
-            f->form != RHI_FORM_ARRAY ||
-            (!f->count_width && (uint64_t)f->offset + (uint64_t)f->count * f->stride <= type->size);
-    }
-    return fixed;
-}
-
-void rhi__reader_finish(rhi_reader *reader)
-{
-    for (uint64_t i = 0; i < reader->types.count; i++)
-        reader->types.items[i].has_fixed_size = has_fixed_size(&reader->types.items[i]);
-    if (reader->own.count)
-        qsort(reader->own.items, reader->own.count, sizeof *reader->own.items, own_order);
-    if (reader->roots.count)
-        qsort(reader->roots.items, reader->roots.count, sizeof *reader->roots.items, root_order);
-}
-
 /* Clears the live bits of slots [first, end); returns how many were set. */
 static uint64_t clear_live(rhi_block *block, uint64_t first, uint64_t end)
 {
@@ -205,9 +181,9 @@ static bool settle_block(rhi_reader *reader, rhi_block *block, uint64_t *room)
     if (!has_room)
         rhi__reader_problem(
             reader,
-            "%llu objects of the slab at 0x%llx are not in the core: its file has a hole there",
+            "%llu objects of the %s at 0x%llx are not in the core: its file has a hole there",
             (unsigned long long)clear_live(block, 0, block->capacity),
-            (unsigned long long)block->base);
+            rhi__format_of(reader, block->heap)->block_word, (unsigned long long)block->base);
     return has_room;
 }
 
@@ -228,9 +204,9 @@ static rhi_error *number_objects(rhi_reader *reader)
         rhi_block block = reader->blocks.items[i];
         reader->blocks.items[i] = (rhi_block){0}; /* it has one owner at any time */
         if (block.base < end) {
-            rhi__reader_damage(reader, block.base, true,
-                               "slab at 0x%llx overlaps the one before it: ignored",
-                               (unsigned long long)block.base);
+            rhi__reader_damage(
+                reader, block.base, true, "%s at 0x%llx overlaps the one before it: ignored",
+                rhi__format_of(reader, block.heap)->block_word, (unsigned long long)block.base);
             block_free(&block);
             continue;
         }
@@ -244,6 +220,7 @@ static rhi_error *number_objects(rhi_reader *reader)
         }
         objects += block.object_count;
         block_extent(&block);
+        reader->has_prefixes |= block.prefixes != NULL;
         end = block.base + block.size;
         reader->blocks.items[kept++] = block;
         if (objects >= UINT32_MAX)
@@ -251,6 +228,11 @@ static rhi_error *number_objects(rhi_reader *reader)
     }
     reader->blocks.count = kept;
     return make_directory(reader, reader->blocks.items[0].base, end);
+}
+
+static rhi_error *read_blocks(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks)
+{
+    return rhi__format_of(reader, range->heap)->read_blocks(reader, range, blocks);
 }
 
 /* Bytes that our own tables of these blocks take. */
@@ -262,22 +244,23 @@ static uint64_t table_bytes(const rhi_blocks *blocks, uint64_t first)
     return bytes;
 }
 
-/* Slabs are small beside their objects: what claims more of them than a core has room for is left
- * out. */
+/* The tables of blocks are small beside their objects: what claims more of them than a core has
+ * room for is left out. */
 static rhi_error *load(rhi_reader *reader)
 {
-    enum { SLAB_BYTES = 16 /* of memory for each byte of our tables */ };
-    uint64_t room = room_for(reader, 1, 0) / SLAB_BYTES + (64 << 20);
+    enum { BLOCK_BYTES = 16 /* of memory for each byte of our tables */ };
+    uint64_t room = room_for(reader, 1, 0) / BLOCK_BYTES + (64 << 20);
     for (uint64_t i = 0, first; i < reader->own.count; i++) {
         if (!reader->own.items[i].has_blocks)
             continue;
         first = reader->blocks.count;
-        RHI_TRY(reader->ops->read_blocks(reader, &reader->own.items[i], &reader->blocks));
+        RHI_TRY(read_blocks(reader, &reader->own.items[i], &reader->blocks));
         uint64_t taken = table_bytes(&reader->blocks, first);
         room -= taken < room ? taken : room;
         if (room == 0) {
             rhi__reader_problem(
-                reader, "slabs claim more than the core has: those from 0x%llx on are left out",
+                reader, "%ss claim more than the core has: those from 0x%llx on are left out",
+                rhi__format_of(reader, reader->own.items[i].heap)->block_word,
                 (unsigned long long)reader->own.items[i].end);
             break;
         }
@@ -323,9 +306,8 @@ const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address)
         if (reader->near.items[i].start == range->start)
             return block_among(&reader->near.items[i].blocks, address);
     rhi_blocks found = {0};
-    rhi_error *error = rhi__array_reserve(&reader->near, 1)
-                           ? reader->ops->read_blocks(reader, range, &found)
-                           : rhi__error_memory();
+    rhi_error *error = rhi__array_reserve(&reader->near, 1) ? read_blocks(reader, range, &found)
+                                                            : rhi__error_memory();
     for (uint64_t i = 0; i < found.count; i++)
         block_extent(&found.items[i]);
     if (error) {
@@ -342,7 +324,9 @@ void rhi__reader_free(rhi_reader *reader)
 {
     if (!reader)
         return;
-    reader->ops->close(reader);
+    for (uint64_t i = 0; i < reader->formats.count; i++)
+        reader->formats.items[i].format->close(reader);
+    free(reader->formats.items);
     for (uint64_t i = 0; i < reader->types.count; i++)
         free(reader->types.items[i].fields);
     blocks_free(&reader->blocks);
@@ -382,12 +366,12 @@ const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
 bool rhi__slot_at(rhi_reader *reader, const rhi_block *block, uint64_t address, rhi_object *object)
 {
     uint8_t header[64];
-    uint64_t slot = rhi__slot_number(block, address);
-    uint64_t start = block->base + slot * block->slot_size;
-    if (reader->header_size > sizeof header ||
-        rhi__memory_read(reader->memory, start, header, reader->header_size) != reader->header_size)
+    uint64_t slot = rhi__slot_number(block, address), start = block->base + slot * block->slot_size,
+             size = reader->heaps.items[block->heap].header_size;
+    size = size < block->slot_size ? size : block->slot_size;
+    if (size > sizeof header || rhi__memory_read(reader->memory, start, header, size) != size)
         return false;
-    reader->ops->decode(reader, block, start, header, rhi__slot_is_live(block, slot), object);
+    rhi__decode(reader, block, start, header, rhi__slot_is_live(block, slot), object);
     return true;
 }
 
@@ -396,62 +380,85 @@ const char *rhi__type_name(const rhi_reader *reader, uint32_t type)
     return type < reader->types.count ? reader->types.items[type].name : "?";
 }
 
-/* ---- fields --------------------------------------------------------------------------------- */
+/* ---- formats -------------------------------------------------------------------------------- */
 
-bool rhi__field_span(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
-                     const rhi_field *field, uint64_t *first, uint64_t *count)
+static bool has_fixed_size(const rhi_type *type)
 {
-    (void)reader;
-    uint64_t size = object->slot_size, elements = field->count;
-    *first = object->address + field->offset;
-    *count = 0;
-    if (field->count_width) {
-        if ((uint64_t)field->count_offset + field->count_width > size)
-            return false;
-        elements = rhi__load(bytes + field->count_offset, field->count_width);
+    bool fixed = !type->has_code && (type->element_size == 0 || type->length_offset == 0);
+    for (uint32_t i = 0; i < type->field_count; i++) { /* a tail may have its own count */
+        const rhi_field *f = &type->fields[i];
+        fixed &=
+            f->form != RHI_FORM_ARRAY ||
+            (!f->count_width && (uint64_t)f->offset + (uint64_t)f->count * f->stride <= type->size);
     }
-    if (field->form == RHI_FORM_VECTOR) {
-        if ((uint64_t)field->offset + 8 > size)
-            return false;
-        *first = rhi__load64(bytes + field->offset);
-        if (*first == 0 || elements == 0)
-            return true;
-        if (field->stride == 0 || elements > (UINT64_MAX >> 1) / field->stride ||
-            !rhi__range_ok(*first, elements * field->stride))
-            return false;
-        *count = elements;
-        return true;
-    }
-    uint64_t room = size > field->offset ? size - field->offset : 0;
-    if (field->stride == 0 || elements > room / field->stride ||
-        (elements && (uint64_t)field->element_offset + field->width > field->stride))
+    return fixed;
+}
+
+void rhi__sort_own(rhi_reader *reader)
+{
+    if (reader->own.count)
+        qsort(reader->own.items, reader->own.count, sizeof *reader->own.items, own_order);
+}
+
+static void finish(rhi_reader *reader)
+{
+    for (uint64_t i = 0; i < reader->types.count; i++)
+        reader->types.items[i].has_fixed_size = has_fixed_size(&reader->types.items[i]);
+    rhi__sort_own(reader);
+    if (reader->roots.count)
+        qsort(reader->roots.items, reader->roots.count, sizeof *reader->roots.items, root_order);
+}
+
+bool rhi__format_opened(rhi_reader *reader, const rhi_format *format, void *state)
+{
+    if (!rhi__array_reserve(&reader->formats, 1))
         return false;
-    *count = elements;
+    reader->formats.items[reader->formats.count++] =
+        (struct rhi_opened){.format = format, .state = state};
     return true;
 }
 
-uint64_t rhi__object_size(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes)
+rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats,
+                            rhi_reader **result)
 {
-    if (object->type >= reader->types.count)
-        return object->slot_size;
-    const rhi_type *type = &reader->types.items[object->type];
-    uint64_t size = type->size;
-    if (type->element_size && type->length_offset &&
-        (uint64_t)type->length_offset + 8 <= object->slot_size) {
-        uint64_t length = rhi__load64(bytes + type->length_offset);
-        if (length <= object->slot_size / type->element_size)
-            size += length * type->element_size;
+    rhi_reader *reader = calloc(1, sizeof *reader);
+    rhi_error *error = reader ? NULL : rhi__error_memory();
+    bool any = false, found = false;
+    if (reader)
+        reader->memory = memory;
+    for (; *formats && !error; formats++, any |= found)
+        error = (*formats)->open(reader, &found);
+    if (!error && memory->is_short)
+        error = rhi__error_memory();
+    if (error || !any) {
+        rhi__reader_free(reader);
+        return error;
     }
-    for (uint32_t i = 0; i < type->field_count; i++) { /* a tail may have its own count */
-        uint64_t first, count;
-        if (type->fields[i].form != RHI_FORM_ARRAY ||
-            !rhi__field_span(reader, object, bytes, &type->fields[i], &first, &count))
-            continue;
-        uint64_t end = first - object->address + count * type->fields[i].stride;
-        size = end > size ? end : size;
-    }
-    return size < object->slot_size ? size : object->slot_size;
+    finish(reader);
+    *result = reader;
+    return NULL;
 }
+
+uint64_t rhi__history(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events,
+                      uint64_t limit)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < reader->formats.count; i++)
+        if (reader->formats.items[i].format->history)
+            count += reader->formats.items[i].format->history(reader, address, serial,
+                                                              events + count, limit - count);
+    return count;
+}
+
+void rhi__births(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events)
+{
+    memset(events, 0, count * sizeof *events);
+    for (uint64_t i = 0; i < reader->formats.count; i++)
+        if (reader->formats.items[i].format->births)
+            reader->formats.items[i].format->births(reader, born, count, events);
+}
+
+/* ---- what is read in one pass --------------------------------------------------------------- */
 
 void rhi__begin_question(rhi_reader *reader)
 {
@@ -466,8 +473,7 @@ uint64_t rhi__begin_pass(rhi_reader *reader)
     return before;
 }
 
-/* Takes it from the room; false: there is no more, and that is said. */
-static bool take_room(rhi_reader *reader, uint64_t bytes)
+bool rhi__take_room(rhi_reader *reader, uint64_t bytes)
 {
     if (bytes <= reader->slot_room) {
         reader->slot_room -= bytes;
@@ -479,90 +485,44 @@ static bool take_room(rhi_reader *reader, uint64_t bytes)
     return false;
 }
 
-/* How many elements of a long vector from this address on lie in holes of a sparse core: they are
- * NULL. */
-static uint64_t elements_in_hole(const rhi_reader *reader, uint64_t at, uint64_t count,
-                                 uint64_t stride)
+/* ---- numbers of objects --------------------------------------------------------------------- */
+
+uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address)
 {
-    if (count * stride <= VECTOR_STEP_BYTES)
-        return 0;
-    return (rhi__memory_data_start(reader->memory, at, at + count * stride) - at) / stride;
+    const rhi_block *block = rhi__block_at(reader, address);
+    uint64_t slot = block ? rhi__slot_number(block, address) : 0;
+    if (!block || !rhi__slot_is_live(block, slot))
+        return RHI_NO_OBJECT;
+    return block->rank[slot / 64] +
+           rhi__population(block->live[slot / 64] & ((1ull << (slot % 64)) - 1));
 }
 
-static bool each_vector_slot(rhi_reader *reader, const rhi_object *object, rhi_slot *slot,
-                             uint64_t first, uint64_t count, rhi_slot_visitor visit, void *context)
+uint32_t rhi__object_of(const rhi_reader *reader, uint64_t address)
 {
-    const rhi_field *field = slot->field;
-    uint8_t buffer[VECTOR_STEP_BYTES];
-    uint64_t per_step = sizeof buffer / field->stride, done = 0;
-    while (done < count) {
-        uint64_t step = count - done < per_step ? count - done : per_step;
-        uint64_t at = first + done * field->stride,
-                 skipped = elements_in_hole(reader, at, count - done, field->stride);
-        if (!take_room(reader, (skipped ? 0 : step * field->stride) + VECTOR_STEP_COST))
-            return true;
-        done += skipped;
-        if (skipped)
-            continue;
-        uint64_t got =
-            rhi__memory_read(reader->memory, at, buffer, step * field->stride) / field->stride;
-        for (uint64_t i = 0; i < got; i++) {
-            slot->address = at + i * field->stride + field->element_offset;
-            slot->value = rhi__load64(buffer + i * field->stride + field->element_offset);
-            slot->element = done + i;
-            if (slot->value && !visit(context, slot))
-                return false;
-        }
-        if (got < step) {
-            rhi__reader_problem(
-                reader, "%s#%llu.%s: elements %llu to %llu of its vector cannot be read",
-                rhi__type_name(reader, object->type), (unsigned long long)object->serial,
-                field->name, (unsigned long long)(done + got), (unsigned long long)(count - 1));
-            break;
-        }
-        done += step;
-    }
-    return true;
+    const rhi_block *block = rhi__block_at(reader, address);
+    return block && rhi__is_slot_address(reader, block, rhi__slot_number(block, address), address)
+               ? rhi__object_index(reader, address)
+               : RHI_NO_OBJECT;
 }
 
-static bool each_field_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
-                            const rhi_field *field, rhi_slot_visitor visit, void *context)
+uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
 {
-    uint64_t first, count;
-    rhi_slot slot = {.field = field};
-    if (!rhi__field_span(reader, object, bytes, field, &first, &count) ||
-        (field->form == RHI_FORM_VECTOR && field->stride > VECTOR_STEP_BYTES)) {
-        rhi__reader_problem(
-            reader, "%s#%llu.%s: its element count makes no sense (corrupt object?)",
-            rhi__type_name(reader, object->type), (unsigned long long)object->serial, field->name);
-        return true;
+    uint64_t low = 0, high = reader->blocks.count;
+    while (high - low > 1) {
+        uint64_t middle = (low + high) / 2;
+        if (index < reader->blocks.items[middle].first_object)
+            high = middle;
+        else
+            low = middle;
     }
-    if (field->form == RHI_FORM_VECTOR)
-        return each_vector_slot(reader, object, &slot, first, count, visit, context);
-    if (!take_room(reader, count * 8))
-        return true;
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t offset = field->offset + i * field->stride + field->element_offset;
-        slot.address = object->address + offset;
-        slot.value = rhi__load64(bytes + offset);
-        slot.element = i;
-        if (slot.value && !visit(context, &slot))
-            return false;
-    }
-    return true;
-}
-
-bool rhi__each_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
-                    rhi_slot_visitor visit, void *context)
-{
-    if (object->type >= reader->types.count)
-        return true;
-    const rhi_type *type = &reader->types.items[object->type];
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const rhi_field *field = &type->fields[i];
-        if (field->kind <= RHI_KIND_BORROWED &&
-            !each_field_slot(reader, object, bytes, field, visit, context))
-            return false;
-    }
-    return true;
+    /* Blocks without objects share their first_object with the next one: `low` is the last of them.
+     */
+    const rhi_block *block = &reader->blocks.items[low];
+    uint64_t word = 0, words = (block->capacity + 63u) / 64;
+    while (word + 1 < words && block->rank[word + 1] <= index)
+        word++;
+    uint64_t bits = block->live[word];
+    for (uint32_t skip = index - block->rank[word]; skip; skip--)
+        bits &= bits - 1;
+    return rhi__slot_address(block, word * 64 + (uint64_t)__builtin_ctzll(bits));
 }

@@ -17,7 +17,7 @@ static rhi_error *add(void *context, uint32_t index, const rhi_object *object, c
 {
     rhi_listing *listing = context;
     (void)bytes;
-    if (object->state > RHI_DYING)
+    if (!rhi__is_object(object->state))
         return NULL;
     uint32_t type = object->type < UINT32_MAX >> RHI_LISTING_TYPE_SHIFT
                         ? object->type

@@ -334,19 +334,17 @@ static rhi_error *find_way_through_blocks(rhi_session *session, rhi_reader *read
 /* Which word holds the first object of the path? It is the only one that is kept and named. */
 static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *path)
 {
-    uint64_t low = rhi__object_address(reader, path->objects.items[0]), best = 0;
-    const rhi_block *block = rhi__block_at(reader, low);
+    uint64_t low = rhi__object_address(reader, path->objects.items[0]),
+             high = rhi__slot_end(reader, low), best = 0;
     rhi_holders *words = &path->words;
-    if (!block)
+    if (!high)
         return rhi__error("the heap changed while it was read: ask again");
-    RHI_TRY(
-        rhi__each_word(session, reader, low, low + block->slot_size, rhi__collect_holder, words));
+    RHI_TRY(rhi__each_word(session, reader, low, high, rhi__collect_holder, words));
     bool is_settled = false;
     for (uint64_t i = 0; i < words->count; i++)
         is_settled |= ranks[words->items[i].kind] < ranks[RHI_HOLDER_UNDECLARED];
     if (!is_settled)
-        RHI_TRY(rhi__each_kept_undeclared(session, reader, low, low + block->slot_size,
-                                          rhi__collect_holder, words));
+        RHI_TRY(rhi__each_kept_undeclared(session, reader, low, high, rhi__collect_holder, words));
     rhi__sort_holders(words);
     rhi__say_left_out(session, words, 0);
     RHI_TRY(rhi__judge_holders(session, reader, words));

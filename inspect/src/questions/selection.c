@@ -107,10 +107,7 @@ static void check_edge(edge_visit *v, uint32_t to)
 static bool visit_slot(void *context, const rhi_slot *slot)
 {
     edge_visit *v = context;
-    const rhi_block *block = rhi__block_at(v->reader, slot->value);
-    if (!block || (slot->value - block->base) % block->slot_size)
-        return true;
-    uint32_t to = rhi__object_index(v->reader, slot->value);
+    uint32_t to = rhi__object_of(v->reader, slot->value);
     if (to == RHI_NO_OBJECT)
         return true;
     if (slot->field->kind != RHI_KIND_BORROWED)
@@ -137,7 +134,7 @@ void rhi__each_edge(rhi_session *session, rhi_reader *reader, uint32_t from, rhi
     if (!rhi__object_at_index(session, reader, from, &object))
         return; /* noted when the graph was built */
     const uint8_t *bytes =
-        object.state <= RHI_DYING ? rhi__object_bytes(reader, &object, &scratch) : NULL;
+        rhi__is_object(object.state) ? rhi__object_bytes(reader, &object, &scratch) : NULL;
     if (bytes && rhi__each_slot(reader, &object, bytes, visit_slot, &v) && v.known != v.known_end)
         session->has_changed = true; /* a reference is gone */
     rhi__scratch_free(&scratch);

@@ -20,10 +20,11 @@ static bool is_utf8(const char *bytes, uint64_t size)
 bool rhi__smashed(rhi_reader *reader, uint64_t address, rhi_smashed *smashed)
 {
     uint8_t bytes[BEFORE_MAX + BEHIND_MAX] = {0};
-    uint64_t header = reader->header_size < BEHIND_MAX ? reader->header_size : BEHIND_MAX;
     *smashed = (rhi_smashed){0};
     const rhi_block *block = rhi__block_at(reader, address),
                     *below = rhi__block_at(reader, address - 1);
+    uint64_t header = block ? reader->heaps.items[block->heap].header_size : 0;
+    header = header < BEHIND_MAX ? header : BEHIND_MAX;
     if (!block || rhi__memory_read(reader->memory, address, bytes + BEFORE_MAX, header) != header)
         return false;
     smashed->has_below = below && rhi__slot_at(reader, below, address - 1, &smashed->below) &&

@@ -50,13 +50,13 @@ enum { FIELDS_COMPARED = 64 };
 
 static enum layout layout_of(const rhi_type *type)
 {
-    if (type->has_vectors || type->field_count > FIELDS_COMPARED)
+    if (type->has_vectors || type->has_code || type->field_count > FIELDS_COMPARED)
         return OTHERWISE;
     uint64_t start[FIELDS_COMPARED], end[FIELDS_COMPARED];
     unsigned count = 0;
     for (uint32_t i = 0; i < type->field_count; i++) {
         const rhi_field *f = &type->fields[i];
-        if (f->kind > RHI_KIND_WEAK)
+        if (!rhi__owns(f))
             continue;
         if ((f->offset + f->element_offset) % 8 || f->stride % 8)
             return OTHERWISE;
@@ -84,7 +84,8 @@ static bool needs_a_look(void *context, uint32_t index, const rhi_object *object
         *layout = (uint8_t)layout_of(&s->reader->types.items[object->type]);
     if (*layout == OTHERWISE)
         return true;
-    for (uint64_t i = s->reader->header_size; i + 8 <= object->slot_size; i += 8)
+    for (uint64_t i = s->reader->heaps.items[object->heap].first_word; i + 8 <= object->slot_size;
+         i += 8)
         words += rhi__load64(bytes + i) - low < span;
     bool any = words != end - first;
     for (uint32_t e = first; e < end && s->has_suspects && !any; e++)
@@ -297,7 +298,8 @@ static rhi_error *judge_types(search *s)
         rhi_holder *row = &s->typed.items[i];
         rhi_object object;
         RHI_TRY(rhi__progress(&s->session->work, "comparing types", i, s->typed.count));
-        if (!row->variable || !target_of(s, row->target, &object) || object.state > RHI_DYING ||
+        if (!row->variable || !target_of(s, row->target, &object) ||
+            !rhi__is_object(object.state) ||
             !rhi__is_of_another_type(s->session, s->reader, row->variable, object.type))
             continue;
         RHI_TRY(add(&s->stale->certain, row, row->target));

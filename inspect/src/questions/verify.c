@@ -20,9 +20,12 @@ enum {
 
 /* ---- findings ------------------------------------------------------------------------------- */
 
-void rhi__finding(rhi_verify *verify, enum rhi_finding_kind kind, uint32_t heap, uint64_t address,
-                  const rhi_object *object, const char *format, ...)
+__attribute__((format(printf, 6, 7))) static void tell(rhi_check *check, enum rhi_finding_kind kind,
+                                                       uint32_t heap, uint64_t address,
+                                                       const rhi_object *object, const char *format,
+                                                       ...)
 {
+    rhi_verify *verify = (rhi_verify *)check;
     char detail[512], id[RHI_ID_SIZE];
     if (heap != UINT32_MAX && !rhi__heap_wanted(verify->session, verify->reader, heap))
         return;
@@ -71,8 +74,8 @@ static void bad_link(const link_check *l, const rhi_slot *slot, const char *what
 {
     char name[RHI_NAME_SIZE + 32];
     rhi__slot_name(slot->field, slot->element, name, sizeof name);
-    rhi__finding(l->verify, RHI_FOUND_BAD_LINK, l->object->heap, slot->address, l->object,
-                 "its field %s holds 0x%" PRIx64 ": %s", name, slot->value, what);
+    tell(&l->verify->check, RHI_FOUND_BAD_LINK, l->object->heap, slot->address, l->object,
+         "its field %s holds 0x%" PRIx64 ": %s", name, slot->value, what);
 }
 
 static void outside_what(rhi_reader *reader, uint64_t value, char *what, size_t size)
@@ -106,7 +109,7 @@ static bool is_no_object(rhi_reader *reader, uint64_t value, rhi_object *object,
                  rhi__death_word(object->death));
     else if (object->address != value)
         snprintf(what, size, "it points %" PRIu64 " bytes into %s, not to its start",
-                 value - object->address, id);
+                 value - object->start, id);
     else
         return false;
     return true;
@@ -131,7 +134,8 @@ static bool check_link(void *context, const rhi_slot *slot)
     if (target.slot_size == 0) /* not read */
         return true;
     rhi__object_id(reader, &target, id, sizeof id);
-    if (target.heap != l->object->heap && !target.immortal) {
+    if (target.heap != l->object->heap && !target.immortal &&
+        rhi__format_of(reader, target.heap) == rhi__format_of(reader, l->object->heap)) {
         snprintf(what, sizeof what, "%s is of heap %" PRIu64 ", and not immortal", id,
                  reader->heaps.items[target.heap].number);
         bad_link(l, slot, what);
@@ -152,7 +156,7 @@ static inline bool take_edge(link_check *l, uint8_t kind)
         return false;
     uint32_t target = v->graph->edge_to[l->edge++];
     if (rhi__bit(v->no_objects, target) ||
-        (kind == RHI_KIND_WEAK && !rhi__bit(v->weak_objects, target)))
+        (kind == RHI_KIND_WEAK && !rhi__bit(v->check.weak_objects, target)))
         return false;
     return (target >= v->run_first && target < v->run_end) ||
            v->graph->flags[target] & RHI_GRAPH_IMMORTAL;
@@ -179,10 +183,12 @@ typedef struct rhi_plan {
 
 static void make_plan(const rhi_type *type, rhi_plan *plan)
 {
-    plan->is_made = plan->is_plain = true;
+    plan->is_made = true;
+    plan->is_plain = !type->has_code;
+    plan->has_borrowed = type->has_code;
     for (uint32_t i = 0; i < type->field_count; i++) {
         const rhi_field *field = &type->fields[i];
-        if (field->kind > RHI_KIND_BORROWED)
+        if (!rhi__is_reference(field))
             continue;
         /* The heap's own weak references are checked with their targets. */
         plan->has_borrowed |= field->kind == RHI_KIND_BORROWED && !type->is_weak;
@@ -275,9 +281,9 @@ static void check_field_sizes(rhi_verify *verify, const rhi_object *object, cons
                         (uint64_t)field->count_offset + field->count_width <= object->slot_size
                     ? rhi__load(bytes + field->count_offset, field->count_width)
                     : field->count;
-            rhi__finding(verify, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
-                         "its field %s claims %" PRIu64 " elements, more than there is room for",
-                         field->name, claimed);
+            tell(&verify->check, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
+                 "its field %s claims %" PRIu64 " elements, more than there is room for",
+                 field->name, claimed);
             continue;
         }
         uint64_t last = first + count * field->stride - 1;
@@ -285,20 +291,22 @@ static void check_field_sizes(rhi_verify *verify, const rhi_object *object, cons
             rhi__memory_read(reader->memory, last, &byte, 1) == 1)
             continue;
         if (is_nowhere(reader, last))
-            rhi__finding(verify, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
-                         "its field %s has %" PRIu64 " elements at 0x%" PRIx64
-                         ", where not all of that memory is mapped",
-                         field->name, count, first);
+            tell(&verify->check, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
+                 "its field %s has %" PRIu64 " elements at 0x%" PRIx64
+                 ", where not all of that memory is mapped",
+                 field->name, count, first);
     }
 }
 
 static void check_size(rhi_verify *verify, const rhi_object *object, const uint8_t *bytes)
 {
     const rhi_type *type = &verify->reader->types.items[object->type];
+    if (type->has_code) /* what its slots and its size are is for its format to check */
+        return;
     if (type->size > object->slot_size) {
-        rhi__finding(verify, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
-                     "objects of its type have %" PRIu64 " bytes, its slot has %" PRIu64,
-                     type->size, object->slot_size);
+        tell(&verify->check, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
+             "objects of its type have %" PRIu64 " bytes, its slot has %" PRIu64, type->size,
+             object->slot_size);
         return;
     }
     if (type->element_size && type->length_offset &&
@@ -306,9 +314,8 @@ static void check_size(rhi_verify *verify, const rhi_object *object, const uint8
         uint64_t length = rhi__load64(bytes + type->length_offset),
                  room = (object->slot_size - type->size) / type->element_size;
         if (length > room)
-            rhi__finding(verify, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
-                         "it claims %" PRIu64 " elements, its slot has room for %" PRIu64, length,
-                         room);
+            tell(&verify->check, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
+                 "it claims %" PRIu64 " elements, its slot has room for %" PRIu64, length, room);
     }
     if (type->field_count)
         check_field_sizes(verify, object, bytes, type);
@@ -343,7 +350,7 @@ static void check_serial(rhi_verify *verify, const rhi_object *object)
 {
     const rhi_heap_info *heap = &verify->reader->heaps.items[object->heap];
     /* the shared objects' serials are far away */
-    if (heap->is_shared || heap->space >= verify->serials_count)
+    if (!heap->format->has_serials || heap->is_shared || heap->space >= verify->serials_count)
         return;
     rhi_serials *serials = &verify->serials[heap->space];
     if (serials->given_up || object->serial > UINT64_MAX / 2)
@@ -356,8 +363,8 @@ static void check_serial(rhi_verify *verify, const rhi_object *object)
     }
     uint64_t bit = object->serial - serials->first;
     if (rhi__bit(serials->bits, bit))
-        rhi__finding(verify, RHI_FOUND_DUPLICATE_SERIAL, object->heap, object->address, object,
-                     "another object has the serial %" PRIu64 ", too", object->serial);
+        tell(&verify->check, RHI_FOUND_DUPLICATE_SERIAL, object->heap, object->address, object,
+             "another object has the serial %" PRIu64 ", too", object->serial);
     rhi__bit_set(serials->bits, bit);
 }
 
@@ -367,13 +374,13 @@ static rhi_error *check_object(void *context, uint32_t index, const rhi_object *
     rhi_verify *verify = context;
     if (index >= verify->run_end)
         find_run(verify, index);
-    if (object->state > RHI_DYING)
+    if (!rhi__is_object(object->state))
         return NULL;
     verify->objects += rhi__heap_wanted(verify->session, verify->reader, object->heap);
     check_serial(verify, object);
     /* What a dying object holds is being let go of. */
     if (object->state != RHI_LIVE || object->type >= verify->reader->types.count ||
-        !rhi__is_judged(verify, object->heap))
+        !rhi__is_at_rest(verify->reader, object->heap))
         return NULL;
     check_size(verify, object, bytes);
     if (verify->reader->types.items[object->type].has_references)
@@ -405,12 +412,11 @@ static rhi_error *check_counts(rhi_verify *verify)
         if (rhi__open(graph, i) >= 0 ||
             graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT))
             continue;
-        if (object_of(verify, i, &object) && rhi__is_judged(verify, object.heap))
-            rhi__finding(verify, RHI_FOUND_OVER_RELEASE, object.heap, object.address, &object,
-                         "%" PRIu32 " field%s of live objects hold%s it, but its count is %" PRId64
-                         "%s",
-                         graph->found[i], graph->found[i] == 1 ? "" : "s",
-                         graph->found[i] == 1 ? "s" : "", object.count, runtime_s(&object));
+        if (object_of(verify, i, &object) && rhi__is_at_rest(verify->reader, object.heap))
+            tell(&verify->check, RHI_FOUND_OVER_RELEASE, object.heap, object.address, &object,
+                 "%" PRIu32 " field%s of live objects hold%s it, but its count is %" PRId64 "%s",
+                 graph->found[i], graph->found[i] == 1 ? "" : "s", graph->found[i] == 1 ? "s" : "",
+                 object.count, runtime_s(&object));
     }
     return NULL;
 }
@@ -441,9 +447,9 @@ static bool check_root(rhi_verify *verify, const rhi_root *root)
     char what[RHI_ID_SIZE + 96];
     if (!rhi__memory_u64(reader->memory, root->slot, &value)) {
         if (is_nowhere(reader, root->slot))
-            rhi__finding(verify, RHI_FOUND_BAD_ROOT, root->heap, root->slot, NULL,
-                         "the registered root %s at 0x%" PRIx64 " lies where no memory is mapped",
-                         root_name(root), root->slot);
+            tell(&verify->check, RHI_FOUND_BAD_ROOT, root->heap, root->slot, NULL,
+                 "the registered root %s at 0x%" PRIx64 " lies where no memory is mapped",
+                 root_name(root), root->slot);
         else
             rhi__reader_problem(reader, "the registered root %s at 0x%" PRIx64 " cannot be read",
                                 root->name, root->slot);
@@ -451,10 +457,9 @@ static bool check_root(rhi_verify *verify, const rhi_root *root)
     }
     if (value == 0 || !is_no_object(reader, value, &object, what, sizeof what))
         return value != 0;
-    if (rhi__is_judged(verify, root->heap))
-        rhi__finding(verify, RHI_FOUND_BAD_ROOT, root->heap, root->slot, NULL,
-                     "the registered root %s holds 0x%" PRIx64 ": %s", root_name(root), value,
-                     what);
+    if (rhi__is_at_rest(verify->reader, root->heap))
+        tell(&verify->check, RHI_FOUND_BAD_ROOT, root->heap, root->slot, NULL,
+             "the registered root %s holds 0x%" PRIx64 ": %s", root_name(root), value, what);
     return false;
 }
 
@@ -465,7 +470,7 @@ static void check_rooted(rhi_verify *verify, const held *rows, uint64_t count)
     rhi_object object;
     if (rhi__open(graph, index) >= (int64_t)count ||
         graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT) ||
-        !object_of(verify, index, &object) || !rhi__is_judged(verify, object.heap))
+        !object_of(verify, index, &object) || !rhi__is_at_rest(verify->reader, object.heap))
         return;
     char names[256] = "";
     size_t used = 0;
@@ -473,11 +478,11 @@ static void check_rooted(rhi_verify *verify, const held *rows, uint64_t count)
         used +=
             (size_t)snprintf(names + used, used < sizeof names ? sizeof names - used : 0, "%s%.60s",
                              i ? ", " : "", root_name(&verify->reader->roots.items[rows[i].root]));
-    rhi__finding(verify, RHI_FOUND_ROOT_WITHOUT_COUNT, object.heap, object.address, &object,
-                 "%" PRIu64 " registered root%s (%s%s) and %" PRIu32
-                 " field%s hold it, but its count is %" PRId64 "%s",
-                 count, count == 1 ? "" : "s", names, count > 3 ? ", …" : "", found,
-                 found == 1 ? "" : "s", object.count, runtime_s(&object));
+    tell(&verify->check, RHI_FOUND_ROOT_WITHOUT_COUNT, object.heap, object.address, &object,
+         "%" PRIu64 " registered root%s (%s%s) and %" PRIu32
+         " field%s hold it, but its count is %" PRId64 "%s",
+         count, count == 1 ? "" : "s", names, count > 3 ? ", …" : "", found, found == 1 ? "" : "s",
+         object.count, runtime_s(&object));
 }
 
 static rhi_error *check_roots(rhi_verify *verify)
@@ -518,8 +523,8 @@ static void tell_damage(rhi_verify *verify)
 {
     for (uint64_t i = 0; i < verify->reader->damage.count; i++) {
         const rhi_damage *damage = &verify->reader->damage.items[i];
-        rhi__finding(verify, damage->of_slab ? RHI_FOUND_BAD_SLAB : RHI_FOUND_BAD_METADATA,
-                     UINT32_MAX, damage->address, NULL, "%s", damage->text);
+        tell(&verify->check, damage->of_block ? RHI_FOUND_BAD_BLOCK : RHI_FOUND_BAD_METADATA,
+             UINT32_MAX, damage->address, NULL, "%s", damage->text);
     }
 }
 
@@ -554,11 +559,15 @@ static rhi_error *allocate(rhi_verify *verify)
             verify->serials_count = reader->heaps.items[i].space + 1;
     verify->plans = calloc(reader->types.count + 1, sizeof *verify->plans);
     verify->serials = calloc((size_t)verify->serials_count + 1, sizeof *verify->serials);
-    verify->weak_objects =
-        calloc((size_t)verify->graph->count / 64 + 1, sizeof *verify->weak_objects);
+    verify->check.weak_objects =
+        calloc((size_t)verify->graph->count / 64 + 1, sizeof *verify->check.weak_objects);
     verify->no_objects = calloc((size_t)verify->graph->count / 64 + 1, sizeof *verify->no_objects);
-    if (!verify->plans || !verify->serials || !verify->weak_objects || !verify->no_objects)
+    if (!verify->plans || !verify->serials || !verify->check.weak_objects || !verify->no_objects)
         return rhi__error_memory();
+    verify->check.work = &verify->session->work;
+    verify->check.object_count = verify->graph->count;
+    verify->check.no_objects = verify->no_objects;
+    verify->check.found = tell;
     /* small enough for the processor's caches, which the flags are not */
     for (uint32_t i = 0; i < verify->graph->count; i++)
         verify->no_objects[i / 64] |= (uint64_t)((verify->graph->flags[i] & RHI_GRAPH_CORRUPT) != 0)
@@ -570,8 +579,9 @@ static rhi_error *verify_all(rhi_session *session, rhi_verify *verify)
 {
     RHI_TRY(rhi__session_graph(session, &verify->graph));
     RHI_TRY(allocate(verify));
-    if (verify->reader->ops->verify)
-        RHI_TRY(verify->reader->ops->verify(verify->reader, verify));
+    for (uint64_t i = 0; i < verify->reader->formats.count; i++)
+        if (verify->reader->formats.items[i].format->check)
+            RHI_TRY(verify->reader->formats.items[i].format->check(verify->reader, &verify->check));
     RHI_TRY(rhi__each_object(&session->work, verify->reader, "checking references", check_object,
                              verify));
     RHI_TRY(check_counts(verify));
@@ -590,11 +600,11 @@ static void free_working(rhi_verify *verify)
         free(verify->serials[i].bits);
     free(verify->serials);
     free(verify->plans);
-    free(verify->weak_objects);
+    free(verify->check.weak_objects);
     free(verify->no_objects);
     verify->serials = NULL;
     verify->plans = NULL;
-    verify->weak_objects = verify->no_objects = NULL;
+    verify->check.weak_objects = verify->no_objects = NULL;
 }
 
 static void free_verify(void *value)

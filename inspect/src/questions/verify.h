@@ -9,29 +9,10 @@
 #include "graph/graph.h"
 #include "session/session.h"
 
-/* In the order of the printed rows. */
-enum rhi_finding_kind {
-    RHI_FOUND_OVER_RELEASE,
-    RHI_FOUND_ROOT_WITHOUT_COUNT,
-    RHI_FOUND_BAD_LINK,
-    RHI_FOUND_BAD_TYPE,
-    RHI_FOUND_BAD_COUNT,
-    RHI_FOUND_BAD_BITMAP,
-    RHI_FOUND_BAD_CANDIDATE,
-    RHI_FOUND_BAD_WEAK,
-    RHI_FOUND_BAD_ROOT,
-    RHI_FOUND_BAD_SIZE,
-    RHI_FOUND_DUPLICATE_SERIAL,
-    RHI_FOUND_BAD_SERIAL,
-    RHI_FOUND_BAD_SLAB,
-    RHI_FOUND_BAD_METADATA,
-    RHI_FINDING_KINDS
-};
-
 typedef struct rhi_finding {
     uint8_t kind;
     uint32_t heap;    /* index into reader->heaps; UINT32_MAX: of none */
-    uint64_t address; /* of the object, slot, root or slab */
+    uint64_t address; /* of the object, slot, root or block */
     char *object;     /* "node#12"; NULL: there is no object */
     char *detail;
 } rhi_finding;
@@ -43,6 +24,7 @@ typedef struct rhi_serials {
 } rhi_serials;
 
 typedef struct rhi_verify {
+    rhi_check check; /* first: what formats see of it */
     rhi_session *session;
     rhi_reader *reader;
     rhi_graph *graph;
@@ -56,9 +38,7 @@ typedef struct rhi_verify {
         uint64_t count, capacity;
     } findings;
     uint64_t objects;       /* checked */
-    uint64_t *weak_objects; /* a bit per object: it is a weak reference of the heap's own */
-    /* a bit per object: it is taken by the bitmap, but its header is no object's */
-    uint64_t *no_objects;
+    uint64_t *no_objects;   /* as in `check` */
     struct rhi_plan *plans; /* per type */
     rhi_serials *serials;   /* per copy of the runtime */
     uint32_t serials_count;
@@ -70,16 +50,5 @@ typedef struct rhi_verify {
 /* Checks everything, or hands out what was found before; at least `limit` findings of each kind
  * are kept. It belongs to the session. */
 rhi_error *rhi__session_verify(rhi_session *session, uint64_t limit, rhi_verify **verify);
-
-/* Notes a finding about an object (NULL: about none). */
-__attribute__((format(printf, 6, 7))) void rhi__finding(rhi_verify *verify,
-                                                        enum rhi_finding_kind kind, uint32_t heap,
-                                                        uint64_t address, const rhi_object *object,
-                                                        const char *format, ...);
-/* Are counts, candidates and references of this heap at rest, so that they can be judged? */
-static inline bool rhi__is_judged(const rhi_verify *verify, uint32_t heap)
-{
-    return !verify->reader->heaps.items[heap].provisional;
-}
 
 #endif

@@ -43,11 +43,9 @@ typedef struct edge_count {
 static bool count_borrowed(void *context, const rhi_slot *slot)
 {
     edge_count *c = context;
-    const rhi_block *block =
-        slot->field->kind == RHI_KIND_BORROWED ? rhi__block_at(c->a->s.reader, slot->value) : NULL;
-    if (!block || (slot->value - block->base) % block->slot_size)
+    if (slot->field->kind != RHI_KIND_BORROWED)
         return true;
-    uint32_t to = rhi__object_index(c->a->s.reader, slot->value);
+    uint32_t to = rhi__object_of(c->a->s.reader, slot->value);
     c->count += to != RHI_NO_OBJECT && is_part(c->a, to);
     return true;
 }
@@ -57,7 +55,7 @@ static rhi_error *count_in_object(void *context, uint32_t index, const rhi_objec
 {
     edge_count *c = context;
     const rhi_type *types = c->a->s.reader->types.items;
-    if (object->state <= RHI_DYING && object->type < c->a->s.reader->types.count &&
+    if (rhi__is_object(object->state) && object->type < c->a->s.reader->types.count &&
         types[object->type].has_references && !types[object->type].acyclic && is_part(c->a, index))
         rhi__each_slot(c->a->s.reader, object, bytes, count_borrowed, c);
     return NULL;
@@ -65,11 +63,14 @@ static rhi_error *count_in_object(void *context, uint32_t index, const rhi_objec
 
 static bool any_borrowed(const rhi_reader *reader)
 {
-    for (uint64_t i = 0; i < reader->types.count; i++)
+    for (uint64_t i = 0; i < reader->types.count; i++) {
+        if (reader->types.items[i].has_code)
+            return true;
         for (uint32_t f = 0;
              f < reader->types.items[i].field_count && !reader->types.items[i].acyclic; f++)
             if (reader->types.items[i].fields[f].kind == RHI_KIND_BORROWED)
                 return true;
+    }
     return false;
 }
 

@@ -22,7 +22,10 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
     json_t *json = json_object();
     json_object_set_new(json, "id", json_string(id));
     json_object_set_new(json, "type", json_string(rhi__type_name(reader, object->type)));
-    json_object_set_new(json, "serial", json_integer((json_int_t)(object->serial & INT64_MAX)));
+    json_object_set_new(json, "serial",
+                        rhi__format_of(reader, object->heap)->has_serials
+                            ? json_integer((json_int_t)(object->serial & INT64_MAX))
+                            : json_null());
     json_object_set_new(json, "address", json_sprintf("0x%" PRIx64, object->address));
     json_object_set_new(json, "size", rhi__json_u64(rhi__object_size_at(reader, object)));
     json_object_set_new(json, "refcount",
@@ -31,7 +34,7 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
     json_object_set_new(json, "heap",
                         json_integer((json_int_t)reader->heaps.items[object->heap].number));
     json_object_set_new(json, "state", json_string(rhi__state_word(object)));
-    json_object_set_new(json, "format", json_string(reader->ops->name));
+    json_object_set_new(json, "format", json_string(rhi__format_of(reader, object->heap)->name));
     json_object_set_new(json, "value", rhi__value_json(reader, object));
     return json;
 }

@@ -70,9 +70,8 @@ static void search_block(search *s, const rhi_block *block, rhi_scratch *scratch
          bytes && slot < block->capacity && (slot + 1) * block->slot_size <= got && !is_enough(s);
          slot++) {
         rhi_object object;
-        s->reader->ops->decode(s->reader, block, block->base + slot * block->slot_size,
-                               bytes + slot * block->slot_size, rhi__slot_is_live(block, slot),
-                               &object);
+        rhi__decode(s->reader, block, block->base + slot * block->slot_size,
+                    bytes + slot * block->slot_size, rhi__slot_is_live(block, slot), &object);
         if (object.state != RHI_UNUSED && object.serial == s->serial)
             add(s, object.address, object.type, block->heap);
     }
@@ -84,7 +83,8 @@ static rhi_error *search_slots(search *s)
     rhi_scratch scratch = {0};
     rhi_error *error = rhi__reader_load(s->reader);
     for (uint64_t i = 0; i < s->reader->blocks.count && !error && !is_enough(s); i++) {
-        search_block(s, &s->reader->blocks.items[i], &scratch);
+        if (rhi__format_of(s->reader, s->reader->blocks.items[i].heap)->has_serials)
+            search_block(s, &s->reader->blocks.items[i], &scratch);
         error =
             rhi__progress(&s->session->work, "looking for the object", i, s->reader->blocks.count);
     }
@@ -96,8 +96,8 @@ static rhi_error *search_slots(search *s)
 static void search_history(search *s)
 {
     rhi_event events[EVENTS_MAX];
-    uint64_t count = s->reader->ops->history(s->reader, 0, s->serial, events,
-                                             s->reader->copies > 1 ? EVENTS_MAX : 1);
+    uint64_t count =
+        rhi__history(s->reader, 0, s->serial, events, s->reader->copies > 1 ? EVENTS_MAX : 1);
     for (uint64_t i = 0; i < count; i++) {
         const rhi_block *block = rhi__block_at(s->reader, events[i].address);
         add(s, events[i].address, events[i].type, block ? block->heap : UINT32_MAX);

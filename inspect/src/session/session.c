@@ -2,13 +2,12 @@
  * on (see session.h). */
 #include "session/session.h"
 #include "program/symbols.h"
+#include "readers/all.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const rhi_reader_ops *const readers[] = {&rhi__reader_refheap};
 
 void rhi__session_drop(rhi_session *session)
 {
@@ -109,8 +108,8 @@ static rhi_error *no_such_heap(const rhi_session *session)
 rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
-    for (size_t i = 0; i < sizeof readers / sizeof *readers && !session->reader; i++)
-        RHI_TRY(readers[i]->open(&session->memory, &session->reader));
+    if (!session->reader)
+        RHI_TRY(rhi__reader_open(&session->memory, rhi__formats, &session->reader));
     if (!session->reader && session->memory.truncated[0])
         return rhi__error("no refheap heap was found, but %s", session->memory.truncated);
     if (!session->reader && session->memory.refused[0] && session->target->core_path)
@@ -211,11 +210,11 @@ void rhi__check_header(rhi_session *session, uint32_t index, const rhi_object *o
         return;
     uint8_t flags = graph->flags[index];
     uint64_t count = object->count < 0 ? 0 : (uint64_t)object->count;
-    bool is_same =
-        graph->stored[index] == (count > UINT32_MAX ? UINT32_MAX : (uint32_t)count) &&
-        !(flags & RHI_GRAPH_IMMORTAL) == !object->immortal &&
-        !(flags & RHI_GRAPH_DYING) == (object->state != RHI_DYING) &&
-        !(flags & RHI_GRAPH_HELD) == !object->held &&
-        !(flags & RHI_GRAPH_CORRUPT) == (object->state <= RHI_DYING && object->type != UINT32_MAX);
+    bool is_same = graph->stored[index] == (count > UINT32_MAX ? UINT32_MAX : (uint32_t)count) &&
+                   !(flags & RHI_GRAPH_IMMORTAL) == !object->immortal &&
+                   !(flags & RHI_GRAPH_DYING) == (object->state != RHI_DYING) &&
+                   !(flags & RHI_GRAPH_HELD) == !object->held &&
+                   !(flags & RHI_GRAPH_CORRUPT) ==
+                       (rhi__is_object(object->state) && object->type != UINT32_MAX);
     session->has_changed = session->has_changed || !is_same;
 }

@@ -8,7 +8,7 @@
 #include "graph/graph.h"
 #include "base/kept.h"
 #include "base/notes.h"
-#include "heap/reader.h"
+#include "heap/fields.h"
 #include "base/work.h"
 
 #include <jansson.h>

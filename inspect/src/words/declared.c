@@ -83,18 +83,19 @@ static rhi_error *add_slots(collector *c, uint64_t at, uint64_t end, uint64_t st
 }
 
 /* The slots of one vector, mapping by mapping. */
-static rhi_error *add_vector(collector *c, const rhi_field *field, uint64_t first, uint64_t count)
+static rhi_error *add_span(void *context, uint64_t first, uint64_t count, uint64_t stride)
 {
-    uint64_t end = first + count * field->stride, at = first + field->element_offset;
+    collector *c = context;
+    uint64_t end = first + (count - 1) * stride + 8, at = first;
     const rhi_region *region;
     if (at < PAGE_BYTES)
         return NULL;
     while (at < end && (region = rhi__memory_region(c->reader->memory, at))) {
         uint64_t stop = region->end < end ? region->end : end;
-        RHI_TRY(add_slots(c, at, stop, field->stride));
+        RHI_TRY(add_slots(c, at, stop, stride));
         if (stop == end || c->words >= c->words_max)
             break;
-        at += (stop - at + field->stride - 1) / field->stride * field->stride;
+        at += (stop - at + stride - 1) / stride * stride;
     }
     return NULL;
 }
@@ -104,18 +105,10 @@ static rhi_error *add_object(void *context, uint32_t index, const rhi_object *ob
 {
     collector *c = context;
     (void)index;
-    if (object->state > RHI_DYING || object->type >= c->reader->types.count ||
+    if (!rhi__is_object(object->state) || object->type >= c->reader->types.count ||
         !c->reader->types.items[object->type].has_vectors)
         return NULL;
-    const rhi_type *type = &c->reader->types.items[object->type];
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const rhi_field *field = &type->fields[i];
-        uint64_t first, count;
-        if (field->form == RHI_FORM_VECTOR && field->kind <= RHI_KIND_BORROWED &&
-            rhi__field_span(c->reader, object, bytes, field, &first, &count) && count)
-            RHI_TRY(add_vector(c, field, first, count));
-    }
-    return NULL;
+    return rhi__each_span(c->reader, object, bytes, add_span, c);
 }
 
 rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_declared *declared)

@@ -177,7 +177,7 @@ static uint64_t count_open(const search *s, bool in_block, uint64_t *low, uint64
         return 0;
     *low = rhi__object_address(s->reader, first);
     *high = rhi__object_address(s->reader, last);
-    *high += rhi__block_at(s->reader, *high)->slot_size;
+    *high = rhi__slot_end(s->reader, *high);
     return open;
 }
 

@@ -171,7 +171,7 @@ rhi_error *rhi__each_kept_undeclared(rhi_session *session, rhi_reader *reader, u
 rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rhi_object *object,
                               bool weak, rhi_holder_visitor visit, void *context)
 {
-    uint64_t low = object->address, high = low + object->slot_size;
+    uint64_t low = object->address, high = rhi__object_end(object);
     uint32_t target = session->graph && !weak ? rhi__object_index(reader, low) : RHI_NO_OBJECT;
     const struct rhi_undeclared *index = NULL;
     if (target != RHI_NO_OBJECT) {
@@ -179,7 +179,7 @@ rhi_error *rhi__each_referrer(rhi_session *session, rhi_reader *reader, const rh
         RHI_TRY(index_of(session, reader, &index));
     }
     if (!index || index->is_partial)
-        return rhi__each_slot_to(session, reader, low, high, visit, context);
+        return rhi__each_slot_to(session, reader, object, visit, context);
     search s = {
         .session = session, .reader = reader, .target = target, .visit = visit, .context = context};
     RHI_TRY(visit_fields(&s));

@@ -12,7 +12,7 @@
 typedef struct search {
     rhi_session *session;
     rhi_reader *reader;
-    uint64_t low, high, mask;
+    uint64_t low, high, mask, target; /* target: of references: an object's address */
     rhi_holder_visitor visit;
     void *context;
     rhi_error *error;
@@ -39,33 +39,9 @@ static rhi_error *hit(search *s, const rhi_object *object, const rhi_field *fiel
     return s->visit(s->context, &holder);
 }
 
-/* The field inside the object that declares the word at `offset`: a reference slot exactly there,
- * or plain data around it; NULL: none. By arithmetic: an object may hold a million references. */
-static const rhi_field *declared_at(rhi_reader *reader, const rhi_object *object,
-                                    const uint8_t *bytes, uint64_t offset, uint64_t *element)
-{
-    const rhi_type *type = &reader->types.items[object->type];
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const rhi_field *field = &type->fields[i];
-        uint64_t first, count;
-        if (field->form == RHI_FORM_VECTOR || offset < field->offset ||
-            !rhi__field_span(reader, object, bytes, field, &first, &count) ||
-            (offset - field->offset) / field->stride >= count)
-            continue;
-        uint64_t inside = (offset - field->offset) % field->stride;
-        *element = (offset - field->offset) / field->stride;
-        if (field->kind <= RHI_KIND_BORROWED
-                ? inside == field->element_offset
-                : inside >= field->element_offset &&
-                      inside < (uint64_t)field->element_offset + field->width)
-            return field;
-    }
-    return NULL;
-}
-
 /* The vector whose address is the word at `offset`; NULL: none. */
-static const rhi_field *vector_at(rhi_reader *reader, const rhi_object *object, uint64_t offset,
-                                  uint64_t *element)
+static const rhi_field *vector_at(const rhi_reader *reader, const rhi_object *object,
+                                  uint64_t offset, uint64_t *element)
 {
     const rhi_type *type = &reader->types.items[object->type];
     for (uint32_t i = 0; i < type->field_count; i++)
@@ -82,27 +58,29 @@ static rhi_error *check_word(search *s, const rhi_object *object, const uint8_t 
                              uint64_t offset)
 {
     uint64_t element = 0, value = rhi__load64(bytes + offset);
-    const rhi_field *field = declared_at(s->reader, object, bytes, offset, &element);
+    const rhi_field *field = rhi__field_at(s->reader, object, bytes, offset, &element);
+    if (!field && s->reader->types.items[object->type].has_code)
+        return NULL;
     if (s->any_value) {
         field = field ? field : vector_at(s->reader, object, offset, &element);
-        return hit(s, object, field, element, object->address + offset, value);
+        return hit(s, object, field, element, object->start + offset, value);
     }
-    if (field && (s->only_undeclared || field->kind > RHI_KIND_BORROWED || value != s->low))
+    if (field && (s->only_undeclared || !rhi__is_reference(field) || value != s->target))
         /* plain data, or a reference that is none: it does not point to an object's start */
         return NULL;
-    return hit(s, object, field, element, object->address + offset, value);
+    return hit(s, object, field, element, object->start + offset, value);
 }
 
 static rhi_error *check_block_word(search *s, const rhi_block *block, const uint8_t *bytes,
                                    uint64_t at)
 {
     uint64_t slot = rhi__slot_number(block, block->base + at), start = slot * block->slot_size;
-    if (at - start < s->reader->header_size || !rhi__slot_is_live(block, slot))
+    if (at - start < s->reader->heaps.items[block->heap].first_word ||
+        !rhi__slot_is_live(block, slot))
         return NULL;
-    if (s->decoded.address != block->base + start)
-        s->reader->ops->decode(s->reader, block, block->base + start, bytes + start, true,
-                               &s->decoded);
-    if (s->decoded.state > RHI_DYING)
+    if (s->decoded.start != block->base + start)
+        rhi__decode(s->reader, block, block->base + start, bytes + start, true, &s->decoded);
+    if (!rhi__is_object(s->decoded.state))
         return NULL;
     if (s->decoded.type >= s->reader->types.count) /* damaged: any of its words may be a field */
         return hit(s, &s->decoded, NULL, 0, block->base + at, rhi__load64(bytes + at));
@@ -117,8 +95,9 @@ static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *s
     const uint8_t *bytes = rhi__memory_view(s->reader->memory, block->base, size, scratch, &got);
     if (!bytes || got < size)
         rhi__reader_problem(s->reader,
-                            "%" PRIu64 " bytes of the slab at 0x%" PRIx64 " cannot be read",
-                            size - (bytes ? got : 0), block->base);
+                            "%" PRIu64 " bytes of the %s at 0x%" PRIx64 " cannot be read",
+                            size - (bytes ? got : 0),
+                            rhi__format_of(s->reader, block->heap)->block_word, block->base);
     got = bytes ? got - got % block->slot_size : 0; /* whole slots only */
     for (uint64_t at = 0; at < got; at += STEP) {
         uint64_t end = got - at < STEP ? got : at + STEP;
@@ -135,7 +114,7 @@ static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *s
 static bool visit_vector_slot(void *context, const rhi_slot *slot)
 {
     search *s = context;
-    if (slot->field->form == RHI_FORM_VECTOR && slot->value == s->low)
+    if (slot->field->form == RHI_FORM_VECTOR && slot->value == s->target)
         s->error = hit(s, s->object, slot->field, slot->element, slot->address, slot->value);
     return !s->error;
 }
@@ -145,7 +124,7 @@ static rhi_error *search_vectors(void *context, uint32_t index, const rhi_object
 {
     search *s = context;
     (void)index;
-    if (object->state > RHI_DYING || object->type >= s->reader->types.count ||
+    if (!rhi__is_object(object->state) || object->type >= s->reader->types.count ||
         !s->reader->types.items[object->type].has_vectors)
         return NULL;
     s->object = object;
@@ -175,13 +154,14 @@ static rhi_error *search_blocks(search *s)
     return error;
 }
 
-rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, const rhi_object *object,
                              rhi_holder_visitor visit, void *context)
 {
     search s = {.session = session,
                 .reader = reader,
-                .low = low,
-                .high = high,
+                .low = object->address,
+                .high = rhi__object_end(object),
+                .target = object->address,
                 .mask = UINT64_MAX,
                 .visit = visit,
                 .context = context};
@@ -238,16 +218,17 @@ static rhi_error *search_chosen(void *context, uint32_t index, const rhi_object 
 {
     search *s = context;
     uint64_t element = 0, low = s->low, span = s->high - s->low;
-    if (object->state > RHI_DYING || object->type >= s->reader->types.count ||
+    if (!rhi__is_object(object->state) || object->type >= s->reader->types.count ||
         !s->choice->is_worth(s->context, index, object, bytes))
         return NULL;
-    for (uint64_t i = s->reader->header_size; i + 8 <= object->slot_size; i += 8) {
+    for (uint64_t i = s->reader->heaps.items[object->heap].first_word; i + 8 <= object->slot_size;
+         i += 8) {
         uint64_t value = rhi__load64(bytes + i);
         if (value - low >= span || !s->choice->wanted(s->context, value))
             continue;
-        const rhi_field *field = declared_at(s->reader, object, bytes, i, &element);
-        if (!field || field->kind <= RHI_KIND_BORROWED)
-            RHI_TRY(hit(s, object, field, field ? element : 0, object->address + i, value));
+        const rhi_field *field = rhi__field_at(s->reader, object, bytes, i, &element);
+        if (field ? rhi__is_reference(field) : !s->reader->types.items[object->type].has_code)
+            RHI_TRY(hit(s, object, field, field ? element : 0, object->start + i, value));
     }
     if (!s->reader->types.items[object->type].has_vectors)
         return NULL;

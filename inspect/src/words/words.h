@@ -87,9 +87,9 @@ rhi_error *rhi__owner_not_found(rhi_session *session, rhi_reader *reader);
 rhi_error *rhi__missing_matters(rhi_session *session, rhi_reader *reader);
 /* Says the same of an answer that was made from such words before. */
 rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader);
-/* Every slot in an object that refers to [low, high): declared slots that hold exactly `low`,
- * other words with any value in it. */
-rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+/* Every slot in an object that refers to this one: declared slots that hold its address, other
+ * words that lead anywhere into its slot. */
+rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, const rhi_object *object,
                              rhi_holder_visitor visit, void *context);
 /* Every word inside live and dying objects that no field declares and whose value lies in [low,
  * high). */
@@ -121,7 +121,7 @@ typedef struct rhi_slot_choice {
     void *context; /* of all three */
 } rhi_slot_choice;
 /* Every such reference slot and undeclared word of live and dying objects that holds an address
- * between the first and the last slab. */
+ * between the first and the last block. */
 rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader,
                                 const rhi_slot_choice *choice);
 /* Every slot in an object that refers to this one, as rhi__each_slot_to gives them: from the

@@ -48,7 +48,7 @@ static bool read_field(const space *s, rhi_memory *memory, const uint8_t *bytes,
         field->count_width > 8)
         return false;
     field->kind = kinds[kind];
-    bool reference = field->kind <= RHI_KIND_BORROWED;
+    bool reference = rhi__is_reference(field);
     if (field->offset < C(s, object_size) ||
         (field->count_width && field->count_offset < C(s, object_size)))
         return false; /* over the object's header */
@@ -77,13 +77,13 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
     if (count == 0)
         return NULL;
     /* Many types that claim one big table of fields would multiply it in our memory. */
-    if (count > FIELDS_IN_ALL_MAX - ((format *)reader->format)->field_count) {
+    if (count > FIELDS_IN_ALL_MAX - own_state(reader)->field_count) {
         rhi__reader_damage(reader, address, false,
                            "the types claim more than %d fields in all: the rest is not used",
                            FIELDS_IN_ALL_MAX);
         return NULL;
     }
-    ((format *)reader->format)->field_count += (uint32_t)count;
+    own_state(reader)->field_count += (uint32_t)count;
     type->fields = calloc(count, sizeof *type->fields);
     if (!type->fields)
         return rhi__error_memory();
@@ -108,8 +108,8 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
             continue;
         }
         type->field_count++;
-        type->has_references |= field->kind <= RHI_KIND_BORROWED;
-        type->has_vectors |= field->kind <= RHI_KIND_BORROWED && field->form == RHI_FORM_VECTOR;
+        type->has_references |= rhi__is_reference(field);
+        type->has_vectors |= rhi__is_reference(field) && field->form == RHI_FORM_VECTOR;
     }
     rhi__scratch_free(&scratch);
     return NULL;
@@ -193,7 +193,11 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
 {
     static const char *const phases[] = {"idle", "destroying", "marking", "restoring", "freeing"};
     uint64_t phase = HEAP(phase, 4), name_size = C(s, heap_name_size);
-    *heap = (rhi_heap_info){.address = address,
+    *heap = (rhi_heap_info){.format = &rhi__format_refheap,
+                            .state = own_state(reader),
+                            .header_size = (uint32_t)C(s, object_size),
+                            .first_word = (uint32_t)C(s, object_size),
+                            .address = address,
                             .number = HEAP(number, 8),
                             .candidates = HEAP(fresh, 8) + HEAP(spared, 8),
                             .collections = HEAP(collections, 8),
@@ -229,7 +233,7 @@ static rhi_error *add_root(rhi_reader *reader, const space *s, uint32_t heap_ind
     if (root.slot <= 1)
         return NULL;
     if (reader->roots.count == ROOTS_IN_ALL_MAX) {
-        ((format *)reader->format)->has_cut_roots = true;
+        own_state(reader)->has_cut_roots = true;
         rhi__reader_damage(
             reader, root.slot, false,
             "the heaps claim more than %d registered roots: the rest is not looked at",
@@ -254,7 +258,7 @@ static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_i
     uint64_t table = HEAP(roots, 8), capacity = HEAP(roots_capacity, 8), size = C(s, root_size),
              step = ROOTS_STEP_BYTES / size;
     rhi_scratch scratch = {0};
-    const format *f = reader->format;
+    const format *f = own_state(reader);
     rhi_error *error = NULL;
     if (table == 0 || capacity == 0)
         return NULL;
@@ -286,7 +290,7 @@ static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_i
 
 static void note_cut_list(rhi_reader *reader, uint64_t address)
 {
-    format *f = reader->format;
+    format *f = own_state(reader);
     f->has_cut_lists |= rhi__memory_region(reader->memory, address) != NULL;
 }
 
@@ -375,8 +379,7 @@ static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address,
 static rhi_error *refheap_read_blocks(rhi_reader *reader, const rhi_own_range *chunk,
                                       rhi_blocks *blocks)
 {
-    const space *s =
-        &((const format *)reader->format)->spaces.items[reader->heaps.items[chunk->heap].space];
+    const space *s = &own_state(reader)->spaces.items[reader->heaps.items[chunk->heap].space];
     rhi_scratch scratch = {0};
     uint64_t size = C(s, slab_size), got = 0, table = chunk->start + C(s, chunk_slab_table);
     const uint8_t *bytes =
@@ -447,7 +450,7 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
     static const char *const kinds[] = {"memory",     "chunk",          "heap control block",
                                         "type table", "table of roots", "table of weak references",
                                         "history",    "chunk table"};
-    const format *f = reader->format;
+    const format *f = own_state(reader);
     rhi_circle watch = {0};
     uint64_t address = s->descriptor.mappings;
     for (unsigned n = 0; address; n++) {
@@ -513,10 +516,12 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
  * too early. */
 static void check_own(rhi_reader *reader)
 {
-    const format *f = reader->format;
+    const format *f = own_state(reader);
     uint64_t lost = 0, address = 0;
+    rhi__sort_own(reader);
     for (uint64_t i = 0; i < reader->heaps.count; i++)
-        if (!rhi__own_at(reader, reader->heaps.items[i].address) && lost++ == 0)
+        if (is_own(reader, i) && !rhi__own_at(reader, reader->heaps.items[i].address) &&
+            lost++ == 0)
             address = reader->heaps.items[i].address;
     for (uint64_t i = 0; i < f->spaces.count; i++)
         if (f->spaces.items[i].type_count > 1 &&
@@ -554,13 +559,14 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
                            const uint8_t *bytes, bool live, rhi_object *object)
 {
     const rhi_heap_info *heap = &reader->heaps.items[block->heap];
-    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    const space *s = space_of(heap);
     uint32_t word = rhi__load32(bytes + C(s, object_count)),
              type = rhi__load16(bytes + C(s, object_type));
     uint32_t flags = rhi__load16(bytes + C(s, object_flags));
     bool special =
         word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
     *object = (rhi_object){.address = address,
+                           .start = address,
                            .slot_size = block->slot_size,
                            .heap = block->heap,
                            .serial = rhi__load64(bytes + C(s, object_serial)),
@@ -584,8 +590,9 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
         object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
         object->held = (flags & RH_FLAG_HELD) != 0;
     }
-    object->damaged = object->state <= RHI_DYING && is_damaged(reader, heap, block->slot_size, type,
-                                                               flags, object->serial, special);
+    object->damaged =
+        rhi__is_object(object->state) &&
+        is_damaged(reader, heap, block->slot_size, type, flags, object->serial, special);
 }
 
 /* The fields of refheap_decode that the graph needs, for a block at a time. */
@@ -593,7 +600,7 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
                             uint64_t slot_count, rhi_header *headers)
 {
     const rhi_heap_info *heap = &reader->heaps.items[block->heap];
-    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    const space *s = space_of(heap);
     uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags),
              type_at = C(s, object_type), slot_size = block->slot_size;
     uint64_t serial_at = C(s, object_serial);
@@ -629,7 +636,7 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
                                       .immortal = object.immortal,
                                       .held = object.held,
                                       .damaged = object.damaged,
-                                      .blank = !special && object.state > RHI_DYING};
+                                      .blank = !special && !rhi__is_object(object.state)};
         }
     }
 }
@@ -638,7 +645,7 @@ static void refheap_count_harm(const rhi_reader *reader, const rhi_block *block,
                                const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm)
 {
     const rhi_heap_info *heap = &reader->heaps.items[block->heap];
-    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    const space *s = space_of(heap);
     uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags),
              type_at = C(s, object_type), slot_size = block->slot_size;
     uint64_t serial_at = C(s, object_serial);
@@ -724,7 +731,7 @@ static void match_event(rhi_reader *reader, const space *s, const rhi_heap_info 
 
 static void search_history(rhi_reader *reader, const rhi_heap_info *heap, history_query *query)
 {
-    const space *s = &((const format *)reader->format)->spaces.items[heap->space];
+    const space *s = space_of(heap);
     uint64_t size = C(s, event_size), capacity = heap->history_capacity, got;
     if (C(s, heap_history) == ABSENT || heap->history == 0 || capacity == 0 ||
         capacity > 1ull << 32)
@@ -773,7 +780,7 @@ static uint64_t refheap_history(rhi_reader *reader, uint64_t address, uint64_t s
     history_query query = {.address = address, .serial = serial, .events = events, .limit = limit};
     const rhi_block *block = address ? rhi__block_near(reader, address) : NULL;
     for (uint64_t i = 0; i < reader->heaps.count; i++)
-        if (!address || (block && block->heap == i))
+        if (is_own(reader, i) && (!address || (block && block->heap == i)))
             search_history(reader, &reader->heaps.items[i], &query);
     return query.found;
 }
@@ -782,14 +789,14 @@ static void refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t co
                            rhi_event *events)
 {
     history_query query = {.births = born, .events = events, .limit = count};
-    memset(events, 0, count * sizeof *events);
     for (uint64_t i = 0; i < reader->heaps.count; i++)
-        search_history(reader, &reader->heaps.items[i], &query);
+        if (is_own(reader, i))
+            search_history(reader, &reader->heaps.items[i], &query);
 }
 
 static void refheap_close(rhi_reader *reader)
 {
-    format *f = reader->format;
+    format *f = own_state(reader);
     if (f)
         free(f->spaces.items);
     free(f);
@@ -797,7 +804,7 @@ static void refheap_close(rhi_reader *reader)
 
 static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descriptor *descriptor)
 {
-    format *f = reader->format;
+    format *f = own_state(reader);
     if (!rhi__array_reserve(&f->spaces, 1))
         return rhi__error_memory();
     space *s = &f->spaces.items[f->spaces.count];
@@ -808,10 +815,8 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
         rhi__reader_damage(
             reader, s->descriptor.constants, false,
             "the heap's metadata is damaged: its constants are not those that the runtime wrote");
-    reader->header_size =
-        C(s, object_size) > reader->header_size ? (uint32_t)C(s, object_size) : reader->header_size;
     uint32_t index = (uint32_t)f->spaces.count++;
-    reader->copies = index + 1;
+    reader->copies++;
     reader->destroyed += s->descriptor.destroyed_count;
     RHI_TRY(read_types(reader, s));
     uint32_t first_heap = (uint32_t)reader->heaps.count;
@@ -827,40 +832,32 @@ static void number_heaps(rhi_reader *reader)
 {
     uint64_t step = 1000, most = 0;
     for (uint64_t i = 0; i < reader->heaps.count; i++) {
+        if (!is_own(reader, i))
+            continue;
         reader->heaps.items[i].is_shared = reader->heaps.items[i].number == 0;
         most = reader->heaps.items[i].number > most ? reader->heaps.items[i].number : most;
     }
     while (step <= most && step < 1ull << 48)
         step *= 1000;
-    for (uint64_t i = 0; i < reader->heaps.count && reader->copies > 1; i++)
-        reader->heaps.items[i].number =
-            step > most ? reader->heaps.items[i].number + step * reader->heaps.items[i].space
-                        : i + 1;
+    for (uint64_t i = 0; i < reader->heaps.count && own_state(reader)->spaces.count > 1; i++)
+        if (is_own(reader, i))
+            reader->heaps.items[i].number =
+                step > most ? reader->heaps.items[i].number + step * reader->heaps.items[i].space
+                            : i + 1;
 }
 
-static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
+/* Adds what of the copies of the runtime can be read; an error only if that is nothing. */
+static rhi_error *add_spaces(rhi_reader *reader, const rhi_descriptors *found)
 {
-    rhi_descriptors found = {0};
-    rhi_error *error = rhi__discover(memory, &found);
-    if (error || found.count == 0)
-        return error;
-    rhi_reader *reader = calloc(1, sizeof *reader);
-    if (!reader)
-        return rhi__error_memory();
-    reader->ops = &rhi__reader_refheap;
-    reader->memory = memory;
-    reader->format = calloc(1, sizeof(format));
-    rhi_error *first = reader->format ? NULL : rhi__error_memory();
+    rhi_error *first = NULL;
     unsigned usable = 0;
-    for (unsigned i = 0; reader->format && i < found.count; i++) {
-        error = add_space(reader, &found.items[i]);
+    for (unsigned i = 0; i < found->count; i++) {
+        rhi_error *error = add_space(reader, &found->items[i]);
         if (!error)
             usable++;
         else if (error == rhi__error_cancelled()) {
             rhi__error_free(first);
-            first = error;
-            usable = 0;
-            break;
+            return error;
         } else if (first || usable)
             rhi__error_free(error);
         else
@@ -869,29 +866,41 @@ static rhi_error *refheap_open(rhi_memory *memory, rhi_reader **result)
             rhi__reader_problem(reader,
                                 "one of the process's copies of the runtime cannot be read");
     }
-    error = usable ? NULL : first;
-    number_heaps(reader);
-    rhi__reader_finish(reader);
-    if (!error)
-        check_own(reader);
-    if (!error && memory->is_short)
-        error = rhi__error_memory();
-    if (usable)
+    if (usable) {
         rhi__error_free(first);
-    if (error)
-        rhi__reader_free(reader);
-    else
-        *result = reader;
-    return error;
+        return NULL;
+    }
+    return first;
 }
 
-const rhi_reader_ops rhi__reader_refheap = {.name = "refheap",
-                                            .open = refheap_open,
-                                            .read_blocks = refheap_read_blocks,
-                                            .close = refheap_close,
-                                            .decode = refheap_decode,
-                                            .headers = refheap_headers,
-                                            .count_harm = refheap_count_harm,
-                                            .history = refheap_history,
-                                            .births = refheap_births,
-                                            .verify = rhi__refheap_verify};
+static rhi_error *refheap_open(rhi_reader *reader, bool *found)
+{
+    rhi_descriptors descriptors = {0};
+    *found = false;
+    RHI_TRY(rhi__discover(reader->memory, &descriptors));
+    if (descriptors.count == 0)
+        return NULL;
+    format *f = calloc(1, sizeof *f);
+    if (!f || !rhi__format_opened(reader, &rhi__format_refheap, f)) {
+        free(f);
+        return rhi__error_memory();
+    }
+    *found = true;
+    RHI_TRY(add_spaces(reader, &descriptors));
+    number_heaps(reader);
+    check_own(reader);
+    return NULL;
+}
+
+const rhi_format rhi__format_refheap = {.name = "refheap",
+                                        .block_word = "slab",
+                                        .has_serials = true,
+                                        .open = refheap_open,
+                                        .read_blocks = refheap_read_blocks,
+                                        .close = refheap_close,
+                                        .decode = refheap_decode,
+                                        .headers = refheap_headers,
+                                        .count_harm = refheap_count_harm,
+                                        .history = refheap_history,
+                                        .births = refheap_births,
+                                        .check = rhi__refheap_check};

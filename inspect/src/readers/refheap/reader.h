@@ -4,6 +4,7 @@
 #define RHI_READER_REFHEAP_H
 
 #include "heap/reader.h"
+#include "readers/refheap/format.h"
 
 #include <refheap/metadata.h>
 
@@ -37,6 +38,20 @@ typedef struct format {
     bool has_cut_lists;
 } format;
 
+static inline format *own_state(const rhi_reader *reader)
+{
+    return rhi__format_state(reader, &rhi__format_refheap);
+}
+
+static inline const space *space_of(const rhi_heap_info *heap)
+{
+    return &((const format *)heap->state)->spaces.items[heap->space];
+}
+static inline bool is_own(const rhi_reader *reader, uint64_t heap)
+{
+    return reader->heaps.items[heap].format == &rhi__format_refheap;
+}
+
 #define C(space_, id) ((space_)->constant[RH_MC_##id])
 
 /* Reads the named constants of the space's descriptor, and refuses those that make no sense.
@@ -45,6 +60,6 @@ rhi_error *rhi__refheap_layout(rhi_memory *memory, space *s, bool *sound);
 /* A member of the heap at `heap`; 0 if the constant is absent or it cannot be read. */
 uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id,
                              unsigned width);
-rhi_error *rhi__refheap_verify(rhi_reader *reader, struct rhi_verify *verify);
+rhi_error *rhi__refheap_check(rhi_reader *reader, rhi_check *check);
 
 #endif

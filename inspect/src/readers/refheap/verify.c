@@ -1,13 +1,13 @@
 /* verify.c - holds the parts of refheap's own format against each other: headers,
- * bitmaps, candidates, weak references (see verify.h).
+ * bitmaps, candidates, weak references (see heap/format.h).
  *
  * Invariant: nothing is said that a sound runtime can show at any instruction outside an
  * announced phase, nor of weak references while they are announced to be joined or parted. A set
  * live bit promises no object: the allocator's and the quarantine's slots have it too. */
 #include "readers/refheap/reader.h"
-#include "questions/verify.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -20,7 +20,7 @@ enum {
 
 typedef struct checker {
     rhi_reader *reader;
-    rhi_verify *verify;
+    rhi_check *check;
     const space *s; /* of the block's heap */
     const rhi_block *block;
     bool is_judged, judges_weak, has_candidates;
@@ -37,15 +37,10 @@ typedef struct checker {
     bool all_read; /* every object's header was seen */
 } checker;
 
-static const space *space_of(const checker *c, uint32_t heap)
-{
-    const format *f = c->reader->format;
-    return &f->spaces.items[c->reader->heaps.items[heap].space];
-}
-
 static bool judges_weak(const checker *c, uint32_t heap)
 {
-    return rhi__is_judged(c->verify, heap) && !c->reader->heaps.items[heap].weak_in_motion;
+    return is_own(c->reader, heap) && rhi__is_at_rest(c->reader, heap) &&
+           !c->reader->heaps.items[heap].weak_in_motion;
 }
 
 /* ---- one slot ------------------------------------------------------------------------------- */
@@ -58,11 +53,11 @@ typedef struct head {
 
 static void decode(const checker *c, const head *slot, const uint8_t *bytes, rhi_object *object)
 {
-    c->reader->ops->decode(c->reader, c->block, slot->address, bytes, slot->is_live, object);
+    rhi__decode(c->reader, c->block, slot->address, bytes, slot->is_live, object);
 }
 
 #define FIND(c, kind, object, ...)                                                                 \
-    rhi__finding((c)->verify, kind, (c)->block->heap, (object)->address, object, __VA_ARGS__)
+    (c)->check->found((c)->check, kind, (c)->block->heap, (object)->address, object, __VA_ARGS__)
 
 static void check_word(const checker *c, const head *slot, const rhi_object *object)
 {
@@ -106,7 +101,7 @@ static void check_weak(checker *c, const head *slot, const rhi_object *object, c
     const rhi_field *field = &c->reader->types.items[object->type].fields[0];
     if (field->offset + 8ull > c->room)
         return;
-    rhi__bit_set(c->verify->weak_objects, slot->index);
+    rhi__bit_set(c->check->weak_objects, slot->index);
     uint64_t target = rhi__load64(bytes + field->offset);
     const rhi_block *block = target ? rhi__block_at(c->reader, target) : NULL;
     if (target == 0)
@@ -114,7 +109,7 @@ static void check_weak(checker *c, const head *slot, const rhi_object *object, c
     uint32_t index = block && (target - block->base) % block->slot_size == 0
                          ? rhi__object_index(c->reader, target)
                          : RHI_NO_OBJECT;
-    if (index == RHI_NO_OBJECT || c->verify->graph->flags[index] & RHI_GRAPH_CORRUPT)
+    if (index == RHI_NO_OBJECT || rhi__bit(c->check->no_objects, index))
         FIND(c, RHI_FOUND_BAD_WEAK, object, "its target 0x%" PRIx64 " is no object", target);
     else if (block->heap != object->heap)
         FIND(c, RHI_FOUND_BAD_WEAK, object, "its target 0x%" PRIx64 " is an object of another heap",
@@ -143,7 +138,8 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
     check_word(c, slot, &object);
     if (c->judges_weak && slot->flags & RH_FLAG_HAS_WEAK)
         rhi__bit_set(c->flagged, slot->index);
-    if (c->judges_weak && object.state <= RHI_DYING && c->reader->types.items[object.type].is_weak)
+    if (c->judges_weak && rhi__is_object(object.state) &&
+        c->reader->types.items[object.type].is_weak)
         check_weak(c, slot, &object, bytes);
 }
 
@@ -200,8 +196,8 @@ static void read_candidates(checker *c)
         c->heaps[c->block->heap].fresh += (uint64_t)__builtin_popcountll(c->fresh[i]);
         c->heaps[c->block->heap].spared += (uint64_t)__builtin_popcountll(c->spared[i]);
         if (c->fresh[i] & c->spared[i])
-            rhi__finding(
-                c->verify, RHI_FOUND_BAD_CANDIDATE, c->block->heap, c->block->origin, NULL,
+            c->check->found(
+                c->check, RHI_FOUND_BAD_CANDIDATE, c->block->heap, c->block->origin, NULL,
                 "the slab has %d candidates that are both fresh and spared, from slot %" PRIu64
                 " on",
                 __builtin_popcountll(c->fresh[i] & c->spared[i]),
@@ -213,8 +209,8 @@ static void check_block(checker *c, const rhi_block *block, rhi_scratch *scratch
 {
     uint64_t got = 0;
     c->block = block;
-    c->s = space_of(c, block->heap);
-    c->is_judged = rhi__is_judged(c->verify, block->heap);
+    c->s = space_of(&c->reader->heaps.items[block->heap]);
+    c->is_judged = rhi__is_at_rest(c->reader, block->heap);
     c->judges_weak = judges_weak(c, block->heap);
     read_candidates(c);
     bool is_large = block->slot_size >= LARGE_SLOT_BYTES; /* of these the head is enough */
@@ -246,7 +242,7 @@ static bool differ(uint64_t counted, uint64_t said)
 
 static void check_totals(const checker *c, uint32_t heap)
 {
-    const space *s = space_of(c, heap);
+    const space *s = space_of(&c->reader->heaps.items[heap]);
     const rhi_heap_info *info = &c->reader->heaps.items[heap];
     if (!c->heaps[heap].is_whole || info->provisional || c->reader->problems.count ||
         C(s, heap_fresh) == ABSENT || C(s, heap_spared) == ABSENT)
@@ -254,23 +250,19 @@ static void check_totals(const checker *c, uint32_t heap)
     uint64_t fresh = rhi__refheap_member(c->reader, s, info->address, RH_MC_heap_fresh, 8);
     uint64_t spared = rhi__refheap_member(c->reader, s, info->address, RH_MC_heap_spared, 8);
     if (differ(c->heaps[heap].fresh, fresh) || differ(c->heaps[heap].spared, spared))
-        rhi__finding(c->verify, RHI_FOUND_BAD_CANDIDATE, heap, info->address, NULL,
-                     "heap %" PRIu64 " says it has %" PRIu64 " fresh and %" PRIu64
-                     " spared candidates, its bitmaps have %" PRIu64 " and %" PRIu64,
-                     info->number, fresh, spared, c->heaps[heap].fresh, c->heaps[heap].spared);
+        c->check->found(c->check, RHI_FOUND_BAD_CANDIDATE, heap, info->address, NULL,
+                        "heap %" PRIu64 " says it has %" PRIu64 " fresh and %" PRIu64
+                        " spared candidates, its bitmaps have %" PRIu64 " and %" PRIu64,
+                        info->number, fresh, spared, c->heaps[heap].fresh, c->heaps[heap].spared);
 }
 
 /* ---- weak references ------------------------------------------------------------------------ */
 
 static uint32_t object_at(const checker *c, uint64_t address)
 {
-    const rhi_block *block = rhi__block_at(c->reader, address);
-    uint32_t index = block && (address - block->base) % block->slot_size == 0
-                         ? rhi__object_index(c->reader, address)
-                         : RHI_NO_OBJECT;
-    return index != RHI_NO_OBJECT && !(c->verify->graph->flags[index] & RHI_GRAPH_CORRUPT)
-               ? index
-               : RHI_NO_OBJECT;
+    uint32_t index = rhi__object_of(c->reader, address);
+    return index != RHI_NO_OBJECT && !(rhi__bit(c->check->no_objects, index)) ? index
+                                                                              : RHI_NO_OBJECT;
 }
 
 static void check_entry(checker *c, uint32_t heap, uint64_t at, uint64_t target, uint64_t reference)
@@ -283,15 +275,15 @@ static void check_entry(checker *c, uint32_t heap, uint64_t at, uint64_t target,
                    object.type < c->reader->types.count &&
                    c->reader->types.items[object.type].is_weak;
     if (index == RHI_NO_OBJECT)
-        rhi__finding(c->verify, RHI_FOUND_BAD_WEAK, heap, at, NULL,
-                     "the table of weak references has an entry for 0x%" PRIx64
-                     ", which is no object",
-                     target);
+        c->check->found(c->check, RHI_FOUND_BAD_WEAK, heap, at, NULL,
+                        "the table of weak references has an entry for 0x%" PRIx64
+                        ", which is no object",
+                        target);
     else if (!is_weak)
-        rhi__finding(c->verify, RHI_FOUND_BAD_WEAK, heap, at, NULL,
-                     "the table of weak references says that 0x%" PRIx64
-                     " is the weak reference to 0x%" PRIx64 ", which it is not",
-                     reference, target);
+        c->check->found(c->check, RHI_FOUND_BAD_WEAK, heap, at, NULL,
+                        "the table of weak references says that 0x%" PRIx64
+                        " is the weak reference to 0x%" PRIx64 ", which it is not",
+                        reference, target);
     else if (rhi__memory_u64(c->reader->memory,
                              reference + c->reader->types.items[object.type].fields[0].offset,
                              &word) &&
@@ -306,7 +298,7 @@ static void check_entry(checker *c, uint32_t heap, uint64_t at, uint64_t target,
 /* False if the heap has no table that can be read. */
 static bool check_table(checker *c, uint32_t heap)
 {
-    const space *s = space_of(c, heap);
+    const space *s = space_of(&c->reader->heaps.items[heap]);
     uint64_t address = c->reader->heaps.items[heap].address, size = C(s, weak_size), got;
     if (C(s, heap_weak) == ABSENT)
         return false;
@@ -314,8 +306,8 @@ static bool check_table(checker *c, uint32_t heap)
     uint64_t capacity =
         table ? rhi__refheap_member(c->reader, s, address, RH_MC_heap_weak_capacity, 8) : 0;
     if (capacity > WEAK_CAPACITY_MAX || !rhi__range_ok(table, capacity * size)) {
-        rhi__finding(c->verify, RHI_FOUND_BAD_WEAK, heap, table, NULL,
-                     "the table of weak references claims %" PRIu64 " entries", capacity);
+        c->check->found(c->check, RHI_FOUND_BAD_WEAK, heap, table, NULL,
+                        "the table of weak references claims %" PRIu64 " entries", capacity);
         return false;
     }
     rhi_scratch scratch = {0};
@@ -352,7 +344,7 @@ static void compare_weak(checker *c, const rhi_block *block, bool has_table)
          i++) {
         bool flagged = rhi__bit(c->flagged, i), named = rhi__bit(c->named, i),
              tabled = rhi__bit(c->tabled, i);
-        if ((!flagged && !named && !tabled) || c->verify->graph->flags[i] & RHI_GRAPH_CORRUPT)
+        if ((!flagged && !named && !tabled) || rhi__bit(c->check->no_objects, i))
             continue;
         bool has_reference = named || rhi__bit(c->named_dying, i);
         const char *detail =
@@ -380,34 +372,35 @@ static rhi_error *check_heaps(checker *c)
     bool *has_table = calloc(reader->heaps.count + 1, sizeof *has_table);
     rhi_error *error = has_table ? NULL : rhi__error_memory();
     for (uint32_t heap = 0; heap < reader->heaps.count && !error; heap++) {
-        check_totals(c, heap);
+        if (is_own(reader, heap))
+            check_totals(c, heap);
         if (judges_weak(c, heap))
             has_table[heap] = check_table(c, heap);
-        error = rhi__progress(&c->verify->session->work, "checking weak references", heap,
-                              reader->heaps.count);
+        error =
+            rhi__progress(c->check->work, "checking weak references", heap, reader->heaps.count);
     }
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         const rhi_block *block = &reader->blocks.items[i];
         if (judges_weak(c, block->heap))
             compare_weak(c, block, has_table[block->heap]);
         if (i % 1024 == 0)
-            error = rhi__progress(&c->verify->session->work, "checking weak references", i,
-                                  reader->blocks.count);
+            error =
+                rhi__progress(c->check->work, "checking weak references", i, reader->blocks.count);
     }
     free(has_table);
     return error;
 }
 
-rhi_error *rhi__refheap_verify(rhi_reader *reader, rhi_verify *verify)
+rhi_error *rhi__refheap_check(rhi_reader *reader, rhi_check *check)
 {
-    uint64_t words = (uint64_t)verify->graph->count / 64 + 1;
+    uint64_t words = (uint64_t)check->object_count / 64 + 1;
     checker *c = calloc(1, sizeof *c);
     uint64_t *bits = calloc(words * 4, sizeof *bits);
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
     if (c && bits && (c->heaps = calloc(reader->heaps.count + 1, sizeof *c->heaps))) {
         c->reader = reader;
-        c->verify = verify;
+        c->check = check;
         c->flagged = bits;
         c->named = bits + words;
         c->named_dying = bits + 2 * words;
@@ -419,8 +412,8 @@ rhi_error *rhi__refheap_verify(rhi_reader *reader, rhi_verify *verify)
         error = rhi__error_memory();
     }
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
-        error = rhi__progress(&verify->session->work, "checking slots", i, reader->blocks.count);
-        if (!error)
+        error = rhi__progress(check->work, "checking slots", i, reader->blocks.count);
+        if (!error && is_own(reader, reader->blocks.items[i].heap))
             check_block(c, &reader->blocks.items[i], &scratch);
     }
     if (!error)

@@ -1,0 +1,301 @@
+/* format.h - the seam: what a heap format must offer, and what the engine knows of objects.
+ *
+ * A format turns the bytes of one kind of heap into types, blocks of slots, objects and their
+ * references. Graph, words, questions and rendering know nothing but this. Another format is one
+ * more table in readers/all.c; those of one process answer together (heap/reader.h).
+ *
+ * Invariant: whatever the target holds, types are sane (text printable, offsets inside the object),
+ * blocks do not overlap and lie in mappings. */
+#ifndef RHI_FORMAT_H
+#define RHI_FORMAT_H
+
+#include "base/text.h"
+#include "base/work.h"
+#include "target/memory.h"
+
+typedef struct rhi_reader rhi_reader;
+typedef struct rhi_format rhi_format;
+
+enum rhi_field_kind {
+    RHI_KIND_STRONG,
+    RHI_KIND_WEAK,
+    RHI_KIND_BORROWED,
+    RHI_KIND_INT,
+    RHI_KIND_UINT,
+    RHI_KIND_FLOAT,
+    RHI_KIND_BYTES
+};
+enum rhi_field_form { RHI_FORM_ONE, RHI_FORM_ARRAY, RHI_FORM_VECTOR };
+
+/* What a slot is: its kind, how it is called, and, where a type's slots lie at places that can be
+ * told once for all of its objects, where. A format that finds slots by code hands out fields of
+ * its own with each slot: kind, name and `call` say something then, and the form: a vector's slots
+ * lie outside of the object. */
+typedef struct rhi_field {
+    char name[RHI_NAME_SIZE];
+    uint8_t kind, form, width, count_width;
+    uint32_t offset, count, count_offset, stride, element_offset;
+    bool is_weak_target; /* the one slot of the heap's own weak reference */
+    /* Writes the name of a slot with this field, of which `element` is the format's own label,
+     * once it is printed: "['key']", "cell". NULL: by name and form. */
+    void (*call)(void *context, uint64_t element, char *name, size_t size);
+    void *context; /* for `call` */
+} rhi_field;
+
+static inline bool rhi__is_reference(const rhi_field *field)
+{
+    return field->kind == RHI_KIND_STRONG || field->kind == RHI_KIND_WEAK ||
+           field->kind == RHI_KIND_BORROWED;
+}
+/* Does it own a count of what it holds? A weak one owns a count of the weak reference. */
+static inline bool rhi__owns(const rhi_field *field)
+{
+    return field->kind == RHI_KIND_STRONG || field->kind == RHI_KIND_WEAK;
+}
+
+typedef struct rhi_type {
+    char name[RHI_NAME_SIZE];
+    uint64_t size;
+    /* variable objects: where their element count is; 0: fixed */
+    uint32_t element_size, length_offset;
+    uint32_t field_count;
+    rhi_field *fields;
+    bool acyclic, has_references, has_finalizer;
+    bool has_vectors; /* slots outside of the object: in vectors, tables */
+    /* the format finds slots, size and value by code: there are no fields, and no other words of
+     * its objects are references */
+    bool has_code;
+    bool has_fixed_size; /* all objects have `size` bytes */
+    bool is_weak;        /* the heap's own weak reference: one borrowed slot, its target */
+} rhi_type;
+
+enum rhi_state { RHI_LIVE, RHI_DYING, RHI_FREED, RHI_UNUSED };
+/* Is an object there, whole or dying? */
+static inline bool rhi__is_object(uint8_t state)
+{
+    return state == RHI_LIVE || state == RHI_DYING;
+}
+enum rhi_death { RHI_DEATH_UNKNOWN, RHI_DEATH_RELEASE, RHI_DEATH_COLLECT, RHI_DEATH_DESTROY };
+
+/* One slot's header, decoded. type is an index into rhi_reader.types, or UINT32_MAX if the stored
+ * one is none (a corrupt header). Its memory is the slot, slot_size bytes from `start` on; what
+ * others hold is `address`, behind a prefix where the format has one. serial: 0 where the format
+ * has none. */
+typedef struct rhi_object {
+    uint64_t address, start, slot_size, serial;
+    int64_t count;       /* 0 for immortals, whose count is not kept */
+    uint32_t type, heap; /* heap: index into rhi_reader.heaps */
+    uint8_t state, death;
+    bool immortal, finalized, uncollectable;
+    bool held;    /* one of its counts is the runtime's own: it is being finalized, say */
+    bool damaged; /* its header contradicts itself: something has written over it */
+} rhi_object;
+
+/* Where its memory ends. */
+static inline uint64_t rhi__object_end(const rhi_object *object)
+{
+    return object->start + object->slot_size;
+}
+
+/* An array of equal slots; one alone is a block of its own. live: bit s of word s / 64; owned by
+ * the block. */
+typedef struct rhi_block {
+    uint64_t base, size, slot_size;
+    uint64_t reciprocal; /* of slot_size, see rhi__slot_number; 0: the block is too large for it */
+    uint64_t *live;
+    /* number in the object table of the first live slot of each word of `live`, or behind */
+    uint32_t *rank;
+    uint64_t origin; /* the format's own: where the target describes it */
+    uint32_t capacity, heap;
+    uint32_t first_object, object_count; /* numbers of its live slots in the object table */
+    /* of each slot: bytes from its start to the object's address; NULL: none has a prefix; owned */
+    uint8_t *prefixes;
+} rhi_block;
+
+typedef struct rhi_root {
+    uint64_t slot;
+    uint32_t heap;
+    char name[RHI_NAME_SIZE];
+} rhi_root;
+
+typedef struct rhi_heap_info {
+    const rhi_format *format;
+    void *state; /* what the format's open made for itself */
+    uint32_t
+        header_size;     /* bytes from a slot's start that `decode` needs; fewer in smaller slots */
+    uint32_t first_word; /* bytes at a slot's start that hold no reference */
+    uint64_t address;
+    uint64_t number; /* no other heap of the process has it */
+    bool is_shared;  /* it holds what all heaps of its copy of the runtime share */
+    char name[RHI_NAME_SIZE];
+    bool provisional;  /* counts are in motion: stopped inside a collection */
+    const char *phase; /* "idle", "marking", … */
+    /* stopped where weak references are joined or parted: what is of them need not fit together */
+    bool weak_in_motion;
+    uint64_t candidates, collections, reclaimed;
+    bool gc_enabled;
+    uint32_t first_type, type_count; /* its copy of the runtime's types in rhi_reader.types */
+    uint64_t history, history_capacity, history_count;
+    uint64_t stacks, stack_depth; /* of the history's events: words each; 0: none */
+    uint32_t space; /* its copy of the runtime: each has types and serials of its own */
+} rhi_heap_info;
+
+/* One reference slot of an object. */
+typedef struct rhi_slot {
+    uint64_t address, value;
+    const rhi_field *field;
+    uint64_t element; /* index; meaningful unless field->form is RHI_FORM_ONE */
+} rhi_slot;
+typedef bool (*rhi_slot_visitor)(void *context, const rhi_slot *slot); /* false stops */
+
+enum { RHI_STACK_MAX = 32 };
+enum rhi_event_kind {
+    RHI_EVENT_OTHER,
+    RHI_EVENT_ALLOC,
+    RHI_EVENT_FREE,
+    RHI_EVENT_FINALIZE,
+    RHI_EVENT_RESURRECT
+};
+typedef struct rhi_event {
+    uint64_t sequence, address, serial, time;
+    uint32_t type, thread;
+    uint8_t kind, death;
+    uint8_t depth; /* return addresses, innermost first */
+    uint64_t stack[RHI_STACK_MAX];
+} rhi_event;
+
+/* heap UINT32_MAX: none. has_blocks: its heap's format finds blocks in it. */
+typedef struct rhi_own_range {
+    uint64_t start, end;
+    const char *what;
+    uint32_t heap;
+    bool has_blocks;
+} rhi_own_range;
+typedef struct rhi_blocks {
+    rhi_block *items;
+    uint64_t count, capacity;
+} rhi_blocks;
+
+/* Metadata that can be read and makes no sense, so that it is no matter of what is missing. */
+typedef struct rhi_damage {
+    uint64_t address;
+    char *text;
+    bool of_block;
+} rhi_damage;
+
+/* What something has written over, so that it is not known what it held (harm.h). */
+typedef struct rhi_harm {
+    /* objects whose headers contradict themselves; the address of the first */
+    uint64_t headers, first_header;
+    /* strong slots that hold what neither is nor was an object; what the first holds */
+    uint64_t slots, first_slot;
+    bool is_known; /* all headers were looked at */
+} rhi_harm;
+
+/* What the graph needs of one live slot's header. */
+typedef struct rhi_header {
+    uint32_t count; /* stored; 0 for immortals; UINT32_MAX: so many or more */
+    uint32_t type;  /* as in rhi_object */
+    uint8_t state;  /* enum rhi_state */
+    bool immortal, held;
+    bool damaged; /* as in rhi_object */
+    /* no object, and no tombstone either: it is being born, or something has written over it */
+    bool blank;
+} rhi_header;
+
+/* An object whose birth is looked for: serials alone are those of one copy of the runtime. */
+typedef struct rhi_born {
+    uint64_t serial, address;
+} rhi_born;
+static inline int rhi__born_order(const void *left, const void *right)
+{
+    const rhi_born *a = left, *b = right;
+    if (a->serial != b->serial)
+        return a->serial < b->serial ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* What does not fit together in a heap, in the order of the printed rows. */
+enum rhi_finding_kind {
+    RHI_FOUND_OVER_RELEASE,
+    RHI_FOUND_ROOT_WITHOUT_COUNT,
+    RHI_FOUND_BAD_LINK,
+    RHI_FOUND_BAD_TYPE,
+    RHI_FOUND_BAD_COUNT,
+    RHI_FOUND_BAD_BITMAP,
+    RHI_FOUND_BAD_CANDIDATE,
+    RHI_FOUND_BAD_WEAK,
+    RHI_FOUND_BAD_ROOT,
+    RHI_FOUND_BAD_SIZE,
+    RHI_FOUND_DUPLICATE_SERIAL,
+    RHI_FOUND_BAD_SERIAL,
+    RHI_FOUND_BAD_BLOCK,
+    RHI_FOUND_BAD_METADATA,
+    RHI_FINDING_KINDS
+};
+
+/* A check of all heaps, as a format sees it. */
+typedef struct rhi_check {
+    rhi_work *work;
+    uint32_t object_count;
+    /* a bit for each object: its slot is taken, but its header is no object's */
+    const uint64_t *no_objects;
+    /* likewise, set by the format: it is a weak reference of the heap's own */
+    uint64_t *weak_objects;
+    /* Notes a finding about an object (NULL: about none). heap: UINT32_MAX: of none. */
+    __attribute__((format(printf, 6, 7))) void (*found)(struct rhi_check *check,
+                                                        enum rhi_finding_kind kind, uint32_t heap,
+                                                        uint64_t address, const rhi_object *object,
+                                                        const char *format, ...);
+} rhi_check;
+
+/* Functions that may be NULL say so. `bytes` of an object are those of its slot, from its start. */
+struct rhi_format {
+    const char *name;       /* "refheap": in answers */
+    const char *block_word; /* what it calls a block: "slab" */
+    bool has_serials;       /* its objects are called type#serial; else type@0xaddress */
+    /* Appends the heaps of this format that the target has, with their types, ranges and roots.
+     * *found: some. What cannot be read and need not is noted; an error says that all of it
+     * cannot. */
+    rhi_error *(*open)(rhi_reader *reader, bool *found);
+    /* Frees what it made for itself: state of its heaps. Called once, where open was. */
+    void (*close)(rhi_reader *reader);
+    /* Appends the blocks of one range of the runtime's own memory; those that make no sense are
+     * noted. */
+    rhi_error *(*read_blocks)(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);
+    /* Decodes the header of the slot at `start` from its first bytes (header_size, if it has
+     * so many). */
+    void (*decode)(const rhi_reader *reader, const rhi_block *block, uint64_t start,
+                   const uint8_t *bytes, bool live, rhi_object *object);
+    /* Decodes the headers of the block's live slots, of which `bytes` holds the first `slot_count`,
+     * in order. */
+    void (*headers)(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                    uint64_t slot_count, rhi_header *headers);
+    /* Counts the block's slots, of which `bytes` holds the first `slot_count`, whose headers
+     * contradict themselves or the block's bitmap. NULL: that cannot be told. */
+    void (*count_harm)(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                       uint64_t slot_count, rhi_harm *harm);
+    /* Of types that have code: */
+    /* Visits the reference slots of a live object, also those outside of it; one that owns several
+     * counts of one target is visited as often. False if the visitor stopped it. NULL: no type
+     * has code. */
+    bool (*slots)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
+                  rhi_slot_visitor visit, void *context);
+    /* Bytes that the object itself says it has, at most its slot's from the start. */
+    uint64_t (*size)(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
+    /* What it holds, in a few words: "'hello'"; "" if that is nothing. */
+    void (*value)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, char *text,
+                  size_t size);
+    /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
+     * Returns how many. NULL: the format keeps no history. */
+    uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events,
+                        uint64_t limit);
+    /* The births of `count` objects, sorted by rhi__born_order: sets events[i] to that of born[i],
+     * where it knows one. NULL likewise. */
+    void (*births)(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events);
+    /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the
+     * table of weak references. NULL: nothing of the kind. */
+    rhi_error *(*check)(rhi_reader *reader, rhi_check *check);
+};
+
+#endif
