@@ -9,6 +9,8 @@
 #include "render/stacks.h"
 #include "questions/ledger.h"
 #include "questions/malloc_place.h"
+#include "render/ledger.h"
+#include "render/malloc_place.h"
 #include "session/resolve.h"
 #include "heap/objects.h"
 

@@ -10,7 +10,10 @@
 #include "words/words.h"
 #include "render/value.h"
 #include "render/holders.h"
+#include "questions/expression.h"
 #include "questions/ledger.h"
+#include "render/ledger.h"
+#include "render/path.h"
 #include "session/resolve.h"
 #include "heap/objects.h"
 
@@ -342,6 +345,7 @@ static rhi_error *gather(answer *a, bool in, bool out)
         RHI_TRY(gather_referents(a));
     if (rhi__option(a->args, "--path")) {
         RHI_TRY(rhi__path_find(a->session, a->reader, a->object.address, &a->path));
+        rhi__path_express(a->session, a->reader, &a->path);
         a->has_path = true;
     }
     if (in && rhi__option(a->args, "--weak"))

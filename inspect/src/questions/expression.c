@@ -1,13 +1,13 @@
-/* expression.c - writes the path to an object as an expression for the debugger (see path.h).
+/* expression.c - writes the path to an object as an expression for the debugger (see expression.h).
  *
  * It grows step by step. Where a debugger evaluates, each step is evaluated before it is kept: as
  * C by the declared types first, with a cast to what the object is known to be otherwise, and if
  * nothing else works, the slot's address with a cast. Without a debugger, DWARF says where a cast
  * is needed. Invariant: no text of the target reaches a debugger unless it is a plain name or
  * path of members. */
+#include "questions/expression.h"
 #include "base/array.h"
 #include "program/variables.h"
-#include "questions/path.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -292,7 +292,7 @@ void rhi__path_express(rhi_session *session, rhi_reader *reader, rhi_path *path)
 {
     writer w = {.session = session, .reader = reader, .path = path, .text = ""};
     bool verified = session->target->evaluate != NULL;
-    if (!path->has_root && path->objects.count < 2)
+    if (path->objects.count < (path->has_root ? 1 : 2))
         return;
     if (verified ? write_verified(&w) : path->has_root && write_unverified(&w)) {
         path->expression = strdup(w.text);

@@ -1,17 +1,12 @@
-/* ledger.c - what explains an object's count, in figures and in words (see objects.h). Invariant:
- * stored = fields + roots + unexplained, and the runtime's own count is one of the roots. Words
- * that were found may be the owners of counts that nothing exact explains, the likeliest first;
- * the others only remember the object. */
+/* ledger.c - what explains an object's count (see ledger.h). Invariant: stored = fields + roots +
+ * unexplained, and the runtime's own count is one of the roots. Words that were found may be the
+ * owners of counts that nothing exact explains, the likeliest first; the others only remember the
+ * object. */
+#include "questions/ledger.h"
 #include "graph/graph.h"
 #include "graph/harm.h"
-#include "questions/ledger.h"
-#include "render/output.h"
 #include "program/symbols.h"
 #include "words/words.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 static enum rhi_ledger_class class_of(const rhi_holder *holder)
 {
@@ -31,6 +26,17 @@ static enum rhi_ledger_class class_of(const rhi_holder *holder)
         return holder->reach > RHI_REACH_YES ? RHI_LEDGER_UNREACHED : RHI_LEDGER_FOREIGN;
     default:
         return RHI_LEDGER_OTHER;
+    }
+}
+
+/* The likeliest words are the owners of counts, as many as there are open counts. */
+static void choose_owners(rhi_ledger *ledger, uint64_t count)
+{
+    ledger->surplus = ledger->words - count;
+    for (int i = 0; i < RHI_LEDGER_CLASSES; i++) {
+        ledger->owners[i] = ledger->classes[i] < count ? ledger->classes[i] : count;
+        ledger->others[i] = ledger->classes[i] - ledger->owners[i];
+        count -= ledger->owners[i];
     }
 }
 
@@ -63,6 +69,7 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
                                                                 : (uint64_t)open < owners
                                                                     ? (uint64_t)open
                                                                     : owners;
+    choose_owners(ledger, used);
     ledger->roots = ledger->exact + ledger->runtime + used;
     ledger->unexplained = ext - (int64_t)ledger->roots;
     uint32_t index = session->graph ? rhi__object_index(reader, object->address) : RHI_NO_OBJECT;
@@ -74,136 +81,4 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
     return open > 0 || object->damaged
                ? rhi__tell_harm(&session->work, &session->notes, reader, true)
                : NULL;
-}
-
-json_t *rhi__ledger_json(const rhi_ledger *ledger)
-{
-    json_t *json = json_object();
-    json_object_set_new(json, "stored",
-                        ledger->immortal ? json_null() : json_integer(ledger->stored));
-    json_object_set_new(json, "fields", rhi__json_u64(ledger->fields));
-    json_object_set_new(json, "exact", rhi__json_u64(ledger->exact));
-    json_object_set_new(json, "runtime", rhi__json_u64(ledger->runtime));
-    json_object_set_new(json, "words", rhi__json_u64(ledger->words));
-    json_object_set_new(json, "unreachable", rhi__json_u64(ledger->unreached));
-    json_object_set_new(json, "roots",
-                        rhi__json_u64(ledger->immortal ? ledger->exact : ledger->roots));
-    json_object_set_new(json, "unexplained",
-                        ledger->immortal ? json_null() : json_integer(ledger->unexplained));
-    json_object_set_new(json, "provisional", json_boolean(ledger->provisional));
-    return json;
-}
-
-/* ", 2 globals, 1 local" of so many words of each class; `separator` goes before the first. */
-static void print_classes(rhi_session *session, const uint64_t *classes, const char *separator)
-{
-    static const struct {
-        const char *one, *more;
-    } words[RHI_LEDGER_CLASSES] = {
-        [RHI_LEDGER_GLOBAL] = {"global", "globals"},
-        [RHI_LEDGER_THREAD_LOCAL] = {"thread-local", "thread-locals"},
-        [RHI_LEDGER_LOCAL] = {"local", "locals"},
-        [RHI_LEDGER_FOREIGN] = {"word in a malloc block", "words in malloc blocks"},
-        [RHI_LEDGER_UNDECLARED] = {"undeclared word in an object", "undeclared words in objects"},
-        [RHI_LEDGER_REGISTER] = {"register", "registers"},
-        [RHI_LEDGER_STACK] = {"unnamed stack word", "unnamed stack words"},
-        [RHI_LEDGER_OTHER] = {"other word", "other words"},
-        [RHI_LEDGER_UNREACHED] = {"word in a malloc block that nothing reaches",
-                                  "words in malloc blocks that nothing reaches"}};
-    for (int i = 0; i < RHI_LEDGER_CLASSES; i++) {
-        if (classes[i] == 0)
-            continue;
-        rhi__print(session, "%s%" PRIu64 " %s", separator, classes[i],
-                   classes[i] == 1 ? words[i].one : words[i].more);
-        separator = ", ";
-    }
-}
-
-static void print_immortal(rhi_session *session, const rhi_ledger *ledger)
-{
-    rhi__print(session,
-               "ledger: immortal, its count is not kept; %" PRIu64 " field%s and %" PRIu64
-               " registered root%s refer to it",
-               ledger->fields, rhi__plural(ledger->fields), ledger->exact,
-               rhi__plural(ledger->exact));
-    if (ledger->words) {
-        rhi__print(session, "; also remembered by %" PRIu64 " word%s", ledger->words,
-                   rhi__plural(ledger->words));
-        print_classes(session, ledger->classes, ": ");
-    }
-    rhi__print(session, "\n");
-}
-
-/* What does not add up, if anything. */
-static void print_rest(rhi_session *session, const rhi_ledger *ledger, const char *separator)
-{
-    uint64_t off = (uint64_t)(ledger->unexplained < 0 ? -ledger->unexplained : ledger->unexplained);
-    if (ledger->unexplained == 0)
-        rhi__print(session, "; nothing unexplained");
-    else if (ledger->unexplained > 0)
-        rhi__print(session, "%s%" PRIu64 " unexplained%s", separator, off,
-                   rhi__settle(session) ? ": no owner was found"
-                                        : " (at most: not everything was searched)");
-    else if (ledger->stored < (int64_t)ledger->fields)
-        rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts", off,
-                   rhi__plural(off));
-    else
-        rhi__print(session, "; %" PRIu64 " registered root%s more than counts", off,
-                   rhi__plural(off));
-}
-
-static void print_garbage(rhi_session *session, const rhi_ledger *ledger)
-{
-    const char *garbage = rhi__styled(session, RHI_STYLE_GARBAGE, "garbage");
-    if (ledger->stored <= 0)
-        rhi__print(session, "%s: nothing counts a reference to it\n", garbage);
-    else if (ledger->stored == 1)
-        rhi__print(session, "%s: its only count comes from inside\n", garbage);
-    else
-        rhi__print(session, "%s: all %" PRId64 " counts come from inside\n", garbage,
-                   ledger->stored);
-}
-
-void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
-{
-    if (ledger->immortal) {
-        print_immortal(session, ledger);
-        return;
-    }
-    uint64_t used = ledger->roots - ledger->exact - ledger->runtime, owners[RHI_LEDGER_CLASSES],
-             others[RHI_LEDGER_CLASSES];
-    for (int i = 0; i < RHI_LEDGER_CLASSES; i++) {
-        owners[i] = ledger->classes[i] < used ? ledger->classes[i] : used;
-        others[i] = ledger->classes[i] - owners[i];
-        used -= owners[i];
-    }
-    const char *separator = ": ";
-    rhi__print(session, "ledger: %" PRId64 " count%s", ledger->stored,
-               rhi__plural((uint64_t)ledger->stored));
-    if (ledger->fields) {
-        rhi__print(session, "%s%" PRIu64 " field%s", separator, ledger->fields,
-                   rhi__plural(ledger->fields));
-        separator = ", ";
-    }
-    if (ledger->exact) {
-        rhi__print(session, "%s%" PRIu64 " registered root%s", separator, ledger->exact,
-                   rhi__plural(ledger->exact));
-        separator = ", ";
-    }
-    if (ledger->runtime) {
-        rhi__print(session, "%s1 of the runtime", separator);
-        separator = ", ";
-    }
-    print_classes(session, owners, separator);
-    print_rest(session, ledger, ledger->fields + ledger->roots ? "; " : ": ");
-    uint64_t surplus = ledger->words - (ledger->roots - ledger->exact - ledger->runtime);
-    if (surplus) {
-        rhi__print(session, "; also remembered by %" PRIu64 " word%s", surplus,
-                   rhi__plural(surplus));
-        print_classes(session, others, ": ");
-    }
-    rhi__print(session, "%s\n",
-               ledger->provisional ? " (provisional: stopped inside a collection)" : "");
-    if (ledger->is_garbage && !ledger->provisional)
-        print_garbage(session, ledger);
 }

@@ -26,6 +26,8 @@ typedef struct rhi_ledger {
     int64_t unexplained;
     /* the words, in the order in which they are taken for owners */
     uint64_t classes[RHI_LEDGER_CLASSES];
+    /* of these, those that own a count, and those that only remember it; surplus: how many such */
+    uint64_t owners[RHI_LEDGER_CLASSES], others[RHI_LEDGER_CLASSES], surplus;
     bool immortal, provisional;
     bool is_garbage; /* by the graph, if there was one: no holder outside the garbage */
 } rhi_ledger;
@@ -33,7 +35,5 @@ struct rhi_holders;
 /* From all rows; those that are named tell locals from other words of a stack. */
 rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object,
                        const struct rhi_holders *holders, rhi_ledger *ledger);
-json_t *rhi__ledger_json(const rhi_ledger *ledger);
-void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger);
 
 #endif

@@ -1,11 +1,7 @@
-/* malloc_place.c - what `objat` says of an address in memory of malloc's: its block, and who leads
- * there (see objects.h). */
-#include "render/holders.h"
+/* malloc_place.c - the block of malloc in which an address lies, and who leads there (see
+ * malloc_place.h). */
 #include "questions/malloc_place.h"
-#include "render/output.h"
 #include "words/owners.h"
-
-#include <inttypes.h>
 
 /* Which block is it? False in *is_malloc: none that is known for certain. */
 static void find_block(const rhi_malloc_graph *blocks, uint64_t address, rhi_malloc_place *place)
@@ -74,53 +70,4 @@ void rhi__malloc_place_free(rhi_malloc_place *place)
     if (place->referrers)
         rhi__holders_free(place->referrers);
     free(place->referrers);
-}
-
-void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
-                             const rhi_malloc_place *place, uint64_t address, uint64_t limit)
-{
-    static const char *const reach[] = {
-        [RHI_REACH_UNASKED] = "",
-        [RHI_REACH_YES] = "a root reaches it",
-        [RHI_REACH_NO] = "nothing reaches it: it is lost",
-        [RHI_REACH_UNDECIDED] =
-            "nothing was found that reaches it, but not everything could be searched"};
-    if (!place->is_malloc)
-        return;
-    if (!place->in_use) {
-        rhi__print(session, "  free memory of malloc\n");
-        return;
-    }
-    rhi__print(session, "  the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes + %" PRIu64 ": %s\n",
-               place->start, place->end - place->start, address - place->start,
-               reach[place->reach]);
-    if (place->referrers->count)
-        rhi__print(session, "  words that lead to it:\n");
-    for (uint64_t i = 0; i < place->referrers->count && i < limit; i++)
-        rhi__holder_print(session, reader, &place->referrers->items[i], "    ");
-    if (place->referrers->count > limit)
-        rhi__print(session, "    … %" PRIu64 " more (--limit=0 shows all)\n",
-                   place->referrers->count + place->referrers->left_out.rows - limit);
-}
-
-json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place, uint64_t address,
-                               uint64_t limit)
-{
-    json_t *json = json_object(), *rows = json_array();
-    json_object_set_new(json, "address", rhi__json_address(place->start));
-    json_object_set_new(json, "size", rhi__json_u64(place->end - place->start));
-    json_object_set_new(json, "offset", json_integer((json_int_t)(address - place->start)));
-    json_object_set_new(json, "in_use", json_boolean(place->in_use));
-    json_object_set_new(json, "reachable",
-                        place->reach == RHI_REACH_YES  ? json_true()
-                        : place->reach == RHI_REACH_NO ? json_false()
-                                                       : json_null());
-    for (uint64_t i = 0; place->referrers && i < place->referrers->count && i < limit; i++)
-        json_array_append_new(rows, rhi__holder_json(reader, &place->referrers->items[i]));
-    json_object_set_new(json, "referrers", rows);
-    if (place->referrers && place->referrers->count > limit)
-        json_object_set_new(
-            json, "referrers_total",
-            rhi__json_u64(place->referrers->count + place->referrers->left_out.rows));
-    return json;
 }

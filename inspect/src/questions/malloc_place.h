@@ -14,10 +14,5 @@ typedef struct rhi_malloc_place {
 rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t address,
                              uint64_t limit, rhi_malloc_place *place);
 void rhi__malloc_place_free(rhi_malloc_place *place);
-void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
-                             const rhi_malloc_place *place, uint64_t address, uint64_t limit);
-/* {"address", "size", "offset", "in_use"}, and of a block in use "reachable", "referrers". */
-json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place, uint64_t address,
-                               uint64_t limit);
 
 #endif

@@ -1,4 +1,4 @@
-/* path.h - the shortest path from a root to an object, and the expression that walks it. */
+/* path.h - the shortest path from a root to an object. */
 #ifndef RHI_PATH_H
 #define RHI_PATH_H
 
@@ -19,6 +19,7 @@ typedef struct rhi_path {
     uint64_t gap, left_out;
     rhi_holder root; /* the last of them: the word that holds the first object */
     bool has_root;
+    /* What expression.h fills in, if it is asked: */
     char *expression;         /* NULL: none is known */
     bool is_unverified;       /* no debugger was there to evaluate it */
     bool in_thread, in_frame; /* it is meant there, and not where the debugger happens to stand */
@@ -32,14 +33,6 @@ typedef struct rhi_path {
 rhi_error *rhi__path_find(rhi_session *session, rhi_reader *reader, uint64_t address,
                           rhi_path *path);
 void rhi__path_free(rhi_path *path);
-/* Of a path of more objects than `limit` the two ends are shown. */
-void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *path,
-                     uint64_t limit);
-/* Writes the keys "path", "expression" and those that belong to it. */
-void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path, uint64_t limit);
-
-/* In expression.c: fills expression and what follows it. */
-void rhi__path_express(rhi_session *session, rhi_reader *reader, rhi_path *path);
 
 /* The object of a step, and the slot through which it holds the next one: name empty for the last
  * step. */

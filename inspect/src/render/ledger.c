@@ -1,0 +1,130 @@
+/* ledger.c - the ledger of an object, in figures and in words (see ledger.h). */
+#include "render/ledger.h"
+#include "base/text.h"
+#include "render/output.h"
+
+#include <inttypes.h>
+
+json_t *rhi__ledger_json(const rhi_ledger *ledger)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "stored",
+                        ledger->immortal ? json_null() : json_integer(ledger->stored));
+    json_object_set_new(json, "fields", rhi__json_u64(ledger->fields));
+    json_object_set_new(json, "exact", rhi__json_u64(ledger->exact));
+    json_object_set_new(json, "runtime", rhi__json_u64(ledger->runtime));
+    json_object_set_new(json, "words", rhi__json_u64(ledger->words));
+    json_object_set_new(json, "unreachable", rhi__json_u64(ledger->unreached));
+    json_object_set_new(json, "roots",
+                        rhi__json_u64(ledger->immortal ? ledger->exact : ledger->roots));
+    json_object_set_new(json, "unexplained",
+                        ledger->immortal ? json_null() : json_integer(ledger->unexplained));
+    json_object_set_new(json, "provisional", json_boolean(ledger->provisional));
+    return json;
+}
+
+/* ", 2 globals, 1 local" of so many words of each class; `separator` goes before the first. */
+static void print_classes(rhi_session *session, const uint64_t *classes, const char *separator)
+{
+    static const struct {
+        const char *one, *more;
+    } words[RHI_LEDGER_CLASSES] = {
+        [RHI_LEDGER_GLOBAL] = {"global", "globals"},
+        [RHI_LEDGER_THREAD_LOCAL] = {"thread-local", "thread-locals"},
+        [RHI_LEDGER_LOCAL] = {"local", "locals"},
+        [RHI_LEDGER_FOREIGN] = {"word in a malloc block", "words in malloc blocks"},
+        [RHI_LEDGER_UNDECLARED] = {"undeclared word in an object", "undeclared words in objects"},
+        [RHI_LEDGER_REGISTER] = {"register", "registers"},
+        [RHI_LEDGER_STACK] = {"unnamed stack word", "unnamed stack words"},
+        [RHI_LEDGER_OTHER] = {"other word", "other words"},
+        [RHI_LEDGER_UNREACHED] = {"word in a malloc block that nothing reaches",
+                                  "words in malloc blocks that nothing reaches"}};
+    for (int i = 0; i < RHI_LEDGER_CLASSES; i++) {
+        if (classes[i] == 0)
+            continue;
+        rhi__print(session, "%s%" PRIu64 " %s", separator, classes[i],
+                   classes[i] == 1 ? words[i].one : words[i].more);
+        separator = ", ";
+    }
+}
+
+static void print_immortal(rhi_session *session, const rhi_ledger *ledger)
+{
+    rhi__print(session,
+               "ledger: immortal, its count is not kept; %" PRIu64 " field%s and %" PRIu64
+               " registered root%s refer to it",
+               ledger->fields, rhi__plural(ledger->fields), ledger->exact,
+               rhi__plural(ledger->exact));
+    if (ledger->words) {
+        rhi__print(session, "; also remembered by %" PRIu64 " word%s", ledger->words,
+                   rhi__plural(ledger->words));
+        print_classes(session, ledger->classes, ": ");
+    }
+    rhi__print(session, "\n");
+}
+
+/* What does not add up, if anything. */
+static void print_rest(rhi_session *session, const rhi_ledger *ledger, const char *separator)
+{
+    uint64_t off = (uint64_t)(ledger->unexplained < 0 ? -ledger->unexplained : ledger->unexplained);
+    if (ledger->unexplained == 0)
+        rhi__print(session, "; nothing unexplained");
+    else if (ledger->unexplained > 0)
+        rhi__print(session, "%s%" PRIu64 " unexplained%s", separator, off,
+                   rhi__settle(session) ? ": no owner was found"
+                                        : " (at most: not everything was searched)");
+    else if (ledger->stored < (int64_t)ledger->fields)
+        rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts", off,
+                   rhi__plural(off));
+    else
+        rhi__print(session, "; %" PRIu64 " registered root%s more than counts", off,
+                   rhi__plural(off));
+}
+
+static void print_garbage(rhi_session *session, const rhi_ledger *ledger)
+{
+    const char *garbage = rhi__styled(session, RHI_STYLE_GARBAGE, "garbage");
+    if (ledger->stored <= 0)
+        rhi__print(session, "%s: nothing counts a reference to it\n", garbage);
+    else if (ledger->stored == 1)
+        rhi__print(session, "%s: its only count comes from inside\n", garbage);
+    else
+        rhi__print(session, "%s: all %" PRId64 " counts come from inside\n", garbage,
+                   ledger->stored);
+}
+
+void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
+{
+    if (ledger->immortal) {
+        print_immortal(session, ledger);
+        return;
+    }
+    const char *separator = ": ";
+    rhi__print(session, "ledger: %" PRId64 " count%s", ledger->stored,
+               rhi__plural((uint64_t)ledger->stored));
+    if (ledger->fields) {
+        rhi__print(session, "%s%" PRIu64 " field%s", separator, ledger->fields,
+                   rhi__plural(ledger->fields));
+        separator = ", ";
+    }
+    if (ledger->exact) {
+        rhi__print(session, "%s%" PRIu64 " registered root%s", separator, ledger->exact,
+                   rhi__plural(ledger->exact));
+        separator = ", ";
+    }
+    if (ledger->runtime) {
+        rhi__print(session, "%s1 of the runtime", separator);
+        separator = ", ";
+    }
+    print_classes(session, ledger->owners, separator);
+    print_rest(session, ledger, ledger->fields + ledger->roots ? "; " : ": ");
+    if (ledger->surplus) {
+        rhi__print(session, "; also remembered by %" PRIu64 " word%s", ledger->surplus,
+                   rhi__plural(ledger->surplus));
+        print_classes(session, ledger->others, ": ");
+    }
+    rhi__print(session, "%s\n",
+               ledger->provisional ? " (provisional: stopped inside a collection)" : "");
+    if (ledger->is_garbage && !ledger->provisional)
+        print_garbage(session, ledger);
+}

@@ -1,0 +1,13 @@
+/* malloc_place.h - a block of malloc in which an address lies, for people and in JSON. */
+#ifndef RHI_RENDER_MALLOC_PLACE_H
+#define RHI_RENDER_MALLOC_PLACE_H
+
+#include "questions/malloc_place.h"
+
+void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
+                             const rhi_malloc_place *place, uint64_t address, uint64_t limit);
+/* {"address", "size", "offset", "in_use"}, and of a block in use "reachable", "referrers". */
+json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place, uint64_t address,
+                               uint64_t limit);
+
+#endif
