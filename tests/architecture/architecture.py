@@ -1,22 +1,28 @@
-"""architecture.py - the rules between the parts of refheap, each as a function that greps.
+"""architecture.py - the rules of refheap's tree, each as a function that looks and yields what breaks it.
 
-Run: architecture.py ROOT, with $REFHEAP_INSPECT naming the built engine, whose command table no door
-may repeat; prints each violation and exits 1 if there is any.
-Invariant: before a rule is believed, it must find a violation planted for it in a copy of the tree
-(SABOTAGE), so that no rule passes because it looks at nothing.
+Run: architecture.py ROOT --objects FILE… --library FILE --nm PROGRAM --cc PROGRAM, with $REFHEAP_INSPECT naming
+an engine that plain Python can load, whose command table no door may repeat. Prints each violation and exits 1
+if there is any. Here are the rules between the parts and those of every file; those of the engine's rooms are
+in rooms.py.
+Invariant: before a rule is believed, it must find each violation planted for it in a copy of the tree
+(SABOTAGE), so that no rule passes because it looks at nothing. What is known to break a rule (known.py) must
+still break it, so that the list only shrinks.
 """
 
 import argparse
 import ast
 import os
 import re
-import shutil
+import shlex
 import subprocess
 import sys
 import tempfile
 import types
 
-PARTS = ("runtime", "inspect", "gdb", "lldb", "samples", "tests", "bench")
+from known import KNOWN
+from rooms import SABOTAGE as SABOTAGE_OF_ROOMS
+from tree import C_FILES, PARTS, Tree, append, unit_of
+
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 SHARED_HEADERS = {"refheap/metadata.h", "refheap/inspect.h"}
 OF_THE_ENGINE = re.compile(r"\brhi_|refheap[-_/]inspect|\binspect/|\binspect\.h")
@@ -25,44 +31,32 @@ HOSTS = {"gdb": "gdb/refheap_gdb.py", "lldb": "lldb/refheap_lldb.py", "ctypes": 
 DOORS = ("gdb/refheap_gdb.py", "lldb/refheap_lldb.py", "inspect/python/refheap_door.py")
 
 
-def files(root, part, endings):
-    for folder, _folders, names in os.walk(os.path.join(root, part)):
-        for name in sorted(names):
-            if name.endswith(endings):
-                yield os.path.relpath(os.path.join(folder, name), root)
-
-
-def text_of(root, path):
-    with open(os.path.join(root, path), encoding="utf-8") as source:
-        return source.read()
-
-
-def engine_includes_only_the_shared_header(root, _commands):
+def engine_includes_only_the_shared_header(tree):
     """inspect/ includes its own headers and <refheap/metadata.h>, nothing else of runtime/."""
-    for path in files(root, "inspect", (".c", ".h")):
-        for bracket, name in INCLUDE.findall(text_of(root, path)):
+    for path in tree.files("inspect", (".c", ".h")):
+        for bracket, name in INCLUDE.findall(tree.text(path)):
             if bracket == "<":
                 if name.startswith("refheap/") and name not in SHARED_HEADERS:
                     yield "%s includes <%s>" % (path, name)
-            elif not any(os.path.exists(os.path.join(root, base, name)) and ".." not in name
+            elif not any(os.path.exists(os.path.join(tree.root, base, name)) and ".." not in name
                          for base in (os.path.dirname(path), "inspect/src", "inspect/include")):
                 yield '%s includes "%s", which is not in inspect/' % (path, name)
-    for path in files(root, "inspect", ("CMakeLists.txt",)):
-        if "runtime/src" in text_of(root, path):
+    for path in tree.files("inspect", ("CMakeLists.txt",)):
+        if "runtime/src" in tree.text(path):
             yield "%s names runtime/src" % path
 
 
-def runtime_knows_no_engine(root, _commands):
-    for path in files(root, "runtime", (".c", ".h", ".txt", ".in")):
-        for match in OF_THE_ENGINE.finditer(text_of(root, path)):
+def runtime_knows_no_engine(tree):
+    for path in tree.files("runtime", (".c", ".h", ".txt", ".in")):
+        for match in OF_THE_ENGINE.finditer(tree.text(path)):
             if path == CONTRACT and match.group() == "inspect/":
                 continue
             yield "%s mentions %s" % (path, match.group())
 
 
-def imported(tree):
+def imported(text):
     """The top-level modules a Python file imports, in whatever way."""
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -73,30 +67,30 @@ def imported(tree):
                 yield str(node.args[0].value).split(".")[0]
 
 
-def one_file_for_each_host(root, _commands):
+def one_file_for_each_host(tree):
     """gdb, lldb and ctypes are imported by one file each."""
     for part in PARTS:
-        for path in files(root, part, (".py",)):
-            for name in set(imported(ast.parse(text_of(root, path), path))):
+        for path in tree.files(part, (".py",)):
+            for name in set(imported(tree.text(path))):
                 if name in HOSTS and path != HOSTS[name]:
                     yield "%s imports %s" % (path, name)
     for name, path in HOSTS.items():
-        if name not in imported(ast.parse(text_of(root, path), path)):
+        if name not in imported(tree.text(path)):
             yield "%s no longer imports %s" % (path, name)
 
 
-def doors_are_no_packages(root, _commands):
+def doors_are_no_packages(tree):
     for part in ("gdb", "lldb"):
-        for path in files(root, part, ("__init__.py",)):
+        for path in tree.files(part, ("__init__.py",)):
             yield "%s makes a package" % path
 
 
-def doors_name_no_command(root, commands):
-    if not commands:
+def doors_name_no_command(tree):
+    if not tree.commands:
         yield "the command table is empty"
     for path in DOORS:
-        text = text_of(root, path)
-        for name in commands:
+        text = tree.text(path)
+        for name in tree.commands:
             if re.search(r"\b%s\b" % re.escape(name), text):
                 yield "%s names the command %s" % (path, name)
 
@@ -105,25 +99,37 @@ STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".c
 COLUMNS = 100
 
 
-def sources_are_formatted(root, _commands):
+def sources_are_formatted(tree):
     """As clang-format 14 writes them with the tree's file, and no line has more than 100 columns."""
-    paths = [path for part in PARTS for path in files(root, part, (".c", ".h", ".cpp"))]
+    paths = [path for part in PARTS for path in tree.files(part, C_FILES)]
     for path in paths:
-        for number, line in enumerate(text_of(root, path).split("\n"), 1):
+        for number, line in enumerate(tree.text(path).split("\n"), 1):
             if len(line) > COLUMNS:
                 yield "%s:%d has %d columns" % (path, number, len(line))
-    done = subprocess.run(["clang-format-14", "--style=file:" + STYLE, "-n", *paths], cwd=root, check=True,
+    done = subprocess.run(["clang-format-14", "--style=file:" + STYLE, "-n", *paths], cwd=tree.root, check=True,
                           stderr=subprocess.PIPE, encoding="utf-8")
     for path in sorted(set(re.findall(r"^([^:\n]+):\d+:\d+: warning", done.stderr, re.MULTILINE))):
         yield "%s is not as clang-format 14 writes it" % path
 
 
-def append(path, text):
-    def spoil(root, commands):
-        os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
-        with open(os.path.join(root, path), "a", encoding="utf-8") as target:
-            target.write(text.replace("COMMAND", commands[0]))
-    return spoil
+FUNCTION_LINES = 60
+
+
+def functions_are_short(tree):
+    """Fewer than 60 lines between the braces, which stand alone in the first column."""
+    for part in PARTS:
+        for path in tree.files(part, C_FILES):
+            for match in re.finditer(r"^([^\n]*)\n\{\n(.*?)^\}", tree.text(path), re.MULTILINE | re.DOTALL):
+                if match[2].count("\n") >= FUNCTION_LINES:
+                    yield "%s: a function of %d lines behind `%s`" % (path, match[2].count("\n"), match[1].strip())
+
+
+def files_open_with_their_role(tree):
+    """The first line of a file is its name, or how it is called, and behind a dash what it is for."""
+    for part in PARTS:
+        for path in tree.files(part, (*C_FILES, ".py")):
+            if not re.match(r'(/\* |// |""")%s( [^\n]*)? - \S' % re.escape(os.path.basename(path)), tree.text(path)):
+                yield "%s does not open with its role" % path
 
 
 SABOTAGE = {
@@ -151,48 +157,60 @@ SABOTAGE = {
         append("tests/unit/spoiled.c", "/* %s */\n" % ("x" * 95)),
         append("samples/spoiled.c", 'const char *spoiled = "%s";\n' % ("x" * 80)),
     ],
+    functions_are_short: [
+        append("inspect/src/base/text.c", "\nvoid spoiled(void)\n{\n%s}\n" % ("    spoil();\n" * 60)),
+    ],
+    files_open_with_their_role: [
+        append("runtime/src/spoiled.h", "int spoiled;\n"),
+        append("bench/spoiled.cpp", "// something else.cpp - spoils\n"),
+        append("gdb/spoiled.py", '"""spoiled.py."""\n'),
+    ],
     doors_name_no_command: [append(path, '\nX = "COMMAND"\n') for path in DOORS],
 }
 
 
 def command_names(root):
     """The engine's command table, through the doors' own way to it."""
+    path = os.path.join(root, HOSTS["ctypes"])
     module = types.ModuleType("refheap_door")
-    module.__file__ = os.path.join(root, HOSTS["ctypes"])
-    exec(compile(text_of(root, HOSTS["ctypes"]), module.__file__, "exec"), module.__dict__)
+    module.__file__ = path
+    with open(path, encoding="utf-8") as source:
+        exec(compile(source.read(), path, "exec"), module.__dict__)
     return [row["name"] for row in module.Engine().commands]
 
 
-def copied(root, folder):
-    for part in PARTS:
-        if os.path.isdir(os.path.join(root, part)):
-            shutil.copytree(os.path.join(root, part), os.path.join(folder, part))
-
-
-def prove(root, rule, spoil, commands):
-    """A planted violation that the rule does not see is itself a violation."""
-    with tempfile.TemporaryDirectory() as folder:
-        copied(root, folder)
-        before = set(rule(folder, commands))
-        spoil(folder, commands)
-        if set(rule(folder, commands)) <= before:
-            yield "%s does not see what was planted for it" % rule.__name__
+def broken(tree, copy, rule, spoils):
+    found, known = list(rule(tree)), KNOWN.get(rule.__name__, ())
+    yield from (violation for violation in found if violation not in known)
+    yield from ("known.py lists what is mended, take it off: %s" % old for old in known if old not in found)
+    before = set(rule(copy))
+    for number, spoil in enumerate(spoils, 1):
+        with copy.planted(spoil):
+            if set(rule(copy)) <= before:
+                yield "the rule does not see plant %d" % number
+    if not spoils:
+        yield "nothing is planted for the rule"
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Checks the rules between the parts of refheap.")
+    parser = argparse.ArgumentParser(description="Checks the rules of refheap's tree.")
     parser.add_argument("root")
-    arguments = parser.parse_args()
-    commands = command_names(arguments.root)
-    failed = False
-    for rule, spoils in SABOTAGE.items():
-        problems = list(rule(arguments.root, commands))
-        for spoil in spoils:
-            problems += prove(arguments.root, rule, spoil, commands)
-        for problem in problems:
-            print("%s: %s" % (rule.__name__, problem))
-        print("%-45s %s" % (rule.__name__, "FAILED" if problems else "ok"))
-        failed = failed or bool(problems)
+    parser.add_argument("--objects", nargs="+", required=True)
+    for name in ("library", "nm", "cc"):
+        parser.add_argument("--" + name, required=True)
+    given = parser.parse_args()
+    tree = Tree(given.root, command_names(given.root), {unit_of(path): path for path in given.objects}, given.library,
+                {"nm": shlex.split(given.nm), "cc": shlex.split(given.cc)})
+    rules = {**SABOTAGE, **SABOTAGE_OF_ROOMS}
+    failed = bool(set(KNOWN) - {rule.__name__ for rule in rules})
+    with tempfile.TemporaryDirectory() as folder:
+        copy = tree.copy(folder)
+        for rule, spoils in rules.items():
+            problems = list(broken(tree, copy, rule, spoils))
+            for problem in problems:
+                print("%s: %s" % (rule.__name__, problem))
+            print("%-40s %s" % (rule.__name__, "FAILED" if problems else "ok"))
+            failed = failed or bool(problems)
     return 1 if failed else 0
 
 

@@ -20,12 +20,11 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
-# One library each: its headers, how its functions' names begin, what it exports besides functions, how the
-# names begin that it may export without a declaration (the engine lets its inner ones out), and inlined
+# One library each: its headers, how its functions' names begin, what it exports besides functions, and inlined
 # functions, of which it has a copy.
-LIBRARIES = {"refheap": (("refheap.h", "metadata.h", "values.h"), "rh_", {"rh_debug_descriptor"}, (),
+LIBRARIES = {"refheap": (("refheap.h", "metadata.h", "values.h"), "rh_", {"rh_debug_descriptor"},
                          ("rh_retain", "rh_release", "rh_set")),
-             "refheap-inspect": (("inspect.h",), "rhi_", set(), ("rhi__",), ())}
+             "refheap-inspect": (("inspect.h",), "rhi_", set(), ())}
 
 
 def require(condition, text):
@@ -119,14 +118,14 @@ def symbols(*words):
 
 
 def check_exports(package):
-    for library, (headers, beginning, data, tolerated, inlined) in LIBRARIES.items():
+    for library, (headers, beginning, data, inlined) in LIBRARIES.items():
         declared = declared_functions(package, headers, beginning)
         require(len(declared) >= 10, "only %s declared" % sorted(declared))
         path = os.path.join(package.libdir, "lib" + library)
         exported = {name for name in symbols("-D", path + ".so") if not name.startswith("__odr_asan.")}
         missing = (declared | data) - exported
         require(missing == set(), "%s.so does not export %s" % (path, sorted(missing)))
-        extra = {name for name in exported - declared - data if not name.startswith(tolerated)}
+        extra = exported - declared - data
         require(extra == set(), "%s.so exports what no header declares: %s" % (path, sorted(extra)))
         own = symbols("-g", path + ".a")
         require(declared <= own, "%s.a does not define %s" % (path, sorted(declared - own)))

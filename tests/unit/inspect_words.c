@@ -307,54 +307,19 @@ START_TEST(a_damaged_arena_loses_no_word)
         second_arena(a);
         uint64_t main_bins = module + FAKE_MODULE_DATA + 0x120 + forms[f].before_fastbins + 96,
                  tops[] = {main_bins - 16, a->top_at};
-        uint64_t places[] = {first_chunk + 8,
-                             first_chunk + 0x400 + 8,
-                             a->at + 8,
-                             main_bins - 16,
-                             main_bins + 16,
-                             main_bins + BINS * 16 - 8,
-                             main_bins + BINS * 16 + 16,
-                             a->next_at,
-                             heap_one,
-                             heap_one + 8,
-                             heap_one + 16,
-                             heap_two,
-                             heap_two + 8,
-                             heap_two + 16,
-                             a->bins + 8,
-                             a->top_at,
-                             tops[0] - 96,
-                             tops[1] - 96,
-                             a->tcache,
-                             a->tcache + 128,
-                             a->tcache + 64,
-                             main_bins,
-                             main_bins + 8};
-        const uint64_t values[] = {0,
-                                   1,
-                                   8,
-                                   16,
-                                   17,
-                                   33,
-                                   0x21000,
-                                   ~0ull,
-                                   ~15ull,
-                                   1ull << 63,
-                                   (1ull << 63) + 1,
-                                   first_chunk,
-                                   first_chunk + 1,
-                                   a->at,
-                                   a->at + 16,
-                                   heap_two,
-                                   heap_one,
-                                   a->state,
-                                   main_bins - 16,
-                                   main_bins,
-                                   stack + 0x1800,
-                                   a->object,
-                                   brk_start,
-                                   module,
-                                   0x7ffffffff000};
+        /* clang-format off */
+        uint64_t places[] = {
+            first_chunk + 8, first_chunk + 0x400 + 8, a->at + 8, main_bins - 16, main_bins + 16,
+            main_bins + BINS * 16 - 8, main_bins + BINS * 16 + 16, a->next_at, heap_one,
+            heap_one + 8, heap_one + 16, heap_two, heap_two + 8, heap_two + 16, a->bins + 8,
+            a->top_at, tops[0] - 96, tops[1] - 96, a->tcache, a->tcache + 128, a->tcache + 64,
+            main_bins, main_bins + 8};
+        const uint64_t values[] = {
+            0, 1, 8, 16, 17, 33, 0x21000, ~0ull, ~15ull, 1ull << 63, (1ull << 63) + 1,
+            first_chunk, first_chunk + 1, a->at, a->at + 16, heap_two, heap_one, a->state,
+            main_bins - 16, main_bins, stack + 0x1800, a->object, brk_start, module,
+            0x7ffffffff000};
+        /* clang-format on */
         for (unsigned p = 0; p < sizeof places / sizeof *places; p++)
             for (unsigned v = 0; v < sizeof values / sizeof *values; v++) {
                 char what[64];

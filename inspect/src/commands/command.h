@@ -1,8 +1,9 @@
 /* command.h - the command table: one entry makes a command appear in GDB, LLDB, the shell and the
  * manual.
  *
- * To add a command: write its `run` in a file cmd_NAME.c, declare it here, add a row to the table
- * in command.c. No door changes. */
+ * command.c has the table. args.c parses a command line, run.c runs it for a door. Each command has
+ * a file of its own: objat.c, refs.c, gcgraph.c, gcleaks.c, gcstale.c, gcstat.c, gcfind.c,
+ * gcverify.c. A new one is written, declared here, and added to the table; no door changes. */
 #ifndef RHI_COMMAND_H
 #define RHI_COMMAND_H
 

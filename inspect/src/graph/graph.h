@@ -3,7 +3,9 @@
  * Objects are numbered in address order (block by block), 32-bit. Edges are strong slots: fields
  * that own a count, those to rh_weak objects included, from live and dying objects. Invariant:
  * edges of object i are edge_to[edge_start[i] .. edge_start[i + 1]), in slot order; referrers
- * likewise; found[i] counts the edges to i that come from live objects. */
+ * likewise; found[i] counts the edges to i that come from live objects.
+ *
+ * build.c makes it, graph.c walks it, cycles.c and dominators.c find what their names say. */
 #ifndef RHI_GRAPH_H
 #define RHI_GRAPH_H
 

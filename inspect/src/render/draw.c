@@ -1,6 +1,7 @@
-/* draw.c - a selection as a Graphviz picture. Colours: orange what is leaked, green what is held,
- * blue immortals; a double border marks the objects that were asked for, bold edges those that
- * are part of a cycle. References between the same two objects are one edge.
+/* draw.c - a selection as a Graphviz picture (see questions/selection.h). Colours: orange what is
+ * leaked, green what is held, blue immortals; a double border marks the objects that were asked
+ * for, bold edges those that are part of a cycle. References between the same two objects are one
+ * edge.
  *
  * Invariant: a picture is bounded in objects and edges, and so is the time that dot takes for it.
  * No file of the user's is touched before the whole picture is there (file.h), and dot is given

@@ -1,4 +1,4 @@
-/* gcgraph.h - what `gcgraph` has gathered, for its renderings. */
+/* gcgraph.h - what `gcgraph` has gathered, for its renderings: gcgraph_text.c, gcgraph_json.c. */
 #ifndef RHI_GCGRAPH_H
 #define RHI_GCGRAPH_H
 

@@ -1,4 +1,4 @@
-/* named.c - the object of a name: `type#serial`, or `#serial` (see objects.h).
+/* named.c - the object of a name: `type#serial`, or `#serial` (see resolve.h).
  *
  * Each copy of the runtime in a process counts its own serials, so that a name may fit an object
  * of each. Invariant: no candidate is preferred to another one; what fits several is told with

@@ -1,5 +1,5 @@
 /* operand.c - the value of an expression of the kind that refheap prints, where no debugger
- * evaluates (see objects.h).
+ * evaluates (see resolve.h).
  *
  * Names of variables and registered roots; ., ->, [n]; unary * and &; parentheses and casts to a
  * pointer. As in a debugger pointers and integers count by value, arrays and structs by address.

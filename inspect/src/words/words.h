@@ -3,7 +3,10 @@
  * Each word belongs to one class, first match wins: the runtime's own memory, declared slot
  * (vectors included), registered root, register / stack / module data / thread-local memory,
  * in-use malloc block, other memory. Declared slots match exactly; other words match anywhere in
- * an object. */
+ * an object.
+ *
+ * words.c scans memory outside the heap, slots.c the objects; referrers.c asks the graph where
+ * there is one. unsearched.c says what was not searched. naming.c sorts and names the rows. */
 #ifndef RHI_WORDS_H
 #define RHI_WORDS_H
 

@@ -1,5 +1,7 @@
-/* reader.h - what the files that read refheap's own format share: its constants. Private to
- * them. */
+/* reader.h - what the files that read refheap's own format share: its constants. Private to them.
+ *
+ * layout.c reads the constants and checks them, reader.c reads heaps by them, verify.c holds the
+ * parts of a heap against each other. */
 #ifndef RHI_READER_REFHEAP_H
 #define RHI_READER_REFHEAP_H
 
