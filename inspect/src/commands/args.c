@@ -1,9 +1,9 @@
-/* args.c - parses command lines: options before and behind the raw operand (see command.h).
+/* args.c - parses command lines: options before and behind the raw operand (see args.h).
  *
  * Invariant: an operand is passed on exactly as written. Operands are divided by commas outside
  * brackets and quotes; options behind one begin where no C expression can go on. Behind `--` all
  * is operand. */
-#include "commands/command.h"
+#include "commands/args.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,6 +12,15 @@
 #include <string.h>
 
 enum { DEFAULT_ROWS = 20, DEFAULT_JSON_ROWS = 1000 };
+
+const rhi_option rhi__common_options[] = {
+    {"--json", NULL, "answer as one JSON document"},
+    {"--limit", "N", "rows of each list (default 20, JSON 1000; 0: all)"},
+    {"--heap", "N",
+     "only this heap: its objects, cycles and leaks, and objects named type#serial in it"},
+    {"--help", NULL, "this text"},
+    {NULL, NULL, NULL},
+};
 
 static const char *skip_space(const char *text)
 {

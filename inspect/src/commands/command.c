@@ -1,5 +1,6 @@
 /* command.c - the command table, its JSON form for doors, and completion (see command.h). */
 #include "commands/command.h"
+#include "commands/all.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -9,15 +10,6 @@
 #define MISSING_HELP                                                                               \
     "memory that a core lacks holds nothing: for those who know (else what depends on it is "      \
     "undecided)"
-
-const rhi_option rhi__common_options[] = {
-    {"--json", NULL, "answer as one JSON document"},
-    {"--limit", "N", "rows of each list (default 20, JSON 1000; 0: all)"},
-    {"--heap", "N",
-     "only this heap: its objects, cycles and leaks, and objects named type#serial in it"},
-    {"--help", NULL, "this text"},
-    {NULL, NULL, NULL},
-};
 
 static const rhi_command table[] = {
     {

@@ -1,51 +1,12 @@
 /* command.h - the command table: one entry makes a command appear in GDB, LLDB, the shell and the
  * manual.
  *
- * command.c has the table. args.c parses a command line, run.c runs it for a door. Each command has
- * a file of its own: objat.c, refs.c, gcgraph.c, gcleaks.c, gcstale.c, gcstat.c, gcfind.c,
- * gcverify.c. A new one is written, declared here, and added to the table; no door changes. */
+ * command.c has the table. A new command is written in a file of its name, declared in all.h, and
+ * added to the table. No door changes. */
 #ifndef RHI_COMMAND_H
 #define RHI_COMMAND_H
 
-#include "session/session.h"
-
-typedef struct rhi_option {
-    const char *name;     /* "--depth" */
-    const char *argument; /* "N", "FILE"; NULL: a flag */
-    const char *help;
-} rhi_option;
-
-enum { RHI_OPTIONS_MAX = 8, RHI_OPERANDS_MAX = 64, RHI_SET_MAX = 16 };
-
-typedef struct rhi_args rhi_args;
-
-typedef struct rhi_command {
-    const char *name, *usage, *summary;
-    /* Markdown without markup: paragraphs and lists; it is filled to the reader's width */
-    const char *help;
-    const char *example; /* a line that one could type */
-    const char *json;    /* the keys of its JSON answer, for the manual */
-    unsigned operands_min, operands_max;
-    rhi_option options[RHI_OPTIONS_MAX]; /* its own; the common ones come on top */
-    /* Computes everything before it prints anything; an error leaves no output behind. */
-    rhi_error *(*run)(rhi_session *session, const rhi_args *args, int *status);
-} rhi_command;
-
-/* What a command line said. Owned by the run. */
-struct rhi_args {
-    const rhi_command *command;
-    struct {
-        const char *name;
-        char *value;
-    } set[RHI_SET_MAX];
-    unsigned set_count;
-    char *operands[RHI_OPERANDS_MAX];
-    unsigned operand_count;
-    bool json, help;
-    uint64_t limit; /* rows of each list; UINT64_MAX: all */
-    bool has_heap;
-    uint64_t heap; /* --heap N */
-};
+#include "commands/args.h"
 
 /* What --help prints, in lines of so many columns, or (0) with a line for each paragraph;
  * allocated, NULL if memory is short. */
@@ -53,33 +14,5 @@ enum { RHI_HELP_COLUMNS = 79 };
 char *rhi__help_text(const rhi_command *command, unsigned columns);
 const rhi_command *rhi__command_find(const char *name);
 const char *rhi__command_name(unsigned index); /* of one after the other; NULL behind the last */
-extern const rhi_option rhi__common_options[]; /* ended by a NULL name */
-/* An option of the command, or a common one, by its whole name; else NULL. */
-const rhi_option *rhi__option_find(const rhi_command *command, const char *name, size_t length);
-
-/* The value of an option: NULL if it was not given, "" for a flag. */
-const char *rhi__option(const rhi_args *args, const char *name);
-rhi_error *rhi__option_number(const rhi_args *args, const char *name, uint64_t default_value,
-                              uint64_t *value);
-/* The exit status of an answer: with --check 1 if something was found, 2 if nothing was, but the
- * answer is incomplete or provisional; else 0. Comes after everything was looked at. */
-int rhi__check_status(rhi_session *session, const rhi_args *args, bool found);
-
-/* Where the words of a command line come from: a raw line, or a shell's argument vector. */
-typedef struct rhi_line {
-    const char *text;         /* what is left of a raw line */
-    const char *const *words; /* or: what is left of a vector, ended by NULL */
-} rhi_line;
-rhi_error *rhi__args_parse(const rhi_command *command, rhi_line line, rhi_args *args);
-void rhi__args_free(rhi_args *args);
-
-rhi_error *rhi__run_objat(rhi_session *session, const rhi_args *args, int *status);
-rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status);
-rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *status);
-rhi_error *rhi__run_gcgraph(rhi_session *session, const rhi_args *args, int *status);
-rhi_error *rhi__run_gcverify(rhi_session *session, const rhi_args *args, int *status);
-rhi_error *rhi__run_gcfind(rhi_session *session, const rhi_args *args, int *status);
-rhi_error *rhi__run_gcleaks(rhi_session *session, const rhi_args *args, int *status);
-rhi_error *rhi__run_gcstale(rhi_session *session, const rhi_args *args, int *status);
 
 #endif

@@ -4,7 +4,7 @@
  * reachability, and an object's bytes only about a size that its type does not tell. */
 #include "base/array.h"
 #include "graph/harm.h"
-#include "commands/command.h"
+#include "commands/all.h"
 #include "questions/leaks.h"
 #include "questions/listing.h"
 #include "render/objects.h"

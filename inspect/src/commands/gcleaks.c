@@ -2,7 +2,7 @@
  * mistake makes many: their cause, the type of their representatives and the stack that allocated
  * these are the same) are one block with their number and the largest of them; JSON has both. */
 #include "base/array.h"
-#include "commands/command.h"
+#include "commands/all.h"
 #include "questions/leaks.h"
 #include "render/objects.h"
 #include "render/output.h"

@@ -1,6 +1,6 @@
 /* gcstale.c - `gcstale`: pointers to where an object was. */
 #include "base/array.h"
-#include "commands/command.h"
+#include "commands/all.h"
 #include "render/objects.h"
 #include "render/output.h"
 #include "questions/stale.h"

@@ -4,7 +4,7 @@
  * the first question that wants it. Invariant of a tally: its rows are those of one heap and one
  * type. */
 #include "base/array.h"
-#include "commands/command.h"
+#include "commands/all.h"
 #include "graph/graph.h"
 #include "graph/harm.h"
 #include "base/map.h"

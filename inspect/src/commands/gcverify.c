@@ -1,5 +1,5 @@
 /* gcverify.c - `gcverify`: does everything in the heap fit together? (verify.h computes it) */
-#include "commands/command.h"
+#include "commands/all.h"
 #include "render/objects.h"
 #include "render/output.h"
 #include "questions/smashed.h"

@@ -1,6 +1,6 @@
 /* objat.c - `objat`: what is at an address.
  * Decode (gather), then render (text or JSON): everything is read before a word is printed. */
-#include "commands/command.h"
+#include "commands/all.h"
 #include "render/objects.h"
 #include "render/output.h"
 #include "words/owners.h"

@@ -1,7 +1,7 @@
 /* refs.c - `refs`: who holds an object, what it holds, and whether that explains its count. */
 #include "base/array.h"
 #include "graph/harm.h"
-#include "commands/command.h"
+#include "commands/all.h"
 #include "render/objects.h"
 #include "render/output.h"
 #include "words/owners.h"

@@ -1,11 +1,11 @@
-/* held.c - who holds a part of the graph from outside (see selection.h).
+/* held.c - who holds a part of the graph from outside (see held.h).
  *
  * Invariant: the work is bounded by what is shown, not by the size of the parts: a cycle may have
  * ten million members and be held by twice as many fields. Each object outside is read once,
  * however many of the groups it holds. */
+#include "questions/held.h"
 #include "base/array.h"
 #include "words/owners.h"
-#include "questions/selection.h"
 
 #include <string.h>
 

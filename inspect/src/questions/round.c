@@ -1,10 +1,10 @@
-/* round.c - the shortest way round a cycle (see selection.h).
+/* round.c - the shortest way round a cycle (see round.h).
  *
  * Breadth-first at once forwards from its first object and backwards to it, until the two meet: a
  * way of twenty steps through ten million objects is found after some thousand. Invariant: each
  * side's map leads from an object that it met to the one before it, seen from the first object. */
 #include "base/array.h"
-#include "questions/selection.h"
+#include "questions/round.h"
 
 enum { OBJECTS_MAX = 1 << 15 }; /* met on both sides together */
 
@@ -81,43 +81,99 @@ static bool walk_back(const search *s, const side *way, uint32_t index, uint32_t
     return true;
 }
 
-rhi_error *rhi__find_round(const rhi_selection *selection, uint32_t cycle, rhi_round *round)
+/* Objects in the order of the way: from the first one on, and, behind a gap, those before it comes
+ * again. */
+typedef struct way {
+    uint32_t *head, *tail;
+    uint64_t head_count, tail_count;
+    bool has_gap; /* what lies between was not looked for: it is long */
+} way;
+
+static bool find_way(const rhi_graph *g, uint32_t cycle, way *found)
 {
-    const rhi_graph *g = selection->graph;
     search s = {.graph = g,
                 .cycle = cycle,
                 .first = g->cycle_member[g->cycle_start[cycle]],
                 .from = RHI_NO_OBJECT};
-    *round = (rhi_round){0};
     bool ok = meet(&s.ahead, s.first, s.first) && meet(&s.behind, s.first, s.first);
     while (ok && s.from == RHI_NO_OBJECT &&
            s.ahead.queue.count + s.behind.queue.count < OBJECTS_MAX &&
            s.ahead.next < s.ahead.queue.count && s.behind.next < s.behind.queue.count)
         ok = go_on(&s, s.ahead.queue.count - s.ahead.next <= s.behind.queue.count - s.behind.next);
-    round->has_gap = s.from == RHI_NO_OBJECT;
-    uint32_t from = round->has_gap && ok ? s.ahead.queue.items[s.ahead.queue.count - 1] : s.from;
-    uint32_t to = round->has_gap && ok ? s.behind.queue.items[s.behind.queue.count - 1] : s.to;
-    ok = ok && walk_back(&s, &s.ahead, from, &round->head, &round->head_count) &&
-         walk_back(&s, &s.behind, to, &round->tail, &round->tail_count);
-    for (uint64_t i = 0; ok && i < round->head_count / 2; i++) { /* it was found backwards */
-        uint32_t swapped = round->head[i];
-        round->head[i] = round->head[round->head_count - 1 - i];
-        round->head[round->head_count - 1 - i] = swapped;
+    found->has_gap = s.from == RHI_NO_OBJECT;
+    uint32_t from = found->has_gap && ok ? s.ahead.queue.items[s.ahead.queue.count - 1] : s.from;
+    uint32_t to = found->has_gap && ok ? s.behind.queue.items[s.behind.queue.count - 1] : s.to;
+    ok = ok && walk_back(&s, &s.ahead, from, &found->head, &found->head_count) &&
+         walk_back(&s, &s.behind, to, &found->tail, &found->tail_count);
+    for (uint64_t i = 0; ok && i < found->head_count / 2; i++) { /* it was found backwards */
+        uint32_t swapped = found->head[i];
+        found->head[i] = found->head[found->head_count - 1 - i];
+        found->head[found->head_count - 1 - i] = swapped;
     }
     if (ok)
-        round->tail_count--; /* the first object is where it ends, not a part of it again */
+        found->tail_count--; /* the first object is where it ends, not a part of it again */
     rhi__map_free(&s.ahead.before);
     rhi__map_free(&s.behind.before);
     free(s.ahead.queue.items);
     free(s.behind.queue.items);
-    if (!ok)
-        rhi__round_free(round);
-    return ok ? NULL : rhi__error_memory();
+    return ok;
+}
+
+/* ---- steps ---------------------------------------------------------------------------------- */
+
+typedef struct slot_search {
+    uint32_t wanted;
+    rhi_round_step *step;
+} slot_search;
+
+static bool take_slot(void *context, const rhi_edge *edge)
+{
+    slot_search *s = context;
+    if (edge->to != s->wanted || edge->field->kind == RHI_KIND_BORROWED)
+        return true;
+    s->step->field = edge->field;
+    s->step->element = edge->element;
+    return false;
+}
+
+/* The object in this place of the way; behind the last one comes the first again. */
+static uint32_t object_at(const way *w, uint64_t i)
+{
+    i %= w->head_count + w->tail_count;
+    return i < w->head_count ? w->head[i] : w->tail[i - w->head_count];
+}
+
+static void take_steps(const rhi_selection *selection, const way *w, rhi_round *round)
+{
+    for (uint64_t i = 0; i < round->count; i++) {
+        slot_search s = {.wanted = object_at(w, i + 1), .step = &round->steps[i]};
+        round->steps[i] = (rhi_round_step){.from = object_at(w, i)};
+        if (!(w->has_gap && i + 1 == w->head_count))
+            rhi__each_edge(selection->session, selection->reader, round->steps[i].from, take_slot,
+                           &s);
+    }
+}
+
+rhi_error *rhi__find_round(const rhi_selection *selection, uint32_t cycle, uint64_t limit,
+                           rhi_round *round)
+{
+    way w = {0};
+    *round = (rhi_round){0};
+    bool ok = find_way(selection->graph, cycle, &w);
+    uint64_t length = w.head_count + w.tail_count, shown = w.has_gap ? w.head_count : length;
+    round->count = shown < limit ? shown : limit;
+    round->left_out = length - round->count;
+    round->is_at_least = w.has_gap;
+    round->steps = ok ? calloc(round->count + 1, sizeof *round->steps) : NULL;
+    if (round->steps)
+        take_steps(selection, &w, round);
+    free(w.head);
+    free(w.tail);
+    return round->steps ? NULL : rhi__error_memory();
 }
 
 void rhi__round_free(rhi_round *round)
 {
-    free(round->head);
-    free(round->tail);
+    free(round->steps);
     *round = (rhi_round){0};
 }

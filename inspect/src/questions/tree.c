@@ -1,6 +1,7 @@
 /* tree.c - grows and walks trees of references (see tree.h), breadth-first and without recursion.
  */
 #include "questions/tree.h"
+#include "questions/held.h"
 
 #include <string.h>
 

@@ -1,31 +1,12 @@
-/* gcgraph.h - what `gcgraph` has gathered, for its renderings: gcgraph_text.c, gcgraph_json.c. */
-#ifndef RHI_GCGRAPH_H
-#define RHI_GCGRAPH_H
+/* gcgraph.h - the answer of `gcgraph`, for people (gcgraph_text.c) and in JSON (gcgraph_json.c). */
+#ifndef RHI_RENDER_GCGRAPH_H
+#define RHI_RENDER_GCGRAPH_H
 
-#include "commands/command.h"
-#include "questions/tree.h"
+#include "questions/gcgraph.h"
+#include "render/picture.h"
 
-typedef struct rhi_gcgraph {
-    rhi_selection s;
-    rhi_session *session;
-    const rhi_args *args;
-    bool only_garbage;
-    /* the first ones of the answer; with operands all */
-    struct {
-        uint32_t *items;
-        uint64_t count, capacity;
-    } cycles;
-    uint64_t cycles_total, garbage_total, nodes_total;
-    rhi_held *held; /* per shown cycle */
-    uint64_t shown_cycles, edges, depth;
-    rhi_tree below, above; /* of the operands, in text */
-    uint32_t roots;
-    rhi_picture picture;
-} rhi_gcgraph;
-
-/* Is the cycle part of the answer (--garbage, --heap)? */
-bool rhi__gcgraph_wants(const rhi_gcgraph *a, uint32_t cycle);
-rhi_error *rhi__gcgraph_text(const rhi_gcgraph *a);
-rhi_error *rhi__gcgraph_json(rhi_gcgraph *a);
+/* drawn: the files that hold its picture. */
+rhi_error *rhi__gcgraph_text(const rhi_gcgraph *answer, const rhi_picture_files *drawn);
+rhi_error *rhi__gcgraph_json(rhi_gcgraph *answer);
 
 #endif

@@ -14,20 +14,6 @@ typedef struct rhi_gcgraph answer;
 
 /* ---- cycles --------------------------------------------------------------------------------- */
 
-typedef struct step {
-    uint32_t wanted;
-    char name[RHI_NAME_SIZE + 32];
-} step;
-
-static bool name_step(void *context, const rhi_edge *edge)
-{
-    step *s = context;
-    if (edge->to != s->wanted || edge->field->kind == RHI_KIND_BORROWED)
-        return true;
-    rhi__slot_name(edge->field, edge->element, s->name, sizeof s->name);
-    return false;
-}
-
 static void print_id(const answer *a, uint32_t index)
 {
     char id[RHI_ID_SIZE];
@@ -35,35 +21,21 @@ static void print_id(const answer *a, uint32_t index)
     rhi__print(a->session, "%s", rhi__styled(a->session, RHI_STYLE_ID, id));
 }
 
-/* "A#1 .other → B#2 .other → A#1": the shortest way round from the cycle's first object, at most
- * --limit steps. */
-static rhi_error *print_round(const answer *a, uint32_t cycle)
+/* "A#1 .other → B#2 .other → A#1": a way round from the cycle's first object. */
+static void print_round(const answer *a, uint32_t cycle, const rhi_round *round)
 {
-    rhi_round round;
-    uint32_t first = a->s.graph->cycle_member[a->s.graph->cycle_start[cycle]];
-    RHI_TRY(rhi__find_round(&a->s, cycle, &round));
-    uint64_t length = round.head_count + round.tail_count, most = a->args->limit;
-    for (uint64_t i = 0; i < length; i++) {
-        bool at_gap = round.has_gap && i == round.head_count;
-        if (i >= most || at_gap) {
-            rhi__print(a->session, "… %s%" PRIu64 " more … → ", round.has_gap ? "at least " : "",
-                       length - i);
-            break;
-        }
-        uint32_t from = i < round.head_count ? round.head[i] : round.tail[i - round.head_count];
-        step s = {.wanted = i + 1 == length            ? first
-                            : i + 1 < round.head_count ? round.head[i + 1]
-                                                       : round.tail[i + 1 - round.head_count]};
-        print_id(a, from);
-        if (!(round.has_gap && i + 1 == round.head_count)) {
-            rhi__each_edge(a->session, a->s.reader, from, name_step, &s);
-            rhi__print(a->session, " .%s", s.name);
-        }
-        rhi__print(a->session, " → ");
+    char name[RHI_NAME_SIZE + 32];
+    for (uint64_t i = 0; i < round->count; i++) {
+        const rhi_round_step *step = &round->steps[i];
+        print_id(a, step->from);
+        if (step->field)
+            rhi__slot_name(step->field, step->element, name, sizeof name);
+        rhi__print(a->session, "%s%s → ", step->field ? " ." : "", step->field ? name : "");
     }
-    print_id(a, first);
-    rhi__round_free(&round);
-    return NULL;
+    if (round->left_out)
+        rhi__print(a->session, "… %s%" PRIu64 " more … → ", round->is_at_least ? "at least " : "",
+                   round->left_out);
+    print_id(a, a->s.graph->cycle_member[a->s.graph->cycle_start[cycle]]);
 }
 
 static void print_held(const answer *a, const rhi_held *held)
@@ -85,28 +57,26 @@ static void print_held(const answer *a, const rhi_held *held)
         rhi__print(a->session, "    … and maybe more: not all of its members were looked at\n");
 }
 
-static rhi_error *print_cycles(const answer *a)
+static void print_cycles(const answer *a)
 {
     rhi__print(a->session, "%" PRIu64 " cycle%s, ", a->cycles_total, rhi__plural(a->cycles_total));
     if (a->cycles_total == 1)
         rhi__print(a->session, "%s\n", a->garbage_total ? "garbage" : "held");
     else
         rhi__print(a->session, "%" PRIu64 " of them garbage\n", a->garbage_total);
-    for (uint64_t i = 0; i < a->shown_cycles; i++) {
+    for (uint64_t i = 0; i < a->cycles.count; i++) {
         uint32_t c = a->cycles.items[i], size = rhi__cycle_size(a->s.graph, c);
-        RHI_TRY(rhi__progress(&a->session->work, "looking for ways round", i, a->shown_cycles));
         rhi__print(a->session, "cycle of %" PRIu32 " object%s: ", size, size == 1 ? "" : "s");
-        RHI_TRY(print_round(a, c));
+        print_round(a, c, &a->rounds[i]);
         if (rhi__cycle_is_garbage(a->s.graph, c))
             rhi__print(a->session, "\n  %s: every count comes from inside\n",
                        rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"));
         else
             print_held(a, &a->held[i]);
     }
-    if (a->cycles_total > a->shown_cycles)
+    if (a->cycles_total > a->cycles.count)
         rhi__print(a->session, "… %" PRIu64 " more cycles (--limit=0 shows all)\n",
-                   a->cycles_total - a->shown_cycles);
-    return NULL;
+                   a->cycles_total - a->cycles.count);
 }
 
 /* ---- trees ---------------------------------------------------------------------------------- */
@@ -206,15 +176,15 @@ static rhi_error *print_trees(const answer *a)
     return NULL;
 }
 
-rhi_error *rhi__gcgraph_text(const answer *a)
+rhi_error *rhi__gcgraph_text(const rhi_gcgraph *a, const rhi_picture_files *drawn)
 {
     RHI_TRY(print_trees(a));
-    RHI_TRY(print_cycles(a));
+    print_cycles(a);
     rhi__print_provisional(a->session);
-    if (a->picture.dot_path)
-        rhi__print(a->session, "wrote %s\n", a->picture.dot_path);
-    if (a->picture.svg_path)
-        rhi__print(a->session, "drew %s\n", a->picture.svg_path);
+    if (drawn->dot)
+        rhi__print(a->session, "wrote %s\n", drawn->dot);
+    if (drawn->svg)
+        rhi__print(a->session, "drew %s\n", drawn->svg);
     if (a->picture.left_out)
         rhi__print(a->session,
                    "the picture leaves %" PRIu64 " object%s out: it shows the %d nearest\n",

@@ -1,0 +1,225 @@
+/* picture.c - a picture drawn by Graphviz (see picture.h). Colours: orange what is leaked, green
+ * what is held, blue immortals; a double border marks the objects that were asked for, bold edges
+ * those that are part of a cycle.
+ *
+ * Invariant: no file of the user's is touched before the whole picture is there (file.h), and dot
+ * is given no name. */
+#include "render/picture.h"
+#include "render/file.h"
+#include "render/value.h"
+#include "heap/objects.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { PICTURE_BYTES_MAX = 64 << 20, POLL_MILLISECONDS = 50 };
+
+/* What names and values are is the program's: no quote or backslash of theirs may end a label,
+ * and to Graphviz & begins a character's name. */
+static void put_escaped(FILE *file, const char *text)
+{
+    for (size_t length; *text; text += length) {
+        length = rhi__character(text, strlen(text));
+        if (length == 0 || rhi__is_harmful(text, length))
+            length = fputc('?', file) == '?' && length ? length : 1;
+        else if (*text == '&')
+            fputs("&amp;", file);
+        else
+            fprintf(file, "%s%.*s", *text == '"' || *text == '\\' ? "\\" : "", (int)length, text);
+    }
+}
+
+static void draw_node(FILE *file, const rhi_selection *s, uint32_t index)
+{
+    rhi_object object;
+    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE];
+    if (!rhi__object_at_index(s->session, s->reader, index, &object))
+        return;
+    rhi__object_id(s->reader, &object, id, sizeof id);
+    rhi__count_text(&object, count, sizeof count);
+    const char *colour = object.immortal                         ? "#cfe2f3"
+                         : rhi__mark(s, index) != RHI_CAUSE_NONE ? "#f9cb9c"
+                                                                 : "#d9ead3";
+    fprintf(file, "  n%" PRIu32 " [fillcolor=\"%s\"%s, label=\"", index, colour,
+            rhi__is_asked_for(s, index) ? ", peripheries=2" : "");
+    put_escaped(file, id);
+    rhi__value(s->reader, &object, value);
+    fprintf(file, "\\n%s%s%s", object.immortal ? "" : "count ", count, value[0] ? "\\n" : "");
+    put_escaped(file, value[0] ? value + 1 : "");
+    fprintf(file, "\"];\n");
+}
+
+static void draw_arrow(FILE *file, const rhi_arrow *a)
+{
+    fprintf(file, "  n%" PRIu32 " -> n%" PRIu32 " [label=\"", a->from, a->to);
+    put_escaped(file, a->name);
+    if (a->count > 1)
+        fprintf(file, "\\nand %" PRIu64 " more", a->count - 1);
+    fprintf(file, "\"%s%s];\n", a->is_dashed ? ", style=dashed" : "",
+            a->in_cycle ? ", penwidth=2.5" : "");
+}
+
+static void write_graph(FILE *file, const rhi_picture *p)
+{
+    fprintf(
+        file,
+        "digraph refheap {\n  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\"];\n"
+        "  edge [fontname=\"Helvetica\", fontsize=10];\n");
+    fprintf(file, "  labelloc=b; label=\"orange: leaked: garbage, lost, or held by such; green: "
+                  "held; blue: immortal\\n"
+                  "double border: asked for; bold: part of a cycle; dashed: weak");
+    if (p->left_out)
+        fprintf(file, "\\n%" PRIu64 " more object%s left out", p->left_out,
+                p->left_out == 1 ? " is" : "s are");
+    if (p->edges_left_out)
+        fprintf(file, "\\n%" PRIu64 " more reference%s left out", p->edges_left_out,
+                p->edges_left_out == 1 ? " is" : "s are");
+    fprintf(file, "\";\n");
+    for (uint64_t i = 0; i < p->objects; i++)
+        draw_node(file, p->selection, p->selection->nodes.items[i]);
+    for (uint64_t i = 0; i < p->arrow_count; i++)
+        draw_arrow(file, &p->arrows[i]);
+    fprintf(file, "}\n");
+}
+
+/* The picture in dot's language, in `text` (allocated). */
+static rhi_error *make_graph(const rhi_picture *picture, char **text, size_t *size)
+{
+    FILE *file = open_memstream(text, size);
+    if (!file)
+        return rhi__error_memory();
+    write_graph(file, picture);
+    return fclose(file) == 0 ? NULL : rhi__error_memory();
+}
+
+/* ---- dot ------------------------------------------------------------------------------------ */
+
+/* A file without a name that holds the text, to be read from its beginning; -1 with errno. */
+static int hold(const char *text, size_t size)
+{
+    int file = memfd_create("refheap", MFD_CLOEXEC);
+    for (size_t done = 0; file >= 0 && done < size;) {
+        ssize_t step = write(file, text + done, size - done);
+        if (step > 0) {
+            done += (size_t)step;
+        } else if (step == 0 || errno != EINTR) {
+            close(file);
+            return -1;
+        }
+    }
+    if (file >= 0)
+        lseek(file, 0, SEEK_SET);
+    return file;
+}
+
+/* Starts dot between the two files. 0, or what is wrong. */
+static int start_dot(int input, int output, pid_t *pid)
+{
+    char *arguments[] = {"dot", "-Tsvg", "-Gnslimit=1", "-Gnslimit1=1", NULL};
+    posix_spawn_file_actions_t actions;
+    int wrong = posix_spawn_file_actions_init(&actions);
+    if (wrong)
+        return wrong;
+    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    /* we tell what is wrong, in one line */
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    wrong = posix_spawnp(pid, "dot", &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return wrong;
+}
+
+/* Reads what dot writes until it ends, or the user says so. */
+static rhi_error *read_picture(rhi_work *work, int output, char **svg, size_t *size)
+{
+    size_t capacity = 0;
+    for (;;) {
+        struct pollfd ready = {.fd = output, .events = POLLIN};
+        RHI_TRY(rhi__progress(work, "drawing", 0, 0));
+        if (poll(&ready, 1, POLL_MILLISECONDS) <= 0)
+            continue;
+        if (*size == capacity) {
+            char *grown = capacity < PICTURE_BYTES_MAX
+                              ? realloc(*svg, capacity = capacity ? 2 * capacity : 1 << 16)
+                              : NULL;
+            if (!grown)
+                return rhi__error_memory();
+            *svg = grown;
+        }
+        ssize_t step = read(output, *svg + *size, capacity - *size);
+        if (step == 0 || (step < 0 && errno != EINTR))
+            return NULL;
+        *size += step > 0 ? (size_t)step : 0;
+    }
+}
+
+/* A debugger may reap our child before we do (it waits for any): the picture's own end tells that
+ * it is whole. */
+static bool is_whole(const char *svg, size_t size)
+{
+    static const char end[] = "</svg>";
+    while (size && strchr(" \r\n", svg[size - 1]))
+        size--;
+    return size >= sizeof end - 1 &&
+           memcmp(svg + size - (sizeof end - 1), end, sizeof end - 1) == 0;
+}
+
+static rhi_error *run_dot(rhi_work *work, const char *text, size_t text_size, char **svg,
+                          size_t *size)
+{
+    pid_t pid;
+    int ends[2], input = hold(text, text_size);
+    if (input < 0 || pipe2(ends, O_CLOEXEC) != 0) {
+        if (input >= 0)
+            close(input);
+        return rhi__error("cannot run Graphviz's dot: %s", strerror(errno));
+    }
+    int wrong = start_dot(input, ends[1], &pid);
+    close(input);
+    close(ends[1]);
+    rhi_error *error =
+        wrong ? rhi__error(
+                    "cannot run Graphviz's dot: %s (install the package graphviz, or use --dot)",
+                    strerror(wrong))
+              : read_picture(work, ends[0], svg, size);
+    close(ends[0]);
+    if (!wrong && error)
+        kill(pid, SIGKILL);
+    while (!wrong && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    if (!error && !is_whole(*svg, *size))
+        error = rhi__error("Graphviz's dot could not draw it: try --dot, and dot by hand");
+    return error;
+}
+
+rhi_error *rhi__draw(rhi_work *work, const rhi_picture *picture, const rhi_picture_files *files)
+{
+    char *text = NULL, *svg = NULL;
+    size_t text_size = 0, svg_size = 0;
+    if (files->dot)
+        RHI_TRY(rhi__file_check(files->dot));
+    if (files->svg)
+        RHI_TRY(rhi__file_check(files->svg));
+    rhi_error *error = make_graph(picture, &text, &text_size);
+    if (!error && files->svg)
+        error = run_dot(work, text, text_size, &svg, &svg_size);
+    if (!error && files->dot)
+        error = rhi__file_write(files->dot, text, text_size);
+    if (!error && files->svg)
+        error = rhi__file_write(files->svg, svg, svg_size);
+    free(text);
+    free(svg);
+    return error;
+}
