@@ -143,6 +143,19 @@ def each_source_has_its_header(tree):
             yield "%s has no header, and none of its room names it" % name
 
 
+def files_are_in_the_guide(tree):
+    """docs/contributing.md has each file of the engine in the table of its room, and no other."""
+    text, named = tree.text("docs/contributing.md"), set()
+    for room, table in re.findall(r"^### `([\w/]+)/`.*?\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL):
+        for cell in re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE):
+            named |= {room + "/" + name for name in re.findall(r"`(\w+)(?:\.h)?`", cell)}
+    there = {os.path.splitext(name)[0] for name in sources(tree)}
+    for unit in sorted(there - named):
+        yield "docs/contributing.md lacks %s" % unit
+    for unit in sorted(named - there):
+        yield "docs/contributing.md names %s, which is not there" % unit
+
+
 def link_with(script):
     """Plants a library that is linked with another version script."""
     def spoil(tree):
@@ -201,5 +214,9 @@ SABOTAGE = {
         append("inspect/src/base/spoiled.c", "int spoiled;\n"),
         all_of(append("inspect/src/base/spoiled.c", "int spoiled;\n"), append("inspect/src/heap/spoiled.h", "/* spoiled.c */\n")),
         all_of(append("inspect/src/base/spoiled.c", "/* spoiled.c - a part (see words.h). */\n"), append("inspect/src/base/spoiled.h", "\n")),
+    ],
+    files_are_in_the_guide: [
+        append("inspect/src/base/spoiled.c", "int spoiled;\n"),
+        append("docs/contributing.md", "\n### `base/`\n\n| `spoiled` | does nothing |\n"),
     ],
 }
