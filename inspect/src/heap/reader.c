@@ -156,7 +156,7 @@ static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block)
     uint64_t end = block->base + block->slot_size * block->capacity, data = 0, hole, stop;
     for (uint64_t at = block->base; at < end; at = stop) {
         hole = rhi__memory_data_end(memory, at, end);
-        stop = rhi__memory_data_start(memory, hole, end);
+        stop = hole < end ? rhi__memory_data_start(memory, hole, end) : end;
         data += hole - at;
         if (stop == at) /* it cannot be said */
             break;
