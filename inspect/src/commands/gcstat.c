@@ -168,6 +168,7 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
             uint64_t slot = first + (uint64_t)__builtin_ctzll(bits);
             if (slot >= readable)
                 break;
+            rhi__harm_of(c->reader, block->base + slot * block->slot_size, header->damaged);
             if (header->state <= RHI_DYING)
                 count_object(c, block, slot * block->slot_size, bytes, header);
         }

@@ -177,6 +177,7 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
                        const uint8_t *bytes, const rhi_header *header)
 {
     rhi_graph *graph = b->graph;
+    rhi__harm_of(b->reader, block->base + offset, header->damaged);
     graph->stored[index] = header->count;
     graph->flags[index] =
         (uint8_t)((header->state == RHI_DYING ? RHI_GRAPH_DYING : 0) |
