@@ -363,6 +363,21 @@ const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
     return NULL;
 }
 
+rhi_header *rhi__headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                         uint64_t slots, rhi_headers *room)
+{
+    if (!room->items || room->capacity < block->object_count) {
+        uint64_t count = block->object_count ? block->object_count : 1;
+        rhi_header *grown = realloc(room->items, count * sizeof *grown);
+        if (!grown)
+            return NULL;
+        *room = (rhi_headers){grown, count};
+    }
+    if (slots)
+        rhi__format_of(reader, block->heap)->headers(reader, block, bytes, slots, room->items);
+    return room->items;
+}
+
 bool rhi__slot_at(rhi_reader *reader, const rhi_block *block, uint64_t address, rhi_object *object)
 {
     uint8_t header[64];

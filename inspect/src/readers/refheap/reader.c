@@ -564,36 +564,40 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
     uint32_t word = rhi__load32(bytes + C(s, object_count)),
              type = rhi__load16(bytes + C(s, object_type));
     uint32_t flags = rhi__load16(bytes + C(s, object_flags));
+    uint64_t serial = rhi__load64(bytes + C(s, object_serial));
+    int64_t count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
     bool special =
         word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
+    bool has_type = type > 0 && type < heap->type_count,
+         damaged = is_damaged(reader, heap, block->slot_size, type, flags, serial, special);
     *object = (rhi_object){.address = address,
                            .start = address,
                            .slot_size = block->slot_size,
                            .heap = block->heap,
-                           .serial = rhi__load64(bytes + C(s, object_serial)),
-                           .type = type > 0 && type < heap->type_count ? heap->first_type + type
-                                                                       : UINT32_MAX,
+                           .serial = serial,
+                           .type = has_type ? heap->first_type + type : UINT32_MAX,
+                           .count = special ? 0 : count,
+                           .held = !special && flags & RH_FLAG_HELD,
                            .finalized = (flags & RH_FLAG_FINALIZED) != 0,
                            .uncollectable = (flags & RH_FLAG_UNCOLLECTABLE) != 0,
                            .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
     if (object->death > RHI_DEATH_DESTROY)
         object->death = RHI_DEATH_UNKNOWN;
+    if (__builtin_expect(live && !special && !damaged, 1)) /* nearly all */
+        return;
     bool blank = word == 0 && type == 0 && flags == 0; /* the allocator's own, or just being born */
     if (!live || blank || (special && flags & RH_FLAG_FREED)) {
         object->state = object->serial == 0 ? RHI_UNUSED : RHI_FREED;
+        object->count = 0;
+        object->held = false;
     } else if (special && flags & RH_FLAG_DYING) {
         object->state = RHI_DYING;
         object->count = (int64_t)((word & (uint32_t)C(s, count_dying_mask)) >> C(s, count_shift)) +
                         (int64_t)C(s, count_bias);
     } else if (special) {
         object->immortal = true;
-    } else {
-        object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
-        object->held = (flags & RH_FLAG_HELD) != 0;
     }
-    object->damaged =
-        rhi__is_object(object->state) &&
-        is_damaged(reader, heap, block->slot_size, type, flags, object->serial, special);
+    object->damaged = damaged && rhi__is_object(object->state);
 }
 
 /* The fields of refheap_decode that the graph needs, for a block at a time. */
