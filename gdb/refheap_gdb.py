@@ -82,16 +82,25 @@ class Epoch:
         return self.number
 
 
-class Utf8:
-    """GDB gives names to Python by its terminal's character set, and raises where they are not of it."""
+class Setting:
+    """Sets a parameter of GDB's, and on the way out what it was before."""
+
+    def __init__(self, name, value):
+        self.name, self.value = name, value
 
     def __enter__(self):
-        self.before = gdb.parameter("host-charset")
-        gdb.execute("set host-charset UTF-8", to_string=True)
+        before = gdb.parameter(self.name)
+        self.before = ("on" if before else "off") if isinstance(before, bool) else before
+        gdb.execute("set %s %s" % (self.name, self.value), to_string=True)
 
     def __exit__(self, *_exception):
-        gdb.execute("set host-charset " + self.before, to_string=True)
+        gdb.execute("set %s %s" % (self.name, self.before), to_string=True)
         return False
+
+
+def utf8():
+    """GDB gives names to Python by its terminal's character set, and raises where they are not of it."""
+    return Setting("host-charset", "UTF-8")
 
 
 def with_paths(ask):
@@ -366,7 +375,9 @@ class Host:
                 raise door.DoorError(str(error)) from None
 
     def evaluate_in(self, lwp, level, text):
-        with Place():
+        with Place(), Setting("may-call-functions", "off"):
+            if not lwp:
+                return self.evaluate(text)
             frame = next((each for _lwp, each in stopped_threads([lwp])), None)
             while frame is not None and level > 0:
                 frame, level = frame.older(), level - 1
@@ -463,7 +474,7 @@ class Refheap:
     def invoke(self, name, line):
         gdb.set_convenience_variable("refheap_status", door.NO_ANSWER)
         try:
-            with Utf8():
+            with utf8():
                 status, message = self.session.run(Host(self.epoch), name, line)
         except (door.DoorError, gdb.error) as error:
             raise gdb.GdbError(showable("%s: %s" % (name, door.one_line(str(error))))) from None

@@ -64,13 +64,18 @@ def check_rows(door, target, truth):
 
 
 def paste(door, target, documents):
-    """Each expression again, as the operand of objat, where the answer says that it is meant."""
+    """Each expression again, where the answer says that it is meant: for the debugger itself, then as the operand of objat."""
     asked, main_thread = [], min(document["thread"] for document in documents if "thread" in document)
     for document in documents:
         is_worker = document.get("thread", main_thread) != main_thread
         function = document["path"][0]["function"] if "frame" in document else "serve" if is_worker else "main"
         asked.append(Question("objat", "--json " + document["expression"], function, "worker-1" if is_worker else None))
-    return [expect.document_of(question, answer) for question, answer in zip(asked, door.ask(target, asked), strict=True)]
+    own = [Question("print/x" if door.name == "gdb" else "p/x", "(unsigned long)(%s)" % document["expression"], question.frame, question.thread)
+           for document, question in zip(documents, asked, strict=True)]
+    answers = door.ask(target, asked + own)
+    for question, answer, document in zip(own, answers[len(asked):], documents, strict=True):
+        require(re.search(r"\b0x0*%s\b" % document["object"]["address"][2:], answer.out), "%s itself: %s is %s", door.name, question.line, answer)
+    return [expect.document_of(question, answer) for question, answer in zip(asked, answers[:len(asked)], strict=True)]
 
 
 def check_paths(door, target, truth):

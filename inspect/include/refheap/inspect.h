@@ -84,8 +84,8 @@ typedef struct rhi_target {
     int (*regions)(void *context, rhi_sink *sink);
     /* Reports all threads with their registers. 0 or -1. */
     int (*threads)(void *context, rhi_sink *sink);
-    /* The value of an expression in the selected frame: pointers and integers by value, arrays,
-     * structs and functions by address. 0, or -1 with a message of one line in `error`. */
+    /* The value of the user's expression in the selected frame: pointers and integers by value,
+     * arrays, structs and functions by address. 0, or -1 with a message of one line in `error`. */
     int (*evaluate)(void *context, const char *text, uint64_t *value, char *error,
                     uint64_t error_size);
     /* Names what it can of `count` words: locals above all, for which the engine has no means of
@@ -99,8 +99,9 @@ typedef struct rhi_target {
     int (*interrupted)(void *context);
     /* Writes text (not NUL-terminated) for the user. Required. */
     void (*emit)(void *context, int stream, const char *text, uint64_t size);
-    /* The value of an expression in frame `frame` of a thread, as evaluate gives it; the user's
-     * selection stays. 0 or -1. */
+    /* The value, as evaluate gives it, of an expression that the engine made: in frame `frame` of
+     * a thread, or (lwp 0) in the selected frame. Nothing may run, be written or be allocated in
+     * the target for it; what needs that has no value. The user's selection stays. 0 or -1. */
     int (*evaluate_in)(void *context, uint64_t lwp, uint32_t frame, const char *text,
                        uint64_t *value, char *error, uint64_t error_size);
     void *reserved[7];

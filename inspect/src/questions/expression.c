@@ -3,8 +3,8 @@
  * It grows step by step. Where a debugger evaluates, each step is evaluated before it is kept: as
  * C by the declared types first, with a cast to what the object is known to be otherwise, and if
  * nothing else works, the slot's address with a cast. Without a debugger, DWARF says where a cast
- * is needed. Invariant: no text of the target reaches a debugger unless it is a plain name or
- * path of members. */
+ * is needed. Invariants: nothing is run in the target for a check; no text of the target reaches a
+ * debugger unless it is a plain name or path of members. */
 #include "questions/expression.h"
 #include "base/array.h"
 #include "program/variables.h"
@@ -48,10 +48,10 @@ static bool evaluate(const writer *w, const char *text, uint64_t *value)
 {
     const rhi_target *target = w->session->target;
     char error[256];
-    if (w->path->in_thread && target->evaluate_in)
-        return target->evaluate_in(target->context, w->path->lwp, w->path->frame, text, value,
-                                   error, sizeof error) == 0;
-    return target->evaluate(target->context, text, value, error, sizeof error) == 0;
+    bool in_thread = w->path->in_thread;
+    return target->evaluate_in(target->context, in_thread ? w->path->lwp : 0,
+                               in_thread ? w->path->frame : 0, text, value, error,
+                               sizeof error) == 0;
 }
 
 /* Keeps the text if it stands for `wanted`. */
@@ -291,7 +291,7 @@ static bool write_unverified(writer *w)
 void rhi__path_express(rhi_session *session, rhi_reader *reader, rhi_path *path)
 {
     writer w = {.session = session, .reader = reader, .path = path, .text = ""};
-    bool verified = session->target->evaluate != NULL;
+    bool verified = session->target->evaluate_in != NULL;
     if (path->objects.count < (path->has_root ? 1 : 2))
         return;
     if (verified ? write_verified(&w) : path->has_root && write_unverified(&w)) {
