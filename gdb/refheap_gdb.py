@@ -466,13 +466,14 @@ class Refheap:
         body = {"__doc__": showable(text), "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
                 "complete": lambda _command, text, word: self.complete(row, text, word)}
         type("RefheapCommand", (gdb.Command,), body)(row["name"], gdb.COMMAND_DATA)
+        # GDB may refuse to hand the operand over, and then tells nobody but the user: no answer until there is one.
+        gdb.execute("define hook-%s\nset $refheap_status = %d\nend" % (row["name"], door.NO_ANSWER))
 
     def close(self):
         self.epoch.close()
         self.session.close()
 
     def invoke(self, name, line):
-        gdb.set_convenience_variable("refheap_status", door.NO_ANSWER)
         try:
             with utf8():
                 status, message = self.session.run(Host(self.epoch), name, line)

@@ -64,6 +64,11 @@ def check_locale(door, target, truth, locale):
         of_debugger = question == Question("refs", truth["object"]) and door.has_expressions
         require(not of_debugger or ("local '?rtlich.schl?ssel[1]'" if locale == "C" else "local 'örtlich.schlüssel[1]'") in answer.out, "%s", answer.out)
         require(not is_json or "Kn?tchen" not in answer.out, "%s in %s: %s", question, locale, answer.out)
+    if door.name == "gdb" and locale == "C":
+        launch.locale = locale
+        known, refused = door.ask(target, [Question("gcstat", ""), Question("objat", "Kn\u00f6tchen#1")])
+        launch.locale = "C.UTF-8"
+        require((known.status, refused.status) == (0, 2), "GDB hands it over: %s", refused)
     print("%-6s in the locale %s: %d answers" % (door.name, locale, len(answers)))
 
 
