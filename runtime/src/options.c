@@ -84,11 +84,14 @@ static bool apply(rh_heap_options *options, const option *self, const char *valu
     return true;
 }
 
+/* `text` may be anything: what a terminal could obey is not repeated to it. */
 static void complain(const char *text, int length, const option *self)
 {
-    char line[512];
-    int end = snprintf(line, sizeof line, "refheap: " ENVIRONMENT_NAME ": '%.*s' ",
-                       length < 100 ? length : 100, text);
+    char line[512], shown[100];
+    length = length < (int)sizeof shown ? length : (int)sizeof shown;
+    for (int i = 0; i < length; i++)
+        shown[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    int end = snprintf(line, sizeof line, "refheap: " ENVIRONMENT_NAME ": '%.*s' ", length, shown);
     if (self) {
         snprintf(line + end, sizeof line - (size_t)end, "is not possible, %s wants %s", self->name,
                  self->accepts);

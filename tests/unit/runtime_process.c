@@ -45,6 +45,23 @@ START_TEST(a_wrong_option_is_named_and_the_rest_applies)
 }
 END_TEST
 
+static void unkind_options(void)
+{
+    setenv("REFHEAP_OPTIONS", "x\x1b[31m\n\xc2\x9b\x7fy=1,gc=\x1b]0;t\a", 1);
+    rh_heap_create(NULL);
+}
+
+START_TEST(a_wrong_option_is_shown_without_what_a_terminal_obeys)
+{
+    char text[1024];
+    ck_assert_int_eq(run_child(unkind_options, text, sizeof text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "refheap: REFHEAP_OPTIONS: 'x?[31m????y=1' is not known"));
+    ck_assert_ptr_nonnull(strstr(text, "\nrefheap: REFHEAP_OPTIONS: 'gc=?]0;t?' is not possible"));
+    for (const char *c = text; *c; c++)
+        ck_assert(*c == '\n' || (*c >= ' ' && *c <= '~'));
+}
+END_TEST
+
 static uint64_t history_capacity(rh_heap *heap)
 {
     const struct rh_metadata_constant *table =
@@ -382,6 +399,7 @@ END_TEST
 #endif
 
 RUN_TESTS("runtime_process", a_wrong_option_is_named_and_the_rest_applies,
+          a_wrong_option_is_shown_without_what_a_terminal_obeys,
           the_environment_overrides_the_program,
           WITH_LIMITS a_program_with_more_rights_than_its_user_reads_no_options,
           a_forked_child_has_its_own_pid_and_working_locks, two_heaps_work_in_two_threads,
