@@ -72,7 +72,10 @@ START_TEST(wrong_lines_get_one_clear_error)
         {"objat", "leaf#1", "there is no object leaf#1: it is node#1"},
         {"objat", "0x", "'0x'"},
         {"objat", "0x123456789abcdef01", "cannot evaluate"},
-        {"objat", "#99999999999999999999", "cannot evaluate"},
+        {"objat", "#99999999999999999999",
+         "'#99999999999999999999' names no object: no serial is so large"},
+        {"refs", "node#18446744073709551616", "names no object: no serial is so large"},
+        {"refs", "node#18446744073709551614", "there is no object node#18446744073709551614"},
     };
     world w = two_nodes(_i);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -7,16 +7,16 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* `[type]#serial`: true, with the type's part as names are kept, and the serial read. */
+/* `[type]#serial`: true, with the type's part as names are kept, and the serial read; of one that
+ * is too large, all bits set. */
 static bool parse_id(const char *operand, char type[RHI_NAME_SIZE], uint64_t *serial)
 {
     const char *hash = strrchr(operand, '#');
     char *end;
     if (!hash || !isdigit((unsigned char)hash[1]))
         return false;
-    errno = 0;
     *serial = strtoull(hash + 1, &end, 10);
-    if (*end || errno)
+    if (*end)
         return false;
     rhi__cut_name(operand, (size_t)(hash - operand), type);
     return true;
@@ -41,7 +41,9 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
     if (parse_number(operand, address))
         return NULL;
     if (parse_id(operand, type, &serial))
-        return rhi__find_named(session, reader, type, serial, address);
+        return serial < UINT64_MAX
+                   ? rhi__find_named(session, reader, type, serial, address)
+                   : rhi__error("'%.100s' names no object: no serial is so large", operand);
     const rhi_target *target = session->target;
     if (!target->evaluate)
         return rhi__operand_evaluate(session, reader, operand, address);
