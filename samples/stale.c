@@ -22,7 +22,7 @@ typedef struct filler {
 } filler;
 
 static const rh_field node_fields[] = {RH_STRONG(node, next), RH_INT(node, value), RH_FIELDS_END};
-static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
+static rh_type node_type = {.name = "node", .size = RH_SIZE(node, base), .fields = node_fields};
 static rh_type filler_type = {.name = "Filler", .size = sizeof(filler)};
 
 int main(void)

@@ -23,7 +23,7 @@ typedef struct node {
 
 static const rh_field node_fields[] = {RH_STRONG(node, next), RH_STRONG(node, value),
                                        RH_FIELDS_END};
-static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
+static rh_type node_type = {.name = "node", .size = RH_SIZE(node, base), .fields = node_fields};
 
 static pthread_barrier_t is_built, may_end;
 

@@ -16,7 +16,7 @@ typedef struct node {
 } node;
 
 static const rh_field node_fields[] = {RH_INT(node, value), RH_FIELDS_END};
-static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
+static rh_type node_type = {.name = "node", .size = RH_SIZE(node, base), .fields = node_fields};
 
 int main(void)
 {

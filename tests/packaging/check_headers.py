@@ -1,5 +1,6 @@
 """check_headers.py - every public header compiles alone and twice, and all that refheap.h offers can be used, without
-a warning: by each compiler there is, in each standard of C and C++ that it may meet.
+a warning: by each compiler there is, in each standard of C and C++ that it may meet. And a type whose struct does not
+begin with its rh_object is refused by each.
 
 Invariant: a compiler that is named must be there and know the standards; at least one of C and one of C++ are named.
 """
@@ -24,6 +25,27 @@ def sources(folders):
     yield "headers_use.h", '#include "headers_use.h"\n'
 
 
+TYPE = """#include <refheap/refheap.h>
+struct other { long before; rh_object base; long behind; };
+struct node { rh_object base; long behind; };
+struct leaf { struct node node; };
+extern size_t size;
+size_t size = RH_SIZE(struct %s);
+"""
+MISTAKES = ("other, base", "other, before", "node, behind")
+RIGHT = ("node, base", "leaf, node")
+
+
+def check_types(path, command):
+    """What RH_SIZE takes and what it refuses, by one compiler; lines about what is wrong."""
+    for members in RIGHT + MISTAKES:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(TYPE % members)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+        if (done.returncode == 0) != (members in RIGHT) or (members in MISTAKES and "negative" not in done.stderr):
+            yield "RH_SIZE(struct %s), %s: status %d:\n%s" % (members, " ".join(command), done.returncode, done.stderr[:1500])
+
+
 def main():
     parser = argparse.ArgumentParser(description="Compiles the public headers.")
     parser.add_argument("--include", action="append", required=True, help="a folder with refheap/*.h")
@@ -45,6 +67,9 @@ def main():
                         compiled += 1
                         if done.returncode != 0:
                             failures.append("%s, %s, %s:\n%s" % (name, compiler, standard, done.stderr[:1500]))
+            for compiler in compilers:
+                for standard in STANDARDS[ending]:
+                    failures += check_types(path, [compiler, "-std=" + standard, *WARNINGS, *folders, path])
     for failure in failures:
         print(failure)
     print("%d of %d translation units without a warning" % (compiled - len(failures), compiled))

@@ -158,6 +158,15 @@ typedef struct rh_field {
     RH__COUNTED(#member, type, member, RH_KIND_BYTES, RH_FORM_VECTOR, 1, length_member, 1, 0)
 #define RH_FIELDS_END RH__FIELD(NULL, 0, RH_KIND_END, RH_FORM_ONE, 0, 0, 0, 0, 0, 0)
 
+/* For rh_type.size: sizeof(type), where `base` is what the struct begins with: its rh_object, or a
+ * struct that begins with one. Of any other struct the compiler says that an array's size is
+ * negative. With a plain sizeof nobody sees such a mistake: to C a type does not tell what it
+ * begins with, and to the runtime it is a number of bytes. */
+#define RH_SIZE(type, base)                                                                        \
+    (sizeof(type) *                                                                                \
+     sizeof(                                                                                       \
+         char[offsetof(type, base) == 0 && RH__SIZEOF(type, base) >= sizeof(rh_object) ? 1 : -1]))
+
 /* rh_type.flags */
 #define RH_TYPE_ACYCLIC 1u /* its objects cannot be part of a cycle: never candidate roots */
 
@@ -168,7 +177,7 @@ typedef struct rh_field {
  * slot that two fields own) a line on stderr says why, and its objects are not allocated (NULL). */
 struct rh_type {
     const char *name;       /* shown by the debugger commands; may repeat */
-    size_t size;            /* bytes of the struct, header included */
+    size_t size;            /* bytes of the struct, header included: RH_SIZE(node, base) */
     const rh_field *fields; /* ended by RH_FIELDS_END; NULL: no fields */
     /* Runs once in an object's life, when its last reference is gone or its cycle is collected,
      * while all its fields are intact and one count is held by the runtime. Retaining the object
