@@ -74,8 +74,12 @@ START_TEST(every_cycle_has_a_verdict)
     ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "lost");
     ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#3 node#4 node#6");
     ck_assert_uint_eq(fake_size(json, "edges"), 5);
+    ck_assert_str_eq(fake_string(json, "nodes.0.leaked"), "cycle");
+    ck_assert_str_eq(fake_string(json, "nodes.1.leaked"), "cycle");
+    ck_assert(json_is_null(fake_at(json, "nodes.4.leaked"))); /* not everything was searched */
     json_decref(json);
     json = fake_json(w.t, "gcgraph", "--garbage");
+    ck_assert_str_eq(fake_string(json, "nodes.1.leaked"), "cycle");
     ck_assert_uint_eq(fake_size(json, "cycles"), 1);
     ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2");
     json_decref(json);
@@ -83,6 +87,7 @@ START_TEST(every_cycle_has_a_verdict)
     ck_assert_has(w.t->out.bytes, "3 cycles, 1 of them garbage\n");
     ck_assert_has(w.t->out.bytes, "cycle of 2 objects: node#3 .other → node#4 .next → node#3\n");
     ck_assert_has(w.t->out.bytes, "by counts whose owner was not found: lost, or in memory");
+    ck_assert_has(w.t->out.bytes, "\n  next: gcleaks: what was not searched\n");
     ck_assert_int_eq(fake_run(w.t, "gcgraph", "--garbage"), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "1 cycle, garbage\n");
     ck_assert_int_eq(fake_run(w.t, "gcgraph", "--cycles node#6"), RHI_ANSWERED);

@@ -96,7 +96,9 @@ static const rhi_command table[] = {
             "Without: every cycle of the heap, with the verdict: garbage (all counts of its "
             "objects come from inside) or\nheld, and by whom. Pictures are drawn by Graphviz.",
         .json =
-            "{\"command\", \"complete\", \"nodes\": [OBJ], \"nodes_total\" if cut, \"edges\": "
+            "{\"command\", \"complete\", \"nodes\": [OBJ, with \"leaked\": "
+            "\"cycle|lost_reference|lost_block|dependent\"|null, also\n where it is undecided], "
+            "\"nodes_total\" if cut, \"edges\": "
             "[{\"from\", \"to\",\n \"name\", \"strength\": \"strong|weak|borrowed\"}], "
             "\"edges_total\" if cut, \"cycles\": [{\"objects\": [\"T#n\"],\n"
             " \"objects_total\" if cut, \"verdict\": \"garbage|held\", \"held_by\": [ROW, also of "

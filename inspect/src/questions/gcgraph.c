@@ -352,6 +352,18 @@ static rhi_error *gather_objects(answer *a)
     return a->asked.as_list ? NULL : gather_trees(a);
 }
 
+/* Are there marks that the graph alone does not tell? Garbage is found without a search of words.
+ */
+static bool wants_leaks(const answer *a)
+{
+    if (a->asked.is_drawn || (a->asked.object_count && !a->asked.as_list))
+        return true;
+    for (uint64_t i = 0; a->asked.as_list && i < a->s.nodes.count; i++)
+        if (!rhi__is_unreachable(a->s.graph, a->s.nodes.items[i]))
+            return true;
+    return false;
+}
+
 rhi_error *rhi__gcgraph(rhi_session *session, const rhi_gcgraph_asked *asked, answer *a)
 {
     *a = (answer){.session = session, .asked = *asked};
@@ -361,7 +373,7 @@ rhi_error *rhi__gcgraph(rhi_session *session, const rhi_gcgraph_asked *asked, an
     RHI_TRY(gather_objects(a));
     RHI_TRY(gather_holders(a));
     /* marks and colours say what gcleaks says */
-    if (asked->is_drawn || (asked->object_count && !asked->as_list)) {
+    if (wants_leaks(a)) {
         rhi_leaks *leaks;
         RHI_TRY(rhi__session_leaks(session, &leaks));
         a->s.leaks = leaks;

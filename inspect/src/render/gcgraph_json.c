@@ -32,6 +32,17 @@ static bool json_edge(void *context, const rhi_edge *edge)
     return true;
 }
 
+/* An object, and why it is leaked, as gcleaks says. */
+static json_t *node_json(const answer *a, uint32_t index, const rhi_object *object)
+{
+    enum rhi_cause cause = rhi__mark(&a->s, index);
+    json_t *json = rhi__object_json(a->s.reader, object);
+    json_object_set_new(json, "leaked",
+                        cause == RHI_CAUSE_NONE ? json_null()
+                                                : json_string(rhi__cause_word(cause)));
+    return json;
+}
+
 static rhi_error *json_graph(answer *a)
 {
     uint64_t total, shown = a->s.nodes.count < a->asked.limit ? a->s.nodes.count : a->asked.limit;
@@ -42,7 +53,7 @@ static rhi_error *json_graph(answer *a)
     rhi__json_array(a->session, "nodes");
     for (uint64_t i = 0; i < shown; i++)
         if (rhi__object_at_index(a->session, a->s.reader, a->s.nodes.items[i], &object))
-            rhi__json_item(a->session, rhi__object_json(a->s.reader, &object));
+            rhi__json_item(a->session, node_json(a, a->s.nodes.items[i], &object));
     rhi__json_array_end(a->session);
     if (shown < a->nodes_total)
         rhi__json_key(a->session, "nodes_total", rhi__json_u64(a->nodes_total));

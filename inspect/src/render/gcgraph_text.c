@@ -55,6 +55,9 @@ static void print_held(const answer *a, const rhi_held *held)
                    held->is_at_least ? "at least " : "", held->total - held->rows.count);
     else if (held->is_at_least)
         rhi__print(a->session, "    … and maybe more: not all of its members were looked at\n");
+    if (rhi__held_by_nobody(held))
+        rhi__print(a->session, "  next: gcleaks: %s\n",
+                   rhi__settle(a->session) ? "what is lost with it" : "what was not searched");
 }
 
 static void print_cycles(const answer *a)
