@@ -223,6 +223,15 @@ START_TEST(memory_written_by_hand_is_noticed_where_it_is_read_again)
     /* as gcleaks says */
     ck_assert_has(text(&w, "gcgraph", "node#6"), "* node#6 rc=1 lost_reference at ");
     ck_assert_has(w.t->out.bytes, "node#5 rc=1 dependent {");
+    json = fake_json(w.t, "gcgraph", "node#6 --depth=1");
+    for (size_t i = 0; i < fake_size(json, "nodes"); i++) {
+        const json_t *node = json_array_get(fake_at(json, "nodes"), i);
+        const char *id = json_string_value(json_object_get(node, "id"));
+        ck_assert_str_eq(json_string_value(json_object_get(node, "leaked")),
+                         strcmp(id, "node#6") == 0 ? "lost_reference" : "dependent");
+    }
+    ck_assert_uint_gt(fake_size(json, "nodes"), 1);
+    json_decref(json);
     fake_count(w.heap, n[6], 0);
     ck_assert_has(text(&w, "gcgraph", "node#6"), "* node#6 rc=0 garbage at ");
     fake_link(w.heap, n[4], NEXT, 0);
