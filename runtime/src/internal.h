@@ -61,6 +61,9 @@ __asm__(".pushsection .text\n661:\n.popsection\n"
 #define RH__WORD_IMMORTAL 0xC0000000u
 #define RH__WORD_TRIAL_ZERO 0xFFFFFFFEu /* and the armed 0xFFFFFFFF */
 #define RH__WORD_ARMED 1u
+/* The first 8 header bytes of a slot whose object is being born: of no type, so that it holds
+ * nothing, and not blank, as those of slots are that nobody took. */
+#define RH__HEADER_TAKEN ((uint64_t)RH_FLAG_FREED << 48 | RH__WORD_FREED)
 
 #define RH__FLAGS_SPECIAL ((uint16_t)(RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED))
 
@@ -407,8 +410,8 @@ void rh__shared_values_unlock(void);
 
 #define RH__METADATA_ROW(id, text) +1
 #define RH__METADATA_ROWS                                                                          \
-    (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW)                                     \
-         RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW))
+    (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_WEAK_CONSTANTS(         \
+        RH__METADATA_ROW) RH_METADATA_SLOT_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
@@ -601,12 +604,17 @@ static inline uint64_t rh__object_count(const rh_heap *heap)
     return heap->serials_taken - (heap->serial_end - heap->serial_next) - heap->freed;
 }
 
-/* A reader sees the last tenant's tombstone, nothing (type 0), or the object. */
+/* Before the slot leaves the allocator's hands. A reader sees the last tenant's tombstone or a
+ * blank header of an available slot, then nothing (type 0), then the object. */
+static inline __attribute__((always_inline)) void rh__header_take(rh_object *object)
+{
+    __atomic_store_n((uint64_t *)(void *)object, RH__HEADER_TAKEN, __ATOMIC_RELAXED);
+    RH__ORDER();
+}
+
 static inline __attribute__((always_inline)) void rh__header_begin(rh_object *object,
                                                                    uint64_t birth, uint64_t serial)
 {
-    __atomic_store_n((uint64_t *)(void *)object, 0, __ATOMIC_RELAXED);
-    RH__ORDER();
     object->rh_serial = serial;
     RH__ORDER();
     __atomic_store_n((uint64_t *)(void *)object, birth, __ATOMIC_RELAXED);

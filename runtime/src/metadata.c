@@ -13,6 +13,8 @@ _Static_assert(MEMBER_SIZE(rh_heap, phase) == 4 && MEMBER_SIZE(rh_heap, gc_enabl
 _Static_assert(MEMBER_SIZE(rh_heap, weak_changing) == 4, "32 bits");
 _Static_assert(MEMBER_SIZE(rh__slab, capacity) == 4 && MEMBER_SIZE(rh__mapping, kind) == 4,
                "32 bits");
+_Static_assert(MEMBER_SIZE(rh__slab, reciprocal) == 4 && MEMBER_SIZE(rh__alloc, slot_size) == 4,
+               "32 bits");
 _Static_assert(MEMBER_SIZE(rh__event, type) == 2 && MEMBER_SIZE(rh__event, kind) == 1,
                "16 and 8 bits");
 _Static_assert(sizeof(void *) == 8, "addresses are stored as 64-bit words");
@@ -76,6 +78,15 @@ enum {
     VALUE_heap_weak = offsetof(rh_heap, weak_table.pairs),
     VALUE_heap_weak_capacity = offsetof(rh_heap, weak_table.capacity),
     VALUE_heap_weak_changing = offsetof(rh_heap, weak_changing),
+    VALUE_heap_alloc = offsetof(rh_heap, alloc),
+    VALUE_heap_allocs = RH__CLASSES,
+    VALUE_alloc_size = sizeof(rh__alloc),
+    VALUE_alloc_base = offsetof(rh__alloc, base),
+    VALUE_alloc_slot_size = offsetof(rh__alloc, slot_size),
+    VALUE_alloc_available = offsetof(rh__alloc, available),
+    VALUE_chunk_data = RH__CHUNK_DATA,
+    VALUE_slab_bytes = RH__SLAB_BYTES,
+    VALUE_slab_reciprocal = offsetof(rh__slab, reciprocal),
     VALUE_weak_size = sizeof(rh__pair),
     VALUE_weak_target = offsetof(rh__pair, key),
     VALUE_weak_reference = offsetof(rh__pair, value),
@@ -115,12 +126,13 @@ enum {
 RH_METADATA_CONSTANTS(CHECK_NAME)
 RH_METADATA_STACK_CONSTANTS(CHECK_NAME)
 RH_METADATA_WEAK_CONSTANTS(CHECK_NAME)
+RH_METADATA_SLOT_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
 #define ROW(id, text) {text, (uint64_t)VALUE_##id},
 struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_CONSTANTS(CONSTANT) RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
-    RH_METADATA_WEAK_CONSTANTS(ROW)};
+    RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

@@ -1,9 +1,9 @@
 /* object.c - how an object begins and how its slot ends.
  *
  * Invariant: the header of a taken slot says what it is: an object, the tombstone of its last
- * tenant, or blank (never used). A birth zeroes the payload and then writes the header with one
- * store; a death writes the tombstone and then gives the slot back. So memory is true at every
- * instruction.
+ * tenant, or, without a type, nothing; it is blank only while the allocator has the slot
+ * available. A birth zeroes the payload and then writes the header with one store; a death writes
+ * the tombstone and then gives the slot back. So memory is true at every instruction.
  *
  * The short way of a birth is taken if the class has a slot available and serial_next is not
  * serial_limit. Everything else that a birth may have to do is hidden behind these two: an
@@ -61,22 +61,26 @@ static inline __attribute__((always_inline)) rh_object *take_slot(rh__alloc *all
     uint32_t cached = alloc->cached;
     if (RH__LIKELY(cached)) {
         alloc->cached = cached - 1;
-        return alloc->cache[cached - 1];
+        rh_object *object = alloc->cache[cached - 1];
+        rh__header_take(object);
+        return object;
     }
     uint64_t available = alloc->available;
     if (RH__UNLIKELY(!available))
         return NULL;
+    rh_object *object = (rh_object *)(void *)(alloc->base + (uint64_t)__builtin_ctzll(available) *
+                                                                alloc->slot_size);
+    rh__header_take(object);
     alloc->available = available & (available - 1);
-    return (rh_object *)(void *)(alloc->base +
-                                 (uint64_t)__builtin_ctzll(available) * alloc->slot_size);
+    return object;
 }
 
 /* `count` goes where the type keeps its number of elements. */
 static inline __attribute__((always_inline)) rh_object *begin(rh_heap *heap, const rh_type *type,
                                                               rh_object *object, size_t slot_size,
-                                                              size_t bytes, size_t count)
+                                                              size_t bytes, size_t count,
+                                                              uint64_t serial)
 {
-    uint64_t serial = heap->serial_next;
     clear_payload(object, slot_size, bytes);
     heap->serial_next = serial + 1;
     if (count && type->length_offset)
@@ -91,7 +95,7 @@ static __attribute__((noinline)) rh_object *begin_long(rh_heap *heap, const rh_t
                                                        rh_object *object, size_t slot_size,
                                                        size_t bytes, size_t count)
 {
-    return begin(heap, type, object, slot_size, bytes, count);
+    return begin(heap, type, object, slot_size, bytes, count, heap->serial_next);
 }
 
 static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t count)
@@ -126,7 +130,7 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
             return NULL;
         if (RH__UNLIKELY(heap->is_on_valgrind))
             rh__valgrind_open(object, alloc->slot_size);
-        begin(heap, type, object, alloc->slot_size, bytes, count);
+        begin(heap, type, object, alloc->slot_size, bytes, count, heap->serial_next);
     }
     if (RH__UNLIKELY(heap->is_on_valgrind))
         rh__valgrind_birth(heap, object, bytes);
@@ -161,7 +165,8 @@ static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type
 static inline __attribute__((always_inline)) void *
 new_object(rh_heap *heap, rh_type *type, uint32_t size_class, size_t bytes, size_t count)
 {
-    if (RH__UNLIKELY(heap->serial_next == heap->serial_limit))
+    uint64_t serial = heap->serial_next;
+    if (RH__UNLIKELY(serial == heap->serial_limit))
         return new_long_way(heap, type, bytes, count);
     rh__alloc *alloc = &heap->alloc[size_class];
     rh_object *object = take_slot(alloc);
@@ -169,7 +174,7 @@ new_object(rh_heap *heap, rh_type *type, uint32_t size_class, size_t bytes, size
         return new_long_way(heap, type, bytes, count);
     if (bytes > sizeof(rh_object) + PAYLOAD_SHORT)
         return begin_long(heap, type, object, alloc->slot_size, bytes, count);
-    return begin(heap, type, object, alloc->slot_size, bytes, count);
+    return begin(heap, type, object, alloc->slot_size, bytes, count, serial);
 }
 
 /* Another thread may be registering the type: with its class all the rest is there. */

@@ -134,6 +134,9 @@ static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot
         memset(base, 0, used_bytes);
     }
     close_slots(base, slot_size, capacity);
+    /* While the slab is in no use no bit below its capacity is set, whatever the capacity. */
+    memset(slab->live, 0, sizeof slab->live);
+    RH__ORDER();
     slab->base = base;
     slab->capacity = capacity;
     slab->words = (capacity + 63) / 64;
@@ -142,7 +145,7 @@ static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot
     slab->size_class = size_class;
     slab->alloc = size_class == RH__CLASS_LARGE ? &heap->no_cache : &heap->alloc[size_class];
     slab->touched_words = 0;
-    memset(slab->live, 0, sizeof slab->live);
+    RH__ORDER();
     for (uint32_t word = 0; word < RH__BITMAP_WORDS; word++)
         if (word >= slab->words)
             slab->live[word] = ~(uint64_t)0;
@@ -324,7 +327,9 @@ bool rh__slots_refill(rh_heap *heap, uint32_t size_class)
     alloc->word = word;
     alloc->slot_size = (uint32_t)slab->slot_size;
     alloc->base = slab->base + (size_t)word * 64 * slab->slot_size;
+    RH__ORDER();
     alloc->available = ~slab->live[word];
+    RH__ORDER(); /* available before they are taken, since they may be blank */
     slab->live[word] = ~(uint64_t)0;
     return true;
 }
@@ -358,6 +363,7 @@ void *rh__slot_find_large(rh_heap *heap, size_t bytes)
         slab->state = RH__SLAB_LARGE;
         slab->touched_words = 1;
     }
+    rh__header_take((rh_object *)(void *)slab->base);
     slab->live[0] = ~(uint64_t)0;
     return slab->base;
 }

@@ -2,9 +2,10 @@
  *
  * A child creates, sets, releases, finalizes and collects; its parent single-steps it and, like a
  * debugger, reads a whole slab after each instruction by the published constants: every slot is
- * blank, a tombstone or an object; every reference of an object leads to an object; and outside
- * an announced phase no object is found in more slots than it has counts. The child is a fork, so
- * addresses and constants are the parent's own. */
+ * blank, a tombstone or an object, and blank only where it is free or the allocator has it
+ * available; every reference of an object leads to an object; and outside an announced phase no
+ * object is found in more slots than it has counts. The child is a fork, so addresses and
+ * constants are the parent's own. */
 #define _GNU_SOURCE
 #include "runtime_test.h"
 
@@ -28,6 +29,17 @@ static uint64_t constant(enum rh_metadata_constant_id id)
     const struct rh_metadata_constant *table =
         (const void *)(uintptr_t)rh_debug_descriptor.constants;
     return table[id].value;
+}
+
+/* Of those that the table has besides. */
+static uint64_t constant_named(const char *name)
+{
+    const struct rh_metadata_constant *table =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return table[i].value;
+    ck_abort_msg("no constant %s", name);
 }
 
 /* ---- the parent: a reader of the stopped child ---------------------------------------------- */
@@ -80,22 +92,60 @@ static void follow(picture *p, const void *target)
     p->found[slot]++;
 }
 
+static uint64_t blank_seen; /* slots that an allocator has available */
+
+/* Has an allocator of the heap the slot available? */
+static bool is_available(pid_t child, const char *slot)
+{
+    static char allocs[1 << 16];
+    uint64_t size = constant_named("alloc.size"), count = constant_named("heap.allocs");
+    MUST(size * count <= sizeof allocs);
+    read_child(child, (uintptr_t)heap + constant_named("heap.alloc"), allocs, size * count);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t base, available;
+        uint32_t bytes;
+        const char *row = allocs + i * size;
+        memcpy(&base, row + constant_named("alloc.base"), sizeof base);
+        memcpy(&bytes, row + constant_named("alloc.slot_size"), sizeof bytes);
+        memcpy(&available, row + constant_named("alloc.available"), sizeof available);
+        for (uint64_t bit = 0; available && bit < 64; bit++)
+            if (available >> bit & 1 && base + bit * bytes == (uintptr_t)slot)
+                return true;
+    }
+    return false;
+}
+
+static void check_blank(pid_t child, int slot)
+{
+    MUST(is_available(child, slab_base + (uint64_t)slot * slot_size));
+    blank_seen++;
+}
+
 static void take_picture(pid_t child, picture *p)
 {
     static char raw[SLOTS * 64];
     uint64_t live[SLOTS / 64];
     read_child(child, slab + constant(RH_MC_slab_live), live, sizeof live);
     read_child(child, (uintptr_t)slab_base, raw, SLOTS * slot_size);
+    bool seen_blank = false;
     memset(p->found, 0, sizeof p->found);
     for (int i = 0; i < SLOTS; i++) {
         memcpy(p->bytes[i], raw + (size_t)i * slot_size, slot_size);
         const rh_object *header = &node_at(p, i)->base;
-        bool is_tombstone = header->rh_flags & RH_FLAG_FREED;
-        p->in_use[i] = header->rh_type_index && !is_tombstone && (live[i / 64] >> i % 64 & 1);
+        bool is_live = live[i / 64] >> i % 64 & 1;
+        /* without a type: of a slot whose object is being born */
+        bool is_tombstone = header->rh_flags & RH_FLAG_FREED && header->rh_type_index;
+        uint64_t first;
+        memcpy(&first, header, sizeof first);
+        p->in_use[i] = header->rh_type_index && !is_tombstone && is_live;
+        /* the first is enough: slots are taken in their order */
+        if (is_live && first == 0 && !seen_blank) {
+            check_blank(child, i);
+            seen_blank = true;
+        }
         /* A freed slot keeps the name of who died there. */
         if (is_tombstone)
-            MUST(header->rh_serial && header->rh_type_index &&
-                 (header->rh_flags & RH_FLAG_DEATH_MASK));
+            MUST(header->rh_serial && (header->rh_flags & RH_FLAG_DEATH_MASK));
         if (p->in_use[i])
             MUST(header->rh_serial && header->rh_type_index < rh_debug_descriptor.type_count);
     }
@@ -135,7 +185,7 @@ static void check_child(pid_t child)
 
 static void step_through(void (*operations)(void))
 {
-    phases_seen = dying_seen = 0;
+    phases_seen = dying_seen = blank_seen = 0;
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
@@ -260,6 +310,7 @@ START_TEST(births_and_deaths_are_true_at_every_instruction)
 {
     setup();
     step_through(births_sets_and_releases);
+    ck_assert_uint_gt(blank_seen, 0);
 }
 END_TEST
 

@@ -153,8 +153,7 @@ enum rh_event {
  * holds nothing: it was never used, or an object is just being born. If its object.flags have
  * RH_FLAG_FREED, or its bit in the bitmap of 64-bit words at slab.live is clear, it holds the
  * tombstone of its last tenant. Else it holds an object. (Bits from slab.capacity on say
- * nothing.) A large object has a chunk of its own, longer than chunk.size, with one slab of
- * capacity 1.
+ * nothing.) A large object has a chunk of its own, of any length, with one slab of capacity 1.
  *
  * Roots. heap.roots: address of roots.capacity entries of roots.entry_size bytes, 0 if none; an
  * entry is in use iff its slot (64 bits at root.slot) is > 1; its name is NUL-terminated text at
@@ -263,6 +262,27 @@ enum rh_event {
     X(weak_target, "weak.target")               /* 64 */                                           \
     X(weak_reference, "weak.reference")         /* 64 */                                           \
     X(heap_weak_changing, "heap.weak_changing") /* 32 */
+
+/* Likewise, all of them or none: what tells a slab or a header that something has written over
+ * from one that is in no use. The slots of slab i begin chunk.data + i * slab.bytes behind their
+ * chunk's beginning, and slab.capacity is slab.bytes / slab.slot_size; a large object's one slot
+ * reaches to the end of its mapping. slab.reciprocal is 2^32 / slab.slot_size, rounded up, or 0
+ * where slab.capacity is 1. While slab.slot_size is 0, no bit of slab.live below slab.capacity is
+ * set.
+ * At heap.alloc the heap has heap.allocs entries of alloc.size bytes: for each bit b that is set in
+ * alloc.available, the slot at alloc.base + b * alloc.slot_size is in the hands of the allocator,
+ * which has bit b of a word of slab.live for it. Of the slots that are taken, no other has a
+ * header whose first 8 bytes are 0. No object has the serial 0. */
+#define RH_METADATA_SLOT_CONSTANTS(X)                                                              \
+    X(chunk_data, "chunk.data")                                                                    \
+    X(slab_bytes, "slab.bytes")                                                                    \
+    X(slab_reciprocal, "slab.reciprocal") /* 32 */                                                 \
+    X(heap_alloc, "heap.alloc")           /* entries inside the heap */                            \
+    X(heap_allocs, "heap.allocs")         /* their number */                                       \
+    X(alloc_size, "alloc.size")                                                                    \
+    X(alloc_base, "alloc.base")           /* 64, of the slot of bit 0 */                           \
+    X(alloc_slot_size, "alloc.slot_size") /* 32 */                                                 \
+    X(alloc_available, "alloc.available") /* 64 */
 
 /* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the
  * result. */
