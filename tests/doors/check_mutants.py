@@ -136,6 +136,11 @@ class Core:
         self.record("heap", heap, (("heap.next", 8), ("heap.number", 8), ("heap.phase", 4), ("heap.fresh", 8), ("heap.spared", 8),
                                    ("heap.roots", 8), ("heap.roots_capacity", 8), ("heap.history", 8), ("heap.history_capacity", 8),
                                    ("heap.history_count", 8), ("heap.weak", 8), ("heap.weak_capacity", 8)))
+        constants = self.constants
+        first = heap + constants["heap.alloc"]
+        for entry in range(first, first + constants["heap.allocs"] * constants["alloc.size"], constants["alloc.size"]):
+            if self.word(entry + constants["alloc.available"]):
+                self.record("alloc", entry, (("alloc.base", 8), ("alloc.slot_size", 4), ("alloc.available", 8)))
 
     def add_mappings(self, mapping):
         constants = self.constants

@@ -14,7 +14,10 @@ enum {
     FIELDS_BYTES = 0x400,
     TEXT_AT = 0x14000,
     NAME_BYTES = 32,
-    STACKS_AT = 0x400 /* in a heap's control block */
+    STACKS_AT = 0x400, /* in a heap's control block */
+    SLABS_AT = 0x1000, /* in a chunk */
+    ALLOCS = 2,
+    ALLOC_BYTES = 40
 };
 #define LIVE_RW (RHI_REGION_READ | RHI_REGION_WRITE)
 
@@ -58,16 +61,23 @@ static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8},
                                       {RH_MC_heap_collections, 8},
                                       {RH_MC_heap_weak_capacity, 8},
                                       {RH_MC_heap_weak, 8},
-                                      {RH_MC_heap_weak_changing, 4}};
+                                      {RH_MC_heap_weak_changing, 4},
+                                      {RH_MC_heap_alloc, ALLOCS *ALLOC_BYTES}};
+static const member alloc_members[] = {
+    {RH_MC_alloc_available, 8}, {RH_MC_alloc_slot_size, 4}, {RH_MC_alloc_base, 8}};
 static const member weak_members[] = {{RH_MC_weak_reference, 8}, {RH_MC_weak_target, 8}};
 static const member root_members[] = {{RH_MC_root_name, 40}, {RH_MC_root_slot, 8}};
 static const member event_members[] = {{RH_MC_event_thread, 4},  {RH_MC_event_death, 1},
                                        {RH_MC_event_kind, 1},    {RH_MC_event_type, 2},
                                        {RH_MC_event_time, 8},    {RH_MC_event_serial, 8},
                                        {RH_MC_event_address, 8}, {RH_MC_event_sequence, 8}};
-static const member slab_members[] = {
-    {RH_MC_slab_fresh, BITMAP_BYTES}, {RH_MC_slab_spared, BITMAP_BYTES}, {RH_MC_slab_capacity, 4},
-    {RH_MC_slab_live, BITMAP_BYTES},  {RH_MC_slab_slot_size, 8},         {RH_MC_slab_base, 8}};
+static const member slab_members[] = {{RH_MC_slab_fresh, BITMAP_BYTES},
+                                      {RH_MC_slab_spared, BITMAP_BYTES},
+                                      {RH_MC_slab_capacity, 4},
+                                      {RH_MC_slab_reciprocal, 4},
+                                      {RH_MC_slab_live, BITMAP_BYTES},
+                                      {RH_MC_slab_slot_size, 8},
+                                      {RH_MC_slab_base, 8}};
 static const member destroyed_members[] = {{RH_MC_destroyed_last, 8},
                                            {RH_MC_destroyed_first, 8},
                                            {RH_MC_destroyed_objects, 8},
@@ -102,11 +112,16 @@ static void lay_out(fake_space *space)
     c[RH_MC_destroyed_size] = PLACE(space, destroyed_members);
     PLACE(space, mapping_members);
     PLACE(space, heap_members);
+    PLACE(space, alloc_members);
+    c[RH_MC_alloc_size] = ALLOC_BYTES;
+    c[RH_MC_heap_allocs] = ALLOCS;
     c[RH_MC_heap_name_size] = NAME_BYTES;
     c[RH_MC_root_name_size] = 40;
     c[RH_MC_slab_slots_max] = SLOTS_MAX;
     c[RH_MC_chunk_size] = space->layout ? 1 << 17 : 1 << 16;
     c[RH_MC_chunk_slabs] = SLABS_PER_CHUNK;
+    c[RH_MC_chunk_data] = SLABS_AT;
+    c[RH_MC_slab_bytes] = (c[RH_MC_chunk_size] - SLABS_AT) / SLABS_PER_CHUNK / 64 * 64;
     c[RH_MC_chunk_slab_table] = space->layout ? 0x180 : 0x80;
     c[RH_MC_destroyed_capacity] = 4;
     c[RH_MC_count_special_bit] = 0x80000000u;
@@ -132,6 +147,7 @@ static unsigned write_constants(fake_space *space, const char *omit)
     static const char *const names[] = {
 #define NAME(id, text) text,
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
+            RH_METADATA_SLOT_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
@@ -167,12 +183,13 @@ static unsigned write_constants(fake_space *space, const char *omit)
     return rows;
 }
 
-void fake_constant(fake_space *space, enum rh_metadata_constant_id id, uint64_t value)
+void fake_constant(fake_space *space, unsigned id, uint64_t value)
 {
     uint64_t count = fake_get(space->target, FAKE_DESCRIPTOR(space, constant_count), 4);
     static const char *const names[] = {
 #define NAME(id_, text) text,
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
+            RH_METADATA_SLOT_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {
@@ -345,9 +362,9 @@ static unsigned slab_for(fake_heap *heap, uint64_t slot_size)
         heap->chunk = fake_mapping(space, c[RH_MC_chunk_size], c[RH_MC_chunk_size],
                                    RH_MAPPING_CHUNK, heap->address);
         heap->chunk_used = 0;
-        heap->chunk_next = heap->chunk + 0x1000;
+        heap->chunk_next = heap->chunk + SLABS_AT;
     }
-    uint64_t area = (c[RH_MC_chunk_size] - 0x1000) / SLABS_PER_CHUNK / 64 * 64;
+    uint64_t area = c[RH_MC_slab_bytes];
     ck_assert_uint_le(slot_size, area);
     unsigned index = heap->slab_count++;
     uint64_t descriptor =
@@ -361,6 +378,8 @@ static unsigned slab_for(fake_heap *heap, uint64_t slot_size)
     fake_put(heap->target, descriptor + c[RH_MC_slab_base], heap->slabs[index].base, 8);
     fake_put(heap->target, descriptor + c[RH_MC_slab_slot_size], slot_size, 8);
     fake_put(heap->target, descriptor + c[RH_MC_slab_capacity], capacity, 4);
+    fake_put(heap->target, descriptor + c[RH_MC_slab_reciprocal],
+             capacity == 1 ? 0 : ((1ull << 32) + slot_size - 1) / slot_size, 4);
     return index;
 }
 
@@ -388,6 +407,20 @@ static void set_live(fake_heap *heap, uint64_t object, bool live)
     uint64_t bit, word = fake_bitmap_word(heap, RH_MC_slab_live, object, &bit),
                   bits = fake_get(heap->target, word, 8);
     fake_put(heap->target, word, live ? bits | bit : bits & ~bit, 8);
+}
+
+void fake_available(fake_heap *heap, uint64_t slot)
+{
+    fake_target *t = heap->target;
+    const uint64_t *c = heap->space->c;
+    unsigned slab = slab_of(heap, slot);
+    uint64_t size = heap->slabs[slab].slot_size, number = (slot - heap->slabs[slab].base) / size,
+             row = heap->address + c[RH_MC_heap_alloc] + (ALLOCS - 1) * c[RH_MC_alloc_size],
+             bits = fake_get(t, row + c[RH_MC_alloc_available], 8);
+    set_live(heap, slot, true);
+    fake_put(t, row + c[RH_MC_alloc_base], slot - number % 64 * size, 8);
+    fake_put(t, row + c[RH_MC_alloc_slot_size], size, 4);
+    fake_put(t, row + c[RH_MC_alloc_available], bits | 1ull << number % 64, 8);
 }
 
 uint64_t fake_new(fake_heap *heap, uint32_t type, unsigned count, uint64_t extra)

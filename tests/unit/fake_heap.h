@@ -37,7 +37,7 @@ typedef struct fake_field {
 enum {
     FAKE_BEFORE_MORE = RH_MC_COUNT - 1,
 #define FAKE_ID(id, name) RH_MC_##id,
-    RH_METADATA_WEAK_CONSTANTS(FAKE_ID)
+    RH_METADATA_WEAK_CONSTANTS(FAKE_ID) RH_METADATA_SLOT_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
         FAKE_CONSTANTS
 };
@@ -75,7 +75,7 @@ void fake_space_free(fake_space *space);
 #define FAKE_DESCRIPTOR(space, member)                                                             \
     ((space)->descriptor + offsetof(struct rh_metadata_descriptor, member))
 /* Sets a published constant again. */
-void fake_constant(fake_space *space, enum rh_metadata_constant_id id, uint64_t value);
+void fake_constant(fake_space *space, unsigned id, uint64_t value);
 
 /* A type of `body` bytes behind the header; returns its index. */
 uint32_t fake_type(fake_space *space, const char *name, uint64_t body, const fake_field *fields,
@@ -127,6 +127,12 @@ void fake_weak(fake_heap *heap, uint64_t reference, uint64_t target);
  * that bit. */
 uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, uint64_t object,
                           uint64_t *bit);
+/* The slot is one of those that the heap's allocator has available. */
+void fake_available(fake_heap *heap, uint64_t slot);
+/* What older runtimes do not publish. */
+#define FAKE_OLDER                                                                                 \
+    "chunk.data slab.bytes slab.reciprocal heap.alloc heap.allocs alloc.size alloc.base "          \
+    "alloc.slot_size alloc.available"
 /* The return addresses of event number `event`. */
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 

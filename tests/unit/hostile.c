@@ -26,9 +26,9 @@ static const fake_field vector_fields[] = {FAKE_VECTOR("items", 0, 8)};
 
 /* Two objects, a word of a stack that holds one, and `count` with a vector of `elements` at EXTRA
  * each. */
-static scene scene_new(unsigned count, uint64_t elements)
+static scene scene_of(world w, unsigned count, uint64_t elements)
 {
-    scene s = {.w = world_new(0)};
+    scene s = {.w = w};
     fake_target *t = s.w.t;
     fake_map(t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "")->path[0] = '\0';
     fake_thread(t, 321, 0x7ffe00001000);
@@ -43,6 +43,11 @@ static scene scene_new(unsigned count, uint64_t elements)
         fake_put(t, fake_slot(s.w.space, object, 8), elements, 8);
     }
     return s;
+}
+
+static scene scene_new(unsigned count, uint64_t elements)
+{
+    return scene_of(world_new(0), count, elements);
 }
 
 static void write_at(int file, const void *bytes, uint64_t length, uint64_t at)
@@ -203,11 +208,12 @@ static void put(uint8_t *bytes, uint64_t offset, uint64_t value, unsigned width)
 }
 
 /* A chunk of `bytes_in_all` with a slab of 64 slots, all of them live by the bitmap. Sixteen have
- * a header, the others and the rest of all are holes. */
+ * a header, the others and the rest of all are holes. A runtime that says how large its slabs are
+ * would not be believed. */
 static void slots_in_holes(const char *path, uint64_t bytes_in_all, uint64_t slot_size)
 {
     enum { SLOTS = 64, THERE = 16 };
-    scene s = scene_new(1, 1);
+    scene s = scene_of(world_without(0, FAKE_OLDER), 1, 1);
     const uint64_t *c = s.w.space->c, mappings = FAKE_DESCRIPTOR(s.w.space, mappings),
                    first = 1 * MIB;
     int file;

@@ -99,7 +99,7 @@ static sound *sound_new(unsigned layout)
     fake_dying(heap, s->dying, 1);
     fake_free_object(heap, s->freed, RH_DEATH_RELEASE);
     set_bit(s, heap, RH_MC_slab_live, s->freed); /* in the allocator's hands, as the next one */
-    set_bit(s, heap, RH_MC_slab_live, s->never);
+    fake_available(heap, s->never);
     set_bit(s, heap, RH_MC_slab_fresh, s->a);
     set_bit(s, heap, RH_MC_slab_spared, s->b);
     set_candidates(s, 1, 1);
@@ -348,6 +348,12 @@ START_TEST(bad_type)
     sound *s = start(_i);
     fake_put(s->w.t, member(s, s->far, RH_MC_object_type), 999, 2);
     must_find(s, "bad_type", s->far, "?#2", "type index 999 is none of the");
+    s = start(_i);
+    memset(fake_bytes(s->w.t, s->far, 16), 0, s->w.space->c[RH_MC_object_size]);
+    must_find(s, "bad_type", s->far, "?#0", "the first 8 bytes of its header are 0");
+    s = start(_i); /* no allocator has it */
+    set_bit(s, s->w.heap, RH_MC_slab_live, fake_unused_slot(s->w.heap, s->word));
+    must_find(s, "bad_type", fake_unused_slot(s->w.heap, s->word), "?#0", "its slot is taken");
 }
 END_TEST
 

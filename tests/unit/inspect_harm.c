@@ -14,9 +14,9 @@ enum { STACK = 0x7ffe0000, LIST = 0, LIST_LENGTH = 8 };
 static const fake_field bag_fields[] = {FAKE_STRONG("one", 16),
                                         FAKE_VECTOR("items", LIST, LIST_LENGTH)};
 
-static harmed harmed_new(unsigned layout, bool has_cycle)
+static harmed harmed_in(world w, bool has_cycle)
 {
-    harmed h = {.w = world_new(layout)};
+    harmed h = {.w = w};
     h.wide = fake_type(h.w.space, "wide", 512, node_fields, 1);
     h.keeper = new_node(&h.w, 1);
     h.kept = new_node(&h.w, 1);
@@ -32,6 +32,11 @@ static harmed harmed_new(unsigned layout, bool has_cycle)
         fake_link(h.w.heap, h.cycle, NEXT, h.cycle);
     }
     return h;
+}
+
+static harmed harmed_new(unsigned layout, bool has_cycle)
+{
+    return harmed_in(world_new(layout), has_cycle);
 }
 
 static void third_is_held(harmed *h)
@@ -82,23 +87,13 @@ static void slot_is_full_of_text(harmed *h)
     memset(fake_bytes(h->w.t, h->keeper, h->kept - h->keeper), 'a', h->kept - h->keeper);
 }
 
-/* Nothing tells the next two from a slot that is not in use, but that somebody holds it. */
-static void somebody_holds_it(harmed *h)
-{
-    uint64_t third = fake_get(h->w.t, STACK + 0x208, 8);
-    fake_link(h->w.heap, third, NEXT, h->keeper);
-    fake_put(h->w.t, STACK + 0x200, 0, 8);
-}
-
 static void header_is_zero(harmed *h)
 {
-    somebody_holds_it(h);
     memset(fake_bytes(h->w.t, h->keeper, 16), 0, h->w.space->c[RH_MC_object_size]);
 }
 
 static void first_half_of_the_header_is_zero(harmed *h)
 {
-    somebody_holds_it(h);
     fake_put(h->w.t, member(h, RH_MC_object_count), 0, 4);
     fake_put(h->w.t, member(h, RH_MC_object_type), 0, 2);
     fake_put(h->w.t, member(h, RH_MC_object_flags), 0, 2);
@@ -137,6 +132,41 @@ static void slab_has_no_slots(harmed *h)
     fake_put(h->w.t, h->w.heap->slabs[0].descriptor + h->w.space->c[RH_MC_slab_capacity], 0, 4);
 }
 
+/* A slot that no object ever had. */
+static void bitmap_has_one_more(harmed *h)
+{
+    uint64_t bit, unused = fake_unused_slot(h->w.heap, h->keeper),
+                  word = fake_bitmap_word(h->w.heap, RH_MC_slab_live, unused, &bit);
+    fake_put(h->w.t, word, fake_get(h->w.t, word, 8) | bit, 8);
+}
+
+static void object_is_available(harmed *h)
+{
+    fake_available(h->w.heap, h->keeper);
+}
+
+static void add_to_slab(harmed *h, enum rh_metadata_constant_id id, uint64_t added, unsigned width)
+{
+    uint64_t at = h->w.heap->slabs[0].descriptor + h->w.space->c[id];
+    fake_put(h->w.t, at, fake_get(h->w.t, at, width) + added, width);
+}
+
+/* Each of these three leaves slots that lie inside the chunk. */
+static void slab_has_another_size(harmed *h)
+{
+    add_to_slab(h, RH_MC_slab_slot_size, -16ull, 8);
+}
+
+static void slab_has_fewer_slots(harmed *h)
+{
+    add_to_slab(h, RH_MC_slab_capacity, -100u, 4);
+}
+
+static void slab_begins_behind(harmed *h)
+{
+    add_to_slab(h, RH_MC_slab_base, h->kept - h->keeper, 8);
+}
+
 static void slab_makes_no_sense(harmed *h)
 {
     uint64_t slab = h->w.heap->slabs[0].descriptor;
@@ -159,8 +189,13 @@ static const struct {
              {"serial", serial_is_zero, true, true},
              {"size 0", slab_has_no_size, true, false},
              {"no slots", slab_has_no_slots, true, false},
-             {"zero", header_is_zero, false, true},
-             {"half zero", first_half_of_the_header_is_zero, false, true},
+             {"zero", header_is_zero, true, true},
+             {"half zero", first_half_of_the_header_is_zero, true, true},
+             {"taken", bitmap_has_one_more, true, true},
+             {"available", object_is_available, true, true},
+             {"another size", slab_has_another_size, true, false},
+             {"fewer slots", slab_has_fewer_slots, true, false},
+             {"another base", slab_begins_behind, true, false},
              {"field", field_is_text, false, true},
              {"interior", field_points_into_an_object, false, true},
              {"vector", vector_is_without_end, false, true},
@@ -277,16 +312,57 @@ START_TEST(slots_that_are_in_no_use_are_no_damage)
 {
     harmed h = harmed_new((unsigned)_i, false);
     third_is_held(&h);
-    uint64_t dead = new_node(&h.w, 1), cached = new_node(&h.w, 1), fresh = new_node(&h.w, 1);
+    uint64_t dead = new_node(&h.w, 1), cached = new_node(&h.w, 1), fresh = new_node(&h.w, 1),
+             born = new_node(&h.w, 1);
     fake_free_object(h.w.heap, dead, RH_DEATH_RELEASE);
     fake_link(h.w.heap, h.keeper, OTHER, dead); /* stale, which loses nobody's counts */
     /* a tombstone that the allocator keeps for itself */
     fake_word(h.w.heap, cached, 0x80000000u);
     fake_flags(h.w.heap, cached, RH_FLAG_FREED);
     memset(fake_bytes(h.w.t, fresh, 16), 0, h.w.space->c[RH_MC_object_size]); /* not born yet */
+    fake_available(h.w.heap, fresh);
+    /* being born: of no type */
+    fake_put(h.w.t, born + h.w.space->c[RH_MC_object_type], 0, 2);
+    fake_word(h.w.heap, born, 0x90000000u);
+    fake_flags(h.w.heap, born, RH_FLAG_FREED);
     ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_ANSWERED, "%s", h.w.t->out.bytes);
     check_complete(&h, "gcstat", "", true, "sound");
     check_complete(&h, "gcgraph", "", true, "sound");
+    fake_link(h.w.heap, h.keeper, OTHER, 0);
+    h.w.t->state++;
+    ck_assert_msg(fake_run(h.w.t, "gcverify", "--check") == RHI_ANSWERED, "%s", h.w.t->out.bytes);
+    world_free(&h.w);
+}
+END_TEST
+
+/* Nothing tells the two from a slot that is not in use, but that somebody holds it. */
+START_TEST(an_older_runtimes_blank_header_is_damage_where_an_object_holds_it)
+{
+    void (*const damages[])(harmed * h) = {header_is_zero, first_half_of_the_header_is_zero};
+    for (unsigned i = 0; i < 4; i++) {
+        harmed h = harmed_in(world_without((unsigned)_i, FAKE_OLDER), false);
+        third_is_held(&h);
+        uint64_t third = fake_get(h.w.t, STACK + 0x208, 8);
+        if (i % 2)
+            fake_link(h.w.heap, third, NEXT, h.keeper);
+        damages[i / 2](&h);
+        check_complete(&h, "gcgraph", "", i % 2 == 0, "older");
+        check_complete(&h, "gcstale", "", true, "older");
+        world_free(&h.w);
+    }
+}
+END_TEST
+
+/* What is told of slots is another moment's than their headers. */
+START_TEST(a_running_process_is_read_as_an_older_runtimes)
+{
+    harmed h = harmed_new((unsigned)_i, false);
+    third_is_held(&h);
+    bitmap_has_one_more(&h);
+    h.w.t->target.flags |= RHI_TARGET_NO_STOP;
+    json_t *json = fake_json(h.w.t, "gcverify", "");
+    ck_assert_uint_eq(fake_size(json, "problems"), 0);
+    json_decref(json);
     world_free(&h.w);
 }
 END_TEST
@@ -294,4 +370,6 @@ END_TEST
 RUN_TESTS("inspect_harm", what_damage_could_change_is_not_certain,
           garbage_that_damage_cannot_hold_stays_certain,
           what_is_damaged_is_neither_garbage_nor_lost, a_word_in_a_damaged_object_is_a_word,
-          slots_that_are_in_no_use_are_no_damage)
+          slots_that_are_in_no_use_are_no_damage,
+          an_older_runtimes_blank_header_is_damage_where_an_object_holds_it,
+          a_running_process_is_read_as_an_older_runtimes)

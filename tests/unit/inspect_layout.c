@@ -120,7 +120,7 @@ END_TEST
 START_TEST(constants_that_contradict_each_other_are_refused)
 {
     static const struct {
-        enum rh_metadata_constant_id id;
+        unsigned id;
         uint64_t value;
     } rows[] = {{RH_MC_object_size, 8},
                 {RH_MC_object_size, 4096},
@@ -141,7 +141,12 @@ START_TEST(constants_that_contradict_each_other_are_refused)
                 {RH_MC_root_name_size, UINT64_MAX - 1},
                 {RH_MC_event_size, 3},
                 {RH_MC_mapping_bytes, UINT64_MAX - 1},
-                {RH_MC_heap_history_count, 1ull << 63}};
+                {RH_MC_heap_history_count, 1ull << 63},
+                {RH_MC_chunk_data, 0},
+                {RH_MC_slab_bytes, 1ull << 40},
+                {RH_MC_heap_allocs, 1ull << 40},
+                {RH_MC_alloc_size, 1ull << 62},
+                {RH_MC_alloc_available, 1ull << 20}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         world w = world_new(_i);
         new_node(&w, 1);
@@ -164,9 +169,8 @@ END_TEST
 
 /* Damages one thing; the objects that are not concerned are still there, and the answer says what
  * is wrong. */
-static void check_damage(unsigned layout, void (*harm)(world *w), const char *reason)
+static void check_damage_in(world w, void (*harm)(world *w), const char *reason)
 {
-    world w = world_new(layout);
     uint64_t a = new_node(&w, 1);
     fake_link(w.heap, a, NEXT, a);
     fake_map(w.t, 0x7f0000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
@@ -180,6 +184,12 @@ static void check_damage(unsigned layout, void (*harm)(world *w), const char *re
     free(reasons);
     json_decref(json);
     world_free(&w);
+}
+
+static void check_damage(unsigned layout, void (*harm)(world *w), const char *reason)
+{
+    check_damage_in(world_new(layout), harm, reason);
+    check_damage_in(world_without(layout, FAKE_OLDER), harm, reason);
 }
 
 static void circle_of_heaps(world *w)
@@ -254,7 +264,8 @@ START_TEST(damage_is_named_and_the_rest_is_answered)
     check_damage(_i, roots_without_end, "its table of roots claims");
     check_damage(_i, unaligned_chunk, "is not aligned");
     check_damage(_i, slab_outside_its_chunk, "makes no sense: its objects are missing");
-    check_damage(_i, overlapping_slab, "overlaps the one before it");
+    check_damage_in(world_new(_i), overlapping_slab, "makes no sense: its objects are missing");
+    check_damage_in(world_without(_i, FAKE_OLDER), overlapping_slab, "overlaps the one before it");
     check_damage(_i, types_without_end, "the type table claims");
     check_damage(_i, field_outside_the_struct, "its field 1 makes no sense");
     check_damage(_i, fields_without_end, "type more claims 4294967295 fields");
@@ -349,7 +360,7 @@ START_TEST(no_constant_is_another_one_unnoticed)
     static const uint64_t added[] = {0,     1,     4,      8,          16,         64,        -1ull,
                                      -4ull, -8ull, -16ull, 1ull << 20, 1ull << 31, 1ull << 63};
     world w = world_new(_i);
-    for (unsigned id = 0; id < RH_MC_COUNT; id++)
+    for (unsigned id = 0; id < FAKE_CONSTANTS; id++)
         for (unsigned i = 0; i < sizeof added / sizeof *added; i++)
             for (unsigned has_check = 0; has_check < 2; has_check++)
                 check_change(_i, id, w.space->c[id] + added[i], has_check);

@@ -373,7 +373,7 @@ START_TEST(many_slots_that_hold_one_object_are_counted_in_one_pass)
                                   w.heap->address);
     uint64_t slab = chunk + w.space->c[RH_MC_chunk_slab_table], wide = chunk + 0x1000;
     fake_put(w.t, slab + w.space->c[RH_MC_slab_base], wide, 8);
-    fake_put(w.t, slab + w.space->c[RH_MC_slab_slot_size], (uint64_t)SLOTS * 8 + 64, 8);
+    fake_put(w.t, slab + w.space->c[RH_MC_slab_slot_size], chunk + size - wide, 8);
     fake_put(w.t, slab + w.space->c[RH_MC_slab_capacity], 1, 4);
     fake_put(w.t, slab + w.space->c[RH_MC_slab_live], 1, 8);
     fake_put(w.t, wide + w.space->c[RH_MC_object_type], type, 2);

@@ -40,14 +40,19 @@ typedef struct world {
     uint32_t node; /* the type */
 } world;
 
-/* One heap, number 1, its descriptor in anonymous memory. */
-static inline world world_new(unsigned layout)
+/* One heap, number 1, its descriptor in anonymous memory. omit: as in fake_space_new. */
+static inline world world_without(unsigned layout, const char *omit)
 {
     world w = {.t = fake_target_new()};
-    w.space = fake_space_new(w.t, 0x500000000040, layout, NULL);
+    w.space = fake_space_new(w.t, 0x500000000040, layout, omit);
     w.node = fake_type(w.space, "node", NODE_BODY, node_fields, 5);
     w.heap = fake_heap_new(w.space, 1, "main");
     return w;
+}
+
+static inline world world_new(unsigned layout)
+{
+    return world_without(layout, NULL);
 }
 
 static inline void world_free(world *w)

@@ -67,6 +67,21 @@ static void gather_tenants(answer *a)
     }
 }
 
+/* What its header says may be wrong, and so may all that is said of the object. */
+static void tell_damage(answer *a)
+{
+    if (a->place == RHI_PLACE_FREED)
+        rhi__note(&a->session->notes,
+                  "its slot is free, but holds the header of a live object: one "
+                  "of the two is damaged; gcverify tells more");
+    else
+        rhi__note(
+            &a->session->notes,
+            a->object.type == UINT32_MAX
+                ? "the object's header names no type: it is damaged"
+                : "the object's header contradicts itself: it is damaged; gcverify tells more");
+}
+
 static rhi_error *gather(answer *a, const char *operand)
 {
     RHI_TRY(rhi__resolve(a->session, a->reader, operand, &a->address));
@@ -80,10 +95,10 @@ static rhi_error *gather(answer *a, const char *operand)
         return NULL;
     a->event_count = rhi__history(a->reader, a->object.address, 0, a->events, EVENTS_MAX);
     gather_tenants(a);
+    if (a->object.damaged)
+        tell_damage(a);
     if (a->place != RHI_PLACE_LIVE)
         return NULL;
-    if (a->object.type == UINT32_MAX)
-        rhi__note(&a->session->notes, "the object's header names no type: it is damaged");
     a->bytes = rhi__object_bytes(a->reader, &a->object, &a->scratch);
     if (!a->bytes)
         rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full",

@@ -150,20 +150,22 @@ static uint64_t clear_live(rhi_block *block, uint64_t first, uint64_t end)
 
 /* A slot whose header lies in a hole of a sparse core holds no object, whatever a bitmap says: it
  * was taken in advance, and never written to; and else a few bytes could claim objects without
- * end. Returns how many bytes of the block are there. */
-static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block)
+ * end. *dropped: how many such there are. Returns how many bytes of the block are there. */
+static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block, uint64_t *dropped)
 {
     uint64_t end = block->base + block->slot_size * block->capacity, data = 0, hole, stop;
+    *dropped = 0;
     for (uint64_t at = block->base; at < end; at = stop) {
         hole = rhi__memory_data_end(memory, at, end);
-        stop = hole < end ? rhi__memory_data_start(memory, hole, end) : end;
+        stop = rhi__memory_data_start(memory, hole, end);
         data += hole - at;
         if (stop == at) /* it cannot be said */
             break;
         if (stop > hole) {
             uint64_t past = (stop - block->base + block->slot_size - 1) / block->slot_size;
-            clear_live(block, (hole - block->base + block->slot_size - 1) / block->slot_size,
-                       past < block->capacity ? past : block->capacity);
+            *dropped +=
+                clear_live(block, (hole - block->base + block->slot_size - 1) / block->slot_size,
+                           past < block->capacity ? past : block->capacity);
         }
     }
     return data;
@@ -174,9 +176,16 @@ static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block)
  * left out. */
 static bool settle_block(rhi_reader *reader, rhi_block *block, uint64_t *room)
 {
-    uint64_t data = drop_absent(reader->memory, block),
-             holes = block->slot_size * block->capacity - data;
+    uint64_t dropped, data = drop_absent(reader->memory, block, &dropped),
+                      holes = block->slot_size * block->capacity - data;
     bool has_room = holes <= HOLES_MAX && holes <= *room;
+    if (dropped && block->is_exact)
+        rhi__reader_problem(
+            reader,
+            "%llu taken slots of the %s at 0x%llx are not in the core: its file has "
+            "a hole there",
+            (unsigned long long)dropped, rhi__format_of(reader, block->heap)->block_word,
+            (unsigned long long)block->base);
     *room -= has_room ? holes : 0;
     if (!has_room)
         rhi__reader_problem(
@@ -361,21 +370,6 @@ const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
             return range;
     }
     return NULL;
-}
-
-rhi_header *rhi__headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
-                         uint64_t slots, rhi_headers *room)
-{
-    if (!room->items || room->capacity < block->object_count) {
-        uint64_t count = block->object_count ? block->object_count : 1;
-        rhi_header *grown = realloc(room->items, count * sizeof *grown);
-        if (!grown)
-            return NULL;
-        *room = (rhi_headers){grown, count};
-    }
-    if (slots)
-        rhi__format_of(reader, block->heap)->headers(reader, block, bytes, slots, room->items);
-    return room->items;
 }
 
 bool rhi__slot_at(rhi_reader *reader, const rhi_block *block, uint64_t address, rhi_object *object)

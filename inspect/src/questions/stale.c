@@ -134,7 +134,8 @@ static bool is_behind_the_end(const search *s, const rhi_holder *holder)
            holder->address - holder->from >= rhi__object_size_at(s->reader, &object);
 }
 
-/* A slot or word of a managed object whose value is_suspect. */
+/* A slot or word of a managed object whose value is_suspect. A freed slot that is damaged may be
+ * none. */
 static rhi_error *judge_slot(void *context, const rhi_holder *holder)
 {
     search *s = context;
@@ -142,8 +143,9 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
     if (!target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)
-        return add(is_behind_the_end(s, holder) ? &s->stale->possible : &s->stale->certain, holder,
-                   object.address);
+        return add(object.damaged || is_behind_the_end(s, holder) ? &s->stale->possible
+                                                                  : &s->stale->certain,
+                   holder, object.address);
     bool owns_one = holder->strong && holder->value == object.address;
     uint32_t index = rhi__object_index(s->reader, object.address);
     if (owns_one && is_counted(s, &object) && index != RHI_NO_OBJECT &&
@@ -198,7 +200,8 @@ static rhi_error *judge_word(void *context, const rhi_holder *holder)
     if ((!is_root && !is_suspect(s, holder->value)) || !target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)
-        return add(rows_for(s, holder->kind), holder, object.address);
+        return add(object.damaged ? &s->stale->possible : rows_for(s, holder->kind), holder,
+                   object.address);
     if (is_root && holder->value == object.address && is_counted(s, &object))
         return add(&s->roots, holder, object.address);
     return NULL;

@@ -177,8 +177,6 @@ typedef struct rhi_plan {
     bool is_made, is_plain, has_borrowed;
     uint16_t count;
     uint32_t end; /* bytes that an object needs to have them all */
-    /* bytes that it needs to have all fields; UINT64_MAX: its own counts say how many */
-    uint64_t size;
     uint32_t offset[PLAIN_SLOTS_MAX];
     uint8_t kind[PLAIN_SLOTS_MAX];
 } rhi_plan;
@@ -188,13 +186,8 @@ static void make_plan(const rhi_type *type, rhi_plan *plan)
     plan->is_made = true;
     plan->is_plain = !type->has_code;
     plan->has_borrowed = type->has_code;
-    plan->size = type->element_size && type->length_offset ? UINT64_MAX : type->size;
     for (uint32_t i = 0; i < type->field_count; i++) {
         const rhi_field *field = &type->fields[i];
-        uint64_t field_end = field->offset + (uint64_t)field->count * field->stride;
-        if (field->form == RHI_FORM_VECTOR || field->count_width)
-            plan->size = UINT64_MAX;
-        plan->size = field_end > plan->size ? field_end : plan->size;
         if (!rhi__is_reference(field))
             continue;
         /* The heap's own weak references are checked with their targets. */
@@ -309,8 +302,6 @@ static void check_size(rhi_verify *verify, const rhi_object *object, const uint8
 {
     const rhi_type *type = &verify->reader->types.items[object->type];
     if (type->has_code) /* what its slots and its size are is for its format to check */
-        return;
-    if (plan_of(verify, object->type)->size <= object->slot_size) /* nearly all */
         return;
     if (type->size > object->slot_size) {
         tell(&verify->check, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,

@@ -68,6 +68,10 @@ rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const c
         return NULL;
     if (place == RHI_PLACE_FREED) {
         rhi__object_id(reader, object, id, sizeof id);
+        if (object->damaged)
+            return rhi__error("0x%" PRIx64 " is in a slot that is free, but holds the header of %s:"
+                              " one of the two is damaged (gcverify tells more)",
+                              address, id);
         return rhi__error("0x%" PRIx64
                           " holds no object any more: it was %s, freed by %s (objat tells more)",
                           address, id, rhi__death_word(object->death));

@@ -42,8 +42,6 @@ typedef struct core_file {
     int file;
     uint64_t size, state; /* of the file when its headers were read */
     uint64_t bytes;       /* see bytes_there; 0: not counted yet */
-    /* bytes of the file between two of its holes, as it was asked for last: most have no other */
-    uint64_t data, hole;
     struct {
         segment *items;
         uint64_t count, capacity;
@@ -220,34 +218,19 @@ static uint64_t core_read(void *context, uint64_t address, void *buffer, uint64_
     return done;
 }
 
-/* Finds the first bytes from `offset` on that are no hole: core->data, core->hole. False with errno
- * ENXIO: there is nothing but a hole up to the file's end; else it cannot be said. */
-static bool find_data(core_file *core, uint64_t offset)
-{
-    if (offset - core->data < core->hole - core->data)
-        return true;
-    off_t data = lseek(core->file, (off_t)offset, SEEK_DATA),
-          hole = data < 0 ? -1 : lseek(core->file, data, SEEK_HOLE);
-    if (hole <= data)
-        return false;
-    core->data = (uint64_t)data;
-    core->hole = (uint64_t)hole;
-    return true;
-}
-
 uint64_t rhi__core_data_start(const rhi_target *target, uint64_t address)
 {
     if (target->read != core_read)
         return address;
-    core_file *core = target->context;
+    const core_file *core = target->context;
     const segment *s = segment_at(core, address);
     uint64_t inside = s ? address - s->start : 0;
     if (!s || inside >= s->present || s->offset + inside > INT64_MAX)
         return address;
-    errno = 0;
-    if (!find_data(core, s->offset + inside))
+    off_t data = lseek(core->file, (off_t)(s->offset + inside), SEEK_DATA);
+    if (data < 0) /* ENXIO: a hole up to the file's end; else it cannot be said */
         return errno == ENXIO ? s->start + s->present : address;
-    uint64_t offset = s->offset + inside, skipped = core->data > offset ? core->data - offset : 0;
+    uint64_t skipped = (uint64_t)data - (s->offset + inside);
     return address + (skipped < s->present - inside ? skipped : s->present - inside);
 }
 
@@ -255,17 +238,15 @@ uint64_t rhi__core_data_end(const rhi_target *target, uint64_t address)
 {
     if (target->read != core_read)
         return UINT64_MAX;
-    core_file *core = target->context;
+    const core_file *core = target->context;
     const segment *s = segment_at(core, address);
     uint64_t inside = s ? address - s->start : 0;
     if (!s || inside >= s->present || s->offset + inside > INT64_MAX)
         return UINT64_MAX;
-    uint64_t offset = s->offset + inside;
-    errno = 0;
-    if (!find_data(core, offset)) /* ENXIO for its hole, too: it ends before */
-        return errno == ENXIO && lseek(core->file, (off_t)offset, SEEK_HOLE) >= 0 ? address
-                                                                                  : UINT64_MAX;
-    uint64_t length = core->data > offset ? 0 : core->hole - offset;
+    off_t hole = lseek(core->file, (off_t)(s->offset + inside), SEEK_HOLE);
+    if (hole < 0) /* ENXIO: nothing but the file's end; else it cannot be said */
+        return UINT64_MAX;
+    uint64_t length = (uint64_t)hole - (s->offset + inside);
     return length < s->present - inside ? address + length : s->start + s->present;
 }
 
@@ -685,7 +666,7 @@ static int read_headers(core_file *core, bool is_cut, char *error, size_t error_
 static void forget_headers(core_file *core)
 {
     core->segments.count = core->notes.count = 0;
-    core->bytes = core->data = core->hole = 0;
+    core->bytes = 0;
     rhi__sink_clear(&core->files);
     core->truncated[0] = '\0';
     for (unsigned i = 0; core->pages && i < PAGES; i++)

@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { ALLOCS_MAX = 256, ALLOC_BYTES_MAX = 256 };
+
 static const char *const constant_names[] = {
 #define ROW(id, text) [RH_MC_##id] = text,
-    RH_METADATA_CONSTANTS(ROW) RH_METADATA_WEAK_CONSTANTS(ROW)
+    RH_METADATA_CONSTANTS(ROW) RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)
 #undef ROW
 };
 
@@ -18,9 +20,10 @@ static const char *const constant_names[] = {
 static bool is_optional(unsigned id)
 {
     static const char *const prefixes[] = {
-        "event.",        "heap.history",     "destroyed.",     "heap.name",  "heap.fresh",
-        "heap.spared",   "heap.collections", "heap.reclaimed", "slab.fresh", "slab.spared",
-        "type.finalize", "heap.weak",        "weak."};
+        "event.",          "heap.history",     "destroyed.",     "heap.name",  "heap.fresh",
+        "heap.spared",     "heap.collections", "heap.reclaimed", "slab.fresh", "slab.spared",
+        "type.finalize",   "heap.weak",        "weak.",          "chunk.data", "slab.bytes",
+        "slab.reciprocal", "heap.alloc",       "alloc."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(constant_names[id], prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -28,6 +31,27 @@ static bool is_optional(unsigned id)
 }
 
 /* ---- constants ------------------------------------------------------------------------------ */
+
+/* Histories, weak references and what is told of slots are each read with all of their constants
+ * or not at all. */
+static void take_whole_groups(space *s)
+{
+    static const unsigned of_slots[] = {
+#define ID(id, text) RH_MC_##id,
+        RH_METADATA_SLOT_CONSTANTS(ID)
+#undef ID
+    };
+    for (unsigned id = 0; id < CONSTANTS; id++)
+        if (s->constant[id] == ABSENT && (strncmp(constant_names[id], "event.", 6) == 0 ||
+                                          strncmp(constant_names[id], "heap.history", 12) == 0))
+            s->constant[RH_MC_heap_history] = ABSENT;
+    if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
+        C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
+        s->constant[RH_MC_heap_weak] = ABSENT;
+    for (size_t i = 0; i < sizeof of_slots / sizeof *of_slots; i++)
+        if (s->constant[of_slots[i]] == ABSENT)
+            C(s, slab_bytes) = C(s, heap_alloc) = ABSENT;
+}
 
 /* *sound: no row is another than the runtime wrote, as far as it says. */
 static rhi_error *load_constants(rhi_memory *memory, space *s, bool *sound)
@@ -63,14 +87,7 @@ static rhi_error *load_constants(rhi_memory *memory, space *s, bool *sound)
             return rhi__error("the heap's metadata has no constant %s: written by a runtime this "
                               "engine does not know",
                               constant_names[id]);
-    /* a history is read with all of its constants or not at all */
-    for (unsigned id = 0; id < CONSTANTS; id++)
-        if (s->constant[id] == ABSENT && (strncmp(constant_names[id], "event.", 6) == 0 ||
-                                          strncmp(constant_names[id], "heap.history", 12) == 0))
-            s->constant[RH_MC_heap_history] = ABSENT;
-    if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
-        C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
-        s->constant[RH_MC_heap_weak] = ABSENT;
+    take_whole_groups(s);
     return NULL;
 }
 
@@ -121,6 +138,11 @@ static const struct {
     IN(RH_MC_slab_size, slab_live, 8),
     IN(RH_MC_slab_size, slab_fresh, 8),
     IN(RH_MC_slab_size, slab_spared, 8),
+    IN(RH_MC_slab_size, slab_reciprocal, 4),
+    IN(RH_MC_alloc_size, alloc_base, 8),
+    IN(RH_MC_alloc_size, alloc_slot_size, 4),
+    IN(RH_MC_alloc_size, alloc_available, 8),
+    IN(RH_MC_COUNT, heap_alloc, 8),
     IN(RH_MC_weak_size, weak_target, 8),
     IN(RH_MC_weak_size, weak_reference, 8),
     IN(RH_MC_COUNT, heap_weak, 8),
@@ -162,6 +184,8 @@ static uint64_t width_of(const space *s, size_t i)
     case RH_MC_slab_fresh:
     case RH_MC_slab_spared:
         return C(s, slab_slots_max) / 8;
+    case RH_MC_heap_alloc:
+        return C(s, heap_allocs) * C(s, alloc_size);
     case RH_MC_root_name:
         return C(s, root_name_size);
     case RH_MC_heap_name:
@@ -208,17 +232,28 @@ static bool counts_fit(const space *s)
            mask < 1ull << 31 && (mask & (mask + 1)) == 0;
 }
 
+/* Slabs lie one behind the other at the end of a chunk; the allocators are few. */
+static bool slots_fit(const space *s)
+{
+    uint64_t table_end = C(s, chunk_slab_table) + C(s, chunk_slabs) * C(s, slab_size),
+             chunk = C(s, chunk_size), data = C(s, chunk_data), bytes = C(s, slab_bytes);
+    return bytes == ABSENT ||
+           (data >= table_end && data < chunk && bytes >= C(s, object_size) &&
+            bytes <= (chunk - data) / C(s, chunk_slabs) && C(s, heap_allocs) > 0 &&
+            C(s, heap_allocs) <= ALLOCS_MAX && C(s, alloc_size) <= ALLOC_BYTES_MAX);
+}
+
 /* Sizes and offsets that later arithmetic relies on. */
 static rhi_error *check_layout(const space *s)
 {
     uint64_t chunk = C(s, chunk_size), slots = C(s, slab_slots_max), slab = C(s, slab_size);
     bool sane = slots > 0 && slots <= 1 << 20 && slots % 64 == 0 && C(s, object_size) >= 16 &&
                 C(s, object_size) <= 64 && counts_fit(s);
-    sane = sane && members_fit(s);
     sane = sane && chunk >= 4096 && chunk <= 1ull << 40 && (chunk & (chunk - 1)) == 0;
     sane = sane && slab <= RHI_OFFSET_MAX && C(s, chunk_slabs) > 0 &&
            C(s, chunk_slabs) <= 1 << 16 && C(s, chunk_slab_table) <= chunk &&
            C(s, chunk_slabs) * slab <= chunk - C(s, chunk_slab_table);
+    sane = sane && slots_fit(s) && members_fit(s);
     sane = sane && C(s, type_size) <= 4096 && C(s, field_size) <= 4096 && C(s, root_size) <= 4096;
     if (C(s, heap_history) != ABSENT)
         sane = sane && C(s, event_size) <= 4096;

@@ -23,8 +23,10 @@ enum {
     ROOTS_STEP_BYTES = 1 << 20,
     EVENTS_MAX = 1 << 26, /* looked at for one question */
     HISTORY_STEP = 1024,
-    POLL_EVENTS = 1 << 16
+    POLL_EVENTS = 1 << 16,
+    ALLOCS_IN_ALL_MAX = 1 << 21
 };
+
 /* ---- types ---------------------------------------------------------------------------------- */
 
 static bool read_field(const space *s, rhi_memory *memory, const uint8_t *bytes,
@@ -197,7 +199,6 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                             .state = own_state(reader),
                             .header_size = (uint32_t)C(s, object_size),
                             .first_word = (uint32_t)C(s, object_size),
-                            .serial_at = (uint32_t)C(s, object_serial),
                             .address = address,
                             .number = HEAP(number, 8),
                             .candidates = HEAP(fresh, 8) + HEAP(spared, 8),
@@ -295,7 +296,42 @@ static void note_cut_list(rhi_reader *reader, uint64_t address)
     f->has_cut_lists |= rhi__memory_region(reader->memory, address) != NULL;
 }
 
-static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_index)
+/* The slots that the heap's allocators have available. */
+static rhi_error *read_allocators(rhi_reader *reader, space *s, uint64_t heap)
+{
+    format *f = own_state(reader);
+    rhi_scratch scratch = {0};
+    uint64_t size = C(s, alloc_size), count = C(s, heap_allocs), got = 0;
+    rhi_error *error = NULL;
+    if (!s->blank_is_damage)
+        return NULL;
+    const uint8_t *bytes =
+        rhi__memory_view(reader->memory, heap + C(s, heap_alloc), count * size, &scratch, &got);
+    s->blank_is_damage =
+        bytes && got == count * size && reader->heaps.count * count <= ALLOCS_IN_ALL_MAX;
+    for (uint64_t i = 0; s->blank_is_damage && i < count && !error; i++) {
+        const uint8_t *row = bytes + i * size;
+        available_word word = {rhi__load64(row + C(s, alloc_base)),
+                               rhi__load32(row + C(s, alloc_slot_size)),
+                               rhi__load64(row + C(s, alloc_available))};
+        if (word.bits == 0)
+            continue;
+        if (!rhi__array_reserve(&f->available, 1))
+            error = rhi__error_memory();
+        else
+            f->available.items[f->available.count++] = word;
+    }
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+static int available_order(const void *left, const void *right)
+{
+    const available_word *a = left, *b = right;
+    return a->base < b->base ? -1 : a->base > b->base;
+}
+
+static rhi_error *read_heaps(rhi_reader *reader, space *s, uint32_t space_index)
 {
     rhi_circle watch = {0};
     uint64_t address = s->descriptor.heaps;
@@ -320,6 +356,7 @@ static rhi_error *read_heaps(rhi_reader *reader, const space *s, uint32_t space_
             return rhi__error_memory();
         read_heap(reader, s, space_index, address, &reader->heaps.items[reader->heaps.count++]);
         RHI_TRY(read_roots(reader, s, (uint32_t)reader->heaps.count - 1));
+        RHI_TRY(read_allocators(reader, s, address));
         address = next;
     }
     return NULL;
@@ -338,29 +375,68 @@ static bool has_taken_slots(const space *s, const uint8_t *slab, const rhi_block
     return any;
 }
 
-/* Adds one slab as a block if it makes sense inside its mapping. */
-static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address,
-                           const uint8_t *slab, const rhi_own_range *chunk, rhi_blocks *blocks)
+/* Do place, size and number of the slots of slab `index` fit each other? */
+static bool slots_fit(const space *s, uint64_t index, const uint8_t *slab, const rhi_block *block,
+                      const rhi_own_range *chunk)
 {
+    uint64_t bytes = C(s, slab_bytes), size = block->slot_size, most = C(s, slab_slots_max);
+    uint32_t reciprocal = 0;
+    if (bytes == ABSENT)
+        return true;
+    bool is_large = index == 0 && block->capacity == 1 && size == chunk->end - block->base;
+    if (!is_large && block->capacity != 1)
+        reciprocal = (uint32_t)(((1ull << 32) + size - 1) / size);
+    return block->base == chunk->start + C(s, chunk_data) + index * bytes &&
+           (is_large || block->capacity == (bytes / size < most ? bytes / size : most)) &&
+           rhi__load32(slab + C(s, slab_reciprocal)) == reciprocal;
+}
+
+/* What an allocator has available is taken by the bitmap, and by nobody. */
+static void leave_out_available(const format *f, rhi_block *block)
+{
+    uint64_t low = 0, high = f->available.count, word_bytes = block->slot_size * 64,
+             end = block->slot_size * block->capacity;
+    while (low < high) { /* the first word that is not before the block */
+        uint64_t middle = low + (high - low) / 2;
+        if (f->available.items[middle].base < block->base)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < f->available.count; low++) {
+        const available_word *word = &f->available.items[low];
+        if (word->base - block->base >= end)
+            break;
+        if (word->slot_size == block->slot_size && (word->base - block->base) % word_bytes == 0)
+            block->live[(word->base - block->base) / word_bytes] &= ~word->bits;
+    }
+}
+
+/* Adds slab `index` of the chunk as a block if it makes sense there. */
+static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t index, const uint8_t *slab,
+                           const rhi_own_range *chunk, rhi_blocks *blocks)
+{
+    uint64_t address = chunk->start + C(s, chunk_slab_table) + index * C(s, slab_size);
     rhi_block block = {.base = rhi__load64(slab + C(s, slab_base)),
                        .slot_size = rhi__load64(slab + C(s, slab_slot_size)),
                        .capacity = rhi__load32(slab + C(s, slab_capacity)),
                        .heap = chunk->heap,
+                       .is_exact = s->blank_is_damage,
                        .origin = address};
     if (block.slot_size == 0 || block.capacity == 0) {
-        /* in older runtimes also where it is laid out anew */
-        if (block.slot_size || has_taken_slots(s, slab, &block))
-            rhi__reader_problem(
-                reader,
-                "the slab at 0x%" PRIx64
-                " has taken slots and no size or number of them: its objects are missing",
-                address);
+        static const char text[] = "the slab at 0x%" PRIx64 " has taken slots and no size or "
+                                   "number of them: its objects are missing";
+        bool has_lost = block.slot_size || has_taken_slots(s, slab, &block);
+        if (has_lost && C(s, slab_bytes) != ABSENT)
+            rhi__reader_damage(reader, address, true, text, address);
+        else if (has_lost) /* in older runtimes also where it is laid out anew */
+            rhi__reader_problem(reader, text, address);
         return NULL;
     }
     if (block.slot_size < C(s, object_size) || block.slot_size % 8 || block.base % 8 ||
         block.base < chunk->start || block.base >= chunk->end ||
         block.slot_size > (chunk->end - block.base) / block.capacity ||
-        block.capacity > C(s, slab_slots_max)) {
+        block.capacity > C(s, slab_slots_max) || !slots_fit(s, index, slab, &block, chunk)) {
         rhi__reader_damage(reader, address, true,
                            "the slab at 0x%" PRIx64 " makes no sense: its objects are missing",
                            address);
@@ -373,6 +449,7 @@ static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t address,
         return rhi__error_memory();
     }
     memcpy(block.live, slab + C(s, slab_live), words * 8);
+    leave_out_available(own_state(reader), &block);
     blocks->items[blocks->count++] = block;
     return NULL;
 }
@@ -392,7 +469,7 @@ static rhi_error *refheap_read_blocks(rhi_reader *reader, const rhi_own_range *c
             reader, "the chunk at 0x%" PRIx64 " cannot be read in full: objects are missing",
             chunk->start);
     for (uint64_t i = 0; i < readable && !error; i++)
-        error = add_slab(reader, s, table + i * size, bytes + i * size, chunk, blocks);
+        error = add_slab(reader, s, i, bytes + i * size, chunk, blocks);
     rhi__scratch_free(&scratch);
     return error;
 }
@@ -564,40 +641,39 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
     uint32_t word = rhi__load32(bytes + C(s, object_count)),
              type = rhi__load16(bytes + C(s, object_type));
     uint32_t flags = rhi__load16(bytes + C(s, object_flags));
-    uint64_t serial = rhi__load64(bytes + C(s, object_serial));
-    int64_t count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
     bool special =
         word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
-    bool has_type = type > 0 && type < heap->type_count,
-         damaged = is_damaged(reader, heap, block->slot_size, type, flags, serial, special);
     *object = (rhi_object){.address = address,
                            .start = address,
                            .slot_size = block->slot_size,
                            .heap = block->heap,
-                           .serial = serial,
-                           .type = has_type ? heap->first_type + type : UINT32_MAX,
-                           .count = special ? 0 : count,
-                           .held = !special && flags & RH_FLAG_HELD,
+                           .serial = rhi__load64(bytes + C(s, object_serial)),
+                           .type = type > 0 && type < heap->type_count ? heap->first_type + type
+                                                                       : UINT32_MAX,
                            .finalized = (flags & RH_FLAG_FINALIZED) != 0,
                            .uncollectable = (flags & RH_FLAG_UNCOLLECTABLE) != 0,
                            .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
     if (object->death > RHI_DEATH_DESTROY)
         object->death = RHI_DEATH_UNKNOWN;
-    if (__builtin_expect(live && !special && !damaged, 1)) /* nearly all */
-        return;
-    bool blank = word == 0 && type == 0 && flags == 0; /* the allocator's own, or just being born */
+    /* in older runtimes the allocator's own, or just being born */
+    bool blank = word == 0 && type == 0 && flags == 0 && !s->blank_is_damage;
     if (!live || blank || (special && flags & RH_FLAG_FREED)) {
         object->state = object->serial == 0 ? RHI_UNUSED : RHI_FREED;
-        object->count = 0;
-        object->held = false;
     } else if (special && flags & RH_FLAG_DYING) {
         object->state = RHI_DYING;
         object->count = (int64_t)((word & (uint32_t)C(s, count_dying_mask)) >> C(s, count_shift)) +
                         (int64_t)C(s, count_bias);
     } else if (special) {
         object->immortal = true;
+    } else {
+        object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
+        object->held = (flags & RH_FLAG_HELD) != 0;
     }
-    object->damaged = damaged && rhi__is_object(object->state);
+    object->damaged =
+        rhi__is_object(object->state) &&
+        is_damaged(reader, heap, block->slot_size, type, flags, object->serial, special);
+    /* the bitmap is wrong, or the header */
+    object->damaged |= !live && type && !(flags & RH_FLAG_FREED);
 }
 
 /* The fields of refheap_decode that the graph needs, for a block at a time. */
@@ -646,19 +722,29 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
     }
 }
 
-static void refheap_count_unmarked(const rhi_reader *reader, const rhi_block *block,
-                                   const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm)
+static void refheap_count_harm(const rhi_reader *reader, const rhi_block *block,
+                               const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm)
 {
-    const space *s = space_of(&reader->heaps.items[block->heap]);
-    uint64_t flags_at = C(s, object_flags), type_at = C(s, object_type);
-    for (uint64_t first = 0; first < slot_count; first += 64) {
-        uint64_t slots = slot_count - first < 64 ? (1ull << (slot_count - first)) - 1 : UINT64_MAX;
-        for (uint64_t bits = ~block->live[first / 64] & slots; bits; bits &= bits - 1) {
-            uint64_t offset = (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
-            if (rhi__load16(bytes + offset + type_at) &&
-                !(rhi__load16(bytes + offset + flags_at) & RH_FLAG_FREED))
-                rhi__count_harmed(harm, block->base + offset);
-        }
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = space_of(heap);
+    uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags),
+             type_at = C(s, object_type), slot_size = block->slot_size;
+    uint64_t serial_at = C(s, object_serial);
+    uint32_t special_bit = (uint32_t)C(s, count_special_bit),
+             trial_zero = (uint32_t)C(s, count_trial_zero);
+    for (uint64_t slot = 0; slot < slot_count; slot++) {
+        const uint8_t *header = bytes + slot * slot_size;
+        uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at),
+                 flags = rhi__load16(header + flags_at);
+        bool special = word & special_bit && word < trial_zero,
+             is_blank = word == 0 && type == 0 && flags == 0 && !s->blank_is_damage;
+        bool is_harmed = !rhi__slot_is_live(block, slot)
+                             ? type && !(flags & RH_FLAG_FREED)
+                             : !is_blank && !(special && flags & RH_FLAG_FREED) &&
+                                   is_damaged(reader, heap, slot_size, type, flags,
+                                              rhi__load64(header + serial_at), special);
+        if (is_harmed && harm->headers++ == 0)
+            harm->first_header = block->base + slot * slot_size;
     }
 }
 
@@ -792,8 +878,10 @@ static void refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t co
 static void refheap_close(rhi_reader *reader)
 {
     format *f = own_state(reader);
-    if (f)
+    if (f) {
         free(f->spaces.items);
+        free(f->available.items);
+    }
     free(f);
 }
 
@@ -806,6 +894,10 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
     *s = (space){.descriptor = *descriptor};
     bool sound = true;
     RHI_TRY(rhi__refheap_layout(reader->memory, s, &sound));
+    /* what is told of slots is another moment's than the headers if the process runs on */
+    if (!sound || reader->memory->door->flags & RHI_TARGET_NO_STOP)
+        C(s, slab_bytes) = C(s, heap_alloc) = ABSENT;
+    s->blank_is_damage = C(s, heap_alloc) != ABSENT;
     if (!sound) /* each may be sane alone, and all counts wrong */
         rhi__reader_damage(
             reader, s->descriptor.constants, false,
@@ -882,6 +974,8 @@ static rhi_error *refheap_open(rhi_reader *reader, bool *found)
     }
     *found = true;
     RHI_TRY(add_spaces(reader, &descriptors));
+    if (f->available.count)
+        qsort(f->available.items, f->available.count, sizeof *f->available.items, available_order);
     number_heaps(reader);
     check_own(reader);
     return NULL;
@@ -895,7 +989,7 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .close = refheap_close,
                                         .decode = refheap_decode,
                                         .headers = refheap_headers,
-                                        .count_unmarked = refheap_count_unmarked,
+                                        .count_harm = refheap_count_harm,
                                         .history = refheap_history,
                                         .births = refheap_births,
                                         .check = rhi__refheap_check};

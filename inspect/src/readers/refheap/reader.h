@@ -14,7 +14,7 @@
 enum rhi_more_constants {
     RHI_BEFORE_MORE = RH_MC_COUNT - 1,
 #define RHI_ID(id, name) RH_MC_##id,
-    RH_METADATA_WEAK_CONSTANTS(RHI_ID)
+    RH_METADATA_WEAK_CONSTANTS(RHI_ID) RH_METADATA_SLOT_CONSTANTS(RHI_ID)
 #undef RHI_ID
         CONSTANTS
 };
@@ -27,13 +27,25 @@ typedef struct space {
     uint64_t constant[CONSTANTS];
     uint64_t stacks, stack_depth; /* the two constants of stacks */
     uint32_t first_type, type_count;
+    /* what the allocators have available is known and no taken slot: the header of no other one
+     * is blank */
+    bool blank_is_damage;
 } space;
+
+/* Slots that an allocator has available: bit b is that at base + b * slot_size. */
+typedef struct available_word {
+    uint64_t base, slot_size, bits;
+} available_word;
 
 typedef struct format {
     struct {
         space *items;
         uint64_t count, capacity;
     } spaces;
+    struct {
+        available_word *items;
+        uint64_t count, capacity;
+    } available;          /* by base */
     uint32_t field_count; /* of all types */
     bool has_cut_roots;   /* there are more roots than are looked at */
     /* one goes on in memory whose bytes are missing: what it does not lead to is no damage */

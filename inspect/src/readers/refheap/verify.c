@@ -51,6 +51,11 @@ typedef struct head {
     bool special, is_live;
 } head; /* a slot and its header's words */
 
+static inline bool is_blank(const head *slot)
+{
+    return slot->word == 0 && slot->type == 0 && slot->flags == 0;
+}
+
 static void decode(const checker *c, const head *slot, const uint8_t *bytes, rhi_object *object)
 {
     rhi__decode(c->reader, c->block, slot->address, bytes, slot->is_live, object);
@@ -127,6 +132,12 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
     rhi_object object;
     decode(c, slot, bytes, &object);
     /* the rest of such a header means nothing either: one damage is told once */
+    if (is_blank(slot)) {
+        FIND(c, RHI_FOUND_BAD_TYPE, &object,
+             "its slot is taken, but the first 8 bytes of its header are 0: it is neither an "
+             "object nor a tombstone");
+        return;
+    }
     if (object.type == UINT32_MAX) {
         FIND(c, RHI_FOUND_BAD_TYPE, &object,
              "type index %" PRIu32 " is none of the %" PRIu32 " types there are", slot->type,
@@ -143,19 +154,6 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
         check_weak(c, slot, &object, bytes);
 }
 
-/* Is a header as nearly all are: nothing can be found there? */
-static inline bool is_usual(const checker *c, const head *slot, const uint8_t *bytes)
-{
-    const rhi_heap_info *heap = &c->reader->heaps.items[c->block->heap];
-    return slot->type && slot->type < heap->type_count && !slot->special &&
-           !(slot->flags & (RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED)) &&
-           rhi__load64(bytes + C(c->s, object_serial)) &&
-           ((int64_t)(int32_t)slot->word >> C(c->s, count_shift)) + (int64_t)C(c->s, count_bias) >
-               0 &&
-           !(c->judges_weak && (slot->flags & RH_FLAG_HAS_WEAK ||
-                                c->reader->types.items[heap->first_type + slot->type].is_weak));
-}
-
 static inline void check_slot(checker *c, head *slot, const uint8_t *bytes)
 {
     const space *s = c->s;
@@ -164,13 +162,12 @@ static inline void check_slot(checker *c, head *slot, const uint8_t *bytes)
     slot->flags = rhi__load16(bytes + C(s, object_flags));
     slot->special = slot->word & (uint32_t)C(s, count_special_bit) &&
                     slot->word < (uint32_t)C(s, count_trial_zero);
-    bool is_blank = slot->word == 0 && slot->type == 0 && slot->flags == 0;
     bool is_freed = slot->special && slot->flags & RH_FLAG_FREED,
-         is_object = slot->is_live && !is_blank && !is_freed;
+         is_object = slot->is_live && !is_freed && (s->blank_is_damage || !is_blank(slot));
     bool is_candidate = c->has_candidates &&
                         (rhi__bit(c->fresh, slot->number) || rhi__bit(c->spared, slot->number));
     rhi_object object;
-    if (is_object && !is_usual(c, slot, bytes))
+    if (is_object)
         check_object(c, slot, bytes);
     else if (!slot->is_live && slot->type && !(slot->flags & RH_FLAG_FREED)) {
         decode(c, slot, bytes, &object);
