@@ -81,7 +81,8 @@ class Target(ctypes.Structure):
         ("interrupted", _INTERRUPTED),
         ("emit", _EMIT),
         ("evaluate_in", _EVALUATE_IN),
-        ("reserved", ctypes.c_void_p * 7),
+        ("ops", ctypes.c_void_p),
+        ("reserved", ctypes.c_void_p * 6),
     ]
 
 

@@ -104,7 +104,10 @@ typedef struct rhi_target {
      * the target for it; what needs that has no value. The user's selection stays. 0 or -1. */
     int (*evaluate_in)(void *context, uint64_t lwp, uint32_t frame, const char *text,
                        uint64_t *value, char *error, uint64_t error_size);
-    void *reserved[7];
+    /* What more the engine knows of a target that it opened itself (rhi_target_open_*). NULL for
+     * one whose callbacks are a door's own. */
+    const struct rhi_target_ops *ops;
+    void *reserved[6];
 } rhi_target;
 
 /* ---- sessions ------------------------------------------------------------------------------- */

@@ -471,7 +471,7 @@ static void offer_types(completions *c, rhi_session *session, const rhi_target *
 {
     char word[RHI_NAME_SIZE + 16];
     rhi_reader *reader;
-    session->target = target;
+    rhi__session_use(session, target);
     session->is_checked = false;
     rhi_error *error = rhi__session_open(session, &reader);
     for (uint64_t i = 0; !error && i < reader->types.count; i++) {

@@ -85,7 +85,7 @@ static rhi_error *print_help(rhi_session *session, const rhi_command *command)
 
 static void start(rhi_session *session, const rhi_target *target, const char *command)
 {
-    session->target = target;
+    rhi__session_use(session, target);
     session->is_checked = session->is_begun = false;
     session->command = command;
     session->json = false;
@@ -119,9 +119,7 @@ static int fail(rhi_session *session, const char *name, rhi_error *error)
 /* What happened to the target meanwhile that makes what was printed no answer; NULL: nothing. */
 static const char *interference(rhi_session *session, bool *is_gone)
 {
-    *is_gone =
-        session->has_memory &&
-        rhi__process_is_gone(session->memory.is_direct ? &session->memory.direct : session->target);
+    *is_gone = session->has_memory && rhi__memory_is_gone(&session->memory);
     if (*is_gone)
         return "the process ended while it was read: its memory is gone";
     if (rhi__core_has_changed(session))

@@ -3,6 +3,7 @@
 #include "session/session.h"
 #include "program/symbols.h"
 #include "readers/all.h"
+#include "target/open.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,14 +25,18 @@ void rhi__session_drop(rhi_session *session)
     session->has_memory = false;
 }
 
+void rhi__session_use(rhi_session *session, const rhi_target *target)
+{
+    session->target = target;
+    if (session->has_memory)
+        session->memory.door = target;
+}
+
 /* ---- the cache ------------------------------------------------------------------------------ */
 
 bool rhi__core_has_changed(const rhi_session *session)
 {
-    uint64_t state = !session->has_memory
-                         ? 0
-                         : rhi__core_state(session->memory.is_direct ? &session->memory.direct
-                                                                     : session->target);
+    uint64_t state = session->has_memory ? rhi__memory_core_state(&session->memory) : 0;
     /* 0: no core, or the way to its file was given up */
     return state && state != session->memory.core_state;
 }
@@ -51,10 +56,8 @@ static rhi_error *open_memory(rhi_session *session)
     if (session->has_memory && session->is_checked)
         return NULL;
     session->is_checked = true;
-    if (cache_holds(session)) {
-        session->memory.door = target;
+    if (cache_holds(session))
         return NULL;
-    }
     rhi__session_drop(session);
     session->state = target->state_id ? target->state_id(target->context) : 0;
     session->context = target->context;

@@ -86,6 +86,8 @@ bool rhi__settle(rhi_session *session);
 /* Has the file of the core that is read changed since it was opened? What was read of it is worth
  * nothing then. */
 bool rhi__core_has_changed(const rhi_session *session);
+/* From here on the target is read through this door: called as each command begins. */
+void rhi__session_use(rhi_session *session, const rhi_target *target);
 
 /* Is this object, just read again, still as the cached graph has it? If not, the cache is dropped
  * and the question asked again (a debugger's user wrote memory by hand). */

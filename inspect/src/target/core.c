@@ -7,8 +7,11 @@
  * gives shorter segments and a note of how much is missing. A file that is not the same any more
  * has another state: its headers are read again, and what was learned of it is dropped. */
 #include "base/array.h"
-#include "target/memory.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "target/ops.h"
 #include "target/packed.h"
+#include "target/registers.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -19,6 +22,12 @@
 #include <sys/stat.h>
 #include <sys/user.h>
 #include <unistd.h>
+
+#if defined(__x86_64__)
+enum { NATIVE_MACHINE = EM_X86_64 };
+#elif defined(__aarch64__)
+enum { NATIVE_MACHINE = EM_AARCH64 };
+#endif
 
 typedef struct segment {
     uint64_t start, end;      /* addresses */
@@ -41,7 +50,7 @@ enum {
 typedef struct core_file {
     int file;
     uint64_t size, state; /* of the file when its headers were read */
-    uint64_t bytes;       /* see bytes_there; 0: not counted yet */
+    uint64_t bytes;       /* see core_bytes; 0: not counted yet */
     struct {
         segment *items;
         uint64_t count, capacity;
@@ -60,88 +69,6 @@ typedef struct core_file {
     char *path, *exe;
     bool lists_all; /* segments without bytes, too: as the kernel writes them, aligned to pages */
 } core_file;
-
-#if defined(__x86_64__)
-enum { NATIVE_MACHINE = EM_X86_64 };
-static const struct {
-    const char *name;
-    unsigned index;
-} register_table[] = {{"rax", 10}, {"rbx", 5},      {"rcx", 11}, {"rdx", 12},     {"rsi", 13},
-                      {"rdi", 14}, {"rbp", 4},      {"rsp", 19}, {"r8", 9},       {"r9", 8},
-                      {"r10", 7},  {"r11", 6},      {"r12", 3},  {"r13", 2},      {"r14", 1},
-                      {"r15", 0},  {"fs_base", 21}, {"rip", 16}, {"orig_rax", 15}};
-enum { STACK_POINTER_INDEX = 19 };
-#elif defined(__aarch64__)
-enum { NATIVE_MACHINE = EM_AARCH64 };
-static const struct {
-    const char *name;
-    unsigned index;
-} register_table[] = {{"x0", 0},   {"x1", 1},   {"x2", 2},   {"x3", 3},   {"x4", 4},   {"x5", 5},
-                      {"x6", 6},   {"x7", 7},   {"x8", 8},   {"x9", 9},   {"x10", 10}, {"x11", 11},
-                      {"x12", 12}, {"x13", 13}, {"x14", 14}, {"x15", 15}, {"x16", 16}, {"x17", 17},
-                      {"x18", 18}, {"x19", 19}, {"x20", 20}, {"x21", 21}, {"x22", 22}, {"x23", 23},
-                      {"x24", 24}, {"x25", 25}, {"x26", 26}, {"x27", 27}, {"x28", 28}, {"x29", 29},
-                      {"x30", 30}, {"sp", 31},  {"pc", 32}};
-enum { STACK_POINTER_INDEX = 31 };
-#else
-#error "add the register table of this architecture"
-#endif
-
-/* Shared with target/process.c: the order of the words is that of the kernel's user_regs_struct. */
-void rhi__report_registers(rhi_sink *sink, uint64_t lwp, const uint64_t *words)
-{
-    rhi_sink_thread(sink, lwp, words[STACK_POINTER_INDEX]);
-    for (size_t i = 0; i < sizeof register_table / sizeof *register_table; i++)
-        rhi_sink_register(sink, register_table[i].name, words[register_table[i].index]);
-}
-
-/* ---- vector registers ----------------------------------------------------------------------- */
-
-static void report_halves(rhi_sink *sink, const char *format, unsigned number, unsigned first,
-                          const uint8_t *bytes, uint64_t size)
-{
-    for (unsigned i = 0; i * 8 < size; i++) {
-        char name[16];
-        if (rhi__load64(bytes + i * 8) == 0)
-            continue; /* nearly all */
-        snprintf(name, sizeof name, format, number, first + i);
-        rhi_sink_register(sink, name, rhi__load64(bytes + i * 8));
-    }
-}
-
-#if defined(__x86_64__)
-/* XSAVE's standard form. Where the parts of AVX-512 lie depends on whether the processor once had
- * MPX before them. */
-void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
-{
-    enum {
-        XMM = 160,
-        YMM_HIGH = 576,
-        ZMM_HIGH = 0x380,
-        ZMM_MORE = 0x580,
-        MPX_GAP = 0x100,
-        WITH_MPX = 0xa80
-    };
-    uint64_t gap = size >= WITH_MPX ? MPX_GAP : 0;
-    for (unsigned i = 0; i < 16 && size >= 512; i++) {
-        report_halves(sink, "xmm%u[%u]", i, 0, bytes + XMM + i * 16, 16);
-        if (size >= YMM_HIGH + 256)
-            report_halves(sink, "ymm%u[%u]", i, 2, bytes + YMM_HIGH + i * 16, 16);
-        if (size >= ZMM_MORE + gap + 1024) {
-            report_halves(sink, "zmm%u[%u]", i, 4, bytes + ZMM_HIGH + gap + i * 32, 32);
-            report_halves(sink, "xmm%u[%u]", 16 + i, 0, bytes + ZMM_MORE + gap + i * 64, 16);
-            report_halves(sink, "ymm%u[%u]", 16 + i, 2, bytes + ZMM_MORE + gap + i * 64 + 16, 16);
-            report_halves(sink, "zmm%u[%u]", 16 + i, 4, bytes + ZMM_MORE + gap + i * 64 + 32, 32);
-        }
-    }
-}
-#else
-void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
-{
-    for (unsigned i = 0; i < 32 && size >= (i + 1) * 16; i++)
-        report_halves(sink, "v%u[%u]", i, 0, bytes + i * 16, 16);
-}
-#endif
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -218,11 +145,9 @@ static uint64_t core_read(void *context, uint64_t address, void *buffer, uint64_
     return done;
 }
 
-uint64_t rhi__core_data_start(const rhi_target *target, uint64_t address)
+static uint64_t core_data_start(const void *context, uint64_t address)
 {
-    if (target->read != core_read)
-        return address;
-    const core_file *core = target->context;
+    const core_file *core = context;
     const segment *s = segment_at(core, address);
     uint64_t inside = s ? address - s->start : 0;
     if (!s || inside >= s->present || s->offset + inside > INT64_MAX)
@@ -234,11 +159,9 @@ uint64_t rhi__core_data_start(const rhi_target *target, uint64_t address)
     return address + (skipped < s->present - inside ? skipped : s->present - inside);
 }
 
-uint64_t rhi__core_data_end(const rhi_target *target, uint64_t address)
+static uint64_t core_data_end(const void *context, uint64_t address)
 {
-    if (target->read != core_read)
-        return UINT64_MAX;
-    const core_file *core = target->context;
+    const core_file *core = context;
     const segment *s = segment_at(core, address);
     uint64_t inside = s ? address - s->start : 0;
     if (!s || inside >= s->present || s->offset + inside > INT64_MAX)
@@ -250,11 +173,9 @@ uint64_t rhi__core_data_end(const rhi_target *target, uint64_t address)
     return length < s->present - inside ? address + length : s->start + s->present;
 }
 
-uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address)
+static uint64_t core_hole_end(const void *context, uint64_t address)
 {
-    if (target->read != core_read)
-        return 0;
-    const core_file *core = target->context;
+    const core_file *core = context;
     uint64_t low = 0, high = core->segments.count;
     while (low < high) { /* the first segment that begins behind the address */
         uint64_t middle = (low + high) / 2;
@@ -269,9 +190,10 @@ uint64_t rhi__core_hole_end(const rhi_target *target, uint64_t address)
 
 /* Counted once: what lies between the holes of the file. Where there are too many of them, by what
  * it takes on the disk. */
-static uint64_t bytes_there(core_file *core)
+static uint64_t core_bytes(void *context)
 {
     enum { PIECES_MAX = 1 << 18, PACKED_TIMES = 16 /* a file system may pack what it stores */ };
+    core_file *core = context;
     struct stat status;
     uint64_t end = 0, bytes = 0, pieces = 0;
     if (core->bytes)
@@ -291,21 +213,14 @@ static uint64_t bytes_there(core_file *core)
     return core->bytes = (bytes < core->size ? bytes : core->size) + 1;
 }
 
-uint64_t rhi__core_bytes(const rhi_target *target)
+static bool core_lists_all(const void *context)
 {
-    return target->read == core_read ? bytes_there(target->context) : UINT64_MAX;
+    return ((const core_file *)context)->lists_all;
 }
 
-bool rhi__core_lists_all(const rhi_target *target)
+static const char *core_truncated(const void *context)
 {
-    return target->read != core_read || ((const core_file *)target->context)->lists_all;
-}
-
-const char *rhi__core_truncated(const rhi_target *target)
-{
-    if (target->read != core_read)
-        return NULL;
-    const core_file *core = target->context;
+    const core_file *core = context;
     return core->truncated[0] ? core->truncated : NULL;
 }
 
@@ -325,9 +240,9 @@ static const rhi_region *file_at(const core_file *core, uint64_t address)
     return file && address < file->end ? file : NULL;
 }
 
-const char *rhi__core_file(const rhi_target *target, uint64_t address)
+static const char *core_file_name(const void *context, uint64_t address)
 {
-    const rhi_region *file = target->read == core_read ? file_at(target->context, address) : NULL;
+    const rhi_region *file = file_at(context, address);
     return file ? file->path : NULL;
 }
 
@@ -343,12 +258,17 @@ static int core_regions(void *context, rhi_sink *sink)
     return 0;
 }
 
+typedef struct note_buffer {
+    uint8_t *bytes;
+    uint64_t capacity;
+} note_buffer;
+
 typedef void (*note_visitor)(void *context, uint32_t type, const uint8_t *bytes, uint64_t size);
 
 /* The notes of one segment; what is cut off is left out. *left and *room: how many more, and bytes
  * of them. */
 static void each_note_in(core_file *core, const segment *s, uint64_t *left, uint64_t *room,
-                         rhi_scratch *scratch, note_visitor visit, void *context)
+                         note_buffer *buffer, note_visitor visit, void *context)
 {
     uint64_t end = s->offset + s->present;
     Elf64_Nhdr note;
@@ -362,28 +282,28 @@ static void each_note_in(core_file *core, const segment *s, uint64_t *left, uint
         if (size == 0 || size > NOTE_BYTES_MAX || size > *room)
             continue;
         *room -= size;
-        if (scratch->capacity < size) {
-            free(scratch->bytes);
-            *scratch = (rhi_scratch){.bytes = malloc(size), .capacity = size};
+        if (buffer->capacity < size) {
+            free(buffer->bytes);
+            *buffer = (note_buffer){.bytes = malloc(size), .capacity = size};
         }
-        if (!scratch->bytes)
-            *scratch = (rhi_scratch){0};
-        else if ((size < PAGE_BYTES ? read_little(core, bytes_at, scratch->bytes, size)
-                                    : read_file(core, bytes_at, scratch->bytes, size)) == size)
-            visit(context, note.n_type, scratch->bytes, size);
+        if (!buffer->bytes)
+            *buffer = (note_buffer){0};
+        else if ((size < PAGE_BYTES ? read_little(core, bytes_at, buffer->bytes, size)
+                                    : read_file(core, bytes_at, buffer->bytes, size)) == size)
+            visit(context, note.n_type, buffer->bytes, size);
     }
 }
 
 static void each_note(core_file *core, note_visitor visit, void *context)
 {
     uint64_t left = NOTES_MAX, room = NOTES_BYTES_MAX;
-    rhi_scratch scratch = {0};
+    note_buffer buffer = {0};
     for (uint64_t i = 0; i < core->notes.count && left; i++)
-        each_note_in(core, &core->notes.items[i], &left, &room, &scratch, visit, context);
+        each_note_in(core, &core->notes.items[i], &left, &room, &buffer, visit, context);
     if (left == 0 && !core->truncated[0])
         snprintf(core->truncated, sizeof core->truncated,
                  "the core file has more than %d notes: the rest was not read", NOTES_MAX);
-    free(scratch.bytes);
+    free(buffer.bytes);
 }
 
 /* Notes of a thread follow its NT_PRSTATUS; what the floating-point note holds is in the extended
@@ -452,12 +372,6 @@ static void file_note(void *context, uint32_t type, const uint8_t *bytes, uint64
 static int segment_order(const void *left, const void *right)
 {
     const segment *a = left, *b = right;
-    return a->start < b->start ? -1 : a->start > b->start;
-}
-
-static int file_order(const void *left, const void *right)
-{
-    const rhi_region *a = left, *b = right;
     return a->start < b->start ? -1 : a->start > b->start;
 }
 
@@ -554,7 +468,7 @@ static uint64_t drop_repeated(core_file *core)
         repeated += begin >= end ? 0 : (stop < end ? stop : end) - begin;
         end = stop > end ? stop : end;
     }
-    if (repeated <= ALLOWED_BYTES || repeated - ALLOWED_BYTES <= bytes_there(core))
+    if (repeated <= ALLOWED_BYTES || repeated - ALLOWED_BYTES <= core_bytes(core))
         return 0;
     end = 0;
     for (uint64_t i = 0; i < core->segments.count; i++) {
@@ -657,9 +571,7 @@ static int read_headers(core_file *core, bool is_cut, char *error, size_t error_
         return -1;
     }
     each_note(core, file_note, core);
-    if (core->files.regions.count)
-        qsort(core->files.regions.items, core->files.regions.count,
-              sizeof *core->files.regions.items, file_order);
+    rhi__sink_sort_regions(&core->files);
     return 0;
 }
 
@@ -704,11 +616,6 @@ static uint64_t core_state(void *context)
     return core->state;
 }
 
-uint64_t rhi__core_state(const rhi_target *target)
-{
-    return target->read == core_read ? core_state(target->context) : 0;
-}
-
 static void core_free(core_file *core)
 {
     if (core->file >= 0)
@@ -742,13 +649,22 @@ static int open_file(core_file *core, char *error, size_t error_size)
     return 0;
 }
 
-int rhi__core_close(rhi_target *target)
+static void core_close(void *context)
 {
-    if (target->read != core_read)
-        return 0;
-    core_free(target->context);
-    return 1;
+    core_free(context);
 }
+
+static const struct rhi_target_ops core_ops = {
+    .state = core_state,
+    .truncated = core_truncated,
+    .bytes = core_bytes,
+    .lists_all = core_lists_all,
+    .file = core_file_name,
+    .hole_end = core_hole_end,
+    .data_start = core_data_start,
+    .data_end = core_data_end,
+    .close = core_close,
+};
 
 static core_file *core_new(const char *path, const char *exe)
 {
@@ -789,6 +705,7 @@ int rhi_target_open_core(const char *path, const char *exe, rhi_target *target, 
                            .read = core_read,
                            .regions = core_regions,
                            .threads = core_threads,
-                           .state_id = core_state};
+                           .state_id = core_state,
+                           .ops = &core_ops};
     return 0;
 }

@@ -1,164 +1,27 @@
 /* memory.c - regions, threads and bulk reads over the target seam (see memory.h). */
 #include "target/memory.h"
-#include "base/array.h"
+#include "target/ops.h"
 #include "target/proc_files.h"
-#include "target/vectors.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-/* ---- the sink ------------------------------------------------------------------------------- */
-
-void rhi_sink_region(rhi_sink *sink, uint64_t start, uint64_t end, uint32_t flags,
-                     uint64_t file_offset, const char *path)
+static const struct rhi_target_ops *ops(const rhi_memory *memory)
 {
-    if (start >= end)
-        return;
-    char *copy = strdup(path ? path : "");
-    if (!copy || !rhi__array_reserve(&sink->regions, 1)) {
-        free(copy);
-        sink->out_of_memory = true;
-        return;
-    }
-    sink->regions.items[sink->regions.count++] = (rhi_region){
-        .start = start, .end = end, .file_offset = file_offset, .flags = flags, .path = copy};
+    return rhi__target_ops(rhi__memory_source(memory));
 }
 
-void rhi_sink_thread(rhi_sink *sink, uint64_t lwp, uint64_t stack_pointer)
+static void *context(const rhi_memory *memory)
 {
-    if (!rhi__array_reserve(&sink->threads, 1)) {
-        sink->out_of_memory = true;
-        return;
-    }
-    sink->threads.items[sink->threads.count++] =
-        (rhi_thread){.lwp = lwp,
-                     .stack_pointer = stack_pointer,
-                     .first_register = (uint32_t)sink->registers.count};
+    return rhi__memory_source(memory)->context;
 }
 
-void rhi_sink_register(rhi_sink *sink, const char *name, uint64_t value)
+void rhi_target_close(rhi_target *target)
 {
-    if (sink->threads.count == 0 || sink->registers.count >= UINT32_MAX ||
-        !rhi__array_reserve(&sink->registers, 1)) {
-        sink->out_of_memory |= sink->threads.count != 0;
-        return;
-    }
-    rhi_register *added = &sink->registers.items[sink->registers.count++];
-    snprintf(added->name, sizeof added->name, "%s", name ? name : "?");
-    added->value = value;
-    sink->threads.items[sink->threads.count - 1].register_count++;
-}
-
-void rhi__sink_clear(struct rhi_sink *sink)
-{
-    for (uint64_t i = 0; i < sink->regions.count; i++)
-        free(sink->regions.items[i].path);
-    free(sink->regions.items);
-    free(sink->threads.items);
-    free(sink->registers.items);
-    memset(sink, 0, sizeof *sink);
-}
-
-static int region_order(const void *left, const void *right)
-{
-    const rhi_region *a = left, *b = right;
-    return a->start < b->start ? -1 : a->start > b->start;
-}
-
-/* Sorts the regions and cuts what overlaps: the map may come from a hostile core. */
-static void normalize_regions(struct rhi_sink *sink)
-{
-    if (sink->regions.count == 0)
-        return;
-    qsort(sink->regions.items, sink->regions.count, sizeof *sink->regions.items, region_order);
-    uint64_t kept = 0, end = 0;
-    for (uint64_t i = 0; i < sink->regions.count; i++) {
-        rhi_region region = sink->regions.items[i];
-        if (region.start < end) {
-            region.file_offset += end - region.start;
-            region.start = end;
-        }
-        if (region.start >= region.end) {
-            free(region.path);
-            continue;
-        }
-        end = region.end;
-        sink->regions.items[kept++] = region;
-    }
-    sink->regions.count = kept;
-}
-
-/* ---- opening -------------------------------------------------------------------------------- */
-
-static const rhi_target *way(const rhi_memory *memory)
-{
-    return memory->is_direct ? &memory->direct : memory->door;
-}
-
-static int register_order(const void *left, const void *right)
-{
-    return strcmp(((const rhi_register *)left)->name, ((const rhi_register *)right)->name);
-}
-
-/* Registers in one order, whatever door reports them. */
-static void sort_registers(struct rhi_sink *sink)
-{
-    for (uint64_t i = 0; i < sink->threads.count; i++)
-        if (sink->threads.items[i].register_count)
-            qsort(sink->registers.items + sink->threads.items[i].first_register,
-                  sink->threads.items[i].register_count, sizeof *sink->registers.items,
-                  register_order);
-}
-
-static rhi_error *read_map(rhi_memory *memory)
-{
-    rhi__sink_clear(&memory->map);
-    const rhi_target *target = way(memory);
-    if (target->regions(target->context, &memory->map) != 0 || memory->map.regions.count == 0)
-        return rhi__core_truncated(target) ? rhi__error("%s", rhi__core_truncated(target))
-                                           : rhi__error("no process and no core to read: run the "
-                                                        "program, attach to it, or load its core");
-    const rhi_target *threads = target->threads ? target : memory->door;
-    memory->has_threads = threads->threads &&
-                          threads->threads(threads->context, &memory->map) == 0 &&
-                          memory->map.threads.count > 0;
-    if (memory->map.out_of_memory)
-        return rhi__error_memory();
-    normalize_regions(&memory->map);
-    sort_registers(&memory->map);
-    rhi__forget_dead_vectors(memory);
-    return NULL;
-}
-
-rhi_error *rhi__memory_open(rhi_memory *memory, const rhi_target *door)
-{
-    memset(memory, 0, sizeof *memory);
-    memory->door = door;
-    /* A door whose reads are the engine's own needs no second way. */
-    if (rhi__core_state(door))
-        memory->is_direct = false;
-    else if (door->core_path)
-        memory->is_direct = rhi_target_open_core(door->core_path, door->exe_path, &memory->direct,
-                                                 memory->refused, sizeof memory->refused) == 0;
-    else if (door->pid > 0)
-        memory->is_direct = rhi__process_open_stopped(door->pid, &memory->direct, memory->refused,
-                                                      sizeof memory->refused) == 0;
-    /* before the map: what is cut off from here on has another state */
-    memory->core_state = rhi__core_state(way(memory));
-    /* also for a debugger's reads of it, if they are preferred */
-    memory->core_bytes = rhi__core_bytes(way(memory));
-    rhi_error *error = read_map(memory);
-    if (rhi__core_truncated(way(memory)))
-        snprintf(memory->truncated, sizeof memory->truncated, "%s",
-                 rhi__core_truncated(way(memory)));
-    if (error && memory->is_direct) {
-        rhi__error_free(error);
-        error = rhi__memory_use_door(memory);
-    }
-    if (error)
-        rhi__memory_close(memory);
-    return error;
+    if (rhi__target_ops(target)->close)
+        rhi__target_ops(target)->close(target->context);
+    memset(target, 0, sizeof *target);
 }
 
 void rhi__memory_close(rhi_memory *memory)
@@ -168,32 +31,6 @@ void rhi__memory_close(rhi_memory *memory)
     rhi__sink_clear(&memory->map);
     rhi__memory_drop_pages(memory);
     memset(memory, 0, sizeof *memory);
-}
-
-rhi_error *rhi__memory_use_door(rhi_memory *memory)
-{
-    if (memory->is_direct) {
-        rhi_target_close(&memory->direct);
-        memory->is_direct = false;
-    }
-    return read_map(memory);
-}
-
-bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
-{
-    if (!memory->is_direct)
-        return true;
-    uint8_t direct[256], door[256];
-    if (size > sizeof direct)
-        size = sizeof direct;
-    uint64_t direct_got = memory->direct.read(memory->direct.context, address, direct, size);
-    if (direct_got < size && rhi__core_state(&memory->direct) &&
-        rhi__core_truncated(&memory->direct))
-        /* a debugger that has mapped the file would die of reading what was cut off, perhaps
-         * just now */
-        return true;
-    uint64_t door_got = memory->door->read(memory->door->context, address, door, size);
-    return direct_got == size && door_got == size && memcmp(direct, door, size) == 0;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -239,7 +76,7 @@ void rhi__memory_drop_pages(rhi_memory *memory)
 static bool read_kept(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size)
 {
     uint64_t page = address / KEPT_BYTES, offset = address % KEPT_BYTES, place = page % PAGES_KEPT;
-    const rhi_target *target = way(memory);
+    const rhi_target *target = rhi__memory_source(memory);
     if (size > SMALL_BYTES || offset + size > KEPT_BYTES)
         return false;
     if (memory->pages->held[place] != page + 1) {
@@ -255,7 +92,7 @@ static bool read_kept(rhi_memory *memory, uint64_t address, void *buffer, uint64
 
 uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, uint64_t size)
 {
-    const rhi_target *target = way(memory);
+    const rhi_target *target = rhi__memory_source(memory);
     uint64_t done = 0;
     if (memory->pages && read_kept(memory, address, buffer, size))
         return size;
@@ -335,7 +172,8 @@ const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t s
 
 uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end)
 {
-    uint64_t next = rhi__core_hole_end(way(memory), address);
+    const struct rhi_target_ops *o = ops(memory);
+    uint64_t next = o->hole_end ? o->hole_end(context(memory), address) : 0;
     if (next <= address && memory->has_usage)
         next = rhi__page_after(rhi__memory_process(memory), address, end);
     if (next <= address)
@@ -345,35 +183,49 @@ uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64
 
 uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint64_t end)
 {
-    uint64_t start = rhi__core_data_start(way(memory), address);
+    const struct rhi_target_ops *o = ops(memory);
+    uint64_t start = o->data_start ? o->data_start(context(memory), address) : address;
     return start < end ? start : end;
 }
 
 uint64_t rhi__memory_data_end(const rhi_memory *memory, uint64_t address, uint64_t end)
 {
-    uint64_t hole = rhi__core_data_end(way(memory), address);
+    const struct rhi_target_ops *o = ops(memory);
+    uint64_t hole = o->data_end ? o->data_end(context(memory), address) : UINT64_MAX;
     return hole < end ? hole : end;
 }
 
 bool rhi__memory_is_core(const rhi_memory *memory)
 {
-    return rhi__core_hole_end(way(memory), 0) != 0;
+    return ops(memory)->state != NULL;
 }
 
 int rhi__memory_process(const rhi_memory *memory)
 {
-    return rhi__process_id(way(memory));
+    return ops(memory)->process_id ? ops(memory)->process_id(context(memory)) : 0;
+}
+
+bool rhi__memory_is_gone(const rhi_memory *memory)
+{
+    return ops(memory)->is_gone && ops(memory)->is_gone(context(memory));
+}
+
+uint64_t rhi__memory_core_state(const rhi_memory *memory)
+{
+    return ops(memory)->state ? ops(memory)->state(context(memory)) : 0;
 }
 
 bool rhi__memory_lists_all(const rhi_memory *memory)
 {
-    return rhi__core_lists_all(way(memory));
+    return !ops(memory)->lists_all || ops(memory)->lists_all(context(memory));
 }
 
 const char *rhi__memory_file(const rhi_memory *memory, uint64_t address)
 {
     const rhi_region *region = rhi__memory_region(memory, address);
-    return region && region->path[0] == '/' ? region->path : rhi__core_file(way(memory), address);
+    if (region && region->path[0] == '/')
+        return region->path;
+    return ops(memory)->file ? ops(memory)->file(context(memory), address) : NULL;
 }
 
 void rhi__memory_note_usage(rhi_memory *memory)

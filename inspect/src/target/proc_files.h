@@ -3,7 +3,7 @@
 #ifndef RHI_PROC_FILES_H
 #define RHI_PROC_FILES_H
 
-#include "target/memory.h"
+#include "target/sink.h"
 
 /* Sets RHI_REGION_USED and what follows it in all regions; false if that cannot be had. Walks the
  * page tables once. */

@@ -5,9 +5,12 @@
  * (and the kernel detaches for us if we die); lent by a debugger that has stopped it, it only
  * reads. Invariant: every LWP in `threads` is seized, and stopped once stop_all is through, and
  * is detached exactly once. One that does not stop in time is let go when this process ends. */
+#include "target/process.h"
 #include "base/array.h"
-#include "target/memory.h"
+#include "base/error.h"
+#include "target/ops.h"
 #include "target/proc_files.h"
+#include "target/registers.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -81,9 +84,9 @@ static int process_regions(void *context, rhi_sink *sink)
     return 0;
 }
 
-int rhi__process_id(const rhi_target *target)
+static int process_id(const void *context)
 {
-    return target->read == process_read ? (int)((const process *)target->context)->reader : 0;
+    return (int)((const process *)context)->reader;
 }
 
 static int process_threads(void *context, rhi_sink *sink)
@@ -338,23 +341,37 @@ static void explain(const process *p, int reason, char *error, size_t error_size
         snprintf(error, error_size, "cannot stop process %d: %s", (int)p->pid, strerror(reason));
 }
 
-bool rhi__process_is_gone(const rhi_target *target)
+static bool process_is_gone(void *context)
 {
-    process *p = target->context;
+    process *p = context;
     int found = 0;
-    if (target->read != process_read || !has_ended(p->pid, p->reader))
+    if (!has_ended(p->pid, p->reader))
         return false;
     /* from now on through another one, if there is any */
     return each_thread(p, take_reader, &found) < 0 || !found;
 }
+
+static void process_close(void *context)
+{
+    process_free(context);
+}
+
+static const struct rhi_target_ops process_ops = {
+    .process_id = process_id,
+    .is_gone = process_is_gone,
+    .close = process_close,
+};
 
 int rhi__process_open_stopped(int64_t pid, rhi_target *target, char *error, size_t error_size)
 {
     process *p = process_new(pid, error, error_size);
     if (!p)
         return -1;
-    *target = (rhi_target){
-        .abi = RHI_ABI, .context = p, .read = process_read, .regions = process_regions};
+    *target = (rhi_target){.abi = RHI_ABI,
+                           .context = p,
+                           .read = process_read,
+                           .regions = process_regions,
+                           .ops = &process_ops};
     return 0;
 }
 
@@ -374,17 +391,11 @@ int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, cha
                            .flags = flags,
                            .context = p,
                            .read = process_read,
-                           .regions = process_regions};
+                           .regions = process_regions,
+                           .ops = &process_ops};
     if (stop) {
         target->threads = process_threads;
         target->state_id = process_state;
     }
     return 0;
-}
-
-void rhi_target_close(rhi_target *target)
-{
-    if (!rhi__core_close(target) && target->read == process_read)
-        process_free(target->context);
-    memset(target, 0, sizeof *target);
 }

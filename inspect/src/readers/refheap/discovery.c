@@ -6,6 +6,7 @@
  * Invariant: `found` holds a descriptor only if the bytes at its own address say it is one. */
 #include "readers/refheap/discovery.h"
 #include "target/modules.h"
+#include "target/open.h"
 
 #include <elf.h>
 #include <inttypes.h>
