@@ -8,8 +8,6 @@ KNOWN = {
         "inspect/src/readers/refheap/reader.c: a function of 63 lines behind `uint32_t heap_count)`",
     ],
     "includes_lead_down": [
-        "program/symbols.h includes session/session.h",
-        "session/operand.c includes words/words.h",
         "words/orphans.c includes questions/leaks.h",
         "words/referrers.c includes questions/selection.h",
         "words/word_map.c includes render/output.h",
@@ -21,17 +19,11 @@ KNOWN = {
         "words/word_map takes rhi__json_text from render/output",
     ],
     "no_circle_of_symbols": [
-        "program/dwarf takes symbols from program/dwarf_calls, which leads back",
-        "program/dwarf_calls takes symbols from program/dwarf, which leads back",
         "readers/refheap/reader takes symbols from readers/refheap/verify, which leads back",
         "readers/refheap/verify takes symbols from readers/refheap/reader, which leads back",
     ],
     "no_circle_of_includes": [
-        "program/symbols includes program/variables, which leads back",
-        "program/symbols includes session/session, which leads back",
-        "program/variables includes program/symbols, which leads back",
         "questions/leaks includes words/orphans, which leads back",
-        "session/session includes program/symbols, which leads back",
         "words/orphans includes questions/leaks, which leads back",
         "words/word_map includes words/words, which leads back",
         "words/words includes words/word_map, which leads back",

@@ -483,7 +483,7 @@ static void offer_types(completions *c, rhi_session *session, const rhi_target *
             offer(c, word, after);
     }
     rhi__error_free(error);
-    session->target = NULL;
+    rhi__session_use(session, NULL);
 }
 
 /* What the options of a line say about its last word. */

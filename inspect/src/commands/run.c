@@ -18,9 +18,14 @@ uint32_t rhi_abi(void)
 rhi_session *rhi_session_new(void)
 {
     rhi_session *session = calloc(1, sizeof *session);
-    if (session)
-        session->work.poll_milliseconds = 10; /* far below what a person notices */
-    return session;
+    if (!session)
+        return NULL;
+    session->work.poll_milliseconds = 10; /* far below what a person notices */
+    session->symbols = rhi__symbols_new(&session->memory, &session->work);
+    if (session->symbols)
+        return session;
+    free(session);
+    return NULL;
 }
 
 void rhi_session_free(rhi_session *session)
@@ -91,7 +96,6 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->json = false;
     session->is_ascii = !rhi__shows_utf8();
     session->error[0] = '\0';
-    session->asked_names = false;
     session->out_size = 0;
     session->was_flushed = session->has_changed = false;
     rhi__notes_free(&session->notes);
@@ -242,7 +246,7 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
         status = fail(session, name, error);
     rhi__flush(session);
     rhi__args_free(&args);
-    session->target = NULL;
+    rhi__session_use(session, NULL);
     if (session->has_memory)
         session->memory.door = NULL;
     if (session->has_memory && session->memory.is_short)

@@ -1,132 +1,22 @@
-/* dwarf.c - variables, places and types of one file (see variables.h).
+/* dwarf.c - variables, places and types of one file (see dwarf.h).
  *
- * Invariant: every walk over DIEs counts its steps against a bound of its own, because a damaged
- * file may name itself as its type, its sibling or its child. libdw checks single reads, not
- * walks. */
-#include "program/dwarf_walk.h"
+ * Invariant: every walk over DIEs counts its steps against a bound of its own (dwarf_walk.c says
+ * why). */
+#include "program/dwarf.h"
 #include "base/array.h"
+#include "program/dwarf_walk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { PEEL_MAX = 64, DIES_MAX = 50000000, POLL_DIES = 4096, RANGES_MAX = 64 };
+enum { POLL_DIES = 4096, RANGES_MAX = 64 };
 
 /* ---- types ---------------------------------------------------------------------------------- */
-
-bool rhi__die_type(Dwarf_Die *die, Dwarf_Die *type)
-{
-    Dwarf_Attribute attribute;
-    return dwarf_formref_die(dwarf_attr_integrate(die, DW_AT_type, &attribute), type) != NULL;
-}
-
-const char *rhi__die_name(Dwarf_Die *die)
-{
-    Dwarf_Attribute attribute;
-    const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_name, &attribute));
-    return name ? name : "";
-}
-
-bool rhi__die_number(Dwarf_Die *die, unsigned name, uint64_t *number)
-{
-    Dwarf_Attribute attribute;
-    Dwarf_Word word;
-    if (dwarf_formudata(dwarf_attr_integrate(die, name, &attribute), &word) != 0)
-        return false;
-    *number = word;
-    return true;
-}
-
-bool rhi__die_peel(Dwarf_Die *die)
-{
-    for (int i = 0; i < PEEL_MAX; i++) {
-        switch (dwarf_tag(die)) {
-        case DW_TAG_typedef:
-        case DW_TAG_const_type:
-        case DW_TAG_volatile_type:
-        case DW_TAG_restrict_type:
-        case DW_TAG_atomic_type:
-            if (!rhi__die_type(die, die))
-                return false;
-            break;
-        case DW_TAG_invalid:
-            return false;
-        default:
-            return true;
-        }
-    }
-    return false;
-}
 
 static bool is_pointer(Dwarf_Die die)
 {
     return rhi__die_peel(&die) && dwarf_tag(&die) == DW_TAG_pointer_type;
-}
-
-bool rhi__die_is_struct(Dwarf_Die *die)
-{
-    int tag = dwarf_tag(die);
-    return tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_union_type;
-}
-
-bool rhi__die_next(Dwarf_Die *die)
-{
-    Dwarf_Die next;
-    if (dwarf_siblingof(die, &next) != 0 || (uintptr_t)next.addr <= (uintptr_t)die->addr)
-        return false;
-    *die = next;
-    return true;
-}
-
-unsigned rhi__die_dimensions(Dwarf_Die *array, uint64_t counts[RHI_DIMENSIONS_MAX])
-{
-    Dwarf_Die child;
-    unsigned count = 0;
-    if (dwarf_child(array, &child) != 0)
-        return 0;
-    do {
-        uint64_t bound;
-        if (dwarf_tag(&child) != DW_TAG_subrange_type)
-            continue;
-        if (rhi__die_number(&child, DW_AT_count, &bound))
-            counts[count++] = bound;
-        else
-            counts[count++] = rhi__die_number(&child, DW_AT_upper_bound, &bound) ? bound + 1 : 0;
-    } while (count < RHI_DIMENSIONS_MAX && rhi__die_next(&child));
-    return count;
-}
-
-uint64_t rhi__die_size(Dwarf_Die die)
-{
-    uint64_t size, factor = 1, counts[RHI_DIMENSIONS_MAX];
-    for (int i = 0; i < PEEL_MAX && rhi__die_peel(&die); i++) {
-        if (rhi__die_number(&die, DW_AT_byte_size, &size))
-            return __builtin_mul_overflow(size, factor, &size) ? 0 : size;
-        if (dwarf_tag(&die) == DW_TAG_pointer_type)
-            return __builtin_mul_overflow(8, factor, &size) ? 0 : size;
-        if (dwarf_tag(&die) != DW_TAG_array_type)
-            return 0;
-        for (unsigned d = rhi__die_dimensions(&die, counts); d-- > 0;)
-            if (__builtin_mul_overflow(factor, counts[d], &factor))
-                return 0;
-        if (!rhi__die_type(&die, &die))
-            return 0;
-    }
-    return 0;
-}
-
-bool rhi__die_is_c(Dwarf_Die *die)
-{
-    Dwarf_Die unit;
-    switch (dwarf_diecu(die, &unit, NULL, NULL) ? dwarf_srclang(&unit) : -1) {
-    case DW_LANG_C:
-    case DW_LANG_C89:
-    case DW_LANG_C99:
-    case DW_LANG_C11:
-        return true;
-    default:
-        return false;
-    }
 }
 
 /* "struct node *", "const char *", "node [4]": as debuggers spell it. */
@@ -135,7 +25,7 @@ static void type_text(Dwarf_Die die, char *text, size_t size)
     char behind[32] = "";
     size_t at = sizeof behind - 1; /* the text behind grows to the left */
     const char *before = "", *name = NULL;
-    for (int i = 0; !name && i < PEEL_MAX; i++) {
+    for (int i = 0; !name && i < RHI_PEEL_MAX; i++) {
         int is = dwarf_tag(&die);
         const char *mark = is == DW_TAG_pointer_type ? "*" : is == DW_TAG_array_type ? "[]" : "";
         if (is == DW_TAG_const_type)
@@ -251,39 +141,6 @@ static void find_place(Dwarf_Die type, uint64_t offset, unsigned depth, unsigned
 
 /* ---- the index ------------------------------------------------------------------------------ */
 
-static int extent_order(const void *left, const void *right)
-{
-    const rhi_extent *a = left, *b = right;
-    if (a->address != b->address)
-        return a->address < b->address ? -1 : 1;
-    if (a->size != b->size)
-        return a->size < b->size ? -1 : 1;
-    return a->die < b->die ? -1 : a->die > b->die;
-}
-
-void rhi__extents_sort(rhi_extents *extents)
-{
-    if (extents->count)
-        qsort(extents->items, extents->count, sizeof *extents->items, extent_order);
-}
-
-const rhi_extent *rhi__extents_find(const rhi_extents *extents, uint64_t address)
-{
-    enum { LOOK_BACK = 16 }; /* variables overlap in damaged files alone, symbols by aliases */
-    uint64_t low = 0, high = extents->count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (extents->items[middle].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (uint64_t i = low; i > 0 && low - i < LOOK_BACK; i--)
-        if (address - extents->items[i - 1].address < extents->items[i - 1].size)
-            return &extents->items[i - 1];
-    return NULL;
-}
-
 /* Where a variable lies, if that is one place for good. */
 static bool location_of(Dwarf_Die *die, uint64_t *address)
 {
@@ -308,27 +165,6 @@ static bool location_of(Dwarf_Die *die, uint64_t *address)
                                  ops[1].atom == DW_OP_form_tls_address);
     *address = is_tls ? value | RHI_TLS : value;
     return is_tls || (is_address && count == 1 && !(value & RHI_TLS));
-}
-
-bool rhi__dwarf_die(rhi_dwarf *d, uint64_t number, Dwarf_Die *die)
-{
-    return dwarf_die_addr_die(d->dwarf, (void *)(uintptr_t)number, die) != NULL;
-}
-
-uint64_t rhi__die_key(rhi_dwarf *d, Dwarf_Die *die)
-{
-    Dwarf_Die again;
-    uint64_t number = (uintptr_t)die->addr;
-    return rhi__dwarf_die(d, number, &again) ? number : 0;
-}
-
-bool rhi__dwarf_next_unit(rhi_dwarf *d, Dwarf_CU **unit, uint8_t *kind, Dwarf_Die *die)
-{
-    Dwarf_Die whole, split;
-    if (dwarf_get_units(d->dwarf, *unit, unit, NULL, kind, &whole, &split) != 0)
-        return false;
-    *die = *kind == DW_UT_skeleton && dwarf_tag(&split) != DW_TAG_invalid ? split : whole;
-    return true;
 }
 
 static bool add_variable(rhi_dwarf *d, Dwarf_Die *die, const char *function)
@@ -381,7 +217,7 @@ static bool index_unit(rhi_work *work, rhi_dwarf *d, Dwarf_Die *unit, uint64_t *
     while (depth > 0) {
         Dwarf_Die *die = &path[depth];
         int tag = dwarf_tag(die);
-        if (++*seen > DIES_MAX)
+        if (++*seen > RHI_DIES_MAX)
             return false;
         if (*seen % POLL_DIES == 0) {
             rhi_error *error = rhi__progress(work, "reading debug info", 0, 0);
@@ -445,15 +281,6 @@ void rhi__dwarf_free(rhi_dwarf *d)
     free(d);
 }
 
-const char *rhi__variable_scoped_name(rhi_dwarf *d, const rhi_extent *variable)
-{
-    rhi_extent *v = &d->variables.items[variable - d->variables.items];
-    Dwarf_Die die;
-    if (!v->scoped && rhi__dwarf_die(d, v->die, &die))
-        v->scoped = rhi__die_scoped_name(&die);
-    return v->scoped && *v->scoped ? v->scoped : v->name;
-}
-
 bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
 {
     const rhi_extent *extent = rhi__extents_find(&d->variables, address);
@@ -479,45 +306,6 @@ bool rhi__dwarf_variable(rhi_dwarf *d, uint64_t address, rhi_variable *variable)
 }
 
 /* ---- members by name ------------------------------------------------------------------------ */
-
-bool rhi__die_member(Dwarf_Die owner, const char *name, size_t length, unsigned depth,
-                     unsigned *steps, Dwarf_Die *type, uint64_t *offset)
-{
-    Dwarf_Die member, inner;
-    if (depth >= RHI_NESTING_MAX || !rhi__die_peel(&owner) || !rhi__die_is_struct(&owner) ||
-        dwarf_child(&owner, &member) != 0)
-        return false;
-    do {
-        if (*steps == 0 || --*steps == 0)
-            return false;
-        int tag = dwarf_tag(&member);
-        uint64_t start = 0, within = 0;
-        if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || !rhi__die_type(&member, &inner))
-            continue;
-        const char *found = tag == DW_TAG_member ? rhi__die_name(&member) : "";
-        if (*found ? strlen(found) == length && memcmp(found, name, length) == 0
-                   : rhi__die_member(inner, name, length, depth + 1, steps, type, &within)) {
-            if (*found)
-                *type = inner;
-            rhi__die_number(&member, DW_AT_data_member_location, &start);
-            *offset = start + within;
-            return true;
-        }
-    } while (rhi__die_next(&member));
-    return false;
-}
-
-bool rhi__die_complete(rhi_dwarf *d, Dwarf_Die *die)
-{
-    bool found_struct;
-    uint64_t number;
-    if (!rhi__die_peel(die) || !rhi__die_is_struct(die))
-        return false;
-    if (!dwarf_hasattr(die, DW_AT_declaration))
-        return true;
-    number = rhi__dwarf_type(d, rhi__die_name(die), &found_struct);
-    return number && rhi__dwarf_die(d, number, die) && rhi__die_peel(die);
-}
 
 /* What a pointer or array gives with an index or an arrow. */
 static bool pointed(Dwarf_Die *die)
@@ -555,33 +343,6 @@ bool rhi__dwarf_follow(rhi_dwarf *d, uint64_t *number, const char *path)
     return *number != 0;
 }
 
-uint64_t rhi__dwarf_type(rhi_dwarf *d, const char *name, bool *found_struct)
-{
-    Dwarf_CU *unit = NULL;
-    Dwarf_Die die;
-    uint64_t structure = 0, seen = 0;
-    uint8_t kind;
-    *found_struct = false;
-    while (rhi__dwarf_next_unit(d, &unit, &kind, &die)) {
-        if (dwarf_child(&die, &die) != 0)
-            continue;
-        do {
-            int tag = dwarf_tag(&die);
-            if (++seen > DIES_MAX)
-                return structure;
-            if ((tag != DW_TAG_typedef && tag != DW_TAG_structure_type) ||
-                strcmp(rhi__die_name(&die), name) != 0 || dwarf_hasattr(&die, DW_AT_declaration))
-                continue;
-            uint64_t number = rhi__die_key(d, &die);
-            if (tag == DW_TAG_typedef && number)
-                return *found_struct = false, number;
-            structure = number;
-            *found_struct = structure != 0;
-        } while (rhi__die_next(&die));
-    }
-    return structure;
-}
-
 bool rhi__dwarf_begins_with(rhi_dwarf *d, const char *type, const char *base)
 {
     bool found_struct;
@@ -598,7 +359,7 @@ bool rhi__dwarf_begins_with(rhi_dwarf *d, const char *type, const char *base)
         if (!rhi__die_type(&member, &die))
             return false;
         Dwarf_Die alias = die;
-        for (int i = 0; i < PEEL_MAX; i++) {
+        for (int i = 0; i < RHI_PEEL_MAX; i++) {
             if (strcmp(rhi__die_name(&alias), base) == 0)
                 return true;
             if (rhi__die_is_struct(&alias) || !rhi__die_type(&alias, &alias))

@@ -1,71 +1,17 @@
 /* dwarf_calls.c - the functions and lines of an instruction, with those that were inlined there
- * (see variables.h).
+ * (see dwarf.h).
  *
  * Invariant: a function and a line of one row are of one level. The line table tells where the
  * innermost level is; where each other one is, the DIE of the call that was inlined into it
  * tells. */
+#include "program/dwarf.h"
 #include "program/dwarf_walk.h"
 
-#include <stdio.h>
 #include <string.h>
 
-enum { SCOPE_STEPS_MAX = 1 << 20, NAME_SIZE = 512 };
+enum { SCOPE_STEPS_MAX = 1 << 20 };
 
-/* ---- names ---------------------------------------------------------------------------------- */
-
-/* The DIE that says what it is called and where it is declared, at the end of abstract origins and
- * specifications. */
-static Dwarf_Die declaration_of(Dwarf_Die die)
-{
-    Dwarf_Attribute attribute;
-    for (int i = 0; i < RHI_NESTING_MAX; i++) {
-        Dwarf_Die next;
-        if (!dwarf_formref_die(dwarf_attr(&die, DW_AT_abstract_origin, &attribute), &next) &&
-            !dwarf_formref_die(dwarf_attr(&die, DW_AT_specification, &attribute), &next))
-            break;
-        die = next;
-    }
-    return die;
-}
-
-/* The child that the DIE is in, or is; its siblings lie behind one another. */
-static bool child_around(Dwarf_Die *owner, const Dwarf_Die *die, unsigned *steps, Dwarf_Die *child)
-{
-    Dwarf_Die next;
-    if ((uintptr_t)owner->addr >= (uintptr_t)die->addr || dwarf_child(owner, child) != 0)
-        return false;
-    for (next = *child;
-         rhi__die_next(&next) && (uintptr_t)next.addr <= (uintptr_t)die->addr && *steps > 0;
-         --*steps)
-        *child = next;
-    return *steps > 0;
-}
-
-/* "shop::order::total" */
-char *rhi__die_scoped_name(Dwarf_Die *named)
-{
-    char text[NAME_SIZE];
-    Dwarf_Die die = declaration_of(*named), scope;
-    unsigned steps = SCOPE_STEPS_MAX;
-    size_t used = 0;
-    const char *name = rhi__die_name(&die);
-    if (rhi__die_is_c(&die) || !*name || !dwarf_diecu(&die, &scope, NULL, NULL))
-        return *name ? strdup(name) : NULL;
-    for (int i = 0; i < RHI_NESTING_MAX && child_around(&scope, &die, &steps, &scope) &&
-                    scope.addr != die.addr;
-         i++) {
-        int tag = dwarf_tag(&scope);
-        bool is_namespace = tag == DW_TAG_namespace;
-        const char *part = rhi__die_name(&scope);
-        if (is_namespace && !*part)
-            part = "(anonymous namespace)";
-        if ((is_namespace || rhi__die_is_struct(&scope)) && *part && used < sizeof text)
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s::", part);
-    }
-    if (used < sizeof text)
-        snprintf(text + used, sizeof text - used, "%s", name);
-    return strdup(text);
-}
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /* The file that an attribute of the DIE counts in its unit's table, or NULL. (dwarf_decl_file
  * asserts that there is one.) */
@@ -85,7 +31,7 @@ static const char *file_of(Dwarf_Die *die, unsigned attribute)
  * declarations (-gmlt), the file of its line tells. */
 static bool is_of_header(Dwarf_Die *function, const char *file_of_line)
 {
-    Dwarf_Die die = declaration_of(*function);
+    Dwarf_Die die = rhi__die_declaration(*function);
     const char *file =
         strncmp(rhi__die_name(&die), "rh_", 3) == 0 ? file_of(&die, DW_AT_decl_file) : "";
     file = file ? file : file_of_line;

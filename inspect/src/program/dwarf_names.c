@@ -1,4 +1,5 @@
-/* dwarf_names.c - variables by name, and what leads from a value to the next (see variables.h). */
+/* dwarf_names.c - variables by name, and what leads from a value to the next (see dwarf.h). */
+#include "program/dwarf.h"
 #include "program/dwarf_walk.h"
 
 #include <string.h>
@@ -102,4 +103,45 @@ bool rhi__dwarf_member(rhi_dwarf *d, uint64_t *type, const rhi_text *name, uint6
         return false;
     *type = rhi__die_key(d, &die);
     return true;
+}
+
+/* ---- types by name -------------------------------------------------------------------------- */
+
+uint64_t rhi__dwarf_type(rhi_dwarf *d, const char *name, bool *found_struct)
+{
+    Dwarf_CU *unit = NULL;
+    Dwarf_Die die;
+    uint64_t structure = 0, seen = 0;
+    uint8_t kind;
+    *found_struct = false;
+    while (rhi__dwarf_next_unit(d, &unit, &kind, &die)) {
+        if (dwarf_child(&die, &die) != 0)
+            continue;
+        do {
+            int tag = dwarf_tag(&die);
+            if (++seen > RHI_DIES_MAX)
+                return structure;
+            if ((tag != DW_TAG_typedef && tag != DW_TAG_structure_type) ||
+                strcmp(rhi__die_name(&die), name) != 0 || dwarf_hasattr(&die, DW_AT_declaration))
+                continue;
+            uint64_t number = rhi__die_key(d, &die);
+            if (tag == DW_TAG_typedef && number)
+                return *found_struct = false, number;
+            structure = number;
+            *found_struct = structure != 0;
+        } while (rhi__die_next(&die));
+    }
+    return structure;
+}
+
+bool rhi__die_complete(rhi_dwarf *d, Dwarf_Die *die)
+{
+    bool found_struct;
+    uint64_t number;
+    if (!rhi__die_peel(die) || !rhi__die_is_struct(die))
+        return false;
+    if (!dwarf_hasattr(die, DW_AT_declaration))
+        return true;
+    number = rhi__dwarf_type(d, rhi__die_name(die), &found_struct);
+    return number && rhi__dwarf_die(d, number, die) && rhi__die_peel(die);
 }

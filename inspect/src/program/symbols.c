@@ -5,9 +5,9 @@
  * state. */
 #include "program/symbols.h"
 #include "base/array.h"
-#include "program/variables.h"
-#include "target/modules.h"
+#include "program/image.h"
 #include "program/thread_locals.h"
+#include "target/modules.h"
 
 #include <gelf.h>
 #include <inttypes.h>
@@ -45,6 +45,10 @@ typedef struct tls_module {
 } tls_module;
 
 struct rhi_symbols {
+    rhi_memory *memory; /* what they are the symbols of */
+    rhi_work *work;
+    const char *exe; /* that the door names; NULL: none. Of this command only */
+    bool was_asked;  /* files of modules were asked for names, in this command */
     struct {
         module **items;
         uint64_t count, capacity;
@@ -216,7 +220,7 @@ static void read_symbols(module *m, const rhi_image *f, GElf_Word type)
 }
 
 /* Loads a file and opens its debug info, if it has any. */
-static rhi_dwarf *load(rhi_session *session, module *m, rhi_image *image, const char *path)
+static rhi_dwarf *load(rhi_symbols *s, module *m, rhi_image *image, const char *path)
 {
     rhi_image shared;
     bool has_shared = open_shared_file(image, path, &shared);
@@ -225,17 +229,17 @@ static rhi_dwarf *load(rhi_session *session, module *m, rhi_image *image, const 
         m->shared = shared;
     }
     return rhi__image_load(image)
-               ? rhi__dwarf_open(&session->work, image, path, has_shared ? &m->shared : NULL)
+               ? rhi__dwarf_open(s->work, image, path, has_shared ? &m->shared : NULL)
                : NULL;
 }
 
-static void index_module(rhi_session *session, module *m)
+static void index_module(rhi_symbols *s, module *m)
 {
     char path[PATH_SIZE];
     m->is_indexed = true;
-    m->dwarf = load(session, m, &m->main, m->file_path);
+    m->dwarf = load(s, m, &m->main, m->file_path);
     if (!m->dwarf && open_debug_file(m, path, &m->debug))
-        m->dwarf = load(session, m, &m->debug, path);
+        m->dwarf = load(s, m, &m->debug, path);
     read_symbols(m, &m->main, SHT_SYMTAB);
     if (m->symbols.count + m->functions.count == 0)
         read_symbols(m, &m->debug, SHT_SYMTAB);
@@ -282,24 +286,24 @@ static void find_bias(module *m)
             m->bias = m->start - f->segments[i].p_vaddr;
 }
 
-static void running_file(const rhi_session *session, char *path, size_t size)
+static void running_file(const rhi_symbols *s, char *path, size_t size)
 {
-    int process = rhi__memory_process(&session->memory);
+    int process = rhi__memory_process(s->memory);
     path[0] = '\0';
     if (process)
         snprintf(path, size, "/proc/%d/exe", process);
 }
 
 /* Opens the file that is mapped at the module's start, if there is one. */
-static void open_module(rhi_session *session, module *m)
+static void open_module(rhi_symbols *s, module *m)
 {
     const char *candidates[] = {m->exe, m->path, m->running};
-    running_file(session, m->running, sizeof m->running);
+    running_file(s, m->running, sizeof m->running);
     for (int i = 0; i < 3 && !m->is_good; i++) {
         if (!candidates[i] || !rhi__image_open(candidates[i], &m->main))
             continue;
         m->is_named = i == 0 && strcmp(base_name(candidates[i]), base_name(m->path)) == 0;
-        m->is_good = is_mapped_file(&session->memory, m->start, &m->main, m->is_named);
+        m->is_good = is_mapped_file(s->memory, m->start, &m->main, m->is_named);
         if (!m->is_good)
             rhi__image_close(&m->main);
         else
@@ -310,28 +314,27 @@ static void open_module(rhi_session *session, module *m)
 }
 
 /* The module whose first page is this region; NULL if its file is not to be had. */
-static module *module_of(rhi_session *session, const rhi_region *region)
+static module *module_of(rhi_symbols *s, const rhi_region *region)
 {
-    rhi_symbols *s = session->symbols;
     module *m = NULL;
     uint64_t at = 0;
     for (; at < s->modules.count && !m; at++)
         if (s->modules.items[at]->start == region->start &&
             strcmp(s->modules.items[at]->path, region->path) == 0 &&
-            rhi__same_text(s->modules.items[at]->exe, session->target->exe_path))
+            rhi__same_text(s->modules.items[at]->exe, s->exe))
             m = s->modules.items[at];
     if (m && !m->is_checked &&
-        !(m->is_good && is_mapped_file(&session->memory, m->start, &m->main, m->is_named))) {
+        !(m->is_good && is_mapped_file(s->memory, m->start, &m->main, m->is_named))) {
         module_free(m);
         s->modules.items[at - 1] = s->modules.items[--s->modules.count];
         m = NULL;
     }
     if (!m) {
         if (s->modules.count >= MODULES_MAX || !rhi__array_reserve(&s->modules, 1) ||
-            !(m = module_new(region, session->target->exe_path)))
+            !(m = module_new(region, s->exe)))
             return NULL;
         s->modules.items[s->modules.count++] = m;
-        open_module(session, m);
+        open_module(s, m);
     }
     m->is_checked = true;
     return m->is_good ? m : NULL;
@@ -347,16 +350,16 @@ static bool covers(const module *m, uint64_t address)
     return false;
 }
 
-static module *module_at(rhi_session *session, uint64_t address)
+static module *module_at(rhi_symbols *s, uint64_t address)
 {
     enum { LOOK_BACK = 16 };
-    const struct rhi_sink *map = &session->memory.map;
+    const struct rhi_sink *map = &s->memory->map;
     int tried = 0;
     for (uint64_t i = map->regions.count; i > 0 && tried < LOOK_BACK; i--) {
         const rhi_region *region = &map->regions.items[i - 1];
         if (region->start > address || region->file_offset != 0 || !rhi__region_is_file(region))
             continue;
-        module *m = module_of(session, region);
+        module *m = module_of(s, region);
         if (m && covers(m, address - m->bias))
             return m;
         tried++;
@@ -399,10 +402,9 @@ static uint64_t link_map_of(rhi_memory *memory, const headers *h)
 
 /* Modules with thread-local storage are numbered from 1 in the order in which they were loaded,
  * and the loader's list is in that order. */
-static void find_tls_modules(rhi_session *session)
+static void find_tls_modules(rhi_symbols *s)
 {
-    rhi_symbols *s = session->symbols;
-    rhi_memory *memory = &session->memory;
+    rhi_memory *memory = s->memory;
     uint64_t list = 0, ordered = 0;
     s->is_tls_known = true;
     s->tls.count = 0;
@@ -439,22 +441,21 @@ enum { VECTOR_OFFSET = 0 };
 #endif
 
 /* The module whose block in this thread holds the address, and the offset in the block. */
-static module *tls_module_at(rhi_session *session, uint64_t address, uint64_t thread_pointer,
+static module *tls_module_at(rhi_symbols *s, uint64_t address, uint64_t thread_pointer,
                              uint64_t *offset)
 {
-    rhi_symbols *s = session->symbols;
     uint64_t vector, block;
     if (!s->is_tls_known)
-        find_tls_modules(session);
-    if (!rhi__memory_u64(&session->memory, thread_pointer + VECTOR_OFFSET, &vector))
+        find_tls_modules(s);
+    if (!rhi__memory_u64(s->memory, thread_pointer + VECTOR_OFFSET, &vector))
         return NULL;
     for (uint64_t i = 0; i < s->tls.count; i++) {
-        if (!rhi__memory_u64(&session->memory, vector + 16 * (i + 1), &block) ||
+        if (!rhi__memory_u64(s->memory, vector + 16 * (i + 1), &block) ||
             address - block >= s->tls.items[i].size)
             continue;
-        const rhi_region *region = rhi__memory_region(&session->memory, s->tls.items[i].start);
+        const rhi_region *region = rhi__memory_region(s->memory, s->tls.items[i].start);
         *offset = address - block;
-        return region ? module_of(session, region) : NULL;
+        return region ? module_of(s, region) : NULL;
     }
     return NULL;
 }
@@ -472,12 +473,6 @@ static bool symbol_variable(const module *m, uint64_t address, rhi_variable *var
         rhi__text(variable->text, sizeof variable->text, "%.160s+%" PRIu64, extent->name,
                   address - extent->address);
     return true;
-}
-
-static bool have_symbols(rhi_session *session)
-{
-    session->asked_names = true;
-    return session->symbols || (session->symbols = calloc(1, sizeof *session->symbols));
 }
 
 /* What is known of an instruction's calls, kept by its address. */
@@ -503,13 +498,13 @@ static void known_free(void *node)
 
 /* Functions and lines by debug info; of the function that has code of its own, the symbol, if that
  * is all. */
-static unsigned find_calls(rhi_session *session, uint64_t address, rhi_call calls[RHI_CALLS_MAX])
+static unsigned find_calls(rhi_symbols *s, uint64_t address, rhi_call calls[RHI_CALLS_MAX])
 {
-    module *m = module_at(session, address);
+    module *m = module_at(s, address);
     if (!m)
         return 0;
     if (!m->is_indexed)
-        index_module(session, m);
+        index_module(s, m);
     uint64_t in_file = address - m->bias;
     const rhi_extent *symbol = rhi__extents_find(&m->functions, in_file);
     unsigned count = m->dwarf ? rhi__dwarf_calls(m->dwarf, in_file, calls) : 0;
@@ -523,18 +518,19 @@ static unsigned find_calls(rhi_session *session, uint64_t address, rhi_call call
     return count;
 }
 
-const rhi_call *rhi__symbols_calls(rhi_session *session, uint64_t address, unsigned *count)
+const rhi_call *rhi__symbols_calls(rhi_symbols *s, uint64_t address, unsigned *count)
 {
     rhi_call calls[RHI_CALLS_MAX];
     known_calls key = {.address = address}, **found, *known;
     *count = 0;
-    if (!have_symbols(session) || !(found = tsearch(&key, &session->symbols->calls, known_order)))
+    s->was_asked = true;
+    if (!(found = tsearch(&key, &s->calls, known_order)))
         return NULL;
     if (*found == &key) {
-        unsigned found_count = find_calls(session, address, calls);
+        unsigned found_count = find_calls(s, address, calls);
         known = malloc(sizeof *known + found_count * sizeof *calls);
         if (!known) {
-            tdelete(&key, &session->symbols->calls, known_order);
+            tdelete(&key, &s->calls, known_order);
             while (found_count)
                 free(calls[--found_count].name);
             return NULL;
@@ -554,55 +550,52 @@ static void forget_calls(rhi_symbols *symbols)
 }
 
 /* The modules with files, in the order of their addresses: NULL behind the last. */
-static module *next_module(rhi_session *session, uint64_t *region)
+static module *next_module(rhi_symbols *s, uint64_t *region)
 {
-    const struct rhi_sink *map = &session->memory.map;
+    const struct rhi_sink *map = &s->memory->map;
     module *m = NULL;
     while (!m && *region < map->regions.count) {
         const rhi_region *r = &map->regions.items[(*region)++];
-        m = r->file_offset == 0 && rhi__region_is_file(r) ? module_of(session, r) : NULL;
+        m = r->file_offset == 0 && rhi__region_is_file(r) ? module_of(s, r) : NULL;
     }
     if (m && !m->is_indexed)
-        index_module(session, m);
+        index_module(s, m);
     return m;
 }
 
-static bool begins_with(rhi_session *session, const char *type, const char *base)
+static bool begins_with(rhi_symbols *s, const char *type, const char *base)
 {
     module *m;
-    for (uint64_t region = 0; (m = next_module(session, &region));)
+    for (uint64_t region = 0; (m = next_module(s, &region));)
         if (m->dwarf && rhi__dwarf_begins_with(m->dwarf, type, base))
             return true;
     return false;
 }
 
-bool rhi__symbols_begins_with(rhi_session *session, const char *type, const char *base)
+bool rhi__symbols_begins_with(rhi_symbols *s, const char *type, const char *base)
 {
-    rhi_symbols *s = have_symbols(session) ? session->symbols : NULL;
-    if (!s)
-        return false;
+    s->was_asked = true;
     /* many variables ask the same */
     if (strcmp(s->last.type, type) != 0 || strcmp(s->last.base, base) != 0) {
-        s->last.answer = begins_with(session, type, base);
+        s->last.answer = begins_with(s, type, base);
         snprintf(s->last.type, sizeof s->last.type, "%s", type);
         snprintf(s->last.base, sizeof s->last.base, "%s", base);
     }
     return s->last.answer;
 }
 
-bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thread_pointer,
+bool rhi__symbols_variable(rhi_symbols *s, uint64_t address, uint64_t thread_pointer,
                            rhi_variable *variable)
 {
-    if (!have_symbols(session))
-        return false;
     uint64_t in_file;
-    module *m = thread_pointer ? tls_module_at(session, address, thread_pointer, &in_file)
-                               : module_at(session, address);
+    s->was_asked = true;
+    module *m = thread_pointer ? tls_module_at(s, address, thread_pointer, &in_file)
+                               : module_at(s, address);
     if (!m)
         return false;
     in_file = thread_pointer ? in_file | RHI_TLS : address - m->bias;
     if (!m->is_indexed)
-        index_module(session, m);
+        index_module(s, m);
     *variable = (rhi_variable){.text = ""};
     return (m->dwarf && rhi__dwarf_variable(m->dwarf, in_file, variable)) ||
            symbol_variable(m, in_file, variable);
@@ -610,10 +603,11 @@ bool rhi__symbols_variable(rhi_session *session, uint64_t address, uint64_t thre
 
 /* ---- by name -------------------------------------------------------------------------------- */
 
-uint64_t rhi__symbols_type(rhi_session *session, const char *name, rhi_dwarf **dwarf)
+uint64_t rhi__symbols_type(rhi_symbols *s, const char *name, rhi_dwarf **dwarf)
 {
     module *m;
-    for (uint64_t region = 0, type; have_symbols(session) && (m = next_module(session, &region));) {
+    s->was_asked = true;
+    for (uint64_t region = 0, type; (m = next_module(s, &region));) {
         bool is_struct;
         if (m->dwarf && (type = rhi__dwarf_type(m->dwarf, name, &is_struct)))
             return *dwarf = m->dwarf, type;
@@ -621,9 +615,9 @@ uint64_t rhi__symbols_type(rhi_session *session, const char *name, rhi_dwarf **d
     return 0;
 }
 
-uint64_t rhi__symbols_module(rhi_session *session, const char *name, size_t length)
+uint64_t rhi__symbols_module(rhi_symbols *s, const char *name, size_t length)
 {
-    const struct rhi_sink *map = &session->memory.map;
+    const struct rhi_sink *map = &s->memory->map;
     for (uint64_t i = 0; i < map->regions.count; i++) {
         const rhi_region *r = &map->regions.items[i];
         const char *base = r->file_offset == 0 && rhi__region_is_file(r) ? base_name(r->path) : "";
@@ -634,23 +628,22 @@ uint64_t rhi__symbols_module(rhi_session *session, const char *name, size_t leng
 }
 
 typedef struct name_search {
-    rhi_session *session;
+    rhi_symbols *symbols;
     rhi_thread_locals *locals;
     rhi_named *found;
     unsigned count, max;
 } name_search;
 
 /* The module's block of thread-local memory in a thread; 0: it has none. */
-static uint64_t tls_block(rhi_session *session, const module *m, uint64_t thread_pointer)
+static uint64_t tls_block(rhi_symbols *s, const module *m, uint64_t thread_pointer)
 {
-    rhi_symbols *s = session->symbols;
     uint64_t vector, block;
     if (!s->is_tls_known)
-        find_tls_modules(session);
+        find_tls_modules(s);
     for (uint64_t i = 0; thread_pointer && i < s->tls.count; i++)
         if (s->tls.items[i].start == m->start)
-            return rhi__memory_u64(&session->memory, thread_pointer + VECTOR_OFFSET, &vector) &&
-                           rhi__memory_u64(&session->memory, vector + 16 * (i + 1), &block) &&
+            return rhi__memory_u64(s->memory, thread_pointer + VECTOR_OFFSET, &vector) &&
+                           rhi__memory_u64(s->memory, vector + 16 * (i + 1), &block) &&
                            block != UINT64_MAX
                        ? block
                        : 0;
@@ -659,7 +652,7 @@ static uint64_t tls_block(rhi_session *session, const module *m, uint64_t thread
 
 static void add_named(name_search *s, const module *m, uint64_t in_file, uint64_t type)
 {
-    const struct rhi_sink *map = &s->session->memory.map;
+    const struct rhi_sink *map = &s->symbols->memory->map;
     rhi_named named = {.address = m->bias + in_file, .dwarf = type ? m->dwarf : NULL, .type = type};
     if (!(in_file & RHI_TLS)) {
         if (s->count < s->max)
@@ -667,7 +660,7 @@ static void add_named(name_search *s, const module *m, uint64_t in_file, uint64_
         return;
     }
     for (uint64_t t = 0; t < map->threads.count && s->count < s->max; t++) {
-        uint64_t block = tls_block(s->session, m, s->locals->threads[t].thread_pointer);
+        uint64_t block = tls_block(s->symbols, m, s->locals->threads[t].thread_pointer);
         named.address = block + (in_file & ~RHI_TLS);
         named.lwp = map->threads.items[t].lwp;
         if (block)
@@ -695,11 +688,11 @@ static void search_module(name_search *s, const module *m, const rhi_text *name,
     }
 }
 
-unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t length, rhi_named *found,
+unsigned rhi__symbols_named(rhi_symbols *s, const char *text, size_t length, rhi_named *found,
                             unsigned max)
 {
     rhi_thread_locals locals = {0};
-    name_search s = {.session = session, .locals = &locals, .found = found, .max = max};
+    name_search search = {.symbols = s, .locals = &locals, .found = found, .max = max};
     rhi_text name = {text, length}, owner = {text, 0};
     module *m;
     for (size_t i = 0; i + 1 < length; i++)
@@ -710,17 +703,17 @@ unsigned rhi__symbols_named(rhi_session *session, const char *text, size_t lengt
     bool is_file = owner.length > 2 && text[0] == '\'' && text[owner.length - 1] == '\'';
     if (is_file)
         owner = (rhi_text){text + 1, owner.length - 2};
-    rhi_error *error = have_symbols(session) ? rhi__thread_locals_open(&session->memory, 0, &locals)
-                                             : rhi__error_memory();
+    s->was_asked = true;
+    rhi_error *error = rhi__thread_locals_open(s->memory, 0, &locals);
     /* As in a debugger what is in no namespace and no function goes first; refheap finds the
      * others, too. */
-    for (int anywhere = is_file; anywhere < 2 && !error && s.count == 0; anywhere++)
-        for (uint64_t region = 0; (m = next_module(session, &region));)
-            search_module(&s, m, &name, owner.length && !is_file ? &owner : NULL,
+    for (int anywhere = is_file; anywhere < 2 && !error && search.count == 0; anywhere++)
+        for (uint64_t region = 0; (m = next_module(s, &region));)
+            search_module(&search, m, &name, owner.length && !is_file ? &owner : NULL,
                           is_file ? &owner : NULL, anywhere);
     rhi__error_free(error);
     rhi__thread_locals_close(&locals);
-    return s.count;
+    return search.count;
 }
 
 /* ---- the wrong program ---------------------------------------------------------------------- */
@@ -732,9 +725,9 @@ typedef struct program {
 } program;
 
 /* Which module is the program, and is `id` that of any module? */
-static program find_program(rhi_session *session, const rhi_build_id *id, bool *is_mapped)
+static program find_program(rhi_symbols *s, const rhi_build_id *id, bool *is_mapped)
 {
-    rhi_memory *memory = &session->memory;
+    rhi_memory *memory = s->memory;
     program found = {.region = NULL};
     *is_mapped = false;
     for (uint64_t i = 0; i < memory->map.regions.count && !*is_mapped; i++) {
@@ -761,7 +754,7 @@ static void short_id(const rhi_build_id *id, char *text, size_t size)
 }
 
 /* Is `path` a file with another build-id than that of everything that is mapped? */
-static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit, bool *is_mapped)
+static bool is_misfit(rhi_symbols *s, const char *path, rhi_misfit *misfit, bool *is_mapped)
 {
     char running[40];
     rhi_image image, own;
@@ -770,14 +763,14 @@ static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit
         return false;
     rhi_build_id id = image.id;
     rhi__image_close(&image);
-    program p = find_program(session, &id, is_mapped);
+    program p = find_program(s, &id, is_mapped);
     if (!id.size || *is_mapped || !p.region || !p.id.size)
         return false;
     *misfit = (rhi_misfit){.names = ""};
     snprintf(misfit->path, sizeof misfit->path, "%s", path);
     short_id(&id, misfit->id, sizeof misfit->id);
     short_id(&p.id, misfit->program_id, sizeof misfit->program_id);
-    running_file(session, running, sizeof running);
+    running_file(s, running, sizeof running);
     const char *others[] = {p.region->path, running};
     for (int i = 0; i < 2 && !*misfit->names; i++) {
         if (strcmp(path, others[i]) == 0 || !rhi__image_open(others[i], &own))
@@ -789,38 +782,47 @@ static bool is_misfit(rhi_session *session, const char *path, rhi_misfit *misfit
     return true;
 }
 
-const rhi_misfit *rhi__symbols_misfit(rhi_session *session)
+const rhi_misfit *rhi__symbols_misfit(rhi_symbols *s)
 {
-    const char *exe = session->target ? session->target->exe_path : NULL;
-    bool asked_names = session->asked_names, ignored;
-    if (!session->has_memory || (!exe && !asked_names) || !have_symbols(session))
+    bool ignored;
+    if (!s->memory->door || (!s->exe && !s->was_asked))
         return NULL;
-    session->asked_names = asked_names;
-    rhi_symbols *s = session->symbols;
-    if (!s->is_exe_checked || !rhi__same_text(exe, s->checked_exe)) {
+    if (!s->is_exe_checked || !rhi__same_text(s->exe, s->checked_exe)) {
         free(s->checked_exe);
-        s->checked_exe = exe ? strdup(exe) : NULL;
+        s->checked_exe = s->exe ? strdup(s->exe) : NULL;
         s->is_exe_checked = true;
         s->is_path_checked = false;
         s->is_exe_mapped = s->is_misfit = false;
-        if (exe)
-            s->is_misfit = is_misfit(session, exe, &s->misfit, &s->is_exe_mapped);
+        if (s->exe)
+            s->is_misfit = is_misfit(s, s->exe, &s->misfit, &s->is_exe_mapped);
     }
-    if (!s->is_misfit && !s->is_exe_mapped && asked_names && !s->is_path_checked) {
+    if (!s->is_misfit && !s->is_exe_mapped && s->was_asked && !s->is_path_checked) {
         rhi_build_id none = {.size = 0};
-        program p = find_program(session, &none, &ignored);
-        s->is_misfit = p.region && is_misfit(session, p.region->path, &s->misfit, &ignored);
+        program p = find_program(s, &none, &ignored);
+        s->is_misfit = p.region && is_misfit(s, p.region->path, &s->misfit, &ignored);
         s->is_path_checked = true;
     }
     return s->is_misfit ? &s->misfit : NULL;
 }
 
+rhi_symbols *rhi__symbols_new(rhi_memory *memory, rhi_work *work)
+{
+    rhi_symbols *s = calloc(1, sizeof *s);
+    if (s)
+        *s = (rhi_symbols){.memory = memory, .work = work};
+    return s;
+}
+
+void rhi__symbols_begin(rhi_symbols *symbols, const char *exe)
+{
+    symbols->exe = exe;
+    symbols->was_asked = false;
+}
+
 void rhi__symbols_forget(rhi_symbols *symbols)
 {
-    for (uint64_t i = 0; symbols && i < symbols->modules.count; i++)
+    for (uint64_t i = 0; i < symbols->modules.count; i++)
         symbols->modules.items[i]->is_checked = false;
-    if (!symbols)
-        return;
     symbols->is_tls_known = symbols->is_exe_checked = false;
     symbols->last.type[0] = '\0';
     forget_calls(symbols);

@@ -7,7 +7,7 @@
  * debugger unless it is a plain name or path of members. */
 #include "questions/expression.h"
 #include "base/array.h"
-#include "program/variables.h"
+#include "program/dwarf.h"
 
 #include <ctype.h>
 #include <inttypes.h>

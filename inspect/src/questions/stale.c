@@ -290,7 +290,7 @@ bool rhi__is_of_another_type(rhi_session *session, const rhi_reader *reader,
     for (uint64_t i = 0; i < reader->types.count && !is_managed; i++)
         is_managed = strcmp(reader->types.items[i].name, name) == 0;
     /* a struct that begins with it may be meant */
-    return is_managed && !rhi__symbols_begins_with(session, found, name);
+    return is_managed && !rhi__symbols_begins_with(session->symbols, found, name);
 }
 
 static rhi_error *judge_types(search *s)

@@ -251,7 +251,7 @@ void rhi__json_end(rhi_session *session)
         rhi__json_key(session, "not_read", json_incref(session->not_read));
     if (session->remarks.count)
         rhi__json_key(session, "notes", reasons_json(&session->remarks));
-    const rhi_misfit *misfit = rhi__symbols_misfit(session);
+    const rhi_misfit *misfit = rhi__symbols_misfit(session->symbols);
     if (misfit)
         rhi__json_key(session, "wrong_executable",
                       json_pack("{s:o, s:s, s:s, s:o}", "path", rhi__json_text(misfit->path),
@@ -282,7 +282,7 @@ void rhi__json_close(rhi_session *session)
  * missing. */
 static void print_misfit(rhi_session *session)
 {
-    const rhi_misfit *misfit = rhi__symbols_misfit(session);
+    const rhi_misfit *misfit = rhi__symbols_misfit(session->symbols);
     if (misfit)
         rhi__print(session,
                    "notice: %s is not the program of this %s: its build-id is %s…, the program's "

@@ -94,7 +94,8 @@ static stack calls_of(rhi_session *session, const rhi_reader *reader, const rhi_
     for (unsigned i = 0; s.rows && i < event->depth; i++) {
         unsigned count = 0;
         const rhi_call *calls =
-            event->stack[i] ? rhi__symbols_calls(session, event->stack[i] - 1, &count) : NULL;
+            event->stack[i] ? rhi__symbols_calls(session->symbols, event->stack[i] - 1, &count)
+                            : NULL;
         for (unsigned k = 0; k < count; k++)
             s.rows[s.end++] = (row){event->stack[i], &calls[k]};
         if (count == 0)

@@ -6,10 +6,9 @@
  * Invariant: nothing is called, nothing written; the text is read once from left to right, nested
  * to a bound. */
 #include "session/resolve.h"
+#include "heap/fields.h"
 #include "heap/objects.h"
 #include "program/symbols.h"
-#include "program/variables.h"
-#include "words/words.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -203,7 +202,7 @@ static unsigned roots_named(const parser *p, const char *name, size_t length, rh
 static bool known(parser *p, const char *name, size_t length, value *v)
 {
     rhi_named found[NAMED_MAX];
-    unsigned count = rhi__symbols_named(p->session, name, length, found, NAMED_MAX);
+    unsigned count = rhi__symbols_named(p->session->symbols, name, length, found, NAMED_MAX);
     if (count == 0)
         count = roots_named(p, name, length, found);
     if (count == 0 && isdigit((unsigned char)name[0]))
@@ -273,7 +272,7 @@ static bool word_behind(parser *p, value *v)
     size_t length = (size_t)(plus - p->text);
     if (*end)
         return false;
-    *v = (value){.at = rhi__symbols_module(p->session, p->text, length)};
+    *v = (value){.at = rhi__symbols_module(p->session->symbols, p->text, length)};
     if (!v->at && name_end(p->text) != plus)
         return false;
     if (!v->at && !known(p, p->text, length, v))
@@ -366,7 +365,7 @@ static bool cast(parser *p, value *v, bool *is_cast)
     value pointer = {.is_value = true};
     if (!number_of(p, v, &pointer.at))
         return false;
-    pointer.type = rhi__symbols_type(p->session, type, &pointer.dwarf);
+    pointer.type = rhi__symbols_type(p->session->symbols, type, &pointer.dwarf);
     *v = pointer;
     return true;
 }

@@ -1,7 +1,6 @@
 /* session.c - opens memory, heap and graph on their first use, and drops them when the target moved
  * on (see session.h). */
 #include "session/session.h"
-#include "program/symbols.h"
 #include "readers/all.h"
 #include "target/open.h"
 
@@ -30,6 +29,7 @@ void rhi__session_use(rhi_session *session, const rhi_target *target)
     session->target = target;
     if (session->has_memory)
         session->memory.door = target;
+    rhi__symbols_begin(session->symbols, target ? target->exe_path : NULL);
 }
 
 /* ---- the cache ------------------------------------------------------------------------------ */

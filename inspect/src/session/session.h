@@ -9,11 +9,10 @@
 #include "base/kept.h"
 #include "base/notes.h"
 #include "heap/fields.h"
+#include "program/symbols.h"
 #include "base/work.h"
 
 #include <jansson.h>
-
-typedef struct rhi_symbols rhi_symbols;
 
 struct rhi_session {
     const rhi_target *target; /* during a call only */
@@ -34,7 +33,7 @@ struct rhi_session {
     char *core_path;
     int64_t pid;
     void *context;
-    rhi_symbols *symbols; /* of the files that are mapped; kept across states */
+    rhi_symbols *symbols; /* of the files that are mapped; never NULL, kept across states */
 
     /* The answer being made. */
     const char *command;
@@ -43,7 +42,6 @@ struct rhi_session {
     rhi_notes remarks;     /* what else it rests on */
     json_t *not_read;      /* memory that was not searched: array; NULL: words were not asked for */
     bool missing_is_empty; /* --missing=empty: memory that cannot be searched holds nothing */
-    bool asked_names;      /* files of modules were asked for names */
     bool has_heap;         /* --heap: only this one */
     uint64_t heap;
     bool is_about_all; /* no object was asked about: the answer is about whole heaps */
@@ -86,7 +84,7 @@ bool rhi__settle(rhi_session *session);
 /* Has the file of the core that is read changed since it was opened? What was read of it is worth
  * nothing then. */
 bool rhi__core_has_changed(const rhi_session *session);
-/* From here on the target is read through this door: called as each command begins. */
+/* From here on the target is read through this door; NULL: the command has ended. */
 void rhi__session_use(rhi_session *session, const rhi_target *target);
 
 /* Is this object, just read again, still as the cached graph has it? If not, the cache is dropped

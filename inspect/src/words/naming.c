@@ -219,8 +219,8 @@ void rhi__name_holders(rhi_session *session, rhi_reader *reader, rhi_holders *ho
         if (holder->name ||
             (holder->kind != RHI_HOLDER_GLOBAL && !is_stack && !(is_tls && holder->base)))
             continue;
-        if (!is_stack &&
-            rhi__symbols_variable(session, holder->address, is_tls ? holder->base : 0, &variable)) {
+        if (!is_stack && rhi__symbols_variable(session->symbols, holder->address,
+                                               is_tls ? holder->base : 0, &variable)) {
             take_variable(holder, &variable);
             continue;
         }

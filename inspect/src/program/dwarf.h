@@ -1,36 +1,47 @@
-/* variables.h - the variables and the code of one file by DWARF: an index by address, places
+/* dwarf.h - the variables and the code of one file by DWARF: an index by address, places
  * inside of variables, their types; the functions and lines of an instruction.
+ * Offered by dwarf.c, dwarf_calls.c and dwarf_names.c.
  *
  * The file is untrusted: chains of types, siblings and nesting are followed for a bounded number
  * of steps, and what is out of bounds is simply not known. Addresses are those of the file
  * (without load bias). */
-#ifndef RHI_VARIABLES_H
-#define RHI_VARIABLES_H
+#ifndef RHI_DWARF_H
+#define RHI_DWARF_H
 
+#include "program/extents.h"
 #include "program/image.h"
-#include "program/symbols.h"
-
-#include <elfutils/libdw.h>
+#include "base/work.h"
 
 typedef struct rhi_dwarf rhi_dwarf;
 
-/* A variable or symbol: bytes [address, address + size). Thread-local ones begin at RHI_TLS |
- * offset in the module's block. */
-#define RHI_TLS (1ull << 63)
 #define RHI_ANONYMOUS "(anonymous namespace)::" /* as debuggers write it */
-typedef struct rhi_extent {
-    uint64_t address, size;
-    const char *name, *function; /* function: that a static is in, or NULL */
-    uint64_t die;                /* 0: known by the ELF symbol alone */
-    /* the name with its namespaces and classes, once that was asked; NULL: not yet */
-    char *scoped;
-} rhi_extent;
-typedef struct rhi_extents {
-    rhi_extent *items;
-    uint64_t count, capacity;
-} rhi_extents;
-void rhi__extents_sort(rhi_extents *extents);
-const rhi_extent *rhi__extents_find(const rhi_extents *extents, uint64_t address);
+
+enum { RHI_VARIABLE_SIZE = 192, RHI_OWNER_SIZE = 96 };
+
+/* A variable that debug info names, and the place in it where a word lies. */
+typedef struct rhi_variable {
+    /* "registry.slots[3]": as one writes it where the variable is in scope */
+    char text[RHI_VARIABLE_SIZE];
+    char function[RHI_OWNER_SIZE]; /* that a local or a static belongs to, or "" */
+    char type[RHI_OWNER_SIZE];     /* of the place: "struct node *", or "" */
+    uint32_t frame;                /* of a local */
+    bool is_local;
+    /* where type_die is; NULL: unknown; lives as long as the session's symbols */
+    rhi_dwarf *dwarf;
+    uint64_t type_die;
+} rhi_variable;
+
+/* A function at an instruction, and the line in it that is being executed: both of one level of
+ * inlining. */
+enum { RHI_CALLS_MAX = 64 };
+typedef struct rhi_call {
+    char *name;
+    const char *file; /* NULL if the line is not known */
+    uint64_t offset;  /* of the instruction in the function's symbol; 0: not known */
+    int line;
+    bool is_inlined;   /* into the next call */
+    bool is_of_header; /* a function of refheap's own headers: no line of the user's */
+} rhi_call;
 
 /* Indexes the variables and functions of a loaded file. `path`: where it lies; `shared`: the file
  * that dwz made for several, or NULL. NULL if it has no debug info, or memory is short, or the
