@@ -1,5 +1,5 @@
 /* notes.h - why an answer is not complete: lines for its reader, each said once.
- * Starts as {0}, which is a complete answer. */
+ * Starts as {0}, which is a complete answer. And the memory that was not searched for it. */
 #ifndef RHI_NOTES_H
 #define RHI_NOTES_H
 
@@ -11,6 +11,16 @@ typedef struct rhi_notes {
     uint64_t count, capacity;
     bool is_incomplete, is_short; /* is_short: of reasons, because memory is */
 } rhi_notes;
+
+/* Writable memory that was not searched, and why: "absent", "large", "device". */
+typedef struct rhi_not_read_row {
+    uint64_t start, end;
+    const char *path, *why; /* neither is owned; path: of the mapping, perhaps "" */
+} rhi_not_read_row;
+typedef struct rhi_not_read {
+    rhi_not_read_row *items;
+    uint64_t count, capacity;
+} rhi_not_read;
 
 void rhi__note(rhi_notes *notes, const char *reason);
 /* Adds those of `from`. */

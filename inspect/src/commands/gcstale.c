@@ -8,6 +8,7 @@
 #include "render/value.h"
 #include "render/holders.h"
 #include "heap/objects.h"
+#include "words/naming.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -16,6 +16,7 @@
 #include "render/path.h"
 #include "session/resolve.h"
 #include "heap/objects.h"
+#include "words/naming.h"
 
 #include <inttypes.h>
 #include <stdio.h>

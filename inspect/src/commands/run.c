@@ -36,7 +36,6 @@ void rhi_session_free(rhi_session *session)
     rhi__symbols_free(session->symbols);
     rhi__notes_free(&session->notes);
     rhi__notes_free(&session->remarks);
-    json_decref(session->not_read);
     free(session->out);
     free(session);
 }
@@ -100,7 +99,6 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->was_flushed = session->has_changed = false;
     rhi__notes_free(&session->notes);
     rhi__notes_free(&session->remarks);
-    json_decref(session->not_read);
     session->not_read = NULL;
     session->work.interrupted = is_interrupted;
     session->work.show = target->flags & RHI_TARGET_TERMINAL ? show_progress : NULL;
@@ -205,8 +203,10 @@ static rhi_error *no_such_command(void)
 /* What was decided with the other opinion about missing memory is not kept. */
 static void take_missing(rhi_session *session, bool is_empty)
 {
-    if (session->missing_is_empty != is_empty)
+    if (session->missing_is_empty != is_empty) {
         rhi__kept_drop(&session->kept);
+        session->not_read = NULL; /* it was kept, too */
+    }
     session->missing_is_empty = is_empty;
 }
 

@@ -8,6 +8,7 @@
 #include "questions/expression.h"
 #include "base/array.h"
 #include "program/dwarf.h"
+#include "words/naming.h"
 
 #include <ctype.h>
 #include <inttypes.h>

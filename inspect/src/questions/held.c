@@ -6,6 +6,7 @@
 #include "questions/held.h"
 #include "base/array.h"
 #include "words/owners.h"
+#include "words/naming.h"
 
 #include <string.h>
 

@@ -108,6 +108,20 @@ static rhi_error *find_lost(search *s)
     return error;
 }
 
+static rhi_error *find_orphans(search *s)
+{
+    uint64_t *leaked = calloc((uint64_t)s->graph->count / 64 + 1, sizeof *leaked);
+    if (!leaked)
+        return rhi__error_memory();
+    for (uint32_t i = 0; i < s->graph->count; i++)
+        if (rhi__cause(s->leaks, i) == RHI_CAUSE_CYCLE || rhi__cause(s->leaks, i) == RHI_CAUSE_LOST)
+            rhi__bit_set(leaked, i);
+    rhi_error *error = rhi__orphans_find(s->session, s->graph, rhi__malloc_graph_known(s->session),
+                                         s->owners, leaked, &s->leaks->orphans);
+    free(leaked);
+    return error;
+}
+
 /* Of the lost, those that words in blocks lead to were lost with the blocks, or depend on what else
  * is leaked. */
 static rhi_error *find_lost_blocks(search *s)
@@ -120,8 +134,7 @@ static rhi_error *find_lost_blocks(search *s)
             causes[o->words.items[i].to] =
                 (uint8_t)(RHI_CAUSE_LOST_BLOCK | (causes[o->words.items[i].to] & RHI_LEAK_IN_USE));
     if (o->words.count)
-        RHI_TRY(rhi__orphans_find(s->session, s->graph, rhi__malloc_graph_known(s->session), o,
-                                  causes, orphans));
+        RHI_TRY(find_orphans(s));
     for (uint64_t i = 0; i < orphans->dependents.count; i++) {
         uint8_t *cause = &causes[orphans->dependents.items[i]];
         *cause = (uint8_t)(RHI_CAUSE_DEPENDENT | (*cause & RHI_LEAK_IN_USE));

@@ -2,6 +2,7 @@
  * malloc_place.h). */
 #include "questions/malloc_place.h"
 #include "words/owners.h"
+#include "words/naming.h"
 
 /* Which block is it? False in *is_malloc: none that is known for certain. */
 static void find_block(const rhi_malloc_graph *blocks, uint64_t address, rhi_malloc_place *place)

@@ -8,6 +8,7 @@
 #include "words/owners.h"
 #include "questions/selection.h"
 #include "heap/objects.h"
+#include "words/naming.h"
 
 #include <string.h>
 

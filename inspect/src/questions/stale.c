@@ -9,6 +9,7 @@
 #include "graph/graph.h"
 #include "graph/harm.h"
 #include "heap/objects.h"
+#include "words/naming.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,7 @@
  */
 #include "questions/tree.h"
 #include "questions/held.h"
+#include "words/naming.h"
 
 #include <string.h>
 

@@ -245,10 +245,22 @@ static json_t *reasons_json(const rhi_notes *notes)
     return reasons;
 }
 
+static json_t *not_read_json(const rhi_not_read *rows)
+{
+    json_t *json = json_array();
+    for (uint64_t i = 0; i < rows->count; i++)
+        json_array_append_new(json, json_pack("{s:o, s:o, s:o, s:s}", "start",
+                                              rhi__json_address(rows->items[i].start), "end",
+                                              rhi__json_address(rows->items[i].end), "path",
+                                              rhi__json_text(rows->items[i].path), "why",
+                                              rows->items[i].why));
+    return json;
+}
+
 void rhi__json_end(rhi_session *session)
 {
     if (session->not_read)
-        rhi__json_key(session, "not_read", json_incref(session->not_read));
+        rhi__json_key(session, "not_read", not_read_json(session->not_read));
     if (session->remarks.count)
         rhi__json_key(session, "notes", reasons_json(&session->remarks));
     const rhi_misfit *misfit = rhi__symbols_misfit(session->symbols);
@@ -304,13 +316,11 @@ void rhi__print_incomplete(rhi_session *session)
         rhi__print(session, "incomplete: %s\n", rhi__error_memory()->message);
     for (uint64_t i = 0; i < session->remarks.count; i++)
         rhi__print(session, "note: %s\n", session->remarks.items[i]);
-    size_t count = json_array_size(session->not_read);
-    const char *path =
-        json_string_value(json_object_get(json_array_get(session->not_read, 0), "path"));
+    uint64_t count = session->not_read ? session->not_read->count : 0;
+    const char *path = count ? session->not_read->items[0].path : "";
     if (count)
-        rhi__print(session, "not read: %zu writable mapping%s (%s%s)\n", count,
-                   count == 1 ? "" : "s", path && *path ? path : "without a name",
-                   count == 1 ? "" : ", …");
+        rhi__print(session, "not read: %" PRIu64 " writable mapping%s (%s%s)\n", count,
+                   count == 1 ? "" : "s", *path ? path : "without a name", count == 1 ? "" : ", …");
 }
 
 json_t *rhi__json_address(uint64_t address)

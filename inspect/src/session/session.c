@@ -21,6 +21,7 @@ void rhi__session_drop(rhi_session *session)
     session->core_path = NULL;
     session->graph = NULL;
     session->reader = NULL;
+    session->not_read = NULL;
     session->has_memory = false;
 }
 

@@ -38,9 +38,11 @@ struct rhi_session {
     /* The answer being made. */
     const char *command;
     bool json;
-    rhi_notes notes;       /* why it is not complete */
-    rhi_notes remarks;     /* what else it rests on */
-    json_t *not_read;      /* memory that was not searched: array; NULL: words were not asked for */
+    rhi_notes notes;   /* why it is not complete */
+    rhi_notes remarks; /* what else it rests on */
+    /* memory that was not searched, of what was learned of the target; NULL: words were not asked
+     * for */
+    const rhi_not_read *not_read;
     bool missing_is_empty; /* --missing=empty: memory that cannot be searched holds nothing */
     bool has_heap;         /* --heap: only this one */
     uint64_t heap;

@@ -13,7 +13,7 @@
 #ifndef RHI_MALLOC_GRAPH_H
 #define RHI_MALLOC_GRAPH_H
 
-#include "words/word_map.h"
+#include "words/words.h"
 
 enum { RHI_NO_BLOCK = UINT32_MAX };
 

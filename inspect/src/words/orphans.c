@@ -1,7 +1,6 @@
 /* orphans.c - finds the topmost of the blocks that nothing reaches (see orphans.h). */
 #include "words/orphans.h"
 #include "base/array.h"
-#include "questions/leaks.h"
 
 #include <string.h>
 
@@ -51,12 +50,11 @@ static rhi_error *begin(search *s)
 }
 
 /* What garbage and lost objects lead to hangs on those. */
-static rhi_error *leave_out_what_objects_lead_to(search *s, const uint8_t *causes)
+static rhi_error *leave_out_what_objects_lead_to(search *s, const uint64_t *leaked)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < s->graph->count; i++)
-        if ((causes[i] & RHI_CAUSE_MASK) == RHI_CAUSE_CYCLE ||
-            (causes[i] & RHI_CAUSE_MASK) == RHI_CAUSE_LOST) {
+        if (rhi__bit(leaked, i)) {
             rhi__bit_set(s->walk.objects, i);
             s->graph->queue[count++] = i;
         }
@@ -154,7 +152,7 @@ static rhi_error *place_all(search *s)
 
 rhi_error *rhi__orphans_find(rhi_session *session, const rhi_graph *graph,
                              const rhi_malloc_graph *blocks, const rhi_owners *owners,
-                             const uint8_t *causes, rhi_orphans *orphans)
+                             const uint64_t *leaked, rhi_orphans *orphans)
 {
     search s = {
         .session = session, .graph = graph, .blocks = blocks, .owners = owners, .orphans = orphans};
@@ -162,7 +160,7 @@ rhi_error *rhi__orphans_find(rhi_session *session, const rhi_graph *graph,
         return NULL;
     rhi_error *error = begin(&s);
     if (!error)
-        error = leave_out_what_objects_lead_to(&s, causes);
+        error = leave_out_what_objects_lead_to(&s, leaked);
     if (!error)
         error = find_tops(&s);
     if (!error)

@@ -27,10 +27,10 @@ typedef struct rhi_orphans {
     rhi_numbers dependents; /* what blocks own to which leaked objects lead */
 } rhi_orphans;
 
-/* `causes` tells garbage and other lost objects, of which none is owned by a block. */
+/* `leaked`: bits of the objects that are leaked themselves, of which none is owned by a block. */
 rhi_error *rhi__orphans_find(rhi_session *session, const rhi_graph *graph,
                              const rhi_malloc_graph *blocks, const rhi_owners *owners,
-                             const uint8_t *causes, rhi_orphans *orphans);
+                             const uint64_t *leaked, rhi_orphans *orphans);
 void rhi__orphans_free(rhi_orphans *orphans);
 
 #endif

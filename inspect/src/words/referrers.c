@@ -5,7 +5,7 @@
  * kept in an index, made on first use. Weak references are in neither: who asks for them pays for
  * a scan. */
 #include "base/array.h"
-#include "questions/selection.h"
+#include "words/edges.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "target/modules.h"
 #include "target/vectors.h"
-#include "words/word_map.h"
+#include "words/words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -311,4 +311,15 @@ rhi_error *rhi__owner_not_found(rhi_session *session, rhi_reader *reader)
     }
     remind_of_waiting(session, reader->memory);
     return NULL;
+}
+
+void rhi__say_left_out(rhi_session *session, const rhi_holders *holders, uint64_t limit)
+{
+    char text[128];
+    if (!holders->left_out.others && (!holders->left_out.rows || limit <= holders->count))
+        return;
+    snprintf(text, sizeof text,
+             "there are %" PRIu64 " more rows than are kept: they were counted, and not looked at",
+             holders->left_out.rows);
+    rhi__note(&session->notes, text);
 }

@@ -3,7 +3,6 @@
 #include "words/word_map.h"
 #include "base/array.h"
 #include "target/modules.h"
-#include "render/output.h"
 #include "program/thread_locals.h"
 
 #include <elf.h>
@@ -109,7 +108,8 @@ static void paint(painter *p)
 
 static void say(painter *p, const char *text)
 {
-    p->out_of_memory |= json_array_append_new(p->map->problems, rhi__json_text(text)) != 0;
+    rhi__note(&p->map->problems, text);
+    p->out_of_memory |= p->map->problems.is_short;
 }
 
 /* ---- modules -------------------------------------------------------------------------------- */
@@ -355,12 +355,16 @@ static void note_gap(painter *p, const rhi_region *region, enum rhi_worth worth)
 
 static void add_not_read(painter *p, const rhi_gap *gap)
 {
-    json_t *row = json_pack("{s:o, s:o, s:o, s:s}", "start", rhi__json_address(gap->start), "end",
-                            rhi__json_address(gap->end), "path", rhi__json_text(gap->path), "why",
-                            gap->worth == RHI_WORTH_DEVICE   ? "device"
-                            : rhi__memory_is_core(p->memory) ? "absent"
-                                                             : "large");
-    p->out_of_memory |= json_array_append_new(p->map->not_read, row) != 0;
+    rhi_not_read_row row = {.start = gap->start,
+                            .end = gap->end,
+                            .path = gap->path,
+                            .why = gap->worth == RHI_WORTH_DEVICE   ? "device"
+                                   : rhi__memory_is_core(p->memory) ? "absent"
+                                                                    : "large"};
+    if (!rhi__array_reserve(&p->map->not_read, 1))
+        p->out_of_memory = true;
+    else
+        p->map->not_read.items[p->map->not_read.count++] = row;
 }
 
 static void claim_rest(painter *p)
@@ -495,8 +499,8 @@ rhi_error *rhi__word_map_open(rhi_session *session, rhi_reader *reader, rhi_word
                  .memory = reader->memory,
                  .map = map,
                  .window = {.memory = reader->memory, .step = 1 << 16}};
-    *map = (rhi_word_map){.problems = json_array(), .not_read = json_array()};
-    rhi_error *error = map->problems && map->not_read ? fill(&p) : rhi__error_memory();
+    *map = (rhi_word_map){.bytes = 0};
+    rhi_error *error = fill(&p);
     rhi__thread_locals_close(&p.locals);
     rhi__scratch_free(&p.window.scratch);
     free(p.claims.items);
@@ -512,8 +516,8 @@ void rhi__word_map_close(rhi_word_map *map)
 {
     rhi__malloc_close(&map->malloc);
     free(map->parts.items);
-    json_decref(map->problems);
-    json_decref(map->not_read);
+    rhi__notes_free(&map->problems);
+    free(map->not_read.items);
     free(map->gaps.items);
     free(map->kernel.words.items);
     memset(map, 0, sizeof *map);

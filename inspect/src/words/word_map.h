@@ -6,9 +6,10 @@
 #define RHI_WORD_MAP_H
 
 #include "program/malloc.h"
+#include "session/session.h"
 #include "target/proc_files.h"
+#include "words/holders.h"
 #include "words/regions.h"
-#include "words/words.h"
 
 enum { RHI_PART_NOTHING = 255 };
 
@@ -39,8 +40,8 @@ typedef struct rhi_word_map {
         uint64_t count, capacity;
     } parts;
     rhi_malloc malloc;
-    uint64_t bytes;   /* that are searched */
-    json_t *problems; /* array of strings: what is missing of the answer */
+    uint64_t bytes;     /* that are searched */
+    rhi_notes problems; /* what is missing of the answer */
     struct {
         rhi_gap *items;
         uint64_t count, capacity;
@@ -50,13 +51,10 @@ typedef struct rhi_word_map {
     bool has_leads;
     /* of a core that does not name what it lacks: what words point to; empty: nothing */
     char unlisted[192];
-    /* array of {"start", "end", "path", "why"}: the gaps, but those that were never used */
-    json_t *not_read;
+    rhi_not_read not_read; /* the gaps, but those that were never used */
 } rhi_word_map;
 
 rhi_error *rhi__word_map_open(rhi_session *session, rhi_reader *reader, rhi_word_map *map);
-/* That of the session, made on first use. */
-rhi_error *rhi__session_word_map(rhi_session *session, rhi_reader *reader, rhi_word_map **map);
 void rhi__word_map_close(rhi_word_map *map);
 
 #endif

@@ -4,7 +4,6 @@
 #include "words/words.h"
 #include "base/array.h"
 #include "words/declared.h"
-#include "words/word_map.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -124,16 +123,11 @@ static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t v
 /* What is missing is said in this answer and in the later ones that are made without a scan. */
 static rhi_error *problem(scan *s, const char *text)
 {
-    size_t index;
-    json_t *said;
+    rhi_notes *kept = &s->words->map.problems;
     rhi__note(&s->session->notes, text);
-    if (json_array_size(s->words->map.problems) >= PROBLEMS_KEPT)
-        return NULL;
-    json_array_foreach(s->words->map.problems, index,
-                       said) if (strcmp(json_string_value(said), text) == 0) return NULL;
-    return json_array_append_new(s->words->map.problems, json_string(text)) == 0
-               ? NULL
-               : rhi__error_memory();
+    if (kept->count < PROBLEMS_KEPT)
+        rhi__note(kept, text);
+    return kept->is_short ? rhi__error_memory() : NULL;
 }
 
 static rhi_error *scan_roots(scan *s)
@@ -345,12 +339,9 @@ static rhi_error *words_of(rhi_session *session, rhi_reader *reader, struct rhi_
 /* What every answer about words says. */
 static void say_limits(rhi_session *session, const struct rhi_words *words)
 {
-    size_t index;
-    json_t *text;
-    json_array_foreach(words->map.problems, index, text)
-        rhi__note(&session->notes, json_string_value(text));
-    if (!session->not_read)
-        session->not_read = json_incref(words->map.not_read);
+    for (uint64_t i = 0; i < words->map.problems.count; i++)
+        rhi__note(&session->notes, words->map.problems.items[i]);
+    session->not_read = &words->map.not_read;
 }
 
 rhi_error *rhi__session_word_map(rhi_session *session, rhi_reader *reader, rhi_word_map **map)

@@ -1,0 +1,89 @@
+/* holders.c - order and ownership of rows (see holders.h). */
+#include "words/holders.h"
+#include "base/array.h"
+#include "program/dwarf.h"
+
+#include <string.h>
+
+static int holder_order(const void *left, const void *right)
+{
+    const rhi_holder *a = left, *b = right;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    if (a->address != b->address)
+        return a->address < b->address ? -1 : 1;
+    if (a->lwp != b->lwp)
+        return a->lwp < b->lwp ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static void leave_out(rhi_holders *holders, const rhi_holder *holder)
+{
+    holders->left_out.rows++;
+    holders->left_out.fields +=
+        holder->kind == RHI_HOLDER_FIELD && holder->strong && holder->in_live;
+    holders->left_out.others += holder->kind != RHI_HOLDER_FIELD;
+}
+
+void rhi__sort_holders(rhi_holders *holders)
+{
+    if (holders->count)
+        qsort(holders->items, holders->count, sizeof *holders->items, holder_order);
+    holders->is_disordered = false;
+    for (; holders->count > RHI_HOLDERS_MAX; holders->count--) {
+        leave_out(holders, &holders->items[holders->count - 1]);
+        rhi__holder_clear(&holders->items[holders->count - 1]);
+    }
+}
+
+bool rhi__holder_copy(const rhi_holder *holder, rhi_holder *copy)
+{
+    char *name = holder->name ? strdup(holder->name) : NULL;
+    rhi_variable *variable = holder->variable ? malloc(sizeof *variable) : NULL;
+    if ((holder->name && !name) || (holder->variable && !variable)) {
+        free(name);
+        free(variable);
+        return false;
+    }
+    *copy = *holder;
+    copy->name = name;
+    copy->variable = variable;
+    if (variable)
+        *variable = *holder->variable;
+    return true;
+}
+
+void rhi__holder_clear(rhi_holder *holder)
+{
+    free(holder->name);
+    free(holder->variable);
+    holder->name = NULL;
+    holder->variable = NULL;
+}
+
+void rhi__holders_free(rhi_holders *holders)
+{
+    for (uint64_t i = 0; i < holders->count; i++)
+        rhi__holder_clear(&holders->items[i]);
+    free(holders->items);
+    *holders = (rhi_holders){0};
+}
+
+rhi_error *rhi__collect_holder(void *context, const rhi_holder *holder)
+{
+    rhi_holders *holders = context;
+    if (holders->count >= 2 * RHI_HOLDERS_MAX)
+        rhi__sort_holders(holders);
+    const rhi_holder *last = holders->count ? &holders->items[holders->count - 1] : NULL;
+    bool is_behind = !last || holder_order(last, holder) <= 0;
+    if (holders->count >= RHI_HOLDERS_MAX && is_behind && !holders->is_disordered &&
+        !holder->name && !holder->variable) {
+        leave_out(holders, holder);
+        return NULL;
+    }
+    if (!rhi__array_reserve(holders, 1))
+        return rhi__error_memory();
+    holders->items[holders->count++] = *holder;
+    holders->is_disordered |= !is_behind;
+    return NULL;
+}
