@@ -98,7 +98,7 @@ static rhi_error *find_lost(search *s)
     if (!error)
         error = rhi__graph_spread(&s->session->work, g, false, held, below, g->queue, &count);
     for (uint32_t i = 0; i < g->count && !error; i++)
-        if (is_lost_itself(s, i))
+        if (rhi__bit(below, i) && is_lost_itself(s, i))
             s->leaks->causes[i] =
                 (uint8_t)(RHI_CAUSE_LOST | (rhi__bit(held, i) ? RHI_LEAK_IN_USE : 0));
         else if (rhi__bit(below, i) && !rhi__bit(held, i) && g->flags[i] & RHI_GRAPH_REACHED)

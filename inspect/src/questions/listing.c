@@ -1,7 +1,9 @@
 /* listing.c - reads the headers of all objects once (see listing.h). */
 #include "questions/listing.h"
+#include "graph/graph.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void free_listing(void *value)
 {
@@ -30,6 +32,12 @@ static rhi_error *add(void *context, uint32_t index, const rhi_object *object, c
     return NULL;
 }
 
+static uint32_t *zeros(uint64_t count)
+{
+    uint32_t *array = rhi__big_array(count, sizeof *array);
+    return array ? memset(array, 0, count * sizeof *array) : NULL;
+}
+
 rhi_error *rhi__session_listing(rhi_session *session, const rhi_listing **listing)
 {
     rhi_reader *reader;
@@ -42,8 +50,8 @@ rhi_error *rhi__session_listing(rhi_session *session, const rhi_listing **listin
         rhi_listing *made = calloc(1, sizeof *made);
         rhi_error *error = made ? NULL : rhi__error_memory();
         if (made) {
-            made->kinds = calloc(count, sizeof *made->kinds);
-            made->counts = calloc(count, sizeof *made->counts);
+            made->kinds = zeros(count);
+            made->counts = zeros(count);
             error = made->kinds && made->counts
                         ? rhi__each_object(&session->work, reader, "reading objects", add, made)
                         : rhi__error_memory();
