@@ -1,6 +1,7 @@
 /* command.c - the command table, its JSON form for doors, and completion (see command.h). */
 #include "commands/command.h"
 #include "commands/all.h"
+#include "readers/refheap/words.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -20,9 +21,11 @@ static const rhi_command table[] = {
             "Says what is there: a live object with its fields, a pointer into one, a freed slot "
             "(who died there, how),\nan earlier tenant of a reused slot, memory that is not "
             "managed, or nothing mapped. ADDRESS is a number, an\n"
-            "object's name like node#12 or #12, or an expression. Reads only the slot, its slab "
-            "and the\nhistory. Of an address in memory of malloc's: its block, the words that lead "
-            "to it, and whether a root\nreaches it (searches all memory).",
+            "object's name like node#12 or #12, or an expression. Reads only the slot, "
+            "its " RHI_SLAB
+            " and the\nhistory. Of an address in memory of malloc's: its block, the "
+            "words that lead to it, and whether a root\n"
+            "reaches it (searches all memory).",
         .json =
             "{\"command\", \"complete\", \"address\", \"status\": "
             "\"live|freed|unused|internal|unmanaged|unmapped\",\n"
@@ -231,16 +234,17 @@ static const rhi_command table[] = {
         .usage = "gcstat [--option…]",
         .summary = "what each heap holds, by type",
         .help =
-            "Per heap: objects, bytes, slabs, the collector's work; per type: how many, their "
-            "bytes, what they retain\n(the bytes that would go if they went: their own and of what "
-            "they alone dominate; what another object of the\ntype dominates is counted once) and "
-            "a sample: the object that retains most, or, with --no-retained, the\n"
-            "first.",
+            "Per heap: objects, bytes, " RHI_SLAB "s, the collector's work; per type: how many, "
+            "their bytes, what they retain\n(the bytes that would go if they went: their own and "
+            "of what they alone dominate; what another object of the\n"
+            "type dominates is counted once) and a sample: the object that retains most, or, with "
+            "--no-retained, the\nfirst.",
         .json =
             "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", "
-            "\"bytes\", \"slabs\",\n \"slab_bytes\", \"fragmentation_percent\", \"damaged\": "
-            "objects whose header makes no sense, \"phase\",\n \"collector\": {\"enabled\", "
-            "\"collections\", \"reclaimed\", \"candidates\"}, \"types\": [{\"type\",\n"
+            "\"bytes\", \"" RHI_SLAB "s\",\n \"" RHI_SLAB "_bytes\", "
+            "\"fragmentation_percent\", \"damaged\": objects whose header makes no sense, "
+            "\"phase\",\n \"collector\": {\"enabled\", \"collections\", \"reclaimed\", "
+            "\"candidates\"}, \"types\": [{\"type\",\n"
             " \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\",\n"
             " \"sample_value\": what it holds, short, or null}], \"types_total\" if cut}],\n"
             " \"heaps_total\" if cut}",
@@ -261,31 +265,32 @@ static const rhi_command table[] = {
             "- over_release: more fields of live objects hold an object than it has counts; "
             "certain;\n- root_without_count: fields and registered roots that hold an object are "
             "more than its counts;\n- bad_link: a strong, weak or borrowed field holds what is no "
-            "object's start (freed, never used, inside an\n  object, outside the heap, unmapped), "
-            "a mortal object of another heap, or, if it is weak, no weak\n"
-            "  reference; a borrowed field may hold what was freed: see gcstale;\n"
+            "object's start (freed, never used, inside an\n"
+            "  object, outside the heap, unmapped), a mortal object of another heap, or, if it is "
+            "weak, no weak\n  reference; a borrowed field may hold what was freed: see gcstale;\n"
             "- bad_type: a header names no type;\n- bad_count: a count word contradicts its "
             "object's flags (immortal, dying, freed), or is 0 at rest;\n"
             "- bad_bitmap: a slot is free by its bitmap, but has a live object's header;\n"
             "- bad_candidate: a candidate of the collector is no object, dying, or of a type that "
             "is in no cycle; is\n  fresh and spared at once; or the heap's own numbers are not "
             "what its bitmaps say;\n- bad_weak: a weak reference whose target is no object, two of "
-            "them for one target, or a target, its mark\n  and the table of weak references that "
-            "contradict each other;\n- bad_root: a registered root that lies in no mapped memory, "
-            "or holds something that is no object;\n- bad_size: an object that claims more "
-            "elements than its slot or the mapped memory has;\n- duplicate_serial: two objects "
-            "with one serial (looked for where serials lie close enough together);\n"
-            "- bad_serial: the serial of a live object is 0;\n- bad_slab, bad_metadata: slabs, "
-            "lists, tables and types that make no sense.\n\nOf a damaged header its bytes are "
-            "shown as text, from where the text begins, and the object that lies below it in\n"
-            "memory: what runs over its end writes there.\n\nWhat could not be read is no problem: "
-            "it makes the answer incomplete; so does a heap that was stopped inside\n"
-            "a collection, of which only headers and bitmaps are judged. Fields of dying objects "
-            "are not looked at.",
+            "them for one target, or a target, its mark\n"
+            "  and the table of weak references that contradict each other;\n"
+            "- bad_root: a registered root that lies in no mapped memory, or holds something that "
+            "is no object;\n- bad_size: an object that claims more elements than its slot or the "
+            "mapped memory has;\n- duplicate_serial: two objects with one serial (looked for where "
+            "serials lie close enough together);\n- bad_serial: the serial of a live object is 0;\n"
+            "- bad_" RHI_SLAB ", bad_metadata: " RHI_SLAB "s, lists, tables and types that "
+            "make no sense.\n\nOf a damaged header its bytes are shown as text, from where the "
+            "text begins, and the object that lies below it in\n"
+            "memory: what runs over its end writes there.\n"
+            "\nWhat could not be read is no problem: it makes the answer incomplete; so does a "
+            "heap that was stopped inside\na collection, of which only headers and bitmaps are "
+            "judged. Fields of dying objects are not looked at.",
         .json =
             "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or "
-            "of the field, root or\n slab, \"object\": \"T#n\"|null, \"detail\", \"heap\": "
-            "number|null, and of a damaged header \"bytes\": as text in\n"
+            "of the field, root or\n " RHI_SLAB ", \"object\": \"T#n\"|null, \"detail\", "
+            "\"heap\": number|null, and of a damaged header \"bytes\": as text in\n"
             " quotes, \"bytes_address\": where that begins, \"below\": OBJ|null, which ends "
             "there}], \"problems_total\" if cut,\n \"by_kind\": {\"over_release\": how many, …}, "
             "\"objects_checked\", \"provisional\": a heap was stopped\n"

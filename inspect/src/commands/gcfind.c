@@ -37,17 +37,6 @@ typedef struct answer {
     uint64_t total;
 } answer;
 
-/* Does a type tell the size of its objects? */
-static bool has_one_size(const rhi_type *type)
-{
-    if (type->element_size && type->length_offset)
-        return false;
-    for (uint32_t i = 0; i < type->field_count; i++)
-        if (type->fields[i].form == RHI_FORM_ARRAY && type->fields[i].count_width)
-            return false;
-    return true;
-}
-
 /* In a pattern ? is one character, whatever the user's locale is. */
 static rhi_error *judge_types(answer *a, const char *glob)
 {
@@ -63,7 +52,7 @@ static rhi_error *judge_types(answer *a, const char *glob)
     for (uint32_t i = 0; i <= count; i++) {
         const char *name = rhi__type_name(a->reader, i);
         bool matches = !glob || strcmp(whole, name) == 0 || fnmatch(glob, name, 0) == 0;
-        bool is_known = i < count && has_one_size(&a->reader->types.items[i]);
+        bool is_known = i < count && a->reader->types.items[i].has_fixed_size;
         bool fits = a->min_size == 0 || (is_known && a->reader->types.items[i].size >= a->min_size);
         a->fits[i] = !matches ? FITS_NOT : fits ? FITS : is_known ? FITS_NOT : FITS_BY_SIZE;
     }

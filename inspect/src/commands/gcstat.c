@@ -25,7 +25,7 @@ typedef struct tally {
 } tally;
 
 typedef struct heap_tally {
-    uint64_t objects, bytes, slabs, slab_bytes, slot_bytes, damaged;
+    uint64_t objects, bytes, blocks, block_bytes, slot_bytes, damaged;
     /* of types that have objects; at last most bytes first */
     struct {
         tally *items;
@@ -142,8 +142,8 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
     heap_tally *heap = &c->statistics->heaps[block->heap];
     /* free slots, too: is none of them taken? */
     uint64_t got = 0, size = rhi__block_used_bytes(block);
-    heap->slabs++;
-    heap->slab_bytes += block->size;
+    heap->blocks++;
+    heap->block_bytes += block->size;
     if (block->object_count > c->capacity) {
         rhi_header *grown = realloc(c->headers, block->object_count * sizeof *grown);
         if (!grown)
@@ -370,12 +370,12 @@ static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size,
     }
 }
 
-/* Of the memory that slabs with objects take, what no object uses. */
+/* Of the memory that blocks with objects take, what no object uses. */
 static unsigned fragmentation_percent(const heap_tally *heap)
 {
-    return heap->slab_bytes ? (unsigned)((double)(heap->slab_bytes - heap->slot_bytes) /
-                                         (double)heap->slab_bytes * 100)
-                            : 0;
+    return heap->block_bytes ? (unsigned)((double)(heap->block_bytes - heap->slot_bytes) /
+                                          (double)heap->block_bytes * 100)
+                             : 0;
 }
 
 static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_info *info,
@@ -385,15 +385,16 @@ static void print_heap(rhi_session *session, rhi_reader *reader, const rhi_heap_
     rhi__print(session, "heap %" PRIu64 "%s%s%s: %" PRIu64 " object%s, %" PRIu64 " bytes; ",
                info->number, info->name[0] ? " \"" : "", info->name, info->name[0] ? "\"" : "",
                heap->objects, rhi__plural(heap->objects), heap->bytes);
-    rhi__print(session, "%" PRIu64 " slab%s of %" PRIu64 " bytes%s, %u%% of them unused\n",
-               heap->slabs, rhi__plural(heap->slabs), heap->slab_bytes,
-               heap->slabs == 1 ? "" : " in all", fragmentation_percent(heap));
-    rhi__print(session,
-               "  collector %s: %" PRIu64 " collection%s, %" PRIu64 " object%s reclaimed, %" PRIu64
-               " candidate root%s\n",
-               info->gc_enabled ? "on" : "off", info->collections, rhi__plural(info->collections),
-               info->reclaimed, rhi__plural(info->reclaimed), info->candidates,
-               rhi__plural(info->candidates));
+    rhi__print(session, "%" PRIu64 " %s%s of %" PRIu64 " bytes%s, %u%% of them unused\n",
+               heap->blocks, info->format->block_word, rhi__plural(heap->blocks), heap->block_bytes,
+               heap->blocks == 1 ? "" : " in all", fragmentation_percent(heap));
+    if (info->format->has_collector)
+        rhi__print(session,
+                   "  collector %s: %" PRIu64 " collection%s, %" PRIu64
+                   " object%s reclaimed, %" PRIu64 " candidate root%s\n",
+                   info->gc_enabled ? "on" : "off", info->collections,
+                   rhi__plural(info->collections), info->reclaimed, rhi__plural(info->reclaimed),
+                   info->candidates, rhi__plural(info->candidates));
     if (info->provisional)
         rhi__print(session, "  provisional: the heap is %s\n", info->phase);
     if (heap->damaged)
@@ -434,6 +435,7 @@ static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const he
                             value[0] ? rhi__json_text(value + 1) : json_null());
         json_array_append_new(types, row);
     }
+    char key[32];
     json_t *json = json_object(), *collector = json_object();
     json_object_set_new(collector, "enabled", json_boolean(info->gc_enabled));
     json_object_set_new(collector, "collections", rhi__json_u64(info->collections));
@@ -443,11 +445,17 @@ static json_t *heap_json(rhi_reader *reader, const rhi_heap_info *info, const he
     json_object_set_new(json, "name", info->name[0] ? rhi__json_text(info->name) : json_null());
     json_object_set_new(json, "objects", rhi__json_u64(heap->objects));
     json_object_set_new(json, "bytes", rhi__json_u64(heap->bytes));
-    json_object_set_new(json, "slabs", rhi__json_u64(heap->slabs));
-    json_object_set_new(json, "slab_bytes", rhi__json_u64(heap->slab_bytes));
+    snprintf(key, sizeof key, "%ss", info->format->block_word);
+    json_object_set_new(json, key, rhi__json_u64(heap->blocks));
+    snprintf(key, sizeof key, "%s_bytes", info->format->block_word);
+    json_object_set_new(json, key, rhi__json_u64(heap->block_bytes));
     json_object_set_new(json, "fragmentation_percent", json_integer(fragmentation_percent(heap)));
     json_object_set_new(json, "damaged", rhi__json_u64(heap->damaged));
     json_object_set_new(json, "phase", json_string(info->phase));
+    if (!info->format->has_collector) {
+        json_decref(collector);
+        collector = json_null();
+    }
     json_object_set_new(json, "collector", collector);
     json_object_set_new(json, "types", types);
     if (heap->rows.count > limit)

@@ -9,12 +9,8 @@
 
 #include <inttypes.h>
 
-/* What a kind is called, and what it says to people: `one` of one finding, `many` of several. */
-typedef struct finding_words {
-    const char *kind, *one, *many, *advice;
-} finding_words;
-
-static const finding_words kinds[RHI_FINDING_KINDS] = {
+/* Of what every format's heap is checked for. */
+static const rhi_finding_words kinds[RHI_FINDING_KINDS] = {
     [RHI_FOUND_OVER_RELEASE] = {"over_release", "object has fewer counts than fields that hold it",
                                 "objects have fewer counts than fields that hold them",
                                 "it was released once too often, or a field was filled without a "
@@ -27,25 +23,6 @@ static const finding_words kinds[RHI_FINDING_KINDS] = {
     [RHI_FOUND_BAD_LINK] = {"bad_link", "reference points to no object that it may point to",
                             "references point to no object that they may point to",
                             "`objat` on what it holds says what is there and who died there"},
-    [RHI_FOUND_BAD_TYPE] = {"bad_type", "object is of no type", "objects are of no type",
-                            "something has written over its header"},
-    [RHI_FOUND_BAD_COUNT] = {"bad_count", "count word contradicts its object's flags",
-                             "count words contradict their objects' flags",
-                             "something has written over the header"},
-    [RHI_FOUND_BAD_BITMAP] =
-        {"bad_bitmap", "free slot holds a live object's header",
-         "free slots hold live objects' headers",
-         "something has written into a freed object, or over the slab's bitmap"},
-    [RHI_FOUND_BAD_CANDIDATE] =
-        {"bad_candidate", "thing is wrong with the collector's candidates",
-         "things are wrong with the collector's candidates",
-         "something has written over a slab's bitmaps or the heap's control block"},
-    [RHI_FOUND_BAD_WEAK] =
-        {"bad_weak", "weak reference does not fit its target",
-         "weak references do not fit their targets",
-         "something has written over a weak reference or a header; weak references are joined to "
-         "their targets in a few "
-         "instructions, so ask again later if a live process was stopped at random"},
     [RHI_FOUND_BAD_ROOT] = {"bad_root", "registered root holds no object",
                             "registered roots hold no objects",
                             "the variable is gone, or was never set, or what it held was freed: "
@@ -56,15 +33,20 @@ static const finding_words kinds[RHI_FINDING_KINDS] = {
     [RHI_FOUND_DUPLICATE_SERIAL] =
         {"duplicate_serial", "object has another one's serial", "objects have another one's serial",
          "something has copied a header, as an assignment of a whole struct does"},
-    [RHI_FOUND_BAD_SERIAL] = {"bad_serial", "object has a serial that was never given",
-                              "objects have a serial that was never given",
-                              "something has written over the header"},
-    [RHI_FOUND_BAD_BLOCK] = {"bad_slab", "slab makes no sense", "slabs make no sense",
-                             "something has written over the heap's own memory"},
     [RHI_FOUND_BAD_METADATA] = {"bad_metadata", "part of the heap's metadata makes no sense",
                                 "parts of the heap's metadata make no sense",
                                 "something has written over the heap's own memory"},
 };
+
+/* Or of the format that found it. */
+static const rhi_finding_words *words_of(const rhi_verify *verify, unsigned kind)
+{
+    const rhi_finding_words *words = &kinds[kind];
+    for (uint64_t i = 0; !words->kind && i < verify->reader->formats.count; i++)
+        if (verify->reader->formats.items[i].format->words)
+            words = &verify->reader->formats.items[i].format->words[kind];
+    return words;
+}
 
 static uint64_t total_of(const rhi_verify *verify)
 {
@@ -123,7 +105,7 @@ static void print_text(rhi_session *session, const rhi_verify *verify, uint64_t 
                    rhi__settle(session) ? "sound" : "no problem found");
     uint64_t next = 0;
     for (unsigned kind = 0; kind < RHI_FINDING_KINDS; kind++) {
-        const finding_words *words = &kinds[kind];
+        const rhi_finding_words *words = words_of(verify, kind);
         uint64_t count = verify->totals[kind], shown = 0;
         if (count == 0)
             continue;
@@ -146,7 +128,7 @@ static void print_text(rhi_session *session, const rhi_verify *verify, uint64_t 
 static json_t *finding_json(const rhi_verify *verify, const rhi_finding *finding)
 {
     json_t *json = json_object();
-    json_object_set_new(json, "kind", json_string(kinds[finding->kind].kind));
+    json_object_set_new(json, "kind", json_string(words_of(verify, finding->kind)->kind));
     json_object_set_new(json, "address", rhi__json_address(finding->address));
     json_object_set_new(json, "object",
                         finding->object ? rhi__json_text(finding->object) : json_null());
@@ -179,7 +161,8 @@ static void print_json(rhi_session *session, const rhi_verify *verify, uint64_t 
         rhi__json_key(session, "problems_total", rhi__json_u64(total));
     for (unsigned kind = 0; kind < RHI_FINDING_KINDS; kind++)
         if (verify->totals[kind])
-            json_object_set_new(by_kind, kinds[kind].kind, rhi__json_u64(verify->totals[kind]));
+            json_object_set_new(by_kind, words_of(verify, kind)->kind,
+                                rhi__json_u64(verify->totals[kind]));
     rhi__json_key(session, "by_kind", by_kind);
     rhi__json_key(session, "objects_checked", rhi__json_u64(verify->objects));
     rhi__json_key(session, "provisional", json_boolean(rhi__is_provisional(session)));

@@ -285,12 +285,33 @@ static void list_elements(answer *a, listing *l, const rhi_type *type, const rhi
 
 enum which { SINGLES /* and texts */, ELEMENTS, ALL };
 
+typedef struct coded_listing {
+    answer *a;
+    listing *l;
+} coded_listing;
+
+/* A slot that the format found by code. */
+static bool list_coded(void *context, const rhi_slot *slot)
+{
+    const coded_listing *c = context;
+    field_row row = {.field = slot->field, .value = slot->value};
+    c->l->total++;
+    if (c->l->rows < c->a->args->limit) {
+        rhi__slot_name(slot->field, slot->element, row.name, sizeof row.name);
+        fill_reference(c->a, &row);
+        show_row(c->a, c->l, &row, 1);
+    }
+    return true;
+}
+
 static void list_fields(answer *a, listing *l, enum which which)
 {
     uint64_t first, count;
     const rhi_type *type = a->bytes && a->object.type < a->reader->types.count
                                ? &a->reader->types.items[a->object.type]
                                : NULL;
+    if (type && type->has_code && which != SINGLES)
+        rhi__each_slot(a->reader, &a->object, a->bytes, list_coded, &(coded_listing){a, l});
     for (uint32_t i = 0; type && i < type->field_count && !l->error; i++) {
         const rhi_field *field = &type->fields[i];
         bool is_single = field->form == RHI_FORM_ONE || field->kind == RHI_KIND_BYTES;
@@ -459,6 +480,12 @@ static rhi_error *print_live(answer *a)
     if (heap->provisional)
         rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
     listing l = {.show = print_row, .has_runs = true};
+    char value[RHI_VALUE_SIZE] = "";
+    if (a->object.type < a->reader->types.count &&
+        a->reader->types.items[a->object.type].has_code) /* no field says it */
+        rhi__value(a->reader, &a->object, value);
+    if (value[0])
+        rhi__print(a->session, "  %s\n", value + 1);
     list_fields(a, &l, SINGLES);
     list_fields(a, &l, ELEMENTS);
     if (l.total > l.covered)

@@ -235,8 +235,15 @@ enum rhi_finding_kind {
     RHI_FINDING_KINDS
 };
 
+/* What is said of a kind of finding: "bad_link", "reference points to no object…", the same of
+ * several, and what to do next. */
+typedef struct rhi_finding_words {
+    const char *kind, *one, *many, *advice;
+} rhi_finding_words;
+
 /* A check of all heaps, as a format sees it. */
 typedef struct rhi_check {
+    const rhi_format *format; /* the one that is asked */
     rhi_work *work;
     uint32_t object_count;
     /* a bit for each object: its slot is taken, but its header is no object's */
@@ -253,7 +260,8 @@ typedef struct rhi_check {
 /* Functions that may be NULL say so. `bytes` of an object are those of its slot, from its start. */
 struct rhi_format {
     const char *name;       /* "refheap": in answers */
-    const char *block_word; /* what it calls a block: "slab" */
+    const char *block_word; /* what it calls a block: "pool" */
+    bool has_collector;     /* it counts candidates and collections */
     bool has_serials;       /* its objects are called type#serial; else type@0xaddress */
     /* Appends the heaps of this format that the target has, with their types, ranges and roots.
      * *found: some. What cannot be read and need not is noted; an error says that all of it
@@ -297,6 +305,9 @@ struct rhi_format {
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the
      * table of weak references. NULL: nothing of the kind. */
     rhi_error *(*check)(rhi_reader *reader, rhi_check *check);
+    /* RHI_FINDING_KINDS of them: for the kinds that only this format finds. NULL: there are none.
+     */
+    const rhi_finding_words *words;
 };
 
 #endif

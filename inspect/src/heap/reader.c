@@ -427,6 +427,18 @@ bool rhi__format_opened(rhi_reader *reader, const rhi_format *format, void *stat
     return true;
 }
 
+/* Each format numbers its heaps as it likes. To those of the second one that is found a thousand
+ * is added, or, where the first has counted so far, a million, and so on. */
+static void number_apart(rhi_reader *reader, uint64_t first)
+{
+    uint64_t step = 1000;
+    for (uint64_t i = 0; i < first; i++)
+        while (reader->heaps.items[i].number >= step && step < 1ull << 48)
+            step *= 1000;
+    for (uint64_t i = first; first && i < reader->heaps.count; i++)
+        reader->heaps.items[i].number += step;
+}
+
 rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats,
                             rhi_reader **result)
 {
@@ -435,8 +447,11 @@ rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats
     bool any = false, found = false;
     if (reader)
         reader->memory = memory;
-    for (; *formats && !error; formats++, any |= found)
+    for (; *formats && !error; formats++, any |= found) {
+        uint64_t first = reader->heaps.count;
         error = (*formats)->open(reader, &found);
+        number_apart(reader, first);
+    }
     if (!error && memory->is_short)
         error = rhi__error_memory();
     if (error || !any) {

@@ -579,9 +579,11 @@ static rhi_error *verify_all(rhi_session *session, rhi_verify *verify)
 {
     RHI_TRY(rhi__session_graph(session, &verify->graph));
     RHI_TRY(allocate(verify));
-    for (uint64_t i = 0; i < verify->reader->formats.count; i++)
-        if (verify->reader->formats.items[i].format->check)
-            RHI_TRY(verify->reader->formats.items[i].format->check(verify->reader, &verify->check));
+    for (uint64_t i = 0; i < verify->reader->formats.count; i++) {
+        verify->check.format = verify->reader->formats.items[i].format;
+        if (verify->check.format->check)
+            RHI_TRY(verify->check.format->check(verify->reader, &verify->check));
+    }
     RHI_TRY(rhi__each_object(&session->work, verify->reader, "checking references", check_object,
                              verify));
     RHI_TRY(check_counts(verify));

@@ -127,7 +127,7 @@ static void scalar_text(const rhi_field *field, const uint8_t *bytes, char *text
 static bool read_head(rhi_reader *reader, const rhi_object *object, head *h)
 {
     uint64_t size = object->slot_size < HEAD_BYTES ? object->slot_size : HEAD_BYTES;
-    if (object->state > RHI_DYING || object->type >= reader->types.count ||
+    if (!rhi__is_object(object->state) || object->type >= reader->types.count ||
         reader->types.items[object->type].field_count == 0)
         return false;
     h->reader = reader;
@@ -380,6 +380,19 @@ static void put_fields(const head *h, writer *w)
         w->used = 0;
 }
 
+/* As its format says it. */
+static void coded_text(rhi_reader *reader, const rhi_object *object, char text[RHI_VALUE_SIZE])
+{
+    rhi_scratch scratch = {0};
+    const uint8_t *bytes = rhi__object_bytes(reader, object, &scratch);
+    text[1] = '\0';
+    if (bytes)
+        rhi__format_of(reader, object->heap)
+            ->value(reader, object, bytes, text + 1, RHI_VALUE_SIZE - 1);
+    text[0] = text[1] ? ' ' : '\0';
+    rhi__scratch_free(&scratch);
+}
+
 void rhi__value(rhi_reader *reader, const rhi_object *object, char text[RHI_VALUE_SIZE])
 {
     rhi__value_but(reader, object, NULL, text);
@@ -393,6 +406,11 @@ void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_fiel
     const rhi_field *only, *key, *value, *length;
     writer w = {.text = text + 1};
     text[0] = '\0';
+    if (rhi__is_object(object->state) && object->type < reader->types.count &&
+        reader->types.items[object->type].has_code) {
+        coded_text(reader, object, text);
+        return;
+    }
     if (!read_head(reader, object, &h))
         return;
     w.text[0] = '\0';

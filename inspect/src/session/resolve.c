@@ -1,5 +1,6 @@
 /* resolve.c - the address that an operand of a command means (see resolve.h). */
 #include "session/resolve.h"
+#include "base/text.h"
 #include "heap/objects.h"
 
 #include <ctype.h>
@@ -20,6 +21,40 @@ static bool parse_id(const char *operand, char type[RHI_NAME_SIZE], uint64_t *se
         return false;
     rhi__cut_name(operand, (size_t)(hash - operand), type);
     return true;
+}
+
+/* `type@0xaddress`, as objects of formats without serials are called: true, with both read. */
+static bool parse_place(const char *operand, char type[RHI_NAME_SIZE], uint64_t *address)
+{
+    const char *at = strrchr(operand, '@');
+    char *end;
+    if (!at || strncmp(at, "@0x", 3) != 0 || !isxdigit((unsigned char)at[3]))
+        return false;
+    errno = 0;
+    *address = strtoull(at + 1, &end, 16);
+    if (*end || errno)
+        return false;
+    rhi__cut_name(operand, (size_t)(at - operand), type);
+    return true;
+}
+
+/* Such an object lives where its name says, or that is said. */
+static rhi_error *find_place(rhi_reader *reader, const char *operand, const char *type,
+                             uint64_t address)
+{
+    enum rhi_place place;
+    rhi_object object;
+    char id[RHI_ID_SIZE];
+    if (!rhi__place_of(reader, address, &place, &object))
+        return NULL; /* whoever asks says that it cannot be read */
+    if (!rhi__place_has_object(place))
+        return rhi__error("there is no object %.160s: the address is %s", operand,
+                          rhi__place_word(place));
+    rhi__object_id(reader, &object, id, sizeof id);
+    const char *name = rhi__type_name(reader, object.type);
+    if (!rhi__is_typed_name(type, strlen(type), name))
+        return rhi__error("there is no object %.160s: it is %s", operand, id);
+    return NULL;
 }
 
 static bool parse_number(const char *operand, uint64_t *value)
@@ -44,6 +79,8 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
         return serial < UINT64_MAX
                    ? rhi__find_named(session, reader, type, serial, address)
                    : rhi__error("'%.100s' names no object: no serial is so large", operand);
+    if (parse_place(operand, type, address))
+        return find_place(reader, operand, type, *address);
     const rhi_target *target = session->target;
     if (!target->evaluate)
         return rhi__operand_evaluate(session, reader, operand, address);

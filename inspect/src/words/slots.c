@@ -54,13 +54,38 @@ static const rhi_field *vector_at(const rhi_reader *reader, const rhi_object *ob
 
 /* ---- referrers of one object ---------------------------------------------------------------- */
 
+typedef struct coded_word {
+    search *s;
+    const rhi_object *object;
+    uint64_t address;
+} coded_word;
+
+static bool visit_coded_slot(void *context, const rhi_slot *slot)
+{
+    const coded_word *w = context;
+    if (slot->address == w->address && slot->value == w->s->target)
+        w->s->error = hit(w->s, w->object, slot->field, slot->element, slot->address, slot->value);
+    return !w->s->error;
+}
+
+/* The slots at this word, as the format's code finds them: one that owns several counts is a row
+ * for each. */
+static rhi_error *check_coded_word(search *s, const rhi_object *object, const uint8_t *bytes,
+                                   uint64_t offset)
+{
+    coded_word w = {.s = s, .object = object, .address = object->start + offset};
+    if (!s->only_undeclared)
+        rhi__each_slot(s->reader, object, bytes, visit_coded_slot, &w);
+    return s->error;
+}
+
 static rhi_error *check_word(search *s, const rhi_object *object, const uint8_t *bytes,
                              uint64_t offset)
 {
     uint64_t element = 0, value = rhi__load64(bytes + offset);
+    if (s->reader->types.items[object->type].has_code && !s->any_value)
+        return check_coded_word(s, object, bytes, offset);
     const rhi_field *field = rhi__field_at(s->reader, object, bytes, offset, &element);
-    if (!field && s->reader->types.items[object->type].has_code)
-        return NULL;
     if (s->any_value) {
         field = field ? field : vector_at(s->reader, object, offset, &element);
         return hit(s, object, field, element, object->start + offset, value);

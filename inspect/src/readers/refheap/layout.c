@@ -269,3 +269,13 @@ rhi_error *rhi__refheap_layout(rhi_memory *memory, space *s, bool *sound)
     RHI_TRY(load_constants(memory, s, sound));
     return check_layout(s);
 }
+
+uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id,
+                             unsigned width)
+{
+    uint8_t bytes[8] = {0};
+    if (s->constant[id] == ABSENT ||
+        rhi__memory_read(reader->memory, heap + s->constant[id], bytes, width) != width)
+        return 0;
+    return rhi__load(bytes, width);
+}

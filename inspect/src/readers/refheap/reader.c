@@ -7,6 +7,8 @@
 #include "base/circle.h"
 #include "readers/refheap/discovery.h"
 #include "readers/refheap/reader.h"
+#include "readers/refheap/format.h"
+#include "readers/refheap/words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +28,16 @@ enum {
     POLL_EVENTS = 1 << 16,
     ALLOCS_IN_ALL_MAX = 1 << 21
 };
+
+static format *own_state(const rhi_reader *reader)
+{
+    return rhi__format_state(reader, &rhi__format_refheap);
+}
+
+static bool is_own(const rhi_reader *reader, uint64_t heap)
+{
+    return reader->heaps.items[heap].format == &rhi__format_refheap;
+}
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
@@ -179,15 +191,31 @@ static rhi_error *poll(const rhi_reader *reader, uint64_t n)
     return n % 4096 == 4095 && work && rhi__work_stopped(work) ? rhi__error_cancelled() : NULL;
 }
 
-uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id,
-                             unsigned width)
+static rhi_error *add_root(rhi_reader *reader, const space *s, uint32_t heap_index,
+                           const uint8_t *row)
 {
-    uint8_t bytes[8] = {0};
-    if (s->constant[id] == ABSENT ||
-        rhi__memory_read(reader->memory, heap + s->constant[id], bytes, width) != width)
-        return 0;
-    return rhi__load(bytes, width);
+    rhi_root root = {.slot = rhi__load64(row + C(s, root_slot)), .heap = heap_index};
+    if (root.slot <= 1)
+        return NULL;
+    if (reader->roots.count == ROOTS_IN_ALL_MAX) {
+        own_state(reader)->has_cut_roots = true;
+        rhi__reader_damage(
+            reader, root.slot, false,
+            "the heaps claim more than %d registered roots: the rest is not looked at",
+            ROOTS_IN_ALL_MAX);
+        return NULL;
+    }
+    if (!rhi__array_reserve(&reader->roots, 1))
+        return rhi__error_memory();
+    uint64_t room =
+        C(s, root_name_size) < sizeof root.name ? C(s, root_name_size) : sizeof root.name - 1;
+    size_t length = strnlen((const char *)row + C(s, root_name), room);
+    memcpy(root.name, row + C(s, root_name), length);
+    root.name[rhi__clean(root.name, rhi__whole_characters(root.name, length))] = '\0';
+    reader->roots.items[reader->roots.count++] = root;
+    return NULL;
 }
+
 #define HEAP(id, width) rhi__refheap_member(reader, s, address, RH_MC_heap_##id, width)
 
 static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, uint64_t address,
@@ -226,31 +254,6 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
     if (C(s, heap_name) != ABSENT && name_size != ABSENT && name_size > 1)
         rhi__memory_text(reader->memory, address + C(s, heap_name), heap->name,
                          name_size < sizeof heap->name ? name_size : sizeof heap->name);
-}
-
-static rhi_error *add_root(rhi_reader *reader, const space *s, uint32_t heap_index,
-                           const uint8_t *row)
-{
-    rhi_root root = {.slot = rhi__load64(row + C(s, root_slot)), .heap = heap_index};
-    if (root.slot <= 1)
-        return NULL;
-    if (reader->roots.count == ROOTS_IN_ALL_MAX) {
-        own_state(reader)->has_cut_roots = true;
-        rhi__reader_damage(
-            reader, root.slot, false,
-            "the heaps claim more than %d registered roots: the rest is not looked at",
-            ROOTS_IN_ALL_MAX);
-        return NULL;
-    }
-    if (!rhi__array_reserve(&reader->roots, 1))
-        return rhi__error_memory();
-    uint64_t room =
-        C(s, root_name_size) < sizeof root.name ? C(s, root_name_size) : sizeof root.name - 1;
-    size_t length = strnlen((const char *)row + C(s, root_name), room);
-    memcpy(root.name, row + C(s, root_name), length);
-    root.name[rhi__clean(root.name, rhi__whole_characters(root.name, length))] = '\0';
-    reader->roots.items[reader->roots.count++] = root;
-    return NULL;
 }
 
 /* In steps: a table may claim any length. */
@@ -982,7 +985,8 @@ static rhi_error *refheap_open(rhi_reader *reader, bool *found)
 }
 
 const rhi_format rhi__format_refheap = {.name = "refheap",
-                                        .block_word = "slab",
+                                        .block_word = RHI_SLAB,
+                                        .has_collector = true,
                                         .has_serials = true,
                                         .open = refheap_open,
                                         .read_blocks = refheap_read_blocks,
@@ -992,4 +996,5 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .count_harm = refheap_count_harm,
                                         .history = refheap_history,
                                         .births = refheap_births,
-                                        .check = rhi__refheap_check};
+                                        .check = rhi__refheap_check,
+                                        .words = rhi__refheap_words};

@@ -6,7 +6,6 @@
 #define RHI_READER_REFHEAP_H
 
 #include "heap/reader.h"
-#include "readers/refheap/format.h"
 
 #include <refheap/metadata.h>
 
@@ -52,20 +51,10 @@ typedef struct format {
     bool has_cut_lists;
 } format;
 
-static inline format *own_state(const rhi_reader *reader)
-{
-    return rhi__format_state(reader, &rhi__format_refheap);
-}
-
 static inline const space *space_of(const rhi_heap_info *heap)
 {
     return &((const format *)heap->state)->spaces.items[heap->space];
 }
-static inline bool is_own(const rhi_reader *reader, uint64_t heap)
-{
-    return reader->heaps.items[heap].format == &rhi__format_refheap;
-}
-
 #define C(space_, id) ((space_)->constant[RH_MC_##id])
 
 /* Reads the named constants of the space's descriptor, and refuses those that make no sense.

@@ -37,9 +37,14 @@ typedef struct checker {
     bool all_read; /* every object's header was seen */
 } checker;
 
+static bool is_own(const checker *c, uint32_t heap)
+{
+    return c->reader->heaps.items[heap].format == c->check->format;
+}
+
 static bool judges_weak(const checker *c, uint32_t heap)
 {
-    return is_own(c->reader, heap) && rhi__is_at_rest(c->reader, heap) &&
+    return is_own(c, heap) && rhi__is_at_rest(c->reader, heap) &&
            !c->reader->heaps.items[heap].weak_in_motion;
 }
 
@@ -382,7 +387,7 @@ static rhi_error *check_heaps(checker *c)
     bool *has_table = calloc(reader->heaps.count + 1, sizeof *has_table);
     rhi_error *error = has_table ? NULL : rhi__error_memory();
     for (uint32_t heap = 0; heap < reader->heaps.count && !error; heap++) {
-        if (is_own(reader, heap))
+        if (is_own(c, heap))
             check_totals(c, heap);
         if (judges_weak(c, heap))
             has_table[heap] = check_table(c, heap);
@@ -423,7 +428,7 @@ rhi_error *rhi__refheap_check(rhi_reader *reader, rhi_check *check)
     }
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         error = rhi__progress(check->work, "checking slots", i, reader->blocks.count);
-        if (!error && is_own(reader, reader->blocks.items[i].heap))
+        if (!error && is_own(c, reader->blocks.items[i].heap))
             check_block(c, &reader->blocks.items[i], &scratch);
     }
     if (!error)

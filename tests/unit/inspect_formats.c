@@ -1,0 +1,272 @@
+/* inspect_formats.c - two heap formats in one target: refheap's, and a made-up one that differs
+ * from it in all that the seam allows (made_up_format.h). Every command answers about both. */
+#include "inspect_test.h"
+#include "made_up_format.h"
+
+static const uint64_t descriptor = 0x700000000000, crate = 0x700000100000, lone = 0x700000200000,
+                      table = 0x700000300000, rooted = 0x700000400000, text = 0x656c707061,
+                      stack = 0x7ffe00000000;
+
+/* root → bag → leaf, pair, twice; pair → leaf; twice → leaf, twice over; n ⇄ q, which nobody holds;
+ * lost has a count of nobody. */
+typedef struct both {
+    world w;
+    uint64_t leaf, pair, bag, twice, freed, lost, q, n;
+} both;
+
+static both both_new(unsigned layout)
+{
+    both b = {.w = world_new(layout)};
+    fake_target *t = b.w.t;
+    b.n = new_node(&b.w, 1);
+    made_up_new(t, descriptor);
+    made_up_crate(t, descriptor, crate, 64, 8);
+    b.leaf = made_up_object(t, crate, 0, MADE_UP_LEAF, 4);
+    b.pair = made_up_object(t, crate, 1, MADE_UP_PAIR, 1);
+    b.bag = made_up_object(t, crate, 2, MADE_UP_BAG, 1);
+    b.twice = made_up_object(t, crate, 3, MADE_UP_TWICE, 1);
+    b.freed = made_up_object(t, crate, 4, MADE_UP_PAIR, 0);
+    b.lost = made_up_object(t, crate, 5, MADE_UP_LEAF, 1);
+    made_up_free(t, crate, 4);
+    b.q = made_up_lone(t, descriptor, lone, MADE_UP_PAIR, 1);
+    made_up_put(t, b.leaf, 0, text);
+    made_up_put(t, b.pair, 0, b.leaf);
+    made_up_put(t, b.pair, 1, b.bag);
+    made_up_put(t, b.twice, 0, b.leaf);
+    made_up_put(t, b.q, 0, b.n);
+    fake_link(b.w.heap, b.n, NEXT, b.q);
+    uint64_t held[] = {b.leaf, b.pair, b.twice};
+    made_up_table(t, b.bag, table, held, 3);
+    fake_map(t, rooted, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_put(t, rooted, b.bag, 8);
+    made_up_root(t, descriptor, rooted);
+    fake_map(t, stack, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
+    fake_thread(t, 321, stack + 0x1000);
+    return b;
+}
+
+/* "leaf@0x…"; up to eight at a time. */
+static const char *at(const char *type, uint64_t address)
+{
+    static char ids[8][48];
+    static unsigned next;
+    char *id = ids[next++ % 8];
+    snprintf(id, sizeof ids[0], "%s@0x%" PRIx64, type, address);
+    return id;
+}
+
+static const char *say(const both *b, const char *command, const char *line)
+{
+    ck_assert_int_eq(fake_run(b->w.t, command, line), 0);
+    return b->w.t->out.bytes;
+}
+
+static void must_have(const char *said, const char *wanted)
+{
+    ck_assert_msg(strstr(said, wanted) != NULL, "no '%s' in: %s", wanted, said);
+}
+
+START_TEST(objects_have_addresses_for_names)
+{
+    both b = both_new(_i);
+    json_t *json = fake_json(b.w.t, "objat", at("pair", b.pair));
+    ck_assert_str_eq(fake_string(json, "status"), "live");
+    ck_assert_str_eq(fake_string(json, "object.id"), at("pair", b.pair));
+    ck_assert_str_eq(fake_string(json, "object.format"), "crates");
+    ck_assert_str_eq(fake_string(json, "object.address"), text_of(b.pair));
+    ck_assert(json_is_null(fake_at(json, "object.serial")));
+    ck_assert_int_eq(fake_integer(json, "object.heap"), 1001);
+    ck_assert_int_eq(fake_integer(json, "object.size"), 48); /* with its prefix */
+    ck_assert_int_eq(fake_size(json, "fields"), 2);
+    ck_assert_str_eq(fake_string(json, "fields.0.name"), "left");
+    ck_assert_str_eq(fake_string(json, "fields.0.kind"), "strong");
+    ck_assert_str_eq(fake_string(json, "fields.0.value"), text_of(b.leaf));
+    ck_assert_str_eq(fake_string(json, "fields.0.target"), at("leaf", b.leaf));
+    ck_assert_str_eq(fake_string(json, "fields.0.target_value"), "<apple>");
+    ck_assert_str_eq(fake_string(json, "fields.1.name"), "right");
+    ck_assert_str_eq(fake_string(json, "fields.1.kind"), "borrowed");
+    json_decref(json);
+    json = fake_json(b.w.t, "objat", text_of(b.bag)); /* its slots lie elsewhere */
+    ck_assert_int_eq(fake_size(json, "fields"), 3);
+    ck_assert_str_eq(fake_string(json, "fields.2.name"), "{3}");
+    ck_assert_str_eq(fake_string(json, "fields.2.target"), at("twice", b.twice));
+    json_decref(json);
+    json = fake_json(b.w.t, "objat", text_of(b.freed));
+    ck_assert_str_eq(fake_string(json, "status"), "freed");
+    json_decref(json);
+    must_have(say(&b, "objat", text_of(b.leaf)), "<apple>");
+    must_have(say(&b, "objat", text_of(b.bag)), "{2}");
+    world_free(&b.w);
+}
+END_TEST
+
+START_TEST(names_are_held_against_what_is_there)
+{
+    both b = both_new(_i);
+    must_have(fake_json_failure(b.w.t, "refs", at("bag", b.leaf)), at("leaf", b.leaf));
+    must_have(fake_json_failure(b.w.t, "refs", at("leaf", table)), "unmanaged");
+    must_have(fake_json_failure(b.w.t, "refs", at("pair", b.freed)), "no object any more");
+    must_have(fake_json_failure(b.w.t, "refs", "leaf#1"), "no object leaf#1");
+    world_free(&b.w);
+}
+END_TEST
+
+static void check_referrers_of_leaf(const both *b)
+{
+    json_t *json = fake_json(b->w.t, "refs", text_of(b->leaf));
+    ck_assert_int_eq(fake_size(json, "referrers"), 4);
+    unsigned seen = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        const json_t *row = json_array_get(fake_at(json, "referrers"), i);
+        const char *from = fake_string(row, "from"), *name = fake_string(row, "name");
+        ck_assert_str_eq(fake_string(row, "strength"), "strong");
+        seen += !strcmp(from, at("bag", b->bag)) && !strcmp(name, "{1}") ? 1 : 0;
+        seen += !strcmp(from, at("pair", b->pair)) && !strcmp(name, "left") ? 10 : 0;
+        seen += !strcmp(from, at("twice", b->twice)) && !strcmp(name, "both") ? 100 : 0;
+    }
+    ck_assert_uint_eq(seen, 211);
+    ck_assert_int_eq(fake_integer(json, "ledger.fields"), 4);
+    ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 0);
+    json_decref(json);
+}
+
+START_TEST(referrers_are_found_with_a_graph_and_without)
+{
+    both b = both_new(_i);
+    check_referrers_of_leaf(&b);
+    json_decref(fake_json(b.w.t, "gcgraph", "")); /* from now on there is one */
+    check_referrers_of_leaf(&b);
+    json_t *json = fake_json(b.w.t, "refs", text_of(b.q)); /* held by the other format */
+    ck_assert_int_eq(fake_size(json, "referrers"), 1);
+    ck_assert_str_eq(fake_string(json, "referrers.0.from"), id_of(&b.w, b.n));
+    ck_assert_str_eq(fake_string(json, "referents.0.target"), id_of(&b.w, b.n));
+    json_decref(json);
+    json = fake_json(b.w.t, "refs", text_of(b.n));
+    ck_assert_str_eq(fake_string(json, "referrers.0.from"), at("pair", b.q));
+    json_decref(json);
+    json = fake_json(b.w.t, "refs", text_of(b.bag)); /* a registered root, and a borrowed slot */
+    ck_assert_int_eq(fake_integer(json, "ledger.exact"), 1);
+    ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 0);
+    json_decref(json);
+    must_have(say(&b, "refs", text_of(b.leaf)), at("bag", b.bag));
+    char line[64];
+    snprintf(line, sizeof line, "--path %s", text_of(b.leaf));
+    json = fake_json(b.w.t, "refs", line);
+    ck_assert_int_eq(fake_size(json, "path"), 3); /* the root, the bag, the leaf */
+    ck_assert_str_eq(fake_string(json, "path.1.object"), at("bag", b.bag));
+    ck_assert_str_eq(fake_string(json, "path.1.name"), "{1}");
+    json_decref(json);
+    must_have(say(&b, "refs", line), "{1}");
+    world_free(&b.w);
+}
+END_TEST
+
+START_TEST(a_cycle_may_lead_through_both_formats)
+{
+    both b = both_new(_i);
+    json_t *json = fake_json(b.w.t, "gcgraph", "");
+    ck_assert_int_eq(fake_size(json, "cycles"), 1);
+    ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
+    ck_assert_int_eq(fake_size(json, "cycles.0.objects"), 2);
+    json_decref(json);
+    must_have(say(&b, "gcgraph", ""), at("pair", b.q));
+    json = fake_json(b.w.t, "gcgraph", text_of(b.bag));
+    ck_assert_int_eq(fake_size(json, "nodes"), 4);
+    ck_assert_int_eq(fake_size(json, "edges"), 7); /* one of them borrowed */
+    json_decref(json);
+    must_have(say(&b, "gcgraph", text_of(b.bag)), "both");
+    int status;
+    json = fake_json_status(b.w.t, "gcleaks", "", &status);
+    ck_assert_int_eq(fake_integer(json, "objects"), 3);
+    unsigned causes = 0;
+    for (unsigned i = 0; i < fake_size(json, "leaks"); i++) {
+        const json_t *leak = json_array_get(fake_at(json, "leaks"), i);
+        causes += !strcmp(fake_string(leak, "cause"), "cycle") ? 1 : 0;
+        causes += !strcmp(fake_string(leak, "cause"), "lost_reference") &&
+                          !strcmp(fake_string(leak, "representative"), at("leaf", b.lost))
+                      ? 10
+                      : 0;
+    }
+    ck_assert_uint_eq(causes, 11);
+    json_decref(json);
+    must_have(say(&b, "gcleaks", ""), at("leaf", b.lost));
+    world_free(&b.w);
+}
+END_TEST
+
+START_TEST(lists_and_totals_are_of_both)
+{
+    both b = both_new(_i);
+    json_t *json = fake_json(b.w.t, "gcfind", "");
+    ck_assert_int_eq(fake_integer(json, "total"), 7);
+    json_decref(json);
+    json = fake_json(b.w.t, "gcfind", "--heap=1001");
+    ck_assert_int_eq(fake_integer(json, "total"), 6);
+    json_decref(json);
+    json = fake_json(b.w.t, "gcfind", "--type=leaf --min-refs=2");
+    ck_assert_int_eq(fake_integer(json, "total"), 1);
+    ck_assert_str_eq(fake_string(json, "objects.0.id"), at("leaf", b.leaf));
+    ck_assert_str_eq(fake_string(json, "objects.0.value"), "<apple>");
+    json_decref(json);
+    json = fake_json(b.w.t, "gcfind", "--unreachable");
+    ck_assert_int_eq(fake_integer(json, "total"), 3);
+    json_decref(json);
+    json = fake_json(b.w.t, "gcfind", "--min-size=48");
+    ck_assert_int_eq(fake_integer(json, "total"), 4); /* pair, bag, q, node */
+    json_decref(json);
+    json = fake_json(b.w.t, "gcstat", "");
+    ck_assert_int_eq(fake_size(json, "heaps"), 2);
+    ck_assert_int_eq(fake_integer(json, "heaps.0.slabs"), 1);
+    ck_assert_int_eq(fake_integer(json, "heaps.1.crates"), 2);
+    ck_assert_int_eq(fake_integer(json, "heaps.1.objects"), 6);
+    ck_assert(json_is_null(fake_at(json, "heaps.1.collector")));
+    json_decref(json);
+    const char *said = say(&b, "gcstat", "");
+    must_have(said, "heap 1001");
+    must_have(said, "2 crates of"); /* the lone one is its own */
+    must_have(said, "leaf");
+    must_have(say(&b, "gcfind", "--type=pair"), at("pair", b.q));
+    world_free(&b.w);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_told_of_both)
+{
+    both b = both_new(_i);
+    json_t *json = fake_json(b.w.t, "gcverify", "");
+    ck_assert_int_eq(fake_size(json, "problems"), 0);
+    ck_assert_int_eq(fake_integer(json, "objects_checked"), 7);
+    ck_assert(json_is_true(fake_at(json, "complete")));
+    json_decref(json);
+    json = fake_json(b.w.t, "gcstale", "");
+    ck_assert_int_eq(fake_size(json, "stale"), 0);
+    json_decref(json);
+    fake_put(b.w.t, b.leaf, 3, 8);              /* its count: four slots hold it */
+    made_up_put(b.w.t, b.pair, 1, b.freed);     /* dangles, and owns nothing */
+    made_up_put(b.w.t, b.twice, 0, b.leaf + 8); /* the middle of it */
+    fake_put(b.w.t, crate + 64 + 64, 0, 8);     /* the pair's prefix says nothing any more */
+    fake_put(b.w.t, crate + 64 + 64, 0x6b63617274736920ull, 8);
+    b.w.t->state++;
+    json = fake_json(b.w.t, "gcverify", "");
+    ck_assert_int_eq(fake_integer(json, "by_kind.bad_link"), 2); /* both slots of the one word */
+    ck_assert_int_eq(fake_size(json, "problems"), 2);
+    json_decref(json);
+    json = fake_json(b.w.t, "gcstale", "");
+    ck_assert_int_eq(fake_size(json, "stale"), 1);
+    ck_assert_str_eq(fake_string(json, "stale.0.was"), at("pair", b.freed));
+    json_decref(json);
+    must_have(say(&b, "gcstale", ""), at("pair", b.freed));
+    made_up_put(b.w.t, b.twice, 0, b.leaf);
+    b.w.t->state++;
+    json = fake_json(b.w.t, "gcverify", "");
+    ck_assert_int_eq(fake_integer(json, "by_kind.over_release"), 1);
+    ck_assert_str_eq(fake_string(json, "problems.0.object"), at("leaf", b.leaf));
+    json_decref(json);
+    must_have(say(&b, "gcverify", ""), at("leaf", b.leaf));
+    world_free(&b.w);
+}
+END_TEST
+
+RUN_TESTS("inspect_formats", objects_have_addresses_for_names, names_are_held_against_what_is_there,
+          referrers_are_found_with_a_graph_and_without, a_cycle_may_lead_through_both_formats,
+          lists_and_totals_are_of_both, what_does_not_fit_is_told_of_both)
