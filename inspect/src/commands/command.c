@@ -22,7 +22,7 @@ static const rhi_command table[] = {
             "(who died there, how),\nan earlier tenant of a reused slot, memory that is not "
             "managed, or nothing mapped. ADDRESS is a number, an\n"
             "object's name like node#12 or #12, or an expression. Reads only the slot, "
-            "its " RHI_SLAB
+            "its " RHI_REFHEAP_BLOCK
             " and the\nhistory. Of an address in memory of malloc's: its block, the "
             "words that lead to it, and whether a root\n"
             "reaches it (searches all memory).",
@@ -234,14 +234,15 @@ static const rhi_command table[] = {
         .usage = "gcstat [--option…]",
         .summary = "what each heap holds, by type",
         .help =
-            "Per heap: objects, bytes, " RHI_SLAB "s, the collector's work; per type: how many, "
+            "Per heap: objects, bytes, " RHI_REFHEAP_BLOCK
+            "s, the collector's work; per type: how many, "
             "their bytes, what they retain\n(the bytes that would go if they went: their own and "
             "of what they alone dominate; what another object of the\n"
             "type dominates is counted once) and a sample: the object that retains most, or, with "
             "--no-retained, the\nfirst.",
         .json =
             "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", "
-            "\"bytes\", \"" RHI_SLAB "s\",\n \"" RHI_SLAB "_bytes\", "
+            "\"bytes\", \"" RHI_REFHEAP_BLOCK "s\",\n \"" RHI_REFHEAP_BLOCK "_bytes\", "
             "\"fragmentation_percent\", \"damaged\": objects whose header makes no sense, "
             "\"phase\",\n \"collector\": {\"enabled\", \"collections\", \"reclaimed\", "
             "\"candidates\"}, \"types\": [{\"type\",\n"
@@ -280,7 +281,8 @@ static const rhi_command table[] = {
             "is no object;\n- bad_size: an object that claims more elements than its slot or the "
             "mapped memory has;\n- duplicate_serial: two objects with one serial (looked for where "
             "serials lie close enough together);\n- bad_serial: the serial of a live object is 0;\n"
-            "- bad_" RHI_SLAB ", bad_metadata: " RHI_SLAB "s, lists, tables and types that "
+            "- bad_" RHI_REFHEAP_BLOCK ", bad_metadata: " RHI_REFHEAP_BLOCK
+            "s, lists, tables and types that "
             "make no sense.\n\nOf a damaged header its bytes are shown as text, from where the "
             "text begins, and the object that lies below it in\n"
             "memory: what runs over its end writes there.\n"
@@ -289,7 +291,7 @@ static const rhi_command table[] = {
             "judged. Fields of dying objects are not looked at.",
         .json =
             "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or "
-            "of the field, root or\n " RHI_SLAB ", \"object\": \"T#n\"|null, \"detail\", "
+            "of the field, root or\n " RHI_REFHEAP_BLOCK ", \"object\": \"T#n\"|null, \"detail\", "
             "\"heap\": number|null, and of a damaged header \"bytes\": as text in\n"
             " quotes, \"bytes_address\": where that begins, \"below\": OBJ|null, which ends "
             "there}], \"problems_total\" if cut,\n \"by_kind\": {\"over_release\": how many, …}, "

@@ -525,13 +525,33 @@ static uint32_t heap_index_of(const rhi_reader *reader, uint64_t address, const 
                                                                              : UINT32_MAX;
 }
 
+/* May the chunk's objects be read? If not, that is said. */
+static bool is_good_chunk(rhi_reader *reader, const space *s, const rhi_own_range *chunk)
+{
+    if (chunk->heap == UINT32_MAX && own_state(reader)->has_cut_lists)
+        rhi__reader_problem(reader,
+                            "the heap of the chunk at 0x%" PRIx64
+                            " cannot be read: its objects are missing",
+                            chunk->start);
+    else if (chunk->heap == UINT32_MAX)
+        rhi__reader_damage(reader, chunk->start, true,
+                           "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing",
+                           chunk->start);
+    else if (chunk->start % C(s, chunk_size)) /* chunks could overlap without end */
+        rhi__reader_damage(reader, chunk->start, true,
+                           "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing",
+                           chunk->start);
+    else
+        return true;
+    return false;
+}
+
 static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32_t *order,
                                 uint32_t heap_count)
 {
     static const char *const kinds[] = {"memory",     "chunk",          "heap control block",
                                         "type table", "table of roots", "table of weak references",
                                         "history",    "chunk table"};
-    const format *f = own_state(reader);
     rhi_circle watch = {0};
     uint64_t address = s->descriptor.mappings;
     for (unsigned n = 0; address; n++) {
@@ -569,22 +589,7 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
                                .end = end,
                                .heap = heap_index_of(reader, heap, order, heap_count),
                                .what = kinds[kind < sizeof kinds / sizeof *kinds ? kind : 0]};
-        if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX && f->has_cut_lists)
-            rhi__reader_problem(reader,
-                                "the heap of the chunk at 0x%" PRIx64
-                                " cannot be read: its objects are missing",
-                                address);
-        else if (kind == RH_MAPPING_CHUNK && range.heap == UINT32_MAX)
-            rhi__reader_damage(
-                reader, address, true,
-                "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing", address);
-        else if (kind == RH_MAPPING_CHUNK && address % C(s, chunk_size))
-            /* chunks could overlap without end */
-            rhi__reader_damage(reader, address, true,
-                               "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing",
-                               address);
-        else
-            range.has_blocks = kind == RH_MAPPING_CHUNK;
+        range.has_blocks = kind == RH_MAPPING_CHUNK && is_good_chunk(reader, s, &range);
         if (!rhi__array_reserve(&reader->own, 1))
             return rhi__error_memory();
         reader->own.items[reader->own.count++] = range;
@@ -985,7 +990,7 @@ static rhi_error *refheap_open(rhi_reader *reader, bool *found)
 }
 
 const rhi_format rhi__format_refheap = {.name = "refheap",
-                                        .block_word = RHI_SLAB,
+                                        .block_word = RHI_REFHEAP_BLOCK,
                                         .has_collector = true,
                                         .has_serials = true,
                                         .open = refheap_open,

@@ -24,7 +24,7 @@ const rhi_finding_words rhi__refheap_words[RHI_FINDING_KINDS] = {
     [RHI_FOUND_BAD_SERIAL] = {"bad_serial", "object has a serial that was never given",
                               "objects have a serial that was never given",
                               "something has written over the header"},
-    [RHI_FOUND_BAD_BLOCK] = {"bad_" RHI_SLAB, RHI_SLAB " makes no sense",
-                             RHI_SLAB "s make no sense",
+    [RHI_FOUND_BAD_BLOCK] = {"bad_" RHI_REFHEAP_BLOCK, RHI_REFHEAP_BLOCK " makes no sense",
+                             RHI_REFHEAP_BLOCK "s make no sense",
                              "something has written over the heap's own memory"},
 };

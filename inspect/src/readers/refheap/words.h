@@ -4,7 +4,7 @@
 
 #include "heap/format.h"
 
-#define RHI_SLAB "slab"
+#define RHI_REFHEAP_BLOCK "slab"
 
 extern const rhi_finding_words rhi__refheap_words[RHI_FINDING_KINDS];
 
