@@ -246,6 +246,8 @@ class Lent:
             try:
                 return function(*arguments)
             except BaseException as error:  # nothing may reach ctypes, see the top
+                if isinstance(error, Exception) and is_gone(self.target.pid):
+                    return failed  # the engine says so, with whatever it was asked
                 self.is_stopped = True
                 if self.failure is None:
                     self.failure = error
@@ -401,6 +403,15 @@ def files_like(word):
 
 
 # ---- what both doors need ------------------------------------------------------------------------
+
+
+def is_gone(pid):
+    """Was there a process of this machine, and is nothing left of its memory?"""
+    try:
+        with open("/proc/%d/maps" % pid, "rb") as maps:
+            return not maps.read(1)
+    except OSError:
+        return pid > 0
 
 
 def process_regions(pid):

@@ -162,6 +162,28 @@ START_TEST(a_tombstone_and_events_name_earlier_tenants)
 }
 END_TEST
 
+START_TEST(what_one_question_could_not_read_is_not_told_with_the_next)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    fake_event(w.heap, RH_EVENT_ALLOC, a, 1, w.node, RH_DEATH_NONE);
+    w.t->hole_start = fake_get(w.t, w.heap->address + w.space->c[RH_MC_heap_history], 8);
+    w.t->hole_end = w.t->hole_start + 8;
+    for (int i = 0; i < 2; i++) { /* and again with the same question */
+        json_t *json = ask(&w, "objat", "--history", a);
+        ck_assert(json_is_false(fake_at(json, "complete")));
+        ck_assert_uint_eq(fake_size(json, "incomplete_because"), 1);
+        ck_assert_has(fake_string(json, "incomplete_because.0"),
+                      "its history cannot be read in full");
+        json_decref(json);
+        json = fake_json(w.t, "gcstat", "");
+        ck_assert(json_is_true(fake_at(json, "complete")));
+        json_decref(json);
+    }
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(a_tombstone_without_history_still_names_its_object)
 {
     world w = world_new(_i);
@@ -341,6 +363,7 @@ END_TEST
 RUN_TESTS("inspect_objat", every_address_has_a_status, an_object_is_described,
           special_states_are_told, a_count_in_motion_is_provisional,
           a_tombstone_and_events_name_earlier_tenants,
+          what_one_question_could_not_read_is_not_told_with_the_next,
           a_tombstone_without_history_still_names_its_object,
           the_ring_of_events_wraps_and_lists_are_cut_with_totals, objects_are_found_by_name,
           expressions_go_verbatim_to_the_target, a_ledger_is_counted_only_when_asked_for,

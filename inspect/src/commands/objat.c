@@ -101,8 +101,8 @@ static rhi_error *gather(answer *a, const char *operand)
         return NULL;
     a->bytes = rhi__object_bytes(a->reader, &a->object, &a->scratch);
     if (!a->bytes)
-        rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full",
-                            a->object.address);
+        rhi__question_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full",
+                              a->object.address);
     if (rhi__option(a->args, "--ledger")) {
         rhi_holders holders = {0};
         uint64_t end = rhi__object_end(&a->object);
@@ -318,7 +318,7 @@ static void list_fields(answer *a, listing *l, enum which which)
         if (which != ALL && is_single != (which == SINGLES))
             continue;
         if (!rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count))
-            rhi__reader_problem(
+            rhi__question_problem(
                 a->reader, "%s: the element count of field %s makes no sense (corrupt object?)",
                 type->name, field->name);
         else if (field->kind == RHI_KIND_BYTES)

@@ -70,8 +70,8 @@ static rhi_error *gather_referents(answer *a)
     rhi_scratch scratch = {0};
     const uint8_t *bytes = rhi__object_bytes(a->reader, &a->object, &scratch);
     if (!bytes)
-        rhi__reader_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full",
-                            a->object.address);
+        rhi__question_problem(a->reader, "the object at 0x%" PRIx64 " cannot be read in full",
+                              a->object.address);
     else
         rhi__each_slot(a->reader, &a->object, bytes, add_referent, a);
     rhi__scratch_free(&scratch);

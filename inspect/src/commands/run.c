@@ -3,6 +3,7 @@
 #include "commands/command.h"
 #include "render/output.h"
 #include "program/symbols.h"
+#include "target/process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,10 +119,12 @@ static int fail(rhi_session *session, const char *name, rhi_error *error)
     return RHI_NO_ANSWER;
 }
 
-/* What happened to the target meanwhile that makes what was printed no answer; NULL: nothing. */
-static const char *interference(rhi_session *session, bool *is_gone)
+/* What happened to the target meanwhile that makes what was printed no answer; NULL: nothing. A
+ * process that was gone before is its door's affair. */
+static const char *interference(rhi_session *session, bool was_gone, bool *is_gone)
 {
-    *is_gone = session->has_memory && rhi__memory_is_gone(&session->memory);
+    *is_gone = (session->has_memory && rhi__memory_is_gone(&session->memory)) ||
+               (!was_gone && rhi__process_has_ended(session->target->pid));
     if (*is_gone)
         return "the process ended while it was read: its memory is gone";
     if (rhi__core_has_changed(session))
@@ -143,9 +146,10 @@ static void start_again(rhi_session *session, const rhi_args *args, int *status)
  * one: its answer is still here, unless it is very long. */
 static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *status)
 {
-    bool is_gone = false;
+    bool was_gone = rhi__process_has_ended(session->target->pid), is_gone = false;
     rhi_error *error = args->command->run(session, args, status);
-    const char *reason = session->work.is_stopped ? NULL : interference(session, &is_gone);
+    const char *reason =
+        session->work.is_stopped ? NULL : interference(session, was_gone, &is_gone);
     if (!reason)
         return error;
     rhi__session_drop(session);

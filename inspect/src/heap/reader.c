@@ -36,6 +36,16 @@ void rhi__reader_problem(rhi_reader *reader, const char *format, ...)
     va_end(arguments);
 }
 
+void rhi__question_problem(rhi_reader *reader, const char *format, ...)
+{
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    rhi__note(&reader->asked, text);
+}
+
 void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_block, const char *format,
                         ...)
 {
@@ -353,6 +363,7 @@ void rhi__reader_free(rhi_reader *reader)
     free(reader->own.items);
     free(reader->problems.items);
     free(reader->damage.items);
+    rhi__notes_free(&reader->asked);
     free(reader);
 }
 
@@ -486,6 +497,7 @@ void rhi__births(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_e
 
 void rhi__begin_question(rhi_reader *reader)
 {
+    rhi__notes_free(&reader->asked);
     reader->slot_room = room_for(reader, 16, 1ull << 30); /* a second or two */
 }
 

@@ -6,6 +6,7 @@
 #ifndef RHI_READER_H
 #define RHI_READER_H
 
+#include "base/notes.h"
 #include "base/bits.h"
 #include "heap/format.h"
 
@@ -54,7 +55,9 @@ struct rhi_reader {
         char **items;
         uint64_t count, capacity;
     } problems;
-    /* of those, what made no sense */
+    /* the same, of what one question alone needed: told with its answer, gone with the next */
+    rhi_notes asked;
+    /* of the problems, what made no sense */
     struct {
         rhi_damage *items;
         uint64_t count, capacity;
@@ -74,6 +77,9 @@ struct rhi_reader {
 /* Notes a problem (one line); the answer becomes incomplete. */
 __attribute__((format(printf, 2, 3))) void rhi__reader_problem(rhi_reader *reader,
                                                                const char *format, ...);
+/* The same of what is read for this question alone, and of which nothing is kept. */
+__attribute__((format(printf, 2, 3))) void rhi__question_problem(rhi_reader *reader,
+                                                                 const char *format, ...);
 /* Notes a problem that is damage, at `address`: of a block, or of lists, tables and types. */
 __attribute__((format(printf, 4, 5))) void
 rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_block, const char *format, ...);

@@ -135,6 +135,7 @@ static rhi_error *is_missing(const search *s)
     const rhi_reader *reader = s->reader;
     const char *missing = reader->memory->truncated[0] ? reader->memory->truncated
                           : reader->problems.count     ? reader->problems.items[0]
+                          : reader->asked.count        ? reader->asked.items[0]
                                                        : NULL;
     if (s->session->has_heap)
         snprintf(where, sizeof where, " in heap %" PRIu64, s->session->heap);

@@ -194,6 +194,8 @@ bool rhi__settle(rhi_session *session)
 {
     for (uint64_t i = 0; session->reader && i < session->reader->problems.count; i++)
         rhi__note(&session->notes, session->reader->problems.items[i]);
+    if (session->reader)
+        rhi__notes_add(&session->notes, &session->reader->asked);
     if (session->reader && session->is_about_all)
         tell_no_heap(session);
     if (session->has_memory && session->memory.truncated[0])

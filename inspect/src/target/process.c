@@ -351,6 +351,13 @@ static bool process_is_gone(void *context)
     return each_thread(p, take_reader, &found) < 0 || !found;
 }
 
+bool rhi__process_has_ended(int64_t pid)
+{
+    process p = {.pid = (pid_t)pid};
+    int found = 0;
+    return pid > 0 && (each_thread(&p, take_reader, &found) < 0 || !found);
+}
+
 static void process_close(void *context)
 {
     process_free(context);

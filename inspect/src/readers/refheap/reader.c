@@ -829,10 +829,10 @@ static void search_history(rhi_reader *reader, const rhi_heap_info *heap, histor
     uint64_t newest = heap->history_count, oldest = newest > capacity ? newest - capacity : 0;
     while (newest > oldest && query->found < query->limit) {
         if (query->looked_at >= EVENTS_MAX) {
-            rhi__reader_problem(reader,
-                                "heap %" PRIu64 ": its history has %" PRIu64
-                                " older events, which were not looked at",
-                                heap->number, newest - oldest);
+            rhi__question_problem(reader,
+                                  "heap %" PRIu64 ": its history has %" PRIu64
+                                  " older events, which were not looked at",
+                                  heap->number, newest - oldest);
             break;
         }
         if (query->looked_at >= query->next_poll && poll(reader, 4095))
@@ -852,8 +852,8 @@ static void search_history(rhi_reader *reader, const rhi_heap_info *heap, histor
         }
         const uint8_t *bytes = rhi__memory_view(reader->memory, at, step * size, &scratch, &got);
         if (!bytes || got < step * size) {
-            rhi__reader_problem(reader, "heap %" PRIu64 ": its history cannot be read in full",
-                                heap->number);
+            rhi__question_problem(reader, "heap %" PRIu64 ": its history cannot be read in full",
+                                  heap->number);
             break;
         }
         for (uint64_t i = step; i-- > 0;)
