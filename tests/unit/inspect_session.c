@@ -214,12 +214,21 @@ START_TEST(without_a_heap_there_is_nothing_to_look_at)
     fake_space *space = fake_space_new(t, 0x500000000040, (unsigned)_i, NULL);
     fake_map(t, 0x7f0000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     fake_thread(t, 321, 0x7f0000000800);
-    for (unsigned i = 0; i < 3; i++) {
+    static const char *const all[] = {"gcleaks", "gcstale", "gcverify",
+                                      "gcstat",  "gcgraph", "gcfind"};
+    for (unsigned i = 0; i < 6; i++) {
         t->state++;
-        ck_assert_int_eq(fake_run(t, checks[i], ""), RHI_ANSWERED);
-        ck_assert_has(t->out.bytes,
-                      "incomplete: there was nothing to look at: no heap was created yet\n");
-        ck_assert_int_eq(fake_run(t, checks[i], "--check"), RHI_NO_ANSWER);
+        ck_assert_int_eq(fake_run(t, all[i], ""), RHI_NO_ANSWER);
+        ck_assert_str_eq(t->out.bytes, "");
+        ck_assert_has(t->err.bytes, ": there was nothing to look at: no heap was created yet; ask "
+                                    "when rh_heap_create has returned\n");
+        int status;
+        json_t *json = fake_json_status(t, all[i], "", &status);
+        ck_assert_int_eq(status, RHI_NO_ANSWER);
+        ck_assert_has(rhi_session_error(t->session), "no heap was created yet");
+        ck_assert_has(fake_string(json, "incomplete_because.0"), "no heap was created yet");
+        ck_assert_has(fake_string(json, "error"), "no heap was created yet");
+        json_decref(json);
     }
     /* the values that all heaps share are not the program's */
     fake_heap *shared = fake_heap_new(space, 0, "shared");
@@ -229,8 +238,10 @@ START_TEST(without_a_heap_there_is_nothing_to_look_at)
     for (unsigned i = 0; i < 3; i++) {
         t->state++;
         ck_assert_int_eq(fake_run(t, checks[i], "--check"), RHI_NO_ANSWER);
-        ck_assert_has(t->out.bytes, "there is no heap any more, 2 were destroyed\n");
-        json_t *json = fake_json(t, checks[i], "");
+        ck_assert_has(t->err.bytes, "there is no heap any more, 2 were destroyed; ask before that");
+        int status;
+        json_t *json = fake_json_status(t, checks[i], "", &status);
+        ck_assert_int_eq(status, RHI_NO_ANSWER);
         ck_assert(json_is_false(fake_at(json, "complete")));
         json_decref(json);
     }

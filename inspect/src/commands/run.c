@@ -195,6 +195,19 @@ static rhi_error *settle_interrupt(rhi_session *session, rhi_error *error)
     return rhi__error_cancelled();
 }
 
+/* An answer about nothing is none. In JSON its keys are there all the same, and say why. */
+static rhi_error *refuse_nothing(rhi_session *session, int *status)
+{
+    char text[RHI_NO_HEAP_SIZE];
+    if (!rhi__no_heap(session, text, sizeof text))
+        return NULL;
+    if (!session->json)
+        return rhi__error("%s", text);
+    rhi__text(session->error, sizeof session->error, "%.60s: %s", session->command, text);
+    *status = RHI_NO_ANSWER;
+    return NULL;
+}
+
 static rhi_error *no_such_command(void)
 {
     char names[256] = "";
@@ -238,6 +251,8 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
         error = rhi__error("%s", refusal);
     else if (!error)
         error = settle_interrupt(session, run_command(session, &args, &status));
+    if (!error && !args.help && !refusal)
+        error = refuse_nothing(session, &status);
     end_progress(session);
     /* whatever it says, that is why */
     if (error && session->has_memory && session->memory.is_short) {

@@ -274,6 +274,9 @@ void rhi__json_end(rhi_session *session)
     rhi__json_key(session, "complete", json_boolean(!session->notes.is_incomplete));
     if (session->notes.is_incomplete)
         rhi__json_key(session, "incomplete_because", reasons_json(&session->notes));
+    char nothing[RHI_NO_HEAP_SIZE];
+    if (rhi__no_heap(session, nothing, sizeof nothing))
+        rhi__json_key(session, "error", rhi__json_text(nothing));
     put("}\n", 2, session);
 }
 

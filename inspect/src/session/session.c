@@ -173,21 +173,35 @@ rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
 
 /* Where there is no heap, nothing was looked at: a program that crashed early has no leak either.
  * The values that all heaps share (heap 0) are no heap of the program's. */
-static void tell_no_heap(rhi_session *session)
+static bool has_none(const rhi_session *session)
 {
     const rhi_reader *reader = session->reader;
-    char text[128] = "there was nothing to look at: no heap was created yet";
-    for (uint64_t i = 0; i < reader->heaps.count; i++)
+    for (uint64_t i = 0; reader && i < reader->heaps.count; i++)
         if (!reader->heaps.items[i].is_shared || session->has_heap)
-            return;
-    if (reader->problems.count || session->memory.truncated[0])
-        snprintf(text, sizeof text, "there was nothing to look at: no heap could be read");
-    else if (reader->destroyed)
-        snprintf(text, sizeof text,
+            return false;
+    return reader && session->is_about_all;
+}
+
+static bool is_damaged(const rhi_session *session)
+{
+    return session->reader->problems.count || session->memory.truncated[0];
+}
+
+bool rhi__no_heap(const rhi_session *session, char *text, size_t size)
+{
+    if (!has_none(session) || is_damaged(session))
+        return false;
+    uint64_t destroyed = session->reader->destroyed;
+    if (destroyed)
+        snprintf(text, size,
                  "there was nothing to look at: there is no heap any more, %" PRIu64
-                 " %s destroyed",
-                 reader->destroyed, reader->destroyed == 1 ? "was" : "were");
-    rhi__note(&session->notes, text);
+                 " %s destroyed; ask before that: break at rh_heap_destroy",
+                 destroyed, destroyed == 1 ? "was" : "were");
+    else
+        snprintf(text, size,
+                 "there was nothing to look at: no heap was created yet; ask when "
+                 "rh_heap_create has returned");
+    return true;
 }
 
 bool rhi__settle(rhi_session *session)
@@ -196,8 +210,11 @@ bool rhi__settle(rhi_session *session)
         rhi__note(&session->notes, session->reader->problems.items[i]);
     if (session->reader)
         rhi__notes_add(&session->notes, &session->reader->asked);
-    if (session->reader && session->is_about_all)
-        tell_no_heap(session);
+    char text[RHI_NO_HEAP_SIZE];
+    if (rhi__no_heap(session, text, sizeof text))
+        rhi__note(&session->notes, text);
+    else if (has_none(session))
+        rhi__note(&session->notes, "there was nothing to look at: no heap could be read");
     if (session->has_memory && session->memory.truncated[0])
         rhi__note(&session->notes, session->memory.truncated);
     if (rhi__core_has_changed(session))

@@ -79,6 +79,9 @@ bool rhi__heap_is_provisional(const rhi_session *session, uint32_t heap);
 /* Is any? */
 bool rhi__is_provisional(const rhi_session *session);
 
+/* Did a question about all heaps find none, and nothing that is damaged? Why, and what to do. */
+enum { RHI_NO_HEAP_SIZE = 256 };
+bool rhi__no_heap(const rhi_session *session, char *text, size_t size);
 /* Notes what concerns every answer: what the reader could not read or make sense of, say. Is the
  * answer complete as far as is known now? */
 bool rhi__settle(rhi_session *session);
