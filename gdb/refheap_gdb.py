@@ -44,6 +44,8 @@ door = load_shared()
 BY_VALUE = (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM)
 BY_ADDRESS = (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
 FRAMES_AT_ONCE, FRAMES_INLINED = 64, 16
+COMPLETED_MAX = 10000  # names that are looked up for one word
+SYSTEM_FOLDERS = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/")
 REFERENCES = (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
 
 
@@ -500,9 +502,30 @@ class Refheap:
 
 
 def completed_expressions(word):
-    """GDB's own completions of a word of an expression, members too: of its commands, `print` completes expressions."""
-    lines = gdb.execute("complete print " + word, to_string=True).splitlines()
-    return [line.partition(" ")[2] for line in lines if "***" not in line]
+    """GDB's own completions of a word of an expression, members too: of its commands, `print` completes expressions.
+    Of names, the program's own variables; where none begins so, those of its libraries and whatever else GDB knows."""
+    with Setting("max-completions", COMPLETED_MAX):
+        lines = gdb.execute("complete print " + word, to_string=True).splitlines()
+    found = [line.partition(" ")[2] for line in lines if "***" not in line]
+    own = set(found) if not re.fullmatch(r"\w+", word) else own_names(found)
+    own = [name for name in found if name in own]
+    return own or found[:gdb.parameter("max-completions") or COMPLETED_MAX]
+
+
+def own_names(names):
+    """Of these, the variables of the selected frame, and of files that are not of the system's libraries."""
+    space, own = gdb.current_progspace(), set()
+    files = [file for file in space.objfiles() if file.filename
+             and (file.filename == space.filename or not file.filename.startswith(SYSTEM_FOLDERS))]
+    try:
+        own.update(symbol.name for symbol in variables_of(gdb.selected_frame())
+                   if symbol.symtab is not None and symbol.symtab.objfile in files)
+    except gdb.error:
+        pass  # no frame is selected
+    for file in files:
+        symbols = [file.lookup_global_symbol(name) or file.lookup_static_symbol(name) for name in names]
+        own.update(symbol.name for symbol in symbols if symbol is not None and symbol.is_variable)
+    return own
 
 
 def load():

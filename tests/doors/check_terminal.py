@@ -125,6 +125,10 @@ def check_gdb_terminal(session):
         found = completed(session, line)
         require(set(expected) <= set(found), "completions of %r: %s", line, found)
         require(line[-1] not in "#." or all(each.startswith(line.split()[-1]) and "__" not in each for each in found), "completions of %r: %s", line, found)
+    # the program's own variables; libc's names where none begins so
+    require({"file_static"} <= set(completed(session, "probe --json f")) <= {"file_static", "first", "found"}, "of 'f': %s",
+            completed(session, "probe --json f"))
+    require("malloc" in completed(session, "probe --json mall"), "of 'mall': %s", completed(session, "probe --json mall"))
     for line in ("probe --limit ", "probe --limit regis", "probe --nonsense", "probe --limit=regis"):
         require(not completed(session, line), "completions of %r: %s", line, completed(session, line))
 
