@@ -11,64 +11,16 @@
 
 /* ---- building ------------------------------------------------------------------------------- */
 
-/* Where the references of a type's objects are, if that is the same for all of them. */
-typedef struct plan {
-    uint32_t *offsets;
-    uint32_t count, end; /* end: bytes that an object must have for it */
-    bool is_fixed;       /* else its objects are asked one by one */
-} plan;
-
-enum { PLAN_MAX = 64 };
-
 typedef struct builder {
     rhi_work *work;
     rhi_reader *reader;
     rhi_graph *graph;
-    plan *plans; /* per type */
     rhi_header *headers;
     uint64_t header_capacity;
     struct pending *pending, *next_pending; /* of the objects that look_ahead saw */
     bool is_live;                           /* the object whose slots are visited */
     bool out_of_memory, is_cut;             /* is_cut: there are more edges than a core has words */
 } builder;
-
-static bool make_plan(const rhi_type *type, plan *p)
-{
-    uint32_t offsets[PLAN_MAX];
-    *p = (plan){0};
-    if (type->has_code)
-        return true;
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const rhi_field *f = &type->fields[i];
-        if (!rhi__owns(f))
-            continue;
-        uint64_t count = f->form == RHI_FORM_ONE ? 1 : f->count;
-        uint64_t end = f->offset + count * f->stride;
-        if (f->form == RHI_FORM_VECTOR || f->count_width || count > PLAN_MAX - p->count ||
-            f->width != 8 || (uint64_t)f->element_offset + 8 > f->stride || end > UINT32_MAX)
-            return true; /* not fixed: rhi__each_slot knows how */
-        for (uint64_t k = 0; k < count; k++)
-            offsets[p->count++] = (uint32_t)(f->offset + k * f->stride + f->element_offset);
-        p->end = end > p->end ? (uint32_t)end : p->end;
-    }
-    p->offsets = malloc((p->count + 1u) * sizeof *p->offsets);
-    if (!p->offsets)
-        return false;
-    memcpy(p->offsets, offsets, p->count * sizeof *offsets);
-    p->is_fixed = true;
-    return true;
-}
-
-static rhi_error *make_plans(builder *b)
-{
-    b->plans = calloc(b->reader->types.count + 1, sizeof *b->plans);
-    if (!b->plans)
-        return rhi__error_memory();
-    for (uint64_t i = 0; i < b->reader->types.count; i++)
-        if (!make_plan(&b->reader->types.items[i], &b->plans[i]))
-            return rhi__error_memory();
-    return NULL;
-}
 
 /* Room for `extra` more edges. No two come from one word. */
 static bool reserve_edges(builder *b, uint64_t extra)
@@ -165,11 +117,11 @@ static void add_slots(builder *b, const rhi_block *block, uint64_t address, cons
 }
 
 /* The plan for an object if its references are where its type says; else NULL. */
-static const plan *plan_of(const builder *b, const rhi_block *block, const rhi_header *header)
+static const rhi_plan *plan_of(const builder *b, const rhi_block *block, const rhi_header *header)
 {
-    const plan *p = rhi__is_object(header->state) && header->type < b->reader->types.count
-                        ? &b->plans[header->type]
-                        : NULL;
+    const rhi_plan *p = rhi__is_object(header->state) && header->type < b->reader->types.count
+                            ? &b->reader->plans[header->type]
+                            : NULL;
     return p && p->is_fixed && p->end <= block->slot_size ? p : NULL;
 }
 
@@ -185,7 +137,7 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
                   (header->blank ? RHI_GRAPH_BLANK : 0) |
                   (!rhi__is_object(header->state) || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT
                                                                                 : 0));
-    const plan *p = plan_of(b, block, header);
+    const rhi_plan *p = plan_of(b, block, header);
     if (b->is_cut)
         return;
     for (uint32_t i = 0; p && i < p->count; i++)
@@ -201,7 +153,7 @@ static void look_ahead(builder *b, const rhi_block *block, uint64_t first, uint6
 {
     pending *next = b->pending;
     for (; bits; bits &= bits - 1, headers++) {
-        const plan *p = plan_of(b, block, headers);
+        const rhi_plan *p = plan_of(b, block, headers);
         const uint8_t *object =
             bytes + (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
         for (uint32_t i = 0; p && i < p->count; i++, next++) {
@@ -262,7 +214,7 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
     for (uint64_t first = 0; first < readable; first += 64) {
         uint64_t bits = block->live[first / 64] &
                         (readable - first < 64 ? (1ull << (readable - first)) - 1 : UINT64_MAX);
-        if (!reserve_edges(b, 64 * PLAN_MAX) && !b->is_cut)
+        if (!reserve_edges(b, 64 * RHI_PLAN_MAX) && !b->is_cut)
             return rhi__error_memory();
         look_ahead(b, block, first, bits, bytes, &b->headers[index - block->first_object]);
         for (; bits; bits &= bits - 1, index++) {
@@ -285,11 +237,11 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
 static rhi_error *add_blocks(builder *b)
 {
     rhi_scratch scratch = {0};
-    rhi_error *error = make_plans(b);
+    rhi_error *error = NULL;
     uint64_t room = rhi__begin_pass(b->reader);
     b->reader->harm.slots = 0;
     rhi__begin_harm(b->reader);
-    b->pending = malloc(64 * PLAN_MAX * sizeof *b->pending);
+    b->pending = malloc(64 * RHI_PLAN_MAX * sizeof *b->pending);
     if (!error && !b->pending)
         error = rhi__error_memory();
     for (uint64_t i = 0; i < b->reader->blocks.count && !error; i++) {
@@ -305,9 +257,6 @@ static rhi_error *add_blocks(builder *b)
     rhi__scratch_free(&scratch);
     if (!error)
         rhi__harm_is_known(b->reader);
-    for (uint64_t i = 0; b->plans && i < b->reader->types.count; i++)
-        free(b->plans[i].offsets);
-    free(b->plans);
     free(b->headers);
     free(b->pending);
     return error;
@@ -368,7 +317,7 @@ static bool allocate(rhi_graph *graph, uint32_t count)
 {
     uint64_t n = count;
     graph->count = count;
-    graph->edge_capacity = n * 2 + 64 * PLAN_MAX;
+    graph->edge_capacity = n * 2 + 64 * RHI_PLAN_MAX;
     graph->stored = rhi__big_array(n + 1, sizeof *graph->stored);
     graph->found = rhi__big_array(n + 1, sizeof *graph->found);
     graph->flags = calloc(n + 1, sizeof *graph->flags);

@@ -357,6 +357,7 @@ void rhi__reader_free(rhi_reader *reader)
     for (uint64_t i = 0; i < reader->damage.count; i++)
         free(reader->damage.items[i].text);
     free(reader->types.items);
+    free(reader->plans);
     free(reader->heaps.items);
     free(reader->directory);
     free(reader->roots.items);
@@ -470,6 +471,11 @@ rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats
         return error;
     }
     finish(reader);
+    reader->plans = rhi__plans_make(reader->types.items, reader->types.count);
+    if (!reader->plans) {
+        rhi__reader_free(reader);
+        return rhi__error_memory();
+    }
     *result = reader;
     return NULL;
 }

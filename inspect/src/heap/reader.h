@@ -9,6 +9,7 @@
 #include "base/notes.h"
 #include "base/bits.h"
 #include "heap/format.h"
+#include "heap/plan.h"
 
 struct rhi_reader {
     rhi_memory *memory;
@@ -26,6 +27,7 @@ struct rhi_reader {
         rhi_type *items;
         uint64_t count, capacity;
     } types;
+    rhi_plan *plans; /* of the types */
     struct {
         rhi_heap_info *items;
         uint64_t count, capacity;

@@ -21,7 +21,6 @@ typedef struct search {
     rhi_stale *stale;
     uint64_t *suspect;
     bool has_suspects;
-    uint8_t *layouts;  /* per type: enum layout */
     rhi_holders stack; /* stack words, until they are named */
     rhi_holders roots; /* registered roots that hold an object's address */
     /* words that may be variables and hold a live object's address, until they are named */
@@ -41,36 +40,6 @@ static void free_stale(void *value)
 
 /* ---- objects that need no closer look ------------------------------------------------------- */
 
-/* How the edges of a type's objects relate to their words. */
-enum layout {
-    UNKNOWN,
-    ONE_WORD_EACH /* no two edges come from one word, none from elsewhere */,
-    OTHERWISE
-};
-enum { FIELDS_COMPARED = 64 };
-
-static enum layout layout_of(const rhi_type *type)
-{
-    if (type->has_vectors || type->has_code || type->field_count > FIELDS_COMPARED)
-        return OTHERWISE;
-    uint64_t start[FIELDS_COMPARED], end[FIELDS_COMPARED];
-    unsigned count = 0;
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const rhi_field *f = &type->fields[i];
-        if (!rhi__owns(f))
-            continue;
-        if ((f->offset + f->element_offset) % 8 || f->stride % 8)
-            return OTHERWISE;
-        start[count] = f->offset;
-        end[count] = f->count_width ? UINT64_MAX : f->offset + (uint64_t)f->count * f->stride;
-        for (unsigned k = 0; k < count; k++)
-            if (start[k] < end[count] && start[count] < end[k])
-                return OTHERWISE;
-        count++;
-    }
-    return ONE_WORD_EACH;
-}
-
 /* Most objects have as many words with addresses of the heap as edges: each leads to an object that
  * is there. */
 static bool needs_a_look(void *context, uint32_t index, const rhi_object *object,
@@ -80,10 +49,7 @@ static bool needs_a_look(void *context, uint32_t index, const rhi_object *object
     const rhi_graph *g = s->graph;
     uint64_t low = s->reader->lowest, span = s->reader->highest - low;
     uint32_t words = 0, first = g->edge_start[index], end = g->edge_start[index + 1];
-    uint8_t *layout = &s->layouts[object->type];
-    if (*layout == UNKNOWN)
-        *layout = (uint8_t)layout_of(&s->reader->types.items[object->type]);
-    if (*layout == OTHERWISE)
+    if (!s->reader->plans[object->type].has_own_words)
         return true;
     for (uint64_t i = s->reader->heaps.items[object->heap].first_word; i + 8 <= object->slot_size;
          i += 8)
@@ -317,8 +283,7 @@ static rhi_error *find_stale(search *s)
 {
     const rhi_graph *g = s->graph;
     s->suspect = calloc((uint64_t)g->count / 64 + 1, sizeof *s->suspect);
-    s->layouts = calloc(s->reader->types.count + 1, sizeof *s->layouts);
-    if (!s->suspect || !s->layouts)
+    if (!s->suspect)
         return rhi__error_memory();
     for (uint32_t i = 0; i < g->count; i++)
         if (g->flags[i] & RHI_GRAPH_CORRUPT ||
@@ -357,7 +322,6 @@ rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
         if (!error)
             error = find_stale(&s);
         free(s.suspect);
-        free(s.layouts);
         rhi__holders_free(&s.stack);
         rhi__holders_free(&s.roots);
         rhi__holders_free(&s.typed);

@@ -13,7 +13,6 @@
 #include <string.h>
 
 enum {
-    PLAIN_SLOTS_MAX = 64,
     SERIALS_PER_OBJECT = 64,
     KEPT_MIN = 1000 /* so that text and JSON ask for the same */
 };
@@ -170,52 +169,6 @@ static bool compare_slot(void *context, const rhi_slot *slot)
     return !l->differs;
 }
 
-/* ---- plans: where a type has its references ------------------------------------------------- */
-
-/* The slots of a type that has them all at fixed places; others are visited field by field. */
-typedef struct rhi_plan {
-    bool is_made, is_plain, has_borrowed;
-    uint16_t count;
-    uint32_t end; /* bytes that an object needs to have them all */
-    uint32_t offset[PLAIN_SLOTS_MAX];
-    uint8_t kind[PLAIN_SLOTS_MAX];
-} rhi_plan;
-
-static void make_plan(const rhi_type *type, rhi_plan *plan)
-{
-    plan->is_made = true;
-    plan->is_plain = !type->has_code;
-    plan->has_borrowed = type->has_code;
-    for (uint32_t i = 0; i < type->field_count; i++) {
-        const rhi_field *field = &type->fields[i];
-        if (!rhi__is_reference(field))
-            continue;
-        /* The heap's own weak references are checked with their targets. */
-        plan->has_borrowed |= field->kind == RHI_KIND_BORROWED && !type->is_weak;
-        if (field->kind == RHI_KIND_BORROWED)
-            continue;
-        if (field->form == RHI_FORM_VECTOR || field->count_width ||
-            field->count > (uint32_t)PLAIN_SLOTS_MAX - plan->count) {
-            plan->is_plain = false;
-            continue;
-        }
-        for (uint32_t k = 0; k < field->count; k++) {
-            uint32_t offset = field->offset + k * field->stride + field->element_offset;
-            plan->offset[plan->count] = offset;
-            plan->kind[plan->count++] = field->kind;
-            plan->end = offset + 8 > plan->end ? offset + 8 : plan->end;
-        }
-    }
-}
-
-static const rhi_plan *plan_of(rhi_verify *verify, uint32_t type)
-{
-    rhi_plan *plan = &verify->plans[type];
-    if (!plan->is_made)
-        make_plan(&verify->reader->types.items[type], plan);
-    return plan;
-}
-
 /* ---- one object ----------------------------------------------------------------------------- */
 
 /* Which objects around `index` are of the same heap? Blocks lie in address order, heaps in large
@@ -242,14 +195,14 @@ static void check_links(rhi_verify *verify, uint32_t index, const rhi_object *ob
                         const uint8_t *bytes)
 {
     const rhi_graph *graph = verify->graph;
-    const rhi_plan *plan = plan_of(verify, object->type);
+    const rhi_plan *plan = &verify->reader->plans[object->type];
     link_check l = {.verify = verify,
                     .object = object,
                     .edge = graph->edge_start[index],
                     .edge_end = graph->edge_start[index + 1]};
-    if (plan->is_plain && plan->end <= object->slot_size) {
+    if (plan->is_fixed && plan->end <= object->slot_size) {
         for (uint32_t i = 0; i < plan->count && !l.differs; i++)
-            l.differs = rhi__load64(bytes + plan->offset[i]) && !take_edge(&l, plan->kind[i]);
+            l.differs = rhi__load64(bytes + plan->offsets[i]) && !take_edge(&l, plan->kinds[i]);
     } else {
         rhi__each_slot(verify->reader, object, bytes, compare_slot, &l);
     }
@@ -557,12 +510,11 @@ static rhi_error *allocate(rhi_verify *verify)
     for (uint64_t i = 0; i < reader->heaps.count; i++)
         if (reader->heaps.items[i].space >= verify->serials_count)
             verify->serials_count = reader->heaps.items[i].space + 1;
-    verify->plans = calloc(reader->types.count + 1, sizeof *verify->plans);
     verify->serials = calloc((size_t)verify->serials_count + 1, sizeof *verify->serials);
     verify->check.weak_objects =
         calloc((size_t)verify->graph->count / 64 + 1, sizeof *verify->check.weak_objects);
     verify->no_objects = calloc((size_t)verify->graph->count / 64 + 1, sizeof *verify->no_objects);
-    if (!verify->plans || !verify->serials || !verify->check.weak_objects || !verify->no_objects)
+    if (!verify->serials || !verify->check.weak_objects || !verify->no_objects)
         return rhi__error_memory();
     verify->check.work = &verify->session->work;
     verify->check.object_count = verify->graph->count;
@@ -601,11 +553,9 @@ static void free_working(rhi_verify *verify)
     for (uint32_t i = 0; verify->serials && i < verify->serials_count; i++)
         free(verify->serials[i].bits);
     free(verify->serials);
-    free(verify->plans);
     free(verify->check.weak_objects);
     free(verify->no_objects);
     verify->serials = NULL;
-    verify->plans = NULL;
     verify->check.weak_objects = verify->no_objects = NULL;
 }
 

@@ -37,10 +37,9 @@ typedef struct rhi_verify {
         rhi_finding *items;
         uint64_t count, capacity;
     } findings;
-    uint64_t objects;       /* checked */
-    uint64_t *no_objects;   /* as in `check` */
-    struct rhi_plan *plans; /* per type */
-    rhi_serials *serials;   /* per copy of the runtime */
+    uint64_t objects;     /* checked */
+    uint64_t *no_objects; /* as in `check` */
+    rhi_serials *serials; /* per copy of the runtime */
     uint32_t serials_count;
     uint64_t run_first, run_end; /* the objects around the visited one that are of its heap */
     uint64_t run_block;
