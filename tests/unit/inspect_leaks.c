@@ -193,6 +193,46 @@ START_TEST(every_kind_of_owner_is_one)
 }
 END_TEST
 
+/* What a field declares to own nothing, the counts own or do not; any other word may own: behind a
+ * tail of as many elements as the object says, far behind its first words, in a larger slot. */
+START_TEST(an_undeclared_word_is_an_owner_wherever_it_lies)
+{
+    enum { BODY = 1400, COUNT = 8, TAIL = 16, FAR = 1200, EXTRA = 904 };
+    static const fake_field fields[] = {FAKE_ONE("count", RH_KIND_UINT, COUNT, 8),
+                                        {.name = "tail",
+                                         .kind = RH_KIND_BORROWED,
+                                         .form = RH_FORM_ARRAY,
+                                         .width = 8,
+                                         .count_width = 8,
+                                         .offset = TAIL,
+                                         .count_offset = COUNT,
+                                         .stride = 8},
+                                        FAKE_ONE("data", RH_KIND_UINT, FAR + 8, 8)};
+    world w = world_new(_i);
+    uint64_t n[10];
+    with_stack(&w);
+    nodes(&w, n, 8);
+    uint32_t large = fake_type(w.space, "large", BODY, fields, 3);
+    uint64_t first = fake_new(w.heap, large, 1, 0), second = fake_new(w.heap, large, 1, EXTRA),
+             wide = fake_new(w.heap, w.node, 1, 64);
+    hold(&w, 0, first);
+    hold(&w, 1, second);
+    hold(&w, 2, wide);
+    fake_put(w.t, fake_slot(w.space, first, COUNT), 2, 8);
+    fake_link(w.heap, first, TAIL, n[1]);              /* borrowed */
+    fake_link(w.heap, first, TAIL + 8, n[2]);          /* the last element */
+    fake_link(w.heap, first, TAIL + 16, n[3]);         /* behind it */
+    fake_link(w.heap, first, FAR, n[4]);               /* behind the first 64 words */
+    fake_link(w.heap, first, FAR + 8, n[5]);           /* data */
+    fake_link(w.heap, second, 0, n[6]);                /* the same type in a slot of another size */
+    fake_link(w.heap, second, BODY + EXTRA - 8, n[7]); /* behind the struct */
+    fake_link(w.heap, wide, NODE_BODY + 56, n[8]);
+    ck_assert_str_eq(leaks(&w, ""),
+                     "lost_reference: 1 /1; lost_reference: 2 /1; lost_reference: 5 /1");
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(immortal_and_dying_objects_hold_and_are_not_lost)
 {
     world w = world_new(_i);
@@ -664,6 +704,7 @@ RUN_TESTS("inspect_leaks", what_only_a_vector_register_holds_is_possible,
           what_the_runtime_holds_is_not_leaked, a_group_is_a_topmost_cycle_with_all_it_reaches,
           what_two_groups_reach_is_of_the_first_and_retained_by_none,
           a_lost_object_and_what_only_it_holds_are_two_entries, every_kind_of_owner_is_one,
+          an_undeclared_word_is_an_owner_wherever_it_lies,
           immortal_and_dying_objects_hold_and_are_not_lost, check_has_a_status_of_its_own,
           nothing_is_called_lost_if_not_everything_was_searched,
           objects_that_cannot_be_read_are_not_called_leaked, heaps_limits_and_types,

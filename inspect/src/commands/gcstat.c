@@ -94,8 +94,7 @@ typedef struct counter {
     rhi_session *session;
     rhi_reader *reader;
     rhi_statistics *statistics;
-    rhi_header *headers;
-    uint64_t capacity;
+    rhi_headers headers;
     rhi_scratch scratch;
     uint32_t *types; /* by object, of those that are there; NULL: not wanted */
     bool out_of_memory;
@@ -116,7 +115,7 @@ static void count_object(counter *c, const rhi_block *block, uint64_t offset, co
                          const rhi_header *header)
 {
     heap_tally *heap = &c->statistics->heaps[block->heap];
-    uint32_t index = block->first_object + (uint32_t)(header - c->headers);
+    uint32_t index = block->first_object + (uint32_t)(header - c->headers.items);
     if (header->type >= c->reader->types.count) {
         heap->damaged++;
         return;
@@ -144,30 +143,23 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
     uint64_t got = 0, size = rhi__block_used_bytes(block);
     heap->blocks++;
     heap->block_bytes += block->size;
-    if (block->object_count > c->capacity) {
-        rhi_header *grown = realloc(c->headers, block->object_count * sizeof *grown);
-        if (!grown)
-            return rhi__error_memory();
-        c->headers = grown;
-        c->capacity = block->object_count;
-    }
     const uint8_t *bytes =
         rhi__memory_view(c->reader->memory, block->base, block->size, &c->scratch, &got);
     rhi__look_for_harm(c->reader, block, bytes, got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
-    if (readable)
-        rhi__format_of(c->reader, block->heap)
-            ->headers(c->reader, block, bytes, readable, c->headers);
+    const rhi_header *header = rhi__headers(c->reader, block, bytes, readable, &c->headers);
+    if (!header)
+        return rhi__error_memory();
     if (got < size && readable * block->slot_size < size)
         rhi__reader_problem(
             c->reader, "%" PRIu64 " bytes of the %s at 0x%" PRIx64 " cannot be read", size - got,
             rhi__format_of(c->reader, block->heap)->block_word, block->base);
-    const rhi_header *header = c->headers;
     for (uint64_t first = 0; first < readable; first += 64)
         for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1, header++) {
             uint64_t slot = first + (uint64_t)__builtin_ctzll(bits);
             if (slot >= readable)
                 break;
+            rhi__harm_of(c->reader, block->base + slot * block->slot_size, header->damaged);
             if (header->state <= RHI_DYING)
                 count_object(c, block, slot * block->slot_size, bytes, header);
         }
@@ -185,7 +177,7 @@ static rhi_error *count_objects(rhi_session *session, rhi_reader *reader,
         if (!error)
             error = count_block(&c, &reader->blocks.items[i]);
     }
-    free(c.headers);
+    free(c.headers.items);
     rhi__scratch_free(&c.scratch);
     if (!error)
         rhi__harm_is_known(reader);

@@ -15,8 +15,7 @@ typedef struct builder {
     rhi_work *work;
     rhi_reader *reader;
     rhi_graph *graph;
-    rhi_header *headers;
-    uint64_t header_capacity;
+    rhi_headers headers;
     struct pending *pending, *next_pending; /* of the objects that look_ahead saw */
     bool is_live;                           /* the object whose slots are visited */
     bool out_of_memory, is_cut;             /* is_cut: there are more edges than a core has words */
@@ -129,6 +128,7 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
                        const uint8_t *bytes, const rhi_header *header)
 {
     rhi_graph *graph = b->graph;
+    rhi__harm_of(b->reader, block->base + offset, header->damaged);
     graph->stored[index] = header->count;
     graph->flags[index] =
         (uint8_t)((header->state == RHI_DYING ? RHI_GRAPH_DYING : 0) |
@@ -185,18 +185,6 @@ static void count_found(rhi_graph *graph, uint32_t first, uint32_t end)
     }
 }
 
-static bool reserve_headers(builder *b, uint64_t count)
-{
-    if (count <= b->header_capacity)
-        return true;
-    rhi_header *grown = realloc(b->headers, count * sizeof *grown);
-    if (!grown)
-        return false;
-    b->headers = grown;
-    b->header_capacity = count;
-    return true;
-}
-
 static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scratch)
 {
     rhi_graph *graph = b->graph;
@@ -204,23 +192,21 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
     const uint8_t *bytes =
         rhi__memory_view(b->reader->memory, block->base, block->size, scratch, &got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
-    if (!reserve_headers(b, block->object_count))
+    const rhi_header *headers = rhi__headers(b->reader, block, bytes, readable, &b->headers);
+    if (!headers)
         return rhi__error_memory();
     rhi__look_for_harm(b->reader, block, bytes, got);
-    if (readable)
-        rhi__format_of(b->reader, block->heap)
-            ->headers(b->reader, block, bytes, readable, b->headers);
     uint32_t index = block->first_object;
     for (uint64_t first = 0; first < readable; first += 64) {
         uint64_t bits = block->live[first / 64] &
                         (readable - first < 64 ? (1ull << (readable - first)) - 1 : UINT64_MAX);
         if (!reserve_edges(b, 64 * RHI_PLAN_MAX) && !b->is_cut)
             return rhi__error_memory();
-        look_ahead(b, block, first, bits, bytes, &b->headers[index - block->first_object]);
+        look_ahead(b, block, first, bits, bytes, &headers[index - block->first_object]);
         for (; bits; bits &= bits - 1, index++) {
             uint64_t offset = (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
             graph->edge_start[index] = (uint32_t)graph->edge_count;
-            add_object(b, block, index, offset, bytes, &b->headers[index - block->first_object]);
+            add_object(b, block, index, offset, bytes, &headers[index - block->first_object]);
         }
     }
     uint32_t end = block->first_object + block->object_count, lost = end - index;
@@ -257,7 +243,7 @@ static rhi_error *add_blocks(builder *b)
     rhi__scratch_free(&scratch);
     if (!error)
         rhi__harm_is_known(b->reader);
-    free(b->headers);
+    free(b->headers.items);
     free(b->pending);
     return error;
 }

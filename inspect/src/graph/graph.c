@@ -25,6 +25,7 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_
             }
             rhi_object object;
             format->decode(reader, block, block->base + offset, bytes + offset, true, &object);
+            rhi__harm_of(reader, object.start, object.damaged);
             RHI_TRY(visit(context, index, &object, bytes + offset));
         }
     }

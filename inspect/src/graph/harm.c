@@ -15,14 +15,28 @@ void rhi__look_for_harm(rhi_reader *reader, const rhi_block *block, const uint8_
 {
     uint64_t slots = bytes ? got / block->slot_size : 0;
     const rhi_format *format = rhi__format_of(reader, block->heap);
-    if (!reader->harm.is_known && slots && format->count_harm)
-        format->count_harm(reader, block, bytes, slots < block->capacity ? slots : block->capacity,
-                           &reader->harm);
+    if (!reader->harm.is_known && slots && format->count_unmarked)
+        format->count_unmarked(reader, block, bytes,
+                               slots < block->capacity ? slots : block->capacity, &reader->harm);
 }
 
 void rhi__harm_is_known(rhi_reader *reader)
 {
     reader->harm.is_known = true;
+}
+
+static void look_at_live(rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                         uint64_t got)
+{
+    for (uint64_t first = 0; first < block->capacity; first += 64)
+        for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1) {
+            rhi_object object;
+            uint64_t offset = (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
+            if (got < block->slot_size || offset > got - block->slot_size)
+                return;
+            rhi__decode(reader, block, block->base + offset, bytes + offset, true, &object);
+            rhi__harm_of(reader, object.start, object.damaged);
+        }
 }
 
 static rhi_error *look(rhi_work *work, rhi_reader *reader)
@@ -36,6 +50,8 @@ static rhi_error *look(rhi_work *work, rhi_reader *reader)
         const uint8_t *bytes =
             rhi__memory_view(reader->memory, block->base, block->size, &scratch, &got);
         rhi__look_for_harm(reader, block, bytes, got);
+        if (bytes)
+            look_at_live(reader, block, bytes, got);
         error = rhi__progress(work, "looking at headers", i, reader->blocks.count);
     }
     rhi__scratch_free(&scratch);

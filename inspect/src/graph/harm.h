@@ -12,12 +12,18 @@
 #include "base/work.h"
 #include "heap/fields.h"
 
-/* Begins a pass over all blocks; the pass calls rhi__look_for_harm for each, and then
- * rhi__harm_is_known. */
+/* Begins a pass over all blocks; the pass calls rhi__look_for_harm for each, rhi__harm_of for each
+ * header that it decodes, of all live slots, and then rhi__harm_is_known. */
 void rhi__begin_harm(rhi_reader *reader);
 /* `got` bytes of the block, from its first slot on, are at `bytes`. Does nothing if it is known. */
 void rhi__look_for_harm(rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
                         uint64_t got);
+/* The header of the live slot at `start`, decoded. Likewise. */
+static inline void rhi__harm_of(rhi_reader *reader, uint64_t start, bool is_damaged)
+{
+    if (__builtin_expect(is_damaged, 0) && !reader->harm.is_known)
+        rhi__count_harmed(&reader->harm, start);
+}
 void rhi__harm_is_known(rhi_reader *reader);
 
 /* Makes the answer incomplete if there is such an object, since what it holds is not known, and

@@ -247,6 +247,32 @@ static bool visit_word(void *context, const rhi_slot *slot)
     return false;
 }
 
+/* Is the word at `offset` one of the field's elements, or plain data inside of one? */
+static bool is_declared_by(const rhi_field *field, uint64_t count, uint64_t offset)
+{
+    if (offset < field->offset || (offset - field->offset) / field->stride >= count)
+        return false;
+    uint64_t inside = (offset - field->offset) % field->stride;
+    return rhi__is_reference(field) ? inside == field->element_offset
+                                    : inside >= field->element_offset &&
+                                          inside < (uint64_t)field->element_offset + field->width;
+}
+
+uint64_t rhi__declared_words(const rhi_reader *reader, uint32_t type, uint64_t slot_size)
+{
+    const rhi_object object = {.slot_size = slot_size};
+    uint64_t words = 0, first, count;
+    for (uint32_t i = 0; i < reader->types.items[type].field_count; i++) {
+        const rhi_field *field = &reader->types.items[type].fields[i];
+        if (field->form == RHI_FORM_VECTOR || field->count_width ||
+            !rhi__field_span(reader, &object, NULL, field, &first, &count))
+            continue;
+        for (unsigned word = 0; word < 64; word++)
+            words |= (uint64_t)is_declared_by(field, count, word * 8) << word;
+    }
+    return words;
+}
+
 /* By arithmetic: an object may hold a million references. */
 static const rhi_field *declared_at(const rhi_reader *reader, const rhi_object *object,
                                     const uint8_t *bytes, uint64_t offset, uint64_t *element)
@@ -257,14 +283,10 @@ static const rhi_field *declared_at(const rhi_reader *reader, const rhi_object *
         uint64_t first, count;
         if (field->form == RHI_FORM_VECTOR || offset < field->offset ||
             !rhi__field_span(reader, object, bytes, field, &first, &count) ||
-            (offset - field->offset) / field->stride >= count)
+            !is_declared_by(field, count, offset))
             continue;
-        uint64_t inside = (offset - field->offset) % field->stride;
         *element = (offset - field->offset) / field->stride;
-        if (rhi__is_reference(field) ? inside == field->element_offset
-                                     : inside >= field->element_offset &&
-                                           inside < (uint64_t)field->element_offset + field->width)
-            return field;
+        return field;
     }
     return NULL;
 }

@@ -24,6 +24,9 @@ rhi_error *rhi__each_span(rhi_reader *reader, const rhi_object *object, const ui
  * exactly there, or plain data around it; NULL: none. */
 const rhi_field *rhi__field_at(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
                                uint64_t offset, uint64_t *element);
+/* Which of the first 64 words of slots of this size are declared, whatever an object of the type
+ * holds there: bit by bit. */
+uint64_t rhi__declared_words(const rhi_reader *reader, uint32_t type, uint64_t slot_size);
 /* Writes the name of a slot: "next", "items[3]", "entries[3].key". */
 void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size);
 /* Of several: "items[3..9]". */

@@ -125,6 +125,7 @@ typedef struct rhi_heap_info {
     uint32_t
         header_size;     /* bytes from a slot's start that `decode` needs; fewer in smaller slots */
     uint32_t first_word; /* bytes at a slot's start that hold no reference */
+    uint32_t serial_at;  /* of the header, where the serial is, if the format has any */
     uint64_t address;
     uint64_t number; /* no other heap of the process has it */
     bool is_shared;  /* it holds what all heaps of its copy of the runtime share */
@@ -192,6 +193,12 @@ typedef struct rhi_harm {
     uint64_t slots, first_slot;
     bool is_known; /* all headers were looked at */
 } rhi_harm;
+
+static inline void rhi__count_harmed(rhi_harm *harm, uint64_t start)
+{
+    if (harm->headers++ == 0 || start < harm->first_header)
+        harm->first_header = start;
+}
 
 /* What the graph needs of one live slot's header. */
 typedef struct rhi_header {
@@ -280,10 +287,10 @@ struct rhi_format {
      * in order. */
     void (*headers)(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
                     uint64_t slot_count, rhi_header *headers);
-    /* Counts the block's slots, of which `bytes` holds the first `slot_count`, whose headers
-     * contradict themselves or the block's bitmap. NULL: that cannot be told. */
-    void (*count_harm)(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
-                       uint64_t slot_count, rhi_harm *harm);
+    /* Counts the block's slots, of which `bytes` holds the first `slot_count`, that are not live
+     * and have an object's header all the same. NULL: that cannot be told. */
+    void (*count_unmarked)(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                           uint64_t slot_count, rhi_harm *harm);
     /* Of types that have code: */
     /* Visits the reference slots of a live object, also those outside of it; one that owns several
      * counts of one target is visited as often. False if the visitor stopped it. NULL: no type

@@ -48,8 +48,11 @@ static void make(const rhi_type *type, rhi_plan *plan)
     plan->is_fixed = !type->has_code;
     plan->has_borrowed = type->has_code;
     plan->has_own_words = has_own_words(type);
+    plan->size = type->element_size && type->length_offset ? UINT64_MAX : type->size;
     for (uint32_t i = 0; i < type->field_count; i++) {
         const rhi_field *field = &type->fields[i];
+        uint64_t end = field->form == RHI_FORM_VECTOR ? UINT64_MAX : end_of(field);
+        plan->size = end > plan->size ? end : plan->size;
         /* The heap's own weak references are checked with their targets. */
         plan->has_borrowed |= field->kind == RHI_KIND_BORROWED && !type->is_weak;
         if (plan->is_fixed && rhi__owns(field))

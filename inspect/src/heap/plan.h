@@ -14,6 +14,8 @@ typedef struct rhi_plan {
     /* no two references that own a count come from one word, and none from outside of the object */
     bool has_own_words;
     uint32_t count, end; /* end: bytes that an object must have for it */
+    /* bytes that it must have for all fields; UINT64_MAX: its own counts say how many */
+    uint64_t size;
     uint32_t offsets[RHI_PLAN_MAX];
     uint8_t kinds[RHI_PLAN_MAX];
 } rhi_plan;

@@ -167,7 +167,7 @@ static uint64_t drop_absent(const rhi_memory *memory, rhi_block *block, uint64_t
     *dropped = 0;
     for (uint64_t at = block->base; at < end; at = stop) {
         hole = rhi__memory_data_end(memory, at, end);
-        stop = rhi__memory_data_start(memory, hole, end);
+        stop = hole < end ? rhi__memory_data_start(memory, hole, end) : end;
         data += hole - at;
         if (stop == at) /* it cannot be said */
             break;
@@ -382,6 +382,21 @@ const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
             return range;
     }
     return NULL;
+}
+
+rhi_header *rhi__headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                         uint64_t slots, rhi_headers *room)
+{
+    if (!room->items || room->capacity < block->object_count) {
+        uint64_t count = block->object_count ? block->object_count : 1;
+        rhi_header *grown = realloc(room->items, count * sizeof *grown);
+        if (!grown)
+            return NULL;
+        *room = (rhi_headers){grown, count};
+    }
+    if (slots)
+        rhi__format_of(reader, block->heap)->headers(reader, block, bytes, slots, room->items);
+    return room->items;
 }
 
 bool rhi__slot_at(rhi_reader *reader, const rhi_block *block, uint64_t address, rhi_object *object)

@@ -180,6 +180,14 @@ static inline void rhi__decode(const rhi_reader *reader, const rhi_block *block,
 {
     rhi__format_of(reader, block->heap)->decode(reader, block, start, bytes, live, object);
 }
+/* Decodes the headers of the block's live slots, of which `bytes` holds the first `slots`, in
+ * order, into room that is used again: {0}, and freed with its items. NULL if memory is short. */
+typedef struct rhi_headers {
+    rhi_header *items;
+    uint64_t capacity;
+} rhi_headers;
+rhi_header *rhi__headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                         uint64_t slots, rhi_headers *room);
 static inline bool rhi__slot_is_live(const rhi_block *block, uint64_t slot)
 {
     return block->live[slot / 64] >> (slot % 64) & 1;

@@ -63,15 +63,17 @@ static bool is_enough(const search *s)
 
 static void search_block(search *s, const rhi_block *block, rhi_scratch *scratch)
 {
-    uint64_t got;
+    uint64_t got, serial_at = s->reader->heaps.items[block->heap].serial_at;
     const uint8_t *bytes = rhi__memory_view(s->reader->memory, block->base,
                                             block->slot_size * block->capacity, scratch, &got);
-    for (uint64_t slot = 0;
-         bytes && slot < block->capacity && (slot + 1) * block->slot_size <= got && !is_enough(s);
-         slot++) {
+    uint64_t readable = bytes ? got / block->slot_size : 0;
+    for (uint64_t slot = 0; slot < readable && !is_enough(s); slot++) {
         rhi_object object;
-        rhi__decode(s->reader, block, block->base + slot * block->slot_size,
-                    bytes + slot * block->slot_size, rhi__slot_is_live(block, slot), &object);
+        const uint8_t *header = bytes + slot * block->slot_size;
+        if (rhi__load64(header + serial_at) != s->serial) /* nearly all */
+            continue;
+        rhi__decode(s->reader, block, block->base + slot * block->slot_size, header,
+                    rhi__slot_is_live(block, slot), &object);
         if (object.state != RHI_UNUSED && object.serial == s->serial)
             add(s, object.address, object.type, block->heap);
     }

@@ -51,6 +51,8 @@ typedef struct core_file {
     int file;
     uint64_t size, state; /* of the file when its headers were read */
     uint64_t bytes;       /* see core_bytes; 0: not counted yet */
+    /* bytes of the file between two of its holes, as it was asked for last: most have no other */
+    uint64_t data, hole;
     struct {
         segment *items;
         uint64_t count, capacity;
@@ -145,31 +147,48 @@ static uint64_t core_read(void *context, uint64_t address, void *buffer, uint64_
     return done;
 }
 
-static uint64_t core_data_start(const void *context, uint64_t address)
+/* Finds the first bytes from `offset` on that are no hole: core->data, core->hole. False with errno
+ * ENXIO: there is nothing but a hole up to the file's end; else it cannot be said. */
+static bool find_data(core_file *core, uint64_t offset)
 {
-    const core_file *core = context;
+    if (offset - core->data < core->hole - core->data)
+        return true;
+    off_t data = lseek(core->file, (off_t)offset, SEEK_DATA),
+          hole = data < 0 ? -1 : lseek(core->file, data, SEEK_HOLE);
+    if (hole <= data)
+        return false;
+    core->data = (uint64_t)data;
+    core->hole = (uint64_t)hole;
+    return true;
+}
+
+static uint64_t core_data_start(void *context, uint64_t address)
+{
+    core_file *core = context;
     const segment *s = segment_at(core, address);
     uint64_t inside = s ? address - s->start : 0;
     if (!s || inside >= s->present || s->offset + inside > INT64_MAX)
         return address;
-    off_t data = lseek(core->file, (off_t)(s->offset + inside), SEEK_DATA);
-    if (data < 0) /* ENXIO: a hole up to the file's end; else it cannot be said */
+    errno = 0;
+    if (!find_data(core, s->offset + inside))
         return errno == ENXIO ? s->start + s->present : address;
-    uint64_t skipped = (uint64_t)data - (s->offset + inside);
+    uint64_t offset = s->offset + inside, skipped = core->data > offset ? core->data - offset : 0;
     return address + (skipped < s->present - inside ? skipped : s->present - inside);
 }
 
-static uint64_t core_data_end(const void *context, uint64_t address)
+static uint64_t core_data_end(void *context, uint64_t address)
 {
-    const core_file *core = context;
+    core_file *core = context;
     const segment *s = segment_at(core, address);
     uint64_t inside = s ? address - s->start : 0;
     if (!s || inside >= s->present || s->offset + inside > INT64_MAX)
         return UINT64_MAX;
-    off_t hole = lseek(core->file, (off_t)(s->offset + inside), SEEK_HOLE);
-    if (hole < 0) /* ENXIO: nothing but the file's end; else it cannot be said */
-        return UINT64_MAX;
-    uint64_t length = (uint64_t)hole - (s->offset + inside);
+    uint64_t offset = s->offset + inside;
+    errno = 0;
+    if (!find_data(core, offset)) /* ENXIO for its hole, too: it ends before */
+        return errno == ENXIO && lseek(core->file, (off_t)offset, SEEK_HOLE) >= 0 ? address
+                                                                                  : UINT64_MAX;
+    uint64_t length = core->data > offset ? 0 : core->hole - offset;
     return length < s->present - inside ? address + length : s->start + s->present;
 }
 
@@ -578,7 +597,7 @@ static int read_headers(core_file *core, bool is_cut, char *error, size_t error_
 static void forget_headers(core_file *core)
 {
     core->segments.count = core->notes.count = 0;
-    core->bytes = 0;
+    core->bytes = core->data = core->hole = 0;
     rhi__sink_clear(&core->files);
     core->truncated[0] = '\0';
     for (unsigned i = 0; core->pages && i < PAGES; i++)

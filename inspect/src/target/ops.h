@@ -28,10 +28,10 @@ struct rhi_target_ops {
     uint64_t (*hole_end)(const void *context, uint64_t address);
     /* the first address from here on, in the same segment or at its end, that need not hold zero:
      * what a sparse file has no blocks for is skipped; the address itself */
-    uint64_t (*data_start)(const void *context, uint64_t address);
+    uint64_t (*data_start)(void *context, uint64_t address);
     /* the first address from here on that a sparse file has nothing of, or the segment's end;
      * UINT64_MAX: it is not known */
-    uint64_t (*data_end)(const void *context, uint64_t address);
+    uint64_t (*data_end)(void *context, uint64_t address);
     /* the number under which /proc has it; 0: it is no process */
     int (*process_id)(const void *context);
     /* has it ended since it was opened, so that nothing of it can be read? false */

@@ -1,13 +1,20 @@
 /* slots.c - finds the words inside objects that hold an address (see words.h).
  *
  * Looking for one object reads all words of all slots as they lie in memory, and decodes a slot
- * only where one of them hits: no graph is needed, and memory is read at its own speed. */
+ * only where one of them hits: no graph is needed, and memory is read at its own speed. Words that
+ * no field declares are few: of most types there is none to be read. */
 #include "graph/graph.h"
 #include "words/words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Of a type's objects in slots of one size, which of the first 64 words no field declares. */
+typedef struct undeclared {
+    uint64_t slot_size; /* 0: not looked at yet */
+    uint64_t words;
+} undeclared;
 
 typedef struct search {
     rhi_session *session;
@@ -20,6 +27,9 @@ typedef struct search {
     bool only_undeclared, any_value; /* any_value: also of fields that are no references */
     rhi_object decoded;              /* of the last hit: the next one is often in the same slot */
     const rhi_slot_choice *choice;
+    /* with only_undeclared: per type; the headers of a block */
+    undeclared *undeclared;
+    rhi_headers headers;
 } search;
 
 static rhi_error *hit(search *s, const rhi_object *object, const rhi_field *field, uint64_t element,
@@ -112,6 +122,59 @@ static rhi_error *check_block_word(search *s, const rhi_block *block, const uint
     return check_word(s, &s->decoded, bytes + start, at - start);
 }
 
+static uint64_t undeclared_words(search *s, const rhi_block *block, uint32_t type)
+{
+    uint64_t size = block->slot_size, first = s->reader->heaps.items[block->heap].first_word;
+    undeclared *u = &s->undeclared[type];
+    if (u->slot_size != size) {
+        *u = (undeclared){size, size < 512 ? (1ull << (size / 8)) - 1 : UINT64_MAX};
+        u->words &= first <= 504 ? UINT64_MAX << ((first + 7) / 8) : 0;
+        if (type < s->reader->types.count) /* else it is damaged: any of its words may be a field */
+            u->words &= ~rhi__declared_words(s->reader, type, size);
+    }
+    return u->words;
+}
+
+/* The words of one object: those of `words`, and all behind the first 64. */
+static rhi_error *check_words(search *s, const rhi_block *block, const uint8_t *bytes,
+                              uint64_t start, uint64_t words)
+{
+    for (; words; words &= words - 1) {
+        uint64_t at = start + (uint64_t)__builtin_ctzll(words) * 8;
+        if (rhi__load64(bytes + at) - s->low < s->high - s->low)
+            RHI_TRY(check_block_word(s, block, bytes, at));
+    }
+    for (uint64_t at = start + 512; at < start + block->slot_size; at += 8)
+        if (rhi__load64(bytes + at) - s->low < s->high - s->low)
+            RHI_TRY(check_block_word(s, block, bytes, at));
+    return NULL;
+}
+
+/* search_block for words that no field declares; its slots begin at words. */
+static rhi_error *search_undeclared(search *s, const rhi_block *block, const uint8_t *bytes,
+                                    uint64_t slots)
+{
+    const rhi_reader *reader = s->reader;
+    uint32_t type_count = (uint32_t)reader->types.count;
+    const rhi_header *header = rhi__headers(reader, block, bytes, slots, &s->headers);
+    if (!header)
+        return rhi__error_memory();
+    for (uint64_t first = 0; first < slots; first += 64)
+        for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1, header++) {
+            uint64_t slot = first + (uint64_t)__builtin_ctzll(bits), words;
+            uint32_t type = header->type < type_count ? header->type : type_count;
+            if (slot >= slots)
+                return NULL;
+            if (!rhi__is_object(header->state) ||
+                (type < type_count && reader->types.items[type].has_code))
+                continue;
+            words = undeclared_words(s, block, type);
+            if (words || block->slot_size > 512)
+                RHI_TRY(check_words(s, block, bytes, slot * block->slot_size, words));
+        }
+    return NULL;
+}
+
 static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *scratch)
 {
     enum { STEP = 64 };
@@ -124,6 +187,8 @@ static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *s
                             size - (bytes ? got : 0),
                             rhi__format_of(s->reader, block->heap)->block_word, block->base);
     got = bytes ? got - got % block->slot_size : 0; /* whole slots only */
+    if (s->undeclared && block->slot_size % 8 == 0)
+        return got ? search_undeclared(s, block, bytes, got / block->slot_size) : NULL;
     for (uint64_t at = 0; at < got; at += STEP) {
         uint64_t end = got - at < STEP ? got : at + STEP;
         bool any = false;
@@ -208,8 +273,12 @@ rhi_error *rhi__each_undeclared(rhi_session *session, rhi_reader *reader, uint64
                 .mask = UINT64_MAX,
                 .visit = visit,
                 .context = context,
-                .only_undeclared = true};
-    return search_blocks(&s);
+                .only_undeclared = true,
+                .undeclared = calloc(reader->types.count + 1, sizeof(undeclared))};
+    rhi_error *error = s.undeclared ? search_blocks(&s) : rhi__error_memory();
+    free(s.undeclared);
+    free(s.headers.items);
+    return error;
 }
 
 rhi_error *rhi__each_word_of_objects(rhi_session *session, rhi_reader *reader, uint64_t low,

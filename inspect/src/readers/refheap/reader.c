@@ -227,6 +227,7 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                             .state = own_state(reader),
                             .header_size = (uint32_t)C(s, object_size),
                             .first_word = (uint32_t)C(s, object_size),
+                            .serial_at = (uint32_t)C(s, object_serial),
                             .address = address,
                             .number = HEAP(number, 8),
                             .candidates = HEAP(fresh, 8) + HEAP(spared, 8),
@@ -649,39 +650,43 @@ static void refheap_decode(const rhi_reader *reader, const rhi_block *block, uin
     uint32_t word = rhi__load32(bytes + C(s, object_count)),
              type = rhi__load16(bytes + C(s, object_type));
     uint32_t flags = rhi__load16(bytes + C(s, object_flags));
+    uint64_t serial = rhi__load64(bytes + C(s, object_serial));
+    int64_t count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
     bool special =
         word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
+    bool has_type = type > 0 && type < heap->type_count,
+         damaged = is_damaged(reader, heap, block->slot_size, type, flags, serial, special);
     *object = (rhi_object){.address = address,
                            .start = address,
                            .slot_size = block->slot_size,
                            .heap = block->heap,
-                           .serial = rhi__load64(bytes + C(s, object_serial)),
-                           .type = type > 0 && type < heap->type_count ? heap->first_type + type
-                                                                       : UINT32_MAX,
+                           .serial = serial,
+                           .type = has_type ? heap->first_type + type : UINT32_MAX,
+                           .count = special ? 0 : count,
+                           .held = !special && flags & RH_FLAG_HELD,
                            .finalized = (flags & RH_FLAG_FINALIZED) != 0,
                            .uncollectable = (flags & RH_FLAG_UNCOLLECTABLE) != 0,
                            .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
     if (object->death > RHI_DEATH_DESTROY)
         object->death = RHI_DEATH_UNKNOWN;
+    if (__builtin_expect(live && !special && !damaged, 1)) /* nearly all */
+        return;
     /* in older runtimes the allocator's own, or just being born */
     bool blank = word == 0 && type == 0 && flags == 0 && !s->blank_is_damage;
     if (!live || blank || (special && flags & RH_FLAG_FREED)) {
         object->state = object->serial == 0 ? RHI_UNUSED : RHI_FREED;
+        object->count = 0;
+        object->held = false;
     } else if (special && flags & RH_FLAG_DYING) {
         object->state = RHI_DYING;
         object->count = (int64_t)((word & (uint32_t)C(s, count_dying_mask)) >> C(s, count_shift)) +
                         (int64_t)C(s, count_bias);
     } else if (special) {
         object->immortal = true;
-    } else {
-        object->count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
-        object->held = (flags & RH_FLAG_HELD) != 0;
     }
-    object->damaged =
-        rhi__is_object(object->state) &&
-        is_damaged(reader, heap, block->slot_size, type, flags, object->serial, special);
-    /* the bitmap is wrong, or the header */
-    object->damaged |= !live && type && !(flags & RH_FLAG_FREED);
+    object->damaged = rhi__is_object(object->state)
+                          ? damaged
+                          : !live && type && !(flags & RH_FLAG_FREED); /* or the bitmap is wrong */
 }
 
 /* The fields of refheap_decode that the graph needs, for a block at a time. */
@@ -730,29 +735,19 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
     }
 }
 
-static void refheap_count_harm(const rhi_reader *reader, const rhi_block *block,
-                               const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm)
+static void refheap_count_unmarked(const rhi_reader *reader, const rhi_block *block,
+                                   const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm)
 {
-    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
-    const space *s = space_of(heap);
-    uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags),
-             type_at = C(s, object_type), slot_size = block->slot_size;
-    uint64_t serial_at = C(s, object_serial);
-    uint32_t special_bit = (uint32_t)C(s, count_special_bit),
-             trial_zero = (uint32_t)C(s, count_trial_zero);
-    for (uint64_t slot = 0; slot < slot_count; slot++) {
-        const uint8_t *header = bytes + slot * slot_size;
-        uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at),
-                 flags = rhi__load16(header + flags_at);
-        bool special = word & special_bit && word < trial_zero,
-             is_blank = word == 0 && type == 0 && flags == 0 && !s->blank_is_damage;
-        bool is_harmed = !rhi__slot_is_live(block, slot)
-                             ? type && !(flags & RH_FLAG_FREED)
-                             : !is_blank && !(special && flags & RH_FLAG_FREED) &&
-                                   is_damaged(reader, heap, slot_size, type, flags,
-                                              rhi__load64(header + serial_at), special);
-        if (is_harmed && harm->headers++ == 0)
-            harm->first_header = block->base + slot * slot_size;
+    const space *s = space_of(&reader->heaps.items[block->heap]);
+    uint64_t flags_at = C(s, object_flags), type_at = C(s, object_type);
+    for (uint64_t first = 0; first < slot_count; first += 64) {
+        uint64_t slots = slot_count - first < 64 ? (1ull << (slot_count - first)) - 1 : UINT64_MAX;
+        for (uint64_t bits = ~block->live[first / 64] & slots; bits; bits &= bits - 1) {
+            uint64_t offset = (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
+            if (rhi__load16(bytes + offset + type_at) &&
+                !(rhi__load16(bytes + offset + flags_at) & RH_FLAG_FREED))
+                rhi__count_harmed(harm, block->base + offset);
+        }
     }
 }
 
@@ -998,7 +993,7 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .close = refheap_close,
                                         .decode = refheap_decode,
                                         .headers = refheap_headers,
-                                        .count_harm = refheap_count_harm,
+                                        .count_unmarked = refheap_count_unmarked,
                                         .history = refheap_history,
                                         .births = refheap_births,
                                         .check = rhi__refheap_check,

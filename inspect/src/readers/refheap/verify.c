@@ -159,6 +159,19 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
         check_weak(c, slot, &object, bytes);
 }
 
+/* Is a header as nearly all are: nothing can be found there? */
+static inline bool is_usual(const checker *c, const head *slot, const uint8_t *bytes)
+{
+    const rhi_heap_info *heap = &c->reader->heaps.items[c->block->heap];
+    return slot->type && slot->type < heap->type_count && !slot->special &&
+           !(slot->flags & (RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED)) &&
+           rhi__load64(bytes + C(c->s, object_serial)) &&
+           ((int64_t)(int32_t)slot->word >> C(c->s, count_shift)) + (int64_t)C(c->s, count_bias) >
+               0 &&
+           !(c->judges_weak && (slot->flags & RH_FLAG_HAS_WEAK ||
+                                c->reader->types.items[heap->first_type + slot->type].is_weak));
+}
+
 static inline void check_slot(checker *c, head *slot, const uint8_t *bytes)
 {
     const space *s = c->s;
@@ -172,7 +185,7 @@ static inline void check_slot(checker *c, head *slot, const uint8_t *bytes)
     bool is_candidate = c->has_candidates &&
                         (rhi__bit(c->fresh, slot->number) || rhi__bit(c->spared, slot->number));
     rhi_object object;
-    if (is_object)
+    if (is_object && !is_usual(c, slot, bytes))
         check_object(c, slot, bytes);
     else if (!slot->is_live && slot->type && !(slot->flags & RH_FLAG_FREED)) {
         decode(c, slot, bytes, &object);
