@@ -29,7 +29,22 @@ def check(door, target, truth, blocks, where):
     require(answer.status == 1, "%s: status %d", where, answer.status)
     graph, = door.ask(target, [Question("gcgraph", lost[0]["representative"])])
     require("* %s rc=1 lost_block at " % lost[0]["representative"] in graph.out, "%s: gcgraph says: %s", where, graph.out)
+    check_places(door, target, {leak["block"]["address"]: leak for leak in lost}, where)
     print("%s: %d blocks" % (where, blocks), flush=True)
+
+
+def check_places(door, target, lost, where):
+    """What objat says of each lost block: the objects that its words lead to, and what to ask next."""
+    texts, documents = ([Question("objat", option + address) for address in lost] for option in ("", "--json "))
+    answers = door.ask(target, texts + documents)
+    found = 0
+    for leak, said, question, told in zip(lost.values(), answers, documents, answers[len(texts):]):
+        held = expect.document_of(question, told)["block"]["objects"]
+        found += leak["representative"] in [row["object"]["id"] for row in held]
+        rows = "".join(r"    \+%-6d %s.*\n" % (row["offset"], row["object"]["id"]) for row in held)
+        wanted = r"  objects that its words lead to:\n%s  next: objat %s\n" % (rows, held[0]["object"]["id"]) if held else "  next: gcleaks"
+        require(re.search(r"nothing reaches it: it is lost\n(.*\n)*" + wanted, said.out), "%s: objat says: %s", where, said.out)
+    require(found > 0, "%s: no block leads to its object", where)
 
 
 def main():

@@ -40,7 +40,9 @@ static const rhi_command table[] = {
             "\"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
             " unmanaged memory, \"block\": of malloc, in which the address lies: {\"address\", "
             "\"size\", \"offset\",\n \"in_use\": false: free memory, \"reachable\", \"referrers\": "
-            "[ROW], \"referrers_total\" if cut}}\nA freed slot has object null; previous is newest "
+            "[ROW], \"referrers_total\" if cut,\n \"objects\": that its words lead to, at most 10: "
+            "[{\"offset\": in the block, \"object\": OBJ}]}}\nA freed slot has object null; "
+            "previous is newest "
             "first, so previous[0] is who died there last.",
         .operands_min = 1,
         .operands_max = 1,

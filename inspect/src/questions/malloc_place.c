@@ -1,6 +1,7 @@
 /* malloc_place.c - the block of malloc in which an address lies, and who leads there (see
  * malloc_place.h). */
 #include "questions/malloc_place.h"
+#include "heap/objects.h"
 #include "words/owners.h"
 #include "words/naming.h"
 
@@ -41,6 +42,41 @@ static void drop_inner(const rhi_malloc *malloc, rhi_holders *rows, uint64_t sta
     rows->count = kept;
 }
 
+static bool is_listed(const rhi_malloc_place *place, uint64_t address)
+{
+    for (uint64_t i = 0; i < place->object_count; i++)
+        if (place->objects[i].object.address == address)
+            return true;
+    return false;
+}
+
+/* What the block's words lead to, of those that can be read. */
+static void list_objects(rhi_reader *reader, rhi_malloc_place *place)
+{
+    uint64_t size = place->end - place->start, got;
+    rhi_scratch scratch = {0};
+    rhi_object object;
+    enum rhi_place where;
+    place->has_more = size > RHI_BLOCK_SEARCHED;
+    size = place->has_more ? RHI_BLOCK_SEARCHED : size;
+    const uint8_t *bytes = rhi__memory_view(reader->memory, place->start, size, &scratch, &got);
+    got = bytes ? got : 0;
+    place->has_more = place->has_more || got < size;
+    for (uint64_t at = 0; at + 8 <= got && at + 8 <= size; at += 8) {
+        uint64_t word = rhi__load64(bytes + at) & RHI_POINTER_MASK;
+        if (word < reader->lowest || word >= reader->highest ||
+            !rhi__place_of(reader, word, &where, &object) || where != RHI_PLACE_LIVE ||
+            is_listed(place, object.address))
+            continue;
+        if (place->object_count == RHI_BLOCK_OBJECTS) {
+            place->has_more = true;
+            break;
+        }
+        place->objects[place->object_count++] = (rhi_block_object){at, object};
+    }
+    rhi__scratch_free(&scratch);
+}
+
 rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t address,
                              uint64_t limit, rhi_malloc_place *place)
 {
@@ -58,6 +94,7 @@ rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t 
     RHI_TRY(rhi__each_word_of_objects(session, reader, place->start, place->end, RHI_POINTER_MASK,
                                       rhi__collect_holder, rows));
     RHI_TRY(rhi__judge_block(session, reader, place->start, &place->reach));
+    list_objects(reader, place);
     drop_inner(&blocks->map->malloc, rows, place->start, place->end);
     rhi__sort_holders(rows);
     rhi__say_left_out(session, rows, limit);

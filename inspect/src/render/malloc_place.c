@@ -1,10 +1,36 @@
 /* malloc_place.c - a block of malloc in which an address lies (see malloc_place.h). */
 #include "render/malloc_place.h"
+#include "heap/objects.h"
 #include "render/holders.h"
+#include "render/objects.h"
 #include "render/output.h"
+#include "render/value.h"
 #include "words/words.h"
 
 #include <inttypes.h>
+
+/* What it leads to, and what to ask next: an object that it keeps, or keeps no more. */
+static void print_objects(rhi_session *session, rhi_reader *reader, const rhi_malloc_place *place)
+{
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    if (place->object_count)
+        rhi__print(session, "  objects that its words lead to:\n");
+    for (uint64_t i = 0; i < place->object_count; i++) {
+        const rhi_block_object *row = &place->objects[i];
+        rhi__object_id(reader, &row->object, id, sizeof id);
+        rhi__value(reader, &row->object, value);
+        rhi__print(session, "    +%-6" PRIu64 " %s%s\n", row->offset,
+                   rhi__styled(session, RHI_STYLE_ID, id), value);
+    }
+    if (place->has_more)
+        rhi__print(session, "    … and maybe more\n");
+    if (place->object_count) {
+        rhi__object_id(reader, &place->objects[0].object, id, sizeof id);
+        rhi__print(session, "  next: %s %s\n", place->reach == RHI_REACH_NO ? "objat" : "refs", id);
+    } else if (place->reach == RHI_REACH_NO) {
+        rhi__print(session, "  next: gcleaks: what is lost with it, through other blocks\n");
+    }
+}
 
 void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
                              const rhi_malloc_place *place, uint64_t address, uint64_t limit)
@@ -31,6 +57,7 @@ void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
     if (place->referrers->count > limit)
         rhi__print(session, "    … %" PRIu64 " more (--limit=0 shows all)\n",
                    place->referrers->count + place->referrers->left_out.rows - limit);
+    print_objects(session, reader, place);
 }
 
 json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place, uint64_t address,
@@ -45,6 +72,14 @@ json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place
                         place->reach == RHI_REACH_YES  ? json_true()
                         : place->reach == RHI_REACH_NO ? json_false()
                                                        : json_null());
+    json_t *objects = json_array();
+    for (uint64_t i = 0; i < place->object_count; i++) {
+        json_t *row = json_object();
+        json_object_set_new(row, "offset", rhi__json_u64(place->objects[i].offset));
+        json_object_set_new(row, "object", rhi__object_json(reader, &place->objects[i].object));
+        json_array_append_new(objects, row);
+    }
+    json_object_set_new(json, "objects", objects);
     for (uint64_t i = 0; place->referrers && i < place->referrers->count && i < limit; i++)
         json_array_append_new(rows, rhi__holder_json(reader, &place->referrers->items[i]));
     json_object_set_new(json, "referrers", rows);
