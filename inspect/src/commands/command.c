@@ -101,8 +101,9 @@ static const rhi_command table[] = {
             "Without: every cycle of the heap, with the verdict: garbage (all counts of its "
             "objects come from inside) or\nheld, and by whom. Pictures are drawn by Graphviz.",
         .json =
-            "{\"command\", \"complete\", \"nodes\": [OBJ, with \"leaked\": "
-            "\"cycle|lost_reference|lost_block|dependent\"|null, also\n where it is undecided], "
+            "{\"command\", \"complete\", \"nodes\": [OBJ, around objects that were asked "
+            "for with\n \"leaked\": \"cycle|lost_reference|lost_block|dependent\"|null, also "
+            "where it is undecided], "
             "\"nodes_total\" if cut, \"edges\": "
             "[{\"from\", \"to\",\n \"name\", \"strength\": \"strong|weak|borrowed\"}], "
             "\"edges_total\" if cut, \"cycles\": [{\"objects\": [\"T#n\"],\n"

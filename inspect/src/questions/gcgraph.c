@@ -352,16 +352,14 @@ static rhi_error *gather_objects(answer *a)
     return a->asked.as_list ? NULL : gather_trees(a);
 }
 
-/* Are there marks that the graph alone does not tell? Garbage is found without a search of words.
- */
+/* Are there marks that the graph alone does not tell? Of objects that were asked for; and in
+ * pictures. Garbage is found without a search of words. */
 static bool wants_leaks(const answer *a)
 {
-    if (a->asked.is_drawn || (a->asked.object_count && !a->asked.as_list))
-        return true;
-    for (uint64_t i = 0; a->asked.as_list && i < a->s.nodes.count; i++)
-        if (!rhi__is_unreachable(a->s.graph, a->s.nodes.items[i]))
-            return true;
-    return false;
+    bool all_garbage = a->asked.as_list;
+    for (uint64_t i = 0; i < a->s.nodes.count && all_garbage; i++)
+        all_garbage = rhi__is_unreachable(a->s.graph, a->s.nodes.items[i]);
+    return a->asked.is_drawn || (a->asked.object_count && !all_garbage);
 }
 
 rhi_error *rhi__gcgraph(rhi_session *session, const rhi_gcgraph_asked *asked, answer *a)

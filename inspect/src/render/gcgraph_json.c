@@ -32,14 +32,15 @@ static bool json_edge(void *context, const rhi_edge *edge)
     return true;
 }
 
-/* An object, and why it is leaked, as gcleaks says. */
+/* An object, and, of those that were asked for, why it is leaked, as gcleaks says. */
 static json_t *node_json(const answer *a, uint32_t index, const rhi_object *object)
 {
     enum rhi_cause cause = rhi__mark(&a->s, index);
     json_t *json = rhi__object_json(a->s.reader, object);
-    json_object_set_new(json, "leaked",
-                        cause == RHI_CAUSE_NONE ? json_null()
-                                                : json_string(rhi__cause_word(cause)));
+    if (a->asked.object_count)
+        json_object_set_new(json, "leaked",
+                            cause == RHI_CAUSE_NONE ? json_null()
+                                                    : json_string(rhi__cause_word(cause)));
     return json;
 }
 
