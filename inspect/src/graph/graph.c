@@ -7,13 +7,25 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_scratch *scratch,
-                                rhi_object_visitor visit, void *context)
+/* A pass over all objects: those that `choose` picks are decoded and visited; NULL: all. */
+typedef struct pass {
+    rhi_header_chooser choose;
+    rhi_object_visitor visit;
+    void *context;
+    rhi_scratch scratch;
+    rhi_headers headers;
+} pass;
+
+static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, pass *p)
 {
     uint64_t size = reader->harm.is_known ? rhi__block_used_bytes(block) : block->size, got = 0,
              lost = 0;
-    const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, size, scratch, &got);
+    const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, size, &p->scratch, &got);
     rhi__look_for_harm(reader, block, bytes, got);
+    const rhi_header *header = NULL;
+    if (p->choose && !(header = rhi__headers(reader, block, bytes,
+                                             bytes ? got / block->slot_size : 0, &p->headers)))
+        return rhi__error_memory();
     uint32_t index = block->first_object;
     const rhi_format *format = rhi__format_of(reader, block->heap);
     for (uint64_t word = 0; word < (block->capacity + 63u) / 64; word++) {
@@ -24,9 +36,15 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_
                 continue;
             }
             rhi_object object;
+            if (p->choose) {
+                rhi__harm_of(reader, block->base + offset, header->damaged);
+                if (!p->choose(p->context, index, block, header++, bytes + offset))
+                    continue;
+            }
             format->decode(reader, block, block->base + offset, bytes + offset, true, &object);
-            rhi__harm_of(reader, object.start, object.damaged);
-            RHI_TRY(visit(context, index, &object, bytes + offset));
+            if (!p->choose)
+                rhi__harm_of(reader, block->base + offset, object.damaged);
+            RHI_TRY(p->visit(p->context, index, &object, bytes + offset));
         }
     }
     if (lost)
@@ -36,23 +54,30 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, rhi_
     return NULL;
 }
 
-rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what,
-                            rhi_object_visitor visit, void *context)
+rhi_error *rhi__each_chosen(rhi_work *work, rhi_reader *reader, const char *what,
+                            rhi_header_chooser choose, rhi_object_visitor visit, void *context)
 {
-    rhi_scratch scratch = {0};
+    pass p = {.choose = choose, .visit = visit, .context = context};
     rhi_error *error = NULL;
     rhi__begin_harm(reader);
     uint64_t room = rhi__begin_pass(reader);
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         error = rhi__progress(work, what, i, reader->blocks.count);
         if (!error && (reader->blocks.items[i].object_count || !reader->harm.is_known))
-            error = each_in_block(reader, &reader->blocks.items[i], &scratch, visit, context);
+            error = each_in_block(reader, &reader->blocks.items[i], &p);
     }
     reader->slot_room = room;
-    rhi__scratch_free(&scratch);
+    rhi__scratch_free(&p.scratch);
+    free(p.headers.items);
     if (!error)
         rhi__harm_is_known(reader);
     return error;
+}
+
+rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what,
+                            rhi_object_visitor visit, void *context)
+{
+    return rhi__each_chosen(work, reader, what, NULL, visit, context);
 }
 
 /* ---- reverse edges -------------------------------------------------------------------------- */

@@ -110,5 +110,10 @@ typedef rhi_error *(*rhi_object_visitor)(void *context, uint32_t index, const rh
                                          const uint8_t *bytes);
 rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what,
                             rhi_object_visitor visit, void *context);
+/* The same of objects that `choose` picks by what headers say in short, which is read faster. */
+typedef bool (*rhi_header_chooser)(void *context, uint32_t index, const rhi_block *block,
+                                   const rhi_header *header, const uint8_t *bytes);
+rhi_error *rhi__each_chosen(rhi_work *work, rhi_reader *reader, const char *what,
+                            rhi_header_chooser choose, rhi_object_visitor visit, void *context);
 
 #endif

@@ -205,7 +205,7 @@ typedef struct rhi_header {
     uint32_t count; /* stored; 0 for immortals; UINT32_MAX: so many or more */
     uint32_t type;  /* as in rhi_object */
     uint8_t state;  /* enum rhi_state */
-    bool immortal, held;
+    bool immortal, held, finalized;
     bool damaged; /* as in rhi_object */
     /* no object, and no tombstone either: it is being born, or something has written over it */
     bool blank;

@@ -15,21 +15,22 @@ static void free_listing(void *value)
     free(listing);
 }
 
-static rhi_error *add(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes)
+/* Lists the object; no header is to be read in full. */
+static bool add(void *context, uint32_t index, const rhi_block *block, const rhi_header *header,
+                const uint8_t *bytes)
 {
     rhi_listing *listing = context;
+    (void)block;
     (void)bytes;
-    if (!rhi__is_object(object->state))
-        return NULL;
-    uint32_t type = object->type < UINT32_MAX >> RHI_LISTING_TYPE_SHIFT
-                        ? object->type
+    if (!rhi__is_object(header->state))
+        return false;
+    uint32_t type = header->type < UINT32_MAX >> RHI_LISTING_TYPE_SHIFT
+                        ? header->type
                         : UINT32_MAX >> RHI_LISTING_TYPE_SHIFT;
     listing->kinds[index] = type << RHI_LISTING_TYPE_SHIFT | RHI_LISTING_OBJECT |
-                            (object->finalized ? RHI_LISTING_FINALIZED : 0);
-    listing->counts[index] = object->count < 0            ? 0
-                             : object->count > UINT32_MAX ? UINT32_MAX
-                                                          : (uint32_t)object->count;
-    return NULL;
+                            (header->finalized ? RHI_LISTING_FINALIZED : 0);
+    listing->counts[index] = header->count;
+    return false;
 }
 
 static uint32_t *zeros(uint64_t count)
@@ -52,9 +53,10 @@ rhi_error *rhi__session_listing(rhi_session *session, const rhi_listing **listin
         if (made) {
             made->kinds = zeros(count);
             made->counts = zeros(count);
-            error = made->kinds && made->counts
-                        ? rhi__each_object(&session->work, reader, "reading objects", add, made)
-                        : rhi__error_memory();
+            error =
+                made->kinds && made->counts
+                    ? rhi__each_chosen(&session->work, reader, "reading objects", add, NULL, made)
+                    : rhi__error_memory();
         }
         if (error) {
             free_listing(made);

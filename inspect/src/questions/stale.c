@@ -42,16 +42,16 @@ static void free_stale(void *value)
 
 /* Most objects have as many words with addresses of the heap as edges: each leads to an object that
  * is there. */
-static bool needs_a_look(void *context, uint32_t index, const rhi_object *object,
-                         const uint8_t *bytes)
+static bool needs_a_look(void *context, uint32_t index, const rhi_block *block,
+                         const rhi_header *header, const uint8_t *bytes)
 {
     search *s = context;
     const rhi_graph *g = s->graph;
     uint64_t low = s->reader->lowest, span = s->reader->highest - low;
     uint32_t words = 0, first = g->edge_start[index], end = g->edge_start[index + 1];
-    if (!s->reader->plans[object->type].has_own_words)
+    if (!s->reader->plans[header->type].has_own_words)
         return true;
-    for (uint64_t i = s->reader->heaps.items[object->heap].first_word; i + 8 <= object->slot_size;
+    for (uint64_t i = s->reader->heaps.items[block->heap].first_word; i + 8 <= block->slot_size;
          i += 8)
         words += rhi__load64(bytes + i) - low < span;
     bool any = words != end - first;

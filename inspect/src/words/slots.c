@@ -307,14 +307,20 @@ static bool visit_chosen_slot(void *context, const rhi_slot *slot)
     return !s->error;
 }
 
+static bool is_chosen(void *context, uint32_t index, const rhi_block *block,
+                      const rhi_header *header, const uint8_t *bytes)
+{
+    search *s = context;
+    return rhi__is_object(header->state) && header->type < s->reader->types.count &&
+           s->choice->is_worth(s->context, index, block, header, bytes);
+}
+
 static rhi_error *search_chosen(void *context, uint32_t index, const rhi_object *object,
                                 const uint8_t *bytes)
 {
     search *s = context;
     uint64_t element = 0, low = s->low, span = s->high - s->low;
-    if (!rhi__is_object(object->state) || object->type >= s->reader->types.count ||
-        !s->choice->is_worth(s->context, index, object, bytes))
-        return NULL;
+    (void)index;
     for (uint64_t i = s->reader->heaps.items[object->heap].first_word; i + 8 <= object->slot_size;
          i += 8) {
         uint64_t value = rhi__load64(bytes + i);
@@ -341,5 +347,6 @@ rhi_error *rhi__each_slot_where(rhi_session *session, rhi_reader *reader,
                 .visit = choice->visit,
                 .context = choice->context,
                 .choice = choice};
-    return rhi__each_object(&session->work, reader, "reading objects", search_chosen, &s);
+    return rhi__each_chosen(&session->work, reader, "reading objects", is_chosen, search_chosen,
+                            &s);
 }

@@ -66,7 +66,8 @@ void rhi__check_undeclared(rhi_session *session, rhi_reader *reader, const rhi_h
 /* Which slots a search is about: those of objects that `is_worth` (whose headers and bytes it is
  * given), with values that are `wanted`. */
 typedef struct rhi_slot_choice {
-    bool (*is_worth)(void *context, uint32_t index, const rhi_object *object, const uint8_t *bytes);
+    bool (*is_worth)(void *context, uint32_t index, const rhi_block *block,
+                     const rhi_header *header, const uint8_t *bytes);
     bool (*wanted)(void *context, uint64_t value);
     rhi_holder_visitor visit;
     void *context; /* of all three */

@@ -717,7 +717,8 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
                 *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count,
                                           .type = heap->first_type + type,
                                           .state = RHI_LIVE,
-                                          .held = (flags & RH_FLAG_HELD) != 0};
+                                          .held = (flags & RH_FLAG_HELD) != 0,
+                                          .finalized = (flags & RH_FLAG_FINALIZED) != 0};
                 continue;
             }
             rhi_object object; /* whatever is special */
@@ -729,6 +730,7 @@ static void refheap_headers(const rhi_reader *reader, const rhi_block *block, co
                                       .state = object.state,
                                       .immortal = object.immortal,
                                       .held = object.held,
+                                      .finalized = object.finalized,
                                       .damaged = object.damaged,
                                       .blank = !special && !rhi__is_object(object.state)};
         }
