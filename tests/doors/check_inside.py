@@ -14,6 +14,23 @@ import expect
 from launch import Question, Subject, door_of, report, require, truth_lines, without_traceback
 
 
+def heaps_apart(door, target, truth):
+    """What --heap selects is provisional by its own heap alone: 1 is at rest, 2 is under work."""
+    commands = [(name, options, heap) for heap in (1, 2) for name, options in
+                (("gcleaks", ""), ("gcstale", ""), ("gcverify", ""), ("gcgraph", ""), ("gcfind", "--unreachable "))]
+    asked = [Question(name, "--json %s--heap=%d" % (options, heap)) for name, options, heap in commands]
+    asked.append(Question("gcstat", "--json --heap=1"))
+    asked.append(Question("refs", "--json " + truth["lost"]))
+    asked.append(Question("objat", "--json --ledger " + truth["lost"]))
+    answers = door.ask(target, asked)
+    documents = [expect.document_of(question, answer) for question, answer in zip(asked, answers)]
+    for (name, _options, heap), document in zip(commands, documents):
+        require(document["provisional"] == (heap == 2 and truth["provisional"]), "%s --heap=%d: %s: %s", name, heap, truth, document)
+    require([heap["phase"] for heap in documents[-3]["heaps"]] == ["idle"], "gcstat: %s: %s", truth, documents[-3])
+    for document in documents[-2:]:
+        require(document["ledger"]["provisional"] is False, "%s: %s", truth, document)
+
+
 def check(door, target, truth, where):
     asked = [Question("gcleaks", "--json"), Question("gcleaks", "--json --heap=1"), Question("gcverify", "--json"),
              Question("refs", "--json " + truth["object"]), Question("refs", truth["object"])]
@@ -29,6 +46,7 @@ def check(door, target, truth, where):
     require(elsewhere["complete"] and not elsewhere["provisional"], "%s: %s", truth, elsewhere)
     require([(leak["cause"], leak["objects"]) for leak in elsewhere["leaks"]] == expected, "%s: leaked: %s", truth, elsewhere)
     require(damage["problems"] == [], "%s: damage: %s", truth, damage)
+    heaps_apart(door, target, truth)
     if truth["runtime"]:
         ledger = expect.document_of(asked[3], answers[3])["ledger"]
         require((ledger["runtime"], ledger["unexplained"], ledger["provisional"]) == (1, 0, False), "%s: %s", truth, ledger)

@@ -1,6 +1,7 @@
 /* run.c - runs a command for a door: parses, asks once more what changed under its eyes, tells
  * errors. */
 #include "commands/command.h"
+#include "commands/help.h"
 #include "render/output.h"
 #include "program/symbols.h"
 #include "target/process.h"

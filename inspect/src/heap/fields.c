@@ -301,3 +301,25 @@ const rhi_field *rhi__field_at(rhi_reader *reader, const rhi_object *object, con
     *element = v.element;
     return v.field;
 }
+
+/* ---- plain values --------------------------------------------------------------------------- */
+
+double rhi__load_real(const uint8_t *bytes, unsigned width)
+{
+    float narrow;
+    double real;
+    long double wide;
+    if (width == sizeof narrow)
+        return memcpy(&narrow, bytes, sizeof narrow), (double)narrow;
+    if (width == sizeof wide)
+        return memcpy(&wide, bytes, sizeof wide), (double)wide;
+    return memcpy(&real, bytes, sizeof real), real;
+}
+
+int64_t rhi__load_signed(const uint8_t *bytes, unsigned width)
+{
+    uint64_t value = rhi__load(bytes, width);
+    if (width && width < 8 && value >> (width * 8 - 1) & 1)
+        value |= UINT64_MAX << (width * 8);
+    return (int64_t)value;
+}

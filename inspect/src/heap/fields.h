@@ -32,5 +32,8 @@ void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t
 /* Of several: "items[3..9]". */
 void rhi__slots_name(const rhi_field *field, uint64_t first, uint64_t last, char *name,
                      size_t size);
+/* Plain values of this width: signed ones, and those with a fraction. */
+int64_t rhi__load_signed(const uint8_t *bytes, unsigned width);
+double rhi__load_real(const uint8_t *bytes, unsigned width);
 
 #endif

@@ -46,7 +46,7 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
     *ledger = (rhi_ledger){.stored = object->count,
                            .immortal = object->immortal,
                            .runtime = object->held,
-                           .provisional = reader->heaps.items[object->heap].provisional};
+                           .provisional = !rhi__is_at_rest(reader, object->heap)};
     for (uint64_t i = 0; i < holders->count; i++) {
         const rhi_holder *holder = &holders->items[i];
         if (holder->kind == RHI_HOLDER_FIELD) {

@@ -66,7 +66,7 @@ static bool needs_a_look(void *context, uint32_t index, const rhi_block *block,
 static bool is_counted(const search *s, const rhi_object *object)
 {
     return object->state == RHI_LIVE && !object->immortal &&
-           !s->reader->heaps.items[object->heap].provisional;
+           rhi__is_at_rest(s->reader, object->heap);
 }
 
 static bool is_suspect(void *context, uint64_t value)

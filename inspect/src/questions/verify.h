@@ -49,5 +49,13 @@ typedef struct rhi_verify {
 /* Checks everything, or hands out what was found before; at least `limit` findings of each kind
  * are kept. It belongs to the session. */
 rhi_error *rhi__session_verify(rhi_session *session, uint64_t limit, rhi_verify **verify);
+/* Findings of all kinds. */
+static inline uint64_t rhi__verify_total(const rhi_verify *verify)
+{
+    uint64_t total = 0;
+    for (unsigned kind = 0; kind < RHI_FINDING_KINDS; kind++)
+        total += verify->totals[kind];
+    return total;
+}
 
 #endif

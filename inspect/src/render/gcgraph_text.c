@@ -2,6 +2,7 @@
  * round each. */
 #include "render/gcgraph.h"
 #include "render/output.h"
+#include "render/sentences.h"
 #include "render/objects.h"
 #include "render/value.h"
 #include "render/holders.h"

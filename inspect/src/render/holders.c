@@ -34,7 +34,7 @@ static bool from_id(rhi_reader *reader, const rhi_holder *holder, rhi_object *ob
 {
     enum rhi_place place;
     if (!holder->from || !rhi__place_of(reader, holder->from, &place, object) ||
-        place > RHI_PLACE_UNUSED)
+        !rhi__place_is_slot(place))
         return false;
     rhi__object_id(reader, object, id, size);
     return true;

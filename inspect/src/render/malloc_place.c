@@ -5,6 +5,7 @@
 #include "render/objects.h"
 #include "render/output.h"
 #include "render/value.h"
+#include "render/sentences.h"
 #include "words/words.h"
 
 #include <inttypes.h>
@@ -55,8 +56,8 @@ void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
     for (uint64_t i = 0; i < place->referrers->count && i < limit; i++)
         rhi__holder_print(session, reader, &place->referrers->items[i], "    ");
     if (place->referrers->count > limit)
-        rhi__print(session, "    … %" PRIu64 " more (--limit=0 shows all)\n",
-                   place->referrers->count + place->referrers->left_out.rows - limit);
+        rhi__print_more(session, "    ",
+                        place->referrers->count + place->referrers->left_out.rows - limit, NULL);
     print_objects(session, reader, place);
 }
 

@@ -39,11 +39,19 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
     return json;
 }
 
-void rhi__print_provisional(rhi_session *session)
+bool rhi__referent_id(const rhi_reader *reader, const rhi_referent *referent, char id[RHI_ID_SIZE])
 {
-    for (uint32_t i = 0; session->reader && i < session->reader->heaps.count; i++)
-        if (rhi__heap_is_provisional(session, i))
-            rhi__print(session, "provisional: heap %" PRIu64 " is %s: its counts are in motion\n",
-                       session->reader->heaps.items[i].number,
-                       session->reader->heaps.items[i].phase);
+    id[0] = '\0';
+    if (!rhi__referent_is_object(referent))
+        return false;
+    rhi__object_id(reader, &referent->object, id, RHI_ID_SIZE);
+    return true;
+}
+
+const char *rhi__referent_word(const rhi_referent *referent)
+{
+    return !referent->is_readable ? "unreadable"
+           : rhi__place_has_object(referent->place) && !referent->is_start
+               ? "interior"
+               : rhi__place_word(referent->place);
 }

@@ -1,14 +1,19 @@
-/* objects.h - objects in JSON, and what is said of all that are asked about. */
+/* objects.h - objects in JSON. */
 #ifndef RHI_RENDER_OBJECTS_H
 #define RHI_RENDER_OBJECTS_H
 
-#include "session/session.h"
+#include "questions/objects.h"
+
+#include <jansson.h>
 
 /* What it holds, as rhi__value says it but for the space; null. */
 json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object);
 /* OBJ of the manual. */
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object);
-/* Says which heaps are provisional. */
-void rhi__print_provisional(rhi_session *session);
+
+/* The id of the object that a reference leads to; false: to none. */
+bool rhi__referent_id(const rhi_reader *reader, const rhi_referent *referent, char id[RHI_ID_SIZE]);
+/* "live", "interior", "unmapped", "unreadable" */
+const char *rhi__referent_word(const rhi_referent *referent);
 
 #endif

@@ -92,26 +92,6 @@ void rhi__real_text(double value, unsigned width, char *text, size_t size)
     }
 }
 
-double rhi__load_real(const uint8_t *bytes, unsigned width)
-{
-    float narrow;
-    double real;
-    long double wide;
-    if (width == sizeof narrow)
-        return memcpy(&narrow, bytes, sizeof narrow), (double)narrow;
-    if (width == sizeof wide)
-        return memcpy(&wide, bytes, sizeof wide), (double)wide;
-    return memcpy(&real, bytes, sizeof real), real;
-}
-
-int64_t rhi__load_signed(const uint8_t *bytes, unsigned width)
-{
-    uint64_t value = rhi__load(bytes, width);
-    if (width && width < 8 && value >> (width * 8 - 1) & 1)
-        value |= UINT64_MAX << (width * 8);
-    return (int64_t)value;
-}
-
 static void scalar_text(const rhi_field *field, const uint8_t *bytes, char *text, size_t size)
 {
     if (field->kind == RHI_KIND_FLOAT)
@@ -225,8 +205,8 @@ static void referent_text(rhi_reader *reader, uint64_t value, char *text, size_t
     rhi_object object;
     head h;
     char id[RHI_ID_SIZE];
-    if (value == 0 || !rhi__place_of(reader, value, &place, &object) || place > RHI_PLACE_FREED ||
-        object.address != value) {
+    if (value == 0 || !rhi__place_of(reader, value, &place, &object) ||
+        !rhi__place_has_object(place) || object.address != value) {
         snprintf(text, size, value ? "0x%" PRIx64 : "NULL", value);
         return;
     }

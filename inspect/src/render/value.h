@@ -11,10 +11,7 @@ void rhi__value(rhi_reader *reader, const rhi_object *object, char text[RHI_VALU
 /* Without this field, which is shown beside it. */
 void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_field *but,
                     char text[RHI_VALUE_SIZE]);
-/* A number with a fraction, as its bytes, and in the fewest digits that mean the same number of
- * this width. */
-double rhi__load_real(const uint8_t *bytes, unsigned width);
+/* A number with a fraction, in the fewest digits that mean the same number of this width. */
 void rhi__real_text(double value, unsigned width, char *text, size_t size);
-int64_t rhi__load_signed(const uint8_t *bytes, unsigned width);
 
 #endif

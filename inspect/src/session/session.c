@@ -147,7 +147,7 @@ bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint
 
 bool rhi__heap_is_provisional(const rhi_session *session, uint32_t heap)
 {
-    return session->reader->heaps.items[heap].provisional &&
+    return !rhi__is_at_rest(session->reader, heap) &&
            rhi__heap_wanted(session, session->reader, heap);
 }
 

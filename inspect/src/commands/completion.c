@@ -1,0 +1,113 @@
+/* completion.c - what may stand next on a line (see command.h). */
+#include "commands/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct completions {
+    const char *prefix;
+    char *buffer;
+    size_t size, used, count;
+} completions;
+
+static void offer(completions *c, const char *word, const char *tail)
+{
+    size_t length = strlen(word) + strlen(tail);
+    if (strncmp(word, c->prefix, strlen(c->prefix)) != 0)
+        return;
+    c->count++;
+    if (c->used + length + 2 > c->size)
+        return;
+    c->used += (size_t)snprintf(c->buffer + c->used, c->size - c->used, "%s%s%s",
+                                c->used ? "\n" : "", word, tail);
+}
+
+/* The names of the program's types, each once, between `before` and `after`. */
+static void offer_types(completions *c, rhi_session *session, const rhi_target *target,
+                        const char *before, const char *after)
+{
+    char word[RHI_NAME_SIZE + 16];
+    rhi_reader *reader;
+    rhi__session_use(session, target);
+    session->is_checked = false;
+    rhi_error *error = rhi__session_open(session, &reader);
+    for (uint64_t i = 0; !error && i < reader->types.count; i++) {
+        bool repeated = reader->types.items[i].size == 0; /* entry 0 is no type */
+        for (uint64_t k = 0; k < i && !repeated; k++)
+            repeated = strcmp(reader->types.items[k].name, reader->types.items[i].name) == 0;
+        snprintf(word, sizeof word, "%s%s", before, reader->types.items[i].name);
+        if (!repeated)
+            offer(c, word, after);
+    }
+    rhi__error_free(error);
+    rhi__session_use(session, NULL);
+}
+
+/* What the options of a line say about its last word. */
+typedef struct last_word {
+    const char *text;
+    const rhi_option *value_of; /* the word is a value of this option */
+    bool is_value_alone;        /* and nothing else, as behind `--depth ` */
+    bool is_behind;             /* behind an operand and its options: there are only options */
+} last_word;
+
+static last_word find_last_word(const rhi_command *command, const char *line)
+{
+    static const char ends[] = " \t,";
+    last_word last = {.text = line + strlen(line)};
+    const rhi_option *waiting = NULL; /* for its value */
+    bool has_operand = false, is_ended = false;
+    while (last.text > line && !strchr(ends, last.text[-1]))
+        last.text--;
+    for (const char *word = line;; word += strcspn(word, ends)) {
+        word += strspn(word, ends);
+        size_t length = strcspn(word, ends), name = strcspn(word, " \t,=");
+        bool is_option = !waiting && !is_ended && strncmp(word, "--", 2) == 0;
+        const rhi_option *option = is_option ? rhi__option_find(command, word, name) : NULL;
+        bool has_argument = option && option->argument;
+        last.is_value_alone = waiting != NULL;
+        if (word >= last.text) {
+            last.value_of = has_argument && name < length ? option : waiting;
+            return last;
+        }
+        is_ended = is_ended || (is_option && length == 2);
+        last.is_behind = last.is_behind || (is_option && has_operand);
+        has_operand = has_operand || !(is_option || waiting);
+        waiting = has_argument && name == length ? option : NULL;
+    }
+}
+
+enum rhi_expected rhi_expects(const char *name, const char *line)
+{
+    const rhi_command *command = rhi__command_find(name);
+    if (!command)
+        return RHI_EXPECTS_NOTHING;
+    last_word last = find_last_word(command, line);
+    if (last.value_of)
+        return strcmp(last.value_of->argument, "FILE") == 0 ? RHI_EXPECTS_FILE
+                                                            : RHI_EXPECTS_NOTHING;
+    return command->operands_max && !last.is_behind && strncmp(last.text, "--", 2) != 0
+               ? RHI_EXPECTS_EXPRESSION
+               : RHI_EXPECTS_NOTHING;
+}
+
+size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *name,
+                    const char *line, char *buffer, size_t size)
+{
+    const rhi_command *command = rhi__command_find(name);
+    if (size)
+        buffer[0] = '\0';
+    if (!command || size == 0)
+        return 0;
+    last_word last = find_last_word(command, line);
+    completions c = {.prefix = last.text, .buffer = buffer, .size = size};
+    for (int pass = 0; pass < 2 && !last.value_of; pass++)
+        for (const rhi_option *o = pass ? rhi__common_options : command->options;
+             o->name && last.text[0] == '-'; o++)
+            offer(&c, o->name, o->argument ? "=" : "");
+    if (last.value_of && strcmp(last.value_of->name, "--type") == 0)
+        offer_types(&c, session, target, last.is_value_alone ? "" : "--type=", "");
+    else if (rhi_expects(name, line) == RHI_EXPECTS_EXPRESSION && last.text[0] != '-')
+        offer_types(&c, session, target, "", "#");
+    return c.count;
+}

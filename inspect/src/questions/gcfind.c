@@ -1,0 +1,108 @@
+/* gcfind.c - finds the objects that have certain properties (see gcfind.h).
+ *
+ * The headers are read once and kept in short (rhi_listing); the graph is asked only about
+ * reachability, and an object's bytes only about a size that its type does not tell. */
+#include "questions/gcfind.h"
+#include "base/array.h"
+#include "base/text.h"
+#include "graph/harm.h"
+#include "heap/objects.h"
+#include "questions/selection.h"
+
+#include <fnmatch.h>
+#include <locale.h>
+#include <string.h>
+
+typedef struct rhi_gcfind answer;
+
+enum fit { FITS_NOT, FITS, FITS_BY_SIZE /* the object must be measured */ };
+
+/* In a pattern ? is one character, whatever the user's locale is. */
+static rhi_error *judge_types(answer *a, const char *glob)
+{
+    uint64_t count = a->reader->types.count;
+    /* a name that is typed as it is, however long, and whatever * and [ are in it */
+    char whole[RHI_NAME_SIZE];
+    rhi__cut_name(glob ? glob : "", glob ? strlen(glob) : 0, whole);
+    a->fits = calloc(count + 1, sizeof *a->fits);
+    if (!a->fits)
+        return rhi__error_memory();
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
+             before = utf8 ? uselocale(utf8) : (locale_t)0;
+    for (uint32_t i = 0; i <= count; i++) {
+        const char *name = rhi__type_name(a->reader, i);
+        bool matches = !glob || strcmp(whole, name) == 0 || fnmatch(glob, name, 0) == 0;
+        bool is_known = i < count && a->reader->types.items[i].has_fixed_size;
+        bool fits = a->asked.min_size == 0 ||
+                    (is_known && a->reader->types.items[i].size >= a->asked.min_size);
+        a->fits[i] = !matches ? FITS_NOT : fits ? FITS : is_known ? FITS_NOT : FITS_BY_SIZE;
+    }
+    if (utf8) {
+        uselocale(before);
+        freelocale(utf8);
+    }
+    return NULL;
+}
+
+static rhi_error *look_at(answer *a, uint32_t index, uint8_t fit)
+{
+    rhi_object object;
+    bool is_shown = a->total < a->asked.limit;
+    if ((fit == FITS_BY_SIZE || is_shown) &&
+        !rhi__object_at_index(a->session, a->reader, index, &object))
+        return NULL; /* it was readable a moment ago */
+    if (fit == FITS_BY_SIZE && rhi__object_size_at(a->reader, &object) < a->asked.min_size)
+        return NULL;
+    a->total++;
+    if (!is_shown)
+        return NULL;
+    if (!rhi__array_reserve(&a->shown, 1))
+        return rhi__error_memory();
+    a->shown.items[a->shown.count++] = object;
+    return NULL;
+}
+
+static rhi_error *look_at_block(answer *a, const rhi_block *block)
+{
+    const rhi_listing *l = a->listing;
+    uint32_t types = (uint32_t)a->reader->types.count;
+    for (uint32_t i = block->first_object; i < block->first_object + block->object_count; i++) {
+        uint32_t type = l->kinds[i] >> RHI_LISTING_TYPE_SHIFT;
+        uint8_t fit = a->fits[type < types ? type : types];
+        if ((l->kinds[i] & a->wanted) == a->wanted && fit != FITS_NOT &&
+            l->counts[i] >= a->asked.min_refs &&
+            (!a->leaks || rhi__cause(a->leaks, i) != RHI_CAUSE_NONE))
+            RHI_TRY(look_at(a, i, fit));
+    }
+    return NULL;
+}
+
+rhi_error *rhi__gcfind(rhi_session *session, const rhi_gcfind_asked *asked, answer *a)
+{
+    *a = (answer){.session = session, .asked = *asked};
+    a->wanted = RHI_LISTING_OBJECT | (asked->finalized ? RHI_LISTING_FINALIZED : 0);
+    RHI_TRY(rhi__session_reader(session, &a->reader));
+    RHI_TRY(judge_types(a, asked->type));
+    if (asked->unreachable) {
+        rhi_leaks *leaks;
+        RHI_TRY(rhi__session_leaks(a->session, &leaks));
+        a->leaks = leaks;
+    }
+    RHI_TRY(rhi__session_listing(a->session, &a->listing));
+    RHI_TRY(rhi__tell_harm(&a->session->work, &a->session->notes, a->reader, false));
+    rhi__memory_keep_pages(a->reader->memory); /* until the last row is printed */
+    for (uint64_t i = 0; i < a->reader->blocks.count; i++) {
+        RHI_TRY(rhi__progress(&a->session->work, "finding objects", i, a->reader->blocks.count));
+        if (rhi__heap_wanted(a->session, a->reader, a->reader->blocks.items[i].heap))
+            RHI_TRY(look_at_block(a, &a->reader->blocks.items[i]));
+    }
+    return NULL;
+}
+
+void rhi__gcfind_free(answer *a)
+{
+    if (a->reader)
+        rhi__memory_drop_pages(a->reader->memory);
+    free(a->fits);
+    free(a->shown.items);
+}

@@ -1,0 +1,34 @@
+/* gcfind.h - the objects that have certain properties: the answer of `gcfind`. */
+#ifndef RHI_GCFIND_H
+#define RHI_GCFIND_H
+
+#include "questions/leaks.h"
+#include "questions/listing.h"
+
+typedef struct rhi_gcfind_asked {
+    const char *type; /* a pattern for its name; NULL: any */
+    uint64_t min_refs, min_size;
+    bool unreachable, finalized;
+    uint64_t limit;
+} rhi_gcfind_asked;
+
+typedef struct rhi_gcfind {
+    rhi_session *session;
+    rhi_gcfind_asked asked;
+    rhi_reader *reader;
+    const rhi_listing *listing;
+    const rhi_leaks *leaks; /* if it was asked what is unreachable */
+    uint8_t *fits;          /* per type, and behind them: objects without a valid type */
+    uint32_t wanted;        /* bits of rhi_listing.kinds that an object must have */
+    struct {
+        rhi_object *items;
+        uint64_t count, capacity;
+    } shown; /* the first ones, in address order */
+    uint64_t total;
+} rhi_gcfind;
+
+/* Freed in any case; memory that was read stays until then. */
+rhi_error *rhi__gcfind(rhi_session *session, const rhi_gcfind_asked *asked, rhi_gcfind *answer);
+void rhi__gcfind_free(rhi_gcfind *answer);
+
+#endif

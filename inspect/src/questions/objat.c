@@ -1,0 +1,280 @@
+/* objat.c - gathers what is at an address (see objat.h). */
+#include "questions/objat.h"
+#include "session/resolve.h"
+#include "words/owners.h"
+#include "words/words.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct rhi_objat answer;
+
+/* ---- who died there ------------------------------------------------------------------------- */
+
+static void gather_tenants(answer *a)
+{
+    if (a->place == RHI_PLACE_FREED)
+        a->tenants[a->tenant_count++].death = a->object.death;
+    for (uint64_t i = 0; i < a->event_count && a->tenant_count < RHI_TENANTS_MAX; i++) {
+        const rhi_event *event = &a->events[i];
+        if (event->kind != RHI_EVENT_FREE)
+            continue;
+        bool is_last = a->place == RHI_PLACE_FREED && event->serial == a->object.serial;
+        rhi_tenant *t = is_last ? &a->tenants[0] : &a->tenants[a->tenant_count++];
+        *t = (rhi_tenant){.is_recorded = true,
+                          .type = event->type,
+                          .serial = event->serial,
+                          .death = event->death,
+                          .time = event->time,
+                          .thread = event->thread};
+    }
+}
+
+/* ---- who holds it --------------------------------------------------------------------------- */
+
+static rhi_error *find_holders(answer *a, rhi_holders *holders)
+{
+    RHI_TRY(rhi__reader_load(a->reader));
+    RHI_TRY(
+        rhi__each_referrer(a->session, a->reader, &a->object, false, rhi__collect_holder, holders));
+    RHI_TRY(rhi__each_word(a->session, a->reader, a->object.address, rhi__object_end(&a->object),
+                           rhi__collect_holder, holders));
+    return rhi__judge_holders(a->session, a->reader, holders);
+}
+
+static rhi_error *gather_ledger(answer *a)
+{
+    rhi_holders holders = {0};
+    rhi_error *error = find_holders(a, &holders);
+    if (!error)
+        error = rhi__ledger(a->session, a->reader, &a->object, &holders, &a->ledger);
+    if (!error && !a->ledger.immortal && a->ledger.unexplained > 0)
+        error = rhi__owner_not_found(a->session, a->reader);
+    rhi__say_left_out(a->session, &holders, 0);
+    rhi__holders_free(&holders);
+    a->has_ledger = !error;
+    return error;
+}
+
+/* ---- the answer ----------------------------------------------------------------------------- */
+
+/* What its header says may be wrong, and so may all that is said of the object. */
+static void tell_damage(const answer *a)
+{
+    if (a->place == RHI_PLACE_FREED)
+        rhi__note(&a->session->notes,
+                  "its slot is free, but holds the header of a live object: one "
+                  "of the two is damaged; gcverify tells more");
+    else
+        rhi__note(
+            &a->session->notes,
+            a->object.type == UINT32_MAX
+                ? "the object's header names no type: it is damaged"
+                : "the object's header contradicts itself: it is damaged; gcverify tells more");
+}
+
+static rhi_error *gather_live(answer *a)
+{
+    a->bytes = rhi__whole_object(a->reader, &a->object, &a->scratch);
+    a->size = a->bytes ? rhi__object_size(a->reader, &a->object, a->bytes) : a->object.slot_size;
+    return a->asked.ledger ? gather_ledger(a) : NULL;
+}
+
+rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer *a)
+{
+    *a = (answer){.session = session, .asked = *asked};
+    RHI_TRY(rhi__session_open(session, &a->reader));
+    RHI_TRY(rhi__resolve(session, a->reader, asked->operand, &a->address));
+    if (!rhi__place_of(a->reader, a->address, &a->place, &a->object))
+        return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read%s%s",
+                          a->address, a->reader->memory->truncated[0] ? ": " : "",
+                          a->reader->memory->truncated);
+    a->region = rhi__memory_region(a->reader->memory, a->address);
+    a->own = rhi__own_at(a->reader, a->address);
+    if (a->place == RHI_PLACE_UNMANAGED)
+        return rhi__malloc_place(session, a->reader, a->address, asked->limit, &a->block);
+    if (!rhi__place_is_slot(a->place))
+        return NULL;
+    a->event_count = rhi__history(a->reader, a->object.address, 0, a->events, RHI_EVENTS_MAX);
+    gather_tenants(a);
+    if (a->object.damaged)
+        tell_damage(a);
+    return a->place == RHI_PLACE_LIVE ? gather_live(a) : NULL;
+}
+
+void rhi__objat_free(answer *a)
+{
+    rhi__scratch_free(&a->scratch);
+    rhi__malloc_place_free(&a->block);
+}
+
+/* ---- fields --------------------------------------------------------------------------------- */
+
+typedef struct listing {
+    answer *a;
+    rhi_objat_visitor visit;
+    void *context;
+    bool has_runs;
+    uint64_t looked_at; /* elements, where runs are looked for */
+    rhi_objat_rows rows;
+    rhi_error *error;
+} listing;
+
+static bool fill_bytes(rhi_memory *memory, rhi_objat_row *row, uint64_t first, uint64_t count)
+{
+    uint64_t shown = count < RHI_BYTES_SHOWN ? count : RHI_BYTES_SHOWN;
+    uint64_t got = rhi__memory_read(memory, first, row->raw, shown);
+    row->raw_size = count > shown ? rhi__whole_characters(row->raw, got) : got;
+    row->value = count;
+    return got == shown;
+}
+
+static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t element,
+                     rhi_objat_row *row)
+{
+    uint8_t bytes[16] = {0};
+    uint64_t at = first + element * field->stride + field->element_offset;
+    row->field = field;
+    row->element = row->last = element;
+    row->is_whole = row->is_unreadable = false;
+    if (rhi__memory_read(a->reader->memory, at, bytes, field->width) != field->width)
+        return false;
+    row->value = rhi__load(bytes, field->width);
+    if (field->kind <= RHI_KIND_BORROWED && row->value)
+        rhi__look_up(a->reader, row->value, &row->referent);
+    else if (field->kind == RHI_KIND_INT)
+        row->value = (uint64_t)rhi__load_signed(bytes, field->width);
+    else if (field->kind == RHI_KIND_FLOAT)
+        row->real = rhi__load_real(bytes, field->width);
+    return true;
+}
+
+/* Read-only pages of a file are not in a core, and say nothing about the heap: their absence is
+ * shown in the row and makes no answer incomplete. */
+static void tell_unreadable(answer *a, const rhi_type *type, const rhi_field *field,
+                            uint64_t address)
+{
+    char text[2 * RHI_NAME_SIZE + 64];
+    const rhi_region *region = rhi__memory_region(a->reader->memory, address);
+    if (region && !(region->flags & RHI_REGION_WRITE))
+        return;
+    snprintf(text, sizeof text, "%s: field %s cannot be read", type->name, field->name);
+    rhi__note(&a->session->notes, text);
+}
+
+static void show_row(listing *l, const rhi_objat_row *row, uint64_t elements)
+{
+    if (l->rows.shown >= l->a->asked.limit)
+        return;
+    l->rows.shown++;
+    l->rows.covered += elements;
+    l->visit(l->context, row);
+}
+
+/* The field's text, as one row. */
+static void list_bytes(listing *l, const rhi_type *type, const rhi_field *field, uint64_t first,
+                       uint64_t count)
+{
+    rhi_objat_row row = {.field = field, .is_whole = true};
+    row.is_unreadable = !fill_bytes(l->a->reader->memory, &row, first, count);
+    if (row.is_unreadable)
+        tell_unreadable(l->a, type, field, first);
+    l->rows.total++;
+    show_row(l, &row, 1);
+}
+
+/* The row of the NULL elements [from, to), if there are any. */
+static void end_run(listing *l, const rhi_field *field, uint64_t from, uint64_t to)
+{
+    rhi_objat_row row = {.field = field, .element = from, .last = to - 1};
+    if (to > from)
+        show_row(l, &row, to - from);
+}
+
+/* The elements of a field. A vector that claims a million times a million NULLs is not walked to
+ * its end. */
+static void list_elements(listing *l, const rhi_type *type, const rhi_field *field, uint64_t first,
+                          uint64_t count)
+{
+    enum { LOOKED_AT_MAX = 1 << 20, STEP = 1 << 12 };
+    answer *a = l->a;
+    uint64_t element = 0, run = 0; /* where the run of NULLs began */
+    bool joins = l->has_runs && field->form != RHI_FORM_ONE && field->kind <= RHI_KIND_BORROWED,
+         is_bounded = a->asked.limit != UINT64_MAX;
+    rhi_objat_row row = {0};
+    l->rows.total += count;
+    for (; element < count && l->rows.shown < a->asked.limit && !l->error &&
+           !(is_bounded && l->looked_at >= LOOKED_AT_MAX);
+         element++) {
+        if (!fill_row(a, field, first, element, &row)) {
+            tell_unreadable(a, type, field, first);
+            l->rows.covered += count - element;
+            break;
+        }
+        if (joins && ++l->looked_at % STEP == 0)
+            l->error = rhi__progress(&a->session->work, "reading elements", element, count);
+        if (joins && row.value == 0)
+            continue;
+        end_run(l, field, joins ? run : element, element);
+        run = element + 1;
+        show_row(l, &row, 1);
+    }
+    if (joins)
+        end_run(l, field, run, element);
+}
+
+/* A slot that the format found by code. */
+static bool list_coded(void *context, const rhi_slot *slot)
+{
+    listing *l = context;
+    rhi_objat_row row = {.field = slot->field,
+                         .element = slot->element,
+                         .last = slot->element,
+                         .value = slot->value};
+    l->rows.total++;
+    if (l->rows.shown >= l->a->asked.limit)
+        return true;
+    if (row.value)
+        rhi__look_up(l->a->reader, row.value, &row.referent);
+    show_row(l, &row, 1);
+    return true;
+}
+
+enum which { SINGLES /* and texts */, ELEMENTS, ALL };
+
+static void list_fields(listing *l, enum which which)
+{
+    answer *a = l->a;
+    uint64_t first, count;
+    const rhi_type *type = a->bytes && a->object.type < a->reader->types.count
+                               ? &a->reader->types.items[a->object.type]
+                               : NULL;
+    if (type && type->has_code && which != SINGLES)
+        rhi__each_slot(a->reader, &a->object, a->bytes, list_coded, l);
+    for (uint32_t i = 0; type && i < type->field_count && !l->error; i++) {
+        const rhi_field *field = &type->fields[i];
+        bool is_single = field->form == RHI_FORM_ONE || field->kind == RHI_KIND_BYTES;
+        if (which != ALL && is_single != (which == SINGLES))
+            continue;
+        if (!rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count))
+            rhi__question_problem(
+                a->reader, "%s: the element count of field %s makes no sense (corrupt object?)",
+                type->name, field->name);
+        else if (field->kind == RHI_KIND_BYTES)
+            list_bytes(l, type, field, first, count);
+        else
+            list_elements(l, type, field, first, count);
+    }
+}
+
+rhi_error *rhi__objat_fields(answer *a, bool for_people, rhi_objat_visitor visit, void *context,
+                             rhi_objat_rows *rows)
+{
+    listing l = {.a = a, .visit = visit, .context = context, .has_runs = for_people};
+    list_fields(&l, for_people ? SINGLES : ALL);
+    if (for_people)
+        list_fields(&l, ELEMENTS);
+    *rows = l.rows;
+    return l.error;
+}

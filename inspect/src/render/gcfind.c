@@ -1,0 +1,58 @@
+/* gcfind.c - the objects that were found, for people and in JSON (see gcfind.h). */
+#include "render/gcfind.h"
+#include "heap/objects.h"
+#include "render/objects.h"
+#include "render/output.h"
+#include "render/sentences.h"
+#include "render/value.h"
+
+#include <inttypes.h>
+
+void rhi__gcfind_print(const rhi_gcfind *a)
+{
+    rhi_session *s = a->session;
+    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE];
+    rhi__print(s, "%" PRIu64 " object%s\n", a->total, a->total == 1 ? "" : "s");
+    for (uint64_t i = 0; i < a->shown.count; i++) {
+        const rhi_object *object = &a->shown.items[i];
+        rhi__object_id(a->reader, object, id, sizeof id);
+        rhi__count_text(object, count, sizeof count);
+        rhi__print(s, "  %-28s 0x%" PRIx64 "  %s%s, %" PRIu64 " bytes, heap %" PRIu64 ", %s", id,
+                   object->address, object->immortal ? "" : "refcount ", count,
+                   rhi__object_size_at(a->reader, object),
+                   a->reader->heaps.items[object->heap].number, rhi__state_word(object));
+        uint32_t index = a->leaks ? rhi__object_index(a->reader, object->address) : RHI_NO_OBJECT;
+        rhi__value(a->reader, object, value);
+        rhi__print(s, "%s%s%s%s\n", index == RHI_NO_OBJECT ? "" : ", ",
+                   index == RHI_NO_OBJECT ? "" : rhi__cause_word(rhi__cause(a->leaks, index)),
+                   value[0] ? "," : "", value);
+    }
+    rhi__print_more(s, "  ", a->total - a->shown.count, NULL);
+    if (a->leaks && !a->leaks->is_decided)
+        rhi__print(
+            s,
+            "garbage only: %" PRIu64
+            " object%s a count whose owner was not found, but not everything could be searched\n",
+            a->leaks->undecided, a->leaks->undecided == 1 ? " has" : "s have");
+    if (a->leaks)
+        rhi__print_provisional(s);
+    rhi__print_incomplete(s);
+}
+
+void rhi__gcfind_json(const rhi_gcfind *a)
+{
+    rhi_session *s = a->session;
+    rhi__json_begin(s);
+    rhi__json_array(s, "objects");
+    for (uint64_t i = 0; i < a->shown.count; i++)
+        rhi__json_item(s, rhi__object_json(a->reader, &a->shown.items[i]));
+    rhi__json_array_end(s);
+    if (a->total > a->shown.count)
+        rhi__json_key(s, "objects_total", rhi__json_u64(a->total));
+    rhi__json_key(s, "total", rhi__json_u64(a->total));
+    if (a->leaks) {
+        rhi__json_key(s, "undecided", rhi__json_u64(a->leaks->undecided));
+        rhi__json_key(s, "provisional", json_boolean(rhi__is_provisional(s)));
+    }
+    rhi__json_end(s);
+}

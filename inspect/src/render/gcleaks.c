@@ -1,0 +1,362 @@
+/* gcleaks.c - what is leaked, for people and in JSON (see gcleaks.h). In text, groups that are
+ * alike are one block with their number and the largest of them; JSON has both. */
+#include "render/gcleaks.h"
+#include "base/text.h"
+#include "heap/objects.h"
+#include "questions/selection.h"
+#include "render/holders.h"
+#include "render/objects.h"
+#include "render/output.h"
+#include "render/sentences.h"
+#include "render/stacks.h"
+#include "render/value.h"
+
+#include <inttypes.h>
+
+typedef struct rhi_gcleaks answer;
+
+enum { MEMBERS_SHOWN = 5 };
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+static void print_by_type(const answer *a)
+{
+    rhi_session *s = a->session;
+    rhi__print(s, "\n  %-15s %-24s %8s %10s %12s  %s\n", "cause", "type", "groups", "objects",
+               "bytes", "largest");
+    for (uint64_t i = 0; i < a->by_type.count && i < a->limit; i++) {
+        char id[RHI_ID_SIZE];
+        const rhi_leak_total *t = &a->by_type.items[i];
+        rhi__index_id(a->session, a->reader, t->sample, id, sizeof id);
+        rhi__print(s, "  %-15s %-24s %8" PRIu64 " %10" PRIu64 " %12" PRIu64 "  %s\n",
+                   rhi__cause_word(t->cause), rhi__type_name(a->reader, t->type), t->groups,
+                   t->objects, t->bytes, id);
+    }
+    if (a->by_type.count > a->limit)
+        rhi__print_more(s, "  ", a->by_type.count - a->limit, NULL);
+}
+
+static void print_totals(const answer *a)
+{
+    rhi_session *s = a->session;
+    const rhi_leak_total *cycle = &a->by_cause[RHI_CAUSE_CYCLE],
+                         *lost = &a->by_cause[RHI_CAUSE_LOST];
+    const rhi_leak_total *rest = &a->by_cause[RHI_CAUSE_DEPENDENT],
+                         *block = &a->by_cause[RHI_CAUSE_LOST_BLOCK];
+    if (a->all.objects == 0) {
+        rhi__print(s, rhi__settle(s) ? "no leak was found\n"
+                                     : "no leak was found in what could be read\n");
+        return;
+    }
+    rhi__print(s, "%" PRIu64 " object%s, %" PRIu64 " bytes, leaked:\n", a->all.objects,
+               rhi__plural(a->all.objects), a->all.bytes);
+    if (cycle->groups)
+        rhi__print(s,
+                   "  %" PRIu64 " in %" PRIu64
+                   " group%s of garbage: cycles that nothing outside holds, with all they reach\n",
+                   cycle->objects, cycle->groups, rhi__plural(cycle->groups));
+    if (lost->groups)
+        rhi__print(
+            s, "  %" PRIu64 " with a lost reference: a count that no field, root or word owns\n",
+            lost->objects);
+    if (block->groups)
+        rhi__print(s,
+                   "  %" PRIu64 " lost with %" PRIu64
+                   " malloc block%s that nothing reaches: only words in them own a count\n",
+                   block->objects, block->groups, rhi__plural(block->groups));
+    if (rest->groups)
+        rhi__print(s, "  %" PRIu64 " that only those hold (dependent)\n", rest->objects);
+}
+
+/* What the representative's count is made of. */
+static void print_count(const answer *a, const rhi_leak *leak)
+{
+    uint32_t index = a->leaks->members[leak->first], found = a->graph->found[index];
+    int64_t ext = rhi__ext(a->graph, index);
+    bool in_use = a->leaks->causes[index] & RHI_LEAK_IN_USE;
+    rhi__print(a->session, "  %" PRIu32 " count%s: ", a->graph->stored[index],
+               rhi__plural(a->graph->stored[index]));
+    if (found)
+        rhi__print(a->session, "%" PRIu32 " field%s%s", found, rhi__plural(found),
+                   ext > 0 ? ", " : "");
+    if (ext > 0 && leak->cause != RHI_CAUSE_LOST)
+        rhi__print(a->session, "%" PRId64 " owned by words in malloc blocks that nothing reaches%s",
+                   ext, in_use ? " (it is in use all the same: a field holds it, too)" : "");
+    else if (ext > 0)
+        rhi__print(a->session, "%" PRId64 " owned by nobody that was found%s", ext,
+                   in_use ? " (it is in use all the same: a field holds it, too)" : "");
+    else if (ext < 0)
+        rhi__print(a->session, ", %" PRId64 " more reference%s than counts", -ext,
+                   rhi__plural((uint64_t)-ext));
+    else
+        rhi__print(a->session, "%s",
+                   !found                           ? "none"
+                   : leak->cause == RHI_CAUSE_CYCLE ? ", all from inside the garbage"
+                                                    : ", all from leaked objects");
+    rhi__print(a->session, "\n");
+}
+
+/* What to ask next: nothing holds what is lost, so its own fields tell more, or where it was made.
+ */
+static void print_next(const answer *a, const rhi_leak *leak, const char *id, bool has_birth)
+{
+    uint64_t start, end;
+    char heap[RHI_HEAP_OPTION_SIZE];
+    rhi__heap_option(a->reader, leak->heap, heap);
+    if (leak->block != RHI_NO_BLOCK) {
+        rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
+        rhi__print(a->session, "  next: objat 0x%" PRIx64 "\n", start);
+    } else if (rhi__leak_is_lost(leak) && a->graph->found[a->leaks->members[leak->first]] == 0) {
+        rhi__print(a->session, "  next: objat %s%s%s\n", heap, has_birth ? "--history " : "", id);
+    } else {
+        rhi__print(a->session, "  next: refs %s%s\n", heap, id);
+    }
+}
+
+/* "node#12 at 0x…: 3 objects, 96 bytes, 96 retained", and with what it was lost. */
+static void print_leak(const answer *a, const rhi_leak *leak, const char *id)
+{
+    rhi_session *s = a->session;
+    uint64_t start, end;
+    char of[RHI_ID_SIZE];
+    rhi__print(s,
+               "%s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64 " retained",
+               id, rhi__object_address(a->reader, a->leaks->members[leak->first]), leak->count,
+               rhi__plural(leak->count), leak->bytes, leak->retained);
+    if (leak->cause == RHI_CAUSE_DEPENDENT) {
+        rhi__index_id(s, a->reader, leak->of, of, sizeof of);
+        rhi__print(s, ", held by the %s %s",
+                   rhi__cause(a->leaks, leak->of) == RHI_CAUSE_CYCLE ? "leaked" : "lost", of);
+    }
+    if (leak->block != RHI_NO_BLOCK) {
+        rhi__malloc_range(rhi__malloc_graph_known(s), leak->block, &start, &end);
+        rhi__print(s, ", lost with the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes", start,
+                   end - start);
+    }
+    rhi__print(s, "\n");
+}
+
+/* The first objects of the group behind its representative. */
+static void print_members(const answer *a, const rhi_leak *leak)
+{
+    char id[RHI_ID_SIZE];
+    for (uint32_t i = 1; i < leak->count && i <= MEMBERS_SHOWN; i++) {
+        rhi__index_id(a->session, a->reader, a->leaks->members[leak->first + i], id, sizeof id);
+        rhi__print(a->session, "%s%s", i == 1 ? "  with " : ", ", id);
+    }
+    if (leak->count > 1)
+        rhi__print(a->session, leak->count - 1 > MEMBERS_SHOWN ? ", … %" PRIu32 " more\n" : "\n",
+                   leak->count - 1 - MEMBERS_SHOWN);
+}
+
+/* The largest of groups that are alike, and how many they are. */
+static void print_group(const answer *a, uint64_t shown)
+{
+    rhi_session *s = a->session;
+    const rhi_leak_total *alike = &a->alike.items[shown];
+    const rhi_leak *leak = &a->leaks->groups[alike->leak];
+    const rhi_event *birth = rhi__birth(&a->largest, shown);
+    rhi_object object;
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
+    rhi__index_id(s, a->reader, alike->sample, id, sizeof id);
+    if (rhi__object_at_index(s, a->reader, alike->sample, &object))
+        rhi__value(a->reader, &object, value);
+    if (alike->groups > 1)
+        rhi__print(
+            s, "\n%" PRIu64 " × %s %s, %" PRIu64 " object%s, %" PRIu64 " bytes\n  the largest: ",
+            alike->groups, rhi__cause_word(leak->cause), rhi__type_name(a->reader, alike->type),
+            alike->objects, rhi__plural(alike->objects), alike->bytes);
+    else
+        rhi__print(s, "\n%s ", rhi__cause_word(leak->cause));
+    print_leak(a, leak, id);
+    if (value[0])
+        rhi__print(s, "  holds%s\n", value);
+    print_count(a, leak);
+    print_members(a, leak);
+    if (birth) {
+        rhi__print(s, "  allocated by thread %" PRIu32 " (event %" PRIu64 ")%s\n", birth->thread,
+                   birth->sequence, birth->depth ? " at:" : "");
+        rhi__stack_print(s, a->reader, birth, "    ");
+    }
+    print_next(a, leak, id, birth != NULL);
+}
+
+/* What nothing but a vector register leads to: neither lost for certain, nor in use for certain. */
+static void print_possible(const answer *a)
+{
+    const struct rhi_sink *map = &a->reader->memory->map;
+    for (uint64_t i = 0; i < a->owners->possible.count && i < a->limit; i++) {
+        const rhi_possible *p = &a->owners->possible.items[i];
+        char id[RHI_ID_SIZE];
+        uint64_t start, end;
+        rhi__print(a->session, i ? "" : "\n");
+        if (p->object != RHI_NO_OBJECT) {
+            rhi__index_id(a->session, a->reader, p->object, id, sizeof id);
+            rhi__print(a->session, "possible: %s at 0x%" PRIx64, id,
+                       rhi__object_address(a->reader, p->object));
+        } else {
+            rhi__malloc_range(rhi__malloc_graph_known(a->session), p->block, &start, &end);
+            rhi__print(a->session,
+                       "possible: the malloc block 0x%" PRIx64 " of %" PRIu64
+                       " bytes and what it owns",
+                       start, end - start);
+        }
+        rhi__print(a->session,
+                   ": only a word in %s of thread %" PRIu64
+                   " leads to it, which may be a leftover\n",
+                   map->registers.items[p->in].name, rhi__register_lwp(a->reader->memory, p->in));
+    }
+    if (a->owners->possible.count > a->limit)
+        rhi__print_more(a->session, "", a->owners->possible.count - a->limit, NULL);
+}
+
+static void print_undecided(const answer *a)
+{
+    if (!a->leaks->is_decided)
+        rhi__print(a->session,
+                   "\n%" PRIu64 " object%s a count whose owner was not found; not everything could "
+                   "be searched, so nothing is called lost\n",
+                   a->leaks->undecided, a->leaks->undecided == 1 ? " has" : "s have");
+}
+
+void rhi__gcleaks_print(const rhi_gcleaks *a)
+{
+    print_totals(a);
+    if (a->all.objects)
+        print_by_type(a);
+    for (uint64_t i = 0; i < a->largest.count; i++)
+        print_group(a, i);
+    if (a->alike.count > a->largest.count) {
+        rhi__print(a->session, "\n");
+        rhi__print_more(a->session, "", a->alike.count - a->largest.count, "kind");
+    }
+    if (a->has_unrecorded) {
+        rhi__print(a->session, "\n");
+        rhi__print_not_recorded(a->session, "the lost were allocated");
+    }
+    print_possible(a);
+    print_undecided(a);
+    rhi__print_provisional(a->session);
+    rhi__print_incomplete(a->session);
+}
+
+/* ---- JSON ----------------------------------------------------------------------------------- */
+
+static void add_birth(const answer *a, json_t *json, const rhi_event *birth)
+{
+    if (birth)
+        json_object_set_new(json, "allocated",
+                            json_pack("{s:o, s:o, s:o}", "event", rhi__json_u64(birth->sequence),
+                                      "thread", rhi__json_u64(birth->thread), "stack",
+                                      rhi__stack_json(a->session, a->reader, birth)));
+}
+
+static json_t *group_json(const answer *a, uint64_t shown)
+{
+    const rhi_leak *leak = &a->leaks->groups[a->each.items[shown]];
+    const uint32_t *members = &a->leaks->members[leak->first];
+    json_t *objects = json_array();
+    rhi_object object;
+    char id[RHI_ID_SIZE];
+    for (uint32_t i = 0; i < leak->count && i < a->limit; i++) {
+        rhi__index_id(a->session, a->reader, members[i], id, sizeof id);
+        json_array_append_new(objects, json_string(id));
+    }
+    rhi__index_id(a->session, a->reader, members[0], id, sizeof id);
+    json_t *json = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "cause", rhi__cause_word(leak->cause), "objects",
+        objects, "bytes", rhi__json_u64(leak->bytes), "count", rhi__json_u64(leak->count),
+        "retained", rhi__json_u64(leak->retained), "representative", id, "representative_address",
+        rhi__json_address(rhi__object_address(a->reader, members[0])));
+    if (leak->count > a->limit)
+        json_object_set_new(json, "objects_total", rhi__json_u64(leak->count));
+    if (leak->cause == RHI_CAUSE_DEPENDENT) {
+        rhi__index_id(a->session, a->reader, leak->of, id, sizeof id);
+        json_object_set_new(json, "of", json_string(id));
+    }
+    if (leak->block != RHI_NO_BLOCK)
+        json_object_set_new(json, "block", rhi__block_json(a->session, leak->block));
+    if (rhi__object_at_index(a->session, a->reader, members[0], &object))
+        json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
+    add_birth(a, json, rhi__birth(&a->each, shown));
+    return json;
+}
+
+static json_t *alike_json(const answer *a, uint64_t place)
+{
+    const rhi_leak_total *alike = &a->alike.items[place];
+    rhi_object object;
+    char id[RHI_ID_SIZE];
+    rhi__index_id(a->session, a->reader, alike->sample, id, sizeof id);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:s, s:o}", "cause", rhi__cause_word(alike->cause), "type",
+        rhi__type_name(a->reader, alike->type), "count", rhi__json_u64(alike->groups), "objects",
+        rhi__json_u64(alike->objects), "bytes", rhi__json_u64(alike->bytes), "largest", id,
+        "largest_address", rhi__json_address(rhi__object_address(a->reader, alike->sample)));
+    if (rhi__object_at_index(a->session, a->reader, alike->sample, &object))
+        json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
+    add_birth(a, json, rhi__birth(&a->largest, place));
+    return json;
+}
+
+static json_t *total_json(const answer *a, const rhi_leak_total *t)
+{
+    char id[RHI_ID_SIZE];
+    rhi__index_id(a->session, a->reader, t->sample, id, sizeof id);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "cause", rhi__cause_word(t->cause), "type",
+                     rhi__type_name(a->reader, t->type), "groups", rhi__json_u64(t->groups),
+                     "objects", rhi__json_u64(t->objects), "bytes", rhi__json_u64(t->bytes),
+                     "sample", id);
+}
+
+static json_t *possible_json(const answer *a, const rhi_possible *p)
+{
+    json_t *json = json_pack("{s:n, s:n, s:s, s:o}", "object", "block", "register",
+                             a->reader->memory->map.registers.items[p->in].name, "thread",
+                             rhi__json_u64(rhi__register_lwp(a->reader->memory, p->in)));
+    char id[RHI_ID_SIZE];
+    if (p->object != RHI_NO_OBJECT) {
+        rhi__index_id(a->session, a->reader, p->object, id, sizeof id);
+        json_object_set_new(json, "object", json_string(id));
+        json_object_set_new(json, "address",
+                            rhi__json_address(rhi__object_address(a->reader, p->object)));
+    } else {
+        json_object_set_new(json, "block", rhi__block_json(a->session, p->block));
+    }
+    return json;
+}
+
+void rhi__gcleaks_json(const rhi_gcleaks *a)
+{
+    rhi_session *s = a->session;
+    rhi__json_begin(s);
+    rhi__json_array(s, "leaks");
+    for (uint64_t i = 0; i < a->each.count; i++)
+        rhi__json_item(s, group_json(a, i));
+    rhi__json_array_end(s);
+    if (a->all.groups > a->each.count)
+        rhi__json_key(s, "leaks_total", rhi__json_u64(a->all.groups));
+    rhi__json_array(s, "groups");
+    for (uint64_t i = 0; i < a->largest.count; i++)
+        rhi__json_item(s, alike_json(a, i));
+    rhi__json_array_end(s);
+    if (a->alike.count > a->largest.count)
+        rhi__json_key(s, "groups_total", rhi__json_u64(a->alike.count));
+    rhi__json_key(s, "objects", rhi__json_u64(a->all.objects));
+    rhi__json_key(s, "bytes", rhi__json_u64(a->all.bytes));
+    rhi__json_array(s, "by_type");
+    for (uint64_t i = 0; i < a->by_type.count && i < a->limit; i++)
+        rhi__json_item(s, total_json(a, &a->by_type.items[i]));
+    rhi__json_array_end(s);
+    if (a->by_type.count > a->limit)
+        rhi__json_key(s, "by_type_total", rhi__json_u64(a->by_type.count));
+    rhi__json_array(s, "possible");
+    for (uint64_t i = 0; i < a->owners->possible.count && i < a->limit; i++)
+        rhi__json_item(s, possible_json(a, &a->owners->possible.items[i]));
+    rhi__json_array_end(s);
+    if (a->owners->possible.count > a->limit)
+        rhi__json_key(s, "possible_total", rhi__json_u64(a->owners->possible.count));
+    rhi__json_key(s, "undecided", rhi__json_u64(a->leaks->undecided));
+    rhi__json_key(s, "provisional", json_boolean(rhi__is_provisional(s)));
+    rhi__json_end(s);
+}

@@ -1,0 +1,10 @@
+/* gcleaks.h - what is leaked, for people and in JSON. */
+#ifndef RHI_RENDER_GCLEAKS_H
+#define RHI_RENDER_GCLEAKS_H
+
+#include "questions/gcleaks.h"
+
+void rhi__gcleaks_print(const rhi_gcleaks *answer);
+void rhi__gcleaks_json(const rhi_gcleaks *answer);
+
+#endif

@@ -1,0 +1,131 @@
+/* gcstale.c - stale pointers, for people and in JSON (see gcstale.h). */
+#include "render/gcstale.h"
+#include "base/text.h"
+#include "heap/objects.h"
+#include "render/holders.h"
+#include "render/objects.h"
+#include "render/output.h"
+#include "render/sentences.h"
+#include "render/value.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* What was and is in a slot, in words; empty: nobody, or nobody knows. */
+typedef struct tenants {
+    char was[RHI_ID_SIZE], now[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    const char *death; /* NULL: nobody died there */
+} tenants;
+
+static void name_tenants(rhi_reader *reader, const rhi_stale_verdict *v, tenants *t)
+{
+    t->was[0] = t->now[0] = t->value[0] = '\0';
+    t->death = v->has_tenant ? rhi__death_word(v->death) : NULL;
+    if (v->has_object) {
+        rhi__object_id(reader, &v->object, t->now, sizeof t->now);
+        rhi__value(reader, &v->object, t->value);
+    }
+    if (v->has_tenant && v->has_object)
+        rhi__make_id(reader, v->tenant_type, v->tenant_serial, t->was, sizeof t->was);
+    else if (v->has_tenant)
+        rhi__object_id(reader, &v->object, t->was, sizeof t->was);
+}
+
+static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
+{
+    tenants t;
+    name_tenants(a->reader, v, &t);
+    rhi__print(a->session, "  -> 0x%" PRIx64 " ", row->target);
+    if (v->has_object)
+        rhi__print(a->session, "is %s%s, %s%s%s%s%s\n", t.now, t.value,
+                   v->evidence == RHI_STALE_OF_ANOTHER_TYPE
+                       ? "but the variable is of another type"
+                       : "which has more references than counts: one of them at least is stale",
+                   t.death ? "; before, it was " : "", t.was, t.death ? ", freed by " : "",
+                   t.death ? t.death : "");
+    else if (v->has_tenant)
+        rhi__print(a->session, "was %s, freed by %s\n", t.was, t.death);
+    else
+        rhi__print(a->session, "cannot be read\n");
+    rhi__holder_print(a->session, a->reader, row, "     ");
+}
+
+static void print_rows(const rhi_gcstale *a, const rhi_stale_rows *rows)
+{
+    for (uint64_t i = 0; i < rows->holders.count; i++)
+        print_row(a, &rows->holders.items[i], &rows->verdicts[i]);
+    rhi__print_more(a->session, "  ", rows->total - rows->holders.count, NULL);
+}
+
+/* What debug info was not asked about. */
+static void print_not_asked(rhi_session *s, const rhi_stale *stale)
+{
+    if (stale->not_asked)
+        rhi__print(s, "%" PRIu64 " stack word%s beyond the first %d %s not named: %s as possible\n",
+                   stale->not_asked, rhi__plural(stale->not_asked), (int)RHI_STALE_NAMED_MAX,
+                   stale->not_asked == 1 ? "was" : "were",
+                   stale->not_asked == 1 ? "it counts" : "they count");
+    if (stale->types_not_asked)
+        rhi__print(s,
+                   "%" PRIu64 " word%s to live objects, beyond the first %d, %s not held against "
+                   "the types of variables\n",
+                   stale->types_not_asked, rhi__plural(stale->types_not_asked),
+                   (int)RHI_STALE_NAMED_MAX, stale->types_not_asked == 1 ? "was" : "were");
+}
+
+void rhi__gcstale_print(const rhi_gcstale *a)
+{
+    rhi_session *s = a->session;
+    rhi__print(s, "%" PRIu64 " stale pointer%s%s\n", a->certain.total,
+               a->certain.total == 1 ? "" : "s", a->certain.total ? ":" : "");
+    print_rows(a, &a->certain);
+    if (a->possible.total) {
+        rhi__print(s,
+                   "%" PRIu64 " possible, which may be leftovers (unnamed stack words, registers, "
+                   "memory of unknown use):\n",
+                   a->possible.total);
+        print_rows(a, &a->possible);
+    }
+    print_not_asked(s, a->stale);
+    rhi__print_provisional(s);
+    rhi__print_incomplete(s);
+}
+
+static json_t *row_json(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
+{
+    static const char *const evidence[] = {[RHI_STALE_UNREADABLE] = "unreadable",
+                                           [RHI_STALE_FREED] = "freed slot",
+                                           [RHI_STALE_INSIDE_FREED] = "inside a freed slot",
+                                           [RHI_STALE_OF_ANOTHER_TYPE] = "variable of another type",
+                                           [RHI_STALE_TOO_MANY] = "more references than counts"};
+    tenants t;
+    name_tenants(a->reader, v, &t);
+    return json_pack("{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?}", "holder",
+                     rhi__holder_json(a->reader, row), "address", rhi__json_address(row->target),
+                     "was", t.was[0] ? t.was : NULL, "now", t.now[0] ? t.now : NULL, "now_value",
+                     t.value[0] ? t.value + 1 : NULL, "evidence", evidence[v->evidence], "reason",
+                     t.death);
+}
+
+static void json_rows(const rhi_gcstale *a, const char *key, const rhi_stale_rows *rows)
+{
+    char total_key[32];
+    rhi__json_array(a->session, key);
+    for (uint64_t i = 0; i < rows->holders.count; i++)
+        rhi__json_item(a->session, row_json(a, &rows->holders.items[i], &rows->verdicts[i]));
+    rhi__json_array_end(a->session);
+    snprintf(total_key, sizeof total_key, "%s_total", key);
+    if (rows->total > rows->holders.count)
+        rhi__json_key(a->session, total_key, rhi__json_u64(rows->total));
+}
+
+void rhi__gcstale_json(const rhi_gcstale *a)
+{
+    rhi__json_begin(a->session);
+    json_rows(a, "stale", &a->certain);
+    json_rows(a, "possible", &a->possible);
+    rhi__json_key(a->session, "not_named", rhi__json_u64(a->stale->not_asked));
+    rhi__json_key(a->session, "types_not_compared", rhi__json_u64(a->stale->types_not_asked));
+    rhi__json_key(a->session, "provisional", json_boolean(rhi__is_provisional(a->session)));
+    rhi__json_end(a->session);
+}

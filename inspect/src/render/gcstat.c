@@ -1,0 +1,150 @@
+/* gcstat.c - what each heap holds, for people and in JSON (see gcstat.h). */
+#include "render/gcstat.h"
+#include "base/text.h"
+#include "heap/objects.h"
+#include "render/output.h"
+#include "render/sentences.h"
+#include "render/value.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* The sample's id, and what it holds. */
+static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size,
+                      char value[RHI_VALUE_SIZE])
+{
+    enum rhi_place place;
+    rhi_object object;
+    value[0] = '\0';
+    if (rhi__place_of(reader, rhi__object_address(reader, index), &place, &object) &&
+        place == RHI_PLACE_LIVE) {
+        rhi__object_id(reader, &object, id, size);
+        rhi__value(reader, &object, value);
+    } else {
+        snprintf(id, size, "?");
+    }
+}
+
+static void print_types(rhi_session *session, const rhi_gcstat *answer, const rhi_heap_tally *heap,
+                        uint64_t limit)
+{
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    if (heap->rows.count)
+        rhi__print(session,
+                   answer->has_retained ? "  %12s %14s %14s  %-24s %s\n"
+                                        : "  %12s %14s%.0s  %-24s %s\n",
+                   "count", "bytes", "retained", "type", "sample");
+    for (uint64_t i = 0; i < heap->rows.count && i < limit; i++) {
+        const rhi_tally *t = &heap->rows.items[i];
+        sample_id(answer->reader, rhi__tally_sample(answer, t), id, sizeof id, value);
+        rhi__print(session, "  %12" PRIu64 " %14" PRIu64, t->count, t->bytes);
+        if (answer->has_retained)
+            rhi__print(session, " %14" PRIu64, t->retained);
+        rhi__print(session, "  %-24s %s%s\n", rhi__type_name(answer->reader, t->type), id, value);
+    }
+    if (heap->rows.count > limit)
+        rhi__print_more(session, "  ", heap->rows.count - limit, "type");
+}
+
+static void print_heap(rhi_session *session, const rhi_gcstat *answer, uint32_t number,
+                       uint64_t limit)
+{
+    const rhi_heap_info *info = &answer->reader->heaps.items[number];
+    const rhi_heap_tally *heap = &answer->statistics->heaps[number];
+    rhi__print(session, "heap %" PRIu64 "%s%s%s: %" PRIu64 " object%s, %" PRIu64 " bytes; ",
+               info->number, info->name[0] ? " \"" : "", info->name, info->name[0] ? "\"" : "",
+               heap->objects, rhi__plural(heap->objects), heap->bytes);
+    rhi__print(session, "%" PRIu64 " %s%s of %" PRIu64 " bytes%s, %u%% of them unused\n",
+               heap->blocks, info->format->block_word, rhi__plural(heap->blocks), heap->block_bytes,
+               heap->blocks == 1 ? "" : " in all", rhi__fragmentation_percent(heap));
+    if (info->format->has_collector)
+        rhi__print(session,
+                   "  collector %s: %" PRIu64 " collection%s, %" PRIu64
+                   " object%s reclaimed, %" PRIu64 " candidate root%s\n",
+                   info->gc_enabled ? "on" : "off", info->collections,
+                   rhi__plural(info->collections), info->reclaimed, rhi__plural(info->reclaimed),
+                   info->candidates, rhi__plural(info->candidates));
+    if (info->provisional)
+        rhi__print(session, "  provisional: the heap is %s\n", info->phase);
+    if (heap->damaged)
+        rhi__print(session, "  %" PRIu64 " object%s a damaged header: gcverify tells more\n",
+                   heap->damaged, heap->damaged == 1 ? " has" : "s have");
+    print_types(session, answer, heap, limit);
+}
+
+static json_t *types_json(const rhi_gcstat *answer, const rhi_heap_tally *heap, uint64_t limit)
+{
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    json_t *types = json_array();
+    for (uint64_t i = 0; i < heap->rows.count && i < limit; i++) {
+        const rhi_tally *t = &heap->rows.items[i];
+        sample_id(answer->reader, rhi__tally_sample(answer, t), id, sizeof id, value);
+        json_t *row = json_object();
+        json_object_set_new(row, "type", rhi__json_text(rhi__type_name(answer->reader, t->type)));
+        json_object_set_new(row, "count", rhi__json_u64(t->count));
+        json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
+        json_object_set_new(row, "retained",
+                            answer->has_retained ? rhi__json_u64(t->retained) : json_null());
+        json_object_set_new(row, "sample", rhi__json_text(id));
+        json_object_set_new(row, "sample_value",
+                            value[0] ? rhi__json_text(value + 1) : json_null());
+        json_array_append_new(types, row);
+    }
+    return types;
+}
+
+static json_t *collector_json(const rhi_heap_info *info)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "enabled", json_boolean(info->gc_enabled));
+    json_object_set_new(json, "collections", rhi__json_u64(info->collections));
+    json_object_set_new(json, "reclaimed", rhi__json_u64(info->reclaimed));
+    json_object_set_new(json, "candidates", rhi__json_u64(info->candidates));
+    return json;
+}
+
+static json_t *heap_json(const rhi_gcstat *answer, uint32_t number, uint64_t limit)
+{
+    const rhi_heap_info *info = &answer->reader->heaps.items[number];
+    const rhi_heap_tally *heap = &answer->statistics->heaps[number];
+    char key[32];
+    json_t *json = json_object();
+    json_object_set_new(json, "heap", rhi__json_u64(info->number));
+    json_object_set_new(json, "name", info->name[0] ? rhi__json_text(info->name) : json_null());
+    json_object_set_new(json, "objects", rhi__json_u64(heap->objects));
+    json_object_set_new(json, "bytes", rhi__json_u64(heap->bytes));
+    snprintf(key, sizeof key, "%ss", info->format->block_word);
+    json_object_set_new(json, key, rhi__json_u64(heap->blocks));
+    snprintf(key, sizeof key, "%s_bytes", info->format->block_word);
+    json_object_set_new(json, key, rhi__json_u64(heap->block_bytes));
+    json_object_set_new(json, "fragmentation_percent",
+                        json_integer(rhi__fragmentation_percent(heap)));
+    json_object_set_new(json, "damaged", rhi__json_u64(heap->damaged));
+    json_object_set_new(json, "phase", json_string(info->phase));
+    json_object_set_new(json, "collector",
+                        info->format->has_collector ? collector_json(info) : json_null());
+    json_object_set_new(json, "types", types_json(answer, heap, limit));
+    if (heap->rows.count > limit)
+        json_object_set_new(json, "types_total", rhi__json_u64(heap->rows.count));
+    return json;
+}
+
+void rhi__gcstat_print(rhi_session *session, const rhi_gcstat *answer, uint64_t limit)
+{
+    for (uint64_t i = 0; i < answer->count; i++)
+        print_heap(session, answer, answer->heaps[i], limit);
+    rhi__print_more(session, "", answer->total - answer->count, "heap");
+    rhi__print_incomplete(session);
+}
+
+void rhi__gcstat_json(rhi_session *session, const rhi_gcstat *answer, uint64_t limit)
+{
+    rhi__json_begin(session);
+    rhi__json_array(session, "heaps");
+    for (uint64_t i = 0; i < answer->count; i++)
+        rhi__json_item(session, heap_json(answer, answer->heaps[i], limit));
+    rhi__json_array_end(session);
+    if (answer->total > answer->count)
+        rhi__json_key(session, "heaps_total", rhi__json_u64(answer->total));
+    rhi__json_end(session);
+}

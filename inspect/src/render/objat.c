@@ -1,0 +1,334 @@
+/* objat.c - what is at an address, for people and in JSON (see objat.h). */
+#include "render/objat.h"
+#include "base/text.h"
+#include "render/ledger.h"
+#include "render/malloc_place.h"
+#include "render/objects.h"
+#include "render/output.h"
+#include "render/sentences.h"
+#include "render/stacks.h"
+#include "render/value.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct rhi_objat answer;
+
+enum { NAME_SIZE = RHI_NAME_SIZE + 64 };
+
+/* ---- fields --------------------------------------------------------------------------------- */
+
+static void row_name(const rhi_objat_row *row, char *name, size_t size)
+{
+    if (row->is_whole)
+        snprintf(name, size, "%s", row->field->name);
+    else if (row->element == row->last)
+        rhi__slot_name(row->field, row->element, name, size);
+    else
+        rhi__slots_name(row->field, row->element, row->last, name, size);
+}
+
+/* What stands behind a reference's address: the object's id, or in brackets what is there. */
+static void print_reference(rhi_session *s, rhi_reader *reader, const rhi_objat_row *row)
+{
+    static const char *const words[] = {"", "weak ", "borrowed "};
+    const rhi_referent *r = &row->referent;
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
+    if (rhi__referent_is_live(r))
+        rhi__value(reader, &r->object, value);
+    rhi__print(s, "%s0x%" PRIx64 " ", words[row->field->kind], row->value);
+    if (rhi__referent_id(reader, r, id))
+        rhi__print(s, "%s%s%s\n", id, rhi__referent_is_live(r) ? "" : " (freed: stale)", value);
+    else
+        rhi__print(s, "(%s)\n", rhi__referent_word(r));
+}
+
+static void print_row(void *context, const rhi_objat_row *row)
+{
+    const answer *a = context;
+    rhi_session *s = a->session;
+    char name[NAME_SIZE], text[RHI_BYTES_SHOWN * 4 + 8];
+    row_name(row, name, sizeof name);
+    rhi__print(s, "  %-20s ", name);
+    switch (row->field->kind) {
+    case RHI_KIND_INT:
+        rhi__print(s, "%" PRId64 "\n", (int64_t)row->value);
+        break;
+    case RHI_KIND_UINT:
+        rhi__print(s, "%" PRIu64 "\n", row->value);
+        break;
+    case RHI_KIND_FLOAT:
+        rhi__real_text(row->real, row->field->width, text, sizeof text);
+        rhi__print(s, "%s\n", text);
+        break;
+    case RHI_KIND_BYTES:
+        rhi__quote(row->raw, row->raw_size, row->value > RHI_BYTES_SHOWN, text, sizeof text);
+        rhi__print(s, "%s\n", row->is_unreadable ? "(not in the target's readable memory)" : text);
+        break;
+    default:
+        if (row->value == 0)
+            rhi__print(s, "NULL\n");
+        else
+            print_reference(s, a->reader, row);
+    }
+}
+
+static json_t *row_value_json(const rhi_objat_row *row)
+{
+    char text[RHI_VALUE_SIZE];
+    json_t *value;
+    switch (row->field->kind) {
+    case RHI_KIND_INT:
+        return json_integer((json_int_t)row->value);
+    case RHI_KIND_UINT:
+        return rhi__json_u64(row->value);
+    case RHI_KIND_FLOAT:
+        rhi__real_text(row->real, row->field->width, text, sizeof text);
+        value = json_real(strtod(text, NULL));
+        return value ? value : json_sprintf("%g", row->real); /* inf and nan are no JSON numbers */
+    case RHI_KIND_BYTES:
+        return row->is_unreadable ? json_null() : rhi__json_bytes(row->raw, row->raw_size);
+    default:
+        return row->value ? rhi__json_address(row->value) : json_null();
+    }
+}
+
+static void json_row(void *context, const rhi_objat_row *row)
+{
+    static const char *const kinds[] = {"strong", "weak",  "borrowed", "int",
+                                        "uint",   "float", "bytes"};
+    const answer *a = context;
+    const rhi_referent *r = &row->referent;
+    bool refers = row->field->kind <= RHI_KIND_BORROWED && row->value;
+    char name[NAME_SIZE], id[RHI_ID_SIZE];
+    bool has_id = refers && rhi__referent_id(a->reader, r, id);
+    json_t *json = json_object();
+    row_name(row, name, sizeof name);
+    json_object_set_new(json, "name", rhi__json_text(name));
+    json_object_set_new(json, "kind", json_string(kinds[row->field->kind]));
+    json_object_set_new(json, "value", row_value_json(row));
+    json_object_set_new(json, "target", has_id ? json_string(id) : json_null());
+    json_object_set_new(json, "target_value",
+                        refers && rhi__referent_is_live(r) ? rhi__value_json(a->reader, &r->object)
+                                                           : json_null());
+    json_object_set_new(json, "target_status",
+                        refers ? json_string(rhi__referent_word(r)) : json_null());
+    if (row->field->kind == RHI_KIND_BYTES && row->value > row->raw_size)
+        json_object_set_new(json, "value_total", rhi__json_u64(row->value));
+    rhi__json_item(a->session, json);
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static void time_text(uint64_t time, char *text, size_t size)
+{
+    time_t seconds = (time_t)(time / 1000000000u);
+    struct tm parts;
+    text[0] = '\0';
+    if (time && gmtime_r(&seconds, &parts)) {
+        size_t used = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &parts);
+        snprintf(text + used, size - used, ".%06uZ", (unsigned)(time / 1000 % 1000000));
+    }
+}
+
+static const char *event_word(uint8_t kind)
+{
+    static const char *const words[] = {"other", "alloc", "free", "finalize", "resurrect"};
+    return words[kind < sizeof words / sizeof *words ? kind : 0];
+}
+
+static void print_history(const answer *a)
+{
+    char when[48], id[RHI_ID_SIZE];
+    if (!a->asked.history)
+        return;
+    if (a->event_count == 0)
+        rhi__print(a->session,
+                   "no recorded event (REFHEAP_OPTIONS=history=4096 keeps a history)\n");
+    for (uint64_t i = 0; i < a->event_count && i < a->asked.limit; i++) {
+        const rhi_event *e = &a->events[i];
+        time_text(e->time, when, sizeof when);
+        rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
+        rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s, %s, thread %u\n", e->sequence,
+                   event_word(e->kind), id, e->kind == RHI_EVENT_FREE ? " by " : "",
+                   e->kind == RHI_EVENT_FREE ? rhi__death_word(e->death) : "", when, e->thread);
+        rhi__stack_print(a->session, a->reader, e, "    ");
+    }
+    if (a->event_count > a->asked.limit)
+        rhi__print_more(a->session, "  ", a->event_count - a->asked.limit, "event");
+}
+
+static void tenant_id(const answer *a, const rhi_tenant *t, char *id, size_t size)
+{
+    if (t->is_recorded)
+        rhi__make_id(a->reader, t->type, t->serial, id, size);
+    else
+        rhi__object_id(a->reader, &a->object, id, size);
+}
+
+static void print_tenants(const answer *a)
+{
+    char when[48], id[RHI_ID_SIZE];
+    for (unsigned i = a->place == RHI_PLACE_FREED; i < a->tenant_count && i < a->asked.limit; i++) {
+        time_text(a->tenants[i].time, when, sizeof when);
+        tenant_id(a, &a->tenants[i], id, sizeof id);
+        rhi__print(a->session, "  earlier here: %s, freed by %s%s%s\n", id,
+                   rhi__death_word(a->tenants[i].death), when[0] ? " at " : "", when);
+    }
+    if (a->tenant_count > a->asked.limit)
+        rhi__print_more(a->session, "  ", a->tenant_count - a->asked.limit, NULL);
+}
+
+static rhi_error *print_live(answer *a)
+{
+    rhi_objat_rows rows;
+    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE] = "";
+    uint64_t offset = a->address - a->object.address;
+    const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
+    rhi__object_id(a->reader, &a->object, id, sizeof id);
+    rhi__count_text(&a->object, count, sizeof count);
+    rhi__print(a->session, "0x%" PRIx64 " is %s", a->address, id);
+    if (offset)
+        rhi__print(a->session, " + %" PRIu64 " bytes (the object begins at 0x%" PRIx64 ")", offset,
+                   a->object.address);
+    rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, heap %" PRIu64 "%s%s%s\n",
+               rhi__state_word(&a->object), a->object.immortal ? "" : "refcount ", count, a->size,
+               heap->number, heap->name[0] ? " \"" : "", heap->name, heap->name[0] ? "\"" : "");
+    if (heap->provisional)
+        rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
+    if (a->object.type < a->reader->types.count &&
+        a->reader->types.items[a->object.type].has_code) /* no field says it */
+        rhi__value(a->reader, &a->object, value);
+    if (value[0])
+        rhi__print(a->session, "  %s\n", value + 1);
+    rhi_error *error = rhi__objat_fields(a, true, print_row, a, &rows);
+    rhi__print_more(a->session, "  ", rows.total - rows.covered, NULL);
+    print_tenants(a);
+    if (a->has_ledger)
+        rhi__ledger_print(a->session, &a->ledger);
+    return error;
+}
+
+static void print_freed(const answer *a)
+{
+    char when[48], id[RHI_ID_SIZE];
+    time_text(a->tenants[0].time, when, sizeof when);
+    tenant_id(a, &a->tenants[0], id, sizeof id);
+    rhi__print(a->session,
+               "0x%" PRIx64 " was %s: freed by %s%s%s; its slot at 0x%" PRIx64
+               " is free (heap %" PRIu64 ")\n",
+               a->address, id, rhi__death_word(a->tenants[0].death), when[0] ? " at " : "", when,
+               a->object.address, a->reader->heaps.items[a->object.heap].number);
+    print_tenants(a);
+}
+
+rhi_error *rhi__objat_print(rhi_objat *a)
+{
+    rhi_session *s = a->session;
+    const rhi_region *region = a->region;
+    switch (a->place) {
+    case RHI_PLACE_LIVE:
+        RHI_TRY(print_live(a));
+        break;
+    case RHI_PLACE_FREED:
+        print_freed(a);
+        break;
+    case RHI_PLACE_UNUSED:
+        rhi__print(s, "0x%" PRIx64 " is a slot of heap %" PRIu64 " that was never used\n",
+                   a->address, a->reader->heaps.items[a->object.heap].number);
+        break;
+    case RHI_PLACE_INTERNAL:
+        rhi__print(s, "0x%" PRIx64 " is the runtime's own memory (%s)\n", a->address,
+                   a->own ? a->own->what : "?");
+        break;
+    case RHI_PLACE_UNMANAGED:
+        rhi__print(s,
+                   "0x%" PRIx64 " is not of a refheap heap: it lies in %s (0x%" PRIx64 "-0x%" PRIx64
+                   ", %c%c%c)\n",
+                   a->address, region && region->path[0] ? region->path : "anonymous memory",
+                   region ? region->start : 0, region ? region->end : 0,
+                   region && region->flags & RHI_REGION_READ ? 'r' : '-',
+                   region && region->flags & RHI_REGION_WRITE ? 'w' : '-',
+                   region && region->flags & RHI_REGION_EXECUTE ? 'x' : '-');
+        rhi__malloc_place_print(s, a->reader, &a->block, a->address, a->asked.limit);
+        break;
+    case RHI_PLACE_UNMAPPED:
+        rhi__print(s, "0x%" PRIx64 " is not mapped: no memory there\n", a->address);
+        break;
+    }
+    print_history(a);
+    rhi__print_incomplete(s);
+    return NULL;
+}
+
+static json_t *tenant_json(const answer *a, const rhi_tenant *t)
+{
+    char when[48], id[RHI_ID_SIZE];
+    tenant_id(a, t, id, sizeof id);
+    time_text(t->time, when, sizeof when);
+    json_t *json = json_pack("{s:s, s:s}", "id", id, "reason", rhi__death_word(t->death));
+    json_object_set_new(json, "time", when[0] ? json_string(when) : json_null());
+    json_object_set_new(json, "thread", t->thread ? json_integer(t->thread) : json_null());
+    return json;
+}
+
+static void json_history(const answer *a)
+{
+    char when[48], id[RHI_ID_SIZE];
+    rhi__json_array(a->session, "history");
+    for (uint64_t i = 0; a->asked.history && i < a->event_count && i < a->asked.limit; i++) {
+        const rhi_event *e = &a->events[i];
+        time_text(e->time, when, sizeof when);
+        rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
+        json_t *json =
+            json_pack("{s:I, s:s, s:s, s:s, s:I}", "event", (json_int_t)e->sequence, "kind",
+                      event_word(e->kind), "id", id, "time", when, "thread", (json_int_t)e->thread);
+        if (e->kind == RHI_EVENT_FREE)
+            json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
+        json_object_set_new(json, "stack", rhi__stack_json(a->session, a->reader, e));
+        rhi__json_item(a->session, json);
+    }
+    rhi__json_array_end(a->session);
+    if (a->asked.history && a->event_count > a->asked.limit)
+        rhi__json_key(a->session, "history_total", rhi__json_u64(a->event_count));
+}
+
+void rhi__objat_json(rhi_objat *a)
+{
+    rhi_session *s = a->session;
+    bool in_slot = rhi__place_is_slot(a->place);
+    const rhi_region *region = a->region;
+    rhi_objat_rows rows;
+    rhi__json_begin(s);
+    rhi__json_key(s, "address", rhi__json_address(a->address));
+    rhi__json_key(s, "status", json_string(rhi__place_word(a->place)));
+    rhi__json_key(s, "object",
+                  a->place == RHI_PLACE_LIVE ? rhi__object_json(a->reader, &a->object)
+                                             : json_null());
+    rhi__json_key(s, "offset", rhi__json_u64(in_slot ? a->address - a->object.address : 0));
+    rhi__json_array(s, "fields");
+    /* no runs are looked for, so that nothing ends it early */
+    rhi__error_free(rhi__objat_fields(a, false, json_row, a, &rows));
+    rhi__json_array_end(s);
+    if (rows.total > a->asked.limit)
+        rhi__json_key(s, "fields_total", rhi__json_u64(rows.total));
+    rhi__json_key(s, "ledger", a->has_ledger ? rhi__ledger_json(&a->ledger) : json_null());
+    rhi__json_array(s, "previous");
+    for (unsigned i = 0; i < a->tenant_count && i < a->asked.limit; i++)
+        rhi__json_item(s, tenant_json(a, &a->tenants[i]));
+    rhi__json_array_end(s);
+    if (a->tenant_count > a->asked.limit)
+        rhi__json_key(s, "previous_total", json_integer(a->tenant_count));
+    json_history(a);
+    if (a->place == RHI_PLACE_UNMANAGED && region)
+        rhi__json_key(s, "mapping",
+                      json_pack("{s:o, s:o, s:o}", "start", rhi__json_address(region->start), "end",
+                                rhi__json_address(region->end), "path",
+                                rhi__json_text(region->path)));
+    if (a->block.is_malloc)
+        rhi__json_key(s, "block",
+                      rhi__malloc_place_json(a->reader, &a->block, a->address, a->asked.limit));
+    rhi__json_end(s);
+}
