@@ -1,6 +1,7 @@
 /* reader.c - blocks of all formats in one table, and the numbers of their objects (see reader.h).
  */
 #include "heap/reader.h"
+#include "base/search.h"
 #include "base/array.h"
 
 #include <stdarg.h>
@@ -370,18 +371,7 @@ void rhi__reader_free(rhi_reader *reader)
 
 const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
 {
-    uint64_t low = 0, high = reader->own.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        const rhi_own_range *range = &reader->own.items[middle];
-        if (address < range->start)
-            high = middle;
-        else if (address >= range->end)
-            low = middle + 1;
-        else
-            return range;
-    }
-    return NULL;
+    return rhi__piece_at(&reader->own, address);
 }
 
 rhi_header *rhi__headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
@@ -564,17 +554,9 @@ uint32_t rhi__object_of(const rhi_reader *reader, uint64_t address)
 
 uint64_t rhi__object_address(const rhi_reader *reader, uint32_t index)
 {
-    uint64_t low = 0, high = reader->blocks.count;
-    while (high - low > 1) {
-        uint64_t middle = (low + high) / 2;
-        if (index < reader->blocks.items[middle].first_object)
-            high = middle;
-        else
-            low = middle;
-    }
-    /* Blocks without objects share their first_object with the next one: `low` is the last of them.
-     */
-    const rhi_block *block = &reader->blocks.items[low];
+    /* Blocks without objects share their first_object with the next one: the last of them. */
+    const rhi_block *block = reader->blocks.items;
+    block += rhi__first(1, reader->blocks.count, at, block[at].first_object > index) - 1;
     uint64_t word = 0, words = (block->capacity + 63u) / 64;
     while (word + 1 < words && block->rank[word + 1] <= index)
         word++;

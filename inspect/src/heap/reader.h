@@ -8,6 +8,7 @@
 
 #include "base/notes.h"
 #include "base/bits.h"
+#include "base/search.h"
 #include "heap/format.h"
 #include "heap/plan.h"
 
@@ -127,16 +128,11 @@ static inline const rhi_block *rhi__block_at(const rhi_reader *reader, uint64_t 
     if (address - reader->lowest >= reader->highest - reader->lowest) /* also: no blocks */
         return NULL;
     uint64_t piece = (address - reader->lowest) >> reader->directory_shift;
-    uint32_t low = reader->directory[piece], high = reader->directory[piece + 1];
-    while (low < high) { /* the first block that ends behind the address */
-        uint32_t middle = low + (high - low) / 2;
-        if (reader->blocks.items[middle].base + reader->blocks.items[middle].size <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const rhi_block *block = &reader->blocks.items[low];
-    return low < reader->blocks.count && address - block->base < block->size ? block : NULL;
+    const rhi_block *blocks = reader->blocks.items;
+    uint32_t i = rhi__first(reader->directory[piece], reader->directory[piece + 1], at,
+                            blocks[at].base + blocks[at].size > address);
+    const rhi_block *block = &blocks[i];
+    return i < reader->blocks.count && address - block->base < block->size ? block : NULL;
 }
 /* The slot that contains an address of the block. Division by multiplication: exact while offset
  * and slot size are below 2^32. */

@@ -1,5 +1,6 @@
 /* extents.c - see extents.h. */
 #include "program/extents.h"
+#include "base/search.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -23,15 +24,8 @@ void rhi__extents_sort(rhi_extents *extents)
 const rhi_extent *rhi__extents_find(const rhi_extents *extents, uint64_t address)
 {
     enum { LOOK_BACK = 16 }; /* variables overlap in damaged files alone, symbols by aliases */
-    uint64_t low = 0, high = extents->count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (extents->items[middle].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (uint64_t i = low; i > 0 && low - i < LOOK_BACK; i--)
+    uint64_t behind = rhi__first(0, extents->count, at, extents->items[at].address > address);
+    for (uint64_t i = behind; i > 0 && behind - i < LOOK_BACK; i--)
         if (address - extents->items[i - 1].address < extents->items[i - 1].size)
             return &extents->items[i - 1];
     return NULL;

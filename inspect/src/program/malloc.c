@@ -3,6 +3,7 @@
  * length. Invariant: each chunk of a span has a size of at least MINSIZE and ends inside the
  * span. */
 #include "program/malloc.h"
+#include "base/search.h"
 #include "base/array.h"
 #include "base/circle.h"
 
@@ -524,17 +525,7 @@ void rhi__malloc_close(rhi_malloc *malloc)
 
 const rhi_chunk_span *rhi__malloc_span(const rhi_malloc *malloc, uint64_t address)
 {
-    uint64_t low = 0, high = malloc->spans.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (address < malloc->spans.items[middle].start)
-            high = middle;
-        else if (address >= malloc->spans.items[middle].end)
-            low = middle + 1;
-        else
-            return &malloc->spans.items[middle];
-    }
-    return NULL;
+    return rhi__piece_at(&malloc->spans, address);
 }
 
 static bool is_idle(const rhi_malloc *malloc, const rhi_chunk_span *span, uint64_t chunk)

@@ -4,6 +4,7 @@
  * ten million members and be held by twice as many fields. Each object outside is read once,
  * however many of the groups it holds. */
 #include "questions/held.h"
+#include "base/search.h"
 #include "base/array.h"
 #include "words/owners.h"
 #include "words/naming.h"
@@ -60,16 +61,8 @@ static rhi_error *look_around(rhi_session *session, rhi_graph *g, uint32_t cycle
 
 static const struct rhi_large_cycle *large_cycle(const rhi_graph *g, uint32_t cycle)
 {
-    for (uint32_t low = 0, high = g->large_count; low < high;) {
-        uint32_t middle = low + (high - low) / 2;
-        if (g->large_cycles[middle].cycle == cycle)
-            return &g->large_cycles[middle];
-        if (g->large_cycles[middle].cycle < cycle)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    uint32_t i = rhi__first(0, g->large_count, at, g->large_cycles[at].cycle >= cycle);
+    return i < g->large_count && g->large_cycles[i].cycle == cycle ? &g->large_cycles[i] : NULL;
 }
 
 rhi_error *rhi__cycle_facts(rhi_session *session, rhi_graph *graph)

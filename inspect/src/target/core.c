@@ -7,6 +7,7 @@
  * gives shorter segments and a note of how much is missing. A file that is not the same any more
  * has another state: its headers are read again, and what was learned of it is dropped. */
 #include "base/array.h"
+#include "base/search.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "target/ops.h"
@@ -112,18 +113,7 @@ static uint64_t read_little(core_file *core, uint64_t offset, void *buffer, uint
 
 static const segment *segment_at(const core_file *core, uint64_t address)
 {
-    uint64_t low = 0, high = core->segments.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        const segment *s = &core->segments.items[middle];
-        if (address < s->start)
-            high = middle;
-        else if (address >= s->end)
-            low = middle + 1;
-        else
-            return s;
-    }
-    return NULL;
+    return rhi__piece_at(&core->segments, address);
 }
 
 static uint64_t core_read(void *context, uint64_t address, void *buffer, uint64_t size)
@@ -195,16 +185,10 @@ static uint64_t core_data_end(void *context, uint64_t address)
 static uint64_t core_hole_end(const void *context, uint64_t address)
 {
     const core_file *core = context;
-    uint64_t low = 0, high = core->segments.count;
-    while (low < high) { /* the first segment that begins behind the address */
-        uint64_t middle = (low + high) / 2;
-        if (core->segments.items[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    low = low < core->segments.count ? core->segments.items[low].next_present : low;
-    return low < core->segments.count ? core->segments.items[low].start : UINT64_MAX;
+    const segment *s = core->segments.items;
+    uint64_t count = core->segments.count, next = rhi__first(0, count, at, s[at].start > address);
+    next = next < count ? s[next].next_present : next;
+    return next < count ? s[next].start : UINT64_MAX;
 }
 
 /* Counted once: what lies between the holes of the file. Where there are too many of them, by what
@@ -247,15 +231,9 @@ static const char *core_truncated(const void *context)
 
 static const rhi_region *file_at(const core_file *core, uint64_t address)
 {
-    uint64_t low = 0, high = core->files.regions.count;
-    while (low < high) { /* the first that begins behind the address */
-        uint64_t middle = (low + high) / 2;
-        if (core->files.regions.items[middle].start <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    const rhi_region *file = low ? &core->files.regions.items[low - 1] : NULL;
+    const rhi_region *files = core->files.regions.items;
+    uint64_t behind = rhi__first(0, core->files.regions.count, at, files[at].start > address);
+    const rhi_region *file = behind ? &files[behind - 1] : NULL;
     return file && address < file->end ? file : NULL;
 }
 

@@ -1,5 +1,6 @@
 /* memory.c - regions, threads and bulk reads over the target seam (see memory.h). */
 #include "target/memory.h"
+#include "base/search.h"
 #include "target/ops.h"
 #include "target/proc_files.h"
 
@@ -277,16 +278,5 @@ bool rhi__memory_name(rhi_memory *memory, uint64_t address, char name[RHI_NAME_S
 
 const rhi_region *rhi__memory_region(const rhi_memory *memory, uint64_t address)
 {
-    uint64_t low = 0, high = memory->map.regions.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        const rhi_region *region = &memory->map.regions.items[middle];
-        if (address < region->start)
-            high = middle;
-        else if (address >= region->end)
-            low = middle + 1;
-        else
-            return region;
-    }
-    return NULL;
+    return rhi__piece_at(&memory->map.regions, address);
 }

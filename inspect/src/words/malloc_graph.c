@@ -5,6 +5,7 @@
  * words of blocks, the words of roots. What is left is done in our own memory, breadth-first and
  * without recursion. */
 #include "words/malloc_graph.h"
+#include "base/search.h"
 #include "base/array.h"
 #include "target/vectors.h"
 
@@ -46,17 +47,8 @@ uint64_t *rhi__malloc_bits(const rhi_malloc_graph *blocks)
 
 static uint32_t mapped_number(const rhi_malloc_graph *b, uint64_t address)
 {
-    uint64_t low = 0, high = b->mapped.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (address < b->mapped.items[middle].start)
-            high = middle;
-        else if (address >= b->mapped.items[middle].end)
-            low = middle + 1;
-        else
-            return b->chunk_count + (uint32_t)middle;
-    }
-    return RHI_NO_BLOCK;
+    const rhi_range *block = rhi__piece_at(&b->mapped, address);
+    return block ? b->chunk_count + (uint32_t)(block - b->mapped.items) : RHI_NO_BLOCK;
 }
 
 uint32_t rhi__malloc_number(const rhi_malloc_graph *b, uint64_t word)
@@ -76,14 +68,8 @@ uint32_t rhi__malloc_number(const rhi_malloc_graph *b, uint64_t word)
 
 static uint64_t bit_of_number(const rhi_malloc_graph *b, uint32_t number)
 {
-    uint64_t low = 0, high = b->map->malloc.bits / 64 + 1;
-    while (high - low > 1) { /* the last word whose first chunk is not behind this one */
-        uint64_t middle = (low + high) / 2;
-        if (b->rank[middle] <= number)
-            low = middle;
-        else
-            high = middle;
-    }
+    /* the last word whose first chunk is not behind this one */
+    uint64_t low = rhi__first(1, b->map->malloc.bits / 64 + 1, at, b->rank[at] > number) - 1;
     uint64_t bits = b->starts[low];
     for (uint32_t skip = number - b->rank[low]; skip; skip--)
         bits &= bits - 1;
@@ -98,16 +84,10 @@ void rhi__malloc_range(const rhi_malloc_graph *b, uint32_t number, uint64_t *sta
         *end = b->mapped.items[number - b->chunk_count].end;
         return;
     }
-    uint64_t bit = bit_of_number(b, number), low = 0, high = m->spans.count, size;
+    uint64_t bit = bit_of_number(b, number), size;
     bool in_use;
-    while (high - low > 1) {
-        uint64_t middle = (low + high) / 2;
-        if (m->spans.items[middle].first_bit <= bit)
-            low = middle;
-        else
-            high = middle;
-    }
-    const rhi_chunk_span *span = &m->spans.items[low];
+    const rhi_chunk_span *span = m->spans.items;
+    span += rhi__first(1, m->spans.count, at, span[at].first_bit > bit) - 1;
     uint64_t chunk = span->start + (bit - span->first_bit) * 16;
     *start = chunk + 16;
     *end = rhi__malloc_chunk(m, span, chunk, &size, &in_use) ? chunk + size + 8 : *start;

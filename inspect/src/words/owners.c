@@ -4,6 +4,7 @@
  * blocks, the blocks that hold words, words in objects that no field declares, objects that lead
  * to blocks, and vector registers. */
 #include "words/owners.h"
+#include "base/search.h"
 #include "base/array.h"
 #include "target/vectors.h"
 
@@ -55,21 +56,13 @@ static rhi_error *finish_links(rhi_links *links, uint64_t count)
 
 uint64_t rhi__links_from(const rhi_links *links, uint32_t from, uint64_t *first)
 {
-    uint64_t low = 0, high = links->count;
     *first = 0;
     if (!links->has || !rhi__bit(links->has, from))
         return 0;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (links->items[middle].from < from)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *first = low;
-    while (low < links->count && links->items[low].from == from)
-        low++;
-    return low;
+    uint64_t end = *first = rhi__first(0, links->count, at, links->items[at].from >= from);
+    while (end < links->count && links->items[end].from == from)
+        end++;
+    return end;
 }
 
 /* ---- walking -------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  * kept in an index, made on first use. Weak references are in neither: who asks for them pays for
  * a scan. */
 #include "base/array.h"
+#include "base/search.h"
 #include "words/edges.h"
 
 #include <string.h>
@@ -129,14 +130,7 @@ static rhi_error *visit_index(rhi_session *session, rhi_reader *reader,
                               const struct rhi_undeclared *index, uint64_t low, uint64_t high,
                               rhi_holder_visitor visit, void *context)
 {
-    uint64_t first = 0, end = index->count;
-    while (first < end) {
-        uint64_t middle = first + (end - first) / 2;
-        if (index->items[middle].value < low)
-            first = middle + 1;
-        else
-            end = middle;
-    }
+    uint64_t first = rhi__first(0, index->count, at, index->items[at].value >= low);
     for (; first < index->count && index->items[first].value < high; first++) {
         const undeclared_word *word = &index->items[first];
         uint32_t from = session->graph ? rhi__object_index(reader, word->from) : RHI_NO_OBJECT;

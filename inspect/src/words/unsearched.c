@@ -4,6 +4,7 @@
  * not is kept in the map of the words; here it becomes a reason, or, where a user says that it
  * holds nothing, none. */
 #include "base/array.h"
+#include "base/search.h"
 #include "target/modules.h"
 #include "target/vectors.h"
 #include "words/words.h"
@@ -61,18 +62,11 @@ static bool is_unlisted(search *s, uint64_t value)
 {
     if (s->lists_all)
         return false;
-    const struct rhi_sink *map = &s->memory->map;
-    uint64_t low = 0, high = map->regions.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (map->regions.items[middle].start <= value)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool is_near =
-        (low && (value - map->regions.items[low - 1].end) >> NEAR_BITS == 0) ||
-        (low < map->regions.count && (map->regions.items[low].start - value) >> NEAR_BITS == 0);
+    const rhi_region *regions = s->memory->map.regions.items;
+    uint64_t count = s->memory->map.regions.count,
+             behind = rhi__first(0, count, at, regions[at].start > value);
+    bool is_near = (behind && (value - regions[behind - 1].end) >> NEAR_BITS == 0) ||
+                   (behind < count && (regions[behind].start - value) >> NEAR_BITS == 0);
     return is_near && !rhi__memory_file(s->memory, value);
 }
 

@@ -1,6 +1,7 @@
 /* word_map.c - divides memory among the classes of words (see word_map.h).
  * Claims are painted class by class, the first in rank first; each takes what is not taken yet. */
 #include "words/word_map.h"
+#include "base/search.h"
 #include "base/array.h"
 #include "target/modules.h"
 #include "program/thread_locals.h"
@@ -204,15 +205,8 @@ static int pointer_order(const void *left, const void *right)
 /* The first thread's stack pointer from `address` on; UINT64_MAX: none. */
 static uint64_t next_pointer(const painter *p, uint64_t address)
 {
-    uint64_t low = 0, high = p->pointers.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (p->pointers.items[middle] < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < p->pointers.count ? p->pointers.items[low] : UINT64_MAX;
+    uint64_t next = rhi__first(0, p->pointers.count, at, p->pointers.items[at] >= address);
+    return next < p->pointers.count ? p->pointers.items[next] : UINT64_MAX;
 }
 
 /* Does the mapping that a thread's stack pointer points into serve for nothing but this stack? */

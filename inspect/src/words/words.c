@@ -2,6 +2,7 @@
  * word is reported in one class only: registered roots and declared slots are asked before any
  * conservative class, and the parts of word_map.h, which are what is scanned, do not overlap. */
 #include "words/words.h"
+#include "base/search.h"
 #include "base/array.h"
 #include "words/declared.h"
 
@@ -54,15 +55,9 @@ typedef struct scan {
 
 static bool is_registered(const rhi_reader *reader, uint64_t address)
 {
-    uint64_t low = 0, high = reader->roots.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (reader->roots.items[middle].slot < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < reader->roots.count && reader->roots.items[low].slot == address;
+    const rhi_root *roots = reader->roots.items;
+    uint64_t count = reader->roots.count, i = rhi__first(0, count, at, roots[at].slot >= address);
+    return i < count && roots[i].slot == address;
 }
 
 uint64_t rhi__register_lwp(const rhi_memory *memory, uint32_t index)
@@ -284,14 +279,7 @@ static rhi_error *scan_and_keep(scan *s)
 static rhi_error *visit_kept(scan *s)
 {
     const struct rhi_words *w = s->words;
-    uint64_t low = 0, high = w->records.count;
-    while (low < high) {
-        uint64_t middle = (low + high) / 2;
-        if (w->records.items[middle].value < s->low)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    uint64_t low = rhi__first(0, w->records.count, at, w->records.items[at].value >= s->low);
     bool is_all =
         low == 0 && w->records.count && w->records.items[w->records.count - 1].value < s->high;
     for (; low < w->records.count && w->records.items[low].value < s->high; low++) {

@@ -4,6 +4,7 @@
  * runtimes can be read. Invariant: a constant is used only after check_layout found it sane, and a
  * list of the target is walked with a bound and against going round in circles. */
 #include "base/array.h"
+#include "base/search.h"
 #include "base/circle.h"
 #include "readers/refheap/discovery.h"
 #include "readers/refheap/reader.h"
@@ -398,17 +399,11 @@ static bool slots_fit(const space *s, uint64_t index, const uint8_t *slab, const
 /* What an allocator has available is taken by the bitmap, and by nobody. */
 static void leave_out_available(const format *f, rhi_block *block)
 {
-    uint64_t low = 0, high = f->available.count, word_bytes = block->slot_size * 64,
-             end = block->slot_size * block->capacity;
-    while (low < high) { /* the first word that is not before the block */
-        uint64_t middle = low + (high - low) / 2;
-        if (f->available.items[middle].base < block->base)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < f->available.count; low++) {
-        const available_word *word = &f->available.items[low];
+    uint64_t word_bytes = block->slot_size * 64, end = block->slot_size * block->capacity;
+    uint64_t first =
+        rhi__first(0, f->available.count, at, f->available.items[at].base >= block->base);
+    for (uint64_t i = first; i < f->available.count; i++) {
+        const available_word *word = &f->available.items[i];
         if (word->base - block->base >= end)
             break;
         if (word->slot_size == block->slot_size && (word->base - block->base) % word_bytes == 0)
@@ -514,16 +509,9 @@ static uint32_t *sort_heaps(const rhi_reader *reader, uint32_t first, uint32_t *
 static uint32_t heap_index_of(const rhi_reader *reader, uint64_t address, const uint32_t *order,
                               uint32_t count)
 {
-    uint32_t low = 0, high = count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (reader->heaps.items[order[middle]].address < address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && reader->heaps.items[order[low]].address == address ? order[low]
-                                                                             : UINT32_MAX;
+    const rhi_heap_info *heaps = reader->heaps.items;
+    uint32_t i = rhi__first(0, count, at, heaps[order[at]].address >= address);
+    return i < count && heaps[order[i]].address == address ? order[i] : UINT32_MAX;
 }
 
 /* May the chunk's objects be read? If not, that is said. */
