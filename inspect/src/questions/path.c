@@ -19,6 +19,7 @@ static const uint8_t ranks[] = {
     [RHI_HOLDER_ROOT] = 0,       [RHI_HOLDER_GLOBAL] = 1,   [RHI_HOLDER_THREAD_LOCAL] = 2,
     [RHI_HOLDER_STACK] = 3,      [RHI_HOLDER_REGISTER] = 4, [RHI_HOLDER_FOREIGN] = 5,
     [RHI_HOLDER_UNDECLARED] = 6, [RHI_HOLDER_UNKNOWN] = 7,  [RHI_HOLDER_KERNEL] = 7};
+_Static_assert(sizeof ranks == RHI_HOLDER_IMMORTAL, "a rank for each kind of word");
 /* How good an object is as a beginning, by its best word: what lasts as long as the program or
  * its thread before a word of a stack, which may be a leftover. */
 enum {

@@ -14,6 +14,7 @@
 static const char *const kind_words[] = {
     "field",   "undeclared", "root",   "register", "stack", "global", "thread_local",
     "foreign", "unknown",    "kernel", "immortal", "dying", "runtime"};
+_Static_assert(sizeof kind_words / sizeof *kind_words == RHI_HOLDER_KINDS, "a word for each kind");
 
 static const char *kind_word(const rhi_holder *holder)
 {

@@ -22,7 +22,8 @@ enum rhi_holder_kind {
      * object */
     RHI_HOLDER_IMMORTAL,
     RHI_HOLDER_DYING,
-    RHI_HOLDER_RUNTIME
+    RHI_HOLDER_RUNTIME,
+    RHI_HOLDER_KINDS
 };
 
 /* Of a word in a block of malloc: does a root reach the block? Asked with rhi__judge_holders
