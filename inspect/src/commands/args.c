@@ -172,7 +172,7 @@ int rhi__check_status(rhi_session *session, const rhi_args *args, bool found)
 {
     if (!rhi__option(args, "--check"))
         return RHI_ANSWERED;
-    bool is_sure = rhi__settle(session) && !rhi__is_provisional(session);
+    bool is_sure = rhi__complete_so_far(session) && !rhi__is_provisional(session);
     /* what ran while it was read proves nothing, not damage either */
     if (session->target->flags & RHI_TARGET_NO_STOP)
         return RHI_NO_ANSWER;

@@ -1,5 +1,6 @@
 /* image.c - reads ELF files into memory of our own (see image.h). */
 #include "program/image.h"
+#include "base/elf_note.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,21 +28,17 @@ bool rhi__same_id(const rhi_build_id *a, const rhi_build_id *b)
 
 bool rhi__id_in_notes(const uint8_t *notes, uint64_t size, rhi_build_id *id)
 {
-    for (uint64_t at = 0; at + sizeof(Elf64_Nhdr) <= size;) {
-        Elf64_Nhdr note;
-        memcpy(&note, notes + at, sizeof note);
-        uint64_t name_at = at + sizeof note,
-                 bytes_at = name_at + (((uint64_t)note.n_namesz + 3) & ~3ull);
-        if (bytes_at > size || note.n_descsz > size - bytes_at)
+    rhi_elf_note note;
+    for (uint64_t at = 0; at + RHI_ELF_NOTE_HEADER <= size; at = note.next) {
+        if (!rhi__elf_note(notes + at, at, size, &note))
             return false;
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-            memcmp(notes + name_at, "GNU", 4) == 0 && note.n_descsz &&
-            note.n_descsz <= RHI_BUILD_ID_MAX) {
-            id->size = note.n_descsz;
-            memcpy(id->bytes, notes + bytes_at, id->size);
+        if (note.type == NT_GNU_BUILD_ID && note.name_size == 4 &&
+            memcmp(notes + note.name, "GNU", 4) == 0 && note.size &&
+            note.size <= RHI_BUILD_ID_MAX) {
+            id->size = note.size;
+            memcpy(id->bytes, notes + note.bytes, id->size);
             return true;
         }
-        at = bytes_at + (((uint64_t)note.n_descsz + 3) & ~3ull);
     }
     return false;
 }

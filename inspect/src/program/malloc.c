@@ -5,7 +5,7 @@
 #include "program/malloc.h"
 #include "base/search.h"
 #include "base/array.h"
-#include "base/circle.h"
+#include "base/cycle_guard.h"
 
 #include <string.h>
 
@@ -238,10 +238,10 @@ static rhi_error *walk_heaps(finder *f, uint64_t arena, uint64_t bins, uint64_t 
 {
     uint64_t first = arena & ~(RHI_HEAP_BYTES - 1), info_size = arena - first,
              heap = top & ~(RHI_HEAP_BYTES - 1), info[3];
-    rhi_circle watch = {0};
+    rhi_cycle_guard guard = {0};
     if (info_size < 32 || info_size > 256 || info_size % ALIGNMENT)
         return NULL;
-    for (unsigned n = 0; heap && n < HEAPS_MAX && !rhi__goes_round(&watch, heap); n++) {
+    for (unsigned n = 0; heap && n < HEAPS_MAX && !rhi__is_repeated(&guard, heap); n++) {
         rhi_chunk_span span;
         bool walked;
         if (heap % RHI_HEAP_BYTES ||
@@ -307,9 +307,9 @@ static rhi_error *take_arenas(finder *f, uint64_t bins)
     if (!offset)
         offset = bins_offsets[0];
     RHI_TRY(take_arena(f, bins - offset, bins, true));
-    rhi_circle watch = {0};
+    rhi_cycle_guard guard = {0};
     for (unsigned n = 0; n < ARENAS_MAX && next != bins - offset &&
-                         !rhi__goes_round(&watch, next) && are_bins(f, next + offset);
+                         !rhi__is_repeated(&guard, next) && are_bins(f, next + offset);
          n++) {
         RHI_TRY(take_arena(f, next, next + offset, false));
         if (!rhi__memory_u64(f->memory, next + offset + NEXT_BEHIND, &next))
@@ -374,10 +374,10 @@ static bool is_chunk_of(finder *f, uint64_t chunk, uint64_t size)
 static bool follow(finder *f, uint64_t value, uint64_t size, uint64_t to_chunk, uint64_t limit,
                    uint64_t *length)
 {
-    rhi_circle watch = {0};
+    rhi_cycle_guard guard = {0};
     for (*length = 0; value; ++*length) {
         uint64_t chunk = value - to_chunk, stored, place = chunk + 16;
-        if (*length >= limit || !is_chunk_of(f, chunk, size) || rhi__goes_round(&watch, chunk) ||
+        if (*length >= limit || !is_chunk_of(f, chunk, size) || rhi__is_repeated(&guard, chunk) ||
             !near_u64(f, place, &stored))
             return false;
         push(f, &f->list, chunk);

@@ -178,14 +178,15 @@ static rhi_error *gather_trees(answer *a)
     return rhi__tree_grow(&a->above);
 }
 
-static rhi_error *gather_rounds(answer *a)
+static rhi_error *gather_cycle_paths(answer *a)
 {
-    a->rounds = calloc(a->cycles.count + 1, sizeof *a->rounds);
-    if (!a->rounds)
+    a->cycle_paths = calloc(a->cycles.count + 1, sizeof *a->cycle_paths);
+    if (!a->cycle_paths)
         return rhi__error_memory();
     for (uint64_t i = 0; i < a->cycles.count; i++) {
         RHI_TRY(rhi__progress(&a->session->work, "looking for ways round", i, a->cycles.count));
-        RHI_TRY(rhi__find_round(&a->s, a->cycles.items[i], a->asked.limit, &a->rounds[i]));
+        RHI_TRY(
+            rhi__find_cycle_path(&a->s, a->cycles.items[i], a->asked.limit, &a->cycle_paths[i]));
     }
     return NULL;
 }
@@ -377,7 +378,7 @@ rhi_error *rhi__gcgraph(rhi_session *session, const rhi_gcgraph_asked *asked, an
         a->s.leaks = leaks;
     }
     if (!asked->as_list)
-        RHI_TRY(gather_rounds(a));
+        RHI_TRY(gather_cycle_paths(a));
     return asked->is_drawn ? gather_picture(a) : NULL;
 }
 
@@ -386,11 +387,11 @@ void rhi__gcgraph_free(answer *a)
     for (uint64_t i = 0; i < a->cycles.count; i++) {
         if (a->held)
             rhi__holders_free(&a->held[i].rows);
-        if (a->rounds)
-            rhi__round_free(&a->rounds[i]);
+        if (a->cycle_paths)
+            rhi__cycle_path_free(&a->cycle_paths[i]);
     }
     free(a->held);
-    free(a->rounds);
+    free(a->cycle_paths);
     free(a->cycles.items);
     rhi__tree_free(&a->below);
     rhi__tree_free(&a->above);

@@ -9,7 +9,7 @@
 
 #include "questions/held.h"
 #include "questions/picture.h"
-#include "questions/round.h"
+#include "questions/cycle_path.h"
 #include "questions/tree.h"
 
 typedef struct rhi_gcgraph_asked {
@@ -31,10 +31,10 @@ typedef struct rhi_gcgraph {
         uint64_t count, capacity;
     } cycles;
     uint64_t cycles_total, garbage_total, nodes_total;
-    rhi_held *held;        /* of each of these cycles who holds it */
-    rhi_round *rounds;     /* and a way round it; NULL: as_list */
-    rhi_tree below, above; /* of the objects; empty: as_list */
-    uint32_t roots;        /* the objects: so many are first in the selection */
+    rhi_held *held;              /* of each of these cycles who holds it */
+    rhi_cycle_path *cycle_paths; /* and a way round it; NULL: as_list */
+    rhi_tree below, above;       /* of the objects; empty: as_list */
+    uint32_t roots;              /* the objects: so many are first in the selection */
     rhi_picture picture;
     rhi_selection pictured; /* without objects: what it shows */
 } rhi_gcgraph;

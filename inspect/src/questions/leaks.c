@@ -156,7 +156,7 @@ static rhi_error *find_causes(search *s)
     s->leaks->has_open = s->owners->open > 0;
     if (s->leaks->has_open)
         RHI_TRY(rhi__owner_not_found(s->session, s->reader));
-    s->leaks->is_decided = rhi__settle(s->session) || s->owners->open == 0;
+    s->leaks->is_decided = rhi__complete_so_far(s->session) || s->owners->open == 0;
     if (!s->leaks->is_decided)
         s->leaks->undecided = s->owners->open;
     else if (s->owners->open) {

@@ -23,19 +23,19 @@ static void print_id(const answer *a, uint32_t index)
 }
 
 /* "A#1 .other → B#2 .other → A#1": a way round from the cycle's first object. */
-static void print_round(const answer *a, uint32_t cycle, const rhi_round *round)
+static void print_cycle_path(const answer *a, uint32_t cycle, const rhi_cycle_path *path)
 {
     char name[RHI_NAME_SIZE + 32];
-    for (uint64_t i = 0; i < round->count; i++) {
-        const rhi_round_step *step = &round->steps[i];
+    for (uint64_t i = 0; i < path->count; i++) {
+        const rhi_cycle_step *step = &path->steps[i];
         print_id(a, step->from);
         if (step->field)
             rhi__slot_name(step->field, step->element, name, sizeof name);
         rhi__print(a->session, "%s%s → ", step->field ? " ." : "", step->field ? name : "");
     }
-    if (round->left_out)
-        rhi__print(a->session, "… %s%" PRIu64 " more … → ", round->is_at_least ? "at least " : "",
-                   round->left_out);
+    if (path->left_out)
+        rhi__print(a->session, "… %s%" PRIu64 " more … → ", path->is_at_least ? "at least " : "",
+                   path->left_out);
     print_id(a, a->s.graph->cycle_member[a->s.graph->cycle_start[cycle]]);
 }
 
@@ -46,7 +46,7 @@ static void print_held(const answer *a, const rhi_held *held)
         rhi__held_by_nobody(held) && held->rows.count ? ", by counts whose owner is not reached:"
         : held->rows.count                            ? " by:"
         : held->is_at_least                           ? ": too large to look for whom"
-        : rhi__settle(a->session)
+        : rhi__complete_so_far(a->session)
             ? ", by counts whose owner is lost"
             : ", by counts whose owner was not found: lost, or in memory that was not searched");
     for (uint64_t k = 0; k < held->rows.count; k++)
@@ -58,7 +58,8 @@ static void print_held(const answer *a, const rhi_held *held)
         rhi__print(a->session, "    … and maybe more: not all of its members were looked at\n");
     if (rhi__held_by_nobody(held))
         rhi__print(a->session, "  next: gcleaks: %s\n",
-                   rhi__settle(a->session) ? "what is lost with it" : "what was not searched");
+                   rhi__complete_so_far(a->session) ? "what is lost with it"
+                                                    : "what was not searched");
 }
 
 static void print_cycles(const answer *a)
@@ -71,7 +72,7 @@ static void print_cycles(const answer *a)
     for (uint64_t i = 0; i < a->cycles.count; i++) {
         uint32_t c = a->cycles.items[i], size = rhi__cycle_size(a->s.graph, c);
         rhi__print(a->session, "cycle of %" PRIu32 " object%s: ", size, size == 1 ? "" : "s");
-        print_round(a, c, &a->rounds[i]);
+        print_cycle_path(a, c, &a->cycle_paths[i]);
         if (rhi__cycle_is_garbage(a->s.graph, c))
             rhi__print(a->session, "\n  %s: every count comes from inside\n",
                        rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"));

@@ -44,8 +44,8 @@ static void print_totals(const answer *a)
     const rhi_leak_total *rest = &a->by_cause[RHI_CAUSE_DEPENDENT],
                          *block = &a->by_cause[RHI_CAUSE_LOST_BLOCK];
     if (a->all.objects == 0) {
-        rhi__print(s, rhi__settle(s) ? "no leak was found\n"
-                                     : "no leak was found in what could be read\n");
+        rhi__print(s, rhi__complete_so_far(s) ? "no leak was found\n"
+                                              : "no leak was found in what could be read\n");
         return;
     }
     rhi__print(s, "%" PRIu64 " object%s, %" PRIu64 " bytes, leaked:\n", a->all.objects,

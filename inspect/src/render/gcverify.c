@@ -94,7 +94,7 @@ void rhi__gcverify_print(rhi_session *session, const rhi_verify *verify, uint64_
                    objects, total, total == 1 ? "" : "s");
     else
         rhi__print(session, "%" PRIu64 " %s checked: %s\n", verify->objects, objects,
-                   rhi__settle(session) ? "sound" : "no problem found");
+                   rhi__complete_so_far(session) ? "sound" : "no problem found");
     uint64_t next = 0;
     for (unsigned kind = 0; kind < RHI_FINDING_KINDS; kind++) {
         const rhi_finding_words *words = words_of(verify, kind);

@@ -71,8 +71,8 @@ static void print_rest(rhi_session *session, const rhi_ledger *ledger, const cha
         rhi__print(session, "; nothing unexplained");
     else if (ledger->unexplained > 0)
         rhi__print(session, "%s%" PRIu64 " unexplained%s", separator, off,
-                   rhi__settle(session) ? ": no owner was found"
-                                        : " (at most: not everything was searched)");
+                   rhi__complete_so_far(session) ? ": no owner was found"
+                                                 : " (at most: not everything was searched)");
     else if (ledger->stored < (int64_t)ledger->fields)
         rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts", off,
                    rhi__plural(off));

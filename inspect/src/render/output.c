@@ -270,7 +270,7 @@ void rhi__json_end(rhi_session *session)
                                 "build_id", misfit->id, "program_build_id", misfit->program_id,
                                 "names_from",
                                 *misfit->names ? rhi__json_text(misfit->names) : json_null()));
-    rhi__settle(session); /* behind all that reads */
+    rhi__complete_so_far(session); /* behind all that reads */
     rhi__json_key(session, "complete", json_boolean(!session->notes.is_incomplete));
     if (session->notes.is_incomplete)
         rhi__json_key(session, "incomplete_because", reasons_json(&session->notes));
@@ -312,7 +312,7 @@ static void print_misfit(rhi_session *session)
 void rhi__print_incomplete(rhi_session *session)
 {
     print_misfit(session);
-    rhi__settle(session);
+    rhi__complete_so_far(session);
     for (uint64_t i = 0; i < session->notes.count; i++)
         rhi__print(session, "incomplete: %s\n", session->notes.items[i]);
     if (session->notes.is_short)

@@ -204,7 +204,7 @@ bool rhi__no_heap(const rhi_session *session, char *text, size_t size)
     return true;
 }
 
-bool rhi__settle(rhi_session *session)
+bool rhi__complete_so_far(rhi_session *session)
 {
     for (uint64_t i = 0; session->reader && i < session->reader->problems.count; i++)
         rhi__note(&session->notes, session->reader->problems.items[i]);

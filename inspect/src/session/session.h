@@ -84,7 +84,7 @@ enum { RHI_NO_HEAP_SIZE = 256 };
 bool rhi__no_heap(const rhi_session *session, char *text, size_t size);
 /* Notes what concerns every answer: what the reader could not read or make sense of, say. Is the
  * answer complete as far as is known now? */
-bool rhi__settle(rhi_session *session);
+bool rhi__complete_so_far(rhi_session *session);
 
 /* Has the file of the core that is read changed since it was opened? What was read of it is worth
  * nothing then. */

@@ -10,6 +10,7 @@
 #include "base/search.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/elf_note.h"
 #include "target/ops.h"
 #include "target/packed.h"
 #include "target/registers.h"
@@ -268,14 +269,14 @@ static void each_note_in(core_file *core, const segment *s, uint64_t *left, uint
                          note_buffer *buffer, note_visitor visit, void *context)
 {
     uint64_t end = s->offset + s->present;
-    Elf64_Nhdr note;
-    for (uint64_t at = s->offset; at < end && end - at >= sizeof note && *left; --*left) {
-        if (read_little(core, at, &note, sizeof note) != sizeof note)
+    uint8_t header[RHI_ELF_NOTE_HEADER];
+    rhi_elf_note note;
+    for (uint64_t at = s->offset; at < end && end - at >= sizeof header && *left;
+         at = note.next, --*left) {
+        if (read_little(core, at, header, sizeof header) != sizeof header ||
+            !rhi__elf_note(header, at, end, &note))
             return;
-        uint64_t bytes_at = at + sizeof note + (note.n_namesz + 3ull) / 4 * 4, size = note.n_descsz;
-        if (bytes_at > end || size > end - bytes_at)
-            return;
-        at = bytes_at + (size + 3) / 4 * 4;
+        uint64_t size = note.size;
         if (size == 0 || size > NOTE_BYTES_MAX || size > *room)
             continue;
         *room -= size;
@@ -285,9 +286,9 @@ static void each_note_in(core_file *core, const segment *s, uint64_t *left, uint
         }
         if (!buffer->bytes)
             *buffer = (note_buffer){0};
-        else if ((size < PAGE_BYTES ? read_little(core, bytes_at, buffer->bytes, size)
-                                    : read_file(core, bytes_at, buffer->bytes, size)) == size)
-            visit(context, note.n_type, buffer->bytes, size);
+        else if ((size < PAGE_BYTES ? read_little(core, note.bytes, buffer->bytes, size)
+                                    : read_file(core, note.bytes, buffer->bytes, size)) == size)
+            visit(context, note.type, buffer->bytes, size);
     }
 }
 

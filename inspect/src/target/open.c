@@ -79,7 +79,7 @@ rhi_error *rhi__memory_use_door(rhi_memory *memory)
     return read_map(memory);
 }
 
-bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size)
+bool rhi__memory_reads_agree(rhi_memory *memory, uint64_t address, uint64_t size)
 {
     if (!memory->is_direct)
         return true;

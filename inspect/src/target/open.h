@@ -10,6 +10,6 @@ rhi_error *rhi__memory_open(rhi_memory *memory, const rhi_target *door);
 rhi_error *rhi__memory_use_door(rhi_memory *memory);
 /* Do both ways show the same `size` (at most 256) bytes at `address`? True if there is one way
  * only. */
-bool rhi__memory_ways_agree(rhi_memory *memory, uint64_t address, uint64_t size);
+bool rhi__memory_reads_agree(rhi_memory *memory, uint64_t address, uint64_t size);
 
 #endif

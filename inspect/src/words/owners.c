@@ -357,7 +357,7 @@ rhi_error *rhi__judge_block(rhi_session *session, rhi_reader *reader, uint64_t a
     if (!rhi__malloc_is_reached(blocks, number))
         RHI_TRY(rhi__owner_not_found(session, reader));
     *reach = rhi__malloc_is_reached(blocks, number) ? RHI_REACH_YES
-             : rhi__settle(session)                 ? RHI_REACH_NO
+             : rhi__complete_so_far(session)        ? RHI_REACH_NO
                                                     : RHI_REACH_UNDECIDED;
     return NULL;
 }

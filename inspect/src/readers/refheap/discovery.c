@@ -5,6 +5,7 @@
  * the note (first page) and the scan (writable data) find every copy that a symbol could name.
  * Invariant: `found` holds a descriptor only if the bytes at its own address say it is one. */
 #include "readers/refheap/discovery.h"
+#include "base/elf_note.h"
 #include "target/modules.h"
 #include "target/open.h"
 
@@ -51,17 +52,14 @@ static bool search_notes(search *s, uint64_t address, uint64_t size)
     if (size > sizeof bytes)
         size = sizeof bytes;
     size = rhi__memory_read(s->memory, address, bytes, size);
-    for (uint64_t at = 0; at + 12 <= size;) {
-        uint64_t owner_size = rhi__load32(bytes + at), payload_size = rhi__load32(bytes + at + 4);
-        uint64_t owner = at + 12, payload = owner + ((owner_size + 3) & ~3ull);
-        uint64_t next = payload + ((payload_size + 3) & ~3ull);
-        if (next > size)
+    rhi_elf_note note;
+    for (uint64_t at = 0; at + RHI_ELF_NOTE_HEADER <= size; at = note.next) {
+        if (!rhi__elf_note(bytes + at, at, size, &note))
             return false;
-        if (rhi__load32(bytes + at + 8) == RH_METADATA_NOTE_TYPE &&
-            owner_size == sizeof RH_METADATA_NOTE_OWNER &&
-            memcmp(bytes + owner, RH_METADATA_NOTE_OWNER, owner_size) == 0 && payload_size == 8)
-            return take(s, address + payload + rhi__load64(bytes + payload));
-        at = next;
+        if (note.type == RH_METADATA_NOTE_TYPE && note.size == 8 &&
+            note.name_size == sizeof RH_METADATA_NOTE_OWNER &&
+            memcmp(bytes + note.name, RH_METADATA_NOTE_OWNER, note.name_size) == 0)
+            return take(s, address + note.bytes + rhi__load64(bytes + note.bytes));
     }
     return false;
 }
@@ -153,12 +151,12 @@ static bool direct_way_is_right(const search *s)
         const struct rh_metadata_descriptor *d = &s->found->items[i];
         if (memory->door->pid > 0 && d->pid && d->pid != (uint64_t)memory->door->pid)
             return false;
-        if (!rhi__memory_ways_agree(memory, d->self, sizeof *d))
+        if (!rhi__memory_reads_agree(memory, d->self, sizeof *d))
             return false;
     }
     for (uint64_t i = 0; i < map->threads.count && i < STACKS_COMPARED_MAX; i++)
-        if (!rhi__memory_ways_agree(memory, map->threads.items[i].stack_pointer,
-                                    STACK_COMPARED_BYTES))
+        if (!rhi__memory_reads_agree(memory, map->threads.items[i].stack_pointer,
+                                     STACK_COMPARED_BYTES))
             return false;
     return s->found->count > 0 || map->threads.count > 0;
 }

@@ -5,7 +5,7 @@
  * list of the target is walked with a bound and against going round in circles. */
 #include "base/array.h"
 #include "base/search.h"
-#include "base/circle.h"
+#include "base/cycle_guard.h"
 #include "readers/refheap/discovery.h"
 #include "readers/refheap/reader.h"
 #include "readers/refheap/format.h"
@@ -338,12 +338,12 @@ static int available_order(const void *left, const void *right)
 
 static rhi_error *read_heaps(rhi_reader *reader, space *s, uint32_t space_index)
 {
-    rhi_circle watch = {0};
+    rhi_cycle_guard guard = {0};
     uint64_t address = s->descriptor.heaps;
     for (unsigned n = 0; address; n++) {
         uint64_t next;
         RHI_TRY(poll(reader, n));
-        if (rhi__goes_round(&watch, address) || n == HEAPS_MAX) {
+        if (rhi__is_repeated(&guard, address) || n == HEAPS_MAX) {
             rhi__reader_damage(reader, address, false,
                                n == HEAPS_MAX
                                    ? "the list of heaps has no end: what follows 0x%" PRIx64
@@ -541,13 +541,13 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
     static const char *const kinds[] = {"memory",     "chunk",          "heap control block",
                                         "type table", "table of roots", "table of weak references",
                                         "history",    "chunk table"};
-    rhi_circle watch = {0};
+    rhi_cycle_guard guard = {0};
     uint64_t address = s->descriptor.mappings;
     for (unsigned n = 0; address; n++) {
         uint64_t next, bytes, heap;
         uint8_t kind_bytes[4];
         RHI_TRY(poll(reader, n));
-        if (rhi__goes_round(&watch, address) || n == MAPPINGS_MAX) {
+        if (rhi__is_repeated(&guard, address) || n == MAPPINGS_MAX) {
             rhi__reader_damage(reader, address, false,
                                n == MAPPINGS_MAX
                                    ? "the list of mappings has no end: what follows 0x%" PRIx64

@@ -1,10 +1,10 @@
-/* round.c - the shortest way round a cycle (see round.h).
+/* cycle_path.c - the shortest way round a cycle (see cycle_path.h).
  *
  * Breadth-first at once forwards from its first object and backwards to it, until the two meet: a
  * way of twenty steps through ten million objects is found after some thousand. Invariant: each
  * side's map leads from an object that it met to the one before it, seen from the first object. */
 #include "base/array.h"
-#include "questions/round.h"
+#include "questions/cycle_path.h"
 
 enum { OBJECTS_MAX = 1 << 15 }; /* met on both sides together */
 
@@ -21,7 +21,7 @@ typedef struct search {
     const rhi_graph *graph;
     uint32_t cycle, first;
     side ahead, behind;
-    uint32_t from, to; /* the step that closes the round; RHI_NO_OBJECT: none yet */
+    uint32_t from, to; /* the step that closes it; RHI_NO_OBJECT: none yet */
 } search;
 
 static bool meet(side *s, uint32_t index, uint32_t before)
@@ -123,7 +123,7 @@ static bool find_way(const rhi_graph *g, uint32_t cycle, way *found)
 
 typedef struct slot_search {
     uint32_t wanted;
-    rhi_round_step *step;
+    rhi_cycle_step *step;
 } slot_search;
 
 static bool take_slot(void *context, const rhi_edge *edge)
@@ -143,37 +143,37 @@ static uint32_t object_at(const way *w, uint64_t i)
     return i < w->head_count ? w->head[i] : w->tail[i - w->head_count];
 }
 
-static void take_steps(const rhi_selection *selection, const way *w, rhi_round *round)
+static void take_steps(const rhi_selection *selection, const way *w, rhi_cycle_path *path)
 {
-    for (uint64_t i = 0; i < round->count; i++) {
-        slot_search s = {.wanted = object_at(w, i + 1), .step = &round->steps[i]};
-        round->steps[i] = (rhi_round_step){.from = object_at(w, i)};
+    for (uint64_t i = 0; i < path->count; i++) {
+        slot_search s = {.wanted = object_at(w, i + 1), .step = &path->steps[i]};
+        path->steps[i] = (rhi_cycle_step){.from = object_at(w, i)};
         if (!(w->has_gap && i + 1 == w->head_count))
-            rhi__each_edge(selection->session, selection->reader, round->steps[i].from, take_slot,
+            rhi__each_edge(selection->session, selection->reader, path->steps[i].from, take_slot,
                            &s);
     }
 }
 
-rhi_error *rhi__find_round(const rhi_selection *selection, uint32_t cycle, uint64_t limit,
-                           rhi_round *round)
+rhi_error *rhi__find_cycle_path(const rhi_selection *selection, uint32_t cycle, uint64_t limit,
+                                rhi_cycle_path *path)
 {
     way w = {0};
-    *round = (rhi_round){0};
+    *path = (rhi_cycle_path){0};
     bool ok = find_way(selection->graph, cycle, &w);
     uint64_t length = w.head_count + w.tail_count, shown = w.has_gap ? w.head_count : length;
-    round->count = shown < limit ? shown : limit;
-    round->left_out = length - round->count;
-    round->is_at_least = w.has_gap;
-    round->steps = ok ? calloc(round->count + 1, sizeof *round->steps) : NULL;
-    if (round->steps)
-        take_steps(selection, &w, round);
+    path->count = shown < limit ? shown : limit;
+    path->left_out = length - path->count;
+    path->is_at_least = w.has_gap;
+    path->steps = ok ? calloc(path->count + 1, sizeof *path->steps) : NULL;
+    if (path->steps)
+        take_steps(selection, &w, path);
     free(w.head);
     free(w.tail);
-    return round->steps ? NULL : rhi__error_memory();
+    return path->steps ? NULL : rhi__error_memory();
 }
 
-void rhi__round_free(rhi_round *round)
+void rhi__cycle_path_free(rhi_cycle_path *path)
 {
-    free(round->steps);
-    *round = (rhi_round){0};
+    free(path->steps);
+    *path = (rhi_cycle_path){0};
 }
