@@ -64,5 +64,26 @@ rhi_error *rhi__refheap_layout(rhi_memory *memory, space *s, bool *sound);
 uint64_t rhi__refheap_member(rhi_reader *reader, const space *s, uint64_t heap, unsigned id,
                              unsigned width);
 rhi_error *rhi__refheap_check(rhi_reader *reader, rhi_check *check);
+/* Appends the types of the space. *fields: of all types so far. */
+rhi_error *rhi__refheap_types(rhi_reader *reader, space *s, uint32_t *fields);
+
+/* As in rhi_format. */
+void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint64_t address,
+                         const uint8_t *bytes, bool live, rhi_object *object);
+void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                          uint64_t slot_count, rhi_header *headers);
+void rhi__refheap_count_unmarked(const rhi_reader *reader, const rhi_block *block,
+                                 const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm);
+uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
+                              rhi_event *events, uint64_t limit);
+void rhi__refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count,
+                         rhi_event *events);
+
+/* Lists of the target may be long: Ctrl-C is heard. */
+static inline rhi_error *poll(const rhi_reader *reader, uint64_t n)
+{
+    rhi_work *work = reader->memory->work;
+    return n % 4096 == 4095 && work && rhi__work_stopped(work) ? rhi__error_cancelled() : NULL;
+}
 
 #endif

@@ -1,0 +1,126 @@
+/* headers.c - headers of slots: what is there, and what contradicts itself (see heap/format.h). */
+#include "readers/refheap/reader.h"
+
+enum { STATE_FLAGS = RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED };
+
+/* Does the header of what is no tombstone contradict itself, its type or its slot? */
+static inline bool is_damaged(const rhi_reader *reader, const rhi_heap_info *heap,
+                              uint64_t slot_size, uint32_t type, uint32_t flags, uint64_t serial,
+                              bool special)
+{
+    return type == 0 || serial == 0 || type >= heap->type_count ||
+           reader->types.items[heap->first_type + type].size > slot_size ||
+           special != ((flags & STATE_FLAGS) != 0);
+}
+
+void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint64_t address,
+                         const uint8_t *bytes, bool live, rhi_object *object)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = space_of(heap);
+    uint32_t word = rhi__load32(bytes + C(s, object_count)),
+             type = rhi__load16(bytes + C(s, object_type));
+    uint32_t flags = rhi__load16(bytes + C(s, object_flags));
+    uint64_t serial = rhi__load64(bytes + C(s, object_serial));
+    int64_t count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
+    bool special =
+        word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
+    bool has_type = type > 0 && type < heap->type_count,
+         damaged = is_damaged(reader, heap, block->slot_size, type, flags, serial, special);
+    *object = (rhi_object){.address = address,
+                           .start = address,
+                           .slot_size = block->slot_size,
+                           .heap = block->heap,
+                           .serial = serial,
+                           .type = has_type ? heap->first_type + type : UINT32_MAX,
+                           .count = special ? 0 : count,
+                           .held = !special && flags & RH_FLAG_HELD,
+                           .finalized = (flags & RH_FLAG_FINALIZED) != 0,
+                           .uncollectable = (flags & RH_FLAG_UNCOLLECTABLE) != 0,
+                           .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
+    if (object->death > RHI_DEATH_DESTROY)
+        object->death = RHI_DEATH_UNKNOWN;
+    if (__builtin_expect(live && !special && !damaged, 1)) /* nearly all */
+        return;
+    /* in older runtimes the allocator's own, or just being born */
+    bool blank = word == 0 && type == 0 && flags == 0 && !s->blank_is_damage;
+    if (!live || blank || (special && flags & RH_FLAG_FREED)) {
+        object->state = object->serial == 0 ? RHI_UNUSED : RHI_FREED;
+        object->count = 0;
+        object->held = false;
+    } else if (special && flags & RH_FLAG_DYING) {
+        object->state = RHI_DYING;
+        object->count = (int64_t)((word & (uint32_t)C(s, count_dying_mask)) >> C(s, count_shift)) +
+                        (int64_t)C(s, count_bias);
+    } else if (special) {
+        object->immortal = true;
+    }
+    object->damaged = rhi__is_object(object->state)
+                          ? damaged
+                          : !live && type && !(flags & RH_FLAG_FREED); /* or the bitmap is wrong */
+}
+
+/* The fields of refheap_decode that the graph needs, for a block at a time. */
+void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                          uint64_t slot_count, rhi_header *headers)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[block->heap];
+    const space *s = space_of(heap);
+    uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags),
+             type_at = C(s, object_type), slot_size = block->slot_size;
+    uint64_t serial_at = C(s, object_serial);
+    uint32_t shift = (uint32_t)C(s, count_shift), special_bit = (uint32_t)C(s, count_special_bit),
+             trial_zero = (uint32_t)C(s, count_trial_zero);
+    int32_t bias = (int32_t)C(s, count_bias);
+    for (uint64_t first = 0; first < slot_count; first += 64) {
+        for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1) {
+            uint64_t slot = first + (uint64_t)__builtin_ctzll(bits);
+            if (slot >= slot_count)
+                return;
+            const uint8_t *header = bytes + slot * slot_size;
+            uint32_t word = rhi__load32(header + count_at), type = rhi__load16(header + type_at),
+                     flags = rhi__load16(header + flags_at);
+            int64_t count = ((int32_t)word >> shift) + (int64_t)bias;
+            bool special = word & special_bit && word < trial_zero;
+            if (__builtin_expect(!special && !is_damaged(reader, heap, slot_size, type, flags,
+                                                         rhi__load64(header + serial_at), special),
+                                 1)) {
+                *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count,
+                                          .type = heap->first_type + type,
+                                          .state = RHI_LIVE,
+                                          .held = (flags & RH_FLAG_HELD) != 0,
+                                          .finalized = (flags & RH_FLAG_FINALIZED) != 0};
+                continue;
+            }
+            rhi_object object; /* whatever is special */
+            rhi__refheap_decode(reader, block, block->base + slot * slot_size, header, true,
+                                &object);
+            *headers++ = (rhi_header){.count = object.count < 0            ? 0
+                                               : object.count > UINT32_MAX ? UINT32_MAX
+                                                                           : (uint32_t)object.count,
+                                      .type = object.type,
+                                      .state = object.state,
+                                      .immortal = object.immortal,
+                                      .held = object.held,
+                                      .finalized = object.finalized,
+                                      .damaged = object.damaged,
+                                      .blank = !special && !rhi__is_object(object.state)};
+        }
+    }
+}
+
+void rhi__refheap_count_unmarked(const rhi_reader *reader, const rhi_block *block,
+                                 const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm)
+{
+    const space *s = space_of(&reader->heaps.items[block->heap]);
+    uint64_t flags_at = C(s, object_flags), type_at = C(s, object_type);
+    for (uint64_t first = 0; first < slot_count; first += 64) {
+        uint64_t slots = slot_count - first < 64 ? (1ull << (slot_count - first)) - 1 : UINT64_MAX;
+        for (uint64_t bits = ~block->live[first / 64] & slots; bits; bits &= bits - 1) {
+            uint64_t offset = (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
+            if (rhi__load16(bytes + offset + type_at) &&
+                !(rhi__load16(bytes + offset + flags_at) & RH_FLAG_FREED))
+                rhi__count_harmed(harm, block->base + offset);
+        }
+    }
+}

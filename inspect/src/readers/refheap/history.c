@@ -1,0 +1,144 @@
+/* history.c - recorded events of addresses and of objects, newest first (see heap/format.h). */
+#include "readers/refheap/reader.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    EVENTS_MAX = 1 << 26, /* looked at for one question */
+    HISTORY_STEP = 1024,
+    POLL_EVENTS = 1 << 16
+};
+
+/* What a history is asked for, and where the answers go. */
+typedef struct history_query {
+    uint64_t address, serial; /* address 0: any */
+    const rhi_born *births;   /* or: the births of these `limit` objects, sorted */
+    rhi_event *events;
+    uint64_t found, limit;
+    uint64_t looked_at, next_poll; /* events */
+} history_query;
+
+/* Where an event that the query asks for goes; NULL: it does not. */
+static rhi_event *place_of_event(const history_query *query, uint64_t address, uint64_t serial,
+                                 uint8_t kind)
+{
+    if (!query->births)
+        return (query->address ? address == query->address : serial == query->serial)
+                   ? &query->events[query->found]
+                   : NULL;
+    const rhi_born born = {serial, address};
+    const rhi_born *wanted = kind == RH_EVENT_ALLOC ? bsearch(&born, query->births, query->limit,
+                                                              sizeof born, rhi__born_order)
+                                                    : NULL;
+    rhi_event *event = wanted ? &query->events[wanted - query->births] : NULL;
+    return event && event->kind == RHI_EVENT_OTHER ? event : NULL;
+}
+
+static void read_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
+                       rhi_event *event)
+{
+    uint64_t depth = heap->stack_depth < RHI_STACK_MAX ? heap->stack_depth : RHI_STACK_MAX;
+    /* < 2^67: wraps in damaged metadata alone */
+    uint64_t offset = number % heap->history_capacity * heap->stack_depth * 8;
+    if (heap->stacks == 0 || !rhi__range_ok(heap->stacks, offset))
+        return;
+    uint64_t got =
+        rhi__memory_read(reader->memory, heap->stacks + offset, event->stack, depth * 8) / 8;
+    while (event->depth < got && event->stack[event->depth])
+        event->depth++;
+}
+
+static void match_event(rhi_reader *reader, const space *s, const rhi_heap_info *heap,
+                        const uint8_t *row, uint64_t number, history_query *query)
+{
+    uint64_t address = rhi__load64(row + C(s, event_address)),
+             serial = rhi__load64(row + C(s, event_serial));
+    if (query->found == query->limit || rhi__load64(row + C(s, event_sequence)) != number + 1)
+        return;
+    rhi_event *event = place_of_event(query, address, serial, row[C(s, event_kind)]);
+    if (!event)
+        return;
+    uint32_t type = rhi__load16(row + C(s, event_type));
+    query->found++;
+    *event = (rhi_event){.sequence = number,
+                         .address = address,
+                         .serial = serial,
+                         .time = rhi__load64(row + C(s, event_time)),
+                         .type = type < heap->type_count ? heap->first_type + type : UINT32_MAX,
+                         .thread = rhi__load32(row + C(s, event_thread)),
+                         .kind = row[C(s, event_kind)],
+                         .death = row[C(s, event_death)]};
+    read_stack(reader, heap, number, event);
+}
+
+static void search_history(rhi_reader *reader, const rhi_heap_info *heap, history_query *query)
+{
+    const space *s = space_of(heap);
+    uint64_t size = C(s, event_size), capacity = heap->history_capacity, got;
+    if (C(s, heap_history) == ABSENT || heap->history == 0 || capacity == 0 ||
+        capacity > 1ull << 32)
+        return;
+    rhi_scratch scratch = {0};
+    uint64_t newest = heap->history_count, oldest = newest > capacity ? newest - capacity : 0;
+    while (newest > oldest && query->found < query->limit) {
+        if (query->looked_at >= EVENTS_MAX) {
+            rhi__question_problem(reader,
+                                  "heap %" PRIu64 ": its history has %" PRIu64
+                                  " older events, which were not looked at",
+                                  heap->number, newest - oldest);
+            break;
+        }
+        if (query->looked_at >= query->next_poll && poll(reader, 4095))
+            break; /* the session asks again, and answers so */
+        if (query->looked_at >= query->next_poll)
+            query->next_poll = query->looked_at + POLL_EVENTS;
+        uint64_t step = newest - oldest < HISTORY_STEP ? newest - oldest : HISTORY_STEP;
+        if ((newest - 1) % capacity + 1 < step) /* do not cross the end of the ring */
+            step = (newest - 1) % capacity + 1;
+        uint64_t first = newest - step;
+        query->looked_at += step;
+        uint64_t at = heap->history + first % capacity * size;
+        /* a hole of a sparse core has no events */
+        if (rhi__memory_data_start(reader->memory, at, at + step * size) == at + step * size) {
+            newest = first;
+            continue;
+        }
+        const uint8_t *bytes = rhi__memory_view(reader->memory, at, step * size, &scratch, &got);
+        if (!bytes || got < step * size) {
+            rhi__question_problem(reader, "heap %" PRIu64 ": its history cannot be read in full",
+                                  heap->number);
+            break;
+        }
+        for (uint64_t i = step; i-- > 0;)
+            match_event(reader, s, heap, bytes + i * size, first + i, query);
+        newest = first;
+    }
+    rhi__scratch_free(&scratch);
+}
+
+/* Is the heap one of this format? */
+static bool has_events(const rhi_reader *reader, uint64_t heap)
+{
+    return reader->heaps.items[heap].format->history == rhi__refheap_history;
+}
+
+uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
+                              rhi_event *events, uint64_t limit)
+{
+    history_query query = {.address = address, .serial = serial, .events = events, .limit = limit};
+    const rhi_block *block = address ? rhi__block_near(reader, address) : NULL;
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (has_events(reader, i) && (!address || (block && block->heap == i)))
+            search_history(reader, &reader->heaps.items[i], &query);
+    return query.found;
+}
+
+void rhi__refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count,
+                         rhi_event *events)
+{
+    history_query query = {.births = born, .events = events, .limit = count};
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (has_events(reader, i))
+            search_history(reader, &reader->heaps.items[i], &query);
+}
