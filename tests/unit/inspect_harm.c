@@ -76,6 +76,11 @@ static void word_is_special_for_no_reason(harmed *h)
     fake_word(h->w.heap, h->keeper, 0x80000010u);
 }
 
+static void count_is_below_1(harmed *h)
+{
+    fake_word(h->w.heap, h->keeper, fake_count_word(h->w.space, 0));
+}
+
 static void bitmap_has_lost_it(harmed *h)
 {
     uint64_t bit, word = fake_bitmap_word(h->w.heap, RH_MC_slab_live, h->keeper, &bit);
@@ -184,6 +189,7 @@ static const struct {
              {"flags: freed", flags_say_freed, true, true},
              {"flags: dying", flags_say_dying, true, true},
              {"special", word_is_special_for_no_reason, true, true},
+             {"count of 0", count_is_below_1, true, true},
              {"bitmap", bitmap_has_lost_it, true, true},
              {"text", slot_is_full_of_text, true, true},
              {"serial", serial_is_zero, true, true},
@@ -279,8 +285,8 @@ START_TEST(what_is_damaged_is_neither_garbage_nor_lost)
 {
     /* In a cycle whose counts are all explained, were it not for the header. */
     void (*const damages[])(harmed * h) = {type_is_larger_than_the_slot, flags_say_dying,
-                                           word_is_special_for_no_reason};
-    for (unsigned i = 0; i < 3; i++) {
+                                           word_is_special_for_no_reason, count_is_below_1};
+    for (unsigned i = 0; i < 4; i++) {
         harmed h = harmed_new((unsigned)_i, false);
         third_is_held(&h);
         fake_put(h.w.t, STACK + 0x200, 0, 8);

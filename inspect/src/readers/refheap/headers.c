@@ -3,12 +3,14 @@
 
 enum { STATE_FLAGS = RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED };
 
-/* Does the header of what is no tombstone contradict itself, its type or its slot? */
+/* Does the header of what is no tombstone contradict itself, its type, its slot, or, by a count of
+ * 0 or less (see rhi__is_at_rest), its heap's phase? */
 static inline bool is_damaged(const rhi_reader *reader, const rhi_heap_info *heap,
                               uint64_t slot_size, uint32_t type, uint32_t flags, uint64_t serial,
-                              bool special)
+                              int64_t count, bool special)
 {
-    return type == 0 || serial == 0 || type >= heap->type_count ||
+    return (count <= 0 && !special && !heap->provisional) || type == 0 || serial == 0 ||
+           type >= heap->type_count ||
            reader->types.items[heap->first_type + type].size > slot_size ||
            special != ((flags & STATE_FLAGS) != 0);
 }
@@ -26,7 +28,7 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
     bool special =
         word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
     bool has_type = type > 0 && type < heap->type_count,
-         damaged = is_damaged(reader, heap, block->slot_size, type, flags, serial, special);
+         damaged = is_damaged(reader, heap, block->slot_size, type, flags, serial, count, special);
     *object = (rhi_object){.address = address,
                            .start = address,
                            .slot_size = block->slot_size,
@@ -82,8 +84,9 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
                      flags = rhi__load16(header + flags_at);
             int64_t count = ((int32_t)word >> shift) + (int64_t)bias;
             bool special = word & special_bit && word < trial_zero;
-            if (__builtin_expect(!special && !is_damaged(reader, heap, slot_size, type, flags,
-                                                         rhi__load64(header + serial_at), special),
+            if (__builtin_expect(!special &&
+                                     !is_damaged(reader, heap, slot_size, type, flags,
+                                                 rhi__load64(header + serial_at), count, special),
                                  1)) {
                 *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count,
                                           .type = heap->first_type + type,
