@@ -61,12 +61,12 @@ static bool set_capacity(rh_list *list, size_t capacity)
 {
     if (capacity > SIZE_MAX / 2 / sizeof(rh_object *))
         return false;
-    rh_object **items = malloc(capacity * sizeof *items);
+    /* cleared to the end of malloc's block, which has a word or more behind the last item */
+    rh_object **items = calloc(capacity, sizeof *items);
     if (!items)
         return false;
     if (list->length)
         memcpy(items, list->items, list->length * sizeof *items);
-    memset(items + list->length, 0, (capacity - list->length) * sizeof *items);
     rh_object **old = list->items;
     RH__ORDER();
     list->items = items;

@@ -3,6 +3,7 @@
  *
  * Invariant: after each operation the heap checks clean and each item's count is known. */
 #include <check.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -390,10 +391,29 @@ START_TEST(a_list_that_holds_itself_is_collected)
 }
 END_TEST
 
-RUN_TESTS("values_list", append_retains_and_release_of_the_list_gives_back,
-          get_is_borrowed_and_pop_is_owned, wrong_arguments_are_refused_and_change_nothing,
-          operations_agree_with_a_plain_array, a_list_that_shrinks_returns_memory,
-          finalizers_may_change_the_list_they_leave,
+/* malloc gives more than it is asked for, with what is left of an earlier block. */
+START_TEST(no_word_behind_the_items_is_left_of_an_earlier_block)
+{
+    rh_list *list = rh_list_new(heap);
+    for (size_t length = 1; length <= 100; length++) {
+        for (size_t size = 24; size <= 2048; size += 16) {
+            char *block = malloc(size);
+            memset(block, 'a', size);
+            free(block);
+        }
+        ck_assert(rh_list_append(list, rh_nil()));
+        for (size_t i = length; i < malloc_usable_size(list->items) / sizeof *list->items; i++)
+            ck_assert_msg(!list->items[i], "%zu items, slot %zu", length, i);
+    }
+    rh_release(list);
+    assert_objects(0);
+}
+END_TEST
+
+RUN_TESTS("values_list", no_word_behind_the_items_is_left_of_an_earlier_block,
+          append_retains_and_release_of_the_list_gives_back, get_is_borrowed_and_pop_is_owned,
+          wrong_arguments_are_refused_and_change_nothing, operations_agree_with_a_plain_array,
+          a_list_that_shrinks_returns_memory, finalizers_may_change_the_list_they_leave,
           finalizers_find_a_cleared_list_empty_and_may_fill_it,
           a_slice_is_of_the_list_as_the_allocation_left_it, short_memory_leaves_the_list_as_it_was,
           a_list_that_holds_itself_is_collected)
