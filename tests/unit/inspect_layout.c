@@ -239,6 +239,16 @@ static void overlapping_slab(world *w)
     fake_put(w->t, slab + w->space->c[RH_MC_slab_capacity], 64, 4);
 }
 
+static void mapping_of_kind_0(world *w)
+{
+    fake_mapping(w->space, 0x1000, 0x1000, 0, w->heap->address);
+}
+
+static void mapping_of_no_kind(world *w)
+{
+    fake_mapping(w->space, 0x1000, 0x1000, UINT32_MAX, w->heap->address);
+}
+
 static void types_without_end(world *w)
 {
     fake_put(w->t, FAKE_DESCRIPTOR(w->space, type_count), 1ull << 60, 8);
@@ -263,6 +273,8 @@ START_TEST(damage_is_named_and_the_rest_is_answered)
     check_damage(_i, heap_next_is_wild, "the heap at 0xdead0000 cannot be read");
     check_damage(_i, roots_without_end, "its table of roots claims");
     check_damage(_i, unaligned_chunk, "is not aligned");
+    check_damage(_i, mapping_of_kind_0, "is of no kind: objects may be missing");
+    check_damage(_i, mapping_of_no_kind, "is of no kind: objects may be missing");
     check_damage(_i, slab_outside_its_chunk, "makes no sense: its objects are missing");
     check_damage_in(world_new(_i), overlapping_slab, "makes no sense: its objects are missing");
     check_damage_in(world_without(_i, FAKE_OLDER), overlapping_slab, "overlaps the one before it");

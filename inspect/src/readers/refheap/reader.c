@@ -19,6 +19,7 @@ enum {
     /* each takes mappings, of which the kernel allows 2^16 where nobody changed it */
     HEAPS_MAX = 1 << 17,
     MAPPINGS_MAX = 1 << 20,
+    MAPPING_KIND_MAX = 255, /* newer runtimes may have more kinds than are known here */
     ROOTS_MAX = 1 << 24,
     ROOTS_IN_ALL_MAX = 1 << 20,
     ROOTS_STEP_BYTES = 1 << 20,
@@ -413,6 +414,10 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
             break;
         }
         uint32_t kind = rhi__load32(kind_bytes);
+        if (kind == 0 || kind > MAPPING_KIND_MAX)
+            rhi__reader_damage(reader, address, false,
+                               "the mapping at 0x%" PRIx64 " is of no kind: objects may be missing",
+                               address);
         uint64_t end = end_of_own(reader->memory, address, address + bytes);
         if (end < address + bytes) /* it would hide what lies behind: words there may own counts */
             rhi__reader_damage(reader, address, false,
