@@ -125,7 +125,8 @@ def check_operands(door, target, truth, documents):
     refused = {"of_thread": "several variables are called so: at 0x[0-9a-f]+ in thread [0-9]+", "conn": "locals need GDB or LLDB",
                "registry.none": "there is no member 'none'", "registry->count->count": "a pointer is wanted|no member",
                "((((": "ends too early", "registry.slots[": "an index is a number", "registry)": "not understood", "registry.pairs[2].right": "0x|",
-               "(" * 200 + "registry": "nested too deeply", "*registry.count": "a pointer is wanted"}
+               "(" * 200 + "registry": "nested too deeply", "*registry.count": "a pointer is wanted",
+               "server+8": "'server' is a pointer, and nothing is added", "server.sessions": "'.' behind a pointer: write '->'"}
     questions = [Question("objat", operand) for operand in refused]
     for (operand, wanted), answer in zip(refused.items(), door.ask(target, questions), strict=True):
         require(answer.status in (0, 2) and answer.error.count("\n") <= 1 and re.search(wanted, answer.error or answer.out), "%s: %s", operand, answer)

@@ -97,6 +97,12 @@ static bool number_of(parser *p, const value *v, uint64_t *number)
     return true;
 }
 
+static bool is_pointer(const value *v)
+{
+    rhi_shape shape;
+    return v->type && shape_of(v, &shape) && shape.kind == RHI_SHAPE_POINTER;
+}
+
 /* The pointer at a place, as a value; of an array the pointer to its first element. */
 static bool decay(parser *p, value *v)
 {
@@ -277,6 +283,9 @@ static bool word_behind(parser *p, value *v)
         return false;
     if (!v->at && !known(p, p->text, length, v))
         return false;
+    if (is_pointer(v)) /* debuggers add to its value */
+        return fail(p, "'%.*s' is a pointer, and nothing is added to it here: give an address",
+                    length < 60 ? (int)length : 60, p->text);
     *v = (value){.at = v->at + offset};
     return true;
 }
@@ -392,7 +401,8 @@ static bool postfix(parser *p, value *v)
         if (take(p, "->"))
             good = pointed(p, v) && member(p, v);
         else if (take(p, "."))
-            good = !v->is_value ? member(p, v) : fail(p, "'.' behind a pointer: write '->'");
+            good = !v->is_value && !is_pointer(v) ? member(p, v)
+                                                  : fail(p, "'.' behind a pointer: write '->'");
         else if (take(p, "["))
             good = element(p, v);
         else
