@@ -141,7 +141,7 @@ static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t
     if (rhi__memory_read(a->reader->memory, at, bytes, field->width) != field->width)
         return false;
     row->value = rhi__load(bytes, field->width);
-    if (field->kind <= RHI_KIND_BORROWED && row->value)
+    if (rhi__is_reference(field) && row->value)
         rhi__look_up(a->reader, row->value, &row->referent);
     else if (field->kind == RHI_KIND_INT)
         row->value = (uint64_t)rhi__load_signed(bytes, field->width);
@@ -200,7 +200,7 @@ static void list_elements(listing *l, const rhi_type *type, const rhi_field *fie
     enum { LOOKED_AT_MAX = 1 << 20, STEP = 1 << 12 };
     answer *a = l->a;
     uint64_t element = 0, run = 0; /* where the run of NULLs began */
-    bool joins = l->has_runs && field->form != RHI_FORM_ONE && field->kind <= RHI_KIND_BORROWED,
+    bool joins = l->has_runs && field->form != RHI_FORM_ONE && rhi__is_reference(field),
          is_bounded = a->asked.limit != UINT64_MAX;
     rhi_objat_row row = {0};
     l->rows.total += count;

@@ -101,7 +101,7 @@ static void json_row(void *context, const rhi_objat_row *row)
                                         "uint",   "float", "bytes"};
     const answer *a = context;
     const rhi_referent *r = &row->referent;
-    bool refers = row->field->kind <= RHI_KIND_BORROWED && row->value;
+    bool refers = rhi__is_reference(row->field) && row->value;
     char name[NAME_SIZE], id[RHI_ID_SIZE];
     bool has_id = refers && rhi__referent_id(a->reader, r, id);
     json_t *json = json_object();

@@ -136,15 +136,10 @@ static uint64_t read_at(const head *h, uint64_t address, void *buffer, uint64_t 
     return size;
 }
 
-static bool is_reference(const rhi_field *field)
-{
-    return field->kind <= RHI_KIND_BORROWED;
-}
-
 /* Is this number the count of another field's elements? */
 static bool is_count(const rhi_type *type, const rhi_field *field)
 {
-    if (field->form != RHI_FORM_ONE || is_reference(field) || field->kind == RHI_KIND_BYTES)
+    if (field->form != RHI_FORM_ONE || rhi__is_reference(field) || field->kind == RHI_KIND_BYTES)
         return false;
     for (uint32_t i = 0; i < type->field_count && i < FIELDS_MAX; i++)
         if (type->fields[i].count_width && type->fields[i].count_offset == field->offset)
@@ -190,7 +185,7 @@ static bool plain_text(const head *h, const rhi_field *field, char *text, size_t
     uint8_t bytes[16];
     bool is_inside = field->width <= sizeof bytes &&
                      (uint64_t)field->offset + field->width <= h->object->slot_size;
-    if (is_reference(field) || field->form != RHI_FORM_ONE || !is_inside ||
+    if (rhi__is_reference(field) || field->form != RHI_FORM_ONE || !is_inside ||
         read_at(h, h->object->address + field->offset, bytes, field->width) != field->width)
         return false;
     scalar_text(field, bytes, text, size);
@@ -323,7 +318,7 @@ static bool named_text(const head *h, const rhi_field *field, char *text, size_t
 {
     uint64_t first, count, value;
     size_t at = (size_t)snprintf(text, size, "%s: ", field->name);
-    if (field->kind == RHI_KIND_BYTES || (!is_reference(field) && field->form == RHI_FORM_ONE))
+    if (field->kind == RHI_KIND_BYTES || (!rhi__is_reference(field) && field->form == RHI_FORM_ONE))
         return !is_count(h->type, field) && plain_text(h, field, text + at, 32);
     if (!span_of(h, field, &first, &count) || count == 0)
         return false;
@@ -347,7 +342,7 @@ static void put_fields(const head *h, writer *w)
     put(w, "{");
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < most && !w->is_full; i++) {
-            bool refers = is_reference(&h->type->fields[i]);
+            bool refers = rhi__is_reference(&h->type->fields[i]);
             if (refers != pass || &h->type->fields[i] == h->but ||
                 !named_text(h, &h->type->fields[i], text, sizeof text))
                 continue;
@@ -398,7 +393,7 @@ void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_fiel
     only = only_field(h.type);
     if (only && plain_text(&h, only, plain, sizeof plain))
         put(&w, plain);
-    else if (only && is_reference(only) && only->form != RHI_FORM_ONE)
+    else if (only && rhi__is_reference(only) && only->form != RHI_FORM_ONE)
         put_list(&h, only, &w);
     else if (!only && h.type->field_count <= FIELDS_MAX &&
              find_pairs(h.type, &key, &value, &length) && put_pairs(&h, key, value, length, &w))

@@ -348,21 +348,23 @@ rhi_error *rhi__word_limits(rhi_session *session, rhi_reader *reader)
     return NULL;
 }
 
+/* Sets out on a scan that visits each word it finds, and says what cannot be searched. */
+static rhi_error *begin_scan(scan *s, rhi_session *session, rhi_reader *reader)
+{
+    s->session = session;
+    s->reader = reader;
+    s->found = visit_record;
+    RHI_TRY(words_of(session, reader, &s->words));
+    say_limits(session, s->words);
+    return NULL;
+}
+
 rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
                           rhi_holder_visitor visit, void *context)
 {
-    struct rhi_words *words;
-    RHI_TRY(words_of(session, reader, &words));
-    say_limits(session, words);
-    scan s = {.session = session,
-              .reader = reader,
-              .words = words,
-              .low = low,
-              .high = high,
-              .mask = UINT64_MAX,
-              .visit = visit,
-              .context = context,
-              .found = visit_record};
+    scan s = {.low = low, .high = high, .mask = UINT64_MAX, .visit = visit, .context = context};
+    RHI_TRY(begin_scan(&s, session, reader));
+    struct rhi_words *words = s.words;
     bool is_inside = low >= reader->lowest && high <= reader->highest,
          is_all = low == reader->lowest && high == reader->highest;
     if (words->has_records && is_inside)
@@ -385,17 +387,7 @@ rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint6
                                  uint64_t high, uint64_t mask, rhi_holder_visitor visit,
                                  void *context)
 {
-    struct rhi_words *words;
-    RHI_TRY(words_of(session, reader, &words));
-    say_limits(session, words);
-    scan s = {.session = session,
-              .reader = reader,
-              .words = words,
-              .low = low,
-              .high = high,
-              .mask = mask,
-              .visit = visit,
-              .context = context,
-              .found = visit_record};
+    scan s = {.low = low, .high = high, .mask = mask, .visit = visit, .context = context};
+    RHI_TRY(begin_scan(&s, session, reader));
     return scan_all(&s);
 }
