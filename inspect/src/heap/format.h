@@ -36,6 +36,10 @@ typedef struct rhi_field {
     uint8_t kind, form, width, count_width;
     uint32_t offset, count, count_offset, stride, element_offset;
     bool is_weak_target; /* the one slot of the heap's own weak reference */
+    /* nothing declares it: a word that holds the address of an object, in an object whose layout
+     * the format does not know. It counts as one that owns, and is shown as conservative; no
+     * certain statement rests on it. */
+    bool is_guess;
     /* Writes the name of a slot with this field, of which `element` is the format's own label,
      * once it is printed: "['key']", "cell". NULL: by name and form. */
     void (*call)(void *context, uint64_t element, char *name, size_t size);
@@ -55,6 +59,9 @@ static inline bool rhi__owns(const rhi_field *field)
 
 typedef struct rhi_type {
     char name[RHI_NAME_SIZE];
+    /* with the module it comes from: "app.User"; "": the format has none. A name that several
+     * types have is the qualified one. */
+    char qualified[RHI_NAME_SIZE];
     uint64_t size;
     /* variable objects: where their element count is; 0: fixed */
     uint32_t element_size, length_offset;
@@ -87,6 +94,7 @@ typedef struct rhi_object {
     uint32_t type, heap; /* heap: index into rhi_reader.heaps */
     uint8_t state, death;
     bool immortal, finalized, uncollectable;
+    bool tracked; /* the collector knows it; said where the format has_tracking */
     bool held;    /* one of its counts is the runtime's own: it is being finalized, say */
     bool damaged; /* its header contradicts itself: something has written over it */
 } rhi_object;
@@ -111,6 +119,9 @@ typedef struct rhi_block {
     uint32_t first_object, object_count; /* numbers of its live slots in the object table */
     /* of each slot: bytes from its start to the object's address; NULL: none has a prefix; owned */
     uint8_t *prefixes;
+    /* slots in use that hold no object: memory that the program took from the same allocator, whose
+     * words may be references. Not among `live`. NULL: there are none; owned */
+    uint64_t *raw;
 } rhi_block;
 
 typedef struct rhi_root {
@@ -270,6 +281,7 @@ struct rhi_format {
     const char *block_word; /* what it calls a block: "pool" */
     bool has_collector;     /* it counts candidates and collections */
     bool has_serials;       /* its objects are called type#serial; else type@0xaddress */
+    bool has_tracking;      /* its collector knows some objects and not others */
     /* Appends the heaps of this format that the target has, with their types, ranges and roots.
      * *found: some. What cannot be read and need not is noted; an error says that all of it
      * cannot. */
@@ -279,6 +291,14 @@ struct rhi_format {
     /* Appends the blocks of one range of the runtime's own memory; those that make no sense are
      * noted. */
     rhi_error *(*read_blocks)(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);
+    /* Appends the blocks that lie in no range, once those of all ranges were read: objects alone in
+     * memory of others. NULL: there are none. */
+    rhi_error *(*read_lone)(rhi_reader *reader, rhi_blocks *blocks);
+    /* Appends the block that contains the address, if there is one, and reads no more than that
+     * needs: range NULL: the address lies in none with blocks. NULL: the whole range is read, and
+     * no object lies outside. */
+    rhi_error *(*read_near)(rhi_reader *reader, const rhi_own_range *range, uint64_t address,
+                            rhi_blocks *blocks);
     /* Decodes the header of the slot at `start` from its first bytes (header_size, if it has
      * so many). */
     void (*decode)(const rhi_reader *reader, const rhi_block *block, uint64_t start,

@@ -90,6 +90,7 @@ static void block_free(rhi_block *block)
     free(block->live);
     free(block->rank);
     free(block->prefixes);
+    free(block->raw);
     *block = (rhi_block){0};
 }
 
@@ -241,6 +242,7 @@ static rhi_error *number_objects(rhi_reader *reader)
         objects += block.object_count;
         block_extent(&block);
         reader->has_prefixes |= block.prefixes != NULL;
+        reader->has_raw |= block.raw != NULL;
         end = block.base + block.size;
         reader->blocks.items[kept++] = block;
         if (objects >= UINT32_MAX)
@@ -264,6 +266,28 @@ static uint64_t table_bytes(const rhi_blocks *blocks, uint64_t first)
     return bytes;
 }
 
+/* Plans of the types that were learned since they were made. */
+static rhi_error *plan_types(rhi_reader *reader)
+{
+    if (reader->plans && reader->plan_count == reader->types.count)
+        return NULL;
+    rhi_plan *plans = rhi__plans_make(reader->types.items, reader->types.count);
+    if (!plans)
+        return rhi__error_memory();
+    free(reader->plans);
+    reader->plans = plans;
+    reader->plan_count = reader->types.count;
+    return NULL;
+}
+
+static rhi_error *read_lone(rhi_reader *reader)
+{
+    for (uint64_t i = 0; i < reader->formats.count; i++)
+        if (reader->formats.items[i].format->read_lone)
+            RHI_TRY(reader->formats.items[i].format->read_lone(reader, &reader->blocks));
+    return NULL;
+}
+
 /* The tables of blocks are small beside their objects: what claims more of them than a core has
  * room for is left out. */
 static rhi_error *load(rhi_reader *reader)
@@ -285,6 +309,8 @@ static rhi_error *load(rhi_reader *reader)
             break;
         }
     }
+    RHI_TRY(read_lone(reader));
+    RHI_TRY(plan_types(reader));
     return number_objects(reader);
 }
 
@@ -315,29 +341,73 @@ static const rhi_block *block_among(const rhi_blocks *blocks, uint64_t address)
     return NULL;
 }
 
-const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address)
+/* Does a format find objects outside of its ranges? */
+static bool finds_near(const rhi_reader *reader)
 {
-    if (reader->is_loaded)
-        return rhi__block_at(reader, address);
-    const rhi_own_range *range = rhi__own_at(reader, address);
-    if (!range || !range->has_blocks)
-        return NULL;
-    for (uint64_t i = 0; i < reader->near.count; i++)
-        if (reader->near.items[i].start == range->start)
-            return block_among(&reader->near.items[i].blocks, address);
+    for (uint64_t i = 0; i < reader->formats.count; i++)
+        if (reader->formats.items[i].format->read_near)
+            return true;
+    return false;
+}
+
+/* Appends the blocks of the range, or the one block that a format finds at the address. */
+static rhi_error *read_near(rhi_reader *reader, const rhi_own_range *range, uint64_t address,
+                            rhi_blocks *found)
+{
+    const rhi_format *format = range ? rhi__format_of(reader, range->heap) : NULL;
+    if (format)
+        return format->read_near ? format->read_near(reader, range, address, found)
+                                 : format->read_blocks(reader, range, found);
+    for (uint64_t i = 0; i < reader->formats.count && found->count == 0; i++)
+        if (reader->formats.items[i].format->read_near)
+            RHI_TRY(reader->formats.items[i].format->read_near(reader, NULL, address, found));
+    return NULL;
+}
+
+/* Keeps what was read: a range, or where one address of it asked for a block alone, that block. */
+static const rhi_block *keep_near(rhi_reader *reader, const rhi_own_range *range, uint64_t address)
+{
     rhi_blocks found = {0};
-    rhi_error *error = rhi__array_reserve(&reader->near, 1) ? read_blocks(reader, range, &found)
-                                                            : rhi__error_memory();
-    for (uint64_t i = 0; i < found.count; i++)
+    rhi_error *error = rhi__array_reserve(&reader->near, 1)
+                           ? read_near(reader, range, address, &found)
+                           : rhi__error_memory();
+    if (!error)
+        error = plan_types(reader);
+    for (uint64_t i = 0; i < found.count; i++) {
         block_extent(&found.items[i]);
+        reader->has_prefixes |= found.items[i].prefixes != NULL;
+    }
     if (error) {
         blocks_free(&found);
         rhi__error_free(error);
         reader->memory->is_short = true;
         return NULL;
     }
-    reader->near.items[reader->near.count++] = (struct rhi_near){range->start, found};
-    return block_among(&found, address);
+    struct rhi_near near = {.start = address, .end = address + 1, .blocks = found};
+    const rhi_block *block = block_among(&found, address);
+    if (range && !rhi__format_of(reader, range->heap)->read_near) {
+        near.start = range->start;
+        near.end = range->end;
+    } else if (block) {
+        near.start = block->base;
+        near.end = block->base + block->size;
+    }
+    reader->near.items[reader->near.count++] = near;
+    return block;
+}
+
+const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address)
+{
+    if (reader->is_loaded)
+        return rhi__block_at(reader, address);
+    const rhi_own_range *range = rhi__own_at(reader, address);
+    if (range ? !range->has_blocks : !finds_near(reader))
+        return NULL;
+    for (uint64_t i = 0; i < reader->near.count; i++)
+        if (address - reader->near.items[i].start <
+            reader->near.items[i].end - reader->near.items[i].start)
+            return block_among(&reader->near.items[i].blocks, address);
+    return keep_near(reader, range, address);
 }
 
 void rhi__reader_free(rhi_reader *reader)
@@ -476,10 +546,10 @@ rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats
         return error;
     }
     finish(reader);
-    reader->plans = rhi__plans_make(reader->types.items, reader->types.count);
-    if (!reader->plans) {
+    error = plan_types(reader);
+    if (error) {
         rhi__reader_free(reader);
-        return rhi__error_memory();
+        return error;
     }
     *result = reader;
     return NULL;

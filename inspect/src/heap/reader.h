@@ -28,18 +28,20 @@ struct rhi_reader {
         rhi_type *items;
         uint64_t count, capacity;
     } types;
-    rhi_plan *plans; /* of the types */
+    rhi_plan *plans;     /* of the types */
+    uint64_t plan_count; /* a format may learn types while blocks are read */
     struct {
         rhi_heap_info *items;
         uint64_t count, capacity;
     } heaps;
     bool is_loaded;
     bool has_prefixes; /* some block has */
+    bool has_raw;      /* likewise */
     rhi_blocks blocks; /* from rhi__reader_load on */
     /* see rhi__block_near */
     struct {
         struct rhi_near {
-            uint64_t start;
+            uint64_t start, end; /* what was asked for: a range, or one address */
             rhi_blocks blocks;
         } * items;
         uint64_t count, capacity;

@@ -1,0 +1,103 @@
+/* format.c - CPython's heap as a format: the table, opening and closing (see format.h).
+ *
+ * Each interpreter is a heap of its own. Before 3.12 they share their memory: an object is then
+ * said to be of the first one. */
+#include "readers/cpython/format.h"
+#include "base/array.h"
+#include "readers/cpython/python.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { HEADER_SIZE = PY_DEBUG_PREFIX + PY_PREFIX_MAX + 16 };
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static rhi_error *add_heaps(rhi_reader *reader, py_runtime *py, uint32_t space)
+{
+    if (!rhi__array_reserve(&reader->heaps, py->interpreters.count))
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < py->interpreters.count; i++) {
+        py_interpreter *interpreter = &py->interpreters.items[i];
+        rhi_heap_info info = {.format = &rhi__format_python,
+                              .state = py,
+                              .header_size = HEADER_SIZE,
+                              .address = interpreter->address,
+                              .number = reader->heaps.count + 1,
+                              .phase = "idle",
+                              .space = space};
+        char version[16];
+        snprintf(version, sizeof version, py->micro_is_known ? "3.%u.%u" : "3.%u", py->minor,
+                 py->micro);
+        if (i == 0)
+            snprintf(info.name, sizeof info.name, "python %s main", version);
+        else
+            snprintf(info.name, sizeof info.name, "python %s interpreter %" PRIu64, version,
+                     interpreter->id);
+        interpreter->heap = (uint32_t)reader->heaps.count;
+        reader->heaps.items[reader->heaps.count++] = info;
+    }
+    return NULL;
+}
+
+static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t space)
+{
+    RHI_TRY(add_heaps(reader, py, space));
+    RHI_TRY(rhi__py_types_open(py));
+    for (uint64_t i = 0; i < py->interpreters.count; i++) {
+        rhi_heap_info *info = &reader->heaps.items[py->interpreters.items[i].heap];
+        info->first_type = py->first_type;
+        info->type_count = (uint32_t)py->types.count;
+    }
+    RHI_TRY(rhi__py_arenas_open(py));
+    return rhi__py_roots_open(py);
+}
+
+static rhi_error *python_open(rhi_reader *reader, bool *found)
+{
+    py_runtimes *runtimes = calloc(1, sizeof *runtimes);
+    *found = false;
+    rhi_error *error = runtimes ? rhi__py_discover(reader, runtimes) : rhi__error_memory();
+    bool any = runtimes && runtimes->items.count;
+    if (!any || !rhi__format_opened(reader, &rhi__format_python, runtimes)) {
+        for (uint64_t i = 0; runtimes && i < runtimes->items.count; i++)
+            rhi__py_runtime_free(runtimes->items.items[i]);
+        if (runtimes)
+            free(runtimes->items.items);
+        free(runtimes);
+        return error ? error : any ? rhi__error_memory() : NULL;
+    }
+    *found = true;
+    for (uint64_t i = 0; i < runtimes->items.count && !error; i++)
+        error = open_runtime(reader, runtimes->items.items[i], (uint32_t)i);
+    return error;
+}
+
+static void python_close(rhi_reader *reader)
+{
+    py_runtimes *runtimes = rhi__format_state(reader, &rhi__format_python);
+    for (uint64_t i = 0; runtimes && i < runtimes->items.count; i++)
+        rhi__py_runtime_free(runtimes->items.items[i]);
+    if (runtimes)
+        free(runtimes->items.items);
+    free(runtimes);
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+const rhi_format rhi__format_python = {
+    .name = "python",
+    .block_word = "pool",
+    .has_tracking = true,
+    .open = python_open,
+    .close = python_close,
+    .read_blocks = rhi__py_read_blocks,
+    .read_lone = rhi__py_read_lone,
+    .read_near = rhi__py_read_near,
+    .decode = rhi__py_decode,
+    .headers = rhi__py_headers,
+    .slots = rhi__py_slots,
+    .size = rhi__py_size,
+    .value = rhi__py_value,
+};

@@ -1,0 +1,295 @@
+/* python.h - what the files that read CPython's heap share. Private to them.
+ *
+ * offsets.c has where things lie, by version; discovery.c finds the runtimes of the target and
+ * verifies that. types.c learns type objects; objects.c tells whether an object is in some memory,
+ * and where it begins; pools.c finds those of obmalloc, lone.c those in malloc's blocks and in
+ * modules. headers.c decodes them. slots.c and tables.c visit their references, names.c calls
+ * these; value.c shows what they hold. threads.c, frames.c and interpreter.c find the roots.
+ *
+ * Invariant: whatever the target holds, what is kept here was checked and is bounded: offsets lie
+ * inside of their objects, numbers of types inside of `types`. */
+#ifndef RHI_PYTHON_H
+#define RHI_PYTHON_H
+
+#include "heap/reader.h"
+
+enum {
+    PY_MINOR_MIN = 9,
+    PY_MINOR_MAX = 13,
+    PY_PREFIX_MAX = 32,  /* of an object, in front of its address */
+    PY_DEBUG_PREFIX = 16 /* in front of that, with debug hooks */
+};
+
+/* Where things lie in one minor version; offsets in bytes. ABSENT: that version has none. */
+#define PY_ABSENT UINT32_MAX
+typedef struct py_offsets {
+    uint8_t minor;
+    uint32_t pool_bytes, arena_bytes;
+    /* of _PyRuntime */
+    uint32_t runtime_size, interpreters_head, interpreters_main, runtime_gc;
+    /* of an interpreter; gc: PY_ABSENT: runtime_gc it is */
+    uint32_t interpreter_size, next, id, threads_head, interpreter_runtime, gc, modules, sysdict,
+        builtins, obmalloc, type_cache, callable_cache;
+    /* of a thread's state; native_id: PY_ABSENT before 3.11. frame: what leads to the innermost
+     * frame; through_cframe: at this offset of what it leads to; PY_ABSENT: it is the frame */
+    uint32_t thread_next, thread_interpreter, thread_frame, through_cframe, thread_id, native_id,
+        thread_dict, thread_context, exc_info, datastack_chunk, datastack_top;
+    /* of a type that the program made, behind the 880 bytes or so that all types have */
+    uint32_t ht_name, ht_slots, ht_qualname, ht_cached_keys, ht_module, heap_type_size;
+    /* of a str: where its characters are, if all are ASCII and else */
+    uint32_t ascii_data, wide_data;
+    /* in front of an object: its pre-header has these flags' words */
+    bool has_managed_dict, has_managed_weakref, has_inline_values;
+    /* a frame */
+    uint32_t frame_size, frame_code, frame_previous, frame_function, frame_locals, frame_object,
+        frame_instruction, frame_stacktop, frame_owner;
+    uint32_t code_bytes; /* of a code object: where its instructions begin */
+} py_offsets;
+
+/* The same in all versions. */
+enum {
+    PY_OB_REFCNT = 0,
+    PY_OB_TYPE = 8,
+    PY_OB_SIZE = 16,
+    /* types */
+    PY_TP_NAME = 24,
+    PY_TP_BASICSIZE = 32,
+    PY_TP_ITEMSIZE = 40,
+    PY_TP_FLAGS = 168,
+    PY_TP_TRAVERSE = 184,
+    PY_TP_WEAKLISTOFFSET = 208,
+    PY_TP_MEMBERS = 240,
+    PY_TP_BASE = 256,
+    PY_TP_DICT = 264,
+    PY_TP_DICTOFFSET = 288,
+    PY_TP_BASES = 336,
+    PY_TP_MRO = 344,
+    PY_TP_CACHE = 352,
+    PY_TP_SUBCLASSES = 360,
+    PY_TP_WEAKLIST = 368,
+    PY_TYPE_READ_BYTES = 408, /* that every type has */
+    /* flags of types */
+    PY_FLAG_INLINE_VALUES = 1 << 2,
+    PY_FLAG_MANAGED_WEAKREF = 1 << 3,
+    PY_FLAG_MANAGED_DICT = 1 << 4,
+    PY_FLAG_HEAPTYPE = 1 << 9,
+    PY_FLAG_READY = 1 << 12,
+    PY_FLAG_GC = 1 << 14,
+    PY_FLAG_LONG = 1 << 24,
+    PY_FLAG_LIST = 1 << 25,
+    PY_FLAG_TUPLE = 1 << 26,
+    PY_FLAG_BYTES = 1 << 27,
+    PY_FLAG_STR = 1 << 28,
+    PY_FLAG_DICT = 1 << 29,
+    PY_FLAG_EXCEPTION = 1 << 30
+};
+#define PY_FLAG_TYPE (1u << 31)
+
+/* How the references of a type's objects are found: by the nearest base that has a layout. */
+enum py_layout {
+    PY_OWN_WORDS, /* no base has one: each word that holds the address of an object */
+    PY_PLAIN,     /* int, str, bytes, float, …: no references of its own */
+    PY_TUPLE,
+    PY_LIST,
+    PY_DICT,
+    PY_ORDERED_DICT,
+    PY_SET,
+    PY_FUNCTION,
+    PY_METHOD,
+    PY_BUILTIN,
+    PY_CELL,
+    PY_CODE,
+    PY_TYPE,
+    PY_GENERATOR, /* coroutines and async generators, too */
+    PY_FRAME,
+    PY_MODULE,
+    PY_WEAKREF,
+    PY_DESCRIPTOR,
+    PY_EXCEPTION,
+    PY_DEQUE,
+    PY_LRU_CACHE,
+    PY_LRU_LINK,
+    PY_CONTEXT_VAR,
+    PY_MEMORYVIEW,
+    PY_ELEMENT, /* of xml.etree */
+    PY_GROUPBY,
+    PY_TEE_DATA,
+    PY_LOCAL_DUMMY,
+    PY_LAYOUTS
+};
+
+/* A type object; its number in `py_runtime.types` and that in rhi_reader.types differ by
+ * py_runtime.first_type. */
+typedef struct py_type {
+    uint64_t address, base; /* base: of its tp_base; 0: none */
+    uint64_t dict;          /* tp_dict */
+    uint64_t cached_keys;   /* 0: none: names of instance attributes */
+    uint32_t basicsize, itemsize, flags;
+    int32_t dictoffset, weaklistoffset;
+    uint32_t layout_end; /* bytes of the base that has the layout: own words begin behind */
+    uint8_t layout;      /* enum py_layout */
+    uint8_t prefix;      /* bytes in front of its objects: 0, 16 or 32 */
+    bool is_heap_type;
+} py_type;
+
+enum py_allocator { PY_PYMALLOC, PY_DEBUG, PY_MALLOC };
+
+/* An interpreter: a heap of the reader. */
+typedef struct py_interpreter {
+    uint64_t address, id, gc; /* gc: where its lists of objects are */
+    uint64_t modules, sysdict, builtins;
+    uint32_t heap; /* index into rhi_reader.heaps */
+} py_interpreter;
+
+/* One copy of CPython in the process: heaps of it have it as their `state`. */
+typedef struct py_runtime {
+    rhi_reader *reader;
+    rhi_memory *memory;
+    const py_offsets *at;
+    uint64_t address; /* of _PyRuntime */
+    uint8_t minor, micro;
+    bool micro_is_known;
+    char module[RHI_NAME_SIZE]; /* the file that it lies in: "libpython3.11.so.1.0" */
+    struct {
+        py_interpreter *items;
+        uint64_t count, capacity;
+    } interpreters;
+    enum py_allocator allocator;
+    uint8_t block_prefix;            /* PY_DEBUG_PREFIX or 0 */
+    uint64_t type_type, object_type; /* `type` and `object` */
+    uint32_t first_type;             /* in rhi_reader.types */
+    struct {
+        py_type *items;
+        uint64_t count, capacity;
+    } types;
+    /* the number of a type by its address: open addressing, types.c */
+    struct {
+        uint32_t *items;
+        uint64_t capacity;
+    } type_places;
+    uint32_t types_max; /* that there is room for: rhi_reader.types is never moved */
+    /* arenas: own ranges of the reader; sorted */
+    struct {
+        uint64_t *items;
+        uint64_t count, capacity;
+    } arenas;
+    uint64_t interned; /* the dict of interned strings, which owns none of them; 0: not known */
+    struct py_parts *parts; /* what pools.c, lone.c and others made for themselves */
+} py_runtime;
+
+typedef struct py_runtimes {
+    struct {
+        py_runtime **items;
+        uint64_t count, capacity;
+    } items;
+} py_runtimes;
+
+/* The runtime that a heap, or a type, belongs to. */
+static inline py_runtime *py_of_heap(const rhi_reader *reader, uint32_t heap)
+{
+    return reader->heaps.items[heap].state;
+}
+static inline const py_type *py_type_of(const py_runtime *py, const rhi_object *object)
+{
+    uint64_t number = object->type - (uint64_t)py->first_type;
+    return number < py->types.count ? &py->types.items[number] : NULL;
+}
+
+/* ---- offsets.c, discovery.c ----------------------------------------------------------------- */
+
+/* NULL: that version is not read. */
+const py_offsets *rhi__py_offsets(unsigned minor);
+/* Finds the runtimes of the target, their interpreters, `type`, and the allocator, verified. What
+ * is Python and cannot be read is noted in the reader, in one line with the version and the check
+ * that failed. Appends to *found; each is freed by rhi__py_runtime_free. */
+rhi_error *rhi__py_discover(rhi_reader *reader, py_runtimes *found);
+void rhi__py_runtime_free(py_runtime *py);
+
+/* ---- types.c -------------------------------------------------------------------------------- */
+
+/* Learns all types that are reached from `object` by lists of subclasses, and names them. */
+rhi_error *rhi__py_types_open(py_runtime *py);
+/* The type at an address, learned if it is one and new; NULL: it is none. */
+const py_type *rhi__py_type_at(py_runtime *py, uint64_t address);
+/* The same of those that are known already. */
+const py_type *rhi__py_known_type(const py_runtime *py, uint64_t address);
+static inline uint32_t py_type_number(const py_runtime *py, const py_type *type)
+{
+    return py->first_type + (uint32_t)(type - py->types.items);
+}
+/* Is it the type of that name, or one below it? */
+bool rhi__py_is_a(const py_runtime *py, const py_type *type, enum py_layout layout);
+
+/* ---- objects.c ------------------------------------------------------------------------------ */
+
+/* What is in an allocated piece of memory. */
+typedef struct py_found {
+    const py_type *type;
+    uint8_t prefix; /* bytes from the beginning of the piece to the object's address */
+    uint64_t size;  /* of the object with its prefix, as it says itself */
+} py_found;
+enum py_fit {
+    PY_FILLS, /* a block of obmalloc: the size rounds to it */
+    PY_CHUNK, /* a block of malloc: the size rounds to it, or is a little less */
+    PY_WITHIN /* module data: there is so much room */
+};
+/* Is there an object in the piece at `start`, of which `bytes` are the first `got`, with room for
+ * `room`? Learns types. */
+bool rhi__py_object_in(py_runtime *py, uint64_t start, const uint8_t *bytes, uint64_t got,
+                       uint64_t room, enum py_fit fit, py_found *found);
+/* Bytes that an object says it has, from its address on, by its type and own length; `bytes` are
+ * those from the address on, `got` of them. 0: that makes no sense. */
+uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const uint8_t *bytes,
+                             uint64_t got);
+bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount);
+
+/* ---- pools.c, lone.c ------------------------------------------------------------------------ */
+
+/* Finds the arenas and makes each a range of the reader. */
+rhi_error *rhi__py_arenas_open(py_runtime *py);
+/* As in rhi_format. */
+rhi_error *rhi__py_read_blocks(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);
+rhi_error *rhi__py_read_near(rhi_reader *reader, const rhi_own_range *range, uint64_t address,
+                             rhi_blocks *blocks);
+rhi_error *rhi__py_read_lone(rhi_reader *reader, rhi_blocks *blocks);
+
+/* ---- headers.c ------------------------------------------------------------------------------ */
+
+/* As in rhi_format. */
+void rhi__py_decode(const rhi_reader *reader, const rhi_block *block, uint64_t start,
+                    const uint8_t *bytes, bool live, rhi_object *object);
+void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
+                     uint64_t slot_count, rhi_header *headers);
+uint64_t rhi__py_size(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
+
+/* ---- slots.c, tables.c, names.c, value.c ---------------------------------------------------- */
+
+/* As in rhi_format. */
+bool rhi__py_slots(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
+                   rhi_slot_visitor visit, void *context);
+void rhi__py_value(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, char *text,
+                   size_t size);
+/* The text of a str object, cleaned and cut; false: it is none, or cannot be read. */
+bool rhi__py_text(py_runtime *py, uint64_t address, char *text, size_t size);
+/* "'hello'", "42", "<User@0x7f…>": an object in a few words; always writes something. */
+void rhi__py_repr(py_runtime *py, uint64_t address, char *text, size_t size);
+/* The value of a key in a dict by its text; 0: it has none. */
+uint64_t rhi__py_dict_get(py_runtime *py, uint64_t dict, const char *key);
+/* Visits the entries of a dict, whatever its table; false if the visitor stopped it. key_slot:
+ * where the key lies; owns_key: the dict owns a count of it. */
+typedef struct py_entry {
+    uint64_t key, value, key_slot, value_slot;
+    bool owns_key, owns_value;
+} py_entry;
+typedef bool (*py_entry_visitor)(void *context, const py_entry *entry);
+bool rhi__py_each_entry(py_runtime *py, uint64_t dict, py_entry_visitor visit, void *context);
+
+/* ---- threads.c, frames.c, interpreter.c ----------------------------------------------------- */
+
+/* Appends the exact roots: what threads, their frames and the interpreters own; and ranges of
+ * memory that own nothing (unused parts of data stacks, caches, lists of free objects). */
+rhi_error *rhi__py_roots_open(py_runtime *py);
+/* The line of an instruction of a code object; 0: not known. */
+unsigned rhi__py_line(py_runtime *py, uint64_t code, uint64_t instruction);
+
+#endif
