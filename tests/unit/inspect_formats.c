@@ -100,6 +100,43 @@ START_TEST(objects_have_addresses_for_names)
 }
 END_TEST
 
+START_TEST(what_only_one_format_knows_is_said)
+{
+    both b = both_new(_i);
+    made_up_site(b.w.t, descriptor, b.pair, 12);
+    made_up_site(b.w.t, descriptor, b.leaf, 13);
+    json_t *json = fake_json(b.w.t, "objat", at("pair", b.pair));
+    ck_assert(json_is_true(fake_at(json, "object.tracked")));
+    ck_assert_str_eq(fake_string(json, "object.qualified"), "shop.pair");
+    ck_assert_str_eq(fake_string(json, "object.site.file"), "shelf.c");
+    ck_assert_int_eq(fake_integer(json, "object.site.line"), 12);
+    ck_assert(json_is_null(fake_at(json, "object.site.function")));
+    json_decref(json);
+    json = fake_json(b.w.t, "objat", text_of(b.twice));
+    ck_assert(json_is_false(fake_at(json, "object.tracked")));
+    ck_assert(json_is_null(fake_at(json, "object.site")));
+    json_decref(json);
+    json = fake_json(b.w.t, "objat", id_of(&b.w, b.n)); /* refheap's */
+    ck_assert(json_is_null(fake_at(json, "object.tracked")));
+    ck_assert(json_is_null(fake_at(json, "object.site")));
+    ck_assert(json_is_null(fake_at(json, "object.qualified")));
+    json_decref(json);
+    must_have(say(&b, "objat", text_of(b.pair)), "tracked by the collector");
+    must_have(say(&b, "objat", text_of(b.pair)), "  born at shelf.c:12\n");
+    must_have(say(&b, "objat", text_of(b.leaf)), ", untracked");
+    must_have(say(&b, "objat", text_of(b.leaf)), "  born at shelf.c:13 in stack_up()\n");
+    ck_assert(!strstr(say(&b, "objat", id_of(&b.w, b.n)), "tracked"));
+    json = fake_json(b.w.t, "gcstat", "");
+    ck_assert(!json_object_get(fake_at(json, "heaps.0"), "facts"));
+    ck_assert_int_eq(fake_integer(json, "heaps.1.facts.crates.listed"), 1);
+    ck_assert_str_eq(fake_string(json, "heaps.1.facts.crates.wood"), "oak");
+    ck_assert(json_is_true(fake_at(json, "heaps.1.facts.shop_door.is_open")));
+    json_decref(json);
+    must_have(say(&b, "gcstat", ""), "\n  crates: 1 listed, of oak\n  shop door: open\n");
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(names_are_held_against_what_is_there)
 {
     both b = both_new(_i);
@@ -267,6 +304,7 @@ START_TEST(what_does_not_fit_is_told_of_both)
 }
 END_TEST
 
-RUN_TESTS("inspect_formats", objects_have_addresses_for_names, names_are_held_against_what_is_there,
-          referrers_are_found_with_a_graph_and_without, a_cycle_may_lead_through_both_formats,
-          lists_and_totals_are_of_both, what_does_not_fit_is_told_of_both)
+RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_format_knows_is_said,
+          names_are_held_against_what_is_there, referrers_are_found_with_a_graph_and_without,
+          a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
+          what_does_not_fit_is_told_of_both)

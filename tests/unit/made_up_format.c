@@ -19,6 +19,9 @@ enum {
     ROOT = 32,
     CRATE_LIST = 64,
     LONE_LIST = 128,
+    SITES = 192,
+    SITE_LIST = 256,
+    SITES_MAX = 16,
     DESCRIPTOR_SIZE = 0x1000,
     LISTED_MAX = 4,
     SLOTS = 64,
@@ -52,6 +55,15 @@ void made_up_crate(fake_target *target, uint64_t descriptor, uint64_t address, u
     fake_put(target, address + 8, capacity, 8);
     fake_put(target, descriptor + CRATE_LIST + count * 8, address, 8);
     fake_put(target, descriptor + CRATES, count + 1, 8);
+}
+
+void made_up_site(fake_target *target, uint64_t descriptor, uint64_t object, uint64_t line)
+{
+    uint64_t number = fake_get(target, descriptor + SITES, 8);
+    ck_assert(number < SITES_MAX);
+    fake_put(target, descriptor + SITE_LIST + 16 * number, object, 8);
+    fake_put(target, descriptor + SITE_LIST + 16 * number + 8, line, 8);
+    fake_put(target, descriptor + SITES, number + 1, 8);
 }
 
 static bool has_prefix(uint64_t kind)
@@ -119,8 +131,9 @@ void made_up_root(fake_target *target, uint64_t descriptor, uint64_t slot)
 /* ---- opening -------------------------------------------------------------------------------- */
 
 typedef struct state {
+    uint64_t descriptor;
     uint32_t first_type;
-    rhi_field left, right, item, both; /* of slots */
+    rhi_field left, right, item, both, guess; /* of slots */
 } state;
 
 static const rhi_format made_up;
@@ -138,23 +151,25 @@ static void call_item(void *context, uint64_t element, char *name, size_t size)
 
 static bool add_types(rhi_reader *reader, state *s)
 {
-    static const char *const names[] = {"leaf", "pair", "bag", "twice"};
+    static const char *const names[] = {"leaf", "pair", "bag", "twice", "opaque"};
     s->first_type = (uint32_t)reader->types.count;
     s->left = (rhi_field){.name = "left", .kind = RHI_KIND_STRONG};
     s->right = (rhi_field){.name = "right", .kind = RHI_KIND_BORROWED};
     s->both = (rhi_field){.name = "both", .kind = RHI_KIND_STRONG};
+    s->guess = (rhi_field){.name = "word", .kind = RHI_KIND_STRONG, .is_guess = true};
     s->item = (rhi_field){
         .name = "{}", .kind = RHI_KIND_STRONG, .form = RHI_FORM_VECTOR, .call = call_item};
     if (!rhi__array_reserve(&reader->types, MADE_UP_KINDS))
         return false;
     for (unsigned kind = MADE_UP_LEAF; kind < MADE_UP_KINDS; kind++) {
         rhi_type *type = &reader->types.items[reader->types.count++];
-        *type = (rhi_type){.size = BODY + (kind == MADE_UP_PAIR || kind == MADE_UP_BAG ? 16 : 8),
+        *type = (rhi_type){.size = BODY + (kind == MADE_UP_LEAF || kind == MADE_UP_TWICE ? 8 : 16),
                            .has_code = true,
                            .has_references = kind != MADE_UP_LEAF,
                            .has_vectors = kind == MADE_UP_BAG,
                            .acyclic = kind == MADE_UP_LEAF};
         snprintf(type->name, sizeof type->name, "%s", names[kind - MADE_UP_LEAF]);
+        snprintf(type->qualified, sizeof type->qualified, "shop.%s", names[kind - MADE_UP_LEAF]);
     }
     return true;
 }
@@ -219,15 +234,17 @@ static rhi_error *made_up_open(rhi_reader *reader, bool *found)
     *found = true;
     if (!add_types(reader, s) || !rhi__array_reserve(&reader->heaps, 1))
         return rhi__error_memory();
-    reader->heaps.items[reader->heaps.count++] = (rhi_heap_info){.format = &made_up,
-                                                                 .state = s,
-                                                                 .header_size = HEADER_SIZE,
-                                                                 .address = at,
-                                                                 .number = 1,
-                                                                 .name = "crates",
-                                                                 .phase = "idle",
-                                                                 .first_type = s->first_type,
-                                                                 .type_count = 4};
+    reader->heaps.items[reader->heaps.count++] =
+        (rhi_heap_info){.format = &made_up,
+                        .state = s,
+                        .header_size = HEADER_SIZE,
+                        .address = at,
+                        .number = 1,
+                        .name = "crates",
+                        .phase = "idle",
+                        .first_type = s->first_type,
+                        .type_count = MADE_UP_KINDS - MADE_UP_LEAF};
+    s->descriptor = at;
     return add_ranges(reader, at, (uint32_t)reader->heaps.count - 1) ? NULL : rhi__error_memory();
 }
 
@@ -278,6 +295,7 @@ static void made_up_decode(const rhi_reader *reader, const rhi_block *block, uin
                            .slot_size = block->slot_size,
                            .heap = block->heap,
                            .count = (int64_t)(count & ~IMMORTAL),
+                           .tracked = prefix != 0,
                            .immortal = (count & IMMORTAL) != 0,
                            .type = is_known ? state_of(reader)->first_type + (uint32_t)kind - 1
                                             : UINT32_MAX,
@@ -344,6 +362,9 @@ static bool made_up_slots(rhi_reader *reader, const rhi_object *object, const ui
                visit_one(object, body, 1, &s->right, visit, context);
     case MADE_UP_BAG:
         return visit_table(reader, body, visit, context);
+    case MADE_UP_OPAQUE:
+        return visit_one(object, body, 0, &s->guess, visit, context) &&
+               visit_one(object, body, 1, &s->guess, visit, context);
     case MADE_UP_TWICE:
         return visit_one(object, body, 0, &s->both, visit, context) &&
                visit_one(object, body, 0, &s->both, visit, context);
@@ -368,8 +389,41 @@ static void made_up_value(rhi_reader *reader, const rhi_object *object, const ui
         snprintf(text, size, "<%.8s>", body);
 }
 
+static bool made_up_knows_site(rhi_reader *reader, const rhi_object *object, rhi_site *site)
+{
+    uint64_t at = state_of(reader)->descriptor, count = 0, address, line = 0;
+    rhi__memory_u64(reader->memory, at + SITES, &count);
+    for (uint64_t i = 0; i < count && i < SITES_MAX; i++)
+        if (rhi__memory_u64(reader->memory, at + SITE_LIST + 16 * i, &address) &&
+            address == object->address)
+            rhi__memory_u64(reader->memory, at + SITE_LIST + 16 * i + 8, &line);
+    *site = (rhi_site){.number = (uint32_t)line,
+                       .line = (uint32_t)line,
+                       .file = "shelf.c",
+                       .function = line % 2 ? "stack_up" : NULL};
+    return line != 0;
+}
+
+static void made_up_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context)
+{
+    uint64_t crates = 0;
+    rhi__memory_u64(reader->memory, reader->heaps.items[heap].address + CRATES, &crates);
+    rhi_fact fact = {.group = "crates", .key = "listed", .words = "listed", .number = crates};
+    visit(context, &fact);
+    fact = (rhi_fact){
+        .group = "crates", .key = "wood", .words = "of", .kind = RHI_FACT_TEXT, .text = "oak"};
+    visit(context, &fact);
+    fact = (rhi_fact){.group = "shop_door",
+                      .key = "is_open",
+                      .words = "open",
+                      .kind = RHI_FACT_YES_NO,
+                      .number = 1};
+    visit(context, &fact);
+}
+
 static const rhi_format made_up = {.name = "crates",
                                    .block_word = "crate",
+                                   .has_tracking = true,
                                    .open = made_up_open,
                                    .close = made_up_close,
                                    .read_blocks = made_up_blocks,
@@ -377,6 +431,8 @@ static const rhi_format made_up = {.name = "crates",
                                    .headers = made_up_headers,
                                    .slots = made_up_slots,
                                    .size = made_up_size,
-                                   .value = made_up_value};
+                                   .value = made_up_value,
+                                   .site = made_up_knows_site,
+                                   .facts = made_up_facts};
 
 const rhi_format *const rhi__formats[] = {&rhi__format_refheap, &made_up, NULL};

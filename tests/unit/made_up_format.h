@@ -2,14 +2,22 @@
  *
  * It is as unlike refheap's as the seam allows: objects begin behind a prefix, or not; they have no
  * serial; their slots, sizes and values are found by code, some of them outside of the object; one
- * owns two counts of what it holds. Invariant: what these functions leave behind is valid, except
- * where a test writes into it by hand. */
+ * owns two counts of what it holds, of one it is guessed what it holds; those with a prefix are
+ * tracked; of some it is known which line made them. Invariant: what these functions leave behind
+ * is valid, except where a test writes into it by hand. */
 #ifndef REFHEAP_TESTS_MADE_UP_FORMAT_H
 #define REFHEAP_TESTS_MADE_UP_FORMAT_H
 
 #include "fake_target.h"
 
-enum made_up_kind { MADE_UP_LEAF = 1, MADE_UP_PAIR, MADE_UP_BAG, MADE_UP_TWICE, MADE_UP_KINDS };
+enum made_up_kind {
+    MADE_UP_LEAF = 1,
+    MADE_UP_PAIR,
+    MADE_UP_BAG,
+    MADE_UP_TWICE,
+    MADE_UP_OPAQUE, /* two words, which hold an object if they look so */
+    MADE_UP_KINDS
+};
 
 /* Maps the descriptor, with room for crates and lone objects, at `address`. */
 void made_up_new(fake_target *target, uint64_t address);
@@ -23,12 +31,15 @@ uint64_t made_up_object(fake_target *target, uint64_t crate, uint64_t slot, enum
 uint64_t made_up_lone(fake_target *target, uint64_t descriptor, uint64_t address,
                       enum made_up_kind kind, uint64_t count);
 void made_up_free(fake_target *target, uint64_t crate, uint64_t slot);
-/* Words of the object's body: a leaf's text; what a pair or a twice holds. */
+/* Words of the object's body: a leaf's text; what the others hold. */
 void made_up_put(fake_target *target, uint64_t object, unsigned word, uint64_t value);
 /* Gives the bag a table, at `address` (mapped here), of `count` values under the keys 1, 2, … */
 void made_up_table(fake_target *target, uint64_t bag, uint64_t address, const uint64_t *values,
                    uint64_t count);
 /* A registered root: what the slot holds owns a count. */
 void made_up_root(fake_target *target, uint64_t descriptor, uint64_t slot);
+
+/* The line of shelf.c that made the object; 0: not known. At most 16 are. */
+void made_up_site(fake_target *target, uint64_t descriptor, uint64_t object, uint64_t line);
 
 #endif

@@ -248,7 +248,9 @@ static const rhi_command table[] = {
             "\"bytes\", \"" RHI_REFHEAP_BLOCK "s\",\n \"" RHI_REFHEAP_BLOCK "_bytes\", "
             "\"fragmentation_percent\", \"damaged\": objects whose header makes no sense, "
             "\"phase\",\n \"collector\": {\"enabled\", \"collections\", \"reclaimed\", "
-            "\"candidates\"}, \"types\": [{\"type\",\n"
+            "\"candidates\"}, \"facts\": what else the format\n tells, by group and key, if it "
+            "does, "
+            "\"types\": [{\"type\",\n"
             " \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\",\n"
             " \"sample_value\": what it holds, short, or null}], \"types_total\" if cut}],\n"
             " \"heaps_total\" if cut}",

@@ -234,6 +234,26 @@ static inline int rhi__born_order(const void *left, const void *right)
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
+/* What a format knows of a heap besides its objects: a figure, a yes or no, or a text. Facts of one
+ * group are a line: "generation 0: 12 objects, 700 at most"; the group's underlines are blanks
+ * there. In JSON: {"generation_0": {"objects": 12, "threshold": 700}}. In text a figure stands
+ * before `words`, a text behind them. */
+enum rhi_fact_kind { RHI_FACT_NUMBER, RHI_FACT_YES_NO, RHI_FACT_TEXT };
+typedef struct rhi_fact {
+    const char *group, *key, *words; /* the format's, as long as the reader lives */
+    uint8_t kind;                    /* enum rhi_fact_kind */
+    uint64_t number;                 /* of yes or no: 0: no */
+    char text[RHI_NAME_SIZE];
+} rhi_fact;
+typedef void (*rhi_fact_visitor)(void *context, const rhi_fact *fact);
+
+/* The line of the program that made an object. `number`: no other site of the format has it. The
+ * texts are the format's, as long as the reader lives, printable; function NULL: not known. */
+typedef struct rhi_site {
+    uint32_t number, line;
+    const char *file, *function;
+} rhi_site;
+
 /* What does not fit together in a heap, in the order of the printed rows. */
 enum rhi_finding_kind {
     RHI_FOUND_OVER_RELEASE,
@@ -329,6 +349,11 @@ struct rhi_format {
     /* The births of `count` objects, sorted by rhi__born_order: sets events[i] to that of born[i],
      * where it knows one. NULL likewise. */
     void (*births)(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events);
+    /* Which line made a live object; false: that is not known. Called for all objects of a heap,
+     * one after the other. NULL: the format never knows. */
+    bool (*site)(rhi_reader *reader, const rhi_object *object, rhi_site *site);
+    /* Visits what there is to be said of a heap, groups together. NULL: nothing. */
+    void (*facts)(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context);
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the
      * table of weak references. NULL: nothing of the kind. */
     rhi_error *(*check)(rhi_reader *reader, rhi_check *check);

@@ -57,6 +57,20 @@ const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, r
     return bytes && got == object->slot_size ? bytes : NULL;
 }
 
+bool rhi__site(rhi_reader *reader, const rhi_object *object, rhi_site *site)
+{
+    const rhi_format *format = rhi__format_of(reader, object->heap);
+    *site = (rhi_site){0};
+    return format->site && rhi__is_object(object->state) && format->site(reader, object, site) &&
+           site->file;
+}
+
+void rhi__site_text(const rhi_site *site, char text[RHI_SITE_SIZE])
+{
+    rhi__text(text, RHI_SITE_SIZE, site->function ? "%s:%u in %s()" : "%s:%u", site->file,
+              site->line, site->function);
+}
+
 const char *rhi__state_word(const rhi_object *object)
 {
     return object->state == RHI_DYING ? "dying"

@@ -313,6 +313,30 @@ static rhi_error *statistics_of(rhi_session *session, rhi_reader *reader, bool r
 
 /* ---- the answer ----------------------------------------------------------------------------- */
 
+static void add_fact(void *context, const rhi_fact *fact)
+{
+    rhi_facts *facts = context;
+    if (!rhi__array_reserve(facts, 1))
+        facts->is_short = true;
+    else
+        facts->items[facts->count++] = *fact;
+}
+
+static rhi_error *gather_facts(rhi_gcstat *answer)
+{
+    answer->facts = calloc(answer->count + 1, sizeof *answer->facts);
+    if (!answer->facts)
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < answer->count; i++) {
+        const rhi_format *format = rhi__format_of(answer->reader, answer->heaps[i]);
+        if (format->facts)
+            format->facts(answer->reader, answer->heaps[i], add_fact, &answer->facts[i]);
+        if (answer->facts[i].is_short)
+            return rhi__error_memory();
+    }
+    return NULL;
+}
+
 rhi_error *rhi__gcstat(rhi_session *session, bool retained, uint64_t limit, rhi_gcstat *answer)
 {
     rhi_statistics *statistics;
@@ -328,10 +352,13 @@ rhi_error *rhi__gcstat(rhi_session *session, bool retained, uint64_t limit, rhi_
         if (rhi__heap_wanted(session, answer->reader, heap) && answer->total++ < limit)
             answer->heaps[answer->count++] = heap;
     }
-    return NULL;
+    return gather_facts(answer);
 }
 
 void rhi__gcstat_free(rhi_gcstat *answer)
 {
+    for (uint64_t i = 0; answer->facts && i < answer->count; i++)
+        free(answer->facts[i].items);
+    free(answer->facts);
     free(answer->heaps);
 }

@@ -35,12 +35,20 @@ typedef struct rhi_statistics {
     bool has_retained;
 } rhi_statistics;
 
+/* What the heap's format says of it besides, in its order. */
+typedef struct rhi_facts {
+    rhi_fact *items;
+    uint64_t count, capacity;
+    bool is_short; /* of memory */
+} rhi_facts;
+
 typedef struct rhi_gcstat {
     rhi_reader *reader;
     const rhi_statistics *statistics; /* the session's */
     bool has_retained;                /* what is retained was asked for */
     uint32_t *heaps;                  /* the wanted ones, by number, as many as are shown */
     uint64_t count, total;
+    rhi_facts *facts; /* of each of `heaps` */
 } rhi_gcstat;
 
 rhi_error *rhi__gcstat(rhi_session *session, bool retained, uint64_t limit, rhi_gcstat *answer);

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The sample's id, and what it holds. */
 static void sample_id(rhi_reader *reader, uint32_t index, char *id, size_t size,
@@ -46,9 +47,37 @@ static void print_types(rhi_session *session, const rhi_gcstat *answer, const rh
         rhi__print_more(session, "  ", heap->rows.count - limit, "type");
 }
 
-static void print_heap(rhi_session *session, const rhi_gcstat *answer, uint32_t number,
+static void print_fact(rhi_session *session, const rhi_fact *fact)
+{
+    if (fact->kind == RHI_FACT_TEXT)
+        rhi__print(session, "%s %s", fact->words, fact->text);
+    else if (fact->kind == RHI_FACT_YES_NO)
+        rhi__print(session, "%s%s", fact->number ? "" : "not ", fact->words);
+    else
+        rhi__print(session, "%" PRIu64 " %s", fact->number, fact->words);
+}
+
+/* A line for each group: "  generation 0: 12 objects, 700 at most". */
+static void print_facts(rhi_session *session, const rhi_facts *facts)
+{
+    for (uint64_t i = 0; i < facts->count; i++) {
+        const rhi_fact *fact = &facts->items[i];
+        bool is_first = i == 0 || strcmp(facts->items[i - 1].group, fact->group) != 0;
+        if (is_first)
+            rhi__print(session, i ? "\n  " : "  ");
+        for (const char *c = fact->group; is_first && *c; c++)
+            rhi__print(session, "%c", *c == '_' ? ' ' : *c);
+        rhi__print(session, is_first ? ": " : ", ");
+        print_fact(session, fact);
+    }
+    if (facts->count)
+        rhi__print(session, "\n");
+}
+
+static void print_heap(rhi_session *session, const rhi_gcstat *answer, uint64_t place,
                        uint64_t limit)
 {
+    uint32_t number = answer->heaps[place];
     const rhi_heap_info *info = &answer->reader->heaps.items[number];
     const rhi_heap_tally *heap = &answer->statistics->heaps[number];
     rhi__print(session, "heap %" PRIu64 "%s%s%s: %" PRIu64 " object%s, %" PRIu64 " bytes; ",
@@ -64,6 +93,7 @@ static void print_heap(rhi_session *session, const rhi_gcstat *answer, uint32_t 
                    info->gc_enabled ? "on" : "off", info->collections,
                    rhi__plural(info->collections), info->reclaimed, rhi__plural(info->reclaimed),
                    info->candidates, rhi__plural(info->candidates));
+    print_facts(session, &answer->facts[place]);
     if (info->provisional)
         rhi__print(session, "  provisional: the heap is %s\n", info->phase);
     if (heap->damaged)
@@ -103,8 +133,26 @@ static json_t *collector_json(const rhi_heap_info *info)
     return json;
 }
 
-static json_t *heap_json(const rhi_gcstat *answer, uint32_t number, uint64_t limit)
+/* By group and key. */
+static json_t *facts_json(const rhi_facts *facts)
 {
+    json_t *json = json_object();
+    for (uint64_t i = 0; i < facts->count; i++) {
+        const rhi_fact *fact = &facts->items[i];
+        json_t *group = json_object_get(json, fact->group);
+        if (!group)
+            json_object_set_new(json, fact->group, group = json_object());
+        json_object_set_new(group, fact->key,
+                            fact->kind == RHI_FACT_TEXT     ? rhi__json_text(fact->text)
+                            : fact->kind == RHI_FACT_YES_NO ? json_boolean(fact->number)
+                                                            : rhi__json_u64(fact->number));
+    }
+    return json;
+}
+
+static json_t *heap_json(const rhi_gcstat *answer, uint64_t place, uint64_t limit)
+{
+    uint32_t number = answer->heaps[place];
     const rhi_heap_info *info = &answer->reader->heaps.items[number];
     const rhi_heap_tally *heap = &answer->statistics->heaps[number];
     char key[32];
@@ -123,6 +171,8 @@ static json_t *heap_json(const rhi_gcstat *answer, uint32_t number, uint64_t lim
     json_object_set_new(json, "phase", json_string(info->phase));
     json_object_set_new(json, "collector",
                         info->format->has_collector ? collector_json(info) : json_null());
+    if (info->format->facts)
+        json_object_set_new(json, "facts", facts_json(&answer->facts[place]));
     json_object_set_new(json, "types", types_json(answer, heap, limit));
     if (heap->rows.count > limit)
         json_object_set_new(json, "types_total", rhi__json_u64(heap->rows.count));
@@ -132,7 +182,7 @@ static json_t *heap_json(const rhi_gcstat *answer, uint32_t number, uint64_t lim
 void rhi__gcstat_print(rhi_session *session, const rhi_gcstat *answer, uint64_t limit)
 {
     for (uint64_t i = 0; i < answer->count; i++)
-        print_heap(session, answer, answer->heaps[i], limit);
+        print_heap(session, answer, i, limit);
     rhi__print_more(session, "", answer->total - answer->count, "heap");
     rhi__print_incomplete(session);
 }
@@ -142,7 +192,7 @@ void rhi__gcstat_json(rhi_session *session, const rhi_gcstat *answer, uint64_t l
     rhi__json_begin(session);
     rhi__json_array(session, "heaps");
     for (uint64_t i = 0; i < answer->count; i++)
-        rhi__json_item(session, heap_json(answer, answer->heaps[i], limit));
+        rhi__json_item(session, heap_json(answer, i, limit));
     rhi__json_array_end(session);
     if (answer->total > answer->count)
         rhi__json_key(session, "heaps_total", rhi__json_u64(answer->total));

@@ -181,28 +181,49 @@ static void print_tenants(const answer *a)
         rhi__print_more(a->session, "  ", a->tenant_count - a->asked.limit, NULL);
 }
 
+/* What its format says of it besides: ", tracked by the collector". */
+static void print_heap_of(const answer *a)
+{
+    const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
+    rhi__print(a->session, "heap %" PRIu64 "%s%s%s%s\n", heap->number, heap->name[0] ? " \"" : "",
+               heap->name, heap->name[0] ? "\"" : "",
+               !heap->format->has_tracking ? ""
+               : a->object.tracked         ? ", tracked by the collector"
+                                           : ", untracked");
+    if (heap->provisional)
+        rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
+}
+
+static void print_site(const answer *a)
+{
+    rhi_site site;
+    char text[RHI_SITE_SIZE];
+    if (!rhi__site(a->reader, &a->object, &site))
+        return;
+    rhi__site_text(&site, text);
+    rhi__print(a->session, "  born at %s\n", text);
+}
+
 static rhi_error *print_live(answer *a)
 {
     rhi_objat_rows rows;
     char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE] = "";
     uint64_t offset = a->address - a->object.address;
-    const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__count_text(&a->object, count, sizeof count);
     rhi__print(a->session, "0x%" PRIx64 " is %s", a->address, id);
     if (offset)
         rhi__print(a->session, " + %" PRIu64 " bytes (the object begins at 0x%" PRIx64 ")", offset,
                    a->object.address);
-    rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, heap %" PRIu64 "%s%s%s\n",
-               rhi__state_word(&a->object), a->object.immortal ? "" : "refcount ", count, a->size,
-               heap->number, heap->name[0] ? " \"" : "", heap->name, heap->name[0] ? "\"" : "");
-    if (heap->provisional)
-        rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
+    rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, ", rhi__state_word(&a->object),
+               a->object.immortal ? "" : "refcount ", count, a->size);
+    print_heap_of(a);
     if (a->object.type < a->reader->types.count &&
         a->reader->types.items[a->object.type].has_code) /* no field says it */
         rhi__value(a->reader, &a->object, value);
     if (value[0])
         rhi__print(a->session, "  %s\n", value + 1);
+    print_site(a);
     rhi_error *error = rhi__objat_fields(a, true, print_row, a, &rows);
     rhi__print_more(a->session, "  ", rows.total - rows.covered, NULL);
     print_tenants(a);

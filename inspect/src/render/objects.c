@@ -15,6 +15,23 @@ json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object)
     return value[0] ? rhi__json_text(value + 1) : json_null();
 }
 
+static json_t *site_json(rhi_reader *reader, const rhi_object *object)
+{
+    rhi_site site;
+    if (!rhi__site(reader, object, &site))
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "file", rhi__json_text(site.file), "line",
+                     rhi__json_u64(site.line), "function",
+                     site.function ? rhi__json_text(site.function) : json_null());
+}
+
+/* The type's name with what it comes from; null: its format has no such names. */
+static json_t *qualified_json(const rhi_reader *reader, uint32_t type)
+{
+    const char *name = type < reader->types.count ? reader->types.items[type].qualified : "";
+    return name[0] ? rhi__json_text(name) : json_null();
+}
+
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
 {
     char id[RHI_ID_SIZE];
@@ -22,10 +39,11 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
     json_t *json = json_object();
     json_object_set_new(json, "id", json_string(id));
     json_object_set_new(json, "type", json_string(rhi__type_name(reader, object->type)));
+    const rhi_format *format = rhi__format_of(reader, object->heap);
+    json_object_set_new(json, "qualified", qualified_json(reader, object->type));
     json_object_set_new(json, "serial",
-                        rhi__format_of(reader, object->heap)->has_serials
-                            ? json_integer((json_int_t)(object->serial & INT64_MAX))
-                            : json_null());
+                        format->has_serials ? json_integer((json_int_t)(object->serial & INT64_MAX))
+                                            : json_null());
     json_object_set_new(json, "address", json_sprintf("0x%" PRIx64, object->address));
     json_object_set_new(json, "size", rhi__json_u64(rhi__object_size_at(reader, object)));
     json_object_set_new(json, "refcount",
@@ -34,7 +52,10 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
     json_object_set_new(json, "heap",
                         json_integer((json_int_t)reader->heaps.items[object->heap].number));
     json_object_set_new(json, "state", json_string(rhi__state_word(object)));
-    json_object_set_new(json, "format", json_string(rhi__format_of(reader, object->heap)->name));
+    json_object_set_new(json, "format", json_string(format->name));
+    json_object_set_new(json, "tracked",
+                        format->has_tracking ? json_boolean(object->tracked) : json_null());
+    json_object_set_new(json, "site", site_json(reader, object));
     json_object_set_new(json, "value", rhi__value_json(reader, object));
     return json;
 }
