@@ -3,21 +3,6 @@
 
 #include <stdlib.h>
 
-const py_offsets *rhi__py_offsets(unsigned minor)
-{
-    (void)minor;
-    return NULL;
-}
-rhi_error *rhi__py_discover(rhi_reader *reader, py_runtimes *found)
-{
-    (void)reader;
-    (void)found;
-    return NULL;
-}
-void rhi__py_runtime_free(py_runtime *py)
-{
-    free(py);
-}
 rhi_error *rhi__py_types_open(py_runtime *py)
 {
     (void)py;

@@ -26,8 +26,8 @@ typedef struct py_offsets {
     uint8_t minor;
     uint32_t pool_bytes, arena_bytes;
     /* of _PyRuntime */
-    uint32_t runtime_size, interpreters_head, interpreters_main, runtime_gc;
-    /* of an interpreter; gc: PY_ABSENT: runtime_gc it is */
+    uint32_t runtime_size, finalizing, interpreters_head, interpreters_main;
+    /* of an interpreter */
     uint32_t interpreter_size, next, id, threads_head, interpreter_runtime, gc, modules, sysdict,
         builtins, obmalloc, type_cache, callable_cache;
     /* of a thread's state; native_id: PY_ABSENT before 3.11. frame: what leads to the innermost
@@ -68,6 +68,15 @@ enum {
     PY_TP_SUBCLASSES = 360,
     PY_TP_WEAKLIST = 368,
     PY_TYPE_READ_BYTES = 408, /* that every type has */
+    /* the collector's part of an interpreter: three lists, each a head of 24 bytes */
+    PY_GC_ENABLED = 12,
+    PY_GC_GENERATIONS = 24,
+    PY_GC_GENERATION_BYTES = 24,
+    PY_GC_PERMANENT = 104, /* a list of its own */
+    PY_GC_STATS = 128,
+    PY_GC_COLLECTING = 200,
+    PY_GC_GARBAGE = 208,
+    PY_GC_LINK_FLAGS = 3, /* in the low bits of a link */
     /* flags of types */
     PY_FLAG_INLINE_VALUES = 1 << 2,
     PY_FLAG_MANAGED_WEAKREF = 1 << 3,
@@ -204,6 +213,17 @@ const py_offsets *rhi__py_offsets(unsigned minor);
  * that failed. Appends to *found; each is freed by rhi__py_runtime_free. */
 rhi_error *rhi__py_discover(rhi_reader *reader, py_runtimes *found);
 void rhi__py_runtime_free(py_runtime *py);
+
+/* ---- runtime.c ------------------------------------------------------------------------------ */
+
+/* What a place that may be _PyRuntime turned out to be. PY_NOT_ONE: something else; PY_REFUSED:
+ * Python, and not to be read, for the reason that was written. */
+enum py_verdict { PY_NOT_ONE, PY_REFUSED, PY_IS_ONE, PY_NO_MEMORY };
+enum { PY_REASON_SIZE = 200 };
+/* Opens the runtime at an address where offsets of that version are to be tried: its version,
+ * interpreters, `type`, allocator, all of it verified. *result is set with PY_IS_ONE. */
+enum py_verdict rhi__py_runtime_open(rhi_reader *reader, uint64_t address, unsigned minor,
+                                     py_runtime **result, char reason[PY_REASON_SIZE]);
 
 /* ---- types.c -------------------------------------------------------------------------------- */
 
