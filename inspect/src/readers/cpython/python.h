@@ -184,6 +184,7 @@ typedef struct py_runtime {
     } arenas;
     uint64_t interned; /* the dict of interned strings, which owns none of them; 0: not known */
     struct py_parts *parts; /* what pools.c, lone.c and others made for themselves */
+    struct py_traces *traces; /* of tracemalloc.c; NULL: nobody asked yet */
 } py_runtime;
 
 typedef struct py_runtimes {
@@ -311,5 +312,11 @@ bool rhi__py_each_entry(py_runtime *py, uint64_t dict, py_entry_visitor visit, v
 rhi_error *rhi__py_roots_open(py_runtime *py);
 /* The line of an instruction of a code object; 0: not known. */
 unsigned rhi__py_line(py_runtime *py, uint64_t code, uint64_t instruction);
+
+/* ---- tracemalloc.c, facts.c, freed.c, verify.c, words.c ------------------------------------- */
+
+/* As in rhi_format. */
+bool rhi__py_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
+void rhi__py_traces_free(struct py_traces *traces);
 
 #endif
