@@ -54,6 +54,12 @@ static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t spac
     return rhi__py_roots_open(py);
 }
 
+static void free_runtime(py_runtime *py)
+{
+    rhi__py_traces_free(py->traces);
+    rhi__py_runtime_free(py);
+}
+
 static rhi_error *python_open(rhi_reader *reader, bool *found)
 {
     py_runtimes *runtimes = calloc(1, sizeof *runtimes);
@@ -62,7 +68,7 @@ static rhi_error *python_open(rhi_reader *reader, bool *found)
     bool any = runtimes && runtimes->items.count;
     if (!any || !rhi__format_opened(reader, &rhi__format_python, runtimes)) {
         for (uint64_t i = 0; runtimes && i < runtimes->items.count; i++)
-            rhi__py_runtime_free(runtimes->items.items[i]);
+            free_runtime(runtimes->items.items[i]);
         if (runtimes)
             free(runtimes->items.items);
         free(runtimes);
@@ -78,7 +84,7 @@ static void python_close(rhi_reader *reader)
 {
     py_runtimes *runtimes = rhi__format_state(reader, &rhi__format_python);
     for (uint64_t i = 0; runtimes && i < runtimes->items.count; i++)
-        rhi__py_runtime_free(runtimes->items.items[i]);
+        free_runtime(runtimes->items.items[i]);
     if (runtimes)
         free(runtimes->items.items);
     free(runtimes);
@@ -100,4 +106,5 @@ const rhi_format rhi__format_python = {
     .slots = rhi__py_slots,
     .size = rhi__py_size,
     .value = rhi__py_value,
+    .site = rhi__py_site,
 };
