@@ -90,9 +90,3 @@ __attribute__((weak)) bool rhi__py_text(py_runtime *py, uint64_t address, char *
     (void)size;
     return false;
 }
-__attribute__((weak)) const py_type *rhi__py_known_type(const py_runtime *py, uint64_t address)
-{
-    (void)py;
-    (void)address;
-    return NULL;
-}

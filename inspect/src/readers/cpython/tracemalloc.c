@@ -213,11 +213,12 @@ static bool read_trace(py_runtime *py, uint64_t trace, uint64_t *traceback)
 
 static bool is_str(py_runtime *py, uint64_t address)
 {
-    uint8_t bytes[8];
-    const py_type *type = read_kept(py, address + PY_OB_TYPE, bytes, sizeof bytes)
-                              ? rhi__py_known_type(py, rhi__load64(bytes))
-                              : NULL;
-    return type && type->flags & PY_FLAG_STR;
+    uint8_t type[8], meta[8], flags[4];
+    return read_kept(py, address + PY_OB_TYPE, type, sizeof type) &&
+           read_kept(py, rhi__load64(type) + PY_OB_TYPE, meta, sizeof meta) &&
+           rhi__load64(meta) == py->type_type &&
+           read_kept(py, rhi__load64(type) + PY_TP_FLAGS, flags, sizeof flags) &&
+           rhi__load32(flags) & PY_FLAG_STR;
 }
 
 /* ---- looking for the table ------------------------------------------------------------------ */
