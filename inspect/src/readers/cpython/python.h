@@ -183,7 +183,7 @@ typedef struct py_runtime {
         uint64_t count, capacity;
     } arenas;
     uint64_t interned; /* the dict of interned strings, which owns none of them; 0: not known */
-    struct py_parts *parts; /* what pools.c, lone.c and others made for themselves */
+    struct py_parts *parts;   /* what pools.c, lone.c and others made for themselves */
     struct py_traces *traces; /* of tracemalloc.c; NULL: nobody asked yet */
 } py_runtime;
 
