@@ -310,7 +310,8 @@ bool rhi__py_each_entry(py_runtime *py, uint64_t dict, py_entry_visitor visit, v
 /* Appends the exact roots: what threads, their frames and the interpreters own; and ranges of
  * memory that own nothing (unused parts of data stacks, caches, lists of free objects). */
 rhi_error *rhi__py_roots_open(py_runtime *py);
-/* The line of an instruction of a code object; 0: not known. */
+/* The line of an instruction of a code object, as the frame has it: its address, or, before 3.11,
+ * f_lasti; 0: not known. */
 unsigned rhi__py_line(py_runtime *py, uint64_t code, uint64_t instruction);
 
 /* ---- tracemalloc.c, facts.c, freed.c, verify.c, words.c ------------------------------------- */

@@ -1,0 +1,71 @@
+/* roots.c - roots, and memory that owns nothing, as threads, frames and interpreters add them (see
+ * roots.h). Invariant: no more of them are kept than are said to be looked at. */
+#include "readers/cpython/roots.h"
+#include "base/array.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+enum { ROOTS_MAX = 1 << 20 };
+
+const uint8_t *rhi__py_at(py_roots *roots, uint64_t address, uint64_t size)
+{
+    rhi_window *window = &roots->window;
+    if (!rhi__window_covers(window, address, size)) {
+        const rhi_region *region = rhi__memory_region(window->memory, address);
+        if (!region || region->end - address < size)
+            return NULL;
+        uint64_t before = address - region->start;
+        before = (before < window->step / 2 ? before : window->step / 2) & ~7ull;
+        rhi__window_at(window, address - before, 1);
+    }
+    return rhi__window_at(window, address, size);
+}
+
+bool rhi__py_word(py_roots *roots, uint64_t address, uint64_t *value)
+{
+    const uint8_t *bytes = rhi__py_at(roots, address, 8);
+    if (bytes)
+        *value = rhi__load64(bytes);
+    return bytes != NULL;
+}
+
+void rhi__py_cut(py_roots *roots, const char *what)
+{
+    if (!roots->is_cut)
+        rhi__reader_problem(roots->reader, "there are more %s than are looked at", what);
+    roots->is_cut = true;
+}
+
+void rhi__py_root(py_roots *roots, uint64_t slot, const char *format, ...)
+{
+    rhi_root root = {.slot = slot, .heap = roots->heap};
+    uint64_t value;
+    if (rhi__py_word(roots, slot, &value) && value == 0)
+        return;
+    if (roots->reader->roots.count >= ROOTS_MAX) {
+        rhi__py_cut(roots, "roots of Python");
+        return;
+    }
+    if (!rhi__array_reserve(&roots->reader->roots, 1)) {
+        roots->out_of_memory = true;
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    rhi__format_into(root.name, sizeof root.name, format, arguments);
+    va_end(arguments);
+    roots->reader->roots.items[roots->reader->roots.count++] = root;
+}
+
+void rhi__py_nothing(py_roots *roots, uint64_t start, uint64_t size, const char *what)
+{
+    rhi_reader *reader = roots->reader;
+    if (size == 0 || !rhi__range_ok(start, size))
+        return;
+    if (!rhi__array_reserve(&reader->own, 1))
+        roots->out_of_memory = true;
+    else
+        reader->own.items[reader->own.count++] =
+            (rhi_own_range){.start = start, .end = start + size, .what = what, .heap = roots->heap};
+}

@@ -1,0 +1,73 @@
+/* roots.h - what threads.c, frames.c and interpreter.c share: roots, and memory that owns nothing
+ * (roots.c); where things lie in code objects, and their lines (lines.c). Private to them. */
+#ifndef RHI_PYTHON_ROOTS_H
+#define RHI_PYTHON_ROOTS_H
+
+#include "readers/cpython/python.h"
+#include "target/window.h"
+
+enum { PY_VERSIONS = PY_MINOR_MAX - PY_MINOR_MIN + 1 };
+/* Of a table with a column for each version. */
+static inline unsigned py_version(const py_runtime *py)
+{
+    return py->minor - PY_MINOR_MIN;
+}
+
+/* ---- roots.c -------------------------------------------------------------------------------- */
+
+typedef struct py_roots {
+    py_runtime *py;
+    rhi_reader *reader;
+    rhi_window window;    /* use rhi__py_at */
+    uint32_t heap;        /* of the interpreter whose roots are added */
+    uint64_t frames_left; /* that may still be looked at, in all threads */
+    bool is_cut;          /* there are more roots or frames, which is noted */
+    bool out_of_memory;
+} py_roots;
+
+/* Bytes at an address, at most 4096, valid until the next call; NULL: they cannot be read. What lies
+ * near each other on either side is read once. */
+const uint8_t *rhi__py_at(py_roots *roots, uint64_t address, uint64_t size);
+bool rhi__py_word(py_roots *roots, uint64_t address, uint64_t *value);
+/* The word at `slot` owns a count of what it holds, if it is not 0. */
+__attribute__((format(printf, 3, 4))) void rhi__py_root(py_roots *roots, uint64_t slot,
+                                                        const char *format, ...);
+/* None of these bytes owns anything but what is a root. They overlap no others. */
+void rhi__py_nothing(py_roots *roots, uint64_t start, uint64_t size, const char *what);
+/* Says that something cannot be followed; the answer is incomplete. Once for all that is cut. */
+void rhi__py_cut(py_roots *roots, const char *what);
+
+/* ---- lines.c -------------------------------------------------------------------------------- */
+
+/* Where parts of a code object lie. */
+typedef struct py_code_parts {
+    uint16_t first_line, line_table, filename, name;
+    uint16_t stack_size;
+    /* how many slots come before the value stack: one number, or the sum of `nlocals` and the
+     * lengths of `cellvars` and `freevars` (0: not so) */
+    uint16_t local_count, local_names, local_kinds, cellvars, freevars;
+} py_code_parts;
+const py_code_parts *rhi__py_code_parts(const py_runtime *py);
+
+/* ---- frames.c ------------------------------------------------------------------------------- */
+
+typedef struct py_thread {
+    uint64_t address; /* of its state */
+    char name[40];    /* "thread 4711" */
+    /* in memory.map.threads; NULL: which one it is is not known */
+    const rhi_thread *kernel;
+} py_thread;
+
+typedef struct py_frames py_frames; /* what is kept from thread to thread */
+py_frames *rhi__py_frames_new(void);
+void rhi__py_frames_free(py_frames *frames);
+/* Adds the roots in all frames of the thread, and its data stack as memory that owns nothing else.
+ */
+void rhi__py_frame_roots(py_roots *roots, py_frames *frames, const py_thread *thread);
+
+/* ---- threads.c ------------------------------------------------------------------------------ */
+
+/* The same of all threads of an interpreter. */
+void rhi__py_thread_roots(py_roots *roots, py_frames *frames, const py_interpreter *interpreter);
+
+#endif

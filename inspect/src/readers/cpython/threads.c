@@ -1,0 +1,169 @@
+/* threads.c - what the states of Python's threads own, and which thread of the process each is (see
+ * roots.h). Invariant: lists of the target that have no end come to one here. */
+#include "readers/cpython/roots.h"
+#include "base/array.h"
+#include "base/cycle_guard.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS_MAX = 1 << 18 };
+
+/* Bytes of a thread's state, by version. */
+static const uint16_t state_bytes[PY_VERSIONS] = {264, 280, 360, 288, 336};
+/* What it owns, and where; 0: nothing of the kind. Of exceptions that are being handled it owns the
+ * last of the chain alone, which is in it: the others are in generators, whose they are. */
+/* clang-format off */
+static const struct {
+    const char *name;
+    uint16_t at[PY_VERSIONS];
+} owned[] = {
+    {"sys.setprofile",                       { 72,  72,  80,  80,  96}},
+    {"sys.settrace",                         { 80,  80,  88,  88, 104}},
+    {"exception that is being raised",       { 96,  96, 104,  96, 112}},
+    {"type of the exception being raised",   { 88,  88,  96,   0,   0}},
+    {"traceback of the exception being raised", {104, 104, 112, 0,  0}},
+    {"exception that is being handled",      {120, 120, 320, 256, 256}},
+    {"type of the exception being handled",  {112, 112,   0,   0,   0}},
+    {"traceback of the exception being handled", {128, 128, 0, 0,   0}},
+    {"dict of the thread's state",           {152, 152, 128, 112, 128}},
+    {"exception set from outside",           {168, 168, 144, 128, 144}},
+    {"hook for new async generators",        {224, 224, 208, 192, 192}},
+    {"hook for async generators that end",   {232, 232, 216, 200, 200}},
+    {"context",                              {240, 240, 224, 208, 208}},
+    {"executor that was left",               {  0,   0,   0,   0, 272}},
+    {"key of threading.local",               {  0,   0,   0,   0, 288}},
+    {"sentinel of threading.local",          {  0,   0,   0,   0, 296}},
+    {"running loop of asyncio",              {  0,   0,   0,   0, 304}},
+};
+/* what a thread that ends hands on, where a function for that is set: the word before it */
+static const uint16_t at_end[PY_VERSIONS] = {208, 208, 192, 176, 0};
+/* clang-format on */
+
+/* ---- threads of the process ----------------------------------------------------------------- */
+
+typedef struct place {
+    uint64_t key; /* LWP, or the thread pointer */
+    uint64_t thread;
+} place;
+typedef struct places {
+    place *lwps, *pointers;
+    uint64_t lwp_count, pointer_count;
+} places;
+
+static int place_order(const void *left, const void *right)
+{
+    const place *a = left, *b = right;
+    return a->key < b->key ? -1 : a->key > b->key;
+}
+
+static bool is_thread_pointer(const rhi_register *r)
+{
+    return strcmp(r->name, "fs_base") == 0 || strcmp(r->name, "tpidr") == 0 ||
+           strcmp(r->name, "tpidr_el0") == 0;
+}
+
+static bool find_places(const struct rhi_sink *map, places *p)
+{
+    uint64_t count = map->threads.count;
+    p->lwps = calloc(count + 1, sizeof *p->lwps);
+    p->pointers = calloc(count + 1, sizeof *p->pointers);
+    if (!p->lwps || !p->pointers)
+        return false;
+    for (uint64_t i = 0; i < count; i++) {
+        const rhi_thread *thread = &map->threads.items[i];
+        const rhi_register *r = &map->registers.items[thread->first_register];
+        p->lwps[p->lwp_count++] = (place){thread->lwp, i};
+        for (uint32_t k = 0; k < thread->register_count; k++)
+            if (is_thread_pointer(&r[k])) {
+                p->pointers[p->pointer_count++] = (place){r[k].value, i};
+                break;
+            }
+    }
+    qsort(p->lwps, p->lwp_count, sizeof *p->lwps, place_order);
+    qsort(p->pointers, p->pointer_count, sizeof *p->pointers, place_order);
+    return true;
+}
+
+static const rhi_thread *thread_at(const struct rhi_sink *map, const place *items, uint64_t count,
+                                   uint64_t key)
+{
+    uint64_t i = rhi__first(0, count, at, items[at].key >= key);
+    return key && i < count && items[i].key == key ? &map->threads.items[items[i].thread] : NULL;
+}
+
+/* By the number of pthreads, which is glibc's thread pointer; else by that of the kernel, which a
+ * process in a container knows another of than we do. */
+static void identify(py_roots *roots, const places *p, py_thread *thread)
+{
+    const py_offsets *at = roots->py->at;
+    const struct rhi_sink *map = &roots->reader->memory->map;
+    uint64_t id = 0, native = 0;
+    rhi__py_word(roots, thread->address + at->thread_id, &id);
+    if (at->native_id != PY_ABSENT)
+        rhi__py_word(roots, thread->address + at->native_id, &native);
+    thread->kernel = thread_at(map, p->pointers, p->pointer_count, id);
+    if (!thread->kernel)
+        thread->kernel = thread_at(map, p->lwps, p->lwp_count, native);
+    if (thread->kernel || native)
+        snprintf(thread->name, sizeof thread->name, "thread %" PRIu64,
+                 thread->kernel ? thread->kernel->lwp : native);
+    else
+        snprintf(thread->name, sizeof thread->name, "thread 0x%" PRIx64, id);
+}
+
+/* ---- their states --------------------------------------------------------------------------- */
+
+static void add_state(py_roots *roots, const py_thread *thread)
+{
+    unsigned version = py_version(roots->py);
+    uint64_t function, data, type;
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        if (owned[i].at[version])
+            rhi__py_root(roots, thread->address + owned[i].at[version], "%s, %s", owned[i].name,
+                         thread->name);
+    /* that of `threading` is a weak reference; others may do what they like */
+    uint64_t end = thread->address + at_end[version];
+    if (at_end[version] && rhi__py_word(roots, end - 8, &function) && function &&
+        rhi__py_word(roots, end, &data) && data && rhi__py_word(roots, data + PY_OB_TYPE, &type)) {
+        const py_type *found = rhi__py_known_type(roots->py, type);
+        if (found && found->layout == PY_WEAKREF)
+            rhi__py_root(roots, end, "lock for the end of %s", thread->name);
+    }
+    rhi__py_nothing(roots, thread->address, state_bytes[version], "the state of a Python thread");
+}
+
+void rhi__py_thread_roots(py_roots *roots, py_frames *frames, const py_interpreter *interpreter)
+{
+    const py_offsets *at = roots->py->at;
+    rhi_cycle_guard guard = {0};
+    places p = {0};
+    uint64_t address, owner, count = 0;
+    if (!find_places(&roots->reader->memory->map, &p))
+        roots->out_of_memory = true;
+    bool ok = rhi__py_word(roots, interpreter->address + at->threads_head, &address);
+    while (ok && address && !roots->out_of_memory) {
+        py_thread thread = {.address = address};
+        if (count++ == THREADS_MAX) {
+            rhi__py_cut(roots, "threads of Python");
+            break;
+        }
+        ok = !rhi__is_repeated(&guard, address) && rhi__range_ok(address, 4096) &&
+             rhi__py_word(roots, address + at->thread_interpreter, &owner) &&
+             owner == interpreter->address &&
+             rhi__py_word(roots, address + at->thread_next, &address);
+        if (!ok)
+            break;
+        identify(roots, &p, &thread);
+        add_state(roots, &thread);
+        rhi__py_frame_roots(roots, frames, &thread);
+    }
+    if (!ok)
+        rhi__reader_problem(roots->reader,
+                            "the list of Python's threads breaks off: what holds objects in the "
+                            "others is not known");
+    free(p.lwps);
+    free(p.pointers);
+}
