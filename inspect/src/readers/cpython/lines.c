@@ -121,8 +121,7 @@ unsigned rhi__py_line(py_runtime *py, uint64_t code, uint64_t instruction)
         !rhi__memory_u64(py->memory, table + PY_OB_SIZE, &size) || size == 0)
         return 0;
     size = size < TABLE_MAX ? size : TABLE_MAX;
-    const uint8_t *bytes =
-        rhi__memory_view(py->memory, table + BYTES_DATA, size, &scratch, &got);
+    const uint8_t *bytes = rhi__memory_view(py->memory, table + BYTES_DATA, size, &scratch, &got);
     int64_t number = (int32_t)instruction;
     if (bytes && py->minor == 9)
         line = line_by_steps(bytes, got, number, first_line);

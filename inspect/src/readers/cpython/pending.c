@@ -77,11 +77,6 @@ void rhi__py_value(rhi_reader *reader, const rhi_object *object, const uint8_t *
     (void)size;
     text[0] = '\0';
 }
-rhi_error *rhi__py_roots_open(py_runtime *py)
-{
-    (void)py;
-    return NULL;
-}
 __attribute__((weak)) bool rhi__py_text(py_runtime *py, uint64_t address, char *text, size_t size)
 {
     (void)py;
@@ -89,4 +84,10 @@ __attribute__((weak)) bool rhi__py_text(py_runtime *py, uint64_t address, char *
     (void)text;
     (void)size;
     return false;
+}
+__attribute__((weak)) const py_type *rhi__py_known_type(const py_runtime *py, uint64_t address)
+{
+    (void)py;
+    (void)address;
+    return NULL;
 }

@@ -25,8 +25,8 @@ typedef struct py_roots {
     bool out_of_memory;
 } py_roots;
 
-/* Bytes at an address, at most 4096, valid until the next call; NULL: they cannot be read. What lies
- * near each other on either side is read once. */
+/* Bytes at an address, at most 4096, valid until the next call; NULL: they cannot be read. What
+ * lies near each other on either side is read once. */
 const uint8_t *rhi__py_at(py_roots *roots, uint64_t address, uint64_t size);
 bool rhi__py_word(py_roots *roots, uint64_t address, uint64_t *value);
 /* The word at `slot` owns a count of what it holds, if it is not 0. */

@@ -1,0 +1,454 @@
+/* frames.c - what the frames of a thread own (see roots.h).
+ *
+ * From 3.11 on frames lie in a stack of their own, in chunks; those of generators lie in these, and
+ * before 3.11 each is an object: then the objects own what is in them, but for one thing. A frame
+ * that is running does not say how deep its value stack is. The evaluator has a pointer to its end,
+ * in a register, or saved on the C stack: the largest one that leads there is it, or is a little
+ * too large where an older one was left. So what lies below it are roots that are guessed.
+ * Invariant: a frame lies in memory that is mapped, with all its slots. */
+#include "readers/cpython/roots.h"
+#include "base/array.h"
+#include "base/cycle_guard.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    CODES = 512, /* kept at a time; powers of two */
+    LINES = 1024,
+    LOCAL_NAMES_MAX = 1024,
+    TUPLE_ITEMS = 24,
+    BYTES_DATA = 32,
+    SLOTS_MAX = 1 << 20, /* of a frame */
+    C_STACK_MAX = 64 << 20,
+    RED_ZONE_BYTES = 128,
+    CHUNKS_MAX = 1 << 16
+};
+enum owner { BY_THREAD, BY_GENERATOR, BY_FRAME_OBJECT, BY_C_STACK };
+
+/* What is known of a code object. */
+typedef struct py_code {
+    uint64_t address; /* 0: nothing here */
+    uint32_t locals, stack_size;
+    uint64_t names, kinds;
+    char function[44], file[36];
+    /* of the first LOCAL_NAMES_MAX locals; "": not asked for yet; owned */
+    char (*local_names)[40];
+} py_code;
+
+/* A frame whose depth is looked for: between low and high. */
+typedef struct open_stack {
+    uint64_t low, high, top;
+} open_stack;
+
+typedef struct py_frame {
+    uint64_t address, code, instruction;
+    uint64_t locals;     /* where they begin */
+    uint64_t stack, end; /* of the value stack, as far as it is used */
+    uint8_t owner;       /* enum owner */
+    bool is_open;        /* its end is not known: it is `low` of an open stack */
+} py_frame;
+
+struct py_frames {
+    py_code codes[CODES];
+    struct line {
+        uint64_t code, instruction;
+        unsigned line;
+    } lines[LINES];
+    /* of one thread */
+    struct {
+        py_frame *items;
+        uint64_t count, capacity;
+    } frames;
+    struct {
+        open_stack *items;
+        uint64_t count, capacity;
+    } open; /* sorted by `low` */
+};
+
+py_frames *rhi__py_frames_new(void)
+{
+    return calloc(1, sizeof(py_frames));
+}
+
+void rhi__py_frames_free(py_frames *frames)
+{
+    if (!frames)
+        return;
+    for (unsigned i = 0; i < CODES; i++)
+        free(frames->codes[i].local_names);
+    free(frames->frames.items);
+    free(frames->open.items);
+    free(frames);
+}
+
+/* ---- code objects --------------------------------------------------------------------------- */
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static uint32_t number_at(const uint8_t *bytes, unsigned at)
+{
+    return rhi__load32(bytes + at);
+}
+
+/* Slots in front of the value stack; UINT32_MAX: that makes no sense. */
+static uint32_t count_locals(py_roots *roots, const py_code_parts *parts, uint64_t address)
+{
+    const uint8_t *bytes = rhi__py_at(roots, address + parts->local_count, 4);
+    uint64_t count = bytes ? rhi__load32(bytes) : UINT32_MAX, tuple, more;
+    const uint16_t others[] = {parts->cellvars, parts->freevars};
+    for (unsigned i = 0; i < 2 && others[i] && count < SLOTS_MAX; i++)
+        count = rhi__py_word(roots, address + others[i], &tuple) &&
+                        rhi__py_word(roots, tuple + PY_OB_SIZE, &more) && more < SLOTS_MAX
+                    ? count + more
+                    : UINT32_MAX;
+    return count < SLOTS_MAX ? (uint32_t)count : UINT32_MAX;
+}
+
+/* NULL: it is no code object. */
+static py_code *code_at(py_roots *roots, py_frames *f, uint64_t address)
+{
+    const py_code_parts *parts = rhi__py_code_parts(roots->py);
+    py_code *c = &f->codes[(address >> 4) * 0x9E3779B97F4A7C15ull >> 55];
+    char text[512];
+    uint64_t word;
+    if (address && c->address == address)
+        return c;
+    const py_type *type = rhi__py_word(roots, address + PY_OB_TYPE, &word)
+                              ? rhi__py_known_type(roots->py, word)
+                              : NULL;
+    if (!type || type->layout != PY_CODE)
+        return NULL;
+    uint32_t locals = count_locals(roots, parts, address);
+    const uint8_t *bytes = rhi__py_at(roots, address, 160);
+    if (locals == UINT32_MAX || !bytes || number_at(bytes, parts->stack_size) >= SLOTS_MAX)
+        return NULL;
+    free(c->local_names);
+    *c = (py_code){.address = address,
+                   .locals = locals,
+                   .stack_size = number_at(bytes, parts->stack_size),
+                   .names = rhi__load64(bytes + parts->local_names),
+                   .kinds = parts->local_kinds ? rhi__load64(bytes + parts->local_kinds) : 0};
+    uint64_t name = rhi__load64(bytes + parts->name), file = rhi__load64(bytes + parts->filename);
+    if (!rhi__py_text(roots->py, name, text, sizeof text))
+        snprintf(text, sizeof text, "?");
+    rhi__text(c->function, sizeof c->function, text[0] == '<' ? "%s" : "%s()", text);
+    if (!rhi__py_text(roots->py, file, text, sizeof text))
+        snprintf(text, sizeof text, "?");
+    rhi__text(c->file, sizeof c->file, "%s", last_part(text));
+    return c;
+}
+
+static unsigned line_of(py_roots *roots, py_frames *f, const py_frame *frame)
+{
+    uint64_t key = frame->code ^ frame->instruction * 0x9E3779B97F4A7C15ull;
+    struct line *known = &f->lines[key % LINES];
+    if (known->code != frame->code || known->instruction != frame->instruction)
+        *known = (struct line){frame->code, frame->instruction,
+                               rhi__py_line(roots->py, frame->code, frame->instruction)};
+    return known->line;
+}
+
+/* "handle() at app.py:120, thread 4711" */
+static void place_text(py_roots *roots, py_frames *f, const py_code *c, const py_frame *frame,
+                       const py_thread *thread, char *text, size_t size)
+{
+    unsigned line = line_of(roots, f, frame);
+    if (line)
+        rhi__text(text, size, "%s at %s:%u, %s", c->function, c->file, line, thread->name);
+    else
+        rhi__text(text, size, "%s at %s, %s", c->function, c->file, thread->name);
+}
+
+/* The name of a local variable, "" if it is not known. */
+static const char *local_name(py_roots *roots, py_code *c, uint32_t i)
+{
+    uint64_t name;
+    char text[256];
+    if (i >= LOCAL_NAMES_MAX)
+        return "";
+    if (!c->local_names)
+        c->local_names = calloc(c->locals < LOCAL_NAMES_MAX ? c->locals : LOCAL_NAMES_MAX,
+                                sizeof *c->local_names);
+    if (!c->local_names) {
+        roots->out_of_memory = true;
+        return "";
+    }
+    if (!c->local_names[i][0] && rhi__py_word(roots, c->names + TUPLE_ITEMS + 8ull * i, &name) &&
+        rhi__py_text(roots->py, name, text, sizeof text))
+        rhi__text(c->local_names[i], sizeof c->local_names[i], "%s", text);
+    return c->local_names[i];
+}
+
+/* Does the slot hold the cell of the variable? */
+static bool is_cell(py_roots *roots, const py_code *c, uint32_t i)
+{
+    enum { CELL = 0x40, FREE = 0x80 };
+    const uint8_t *kind = c->kinds ? rhi__py_at(roots, c->kinds + BYTES_DATA + i, 1) : NULL;
+    return kind && *kind & (CELL | FREE);
+}
+
+/* ---- the frames of a thread ----------------------------------------------------------------- */
+
+static void say_broken(py_roots *roots, const py_thread *thread, uint64_t address, const char *why)
+{
+    rhi__reader_problem(roots->reader,
+                        "the frames of %s break off at 0x%" PRIx64
+                        ": %s; what holds objects in the others is not known",
+                        thread->name, address, why);
+}
+
+/* Is that memory of the target, as far as its map says? */
+static bool is_mapped(const py_roots *roots, uint64_t start, uint64_t size)
+{
+    const rhi_region *region = rhi__memory_region(roots->reader->memory, start);
+    return region && size <= region->end - start;
+}
+
+/* Where locals and value stack lie. False: that makes no sense. */
+static bool lay_out(py_roots *roots, const py_code *c, const uint8_t *bytes, py_frame *frame)
+{
+    const py_offsets *at = roots->py->at;
+    int64_t depth = (int32_t)rhi__load32(bytes + at->frame_stacktop);
+    enum { VALUE_STACK = 64 /* of a frame object */ };
+    if (at->frame_size != PY_ABSENT) { /* stacktop counts locals too */
+        frame->locals = frame->address + at->frame_size;
+        frame->stack = frame->locals + 8ull * c->locals;
+        depth = depth < 0 ? -1 : depth - (int64_t)c->locals;
+        if (depth < -1)
+            return false;
+    } else {
+        frame->stack = rhi__load64(bytes + VALUE_STACK);
+        if (roots->py->minor == 9) { /* a pointer, 0 while it runs */
+            uint64_t top = rhi__load64(bytes + at->frame_stacktop);
+            depth = top ? (int64_t)(top - frame->stack) / 8 : -1;
+        }
+        if (frame->stack % 8 || frame->stack < frame->address)
+            return false;
+    }
+    if (depth > (int64_t)c->stack_size ||
+        !is_mapped(roots, frame->address, frame->stack - frame->address + 8ull * c->stack_size))
+        return false;
+    frame->is_open = depth < 0;
+    frame->end = frame->stack + (depth > 0 ? 8 * (uint64_t)depth : 0);
+    return true;
+}
+
+static bool add_frame(py_roots *roots, py_frames *f, const py_code *c, const py_frame *frame)
+{
+    if (!rhi__array_reserve(&f->frames, 1) || !rhi__array_reserve(&f->open, 1)) {
+        roots->out_of_memory = true;
+        return false;
+    }
+    f->frames.items[f->frames.count++] = *frame;
+    if (frame->is_open)
+        f->open.items[f->open.count++] =
+            (open_stack){frame->stack, frame->stack + 8ull * c->stack_size, frame->stack};
+    return true;
+}
+
+static uint64_t innermost(py_roots *roots, const py_thread *thread)
+{
+    const py_offsets *at = roots->py->at;
+    uint64_t address = 0;
+    if (rhi__py_word(roots, thread->address + at->thread_frame, &address) && address &&
+        at->through_cframe != PY_ABSENT &&
+        !rhi__py_word(roots, address + at->through_cframe, &address))
+        address = 0;
+    return address;
+}
+
+static void collect(py_roots *roots, py_frames *f, const py_thread *thread)
+{
+    const py_offsets *at = roots->py->at;
+    enum { HEAD_BYTES = 112 /* of any frame, before its block stack or locals */ };
+    uint64_t head = at->frame_size != PY_ABSENT ? at->frame_size : HEAD_BYTES, next;
+    rhi_cycle_guard guard = {0};
+    f->frames.count = f->open.count = 0;
+    for (uint64_t address = innermost(roots, thread); address; address = next) {
+        py_frame frame = {.address = address};
+        if (roots->frames_left == 0 || rhi__is_repeated(&guard, address)) {
+            rhi__py_cut(roots, "frames of Python");
+            return;
+        }
+        roots->frames_left--;
+        const uint8_t *bytes = address % 8 ? NULL : rhi__py_at(roots, address, head);
+        uint8_t copy[HEAD_BYTES];
+        if (!bytes) {
+            say_broken(roots, thread, address, "that cannot be read");
+            return;
+        }
+        memcpy(copy, bytes, head);
+        next = rhi__load64(copy + at->frame_previous);
+        frame.owner = at->frame_owner != PY_ABSENT ? copy[at->frame_owner] : BY_FRAME_OBJECT;
+        if (frame.owner == BY_C_STACK)
+            continue;
+        frame.code = rhi__load64(copy + at->frame_code);
+        frame.instruction = at->frame_size != PY_ABSENT ? rhi__load64(copy + at->frame_instruction)
+                                                        : rhi__load32(copy + at->frame_instruction);
+        const py_code *c = code_at(roots, f, frame.code);
+        if (!c || !lay_out(roots, c, copy, &frame)) {
+            say_broken(roots, thread, address,
+                       c ? "it has no room for its values" : "it has no code object");
+            return;
+        }
+        if (!add_frame(roots, f, c, &frame))
+            return;
+    }
+}
+
+/* ---- how deep value stacks are -------------------------------------------------------------- */
+
+static int open_order(const void *left, const void *right)
+{
+    const open_stack *a = left, *b = right;
+    return a->low < b->low ? -1 : a->low > b->low;
+}
+
+static open_stack *open_at(py_frames *f, uint64_t address)
+{
+    uint64_t i = rhi__first(0, f->open.count, at, f->open.items[at].low > address);
+    return i && address <= f->open.items[i - 1].high ? &f->open.items[i - 1] : NULL;
+}
+
+static void note_word(py_frames *f, uint64_t word)
+{
+    open_stack *stack = word % 8 ? NULL : open_at(f, word);
+    if (stack && word > stack->top)
+        stack->top = word;
+}
+
+/* False: registers or stack of the thread cannot be had. */
+static bool find_depths(py_roots *roots, py_frames *f, const py_thread *thread)
+{
+    rhi_memory *memory = roots->reader->memory;
+    const rhi_region *region =
+        thread->kernel ? rhi__memory_region(memory, thread->kernel->stack_pointer) : NULL;
+    uint64_t got = 0;
+    if (f->open.count == 0)
+        return true;
+    qsort(f->open.items, f->open.count, sizeof *f->open.items, open_order);
+    if (!region)
+        return false;
+    for (uint32_t i = 0; i < thread->kernel->register_count; i++)
+        note_word(f, memory->map.registers.items[thread->kernel->first_register + i].value);
+    uint64_t start = thread->kernel->stack_pointer & ~7ull, low = f->open.items[0].low,
+             span = f->open.items[f->open.count - 1].high - low;
+    start = start - region->start > RED_ZONE_BYTES ? start - RED_ZONE_BYTES : region->start;
+    uint64_t size = region->end - start < C_STACK_MAX ? region->end - start : C_STACK_MAX;
+    rhi_scratch scratch = {0};
+    const uint8_t *bytes = rhi__memory_view(memory, start, size, &scratch, &got);
+    for (uint64_t i = 0; bytes && i + 8 <= got; i += 8) {
+        uint64_t word = rhi__load64(bytes + i);
+        if (word - low <= span)
+            note_word(f, word);
+    }
+    rhi__scratch_free(&scratch);
+    return bytes && got == size;
+}
+
+/* ---- roots ---------------------------------------------------------------------------------- */
+
+static void add_slots(py_roots *roots, py_code *c, const py_frame *frame, const char *place)
+{
+    for (uint32_t i = 0; i < c->locals; i++) {
+        uint64_t slot = frame->locals + 8ull * i, value;
+        if (rhi__py_word(roots, slot, &value) && value == 0)
+            continue;
+        const char *name = local_name(roots, c, i);
+        rhi__py_root(roots, slot, is_cell(roots, c, i) ? "cell of '%s' in %s" : "local '%s' in %s",
+                     name[0] ? name : "?", place);
+    }
+}
+
+static void add_frame_roots(py_roots *roots, py_frames *f, const py_thread *thread,
+                            const py_frame *frame, bool depth_is_known)
+{
+    const py_offsets *at = roots->py->at;
+    char place[RHI_NAME_SIZE];
+    py_code *c = code_at(roots, f, frame->code);
+    if (!c || (frame->owner != BY_THREAD && !frame->is_open))
+        return;
+    place_text(roots, f, c, frame, thread, place, sizeof place);
+    uint64_t end = frame->end;
+    if (frame->is_open) {
+        const open_stack *open = open_at(f, frame->stack);
+        end = depth_is_known && open ? open->top : frame->stack;
+    }
+    for (uint64_t slot = frame->stack; slot < end; slot += 8)
+        rhi__py_root(roots, slot, "value stack of %s", place);
+    if (frame->owner != BY_THREAD) /* the generator's, or the frame object's */
+        return;
+    rhi__py_root(roots, frame->address + at->frame_code, "code of %s", place);
+    rhi__py_root(roots, frame->address + at->frame_function, "function of %s", place);
+    rhi__py_root(roots, frame->address + at->frame_locals, "f_locals of %s", place);
+    rhi__py_root(roots, frame->address + at->frame_object, "frame object of %s", place);
+    add_slots(roots, c, frame, place);
+}
+
+/* Before 3.11: the C function that runs a frame owns it, unless it is a generator's; what the
+ * thread says stands for the innermost one. */
+static void add_frame_object(py_roots *roots, py_frames *f, const py_thread *thread)
+{
+    const py_frame *frame = &f->frames.items[0];
+    uint64_t generator_at = frame->address + (roots->py->minor == 9 ? 96 : 88), generator;
+    char place[RHI_NAME_SIZE];
+    const py_code *c = code_at(roots, f, frame->code);
+    if (!c || !rhi__py_word(roots, generator_at, &generator) || generator)
+        return;
+    place_text(roots, f, c, frame, thread, place, sizeof place);
+    rhi__py_root(roots, thread->address + roots->py->at->thread_frame, "frame of %s", place);
+}
+
+/* The thread's data stack: but for the roots it owns nothing. Where the depth of a value stack is
+ * not known, its words stay words. */
+static void add_data_stack(py_roots *roots, py_frames *f, const py_thread *thread,
+                           bool depth_is_known)
+{
+    static const char what[] = "the stack of Python's frames";
+    rhi_cycle_guard guard = {0};
+    uint64_t chunk = 0, size = 0, count = 0;
+    rhi__py_word(roots, thread->address + roots->py->at->datastack_chunk, &chunk);
+    for (uint64_t next; chunk; chunk = next) {
+        if (count++ == CHUNKS_MAX || rhi__is_repeated(&guard, chunk) ||
+            !rhi__py_word(roots, chunk, &next) || !rhi__py_word(roots, chunk + 8, &size) ||
+            !is_mapped(roots, chunk, size)) {
+            rhi__reader_problem(roots->reader,
+                                "the stack of frames of %s cannot be followed at 0x%" PRIx64,
+                                thread->name, chunk);
+            return;
+        }
+        uint64_t from = chunk, end = chunk + size;
+        uint64_t i = rhi__first(0, f->open.count, at, f->open.items[at].low >= chunk);
+        for (; !depth_is_known && i < f->open.count && f->open.items[i].high <= end; i++) {
+            rhi__py_nothing(roots, from, f->open.items[i].low - from, what);
+            from = f->open.items[i].high;
+        }
+        rhi__py_nothing(roots, from, end - from, what);
+    }
+}
+
+void rhi__py_frame_roots(py_roots *roots, py_frames *f, const py_thread *thread)
+{
+    collect(roots, f, thread);
+    bool depth_is_known = find_depths(roots, f, thread), has_objects = false;
+    for (uint64_t i = 0; i < f->frames.count && !roots->out_of_memory; i++) {
+        const py_frame *frame = &f->frames.items[i];
+        add_frame_roots(roots, f, thread, frame, depth_is_known);
+        has_objects |= frame->owner != BY_THREAD && frame->is_open;
+    }
+    if (!depth_is_known && has_objects)
+        rhi__reader_problem(roots->reader,
+                            "what running frames of %s have on their value stacks is not known: "
+                            "its registers and stack cannot be had",
+                            thread->name);
+    if (roots->py->at->datastack_chunk != PY_ABSENT)
+        add_data_stack(roots, f, thread, depth_is_known);
+    else if (f->frames.count)
+        add_frame_object(roots, f, thread);
+}
