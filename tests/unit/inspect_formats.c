@@ -141,6 +141,16 @@ START_TEST(names_are_held_against_what_is_there)
 {
     both b = both_new(_i);
     must_have(fake_json_failure(b.w.t, "refs", at("bag", b.leaf)), at("leaf", b.leaf));
+    must_have(fake_json_failure(b.w.t, "refs", at("shop.bag", b.leaf)), at("leaf", b.leaf));
+    must_have(fake_json_failure(b.w.t, "refs", at("shop.pair", b.freed)), ", freed (objat");
+    json_t *json = fake_json(b.w.t, "objat", at("shop.pair", b.pair));
+    ck_assert_str_eq(fake_string(json, "object.id"), at("pair", b.pair));
+    json_decref(json);
+    must_have(say(&b, "objat", at("shop.pair", b.freed)), ": freed; its slot");
+    must_have(say(&b, "objat", text_of(table)), "is not of a known heap");
+    char line[64];
+    snprintf(line, sizeof line, "--history %s", text_of(b.pair));
+    must_have(say(&b, "objat", line), "heaps of the format crates keep no history");
     must_have(fake_json_failure(b.w.t, "refs", at("leaf", table)), "unmanaged");
     must_have(fake_json_failure(b.w.t, "refs", at("pair", b.freed)), "no object any more");
     must_have(fake_json_failure(b.w.t, "refs", "leaf#1"), "no object leaf#1");
@@ -244,6 +254,9 @@ START_TEST(lists_and_totals_are_of_both)
     ck_assert_int_eq(fake_integer(json, "total"), 1);
     ck_assert_str_eq(fake_string(json, "objects.0.id"), at("leaf", b.leaf));
     ck_assert_str_eq(fake_string(json, "objects.0.value"), "<apple>");
+    json_decref(json);
+    json = fake_json(b.w.t, "gcfind", "--type=shop.?a*"); /* pair, bag, q */
+    ck_assert_int_eq(fake_integer(json, "total"), 3);
     json_decref(json);
     json = fake_json(b.w.t, "gcfind", "--unreachable");
     ck_assert_int_eq(fake_integer(json, "total"), 3);

@@ -423,6 +423,9 @@ static void made_up_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor vi
 
 static const rhi_format made_up = {.name = "crates",
                                    .block_word = "crate",
+                                   .root_word = "hook",
+                                   .recording = "SHELF_NOTES=1",
+                                   .collect_word = "sweep()",
                                    .has_tracking = true,
                                    .open = made_up_open,
                                    .close = made_up_close,

@@ -299,9 +299,15 @@ typedef struct rhi_check {
 struct rhi_format {
     const char *name;       /* "refheap": in answers */
     const char *block_word; /* what it calls a block: "pool" */
-    bool has_collector;     /* it counts candidates and collections */
-    bool has_serials;       /* its objects are called type#serial; else type@0xaddress */
-    bool has_tracking;      /* its collector knows some objects and not others */
+    const char *root_word;  /* and an exact root: "registered root" */
+    /* how a program is run so that it is recorded what makes its objects: "PYTHONTRACEMALLOC=1 in
+     * the program's environment"; NULL: it cannot be */
+    const char *recording;
+    /* where it has_tracking: what frees the garbage that is tracked: "gc.collect()" */
+    const char *collect_word;
+    bool has_collector; /* it counts candidates and collections */
+    bool has_serials;   /* its objects are called type#serial; else type@0xaddress */
+    bool has_tracking;  /* its collector knows some objects and not others */
     /* Appends the heaps of this format that the target has, with their types, ranges and roots.
      * *found: some. What cannot be read and need not is noted; an error says that all of it
      * cannot. */
@@ -357,8 +363,8 @@ struct rhi_format {
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the
      * table of weak references. NULL: nothing of the kind. */
     rhi_error *(*check)(rhi_reader *reader, rhi_check *check);
-    /* RHI_FINDING_KINDS of them: for the kinds that only this format finds. NULL: there are none.
-     */
+    /* RHI_FINDING_KINDS of them: for the kinds that only this format finds, and for those of every
+     * format that it says in words of its own. NULL: there are none. */
     const rhi_finding_words *words;
 };
 

@@ -1,5 +1,6 @@
 /* objects.c - ids, places and words of objects (see objects.h). */
 #include "heap/objects.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +23,25 @@ const char *rhi__death_word(uint8_t death)
 {
     static const char *const words[] = {"unknown", "release", "collect", "destroy"};
     return words[death < sizeof words / sizeof *words ? death : 0];
+}
+
+const char *rhi__formats_word(const rhi_reader *reader)
+{
+    return reader->formats.count == 1 ? reader->formats.items[0].format->name : "known";
+}
+
+const char *rhi__freed_text(uint8_t death)
+{
+    static const char *const texts[] = {"freed", "freed by release", "freed by collect",
+                                        "freed by destroy"};
+    return texts[death < sizeof texts / sizeof *texts ? death : 0];
+}
+
+bool rhi__is_type_named(const rhi_reader *reader, uint32_t type, const char *name)
+{
+    const char *qualified = type < reader->types.count ? reader->types.items[type].qualified : "";
+    return rhi__is_typed_name(name, strlen(name), rhi__type_name(reader, type)) ||
+           (qualified[0] && rhi__is_typed_name(name, strlen(name), qualified));
 }
 
 const char *rhi__place_word(enum rhi_place place)

@@ -10,6 +10,12 @@ enum { RHI_ID_SIZE = RHI_NAME_SIZE + 24 };
 void rhi__object_id(const rhi_reader *reader, const rhi_object *object, char *id, size_t size);
 void rhi__make_id(const rhi_reader *reader, uint32_t type, uint64_t serial, char *id, size_t size);
 const char *rhi__death_word(uint8_t death); /* "release", "collect", "destroy", "unknown" */
+/* "refheap", "python": of which format there are heaps; of several: "known". */
+const char *rhi__formats_word(const rhi_reader *reader);
+/* "freed by release"; "freed" where the format does not tell. */
+const char *rhi__freed_text(uint8_t death);
+/* Is it the name of the type, or its qualified one? As it is, or as the user's locale shows it. */
+bool rhi__is_type_named(const rhi_reader *reader, uint32_t type, const char *name);
 
 /* What is at an address of the target. */
 enum rhi_place {

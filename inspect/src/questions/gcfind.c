@@ -17,6 +17,11 @@ typedef struct rhi_gcfind answer;
 
 enum fit { FITS_NOT, FITS, FITS_BY_SIZE /* the object must be measured */ };
 
+static bool matches_name(const char *glob, const char *whole, const char *name)
+{
+    return strcmp(whole, name) == 0 || fnmatch(glob, name, 0) == 0;
+}
+
 /* In a pattern ? is one character, whatever the user's locale is. */
 static rhi_error *judge_types(answer *a, const char *glob)
 {
@@ -30,8 +35,9 @@ static rhi_error *judge_types(answer *a, const char *glob)
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
              before = utf8 ? uselocale(utf8) : (locale_t)0;
     for (uint32_t i = 0; i <= count; i++) {
-        const char *name = rhi__type_name(a->reader, i);
-        bool matches = !glob || strcmp(whole, name) == 0 || fnmatch(glob, name, 0) == 0;
+        const char *qualified = i < count ? a->reader->types.items[i].qualified : "";
+        bool matches = !glob || matches_name(glob, whole, rhi__type_name(a->reader, i)) ||
+                       (qualified[0] && matches_name(glob, whole, qualified));
         bool is_known = i < count && a->reader->types.items[i].has_fixed_size;
         bool fits = a->asked.min_size == 0 ||
                     (is_known && a->reader->types.items[i].size >= a->asked.min_size);

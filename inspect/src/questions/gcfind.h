@@ -6,7 +6,7 @@
 #include "questions/listing.h"
 
 typedef struct rhi_gcfind_asked {
-    const char *type; /* a pattern for its name; NULL: any */
+    const char *type; /* a pattern for its name, or the qualified one; NULL: any */
     uint64_t min_refs, min_size;
     bool unreachable, finalized;
     uint64_t limit;

@@ -248,8 +248,9 @@ static rhi_error *list_largest(gathering *g)
     RHI_TRY(list_births(g, &a->largest));
     for (uint64_t i = 0; i < a->largest.count; i++) {
         const rhi_event *birth = rhi__birth(&a->largest, i);
-        a->has_unrecorded |=
-            rhi__leak_is_lost(&a->leaks->groups[a->largest.items[i]]) && !(birth && birth->depth);
+        const rhi_leak *leak = &a->leaks->groups[a->largest.items[i]];
+        if (rhi__leak_is_lost(leak) && !(birth && birth->depth) && !a->unrecorded)
+            a->unrecorded = rhi__format_of(a->reader, leak->heap);
     }
     return NULL;
 }

@@ -47,8 +47,10 @@ typedef struct rhi_gcleaks {
     rhi_leak_list largest;          /* of the first of those that are alike */
     rhi_leak_totals by_type, alike; /* most bytes first */
     rhi_leak_total by_cause[RHI_CAUSES], all;
-    uint64_t certain;    /* objects in heaps that are at rest */
-    bool has_unrecorded; /* of a lost one that is shown it is not recorded what allocated it */
+    uint64_t certain; /* objects in heaps that are at rest */
+    /* of a lost one that is shown it is not recorded what allocated it: its format; NULL: of none
+     */
+    const rhi_format *unrecorded;
 } rhi_gcleaks;
 
 /* each: also each group by itself. Freed in any case. */

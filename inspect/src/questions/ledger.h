@@ -29,7 +29,8 @@ typedef struct rhi_ledger {
     /* of these, those that own a count, and those that only remember it; surplus: how many such */
     uint64_t owners[RHI_LEDGER_CLASSES], others[RHI_LEDGER_CLASSES], surplus;
     bool immortal, provisional;
-    bool is_garbage; /* by the graph, if there was one: no holder outside the garbage */
+    const char *root_word; /* what its format calls an exact root */
+    bool is_garbage;       /* by the graph, if there was one: no holder outside the garbage */
 } rhi_ledger;
 struct rhi_holders;
 /* From all rows; those that are named tell locals from other words of a stack. */

@@ -104,8 +104,7 @@ static bool is_no_object(rhi_reader *reader, uint64_t value, rhi_object *object,
     if (object->state == RHI_UNUSED)
         snprintf(what, size, "a slot that was never used");
     else if (object->state == RHI_FREED)
-        snprintf(what, size, "a freed slot: %s was there, freed by %s", id,
-                 rhi__death_word(object->death));
+        snprintf(what, size, "a freed slot: %s was there, %s", id, rhi__freed_text(object->death));
     else if (object->address != value)
         snprintf(what, size, "it points %" PRIu64 " bytes into %s, not to its start",
                  value - object->start, id);
@@ -388,6 +387,11 @@ static int held_order(const void *left, const void *right)
                                 : a->root > b->root;
 }
 
+static const char *root_word(const rhi_reader *reader, const rhi_root *root)
+{
+    return rhi__format_of(reader, root->heap)->root_word;
+}
+
 static const char *root_name(const rhi_root *root)
 {
     return root->name[0] ? root->name : "without a name";
@@ -403,18 +407,19 @@ static bool check_root(rhi_verify *verify, const rhi_root *root)
     if (!rhi__memory_u64(reader->memory, root->slot, &value)) {
         if (is_nowhere(reader, root->slot))
             tell(&verify->check, RHI_FOUND_BAD_ROOT, root->heap, root->slot, NULL,
-                 "the registered root %s at 0x%" PRIx64 " lies where no memory is mapped",
-                 root_name(root), root->slot);
+                 "the %s %s at 0x%" PRIx64 " lies where no memory is mapped",
+                 root_word(reader, root), root_name(root), root->slot);
         else
-            rhi__reader_problem(reader, "the registered root %s at 0x%" PRIx64 " cannot be read",
-                                root->name, root->slot);
+            rhi__reader_problem(reader, "the %s %s at 0x%" PRIx64 " cannot be read",
+                                root_word(reader, root), root->name, root->slot);
         return false;
     }
     if (value == 0 || !is_no_object(reader, value, &object, what, sizeof what))
         return value != 0;
     if (rhi__is_at_rest(verify->reader, root->heap))
         tell(&verify->check, RHI_FOUND_BAD_ROOT, root->heap, root->slot, NULL,
-             "the registered root %s holds 0x%" PRIx64 ": %s", root_name(root), value, what);
+             "the %s %s holds 0x%" PRIx64 ": %s", root_word(reader, root), root_name(root), value,
+             what);
     return false;
 }
 
@@ -434,10 +439,10 @@ static void check_rooted(rhi_verify *verify, const held *rows, uint64_t count)
             (size_t)snprintf(names + used, used < sizeof names ? sizeof names - used : 0, "%s%.60s",
                              i ? ", " : "", root_name(&verify->reader->roots.items[rows[i].root]));
     tell(&verify->check, RHI_FOUND_ROOT_WITHOUT_COUNT, object.heap, object.address, &object,
-         "%" PRIu64 " registered root%s (%s%s) and %" PRIu32
-         " field%s hold it, but its count is %" PRId64 "%s",
-         count, count == 1 ? "" : "s", names, count > 3 ? ", …" : "", found, found == 1 ? "" : "s",
-         object.count, runtime_s(&object));
+         "%" PRIu64 " %s%s (%s%s) and %" PRIu32 " field%s hold it, but its count is %" PRId64 "%s",
+         count, rhi__format_of(verify->reader, object.heap)->root_word, count == 1 ? "" : "s",
+         names, count > 3 ? ", …" : "", found, found == 1 ? "" : "s", object.count,
+         runtime_s(&object));
 }
 
 static rhi_error *check_roots(rhi_verify *verify)

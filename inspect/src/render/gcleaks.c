@@ -230,9 +230,9 @@ void rhi__gcleaks_print(const rhi_gcleaks *a)
         rhi__print(a->session, "\n");
         rhi__print_more(a->session, "", a->alike.count - a->largest.count, "kind");
     }
-    if (a->has_unrecorded) {
+    if (a->unrecorded) {
         rhi__print(a->session, "\n");
-        rhi__print_not_recorded(a->session, "the lost were allocated");
+        rhi__print_not_recorded(a->session, a->unrecorded, "the lost were allocated");
     }
     print_possible(a);
     print_undecided(a);

@@ -14,13 +14,14 @@
 /* What was and is in a slot, in words; empty: nobody, or nobody knows. */
 typedef struct tenants {
     char was[RHI_ID_SIZE], now[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
-    const char *death; /* NULL: nobody died there */
+    const char *death, *freed; /* NULL: nobody died there */
 } tenants;
 
 static void name_tenants(rhi_reader *reader, const rhi_stale_verdict *v, tenants *t)
 {
     t->was[0] = t->now[0] = t->value[0] = '\0';
     t->death = v->has_tenant ? rhi__death_word(v->death) : NULL;
+    t->freed = v->has_tenant ? rhi__freed_text(v->death) : NULL;
     if (v->has_object) {
         rhi__object_id(reader, &v->object, t->now, sizeof t->now);
         rhi__value(reader, &v->object, t->value);
@@ -41,10 +42,10 @@ static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_sta
                    v->evidence == RHI_STALE_OF_ANOTHER_TYPE
                        ? "but the variable is of another type"
                        : "which has more references than counts: one of them at least is stale",
-                   t.death ? "; before, it was " : "", t.was, t.death ? ", freed by " : "",
-                   t.death ? t.death : "");
+                   t.death ? "; before, it was " : "", t.was, t.freed ? ", " : "",
+                   t.freed ? t.freed : "");
     else if (v->has_tenant)
-        rhi__print(a->session, "was %s, freed by %s\n", t.was, t.death);
+        rhi__print(a->session, "was %s, %s\n", t.was, t.freed);
     else
         rhi__print(a->session, "cannot be read\n");
     rhi__holder_print(a->session, a->reader, row, "     ");

@@ -1,5 +1,6 @@
 /* gcverify.c - what does not fit together in the heap, for people and in JSON (see gcverify.h). */
 #include "render/gcverify.h"
+#include "base/search.h"
 #include "heap/objects.h"
 #include "questions/smashed.h"
 #include "render/objects.h"
@@ -38,10 +39,17 @@ static const rhi_finding_words kinds[RHI_FINDING_KINDS] = {
                                 "something has written over the heap's own memory"},
 };
 
-/* Or of the format that found it. */
+/* What the format of the first finding of a kind calls that kind, if it has words of its own; else
+ * what all formats do, or the one that alone looks for it. */
 static const rhi_finding_words *words_of(const rhi_verify *verify, unsigned kind)
 {
-    const rhi_finding_words *words = &kinds[kind];
+    const rhi_finding_words *words = &kinds[kind], *own = NULL;
+    const rhi_finding *all = verify->findings.items;
+    uint64_t first = rhi__first(0, verify->findings.count, at, all[at].kind >= kind);
+    if (first < verify->findings.count && all[first].kind == kind && all[first].heap != UINT32_MAX)
+        own = rhi__format_of(verify->reader, all[first].heap)->words;
+    if (own && own[kind].kind)
+        return &own[kind];
     for (uint64_t i = 0; !words->kind && i < verify->reader->formats.count; i++)
         if (verify->reader->formats.items[i].format->words)
             words = &verify->reader->formats.items[i].format->words[kind];

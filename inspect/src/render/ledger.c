@@ -52,8 +52,8 @@ static void print_immortal(rhi_session *session, const rhi_ledger *ledger)
 {
     rhi__print(session,
                "ledger: immortal, its count is not kept; %" PRIu64 " field%s and %" PRIu64
-               " registered root%s refer to it",
-               ledger->fields, rhi__plural(ledger->fields), ledger->exact,
+               " %s%s refer to it",
+               ledger->fields, rhi__plural(ledger->fields), ledger->exact, ledger->root_word,
                rhi__plural(ledger->exact));
     if (ledger->words) {
         rhi__print(session, "; also remembered by %" PRIu64 " word%s", ledger->words,
@@ -77,7 +77,7 @@ static void print_rest(rhi_session *session, const rhi_ledger *ledger, const cha
         rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts", off,
                    rhi__plural(off));
     else
-        rhi__print(session, "; %" PRIu64 " registered root%s more than counts", off,
+        rhi__print(session, "; %" PRIu64 " %s%s more than counts", off, ledger->root_word,
                    rhi__plural(off));
 }
 
@@ -108,7 +108,7 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
         separator = ", ";
     }
     if (ledger->exact) {
-        rhi__print(session, "%s%" PRIu64 " registered root%s", separator, ledger->exact,
+        rhi__print(session, "%s%" PRIu64 " %s%s", separator, ledger->exact, ledger->root_word,
                    rhi__plural(ledger->exact));
         separator = ", ";
     }

@@ -144,7 +144,10 @@ static void print_history(const answer *a)
     char when[48], id[RHI_ID_SIZE];
     if (!a->asked.history)
         return;
-    if (a->event_count == 0)
+    if (rhi__place_is_slot(a->place) && !rhi__format_of(a->reader, a->object.heap)->history)
+        rhi__print(a->session, "heaps of the format %s keep no history\n",
+                   rhi__format_of(a->reader, a->object.heap)->name);
+    else if (a->event_count == 0)
         rhi__print(a->session,
                    "no recorded event (REFHEAP_OPTIONS=history=4096 keeps a history)\n");
     for (uint64_t i = 0; i < a->event_count && i < a->asked.limit; i++) {
@@ -174,8 +177,8 @@ static void print_tenants(const answer *a)
     for (unsigned i = a->place == RHI_PLACE_FREED; i < a->tenant_count && i < a->asked.limit; i++) {
         time_text(a->tenants[i].time, when, sizeof when);
         tenant_id(a, &a->tenants[i], id, sizeof id);
-        rhi__print(a->session, "  earlier here: %s, freed by %s%s%s\n", id,
-                   rhi__death_word(a->tenants[i].death), when[0] ? " at " : "", when);
+        rhi__print(a->session, "  earlier here: %s, %s%s%s\n", id,
+                   rhi__freed_text(a->tenants[i].death), when[0] ? " at " : "", when);
     }
     if (a->tenant_count > a->asked.limit)
         rhi__print_more(a->session, "  ", a->tenant_count - a->asked.limit, NULL);
@@ -238,9 +241,9 @@ static void print_freed(const answer *a)
     time_text(a->tenants[0].time, when, sizeof when);
     tenant_id(a, &a->tenants[0], id, sizeof id);
     rhi__print(a->session,
-               "0x%" PRIx64 " was %s: freed by %s%s%s; its slot at 0x%" PRIx64
-               " is free (heap %" PRIu64 ")\n",
-               a->address, id, rhi__death_word(a->tenants[0].death), when[0] ? " at " : "", when,
+               "0x%" PRIx64 " was %s: %s%s%s; its slot at 0x%" PRIx64 " is free (heap %" PRIu64
+               ")\n",
+               a->address, id, rhi__freed_text(a->tenants[0].death), when[0] ? " at " : "", when,
                a->object.address, a->reader->heaps.items[a->object.heap].number);
     print_tenants(a);
 }
@@ -266,9 +269,10 @@ rhi_error *rhi__objat_print(rhi_objat *a)
         break;
     case RHI_PLACE_UNMANAGED:
         rhi__print(s,
-                   "0x%" PRIx64 " is not of a refheap heap: it lies in %s (0x%" PRIx64 "-0x%" PRIx64
+                   "0x%" PRIx64 " is not of a %s heap: it lies in %s (0x%" PRIx64 "-0x%" PRIx64
                    ", %c%c%c)\n",
-                   a->address, region && region->path[0] ? region->path : "anonymous memory",
+                   a->address, rhi__formats_word(a->reader),
+                   region && region->path[0] ? region->path : "anonymous memory",
                    region ? region->start : 0, region ? region->end : 0,
                    region && region->flags & RHI_REGION_READ ? 'r' : '-',
                    region && region->flags & RHI_REGION_WRITE ? 'w' : '-',

@@ -50,13 +50,14 @@ static void print_next(const answer *a)
 {
     const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
     char id[RHI_ID_SIZE], option[RHI_HEAP_OPTION_SIZE];
+    rhi_site site;
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__heap_option(a->reader, a->object.heap, option);
     rhi__print(a->session, "next: objat %s%s%s: what it holds%s\n", option,
                heap->history_count ? "--history " : "", id,
                heap->history_count ? ", and who made it" : "");
-    if (!heap->stack_depth)
-        rhi__print_not_recorded(a->session, "it was made");
+    if (!heap->stack_depth && !rhi__site(a->reader, &a->object, &site))
+        rhi__print_not_recorded(a->session, heap->format, "it was made");
 }
 
 static void print_referrers(const answer *a)

@@ -22,12 +22,10 @@ void rhi__print_provisional(rhi_session *session)
                        session->reader->heaps.items[i].phase);
 }
 
-void rhi__print_not_recorded(rhi_session *session, const char *what)
+void rhi__print_not_recorded(rhi_session *session, const rhi_format *format, const char *what)
 {
-    rhi__print(session,
-               "where %s is not recorded: REFHEAP_OPTIONS=history=1M,stacks=8 in the program's "
-               "environment does that\n",
-               what);
+    if (format->recording)
+        rhi__print(session, "where %s is not recorded: %s does that\n", what, format->recording);
 }
 
 void rhi__heap_option(const rhi_reader *reader, uint32_t heap, char text[RHI_HEAP_OPTION_SIZE])

@@ -10,7 +10,7 @@ void rhi__print_more(rhi_session *session, const char *before, uint64_t left_out
 /* Says which heaps are provisional. */
 void rhi__print_provisional(rhi_session *session);
 /* Says of what (`what`: "it was made") that it is not recorded, and how it would be. */
-void rhi__print_not_recorded(rhi_session *session, const char *what);
+void rhi__print_not_recorded(rhi_session *session, const rhi_format *format, const char *what);
 /* What a command needs, too, to mean the object of this heap that is named by its id: "--heap=3 "
  * where another copy of the runtime may have such an object, else nothing. */
 enum { RHI_HEAP_OPTION_SIZE = 40 };

@@ -4,6 +4,7 @@
  * of each. Invariant: no candidate is preferred to another one; what fits several is told with
  * all of them. */
 #include "session/resolve.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -146,6 +147,11 @@ static rhi_error *is_missing(const search *s)
         return rhi__error("there is no object %s#%" PRIu64 "%s: %s %.300s", s->type, s->serial,
                           where, s->count == 1 ? "it is" : "there are", text);
     }
+    if (!reader->copies)
+        return rhi__error("there is no object %s#%" PRIu64
+                          ": objects of a %s heap have no serials, "
+                          "they are called type@0xaddress",
+                          s->type, s->serial, rhi__formats_word(reader));
     if (missing)
         return rhi__error("there is no object %s#%" PRIu64 " in what can be read: %s", s->type,
                           s->serial, missing);

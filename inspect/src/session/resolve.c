@@ -51,8 +51,7 @@ static rhi_error *find_place(rhi_reader *reader, const char *operand, const char
         return rhi__error("there is no object %.160s: the address is %s", operand,
                           rhi__place_word(place));
     rhi__object_id(reader, &object, id, sizeof id);
-    const char *name = rhi__type_name(reader, object.type);
-    if (!rhi__is_typed_name(type, strlen(type), name))
+    if (!rhi__is_type_named(reader, object.type, type))
         return rhi__error("there is no object %.160s: it is %s", operand, id);
     return NULL;
 }
@@ -110,10 +109,10 @@ rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const c
                               " one of the two is damaged (gcverify tells more)",
                               address, id);
         return rhi__error("0x%" PRIx64
-                          " holds no object any more: it was %s, freed by %s (objat tells more)",
-                          address, id, rhi__death_word(object->death));
+                          " holds no object any more: it was %s, %s (objat tells more)",
+                          address, id, rhi__freed_text(object->death));
     }
     return rhi__error("0x%" PRIx64
-                      " is no object of a refheap heap: the address is %s (objat tells more)",
-                      address, rhi__place_word(place));
+                      " is no object of a %s heap: the address is %s (objat tells more)",
+                      address, rhi__formats_word(reader), rhi__place_word(place));
 }

@@ -132,8 +132,8 @@ static rhi_error *scan_roots(scan *s)
         record hit = {.address = root->slot, .part = AT_ROOT, .index = (uint32_t)i};
         char text[RHI_NAME_SIZE + 64];
         if (!rhi__memory_u64(s->reader->memory, root->slot, &hit.value)) {
-            snprintf(text, sizeof text, "the registered root %s at 0x%" PRIx64 " cannot be read",
-                     root->name, root->slot);
+            snprintf(text, sizeof text, "the %s %s at 0x%" PRIx64 " cannot be read",
+                     rhi__format_of(s->reader, root->heap)->root_word, root->name, root->slot);
             RHI_TRY(problem(s, text));
         } else if (hit.value - s->low < s->high - s->low) {
             RHI_TRY(s->found(s, &hit));

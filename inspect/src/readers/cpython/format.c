@@ -95,6 +95,9 @@ static void python_close(rhi_reader *reader)
 const rhi_format rhi__format_python = {
     .name = "python",
     .block_word = "pool",
+    .root_word = "root",
+    .recording = "PYTHONTRACEMALLOC=1 in the program's environment",
+    .collect_word = "gc.collect()",
     .has_tracking = true,
     .open = python_open,
     .close = python_close,

@@ -576,6 +576,9 @@ static rhi_error *refheap_open(rhi_reader *reader, bool *found)
 
 const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .block_word = RHI_REFHEAP_BLOCK,
+                                        .root_word = "registered root",
+                                        .recording = "REFHEAP_OPTIONS=history=1M,stacks=8 in the "
+                                                     "program's environment",
                                         .has_collector = true,
                                         .has_serials = true,
                                         .open = refheap_open,
