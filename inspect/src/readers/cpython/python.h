@@ -136,6 +136,9 @@ typedef struct py_type {
     uint32_t basicsize, itemsize, flags;
     int32_t dictoffset, weaklistoffset;
     uint32_t layout_end; /* bytes of the base that has the layout: own words begin behind */
+    /* items that each of its objects has, whatever they say: of a named tuple of C, some of whose
+     * items have no number; 0: they say it */
+    uint32_t items;
     uint8_t layout;      /* enum py_layout */
     uint8_t prefix;      /* bytes in front of its objects: 0, 16 or 32 */
     bool is_heap_type;
@@ -176,7 +179,14 @@ typedef struct py_runtime {
         uint32_t *items;
         uint64_t capacity;
     } type_places;
+    /* the number of a type by its name, likewise, type_names.c */
+    struct {
+        uint32_t *items;
+        uint64_t capacity;
+    } names;
     uint32_t types_max; /* that there is room for: rhi_reader.types is never moved */
+    struct py_learning *learning; /* types.c */
+    uint64_t refcount_max;        /* no object has more holders than memory has words */
     /* arenas: own ranges of the reader; sorted */
     struct {
         uint64_t *items;
@@ -238,8 +248,31 @@ static inline uint32_t py_type_number(const py_runtime *py, const py_type *type)
 {
     return py->first_type + (uint32_t)(type - py->types.items);
 }
-/* Is it the type of that name, or one below it? */
-bool rhi__py_is_a(const py_runtime *py, const py_type *type, enum py_layout layout);
+/* Is it the type with that layout, or one below it? */
+static inline bool rhi__py_is_a(const py_type *type, enum py_layout layout)
+{
+    return type->layout == layout || (layout == PY_DICT && type->layout == PY_ORDERED_DICT);
+}
+/* Frees what types.c made. */
+void rhi__py_types_free(py_runtime *py);
+
+/* ---- type_names.c --------------------------------------------------------------------------- */
+
+/* "module.QualName" of a type, as far as it can be read; "": no name at all. `head` is what every
+ * type has of it. */
+void rhi__py_full_name(py_runtime *py, uint64_t address, const uint8_t *head,
+                       char name[RHI_NAME_SIZE]);
+/* Visits the entries of a dict: of types, so that they can be learned before all else. */
+bool rhi__py_each_type_entry(py_runtime *py, uint64_t dict,
+                             bool (*visit)(void *context, uint64_t key, uint64_t value),
+                             void *context);
+/* "n_fields" of a tp_dict; 0: it has none. */
+uint32_t rhi__py_items_of(py_runtime *py, uint64_t dict);
+/* Gives the types from `first` on their names in the reader: the last component; all of it where
+ * several have that; and with its address, "app.C(0x7f…)", where several have that. */
+void rhi__py_name_types(py_runtime *py, uint64_t first);
+/* From here on names that were given are kept: a type that is learned later gets another one. */
+rhi_error *rhi__py_keep_names(py_runtime *py);
 
 /* ---- objects.c ------------------------------------------------------------------------------ */
 

@@ -1,0 +1,428 @@
+/* types.c - type objects: what is one, where its objects have their references, and a number for
+ * each by its address (see python.h).
+ *
+ * Learned when the heap is opened, from `object` on by lists of subclasses, and later, where an
+ * object is found of a type that is not known yet.
+ * Invariant: a base was learned before the types below it; once open has ended neither
+ * py_runtime.types nor rhi_reader.types is moved, since others hold pointers into them. */
+#include "base/array.h"
+#include "readers/cpython/format.h"
+#include "readers/cpython/python.h"
+
+#include <string.h>
+
+enum {
+    BASICSIZE_MAX = 1 << 20,
+    CHAIN_MAX = 64,  /* bases above a type, and metatypes above these */
+    ROOM_MIN = 4096, /* for types that are learned later */
+    TYPES_MAX = 1 << 18,
+    NO_TYPES = 1 << 14, /* a power of two */
+    TP_DEL = 376,
+    TP_FINALIZE = 392
+};
+
+/* What types.c keeps for itself. */
+struct py_learning {
+    bool has_fixed_room, is_full;
+    uint64_t no_types[NO_TYPES]; /* addresses that were looked at and are none, by their hash */
+    rhi_scratch scratch;
+};
+
+/* ---- numbers by address --------------------------------------------------------------------- */
+
+static uint64_t place_of(uint64_t address, uint64_t capacity)
+{
+    return (address >> 3) * 0x9E3779B97F4A7C15ull >> 20 & (capacity - 1);
+}
+
+const py_type *rhi__py_known_type(const py_runtime *py, uint64_t address)
+{
+    uint64_t capacity = py->type_places.capacity;
+    if (!capacity)
+        return NULL;
+    for (uint64_t place = place_of(address, capacity);; place = (place + 1) & (capacity - 1)) {
+        uint32_t number = py->type_places.items[place];
+        if (number == UINT32_MAX)
+            return NULL;
+        if (py->types.items[number].address == address)
+            return &py->types.items[number];
+    }
+}
+
+static void place_type(py_runtime *py, uint32_t number)
+{
+    uint64_t capacity = py->type_places.capacity,
+             place = place_of(py->types.items[number].address, capacity);
+    while (py->type_places.items[place] != UINT32_MAX)
+        place = (place + 1) & (capacity - 1);
+    py->type_places.items[place] = number;
+}
+
+/* Room for one more; at most half of the places are taken. */
+static bool make_places(py_runtime *py)
+{
+    uint64_t capacity = py->type_places.capacity ? py->type_places.capacity : 1024;
+    while ((py->types.count + 1) * 2 > capacity)
+        capacity *= 2;
+    if (capacity == py->type_places.capacity)
+        return true;
+    uint32_t *items = malloc(capacity * sizeof *items);
+    if (!items)
+        return false;
+    memset(items, 0xff, capacity * sizeof *items);
+    free(py->type_places.items);
+    free(py->names.items);
+    py->type_places.items = items;
+    py->type_places.capacity = capacity;
+    for (uint32_t i = 0; i < py->types.count; i++)
+        place_type(py, i);
+    return true;
+}
+
+/* ---- layouts -------------------------------------------------------------------------------- */
+
+/* The types that have a layout of their own. What their flags tell needs no name. */
+static const struct {
+    const char *name;
+    uint8_t layout;
+} layouts[] = {{"float", PY_PLAIN},
+               {"complex", PY_PLAIN},
+               {"bytearray", PY_PLAIN},
+               {"array.array", PY_PLAIN},
+               {"decimal.Decimal", PY_PLAIN},
+               {"set", PY_SET},
+               {"frozenset", PY_SET},
+               {"function", PY_FUNCTION},
+               {"method", PY_METHOD},
+               {"builtin_function_or_method", PY_BUILTIN},
+               {"cell", PY_CELL},
+               {"code", PY_CODE},
+               {"generator", PY_GENERATOR},
+               {"coroutine", PY_GENERATOR},
+               {"async_generator", PY_GENERATOR},
+               {"frame", PY_FRAME},
+               {"module", PY_MODULE},
+               {"weakref", PY_WEAKREF},
+               {"weakproxy", PY_WEAKREF},
+               {"weakcallableproxy", PY_WEAKREF},
+               {"weakref.ReferenceType", PY_WEAKREF},
+               {"weakref.ProxyType", PY_WEAKREF},
+               {"weakref.CallableProxyType", PY_WEAKREF},
+               {"method_descriptor", PY_DESCRIPTOR},
+               {"classmethod_descriptor", PY_DESCRIPTOR},
+               {"wrapper_descriptor", PY_DESCRIPTOR},
+               {"getset_descriptor", PY_DESCRIPTOR},
+               {"member_descriptor", PY_DESCRIPTOR},
+               {"collections.deque", PY_DEQUE},
+               {"collections.OrderedDict", PY_ORDERED_DICT},
+               {"functools._lru_cache_wrapper", PY_LRU_CACHE},
+               {"functools._lru_list_elem", PY_LRU_LINK},
+               {"_contextvars.ContextVar", PY_CONTEXT_VAR},
+               {"ContextVar", PY_CONTEXT_VAR},
+               {"memoryview", PY_MEMORYVIEW},
+               {"xml.etree.ElementTree.Element", PY_ELEMENT},
+               {"itertools.groupby", PY_GROUPBY},
+               {"itertools._tee_dataobject", PY_TEE_DATA},
+               {"_thread._localdummy", PY_LOCAL_DUMMY}};
+
+static uint8_t layout_by_flags(uint32_t flags)
+{
+    return flags & PY_FLAG_TYPE                                  ? PY_TYPE
+           : flags & PY_FLAG_EXCEPTION                           ? PY_EXCEPTION
+           : flags & PY_FLAG_DICT                                ? PY_DICT
+           : flags & PY_FLAG_LIST                                ? PY_LIST
+           : flags & PY_FLAG_TUPLE                               ? PY_TUPLE
+           : flags & (PY_FLAG_LONG | PY_FLAG_BYTES | PY_FLAG_STR) ? PY_PLAIN
+                                                                  : PY_OWN_WORDS;
+}
+
+/* A class of the program may be called as one of these; it has its module in no word. */
+static bool is_made_in_c(const py_runtime *py, const py_type *type, const uint8_t *bytes,
+                         uint64_t got)
+{
+    uint32_t at = py->at->ht_module;
+    return !type->is_heap_type || (at != PY_ABSENT && at + 8 <= got && rhi__load64(bytes + at));
+}
+
+/* `bytes`: of the type, `got` of them. */
+static void find_layout(py_runtime *py, py_type *type, const uint8_t *bytes, uint64_t got,
+                        const py_type *base)
+{
+    char name[RHI_NAME_SIZE];
+    uint8_t by_flags = layout_by_flags(type->flags),
+            of_base = base ? layout_by_flags(base->flags) : PY_OWN_WORDS;
+    type->layout = base ? base->layout : PY_OWN_WORDS;
+    type->layout_end = base ? base->layout_end : PY_OB_SIZE;
+    if (by_flags != PY_OWN_WORDS && of_base == PY_OWN_WORDS) {
+        type->layout = by_flags;
+        type->layout_end = type->basicsize;
+    }
+    if (!is_made_in_c(py, type, bytes, got))
+        return;
+    rhi__py_full_name(py, type->address, bytes, name);
+    for (uint64_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        if (strcmp(layouts[i].name, name) == 0) {
+            type->layout = layouts[i].layout;
+            type->layout_end = type->basicsize;
+        }
+}
+
+/* ---- what is a type ------------------------------------------------------------------------- */
+
+static uint32_t flags_of(const uint8_t *head)
+{
+    return rhi__load32(head + PY_TP_FLAGS);
+}
+
+static bool has_shape(const uint8_t *head)
+{
+    uint64_t basicsize = rhi__load64(head + PY_TP_BASICSIZE),
+             itemsize = rhi__load64(head + PY_TP_ITEMSIZE);
+    return (flags_of(head) & PY_FLAG_READY) && basicsize >= PY_OB_SIZE &&
+           basicsize < BASICSIZE_MAX && itemsize < BASICSIZE_MAX;
+}
+
+static bool read_head(py_runtime *py, uint64_t address, uint8_t *head)
+{
+    return address % 8 == 0 && rhi__range_ok(address, PY_TYPE_READ_BYTES) &&
+           rhi__memory_read(py->memory, address, head, PY_TYPE_READ_BYTES) == PY_TYPE_READ_BYTES;
+}
+
+/* Is its type a type, and that one's type, and so on up to `type`? */
+static bool is_type(const py_runtime *py, const uint8_t *head)
+{
+    uint8_t above[PY_TYPE_READ_BYTES];
+    if (!has_shape(head))
+        return false;
+    uint64_t meta = rhi__load64(head + PY_OB_TYPE);
+    for (unsigned step = 0; step < CHAIN_MAX && meta != py->type_type; step++) {
+        const py_type *known = rhi__py_known_type(py, meta);
+        if (known)
+            return (known->flags & PY_FLAG_TYPE) != 0;
+        if (!read_head((py_runtime *)py, meta, above) || !has_shape(above) ||
+            !(flags_of(above) & PY_FLAG_TYPE))
+            return false;
+        meta = rhi__load64(above + PY_OB_TYPE);
+    }
+    return meta == py->type_type && meta != 0;
+}
+
+/* ---- learning ------------------------------------------------------------------------------- */
+
+static uint32_t offset_inside(uint64_t offset, uint32_t basicsize)
+{
+    return offset && offset + 8 <= basicsize ? (uint32_t)offset : 0;
+}
+
+/* dictoffset: from the end, of objects of many sizes, if it is negative. */
+static void find_offsets(const py_runtime *py, py_type *type, const uint8_t *head)
+{
+    int64_t dict = (int64_t)rhi__load64(head + PY_TP_DICTOFFSET);
+    type->weaklistoffset =
+        (int32_t)offset_inside(rhi__load64(head + PY_TP_WEAKLISTOFFSET), type->basicsize);
+    if (py->at->has_managed_dict && (type->flags & PY_FLAG_MANAGED_DICT))
+        return;
+    if (dict < 0 && dict % 8 == 0 && dict >= -(int64_t)type->basicsize)
+        type->dictoffset = (int32_t)dict;
+    else if (dict > 0)
+        type->dictoffset = (int32_t)offset_inside((uint64_t)dict, type->basicsize);
+}
+
+static uint8_t prefix_of(const py_runtime *py, uint32_t flags)
+{
+    uint32_t managed = (py->at->has_managed_dict ? PY_FLAG_MANAGED_DICT : 0) |
+                       (py->at->has_managed_weakref ? PY_FLAG_MANAGED_WEAKREF : 0);
+    return (uint8_t)((flags & PY_FLAG_GC ? 16 : 0) + (flags & managed ? 16 : 0));
+}
+
+static bool has_vectors(const py_runtime *py, const py_type *type)
+{
+    switch (type->layout) {
+    case PY_LIST:
+    case PY_DICT:
+    case PY_ORDERED_DICT:
+    case PY_SET:
+    case PY_DEQUE:
+    case PY_MODULE:
+    case PY_ELEMENT:
+    case PY_CODE:
+    case PY_FRAME:
+        return true;
+    default:
+        return type->prefix == PY_PREFIX_MAX && !py->at->has_inline_values;
+    }
+}
+
+/* Appends a type to both tables. Its name comes later. */
+static const py_type *append(py_runtime *py, const py_type *type, const uint8_t *head)
+{
+    rhi_reader *reader = py->reader;
+    struct py_learning *own = py->learning;
+    uint64_t number = py->first_type + py->types.count;
+    if (own->has_fixed_room && py->types.count >= py->types_max) {
+        if (!own->is_full)
+            rhi__reader_problem(reader, "more than %u types of Python: others are left out",
+                                (unsigned)py->types.count);
+        own->is_full = true;
+        return NULL;
+    }
+    if (py->types.count >= TYPES_MAX || !rhi__array_reserve(&py->types, 1) ||
+        !rhi__array_reserve(&reader->types, 1) || !make_places(py))
+        return NULL;
+    py_type *added = &py->types.items[py->types.count];
+    *added = *type;
+    place_type(py, (uint32_t)py->types.count++);
+    reader->types.count += number == reader->types.count; /* or it has a blank one */
+    reader->types.items[number] = (rhi_type){
+        .size = type->basicsize,
+        .has_code = true,
+        .acyclic = !(type->flags & PY_FLAG_GC),
+        .has_references = type->layout != PY_PLAIN || type->is_heap_type ||
+                          type->layout_end < type->basicsize,
+        .has_vectors = has_vectors(py, type),
+        .has_finalizer = rhi__load64(head + TP_FINALIZE) || rhi__load64(head + TP_DEL)};
+    return added;
+}
+
+/* Learns a type whose base is known, or has none. */
+static const py_type *learn_one(py_runtime *py, uint64_t address, const uint8_t *head)
+{
+    py_type type = {.address = address,
+                    .dict = rhi__load64(head + PY_TP_DICT),
+                    .basicsize = (uint32_t)rhi__load64(head + PY_TP_BASICSIZE),
+                    .itemsize = (uint32_t)rhi__load64(head + PY_TP_ITEMSIZE),
+                    .flags = flags_of(head)};
+    const py_type *base = rhi__py_known_type(py, rhi__load64(head + PY_TP_BASE));
+    uint64_t got = PY_TYPE_READ_BYTES;
+    const uint8_t *bytes = head;
+    type.base = base ? base->address : 0;
+    type.is_heap_type = (type.flags & PY_FLAG_HEAPTYPE) != 0;
+    type.prefix = prefix_of(py, type.flags);
+    find_offsets(py, &type, head);
+    if (type.is_heap_type) {
+        bytes = rhi__memory_view(py->memory, address, py->at->heap_type_size,
+                                 &py->learning->scratch, &got);
+        if (!bytes || got < py->at->heap_type_size)
+            return NULL;
+        type.cached_keys = rhi__load64(bytes + py->at->ht_cached_keys);
+    }
+    find_layout(py, &type, bytes, got, base);
+    if (type.layout == PY_TUPLE && base)
+        type.items = base->items ? base->items : rhi__py_items_of(py, type.dict);
+    return append(py, &type, head);
+}
+
+/* Learns a type of this head, and its bases before it. */
+static const py_type *learn(py_runtime *py, uint64_t address, const uint8_t *head)
+{
+    uint64_t chain[CHAIN_MAX];
+    uint8_t above[PY_TYPE_READ_BYTES];
+    unsigned count = 0;
+    uint64_t base = rhi__load64(head + PY_TP_BASE);
+    while (count < CHAIN_MAX && base && base != address && !rhi__py_known_type(py, base) &&
+           read_head(py, base, above) && is_type(py, above)) {
+        chain[count++] = base;
+        base = rhi__load64(above + PY_TP_BASE);
+    }
+    while (count-- > 0)
+        if (!rhi__py_known_type(py, chain[count]) && read_head(py, chain[count], above))
+            learn_one(py, chain[count], above);
+    const py_type *known = rhi__py_known_type(py, address); /* a circle of bases */
+    return known ? known : learn_one(py, address, head);
+}
+
+/* No block of obmalloc is large enough for a type: in an arena there is none. */
+static bool lies_in_arena(const py_runtime *py, uint64_t address)
+{
+    uint64_t count = py->arenas.count;
+    if (!count || address < py->arenas.items[0] ||
+        address >= py->arenas.items[count - 1] + py->at->arena_bytes)
+        return false;
+    uint64_t i = rhi__first(0, count, at, py->arenas.items[at] > address);
+    return i > 0 && address - py->arenas.items[i - 1] < py->at->arena_bytes;
+}
+
+const py_type *rhi__py_type_at(py_runtime *py, uint64_t address)
+{
+    uint8_t head[PY_TYPE_READ_BYTES];
+    const py_type *type = rhi__py_known_type(py, address);
+    if (type || address % 8 || address < 4096 || lies_in_arena(py, address))
+        return type;
+    uint64_t *none = &py->learning->no_types[place_of(address, NO_TYPES)], first = py->types.count;
+    if (*none == address)
+        return NULL;
+    if (read_head(py, address, head) && is_type(py, head))
+        type = learn(py, address, head);
+    if (!type)
+        *none = address;
+    else if (py->learning->has_fixed_room)
+        rhi__py_name_types(py, first);
+    return type;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static bool add_subclass(void *context, uint64_t key, uint64_t value)
+{
+    py_runtime *py = context;
+    uint64_t target;
+    (void)key;
+    if (value && rhi__memory_u64(py->memory, value + 16 /* of a weak reference */, &target))
+        rhi__py_type_at(py, target);
+    return true;
+}
+
+/* What the runtimes that were opened before may still learn has numbers of its own: blank ones. */
+static bool leave_room_for_others(py_runtime *py)
+{
+    rhi_reader *reader = py->reader;
+    const py_runtimes *all = rhi__format_state(reader, &rhi__format_python);
+    uint64_t end = 0;
+    for (uint64_t i = 0; all && i < all->items.count && all->items.items[i] != py; i++)
+        end = (uint64_t)all->items.items[i]->first_type + all->items.items[i]->types_max;
+    if (end > reader->types.count && !rhi__array_reserve(&reader->types, end - reader->types.count))
+        return false;
+    while (reader->types.count < end)
+        reader->types.count += number == reader->types.count; /* or it has a blank one */
+    reader->types.items[number] = (rhi_type){.has_code = true};
+    return true;
+}
+
+static bool reserve_room(py_runtime *py)
+{
+    uint64_t room = py->types.count + ROOM_MIN;
+    if (!rhi__array_reserve(&py->types, room) || !rhi__array_reserve(&py->reader->types, room))
+        return false;
+    py->types_max = (uint32_t)(py->types.count + room);
+    py->learning->has_fixed_room = true;
+    return true;
+}
+
+rhi_error *rhi__py_types_open(py_runtime *py)
+{
+    py->learning = calloc(1, sizeof *py->learning);
+    if (!py->learning || !leave_room_for_others(py))
+        return rhi__error_memory();
+    py->first_type = (uint32_t)py->reader->types.count;
+    rhi__memory_keep_pages(py->memory);
+    rhi__py_type_at(py, py->type_type);
+    rhi__py_type_at(py, py->object_type);
+    for (uint64_t i = 0; i < py->types.count; i++) {
+        uint64_t subclasses = 0;
+        if (rhi__memory_u64(py->memory, py->types.items[i].address + PY_TP_SUBCLASSES, &subclasses))
+            rhi__py_each_type_entry(py, subclasses, add_subclass, py);
+    }
+    rhi__py_name_types(py, 0);
+    rhi__memory_drop_pages(py->memory);
+    return reserve_room(py) ? rhi__py_keep_names(py) : rhi__error_memory();
+}
+
+void rhi__py_types_free(py_runtime *py)
+{
+    if (py->learning)
+        rhi__scratch_free(&py->learning->scratch);
+    free(py->learning);
+    free(py->types.items);
+    free(py->type_places.items);
+    free(py->names.items);
+}
