@@ -21,9 +21,10 @@ bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount)
 static bool is_count(const py_runtime *py, uint64_t refcount)
 {
     if (py->minor >= 12 && (refcount & 0x80000000u))
-        return refcount >> 32 == 0 || refcount >> 31 == UINT64_MAX >> 31;
-    return refcount > 0 && (refcount < py->refcount_max ||
-                            (refcount >= STATIC_COUNT && refcount < 2ull * STATIC_COUNT + 100000000));
+        return refcount >> 32 == 0;
+    return refcount > 0 &&
+           (refcount < py->refcount_max ||
+            (refcount >= STATIC_COUNT && refcount < 2ull * STATIC_COUNT + 100000000));
 }
 
 /* ---- sizes ---------------------------------------------------------------------------------- */
@@ -102,8 +103,10 @@ static uint64_t inline_size(const py_runtime *py, const py_type *type, const uin
 uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const uint8_t *bytes,
                              uint64_t got)
 {
-    if (got < type->basicsize && got < 40)
-        return type->itemsize || (type->flags & PY_FLAG_STR) ? 0 : type->basicsize;
+    if (got < 40 && (type->flags & PY_FLAG_STR))
+        return 0;
+    if (got < PY_OB_SIZE + 8)
+        return type->itemsize ? 0 : type->basicsize;
     if (type->flags & PY_FLAG_STR)
         return text_size(py, type, bytes);
     if (type->layout == PY_GENERATOR)
@@ -115,4 +118,129 @@ uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const ui
         return size;
     uint64_t items = item_count(py, type, bytes);
     return items < (UINT64_MAX >> 1) / type->itemsize ? size + items * type->itemsize : 0;
+}
+
+/* ---- is it one ------------------------------------------------------------------------------ */
+
+static bool has_own_size(const py_type *type)
+{
+    return type->itemsize || (type->flags & PY_FLAG_STR);
+}
+
+/* Does an object of this size, with its prefix, come from a piece of this room? One of a variable
+ * size may have been made larger, and then be cut where less than a quarter was gained, as
+ * obmalloc and malloc do it; a number is cut without asking them; a type has one item more than
+ * it says. datetime's shorter objects lack their last member. */
+static bool fits(const py_type *type, uint64_t size, uint64_t room, enum py_fit fit)
+{
+    enum { SHORTER = 8, MALLOC_ROUNDS = 47, PAGES_FROM = 128 << 10, PAGE = 4096 };
+    if (fit == PY_WITHIN)
+        return size <= room;
+    uint64_t spare = fit == PY_FILLS      ? 0
+                     : room >= PAGES_FROM ? PAGE + MALLOC_ROUNDS
+                                          : MALLOC_ROUNDS;
+    uint64_t least = round_up(size, 16), most = round_up(room, 16);
+    if (!has_own_size(type))
+        return (least <= most && most - least <= spare) ||
+               (!(type->flags & PY_FLAG_GC) && round_up(size - SHORTER, 16) == most);
+    return size <= room && (round_up(size + type->itemsize, 16) + spare >= most ||
+                            size > room - room / 4 || (type->flags & PY_FLAG_LONG));
+}
+
+/* The collector's header: in no list, or `next` leads to another header. While it runs `prev` holds
+ * something else. */
+static bool has_collector_header(const uint8_t *header)
+{
+    uint64_t next = rhi__load64(header) & ~3ull;
+    return next == 0 || (next >= 4096 && next % 8 == 0 && next < 1ull << 56);
+}
+
+static bool fits_prefix(py_runtime *py, const uint8_t *bytes, uint64_t got, uint64_t room,
+                        enum py_fit fit, uint8_t prefix, py_found *found)
+{
+    if (got < prefix + 16u || !is_count(py, rhi__load64(bytes + prefix)))
+        return false;
+    const py_type *type = rhi__py_type_at(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
+    if (!type || type->prefix != prefix ||
+        ((type->flags & PY_FLAG_GC) && !has_collector_header(bytes + prefix - 16)))
+        return false;
+    uint64_t size = rhi__py_object_size(py, type, bytes + prefix, got - prefix);
+    if (!size || size > UINT64_MAX / 2 || !fits(type, prefix + size, room, fit))
+        return false;
+    *found = (py_found){type, prefix, prefix + size};
+    return true;
+}
+
+/* Is the object at the address in one of the collector's lists? */
+static bool is_linked(py_runtime *py, const uint8_t *bytes, uint64_t start, const py_found *found)
+{
+    uint64_t back;
+    return (found->type->flags & PY_FLAG_GC) &&
+           rhi__memory_u64(py->memory, (rhi__load64(bytes + found->prefix - 16) & ~3ull) + 8,
+                           &back) &&
+           (back & ~3ull) == start + found->prefix - 16;
+}
+
+/* What debug hooks put in front: size, who asked for it, seven times 0xfd. More than obmalloc has
+ * gets this twice. Returns the bytes of it, *room is what was asked for then; 0: no object. */
+static uint64_t debug_prefix(const uint8_t *bytes, uint64_t got, uint64_t *room)
+{
+    for (uint64_t at = 0; at <= PY_DEBUG_PREFIX && got >= at + PY_DEBUG_PREFIX;) {
+        uint64_t mark = rhi__load64(bytes + at + 8),
+                 size = __builtin_bswap64(rhi__load64(bytes + at));
+        at += PY_DEBUG_PREFIX;
+        if (mark >> 8 != 0xfdfdfdfdfdfdfdull || *room < PY_DEBUG_PREFIX ||
+            size > *room - PY_DEBUG_PREFIX)
+            return 0;
+        *room = size;
+        if ((mark & 0xff) == 'o')
+            return at;
+        if ((mark & 0xff) != 'r')
+            return 0;
+    }
+    return 0;
+}
+
+bool rhi__py_object_in(py_runtime *py, uint64_t start, const uint8_t *bytes, uint64_t got,
+                       uint64_t room, enum py_fit fit, py_found *found)
+{
+    py_found one;
+    uint64_t hooks = 0;
+    bool any = false;
+    if (py->block_prefix && fit != PY_WITHIN) {
+        hooks = debug_prefix(bytes, got, &room);
+        if (!hooks)
+            return false;
+        bytes += hooks;
+        got -= hooks;
+        start += hooks;
+    }
+    for (unsigned prefix = 0; prefix <= PY_PREFIX_MAX; prefix += 16) {
+        if (!fits_prefix(py, bytes, got, room, fit, (uint8_t)prefix, &one))
+            continue;
+        if (!any || (!is_linked(py, bytes, start, found) && is_linked(py, bytes, start, &one)))
+            *found = one;
+        any = true;
+    }
+    if (any) {
+        found->prefix = (uint8_t)(found->prefix + hooks);
+        found->size += hooks;
+    }
+    return any;
+}
+
+bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint64_t room,
+                        bool is_free, py_found *found)
+{
+    for (unsigned prefix = 0; prefix <= PY_PREFIX_MAX && got >= prefix + 16; prefix += 16) {
+        const py_type *type = rhi__py_type_at(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
+        if (!type || type->prefix != prefix ||
+            (rhi__load64(bytes + prefix) != 0 && !(is_free && prefix == 0)) ||
+            (has_own_size(type) ? prefix + type->basicsize > round_up(room, 16)
+                                : !fits(type, prefix + type->basicsize, room, PY_FILLS)))
+            continue;
+        *found = (py_found){type, (uint8_t)prefix, prefix + type->basicsize};
+        return true;
+    }
+    return false;
 }

@@ -3,60 +3,18 @@
 
 #include <stdlib.h>
 
-rhi_error *rhi__py_types_open(py_runtime *py)
-{
-    (void)py;
-    return NULL;
-}
-rhi_error *rhi__py_arenas_open(py_runtime *py)
-{
-    (void)py;
-    return NULL;
-}
-rhi_error *rhi__py_read_blocks(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks)
-{
-    (void)reader;
-    (void)range;
-    (void)blocks;
-    return NULL;
-}
-rhi_error *rhi__py_read_near(rhi_reader *reader, const rhi_own_range *range, uint64_t address,
-                             rhi_blocks *blocks)
-{
-    (void)reader;
-    (void)range;
-    (void)address;
-    (void)blocks;
-    return NULL;
-}
 rhi_error *rhi__py_read_lone(rhi_reader *reader, rhi_blocks *blocks)
 {
     (void)reader;
     (void)blocks;
     return NULL;
 }
-void rhi__py_decode(const rhi_reader *reader, const rhi_block *block, uint64_t start,
-                    const uint8_t *bytes, bool live, rhi_object *object)
+rhi_error *rhi__py_lone_near(rhi_reader *reader, uint64_t address, rhi_blocks *blocks)
 {
     (void)reader;
-    (void)bytes;
-    (void)live;
-    *object = (rhi_object){.start = start, .slot_size = block->slot_size};
-}
-void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
-                     uint64_t slot_count, rhi_header *headers)
-{
-    (void)reader;
-    (void)block;
-    (void)bytes;
-    (void)slot_count;
-    (void)headers;
-}
-uint64_t rhi__py_size(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes)
-{
-    (void)reader;
-    (void)bytes;
-    return object->slot_size;
+    (void)address;
+    (void)blocks;
+    return NULL;
 }
 bool rhi__py_slots(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
                    rhi_slot_visitor visit, void *context)

@@ -139,8 +139,8 @@ typedef struct py_type {
     /* items that each of its objects has, whatever they say: of a named tuple of C, some of whose
      * items have no number; 0: they say it */
     uint32_t items;
-    uint8_t layout;      /* enum py_layout */
-    uint8_t prefix;      /* bytes in front of its objects: 0, 16 or 32 */
+    uint8_t layout; /* enum py_layout */
+    uint8_t prefix; /* bytes in front of its objects: 0, 16 or 32 */
     bool is_heap_type;
 } py_type;
 
@@ -184,8 +184,9 @@ typedef struct py_runtime {
         uint32_t *items;
         uint64_t capacity;
     } names;
-    uint32_t types_max; /* that there is room for: rhi_reader.types is never moved */
+    uint32_t types_max;           /* that there is room for: rhi_reader.types is never moved */
     struct py_learning *learning; /* types.c */
+    struct py_pools *pools;       /* pools.c */
     uint64_t refcount_max;        /* no object has more holders than memory has words */
     /* arenas: own ranges of the reader; sorted */
     struct {
@@ -291,6 +292,10 @@ enum py_fit {
  * `room`? Learns types. */
 bool rhi__py_object_in(py_runtime *py, uint64_t start, const uint8_t *bytes, uint64_t got,
                        uint64_t room, enum py_fit fit, py_found *found);
+/* Was there one in a block of obmalloc that is free (is_free: its first word is a link), or waits
+ * for the next of its type with a count of 0? */
+bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint64_t room,
+                        bool is_free, py_found *found);
 /* Bytes that an object says it has, from its address on, by its type and own length; `bytes` are
  * those from the address on, `got` of them. 0: that makes no sense. */
 uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const uint8_t *bytes,
@@ -301,11 +306,14 @@ bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount);
 
 /* Finds the arenas and makes each a range of the reader. */
 rhi_error *rhi__py_arenas_open(py_runtime *py);
+void rhi__py_arenas_free(py_runtime *py);
 /* As in rhi_format. */
 rhi_error *rhi__py_read_blocks(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);
 rhi_error *rhi__py_read_near(rhi_reader *reader, const rhi_own_range *range, uint64_t address,
                              rhi_blocks *blocks);
 rhi_error *rhi__py_read_lone(rhi_reader *reader, rhi_blocks *blocks);
+/* What rhi__py_read_near finds where no arena is. */
+rhi_error *rhi__py_lone_near(rhi_reader *reader, uint64_t address, rhi_blocks *blocks);
 
 /* ---- headers.c ------------------------------------------------------------------------------ */
 

@@ -200,8 +200,7 @@ void rhi__py_runtime_free(py_runtime *py)
     if (!py)
         return;
     free(py->interpreters.items);
-    free(py->types.items);
-    free(py->type_places.items);
-    free(py->arenas.items);
+    rhi__py_types_free(py);
+    rhi__py_arenas_free(py);
     free(py);
 }

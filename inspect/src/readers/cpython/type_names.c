@@ -31,7 +31,7 @@ static bool read_table(py_runtime *py, uint64_t keys, table *t)
                      head[10] ? 0 : 8};
         return t->count <= ENTRIES_MAX;
     }
-    uint64_t size = rhi__load64(head + 8), width = size <= 0x7f          ? 1
+    uint64_t size = rhi__load64(head + 8), width = size <= 0x7f         ? 1
                                                    : size <= 0x7fff     ? 2
                                                    : size <= 0x7fffffff ? 4
                                                                         : 8;
@@ -190,8 +190,8 @@ static int name_order(const void *left, const void *right)
 static void add_address(const py_runtime *py, uint32_t number, char name[RHI_NAME_SIZE])
 {
     char text[RHI_NAME_SIZE + 24];
-    int size = snprintf(text, sizeof text, "%s(0x%" PRIx64 ")", name,
-                        py->types.items[number].address);
+    int size =
+        snprintf(text, sizeof text, "%s(0x%" PRIx64 ")", name, py->types.items[number].address);
     rhi__cut_name(text, (size_t)size, name);
 }
 

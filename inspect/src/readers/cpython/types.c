@@ -127,11 +127,11 @@ static const struct {
 
 static uint8_t layout_by_flags(uint32_t flags)
 {
-    return flags & PY_FLAG_TYPE                                  ? PY_TYPE
-           : flags & PY_FLAG_EXCEPTION                           ? PY_EXCEPTION
-           : flags & PY_FLAG_DICT                                ? PY_DICT
-           : flags & PY_FLAG_LIST                                ? PY_LIST
-           : flags & PY_FLAG_TUPLE                               ? PY_TUPLE
+    return flags & PY_FLAG_TYPE                                   ? PY_TYPE
+           : flags & PY_FLAG_EXCEPTION                            ? PY_EXCEPTION
+           : flags & PY_FLAG_DICT                                 ? PY_DICT
+           : flags & PY_FLAG_LIST                                 ? PY_LIST
+           : flags & PY_FLAG_TUPLE                                ? PY_TUPLE
            : flags & (PY_FLAG_LONG | PY_FLAG_BYTES | PY_FLAG_STR) ? PY_PLAIN
                                                                   : PY_OWN_WORDS;
 }
@@ -273,14 +273,14 @@ static const py_type *append(py_runtime *py, const py_type *type, const uint8_t 
     *added = *type;
     place_type(py, (uint32_t)py->types.count++);
     reader->types.count += number == reader->types.count; /* or it has a blank one */
-    reader->types.items[number] = (rhi_type){
-        .size = type->basicsize,
-        .has_code = true,
-        .acyclic = !(type->flags & PY_FLAG_GC),
-        .has_references = type->layout != PY_PLAIN || type->is_heap_type ||
-                          type->layout_end < type->basicsize,
-        .has_vectors = has_vectors(py, type),
-        .has_finalizer = rhi__load64(head + TP_FINALIZE) || rhi__load64(head + TP_DEL)};
+    reader->types.items[number] =
+        (rhi_type){.size = type->basicsize,
+                   .has_code = true,
+                   .acyclic = !(type->flags & PY_FLAG_GC),
+                   .has_references = type->layout != PY_PLAIN || type->is_heap_type ||
+                                     type->layout_end < type->basicsize,
+                   .has_vectors = has_vectors(py, type),
+                   .has_finalizer = rhi__load64(head + TP_FINALIZE) || rhi__load64(head + TP_DEL)};
     return added;
 }
 
