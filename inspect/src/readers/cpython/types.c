@@ -383,8 +383,7 @@ static bool leave_room_for_others(py_runtime *py)
     if (end > reader->types.count && !rhi__array_reserve(&reader->types, end - reader->types.count))
         return false;
     while (reader->types.count < end)
-        reader->types.count += number == reader->types.count; /* or it has a blank one */
-    reader->types.items[number] = (rhi_type){.has_code = true};
+        reader->types.items[reader->types.count++] = (rhi_type){.has_code = true};
     return true;
 }
 
@@ -398,12 +397,21 @@ static bool reserve_room(py_runtime *py)
     return true;
 }
 
+static uint64_t words_of(const rhi_memory *memory)
+{
+    uint64_t bytes = 0;
+    for (uint64_t i = 0; i < memory->map.regions.count; i++)
+        bytes += memory->map.regions.items[i].end - memory->map.regions.items[i].start;
+    return bytes < memory->core_bytes ? bytes / 8 : memory->core_bytes / 8;
+}
+
 rhi_error *rhi__py_types_open(py_runtime *py)
 {
     py->learning = calloc(1, sizeof *py->learning);
     if (!py->learning || !leave_room_for_others(py))
         return rhi__error_memory();
     py->first_type = (uint32_t)py->reader->types.count;
+    py->refcount_max = words_of(py->memory);
     rhi__memory_keep_pages(py->memory);
     rhi__py_type_at(py, py->type_type);
     rhi__py_type_at(py, py->object_type);
