@@ -6,7 +6,7 @@
  * Invariant: a base was learned before the types below it; once open has ended neither
  * py_runtime.types nor rhi_reader.types is moved, since others hold pointers into them. */
 #include "base/array.h"
-#include "readers/cpython/format.h"
+#include "heap/reader.h"
 #include "readers/cpython/python.h"
 
 #include <string.h>
@@ -376,10 +376,14 @@ static bool add_subclass(void *context, uint64_t key, uint64_t value)
 static bool leave_room_for_others(py_runtime *py)
 {
     rhi_reader *reader = py->reader;
-    const py_runtimes *all = rhi__format_state(reader, &rhi__format_python);
+    const rhi_heap_info *heaps = reader->heaps.items,
+                        *mine = &heaps[py->interpreters.items[0].heap];
     uint64_t end = 0;
-    for (uint64_t i = 0; all && i < all->items.count && all->items.items[i] != py; i++)
-        end = (uint64_t)all->items.items[i]->first_type + all->items.items[i]->types_max;
+    for (uint64_t i = 0; i < reader->heaps.count; i++) {
+        const py_runtime *other = heaps[i].format == mine->format ? heaps[i].state : NULL;
+        if (other && other->types_max)
+            end = (uint64_t)other->first_type + other->types_max;
+    }
     if (end > reader->types.count && !rhi__array_reserve(&reader->types, end - reader->types.count))
         return false;
     while (reader->types.count < end)
