@@ -91,11 +91,12 @@ static bool read_name(py_runtime *py, uint64_t address, char name[RHI_NAME_SIZE]
     if (!address || address % 8 ||
         rhi__memory_read(py->memory, address, head, sizeof head) != sizeof head)
         return false;
-    const py_type *type = rhi__py_known_type(py, rhi__load64(head + PY_OB_TYPE));
+    uint64_t flags;
     uint32_t state = rhi__load32(head + 32), kind = state >> 2 & 7;
     uint64_t length = rhi__load64(head + 16);
     bool is_compact = state >> 5 & 1, is_ascii = state >> 6 & 1;
-    if ((type && !(type->flags & PY_FLAG_STR)) || !is_compact || !kind || kind == 3 || kind > 4 ||
+    if (!rhi__memory_u64(py->memory, rhi__load64(head + PY_OB_TYPE) + PY_TP_FLAGS, &flags) ||
+        !(flags & PY_FLAG_STR) || !is_compact || !kind || kind == 3 || kind > 4 ||
         length > TEXT_MAX / kind)
         return false;
     uint64_t size = length * kind, used = 0;
