@@ -157,7 +157,7 @@ START_TEST(a_target_without_heap_or_map_is_told_so)
     fake_target *t = fake_target_new();
     ck_assert_has(fake_json_failure(t, "gcgraph", ""), "no process and no core");
     fake_map(t, 0x1000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
-    ck_assert_has(fake_json_failure(t, "gcgraph", ""), "no refheap heap here");
+    ck_assert_has(fake_json_failure(t, "gcgraph", ""), "no heap of refheap or python here");
     fake_target_free(t);
 }
 END_TEST

@@ -310,7 +310,8 @@ struct rhi_format {
     bool has_tracking;  /* its collector knows some objects and not others */
     /* Appends the heaps of this format that the target has, with their types, ranges and roots.
      * *found: some. What cannot be read and need not is noted; an error says that all of it
-     * cannot. */
+     * cannot. A format that sees the direct way show other bytes than the door's gives it up
+     * (rhi__memory_use_door), and returns: all formats are opened again. */
     rhi_error *(*open)(rhi_reader *reader, bool *found);
     /* Frees what it made for itself: state of its heaps. Called once, where open was. */
     void (*close)(rhi_reader *reader);

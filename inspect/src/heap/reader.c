@@ -37,6 +37,16 @@ void rhi__reader_problem(rhi_reader *reader, const char *format, ...)
     va_end(arguments);
 }
 
+void rhi__reader_refuse(rhi_reader *reader, const char *format, ...)
+{
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    rhi__note(reader->refused, text);
+}
+
 void rhi__question_problem(rhi_reader *reader, const char *format, ...)
 {
     char text[400];
@@ -526,32 +536,44 @@ static void number_apart(rhi_reader *reader, uint64_t first)
         reader->heaps.items[i].number += step;
 }
 
-rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats,
-                            rhi_reader **result)
+/* *again: a format saw that the direct way shows other bytes than the door's, and gave it up. */
+static rhi_error *open_formats(rhi_reader *reader, const rhi_format *const *formats, bool *any,
+                               bool *again)
 {
-    rhi_reader *reader = calloc(1, sizeof *reader);
-    rhi_error *error = reader ? NULL : rhi__error_memory();
-    bool any = false, found = false;
-    if (reader)
-        reader->memory = memory;
-    for (; *formats && !error; formats++, any |= found) {
-        uint64_t first = reader->heaps.count;
-        error = (*formats)->open(reader, &found);
-        number_apart(reader, first);
+    *any = *again = false;
+    for (; *formats && !*again; formats++) {
+        uint64_t first_heap = reader->heaps.count;
+        bool found = false, was_direct = reader->memory->is_direct;
+        RHI_TRY((*formats)->open(reader, &found));
+        number_apart(reader, first_heap);
+        *any |= found;
+        *again = reader->memory->is_direct != was_direct;
     }
-    if (!error && memory->is_short)
-        error = rhi__error_memory();
-    if (error || !any) {
-        rhi__reader_free(reader);
-        return error;
-    }
+    if (reader->memory->is_short)
+        return rhi__error_memory();
     finish(reader);
-    error = plan_types(reader);
-    if (error) {
-        rhi__reader_free(reader);
-        return error;
-    }
-    *result = reader;
+    return plan_types(reader);
+}
+
+rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats,
+                            rhi_notes *refused, rhi_reader **result)
+{
+    bool any, again;
+    do {
+        rhi_reader *reader = calloc(1, sizeof *reader);
+        if (!reader)
+            return rhi__error_memory();
+        reader->memory = memory;
+        reader->refused = refused;
+        rhi__notes_free(refused);
+        rhi_error *error = open_formats(reader, formats, &any, &again);
+        if (error || !any || again)
+            rhi__reader_free(reader);
+        else
+            *result = reader;
+        if (error)
+            return error;
+    } while (again); /* the direct way is given up once */
     return NULL;
 }
 

@@ -14,6 +14,7 @@
 
 struct rhi_reader {
     rhi_memory *memory;
+    rhi_notes *refused; /* see rhi__reader_refuse */
     /* of all runtimes with serials, each with types, serials and heaps of its own */
     uint32_t copies;
     /* the formats that were found, and what each made for itself */
@@ -88,10 +89,14 @@ __attribute__((format(printf, 2, 3))) void rhi__question_problem(rhi_reader *rea
 /* Notes a problem that is damage, at `address`: of a block, or of lists, tables and types. */
 __attribute__((format(printf, 4, 5))) void
 rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_block, const char *format, ...);
+/* Notes that the target has heaps of a format, or of a version of it, that are not read, and why.
+ * That is said with every answer, and instead of one where no heap is read. */
+__attribute__((format(printf, 2, 3))) void rhi__reader_refuse(rhi_reader *reader,
+                                                              const char *format, ...);
 /* Opens all formats of the list (NULL at its end) that are found in the target. *reader NULL: none
- * is. */
+ * is. What is there and is not read is noted in `refused`, which the caller keeps. */
 rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats,
-                            rhi_reader **reader);
+                            rhi_notes *refused, rhi_reader **reader);
 /* What a format's open made for itself; NULL: it is not open, or has nothing. */
 static inline void *rhi__format_state(const rhi_reader *reader, const rhi_format *format)
 {

@@ -15,6 +15,7 @@ void rhi__session_drop(rhi_session *session)
     rhi__symbols_forget(session->symbols);
     rhi__graph_free(session->graph);
     rhi__reader_free(session->reader);
+    rhi__notes_free(&session->refused);
     if (session->has_memory)
         rhi__memory_close(&session->memory);
     free(session->core_path);
@@ -109,21 +110,48 @@ static rhi_error *no_such_heap(const rhi_session *session)
                       known[0] ? ": numbers in use: " : "", known);
 }
 
+static void add_word(char *text, size_t size, const char *between, const char *word)
+{
+    size_t used = strlen(text);
+    rhi__text(text + used, size - used, "%s%s", used ? between : "", word);
+}
+
+/* Why no format has found a heap. What was found and refused comes first: the rest may explain it.
+ */
+static rhi_error *no_heap_at_all(rhi_session *session)
+{
+    const rhi_memory *memory = &session->memory;
+    char found[320] = "", names[64] = "";
+    for (uint64_t i = 0; i < session->refused.count; i++)
+        add_word(found, sizeof found, "; ", session->refused.items[i]);
+    if (!found[0])
+        add_word(found, sizeof found, "", "no heap was found");
+    if (memory->truncated[0])
+        return rhi__error("%s, but %s", found, memory->truncated);
+    if (memory->refused[0] && session->target->core_path)
+        return rhi__error("%s: %s", found, memory->refused);
+    if (writable_memory_is_missing(&session->memory))
+        return rhi__error("%s, but writable memory is not in the core: see coredump_filter in "
+                          "core(5)",
+                          found);
+    if (session->refused.count)
+        return rhi__error("%s", found);
+    for (const rhi_format *const *format = rhi__formats; *format; format++)
+        add_word(names, sizeof names, " or ", (*format)->name);
+    return rhi__error("no heap of %s here: the program does not use it, or has not created one yet",
+                      names);
+}
+
 rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
     if (!session->reader)
-        RHI_TRY(rhi__reader_open(&session->memory, rhi__formats, &session->reader));
-    if (!session->reader && session->memory.truncated[0])
-        return rhi__error("no refheap heap was found, but %s", session->memory.truncated);
-    if (!session->reader && session->memory.refused[0] && session->target->core_path)
-        return rhi__error("no refheap heap was found: %s", session->memory.refused);
-    if (!session->reader && writable_memory_is_missing(&session->memory))
-        return rhi__error("no refheap heap was found, but writable memory is not in the core: see "
-                          "coredump_filter in core(5)");
+        RHI_TRY(
+            rhi__reader_open(&session->memory, rhi__formats, &session->refused, &session->reader));
     if (!session->reader)
-        return rhi__error("no refheap heap here: the program does not use refheap, or has not "
-                          "created a heap yet");
+        return no_heap_at_all(session);
+    for (uint64_t i = 0; i < session->refused.count; i++)
+        rhi__note(&session->remarks, session->refused.items[i]);
     *reader = session->reader;
     if (!session->is_begun)
         rhi__begin_question(session->reader);

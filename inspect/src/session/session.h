@@ -27,6 +27,7 @@ struct rhi_session {
     bool is_begun; /* rhi__begin_question was said to the reader in this call */
     rhi_memory memory;
     rhi_reader *reader;
+    rhi_notes refused; /* heaps that the target has and that are not read, and why */
     rhi_graph *graph;
     rhi_kept kept;  /* what questions made of it */
     uint64_t state; /* of the target, as it says */

@@ -4,21 +4,26 @@
  * A core has no symbols, and a stripped program few: so the first bytes of _PyRuntime are looked
  * for, and runtime.c holds what they lead to against what must be true in every Python. It is a
  * variable of a program or a library: only their data is looked through, the zeroed part included,
- * and no heap, however large. */
+ * and no heap, however large. Exported symbols, where there are any, tell of the Pythons that are
+ * not read.
+ * Invariant: what is refused is a Python: a text or a file that speaks of one is none. */
 #include "base/array.h"
 #include "readers/cpython/python.h"
 #include "target/modules.h"
+#include "target/open.h"
 
 #include <elf.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
     SCAN_STEP_BYTES = 1 << 20,
-    HEAD_BYTES = 64, /* of _PyRuntime, that are looked at */
+    HEAD_BYTES = 80, /* of _PyRuntime, or of the collector's lists, that are looked at */
     /* of zeroed data whose end no program header tells */
     ZEROED_BYTES_MAX = 16 << 20,
     /* where no file is named: of all that could be data */
-    NAMELESS_BYTES_MAX = 512 << 20
+    NAMELESS_BYTES_MAX = 512 << 20,
+    COMPARED_BYTES = 256
 };
 #define COOKIE 0x7970677562656478ull /* "xdebugpy" */
 
@@ -27,6 +32,7 @@ typedef struct search {
     rhi_memory *memory;
     py_runtimes *found;
     rhi_scratch scratch;
+    uint64_t lists; /* of a collector, in the data of a module: somebody's; 0: none were seen */
     bool is_short;
 } search;
 
@@ -66,6 +72,14 @@ static unsigned looks_like(const uint8_t *bytes)
     return 0;
 }
 
+/* Three times {first, last, u32 threshold, u32 count}; nobody changes the two other thresholds. */
+static bool looks_like_lists(const uint8_t *bytes)
+{
+    return rhi__load32(bytes + 40) == 10 && rhi__load32(bytes + 64) == 10 &&
+           is_pointer(rhi__load64(bytes)) && is_pointer(rhi__load64(bytes + 24)) &&
+           is_pointer(rhi__load64(bytes + 48));
+}
+
 static bool is_known(const search *s, uint64_t address)
 {
     for (uint64_t i = 0; i < s->found->items.count; i++)
@@ -74,29 +88,122 @@ static bool is_known(const search *s, uint64_t address)
     return false;
 }
 
-/* Versions whose _PyRuntime begins alike are tried one after the other. */
-static void take(search *s, uint64_t address, unsigned oldest)
+/* True if it is a Python, read or refused. */
+static bool try_version(search *s, uint64_t address, unsigned minor)
 {
-    char reason[PY_REASON_SIZE] = "";
-    unsigned newest = oldest == 11 ? 12 : oldest == 9 ? 10 : oldest;
+    py_runtime *py;
+    enum py_verdict verdict = rhi__py_runtime_open(s->reader, address, minor, &py);
+    if (verdict == PY_IS_ONE && rhi__array_reserve(&s->found->items, 1)) {
+        s->found->items.items[s->found->items.count++] = py;
+    } else if (verdict == PY_IS_ONE) {
+        rhi__py_runtime_free(py);
+        verdict = PY_NO_MEMORY;
+    }
+    s->is_short |= verdict == PY_NO_MEMORY;
+    return verdict != PY_NOT_ONE;
+}
+
+/* From 3.13 on: {cookie, version, whether it is free-threaded, the size of _PyRuntime, …}. True if
+ * it is a Python. */
+static bool take_published(search *s, uint64_t address)
+{
+    uint8_t bytes[48];
+    char version[64];
+    if (rhi__memory_read(s->memory, address, bytes, sizeof bytes) != sizeof bytes)
+        return false;
+    uint64_t hex = rhi__load64(bytes + 8), is_free_threaded = rhi__load64(bytes + 16),
+             size = rhi__load64(bytes + 24);
+    unsigned minor = hex >> 16 & 255;
+    if (hex >> 24 != 3 || minor < 13 || is_free_threaded > 1 || size > 1 << 28 ||
+        rhi__load64(bytes + 32) >= size || rhi__load64(bytes + 40) >= size)
+        return false;
+    if (!is_free_threaded && rhi__py_offsets(minor))
+        return try_version(s, address, minor);
+    snprintf(version, sizeof version, "%sPython 3.%u.%u", is_free_threaded ? "free-threaded " : "",
+             minor, (unsigned)(hex >> 8 & 255));
+    rhi__py_refuse_version(s->reader, address, version);
+    return true;
+}
+
+/* Takes a place that looks like _PyRuntime of that version, or of one that begins alike. True if
+ * it is a Python. */
+static bool take(search *s, uint64_t address, unsigned oldest)
+{
     if (is_known(s, address))
-        return;
-    for (unsigned minor = oldest; minor <= newest; minor++) {
-        py_runtime *py;
-        enum py_verdict verdict = rhi__py_runtime_open(s->reader, address, minor, &py, reason);
-        s->is_short |= verdict == PY_NO_MEMORY;
-        if (verdict != PY_IS_ONE)
-            continue;
-        if (rhi__array_reserve(&s->found->items, 1)) {
-            s->found->items.items[s->found->items.count++] = py;
-        } else {
-            s->is_short = true;
-            rhi__py_runtime_free(py);
+        return true;
+    if (oldest == 13)
+        return take_published(s, address);
+    if (oldest == 11)
+        return try_version(s, address, 11) || try_version(s, address, 12);
+    if (try_version(s, address, 9)) /* 3.10 is told from it by what it says itself */
+        return true;
+    if (!rhi__py_is_3_8(s->memory, address))
+        return false;
+    rhi__py_refuse_version(s->reader, address, "Python 3.8");
+    return true;
+}
+
+/* ---- exported symbols ----------------------------------------------------------------------- */
+
+/* A _PyRuntime that was not taken: why? */
+static void refuse_runtime(search *s, uint64_t address, uint64_t module_start)
+{
+    enum { HEAD = 32, WORDS = 3 }; /* the interpreters begin at one word or the next */
+    char module[RHI_NAME_SIZE], version[32] = "Python";
+    uint8_t bytes[HEAD + WORDS * 8];
+    uint64_t at;
+    uint32_t hex;
+    rhi__py_module_name(s->memory, address, module);
+    if (rhi__module_symbol(s->memory, module_start, "Py_Version", &at) &&
+        rhi__memory_read(s->memory, at, &hex, sizeof hex) == sizeof hex && hex >> 24 == 3) {
+        snprintf(version, sizeof version, "Python 3.%u.%u", hex >> 16 & 255, hex >> 8 & 255);
+        if (!rhi__py_offsets(hex >> 16 & 255)) {
+            rhi__py_refuse_version(s->reader, address, version);
+            return;
         }
+    }
+    bool is_read = rhi__memory_read(s->memory, address, bytes, sizeof bytes) == sizeof bytes;
+    uint64_t words = 0;
+    for (int i = 0; is_read && i < WORDS; i++)
+        words |= rhi__load64(bytes + HEAD + i * 8);
+    if (is_read && words == 0)
+        rhi__reader_refuse(s->reader,
+                           "%s in %.80s has no interpreter: none was made yet, or all have ended",
+                           version, module);
+    else
+        rhi__reader_refuse(s->reader,
+                           "%s in %.80s cannot be read: _PyRuntime does not lead to an interpreter "
+                           "of CPython 3.%d to 3.%d that leads back",
+                           version, module, PY_MINOR_MIN, PY_MINOR_MAX);
+}
+
+/* What the module exports of a Python whose first page the region has. */
+static void ask_module(search *s, const rhi_region *region)
+{
+    uint64_t start = region->start, address;
+    if (rhi__module_symbol(s->memory, start, "_PyRuntime", &address)) {
+        if (!take(s, address, 13) && !take(s, address, 11) && !take(s, address, 9))
+            refuse_runtime(s, address, start);
         return;
     }
-    if (reason[0])
-        rhi__reader_problem(s->reader, "%s", reason);
+    const char *name = strrchr(region->path, '/') + 1;
+    if (rhi__module_symbol(s->memory, start, "_PyThreadState_Current", &address))
+        rhi__py_refuse_version(s->reader, start, "a Python before 3.7");
+    else if (strncmp(name, "libpypy", 7) == 0 || /* a core alone has no symbols */
+             rhi__module_symbol(s->memory, start, "pypy_setup_home", &address))
+        rhi__py_refuse_version(s->reader, start, "PyPy");
+}
+
+/* Lists of a collector, and no _PyRuntime that leads to them: it was written over. */
+static void refuse_lists(search *s)
+{
+    char module[RHI_NAME_SIZE];
+    rhi__py_module_name(s->memory, s->lists, module);
+    rhi__reader_refuse(
+        s->reader,
+        "the Python in %.80s cannot be read: its collector's lists are there, and no "
+        "_PyRuntime of CPython 3.%d to 3.%d leads to them",
+        module, PY_MINOR_MIN, PY_MINOR_MAX);
 }
 
 /* ---- where it may lie ----------------------------------------------------------------------- */
@@ -119,6 +226,9 @@ static rhi_error *scan(search *s, uint64_t start, uint64_t end)
             unsigned oldest = looks_like(bytes + offset);
             if (oldest)
                 take(s, at + offset, oldest);
+            else if (looks_like_lists(bytes + offset) &&
+                     rhi__py_lists_close(s->memory, at + offset))
+                s->lists = at + offset;
         }
         if (got < size)
             at = up_to_word(rhi__memory_hole_end(s->memory, at + got, end), end);
@@ -197,13 +307,37 @@ static rhi_error *scan_nameless(search *s)
     return NULL;
 }
 
+/* Does the direct way show what the debugger sees? */
+static bool direct_way_is_right(const search *s)
+{
+    for (uint64_t i = 0; i < s->found->items.count; i++) {
+        const py_runtime *py = s->found->items.items[i];
+        if (!rhi__memory_reads_agree(s->memory, py->address, COMPARED_BYTES) ||
+            !rhi__memory_reads_agree(s->memory, py->interpreters.items[0].address, COMPARED_BYTES))
+            return false;
+    }
+    return true;
+}
+
 rhi_error *rhi__py_discover(rhi_reader *reader, py_runtimes *found)
 {
     search s = {.reader = reader, .memory = reader->memory, .found = found};
+    const struct rhi_sink *map = &s.memory->map;
     bool named = false;
     rhi_error *error = scan_modules(&s, &named);
     if (!error && !named)
         error = scan_nameless(&s);
+    for (uint64_t i = 0; i < map->regions.count && !error; i++)
+        if (map->regions.items[i].file_offset == 0 && rhi__region_is_file(&map->regions.items[i]))
+            ask_module(&s, &map->regions.items[i]);
+    if (!error && s.lists && found->items.count == 0 && reader->refused->count == 0)
+        refuse_lists(&s);
     rhi__scratch_free(&s.scratch);
+    if (!error && s.memory->is_direct && !direct_way_is_right(&s)) {
+        for (uint64_t i = 0; i < found->items.count; i++)
+            rhi__py_runtime_free(found->items.items[i]);
+        found->items.count = 0;
+        error = rhi__memory_use_door(s.memory);
+    }
     return error;
 }

@@ -14,6 +14,15 @@ enum { HEADER_SIZE = PY_DEBUG_PREFIX + PY_PREFIX_MAX + 16 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* Heaps of Python are numbered from 1 on; those of another format are told apart by the reader. */
+static uint64_t next_number(const rhi_reader *reader)
+{
+    uint64_t number = 1;
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        number += reader->heaps.items[i].format == &rhi__format_python;
+    return number;
+}
+
 static rhi_error *add_heaps(rhi_reader *reader, py_runtime *py, uint32_t space)
 {
     if (!rhi__array_reserve(&reader->heaps, py->interpreters.count))
@@ -24,8 +33,11 @@ static rhi_error *add_heaps(rhi_reader *reader, py_runtime *py, uint32_t space)
                               .state = py,
                               .header_size = HEADER_SIZE,
                               .address = interpreter->address,
-                              .number = reader->heaps.count + 1,
-                              .phase = "idle",
+                              .number = next_number(reader),
+                              .phase = py->is_finalizing            ? "finalizing"
+                                       : interpreter->is_collecting ? "collecting"
+                                                                    : "idle",
+                              .provisional = py->is_finalizing || interpreter->is_collecting,
                               .space = space};
         char version[16];
         snprintf(version, sizeof version, py->micro_is_known ? "3.%u.%u" : "3.%u", py->minor,

@@ -4,8 +4,11 @@
  * AArch64 the members that are named here lie at the same places: all that is in front of them has
  * the same size there. Between micro versions they may move all the same, and so nothing rests on
  * this table that was not verified in the target (runtime.c).
+ * Where a Python says itself where things lie, it is believed more than the table.
  * Invariant: versions stand in the order of their numbers, none is left out. */
 #include "readers/cpython/python.h"
+
+#include <stddef.h>
 
 /* clang-format off */
 static const py_offsets versions[] = {
@@ -101,4 +104,55 @@ _Static_assert(sizeof versions / sizeof *versions == PY_MINOR_MAX - PY_MINOR_MIN
 const py_offsets *rhi__py_offsets(unsigned minor)
 {
     return minor >= PY_MINOR_MIN && minor <= PY_MINOR_MAX ? &versions[minor - PY_MINOR_MIN] : NULL;
+}
+
+/* ---- what the target says itself ------------------------------------------------------------ */
+
+enum { PUBLISHED_BYTES = 584, OFFSET_MAX = 1 << 24 };
+
+/* In _Py_DebugOffsets of 3.13: where it has which member, from the cookie on. */
+/* clang-format off */
+static const struct {
+    uint32_t published, member;
+} published[] = {
+#define MEMBER(at, name) {at, offsetof(py_offsets, name)}
+    MEMBER(24, runtime_size), MEMBER(32, finalizing), MEMBER(40, interpreters_head),
+    MEMBER(48, interpreter_size), MEMBER(56, id), MEMBER(64, next), MEMBER(72, threads_head),
+    MEMBER(80, gc), MEMBER(88, modules), MEMBER(96, sysdict), MEMBER(104, builtins),
+    MEMBER(168, thread_next), MEMBER(176, thread_interpreter), MEMBER(184, thread_frame),
+    MEMBER(192, thread_id), MEMBER(200, native_id), MEMBER(208, datastack_chunk),
+    MEMBER(232, frame_previous), MEMBER(240, frame_code), MEMBER(248, frame_instruction),
+    MEMBER(256, frame_size), MEMBER(264, frame_owner), MEMBER(344, code_bytes),
+    MEMBER(560, ascii_data),
+#undef MEMBER
+};
+/* What must be as it is in all versions. */
+static const struct {
+    uint32_t published, value;
+} constants[] = {
+    {360, PY_OB_TYPE}, {376, PY_TP_NAME}, {392, PY_TP_FLAGS}, {432, 24 /* items of a list */},
+    {456, 32 /* keys of a dict */}, {464, 40 /* its values */}, {576, PY_GC_COLLECTING},
+};
+/* clang-format on */
+
+const char *rhi__py_published_offsets(rhi_memory *memory, uint64_t runtime, py_offsets *offsets)
+{
+    uint8_t bytes[PUBLISHED_BYTES];
+    py_offsets said = *offsets;
+    if (offsets->minor < 13)
+        return NULL;
+    if (rhi__memory_read(memory, runtime, bytes, sizeof bytes) != sizeof bytes)
+        return "its offsets cannot be read";
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
+        uint64_t value = rhi__load64(bytes + published[i].published);
+        if (value >= OFFSET_MAX)
+            return "its offsets are too large";
+        *(uint32_t *)((char *)&said + published[i].member) = (uint32_t)value;
+    }
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        if (rhi__load64(bytes + constants[i].published) != constants[i].value)
+            return "its objects have another layout";
+    said.interpreters_main = said.interpreters_head + 8;
+    *offsets = said;
+    return NULL;
 }

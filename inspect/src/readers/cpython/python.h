@@ -77,6 +77,7 @@ enum {
     PY_GC_COLLECTING = 200,
     PY_GC_GARBAGE = 208,
     PY_GC_LINK_FLAGS = 3, /* in the low bits of a link */
+    PY_GC_PREFIX = 16,    /* the links, in front of an object */
     /* flags of types */
     PY_FLAG_INLINE_VALUES = 1 << 2,
     PY_FLAG_MANAGED_WEAKREF = 1 << 3,
@@ -144,23 +145,29 @@ typedef struct py_type {
     bool is_heap_type;
 } py_type;
 
+/* PY_DEBUG: obmalloc's pools, with debug hooks. PY_MALLOC: no pools; hooks if there is a
+ * block_prefix. */
 enum py_allocator { PY_PYMALLOC, PY_DEBUG, PY_MALLOC };
 
 /* An interpreter: a heap of the reader. */
 typedef struct py_interpreter {
     uint64_t address, id, gc; /* gc: where its lists of objects are */
     uint64_t modules, sysdict, builtins;
-    uint32_t heap; /* index into rhi_reader.heaps */
+    bool
+        is_collecting; /* the collector has some objects on lists of its own, and counts in links */
+    uint32_t heap;     /* index into rhi_reader.heaps */
 } py_interpreter;
 
 /* One copy of CPython in the process: heaps of it have it as their `state`. */
 typedef struct py_runtime {
     rhi_reader *reader;
     rhi_memory *memory;
-    const py_offsets *at;
-    uint64_t address; /* of _PyRuntime */
+    const py_offsets *at; /* `offsets` */
+    py_offsets offsets;   /* of the version, corrected by what the target itself says of them */
+    uint64_t address;     /* of _PyRuntime */
     uint8_t minor, micro;
     bool micro_is_known;
+    bool is_finalizing;         /* it ends just now: modules and types are taken down */
     char module[RHI_NAME_SIZE]; /* the file that it lies in: "libpython3.11.so.1.0" */
     struct {
         py_interpreter *items;
@@ -220,22 +227,32 @@ static inline const py_type *py_type_of(const py_runtime *py, const rhi_object *
 
 /* NULL: that version is not read. */
 const py_offsets *rhi__py_offsets(unsigned minor);
+/* From 3.13 on _PyRuntime begins with offsets of its own: takes them over. NULL, or what cannot be
+ * right. */
+const char *rhi__py_published_offsets(rhi_memory *memory, uint64_t runtime, py_offsets *offsets);
 /* Finds the runtimes of the target, their interpreters, `type`, and the allocator, verified. What
- * is Python and cannot be read is noted in the reader, in one line with the version and the check
- * that failed. Appends to *found; each is freed by rhi__py_runtime_free. */
+ * is Python and cannot be read is refused, in one line with the version and the check that failed.
+ * Appends to *found; each is freed by rhi__py_runtime_free. */
 rhi_error *rhi__py_discover(rhi_reader *reader, py_runtimes *found);
 void rhi__py_runtime_free(py_runtime *py);
 
 /* ---- runtime.c ------------------------------------------------------------------------------ */
 
 /* What a place that may be _PyRuntime turned out to be. PY_NOT_ONE: something else; PY_REFUSED:
- * Python, and not to be read, for the reason that was written. */
+ * Python, and not to be read, as was said. */
 enum py_verdict { PY_NOT_ONE, PY_REFUSED, PY_IS_ONE, PY_NO_MEMORY };
-enum { PY_REASON_SIZE = 200 };
 /* Opens the runtime at an address where offsets of that version are to be tried: its version,
  * interpreters, `type`, allocator, all of it verified. *result is set with PY_IS_ONE. */
 enum py_verdict rhi__py_runtime_open(rhi_reader *reader, uint64_t address, unsigned minor,
-                                     py_runtime **result, char reason[PY_REASON_SIZE]);
+                                     py_runtime **result);
+/* Is it the _PyRuntime of a 3.8, which is not read? */
+bool rhi__py_is_3_8(rhi_memory *memory, uint64_t address);
+/* Do the collector's lists, whose heads begin at `generations`, close? */
+bool rhi__py_lists_close(rhi_memory *memory, uint64_t generations);
+/* The name of the file that an address lies in. */
+void rhi__py_module_name(const rhi_memory *memory, uint64_t address, char name[RHI_NAME_SIZE]);
+/* Refuses a Python of a version, "3.14.0", that is not read. */
+void rhi__py_refuse_version(rhi_reader *reader, uint64_t address, const char *version);
 
 /* ---- types.c -------------------------------------------------------------------------------- */
 

@@ -1,21 +1,21 @@
-/* runtime.c - one copy of CPython: its interpreters, `type` and the allocator, verified (see
- * python.h).
+/* runtime.c - one copy of CPython: its version, interpreters, `type` and the allocator, verified
+ * (see python.h).
  *
  * Offsets move between versions, and bytes of a target say anything. So what a table says is held
  * against what must be true in every Python: pointers that lead back, lists that close, a type that
- * is its own type.
- * Invariant: a py_runtime that was handed out has passed all of that, and at least one
- * interpreter. */
+ * is its own type, a module `sys` that names the same version.
+ * Invariant: a py_runtime that was handed out has passed all of that, and has an interpreter. */
 #include "base/array.h"
 #include "base/cycle_guard.h"
 #include "readers/cpython/python.h"
 #include "target/modules.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { INTERPRETERS_MAX = 1024 };
+enum { INTERPRETERS_MAX = 1024, GENERATIONS = 3 };
 
 static uint64_t word(rhi_memory *memory, uint64_t address)
 {
@@ -25,23 +25,28 @@ static uint64_t word(rhi_memory *memory, uint64_t address)
 
 /* ---- what must be true of an interpreter ---------------------------------------------------- */
 
-/* Does the list that begins in `head` come back to it? Only its first and last links are read. A
- * process may have been stopped in the middle of a change to one list. */
+/* Does the list that begins in `head` come back to it? Its first and last links are read. */
 static bool is_closed(rhi_memory *memory, uint64_t head)
 {
-    uint64_t next = word(memory, head) & ~(uint64_t)PY_GC_LINK_FLAGS,
-             last = word(memory, head + 8) & ~(uint64_t)PY_GC_LINK_FLAGS;
-    return next && last && (word(memory, next + 8) & ~(uint64_t)PY_GC_LINK_FLAGS) == head &&
-           (word(memory, last) & ~(uint64_t)PY_GC_LINK_FLAGS) == head;
+    const uint64_t flags = PY_GC_LINK_FLAGS;
+    uint64_t next = word(memory, head) & ~flags, last = word(memory, head + 8) & ~flags;
+    return next && last && (word(memory, next + 8) & ~flags) == head &&
+           (word(memory, last) & ~flags) == head;
 }
 
-/* Three of the four lists: objects are moved in one at a time, perhaps just now. */
-static bool lists_are_closed(rhi_memory *memory, uint64_t gc)
+/* A process may have been stopped while it moved an object from one list to another: those two may
+ * be open just now. */
+bool rhi__py_lists_close(rhi_memory *memory, uint64_t generations)
 {
-    int closed = is_closed(memory, gc + PY_GC_PERMANENT);
-    for (int i = 0; i < 3; i++)
-        closed += is_closed(memory, gc + PY_GC_GENERATIONS + i * PY_GC_GENERATION_BYTES);
-    return closed >= 3;
+    int closed = is_closed(memory, generations + PY_GC_PERMANENT - PY_GC_GENERATIONS);
+    for (uint64_t i = 0; i < GENERATIONS; i++)
+        closed += is_closed(memory, generations + i * PY_GC_GENERATION_BYTES);
+    return closed >= 2;
+}
+
+static bool lists_close(const py_runtime *py, uint64_t interpreter)
+{
+    return rhi__py_lists_close(py->memory, interpreter + py->at->gc + PY_GC_GENERATIONS);
 }
 
 static bool leads_back(const py_runtime *py, uint64_t interpreter)
@@ -67,9 +72,24 @@ static const char *wrong_in_interpreter(const py_runtime *py, uint64_t interpret
         return "an interpreter does not lead back to _PyRuntime";
     if (check_thread(py, interpreter) == THREAD_IS_WRONG)
         return "a thread does not lead back to its interpreter";
-    if (!lists_are_closed(py->memory, interpreter + py->at->gc))
+    if (!lists_close(py, interpreter))
         return "the collector's lists do not close";
     return NULL;
+}
+
+/* Is it Python at all? What leads back to where it came from does not do so by chance. */
+static bool is_python(const py_runtime *py, uint64_t main)
+{
+    return leads_back(py, main) &&
+           (check_thread(py, main) == THREAD_LEADS_BACK || lists_close(py, main));
+}
+
+bool rhi__py_is_3_8(rhi_memory *memory, uint64_t address)
+{
+    enum { MAIN = 40, THREADS = 8, THREAD_INTERPRETER = 16, RUNTIME_GC = 344 };
+    uint64_t main = word(memory, address + MAIN), thread = main ? word(memory, main + THREADS) : 0;
+    return thread && word(memory, thread + THREAD_INTERPRETER) == main &&
+           rhi__py_lists_close(memory, address + RUNTIME_GC + PY_GC_GENERATIONS);
 }
 
 /* ---- interpreters --------------------------------------------------------------------------- */
@@ -77,42 +97,46 @@ static const char *wrong_in_interpreter(const py_runtime *py, uint64_t interpret
 static bool add_interpreter(py_runtime *py, uint64_t address)
 {
     const py_offsets *at = py->at;
+    uint64_t gc = address + at->gc;
     if (!rhi__array_reserve(&py->interpreters, 1))
         return false;
     py->interpreters.items[py->interpreters.count++] =
         (py_interpreter){.address = address,
                          .id = word(py->memory, address + at->id),
-                         .gc = address + at->gc,
+                         .gc = gc,
                          .modules = word(py->memory, address + at->modules),
                          .sysdict = word(py->memory, address + at->sysdict),
-                         .builtins = word(py->memory, address + at->builtins)};
+                         .builtins = word(py->memory, address + at->builtins),
+                         .is_collecting = (uint32_t)word(py->memory, gc + PY_GC_COLLECTING) != 0};
     return true;
 }
 
-/* The main one first; the list has the newest first, the others follow in the order of birth. */
-static enum py_verdict find_interpreters(rhi_reader *reader, py_runtime *py)
+/* Those beside the main one, in the order of birth; the list has the newest first. */
+static bool add_others(rhi_reader *reader, py_runtime *py)
 {
-    uint64_t head = word(py->memory, py->address + py->at->interpreters_head),
-             main = word(py->memory, py->address + py->at->interpreters_main);
+    const uint64_t main = py->interpreters.items[0].address;
+    uint64_t at = word(py->memory, py->address + py->at->interpreters_head);
     rhi_cycle_guard guard = {0};
-    if (!add_interpreter(py, main))
-        return PY_NO_MEMORY;
-    for (uint64_t at = head; at; at = word(py->memory, at + py->at->next)) {
+    for (; at; at = word(py->memory, at + py->at->next)) {
         const char *wrong = wrong_in_interpreter(py, at);
-        if (wrong || rhi__is_repeated(&guard, at) || py->interpreters.count > INTERPRETERS_MAX) {
-            rhi__reader_problem(reader, "the list of Python's interpreters is damaged: %s",
-                                wrong ? wrong : "it goes round in circles");
+        if (!wrong && (rhi__is_repeated(&guard, at) || py->interpreters.count > INTERPRETERS_MAX))
+            wrong = "there is no end of them";
+        if (wrong) {
+            rhi__reader_damage(reader, at, false,
+                               "the list of Python's interpreters is damaged at 0x%" PRIx64
+                               ": %s: those behind it are left out",
+                               at, wrong);
             break;
         }
         if (at != main && !add_interpreter(py, at))
-            return PY_NO_MEMORY;
+            return false;
     }
     for (uint64_t i = 1, j = py->interpreters.count - 1; i < j; i++, j--) {
         py_interpreter other = py->interpreters.items[i];
         py->interpreters.items[i] = py->interpreters.items[j];
         py->interpreters.items[j] = other;
     }
-    return PY_IS_ONE;
+    return true;
 }
 
 /* ---- types ---------------------------------------------------------------------------------- */
@@ -131,7 +155,7 @@ static const char *find_types(py_runtime *py)
     if (!(type_flags(py, dict) & PY_FLAG_DICT))
         return "sys.modules is no dict";
     if (word(py->memory, type + PY_OB_TYPE) != type || !(type_flags(py, type) & PY_FLAG_TYPE))
-        return "the type of types is not its own type";
+        return "the type of dict is not its own type";
     if (word(py->memory, dict + PY_TP_BASE) != object ||
         word(py->memory, object + PY_OB_TYPE) != type || word(py->memory, object + PY_TP_BASE) != 0)
         return "dict and type have no base in common";
@@ -140,58 +164,177 @@ static const char *find_types(py_runtime *py)
     return NULL;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------ */
+/* ---- the version ---------------------------------------------------------------------------- */
 
-static void name_module(py_runtime *py)
+/* The value of an int object of one digit; 0: it is none. */
+static uint32_t small_int(const py_runtime *py, uint64_t object)
 {
-    if (!rhi__module_text(py->memory, py->address, py->module, sizeof py->module))
-        return;
-    char *offset = strrchr(py->module, '+');
+    enum { DIGITS = 24, TAG_SHIFT = 3, SIGN = 3 };
+    uint64_t size = word(py->memory, object + PY_OB_SIZE);
+    bool is_one_digit = py->minor < 12 ? size == 1 : size >> TAG_SHIFT == 1 && !(size & SIGN);
+    if (!object || !(type_flags(py, word(py->memory, object + PY_OB_TYPE)) & PY_FLAG_LONG) ||
+        !is_one_digit)
+        return 0;
+    return (uint32_t)word(py->memory, object + DIGITS);
+}
+
+/* sys.hexversion, or what sys.version begins with; 0: a program has taken both away. */
+static uint32_t read_version(py_runtime *py)
+{
+    char text[16];
+    unsigned minor, micro;
+    uint64_t sysdict = py->interpreters.items[0].sysdict,
+             hex = rhi__py_dict_get(py, sysdict, "hexversion"),
+             version = rhi__py_dict_get(py, sysdict, "version");
+    uint32_t value = small_int(py, hex);
+    if (value >> 24 == 3)
+        return value;
+    if (version && rhi__py_text(py, version, text, sizeof text) &&
+        sscanf(text, "3.%3u.%3u", &minor, &micro) == 2)
+        return 3u << 24 | (minor & 255) << 16 | (micro & 255) << 8;
+    return 0;
+}
+
+/* ---- the allocator -------------------------------------------------------------------------- */
+
+/* {size, big-endian; 'o' of an object; seven times 0xfd} */
+static bool has_debug_hooks(const py_runtime *py, uint64_t block)
+{
+    const uint64_t id = 0xfdfdfdfdfdfdfd00ull | 'o';
+    return word(py->memory, block - 8) == id;
+}
+
+/* Does the block lie in a pool of obmalloc? {…; u32 class, next offset, largest offset} */
+static bool is_in_pool(const py_runtime *py, uint64_t block)
+{
+    enum { HEADER = 48, CLASSES = 32, CLASS = 36, LARGEST = 44 };
+    uint64_t pool = block & ~(uint64_t)(py->at->pool_bytes - 1);
+    uint8_t header[HEADER];
+    if (rhi__memory_read(py->memory, pool, header, sizeof header) != sizeof header ||
+        rhi__load32(header + CLASS) >= CLASSES)
+        return false;
+    uint64_t size = (rhi__load32(header + CLASS) + 1ull) * 16;
+    return rhi__load32(header + LARGEST) == py->at->pool_bytes - size && block >= pool + HEADER &&
+           (block - pool - HEADER) % size == 0;
+}
+
+/* As two of three dicts say that every interpreter has. */
+static void find_allocator(py_runtime *py)
+{
+    const py_interpreter *main = &py->interpreters.items[0];
+    const uint64_t dicts[] = {main->modules, main->sysdict, main->builtins};
+    int hooked = 0, pooled = 0;
+    for (int i = 0; i < 3; i++)
+        hooked += has_debug_hooks(py, dicts[i] - PY_GC_PREFIX);
+    py->block_prefix = hooked >= 2 ? PY_DEBUG_PREFIX : 0;
+    for (int i = 0; i < 3; i++)
+        pooled += is_in_pool(py, dicts[i] - PY_GC_PREFIX - py->block_prefix);
+    py->allocator = pooled < 2 ? PY_MALLOC : hooked >= 2 ? PY_DEBUG : PY_PYMALLOC;
+}
+
+/* ---- refusing ------------------------------------------------------------------------------- */
+
+void rhi__py_module_name(const rhi_memory *memory, uint64_t address, char name[RHI_NAME_SIZE])
+{
+    if (!rhi__module_text(memory, address, name, RHI_NAME_SIZE))
+        snprintf(name, RHI_NAME_SIZE, "the process");
+    char *offset = strrchr(name, '+');
     if (offset)
         *offset = '\0';
 }
 
-/* Is it Python at all? What leads back to where it came from does not do so by chance. */
-static bool is_python(const py_runtime *py, uint64_t main)
+void rhi__py_refuse_version(rhi_reader *reader, uint64_t address, const char *version)
 {
-    return leads_back(py, main) && (check_thread(py, main) == THREAD_LEADS_BACK ||
-                                    lists_are_closed(py->memory, main + py->at->gc));
+    char module[RHI_NAME_SIZE];
+    rhi__py_module_name(reader->memory, address, module);
+    rhi__reader_refuse(reader, "%s in %.80s is not read: CPython 3.%d to 3.%d with the GIL is",
+                       version, module, PY_MINOR_MIN, PY_MINOR_MAX);
 }
 
-static enum py_verdict open_runtime(rhi_reader *reader, py_runtime *py, char *reason)
+static enum py_verdict refuse(rhi_reader *reader, const py_runtime *py, const char *why)
 {
-    uint64_t main = word(py->memory, py->address + py->at->interpreters_main);
-    if (!is_python(py, main))
-        return PY_NOT_ONE;
-    name_module(py);
-    const char *wrong = wrong_in_interpreter(py, main);
-    if (!wrong && find_interpreters(reader, py) == PY_NO_MEMORY)
-        return PY_NO_MEMORY;
-    if (!wrong)
-        wrong = find_types(py);
-    if (!wrong)
-        return PY_IS_ONE;
-    snprintf(reason, PY_REASON_SIZE, "Python 3.%u in %s is not as expected: %s", py->minor,
-             py->module[0] ? py->module : "the process", wrong);
+    rhi__reader_refuse(reader, "Python 3.%u in %.80s cannot be read: %s", py->minor, py->module,
+                       why);
     return PY_REFUSED;
 }
 
-enum py_verdict rhi__py_runtime_open(rhi_reader *reader, uint64_t address, unsigned minor,
-                                     py_runtime **result, char reason[PY_REASON_SIZE])
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+/* What it says of its version, held against the table that was used. *other: the table to use
+ * instead. */
+static enum py_verdict settle_version(rhi_reader *reader, py_runtime *py, unsigned *other)
 {
-    py_runtime *py = calloc(1, sizeof *py);
-    if (!py)
+    uint32_t version = read_version(py);
+    unsigned minor = version >> 16 & 255;
+    if (version && !rhi__py_offsets(minor)) {
+        char text[32];
+        snprintf(text, sizeof text, "Python 3.%u.%u", minor, version >> 8 & 255);
+        rhi__py_refuse_version(reader, py->address, text);
+        return PY_REFUSED;
+    }
+    if (!version && py->minor < 11) /* 3.9 and 3.10 differ in what no check shows */
+        return refuse(reader, py, "neither sys.hexversion nor sys.version is there");
+    if (version && minor != py->minor) {
+        *other = minor;
+        return PY_NOT_ONE;
+    }
+    py->micro = (uint8_t)(version >> 8);
+    py->micro_is_known = version != 0;
+    return PY_IS_ONE;
+}
+
+static enum py_verdict open_runtime(rhi_reader *reader, py_runtime *py, unsigned *other)
+{
+    const char *wrong = rhi__py_published_offsets(py->memory, py->address, &py->offsets);
+    rhi__py_module_name(py->memory, py->address, py->module);
+    if (wrong)
+        return refuse(reader, py, wrong);
+    uint64_t main = word(py->memory, py->address + py->at->interpreters_main);
+    if (!is_python(py, main))
+        return PY_NOT_ONE;
+    wrong = wrong_in_interpreter(py, main);
+    if (wrong)
+        return refuse(reader, py, wrong);
+    if (!add_interpreter(py, main))
         return PY_NO_MEMORY;
-    py->reader = reader;
-    py->memory = reader->memory;
-    py->address = address;
-    py->at = rhi__py_offsets(minor);
-    py->minor = (uint8_t)minor;
-    enum py_verdict verdict = py->at ? open_runtime(reader, py, reason) : PY_NOT_ONE;
-    if (verdict == PY_IS_ONE)
-        *result = py;
-    else
-        rhi__py_runtime_free(py);
+    if (!py->interpreters.items[0].modules || !py->interpreters.items[0].sysdict)
+        return refuse(reader, py, "it has no modules: it begins just now, or ends");
+    wrong = find_types(py);
+    if (!wrong && !rhi__py_dict_get(py, py->interpreters.items[0].modules, "sys"))
+        wrong = "sys.modules has no module sys";
+    if (wrong)
+        return refuse(reader, py, wrong);
+    enum py_verdict verdict = settle_version(reader, py, other);
+    if (verdict != PY_IS_ONE)
+        return verdict;
+    py->is_finalizing = word(py->memory, py->address + py->at->finalizing) != 0;
+    find_allocator(py);
+    return add_others(reader, py) ? PY_IS_ONE : PY_NO_MEMORY;
+}
+
+enum py_verdict rhi__py_runtime_open(rhi_reader *reader, uint64_t address, unsigned minor,
+                                     py_runtime **result)
+{
+    enum py_verdict verdict = PY_NOT_ONE;
+    for (unsigned tried = 0; tried < 2 && minor && verdict == PY_NOT_ONE; tried++) {
+        const py_offsets *table = rhi__py_offsets(minor);
+        unsigned other = 0;
+        py_runtime *py = table ? calloc(1, sizeof *py) : NULL;
+        if (!py)
+            return table ? PY_NO_MEMORY : PY_NOT_ONE;
+        py->reader = reader;
+        py->memory = reader->memory;
+        py->address = address;
+        py->offsets = *table;
+        py->at = &py->offsets;
+        py->minor = (uint8_t)minor;
+        verdict = open_runtime(reader, py, &other);
+        if (verdict == PY_IS_ONE)
+            *result = py;
+        else
+            rhi__py_runtime_free(py);
+        minor = other;
+    }
     return verdict;
 }
 

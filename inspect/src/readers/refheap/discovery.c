@@ -188,10 +188,8 @@ rhi_error *rhi__discover(rhi_memory *memory, rhi_descriptors *found)
     memset(found, 0, sizeof *found);
     RHI_TRY(search_all(&s));
     if (memory->is_direct && !direct_way_is_right(&s)) {
-        RHI_TRY(rhi__memory_use_door(memory));
         memset(found, 0, sizeof *found);
-        s.other_version = 0;
-        RHI_TRY(search_all(&s));
+        return rhi__memory_use_door(memory);
     }
     if (memory->is_short)
         return rhi__error_memory();
