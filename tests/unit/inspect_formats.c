@@ -208,6 +208,95 @@ START_TEST(referrers_are_found_with_a_graph_and_without)
 }
 END_TEST
 
+/* Whoever holds the lost leaf: rows, of them in the ledger fields and words, and unexplained ones.
+ */
+static void check_lost(const both *b, unsigned fields, unsigned words, int64_t unexplained)
+{
+    json_t *json = fake_json(b->w.t, "refs", text_of(b->lost));
+    ck_assert_int_eq(fake_size(json, "referrers"), fields + words);
+    ck_assert_int_eq(fake_integer(json, "ledger.fields"), fields);
+    ck_assert_int_eq(fake_integer(json, "ledger.words"), words);
+    ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), unexplained);
+    json_decref(json);
+}
+
+static int64_t leaked_objects(const both *b)
+{
+    int status;
+    json_t *json = fake_json_status(b->w.t, "gcleaks", "", &status);
+    int64_t objects = fake_integer(json, "objects");
+    json_decref(json);
+    return objects;
+}
+
+START_TEST(what_the_program_took_from_a_crate_is_its_memory)
+{
+    both b = both_new(_i);
+    char name[64];
+    uint64_t raw = made_up_raw(b.w.t, crate, 6), unused = crate + 64 + 7 * 64;
+    check_lost(&b, 0, 0, 1);
+    fake_put(b.w.t, raw + 8, b.lost + 20, 8); /* anywhere in it */
+    fake_put(b.w.t, unused + 40, b.lost, 8);
+    fake_put(b.w.t, crate + 64 + 4 * 64 + 40, b.lost, 8); /* where an object was */
+    fake_put(b.w.t, b.leaf + 40, b.lost, 8);              /* behind what an object has */
+    b.w.t->state++;
+    check_lost(&b, 0, 1, 0);
+    json_t *json = fake_json(b.w.t, "refs", text_of(b.lost));
+    snprintf(name, sizeof name, "crate slot 0x%" PRIx64 "+8", raw);
+    ck_assert_str_eq(fake_string(json, "referrers.0.kind"), "unknown");
+    ck_assert_str_eq(fake_string(json, "referrers.0.name"), name);
+    json_decref(json);
+    ck_assert_int_eq(leaked_objects(&b), 2); /* but the cycle */
+    check_lost(&b, 0, 1, 0);                 /* from what is kept */
+    world_free(&b.w);
+}
+END_TEST
+
+START_TEST(a_table_in_a_crate_is_its_owners_alone)
+{
+    both b = both_new(_i);
+    uint64_t raw = made_up_raw(b.w.t, crate, 6),
+             bag = made_up_object(b.w.t, crate, 7, MADE_UP_BAG, 1);
+    made_up_table(b.w.t, bag, raw, &b.lost, 1);
+    fake_put(b.w.t, raw + 40, b.lost, 8); /* a leftover */
+    fake_link(b.w.heap, b.n, OTHER, bag);
+    check_lost(&b, 1, 0, 0);
+    json_decref(fake_json(b.w.t, "gcgraph", ""));
+    check_lost(&b, 1, 0, 0);
+    world_free(&b.w);
+}
+END_TEST
+
+/* As a program, its heap and its mappings do. */
+START_TEST(crates_may_lie_far_apart)
+{
+    static const uint64_t places[] = {0x900000, 0x555500000000, 0x7ffd00000000};
+    both b = both_new(_i);
+    uint64_t held[3], low = 0x2000000;
+    for (unsigned i = 0; i < 3; i++) {
+        made_up_crate(b.w.t, descriptor, places[i], 64, 8);
+        held[i] = made_up_object(b.w.t, places[i], 7, MADE_UP_LEAF, 1);
+    }
+    uint64_t bag = made_up_object(b.w.t, places[2], 0, MADE_UP_BAG, 1);
+    made_up_table(b.w.t, bag, low, held, 3);
+    json_t *json = fake_json(b.w.t, "gcfind", "");
+    ck_assert_int_eq(fake_integer(json, "total"), 11);
+    json_decref(json);
+    json = fake_json(b.w.t, "gcgraph", text_of(bag));
+    ck_assert_int_eq(fake_size(json, "nodes"), 4);
+    json_decref(json);
+    for (unsigned i = 0; i < 3; i++) {
+        json = fake_json(b.w.t, "refs", text_of(held[i]));
+        ck_assert_str_eq(fake_string(json, "referrers.0.from"), at("bag", bag));
+        json_decref(json);
+        json = fake_json(b.w.t, "objat", text_of(places[i] + 0x5000));
+        ck_assert_str_eq(fake_string(json, "status"), "unmapped");
+        json_decref(json);
+    }
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(a_cycle_may_lead_through_both_formats)
 {
     both b = both_new(_i);
@@ -319,5 +408,6 @@ END_TEST
 
 RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_format_knows_is_said,
           names_are_held_against_what_is_there, referrers_are_found_with_a_graph_and_without,
-          a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
-          what_does_not_fit_is_told_of_both)
+          what_the_program_took_from_a_crate_is_its_memory, a_table_in_a_crate_is_its_owners_alone,
+          crates_may_lie_far_apart, a_cycle_may_lead_through_both_formats,
+          lists_and_totals_are_of_both, what_does_not_fit_is_told_of_both)

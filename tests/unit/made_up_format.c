@@ -101,6 +101,13 @@ uint64_t made_up_lone(fake_target *target, uint64_t descriptor, uint64_t address
     return write_object(target, address, kind, count);
 }
 
+uint64_t made_up_raw(fake_target *target, uint64_t crate, uint64_t slot)
+{
+    uint64_t size = fake_get(target, crate, 8);
+    fake_put(target, crate + 24, fake_get(target, crate + 24, 8) | 1ull << slot, 8);
+    return crate + SLOTS + slot * size;
+}
+
 void made_up_free(fake_target *target, uint64_t crate, uint64_t slot)
 {
     fake_put(target, crate + 16, fake_get(target, crate + 16, 8) & ~(1ull << slot), 8);
@@ -114,7 +121,8 @@ void made_up_put(fake_target *target, uint64_t object, unsigned word, uint64_t v
 void made_up_table(fake_target *target, uint64_t bag, uint64_t address, const uint64_t *values,
                    uint64_t count)
 {
-    fake_map(target, address, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    if (!fake_is_mapped(target, address))
+        fake_map(target, address, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     for (uint64_t i = 0; i < count; i++) {
         fake_put(target, address + 16 * i, i + 1, 8);
         fake_put(target, address + 16 * i + 8, values[i], 8);
@@ -198,9 +206,8 @@ static bool add_root(rhi_reader *reader, uint64_t slot, uint32_t heap)
 static bool add_ranges(rhi_reader *reader, uint64_t at, uint32_t heap)
 {
     rhi_memory *m = reader->memory;
-    uint64_t crates = 0, lones = 0, root = 0, address, size, capacity;
-    bool ok = rhi__memory_u64(m, at + CRATES, &crates) && rhi__memory_u64(m, at + LONES, &lones) &&
-              rhi__memory_u64(m, at + ROOT, &root) &&
+    uint64_t crates = 0, root = 0, address, size, capacity;
+    bool ok = rhi__memory_u64(m, at + CRATES, &crates) && rhi__memory_u64(m, at + ROOT, &root) &&
               add_range(reader, at, DESCRIPTOR_SIZE, "descriptor", heap, false) &&
               add_root(reader, root, heap);
     for (uint64_t i = 0; ok && i < crates && i < LISTED_MAX; i++)
@@ -208,9 +215,6 @@ static bool add_ranges(rhi_reader *reader, uint64_t at, uint32_t heap)
              rhi__memory_u64(m, address, &size) && rhi__memory_u64(m, address + 8, &capacity) &&
              capacity <= SLOTS_MAX && size <= 4096 &&
              add_range(reader, address, SLOTS + size * capacity, "crate", heap, true);
-    for (uint64_t i = 0; ok && i < lones && i < LISTED_MAX; i++)
-        ok = rhi__memory_u64(m, at + LONE_LIST + 8 * i, &address) &&
-             add_range(reader, address, LONE_SIZE, "lone object", heap, true);
     return ok;
 }
 
@@ -255,39 +259,78 @@ static void made_up_close(rhi_reader *reader)
 
 /* ---- blocks and headers --------------------------------------------------------------------- */
 
+static uint8_t prefix_at(rhi_reader *reader, uint64_t start)
+{
+    uint64_t word;
+    return rhi__memory_u64(reader->memory, start, &word) && word == TRACKED ? PREFIX : 0;
+}
+
 static rhi_error *made_up_blocks(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks)
 {
-    bool is_lone = strcmp(range->what, "crate") != 0;
-    uint64_t size = LONE_SIZE, capacity = 1, live = 1, word;
-    if (!is_lone && (!rhi__memory_u64(reader->memory, range->start, &size) ||
-                     !rhi__memory_u64(reader->memory, range->start + 8, &capacity) ||
-                     !rhi__memory_u64(reader->memory, range->start + 16, &live)))
+    uint64_t size, capacity, live, raw;
+    if (!rhi__memory_u64(reader->memory, range->start, &size) ||
+        !rhi__memory_u64(reader->memory, range->start + 8, &capacity) ||
+        !rhi__memory_u64(reader->memory, range->start + 16, &live) ||
+        !rhi__memory_u64(reader->memory, range->start + 24, &raw))
         return NULL;
     if (!rhi__array_reserve(blocks, 1))
         return rhi__error_memory();
-    rhi_block block = {.base = range->start + (is_lone ? 0 : SLOTS),
+    rhi_block block = {.base = range->start + SLOTS,
                        .slot_size = size,
                        .capacity = (uint32_t)capacity,
                        .heap = range->heap,
                        .live = calloc(1, 8),
+                       .raw = raw ? calloc(1, 8) : NULL,
                        .prefixes = calloc(capacity, 1)};
-    if (!block.live || !block.prefixes) {
+    if (!block.live || !block.prefixes || (raw && !block.raw)) {
         free(block.live);
+        free(block.raw);
         free(block.prefixes);
         return rhi__error_memory();
     }
     block.live[0] = live;
+    if (raw)
+        block.raw[0] = raw;
     for (uint64_t slot = 0; slot < capacity; slot++)
-        if (rhi__memory_u64(reader->memory, block.base + slot * size, &word) && word == TRACKED)
-            block.prefixes[slot] = PREFIX;
+        block.prefixes[slot] = prefix_at(reader, block.base + slot * size);
     blocks->items[blocks->count++] = block;
     return NULL;
+}
+
+/* Appends the lone objects, or that at the address alone; 0: all. */
+static rhi_error *add_lones(rhi_reader *reader, uint64_t wanted, rhi_blocks *blocks)
+{
+    const rhi_heap_info *info = reader->heaps.items;
+    while (info->format != &made_up)
+        info++;
+    uint64_t count = 0, address;
+    rhi__memory_u64(reader->memory, info->address + LONES, &count);
+    for (uint64_t i = 0; i < count && i < LISTED_MAX; i++)
+        if (rhi__memory_u64(reader->memory, info->address + LONE_LIST + 8 * i, &address) &&
+            (!wanted || wanted - address < LONE_SIZE)) {
+            rhi_error *error = rhi__add_lone(blocks, address, LONE_SIZE, prefix_at(reader, address),
+                                             (uint32_t)(info - reader->heaps.items));
+            if (error)
+                return error;
+        }
+    return NULL;
+}
+
+static rhi_error *made_up_lones(rhi_reader *reader, rhi_blocks *blocks)
+{
+    return add_lones(reader, 0, blocks);
+}
+
+static rhi_error *made_up_near(rhi_reader *reader, const rhi_own_range *range, uint64_t address,
+                               rhi_blocks *blocks)
+{
+    return range ? made_up_blocks(reader, range, blocks) : add_lones(reader, address, blocks);
 }
 
 static void made_up_decode(const rhi_reader *reader, const rhi_block *block, uint64_t start,
                            const uint8_t *bytes, bool live, rhi_object *object)
 {
-    uint8_t prefix = block->prefixes[rhi__slot_number(block, start)];
+    uint8_t prefix = (uint8_t)(rhi__slot_address(block, rhi__slot_number(block, start)) - start);
     uint64_t count = rhi__load64(bytes + prefix), kind = rhi__load64(bytes + prefix + 8);
     bool is_known = kind >= MADE_UP_LEAF && kind < MADE_UP_KINDS;
     *object = (rhi_object){.address = start + prefix,
@@ -426,10 +469,13 @@ static const rhi_format made_up = {.name = "crates",
                                    .root_word = "hook",
                                    .recording = "SHELF_NOTES=1",
                                    .collect_word = "sweep()",
+                                   .raw_word = "crate slot",
                                    .has_tracking = true,
                                    .open = made_up_open,
                                    .close = made_up_close,
                                    .read_blocks = made_up_blocks,
+                                   .read_lone = made_up_lones,
+                                   .read_near = made_up_near,
                                    .decode = made_up_decode,
                                    .headers = made_up_headers,
                                    .slots = made_up_slots,

@@ -30,10 +30,13 @@ uint64_t made_up_object(fake_target *target, uint64_t crate, uint64_t slot, enum
 /* The same alone in memory of its own, at `address` (mapped here). */
 uint64_t made_up_lone(fake_target *target, uint64_t descriptor, uint64_t address,
                       enum made_up_kind kind, uint64_t count);
+/* Memory that the program took from the crate, in slot `slot`; returns its address. */
+uint64_t made_up_raw(fake_target *target, uint64_t crate, uint64_t slot);
 void made_up_free(fake_target *target, uint64_t crate, uint64_t slot);
 /* Words of the object's body: a leaf's text; what the others hold. */
 void made_up_put(fake_target *target, uint64_t object, unsigned word, uint64_t value);
-/* Gives the bag a table, at `address` (mapped here), of `count` values under the keys 1, 2, … */
+/* Gives the bag a table, at `address` (mapped here, unless it is), of `count` values under the keys
+ * 1, 2, … */
 void made_up_table(fake_target *target, uint64_t bag, uint64_t address, const uint64_t *values,
                    uint64_t count);
 /* A registered root: what the slot holds owns a count. */

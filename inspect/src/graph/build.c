@@ -185,12 +185,11 @@ static void count_found(rhi_graph *graph, uint32_t first, uint32_t end)
     }
 }
 
-static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scratch)
+static rhi_error *add_block(builder *b, const rhi_block *block, rhi_block_room *room)
 {
     rhi_graph *graph = b->graph;
     uint64_t got; /* free slots, too: is none of them taken? */
-    const uint8_t *bytes =
-        rhi__memory_view(b->reader->memory, block->base, block->size, scratch, &got);
+    const uint8_t *bytes = rhi__block_bytes(b->reader, block, block->size, room, &got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
     const rhi_header *headers = rhi__headers(b->reader, block, bytes, readable, &b->headers);
     if (!headers)
@@ -222,7 +221,7 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_scratch *scr
 
 static rhi_error *add_blocks(builder *b)
 {
-    rhi_scratch scratch = {0};
+    rhi_block_room buffer = {.scratch = {0}};
     rhi_error *error = NULL;
     uint64_t room = rhi__begin_pass(b->reader);
     b->reader->harm.slots = 0;
@@ -233,14 +232,14 @@ static rhi_error *add_blocks(builder *b)
     for (uint64_t i = 0; i < b->reader->blocks.count && !error; i++) {
         error = rhi__progress(b->work, "reading objects", i, b->reader->blocks.count);
         if (!error)
-            error = add_block(b, &b->reader->blocks.items[i], &scratch);
+            error = add_block(b, &b->reader->blocks.items[i], &buffer);
     }
     b->reader->slot_room = room;
     if (b->is_cut)
         rhi__reader_problem(
             b->reader,
             "objects claim more references than the core has words: the rest is left out");
-    rhi__scratch_free(&scratch);
+    rhi__block_room_free(&buffer);
     if (!error)
         rhi__harm_is_known(b->reader);
     free(b->headers.items);

@@ -12,7 +12,7 @@ typedef struct pass {
     rhi_header_chooser choose;
     rhi_object_visitor visit;
     void *context;
-    rhi_scratch scratch;
+    rhi_block_room room;
     rhi_headers headers;
 } pass;
 
@@ -20,7 +20,7 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, pass
 {
     uint64_t size = reader->harm.is_known ? rhi__block_used_bytes(block) : block->size, got = 0,
              lost = 0;
-    const uint8_t *bytes = rhi__memory_view(reader->memory, block->base, size, &p->scratch, &got);
+    const uint8_t *bytes = rhi__block_bytes(reader, block, size, &p->room, &got);
     rhi__look_for_harm(reader, block, bytes, got);
     const rhi_header *header = NULL;
     if (p->choose && !(header = rhi__headers(reader, block, bytes,
@@ -67,7 +67,7 @@ rhi_error *rhi__each_chosen(rhi_work *work, rhi_reader *reader, const char *what
             error = each_in_block(reader, &reader->blocks.items[i], &p);
     }
     reader->slot_room = room;
-    rhi__scratch_free(&p.scratch);
+    rhi__block_room_free(&p.room);
     free(p.headers.items);
     if (!error)
         rhi__harm_is_known(reader);

@@ -41,20 +41,19 @@ static void look_at_live(rhi_reader *reader, const rhi_block *block, const uint8
 
 static rhi_error *look(rhi_work *work, rhi_reader *reader)
 {
-    rhi_scratch scratch = {0};
+    rhi_block_room room = {.scratch = {0}};
     rhi_error *error = NULL;
     rhi__begin_harm(reader);
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
         const rhi_block *block = &reader->blocks.items[i];
         uint64_t got = 0;
-        const uint8_t *bytes =
-            rhi__memory_view(reader->memory, block->base, block->size, &scratch, &got);
+        const uint8_t *bytes = rhi__block_bytes(reader, block, block->size, &room, &got);
         rhi__look_for_harm(reader, block, bytes, got);
         if (bytes)
             look_at_live(reader, block, bytes, got);
         error = rhi__progress(work, "looking at headers", i, reader->blocks.count);
     }
-    rhi__scratch_free(&scratch);
+    rhi__block_room_free(&room);
     if (!error)
         rhi__harm_is_known(reader);
     return error;

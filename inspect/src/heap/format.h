@@ -105,8 +105,8 @@ static inline uint64_t rhi__object_end(const rhi_object *object)
     return object->start + object->slot_size;
 }
 
-/* An array of equal slots; one alone is a block of its own. live: bit s of word s / 64; owned by
- * the block. */
+/* An array of equal slots; one alone is a block of its own (rhi__add_lone). live: bit s of word
+ * s / 64; owned by the block. */
 typedef struct rhi_block {
     uint64_t base, size, slot_size;
     uint64_t reciprocal; /* of slot_size, see rhi__slot_number; 0: the block is too large for it */
@@ -115,7 +115,8 @@ typedef struct rhi_block {
     uint32_t *rank;
     uint64_t origin; /* the format's own: where the target describes it */
     uint32_t capacity, heap;
-    bool is_exact;                       /* live has no slot that was never written to */
+    bool is_exact; /* live has no slot that was never written to */
+    bool is_lone;  /* of one slot: it owns nothing, and there may be millions of them */
     uint32_t first_object, object_count; /* numbers of its live slots in the object table */
     /* of each slot: bytes from its start to the object's address; NULL: none has a prefix; owned */
     uint8_t *prefixes;
@@ -305,6 +306,8 @@ struct rhi_format {
     const char *recording;
     /* where it has_tracking: what frees the garbage that is tracked: "gc.collect()" */
     const char *collect_word;
+    /* what it calls a slot in use that holds no object: "pymalloc block". NULL: it has none */
+    const char *raw_word;
     bool has_collector; /* it counts candidates and collections */
     bool has_serials;   /* its objects are called type#serial; else type@0xaddress */
     bool has_tracking;  /* its collector knows some objects and not others */

@@ -97,11 +97,38 @@ static int root_order(const void *left, const void *right)
 
 static void block_free(rhi_block *block)
 {
-    free(block->live);
-    free(block->rank);
-    free(block->prefixes);
-    free(block->raw);
+    if (!block->is_lone) {
+        free(block->live);
+        free(block->rank);
+        free(block->prefixes);
+        free(block->raw);
+    }
     *block = (rhi_block){0};
+}
+
+/* The bitmaps of blocks of one slot: an object lives there, or none does. */
+static const uint64_t lone_live = 1, lone_empty = 0;
+
+rhi_error *rhi__add_lone(rhi_blocks *blocks, uint64_t start, uint64_t size, uint8_t prefix,
+                         uint32_t heap)
+{
+    enum { STEP = 8 };
+    /* by eighths of the prefix */
+    static const uint8_t prefixes[] = {0, 8, 16, 24, 32, 40, 48, 56, 64};
+    if (prefix % STEP || prefix / STEP >= sizeof prefixes)
+        return rhi__error("no format has a prefix of %u bytes", prefix);
+    if (!rhi__array_reserve(blocks, 1))
+        return rhi__error_memory();
+    blocks->items[blocks->count++] = (rhi_block){
+        .base = start,
+        .slot_size = size,
+        .capacity = 1,
+        .heap = heap,
+        .is_lone = true,
+        .live = (uint64_t *)(uintptr_t)&lone_live,
+        .prefixes = prefix ? (uint8_t *)(uintptr_t)&prefixes[prefix / STEP] : NULL,
+    };
+    return NULL;
 }
 
 uint64_t rhi__block_used_bytes(const rhi_block *block)
@@ -117,6 +144,11 @@ uint64_t rhi__block_used_bytes(const rhi_block *block)
 static bool count_live(rhi_block *block, uint32_t first)
 {
     uint64_t words = (block->capacity + 63u) / 64;
+    if (block->is_lone) {
+        block->first_object = first;
+        block->object_count = (uint32_t)*block->live;
+        return true;
+    }
     block->rank = malloc(words * sizeof *block->rank);
     if (!block->rank)
         return false;
@@ -131,36 +163,77 @@ static bool count_live(rhi_block *block, uint32_t first)
     return true;
 }
 
-/* Pieces of 64 KiB and up, so many that the table stays small beside the blocks. */
-static rhi_error *make_directory(rhi_reader *reader, uint64_t lowest, uint64_t highest)
+/* Makes the table of the island of blocks [first, end). Pieces are about as large as its blocks,
+ * and so many that the table stays small beside them. */
+static rhi_error *chart(rhi_reader *reader, uint64_t first, uint64_t end)
 {
-    enum { SHIFT_MIN = 16, PIECES_MIN = 4096, PIECES_PER_BLOCK = 16 };
-    uint64_t most = PIECES_MIN + reader->blocks.count * PIECES_PER_BLOCK, block = 0;
-    unsigned shift = SHIFT_MIN;
-    while ((highest - lowest - 1) >> shift >= most)
-        shift++;
-    uint64_t count = ((highest - lowest - 1) >> shift) + 1;
-    reader->directory = malloc((count + 1) * sizeof *reader->directory);
-    if (!reader->directory)
+    enum { SHIFT_MIN = 10, SHIFT_MAX = 16, PIECES_MIN = 4096, PIECES_PER_BLOCK = 16 };
+    const rhi_block *blocks = reader->blocks.items;
+    uint64_t most = PIECES_MIN + (end - first) * PIECES_PER_BLOCK, bytes = 0, block = first,
+             stop = blocks[end - 1].base + blocks[end - 1].size;
+    rhi_island island = {.shift = SHIFT_MIN};
+    for (uint64_t i = first; i < end; i++)
+        bytes += blocks[i].size;
+    while (island.shift < SHIFT_MAX && bytes / (end - first) >> island.shift > 1)
+        island.shift++;
+    while ((stop - 1 - blocks[first].base) >> island.shift >= most)
+        island.shift++;
+    island.start = blocks[first].base >> island.shift << island.shift;
+    island.size = stop - island.start;
+    uint64_t count = ((island.size - 1) >> island.shift) + 1;
+    island.first = malloc((count + 1) * sizeof *island.first);
+    if (!island.first || !rhi__array_reserve(&reader->islands, 1)) {
+        free(island.first);
         return rhi__error_memory();
-    for (uint64_t piece = 0; piece < count; piece++) {
-        const rhi_block *items = reader->blocks.items;
-        while (items[block].base + items[block].size <= lowest + (piece << shift))
-            block++;
-        reader->directory[piece] = (uint32_t)block;
     }
-    reader->directory[count] = (uint32_t)reader->blocks.count - 1;
-    reader->directory_count = count;
-    reader->directory_shift = shift;
-    reader->lowest = lowest;
-    reader->highest = highest;
+    for (uint64_t piece = 0; piece < count; piece++) {
+        while (blocks[block].base + blocks[block].size <= island.start + (piece << island.shift))
+            block++;
+        island.first[piece] = (uint32_t)block;
+    }
+    island.first[count] = (uint32_t)end - 1;
+    reader->islands.items[reader->islands.count++] = island;
     return NULL;
+}
+
+/* Blocks lie where a program, its heap and its mappings do: far apart. */
+static rhi_error *chart_all(rhi_reader *reader)
+{
+    const uint64_t sea = 1ull << 32; /* between islands: at least so many bytes */
+    const rhi_block *blocks = reader->blocks.items;
+    uint64_t most = 0, count = reader->blocks.count;
+    for (uint64_t first = 0, end = 1; first < count; first = end++) {
+        while (end < count &&
+               blocks[end].base - (blocks[end - 1].base + blocks[end - 1].size) < sea)
+            end++;
+        RHI_TRY(chart(reader, first, end));
+        if (end - first > most) {
+            most = end - first;
+            reader->main_island = reader->islands.items[reader->islands.count - 1];
+        }
+    }
+    reader->lowest = blocks[0].base;
+    reader->highest = blocks[count - 1].base + blocks[count - 1].size;
+    return NULL;
+}
+
+const rhi_island *rhi__island_at(const rhi_reader *reader, uint64_t address)
+{
+    const rhi_island *items = reader->islands.items;
+    uint64_t i =
+        rhi__first(0, reader->islands.count, at, items[at].start + items[at].size > address);
+    return i < reader->islands.count && address >= items[i].start ? &items[i] : NULL;
 }
 
 /* Clears the live bits of slots [first, end); returns how many were set. */
 static uint64_t clear_live(rhi_block *block, uint64_t first, uint64_t end)
 {
     uint64_t cleared = 0;
+    if (block->is_lone) {
+        cleared = first == 0 && end ? *block->live : 0;
+        block->live = cleared ? (uint64_t *)(uintptr_t)&lone_empty : block->live;
+        return cleared;
+    }
     for (uint64_t word = first / 64; word * 64 < end; word++) {
         uint64_t mask = word == first / 64 ? UINT64_MAX << (first % 64) : UINT64_MAX;
         mask &= end - word * 64 < 64 ? (1ull << (end - word * 64)) - 1 : UINT64_MAX;
@@ -259,7 +332,12 @@ static rhi_error *number_objects(rhi_reader *reader)
             return rhi__error("the heap claims to have more objects than this engine can number");
     }
     reader->blocks.count = kept;
-    return make_directory(reader, reader->blocks.items[0].base, end);
+    if (kept == 0)
+        return NULL;
+    for (uint64_t i = 0; i < kept; i++) /* their place is final */
+        if (reader->blocks.items[i].is_lone)
+            reader->blocks.items[i].rank = &reader->blocks.items[i].first_object;
+    return chart_all(reader);
 }
 
 static rhi_error *read_blocks(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks)
@@ -440,13 +518,36 @@ void rhi__reader_free(rhi_reader *reader)
     free(reader->types.items);
     free(reader->plans);
     free(reader->heaps.items);
-    free(reader->directory);
+    for (uint64_t i = 0; i < reader->islands.count; i++)
+        free(reader->islands.items[i].first);
+    free(reader->islands.items);
     free(reader->roots.items);
     free(reader->own.items);
     free(reader->problems.items);
     free(reader->damage.items);
     rhi__notes_free(&reader->asked);
     free(reader);
+}
+
+const uint8_t *rhi__block_bytes(rhi_reader *reader, const rhi_block *block, uint64_t size,
+                                rhi_block_room *room, uint64_t *got)
+{
+    enum { NEAR_BYTES = 1 << 16, SMALL_BYTES = 4096 };
+    if (block->is_lone && size <= SMALL_BYTES) {
+        room->window.memory = reader->memory;
+        room->window.step = NEAR_BYTES;
+        *got = size;
+        const uint8_t *bytes = rhi__window_at(&room->window, block->base, size);
+        if (bytes)
+            return bytes;
+    }
+    return rhi__memory_view(reader->memory, block->base, size, &room->scratch, got);
+}
+
+void rhi__block_room_free(rhi_block_room *room)
+{
+    rhi__scratch_free(&room->window.scratch);
+    rhi__scratch_free(&room->scratch);
 }
 
 const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)

@@ -11,6 +11,15 @@
 #include "base/search.h"
 #include "heap/format.h"
 #include "heap/plan.h"
+#include "target/window.h"
+
+/* A stretch of memory with blocks, in equal pieces of 2^shift bytes; first[p]: the first block that
+ * ends behind the beginning of piece p; one more entry than pieces. Most pieces hold one block. */
+typedef struct rhi_island {
+    uint64_t start, size;
+    uint32_t *first; /* owned */
+    unsigned shift;
+} rhi_island;
 
 struct rhi_reader {
     rhi_memory *memory;
@@ -72,12 +81,12 @@ struct rhi_reader {
     uint64_t slot_room; /* bytes of slots and vectors that may still be read: rhi__begin_pass */
     uint64_t destroyed; /* heaps that are gone, of all that there were */
     uint64_t lowest, highest; /* span of all blocks */
-    /* The span in equal pieces of 2^directory_shift bytes; directory[p]: the first block that
-     * ends behind the beginning of piece p; one more entry than pieces. Most pieces hold one
-     * block. */
-    uint32_t *directory;
-    uint64_t directory_count;
-    unsigned directory_shift;
+    /* where blocks lie near each other, in order; the one with the most blocks once more */
+    struct {
+        rhi_island *items;
+        uint64_t count, capacity;
+    } islands;
+    rhi_island main_island;
 };
 
 /* Notes a problem (one line); the answer becomes incomplete. */
@@ -120,6 +129,9 @@ bool rhi__format_opened(rhi_reader *reader, const rhi_format *format, void *stat
  * with rhi__begin_question; a pass gives back what was left before it. */
 void rhi__begin_question(rhi_reader *reader);
 uint64_t rhi__begin_pass(rhi_reader *reader);
+/* Appends a block of one slot, where an object lives `prefix` bytes behind its start. */
+rhi_error *rhi__add_lone(rhi_blocks *blocks, uint64_t start, uint64_t size, uint8_t prefix,
+                         uint32_t heap);
 /* Takes so many bytes from what may be read; false: there is no more, and that is said. */
 bool rhi__take_room(rhi_reader *reader, uint64_t bytes);
 /* Reads all blocks, if that is yet to be done: what numbers or looks through objects needs them. */
@@ -129,17 +141,19 @@ rhi_error *rhi__reader_load(rhi_reader *reader);
  */
 const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address);
 void rhi__reader_free(rhi_reader *reader);
+/* The island that contains the address, or NULL. */
+const rhi_island *rhi__island_at(const rhi_reader *reader, uint64_t address);
 /* The same where all blocks were read; NULL before. */
 static inline const rhi_block *rhi__block_at(const rhi_reader *reader, uint64_t address)
 {
-    if (address - reader->lowest >= reader->highest - reader->lowest) /* also: no blocks */
+    const rhi_island *island = &reader->main_island;
+    if (address - island->start >= island->size && !(island = rhi__island_at(reader, address)))
         return NULL;
-    uint64_t piece = (address - reader->lowest) >> reader->directory_shift;
+    uint64_t piece = (address - island->start) >> island->shift;
     const rhi_block *blocks = reader->blocks.items;
-    uint32_t i = rhi__first(reader->directory[piece], reader->directory[piece + 1], at,
+    uint32_t i = rhi__first(island->first[piece], island->first[piece + 1], at,
                             blocks[at].base + blocks[at].size > address);
-    const rhi_block *block = &blocks[i];
-    return i < reader->blocks.count && address - block->base < block->size ? block : NULL;
+    return address - blocks[i].base < blocks[i].size ? &blocks[i] : NULL;
 }
 /* The slot that contains an address of the block. Division by multiplication: exact while offset
  * and slot size are below 2^32. */
@@ -158,6 +172,15 @@ static inline uint64_t rhi__slot_end(const rhi_reader *reader, uint64_t address)
 /* Bytes of a block up to the end of its last live slot: pages behind it may never have been
  * touched. */
 uint64_t rhi__block_used_bytes(const rhi_block *block);
+/* The first `size` bytes of a block, as rhi__memory_view gives them, for loops over blocks in
+ * order: of small ones that lie near each other many are read at once. The room starts as {0}. */
+typedef struct rhi_block_room {
+    rhi_window window;
+    rhi_scratch scratch;
+} rhi_block_room;
+const uint8_t *rhi__block_bytes(rhi_reader *reader, const rhi_block *block, uint64_t size,
+                                rhi_block_room *room, uint64_t *got);
+void rhi__block_room_free(rhi_block_room *room);
 const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address);
 static inline const rhi_format *rhi__format_of(const rhi_reader *reader, uint32_t heap)
 {

@@ -62,7 +62,7 @@ typedef struct counter {
     rhi_reader *reader;
     rhi_statistics *statistics;
     rhi_headers headers;
-    rhi_scratch scratch;
+    rhi_block_room room;
     uint32_t *types; /* by object, of those that are there; NULL: not wanted */
     bool out_of_memory;
 } counter;
@@ -110,8 +110,7 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
     uint64_t got = 0, size = rhi__block_used_bytes(block);
     heap->blocks++;
     heap->block_bytes += block->size;
-    const uint8_t *bytes =
-        rhi__memory_view(c->reader->memory, block->base, block->size, &c->scratch, &got);
+    const uint8_t *bytes = rhi__block_bytes(c->reader, block, block->size, &c->room, &got);
     rhi__look_for_harm(c->reader, block, bytes, got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
     const rhi_header *header = rhi__headers(c->reader, block, bytes, readable, &c->headers);
@@ -145,7 +144,7 @@ static rhi_error *count_objects(rhi_session *session, rhi_reader *reader,
             error = count_block(&c, &reader->blocks.items[i]);
     }
     free(c.headers.items);
-    rhi__scratch_free(&c.scratch);
+    rhi__block_room_free(&c.room);
     if (!error)
         rhi__harm_is_known(reader);
     return error;

@@ -2,6 +2,7 @@
  * lies is read, not its elements; what no mapping holds is left out, so that a corrupt count
  * costs no more than memory that is there. */
 #include "words/declared.h"
+#include "words/pieces.h"
 
 #include <string.h>
 
@@ -13,6 +14,9 @@ typedef struct collector {
     rhi_declared *declared;
     rhi_reader *reader;
     uint64_t words, words_max;
+    rhi_word_map *map;
+    bool has_code;       /* of the type of the object that is asked */
+    uint64_t start, end; /* the last piece that was taken whole */
 } collector;
 
 static uint64_t place_of(const rhi_declared *d, uint64_t number)
@@ -82,14 +86,44 @@ static rhi_error *add_slots(collector *c, uint64_t at, uint64_t end, uint64_t st
     return NULL;
 }
 
+/* All words of [start, end). */
+static rhi_error *add_whole(collector *c, uint64_t start, uint64_t end)
+{
+    c->start = start;
+    c->end = end;
+    for (uint64_t at = start & ~7ull; at < end && c->words < c->words_max;) {
+        struct rhi_declared_page *page = page_of(c->declared, at, true);
+        if (!page)
+            return rhi__error_memory();
+        uint64_t bit = at % PAGE_BYTES / 8, count = 64 - bit % 64, wanted = (end - at + 7) / 8;
+        count = wanted < count ? wanted : count;
+        page->bits[bit / 64] |= UINT64_MAX >> (64 - count) << (bit % 64);
+        at += count * 8;
+        c->words += count;
+    }
+    return NULL;
+}
+
+/* The raw slot or block of malloc that holds the word. */
+static bool piece_of(collector *c, uint64_t address, uint64_t *start, uint64_t *end)
+{
+    if (rhi__raw_slot(c->reader, address, start, end))
+        return true;
+    const rhi_chunk_span *span = rhi__malloc_span(&c->map->malloc, address - 16);
+    return span && rhi__malloc_block(&c->map->malloc, span, address, start, end);
+}
+
 /* The slots of one vector, mapping by mapping. */
 static rhi_error *add_span(void *context, uint64_t first, uint64_t count, uint64_t stride)
 {
     collector *c = context;
     uint64_t end = first + (count - 1) * stride + 8, at = first;
     const rhi_region *region;
-    if (at < PAGE_BYTES)
+    if (at < PAGE_BYTES || (c->has_code && at - c->start < c->end - c->start))
         return NULL;
+    if (c->has_code && piece_of(c, at, &c->start, &c->end))
+        return add_whole(c, c->start, c->end);
+    c->start = c->end = 0;
     while (at < end && (region = rhi__memory_region(c->reader->memory, at))) {
         uint64_t stop = region->end < end ? region->end : end;
         RHI_TRY(add_slots(c, at, stop, stride));
@@ -108,12 +142,14 @@ static rhi_error *add_object(void *context, uint32_t index, const rhi_object *ob
     if (!rhi__is_object(object->state) || object->type >= c->reader->types.count ||
         !c->reader->types.items[object->type].has_vectors)
         return NULL;
+    c->has_code = c->reader->types.items[object->type].has_code;
     return rhi__each_span(c->reader, object, bytes, add_span, c);
 }
 
-rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_declared *declared)
+rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_word_map *map,
+                              rhi_declared *declared)
 {
-    collector c = {.declared = declared, .reader = reader};
+    collector c = {.declared = declared, .reader = reader, .map = map};
     bool any = false;
     *declared = (rhi_declared){0};
     uint64_t words = reader->memory->core_bytes / 8;

@@ -1,9 +1,11 @@
 /* declared.h - the words outside the heap that are slots of live objects all the same: the
- * elements of their out-of-line vectors of references. */
+ * elements of their out-of-line vectors of references. Where a format finds these by code, the
+ * whole raw slot or block of malloc that they lie in is the object's: what else is there are
+ * leftovers, or none of the program's references. */
 #ifndef RHI_DECLARED_H
 #define RHI_DECLARED_H
 
-#include "session/session.h"
+#include "words/word_map.h"
 
 /* A set of addresses of 8-byte words: a hash table of pages of bits. */
 typedef struct rhi_declared {
@@ -17,7 +19,8 @@ typedef struct rhi_declared {
 } rhi_declared;
 
 /* Reads every object whose type has vectors; none if no type has. */
-rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_declared *declared);
+rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_word_map *map,
+                              rhi_declared *declared);
 void rhi__declared_close(rhi_declared *declared);
 bool rhi__is_declared(rhi_declared *declared, uint64_t address);
 

@@ -42,7 +42,8 @@ typedef struct rhi_holder {
     uint64_t value, target;
     uint64_t from; /* fields, undeclared words: address of the object */
     uint64_t lwp;  /* registers, stacks, thread-locals */
-    /* foreign: where the malloc block begins; thread-local: the thread pointer; else 0 */
+    /* foreign: where the malloc block begins; unknown: where the raw slot does; thread-local: the
+     * thread pointer; else 0 */
     uint64_t base;
     const rhi_field *field; /* fields */
     uint64_t element;

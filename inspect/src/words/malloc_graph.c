@@ -8,6 +8,7 @@
 #include "base/search.h"
 #include "base/array.h"
 #include "target/vectors.h"
+#include "words/pieces.h"
 
 #include <string.h>
 
@@ -232,16 +233,33 @@ static void add_edge(finder *f, uint32_t number, unsigned how)
         f->out_of_memory = true;
 }
 
-/* What the next block in order leads to. Blocks lie side by side, so that memory is read once. */
+/* The same of what is no object's; *has_object: some of it is. */
+static rhi_error *each_target_outside(finder *f, uint64_t start, uint64_t end, bool in_heap,
+                                      unsigned how, word_visitor visit, bool *has_object)
+{
+    rhi_pieces pieces = rhi__pieces(f->reader, start, end, in_heap);
+    uint64_t from, to;
+    while (rhi__next_piece(&pieces, &from, &to))
+        RHI_TRY(each_target(f, from, to, how, visit));
+    *has_object = pieces.has_block;
+    return NULL;
+}
+
+/* What the next block in order leads to. Blocks lie side by side, so that memory is read once. One
+ * that an object of a heap lies in is the object's: it is no loss of its own, and who holds the
+ * object leads on. */
 static rhi_error *add_edges(finder *f, uint64_t start, uint64_t end)
 {
+    bool has_object;
     rhi_malloc_graph *b = f->blocks;
     if (f->next >= b->count) { /* there are more than a moment ago */
         b->is_doubtful = true;
         return NULL;
     }
     b->edge_start[f->next++] = (uint32_t)b->edges.count;
-    RHI_TRY(each_target(f, start, end, OTHER, add_edge));
+    RHI_TRY(each_target_outside(f, start, end, false, OTHER, add_edge, &has_object));
+    if (has_object)
+        rhi__bit_set(b->reached, f->next - 1);
     b->edge_start[f->next] = (uint32_t)b->edges.count;
     return NULL;
 }
@@ -292,6 +310,7 @@ static rhi_error *mark_part(finder *f, const rhi_part *part)
                        ? VARIABLE
                        : OTHER;
     uint64_t at = part->start;
+    bool has_object;
     while (at < part->end) { /* arenas are in no order, but few of them are in one part */
         uint64_t end = part->end, next = part->end;
         for (uint64_t i = 0; i < m->arenas.count; i++)
@@ -299,7 +318,7 @@ static rhi_error *mark_part(finder *f, const rhi_part *part)
                 end = m->arenas.items[i].start > at ? m->arenas.items[i].start : at;
                 next = m->arenas.items[i].end;
             }
-        RHI_TRY(each_target(f, at, end, how, mark_direct));
+        RHI_TRY(each_target_outside(f, at, end, part->in_heap, how, mark_direct, &has_object));
         at = next;
     }
     return NULL;

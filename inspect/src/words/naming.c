@@ -36,6 +36,16 @@ static char *name_by_stack(const rhi_reader *reader, const rhi_holder *holder)
     return NULL;
 }
 
+/* "pymalloc block 0x7f…+16" */
+static char *raw_name(const rhi_reader *reader, const rhi_holder *holder)
+{
+    const rhi_block *block = holder->base ? rhi__block_at(reader, holder->base) : NULL;
+    const char *word = block ? rhi__format_of(reader, block->heap)->raw_word : NULL;
+    return word ? text_of("%s 0x%" PRIx64 "+%" PRIu64, word, holder->base,
+                          holder->address - holder->base)
+                : NULL;
+}
+
 /* The name that needs no debug info. */
 static char *own_name(rhi_session *session, rhi_reader *reader, const rhi_holder *holder)
 {
@@ -64,6 +74,8 @@ static char *own_name(rhi_session *session, rhi_reader *reader, const rhi_holder
                    : NULL;
     case RHI_HOLDER_STACK:
         return name_by_stack(reader, holder);
+    case RHI_HOLDER_UNKNOWN:
+        return raw_name(reader, holder);
     case RHI_HOLDER_FOREIGN:
         return holder->base && holder->base <= holder->address
                    ? text_of("malloc block 0x%" PRIx64 "+%" PRIu64, holder->base,

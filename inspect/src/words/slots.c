@@ -175,12 +175,12 @@ static rhi_error *search_undeclared(search *s, const rhi_block *block, const uin
     return NULL;
 }
 
-static rhi_error *search_block(search *s, const rhi_block *block, rhi_scratch *scratch)
+static rhi_error *search_block(search *s, const rhi_block *block, rhi_block_room *room)
 {
     enum { STEP = 64 };
     uint64_t got, size = rhi__block_used_bytes(block), low = s->low, span = s->high - s->low,
                   mask = s->mask;
-    const uint8_t *bytes = rhi__memory_view(s->reader->memory, block->base, size, scratch, &got);
+    const uint8_t *bytes = rhi__block_bytes(s->reader, block, size, room, &got);
     if (!bytes || got < size)
         rhi__reader_problem(s->reader,
                             "%" PRIu64 " bytes of the %s at 0x%" PRIx64 " cannot be read",
@@ -232,15 +232,15 @@ static bool any_vectors(const rhi_reader *reader)
 
 static rhi_error *search_blocks(search *s)
 {
-    rhi_scratch scratch = {0};
+    rhi_block_room room = {.scratch = {0}};
     rhi_error *error = NULL;
     for (uint64_t i = 0; i < s->reader->blocks.count && !error; i++) {
         error =
             rhi__progress(&s->session->work, "looking for references", i, s->reader->blocks.count);
         if (!error && s->reader->blocks.items[i].object_count)
-            error = search_block(s, &s->reader->blocks.items[i], &scratch);
+            error = search_block(s, &s->reader->blocks.items[i], &room);
     }
-    rhi__scratch_free(&scratch);
+    rhi__block_room_free(&room);
     return error;
 }
 

@@ -151,7 +151,7 @@ static rhi_error *search_all(search *s, rhi_reader *reader)
     /* code and tables of names are full of what looks like one */
     for (uint64_t i = 0; i < s->map->parts.count && !error; i++) {
         const rhi_region *region = rhi__memory_region(reader->memory, s->map->parts.items[i].start);
-        if (region && region->flags & RHI_REGION_WRITE)
+        if (region && region->flags & RHI_REGION_WRITE && !s->map->parts.items[i].in_heap)
             error = search_range(s, &s->map->parts.items[i], s->map->parts.items[i].start,
                                  s->map->parts.items[i].end, &scratch);
     }

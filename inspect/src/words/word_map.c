@@ -179,6 +179,18 @@ static void find_data(painter *p)
     }
 }
 
+/* What a program took from a heap's own allocator is its memory, as if it came from another. */
+static void claim_own(painter *p)
+{
+    for (uint64_t i = 0; i < p->reader->own.count; i++) {
+        const rhi_own_range *own = &p->reader->own.items[i];
+        bool has_raw = own->has_blocks && rhi__format_of(p->reader, own->heap)->raw_word;
+        claim(p, own->start, own->end,
+              (rhi_part){.kind = has_raw ? RHI_HOLDER_UNKNOWN : RHI_PART_NOTHING,
+                         .in_heap = has_raw});
+    }
+}
+
 /* ---- threads -------------------------------------------------------------------------------- */
 
 static void claim_thread_locals(painter *p)
@@ -390,7 +402,8 @@ static rhi_error *split_mapped(painter *p)
     for (uint64_t i = 0; i < count && !p->out_of_memory && !error; i++) {
         rhi_part part = p->map->parts.items[i];
         const rhi_region *region = rhi__memory_region(p->memory, part.start);
-        if (part.kind != RHI_HOLDER_UNKNOWN || !region || rhi__region_is_file(region))
+        if (part.kind != RHI_HOLDER_UNKNOWN || part.in_heap || !region ||
+            rhi__region_is_file(region))
             continue;
         uint64_t from = part.start, begun = from,
                  at = (from + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
@@ -459,9 +472,7 @@ static rhi_error *fill(painter *p)
     RHI_TRY(
         rhi__malloc_open(&p->session->work, p->memory, p->data.items, p->data.count, &map->malloc));
     RHI_TRY(rhi__thread_locals_open(p->memory, p->tls_bytes, &p->locals));
-    for (uint64_t i = 0; i < p->reader->own.count; i++)
-        claim(p, p->reader->own.items[i].start, p->reader->own.items[i].end,
-              (rhi_part){.kind = RHI_PART_NOTHING});
+    claim_own(p);
     paint(p);
     claim_thread_locals(p);
     paint(p);

@@ -1,7 +1,7 @@
 /* word_map.h - which class each piece of memory belongs to: made once per state of the target.
  * Invariant: `parts` are sorted, aligned to words and do not overlap; memory that holds nothing
  * (the runtime's own, unused stack, malloc's free end) and memory of others is in no part that is
- * searched. */
+ * searched. Objects that lie in a part are no words: pieces.h. */
 #ifndef RHI_WORD_MAP_H
 #define RHI_WORD_MAP_H
 
@@ -20,6 +20,7 @@ typedef struct rhi_part {
     /* malloc's, with a mapping of its own, and nothing that only looks like one */
     bool is_block;
     bool must_be_there; /* bytes that cannot be read are missing private writable memory */
+    bool in_heap;       /* of a format's own memory: its raw slots are searched, nothing else */
     uint64_t lwp, base; /* as in rhi_holder */
 } rhi_part;
 

@@ -5,6 +5,7 @@
 #include "base/search.h"
 #include "base/array.h"
 #include "words/declared.h"
+#include "words/pieces.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ enum {
 typedef struct record {
     uint64_t address, value;
     int32_t part; /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL */
-    /* of the root, register or kernel's word; in malloc memory: words from the block's beginning */
+    /* of the root, register or kernel's word; in malloc memory and raw slots: words from the
+     * beginning of the block or slot */
     uint32_t index;
 } record;
 _Static_assert(sizeof(record) == 24, "a million of them shall stay small");
@@ -86,7 +88,8 @@ static rhi_error *visit_record(scan *s, const record *hit)
         const rhi_part *part = &s->words->map.parts.items[hit->part];
         holder.kind = part->kind;
         holder.lwp = part->lwp;
-        holder.base = part->is_chunks ? hit->address - hit->index * 8ull : part->base;
+        holder.base =
+            part->is_chunks || part->in_heap ? hit->address - hit->index * 8ull : part->base;
     }
     return s->visit(s->context, &holder);
 }
@@ -96,21 +99,26 @@ static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t v
 {
     struct rhi_words *w = s->words;
     record hit = {.address = address, .value = value, .part = part};
-    if (is_registered(s->reader, address))
+    uint64_t base, end;
+    if ((w->has_declared && rhi__is_declared(&w->declared, address)) ||
+        is_registered(s->reader, address))
         return NULL;
+    if (w->map.parts.items[part].in_heap && rhi__raw_slot(s->reader, address, &base, &end))
+        hit.index = (uint32_t)((address - base) / 8);
     if (w->map.parts.items[part].is_chunks) {
         const rhi_chunk_span *span = rhi__malloc_span(&w->map.malloc, address - 16);
-        uint64_t base, end;
         if (!span || !rhi__malloc_block(&w->map.malloc, span, address, &base, &end))
             return NULL;
         /* blocks of an arena are far smaller than 2^35 bytes */
         hit.index = (uint32_t)((address - base) / 8);
     }
     if (!w->has_declared) {
-        RHI_TRY(rhi__declared_open(s->session, s->reader, &w->declared));
+        RHI_TRY(rhi__declared_open(s->session, s->reader, &w->map, &w->declared));
         w->has_declared = true;
+        if (rhi__is_declared(&w->declared, address))
+            return NULL;
     }
-    return rhi__is_declared(&w->declared, address) ? NULL : s->found(s, &hit);
+    return s->found(s, &hit);
 }
 
 /* ---- all words ------------------------------------------------------------------------------ */
@@ -183,6 +191,27 @@ static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint
     return NULL;
 }
 
+/* The words of [address, address + size) that are no object's. */
+static rhi_error *scan_pieces(scan *s, int32_t part, uint64_t address, const uint8_t *bytes,
+                              uint64_t size)
+{
+    rhi_pieces pieces =
+        rhi__pieces(s->reader, address, address + size, s->words->map.parts.items[part].in_heap);
+    uint64_t start, end;
+    while (rhi__next_piece(&pieces, &start, &end))
+        RHI_TRY(scan_bytes(s, part, start, bytes + (start - address), end - start));
+    return NULL;
+}
+
+static uint64_t piece_bytes(const scan *s, const rhi_part *part, uint64_t from, uint64_t to)
+{
+    rhi_pieces pieces = rhi__pieces(s->reader, from, to, part->in_heap);
+    uint64_t start, end, bytes = 0;
+    while (rhi__next_piece(&pieces, &start, &end))
+        bytes += end - start;
+    return bytes;
+}
+
 static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
 {
     static const char *const names[] = {[RHI_HOLDER_STACK] = "a stack",
@@ -198,10 +227,10 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
         uint64_t size = part->end - at < SCAN_STEP_BYTES ? part->end - at : SCAN_STEP_BYTES, got;
         const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size, scratch, &got);
         got = bytes ? got : 0;
-        RHI_TRY(scan_bytes(s, index, at, bytes, got));
+        RHI_TRY(scan_pieces(s, index, at, bytes, got));
         uint64_t next =
             got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
-        unread += next - (at + got);
+        unread += piece_bytes(s, part, at + got, next);
         RHI_TRY(rhi__progress(&s->session->work, "reading memory", s->done + (at - part->start),
                               s->words->map.bytes));
         at = next > UINT64_MAX - 7 ? part->end : (next + 7) & ~7ull;
@@ -354,6 +383,7 @@ static rhi_error *begin_scan(scan *s, rhi_session *session, rhi_reader *reader)
     s->session = session;
     s->reader = reader;
     s->found = visit_record;
+    RHI_TRY(rhi__reader_load(reader));
     RHI_TRY(words_of(session, reader, &s->words));
     say_limits(session, s->words);
     return NULL;

@@ -110,6 +110,7 @@ const rhi_format rhi__format_python = {
     .root_word = "root",
     .recording = "PYTHONTRACEMALLOC=1 in the program's environment",
     .collect_word = "gc.collect()",
+    .raw_word = "pymalloc block",
     .has_tracking = true,
     .open = python_open,
     .close = python_close,
