@@ -214,6 +214,9 @@ rhi_error *rhi__each_span(rhi_reader *reader, const rhi_object *object, const ui
                           rhi_span_visitor visit, void *context)
 {
     const rhi_type *type = &reader->types.items[object->type];
+    const rhi_format *format = rhi__format_of(reader, object->heap);
+    if (type->has_code && format->spans)
+        return format->spans(reader, object, bytes, visit, context);
     if (type->has_code) {
         span_visit v = {.visit = visit, .context = context};
         rhi__each_slot(reader, object, bytes, visit_outer, &v);

@@ -14,10 +14,7 @@ bool rhi__field_span(const rhi_reader *reader, const rhi_object *object, const u
                      const rhi_field *field, uint64_t *first, uint64_t *count);
 /* Bytes that the object itself says it has (header, struct, elements), at most its slot. */
 uint64_t rhi__object_size(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
-/* Visits the pieces of memory outside of the object in which it has slots: `stride` bytes from one
- * to the next. */
-typedef rhi_error *(*rhi_span_visitor)(void *context, uint64_t first, uint64_t count,
-                                       uint64_t stride);
+/* Visits the memory outside of the object in which no word is a reference but for its slots. */
 rhi_error *rhi__each_span(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
                           rhi_span_visitor visit, void *context);
 /* The field that declares the word at `offset` inside of the object's slot: a reference slot

@@ -161,6 +161,9 @@ typedef struct rhi_slot {
     uint64_t element; /* index; meaningful unless field->form is RHI_FORM_ONE */
 } rhi_slot;
 typedef bool (*rhi_slot_visitor)(void *context, const rhi_slot *slot); /* false stops */
+/* A piece of memory outside of an object: `stride` bytes from one word to the next. */
+typedef rhi_error *(*rhi_span_visitor)(void *context, uint64_t first, uint64_t count,
+                                       uint64_t stride);
 
 enum { RHI_STACK_MAX = 32 };
 enum rhi_event_kind {
@@ -347,6 +350,11 @@ struct rhi_format {
      * has code. */
     bool (*slots)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
                   rhi_slot_visitor visit, void *context);
+    /* Visits the memory outside of a live object that is its own, tables and vectors: no word there
+     * is a reference but for the object's slots, whatever it holds. NULL: that is the words of
+     * its slots alone. */
+    rhi_error *(*spans)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
+                        rhi_span_visitor visit, void *context);
     /* Bytes that the object itself says it has, at most its slot's from the start. */
     uint64_t (*size)(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
     /* What it holds, in a few words: "'hello'"; "" if that is nothing. */

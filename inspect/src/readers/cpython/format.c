@@ -55,6 +55,8 @@ static rhi_error *add_heaps(rhi_reader *reader, py_runtime *py, uint32_t space)
 
 static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t space)
 {
+    if (!rhi__py_views_make(py))
+        return rhi__error_memory();
     RHI_TRY(add_heaps(reader, py, space));
     RHI_TRY(rhi__py_types_open(py));
     for (uint64_t i = 0; i < py->interpreters.count; i++) {
@@ -69,6 +71,7 @@ static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t spac
 static void free_runtime(py_runtime *py)
 {
     rhi__py_traces_free(py->traces);
+    rhi__py_views_free(py);
     rhi__py_runtime_free(py);
 }
 
@@ -120,6 +123,7 @@ const rhi_format rhi__format_python = {
     .decode = rhi__py_decode,
     .headers = rhi__py_headers,
     .slots = rhi__py_slots,
+    .spans = rhi__py_spans,
     .size = rhi__py_size,
     .value = rhi__py_value,
     .site = rhi__py_site,

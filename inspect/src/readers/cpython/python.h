@@ -4,7 +4,9 @@
  * verifies that. types.c learns type objects; objects.c tells whether an object is in some memory,
  * and where it begins; pools.c finds those of obmalloc, lone.c those in malloc's blocks and in
  * modules. headers.c decodes them. slots.c and tables.c visit their references, names.c calls
- * these; value.c shows what they hold. threads.c, frames.c and interpreter.c find the roots.
+ * these; members.c has which words of a function, say, are references. pages.c keeps what they
+ * read; value.c and scalars.c show what objects hold. threads.c, frames.c and interpreter.c find
+ * the roots.
  *
  * Invariant: whatever the target holds, what is kept here was checked and is bounded: offsets lie
  * inside of their objects, numbers of types inside of `types`. */
@@ -203,6 +205,7 @@ typedef struct py_runtime {
     uint64_t interned; /* the dict of interned strings, which owns none of them; 0: not known */
     struct py_parts *parts;   /* what pools.c, lone.c and others made for themselves */
     struct py_traces *traces; /* of tracemalloc.c; NULL: nobody asked yet */
+    struct py_views *views;   /* what slots.c and those with it did: views.h */
 } py_runtime;
 
 typedef struct py_runtimes {
@@ -341,14 +344,26 @@ void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uin
                      uint64_t slot_count, rhi_header *headers);
 uint64_t rhi__py_size(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
 
+/* ---- pages.c -------------------------------------------------------------------------------- */
+
+/* False if memory is short. To be freed before the runtime is. */
+bool rhi__py_views_make(py_runtime *py);
+void rhi__py_views_free(py_runtime *py);
+/* As rhi__memory_read and _u64, of what lies near what was read before: tables, names. What was
+ * read is kept until the next pass or question begins. */
+uint64_t rhi__py_read(py_runtime *py, uint64_t address, void *buffer, uint64_t size);
+bool rhi__py_u64(py_runtime *py, uint64_t address, uint64_t *value);
+
 /* ---- slots.c, tables.c, names.c, value.c ---------------------------------------------------- */
 
 /* As in rhi_format. */
 bool rhi__py_slots(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
                    rhi_slot_visitor visit, void *context);
+rhi_error *rhi__py_spans(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
+                         rhi_span_visitor visit, void *context);
 void rhi__py_value(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, char *text,
                    size_t size);
-/* The text of a str object, cleaned and cut; false: it is none, or cannot be read. */
+/* The text of a str object, cleaned and cut; false: it cannot be read, or is none. */
 bool rhi__py_text(py_runtime *py, uint64_t address, char *text, size_t size);
 /* "'hello'", "42", "<User@0x7f…>": an object in a few words; always writes something. */
 void rhi__py_repr(py_runtime *py, uint64_t address, char *text, size_t size);

@@ -1,0 +1,206 @@
+/* chains.c - what lies in chains outside of an object: deques, ordered dicts, least-recently-used
+ * caches, xml elements (see views.h).
+ *
+ * A chain may be a ring, or lead anywhere: it is followed as far as rhi__take_room has room for its
+ * pieces, and no further than the object itself says. */
+#include "readers/cpython/views.h"
+
+enum {
+    DEQUE_LEFT = 24,
+    DEQUE_INDEX = 40,
+    DEQUE_BLOCK = 528, /* {left, items, right} */
+    DEQUE_ITEMS = 64,
+    ODICT_FIRST = 48,
+    ODICT_FAST = 64, /* its table of nodes, and how many it has room for */
+    ODICT_FAST_SIZE = 72,
+    ODICT_NODE = 32, /* {key, hash, next, prev} */
+    CACHE_NEXT = 24, /* of the object itself, as of each link */
+    ELEMENT_EXTRA = 40,
+    EXTRA_BYTES = 64, /* {attrib, length, allocated, children, four children} */
+    EXTRA_INNER = 32,
+    CODE_CACHED_BYTES = 32,
+    LINK_COST = 64
+};
+
+/* ---- deques --------------------------------------------------------------------------------- */
+
+static bool give_block(const py_visit *v, const uint8_t *block, uint64_t at, uint64_t first,
+                       uint64_t count, uint64_t number)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t offset = 8 + (first + i) * 8;
+        if (!py_label(v, PY_LABEL_ITEM, at + offset, rhi__load64(block + offset), number + i))
+            return false;
+    }
+    return true;
+}
+
+bool rhi__py_deque_slots(const py_visit *v)
+{
+    uint8_t block[DEQUE_BLOCK];
+    uint64_t left = py_word(v, PY_OB_SIZE), at = py_word(v, DEQUE_LEFT),
+             index = py_word(v, DEQUE_INDEX), number = 0;
+    while (left && at && index < DEQUE_ITEMS && rhi__take_room(v->reader, DEQUE_BLOCK) &&
+           rhi__py_read(v->py, at, block, sizeof block) == sizeof block) {
+        uint64_t count = DEQUE_ITEMS - index < left ? DEQUE_ITEMS - index : left;
+        if (!give_block(v, block, at, index, count, number))
+            return false;
+        left -= count;
+        number += count;
+        index = 0;
+        at = rhi__load64(block + DEQUE_BLOCK - 8);
+    }
+    return true;
+}
+
+static rhi_error *deque_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    uint64_t left = py_word(v, PY_OB_SIZE), at = py_word(v, DEQUE_LEFT),
+             index = py_word(v, DEQUE_INDEX);
+    for (bool more = at != 0; more && at && index < DEQUE_ITEMS; index = 0) {
+        uint64_t count = DEQUE_ITEMS - index, next;
+        if (!rhi__take_room(v->reader, DEQUE_BLOCK) ||
+            !rhi__py_u64(v->py, at + DEQUE_BLOCK - 8, &next))
+            break;
+        RHI_TRY(visit(context, at, DEQUE_BLOCK / 8, 8));
+        more = left > count;
+        left -= count;
+        at = next;
+    }
+    return NULL;
+}
+
+/* ---- ordered dicts -------------------------------------------------------------------------- */
+
+/* The dict, and the nodes that have its order: each owns its key, too. */
+bool rhi__py_ordered_slots(const py_visit *v)
+{
+    uint8_t node[ODICT_NODE];
+    if (!rhi__py_dict_slots(v))
+        return false;
+    for (uint64_t at = py_word(v, ODICT_FIRST);
+         at && rhi__take_room(v->reader, LINK_COST) &&
+         rhi__py_read(v->py, at, node, sizeof node) == sizeof node;
+         at = rhi__load64(node + 16))
+        if (!py_label(v, PY_LABEL_KEY, at, rhi__load64(node), rhi__load64(node)))
+            return false;
+    return true;
+}
+
+static rhi_error *ordered_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    uint64_t fast = py_word(v, ODICT_FAST), count = py_word(v, ODICT_FAST_SIZE), next;
+    RHI_TRY(rhi__py_table_spans(v, visit, context));
+    if (fast && fast % 8 == 0 && count && count >> PY_TABLE_MAX_LOG2 == 0 &&
+        rhi__range_ok(fast, count * 8))
+        RHI_TRY(visit(context, fast, count, 8));
+    for (uint64_t at = py_word(v, ODICT_FIRST);
+         at && rhi__take_room(v->reader, LINK_COST) && rhi__py_u64(v->py, at + 16, &next);
+         at = next)
+        RHI_TRY(visit(context, at, ODICT_NODE / 8, 8));
+    return NULL;
+}
+
+/* ---- caches --------------------------------------------------------------------------------- */
+
+/* Each link of the ring is owned by the one in front of it: the first by the cache itself. */
+bool rhi__py_cache_slots(const py_visit *v)
+{
+    uint64_t slot = v->object->address + CACHE_NEXT, link = py_word(v, CACHE_NEXT), number = 0;
+    while (link && link != v->object->address && rhi__take_room(v->reader, LINK_COST)) {
+        enum py_label label = number ? PY_LABEL_LINK : PY_LABEL_INNER_LINK;
+        if (!py_label(v, label, slot, link, number++))
+            return false;
+        slot = link + CACHE_NEXT;
+        if (!rhi__py_u64(v->py, slot, &link))
+            break;
+    }
+    return true;
+}
+
+static rhi_error *cache_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    uint64_t link = py_word(v, CACHE_NEXT);
+    while (link && link != v->object->address && rhi__take_room(v->reader, LINK_COST)) {
+        uint64_t slot = link + CACHE_NEXT;
+        if (!rhi__py_u64(v->py, slot, &link))
+            break;
+        RHI_TRY(visit(context, slot, 1, 8));
+    }
+    return NULL;
+}
+
+/* ---- elements of xml, code ------------------------------------------------------------------ */
+
+/* Its children and their number; false: none. */
+static bool children_of(const py_visit *v, uint64_t extra, uint64_t *children, uint64_t *count)
+{
+    return extra && rhi__py_u64(v->py, extra + 8, count) &&
+           rhi__py_u64(v->py, extra + 24, children) && *count && *children && *children % 8 == 0 &&
+           *count >> PY_TABLE_MAX_LOG2 == 0 && rhi__range_ok(*children, *count * 8);
+}
+
+bool rhi__py_element_slots(const py_visit *v)
+{
+    uint64_t extra = py_word(v, ELEMENT_EXTRA), children, count, value;
+    if (!extra || !rhi__py_u64(v->py, extra, &value))
+        return true;
+    if (!py_label(v, PY_LABEL_ATTRIB, extra, value, 0))
+        return false;
+    if (!children_of(v, extra, &children, &count))
+        return true;
+    for (uint64_t i = 0; i < count && rhi__take_room(v->reader, 8); i++) {
+        if (!rhi__py_u64(v->py, children + i * 8, &value))
+            break;
+        if (!py_label(v, PY_LABEL_ITEM, children + i * 8, value, i))
+            return false;
+    }
+    return true;
+}
+
+static rhi_error *element_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    uint64_t extra = py_word(v, ELEMENT_EXTRA), children, count;
+    if (extra == 0)
+        return NULL;
+    RHI_TRY(visit(context, extra, EXTRA_BYTES / 8, 8));
+    if (!children_of(v, extra, &children, &count) || children == extra + EXTRA_INNER)
+        return NULL;
+    return visit(context, children, count, 8);
+}
+
+/* What is made of a code object's names when somebody asks: 3.12 has it apart. */
+static uint64_t cached_of(const py_visit *v)
+{
+    return v->py->minor >= 13 ? py_word(v, 160) : v->py->minor == 12 ? py_word(v, 152) : 0;
+}
+
+bool rhi__py_code_slots(const py_visit *v)
+{
+    uint8_t words[CODE_CACHED_BYTES];
+    uint64_t at = cached_of(v);
+    if (!at || rhi__py_read(v->py, at, words, sizeof words) != sizeof words)
+        return true;
+    for (uint64_t i = 0; i < CODE_CACHED_BYTES / 8; i++)
+        if (!py_label(v, PY_LABEL_CACHED, at + i * 8, rhi__load64(words + i * 8), i))
+            return false;
+    return true;
+}
+
+rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    switch (v->type->layout) {
+    case PY_DEQUE:
+        return deque_spans(v, visit, context);
+    case PY_ORDERED_DICT:
+        return ordered_spans(v, visit, context);
+    case PY_LRU_CACHE:
+        return cache_spans(v, visit, context);
+    case PY_ELEMENT:
+        return element_spans(v, visit, context);
+    case PY_CODE:
+        return cached_of(v) ? visit(context, cached_of(v), CODE_CACHED_BYTES / 8, 8) : NULL;
+    default:
+        return NULL;
+    }
+}

@@ -1,0 +1,391 @@
+/* value.c - what an object holds, in a few words of about 60 columns (see python.h).
+ *
+ * It costs a few reads of bounded size, whatever the object claims; nothing is followed further
+ * than to what it holds. What cannot be read is left out. */
+#include "readers/cpython/views.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    COLUMNS = 44,  /* and the end: "… 12 more]" */
+    PARTS_MAX = 8, /* that are shown */
+    PART_SIZE = 128,
+    VALUE_SIZE = 256,
+    LIST_ITEMS = 24,
+    TUPLE_ITEMS = 24,
+    SET_USED = 24,
+    SCANNED_MAX = 64, /* slots that are looked at for what is shown */
+};
+
+typedef struct writer {
+    py_runtime *py;
+    char text[VALUE_SIZE];
+    size_t used, columns;
+    unsigned parts;
+    bool is_full;
+} writer;
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static void put(writer *w, const char *piece)
+{
+    size_t length = strlen(piece);
+    if (w->used + length + 1 >= sizeof w->text)
+        return;
+    memcpy(w->text + w->used, piece, length + 1);
+    w->used += length;
+    w->columns += rhi__columns(piece, length);
+}
+
+/* One more part, behind a comma, if there is room for it. */
+static bool put_part(writer *w, const char *part)
+{
+    size_t length = strlen(part);
+    w->is_full = w->is_full || w->parts == PARTS_MAX ||
+                 (w->parts && w->columns + rhi__columns(part, length) + 2 > COLUMNS) ||
+                 w->used + length + 40 > sizeof w->text;
+    if (w->is_full)
+        return false;
+    put(w, w->parts++ ? ", " : "");
+    put(w, part);
+    return true;
+}
+
+static void put_more(writer *w, uint64_t count)
+{
+    char more[40];
+    snprintf(more, sizeof more, "%s… %" PRIu64 " more", w->parts ? ", " : "", count);
+    if (count)
+        put(w, more);
+}
+
+/* ---- one object among others ---------------------------------------------------------------- */
+
+static const py_type *type_at(py_runtime *py, uint64_t address)
+{
+    uint64_t type;
+    return address && address % 8 == 0 && rhi__py_u64(py, address + PY_OB_TYPE, &type)
+               ? rhi__py_known_type(py, type)
+               : NULL;
+}
+
+static uint64_t word_at(py_runtime *py, uint64_t address)
+{
+    uint64_t value;
+    return rhi__py_u64(py, address, &value) ? value : 0;
+}
+
+static const char *name_of(py_runtime *py, const py_type *type)
+{
+    return rhi__type_name(py->reader, py_type_number(py, type));
+}
+
+/* "handle at app.py:12" */
+static void code_place(py_runtime *py, uint64_t code, char *text, size_t size)
+{
+    char name[64] = "?", path[4096] = "?";
+    bool is_old = py->minor < 11;
+    uint64_t name_at = is_old ? 112 : 128, line_at = is_old ? 40 : py->minor == 11 ? 72 : 68;
+    rhi__py_text(py, word_at(py, code + name_at), name, sizeof name);
+    rhi__py_text(py, word_at(py, code + (is_old ? 104 : 112)), path, sizeof path);
+    const char *file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    rhi__text(text, size, "%s at %s:%u", name, file,
+              (unsigned)(uint32_t)word_at(py, code + line_at));
+}
+
+/* A class, module, function, code: what has a name of its own. False: something else. */
+static bool named_text(py_runtime *py, const py_type *type, uint64_t address, char *text,
+                       size_t size)
+{
+    char name[RHI_NAME_SIZE] = "?";
+    const py_type *other = NULL;
+    switch (type->layout) {
+    case PY_TYPE:
+        other = rhi__py_known_type(py, address);
+        if (!other)
+            return false;
+        const rhi_type *known = &py->reader->types.items[py_type_number(py, other)];
+        rhi__text(text, size, "<class '%s'>", known->qualified[0] ? known->qualified : known->name);
+        return true;
+    case PY_MODULE:
+        rhi__py_text(py, word_at(py, address + 48), name, sizeof name);
+        rhi__text(text, size, "<module %s>", name);
+        return true;
+    case PY_FUNCTION:
+        code_place(py, word_at(py, address + (py->minor == 9 ? 16 : 48)), name, sizeof name);
+        rhi__text(text, size, "<function %s>", name);
+        return true;
+    case PY_CODE:
+        code_place(py, address, name, sizeof name);
+        rhi__text(text, size, "<code %s>", name);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void id_text(py_runtime *py, const py_type *type, uint64_t address, char *text, size_t size)
+{
+    if (type)
+        rhi__text(text, size, "<%s@0x%llx>", name_of(py, type), (unsigned long long)address);
+    else
+        rhi__text(text, size, address ? "0x%llx" : "NULL", (unsigned long long)address);
+}
+
+/* What has no parts: a number, a text, something with a name; else its id. */
+static void short_text(py_runtime *py, uint64_t address, char *text, size_t size)
+{
+    const py_type *type = type_at(py, address);
+    if (!type || (!rhi__py_scalar(py, type, address, text, size) &&
+                  !named_text(py, type, address, text, size)))
+        id_text(py, type, address, text, size);
+}
+
+/* ---- containers ----------------------------------------------------------------------------- */
+
+static void put_items(writer *w, uint64_t first, uint64_t count)
+{
+    char part[PART_SIZE];
+    uint64_t shown = 0, item;
+    for (bool fits = true; fits && shown < count && shown < PARTS_MAX; shown += fits) {
+        if (!rhi__py_u64(w->py, first + shown * 8, &item))
+            break;
+        short_text(w->py, item, part, 48);
+        fits = put_part(w, part);
+    }
+    put_more(w, count - shown);
+}
+
+static void put_sequence(writer *w, const py_type *type, uint64_t address)
+{
+    bool is_tuple = type->layout == PY_TUPLE;
+    uint64_t count = word_at(w->py, address + PY_OB_SIZE),
+             first = is_tuple ? address + TUPLE_ITEMS : word_at(w->py, address + LIST_ITEMS);
+    put(w, is_tuple ? "(" : "[");
+    put_items(w, first, count);
+    put(w, !is_tuple ? "]" : count == 1 ? ",)" : ")");
+}
+
+/* Entries of a dict, as many as fit. */
+typedef struct entries {
+    writer *w;
+    uint64_t shown;
+    bool is_bare; /* names of attributes, without quotes */
+} entries;
+
+static bool put_named(writer *w, const char *name, uint64_t value)
+{
+    char part[PART_SIZE];
+    size_t at = strlen(name);
+    if (at > 40)
+        at = rhi__whole_characters(name, 40);
+    memcpy(part, name, at);
+    memcpy(part + at, ": ", 3);
+    short_text(w->py, value, part + at + 2, 56);
+    return put_part(w, part);
+}
+
+static bool put_entry(void *context, const py_entry *entry)
+{
+    entries *e = context;
+    char key[PART_SIZE];
+    if (!e->is_bare || !rhi__py_text(e->w->py, entry->key, key, sizeof key))
+        short_text(e->w->py, entry->key, key, 48);
+    bool fits = put_named(e->w, key, entry->value);
+    e->shown += fits;
+    return fits;
+}
+
+static void put_dict(writer *w, uint64_t address, bool is_bare)
+{
+    entries e = {.w = w, .is_bare = is_bare};
+    uint64_t used = word_at(w->py, address + PY_OB_SIZE);
+    put(w, "{");
+    rhi__py_each_entry(w->py, address, put_entry, &e);
+    put_more(w, used > e.shown ? used - e.shown : 0);
+    put(w, "}");
+}
+
+/* ---- by slots ------------------------------------------------------------------------------- */
+
+typedef struct parts {
+    writer *w;
+    const py_type *type;
+    unsigned seen, shown;
+    uint64_t dict; /* its `__dict__` */
+} parts;
+
+static bool put_element(void *context, const rhi_slot *slot)
+{
+    parts *p = context;
+    char part[PART_SIZE];
+    const rhi_field *labels = p->w->py->views->labels;
+    bool is_one = slot->field == &labels[PY_LABEL_ELEMENT] ||
+                  slot->field == &labels[PY_LABEL_INNER_ELEMENT] ||
+                  slot->field == &labels[PY_LABEL_ITEM];
+    if (!is_one)
+        return ++p->seen < SCANNED_MAX;
+    short_text(p->w->py, slot->value, part, 48);
+    bool fits = put_part(p->w, part);
+    p->shown += fits;
+    return fits;
+}
+
+static bool put_attribute(void *context, const rhi_slot *slot)
+{
+    parts *p = context;
+    char name[RHI_NAME_SIZE];
+    const rhi_field *labels = p->w->py->views->labels;
+    if (slot->field == &labels[PY_LABEL_DICT])
+        p->dict = slot->value;
+    if (slot->field != &labels[PY_LABEL_ATTRIBUTE] &&
+        slot->field != &labels[PY_LABEL_INNER_ATTRIBUTE] && slot->field != &labels[PY_LABEL_MEMBER])
+        return ++p->seen < SCANNED_MAX;
+    slot->field->call(slot->field->context, slot->element, name, sizeof name);
+    bool fits = put_named(p->w, name, slot->value);
+    p->shown += fits;
+    return fits;
+}
+
+/* {1, 2}, deque([1, 2]): what is visited is shown. */
+static void put_elements(writer *w, const py_type *type, const rhi_object *object,
+                         const uint8_t *bytes, uint64_t used)
+{
+    parts p = {.w = w, .type = type};
+    bool is_deque = type->layout == PY_DEQUE;
+    bool is_set = !is_deque && strcmp(name_of(w->py, type), "set") == 0 && used;
+    if (!is_set)
+        put(w, name_of(w->py, type));
+    put(w, is_set ? "{" : is_deque ? "([" : used ? "({" : "(");
+    rhi__py_slots(w->py->reader, object, bytes, put_element, &p);
+    put_more(w, used > p.shown ? used - p.shown : 0);
+    put(w, is_set ? "}" : is_deque ? "])" : used ? "})" : ")");
+}
+
+/* {name: 'x', age: 3}: attributes, or nothing. */
+static void put_attributes(writer *w, const py_type *type, const rhi_object *object,
+                           const uint8_t *bytes)
+{
+    parts p = {.w = w, .type = type};
+    put(w, "{");
+    rhi__py_slots(w->py->reader, object, bytes, put_attribute, &p);
+    if (p.dict && !w->is_full) {
+        entries e = {.w = w, .is_bare = true};
+        rhi__py_each_entry(w->py, p.dict, put_entry, &e);
+    }
+    put(w, w->is_full ? ", …}" : "}");
+    if (w->parts == 0)
+        w->used = 0;
+    w->text[w->used] = '\0';
+}
+
+static bool put_container(writer *w, const py_type *type, uint64_t address)
+{
+    switch (type->layout) {
+    case PY_LIST:
+    case PY_TUPLE:
+        put_sequence(w, type, address);
+        return true;
+    case PY_DICT:
+    case PY_ORDERED_DICT:
+        put_dict(w, address, false);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* `name` and what the word at `at` leads to. */
+static void put_referent(writer *w, const char *name, uint64_t slot)
+{
+    char part[PART_SIZE], all[VALUE_SIZE];
+    short_text(w->py, word_at(w->py, slot), part, 64);
+    rhi__text(all, sizeof all, "<%s %s>", name, part);
+    put(w, all);
+}
+
+static void put_other(writer *w, const py_type *type, const rhi_object *object,
+                      const uint8_t *bytes)
+{
+    uint64_t address = object->address, args;
+    switch (type->layout) {
+    case PY_SET:
+        put_elements(w, type, object, bytes, word_at(w->py, address + SET_USED));
+        break;
+    case PY_DEQUE:
+        put_elements(w, type, object, bytes, word_at(w->py, address + PY_OB_SIZE));
+        break;
+    case PY_CELL:
+        put_referent(w, "cell", address + 16);
+        break;
+    case PY_WEAKREF:
+        put_referent(w, "weakref to", address + 16);
+        break;
+    case PY_METHOD:
+        put_referent(w, "method", address + 16);
+        break;
+    case PY_EXCEPTION:
+        args = word_at(w->py, address + 24);
+        put(w, name_of(w->py, type));
+        put(w, "(");
+        put_items(w, args + TUPLE_ITEMS, args ? word_at(w->py, args + PY_OB_SIZE) : 0);
+        put(w, ")");
+        break;
+    default:
+        put_attributes(w, type, object, bytes);
+    }
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+void rhi__py_value(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, char *text,
+                   size_t size)
+{
+    py_runtime *py = py_of_heap(reader, object->heap);
+    const py_type *type = py_type_of(py, object);
+    writer w = {.py = py};
+    text[0] = '\0';
+    if (!type || !py->views || rhi__py_scalar(py, type, object->address, text, size) ||
+        named_text(py, type, object->address, text, size))
+        return;
+    if (!put_container(&w, type, object->address))
+        put_other(&w, type, object, bytes);
+    rhi__text(text, size, "%s", w.text);
+}
+
+void rhi__py_repr(py_runtime *py, uint64_t address, char *text, size_t size)
+{
+    const py_type *type = type_at(py, address);
+    writer w = {.py = py};
+    if (type && type->layout == PY_TUPLE && put_container(&w, type, address))
+        rhi__text(text, size, "%s", w.text);
+    else
+        short_text(py, address, text, size);
+}
+
+/* ---- dicts ---------------------------------------------------------------------------------- */
+
+typedef struct wanted {
+    py_runtime *py;
+    const char *key;
+    uint64_t value;
+} wanted;
+
+static bool match_key(void *context, const py_entry *entry)
+{
+    wanted *w = context;
+    if (!rhi__py_is_text(w->py, entry->key, w->key))
+        return true;
+    w->value = entry->value;
+    return false;
+}
+
+uint64_t rhi__py_dict_get(py_runtime *py, uint64_t dict, const char *key)
+{
+    wanted w = {.py = py, .key = key};
+    if (dict)
+        rhi__py_each_entry(py, dict, match_key, &w);
+    return w.value;
+}
