@@ -76,7 +76,7 @@ static rhi_error *deque_spans(const py_visit *v, rhi_span_visitor visit, void *c
 bool rhi__py_ordered_slots(const py_visit *v)
 {
     uint8_t node[ODICT_NODE];
-    if (!rhi__py_dict_slots(v))
+    if (!rhi__py_dict_slots(v, false))
         return false;
     for (uint64_t at = py_word(v, ODICT_FIRST);
          at && rhi__take_room(v->reader, LINK_COST) &&

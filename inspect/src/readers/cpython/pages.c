@@ -18,32 +18,9 @@ struct py_pages {
     uint8_t bytes[PAGES][PAGE_BYTES];
 };
 
-bool rhi__py_views_make(py_runtime *py)
+struct py_pages *rhi__py_pages_make(void)
 {
-    py_views *views = calloc(1, sizeof *views);
-    if (!views)
-        return false;
-    views->pages = calloc(1, sizeof *views->pages); /* so much of it is touched as is used */
-    if (!views->pages) {
-        free(views);
-        return false;
-    }
-    rhi__py_members_make(py, views);
-    rhi__py_labels_make(py, views);
-    py->views = views;
-    return true;
-}
-
-void rhi__py_views_free(py_runtime *py)
-{
-    py_views *views = py->views;
-    if (!views)
-        return;
-    free(views->owners.items);
-    free(views->pages);
-    free(views->words);
-    free(views);
-    py->views = NULL;
+    return calloc(1, sizeof(struct py_pages)); /* so much of it is touched as is used */
 }
 
 static const uint8_t *page_at(py_runtime *py, uint64_t number)

@@ -344,7 +344,7 @@ void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uin
                      uint64_t slot_count, rhi_header *headers);
 uint64_t rhi__py_size(const rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
 
-/* ---- pages.c -------------------------------------------------------------------------------- */
+/* ---- views.c, pages.c ----------------------------------------------------------------------- */
 
 /* False if memory is short. To be freed before the runtime is. */
 bool rhi__py_views_make(py_runtime *py);

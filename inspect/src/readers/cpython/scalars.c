@@ -126,6 +126,31 @@ bool rhi__py_is_text(py_runtime *py, uint64_t address, const char *text)
            memcmp(bytes, text, length) == 0;
 }
 
+/* ---- dicts ---------------------------------------------------------------------------------- */
+
+typedef struct wanted {
+    py_runtime *py;
+    const char *key;
+    uint64_t value;
+} wanted;
+
+static bool match_key(void *context, const py_entry *entry)
+{
+    wanted *w = context;
+    if (!rhi__py_is_text(w->py, entry->key, w->key))
+        return true;
+    w->value = entry->value;
+    return false;
+}
+
+uint64_t rhi__py_dict_get(py_runtime *py, uint64_t dict, const char *key)
+{
+    wanted w = {.py = py, .key = key};
+    if (dict)
+        rhi__py_each_entry(py, dict, match_key, &w);
+    return w.value;
+}
+
 /* ---- quotes --------------------------------------------------------------------------------- */
 
 /* As Python escapes it, where it may not be shown as it is. */

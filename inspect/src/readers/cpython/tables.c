@@ -211,7 +211,7 @@ static bool give_entries(const py_visit *v, const py_table *table, const py_piec
     return true;
 }
 
-bool rhi__py_dict_slots(const py_visit *v)
+bool rhi__py_dict_slots(const py_visit *v, bool is_interned)
 {
     py_table table;
     py_piece piece;
@@ -223,8 +223,7 @@ bool rhi__py_dict_slots(const py_visit *v)
             say_unreadable(v, keys);
         return true;
     }
-    bool owns_keys = !values || rhi__py_owns_keys(v, keys),
-         is_interned = table.count >= 1000 && rhi__py_is_interned_dict(v->py, v->object->address);
+    bool owns_keys = !values || rhi__py_owns_keys(v, keys);
     for (uint64_t done = 0; done < table.count; done += piece.count) {
         if (read_piece(v->py, &table, done, &piece) == 0) {
             say_unreadable(v, table.entries + done * table.stride);

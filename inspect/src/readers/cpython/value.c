@@ -364,28 +364,3 @@ void rhi__py_repr(py_runtime *py, uint64_t address, char *text, size_t size)
     else
         short_text(py, address, text, size);
 }
-
-/* ---- dicts ---------------------------------------------------------------------------------- */
-
-typedef struct wanted {
-    py_runtime *py;
-    const char *key;
-    uint64_t value;
-} wanted;
-
-static bool match_key(void *context, const py_entry *entry)
-{
-    wanted *w = context;
-    if (!rhi__py_is_text(w->py, entry->key, w->key))
-        return true;
-    w->value = entry->value;
-    return false;
-}
-
-uint64_t rhi__py_dict_get(py_runtime *py, uint64_t dict, const char *key)
-{
-    wanted w = {.py = py, .key = key};
-    if (dict)
-        rhi__py_each_entry(py, dict, match_key, &w);
-    return w.value;
-}

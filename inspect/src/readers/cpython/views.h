@@ -115,6 +115,11 @@ static inline uint64_t py_word(const py_visit *v, uint64_t offset)
     return offset + 8 <= v->size ? rhi__load64(v->body + offset) : 0;
 }
 
+/* ---- pages.c -------------------------------------------------------------------------------- */
+
+/* NULL: memory is short. Freed with free. */
+struct py_pages *rhi__py_pages_make(void);
+
 /* ---- members.c ------------------------------------------------------------------------------ */
 
 void rhi__py_members_make(py_runtime *py, py_views *views);
@@ -133,7 +138,8 @@ typedef struct py_table {
 /* False: it makes no sense, or cannot be read. values: ma_values, 0 of none. */
 bool rhi__py_table_open(py_runtime *py, uint64_t keys, uint64_t values, py_table *table);
 /* Each visits what the object owns outside, or in its own table; false if the visitor stopped. */
-bool rhi__py_dict_slots(const py_visit *v);
+/* is_interned: it owns nothing. */
+bool rhi__py_dict_slots(const py_visit *v, bool is_interned);
 bool rhi__py_list_slots(const py_visit *v);
 bool rhi__py_set_slots(const py_visit *v);
 /* The strings in the table that instances of a type share. */
