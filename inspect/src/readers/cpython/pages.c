@@ -40,7 +40,7 @@ static const uint8_t *page_at(py_runtime *py, uint64_t number)
 uint64_t rhi__py_read(py_runtime *py, uint64_t address, void *buffer, uint64_t size)
 {
     py_views *views = py->views;
-    if (size >= PAGE_BYTES || !rhi__range_ok(address, size))
+    if (!views || size >= PAGE_BYTES || !rhi__range_ok(address, size))
         return rhi__memory_read(py->memory, address, buffer, size);
     if (py->reader->slot_room > views->room)
         memset(views->pages->held, 0, sizeof views->pages->held);

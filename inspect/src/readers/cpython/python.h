@@ -350,7 +350,7 @@ uint64_t rhi__py_size(const rhi_reader *reader, const rhi_object *object, const 
 bool rhi__py_views_make(py_runtime *py);
 void rhi__py_views_free(py_runtime *py);
 /* As rhi__memory_read and _u64, of what lies near what was read before: tables, names. What was
- * read is kept until the next pass or question begins. */
+ * read is kept until the next pass or question begins; without views nothing is. */
 uint64_t rhi__py_read(py_runtime *py, uint64_t address, void *buffer, uint64_t size);
 bool rhi__py_u64(py_runtime *py, uint64_t address, uint64_t *value);
 
