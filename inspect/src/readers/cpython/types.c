@@ -71,7 +71,6 @@ static bool make_places(py_runtime *py)
         return false;
     memset(items, 0xff, capacity * sizeof *items);
     free(py->type_places.items);
-    free(py->names.items);
     py->type_places.items = items;
     py->type_places.capacity = capacity;
     for (uint32_t i = 0; i < py->types.count; i++)
