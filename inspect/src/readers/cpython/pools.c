@@ -373,20 +373,13 @@ static rhi_error *add_states(py_runtime *py)
     return NULL;
 }
 
-static bool has_debug_hooks(py_runtime *py)
-{
-    uint64_t mark;
-    return rhi__memory_u64(py->memory, py->interpreters.items[0].modules - 16 - 8, &mark) &&
-           mark >> 8 == 0xfdfdfdfdfdfdfdull;
-}
-
 rhi_error *rhi__py_arenas_open(py_runtime *py)
 {
     py->pools = calloc(1, sizeof *py->pools);
     if (!py->pools)
         return rhi__error_memory();
-    py->block_prefix = has_debug_hooks(py) ? PY_DEBUG_PREFIX : 0;
-    py->allocator = py->block_prefix ? PY_DEBUG : PY_PYMALLOC;
+    if (py->allocator == PY_MALLOC)
+        return NULL;
     if (py->at->obmalloc != PY_ABSENT) {
         RHI_TRY(add_states(py));
     } else {

@@ -206,6 +206,33 @@ static bool is_type(const py_runtime *py, const uint8_t *head)
     return meta == py->type_type && meta != 0;
 }
 
+/* ---- what each interpreter has of a static type ---------------------------------------------- */
+
+/* Behind the type cache, from 3.12 on. A type of extensions counts on from the last builtin one. */
+enum { CACHE_BYTES = 4096 * 24, BUILTINS = 200, EXTENSIONS = 10 };
+
+/* The state of a static type of this head in an interpreter; 0: it has none. */
+static uint64_t state_of(const py_runtime *py, const py_interpreter *interpreter, uint64_t address,
+                         const uint8_t *head)
+{
+    uint64_t number = rhi__load64(head + PY_TP_SUBCLASSES) - 1, size = py->minor >= 13 ? 48 : 40,
+             count = py->minor >= 13 ? BUILTINS + EXTENSIONS : BUILTINS, found,
+             state = interpreter->address + py->at->type_cache + CACHE_BYTES + 8 + number * size;
+    if (py->minor < 12 || number >= count || (flags_of(head) & PY_FLAG_HEAPTYPE))
+        return 0;
+    if (number >= BUILTINS) /* the number of these and that of the next one are between */
+        state += 16;
+    return rhi__memory_u64(py->memory, state, &found) && found == address ? state : 0;
+}
+
+static uint64_t dict_of(const py_runtime *py, uint64_t address, const uint8_t *head)
+{
+    uint64_t dict = rhi__load64(head + PY_TP_DICT), state;
+    if (dict || !(state = state_of(py, &py->interpreters.items[0], address, head)))
+        return dict;
+    return rhi__memory_u64(py->memory, state + (py->minor >= 13 ? 24 : 16), &dict) ? dict : 0;
+}
+
 /* ---- learning ------------------------------------------------------------------------------- */
 
 static uint32_t offset_inside(uint64_t offset, uint32_t basicsize)
@@ -287,7 +314,7 @@ static const py_type *append(py_runtime *py, const py_type *type, const uint8_t 
 static const py_type *learn_one(py_runtime *py, uint64_t address, const uint8_t *head)
 {
     py_type type = {.address = address,
-                    .dict = rhi__load64(head + PY_TP_DICT),
+                    .dict = dict_of(py, address, head),
                     .basicsize = (uint32_t)rhi__load64(head + PY_TP_BASICSIZE),
                     .itemsize = (uint32_t)rhi__load64(head + PY_TP_ITEMSIZE),
                     .flags = flags_of(head)};
@@ -371,6 +398,24 @@ static bool add_subclass(void *context, uint64_t key, uint64_t value)
     return true;
 }
 
+/* A static type may have its subclasses in each interpreter. */
+static void add_subclasses(py_runtime *py, uint64_t address)
+{
+    uint8_t head[PY_TYPE_READ_BYTES];
+    uint64_t subclasses;
+    bool has_state = false;
+    if (!read_head(py, address, head))
+        return;
+    for (uint64_t i = 0; i < py->interpreters.count && py->minor >= 12; i++) {
+        uint64_t state = state_of(py, &py->interpreters.items[i], address, head);
+        has_state |= state != 0;
+        if (state && rhi__memory_u64(py->memory, state + (py->minor >= 13 ? 32 : 24), &subclasses))
+            rhi__py_each_type_entry(py, subclasses, add_subclass, py);
+    }
+    if (!has_state)
+        rhi__py_each_type_entry(py, rhi__load64(head + PY_TP_SUBCLASSES), add_subclass, py);
+}
+
 /* What the runtimes that were opened before may still learn has numbers of its own: blank ones. */
 static bool leave_room_for_others(py_runtime *py)
 {
@@ -418,11 +463,8 @@ rhi_error *rhi__py_types_open(py_runtime *py)
     rhi__memory_keep_pages(py->memory);
     rhi__py_type_at(py, py->type_type);
     rhi__py_type_at(py, py->object_type);
-    for (uint64_t i = 0; i < py->types.count; i++) {
-        uint64_t subclasses = 0;
-        if (rhi__memory_u64(py->memory, py->types.items[i].address + PY_TP_SUBCLASSES, &subclasses))
-            rhi__py_each_type_entry(py, subclasses, add_subclass, py);
-    }
+    for (uint64_t i = 0; i < py->types.count; i++)
+        add_subclasses(py, py->types.items[i].address);
     rhi__py_name_types(py, 0);
     rhi__memory_drop_pages(py->memory);
     return reserve_room(py) ? rhi__py_keep_names(py) : rhi__error_memory();
