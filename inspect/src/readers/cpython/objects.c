@@ -89,12 +89,16 @@ static uint64_t item_count(const py_runtime *py, const py_type *type, const uint
     return count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
 }
 
+static bool has_inline_values(const py_runtime *py, const py_type *type)
+{
+    return py->at->has_inline_values && (type->flags & PY_FLAG_INLINE_VALUES);
+}
+
 /* 3.13: the values of attributes follow the object. */
 static uint64_t inline_size(const py_runtime *py, const py_type *type, const uint8_t *bytes,
                             uint64_t got)
 {
-    if (!py->at->has_inline_values || !(type->flags & PY_FLAG_INLINE_VALUES) ||
-        type->basicsize >= got)
+    if (!has_inline_values(py, type) || type->basicsize >= got)
         return 0;
     uint64_t capacity = bytes[type->basicsize];
     return round_up(capacity, 8) + (capacity + 1) * 8;
@@ -122,16 +126,18 @@ uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const ui
 
 /* ---- is it one ------------------------------------------------------------------------------ */
 
-static bool has_own_size(const py_type *type)
+static bool has_own_size(const py_runtime *py, const py_type *type)
 {
-    return type->itemsize || (type->flags & PY_FLAG_STR);
+    return type->itemsize || (type->flags & PY_FLAG_STR) || has_inline_values(py, type);
 }
 
 /* Does an object of this size, with its prefix, come from a piece of this room? One of a variable
  * size may have been made larger, and then be cut where less than a quarter was gained, as
  * obmalloc and malloc do it; a number is cut without asking them; a type has one item more than
- * it says. datetime's shorter objects lack their last member. */
-static bool fits(const py_type *type, uint64_t size, uint64_t room, enum py_fit fit)
+ * it says, and the first objects of a class have one inline value more. datetime's shorter objects
+ * lack their last member. */
+static bool fits(const py_runtime *py, const py_type *type, uint64_t size, uint64_t room,
+                 enum py_fit fit)
 {
     enum { SHORTER = 8, MALLOC_ROUNDS = 47, PAGES_FROM = 128 << 10, PAGE = 4096 };
     if (fit == PY_WITHIN)
@@ -140,11 +146,12 @@ static bool fits(const py_type *type, uint64_t size, uint64_t room, enum py_fit 
                      : room >= PAGES_FROM ? PAGE + MALLOC_ROUNDS
                                           : MALLOC_ROUNDS;
     uint64_t least = round_up(size, 16), most = round_up(room, 16);
-    if (!has_own_size(type))
+    if (!has_own_size(py, type))
         return (least <= most && most - least <= spare) ||
                (!(type->flags & PY_FLAG_GC) && round_up(size - SHORTER, 16) == most);
-    return size <= room && (round_up(size + type->itemsize, 16) + spare >= most ||
-                            size > room - room / 4 || (type->flags & PY_FLAG_LONG));
+    uint64_t more = has_inline_values(py, type) ? 16 : type->itemsize;
+    return size <= room && (round_up(size + more, 16) + spare >= most || size > room - room / 4 ||
+                            (type->flags & PY_FLAG_LONG));
 }
 
 /* The collector's header: in no list, or `next` leads to another header. While it runs `prev` holds
@@ -165,7 +172,7 @@ static bool fits_prefix(py_runtime *py, const uint8_t *bytes, uint64_t got, uint
         ((type->flags & PY_FLAG_GC) && !has_collector_header(bytes + prefix - 16)))
         return false;
     uint64_t size = rhi__py_object_size(py, type, bytes + prefix, got - prefix);
-    if (!size || size > UINT64_MAX / 2 || !fits(type, prefix + size, room, fit))
+    if (!size || size > UINT64_MAX / 2 || !fits(py, type, prefix + size, room, fit))
         return false;
     *found = (py_found){type, prefix, prefix + size};
     return true;
@@ -236,8 +243,8 @@ bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint
         const py_type *type = rhi__py_type_at(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
         if (!type || type->prefix != prefix ||
             (rhi__load64(bytes + prefix) != 0 && !(is_free && prefix == 0)) ||
-            (has_own_size(type) ? prefix + type->basicsize > round_up(room, 16)
-                                : !fits(type, prefix + type->basicsize, room, PY_FILLS)))
+            (has_own_size(py, type) ? prefix + type->basicsize > round_up(room, 16)
+                                    : !fits(py, type, prefix + type->basicsize, room, PY_FILLS)))
             continue;
         *found = (py_found){type, (uint8_t)prefix, prefix + type->basicsize};
         return true;
