@@ -287,6 +287,9 @@ static const rhi_command table[] = {
             "is no object;\n- bad_size: an object that claims more elements than its slot or the "
             "mapped memory has;\n- duplicate_serial: two objects with one serial (looked for where "
             "serials lie close enough together);\n- bad_serial: the serial of a live object is 0;\n"
+            "- bad_tracking, bad_table, bad_guard: of Python's heap: links of the collector that "
+            "lead elsewhere; a list, dict or\n  set whose table does not fit it; with debug hooks "
+            "(`-X dev`), memory that was written to past its ends, or\n  after it was freed;\n"
             "- bad_" RHI_REFHEAP_BLOCK ", bad_metadata: " RHI_REFHEAP_BLOCK
             "s, lists, tables and types that "
             "make no sense.\n\nOf a damaged header its bytes are shown as text, from where the "

@@ -272,6 +272,9 @@ enum rhi_finding_kind {
     RHI_FOUND_BAD_SIZE,
     RHI_FOUND_DUPLICATE_SERIAL,
     RHI_FOUND_BAD_SERIAL,
+    RHI_FOUND_BAD_TRACKING, /* links of a collector */
+    RHI_FOUND_BAD_TABLE,    /* that an object has outside of itself */
+    RHI_FOUND_BAD_GUARD,    /* what an allocator keeps around blocks to see such things */
     RHI_FOUND_BAD_BLOCK,
     RHI_FOUND_BAD_METADATA,
     RHI_FINDING_KINDS

@@ -387,10 +387,30 @@ rhi_error *rhi__py_roots_open(py_runtime *py);
  * f_lasti; 0: not known. */
 unsigned rhi__py_line(py_runtime *py, uint64_t code, uint64_t instruction);
 
+/* ---- collector.c ---------------------------------------------------------------------------- */
+
+/* The collector's lists of an interpreter: three generations, and what is frozen. */
+enum { PY_GC_LISTS = 4, PY_LINKS_BYTES = 16 /* in front of an object */ };
+uint64_t rhi__py_list_head(const py_interpreter *interpreter, unsigned list);
+/* How many objects a list has; false: it cannot be walked to its end, or has more than `most`. */
+bool rhi__py_list_length(py_runtime *py, uint64_t head, uint64_t most, uint64_t *length);
+/* An object that the collector knows. Its links lie at `head`, and lead to those of others. */
+typedef struct py_links {
+    const rhi_block *block;
+    uint64_t head, next, previous;
+} py_links;
+typedef void (*py_links_visitor)(void *context, const py_links *links);
+/* Visits them all in the order of memory, once all blocks were read. False: some cannot be read, or
+ * the work was stopped. work: NULL: nobody waits. */
+bool rhi__py_each_tracked(py_runtime *py, rhi_work *work, py_links_visitor visit, void *context);
+
 /* ---- tracemalloc.c, facts.c, freed.c, verify.c, words.c ------------------------------------- */
 
 /* As in rhi_format. */
+void rhi__py_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context);
 bool rhi__py_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
+rhi_error *rhi__py_check(rhi_reader *reader, rhi_check *check);
+extern const rhi_finding_words rhi__py_words[RHI_FINDING_KINDS];
 void rhi__py_traces_free(struct py_traces *traces);
 
 #endif

@@ -1,0 +1,59 @@
+/* checks.h - what the files share that hold Python's heap against itself: verify.c, links.c,
+ * tables_check.c, hands.c. Private to them.
+ *
+ * Invariant: nothing is said that a sound interpreter can show at any instruction outside of a
+ * collection. What one may be changing just now is in the hands of a thread: its address is in a
+ * register, or near the top of a stack. */
+#ifndef RHI_PYTHON_CHECKS_H
+#define RHI_PYTHON_CHECKS_H
+
+#include "readers/cpython/python.h"
+
+/* Words that threads have at hand; sorted. is_known: all threads' were read. */
+typedef struct py_hands {
+    uint64_t *items;
+    uint64_t count, capacity;
+    bool is_known;
+} py_hands;
+
+typedef struct py_checker {
+    py_runtime *py;
+    rhi_reader *reader;
+    rhi_check *check;
+    py_hands hands;
+    rhi_block_room room; /* for blocks, and for pieces of tables */
+    rhi_scratch piece;
+} py_checker;
+
+/* Where in an arena a piece of memory is. */
+enum py_use { PY_USE_ELSEWHERE, PY_USE_OBJECT, PY_USE_RAW, PY_USE_FREE };
+typedef struct py_piece {
+    enum py_use use;
+    uint64_t start, size; /* of the block, debug hooks not counted */
+} py_piece;
+void rhi__py_piece_at(const py_checker *c, uint64_t address, py_piece *piece);
+
+/* Are its objects dicts? */
+static inline bool py_has_entries(const py_type *type)
+{
+    return type->layout == PY_DICT || type->layout == PY_ORDERED_DICT;
+}
+
+/* ---- hands.c -------------------------------------------------------------------------------- */
+
+bool rhi__py_hands_read(py_runtime *py, py_hands *hands);
+/* May a thread be changing what lies there? */
+bool rhi__py_in_hand(const py_hands *hands, uint64_t address);
+
+/* ---- links.c -------------------------------------------------------------------------------- */
+
+/* The collector's links agree, and lead to objects. */
+rhi_error *rhi__py_check_links(py_checker *c);
+
+/* ---- tables_check.c ------------------------------------------------------------------------- */
+
+/* A list, dict or set: its table. body: its bytes from its address on. */
+void rhi__py_check_table(py_checker *c, const py_type *type, const rhi_object *object,
+                         const uint8_t *body, uint64_t size);
+
+#endif

@@ -1,0 +1,249 @@
+/* verify.c - holds the parts of Python's heap against each other (see heap/format.h): the
+ * collector's links, the tables of objects, the guards around blocks, types.
+ *
+ * What every format has, counts and references, is checked above the seam. Invariant: as in
+ * checks.h; while a collection runs, the collector's links are not judged. */
+#include "base/cycle_guard.h"
+#include "readers/cpython/checks.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HEAD_BYTES = 256, /* of a large object: as much as a table's numbers take */
+    /* a pool's header */
+    POOL_BYTES = 48,
+    POOL_FREE = 8,
+    POOL_NEXT_OFFSET = 40,
+    /* what debug hooks put around a block: size and id in front, then its bytes, and guards */
+    GUARD_ID = 8,
+    GUARD_BYTES = 8,
+    DEAD_FROM = 8, /* of a freed block: behind the link of the list it is in */
+    DEAD_TO = 24,
+    DEAD = 0xdd
+};
+#define GUARD 0xfdfdfdfdfdfdfdfdull
+
+static bool is_pool(const py_checker *c, const rhi_block *block)
+{
+    const rhi_own_range *range = rhi__own_at(c->reader, block->base);
+    return range && range->has_blocks;
+}
+
+static bool is_raw(const rhi_block *block, uint64_t slot)
+{
+    return block->raw && rhi__bit(block->raw, slot);
+}
+
+/* Is the block in its pool's list of free ones? What holds no object may be memory all the same
+ * that looks like one that was freed. */
+static bool is_listed(const py_checker *c, uint64_t start)
+{
+    uint64_t pool = start & -(uint64_t)c->py->at->pool_bytes, at = 0;
+    rhi_cycle_guard guard = {0};
+    for (bool more = rhi__memory_u64(c->py->memory, pool + POOL_FREE, &at);
+         more && at && !rhi__is_repeated(&guard, at) && at - pool < c->py->at->pool_bytes;
+         more = rhi__memory_u64(c->py->memory, at, &at))
+        if (at == start)
+            return true;
+    return false;
+}
+
+void rhi__py_piece_at(const py_checker *c, uint64_t address, py_piece *piece)
+{
+    const rhi_block *block = rhi__block_at(c->reader, address);
+    *piece = (py_piece){.use = PY_USE_ELSEWHERE};
+    if (!block || !is_pool(c, block))
+        return;
+    uint64_t slot = rhi__slot_number(block, address), hooks = c->py->block_prefix;
+    piece->start = block->base + slot * block->slot_size;
+    piece->use = rhi__slot_is_live(block, slot)                       ? PY_USE_OBJECT
+                 : is_raw(block, slot) || !is_listed(c, piece->start) ? PY_USE_RAW
+                                                                      : PY_USE_FREE;
+    piece->start += hooks;
+    piece->size = block->slot_size - hooks;
+}
+
+/* ---- guards --------------------------------------------------------------------------------- */
+
+#define FIND_BLOCK(c, block, at, ...)                                                              \
+    (c)->check->found((c)->check, RHI_FOUND_BAD_GUARD, (block)->heap, at, NULL, __VA_ARGS__)
+
+/* Of what is in an allocated block: its object, if there is one. */
+static void find_guard(const py_checker *c, const rhi_block *block, uint64_t slot,
+                       const uint8_t *bytes, const char *what, uint64_t at)
+{
+    rhi_object object;
+    uint64_t start = block->base + slot * block->slot_size;
+    bool is_object = rhi__slot_is_live(block, slot);
+    if (is_object)
+        rhi__decode(c->reader, block, start, bytes, true, &object);
+    c->check->found(c->check, RHI_FOUND_BAD_GUARD, block->heap,
+                    is_object ? object.address : start + c->py->block_prefix,
+                    is_object ? &object : NULL, "%s at 0x%" PRIx64, what, at);
+}
+
+static void check_guards(const py_checker *c, const rhi_block *block, uint64_t slot,
+                         const uint8_t *bytes)
+{
+    uint64_t start = block->base + slot * block->slot_size, hooks = c->py->block_prefix,
+             size = __builtin_bswap64(rhi__load64(bytes)),
+             most = block->slot_size - hooks - GUARD_BYTES;
+    if (rhi__py_in_hand(&c->hands, start) || rhi__py_in_hand(&c->hands, start + hooks))
+        return;
+    if (size > most || (rhi__load64(bytes + GUARD_ID) | 0xff) != (GUARD | 0xff))
+        find_guard(c, block, slot, bytes, "the guard in front of it is written over,", start);
+    else if (rhi__load64(bytes + hooks + size) != GUARD)
+        find_guard(c, block, slot, bytes, "the guard behind it is written over,",
+                   start + hooks + size);
+}
+
+/* A freed block was filled when it was freed. The last one that was cut from the pool may never
+ * have been given out: it is in the list from the beginning. */
+static void check_dead(const py_checker *c, const rhi_block *block, uint64_t slot,
+                       const uint8_t *bytes)
+{
+    uint64_t start = block->base + slot * block->slot_size;
+    for (unsigned i = DEAD_FROM; i < DEAD_TO; i++)
+        if (bytes[i] != DEAD) {
+            if (!rhi__py_in_hand(&c->hands, start) &&
+                !rhi__py_in_hand(&c->hands, start + c->py->block_prefix))
+                FIND_BLOCK(c, block, start + i,
+                           "the freed block at 0x%" PRIx64 " was written to at 0x%" PRIx64, start,
+                           start + i);
+            return;
+        }
+}
+
+static void check_hooks(const py_checker *c, const rhi_block *block, const uint8_t *bytes)
+{
+    uint8_t header[POOL_BYTES];
+    if (block->slot_size < DEAD_TO + GUARD_BYTES ||
+        rhi__memory_read(c->py->memory, block->base - POOL_BYTES, header, sizeof header) !=
+            sizeof header)
+        return;
+    uint64_t carved = rhi__load32(header + POOL_NEXT_OFFSET);
+    for (uint64_t slot = 0; slot < block->capacity; slot++) {
+        const uint8_t *at = bytes + slot * block->slot_size;
+        if (rhi__slot_is_live(block, slot) || is_raw(block, slot))
+            check_guards(c, block, slot, at);
+        else if (POOL_BYTES + (slot + 1) * block->slot_size < carved)
+            check_dead(c, block, slot, at);
+    }
+}
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+static bool has_table(const py_type *type)
+{
+    return type->layout == PY_LIST || type->layout == PY_SET || py_has_entries(type);
+}
+
+static void check_objects(py_checker *c, const rhi_block *block, const uint8_t *bytes, uint64_t got)
+{
+    for (uint64_t first = 0; first < block->capacity; first += 64)
+        for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1) {
+            uint64_t slot = first + (uint64_t)__builtin_ctzll(bits),
+                     prefix = block->prefixes ? block->prefixes[slot] : 0,
+                     at = slot * block->slot_size, end = at + block->slot_size;
+            if (at + prefix + PY_OB_SIZE > got)
+                return;
+            const py_type *type =
+                rhi__py_known_type(c->py, rhi__load64(bytes + at + prefix + PY_OB_TYPE));
+            rhi_object object;
+            if (!type || !has_table(type))
+                continue;
+            rhi__decode(c->reader, block, block->base + at, bytes + at, true, &object);
+            if (object.state == RHI_LIVE)
+                rhi__py_check_table(c, type, &object, bytes + at + prefix,
+                                    (end < got ? end : got) - at - prefix);
+        }
+}
+
+static void check_block(py_checker *c, const rhi_block *block)
+{
+    uint64_t got = 0, size = block->size;
+    if (block->capacity == 1 && size > HEAD_BYTES)
+        size = HEAD_BYTES;
+    const uint8_t *bytes = rhi__block_bytes(c->reader, block, size, &c->room, &got);
+    if (!bytes)
+        return;
+    if (c->py->allocator == PY_DEBUG && got == block->size && is_pool(c, block))
+        check_hooks(c, block, bytes);
+    check_objects(c, block, bytes, got);
+}
+
+/* ---- types ---------------------------------------------------------------------------------- */
+
+static void check_type(const py_checker *c, const py_type *type)
+{
+    py_runtime *py = c->py;
+    uint64_t dict_type = 0;
+    rhi_object object = {.address = type->address,
+                         .start = type->address,
+                         .slot_size = PY_TYPE_READ_BYTES,
+                         .heap = py->interpreters.items[0].heap,
+                         .type = UINT32_MAX};
+    const rhi_block *block = rhi__block_at(c->reader, type->address);
+    if (rhi__py_in_hand(&c->hands, type->address) || !block ||
+        !rhi__slot_at(c->reader, block, type->address, &object))
+        return;
+    const py_type *base = type->base ? rhi__py_known_type(py, type->base) : NULL;
+    const char *name = rhi__type_name(c->reader, py_type_number(py, type));
+    if (base && type->basicsize < base->basicsize)
+        c->check->found(c->check, RHI_FOUND_BAD_TYPE, object.heap, object.address, &object,
+                        "the class %s says that its objects have %" PRIu32
+                        " bytes, those of its base have %" PRIu32,
+                        name, type->basicsize, base->basicsize);
+    if (type->dict && rhi__memory_u64(py->memory, type->dict + PY_OB_TYPE, &dict_type)) {
+        const py_type *of_dict = rhi__py_known_type(py, dict_type);
+        if (!of_dict || !py_has_entries(of_dict))
+            c->check->found(c->check, RHI_FOUND_BAD_TYPE, object.heap, object.address, &object,
+                            "what the class %s has as its __dict__, 0x%" PRIx64 ", is no dict",
+                            name, type->dict);
+    }
+}
+
+/* ---- all ------------------------------------------------------------------------------------ */
+
+static bool is_at_rest(const py_checker *c)
+{
+    for (uint64_t i = 0; i < c->py->interpreters.count; i++)
+        if (!rhi__is_at_rest(c->reader, c->py->interpreters.items[i].heap))
+            return false;
+    return true;
+}
+
+static rhi_error *check_runtime(py_checker *c)
+{
+    rhi_reader *reader = c->reader;
+    if (!rhi__py_hands_read(c->py, &c->hands))
+        return rhi__error_memory();
+    if (is_at_rest(c))
+        RHI_TRY(rhi__py_check_links(c));
+    for (uint64_t i = 0; i < c->py->types.count; i++)
+        check_type(c, &c->py->types.items[i]);
+    for (uint64_t i = 0; i < reader->blocks.count; i++) {
+        if (i % 256 == 0)
+            RHI_TRY(rhi__progress(c->check->work, "checking tables", i, reader->blocks.count));
+        if (reader->heaps.items[reader->blocks.items[i].heap].state == c->py)
+            check_block(c, &reader->blocks.items[i]);
+    }
+    return NULL;
+}
+
+rhi_error *rhi__py_check(rhi_reader *reader, rhi_check *check)
+{
+    const py_runtimes *runtimes = rhi__format_state(reader, check->format);
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; runtimes && i < runtimes->items.count && !error; i++) {
+        py_checker c = {.py = runtimes->items.items[i], .reader = reader, .check = check};
+        error = check_runtime(&c);
+        free(c.hands.items);
+        rhi__block_room_free(&c.room);
+        rhi__scratch_free(&c.piece);
+    }
+    return error;
+}
