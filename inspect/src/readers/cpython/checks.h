@@ -1,5 +1,5 @@
 /* checks.h - what the files share that hold Python's heap against itself: verify.c, links.c,
- * tables_check.c, hands.c. Private to them.
+ * tables_check.c, hands.c, pieces.c. Private to them.
  *
  * Invariant: nothing is said that a sound interpreter can show at any instruction outside of a
  * collection. What one may be changing just now is in the hands of a thread: its address is in a
@@ -25,6 +25,14 @@ typedef struct py_checker {
     rhi_scratch piece;
 } py_checker;
 
+/* ---- pieces.c ------------------------------------------------------------------------------- */
+
+/* Is it a pool of obmalloc, and not an object alone? */
+bool rhi__py_is_pool(const py_checker *c, const rhi_block *block);
+static inline bool py_is_raw(const rhi_block *block, uint64_t slot)
+{
+    return block->raw && rhi__bit(block->raw, slot);
+}
 /* Where in an arena a piece of memory is. */
 enum py_use { PY_USE_ELSEWHERE, PY_USE_OBJECT, PY_USE_RAW, PY_USE_FREE };
 typedef struct py_piece {

@@ -3,7 +3,6 @@
  *
  * What every format has, counts and references, is checked above the seam. Invariant: as in
  * checks.h; while a collection runs, the collector's links are not judged. */
-#include "base/cycle_guard.h"
 #include "readers/cpython/checks.h"
 
 #include <inttypes.h>
@@ -15,7 +14,6 @@ enum {
     HEAD_BYTES = 256, /* of a large object: as much as a table's numbers take */
     /* a pool's header */
     POOL_BYTES = 48,
-    POOL_FREE = 8,
     POOL_NEXT_OFFSET = 40,
     /* what debug hooks put around a block: size and id in front, then its bytes, and guards */
     GUARD_ID = 8,
@@ -25,46 +23,6 @@ enum {
     DEAD = 0xdd
 };
 #define GUARD 0xfdfdfdfdfdfdfdfdull
-
-static bool is_pool(const py_checker *c, const rhi_block *block)
-{
-    const rhi_own_range *range = rhi__own_at(c->reader, block->base);
-    return range && range->has_blocks;
-}
-
-static bool is_raw(const rhi_block *block, uint64_t slot)
-{
-    return block->raw && rhi__bit(block->raw, slot);
-}
-
-/* Is the block in its pool's list of free ones? What holds no object may be memory all the same
- * that looks like one that was freed. */
-static bool is_listed(const py_checker *c, uint64_t start)
-{
-    uint64_t pool = start & -(uint64_t)c->py->at->pool_bytes, at = 0;
-    rhi_cycle_guard guard = {0};
-    for (bool more = rhi__memory_u64(c->py->memory, pool + POOL_FREE, &at);
-         more && at && !rhi__is_repeated(&guard, at) && at - pool < c->py->at->pool_bytes;
-         more = rhi__memory_u64(c->py->memory, at, &at))
-        if (at == start)
-            return true;
-    return false;
-}
-
-void rhi__py_piece_at(const py_checker *c, uint64_t address, py_piece *piece)
-{
-    const rhi_block *block = rhi__block_at(c->reader, address);
-    *piece = (py_piece){.use = PY_USE_ELSEWHERE};
-    if (!block || !is_pool(c, block))
-        return;
-    uint64_t slot = rhi__slot_number(block, address), hooks = c->py->block_prefix;
-    piece->start = block->base + slot * block->slot_size;
-    piece->use = rhi__slot_is_live(block, slot)                       ? PY_USE_OBJECT
-                 : is_raw(block, slot) || !is_listed(c, piece->start) ? PY_USE_RAW
-                                                                      : PY_USE_FREE;
-    piece->start += hooks;
-    piece->size = block->slot_size - hooks;
-}
 
 /* ---- guards --------------------------------------------------------------------------------- */
 
@@ -127,7 +85,7 @@ static void check_hooks(const py_checker *c, const rhi_block *block, const uint8
     uint64_t carved = rhi__load32(header + POOL_NEXT_OFFSET);
     for (uint64_t slot = 0; slot < block->capacity; slot++) {
         const uint8_t *at = bytes + slot * block->slot_size;
-        if (rhi__slot_is_live(block, slot) || is_raw(block, slot))
+        if (rhi__slot_is_live(block, slot) || py_is_raw(block, slot))
             check_guards(c, block, slot, at);
         else if (POOL_BYTES + (slot + 1) * block->slot_size < carved)
             check_dead(c, block, slot, at);
@@ -170,7 +128,7 @@ static void check_block(py_checker *c, const rhi_block *block)
     const uint8_t *bytes = rhi__block_bytes(c->reader, block, size, &c->room, &got);
     if (!bytes)
         return;
-    if (c->py->allocator == PY_DEBUG && got == block->size && is_pool(c, block))
+    if (c->py->allocator == PY_DEBUG && got == block->size && rhi__py_is_pool(c, block))
         check_hooks(c, block, bytes);
     check_objects(c, block, bytes, got);
 }
