@@ -1,10 +1,8 @@
 /* frames.c - what the frames of a thread own (see roots.h).
  *
  * From 3.11 on frames lie in a stack of their own, in chunks; those of generators lie in these, and
- * before 3.11 each is an object: then the objects own what is in them, but for one thing. A frame
- * that is running does not say how deep its value stack is. The evaluator has a pointer to its end,
- * in a register, or saved on the C stack: the largest one that leads there is it, or is a little
- * too large where an older one was left. So what lies below it are roots that are guessed.
+ * before 3.11 each is an object: then the objects own what is in them, but for the value stack of
+ * one that is running. How deep that is says the instruction that it is at.
  * Invariant: a frame lies in memory that is mapped, with all its slots. */
 #include "readers/cpython/roots.h"
 #include "base/array.h"
@@ -16,13 +14,11 @@
 
 enum {
     CODES = 512, /* kept at a time; powers of two */
-    LINES = 1024,
+    PLACES = 1024,
     LOCAL_NAMES_MAX = 1024,
     TUPLE_ITEMS = 24,
     BYTES_DATA = 32,
     SLOTS_MAX = 1 << 20, /* of a frame */
-    C_STACK_MAX = 64 << 20,
-    RED_ZONE_BYTES = 128,
     CHUNKS_MAX = 1 << 16
 };
 enum owner { BY_THREAD, BY_GENERATOR, BY_FRAME_OBJECT, BY_C_STACK };
@@ -37,34 +33,31 @@ typedef struct py_code {
     char (*local_names)[40];
 } py_code;
 
-/* A frame whose depth is looked for: between low and high. */
-typedef struct open_stack {
-    uint64_t low, high, top;
-} open_stack;
-
 typedef struct py_frame {
     uint64_t address, code, instruction;
     uint64_t locals;     /* where they begin */
     uint64_t stack, end; /* of the value stack, as far as it is used */
+    uint64_t limit;      /* where the frame ends */
     uint8_t owner;       /* enum owner */
-    bool is_open;        /* its end is not known: it is `low` of an open stack */
+    bool is_running;     /* it does not say itself how deep its stack is */
+    bool is_unknown;     /* nor is that known otherwise */
 } py_frame;
 
 struct py_frames {
     py_code codes[CODES];
-    struct line {
+    /* of instructions */
+    struct place {
         uint64_t code, instruction;
         unsigned line;
-    } lines[LINES];
+        int64_t depth;
+    } places[PLACES];
+    py_opcode opcodes[256];
+    bool has_opcodes;
     /* of one thread */
     struct {
         py_frame *items;
         uint64_t count, capacity;
     } frames;
-    struct {
-        open_stack *items;
-        uint64_t count, capacity;
-    } open; /* sorted by `low` */
 };
 
 py_frames *rhi__py_frames_new(void)
@@ -79,7 +72,6 @@ void rhi__py_frames_free(py_frames *frames)
     for (unsigned i = 0; i < CODES; i++)
         free(frames->codes[i].local_names);
     free(frames->frames.items);
-    free(frames->open.items);
     free(frames);
 }
 
@@ -119,9 +111,8 @@ static py_code *code_at(py_roots *roots, py_frames *f, uint64_t address)
     uint64_t word;
     if (address && c->address == address)
         return c;
-    const py_type *type = rhi__py_word(roots, address + PY_OB_TYPE, &word)
-                              ? rhi__py_known_type(roots->py, word)
-                              : NULL;
+    const py_type *type =
+        rhi__py_word(roots, address + PY_OB_TYPE, &word) ? rhi__py_type_at(roots->py, word) : NULL;
     if (!type || type->layout != PY_CODE)
         return NULL;
     uint32_t locals = count_locals(roots, parts, address);
@@ -144,21 +135,26 @@ static py_code *code_at(py_roots *roots, py_frames *f, uint64_t address)
     return c;
 }
 
-static unsigned line_of(py_roots *roots, py_frames *f, const py_frame *frame)
+static const struct place *place_of(py_roots *roots, py_frames *f, const py_frame *frame)
 {
     uint64_t key = frame->code ^ frame->instruction * 0x9E3779B97F4A7C15ull;
-    struct line *known = &f->lines[key % LINES];
+    struct place *known = &f->places[(key ^ key >> 32) % PLACES];
+    if (!f->has_opcodes)
+        rhi__py_opcodes(roots->py, f->opcodes);
+    f->has_opcodes = true;
     if (known->code != frame->code || known->instruction != frame->instruction)
-        *known = (struct line){frame->code, frame->instruction,
-                               rhi__py_line(roots->py, frame->code, frame->instruction)};
-    return known->line;
+        *known =
+            (struct place){frame->code, frame->instruction,
+                           rhi__py_line(roots->py, frame->code, frame->instruction),
+                           rhi__py_depth(roots->py, f->opcodes, frame->code, frame->instruction)};
+    return known;
 }
 
 /* "handle() at app.py:120, thread 4711" */
 static void place_text(py_roots *roots, py_frames *f, const py_code *c, const py_frame *frame,
                        const py_thread *thread, char *text, size_t size)
 {
-    unsigned line = line_of(roots, f, frame);
+    unsigned line = place_of(roots, f, frame)->line;
     if (line)
         rhi__text(text, size, "%s at %s:%u, %s", c->function, c->file, line, thread->name);
     else
@@ -211,7 +207,8 @@ static bool is_mapped(const py_roots *roots, uint64_t start, uint64_t size)
 }
 
 /* Where locals and value stack lie. False: that makes no sense. */
-static bool lay_out(py_roots *roots, const py_code *c, const uint8_t *bytes, py_frame *frame)
+static bool lay_out(py_roots *roots, py_frames *f, const py_code *c, const uint8_t *bytes,
+                    py_frame *frame)
 {
     const py_offsets *at = roots->py->at;
     int64_t depth = (int32_t)rhi__load32(bytes + at->frame_stacktop);
@@ -234,21 +231,12 @@ static bool lay_out(py_roots *roots, const py_code *c, const uint8_t *bytes, py_
     if (depth > (int64_t)c->stack_size ||
         !is_mapped(roots, frame->address, frame->stack - frame->address + 8ull * c->stack_size))
         return false;
-    frame->is_open = depth < 0;
-    frame->end = frame->stack + (depth > 0 ? 8 * (uint64_t)depth : 0);
-    return true;
-}
-
-static bool add_frame(py_roots *roots, py_frames *f, const py_code *c, const py_frame *frame)
-{
-    if (!rhi__array_reserve(&f->frames, 1) || !rhi__array_reserve(&f->open, 1)) {
-        roots->out_of_memory = true;
-        return false;
-    }
-    f->frames.items[f->frames.count++] = *frame;
-    if (frame->is_open)
-        f->open.items[f->open.count++] =
-            (open_stack){frame->stack, frame->stack + 8ull * c->stack_size, frame->stack};
+    frame->is_running = depth < 0;
+    if (frame->is_running)
+        depth = place_of(roots, f, frame)->depth;
+    frame->is_unknown = depth < 0 || depth > (int64_t)c->stack_size;
+    frame->end = frame->stack + (frame->is_unknown ? 0 : 8 * (uint64_t)depth);
+    frame->limit = frame->stack + 8ull * c->stack_size;
     return true;
 }
 
@@ -269,7 +257,7 @@ static void collect(py_roots *roots, py_frames *f, const py_thread *thread)
     enum { HEAD_BYTES = 112 /* of any frame, before its block stack or locals */ };
     uint64_t head = at->frame_size != PY_ABSENT ? at->frame_size : HEAD_BYTES, next;
     rhi_cycle_guard guard = {0};
-    f->frames.count = f->open.count = 0;
+    f->frames.count = 0;
     for (uint64_t address = innermost(roots, thread); address; address = next) {
         py_frame frame = {.address = address};
         if (roots->frames_left == 0 || rhi__is_repeated(&guard, address)) {
@@ -292,64 +280,17 @@ static void collect(py_roots *roots, py_frames *f, const py_thread *thread)
         frame.instruction = at->frame_size != PY_ABSENT ? rhi__load64(copy + at->frame_instruction)
                                                         : rhi__load32(copy + at->frame_instruction);
         const py_code *c = code_at(roots, f, frame.code);
-        if (!c || !lay_out(roots, c, copy, &frame)) {
+        if (!c || !lay_out(roots, f, c, copy, &frame)) {
             say_broken(roots, thread, address,
                        c ? "it has no room for its values" : "it has no code object");
             return;
         }
-        if (!add_frame(roots, f, c, &frame))
+        if (!rhi__array_reserve(&f->frames, 1)) {
+            roots->out_of_memory = true;
             return;
+        }
+        f->frames.items[f->frames.count++] = frame;
     }
-}
-
-/* ---- how deep value stacks are -------------------------------------------------------------- */
-
-static int open_order(const void *left, const void *right)
-{
-    const open_stack *a = left, *b = right;
-    return a->low < b->low ? -1 : a->low > b->low;
-}
-
-static open_stack *open_at(py_frames *f, uint64_t address)
-{
-    uint64_t i = rhi__first(0, f->open.count, at, f->open.items[at].low > address);
-    return i && address <= f->open.items[i - 1].high ? &f->open.items[i - 1] : NULL;
-}
-
-static void note_word(py_frames *f, uint64_t word)
-{
-    open_stack *stack = word % 8 ? NULL : open_at(f, word);
-    if (stack && word > stack->top)
-        stack->top = word;
-}
-
-/* False: registers or stack of the thread cannot be had. */
-static bool find_depths(py_roots *roots, py_frames *f, const py_thread *thread)
-{
-    rhi_memory *memory = roots->reader->memory;
-    const rhi_region *region =
-        thread->kernel ? rhi__memory_region(memory, thread->kernel->stack_pointer) : NULL;
-    uint64_t got = 0;
-    if (f->open.count == 0)
-        return true;
-    qsort(f->open.items, f->open.count, sizeof *f->open.items, open_order);
-    if (!region)
-        return false;
-    for (uint32_t i = 0; i < thread->kernel->register_count; i++)
-        note_word(f, memory->map.registers.items[thread->kernel->first_register + i].value);
-    uint64_t start = thread->kernel->stack_pointer & ~7ull, low = f->open.items[0].low,
-             span = f->open.items[f->open.count - 1].high - low;
-    start = start - region->start > RED_ZONE_BYTES ? start - RED_ZONE_BYTES : region->start;
-    uint64_t size = region->end - start < C_STACK_MAX ? region->end - start : C_STACK_MAX;
-    rhi_scratch scratch = {0};
-    const uint8_t *bytes = rhi__memory_view(memory, start, size, &scratch, &got);
-    for (uint64_t i = 0; bytes && i + 8 <= got; i += 8) {
-        uint64_t word = rhi__load64(bytes + i);
-        if (word - low <= span)
-            note_word(f, word);
-    }
-    rhi__scratch_free(&scratch);
-    return bytes && got == size;
 }
 
 /* ---- roots ---------------------------------------------------------------------------------- */
@@ -367,23 +308,22 @@ static void add_slots(py_roots *roots, py_code *c, const py_frame *frame, const 
 }
 
 static void add_frame_roots(py_roots *roots, py_frames *f, const py_thread *thread,
-                            const py_frame *frame, bool depth_is_known)
+                            const py_frame *frame)
 {
     const py_offsets *at = roots->py->at;
     char place[RHI_NAME_SIZE];
     py_code *c = code_at(roots, f, frame->code);
-    if (!c || (frame->owner != BY_THREAD && !frame->is_open))
+    if (!c || (frame->owner != BY_THREAD && !frame->is_running))
         return;
     place_text(roots, f, c, frame, thread, place, sizeof place);
-    uint64_t end = frame->end;
-    if (frame->is_open) {
-        const open_stack *open = open_at(f, frame->stack);
-        end = depth_is_known && open ? open->top : frame->stack;
-    }
-    for (uint64_t slot = frame->stack; slot < end; slot += 8)
+    for (uint64_t slot = frame->stack; slot < frame->end; slot += 8)
         rhi__py_root(roots, slot, "value stack of %s", place);
-    if (frame->owner != BY_THREAD) /* the generator's, or the frame object's */
+    if (frame->owner != BY_THREAD) { /* the generator's, or the frame object's */
+        if (frame->is_unknown)
+            rhi__reader_problem(roots->reader,
+                                "what the frame of %s has on its value stack is not known", place);
         return;
+    }
     rhi__py_root(roots, frame->address + at->frame_code, "code of %s", place);
     rhi__py_root(roots, frame->address + at->frame_function, "function of %s", place);
     rhi__py_root(roots, frame->address + at->frame_locals, "f_locals of %s", place);
@@ -405,14 +345,34 @@ static void add_frame_object(py_roots *roots, py_frames *f, const py_thread *thr
     rhi__py_root(roots, thread->address + roots->py->at->thread_frame, "frame of %s", place);
 }
 
-/* The thread's data stack: but for the roots it owns nothing. Where the depth of a value stack is
- * not known, its words stay words. */
-static void add_data_stack(py_roots *roots, py_frames *f, const py_thread *thread,
-                           bool depth_is_known)
+static int address_order(const void *left, const void *right)
+{
+    const py_frame *a = left, *b = right;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* A chunk of the thread's data stack: but for the roots it owns nothing. Where the depth of a value
+ * stack is not known, its words stay words. */
+static void add_chunk(py_roots *roots, py_frames *f, uint64_t start, uint64_t end)
 {
     static const char what[] = "the stack of Python's frames";
+    uint64_t i = rhi__first(0, f->frames.count, at, f->frames.items[at].address >= start);
+    for (; i < f->frames.count && f->frames.items[i].limit <= end; i++) {
+        const py_frame *frame = &f->frames.items[i];
+        if (!frame->is_unknown || frame->stack < start)
+            continue;
+        rhi__py_nothing(roots, start, frame->stack - start, what);
+        start = frame->limit;
+    }
+    rhi__py_nothing(roots, start, end - start, what);
+}
+
+static void add_data_stack(py_roots *roots, py_frames *f, const py_thread *thread)
+{
     rhi_cycle_guard guard = {0};
     uint64_t chunk = 0, size = 0, count = 0;
+    if (f->frames.count)
+        qsort(f->frames.items, f->frames.count, sizeof *f->frames.items, address_order);
     rhi__py_word(roots, thread->address + roots->py->at->datastack_chunk, &chunk);
     for (uint64_t next; chunk; chunk = next) {
         if (count++ == CHUNKS_MAX || rhi__is_repeated(&guard, chunk) ||
@@ -423,32 +383,17 @@ static void add_data_stack(py_roots *roots, py_frames *f, const py_thread *threa
                                 thread->name, chunk);
             return;
         }
-        uint64_t from = chunk, end = chunk + size;
-        uint64_t i = rhi__first(0, f->open.count, at, f->open.items[at].low >= chunk);
-        for (; !depth_is_known && i < f->open.count && f->open.items[i].high <= end; i++) {
-            rhi__py_nothing(roots, from, f->open.items[i].low - from, what);
-            from = f->open.items[i].high;
-        }
-        rhi__py_nothing(roots, from, end - from, what);
+        add_chunk(roots, f, chunk, chunk + size);
     }
 }
 
 void rhi__py_frame_roots(py_roots *roots, py_frames *f, const py_thread *thread)
 {
     collect(roots, f, thread);
-    bool depth_is_known = find_depths(roots, f, thread), has_objects = false;
-    for (uint64_t i = 0; i < f->frames.count && !roots->out_of_memory; i++) {
-        const py_frame *frame = &f->frames.items[i];
-        add_frame_roots(roots, f, thread, frame, depth_is_known);
-        has_objects |= frame->owner != BY_THREAD && frame->is_open;
-    }
-    if (!depth_is_known && has_objects)
-        rhi__reader_problem(roots->reader,
-                            "what running frames of %s have on their value stacks is not known: "
-                            "its registers and stack cannot be had",
-                            thread->name);
+    for (uint64_t i = 0; i < f->frames.count && !roots->out_of_memory; i++)
+        add_frame_roots(roots, f, thread, &f->frames.items[i]);
     if (roots->py->at->datastack_chunk != PY_ABSENT)
-        add_data_stack(roots, f, thread, depth_is_known);
+        add_data_stack(roots, f, thread);
     else if (f->frames.count)
         add_frame_object(roots, f, thread);
 }

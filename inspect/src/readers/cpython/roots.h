@@ -49,13 +49,39 @@ typedef struct py_code_parts {
 } py_code_parts;
 const py_code_parts *rhi__py_code_parts(const py_runtime *py);
 
+/* ---- opcodes.c ------------------------------------------------------------------------------ */
+
+/* Where an instruction goes on; PY_EXTENDS: it is a part of the next one's argument. */
+enum py_flow {
+    PY_UNKNOWN,
+    PY_GOES_ON = 1,
+    PY_ENDS = 2,
+    PY_EXTENDS = 3,
+    PY_FORWARD = 4,
+    PY_BACKWARD = 8,
+    PY_ABSOLUTE = 16,
+    PY_MAYBE = 32 /* or at the next one */
+};
+typedef struct py_opcode {
+    uint8_t flow, counts, caches; /* caches: units of code that follow it and are none */
+    int8_t effect, jump_effect;
+} py_opcode;
+/* What all instructions of this version do. */
+void rhi__py_opcodes(const py_runtime *py, py_opcode table[256]);
+/* Values that it leaves on the stack, less those it takes from there. */
+int64_t rhi__py_effect(const py_opcode *opcode, uint32_t argument, bool jumps);
+
+/* ---- depth.c -------------------------------------------------------------------------------- */
+
+/* Values on the stack of a frame before an instruction (as in rhi__py_line); -1: not known. */
+int64_t rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,
+                      uint64_t instruction);
+
 /* ---- frames.c ------------------------------------------------------------------------------- */
 
 typedef struct py_thread {
     uint64_t address; /* of its state */
     char name[40];    /* "thread 4711" */
-    /* in memory.map.threads; NULL: which one it is is not known */
-    const rhi_thread *kernel;
 } py_thread;
 
 typedef struct py_frames py_frames; /* what is kept from thread to thread */

@@ -45,18 +45,18 @@ static const uint16_t at_end[PY_VERSIONS] = {208, 208, 192, 176, 0};
 /* ---- threads of the process ----------------------------------------------------------------- */
 
 typedef struct place {
-    uint64_t key; /* LWP, or the thread pointer */
-    uint64_t thread;
+    uint64_t pointer, lwp;
 } place;
+/* Of those threads whose thread pointer is known; sorted by it. */
 typedef struct places {
-    place *lwps, *pointers;
-    uint64_t lwp_count, pointer_count;
+    place *items;
+    uint64_t count;
 } places;
 
 static int place_order(const void *left, const void *right)
 {
     const place *a = left, *b = right;
-    return a->key < b->key ? -1 : a->key > b->key;
+    return a->pointer < b->pointer ? -1 : a->pointer > b->pointer;
 }
 
 static bool is_thread_pointer(const rhi_register *r)
@@ -67,51 +67,35 @@ static bool is_thread_pointer(const rhi_register *r)
 
 static bool find_places(const struct rhi_sink *map, places *p)
 {
-    uint64_t count = map->threads.count;
-    p->lwps = calloc(count + 1, sizeof *p->lwps);
-    p->pointers = calloc(count + 1, sizeof *p->pointers);
-    if (!p->lwps || !p->pointers)
-        return false;
-    for (uint64_t i = 0; i < count; i++) {
+    p->items = calloc(map->threads.count + 1, sizeof *p->items);
+    for (uint64_t i = 0; p->items && i < map->threads.count; i++) {
         const rhi_thread *thread = &map->threads.items[i];
         const rhi_register *r = &map->registers.items[thread->first_register];
-        p->lwps[p->lwp_count++] = (place){thread->lwp, i};
-        for (uint32_t k = 0; k < thread->register_count; k++)
-            if (is_thread_pointer(&r[k])) {
-                p->pointers[p->pointer_count++] = (place){r[k].value, i};
-                break;
-            }
+        uint32_t k = 0;
+        while (k < thread->register_count && !is_thread_pointer(&r[k]))
+            k++;
+        if (k < thread->register_count)
+            p->items[p->count++] = (place){r[k].value, thread->lwp};
     }
-    qsort(p->lwps, p->lwp_count, sizeof *p->lwps, place_order);
-    qsort(p->pointers, p->pointer_count, sizeof *p->pointers, place_order);
-    return true;
+    if (p->items)
+        qsort(p->items, p->count, sizeof *p->items, place_order);
+    return p->items != NULL;
 }
 
-static const rhi_thread *thread_at(const struct rhi_sink *map, const place *items, uint64_t count,
-                                   uint64_t key)
-{
-    uint64_t i = rhi__first(0, count, at, items[at].key >= key);
-    return key && i < count && items[i].key == key ? &map->threads.items[items[i].thread] : NULL;
-}
-
-/* By the number of pthreads, which is glibc's thread pointer; else by that of the kernel, which a
- * process in a container knows another of than we do. */
+/* By the number of pthreads, which is glibc's thread pointer; else as the kernel told the process,
+ * which in a container is another number than ours. */
 static void identify(py_roots *roots, const places *p, py_thread *thread)
 {
     const py_offsets *at = roots->py->at;
-    const struct rhi_sink *map = &roots->reader->memory->map;
     uint64_t id = 0, native = 0;
     rhi__py_word(roots, thread->address + at->thread_id, &id);
     if (at->native_id != PY_ABSENT)
         rhi__py_word(roots, thread->address + at->native_id, &native);
-    thread->kernel = thread_at(map, p->pointers, p->pointer_count, id);
-    if (!thread->kernel)
-        thread->kernel = thread_at(map, p->lwps, p->lwp_count, native);
-    if (thread->kernel || native)
-        snprintf(thread->name, sizeof thread->name, "thread %" PRIu64,
-                 thread->kernel ? thread->kernel->lwp : native);
-    else
-        snprintf(thread->name, sizeof thread->name, "thread 0x%" PRIx64, id);
+    uint64_t i = rhi__first(0, p->count, k, p->items[k].pointer >= id);
+    if (id && i < p->count && p->items[i].pointer == id)
+        native = p->items[i].lwp;
+    snprintf(thread->name, sizeof thread->name, native ? "thread %" PRIu64 : "thread 0x%" PRIx64,
+             native ? native : id);
 }
 
 /* ---- their states --------------------------------------------------------------------------- */
@@ -164,6 +148,5 @@ void rhi__py_thread_roots(py_roots *roots, py_frames *frames, const py_interpret
         rhi__reader_problem(roots->reader,
                             "the list of Python's threads breaks off: what holds objects in the "
                             "others is not known");
-    free(p.lwps);
-    free(p.pointers);
+    free(p.items);
 }
