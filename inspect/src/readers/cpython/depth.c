@@ -7,6 +7,7 @@
  * Invariant: each place is visited once. */
 #include "readers/cpython/roots.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
