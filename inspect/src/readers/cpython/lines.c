@@ -118,9 +118,11 @@ unsigned rhi__py_line(py_runtime *py, uint64_t code, uint64_t instruction)
     if (!is_begun) /* in front of the first one */
         return first_line > 0 ? (unsigned)first_line : 0;
     if (!rhi__memory_u64(py->memory, code + parts->line_table, &table) ||
-        !rhi__memory_u64(py->memory, table + PY_OB_SIZE, &size) || size == 0)
+        !rhi__memory_u64(py->memory, table + PY_OB_SIZE, &size))
         return 0;
     size = size < TABLE_MAX ? size : TABLE_MAX;
+    if (size == 0) /* of 3.9: all of it is of one line */
+        return py->minor == 9 && first_line > 0 ? (unsigned)first_line : 0;
     const uint8_t *bytes = rhi__memory_view(py->memory, table + BYTES_DATA, size, &scratch, &got);
     int64_t number = (int32_t)instruction;
     if (bytes && py->minor == 9)
