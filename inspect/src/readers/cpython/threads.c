@@ -112,7 +112,7 @@ static void add_state(py_roots *roots, const py_thread *thread)
     uint64_t end = thread->address + at_end[version];
     if (at_end[version] && rhi__py_word(roots, end - 8, &function) && function &&
         rhi__py_word(roots, end, &data) && data && rhi__py_word(roots, data + PY_OB_TYPE, &type)) {
-        const py_type *found = rhi__py_known_type(roots->py, type);
+        const py_type *found = rhi__py_type_at(roots->py, type);
         if (found && found->layout == PY_WEAKREF)
             rhi__py_root(roots, end, "lock for the end of %s", thread->name);
     }
