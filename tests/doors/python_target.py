@@ -1,0 +1,107 @@
+"""python_target.py - Python programs as targets: which interpreter, a copy of it that can be taken away, their bytes.
+
+PYTHON in the environment names the interpreter whose heaps are read; else it is Debian's /usr/bin/python3.11.
+Invariant: what is compared with the engine's answers is read here without the engine: from /proc/PID/mem, or from the
+segments of a core.
+"""
+
+import os
+import shutil
+import struct
+import subprocess
+
+from launch import ROOT, Subject, require
+
+PYTHON = os.environ.get("PYTHON") or "/usr/bin/python3.11"
+SAMPLES = os.path.join(ROOT, "samples", "python")
+HERE = os.path.join(ROOT, "tests", "doors")
+PT_LOAD, PROGRAM_HEADER = 1, 56
+IMMORTAL = 500_000_000  # a count from here on is not kept
+
+
+def ask_python(expression):
+    done = subprocess.run([PYTHON, "-I", "-c", "import sys, sysconfig; print(%s)" % expression], stdout=subprocess.PIPE,
+                          check=True, encoding="utf-8")
+    return done.stdout.strip()
+
+
+def minor_version():
+    return int(ask_python("sys.version_info[1]"))
+
+
+class Target:
+    """A script that waits at a checkpoint, run by a copy of the interpreter: without it a core is alone."""
+
+    def __init__(self, folder, checkpoint, script, *arguments, options=(), environment=None):
+        self.copy = os.path.join(folder, os.path.basename(os.path.realpath(PYTHON)))
+        shutil.copy2(os.path.realpath(PYTHON), self.copy)
+        self.home, self.checkpoint = ask_python("sys.base_prefix"), checkpoint
+        self.run_folder = os.path.join(folder, "run")
+        os.mkdir(self.run_folder)
+        self.argv = [*options, script, *map(str, arguments)]
+        self.environment = {"PYTHONHOME": self.home, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+
+    def start(self):
+        before = {name: os.environ.get(name) for name in self.environment}
+        os.environ.update(self.environment)
+        try:
+            return Subject(self.copy, self.checkpoint, self.run_folder, self.argv)
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+    def take_away(self):
+        os.unlink(self.copy)
+
+
+class ProcessBytes:
+    """The memory of a process."""
+
+    def __init__(self, pid):
+        self.file = open("/proc/%d/mem" % pid, "rb", 0)
+
+    def read(self, address, size):
+        try:
+            self.file.seek(address)
+            return self.file.read(size)
+        except (OSError, ValueError, OverflowError):
+            return b""
+
+    def word(self, address):
+        bytes_ = self.read(address, 8)
+        return int.from_bytes(bytes_, "little") if len(bytes_) == 8 else None
+
+
+class CoreBytes(ProcessBytes):
+    """The memory that a core holds."""
+
+    def __init__(self, path):
+        self.file = open(path, "rb")
+        header = self.file.read(64)
+        start, = struct.unpack_from("<Q", header, 32)
+        count, = struct.unpack_from("<H", header, 56)
+        self.loads = []
+        for number in range(count):
+            self.file.seek(start + number * PROGRAM_HEADER)
+            kind, _, offset, address, _, size, _, _ = struct.unpack("<IIQQQQQQ", self.file.read(PROGRAM_HEADER))
+            if kind == PT_LOAD:
+                self.loads.append((address, size, offset))
+        require(self.loads, "%s has no memory", path)
+
+    def read(self, address, size):
+        for start, length, offset in self.loads:
+            if start <= address < start + length:
+                self.file.seek(offset + address - start)
+                return self.file.read(min(size, start + length - address))
+        return b""
+
+
+def bytes_of(target):
+    return ProcessBytes(target.pid) if target.pid else CoreBytes(target.core)
+
+
+def stored_count(word):
+    """What an object's first word says; None: the count is not kept. (From 3.12 on its lower half is the count.)"""
+    if word is None or word & 1 << 31 or IMMORTAL <= word:
+        return None
+    return word
