@@ -96,9 +96,19 @@ checkpoint("the name dropped", garbage)
 # Cell 7: the collector finds them. (It runs behind the line, last of all: else the next thing made would lie there.)
 checkpoint("collected", lambda: {"objects": graves(), "found": gc.collect()}, last=gc.collect)
 
-# Cell 8: the address is used again. A number is no reference: whoever trusts it, reads something else.
-others = []
-while not others or id(others[-1]) != a_id:
-    others.append(C())
-place = "list@0x%x[%d]" % (id(others), len(others) - 1)
-checkpoint("something else lives there", lambda: {"objects": [seen(others[-1], 1, referrers=[place])]})
+# Cell 8: once more, and then the address is used again. A number is no reference: whoever trusts it, reads something else.
+def reused():
+    """Where an A was, and a list of whom one lives there now; and which."""
+    for _ in range(1000):
+        address = id(A())
+        gc.collect()
+        made = [C(), C(), C(), C()]
+        for number, each in enumerate(made):
+            if id(each) == address:
+                return address, made, number
+    return expect(False)
+
+
+a_id, others, number = reused()
+place = "list@0x%x[%d]" % (id(others), number)
+checkpoint("something else lives there", lambda: {"objects": [seen(others[number], 1, referrers=[place])]})
