@@ -51,7 +51,7 @@ def check_lines(text):
 
 
 def shape_of(text):
-    return re.sub(r"\b1[0-9]{14}\b|0x[0-9a-f]+", "ADDRESS", text)
+    return re.sub(r"\b1[0-9]{14}\b|0x[0-9a-f]+|\[\d\]", "ADDRESS", text)
 
 
 def main():

@@ -98,17 +98,19 @@ checkpoint("collected", lambda: {"objects": graves(), "found": gc.collect()}, la
 
 # Cell 8: once more, and then the address is used again. A number is no reference: whoever trusts it, reads something else.
 def reused():
-    """Where an A was, and a list of whom one lives there now; and which."""
+    """Objects that were made where A or B had been, and which of them."""
     for _ in range(1000):
-        address = id(A())
+        pair = A()
+        where = (id(pair), id(pair.b))
+        del pair
         gc.collect()
         made = [C(), C(), C(), C()]
         for number, each in enumerate(made):
-            if id(each) == address:
-                return address, made, number
+            if id(each) in where:
+                return made, number
     return expect(False)
 
 
-a_id, others, number = reused()
+others, number = reused()
 place = "list@0x%x[%d]" % (id(others), number)
 checkpoint("something else lives there", lambda: {"objects": [seen(others[number], 1, referrers=[place])]})
