@@ -277,21 +277,33 @@ static inline bool rhi__py_is_a(const py_type *type, enum py_layout layout)
 /* Frees what types.c made. */
 void rhi__py_types_free(py_runtime *py);
 
+/* ---- type_map.c ----------------------------------------------------------------------------- */
+
+/* Room for one type more; false if memory is short. */
+bool rhi__py_make_places(py_runtime *py);
+/* Enters a type of py_runtime.types. */
+void rhi__py_place_type(py_runtime *py, uint32_t number);
+static inline uint64_t py_type_place(uint64_t address, uint64_t capacity)
+{
+    return (address >> 3) * 0x9E3779B97F4A7C15ull >> 20 & (capacity - 1);
+}
+
+/* ---- known_types.c -------------------------------------------------------------------------- */
+
+/* The layout of a type of CPython's own; PY_OWN_WORDS: none of that name has one. */
+enum py_layout rhi__py_layout_of_name(const char *name);
+/* Names those types whose names cannot be read. False if memory is short. */
+bool rhi__py_name_nameless(py_runtime *py);
+
 /* ---- type_names.c --------------------------------------------------------------------------- */
 
-/* "module.QualName" of a type, as far as it can be read; "": no name at all. `head` is what every
- * type has of it. */
-void rhi__py_full_name(py_runtime *py, uint64_t address, const uint8_t *head,
-                       char name[RHI_NAME_SIZE]);
-/* Visits the entries of a dict: of types, so that they can be learned before all else. */
-bool rhi__py_each_type_entry(py_runtime *py, uint64_t dict,
-                             bool (*visit)(void *context, uint64_t key, uint64_t value),
-                             void *context);
 /* "n_fields" of a tp_dict; 0: it has none. */
 uint32_t rhi__py_items_of(py_runtime *py, uint64_t dict);
-/* Gives the types from `first` on their names in the reader: the last component; all of it where
- * several have that; and with its address, "app.C(0x7f…)", where several have that. */
-void rhi__py_name_types(py_runtime *py, uint64_t first);
+/* Gives the types from `first` on their qualified names, as far as these can be read. */
+void rhi__py_full_names(py_runtime *py, uint64_t first);
+/* And those by which they are called: the last component; all of it where several have that; and
+ * with its address, "app.C(0x7f…)", where several have that. */
+void rhi__py_short_names(py_runtime *py, uint64_t first);
 /* From here on names that were given are kept: a type that is learned later gets another one. */
 rhi_error *rhi__py_keep_names(py_runtime *py);
 

@@ -25,104 +25,9 @@ enum {
 struct py_learning {
     bool has_fixed_room, is_full;
     uint64_t no_types[NO_TYPES]; /* addresses that were looked at and are none, by their hash */
-    rhi_scratch scratch;
 };
 
-/* ---- numbers by address --------------------------------------------------------------------- */
-
-static uint64_t place_of(uint64_t address, uint64_t capacity)
-{
-    return (address >> 3) * 0x9E3779B97F4A7C15ull >> 20 & (capacity - 1);
-}
-
-const py_type *rhi__py_known_type(const py_runtime *py, uint64_t address)
-{
-    uint64_t capacity = py->type_places.capacity;
-    if (!capacity)
-        return NULL;
-    for (uint64_t place = place_of(address, capacity);; place = (place + 1) & (capacity - 1)) {
-        uint32_t number = py->type_places.items[place];
-        if (number == UINT32_MAX)
-            return NULL;
-        if (py->types.items[number].address == address)
-            return &py->types.items[number];
-    }
-}
-
-static void place_type(py_runtime *py, uint32_t number)
-{
-    uint64_t capacity = py->type_places.capacity,
-             place = place_of(py->types.items[number].address, capacity);
-    while (py->type_places.items[place] != UINT32_MAX)
-        place = (place + 1) & (capacity - 1);
-    py->type_places.items[place] = number;
-}
-
-/* Room for one more; at most half of the places are taken. */
-static bool make_places(py_runtime *py)
-{
-    uint64_t capacity = py->type_places.capacity ? py->type_places.capacity : 1024;
-    while ((py->types.count + 1) * 2 > capacity)
-        capacity *= 2;
-    if (capacity == py->type_places.capacity)
-        return true;
-    uint32_t *items = malloc(capacity * sizeof *items);
-    if (!items)
-        return false;
-    memset(items, 0xff, capacity * sizeof *items);
-    free(py->type_places.items);
-    py->type_places.items = items;
-    py->type_places.capacity = capacity;
-    for (uint32_t i = 0; i < py->types.count; i++)
-        place_type(py, i);
-    return true;
-}
-
 /* ---- layouts -------------------------------------------------------------------------------- */
-
-/* The types that have a layout of their own. What their flags tell needs no name. */
-static const struct {
-    const char *name;
-    uint8_t layout;
-} layouts[] = {{"float", PY_PLAIN},
-               {"complex", PY_PLAIN},
-               {"bytearray", PY_PLAIN},
-               {"array.array", PY_PLAIN},
-               {"decimal.Decimal", PY_PLAIN},
-               {"set", PY_SET},
-               {"frozenset", PY_SET},
-               {"function", PY_FUNCTION},
-               {"method", PY_METHOD},
-               {"builtin_function_or_method", PY_BUILTIN},
-               {"cell", PY_CELL},
-               {"code", PY_CODE},
-               {"generator", PY_GENERATOR},
-               {"coroutine", PY_GENERATOR},
-               {"async_generator", PY_GENERATOR},
-               {"frame", PY_FRAME},
-               {"module", PY_MODULE},
-               {"weakref", PY_WEAKREF},
-               {"weakproxy", PY_WEAKREF},
-               {"weakcallableproxy", PY_WEAKREF},
-               {"weakref.ReferenceType", PY_WEAKREF},
-               {"weakref.ProxyType", PY_WEAKREF},
-               {"weakref.CallableProxyType", PY_WEAKREF},
-               {"method_descriptor", PY_DESCRIPTOR},
-               {"classmethod_descriptor", PY_DESCRIPTOR},
-               {"wrapper_descriptor", PY_DESCRIPTOR},
-               {"getset_descriptor", PY_DESCRIPTOR},
-               {"member_descriptor", PY_DESCRIPTOR},
-               {"collections.deque", PY_DEQUE},
-               {"collections.OrderedDict", PY_ORDERED_DICT},
-               {"functools._lru_cache_wrapper", PY_LRU_CACHE},
-               {"functools._lru_list_elem", PY_LRU_LINK},
-               {"_contextvars.ContextVar", PY_CONTEXT_VAR},
-               {"ContextVar", PY_CONTEXT_VAR},
-               {"memoryview", PY_MEMORYVIEW},
-               {"xml.etree.ElementTree.Element", PY_ELEMENT},
-               {"itertools.groupby", PY_GROUPBY},
-               {"itertools._tee_dataobject", PY_TEE_DATA},
-               {"_thread._localdummy", PY_LOCAL_DUMMY}};
 
 static uint8_t layout_by_flags(uint32_t flags)
 {
@@ -136,34 +41,72 @@ static uint8_t layout_by_flags(uint32_t flags)
 }
 
 /* A class of the program may be called as one of these; it has its module in no word. */
-static bool is_made_in_c(const py_runtime *py, const py_type *type, const uint8_t *bytes,
-                         uint64_t got)
+static bool is_made_in_c(py_runtime *py, const py_type *type)
 {
-    uint32_t at = py->at->ht_module;
-    return !type->is_heap_type || (at != PY_ABSENT && at + 8 <= got && rhi__load64(bytes + at));
+    uint64_t module = 0;
+    return !type->is_heap_type ||
+           (rhi__memory_u64(py->memory, type->address + py->at->ht_module, &module) && module);
 }
 
-/* `bytes`: of the type, `got` of them. */
-static void find_layout(py_runtime *py, py_type *type, const uint8_t *bytes, uint64_t got,
-                        const py_type *base)
+static void find_layout(py_runtime *py, py_type *type, const char *name)
 {
-    char name[RHI_NAME_SIZE];
+    const py_type *base = rhi__py_known_type(py, type->base);
     uint8_t by_flags = layout_by_flags(type->flags),
-            of_base = base ? layout_by_flags(base->flags) : PY_OWN_WORDS;
+            of_base = base ? layout_by_flags(base->flags) : PY_OWN_WORDS,
+            by_name = (uint8_t)rhi__py_layout_of_name(name);
     type->layout = base ? base->layout : PY_OWN_WORDS;
     type->layout_end = base ? base->layout_end : PY_OB_SIZE;
     if (by_flags != PY_OWN_WORDS && of_base == PY_OWN_WORDS) {
         type->layout = by_flags;
         type->layout_end = type->basicsize;
     }
-    if (!is_made_in_c(py, type, bytes, got))
-        return;
-    rhi__py_full_name(py, type->address, bytes, name);
-    for (uint64_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        if (strcmp(layouts[i].name, name) == 0) {
-            type->layout = layouts[i].layout;
-            type->layout_end = type->basicsize;
-        }
+    if (by_name != PY_OWN_WORDS && is_made_in_c(py, type)) {
+        type->layout = by_name;
+        type->layout_end = type->basicsize;
+    }
+}
+
+static bool has_vectors(const py_runtime *py, const py_type *type)
+{
+    switch (type->layout) {
+    case PY_LIST:
+    case PY_DICT:
+    case PY_ORDERED_DICT:
+    case PY_SET:
+    case PY_DEQUE:
+    case PY_MODULE:
+    case PY_ELEMENT:
+    case PY_CODE:
+    case PY_FRAME:
+        return true;
+    default:
+        return type->prefix == PY_PREFIX_MAX && !py->at->has_inline_values;
+    }
+}
+
+/* What is known of the types from `first` on once their names are. */
+static void settle(py_runtime *py, uint64_t first)
+{
+    for (uint64_t i = first; i < py->types.count; i++) {
+        py_type *type = &py->types.items[i];
+        rhi_type *known = &py->reader->types.items[py->first_type + i];
+        find_layout(py, type, known->qualified);
+        known->has_vectors = has_vectors(py, type);
+        known->has_references =
+            type->layout != PY_PLAIN || type->is_heap_type || type->layout_end < type->basicsize;
+    }
+}
+
+/* Names the types from `first` on, and settles what follows from that. */
+static bool name_types(py_runtime *py, uint64_t first)
+{
+    bool ok = true;
+    rhi__py_full_names(py, first);
+    if (first == 0)
+        ok = rhi__py_name_nameless(py);
+    settle(py, first);
+    rhi__py_short_names(py, first);
+    return ok;
 }
 
 /* ---- what is a type ------------------------------------------------------------------------- */
@@ -261,24 +204,6 @@ static uint8_t prefix_of(const py_runtime *py, uint32_t flags)
     return (uint8_t)((flags & PY_FLAG_GC ? 16 : 0) + (flags & managed ? 16 : 0));
 }
 
-static bool has_vectors(const py_runtime *py, const py_type *type)
-{
-    switch (type->layout) {
-    case PY_LIST:
-    case PY_DICT:
-    case PY_ORDERED_DICT:
-    case PY_SET:
-    case PY_DEQUE:
-    case PY_MODULE:
-    case PY_ELEMENT:
-    case PY_CODE:
-    case PY_FRAME:
-        return true;
-    default:
-        return type->prefix == PY_PREFIX_MAX && !py->at->has_inline_values;
-    }
-}
-
 /* Appends a type to both tables. Its name comes later. */
 static const py_type *append(py_runtime *py, const py_type *type, const uint8_t *head)
 {
@@ -293,11 +218,11 @@ static const py_type *append(py_runtime *py, const py_type *type, const uint8_t 
         return NULL;
     }
     if (py->types.count >= TYPES_MAX || !rhi__array_reserve(&py->types, 1) ||
-        !rhi__array_reserve(&reader->types, 1) || !make_places(py))
+        !rhi__array_reserve(&reader->types, 1) || !rhi__py_make_places(py))
         return NULL;
     py_type *added = &py->types.items[py->types.count];
     *added = *type;
-    place_type(py, (uint32_t)py->types.count++);
+    rhi__py_place_type(py, (uint32_t)py->types.count++);
     reader->types.count += number == reader->types.count; /* or it has a blank one */
     reader->types.items[number] =
         (rhi_type){.size = type->basicsize,
@@ -319,21 +244,14 @@ static const py_type *learn_one(py_runtime *py, uint64_t address, const uint8_t 
                     .itemsize = (uint32_t)rhi__load64(head + PY_TP_ITEMSIZE),
                     .flags = flags_of(head)};
     const py_type *base = rhi__py_known_type(py, rhi__load64(head + PY_TP_BASE));
-    uint64_t got = PY_TYPE_READ_BYTES;
-    const uint8_t *bytes = head;
     type.base = base ? base->address : 0;
     type.is_heap_type = (type.flags & PY_FLAG_HEAPTYPE) != 0;
     type.prefix = prefix_of(py, type.flags);
     find_offsets(py, &type, head);
-    if (type.is_heap_type) {
-        bytes = rhi__memory_view(py->memory, address, py->at->heap_type_size,
-                                 &py->learning->scratch, &got);
-        if (!bytes || got < py->at->heap_type_size)
-            return NULL;
-        type.cached_keys = rhi__load64(bytes + py->at->ht_cached_keys);
-    }
-    find_layout(py, &type, bytes, got, base);
-    if (type.layout == PY_TUPLE && base)
+    if (type.is_heap_type &&
+        !rhi__memory_u64(py->memory, address + py->at->ht_cached_keys, &type.cached_keys))
+        return NULL;
+    if ((type.flags & PY_FLAG_TUPLE) && base)
         type.items = base->items ? base->items : rhi__py_items_of(py, type.dict);
     return append(py, &type, head);
 }
@@ -374,7 +292,8 @@ const py_type *rhi__py_type_at(py_runtime *py, uint64_t address)
     const py_type *type = rhi__py_known_type(py, address);
     if (type || address % 8 || address < 4096 || lies_in_arena(py, address))
         return type;
-    uint64_t *none = &py->learning->no_types[place_of(address, NO_TYPES)], first = py->types.count;
+    uint64_t *none = &py->learning->no_types[py_type_place(address, NO_TYPES)],
+             first = py->types.count;
     if (*none == address)
         return NULL;
     if (read_head(py, address, head) && is_type(py, head))
@@ -382,18 +301,17 @@ const py_type *rhi__py_type_at(py_runtime *py, uint64_t address)
     if (!type)
         *none = address;
     else if (py->learning->has_fixed_room)
-        rhi__py_name_types(py, first);
+        name_types(py, first);
     return type;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static bool add_subclass(void *context, uint64_t key, uint64_t value)
+static bool add_subclass(void *context, const py_entry *entry)
 {
     py_runtime *py = context;
     uint64_t target;
-    (void)key;
-    if (value && rhi__memory_u64(py->memory, value + 16 /* of a weak reference */, &target))
+    if (rhi__memory_u64(py->memory, entry->value + 16 /* of a weak reference */, &target))
         rhi__py_type_at(py, target);
     return true;
 }
@@ -410,10 +328,10 @@ static void add_subclasses(py_runtime *py, uint64_t address)
         uint64_t state = state_of(py, &py->interpreters.items[i], address, head);
         has_state |= state != 0;
         if (state && rhi__memory_u64(py->memory, state + (py->minor >= 13 ? 32 : 24), &subclasses))
-            rhi__py_each_type_entry(py, subclasses, add_subclass, py);
+            rhi__py_each_entry(py, subclasses, add_subclass, py);
     }
     if (!has_state)
-        rhi__py_each_type_entry(py, rhi__load64(head + PY_TP_SUBCLASSES), add_subclass, py);
+        rhi__py_each_entry(py, rhi__load64(head + PY_TP_SUBCLASSES), add_subclass, py);
 }
 
 /* What the runtimes that were opened before may still learn has numbers of its own: blank ones. */
@@ -465,15 +383,13 @@ rhi_error *rhi__py_types_open(py_runtime *py)
     rhi__py_type_at(py, py->object_type);
     for (uint64_t i = 0; i < py->types.count; i++)
         add_subclasses(py, py->types.items[i].address);
-    rhi__py_name_types(py, 0);
+    bool ok = name_types(py, 0);
     rhi__memory_drop_pages(py->memory);
-    return reserve_room(py) ? rhi__py_keep_names(py) : rhi__error_memory();
+    return ok && reserve_room(py) ? rhi__py_keep_names(py) : rhi__error_memory();
 }
 
 void rhi__py_types_free(py_runtime *py)
 {
-    if (py->learning)
-        rhi__scratch_free(&py->learning->scratch);
     free(py->learning);
     free(py->types.items);
     free(py->type_places.items);

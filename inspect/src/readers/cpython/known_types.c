@@ -1,0 +1,233 @@
+/* known_types.c - the types that CPython itself has: which of them have a layout of their own, and
+ * how they are told from each other where their names cannot be read (see python.h).
+ *
+ * The name of a type that was made in C lies in read-only data, of which a core has nothing. But
+ * its dict lies in memory that a core has, and so do those of the modules that have the type under
+ * its name. Invariant: a name that was found so is that of one type alone. */
+#include "base/array.h"
+#include "heap/reader.h"
+#include "readers/cpython/python.h"
+
+#include <string.h>
+
+/* ---- layouts -------------------------------------------------------------------------------- */
+
+/* What the flags of a type tell (of int, str, bytes, list, …) needs no name. */
+static const struct {
+    const char *name;
+    uint8_t layout;
+} layouts[] = {{"float", PY_PLAIN},
+               {"complex", PY_PLAIN},
+               {"bytearray", PY_PLAIN},
+               {"array.array", PY_PLAIN},
+               {"decimal.Decimal", PY_PLAIN},
+               {"set", PY_SET},
+               {"frozenset", PY_SET},
+               {"function", PY_FUNCTION},
+               {"method", PY_METHOD},
+               {"builtin_function_or_method", PY_BUILTIN},
+               {"cell", PY_CELL},
+               {"code", PY_CODE},
+               {"generator", PY_GENERATOR},
+               {"coroutine", PY_GENERATOR},
+               {"async_generator", PY_GENERATOR},
+               {"frame", PY_FRAME},
+               {"module", PY_MODULE},
+               {"weakref", PY_WEAKREF},
+               {"weakproxy", PY_WEAKREF},
+               {"weakcallableproxy", PY_WEAKREF},
+               {"weakref.ReferenceType", PY_WEAKREF},
+               {"weakref.ProxyType", PY_WEAKREF},
+               {"weakref.CallableProxyType", PY_WEAKREF},
+               {"method_descriptor", PY_DESCRIPTOR},
+               {"classmethod_descriptor", PY_DESCRIPTOR},
+               {"wrapper_descriptor", PY_DESCRIPTOR},
+               {"getset_descriptor", PY_DESCRIPTOR},
+               {"member_descriptor", PY_DESCRIPTOR},
+               {"collections.deque", PY_DEQUE},
+               {"collections.OrderedDict", PY_ORDERED_DICT},
+               {"functools._lru_cache_wrapper", PY_LRU_CACHE},
+               {"functools._lru_list_elem", PY_LRU_LINK},
+               {"_contextvars.ContextVar", PY_CONTEXT_VAR},
+               {"ContextVar", PY_CONTEXT_VAR},
+               {"memoryview", PY_MEMORYVIEW},
+               {"xml.etree.ElementTree.Element", PY_ELEMENT},
+               {"itertools.groupby", PY_GROUPBY},
+               {"itertools._tee_dataobject", PY_TEE_DATA},
+               {"_thread._localdummy", PY_LOCAL_DUMMY}};
+
+enum py_layout rhi__py_layout_of_name(const char *name)
+{
+    for (uint64_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        if (strcmp(layouts[i].name, name) == 0)
+            return layouts[i].layout;
+    return PY_OWN_WORDS;
+}
+
+/* ---- by objects that are always there ------------------------------------------------------- */
+
+typedef struct naming {
+    py_runtime *py;
+    uint64_t builtins;   /* dict */
+    const char *module;  /* whose dict is looked through */
+    uint64_t module_key; /* its name, a str */
+    uint8_t *rank;       /* of the names that were found, by number of type: higher is better */
+    uint64_t left;       /* entries that may still be looked at */
+} naming;
+
+enum rank { NAMELESS, BY_TYPES, BY_MODULE, BY_KNOWN, BY_BUILTINS, CERTAIN };
+
+static void give_name(naming *n, const py_type *type, enum rank rank, const char *name)
+{
+    uint64_t number = type ? (uint64_t)(type - n->py->types.items) : n->py->types.count;
+    rhi_type *known = &n->py->reader->types.items[n->py->first_type + number];
+    if (!type || type->is_heap_type || n->rank[number] >= rank ||
+        (known->qualified[0] && n->rank[number] == NAMELESS))
+        return;
+    n->rank[number] = (uint8_t)rank;
+    rhi__cut_name(name, strlen(name), known->qualified);
+}
+
+static uint64_t dict_of(const py_runtime *py, uint64_t address)
+{
+    const py_type *type = rhi__py_known_type(py, address);
+    return type ? type->dict : 0;
+}
+
+/* `in`: the dict that has an object of the type under the key. */
+static void name_by_objects(naming *n)
+{
+    enum { OBJECT, TYPE, BUILTINS, MODULES };
+    static const struct {
+        const char *name, *key;
+        uint8_t in;
+    } rows[] = {{"wrapper_descriptor", "__init__", OBJECT},
+                {"method_descriptor", "__reduce__", OBJECT},
+                {"classmethod_descriptor", "__init_subclass__", OBJECT},
+                {"getset_descriptor", "__class__", OBJECT},
+                {"builtin_function_or_method", "__new__", OBJECT},
+                {"member_descriptor", "__basicsize__", TYPE},
+                {"module", "sys", MODULES},
+                {"NoneType", "None", BUILTINS},
+                {"NotImplementedType", "NotImplemented", BUILTINS},
+                {"ellipsis", "Ellipsis", BUILTINS}};
+    const uint64_t dicts[] = {dict_of(n->py, n->py->object_type), dict_of(n->py, n->py->type_type),
+                              n->builtins, n->py->interpreters.items[0].modules};
+    for (uint64_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t object = rhi__py_dict_get(n->py, dicts[rows[i].in], rows[i].key), type;
+        if (object && rhi__memory_u64(n->py->memory, object + PY_OB_TYPE, &type))
+            give_name(n, rhi__py_known_type(n->py, type), CERTAIN, rows[i].name);
+    }
+}
+
+/* ---- by what their dicts have --------------------------------------------------------------- */
+
+/* Attributes that no other type of CPython 3.9 to 3.13 has, or not both. */
+static const struct {
+    const char *name, *key, *other;
+} attributes[] = {{"function", "__closure__", NULL},
+                  {"method", "__func__", "__self__"},
+                  {"cell", "cell_contents", NULL},
+                  {"code", "co_consts", NULL},
+                  {"frame", "f_back", NULL},
+                  {"traceback", "tb_next", NULL},
+                  {"generator", "gi_code", NULL},
+                  {"coroutine", "cr_await", NULL},
+                  {"async_generator", "ag_await", NULL},
+                  {"weakref.ReferenceType", "__callback__", NULL},
+                  {"weakref.ProxyType", "__abs__", "__bytes__"},
+                  {"weakref.CallableProxyType", "__abs__", "__call__"},
+                  {"method-wrapper", "__objclass__", "__eq__"},
+                  {"types.GenericAlias", "__mro_entries__", "__origin__"},
+                  {"hamt", "delete", NULL}};
+
+enum { ATTRIBUTES = sizeof attributes / sizeof *attributes };
+
+typedef struct keys {
+    py_runtime *py;
+    uint32_t has, has_other; /* a bit for each row of `attributes` */
+} keys;
+
+static bool match_attributes(void *context, const py_entry *entry)
+{
+    keys *k = context;
+    char text[32];
+    if (!rhi__py_text(k->py, entry->key, text, sizeof text))
+        return true;
+    for (unsigned i = 0; i < ATTRIBUTES; i++) {
+        k->has |= (uint32_t)(strcmp(text, attributes[i].key) == 0) << i;
+        k->has_other |= (uint32_t)(!attributes[i].other || strcmp(text, attributes[i].other) == 0)
+                        << i;
+    }
+    return true;
+}
+
+static void name_by_attributes(naming *n)
+{
+    py_runtime *py = n->py;
+    for (uint64_t i = 0; i < py->types.count; i++) {
+        const py_type *type = &py->types.items[i];
+        keys k = {.py = py};
+        if (type->is_heap_type || py->reader->types.items[py->first_type + i].qualified[0])
+            continue;
+        rhi__py_each_entry(py, type->dict, match_attributes, &k);
+        if (k.has & k.has_other)
+            give_name(n, type, CERTAIN, attributes[__builtin_ctz(k.has & k.has_other)].name);
+    }
+}
+
+/* ---- by modules ----------------------------------------------------------------------------- */
+
+static bool name_by_attribute(void *context, const py_entry *entry)
+{
+    naming *n = context;
+    char own[RHI_NAME_SIZE], module[RHI_NAME_SIZE], both[2 * RHI_NAME_SIZE];
+    const py_type *type = rhi__py_known_type(n->py, entry->value);
+    if (n->left-- == 0)
+        return n->left = 0, false;
+    if (!type || type->is_heap_type || n->rank[type - n->py->types.items] >= BY_BUILTINS ||
+        !rhi__py_text(n->py, entry->key, own, sizeof own) ||
+        !rhi__py_text(n->py, n->module_key, module, sizeof module))
+        return true;
+    bool is_builtin = strcmp(module, "builtins") == 0;
+    rhi__text(both, sizeof both, is_builtin ? "%s%s" : "%s.%s", is_builtin ? "" : module, own);
+    give_name(n, type,
+              is_builtin                                ? BY_BUILTINS
+              : rhi__py_layout_of_name(both)            ? BY_KNOWN
+              : strcmp(module, "_collections_abc") == 0 ? BY_KNOWN
+              : strcmp(module, "types") == 0            ? BY_TYPES
+                                                        : BY_MODULE,
+              strcmp(module, "_collections_abc") == 0 ? own : both);
+    return true;
+}
+
+static bool name_by_module(void *context, const py_entry *entry)
+{
+    enum { MD_DICT = 16 };
+    naming *n = context;
+    uint64_t dict;
+    n->module_key = entry->key;
+    if (rhi__memory_u64(n->py->memory, entry->value + MD_DICT, &dict))
+        rhi__py_each_entry(n->py, dict, name_by_attribute, n);
+    return n->left > 0;
+}
+
+bool rhi__py_name_nameless(py_runtime *py)
+{
+    enum { ENTRIES_MAX = 1 << 24 };
+    naming n = {.py = py, .builtins = py->interpreters.items[0].builtins, .left = ENTRIES_MAX};
+    bool any = false;
+    for (uint64_t i = 0; i < py->types.count && !any; i++)
+        any = !py->types.items[i].is_heap_type &&
+              !py->reader->types.items[py->first_type + i].qualified[0];
+    if (!any)
+        return true;
+    n.rank = calloc(py->types.count + 1, sizeof *n.rank);
+    if (!n.rank)
+        return false;
+    name_by_objects(&n);
+    name_by_attributes(&n);
+    rhi__py_each_entry(py, py->interpreters.items[0].modules, name_by_module, &n);
+    free(n.rank);
+    return true;
+}
