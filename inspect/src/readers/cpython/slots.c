@@ -121,6 +121,9 @@ static uint64_t dict_offset(const py_visit *v)
 static bool own_words(const py_visit *v, uint64_t dict)
 {
     uint64_t start = first_own_word(v->type), end = v->type->basicsize;
+    /* behind the layout's bytes come its items */
+    if (v->type->itemsize && (v->type->layout == PY_TUPLE || v->type->layout == PY_PLAIN))
+        return true;
     bool has_items =
         v->type->layout == PY_OWN_WORDS && v->type->itemsize && v->type->itemsize % 8 == 0;
     if (has_items && item_count(v) <= v->size)
@@ -251,7 +254,8 @@ static bool layout_slots(const py_visit *v)
     uint64_t read;
     switch (v->type->layout) {
     case PY_TUPLE:
-        return items_inside(v, TUPLE_ITEMS, py_word(v, PY_OB_SIZE));
+        return items_inside(v, TUPLE_ITEMS,
+                            v->type->items ? v->type->items : py_word(v, PY_OB_SIZE));
     case PY_LIST:
         return rhi__py_list_slots(v);
     case PY_DICT:

@@ -40,12 +40,16 @@ static uint8_t layout_by_flags(uint32_t flags)
                                                                   : PY_OWN_WORDS;
 }
 
-/* A class of the program may be called as one of these; it has its module in no word. */
+/* A class of the program may be called as one of these; it has its module in no word, nor in
+ * tp_name. */
 static bool is_made_in_c(py_runtime *py, const py_type *type)
 {
-    uint64_t module = 0;
+    char name[RHI_NAME_SIZE];
+    uint64_t module = 0, at;
     return !type->is_heap_type ||
-           (rhi__memory_u64(py->memory, type->address + py->at->ht_module, &module) && module);
+           (rhi__memory_u64(py->memory, type->address + py->at->ht_module, &module) && module) ||
+           (rhi__memory_u64(py->memory, type->address + PY_TP_NAME, &at) &&
+            rhi__memory_text(py->memory, at, name, sizeof name) && strchr(name, '.'));
 }
 
 static void find_layout(py_runtime *py, py_type *type, const char *name)
