@@ -98,33 +98,52 @@ static bool in_hand(const py_checker *c, uint64_t head)
                           is_object_ ? &object_ : NULL, __VA_ARGS__);                              \
     } while (0)
 
+static bool is_no_type(const py_checker *c, uint64_t type)
+{
+    uint8_t byte;
+    return !rhi__memory_region(c->py->memory, type) ||
+           (rhi__memory_read(c->py->memory, type + PY_OB_TYPE, &byte, 1) == 1 &&
+            !rhi__py_type_at(c->py, type));
+}
+
+static bool is_no_count(const py_checker *c, uint64_t count)
+{
+    return count >= c->py->refcount_max &&
+           (count > UINT32_MAX || !rhi__py_is_immortal(c->py, count));
+}
+
 /* The list goes through a place that is no object that is known. Why not? What cannot be read is no
  * fault, nor is an object that is being freed, or of a size that its type does not explain. */
 static void tell_no_object(py_checker *c, uint64_t head)
 {
-    uint64_t address = head + PY_LINKS_BYTES, count = 0, type;
-    uint8_t byte;
+    static const char *const list = "a list of the collector has";
+    uint64_t address = head + PY_LINKS_BYTES, next, back, count = 0, type;
+    uint32_t heap = c->py->interpreters.items[0].heap;
+    rhi_check *check = c->check;
     py_piece piece;
     rhi__py_piece_at(c, address, &piece);
     if (piece.use == PY_USE_FREE)
-        TELL(c, RHI_FOUND_BAD_TRACKING, head,
-             "a list of the collector has 0x%" PRIx64 ", which lies in a freed block", address);
-    else if (rhi__memory_u64(c->py->memory, address + PY_OB_REFCNT, &count) &&
-             rhi__memory_u64(c->py->memory, address + PY_OB_TYPE, &type) && count &&
-             (!rhi__memory_region(c->py->memory, type) ||
-              (rhi__memory_read(c->py->memory, type + PY_OB_TYPE, &byte, 1) == 1 &&
-               !rhi__py_type_at(c->py, type))))
-        c->check->found(c->check, RHI_FOUND_BAD_TYPE, c->py->interpreters.items[0].heap, address,
-                        NULL,
-                        "a list of the collector has 0x%" PRIx64 ", whose type is 0x%" PRIx64
-                        ": no type is there",
-                        address, type);
-    else if (count >= c->py->refcount_max && !rhi__py_is_immortal(c->py, count))
-        c->check->found(c->check, RHI_FOUND_BAD_COUNT, c->py->interpreters.items[0].heap, address,
-                        NULL,
-                        "a list of the collector has 0x%" PRIx64 ", whose count is 0x%" PRIx64
-                        ": more than there can be holders",
-                        address, count);
+        check->found(check, RHI_FOUND_BAD_TRACKING, heap, address, NULL,
+                     "%s 0x%" PRIx64 ", which lies in a freed block", list, address);
+    else if (!rhi__memory_u64(c->py->memory, address + PY_OB_REFCNT, &count) ||
+             !rhi__memory_u64(c->py->memory, address + PY_OB_TYPE, &type) || count == 0)
+        return;
+    else if (is_no_type(c, type))
+        check->found(check, RHI_FOUND_BAD_TYPE, heap, address, NULL,
+                     "%s 0x%" PRIx64 ", whose type is 0x%" PRIx64 ": no type is there", list,
+                     address, type);
+    else if (is_no_count(c, count))
+        check->found(check, RHI_FOUND_BAD_COUNT, heap, address, NULL,
+                     "%s 0x%" PRIx64 ", whose count is 0x%" PRIx64
+                     ": more than there can be holders",
+                     list, address, count);
+    else if (read_link(c, head + LINK_NEXT, &next) && !in_hand(c, next) &&
+             (!rhi__memory_region(c->py->memory, next) ||
+              (read_link(c, next + LINK_PREVIOUS, &back) && back != head)))
+        check->found(check, RHI_FOUND_BAD_TRACKING, heap, address, NULL,
+                     "%s 0x%" PRIx64 ", whose link to the next object is 0x%" PRIx64
+                     ": nothing there leads back",
+                     list, address, next);
 }
 
 /* `next` of the place leads to another one that does not lead back, or to no object. */
