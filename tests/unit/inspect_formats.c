@@ -252,6 +252,47 @@ START_TEST(what_the_program_took_from_a_crate_is_its_memory)
 }
 END_TEST
 
+/* Objat on an address: its status, offset, and whether the format remarks something. */
+static void check_place(const both *b, uint64_t address, const char *status, long long offset,
+                        bool is_remarked)
+{
+    json_t *json = fake_json(b->w.t, "objat", text_of(address));
+    ck_assert_str_eq(fake_string(json, "status"), status);
+    ck_assert_int_eq(fake_integer(json, "offset"), offset);
+    if (is_remarked)
+        ck_assert_str_eq(fake_string(json, "remark"), "crates are used again");
+    else
+        ck_assert(json_is_null(fake_at(json, "remark")));
+    json_decref(json);
+    ck_assert_int_eq(strstr(say(b, "objat", text_of(address)), "  crates are used again\n") != NULL,
+                     is_remarked);
+}
+
+START_TEST(a_format_says_what_became_of_memory)
+{
+    both b = both_new(_i);
+    uint64_t raw = made_up_raw(b.w.t, crate, 6), unused = crate + 64 + 7 * 64;
+    check_place(&b, b.pair, "live", 0, false);
+    check_place(&b, b.pair - 16, "live", -16, true);
+    must_have(b.w.t->out.bytes, " - 16 bytes (the object begins at ");
+    check_place(&b, b.freed, "freed", 0, true);
+    check_place(&b, raw + 8, "internal", 0, true);
+    check_place(&b, unused, "unused", 0, true);
+    must_have(b.w.t->out.bytes, " is a free block of heap 1001\n");
+    check_place(&b, b.n, "live", 0, false); /* refheap's */
+    made_up_put(b.w.t, b.pair, 0, raw);
+    made_up_put(b.w.t, b.twice, 0, unused);
+    b.w.t->state++;
+    const char *said = say(&b, "gcverify", "");
+    must_have(said, ": memory in use that holds no object\n");
+    must_have(said, ": a free block\n");
+    made_up_put(b.w.t, b.pair, 0, b.pair - 16);
+    b.w.t->state++;
+    must_have(say(&b, "gcverify", ""), ": it points 16 bytes in front of pair@");
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(a_table_in_a_crate_is_its_owners_alone)
 {
     both b = both_new(_i);
@@ -408,6 +449,7 @@ END_TEST
 
 RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_format_knows_is_said,
           names_are_held_against_what_is_there, referrers_are_found_with_a_graph_and_without,
-          what_the_program_took_from_a_crate_is_its_memory, a_table_in_a_crate_is_its_owners_alone,
-          crates_may_lie_far_apart, a_cycle_may_lead_through_both_formats,
-          lists_and_totals_are_of_both, what_does_not_fit_is_told_of_both)
+          what_the_program_took_from_a_crate_is_its_memory, a_format_says_what_became_of_memory,
+          a_table_in_a_crate_is_its_owners_alone, crates_may_lie_far_apart,
+          a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
+          what_does_not_fit_is_told_of_both)

@@ -464,6 +464,17 @@ static void made_up_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor vi
     visit(context, &fact);
 }
 
+/* Of all that is no object's own address. */
+static rhi_error *made_up_remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
+                                 char *text, size_t size)
+{
+    (void)reader;
+    text[0] = '\0';
+    if (!rhi__is_object(object->state) || address != object->address)
+        snprintf(text, size, "crates are used again");
+    return NULL;
+}
+
 static const rhi_format made_up = {.name = "crates",
                                    .block_word = "crate",
                                    .root_word = "hook",
@@ -482,6 +493,7 @@ static const rhi_format made_up = {.name = "crates",
                                    .size = made_up_size,
                                    .value = made_up_value,
                                    .site = made_up_knows_site,
+                                   .remark = made_up_remark,
                                    .facts = made_up_facts};
 
 const rhi_format *const rhi__formats[] = {&rhi__format_refheap, &made_up, NULL};

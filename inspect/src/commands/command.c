@@ -29,7 +29,8 @@ static const rhi_command table[] = {
         .json =
             "{\"command\", \"complete\", \"address\", \"status\": "
             "\"live|freed|unused|internal|unmanaged|unmapped\",\n"
-            " \"object\": OBJ|null, \"offset\": bytes into the slot, \"fields\": [{\"name\", "
+            " \"object\": OBJ|null, \"offset\": bytes behind the object's address, \"remark\": "
+            "what else is known, or null,\n \"fields\": [{\"name\", "
             "\"kind\":\n \"strong|weak|borrowed|int|uint|float|bytes\", \"value\", \"target\": "
             "\"T#n\"|null, \"target_value\": what it\n holds, short, or null, \"target_status\": a "
             "status, or interior, unreadable, null, \"value_total\": bytes, if cut}], "

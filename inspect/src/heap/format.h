@@ -373,6 +373,11 @@ struct rhi_format {
     /* Which line made a live object; false: that is not known. Called for all objects of a heap,
      * one after the other. NULL: the format never knows. */
     bool (*site)(rhi_reader *reader, const rhi_object *object, rhi_site *site);
+    /* Writes what else is known of an address in one of its blocks, whose slot was decoded as
+     * `object`: what the memory is used for since, and what cannot be told. "": nothing. It may
+     * read all blocks. NULL: never. */
+    rhi_error *(*remark)(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
+                         size_t size);
     /* Visits what there is to be said of a heap, groups together. NULL: nothing. */
     void (*facts)(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context);
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the

@@ -51,14 +51,38 @@ const char *rhi__place_word(enum rhi_place place)
     return words[place];
 }
 
+/* Memory of the program's that lies in a slot? */
+static bool is_raw(const rhi_block *block, uint64_t address)
+{
+    return block->raw && rhi__bit(block->raw, rhi__slot_number(block, address));
+}
+
+const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address)
+{
+    return is_raw(block, address)                        ? "memory in use that holds no object"
+           : rhi__format_of(reader, block->heap)->remark ? "a free block"
+                                                         : "a slot that was never used";
+}
+
+rhi_error *rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
+                       char text[RHI_REMARK_SIZE])
+{
+    const rhi_format *format = object->slot_size ? rhi__format_of(reader, object->heap) : NULL;
+    text[0] = '\0';
+    return format && format->remark ? format->remark(reader, address, object, text, RHI_REMARK_SIZE)
+                                    : NULL;
+}
+
 bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object)
 {
     const rhi_block *block = rhi__block_near(reader, address);
+    object->slot_size = 0;
     if (block) {
         if (!rhi__slot_at(reader, block, address, object))
             return false;
         *place = rhi__is_object(object->state) ? RHI_PLACE_LIVE
                  : object->state == RHI_FREED  ? RHI_PLACE_FREED
+                 : is_raw(block, address)      ? RHI_PLACE_INTERNAL
                                                : RHI_PLACE_UNUSED;
     } else if (rhi__own_at(reader, address)) {
         *place = RHI_PLACE_INTERNAL;

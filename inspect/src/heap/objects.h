@@ -37,8 +37,16 @@ static inline bool rhi__place_has_object(enum rhi_place place)
     return place == RHI_PLACE_LIVE || place == RHI_PLACE_FREED;
 }
 const char *rhi__place_word(enum rhi_place place);
-/* *object is set for live, freed and unused; false if a slot's header cannot be read. */
+/* *object is set for live, freed and unused, and for memory in use in a block, which is internal;
+ * else its slot_size is 0. False if a slot's header cannot be read. */
 bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object);
+
+/* What a slot that holds no object is: "a slot that was never used". */
+const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address);
+/* What its format says besides of an address in a block, of which rhi__place_of has set *object. */
+enum { RHI_REMARK_SIZE = 512 };
+rhi_error *rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
+                       char text[RHI_REMARK_SIZE]);
 
 /* The bytes of an object's slot; NULL if they cannot be read in full. */
 const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object,

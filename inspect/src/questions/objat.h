@@ -30,6 +30,7 @@ typedef struct rhi_objat {
     uint64_t address;
     enum rhi_place place;
     rhi_object object;                   /* if it is a slot */
+    char remark[RHI_REMARK_SIZE];        /* what its format says besides */
     const uint8_t *bytes;                /* of a live object; NULL: they cannot be read */
     uint64_t size;                       /* its */
     const rhi_region *region;            /* NULL: none */

@@ -212,12 +212,13 @@ static rhi_error *print_live(answer *a)
     rhi_objat_rows rows;
     char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE] = "";
     uint64_t offset = a->address - a->object.address;
+    bool is_before = a->address < a->object.address;
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__count_text(&a->object, count, sizeof count);
     rhi__print(a->session, "0x%" PRIx64 " is %s", a->address, id);
     if (offset)
-        rhi__print(a->session, " + %" PRIu64 " bytes (the object begins at 0x%" PRIx64 ")", offset,
-                   a->object.address);
+        rhi__print(a->session, " %c %" PRIu64 " bytes (the object begins at 0x%" PRIx64 ")",
+                   is_before ? '-' : '+', is_before ? 0 - offset : offset, a->object.address);
     rhi__print(a->session, ": %s, %s%s, %" PRIu64 " bytes, ", rhi__state_word(&a->object),
                a->object.immortal ? "" : "refcount ", count, a->size);
     print_heap_of(a);
@@ -260,8 +261,10 @@ rhi_error *rhi__objat_print(rhi_objat *a)
         print_freed(a);
         break;
     case RHI_PLACE_UNUSED:
-        rhi__print(s, "0x%" PRIx64 " is a slot of heap %" PRIu64 " that was never used\n",
-                   a->address, a->reader->heaps.items[a->object.heap].number);
+        rhi__print(s, "0x%" PRIx64 " is %s of heap %" PRIu64 "%s\n", a->address,
+                   a->remark[0] ? "a free block" : "a slot",
+                   a->reader->heaps.items[a->object.heap].number,
+                   a->remark[0] ? "" : " that was never used");
         break;
     case RHI_PLACE_INTERNAL:
         rhi__print(s, "0x%" PRIx64 " is the runtime's own memory (%s)\n", a->address,
@@ -283,6 +286,8 @@ rhi_error *rhi__objat_print(rhi_objat *a)
         rhi__print(s, "0x%" PRIx64 " is not mapped: no memory there\n", a->address);
         break;
     }
+    if (a->remark[0])
+        rhi__print(s, "  %s\n", a->remark);
     print_history(a);
     rhi__print_incomplete(s);
     return NULL;
@@ -332,7 +337,9 @@ void rhi__objat_json(rhi_objat *a)
     rhi__json_key(s, "object",
                   a->place == RHI_PLACE_LIVE ? rhi__object_json(a->reader, &a->object)
                                              : json_null());
-    rhi__json_key(s, "offset", rhi__json_u64(in_slot ? a->address - a->object.address : 0));
+    rhi__json_key(s, "offset",
+                  json_integer(in_slot ? (json_int_t)(a->address - a->object.address) : 0));
+    rhi__json_key(s, "remark", a->remark[0] ? rhi__json_text(a->remark) : json_null());
     rhi__json_array(s, "fields");
     /* no runs are looked for, so that nothing ends it early */
     rhi__error_free(rhi__objat_fields(a, false, json_row, a, &rows));

@@ -127,6 +127,7 @@ const rhi_format rhi__format_python = {
     .size = rhi__py_size,
     .value = rhi__py_value,
     .site = rhi__py_site,
+    .remark = rhi__py_remark,
     .facts = rhi__py_facts,
     .check = rhi__py_check,
     .words = rhi__py_words,
