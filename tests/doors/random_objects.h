@@ -26,6 +26,7 @@ typedef struct region { /* a heap, and what was built in it */
     uint32_t number;
     ids of_fate[FATES], leaves, victims;
     shadow_id spine; /* holds whatever found no other place */
+    shadow_id half;  /* has counts that nobody owns, and a root */
     unsigned spine_used;
     size_t dict_keys;
 } region;

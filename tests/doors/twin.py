@@ -8,6 +8,7 @@ gave each object) against what follows from its counts and references.
 """
 
 import collections
+import math
 
 from launch import require
 
@@ -98,11 +99,17 @@ class Truth:
 
     # ---- what is leaked --------------------------------------------------------------------------------
 
+    def owners(self, key):
+        """How many counts its words may own: one each, but a compiler may keep several variables, which own a
+        count each, in one register or word of a stack."""
+        is_variable = any(word["kind"] in ("local", "register") for word in self.words[key])
+        return math.inf if is_variable else len(self.words[key])
+
     def causes(self):
         """{id: cause} of every leaked object."""
         leaked = {key: "cycle" for key in self.objects if key not in self.reached}
-        lost = {key for key in self.anchors if self.ext.get(key, 0) > 0 and not self.words[key]}
-        needed = self.reachable([key for key in self.anchors if key not in lost])
+        lost = {key for key in self.anchors if self.ext.get(key, 0) > self.owners(key)}
+        needed = self.reachable([key for key in self.anchors if key not in lost or self.words[key]])
         leaked.update({key: "dependent" for key in self.reached - needed})
         leaked.update({key: "lost_reference" for key in lost})
         return leaked

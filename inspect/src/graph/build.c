@@ -92,17 +92,37 @@ static inline void add_target(rhi_graph *graph, const pending *p)
             *p->rank + rhi__population(*p->live & ((1ull << p->bit) - 1));
 }
 
+/* The last edge is a guess. */
+static bool note_guess(builder *b)
+{
+    rhi_graph *graph = b->graph;
+    if (!graph->guessed) {
+        graph->guessed = rhi__big_array((uint64_t)graph->count + 1, sizeof *graph->guessed);
+        if (!graph->guessed)
+            return false;
+        memset(graph->guessed, 0, ((uint64_t)graph->count + 1) * sizeof *graph->guessed);
+    }
+    graph->guessed[graph->edge_to[graph->edge_count - 1]]++;
+    return true;
+}
+
 static bool add_slot(void *context, const rhi_slot *slot)
 {
     builder *b = context;
+    uint64_t edges = b->graph->edge_count;
     if (slot->field->kind == RHI_KIND_BORROWED)
         return true;
     if (!reserve_edges(b, 1)) {
         b->out_of_memory = !b->is_cut;
         return false;
     }
-    pending target = find_target(b->reader, slot->value, b->is_live);
+    /* a guess that leads to no object is none: nothing was written over */
+    pending target = find_target(b->reader, slot->value, b->is_live && !slot->field->is_guess);
     add_target(b->graph, &target);
+    if (slot->field->is_guess && b->is_live && b->graph->edge_count > edges && !note_guess(b)) {
+        b->out_of_memory = true;
+        return false;
+    }
     return true;
 }
 
@@ -279,7 +299,49 @@ static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static rhi_error *mark_reached(rhi_work *work, rhi_graph *graph)
+/* Objects that exact roots hold are in use, whatever guesses explain their counts. */
+static void add_rooted(rhi_reader *reader, const rhi_graph *graph, uint64_t *reached,
+                       uint32_t *count)
+{
+    uint64_t value;
+    for (uint64_t i = 0; graph->guessed && i < reader->roots.count; i++) {
+        uint32_t index = rhi__memory_u64(reader->memory, reader->roots.items[i].slot, &value)
+                             ? rhi__object_of(reader, value)
+                             : RHI_NO_OBJECT;
+        if (index == RHI_NO_OBJECT || graph->guessed[index] == 0 || rhi__bit(reached, index) ||
+            rhi__open_at_most(graph, index) <= 0)
+            continue;
+        graph->flags[index] |= RHI_GRAPH_GUESSED;
+        rhi__bit_set(reached, index);
+        graph->queue[(*count)++] = index;
+    }
+}
+
+/* Marks what would be reached, too, if guesses owned no counts. */
+static rhi_error *mark_guessed(rhi_work *work, rhi_graph *graph, const uint64_t *reached)
+{
+    uint64_t words = (uint64_t)graph->count / 64 + 1;
+    uint64_t *met = malloc(words * sizeof *met);
+    uint32_t count = 0;
+    if (!met)
+        return rhi__error_memory();
+    memcpy(met, reached, words * sizeof *met);
+    for (uint32_t i = 0; i < graph->count; i++)
+        if (!rhi__bit(met, i) && rhi__open_at_most(graph, i) > 0) {
+            rhi__bit_set(met, i);
+            graph->queue[count++] = i;
+        }
+    rhi_error *error = rhi__graph_spread(work, graph, false, met, NULL, graph->queue, &count);
+    for (uint32_t i = 0; i < graph->count && !error; i++)
+        if (rhi__bit(met, i) && !rhi__bit(reached, i)) {
+            graph->flags[i] |= RHI_GRAPH_GUESSED;
+            graph->has_guessed = true;
+        }
+    free(met);
+    return error;
+}
+
+static rhi_error *mark_reached(rhi_work *work, rhi_reader *reader, rhi_graph *graph)
 {
     uint32_t *queue = graph->queue, count = 0;
     uint64_t *reached = calloc((uint64_t)graph->count / 64 + 1, sizeof *reached);
@@ -290,10 +352,14 @@ static rhi_error *mark_reached(rhi_work *work, rhi_graph *graph)
             queue[count++] = i;
         }
     if (!error)
+        add_rooted(reader, graph, reached, &count);
+    if (!error)
         error = rhi__graph_spread(work, graph, false, reached, NULL, queue, &count);
     for (uint32_t i = 0; i < graph->count && !error; i++)
         if (rhi__bit(reached, i))
             graph->flags[i] |= RHI_GRAPH_REACHED;
+    if (!error && graph->guessed)
+        error = mark_guessed(work, graph, reached);
     free(reached);
     return error;
 }
@@ -334,7 +400,7 @@ rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **resu
     if (!error)
         drop_edges_to_nobody(reader, graph);
     if (!error)
-        error = mark_reached(work, graph);
+        error = mark_reached(work, reader, graph);
     if (error)
         rhi__graph_free(graph);
     else

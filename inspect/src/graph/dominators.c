@@ -109,7 +109,7 @@ static rhi_error *find_tops(domination *d)
     }
     free(met);
     for (uint32_t i = 0; i < g->count; i++)
-        if (g->flags[i] & RHI_GRAPH_STAYS || rhi__ext(g, i) > 0)
+        if (rhi__is_held_outside(g, i))
             rhi__bit_set(d->tops, i);
     return error;
 }

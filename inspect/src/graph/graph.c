@@ -186,6 +186,7 @@ void rhi__graph_free(rhi_graph *graph)
         return;
     free(graph->stored);
     free(graph->found);
+    free(graph->guessed);
     free(graph->flags);
     free(graph->edge_start);
     free(graph->edge_to);

@@ -3,7 +3,9 @@
  * Objects are numbered in address order (block by block), 32-bit. Edges are strong slots: fields
  * that own a count, those to rh_weak objects included, from live and dying objects. Invariant:
  * edges of object i are edge_to[edge_start[i] .. edge_start[i + 1]), in slot order; referrers
- * likewise; found[i] counts the edges to i that come from live objects.
+ * likewise; found[i] counts the edges to i that come from live objects. A slot that is a guess
+ * (rhi_field.is_guess) is an edge, too: what is garbage and what reaches what goes by these;
+ * that an object has more references than counts does not.
  *
  * build.c makes it, graph.c walks it, cycles.c and dominators.c find what their names say. */
 #ifndef RHI_GRAPH_H
@@ -23,6 +25,9 @@ enum rhi_graph_flag {
     /* its header contradicts itself: its count says nothing, and its references may be others */
     RHI_GRAPH_DAMAGED = 32,
     RHI_GRAPH_BLANK = 64, /* taken by the bitmap, but neither an object nor a tombstone */
+    /* not reached: it, or what leads to it, would have an open count if guesses owned none;
+     * reached: an exact root holds it, whose count a guess explains */
+    RHI_GRAPH_GUESSED = 128,
     /* nothing else need hold it */
     RHI_GRAPH_STAYS_ITSELF = RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_HELD,
     /* or whether something does is not known */
@@ -35,11 +40,13 @@ typedef struct rhi_graph {
     uint32_t count;
     uint32_t *stored; /* stored count */
     uint32_t *found;
+    uint32_t *guessed; /* of `found`, those by slots that are guesses; NULL: there are none */
     uint8_t *flags;
     uint32_t *edge_start, *edge_to;
     uint64_t edge_count, edge_capacity;
     /* room for all objects and one more: the work list of one search at a time */
     uint32_t *queue;
+    bool has_guessed;     /* some object is RHI_GRAPH_GUESSED and not reached */
     uint64_t dying_edges; /* those that come from dying objects: found does not count them */
     /* rhi__graph_referrers: */
     uint32_t *referrer_start, *referrer_from;
@@ -95,6 +102,24 @@ static inline int64_t rhi__ext(const rhi_graph *graph, uint32_t index)
 static inline int64_t rhi__open(const rhi_graph *graph, uint32_t index)
 {
     return rhi__ext(graph, index) - ((graph->flags[index] & RHI_GRAPH_HELD) != 0);
+}
+/* Edges to it that are guesses. */
+static inline uint32_t rhi__guessed(const rhi_graph *graph, uint32_t index)
+{
+    return graph->guessed ? graph->guessed[index] : 0;
+}
+/* As rhi__open, if no guess owned a count: below 0, fields are more than counts for certain. */
+static inline int64_t rhi__open_at_most(const rhi_graph *graph, uint32_t index)
+{
+    return rhi__open(graph, index) + rhi__guessed(graph, index);
+}
+
+/* Is it reached whatever leads to it: does it stay, or come counts from outside? */
+static inline bool rhi__is_held_outside(const rhi_graph *graph, uint32_t index)
+{
+    enum { ROOTED = RHI_GRAPH_REACHED | RHI_GRAPH_GUESSED };
+    return graph->flags[index] & RHI_GRAPH_STAYS || rhi__ext(graph, index) > 0 ||
+           (graph->flags[index] & ROOTED) == ROOTED;
 }
 
 /* For qsort of object numbers. */

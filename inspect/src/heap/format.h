@@ -316,7 +316,11 @@ struct rhi_format {
     const char *raw_word;
     bool has_collector; /* it counts candidates and collections */
     bool has_serials;   /* its objects are called type#serial; else type@0xaddress */
-    bool has_tracking;  /* its collector knows some objects and not others */
+    /* programs hold its objects by variables that own a count each, of which a compiler may keep
+     * several in one word */
+    bool has_variables;
+    bool names_roots;  /* a root's name is a phrase: "local 'x' in f()" */
+    bool has_tracking; /* its collector knows some objects and not others */
     /* Appends the heaps of this format that the target has, with their types, ranges and roots.
      * *found: some. What cannot be read and need not is noted; an error says that all of it
      * cannot. A format that sees the direct way show other bytes than the door's gives it up

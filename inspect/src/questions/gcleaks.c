@@ -1,13 +1,14 @@
 /* gcleaks.c - counts what is leaked, and finds what is alike (see gcleaks.h). */
 #include "questions/gcleaks.h"
 #include "base/array.h"
+#include "heap/objects.h"
 #include "questions/selection.h"
 
 #include <string.h>
 
-/* Of so many groups, the largest, is it asked which stack made them; others are alike by cause and
- * type. */
-enum { BIRTHS_AT_ONCE = 1 << 14 };
+/* Of so many groups, the largest, is it asked which stack or line made them; others are alike by
+ * cause and type. */
+enum { BIRTHS_AT_ONCE = 1 << 14, SITES_LOOKED_UP = 1 << 18 };
 
 typedef struct rhi_gcleaks answer;
 
@@ -58,6 +59,8 @@ static void count_group(rhi_leak_total *t, const rhi_leaks *leaks, uint32_t numb
     }
     t->objects += leak->count;
     t->bytes += leak->bytes;
+    t->lost += leak->lost;
+    t->collectable += leak->collectable;
 }
 
 static bool has_history(const answer *a)
@@ -66,6 +69,17 @@ static bool has_history(const answer *a)
         if (a->reader->heaps.items[i].history_count)
             return true;
     return false;
+}
+
+/* Of how many groups, the largest, is it asked who made them? */
+static uint64_t looked_up_at_most(const answer *a)
+{
+    if (has_history(a))
+        return BIRTHS_AT_ONCE;
+    for (uint64_t i = 0; i < a->reader->formats.count; i++)
+        if (a->reader->formats.items[i].format->site)
+            return SITES_LOOKED_UP;
+    return 0;
 }
 
 static rhi_error *add_to_list(rhi_leak_list *list, uint32_t leak)
@@ -87,18 +101,18 @@ static rhi_error *count_groups(gathering *g, rhi_leak_total *table, rhi_leak_tot
                                uint64_t types)
 {
     answer *a = g->answer;
-    bool looks_up = has_history(a);
+    uint64_t looked_up = looked_up_at_most(a);
     for (uint32_t i = 0; i < a->leaks->group_count; i++) {
         const rhi_leak *leak = &a->leaks->groups[i];
         if (!rhi__heap_wanted(a->session, a->reader, leak->heap))
             continue;
-        if (rhi__is_at_rest(a->reader, leak->heap))
+        if (rhi__is_at_rest(a->reader, leak->heap) && !leak->is_guessed)
             a->certain += leak->count;
         uint64_t place = leak->cause * types + (leak->type < types ? leak->type : types - 1);
         count_group(&a->all, a->leaks, i);
         count_group(&a->by_cause[leak->cause], a->leaks, i);
         count_group(&table[place], a->leaks, i);
-        if (looks_up && g->looked_up.count < BIRTHS_AT_ONCE)
+        if (g->looked_up.count < looked_up)
             RHI_TRY(add_to_list(&g->looked_up, i));
         else
             count_group(&others[is_in_use(a->leaks, i)][place], a->leaks, i);
@@ -195,11 +209,24 @@ static uint64_t stack_mark(const rhi_event *birth)
 
 /* ---- groups that are alike ------------------------------------------------------------------ */
 
+/* Of the line that made the representative of a group, or of the stack; 0: not known. */
+static uint64_t mark_of(const gathering *g, uint32_t leak)
+{
+    const answer *a = g->answer;
+    rhi_object object;
+    rhi_site site;
+    if (rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[leak].first],
+                             &object) &&
+        rhi__site(a->reader, &object, &site))
+        return (uint64_t)site.number << 1 | 1;
+    return stack_mark(birth_among(g, leak));
+}
+
 /* Adds those that are looked up, each by itself. */
 static rhi_error *add_looked_up(gathering *g)
 {
     answer *a = g->answer;
-    if (g->looked_up.count)
+    if (g->looked_up.count && has_history(a))
         find_births(g, g->looked_up.items, g->looked_up.count);
     if (!rhi__array_reserve(&a->alike, g->looked_up.count + 1))
         return rhi__error_memory();
@@ -209,7 +236,7 @@ static rhi_error *add_looked_up(gathering *g)
         uint32_t types = (uint32_t)a->reader->types.count;
         rhi_leak_total one = {.cause = leak->cause,
                               .type = leak->type < types ? leak->type : types,
-                              .stack = stack_mark(birth_among(g, number)),
+                              .stack = mark_of(g, number),
                               .in_use = is_in_use(a->leaks, number)};
         count_group(&one, a->leaks, number);
         a->alike.items[a->alike.count++] = one;
@@ -230,6 +257,8 @@ static void join_alike(rhi_leak_totals *alike)
             last->groups += next->groups;
             last->objects += next->objects;
             last->bytes += next->bytes;
+            last->lost += next->lost;
+            last->collectable += next->collectable;
         } else {
             alike->items[kept++] = *next;
         }
@@ -249,9 +278,36 @@ static rhi_error *list_largest(gathering *g)
     for (uint64_t i = 0; i < a->largest.count; i++) {
         const rhi_event *birth = rhi__birth(&a->largest, i);
         const rhi_leak *leak = &a->leaks->groups[a->largest.items[i]];
-        if (rhi__leak_is_lost(leak) && !(birth && birth->depth) && !a->unrecorded)
+        rhi_object object;
+        rhi_site site;
+        if (rhi__leak_is_lost(leak) && !(birth && birth->depth) && !a->unrecorded &&
+            !(rhi__object_at_index(a->session, a->reader, a->leaks->members[leak->first],
+                                   &object) &&
+              rhi__site(a->reader, &object, &site)))
             a->unrecorded = rhi__format_of(a->reader, leak->heap);
     }
+    return NULL;
+}
+
+static int frequency_order(const void *left, const void *right)
+{
+    const rhi_leak_total *a = left, *b = right;
+    if (a->objects != b->objects)
+        return a->objects > b->objects ? -1 : 1;
+    return total_order(left, right);
+}
+
+/* What lost references are of, most frequent first. */
+static rhi_error *list_lost(answer *a)
+{
+    if (!rhi__array_reserve(&a->lost_by_type, a->by_type.count + 1))
+        return rhi__error_memory();
+    for (uint64_t i = 0; i < a->by_type.count; i++)
+        if (a->by_type.items[i].cause == RHI_CAUSE_LOST)
+            a->lost_by_type.items[a->lost_by_type.count++] = a->by_type.items[i];
+    if (a->lost_by_type.count)
+        qsort(a->lost_by_type.items, a->lost_by_type.count, sizeof *a->lost_by_type.items,
+              frequency_order);
     return NULL;
 }
 
@@ -273,7 +329,7 @@ static rhi_error *count_all(gathering *g)
     free(table);
     if (!error && a->by_type.count)
         qsort(a->by_type.items, a->by_type.count, sizeof *a->by_type.items, total_order);
-    return error;
+    return error ? error : list_lost(a);
 }
 
 static rhi_error *gather(gathering *g)
@@ -287,6 +343,8 @@ static rhi_error *gather(gathering *g)
     RHI_TRY(rhi__session_owners(a->session, a->reader, false, &owners));
     a->leaks = leaks;
     a->owners = owners;
+    for (uint64_t i = 0; i < a->reader->formats.count && !a->collect_word; i++)
+        a->collect_word = a->reader->formats.items[i].format->collect_word;
     RHI_TRY(count_all(g));
     RHI_TRY(add_looked_up(g));
     join_alike(&a->alike);
@@ -318,4 +376,5 @@ void rhi__gcleaks_free(answer *a)
     free_list(&a->largest);
     free(a->by_type.items);
     free(a->alike.items);
+    free(a->lost_by_type.items);
 }

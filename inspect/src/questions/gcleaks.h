@@ -1,7 +1,7 @@
 /* gcleaks.h - what is leaked, in figures, and the groups that are shown: the answer of `gcleaks`.
  *
  * Groups that are alike (one mistake makes many: their cause, the type of their representatives
- * and the stack that allocated these are the same) are counted together. */
+ * and the stack or line that allocated these are the same) are counted together. */
 #ifndef RHI_GCLEAKS_H
 #define RHI_GCLEAKS_H
 
@@ -10,12 +10,14 @@
 #include "words/owners.h"
 
 /* Groups of one cause whose representatives are of one type, and, where it says so, made by one
- * stack. */
+ * stack or line. */
 typedef struct rhi_leak_total {
     uint64_t groups, objects, bytes;
-    uint64_t stack;  /* a mark of the stack; 0: not known */
-    uint32_t leak;   /* the largest of them */
-    uint32_t sample; /* its representative */
+    uint64_t lost;        /* counts without an owner */
+    uint64_t collectable; /* as in rhi_leak */
+    uint64_t stack;       /* a mark of the stack, or of the line; 0: not known */
+    uint32_t leak;        /* the largest of them */
+    uint32_t sample;      /* its representative */
     uint32_t type;
     uint8_t cause;
     bool in_use; /* lost counts of objects that are held all the same: another mistake */
@@ -46,8 +48,11 @@ typedef struct rhi_gcleaks {
     rhi_leak_list each;             /* the first groups, if each is shown by itself */
     rhi_leak_list largest;          /* of the first of those that are alike */
     rhi_leak_totals by_type, alike; /* most bytes first */
+    rhi_leak_totals lost_by_type;   /* of lost references alone; most objects first */
     rhi_leak_total by_cause[RHI_CAUSES], all;
-    uint64_t certain; /* objects in heaps that are at rest */
+    /* what would find some of the garbage by itself; NULL: no format has a word for it */
+    const char *collect_word;
+    uint64_t certain; /* objects in heaps that are at rest, whose verdict rests on no guess */
     /* of a lost one that is shown it is not recorded what allocated it: its format; NULL: of none
      */
     const rhi_format *unrecorded;

@@ -40,18 +40,6 @@ void rhi__leaks_free(void *value)
 
 /* ---- causes --------------------------------------------------------------------------------- */
 
-static bool is_lost_itself(const search *s, uint32_t i)
-{
-    return rhi__has_open_count(s->graph, i) && !rhi__bit(s->owners->owned, i);
-}
-
-/* Does nothing need to hold it, or has it an owner? */
-static bool is_held_itself(const search *s, uint32_t i)
-{
-    return s->graph->flags[i] & (RHI_GRAPH_STAYS | RHI_GRAPH_CORRUPT) ||
-           (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owners->owned, i));
-}
-
 /* Of what the lost objects reach (`below`), what something else holds: has an owner itself, or is
  * referred to by held objects that they do not reach. Adds it to `held`, and to the queue. */
 static rhi_error *find_held_below(search *s, const uint64_t *below, uint64_t *held, uint32_t *count)
@@ -61,7 +49,7 @@ static rhi_error *find_held_below(search *s, const uint64_t *below, uint64_t *he
         bool is_below = rhi__bit(below, i);
         if (i % (1 << 20) == 0)
             RHI_TRY(rhi__progress(&s->session->work, "looking for lost objects", i, g->count));
-        if (is_below && is_held_itself(s, i) && !rhi__bit(held, i)) {
+        if (is_below && rhi__is_held_itself(g, s->owners, i) && !rhi__bit(held, i)) {
             rhi__bit_set(held, i);
             g->queue[(*count)++] = i;
         }
@@ -76,8 +64,8 @@ static rhi_error *find_held_below(search *s, const uint64_t *below, uint64_t *he
     return NULL;
 }
 
-/* What has no owner is lost; of what it reaches, what nothing else holds depends on it.
- * Everything else that is no garbage is held: it is reached from objects with owners. */
+/* What has a count without an owner is lost; of what it reaches, what nothing else holds depends on
+ * it. Everything else that is no garbage is held: it is reached from objects with owners. */
 static rhi_error *find_lost(search *s)
 {
     const rhi_graph *g = s->graph;
@@ -86,7 +74,7 @@ static rhi_error *find_lost(search *s)
     uint32_t count = 0;
     rhi_error *error = below && held ? NULL : rhi__error_memory();
     for (uint32_t i = 0; i < g->count && !error; i++)
-        if (is_lost_itself(s, i)) {
+        if (rhi__lacks_owner(s->owners, i)) {
             rhi__bit_set(below, i);
             g->queue[count++] = i;
         }
@@ -98,7 +86,7 @@ static rhi_error *find_lost(search *s)
     if (!error)
         error = rhi__graph_spread(&s->session->work, g, false, held, below, g->queue, &count);
     for (uint32_t i = 0; i < g->count && !error; i++)
-        if (rhi__bit(below, i) && is_lost_itself(s, i))
+        if (rhi__lacks_owner(s->owners, i))
             s->leaks->causes[i] =
                 (uint8_t)(RHI_CAUSE_LOST | (rhi__bit(held, i) ? RHI_LEAK_IN_USE : 0));
         else if (rhi__bit(below, i) && !rhi__bit(held, i) && g->flags[i] & RHI_GRAPH_REACHED)
@@ -130,7 +118,7 @@ static rhi_error *find_lost_blocks(search *s)
     uint8_t *causes = s->leaks->causes;
     rhi_orphans *orphans = &s->leaks->orphans;
     for (uint64_t i = 0; i < o->words.count; i++)
-        if (!rhi__bit(o->owned, o->words.items[i].to))
+        if (rhi__is_lost_with_block(o, o->words.items[i].to))
             causes[o->words.items[i].to] =
                 (uint8_t)(RHI_CAUSE_LOST_BLOCK | (causes[o->words.items[i].to] & RHI_LEAK_IN_USE));
     if (o->words.count)
@@ -140,6 +128,31 @@ static rhi_error *find_lost_blocks(search *s)
         *cause = (uint8_t)(RHI_CAUSE_DEPENDENT | (*cause & RHI_LEAK_IN_USE));
     }
     return NULL;
+}
+
+/* Garbage by guesses is so for certain where nothing leads to it: if a guess owns no count, that
+ * count is lost. Marks the rest. */
+static rhi_error *mark_guessed(search *s)
+{
+    const rhi_graph *g = s->graph;
+    uint64_t *doubted = calloc((uint64_t)g->count / 64 + 1, sizeof *doubted);
+    bool is_complete = rhi__complete_so_far(s->session);
+    uint32_t count = 0;
+    if (!doubted)
+        return rhi__error_memory();
+    for (uint32_t i = 0; i < g->count; i++)
+        if (!(g->flags[i] & RHI_GRAPH_REACHED) && rhi__open_at_most(g, i) > 0 &&
+            (!is_complete || rhi__bit(s->owners->owned, i))) {
+            rhi__bit_set(doubted, i);
+            g->queue[count++] = i;
+        }
+    rhi_error *error =
+        rhi__graph_spread(&s->session->work, g, false, doubted, NULL, g->queue, &count);
+    for (uint32_t i = 0; i < g->count && !error; i++)
+        if (rhi__bit(doubted, i) && rhi__cause(s->leaks, i) == RHI_CAUSE_CYCLE)
+            s->leaks->causes[i] |= RHI_LEAK_GUESSED;
+    free(doubted);
+    return error;
 }
 
 static rhi_error *find_causes(search *s)
@@ -163,6 +176,8 @@ static rhi_error *find_causes(search *s)
         RHI_TRY(find_lost(s));
         RHI_TRY(find_lost_blocks(s));
     }
+    if (g->has_guessed)
+        RHI_TRY(mark_guessed(s));
     rhi__notes_add(&s->leaks->because, &s->session->notes);
     return s->leaks->because.is_short ? rhi__error_memory() : NULL;
 }
@@ -204,6 +219,7 @@ typedef struct grouping {
     /* first objects of the components of the garbage that no other garbage refers to */
     uint64_t *topmost;
     uint64_t *shared;  /* another group, or something held, reaches it */
+    uint64_t *tracked; /* by a collector */
     uint64_t capacity; /* of leaks->groups */
     uint32_t leaked;
 } grouping;
@@ -501,13 +517,50 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
         leak->type = object->type;
         leak->heap = object->heap & 0xffffffu;
     }
+    if (object->tracked)
+        rhi__bit_set(g->tracked, index);
     leak->bytes += size;
+    leak->is_guessed |= (g->leaks->causes[index] & RHI_LEAK_GUESSED) != 0;
+    leak->lost += (uint64_t)g->owners->lacking[index] + g->owners->with_blocks[index];
     if (rhi__bit(g->shared, index))
         return NULL;
     leak->retained += size;
     if (main != leak)
         main->retained += size;
     return NULL;
+}
+
+/* A collector sees no references of what it does not track: what such garbage holds it keeps, and
+ * all that is reached from there. It finds the rest of the garbage that it tracks. */
+static rhi_error *count_collectable(grouping *g)
+{
+    const rhi_graph *graph = g->graph;
+    uint64_t *kept = calloc((uint64_t)graph->count / 64 + 1, sizeof *kept);
+    uint32_t count = 0;
+    if (!kept)
+        return rhi__error_memory();
+    for (uint32_t m = 0; m < g->leaks->member_count; m++) {
+        uint32_t i = g->leaks->members[m];
+        if (rhi__cause(g->leaks, i) != RHI_CAUSE_CYCLE || rhi__bit(g->tracked, i))
+            continue;
+        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
+            uint32_t to = graph->edge_to[e];
+            if (!rhi__bit(g->tracked, to) || rhi__bit(kept, to))
+                continue;
+            rhi__bit_set(kept, to);
+            graph->queue[count++] = to;
+        }
+    }
+    rhi_error *error =
+        rhi__graph_spread(&g->session->work, graph, false, kept, g->tracked, graph->queue, &count);
+    for (uint32_t m = 0; m < g->leaks->member_count && !error; m++) {
+        uint32_t i = g->leaks->members[m];
+        if (rhi__cause(g->leaks, i) == RHI_CAUSE_CYCLE && rhi__bit(g->tracked, i) &&
+            !rhi__bit(kept, i))
+            g->leaks->groups[g->group_of[i]].collectable++;
+    }
+    free(kept);
+    return error;
 }
 
 static int leak_order(const void *left, const void *right)
@@ -547,8 +600,9 @@ static rhi_error *make_groups(grouping *g)
     g->group_of = malloc(n * sizeof *g->group_of);
     g->topmost = calloc(n / 64 + 1, sizeof *g->topmost);
     g->shared = calloc(n / 64 + 1, sizeof *g->shared);
+    g->tracked = calloc(n / 64 + 1, sizeof *g->tracked);
     g->leaks->members = malloc(((uint64_t)g->leaked + 1) * sizeof *g->leaks->members);
-    if (!g->group_of || !g->topmost || !g->shared || !g->leaks->members)
+    if (!g->group_of || !g->topmost || !g->shared || !g->tracked || !g->leaks->members)
         return rhi__error_memory();
     RHI_TRY(find_topmost(g, g->shared)); /* which serves twice */
     memset(g->shared, 0, (n / 64 + 1) * sizeof *g->shared);
@@ -557,6 +611,7 @@ static rhi_error *make_groups(grouping *g)
     RHI_TRY(gather_groups(g));
     RHI_TRY(find_shared(g));
     RHI_TRY(rhi__each_object(&g->session->work, g->reader, "measuring", add_size, g));
+    RHI_TRY(count_collectable(g));
     qsort(g->leaks->groups, g->leaks->group_count, sizeof *g->leaks->groups, leak_order);
     return NULL;
 }
@@ -574,6 +629,7 @@ rhi_error *rhi__session_leak_groups(rhi_session *session, rhi_leaks **leaks)
     free(g.group_of);
     free(g.topmost);
     free(g.shared);
+    free(g.tracked);
     free(g.block_group);
     free(g.unreached);
     if (error) { /* cancelled: begin again with nothing */

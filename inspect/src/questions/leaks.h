@@ -11,7 +11,8 @@
 enum rhi_cause {
     RHI_CAUSE_NONE,
     RHI_CAUSE_CYCLE, /* garbage: no count comes from outside */
-    RHI_CAUSE_LOST,  /* it has a count that no registered root, word or field owns */
+    RHI_CAUSE_LOST,  /* it has more counts than owners: one that no registered root, word or field
+                        owns */
     /* only leaked objects lead to it, from fields or through blocks of malloc */
     RHI_CAUSE_DEPENDENT,
     /* it has a count that only words in blocks of malloc own which nothing reaches */
@@ -34,6 +35,10 @@ typedef struct rhi_leak {
     uint32_t type;      /* the representative's; so is heap */
     uint32_t heap : 24; /* as in rhi_object */
     uint32_t cause : 8;
+    uint64_t lost; /* counts of its members that have no owner */
+    /* objects of it that the format's collector would find (rhi_format.collect_word) */
+    uint32_t collectable;
+    bool is_guessed; /* some member's verdict rests on guesses */
 } rhi_leak;
 
 typedef struct rhi_leaks {
@@ -57,7 +62,11 @@ rhi_error *rhi__session_leak_groups(rhi_session *session, rhi_leaks **leaks);
 void rhi__leaks_free(void *leaks);
 
 /* a lost count of an object that is held all the same */
-enum { RHI_CAUSE_MASK = 7, RHI_LEAK_IN_USE = 8 };
+enum {
+    RHI_CAUSE_MASK = 7,
+    RHI_LEAK_IN_USE = 8,
+    RHI_LEAK_GUESSED = 16 /* garbage, if slots that are guesses own counts: words lead to it */
+};
 static inline enum rhi_cause rhi__cause(const rhi_leaks *leaks, uint32_t index)
 {
     return (enum rhi_cause)(leaks->causes[index] & RHI_CAUSE_MASK);

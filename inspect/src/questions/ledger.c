@@ -52,6 +52,7 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
         const rhi_holder *holder = &holders->items[i];
         if (holder->kind == RHI_HOLDER_FIELD) {
             ledger->fields += holder->strong && holder->in_live;
+            ledger->guessed += holder->in_live && holder->field->is_guess;
         } else if (holder->kind == RHI_HOLDER_ROOT) {
             ledger->exact += holder->value == object->address;
         } else {
@@ -77,6 +78,7 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
     if (index != RHI_NO_OBJECT) {
         rhi__check_header(session, index, object);
         ledger->is_garbage = !(session->graph->flags[index] & RHI_GRAPH_REACHED);
+        ledger->is_guessed = session->graph->flags[index] & RHI_GRAPH_GUESSED;
     }
     /* it may hold the owner */
     return open > 0 || object->damaged

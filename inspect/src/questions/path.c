@@ -72,7 +72,7 @@ static rhi_error *note_word(void *context, const rhi_holder *holder)
 static void note_beginning(search *s, uint32_t i)
 {
     int best = LASTING;
-    if (!(s->graph->flags[i] & RHI_GRAPH_STAYS) && rhi__ext(s->graph, i) <= 0)
+    if (!rhi__is_held_outside(s->graph, i))
         return;
     while (best < NO_WORD && !(s->held[i] & 1 << best))
         best++;

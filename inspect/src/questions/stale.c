@@ -107,16 +107,17 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
 {
     search *s = context;
     rhi_object object;
+    bool is_guess = holder->field && holder->field->is_guess;
     if (!target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)
-        return add(object.damaged || is_behind_the_end(s, holder) ? &s->stale->possible
-                                                                  : &s->stale->certain,
+        return add(object.damaged || is_guess || is_behind_the_end(s, holder) ? &s->stale->possible
+                                                                              : &s->stale->certain,
                    holder, object.address);
-    bool owns_one = holder->strong && holder->value == object.address;
+    bool owns_one = holder->strong && !is_guess && holder->value == object.address;
     uint32_t index = rhi__object_index(s->reader, object.address);
     if (owns_one && is_counted(s, &object) && index != RHI_NO_OBJECT &&
-        rhi__open(s->graph, index) < 0)
+        rhi__open_at_most(s->graph, index) < 0)
         return add(&s->stale->certain, holder, object.address);
     return NULL;
 }
@@ -194,7 +195,7 @@ static rhi_error *judge_roots(search *s)
              end < roots->count && roots->items[end].target == roots->items[first].target;)
             end++;
         uint32_t index = rhi__object_index(s->reader, roots->items[first].target);
-        if (index == RHI_NO_OBJECT || rhi__open(s->graph, index) >= (int64_t)(end - first))
+        if (index == RHI_NO_OBJECT || rhi__open_at_most(s->graph, index) >= (int64_t)(end - first))
             continue;
         for (uint64_t i = first; i < end; i++)
             RHI_TRY(add(&s->stale->certain, &roots->items[i], roots->items[i].target));
@@ -287,7 +288,8 @@ static rhi_error *find_stale(search *s)
         return rhi__error_memory();
     for (uint32_t i = 0; i < g->count; i++)
         if (g->flags[i] & RHI_GRAPH_CORRUPT ||
-            (!(g->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)) && rhi__open(g, i) < 0)) {
+            (!(g->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING)) &&
+             rhi__open_at_most(g, i) < 0)) {
             rhi__bit_set(s->suspect, i);
             s->has_suspects = true;
         }

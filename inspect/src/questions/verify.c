@@ -124,7 +124,7 @@ static bool check_link(void *context, const rhi_slot *slot)
     char what[RHI_ID_SIZE + 96], id[RHI_ID_SIZE];
     rhi_object target = {0};
     bool is_borrowed = slot->field->kind == RHI_KIND_BORROWED;
-    if (l->only_borrowed && !is_borrowed)
+    if ((l->only_borrowed && !is_borrowed) || slot->field->is_guess) /* it may be no reference */
         return true;
     if (is_no_object(reader, slot->value, &target, what, sizeof what)) {
         /* gcstale tells of borrowed ones that dangle */
@@ -364,16 +364,17 @@ static rhi_error *check_counts(rhi_verify *verify)
     const rhi_graph *graph = verify->graph;
     rhi_object object;
     for (uint32_t i = 0; i < graph->count; i++) {
+        uint32_t fields = graph->found[i] - rhi__guessed(graph, i);
         if (i % (1 << 20) == 0)
             RHI_TRY(rhi__progress(&verify->session->work, "checking counts", i, graph->count));
-        if (rhi__open(graph, i) >= 0 ||
+        if (rhi__open_at_most(graph, i) >= 0 ||
             graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT))
             continue;
         if (object_of(verify, i, &object) && rhi__is_at_rest(verify->reader, object.heap))
             tell(&verify->check, RHI_FOUND_OVER_RELEASE, object.heap, object.address, &object,
                  "%" PRIu32 " field%s of live objects hold%s it, but its count is %" PRId64 "%s",
-                 graph->found[i], graph->found[i] == 1 ? "" : "s", graph->found[i] == 1 ? "s" : "",
-                 object.count, runtime_s(&object));
+                 fields, fields == 1 ? "" : "s", fields == 1 ? "s" : "", object.count,
+                 runtime_s(&object));
     }
     return NULL;
 }
@@ -429,9 +430,9 @@ static bool check_root(rhi_verify *verify, const rhi_root *root)
 static void check_rooted(rhi_verify *verify, const held *rows, uint64_t count)
 {
     const rhi_graph *graph = verify->graph;
-    uint32_t index = rows[0].index, found = graph->found[index];
+    uint32_t index = rows[0].index, found = graph->found[index] - rhi__guessed(graph, index);
     rhi_object object;
-    if (rhi__open(graph, index) >= (int64_t)count ||
+    if (rhi__open_at_most(graph, index) >= (int64_t)count ||
         graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT) ||
         !object_of(verify, index, &object) || !rhi__is_at_rest(verify->reader, object.heap))
         return;

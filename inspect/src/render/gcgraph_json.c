@@ -17,18 +17,16 @@ static bool json_edge(void *context, const rhi_edge *edge)
     edge_list *l = context;
     const answer *a = l->a;
     char from[RHI_ID_SIZE], to[RHI_ID_SIZE], name[RHI_NAME_SIZE + 32];
-    bool is_borrowed = edge->field->kind == RHI_KIND_BORROWED && !edge->field->is_weak_target;
     if (l->count >= a->asked.limit)
         return true;
     l->count++;
     rhi__index_id(a->session, a->s.reader, edge->from, from, sizeof from);
     rhi__index_id(a->session, a->s.reader, edge->to, to, sizeof to);
     rhi__slot_name(edge->field, edge->element, name, sizeof name);
-    rhi__json_item(a->session, json_pack("{s:s, s:s, s:s, s:s}", "from", from, "to", to, "name",
-                                         name, "strength",
-                                         edge->field->kind == RHI_KIND_STRONG ? "strong"
-                                         : is_borrowed                        ? "borrowed"
-                                                                              : "weak"));
+    rhi__json_item(
+        a->session,
+        json_pack("{s:s, s:s, s:s, s:s}", "from", from, "to", to, "name", name, "strength",
+                  edge->field->is_weak_target ? "weak" : rhi__field_strength(edge->field)));
     return true;
 }
 

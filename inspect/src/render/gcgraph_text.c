@@ -136,7 +136,8 @@ static void print_below(void *context, const rhi_tree_row *row)
         return;
     }
     rhi__slot_name(row->branch->row.field, row->branch->row.element, name, sizeof name);
-    rhi__print(a->session, ".%s %s ", name, row->branch->row.weak ? "⇢" : "→");
+    rhi__print(a->session, "%s%s %s ", rhi__dot_before(name), name,
+               row->branch->row.weak ? "⇢" : "→");
     if (row->branch->is_repeated) {
         rhi__index_id(a->session, a->s.reader, row->branch->index, id, sizeof id);
         rhi__print(a->session, "↺ %s\n",
@@ -147,8 +148,9 @@ static void print_below(void *context, const rhi_tree_row *row)
         return;
     }
     print_object(a, row->branch->index);
-    rhi__print(a->session, "%s%s", row->branch->row.weak ? " " : "",
-               row->branch->row.weak ? rhi__strength_word(&row->branch->row) : "");
+    bool is_strong = !row->branch->row.weak && !row->branch->row.field->is_guess;
+    rhi__print(a->session, "%s%s", is_strong ? "" : " ",
+               is_strong ? "" : rhi__strength_word(&row->branch->row));
     print_value(a, row->branch->index);
     rhi__print(a->session, "%s\n", row->branch->is_cut ? " …" : "");
 }

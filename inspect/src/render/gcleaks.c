@@ -36,6 +36,22 @@ static void print_by_type(const answer *a)
         rhi__print_more(s, "  ", a->by_type.count - a->limit, NULL);
 }
 
+/* "    12000 Session, 3 dict, …": of several, most frequent first. */
+static void print_lost_by_type(const answer *a)
+{
+    enum { TYPES_SHOWN = 8 };
+    const rhi_leak_totals *lost = &a->lost_by_type;
+    if (a->by_cause[RHI_CAUSE_LOST].groups < 2)
+        return;
+    for (uint64_t i = 0; i < lost->count && i < TYPES_SHOWN; i++)
+        rhi__print(a->session, "%s%" PRIu64 " %s",
+                   i ? ", " : "    lost references: ", lost->items[i].objects,
+                   rhi__type_name(a->reader, lost->items[i].type));
+    if (lost->count > TYPES_SHOWN)
+        rhi__print(a->session, ", … %" PRIu64 " more types", lost->count - TYPES_SHOWN);
+    rhi__print(a->session, "\n");
+}
+
 static void print_totals(const answer *a)
 {
     rhi_session *s = a->session;
@@ -55,10 +71,14 @@ static void print_totals(const answer *a)
                    "  %" PRIu64 " in %" PRIu64
                    " group%s of garbage: cycles that nothing outside holds, with all they reach\n",
                    cycle->objects, cycle->groups, rhi__plural(cycle->groups));
+    if (cycle->groups && a->collect_word)
+        rhi__print(s, "    %s would find %" PRIu64 " of them\n", a->collect_word,
+                   cycle->collectable);
     if (lost->groups)
         rhi__print(
             s, "  %" PRIu64 " with a lost reference: a count that no field, root or word owns\n",
             lost->objects);
+    print_lost_by_type(a);
     if (block->groups)
         rhi__print(s,
                    "  %" PRIu64 " lost with %" PRIu64
@@ -68,23 +88,40 @@ static void print_totals(const answer *a)
         rhi__print(s, "  %" PRIu64 " that only those hold (dependent)\n", rest->objects);
 }
 
+/* Of counts that no field owns: who does. */
+static void print_ext(const answer *a, uint32_t index, int64_t ext)
+{
+    uint32_t lacking = a->owners->lacking[index], with_blocks = a->owners->with_blocks[index];
+    int64_t others = ext - (int64_t)lacking - (int64_t)with_blocks;
+    const char *separator = "";
+    if (others > 0) {
+        rhi__print(a->session, "%" PRId64 " owned by roots or words", others);
+        separator = ", ";
+    }
+    if (with_blocks) {
+        rhi__print(a->session, "%s%" PRIu32 " owned by words in malloc blocks that nothing reaches",
+                   separator, with_blocks);
+        separator = ", ";
+    }
+    if (lacking)
+        rhi__print(a->session, "%s%" PRIu32 " owned by nobody that was found", separator, lacking);
+    if (a->leaks->causes[index] & RHI_LEAK_IN_USE)
+        rhi__print(a->session, " (it is in use all the same: %s holds it, too)",
+                   a->graph->found[index] ? "a field" : "a root or word");
+}
+
 /* What the representative's count is made of. */
 static void print_count(const answer *a, const rhi_leak *leak)
 {
     uint32_t index = a->leaks->members[leak->first], found = a->graph->found[index];
     int64_t ext = rhi__ext(a->graph, index);
-    bool in_use = a->leaks->causes[index] & RHI_LEAK_IN_USE;
     rhi__print(a->session, "  %" PRIu32 " count%s: ", a->graph->stored[index],
                rhi__plural(a->graph->stored[index]));
     if (found)
         rhi__print(a->session, "%" PRIu32 " field%s%s", found, rhi__plural(found),
                    ext > 0 ? ", " : "");
-    if (ext > 0 && leak->cause != RHI_CAUSE_LOST)
-        rhi__print(a->session, "%" PRId64 " owned by words in malloc blocks that nothing reaches%s",
-                   ext, in_use ? " (it is in use all the same: a field holds it, too)" : "");
-    else if (ext > 0)
-        rhi__print(a->session, "%" PRId64 " owned by nobody that was found%s", ext,
-                   in_use ? " (it is in use all the same: a field holds it, too)" : "");
+    if (ext > 0)
+        print_ext(a, index, ext);
     else if (ext < 0)
         rhi__print(a->session, ", %" PRId64 " more reference%s than counts", -ext,
                    rhi__plural((uint64_t)-ext));
@@ -156,8 +193,9 @@ static void print_group(const answer *a, uint64_t shown)
     const rhi_leak_total *alike = &a->alike.items[shown];
     const rhi_leak *leak = &a->leaks->groups[alike->leak];
     const rhi_event *birth = rhi__birth(&a->largest, shown);
-    rhi_object object;
-    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
+    rhi_object object = {.state = RHI_UNUSED};
+    rhi_site site;
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "", born[RHI_SITE_SIZE];
     rhi__index_id(s, a->reader, alike->sample, id, sizeof id);
     if (rhi__object_at_index(s, a->reader, alike->sample, &object))
         rhi__value(a->reader, &object, value);
@@ -172,7 +210,14 @@ static void print_group(const answer *a, uint64_t shown)
     if (value[0])
         rhi__print(s, "  holds%s\n", value);
     print_count(a, leak);
+    if (leak->is_guessed)
+        rhi__print(s, "  garbage only if words that nothing declares own what they hold: other "
+                      "words lead to it, too\n");
     print_members(a, leak);
+    if (rhi__site(a->reader, &object, &site)) {
+        rhi__site_text(&site, born);
+        rhi__print(s, "  born at %s\n", born);
+    }
     if (birth) {
         rhi__print(s, "  allocated by thread %" PRIu32 " (event %" PRIu64 ")%s\n", birth->thread,
                    birth->sequence, birth->depth ? " at:" : "");
@@ -276,8 +321,13 @@ static json_t *group_json(const answer *a, uint64_t shown)
     }
     if (leak->block != RHI_NO_BLOCK)
         json_object_set_new(json, "block", rhi__block_json(a->session, leak->block));
-    if (rhi__object_at_index(a->session, a->reader, members[0], &object))
+    json_object_set_new(json, "counts_lost", rhi__json_u64(leak->lost));
+    if (leak->is_guessed)
+        json_object_set_new(json, "guessed", json_true());
+    if (rhi__object_at_index(a->session, a->reader, members[0], &object)) {
         json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
+        json_object_set_new(json, "site", rhi__site_json(a->reader, &object));
+    }
     add_birth(a, json, rhi__birth(&a->each, shown));
     return json;
 }
@@ -293,8 +343,11 @@ static json_t *alike_json(const answer *a, uint64_t place)
         rhi__type_name(a->reader, alike->type), "count", rhi__json_u64(alike->groups), "objects",
         rhi__json_u64(alike->objects), "bytes", rhi__json_u64(alike->bytes), "largest", id,
         "largest_address", rhi__json_address(rhi__object_address(a->reader, alike->sample)));
-    if (rhi__object_at_index(a->session, a->reader, alike->sample, &object))
+    json_object_set_new(json, "counts_lost", rhi__json_u64(alike->lost));
+    if (rhi__object_at_index(a->session, a->reader, alike->sample, &object)) {
         json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
+        json_object_set_new(json, "site", rhi__site_json(a->reader, &object));
+    }
     add_birth(a, json, rhi__birth(&a->largest, place));
     return json;
 }
@@ -303,10 +356,10 @@ static json_t *total_json(const answer *a, const rhi_leak_total *t)
 {
     char id[RHI_ID_SIZE];
     rhi__index_id(a->session, a->reader, t->sample, id, sizeof id);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "cause", rhi__cause_word(t->cause), "type",
-                     rhi__type_name(a->reader, t->type), "groups", rhi__json_u64(t->groups),
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s}", "cause", rhi__cause_word(t->cause),
+                     "type", rhi__type_name(a->reader, t->type), "groups", rhi__json_u64(t->groups),
                      "objects", rhi__json_u64(t->objects), "bytes", rhi__json_u64(t->bytes),
-                     "sample", id);
+                     "counts_lost", rhi__json_u64(t->lost), "sample", id);
 }
 
 static json_t *possible_json(const answer *a, const rhi_possible *p)
@@ -350,6 +403,15 @@ void rhi__gcleaks_json(const rhi_gcleaks *a)
     rhi__json_array_end(s);
     if (a->by_type.count > a->limit)
         rhi__json_key(s, "by_type_total", rhi__json_u64(a->by_type.count));
+    rhi__json_array(s, "lost_by_type");
+    for (uint64_t i = 0; i < a->lost_by_type.count && i < a->limit; i++)
+        rhi__json_item(s, total_json(a, &a->lost_by_type.items[i]));
+    rhi__json_array_end(s);
+    if (a->lost_by_type.count > a->limit)
+        rhi__json_key(s, "lost_by_type_total", rhi__json_u64(a->lost_by_type.count));
+    rhi__json_key(s, "collectable",
+                  a->collect_word ? rhi__json_u64(a->by_cause[RHI_CAUSE_CYCLE].collectable)
+                                  : json_null());
     rhi__json_array(s, "possible");
     for (uint64_t i = 0; i < a->owners->possible.count && i < a->limit; i++)
         rhi__json_item(s, possible_json(a, &a->owners->possible.items[i]));

@@ -21,12 +21,21 @@ static const char *kind_word(const rhi_holder *holder)
     return holder->variable && holder->variable->is_local ? "local" : kind_words[holder->kind];
 }
 
+const char *rhi__field_strength(const rhi_field *field)
+{
+    return field->is_guess                    ? "conservative"
+           : field->kind == RHI_KIND_STRONG   ? "strong"
+           : field->kind == RHI_KIND_BORROWED ? "borrowed"
+                                              : "weak";
+}
+
 const char *rhi__strength_word(const rhi_holder *holder)
 {
-    return holder->strong                  ? "strong"
-           : !holder->weak                 ? "conservative"
-           : holder->field->is_weak_target ? "weak"
-                                           : "borrowed";
+    return holder->field && holder->field->is_guess ? "conservative"
+           : holder->strong                         ? "strong"
+           : !holder->weak                          ? "conservative"
+           : holder->field->is_weak_target          ? "weak"
+                                                    : "borrowed";
 }
 
 /* The id of the object that a field row is in. */
@@ -114,6 +123,12 @@ static void variable_text(const rhi_holder *holder, char *text, size_t size)
         snprintf(text, size, "global %s%s", v->text, type);
 }
 
+/* Says the name of a root by itself what the root is? */
+static bool names_root(const rhi_reader *reader, const rhi_holder *holder)
+{
+    return rhi__format_of(reader, reader->roots.items[holder->index].heap)->names_roots;
+}
+
 /* A row without its address and strength; *has_address: the text says where the word lies. value:
  * of the object that the row is in. */
 static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, size_t size,
@@ -132,13 +147,13 @@ static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, 
     }
     switch (holder->kind) {
     case RHI_HOLDER_FIELD:
-        snprintf(text, size, "%s.%s", id, name);
+        snprintf(text, size, "%s%s%s", id, rhi__dot_before(name), name);
         break;
     case RHI_HOLDER_UNDECLARED:
         snprintf(text, size, "%s%s (no declared field)", id, name);
         break;
     case RHI_HOLDER_ROOT:
-        snprintf(text, size, "root '%s'", name);
+        snprintf(text, size, names_root(reader, holder) ? "%s" : "root '%s'", name);
         break;
     case RHI_HOLDER_REGISTER:
         snprintf(text, size, "register %s", name);
@@ -166,13 +181,14 @@ void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holde
                        const char *indent)
 {
     char what[WHAT_SIZE], row[WHAT_SIZE + 32], value[RHI_VALUE_SIZE];
-    bool has_address, is_member = holder->kind >= RHI_HOLDER_IMMORTAL;
+    bool has_address, is_member = holder->kind >= RHI_HOLDER_IMMORTAL,
+                      is_exact = holder->strong && !(holder->field && holder->field->is_guess);
     what_text(reader, holder, what, sizeof what, &has_address, value);
     if (holder->lwp)
         snprintf(row, sizeof row, "%s thread %" PRIu64, what, holder->lwp);
     rhi__print(session, "%s%-44s", indent, holder->lwp ? row : what);
     if (!is_member)
-        rhi__print(session, " %s", holder->strong ? "exact" : rhi__strength_word(holder));
+        rhi__print(session, " %s", is_exact ? "exact" : rhi__strength_word(holder));
     if (holder->address && !has_address)
         rhi__print(session, " at 0x%" PRIx64, holder->address);
     if (holder->value != holder->target)

@@ -9,7 +9,9 @@ json_t *rhi__block_json(rhi_session *session, uint32_t number);
 
 /* A referrer row. */
 struct rhi_holder;
-/* "strong", "weak", "borrowed", "conservative" */
+/* "strong", "weak", "borrowed", "conservative": of a slot that is a guess. */
+const char *rhi__field_strength(const rhi_field *field);
+/* The same of any holder. */
 const char *rhi__strength_word(const struct rhi_holder *holder);
 json_t *rhi__holder_json(rhi_reader *reader, const struct rhi_holder *holder);
 void rhi__holder_print(rhi_session *session, rhi_reader *reader, const struct rhi_holder *holder,

@@ -11,6 +11,7 @@ json_t *rhi__ledger_json(const rhi_ledger *ledger)
     json_object_set_new(json, "stored",
                         ledger->immortal ? json_null() : json_integer(ledger->stored));
     json_object_set_new(json, "fields", rhi__json_u64(ledger->fields));
+    json_object_set_new(json, "guessed", rhi__json_u64(ledger->guessed));
     json_object_set_new(json, "exact", rhi__json_u64(ledger->exact));
     json_object_set_new(json, "runtime", rhi__json_u64(ledger->runtime));
     json_object_set_new(json, "words", rhi__json_u64(ledger->words));
@@ -73,9 +74,14 @@ static void print_rest(rhi_session *session, const rhi_ledger *ledger, const cha
         rhi__print(session, "%s%" PRIu64 " unexplained%s", separator, off,
                    rhi__complete_so_far(session) ? ": no owner was found"
                                                  : " (at most: not everything was searched)");
-    else if (ledger->stored < (int64_t)ledger->fields)
-        rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts", off,
-                   rhi__plural(off));
+    else if (off <= ledger->guessed)
+        rhi__print(session,
+                   "; %" PRIu64 " reference%s more than counts: a word that nothing declares need "
+                   "not own one",
+                   off, rhi__plural(off));
+    else if (ledger->stored < (int64_t)(ledger->fields - ledger->guessed))
+        rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts",
+                   off - ledger->guessed, rhi__plural(off - ledger->guessed));
     else
         rhi__print(session, "; %" PRIu64 " %s%s more than counts", off, ledger->root_word,
                    rhi__plural(off));
@@ -105,6 +111,9 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
     if (ledger->fields) {
         rhi__print(session, "%s%" PRIu64 " field%s", separator, ledger->fields,
                    rhi__plural(ledger->fields));
+        if (ledger->guessed)
+            rhi__print(session, " (%" PRIu64 " of them %s nothing declares)", ledger->guessed,
+                       ledger->guessed == 1 ? "a word that" : "words that");
         separator = ", ";
     }
     if (ledger->exact) {
@@ -127,4 +136,6 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
                ledger->provisional ? " (provisional: stopped inside a collection)" : "");
     if (ledger->is_garbage && !ledger->provisional)
         print_garbage(session, ledger);
+    if (ledger->is_garbage && !ledger->provisional && ledger->is_guessed)
+        rhi__print(session, "  (if words that nothing declares own what they hold)\n");
 }

@@ -1,6 +1,7 @@
 /* objat.c - what is at an address, for people and in JSON (see objat.h). */
 #include "render/objat.h"
 #include "base/text.h"
+#include "render/holders.h"
 #include "render/ledger.h"
 #include "render/malloc_place.h"
 #include "render/objects.h"
@@ -33,12 +34,14 @@ static void row_name(const rhi_objat_row *row, char *name, size_t size)
 /* What stands behind a reference's address: the object's id, or in brackets what is there. */
 static void print_reference(rhi_session *s, rhi_reader *reader, const rhi_objat_row *row)
 {
-    static const char *const words[] = {"", "weak ", "borrowed "};
+    const char *strength = rhi__field_strength(row->field);
+    bool is_strong = strcmp(strength, "strong") == 0;
     const rhi_referent *r = &row->referent;
     char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
     if (rhi__referent_is_live(r))
         rhi__value(reader, &r->object, value);
-    rhi__print(s, "%s0x%" PRIx64 " ", words[row->field->kind], row->value);
+    rhi__print(s, "%s%s0x%" PRIx64 " ", is_strong ? "" : strength, is_strong ? "" : " ",
+               row->value);
     if (rhi__referent_id(reader, r, id))
         rhi__print(s, "%s%s%s\n", id, rhi__referent_is_live(r) ? "" : " (freed: stale)", value);
     else
@@ -97,8 +100,7 @@ static json_t *row_value_json(const rhi_objat_row *row)
 
 static void json_row(void *context, const rhi_objat_row *row)
 {
-    static const char *const kinds[] = {"strong", "weak",  "borrowed", "int",
-                                        "uint",   "float", "bytes"};
+    static const char *const plain[] = {"int", "uint", "float", "bytes"};
     const answer *a = context;
     const rhi_referent *r = &row->referent;
     bool refers = rhi__is_reference(row->field) && row->value;
@@ -107,7 +109,10 @@ static void json_row(void *context, const rhi_objat_row *row)
     json_t *json = json_object();
     row_name(row, name, sizeof name);
     json_object_set_new(json, "name", rhi__json_text(name));
-    json_object_set_new(json, "kind", json_string(kinds[row->field->kind]));
+    json_object_set_new(json, "kind",
+                        json_string(rhi__is_reference(row->field)
+                                        ? rhi__field_strength(row->field)
+                                        : plain[row->field->kind - RHI_KIND_INT]));
     json_object_set_new(json, "value", row_value_json(row));
     json_object_set_new(json, "target", has_id ? json_string(id) : json_null());
     json_object_set_new(json, "target_value",

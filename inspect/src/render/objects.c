@@ -15,7 +15,7 @@ json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object)
     return value[0] ? rhi__json_text(value + 1) : json_null();
 }
 
-static json_t *site_json(rhi_reader *reader, const rhi_object *object)
+json_t *rhi__site_json(rhi_reader *reader, const rhi_object *object)
 {
     rhi_site site;
     if (!rhi__site(reader, object, &site))
@@ -55,7 +55,7 @@ json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
     json_object_set_new(json, "format", json_string(format->name));
     json_object_set_new(json, "tracked",
                         format->has_tracking ? json_boolean(object->tracked) : json_null());
-    json_object_set_new(json, "site", site_json(reader, object));
+    json_object_set_new(json, "site", rhi__site_json(reader, object));
     json_object_set_new(json, "value", rhi__value_json(reader, object));
     return json;
 }

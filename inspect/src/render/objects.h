@@ -8,6 +8,8 @@
 
 /* What it holds, as rhi__value says it but for the space; null. */
 json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object);
+/* What made it, {"file", "line", "function"}, or null. */
+json_t *rhi__site_json(rhi_reader *reader, const rhi_object *object);
 /* OBJ of the manual. */
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object);
 

@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct rhi_refs answer;
 
@@ -90,7 +91,8 @@ static const char *word_of(const rhi_referent *target)
 
 static void print_referent(const answer *a, const rhi_refs_slot *r)
 {
-    static const char *const words[] = {"", "weak ", "borrowed "};
+    const char *strength = rhi__field_strength(r->field);
+    bool is_strong = strcmp(strength, "strong") == 0;
     char name[RHI_NAME_SIZE + 32], id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
     rhi_referent target;
     rhi__look_up(a->reader, r->value, &target);
@@ -98,7 +100,8 @@ static void print_referent(const answer *a, const rhi_refs_slot *r)
     if (is_live)
         rhi__value(a->reader, &target.object, value);
     rhi__slot_name(r->field, r->element, name, sizeof name);
-    rhi__print(a->session, "  %-28s -> %s", name, words[r->field->kind]);
+    rhi__print(a->session, "  %-28s -> %s%s", name, is_strong ? "" : strength,
+               is_strong ? "" : " ");
     if (rhi__referent_id(a->reader, &target, id))
         rhi__print(a->session, "%s%s%s\n", rhi__styled(a->session, RHI_STYLE_ID, id), value,
                    is_live ? "" : rhi__styled(a->session, RHI_STYLE_STALE, " (freed: stale)"));
@@ -163,14 +166,13 @@ static json_t **make_json_rows(const answer *a)
 
 static json_t *referent_json(const answer *a, const rhi_refs_slot *r)
 {
-    static const char *const words[] = {"strong", "weak", "borrowed"};
     char name[RHI_NAME_SIZE + 32], id[RHI_ID_SIZE];
     rhi_referent target;
     rhi__look_up(a->reader, r->value, &target);
     bool has_id = rhi__referent_id(a->reader, &target, id);
     rhi__slot_name(r->field, r->element, name, sizeof name);
     return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o}", "name", name, "strength",
-                     words[r->field->kind], "target", has_id ? id : NULL, "target_status",
+                     rhi__field_strength(r->field), "target", has_id ? id : NULL, "target_status",
                      word_of(&target), "value", rhi__json_address(r->value), "target_value",
                      rhi__referent_is_live(&target) ? rhi__value_json(a->reader, &target.object)
                                                     : json_null());

@@ -44,7 +44,7 @@ static rhi_error *begin(search *s)
     for (uint64_t i = 0; i < blocks; i++)
         s->unreached[i] = ~s->blocks->reached[i];
     for (uint64_t i = 0; i < s->owners->words.count; i++)
-        if (!rhi__bit(s->owners->owned, s->owners->words.items[i].to))
+        if (rhi__is_lost_with_block(s->owners, s->owners->words.items[i].to))
             rhi__bit_set(s->wanted, s->owners->words.items[i].to);
     return NULL;
 }

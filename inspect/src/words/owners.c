@@ -26,11 +26,13 @@ typedef struct search {
 static rhi_error *add_link(rhi_links *links, uint32_t from, uint32_t to)
 {
     if (links->count && links->items[links->count - 1].from == from &&
-        links->items[links->count - 1].to == to)
+        links->items[links->count - 1].to == to) {
+        links->items[links->count - 1].words++;
         return NULL;
+    }
     if (!rhi__array_reserve(links, 1))
         return rhi__error_memory();
-    links->items[links->count++] = (rhi_link){from, to};
+    links->items[links->count++] = (rhi_link){from, to, 1};
     return NULL;
 }
 
@@ -119,6 +121,25 @@ rhi_error *rhi__walk(rhi_walk *w, uint32_t count, uint64_t head)
 
 /* ---- the steps ------------------------------------------------------------------------------ */
 
+/* Something that leads to it owns so many of its counts. */
+static void own(search *s, uint32_t index, uint32_t counts)
+{
+    uint32_t *lacking = &s->owners->lacking[index];
+    rhi__bit_set(s->owners->owned, index);
+    *lacking -= counts < *lacking ? counts : *lacking;
+}
+
+/* How many counts of it a word of this kind may own: a compiler keeps several variables with one
+ * value in one register or word of a stack. */
+static uint32_t owned_by(const search *s, uint8_t kind, uint64_t value)
+{
+    const rhi_block *block = rhi__block_at(s->reader, value);
+    bool is_variable = kind == RHI_HOLDER_REGISTER || kind == RHI_HOLDER_STACK;
+    return is_variable && block && rhi__format_of(s->reader, block->heap)->has_variables
+               ? UINT32_MAX
+               : 1;
+}
+
 static bool is_in_block(const rhi_holder *holder)
 {
     return holder->kind == RHI_HOLDER_FOREIGN && holder->base;
@@ -132,8 +153,13 @@ static rhi_error *mark_owned(void *context, const rhi_holder *holder)
                          rhi__object_index(s->reader, holder->from) == index;
     bool is_weak = holder->kind == RHI_HOLDER_REGISTER &&
                    rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
-    if (index != RHI_NO_OBJECT && !inside_itself && !is_weak)
-        rhi__bit_set(is_in_block(holder) ? s->in_block : s->owners->owned, index);
+    /* what only its own words hold is lost all the same */
+    if (index == RHI_NO_OBJECT || (inside_itself && s->graph->found[index] == 0) || is_weak)
+        return NULL;
+    if (is_in_block(holder))
+        rhi__bit_set(s->in_block, index);
+    else
+        own(s, index, owned_by(s, holder->kind, holder->value));
     return NULL;
 }
 
@@ -143,26 +169,24 @@ static rhi_error *judge_word(void *context, const rhi_holder *holder)
     search *s = context;
     uint32_t index =
         is_in_block(holder) ? rhi__object_index(s->reader, holder->value) : RHI_NO_OBJECT;
-    if (index == RHI_NO_OBJECT || rhi__bit(s->owners->owned, index))
+    if (index == RHI_NO_OBJECT || s->owners->lacking[index] == 0)
         return NULL;
     /* also of the word right behind a chunk */
     uint32_t number = rhi__malloc_number(s->blocks, holder->address);
-    if (rhi__malloc_is_reached(s->blocks, number))
-        rhi__bit_set(s->owners->owned, index);
-    else if (rhi__has_open_count(s->graph, index))
+    if (!rhi__malloc_is_reached(s->blocks, number))
         return add_link(&s->owners->words, number, index);
+    own(s, index, 1);
     return NULL;
 }
 
-/* How many objects have open counts, but no owner so far; [*low, *high): where they lie. With
+/* How many objects have an open count without an owner so far; [*low, *high): where they lie. With
  * `in_block`: that a word in a block leads to. */
 static uint64_t count_open(const search *s, bool in_block, uint64_t *low, uint64_t *high)
 {
     uint64_t open = 0;
     uint32_t first = 0, last = 0;
     for (uint32_t i = 0; i < s->graph->count; i++)
-        if (rhi__has_open_count(s->graph, i) && !rhi__bit(s->owners->owned, i) &&
-            (!in_block || rhi__bit(s->in_block, i))) {
+        if (s->owners->lacking[i] && (!in_block || rhi__bit(s->in_block, i))) {
             first = open++ ? first : i;
             last = i;
         }
@@ -176,13 +200,31 @@ static uint64_t count_open(const search *s, bool in_block, uint64_t *low, uint64
 
 /* What a dying object's fields hold is open by count arithmetic, but it is theirs until they are
  * released. */
-static void mark_owned_by_dying(search *s)
+static void own_what_is_dying_holds(search *s)
 {
     const rhi_graph *g = s->graph;
     for (uint32_t i = 0; i < g->count; i++)
         for (uint32_t e = g->edge_start[i];
              g->flags[i] & RHI_GRAPH_DYING && e < g->edge_start[i + 1]; e++)
-            rhi__bit_set(s->owners->owned, g->edge_to[e]);
+            own(s, g->edge_to[e], 1);
+}
+
+static rhi_error *begin(search *s)
+{
+    rhi_owners *o = s->owners;
+    uint64_t words = (uint64_t)s->graph->count / 64 + 1, count = (uint64_t)s->graph->count + 1;
+    o->owned = calloc(words, sizeof *o->owned);
+    s->in_block = calloc(words, sizeof *s->in_block);
+    o->lacking = calloc(count, sizeof *o->lacking);
+    o->with_blocks = calloc(count, sizeof *o->with_blocks);
+    if (!o->owned || !s->in_block || !o->lacking || !o->with_blocks)
+        return rhi__error_memory();
+    for (uint32_t i = 0; i < s->graph->count; i++)
+        if (rhi__has_open_count(s->graph, i))
+            o->lacking[i] = (uint32_t)rhi__open(s->graph, i);
+    if (s->graph->dying_edges)
+        own_what_is_dying_holds(s);
+    return NULL;
 }
 
 /* ---- through objects ------------------------------------------------------------------------ */
@@ -200,19 +242,35 @@ static rhi_error *add_refs(void *context, uint32_t index, const rhi_object *obje
     return NULL;
 }
 
-/* Does nothing need to hold it, or has it an owner? */
-static bool is_held_itself(const search *s, uint32_t i)
-{
-    return s->graph->flags[i] & (RHI_GRAPH_STAYS | RHI_GRAPH_CORRUPT) ||
-           (rhi__ext(s->graph, i) > 0 && rhi__bit(s->owners->owned, i));
-}
-
 static void own_what_reached_blocks_hold(search *s)
 {
     const rhi_owners *o = s->owners;
-    for (uint64_t i = 0; i < o->words.count; i++)
-        if (rhi__malloc_is_reached(s->blocks, o->words.items[i].from))
-            rhi__bit_set(o->owned, o->words.items[i].to);
+    for (uint64_t i = 0; i < o->words.count; i++) {
+        rhi_link *link = &o->words.items[i];
+        if (!rhi__malloc_is_reached(s->blocks, link->from) || link->words == 0)
+            continue;
+        own(s, link->to, link->words);
+        link->words = 0;
+    }
+}
+
+/* Of the counts without an owner, those that words in blocks would own were lost with these. */
+static void leave_to_lost_blocks(rhi_owners *o)
+{
+    for (uint64_t i = 0; i < o->words.count; i++) {
+        const rhi_link *link = &o->words.items[i];
+        uint32_t counts = link->words < o->lacking[link->to] ? link->words : o->lacking[link->to];
+        o->lacking[link->to] -= counts;
+        o->with_blocks[link->to] += counts;
+    }
+}
+
+/* What guesses may not own, but words in blocks may. */
+static void own_what_is_guessed(search *s)
+{
+    for (uint32_t i = 0; s->graph->has_guessed && i < s->graph->count; i++)
+        if (rhi__bit(s->in_block, i))
+            rhi__bit_set(s->owners->owned, i);
 }
 
 /* The object or the block that a vector register leads to, if nothing else does. With `walk` they
@@ -224,8 +282,8 @@ static rhi_error *add_possible(search *s, uint32_t in, rhi_walk *walk, uint32_t 
     uint32_t object = rhi__object_index(s->reader, part->value);
     uint32_t block =
         object == RHI_NO_OBJECT && walk ? rhi__malloc_number(s->blocks, part->value) : RHI_NO_BLOCK;
-    bool is_new = object != RHI_NO_OBJECT && rhi__has_open_count(s->graph, object) &&
-                  !rhi__bit(o->owned, object);
+    bool is_new = object != RHI_NO_OBJECT && o->lacking[object] &&
+                  o->lacking[object] <= owned_by(s, RHI_HOLDER_REGISTER, part->value);
     bool is_new_block = block != RHI_NO_BLOCK && !rhi__malloc_is_reached(s->blocks, block);
     if (!rhi__is_vector(part) || !(is_new || is_new_block))
         return NULL;
@@ -234,7 +292,7 @@ static rhi_error *add_possible(search *s, uint32_t in, rhi_walk *walk, uint32_t 
         return rhi__error_memory();
     o->possible.items[o->possible.count++] = (rhi_possible){object, block, in};
     if (is_new)
-        rhi__bit_set(o->owned, object);
+        own(s, object, UINT32_MAX);
     else
         rhi__malloc_reach(s->blocks, block);
     if (is_new && walk && !rhi__bit(o->held, object)) {
@@ -269,7 +327,7 @@ static rhi_error *follow_objects(search *s)
     if (!o->held)
         return rhi__error_memory();
     for (uint32_t i = 0; i < s->graph->count; i++)
-        if (is_held_itself(s, i)) {
+        if (rhi__is_held_itself(s->graph, o, i)) {
             rhi__bit_set(o->held, i);
             s->graph->queue[count++] = i;
         }
@@ -286,13 +344,9 @@ static rhi_error *follow_objects(search *s)
 static rhi_error *find_owners(search *s, bool full)
 {
     const rhi_reader *r = s->reader;
-    uint64_t low, high, words = (uint64_t)s->graph->count / 64 + 1;
-    s->owners->owned = calloc(words, sizeof *s->owners->owned);
-    s->in_block = calloc(words, sizeof *s->in_block);
-    if (!s->owners->owned || !s->in_block)
-        return rhi__error_memory();
-    mark_owned_by_dying(s);
-    if (full || count_open(s, false, &low, &high))
+    uint64_t low, high;
+    RHI_TRY(begin(s));
+    if (full || s->graph->has_guessed || count_open(s, false, &low, &high))
         RHI_TRY(rhi__each_word(s->session, s->reader, r->lowest, r->highest, mark_owned, s));
     if (full || count_open(s, true, &low, &high)) {
         RHI_TRY(rhi__session_malloc_graph(s->session, s->reader, &s->blocks));
@@ -305,6 +359,8 @@ static rhi_error *find_owners(search *s, bool full)
     else
         RHI_TRY(follow_vectors(s, NULL));
     s->owners->open = count_open(s, false, &low, &high);
+    leave_to_lost_blocks(s->owners);
+    own_what_is_guessed(s);
     return NULL;
 }
 
@@ -316,6 +372,8 @@ static void free_owners(void *value)
     if (!owners)
         return;
     free(owners->owned);
+    free(owners->lacking);
+    free(owners->with_blocks);
     free(owners->possible.items);
     free(owners->held);
     free(owners->words.items);

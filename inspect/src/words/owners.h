@@ -1,5 +1,6 @@
-/* owners.h - which objects with open counts (counts that no field explains) have an owner: a
- * registered root, or a word that something reaches.
+/* owners.h - which open counts of objects (counts that no field explains) have an owner: a
+ * registered root, or a word that something reaches. Each explains one count; only a register or a
+ * word of a stack may stand for several variables that own one each (rhi_format.has_variables).
  *
  * Owners outside heaps form one graph: roots → blocks of malloc → objects. Objects lead on to
  * blocks and to objects, if something holds them. So what a block owns is known when it is known
@@ -7,14 +8,16 @@
  *
  * Invariant: an object that has an open count and is not `owned` has no word that a root reaches,
  * directly, through blocks, or through objects that are held; words in other blocks that lead to
- * it are in `words`. */
+ * it are in `words`. `lacking` and `with_blocks` are the counts of an object that no such word is
+ * left for. */
 #ifndef RHI_OWNERS_H
 #define RHI_OWNERS_H
 
 #include "words/malloc_graph.h"
 
+/* words: that lead there, and own no count yet */
 typedef struct rhi_link {
-    uint32_t from, to;
+    uint32_t from, to, words;
 } rhi_link;
 typedef struct rhi_links {
     rhi_link *items; /* sorted by `from` */
@@ -31,12 +34,14 @@ typedef struct rhi_possible {
 } rhi_possible;
 
 typedef struct rhi_owners {
-    uint64_t *owned; /* bits by object; those of `possible` are */
+    uint64_t *owned; /* bits by object: something leads to it; those of `possible` are */
+    /* by object: open counts that nothing at all leads to; that only words in `words` own */
+    uint32_t *lacking, *with_blocks;
     struct {
         rhi_possible *items;
         uint64_t count, capacity;
     } possible;
-    uint64_t open; /* objects with open counts that are not owned */
+    uint64_t open; /* objects with such counts */
     /* blocks were followed through objects: what follows is there, and session->blocks is final */
     bool is_full;
     uint64_t *held; /* objects that something holds: roots, or what these hold */
@@ -61,6 +66,23 @@ static inline bool rhi__has_open_count(const rhi_graph *graph, uint32_t i)
     return !(graph->flags[i] &
              (RHI_GRAPH_DYING | RHI_GRAPH_IMMORTAL | RHI_GRAPH_DAMAGED | RHI_GRAPH_CORRUPT)) &&
            rhi__open(graph, i) > 0;
+}
+
+/* Does it have a count without an owner? */
+static inline bool rhi__lacks_owner(const rhi_owners *owners, uint32_t i)
+{
+    return owners->lacking[i] || owners->with_blocks[i];
+}
+/* And are such counts owned by words in blocks that nothing reaches, all of them? */
+static inline bool rhi__is_lost_with_block(const rhi_owners *owners, uint32_t i)
+{
+    return owners->with_blocks[i] && owners->lacking[i] == 0;
+}
+/* Does nothing need to hold it, or has it an owner outside of the heap? */
+static inline bool rhi__is_held_itself(const rhi_graph *graph, const rhi_owners *owners, uint32_t i)
+{
+    return graph->flags[i] & (RHI_GRAPH_STAYS | RHI_GRAPH_CORRUPT) ||
+           (rhi__bit(owners->owned, i) && rhi__is_held_outside(graph, i));
 }
 
 /* The links from one block or object: links->items[*first .. what is returned). */

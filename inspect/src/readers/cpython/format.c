@@ -114,6 +114,7 @@ const rhi_format rhi__format_python = {
     .recording = "PYTHONTRACEMALLOC=1 in the program's environment",
     .collect_word = "gc.collect()",
     .raw_word = "pymalloc block",
+    .names_roots = true,
     .has_tracking = true,
     .open = python_open,
     .close = python_close,
