@@ -6,7 +6,6 @@
  * is its own type, a module `sys` that names the same version.
  * Invariant: a py_runtime that was handed out has passed all of that, and has an interpreter. */
 #include "base/array.h"
-#include "base/cycle_guard.h"
 #include "readers/cpython/python.h"
 #include "target/modules.h"
 
@@ -111,16 +110,26 @@ static bool add_interpreter(py_runtime *py, uint64_t address)
     return true;
 }
 
+static bool is_listed(const py_runtime *py, uint64_t address)
+{
+    for (uint64_t i = 1; i < py->interpreters.count; i++)
+        if (py->interpreters.items[i].address == address)
+            return true;
+    return false;
+}
+
 /* Those beside the main one, in the order of birth; the list has the newest first. */
 static bool add_others(rhi_reader *reader, py_runtime *py)
 {
     const uint64_t main = py->interpreters.items[0].address;
     uint64_t at = word(py->memory, py->address + py->at->interpreters_head);
-    rhi_cycle_guard guard = {0};
-    for (; at; at = word(py->memory, at + py->at->next)) {
+    bool was_main = false;
+    for (; at; was_main |= at == main, at = word(py->memory, at + py->at->next)) {
         const char *wrong = wrong_in_interpreter(py, at);
-        if (!wrong && (rhi__is_repeated(&guard, at) || py->interpreters.count > INTERPRETERS_MAX))
-            wrong = "there is no end of them";
+        if (!wrong && ((at == main && was_main) || is_listed(py, at)))
+            wrong = "it goes round in circles";
+        else if (!wrong && py->interpreters.count > INTERPRETERS_MAX)
+            wrong = "there are too many";
         if (wrong) {
             rhi__reader_damage(reader, at, false,
                                "the list of Python's interpreters is damaged at 0x%" PRIx64
