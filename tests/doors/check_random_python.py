@@ -11,18 +11,18 @@ Invariant: what the engine lists and Python does not know has the type word of a
 
 import argparse
 import collections
-import json
 import random
 import sys
 import tempfile
 
 import expect
 from check_random import attempt, seeds_of, words_of
-from launch import Question, door_of, report, require, without_traceback
-from python_target import HERE, PYTHON, Target, bytes_of, minor_version, stored_count
+from launch import Failure, Question, door_of, report, require, without_traceback
+from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, minor_version, stored_count
 
 LEFT_AT_STOP = 40  # objects that the program made or dropped after the copy that told the truth: text of the line, …
 OURS = ("Node", "Anchor", "Slots", "SlotsAndDict", "Registry", "Number", "Trouble", "Point", "Maker")
+OPERANDS_MAX = 64  # of gcgraph
 SHORT = 40  # characters that a value is shown with at least
 
 
@@ -42,6 +42,7 @@ class Truth:
         for key in ("objects", "made", "holds", "named", "values"):
             setattr(self, key, {int(address): value for address, value in line[key].items()})
         self.garbage = set(line["garbage"])
+        self.held = {each for held in self.holds.values() for each in held}
         self.version = tuple(line["version"])
         self.random = random.Random(line["seed"])
         self.types = {address for address, each in self.objects.items() if self.is_type(address)}
@@ -81,11 +82,12 @@ class Checks:
         yield "gcfind", "--json --limit=0", self.check_list
         yield "gcfind", "--unreachable --json --limit=0", self.check_unreachable
         yield "gcleaks", "--json --limit=0", self.check_leaks
-        yield "gcgraph", "--depth=0 --json --limit=0 " + ",".join(hex(each) for each in sorted(self.truth.made)), self.check_graph
+        few = self.truth.sample(self.truth.made, OPERANDS_MAX)
+        yield "gcgraph", "--depth=0 --json --limit=0 " + ",".join(map(hex, few)), lambda document: self.check_graph(document, set(few))
         yield "gcstat", "--json --limit=0 --no-retained", self.check_stat
         yield "gcverify", "--json --limit=0", self.check_verify
         yield "gcstale", "--json --limit=0", self.check_stale
-        for address in self.truth.sample(self.truth.made, self.samples):
+        for address in self.truth.sample(self.truth.named, self.samples):
             yield "objat", "--json --limit=0 0x%x" % address, lambda document, address=address: self.check_object(document, address)
         for address in self.truth.sample(self.truth.values, self.samples // 3):
             yield "objat", "--json 0x%x" % address, lambda document, address=address: self.check_value(document, address)
@@ -96,6 +98,7 @@ class Checks:
 
     def check_header(self, row):
         """Name, type, count of an object against the target's bytes."""
+        require(row, "no object")
         address = number(row["address"])
         same("the id", row["id"], "%s@0x%x" % (row["type"], address))
         same("the serial of " + row["id"], row["serial"], None)
@@ -146,7 +149,7 @@ class Checks:
         same("garbage that is missed", [self.say(each) for each in truth.garbage - found], [])
         extra = tracked - truth.garbage
         if truth.version >= (3, 13):
-            extra = {each for each in extra if truth.objects[each][0] != "dict" or not truth.held_by_garbage(each)}
+            extra = {each for each in extra if truth.objects[each][0] != "dict" or each in truth.held}
         same("tracked objects that are no garbage", [self.say(each) for each in extra], [])
         same("what lives on", [self.say(each) for each in found - truth.dying], [])
         leaves = {each for each in truth.dying if each in truth.made}
@@ -160,16 +163,16 @@ class Checks:
 
     # slots
 
-    def check_graph(self, document):
-        """All references between objects that were made, by name and as often as each is held."""
+    def check_graph(self, document, asked):
+        """The references between some objects, by name and as often as each is held."""
         truth = self.truth
-        same("the nodes", {self.check_header(row) for row in document["nodes"]}, set(truth.made))
+        same("the nodes", {self.check_header(row) for row in document["nodes"]}, asked)
         edges = collections.defaultdict(list)
         for row in document["edges"]:
             edges[number(row["from"].rsplit("@", 1)[1])].append((row["name"], number(row["to"].rsplit("@", 1)[1]), row["strength"]))
-        for address, named in truth.named.items():
-            inside = [row for row in named if row[1] in truth.made]
-            self.check_slots(address, edges[address], inside, {each for each in truth.holds[address] if each in truth.made})
+        for address in asked:
+            inside = [row for row in truth.named[address] if row[1] in asked]
+            self.check_slots(address, edges[address], inside, {each for each in truth.holds[address] if each in asked})
 
     def check_slots(self, address, found, named, held):
         """Each thing that Python sees is there by its name; nothing is there that it does not see."""
@@ -199,6 +202,7 @@ class Checks:
 
     def check_value(self, document, address):
         """The beginning of repr, and all of what is short."""
+        require(document["object"], "%s: no object, %s", self.say(address), document["status"])
         expected, value = self.truth.values[address], document["object"].get("value") or ""
         if self.truth.objects[address][0] in ("int", "float", "Number") and len(expected) > SHORT // 2:
             return
@@ -241,45 +245,39 @@ def ask_and_check(arguments, door, target, truth, where):
     asked = [each for each in checks.asked() if each[0] in arguments.commands]
     questions = [Question(command, line) for command, line, _ in asked]
     answers = door.ask(target, questions)
-    for (command, line, check), question, answer in zip(asked, questions, answers, strict=True):
-        def body(command=command, check=check, question=question, answer=answer):
-            without_traceback(answer.error)
-            document = expect.document_of(question, answer)
-            require("error" not in document, "%s", document.get("error"))
-            require(document["complete"], "not complete: %s", document.get("incomplete_because"))
-            check(document)
-        attempt(arguments, told, "%s, %s: %s %s (%s)" % (door.name, where, command, line[:80], target), body)
+    for (_, _, check), question, answer in zip(asked, questions, answers, strict=True):
+        attempt(arguments, check_answer, check, question, answer, "%s, %s: %s %s (%s)" %
+                (door.name, where, question.command, question.line[:80], target))
     print("  %s, %s: %d answers" % (door.name, where, len(answers)), flush=True)
-    return answers
 
 
-def told(where, body):
-    from launch import Failure
+def check_answer(check, question, answer, where):
     try:
-        body()
+        without_traceback(answer.error)
+        document = expect.document_of(question, answer)
+        require("error" not in document, "%s", document.get("error"))
+        require(document["complete"], "not complete: %s", document.get("incomplete_because"))
+        check(document)
     except Failure as failure:
         raise Failure("%s: %s" % (where, str(failure)[:3000])) from None
 
 
 def check_seed(seed, arguments):
-    doors = [door_of(name, arguments.shell) for name in arguments.doors]
+    doors = [PipedShell(arguments.shell) if name == "shell" else door_of(name, arguments.shell) for name in arguments.doors]
     with tempfile.TemporaryDirectory() as folder:
         target = Target(folder, 1, HERE + "/random_python.py", seed, arguments.size)
         with target.start() as subject:
             truth = Truth({**subject.truth, "small": arguments.size < 3000})
             print("seed %d: %d objects made, %d garbage, of %d" % (seed, len(truth.made), len(truth.garbage), len(truth.objects)), flush=True)
-            if "live" in arguments.modes:
-                agree(arguments, doors, subject.live(), truth, "live")
+            ask_all(arguments, doors, subject.live() if "live" in arguments.modes else None, truth, "live")
             core = subject.core()
-            if "core" in arguments.modes:
-                agree(arguments, doors, core, truth, "core")
-            if "alone" in arguments.modes:
-                target.take_away()
-                agree(arguments, doors, core._replace(exe=None), truth, "core alone")
+            ask_all(arguments, doors, core if "core" in arguments.modes else None, truth, "core")
+            target.take_away()
+            ask_all(arguments, doors, core._replace(exe=None) if "alone" in arguments.modes else None, truth, "core alone")
 
 
-def agree(arguments, doors, target, truth, where):
-    for door in doors:
+def ask_all(arguments, doors, target, truth, where):
+    for door in doors if target else ():
         ask_and_check(arguments, door, target, truth, where)
 
 

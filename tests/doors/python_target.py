@@ -5,12 +5,14 @@ Invariant: what is compared with the engine's answers is read here without the e
 segments of a core.
 """
 
+import json
 import os
 import shutil
 import struct
 import subprocess
 
-from launch import ROOT, Subject, require
+import launch
+from launch import ROOT, Answer, Shell, Subject, require
 
 PYTHON = os.environ.get("PYTHON") or "/usr/bin/python3.11"
 SAMPLES = os.path.join(ROOT, "samples", "python")
@@ -52,6 +54,26 @@ class Target:
 
     def take_away(self):
         os.unlink(self.copy)
+
+
+class PipedShell(Shell):
+    """The shell, with all questions from one pipe: what was learned for one helps the next. Each is asked with --json."""
+
+    name = "shell, from a pipe"
+
+    def ask(self, target, questions, prelude=()):
+        text = "".join("%s %s\n" % (question.command, question.line) for question in questions)
+        done = subprocess.run(self.start(target), input=text, env=launch.tool_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=launch.TIMEOUT_SECONDS, check=False, encoding="utf-8", errors="replace")
+        answers, at = [], 0
+        for question in questions:
+            try:
+                document, end = json.JSONDecoder().raw_decode(done.stdout, at)
+            except ValueError:
+                raise launch.Failure("no answer to %s: status %d, %s" % (question, done.returncode, done.stderr[-1000:])) from None
+            answers.append(Answer(done.stdout[at:end], done.stderr, 2 if "error" in document else 0))
+            at = end + len(done.stdout[end:]) - len(done.stdout[end:].lstrip())
+        return answers
 
 
 class ProcessBytes:

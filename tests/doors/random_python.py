@@ -305,23 +305,27 @@ def everything():
     return [each for each in found if id(each) not in own]
 
 
-def attributes_of(each):
-    """Pairs (name, value)."""
+def members_of(each):
+    """Pairs (name, value) of __slots__."""
     rows = []
     for base in type(each).__mro__:
         for name, member in vars(base).items():
-            if isinstance(member, types.MemberDescriptorType) and base in (Slots, SlotsAndDict):
-                value = member.__get__(each, type(each)) if hasattr(each, name) else None
-                rows += [(name, value)] if value is not None else []
-    if isinstance(each, (Node, Anchor, SlotsAndDict, Registry, Trouble, types.FunctionType)):
-        rows += list(vars(each).items())
+            if isinstance(member, types.MemberDescriptorType) and base in (Slots, SlotsAndDict) and hasattr(each, name):
+                rows.append((name, member.__get__(each, type(each))))
     return rows
 
 
-def named(each):
+def attributes_of(each, held):
+    """Pairs (name, value): the attributes, or, if the object holds a dict of them, that. (To ask for it makes it.)"""
+    if not isinstance(each, (Node, Anchor, SlotsAndDict, Registry, Trouble, types.FunctionType)) or not vars(each):
+        return []
+    return [("__dict__", vars(each))] if id(vars(each)) in held else list(vars(each).items())
+
+
+def named(each, held):
     """[NAME, ADDRESS, STRENGTH] of what an object holds; of a dict's entries the key as it is written, and ''."""
-    rows = [(name, value) for name, value in attributes_of(each)]
-    if isinstance(each, (dict, collections.OrderedDict)):
+    rows = members_of(each) + attributes_of(each, held)
+    if isinstance(each, dict):
         for key, value in dict.items(each):
             rows += [(key_name(key), value), (None, key)]
     elif isinstance(each, (list, tuple, collections.deque)):
@@ -329,12 +333,11 @@ def named(each):
     elif isinstance(each, (set, frozenset)):
         rows += [(None, value) for value in each]
     elif isinstance(each, types.FunctionType):
-        names = zip(each.__code__.co_freevars, each.__closure__ or ())
-        rows += [(None, cell) for _, cell in names] + [(None, each.__defaults__)]
+        rows += [("__closure__", each.__closure__), ("__defaults__", each.__defaults__), ("__code__", each.__code__)]
     elif isinstance(each, types.GeneratorType):
-        rows += list(each.gi_frame.f_locals.items())
+        rows += locals_of(each.gi_frame)
     elif isinstance(each, types.CoroutineType):
-        rows += list(each.cr_frame.f_locals.items())
+        rows += locals_of(each.cr_frame)
     elif isinstance(each, types.MethodType):
         rows += [("__self__", each.__self__), ("__func__", each.__func__)]
     elif isinstance(each, functools.partial):
@@ -345,6 +348,11 @@ def named(each):
     if isinstance(each, weakref.ref) and each() is not None:
         rows.append([None, id(each()), "weak"])
     return rows
+
+
+def locals_of(frame):
+    where = "of %s at %s:%d" % (frame.f_code.co_name, os.path.basename(frame.f_code.co_filename), frame.f_lineno)
+    return [("local %s %s" % (name, where), value) for name, value in frame.f_locals.items()]
 
 
 def key_name(key):
@@ -365,7 +373,10 @@ def described(made):
             truth["made"][id(each)] = sys.getrefcount(each) - 3  # of the list, this name, the argument
     for each in objects:
         if id(each) in wanted:
-            truth["named"][id(each)] = named(each)
+            held = truth["holds"][id(each)]
+            truth["named"][id(each)] = named(each, held)
+            if hasattr(each, "__dict__") and id(vars(each)) in held:
+                truth["named"][id(vars(each))] = [row for row in named(vars(each), ()) if row[0]]  # its keys may be the class's
             if type(each) in (str, int, float, bytes):
                 truth["values"][id(each)] = repr(each)
     return truth
