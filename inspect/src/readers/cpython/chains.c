@@ -78,10 +78,11 @@ bool rhi__py_ordered_slots(const py_visit *v)
     uint8_t node[ODICT_NODE];
     if (!rhi__py_dict_slots(v, false))
         return false;
+    uint64_t left = py_word(v, PY_OB_SIZE);
     for (uint64_t at = py_word(v, ODICT_FIRST);
-         at && rhi__take_room(v->reader, LINK_COST) &&
+         at && left && rhi__take_room(v->reader, LINK_COST) &&
          rhi__py_read(v->py, at, node, sizeof node) == sizeof node;
-         at = rhi__load64(node + 16))
+         at = rhi__load64(node + 16), left--)
         if (!py_label(v, PY_LABEL_KEY, at, rhi__load64(node), rhi__load64(node)))
             return false;
     return true;
@@ -94,9 +95,9 @@ static rhi_error *ordered_spans(const py_visit *v, rhi_span_visitor visit, void 
     if (fast && fast % 8 == 0 && count && count >> PY_TABLE_MAX_LOG2 == 0 &&
         rhi__range_ok(fast, count * 8))
         RHI_TRY(visit(context, fast, count, 8));
-    for (uint64_t at = py_word(v, ODICT_FIRST);
-         at && rhi__take_room(v->reader, LINK_COST) && rhi__py_u64(v->py, at + 16, &next);
-         at = next)
+    for (uint64_t at = py_word(v, ODICT_FIRST), left = py_word(v, PY_OB_SIZE);
+         at && left && rhi__take_room(v->reader, LINK_COST) && rhi__py_u64(v->py, at + 16, &next);
+         at = next, left--)
         RHI_TRY(visit(context, at, ODICT_NODE / 8, 8));
     return NULL;
 }

@@ -12,6 +12,8 @@ enum {
     COLUMNS = 44,  /* and the end: "… 12 more]" */
     PARTS_MAX = 8, /* that are shown */
     PART_SIZE = 128,
+    KEY_BYTES = 28, /* of a text that is one of several */
+    TEXT_BYTES = 32,
     VALUE_SIZE = 256,
     LIST_ITEMS = 24,
     TUPLE_ITEMS = 24,
@@ -134,11 +136,11 @@ static void id_text(py_runtime *py, const py_type *type, uint64_t address, char 
         rhi__text(text, size, address ? "0x%llx" : "NULL", (unsigned long long)address);
 }
 
-/* What has no parts: a number, a text, something with a name; else its id. */
-static void short_text(py_runtime *py, uint64_t address, char *text, size_t size)
+/* What has no parts: a number, a text (of so many bytes), something with a name; else its id. */
+static void short_text(py_runtime *py, uint64_t address, size_t most, char *text, size_t size)
 {
     const py_type *type = type_at(py, address);
-    if (!type || (!rhi__py_scalar(py, type, address, text, size) &&
+    if (!type || (!rhi__py_scalar(py, type, address, text, most < size ? most : size) &&
                   !named_text(py, type, address, text, size)))
         id_text(py, type, address, text, size);
 }
@@ -152,7 +154,7 @@ static void put_items(writer *w, uint64_t first, uint64_t count)
     for (bool fits = true; fits && shown < count && shown < PARTS_MAX; shown += fits) {
         if (!rhi__py_u64(w->py, first + shown * 8, &item))
             break;
-        short_text(w->py, item, part, 48);
+        short_text(w->py, item, TEXT_BYTES, part, sizeof part);
         fits = put_part(w, part);
     }
     put_more(w, count - shown);
@@ -179,11 +181,11 @@ static bool put_named(writer *w, const char *name, uint64_t value)
 {
     char part[PART_SIZE];
     size_t at = strlen(name);
-    if (at > 40)
-        at = rhi__whole_characters(name, 40);
+    if (at > KEY_BYTES + 16)
+        at = rhi__whole_characters(name, KEY_BYTES + 16);
     memcpy(part, name, at);
     memcpy(part + at, ": ", 3);
-    short_text(w->py, value, part + at + 2, 56);
+    short_text(w->py, value, TEXT_BYTES, part + at + 2, sizeof part - at - 2);
     return put_part(w, part);
 }
 
@@ -192,7 +194,7 @@ static bool put_entry(void *context, const py_entry *entry)
     entries *e = context;
     char key[PART_SIZE];
     if (!e->is_bare || !rhi__py_text(e->w->py, entry->key, key, sizeof key))
-        short_text(e->w->py, entry->key, key, 48);
+        short_text(e->w->py, entry->key, KEY_BYTES, key, sizeof key);
     bool fits = put_named(e->w, key, entry->value);
     e->shown += fits;
     return fits;
@@ -227,7 +229,7 @@ static bool put_element(void *context, const rhi_slot *slot)
                   slot->field == &labels[PY_LABEL_ITEM];
     if (!is_one)
         return ++p->seen < SCANNED_MAX;
-    short_text(p->w->py, slot->value, part, 48);
+    short_text(p->w->py, slot->value, TEXT_BYTES, part, sizeof part);
     bool fits = put_part(p->w, part);
     p->shown += fits;
     return fits;
@@ -301,7 +303,7 @@ static bool put_container(writer *w, const py_type *type, uint64_t address)
 static void put_referent(writer *w, const char *name, uint64_t slot)
 {
     char part[PART_SIZE], all[VALUE_SIZE];
-    short_text(w->py, word_at(w->py, slot), part, 64);
+    short_text(w->py, word_at(w->py, slot), sizeof part, part, sizeof part);
     rhi__text(all, sizeof all, "<%s %s>", name, part);
     put(w, all);
 }
@@ -362,5 +364,5 @@ void rhi__py_repr(py_runtime *py, uint64_t address, char *text, size_t size)
     if (type && type->layout == PY_TUPLE && put_container(&w, type, address))
         rhi__text(text, size, "%s", w.text);
     else
-        short_text(py, address, text, size);
+        short_text(py, address, size, text, size);
 }
