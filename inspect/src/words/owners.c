@@ -110,7 +110,8 @@ rhi_error *rhi__walk(rhi_walk *w, uint32_t count, uint64_t head)
     while (count || head < w->queue.count) {
         RHI_TRY(rhi__graph_spread(&w->session->work, w->graph, false, w->objects, w->objects_within,
                                   w->graph->queue, &count));
-        RHI_TRY(enter_blocks(w, count));
+        if (w->met) /* else no block plays a part */
+            RHI_TRY(enter_blocks(w, count));
         RHI_TRY(
             rhi__malloc_spread(&w->session->work, w->blocks, w->met, w->within, &w->queue, head));
         count = leave_blocks(w, head);

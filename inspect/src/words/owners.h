@@ -94,7 +94,7 @@ typedef struct rhi_walk {
     const rhi_graph *graph;
     const rhi_malloc_graph *blocks;
     const rhi_owners *owners;
-    uint64_t *objects, *met;                 /* bits: objects and blocks that were met */
+    uint64_t *objects, *met; /* bits: objects and blocks that were met; met NULL: no blocks */
     const uint64_t *objects_within, *within; /* the only ones to go to; NULL: any */
     rhi_numbers queue;                       /* all blocks that were met */
 } rhi_walk;
