@@ -432,8 +432,11 @@ START_TEST(what_does_not_fit_is_told_of_both)
     ck_assert_int_eq(fake_size(json, "problems"), 2);
     json_decref(json);
     json = fake_json(b.w.t, "gcstale", "");
-    ck_assert_int_eq(fake_size(json, "stale"), 1);
+    ck_assert_int_eq(fake_size(json, "stale"), 3);
     ck_assert_str_eq(fake_string(json, "stale.0.was"), at("pair", b.freed));
+    ck_assert_str_eq(fake_string(json, "stale.1.evidence"), "inside another object");
+    ck_assert_str_eq(fake_string(json, "stale.1.now"), at("leaf", b.leaf));
+    ck_assert_str_eq(fake_string(json, "stale.2.evidence"), "inside another object");
     json_decref(json);
     must_have(say(&b, "gcstale", ""), at("pair", b.freed));
     made_up_put(b.w.t, b.twice, 0, b.leaf);
@@ -543,7 +546,7 @@ START_TEST(nothing_certain_rests_on_a_guess)
     ck_assert_int_eq(fake_integer(json, "by_kind.over_release"), 1);
     must_have(fake_string(json, "problems.0.detail"), "4 fields of live objects hold it");
     json_decref(json);
-    ck_assert_int_eq(total_of(&b, "gcstale", "stale"), 3);
+    ck_assert_int_eq(total_of(&b, "gcstale", "stale"), 4);
     must_have(say(&b, "refs", text_of(b.leaf)), "over-released: 1 more reference than counts");
     world_free(&b.w);
 }
@@ -599,6 +602,56 @@ START_TEST(what_an_exact_root_holds_is_no_garbage_by_guesses)
     json_decref(json);
     ck_assert_int_eq(total_of(&b, "gcleaks", "objects"), 3);
     ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 0);
+    world_free(&b.w);
+}
+END_TEST
+
+/* ---- stale slots ---------------------------------------------------------------------------- */
+
+START_TEST(memory_may_be_used_again_for_anything)
+{
+    both b = both_new(_i);
+    uint64_t slot = crate + 64 + 64 * 6;
+    json_t *json;
+    made_up_put(b.w.t, b.pair, 0, slot);
+    b.w.t->state++;
+    json = fake_json(b.w.t, "gcstale", ""); /* a slot that nothing was ever in */
+    ck_assert_int_eq(fake_size(json, "stale"), 1);
+    ck_assert_str_eq(fake_string(json, "stale.0.evidence"), "no object");
+    ck_assert_str_eq(fake_string(json, "stale.0.address"), text_of(slot));
+    ck_assert(json_is_null(fake_at(json, "stale.0.was")));
+    json_decref(json);
+    must_have(say(&b, "gcstale", ""), "is a free block: the object that it led to is gone\n"
+                                      "     crates are used again\n");
+    made_up_raw(b.w.t, crate, 6);
+    b.w.t->state++;
+    must_have(say(&b, "gcstale", ""), "is memory in use that holds no object: the object that it "
+                                      "led to is gone");
+    made_up_put(b.w.t, b.pair, 0, b.twice + 8);
+    b.w.t->state++;
+    must_have(say(&b, "gcstale", ""), at("twice", b.twice));
+    must_have(say(&b, "gcstale", ""), ": the object that it led to is gone");
+    made_up_put(b.w.t, b.pair, 0, b.freed);
+    b.w.t->state++;
+    must_have(say(&b, "gcstale", ""), ", freed\n");
+    world_free(&b.w);
+}
+END_TEST
+
+START_TEST(words_of_c_are_stale_only_where_c_variables_hold_objects)
+{
+    both b = both_new(_i);
+    fake_map(b.w.t, words_at, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "/lib/x.so");
+    fake_put(b.w.t, words_at, b.freed, 8);
+    b.w.t->state++;
+    ck_assert_int_eq(total_of(&b, "gcstale", "stale"), 0);
+    ck_assert_int_eq(total_of(&b, "gcstale", "possible"), 1);
+    fake_put(b.w.t, words_at, b.freed - 16, 8); /* the beginning of its slot */
+    b.w.t->state++;
+    must_have(say(&b, "gcstale", ""), "(points 16 bytes in front of it)");
+    json_t *json = fake_json(b.w.t, "gcstale", "");
+    ck_assert_int_eq(fake_integer(json, "possible.0.holder.offset"), -16);
+    json_decref(json);
     world_free(&b.w);
 }
 END_TEST
@@ -719,7 +772,9 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           a_table_in_a_crate_is_its_owners_alone, crates_may_lie_far_apart,
           a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
           what_does_not_fit_is_told_of_both, a_guess_counts_and_is_called_conservative,
-          nothing_certain_rests_on_a_guess, garbage_by_guesses_is_certain_where_no_word_leads_to_it,
+          nothing_certain_rests_on_a_guess, memory_may_be_used_again_for_anything,
+          words_of_c_are_stale_only_where_c_variables_hold_objects,
+          garbage_by_guesses_is_certain_where_no_word_leads_to_it,
           what_an_exact_root_holds_is_no_garbage_by_guesses, each_owner_explains_one_count,
           a_word_of_a_stack_may_stand_for_several_variables,
           lost_references_are_told_by_type_and_line)

@@ -221,13 +221,18 @@ static const rhi_command table[] = {
             "is a strong field or\nregistered root, and its target has fewer counts than such "
             "references, so that one of them at least is\nstale; or debug info says that it is a "
             "variable of another managed type. (A struct that begins with the\n"
-            "variable's is no other type.)",
+            "variable's is no other type.)\nWhere a format uses memory again for anything "
+            "(Python's), a strong field that holds no object's start is stale, too: it\nleads "
+            "into another object, or to none. Words of C are all possible ones there.",
         .json =
             "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot "
             "pointed into, \"was\":\n \"T#n\"|null: who died there, \"now\": \"T#m\"|null: who "
             "lives there, \"now_value\": what\n it holds, short, or null, \"evidence\": \"freed "
-            "slot|inside a\n freed slot|more references than counts|variable of another type\", "
-            "\"reason\": of the death, or null}], \"stale_total\" if cut,\n"
+            "slot|inside a\n freed slot|no object|inside another object|more references than "
+            "counts|variable of another type\", "
+            "\"reason\": of the death, or null,\n \"remark\": what the format says of the place, "
+            "or "
+            "null}], \"stale_total\" if cut,\n"
             " \"possible\": the same, \"possible_total\" if cut, \"not_named\": stack words that "
             "debug info was not asked\n about, \"types_not_compared\": words to live objects that "
             "were not held against the types of variables,\n \"provisional\"}",

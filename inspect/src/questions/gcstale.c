@@ -1,6 +1,7 @@
 /* gcstale.c - chooses the stale pointers that are shown, and judges each (see gcstale.h). */
 #include "questions/gcstale.h"
 #include "base/array.h"
+#include "heap/objects.h"
 #include "program/symbols.h"
 #include "words/naming.h"
 
@@ -36,7 +37,16 @@ static void judge(const rhi_gcstale *a, const rhi_holder *row, rhi_stale_verdict
         v->evidence = row->value == row->target ? RHI_STALE_FREED : RHI_STALE_INSIDE_FREED;
         return;
     }
+    rhi__error_free(rhi__remark(a->reader, row->value, &v->object, v->remark));
+    if (!rhi__is_object(v->object.state)) {
+        v->evidence = RHI_STALE_NO_OBJECT;
+        return;
+    }
     v->has_object = true;
+    if (v->object.address != row->target) {
+        v->evidence = RHI_STALE_INSIDE_ANOTHER;
+        return;
+    }
     v->evidence = row->variable && rhi__is_of_another_type(a->session, a->reader, row->variable,
                                                            v->object.type)
                       ? RHI_STALE_OF_ANOTHER_TYPE

@@ -2,6 +2,7 @@
 #ifndef RHI_GCSTALE_H
 #define RHI_GCSTALE_H
 
+#include "heap/objects.h"
 #include "questions/stale.h"
 
 /* Why a pointer is stale, or may be. */
@@ -9,6 +10,8 @@ enum rhi_stale_evidence {
     RHI_STALE_UNREADABLE,
     RHI_STALE_FREED,
     RHI_STALE_INSIDE_FREED,
+    RHI_STALE_NO_OBJECT,       /* nothing lives there now */
+    RHI_STALE_INSIDE_ANOTHER,  /* where it leads another object lies now */
     RHI_STALE_OF_ANOTHER_TYPE, /* than the variable */
     RHI_STALE_TOO_MANY         /* references to what is there now: one of them at least is stale */
 };
@@ -16,9 +19,10 @@ enum rhi_stale_evidence {
 /* What is known of the slot that a pointer leads to. */
 typedef struct rhi_stale_verdict {
     enum rhi_stale_evidence evidence;
-    bool has_object;   /* something lives there now */
-    bool has_tenant;   /* somebody died there */
-    rhi_object object; /* who lives there; or, if it is free, who died there */
+    bool has_object;              /* something lives there now */
+    bool has_tenant;              /* somebody died there */
+    char remark[RHI_REMARK_SIZE]; /* what its format says of the place */
+    rhi_object object;            /* who lives there; or, if it is free, who died there */
     /* of a slot that is used again: who died there before, by the history */
     uint32_t tenant_type;
     uint64_t tenant_serial;

@@ -76,7 +76,17 @@ static bool is_suspect(void *context, uint64_t value)
     if (!block)
         return false;
     uint32_t index = rhi__object_index(s->reader, value);
-    return index == RHI_NO_OBJECT || rhi__bit(s->suspect, index);
+    return index == RHI_NO_OBJECT || rhi__bit(s->suspect, index) ||
+           (s->reader->has_prefixes && rhi__object_of(s->reader, value) == RHI_NO_OBJECT);
+}
+
+/* Is memory of that format used again for anything, so that a slot which holds no object's address
+ * led to one that is gone? */
+static bool is_used_for_anything(const search *s, const rhi_holder *holder,
+                                 const rhi_object *object)
+{
+    return holder->strong && !rhi__format_of(s->reader, object->heap)->has_serials &&
+           (!rhi__is_object(object->state) || holder->value != object->address);
 }
 
 static bool target_of(const search *s, uint64_t value, rhi_object *object)
@@ -114,6 +124,8 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
         return add(object.damaged || is_guess || is_behind_the_end(s, holder) ? &s->stale->possible
                                                                               : &s->stale->certain,
                    holder, object.address);
+    if (!is_guess && holder->in_live && is_used_for_anything(s, holder, &object))
+        return add(&s->stale->certain, holder, holder->value);
     bool owns_one = holder->strong && !is_guess && holder->value == object.address;
     uint32_t index = rhi__object_index(s->reader, object.address);
     if (owns_one && is_counted(s, &object) && index != RHI_NO_OBJECT &&
@@ -122,8 +134,12 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
     return NULL;
 }
 
-static rhi_holders *rows_for(search *s, uint8_t kind)
+/* In C a variable that holds no object any more should be NULL. What else holds objects leaves
+ * addresses behind in tables and caches. */
+static rhi_holders *rows_for(search *s, uint8_t kind, const rhi_object *object)
 {
+    if (kind != RHI_HOLDER_ROOT && !rhi__format_of(s->reader, object->heap)->has_variables)
+        return &s->stale->possible;
     switch (kind) {
     case RHI_HOLDER_STACK:
         return &s->stack;
@@ -168,8 +184,8 @@ static rhi_error *judge_word(void *context, const rhi_holder *holder)
     if ((!is_root && !is_suspect(s, holder->value)) || !target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)
-        return add(object.damaged ? &s->stale->possible : rows_for(s, holder->kind), holder,
-                   object.address);
+        return add(object.damaged ? &s->stale->possible : rows_for(s, holder->kind, &object),
+                   holder, object.address);
     if (is_root && holder->value == object.address && is_counted(s, &object))
         return add(&s->roots, holder, object.address);
     return NULL;

@@ -2,7 +2,9 @@
  *
  * Invariant: a row is certain only if a declared slot, a registered root, a variable, module
  * data, thread-local or malloc memory holds it; what may be a leftover (unnamed stack words,
- * registers, unknown memory, words behind an object's end) is possible. A pointer into a slot
+ * registers, unknown memory, words behind an object's end; all words, if no C variables hold
+ * objects of that format) is possible. A strong slot that leads to no object, in a format that
+ * uses memory again for anything, is certain. Any other pointer into a slot
  * that is used again is a row by evidence alone: a slot or root that owns one of more references
  * than its target has counts, or a variable whose type, by debug info, is a pointer to another
  * managed type. */

@@ -37,7 +37,12 @@ static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_sta
     tenants t;
     name_tenants(a->reader, v, &t);
     rhi__print(a->session, "  -> 0x%" PRIx64 " ", row->target);
-    if (v->has_object)
+    if (v->evidence == RHI_STALE_NO_OBJECT)
+        rhi__print(a->session, "is %s: the object that it led to is gone\n",
+                   rhi__empty_text(a->reader, rhi__block_at(a->reader, row->value), row->value));
+    else if (v->evidence == RHI_STALE_INSIDE_ANOTHER)
+        rhi__print(a->session, "lies in %s%s: the object that it led to is gone\n", t.now, t.value);
+    else if (v->has_object)
         rhi__print(a->session, "is %s%s, %s%s%s%s%s\n", t.now, t.value,
                    v->evidence == RHI_STALE_OF_ANOTHER_TYPE
                        ? "but the variable is of another type"
@@ -48,6 +53,8 @@ static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_sta
         rhi__print(a->session, "was %s, %s\n", t.was, t.freed);
     else
         rhi__print(a->session, "cannot be read\n");
+    if (v->remark[0])
+        rhi__print(a->session, "     %s\n", v->remark);
     rhi__holder_print(a->session, a->reader, row, "     ");
 }
 
@@ -74,6 +81,14 @@ static void print_not_asked(rhi_session *s, const rhi_stale *stale)
                    (int)RHI_STALE_NAMED_MAX, stale->types_not_asked == 1 ? "was" : "were");
 }
 
+static bool has_variables(const rhi_reader *reader)
+{
+    for (uint64_t i = 0; i < reader->formats.count; i++)
+        if (!reader->formats.items[i].format->has_variables)
+            return false;
+    return true;
+}
+
 void rhi__gcstale_print(const rhi_gcstale *a)
 {
     rhi_session *s = a->session;
@@ -81,10 +96,10 @@ void rhi__gcstale_print(const rhi_gcstale *a)
                a->certain.total == 1 ? "" : "s", a->certain.total ? ":" : "");
     print_rows(a, &a->certain);
     if (a->possible.total) {
-        rhi__print(s,
-                   "%" PRIu64 " possible, which may be leftovers (unnamed stack words, registers, "
-                   "memory of unknown use):\n",
-                   a->possible.total);
+        rhi__print(s, "%" PRIu64 " possible, which may be leftovers%s:\n", a->possible.total,
+                   has_variables(a->reader)
+                       ? " (unnamed stack words, registers, memory of unknown use)"
+                       : "");
         print_rows(a, &a->possible);
     }
     print_not_asked(s, a->stale);
@@ -97,15 +112,17 @@ static json_t *row_json(const rhi_gcstale *a, const rhi_holder *row, const rhi_s
     static const char *const evidence[] = {[RHI_STALE_UNREADABLE] = "unreadable",
                                            [RHI_STALE_FREED] = "freed slot",
                                            [RHI_STALE_INSIDE_FREED] = "inside a freed slot",
+                                           [RHI_STALE_NO_OBJECT] = "no object",
+                                           [RHI_STALE_INSIDE_ANOTHER] = "inside another object",
                                            [RHI_STALE_OF_ANOTHER_TYPE] = "variable of another type",
                                            [RHI_STALE_TOO_MANY] = "more references than counts"};
     tenants t;
     name_tenants(a->reader, v, &t);
-    return json_pack("{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?}", "holder",
+    return json_pack("{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?, s:o}", "holder",
                      rhi__holder_json(a->reader, row), "address", rhi__json_address(row->target),
                      "was", t.was[0] ? t.was : NULL, "now", t.now[0] ? t.now : NULL, "now_value",
                      t.value[0] ? t.value + 1 : NULL, "evidence", evidence[v->evidence], "reason",
-                     t.death);
+                     t.death, "remark", v->remark[0] ? rhi__json_text(v->remark) : json_null());
 }
 
 static void json_rows(const rhi_gcstale *a, const char *key, const rhi_stale_rows *rows)

@@ -58,6 +58,15 @@ static bool from_value(rhi_reader *reader, const rhi_holder *holder, const rhi_o
     return value[0];
 }
 
+/* Below 0: the word leads in front of the object, into its slot. */
+static json_t *offset_json(const rhi_holder *holder)
+{
+    enum { PREFIX_MAX = 1 << 16 };
+    uint64_t before = holder->target - holder->value;
+    return before && before < PREFIX_MAX ? json_integer(-(json_int_t)before)
+                                         : rhi__json_u64(holder->value - holder->target);
+}
+
 json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
 {
     char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
@@ -75,7 +84,7 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
                             from_value(reader, holder, &from, value) ? rhi__json_text(value + 1)
                                                                      : json_null());
     json_object_set_new(json, "name", holder->name ? rhi__json_text(holder->name) : json_null());
-    json_object_set_new(json, "offset", rhi__json_u64(holder->value - holder->target));
+    json_object_set_new(json, "offset", offset_json(holder));
     if (variable && variable->type[0])
         json_object_set_new(json, "type", rhi__json_text(variable->type));
     if (variable && variable->function[0])
@@ -191,8 +200,11 @@ void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holde
         rhi__print(session, " %s", is_exact ? "exact" : rhi__strength_word(holder));
     if (holder->address && !has_address)
         rhi__print(session, " at 0x%" PRIx64, holder->address);
-    if (holder->value != holder->target)
+    if (holder->value > holder->target)
         rhi__print(session, " (points %" PRIu64 " bytes into it)", holder->value - holder->target);
+    else if (holder->value != holder->target)
+        rhi__print(session, " (points %" PRIu64 " bytes in front of it)",
+                   holder->target - holder->value);
     if (holder->reach > RHI_REACH_YES)
         rhi__print(session, " (in a malloc block that nothing reaches%s)",
                    holder->reach == RHI_REACH_UNDECIDED ? " in what could be read" : "");

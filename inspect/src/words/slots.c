@@ -307,6 +307,15 @@ static bool visit_chosen_slot(void *context, const rhi_slot *slot)
     return !s->error;
 }
 
+/* Of types whose slots are found by code there are no other words that refer. */
+static bool visit_chosen_coded(void *context, const rhi_slot *slot)
+{
+    search *s = context;
+    if (slot->value - s->low < s->high - s->low && s->choice->wanted(s->context, slot->value))
+        s->error = hit(s, s->object, slot->field, slot->element, slot->address, slot->value);
+    return !s->error;
+}
+
 static bool is_chosen(void *context, uint32_t index, const rhi_block *block,
                       const rhi_header *header, const uint8_t *bytes)
 {
@@ -320,19 +329,24 @@ static rhi_error *search_chosen(void *context, uint32_t index, const rhi_object 
 {
     search *s = context;
     uint64_t element = 0, low = s->low, span = s->high - s->low;
+    const rhi_type *type = &s->reader->types.items[object->type];
     (void)index;
+    s->object = object;
+    if (type->has_code) {
+        rhi__each_slot(s->reader, object, bytes, visit_chosen_coded, s);
+        return s->error;
+    }
     for (uint64_t i = s->reader->heaps.items[object->heap].first_word; i + 8 <= object->slot_size;
          i += 8) {
         uint64_t value = rhi__load64(bytes + i);
         if (value - low >= span || !s->choice->wanted(s->context, value))
             continue;
         const rhi_field *field = rhi__field_at(s->reader, object, bytes, i, &element);
-        if (field ? rhi__is_reference(field) : !s->reader->types.items[object->type].has_code)
+        if (!field || rhi__is_reference(field))
             RHI_TRY(hit(s, object, field, field ? element : 0, object->start + i, value));
     }
-    if (!s->reader->types.items[object->type].has_vectors)
+    if (!type->has_vectors)
         return NULL;
-    s->object = object;
     rhi__each_slot(s->reader, object, bytes, visit_chosen_slot, s);
     return s->error;
 }
