@@ -162,20 +162,37 @@ static bool has_collector_header(const uint8_t *header)
     return next == 0 || (next >= 4096 && next % 8 == 0 && next < 1ull << 56);
 }
 
+/* Is one of this type there, behind the type's prefix? Its count was looked at. */
+static bool fits_type(const py_runtime *py, const py_type *type, const uint8_t *bytes, uint64_t got,
+                      uint64_t room, enum py_fit fit, py_found *found)
+{
+    uint64_t prefix = type->prefix;
+    if ((type->flags & PY_FLAG_GC) && !has_collector_header(bytes + prefix - 16))
+        return false;
+    uint64_t size = rhi__py_object_size(py, type, bytes + prefix, got - prefix);
+    if (!size || size > UINT64_MAX / 2 || !fits(py, type, prefix + size, room, fit))
+        return false;
+    *found = (py_found){type, type->prefix, prefix + size};
+    return true;
+}
+
 static bool fits_prefix(py_runtime *py, const uint8_t *bytes, uint64_t got, uint64_t room,
                         enum py_fit fit, uint8_t prefix, py_found *found)
 {
     if (got < prefix + 16u || !is_count(py, rhi__load64(bytes + prefix)))
         return false;
     const py_type *type = rhi__py_type_at(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
-    if (!type || type->prefix != prefix ||
-        ((type->flags & PY_FLAG_GC) && !has_collector_header(bytes + prefix - 16)))
-        return false;
-    uint64_t size = rhi__py_object_size(py, type, bytes + prefix, got - prefix);
-    if (!size || size > UINT64_MAX / 2 || !fits(py, type, prefix + size, room, fit))
-        return false;
-    *found = (py_found){type, prefix, prefix + size};
-    return true;
+    return type && type->prefix == prefix && fits_type(py, type, bytes, got, room, fit, found);
+}
+
+bool rhi__py_object_like(const py_runtime *py, const py_type *type, const uint8_t *bytes,
+                         uint64_t room, py_found *found)
+{
+    uint64_t prefix = type->prefix;
+    return !py->block_prefix && room >= prefix + 16 &&
+           rhi__load64(bytes + prefix + PY_OB_TYPE) == type->address &&
+           is_count(py, rhi__load64(bytes + prefix)) &&
+           fits_type(py, type, bytes, room, room, PY_FILLS, found);
 }
 
 /* Is the object at the address in one of the collector's lists? */

@@ -95,12 +95,6 @@ static void check_count(py_runtime *py, const pool *p, uint32_t free_count, bool
 
 /* ---- its blocks ----------------------------------------------------------------------------- */
 
-/* What the last object was like: most of a pool are alike. */
-typedef struct guess {
-    const py_type *type;
-    uint8_t prefix;
-} guess;
-
 typedef struct filling {
     uint64_t live[BLOCKS_MAX / 64], raw[BLOCKS_MAX / 64];
     uint8_t prefixes[BLOCKS_MAX];
@@ -112,7 +106,7 @@ static void fill(py_runtime *py, const pool *p, const uint8_t *bytes, filling *f
     uint64_t free_bits[BLOCKS_MAX / 64] = {0};
     bool is_damaged;
     uint32_t free_count = mark_free(p, bytes, free_bits, &is_damaged);
-    py_found found;
+    py_found found = {0} /* the last one */, was;
     memset(f, 0, sizeof *f);
     check_count(py, p, free_count, is_damaged);
     for (uint32_t i = 0; i < p->carved; i++) {
@@ -120,11 +114,12 @@ static void fill(py_runtime *py, const pool *p, const uint8_t *bytes, filling *f
         uint64_t start = p->address + HEADER + i * p->block_size;
         if (rhi__bit(free_bits, i))
             continue;
-        if (rhi__py_object_in(py, start, block, p->block_size, p->block_size, PY_FILLS, &found)) {
+        if ((found.type && rhi__py_object_like(py, found.type, block, p->block_size, &found)) ||
+            rhi__py_object_in(py, start, block, p->block_size, p->block_size, PY_FILLS, &found)) {
             rhi__bit_set(f->live, i);
             f->prefixes[i] = found.prefix;
             f->any_prefix |= found.prefix != 0;
-        } else if (!rhi__py_was_object(py, block, p->block_size, p->block_size, false, &found)) {
+        } else if (!rhi__py_was_object(py, block, p->block_size, p->block_size, false, &was)) {
             rhi__bit_set(f->raw, i);
             f->any_raw = true;
         }

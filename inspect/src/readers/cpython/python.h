@@ -324,6 +324,9 @@ enum py_fit {
  * `room`? Learns types. */
 bool rhi__py_object_in(py_runtime *py, uint64_t start, const uint8_t *bytes, uint64_t got,
                        uint64_t room, enum py_fit fit, py_found *found);
+/* Is one of this type in a block of obmalloc? Most of a pool are alike: this is fast. */
+bool rhi__py_object_like(const py_runtime *py, const py_type *type, const uint8_t *bytes,
+                         uint64_t room, py_found *found);
 /* Was there one in a block of obmalloc that is free (is_free: its first word is a link), or waits
  * for the next of its type with a count of 0? */
 bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint64_t room,
