@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { CODE_MAX = 1 << 20 /* slots of a frame */ };
+enum {
+    CODE_MAX = 1 << 20, /* slots of a frame */
+    HAS_ZONE = 24       /* of datetime's: whether their last member is there */
+};
 
 /* ---- counts --------------------------------------------------------------------------------- */
 
@@ -95,12 +98,8 @@ static bool has_inline_values(const py_runtime *py, const py_type *type)
 }
 
 /* 3.13: the values of attributes follow the object. */
-static uint64_t inline_size(const py_runtime *py, const py_type *type, const uint8_t *bytes,
-                            uint64_t got)
+static uint64_t inline_size(uint64_t capacity)
 {
-    if (!has_inline_values(py, type) || type->basicsize >= got)
-        return 0;
-    uint64_t capacity = bytes[type->basicsize];
     return round_up(capacity, 8) + (capacity + 1) * 8;
 }
 
@@ -109,15 +108,22 @@ uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const ui
 {
     if (got < 40 && (type->flags & PY_FLAG_STR))
         return 0;
-    if (got < PY_OB_SIZE + 8)
-        return type->itemsize ? 0 : type->basicsize;
+    if (got <= HAS_ZONE)
+        return type->itemsize || has_inline_values(py, type) ? 0 : type->basicsize;
     if (type->flags & PY_FLAG_STR)
         return text_size(py, type, bytes);
     if (type->layout == PY_GENERATOR)
         return generator_size(py, type, bytes, got);
     if (type->layout == PY_FRAME && py->minor >= 11)
         return frame_object_size(py, type, bytes, got);
-    uint64_t size = type->basicsize + inline_size(py, type, bytes, got);
+    uint64_t size = type->basicsize;
+    if (has_inline_values(py, type)) {
+        if (size >= got)
+            return 0;
+        size += inline_size(bytes[size]);
+    }
+    if (type->may_lack_zone && !bytes[HAS_ZONE])
+        size -= 8;
     if (!type->itemsize)
         return size;
     uint64_t items = item_count(py, type, bytes);
@@ -134,12 +140,11 @@ static bool has_own_size(const py_runtime *py, const py_type *type)
 /* Does an object of this size, with its prefix, come from a piece of this room? One of a variable
  * size may have been made larger, and then be cut where less than a quarter was gained, as
  * obmalloc and malloc do it; a number is cut without asking them; a type has one item more than
- * it says, and the first objects of a class have one inline value more. datetime's shorter objects
- * lack their last member. */
+ * it says, and the first objects of a class have one inline value more. */
 static bool fits(const py_runtime *py, const py_type *type, uint64_t size, uint64_t room,
                  enum py_fit fit)
 {
-    enum { SHORTER = 8, MALLOC_ROUNDS = 47, PAGES_FROM = 128 << 10, PAGE = 4096 };
+    enum { MALLOC_ROUNDS = 47, PAGES_FROM = 128 << 10, PAGE = 4096 };
     if (fit == PY_WITHIN)
         return size <= room;
     uint64_t spare = fit == PY_FILLS      ? 0
@@ -147,19 +152,21 @@ static bool fits(const py_runtime *py, const py_type *type, uint64_t size, uint6
                                           : MALLOC_ROUNDS;
     uint64_t least = round_up(size, 16), most = round_up(room, 16);
     if (!has_own_size(py, type))
-        return (least <= most && most - least <= spare) ||
-               (!(type->flags & PY_FLAG_GC) && round_up(size - SHORTER, 16) == most);
+        return least <= most && most - least <= spare;
     uint64_t more = has_inline_values(py, type) ? 16 : type->itemsize;
     return size <= room && (round_up(size + more, 16) + spare >= most || size > room - room / 4 ||
                             (type->flags & PY_FLAG_LONG));
 }
 
-/* The collector's header: in no list, or `next` leads to another header. While it runs `prev` holds
- * something else. */
+/* The collector's header: in no list, or `next` leads to another header, with a flag in its low
+ * bits while it runs; `prev` holds something else then. */
 static bool has_collector_header(const uint8_t *header)
 {
-    uint64_t next = rhi__load64(header) & ~3ull;
-    return next == 0 || (next >= 4096 && next % 8 == 0 && next < 1ull << 56);
+    uint64_t next = rhi__load64(header), prev = rhi__load64(header + 8);
+    if (next == 0)
+        return prev <= PY_GC_LINK_FLAGS;
+    next &= ~(uint64_t)PY_GC_LINK_FLAGS;
+    return next >= 4096 && next % 8 == 0 && next < 1ull << 56;
 }
 
 /* Is one of this type there, behind the type's prefix? Its count was looked at. */
@@ -200,9 +207,11 @@ static bool is_linked(py_runtime *py, const uint8_t *bytes, uint64_t start, cons
 {
     uint64_t back;
     return (found->type->flags & PY_FLAG_GC) &&
-           rhi__memory_u64(py->memory, (rhi__load64(bytes + found->prefix - 16) & ~3ull) + 8,
+           rhi__memory_u64(py->memory,
+                           (rhi__load64(bytes + found->prefix - 16) & ~(uint64_t)PY_GC_LINK_FLAGS) +
+                               8,
                            &back) &&
-           (back & ~3ull) == start + found->prefix - 16;
+           (back & ~(uint64_t)PY_GC_LINK_FLAGS) == start + found->prefix - 16;
 }
 
 /* What debug hooks put in front: size, who asked for it, seven times 0xfd. More than obmalloc has

@@ -145,6 +145,7 @@ typedef struct py_type {
     uint8_t layout; /* enum py_layout */
     uint8_t prefix; /* bytes in front of its objects: 0, 16 or 32 */
     bool is_heap_type;
+    bool may_lack_zone; /* datetime's: an object without a time zone has no room for one */
 } py_type;
 
 /* PY_DEBUG: obmalloc's pools, with debug hooks. PY_MALLOC: no pools; hooks if there is a

@@ -95,6 +95,9 @@ static void settle(py_runtime *py, uint64_t first)
         py_type *type = &py->types.items[i];
         rhi_type *known = &py->reader->types.items[py->first_type + i];
         find_layout(py, type, known->qualified);
+        type->may_lack_zone =
+            !type->is_heap_type && (strcmp(known->qualified, "datetime.time") == 0 ||
+                                    strcmp(known->qualified, "datetime.datetime") == 0);
         known->has_vectors = has_vectors(py, type);
         known->has_references =
             type->layout != PY_PLAIN || type->is_heap_type || type->layout_end < type->basicsize;

@@ -1,0 +1,953 @@
+/* inspect_python_objects.c - types, pools and the objects in their blocks, in structures of each
+ * version that are made up in fake memory. */
+#include "base/array.h"
+#include "base/bits.h"
+#include "fake_target.h"
+#include "heap/reader.h"
+#include "readers/cpython/python.h"
+#include "target/open.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OBJECTS = 0x100000, /* types, and what belongs to them */
+    OBJECTS_BYTES = 0x40000,
+    DATA = 0x200000, /* of the library: _PyRuntime, the variable that leads to the arenas */
+    DATA_BYTES = 0x10000,
+    TABLE_AT = 0x300040, /* of arenas, as malloc has it */
+    TABLE_ENTRIES = 16,
+    INTERPRETER = 0x400000,
+    INTERPRETER_BYTES = 0x60000,
+    ARENA = 0x10000000,
+    POOL_HEADER = 48,
+    SUBCLASSES_MAX = 40,
+    VERSIONS = PY_MINOR_MAX - PY_MINOR_MIN + 1,
+    READ_WRITE = RHI_REGION_READ | RHI_REGION_WRITE
+};
+
+typedef struct scene {
+    fake_target *t;
+    rhi_memory memory;
+    rhi_reader *reader;
+    py_runtime py;
+    uint64_t room;     /* where the next object goes */
+    uint64_t children; /* the table of `object`'s subclasses */
+    uint64_t type, object, dict, text, integer, list, tuple, plain, module;
+    rhi_blocks blocks;
+} scene;
+
+static void put(scene *s, uint64_t address, uint64_t value)
+{
+    fake_put(s->t, address, value, 8);
+}
+
+static uint64_t room_for(scene *s, uint64_t size)
+{
+    uint64_t at = s->room;
+    s->room = (at + size + 31) & ~15ull;
+    ck_assert_uint_le(s->room, OBJECTS + OBJECTS_BYTES);
+    return at;
+}
+
+/* ---- objects outside of pools --------------------------------------------------------------- */
+
+static uint64_t new_str(scene *s, const char *text)
+{
+    uint64_t length = strlen(text), at = room_for(s, s->py.at->ascii_data + length + 1);
+    put(s, at, 1);
+    put(s, at + PY_OB_TYPE, s->text);
+    put(s, at + PY_OB_SIZE, length);
+    fake_put(s->t, at + 32, 0x64, 4); /* compact, ASCII, of single bytes */
+    fake_copy(s->t, at + s->py.at->ascii_data, text, length);
+    return at;
+}
+
+static uint64_t new_dict(scene *s, unsigned room)
+{
+    bool is_old = s->py.minor < 11;
+    uint64_t at = room_for(s, 64), keys = room_for(s, 40 + 256 + room * 24);
+    put(s, at, 1);
+    put(s, at + PY_OB_TYPE, s->dict);
+    put(s, at + 32, keys);
+    put(s, keys, 1);
+    put(s, keys + 8, is_old ? 64 : 6 | 6 << 8); /* entries of three words */
+    return at;
+}
+
+static uint64_t keys_of(scene *s, uint64_t dict)
+{
+    return fake_get(s->t, dict + 32, 8);
+}
+
+static void put_entry(scene *s, uint64_t dict, uint64_t key, uint64_t value)
+{
+    bool is_old = s->py.minor < 11;
+    uint64_t keys = keys_of(s, dict), at = keys + (is_old ? 32 : 24), count = fake_get(s->t, at, 8),
+             entry = keys + (is_old ? 40 : 32) + 64 + count * 24;
+    put(s, entry + 8, key);
+    put(s, entry + 16, value);
+    put(s, at, count + 1);
+}
+
+static void put_name(scene *s, uint64_t dict, const char *name, uint64_t value)
+{
+    put_entry(s, dict, new_str(s, name), value);
+}
+
+/* A type below `object`. name NULL: in memory that cannot be read. */
+static uint64_t new_type(scene *s, const char *name, uint64_t basicsize, uint64_t itemsize,
+                         uint64_t flags)
+{
+    uint64_t at = room_for(s, 1024), text = room_for(s, 64), weak = room_for(s, 64);
+    put(s, at, 1);
+    put(s, at + PY_OB_TYPE, s->type ? s->type : at);
+    put(s, at + PY_TP_BASICSIZE, basicsize);
+    put(s, at + PY_TP_ITEMSIZE, itemsize);
+    put(s, at + PY_TP_FLAGS, flags | PY_FLAG_READY);
+    put(s, at + PY_TP_BASE, s->object);
+    if (name)
+        fake_copy(s->t, text, name, strlen(name));
+    put(s, at + PY_TP_NAME, name ? text : 0x10);
+    put(s, weak + 16, at);
+    if (s->children)
+        put_entry(s, s->children, weak, weak);
+    return at;
+}
+
+/* A class that the program made, in the module `app`. */
+static uint64_t new_class(scene *s, const char *name, uint64_t basicsize, uint64_t flags)
+{
+    uint64_t at = new_type(s, NULL, basicsize, 0, flags | PY_FLAG_HEAPTYPE), dict = new_dict(s, 4);
+    put_name(s, dict, "__module__", new_str(s, "app"));
+    put(s, at + PY_TP_DICT, dict);
+    put(s, at + s->py.at->ht_qualname, new_str(s, name));
+    return at;
+}
+
+/* ---- pools ---------------------------------------------------------------------------------- */
+
+/* The number-th pool of the arena, whose blocks have this size; `carved` were given out. */
+static uint64_t new_pool(scene *s, unsigned number, uint64_t size, unsigned carved)
+{
+    uint64_t at = ARENA + number * (uint64_t)s->py.at->pool_bytes;
+    fake_put(s->t, at, carved, 4);
+    put(s, at + 8, 0);
+    fake_put(s->t, at + 36, size / 16 - 1, 4);
+    fake_put(s->t, at + 40, POOL_HEADER + carved * size, 4);
+    fake_put(s->t, at + 44, s->py.at->pool_bytes - size, 4);
+    return at;
+}
+
+static uint64_t block_of(scene *s, uint64_t pool, unsigned number)
+{
+    return pool + POOL_HEADER + number * (fake_get(s->t, pool + 36, 4) + 1) * 16;
+}
+
+/* Puts a block in front of the list of free ones. */
+static void free_block(scene *s, uint64_t pool, unsigned number)
+{
+    uint64_t block = block_of(s, pool, number);
+    put(s, block, fake_get(s->t, pool + 8, 8));
+    put(s, pool + 8, block);
+    fake_put(s->t, pool, fake_get(s->t, pool, 4) - 1, 4);
+}
+
+/* An object with its prefix in a block. */
+static uint64_t put_object(scene *s, uint64_t block, uint64_t type, uint64_t count)
+{
+    uint64_t flags = fake_get(s->t, type + PY_TP_FLAGS, 8), at = block;
+    if (flags & (s->py.minor >= 12   ? PY_FLAG_MANAGED_DICT | PY_FLAG_MANAGED_WEAKREF
+                 : s->py.minor == 11 ? PY_FLAG_MANAGED_DICT
+                                     : 0))
+        at += 16;
+    if (flags & PY_FLAG_GC)
+        at += 16;
+    put(s, at, count);
+    put(s, at + PY_OB_TYPE, type);
+    return at;
+}
+
+/* ---- the scene ------------------------------------------------------------------------------ */
+
+static void make_types(scene *s)
+{
+    s->type = new_type(s, "type", s->py.at->heap_type_size, 40, PY_FLAG_TYPE | PY_FLAG_GC);
+    s->object = new_type(s, "object", 16, 0, 0);
+    put(s, s->type + PY_TP_BASE, s->object);
+    put(s, s->object + PY_TP_BASE, 0);
+    s->children = new_dict(s, SUBCLASSES_MAX);
+    put(s, s->object + PY_TP_SUBCLASSES, s->children);
+    s->text = new_type(s, "str", s->py.minor < 12 ? 80 : 64, 0, PY_FLAG_STR);
+    s->dict = new_type(s, "dict", 48, 0, PY_FLAG_DICT | PY_FLAG_GC);
+    s->integer = new_type(s, "int", 24, 4, PY_FLAG_LONG);
+    s->list = new_type(s, "list", 40, 0, PY_FLAG_LIST | PY_FLAG_GC);
+    s->tuple = new_type(s, "tuple", 24, 8, PY_FLAG_TUPLE | PY_FLAG_GC);
+    s->plain = new_type(s, "float", 24, 0, 0);
+    s->module = new_type(s, "module", 56, 0, PY_FLAG_GC);
+}
+
+static scene scene_new(unsigned minor)
+{
+    scene s = {.t = fake_target_new(),
+               .room = OBJECTS,
+               .py = {.minor = (uint8_t)minor,
+                      .at = rhi__py_offsets(minor),
+                      .address = DATA + 0x100,
+                      .allocator = PY_PYMALLOC}};
+    fake_map(s.t, OBJECTS, OBJECTS_BYTES, READ_WRITE, "");
+    fake_map(s.t, DATA, DATA_BYTES, READ_WRITE, "/usr/lib/libpython.so");
+    fake_map(s.t, TABLE_AT & ~0xfffull, 0x1000, READ_WRITE, "");
+    fake_map(s.t, INTERPRETER, INTERPRETER_BYTES, READ_WRITE, "");
+    fake_map(s.t, ARENA, s.py.at->arena_bytes, READ_WRITE, "");
+    make_types(&s);
+    return s;
+}
+
+/* The table of arenas, and whatever leads to it: a variable and an object of the collector's in
+ * `pool`, or the state of the interpreter. */
+static void make_table(scene *s, uint64_t pool)
+{
+    const py_offsets *at = s->py.at;
+    uint64_t gc = INTERPRETER + at->gc, head = gc + PY_GC_GENERATIONS, state;
+    put(s, TABLE_AT, ARENA);
+    put(s, TABLE_AT + 8, ARENA + at->arena_bytes);
+    fake_put(s->t, TABLE_AT + 20, at->arena_bytes / at->pool_bytes, 4);
+    put(s, TABLE_AT - 8, TABLE_ENTRIES * POOL_HEADER + 16 + 1); /* malloc's size */
+    for (unsigned i = 0; i < 3; i++)
+        put(s, head + i * PY_GC_GENERATION_BYTES, head + i * PY_GC_GENERATION_BYTES);
+    if (pool)
+        put(s, head, block_of(s, pool, 0));
+    if (at->obmalloc == PY_ABSENT) {
+        put(s, DATA + 0x4000, TABLE_AT);
+        return;
+    }
+    state = INTERPRETER + at->obmalloc;
+    if (s->py.minor >= 13) {
+        put(s, state, DATA + 0x2000);
+        state = DATA + 0x2000;
+    }
+    put(s, state + 512, TABLE_AT);
+    fake_put(s->t, state + 520, TABLE_ENTRIES, 4);
+}
+
+/* Opens memory, types and arenas, once all was written. */
+static void scene_open(scene *s)
+{
+    ck_assert_ptr_null(rhi__memory_open(&s->memory, &s->t->target));
+    s->reader = calloc(1, sizeof *s->reader);
+    s->reader->memory = &s->memory;
+    s->py.memory = &s->memory;
+    s->py.reader = s->reader;
+    s->py.type_type = s->type;
+    s->py.object_type = s->object;
+    ck_assert(rhi__array_reserve(&s->reader->heaps, 1));
+    s->reader->heaps.items[s->reader->heaps.count++] =
+        (rhi_heap_info){.name = "python", .phase = "idle", .state = &s->py, .header_size = 64};
+    if (!s->py.interpreters.items) {
+        ck_assert(rhi__array_reserve(&s->py.interpreters, 1));
+        s->py.interpreters.items[0] = (py_interpreter){0};
+    }
+    s->py.interpreters.items[0].address = INTERPRETER;
+    s->py.interpreters.items[0].gc = INTERPRETER + s->py.at->gc;
+    s->py.interpreters.count = 1;
+    ck_assert_ptr_null(rhi__py_types_open(&s->py));
+    ck_assert_ptr_null(rhi__py_arenas_open(&s->py));
+    rhi__sort_own(s->reader);
+}
+
+/* Reads the arena; the block of a pool, or NULL. */
+static const rhi_block *read_pool(scene *s, uint64_t pool)
+{
+    ck_assert_uint_eq(s->reader->own.count, 1);
+    if (!s->blocks.count)
+        ck_assert_ptr_null(rhi__py_read_blocks(s->reader, &s->reader->own.items[0], &s->blocks));
+    for (uint64_t i = 0; i < s->blocks.count; i++)
+        if (s->blocks.items[i].base == pool + POOL_HEADER)
+            return &s->blocks.items[i];
+    return NULL;
+}
+
+/* Opens the scene with this pool, and reads it. */
+static const rhi_block *open_pool(scene *s, uint64_t pool)
+{
+    uint64_t sample = new_pool(s, 0, 64, 1);
+    put_object(s, block_of(s, sample, 0), s->list, 1);
+    make_table(s, sample);
+    scene_open(s);
+    return read_pool(s, pool);
+}
+
+static void blocks_free(rhi_blocks *blocks)
+{
+    for (uint64_t i = 0; i < blocks->count; i++) {
+        free(blocks->items[i].live);
+        free(blocks->items[i].raw);
+        free(blocks->items[i].prefixes);
+    }
+    free(blocks->items);
+}
+
+static void scene_free(scene *s)
+{
+    blocks_free(&s->blocks);
+    rhi__py_types_free(&s->py);
+    rhi__py_arenas_free(&s->py);
+    free(s->py.interpreters.items);
+    rhi__reader_free(s->reader);
+    rhi__memory_close(&s->memory);
+    fake_target_free(s->t);
+}
+
+/* 'l': an object, 'r': raw memory, '-': neither. */
+static char kind_of(const rhi_block *block, unsigned slot)
+{
+    bool is_live = rhi__bit(block->live, slot), is_raw = block->raw && rhi__bit(block->raw, slot);
+    ck_assert(!(is_live && is_raw));
+    return is_live ? 'l' : is_raw ? 'r' : '-';
+}
+
+static void must_be(const rhi_block *block, const char *kinds)
+{
+    ck_assert_ptr_nonnull(block);
+    for (unsigned i = 0; kinds[i]; i++)
+        ck_assert_msg(kind_of(block, i) == kinds[i], "block %u is '%c' instead of '%c'", i,
+                      kind_of(block, i), kinds[i]);
+}
+
+static rhi_object decode(scene *s, const rhi_block *block, unsigned slot)
+{
+    rhi_object object;
+    uint64_t start = block->base + slot * block->slot_size;
+    uint8_t bytes[64] = {0};
+    uint64_t size = block->slot_size < sizeof bytes ? block->slot_size : sizeof bytes;
+    ck_assert_uint_eq(rhi__memory_read(&s->memory, start, bytes, size), size);
+    rhi__py_decode(s->reader, block, start, bytes, rhi__bit(block->live, slot), &object);
+    return object;
+}
+
+static const char *type_name(const scene *s, uint64_t type)
+{
+    const py_type *known = rhi__py_known_type(&s->py, type);
+    return known ? s->reader->types.items[py_type_number(&s->py, known)].name : "";
+}
+
+/* ---- pools ---------------------------------------------------------------------------------- */
+
+START_TEST(blocks_hold_objects_raw_memory_or_what_was_freed)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t pool = new_pool(&s, 1, 64, 6), list = put_object(&s, block_of(&s, pool, 0), s.list, 3);
+    put(&s, list - 16, OBJECTS); /* the collector's list */
+    put(&s, list - 8, OBJECTS | 1);
+    put(&s, block_of(&s, pool, 1), 17); /* a table of pointers */
+    put(&s, block_of(&s, pool, 1) + 8, list);
+    put_object(&s, block_of(&s, pool, 2), s.list, 0);
+    free_block(&s, pool, 2);
+    put_object(&s, block_of(&s, pool, 3), s.list, 0); /* kept for the next list */
+    put_object(&s, block_of(&s, pool, 4), s.dict, 1);
+    put(&s, block_of(&s, pool, 5), list);
+    free_block(&s, pool, 5);
+    put_object(&s, block_of(&s, pool, 6), s.list, 0); /* a leftover: never given out */
+    const rhi_block *block = open_pool(&s, pool);
+    must_be(block, "lr--l---");
+    ck_assert_uint_eq(block->capacity, (s.py.at->pool_bytes - POOL_HEADER) / 64);
+    rhi_object object = decode(&s, block, 0);
+    ck_assert_uint_eq(object.address, list);
+    ck_assert_int_eq(object.count, 3);
+    ck_assert(object.tracked && object.finalized && !object.immortal);
+    ck_assert_str_eq(rhi__type_name(s.reader, object.type), "list");
+    object = decode(&s, block, 4);
+    ck_assert(!object.tracked && object.state == RHI_LIVE);
+    for (unsigned slot = 2; slot <= 3; slot++) {
+        object = decode(&s, block, slot);
+        ck_assert_int_eq(object.state, RHI_FREED);
+        ck_assert_uint_eq(object.address, block_of(&s, pool, slot) + 16);
+        ck_assert_str_eq(rhi__type_name(s.reader, object.type), "list");
+    }
+    for (unsigned slot = 5; slot <= 6; slot++)
+        ck_assert_int_eq(decode(&s, block, slot).state, RHI_UNUSED);
+    ck_assert_int_eq(decode(&s, block, 1).state, RHI_UNUSED);
+    ck_assert_uint_eq(s.reader->problems.count, 0);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(an_address_reads_no_more_than_its_pool)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t pool = new_pool(&s, 2, 32, 3);
+    rhi_blocks near = {0};
+    for (unsigned i = 0; i < 3; i++)
+        put_object(&s, block_of(&s, pool, i), s.plain, 1);
+    must_be(open_pool(&s, pool), "lll-");
+    ck_assert_ptr_null(
+        rhi__py_read_near(s.reader, &s.reader->own.items[0], block_of(&s, pool, 1) + 5, &near));
+    ck_assert_uint_eq(near.count, 1);
+    must_be(&near.items[0], "lll-");
+    ck_assert_ptr_null(near.items[0].prefixes);
+    blocks_free(&near);
+    near = (rhi_blocks){0};
+    ck_assert_ptr_null(rhi__py_read_near(s.reader, &s.reader->own.items[0],
+                                         ARENA + 3 * (uint64_t)s.py.at->pool_bytes, &near));
+    ck_assert_uint_eq(near.count, 0);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(headers_of_live_objects_come_in_order)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t pool = new_pool(&s, 1, 64, 4);
+    uint8_t bytes[4 * 64];
+    rhi_header headers[4] = {{0}};
+    uint64_t list = put_object(&s, block_of(&s, pool, 1), s.list, 5);
+    put(&s, list - 8, 1);
+    put_object(&s, block_of(&s, pool, 3), s.dict, s.py.minor >= 12 ? 0xffffffff : 999999999);
+    put(&s, block_of(&s, pool, 0), 1);
+    put(&s, block_of(&s, pool, 2), 1);
+    const rhi_block *block = open_pool(&s, pool);
+    must_be(block, "rlrl");
+    ck_assert_uint_eq(rhi__memory_read(&s.memory, block->base, bytes, sizeof bytes), sizeof bytes);
+    rhi__py_headers(s.reader, block, bytes, 4, headers);
+    ck_assert_uint_eq(headers[0].count, 5);
+    ck_assert(headers[0].finalized && !headers[0].immortal);
+    ck_assert_str_eq(rhi__type_name(s.reader, headers[0].type), "list");
+    ck_assert(headers[1].immortal && headers[1].count == 0);
+    ck_assert_str_eq(rhi__type_name(s.reader, headers[1].type), "dict");
+    scene_free(&s);
+}
+END_TEST
+
+/* What the free list of a pool of six blocks is like; how many faults are told. */
+static uint64_t faults(unsigned minor, uint64_t first, uint64_t link, unsigned in_use,
+                       const char *kinds)
+{
+    scene s = scene_new(minor);
+    uint64_t pool = new_pool(&s, 1, 64, 6);
+    for (unsigned i = 0; i < 6; i++)
+        put_object(&s, block_of(&s, pool, i), s.list, 1);
+    fake_put(s.t, pool, in_use, 4);
+    put(&s, pool + 8, first ? pool + first : 0);
+    if (first && fake_is_mapped(s.t, pool + first))
+        put(&s, pool + first, link);
+    must_be(open_pool(&s, pool), kinds);
+    uint64_t count = s.reader->damage.count;
+    scene_free(&s);
+    return count;
+}
+
+START_TEST(free_lists_that_make_no_sense_are_damage)
+{
+    unsigned minor = PY_MINOR_MIN + (unsigned)_i;
+    const uint64_t third = POOL_HEADER + 2 * 64, pool = ARENA + rhi__py_offsets(minor)->pool_bytes;
+    ck_assert_uint_eq(faults(minor, 0, 0, 6, "llllll-"), 0);
+    ck_assert_uint_eq(faults(minor, third, 0, 5, "ll-lll-"), 0);
+    ck_assert_uint_eq(faults(minor, third, pool + third, 5, "ll-lll-"), 1);      /* a circle */
+    ck_assert_uint_eq(faults(minor, third, pool + third + 16, 5, "ll-lll-"), 1); /* no block */
+    ck_assert_uint_eq(faults(minor, third, pool + 16, 5, "ll-lll-"), 1);         /* the header */
+    ck_assert_uint_eq(faults(minor, third, 0x10, 5, "ll-lll-"), 1);              /* outside */
+    ck_assert_uint_eq(faults(minor, third, UINT64_MAX, 5, "ll-lll-"), 1);
+    ck_assert_uint_eq(faults(minor, POOL_HEADER + 7 * 64, 0, 5, "llllll-"), 1); /* not carved */
+    ck_assert_uint_eq(faults(minor, third, 0, 2, "ll-lll-"), 1);                /* the count */
+}
+END_TEST
+
+START_TEST(one_pool_may_be_in_motion_and_no_more)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t one = new_pool(&s, 1, 64, 2), two = new_pool(&s, 2, 64, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        put_object(&s, block_of(&s, one, i), s.list, 1);
+        put_object(&s, block_of(&s, two, i), s.list, 1);
+    }
+    fake_put(s.t, one, 1, 4);
+    must_be(open_pool(&s, one), "ll");
+    ck_assert_uint_eq(s.reader->damage.count, 0);
+    blocks_free(&s.blocks);
+    s.blocks = (rhi_blocks){0};
+    fake_put(s.t, two, 3, 4);
+    must_be(read_pool(&s, two), "ll");
+    ck_assert_uint_eq(s.reader->damage.count, 1);
+    ck_assert_uint_eq(s.reader->damage.items[0].address, two);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(what_is_no_header_is_no_pool)
+{
+    static const struct {
+        unsigned at;
+        uint32_t value;
+    } wrong[] = {{36, 32},       {36, UINT32_MAX}, {40, 0},  {40, POOL_HEADER + 8},
+                 {40, 1u << 20}, {40, UINT32_MAX}, {44, 0},  {44, 0x1000 + 16},
+                 {0, 1000},      {0, UINT32_MAX},  {8, 0x20}};
+    unsigned minor = PY_MINOR_MIN + (unsigned)_i;
+    for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        scene s = scene_new(minor);
+        uint64_t pool = new_pool(&s, 1, 64, 2);
+        fake_put(s.t, pool + wrong[i].at, wrong[i].value, 4);
+        ck_assert_msg(open_pool(&s, pool) == NULL, "row %u", i);
+        scene_free(&s);
+    }
+}
+END_TEST
+
+START_TEST(arenas_are_found_by_what_leads_to_their_table)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t pool = new_pool(&s, 0, 64, 1);
+    put_object(&s, block_of(&s, pool, 0), s.list, 1);
+    make_table(&s, pool);
+    /* words that lead elsewhere, and entries that are no arenas */
+    put(&s, DATA + 0x3000, OBJECTS);
+    put(&s, DATA + 0x3010, UINT64_MAX & ~15ull);
+    put(&s, TABLE_AT + POOL_HEADER, ARENA + 8);
+    put(&s, TABLE_AT + 2 * POOL_HEADER, UINT64_MAX - 4095);
+    scene_open(&s);
+    ck_assert_uint_eq(s.reader->own.count, 1);
+    ck_assert_uint_eq(s.reader->own.items[0].start, ARENA);
+    ck_assert_uint_eq(s.reader->own.items[0].end, ARENA + s.py.at->arena_bytes);
+    ck_assert(s.reader->own.items[0].has_blocks);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(without_pools_there_are_no_arenas)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    make_table(&s, 0);
+    if (s.py.at->obmalloc != PY_ABSENT)
+        put(&s, TABLE_AT, 0);
+    scene_open(&s);
+    ck_assert_uint_eq(s.reader->own.count, 0);
+    scene_free(&s);
+}
+END_TEST
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+/* What is in a block of this size that holds these words. */
+static bool is_object(scene *s, const uint64_t *words, uint64_t size, py_found *found)
+{
+    return rhi__py_object_in(&s->py, ARENA, (const uint8_t *)words, size, size, PY_FILLS, found);
+}
+
+START_TEST(words_that_look_like_an_object_need_not_be_one)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t odd = new_type(&s, "odd", 24, 0, 0), meta = new_type(&s, "meta", 24, 0, 0),
+             below = new_type(&s, "below", 24, 0, 0), one = new_type(&s, "one", 24, 0, 0),
+             two = new_type(&s, "two", 24, 0, PY_FLAG_TYPE), class = new_class(&s, "C", 16, 0);
+    py_found found;
+    make_table(&s, 0);
+    put(&s, odd + PY_TP_BASICSIZE, 1ull << 40);
+    put(&s, below + PY_OB_TYPE, meta); /* whose type is not below `type` */
+    put(&s, one + PY_OB_TYPE, two);    /* a circle */
+    put(&s, two + PY_OB_TYPE, two);
+    scene_open(&s);
+    uint64_t words[64] = {1, s.plain, 7, 7};
+    ck_assert(is_object(&s, words, 32, &found));
+    ck_assert_uint_eq(found.prefix, 0);
+    ck_assert_uint_eq(found.size, 24);
+    ck_assert(!is_object(&s, words, 48, &found)); /* too much room for its size */
+    ck_assert(!is_object(&s, words, 16, &found));
+    const uint64_t counts[] = {0, s.py.refcount_max, ARENA, 1ull << 40, UINT64_MAX};
+    for (unsigned i = 0; i < 5; i++) {
+        words[0] = counts[i];
+        ck_assert_msg(!is_object(&s, words, 32, &found), "count %u", i);
+    }
+    words[0] = 1;
+    const uint64_t types[] = {0, 8, odd, below, one, OBJECTS + 8, UINT64_MAX & ~7ull, s.plain + 1};
+    for (unsigned i = 0; i < 8; i++) {
+        words[1] = types[i];
+        ck_assert_msg(!is_object(&s, words, 32, &found), "type %u", i);
+    }
+    words[1] = s.list; /* which has a prefix */
+    ck_assert(!is_object(&s, words, 32, &found));
+    words[1] = class;
+    ck_assert(is_object(&s, words, 16, &found));
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(of_two_prefixes_the_one_in_a_list_is_taken)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t small = new_type(&s, "small", 48, 0, 0),
+             tracked = new_type(&s, "t", 32, 0, PY_FLAG_GC), next = room_for(&s, 64);
+    py_found found;
+    make_table(&s, 0);
+    scene_open(&s);
+    /* {count, type} twice: the first may be a link and an address */
+    uint64_t words[6] = {(s.py.refcount_max - 8) & ~7ull, small, 2, tracked, 0, 0};
+    ck_assert(is_object(&s, words, 48, &found));
+    ck_assert_uint_eq(found.prefix, 0);
+    words[0] = next;
+    put(&s, next + 8, ARENA | 2);
+    s.py.refcount_max = UINT64_MAX;
+    ck_assert(is_object(&s, words, 48, &found));
+    ck_assert_uint_eq(found.prefix, 16);
+    put(&s, next + 8, ARENA + 64); /* another's list */
+    ck_assert(is_object(&s, words, 48, &found));
+    ck_assert_uint_eq(found.prefix, 0);
+    scene_free(&s);
+}
+END_TEST
+
+/* The tuple (C, object) holds a number and C where an object of C with attributes in front has a
+ * count and its type. */
+START_TEST(a_tuple_of_types_is_no_object_of_the_first)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t class = new_class(&s, "C", 24, PY_FLAG_GC | PY_FLAG_MANAGED_DICT);
+    uint64_t pool = new_pool(&s, 1, 64, 2), tuple;
+    put_object(&s, block_of(&s, pool, 0), class, 1);
+    tuple = put_object(&s, block_of(&s, pool, 1), s.tuple, 1);
+    put(&s, tuple + PY_OB_SIZE, 2);
+    put(&s, tuple + 24, class);
+    put(&s, tuple + 32, s.object);
+    const rhi_block *block = open_pool(&s, pool);
+    must_be(block, s.py.minor >= 11 ? "ll" : "rl");
+    ck_assert_uint_eq(decode(&s, block, 1).address, tuple);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(attributes_in_front_make_the_prefix_longer)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t both = new_class(&s, "Both", 16, PY_FLAG_GC | PY_FLAG_MANAGED_DICT),
+             weak = new_class(&s, "Weak", 16, PY_FLAG_MANAGED_WEAKREF);
+    py_found found;
+    make_table(&s, 0);
+    scene_open(&s);
+    uint64_t words[8] = {0x1000, 0, 0, 0, 1, both}, at = s.py.minor >= 11 ? 32 : 16;
+    words[at / 8] = 1;
+    words[at / 8 + 1] = both;
+    ck_assert(is_object(&s, words, at + 16, &found));
+    ck_assert_uint_eq(found.prefix, at);
+    ck_assert_uint_eq(found.size, at + 16);
+    at = s.py.minor >= 12 ? 16 : 0;
+    words[at / 8] = 1;
+    words[at / 8 + 1] = weak;
+    ck_assert(is_object(&s, words, at + 16, &found));
+    ck_assert_uint_eq(found.prefix, at);
+    scene_free(&s);
+}
+END_TEST
+
+static void must_fit(scene *s, const uint64_t *words, uint64_t least, uint64_t most)
+{
+    py_found found;
+    for (uint64_t size = 16; size <= 512; size += 16)
+        ck_assert_msg(is_object(s, words, size, &found) == (size >= least && size <= most),
+                      "%" PRIu64 " bytes, not %" PRIu64 " to %" PRIu64, size, least, most);
+}
+
+START_TEST(what_varies_in_size_says_its_own)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    bool is_new = s.py.minor >= 12;
+    uint64_t named = new_class(&s, "stat_result", 24, PY_FLAG_TUPLE | PY_FLAG_GC),
+             fields = room_for(&s, 32), text = s.py.at->ascii_data, wide = s.py.at->wide_data;
+    put(&s, fields, 1);
+    put(&s, fields + PY_OB_TYPE, s.integer);
+    put(&s, fields + PY_OB_SIZE, is_new ? 1 << 3 : 1);
+    put(&s, fields + 24, 20);
+    put(&s, named + PY_TP_ITEMSIZE, 8);
+    put(&s, named + PY_TP_BASE, s.tuple);
+    put_name(&s, fake_get(s.t, named + PY_TP_DICT, 8), "n_fields", fields);
+    make_table(&s, 0);
+    scene_open(&s);
+    uint64_t words[64] = {1, s.integer, is_new ? 2 << 3 : 2};
+    must_fit(&s, words, 32, 512); /* a number may have been longer */
+    words[2] = is_new ? (4ull << 3 | 2) : 0 - 4ull;
+    must_fit(&s, words, 48, 512);
+    memcpy(words, (uint64_t[]){1, s.text, 100, 0, 0x64}, 40);
+    must_fit(&s, words, (text + 101 + 15) & ~15ull, ((text + 101) * 4 - 1) / 3 & ~15ull);
+    words[4] = 0x28; /* two bytes each */
+    must_fit(&s, words, (wide + 202 + 15) & ~15ull, ((wide + 202) * 4 - 1) / 3 & ~15ull);
+    words[4] = 0; /* its characters lie elsewhere */
+    must_fit(&s, words, is_new ? 64 : 80, is_new ? 80 : 96);
+    words[4] = 0x74; /* a kind that is none */
+    must_fit(&s, words, 1000, 0);
+    memcpy(words, (uint64_t[]){0, 0, 1, s.tuple, 3}, 40);
+    must_fit(&s, words, 64, 80);
+    words[4] = UINT64_MAX >> 2;
+    must_fit(&s, words, 1000, 0);
+    words[4] = 1ull << 63;
+    must_fit(&s, words, 1000, 0);
+    memcpy(words, (uint64_t[]){0, 0, 1, named, 10}, 40); /* has 20 items, whatever it says */
+    must_fit(&s, words, 208, 256);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(a_time_without_a_zone_is_shorter)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t type = new_type(&s, "datetime.time", 40, 0, 0),
+             other = new_type(&s, "datetime.date", 40, 0, 0);
+    make_table(&s, 0);
+    scene_open(&s);
+    uint64_t words[64] = {1, type};
+    must_fit(&s, words, 32, 32);
+    words[3] = 1; /* it has one */
+    must_fit(&s, words, 48, 48);
+    words[1] = other;
+    words[3] = 0;
+    must_fit(&s, words, 48, 48);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(generators_are_as_large_as_their_code_says)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    bool is_old = s.py.minor < 11;
+    uint64_t basicsize = is_old             ? 88
+                         : s.py.minor == 11 ? 152
+                                            : 144,
+             generator = new_type(&s, "generator", basicsize, is_old ? 0 : 8, PY_FLAG_GC),
+             code = room_for(&s, 256), at = s.py.minor == 11 ? 68 : 64;
+    make_table(&s, 0);
+    fake_put(s.t, code + at, 5, 4);
+    fake_put(s.t, code + at + 8, 4, 4);
+    scene_open(&s);
+    uint64_t words[64] = {0, 0, 1, generator};
+    words[2 + (s.py.minor == 11 ? 2 : 9)] = code;
+    uint64_t size = is_old ? 112 : (16 + basicsize + 9 * 8 + 15) & ~15ull;
+    must_fit(&s, words, size, is_old ? size : (size * 4 - 1) / 3 & ~15ull);
+    fake_put(s.t, code + at, UINT32_MAX, 4);
+    fake_put(s.t, code + at + 8, UINT32_MAX, 4);
+    py_found found;
+    is_object(&s, words, 512, &found); /* comes back */
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(inline_values_follow_their_object)
+{
+    scene s = scene_new(13);
+    uint64_t class =
+        new_class(&s, "C", 16, PY_FLAG_GC | PY_FLAG_MANAGED_DICT | PY_FLAG_INLINE_VALUES);
+    make_table(&s, 0);
+    scene_open(&s);
+    uint64_t words[64] = {0, 0, 0, 0, 1, class, 29};
+    must_fit(&s, words, 320, 416);
+    words[6] = 3;
+    must_fit(&s, words, 96, 112);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(debug_hooks_lie_in_front)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    py_found found;
+    make_table(&s, 0);
+    scene_open(&s);
+    s.py.block_prefix = PY_DEBUG_PREFIX;
+    const uint64_t fill = 0xfdfdfdfdfdfdfd00;
+    uint64_t words[12] = {__builtin_bswap64(56), fill | 'o', 0, 0, 1, s.list};
+    ck_assert(is_object(&s, words, 80, &found));
+    ck_assert_uint_eq(found.prefix, 32);
+    ck_assert_uint_eq(found.size, 72);
+    words[1] = fill | 'm';
+    ck_assert(!is_object(&s, words, 80, &found));
+    words[1] = 'o';
+    ck_assert(!is_object(&s, words, 80, &found));
+    words[1] = fill | 'o';
+    words[0] = UINT64_MAX;
+    ck_assert(!is_object(&s, words, 80, &found));
+    /* what obmalloc hands on has them twice */
+    memcpy(words,
+           (uint64_t[]){__builtin_bswap64(80), fill | 'r', __builtin_bswap64(56), fill | 'o', 0, 0,
+                        1, s.list},
+           64);
+    ck_assert(rhi__py_object_in(&s.py, ARENA, (const uint8_t *)words, sizeof words, 104, PY_CHUNK,
+                                &found));
+    ck_assert_uint_eq(found.prefix, 48);
+    scene_free(&s);
+}
+END_TEST
+
+/* ---- types ---------------------------------------------------------------------------------- */
+
+START_TEST(types_that_share_a_name_are_told_apart)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t one = new_class(&s, "Session", 16, 0), two = new_class(&s, "f.<locals>.C", 16, 0),
+             three = new_class(&s, "f.<locals>.C", 16, 0),
+             c = new_type(&s, "web.Session", 16, 0, 0);
+    char text[RHI_NAME_SIZE];
+    make_table(&s, 0);
+    s.children = 0; /* learned later */
+    uint64_t late = new_class(&s, "Session", 16, 0), other = new_class(&s, "Late", 16, 0);
+    scene_open(&s);
+    ck_assert_str_eq(type_name(&s, s.list), "list");
+    ck_assert_str_eq(type_name(&s, one), "app.Session");
+    ck_assert_str_eq(type_name(&s, c), "web.Session");
+    snprintf(text, sizeof text, "app.f.<locals>.C(0x%" PRIx64 ")", two);
+    ck_assert_str_eq(type_name(&s, two), text);
+    ck_assert_str_ne(type_name(&s, three), text);
+    ck_assert_str_eq(type_name(&s, late), "");
+    uint64_t count = s.reader->types.count;
+    ck_assert_ptr_nonnull(rhi__py_type_at(&s.py, late));
+    ck_assert_ptr_nonnull(rhi__py_type_at(&s.py, other));
+    ck_assert_uint_eq(s.reader->types.count, count + 2);
+    ck_assert_str_eq(type_name(&s, late), "Session");
+    ck_assert_str_eq(type_name(&s, other), "Late");
+    ck_assert_str_eq(type_name(&s, one), "app.Session");
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(without_read_only_data_names_come_from_dicts)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t set = new_type(&s, NULL, 200, 0, PY_FLAG_GC),
+             function = new_type(&s, NULL, 152, 0, PY_FLAG_GC),
+             deque = new_type(&s, NULL, 64, 0, PY_FLAG_GC),
+             lost = new_type(&s, NULL, 64, 0, PY_FLAG_GC), own = new_dict(&s, 4),
+             modules = new_dict(&s, 4), builtins = new_dict(&s, 4), collections = new_dict(&s, 4);
+    const uint64_t dicts[] = {builtins, collections};
+    const char *const names[] = {"builtins", "collections"};
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t module = room_for(&s, 64);
+        put(&s, module + PY_OB_TYPE, s.module);
+        put(&s, module + 16, dicts[i]);
+        put_name(&s, modules, names[i], module);
+    }
+    put_name(&s, own, "__closure__", s.object);
+    put(&s, function + PY_TP_DICT, own);
+    put_name(&s, builtins, "set", set);
+    put_name(&s, collections, "cute", set);
+    put_name(&s, collections, "deque", deque);
+    make_table(&s, 0);
+    ck_assert(rhi__array_reserve(&s.py.interpreters, 1));
+    s.py.interpreters.items[0] = (py_interpreter){.modules = modules, .builtins = builtins};
+    scene_open(&s);
+    ck_assert_str_eq(type_name(&s, set), "set");
+    ck_assert_str_eq(type_name(&s, function), "function");
+    ck_assert_str_eq(type_name(&s, deque), "deque");
+    ck_assert_str_eq(type_name(&s, lost), "unnamed");
+    ck_assert_int_eq(rhi__py_known_type(&s.py, set)->layout, PY_SET);
+    ck_assert_int_eq(rhi__py_known_type(&s.py, function)->layout, PY_FUNCTION);
+    ck_assert_int_eq(rhi__py_known_type(&s.py, deque)->layout, PY_DEQUE);
+    ck_assert_int_eq(rhi__py_known_type(&s.py, lost)->layout, PY_OWN_WORDS);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(a_layout_is_that_of_the_nearest_base)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t set = new_type(&s, "set", 200, 0, PY_FLAG_GC), child = new_class(&s, "S", 208, 0),
+             grandchild = new_class(&s, "deque", 216, 0), /* of the program's own */
+        other = new_class(&s, "D", 56, PY_FLAG_DICT);
+    put(&s, child + PY_TP_BASE, set);
+    put(&s, grandchild + PY_TP_BASE, child);
+    put(&s, other + PY_TP_BASE, s.dict);
+    put(&s, other + PY_TP_DICTOFFSET, 48);
+    put(&s, child + PY_TP_DICTOFFSET, 1000);
+    put(&s, grandchild + PY_TP_WEAKLISTOFFSET, 1000);
+    make_table(&s, 0);
+    scene_open(&s);
+    const py_type *type = rhi__py_known_type(&s.py, grandchild);
+    ck_assert_int_eq(type->layout, PY_SET);
+    ck_assert_uint_eq(type->layout_end, 200);
+    ck_assert_int_eq(type->weaklistoffset, 0); /* it lies outside */
+    ck_assert_int_eq(rhi__py_known_type(&s.py, child)->dictoffset, 0);
+    type = rhi__py_known_type(&s.py, other);
+    ck_assert(rhi__py_is_a(type, PY_DICT));
+    ck_assert_uint_eq(type->layout_end, 48);
+    ck_assert_int_eq(type->dictoffset, 48);
+    const rhi_type *known = &s.reader->types.items[py_type_number(&s.py, type)];
+    ck_assert(known->has_code && known->has_references && known->has_vectors);
+    known = &s.reader->types.items[py_type_number(&s.py, rhi__py_known_type(&s.py, s.integer))];
+    ck_assert(!known->has_references && known->acyclic);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(bases_and_subclasses_that_go_round_come_to_an_end)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t one = new_type(&s, "one", 16, 0, 0), two = new_type(&s, "two", 16, 0, 0),
+             self = new_type(&s, "self", 16, 0, 0);
+    put(&s, one + PY_TP_BASE, two);
+    put(&s, two + PY_TP_BASE, one);
+    put(&s, self + PY_TP_BASE, self);
+    put(&s, one + PY_TP_SUBCLASSES, s.children);
+    put(&s, two + PY_TP_SUBCLASSES, UINT64_MAX - 7);
+    put(&s, self + PY_TP_SUBCLASSES, new_dict(&s, 4));
+    uint64_t keys = keys_of(&s, fake_get(s.t, self + PY_TP_SUBCLASSES, 8));
+    for (unsigned at = 0; at < 40; at += 8)
+        put(&s, keys + at, UINT64_MAX);
+    make_table(&s, 0);
+    scene_open(&s);
+    ck_assert_str_eq(type_name(&s, one), "one");
+    ck_assert_str_eq(type_name(&s, two), "two");
+    ck_assert_str_eq(type_name(&s, self), "self");
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(more_types_than_there_is_room_for_are_left_out)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    make_table(&s, 0);
+    s.children = 0;
+    uint64_t late = new_class(&s, "Late", 16, 0), later = new_class(&s, "Later", 16, 0);
+    scene_open(&s);
+    const rhi_type *types = s.reader->types.items;
+    s.py.types_max = (uint32_t)s.py.types.count + 1;
+    ck_assert_ptr_nonnull(rhi__py_type_at(&s.py, late));
+    ck_assert_ptr_null(rhi__py_type_at(&s.py, later));
+    ck_assert_ptr_null(rhi__py_type_at(&s.py, later));
+    ck_assert_uint_eq(s.reader->problems.count, 1);
+    ck_assert_ptr_eq(types, s.reader->types.items);
+    scene_free(&s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("inspect_python_objects");
+    TCase *tcase = tcase_create("inspect_python_objects");
+    tcase_set_timeout(tcase, 600);
+#define EACH(test) tcase_add_loop_test(tcase, test, 0, VERSIONS)
+    EACH(blocks_hold_objects_raw_memory_or_what_was_freed);
+    EACH(an_address_reads_no_more_than_its_pool);
+    EACH(headers_of_live_objects_come_in_order);
+    EACH(free_lists_that_make_no_sense_are_damage);
+    EACH(one_pool_may_be_in_motion_and_no_more);
+    EACH(what_is_no_header_is_no_pool);
+    EACH(arenas_are_found_by_what_leads_to_their_table);
+    EACH(without_pools_there_are_no_arenas);
+    EACH(words_that_look_like_an_object_need_not_be_one);
+    EACH(of_two_prefixes_the_one_in_a_list_is_taken);
+    EACH(a_tuple_of_types_is_no_object_of_the_first);
+    EACH(attributes_in_front_make_the_prefix_longer);
+    EACH(what_varies_in_size_says_its_own);
+    EACH(a_time_without_a_zone_is_shorter);
+    EACH(generators_are_as_large_as_their_code_says);
+    tcase_add_test(tcase, inline_values_follow_their_object);
+    EACH(debug_hooks_lie_in_front);
+    EACH(types_that_share_a_name_are_told_apart);
+    EACH(without_read_only_data_names_come_from_dicts);
+    EACH(a_layout_is_that_of_the_nearest_base);
+    EACH(bases_and_subclasses_that_go_round_come_to_an_end);
+    EACH(more_types_than_there_is_room_for_are_left_out);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
