@@ -766,6 +766,45 @@ START_TEST(lost_references_are_told_by_type_and_line)
 }
 END_TEST
 
+START_TEST(no_certain_statement_rests_on_a_root_that_is_guessed)
+{
+    both b = both_new(_i);
+    for (unsigned guess = 0; guess < 2; guess++) {
+        made_up_root(b.w.t, descriptor, rooted | (guess ? MADE_UP_GUESS : 0));
+        b.w.t->state++;
+        json_t *json = fake_json(b.w.t, "refs", text_of(b.bag));
+        ck_assert_str_eq(fake_string(json, "referrers.0.kind"), "root");
+        ck_assert_str_eq(fake_string(json, "referrers.0.strength"),
+                         guess ? "conservative" : "strong");
+        ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 0); /* it is the owner */
+        ck_assert_int_eq(fake_integer(json, "ledger.exact"), guess ? 0 : 1);
+        json_decref(json);
+        json = fake_json(b.w.t, "gcleaks", "");
+        ck_assert_int_eq(fake_size(json, "leaks"), 2); /* n and q; the lost one */
+        json_decref(json);
+    }
+    for (unsigned guess = 0; guess < 2; guess++) { /* all of the leaf's counts are in fields */
+        made_up_root(b.w.t, descriptor, rooted | (guess ? MADE_UP_GUESS : 0));
+        fake_put(b.w.t, rooted, b.leaf, 8);
+        b.w.t->state++;
+        json_t *json = fake_json(b.w.t, "gcverify", "");
+        json_t *found = fake_at(json, "by_kind.root_without_count");
+        ck_assert_int_eq(found ? json_integer_value(found) : 0, guess ? 0 : 1);
+        json_decref(json);
+        json = fake_json(b.w.t, "gcstale", "");
+        ck_assert_int_eq(fake_size(json, "stale"), guess ? 0 : 1);
+        json_decref(json);
+        fake_put(b.w.t, rooted, b.freed, 8);
+        b.w.t->state++;
+        json = fake_json(b.w.t, "gcstale", "");
+        ck_assert_int_eq(fake_size(json, "stale"), guess ? 0 : 1);
+        ck_assert_int_eq(fake_size(json, "possible"), guess ? 1 : 0);
+        json_decref(json);
+    }
+    world_free(&b.w);
+}
+END_TEST
+
 RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_format_knows_is_said,
           names_are_held_against_what_is_there, referrers_are_found_with_a_graph_and_without,
           what_the_program_took_from_a_crate_is_its_memory, a_format_says_what_became_of_memory,
@@ -777,4 +816,5 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           garbage_by_guesses_is_certain_where_no_word_leads_to_it,
           what_an_exact_root_holds_is_no_garbage_by_guesses, each_owner_explains_one_count,
           a_word_of_a_stack_may_stand_for_several_variables,
-          lost_references_are_told_by_type_and_line)
+          lost_references_are_told_by_type_and_line,
+          no_certain_statement_rests_on_a_root_that_is_guessed)

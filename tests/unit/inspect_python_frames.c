@@ -231,7 +231,7 @@ static int64_t depth_at(scene *s, unsigned byte)
 {
     py_opcode opcodes[256];
     rhi__py_opcodes(&s->py, opcodes);
-    return rhi__py_depth(&s->py, opcodes, CODE, instruction(s, byte));
+    return rhi__py_depth(&s->py, opcodes, CODE, instruction(s, byte)).values;
 }
 
 START_TEST(the_stack_is_as_deep_as_python_says_before_each_instruction)
@@ -361,6 +361,14 @@ static const char *root_at(const scene *s, uint64_t slot)
     return name;
 }
 
+static bool is_guess(const scene *s, uint64_t slot)
+{
+    for (uint64_t i = 0; i < s->reader->roots.count; i++)
+        if (s->reader->roots.items[i].slot == slot)
+            return s->reader->roots.items[i].is_guess;
+    return false;
+}
+
 static void must_be_root(const scene *s, uint64_t slot, const char *name)
 {
     ck_assert_str_eq(root_at(s, slot), name);
@@ -463,6 +471,53 @@ START_TEST(what_frames_own_are_roots_with_names_and_nothing_else_is)
     for (uint64_t i = STACK; i < STACK + STACK_BYTES; i += 8)
         ck_assert(owns_nothing(&s, i));
     scene_free(&s);
+}
+END_TEST
+
+/* Where f leaves its `with`, it calls a bound method: while that runs, its object is in its place.
+ */
+START_TEST(where_a_method_is_put_aside_the_root_is_guessed)
+{
+    static const struct {
+        unsigned byte, depth, lent;
+    } calls[] = {{116, 4, 0}, {104, 4, 0}, {174, 4, 0}, {126, 4, 0}, {144, 4, 0}};
+    scene s = scene_new(&python_f[_i]);
+    make_types(&s);
+    name_code(&s);
+    make_interpreter(&s);
+    put_frames(&s, calls[_i].byte);
+    open_roots(&s);
+    uint64_t locals = STACK + STACK_DATA + 2 * FRAME_BYTES + s.py.at->frame_size,
+             stack = locals + 8 * LOCALS;
+    for (unsigned i = 0; i < calls[_i].depth; i++) {
+        ck_assert_str_ne(root_at(&s, stack + 8 * i), "");
+        ck_assert(is_guess(&s, stack + 8 * i) == (i == calls[_i].lent));
+    }
+    must_be_root(&s, stack + 8 * calls[_i].depth, "");
+    ck_assert(!is_guess(&s, locals));
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(what_a_frame_holds_that_is_taken_down_is_guessed)
+{
+    for (unsigned way = 0; way < 2; way++) {
+        scene s = scene_new(&python_f[_i]);
+        uint64_t frame = STACK + STACK_DATA + FRAME_BYTES, locals = frame + s.py.at->frame_size;
+        make_types(&s);
+        name_code(&s);
+        make_interpreter(&s);
+        put_frames(&s, 4);
+        if (way == 0) /* nothing runs for it: it is the innermost */
+            fake_put(s.t, frame + FRAME_BYTES + s.py.at->frame_stacktop, LOCALS, 4);
+        else if (s.py.minor == 11) /* a finalizer runs, called from C */
+            fake_put(s.t, frame + FRAME_BYTES + 68, 1, 1);
+        open_roots(&s);
+        ck_assert(is_guess(&s, locals + FRAME_BYTES) == (way == 0));
+        ck_assert(is_guess(&s, locals) == (way == 1 || s.py.minor >= 12));
+        ck_assert(!is_guess(&s, locals - FRAME_BYTES));
+        scene_free(&s);
+    }
 }
 END_TEST
 
@@ -709,6 +764,8 @@ int main(void)
     EACH(the_stack_is_as_deep_as_python_says_before_each_instruction);
     EACH(of_code_that_makes_no_sense_no_depth_is_said);
     NEWER(what_frames_own_are_roots_with_names_and_nothing_else_is);
+    NEWER(where_a_method_is_put_aside_the_root_is_guessed);
+    NEWER(what_a_frame_holds_that_is_taken_down_is_guessed);
     NEWER(where_the_depth_is_not_known_words_stay_words);
     NEWER(a_running_generator_leaves_its_value_stack_to_the_thread);
     NEWER(frames_that_break_off_are_noted);

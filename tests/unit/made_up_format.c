@@ -194,12 +194,14 @@ static bool add_range(rhi_reader *reader, uint64_t start, uint64_t size, const c
 
 static bool add_root(rhi_reader *reader, uint64_t slot, uint32_t heap)
 {
+    bool is_guess = slot & MADE_UP_GUESS;
+    slot &= ~(uint64_t)MADE_UP_GUESS;
     if (slot == 0)
         return true;
     if (!rhi__array_reserve(&reader->roots, 1))
         return false;
     reader->roots.items[reader->roots.count++] =
-        (rhi_root){.slot = slot, .heap = heap, .name = "crate"};
+        (rhi_root){.slot = slot, .heap = heap, .is_guess = is_guess, .name = "crate"};
     return true;
 }
 

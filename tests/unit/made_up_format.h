@@ -40,6 +40,8 @@ void made_up_put(fake_target *target, uint64_t object, unsigned word, uint64_t v
 void made_up_table(fake_target *target, uint64_t bag, uint64_t address, const uint64_t *values,
                    uint64_t count);
 /* A registered root: what the slot holds owns a count. */
+/* slot | MADE_UP_GUESS: it may own what is there, or not. */
+enum { MADE_UP_GUESS = 1 };
 void made_up_root(fake_target *target, uint64_t descriptor, uint64_t slot);
 
 /* The line of shelf.c that made the object; 0: not known. At most 16 are. */

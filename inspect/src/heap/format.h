@@ -128,6 +128,9 @@ typedef struct rhi_block {
 typedef struct rhi_root {
     uint64_t slot;
     uint32_t heap;
+    /* what it holds may be lent to it just now: it counts as a word that has a name, and no certain
+     * statement rests on it */
+    bool is_guess;
     char name[RHI_NAME_SIZE];
 } rhi_root;
 

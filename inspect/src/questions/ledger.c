@@ -13,6 +13,8 @@ static enum rhi_ledger_class class_of(const rhi_holder *holder)
     switch (holder->kind) {
     case RHI_HOLDER_UNDECLARED:
         return RHI_LEDGER_UNDECLARED;
+    case RHI_HOLDER_ROOT: /* one that is guessed */
+        return RHI_LEDGER_LOCAL;
     case RHI_HOLDER_REGISTER:
         return RHI_LEDGER_REGISTER;
     case RHI_HOLDER_STACK:
@@ -53,7 +55,7 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
         if (holder->kind == RHI_HOLDER_FIELD) {
             ledger->fields += holder->strong && holder->in_live;
             ledger->guessed += holder->in_live && holder->field->is_guess;
-        } else if (holder->kind == RHI_HOLDER_ROOT) {
+        } else if (holder->kind == RHI_HOLDER_ROOT && holder->strong) {
             ledger->exact += holder->value == object->address;
         } else {
             ledger->words++;

@@ -136,11 +136,12 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
 
 /* In C a variable that holds no object any more should be NULL. What else holds objects leaves
  * addresses behind in tables and caches. */
-static rhi_holders *rows_for(search *s, uint8_t kind, const rhi_object *object)
+static rhi_holders *rows_for(search *s, const rhi_holder *word, const rhi_object *object)
 {
-    if (kind != RHI_HOLDER_ROOT && !rhi__format_of(s->reader, object->heap)->has_variables)
+    bool is_root = word->kind == RHI_HOLDER_ROOT;
+    if (is_root ? !word->strong : !rhi__format_of(s->reader, object->heap)->has_variables)
         return &s->stale->possible;
-    switch (kind) {
+    switch (word->kind) {
     case RHI_HOLDER_STACK:
         return &s->stack;
     case RHI_HOLDER_REGISTER:
@@ -179,13 +180,13 @@ static rhi_error *judge_word(void *context, const rhi_holder *holder)
 {
     search *s = context;
     rhi_object object;
-    bool is_root = holder->kind == RHI_HOLDER_ROOT;
+    bool is_root = holder->kind == RHI_HOLDER_ROOT && holder->strong;
     RHI_TRY(judge_type_later(s, holder));
     if ((!is_root && !is_suspect(s, holder->value)) || !target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)
-        return add(object.damaged ? &s->stale->possible : rows_for(s, holder->kind, &object),
-                   holder, object.address);
+        return add(object.damaged ? &s->stale->possible : rows_for(s, holder, &object), holder,
+                   object.address);
     if (is_root && holder->value == object.address && is_counted(s, &object))
         return add(&s->roots, holder, object.address);
     return NULL;

@@ -78,7 +78,7 @@ static rhi_error *visit_record(scan *s, const record *hit)
         .address = hit->address, .value = hit->value, .index = hit->part < 0 ? hit->index : 0};
     if (hit->part == AT_ROOT) {
         holder.kind = RHI_HOLDER_ROOT;
-        holder.strong = true;
+        holder.strong = !s->reader->roots.items[hit->index].is_guess;
     } else if (hit->part == AT_REGISTER) {
         holder.kind = RHI_HOLDER_REGISTER;
         holder.lwp = rhi__register_lwp(s->reader->memory, hit->index);

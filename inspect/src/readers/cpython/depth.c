@@ -27,7 +27,14 @@ typedef struct walk {
     uint32_t *work; /* places whose depth is known, and that are to be visited */
     uint64_t work_count;
     int32_t *depths; /* -1: not visited */
+    py_depth found;
 } walk;
+
+static py_depth depth_before(const py_opcode *opcode, int64_t depth, uint32_t argument)
+{
+    int64_t lent = depth - (int64_t)argument - opcode->lent;
+    return (py_depth){depth, opcode->lent && lent >= 0 ? lent : -1};
+}
 
 static void reach(walk *w, uint64_t unit, int64_t depth)
 {
@@ -48,6 +55,8 @@ static void visit(const py_runtime *py, walk *w, uint64_t unit)
         argument = argument << 8 | w->code[2 * unit + 3];
         w->depths[unit + 1] = (int32_t)depth;
     }
+    if (unit == w->wanted)
+        w->found = depth_before(opcode, depth, argument);
     if (opcode->flow == PY_UNKNOWN || opcode->flow == PY_EXTENDS || opcode->flow == PY_ENDS)
         return;
     uint64_t next = unit + 1 + opcode->caches, distance = py->minor == 9 ? argument / 2 : argument;
@@ -128,38 +137,39 @@ static void run(py_runtime *py, walk *w, uint64_t code)
         if (bytes)
             reach_handlers(w, bytes, size);
     }
-    while (w->work_count && w->depths[w->wanted] < 0)
+    while (w->work_count && w->found.values < 0)
         visit(py, w, w->work[--w->work_count]);
     rhi__scratch_free(&scratch);
 }
 
-int64_t rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,
-                      uint64_t instruction)
+py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,
+                       uint64_t instruction)
 {
     rhi_scratch scratch = {0};
+    py_depth found = {-1, -1};
     uint64_t size = 0;
-    int64_t depth = -1, at = py->minor >= 11
-                                 ? (int64_t)(instruction - code - py->at->code_bytes) / 2
-                             : py->minor == 10 ? (int32_t)instruction
-                                               : (int32_t)instruction / 2;
+    int64_t at = py->minor >= 11   ? (int64_t)(instruction - code - py->at->code_bytes) / 2
+                 : py->minor == 10 ? (int32_t)instruction
+                                   : (int32_t)instruction / 2;
     const uint8_t *bytes = read_code(py, code, &scratch, &size);
     if (bytes && at < 0) /* it has not begun */
-        depth = 0;
+        found.values = 0;
     else if (bytes && (uint64_t)at < size / 2) {
         walk w = {.opcodes = opcodes,
                   .code = bytes,
                   .units = size / 2,
                   .wanted = (uint64_t)at,
                   .work = malloc(size / 2 * sizeof *w.work),
-                  .depths = malloc(size / 2 * sizeof *w.depths)};
+                  .depths = malloc(size / 2 * sizeof *w.depths),
+                  .found = found};
         if (w.work && w.depths) {
             memset(w.depths, 0xff, w.units * sizeof *w.depths);
             run(py, &w, code);
-            depth = w.depths[at];
+            found = w.found;
         }
         free(w.work);
         free(w.depths);
     }
     rhi__scratch_free(&scratch);
-    return depth;
+    return found;
 }

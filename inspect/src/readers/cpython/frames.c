@@ -38,9 +38,13 @@ typedef struct py_frame {
     uint64_t locals;     /* where they begin */
     uint64_t stack, end; /* of the value stack, as far as it is used */
     uint64_t limit;      /* where the frame ends */
-    uint8_t owner;       /* enum owner */
-    bool is_running;     /* it does not say itself how deep its stack is */
-    bool is_unknown;     /* nor is that known otherwise */
+    uint64_t lent;       /* a slot of the stack that may hold what is another's; 0: none does */
+    /* it says how deep its stack is, though C runs for it: it is being entered or taken down, and
+     * part of what it holds it may not own any more */
+    bool is_unsteady;
+    uint8_t owner;   /* enum owner */
+    bool is_running; /* it does not say itself how deep its stack is */
+    bool is_unknown; /* nor is that known otherwise */
 } py_frame;
 
 struct py_frames {
@@ -49,7 +53,7 @@ struct py_frames {
     struct place {
         uint64_t code, instruction;
         unsigned line;
-        int64_t depth;
+        py_depth depth;
     } places[PLACES];
     py_opcode opcodes[256];
     bool has_opcodes;
@@ -232,8 +236,11 @@ static bool lay_out(py_roots *roots, py_frames *f, const py_code *c, const uint8
         !is_mapped(roots, frame->address, frame->stack - frame->address + 8ull * c->stack_size))
         return false;
     frame->is_running = depth < 0;
-    if (frame->is_running)
-        depth = place_of(roots, f, frame)->depth;
+    if (frame->is_running) {
+        py_depth found = place_of(roots, f, frame)->depth;
+        depth = found.values;
+        frame->lent = found.lent < 0 ? 0 : frame->stack + 8 * (uint64_t)found.lent;
+    }
     frame->is_unknown = depth < 0 || depth > (int64_t)c->stack_size;
     frame->end = frame->stack + (frame->is_unknown ? 0 : 8 * (uint64_t)depth);
     frame->limit = frame->stack + 8ull * c->stack_size;
@@ -254,9 +261,13 @@ static uint64_t innermost(py_roots *roots, const py_thread *thread)
 static void collect(py_roots *roots, py_frames *f, const py_thread *thread)
 {
     const py_offsets *at = roots->py->at;
-    enum { HEAD_BYTES = 112 /* of any frame, before its block stack or locals */ };
+    enum {
+        HEAD_BYTES = 112, /* of any frame, before its block stack or locals */
+        IS_ENTRY_11 = 68  /* in 3.11: it was called from C; in later ones, one of C is between */
+    };
     uint64_t head = at->frame_size != PY_ABSENT ? at->frame_size : HEAD_BYTES, next;
     rhi_cycle_guard guard = {0};
+    bool runs_c = true; /* the frame that comes next called C, not the one before it */
     f->frames.count = 0;
     for (uint64_t address = innermost(roots, thread); address; address = next) {
         py_frame frame = {.address = address};
@@ -274,8 +285,10 @@ static void collect(py_roots *roots, py_frames *f, const py_thread *thread)
         memcpy(copy, bytes, head);
         next = rhi__load64(copy + at->frame_previous);
         frame.owner = at->frame_owner != PY_ABSENT ? copy[at->frame_owner] : BY_FRAME_OBJECT;
-        if (frame.owner == BY_C_STACK)
+        if (frame.owner == BY_C_STACK) {
+            runs_c = true;
             continue;
+        }
         frame.code = rhi__load64(copy + at->frame_code);
         frame.instruction = at->frame_size != PY_ABSENT ? rhi__load64(copy + at->frame_instruction)
                                                         : rhi__load32(copy + at->frame_instruction);
@@ -289,21 +302,26 @@ static void collect(py_roots *roots, py_frames *f, const py_thread *thread)
             roots->out_of_memory = true;
             return;
         }
+        frame.is_unsteady = runs_c && !frame.is_running;
+        runs_c = roots->py->minor == 11 && copy[IS_ENTRY_11];
         f->frames.items[f->frames.count++] = frame;
     }
 }
 
 /* ---- roots ---------------------------------------------------------------------------------- */
 
-static void add_slots(py_roots *roots, py_code *c, const py_frame *frame, const char *place)
+typedef void (*adder)(py_roots *roots, uint64_t slot, const char *format, ...);
+
+static void add_locals(py_roots *roots, py_code *c, const py_frame *frame, adder root,
+                       const char *place)
 {
     for (uint32_t i = 0; i < c->locals; i++) {
         uint64_t slot = frame->locals + 8ull * i, value;
         if (rhi__py_word(roots, slot, &value) && value == 0)
             continue;
         const char *name = local_name(roots, c, i);
-        rhi__py_root(roots, slot, is_cell(roots, c, i) ? "cell of '%s' in %s" : "local '%s' in %s",
-                     name[0] ? name : "?", place);
+        root(roots, slot, is_cell(roots, c, i) ? "cell of '%s' in %s" : "local '%s' in %s",
+             name[0] ? name : "?", place);
     }
 }
 
@@ -311,24 +329,26 @@ static void add_frame_roots(py_roots *roots, py_frames *f, const py_thread *thre
                             const py_frame *frame)
 {
     const py_offsets *at = roots->py->at;
+    adder root = frame->is_unsteady ? rhi__py_guessed_root : rhi__py_root;
     char place[RHI_NAME_SIZE];
     py_code *c = code_at(roots, f, frame->code);
     if (!c || (frame->owner != BY_THREAD && !frame->is_running))
         return;
     place_text(roots, f, c, frame, thread, place, sizeof place);
     for (uint64_t slot = frame->stack; slot < frame->end; slot += 8)
-        rhi__py_root(roots, slot, "value stack of %s", place);
+        (slot == frame->lent ? rhi__py_guessed_root : root)(roots, slot, "value stack of %s",
+                                                            place);
     if (frame->owner != BY_THREAD) { /* the generator's, or the frame object's */
         if (frame->is_unknown)
             rhi__reader_problem(roots->reader,
                                 "what the frame of %s has on its value stack is not known", place);
         return;
     }
-    rhi__py_root(roots, frame->address + at->frame_code, "code of %s", place);
-    rhi__py_root(roots, frame->address + at->frame_function, "function of %s", place);
-    rhi__py_root(roots, frame->address + at->frame_locals, "f_locals of %s", place);
-    rhi__py_root(roots, frame->address + at->frame_object, "frame object of %s", place);
-    add_slots(roots, c, frame, place);
+    root(roots, frame->address + at->frame_code, "code of %s", place);
+    root(roots, frame->address + at->frame_function, "function of %s", place);
+    root(roots, frame->address + at->frame_locals, "f_locals of %s", place);
+    root(roots, frame->address + at->frame_object, "frame object of %s", place);
+    add_locals(roots, c, frame, root, place);
 }
 
 /* Before 3.11: the C function that runs a frame owns it, unless it is a generator's; what the

@@ -31,7 +31,6 @@ static const struct {
     {"os.register_at_fork: before",  {3456, 3424, 3480,   3872,  10632}, 0},
     {"os.register_at_fork: parent",  {3464, 3432, 3488,   3880,  10640}, 0},
     {"os.register_at_fork: child",   {3472, 3440, 3496,   3888,  10648}, 0},
-    {"atexit: the module",           {3488,    0,    0,      0,      0}, 0},
     {"warnings.filters",             {3504, 3456, 3504,   3896,  10656}, 0},
     {"warnings: once",               {3512, 3464, 3512,   3904,  10664}, 0},
     {"warnings: default action",     {3520, 3472, 3520,   3912,  10672}, 0},

@@ -1,10 +1,10 @@
 /* opcodes.c - what each instruction of CPython's code does to the value stack, and where it goes
  * on, by version (see roots.h).
  *
- * From the modules `opcode` and `dis` of 3.9.18, 3.10.13, 3.11.7, 3.12.1 and 3.13.0. Within a minor
- * version they do not change: files of compiled code hold them.
- * Invariant: an instruction that is in no table is not known, and nothing is said of code that has
- * one. */
+ * From the modules `opcode` and `dis` of 3.9.18, 3.10.13, 3.11.7, 3.12.1 and 3.13.0, but for
+ * PRECALL and CALL of 3.11, of which `dis` divides the effect otherwise than the interpreter.
+ * Within a minor version they do not change: files of compiled code hold them. Invariant: an
+ * instruction that is in no table is not known, and nothing is said of code that has one. */
 #include "readers/cpython/roots.h"
 
 /* Instructions that have all of this in common: where they go on, how their argument counts in
@@ -116,7 +116,7 @@ static const group groups_11[] = {
      146, 162, 163, 164, 165)},
     {NEXT, FIXED, -1, 0, 1, OPS(122)},
     {NEXT, FIXED, -1, 0, 2, OPS(107)},
-    {NEXT, FIXED, -1, 0, 4, OPS(25, 171)},
+    {NEXT, FIXED, -1, 0, 4, OPS(25)},
     {NEXT, FIXED, 0, 0, 0, OPS(9, 10, 11, 12, 15, 36, 37, 50, 68, 69, 75, 82, 85, 86, 87, 91,
      98, 99, 126, 131, 135, 139, 149, 151, 172)},
     {NEXT, FIXED, 0, 0, 4, OPS(106)},
@@ -125,7 +125,8 @@ static const group groups_11[] = {
     {NEXT, FIXED, 1, 0, 10, OPS(160)},
     {NEXT, MINUS_ARG, -2, 0, 0, OPS(142)},
     {NEXT, MINUS_ARG, 0, 0, 0, OPS(156)},
-    {NEXT, MINUS_ARG, 0, 0, 1, OPS(166)},
+    {NEXT, FIXED, 0, 0, 1, OPS(166)}, /* its arguments are taken by the next one */
+    {NEXT, MINUS_ARG, -1, 0, 4, OPS(171)},
     {NEXT, MINUS_ARG, 1, 0, 0, OPS(102, 103, 104, 133, 157)},
     {NEXT, MINUS_BITS, 0, 0, 0, OPS(132)},
     {NEXT, MINUS_BIT_2, 0, 0, 0, OPS(155)},
@@ -242,14 +243,27 @@ static const group *const groups[PY_VERSIONS] = {groups_9, groups_10, groups_11,
 static const variant *const variants[PY_VERSIONS] = {NULL, NULL, variants_11, variants_12,
                                                      variants_13};
 
+/* Those by way of which a bound method may be called, and how far it lies below the arguments. From
+ * 3.11 on that is so where a `with` ends; other bound methods are taken apart before. */
+static const struct {
+    uint8_t opcode, lent;
+} calls[PY_VERSIONS][3] = {{{131, 1}, {141, 2}, {161, 1}},
+                           {{131, 1}, {141, 2}, {161, 1}},
+                           {{171, 2}},
+                           {{171, 2}},
+                           {{53, 2}}};
+
 void rhi__py_opcodes(const py_runtime *py, py_opcode table[256])
 {
     for (unsigned i = 0; i < 256; i++)
         table[i] = (py_opcode){.flow = PY_UNKNOWN};
     for (const group *g = groups[py_version(py)]; g->opcodes; g++)
         for (const uint8_t *opcode = g->opcodes; *opcode; opcode++)
-            table[*opcode] = (py_opcode){g->flow, g->counts, g->caches, g->effect, g->jump_effect};
+            table[*opcode] =
+                (py_opcode){g->flow, g->counts, g->caches, g->effect, g->jump_effect, 0};
     table[py->minor == 13 ? 71 : 144].flow = PY_EXTENDS;
+    for (unsigned i = 0; i < 3; i++)
+        table[calls[py_version(py)][i].opcode].lent = calls[py_version(py)][i].lent;
     for (const variant *v = variants[py_version(py)]; v && v->opcodes; v++)
         for (const uint8_t *opcode = v->opcodes; *opcode; opcode++)
             table[*opcode] = table[v->opcode];

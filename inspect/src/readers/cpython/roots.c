@@ -37,11 +37,11 @@ void rhi__py_cut(py_roots *roots, const char *what)
     roots->is_cut = true;
 }
 
-void rhi__py_root(py_roots *roots, uint64_t slot, const char *format, ...)
+static void add(py_roots *roots, rhi_root root, const char *format, va_list arguments)
 {
-    rhi_root root = {.slot = slot, .heap = roots->heap};
     uint64_t value;
-    if (rhi__py_word(roots, slot, &value) && value == 0)
+    root.heap = roots->heap;
+    if (rhi__py_word(roots, root.slot, &value) && value == 0)
         return;
     if (roots->reader->roots.count >= ROOTS_MAX) {
         rhi__py_cut(roots, "roots of Python");
@@ -51,11 +51,24 @@ void rhi__py_root(py_roots *roots, uint64_t slot, const char *format, ...)
         roots->out_of_memory = true;
         return;
     }
+    rhi__format_into(root.name, sizeof root.name, format, arguments);
+    roots->reader->roots.items[roots->reader->roots.count++] = root;
+}
+
+void rhi__py_root(py_roots *roots, uint64_t slot, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    rhi__format_into(root.name, sizeof root.name, format, arguments);
+    add(roots, (rhi_root){.slot = slot}, format, arguments);
     va_end(arguments);
-    roots->reader->roots.items[roots->reader->roots.count++] = root;
+}
+
+void rhi__py_guessed_root(py_roots *roots, uint64_t slot, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add(roots, (rhi_root){.slot = slot, .is_guess = true}, format, arguments);
+    va_end(arguments);
 }
 
 void rhi__py_nothing(py_roots *roots, uint64_t start, uint64_t size, const char *what)

@@ -32,6 +32,9 @@ bool rhi__py_word(py_roots *roots, uint64_t address, uint64_t *value);
 /* The word at `slot` owns a count of what it holds, if it is not 0. */
 __attribute__((format(printf, 3, 4))) void rhi__py_root(py_roots *roots, uint64_t slot,
                                                         const char *format, ...);
+/* The same, or it does not: as is_guess of rhi_root. */
+__attribute__((format(printf, 3, 4))) void rhi__py_guessed_root(py_roots *roots, uint64_t slot,
+                                                                const char *format, ...);
 /* None of these bytes owns anything but what is a root. They overlap no others. */
 void rhi__py_nothing(py_roots *roots, uint64_t start, uint64_t size, const char *what);
 /* Says that something cannot be followed; the answer is incomplete. Once for all that is cut. */
@@ -65,6 +68,9 @@ enum py_flow {
 typedef struct py_opcode {
     uint8_t flow, counts, caches; /* caches: units of code that follow it and are none */
     int8_t effect, jump_effect;
+    /* it calls what lies so far below its arguments (0: it does not), and may do so by way of a
+     * bound method: while that runs, the object that it is bound to is there instead */
+    uint8_t lent;
 } py_opcode;
 /* What all instructions of this version do. */
 void rhi__py_opcodes(const py_runtime *py, py_opcode table[256]);
@@ -73,9 +79,14 @@ int64_t rhi__py_effect(const py_opcode *opcode, uint32_t argument, bool jumps);
 
 /* ---- depth.c -------------------------------------------------------------------------------- */
 
-/* Values on the stack of a frame before an instruction (as in rhi__py_line); -1: not known. */
-int64_t rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,
-                      uint64_t instruction);
+/* The stack of a frame before an instruction: so many values, -1: not known. lent: the number of
+ * one that, while the instruction runs, may be another's, as in py_opcode; -1: there is none. */
+typedef struct py_depth {
+    int64_t values, lent;
+} py_depth;
+/* The instruction is as in rhi__py_line. */
+py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,
+                       uint64_t instruction);
 
 /* ---- frames.c ------------------------------------------------------------------------------- */
 
