@@ -105,8 +105,8 @@ static const struct piece lines_13[] = {
     {236,244,0}, {244,250,316}, {250,280,317}, {280,284,0}, {284,294,317}, {294,340,316},
     {340,352,0}};
 /* Code, the table of exceptions, flags; and how deep the stack is before each unit of code: '0' and
- * up; '.': no instruction begins there, or none gets there. By dis.stack_effect, but for CALL of 3.11, before which its arguments are still
- * there. */
+ * up; '.': no instruction begins there, or none gets there. By dis.stack_effect, but for CALL of
+ * 3.11, before which its arguments are still there. */
 static const uint8_t code_f_9[] = {
     100, 1, 125, 1, 124, 0, 68, 0, 93, 24, 125, 2, 124, 2, 114, 8, 124, 1, 124, 2, 116, 0,
     100, 2, 131, 1, 20, 0, 55, 0, 125, 1, 113, 8, 122, 104, 122, 10, 116, 0, 131, 0, 1, 0,
