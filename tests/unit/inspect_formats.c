@@ -638,6 +638,48 @@ START_TEST(memory_may_be_used_again_for_anything)
 }
 END_TEST
 
+/* What objat says of the slot at an address in no object. */
+static void check_slot(const both *b, uint64_t address, const char *said, const char *of,
+                       const char *target)
+{
+    char line[160];
+    json_t *json = fake_json(b->w.t, "objat", text_of(address));
+    ck_assert_str_eq(fake_string(json, "slot.text"), said);
+    ck_assert_int_eq(json_is_null(fake_at(json, "slot.of")), !of);
+    ck_assert(!of || !strcmp(fake_string(json, "slot.of"), of));
+    ck_assert_int_eq(json_is_null(fake_at(json, "slot.target")), !target);
+    ck_assert(!target || !strcmp(fake_string(json, "slot.target"), target));
+    json_decref(json);
+    snprintf(line, sizeof line, "\n  %s%s%s", said, target ? ": " : "", target ? target : "");
+    must_have(say(b, "objat", text_of(address)), line);
+}
+
+START_TEST(an_address_in_a_table_is_the_slot_that_lies_there)
+{
+    both b = both_new(_i);
+    char said[80];
+    snprintf(said, sizeof said, "{2} of %s", at("bag", b.bag));
+    check_slot(&b, table + 24, said, at("bag", b.bag), at("pair", b.pair));
+    check_slot(&b, table + 29, said, at("bag", b.bag), at("pair", b.pair));
+    snprintf(said, sizeof said, "memory of %s", at("bag", b.bag));
+    check_slot(&b, table + 16, said, at("bag", b.bag), NULL); /* its key */
+    check_slot(&b, rooted, "the hook crate", NULL, at("bag", b.bag));
+    json_t *json = fake_json(b.w.t, "objat", text_of(rooted + 8));
+    ck_assert(!json_object_get(json, "slot"));
+    json_decref(json);
+    json = fake_json(b.w.t, "objat", text_of(b.n)); /* an object of refheap's */
+    ck_assert(!json_object_get(json, "slot"));
+    json_decref(json);
+    uint64_t raw = made_up_raw(b.w.t, crate, 6); /* a table in a crate */
+    made_up_table(b.w.t, b.bag, raw, &b.leaf, 1);
+    b.w.t->state++;
+    snprintf(said, sizeof said, "{1} of %s", at("bag", b.bag));
+    check_slot(&b, raw + 8, said, at("bag", b.bag), at("leaf", b.leaf));
+    must_have(say(&b, "objat", text_of(raw + 8)), " bytes: memory in use that holds no object\n");
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(words_of_c_are_stale_only_where_c_variables_hold_objects)
 {
     both b = both_new(_i);
@@ -812,6 +854,7 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
           what_does_not_fit_is_told_of_both, a_guess_counts_and_is_called_conservative,
           nothing_certain_rests_on_a_guess, memory_may_be_used_again_for_anything,
+          an_address_in_a_table_is_the_slot_that_lies_there,
           words_of_c_are_stale_only_where_c_variables_hold_objects,
           garbage_by_guesses_is_certain_where_no_word_leads_to_it,
           what_an_exact_root_holds_is_no_garbage_by_guesses, each_owner_explains_one_count,

@@ -81,6 +81,20 @@ static rhi_error *gather_live(answer *a)
     return a->asked.ledger ? gather_ledger(a) : NULL;
 }
 
+/* The slot at an address in no object, in the memory that was taken in one piece with it. */
+static rhi_error *gather_slot(answer *a)
+{
+    uint64_t start = a->region ? a->region->start : 0, end = a->region ? a->region->end : 0;
+    bool is_block = a->block.is_malloc && a->block.in_use,
+         is_raw = a->object.slot_size != 0; /* in a block of the heap's own allocator */
+    if (is_block || is_raw) {
+        start = is_raw ? a->object.start : a->block.start;
+        end = is_raw ? rhi__object_end(&a->object) : a->block.end;
+    }
+    return rhi__slot_place(a->session, a->reader, a->address, start, end, is_block || is_raw,
+                           &a->slot, &a->has_slot);
+}
+
 rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer *a)
 {
     *a = (answer){.session = session, .asked = *asked};
@@ -94,7 +108,9 @@ rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer
     a->own = rhi__own_at(a->reader, a->address);
     RHI_TRY(rhi__remark(a->reader, a->address, &a->object, a->remark));
     if (a->place == RHI_PLACE_UNMANAGED)
-        return rhi__malloc_place(session, a->reader, a->address, asked->limit, &a->block);
+        RHI_TRY(rhi__malloc_place(session, a->reader, a->address, asked->limit, &a->block));
+    if (a->place == RHI_PLACE_UNMANAGED || a->place == RHI_PLACE_INTERNAL)
+        return gather_slot(a);
     if (!rhi__place_is_slot(a->place))
         return NULL;
     a->event_count = rhi__history(a->reader, a->object.address, 0, a->events, RHI_EVENTS_MAX);

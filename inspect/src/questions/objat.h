@@ -5,6 +5,7 @@
 #include "questions/ledger.h"
 #include "questions/malloc_place.h"
 #include "questions/objects.h"
+#include "questions/slot_place.h"
 
 enum { RHI_TENANTS_MAX = 64, RHI_EVENTS_MAX = 256, RHI_BYTES_SHOWN = 256 };
 
@@ -42,6 +43,8 @@ typedef struct rhi_objat {
     rhi_ledger ledger;
     bool has_ledger;
     rhi_malloc_place block; /* of an unmanaged address */
+    rhi_slot_place slot;    /* of an address in no object; has_slot: there is one */
+    bool has_slot;
     rhi_scratch scratch;
 } rhi_objat;
 

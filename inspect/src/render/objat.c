@@ -254,6 +254,44 @@ static void print_freed(const answer *a)
     print_tenants(a);
 }
 
+/* "  entry 'user' of dict@0x…: User@0x…" */
+static void print_slot(const answer *a)
+{
+    char text[RHI_SLOT_PLACE_SIZE], id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
+    rhi_referent target = {.is_readable = false};
+    if (!a->has_slot)
+        return;
+    rhi__slot_place_text(a->reader, &a->slot, text);
+    rhi__print(a->session, "  %s", text);
+    if (a->slot.is_slot && a->slot.value)
+        rhi__look_up(a->reader, a->slot.value, &target);
+    if (rhi__referent_id(a->reader, &target, id)) {
+        rhi__value(a->reader, &target.object, value);
+        rhi__print(a->session, ": %s%s", id, value);
+    }
+    rhi__print(a->session, "\n");
+}
+
+/* The same. */
+static json_t *slot_json(const answer *a)
+{
+    char text[RHI_SLOT_PLACE_SIZE], id[RHI_ID_SIZE];
+    rhi_referent target = {.is_readable = false};
+    json_t *json = json_object();
+    rhi__slot_place_text(a->reader, &a->slot, text);
+    if (a->slot.is_slot && a->slot.value)
+        rhi__look_up(a->reader, a->slot.value, &target);
+    json_object_set_new(json, "text", rhi__json_text(text));
+    json_object_set_new(json, "name", a->slot.is_slot ? rhi__json_text(a->slot.name) : json_null());
+    if (a->slot.has_owner)
+        rhi__object_id(a->reader, &a->slot.owner, id, sizeof id);
+    json_object_set_new(json, "of", a->slot.has_owner ? rhi__json_text(id) : json_null());
+    json_object_set_new(json, "target",
+                        rhi__referent_id(a->reader, &target, id) ? rhi__json_text(id)
+                                                                 : json_null());
+    return json;
+}
+
 rhi_error *rhi__objat_print(rhi_objat *a)
 {
     rhi_session *s = a->session;
@@ -272,8 +310,16 @@ rhi_error *rhi__objat_print(rhi_objat *a)
                    a->remark[0] ? "" : " that was never used");
         break;
     case RHI_PLACE_INTERNAL:
-        rhi__print(s, "0x%" PRIx64 " is the runtime's own memory (%s)\n", a->address,
-                   a->own ? a->own->what : "?");
+        if (a->object.slot_size)
+            rhi__print(s,
+                       "0x%" PRIx64 " lies in the %s 0x%" PRIx64 " of %" PRIu64
+                       " bytes: memory in use that holds no object\n",
+                       a->address, rhi__format_of(a->reader, a->object.heap)->raw_word,
+                       a->object.start, a->object.slot_size);
+        else
+            rhi__print(s, "0x%" PRIx64 " is the runtime's own memory (%s)\n", a->address,
+                       a->own ? a->own->what : "?");
+        print_slot(a);
         break;
     case RHI_PLACE_UNMANAGED:
         rhi__print(s,
@@ -285,6 +331,7 @@ rhi_error *rhi__objat_print(rhi_objat *a)
                    region && region->flags & RHI_REGION_READ ? 'r' : '-',
                    region && region->flags & RHI_REGION_WRITE ? 'w' : '-',
                    region && region->flags & RHI_REGION_EXECUTE ? 'x' : '-');
+        print_slot(a);
         rhi__malloc_place_print(s, a->reader, &a->block, a->address, a->asked.limit);
         break;
     case RHI_PLACE_UNMAPPED:
@@ -345,6 +392,8 @@ void rhi__objat_json(rhi_objat *a)
     rhi__json_key(s, "offset",
                   json_integer(in_slot ? (json_int_t)(a->address - a->object.address) : 0));
     rhi__json_key(s, "remark", a->remark[0] ? rhi__json_text(a->remark) : json_null());
+    if (a->has_slot)
+        rhi__json_key(s, "slot", slot_json(a));
     rhi__json_array(s, "fields");
     /* no runs are looked for, so that nothing ends it early */
     rhi__error_free(rhi__objat_fields(a, false, json_row, a, &rows));
