@@ -489,7 +489,9 @@ const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address)
     if (reader->is_loaded)
         return rhi__block_at(reader, address);
     const rhi_own_range *range = rhi__own_at(reader, address);
-    if (range ? !range->has_blocks : !finds_near(reader))
+    if (range && !range->has_blocks) /* an object alone may lie among tables, too */
+        range = NULL;
+    if (!range && !finds_near(reader))
         return NULL;
     for (uint64_t i = 0; i < reader->near.count; i++)
         if (address - reader->near.items[i].start <
@@ -515,6 +517,7 @@ void rhi__reader_free(rhi_reader *reader)
         free(reader->problems.items[i]);
     for (uint64_t i = 0; i < reader->damage.count; i++)
         free(reader->damage.items[i].text);
+    rhi__program_close(reader->program);
     free(reader->types.items);
     free(reader->plans);
     free(reader->heaps.items);
@@ -695,6 +698,15 @@ void rhi__births(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_e
     for (uint64_t i = 0; i < reader->formats.count; i++)
         if (reader->formats.items[i].format->births)
             reader->formats.items[i].format->births(reader, born, count, events);
+}
+
+rhi_error *rhi__reader_program(rhi_reader *reader, rhi_program **program)
+{
+    rhi_work none = {0}, *work = reader->memory->work;
+    if (!reader->program)
+        RHI_TRY(rhi__program_open(work ? work : &none, reader->memory, &reader->program));
+    *program = reader->program;
+    return NULL;
 }
 
 /* ---- what is read in one pass --------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "base/search.h"
 #include "heap/format.h"
 #include "heap/plan.h"
+#include "program/program.h"
 #include "target/window.h"
 
 /* A stretch of memory with blocks, in equal pieces of 2^shift bytes; first[p]: the first block that
@@ -44,6 +45,7 @@ struct rhi_reader {
         rhi_heap_info *items;
         uint64_t count, capacity;
     } heaps;
+    rhi_program *program; /* see rhi__reader_program */
     bool is_loaded;
     bool has_prefixes; /* some block has */
     bool has_raw;      /* likewise */
@@ -132,6 +134,8 @@ uint64_t rhi__begin_pass(rhi_reader *reader);
 /* Appends a block of one slot, where an object lives `prefix` bytes behind its start. */
 rhi_error *rhi__add_lone(rhi_blocks *blocks, uint64_t start, uint64_t size, uint8_t prefix,
                          uint32_t heap);
+/* Module data, and malloc's blocks: found on first use. */
+rhi_error *rhi__reader_program(rhi_reader *reader, rhi_program **program);
 /* Takes so many bytes from what may be read; false: there is no more, and that is said. */
 bool rhi__take_room(rhi_reader *reader, uint64_t bytes);
 /* Reads all blocks, if that is yet to be done: what numbers or looks through objects needs them. */

@@ -8,7 +8,7 @@
 /* Which block is it? False in *is_malloc: none that is known for certain. */
 static void find_block(const rhi_malloc_graph *blocks, uint64_t address, rhi_malloc_place *place)
 {
-    rhi_malloc *m = &blocks->map->malloc;
+    rhi_malloc *m = blocks->map->malloc;
     const rhi_chunk_span *span = rhi__malloc_span(m, address - 16);
     if (span) {
         place->in_use = rhi__malloc_block(m, span, address, &place->start, &place->end);
@@ -95,7 +95,7 @@ rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t 
                                       rhi__collect_holder, rows));
     RHI_TRY(rhi__judge_block(session, reader, place->start, &place->reach));
     list_objects(reader, place);
-    drop_inner(&blocks->map->malloc, rows, place->start, place->end);
+    drop_inner(blocks->map->malloc, rows, place->start, place->end);
     rhi__sort_holders(rows);
     rhi__say_left_out(session, rows, limit);
     RHI_TRY(rhi__judge_holders(session, reader, rows));

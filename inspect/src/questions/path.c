@@ -296,7 +296,7 @@ static rhi_error *add_chain(rhi_session *session, rhi_reader *reader,
     rhi_holder last = path->words.items[0], word;
     bool found;
     rhi__malloc_range(blocks, chain->items[0], &start, &end);
-    RHI_TRY(find_word_to(session, reader, &blocks->map->malloc, start, end, &word, &found));
+    RHI_TRY(find_word_to(session, reader, blocks->map->malloc, start, end, &word, &found));
     if (!found) {
         leading l = {&word, false};
         RHI_TRY(rhi__each_word_of_objects(session, reader, start, end, RHI_POINTER_MASK, take_first,

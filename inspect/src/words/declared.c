@@ -109,8 +109,8 @@ static bool piece_of(collector *c, uint64_t address, uint64_t *start, uint64_t *
 {
     if (rhi__raw_slot(c->reader, address, start, end))
         return true;
-    const rhi_chunk_span *span = rhi__malloc_span(&c->map->malloc, address - 16);
-    return span && rhi__malloc_block(&c->map->malloc, span, address, start, end);
+    const rhi_chunk_span *span = rhi__malloc_span(c->map->malloc, address - 16);
+    return span && rhi__malloc_block(c->map->malloc, span, address, start, end);
 }
 
 /* The slots of one vector, mapping by mapping. */

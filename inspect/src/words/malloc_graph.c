@@ -58,7 +58,7 @@ uint32_t rhi__malloc_number(const rhi_malloc_graph *b, uint64_t word)
     if (!b->near[address >> NEAR_SHIFT & (NEAR_PIECES - 1)] || address < 16)
         return RHI_NO_BLOCK;
     /* a block lies 16 bytes behind its chunk */
-    const rhi_chunk_span *span = rhi__malloc_span(&b->map->malloc, address - 16);
+    const rhi_chunk_span *span = rhi__malloc_span(b->map->malloc, address - 16);
     if (!span)
         return mapped_number(b, address);
     uint64_t bit = span->first_bit + (address - 16 - span->start) / 16,
@@ -70,7 +70,7 @@ uint32_t rhi__malloc_number(const rhi_malloc_graph *b, uint64_t word)
 static uint64_t bit_of_number(const rhi_malloc_graph *b, uint32_t number)
 {
     /* the last word whose first chunk is not behind this one */
-    uint64_t low = rhi__first(1, b->map->malloc.bits / 64 + 1, at, b->rank[at] > number) - 1;
+    uint64_t low = rhi__first(1, b->map->malloc->bits / 64 + 1, at, b->rank[at] > number) - 1;
     uint64_t bits = b->starts[low];
     for (uint32_t skip = number - b->rank[low]; skip; skip--)
         bits &= bits - 1;
@@ -79,7 +79,7 @@ static uint64_t bit_of_number(const rhi_malloc_graph *b, uint32_t number)
 
 void rhi__malloc_range(const rhi_malloc_graph *b, uint32_t number, uint64_t *start, uint64_t *end)
 {
-    rhi_malloc *m = &b->map->malloc;
+    rhi_malloc *m = b->map->malloc;
     if (number >= b->chunk_count) {
         *start = b->mapped.items[number - b->chunk_count].start + 16;
         *end = b->mapped.items[number - b->chunk_count].end;
@@ -119,7 +119,7 @@ typedef rhi_error *(*chunk_visitor)(finder *f, uint64_t chunk, uint64_t size, bo
 static rhi_error *each_chunk(finder *f, const char *what, chunk_visitor visit)
 {
     rhi_malloc_graph *b = f->blocks;
-    rhi_malloc *m = &b->map->malloc;
+    rhi_malloc *m = b->map->malloc;
     uint64_t size, steps = 0;
     bool in_use;
     for (uint64_t i = 0; i < m->spans.count && !b->is_doubtful; i++) {
@@ -140,9 +140,9 @@ static rhi_error *each_chunk(finder *f, const char *what, chunk_visitor visit)
 static rhi_error *note_chunk(finder *f, uint64_t chunk, uint64_t size, bool in_use)
 {
     rhi_malloc_graph *b = f->blocks;
-    const rhi_chunk_span *span = rhi__malloc_span(&b->map->malloc, chunk);
+    const rhi_chunk_span *span = rhi__malloc_span(b->map->malloc, chunk);
     (void)size;
-    if (!span || f->next >= b->map->malloc.bits / 2 + 1) { /* a chunk has 32 bytes at least */
+    if (!span || f->next >= b->map->malloc->bits / 2 + 1) { /* a chunk has 32 bytes at least */
         b->is_doubtful = true;
         return NULL;
     }
@@ -154,7 +154,7 @@ static rhi_error *note_chunk(finder *f, uint64_t chunk, uint64_t size, bool in_u
 static rhi_error *number_chunks(finder *f)
 {
     rhi_malloc_graph *b = f->blocks;
-    uint64_t words = b->map->malloc.bits / 64 + 1, number = 0, most;
+    uint64_t words = b->map->malloc->bits / 64 + 1, number = 0, most;
     for (uint64_t i = 0; i < b->map->parts.count; i++) {
         const rhi_part *part = &b->map->parts.items[i];
         rhi_range range = {part->start, part->end};
@@ -163,7 +163,7 @@ static rhi_error *number_chunks(finder *f)
         if (part->is_block)
             b->mapped.items[b->mapped.count++] = range;
     }
-    most = b->map->malloc.bits / 2 + 1 + b->mapped.count;
+    most = b->map->malloc->bits / 2 + 1 + b->mapped.count;
     b->starts = calloc(words, sizeof *b->starts);
     b->rank = calloc(words, sizeof *b->rank);
     b->near = calloc(NEAR_PIECES, 1);
@@ -178,8 +178,8 @@ static rhi_error *number_chunks(finder *f)
     }
     for (uint64_t i = 0; i < b->mapped.count; i++)
         note_near(b, b->mapped.items[i].start, b->mapped.items[i].end);
-    for (uint64_t i = 0; i < b->map->malloc.spans.count; i++)
-        note_near(b, b->map->malloc.spans.items[i].start, b->map->malloc.spans.items[i].end);
+    for (uint64_t i = 0; i < b->map->malloc->spans.count; i++)
+        note_near(b, b->map->malloc->spans.items[i].start, b->map->malloc->spans.items[i].end);
     if (number + b->mapped.count >= RHI_NO_BLOCK - 1u)
         b->is_doubtful = true;
     else
@@ -304,7 +304,7 @@ static void mark_word(finder *f, uint64_t word)
  * before it. */
 static rhi_error *mark_part(finder *f, const rhi_part *part)
 {
-    const rhi_malloc *m = &f->blocks->map->malloc;
+    const rhi_malloc *m = f->blocks->map->malloc;
     unsigned how = part->kind == RHI_HOLDER_GLOBAL || part->kind == RHI_HOLDER_THREAD_LOCAL ||
                            part->kind == RHI_HOLDER_STACK
                        ? VARIABLE

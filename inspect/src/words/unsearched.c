@@ -76,8 +76,8 @@ static bool is_known_end(const search *s, uint64_t value)
     char text[256];
     if (value % RHI_HEAP_BYTES == 0 && rhi__memory_region(s->memory, value - RHI_HEAP_BYTES))
         return true; /* where malloc would put its next heap */
-    for (uint64_t i = 0; i < s->map->malloc.spans.count; i++)
-        if (s->map->malloc.spans.items[i].top_end == value)
+    for (uint64_t i = 0; i < s->map->malloc->spans.count; i++)
+        if (s->map->malloc->spans.items[i].top_end == value)
             return true;
     return rhi__module_text(s->memory, value - 1, text, sizeof text);
 }
@@ -105,8 +105,8 @@ static void look_at(search *s, const rhi_part *part, uint64_t address, uint64_t 
             : region || !is_unlisted(s, value) || is_known_end(s, value))
         return;
     if (part && part->is_chunks) {
-        const rhi_chunk_span *span = rhi__malloc_span(&s->map->malloc, address - 16);
-        if (!span || !rhi__malloc_block(&s->map->malloc, span, address, &base, &end))
+        const rhi_chunk_span *span = rhi__malloc_span(s->map->malloc, address - 16);
+        if (!span || !rhi__malloc_block(s->map->malloc, span, address, &base, &end))
             return;
     }
     if (gap) {

@@ -3,17 +3,16 @@
 #include "words/word_map.h"
 #include "base/search.h"
 #include "base/array.h"
-#include "target/modules.h"
 #include "program/thread_locals.h"
+#include "target/modules.h"
 
-#include <elf.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 /* so that rounding up never wraps around; no user memory is there */
 #define ADDRESS_MAX (UINT64_MAX - 0xffff)
-enum { RED_ZONE_BYTES = 128, RANGES_MAX = 4096, TLS_SLACK_BYTES = 64 };
+enum { RED_ZONE_BYTES = 128 };
 
 typedef struct painter {
     rhi_session *session;
@@ -25,15 +24,7 @@ typedef struct painter {
         rhi_part *items;
         uint64_t count, capacity;
     } claims;
-    struct {
-        rhi_range *items;
-        uint64_t count, capacity;
-    } data; /* module data that is mapped */
-    /* what headers call it; sorted */
-    struct {
-        rhi_range *items;
-        uint64_t count, capacity;
-    } segments;
+    rhi_program *program;
     /* stack pointers of all threads; sorted */
     struct {
         uint64_t *items;
@@ -41,7 +32,6 @@ typedef struct painter {
     } pointers;
     rhi_thread_locals locals;
     rhi_window window; /* for the first words of pages */
-    uint64_t tls_bytes;
     bool out_of_memory;
 } painter;
 
@@ -113,72 +103,6 @@ static void say(painter *p, const char *text)
     p->out_of_memory |= p->map->problems.is_short;
 }
 
-/* ---- modules -------------------------------------------------------------------------------- */
-
-static void add_range(painter *p, uint64_t start, uint64_t end, bool is_segment)
-{
-    end = end < ADDRESS_MAX ? end : ADDRESS_MAX;
-    if (start >= end)
-        return;
-    if (!(is_segment ? rhi__array_reserve(&p->segments, 1) : rhi__array_reserve(&p->data, 1)))
-        p->out_of_memory = true;
-    else if (is_segment)
-        p->segments.items[p->segments.count++] = (rhi_range){start, end};
-    else
-        p->data.items[p->data.count++] = (rhi_range){start, end};
-}
-
-static bool add_segment(void *context, const rhi_segment *segment)
-{
-    painter *p = context;
-    if (segment->type == PT_TLS && segment->end - segment->start < 1ull << 30)
-        p->tls_bytes += segment->end - segment->start + TLS_SLACK_BYTES;
-    if (segment->type != PT_LOAD || !(segment->flags & PF_W))
-        return true;
-    if (p->segments.count >= RANGES_MAX) {
-        say(p, "there are more modules than are told from other memory");
-        return false;
-    }
-    add_range(p, segment->start, segment->end, true);
-    return true;
-}
-
-static bool has_header(const painter *p, const rhi_region *region)
-{
-    for (uint64_t i = 0; i < p->segments.count; i++)
-        if (region->start < p->segments.items[i].end && region->end > p->segments.items[i].start)
-            return true;
-    return false;
-}
-
-/* Module data: what the headers call so, as far as it is mapped; and file mappings of modules
- * whose headers are not there. The .bss of those is told from other memory by nothing, and is
- * searched as such. */
-static void find_data(painter *p)
-{
-    const struct rhi_sink *map = &p->memory->map;
-    for (uint64_t i = 0; i < map->regions.count; i++)
-        if (map->regions.items[i].file_offset == 0 && rhi__region_is_file(&map->regions.items[i]))
-            rhi__each_segment(p->memory, map->regions.items[i].start, add_segment, p);
-    for (uint64_t i = 0; i < map->regions.count; i++) {
-        const rhi_region *region = &map->regions.items[i];
-        if (region->flags & RHI_REGION_SHARED)
-            continue;
-        for (uint64_t k = 0; k < p->segments.count; k++) {
-            uint64_t start = region->start > p->segments.items[k].start
-                                 ? region->start
-                                 : p->segments.items[k].start;
-            uint64_t end =
-                region->end < p->segments.items[k].end ? region->end : p->segments.items[k].end;
-            if (start < end)
-                add_range(p, start, end, false);
-        }
-        if (region->flags & RHI_REGION_WRITE && rhi__region_is_file(region) &&
-            region->file_offset && !has_header(p, region))
-            add_range(p, region->start, region->end, false);
-    }
-}
-
 /* What a program took from a heap's own allocator is its memory, as if it came from another. */
 static void claim_own(painter *p)
 {
@@ -198,8 +122,8 @@ static void claim_thread_locals(painter *p)
     for (uint64_t i = 0; i < p->locals.blocks.count; i++) {
         const rhi_tls_block *block = &p->locals.blocks.items[i];
         uint64_t end = block->end, base;
-        const rhi_chunk_span *span = end ? NULL : rhi__malloc_span(&p->map->malloc, block->start);
-        if (!end && (!span || !rhi__malloc_block(&p->map->malloc, span, block->start, &base, &end)))
+        const rhi_chunk_span *span = end ? NULL : rhi__malloc_span(p->map->malloc, block->start);
+        if (!end && (!span || !rhi__malloc_block(p->map->malloc, span, block->start, &base, &end)))
             continue;
         claim(p, block->start, end,
               (rhi_part){.kind = RHI_HOLDER_THREAD_LOCAL,
@@ -233,12 +157,13 @@ static bool is_stack_alone(painter *p, const rhi_region *region, uint64_t pointe
             p->map->parts.items[i].end > region->start &&
             p->map->parts.items[i].kind != RHI_HOLDER_THREAD_LOCAL)
             return false;
-    for (uint64_t i = 0; i < p->map->malloc.spans.count; i++)
-        if (p->map->malloc.spans.items[i].start < region->end &&
-            p->map->malloc.spans.items[i].top_end > region->start)
+    for (uint64_t i = 0; i < p->map->malloc->spans.count; i++)
+        if (p->map->malloc->spans.items[i].start < region->end &&
+            p->map->malloc->spans.items[i].top_end > region->start)
             return false;
-    for (uint64_t i = 0; i < p->data.count; i++)
-        if (p->data.items[i].start < region->end && p->data.items[i].end > region->start)
+    for (uint64_t i = 0; i < p->program->data.count; i++)
+        if (p->program->data.items[i].start < region->end &&
+            p->program->data.items[i].end > region->start)
             return false;
     return !rhi__malloc_mapped_end(&p->window, region->start, region->end);
 }
@@ -261,9 +186,9 @@ static void claim_stack(painter *p, uint64_t thread)
         low = place->stack_start > low ? place->stack_start : low;
         high = place->stack_end < high ? place->stack_end : high;
     } else if (!alone) {
-        const rhi_chunk_span *span = rhi__malloc_span(&p->map->malloc, t->stack_pointer);
+        const rhi_chunk_span *span = rhi__malloc_span(p->map->malloc, t->stack_pointer);
         uint64_t base, end, next = next_pointer(p, t->stack_pointer + 1);
-        if (span && rhi__malloc_block(&p->map->malloc, span, t->stack_pointer, &base, &end) &&
+        if (span && rhi__malloc_block(p->map->malloc, span, t->stack_pointer, &base, &end) &&
             end > t->stack_pointer && end < high)
             high = end;
         if (next < high)
@@ -314,9 +239,9 @@ static void add_gap(painter *p, const rhi_region *region, uint64_t start, uint64
 static bool is_reserve(const painter *p, const rhi_region *region)
 {
     uint64_t heap = region->start & ~(RHI_HEAP_BYTES - 1);
-    for (uint64_t i = 0; i < p->map->malloc.spans.count; i++)
-        if (p->map->malloc.spans.items[i].start >= heap &&
-            p->map->malloc.spans.items[i].start < region->start)
+    for (uint64_t i = 0; i < p->map->malloc->spans.count; i++)
+        if (p->map->malloc->spans.items[i].start >= heap &&
+            p->map->malloc->spans.items[i].start < region->start)
             return region->end <= heap + RHI_HEAP_BYTES;
     const rhi_region *above = rhi__memory_region(p->memory, region->end);
     uint64_t pointer = above ? next_pointer(p, above->start) : UINT64_MAX;
@@ -327,11 +252,13 @@ static bool is_reserve(const painter *p, const rhi_region *region)
 static bool is_zeroed_data(const painter *p, const rhi_region *region)
 {
     enum { PAGE_BYTES = 4096 };
-    for (uint64_t i = 0; i < p->segments.count && !region->path[0]; i++) {
-        uint64_t end = (p->segments.items[i].end + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+    for (uint64_t i = 0; i < p->program->segments.count && !region->path[0]; i++) {
+        uint64_t end =
+            (p->program->segments.items[i].end + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
         const rhi_region *before = rhi__memory_region(p->memory, region->start - 1);
-        if (region->end == end && region->start >= p->segments.items[i].start &&
-            (!before || before->end <= p->segments.items[i].start || rhi__region_is_file(before)))
+        if (region->end == end && region->start >= p->program->segments.items[i].start &&
+            (!before || before->end <= p->program->segments.items[i].start ||
+             rhi__region_is_file(before)))
             return true;
     }
     return false;
@@ -378,7 +305,8 @@ static void claim_rest(painter *p)
     const struct rhi_sink *map = &p->memory->map;
     for (uint64_t i = 0; i < map->regions.count; i++) {
         const rhi_region *region = &map->regions.items[i];
-        enum rhi_worth worth = rhi__region_worth(p->memory, region, has_header(p, region));
+        enum rhi_worth worth =
+            rhi__region_worth(p->memory, region, rhi__has_header(p->program, region));
         if (worth == RHI_WORTH_SEARCH)
             claim(p, region->start, region->end, (rhi_part){.kind = RHI_HOLDER_UNKNOWN});
         else if (worth != RHI_WORTH_NOTHING)
@@ -468,23 +396,24 @@ static rhi_error *fill(painter *p)
     rhi__memory_note_usage(p->memory);
     if (rhi__memory_process(p->memory))
         p->out_of_memory |= !rhi__read_kernel_words(rhi__memory_process(p->memory), &map->kernel);
-    find_data(p);
-    RHI_TRY(
-        rhi__malloc_open(&p->session->work, p->memory, p->data.items, p->data.count, &map->malloc));
-    RHI_TRY(rhi__thread_locals_open(p->memory, p->tls_bytes, &p->locals));
+    RHI_TRY(rhi__reader_program(p->reader, &p->program));
+    map->malloc = &p->program->malloc;
+    if (p->program->is_cut)
+        say(p, "there are more modules than are told from other memory");
+    RHI_TRY(rhi__thread_locals_open(p->memory, p->program->tls_bytes, &p->locals));
     claim_own(p);
     paint(p);
     claim_thread_locals(p);
     paint(p);
     claim_stacks(p);
     paint(p);
-    for (uint64_t i = 0; i < p->data.count; i++)
-        claim(p, p->data.items[i].start, p->data.items[i].end,
+    for (uint64_t i = 0; i < p->program->data.count; i++)
+        claim(p, p->program->data.items[i].start, p->program->data.items[i].end,
               (rhi_part){.kind = RHI_HOLDER_GLOBAL});
     paint(p);
     /* a block in use reaches 8 bytes into what follows it: so may what is before */
-    for (uint64_t i = 0; i < map->malloc.spans.count; i++) {
-        const rhi_chunk_span *span = &map->malloc.spans.items[i];
+    for (uint64_t i = 0; i < map->malloc->spans.count; i++) {
+        const rhi_chunk_span *span = &map->malloc->spans.items[i];
         claim(p, span->start + 8, span->end + 8,
               (rhi_part){.kind = RHI_HOLDER_FOREIGN, .is_chunks = true});
         claim(p, span->end + 8, span->top_end, (rhi_part){.kind = RHI_PART_NOTHING});
@@ -509,8 +438,6 @@ rhi_error *rhi__word_map_open(rhi_session *session, rhi_reader *reader, rhi_word
     rhi__thread_locals_close(&p.locals);
     rhi__scratch_free(&p.window.scratch);
     free(p.claims.items);
-    free(p.data.items);
-    free(p.segments.items);
     free(p.pointers.items);
     if (error)
         rhi__word_map_close(map);
@@ -519,7 +446,6 @@ rhi_error *rhi__word_map_open(rhi_session *session, rhi_reader *reader, rhi_word
 
 void rhi__word_map_close(rhi_word_map *map)
 {
-    rhi__malloc_close(&map->malloc);
     free(map->parts.items);
     rhi__notes_free(&map->problems);
     free(map->not_read.items);

@@ -5,7 +5,7 @@
 #ifndef RHI_WORD_MAP_H
 #define RHI_WORD_MAP_H
 
-#include "program/malloc.h"
+#include "program/program.h"
 #include "session/session.h"
 #include "target/proc_files.h"
 #include "words/holders.h"
@@ -40,7 +40,7 @@ typedef struct rhi_word_map {
         rhi_part *items;
         uint64_t count, capacity;
     } parts;
-    rhi_malloc malloc;
+    rhi_malloc *malloc; /* the reader's */
     uint64_t bytes;     /* that are searched */
     rhi_notes problems; /* what is missing of the answer */
     struct {

@@ -106,8 +106,8 @@ static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t v
     if (w->map.parts.items[part].in_heap && rhi__raw_slot(s->reader, address, &base, &end))
         hit.index = (uint32_t)((address - base) / 8);
     if (w->map.parts.items[part].is_chunks) {
-        const rhi_chunk_span *span = rhi__malloc_span(&w->map.malloc, address - 16);
-        if (!span || !rhi__malloc_block(&w->map.malloc, span, address, &base, &end))
+        const rhi_chunk_span *span = rhi__malloc_span(w->map.malloc, address - 16);
+        if (!span || !rhi__malloc_block(w->map.malloc, span, address, &base, &end))
             return NULL;
         /* blocks of an arena are far smaller than 2^35 bytes */
         hit.index = (uint32_t)((address - base) / 8);

@@ -17,13 +17,20 @@ static void decode_collector(const uint8_t *header, rhi_object *object)
     object->finalized = rhi__load64(header + 8) & 1;
 }
 
-static void decode_live(const py_runtime *py, const uint8_t *bytes, rhi_object *object)
+/* What nobody made does not die: its count begins anywhere. */
+static bool is_static(const rhi_block *block)
+{
+    return block->is_lone && block->origin == PY_IS_STATIC;
+}
+
+static void decode_live(const py_runtime *py, const rhi_block *block, const uint8_t *bytes,
+                        rhi_object *object)
 {
     uint8_t prefix = (uint8_t)(object->address - object->start);
     uint64_t count = rhi__load64(bytes + prefix);
     const py_type *type = rhi__py_known_type(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
     object->state = RHI_LIVE;
-    object->immortal = rhi__py_is_immortal(py, count);
+    object->immortal = is_static(block) || rhi__py_is_immortal(py, count);
     object->count = object->immortal ? 0 : (int64_t)count;
     object->type = type ? py_type_number(py, type) : UINT32_MAX;
     if (type && (type->flags & PY_FLAG_GC) && prefix >= 16)
@@ -62,7 +69,7 @@ void rhi__py_decode(const rhi_reader *reader, const rhi_block *block, uint64_t s
     }
     object->address = rhi__slot_address(block, rhi__slot_number(block, start));
     if (object->address - start + 16 <= header_bytes(block))
-        decode_live(py, bytes, object);
+        decode_live(py, block, bytes, object);
 }
 
 void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
@@ -80,7 +87,7 @@ void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uin
             uint64_t count = rhi__load64(object), address = rhi__load64(object + PY_OB_TYPE);
             if (!type || type->address != address)
                 type = rhi__py_known_type(py, address);
-            bool immortal = rhi__py_is_immortal(py, count);
+            bool immortal = is_static(block) || rhi__py_is_immortal(py, count);
             *headers++ = (rhi_header){.count = immortal             ? 0
                                                : count < UINT32_MAX ? (uint32_t)count
                                                                     : UINT32_MAX,

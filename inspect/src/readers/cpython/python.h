@@ -2,11 +2,17 @@
  *
  * offsets.c has where things lie, by version; discovery.c finds the runtimes of the target and
  * verifies that. types.c learns type objects; objects.c tells whether an object is in some memory,
+<<<<<<< HEAD
  * and where it begins; pools.c finds those of obmalloc, lone.c those in malloc's blocks and in
  * modules. headers.c decodes them. slots.c and tables.c visit their references, names.c calls
  * these; members.c has which words of a function, say, are references. pages.c keeps what they
  * read; value.c and scalars.c show what objects hold. threads.c, frames.c and interpreter.c find
  * the roots.
+=======
+ * and where it begins; pools.c finds those of obmalloc, lone.c those in malloc's blocks, statics.c
+ * those in modules. headers.c decodes them. slots.c and tables.c visit their references, names.c
+ * calls these; value.c shows what they hold. threads.c, frames.c and interpreter.c find the roots.
+>>>>>>> 9ad3c24 (wip lone)
  *
  * Invariant: whatever the target holds, what is kept here was checked and is bounded: offsets lie
  * inside of their objects, numbers of types inside of `types`. */
@@ -18,8 +24,9 @@
 enum {
     PY_MINOR_MIN = 9,
     PY_MINOR_MAX = 13,
-    PY_PREFIX_MAX = 32,  /* of an object, in front of its address */
-    PY_DEBUG_PREFIX = 16 /* in front of that, with debug hooks */
+    PY_PREFIX_MAX = 32,   /* of an object, in front of its address */
+    PY_DEBUG_PREFIX = 16, /* in front of that, with debug hooks */
+    PY_IS_STATIC = 1 /* rhi_block.origin of an object in a module's data: its count says nothing */
 };
 
 /* Where things lie in one minor version; offsets in bytes. ABSENT: that version has none. */
@@ -338,7 +345,8 @@ uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const ui
                              uint64_t got);
 bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount);
 
-/* ---- pools.c, lone.c ------------------------------------------------------------------------ */
+/* ---- pools.c, lone.c, statics.c
+ * ------------------------------------------------------------------------ */
 
 /* Finds the arenas and makes each a range of the reader. */
 rhi_error *rhi__py_arenas_open(py_runtime *py);
@@ -348,6 +356,10 @@ rhi_error *rhi__py_read_blocks(rhi_reader *reader, const rhi_own_range *range, r
 rhi_error *rhi__py_read_near(rhi_reader *reader, const rhi_own_range *range, uint64_t address,
                              rhi_blocks *blocks);
 rhi_error *rhi__py_read_lone(rhi_reader *reader, rhi_blocks *blocks);
+/* Appends the objects in the data of modules; that which contains the address alone. */
+rhi_error *rhi__py_add_statics(py_runtime *py, const rhi_program *program, rhi_blocks *blocks);
+rhi_error *rhi__py_static_near(py_runtime *py, const rhi_range *data, uint64_t address,
+                               rhi_blocks *blocks);
 /* What rhi__py_read_near finds where no arena is. */
 rhi_error *rhi__py_lone_near(rhi_reader *reader, uint64_t address, rhi_blocks *blocks);
 

@@ -1,0 +1,191 @@
+/* statics.c - objects in the data of modules: types, `None`, small numbers, short texts, frozen
+ * code, definitions of modules (see python.h).
+ *
+ * Found where the address of a known type stands behind a count. Many a struct of C looks like
+ * that: so the count must be one that only static objects begin with, or the object one that is
+ * known from elsewhere.
+ * Invariant: what is found lies in the data of a module, one behind the other. */
+#include "heap/reader.h"
+#include "readers/cpython/python.h"
+
+#include <string.h>
+
+enum {
+    STEP_BYTES = 1 << 20,
+    OVERLAP_BYTES = 4096, /* of the next step, for what begins at the end of this one */
+    SINGLETONS = 5,
+    MODULE_DEF_BYTES = 104,
+    SIZE_ALIGN = 8
+};
+
+typedef struct search {
+    py_runtime *py;
+    rhi_blocks *blocks;
+    uint64_t singletons[SINGLETONS];
+    uint64_t low, high; /* where the types lie that are known */
+    uint64_t types;     /* of these */
+    uint64_t wanted;    /* the object that contains this address alone; 0: all */
+} search;
+
+/* A piece of module data: `bytes` are the first `got` of [start, end). */
+typedef struct view {
+    uint64_t start, end, got;
+    const uint8_t *bytes;
+    uint64_t
+        taken; /* bytes from the start that are an object found before, or lie in front of it */
+} view;
+
+static uint64_t round_up(uint64_t size)
+{
+    return (size + SIZE_ALIGN - 1) & ~(SIZE_ALIGN - 1ull);
+}
+
+static void note_types(search *s)
+{
+    for (; s->types < s->py->types.count; s->types++) {
+        uint64_t address = s->py->types.items[s->types].address;
+        s->low = address < s->low ? address : s->low;
+        s->high = address > s->high ? address : s->high;
+    }
+}
+
+static search begin(py_runtime *py, uint64_t wanted, rhi_blocks *blocks)
+{
+    static const char *const names[SINGLETONS] = {"None", "Ellipsis", "NotImplemented", "True",
+                                                  "False"};
+    search s = {.py = py, .wanted = wanted, .blocks = blocks, .low = UINT64_MAX};
+    for (unsigned i = 0; i < SINGLETONS; i++)
+        s.singletons[i] = rhi__py_dict_get(py, py->interpreters.items[0].builtins, names[i]);
+    note_types(&s);
+    return s;
+}
+
+static bool is_singleton(const search *s, uint64_t address)
+{
+    for (unsigned i = 0; i < SINGLETONS; i++)
+        if (s->singletons[i] == address)
+            return true;
+    return false;
+}
+
+/* m_size says how much state a module has, -1: none that could be had twice. */
+static bool is_module_def(const search *s, const py_type *type, const uint8_t *bytes, uint64_t got)
+{
+    enum { M_INIT = 16, M_NAME = 40, M_SIZE = 56, M_METHODS = 64, STATE_MAX = 1 << 20 };
+    const rhi_type *known = &s->py->reader->types.items[py_type_number(s->py, type)];
+    int64_t size;
+    if (strcmp(known->name, "moduledef") || got < MODULE_DEF_BYTES)
+        return false;
+    size = (int64_t)rhi__load64(bytes + M_SIZE);
+    return size >= -1 && size < STATE_MAX &&
+           rhi__memory_region(s->py->memory, rhi__load64(bytes + M_NAME));
+}
+
+static uint64_t static_type_bytes(const py_runtime *py)
+{
+    return py->minor >= 12 ? 416 : 408;
+}
+
+/* The bytes of the object that begins `at` bytes from the view's start, without its prefix; 0:
+ * none does. */
+static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix)
+{
+    py_runtime *py = s->py;
+    uint64_t count = rhi__load64(v->bytes + at), word = rhi__load64(v->bytes + at + PY_OB_TYPE),
+             address = v->start + at;
+    bool immortal = rhi__py_is_immortal(py, count);
+    if ((word < s->low || word > s->high) && !immortal)
+        return 0;
+    const py_type *type = rhi__py_known_type(py, word), *self;
+    if (!type && immortal && word % 8 == 0 && word >= PY_TYPE_READ_BYTES)
+        type = rhi__py_type_at(py, word);
+    note_types(s);
+    if (!type)
+        return 0;
+    *prefix = 0;
+    if (type->flags & PY_FLAG_TYPE) {
+        self = rhi__py_type_at(py, address); /* some are never made ready */
+        return self       ? (self->is_heap_type ? 0 : static_type_bytes(py))
+               : immortal ? static_type_bytes(py)
+                          : 0;
+    }
+    if (at - v->taken < type->prefix)
+        return 0;
+    *prefix = type->prefix;
+    py_found found;
+    uint64_t from = at - type->prefix;
+    if (!immortal && is_module_def(s, type, v->bytes + at, v->got - at))
+        return MODULE_DEF_BYTES;
+    if ((!immortal && !is_singleton(s, address)) ||
+        !rhi__py_object_in(py, v->start + from, v->bytes + from, v->got - from,
+                           v->end - v->start - from, PY_WITHIN, &found) ||
+        found.prefix != type->prefix)
+        return 0;
+    found.size -= found.prefix;
+    /* True and False do not have the digit that their type promises */
+    return is_singleton(s, address) && found.size > type->basicsize ? type->basicsize : found.size;
+}
+
+static rhi_error *add(search *s, uint64_t start, uint64_t end, uint8_t prefix)
+{
+    if (s->wanted && s->wanted - start >= end - start)
+        return NULL;
+    RHI_TRY(
+        rhi__add_lone(s->blocks, start, end - start, prefix, s->py->interpreters.items[0].heap));
+    s->blocks->items[s->blocks->count - 1].origin = PY_IS_STATIC;
+    return NULL;
+}
+
+/* The objects that begin in the view's first `step` bytes. */
+static rhi_error *search_view(search *s, view *v, uint64_t step)
+{
+    for (uint64_t at = v->taken; at < step && at + PY_OB_TYPE + 8 <= v->got;) {
+        uint8_t prefix;
+        uint64_t size = object_at(s, v, at, &prefix);
+        if (size)
+            RHI_TRY(add(s, v->start + at - prefix, v->start + at + round_up(size), prefix));
+        at += size ? round_up(size) : 8;
+        v->taken = size ? at : v->taken;
+    }
+    return NULL;
+}
+
+static rhi_error *search_range(search *s, uint64_t start, uint64_t end)
+{
+    rhi_scratch scratch = {0};
+    rhi_error *error = NULL;
+    rhi_work *work = s->py->memory->work;
+    uint64_t taken = start = (start + 7) & ~7ull, step;
+    for (uint64_t at = start; at < end && !error; at += step) {
+        view v = {.start = at, .end = end, .taken = taken > at ? taken - at : 0};
+        uint64_t size =
+            end - at < STEP_BYTES + OVERLAP_BYTES ? end - at : STEP_BYTES + OVERLAP_BYTES;
+        step = end - at < STEP_BYTES ? end - at : STEP_BYTES;
+        v.bytes = rhi__memory_view(s->py->memory, at, size, &scratch, &v.got);
+        if (v.bytes)
+            error = search_view(s, &v, step);
+        taken = v.taken ? at + v.taken : taken;
+        if (!error && work)
+            error = rhi__progress(work, "looking for static objects", at - start, end - start);
+    }
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+rhi_error *rhi__py_add_statics(py_runtime *py, const rhi_program *program, rhi_blocks *blocks)
+{
+    search s = begin(py, 0, blocks);
+    for (uint64_t i = 0; i < program->data.count; i++)
+        RHI_TRY(search_range(&s, program->data.items[i].start, program->data.items[i].end));
+    return NULL;
+}
+
+rhi_error *rhi__py_static_near(py_runtime *py, const rhi_range *data, uint64_t address,
+                               rhi_blocks *blocks)
+{
+    enum { NEAR_BYTES = 1 << 16 };
+    search s = begin(py, address, blocks);
+    uint64_t start = address - data->start > NEAR_BYTES ? address - NEAR_BYTES : data->start,
+             end = data->end - address > OVERLAP_BYTES ? address + OVERLAP_BYTES : data->end;
+    return search_range(&s, start, end);
+}

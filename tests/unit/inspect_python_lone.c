@@ -1,0 +1,222 @@
+/* inspect_python_lone.c - Python's objects that lie in no pool: in the data of modules, in blocks
+ * of malloc, and where the collector's lists lead; and what only looks like one. */
+#include "fake_python.h"
+#include "inspect_test.h"
+
+static const uint64_t base = 0x7f0000000000, block = 0x7e1000000000;
+
+enum { RW = RHI_REGION_READ | RHI_REGION_WRITE, LINKS = 16, GENERATIONS = 24 };
+
+typedef struct scene {
+    fake_target *t;
+    fake_python p;
+    uint64_t data; /* free room in the library's data */
+} scene;
+
+static scene scene_new(unsigned minor)
+{
+    scene s = {.t = fake_target_new()};
+    s.p = fake_python_new(s.t, base, minor, 7);
+    s.data = base + FAKE_MODULE_DATA + 0x88000;
+    return s;
+}
+
+static void put(const scene *s, uint64_t address, uint64_t value)
+{
+    fake_put(s->t, address, value, 8);
+}
+
+/* An object of a type and count, at an address. */
+static uint64_t object(const scene *s, uint64_t address, uint64_t type, uint64_t count)
+{
+    put(s, address, count);
+    put(s, address + 8, type);
+    return address;
+}
+
+static uint64_t text(const scene *s, uint64_t address, uint64_t count, const char *characters)
+{
+    object(s, address, s->p.text, count);
+    put(s, address + 16, strlen(characters));
+    put(s, address + 32, 1 << 2 | 1 << 5 | 1 << 6);
+    fake_copy(s->t, address + s->p.at.text, characters, strlen(characters));
+    return address;
+}
+
+static uint64_t number(const scene *s, uint64_t address, uint64_t count)
+{
+    object(s, address, s->p.integer, count);
+    put(s, address + 16, s->p.minor < 12 ? 1 : 1 << 3);
+    return address;
+}
+
+static uint64_t static_count(const scene *s)
+{
+    return s->p.minor < 12 ? 1000000005 : UINT32_MAX;
+}
+
+/* Is there an object at the address, for all who ask? */
+static bool is_object(const scene *s, uint64_t address)
+{
+    bool is_listed = false;
+    size_t i;
+    json_t *row;
+    s->t->state++;
+    json_t *one = fake_json(s->t, "objat", text_of(address)),
+           *inner = fake_json(s->t, "objat", text_of(address + 9)),
+           *all = fake_json(s->t, "gcfind", "--limit=0");
+    json_array_foreach(fake_at(all, "objects"), i, row)
+    {
+        is_listed |= !strcmp(fake_string(row, "address"), text_of(address));
+    }
+    bool is_live = !strcmp(fake_string(one, "status"), "live");
+    MUST(is_live == is_listed);
+    MUST(is_live == !strcmp(fake_string(inner, "status"), "live"));
+    MUST(!is_live || !strcmp(fake_string(inner, "object.address"), text_of(address)));
+    json_decref(one);
+    json_decref(inner);
+    json_decref(all);
+    return is_live;
+}
+
+static bool is_immortal(const scene *s, uint64_t address)
+{
+    json_t *json = fake_json(s->t, "objat", text_of(address));
+    bool result = json_is_true(fake_at(json, "object.immortal"));
+    json_decref(json);
+    return result;
+}
+
+/* ---- the data of modules -------------------------------------------------------------------- */
+
+START_TEST(static_objects_are_found_and_structs_of_c_are_not)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        uint64_t small = number(&s, s.data, static_count(&s)),
+                 name = text(&s, s.data + 0x40, static_count(&s), "close"),
+                 other = number(&s, s.data + 0x100, 3),
+                 pointer = number(&s, s.data + 0x140, s.data),
+                 record = object(&s, s.data + 0x180, s.p.dict, 2),
+                 long_text = text(&s, s.data + 0x1c0, static_count(&s), "open");
+        put(&s, long_text + 16, 1ull << 40); /* longer than the data */
+        MUST(is_object(&s, small) && is_object(&s, name));
+        MUST(is_object(&s, s.p.type) && is_object(&s, s.p.text));
+        MUST(is_immortal(&s, small) && is_immortal(&s, s.p.text)); /* whose count is 1 << 20 */
+        MUST(!is_object(&s, other) && !is_object(&s, pointer) && !is_object(&s, record) &&
+             !is_object(&s, long_text));
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
+START_TEST(a_definition_of_a_module_is_known_by_its_members)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        uint64_t type = s.data, at = s.data + 0x400, name = s.data + 0x380;
+        for (unsigned i = 0; i < 408; i += 8)
+            put(&s, type + i, fake_get(s.t, s.p.module + i, 8));
+        put(&s, type + 24, name);
+        put(&s, type + 32, 104);
+        put(&s, type + 168, (fake_get(s.t, type + 168, 8) & ~(1ull << 14)));
+        fake_copy(s.t, name, "moduledef", 10);
+        object(&s, at, type, 1);
+        put(&s, at + 40, name);
+        put(&s, at + 56, 24);
+        /* it is learned where an object of that type is for certain */
+        object(&s, s.data + 0x300, type, static_count(&s));
+        put(&s, s.data + 0x300 + 40, name);
+        MUST(is_object(&s, at) && is_immortal(&s, at));
+        put(&s, at + 56, 1ull << 50);
+        MUST(!is_object(&s, at));
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
+/* ---- blocks of malloc ----------------------------------------------------------------------- */
+
+START_TEST(a_block_of_malloc_is_an_object_or_none)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        char characters[8000];
+        fake_map(s.t, block, 0x6000, RW, "");
+        put(&s, block + 8, 0x2000 | 2);
+        put(&s, block + 0x2000 + 8, 0x2000 | 2);
+        put(&s, block + 0x4000 + 8, 0x2000 | 2);
+        memset(characters, 'x', sizeof characters);
+        characters[sizeof characters - 1] = '\0';
+        uint64_t big = text(&s, block + 16, 1, characters),
+                 short_one = text(&s, block + 0x2000 + 16, 1, "no"),
+                 freed = text(&s, block + 0x4000 + 16, 0, characters);
+        MUST(is_object(&s, big) && !is_immortal(&s, big));
+        MUST(!is_object(&s, short_one)); /* that needs no mapping */
+        MUST(!is_object(&s, freed));
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
+/* What lies in an object are no words of other memory. */
+START_TEST(texts_hold_nothing)
+{
+    scene s = scene_new(11);
+    char characters[8000];
+    fake_map(s.t, block, 0x4000, RW, "");
+    put(&s, block + 8, 0x2000 | 2);
+    put(&s, block + 0x2000 + 8, 0x2000 | 2);
+    memset(characters, 'x', sizeof characters);
+    characters[sizeof characters - 1] = '\0';
+    uint64_t big = text(&s, block + 16, 1, characters),
+             held = text(&s, block + 0x2000 + 16, 1, characters);
+    put(&s, big + s.p.at.text, held);
+    json_t *json = fake_json(s.t, "refs", text_of(held));
+    ck_assert_int_eq(fake_integer(json, "ledger.words"), 0);
+    ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 1);
+    json_decref(json);
+    uint64_t word = fake_python_room(&s.p, 16);
+    put(&s, word, held + 100);
+    s.t->state++;
+    json = fake_json(s.t, "refs", text_of(held));
+    ck_assert_int_eq(fake_integer(json, "ledger.words"), 1);
+    json_decref(json);
+    fake_target_free(s.t);
+}
+END_TEST
+
+/* ---- the collector's lists ------------------------------------------------------------------ */
+
+/* Where malloc's blocks are not known. */
+START_TEST(what_the_collector_knows_is_found)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        uint64_t head = s.p.interpreter + s.p.at.gc + GENERATIONS, links[3];
+        for (unsigned i = 0; i < 3; i++) {
+            links[i] = fake_python_room(&s.p, 64);
+            object(&s, links[i] + LINKS, s.p.dict, 1);
+            put(&s, links[i] + LINKS + 32, fake_get(s.t, s.p.sysdict + 32, 8));
+        }
+        put(&s, head, links[0]);
+        put(&s, head + 8, links[1]);
+        put(&s, links[0], links[1]);
+        put(&s, links[0] + 8, head);
+        put(&s, links[1], head);
+        put(&s, links[1] + 8, links[0]);
+        MUST(is_object(&s, links[0] + LINKS) && is_object(&s, links[1] + LINKS));
+        put(&s, links[2], links[2]); /* the list ends in a circle */
+        put(&s, links[1], links[2]);
+        s.t->state++;
+        json_t *json = fake_json(s.t, "gcfind", "--limit=0");
+        MUST(fake_integer(json, "total") > 0);
+        json_decref(json);
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
+RUN_TESTS("inspect_python_lone", static_objects_are_found_and_structs_of_c_are_not,
+          a_definition_of_a_module_is_known_by_its_members, a_block_of_malloc_is_an_object_or_none,
+          texts_hold_nothing, what_the_collector_knows_is_found)
