@@ -330,6 +330,32 @@ START_TEST(exports_tell_of_what_cannot_be_read)
 }
 END_TEST
 
+START_TEST(an_ended_python_is_told)
+{
+    static const char *const names[] = {"_PyRuntime", NULL};
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        bool has_cookie = minor >= 13;
+        fake_put(s.t, s.p.runtime + s.p.at.head, 0, 8);
+        fake_put(s.t, s.p.runtime + s.p.at.head + 8, 0, 8);
+        for (unsigned list = 0; list < 3; list++)
+            fake_put(s.t, s.p.interpreter + s.p.at.gc + 24 + list * 24, 0, 8);
+        if (!has_cookie) /* a core alone says nothing of it */
+            must_be_refused(s.t, nothing);
+        if (minor < 11) { /* and later ones export their version, too */
+            fake_export(s.t, base, names, &s.p.runtime);
+            must_be_refused(s.t, numbered("Python in libpython3.%u.so.1.0 has no interpreter: none "
+                                          "was made yet, or all have ended",
+                                          minor));
+        } else if (has_cookie) {
+            must_be_refused(s.t, "Python 3.13.0 in libpython3.13.so.1.0 has no interpreter: none was "
+                                 "made yet, or all have ended");
+        }
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
 START_TEST(an_overwritten_runtime_is_told_where_no_symbol_is)
 {
     for (unsigned minor = 11; minor <= FAKE_PYTHON_MAX; minor++) {
@@ -444,6 +470,6 @@ RUN_TESTS("inspect_python_discovery", each_version_is_found_by_its_looks,
           what_must_hold_is_held_against_each_version, a_list_that_is_being_changed_is_no_damage,
           a_place_that_leads_nowhere_is_no_python, a_version_that_is_not_read_is_told,
           an_older_one_is_told_by_its_lists, exports_tell_of_what_cannot_be_read,
-          an_overwritten_runtime_is_told_where_no_symbol_is,
+          an_ended_python_is_told, an_overwritten_runtime_is_told_where_no_symbol_is,
           another_heap_answers_with_the_line_beside_it, a_program_with_both_answers_for_both,
           any_word_may_hold_anything, the_direct_way_must_show_what_the_debugger_sees)

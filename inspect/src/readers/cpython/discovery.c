@@ -103,6 +103,25 @@ static bool try_version(search *s, uint64_t address, unsigned minor)
     return verdict != PY_NOT_ONE;
 }
 
+/* A _PyRuntime that was not taken: why? */
+static void refuse_runtime(search *s, uint64_t address, unsigned minor, const char *version)
+{
+    char module[RHI_NAME_SIZE];
+    uint8_t bytes[16];
+    uint64_t head = address + rhi__py_offsets(minor)->interpreters_head;
+    rhi__py_module_name(s->memory, address, module);
+    if (rhi__memory_read(s->memory, head, bytes, sizeof bytes) == sizeof bytes &&
+        (rhi__load64(bytes) | rhi__load64(bytes + 8)) == 0)
+        rhi__reader_refuse(s->reader,
+                           "%s in %.80s has no interpreter: none was made yet, or all have ended",
+                           version, module);
+    else
+        rhi__reader_refuse(s->reader,
+                           "%s in %.80s cannot be read: _PyRuntime does not lead to an interpreter "
+                           "of CPython 3.%d to 3.%d that leads back",
+                           version, module, PY_MINOR_MIN, PY_MINOR_MAX);
+}
+
 /* From 3.13 on: {cookie, version, whether it is free-threaded, the size of _PyRuntime, …}. True if
  * it is a Python. */
 static bool take_published(search *s, uint64_t address)
@@ -117,11 +136,12 @@ static bool take_published(search *s, uint64_t address)
     if (hex >> 24 != 3 || minor < 13 || is_free_threaded > 1 || size > 1 << 28 ||
         rhi__load64(bytes + 32) >= size || rhi__load64(bytes + 40) >= size)
         return false;
-    if (!is_free_threaded && rhi__py_offsets(minor))
-        return try_version(s, address, minor);
     snprintf(version, sizeof version, "%sPython 3.%u.%u", is_free_threaded ? "free-threaded " : "",
              minor, (unsigned)(hex >> 8 & 255));
-    rhi__py_refuse_version(s->reader, address, version);
+    if (is_free_threaded || !rhi__py_offsets(minor))
+        rhi__py_refuse_version(s->reader, address, version);
+    else if (!try_version(s, address, minor))
+        refuse_runtime(s, address, minor, version);
     return true;
 }
 
@@ -145,36 +165,23 @@ static bool take(search *s, uint64_t address, unsigned oldest)
 
 /* ---- exported symbols ----------------------------------------------------------------------- */
 
-/* A _PyRuntime that was not taken: why? */
-static void refuse_runtime(search *s, uint64_t address, uint64_t module_start)
+/* The _PyRuntime that a module exports was not taken: why? From 3.11 on the module has its version,
+ * too. */
+static void explain(search *s, uint64_t start, uint64_t address)
 {
-    enum { HEAD = 32, WORDS = 3 }; /* the interpreters begin at one word or the next */
-    char module[RHI_NAME_SIZE], version[32] = "Python";
-    uint8_t bytes[HEAD + WORDS * 8];
+    char version[32] = "Python";
+    unsigned minor = PY_MINOR_MIN;
     uint64_t at;
     uint32_t hex;
-    rhi__py_module_name(s->memory, address, module);
-    if (rhi__module_symbol(s->memory, module_start, "Py_Version", &at) &&
+    if (rhi__module_symbol(s->memory, start, "Py_Version", &at) &&
         rhi__memory_read(s->memory, at, &hex, sizeof hex) == sizeof hex && hex >> 24 == 3) {
-        snprintf(version, sizeof version, "Python 3.%u.%u", hex >> 16 & 255, hex >> 8 & 255);
-        if (!rhi__py_offsets(hex >> 16 & 255)) {
-            rhi__py_refuse_version(s->reader, address, version);
-            return;
-        }
+        minor = hex >> 16 & 255;
+        snprintf(version, sizeof version, "Python 3.%u.%u", minor, hex >> 8 & 255);
     }
-    bool is_read = rhi__memory_read(s->memory, address, bytes, sizeof bytes) == sizeof bytes;
-    uint64_t words = 0;
-    for (int i = 0; is_read && i < WORDS; i++)
-        words |= rhi__load64(bytes + HEAD + i * 8);
-    if (is_read && words == 0)
-        rhi__reader_refuse(s->reader,
-                           "%s in %.80s has no interpreter: none was made yet, or all have ended",
-                           version, module);
+    if (rhi__py_offsets(minor))
+        refuse_runtime(s, address, minor, version);
     else
-        rhi__reader_refuse(s->reader,
-                           "%s in %.80s cannot be read: _PyRuntime does not lead to an interpreter "
-                           "of CPython 3.%d to 3.%d that leads back",
-                           version, module, PY_MINOR_MIN, PY_MINOR_MAX);
+        rhi__py_refuse_version(s->reader, address, version);
 }
 
 /* What the module exports of a Python whose first page the region has. */
@@ -183,7 +190,7 @@ static void ask_module(search *s, const rhi_region *region)
     uint64_t start = region->start, address;
     if (rhi__module_symbol(s->memory, start, "_PyRuntime", &address)) {
         if (!take(s, address, 13) && !take(s, address, 11) && !take(s, address, 9))
-            refuse_runtime(s, address, start);
+            explain(s, start, address);
         return;
     }
     const char *name = strrchr(region->path, '/') + 1;
