@@ -59,7 +59,7 @@ static void must_be_refused(fake_target *t, const char *line)
 
 static const char *numbered(const char *format, unsigned minor)
 {
-    static char text[300];
+    static char text[200];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(text, sizeof text, format, minor, minor);
@@ -90,11 +90,14 @@ START_TEST(the_version_is_what_sys_says)
         fake_put(s.t, s.p.hexversion + 8, s.p.text, 8); /* a program has put something else there */
         ck_assert_str_eq(heaps(s.t), numbered("python 3.%u.7 main", minor));
         fake_put(s.t, s.p.version + 8, s.p.integer, 8);
+        ck_assert_str_eq(heaps(s.t), numbered("python 3.%u main", minor));
+        fake_put(s.t, s.p.heap + 44, 0, 4); /* with an allocator that has no pools */
         if (minor >= 11)
             ck_assert_str_eq(heaps(s.t), numbered("python 3.%u main", minor));
-        else /* nothing else tells 3.9 from 3.10 */
-            must_be_refused(s.t, numbered("Python 3.9 in libpython3.%u.so.1.0 cannot be read: "
-                                          "neither sys.hexversion nor sys.version is there",
+        else
+            must_be_refused(s.t, numbered("Python 3.9 or 3.10 in libpython3.%u.so.1.0 cannot be "
+                                          "read: neither sys.hexversion nor sys.version nor pools "
+                                          "say which",
                                           minor));
         fake_target_free(s.t);
     }
@@ -183,6 +186,36 @@ START_TEST(only_data_of_modules_is_looked_through)
 }
 END_TEST
 
+static uint64_t (*read_all)(void *, uint64_t, void *, uint64_t);
+static uint64_t watched;
+enum { WATCHED_BYTES = 0x10000 };
+static bool was_read;
+static uint64_t spying_read(void *context, uint64_t address, void *buffer, uint64_t size)
+{
+    was_read |= address < watched + WATCHED_BYTES && watched < address + size;
+    return read_all(context, address, buffer, size);
+}
+
+/* Memory that leads nowhere, in any amount, costs nothing: for refheap's descriptor it is searched
+ * only where there is no Python either. */
+START_TEST(other_memory_is_not_read)
+{
+    scene s = scene_new(11);
+    watched = 0x7a0000000000;
+    fake_map(s.t, watched, WATCHED_BYTES, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    read_all = s.t->target.read;
+    s.t->target.read = spying_read;
+    was_read = false;
+    json_decref(fake_json(s.t, "objat", "0x10"));
+    ck_assert(!was_read);
+    fake_put(s.t, s.p.runtime + s.p.at.head + 8, 0, 8);
+    s.t->state++;
+    ck_assert_int_eq(fake_run(s.t, "objat", "0x10"), RHI_NO_ANSWER);
+    ck_assert(was_read);
+    fake_target_free(s.t);
+}
+END_TEST
+
 /* What follows zeroed data without a gap is no part of it: the heap of brk, say. */
 START_TEST(memory_behind_zeroed_data_is_left_alone)
 {
@@ -219,16 +252,37 @@ START_TEST(what_must_hold_is_held_against_each_version)
                 {p->dict + 256, p->integer, "dict and type have no base in common"},
                 {p->modules + 32, 0, "sys.modules has no module sys"},
             };
-            char line[300];
+            char line[400];
             fake_put(s.t, cases[broken].address, cases[broken].value, 8);
             if (broken == 1) /* one open list may be one that is being changed */
                 for (unsigned list = 1; list < 3; list++)
                     fake_put(s.t, cases[broken].address + list * 24, p->heap, 8);
-            snprintf(line, sizeof line, "Python 3.%u in libpython3.%u.so.1.0 cannot be read: %s",
-                     minor == 10 ? 9 : minor, minor, cases[broken].what);
+            snprintf(line, sizeof line, "Python %s in libpython3.%u.so.1.0 cannot be read: %s",
+                     minor < 11 ? "3.9 or 3.10" : numbered("3.%u", minor), minor,
+                     cases[broken].what);
             must_be_refused(s.t, line);
             fake_target_free(s.t);
         }
+}
+END_TEST
+
+/* A program that ends has its modules taken down first: it is read, and in motion. */
+START_TEST(a_python_that_ends_is_read_and_provisional)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        fake_put(s.t, s.p.modules + 32, 0, 8);
+        fake_put(s.t, s.p.sysdict + 32, 0, 8);
+        fake_put(s.t, s.p.runtime + (minor < 11 ? 16 : minor < 13 ? 24 : 608), s.p.thread, 8);
+        json_t *json = fake_json(s.t, "gcstat", "");
+        ck_assert_str_eq(fake_string(json, "heaps.0.name"), numbered("python 3.%u main", minor));
+        ck_assert_str_eq(fake_string(json, "heaps.0.phase"), "finalizing");
+        json_decref(json);
+        json = fake_json(s.t, "gcleaks", "");
+        ck_assert(json_is_true(fake_at(json, "provisional")));
+        json_decref(json);
+        fake_target_free(s.t);
+    }
 }
 END_TEST
 
@@ -348,8 +402,9 @@ START_TEST(an_ended_python_is_told)
                                           "was made yet, or all have ended",
                                           minor));
         } else if (has_cookie) {
-            must_be_refused(s.t, "Python 3.13.0 in libpython3.13.so.1.0 has no interpreter: none was "
-                                 "made yet, or all have ended");
+            must_be_refused(s.t,
+                            "Python 3.13.0 in libpython3.13.so.1.0 has no interpreter: none was "
+                            "made yet, or all have ended");
         }
         fake_target_free(s.t);
     }
@@ -393,15 +448,22 @@ START_TEST(another_heap_answers_with_the_line_beside_it)
 }
 END_TEST
 
+/* refheap's descriptor lies in the program's data, Python in a library. */
 START_TEST(a_program_with_both_answers_for_both)
 {
-    world w = world_new(_i);
-    fake_python_new(w.t, base, 11, 2);
-    ck_assert_str_eq(heaps(w.t), "main, python 3.11.2 main");
-    json_t *json = fake_json(w.t, "gcstat", "");
+    const uint64_t program = 0x560000000000;
+    fake_target *t = fake_target_new();
+    fake_module(t, program, "/usr/bin/program", 0x3000, 0, 0);
+    fake_space *space = fake_space_new(t, program + FAKE_MODULE_DATA, (unsigned)_i, NULL);
+    fake_heap *heap = fake_heap_new(space, 1, "main");
+    fake_python_new(t, base, 11, 2);
+    ck_assert_str_eq(heaps(t), "main, python 3.11.2 main");
+    json_t *json = fake_json(t, "gcstat", "");
     ck_assert_int_eq(fake_integer(json, "heaps.1.heap"), 1001);
     json_decref(json);
-    world_free(&w);
+    fake_heap_free(heap);
+    fake_space_free(space);
+    fake_target_free(t);
 }
 END_TEST
 
@@ -466,8 +528,9 @@ END_TEST
 RUN_TESTS("inspect_python_discovery", each_version_is_found_by_its_looks,
           the_version_is_what_sys_says, interpreters_are_heaps_in_the_order_of_their_birth,
           two_copies_are_both_found, offsets_that_the_target_publishes_come_first,
-          only_data_of_modules_is_looked_through, memory_behind_zeroed_data_is_left_alone,
-          what_must_hold_is_held_against_each_version, a_list_that_is_being_changed_is_no_damage,
+          only_data_of_modules_is_looked_through, other_memory_is_not_read,
+          memory_behind_zeroed_data_is_left_alone, what_must_hold_is_held_against_each_version,
+          a_python_that_ends_is_read_and_provisional, a_list_that_is_being_changed_is_no_damage,
           a_place_that_leads_nowhere_is_no_python, a_version_that_is_not_read_is_told,
           an_older_one_is_told_by_its_lists, exports_tell_of_what_cannot_be_read,
           an_ended_python_is_told, an_overwritten_runtime_is_told_where_no_symbol_is,

@@ -662,13 +662,14 @@ static rhi_error *open_formats(rhi_reader *reader, const rhi_format *const *form
 rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats,
                             rhi_notes *refused, rhi_reader **result)
 {
-    bool any, again;
+    bool any = false, again, all = false;
     do {
         rhi_reader *reader = calloc(1, sizeof *reader);
         if (!reader)
             return rhi__error_memory();
         reader->memory = memory;
         reader->refused = refused;
+        reader->searches_all = all;
         rhi__notes_free(refused);
         rhi_error *error = open_formats(reader, formats, &any, &again);
         if (error || !any || again)
@@ -677,7 +678,9 @@ rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats
             *result = reader;
         if (error)
             return error;
-    } while (again); /* the direct way is given up once */
+        if (!any && !again && !all)
+            all = again = true;
+    } while (again); /* the direct way is given up once, all memory searched once */
     return NULL;
 }
 

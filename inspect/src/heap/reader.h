@@ -25,6 +25,9 @@ typedef struct rhi_island {
 struct rhi_reader {
     rhi_memory *memory;
     rhi_notes *refused; /* see rhi__reader_refuse */
+    /* no format has found anything in the data of modules, where it lies as a rule: all memory is
+     * to be searched, which takes as long as there is of it */
+    bool searches_all;
     /* of all runtimes with serials, each with types, serials and heaps of its own */
     uint32_t copies;
     /* the formats that were found, and what each made for itself */

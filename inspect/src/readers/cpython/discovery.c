@@ -4,9 +4,9 @@
  * A core has no symbols, and a stripped program few: so the first bytes of _PyRuntime are looked
  * for, and runtime.c holds what they lead to against what must be true in every Python. It is a
  * variable of a program or a library: only their data is looked through, the zeroed part included,
- * and no heap, however large. Exported symbols, where there are any, tell of the Pythons that are
- * not read.
- * Invariant: what is refused is a Python: a text or a file that speaks of one is none. */
+ * and no heap, however large; where no file has a name, whatever could be data. Exported symbols,
+ * where there are any, tell of the Pythons that are not read. Invariant: what is refused is a
+ * Python: a text or a file that speaks of one is none. */
 #include "base/array.h"
 #include "readers/cpython/python.h"
 #include "target/modules.h"
@@ -332,7 +332,7 @@ rhi_error *rhi__py_discover(rhi_reader *reader, py_runtimes *found)
     const struct rhi_sink *map = &s.memory->map;
     bool named = false;
     rhi_error *error = scan_modules(&s, &named);
-    if (!error && !named)
+    if (!error && !named && reader->searches_all)
         error = scan_nameless(&s);
     for (uint64_t i = 0; i < map->regions.count && !error; i++)
         if (map->regions.items[i].file_offset == 0 && rhi__region_is_file(&map->regions.items[i]))

@@ -214,16 +214,16 @@ static bool has_debug_hooks(const py_runtime *py, uint64_t block)
 }
 
 /* Does the block lie in a pool of obmalloc? {…; u32 class, next offset, largest offset} */
-static bool is_in_pool(const py_runtime *py, uint64_t block)
+static bool is_in_pool(const py_runtime *py, uint32_t pool_bytes, uint64_t block)
 {
     enum { HEADER = 48, CLASSES = 32, CLASS = 36, LARGEST = 44 };
-    uint64_t pool = block & ~(uint64_t)(py->at->pool_bytes - 1);
+    uint64_t pool = block & ~(uint64_t)(pool_bytes - 1);
     uint8_t header[HEADER];
     if (rhi__memory_read(py->memory, pool, header, sizeof header) != sizeof header ||
         rhi__load32(header + CLASS) >= CLASSES)
         return false;
     uint64_t size = (rhi__load32(header + CLASS) + 1ull) * 16;
-    return rhi__load32(header + LARGEST) == py->at->pool_bytes - size && block >= pool + HEADER &&
+    return rhi__load32(header + LARGEST) == pool_bytes - size && block >= pool + HEADER &&
            (block - pool - HEADER) % size == 0;
 }
 
@@ -237,8 +237,20 @@ static void find_allocator(py_runtime *py)
         hooked += has_debug_hooks(py, dicts[i] - PY_GC_PREFIX);
     py->block_prefix = hooked >= 2 ? PY_DEBUG_PREFIX : 0;
     for (int i = 0; i < 3; i++)
-        pooled += is_in_pool(py, dicts[i] - PY_GC_PREFIX - py->block_prefix);
+        pooled += is_in_pool(py, py->at->pool_bytes, dicts[i] - PY_GC_PREFIX - py->block_prefix);
     py->allocator = pooled < 2 ? PY_MALLOC : hooked >= 2 ? PY_DEBUG : PY_PYMALLOC;
+}
+
+/* 3.9 and 3.10 have all else in common that is read here, but their pools are not of one size. 0:
+ * there are none. */
+static unsigned minor_by_pools(const py_runtime *py)
+{
+    uint64_t block = py->interpreters.items[0].sysdict - PY_GC_PREFIX;
+    block -= has_debug_hooks(py, block) ? PY_DEBUG_PREFIX : 0;
+    for (unsigned minor = 9; minor <= 10; minor++)
+        if (is_in_pool(py, rhi__py_offsets(minor)->pool_bytes, block))
+            return minor;
+    return 0;
 }
 
 /* ---- refusing ------------------------------------------------------------------------------- */
@@ -262,8 +274,10 @@ void rhi__py_refuse_version(rhi_reader *reader, uint64_t address, const char *ve
 
 static enum py_verdict refuse(rhi_reader *reader, const py_runtime *py, const char *why)
 {
-    rhi__reader_refuse(reader, "Python 3.%u in %.80s cannot be read: %s", py->minor, py->module,
-                       why);
+    char version[32];
+    /* 3.9 is tried first, and is not told from 3.10 before the end */
+    snprintf(version, sizeof version, py->minor == 9 ? "3.9 or 3.10" : "3.%u", py->minor);
+    rhi__reader_refuse(reader, "Python %s in %.80s cannot be read: %s", version, py->module, why);
     return PY_REFUSED;
 }
 
@@ -281,9 +295,11 @@ static enum py_verdict settle_version(rhi_reader *reader, py_runtime *py, unsign
         rhi__py_refuse_version(reader, py->address, text);
         return PY_REFUSED;
     }
-    if (!version && py->minor < 11) /* 3.9 and 3.10 differ in what no check shows */
-        return refuse(reader, py, "neither sys.hexversion nor sys.version is there");
-    if (version && minor != py->minor) {
+    if (!version && py->minor < 11)
+        minor = minor_by_pools(py);
+    if (minor == 0 && py->minor < 11)
+        return refuse(reader, py, "neither sys.hexversion nor sys.version nor pools say which");
+    if (minor && minor != py->minor) {
         *other = minor;
         return PY_NOT_ONE;
     }
@@ -308,15 +324,17 @@ static enum py_verdict open_runtime(rhi_reader *reader, py_runtime *py, unsigned
         return PY_NO_MEMORY;
     if (!py->interpreters.items[0].modules || !py->interpreters.items[0].sysdict)
         return refuse(reader, py, "it has no modules: it begins just now, or ends");
+    py->is_finalizing = word(py->memory, py->address + py->at->finalizing) != 0;
     wrong = find_types(py);
-    if (!wrong && !rhi__py_dict_get(py, py->interpreters.items[0].modules, "sys"))
+    /* it is taken from there when the program ends */
+    if (!wrong && !py->is_finalizing &&
+        !rhi__py_dict_get(py, py->interpreters.items[0].modules, "sys"))
         wrong = "sys.modules has no module sys";
     if (wrong)
         return refuse(reader, py, wrong);
     enum py_verdict verdict = settle_version(reader, py, other);
     if (verdict != PY_IS_ONE)
         return verdict;
-    py->is_finalizing = word(py->memory, py->address + py->at->finalizing) != 0;
     find_allocator(py);
     return add_others(reader, py) ? PY_IS_ONE : PY_NO_MEMORY;
 }

@@ -117,7 +117,7 @@ static bool is_private_writable(const rhi_region *region)
     return region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED);
 }
 
-static rhi_error *search_all(search *s)
+static rhi_error *search_memory(search *s, bool all)
 {
     const struct rhi_sink *map = &s->memory->map;
     rhi_scratch scratch = {0};
@@ -133,7 +133,8 @@ static rhi_error *search_all(search *s)
             error = scan(s, region, &scratch);
     }
     for (uint64_t i = 0;
-         i < map->regions.count && s->found->count == 0 && s->other_version == 0 && !error; i++)
+         all && i < map->regions.count && s->found->count == 0 && s->other_version == 0 && !error;
+         i++)
         if (is_private_writable(&map->regions.items[i]))
             error = scan(s, &map->regions.items[i], &scratch);
     rhi__scratch_free(&scratch);
@@ -182,11 +183,11 @@ static int copy_order(const void *left, const void *right, void *memory)
     return rank != other ? rank - other : a->self > b->self ? -1 : a->self < b->self;
 }
 
-rhi_error *rhi__discover(rhi_memory *memory, rhi_descriptors *found)
+rhi_error *rhi__discover(rhi_memory *memory, bool all, rhi_descriptors *found)
 {
     search s = {.memory = memory, .found = found};
     memset(found, 0, sizeof *found);
-    RHI_TRY(search_all(&s));
+    RHI_TRY(search_memory(&s, all));
     if (memory->is_direct && !direct_way_is_right(&s)) {
         memset(found, 0, sizeof *found);
         return rhi__memory_use_door(memory);
