@@ -560,6 +560,11 @@ START_TEST(words_that_look_like_an_object_need_not_be_one)
         words[0] = counts[i];
         ck_assert_msg(!is_object(&s, words, 32, &found), "count %u", i);
     }
+    s.py.refcount_max = 1 << 30;
+    words[0] = s.list + 24; /* so many may hold it, */
+    ck_assert(is_object(&s, words, 32, &found));
+    words[0] = s.list; /* and hardly as many as an object's address */
+    ck_assert(!is_object(&s, words, 32, &found));
     words[0] = 1;
     const uint64_t types[] = {0, 8, odd, below, one, OBJECTS + 8, UINT64_MAX & ~7ull, s.plain + 1};
     for (unsigned i = 0; i < 8; i++) {

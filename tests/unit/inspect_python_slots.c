@@ -387,6 +387,21 @@ START_TEST(a_cache_owns_each_link_once)
 }
 END_TEST
 
+START_TEST(a_class_that_a_builtin_method_has_is_one_reference)
+{
+    scene *s = scene_new((unsigned)_i);
+    uint64_t function = scene_type(s, "builtin_function_or_method", 0, 56, 0, 1 << 14),
+             method = scene_type(s, "builtin_method", function, 64, 0, 1 << 14),
+             m = scene_object(s, method, 64);
+    put(s, m + 56, s->list);
+    scene_open(s);
+    seen *all = scene_slots(s, m, 64);
+    must_own(all, "__objclass__", s->list);
+    ck_assert_uint_eq(all->count, 1);
+    scene_free(s);
+}
+END_TEST
+
 START_TEST(a_weak_reference_borrows_its_target)
 {
     scene *s = scene_new((unsigned)_i);
@@ -671,6 +686,7 @@ int main(void)
                                   elements_of_a_set_lie_inside_or_outside,
                                   chains_are_followed_as_far_as_they_say,
                                   a_cache_owns_each_link_once,
+                                  a_class_that_a_builtin_method_has_is_one_reference,
                                   a_weak_reference_borrows_its_target,
                                   the_state_of_a_module_is_guessed,
                                   a_generator_owns_what_its_frame_holds_until_it_ends,

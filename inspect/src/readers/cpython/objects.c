@@ -9,7 +9,8 @@
 
 enum {
     CODE_MAX = 1 << 20, /* slots of a frame */
-    HAS_ZONE = 24       /* of datetime's: whether their last member is there */
+    HAS_ZONE = 24,      /* of datetime's: whether their last member is there */
+    LOWEST_ADDRESS = 1 << 20
 };
 
 /* ---- counts --------------------------------------------------------------------------------- */
@@ -21,11 +22,20 @@ bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount)
     return py->minor >= 12 ? (refcount & 0x80000000u) != 0 : refcount >= STATIC_COUNT;
 }
 
+/* Is it the address of an object? Those of a program that lies low in memory are no larger than the
+ * counts of objects that very many hold. */
+static bool is_address(const py_runtime *py, uint64_t value)
+{
+    uint64_t type;
+    return value >= LOWEST_ADDRESS && value % 8 == 0 && value <= UINT64_MAX - 16 &&
+           rhi__memory_u64(py->memory, value + PY_OB_TYPE, &type) && rhi__py_known_type(py, type);
+}
+
 static bool is_count(const py_runtime *py, uint64_t refcount)
 {
     if (py->minor >= 12 && (refcount & 0x80000000u))
         return refcount >> 32 == 0;
-    return refcount > 0 &&
+    return refcount > 0 && !is_address(py, refcount) &&
            (refcount < py->refcount_max ||
             (refcount >= STATIC_COUNT && refcount < 2ull * STATIC_COUNT + 100000000));
 }

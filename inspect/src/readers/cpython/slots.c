@@ -118,6 +118,15 @@ static uint64_t dict_offset(const py_visit *v)
                                                                               : 0;
 }
 
+/* Is the word at `offset` one of the layout's own? */
+static bool is_member(const py_visit *v, uint64_t offset)
+{
+    for (uint32_t i = 0; i < v->views->members[v->type->layout].count; i++)
+        if (v->views->members[v->type->layout].items[i].at == offset)
+            return true;
+    return false;
+}
+
 static bool own_words(const py_visit *v, uint64_t dict)
 {
     uint64_t start = first_own_word(v->type), end = v->type->basicsize;
@@ -134,7 +143,7 @@ static bool own_words(const py_visit *v, uint64_t dict)
     uint64_t declared = declared_words(v), label = (uint64_t)(v->type - v->py->types.items) << 32;
     for (uint64_t at = start; at + 8 <= end; at += 8) {
         uint64_t value = py_word(v, at), word = (at - start) / 8;
-        if (value == 0 || at == dict || (int64_t)at == v->type->weaklistoffset)
+        if (value == 0 || at == dict || (int64_t)at == v->type->weaklistoffset || is_member(v, at))
             continue;
         bool is_declared = word < 64 && declared >> word & 1;
         if ((is_declared || is_object(v->py, value)) &&
@@ -291,15 +300,6 @@ static bool layout_slots(const py_visit *v)
     default:
         return true;
     }
-}
-
-/* Is the word at `offset` one of the layout's own? */
-static bool is_member(const py_visit *v, uint64_t offset)
-{
-    for (uint32_t i = 0; i < v->views->members[v->type->layout].count; i++)
-        if (v->views->members[v->type->layout].items[i].at == offset)
-            return true;
-    return false;
 }
 
 static bool all_slots(const py_visit *v)

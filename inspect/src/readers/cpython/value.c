@@ -18,6 +18,10 @@ enum {
     LIST_ITEMS = 24,
     TUPLE_ITEMS = 24,
     SET_USED = 24,
+    FRAME_FRAME = 24,
+    DESCRIPTOR_CLASS = 16,
+    DESCRIPTOR_NAME = 24,
+    BUILTIN_DEF = 16,
     SCANNED_MAX = 64, /* slots that are looked at for what is shown */
 };
 
@@ -97,6 +101,34 @@ static void code_place(py_runtime *py, uint64_t code, char *text, size_t size)
               (unsigned)(uint32_t)word_at(py, code + line_at));
 }
 
+/* The code of a generator, and of what is like it. */
+static uint64_t code_of(py_runtime *py, const py_type *type, uint64_t address)
+{
+    static const uint8_t generators[] = {32, 24, 16, 72, 72};
+    if (type->layout == PY_GENERATOR)
+        return word_at(py, address + generators[py->minor - PY_MINOR_MIN]);
+    uint64_t frame = py->minor < 11 ? address : word_at(py, address + FRAME_FRAME);
+    return word_at(py, frame + py->at->frame_code);
+}
+
+/* <built-in len>, <method_descriptor append of <class 'list'>> */
+static bool builtin_text(py_runtime *py, const py_type *type, uint64_t address, char *text,
+                         size_t size)
+{
+    char name[RHI_NAME_SIZE] = "";
+    if (type->layout == PY_DESCRIPTOR &&
+        rhi__py_text(py, word_at(py, address + DESCRIPTOR_NAME), name, sizeof name)) {
+        const py_type *owner = rhi__py_known_type(py, word_at(py, address + DESCRIPTOR_CLASS));
+        rhi__text(text, size, "<%s %s of %s>", name_of(py, type), name,
+                  owner ? name_of(py, owner) : "?");
+    } else if (type->layout == PY_BUILTIN &&
+               rhi__memory_text(py->memory, word_at(py, word_at(py, address + BUILTIN_DEF)), name,
+                                sizeof name)) {
+        rhi__text(text, size, "<built-in %s>", name);
+    }
+    return name[0] != '\0';
+}
+
 /* A class, module, function, code: what has a name of its own. False: something else. */
 static bool named_text(py_runtime *py, const py_type *type, uint64_t address, char *text,
                        size_t size)
@@ -123,8 +155,13 @@ static bool named_text(py_runtime *py, const py_type *type, uint64_t address, ch
         code_place(py, address, name, sizeof name);
         rhi__text(text, size, "<code %s>", name);
         return true;
+    case PY_GENERATOR:
+    case PY_FRAME:
+        code_place(py, code_of(py, type, address), name, sizeof name);
+        rhi__text(text, size, "<%s %s>", name_of(py, type), name);
+        return true;
     default:
-        return false;
+        return builtin_text(py, type, address, text, size);
     }
 }
 
