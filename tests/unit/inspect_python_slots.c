@@ -383,6 +383,17 @@ START_TEST(a_cache_owns_each_link_once)
     all = scene_slots(s, a, 56);
     must_own(all, "result", x);
     ck_assert_uint_eq(all->count, 1);
+    ck_assert(!scene_is_spanned(s, c, 152, a + 48));
+    put(s, a + 8, x); /* 3.9: its type does not say that it is one */
+    put(s, a + 40, x);
+    rhi__begin_pass(s->reader);
+    rhi__begin_question(s->reader);
+    all = scene_slots(s, c, 152);
+    must_own_outside(all, "['x']", x);
+    must_own_outside(all, "key 'x'", x);
+    must_own_outside(all, "link 1", b);
+    ck_assert_uint_eq(all->count, 3);
+    ck_assert(scene_is_spanned(s, c, 152, a + 48));
     scene_free(s);
 }
 END_TEST
@@ -398,6 +409,21 @@ START_TEST(a_class_that_a_builtin_method_has_is_one_reference)
     seen *all = scene_slots(s, m, 64);
     must_own(all, "__objclass__", s->list);
     ck_assert_uint_eq(all->count, 1);
+    scene_free(s);
+}
+END_TEST
+
+START_TEST(marks_of_a_match_are_no_references)
+{
+    scene *s = scene_new((unsigned)_i);
+    uint64_t match = scene_type(s, "re.Match", 0, 80, 8, 1 << 14), x = scene_str(s, "x"),
+             m = scene_object(s, match, 128), words[] = {3, x, x, x, 7, 8, 9, 9, x, x, x};
+    put_words(s, m + 16, words, 11);
+    scene_open(s);
+    seen *all = scene_slots(s, m, 128);
+    must_own(all, "string", x);
+    must_own(all, "re", x);
+    ck_assert_uint_eq(all->count, 3);
     scene_free(s);
 }
 END_TEST
@@ -687,6 +713,7 @@ int main(void)
                                   chains_are_followed_as_far_as_they_say,
                                   a_cache_owns_each_link_once,
                                   a_class_that_a_builtin_method_has_is_one_reference,
+                                  marks_of_a_match_are_no_references,
                                   a_weak_reference_borrows_its_target,
                                   the_state_of_a_module_is_guessed,
                                   a_generator_owns_what_its_frame_holds_until_it_ends,

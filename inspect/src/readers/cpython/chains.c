@@ -19,7 +19,10 @@ enum {
     EXTRA_BYTES = 64, /* {attrib, length, allocated, children, four children} */
     EXTRA_INNER = 32,
     CODE_CACHED_BYTES = 32,
-    LINK_COST = 64
+    LINK_COST = 64,
+    LINK_BYTES = 56,
+    LINK_KEY = 40,
+    LINK_RESULT = 48
 };
 
 /* ---- deques --------------------------------------------------------------------------------- */
@@ -104,29 +107,46 @@ static rhi_error *ordered_spans(const py_visit *v, rhi_span_visitor visit, void 
 
 /* ---- caches --------------------------------------------------------------------------------- */
 
+/* Is the link an object, which has slots of its own? In 3.9 nothing says that its type is one:
+ * there it is memory of the cache. */
+static bool is_object(const py_visit *v, const uint8_t *link)
+{
+    return rhi__py_known_type(v->py, rhi__load64(link + PY_OB_TYPE)) != NULL;
+}
+
 /* Each link of the ring is owned by the one in front of it: the first by the cache itself. */
 bool rhi__py_cache_slots(const py_visit *v)
 {
+    uint8_t bytes[LINK_BYTES];
     uint64_t slot = v->object->address + CACHE_NEXT, link = py_word(v, CACHE_NEXT), number = 0;
-    while (link && link != v->object->address && rhi__take_room(v->reader, LINK_COST)) {
-        enum py_label label = number ? PY_LABEL_LINK : PY_LABEL_INNER_LINK;
-        if (!py_label(v, label, slot, link, number++))
+    while (link && link != v->object->address && rhi__take_room(v->reader, LINK_COST) &&
+           rhi__py_read(v->py, link, bytes, sizeof bytes) == sizeof bytes) {
+        uint64_t key = rhi__load64(bytes + LINK_KEY);
+        bool goes_on =
+            is_object(v, bytes)
+                ? py_label(v, number ? PY_LABEL_LINK : PY_LABEL_INNER_LINK, slot, link, number)
+                : py_label(v, PY_LABEL_KEY, link + LINK_KEY, key, key) &&
+                      py_label(v, PY_LABEL_VALUE, link + LINK_RESULT,
+                               rhi__load64(bytes + LINK_RESULT), key);
+        if (!goes_on)
             return false;
+        number++;
         slot = link + CACHE_NEXT;
-        if (!rhi__py_u64(v->py, slot, &link))
-            break;
+        link = rhi__load64(bytes + CACHE_NEXT);
     }
     return true;
 }
 
 static rhi_error *cache_spans(const py_visit *v, rhi_span_visitor visit, void *context)
 {
+    uint8_t bytes[LINK_BYTES];
     uint64_t link = py_word(v, CACHE_NEXT);
-    while (link && link != v->object->address && rhi__take_room(v->reader, LINK_COST)) {
-        uint64_t slot = link + CACHE_NEXT;
-        if (!rhi__py_u64(v->py, slot, &link))
-            break;
-        RHI_TRY(visit(context, slot, 1, 8));
+    while (link && link != v->object->address && rhi__take_room(v->reader, LINK_COST) &&
+           rhi__py_read(v->py, link, bytes, sizeof bytes) == sizeof bytes) {
+        bool is_whole = !is_object(v, bytes);
+        RHI_TRY(
+            visit(context, is_whole ? link : link + CACHE_NEXT, is_whole ? LINK_BYTES / 8 : 1, 8));
+        link = rhi__load64(bytes + CACHE_NEXT);
     }
     return NULL;
 }

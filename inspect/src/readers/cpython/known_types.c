@@ -54,6 +54,7 @@ static const struct {
                {"xml.etree.ElementTree.Element", PY_ELEMENT},
                {"itertools.groupby", PY_GROUPBY},
                {"itertools._tee_dataobject", PY_TEE_DATA},
+               {"re.Match", PY_MATCH},
                {"_thread._localdummy", PY_LOCAL_DUMMY}};
 
 enum py_layout rhi__py_layout_of_name(const char *name)

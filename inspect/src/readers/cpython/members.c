@@ -142,6 +142,9 @@ static const place places[] = {
     {PY_GROUPBY, ALL, END, 40, "currkey"},
     {PY_GROUPBY, ALL, END, 48, "currvalue"},
     {PY_GROUPBY, 12, END, 64, "state"},
+    {PY_MATCH, ALL, END, 24, "string"},
+    {PY_MATCH, ALL, END, 32, "regs"},
+    {PY_MATCH, ALL, END, 40, "re"},
     {PY_TEE_DATA, ALL, END, 16, "iterator"},
     {PY_TEE_DATA, ALL, END, 32, "next"},
 };

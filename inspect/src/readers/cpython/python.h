@@ -133,6 +133,7 @@ enum py_layout {
     PY_ELEMENT, /* of xml.etree */
     PY_GROUPBY,
     PY_TEE_DATA,
+    PY_MATCH, /* of re: its marks are no references */
     PY_LOCAL_DUMMY,
     PY_LAYOUTS
 };
