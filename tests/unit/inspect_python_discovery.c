@@ -483,7 +483,7 @@ START_TEST(any_word_may_hold_anything)
                       {p->heap, 48}};
         const uint64_t values[] = {0, UINT64_MAX, p->runtime, p->modules, p->heap + 1, 1ull << 62};
         srand(minor);
-        for (unsigned round = 0; round < 400; round++) {
+        for (unsigned round = 0; round < 150; round++) {
             unsigned at = (unsigned)rand() % (sizeof places / sizeof *places);
             uint64_t address = places[at].start + (unsigned)rand() % (places[at].size / 8) * 8,
                      before = fake_get(s.t, address, 8);

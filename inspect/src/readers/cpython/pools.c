@@ -316,7 +316,8 @@ static uint64_t find_in(py_runtime *py, uint64_t start, uint64_t end, const samp
     const uint8_t *bytes = rhi__memory_view(py->memory, start, end - start, &scratch, &got);
     for (uint64_t at = 0; bytes && !found && at + 8 <= got; at += 8) {
         uint64_t word = rhi__load64(bytes + at);
-        if (word % 16 || word < 1 << 16 || word >> 56 || word == last || word - start < end - start)
+        if (word % 16 || word < 1 << 16 || word >> 56 || word == last ||
+            word - start < end - start || !rhi__memory_region(py->memory, word))
             continue;
         last = word;
         if (has_samples(py, word, s))

@@ -131,9 +131,13 @@ static bool has_shape(const uint8_t *head)
            basicsize < BASICSIZE_MAX && itemsize < BASICSIZE_MAX;
 }
 
+/* Types are written to, by their counts: most words that are none need no read, which a debugger
+ * far away would take its time for. */
 static bool read_head(py_runtime *py, uint64_t address, uint8_t *head)
 {
-    return address % 8 == 0 && rhi__range_ok(address, PY_TYPE_READ_BYTES) &&
+    const rhi_region *region = rhi__memory_region(py->memory, address);
+    return address % 8 == 0 && region && region->flags & RHI_REGION_WRITE &&
+           rhi__range_ok(address, PY_TYPE_READ_BYTES) &&
            rhi__memory_read(py->memory, address, head, PY_TYPE_READ_BYTES) == PY_TYPE_READ_BYTES;
 }
 
