@@ -680,6 +680,45 @@ START_TEST(an_address_in_a_table_is_the_slot_that_lies_there)
 }
 END_TEST
 
+START_TEST(live_objects_are_told_by_the_line_that_made_them)
+{
+    both b = both_new(_i);
+    json_t *json = fake_json(b.w.t, "gcstat", "--sites");
+    ck_assert_int_eq(fake_size(json, "heaps.1.sites"), 0);
+    ck_assert_int_eq(fake_integer(json, "heaps.1.without_site"), 6);
+    json_decref(json);
+    must_have(say(&b, "gcstat", "--sites"), "  where its objects were made is not recorded: "
+                                            "SHELF_NOTES=1 does that\n");
+    must_have(say(&b, "gcstat", "--sites"), "refheap keeps no such record\n");
+    made_up_site(b.w.t, descriptor, b.bag, 12);
+    made_up_site(b.w.t, descriptor, b.pair, 14);
+    made_up_site(b.w.t, descriptor, b.twice, 14);
+    b.w.t->state++;
+    json = fake_json(b.w.t, "gcstat", "--sites");
+    ck_assert_int_eq(fake_size(json, "heaps.1.sites"), 2);
+    ck_assert_str_eq(fake_string(json, "heaps.1.sites.0.file"), "shelf.c");
+    ck_assert_int_eq(fake_integer(json, "heaps.1.sites.0.line"), 14);
+    ck_assert_int_eq(fake_integer(json, "heaps.1.sites.0.objects"), 2);
+    ck_assert_int_eq(fake_integer(json, "heaps.1.sites.0.bytes"), 72);
+    ck_assert_int_eq(fake_integer(json, "heaps.1.sites.0.retained"), 72); /* both hold the leaf */
+    ck_assert_int_eq(fake_integer(json, "heaps.1.sites.1.line"), 12);
+    ck_assert_int_eq(fake_integer(json, "heaps.1.sites.1.objects"), 1);
+    /* the bag's own bytes, the pair's, the twice's and the leaf's */
+    ck_assert_int_eq(fake_integer(json, "heaps.1.sites.1.retained"), 48 + 72 + 24);
+    ck_assert_str_eq(fake_string(json, "heaps.1.sites.1.sample"), at("bag", b.bag));
+    ck_assert_int_eq(fake_integer(json, "heaps.1.without_site"), 3);
+    json_decref(json);
+    json = fake_json(b.w.t, "gcstat", "--sites --limit=1 --heap=1001 --no-retained");
+    ck_assert_int_eq(fake_integer(json, "heaps.0.sites_total"), 2);
+    ck_assert(json_is_null(fake_at(json, "heaps.0.sites.0.retained")));
+    json_decref(json);
+    const char *said = say(&b, "gcstat", "--sites");
+    must_have(said, "             2             72             72  shelf.c:14 ");
+    must_have(said, "  of 3 more objects no line is known\n");
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(words_of_c_are_stale_only_where_c_variables_hold_objects)
 {
     both b = both_new(_i);
@@ -854,6 +893,7 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
           what_does_not_fit_is_told_of_both, a_guess_counts_and_is_called_conservative,
           nothing_certain_rests_on_a_guess, memory_may_be_used_again_for_anything,
+          live_objects_are_told_by_the_line_that_made_them,
           an_address_in_a_table_is_the_slot_that_lies_there,
           words_of_c_are_stale_only_where_c_variables_hold_objects,
           garbage_by_guesses_is_certain_where_no_word_leads_to_it,

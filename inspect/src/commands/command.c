@@ -272,11 +272,18 @@ static const rhi_command table[] = {
             "does, "
             "\"types\": [{\"type\",\n"
             " \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\",\n"
-            " \"sample_value\": what it holds, short, or null}], \"types_total\" if cut}],\n"
+            " \"sample_value\": what it holds, short, or null}], \"types_total\" if cut,\n "
+            "\"sites\": with --sites: [{\"file\", "
+            "\"line\", \"function\" or null, \"objects\", \"bytes\", \"retained\": "
+            "bytes|null,\n \"sample\", \"sample_value\"}], \"sites_total\" if cut, "
+            "\"without_site\": objects of which no line is known}],\n"
             " \"heaps_total\" if cut}",
         .operands_min = 0,
         .operands_max = 0,
-        .options = {{"--no-retained", NULL,
+        .options = {{"--sites", NULL,
+                     "by the line that made the objects, instead of their type, where the program "
+                     "records lines"},
+                    {"--no-retained", NULL,
                      "leave the retained bytes out, which is faster: no graph is built"}},
         .example = "gcstat --no-retained --json",
         .run = rhi__run_gcstat,

@@ -6,8 +6,8 @@ rhi_error *rhi__run_gcstat(rhi_session *session, const rhi_args *args, int *stat
 {
     rhi_gcstat answer;
     (void)status;
-    rhi_error *error =
-        rhi__gcstat(session, !rhi__option(args, "--no-retained"), args->limit, &answer);
+    rhi_error *error = rhi__gcstat(session, !rhi__option(args, "--no-retained"),
+                                   rhi__option(args, "--sites"), args->limit, &answer);
     if (!error && args->json)
         rhi__gcstat_json(session, &answer, args->limit);
     else if (!error)

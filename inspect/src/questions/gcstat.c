@@ -8,6 +8,7 @@
 #include "graph/graph.h"
 #include "graph/harm.h"
 #include "heap/objects.h"
+#include "questions/retained.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -32,7 +33,8 @@ static void free_statistics(void *value)
 /* The tally of a heap and type, made if there is none: there are as many as objects at most,
  * whatever heaps and types are claimed. NULL: memory is short. Valid until the next one of this
  * heap is made. */
-static rhi_tally *new_tally(rhi_heap_tally *heap, uint32_t type, struct rhi_tally_place *near)
+static rhi_tally *new_tally(rhi_statistics *statistics, rhi_heap_tally *heap, uint32_t type,
+                            struct rhi_tally_place *near)
 {
     near->row = rhi__map_get(&heap->row_of, type);
     if (near->row != RHI_NOT_THERE)
@@ -41,7 +43,7 @@ static rhi_tally *new_tally(rhi_heap_tally *heap, uint32_t type, struct rhi_tall
         !rhi__map_set(&heap->row_of, type, (uint32_t)heap->rows.count))
         return NULL;
     near->row = (uint32_t)heap->rows.count++;
-    heap->rows.items[near->row] = (rhi_tally){.type = type};
+    heap->rows.items[near->row] = (rhi_tally){.type = type, .number = statistics->tally_count++};
     return &heap->rows.items[near->row];
 }
 
@@ -50,7 +52,7 @@ static inline rhi_tally *tally_of(rhi_statistics *statistics, uint32_t heap, uin
     struct rhi_tally_place *near = &statistics->near[type];
     if (near->heap == heap)
         return &statistics->heaps[heap].rows.items[near->row];
-    rhi_tally *found = new_tally(&statistics->heaps[heap], type, near);
+    rhi_tally *found = new_tally(statistics, &statistics->heaps[heap], type, near);
     near->heap = found ? heap : UINT32_MAX;
     return found;
 }
@@ -63,7 +65,7 @@ typedef struct counter {
     rhi_statistics *statistics;
     rhi_headers headers;
     rhi_block_room room;
-    uint32_t *types; /* by object, of those that are there; NULL: not wanted */
+    uint32_t *tallies; /* by object, of those that are there: numbers; NULL: not wanted */
     bool out_of_memory;
 } counter;
 
@@ -99,8 +101,8 @@ static void count_object(counter *c, const rhi_block *block, uint64_t offset, co
     heap->objects++;
     heap->bytes += size;
     heap->slot_bytes += block->slot_size;
-    if (c->types)
-        c->types[index] = header->type;
+    if (c->tallies)
+        c->tallies[index] = t->number;
 }
 
 static rhi_error *count_block(counter *c, const rhi_block *block)
@@ -133,9 +135,10 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
 }
 
 static rhi_error *count_objects(rhi_session *session, rhi_reader *reader,
-                                rhi_statistics *statistics, uint32_t *types)
+                                rhi_statistics *statistics, uint32_t *tallies)
 {
-    counter c = {.session = session, .reader = reader, .statistics = statistics, .types = types};
+    counter c = {
+        .session = session, .reader = reader, .statistics = statistics, .tallies = tallies};
     rhi_error *error = NULL;
     rhi__begin_harm(reader);
     for (uint64_t i = 0; i < reader->blocks.count && !error; i++) {
@@ -152,79 +155,32 @@ static rhi_error *count_objects(rhi_session *session, rhi_reader *reader,
 
 /* ---- retained bytes ------------------------------------------------------------------------- */
 
-/* What another object of the type dominates is part of what that one retains: counted once. Types
- * are taken 64 at a time: a bit each for "one of these dominates it". */
-typedef struct retainer {
-    rhi_session *session;
-    const rhi_graph *graph;
-    const uint32_t *types;
-    uint64_t *above; /* by object; bit 63: known */
-    uint32_t first;  /* type of bit 0 */
-} retainer;
-
-enum { TYPES_AT_ONCE = 63 };
-#define KNOWN (1ull << TYPES_AT_ONCE)
-
-static uint64_t type_bit(const retainer *r, uint32_t index)
-{
-    uint32_t type = r->types[index] - r->first; /* others wrap around */
-    return type < TYPES_AT_ONCE ? 1ull << type : 0;
-}
-
-/* The types of what dominates it. Climbs to the next dominator that is known, and comes back down.
- */
-static uint64_t types_above(const retainer *r, uint32_t index)
-{
-    uint32_t *way = r->graph->queue, length = 0, at = index;
-    for (; at != RHI_NO_OBJECT && !(r->above[at] & KNOWN); at = r->graph->dominator[at])
-        way[length++] = at;
-    uint64_t above = at == RHI_NO_OBJECT ? KNOWN : r->above[at] | type_bit(r, at);
-    while (length) {
-        at = way[--length];
-        r->above[at] = above;
-        above |= type_bit(r, at);
-    }
-    return r->above[index];
-}
-
-static rhi_error *add_retained(retainer *r, const rhi_reader *reader, rhi_statistics *statistics)
-{
-    memset(r->above, 0, (uint64_t)r->graph->count * sizeof *r->above);
-    for (uint64_t b = 0; b < reader->blocks.count; b++) {
-        const rhi_block *block = &reader->blocks.items[b];
-        RHI_TRY(
-            rhi__progress(&r->session->work, "adding up retained bytes", b, reader->blocks.count));
-        for (uint32_t i = block->first_object; i < block->first_object + block->object_count; i++) {
-            uint64_t bit = type_bit(r, i);
-            if (!bit || types_above(r, i) & bit)
-                continue;
-            rhi_tally *t = tally_of(statistics, block->heap, r->types[i]);
-            if (!t)
-                return rhi__error_memory();
-            t->retained += r->graph->retained[i];
-            if (r->graph->retained[i] > t->largest_retained) {
-                t->largest = i;
-                t->largest_retained = r->graph->retained[i];
-            }
-        }
-    }
-    return NULL;
-}
-
+/* What an object of another heap dominates, of the same type, is counted once, too. */
 static rhi_error *find_retained(rhi_session *session, rhi_reader *reader,
-                                rhi_statistics *statistics, const uint32_t *types)
+                                rhi_statistics *statistics, const uint32_t *tallies)
 {
     rhi_graph *graph;
+    uint32_t count = statistics->tally_count;
     RHI_TRY(rhi__session_graph(session, &graph));
     RHI_TRY(rhi__graph_dominators(&session->work, reader, graph));
-    retainer r = {.session = session,
-                  .graph = graph,
-                  .types = types,
-                  .above = rhi__big_array((uint64_t)graph->count + 1, 8)};
-    rhi_error *error = r.above ? NULL : rhi__error_memory();
-    for (; r.first < reader->types.count && !error; r.first += TYPES_AT_ONCE)
-        error = add_retained(&r, reader, statistics);
-    free(r.above);
+    rhi_retained *sums = calloc((uint64_t)count + 1, sizeof *sums);
+    uint32_t *types = calloc((uint64_t)count + 1, sizeof *types);
+    rhi_error *error = sums && types ? NULL : rhi__error_memory();
+    for (uint64_t h = 0; h < statistics->heap_count && !error; h++)
+        for (uint64_t i = 0; i < statistics->heaps[h].rows.count; i++)
+            types[statistics->heaps[h].rows.items[i].number] =
+                statistics->heaps[h].rows.items[i].type;
+    if (!error)
+        error = rhi__retained_by_class(session, graph, tallies, types, count,
+                                       (uint32_t)reader->types.count, sums);
+    for (uint64_t h = 0; h < statistics->heap_count && !error; h++)
+        for (uint64_t i = 0; i < statistics->heaps[h].rows.count; i++) {
+            rhi_tally *t = &statistics->heaps[h].rows.items[i];
+            t->retained = sums[t->number].bytes;
+            t->largest = sums[t->number].bytes ? sums[t->number].largest : t->largest;
+        }
+    free(sums);
+    free(types);
     return error;
 }
 
@@ -275,15 +231,15 @@ static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained,
     uint64_t objects = 0;
     for (uint64_t i = 0; i < reader->blocks.count; i++)
         objects += reader->blocks.items[i].object_count;
-    uint32_t *types = retained ? rhi__big_array(objects + 1, sizeof *types) : NULL;
-    rhi_error *error = retained && !types ? rhi__error_memory() : allocate(reader, result);
-    if (types)
-        memset(types, 0xff, (objects + 1) * sizeof *types);
+    uint32_t *tallies = retained ? rhi__big_array(objects + 1, sizeof *tallies) : NULL;
+    rhi_error *error = retained && !tallies ? rhi__error_memory() : allocate(reader, result);
+    if (tallies)
+        memset(tallies, 0xff, (objects + 1) * sizeof *tallies);
     if (!error)
-        error = count_objects(session, reader, *result, types);
+        error = count_objects(session, reader, *result, tallies);
     if (!error && retained)
-        error = find_retained(session, reader, *result, types);
-    free(types);
+        error = find_retained(session, reader, *result, tallies);
+    free(tallies);
     for (uint64_t h = 0; h < reader->heaps.count && !error; h++) {
         rhi_heap_tally *heap = &(*result)->heaps[h];
         rhi__map_free(&heap->row_of);
@@ -336,10 +292,11 @@ static rhi_error *gather_facts(rhi_gcstat *answer)
     return NULL;
 }
 
-rhi_error *rhi__gcstat(rhi_session *session, bool retained, uint64_t limit, rhi_gcstat *answer)
+rhi_error *rhi__gcstat(rhi_session *session, bool retained, bool sites, uint64_t limit,
+                       rhi_gcstat *answer)
 {
     rhi_statistics *statistics;
-    *answer = (rhi_gcstat){.has_retained = retained};
+    *answer = (rhi_gcstat){.has_retained = retained, .has_sites = sites};
     RHI_TRY(rhi__session_reader(session, &answer->reader));
     RHI_TRY(statistics_of(session, answer->reader, retained, &statistics));
     answer->statistics = statistics;
@@ -351,6 +308,8 @@ rhi_error *rhi__gcstat(rhi_session *session, bool retained, uint64_t limit, rhi_
         if (rhi__heap_wanted(session, answer->reader, heap) && answer->total++ < limit)
             answer->heaps[answer->count++] = heap;
     }
+    if (sites)
+        RHI_TRY(rhi__sites(session, answer->reader, retained, &answer->sites));
     return gather_facts(answer);
 }
 
@@ -359,5 +318,6 @@ void rhi__gcstat_free(rhi_gcstat *answer)
     for (uint64_t i = 0; answer->facts && i < answer->count; i++)
         free(answer->facts[i].items);
     free(answer->facts);
+    rhi__sites_free(&answer->sites);
     free(answer->heaps);
 }

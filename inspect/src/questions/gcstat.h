@@ -3,7 +3,7 @@
 #define RHI_GCSTAT_H
 
 #include "base/map.h"
-#include "session/session.h"
+#include "questions/sites.h"
 
 /* The objects of one type in one heap. */
 typedef struct rhi_tally {
@@ -11,7 +11,7 @@ typedef struct rhi_tally {
     uint32_t type;    /* of the reader */
     uint32_t first;   /* an object */
     uint32_t largest; /* the one that retains most */
-    uint64_t largest_retained;
+    uint32_t number;  /* among the tallies of all heaps */
 } rhi_tally;
 
 typedef struct rhi_heap_tally {
@@ -32,6 +32,7 @@ typedef struct rhi_statistics {
     struct rhi_tally_place {
         uint32_t heap, row;
     } * near;
+    uint32_t tally_count;
     bool has_retained;
 } rhi_statistics;
 
@@ -49,9 +50,13 @@ typedef struct rhi_gcstat {
     uint32_t *heaps;                  /* the wanted ones, by number, as many as are shown */
     uint64_t count, total;
     rhi_facts *facts; /* of each of `heaps` */
+    bool has_sites;   /* lines that made objects were asked for, instead of types */
+    rhi_sites sites;
 } rhi_gcstat;
 
-rhi_error *rhi__gcstat(rhi_session *session, bool retained, uint64_t limit, rhi_gcstat *answer);
+/* Freed in any case. */
+rhi_error *rhi__gcstat(rhi_session *session, bool retained, bool sites, uint64_t limit,
+                       rhi_gcstat *answer);
 void rhi__gcstat_free(rhi_gcstat *answer);
 
 /* The object that stands for the others of its row. */

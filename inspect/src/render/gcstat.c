@@ -2,6 +2,7 @@
 #include "render/gcstat.h"
 #include "base/text.h"
 #include "heap/objects.h"
+#include "render/objects.h"
 #include "render/output.h"
 #include "render/sentences.h"
 #include "render/value.h"
@@ -45,6 +46,40 @@ static void print_types(rhi_session *session, const rhi_gcstat *answer, const rh
     }
     if (heap->rows.count > limit)
         rhi__print_more(session, "  ", heap->rows.count - limit, "type");
+}
+
+static void print_sites(rhi_session *session, const rhi_gcstat *answer, uint32_t heap,
+                        uint64_t limit)
+{
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE], text[RHI_SITE_SIZE];
+    const rhi_format *format = rhi__format_of(answer->reader, heap);
+    uint64_t first, end = rhi__sites_of(&answer->sites, heap, &first);
+    if (!format->site)
+        rhi__print(session,
+                   "  which lines made its objects is not known: %s keeps no such record\n",
+                   format->name);
+    else if (first == end && format->recording)
+        rhi__print(session, "  where its objects were made is not recorded: %s does that\n",
+                   format->recording);
+    else if (first < end)
+        rhi__print(session,
+                   answer->has_retained ? "  %12s %14s %14s  %-32s %s\n"
+                                        : "  %12s %14s%.0s  %-32s %s\n",
+                   "count", "bytes", "retained", "line", "sample");
+    for (uint64_t i = first; i < end && i - first < limit; i++) {
+        const rhi_site_tally *t = &answer->sites.items[i];
+        sample_id(answer->reader, t->sample, id, sizeof id, value);
+        rhi__site_text(&t->site, text);
+        rhi__print(session, "  %12" PRIu64 " %14" PRIu64, t->objects, t->bytes);
+        if (answer->has_retained)
+            rhi__print(session, " %14" PRIu64, t->retained);
+        rhi__print(session, "  %-32s %s%s\n", text, id, value);
+    }
+    if (end - first > limit)
+        rhi__print_more(session, "  ", end - first - limit, "line");
+    if (end > first && answer->sites.unknown[heap])
+        rhi__print(session, "  of %" PRIu64 " more objects no line is known\n",
+                   answer->sites.unknown[heap]);
 }
 
 static void print_fact(rhi_session *session, const rhi_fact *fact)
@@ -99,7 +134,10 @@ static void print_heap(rhi_session *session, const rhi_gcstat *answer, uint64_t 
     if (heap->damaged)
         rhi__print(session, "  %" PRIu64 " object%s a damaged header: gcverify tells more\n",
                    heap->damaged, heap->damaged == 1 ? " has" : "s have");
-    print_types(session, answer, heap, limit);
+    if (answer->has_sites)
+        print_sites(session, answer, number, limit);
+    else
+        print_types(session, answer, heap, limit);
 }
 
 static json_t *types_json(const rhi_gcstat *answer, const rhi_heap_tally *heap, uint64_t limit)
@@ -131,6 +169,36 @@ static json_t *collector_json(const rhi_heap_info *info)
     json_object_set_new(json, "reclaimed", rhi__json_u64(info->reclaimed));
     json_object_set_new(json, "candidates", rhi__json_u64(info->candidates));
     return json;
+}
+
+static json_t *sites_json(const rhi_gcstat *answer, uint64_t first, uint64_t end)
+{
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    json_t *sites = json_array();
+    for (uint64_t i = first; i < end; i++) {
+        const rhi_site_tally *t = &answer->sites.items[i];
+        sample_id(answer->reader, t->sample, id, sizeof id, value);
+        json_t *row = rhi__site_row(&t->site);
+        json_object_set_new(row, "objects", rhi__json_u64(t->objects));
+        json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
+        json_object_set_new(row, "retained",
+                            answer->has_retained ? rhi__json_u64(t->retained) : json_null());
+        json_object_set_new(row, "sample", rhi__json_text(id));
+        json_object_set_new(row, "sample_value",
+                            value[0] ? rhi__json_text(value + 1) : json_null());
+        json_array_append_new(sites, row);
+    }
+    return sites;
+}
+
+static void add_sites(json_t *json, const rhi_gcstat *answer, uint32_t heap, uint64_t limit)
+{
+    uint64_t first, end = rhi__sites_of(&answer->sites, heap, &first), shown = end - first;
+    shown = shown < limit ? shown : limit;
+    json_object_set_new(json, "sites", sites_json(answer, first, first + shown));
+    if (shown < end - first)
+        json_object_set_new(json, "sites_total", rhi__json_u64(end - first));
+    json_object_set_new(json, "without_site", rhi__json_u64(answer->sites.unknown[heap]));
 }
 
 /* By group and key. */
@@ -173,6 +241,8 @@ static json_t *heap_json(const rhi_gcstat *answer, uint64_t place, uint64_t limi
                         info->format->has_collector ? collector_json(info) : json_null());
     if (info->format->facts)
         json_object_set_new(json, "facts", facts_json(&answer->facts[place]));
+    if (answer->has_sites)
+        add_sites(json, answer, number, limit);
     json_object_set_new(json, "types", types_json(answer, heap, limit));
     if (heap->rows.count > limit)
         json_object_set_new(json, "types_total", rhi__json_u64(heap->rows.count));

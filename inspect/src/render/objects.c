@@ -15,14 +15,17 @@ json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object)
     return value[0] ? rhi__json_text(value + 1) : json_null();
 }
 
+json_t *rhi__site_row(const rhi_site *site)
+{
+    return json_pack("{s:o, s:o, s:o}", "file", rhi__json_text(site->file), "line",
+                     rhi__json_u64(site->line), "function",
+                     site->function ? rhi__json_text(site->function) : json_null());
+}
+
 json_t *rhi__site_json(rhi_reader *reader, const rhi_object *object)
 {
     rhi_site site;
-    if (!rhi__site(reader, object, &site))
-        return json_null();
-    return json_pack("{s:o, s:o, s:o}", "file", rhi__json_text(site.file), "line",
-                     rhi__json_u64(site.line), "function",
-                     site.function ? rhi__json_text(site.function) : json_null());
+    return rhi__site(reader, object, &site) ? rhi__site_row(&site) : json_null();
 }
 
 /* The type's name with what it comes from; null: its format has no such names. */

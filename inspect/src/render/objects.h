@@ -8,7 +8,9 @@
 
 /* What it holds, as rhi__value says it but for the space; null. */
 json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object);
-/* What made it, {"file", "line", "function"}, or null. */
+/* {"file", "line", "function"} */
+json_t *rhi__site_row(const rhi_site *site);
+/* What made it, as such a row, or null. */
 json_t *rhi__site_json(rhi_reader *reader, const rhi_object *object);
 /* OBJ of the manual. */
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object);
