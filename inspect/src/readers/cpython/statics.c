@@ -8,8 +8,6 @@
 #include "heap/reader.h"
 #include "readers/cpython/python.h"
 
-#include <string.h>
-
 enum {
     STEP_BYTES = 1 << 20,
     OVERLAP_BYTES = 4096, /* of the next step, for what begins at the end of this one */
@@ -68,17 +66,33 @@ static bool is_singleton(const search *s, uint64_t address)
     return false;
 }
 
-/* m_size says how much state a module has, -1: none that could be had twice. */
+/* NULL, or an address of memory that is there. */
+static bool is_pointer(const search *s, uint64_t word)
+{
+    return word == 0 || rhi__memory_region(s->py->memory, word) != NULL;
+}
+
+/* Known by its members: the name of its type stands in the file alone. m_size says how much state a
+ * module has, -1: none that could be had twice; m_copy is the dict of a module, or NULL. */
 static bool is_module_def(const search *s, const py_type *type, const uint8_t *bytes, uint64_t got)
 {
-    enum { M_INIT = 16, M_NAME = 40, M_SIZE = 56, M_METHODS = 64, STATE_MAX = 1 << 20 };
-    const rhi_type *known = &s->py->reader->types.items[py_type_number(s->py, type)];
-    int64_t size;
-    if (strcmp(known->name, "moduledef") || got < MODULE_DEF_BYTES)
+    enum { M_INIT = 16, M_INDEX = 24, M_COPY = 32, M_NAME = 40, M_DOC = 48, M_SIZE = 56 };
+    enum { M_METHODS = 64, COUNT_MAX = 1 << 20, STATE_MAX = 1 << 20, MODULES_MAX = 1 << 16 };
+    if (type->basicsize != MODULE_DEF_BYTES || type->itemsize || type->is_heap_type ||
+        type->layout != PY_OWN_WORDS || got < MODULE_DEF_BYTES)
         return false;
-    size = (int64_t)rhi__load64(bytes + M_SIZE);
-    return size >= -1 && size < STATE_MAX &&
-           rhi__memory_region(s->py->memory, rhi__load64(bytes + M_NAME));
+    int64_t size = (int64_t)rhi__load64(bytes + M_SIZE);
+    uint64_t copy = rhi__load64(bytes + M_COPY), dict = 0;
+    const py_type *of_copy = copy && rhi__memory_u64(s->py->memory, copy + PY_OB_TYPE, &dict)
+                                 ? rhi__py_known_type(s->py, dict)
+                                 : NULL;
+    return rhi__load64(bytes) < COUNT_MAX && rhi__load64(bytes + M_INDEX) < MODULES_MAX &&
+           size >= -1 && size < STATE_MAX && rhi__load64(bytes + M_NAME) &&
+           is_pointer(s, rhi__load64(bytes + M_INIT)) &&
+           is_pointer(s, rhi__load64(bytes + M_NAME)) &&
+           is_pointer(s, rhi__load64(bytes + M_DOC)) &&
+           is_pointer(s, rhi__load64(bytes + M_METHODS)) &&
+           (!copy || (of_copy && (of_copy->flags & PY_FLAG_DICT)));
 }
 
 static uint64_t static_type_bytes(const py_runtime *py)
