@@ -135,6 +135,33 @@ START_TEST(a_definition_of_a_module_is_known_by_its_members)
 }
 END_TEST
 
+/* A table of addresses has what looks like a count in front of that of a type, and where a program
+ * and its heap lie low so does a struct of C. */
+START_TEST(an_address_is_no_count)
+{
+    static const uint64_t low = 0x200000, middle = 0x30000000;
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        char characters[8000];
+        fake_map(s.t, low, 0x1000, RW, "");
+        fake_map(s.t, middle, 0x1100000, RW, ""); /* so that many references can be */
+        fake_map(s.t, block, 0x4000, RW, "");
+        put(&s, block + 8, 0x2000 | 2);
+        put(&s, block + 0x2000 + 8, 0x2000 | 2);
+        memset(characters, 'x', sizeof characters);
+        characters[sizeof characters - 1] = '\0';
+        uint64_t shared = text(&s, block + 16, 0x1fff0, characters),
+                 table = object(&s, s.data, s.p.type, minor < 12 ? middle : 0x7f0080000000),
+                 pair = object(&s, s.data + 0x40, s.p.dict, minor < 12 ? middle : 0x7f0080000000),
+                 record = text(&s, block + 0x2000 + 16, low, characters);
+        object(&s, low, s.p.object, 1);
+        MUST(is_object(&s, shared));
+        MUST(!is_object(&s, table) && !is_object(&s, pair) && !is_object(&s, record));
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
 /* ---- blocks of malloc ----------------------------------------------------------------------- */
 
 START_TEST(a_block_of_malloc_is_an_object_or_none)
@@ -218,5 +245,6 @@ START_TEST(what_the_collector_knows_is_found)
 END_TEST
 
 RUN_TESTS("inspect_python_lone", static_objects_are_found_and_structs_of_c_are_not,
-          a_definition_of_a_module_is_known_by_its_members, a_block_of_malloc_is_an_object_or_none,
-          texts_hold_nothing, what_the_collector_knows_is_found)
+          a_definition_of_a_module_is_known_by_its_members, an_address_is_no_count,
+          a_block_of_malloc_is_an_object_or_none, texts_hold_nothing,
+          what_the_collector_knows_is_found)

@@ -31,13 +31,22 @@ static bool is_address(const py_runtime *py, uint64_t value)
            rhi__memory_u64(py->memory, value + PY_OB_TYPE, &type) && rhi__py_known_type(py, type);
 }
 
+bool rhi__py_is_static_count(const py_runtime *py, uint64_t refcount)
+{
+    if (py->minor >= 12)
+        return refcount >> 31 == 1;
+    return refcount >= STATIC_COUNT && refcount < 2ull * STATIC_COUNT + 100000000 &&
+           !rhi__memory_region(py->memory, refcount);
+}
+
 static bool is_count(const py_runtime *py, uint64_t refcount)
 {
     if (py->minor >= 12 && (refcount & 0x80000000u))
         return refcount >> 32 == 0;
-    return refcount > 0 && !is_address(py, refcount) &&
+    return refcount > 0 &&
            (refcount < py->refcount_max ||
-            (refcount >= STATIC_COUNT && refcount < 2ull * STATIC_COUNT + 100000000));
+            (refcount >= STATIC_COUNT && refcount < 2ull * STATIC_COUNT + 100000000)) &&
+           !is_address(py, refcount);
 }
 
 /* ---- sizes ---------------------------------------------------------------------------------- */

@@ -345,6 +345,8 @@ bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint
 uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const uint8_t *bytes,
                              uint64_t got);
 bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount);
+/* One that static objects begin with? */
+bool rhi__py_is_static_count(const py_runtime *py, uint64_t refcount);
 
 /* ---- pools.c, lone.c, statics.c
  * ------------------------------------------------------------------------ */

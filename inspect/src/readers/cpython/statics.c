@@ -107,7 +107,7 @@ static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix
     py_runtime *py = s->py;
     uint64_t count = rhi__load64(v->bytes + at), word = rhi__load64(v->bytes + at + PY_OB_TYPE),
              address = v->start + at;
-    bool immortal = rhi__py_is_immortal(py, count);
+    bool immortal = rhi__py_is_static_count(py, count);
     if ((word < s->low || word > s->high) && !immortal)
         return 0;
     const py_type *type = rhi__py_known_type(py, word), *self;
@@ -123,7 +123,7 @@ static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix
                : immortal ? static_type_bytes(py)
                           : 0;
     }
-    if (at - v->taken < type->prefix)
+    if (at - v->taken < type->prefix || type->is_heap_type)
         return 0;
     *prefix = type->prefix;
     py_found found;

@@ -94,10 +94,10 @@ static void settle(py_runtime *py, uint64_t first)
     for (uint64_t i = first; i < py->types.count; i++) {
         py_type *type = &py->types.items[i];
         rhi_type *known = &py->reader->types.items[py->first_type + i];
+        const char *name = known->qualified + (known->qualified[0] == '_'); /* of its file's name */
         find_layout(py, type, known->qualified);
-        type->may_lack_zone =
-            !type->is_heap_type && (strcmp(known->qualified, "datetime.time") == 0 ||
-                                    strcmp(known->qualified, "datetime.datetime") == 0);
+        type->may_lack_zone = !type->is_heap_type && (strcmp(name, "datetime.time") == 0 ||
+                                                      strcmp(name, "datetime.datetime") == 0);
         known->has_vectors = has_vectors(py, type);
         known->has_references =
             type->layout != PY_PLAIN || type->is_heap_type || type->layout_end < type->basicsize;
