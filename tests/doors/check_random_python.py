@@ -18,11 +18,15 @@ import tempfile
 import expect
 from check_random import attempt, seeds_of, words_of
 from launch import Failure, Question, door_of, report, require, without_traceback
-from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, minor_version, stored_count
+from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, minor_version, statics_of, stored_count
 
 LEFT_AT_STOP = 40  # objects that the program made or dropped after the copy that told the truth: text of the line, …
 OURS = ("Node", "Anchor", "Slots", "SlotsAndDict", "Registry", "Number", "Trouble", "Point", "Maker")
 OPERANDS_MAX = 64  # of gcgraph
+COMMANDS = ("objat", "refs", "gcgraph", "gcstat", "gcfind", "gcleaks", "gcstale", "gcverify")
+REFERENCES = ("strong", "weak", "borrowed", "conservative")
+UNDECLARED = ("partial",)  # types whose layout nothing tells: each word that is the address of an object counts
+UNNAMED_MAX = 50  # objects of types whose name is in a file that a core lacks
 SHORT = 40  # characters that a value is shown with at least
 
 
@@ -37,9 +41,9 @@ def same(what, found, expected):
 class Truth:
     """What the program said, by address."""
 
-    def __init__(self, line):
-        self.line = line
-        for key in ("objects", "made", "holds", "named", "values"):
+    def __init__(self, line, statics=()):
+        self.line, self.statics = line, statics
+        for key in ("objects", "made", "holds", "keys", "named", "values"):
             setattr(self, key, {int(address): value for address, value in line[key].items()})
         self.garbage = set(line["garbage"])
         self.held = {each for held in self.holds.values() for each in held}
@@ -51,6 +55,10 @@ class Truth:
         require(len(self.made) >= 3000 or self.line.get("small"), "only %d objects", len(self.made))
         require(len(self.garbage & set(self.made)) * 3 > len(self.made), "too little garbage")
 
+    def is_static(self, address):
+        """In the data of a file: nobody frees it."""
+        return any(start <= address < end for start, end in self.statics)
+
     def is_type(self, address):
         return self.objects[address][0] in ("type", "ABCMeta", "EnumMeta", "EnumType")
 
@@ -60,7 +68,8 @@ class Truth:
     def reach(self, start):
         reached, todo = set(start), list(start)
         while todo:
-            for each in self.holds.get(todo.pop(), ()):
+            holder = todo.pop()
+            for each in self.holds.get(holder, []) + self.keys.get(holder, []):
                 if each not in reached:
                     reached.add(each)
                     todo.append(each)
@@ -74,9 +83,9 @@ class Truth:
 class Checks:
     """Questions, each with its check of the answer's document."""
 
-    def __init__(self, truth, memory, samples):
+    def __init__(self, truth, memory, samples, is_alone):
         self.truth, self.memory, self.samples = truth, memory, samples
-        self.listed = {}
+        self.is_alone, self.listed, self.unnamed = is_alone, {}, []
 
     def asked(self):
         yield "gcfind", "--json --limit=0", self.check_list
@@ -103,15 +112,19 @@ class Checks:
         same("the id", row["id"], "%s@0x%x" % (row["type"], address))
         same("the serial of " + row["id"], row["serial"], None)
         count, kind = self.memory.word(address), self.memory.word(address + 8)
-        require(kind in self.truth.types, "%s: there is no type at 0x%x", row["id"], kind or 0)
+        require(kind in self.truth.types or self.memory.word(kind + 8) in self.truth.types, "%s: there is no type at 0x%x", row["id"], kind or 0)
         if row["immortal"]:
-            require(stored_count(count) is None or address in self.truth.types, "%s is immortal, with a count of %s", row["id"], count)
+            require(stored_count(count) is None or self.truth.is_static(address), "%s is immortal, with a count of %s", row["id"], count)
             same("the count of " + row["id"], row["refcount"], None)
         else:
             same("the count of " + row["id"], row["refcount"], count)
         known = self.truth.objects.get(address)
         if known:
-            require(row["type"] in (known[0], known[1]), "%s is a %s", row["id"], known)
+            if row["type"] == "unnamed(0x%x)" % kind and self.is_alone and self.truth.is_static(kind):
+                self.unnamed.append(row["id"])  # its name was in the file
+                require(len(self.unnamed) <= UNNAMED_MAX, "without a name: %s", self.unnamed)
+            else:
+                require(row["type"] in (known[0], known[1]), "%s is a %s", row["id"], known)
             same("whether %s is tracked" % row["id"], row["tracked"], known[2])
         if address in self.truth.made:
             same("the count of %s, as Python says" % row["id"], row["refcount"], self.truth.made[address])
@@ -181,10 +194,11 @@ class Checks:
             rows = [row for row in left if row[1] == target and left[row] and (name is None or row[0] == name)]
             require(rows, "%s holds %s as %s; found %s", self.say(address), self.say(target), name, found)
             strengths = {row[2] for row in found if row[1] == target}
-            require("strong" in strengths if strength == "strong" else strengths - {"strong"}, "%s holds %s, %s: %s", self.say(address),
+            right = {"weak", "borrowed"} if strength == "weak" else {"conservative"} if self.truth.objects[address][0] in UNDECLARED else {"strong"}
+            require(strengths & right, "%s holds %s, %s: %s", self.say(address),
                     self.say(target), strength, strengths)
             left[rows[0]] -= 1
-        seen = {row[1] for row in named} | held
+        seen = {row[1] for row in named} | held | set(self.truth.keys.get(address, ()))
         same("what %s holds unseen" % self.say(address), [(name, self.say(target)) for name, target, _ in found if target not in seen], [])
         same("what %s holds, and is missed" % self.say(address), [self.say(each) for each in held - {row[1] for row in found}], [])
 
@@ -193,7 +207,7 @@ class Checks:
         same("the status of " + self.say(address), (document["status"], document["offset"]), ("live", 0))
         same("the object", self.check_header(document["object"]), address)
         found = [(row["name"], number(row["value"]), row["kind"]) for row in document["fields"]
-                 if row["kind"] in ("strong", "weak", "borrowed") and row["value"]]
+                 if row["kind"] in REFERENCES and row["value"]]
         named = [row for row in truth.named[address] if row[1] in truth.objects]
         known = [row for row in found if row[1] in truth.objects]
         types = {self.memory.word(address + 8)}
@@ -206,7 +220,7 @@ class Checks:
         expected, value = self.truth.values[address], document["object"].get("value") or ""
         if self.truth.objects[address][0] in ("int", "float", "Number") and len(expected) > SHORT // 2:
             return
-        cut = value.rstrip("'\"").rstrip("…. ")
+        cut = value.rstrip("…. ").rstrip("'\"").rstrip("…. ")
         require(value == expected or (len(expected) > SHORT and len(cut) >= 8 and expected.startswith(cut)), "the value of %s: %r, expected %r",
                 self.say(address), value, expected)
 
@@ -219,7 +233,7 @@ class Checks:
         found = {key: ledger[key] for key in ("stored", "fields", "unexplained", "provisional")}
         count = self.truth.made[address]
         same("the ledger of " + self.say(address), found, {"stored": count, "fields": count, "unexplained": 0, "provisional": False})
-        holders = {number(row["from"].rsplit("@", 1)[1]) for row in document["referrers"] if row["kind"] == "field" and row["strength"] == "strong"}
+        holders = {number(row["from"].rsplit("@", 1)[1]) for row in document["referrers"] if row["kind"] == "field" and row["strength"] in ("strong", "conservative")}
         known = {each for each in self.truth.made if address in self.truth.holds[each]}
         same("holders that are missed", [self.say(each) for each in known - holders], [])
         same("holders that there are not", [self.say(each) for each in holders & set(self.truth.made) - known
@@ -241,7 +255,7 @@ class Checks:
 
 
 def ask_and_check(arguments, door, target, truth, where):
-    checks = Checks(truth, bytes_of(target), arguments.samples)
+    checks = Checks(truth, bytes_of(target), arguments.samples, not target.pid)
     asked = [each for each in checks.asked() if each[0] in arguments.commands]
     questions = [Question(command, line) for command, line, _ in asked]
     answers = door.ask(target, questions)
@@ -265,9 +279,9 @@ def check_answer(check, question, answer, where):
 def check_seed(seed, arguments):
     doors = [PipedShell(arguments.shell) if name == "shell" else door_of(name, arguments.shell) for name in arguments.doors]
     with tempfile.TemporaryDirectory() as folder:
-        target = Target(folder, 1, HERE + "/random_python.py", seed, arguments.size)
+        target = Target(folder, 1, HERE + "/random_python.py", seed, arguments.size, options=arguments.options, environment=arguments.environment)
         with target.start() as subject:
-            truth = Truth({**subject.truth, "small": arguments.size < 3000})
+            truth = Truth({**subject.truth, "small": arguments.size < 3000}, statics_of(subject.process.pid))
             print("seed %d: %d objects made, %d garbage, of %d" % (seed, len(truth.made), len(truth.garbage), len(truth.objects)), flush=True)
             ask_all(arguments, doors, subject.live() if "live" in arguments.modes else None, truth, "live")
             core = subject.core()
@@ -283,7 +297,6 @@ def ask_all(arguments, doors, target, truth, where):
 
 def main():
     doors, modes = ("shell", "gdb", "lldb"), ("live", "core", "alone")
-    commands = ("objat", "refs", "gcgraph", "gcstat", "gcfind", "gcleaks", "gcstale", "gcverify")
     parser = argparse.ArgumentParser(description="Checks all doors on random graphs of Python objects.")
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--seeds", type=seeds_of, default=range(1, 2), help="as 1-100")
@@ -291,9 +304,9 @@ def main():
     parser.add_argument("--samples", type=int, default=60, help="how many objects are asked for one by one")
     parser.add_argument("--doors", type=words_of(doors), default=doors)
     parser.add_argument("--modes", type=words_of(modes), default=modes)
-    parser.add_argument("--commands", type=words_of(commands), default=commands)
+    parser.add_argument("--commands", type=words_of(COMMANDS), default=COMMANDS)
     parser.add_argument("--keep-going", action="store_true", help="do not end at the first check that does not hold")
-    parser.set_defaults(failures=0)
+    parser.set_defaults(failures=0, options=(), environment={})
     arguments = parser.parse_args()
 
     def body():

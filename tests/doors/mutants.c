@@ -1,15 +1,15 @@
 /* mutants.c - damages a core in places that mean something, one mutant for each number, and
  * judges what the engine says:
  *
- *     mutants CORE PLACES FIRST COUNT [SECONDS]
+ *     mutants CORE PLACES FIRST COUNT [SECONDS [ANSWER_SECONDS]]
  *
  * PLACES has a line for each place, `place OFFSET WIDTH KIND`, and one for each object that is
  * held, `held ADDRESS NEEDS`: NEEDS is a word that the kind of a place may begin with; damage
  * there may lose the object, and "-" is an object that no place may lose. check_mutants.py writes
  * them. Before each mutant its recipe is written out, so that the last line tells what ended this
- * program: a crash, or the alarm when an answer takes more than ANSWER_SECONDS. Exit status 1: a
- * held object was certainly leaked. Invariant: the words that hold objects, and the objects, are
- * no places; after each mutant the core is as it was. */
+ * program: a crash, or the alarm when an answer takes more than ANSWER_SECONDS of the processor's
+ * time. Exit status 1: a held object was certainly leaked. Invariant: the words that hold objects,
+ * and the objects, are no places; after each mutant the core is as it was. */
 #include <refheap/inspect.h>
 
 #include <fcntl.h>
@@ -19,10 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_SECONDS = 60, KIND_BYTES = 40, KINDS_MAX = 256, CHANGES_MAX = 3 };
+enum { KIND_BYTES = 40, KINDS_MAX = 256, CHANGES_MAX = 3 };
 
 typedef struct place {
     uint64_t offset;
@@ -54,6 +55,7 @@ static struct {
     size_t size, capacity;
 } output;
 static uint64_t dice;
+static int answer_seconds = 60;
 static unsigned long certain, undecided, refused, wrong; /* mutants; wrong: objects of this one */
 
 static uint64_t roll(uint64_t below)
@@ -211,7 +213,7 @@ static int judge(const change *changes, unsigned count)
     }
     core.emit = keep;
     rhi_session *session = rhi_session_new();
-    alarm(ANSWER_SECONDS);
+    setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = answer_seconds}, NULL);
     json_t *leaks = ask(session, &core, "gcleaks", "--json --limit=0"),
            *unreachable = ask(session, &core, "gcfind", "--unreachable --json --limit=0");
     if (is_certain(leaks))
@@ -306,11 +308,13 @@ static int try_mutant(uint64_t number)
 int main(int count, char **words)
 {
     if (count < 5)
-        fail("usage: mutants CORE PLACES FIRST COUNT [SECONDS]");
+        fail("usage: mutants CORE PLACES FIRST COUNT [SECONDS [ANSWER_SECONDS]]");
     read_places(words[2]);
     read_core(words[1]);
     uint64_t first = strtoull(words[3], NULL, 0), mutants = strtoull(words[4], NULL, 0);
     time_t end = time(NULL) + (count > 5 ? atoi(words[5]) : 1 << 30);
+    if (count > 6)
+        answer_seconds = atoi(words[6]);
     if (judge(NULL, 0) || certain != 1)
         fail("the undamaged core is not judged as it should be");
     unsigned long bad = 0;

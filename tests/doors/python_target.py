@@ -18,6 +18,15 @@ PYTHON = os.environ.get("PYTHON") or "/usr/bin/python3.11"
 SAMPLES = os.path.join(ROOT, "samples", "python")
 HERE = os.path.join(ROOT, "tests", "doors")
 PT_LOAD, PROGRAM_HEADER = 1, 56
+# Of the runtime: `head`, its first interpreter; of that the rest. `gc` is the collector's state, which the checks damage or read.
+OFFSETS = {
+    9: {"head": 32, "next": 0, "id": 24, "threads": 8, "gc": 616, "modules": 856, "sysdict": 872, "builtins": 880},
+    10: {"head": 32, "next": 0, "id": 24, "threads": 8, "gc": 616, "modules": 856, "sysdict": 872, "builtins": 880},
+    11: {"head": 40, "next": 0, "id": 48, "threads": 16, "gc": 648, "modules": 888, "sysdict": 904, "builtins": 912},
+    12: {"head": 40, "next": 0, "id": 8, "threads": 72, "gc": 112, "modules": 944, "sysdict": 352, "builtins": 360},
+    13: {"head": 632, "next": 7264, "id": 7272, "threads": 7344, "gc": 7400, "modules": 7656, "sysdict": 7640, "builtins": 7648},
+}
+COLLECTING = 200  # of the collector's state: not 0 while it works
 IMMORTAL = 500_000_000  # a count from here on is not kept
 
 
@@ -54,6 +63,15 @@ class Target:
 
     def take_away(self):
         os.unlink(self.copy)
+
+
+def runtime_address(pid, program):
+    """Of _PyRuntime, by the symbols that even a stripped program has."""
+    done = subprocess.run(["nm", "-D", program], stdout=subprocess.PIPE, check=True, encoding="ascii", timeout=launch.TIMEOUT_SECONDS)
+    value, = [int(line.split()[0], 16) for line in done.stdout.splitlines() if line.endswith(" _PyRuntime")]
+    with open("/proc/%d/maps" % pid, encoding="utf-8") as maps:
+        base = int(next(line for line in maps if line.rstrip().endswith(os.path.realpath(program))).split("-")[0], 16)
+    return value if value >= base else base + value
 
 
 class PipedShell(Shell):
@@ -120,6 +138,20 @@ class CoreBytes(ProcessBytes):
 
 def bytes_of(target):
     return ProcessBytes(target.pid) if target.pid else CoreBytes(target.core)
+
+
+def statics_of(pid):
+    """Ranges of the mappings of files, and of what follows them without a name: their variables."""
+    ranges, was_file = [], False
+    with open("/proc/%d/maps" % pid, encoding="utf-8") as maps:
+        for line in maps:
+            words = line.split(maxsplit=5)
+            start, end = (int(each, 16) for each in words[0].split("-"))
+            is_file = len(words) > 5 and words[5].startswith("/")
+            if is_file or (len(words) < 6 and was_file and ranges[-1][1] == start):
+                ranges.append((start, end))
+            was_file = is_file
+    return ranges
 
 
 def stored_count(word):

@@ -7,6 +7,7 @@ find out the truth: what gc, sys.getrefcount and the objects themselves say. One
     {"objects": {ADDRESS: [TYPE, QUALIFIED, TRACKED]}, all that Python can name,
      "made": {ADDRESS: COUNT}, the N objects and what they brought along, with sys.getrefcount,
      "holds": {ADDRESS: [ADDRESS…]}, gc.get_referents of all, as often as each is held,
+     "keys": {ADDRESS: [ADDRESS…]}, of dicts the keys, which gc does not look at if they are str,
      "named": {ADDRESS: [[NAME, ADDRESS, STRENGTH]…]}, of those made: attributes, keys and values, items, cells,
      "values": {ADDRESS: TEXT}, repr of the leaves,
      "garbage": [ADDRESS…], what gc.collect() calls collectable, "collected": what it returned}
@@ -362,13 +363,15 @@ def key_name(key):
 def described(made):
     """All objects; of those that were made their counts, and what they hold."""
     objects = everything()
-    truth = {"objects": {}, "made": {}, "holds": {}, "named": {}, "values": {}}
+    truth = {"objects": {}, "made": {}, "holds": {}, "keys": {}, "named": {}, "values": {}}
     wanted = set(made)
     for each in objects:
         kind = type(each)
         qualified = "%s.%s" % (kind.__module__, kind.__qualname__)
         truth["objects"][id(each)] = [kind.__name__, qualified, gc.is_tracked(each)]
         truth["holds"][id(each)] = [id(other) for other in gc.get_referents(each)]
+        if isinstance(each, dict):
+            truth["keys"][id(each)] = [id(key) for key in dict.keys(each)]
         if id(each) in wanted:
             truth["made"][id(each)] = sys.getrefcount(each) - 3  # of the list, this name, the argument
     for each in objects:

@@ -1,0 +1,111 @@
+"""check_python_processes.py - what else a Python process can be: several interpreters, Python inside a C program, other allocators.
+
+Each process has a cycle that nobody holds in each of its heaps; gcleaks must find just these, live and on a core. A C
+program with a heap of refheap's that embeds Python answers for both formats; before Python begins and after it has ended
+there is no Python to be asked about, and refheap's heap is still answered for. With PYTHONMALLOC and -X dev the random graphs
+are what they are without.
+
+Invariant: what must be found comes from the programs' lines.
+"""
+
+import argparse
+import sys
+import tempfile
+
+import check_random_python
+from check_python_samples import Asker, plain, same
+from launch import Subject, report, require
+from python_target import HERE, PYTHON, PipedShell, Target, ask_python, minor_version
+
+VARIANTS = (((), {"PYTHONMALLOC": "debug"}), ((), {"PYTHONMALLOC": "malloc"}), (("-X", "dev"), {}))
+
+
+def leaked_by(document):
+    """The members of the groups of cycles: names of types, addresses."""
+    return [{(plain(name), int(name.rsplit("@", 1)[1], 16) if "@" in name else name) for name in leak["objects"]} for leak in document["leaks"]
+            if leak["cause"] == "cycle"]
+
+
+def check_cycles(garbage, node, document):
+    """Each pair is a group; nothing else is leaked but the dicts of their attributes, before 3.11."""
+    groups = leaked_by(document)
+    for pair in garbage:
+        mine = [group for group in groups if set(pair) & {address for _, address in group}]
+        same("groups with the cycle of %s" % [hex(each) for each in pair], len(mine), 1)
+        require(set(pair) <= {address for _, address in mine[0]}, "the group of %s is %s", pair, mine)
+    if node:
+        require([group for group in groups if any(name == node for _, name in group)], "%s is not leaked: %s", node, groups)
+    known = {each for pair in garbage for each in pair}
+    extra = [name for group in groups for name in group if name[1] not in known and name[0] != "dict" and not str(name[1]).startswith("node#")]
+    same("what else is leaked", extra, [])
+    same("other causes", {leak["cause"] for leak in document["leaks"]} - {"cycle", "dependent"}, set())
+
+
+def check_heaps(names, document):
+    """names: what the names of the heaps begin with."""
+    found = sorted(heap["name"] or "" for heap in document["heaps"] if heap["heap"])
+    require(len(found) == len(names) and all(one.startswith(other) for one, other in zip(found, sorted(names))), "heaps %s, expected %s", found, names)
+
+
+def ask(asker, truth, outer):
+    version = "python " + ask_python("'%d.%d.%d' % sys.version_info[:3]")
+    names = [version] * truth["interpreters"] + (["outer"] if outer else [])
+    garbage = truth["garbage"].values() if isinstance(truth["garbage"], dict) else truth["garbage"]
+    asker.ask("gcleaks", "", lambda document: check_cycles(garbage, truth.get("node"), document))
+    asker.ask("gcstat", "--no-retained", lambda document: check_heaps(names, document))
+    asker.ask("gcverify", "", lambda document: same("problems", document["problems"], []))
+    for number in range(1, len(names) + 1):
+        asker.ask("gcfind", "--heap=%d" % number, lambda document: require(document["total"] > 0, "an empty heap"))
+    if outer:
+        asker.ask("objat", truth["node"], lambda document: same("the node", document["object"]["id"], truth["node"]))
+
+
+def check_interpreters(arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        target = Target(folder, 1, HERE + "/interpreters_python.py")
+        with target.start() as subject:
+            ask_both(arguments, subject, False)
+
+
+def check_embedding(arguments):
+    for where in ("inside", "two", "before", "after"):
+        with tempfile.TemporaryDirectory() as folder, Subject(arguments.embedding, 1, folder, [where]) as subject:
+            ask_both(arguments, subject, True)
+
+
+def ask_both(arguments, subject, outer):
+    for where in ("live", "core"):
+        asker = Asker(PipedShell(arguments.shell), subject.live() if where == "live" else subject.core(), "%s %s, %s" % (
+            "embedded" if outer else "interpreters", subject.truth["name"], where))
+        ask(asker, subject.truth, outer)
+        asker.run()
+
+
+def check_variants(arguments):
+    """A random graph each, live and on a core alone."""
+    for options, environment in VARIANTS:
+        print("%s %s" % (" ".join(options), environment), flush=True)
+        check_random_python.check_seed(1, argparse.Namespace(
+            doors=["shell"], shell=arguments.shell, modes=["live", "alone"], size=3000, samples=60, keep_going=False, failures=0,
+            commands=check_random_python.COMMANDS, options=options, environment=environment))
+
+
+CHECKS = {"interpreters": check_interpreters, "embedding": check_embedding, "variants": check_variants}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks Python processes of several kinds.")
+    parser.add_argument("--shell", required=True, help="the refheap command")
+    parser.add_argument("--embedding", help="embedding.c, built")
+    parser.add_argument("checks", nargs="+", choices=CHECKS)
+    arguments = parser.parse_args()
+
+    def body():
+        print("%s, 3.%d" % (PYTHON, minor_version()))
+        for name in arguments.checks:
+            CHECKS[name](arguments)
+    return report(body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
