@@ -21,8 +21,8 @@ def same(what, found, expected):
 
 
 def plain(name):
-    """A type's name, or an object's, without the module that tells it from others of that name."""
-    return name.split("@")[0].replace("__main__.", "")
+    """A type's name, or an object's, without the module or address that tells it from others of that name."""
+    return name.split("@")[0].split("(")[0].replace("__main__.", "")
 
 
 class Asker:
