@@ -10,6 +10,8 @@ find out the truth: what gc, sys.getrefcount and the objects themselves say. One
      "keys": {ADDRESS: [ADDRESS…]}, of dicts the keys, which gc does not look at if they are str,
      "named": {ADDRESS: [[NAME, ADDRESS, STRENGTH]…]}, of those made: attributes, keys and values, items, cells,
      "values": {ADDRESS: TEXT}, repr of the leaves,
+     "types": {ADDRESS: NAME}, of types that have objects,
+     "aliases": {ADDRESS of a type: [NAME…]}, what modules call it: all that a core without files may know,
      "garbage": [ADDRESS…], what gc.collect() calls collectable, "collected": what it returned}
 
 Invariant: garbage hangs on anchors that hold themselves, and nothing that is kept leads to it.
@@ -335,10 +337,9 @@ def named(each, held):
         rows += [(None, value) for value in each]
     elif isinstance(each, types.FunctionType):
         rows += [("__closure__", each.__closure__), ("__defaults__", each.__defaults__), ("__code__", each.__code__)]
-    elif isinstance(each, types.GeneratorType):
-        rows += locals_of(each.gi_frame)
-    elif isinstance(each, types.CoroutineType):
-        rows += locals_of(each.cr_frame)
+    elif isinstance(each, (types.GeneratorType, types.CoroutineType)):
+        frame = frame_of(each)
+        rows += [("gi_frame", frame)] if sys.version_info < (3, 11) else locals_of(frame)
     elif isinstance(each, types.MethodType):
         rows += [("__self__", each.__self__), ("__func__", each.__func__)]
     elif isinstance(each, functools.partial):
@@ -349,6 +350,10 @@ def named(each, held):
     if isinstance(each, weakref.ref) and each() is not None:
         rows.append([None, id(each()), "weak"])
     return rows
+
+
+def frame_of(each):
+    return each.gi_frame if isinstance(each, types.GeneratorType) else each.cr_frame
 
 
 def locals_of(frame):
@@ -380,8 +385,15 @@ def described(made):
             truth["named"][id(each)] = named(each, held)
             if hasattr(each, "__dict__") and id(vars(each)) in held:
                 truth["named"][id(vars(each))] = [row for row in named(vars(each), ()) if row[0]]  # its keys may be the class's
+            if isinstance(each, (types.GeneratorType, types.CoroutineType)) and sys.version_info < (3, 11):
+                truth["named"][id(frame_of(each))] = [[name, id(value), "strong"] for name, value in locals_of(frame_of(each))]
             if type(each) in (str, int, float, bytes):
                 truth["values"][id(each)] = repr(each)
+    truth["types"], truth["aliases"] = {id(type(each)): type(each).__name__ for each in objects}, {}
+    for module in [each for each in objects if isinstance(each, types.ModuleType)]:
+        for name, value in vars(module).items():
+            if isinstance(value, type):
+                truth["aliases"].setdefault(id(value), []).append(name)
     return truth
 
 
