@@ -28,7 +28,7 @@ def in_a_copy(work):
     if copy == 0:
         status = 1
         try:
-            _write(writer, json.dumps(work()).encode())
+            os.write(writer, json.dumps(work()).encode())
             status = 0
         finally:
             sys.stderr.flush()
@@ -48,25 +48,20 @@ def in_a_copy(work):
 
 
 def checkpoint(name, describe=dict, last=int):
-    """Writes the line; stops if the environment asks for it. last() is called in between: nothing is made after it."""
+    """Writes the line; stops if the environment asks for it. last() is called before the line is out, when all is ready: hardly
+    anything is made after it."""
     global _count
     _count += 1
-    text = in_a_copy(lambda: {"checkpoint": _count, "name": name, **describe()})
-    _write(1, text + b"\n")
-    text = None
-    here, abort, sleep = (str(_count), name), os.abort, time.sleep
+    text = in_a_copy(lambda: {"checkpoint": _count, "name": name, **describe()}) + b"\n"
+    here, write, abort, sleep = (str(_count), name), os.write, os.abort, time.sleep
     aborts, waits = os.environ.get("REFHEAP_STOP_AT") in here, os.environ.get("REFHEAP_WAIT_AT") in here
     last()
+    write(1, text)  # a pipe takes all of it
+    text = None
     if aborts:
         abort()
     while waits:
         sleep(1000)
-
-
-def _write(file, text):
-    written = 0
-    while written < len(text):
-        written += os.write(file, text[written:written + (1 << 20)])
 
 
 def expect(fact):
