@@ -719,6 +719,25 @@ START_TEST(live_objects_are_told_by_the_line_that_made_them)
 }
 END_TEST
 
+START_TEST(a_slot_may_lead_to_an_object_that_is_not_known)
+{
+    both b = both_new(_i);
+    made_up_put(b.w.t, b.pair, 1, 0);
+    const uint64_t values[] = {stack, rooted + 4, 0x123456780000, crate + 16};
+    for (unsigned i = 0; i < 4; i++) { /* memory of others; and what no object's address is */
+        made_up_put(b.w.t, b.twice, 0, values[i]);
+        fake_put(b.w.t, b.leaf, 2, 8);
+        b.w.t->state++;
+        ck_assert_int_eq(total_of(&b, "gcverify", "problems"), i ? 2 : 0);
+        int status;
+        json_t *json = fake_json_status(b.w.t, "gcleaks", "", &status);
+        ck_assert_int_eq(json_is_true(fake_at(json, "complete")), i == 0);
+        json_decref(json);
+    }
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(words_of_c_are_stale_only_where_c_variables_hold_objects)
 {
     both b = both_new(_i);
@@ -893,6 +912,7 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
           what_does_not_fit_is_told_of_both, a_guess_counts_and_is_called_conservative,
           nothing_certain_rests_on_a_guess, memory_may_be_used_again_for_anything,
+          a_slot_may_lead_to_an_object_that_is_not_known,
           live_objects_are_told_by_the_line_that_made_them,
           an_address_in_a_table_is_the_slot_that_lies_there,
           words_of_c_are_stale_only_where_c_variables_hold_objects,

@@ -4,6 +4,7 @@
  * has room for what look_ahead has found. */
 #include "graph/graph.h"
 #include "graph/harm.h"
+#include "heap/objects.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ typedef struct builder {
     rhi_headers headers;
     struct pending *pending, *next_pending; /* of the objects that look_ahead saw */
     bool is_live;                           /* the object whose slots are visited */
+    uint32_t heap;                          /* its */
     bool out_of_memory, is_cut;             /* is_cut: there are more edges than a core has words */
 } builder;
 
@@ -78,9 +80,11 @@ __attribute__((noinline)) static pending find_unusual(rhi_reader *reader, uint64
 
 static inline pending find_target(rhi_reader *reader, uint64_t value, bool is_live)
 {
+    if (__builtin_expect(reader->has_prefixes, 0))
+        return find_unusual(reader, value, is_live);
     const rhi_block *block = rhi__block_at(reader, value);
     uint64_t slot = block ? rhi__slot_number(block, value) : 0;
-    if (!block || slot * block->slot_size != value - block->base || reader->has_prefixes)
+    if (!block || slot * block->slot_size != value - block->base)
         return find_unusual(reader, value, is_live);
     return slot_of(block, slot);
 }
@@ -116,8 +120,11 @@ static bool add_slot(void *context, const rhi_slot *slot)
         b->out_of_memory = !b->is_cut;
         return false;
     }
+    pending target = find_target(b->reader, slot->value, false);
     /* a guess that leads to no object is none: nothing was written over */
-    pending target = find_target(b->reader, slot->value, b->is_live && !slot->field->is_guess);
+    if (!target.live && slot->value && b->is_live && !slot->field->is_guess &&
+        !rhi__may_lie_alone(b->reader, b->heap, slot->value))
+        note_stray(b->reader, slot->value);
     add_target(b->graph, &target);
     if (slot->field->is_guess && b->is_live && b->graph->edge_count > edges && !note_guess(b)) {
         b->out_of_memory = true;
@@ -132,6 +139,7 @@ static void add_slots(builder *b, const rhi_block *block, uint64_t address, cons
     rhi_object object;
     rhi__decode(b->reader, block, address, bytes, true, &object);
     b->is_live = object.state == RHI_LIVE;
+    b->heap = object.heap;
     rhi__each_slot(b->reader, &object, bytes, add_slot, b);
 }
 

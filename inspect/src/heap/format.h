@@ -335,7 +335,8 @@ struct rhi_format {
      * noted. */
     rhi_error *(*read_blocks)(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);
     /* Appends the blocks that lie in no range, once those of all ranges were read: objects alone in
-     * memory of others. NULL: there are none. */
+     * memory of others, of which some may not be found: a strong slot that leads into such memory
+     * may hold one of these. NULL: there are none. */
     rhi_error *(*read_lone)(rhi_reader *reader, rhi_blocks *blocks);
     /* Appends the block that contains the address, if there is one, and reads no more than that
      * needs: range NULL: the address lies in none with blocks. NULL: the whole range is read, and

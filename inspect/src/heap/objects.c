@@ -57,6 +57,13 @@ static bool is_raw(const rhi_block *block, uint64_t address)
     return block->raw && rhi__bit(block->raw, rhi__slot_number(block, address));
 }
 
+bool rhi__may_lie_alone(const rhi_reader *reader, uint32_t heap, uint64_t address)
+{
+    return rhi__format_of(reader, heap)->read_lone && address % 8 == 0 &&
+           !rhi__block_at(reader, address) && !rhi__own_at(reader, address) &&
+           rhi__memory_region(reader->memory, address);
+}
+
 const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address)
 {
     return is_raw(block, address)                        ? "memory in use that holds no object"

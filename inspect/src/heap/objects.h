@@ -41,6 +41,8 @@ const char *rhi__place_word(enum rhi_place place);
  * else its slot_size is 0. False if a slot's header cannot be read. */
 bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object);
 
+/* May an object lie at an address that is in no block, which a strong slot of this heap holds? */
+bool rhi__may_lie_alone(const rhi_reader *reader, uint32_t heap, uint64_t address);
 /* What a slot that holds no object is: "a slot that was never used". */
 const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address);
 /* What its format says besides of an address in a block, of which rhi__place_of has set *object. */

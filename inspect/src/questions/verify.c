@@ -126,6 +126,8 @@ static bool check_link(void *context, const rhi_slot *slot)
     bool is_borrowed = slot->field->kind == RHI_KIND_BORROWED;
     if ((l->only_borrowed && !is_borrowed) || slot->field->is_guess) /* it may be no reference */
         return true;
+    if (rhi__may_lie_alone(reader, l->object->heap, slot->value))
+        return true; /* an object there may not be known */
     if (is_no_object(reader, slot->value, &target, what, sizeof what)) {
         /* gcstale tells of borrowed ones that dangle */
         if (!is_borrowed || target.slot_size == 0 || target.state != RHI_FREED)
