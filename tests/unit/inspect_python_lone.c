@@ -110,6 +110,27 @@ START_TEST(static_objects_are_found_and_structs_of_c_are_not)
 }
 END_TEST
 
+START_TEST(a_type_that_nobody_made_ready_is_one_and_a_table_of_pointers_is_not)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        uint64_t pointers = object(&s, s.data, s.p.type, 0x7f1234567890),
+                 unready = object(&s, s.data + 0x400, s.p.type, 1),
+                 derived = object(&s, s.data + 0x800, s.p.type, 1),
+                 small = object(&s, s.data + 0xc00, unready, static_count(&s));
+        for (unsigned i = 0; i < 2; i++) {
+            put(&s, (i ? derived : unready) + 24, s.data);
+            put(&s, (i ? derived : unready) + 32, 24);
+        }
+        put(&s, derived + 256, s.p.object); /* and yet not ready */
+        MUST(!is_object(&s, pointers));
+        MUST(is_object(&s, unready) && !is_object(&s, derived));
+        MUST(is_object(&s, small)); /* of that type */
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
 START_TEST(a_definition_of_a_module_is_known_by_its_members)
 {
     for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
@@ -146,10 +167,13 @@ START_TEST(an_address_is_no_count)
         fake_map(s.t, low, 0x1000, RW, "");
         fake_map(s.t, middle, 0x1100000, RW, ""); /* so that many references can be */
         fake_map(s.t, block, 0x4000, RW, "");
+        fake_map(s.t, 0x3b9a0000, 0x20000, RW, ""); /* where static counts are addresses, too */
         put(&s, block + 8, 0x2000 | 2);
         put(&s, block + 0x2000 + 8, 0x2000 | 2);
         memset(characters, 'x', sizeof characters);
         characters[sizeof characters - 1] = '\0';
+        if (minor < 12)
+            MUST(is_object(&s, number(&s, s.data + 0x100, 1000000000)));
         uint64_t shared = text(&s, block + 16, 0x1fff0, characters),
                  table = object(&s, s.data, s.p.type, minor < 12 ? middle : 0x7f0080000000),
                  pair = object(&s, s.data + 0x40, s.p.dict, minor < 12 ? middle : 0x7f0080000000),
@@ -245,6 +269,7 @@ START_TEST(what_the_collector_knows_is_found)
 END_TEST
 
 RUN_TESTS("inspect_python_lone", static_objects_are_found_and_structs_of_c_are_not,
+          a_type_that_nobody_made_ready_is_one_and_a_table_of_pointers_is_not,
           a_definition_of_a_module_is_known_by_its_members, an_address_is_no_count,
           a_block_of_malloc_is_an_object_or_none, texts_hold_nothing,
           what_the_collector_knows_is_found)

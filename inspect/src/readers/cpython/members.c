@@ -141,7 +141,6 @@ static const place places[] = {
     {PY_GROUPBY, ALL, END, 32, "tgtkey"},
     {PY_GROUPBY, ALL, END, 40, "currkey"},
     {PY_GROUPBY, ALL, END, 48, "currvalue"},
-    {PY_GROUPBY, 12, END, 64, "state"},
     {PY_MATCH, ALL, END, 24, "string"},
     {PY_MATCH, ALL, END, 32, "regs"},
     {PY_MATCH, ALL, END, 40, "re"},

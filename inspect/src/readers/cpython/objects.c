@@ -31,22 +31,24 @@ static bool is_address(const py_runtime *py, uint64_t value)
            rhi__memory_u64(py->memory, value + PY_OB_TYPE, &type) && rhi__py_known_type(py, type);
 }
 
+/* Before 3.12 static objects begin with 999,999,999, and few move far from there. Where memory of a
+ * program that lies low has such addresses, only those next to it are taken for counts. */
 bool rhi__py_is_static_count(const py_runtime *py, uint64_t refcount)
 {
+    enum { FIRST = 999999999, BELOW = 10 << 20, ABOVE = 100 << 20, NEAR = 200000 };
     if (py->minor >= 12)
         return refcount >> 31 == 1;
-    return refcount >= STATIC_COUNT && refcount < 2ull * STATIC_COUNT + 100000000 &&
-           !rhi__memory_region(py->memory, refcount);
+    if (refcount < FIRST - BELOW || refcount > FIRST + ABOVE || is_address(py, refcount))
+        return false;
+    return refcount - (FIRST - NEAR) <= 2 * NEAR || !rhi__memory_region(py->memory, refcount);
 }
 
 static bool is_count(const py_runtime *py, uint64_t refcount)
 {
     if (py->minor >= 12 && (refcount & 0x80000000u))
         return refcount >> 32 == 0;
-    return refcount > 0 &&
-           (refcount < py->refcount_max ||
-            (refcount >= STATIC_COUNT && refcount < 2ull * STATIC_COUNT + 100000000)) &&
-           !is_address(py, refcount);
+    return refcount > 0 && ((refcount < py->refcount_max && !is_address(py, refcount)) ||
+                            rhi__py_is_static_count(py, refcount));
 }
 
 /* ---- sizes ---------------------------------------------------------------------------------- */

@@ -114,7 +114,7 @@ static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix
     if (!type && immortal && word % 8 == 0 && word >= PY_TYPE_READ_BYTES)
         type = rhi__py_type_at(py, word);
     note_types(s);
-    if (!type)
+    if (!type || count >> 32) /* an address */
         return 0;
     *prefix = 0;
     if (type->flags & PY_FLAG_TYPE) {
