@@ -221,6 +221,8 @@ static void make_table(scene *s, uint64_t pool)
         put(s, head + i * PY_GC_GENERATION_BYTES, head + i * PY_GC_GENERATION_BYTES);
     if (pool)
         put(s, head, block_of(s, pool, 0));
+    else
+        s->py.allocator = PY_MALLOC;
     if (at->obmalloc == PY_ABSENT) {
         put(s, DATA + 0x4000, TABLE_AT);
         return;
@@ -235,7 +237,7 @@ static void make_table(scene *s, uint64_t pool)
 }
 
 /* Opens memory, types and arenas, once all was written. */
-static void scene_open(scene *s)
+static void scene_open_all(scene *s, uint64_t interpreters)
 {
     ck_assert_ptr_null(rhi__memory_open(&s->memory, &s->t->target));
     s->reader = calloc(1, sizeof *s->reader);
@@ -253,10 +255,15 @@ static void scene_open(scene *s)
     }
     s->py.interpreters.items[0].address = INTERPRETER;
     s->py.interpreters.items[0].gc = INTERPRETER + s->py.at->gc;
-    s->py.interpreters.count = 1;
+    s->py.interpreters.count = interpreters;
     ck_assert_ptr_null(rhi__py_types_open(&s->py));
     ck_assert_ptr_null(rhi__py_arenas_open(&s->py));
     rhi__sort_own(s->reader);
+}
+
+static void scene_open(scene *s)
+{
+    scene_open_all(s, 1);
 }
 
 /* Reads the arena; the block of a pool, or NULL. */
@@ -516,14 +523,69 @@ START_TEST(arenas_are_found_by_what_leads_to_their_table)
 }
 END_TEST
 
+START_TEST(without_a_table_pools_are_found_by_their_headers)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t step = s.py.at->pool_bytes, first = new_pool(&s, 1, 64, 1),
+             third = new_pool(&s, 3, 64, 1), other = new_pool(&s, 5, 64, 1);
+    put_object(&s, block_of(&s, first, 0), s.list, 1);
+    fake_put(s.t, other + 32, 1, 4); /* of another arena */
+    scene_open(&s);
+    ck_assert_uint_eq(s.reader->own.count, 2);
+    ck_assert_uint_eq(s.reader->own.items[0].start, first);
+    ck_assert_uint_eq(s.reader->own.items[0].end, third + step);
+    ck_assert_uint_eq(s.reader->own.items[1].start, other);
+    ck_assert_uint_eq(s.reader->problems.count, 1);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(arenas_that_two_tables_have_are_one)
+{
+    for (unsigned minor = 12; minor <= 13; minor++) {
+        scene s = scene_new(minor);
+        uint64_t pool = new_pool(&s, 0, 64, 1);
+        put_object(&s, block_of(&s, pool, 0), s.list, 1);
+        make_table(&s, pool);
+        ck_assert(rhi__array_reserve(&s.py.interpreters, 2));
+        s.py.interpreters.items[0] = (py_interpreter){0};
+        s.py.interpreters.items[1] = (py_interpreter){.address = INTERPRETER};
+        scene_open_all(&s, 2);
+        ck_assert_uint_eq(s.reader->own.count, 1);
+        scene_free(&s);
+    }
+}
+END_TEST
+
+START_TEST(a_table_is_as_long_as_it_says)
+{
+    for (unsigned minor = PY_MINOR_MIN; minor < 12; minor++)
+        for (unsigned says = 0; says < 2; says++) { /* malloc's header, or the entries */
+            scene s = scene_new(minor);
+            uint64_t pool = new_pool(&s, 0, 64, 1), second = ARENA + 0x4000000;
+            put_object(&s, block_of(&s, pool, 0), s.list, 1);
+            make_table(&s, pool);
+            for (unsigned i = 0; i < 6; i++)
+                put(&s, TABLE_AT + 20 * POOL_HEADER + i * 8, fake_get(s.t, TABLE_AT + i * 8, 8));
+            put(&s, TABLE_AT + 20 * POOL_HEADER, second);
+            put(&s, TABLE_AT + 20 * POOL_HEADER + 8, second);
+            put(&s, TABLE_AT - 8, says ? 32 * POOL_HEADER + 16 + 1 : 0x1234567);
+            put(&s, TABLE_AT + 32 * POOL_HEADER, 0x777); /* what follows is none of it */
+            scene_open(&s);
+            ck_assert_uint_eq(s.reader->own.count, 2);
+            ck_assert_uint_eq(s.reader->own.items[1].start, second);
+            scene_free(&s);
+        }
+}
+END_TEST
+
 START_TEST(without_pools_there_are_no_arenas)
 {
     scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
     make_table(&s, 0);
-    if (s.py.at->obmalloc != PY_ABSENT)
-        put(&s, TABLE_AT, 0);
     scene_open(&s);
     ck_assert_uint_eq(s.reader->own.count, 0);
+    ck_assert_uint_eq(s.reader->problems.count, 0);
     scene_free(&s);
 }
 END_TEST
@@ -934,6 +996,9 @@ int main(void)
     EACH(one_pool_may_be_in_motion_and_no_more);
     EACH(what_is_no_header_is_no_pool);
     EACH(arenas_are_found_by_what_leads_to_their_table);
+    EACH(without_a_table_pools_are_found_by_their_headers);
+    tcase_add_test(tcase, arenas_that_two_tables_have_are_one);
+    tcase_add_test(tcase, a_table_is_as_long_as_it_says);
     EACH(without_pools_there_are_no_arenas);
     EACH(words_that_look_like_an_object_need_not_be_one);
     EACH(of_two_prefixes_the_one_in_a_list_is_taken);
