@@ -140,6 +140,30 @@ static void make_dicts(fake_python *p)
     p->builtins = p->sysdict + BLOCK;
 }
 
+/* The table of arenas, of one entry, as glibc's malloc has it, and what leads to it. */
+static void make_arena(fake_python *p)
+{
+    enum { ENTRIES = 16, ENTRY = 48, STATE_TABLE = 512, VARIABLE = 0x7f000 };
+    uint64_t table = fake_python_room(p, ENTRIES * ENTRY + 16) + 16,
+             size = p->minor < 10 ? FAKE_PYTHON_ARENA / 4 : FAKE_PYTHON_ARENA,
+             state = p->interpreter + 3960;
+    put(p, table - 8, ENTRIES * ENTRY + 16 + 1);
+    put(p, table, p->heap);
+    put(p, table + 8, p->heap + p->at.pool_bytes);
+    fake_put(p->t, table + 16, size / p->at.pool_bytes - 1, 4);
+    fake_put(p->t, table + 20, size / p->at.pool_bytes, 4);
+    if (p->minor < 12) {
+        put(p, p->base + FAKE_MODULE_DATA + VARIABLE, table);
+        return;
+    }
+    if (p->minor == 13) {
+        state = fake_python_room(p, 1024);
+        put(p, p->interpreter + 10800, state);
+    }
+    put(p, state + STATE_TABLE, table);
+    put(p, state + STATE_TABLE + 8, ENTRIES);
+}
+
 static void make_interpreter(fake_python *p, uint64_t at, uint64_t id, uint64_t thread)
 {
     put(p, at + p->at.id, id);
@@ -184,13 +208,14 @@ fake_python fake_python_new(fake_target *t, uint64_t base, unsigned minor, unsig
     snprintf(text, sizeof text, "/usr/lib/libpython3.%u.so.1.0", minor);
     fake_module(t, base, text, FAKE_PYTHON_DATA, FAKE_PYTHON_BSS, 0);
     fake_map(t, p.heap, FAKE_PYTHON_HEAP, RHI_REGION_READ | RHI_REGION_WRITE, "");
-    p.room = p.heap + 0x8000;
+    p.room = p.heap + FAKE_PYTHON_ARENA;
     p.runtime = base + FAKE_MODULE_DATA + (minor < 11 ? FAKE_PYTHON_DATA : 0) + 0x140;
     p.interpreter =
         p.at.main_interpreter ? p.runtime + p.at.main_interpreter : fake_python_room(&p, 8192);
     p.thread = fake_python_room(&p, 512);
     make_types(&p);
     make_dicts(&p);
+    make_arena(&p);
     make_runtime(&p);
     make_interpreter(&p, p.interpreter, 0, p.thread);
     snprintf(text, sizeof text, "3.%u.%u (main, Feb  2 2026)", minor, micro);

@@ -477,10 +477,11 @@ START_TEST(any_word_may_hold_anything)
         const fake_python *p = &s.p;
         const struct {
             uint64_t start, size;
-        } places[] = {{p->runtime, 664}, {p->interpreter + p->at.gc, 232},
-                      {p->thread, 64},   {p->modules, 192},
-                      {p->type, 416},    {p->heap + 0x8000, p->room - p->heap - 0x8000},
-                      {p->heap, 48}};
+        } places[] = {
+            {p->runtime, 664}, {p->interpreter + p->at.gc, 232},
+            {p->thread, 64},   {p->modules, 192},
+            {p->type, 416},    {p->heap + FAKE_PYTHON_ARENA, p->room - p->heap - FAKE_PYTHON_ARENA},
+            {p->heap, 48}};
         const uint64_t values[] = {0, UINT64_MAX, p->runtime, p->modules, p->heap + 1, 1ull << 62};
         srand(minor);
         for (unsigned round = 0; round < 150; round++) {

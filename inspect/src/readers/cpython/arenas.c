@@ -117,14 +117,16 @@ static void take_sample(py_runtime *py, uint64_t address, samples *s)
     s->items[s->count++] = p;
 }
 
-/* Pools that objects of the collector's lists lie in. */
+/* Pools that objects lie in: dicts that every interpreter has, and what the collector knows. */
 static void take_samples(py_runtime *py, samples *s)
 {
-    uint64_t gc = py->interpreters.items[0].gc, at;
+    const py_interpreter *main = &py->interpreters.items[0];
     s->count = 0;
+    take_sample(py, main->modules, s);
+    take_sample(py, main->sysdict, s);
+    take_sample(py, main->builtins, s);
     for (unsigned i = 0; i < 3; i++) {
-        uint64_t head = gc + PY_GC_GENERATIONS + i * PY_GC_GENERATION_BYTES;
-        at = head;
+        uint64_t head = main->gc + PY_GC_GENERATIONS + i * PY_GC_GENERATION_BYTES, at = head;
         for (unsigned step = 0; step < LOOKED_AT_MAX && s->count < SAMPLES_MAX; step++) {
             if (!rhi__memory_u64(py->memory, at, &at) ||
                 (at &= ~(uint64_t)PY_GC_LINK_FLAGS) == head || !at)
