@@ -890,6 +890,9 @@ START_TEST(without_read_only_data_names_come_from_dicts)
         put(&s, module + 16, dicts[i]);
         put_name(&s, modules, names[i], module);
     }
+    s.children = 0;
+    uint64_t late = new_type(&s, NULL, 40, 0, 0); /* in nobody's list of subclasses */
+    put_name(&s, collections, "late", late);
     put_name(&s, own, "__closure__", s.object);
     put(&s, function + PY_TP_DICT, own);
     put_name(&s, builtins, "set", set);
@@ -903,6 +906,8 @@ START_TEST(without_read_only_data_names_come_from_dicts)
     ck_assert_str_eq(type_name(&s, function), "function");
     ck_assert_str_eq(type_name(&s, deque), "deque");
     ck_assert_str_eq(type_name(&s, lost), "unnamed");
+    ck_assert_ptr_nonnull(rhi__py_type_at(&s.py, late));
+    ck_assert_str_eq(type_name(&s, late), "late");
     ck_assert_int_eq(rhi__py_known_type(&s.py, set)->layout, PY_SET);
     ck_assert_int_eq(rhi__py_known_type(&s.py, function)->layout, PY_FUNCTION);
     ck_assert_int_eq(rhi__py_known_type(&s.py, deque)->layout, PY_DEQUE);

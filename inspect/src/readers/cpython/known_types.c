@@ -65,6 +65,12 @@ enum py_layout rhi__py_layout_of_name(const char *name)
     return PY_OWN_WORDS;
 }
 
+bool rhi__py_may_lack_zone(const char *name)
+{
+    name += name[0] == '_'; /* of its file's name */
+    return strcmp(name, "datetime.time") == 0 || strcmp(name, "datetime.datetime") == 0;
+}
+
 /* ---- by objects that are always there ------------------------------------------------------- */
 
 typedef struct naming {
@@ -76,7 +82,19 @@ typedef struct naming {
     uint64_t left;       /* entries that may still be looked at */
 } naming;
 
-enum rank { NAMELESS, BY_TYPES, BY_MODULE, BY_KNOWN, BY_BUILTINS, CERTAIN };
+enum rank { NAMELESS, BY_TYPES, BY_PRIVATE, BY_MODULE, BY_KNOWN, BY_BUILTINS, CERTAIN };
+
+/* How well an attribute of a module names a type. */
+static enum rank rank_of(const char *module, const char *name)
+{
+    return strcmp(module, "builtins") == 0           ? BY_BUILTINS
+           : rhi__py_layout_of_name(name)            ? BY_KNOWN
+           : rhi__py_may_lack_zone(name)             ? BY_KNOWN
+           : strcmp(module, "_collections_abc") == 0 ? BY_KNOWN
+           : strcmp(module, "types") == 0            ? BY_TYPES
+           : module[0] == '_'                        ? BY_PRIVATE
+                                                     : BY_MODULE;
+}
 
 static void give_name(naming *n, const py_type *type, enum rank rank, const char *name)
 {
@@ -95,10 +113,17 @@ static uint64_t dict_of(const py_runtime *py, uint64_t address)
     return type ? type->dict : 0;
 }
 
+static void name_type_of(naming *n, uint64_t object, const char *name)
+{
+    uint64_t type;
+    if (rhi__memory_u64(n->py->memory, object + PY_OB_TYPE, &type))
+        give_name(n, rhi__py_known_type(n->py, type), CERTAIN, name);
+}
+
 /* `in`: the dict that has an object of the type under the key. */
 static void name_by_objects(naming *n)
 {
-    enum { OBJECT, TYPE, BUILTINS, MODULES };
+    enum { OBJECT, TYPE, BUILTINS, MODULES, MD_DEF = 24 };
     static const struct {
         const char *name, *key;
         uint8_t in;
@@ -114,10 +139,13 @@ static void name_by_objects(naming *n)
                 {"ellipsis", "Ellipsis", BUILTINS}};
     const uint64_t dicts[] = {dict_of(n->py, n->py->object_type), dict_of(n->py, n->py->type_type),
                               n->builtins, n->py->interpreters.items[0].modules};
+    uint64_t sys = rhi__py_dict_get(n->py, dicts[MODULES], "sys"), definition;
+    if (sys && rhi__memory_u64(n->py->memory, sys + MD_DEF, &definition) && definition)
+        name_type_of(n, definition, "moduledef");
     for (uint64_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        uint64_t object = rhi__py_dict_get(n->py, dicts[rows[i].in], rows[i].key), type;
-        if (object && rhi__memory_u64(n->py->memory, object + PY_OB_TYPE, &type))
-            give_name(n, rhi__py_known_type(n->py, type), CERTAIN, rows[i].name);
+        uint64_t object = rhi__py_dict_get(n->py, dicts[rows[i].in], rows[i].key);
+        if (object)
+            name_type_of(n, object, rows[i].name);
     }
 }
 
@@ -163,10 +191,10 @@ static bool match_attributes(void *context, const py_entry *entry)
     return true;
 }
 
-static void name_by_attributes(naming *n)
+static void name_by_attributes(naming *n, uint64_t first)
 {
     py_runtime *py = n->py;
-    for (uint64_t i = 0; i < py->types.count; i++) {
+    for (uint64_t i = first; i < py->types.count; i++) {
         const py_type *type = &py->types.items[i];
         keys k = {.py = py};
         if (type->is_heap_type || py->reader->types.items[py->first_type + i].qualified[0])
@@ -190,15 +218,10 @@ static bool name_by_attribute(void *context, const py_entry *entry)
         !rhi__py_text(n->py, entry->key, own, sizeof own) ||
         !rhi__py_text(n->py, n->module_key, module, sizeof module))
         return true;
-    bool is_builtin = strcmp(module, "builtins") == 0;
-    rhi__text(both, sizeof both, is_builtin ? "%s%s" : "%s.%s", is_builtin ? "" : module, own);
-    give_name(n, type,
-              is_builtin                                ? BY_BUILTINS
-              : rhi__py_layout_of_name(both)            ? BY_KNOWN
-              : strcmp(module, "_collections_abc") == 0 ? BY_KNOWN
-              : strcmp(module, "types") == 0            ? BY_TYPES
-                                                        : BY_MODULE,
-              strcmp(module, "_collections_abc") == 0 ? own : both);
+    rhi__text(both, sizeof both, "%s.%s", module, own);
+    enum rank rank = rank_of(module, both);
+    bool is_plain = rank == BY_BUILTINS || strcmp(module, "_collections_abc") == 0;
+    give_name(n, type, rank, is_plain ? own : both);
     return true;
 }
 
@@ -213,12 +236,12 @@ static bool name_by_module(void *context, const py_entry *entry)
     return n->left > 0;
 }
 
-bool rhi__py_name_nameless(py_runtime *py)
+bool rhi__py_name_nameless(py_runtime *py, uint64_t first)
 {
     enum { ENTRIES_MAX = 1 << 24 };
     naming n = {.py = py, .builtins = py->interpreters.items[0].builtins, .left = ENTRIES_MAX};
     bool any = false;
-    for (uint64_t i = 0; i < py->types.count && !any; i++)
+    for (uint64_t i = first; i < py->types.count && !any; i++)
         any = !py->types.items[i].is_heap_type &&
               !py->reader->types.items[py->first_type + i].qualified[0];
     if (!any)
@@ -226,8 +249,9 @@ bool rhi__py_name_nameless(py_runtime *py)
     n.rank = calloc(py->types.count + 1, sizeof *n.rank);
     if (!n.rank)
         return false;
+    memset(n.rank, CERTAIN, first);
     name_by_objects(&n);
-    name_by_attributes(&n);
+    name_by_attributes(&n, first);
     rhi__py_each_entry(py, py->interpreters.items[0].modules, name_by_module, &n);
     free(n.rank);
     return true;

@@ -301,8 +301,10 @@ static inline uint64_t py_type_place(uint64_t address, uint64_t capacity)
 
 /* The layout of a type of CPython's own; PY_OWN_WORDS: none of that name has one. */
 enum py_layout rhi__py_layout_of_name(const char *name);
-/* Names those types whose names cannot be read. False if memory is short. */
-bool rhi__py_name_nameless(py_runtime *py);
+/* Is it the name of a type of datetime whose objects may lack their last member? */
+bool rhi__py_may_lack_zone(const char *name);
+/* Names those types from `first` on whose names cannot be read. False if memory is short. */
+bool rhi__py_name_nameless(py_runtime *py, uint64_t first);
 
 /* ---- type_names.c --------------------------------------------------------------------------- */
 

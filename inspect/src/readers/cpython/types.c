@@ -17,6 +17,7 @@ enum {
     ROOM_MIN = 4096, /* for types that are learned later */
     TYPES_MAX = 1 << 18,
     NO_TYPES = 1 << 14, /* a power of two */
+    LOOKUPS_MAX = 256,
     TP_DEL = 376,
     TP_FINALIZE = 392
 };
@@ -24,6 +25,7 @@ enum {
 /* What types.c keeps for itself. */
 struct py_learning {
     bool has_fixed_room, is_full;
+    unsigned lookups;            /* of names, through all modules */
     uint64_t no_types[NO_TYPES]; /* addresses that were looked at and are none, by their hash */
 };
 
@@ -94,10 +96,8 @@ static void settle(py_runtime *py, uint64_t first)
     for (uint64_t i = first; i < py->types.count; i++) {
         py_type *type = &py->types.items[i];
         rhi_type *known = &py->reader->types.items[py->first_type + i];
-        const char *name = known->qualified + (known->qualified[0] == '_'); /* of its file's name */
         find_layout(py, type, known->qualified);
-        type->may_lack_zone = !type->is_heap_type && (strcmp(name, "datetime.time") == 0 ||
-                                                      strcmp(name, "datetime.datetime") == 0);
+        type->may_lack_zone = !type->is_heap_type && rhi__py_may_lack_zone(known->qualified);
         known->has_vectors = has_vectors(py, type);
         known->has_references =
             type->layout != PY_PLAIN || type->is_heap_type || type->layout_end < type->basicsize;
@@ -109,8 +109,8 @@ static bool name_types(py_runtime *py, uint64_t first)
 {
     bool ok = true;
     rhi__py_full_names(py, first);
-    if (first == 0)
-        ok = rhi__py_name_nameless(py);
+    if (py->learning->lookups++ < LOOKUPS_MAX)
+        ok = rhi__py_name_nameless(py, first);
     settle(py, first);
     rhi__py_short_names(py, first);
     return ok;
