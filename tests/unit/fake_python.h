@@ -28,8 +28,8 @@ typedef struct fake_python {
 } fake_python;
 
 enum {
-    FAKE_PYTHON_DATA = 0x90000, /* bytes of the library's data */
-    FAKE_PYTHON_BSS = 0x2000,   /* and of its zeroed data */
+    FAKE_PYTHON_DATA = 0x90000,   /* bytes of the library's data */
+    FAKE_PYTHON_BSS = 0x2000,     /* and of its zeroed data */
     FAKE_PYTHON_ARENA = 0x100000, /* at the beginning of the heap; 3.9 has less */
     FAKE_PYTHON_HEAP = 0x180000
 };
