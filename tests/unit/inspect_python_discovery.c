@@ -286,6 +286,31 @@ START_TEST(a_python_that_ends_is_read_and_provisional)
 }
 END_TEST
 
+/* Nothing leads back from the cache of types' attributes; its names are strings. */
+START_TEST(a_cache_that_lies_elsewhere_is_noticed)
+{
+    static const uint32_t places[] = {0, 15216, 9056, 275392, 84656};
+    for (unsigned minor = FAKE_PYTHON_MIN + 1; minor <= FAKE_PYTHON_MAX; minor++)
+        for (unsigned wrong = 0; wrong < 2; wrong++) {
+            scene s = scene_new(minor);
+            uint64_t at = s.p.interpreter + places[minor - FAKE_PYTHON_MIN];
+            if (minor == 10) /* its heap of a test is too small */
+                fake_map(s.t, (s.p.heap + FAKE_PYTHON_HEAP), 0x20000,
+                         RHI_REGION_READ | RHI_REGION_WRITE, "");
+            for (unsigned row = 3; row < 9; row++) {
+                fake_put(s.t, at + row * 24, row % 2 ? 77 : 0, 4); /* 0: not in use */
+                fake_put(s.t, at + row * 24 + 8, row % 2 && !wrong ? s.p.version : s.p.modules, 8);
+            }
+            json_t *json = fake_json(s.t, "gcstat", "");
+            char *text = json_dumps(json, 0);
+            MUST((strstr(text, "the cache of types' attributes is not where") != NULL) == wrong);
+            free(text);
+            json_decref(json);
+            fake_target_free(s.t);
+        }
+}
+END_TEST
+
 START_TEST(a_list_that_is_being_changed_is_no_damage)
 {
     for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
@@ -531,9 +556,10 @@ RUN_TESTS("inspect_python_discovery", each_version_is_found_by_its_looks,
           two_copies_are_both_found, offsets_that_the_target_publishes_come_first,
           only_data_of_modules_is_looked_through, other_memory_is_not_read,
           memory_behind_zeroed_data_is_left_alone, what_must_hold_is_held_against_each_version,
-          a_python_that_ends_is_read_and_provisional, a_list_that_is_being_changed_is_no_damage,
-          a_place_that_leads_nowhere_is_no_python, a_version_that_is_not_read_is_told,
-          an_older_one_is_told_by_its_lists, exports_tell_of_what_cannot_be_read,
-          an_ended_python_is_told, an_overwritten_runtime_is_told_where_no_symbol_is,
+          a_python_that_ends_is_read_and_provisional, a_cache_that_lies_elsewhere_is_noticed,
+          a_list_that_is_being_changed_is_no_damage, a_place_that_leads_nowhere_is_no_python,
+          a_version_that_is_not_read_is_told, an_older_one_is_told_by_its_lists,
+          exports_tell_of_what_cannot_be_read, an_ended_python_is_told,
+          an_overwritten_runtime_is_told_where_no_symbol_is,
           another_heap_answers_with_the_line_beside_it, a_program_with_both_answers_for_both,
           any_word_may_hold_anything, the_direct_way_must_show_what_the_debugger_sees)

@@ -99,7 +99,7 @@ static void add_owned(py_roots *roots, const py_interpreter *interpreter)
 {
     unsigned version = py_version(roots->py);
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
-        uint64_t at = interpreter->address + owned[i].at[version];
+        uint64_t at = interpreter->address + py_in_interpreter(roots->py->at, owned[i].at[version]);
         for (uint32_t k = 0; owned[i].at[version] && (k == 0 || k < owned[i].count); k++)
             rhi__py_root(roots, at + 8ull * k, "%s", owned[i].name);
     }
@@ -112,7 +112,9 @@ static void add_static_types(py_roots *roots, const py_interpreter *interpreter)
 {
     unsigned version = py_version(roots->py);
     for (size_t i = 0; i < sizeof static_types / sizeof *static_types; i++) {
-        uint64_t at = interpreter->address + static_types[i].at[version], type;
+        uint64_t at = interpreter->address +
+                      py_in_interpreter(roots->py->at, static_types[i].at[version]),
+                 type;
         if (!static_types[i].at[version])
             continue;
         for (uint32_t k = 0; k < static_types[i].count; k++, at += static_types[i].row_bytes) {
@@ -148,7 +150,9 @@ static void add_atexit(py_roots *roots, const py_interpreter *interpreter)
     enum { CALLS_MAX = 1 << 16 };
     static const uint16_t at[PY_VERSIONS] = {0, 3488, 3536, 3944, 10712};
     static const char *const names[] = {"function", "arguments", "keywords"};
-    uint64_t start = interpreter->address + at[py_version(roots->py)], calls, call, count;
+    uint64_t start =
+                 interpreter->address + py_in_interpreter(roots->py->at, at[py_version(roots->py)]),
+             calls, call, count;
     if (start == interpreter->address || !rhi__py_word(roots, start, &calls) || !calls ||
         !rhi__py_word(roots, start + 8, &count))
         return;
@@ -163,7 +167,8 @@ static void add_nothing(py_roots *roots, const py_interpreter *interpreter)
     unsigned version = py_version(roots->py);
     const py_offsets *at = roots->py->at;
     for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
-        rhi__py_nothing(roots, interpreter->address + nothing[i].at[version].start,
+        rhi__py_nothing(roots,
+                        interpreter->address + py_in_interpreter(at, nothing[i].at[version].start),
                         nothing[i].at[version].end - nothing[i].at[version].start, nothing[i].what);
     if (at->callable_cache != PY_ABSENT)
         rhi__py_nothing(roots, interpreter->address + at->callable_cache,

@@ -1,11 +1,11 @@
 /* offsets.c - where things lie in CPython's structures, by minor version (see python.h).
  *
  * From the debug info of 3.9.18, 3.10.13, 3.11.7, 3.12.1 and 3.13.0 for x86-64, with the GIL. On
- * AArch64 the members that are named here lie at the same places: all that is in front of them has
- * the same size there. Between micro versions they may move all the same, and so nothing rests on
- * this table that was not verified in the target (runtime.c).
- * Where a Python says itself where things lie, it is believed more than the table.
- * Invariant: versions stand in the order of their numbers, none is left out. */
+ * AArch64 mutexes are longer, and all else in front of these members has the same size: what lies
+ * behind mutexes has moved there (py_in_interpreter). Between micro versions they may move all the
+ * same, and so nothing rests on this table that was not verified in the target (runtime.c). Where a
+ * Python says itself where things lie, it is believed more than the table. Invariant: versions
+ * stand in the order of their numbers, none is left out. */
 #include "readers/cpython/python.h"
 
 #include <stddef.h>
@@ -13,7 +13,7 @@
 /* clang-format off */
 static const py_offsets versions[] = {
     {
-        .minor = 9, .pool_bytes = 4 << 10, .arena_bytes = 256 << 10,
+        .minor = 9, .gil_end = PY_ABSENT, .pool_bytes = 4 << 10, .arena_bytes = 256 << 10,
         .runtime_size = 656, .finalizing = 16, .interpreters_head = 32, .interpreters_main = 40,
         .interpreter_size = 5656, .next = 0, .id = 24, .threads_head = 8, .interpreter_runtime = 16,
         .gc = 616, .modules = 856, .sysdict = 872, .builtins = 880, .obmalloc = PY_ABSENT,
@@ -30,7 +30,7 @@ static const py_offsets versions[] = {
         .code_bytes = PY_ABSENT,
     },
     {
-        .minor = 10, .pool_bytes = 16 << 10, .arena_bytes = 1 << 20,
+        .minor = 10, .gil_end = PY_ABSENT, .pool_bytes = 16 << 10, .arena_bytes = 1 << 20,
         .runtime_size = 672, .finalizing = 16, .interpreters_head = 32, .interpreters_main = 40,
         .interpreter_size = 113528, .next = 0, .id = 24, .threads_head = 8,
         .interpreter_runtime = 16, .gc = 616, .modules = 856, .sysdict = 872, .builtins = 880,
@@ -47,7 +47,7 @@ static const py_offsets versions[] = {
         .code_bytes = PY_ABSENT,
     },
     {
-        .minor = 11, .pool_bytes = 16 << 10, .arena_bytes = 1 << 20,
+        .minor = 11, .gil_end = PY_ABSENT, .pool_bytes = 16 << 10, .arena_bytes = 1 << 20,
         .runtime_size = 166688, .finalizing = 24, .interpreters_head = 40, .interpreters_main = 48,
         .interpreter_size = 107752, .next = 0, .id = 48, .threads_head = 16,
         .interpreter_runtime = 40, .gc = 648, .modules = 888, .sysdict = 904, .builtins = 912,
@@ -63,7 +63,7 @@ static const py_offsets versions[] = {
         .frame_owner = 69, .code_bytes = 184,
     },
     {
-        .minor = 12, .pool_bytes = 16 << 10, .arena_bytes = 1 << 20,
+        .minor = 12, .gil_end = 1248, .pool_bytes = 16 << 10, .arena_bytes = 1 << 20,
         .runtime_size = 459944, .finalizing = 24, .interpreters_head = 40, .interpreters_main = 48,
         .interpreter_size = 383552, .next = 0, .id = 8, .threads_head = 72,
         .interpreter_runtime = 96, .gc = 112, .modules = 944, .sysdict = 352, .builtins = 360,
@@ -79,7 +79,7 @@ static const py_offsets versions[] = {
         .frame_owner = 70, .code_bytes = 192,
     },
     {
-        .minor = 13, .pool_bytes = 16 << 10, .arena_bytes = 1 << 20,
+        .minor = 13, .gil_end = 7960, .pool_bytes = 16 << 10, .arena_bytes = 1 << 20,
         .runtime_size = 283320, .finalizing = 608, .interpreters_head = 632,
         .interpreters_main = 640, .interpreter_size = 194968, .next = 7264, .id = 7272,
         .threads_head = 7344, .interpreter_runtime = 7376, .gc = 7400, .modules = 7656,

@@ -21,6 +21,8 @@
 
 #include "heap/reader.h"
 
+#include <pthread.h>
+
 enum {
     PY_MINOR_MIN = 9,
     PY_MINOR_MAX = 13,
@@ -39,6 +41,8 @@ typedef struct py_offsets {
     /* of an interpreter */
     uint32_t interpreter_size, next, id, threads_head, interpreter_runtime, gc, modules, sysdict,
         builtins, obmalloc, type_cache, callable_cache;
+    uint32_t gil_end; /* what is from here on has moved where mutexes are longer; see
+                         py_in_interpreter */
     /* of a thread's state; native_id: PY_ABSENT before 3.11. frame: what leads to the innermost
      * frame; through_cframe: at this offset of what it leads to; PY_ABSENT: it is the frame */
     uint32_t thread_next, thread_interpreter, thread_frame, through_cframe, thread_id, native_id,
@@ -54,6 +58,17 @@ typedef struct py_offsets {
         frame_instruction, frame_stacktop, frame_owner;
     uint32_t code_bytes; /* of a code object: where its instructions begin */
 } py_offsets;
+
+/* Where a member of an interpreter lies that x86-64 has at `offset`. From 3.12 on each has two
+ * mutexes of its own, which have 40 bytes there. The engine reads programs of its own machine
+ * alone. */
+static inline uint32_t py_in_interpreter(const py_offsets *at, uint32_t offset)
+{
+    enum { MUTEXES = 2, MUTEX_BYTES = 40 };
+    return offset != PY_ABSENT && offset >= at->gil_end
+               ? offset + MUTEXES * (uint32_t)(sizeof(pthread_mutex_t) - MUTEX_BYTES)
+               : offset;
+}
 
 /* The same in all versions. */
 enum {

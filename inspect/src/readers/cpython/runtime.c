@@ -253,6 +253,37 @@ static unsigned minor_by_pools(const py_runtime *py)
     return 0;
 }
 
+/* ---- what no pointer leads back from --------------------------------------------------------- */
+
+/* {u32 version of the type, name, value} 4096 times; the name of a version is a str. Another micro
+ * version may have the cache elsewhere: then nobody knows where, and its values, which it does not
+ * own, count as words like any other. */
+static void check_type_cache(rhi_reader *reader, py_runtime *py)
+{
+    enum { ROWS = 4096, ROW_BYTES = 24, NAME = 8, SEEN = 16 };
+    uint64_t start = py->interpreters.items[0].address + py->at->type_cache, got;
+    rhi_scratch scratch = {0};
+    if (py->at->type_cache == PY_ABSENT)
+        return;
+    const uint8_t *bytes = rhi__memory_view(py->memory, start, ROWS * ROW_BYTES, &scratch, &got);
+    unsigned seen = 0, wrong = 0;
+    for (uint64_t at = 0; bytes && at + ROW_BYTES <= got && seen < SEEN; at += ROW_BYTES) {
+        uint64_t name = rhi__load64(bytes + at + NAME);
+        if (rhi__load32(bytes + at) == 0 || name == 0) /* not in use: the name is None, say */
+            continue;
+        seen++;
+        wrong += !(type_flags(py, word(py->memory, name + PY_OB_TYPE)) & PY_FLAG_STR);
+    }
+    rhi__scratch_free(&scratch);
+    if (wrong * 2 <= seen)
+        return;
+    py->offsets.type_cache = PY_ABSENT;
+    rhi__reader_problem(reader,
+                        "Python 3.%u in %.80s: the cache of types' attributes is not where it is "
+                        "in the versions that are known: what it borrows may hide a lost reference",
+                        py->minor, py->module);
+}
+
 /* ---- refusing ------------------------------------------------------------------------------- */
 
 void rhi__py_module_name(const rhi_memory *memory, uint64_t address, char name[RHI_NAME_SIZE])
@@ -336,6 +367,7 @@ static enum py_verdict open_runtime(rhi_reader *reader, py_runtime *py, unsigned
     if (verdict != PY_IS_ONE)
         return verdict;
     find_allocator(py);
+    check_type_cache(reader, py);
     return add_others(reader, py) ? PY_IS_ONE : PY_NO_MEMORY;
 }
 
@@ -353,6 +385,9 @@ enum py_verdict rhi__py_runtime_open(rhi_reader *reader, uint64_t address, unsig
         py->memory = reader->memory;
         py->address = address;
         py->offsets = *table;
+        py->offsets.obmalloc = py_in_interpreter(table, table->obmalloc);
+        py->offsets.type_cache = py_in_interpreter(table, table->type_cache);
+        py->offsets.callable_cache = py_in_interpreter(table, table->callable_cache);
         py->at = &py->offsets;
         py->minor = (uint8_t)minor;
         verdict = open_runtime(reader, py, &other);
