@@ -905,6 +905,30 @@ START_TEST(no_certain_statement_rests_on_a_root_that_is_guessed)
 }
 END_TEST
 
+START_TEST(a_path_has_an_expression_in_the_language_of_its_objects)
+{
+    both b = both_new(_i);
+    char line[64];
+    snprintf(line, sizeof line, "--path 0x%" PRIx64, b.twice);
+    json_t *json = fake_json(b.w.t, "refs", line);
+    ck_assert_str_eq(fake_string(json, "language_expression.language"), "Crate");
+    ck_assert_str_eq(fake_string(json, "language_expression.text"), "crate {3}");
+    json_decref(json);
+    must_have(say(&b, "refs", line), "in Crate: crate {3}\n");
+    made_up_root(b.w.t, descriptor, rooted | MADE_UP_GUESS); /* now it has none */
+    b.w.t->state++;
+    json = fake_json(b.w.t, "refs", line);
+    ck_assert_ptr_null(fake_at(json, "language_expression"));
+    ck_assert_int_eq(fake_size(json, "path"), 3);
+    json_decref(json);
+    snprintf(line, sizeof line, "--path 0x%" PRIx64, b.n); /* no root leads to it */
+    json = fake_json(b.w.t, "refs", line);
+    ck_assert_ptr_null(fake_at(json, "language_expression"));
+    json_decref(json);
+    world_free(&b.w);
+}
+END_TEST
+
 RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_format_knows_is_said,
           names_are_held_against_what_is_there, referrers_are_found_with_a_graph_and_without,
           what_the_program_took_from_a_crate_is_its_memory, a_format_says_what_became_of_memory,
@@ -920,4 +944,5 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           what_an_exact_root_holds_is_no_garbage_by_guesses, each_owner_explains_one_count,
           a_word_of_a_stack_may_stand_for_several_variables,
           lost_references_are_told_by_type_and_line,
-          no_certain_statement_rests_on_a_root_that_is_guessed)
+          no_certain_statement_rests_on_a_root_that_is_guessed,
+          a_path_has_an_expression_in_the_language_of_its_objects)

@@ -479,12 +479,29 @@ static rhi_error *made_up_remark(rhi_reader *reader, uint64_t address, const rhi
     return NULL;
 }
 
+/* "crate left {3}": what leads on, if all of it is named. */
+static bool made_up_express(rhi_reader *reader, const rhi_way *way, char *text, size_t size)
+{
+    char name[RHI_NAME_SIZE];
+    size_t used = (size_t)snprintf(text, size, "%s", way->root->name);
+    (void)reader;
+    for (uint64_t i = 0; i + 1 < way->count && used < size; i++) {
+        const rhi_way_step *step = &way->steps[i];
+        snprintf(name, sizeof name, "%s", step->field->name);
+        if (step->field->call)
+            step->field->call(step->field->context, step->element, name, sizeof name);
+        used += (size_t)snprintf(text + used, size - used, " %s", name);
+    }
+    return used < size && !way->root->is_guess;
+}
+
 static const rhi_format made_up = {.name = "crates",
                                    .block_word = "crate",
                                    .root_word = "hook",
                                    .recording = "SHELF_NOTES=1",
                                    .collect_word = "sweep()",
                                    .raw_word = "crate slot",
+                                   .language = "Crate",
                                    .has_tracking = true,
                                    .open = made_up_open,
                                    .close = made_up_close,
@@ -498,6 +515,7 @@ static const rhi_format made_up = {.name = "crates",
                                    .value = made_up_value,
                                    .site = made_up_knows_site,
                                    .remark = made_up_remark,
-                                   .facts = made_up_facts};
+                                   .facts = made_up_facts,
+                                   .express = made_up_express};
 
 const rhi_format *const rhi__formats[] = {&rhi__format_refheap, &made_up, NULL};

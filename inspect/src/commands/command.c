@@ -82,7 +82,10 @@ static const rhi_command table[] = {
             "{\"object\", \"name\": the\n field that leads on}…], \"path_left_out\": malloc blocks "
             "amidst a long way, \"path_objects_left_out\": objects amidst one, by --limit,\n"
             " \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant, "
-            "\"unverified\": true if no debugger evaluated\n it, \"ledger\": LEDGER|null}",
+            "\"unverified\": true if no debugger evaluated\n it, \"language_expression\": "
+            "{\"language\": \"Python\", "
+            "\"text\"} where such objects have an expression of their own, \"ledger\": "
+            "LEDGER|null}",
         .operands_min = 1,
         .operands_max = 1,
         .options = {{"--missing", "empty", MISSING_HELP},

@@ -125,9 +125,17 @@ typedef struct rhi_block {
     uint64_t *raw;
 } rhi_block;
 
+/* How good a root is as the beginning of a path. */
+enum rhi_root_reach {
+    RHI_ROOT_LASTS,   /* as long as the program, or its thread */
+    RHI_ROOT_BY_NAME, /* the same, and the program reaches it by name: see `express` */
+    RHI_ROOT_IN_CALL, /* as long as a call, by a variable */
+    RHI_ROOT_IN_PASSING
+};
 typedef struct rhi_root {
     uint64_t slot;
     uint32_t heap;
+    uint8_t reach; /* enum rhi_root_reach */
     /* what it holds may be lent to it just now: it counts as a word that has a name, and no certain
      * statement rests on it */
     bool is_guess;
@@ -261,6 +269,19 @@ typedef struct rhi_site {
     const char *file, *function;
 } rhi_site;
 
+/* A path from a root to an object: each step is an object and the slot that holds the next one; the
+ * last has none. */
+typedef struct rhi_way_step {
+    rhi_object object;
+    const rhi_field *field; /* NULL: of the last one */
+    uint64_t element, slot, value;
+} rhi_way_step;
+typedef struct rhi_way {
+    const rhi_root *root;
+    const rhi_way_step *steps;
+    uint64_t count; /* at least 1 */
+} rhi_way;
+
 /* What does not fit together in a heap, in the order of the printed rows. */
 enum rhi_finding_kind {
     RHI_FOUND_OVER_RELEASE,
@@ -322,8 +343,10 @@ struct rhi_format {
     /* programs hold its objects by variables that own a count each, of which a compiler may keep
      * several in one word */
     bool has_variables;
-    bool names_roots;  /* a root's name is a phrase: "local 'x' in f()" */
-    bool has_tracking; /* its collector knows some objects and not others */
+    bool names_roots;     /* a root's name is a phrase: "local 'x' in f()" */
+    const char *language; /* "Python", for `express`; NULL: C */
+    const char *c_type;   /* how all of its objects are declared in C; NULL: as their types */
+    bool has_tracking;    /* its collector knows some objects and not others */
     /* Appends the heaps of this format that the target has, with their types, ranges and roots.
      * *found: some. What cannot be read and need not is noted; an error says that all of it
      * cannot. A format that sees the direct way show other bytes than the door's gives it up
@@ -388,6 +411,10 @@ struct rhi_format {
                          size_t size);
     /* Visits what there is to be said of a heap, groups together. NULL: nothing. */
     void (*facts)(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context);
+    /* Writes the path as an expression of the language that its objects belong to: pasted into
+     * the program where it stands, it gives the last object. False: it has none. NULL: the
+     * language is C. */
+    bool (*express)(rhi_reader *reader, const rhi_way *way, char *text, size_t size);
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the
      * table of weak references. NULL: nothing of the kind. */
     rhi_error *(*check)(rhi_reader *reader, rhi_check *check);

@@ -72,11 +72,15 @@ __attribute__((format(printf, 3, 4))) static bool keep(writer *w, uint64_t wante
     return true;
 }
 
-/* "node", "struct node", or as the value types of the runtime are called. False: no text for it. */
-static bool type_spelling(const char *name, int way, char *spelling, size_t size)
+/* "node", "struct node", or as the value types of the runtime are called; or what its format says.
+ * False: no text for it. */
+static bool type_spelling(const rhi_reader *reader, const rhi_object *object, int way,
+                          char *spelling, size_t size)
 {
     static const char *const before[] = {"", "struct ", "rh_"};
-    if (way >= 3 || !is_identifier(name))
+    const char *own = rhi__format_of(reader, object->heap)->c_type,
+               *name = own ? own : rhi__type_name(reader, object->type);
+    if (way >= (own ? 1 : 3) || !is_identifier(name))
         return false;
     snprintf(spelling, size, "%s%s", before[way], name);
     return true;
@@ -86,8 +90,7 @@ static bool type_spelling(const char *name, int way, char *spelling, size_t size
 static bool keep_address(writer *w, uint64_t slot, const rhi_object *object)
 {
     char type[RHI_NAME_SIZE + 16];
-    for (int way = 0;
-         type_spelling(rhi__type_name(w->reader, object->type), way, type, sizeof type); way++)
+    for (int way = 0; type_spelling(w->reader, object, way, type, sizeof type); way++)
         if (keep(w, object->address, "*(%s **)0x%" PRIx64, type, slot))
             return true;
     return keep(w, object->address, "*(void **)0x%" PRIx64, slot);
@@ -198,9 +201,7 @@ static bool advance(writer *w, const rhi_path_step *step)
         if (keep(w, step->wanted, before[0] == '*' || before[0] == '$' ? "(%s)->%s" : "%s->%s",
                  before, member))
             return true;
-        for (int way = 0;
-             type_spelling(rhi__type_name(w->reader, step->object.type), way, type, sizeof type);
-             way++)
+        for (int way = 0; type_spelling(w->reader, &step->object, way, type, sizeof type); way++)
             if (keep(w, step->wanted, "((%s *)%s)->%s", type, before, member))
                 return true;
     }
@@ -289,12 +290,49 @@ static bool write_unverified(writer *w)
     return good;
 }
 
+/* ---- in the language of the objects --------------------------------------------------------- */
+
+/* Are all of the format that knows the root? */
+static bool take_steps(rhi_reader *reader, const rhi_path *path, const rhi_format *format,
+                       rhi_way_step *steps)
+{
+    rhi_path_step step;
+    for (uint64_t i = 0; i < path->objects.count; i++) {
+        if (!rhi__path_step(reader, path, i, &step) ||
+            rhi__format_of(reader, step.object.heap) != format)
+            return false;
+        steps[i] = (rhi_way_step){.object = step.object,
+                                  .field = step.field,
+                                  .element = step.element,
+                                  .slot = step.slot,
+                                  .value = step.wanted};
+    }
+    return true;
+}
+
+static void write_in_language(rhi_reader *reader, rhi_path *path)
+{
+    rhi_way_step steps[STEPS_MAX];
+    char text[EXPRESSION_SIZE];
+    if (!path->has_root || path->root.kind != RHI_HOLDER_ROOT || path->words.count != 1 ||
+        path->objects.count > STEPS_MAX)
+        return;
+    const rhi_root *root = &reader->roots.items[path->root.index];
+    const rhi_format *format = rhi__format_of(reader, root->heap);
+    if (!format->express || !take_steps(reader, path, format, steps) ||
+        !format->express(reader, &(rhi_way){root, steps, path->objects.count}, text, sizeof text))
+        return;
+    path->in_language = strdup(text);
+    path->language = format->language;
+}
+
 void rhi__path_express(rhi_session *session, rhi_reader *reader, rhi_path *path)
 {
     writer w = {.session = session, .reader = reader, .path = path, .text = ""};
     bool verified = session->target->evaluate_in != NULL;
     if (path->objects.count < (path->has_root ? 1 : 2))
         return;
+    write_in_language(reader, path);
     if (verified ? write_verified(&w) : path->has_root && write_unverified(&w)) {
         path->expression = strdup(w.text);
         path->is_unverified = !verified;

@@ -23,7 +23,9 @@ _Static_assert(sizeof ranks == RHI_HOLDER_IMMORTAL, "a rank for each kind of wor
 /* How good an object is as a beginning, by its best word: what lasts as long as the program or
  * its thread before a word of a stack, which may be a leftover. */
 enum {
+    BY_NAME /* the program's own language leads there */,
     LASTING,
+    IN_CALL /* a root in a frame: it is no leftover */,
     STACK,
     REGISTER,
     SOME_WORD,
@@ -41,10 +43,18 @@ typedef struct search {
     uint32_t *next;                 /* towards the asked-for object; RHI_NO_OBJECT: not met */
     uint32_t *queue, met;           /* objects in the order they were met */
     uint32_t beginning[BEGINNINGS]; /* the first met of each kind */
+    int best;                       /* the search ends with the first beginning of this kind */
 } search;
 
-static int beginning_of(const rhi_holder *holder)
+static int beginning_of(const rhi_reader *reader, const rhi_holder *holder)
 {
+    if (holder->kind == RHI_HOLDER_ROOT) {
+        uint8_t reach = reader->roots.items[holder->index].reach;
+        return reach == RHI_ROOT_BY_NAME   ? BY_NAME
+               : reach == RHI_ROOT_LASTS   ? LASTING
+               : reach == RHI_ROOT_IN_CALL ? IN_CALL
+                                           : STACK;
+    }
     return holder->kind == RHI_HOLDER_REGISTER              ? REGISTER
            : ranks[holder->kind] < ranks[RHI_HOLDER_STACK]  ? LASTING
            : ranks[holder->kind] == ranks[RHI_HOLDER_STACK] ? STACK
@@ -57,7 +67,7 @@ static rhi_error *note_word(void *context, const rhi_holder *holder)
     uint32_t index = rhi__object_index(s->reader, holder->value);
     if (index >= s->graph->count)
         return NULL;
-    int beginning = beginning_of(holder);
+    int beginning = beginning_of(s->reader, holder);
     if (holder->kind == RHI_HOLDER_FOREIGN) {
         rhi_malloc_graph *blocks;
         RHI_TRY(rhi__session_malloc_graph(s->session, s->reader, &blocks));
@@ -71,7 +81,7 @@ static rhi_error *note_word(void *context, const rhi_holder *holder)
 
 static void note_beginning(search *s, uint32_t i)
 {
-    int best = LASTING;
+    int best = BY_NAME;
     if (!rhi__is_held_outside(s->graph, i))
         return;
     while (best < NO_WORD && !(s->held[i] & 1 << best))
@@ -80,14 +90,15 @@ static void note_beginning(search *s, uint32_t i)
         s->beginning[best] = i;
 }
 
-/* Ends at the first beginning that lasts, or when all that leads to the object has been met. */
+/* Ends at the first beginning of the best kind that there is, or when all that leads to the object
+ * has been met. */
 static rhi_error *walk(search *s, uint32_t start)
 {
     const rhi_graph *graph = s->graph;
     uint32_t head = 0;
     s->next[start] = start;
     s->queue[s->met++] = start;
-    while (head < s->met && s->beginning[LASTING] == RHI_NO_OBJECT) {
+    while (head < s->met && s->beginning[s->best] == RHI_NO_OBJECT) {
         uint32_t i = s->queue[head++];
         note_beginning(s, i);
         if (head % 65536 == 0)
@@ -104,8 +115,10 @@ static rhi_error *walk(search *s, uint32_t start)
 /* Was nothing met that a variable or a register may hold? */
 static bool has_words_only(const search *s)
 {
-    return s->beginning[LASTING] == RHI_NO_OBJECT && s->beginning[STACK] == RHI_NO_OBJECT &&
-           s->beginning[REGISTER] == RHI_NO_OBJECT;
+    for (int kind = BY_NAME; kind <= REGISTER; kind++)
+        if (s->beginning[kind] != RHI_NO_OBJECT)
+            return false;
+    return true;
 }
 
 /* What is held neither by a variable nor by a register: perhaps by a word that no field declares?
@@ -144,6 +157,10 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
         return rhi__error_memory();
     memset(s->next, 0xff, count * sizeof *s->next);
     memset(s->beginning, 0xff, sizeof s->beginning);
+    s->best = LASTING;
+    for (uint64_t i = 0; i < s->reader->roots.count && s->best == LASTING; i++)
+        if (s->reader->roots.items[i].reach == RHI_ROOT_BY_NAME)
+            s->best = BY_NAME;
     RHI_TRY(
         rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
     RHI_TRY(walk(s, start));
@@ -153,7 +170,7 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
         s->beginning[SOME_WORD] == RHI_NO_OBJECT)
         RHI_TRY(note_reached_by_objects(s));
     uint32_t found = RHI_NO_OBJECT;
-    for (int kind = LASTING; kind < BEGINNINGS && found == RHI_NO_OBJECT; kind++)
+    for (int kind = BY_NAME; kind < BEGINNINGS && found == RHI_NO_OBJECT; kind++)
         found = s->beginning[kind];
     for (uint32_t i = found; i != RHI_NO_OBJECT; i = i == start ? RHI_NO_OBJECT : s->next[i]) {
         if (!rhi__array_reserve(&path->objects, 1))
@@ -174,16 +191,35 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
 
 /* ---- the root ------------------------------------------------------------------------------- */
 
+/* Roots by what they are. */
+static int rank_of(const rhi_reader *reader, const rhi_holder *word)
+{
+    enum { EACH = 4 };
+    int rank = ranks[word->kind] * EACH;
+    if (word->kind == RHI_HOLDER_ROOT)
+        switch (reader->roots.items[word->index].reach) {
+        case RHI_ROOT_BY_NAME:
+            return -1;
+        case RHI_ROOT_IN_CALL:
+            return ranks[RHI_HOLDER_STACK] * EACH - 2;
+        case RHI_ROOT_IN_PASSING:
+            return ranks[RHI_HOLDER_STACK] * EACH - 1;
+        default:
+            break;
+        }
+    return rank;
+}
+
 /* By class; then one that points to the object's start, which an expression can use; then by
  * address, on a stack the last: what an outer frame has, inner ones have in passing, in words
  * that nothing names. */
-static bool is_better(const rhi_holder *one, const rhi_holder *other)
+static bool is_better(const rhi_reader *reader, const rhi_holder *one, const rhi_holder *other)
 {
     bool starts = one->value == one->target, other_starts = other->value == other->target;
     if ((one->reach == RHI_REACH_NO) != (other->reach == RHI_REACH_NO))
         return other->reach == RHI_REACH_NO;
-    if (ranks[one->kind] != ranks[other->kind])
-        return ranks[one->kind] < ranks[other->kind];
+    if (rank_of(reader, one) != rank_of(reader, other))
+        return rank_of(reader, one) < rank_of(reader, other);
     if (starts != other_starts)
         return starts;
     return one->kind == RHI_HOLDER_STACK ? one->address > other->address
@@ -204,7 +240,7 @@ static rhi_error *find_word_to(rhi_session *session, rhi_reader *reader, const r
         words.items[i].target = words.items[i].value; /* where to in the block does not matter */
         if (words.items[i].kind == RHI_HOLDER_FOREIGN ||
             rhi__malloc_is_arena(malloc, words.items[i].address) ||
-            (*found && !is_better(&words.items[i], word)))
+            (*found && !is_better(reader, &words.items[i], word)))
             continue;
         *word = words.items[i];
         *found = true;
@@ -348,7 +384,7 @@ static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *
     RHI_TRY(rhi__judge_holders(session, reader, words));
     for (uint64_t i = 0; i < words->count; i++) {
         words->items[i].target = low;
-        if (is_better(&words->items[i], &words->items[best]))
+        if (is_better(reader, &words->items[i], &words->items[best]))
             best = i;
     }
     path->has_root = words->count > 0;
@@ -388,6 +424,7 @@ void rhi__path_free(rhi_path *path)
     free(path->objects.items);
     rhi__holders_free(&path->words);
     free(path->expression);
+    free(path->in_language);
     *path = (rhi_path){0};
 }
 

@@ -20,7 +20,9 @@ typedef struct rhi_path {
     rhi_holder root; /* the last of them: the word that holds the first object */
     bool has_root;
     /* What expression.h fills in, if it is asked: */
-    char *expression;         /* NULL: none is known */
+    char *expression;  /* NULL: none is known */
+    char *in_language; /* the same in the language of the objects; NULL: there is none */
+    const char *language;
     bool is_unverified;       /* no debugger was there to evaluate it */
     bool in_thread, in_frame; /* it is meant there, and not where the debugger happens to stand */
     uint64_t lwp;

@@ -48,6 +48,8 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
             rhi__print(session, "… %" PRIu64 " more (--limit=0 shows all) … -> ", left_out);
     }
     rhi__print(session, "\n");
+    if (path->in_language)
+        rhi__print(session, "in %s: %s\n", path->language, path->in_language);
     if (!path->expression)
         return;
     rhi__print(session, "expression: %s", path->expression);
@@ -82,6 +84,10 @@ void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *pa
         rhi__json_key(session, "path_objects_left_out", rhi__json_u64(path->objects.count - limit));
     rhi__json_key(session, "expression",
                   path->expression ? rhi__json_text(path->expression) : json_null());
+    if (path->in_language)
+        rhi__json_key(session, "language_expression",
+                      json_pack("{s:s, s:o}", "language", path->language, "text",
+                                rhi__json_text(path->in_language)));
     if (path->expression && path->in_frame)
         rhi__json_key(session, "frame", json_integer(path->frame));
     if (path->expression && path->in_thread)

@@ -115,6 +115,8 @@ const rhi_format rhi__format_python = {
     .collect_word = "gc.collect()",
     .raw_word = "pymalloc block",
     .names_roots = true,
+    .language = "Python",
+    .c_type = "PyObject",
     .has_tracking = true,
     .open = python_open,
     .close = python_close,
@@ -132,4 +134,5 @@ const rhi_format rhi__format_python = {
     .facts = rhi__py_facts,
     .check = rhi__py_check,
     .words = rhi__py_words,
+    .express = rhi__py_expression,
 };

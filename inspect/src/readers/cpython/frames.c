@@ -29,8 +29,11 @@ typedef struct py_code {
     uint32_t locals, stack_size;
     uint64_t names, kinds;
     char function[44], file[36];
-    /* of the first LOCAL_NAMES_MAX locals; "": not asked for yet; owned */
-    char (*local_names)[40];
+    /* of the first LOCAL_NAMES_MAX locals; owned */
+    struct local {
+        char name[38];
+        bool is_known, is_cell; /* is_cell: the slot holds the cell of the variable */
+    } * local_names;
 } py_code;
 
 typedef struct py_frame {
@@ -165,38 +168,39 @@ static void place_text(py_roots *roots, py_frames *f, const py_code *c, const py
         rhi__text(text, size, "%s at %s, %s", c->function, c->file, thread->name);
 }
 
-/* The name of a local variable, "" if it is not known. */
-static const char *local_name(py_roots *roots, py_code *c, uint32_t i)
+/* NULL: memory is short. */
+static const struct local *local_at(py_roots *roots, py_code *c, uint32_t i)
 {
+    enum { CELL = 0x40, FREE = 0x80 };
+    static const struct local unknown = {.name = "?"};
     uint64_t name;
     char text[256];
     if (i >= LOCAL_NAMES_MAX)
-        return "";
+        return &unknown;
     if (!c->local_names)
         c->local_names = calloc(c->locals < LOCAL_NAMES_MAX ? c->locals : LOCAL_NAMES_MAX,
                                 sizeof *c->local_names);
-    if (!c->local_names) {
-        roots->out_of_memory = true;
-        return "";
-    }
-    if (!c->local_names[i][0] && rhi__py_word(roots, c->names + TUPLE_ITEMS + 8ull * i, &name) &&
-        rhi__py_text(roots->py, name, text, sizeof text))
-        rhi__text(c->local_names[i], sizeof c->local_names[i], "%s", text);
-    return c->local_names[i];
-}
-
-/* Does the slot hold the cell of the variable? */
-static bool is_cell(py_roots *roots, const py_code *c, uint32_t i)
-{
-    enum { CELL = 0x40, FREE = 0x80 };
-    const uint8_t *kind = c->kinds ? rhi__py_at(roots, c->kinds + BYTES_DATA + i, 1) : NULL;
-    return kind && *kind & (CELL | FREE);
+    if (!c->local_names)
+        return NULL;
+    struct local *local = &c->local_names[i];
+    if (local->is_known)
+        return local;
+    if (!rhi__py_word(roots, c->names + TUPLE_ITEMS + 8ull * i, &name) ||
+        !rhi__py_text(roots->py, name, text, sizeof text))
+        snprintf(text, sizeof text, "?");
+    rhi__text(local->name, sizeof local->name, "%s", text);
+    const uint8_t *kind = rhi__py_at(roots, c->kinds + BYTES_DATA + i, 1);
+    local->is_cell = kind && *kind & (CELL | FREE);
+    local->is_known = true;
+    return local;
 }
 
 /* ---- the frames of a thread ----------------------------------------------------------------- */
 
 static void say_broken(py_roots *roots, const py_thread *thread, uint64_t address, const char *why)
 {
+    if (roots->is_quiet)
+        return;
     rhi__reader_problem(roots->reader,
                         "the frames of %s break off at 0x%" PRIx64
                         ": %s; what holds objects in the others is not known",
@@ -319,9 +323,13 @@ static void add_locals(py_roots *roots, py_code *c, const py_frame *frame, adder
         uint64_t slot = frame->locals + 8ull * i, value;
         if (rhi__py_word(roots, slot, &value) && value == 0)
             continue;
-        const char *name = local_name(roots, c, i);
-        root(roots, slot, is_cell(roots, c, i) ? "cell of '%s' in %s" : "local '%s' in %s",
-             name[0] ? name : "?", place);
+        const struct local *local = local_at(roots, c, i);
+        if (!local) {
+            roots->out_of_memory = true;
+            return;
+        }
+        root(roots, slot, local->is_cell ? "cell of '%s' in %s" : "local '%s' in %s", local->name,
+             place);
     }
 }
 
@@ -329,15 +337,17 @@ static void add_frame_roots(py_roots *roots, py_frames *f, const py_thread *thre
                             const py_frame *frame)
 {
     const py_offsets *at = roots->py->at;
-    adder root = frame->is_unsteady ? rhi__py_guessed_root : rhi__py_root;
+    adder root = frame->is_unsteady ? rhi__py_guessed_root : rhi__py_frame_root;
     char place[RHI_NAME_SIZE];
     py_code *c = code_at(roots, f, frame->code);
     if (!c || (frame->owner != BY_THREAD && !frame->is_running))
         return;
     place_text(roots, f, c, frame, thread, place, sizeof place);
-    for (uint64_t slot = frame->stack; slot < frame->end; slot += 8)
-        (slot == frame->lent ? rhi__py_guessed_root : root)(roots, slot, "value stack of %s",
-                                                            place);
+    for (uint64_t slot = frame->stack; slot < frame->end; slot += 8) {
+        bool is_guess = frame->is_unsteady || slot == frame->lent;
+        (is_guess ? rhi__py_guessed_root : rhi__py_stack_root)(roots, slot, "value stack of %s",
+                                                               place);
+    }
     if (frame->owner != BY_THREAD) { /* the generator's, or the frame object's */
         if (frame->is_unknown)
             rhi__reader_problem(roots->reader,
@@ -362,7 +372,7 @@ static void add_frame_object(py_roots *roots, py_frames *f, const py_thread *thr
     if (!c || !rhi__py_word(roots, generator_at, &generator) || generator)
         return;
     place_text(roots, f, c, frame, thread, place, sizeof place);
-    rhi__py_root(roots, thread->address + roots->py->at->thread_frame, "frame of %s", place);
+    rhi__py_frame_root(roots, thread->address + roots->py->at->thread_frame, "frame of %s", place);
 }
 
 static int address_order(const void *left, const void *right)
@@ -416,4 +426,31 @@ void rhi__py_frame_roots(py_roots *roots, py_frames *f, const py_thread *thread)
         add_data_stack(roots, f, thread);
     else if (f->frames.count)
         add_frame_object(roots, f, thread);
+}
+
+bool rhi__py_find_in_frames(py_roots *roots, py_frames *f, const py_thread *thread, uint64_t slot,
+                            py_frame_place *place)
+{
+    const py_offsets *at = roots->py->at;
+    *place = (py_frame_place){.thread = thread->id};
+    if (at->frame_owner == PY_ABSENT) { /* frames are objects; the rest is a matter of these */
+        place->is_frame = slot == thread->address + at->thread_frame;
+        return place->is_frame;
+    }
+    collect(roots, f, thread);
+    for (; place->depth < f->frames.count; place->depth++) {
+        const py_frame *frame = &f->frames.items[place->depth];
+        if (slot < frame->address || slot >= frame->stack)
+            continue;
+        place->is_frame = slot == frame->address + at->frame_object;
+        if (place->is_frame || slot < frame->locals)
+            return place->is_frame;
+        py_code *c = code_at(roots, f, frame->code);
+        const struct local *local =
+            c ? local_at(roots, c, (uint32_t)((slot - frame->locals) / 8)) : NULL;
+        if (local)
+            snprintf(place->local, sizeof place->local, "%s", local->name);
+        return local != NULL;
+    }
+    return false;
 }

@@ -6,52 +6,52 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FRAMES_MAX = 1 << 20, WINDOW_BYTES = 16 << 10 };
-
 /* ---- owned words ---------------------------------------------------------------------------- */
 
-/* Words that own what they hold; `count` of them (0: one). Offsets by version, 0: it has none. */
+/* Words that own what they hold; `count` of them (0: one). Offsets by version, 0: it has none.
+ * A name with a dot is an
+ * expression of Python. */
 /* clang-format off */
 static const struct {
     const char *name;
     uint32_t at[PY_VERSIONS], count;
 } owned[] = {
-    {"sys.modules",                  { 856,  856,  888,    944,   7656}, 0},
-    {"modules by index",             { 864,  864,  896,    952,   7664}, 0},
-    {"sys.__dict__",                 { 872,  872,  904,    352,   7640}, 0},
-    {"builtins.__dict__",            { 880,  880,  912,    360,   7648}, 0},
-    {"importlib._bootstrap",         { 888,  888,  920,    960,   7672}, 0},
-    {"__import__",                   {1392, 1360, 1416,    984,   7696}, 0},
-    {"codecs: search path",          { 912,  912,  936,   1248,   7960}, 0},
-    {"codecs: cache of the search",  { 920,  920,  944,   1256,   7968}, 0},
-    {"codecs: error handlers",       { 928,  928,  952,   1264,   7976}, 0},
-    {"dict of the interpreter",      {1376, 1344, 1400,   1720,   8448}, 0},
-    {"copy of sys.__dict__",         {   0,    0,    0,   1728,   8456}, 0},
-    {"copy of builtins.__dict__",    {1384, 1352, 1408,   1736,   8464}, 0},
-    {"os.register_at_fork: before",  {3456, 3424, 3480,   3872,  10632}, 0},
-    {"os.register_at_fork: parent",  {3464, 3432, 3488,   3880,  10640}, 0},
-    {"os.register_at_fork: child",   {3472, 3440, 3496,   3888,  10648}, 0},
-    {"warnings.filters",             {3504, 3456, 3504,   3896,  10656}, 0},
-    {"warnings: once",               {3512, 3464, 3512,   3904,  10664}, 0},
-    {"warnings: default action",     {3520, 3472, 3520,   3912,  10672}, 0},
-    {"sys.addaudithook",             {3536, 3504, 3552, 267208,  10808}, 0},
-    {"NotShareableError",            {   0,    0,    0,      0,  10624}, 0},
-    {"errno's exceptions",           {   0, 13312, 7128, 273400, 82640}, 0},
-    {"ExceptionGroup",               {   0,    0, 7152, 273424,  82664}, 0},
-    {"small integer",                {3552, 3512,    0,      0,      0}, 262},
-    {"bytes of one character",       {   0, 5608,    0,      0,      0}, 257},
-    {"string of one character",      {   0, 7664,    0,      0,      0}, 257},
-    {"interpreter's trampoline",     {   0,    0,    0, 381736,      0}, 0},
-    {"sys.monitoring: callbacks",    {   0,    0,    0, 381784, 193176}, 136},
-    {"sys.monitoring: names",        {   0,    0,    0, 382872, 194264}, 8},
-    {"interned strings",             {   0,    0,    0, 382936, 194328}, 0},
-    {"'.0'",                         {   0,    0,    0, 382944, 194336}, 0},
-    {"copyreg's reduce_2",           {   0,    0,    0, 382952, 194344}, 0},
-    {"types of typing",              {   0,    0,    0, 383048, 194440}, 6},
-    {"_ast",                         {   0, 13344,   0,      0,      0}, 234},
-    {"_ast",                         {   0,    0, 7176,      0,      0}, 235},
-    {"_ast",                         {   0,    0,    0, 273448,      0}, 242},
-    {"_ast",                         {   0,    0,    0,      0,  82704}, 243},
+    {"sys.modules",                       { 856,   856,  888,    944,   7656}, 0},
+    {"modules by index",                  { 864,   864,  896,    952,   7664}, 0},
+    {"sys.__dict__",                      { 872,   872,  904,    352,   7640}, 0},
+    {"builtins.__dict__",                 { 880,   880,  912,    360,   7648}, 0},
+    {"importlib._bootstrap",              { 888,   888,  920,    960,   7672}, 0},
+    {"__import__",                        {1392,  1360, 1416,    984,   7696}, 0},
+    {"codecs: search path",               { 912,   912,  936,   1248,   7960}, 0},
+    {"codecs: cache of the search",       { 920,   920,  944,   1256,   7968}, 0},
+    {"codecs: error handlers",            { 928,   928,  952,   1264,   7976}, 0},
+    {"dict of the interpreter",           {1376,  1344, 1400,   1720,   8448}, 0},
+    {"copy of sys",                       {   0,     0,    0,   1728,   8456}, 0},
+    {"copy of builtins",                  {1384,  1352, 1408,   1736,   8464}, 0},
+    {"os: register_at_fork, before",      {3456,  3424, 3480,   3872,  10632}, 0},
+    {"os: register_at_fork, in parent",   {3464,  3432, 3488,   3880,  10640}, 0},
+    {"os: register_at_fork, in child",    {3472,  3440, 3496,   3888,  10648}, 0},
+    {"warnings.filters",                  {3504,  3456, 3504,   3896,  10656}, 0},
+    {"warnings: once",                    {3512,  3464, 3512,   3904,  10664}, 0},
+    {"warnings: default action",          {3520,  3472, 3520,   3912,  10672}, 0},
+    {"sys: addaudithook",                 {3536,  3504, 3552, 267208,  10808}, 0},
+    {"NotShareableError",                 {   0,     0,    0,      0,  10624}, 0},
+    {"errno's exceptions",                {   0, 13312, 7128, 273400,  82640}, 0},
+    {"ExceptionGroup",                    {   0,     0, 7152, 273424,  82664}, 0},
+    {"small integer",                     {3552,  3512,    0,      0,      0}, 262},
+    {"bytes of one character",            {   0,  5608,    0,      0,      0}, 257},
+    {"string of one character",           {   0,  7664,    0,      0,      0}, 257},
+    {"interpreter's trampoline",          {   0,     0,    0, 381736,      0}, 0},
+    {"sys: callbacks of monitoring",      {   0,     0,    0, 381784, 193176}, 136},
+    {"sys: names of monitoring tools",    {   0,     0,    0, 382872, 194264}, 8},
+    {"interned strings",                  {   0,     0,    0, 382936, 194328}, 0},
+    {"replacement of inf",                {   0,     0,    0, 382944, 194336}, 0},
+    {"copyreg's reduce_2",                {   0,     0,    0, 382952, 194344}, 0},
+    {"types of typing",                   {   0,     0,    0, 383048, 194440}, 6},
+    {"_ast",                              {   0, 13344,    0,      0,      0}, 234},
+    {"_ast",                              {   0,     0, 7176,      0,      0}, 235},
+    {"_ast",                              {   0,     0,    0, 273448,      0}, 242},
+    {"_ast",                              {   0,     0,    0,      0,  82704}, 243},
 };
 /* Of the collector's part, in all versions. */
 static const struct {
@@ -101,11 +101,12 @@ static void add_owned(py_roots *roots, const py_interpreter *interpreter)
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
         uint64_t at = interpreter->address + py_in_interpreter(roots->py->at, owned[i].at[version]);
         for (uint32_t k = 0; owned[i].at[version] && (k == 0 || k < owned[i].count); k++)
-            rhi__py_root(roots, at + 8ull * k, "%s", owned[i].name);
+            (strchr(owned[i].name, '.') ? rhi__py_named_root : rhi__py_root)(roots, at + 8ull * k,
+                                                                             "%s", owned[i].name);
     }
     for (size_t i = 0; i < sizeof owned_by_collector / sizeof *owned_by_collector; i++)
-        rhi__py_root(roots, interpreter->gc + owned_by_collector[i].at, "%s",
-                     owned_by_collector[i].name);
+        rhi__py_named_root(roots, interpreter->gc + owned_by_collector[i].at, "%s",
+                           owned_by_collector[i].name);
 }
 
 static void add_static_types(py_roots *roots, const py_interpreter *interpreter)
@@ -215,8 +216,8 @@ rhi_error *rhi__py_roots_open(py_runtime *py)
     py_frames *frames = rhi__py_frames_new();
     py_roots roots = {.py = py,
                       .reader = py->reader,
-                      .window = {.memory = py->memory, .step = WINDOW_BYTES},
-                      .frames_left = FRAMES_MAX,
+                      .window = {.memory = py->memory, .step = PY_WINDOW_BYTES},
+                      .frames_left = PY_FRAMES_MAX,
                       .out_of_memory = !frames};
     for (uint64_t i = 0; i < py->interpreters.count && !roots.out_of_memory; i++) {
         const py_interpreter *interpreter = &py->interpreters.items[i];

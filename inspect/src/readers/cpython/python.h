@@ -466,4 +466,9 @@ extern const rhi_finding_words rhi__py_words[RHI_FINDING_KINDS];
 bool rhi__py_is_free(const py_runtime *py, uint64_t start);
 void rhi__py_traces_free(struct py_traces *traces);
 
+/* ---- expression.c --------------------------------------------------------------------------- */
+
+/* As `express` of rhi_format. */
+bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size_t size);
+
 #endif

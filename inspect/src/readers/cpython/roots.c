@@ -32,7 +32,7 @@ bool rhi__py_word(py_roots *roots, uint64_t address, uint64_t *value)
 
 void rhi__py_cut(py_roots *roots, const char *what)
 {
-    if (!roots->is_cut)
+    if (!roots->is_cut && !roots->is_quiet)
         rhi__reader_problem(roots->reader, "there are more %s than are looked at", what);
     roots->is_cut = true;
 }
@@ -55,20 +55,37 @@ static void add(py_roots *roots, rhi_root root, const char *format, va_list argu
     roots->reader->roots.items[roots->reader->roots.count++] = root;
 }
 
+#define ADD(...)                                                                                   \
+    do {                                                                                           \
+        va_list arguments;                                                                         \
+        va_start(arguments, format);                                                               \
+        add(roots, (rhi_root){.slot = slot, __VA_ARGS__}, format, arguments);                      \
+        va_end(arguments);                                                                         \
+    } while (0)
+
 void rhi__py_root(py_roots *roots, uint64_t slot, const char *format, ...)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    add(roots, (rhi_root){.slot = slot}, format, arguments);
-    va_end(arguments);
+    ADD(.reach = RHI_ROOT_LASTS);
+}
+
+void rhi__py_named_root(py_roots *roots, uint64_t slot, const char *format, ...)
+{
+    ADD(.reach = RHI_ROOT_BY_NAME);
+}
+
+void rhi__py_frame_root(py_roots *roots, uint64_t slot, const char *format, ...)
+{
+    ADD(.reach = RHI_ROOT_IN_CALL);
+}
+
+void rhi__py_stack_root(py_roots *roots, uint64_t slot, const char *format, ...)
+{
+    ADD(.reach = RHI_ROOT_IN_PASSING);
 }
 
 void rhi__py_guessed_root(py_roots *roots, uint64_t slot, const char *format, ...)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    add(roots, (rhi_root){.slot = slot, .is_guess = true}, format, arguments);
-    va_end(arguments);
+    ADD(.reach = RHI_ROOT_IN_PASSING, .is_guess = true);
 }
 
 void rhi__py_nothing(py_roots *roots, uint64_t start, uint64_t size, const char *what)

@@ -6,6 +6,7 @@
 #include "readers/cpython/python.h"
 #include "target/window.h"
 
+enum { PY_FRAMES_MAX = 1 << 20, PY_WINDOW_BYTES = 16 << 10 };
 enum { PY_VERSIONS = PY_MINOR_MAX - PY_MINOR_MIN + 1 };
 /* Of a table with a column for each version. */
 static inline unsigned py_version(const py_runtime *py)
@@ -22,6 +23,7 @@ typedef struct py_roots {
     uint32_t heap;        /* of the interpreter whose roots are added */
     uint64_t frames_left; /* that may still be looked at, in all threads */
     bool is_cut;          /* there are more roots or frames, which is noted */
+    bool is_quiet;        /* notes nothing: this was noted before */
     bool out_of_memory;
 } py_roots;
 
@@ -32,7 +34,14 @@ bool rhi__py_word(py_roots *roots, uint64_t address, uint64_t *value);
 /* The word at `slot` owns a count of what it holds, if it is not 0. */
 __attribute__((format(printf, 3, 4))) void rhi__py_root(py_roots *roots, uint64_t slot,
                                                         const char *format, ...);
-/* The same, or it does not: as is_guess of rhi_root. */
+/* The same of one that a program reaches by this name; of one in a frame; of one on its value
+ * stack; of one in a frame that is guessed. */
+__attribute__((format(printf, 3, 4))) void rhi__py_named_root(py_roots *roots, uint64_t slot,
+                                                              const char *format, ...);
+__attribute__((format(printf, 3, 4))) void rhi__py_frame_root(py_roots *roots, uint64_t slot,
+                                                              const char *format, ...);
+__attribute__((format(printf, 3, 4))) void rhi__py_stack_root(py_roots *roots, uint64_t slot,
+                                                              const char *format, ...);
 __attribute__((format(printf, 3, 4))) void rhi__py_guessed_root(py_roots *roots, uint64_t slot,
                                                                 const char *format, ...);
 /* None of these bytes owns anything but what is a root. They overlap no others. */
@@ -92,6 +101,7 @@ py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t co
 
 typedef struct py_thread {
     uint64_t address; /* of its state */
+    uint64_t id;      /* as threading.get_ident has it */
     char name[40];    /* "thread 4711" */
 } py_thread;
 
@@ -102,9 +112,22 @@ void rhi__py_frames_free(py_frames *frames);
  */
 void rhi__py_frame_roots(py_roots *roots, py_frames *frames, const py_thread *thread);
 
+/* Where in the frames of a thread a slot is: in the frame that called so many others, it is a local
+ * of that name; is_frame: it holds the frame object. */
+typedef struct py_frame_place {
+    uint64_t thread, depth;
+    bool is_frame;
+    char local[RHI_NAME_SIZE];
+} py_frame_place;
+/* False: it is neither. */
+bool rhi__py_find_in_frames(py_roots *roots, py_frames *frames, const py_thread *thread,
+                            uint64_t slot, py_frame_place *place);
+
 /* ---- threads.c ------------------------------------------------------------------------------ */
 
 /* The same of all threads of an interpreter. */
 void rhi__py_thread_roots(py_roots *roots, py_frames *frames, const py_interpreter *interpreter);
+/* Looks through the frames of all threads. */
+bool rhi__py_frame_at(py_runtime *py, uint64_t slot, py_frame_place *place);
 
 #endif

@@ -44,18 +44,18 @@ static const uint16_t at_end[PY_VERSIONS] = {208, 208, 192, 176, 0};
 
 /* ---- threads of the process ----------------------------------------------------------------- */
 
-typedef struct place {
+typedef struct pthread {
     uint64_t pointer, lwp;
-} place;
+} pthread;
 /* Of those threads whose thread pointer is known; sorted by it. */
 typedef struct places {
-    place *items;
+    pthread *items;
     uint64_t count;
 } places;
 
-static int place_order(const void *left, const void *right)
+static int pthread_order(const void *left, const void *right)
 {
-    const place *a = left, *b = right;
+    const pthread *a = left, *b = right;
     return a->pointer < b->pointer ? -1 : a->pointer > b->pointer;
 }
 
@@ -75,10 +75,10 @@ static bool find_places(const struct rhi_sink *map, places *p)
         while (k < thread->register_count && !is_thread_pointer(&r[k]))
             k++;
         if (k < thread->register_count)
-            p->items[p->count++] = (place){r[k].value, thread->lwp};
+            p->items[p->count++] = (pthread){r[k].value, thread->lwp};
     }
     if (p->items)
-        qsort(p->items, p->count, sizeof *p->items, place_order);
+        qsort(p->items, p->count, sizeof *p->items, pthread_order);
     return p->items != NULL;
 }
 
@@ -94,6 +94,7 @@ static void identify(py_roots *roots, const places *p, py_thread *thread)
     uint64_t i = rhi__first(0, p->count, k, p->items[k].pointer >= id);
     if (id && i < p->count && p->items[i].pointer == id)
         native = p->items[i].lwp;
+    thread->id = id;
     snprintf(thread->name, sizeof thread->name, native ? "thread %" PRIu64 : "thread 0x%" PRIx64,
              native ? native : id);
 }
@@ -119,7 +120,10 @@ static void add_state(py_roots *roots, const py_thread *thread)
     rhi__py_nothing(roots, thread->address, state_bytes[version], "the state of a Python thread");
 }
 
-void rhi__py_thread_roots(py_roots *roots, py_frames *frames, const py_interpreter *interpreter)
+/* Of an interpreter, until the visitor returns false. False: the list breaks off. */
+static bool each_thread(py_roots *roots, const py_interpreter *interpreter,
+                        bool (*visit)(void *context, py_roots *roots, const py_thread *thread),
+                        void *context)
 {
     const py_offsets *at = roots->py->at;
     rhi_cycle_guard guard = {0};
@@ -138,15 +142,55 @@ void rhi__py_thread_roots(py_roots *roots, py_frames *frames, const py_interpret
              rhi__py_word(roots, address + at->thread_interpreter, &owner) &&
              owner == interpreter->address &&
              rhi__py_word(roots, address + at->thread_next, &address);
-        if (!ok)
+        if (ok)
+            identify(roots, &p, &thread);
+        if (ok && !visit(context, roots, &thread))
             break;
-        identify(roots, &p, &thread);
-        add_state(roots, &thread);
-        rhi__py_frame_roots(roots, frames, &thread);
     }
-    if (!ok)
+    free(p.items);
+    return ok;
+}
+
+static bool add_thread(void *context, py_roots *roots, const py_thread *thread)
+{
+    add_state(roots, thread);
+    rhi__py_frame_roots(roots, context, thread);
+    return true;
+}
+
+void rhi__py_thread_roots(py_roots *roots, py_frames *frames, const py_interpreter *interpreter)
+{
+    if (!each_thread(roots, interpreter, add_thread, frames))
         rhi__reader_problem(roots->reader,
                             "the list of Python's threads breaks off: what holds objects in the "
                             "others is not known");
-    free(p.items);
+}
+
+typedef struct looking {
+    py_frames *frames;
+    uint64_t slot;
+    py_frame_place *place;
+    bool found;
+} looking;
+
+static bool look_in_thread(void *context, py_roots *roots, const py_thread *thread)
+{
+    looking *l = context;
+    l->found = rhi__py_find_in_frames(roots, l->frames, thread, l->slot, l->place);
+    return !l->found;
+}
+
+bool rhi__py_frame_at(py_runtime *py, uint64_t slot, py_frame_place *place)
+{
+    looking l = {.frames = rhi__py_frames_new(), .slot = slot, .place = place};
+    py_roots roots = {.py = py,
+                      .reader = py->reader,
+                      .window = {.memory = py->memory, .step = PY_WINDOW_BYTES},
+                      .frames_left = PY_FRAMES_MAX,
+                      .is_quiet = true};
+    for (uint64_t i = 0; l.frames && i < py->interpreters.count && !l.found; i++)
+        each_thread(&roots, &py->interpreters.items[i], look_in_thread, &l);
+    rhi__py_frames_free(l.frames);
+    rhi__scratch_free(&roots.window.scratch);
+    return l.found;
 }

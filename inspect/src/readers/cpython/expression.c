@@ -1,0 +1,297 @@
+/* expression.c - a path from a root as an expression of Python (see python.h).
+ *
+ * It is written step by step, from what a program reaches by a name: sys.modules, or a thread's
+ * frame. `__dict__` and what leads on from it become one attribute, where no descriptor of the
+ * class is in the way. What has no other expression is picked by its address: next(k for k in … if
+ * id(k)
+ * == 0x…). Where that does not lead on either, as through memory of C, there is no expression.
+ * Invariant: pasted into the program where it stands, the text gives the object, or there is none.
+ */
+#include "readers/cpython/roots.h"
+#include "readers/cpython/views.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    TEXT_SIZE = 1024,
+    NAME_SIZE = 128,
+    TYPE_DESCR_GET = 272,
+    TYPE_DESCR_SET = 280,
+    TUPLE_ITEMS = 24,
+    MRO_MAX = 64
+};
+
+typedef struct writer {
+    py_runtime *py;
+    char text[TEXT_SIZE];
+    /* the text is that of what has the dict which was reached last, and that is its address; 0: the
+     * text is that of the object itself */
+    uint64_t dict_owner;
+} writer;
+
+/* The text so far is the first argument. False: it becomes too long. */
+__attribute__((format(printf, 2, 3))) static bool rewrite(writer *w, const char *format, ...)
+{
+    char text[TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return false;
+    memcpy(w->text, text, sizeof text);
+    return true;
+}
+
+static uint64_t word_at(const writer *w, uint64_t address)
+{
+    uint64_t value;
+    return rhi__py_u64(w->py, address, &value) ? value : 0;
+}
+
+static const py_type *type_at(const writer *w, uint64_t object)
+{
+    return rhi__py_known_type(w->py, word_at(w, object + PY_OB_TYPE));
+}
+
+/* ---- attributes ----------------------------------------------------------------------------- */
+
+/* A name as one writes it behind a dot; keywords are not told apart, they are no attributes. */
+static bool is_identifier(const char *name)
+{
+    const char *c = name;
+    while (isalnum((unsigned char)*c) || *c == '_')
+        c++;
+    return *name && !*c && !isdigit((unsigned char)*name);
+}
+
+/* The first of a class and its bases that has the name: what it has there; 0: none has. */
+static uint64_t in_classes(const writer *w, uint64_t class, const char *name)
+{
+    uint64_t mro = word_at(w, class + PY_TP_MRO), count = word_at(w, mro + PY_OB_SIZE), found = 0;
+    for (uint64_t i = 0; mro && i < count && i < MRO_MAX && !found; i++) {
+        uint64_t each = word_at(w, mro + TUPLE_ITEMS + 8 * i);
+        const py_type *type = rhi__py_known_type(w->py, each);
+        found = type && type->dict ? rhi__py_dict_get(w->py, type->dict, name) : 0;
+    }
+    return found;
+}
+
+/* Is owner.name what the owner's `__dict__` has under that name? */
+static bool is_attribute(const writer *w, uint64_t owner, const char *name, uint64_t value)
+{
+    uint64_t class = word_at(w, owner + PY_OB_TYPE), found = in_classes(w, class, name);
+    const py_type *own = rhi__py_known_type(w->py, owner), *of_value = type_at(w, value);
+    if (found && word_at(w, word_at(w, found + PY_OB_TYPE) + TYPE_DESCR_SET))
+        return false; /* what the class says goes before */
+    if (!own)
+        return true;
+    /* of a class: what is asked for by it may answer something else than itself */
+    return of_value &&
+           (of_value->layout == PY_FUNCTION || !word_at(w, of_value->address + TYPE_DESCR_GET));
+}
+
+/* A key as Python writes it, in full; false: it cannot be written so, as nan. */
+static bool literal(const writer *w, uint64_t key, char *text, size_t size)
+{
+    static const char *const names[] = {"None", "True", "False", "Ellipsis"};
+    const py_type *type = type_at(w, key);
+    if (!type || type->is_heap_type || !rhi__py_scalar(w->py, type, key, text, size) ||
+        strstr(text, "…"))
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i]) == 0)
+            return true;
+    const char *start = text[0] == 'b' ? text + 1 : text;
+    return *start == '\'' || *start == '"' || text[strspn(text, "0123456789+-.e")] == '\0';
+}
+
+static bool item_of_dict(writer *w, uint64_t key, uint64_t value)
+{
+    char text[256], name[NAME_SIZE];
+    uint64_t owner = w->dict_owner;
+    w->dict_owner = 0;
+    if (owner && rhi__py_text(w->py, key, name, sizeof name) && is_identifier(name) &&
+        is_attribute(w, owner, name, value))
+        return rewrite(w, "%s.%s", w->text, name);
+    if (owner && !rewrite(w, "%s.__dict__", w->text))
+        return false;
+    if (literal(w, key, text, sizeof text))
+        return rewrite(w, "%s[%s]", w->text, text);
+    return rewrite(w, "next(v for v in %s.values() if id(v) == 0x%" PRIx64 ")", w->text, value);
+}
+
+static bool attribute(writer *w, uint64_t object, const char *name, uint64_t value)
+{
+    bool is_plain = is_identifier(name);
+    if (is_plain && is_attribute(w, object, name, value))
+        return rewrite(w, "%s.%s", w->text, name);
+    return is_plain && rewrite(w, "%s.__dict__['%s']", w->text, name);
+}
+
+/* What the class declares as a member in C, as `__slots__` do: its descriptor gives it. */
+static bool declared(writer *w, const py_type *type, const rhi_way_step *step)
+{
+    char name[RHI_NAME_SIZE];
+    step->field->call(step->field->context, step->element, name, sizeof name);
+    const py_type *descriptor = NULL;
+    if (is_identifier(name))
+        descriptor = type_at(w, in_classes(w, type->address, name));
+    return descriptor && descriptor->layout == PY_DESCRIPTOR && rewrite(w, "%s.%s", w->text, name);
+}
+
+/* ---- members -------------------------------------------------------------------------------- */
+
+/* Members that have the name by which a program asks for them. */
+static const struct {
+    uint8_t layout;
+    const char *names; /* between blanks */
+} visible[] = {{PY_FUNCTION,
+                " __globals__ __builtins__ __name__ __qualname__ __code__ __defaults__ "
+                "__kwdefaults__ __closure__ __doc__ __module__ __annotations__ "
+                "__type_params__ "},
+               {PY_METHOD, " __func__ __self__ "},
+               {PY_BUILTIN, " __self__ __module__ "},
+               {PY_CELL, " cell_contents "},
+               {PY_CODE, " co_consts co_names co_filename co_name co_qualname "},
+               {PY_TYPE, " __bases__ __mro__ __base__ "},
+               {PY_GENERATOR, " __name__ __qualname__ "},
+               {PY_FRAME, " f_back f_code f_builtins f_globals f_trace "},
+               {PY_MODULE, " __name__ "},
+               {PY_WEAKREF, " __callback__ "},
+               {PY_DESCRIPTOR, " __objclass__ __name__ "},
+               {PY_EXCEPTION, " args __traceback__ __context__ __cause__ __notes__ "},
+               {PY_LRU_CACHE, " __wrapped__ "},
+               {PY_CONTEXT_VAR, " name "},
+               {PY_ELEMENT, " tag text tail "}};
+
+static bool member(writer *w, const py_type *type, const char *name)
+{
+    char word[RHI_NAME_SIZE + 2];
+    snprintf(word, sizeof word, " %s ", name);
+    for (size_t i = 0; i < sizeof visible / sizeof *visible; i++)
+        if (visible[i].layout == type->layout && strstr(visible[i].names, word))
+            return rewrite(w, "%s.%s", w->text, name);
+    return false;
+}
+
+/* "gi", "cr", "ag": of generators, coroutines, asynchronous generators. */
+static const char *prefix_of(const writer *w, const py_type *type)
+{
+    const char *name = rhi__type_name(w->py->reader, py_type_number(w->py, type));
+    return strcmp(name, "coroutine") == 0 ? "cr" : strcmp(name, "generator") == 0 ? "gi" : "ag";
+}
+
+static bool local(writer *w, const py_type *type, uint64_t label)
+{
+    char name[RHI_NAME_SIZE], variable[NAME_SIZE];
+    rhi__py_local_name(w->py, label, name, sizeof name);
+    if (sscanf(name, "local %127s of ", variable) != 1 || !is_identifier(variable))
+        return false;
+    return type->layout == PY_GENERATOR
+               ? rewrite(w, "%s.%s_frame.f_locals['%s']", w->text, prefix_of(w, type), variable)
+               : rewrite(w, "%s.f_locals['%s']", w->text, variable);
+}
+
+/* ---- steps ---------------------------------------------------------------------------------- */
+
+static bool picked(writer *w, uint64_t value)
+{
+    return rewrite(w, "next(x for x in %s if id(x) == 0x%" PRIx64 ")", w->text, value);
+}
+
+static bool labelled(writer *w, const rhi_way_step *step, const py_type *type, enum py_label label)
+{
+    char name[RHI_NAME_SIZE];
+    switch (label) {
+    case PY_LABEL_ITEM:
+    case PY_LABEL_INNER_ITEM:
+        return (type->layout == PY_LIST || type->layout == PY_TUPLE || type->layout == PY_DEQUE) &&
+               rewrite(w, "%s[%" PRIu64 "]", w->text, step->element);
+    case PY_LABEL_KEY:
+    case PY_LABEL_ELEMENT:
+    case PY_LABEL_INNER_ELEMENT:
+        return picked(w, step->value);
+    case PY_LABEL_ATTRIBUTE:
+    case PY_LABEL_INNER_ATTRIBUTE:
+        return rhi__py_text(w->py, step->element, name, sizeof name) &&
+               attribute(w, step->object.address, name, step->value);
+    case PY_LABEL_MEMBER:
+    case PY_LABEL_WORD:
+        return declared(w, type, step);
+    case PY_LABEL_CLASS:
+        return rewrite(w, "type(%s)", w->text);
+    case PY_LABEL_LOCAL:
+        return local(w, type, step->element);
+    case PY_LABEL_FRAME_CODE:
+        return type->layout == PY_GENERATOR ? rewrite(w, "%s.%s_code", w->text, prefix_of(w, type))
+                                            : rewrite(w, "%s.f_code", w->text);
+    case PY_LABEL_FRAME_OBJECT:
+        return type->layout == PY_GENERATOR &&
+               rewrite(w, "%s.%s_frame", w->text, prefix_of(w, type));
+    default:
+        return false;
+    }
+}
+
+static bool advance(writer *w, const rhi_way_step *step)
+{
+    const py_views *views = w->py->views;
+    const py_type *type = py_type_of(w->py, &step->object);
+    bool is_label = step->field >= views->labels && step->field < views->labels + PY_LABELS;
+    enum py_label label = is_label ? (enum py_label)(step->field - views->labels) : PY_LABELS;
+    if (!type || !step->field)
+        return false;
+    if (label == PY_LABEL_VALUE)
+        return item_of_dict(w, step->element, step->value);
+    if (w->dict_owner && !rewrite(w, "%s.__dict__", w->text))
+        return false;
+    w->dict_owner = 0;
+    if (label == PY_LABEL_DICT || (!is_label && strcmp(step->field->name, "__dict__") == 0)) {
+        w->dict_owner = step->object.address;
+        return true;
+    }
+    if (is_label)
+        return labelled(w, step, type, label);
+    if (type->layout == PY_GENERATOR && strcmp(step->field->name, "gi_frame") == 0)
+        return rewrite(w, "%s.%s_frame", w->text, prefix_of(w, type));
+    return member(w, type, step->field->name);
+}
+
+/* ---- the beginning -------------------------------------------------------------------------- */
+
+/* False: no name of the program leads there. */
+static bool begin(writer *w, const rhi_root *root)
+{
+    py_frame_place place;
+    if (root->reach == RHI_ROOT_BY_NAME)
+        return rewrite(w, "%s", root->name);
+    if (!rhi__py_frame_at(w->py, root->slot, &place) ||
+        !rewrite(w, "sys._current_frames()[%" PRIu64 "]", place.thread))
+        return false;
+    for (uint64_t i = 0; i < place.depth; i++)
+        if (!rewrite(w, "%s.f_back", w->text))
+            return false;
+    return place.is_frame ||
+           (is_identifier(place.local) && rewrite(w, "%s.f_locals['%s']", w->text, place.local));
+}
+
+bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size_t size)
+{
+    writer w = {.py = py_of_heap(reader, way->steps[0].object.heap)};
+    if (!w.py->views || !begin(&w, way->root))
+        return false;
+    for (uint64_t i = 0; i + 1 < way->count; i++)
+        if (!advance(&w, &way->steps[i]))
+            return false;
+    if (w.dict_owner && !rewrite(&w, "%s.__dict__", w.text))
+        return false;
+    if (strlen(w.text) >= size)
+        return false;
+    memcpy(text, w.text, strlen(w.text) + 1);
+    return true;
+}

@@ -1,0 +1,170 @@
+"""paths_python.py - objects that a Python program reaches by all kinds of ways; it evaluates what it is given.
+
+Writes {"markers": {ADDRESS: the expression that leads there, "" where it may be any}, "unreachable": [ADDRESS, held by
+C alone]}, then reads expressions, one a line, and writes the address of what each gives, or the error.
+Invariant: each Marker is held by one slot, the one that its expression names; nothing that evaluates makes another holder.
+"""
+
+import asyncio
+import collections
+import contextvars
+import functools
+import json
+import sys
+import threading
+import weakref
+
+told = {}
+
+
+class Marker:
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, expression=""):
+        told[id(self)] = expression
+
+
+def in_module(rest):
+    return Marker("sys.modules['__main__']" + rest)
+
+
+class Session:
+    in_class = in_module(".Session.in_class")
+    of_many = {"deep": [(0, in_module(".Session.of_many['deep'][0][1]"))]}
+
+    def __init__(self):
+        self.attribute = in_module(".session.attribute")
+        self.items = [in_module(".session.items[0]"), None, in_module(".session.items[2]")]
+
+    @property
+    def shadowed(self):
+        return None
+
+    @staticmethod
+    def static(default=Marker()):
+        return default
+
+    def method(self, default=in_module(".Session.method.__defaults__[0]")):
+        return default
+
+
+class Slotted:
+    __slots__ = ("first", "_Slotted__hidden")
+
+    def __init__(self):
+        self.first = in_module(".slotted.first")
+        self.__hidden = in_module(".slotted._Slotted__hidden")
+
+
+class Watcher:
+    def __init__(self):
+        self.kept = in_module(".reference.__callback__.kept")
+
+    def __call__(self, dead):
+        return self
+
+
+class Counted(dict):
+    """A dict with attributes."""
+
+
+class Pair(tuple):
+    """A tuple with attributes."""
+
+
+plain = in_module(".plain")
+globals()["not an identifier"] = in_module(".__dict__['not an identifier']")
+session = Session()
+session.__dict__["shadowed"] = in_module(".session.__dict__['shadowed']")
+slotted = Slotted()
+cache = {"user": in_module(".cache['user']"), 5: in_module(".cache[5]"), -7: in_module(".cache[-7]"),
+         b"\x00k": in_module(".cache[b'\\x00k']"), "it's \n": in_module(".cache[\"it's \\n\"]"), None: in_module(".cache[None]"),
+         (1, 2): Marker(), "long" * 100: Marker(), Marker(): 1, True: in_module(".cache[True]"), 1 << 70: Marker(), 2.5: in_module(".cache[2.5]")}
+counted = Counted(key=in_module(".counted['key']"))
+counted.attribute = in_module(".counted.attribute")
+pair = Pair([in_module(".pair[0]")])
+pair.attribute = in_module(".pair.attribute")
+some = {Marker(), Marker()}
+frozen = frozenset([Marker()])
+ordered = collections.OrderedDict(key=in_module(".ordered['key']"))
+queue = collections.deque([0, in_module(".queue[1]")])
+error = ValueError(in_module(".error.args[0]"))
+error.attribute = in_module(".error.attribute")
+watched = Counted()
+reference = weakref.ref(watched, Watcher())
+
+
+def enclosing():
+    captured = in_module(".closed.__closure__[0].cell_contents")
+    return lambda: captured
+
+
+def function(*, keyword=in_module(".function.__kwdefaults__['keyword']")):
+    return keyword
+
+
+def generator():
+    kept = in_module(".generator_.gi_frame.f_locals['kept']")
+    yield 1
+    del kept
+
+
+async def coroutine():
+    kept = in_module(".coroutine_.cr_frame.f_locals['kept']")
+    await asyncio.sleep(0)
+    del kept
+
+
+async def asynchronous():
+    kept = in_module(".asynchronous_.ag_frame.f_locals['kept']")
+    yield 1
+    del kept
+
+
+closed = enclosing()
+function.attribute = in_module(".function.attribute")
+generator_, coroutine_, asynchronous_ = generator(), coroutine(), asynchronous()
+next(generator_)
+coroutine_.send(None)
+try:
+    asynchronous_.__anext__().send(None)
+except StopIteration:
+    pass
+partial = functools.partial(int, Marker())
+of_variable = Marker()
+variable = contextvars.ContextVar("variable", default=of_variable)
+unreachable = [id(of_variable)]
+del of_variable
+
+
+def inner(first, ready, stop):
+    second = Marker("sys._current_frames()[%d].f_back.f_locals['second']" % threading.get_ident())
+    ready.release()
+    with stop:
+        return first, second
+
+
+def outer(ready, stop):
+    middle = {"key": [Marker("sys._current_frames()[%d].f_back.f_back.f_locals['middle']['key'][0]" % threading.get_ident())]}
+    inner(Marker(), ready, stop)
+    return middle
+
+
+def main():
+    ready, stop = threading.Semaphore(0), threading.Condition()
+    with stop:
+        threading.Thread(target=outer, args=(ready, stop), daemon=True).start()
+        ready.acquire()
+        while True:
+            with open("/proc/self/task/%d/stat" % threading.enumerate()[1].native_id, encoding="utf-8") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "S":
+                    break
+        print(json.dumps({"markers": told, "unreachable": unreachable}), flush=True)
+        for line in sys.stdin:
+            try:
+                print(id(eval(line)), flush=True)
+            except Exception as failure:  # pylint: disable=broad-except
+                print(repr(failure), flush=True)
+
+
+main()
