@@ -203,7 +203,9 @@ START_TEST(referrers_are_found_with_a_graph_and_without)
     ck_assert_str_eq(fake_string(json, "path.1.object"), at("bag", b.bag));
     ck_assert_str_eq(fake_string(json, "path.1.name"), "{1}");
     json_decref(json);
-    must_have(say(&b, "refs", line), "{1}");
+    must_have(say(&b, "refs", line), " {1} -> leaf@");
+    must_have(say(&b, "refs", text_of(b.leaf)), "{1} "); /* no dot before it */
+    ck_assert(!strstr(b.w.t->out.bytes, ".{1}"));
     world_free(&b.w);
 }
 END_TEST

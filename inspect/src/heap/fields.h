@@ -26,11 +26,11 @@ const rhi_field *rhi__field_at(rhi_reader *reader, const rhi_object *object, con
 uint64_t rhi__declared_words(const rhi_reader *reader, uint32_t type, uint64_t slot_size);
 /* Writes the name of a slot: "next", "items[3]", "entries[3].key". */
 void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size);
-/* What stands between the name of an object and that of its slot: a dot, or nothing before "[5]".
- */
+/* What stands between the name of an object and that of its slot: a dot, or nothing before "[5]"
+ * or "+24". */
 static inline const char *rhi__dot_before(const char *name)
 {
-    return name[0] == '[' || name[0] == '.' || name[0] == '{' ? "" : ".";
+    return name[0] == '[' || name[0] == '.' || name[0] == '{' || name[0] == '+' ? "" : ".";
 }
 /* Of several: "items[3..9]". */
 void rhi__slots_name(const rhi_field *field, uint64_t first, uint64_t last, char *name,

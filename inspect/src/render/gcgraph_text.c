@@ -31,7 +31,8 @@ static void print_cycle_path(const answer *a, uint32_t cycle, const rhi_cycle_pa
         print_id(a, step->from);
         if (step->field)
             rhi__slot_name(step->field, step->element, name, sizeof name);
-        rhi__print(a->session, "%s%s → ", step->field ? " ." : "", step->field ? name : "");
+        rhi__print(a->session, "%s%s%s → ", step->field ? " " : "",
+                   step->field ? rhi__dot_before(name) : "", step->field ? name : "");
     }
     if (path->left_out)
         rhi__print(a->session, "… %s%" PRIu64 " more … → ", path->is_at_least ? "at least " : "",

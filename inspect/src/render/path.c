@@ -32,7 +32,9 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
         id[0] = '\0';
         if (word->kind == RHI_HOLDER_UNDECLARED || word->kind == RHI_HOLDER_FIELD)
             rhi__index_id(session, reader, rhi__object_index(reader, word->from), id, sizeof id);
-        rhi__print(session, "%s%s%s%s -> ", id, word->kind == RHI_HOLDER_FIELD ? "." : "",
+        rhi__print(session, "%s%s%s%s -> ", id,
+                   word->kind == RHI_HOLDER_FIELD ? rhi__dot_before(word->name ? word->name : "")
+                                                  : "",
                    word->name ? word->name : "(unnamed word)",
                    word->reach == RHI_REACH_NO ? " (which nothing reaches)" : "");
     }
@@ -41,7 +43,8 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
         if (!rhi__path_step(reader, path, i, &step))
             continue;
         rhi__object_id(reader, &step.object, id, sizeof id);
-        rhi__print(session, "%s%s%s%s", id, step.name[0] ? " ." : "", step.name,
+        rhi__print(session, "%s%s%s%s%s", id, step.name[0] ? " " : "",
+                   step.name[0] ? rhi__dot_before(step.name) : "", step.name,
                    i + 1 < path->objects.count ? " -> " : "");
         next_shown(path, i, limit, &left_out);
         if (left_out)
