@@ -2,17 +2,11 @@
  *
  * offsets.c has where things lie, by version; discovery.c finds the runtimes of the target and
  * verifies that. types.c learns type objects; objects.c tells whether an object is in some memory,
-<<<<<<< HEAD
- * and where it begins; pools.c finds those of obmalloc, lone.c those in malloc's blocks and in
- * modules. headers.c decodes them. slots.c and tables.c visit their references, names.c calls
- * these; members.c has which words of a function, say, are references. pages.c keeps what they
- * read; value.c and scalars.c show what objects hold. threads.c, frames.c and interpreter.c find
- * the roots.
-=======
  * and where it begins; pools.c finds those of obmalloc, lone.c those in malloc's blocks, statics.c
  * those in modules. headers.c decodes them. slots.c and tables.c visit their references, names.c
- * calls these; value.c shows what they hold. threads.c, frames.c and interpreter.c find the roots.
->>>>>>> 9ad3c24 (wip lone)
+ * calls these; members.c has which words of a function, say, are references. pages.c keeps what
+ * they read; value.c and scalars.c show what objects hold. threads.c, frames.c and interpreter.c
+ * find the roots; expression.c writes a path from there in Python.
  *
  * Invariant: whatever the target holds, what is kept here was checked and is bounded: offsets lie
  * inside of their objects, numbers of types inside of `types`. */
