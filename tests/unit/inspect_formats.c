@@ -577,6 +577,16 @@ START_TEST(garbage_by_guesses_is_certain_where_no_word_leads_to_it)
     for (size_t i = 0; i < fake_size(json, "leaks"); i++)
         ck_assert(!json_object_get(json_array_get(fake_at(json, "leaks"), i), "guessed"));
     json_decref(json);
+    json = fake_json(b.w.t, "gcgraph", ""); /* which looks for no words */
+    ck_assert_int_eq(fake_size(json, "cycles"), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *cycle = json_array_get(fake_at(json, "cycles"), i);
+        bool is_ours = !strncmp(fake_string(cycle, "objects.0"), "opaque", 6);
+        ck_assert_str_eq(fake_string(cycle, "verdict"), "garbage");
+        ck_assert_int_eq(json_is_true(json_object_get(cycle, "guessed")), is_ours);
+    }
+    json_decref(json);
+    must_have(say(&b, "gcgraph", ""), "inside, if words that nothing declares own what they hold");
     fake_put(b.w.t, b.n, 1ull << 32, 8); /* and these no more */
     remember(&b, 0, pair);
     json = fake_json_status(b.w.t, "gcleaks", "", &status);

@@ -49,6 +49,12 @@ static inline bool rhi__cycle_is_garbage(const rhi_graph *graph, uint32_t cycle)
 {
     return !(graph->flags[graph->cycle_member[graph->cycle_start[cycle]]] & RHI_GRAPH_REACHED);
 }
+/* And does that rest on guesses? Then it does of all members alike. */
+static inline bool rhi__cycle_is_guessed(const rhi_graph *graph, uint32_t cycle)
+{
+    return rhi__cycle_is_garbage(graph, cycle) &&
+           graph->flags[graph->cycle_member[graph->cycle_start[cycle]]] & RHI_GRAPH_GUESSED;
+}
 static inline uint32_t rhi__cycle_size(const rhi_graph *graph, uint32_t cycle)
 {
     return graph->cycle_start[cycle + 1] - graph->cycle_start[cycle];

@@ -83,6 +83,8 @@ static json_t *cycle_json(answer *a, uint64_t i)
         json_array_append_new(held_by, json_pack("{s:s}", "kind", "lost"));
     json_t *json = json_pack("{s:o, s:s, s:o}", "objects", objects, "verdict",
                              garbage ? "garbage" : "held", "held_by", held_by);
+    if (rhi__cycle_is_guessed(g, c))
+        json_object_set_new(json, "guessed", json_true());
     if (size > a->asked.limit)
         json_object_set_new(json, "objects_total", json_integer(size));
     if (held->total > held->rows.count || held->is_at_least)

@@ -75,8 +75,11 @@ static void print_cycles(const answer *a)
         rhi__print(a->session, "cycle of %" PRIu32 " object%s: ", size, size == 1 ? "" : "s");
         print_cycle_path(a, c, &a->cycle_paths[i]);
         if (rhi__cycle_is_garbage(a->s.graph, c))
-            rhi__print(a->session, "\n  %s: every count comes from inside\n",
-                       rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"));
+            rhi__print(a->session, "\n  %s: every count comes from inside%s\n",
+                       rhi__styled(a->session, RHI_STYLE_GARBAGE, "garbage"),
+                       rhi__cycle_is_guessed(a->s.graph, c)
+                           ? ", if words that nothing declares own what they hold"
+                           : "");
         else
             print_held(a, &a->held[i]);
     }
