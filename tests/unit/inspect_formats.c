@@ -750,6 +750,20 @@ START_TEST(a_slot_may_lead_to_an_object_that_is_not_known)
 }
 END_TEST
 
+START_TEST(names_of_objects_are_completed)
+{
+    both b = both_new(_i);
+    char offered[256];
+    ck_assert_uint_eq(
+        rhi_complete(b.w.t->session, &b.w.t->target, "refs", "pa", offered, sizeof offered), 1);
+    ck_assert_str_eq(offered, "pair@0x");
+    ck_assert_uint_eq(
+        rhi_complete(b.w.t->session, &b.w.t->target, "refs", "no", offered, sizeof offered), 1);
+    ck_assert_str_eq(offered, "node#");
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(words_of_c_are_stale_only_where_c_variables_hold_objects)
 {
     both b = both_new(_i);
@@ -948,7 +962,7 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
           what_does_not_fit_is_told_of_both, a_guess_counts_and_is_called_conservative,
           nothing_certain_rests_on_a_guess, memory_may_be_used_again_for_anything,
-          a_slot_may_lead_to_an_object_that_is_not_known,
+          names_of_objects_are_completed, a_slot_may_lead_to_an_object_that_is_not_known,
           live_objects_are_told_by_the_line_that_made_them,
           an_address_in_a_table_is_the_slot_that_lies_there,
           words_of_c_are_stale_only_where_c_variables_hold_objects,

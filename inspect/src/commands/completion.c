@@ -22,9 +22,16 @@ static void offer(completions *c, const char *word, const char *tail)
                                 c->used ? "\n" : "", word, tail);
 }
 
-/* The names of the program's types, each once, between `before` and `after`. */
+/* What follows a type in the name of an object; types with code are of formats without serials. */
+static const char *behind_type(const rhi_type *type)
+{
+    return type->has_code ? "@0x" : "#";
+}
+
+/* The names of the program's types, each once, behind `before`; of objects: what begins the name
+ * of one. */
 static void offer_types(completions *c, rhi_session *session, const rhi_target *target,
-                        const char *before, const char *after)
+                        const char *before, bool of_objects)
 {
     char word[RHI_NAME_SIZE + 16];
     rhi_reader *reader;
@@ -37,7 +44,7 @@ static void offer_types(completions *c, rhi_session *session, const rhi_target *
             repeated = strcmp(reader->types.items[k].name, reader->types.items[i].name) == 0;
         snprintf(word, sizeof word, "%s%s", before, reader->types.items[i].name);
         if (!repeated)
-            offer(c, word, after);
+            offer(c, word, of_objects ? behind_type(&reader->types.items[i]) : "");
     }
     rhi__error_free(error);
     rhi__session_use(session, NULL);
@@ -106,8 +113,8 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
              o->name && last.text[0] == '-'; o++)
             offer(&c, o->name, o->argument ? "=" : "");
     if (last.value_of && strcmp(last.value_of->name, "--type") == 0)
-        offer_types(&c, session, target, last.is_value_alone ? "" : "--type=", "");
+        offer_types(&c, session, target, last.is_value_alone ? "" : "--type=", false);
     else if (rhi_expects(name, line) == RHI_EXPECTS_EXPRESSION && last.text[0] != '-')
-        offer_types(&c, session, target, "", "#");
+        offer_types(&c, session, target, "", true);
     return c.count;
 }
