@@ -521,7 +521,7 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
         rhi__bit_set(g->tracked, index);
     leak->bytes += size;
     leak->is_guessed |= (g->leaks->causes[index] & RHI_LEAK_GUESSED) != 0;
-    leak->lost += (uint64_t)g->owners->lacking[index] + g->owners->with_blocks[index];
+    leak->lost += (uint64_t)g->owners->lacking[index] + rhi__counts_with_blocks(g->owners, index);
     if (rhi__bit(g->shared, index))
         return NULL;
     leak->retained += size;

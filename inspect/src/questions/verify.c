@@ -366,12 +366,12 @@ static rhi_error *check_counts(rhi_verify *verify)
     const rhi_graph *graph = verify->graph;
     rhi_object object;
     for (uint32_t i = 0; i < graph->count; i++) {
-        uint32_t fields = graph->found[i] - rhi__guessed(graph, i);
         if (i % (1 << 20) == 0)
             RHI_TRY(rhi__progress(&verify->session->work, "checking counts", i, graph->count));
         if (rhi__open_at_most(graph, i) >= 0 ||
             graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT))
             continue;
+        uint32_t fields = graph->found[i] - rhi__guessed(graph, i);
         if (object_of(verify, i, &object) && rhi__is_at_rest(verify->reader, object.heap))
             tell(&verify->check, RHI_FOUND_OVER_RELEASE, object.heap, object.address, &object,
                  "%" PRIu32 " field%s of live objects hold%s it, but its count is %" PRId64 "%s",

@@ -91,7 +91,8 @@ static void print_totals(const answer *a)
 /* Of counts that no field owns: who does. */
 static void print_ext(const answer *a, uint32_t index, int64_t ext)
 {
-    uint32_t lacking = a->owners->lacking[index], with_blocks = a->owners->with_blocks[index];
+    uint32_t lacking = a->owners->lacking[index],
+             with_blocks = rhi__counts_with_blocks(a->owners, index);
     int64_t others = ext - (int64_t)lacking - (int64_t)with_blocks;
     const char *separator = "";
     if (others > 0) {

@@ -217,8 +217,7 @@ static rhi_error *begin(search *s)
     o->owned = calloc(words, sizeof *o->owned);
     s->in_block = calloc(words, sizeof *s->in_block);
     o->lacking = calloc(count, sizeof *o->lacking);
-    o->with_blocks = calloc(count, sizeof *o->with_blocks);
-    if (!o->owned || !s->in_block || !o->lacking || !o->with_blocks)
+    if (!o->owned || !s->in_block || !o->lacking)
         return rhi__error_memory();
     for (uint32_t i = 0; i < s->graph->count; i++)
         if (rhi__has_open_count(s->graph, i))
@@ -256,14 +255,20 @@ static void own_what_reached_blocks_hold(search *s)
 }
 
 /* Of the counts without an owner, those that words in blocks would own were lost with these. */
-static void leave_to_lost_blocks(rhi_owners *o)
+static rhi_error *leave_to_lost_blocks(rhi_owners *o, uint32_t objects)
 {
+    if (o->words.count == 0)
+        return NULL;
+    o->with_blocks = calloc((uint64_t)objects + 1, sizeof *o->with_blocks);
+    if (!o->with_blocks)
+        return rhi__error_memory();
     for (uint64_t i = 0; i < o->words.count; i++) {
         const rhi_link *link = &o->words.items[i];
         uint32_t counts = link->words < o->lacking[link->to] ? link->words : o->lacking[link->to];
         o->lacking[link->to] -= counts;
         o->with_blocks[link->to] += counts;
     }
+    return NULL;
 }
 
 /* What guesses may not own, but words in blocks may. */
@@ -360,9 +365,8 @@ static rhi_error *find_owners(search *s, bool full)
     else
         RHI_TRY(follow_vectors(s, NULL));
     s->owners->open = count_open(s, false, &low, &high);
-    leave_to_lost_blocks(s->owners);
     own_what_is_guessed(s);
-    return NULL;
+    return leave_to_lost_blocks(s->owners, s->graph->count);
 }
 
 /* ---- the interface -------------------------------------------------------------------------- */

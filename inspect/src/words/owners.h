@@ -35,7 +35,8 @@ typedef struct rhi_possible {
 
 typedef struct rhi_owners {
     uint64_t *owned; /* bits by object: something leads to it; those of `possible` are */
-    /* by object: open counts that nothing at all leads to; that only words in `words` own */
+    /* by object: open counts that nothing at all leads to; that only words in `words` own (NULL:
+     * there are no such words) */
     uint32_t *lacking, *with_blocks;
     struct {
         rhi_possible *items;
@@ -68,15 +69,19 @@ static inline bool rhi__has_open_count(const rhi_graph *graph, uint32_t i)
            rhi__open(graph, i) > 0;
 }
 
+static inline uint32_t rhi__counts_with_blocks(const rhi_owners *owners, uint32_t i)
+{
+    return owners->with_blocks ? owners->with_blocks[i] : 0;
+}
 /* Does it have a count without an owner? */
 static inline bool rhi__lacks_owner(const rhi_owners *owners, uint32_t i)
 {
-    return owners->lacking[i] || owners->with_blocks[i];
+    return owners->lacking[i] || rhi__counts_with_blocks(owners, i);
 }
 /* And are such counts owned by words in blocks that nothing reaches, all of them? */
 static inline bool rhi__is_lost_with_block(const rhi_owners *owners, uint32_t i)
 {
-    return owners->with_blocks[i] && owners->lacking[i] == 0;
+    return rhi__counts_with_blocks(owners, i) && owners->lacking[i] == 0;
 }
 /* Does nothing need to hold it, or has it an owner outside of the heap? */
 static inline bool rhi__is_held_itself(const rhi_graph *graph, const rhi_owners *owners, uint32_t i)
