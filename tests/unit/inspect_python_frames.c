@@ -474,13 +474,13 @@ START_TEST(what_frames_own_are_roots_with_names_and_nothing_else_is)
 }
 END_TEST
 
-/* Where f leaves its `with`, it calls a bound method: while that runs, its object is in its place.
- */
-START_TEST(where_a_method_is_put_aside_the_root_is_guessed)
+/* f's call of g(2): what a call takes from the stack it may have given back, where it waits for its
+ * turn to go on; what lies below is the frame's in any case. */
+START_TEST(what_a_running_instruction_takes_is_guessed)
 {
     static const struct {
-        unsigned byte, depth, lent;
-    } calls[] = {{116, 4, 0}, {104, 4, 0}, {174, 4, 0}, {126, 4, 0}, {144, 4, 0}};
+        unsigned byte, depth, steady;
+    } calls[] = {{24, 5, 3}, {24, 5, 3}, {40, 6, 3}, {38, 6, 3}, {50, 6, 3}};
     scene s = scene_new(&python_f[_i]);
     make_types(&s);
     name_code(&s);
@@ -491,10 +491,12 @@ START_TEST(where_a_method_is_put_aside_the_root_is_guessed)
              stack = locals + 8 * LOCALS;
     for (unsigned i = 0; i < calls[_i].depth; i++) {
         ck_assert_str_ne(root_at(&s, stack + 8 * i), "");
-        ck_assert(is_guess(&s, stack + 8 * i) == (i == calls[_i].lent));
+        ck_assert(is_guess(&s, stack + 8 * i) == (i >= calls[_i].steady));
     }
     must_be_root(&s, stack + 8 * calls[_i].depth, "");
     ck_assert(!is_guess(&s, locals));
+    if (s.py.minor == 11) /* of the frame that called it; later ones have one of C between */
+        ck_assert(!is_guess(&s, stack - FRAME_BYTES));
     scene_free(&s);
 }
 END_TEST
@@ -764,7 +766,7 @@ int main(void)
     EACH(the_stack_is_as_deep_as_python_says_before_each_instruction);
     EACH(of_code_that_makes_no_sense_no_depth_is_said);
     NEWER(what_frames_own_are_roots_with_names_and_nothing_else_is);
-    NEWER(where_a_method_is_put_aside_the_root_is_guessed);
+    NEWER(what_a_running_instruction_takes_is_guessed);
     NEWER(what_a_frame_holds_that_is_taken_down_is_guessed);
     NEWER(where_the_depth_is_not_known_words_stay_words);
     NEWER(a_running_generator_leaves_its_value_stack_to_the_thread);

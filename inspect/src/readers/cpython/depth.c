@@ -2,8 +2,7 @@
  *
  * A frame that runs does not say it, and the evaluator has it in a register. But code is made so
  * that the depth in one place is the same on each way there: so it is worked out from the start of
- * the code, and from where it goes on after exceptions. While an instruction calls something, what
- * it takes from the stack is still there, or has its owner in C; to the count that is the same.
+ * the code, and from where it goes on after exceptions.
  * Invariant: each place is visited once. */
 #include "readers/cpython/roots.h"
 
@@ -32,8 +31,8 @@ typedef struct walk {
 
 static py_depth depth_before(const py_opcode *opcode, int64_t depth, uint32_t argument)
 {
-    int64_t lent = depth - (int64_t)argument - opcode->lent;
-    return (py_depth){depth, opcode->lent && lent >= 0 ? lent : -1};
+    int64_t steady = depth - rhi__py_taken(opcode, argument);
+    return (py_depth){depth, steady > 0 ? steady : 0};
 }
 
 static void reach(walk *w, uint64_t unit, int64_t depth)
@@ -146,7 +145,7 @@ py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t co
                        uint64_t instruction)
 {
     rhi_scratch scratch = {0};
-    py_depth found = {-1, -1};
+    py_depth found = {-1, 0};
     uint64_t size = 0;
     int64_t at = py->minor >= 11   ? (int64_t)(instruction - code - py->at->code_bytes) / 2
                  : py->minor == 10 ? (int32_t)instruction

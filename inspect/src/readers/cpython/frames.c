@@ -41,7 +41,7 @@ typedef struct py_frame {
     uint64_t locals;     /* where they begin */
     uint64_t stack, end; /* of the value stack, as far as it is used */
     uint64_t limit;      /* where the frame ends */
-    uint64_t lent;       /* a slot of the stack that may hold what is another's; 0: none does */
+    uint64_t steady;     /* where what it surely has on its value stack ends */
     /* it says how deep its stack is, though C runs for it: it is being entered or taken down, and
      * part of what it holds it may not own any more */
     bool is_unsteady;
@@ -219,7 +219,7 @@ static bool lay_out(py_roots *roots, py_frames *f, const py_code *c, const uint8
                     py_frame *frame)
 {
     const py_offsets *at = roots->py->at;
-    int64_t depth = (int32_t)rhi__load32(bytes + at->frame_stacktop);
+    int64_t depth = (int32_t)rhi__load32(bytes + at->frame_stacktop), steady = 0;
     enum { VALUE_STACK = 64 /* of a frame object */ };
     if (at->frame_size != PY_ABSENT) { /* stacktop counts locals too */
         frame->locals = frame->address + at->frame_size;
@@ -243,10 +243,12 @@ static bool lay_out(py_roots *roots, py_frames *f, const py_code *c, const uint8
     if (frame->is_running) {
         py_depth found = place_of(roots, f, frame)->depth;
         depth = found.values;
-        frame->lent = found.lent < 0 ? 0 : frame->stack + 8 * (uint64_t)found.lent;
+        steady = found.steady;
     }
     frame->is_unknown = depth < 0 || depth > (int64_t)c->stack_size;
     frame->end = frame->stack + (frame->is_unknown ? 0 : 8 * (uint64_t)depth);
+    frame->steady =
+        frame->is_running && !frame->is_unknown ? frame->stack + 8 * (uint64_t)steady : frame->end;
     frame->limit = frame->stack + 8ull * c->stack_size;
     return true;
 }
@@ -344,7 +346,7 @@ static void add_frame_roots(py_roots *roots, py_frames *f, const py_thread *thre
         return;
     place_text(roots, f, c, frame, thread, place, sizeof place);
     for (uint64_t slot = frame->stack; slot < frame->end; slot += 8) {
-        bool is_guess = frame->is_unsteady || slot == frame->lent;
+        bool is_guess = frame->is_unsteady || slot >= frame->steady;
         (is_guess ? rhi__py_guessed_root : rhi__py_stack_root)(roots, slot, "value stack of %s",
                                                                place);
     }

@@ -243,15 +243,14 @@ static const group *const groups[PY_VERSIONS] = {groups_9, groups_10, groups_11,
 static const variant *const variants[PY_VERSIONS] = {NULL, NULL, variants_11, variants_12,
                                                      variants_13};
 
-/* Those by way of which a bound method may be called, and how far it lies below the arguments. From
- * 3.11 on that is so where a `with` ends; other bound methods are taken apart before. */
+/* Calls, and how far below the arguments is what they call. */
 static const struct {
-    uint8_t opcode, lent;
-} calls[PY_VERSIONS][3] = {{{131, 1}, {141, 2}, {161, 1}},
-                           {{131, 1}, {141, 2}, {161, 1}},
+    uint8_t opcode, callee;
+} calls[PY_VERSIONS][3] = {{{131, 1}, {141, 2}, {161, 2}},
+                           {{131, 1}, {141, 2}, {161, 2}},
                            {{171, 2}},
                            {{171, 2}},
-                           {{53, 2}}};
+                           {{53, 2}, {57, 3}}};
 
 void rhi__py_opcodes(const py_runtime *py, py_opcode table[256])
 {
@@ -263,10 +262,19 @@ void rhi__py_opcodes(const py_runtime *py, py_opcode table[256])
                 (py_opcode){g->flow, g->counts, g->caches, g->effect, g->jump_effect, 0};
     table[py->minor == 13 ? 71 : 144].flow = PY_EXTENDS;
     for (unsigned i = 0; i < 3; i++)
-        table[calls[py_version(py)][i].opcode].lent = calls[py_version(py)][i].lent;
+        table[calls[py_version(py)][i].opcode].callee = calls[py_version(py)][i].callee;
     for (const variant *v = variants[py_version(py)]; v && v->opcodes; v++)
         for (const uint8_t *opcode = v->opcodes; *opcode; opcode++)
             table[*opcode] = table[v->opcode];
+}
+
+int64_t rhi__py_taken(const py_opcode *opcode, uint32_t argument)
+{
+    enum { MOST = 4 /* where the argument is no number of values */ };
+    int64_t arg = argument;
+    if (opcode->callee)
+        return arg + opcode->callee;
+    return MOST + (opcode->counts == MINUS_ARG ? arg : opcode->counts == MINUS_TWICE ? 2 * arg : 0);
 }
 
 int64_t rhi__py_effect(const py_opcode *opcode, uint32_t argument, bool jumps)

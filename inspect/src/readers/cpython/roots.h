@@ -77,21 +77,23 @@ enum py_flow {
 typedef struct py_opcode {
     uint8_t flow, counts, caches; /* caches: units of code that follow it and are none */
     int8_t effect, jump_effect;
-    /* it calls what lies so far below its arguments (0: it does not), and may do so by way of a
-     * bound method: while that runs, the object that it is bound to is there instead */
-    uint8_t lent;
+    uint8_t callee; /* it calls what lies so far below its arguments; 0: it is no call */
 } py_opcode;
 /* What all instructions of this version do. */
 void rhi__py_opcodes(const py_runtime *py, py_opcode table[256]);
+/* How many values it takes from the stack, at most. */
+int64_t rhi__py_taken(const py_opcode *opcode, uint32_t argument);
 /* Values that it leaves on the stack, less those it takes from there. */
 int64_t rhi__py_effect(const py_opcode *opcode, uint32_t argument, bool jumps);
 
 /* ---- depth.c -------------------------------------------------------------------------------- */
 
-/* The stack of a frame before an instruction: so many values, -1: not known. lent: the number of
- * one that, while the instruction runs, may be another's, as in py_opcode; -1: there is none. */
+/* The stack of a frame before an instruction: so many values, -1: not known. Of these `steady` are
+ * below what the instruction takes. The others it may have given back already: where it waits for
+ * its turn to go on, or runs the finalizer of one of them; or another is there for a while, as the
+ * object of a bound method that is called. */
 typedef struct py_depth {
-    int64_t values, lent;
+    int64_t values, steady;
 } py_depth;
 /* The instruction is as in rhi__py_line. */
 py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,
