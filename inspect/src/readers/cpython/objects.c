@@ -207,7 +207,9 @@ static bool fits_type(const py_runtime *py, const py_type *type, const uint8_t *
 static bool fits_prefix(py_runtime *py, const uint8_t *bytes, uint64_t got, uint64_t room,
                         enum py_fit fit, uint8_t prefix, py_found *found)
 {
-    if (got < prefix + 16u || !is_count(py, rhi__load64(bytes + prefix)))
+    bool has_collector = prefix > 16 || (prefix == 16 && !py->at->has_managed_weakref);
+    if (got < prefix + 16u || (has_collector && !has_collector_header(bytes + prefix - 16)) ||
+        !is_count(py, rhi__load64(bytes + prefix)))
         return false;
     const py_type *type = rhi__py_type_at(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
     return type && type->prefix == prefix && fits_type(py, type, bytes, got, room, fit, found);

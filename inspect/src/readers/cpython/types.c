@@ -309,8 +309,10 @@ static bool lies_in_arena(const py_runtime *py, uint64_t address)
 const py_type *rhi__py_type_at(py_runtime *py, uint64_t address)
 {
     uint8_t head[PY_TYPE_READ_BYTES];
+    if (address % 8 || address < 4096)
+        return NULL;
     const py_type *type = rhi__py_known_type(py, address);
-    if (type || address % 8 || address < 4096 || lies_in_arena(py, address))
+    if (type || lies_in_arena(py, address))
         return type;
     uint64_t *none = &py->learning->no_types[py_type_place(address, NO_TYPES)],
              first = py->types.count;
