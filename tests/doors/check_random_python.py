@@ -18,7 +18,7 @@ import tempfile
 import expect
 from check_random import attempt, seeds_of, words_of
 from launch import Failure, Question, door_of, report, require, without_traceback
-from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, minor_version, statics_of, stored_count
+from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, gcore_of, minor_version, statics_of, stored_count
 
 LEFT_AT_STOP = 40  # objects that the program made or dropped after the copy that told the truth: text of the line, …
 OURS = ("Node", "Anchor", "Slots", "SlotsAndDict", "Registry", "Number", "Trouble", "Point", "Maker")
@@ -291,6 +291,8 @@ def check_seed(seed, arguments):
             truth = Truth({**subject.truth, "small": arguments.size < 3000}, statics_of(subject.process.pid))
             print("seed %d: %d objects made, %d garbage, of %d" % (seed, len(truth.made), len(truth.garbage), len(truth.objects)), flush=True)
             ask_all(arguments, doors, subject.live() if "live" in arguments.modes else None, truth, "live")
+            if "gcore" in arguments.modes:
+                ask_all(arguments, doors, gcore_of(subject.live(), folder), truth, "gcore")
             core = subject.core()
             ask_all(arguments, doors, core if "core" in arguments.modes else None, truth, "core")
             target.take_away()
@@ -303,7 +305,7 @@ def ask_all(arguments, doors, target, truth, where):
 
 
 def main():
-    doors, modes = ("shell", "gdb", "lldb"), ("live", "core", "alone")
+    doors, modes = ("shell", "gdb", "lldb"), ("live", "gcore", "core", "alone")
     parser = argparse.ArgumentParser(description="Checks all doors on random graphs of Python objects.")
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--seeds", type=seeds_of, default=range(1, 2), help="as 1-100")

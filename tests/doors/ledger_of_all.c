@@ -1,6 +1,6 @@
-/* ledger_of_all.c - sets the stored counts of all objects of a core against what fields explain:
+/* ledger_of_all.c - sets the stored counts of all objects against what fields explain:
  *
- *     ledger_of_all CORE
+ *     ledger_of_all CORE|PID
  *
  * Writes one JSON document: {"mortal", "equal": of these, where fields explain all, "more":
  * where roots and words have to, "over": [[ADDRESS, stored, found]…], where fields are too many,
@@ -68,15 +68,17 @@ static void count_all(const rhi_session *session, json_t *document)
 
 int main(int count, char **words)
 {
-    rhi_target core;
+    rhi_target target;
     char error[256];
     if (count < 2)
-        fail("usage: ledger_of_all CORE");
-    if (rhi_target_open_core(words[1], NULL, &core, error, sizeof error) != 0)
+        fail("usage: ledger_of_all CORE|PID");
+    int64_t pid = strtoll(words[1], NULL, 10);
+    if ((pid ? rhi_target_open_process(pid, 0, &target, error, sizeof error)
+             : rhi_target_open_core(words[1], NULL, &target, error, sizeof error)) != 0)
         fail(error);
-    core.emit = keep;
+    target.emit = keep;
     rhi_session *session = rhi_session_new();
-    rhi_session_run(session, &core, "gcleaks", "--json --limit=0");
+    rhi_session_run(session, &target, "gcleaks", "--json --limit=0");
     json_t *leaks = json_loadb(output.bytes ? output.bytes : "", output.size, 0, NULL);
     if (!leaks || !session->graph)
         fail(output.bytes ? output.bytes : "no answer");
@@ -94,6 +96,6 @@ int main(int count, char **words)
     json_decref(document);
     json_decref(leaks);
     rhi_session_free(session);
-    rhi_target_close(&core);
+    rhi_target_close(&target);
     return 0;
 }

@@ -94,6 +94,13 @@ class PipedShell(Shell):
         return answers
 
 
+def gcore_of(target, folder):
+    """A core of a process that goes on, by GDB."""
+    subprocess.run(["gcore", "-o", os.path.join(folder, "gcore"), str(target.pid)], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=launch.TIMEOUT_SECONDS)
+    return launch.Target(core=os.path.join(folder, "gcore.%d" % target.pid))
+
+
 class ProcessBytes:
     """The memory of a process."""
 
