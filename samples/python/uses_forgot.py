@@ -1,7 +1,8 @@
-"""uses_forgot.py right|wrong - uses the extension forgot.c, in the right way or in the wrong ones.
+"""uses_forgot.py right|lost|wrong - uses the extension forgot.c, in the right way or in the wrong ones.
 
-    wrong   3 counts of `box.items` are lost; a list with its 5 dicts is lost; `victim` has 2 counts less than names that
-            hold it; `ghost` is freed while a name still leads to it
+    lost    3 counts of `box.items` are lost; a list with its 5 dicts is lost; `victim` has 2 counts less than names that
+            hold it
+    wrong   the same, and `ghost` is freed while a name still leads to it
     right   nothing of this
 
 PYTHONPATH must lead to the built extension. Invariant: the list's 5 dicts are held by it alone; nothing else of this
@@ -48,10 +49,10 @@ def truth():
     return {"lost_counts": {name_of(box.items): sys.getrefcount(box.items) - 2},
             "lost_lists": {name_of(each): [name_of(item) for item in each] for each in lost},
             "over_released": {name_of(victim): {"fields": 1 + len(holders), "stored": sys.getrefcount(victim) - 1}},
-            "dangling": {"address": hex(id(ghost)), "name": "ghost", "was": "Ghost"} if is_wrong else None}
+            "dangling": {"address": hex(id(ghost)), "name": "ghost", "was": "Ghost"} if has_ghost else None}
 
 
-is_wrong = sys.argv[1:] == ["wrong"]
+is_wrong, has_ghost = sys.argv[1:] != ["right"], sys.argv[1:] == ["wrong"]
 box, victim, ghost = Box(), Victim(), Ghost()
 holders = [victim, victim, victim]
 if is_wrong:
@@ -60,5 +61,5 @@ else:
     expect(forgot.length(box) == 3)
 gc.collect()
 gc.disable()
-checkpoint("used", truth, last=(lambda: forgot.released(ghost)) if is_wrong else int)
+checkpoint("used", truth, last=(lambda: forgot.released(ghost)) if has_ghost else int)
 os._exit(0)  # what was released too often must not be released once more

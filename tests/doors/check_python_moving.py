@@ -1,8 +1,8 @@
 """check_python_moving.py - a Python program that never rests, stopped at random moments: nothing false is certain.
 
 The process is stopped (SIGSTOP), and asked. Whether its collector was at work, its own word `collecting` tells, which is read
-here: an answer about counts must be provisional then, and only then. What is held for ever is never leaked, no certain
-problem is found, and no answer fails.
+here: an answer about counts must be provisional then, and only then. What is held for ever is never leaked, nothing is
+over-released, and no answer fails.
 
 Invariant: the address of `collecting` comes from the offsets of a table, and was tried: the program first stops
 itself inside a collection.
@@ -54,7 +54,7 @@ def address_of(row):
     return int(row["address"], 16)
 
 
-def check_moment(moving, door, target):
+def check_moment(moving, door, target, strict):
     """One stop; whether it was inside a collection, and whether the answers were complete."""
     is_collecting = moving.is_collecting()
     questions = [Question(command, "--json --limit=0" + more) for command, more in
@@ -73,8 +73,8 @@ def check_moment(moving, door, target):
         leaked = {int(name.rsplit("@", 1)[1], 16) for leak in documents["gcleaks"]["leaks"] for name in leak["objects"]}
         require(not leaked & moving.held, "held for ever, and leaked: %s", [hex(each) for each in leaked & moving.held][:20])
         require(not {address_of(row) for row in documents["gcfind"]["objects"]} & moving.held, "held for ever, and unreachable")
-    problems = [row for row in documents["gcverify"]["problems"] if not is_collecting]
-    require(not problems, "problems of a healthy process: %s", problems[:5])
+    problems = [row for row in documents["gcverify"]["problems"] if strict or row["kind"] == "over_release"]
+    require(is_collecting or not problems, "problems of a healthy process: %s", problems[:5])
     return is_collecting, documents["gcleaks"]["complete"]
 
 
@@ -83,6 +83,7 @@ def main():
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--strict", action="store_true", help="gcverify finds nothing at all outside of collections")
     arguments = parser.parse_args()
 
     def body():
@@ -95,11 +96,11 @@ def main():
             with program.start() as subject:
                 target, door = subject.live(), PipedShell(arguments.shell)
                 moving = Moving(subject, program, minor)
-                require(check_moment(moving, door, target)[0], "it left its collection")
+                require(check_moment(moving, door, target, arguments.strict)[0], "it left its collection")
                 for _ in range(arguments.count):
                     moving.go_on(dice.random() * 0.05)
                     moving.stop()
-                    was_inside, was_complete = check_moment(moving, door, target)
+                    was_inside, was_complete = check_moment(moving, door, target, arguments.strict)
                     inside, complete = inside + was_inside, complete + was_complete
         print("%d moments, %d inside a collection, %d complete answers of gcleaks" % (arguments.count, inside, complete))
         require(complete * 4 > arguments.count - inside, "hardly an answer is complete: %d of %d", complete, arguments.count)
