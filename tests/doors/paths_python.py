@@ -6,6 +6,7 @@ Invariant: each Marker is held by one slot, the one that its expression names; n
 """
 
 import asyncio
+import atexit
 import collections
 import contextvars
 import functools
@@ -88,6 +89,8 @@ some = {Marker(), Marker()}
 frozen = frozenset([Marker()])
 ordered = collections.OrderedDict(key=in_module(".ordered['key']"))
 queue = collections.deque([0, in_module(".queue[1]")])
+at_exit = [in_module(".at_exit[0]")]
+atexit.register(len, at_exit)  # is nearer to the object, and has no name
 error = ValueError(in_module(".error.args[0]"))
 error.attribute = in_module(".error.attribute")
 watched = Counted()
