@@ -469,14 +469,13 @@ static void made_up_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor vi
 }
 
 /* Of all that is no object's own address. */
-static rhi_error *made_up_remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
-                                 char *text, size_t size)
+static void made_up_remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
+                           char *text, size_t size)
 {
     (void)reader;
     text[0] = '\0';
     if (!rhi__is_object(object->state) || address != object->address)
         snprintf(text, size, "crates are used again");
-    return NULL;
 }
 
 /* "crate left {3}": what leads on, if all of it is named. */

@@ -405,16 +405,19 @@ struct rhi_format {
      * one after the other. NULL: the format never knows. */
     bool (*site)(rhi_reader *reader, const rhi_object *object, rhi_site *site);
     /* Writes what else is known of an address in one of its blocks, whose slot was decoded as
-     * `object`: what the memory is used for since, and what cannot be told. "": nothing. It may
-     * read all blocks. NULL: never. */
-    rhi_error *(*remark)(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
-                         size_t size);
+     * `object`: whether it was used again, and what cannot be told. "": nothing. NULL: never. */
+    void (*remark)(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
+                   size_t size);
     /* Visits what there is to be said of a heap, groups together. NULL: nothing. */
     void (*facts)(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context);
     /* Writes the path as an expression of the language that its objects belong to: pasted into
      * the program where it stands, it gives the last object. False: it has none. NULL: the
      * language is C. */
     bool (*express)(rhi_reader *reader, const rhi_way *way, char *text, size_t size);
+    /* May a slot of this object hold `value` in a sound heap, although no object was found there? A
+     * thread may be changing one of the two just now, or what is there looks like an object. NULL:
+     * never. */
+    bool (*may_hold)(rhi_reader *reader, const rhi_object *object, uint64_t value);
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the
      * table of weak references. NULL: nothing of the kind. */
     rhi_error *(*check)(rhi_reader *reader, rhi_check *check);

@@ -71,13 +71,13 @@ const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, ui
                                                          : "a slot that was never used";
 }
 
-rhi_error *rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
-                       char text[RHI_REMARK_SIZE])
+void rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
+                 char text[RHI_REMARK_SIZE])
 {
     const rhi_format *format = object->slot_size ? rhi__format_of(reader, object->heap) : NULL;
     text[0] = '\0';
-    return format && format->remark ? format->remark(reader, address, object, text, RHI_REMARK_SIZE)
-                                    : NULL;
+    if (format && format->remark)
+        format->remark(reader, address, object, text, RHI_REMARK_SIZE);
 }
 
 bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, rhi_object *object)

@@ -47,8 +47,8 @@ bool rhi__may_lie_alone(const rhi_reader *reader, uint32_t heap, uint64_t addres
 const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address);
 /* What its format says besides of an address in a block, of which rhi__place_of has set *object. */
 enum { RHI_REMARK_SIZE = 512 };
-rhi_error *rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
-                       char text[RHI_REMARK_SIZE]);
+void rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
+                 char text[RHI_REMARK_SIZE]);
 
 /* The bytes of an object's slot; NULL if they cannot be read in full. */
 const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object,

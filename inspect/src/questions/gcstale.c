@@ -37,7 +37,7 @@ static void judge(const rhi_gcstale *a, const rhi_holder *row, rhi_stale_verdict
         v->evidence = row->value == row->target ? RHI_STALE_FREED : RHI_STALE_INSIDE_FREED;
         return;
     }
-    rhi__error_free(rhi__remark(a->reader, row->value, &v->object, v->remark));
+    rhi__remark(a->reader, row->value, &v->object, v->remark);
     if (!rhi__is_object(v->object.state)) {
         v->evidence = RHI_STALE_NO_OBJECT;
         return;

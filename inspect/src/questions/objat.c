@@ -106,7 +106,7 @@ rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer
                           a->reader->memory->truncated);
     a->region = rhi__memory_region(a->reader->memory, a->address);
     a->own = rhi__own_at(a->reader, a->address);
-    RHI_TRY(rhi__remark(a->reader, a->address, &a->object, a->remark));
+    rhi__remark(a->reader, a->address, &a->object, a->remark);
     if (a->place == RHI_PLACE_UNMANAGED)
         RHI_TRY(rhi__malloc_place(session, a->reader, a->address, asked->limit, &a->block));
     if (a->place == RHI_PLACE_UNMANAGED || a->place == RHI_PLACE_INTERNAL)

@@ -71,7 +71,11 @@ typedef struct link_check {
 
 static void bad_link(const link_check *l, const rhi_slot *slot, const char *what)
 {
+    rhi_reader *reader = l->verify->reader;
+    const rhi_format *format = rhi__format_of(reader, l->object->heap);
     char name[RHI_NAME_SIZE + 32];
+    if (format->may_hold && format->may_hold(reader, l->object, slot->value))
+        return;
     rhi__slot_name(slot->field, slot->element, name, sizeof name);
     tell(&l->verify->check, RHI_FOUND_BAD_LINK, l->object->heap, slot->address, l->object,
          "its field %s holds 0x%" PRIx64 ": %s", name, slot->value, what);

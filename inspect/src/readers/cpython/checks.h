@@ -9,18 +9,10 @@
 
 #include "readers/cpython/python.h"
 
-/* Words that threads have at hand; sorted. is_known: all threads' were read. */
-typedef struct py_hands {
-    uint64_t *items;
-    uint64_t count, capacity;
-    bool is_known;
-} py_hands;
-
 typedef struct py_checker {
     py_runtime *py;
     rhi_reader *reader;
     rhi_check *check;
-    py_hands hands;
     rhi_block_room room; /* for blocks, and for pieces of tables */
     rhi_scratch piece;
 } py_checker;
@@ -49,9 +41,8 @@ static inline bool py_has_entries(const py_type *type)
 
 /* ---- hands.c -------------------------------------------------------------------------------- */
 
-bool rhi__py_hands_read(py_runtime *py, py_hands *hands);
-/* May a thread be changing what lies there? */
-bool rhi__py_in_hand(const py_hands *hands, uint64_t address);
+/* May a thread be changing what lies there? True also if that cannot be told. */
+bool rhi__py_in_hand(py_runtime *py, uint64_t address);
 
 /* ---- links.c -------------------------------------------------------------------------------- */
 

@@ -71,6 +71,7 @@ static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t spac
 static void free_runtime(py_runtime *py)
 {
     rhi__py_traces_free(py->traces);
+    rhi__py_hands_free(py->hands);
     rhi__py_views_free(py);
     rhi__py_runtime_free(py);
 }
@@ -132,6 +133,7 @@ const rhi_format rhi__format_python = {
     .site = rhi__py_site,
     .remark = rhi__py_remark,
     .facts = rhi__py_facts,
+    .may_hold = rhi__py_may_hold,
     .check = rhi__py_check,
     .words = rhi__py_words,
     .express = rhi__py_expression,

@@ -11,7 +11,6 @@
 #include "readers/cpython/python.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 enum { POOL_FREE = 8 /* of a pool's header: the first of its free blocks */ };
 
@@ -25,75 +24,6 @@ bool rhi__py_is_free(const py_runtime *py, uint64_t start)
         if (at == start)
             return true;
     return false;
-}
-
-/* ---- whose memory it is --------------------------------------------------------------------- */
-
-typedef struct search {
-    rhi_reader *reader;
-    uint64_t start, end; /* of the block */
-    bool is_found;
-} search;
-
-static rhi_error *look_at_span(void *context, uint64_t first, uint64_t count, uint64_t stride)
-{
-    search *s = context;
-    s->is_found |= first < s->end && count && first + (count - 1) * stride + 8 > s->start;
-    return NULL;
-}
-
-/* Has one of the objects of this block its table there? */
-static rhi_error *search_block(search *s, const rhi_block *block, rhi_block_room *room,
-                               rhi_object *owner)
-{
-    uint64_t got = 0;
-    const uint8_t *bytes =
-        rhi__block_bytes(s->reader, block, rhi__block_used_bytes(block), room, &got);
-    rhi_error *error = NULL;
-    for (uint64_t slot = 0; bytes && slot < block->capacity && !error && !s->is_found; slot++) {
-        uint64_t at = slot * block->slot_size;
-        if (!rhi__slot_is_live(block, slot) || at + block->slot_size > got)
-            continue;
-        rhi__decode(s->reader, block, block->base + at, bytes + at, true, owner);
-        if (owner->type < s->reader->types.count && s->reader->types.items[owner->type].has_vectors)
-            error = rhi__each_span(s->reader, owner, bytes + at, look_at_span, s);
-    }
-    return error;
-}
-
-static rhi_error *find_owner(rhi_reader *reader, const py_runtime *py, uint64_t start, uint64_t end,
-                             rhi_object *owner, bool *is_found)
-{
-    search s = {.reader = reader, .start = start, .end = end};
-    rhi_block_room room = {.scratch = {0}};
-    rhi_error *error = rhi__reader_load(reader);
-    uint64_t before = error ? 0 : rhi__begin_pass(reader);
-    for (uint64_t i = 0; !error && i < reader->blocks.count && !s.is_found; i++)
-        if (reader->heaps.items[reader->blocks.items[i].heap].state == py)
-            error = search_block(&s, &reader->blocks.items[i], &room, owner);
-    if (before)
-        reader->slot_room = before;
-    rhi__block_room_free(&room);
-    *is_found = s.is_found;
-    return error;
-}
-
-/* ---- remarks -------------------------------------------------------------------------------- */
-
-static rhi_error *remark_raw(rhi_reader *reader, const py_runtime *py, const rhi_object *object,
-                             char *text, size_t size)
-{
-    char id[RHI_ID_SIZE];
-    rhi_object owner;
-    bool is_found;
-    RHI_TRY(find_owner(reader, py, object->start, rhi__object_end(object), &owner, &is_found));
-    if (is_found)
-        rhi__object_id(reader, &owner, id, sizeof id);
-    rhi__text(text, size,
-              "the block at 0x%llx is in use as %s%s; if an object was at this address, it is gone",
-              (unsigned long long)object->start, is_found ? "memory of " : "memory",
-              is_found ? id : " of no object that is known");
-    return NULL;
 }
 
 /* An address of a live object's block. */
@@ -116,25 +46,26 @@ static void remark_live(rhi_reader *reader, const py_runtime *py, uint64_t addre
                   (unsigned long long)(object->address - object->start));
 }
 
-rhi_error *rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
-                          char *text, size_t size)
+void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
+                    size_t size)
 {
     const py_runtime *py = py_of_heap(reader, object->heap);
     const rhi_block *block = rhi__block_near(reader, address);
     const rhi_own_range *range = rhi__own_at(reader, address);
     text[0] = '\0';
     if (!block || !range || !range->has_blocks)
-        return NULL;
+        return;
     uint64_t slot = rhi__slot_number(block, address);
     if (rhi__is_object(object->state))
         remark_live(reader, py, address, object, text, size);
     else if (block->raw && rhi__bit(block->raw, slot))
-        return remark_raw(reader, py, object, text, size);
+        rhi__text(text, size,
+                  "if an object was at this address, it is gone: its block is in use for something "
+                  "else");
     else if (object->state == RHI_FREED && !rhi__py_is_free(py, object->start))
         rhi__text(text, size,
                   "its block was not given back: Python keeps it for the next object of this kind");
     else if (object->state == RHI_UNUSED && slot < block->origin)
         rhi__text(text, size,
                   "its block was in use before; nothing is left there that says what it held");
-    return NULL;
 }

@@ -10,7 +10,21 @@
 
 #include <stdlib.h>
 
-enum { RED_ZONE = 128, TOP_BYTES = 8192 };
+enum { RED_ZONE = 128, TOP_BYTES = 4096 };
+
+/* Words that threads have at hand; sorted. is_known: those of all threads. */
+struct py_hands {
+    uint64_t *items;
+    uint64_t count, capacity;
+    bool is_known;
+};
+
+void rhi__py_hands_free(struct py_hands *hands)
+{
+    if (hands)
+        free(hands->items);
+    free(hands);
+}
 
 static int order(const void *left, const void *right)
 {
@@ -18,7 +32,7 @@ static int order(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static bool add(py_hands *hands, uint64_t word)
+static bool add(struct py_hands *hands, uint64_t word)
 {
     if (!rhi__array_reserve(hands, 1))
         return false;
@@ -26,7 +40,7 @@ static bool add(py_hands *hands, uint64_t word)
     return true;
 }
 
-static bool add_thread(py_runtime *py, const rhi_thread *thread, py_hands *hands)
+static bool add_thread(py_runtime *py, const rhi_thread *thread, struct py_hands *hands)
 {
     const struct rhi_sink *map = &py->memory->map;
     uint8_t bytes[RED_ZONE + TOP_BYTES];
@@ -41,20 +55,24 @@ static bool add_thread(py_runtime *py, const rhi_thread *thread, py_hands *hands
     return true;
 }
 
-bool rhi__py_hands_read(py_runtime *py, py_hands *hands)
+/* NULL: memory is short. */
+static const struct py_hands *hands_of(py_runtime *py)
 {
     const struct rhi_sink *map = &py->memory->map;
-    hands->is_known = py->memory->has_threads && map->threads.count;
-    for (uint64_t i = 0; hands->is_known && i < map->threads.count; i++)
-        if (!add_thread(py, &map->threads.items[i], hands))
-            return false;
-    if (hands->count)
-        qsort(hands->items, hands->count, sizeof *hands->items, order);
-    return true;
+    if (py->hands || !(py->hands = calloc(1, sizeof *py->hands)))
+        return py->hands;
+    py->hands->is_known = py->memory->has_threads && map->threads.count;
+    for (uint64_t i = 0; py->hands->is_known && i < map->threads.count; i++)
+        py->hands->is_known = add_thread(py, &map->threads.items[i], py->hands);
+    if (py->hands->count)
+        qsort(py->hands->items, py->hands->count, sizeof *py->hands->items, order);
+    return py->hands;
 }
 
-bool rhi__py_in_hand(const py_hands *hands, uint64_t address)
+bool rhi__py_in_hand(py_runtime *py, uint64_t address)
 {
-    uint64_t at = rhi__first(0, hands->count, i, hands->items[i] >= address);
-    return !hands->is_known || (at < hands->count && hands->items[at] == address);
+    const struct py_hands *hands = hands_of(py);
+    uint64_t count = hands ? hands->count : 0,
+             place = rhi__first(0, count, i, hands->items[i] >= address);
+    return !hands || !hands->is_known || (place < count && hands->items[place] == address);
 }

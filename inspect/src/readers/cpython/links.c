@@ -84,7 +84,7 @@ static void name_place(const py_checker *c, uint64_t place, char *name, size_t s
 
 static bool in_hand(const py_checker *c, uint64_t head)
 {
-    return rhi__py_in_hand(&c->hands, head) || rhi__py_in_hand(&c->hands, head + PY_LINKS_BYTES);
+    return head && (rhi__py_in_hand(c->py, head) || rhi__py_in_hand(c->py, head + PY_LINKS_BYTES));
 }
 
 /* ---- one edge ------------------------------------------------------------------------------- */

@@ -223,6 +223,7 @@ typedef struct py_runtime {
     uint64_t interned; /* the dict of interned strings, which owns none of them; 0: not known */
     struct py_parts *parts;   /* what pools.c, lone.c and others made for themselves */
     struct py_traces *traces; /* of tracemalloc.c; NULL: nobody asked yet */
+    struct py_hands *hands;   /* of hands.c; likewise */
     struct py_views *views;   /* what slots.c and those with it did: views.h */
 } py_runtime;
 
@@ -451,13 +452,15 @@ bool rhi__py_each_tracked(py_runtime *py, rhi_work *work, py_links_visitor visit
 /* As in rhi_format. */
 void rhi__py_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context);
 bool rhi__py_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
-rhi_error *rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
-                          char *text, size_t size);
+void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
+                    size_t size);
+bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value);
 rhi_error *rhi__py_check(rhi_reader *reader, rhi_check *check);
 extern const rhi_finding_words rhi__py_words[RHI_FINDING_KINDS];
 /* Is the block in its pool's list of free ones? What holds no object may be memory all the same
  * that looks like one that was freed. */
 bool rhi__py_is_free(const py_runtime *py, uint64_t start);
+void rhi__py_hands_free(struct py_hands *hands);
 void rhi__py_traces_free(struct py_traces *traces);
 
 /* ---- expression.c --------------------------------------------------------------------------- */

@@ -327,7 +327,9 @@ static bool give_words(const py_visit *v, enum py_label label, uint64_t first, u
 
 bool rhi__py_list_slots(const py_visit *v)
 {
-    uint64_t count = py_word(v, PY_OB_SIZE), items = py_word(v, LIST_ITEMS);
+    uint64_t count = py_word(v, PY_OB_SIZE), items = py_word(v, LIST_ITEMS),
+             room = py_word(v, LIST_ALLOCATED);
+    count = count < room ? count : room; /* while it grows, or it is damaged */
     if (count == 0 || items == 0)
         return true;
     if (items % 8 || count >> PY_TABLE_MAX_LOG2 || !rhi__range_ok(items, count * 8)) {

@@ -182,7 +182,7 @@ static bool read_head(const judged *j, keys *k)
         FIND(j, RHI_FOUND_BAD_TABLE, "its table at 0x%" PRIx64 " makes no sense: %s", k->address,
              wrong);
     k->entries = k->indices + ((uint64_t)k->index_bytes << k->log2);
-    return !wrong && k->log2;
+    return !wrong;
 }
 
 /* Entries with a value; UINT64_MAX: they cannot all be read. */
@@ -234,9 +234,15 @@ static void check_dict(const judged *j, const uint8_t *body)
 {
     uint64_t used = rhi__load64(body + DICT_USED), values = rhi__load64(body + DICT_VALUES);
     keys k = {.address = rhi__load64(body + DICT_KEYS)};
-    if (!k.address || !read_head(j, &k) ||
-        !has_memory(j, "entries", k.address,
-                    k.entries + most_entries(&k) * k.entry_bytes - k.address))
+    if (!k.address || !read_head(j, &k))
+        return;
+    if (k.log2 == 0 && used) /* the table that all empty dicts share */
+        FIND(j, RHI_FOUND_BAD_TABLE,
+             "it says that it has %" PRIu64 " entries, its table at 0x%" PRIx64
+             " has room for none",
+             used, k.address);
+    if (k.log2 == 0 || !has_memory(j, "entries", k.address,
+                                   k.entries + most_entries(&k) * k.entry_bytes - k.address))
         return;
     if (values) {
         if (used > k.count)
@@ -309,7 +315,7 @@ void rhi__py_check_table(py_checker *c, const py_type *type, const rhi_object *o
                          const uint8_t *body, uint64_t size)
 {
     const judged j = {.c = c, .object = object};
-    if (rhi__py_in_hand(&c->hands, object->address))
+    if (rhi__py_in_hand(c->py, object->address))
         return;
     if (type->layout == PY_LIST && size >= LIST_ALLOCATED + 8)
         check_list(&j, body);

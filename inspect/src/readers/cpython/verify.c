@@ -49,7 +49,7 @@ static void check_guards(const py_checker *c, const rhi_block *block, uint64_t s
     uint64_t start = block->base + slot * block->slot_size, hooks = c->py->block_prefix,
              size = __builtin_bswap64(rhi__load64(bytes)),
              most = block->slot_size - hooks - GUARD_BYTES;
-    if (rhi__py_in_hand(&c->hands, start) || rhi__py_in_hand(&c->hands, start + hooks))
+    if (rhi__py_in_hand(c->py, start) || rhi__py_in_hand(c->py, start + hooks))
         return;
     if (size > most || (rhi__load64(bytes + GUARD_ID) | 0xff) != (GUARD | 0xff))
         find_guard(c, block, slot, bytes, "the guard in front of it is written over,", start);
@@ -66,8 +66,8 @@ static void check_dead(const py_checker *c, const rhi_block *block, uint64_t slo
     uint64_t start = block->base + slot * block->slot_size;
     for (unsigned i = DEAD_FROM; i < DEAD_TO; i++)
         if (bytes[i] != DEAD) {
-            if (!rhi__py_in_hand(&c->hands, start) &&
-                !rhi__py_in_hand(&c->hands, start + c->py->block_prefix))
+            if (!rhi__py_in_hand(c->py, start) &&
+                !rhi__py_in_hand(c->py, start + c->py->block_prefix))
                 FIND_BLOCK(c, block, start + i,
                            "the freed block at 0x%" PRIx64 " was written to at 0x%" PRIx64, start,
                            start + i);
@@ -145,7 +145,7 @@ static void check_type(const py_checker *c, const py_type *type)
                          .heap = py->interpreters.items[0].heap,
                          .type = UINT32_MAX};
     const rhi_block *block = rhi__block_at(c->reader, type->address);
-    if (rhi__py_in_hand(&c->hands, type->address) || !block ||
+    if (rhi__py_in_hand(c->py, type->address) || !block ||
         !rhi__slot_at(c->reader, block, type->address, &object))
         return;
     const py_type *base = type->base ? rhi__py_known_type(py, type->base) : NULL;
@@ -164,6 +164,26 @@ static void check_type(const py_checker *c, const py_type *type)
     }
 }
 
+/* ---- slots ---------------------------------------------------------------------------------- */
+
+/* Has it a count, and a type that is one? Then it may be an object of a size that is not known. */
+static bool looks_like_object(py_runtime *py, uint64_t address)
+{
+    uint64_t count, type;
+    return rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) && count &&
+           count < py->refcount_max && rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type) &&
+           rhi__py_type_at(py, type);
+}
+
+bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value)
+{
+    py_runtime *py = py_of_heap(reader, object->heap);
+    const rhi_block *block = rhi__block_at(reader, value);
+    return rhi__py_in_hand(py, object->address) || rhi__py_in_hand(py, value) ||
+           (block && py_is_raw(block, rhi__slot_number(block, value)) &&
+            looks_like_object(py, value));
+}
+
 /* ---- all ------------------------------------------------------------------------------------ */
 
 static bool is_at_rest(const py_checker *c)
@@ -177,8 +197,6 @@ static bool is_at_rest(const py_checker *c)
 static rhi_error *check_runtime(py_checker *c)
 {
     rhi_reader *reader = c->reader;
-    if (!rhi__py_hands_read(c->py, &c->hands))
-        return rhi__error_memory();
     if (is_at_rest(c))
         RHI_TRY(rhi__py_check_links(c));
     for (uint64_t i = 0; i < c->py->types.count; i++)
@@ -199,7 +217,6 @@ rhi_error *rhi__py_check(rhi_reader *reader, rhi_check *check)
     for (uint64_t i = 0; runtimes && i < runtimes->items.count && !error; i++) {
         py_checker c = {.py = runtimes->items.items[i], .reader = reader, .check = check};
         error = check_runtime(&c);
-        free(c.hands.items);
         rhi__block_room_free(&c.room);
         rhi__scratch_free(&c.piece);
     }
