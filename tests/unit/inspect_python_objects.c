@@ -383,6 +383,29 @@ START_TEST(blocks_hold_objects_raw_memory_or_what_was_freed)
 }
 END_TEST
 
+/* A dict's table of the smallest size, of str alone where there is such a kind. */
+static void put_table(scene *s, uint64_t at, uint64_t count, uint64_t usable, uint64_t used)
+{
+    bool is_old = s->py.minor < 11;
+    put(s, at, count);
+    put(s, at + 8, is_old ? 8 : 0x010303);
+    put(s, at + (is_old ? 24 : 16), usable);
+    put(s, at + (is_old ? 32 : 24), used);
+    put(s, at + 64, s->list); /* what it holds, or held */
+}
+
+START_TEST(a_table_that_is_kept_for_the_next_dict_holds_nothing)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t pool = new_pool(&s, 1, 176, 3);
+    put_table(&s, block_of(&s, pool, 0), 1, 3, 2);
+    put_table(&s, block_of(&s, pool, 1), 0, 3, 2);
+    put_table(&s, block_of(&s, pool, 2), 0, 3, 3); /* it has no room for so many */
+    must_be(open_pool(&s, pool), "r-r");
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(an_address_reads_no_more_than_its_pool)
 {
     scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
@@ -995,6 +1018,7 @@ int main(void)
     tcase_set_timeout(tcase, 600);
 #define EACH(test) tcase_add_loop_test(tcase, test, 0, VERSIONS)
     EACH(blocks_hold_objects_raw_memory_or_what_was_freed);
+    EACH(a_table_that_is_kept_for_the_next_dict_holds_nothing);
     EACH(an_address_reads_no_more_than_its_pool);
     EACH(headers_of_live_objects_come_in_order);
     EACH(free_lists_that_make_no_sense_are_damage);

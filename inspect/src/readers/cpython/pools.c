@@ -85,6 +85,12 @@ typedef struct filling {
     bool any_raw, any_prefix;
 } filling;
 
+static bool is_dead_table(const py_runtime *py, const py_pool *p, const uint8_t *block)
+{
+    return p->block_size > py->block_prefix &&
+           rhi__py_is_dead_table(py, block + py->block_prefix, p->block_size - py->block_prefix);
+}
+
 static void fill(py_runtime *py, const py_pool *p, const uint8_t *bytes, filling *f)
 {
     uint64_t free_bits[BLOCKS_MAX / 64] = {0};
@@ -103,7 +109,8 @@ static void fill(py_runtime *py, const py_pool *p, const uint8_t *bytes, filling
             rhi__bit_set(f->live, i);
             f->prefixes[i] = found.prefix;
             f->any_prefix |= found.prefix != 0;
-        } else if (!rhi__py_was_object(py, block, p->block_size, p->block_size, false, &was)) {
+        } else if (!rhi__py_was_object(py, block, p->block_size, p->block_size, false, &was) &&
+                   !is_dead_table(py, p, block)) {
             rhi__bit_set(f->raw, i);
             f->any_raw = true;
         }
