@@ -12,11 +12,22 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { HEADER = PY_POOL_HEADER, CLASSES = 32, POOL_MAX = 16 << 10, BLOCKS_MAX = POOL_MAX / 16 };
+enum {
+    HEADER = PY_POOL_HEADER,
+    CLASSES = 32,
+    POOL_MAX = 16 << 10,
+    BLOCKS_MAX = POOL_MAX / 16,
+    KEPT_EACH = 80,
+    KEPT_MAX = 4 * KEPT_EACH
+};
 
 struct py_pools {
     rhi_scratch scratch;
     uint64_t in_motion; /* the pool whose count is one off: the program was stopped there */
+    /* tables that are kept for the next dicts, sorted */
+    uint64_t kept[KEPT_MAX];
+    unsigned kept_count;
+    bool knows_kept;
 };
 
 /* ---- a pool --------------------------------------------------------------------------------- */
@@ -85,10 +96,50 @@ typedef struct filling {
     bool any_raw, any_prefix;
 } filling;
 
-static bool is_dead_table(const py_runtime *py, const py_pool *p, const uint8_t *block)
+static int address_order(const void *left, const void *right)
 {
-    return p->block_size > py->block_prefix &&
-           rhi__py_is_dead_table(py, block + py->block_prefix, p->block_size - py->block_prefix);
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* Dicts' tables of the smallest size are kept for the next dicts, with what they held; some of them
+ * have the count that they had. Where an interpreter lists them is known from 3.10 on. */
+static void learn_kept(py_runtime *py, const py_interpreter *interpreter)
+{
+    static const struct {
+        uint32_t list, count;
+    } places[] = {{0, 0}, {11336, 11976}, {5168, 5808}, {271376, 272020}, {12504, 13144}};
+    uint8_t list[KEPT_EACH * 8], count[4];
+    uint64_t at = interpreter->address;
+    unsigned version = py->minor - PY_MINOR_MIN, *total = &py->pools->kept_count;
+    if (!places[version].list ||
+        rhi__memory_read(py->memory, at + places[version].list, list, sizeof list) != sizeof list ||
+        rhi__memory_read(py->memory, at + places[version].count, count, sizeof count) !=
+            sizeof count)
+        return;
+    for (uint32_t i = 0; i < rhi__load32(count) && i < KEPT_EACH && *total < KEPT_MAX; i++)
+        py->pools->kept[(*total)++] = rhi__load64(list + i * 8);
+}
+
+static void learn_all_kept(py_runtime *py)
+{
+    py->pools->knows_kept = true;
+    for (uint64_t i = 0; i < py->interpreters.count; i++)
+        learn_kept(py, &py->interpreters.items[i]);
+    qsort(py->pools->kept, py->pools->kept_count, sizeof *py->pools->kept, address_order);
+}
+
+/* A dict's table that no dict uses? */
+static bool is_dead_table(py_runtime *py, const py_pool *p, uint64_t start, const uint8_t *block)
+{
+    uint64_t prefix = py->block_prefix, address = start + prefix;
+    if (!py->pools->knows_kept)
+        learn_all_kept(py);
+    return p->block_size > prefix &&
+           rhi__py_is_smallest_table(py, block + prefix, p->block_size - prefix) &&
+           (rhi__load64(block + prefix) == 0 ||
+            bsearch(&address, py->pools->kept, py->pools->kept_count, sizeof address,
+                    address_order));
 }
 
 static void fill(py_runtime *py, const py_pool *p, const uint8_t *bytes, filling *f)
@@ -110,7 +161,7 @@ static void fill(py_runtime *py, const py_pool *p, const uint8_t *bytes, filling
             f->prefixes[i] = found.prefix;
             f->any_prefix |= found.prefix != 0;
         } else if (!rhi__py_was_object(py, block, p->block_size, p->block_size, false, &was) &&
-                   !is_dead_table(py, p, block)) {
+                   !is_dead_table(py, p, start, block)) {
             rhi__bit_set(f->raw, i);
             f->any_raw = true;
         }

@@ -399,9 +399,8 @@ bool rhi__py_u64(py_runtime *py, uint64_t address, uint64_t *value);
 
 /* ---- slots.c, tables.c, names.c, value.c ---------------------------------------------------- */
 
-/* Is that a dict's table that nobody uses: one of the smallest size, which are kept for the next
- * dict, with what they held? Its count is 0 then. */
-bool rhi__py_is_dead_table(const py_runtime *py, const uint8_t *bytes, uint64_t size);
+/* Is that a dict's table of the smallest size? */
+bool rhi__py_is_smallest_table(const py_runtime *py, const uint8_t *bytes, uint64_t size);
 /* As in rhi_format. */
 bool rhi__py_slots(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
                    rhi_slot_visitor visit, void *context);

@@ -82,12 +82,12 @@ bool rhi__py_table_open(py_runtime *py, uint64_t keys, uint64_t values, py_table
     return true;
 }
 
-bool rhi__py_is_dead_table(const py_runtime *py, const uint8_t *bytes, uint64_t size)
+bool rhi__py_is_smallest_table(const py_runtime *py, const uint8_t *bytes, uint64_t size)
 {
     enum { SMALLEST = 8, USABLE = 5 };
     py_table table;
-    if (size < KEYS_HEADER || rhi__load64(bytes) != 0 ||
-        !(py->minor < 11 ? open_old : open_new)(bytes, 0, &table) || table.bytes > size)
+    if (size < KEYS_HEADER || !(py->minor < 11 ? open_old : open_new)(bytes, 0, &table) ||
+        table.bytes > size)
         return false;
     bool is_smallest = py->minor < 11 ? rhi__load64(bytes + 8) == SMALLEST
                                       : 1u << bytes[8] == SMALLEST && bytes[9] == bytes[8];
