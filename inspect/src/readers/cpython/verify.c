@@ -166,13 +166,15 @@ static void check_type(const py_checker *c, const py_type *type)
 
 /* ---- slots ---------------------------------------------------------------------------------- */
 
-/* Has it a count, and a type that is one? Then it may be an object of a size that is not known. */
+/* Has it a count, and a type whose type is `type`? Then it may be an object of a size that is not
+ * known, or of a type that was never made ready, as 3.9 has one. */
 static bool looks_like_object(py_runtime *py, uint64_t address)
 {
-    uint64_t count, type;
+    uint64_t count, type, meta;
     return rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) && count &&
            count < py->refcount_max && rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type) &&
-           rhi__py_type_at(py, type);
+           (rhi__py_type_at(py, type) ||
+            (rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) && meta == py->type_type));
 }
 
 bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value)
