@@ -270,7 +270,8 @@ static const rhi_command table[] = {
         .json =
             "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", "
             "\"bytes\", \"" RHI_REFHEAP_BLOCK "s\",\n \"" RHI_REFHEAP_BLOCK "_bytes\", "
-            "\"fragmentation_percent\", \"damaged\": objects whose header makes no sense, "
+            "\"fragmentation_percent\", \"lone\": objects outside of\n the blocks, if "
+            "the format has such, \"damaged\": objects whose header makes no sense, "
             "\"phase\",\n \"collector\": {\"enabled\", \"collections\", \"reclaimed\", "
             "\"candidates\"}, \"facts\": what else the format\n tells, by group and key, if it "
             "does, "

@@ -69,9 +69,14 @@ static inline pending slot_of(const rhi_block *block, uint64_t slot)
 __attribute__((noinline)) static pending find_unusual(rhi_reader *reader, uint64_t value,
                                                       bool is_live)
 {
+    rhi_object gone;
     const rhi_block *block = rhi__block_at(reader, value);
     uint64_t slot = block ? rhi__slot_number(block, value) : 0;
     if (block && rhi__slot_address(block, slot) == value)
+        return slot_of(block, slot);
+    /* the block does not say what prefix the object of a free slot had: who leads there is stale */
+    if (block && block->prefixes && rhi__slot_at(reader, block, value, &gone) &&
+        gone.state == RHI_FREED && gone.address == value)
         return slot_of(block, slot);
     if (value && is_live) /* what a dying one holds is being let go of */
         note_stray(reader, value);

@@ -410,6 +410,10 @@ struct rhi_format {
                    size_t size);
     /* Visits what there is to be said of a heap, groups together. NULL: nothing. */
     void (*facts)(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context);
+    /* What an object that holds variables by their names is called by people: "globals of app" is
+     * written as "globals" and "app". False: it is no such object. NULL: there are none. */
+    bool (*scope)(rhi_reader *reader, const rhi_object *object, char what[RHI_NAME_SIZE],
+                  char of[RHI_NAME_SIZE]);
     /* Writes the path as an expression of the language that its objects belong to: pasted into
      * the program where it stands, it gives the last object. False: it has none. NULL: the
      * language is C. */

@@ -100,7 +100,8 @@ static void count_object(counter *c, const rhi_block *block, uint64_t offset, co
     t->bytes += size;
     heap->objects++;
     heap->bytes += size;
-    heap->slot_bytes += block->slot_size;
+    heap->slot_bytes += block->is_lone ? 0 : block->slot_size;
+    heap->lone += block->is_lone;
     if (c->tallies)
         c->tallies[index] = t->number;
 }
@@ -110,8 +111,10 @@ static rhi_error *count_block(counter *c, const rhi_block *block)
     rhi_heap_tally *heap = &c->statistics->heaps[block->heap];
     /* free slots, too: is none of them taken? */
     uint64_t got = 0, size = rhi__block_used_bytes(block);
-    heap->blocks++;
-    heap->block_bytes += block->size;
+    if (!block->is_lone) {
+        heap->blocks++;
+        heap->block_bytes += block->size;
+    }
     const uint8_t *bytes = rhi__block_bytes(c->reader, block, block->size, &c->room, &got);
     rhi__look_for_harm(c->reader, block, bytes, got);
     uint64_t readable = bytes ? got / block->slot_size : 0;

@@ -16,6 +16,7 @@ typedef struct rhi_tally {
 
 typedef struct rhi_heap_tally {
     uint64_t objects, bytes, blocks, block_bytes, slot_bytes, damaged;
+    uint64_t lone; /* of `objects`, those in memory of others, outside of all blocks */
     /* of types that have objects; most bytes first */
     struct {
         rhi_tally *items;

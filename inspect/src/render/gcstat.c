@@ -118,9 +118,13 @@ static void print_heap(rhi_session *session, const rhi_gcstat *answer, uint64_t 
     rhi__print(session, "heap %" PRIu64 "%s%s%s: %" PRIu64 " object%s, %" PRIu64 " bytes; ",
                info->number, info->name[0] ? " \"" : "", info->name, info->name[0] ? "\"" : "",
                heap->objects, rhi__plural(heap->objects), heap->bytes);
-    rhi__print(session, "%" PRIu64 " %s%s of %" PRIu64 " bytes%s, %u%% of them unused\n",
+    rhi__print(session, "%" PRIu64 " %s%s of %" PRIu64 " bytes%s, %u%% of them unused",
                heap->blocks, info->format->block_word, rhi__plural(heap->blocks), heap->block_bytes,
                heap->blocks == 1 ? "" : " in all", rhi__fragmentation_percent(heap));
+    if (info->format->read_lone)
+        rhi__print(session, "; %" PRIu64 " object%s outside of them", heap->lone,
+                   rhi__plural(heap->lone));
+    rhi__print(session, "\n");
     if (info->format->has_collector)
         rhi__print(session,
                    "  collector %s: %" PRIu64 " collection%s, %" PRIu64
@@ -235,6 +239,8 @@ static json_t *heap_json(const rhi_gcstat *answer, uint64_t place, uint64_t limi
     json_object_set_new(json, key, rhi__json_u64(heap->block_bytes));
     json_object_set_new(json, "fragmentation_percent",
                         json_integer(rhi__fragmentation_percent(heap)));
+    if (info->format->read_lone)
+        json_object_set_new(json, "lone", rhi__json_u64(heap->lone));
     json_object_set_new(json, "damaged", rhi__json_u64(heap->damaged));
     json_object_set_new(json, "phase", json_string(info->phase));
     json_object_set_new(json, "collector",

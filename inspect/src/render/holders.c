@@ -109,7 +109,7 @@ json_t *rhi__block_json(rhi_session *session, uint32_t number)
                      rhi__json_u64(end - start));
 }
 
-enum { WHAT_SIZE = RHI_ID_SIZE + RHI_VARIABLE_SIZE + 2 * RHI_OWNER_SIZE + 64 };
+enum { WHAT_SIZE = RHI_ID_SIZE + 2 * RHI_NAME_SIZE + RHI_VARIABLE_SIZE + 2 * RHI_OWNER_SIZE + 64 };
 
 /* local 'conn.table[3]' (node *) in serve() frame 0 */
 static void variable_text(const rhi_holder *holder, char *text, size_t size)
@@ -138,13 +138,25 @@ static bool names_root(const rhi_reader *reader, const rhi_holder *holder)
     return rhi__format_of(reader, reader->roots.items[holder->index].heap)->names_roots;
 }
 
+/* "node#3.next", "globals['cache'] of app (dict@0x…)" */
+static void field_text(rhi_reader *reader, const rhi_object *from, const char *id, const char *name,
+                       char *text, size_t size)
+{
+    char what[RHI_NAME_SIZE], of[RHI_NAME_SIZE];
+    const rhi_format *format = rhi__format_of(reader, from->heap);
+    if (format->scope && format->scope(reader, from, what, of))
+        snprintf(text, size, "%s%s%s of %s (%s)", what, rhi__dot_before(name), name, of, id);
+    else
+        snprintf(text, size, "%s%s%s", id, rhi__dot_before(name), name);
+}
+
 /* A row without its address and strength; *has_address: the text says where the word lies. value:
  * of the object that the row is in. */
 static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, size_t size,
                       bool *has_address, char value[RHI_VALUE_SIZE])
 {
     char id[RHI_ID_SIZE] = "(unreadable)";
-    rhi_object from;
+    rhi_object from = {0};
     const char *name = holder->name ? holder->name : "";
     *has_address = false;
     value[0] = '\0';
@@ -156,7 +168,7 @@ static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, 
     }
     switch (holder->kind) {
     case RHI_HOLDER_FIELD:
-        snprintf(text, size, "%s%s%s", id, rhi__dot_before(name), name);
+        field_text(reader, &from, id, name, text, size);
         break;
     case RHI_HOLDER_UNDECLARED:
         snprintf(text, size, "%s%s (no declared field)", id, name);

@@ -48,6 +48,7 @@ static uint64_t gaps_text(const rhi_word_map *map, enum rhi_worth worth, char *t
 /* ---- what leads to missing memory ----------------------------------------------------------- */
 
 typedef struct search {
+    const rhi_reader *reader;
     rhi_session *session;
     rhi_memory *memory;
     rhi_word_map *map;
@@ -90,6 +91,13 @@ static rhi_gap *gap_at(const rhi_word_map *map, uint64_t address)
     return NULL;
 }
 
+/* Does a format that tells all slots of its objects own this memory? Then no other word there is an
+ * address: it is text, or left from what was there before. */
+static bool is_told_by_code(const rhi_reader *reader, const rhi_block *block)
+{
+    return block && rhi__format_of(reader, block->heap)->slots;
+}
+
 static void look_at(search *s, const rhi_part *part, uint64_t address, uint64_t value)
 {
     uint64_t base, end;
@@ -103,6 +111,8 @@ static void look_at(search *s, const rhi_part *part, uint64_t address, uint64_t 
     }
     if (gap ? gap->lead == RHI_LEAD_WORD
             : region || !is_unlisted(s, value) || is_known_end(s, value))
+        return;
+    if (is_told_by_code(s->reader, rhi__block_at(s->reader, address)))
         return;
     if (part && part->is_chunks) {
         const rhi_chunk_span *span = rhi__malloc_span(s->map->malloc, address - 16);
@@ -156,8 +166,10 @@ static rhi_error *search_all(search *s, rhi_reader *reader)
                                  s->map->parts.items[i].end, &scratch);
     }
     for (uint64_t i = 0; i < reader->own.count && !error; i++)
-        error =
-            search_range(s, NULL, reader->own.items[i].start, reader->own.items[i].end, &scratch);
+        if (reader->own.items[i].heap == UINT32_MAX ||
+            !rhi__format_of(reader, reader->own.items[i].heap)->slots)
+            error = search_range(s, NULL, reader->own.items[i].start, reader->own.items[i].end,
+                                 &scratch);
     rhi__scratch_free(&scratch);
     return error;
 }
@@ -223,6 +235,7 @@ static void judge_gaps(search *s, const rhi_reader *reader)
 static rhi_error *find_leads(rhi_session *session, rhi_reader *reader, rhi_word_map *map)
 {
     search s = {.session = session,
+                .reader = reader,
                 .memory = reader->memory,
                 .map = map,
                 .low = 1ull << 32,

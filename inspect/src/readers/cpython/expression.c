@@ -295,3 +295,29 @@ bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size
     memcpy(text, w.text, strlen(w.text) + 1);
     return true;
 }
+
+/* ---- scopes --------------------------------------------------------------------------------- */
+
+/* The dict that a module of that name has, as sys.modules knows it, holds its globals. */
+bool rhi__py_scope(rhi_reader *reader, const rhi_object *object, char what[RHI_NAME_SIZE],
+                   char of[RHI_NAME_SIZE])
+{
+    enum { MODULE_DICT = 16 };
+    py_runtime *py = py_of_heap(reader, object->heap);
+    const py_type *type = py_type_of(py, object);
+    uint64_t name = type && type->layout == PY_DICT
+                        ? rhi__py_dict_get(py, object->address, "__name__")
+                        : 0,
+             dict;
+    if (!name || !rhi__py_text(py, name, of, RHI_NAME_SIZE))
+        return false;
+    for (uint64_t i = 0; i < py->interpreters.count; i++) {
+        uint64_t module = rhi__py_dict_get(py, py->interpreters.items[i].modules, of);
+        if (module && rhi__memory_u64(py->memory, module + MODULE_DICT, &dict) &&
+            dict == object->address) {
+            snprintf(what, RHI_NAME_SIZE, "globals");
+            return true;
+        }
+    }
+    return false;
+}

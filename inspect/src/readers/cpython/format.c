@@ -136,5 +136,6 @@ const rhi_format rhi__format_python = {
     .may_hold = rhi__py_may_hold,
     .check = rhi__py_check,
     .words = rhi__py_words,
+    .scope = rhi__py_scope,
     .express = rhi__py_expression,
 };

@@ -469,5 +469,7 @@ void rhi__py_traces_free(struct py_traces *traces);
 
 /* As `express` of rhi_format. */
 bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size_t size);
+bool rhi__py_scope(rhi_reader *reader, const rhi_object *object, char what[RHI_NAME_SIZE],
+                   char of[RHI_NAME_SIZE]);
 
 #endif
