@@ -177,11 +177,21 @@ static bool looks_like_object(py_runtime *py, uint64_t address)
             (rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) && meta == py->type_type));
 }
 
+/* Lists and tuples are filled, and frames taken down, item by item. A dict takes what it does not
+ * hold any more out of its table first, and is judged at any time: that of a module is in some hand
+ * always. */
+static bool is_changed_in_steps(py_runtime *py, const rhi_object *object, uint64_t value)
+{
+    const py_type *type = py_type_of(py, object);
+    return !(type && type->layout == PY_DICT) &&
+           (rhi__py_in_hand(py, object->address) || rhi__py_in_hand(py, value));
+}
+
 bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value)
 {
     py_runtime *py = py_of_heap(reader, object->heap);
     const rhi_block *block = rhi__block_at(reader, value);
-    return rhi__py_in_hand(py, object->address) || rhi__py_in_hand(py, value) ||
+    return is_changed_in_steps(py, object, value) ||
            (block && py_is_raw(block, rhi__slot_number(block, value)) &&
             looks_like_object(py, value));
 }
