@@ -101,17 +101,16 @@ static inline void add_target(rhi_graph *graph, const pending *p)
             *p->rank + rhi__population(*p->live & ((1ull << p->bit) - 1));
 }
 
-/* The last edge is a guess. */
-static bool note_guess(builder *b)
+/* An edge to this object is a guess. False if memory is short. */
+static bool note_guess(rhi_graph *graph, uint32_t to)
 {
-    rhi_graph *graph = b->graph;
     if (!graph->guessed) {
         graph->guessed = rhi__big_array((uint64_t)graph->count + 1, sizeof *graph->guessed);
         if (!graph->guessed)
             return false;
         memset(graph->guessed, 0, ((uint64_t)graph->count + 1) * sizeof *graph->guessed);
     }
-    graph->guessed[graph->edge_to[graph->edge_count - 1]]++;
+    graph->guessed[to]++;
     return true;
 }
 
@@ -131,7 +130,8 @@ static bool add_slot(void *context, const rhi_slot *slot)
         !rhi__may_lie_alone(b->reader, b->heap, slot->value))
         note_stray(b->reader, slot->value);
     add_target(b->graph, &target);
-    if (slot->field->is_guess && b->is_live && b->graph->edge_count > edges && !note_guess(b)) {
+    if (slot->field->is_guess && b->is_live && b->graph->edge_count > edges &&
+        !note_guess(b->graph, b->graph->edge_to[b->graph->edge_count - 1])) {
         b->out_of_memory = true;
         return false;
     }
@@ -310,6 +310,47 @@ static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
     }
 }
 
+/* ---- what is in motion ---------------------------------------------------------------------- */
+
+static bool is_over(const rhi_graph *graph, uint32_t index)
+{
+    return rhi__open_at_most(graph, index) < 0 &&
+           !(graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT));
+}
+
+static bool is_in_motion(rhi_reader *reader, uint32_t index)
+{
+    rhi_object object;
+    uint64_t address = rhi__object_address(reader, index);
+    const rhi_block *block = rhi__block_at(reader, address);
+    return rhi__format_of(reader, block->heap)->in_motion &&
+           rhi__slot_at(reader, block, address, &object) &&
+           rhi__format_of(reader, block->heap)->in_motion(reader, &object);
+}
+
+/* Where more fields hold an object than it has counts, those of objects that a thread may be
+ * changing count like guesses. There are few such, or none: only then edges are looked at. */
+static rhi_error *doubt_motion(builder *b)
+{
+    rhi_graph *graph = b->graph;
+    uint64_t *over = NULL;
+    for (uint32_t i = 0; i < graph->count; i++)
+        if (is_over(graph, i)) {
+            if (!over && !(over = calloc((uint64_t)graph->count / 64 + 1, sizeof *over)))
+                return rhi__error_memory();
+            rhi__bit_set(over, i);
+        }
+    for (uint32_t i = 0; over && i < graph->count; i++)
+        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++)
+            if (rhi__bit(over, graph->edge_to[e]) && is_in_motion(b->reader, i) &&
+                !note_guess(graph, graph->edge_to[e])) {
+                free(over);
+                return rhi__error_memory();
+            }
+    free(over);
+    return NULL;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 /* Objects that exact roots hold are in use, whatever guesses explain their counts. */
@@ -412,6 +453,8 @@ rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **resu
     rhi_error *error = add_blocks(&b);
     if (!error)
         drop_edges_to_nobody(reader, graph);
+    if (!error)
+        error = doubt_motion(&b);
     if (!error)
         error = mark_reached(work, reader, graph);
     if (error)

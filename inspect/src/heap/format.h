@@ -422,6 +422,9 @@ struct rhi_format {
      * thread may be changing one of the two just now, or what is there looks like an object. NULL:
      * never. */
     bool (*may_hold)(rhi_reader *reader, const rhi_object *object, uint64_t value);
+    /* May a thread be changing the slots of this object one after the other just now, so that some
+     * hold what they own no count of yet, or no more? They count like guesses then. NULL: never. */
+    bool (*in_motion)(rhi_reader *reader, const rhi_object *object);
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the
      * table of weak references. NULL: nothing of the kind. */
     rhi_error *(*check)(rhi_reader *reader, rhi_check *check);

@@ -134,6 +134,7 @@ const rhi_format rhi__format_python = {
     .remark = rhi__py_remark,
     .facts = rhi__py_facts,
     .may_hold = rhi__py_may_hold,
+    .in_motion = rhi__py_in_motion,
     .check = rhi__py_check,
     .words = rhi__py_words,
     .scope = rhi__py_scope,

@@ -457,6 +457,7 @@ bool rhi__py_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
 void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
                     size_t size);
 bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value);
+bool rhi__py_in_motion(rhi_reader *reader, const rhi_object *object);
 rhi_error *rhi__py_check(rhi_reader *reader, rhi_check *check);
 extern const rhi_finding_words rhi__py_words[RHI_FINDING_KINDS];
 /* Is the block in its pool's list of free ones? What holds no object may be memory all the same

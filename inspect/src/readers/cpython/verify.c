@@ -43,6 +43,11 @@ static void find_guard(const py_checker *c, const rhi_block *block, uint64_t slo
                     is_object ? &object : NULL, "%s at 0x%" PRIx64, what, at);
 }
 
+static bool has_front_guard(const uint8_t *bytes)
+{
+    return (rhi__load64(bytes + GUARD_ID) | 0xff) == (GUARD | 0xff);
+}
+
 static void check_guards(const py_checker *c, const rhi_block *block, uint64_t slot,
                          const uint8_t *bytes)
 {
@@ -51,7 +56,7 @@ static void check_guards(const py_checker *c, const rhi_block *block, uint64_t s
              most = block->slot_size - hooks - GUARD_BYTES;
     if (rhi__py_in_hand(c->py, start) || rhi__py_in_hand(c->py, start + hooks))
         return;
-    if (size > most || (rhi__load64(bytes + GUARD_ID) | 0xff) != (GUARD | 0xff))
+    if (size > most || !has_front_guard(bytes))
         find_guard(c, block, slot, bytes, "the guard in front of it is written over,", start);
     else if (rhi__load64(bytes + hooks + size) != GUARD)
         find_guard(c, block, slot, bytes, "the guard behind it is written over,",
@@ -85,7 +90,8 @@ static void check_hooks(const py_checker *c, const rhi_block *block, const uint8
     uint64_t carved = rhi__load32(header + POOL_NEXT_OFFSET);
     for (uint64_t slot = 0; slot < block->capacity; slot++) {
         const uint8_t *at = bytes + slot * block->slot_size;
-        if (rhi__slot_is_live(block, slot) || py_is_raw(block, slot))
+        /* or a table that is kept for the next dict, which holds nothing */
+        if (rhi__slot_is_live(block, slot) || py_is_raw(block, slot) || has_front_guard(at))
             check_guards(c, block, slot, at);
         else if (POOL_BYTES + (slot + 1) * block->slot_size < carved)
             check_dead(c, block, slot, at);
@@ -185,6 +191,11 @@ static bool is_changed_in_steps(py_runtime *py, const rhi_object *object, uint64
     const py_type *type = py_type_of(py, object);
     return !(type && type->layout == PY_DICT) &&
            (rhi__py_in_hand(py, object->address) || rhi__py_in_hand(py, value));
+}
+
+bool rhi__py_in_motion(rhi_reader *reader, const rhi_object *object)
+{
+    return is_changed_in_steps(py_of_heap(reader, object->heap), object, object->address);
 }
 
 bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value)
