@@ -19,24 +19,47 @@ import tempfile
 from dataclasses import dataclass
 
 import machine
-from machine import Failure
+from machine import HERE, Failure
 
 BUILD_SECONDS = 120
 # Bytes per object, rounded up: of a core; of a process while it builds; of glibc's blocks; of the engine, with
 # dominators; of the hungriest peer where one is measured.
 CORE_BYTES, PROCESS_BYTES, BLOCK_BYTES, ENGINE_BYTES, PEER_BYTES = 58, 76, 50, 100, 160
+PYTHON_BYTES = 160  # of a process of Python, and of its core
+PYTHON = os.environ.get("PYTHON", "/usr/bin/python3.11")
 SPARE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
 class Heap:
-    program: str  # inspect_heap or inspect_malloc
+    program: str  # inspect_heap, inspect_malloc or python_heap.py
     shape: str
     size: int
 
     @property
     def title(self):
         return f"{size_text(self.size)} {self.shape}"
+
+    @property
+    def is_python(self):
+        return self.program == "python_heap.py"
+
+    @property
+    def core_bytes(self):
+        return self.size * (PYTHON_BYTES if self.is_python else
+                            CORE_BYTES if self.program == "inspect_heap" else BLOCK_BYTES)
+
+    @property
+    def process_bytes(self):
+        return self.size * (PYTHON_BYTES if self.is_python else PROCESS_BYTES)
+
+    def exe(self, build):
+        return os.path.realpath(shutil.which(PYTHON) or PYTHON) if self.is_python else str(build / self.program)
+
+    def command(self, build, mode, runs):
+        if self.is_python:
+            return [self.exe(build), str(HERE / self.program), mode, str(self.size)]
+        return [self.exe(build), mode, self.shape, str(self.size), str(runs)]
 
     def file(self, folder, ending):
         return folder / f"refheap-bench-{self.program}-{self.shape}-{size_text(self.size)}.{ending}"
@@ -69,10 +92,11 @@ def parse_size(text):
 # ---- cores --------------------------------------------------------------------------------------------------------
 
 
-def fingerprint(build, program):
-    """Of the program and of the library it is linked with."""
+def fingerprint(build, heap):
+    """Of the program and of the library it is linked with, or of the Python that runs it."""
     digest = hashlib.sha256()
-    for path in [build / program, *sorted((build / "runtime").glob("librefheap.so.*.*.*"))]:
+    others = [HERE / heap.program] if heap.is_python else sorted((build / "runtime").glob("librefheap.so.*.*.*"))
+    for path in [pathlib.Path(heap.exe(build)), *others]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -83,7 +107,9 @@ def kept_core(heap, build, folder):
     except (OSError, ValueError):
         return None
     core, runs = heap.file(folder, "core"), heap.file(folder, "runs")
-    if record.get("fingerprint") != fingerprint(build, heap.program) or not runs.exists() or not core.exists():
+    if record.get("fingerprint") != fingerprint(build, heap) or not core.exists():
+        return None
+    if not heap.is_python and not runs.exists():
         return None
     if core.stat().st_size != record["bytes"]:
         return None
@@ -128,7 +154,7 @@ def make_core(heap, build, folder, only_gdb=False):
     with tempfile.TemporaryDirectory(prefix="refheap-bench-", dir=folder) as name:
         place = pathlib.Path(name)
         runs = heap.file(folder, "runs")
-        command = [str(build / heap.program), "core", heap.shape, str(heap.size), str(runs)]
+        command = heap.command(build, "core", runs)
         said, core, writer = "", None, "the kernel"
         try:
             if not only_gdb:
@@ -143,7 +169,7 @@ def make_core(heap, build, folder, only_gdb=False):
             raise Failure(f"{folder}: no whole core of {heap.title} could be written there")
         truth = json.loads(said)
         size = core.stat().st_size
-        record = {"truth": truth, "writer": writer, "bytes": size, "fingerprint": fingerprint(build, heap.program)}
+        record = {"truth": truth, "writer": writer, "bytes": size, "fingerprint": fingerprint(build, heap)}
         core.replace(heap.file(folder, "core"))
         heap.file(folder, "json").write_text(json.dumps(record) + "\n", encoding="utf-8")
     return Core(heap, heap.file(folder, "core"), runs, truth, writer)
@@ -162,7 +188,7 @@ def into_page_cache(path):
 @contextlib.contextmanager
 def living(heap, build, folder):
     """(pid, truth) of a process that has built its heap and waits."""
-    command = [str(build / heap.program), "wait", heap.shape, str(heap.size), str(folder / "living.runs")]
+    command = heap.command(build, "wait", folder / "living.runs")
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         try:
             said = process.stdout.readline()
@@ -178,10 +204,9 @@ def living(heap, build, folder):
 
 def check_room(heaps, kept, folder, with_peers):
     """Fails with what to do if this machine cannot hold them."""
-    new = sum(heap.size * (CORE_BYTES if heap.program == "inspect_heap" else BLOCK_BYTES)
-              for heap in heaps if heap not in kept)
-    largest = max(heap.size for heap in heaps)
-    memory = SPARE_BYTES + largest * (CORE_BYTES + max(PROCESS_BYTES + ENGINE_BYTES, PEER_BYTES if with_peers else 0))
+    new = sum(heap.core_bytes for heap in heaps if heap not in kept)
+    memory = SPARE_BYTES + max(heap.core_bytes + max(heap.process_bytes + heap.size * ENGINE_BYTES,
+                                                     heap.size * PEER_BYTES if with_peers else 0) for heap in heaps)
     disk_free = shutil.disk_usage(folder).free
     words = machine.first_line("/proc/meminfo", "MemAvailable:").split()
     memory_free = int(words[1]) * 1024 if len(words) > 1 else memory

@@ -23,7 +23,7 @@ class Question:
     name: str
     title: str
     command: str  # {live} {other} {freed} are addresses
-    core_seconds: float
+    core_seconds: float | None  # None: no target
     check: Callable
     live_seconds: float = 0.0  # 0: the same
     any_size: bool = False

@@ -8,6 +8,7 @@ Invariant: a printed figure comes from an answer that says what the program buil
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import sys
 import tempfile
@@ -15,6 +16,7 @@ import time
 
 import inspect_heaps as heaps
 import inspect_peers as peers
+import inspect_python as python
 import inspect_questions as questions
 import machine as host
 from inspect_doors import DOORS, Target, Trouble
@@ -23,7 +25,8 @@ from inspect_questions import QUESTIONS
 from machine import HERE, Failure, Progress
 
 SOURCES = ("core", "live")
-SHAPES = ("random", "local")
+SHAPES = ("random", "local", "python")
+SIZES = "1M,10M"
 PROGRAMS = ("inspect_heap", "inspect_malloc", "inspect_floor")
 ENGINE_TARGETS = ("refheap_command", "refheap_inspect")
 MS, MB = 1e3, 1e6
@@ -87,7 +90,9 @@ class Runner:
 
     def rows(self, heap, source):
         """Rows of questions that can be asked; NO_COMMAND is the trouble of those that the engine does not know."""
-        for question in self.options.only:
+        for question in python.QUESTIONS if heap.is_python else QUESTIONS:
+            if self.options.only and question.name not in self.options.only:
+                continue
             for door in self.doors:
                 if question.before and not door.has_sessions:
                     continue
@@ -97,9 +102,8 @@ class Runner:
                 yield row
 
     def ask(self, row, target, truth, run):
-        addresses = {key: truth[key] for key in ("live", "other", "freed")}
-        before = [text.format(**addresses) for text in row.question.before]
-        text = row.question.command.format(**addresses)
+        before = [text.format(**truth) for text in row.question.before]
+        text = row.question.command.format(**truth)
         try:
             row.add(row.door.ask(target, before, text), truth)
             row.is_done = run == self.options.runs or row.first[0] > SLOW_SECONDS
@@ -153,7 +157,7 @@ def print_rows(rows, objects):
 def heap_line(heap, source, truth, core=None):
     made = f"; core {core.path.stat().st_size / MB:.0f} MB, written by {core.writer}" if core else ""
     return (f"\n{heap.title}, {source}: {truth['objects']:,} objects, {truth['edges']:,} references, "
-            f"{questions.leaked(truth):,} leaked{made}")
+            f"{python.leaked(truth) if heap.is_python else questions.leaked(truth):,} leaked{made}")
 
 
 def print_floor(times):
@@ -252,8 +256,9 @@ def add_options(parser):
     names = ", ".join(question.name for question in QUESTIONS)
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="sessions per figure (default 3)")
     parser.add_argument("--only", metavar="A,B", help=f"questions, of {names}")
-    parser.add_argument("--sizes", default="1M,10M", metavar="A,B", help="held objects (default 1M,10M)")
-    parser.add_argument("--shapes", default=",".join(SHAPES), metavar="A,B", help="of random, local (default both)")
+    parser.add_argument("--sizes", metavar="A,B", help=f"held objects (default {SIZES}; of python 100k, too)")
+    parser.add_argument("--shapes", default=",".join(SHAPES), metavar="A,B",
+                        help=f"of {', '.join(SHAPES)} (default all); PYTHON= says which python")
     parser.add_argument("--doors", default=",".join(DOORS), metavar="A,B", help=f"of {', '.join(DOORS)} (default all)")
     parser.add_argument("--from", dest="sources", default=",".join(SOURCES), metavar="A,B",
                         help="of core, live (default both)")
@@ -283,15 +288,15 @@ def check_options(parser, options):
         parser.error("--runs: at least 1")
     if options.keep and not options.cores:
         parser.error("--keep: in which folder? give --cores, too")
-    by_name = {question.name: question for question in QUESTIONS}
-    options.only = [by_name[name] for name in chosen(parser, "--only", options.only, by_name)] if options.only \
-        else list(QUESTIONS)
+    names = [question.name for question in QUESTIONS]
+    options.only = chosen(parser, "--only", options.only, names) if options.only else []
     options.shapes = chosen(parser, "--shapes", options.shapes, SHAPES)
     options.sources = chosen(parser, "--from", options.sources, SOURCES)
     options.doors = chosen(parser, "--doors", options.doors, DOORS)
     options.peers = [] if options.peers == "none" else chosen(parser, "--peers", options.peers, peers.PEERS)
     try:
-        options.sizes = [heaps.parse_size(text) for text in options.sizes.split(",")]
+        options.more_sizes = [] if options.sizes else [python.SMALL_SIZE]
+        options.sizes = [heaps.parse_size(text) for text in (options.sizes or SIZES).split(",")]
     except ValueError as error:
         parser.error(f"--sizes: {error}")
 
@@ -324,11 +329,12 @@ def core_of(heap, runner, folder):
 
 def ask_of_core(runner, heap, folder, tables, document):
     core = core_of(heap, runner, folder)
-    exe = str(runner.build / heap.program)
-    rows = runner.measure(heap, "core", Target(exe, core=str(core.path)), core.truth)
+    rows = runner.measure(heap, "core", Target(heap.exe(runner.build), core=str(core.path)), core.truth)
     print(heap_line(heap, "core", core.truth, core))
     print_rows(rows, core.truth["objects"])
-    if "floor" in runner.options.peers:
+    if heap.is_python:
+        ask_python(runner, heap, core, rows, document)
+    elif "floor" in runner.options.peers:
         try:
             times = peers.floor(runner.build, core, runner.options.runs)
             print_floor(times)
@@ -341,15 +347,29 @@ def ask_of_core(runner, heap, folder, tables, document):
 
 def ask_of_process(runner, heap, tables):
     with heaps.living(heap, runner.build, runner.folder) as (pid, truth):
-        rows = runner.measure(heap, "live", Target(str(runner.build / heap.program), pid=pid), truth)
+        rows = runner.measure(heap, "live", Target(heap.exe(runner.build), pid=pid), truth)
     print(heap_line(heap, "live", truth))
     print_rows(rows, truth["objects"])
     tables.append((rows, truth["objects"]))
 
 
+def ask_python(runner, heap, core, rows, document):
+    """The process itself, and the tools that can read the same core."""
+    try:
+        runner.progress.show(f"{heap.title}: the process itself")
+        said = python.ask_itself(heap, runner.build, core.truth)
+        runner.progress.show("")
+        python.print_itself(said, rows)
+        document["itself"].append({"heap": heap.title, **said})
+    except Trouble as trouble:
+        runner.failures.append(f"{heap.title}: the process itself: {trouble}")
+    if any(program for name, program in peers.programs().items() if name in runner.options.peers):
+        document["peers"] += measure_peers(runner, heap, core, heap.exe(runner.build))
+
+
 def ask_peers(runner, heap, folder, document):
     core = core_of(heap, runner, folder)
-    document["peers"] += measure_peers(runner, heap, core, str(runner.build / heap.program))
+    document["peers"] += measure_peers(runner, heap, core, heap.exe(runner.build))
     discard(runner.options, core)
 
 
@@ -389,10 +409,24 @@ def measure_all(options, runner, wanted, folder, document):
         if "live" in options.sources:
             ask_of_process(runner, heap, tables)
     print_absent_peers(options)
+    python.print_sizes([row for rows, _ in tables for row in rows])
     growths = print_growth([row for rows, _ in tables for row in rows])
     print_summary(tables, growths)
     document["rows"] = as_json(tables)
     document["growth"] = [dict(zip(("question", "door", "source", "shape", "ratio"), growth)) for growth in growths]
+
+
+def wanted_heaps(options, tools):
+    shapes = list(options.shapes)
+    if "python" in shapes and not shutil.which(heaps.PYTHON):
+        print(f"bench: python is left out: there is no {heaps.PYTHON} (PYTHON= names another)", file=sys.stderr)
+        shapes.remove("python")
+    if not shapes:
+        raise Failure("no shape is left to build")
+    small = [Heap("python_heap.py", "python", size) for size in options.more_sizes if "python" in shapes]
+    programs = ("inspect_heap", "inspect_malloc") if tools else ("inspect_heap",)
+    return small + [Heap(program, shape, size) for size in options.sizes for shape in shapes
+                    for program in (("python_heap.py",) if shape == "python" else programs)]
 
 
 def run(options):
@@ -400,8 +434,7 @@ def run(options):
     host.build(build, targets=PROGRAMS)
     host.build(engine, source=HERE.parent, targets=ENGINE_TARGETS, settings=("-DCMAKE_BUILD_TYPE=RelWithDebInfo",))
     tools = any(program for name, program in peers.programs().items() if name in options.peers)
-    wanted = [Heap(program, shape, size) for size in options.sizes for shape in options.shapes
-              for program in (("inspect_heap", "inspect_malloc") if tools else ("inspect_heap",))]
+    wanted = wanted_heaps(options, tools)
     with tempfile.TemporaryDirectory(prefix="refheap-bench-") as name:
         folder = pathlib.Path(name)
         cores = pathlib.Path(options.cores) if options.cores else folder
@@ -412,10 +445,10 @@ def run(options):
         doors, verbs = open_doors(options, engine, folder)
         machine = host.describe_machine()
         warnings = list(host.warnings_before(None, machine))
-        versions = {package: host.version_of(package) for package in ("gcc", "gdb", "lldb-19", "libc6")}
+        versions = {package: host.version_of(package) for package in ("gcc", "gdb", "lldb-19", "libc6", "python3.11")}
         print_head(options, machine, needs, warnings, versions)
         runner = Runner(options, doors, verbs, build, folder)
-        document = {"machine": machine, "packages": versions, "runs": options.runs, "floor": [], "peers": []}
+        document = {"machine": machine, "packages": versions, "runs": options.runs, "floor": [], "itself": [], "peers": []}
         times, ticks, began = host.cpu_times(None), host.own_ticks(), time.monotonic()
         measure_all(options, runner, wanted, cores, document)
         warnings += report_end(times, ticks, began)
