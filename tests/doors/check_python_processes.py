@@ -2,7 +2,8 @@
 
 Each process has a cycle that nobody holds in each of its heaps; gcleaks must find just these, live and on a core. A C
 program with a heap of refheap's that embeds Python answers for both formats; before Python begins and after it has ended
-there is no Python to be asked about, and refheap's heap is still answered for. With PYTHONMALLOC and -X dev the random graphs
+there is no Python to be asked about, and refheap's heap is still answered for. Where malloc's heap adjoins the program's
+data, nothing is missing. With PYTHONMALLOC and -X dev the random graphs
 are what they are without.
 
 Invariant: what must be found comes from the programs' lines.
@@ -14,6 +15,7 @@ import tempfile
 
 import check_random_python
 from check_python_samples import Asker, plain, same
+import launch
 from launch import Subject, report, require
 from python_target import HERE, PYTHON, PipedShell, Target, ask_python, minor_version
 
@@ -67,6 +69,17 @@ def check_interpreters(arguments):
             ask_both(arguments, subject, False)
 
 
+def check_adjoining(arguments):
+    """As GDB starts a program: addresses are not chosen at random, so malloc's heap follows the program's data at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Target(folder, 1, HERE + "/interpreters_python.py")
+        target.copy, target.argv = "/bin/sh", ["-c", "setarch -R true 2>/dev/null && exec setarch -R \"$@\"; exec \"$@\"", "sh", target.copy, *target.argv]
+        with target.start() as subject:
+            asker = Asker(PipedShell(arguments.shell), launch.Target(pid=subject.process.pid), "adjoining, live")
+            ask(asker, subject.truth, False)
+            asker.run()  # answers must be complete
+
+
 def check_embedding(arguments):
     for where in ("inside", "two", "before", "after"):
         with tempfile.TemporaryDirectory() as folder, Subject(arguments.embedding, 1, folder, [where]) as subject:
@@ -90,7 +103,7 @@ def check_variants(arguments):
             commands=check_random_python.COMMANDS, options=options, environment=environment))
 
 
-CHECKS = {"interpreters": check_interpreters, "embedding": check_embedding, "variants": check_variants}
+CHECKS = {"interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "variants": check_variants}
 
 
 def main():

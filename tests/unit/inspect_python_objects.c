@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "base/bits.h"
 #include "fake_target.h"
+#include "heap/objects.h"
 #include "heap/reader.h"
 #include "readers/cpython/python.h"
 #include "target/open.h"
@@ -901,6 +902,15 @@ START_TEST(types_that_share_a_name_are_told_apart)
     ck_assert_str_eq(type_name(&s, late), "Session");
     ck_assert_str_eq(type_name(&s, other), "Late");
     ck_assert_str_eq(type_name(&s, one), "app.Session");
+    /* each answers to its plain name, too */
+    const char *const names[] = {"Session", "C", "app.Session", "web.Session", "Sess"};
+    const unsigned bearers[] = {3, 2, 2, 1, 0};
+    for (unsigned i = 0; i < 5; i++) {
+        unsigned found = 0;
+        for (uint32_t type = 0; type < s.reader->types.count; type++)
+            found += rhi__is_type_named(s.reader, type, names[i]);
+        ck_assert_uint_eq(found, bearers[i]);
+    }
     scene_free(&s);
 }
 END_TEST

@@ -37,11 +37,25 @@ const char *rhi__freed_text(uint8_t death)
     return texts[death < sizeof texts / sizeof *texts ? death : 0];
 }
 
+static const char *qualified_name(const rhi_reader *reader, uint32_t type)
+{
+    return type < reader->types.count ? reader->types.items[type].qualified : "";
+}
+
+const char *rhi__plain_type_name(const rhi_reader *reader, uint32_t type)
+{
+    const char *qualified = qualified_name(reader, type), *dot = strrchr(qualified, '.');
+    return !qualified[0] ? rhi__type_name(reader, type) : dot && dot[1] ? dot + 1 : qualified;
+}
+
 bool rhi__is_type_named(const rhi_reader *reader, uint32_t type, const char *name)
 {
-    const char *qualified = type < reader->types.count ? reader->types.items[type].qualified : "";
-    return rhi__is_typed_name(name, strlen(name), rhi__type_name(reader, type)) ||
-           (qualified[0] && rhi__is_typed_name(name, strlen(name), qualified));
+    const char *names[] = {rhi__type_name(reader, type), qualified_name(reader, type),
+                           rhi__plain_type_name(reader, type)};
+    for (unsigned i = 0; i < 3; i++)
+        if ((i == 0 || names[i][0]) && rhi__is_typed_name(name, strlen(name), names[i]))
+            return true;
+    return false;
 }
 
 const char *rhi__place_word(enum rhi_place place)

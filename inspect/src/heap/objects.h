@@ -14,7 +14,11 @@ const char *rhi__death_word(uint8_t death); /* "release", "collect", "destroy", 
 const char *rhi__formats_word(const rhi_reader *reader);
 /* "freed by release"; "freed" where the format does not tell. */
 const char *rhi__freed_text(uint8_t death);
-/* Is it the name of the type, or its qualified one? As it is, or as the user's locale shows it. */
+/* The last part of a type's qualified name, "User" of "app.User": what people call it, also where
+ * several types share it. */
+const char *rhi__plain_type_name(const rhi_reader *reader, uint32_t type);
+/* Is it the name of the type, its qualified or its plain one? As it is, or as the user's locale
+ * shows it. */
 bool rhi__is_type_named(const rhi_reader *reader, uint32_t type, const char *name);
 
 /* What is at an address of the target. */

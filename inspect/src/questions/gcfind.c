@@ -36,8 +36,10 @@ static rhi_error *judge_types(answer *a, const char *glob)
              before = utf8 ? uselocale(utf8) : (locale_t)0;
     for (uint32_t i = 0; i <= count; i++) {
         const char *qualified = i < count ? a->reader->types.items[i].qualified : "";
-        bool matches = !glob || matches_name(glob, whole, rhi__type_name(a->reader, i)) ||
-                       (qualified[0] && matches_name(glob, whole, qualified));
+        bool matches =
+            !glob || matches_name(glob, whole, rhi__type_name(a->reader, i)) ||
+            (qualified[0] && (matches_name(glob, whole, qualified) ||
+                              matches_name(glob, whole, rhi__plain_type_name(a->reader, i))));
         bool is_known = i < count && a->reader->types.items[i].has_fixed_size;
         bool fits = a->asked.min_size == 0 ||
                     (is_known && a->reader->types.items[i].size >= a->asked.min_size);

@@ -150,7 +150,9 @@ static bool has_samples(py_runtime *py, uint64_t table, const samples *s)
     return true;
 }
 
-/* Looks through the module's data for the variable that leads to the table. */
+/* Looks through the module's data for the variable that leads to the table. What is searched may
+ * have the table in it, too: malloc's heap follows the program's data at once, where addresses are
+ * not chosen at random (as GDB starts programs). */
 static uint64_t find_in(py_runtime *py, uint64_t start, uint64_t end, const samples *s)
 {
     rhi_scratch scratch = {0};
@@ -159,7 +161,7 @@ static uint64_t find_in(py_runtime *py, uint64_t start, uint64_t end, const samp
     for (uint64_t at = 0; bytes && !found && at + 8 <= got; at += 8) {
         uint64_t word = rhi__load64(bytes + at);
         if (word % 16 || word < 1 << 16 || word >> 56 || word == last ||
-            word - start < end - start || !rhi__memory_region(py->memory, word))
+            !rhi__memory_region(py->memory, word))
             continue;
         last = word;
         if (has_samples(py, word, s))
