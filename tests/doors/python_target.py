@@ -66,12 +66,22 @@ class Target:
 
 
 def runtime_address(pid, program):
-    """Of _PyRuntime, by the symbols that even a stripped program has."""
-    done = subprocess.run(["nm", "-D", program], stdout=subprocess.PIPE, check=True, encoding="ascii", timeout=launch.TIMEOUT_SECONDS)
-    value, = [int(line.split()[0], 16) for line in done.stdout.splitlines() if line.endswith(" _PyRuntime")]
+    """Of _PyRuntime, by the symbols that even a stripped file has: the program's, or those of its libpython."""
     with open("/proc/%d/maps" % pid, encoding="utf-8") as maps:
-        base = int(next(line for line in maps if line.rstrip().endswith(os.path.realpath(program))).split("-")[0], 16)
-    return value if value >= base else base + value
+        mapped = [line.split(maxsplit=5) for line in maps]
+    first = {}
+    for words in mapped:
+        if len(words) > 5:
+            first.setdefault(words[5].strip(), int(words[0].split("-")[0], 16))
+    for path in [os.path.realpath(program), *(each for each in first if "/libpython" in each)]:
+        done = subprocess.run(["nm", "-D", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, encoding="ascii",
+                              timeout=launch.TIMEOUT_SECONDS)
+        for line in done.stdout.splitlines():
+            if line.endswith(" _PyRuntime") and " U " not in line:
+                value = int(line.split()[0], 16)
+                return value if value >= first[path] else first[path] + value
+    require(False, "%s has no _PyRuntime", program)
+    return None
 
 
 class PipedShell(Shell):
