@@ -293,6 +293,8 @@ static inline bool rhi__py_is_a(const py_type *type, enum py_layout layout)
 {
     return type->layout == layout || (layout == PY_DICT && type->layout == PY_ORDERED_DICT);
 }
+/* Is it one that CPython itself has, in the data of its program or library? */
+bool rhi__py_is_own_type(const py_runtime *py, const py_type *type);
 /* Frees what types.c made. */
 void rhi__py_types_free(py_runtime *py);
 
