@@ -8,7 +8,6 @@
 #include "base/array.h"
 #include "heap/reader.h"
 #include "readers/cpython/python.h"
-#include "target/modules.h"
 
 #include <string.h>
 
@@ -41,19 +40,6 @@ static uint8_t layout_by_flags(uint32_t flags)
            : flags & PY_FLAG_TUPLE                                ? PY_TUPLE
            : flags & (PY_FLAG_LONG | PY_FLAG_BYTES | PY_FLAG_STR) ? PY_PLAIN
                                                                   : PY_OWN_WORDS;
-}
-
-bool rhi__py_is_own_type(const py_runtime *py, const py_type *type)
-{
-    char module[RHI_NAME_SIZE], of_type[RHI_NAME_SIZE];
-    const rhi_region *region = rhi__memory_region(py->memory, type->address);
-    if (type->is_heap_type || !region)
-        return false;
-    if (region == rhi__memory_region(py->memory, py->type_type))
-        return true;
-    rhi__py_module_name(py->memory, py->type_type, module);
-    rhi__py_module_name(py->memory, type->address, of_type);
-    return rhi__region_is_file(region) && strcmp(module, of_type) == 0;
 }
 
 /* A class of the program may be called as one of these; it has its module in no word, nor in
