@@ -310,6 +310,33 @@ START_TEST(a_table_in_a_crate_is_its_owners_alone)
 }
 END_TEST
 
+START_TEST(an_address_of_bytes_in_an_object_of_c_code_is_a_word)
+{
+    both b = both_new(_i);
+    uint64_t opaque = made_up_object(b.w.t, crate, 7, MADE_UP_OPAQUE, 1);
+    fake_link(b.w.heap, b.n, OTHER, opaque);
+    made_up_put(b.w.t, opaque, 0, b.lost + 16);
+    check_lost(&b, 0, 1, 0);
+    ck_assert_int_eq(leaked_objects(&b), 2 + 1); /* the cycle, and what only it holds */
+    check_lost(&b, 0, 1, 0);                     /* from what is kept */
+    made_up_put(b.w.t, opaque, 0, 0);
+    made_up_put(b.w.t, opaque, 2, b.lost + 16); /* behind what it has */
+    made_up_put(b.w.t, b.pair, 1, b.lost + 16); /* its code knows all that it holds */
+    b.w.t->state++;
+    check_lost(&b, 0, 0, 1);
+    check_lost(&b, 0, 0, 1);
+    made_up_put(b.w.t, opaque, 0, b.pair + 16); /* that lends no bytes */
+    made_up_put(b.w.t, b.pair, 1, b.bag);
+    fake_put(b.w.t, b.pair, 2, 8);
+    b.w.t->state++;
+    json_t *json = fake_json(b.w.t, "refs", text_of(b.pair));
+    ck_assert_int_eq(fake_integer(json, "ledger.words"), 0);
+    ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), 1);
+    json_decref(json);
+    world_free(&b.w);
+}
+END_TEST
+
 /* As a program, its heap and its mappings do. */
 START_TEST(crates_may_lie_far_apart)
 {
@@ -961,6 +988,7 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           names_are_held_against_what_is_there, referrers_are_found_with_a_graph_and_without,
           what_the_program_took_from_a_crate_is_its_memory, a_format_says_what_became_of_memory,
           a_table_in_a_crate_is_its_owners_alone, crates_may_lie_far_apart,
+          an_address_of_bytes_in_an_object_of_c_code_is_a_word,
           a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
           what_does_not_fit_is_told_of_both, a_guess_counts_and_is_called_conservative,
           nothing_certain_rests_on_a_guess, memory_may_be_used_again_for_anything,

@@ -957,6 +957,46 @@ START_TEST(without_read_only_data_names_come_from_dicts)
 }
 END_TEST
 
+/* Extensions name their types as CPython does, and these have the same attributes. */
+START_TEST(a_layout_by_name_is_for_types_of_cpython_alone)
+{
+    enum { EXTENSION = 0x20000, SIZE = 0x4000 };
+    static const char *const files[] = {"/usr/lib/extension.so", ""};
+    for (unsigned i = 0; i < 2; i++) {
+        scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+        uint64_t own = new_dict(&s, 4), right = new_type(&s, "generator", 96, 0, PY_FLAG_GC),
+                 builtins = new_dict(&s, 4), modules = new_dict(&s, 4), room = s.room;
+        fake_map(s.t, EXTENSION, SIZE, READ_WRITE, files[i]);
+        s.room = EXTENSION;
+        uint64_t named = new_type(&s, "function", 152, 0, PY_FLAG_GC),
+                 other = new_type(&s, "generator", 152, 0, PY_FLAG_GC),
+                 nameless = new_type(&s, NULL, 152, 0, PY_FLAG_GC),
+                 deque = new_type(&s, "collections.deque", 64, 0, PY_FLAG_GC);
+        s.room = room;
+        put_name(&s, own, "__closure__", s.object);
+        put(&s, nameless + PY_TP_DICT, own);
+        make_table(&s, 0);
+        ck_assert(rhi__array_reserve(&s.py.interpreters, 1));
+        s.py.interpreters.items[0] = (py_interpreter){.modules = modules, .builtins = builtins};
+        scene_open(&s);
+        ck_assert_int_eq(rhi__py_known_type(&s.py, right)->layout, PY_GENERATOR);
+        ck_assert_int_eq(rhi__py_known_type(&s.py, named)->layout, PY_OWN_WORDS);
+        ck_assert_int_eq(rhi__py_known_type(&s.py, other)->layout, PY_OWN_WORDS);
+        ck_assert_int_eq(rhi__py_known_type(&s.py, nameless)->layout, PY_OWN_WORDS);
+        ck_assert_str_eq(type_name(&s, nameless), "unnamed");
+        ck_assert_int_eq(rhi__py_known_type(&s.py, deque)->layout, PY_DEQUE);
+        const rhi_type *all = &s.reader->types.items[s.py.first_type];
+        ck_assert(all[rhi__py_known_type(&s.py, named) - s.py.types.items].has_raw_words);
+        ck_assert(all[rhi__py_known_type(&s.py, s.type) - s.py.types.items].has_raw_words);
+        ck_assert(!all[rhi__py_known_type(&s.py, right) - s.py.types.items].has_raw_words);
+        ck_assert(!all[rhi__py_known_type(&s.py, s.list) - s.py.types.items].has_raw_words);
+        ck_assert(all[rhi__py_known_type(&s.py, s.text) - s.py.types.items].lends_bytes);
+        ck_assert(!all[rhi__py_known_type(&s.py, s.tuple) - s.py.types.items].lends_bytes);
+        scene_free(&s);
+    }
+}
+END_TEST
+
 START_TEST(a_layout_is_that_of_the_nearest_base)
 {
     scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
@@ -1059,6 +1099,7 @@ int main(void)
     EACH(types_that_share_a_name_are_told_apart);
     EACH(without_read_only_data_names_come_from_dicts);
     EACH(a_layout_is_that_of_the_nearest_base);
+    EACH(a_layout_by_name_is_for_types_of_cpython_alone);
     EACH(bases_and_subclasses_that_go_round_come_to_an_end);
     EACH(more_types_than_there_is_room_for_are_left_out);
     suite_add_tcase(suite, tcase);

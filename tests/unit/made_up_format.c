@@ -175,6 +175,8 @@ static bool add_types(rhi_reader *reader, state *s)
                            .has_code = true,
                            .has_references = kind != MADE_UP_LEAF,
                            .has_vectors = kind == MADE_UP_BAG,
+                           .has_raw_words = kind == MADE_UP_OPAQUE,
+                           .lends_bytes = kind == MADE_UP_LEAF,
                            .acyclic = kind == MADE_UP_LEAF};
         snprintf(type->name, sizeof type->name, "%s", names[kind - MADE_UP_LEAF]);
         snprintf(type->qualified, sizeof type->qualified, "shop.%s", names[kind - MADE_UP_LEAF]);

@@ -70,8 +70,12 @@ typedef struct rhi_type {
     bool acyclic, has_references, has_finalizer;
     bool has_vectors; /* slots outside of the object: in vectors, tables */
     /* the format finds slots, size and value by code: there are no fields, and no other words of
-     * its objects are references */
+     * its objects are references, but for those of the two below */
     bool has_code;
+    /* with has_code. C code keeps what it likes in the objects' own words: also addresses of bytes
+     * inside of objects that it holds. */
+    bool has_raw_words;
+    bool lends_bytes;    /* such an address alone may tell that an object is held: of text, say */
     bool has_fixed_size; /* all objects have `size` bytes */
     bool is_weak;        /* the heap's own weak reference: one borrowed slot, its target */
 } rhi_type;

@@ -2,7 +2,8 @@
  *
  * Looking for one object reads all words of all slots as they lie in memory, and decodes a slot
  * only where one of them hits: no graph is needed, and memory is read at its own speed. Words that
- * no field declares are few: of most types there is none to be read. */
+ * no field declares are few: of most types there is none to be read. Where a format's code finds
+ * the slots, these are addresses of bytes inside of what C code holds, in its own structs alone. */
 #include "graph/graph.h"
 #include "words/words.h"
 
@@ -78,14 +79,39 @@ static bool visit_coded_slot(void *context, const rhi_slot *slot)
     return !w->s->error;
 }
 
+static const rhi_type *type_of(const search *s, const rhi_object *object)
+{
+    return object->type < s->reader->types.count ? &s->reader->types.items[object->type] : NULL;
+}
+
+/* Is the word, of an object of C code's, the address of bytes inside of an object that lends them?
+ * What is in front of the object, and behind what it says it has, is none of its words. */
+static bool leads_to_bytes(search *s, const rhi_object *object, const uint8_t *bytes,
+                           uint64_t offset)
+{
+    uint64_t value = rhi__load64(bytes + offset);
+    const rhi_block *block = rhi__block_at(s->reader, value);
+    rhi_object target;
+    if (!block || !rhi__slot_is_live(block, rhi__slot_number(block, value)) ||
+        object->start + offset < object->address ||
+        offset + 8 > rhi__object_size(s->reader, object, bytes) ||
+        !rhi__slot_at(s->reader, block, value, &target) || !rhi__is_object(target.state))
+        return false;
+    const rhi_type *type = type_of(s, &target);
+    return type && type->lends_bytes && value > target.address;
+}
+
 /* The slots at this word, as the format's code finds them: one that owns several counts is a row
  * for each. */
 static rhi_error *check_coded_word(search *s, const rhi_object *object, const uint8_t *bytes,
                                    uint64_t offset)
 {
     coded_word w = {.s = s, .object = object, .address = object->start + offset};
+    uint64_t value = rhi__load64(bytes + offset);
     if (!s->only_undeclared)
         rhi__each_slot(s->reader, object, bytes, visit_coded_slot, &w);
+    if (!s->error && type_of(s, object)->has_raw_words && leads_to_bytes(s, object, bytes, offset))
+        s->error = hit(s, object, NULL, 0, w.address, value);
     return s->error;
 }
 
@@ -166,7 +192,8 @@ static rhi_error *search_undeclared(search *s, const rhi_block *block, const uin
             if (slot >= slots)
                 return NULL;
             if (!rhi__is_object(header->state) ||
-                (type < type_count && reader->types.items[type].has_code))
+                (type < type_count && reader->types.items[type].has_code &&
+                 !reader->types.items[type].has_raw_words))
                 continue;
             words = undeclared_words(s, block, type);
             if (words || block->slot_size > 512)

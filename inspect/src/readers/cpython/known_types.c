@@ -151,7 +151,8 @@ static void name_by_objects(naming *n)
 
 /* ---- by what their dicts have --------------------------------------------------------------- */
 
-/* Attributes that no other type of CPython 3.9 to 3.13 has, or not both. */
+/* Attributes that no other type of CPython 3.9 to 3.13 has, or not both. Types of extensions that
+ * imitate these have them, too. */
 static const struct {
     const char *name, *key, *other;
 } attributes[] = {{"function", "__closure__", NULL},
@@ -197,7 +198,8 @@ static void name_by_attributes(naming *n, uint64_t first)
     for (uint64_t i = first; i < py->types.count; i++) {
         const py_type *type = &py->types.items[i];
         keys k = {.py = py};
-        if (type->is_heap_type || py->reader->types.items[py->first_type + i].qualified[0])
+        if (py->reader->types.items[py->first_type + i].qualified[0] ||
+            !rhi__py_is_own_type(py, type))
             continue;
         rhi__py_each_entry(py, type->dict, match_attributes, &k);
         if (k.has & k.has_other)

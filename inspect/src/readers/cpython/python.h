@@ -302,6 +302,8 @@ void rhi__py_types_free(py_runtime *py);
 bool rhi__py_make_places(py_runtime *py);
 /* Enters a type of py_runtime.types. */
 void rhi__py_place_type(py_runtime *py, uint32_t number);
+/* Is it one that CPython itself has, in the same data of its program or library as `type`? */
+bool rhi__py_is_own_type(const py_runtime *py, const py_type *type);
 static inline uint64_t py_type_place(uint64_t address, uint64_t capacity)
 {
     return (address >> 3) * 0x9E3779B97F4A7C15ull >> 20 & (capacity - 1);

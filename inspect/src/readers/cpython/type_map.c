@@ -47,3 +47,9 @@ bool rhi__py_make_places(py_runtime *py)
         rhi__py_place_type(py, i);
     return true;
 }
+
+bool rhi__py_is_own_type(const py_runtime *py, const py_type *type)
+{
+    const rhi_region *region = rhi__memory_region(py->memory, type->address);
+    return !type->is_heap_type && region && region == rhi__memory_region(py->memory, py->type_type);
+}

@@ -54,6 +54,24 @@ static bool is_made_in_c(py_runtime *py, const py_type *type)
             rhi__memory_text(py->memory, at, name, sizeof name) && strchr(name, '.'));
 }
 
+/* Names without a module are those of CPython's own types. Extensions have types of the same names,
+ * and of other layouts. */
+static bool is_as_named(py_runtime *py, const py_type *type, const char *name)
+{
+    return strchr(name, '.') ? is_made_in_c(py, type) : rhi__py_is_own_type(py, type);
+}
+
+/* Objects of types that are made in C hold what C has in its structs. */
+static bool has_raw_words(py_runtime *py, const py_type *type)
+{
+    const rhi_type *all = py->reader->types.items + py->first_type;
+    const py_type *base = rhi__py_known_type(py, type->base);
+    return type->layout == PY_TYPE ||
+           (type->layout == PY_OWN_WORDS &&
+            ((base && all[base - py->types.items].has_raw_words) ||
+             (type->basicsize > type->layout_end && is_made_in_c(py, type))));
+}
+
 static void find_layout(py_runtime *py, py_type *type, const char *name)
 {
     const py_type *base = rhi__py_known_type(py, type->base);
@@ -66,7 +84,7 @@ static void find_layout(py_runtime *py, py_type *type, const char *name)
         type->layout = by_flags;
         type->layout_end = type->basicsize;
     }
-    if (by_name != PY_OWN_WORDS && is_made_in_c(py, type)) {
+    if (by_name != PY_OWN_WORDS && is_as_named(py, type, name)) {
         type->layout = by_name;
         type->layout_end = type->basicsize;
     }
@@ -99,6 +117,8 @@ static void settle(py_runtime *py, uint64_t first)
         find_layout(py, type, known->qualified);
         type->may_lack_zone = !type->is_heap_type && rhi__py_may_lack_zone(known->qualified);
         known->has_vectors = has_vectors(py, type);
+        known->has_raw_words = has_raw_words(py, type);
+        known->lends_bytes = (type->flags & (PY_FLAG_STR | PY_FLAG_BYTES)) != 0;
         known->has_references =
             type->layout != PY_PLAIN || type->is_heap_type || type->layout_end < type->basicsize;
     }
