@@ -69,6 +69,9 @@ typedef struct rhi_type {
     rhi_field *fields;
     bool acyclic, has_references, has_finalizer;
     bool has_vectors; /* slots outside of the object: in vectors, tables */
+    /* some of them where no word of the object itself leads: in tables behind tables, in others'
+     * objects */
+    bool has_chains;
     /* the format finds slots, size and value by code: there are no fields, and no other words of
      * its objects are references, but for those of the two below */
     bool has_code;

@@ -14,22 +14,29 @@ rhi_pieces rhi__pieces(const rhi_reader *reader, uint64_t start, uint64_t end, b
     return p;
 }
 
-static bool is_raw(const rhi_block *block, uint64_t slot)
+/* Bits of the slots that are searched. */
+static uint64_t searched(const rhi_pieces *p, const rhi_block *block, uint64_t word)
 {
-    return rhi__bit(block->raw, slot);
+    return p->any_slot ? ~block->live[word] : block->raw ? block->raw[word] : 0;
+}
+
+static bool is_searched(const rhi_pieces *p, const rhi_block *block, uint64_t slot)
+{
+    return searched(p, block, slot / 64) >> (slot % 64) & 1;
 }
 
 /* The raw slots of the block from p->at on that follow each other. */
 static bool next_raw(rhi_pieces *p, const rhi_block *block, uint64_t *start, uint64_t *end)
 {
-    uint64_t slot = block->raw ? rhi__slot_number(block, p->at) : block->capacity, past;
-    while (slot < block->capacity && !is_raw(block, slot)) {
-        uint64_t rest = block->raw[slot / 64] >> (slot % 64);
+    uint64_t slot = block->raw || p->any_slot ? rhi__slot_number(block, p->at) : block->capacity,
+             past;
+    while (slot < block->capacity && !is_searched(p, block, slot)) {
+        uint64_t rest = searched(p, block, slot / 64) >> (slot % 64);
         slot = rest ? slot + (uint64_t)__builtin_ctzll(rest) : (slot | 63) + 1;
     }
     if (slot >= block->capacity)
         return false;
-    for (past = slot + 1; past < block->capacity && is_raw(block, past);)
+    for (past = slot + 1; past < block->capacity && is_searched(p, block, past);)
         past++;
     *start = word_at(block->base + slot * block->slot_size);
     *start = *start > p->at ? *start : p->at;
@@ -65,10 +72,10 @@ bool rhi__next_piece(rhi_pieces *p, uint64_t *start, uint64_t *end)
 bool rhi__raw_slot(const rhi_reader *reader, uint64_t address, uint64_t *start, uint64_t *end)
 {
     const rhi_block *block = reader->has_raw ? rhi__block_at(reader, address) : NULL;
-    if (!block || !block->raw)
+    if (!block)
         return false;
     uint64_t slot = rhi__slot_number(block, address);
     *start = block->base + slot * block->slot_size;
     *end = *start + block->slot_size;
-    return is_raw(block, slot);
+    return block->raw && rhi__bit(block->raw, slot);
 }

@@ -13,6 +13,8 @@ typedef struct rhi_pieces {
     uint64_t at, end;
     bool in_heap;
     bool has_block; /* at least one block was met */
+    /* all slots that hold no object: what a format takes for a dead one may be somebody's table */
+    bool any_slot;
     uint64_t block; /* the first that ends behind `at` */
 } rhi_pieces;
 
@@ -20,7 +22,7 @@ typedef struct rhi_pieces {
 rhi_pieces rhi__pieces(const rhi_reader *reader, uint64_t start, uint64_t end, bool in_heap);
 /* The next piece [*start, *end); false: there is no more. */
 bool rhi__next_piece(rhi_pieces *pieces, uint64_t *start, uint64_t *end);
-/* The raw slot that contains the address; false: it lies in none. */
+/* The slot that contains the address; false: it lies in none, or in one that is not raw. */
 bool rhi__raw_slot(const rhi_reader *reader, uint64_t address, uint64_t *start, uint64_t *end);
 
 #endif

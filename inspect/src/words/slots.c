@@ -5,7 +5,7 @@
  * no field declares are few: of most types there is none to be read. Where a format's code finds
  * the slots, these are addresses of bytes inside of what C code holds, in its own structs alone. */
 #include "graph/graph.h"
-#include "words/words.h"
+#include "words/tables.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,6 +28,9 @@ typedef struct search {
     bool only_undeclared, any_value; /* any_value: also of fields that are no references */
     rhi_object decoded;              /* of the last hit: the next one is often in the same slot */
     const rhi_slot_choice *choice;
+    rhi_tables *tables; /* whose owners are looked for on the way; NULL: none */
+    uint64_t asked;     /* the last object that was asked of its tables; 0: none */
+    bool has_foreign;   /* some object has the address in a word that is no slot of its own */
     /* with only_undeclared: per type; the headers of a block */
     undeclared *undeclared;
     rhi_headers headers;
@@ -69,13 +72,16 @@ typedef struct coded_word {
     search *s;
     const rhi_object *object;
     uint64_t address;
+    bool found;
 } coded_word;
 
 static bool visit_coded_slot(void *context, const rhi_slot *slot)
 {
-    const coded_word *w = context;
-    if (slot->address == w->address && slot->value == w->s->target)
-        w->s->error = hit(w->s, w->object, slot->field, slot->element, slot->address, slot->value);
+    coded_word *w = context;
+    if (slot->address != w->address || slot->value != w->s->target)
+        return true;
+    w->found = true;
+    w->s->error = hit(w->s, w->object, slot->field, slot->element, slot->address, slot->value);
     return !w->s->error;
 }
 
@@ -110,6 +116,7 @@ static rhi_error *check_coded_word(search *s, const rhi_object *object, const ui
     uint64_t value = rhi__load64(bytes + offset);
     if (!s->only_undeclared)
         rhi__each_slot(s->reader, object, bytes, visit_coded_slot, &w);
+    s->has_foreign |= !w.found && value == s->target;
     if (!s->error && type_of(s, object)->has_raw_words && leads_to_bytes(s, object, bytes, offset))
         s->error = hit(s, object, NULL, 0, w.address, value);
     return s->error;
@@ -202,6 +209,112 @@ static rhi_error *search_undeclared(search *s, const rhi_block *block, const uin
     return NULL;
 }
 
+/* ---- slots in tables ------------------------------------------------------------------------ */
+
+static bool visit_vector_slot(void *context, const rhi_slot *slot)
+{
+    search *s = context;
+    if (slot->field->form == RHI_FORM_VECTOR && slot->value == s->target)
+        s->error = hit(s, s->object, slot->field, slot->element, slot->address, slot->value);
+    return !s->error;
+}
+
+/* Every table, where it is not known whose are worth a look. */
+static rhi_error *search_vectors(void *context, uint32_t index, const rhi_object *object,
+                                 const uint8_t *bytes)
+{
+    search *s = context;
+    (void)index;
+    if (!rhi__is_object(object->state) || object->type >= s->reader->types.count ||
+        !s->reader->types.items[object->type].has_vectors)
+        return NULL;
+    s->object = object;
+    rhi__each_slot(s->reader, object, bytes, visit_vector_slot, s);
+    return s->error;
+}
+
+/* The object at hand has a word that leads to where words lie: are these slots of its own? */
+static rhi_error *ask_owner(search *s, const rhi_object *object, const uint8_t *bytes)
+{
+    bool has = false;
+    RHI_TRY(rhi__tables_ask(s->tables, object, bytes, &has));
+    s->object = object;
+    if (has)
+        rhi__each_slot(s->reader, object, bytes, visit_vector_slot, s);
+    return s->error;
+}
+
+static rhi_error *check_pointer(search *s, const rhi_block *block, const uint8_t *bytes,
+                                uint64_t at)
+{
+    uint64_t slot = rhi__slot_number(block, block->base + at), start = slot * block->slot_size;
+    rhi_object object;
+    if (block->base + start == s->asked || !rhi__slot_is_live(block, slot) ||
+        !rhi__piece_at(&s->tables->pieces, rhi__load64(bytes + at)))
+        return NULL;
+    s->asked = block->base + start;
+    rhi__decode(s->reader, block, block->base + start, bytes + start, true, &object);
+    const rhi_type *type = rhi__is_object(object.state) && object.type < s->reader->types.count
+                               ? &s->reader->types.items[object.type]
+                               : NULL;
+    return type && type->has_vectors && !type->has_chains ? ask_owner(s, &object, bytes + start)
+                                                          : NULL;
+}
+
+/* As search_block, and for what points to the tables. */
+static rhi_error *search_for_owners(search *s, const rhi_block *block, const uint8_t *bytes,
+                                    uint64_t size)
+{
+    uint64_t low = s->low, span = s->high - s->low;
+    const rhi_tables *tables = s->tables;
+    for (uint64_t at = 0; at + 8 <= size; at += 8) {
+        uint64_t word = rhi__load64(bytes + at);
+        if (word - low < span)
+            RHI_TRY(check_block_word(s, block, bytes, at));
+        else if (rhi__tables_may(tables, word))
+            RHI_TRY(check_pointer(s, block, bytes, at));
+    }
+    return NULL;
+}
+
+static bool leads_on(void *context, uint32_t index, const rhi_block *block,
+                     const rhi_header *header, const uint8_t *bytes)
+{
+    const search *s = context;
+    (void)index;
+    (void)block;
+    (void)bytes;
+    return rhi__is_object(header->state) && header->type < s->reader->types.count &&
+           s->reader->types.items[header->type].has_chains;
+}
+
+static rhi_error *search_chains(void *context, uint32_t index, const rhi_object *object,
+                                const uint8_t *bytes)
+{
+    search *s = context;
+    bool has;
+    (void)index;
+    RHI_TRY(rhi__tables_ask(s->tables, object, bytes, &has));
+    s->object = object;
+    rhi__each_slot(s->reader, object, bytes, visit_vector_slot, s);
+    return s->error;
+}
+
+/* Are there slots outside of objects, and are all of them found by code? */
+static bool any_vectors(const rhi_reader *reader, bool *all_by_code)
+{
+    bool any = false;
+    *all_by_code = true;
+    for (uint64_t i = 0; i < reader->types.count; i++)
+        if (reader->types.items[i].has_vectors) {
+            any = true;
+            *all_by_code &= reader->types.items[i].has_code;
+        }
+    return any;
+}
+
+/* ---- referrers of one object, block by block ------------------------------------------------ */
+
 static rhi_error *search_block(search *s, const rhi_block *block, rhi_block_room *room)
 {
     enum { STEP = 64 };
@@ -216,6 +329,8 @@ static rhi_error *search_block(search *s, const rhi_block *block, rhi_block_room
     got = bytes ? got - got % block->slot_size : 0; /* whole slots only */
     if (s->undeclared && block->slot_size % 8 == 0)
         return got ? search_undeclared(s, block, bytes, got / block->slot_size) : NULL;
+    if (s->tables)
+        return search_for_owners(s, block, bytes, got);
     for (uint64_t at = 0; at < got; at += STEP) {
         uint64_t end = got - at < STEP ? got : at + STEP;
         bool any = false;
@@ -226,35 +341,6 @@ static rhi_error *search_block(search *s, const rhi_block *block, rhi_block_room
                 RHI_TRY(check_block_word(s, block, bytes, i));
     }
     return NULL;
-}
-
-static bool visit_vector_slot(void *context, const rhi_slot *slot)
-{
-    search *s = context;
-    if (slot->field->form == RHI_FORM_VECTOR && slot->value == s->target)
-        s->error = hit(s, s->object, slot->field, slot->element, slot->address, slot->value);
-    return !s->error;
-}
-
-static rhi_error *search_vectors(void *context, uint32_t index, const rhi_object *object,
-                                 const uint8_t *bytes)
-{
-    search *s = context;
-    (void)index;
-    if (!rhi__is_object(object->state) || object->type >= s->reader->types.count ||
-        !s->reader->types.items[object->type].has_vectors)
-        return NULL;
-    s->object = object;
-    rhi__each_slot(s->reader, object, bytes, visit_vector_slot, s);
-    return s->error;
-}
-
-static bool any_vectors(const rhi_reader *reader)
-{
-    for (uint64_t i = 0; i < reader->types.count; i++)
-        if (reader->types.items[i].has_vectors)
-            return true;
-    return false;
 }
 
 static rhi_error *search_blocks(search *s)
@@ -282,10 +368,24 @@ rhi_error *rhi__each_slot_to(rhi_session *session, rhi_reader *reader, const rhi
                 .mask = UINT64_MAX,
                 .visit = visit,
                 .context = context};
-    rhi_error *error = search_blocks(&s);
-    if (!error && any_vectors(reader))
+    rhi_tables tables;
+    bool by_code, any = any_vectors(reader, &by_code);
+    rhi_error *error =
+        any && by_code ? rhi__tables_find(session, reader, s.low, s.high, &tables) : NULL;
+    bool is_known = any && by_code && !error && !tables.is_open;
+    s.tables = is_known ? &tables : NULL;
+    if (!error)
+        error = search_blocks(&s);
+    if (!error && any && !is_known)
         error =
             rhi__each_object(&session->work, reader, "looking into vectors", search_vectors, &s);
+    if (!error && is_known && (rhi__tables_are_left(&tables) || s.has_foreign))
+        error = rhi__each_chosen(&session->work, reader, "looking into tables", leads_on,
+                                 search_chains, &s);
+    if (!error && is_known)
+        error = rhi__tables_keep(&tables);
+    if (any && by_code)
+        rhi__tables_free(&tables);
     return error;
 }
 

@@ -34,6 +34,11 @@ struct rhi_words {
     rhi_word_map map;
     rhi_declared declared;
     bool has_declared; /* it is made when the first word might be in it */
+    /* what is known of words with values in [low, high) without it: high 0: nothing */
+    struct {
+        rhi_piece *items;
+        uint64_t count, low, high;
+    } places;
     struct {
         record *items;
         uint64_t count, capacity;
@@ -48,6 +53,8 @@ typedef struct scan {
     struct rhi_words *words;
     uint64_t low, high, mask; /* values are compared without the bits that are not in the mask */
     rhi_error *(*found)(struct scan *scan, const record *hit);
+    /* instead: hands on the piece that a word lies in */
+    rhi_error *(*place)(void *context, uint64_t start, uint64_t end);
     rhi_holder_visitor visit;
     void *context;
     uint64_t done; /* bytes, for progress */
@@ -94,12 +101,42 @@ static rhi_error *visit_record(scan *s, const record *hit)
     return s->visit(s->context, &holder);
 }
 
+/* Tables lie in slots without an object, in blocks of malloc, or in memory of which nothing is
+ * known. */
+static rhi_error *visit_place(scan *s, const rhi_part *part, uint64_t base, uint64_t end)
+{
+    if (base < end)
+        return s->place(s->context, base, end);
+    if (part->is_block)
+        return s->place(s->context, part->base, part->end);
+    return part->kind == RHI_HOLDER_UNKNOWN || part->kind == RHI_HOLDER_FOREIGN
+               ? s->place(s->context, 0, 0)
+               : NULL;
+}
+
+/* Has an object a slot there? Asked of the words' own piece, where that is known already. */
+static rhi_error *is_slot(scan *s, uint64_t address, bool *result)
+{
+    struct rhi_words *w = s->words;
+    if (!w->has_declared && s->low >= w->places.low && s->high <= w->places.high) {
+        const rhi_piece *piece = rhi__piece_at(&w->places, address);
+        *result = piece && piece->is_taken;
+        return NULL;
+    }
+    if (!w->has_declared)
+        RHI_TRY(rhi__declared_open(s->session, s->reader, &w->map, &w->declared));
+    w->has_declared = true;
+    *result = rhi__is_declared(&w->declared, address);
+    return NULL;
+}
+
 /* Is this word of the part one of its class, and not of an earlier one? */
 static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t value)
 {
     struct rhi_words *w = s->words;
     record hit = {.address = address, .value = value, .part = part};
-    uint64_t base, end;
+    uint64_t base = 0, end = 0;
+    bool declared;
     if ((w->has_declared && rhi__is_declared(&w->declared, address)) ||
         is_registered(s->reader, address))
         return NULL;
@@ -112,13 +149,10 @@ static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t v
         /* blocks of an arena are far smaller than 2^35 bytes */
         hit.index = (uint32_t)((address - base) / 8);
     }
-    if (!w->has_declared) {
-        RHI_TRY(rhi__declared_open(s->session, s->reader, &w->map, &w->declared));
-        w->has_declared = true;
-        if (rhi__is_declared(&w->declared, address))
-            return NULL;
-    }
-    return s->found(s, &hit);
+    if (s->place)
+        return visit_place(s, &w->map.parts.items[part], base, end);
+    RHI_TRY(is_slot(s, address, &declared));
+    return declared ? NULL : s->found(s, &hit);
 }
 
 /* ---- all words ------------------------------------------------------------------------------ */
@@ -198,6 +232,7 @@ static rhi_error *scan_pieces(scan *s, int32_t part, uint64_t address, const uin
     rhi_pieces pieces =
         rhi__pieces(s->reader, address, address + size, s->words->map.parts.items[part].in_heap);
     uint64_t start, end;
+    pieces.any_slot = s->place && pieces.in_heap;
     while (rhi__next_piece(&pieces, &start, &end))
         RHI_TRY(scan_bytes(s, part, start, bytes + (start - address), end - start));
     return NULL;
@@ -248,10 +283,10 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
 static rhi_error *scan_all(scan *s)
 {
     rhi_scratch scratch = {0};
-    rhi_error *error = scan_roots(s);
-    if (!error)
+    rhi_error *error = s->place ? NULL : scan_roots(s);
+    if (!error && !s->place)
         error = scan_registers(s);
-    if (!error)
+    if (!error && !s->place)
         error = scan_kernel(s);
     for (uint64_t i = 0; i < s->words->map.parts.count && i < INT32_MAX && !error; i++)
         error = scan_part(s, (int32_t)i, &scratch);
@@ -333,6 +368,7 @@ static void free_words(void *value)
     rhi__word_map_close(&words->map);
     rhi__declared_close(&words->declared);
     free(words->records.items);
+    free(words->places.items);
     free(words);
 }
 
@@ -420,4 +456,31 @@ rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint6
     scan s = {.low = low, .high = high, .mask = mask, .visit = visit, .context = context};
     RHI_TRY(begin_scan(&s, session, reader));
     return scan_all(&s);
+}
+
+rhi_error *rhi__each_place(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                           rhi_error *(*visit)(void *context, uint64_t start, uint64_t end),
+                           void *context)
+{
+    scan s = {.low = low, .high = high, .mask = UINT64_MAX, .place = visit, .context = context};
+    RHI_TRY(begin_scan(&s, session, reader));
+    return scan_all(&s);
+}
+
+rhi_error *rhi__keep_places(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                            const rhi_piece *pieces, uint64_t count)
+{
+    struct rhi_words *words;
+    RHI_TRY(words_of(session, reader, &words));
+    rhi_piece *copy = malloc((count + 1) * sizeof *copy);
+    if (!copy)
+        return rhi__error_memory();
+    if (count)
+        memcpy(copy, pieces, count * sizeof *copy);
+    free(words->places.items);
+    words->places.items = copy;
+    words->places.count = count;
+    words->places.low = low;
+    words->places.high = high;
+    return NULL;
 }

@@ -29,6 +29,19 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
 rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low,
                                  uint64_t high, uint64_t mask, rhi_holder_visitor visit,
                                  void *context);
+/* A raw slot, or a block of malloc. is_taken: an object has slots there. */
+typedef struct rhi_piece {
+    uint64_t start, end;
+    bool is_taken;
+} rhi_piece;
+/* Visits the pieces that words with values in [low, high) lie in and where an object may have
+ * slots: start == end: nothing tells where that piece begins. */
+rhi_error *rhi__each_place(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                           rhi_error *(*visit)(void *context, uint64_t start, uint64_t end),
+                           void *context);
+/* Says of all of these (sorted) whether they are taken, for later questions about such values. */
+rhi_error *rhi__keep_places(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,
+                            const rhi_piece *pieces, uint64_t count);
 /* The thread that a register of memory.map.registers belongs to. */
 uint64_t rhi__register_lwp(const rhi_memory *memory, uint32_t index);
 /* Some count has no owner that was found: what could not be searched makes that undecided. Says

@@ -41,6 +41,7 @@ static const struct {
     {"small integer",                     {3552,  3512,    0,      0,      0}, 262},
     {"bytes of one character",            {   0,  5608,    0,      0,      0}, 257},
     {"string of one character",           {   0,  7664,    0,      0,      0}, 257},
+    {"the empty tuple",                   {   0,  9800,    0,      0,      0}, 0},
     {"interpreter's trampoline",          {   0,     0,    0, 381736,      0}, 0},
     {"sys: callbacks of monitoring",      {   0,     0,    0, 381784, 193176}, 136},
     {"sys: names of monitoring tools",    {   0,     0,    0, 382872, 194264}, 8},

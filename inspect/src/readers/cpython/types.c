@@ -102,10 +102,19 @@ static bool has_vectors(const py_runtime *py, const py_type *type)
     case PY_ELEMENT:
     case PY_CODE:
     case PY_FRAME:
+    case PY_LRU_CACHE:
+    case PY_TYPE: /* the keys that its instances share */
         return true;
     default:
         return type->prefix == PY_PREFIX_MAX && !py->at->has_inline_values;
     }
+}
+
+/* Nodes and blocks that lead to each other; frames elsewhere. */
+static bool has_chains(const py_type *type)
+{
+    return type->layout == PY_ORDERED_DICT || type->layout == PY_DEQUE ||
+           type->layout == PY_ELEMENT || type->layout == PY_FRAME || type->layout == PY_LRU_CACHE;
 }
 
 /* What is known of the types from `first` on once their names are. */
@@ -119,6 +128,7 @@ static void settle(py_runtime *py, uint64_t first)
         known->has_vectors = has_vectors(py, type);
         known->has_raw_words = has_raw_words(py, type);
         known->lends_bytes = (type->flags & (PY_FLAG_STR | PY_FLAG_BYTES)) != 0;
+        known->has_chains = has_chains(type);
         known->has_references =
             type->layout != PY_PLAIN || type->is_heap_type || type->layout_end < type->basicsize;
     }
@@ -271,6 +281,7 @@ static const py_type *append(py_runtime *py, const py_type *type, const uint8_t 
                    .has_references = type->layout != PY_PLAIN || type->is_heap_type ||
                                      type->layout_end < type->basicsize,
                    .has_vectors = has_vectors(py, type),
+                   .has_chains = has_chains(type),
                    .has_finalizer = rhi__load64(head + TP_FINALIZE) || rhi__load64(head + TP_DEL)};
     return added;
 }
