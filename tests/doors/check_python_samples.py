@@ -31,16 +31,16 @@ class Asker:
     def __init__(self, door, target, where):
         self.door, self.target, self.where, self.asked = door, target, where, []
 
-    def ask(self, command, line, check, may_be_undecided=False):
-        self.asked.append((Question(command, "--json --limit=0 " + line), check, may_be_undecided))
+    def ask(self, command, line, check):
+        self.asked.append((Question(command, "--json --limit=0 " + line), check))
 
     def run(self):
-        answers = self.door.ask(self.target, [question for question, _, _ in self.asked])
-        for (question, check, may_be_undecided), answer in zip(self.asked, answers, strict=True):
+        answers = self.door.ask(self.target, [question for question, _ in self.asked])
+        for (question, check), answer in zip(self.asked, answers, strict=True):
             try:
                 without_traceback(answer.error)
                 document = expect.document_of(question, answer)
-                require("error" not in document and (document["complete"] or may_be_undecided), "%s %s", document.get("error"), document.get("incomplete_because"))
+                require("error" not in document and document["complete"], "%s %s", document.get("error"), document.get("incomplete_because"))
                 check(document)
             except Failure as failure:
                 raise Failure("%s, %s: %s %s: %s" % (self.door.name, self.where, question.command, question.line, str(failure)[:3000])) from None
@@ -155,7 +155,7 @@ def check_cache(truth, document):
 
 
 def ask_extension(asker, truth):
-    """Where a slot leads to a freed block, gcleaks may be undecided; what it says must be right even so."""
+    """A slot that leads to a freed block is stale; it makes nothing undecided."""
     (kept, lost), = truth["lost_counts"].items()
     if not lost:
         asker.ask("gcleaks", "", lambda document: same("leaks", document["leaks"], []))
@@ -167,7 +167,7 @@ def ask_extension(asker, truth):
     dangling = truth["dangling"]
     asker.ask("refs", kept, lambda document: same("the ledger of " + kept, [document["ledger"][key] for key in ("stored", "fields", "unexplained")],
                                                   [1 + lost, 1, lost]))
-    asker.ask("gcleaks", "", lambda document: check_lost({name, kept}, members, document), dangling is not None)
+    asker.ask("gcleaks", "", lambda document: check_lost({name, kept}, members, document))
     asker.ask("gcverify", "", lambda document: check_over_released(victim, dangling, document))
     asker.ask("refs", victim, lambda document: same("the ledger of " + victim, {key: document["ledger"][key] for key in counts}, counts))
     asker.ask("gcstale", "", lambda document: check_dangling(dangling, victim, document))
@@ -176,9 +176,6 @@ def ask_extension(asker, truth):
 
 
 def check_lost(lost, members, document):
-    if not document["complete"]:
-        same("what is lost for certain", [leak for leak in document["leaks"] if leak["cause"] != "lost_reference"], document["leaks"])
-        return
     found = {name: leak for leak in document["leaks"] for name in leak["objects"] if leak["cause"] == "lost_reference"}
     same("what lost a reference", set(found), lost)
     dependents = {name for leak in document["leaks"] for name in leak["objects"] if leak["cause"] == "dependent"}

@@ -268,17 +268,16 @@ def ask_and_check(arguments, door, target, truth, where):
     answers = door.ask(target, questions)
     for (_, _, check), question, answer in zip(asked, questions, answers, strict=True):
         attempt(arguments, check_answer, check, question, answer, "%s, %s: %s %s (%s)" %
-                (door.name, where, question.command, question.line[:80], target), where == "gcore")
+                (door.name, where, question.command, question.line[:80], target))
     print("  %s, %s: %d answers" % (door.name, where, len(answers)), flush=True)
 
 
-def check_answer(check, question, answer, where, may_lack):
+def check_answer(check, question, answer, where):
     try:
         without_traceback(answer.error)
         document = expect.document_of(question, answer)
         require("error" not in document, "%s", document.get("error"))
-        unnamed = [each for each in document.get("incomplete_because", ()) if "does not name the memory that it lacks" in each]
-        require(document["complete"] or (may_lack and unnamed == document["incomplete_because"]), "not complete: %s", document.get("incomplete_because"))
+        require(document["complete"], "not complete: %s", document.get("incomplete_because"))
         check(document)
     except Failure as failure:
         raise Failure("%s: %s" % (where, str(failure)[:3000])) from None

@@ -71,6 +71,15 @@ static uint64_t known_end(const finder *f, uint64_t address)
     return own ? own->end : span ? span->top_end ? span->top_end : span->end : 0;
 }
 
+/* The first page behind what cannot be read at `at`. */
+static uint64_t behind_hole(finder *f, uint64_t at, uint64_t end)
+{
+    uint64_t next = rhi__memory_hole_end(f->py->memory, at, end);
+    return next < end
+               ? (next > at ? (next + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1ull) : at + PAGE_BYTES)
+               : end;
+}
+
 /* Blocks with mappings of their own. The kernel joins these with others, so that each page may be
  * the beginning of one. */
 static rhi_error *add_mapped(finder *f, const rhi_region *region)
@@ -91,8 +100,10 @@ static rhi_error *add_mapped(finder *f, const rhi_region *region)
         next = rhi__malloc_mapped_end(&f->heads, at, region->end);
         if (next)
             RHI_TRY(try_block(f, &f->window, at + CHUNK_HEADER, next));
-        else
+        else if (rhi__window_covers(&f->heads, at, CHUNK_HEADER))
             next = at + PAGE_BYTES;
+        else /* a region may claim to be without end, and hold nothing */
+            next = behind_hole(f, at, region->end);
     }
     return NULL;
 }
