@@ -412,8 +412,9 @@ static bool check_places(core_file *core, uint64_t headers, uint64_t headers_byt
 static bool is_damaged(const Elf64_Phdr *header)
 {
     enum { TAGS = 0x70000002 };
-    if (header->p_type == PT_LOAD)
+    if (header->p_type == PT_LOAD) /* the kernel's are pages; GDB's say nothing of that */
         return header->p_filesz > header->p_memsz || header->p_flags > (PF_R | PF_W | PF_X) ||
+               (header->p_align > 1 && header->p_vaddr % PAGE_BYTES) ||
                (header->p_memsz && !rhi__range_ok(header->p_vaddr, header->p_memsz));
     return header->p_type != PT_NOTE && header->p_type != TAGS &&
            (header->p_memsz || header->p_vaddr);
