@@ -496,6 +496,14 @@ static bool made_up_express(rhi_reader *reader, const rhi_way *way, char *text, 
     return used < size && !way->root->is_guess;
 }
 
+/* The second word of a prefix says it. */
+static bool made_up_in_motion(rhi_reader *reader, const rhi_object *object)
+{
+    uint64_t word = 0;
+    return object->address != object->start &&
+           rhi__memory_u64(reader->memory, object->start + 8, &word) && word;
+}
+
 static const rhi_format made_up = {.name = "crates",
                                    .block_word = "crate",
                                    .root_word = "hook",
@@ -517,6 +525,7 @@ static const rhi_format made_up = {.name = "crates",
                                    .site = made_up_knows_site,
                                    .remark = made_up_remark,
                                    .facts = made_up_facts,
-                                   .express = made_up_express};
+                                   .express = made_up_express,
+                                   .in_motion = made_up_in_motion};
 
 const rhi_format *const rhi__formats[] = {&rhi__format_refheap, &made_up, NULL};
