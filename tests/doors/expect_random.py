@@ -270,6 +270,8 @@ class Expectations:
         found = {tuple(sorted(cycle["objects"])): cycle["verdict"] for cycle in document["cycles"]}
         same("the number of cycles", len(document["cycles"]), len(rings))
         same("the cycles", found, verdicts)
+        order = [cycle["verdict"] for cycle in document["cycles"]]
+        same("the order of the cycles, garbage first", order, sorted(order))
         for cycle in document["cycles"]:
             self.check_held_by(cycle, complete)
 

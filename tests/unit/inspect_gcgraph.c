@@ -65,14 +65,14 @@ START_TEST(every_cycle_has_a_verdict)
     ck_assert_uint_eq(fake_size(json, "cycles"), 4);
     ck_assert_str_eq(ids(fake_at(json, "cycles.0.objects")), "node#1 node#2");
     ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
-    ck_assert_str_eq(ids(fake_at(json, "cycles.1.objects")), "node#3 node#4");
-    ck_assert_str_eq(fake_string(json, "cycles.1.verdict"), "held");
-    ck_assert_uint_eq(fake_size(json, "cycles.1.held_by"), 1);
-    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.from"), "node#5");
-    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.name"), "next");
-    ck_assert_str_eq(ids(fake_at(json, "cycles.2.objects")), "node#6");
+    ck_assert_str_eq(ids(fake_at(json, "cycles.2.objects")), "node#3 node#4");
     ck_assert_str_eq(fake_string(json, "cycles.2.verdict"), "held");
-    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "lost");
+    ck_assert_uint_eq(fake_size(json, "cycles.2.held_by"), 1);
+    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.from"), "node#5");
+    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.name"), "next");
+    ck_assert_str_eq(ids(fake_at(json, "cycles.3.objects")), "node#6");
+    ck_assert_str_eq(fake_string(json, "cycles.3.verdict"), "held");
+    ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.kind"), "lost");
     ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#3 node#4 node#6 node#7");
     ck_assert_uint_eq(fake_size(json, "edges"), 7);
     /* it costs a search of all words, which a list of cycles need not have */
@@ -99,6 +99,33 @@ START_TEST(every_cycle_has_a_verdict)
     ck_assert_has(w.t->out.bytes, "2 cycles, 2 of them garbage\n");
     ck_assert_int_eq(fake_run(w.t, "gcgraph", "--cycles node#6"), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "1 cycle, held\n");
+    world_free(&w);
+}
+END_TEST
+
+/* A heap may have any number of cycles that are held, and few that are garbage. */
+START_TEST(garbage_cycles_come_first)
+{
+    world w = world_new((unsigned)_i);
+    uint64_t n[7];
+    for (unsigned i = 1; i < 7; i++)
+        n[i] = new_node(&w, i < 5 ? 2 : 1);
+    for (unsigned i = 1; i < 7; i++)
+        fake_link(w.heap, n[i], OTHER, n[i]);
+    json_t *json = fake_json(w.t, "gcgraph", "");
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#3 node#4 node#5 node#6");
+    ck_assert_str_eq(ids(fake_at(json, "cycles.0.objects")), "node#5");
+    ck_assert_str_eq(ids(fake_at(json, "cycles.1.objects")), "node#6");
+    ck_assert_str_eq(ids(fake_at(json, "cycles.2.objects")), "node#1");
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "--limit=3");
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#5 node#6");
+    ck_assert_uint_eq((unsigned)fake_integer(json, "cycles_total"), 6);
+    json_decref(json);
+    json = fake_json(w.t, "gcgraph", "node#1, node#6"); /* and of those around objects */
+    ck_assert_str_eq(ids(fake_at(json, "cycles.0.objects")), "node#6");
+    ck_assert_str_eq(ids(fake_at(json, "cycles.1.objects")), "node#1");
+    json_decref(json);
     world_free(&w);
 }
 END_TEST
@@ -150,9 +177,9 @@ START_TEST(who_holds_a_cycle)
     fake_root(w.heap, 0x610000000008, "stale root"); /* holds no count: changes nothing */
     json_t *json = fake_json(w.t, "gcgraph", "");
     ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
-    ck_assert_uint_eq(fake_size(json, "cycles.2.held_by"), 1);
-    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "root");
-    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.name"), "main::self");
+    ck_assert_uint_eq(fake_size(json, "cycles.3.held_by"), 1);
+    ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.kind"), "root");
+    ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.name"), "main::self");
     json_decref(json);
     world_free(&w);
 }
@@ -170,13 +197,13 @@ START_TEST(words_that_no_field_declares_hold_a_cycle)
         json_t *json = fake_json(w.t, "gcgraph", "");
         ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
         ck_assert_uint_eq(fake_size(json, "cycles.0.held_by"), 0);
-        ck_assert_uint_eq(fake_size(json, "cycles.1.held_by"), 1);
-        ck_assert_uint_eq(fake_size(json, "cycles.2.held_by"), 2);
-        ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "undeclared");
-        ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.from"), "node#6");
-        ck_assert_int_eq(fake_integer(json, "cycles.2.held_by.0.offset"), 0);
-        ck_assert_str_eq(fake_string(json, "cycles.2.held_by.1.from"), "node#7");
-        ck_assert_int_eq(fake_integer(json, "cycles.2.held_by.1.offset"), 24);
+        ck_assert_uint_eq(fake_size(json, "cycles.2.held_by"), 1);
+        ck_assert_uint_eq(fake_size(json, "cycles.3.held_by"), 2);
+        ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.kind"), "undeclared");
+        ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.from"), "node#6");
+        ck_assert_int_eq(fake_integer(json, "cycles.3.held_by.0.offset"), 0);
+        ck_assert_str_eq(fake_string(json, "cycles.3.held_by.1.from"), "node#7");
+        ck_assert_int_eq(fake_integer(json, "cycles.3.held_by.1.offset"), 24);
         json_decref(json);
     }
     json_t *json = fake_json(w.t, "gcgraph", "--limit=1 #6");
@@ -189,7 +216,7 @@ START_TEST(words_that_no_field_declares_hold_a_cycle)
     json_decref(json);
     fake_link(w.heap, n[7], BLIND, 0);
     json = fake_json(w.t, "gcgraph", "");
-    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "lost");
+    ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.kind"), "lost");
     json_decref(json);
     world_free(&w);
 }
@@ -203,15 +230,15 @@ START_TEST(an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost)
     fake_dying(w.heap, n[2], 1);
     json_t *json = fake_json(w.t, "gcgraph", "");
     ck_assert_uint_eq(fake_size(json, "cycles"), 4);
-    ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "held");
+    ck_assert_str_eq(fake_string(json, "cycles.1.verdict"), "held");
     /* node#7.next, by the way */
-    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.0.kind"), "field");
-    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.1.kind"), "dying");
-    ck_assert_str_eq(fake_string(json, "cycles.0.held_by.1.from"), "node#2");
-    ck_assert_str_eq(fake_string(json, "cycles.2.verdict"), "held");
-    ck_assert_uint_eq(fake_size(json, "cycles.2.held_by"), 1);
-    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.kind"), "immortal");
-    ck_assert_str_eq(fake_string(json, "cycles.2.held_by.0.from"), "node#6");
+    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.kind"), "field");
+    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.1.kind"), "dying");
+    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.1.from"), "node#2");
+    ck_assert_str_eq(fake_string(json, "cycles.3.verdict"), "held");
+    ck_assert_uint_eq(fake_size(json, "cycles.3.held_by"), 1);
+    ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.kind"), "immortal");
+    ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.from"), "node#6");
     json_decref(json);
     ck_assert_int_eq(fake_run(w.t, "gcgraph", ""), RHI_ANSWERED);
     ck_assert_has_not(w.t->out.bytes, "whose owner");
@@ -381,7 +408,8 @@ START_TEST(the_edges_of_a_picture_are_merged_and_cut)
 END_TEST
 
 RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference,
-          every_cycle_has_a_verdict, the_neighbourhood_of_objects_up_to_a_depth, who_holds_a_cycle,
+          every_cycle_has_a_verdict, garbage_cycles_come_first,
+          the_neighbourhood_of_objects_up_to_a_depth, who_holds_a_cycle,
           words_that_no_field_declares_hold_a_cycle,
           an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
           only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,

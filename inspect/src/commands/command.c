@@ -108,7 +108,8 @@ static const rhi_command table[] = {
             "In text a tree: above each object who holds it, below it what it holds; ↺ marks an "
             "object whose own\nreferences stand elsewhere in it, ⇢ a weak reference.\n"
             "Without: every cycle of the heap, with the verdict: garbage (all counts of its "
-            "objects come from inside) or\nheld, and by whom. Pictures are drawn by Graphviz.",
+            "objects come from inside) or\nheld, and by whom. Garbage comes first. Pictures are "
+            "drawn by Graphviz.",
         .json =
             "{\"command\", \"complete\", \"nodes\": [OBJ, around objects that were asked "
             "for with\n \"leaked\": \"cycle|lost_reference|lost_block|dependent\"|null, also "

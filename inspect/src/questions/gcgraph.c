@@ -18,18 +18,39 @@ static bool in_wanted_heap(const answer *a, uint32_t cycle)
     return block && rhi__heap_wanted(a->session, a->s.reader, block->heap);
 }
 
+static bool is_garbage(const answer *a, uint32_t cycle)
+{
+    return a->s.graph->cycle_facts[cycle] & RHI_CYCLE_GARBAGE;
+}
+
 /* Is the cycle part of the answer? */
 static bool is_wanted(const answer *a, uint32_t cycle)
 {
-    return (!a->asked.only_garbage || a->s.graph->cycle_facts[cycle] & RHI_CYCLE_GARBAGE) &&
-           in_wanted_heap(a, cycle);
+    return (!a->asked.only_garbage || is_garbage(a, cycle)) && in_wanted_heap(a, cycle);
+}
+
+/* The next cycle of the answer, garbage first, for a heap may have any number of cycles that are
+ * as they should be: each type of Python is one. *at counts twice over all of them, from 0 on.
+ * RHI_NO_OBJECT: there is no more. */
+static rhi_error *next_cycle(const answer *a, uint64_t *at, uint32_t *cycle)
+{
+    uint64_t count = a->s.graph->cycle_count;
+    while (*at < 2 * count) {
+        bool wants_garbage = *at < count;
+        *cycle = (uint32_t)((*at)++ % count);
+        if (*at % 65536 == 0)
+            RHI_TRY(rhi__progress(&a->session->work, "choosing cycles", *at, 2 * count));
+        if (is_garbage(a, *cycle) == wants_garbage && is_wanted(a, *cycle))
+            return NULL;
+    }
+    *cycle = RHI_NO_OBJECT;
+    return NULL;
 }
 
 static bool add_cycle(answer *a, uint32_t cycle)
 {
-    bool is_garbage = a->s.graph->cycle_facts[cycle] & RHI_CYCLE_GARBAGE;
     a->cycles_total++;
-    a->garbage_total += is_garbage;
+    a->garbage_total += is_garbage(a, cycle);
     a->nodes_total += rhi__cycle_size(a->s.graph, cycle);
     if (a->cycles.count >= a->asked.limit)
         return true;
@@ -44,10 +65,13 @@ static rhi_error *take_cycles(answer *a)
 {
     const rhi_graph *g = a->s.graph;
     bool known = !a->session->has_heap; /* the totals */
-    for (uint32_t c = 0; c < g->cycle_count && !(known && a->cycles.count >= a->asked.limit); c++) {
-        if (c % 65536 == 65535)
-            RHI_TRY(rhi__progress(&a->session->work, "choosing cycles", c, g->cycle_count));
-        if (is_wanted(a, c) && !add_cycle(a, c))
+    uint64_t at = 0;
+    uint32_t c;
+    while (!(known && a->cycles.count >= a->asked.limit)) {
+        RHI_TRY(next_cycle(a, &at, &c));
+        if (c == RHI_NO_OBJECT)
+            break;
+        if (!add_cycle(a, c))
             return rhi__error_memory();
     }
     if (known) {
@@ -95,7 +119,7 @@ static rhi_error *narrow(answer *a)
     return NULL;
 }
 
-/* The cycles that pass a selected object, in order. */
+/* The cycles that pass a selected object, in order: garbage first. */
 static rhi_error *take_touched_cycles(answer *a)
 {
     struct {
@@ -114,8 +138,10 @@ static rhi_error *take_touched_cycles(answer *a)
     }
     if (touched.count)
         qsort(touched.items, touched.count, sizeof *touched.items, rhi__index_order);
-    for (uint64_t i = 0; i < touched.count && ok; i++)
-        ok = add_cycle(a, touched.items[i]);
+    for (unsigned held = 0; held < 2; held++)
+        for (uint64_t i = 0; i < touched.count && ok; i++)
+            if (is_garbage(a, touched.items[i]) == !held)
+                ok = add_cycle(a, touched.items[i]);
     a->nodes_total = a->s.nodes.count;
     rhi__map_free(&met);
     free(touched.items);
@@ -147,13 +173,13 @@ static rhi_error *gather_holders(answer *a)
         return rhi__error_memory();
     }
     for (uint64_t i = 0; i < a->cycles.count; i++)
-        if (!rhi__cycle_is_garbage(a->s.graph, a->cycles.items[i]))
+        if (!is_garbage(a, a->cycles.items[i]))
             groups[count++] = (rhi_held){.cycle = a->cycles.items[i], .index = RHI_NO_OBJECT};
     rhi_error *error = rhi__find_holders(&a->s, groups, count, a->asked.limit);
     if (!error)
         rhi__name_held(&a->s, groups, count);
     for (uint64_t i = a->cycles.count; i-- > 0;)
-        if (!rhi__cycle_is_garbage(a->s.graph, a->cycles.items[i]))
+        if (!is_garbage(a, a->cycles.items[i]))
             a->held[i] = groups[--count];
     free(groups);
     return error;
@@ -218,9 +244,15 @@ static rhi_error *gather_picture(answer *a)
     rhi_selection *picture = &a->pictured;
     *picture = (rhi_selection){
         .session = a->session, .reader = a->s.reader, .graph = a->s.graph, .leaks = a->s.leaks};
-    for (uint32_t c = 0; c < a->s.graph->cycle_count && picture->nodes.count < RHI_DRAWN_MAX; c++)
-        if (is_wanted(a, c) && !add_cycle_nearest_first(a, picture, c))
+    uint64_t at = 0;
+    uint32_t c;
+    while (picture->nodes.count < RHI_DRAWN_MAX) {
+        RHI_TRY(next_cycle(a, &at, &c));
+        if (c == RHI_NO_OBJECT)
+            break;
+        if (!add_cycle_nearest_first(a, picture, c))
             return rhi__error_memory();
+    }
     return rhi__picture(picture, &a->picture);
 }
 
