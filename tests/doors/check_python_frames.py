@@ -13,8 +13,8 @@ from check_python_samples import Asker, same
 from launch import door_of, report, require
 from python_target import HERE, PYTHON, PipedShell, Target, minor_version
 
-LOCAL = re.compile(r"local '?(\w+)'? (?:in|of) ([\w<>.]+)(?:\(\))? at ([\w.]+):(\d+)(?:, thread (\d+))?\Z")
-STACKED = re.compile(r".* (?:in|of) ([\w<>.]+)(?:\(\))? at ([\w.]+):(\d+)(?:, thread (\d+))?\Z")
+LOCAL = re.compile(r"(?:local|cell of) '(\w+)' in ([\w<>.]+)\(\) at ([\w.]+):(\d+)(?:, thread (\d+))?\Z")
+STACKED = re.compile(r"value stack of ([\w<>.]+)\(\) at ([\w.]+):(\d+)(?:, thread (\d+))?\Z")
 ON_STACK = "on the stack"
 
 

@@ -357,6 +357,8 @@ START_TEST(chains_are_followed_as_far_as_they_say)
     ck_assert(scene_is_spanned(s, d, 80, right + 16)); /* stale */
     all = scene_slots(s, o, 112);
     must_own_outside(all, "['x']", y);
+    must_own_outside(all, "key 'x'", x);
+    must_own_outside(all, "order 'x'", x);
     ck_assert_uint_eq(holders_of(all, x), 2); /* the table and the order */
     scene_free(s);
 }
@@ -510,9 +512,9 @@ START_TEST(a_generator_owns_what_its_frame_holds_until_it_ends)
         put(s, g + 16, code);
     scene_open(s);
     seen *all = scene_slots(s, g, 256);
-    must_own(all, "local x of handle at app.py", x);
-    must_own(all, "local y of handle at app.py", x);
-    must_own(all, "stack[0] of handle at app.py", x);
+    must_own(all, "local 'x' in handle() at app.py", x);
+    must_own(all, "local 'y' in handle() at app.py", x);
+    must_own(all, "value stack of handle() at app.py", x);
     must_own(all, "f_func", x);
     must_own(all, "f_code", code);
     ck_assert_uint_eq(holders_of(all, x), 4);  /* and not the one above */
@@ -529,7 +531,10 @@ END_TEST
 START_TEST(a_frame_object_owns_the_frame_that_lies_in_it)
 {
     scene *s = scene_new((unsigned)_i);
-    uint64_t code = make_code(s), x = scene_str(s, "v"), f = scene_object(s, s->frame, 512);
+    uint64_t code = make_code(s), x = scene_str(s, "v"), f = scene_object(s, s->frame, 512),
+             y = scene_str(s, "y"), cells = scene_tuple(s, &y, 1),
+             kinds = scene_object(s, s->bytes, 48);
+    fake_put(s->t, kinds + 33, 0x40, 1);
     if (s->minor < 11) {
         uint64_t locals = f + (s->minor == 9 ? 360 : 352), words[] = {x, x, x, x};
         put(s, f + 32, code);
@@ -543,10 +548,16 @@ START_TEST(a_frame_object_owns_the_frame_that_lies_in_it)
         make_frame(s, f + (s->minor < 13 ? 48 : 64), code, x, 3);
         put(s, f + 24, f + (s->minor < 13 ? 48 : 64));
     }
+    if (s->minor < 11) { /* the second one is in a cell */
+        fake_put(s->t, code + 28, 1, 4);
+        put(s, fake_get(s->t, code + 72, 8) + 16, 1);
+        put(s, code + 88, cells);
+    } else
+        put(s, code + 104, kinds);
     scene_open(s);
     seen *all = scene_slots(s, f, 512);
-    must_own(all, "local y of handle at app.py", x);
-    must_own(all, "stack[0] of handle at app.py", x);
+    must_own(all, "cell of 'y' in handle() at app.py", x);
+    must_own(all, "value stack of handle() at app.py", x);
     must_own(all, "f_code", code);
     ck_assert_uint_eq(holders_of(all, x), s->minor < 11 ? 3 : 4);
     if (s->minor >= 11) { /* one that runs lies elsewhere */

@@ -4,6 +4,8 @@
 
 #include "heap/reader.h"
 
+#include <string.h>
+
 /* Visits the reference slots of a live object whose bytes (object.slot_size of them) are at
  * `bytes`. Vectors are read from the target. False if the visitor stopped it. */
 bool rhi__each_slot(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
@@ -26,11 +28,16 @@ const rhi_field *rhi__field_at(rhi_reader *reader, const rhi_object *object, con
 uint64_t rhi__declared_words(const rhi_reader *reader, uint32_t type, uint64_t slot_size);
 /* Writes the name of a slot: "next", "items[3]", "entries[3].key". */
 void rhi__slot_name(const rhi_field *field, uint64_t element, char *name, size_t size);
-/* What stands between the name of an object and that of its slot: a dot, or nothing before "[5]"
- * or "+24". */
+/* Is the name of a slot a phrase: "key 'user'", "local 'x' in f() at app.py:12"? */
+static inline bool rhi__is_phrase(const char *name)
+{
+    return strchr("[.{+", name[0]) == NULL && strchr(name, ' ') != NULL;
+}
+/* What stands between the name of an object and that of its slot: a dot, or nothing before "[5]",
+ * "+24", or a phrase. */
 static inline const char *rhi__dot_before(const char *name)
 {
-    return name[0] == '[' || name[0] == '.' || name[0] == '{' || name[0] == '+' ? "" : ".";
+    return strchr("[.{+", name[0]) != NULL || rhi__is_phrase(name) ? "" : ".";
 }
 /* Of several: "items[3..9]". */
 void rhi__slots_name(const rhi_field *field, uint64_t first, uint64_t last, char *name,

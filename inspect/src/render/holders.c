@@ -138,7 +138,7 @@ static bool names_root(const rhi_reader *reader, const rhi_holder *holder)
     return rhi__format_of(reader, reader->roots.items[holder->index].heap)->names_roots;
 }
 
-/* "node#3.next", "globals['cache'] of app (dict@0x…)" */
+/* "node#3.next", "key 'user' (dict@0x…)", "globals['cache'] of app (dict@0x…)" */
 static void field_text(rhi_reader *reader, const rhi_object *from, const char *id, const char *name,
                        char *text, size_t size)
 {
@@ -146,6 +146,8 @@ static void field_text(rhi_reader *reader, const rhi_object *from, const char *i
     const rhi_format *format = rhi__format_of(reader, from->heap);
     if (format->scope && format->scope(reader, from, what, of))
         snprintf(text, size, "%s%s%s of %s (%s)", what, rhi__dot_before(name), name, of, id);
+    else if (rhi__is_phrase(name))
+        snprintf(text, size, "%s (%s)", name, id);
     else
         snprintf(text, size, "%s%s%s", id, rhi__dot_before(name), name);
 }

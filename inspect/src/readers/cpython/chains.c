@@ -86,7 +86,7 @@ bool rhi__py_ordered_slots(const py_visit *v)
          at && left && rhi__take_room(v->reader, LINK_COST) &&
          rhi__py_read(v->py, at, node, sizeof node) == sizeof node;
          at = rhi__load64(node + 16), left--)
-        if (!py_label(v, PY_LABEL_KEY, at, rhi__load64(node), rhi__load64(node)))
+        if (!py_label(v, PY_LABEL_ORDER, at, rhi__load64(node), rhi__load64(node)))
             return false;
     return true;
 }

@@ -188,9 +188,10 @@ static const char *prefix_of(const writer *w, const py_type *type)
 
 static bool local(writer *w, const py_type *type, uint64_t label)
 {
-    char name[RHI_NAME_SIZE], variable[NAME_SIZE];
-    rhi__py_local_name(w->py, label, name, sizeof name);
-    if (sscanf(name, "local %127s of ", variable) != 1 || !is_identifier(variable))
+    char variable[NAME_SIZE];
+    bool is_cell;
+    if (!rhi__py_local_variable(w->py, label, variable, sizeof variable, &is_cell) ||
+        !is_identifier(variable))
         return false;
     return type->layout == PY_GENERATOR
                ? rewrite(w, "%s.%s_frame.f_locals['%s']", w->text, prefix_of(w, type), variable)
@@ -213,6 +214,7 @@ static bool labelled(writer *w, const rhi_way_step *step, const py_type *type, e
         return (type->layout == PY_LIST || type->layout == PY_TUPLE || type->layout == PY_DEQUE) &&
                rewrite(w, "%s[%" PRIu64 "]", w->text, step->element);
     case PY_LABEL_KEY:
+    case PY_LABEL_ORDER:
     case PY_LABEL_ELEMENT:
     case PY_LABEL_INNER_ELEMENT:
         return picked(w, step->value);

@@ -17,7 +17,6 @@ enum {
     PLACES = 1024,
     LOCAL_NAMES_MAX = 1024,
     TUPLE_ITEMS = 24,
-    BYTES_DATA = 32,
     SLOTS_MAX = 1 << 20, /* of a frame */
     CHUNKS_MAX = 1 << 16
 };
@@ -84,12 +83,6 @@ void rhi__py_frames_free(py_frames *frames)
 
 /* ---- code objects --------------------------------------------------------------------------- */
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 static uint32_t number_at(const uint8_t *bytes, unsigned at)
 {
     return rhi__load32(bytes + at);
@@ -114,7 +107,6 @@ static py_code *code_at(py_roots *roots, py_frames *f, uint64_t address)
 {
     const py_code_parts *parts = rhi__py_code_parts(roots->py);
     py_code *c = &f->codes[(address >> 4) * 0x9E3779B97F4A7C15ull >> 55];
-    char text[512];
     uint64_t word;
     if (address && c->address == address)
         return c;
@@ -132,13 +124,8 @@ static py_code *code_at(py_roots *roots, py_frames *f, uint64_t address)
                    .stack_size = number_at(bytes, parts->stack_size),
                    .names = rhi__load64(bytes + parts->local_names),
                    .kinds = parts->local_kinds ? rhi__load64(bytes + parts->local_kinds) : 0};
-    uint64_t name = rhi__load64(bytes + parts->name), file = rhi__load64(bytes + parts->filename);
-    if (!rhi__py_text(roots->py, name, text, sizeof text))
-        snprintf(text, sizeof text, "?");
-    rhi__text(c->function, sizeof c->function, text[0] == '<' ? "%s" : "%s()", text);
-    if (!rhi__py_text(roots->py, file, text, sizeof text))
-        snprintf(text, sizeof text, "?");
-    rhi__text(c->file, sizeof c->file, "%s", last_part(text));
+    rhi__py_code_names(roots->py, address, c->function, sizeof c->function, c->file,
+                       sizeof c->file);
     return c;
 }
 
@@ -171,7 +158,6 @@ static void place_text(py_roots *roots, py_frames *f, const py_code *c, const py
 /* NULL: memory is short. */
 static const struct local *local_at(py_roots *roots, py_code *c, uint32_t i)
 {
-    enum { CELL = 0x40, FREE = 0x80 };
     static const struct local unknown = {.name = "?"};
     uint64_t name;
     char text[256];
@@ -189,8 +175,7 @@ static const struct local *local_at(py_roots *roots, py_code *c, uint32_t i)
         !rhi__py_text(roots->py, name, text, sizeof text))
         snprintf(text, sizeof text, "?");
     rhi__text(local->name, sizeof local->name, "%s", text);
-    const uint8_t *kind = rhi__py_at(roots, c->kinds + BYTES_DATA + i, 1);
-    local->is_cell = kind && *kind & (CELL | FREE);
+    local->is_cell = rhi__py_is_cell(roots->py, c->kinds, i);
     local->is_known = true;
     return local;
 }
@@ -330,8 +315,7 @@ static void add_locals(py_roots *roots, py_code *c, const py_frame *frame, adder
             roots->out_of_memory = true;
             return;
         }
-        root(roots, slot, local->is_cell ? "cell of '%s' in %s" : "local '%s' in %s", local->name,
-             place);
+        root(roots, slot, local->is_cell ? PY_CELL_IN : PY_LOCAL_IN, local->name, place);
     }
 }
 
@@ -347,8 +331,7 @@ static void add_frame_roots(py_roots *roots, py_frames *f, const py_thread *thre
     place_text(roots, f, c, frame, thread, place, sizeof place);
     for (uint64_t slot = frame->stack; slot < frame->end; slot += 8) {
         bool is_guess = frame->is_unsteady || slot >= frame->steady;
-        (is_guess ? rhi__py_guessed_root : rhi__py_stack_root)(roots, slot, "value stack of %s",
-                                                               place);
+        (is_guess ? rhi__py_guessed_root : rhi__py_stack_root)(roots, slot, PY_STACK_OF, place);
     }
     if (frame->owner != BY_THREAD) { /* the generator's, or the frame object's */
         if (frame->is_unknown)

@@ -4,6 +4,8 @@
  * (3.9), of ranges and lines (3.10), or entries of varying length (from 3.11 on). */
 #include "readers/cpython/roots.h"
 
+#include <string.h>
+
 enum {
     BYTES_DATA = 32,
     TABLE_MAX = 1 << 20,
@@ -39,6 +41,34 @@ const py_code_parts *rhi__py_code_parts(const py_runtime *py)
                                            .local_names = 96,
                                            .local_kinds = 104}};
     return &parts[py->minor <= 10 ? 0 : py->minor == 11 ? 1 : 2];
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+void rhi__py_code_names(py_runtime *py, uint64_t code, char *function, size_t function_size,
+                        char *file, size_t file_size)
+{
+    const py_code_parts *parts = rhi__py_code_parts(py);
+    char text[4096];
+    uint64_t name;
+    bool has_name =
+        rhi__py_u64(py, code + parts->name, &name) && rhi__py_text(py, name, text, sizeof text);
+    rhi__text(function, function_size, !has_name ? "?()" : text[0] == '<' ? "%s" : "%s()", text);
+    has_name =
+        rhi__py_u64(py, code + parts->filename, &name) && rhi__py_text(py, name, text, sizeof text);
+    rhi__text(file, file_size, "%s", has_name ? last_part(text) : "?");
+}
+
+bool rhi__py_is_cell(py_runtime *py, uint64_t kinds, uint64_t slot)
+{
+    enum { CELL = 0x40, FREE = 0x80 };
+    uint8_t kind;
+    return kinds && rhi__py_read(py, kinds + BYTES_DATA + slot, &kind, 1) == 1 &&
+           kind & (CELL | FREE);
 }
 
 /* 3.9: a step in bytes of code, a signed one in lines; `at` is the byte. */

@@ -60,6 +60,15 @@ typedef struct py_code_parts {
     uint16_t local_count, local_names, local_kinds, cellvars, freevars;
 } py_code_parts;
 const py_code_parts *rhi__py_code_parts(const py_runtime *py);
+/* What a code object calls itself: "handle()" or "<module>", and "app.py". */
+void rhi__py_code_names(py_runtime *py, uint64_t code, char *function, size_t function_size,
+                        char *file, size_t file_size);
+/* Does this slot of its frames hold a cell with the variable? kinds: its `local_kinds`; 0: none. */
+bool rhi__py_is_cell(py_runtime *py, uint64_t kinds, uint64_t slot);
+/* How slots of frames are called, wherever the frame lies: a variable, or none; and its place. */
+#define PY_LOCAL_IN "local '%s' in %s"
+#define PY_CELL_IN "cell of '%s' in %s"
+#define PY_STACK_OF "value stack of %s"
 
 /* ---- opcodes.c ------------------------------------------------------------------------------ */
 

@@ -5,6 +5,7 @@
  * kept, since the frame runs, the stack is a matter of the thread. Words above the top are stale.
  * Invariant: all slots lie inside of the object. */
 #include "readers/cpython/views.h"
+#include "readers/cpython/roots.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,9 +15,6 @@ enum {
     OLD_FRAME_STACK = 64, /* 3.9, 3.10: frames are objects of their own */
     OLD_FRAME_LOCALS_9 = 360,
     OLD_FRAME_LOCALS_10 = 352,
-    CODE_NAME = 120, /* from 3.11 on */
-    CODE_FILE = 112,
-    CODE_LOCAL_NAMES = 96,
     CODE_FLAGS = 48,
     CODE_IS_COROUTINE = 0x80 | 0x200, /* or an async generator: these have an origin */
     TUPLE_ITEMS = 24,
@@ -45,10 +43,12 @@ static uint64_t length_of(py_runtime *py, uint64_t tuple)
 /* Slots of a frame in front of its value stack. */
 static uint64_t local_count(py_runtime *py, uint64_t code)
 {
-    if (py->minor >= 11)
-        return code_u32(py, code, py->minor == 11 ? 76 : 72);
-    return code_u32(py, code, 28) + length_of(py, word_at(py, code + 88)) +
-           length_of(py, word_at(py, code + 80));
+    const py_code_parts *parts = rhi__py_code_parts(py);
+    uint64_t count = code_u32(py, code, parts->local_count);
+    if (parts->cellvars)
+        count += length_of(py, word_at(py, code + parts->cellvars)) +
+                 length_of(py, word_at(py, code + parts->freevars));
+    return count;
 }
 
 static bool give_locals(const py_visit *v, uint64_t frame, uint64_t first, uint64_t count)
@@ -131,44 +131,49 @@ bool rhi__py_frame_slots(const py_visit *v)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
-/* The name of a slot in front of the stack; false: it has none. */
-static bool slot_name(py_runtime *py, uint64_t code, uint64_t slot, char *name, size_t size)
+/* The variable of a slot in front of the stack; false: it has no name. */
+static bool variable_of(py_runtime *py, uint64_t code, uint64_t slot, char *name, size_t size,
+                        bool *is_cell)
 {
-    static const uint8_t old_names[] = {72, 88, 80}, new_names[] = {CODE_LOCAL_NAMES};
-    const uint8_t *places = py->minor < 11 ? old_names : new_names;
-    for (unsigned i = 0; i < (py->minor < 11 ? 3u : 1u); i++) {
+    const py_code_parts *parts = rhi__py_code_parts(py);
+    const uint16_t places[] = {parts->local_names, parts->cellvars, parts->freevars};
+    uint64_t in_all = slot;
+    for (unsigned i = 0; i < 3 && (i == 0 || places[i]); i++) {
         uint64_t names = word_at(py, code + places[i]), count = length_of(py, names);
-        if (slot < count)
+        if (slot < count) {
+            *is_cell =
+                i > 0 || (parts->local_kinds &&
+                          rhi__py_is_cell(py, word_at(py, code + parts->local_kinds), in_all));
             return rhi__py_text(py, word_at(py, names + TUPLE_ITEMS + slot * 8), name, size);
+        }
         slot -= count;
     }
     return false;
 }
 
-/* "handle at app.py:12" */
-static void frame_name(py_runtime *py, uint64_t frame, uint64_t code, char *name, size_t size)
+bool rhi__py_local_variable(py_runtime *py, uint64_t label, char *name, size_t size, bool *is_cell)
 {
-    char function[FRAME_NAME_SIZE] = "?", path[4096] = "?";
-    uint64_t instruction = word_at(py, frame + py->at->frame_instruction);
-    rhi__py_text(py, word_at(py, code + (py->minor < 11 ? 112 : CODE_NAME)), function,
-                 sizeof function);
-    rhi__py_text(py, word_at(py, code + (py->minor < 11 ? 104 : CODE_FILE)), path, sizeof path);
-    const char *file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    unsigned line = rhi__py_line(py, code, py->minor < 11 ? (uint32_t)instruction : instruction);
-    if (line)
-        rhi__text(name, size, "%s at %s:%u", function, file, line);
-    else
-        rhi__text(name, size, "%s at %s", function, file);
+    uint64_t frame = label & ((1ull << PY_FRAME_BITS) - 1), slot = label >> PY_FRAME_BITS,
+             code = word_at(py, frame + py->at->frame_code);
+    return slot < local_count(py, code) && variable_of(py, code, slot, name, size, is_cell);
 }
 
 void rhi__py_local_name(py_runtime *py, uint64_t label, char *name, size_t size)
 {
-    char where[RHI_NAME_SIZE], local[FRAME_NAME_SIZE];
-    uint64_t frame = label & ((1ull << PY_FRAME_BITS) - 1), slot = label >> PY_FRAME_BITS,
-             code = word_at(py, frame + py->at->frame_code), count = local_count(py, code);
-    frame_name(py, frame, code, where, sizeof where);
-    if (slot < count && slot_name(py, code, slot, local, sizeof local))
-        rhi__text(name, size, "local %s of %s", local, where);
+    char function[FRAME_NAME_SIZE], file[FRAME_NAME_SIZE], place[RHI_NAME_SIZE],
+        variable[FRAME_NAME_SIZE];
+    bool is_cell;
+    uint64_t frame = label & ((1ull << PY_FRAME_BITS) - 1),
+             code = word_at(py, frame + py->at->frame_code),
+             instruction = word_at(py, frame + py->at->frame_instruction);
+    unsigned line = rhi__py_line(py, code, py->minor < 11 ? (uint32_t)instruction : instruction);
+    rhi__py_code_names(py, code, function, sizeof function, file, sizeof file);
+    if (line)
+        rhi__text(place, sizeof place, "%s at %s:%u", function, file, line);
     else
-        rhi__text(name, size, "stack[%u] of %s", (unsigned)(slot - count), where);
+        rhi__text(place, sizeof place, "%s at %s", function, file);
+    if (rhi__py_local_variable(py, label, variable, sizeof variable, &is_cell))
+        rhi__text(name, size, is_cell ? PY_CELL_IN : PY_LOCAL_IN, variable, place);
+    else
+        rhi__text(name, size, PY_STACK_OF, place);
 }

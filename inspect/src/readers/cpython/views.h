@@ -31,6 +31,7 @@ enum py_label {
     PY_LABEL_INNER_ITEM, /* the same inside of the object */
     PY_LABEL_VALUE,      /* "['user']": the key's address */
     PY_LABEL_KEY,        /* "key 'user'": the same */
+    PY_LABEL_ORDER,      /* "order 'user'": the same, of what keeps the order of keys */
     PY_LABEL_INTERNED,   /* the same, and nothing is owned */
     PY_LABEL_ELEMENT,    /* "{'user'}": the element's own address */
     PY_LABEL_INNER_ELEMENT,
@@ -165,8 +166,10 @@ rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *
 /* Of generators and of frame objects: their frames. */
 bool rhi__py_generator_slots(const py_visit *v);
 bool rhi__py_frame_slots(const py_visit *v);
-/* "local x of f at app.py:12" */
+/* "local 'x' in f() at app.py:12" */
 void rhi__py_local_name(py_runtime *py, uint64_t label, char *name, size_t size);
+/* "x" alone; false: it is a value of the stack, or has no name. */
+bool rhi__py_local_variable(py_runtime *py, uint64_t label, char *name, size_t size, bool *is_cell);
 
 /* ---- interned.c ----------------------------------------------------------------------------- */
 
