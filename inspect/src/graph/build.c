@@ -1,7 +1,7 @@
 /* build.c - builds the graph in one pass over the blocks (see graph.h).
  *
- * Invariant while building: edge_start is set for all objects up to the present one, and edge_to
- * has room for what look_ahead has found. */
+ * Invariant while building: edge_start is set for all objects before `started`. The slots of the
+ * batch come behind all edges that there are. */
 #include "graph/graph.h"
 #include "graph/harm.h"
 #include "heap/objects.h"
@@ -12,16 +12,31 @@
 
 /* ---- building ------------------------------------------------------------------------------- */
 
+/* A strong slot on its way to becoming an edge. Each step of that waits for memory, so that a step
+ * is taken for all slots of a batch before the next one. */
+typedef struct pending {
+    uint64_t value, slot;
+    const rhi_block *block; /* that contains the value; NULL: none does */
+    uint32_t from, heap;    /* the object that it is in */
+    uint32_t to;
+    bool is_live, is_guess; /* is_live: that object is not dying */
+} pending;
+
 typedef struct builder {
     rhi_work *work;
     rhi_reader *reader;
     rhi_graph *graph;
     rhi_headers headers;
-    struct pending *pending, *next_pending; /* of the objects that look_ahead saw */
-    bool is_live;                           /* the object whose slots are visited */
-    uint32_t heap;                          /* its */
-    bool out_of_memory, is_cut;             /* is_cut: there are more edges than a core has words */
+    pending *batch;
+    uint32_t waiting;           /* so many of the batch */
+    uint32_t object;            /* whose slots are visited */
+    uint32_t heap;              /* its */
+    bool is_live;               /* is it? */
+    uint32_t started;           /* objects whose edges have a beginning */
+    bool out_of_memory, is_cut; /* is_cut: there are more edges than a core has words */
 } builder;
+
+enum { BATCH = 256 };
 
 /* Room for `extra` more edges. No two come from one word. */
 static bool reserve_edges(builder *b, uint64_t extra)
@@ -37,6 +52,7 @@ static bool reserve_edges(builder *b, uint64_t extra)
     }
     uint64_t wanted = graph->edge_capacity + graph->edge_capacity / 2 + extra;
     uint32_t *grown = wanted <= UINT32_MAX ? realloc(graph->edge_to, wanted * sizeof *grown) : NULL;
+    b->out_of_memory = !grown;
     if (!grown)
         return false;
     graph->edge_to = grown;
@@ -44,61 +60,11 @@ static bool reserve_edges(builder *b, uint64_t extra)
     return true;
 }
 
-/* A reference on its way to becoming an edge: its slot is known, whether an object lives there not
- * yet. */
-typedef struct pending {
-    const uint64_t *live; /* the bitmap's word; NULL: no reference */
-    const uint32_t *rank;
-    uint64_t bit; /* as wide as the others: half a word on the way through memory stalls */
-} pending;
-
 /* A strong slot of a live object that holds what is no object: something has written over it. */
 static void note_stray(rhi_reader *reader, uint64_t value)
 {
     if (reader->harm.slots++ == 0)
         reader->harm.first_slot = value;
-}
-
-static inline pending slot_of(const rhi_block *block, uint64_t slot)
-{
-    return (pending){
-        .live = &block->live[slot / 64], .rank = &block->rank[slot / 64], .bit = slot % 64};
-}
-
-/* What does not lead to the start of a slot is no reference, unless its format has prefixes. */
-__attribute__((noinline)) static pending find_unusual(rhi_reader *reader, uint64_t value,
-                                                      bool is_live)
-{
-    rhi_object gone;
-    const rhi_block *block = rhi__block_at(reader, value);
-    uint64_t slot = block ? rhi__slot_number(block, value) : 0;
-    if (block && rhi__slot_address(block, slot) == value)
-        return slot_of(block, slot);
-    /* the block does not say what prefix the object of a free slot had: who leads there is stale */
-    if (block && block->prefixes && rhi__slot_at(reader, block, value, &gone) &&
-        gone.state == RHI_FREED && gone.address == value)
-        return slot_of(block, slot);
-    if (value && is_live) /* what a dying one holds is being let go of */
-        note_stray(reader, value);
-    return (pending){0};
-}
-
-static inline pending find_target(rhi_reader *reader, uint64_t value, bool is_live)
-{
-    if (__builtin_expect(reader->has_prefixes, 0))
-        return find_unusual(reader, value, is_live);
-    const rhi_block *block = rhi__block_at(reader, value);
-    uint64_t slot = block ? rhi__slot_number(block, value) : 0;
-    if (!block || slot * block->slot_size != value - block->base)
-        return find_unusual(reader, value, is_live);
-    return slot_of(block, slot);
-}
-
-static inline void add_target(rhi_graph *graph, const pending *p)
-{
-    if (p->live && *p->live >> p->bit & 1)
-        graph->edge_to[graph->edge_count++] =
-            *p->rank + rhi__population(*p->live & ((1ull << p->bit) - 1));
 }
 
 /* An edge to this object is a guess. False if memory is short. */
@@ -114,28 +80,99 @@ static bool note_guess(rhi_graph *graph, uint32_t to)
     return true;
 }
 
+static inline void locate(rhi_reader *reader, pending *p)
+{
+    const rhi_block *block = p->block = rhi__block_at(reader, p->value);
+    if (!block)
+        return;
+    p->slot = rhi__slot_number(block, p->value);
+    __builtin_prefetch(&block->live[p->slot / 64]);
+    __builtin_prefetch(&block->rank[p->slot / 64]);
+    if (block->prefixes)
+        __builtin_prefetch(&block->prefixes[p->slot]);
+}
+
+/* What does not lead to the start of a slot is no reference, unless its format has prefixes: the
+ * block does not say what prefix the object of a free slot had. Who leads there is stale. */
+static inline bool is_reference(rhi_reader *reader, const pending *p)
+{
+    rhi_object gone;
+    if (!p->block)
+        return false;
+    return rhi__is_slot_address(reader, p->block, p->slot, p->value) ||
+           (p->block->prefixes && rhi__slot_at(reader, p->block, p->value, &gone) &&
+            gone.state == RHI_FREED && gone.address == p->value);
+}
+
+/* Adds the edge, if the slot leads to an object. */
+static inline void settle(builder *b, pending *p)
+{
+    p->to = RHI_NO_OBJECT;
+    if (__builtin_expect(!is_reference(b->reader, p), 0)) {
+        /* what a dying one holds is being let go of; a guess that leads to no object is none */
+        if (p->value && p->is_live && !p->is_guess &&
+            !rhi__may_lie_alone(b->reader, p->heap, p->value))
+            note_stray(b->reader, p->value);
+        return;
+    }
+    uint64_t live = p->block->live[p->slot / 64], bit = p->slot % 64;
+    if (!(live >> bit & 1))
+        return;
+    p->to = p->block->rank[p->slot / 64] + rhi__population(live & ((1ull << bit) - 1));
+    b->graph->edge_to[b->graph->edge_count++] = p->to;
+    __builtin_prefetch(&b->graph->found[p->to], 1);
+}
+
+static inline void count_found(builder *b, const pending *p)
+{
+    if (p->to == RHI_NO_OBJECT)
+        return;
+    if (!p->is_live) /* what dying objects hold owns no count any more */
+        b->graph->dying_edges++;
+    else
+        b->graph->found[p->to]++;
+    if (p->is_guess && p->is_live && !note_guess(b->graph, p->to))
+        b->out_of_memory = true;
+}
+
+/* The edges of all objects up to this one begin here, if they have not begun yet. */
+static inline void start_edges(builder *b, uint32_t index)
+{
+    while (b->started <= index)
+        b->graph->edge_start[b->started++] = (uint32_t)b->graph->edge_count;
+}
+
+static void settle_batch(builder *b)
+{
+    uint32_t count = reserve_edges(b, b->waiting) ? b->waiting : 0;
+    for (uint32_t i = 0; i < count; i++)
+        locate(b->reader, &b->batch[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        start_edges(b, b->batch[i].from);
+        settle(b, &b->batch[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        count_found(b, &b->batch[i]);
+    b->waiting = 0;
+}
+
+static inline void add_value(builder *b, uint64_t value, bool is_guess)
+{
+    if (b->waiting == BATCH)
+        settle_batch(b);
+    b->batch[b->waiting++] = (pending){.value = value,
+                                       .from = b->object,
+                                       .heap = b->heap,
+                                       .is_live = b->is_live,
+                                       .is_guess = is_guess};
+}
+
 static bool add_slot(void *context, const rhi_slot *slot)
 {
     builder *b = context;
-    uint64_t edges = b->graph->edge_count;
-    if (slot->field->kind == RHI_KIND_BORROWED)
-        return true;
-    if (!reserve_edges(b, 1)) {
-        b->out_of_memory = !b->is_cut;
-        return false;
-    }
-    pending target = find_target(b->reader, slot->value, false);
-    /* a guess that leads to no object is none: nothing was written over */
-    if (!target.live && slot->value && b->is_live && !slot->field->is_guess &&
-        !rhi__may_lie_alone(b->reader, b->heap, slot->value))
-        note_stray(b->reader, slot->value);
-    add_target(b->graph, &target);
-    if (slot->field->is_guess && b->is_live && b->graph->edge_count > edges &&
-        !note_guess(b->graph, b->graph->edge_to[b->graph->edge_count - 1])) {
-        b->out_of_memory = true;
-        return false;
-    }
-    return true;
+    if (slot->field->kind != RHI_KIND_BORROWED)
+        add_value(b, slot->value, slot->field->is_guess);
+    return !b->is_cut && !b->out_of_memory;
 }
 
 /* The references of an object of a type whose slots are not all at fixed places. */
@@ -151,10 +188,20 @@ static void add_slots(builder *b, const rhi_block *block, uint64_t address, cons
 /* The plan for an object if its references are where its type says; else NULL. */
 static const rhi_plan *plan_of(const builder *b, const rhi_block *block, const rhi_header *header)
 {
-    const rhi_plan *p = rhi__is_object(header->state) && header->type < b->reader->types.count
-                            ? &b->reader->plans[header->type]
-                            : NULL;
-    return p && p->is_fixed && p->end <= block->slot_size ? p : NULL;
+    const rhi_plan *p = &b->reader->plans[header->type];
+    return p->is_fixed && p->end <= block->slot_size ? p : NULL;
+}
+
+static void add_references(builder *b, const rhi_block *block, uint64_t offset,
+                           const uint8_t *bytes, const rhi_header *header)
+{
+    const rhi_plan *p = plan_of(b, block, header);
+    b->is_live = header->state == RHI_LIVE;
+    b->heap = block->heap;
+    for (uint32_t i = 0; p && i < p->count; i++)
+        add_value(b, rhi__load64(bytes + offset + p->offsets[i]), false);
+    if (!p && b->reader->types.items[header->type].has_references)
+        add_slots(b, block, block->base + offset, bytes + offset);
 }
 
 static void add_object(builder *b, const rhi_block *block, uint32_t index, uint64_t offset,
@@ -170,57 +217,13 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
                   (header->blank ? RHI_GRAPH_BLANK : 0) |
                   (!rhi__is_object(header->state) || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT
                                                                                 : 0));
-    const rhi_plan *p = plan_of(b, block, header);
-    if (b->is_cut)
-        return;
-    for (uint32_t i = 0; p && i < p->count; i++)
-        add_target(graph, b->next_pending++);
-    if (!p && rhi__is_object(header->state) && header->type < b->reader->types.count &&
-        b->reader->types.items[header->type].has_references)
-        add_slots(b, block, block->base + offset, bytes + offset);
-}
-
-/* Finds where the references of up to 64 objects lead, and has the bitmaps' words there fetched. */
-static void look_ahead(builder *b, const rhi_block *block, uint64_t first, uint64_t bits,
-                       const uint8_t *bytes, const rhi_header *headers)
-{
-    pending *next = b->pending;
-    for (; bits; bits &= bits - 1, headers++) {
-        const rhi_plan *p = plan_of(b, block, headers);
-        const uint8_t *object =
-            bytes + (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
-        for (uint32_t i = 0; p && i < p->count; i++, next++) {
-            *next = find_target(b->reader, rhi__load64(object + p->offsets[i]),
-                                headers->state == RHI_LIVE);
-            __builtin_prefetch(next->live);
-            __builtin_prefetch(next->rank);
-        }
-    }
-    b->next_pending = b->pending;
-}
-
-/* Counts the edges of the objects [first, end), whose targets lie anywhere: fetched first, then
- * counted. */
-static void count_found(rhi_graph *graph, uint32_t first, uint32_t end)
-{
-    enum { AHEAD = 24 };
-    for (uint32_t i = first; i < end; i++) {
-        /* what dying objects hold owns no count any more */
-        if (graph->flags[i] & RHI_GRAPH_DYING) {
-            graph->dying_edges += graph->edge_start[i + 1] - graph->edge_start[i];
-            continue;
-        }
-        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
-            if (e + AHEAD < graph->edge_start[end])
-                __builtin_prefetch(&graph->found[graph->edge_to[e + AHEAD]], 1);
-            graph->found[graph->edge_to[e]]++;
-        }
-    }
+    b->object = index;
+    if (!b->is_cut && rhi__is_object(header->state) && header->type < b->reader->types.count)
+        add_references(b, block, offset, bytes, header);
 }
 
 static rhi_error *add_block(builder *b, const rhi_block *block, rhi_block_room *room)
 {
-    rhi_graph *graph = b->graph;
     uint64_t got; /* free slots, too: is none of them taken? */
     const uint8_t *bytes = rhi__block_bytes(b->reader, block, block->size, room, &got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
@@ -228,27 +231,19 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_block_room *
     if (!headers)
         return rhi__error_memory();
     rhi__look_for_harm(b->reader, block, bytes, got);
-    uint32_t index = block->first_object;
+    uint32_t index = block->first_object, end = index + block->object_count;
     for (uint64_t first = 0; first < readable; first += 64) {
         uint64_t bits = block->live[first / 64] &
                         (readable - first < 64 ? (1ull << (readable - first)) - 1 : UINT64_MAX);
-        if (!reserve_edges(b, 64 * RHI_PLAN_MAX) && !b->is_cut)
-            return rhi__error_memory();
-        look_ahead(b, block, first, bits, bytes, &headers[index - block->first_object]);
-        for (; bits; bits &= bits - 1, index++) {
-            uint64_t offset = (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
-            graph->edge_start[index] = (uint32_t)graph->edge_count;
-            add_object(b, block, index, offset, bytes, &headers[index - block->first_object]);
-        }
+        for (; bits; bits &= bits - 1, index++)
+            add_object(b, block, index,
+                       (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size, bytes,
+                       &headers[index - block->first_object]);
     }
-    uint32_t end = block->first_object + block->object_count, lost = end - index;
-    for (; index <= end; index++) /* what could not be read refers to nothing */
-        graph->edge_start[index] = (uint32_t)graph->edge_count;
-    count_found(graph, block->first_object, end);
-    if (lost)
-        rhi__reader_problem(b->reader,
-                            "%" PRIu32 " objects of the %s at 0x%" PRIx64 " cannot be read", lost,
-                            rhi__format_of(b->reader, block->heap)->block_word, block->base);
+    if (index < end)
+        rhi__reader_problem(
+            b->reader, "%" PRIu32 " objects of the %s at 0x%" PRIx64 " cannot be read", end - index,
+            rhi__format_of(b->reader, block->heap)->block_word, block->base);
     return b->out_of_memory ? rhi__error_memory() : NULL;
 }
 
@@ -259,14 +254,18 @@ static rhi_error *add_blocks(builder *b)
     uint64_t room = rhi__begin_pass(b->reader);
     b->reader->harm.slots = 0;
     rhi__begin_harm(b->reader);
-    b->pending = malloc(64 * RHI_PLAN_MAX * sizeof *b->pending);
-    if (!error && !b->pending)
+    b->batch = malloc(BATCH * sizeof *b->batch);
+    if (!b->batch)
         error = rhi__error_memory();
     for (uint64_t i = 0; i < b->reader->blocks.count && !error; i++) {
         error = rhi__progress(b->work, "reading objects", i, b->reader->blocks.count);
         if (!error)
             error = add_block(b, &b->reader->blocks.items[i], &buffer);
     }
+    settle_batch(b);
+    start_edges(b, b->graph->count);
+    if (!error && b->out_of_memory)
+        error = rhi__error_memory();
     b->reader->slot_room = room;
     if (b->is_cut)
         rhi__reader_problem(
@@ -276,7 +275,7 @@ static rhi_error *add_blocks(builder *b)
     if (!error)
         rhi__harm_is_known(b->reader);
     free(b->headers.items);
-    free(b->pending);
+    free(b->batch);
     return error;
 }
 
@@ -422,7 +421,7 @@ static bool allocate(rhi_graph *graph, uint32_t count)
 {
     uint64_t n = count;
     graph->count = count;
-    graph->edge_capacity = n * 2 + 64 * RHI_PLAN_MAX;
+    graph->edge_capacity = n * 2 + BATCH;
     graph->stored = rhi__big_array(n + 1, sizeof *graph->stored);
     graph->found = rhi__big_array(n + 1, sizeof *graph->found);
     graph->flags = calloc(n + 1, sizeof *graph->flags);
