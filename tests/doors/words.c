@@ -1,10 +1,12 @@
 /* words.c - puts the address of one managed object into memory of every kind, frees some of it
  * again, says where it is and of which kind each place is now, and waits.
  *
- *     {"checkpoint": 0, "object": "0x…", "stale": N, "words": [{"address", "kind", "what"}…]}
+ *     {"checkpoint": 0, "object": "0x…", "stale": N, "words": [{"address", "kind", "what"}…],
+ *      "packed": {"object": "0x…", "words": […]}}
  *
- * "none": freed memory, which must not count although the word is still there ("stale" of them
- * are). Invariant: outside of these places the address is kept inverted, and every block is
+ * "packed" is held by words at addresses that are no multiple of 8 alone, each of which owns a
+ * count. "none": freed memory, which must not count although the word is still there ("stale" of
+ * them are). Invariant: outside of these places the address is kept inverted, and every block is
  * zeroed when it is allocated, so that no word of an earlier tenant is left in one that is in
  * use. Stacks and registers may hold more; nothing else does. */
 #define _GNU_SOURCE
@@ -33,7 +35,7 @@ static struct {
     const char *kind, *what;
 } places[PLACES_MAX];
 static unsigned place_count;
-static uintptr_t inverted_object;
+static uintptr_t inverted_object, inverted_packed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t ready;
 static void *blocks[2][BIG_BLOCKS + 1000]; /* pointers to blocks, not to the object */
@@ -55,6 +57,26 @@ static void put(void *place, const char *kind, const char *what)
     places[place_count++].what = what;
     *(volatile uintptr_t *)word = ~inverted_object;
     pthread_mutex_unlock(&lock);
+}
+
+/* Each compiler lays the pointer down in the midst of a word. */
+struct __attribute__((packed)) record {
+    char tag[13];
+    void *held;
+};
+static struct record global_record = {.tag = "in .data"};
+static struct {
+    uintptr_t inverted;
+    const char *kind;
+} records[8];
+static unsigned record_count;
+
+static void put_packed(struct record *record, const char *kind)
+{
+    rh_retain((void *)~inverted_packed);
+    record->held = (void *)~inverted_packed;
+    records[record_count].inverted = ~((uintptr_t)record + offsetof(struct record, held));
+    records[record_count++].kind = kind;
 }
 
 static void *zeroed(void *block)
@@ -190,6 +212,19 @@ static void declared(rh_heap *heap)
     rh_root_add(heap, &slot[2], "root in a block");
 }
 
+static void packed(rh_heap *heap)
+{
+    static void *block;
+    void *mapping = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    inverted_packed = ~(uintptr_t)rh_new(heap, &thing_type);
+    block = zeroed(malloc(1000));
+    put_packed(&global_record, "global");
+    put_packed((struct record *)block, "foreign");
+    put_packed((struct record *)block + 5, "foreign");
+    put_packed((struct record *)mapping + 1, "unknown");
+    rh_release((void *)~inverted_packed);
+}
+
 static unsigned stale_words(void)
 {
     unsigned count = 0;
@@ -206,7 +241,11 @@ static void tell(void)
     for (unsigned i = 0; i < place_count; i++)
         printf("%s{\"address\": \"0x%zx\", \"kind\": \"%s\", \"what\": \"%s\"}", i ? ", " : "",
                (size_t)~places[i].inverted, places[i].kind, places[i].what);
-    printf("]}\n");
+    printf("], \"packed\": {\"object\": \"0x%zx\", \"words\": [", (size_t)~inverted_packed);
+    for (unsigned i = 0; i < record_count; i++)
+        printf("%s{\"address\": \"0x%zx\", \"kind\": \"%s\", \"what\": \"packed\"}", i ? ", " : "",
+               (size_t)~records[i].inverted, records[i].kind);
+    printf("]}}\n");
     fflush(stdout);
 }
 
@@ -237,6 +276,7 @@ int main(void)
     pthread_setspecific(key, (void *)~inverted_object);
     almost_tcaches();
     declared(heap);
+    packed(heap);
     threads();
     vectors();
     every_free_list(0, "freed in the main arena");

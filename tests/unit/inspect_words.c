@@ -586,6 +586,51 @@ START_TEST(a_block_that_nothing_reaches_owns_nothing)
 }
 END_TEST
 
+/* As packed structs and records of arrays have them: at places that are no multiple of 8. */
+START_TEST(words_at_any_place_hold)
+{
+    arena *a = arena_new(_i, &forms[0]);
+    fake_target *t = a->w.t;
+    const uint64_t data = module + FAKE_MODULE_DATA + 0x3000, private = 0x7f4500000000;
+    uint64_t one = block_from_top(a, 0x60), two = block_from_top(a, 0x60),
+             lonely = new_node(&a->w, 1), block;
+    const struct {
+        uint64_t place, value;
+        const char *cause, *kind;
+    } ways[] = {{one + 0x10, lonely, "none", "foreign"},
+                {one + 0x48, lonely, "none", "foreign"},
+                {one + 0x10, lonely + 8, "lost_reference", NULL} /* not the object's address */,
+                {two + 0x10, lonely, "lost_block", "foreign"} /* nothing leads to this one */,
+                {data + 0x40, lonely, "none", "global"},
+                {private + (1 << 20) - 8, lonely, "none", "unknown"} /* memory is read in steps */,
+                {stack + 0x1840, lonely, "none", "stack"},
+                {stack + 0x840, lonely, "lost_reference", NULL} /* below the stack pointer */};
+    fake_put(t, data, one, 8);
+    fake_map(t, private, 2 << 20, RW, "");
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
+    for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++)
+        for (unsigned shift = 1; shift < 8; shift++) {
+            uint64_t place = ways[i].place + shift, old = fake_get(t, place, 8);
+            fake_put(t, place, ways[i].value, 8);
+            const char *cause = only_leak(a, &block);
+            if (strcmp(cause, ways[i].cause) != 0)
+                ck_abort_msg("way %u, shift %u: %s", i, shift, cause);
+            json_t *json = ask(&a->w, "refs", "--in --path", lonely);
+            ck_assert_uint_eq(fake_size(json, "referrers"), ways[i].kind ? 1 : 0);
+            ck_assert_int_eq(fake_integer(json, "ledger.unexplained"),
+                             strcmp(ways[i].cause, "none") != 0);
+            if (ways[i].kind) {
+                ck_assert_str_eq(fake_string(json, "referrers.0.kind"), ways[i].kind);
+                ck_assert_str_eq(fake_string(json, "referrers.0.address"), text_of(place));
+                ck_assert_uint_ge(fake_size(json, "path"), 1);
+            }
+            json_decref(json);
+            fake_put(t, place, old, 8);
+        }
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(a_long_way_through_blocks_is_shown_at_its_ends)
 {
     enum { CHAIN = 40 };
@@ -710,7 +755,8 @@ START_TEST(a_block_that_only_a_vector_register_leads_to_is_possible)
 }
 END_TEST
 
-RUN_TESTS("inspect_words", a_block_that_only_a_vector_register_leads_to_is_possible,
+RUN_TESTS("inspect_words", words_at_any_place_hold,
+          a_block_that_only_a_vector_register_leads_to_is_possible,
           blocks_in_use_hold_and_free_ones_do_not, a_block_with_a_mapping_of_its_own,
           a_damaged_arena_loses_no_word, free_lists_that_go_in_circles_end,
           arenas_that_claim_the_same_memory_are_not_believed,

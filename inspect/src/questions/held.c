@@ -306,6 +306,15 @@ static bool needs_words(const search *s)
     return false;
 }
 
+/* Is there one of these for which nothing was found? */
+static bool has_unheld(const search *s)
+{
+    for (uint64_t i = 0; i < s->count; i++)
+        if (s->groups[i].total == 0 && group_needs_words(s, &s->groups[i]))
+            return true;
+    return false;
+}
+
 /* Words outside the heap, and words in objects that no field declares. */
 static rhi_error *find_words(search *s)
 {
@@ -313,10 +322,9 @@ static rhi_error *find_words(search *s)
     uint64_t low = sel->reader->lowest, high = sel->reader->highest;
     RHI_TRY(rhi__each_word(sel->session, sel->reader, low, high, visit_word, s));
     RHI_TRY(rhi__each_kept_undeclared(sel->session, sel->reader, low, high, visit_word, s));
-    for (uint64_t i = 0; i < s->count; i++)
-        if (s->groups[i].total == 0 && group_needs_words(s, &s->groups[i]))
-            return rhi__owner_not_found(sel->session, sel->reader);
-    return NULL;
+    if (has_unheld(s))
+        RHI_TRY(rhi__each_packed_word(sel->session, sel->reader, low, high, visit_word, s));
+    return has_unheld(s) ? rhi__owner_not_found(sel->session, sel->reader) : NULL;
 }
 
 /* Leaves the rows that are shown. */

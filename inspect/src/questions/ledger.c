@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 #include "graph/harm.h"
 #include "program/symbols.h"
+#include "words/owners.h"
 #include "words/words.h"
 
 static enum rhi_ledger_class class_of(const rhi_holder *holder)
@@ -86,4 +87,21 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
     return open > 0 || object->damaged
                ? rhi__tell_harm(&session->work, &session->notes, reader, true)
                : NULL;
+}
+
+rhi_error *rhi__add_packed_holders(rhi_session *session, rhi_reader *reader,
+                                   const rhi_object *object, rhi_holders *holders)
+{
+    rhi_ledger ledger;
+    uint64_t first = holders->count;
+    RHI_TRY(rhi__judge_holders(session, reader, holders));
+    RHI_TRY(rhi__ledger(session, reader, object, holders, &ledger));
+    if (ledger.immortal || ledger.unexplained <= 0)
+        return NULL;
+    RHI_TRY(rhi__each_packed_word(session, reader, object->address, object->address + 1,
+                                  rhi__collect_holder, holders));
+    for (uint64_t i = first; i < holders->count; i++)
+        holders->items[i].target = object->address;
+    rhi__sort_holders(holders);
+    return rhi__judge_holders(session, reader, holders);
 }

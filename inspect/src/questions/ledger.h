@@ -38,5 +38,9 @@ struct rhi_holders;
 /* From all rows; those that are named tell locals from other words of a stack. */
 rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object,
                        const struct rhi_holders *holders, rhi_ledger *ledger);
+/* Judges all rows, and where they leave a count without an owner, adds words at places that are no
+ * multiple of 8. */
+rhi_error *rhi__add_packed_holders(rhi_session *session, rhi_reader *reader,
+                                   const rhi_object *object, struct rhi_holders *holders);
 
 #endif

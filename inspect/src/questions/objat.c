@@ -40,7 +40,7 @@ static rhi_error *find_holders(answer *a, rhi_holders *holders)
         rhi__each_referrer(a->session, a->reader, &a->object, false, rhi__collect_holder, holders));
     RHI_TRY(rhi__each_word(a->session, a->reader, a->object.address, rhi__object_end(&a->object),
                            rhi__collect_holder, holders));
-    return rhi__judge_holders(a->session, a->reader, holders);
+    return rhi__add_packed_holders(a->session, a->reader, &a->object, holders);
 }
 
 static rhi_error *gather_ledger(answer *a)

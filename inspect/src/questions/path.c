@@ -121,15 +121,30 @@ static bool has_words_only(const search *s)
     return true;
 }
 
+/* Once more words were noted. Everything that leads to the object has been met by then. */
+static void note_beginnings(search *s)
+{
+    memset(s->beginning, 0xff, sizeof s->beginning);
+    for (uint32_t i = 0; i < s->met; i++)
+        note_beginning(s, s->queue[i]);
+}
+
 /* What is held neither by a variable nor by a register: perhaps by a word that no field declares?
- * Everything that leads to the object has been met by then. */
+ */
 static rhi_error *note_undeclared(search *s)
 {
     RHI_TRY(rhi__each_kept_undeclared(s->session, s->reader, s->reader->lowest, s->reader->highest,
                                       note_word, s));
-    memset(s->beginning, 0xff, sizeof s->beginning);
-    for (uint32_t i = 0; i < s->met; i++)
-        note_beginning(s, s->queue[i]);
+    note_beginnings(s);
+    return NULL;
+}
+
+/* Nor by that: perhaps by a word of a packed struct? */
+static rhi_error *note_packed(search *s)
+{
+    RHI_TRY(rhi__each_packed_word(s->session, s->reader, s->reader->lowest, s->reader->highest,
+                                  note_word, s));
+    note_beginnings(s);
     return NULL;
 }
 
@@ -141,10 +156,7 @@ static rhi_error *note_reached_by_objects(search *s)
     RHI_TRY(rhi__session_owners(s->session, s->reader, true, &owners));
     RHI_TRY(
         rhi__each_word(s->session, s->reader, s->reader->lowest, s->reader->highest, note_word, s));
-    memset(s->beginning, 0xff, sizeof s->beginning);
-    for (uint32_t i = 0; i < s->met; i++)
-        note_beginning(s, s->queue[i]);
-    return NULL;
+    return note_packed(s);
 }
 
 static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
@@ -166,6 +178,9 @@ static rhi_error *run_search(search *s, uint32_t start, rhi_path *path)
     RHI_TRY(walk(s, start));
     if (has_words_only(s))
         RHI_TRY(note_undeclared(s));
+    if (has_words_only(s) && s->beginning[SOME_WORD] == RHI_NO_OBJECT &&
+        s->beginning[UNREACHED] == RHI_NO_OBJECT)
+        RHI_TRY(note_packed(s));
     if (s->beginning[UNREACHED] != RHI_NO_OBJECT && has_words_only(s) &&
         s->beginning[SOME_WORD] == RHI_NO_OBJECT)
         RHI_TRY(note_reached_by_objects(s));
@@ -379,6 +394,8 @@ static rhi_error *find_root(rhi_session *session, rhi_reader *reader, rhi_path *
         is_settled |= ranks[words->items[i].kind] < ranks[RHI_HOLDER_UNDECLARED];
     if (!is_settled)
         RHI_TRY(rhi__each_kept_undeclared(session, reader, low, high, rhi__collect_holder, words));
+    if (!words->count)
+        RHI_TRY(rhi__each_packed_word(session, reader, low, high, rhi__collect_holder, words));
     rhi__sort_holders(words);
     rhi__say_left_out(session, words, 0);
     RHI_TRY(rhi__judge_holders(session, reader, words));

@@ -79,7 +79,7 @@ static rhi_error *gather_referrers(answer *a)
     RHI_TRY(rhi__each_word(a->session, a->reader, low, high, add_referrer, a));
     rhi__sort_holders(&a->holders);
     rhi__say_left_out(a->session, &a->holders, a->asked.limit);
-    RHI_TRY(rhi__judge_holders(a->session, a->reader, &a->holders));
+    RHI_TRY(rhi__add_packed_holders(a->session, a->reader, &a->object, &a->holders));
     rhi__name_holders(a->session, a->reader, &a->holders, a->asked.limit);
     if (a->asked.depth > 1)
         RHI_TRY(gather_above(a));

@@ -1,8 +1,8 @@
 /* owners.c - finds the owners of open counts (see owners.h).
  *
  * Each step is taken only if the one before left an open count without an owner: words outside of
- * blocks, the blocks that hold words, words in objects that no field declares, objects that lead
- * to blocks, and vector registers. */
+ * blocks, the blocks that hold words, words in objects that no field declares, words at places that
+ * are no multiple of 8, objects that lead to blocks, and vector registers. */
 #include "words/owners.h"
 #include "base/search.h"
 #include "base/array.h"
@@ -227,6 +227,16 @@ static rhi_error *begin(search *s)
     return NULL;
 }
 
+/* What is left may be owned by words at any place: of packed structs, of records in arrays. */
+static rhi_error *own_by_packed(search *s, uint64_t low, uint64_t high)
+{
+    RHI_TRY(rhi__each_packed_word(s->session, s->reader, low, high, mark_owned, s));
+    if (!count_open(s, true, &low, &high))
+        return NULL;
+    RHI_TRY(rhi__session_malloc_graph(s->session, s->reader, &s->blocks));
+    return rhi__each_packed_word(s->session, s->reader, low, high, judge_word, s);
+}
+
 /* ---- through objects ------------------------------------------------------------------------ */
 
 static rhi_error *add_refs(void *context, uint32_t index, const rhi_object *object,
@@ -360,6 +370,8 @@ static rhi_error *find_owners(search *s, bool full)
     }
     if (count_open(s, false, &low, &high))
         RHI_TRY(rhi__each_undeclared(s->session, s->reader, low, high, mark_owned, s));
+    if (count_open(s, false, &low, &high))
+        RHI_TRY(own_by_packed(s, low, high));
     if (s->blocks && (full || count_open(s, true, &low, &high)))
         RHI_TRY(follow_objects(s));
     else

@@ -30,6 +30,13 @@ typedef struct record {
 } record;
 _Static_assert(sizeof(record) == 24, "a million of them shall stay small");
 
+/* Sorted by value once they are complete. */
+typedef struct records {
+    record *items;
+    uint64_t count, capacity;
+    bool is_complete, too_many;
+} records;
+
 struct rhi_words {
     rhi_word_map map;
     rhi_declared declared;
@@ -39,11 +46,7 @@ struct rhi_words {
         rhi_piece *items;
         uint64_t count, low, high;
     } places;
-    struct {
-        record *items;
-        uint64_t count, capacity;
-    } records; /* sorted by value */
-    bool has_records, too_many;
+    records words, packed; /* packed: at addresses that are no multiple of 8 */
     unsigned questions;
 };
 
@@ -52,6 +55,7 @@ typedef struct scan {
     rhi_reader *reader;
     struct rhi_words *words;
     uint64_t low, high, mask; /* values are compared without the bits that are not in the mask */
+    records *kept; /* of all words like these; &words->packed: that is what is searched */
     rhi_error *(*found)(struct scan *scan, const record *hit);
     /* instead: hands on the piece that a word lies in */
     rhi_error *(*place)(void *context, uint64_t start, uint64_t end);
@@ -59,6 +63,11 @@ typedef struct scan {
     void *context;
     uint64_t done; /* bytes, for progress */
 } scan;
+
+static bool is_packed(const scan *s)
+{
+    return s->kept == &s->words->packed;
+}
 
 /* ---- one word ------------------------------------------------------------------------------- */
 
@@ -95,8 +104,8 @@ static rhi_error *visit_record(scan *s, const record *hit)
         const rhi_part *part = &s->words->map.parts.items[hit->part];
         holder.kind = part->kind;
         holder.lwp = part->lwp;
-        holder.base =
-            part->is_chunks || part->in_heap ? hit->address - hit->index * 8ull : part->base;
+        holder.base = part->is_chunks || part->in_heap ? (hit->address & ~7ull) - hit->index * 8ull
+                                                       : part->base;
     }
     return s->visit(s->context, &holder);
 }
@@ -151,6 +160,8 @@ static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t v
     }
     if (s->place)
         return visit_place(s, &w->map.parts.items[part], base, end);
+    if (is_packed(s)) /* as no slot of an object is */
+        return s->found(s, &hit);
     RHI_TRY(is_slot(s, address, &declared));
     return declared ? NULL : s->found(s, &hit);
 }
@@ -225,6 +236,32 @@ static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint
     return NULL;
 }
 
+/* Is it the address of an object, to the byte? Words at any place lead into objects by chance. */
+static bool is_object_address(const rhi_reader *reader, uint64_t value)
+{
+    uint32_t index = rhi__object_index(reader, value);
+    return index != RHI_NO_OBJECT && rhi__object_address(reader, index) == value;
+}
+
+/* The words of these that lie at addresses that are no multiple of 8. */
+static rhi_error *scan_packed_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes,
+                                    uint64_t size)
+{
+    enum { SHIFTS = 7, WORD = 8 };
+    uint64_t low = s->low, span = s->high - s->low;
+    for (uint64_t at = 0; at + SHIFTS + WORD <= size; at += WORD) {
+        bool any = false;
+        for (unsigned i = 1; i <= SHIFTS; i++) /* without a branch, as above */
+            any |= rhi__load64(bytes + at + i) - low < span;
+        for (unsigned i = 1; any && i <= SHIFTS; i++) {
+            uint64_t value = rhi__load64(bytes + at + i);
+            if (value - low < span && is_object_address(s->reader, value))
+                RHI_TRY(check_word(s, part, address + at + i, value));
+        }
+    }
+    return NULL;
+}
+
 /* The words of [address, address + size) that are no object's. */
 static rhi_error *scan_pieces(scan *s, int32_t part, uint64_t address, const uint8_t *bytes,
                               uint64_t size)
@@ -234,7 +271,8 @@ static rhi_error *scan_pieces(scan *s, int32_t part, uint64_t address, const uin
     uint64_t start, end;
     pieces.any_slot = s->place && pieces.in_heap;
     while (rhi__next_piece(&pieces, &start, &end))
-        RHI_TRY(scan_bytes(s, part, start, bytes + (start - address), end - start));
+        RHI_TRY((is_packed(s) ? scan_packed_bytes : scan_bytes)(
+            s, part, start, bytes + (start - address), end - start));
     return NULL;
 }
 
@@ -260,11 +298,14 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
         if (part->end - at > SCAN_STEP_BYTES)
             at = rhi__memory_data_start(s->reader->memory, at, part->end) & ~7ull;
         uint64_t size = part->end - at < SCAN_STEP_BYTES ? part->end - at : SCAN_STEP_BYTES, got;
-        const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size, scratch, &got);
+        uint64_t more =
+            is_packed(s) && part->end - at - size >= 8 ? 8 : 0; /* one may go on there */
+        const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size + more, scratch, &got);
         got = bytes ? got : 0;
         RHI_TRY(scan_pieces(s, index, at, bytes, got));
         uint64_t next =
-            got == size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
+            got >= size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
+        got = got < size ? got : size;
         unread += piece_bytes(s, part, at + got, next);
         RHI_TRY(rhi__progress(&s->session->work, "reading memory", s->done + (at - part->start),
                               s->words->map.bytes));
@@ -283,11 +324,12 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
 static rhi_error *scan_all(scan *s)
 {
     rhi_scratch scratch = {0};
-    rhi_error *error = s->place ? NULL : scan_roots(s);
-    if (!error && !s->place)
-        error = scan_registers(s);
-    if (!error && !s->place)
-        error = scan_kernel(s);
+    rhi_error *error = NULL;
+    if (!s->place && !is_packed(s)) {
+        RHI_TRY(scan_roots(s));
+        RHI_TRY(scan_registers(s));
+        RHI_TRY(scan_kernel(s));
+    }
     for (uint64_t i = 0; i < s->words->map.parts.count && i < INT32_MAX && !error; i++)
         error = scan_part(s, (int32_t)i, &scratch);
     rhi__scratch_free(&scratch);
@@ -304,58 +346,66 @@ static int record_order(const void *left, const void *right)
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
-static void forget_records(struct rhi_words *words)
+static void forget_records(records *kept)
 {
-    free(words->records.items);
-    memset(&words->records, 0, sizeof words->records);
-    words->has_records = false;
+    free(kept->items);
+    *kept = (records){.too_many = kept->too_many};
 }
 
 /* Keeps the word while there are not too many, and visits it if there is a visitor. */
 static rhi_error *keep_record(scan *s, const record *hit)
 {
-    struct rhi_words *w = s->words;
-    if (!w->too_many && (w->records.count == RECORDS_MAX || !rhi__array_reserve(&w->records, 1))) {
-        w->too_many = true;
-        forget_records(w);
+    records *kept = s->kept;
+    if (!kept->too_many && (kept->count == RECORDS_MAX || !rhi__array_reserve(kept, 1))) {
+        kept->too_many = true;
+        forget_records(kept);
     }
-    if (!w->too_many)
-        w->records.items[w->records.count++] = *hit;
+    if (!kept->too_many)
+        kept->items[kept->count++] = *hit;
     return s->visit ? visit_record(s, hit) : NULL;
 }
 
 /* A scan of everything that also keeps what it finds. */
 static rhi_error *scan_and_keep(scan *s)
 {
-    struct rhi_words *w = s->words;
+    records *kept = s->kept;
     s->found = keep_record;
     rhi_error *error = scan_all(s);
     if (error)
-        forget_records(w);
-    if (error || w->too_many)
+        forget_records(kept);
+    if (error || kept->too_many)
         return error;
-    if (w->records.count)
-        qsort(w->records.items, w->records.count, sizeof *w->records.items, record_order);
-    w->has_records = true;
+    if (kept->count)
+        qsort(kept->items, kept->count, sizeof *kept->items, record_order);
+    kept->is_complete = true;
     return NULL;
 }
 
 static rhi_error *visit_kept(scan *s)
 {
-    const struct rhi_words *w = s->words;
-    uint64_t low = rhi__first(0, w->records.count, at, w->records.items[at].value >= s->low);
-    bool is_all =
-        low == 0 && w->records.count && w->records.items[w->records.count - 1].value < s->high;
-    for (; low < w->records.count && w->records.items[low].value < s->high; low++) {
+    const records *kept = s->kept;
+    uint64_t low = rhi__first(0, kept->count, at, kept->items[at].value >= s->low);
+    bool is_all = low == 0 && kept->count && kept->items[kept->count - 1].value < s->high;
+    for (; low < kept->count && kept->items[low].value < s->high; low++) {
         uint64_t value;
         /* it is about to be shown: is it still so? */
-        if (!is_all && w->records.items[low].address &&
-            (!rhi__memory_u64(s->reader->memory, w->records.items[low].address, &value) ||
-             value != w->records.items[low].value))
+        if (!is_all && kept->items[low].address &&
+            (!rhi__memory_u64(s->reader->memory, kept->items[low].address, &value) ||
+             value != kept->items[low].value))
             s->session->has_changed = true;
-        RHI_TRY(visit_record(s, &w->records.items[low]));
+        RHI_TRY(visit_record(s, &kept->items[low]));
     }
     return NULL;
+}
+
+/* The same of all words, to keep them. */
+static rhi_error *keep_all(scan *s)
+{
+    scan all = *s;
+    all.low = s->reader->lowest;
+    all.high = s->reader->highest;
+    all.visit = NULL;
+    return scan_and_keep(&all);
 }
 
 /* ---- the interface -------------------------------------------------------------------------- */
@@ -367,7 +417,8 @@ static void free_words(void *value)
         return;
     rhi__word_map_close(&words->map);
     rhi__declared_close(&words->declared);
-    free(words->records.items);
+    free(words->words.items);
+    free(words->packed.items);
     free(words->places.items);
     free(words);
 }
@@ -421,6 +472,7 @@ static rhi_error *begin_scan(scan *s, rhi_session *session, rhi_reader *reader)
     s->found = visit_record;
     RHI_TRY(rhi__reader_load(reader));
     RHI_TRY(words_of(session, reader, &s->words));
+    s->kept = &s->words->words;
     say_limits(session, s->words);
     return NULL;
 }
@@ -430,20 +482,15 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
 {
     scan s = {.low = low, .high = high, .mask = UINT64_MAX, .visit = visit, .context = context};
     RHI_TRY(begin_scan(&s, session, reader));
-    struct rhi_words *words = s.words;
     bool is_inside = low >= reader->lowest && high <= reader->highest,
          is_all = low == reader->lowest && high == reader->highest;
-    if (words->has_records && is_inside)
+    if (s.kept->is_complete && is_inside)
         return visit_kept(&s);
-    if (is_inside && !words->too_many && is_all)
+    if (is_inside && !s.kept->too_many && is_all)
         return scan_and_keep(&s);
-    if (is_inside && !words->too_many && words->questions++) {
-        scan all = s;
-        all.low = reader->lowest;
-        all.high = reader->highest;
-        all.visit = NULL;
-        RHI_TRY(scan_and_keep(&all));
-        if (words->has_records)
+    if (is_inside && !s.kept->too_many && s.words->questions++) {
+        RHI_TRY(keep_all(&s));
+        if (s.kept->is_complete)
             return visit_kept(&s);
     }
     return scan_all(&s);
@@ -456,6 +503,17 @@ rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint6
     scan s = {.low = low, .high = high, .mask = mask, .visit = visit, .context = context};
     RHI_TRY(begin_scan(&s, session, reader));
     return scan_all(&s);
+}
+
+rhi_error *rhi__each_packed_word(rhi_session *session, rhi_reader *reader, uint64_t low,
+                                 uint64_t high, rhi_holder_visitor visit, void *context)
+{
+    scan s = {.low = low, .high = high, .mask = UINT64_MAX, .visit = visit, .context = context};
+    RHI_TRY(begin_scan(&s, session, reader));
+    s.kept = &s.words->packed;
+    if (!s.kept->is_complete && !s.kept->too_many)
+        RHI_TRY(keep_all(&s));
+    return s.kept->is_complete ? visit_kept(&s) : scan_all(&s);
 }
 
 rhi_error *rhi__each_place(rhi_session *session, rhi_reader *reader, uint64_t low, uint64_t high,

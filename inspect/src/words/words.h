@@ -29,6 +29,11 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
 rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low,
                                  uint64_t high, uint64_t mask, rhi_holder_visitor visit,
                                  void *context);
+/* Words outside the heap at addresses that are no multiple of 8, as packed structs and records of
+ * arrays have them, that hold the address of an object between low and high. They are asked last,
+ * where a count has no owner yet: each is as good an owner as any other word. */
+rhi_error *rhi__each_packed_word(rhi_session *session, rhi_reader *reader, uint64_t low,
+                                 uint64_t high, rhi_holder_visitor visit, void *context);
 /* A raw slot, or a block of malloc. is_taken: an object has slots there. */
 typedef struct rhi_piece {
     uint64_t start, end;
