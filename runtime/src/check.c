@@ -62,7 +62,7 @@ static void for_each_object(checker *check, object_visit *visit)
 
 static unsigned long long number(const rh_object *object)
 {
-    return (unsigned long long)object->rh_serial;
+    return (unsigned long long)rh__serial(object);
 }
 
 /* ---- slabs ---------------------------------------------------------------------------------- */
@@ -185,7 +185,7 @@ static void check_header(checker *check, rh__slab *slab, uint32_t slot, rh_objec
     const char *name = rh__type_name(object->rh_type_index);
     if (rh__type_of(object)->object_size > slab->slot_size)
         problem(check, "%s#%llu: larger than its slot", name, number(object));
-    if (object->rh_serial == 0 || object->rh_serial >= heap->serial_next)
+    if (rh__serial(object) == 0 || rh__serial(object) >= heap->serial_next)
         problem(check, "%s#%llu: serial was not given out", name, number(object));
     bool is_candidate = rh__bit(slab->fresh, slot) || rh__bit(slab->spared, slot);
     if (flags & RH_FLAG_FREED)

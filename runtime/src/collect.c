@@ -1,7 +1,7 @@
 /* collect.c - one collection: synchronous trial deletion. Bacon and Rajan, "Concurrent Cycle
  * Collection in Reference Counted Systems", ECOOP 2001, with the finalizer rules of PEP 442.
  *
- * Members are the objects that can be in a cycle and are not older than trial_serial; whatever
+ * Members are the objects that can be in a cycle and are not older than trial_origin; whatever
  * else holds a member counts as outside. The trial set is closed: every member that a member of
  * it holds is in it.
  *
@@ -31,7 +31,7 @@
 static inline bool is_member(const rh_heap *heap, const rh_object *object)
 {
     return !(object->rh_flags & (RH_FLAG_ACYCLIC | RH__FLAGS_SPECIAL)) &&
-           object->rh_serial >= heap->trial_serial;
+           object->rh_origin >= heap->trial_origin;
 }
 
 static inline bool has_no_count(const rh_object *object)
@@ -567,11 +567,11 @@ static uint64_t release_held(rh_heap *heap)
 void rh__collect(rh_heap *heap, rh_gc_generation generation, rh__collection *result)
 {
     uint64_t freed_before = heap->collect_freed;
-    heap->trial_serial = generation == RH_GC_FULL ? heap->frozen_serial : heap->young_serial;
-    if (heap->trial_serial < heap->frozen_serial)
-        heap->trial_serial = heap->frozen_serial;
+    heap->trial_origin = generation == RH_GC_FULL ? heap->frozen_origin : heap->young_origin;
+    if (heap->trial_origin < heap->frozen_origin)
+        heap->trial_origin = heap->frozen_origin;
     /* What is born or registered from now on is the next collection's. */
-    heap->young_serial = heap->serial_next;
+    heap->young_origin = rh__origin(heap->serial_next, 0);
     set_phase(heap, RH_PHASE_MARKING);
     if (generation == RH_GC_FULL)
         subtract_all(heap);

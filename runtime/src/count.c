@@ -48,13 +48,13 @@ void rh__candidate_add(rh_heap *heap, rh_object *object)
 {
     rh__slab *slab = rh__slab_of(object);
     uint32_t slot = rh__slot_of(slab, object);
-    if (object->rh_serial < heap->frozen_serial) {
+    if (object->rh_origin < heap->frozen_origin) {
         object->rh_count |= RH__WORD_ARMED;
         return;
     }
     object->rh_count &= ~RH__WORD_ARMED;
     heap->registered++;
-    if (object->rh_serial < heap->young_serial) {
+    if (object->rh_origin < heap->young_origin) {
         rh__bit_set(slab->spared, slot);
         heap->spared++;
         return;
@@ -91,7 +91,7 @@ size_t rh_refcount(const void *address)
 
 uint64_t rh_serial(const void *object)
 {
-    return object ? ((const rh_object *)object)->rh_serial : 0;
+    return object ? rh__serial(object) : 0;
 }
 
 bool rh_is_object(const rh_heap *heap, const void *address)

@@ -244,7 +244,7 @@ static bool is_uncollectable(const rh_heap *heap, const rh_object *object, const
 static bool is_frozen(const rh_heap *heap, const rh_object *object, const void *argument)
 {
     (void)argument;
-    return object->rh_serial < heap->frozen_serial;
+    return object->rh_origin < heap->frozen_origin;
 }
 
 size_t rh_gc_each_object(rh_heap *heap, rh_gc_visitor *visit, void *context)
@@ -330,17 +330,17 @@ void rh_gc_freeze(rh_heap *heap)
         rh__candidate_drop(heap, object);
         object->rh_count |= RH__WORD_ARMED;
     }
-    heap->frozen_serial = heap->serial_next;
+    heap->frozen_origin = rh__origin(heap->serial_next, 0);
     rh__set_limit(heap);
 }
 
 void rh_gc_unfreeze(rh_heap *heap)
 {
-    heap->wants_full |= heap->frozen_serial != 0;
-    heap->frozen_serial = 0;
+    heap->wants_full |= heap->frozen_origin != 0;
+    heap->frozen_origin = 0;
 }
 
 size_t rh_gc_freeze_count(rh_heap *heap)
 {
-    return heap->frozen_serial ? walk_objects(heap, is_frozen, NULL, NULL, NULL) : 0;
+    return heap->frozen_origin ? walk_objects(heap, is_frozen, NULL, NULL, NULL) : 0;
 }

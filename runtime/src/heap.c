@@ -14,7 +14,9 @@
 #define YOUNG_DEFAULT 10000u /* as rh_gc_thresholds says */
 #define FULL_PERCENT_DEFAULT 25u
 #define HISTORY_DEFAULT 4096u /* as rh_heap_options says of stack_frames */
-#define HEAP_ZERO_SERIALS ((uint64_t)1 << 48)
+/* Serials have 48 bits in a header. Heap 0 has the last of them. */
+#define SERIALS_END ((uint64_t)1 << (64 - RH__SITE_BITS))
+#define HEAP_ZERO_SERIALS (SERIALS_END - ((uint64_t)1 << 32))
 
 static rh__destroyed destroyed[RH__DESTROYED_CAPACITY];
 
@@ -45,16 +47,30 @@ __asm__(".pushsection .note.refheap,\"aR\",@note\n"
 _Static_assert(sizeof(RH_METADATA_NOTE_OWNER) == 8 && RH_METADATA_NOTE_TYPE == 1,
                "as the note says");
 
-static uint64_t next_serial = 1; /* atomic */
+uint64_t rh__next_serial = 1;    /* atomic */
 static uint64_t next_number = 1; /* under the process lock */
 static rh_heap *heap_zero;       /* under heap_zero_lock, published with release order */
 static pthread_mutex_t heap_zero_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* After 325 days of ten million births a second. A serial is never used again: it tells a tombstone
+ * from what came after it. */
+static void say_end_of_serials(void)
+{
+    static bool is_said;
+    if (!__atomic_exchange_n(&is_said, true, __ATOMIC_RELAXED))
+        fprintf(stderr, "refheap: all serials are used up: no object can be made any more\n");
+}
+
 bool rh__refill_serials(rh_heap *heap)
 {
     if (heap->number == 0)
-        return false; /* 2^64 - 2^48 shared objects exist */
-    heap->serial_next = __atomic_fetch_add(&next_serial, SERIAL_BLOCK, __ATOMIC_RELAXED);
+        return false; /* 2^32 shared objects exist */
+    uint64_t first = __atomic_fetch_add(&rh__next_serial, SERIAL_BLOCK, __ATOMIC_RELAXED);
+    if (first > HEAP_ZERO_SERIALS - SERIAL_BLOCK) {
+        say_end_of_serials();
+        return false;
+    }
+    heap->serial_next = first;
     heap->serial_end = heap->serial_next + SERIAL_BLOCK;
     heap->serials_taken += SERIAL_BLOCK;
     if (!heap->serial_first)
@@ -166,7 +182,7 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
     rh_gc_set_thresholds(heap, (rh_gc_thresholds){YOUNG_DEFAULT, FULL_PERCENT_DEFAULT});
     if (is_zero) {
         heap->serial_first = heap->serial_next = HEAP_ZERO_SERIALS;
-        heap->serial_end = UINT64_MAX;
+        heap->serial_end = SERIALS_END;
         heap->serials_taken = heap->serial_end - heap->serial_next;
     }
     start_observing(heap, options);
@@ -265,14 +281,14 @@ rh_heap *rh__heap_zero(void)
     return heap;
 }
 
-void *rh__new_immortal(rh_type *type, size_t count)
+void *rh__new_immortal(rh_type *type, rh_site *site)
 {
     rh_heap *heap = rh__heap_zero();
     if (!heap)
         return NULL;
     rh__heap_zero_lock();
     rh_heap_attach(heap);
-    void *object = count ? rh_new_array(heap, type, count) : rh_new(heap, type);
+    void *object = rh_new_at(heap, type, site);
     if (object)
         rh_make_immortal(object);
     rh__heap_zero_unlock();

@@ -102,7 +102,7 @@ void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *obje
     event->sequence = 0;
     RH__ORDER();
     event->address = (uint64_t)(uintptr_t)object;
-    event->serial = object->rh_serial;
+    event->serial = rh__serial(object);
     event->time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     event->type = object->rh_type_index;
     event->kind = (uint8_t)kind;

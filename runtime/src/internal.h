@@ -11,6 +11,7 @@
 #ifndef RH_INTERNAL_H
 #define RH_INTERNAL_H
 
+#define RH_NO_SITES /* the lines of the library are nobody's sites */
 #pragma GCC visibility push(default)
 #include <refheap/refheap.h>
 #pragma GCC visibility pop
@@ -280,12 +281,13 @@ struct rh_heap {
     rh__alloc alloc[RH__CLASSES];
     rh__alloc no_cache; /* always full */
     /* Collections. */
-    uint64_t fresh;          /* candidates born since the last collection */
-    uint64_t spared;         /* older ones */
-    uint64_t registered;     /* candidates registered, ever */
-    uint64_t young_serial;   /* the first serial behind the last collection */
-    uint64_t frozen_serial;  /* objects before it are left out of every collection */
-    uint64_t trial_serial;   /* in a collection: members are not older */
+    uint64_t fresh;      /* candidates born since the last collection */
+    uint64_t spared;     /* older ones */
+    uint64_t registered; /* candidates registered, ever */
+    /* These three are compared with rh_origin (rh__origin of a serial and site 0). */
+    uint64_t young_origin;   /* of the first serial behind the last collection */
+    uint64_t frozen_origin;  /* objects before it are left out of every collection */
+    uint64_t trial_origin;   /* in a collection: members are not older */
     uint32_t trial_is_whole; /* every member that a condemned object holds is in the trial */
     uint32_t trial_is_young;
     rh__slab *trial_slabs;
@@ -392,13 +394,15 @@ typedef struct rh__destroyed {
 /* The process's own heap, number 0, for immortal objects that every heap and thread may hold; NULL
  * if memory is short. */
 rh_heap *rh__heap_zero(void);
-/* A new immortal object of heap 0 with `count` elements (0 for a plain type), or NULL. Safe from
- * any thread; fill the object in before other threads can see it. */
-void *rh__new_immortal(rh_type *type, size_t count);
+/* A new immortal object of heap 0, or NULL. Safe from any thread; fill the object in before other
+ * threads can see it. */
+void *rh__new_immortal(rh_type *type, rh_site *site);
 /* Is it a live object of heap 0? Safe from any thread. */
 bool rh__is_shared_object(const void *address);
 void rh__heap_zero_lock(void);
 void rh__heap_zero_unlock(void);
+extern uint64_t rh__next_serial; /* atomic: the first that no heap has taken */
+/* False: all are used up. */
 bool rh__refill_serials(rh_heap *heap);
 
 /* ---- values_scalar.c: the lock under which the shared values are made, for the fork handlers  */
@@ -410,8 +414,9 @@ void rh__shared_values_unlock(void);
 
 #define RH__METADATA_ROW(id, text) +1
 #define RH__METADATA_ROWS                                                                          \
-    (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_WEAK_CONSTANTS(         \
-        RH__METADATA_ROW) RH_METADATA_SLOT_CONSTANTS(RH__METADATA_ROW))
+    (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW)                                     \
+         RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_SLOT_CONSTANTS(RH__METADATA_ROW) \
+             RH_METADATA_SITE_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
@@ -431,8 +436,10 @@ extern uint64_t rh__type_slots[RH__TYPES_MAX];
 
 /* Registers the type if it is not; false if that is impossible. */
 bool rh__type_register(rh_type *type);
-void rh__type_lock(void); /* for the fork handlers */
+void rh__type_lock(void); /* of the registry of types and sites */
 void rh__type_unlock(void);
+/* A copy of the text in memory that is never given back, or NULL. pre: the lock is held. */
+const char *rh__copy_text(const char *text);
 /* Entries of the table; other threads may add some. */
 static inline uint64_t rh__type_count(void)
 {
@@ -451,6 +458,43 @@ static inline bool rh__type_ready(rh_type *type)
 static inline rh__type_entry *rh__type_of(const rh_object *object)
 {
     return &rh__types[object->rh_type_index];
+}
+
+/* ---- site.c --------------------------------------------------------------------------------- */
+
+#define RH__SITES_MAX 65536u
+#define RH__SITE_BITS 16u
+/* The rh_number of a site beyond them, of which the header takes 16 bits: 0. */
+#define RH__SITE_REFUSED RH__SITES_MAX
+
+typedef struct rh__site_entry {
+    const char *file;
+    const char *function; /* NULL: unknown */
+    uint32_t line;
+    uint32_t next; /* of those that may be told apart by their texts alone; 0: none */
+} rh__site_entry;
+
+extern rh__site_entry *rh__sites; /* entry 0 is no site */
+
+/* Registers the site if it is not, and returns its rh_number; 0 if memory is short. */
+uint32_t rh__site_register(rh_site *site);
+/* Entry `number`, or NULL: it is no site's. */
+const rh__site_entry *rh__site_at(uint32_t number);
+
+/* What goes into the headers of the site's objects is its lower 16 bits. 0: not registered yet. */
+static inline uint32_t rh__site_number(const rh_site *site)
+{
+    return site ? __atomic_load_n(&site->rh_number, __ATOMIC_RELAXED) : RH__SITE_REFUSED;
+}
+
+static inline uint64_t rh__origin(uint64_t serial, uint32_t site_number)
+{
+    return serial << RH__SITE_BITS | (uint16_t)site_number;
+}
+
+static inline uint64_t rh__serial(const rh_object *object)
+{
+    return object->rh_origin >> RH__SITE_BITS;
 }
 
 /* ---- slab.c --------------------------------------------------------------------------------- */
@@ -593,8 +637,8 @@ void rh__table_free(rh__table *table);
 
 /* Frees an object whose references are gone: tombstone, then the slot. */
 void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death);
-/* rh_new that starts no collection. */
-void *rh__object_new(rh_heap *heap, rh_type *type);
+/* rh_new_at that starts no collection. */
+void *rh__object_new(rh_heap *heap, rh_type *type, rh_site *site);
 /* Decides whether the next birth goes the long way. */
 void rh__set_limit(rh_heap *heap);
 
@@ -613,9 +657,9 @@ static inline __attribute__((always_inline)) void rh__header_take(rh_object *obj
 }
 
 static inline __attribute__((always_inline)) void rh__header_begin(rh_object *object,
-                                                                   uint64_t birth, uint64_t serial)
+                                                                   uint64_t birth, uint64_t origin)
 {
-    object->rh_serial = serial;
+    object->rh_origin = origin;
     RH__ORDER();
     __atomic_store_n((uint64_t *)(void *)object, birth, __ATOMIC_RELAXED);
 }

@@ -26,7 +26,12 @@ enum {
     VALUE_object_count = offsetof(rh_object, rh_count),
     VALUE_object_type = offsetof(rh_object, rh_type_index),
     VALUE_object_flags = offsetof(rh_object, rh_flags),
-    VALUE_object_serial = offsetof(rh_object, rh_serial),
+    VALUE_object_serial = offsetof(rh_object, rh_origin),
+    VALUE_object_serial_shift = RH__SITE_BITS,
+    VALUE_site_size = sizeof(rh__site_entry),
+    VALUE_site_file = offsetof(rh__site_entry, file),
+    VALUE_site_function = offsetof(rh__site_entry, function),
+    VALUE_site_line = offsetof(rh__site_entry, line),
     VALUE_count_shift = 1,
     VALUE_count_bias = 1,
     VALUE_count_dying_mask = RH__WORD_DYING_MASK,
@@ -127,12 +132,14 @@ RH_METADATA_CONSTANTS(CHECK_NAME)
 RH_METADATA_STACK_CONSTANTS(CHECK_NAME)
 RH_METADATA_WEAK_CONSTANTS(CHECK_NAME)
 RH_METADATA_SLOT_CONSTANTS(CHECK_NAME)
+RH_METADATA_SITE_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
 #define ROW(id, text) {text, (uint64_t)VALUE_##id},
 struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_CONSTANTS(CONSTANT) RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
-    RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)};
+    RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)
+        RH_METADATA_SITE_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

@@ -104,7 +104,7 @@ report_no_object(const char *what, const void *address, const rh_object *around)
         add(&text, ": it lies %zu bytes inside %s",
             (size_t)((const char *)address - (const char *)around),
             around->rh_flags & RH_FLAG_FREED ? "freed " : "");
-        add_name(&text, around->rh_type_index, around->rh_serial);
+        add_name(&text, around->rh_type_index, rh__serial(around));
     } else {
         add(&text, ": it lies in no %s",
             is_chunk(rh__chunk_of(address)) ? "slot that was ever used" : "heap");
@@ -191,7 +191,7 @@ void rh__misuse(const char *what, const rh_object *object)
         flags & RH_FLAG_FREED   ? "freed "
         : flags & RH_FLAG_DYING ? "dying "
                                 : "");
-    add_name(&text, object->rh_type_index, object->rh_serial);
+    add_name(&text, object->rh_type_index, rh__serial(object));
     if (flags & RH_FLAG_FREED)
         add(&text, " (freed by %s)", deaths[rh__death_of(object) & 3]);
     add(&text, "\n");
@@ -208,7 +208,7 @@ report_thread(const rh_heap *heap, const char *operation, const rh_object *objec
     unsigned long long number = (unsigned long long)heap->number;
     add(&text, "refheap: %s of ", operation);
     if (object) {
-        add_name(&text, object->rh_type_index, object->rh_serial);
+        add_name(&text, object->rh_type_index, rh__serial(object));
         add(&text, " (heap %llu)", number);
     } else {
         add(&text, "heap %llu", number);

@@ -8,7 +8,8 @@
  * The short way of a birth is taken if the class has a slot available and serial_next is not
  * serial_limit. Everything else that a birth may have to do is hidden behind these two: an
  * unregistered type (its class has never a slot), a full word, the end of a block of serials, a
- * collection that is due, history, a heap being destroyed, checks of the thread.
+ * collection that is due, history, a heap being destroyed, checks of the thread. A site that has no
+ * number yet goes the same way.
  */
 #include "internal.h"
 
@@ -79,32 +80,36 @@ static inline __attribute__((always_inline)) rh_object *take_slot(rh__alloc *all
 static inline __attribute__((always_inline)) rh_object *begin(rh_heap *heap, const rh_type *type,
                                                               rh_object *object, size_t slot_size,
                                                               size_t bytes, size_t count,
-                                                              uint64_t serial)
+                                                              uint64_t serial, uint32_t site_number)
 {
     clear_payload(object, slot_size, bytes);
     heap->serial_next = serial + 1;
     if (count && type->length_offset)
         memcpy((char *)object + type->length_offset, &count, sizeof count);
     RH__ORDER();
-    rh__header_begin(object, type->rh_private.birth, serial);
+    rh__header_begin(object, type->rh_private.birth, rh__origin(serial, site_number));
     return object;
 }
 
 /* Apart, so that births of small objects need no stack frame. */
 static __attribute__((noinline)) rh_object *begin_long(rh_heap *heap, const rh_type *type,
                                                        rh_object *object, size_t slot_size,
-                                                       size_t bytes, size_t count)
+                                                       size_t bytes, size_t count,
+                                                       uint32_t site_number)
 {
-    return begin(heap, type, object, slot_size, bytes, count, heap->serial_next);
+    return begin(heap, type, object, slot_size, bytes, count, heap->serial_next, site_number);
 }
 
-static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t count)
+static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t count,
+                             rh_site *site)
 {
     if (!rh__type_ready(type) || heap->destroying)
         return NULL;
     if (heap->serial_next == heap->serial_end && !rh__refill_serials(heap))
         return NULL;
-    uint32_t size_class = rh__size_class(bytes);
+    uint32_t size_class = rh__size_class(bytes), site_number = rh__site_number(site);
+    if (site_number == 0)
+        site_number = rh__site_register(site);
     rh_object *object;
     if (size_class == RH__CLASS_LARGE) {
         /* Zero already: fresh from the system, or wiped when it was freed. */
@@ -115,7 +120,8 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
         rh__valgrind_open(object, bytes);
         if (type->length_offset)
             memcpy((char *)object + type->length_offset, &count, sizeof count);
-        rh__header_begin(object, type->rh_private.birth, heap->serial_next++);
+        rh__header_begin(object, type->rh_private.birth,
+                         rh__origin(heap->serial_next++, site_number));
     } else {
         rh__alloc *alloc = &heap->alloc[size_class];
         object = take_slot(alloc);
@@ -130,7 +136,7 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
             return NULL;
         if (RH__UNLIKELY(heap->is_on_valgrind))
             rh__valgrind_open(object, alloc->slot_size);
-        begin(heap, type, object, alloc->slot_size, bytes, count, heap->serial_next);
+        begin(heap, type, object, alloc->slot_size, bytes, count, heap->serial_next, site_number);
     }
     if (RH__UNLIKELY(heap->is_on_valgrind))
         rh__valgrind_birth(heap, object, bytes);
@@ -139,15 +145,15 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
     return object;
 }
 
-void *rh__object_new(rh_heap *heap, rh_type *type)
+void *rh__object_new(rh_heap *heap, rh_type *type, rh_site *site)
 {
-    return object_new(heap, type, type->size, 0);
+    return object_new(heap, type, type->size, 0, site);
 }
 
 /* Only here automatic collections start: never behind a birth, so that the new object needs no
  * care. */
 static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes,
-                                                    size_t count)
+                                                    size_t count, rh_site *site)
 {
     if (RH__CHECKS_THREAD(heap))
         rh__check_thread(heap, "rh_new", NULL);
@@ -157,24 +163,26 @@ static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type
     if (rh__gc_is_due(heap))
         rh__gc_automatic(heap);
 #endif
-    void *object = object_new(heap, type, bytes, count);
+    void *object = object_new(heap, type, bytes, count, site);
     RH__VALIDATE(heap, "rh_new");
     return object;
 }
 
-static inline __attribute__((always_inline)) void *
-new_object(rh_heap *heap, rh_type *type, uint32_t size_class, size_t bytes, size_t count)
+static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_type *type,
+                                                              uint32_t size_class, size_t bytes,
+                                                              size_t count, rh_site *site)
 {
     uint64_t serial = heap->serial_next;
-    if (RH__UNLIKELY(serial == heap->serial_limit))
-        return new_long_way(heap, type, bytes, count);
+    uint32_t site_number = rh__site_number(site);
+    if (RH__UNLIKELY(serial == heap->serial_limit) || RH__UNLIKELY(site_number == 0))
+        return new_long_way(heap, type, bytes, count, site);
     rh__alloc *alloc = &heap->alloc[size_class];
     rh_object *object = take_slot(alloc);
     if (RH__UNLIKELY(!object))
-        return new_long_way(heap, type, bytes, count);
+        return new_long_way(heap, type, bytes, count, site);
     if (bytes > sizeof(rh_object) + PAYLOAD_SHORT)
-        return begin_long(heap, type, object, alloc->slot_size, bytes, count);
-    return begin(heap, type, object, alloc->slot_size, bytes, count, serial);
+        return begin_long(heap, type, object, alloc->slot_size, bytes, count, site_number);
+    return begin(heap, type, object, alloc->slot_size, bytes, count, serial, site_number);
 }
 
 /* Another thread may be registering the type: with its class all the rest is there. */
@@ -183,12 +191,17 @@ static inline uint32_t slot_class(const rh_type *type)
     return __atomic_load_n(&type->rh_private.slot_class, __ATOMIC_ACQUIRE);
 }
 
-void *rh_new(rh_heap *heap, rh_type *type)
+void *rh_new_at(rh_heap *heap, rh_type *type, rh_site *site)
 {
-    return new_object(heap, type, slot_class(type), type->size, 0);
+    return new_object(heap, type, slot_class(type), type->size, 0, site);
 }
 
-void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
+void *rh_new(rh_heap *heap, rh_type *type)
+{
+    return new_object(heap, type, slot_class(type), type->size, 0, NULL);
+}
+
+void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, (size_t)type->element_size, &bytes) ||
@@ -196,7 +209,12 @@ void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
         return NULL;
     uint32_t size_class =
         slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);
-    return new_object(heap, type, size_class, bytes, count);
+    return new_object(heap, type, size_class, bytes, count, site);
+}
+
+void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
+{
+    return rh_new_array_at(heap, type, count, NULL);
 }
 
 void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death)

@@ -57,7 +57,7 @@ static void *arena_alloc(size_t bytes)
     return result;
 }
 
-static const char *copy_text(const char *text)
+const char *rh__copy_text(const char *text)
 {
     size_t bytes = strlen(text) + 1;
     char *copy = arena_alloc(bytes);
@@ -206,7 +206,7 @@ static bool fill_fields(rh__type_entry *entry, const rh_type *type, uint32_t fie
     for (uint32_t i = 0; i < field_count; i++) {
         const rh_field *from = &type->fields[i];
         fields[i] = *from;
-        fields[i].name = copy_text(from->name ? from->name : "");
+        fields[i].name = rh__copy_text(from->name ? from->name : "");
         if (!fields[i].name)
             return false;
         if (!holds_references(from))
@@ -249,7 +249,7 @@ static bool register_locked(rh_type *type)
     if (index >= RH__TYPES_MAX)
         return false;
     rh__type_entry *entry = &rh__types[index];
-    entry->name = copy_text(type->name ? type->name : "?");
+    entry->name = rh__copy_text(type->name ? type->name : "?");
     if (!entry->name || !fill_fields(entry, type, field_count, ref_count))
         return false;
     entry->object_size = type->size;

@@ -38,9 +38,9 @@ static void dispose(void *object)
 static rh_type dict_type = {
     .name = "dict", .size = sizeof(rh_dict), .fields = dict_fields, .dispose = dispose};
 
-rh_dict *rh_dict_new(rh_heap *heap)
+rh_dict *rh_dict_new_at(rh_heap *heap, rh_site *site)
 {
-    return rh_new(heap, &dict_type);
+    return rh_new_at(heap, &dict_type, site);
 }
 
 bool rh_is_dict(const void *object)
@@ -235,7 +235,7 @@ bool rh_dict_set(rh_dict *dict, void *key, void *value)
     return true;
 }
 
-bool rh_dict_set_text(rh_dict *dict, const char *text, void *value)
+bool rh_dict_set_text_at(rh_dict *dict, const char *text, void *value, rh_site *site)
 {
     wanted bytes = wanted_text(text);
     rh_dict_entry *entry = value ? find(dict, &bytes) : NULL;
@@ -243,7 +243,7 @@ bool rh_dict_set_text(rh_dict *dict, const char *text, void *value)
         rh_set(&entry->value, value);
         return true;
     }
-    rh_string *key = value ? rh_string_new(rh__heap_of(dict), text) : NULL;
+    rh_string *key = value ? rh_string_new_at(rh__heap_of(dict), text, site) : NULL;
     bool is_set = rh_dict_set(dict, key, value);
     rh_release(key);
     return is_set;
@@ -338,9 +338,9 @@ bool rh_dict_update(rh_dict *dict, const rh_dict *other)
 }
 
 /* A list of one member of each entry. */
-static rh_list *list_of(rh_heap *heap, const rh_dict *dict, bool are_keys)
+static rh_list *list_of(rh_heap *heap, const rh_dict *dict, bool are_keys, rh_site *site)
 {
-    rh_list *list = rh_list_new(heap);
+    rh_list *list = rh_list_new_at(heap, site);
     if (!list || !rh__list_reserve(list, dict->length)) {
         rh_release(list);
         return NULL;
@@ -352,14 +352,14 @@ static rh_list *list_of(rh_heap *heap, const rh_dict *dict, bool are_keys)
     return list;
 }
 
-rh_list *rh_dict_keys(rh_heap *heap, const rh_dict *dict)
+rh_list *rh_dict_keys_at(rh_heap *heap, const rh_dict *dict, rh_site *site)
 {
-    return list_of(heap, dict, true);
+    return list_of(heap, dict, true, site);
 }
 
-rh_list *rh_dict_values(rh_heap *heap, const rh_dict *dict)
+rh_list *rh_dict_values_at(rh_heap *heap, const rh_dict *dict, rh_site *site)
 {
-    return list_of(heap, dict, false);
+    return list_of(heap, dict, false, site);
 }
 
 bool rh_dict_next(const rh_dict *dict, size_t *position, void **key, void **value)

@@ -27,9 +27,9 @@ static void dispose(void *object)
 static rh_type list_type = {
     .name = "list", .size = sizeof(rh_list), .fields = list_fields, .dispose = dispose};
 
-rh_list *rh_list_new(rh_heap *heap)
+rh_list *rh_list_new_at(rh_heap *heap, rh_site *site)
 {
-    return rh_new(heap, &list_type);
+    return rh_new_at(heap, &list_type, site);
 }
 
 bool rh_is_list(const void *object)
@@ -187,9 +187,10 @@ bool rh_list_extend(rh_list *list, const rh_list *other)
     return true;
 }
 
-rh_list *rh_list_slice(rh_heap *heap, const rh_list *list, size_t start, size_t end)
+rh_list *rh_list_slice_at(rh_heap *heap, const rh_list *list, size_t start, size_t end,
+                          rh_site *site)
 {
-    rh_list *slice = rh_list_new(heap);
+    rh_list *slice = rh_list_new_at(heap, site);
     if (!slice)
         return NULL;
     /* Not before: the allocation may have run finalizers that changed the list. */

@@ -47,13 +47,13 @@ bool rh__has_type(const void *object, const rh_type *type)
 static bool make_shared(void)
 {
     if (!shared.nil)
-        shared.nil = rh__new_immortal(&nil_type, 0);
+        shared.nil = rh__new_immortal(&nil_type, NULL);
     if (!shared.nil)
         return false;
     for (int i = 0; i < 2; i++) {
         if (shared.booleans[i])
             continue;
-        shared.booleans[i] = rh__new_immortal(&bool_type, 0);
+        shared.booleans[i] = rh__new_immortal(&bool_type, NULL);
         if (!shared.booleans[i])
             return false;
         shared.booleans[i]->value = i == 1;
@@ -61,7 +61,7 @@ static bool make_shared(void)
     for (int i = 0; i < SHARED_INT_COUNT; i++) {
         if (shared.integers[i])
             continue;
-        shared.integers[i] = rh__new_immortal(&int_type, 0);
+        shared.integers[i] = rh__new_immortal(&int_type, NULL);
         if (!shared.integers[i])
             return false;
         shared.integers[i]->value = i + RH_INT_SHARED_MIN;
@@ -103,19 +103,19 @@ rh_boolean *rh_bool(bool value)
     return shared_is_ready() ? shared.booleans[value] : NULL;
 }
 
-rh_int *rh_int_new(rh_heap *heap, int64_t value)
+rh_int *rh_int_new_at(rh_heap *heap, int64_t value, rh_site *site)
 {
     if (value >= RH_INT_SHARED_MIN && value <= RH_INT_SHARED_MAX)
         return shared_is_ready() ? shared.integers[value - RH_INT_SHARED_MIN] : NULL;
-    rh_int *integer = rh_new(heap, &int_type);
+    rh_int *integer = rh_new_at(heap, &int_type, site);
     if (integer)
         integer->value = value;
     return integer;
 }
 
-rh_float *rh_float_new(rh_heap *heap, double value)
+rh_float *rh_float_new_at(rh_heap *heap, double value, rh_site *site)
 {
-    rh_float *number = rh_new(heap, &float_type);
+    rh_float *number = rh_new_at(heap, &float_type, site);
     if (number)
         number->value = value;
     return number;

@@ -23,44 +23,62 @@ static rh_type string_type = {
     .length_offset = offsetof(rh_string, length),
 };
 
-rh_string *rh_string_new_bytes(rh_heap *heap, const void *bytes, size_t length)
+rh_string *rh_string_new_bytes_at(rh_heap *heap, const void *bytes, size_t length, rh_site *site)
 {
-    rh_string *string = rh_new_array(heap, &string_type, length);
+    rh_string *string = rh_new_array_at(heap, &string_type, length, site);
     if (string && length)
         memcpy(string->bytes, bytes, length);
     return string;
 }
 
-rh_string *rh_string_new(rh_heap *heap, const char *text)
+rh_string *rh_string_new_at(rh_heap *heap, const char *text, rh_site *site)
 {
-    return rh_string_new_bytes(heap, text, strlen(text));
+    return rh_string_new_bytes_at(heap, text, strlen(text), site);
 }
 
-static rh_string *format_long(rh_heap *heap, size_t length, const char *format, va_list arguments)
+static rh_string *format_long(rh_heap *heap, rh_site *site, size_t length, const char *format,
+                              va_list arguments)
 {
     char *text = malloc(length + 1);
     if (!text)
         return NULL;
     int printed = vsnprintf(text, length + 1, format, arguments);
-    rh_string *string = printed == (int)length ? rh_string_new_bytes(heap, text, length) : NULL;
+    rh_string *string =
+        printed == (int)length ? rh_string_new_bytes_at(heap, text, length, site) : NULL;
     free(text);
+    return string;
+}
+
+static rh_string *format_text(rh_heap *heap, rh_site *site, const char *format, va_list arguments)
+{
+    /* Not into the new string: what the arguments point to may be gone after the allocation. */
+    char text[200];
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    rh_string *string = NULL;
+    if (length >= 0 && (size_t)length < sizeof text)
+        string = rh_string_new_bytes_at(heap, text, (size_t)length, site);
+    else if (length >= 0)
+        string = format_long(heap, site, (size_t)length, format, again);
+    va_end(again);
+    return string;
+}
+
+rh_string *rh_string_format_at(rh_heap *heap, rh_site *site, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    rh_string *string = format_text(heap, site, format, arguments);
+    va_end(arguments);
     return string;
 }
 
 rh_string *rh_string_format(rh_heap *heap, const char *format, ...)
 {
-    /* Not into the new string: what the arguments point to may be gone after the allocation. */
-    char text[200];
-    va_list arguments, again;
+    va_list arguments;
     va_start(arguments, format);
-    va_copy(again, arguments);
-    int length = vsnprintf(text, sizeof text, format, arguments);
-    rh_string *string = NULL;
-    if (length >= 0 && (size_t)length < sizeof text)
-        string = rh_string_new_bytes(heap, text, (size_t)length);
-    else if (length >= 0)
-        string = format_long(heap, (size_t)length, format, again);
-    va_end(again);
+    rh_string *string = format_text(heap, NULL, format, arguments);
     va_end(arguments);
     return string;
 }
@@ -89,12 +107,13 @@ bool rh__string_is(const void *object, const void *bytes, size_t length)
 
 /* ---- strings from strings ------------------------------------------------------------------- */
 
-rh_string *rh_string_concat(rh_heap *heap, const rh_string *one, const rh_string *other)
+rh_string *rh_string_concat_at(rh_heap *heap, const rh_string *one, const rh_string *other,
+                               rh_site *site)
 {
     size_t length;
     if (__builtin_add_overflow(one->length, other->length, &length))
         return NULL;
-    rh_string *string = rh_new_array(heap, &string_type, length);
+    rh_string *string = rh_new_array_at(heap, &string_type, length, site);
     if (string) {
         memcpy(string->bytes, one->bytes, one->length);
         memcpy(string->bytes + one->length, other->bytes, other->length);
@@ -102,13 +121,14 @@ rh_string *rh_string_concat(rh_heap *heap, const rh_string *one, const rh_string
     return string;
 }
 
-rh_string *rh_string_slice(rh_heap *heap, const rh_string *string, size_t start, size_t end)
+rh_string *rh_string_slice_at(rh_heap *heap, const rh_string *string, size_t start, size_t end,
+                              rh_site *site)
 {
     if (end > string->length)
         end = string->length;
     if (start > end)
         start = end;
-    return rh_string_new_bytes(heap, string->bytes + start, end - start);
+    return rh_string_new_bytes_at(heap, string->bytes + start, end - start, site);
 }
 
 size_t rh_string_find(const rh_string *string, const rh_string *part, size_t start)
@@ -134,7 +154,8 @@ static bool joined_length(const rh_string *separator, const rh_list *list, size_
     return true;
 }
 
-rh_string *rh_string_join(rh_heap *heap, const rh_string *separator, const rh_list *list)
+rh_string *rh_string_join_at(rh_heap *heap, const rh_string *separator, const rh_list *list,
+                             rh_site *site)
 {
     size_t length;
     if (!joined_length(separator, list, &length))
@@ -152,18 +173,19 @@ rh_string *rh_string_join(rh_heap *heap, const rh_string *separator, const rh_li
         memcpy(at, item->bytes, item->length);
         at += item->length;
     }
-    rh_string *string = rh_string_new_bytes(heap, bytes, length);
+    rh_string *string = rh_string_new_bytes_at(heap, bytes, length, site);
     free(bytes);
     return string;
 }
 
-rh_list *rh_string_split(rh_heap *heap, const rh_string *string, const rh_string *separator)
+rh_list *rh_string_split_at(rh_heap *heap, const rh_string *string, const rh_string *separator,
+                            rh_site *site)
 {
-    rh_list *list = separator->length ? rh_list_new(heap) : NULL;
+    rh_list *list = separator->length ? rh_list_new_at(heap, site) : NULL;
     bool is_whole = list != NULL;
     for (size_t start = 0; is_whole && start != RH_NOT_FOUND;) {
         size_t end = rh_string_find(string, separator, start);
-        rh_string *part = rh_string_slice(heap, string, start, end);
+        rh_string *part = rh_string_slice_at(heap, string, start, end, site);
         is_whole = rh_list_append(list, part);
         rh_release(part);
         start = end == RH_NOT_FOUND ? end : end + separator->length;

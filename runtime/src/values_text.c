@@ -262,13 +262,13 @@ static bool write_text(const void *object, char **text, size_t *length)
     return true;
 }
 
-rh_string *rh_repr(rh_heap *heap, const void *object)
+rh_string *rh_repr_at(rh_heap *heap, const void *object, rh_site *site)
 {
     char *text;
     size_t length;
     if (!write_text(object, &text, &length))
         return NULL;
-    rh_string *string = rh_string_new_bytes(heap, text, length);
+    rh_string *string = rh_string_new_bytes_at(heap, text, length, site);
     free(text);
     return string;
 }

@@ -77,12 +77,12 @@ static rh_weak *find_shared(const rh_heap *heap, const rh_object *target)
     return pair ? (rh_weak *)(uintptr_t)pair->value : NULL;
 }
 
-static rh_weak *weak_of_shared(rh_heap *heap, rh_object *target)
+static rh_weak *weak_of_shared(rh_heap *heap, rh_object *target, rh_site *site)
 {
     rh__heap_zero_lock();
     rh_weak *weak = find_shared(heap, target);
     rh__heap_zero_unlock();
-    rh_weak *fresh = weak ? NULL : rh__new_immortal(&weak_type, 0);
+    rh_weak *fresh = weak ? NULL : rh__new_immortal(&weak_type, site);
     if (!fresh)
         return weak;
     rh__heap_zero_lock();
@@ -99,7 +99,7 @@ static rh_weak *weak_of_shared(rh_heap *heap, rh_object *target)
     return weak;
 }
 
-rh_weak *rh_weak_new(void *object)
+rh_weak *rh_weak_new_at(void *object, rh_site *site)
 {
     rh_object *target = object;
     if (!target)
@@ -108,7 +108,7 @@ rh_weak *rh_weak_new(void *object)
         rh__misuse("rh_weak_new of", target);
     rh_heap *heap = rh__heap_of(target);
     if (heap->number == 0)
-        return weak_of_shared(heap, target);
+        return weak_of_shared(heap, target, site);
     if (RH__CHECKS_THREAD(heap))
         rh__check_thread(heap, "rh_weak_new", target);
     rh__pair *pair = target->rh_flags & RH_FLAG_HAS_WEAK
@@ -118,7 +118,7 @@ rh_weak *rh_weak_new(void *object)
         return rh_retain((void *)(uintptr_t)pair->value);
     if (heap->destroying || !rh__type_ready(&weak_type))
         return NULL;
-    rh_weak *weak = rh__object_new(heap, &weak_type);
+    rh_weak *weak = rh__object_new(heap, &weak_type, site);
     if (!weak)
         return NULL;
     set_changing(heap, true);
@@ -135,6 +135,11 @@ rh_weak *rh_weak_new(void *object)
     }
     RH__VALIDATE(heap, "rh_weak_new");
     return weak;
+}
+
+rh_weak *rh_weak_new(void *object)
+{
+    return rh_weak_new_at(object, NULL);
 }
 
 void *rh_weak_get(rh_weak *weak)

@@ -67,7 +67,7 @@ static void *damage(const char *kind)
     else if (strcmp(kind, "header") == 0)
         memset((void *)keeper, 0, sizeof(rh_object));
     else if (strcmp(kind, "serial") == 0)
-        memset(&keeper->base.rh_serial, 0, 8);
+        memset(&keeper->base.rh_origin, 0, 8);
     else if (strcmp(kind, "free") == 0)
         live[slot / 64] &= ~(1ull << slot % 64);
     else if (strcmp(kind, "taken") == 0 || strcmp(kind, "far") == 0) /* in a page in no use */

@@ -78,6 +78,8 @@ static const member slab_members[] = {{RH_MC_slab_fresh, BITMAP_BYTES},
                                       {RH_MC_slab_live, BITMAP_BYTES},
                                       {RH_MC_slab_slot_size, 8},
                                       {RH_MC_slab_base, 8}};
+static const member site_members[] = {
+    {RH_MC_site_line, 4}, {RH_MC_site_function, 8}, {RH_MC_site_file, 8}};
 static const member destroyed_members[] = {{RH_MC_destroyed_last, 8},
                                            {RH_MC_destroyed_first, 8},
                                            {RH_MC_destroyed_objects, 8},
@@ -109,6 +111,8 @@ static void lay_out(fake_space *space)
     c[RH_MC_weak_size] = PLACE(space, weak_members);
     c[RH_MC_event_size] = PLACE(space, event_members);
     c[RH_MC_slab_size] = PLACE(space, slab_members);
+    c[RH_MC_site_size] = PLACE(space, site_members);
+    c[RH_MC_object_serial_shift] = space->layout ? 20 : 16;
     c[RH_MC_destroyed_size] = PLACE(space, destroyed_members);
     PLACE(space, mapping_members);
     PLACE(space, heap_members);
@@ -147,7 +151,7 @@ static unsigned write_constants(fake_space *space, const char *omit)
     static const char *const names[] = {
 #define NAME(id, text) text,
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
-            RH_METADATA_SLOT_CONSTANTS(NAME)
+            RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
@@ -189,7 +193,7 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
     static const char *const names[] = {
 #define NAME(id_, text) text,
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
-            RH_METADATA_SLOT_CONSTANTS(NAME)
+            RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {
@@ -214,7 +218,9 @@ fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned la
     if (!fake_is_mapped(target, descriptor))
         fake_map(target, descriptor & ~0xfffull, SPACE_BYTES, LIVE_RW, "");
     struct rh_metadata_descriptor d = {.self = descriptor,
-                                       .version = RH_METADATA_VERSION,
+                                       .version = is_omitted(omit, "object.serial_shift")
+                                                      ? RH_METADATA_VERSION_FIRST
+                                                      : RH_METADATA_VERSION,
                                        .size = sizeof d,
                                        .nonce = 0x1234567890,
                                        .pid = 4711,
@@ -222,6 +228,8 @@ fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned la
                                        .constant_size = space->constant_size};
     memcpy(d.magic, RH_METADATA_MAGIC, sizeof d.magic);
     d.constant_count = write_constants(space, omit);
+    if (is_omitted(omit, "object.serial_shift"))
+        space->c[RH_MC_object_serial_shift] = 0;
     fake_copy(target, descriptor, &d, sizeof d);
     space->types = fake_mapping(space, TYPES_BYTES, 0x1000, RH_MAPPING_TYPES, 0) + 0x100;
     space->text = space->text_end = space->types + TEXT_AT;
@@ -430,7 +438,7 @@ uint64_t fake_new(fake_heap *heap, uint32_t type, unsigned count, uint64_t extra
     uint64_t object =
         heap->slabs[slab].base + heap->slabs[slab].used++ * heap->slabs[slab].slot_size;
     fake_put(heap->target, object + space->c[RH_MC_object_type], type, 2);
-    fake_put(heap->target, object + space->c[RH_MC_object_serial], ++space->serial, 8);
+    fake_serial_put(space, object, ++space->serial);
     fake_count(heap, object, count);
     set_live(heap, object, true);
     return object;
@@ -503,7 +511,38 @@ void fake_free_object(fake_heap *heap, uint64_t object, enum rh_death death)
 
 uint64_t fake_serial(fake_heap *heap, uint64_t object)
 {
-    return fake_get(heap->target, object + heap->space->c[RH_MC_object_serial], 8);
+    return fake_get(heap->target, object + heap->space->c[RH_MC_object_serial], 8) >>
+           heap->space->c[RH_MC_object_serial_shift];
+}
+
+void fake_serial_put(fake_space *space, uint64_t object, uint64_t serial)
+{
+    fake_put(space->target, object + space->c[RH_MC_object_serial],
+             serial << space->c[RH_MC_object_serial_shift], 8);
+}
+
+uint32_t fake_site(fake_space *space, const char *file, const char *function, uint32_t line)
+{
+    fake_target *t = space->target;
+    if (!space->sites) {
+        space->sites = fake_mapping(space, FAKE_SITES * 48, 0x1000, RH_MAPPING_SITES, 0) + 0x80;
+        space->site_count = 1; /* entry 0 is no site */
+        fake_put(t, FAKE_DESCRIPTOR(space, sites), space->sites, 8);
+    }
+    ck_assert_uint_lt(space->site_count, FAKE_SITES / 2);
+    uint64_t row = space->sites + space->site_count * space->c[RH_MC_site_size];
+    fake_put(t, row + space->c[RH_MC_site_file], put_name(space, file), 8);
+    fake_put(t, row + space->c[RH_MC_site_function], function ? put_name(space, function) : 0, 8);
+    fake_put(t, row + space->c[RH_MC_site_line], line, 4);
+    fake_put(t, FAKE_DESCRIPTOR(space, site_count), space->site_count + 1, 8);
+    return space->site_count++;
+}
+
+void fake_born(fake_heap *heap, uint64_t object, uint32_t site)
+{
+    uint64_t word = object + heap->space->c[RH_MC_object_serial],
+             below = (1ull << heap->space->c[RH_MC_object_serial_shift]) - 1;
+    fake_put(heap->target, word, (fake_get(heap->target, word, 8) & ~below) | (site & below), 8);
 }
 
 uint64_t fake_unused_slot(fake_heap *heap, uint64_t object)

@@ -38,14 +38,16 @@ enum {
     FAKE_BEFORE_MORE = RH_MC_COUNT - 1,
 #define FAKE_ID(id, name) RH_MC_##id,
     RH_METADATA_WEAK_CONSTANTS(FAKE_ID) RH_METADATA_SLOT_CONSTANTS(FAKE_ID)
+        RH_METADATA_SITE_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
-        FAKE_CONSTANTS
+            FAKE_CONSTANTS
 };
 
 typedef struct fake_space { /* one copy of the runtime: one descriptor */
     fake_target *target;
     uint64_t c[FAKE_CONSTANTS]; /* the constants: c[RH_MC_heap_next] */
-    uint64_t descriptor, constants, types, text, text_end;
+    uint64_t descriptor, constants, types, text, text_end, sites;
+    uint32_t site_count;
     unsigned layout, type_count, constant_size;
     uint64_t type_bytes[FAKE_TYPES_MAX]; /* size of a struct, header included */
     uint64_t serial;                     /* the last one given */
@@ -111,6 +113,11 @@ void fake_dying(fake_heap *heap, uint64_t object, unsigned count);
 /* leaves a tombstone */
 void fake_free_object(fake_heap *heap, uint64_t object, enum rh_death death);
 uint64_t fake_serial(fake_heap *heap, uint64_t object);
+void fake_serial_put(fake_space *space, uint64_t object, uint64_t serial); /* of no site */
+/* A line that makes objects; returns its number. function NULL: unknown. */
+uint32_t fake_site(fake_space *space, const char *file, const char *function, uint32_t line);
+void fake_born(fake_heap *heap, uint64_t object, uint32_t site);
+enum { FAKE_SITES = 64 };
 /* The slot after the last object of this size: never used. */
 uint64_t fake_unused_slot(fake_heap *heap, uint64_t object);
 
@@ -132,7 +139,8 @@ void fake_available(fake_heap *heap, uint64_t slot);
 /* What older runtimes do not publish. */
 #define FAKE_OLDER                                                                                 \
     "chunk.data slab.bytes slab.reciprocal heap.alloc heap.allocs alloc.size alloc.base "          \
-    "alloc.slot_size alloc.available"
+    "alloc.slot_size alloc.available object.serial_shift site.size site.file site.function "       \
+    "site.line"
 /* The return addresses of event number `event`. */
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 

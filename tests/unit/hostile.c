@@ -231,7 +231,7 @@ static void slots_in_holes(const char *path, uint64_t bytes_in_all, uint64_t slo
     put(object, c[RH_MC_object_count], fake_count_word(s.w.space, 1), 4);
     uint64_t at = write_core(&s, path, 1, bytes_in_all, bytes, sizeof bytes, &file);
     for (unsigned i = 0; i < THERE; i++) {
-        put(object, c[RH_MC_object_serial], 100 + i, 8);
+        put(object, c[RH_MC_object_serial], (100 + i) << c[RH_MC_object_serial_shift], 8);
         write_at(file, object, sizeof object, at + first + i * slot_size);
     }
     finish(&s, file);

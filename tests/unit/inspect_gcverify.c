@@ -389,7 +389,7 @@ END_TEST
 START_TEST(bad_serial)
 {
     sound *s = start(_i);
-    fake_put(s->w.t, s->far + s->w.space->c[RH_MC_object_serial], 0, 8);
+    fake_serial_put(s->w.space, s->far, 0);
     must_find(s, "bad_serial", s->far, "node#0", "its serial is 0");
 }
 END_TEST
@@ -397,10 +397,10 @@ END_TEST
 START_TEST(duplicate_serial)
 {
     sound *s = start(_i);
-    fake_put(s->w.t, member(s, s->c, RH_MC_object_serial), fake_serial(s->w.heap, s->b), 8);
+    fake_serial_put(s->w.space, s->c, fake_serial(s->w.heap, s->b));
     must_find(s, "duplicate_serial", s->c, "node#4", "another object has the serial 4, too");
     s = start(_i); /* so far apart that it is not looked for */
-    fake_put(s->w.t, member(s, s->a, RH_MC_object_serial), 1ull << 40, 8);
+    fake_serial_put(s->w.space, s->a, 1ull << 40);
     must_be_sound(s);
     sound_free(s);
 }

@@ -99,6 +99,20 @@ START_TEST(what_a_heap_does_not_publish_is_not_answered_and_the_rest_is)
 }
 END_TEST
 
+/* An engine that overlooked it would take site and serial for one number. */
+START_TEST(a_runtime_with_sites_says_where_serials_begin)
+{
+    fake_target *t = fake_target_new();
+    fake_space *space = fake_space_new(t, 0x500000000040, _i, "object.serial_shift");
+    fake_heap *heap = fake_heap_new(space, 1, "main");
+    fake_put(t, FAKE_DESCRIPTOR(space, version), 2, 4);
+    ck_assert_has(fake_json_failure(t, "gcgraph", ""), "has no constant object.serial_shift");
+    fake_heap_free(heap);
+    fake_space_free(space);
+    fake_target_free(t);
+}
+END_TEST
+
 START_TEST(a_missing_necessary_constant_is_named)
 {
     static const char *const names[] = {"object.serial", "count.bias",   "slab.live",
@@ -162,7 +176,7 @@ START_TEST(another_version_is_refused_by_number)
     world w = world_new(_i);
     fake_put(w.t, FAKE_DESCRIPTOR(w.space, version), 7, 4);
     ck_assert_has(fake_json_failure(w.t, "gcgraph", ""),
-                  "has version 7; this engine reads version 1");
+                  "has version 7; this engine reads versions 1 to 2");
     world_free(&w);
 }
 END_TEST
@@ -383,7 +397,8 @@ END_TEST
 RUN_TESTS("inspect_layout", a_descriptor_is_found_by_note_by_module_data_and_in_anonymous_memory,
           a_descriptor_behind_a_hole_is_found, two_copies_of_the_runtime_are_both_read,
           what_a_heap_does_not_publish_is_not_answered_and_the_rest_is,
-          a_missing_necessary_constant_is_named, constants_that_contradict_each_other_are_refused,
-          another_version_is_refused_by_number, damage_is_named_and_the_rest_is_answered,
+          a_runtime_with_sites_says_where_serials_begin, a_missing_necessary_constant_is_named,
+          constants_that_contradict_each_other_are_refused, another_version_is_refused_by_number,
+          damage_is_named_and_the_rest_is_answered,
           a_table_of_fields_that_all_types_claim_is_not_multiplied,
           no_constant_is_another_one_unnoticed)

@@ -68,6 +68,78 @@ START_TEST(an_object_is_described)
 }
 END_TEST
 
+/* The site of the object that objat tells about: "file:line function", or "-". */
+static const char *site_text(const world *w, uint64_t object)
+{
+    static char text[2048];
+    json_t *json = ask(w, "objat", "", object), *site = fake_at(json, "object.site");
+    if (json_is_null(site))
+        snprintf(text, sizeof text, "-");
+    else
+        snprintf(text, sizeof text, "%s:%lld %s", fake_string(site, "file"),
+                 fake_integer(site, "line"),
+                 json_is_null(fake_at(site, "function")) ? "?" : fake_string(site, "function"));
+    json_decref(json);
+    return text;
+}
+
+START_TEST(the_line_that_made_an_object_is_named)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 1), c = new_node(&w, 1), d = new_node(&w, 1),
+             far = 0x7f0000000ff0;
+    uint32_t login = fake_site(w.space, "/src/app/mistakes.c", "log_in", 30),
+             named = fake_site(w.space, "tool", NULL, 4);
+    fake_born(w.heap, a, login);
+    fake_born(w.heap, b, named);
+    fake_born(w.heap, d, w.space->site_count + 5); /* no such site */
+    ck_assert_str_eq(site_text(&w, a), "/src/app/mistakes.c:30 log_in");
+    ck_assert_str_eq(site_text(&w, b), "tool:4 ?");
+    ck_assert_str_eq(site_text(&w, c), "-");
+    ck_assert_str_eq(site_text(&w, d), "-");
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, " is node#1: live");
+    ck_assert_has(w.t->out.bytes, "\n  born in log_in() at mistakes.c:30\n");
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(b)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "\n  born at tool:4\n");
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(c)), RHI_ANSWERED);
+    ck_assert_has_not(w.t->out.bytes, "born");
+    /* texts that cannot be read, or have no end */
+    uint64_t row = w.space->sites + login * w.space->c[RH_MC_site_size];
+    fake_put(w.t, row + w.space->c[RH_MC_site_function], 0x123450000, 8);
+    w.t->state++;
+    ck_assert_str_eq(site_text(&w, a), "/src/app/mistakes.c:30 ?");
+    fake_map(w.t, far & ~0xfffull, 0x1000, RHI_REGION_READ, "");
+    fake_put_text(w.t, far, "0123456789abcdef", 16);
+    fake_put(w.t, row + w.space->c[RH_MC_site_file], far, 8);
+    w.t->state++;
+    ck_assert_str_eq(site_text(&w, a), "0123456789abcdef:30 ?");
+    fake_put(w.t, row + w.space->c[RH_MC_site_file], 0x123450000, 8);
+    w.t->state++;
+    ck_assert_str_eq(site_text(&w, a), "-");
+    fake_put(w.t, FAKE_DESCRIPTOR(w.space, sites), UINT64_MAX - 20, 8);
+    w.t->state++;
+    ck_assert_str_eq(site_text(&w, b), "-");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_runtime_without_sites_is_read_as_before)
+{
+    world w = world_without(_i, FAKE_OLDER);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 1);
+    fake_serial_put(w.space, b, 1ull << 60); /* all 64 bits are the serial's */
+    ck_assert_str_eq(site_text(&w, a), "-");
+    ck_assert_str_eq(site_text(&w, b), "-");
+    json_t *json = ask(&w, "objat", "", b);
+    ck_assert_str_eq(fake_string(json, "object.id"), "node#1152921504606846976");
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", "node#1152921504606846976"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, text_of(b));
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(special_states_are_told)
 {
     world w = world_new(_i);
@@ -361,6 +433,7 @@ START_TEST(a_registered_root_is_an_operand_where_nothing_else_is_called_so)
 END_TEST
 
 RUN_TESTS("inspect_objat", every_address_has_a_status, an_object_is_described,
+          the_line_that_made_an_object_is_named, a_runtime_without_sites_is_read_as_before,
           special_states_are_told, a_count_in_motion_is_provisional,
           a_tombstone_and_events_name_earlier_tenants,
           what_one_question_could_not_read_is_not_told_with_the_next,

@@ -377,7 +377,7 @@ START_TEST(many_slots_that_hold_one_object_are_counted_in_one_pass)
     fake_put(w.t, slab + w.space->c[RH_MC_slab_capacity], 1, 4);
     fake_put(w.t, slab + w.space->c[RH_MC_slab_live], 1, 8);
     fake_put(w.t, wide + w.space->c[RH_MC_object_type], type, 2);
-    fake_put(w.t, wide + w.space->c[RH_MC_object_serial], 1000, 8);
+    fake_serial_put(w.space, wide, 1000);
     fake_count(w.heap, wide, 1);
     for (unsigned i = 0; i < SLOTS; i++)
         fake_put(w.t, fake_slot(w.space, wide, (uint64_t)i * 8), a, 8);

@@ -581,7 +581,7 @@ static rh_heap *quarantined_heap(size_t nodes)
 
 static bool is_tombstone(const node *a, uint64_t serial)
 {
-    return (a->base.rh_flags & RH_FLAG_FREED) && a->base.rh_serial == serial;
+    return (a->base.rh_flags & RH_FLAG_FREED) && rh_serial(a) == serial;
 }
 
 START_TEST(freed_slots_wait_and_are_given_back_in_order)
@@ -671,7 +671,7 @@ static int still_waiting(rh_heap *heap, node **dead, int count)
     int waiting = 0;
     uint64_t serial[LOTS];
     for (int i = 0; i < count; i++)
-        serial[i] = dead[i]->base.rh_serial;
+        serial[i] = rh_serial(dead[i]);
     for (int i = 0; i < 2 * count + 1500; i++) /* and the rest of a slab */
         new_node(heap, &node_type, 0);
     for (int i = 0; i < count; i++)

@@ -145,9 +145,9 @@ static void take_picture(pid_t child, picture *p)
         }
         /* A freed slot keeps the name of who died there. */
         if (is_tombstone)
-            MUST(header->rh_serial && (header->rh_flags & RH_FLAG_DEATH_MASK));
+            MUST(rh_serial(header) && (header->rh_flags & RH_FLAG_DEATH_MASK));
         if (p->in_use[i])
-            MUST(header->rh_serial && header->rh_type_index < rh_debug_descriptor.type_count);
+            MUST(rh_serial(header) && header->rh_type_index < rh_debug_descriptor.type_count);
     }
 }
 
@@ -179,7 +179,7 @@ static void check_child(pid_t child)
     for (int i = 0; phase == RH_PHASE_IDLE && i < SLOTS; i++)
         if (p.in_use[i] && p.found[i] > stored_count(&node_at(&p, i)->base))
             ck_abort_msg("node#%llu: %zu slots, count word %#x",
-                         (unsigned long long)node_at(&p, i)->base.rh_serial, p.found[i],
+                         (unsigned long long)rh_serial(node_at(&p, i)), p.found[i],
                          node_at(&p, i)->base.rh_count);
 }
 

@@ -50,6 +50,8 @@ static node *make_list(rh_heap *heap, rh_type *type, uint64_t *last_serial)
         node *a = rh_new(heap, type);
         MUST(a && rh_serial(a) > *last_serial); /* ages, within a heap */
         *last_serial = rh_serial(a);
+        uint32_t site = (uint16_t)a->base.rh_origin; /* one for all threads */
+        MUST(site && (!list || site == (uint16_t)list->base.rh_origin));
         a->value = i;
         a->next = list;
         list = a;

@@ -99,6 +99,7 @@ typedef struct rhi_object {
     uint64_t address, start, slot_size, serial;
     int64_t count;       /* 0 for immortals, whose count is not kept */
     uint32_t type, heap; /* heap: index into rhi_reader.heaps */
+    uint32_t site;       /* what the header says of who made it, for the format's own `site` */
     uint8_t state, death;
     bool immortal, finalized, uncollectable;
     bool tracked; /* the collector knows it; said where the format has_tracking */
@@ -155,7 +156,9 @@ typedef struct rhi_heap_info {
     uint32_t
         header_size;     /* bytes from a slot's start that `decode` needs; fewer in smaller slots */
     uint32_t first_word; /* bytes at a slot's start that hold no reference */
-    uint32_t serial_at;  /* of the header, where the serial is, if the format has any */
+    /* of the header, where the 64 bits are whose upper ones, from this on, are the serial, if the
+     * format has any */
+    uint32_t serial_at, serial_shift;
     uint64_t address;
     uint64_t number; /* no other heap of the process has it */
     bool is_shared;  /* it holds what all heaps of its copy of the runtime share */
@@ -270,10 +273,11 @@ typedef struct rhi_fact {
 typedef void (*rhi_fact_visitor)(void *context, const rhi_fact *fact);
 
 /* The line of the program that made an object. `number`: no other site of the format has it. The
- * texts are the format's, as long as the reader lives, printable; function NULL: not known. */
+ * texts are the format's, as long as the reader lives, printable; function NULL: not known. name:
+ * what of the file is shown to people; NULL: all. */
 typedef struct rhi_site {
     uint32_t number, line;
-    const char *file, *function;
+    const char *file, *name, *function;
 } rhi_site;
 
 /* A path from a root to an object: each step is an object and the slot that holds the next one; the
@@ -408,8 +412,9 @@ struct rhi_format {
     /* The births of `count` objects, sorted by rhi__born_order: sets events[i] to that of born[i],
      * where it knows one. NULL likewise. */
     void (*births)(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events);
-    /* Which line made a live object; false: that is not known. Called for all objects of a heap,
-     * one after the other. NULL: the format never knows. */
+    /* Which line made a live object, or a freed one whose header tells it; false: that is not
+     * known. Called for all objects of a heap, one after the other. NULL: the format never knows.
+     */
     bool (*site)(rhi_reader *reader, const rhi_object *object, rhi_site *site);
     /* Writes what else is known of an address in one of its blocks, whose slot was decoded as
      * `object`: whether it was used again, and what cannot be told. "": nothing. NULL: never. */

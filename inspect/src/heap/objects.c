@@ -126,14 +126,25 @@ bool rhi__site(rhi_reader *reader, const rhi_object *object, rhi_site *site)
 {
     const rhi_format *format = rhi__format_of(reader, object->heap);
     *site = (rhi_site){0};
-    return format->site && rhi__is_object(object->state) && format->site(reader, object, site) &&
+    bool is_told = rhi__is_object(object->state) || (object->state == RHI_FREED && object->site);
+    return format->site && is_told && !object->damaged && format->site(reader, object, site) &&
            site->file;
 }
 
 void rhi__site_text(const rhi_site *site, char text[RHI_SITE_SIZE])
 {
-    rhi__text(text, RHI_SITE_SIZE, site->function ? "%s:%u in %s()" : "%s:%u", site->file,
-              site->line, site->function);
+    const char *file = site->name ? site->name : site->file;
+    rhi__text(text, RHI_SITE_SIZE, site->function ? "%s:%u in %s()" : "%s:%u", file, site->line,
+              site->function);
+}
+
+void rhi__born_text(const rhi_site *site, char text[RHI_SITE_SIZE])
+{
+    const char *file = site->name ? site->name : site->file;
+    if (site->function)
+        rhi__text(text, RHI_SITE_SIZE, "in %s() at %s:%u", site->function, file, site->line);
+    else
+        rhi__text(text, RHI_SITE_SIZE, "at %s:%u", file, site->line);
 }
 
 const char *rhi__state_word(const rhi_object *object)

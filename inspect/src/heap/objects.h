@@ -61,11 +61,13 @@ const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object,
 /* What it says its size is (rhi__object_size), its slot's size if its bytes cannot be read. */
 uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object);
 
-/* Which line made a live object; false: that is not known. */
+/* Which line made an object, live or freed; false: that is not known. */
 bool rhi__site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
 /* "app.py:12", with "in run()" where the function is known. */
 enum { RHI_SITE_SIZE = 2 * RHI_NAME_SIZE };
 void rhi__site_text(const rhi_site *site, char text[RHI_SITE_SIZE]);
+/* "in run() at app.c:12", "at app.py:12" */
+void rhi__born_text(const rhi_site *site, char text[RHI_SITE_SIZE]);
 
 const char *rhi__state_word(const rhi_object *object);
 /* "1", "immortal" */

@@ -216,8 +216,8 @@ static void print_group(const answer *a, uint64_t shown)
                       "words lead to it, too\n");
     print_members(a, leak);
     if (rhi__site(a->reader, &object, &site)) {
-        rhi__site_text(&site, born);
-        rhi__print(s, "  born at %s\n", born);
+        rhi__born_text(&site, born);
+        rhi__print(s, "  born %s\n", born);
     }
     if (birth) {
         rhi__print(s, "  allocated by thread %" PRIu32 " (event %" PRIu64 ")%s\n", birth->thread,

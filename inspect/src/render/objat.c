@@ -208,8 +208,8 @@ static void print_site(const answer *a)
     char text[RHI_SITE_SIZE];
     if (!rhi__site(a->reader, &a->object, &site))
         return;
-    rhi__site_text(&site, text);
-    rhi__print(a->session, "  born at %s\n", text);
+    rhi__born_text(&site, text);
+    rhi__print(a->session, "  born %s\n", text);
 }
 
 static rhi_error *print_live(answer *a)

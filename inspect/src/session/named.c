@@ -64,14 +64,15 @@ static bool is_enough(const search *s)
 
 static void search_block(search *s, const rhi_block *block, rhi_scratch *scratch)
 {
-    uint64_t got, serial_at = s->reader->heaps.items[block->heap].serial_at;
+    const rhi_heap_info *heap = &s->reader->heaps.items[block->heap];
+    uint64_t got, serial_at = heap->serial_at, shift = heap->serial_shift;
     const uint8_t *bytes = rhi__memory_view(s->reader->memory, block->base,
                                             block->slot_size * block->capacity, scratch, &got);
     uint64_t readable = bytes ? got / block->slot_size : 0;
     for (uint64_t slot = 0; slot < readable && !is_enough(s); slot++) {
         rhi_object object;
         const uint8_t *header = bytes + slot * block->slot_size;
-        if (rhi__load64(header + serial_at) != s->serial) /* nearly all */
+        if (rhi__load64(header + serial_at) >> shift != s->serial) /* nearly all */
             continue;
         rhi__decode(s->reader, block, block->base + slot * block->slot_size, header,
                     rhi__slot_is_live(block, slot), &object);

@@ -22,7 +22,8 @@
 #include <stdint.h>
 
 #define RH_METADATA_MAGIC "refheap-metadata" /* 16 bytes, no terminator */
-#define RH_METADATA_VERSION 1u               /* a reader refuses other numbers, and says so */
+#define RH_METADATA_VERSION 2u               /* a reader refuses other numbers, and says so */
+#define RH_METADATA_VERSION_FIRST 1u         /* without sites; else the same */
 #define RH_METADATA_NOTE_OWNER "refheap"
 #define RH_METADATA_NOTE_TYPE 1u
 
@@ -52,7 +53,10 @@ struct rh_metadata_descriptor {
     /* of the constants, by rh_metadata_check; 0 until then, and from older runtimes: another
      * number is damage, and many a wrong constant would only look like another runtime's */
     uint64_t check;
-    uint64_t reserved[7];
+    uint64_t sites;         /* address of the table of sites (see site.*), 0 until the first site */
+    uint64_t site_count;    /* entries in use, entry 0 included (which is no site) */
+    uint64_t sites_refused; /* sites beyond those that have numbers: their objects have site 0 */
+    uint64_t reserved[4];
 };
 
 /* What a field holds. (struct rh_field in refheap.h) */
@@ -85,7 +89,8 @@ enum rh_mapping_kind {
     RH_MAPPING_ROOTS = 4,   /* table of registered roots */
     RH_MAPPING_WEAK = 5,    /* table of weak references */
     RH_MAPPING_HISTORY = 6, /* ring of events */
-    RH_MAPPING_CHUNKS = 7   /* the heap's chunk table */
+    RH_MAPPING_CHUNKS = 7,  /* the heap's chunk table */
+    RH_MAPPING_SITES = 8    /* table of sites, and their texts */
 };
 
 /* Bits of rh_object.rh_flags. */
@@ -169,7 +174,7 @@ enum rh_event {
     X(object_count, "object.count")   /* 32 */                                                     \
     X(object_type, "object.type")     /* 16 */                                                     \
     X(object_flags, "object.flags")   /* 16 */                                                     \
-    X(object_serial, "object.serial") /* 64 */                                                     \
+    X(object_serial, "object.serial") /* 64, see object.serial_shift */                            \
     X(count_special_bit, "count.special_bit")                                                      \
     X(count_trial_zero, "count.trial_zero")                                                        \
     X(count_dying_mask, "count.dying_mask")                                                        \
@@ -283,6 +288,17 @@ enum rh_event {
     X(alloc_base, "alloc.base")           /* 64, of the slot of bit 0 */                           \
     X(alloc_slot_size, "alloc.slot_size") /* 32 */                                                 \
     X(alloc_available, "alloc.available") /* 64 */
+
+/* Likewise, all of them or none; version 1 has none. Of the 64 bits at object.serial, the serial is
+ * what lies above the lowest object.serial_shift bits. These are the number of the object's site,
+ * the line that made it: entry n of the table of sites, site.size bytes each; 0: unknown. A
+ * tombstone has those of its last tenant. Without these rows all 64 bits are the serial. */
+#define RH_METADATA_SITE_CONSTANTS(X)                                                              \
+    X(object_serial_shift, "object.serial_shift")                                                  \
+    X(site_size, "site.size")                                                                      \
+    X(site_file, "site.file")         /* 64, address of NUL-terminated text */                     \
+    X(site_function, "site.function") /* 64, likewise; 0: unknown */                               \
+    X(site_line, "site.line")         /* 32 */
 
 /* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the
  * result. */

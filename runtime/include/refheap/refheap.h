@@ -71,7 +71,9 @@ typedef struct rh_object {
     uint32_t rh_count;
     uint16_t rh_type_index;
     uint16_t rh_flags;
-    uint64_t rh_serial; /* unique in the process, for ever; increases within a heap */
+    /* the serial, unique in the process, for ever, increasing within a heap; in the low 16 bits
+     * the number of the line that made the object, 0: unknown */
+    uint64_t rh_origin;
 } rh_object;
 
 #ifdef __cplusplus
@@ -204,6 +206,53 @@ struct rh_type {
     } rh_private;
 };
 
+/* ---- birth sites ---------------------------------------------------------------------------- */
+
+/* A line that makes objects. Functions whose names end in `_at` take one, and each object knows the
+ * site that made it (in a core, too, of a stripped program). rh_new and the other functions that
+ * make objects are also macros, which give the line that they stand in. So a function of yours
+ * that makes objects for others can be such a macro, too, and each object is then said to be born
+ * where yours was called:
+ *
+ *     node *node_new_at(rh_heap *heap, rh_site *site);      // calls rh_new_at(…, site)
+ *     #define node_new(heap) node_new_at((heap), RH_HERE)
+ *
+ * The functions themselves stay: (rh_new)(heap, type), and what is no C, makes an object of unknown
+ * site; so does a site that is NULL. The texts are copied when the first object is made, and from
+ * then on do not change them. A process has at most 65535 sites; what others make is of unknown
+ * site. With RH_NO_SITES defined before this header is included, no macros are. */
+typedef struct rh_site {
+    const char *file;
+    const char *function; /* NULL: unknown */
+    uint32_t line;
+    uint32_t rh_number; /* the runtime's own: 0 until the first object is made */
+} rh_site;
+
+/* The site of this line. In C++ also where no function is, as in the initializer of a global. */
+#ifdef __cplusplus
+#define RH_HERE                                                                                    \
+    ([](const char *rh__function) __attribute__((always_inline))->rh_site * {                      \
+        static rh_site rh__here = {__FILE__, nullptr, __LINE__, 0};                                \
+        if (!__atomic_load_n(&rh__here.rh_number, __ATOMIC_RELAXED))                               \
+            __atomic_store_n(&rh__here.function, rh__function, __ATOMIC_RELAXED);                  \
+        return &rh__here;                                                                          \
+    }(__builtin_FUNCTION()))
+#else
+#if defined(__clang__)
+#define RH__CLANG(text) _Pragma(text)
+#else
+#define RH__CLANG(text)
+#endif
+#define RH_HERE                                                                                    \
+    (__extension__({                                                                               \
+        RH__CLANG("clang diagnostic push")                                                         \
+        RH__CLANG("clang diagnostic ignored \"-Wstatic-local-in-inline\"")                         \
+        static rh_site rh__here = {__FILE__, __func__, __LINE__, 0};                               \
+        RH__CLANG("clang diagnostic pop")                                                          \
+        &rh__here;                                                                                 \
+    }))
+#endif
+
 /* ---- heaps ---------------------------------------------------------------------------------- */
 
 /* Zero means default everywhere. $REFHEAP_OPTIONS ("history=4096,gc=off") overrides the program's
@@ -245,8 +294,10 @@ void rh_heap_attach(rh_heap *heap);
 /* A new zeroed object with count 1, owned by the caller, or NULL. May run an automatic collection
  * first (never afterwards, so the new object needs no protection). */
 RH__DIRECT void *rh_new(rh_heap *heap, rh_type *type);
+RH__DIRECT void *rh_new_at(rh_heap *heap, rh_type *type, rh_site *site);
 /* The same with `count` elements of type->element_size bytes behind the struct. */
 RH__DIRECT void *rh_new_array(rh_heap *heap, rh_type *type, size_t count);
+RH__DIRECT void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site);
 
 /* The number of counts; reading does not change it. RH_IMMORTAL for an immortal object. */
 size_t rh_refcount(const void *object);
@@ -263,6 +314,7 @@ typedef struct rh_weak rh_weak;
 /* The weak reference to `object` (a managed object itself, one per target, which lives on after the
  * target and then reads NULL). The caller owns one count of it; NULL if memory is short. */
 rh_weak *rh_weak_new(void *object);
+rh_weak *rh_weak_new_at(void *object, rh_site *site);
 /* A strong reference to the target, owned by the caller; NULL once the target is dying or dead. */
 void *rh_weak_get(rh_weak *weak);
 
@@ -448,6 +500,12 @@ RH__INLINE void rh_set(void *slot_address, void *object)
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef RH_NO_SITES
+#define rh_new(...) rh_new_at(__VA_ARGS__, RH_HERE)
+#define rh_new_array(...) rh_new_array_at(__VA_ARGS__, RH_HERE)
+#define rh_weak_new(...) rh_weak_new_at(__VA_ARGS__, RH_HERE)
 #endif
 
 #include <refheap/values.h>

@@ -135,7 +135,9 @@ rh_boolean *rh_bool(bool value);
 /* An integer: the shared one if the value is small, else a new object. Owned either way
  * (releasing a shared one does nothing). Equal large integers are different objects. */
 rh_int *rh_int_new(rh_heap *heap, int64_t value);
+rh_int *rh_int_new_at(rh_heap *heap, int64_t value, rh_site *site);
 rh_float *rh_float_new(rh_heap *heap, double value);
+rh_float *rh_float_new_at(rh_heap *heap, double value, rh_site *site);
 
 bool rh_bool_value(const rh_boolean *boolean);
 int64_t rh_int_value(const rh_int *integer);
@@ -149,19 +151,27 @@ double rh_float_value(const rh_float *number);
 
 /* A copy of the zero-terminated text. */
 rh_string *rh_string_new(rh_heap *heap, const char *text);
+rh_string *rh_string_new_at(rh_heap *heap, const char *text, rh_site *site);
 /* A copy of `length` bytes, whatever they are. */
 rh_string *rh_string_new_bytes(rh_heap *heap, const void *bytes, size_t length);
+rh_string *rh_string_new_bytes_at(rh_heap *heap, const void *bytes, size_t length, rh_site *site);
 /* What printf would print. NULL also if printf would fail. */
 rh_string *rh_string_format(rh_heap *heap, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+rh_string *rh_string_format_at(rh_heap *heap, rh_site *site, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 size_t rh_string_length(const rh_string *string);
 /* The bytes, with a terminating zero. Valid as long as the string lives. */
 const char *rh_string_text(const rh_string *string);
 /* A new string: one, then the other. */
 rh_string *rh_string_concat(rh_heap *heap, const rh_string *one, const rh_string *other);
+rh_string *rh_string_concat_at(rh_heap *heap, const rh_string *one, const rh_string *other,
+                               rh_site *site);
 /* A new string: the bytes from `start` up to but not including `end`, both cut to the length (so
  * SIZE_MAX means "to the end"); empty if nothing lies between them. */
 rh_string *rh_string_slice(rh_heap *heap, const rh_string *string, size_t start, size_t end);
+rh_string *rh_string_slice_at(rh_heap *heap, const rh_string *string, size_t start, size_t end,
+                              rh_site *site);
 /* Where `part` begins first at or after `start`, or RH_NOT_FOUND. An empty part is found at once.
  */
 size_t rh_string_find(const rh_string *string, const rh_string *part, size_t start);
@@ -169,13 +179,18 @@ size_t rh_string_find(const rh_string *string, const rh_string *part, size_t sta
  * build a long string from many (rh_string_concat in a loop is O(n^2)). NULL also if an item is
  * no string. */
 rh_string *rh_string_join(rh_heap *heap, const rh_string *separator, const rh_list *list);
+rh_string *rh_string_join_at(rh_heap *heap, const rh_string *separator, const rh_list *list,
+                             rh_site *site);
 /* A new list of the strings between the separators: at least one, empty ones included. NULL also
  * if the separator is empty. */
 rh_list *rh_string_split(rh_heap *heap, const rh_string *string, const rh_string *separator);
+rh_list *rh_string_split_at(rh_heap *heap, const rh_string *string, const rh_string *separator,
+                            rh_site *site);
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
 rh_list *rh_list_new(rh_heap *heap);
+rh_list *rh_list_new_at(rh_heap *heap, rh_site *site);
 size_t rh_list_length(const rh_list *list);
 /* The item, borrowed; NULL if the index is not below the length. */
 void *rh_list_get(const rh_list *list, size_t index);
@@ -198,6 +213,8 @@ bool rh_list_extend(rh_list *list, const rh_list *other);
 /* A new list that holds the same items from `start` up to but not including `end`, both cut to the
  * length: rh_list_slice(heap, list, 0, SIZE_MAX) is a copy. O(items copied). */
 rh_list *rh_list_slice(rh_heap *heap, const rh_list *list, size_t start, size_t end);
+rh_list *rh_list_slice_at(rh_heap *heap, const rh_list *list, size_t start, size_t end,
+                          rh_site *site);
 /* The index of the first item at or after `start` that equals the object (rh_equal), or
  * RH_NOT_FOUND. O(n) comparisons. */
 size_t rh_list_index(const rh_list *list, const void *object, size_t start);
@@ -211,6 +228,7 @@ void rh_list_reverse(rh_list *list);
 /* Keys are compared with rh_equal and must have a hash (rh_hash): lists and dictionaries are
  * refused, since a key that changed could not be found again. At most 2^30 entries. */
 rh_dict *rh_dict_new(rh_heap *heap);
+rh_dict *rh_dict_new_at(rh_heap *heap, rh_site *site);
 size_t rh_dict_length(const rh_dict *dict);
 /* Adds an entry at the end, or replaces the value of an equal key (which keeps its place and its
  * key object). False: key or value is NULL, the key has no hash, memory is short, or the
@@ -224,6 +242,7 @@ bool rh_dict_delete(rh_dict *dict, const void *key);
 /* The same for a string key given as zero-terminated text; set_text makes a string for a new key,
  * in the dictionary's heap. */
 bool rh_dict_set_text(rh_dict *dict, const char *text, void *value);
+bool rh_dict_set_text_at(rh_dict *dict, const char *text, void *value, rh_site *site);
 void *rh_dict_get_text(const rh_dict *dict, const char *text);
 bool rh_dict_delete_text(rh_dict *dict, const char *text);
 /* Takes all entries out and releases their keys and values. O(n). */
@@ -233,7 +252,9 @@ void rh_dict_clear(rh_dict *dict);
 bool rh_dict_update(rh_dict *dict, const rh_dict *other);
 /* A new list of the keys, or of the values, in the order of insertion. O(n). */
 rh_list *rh_dict_keys(rh_heap *heap, const rh_dict *dict);
+rh_list *rh_dict_keys_at(rh_heap *heap, const rh_dict *dict, rh_site *site);
 rh_list *rh_dict_values(rh_heap *heap, const rh_dict *dict);
+rh_list *rh_dict_values_at(rh_heap *heap, const rh_dict *dict, rh_site *site);
 /* Visits the entries in the order of insertion. *position is 0 before the first call; key and value
  * (borrowed, either may be NULL) are written when the result is true. Values may be replaced and
  * entries deleted between the calls; after an insertion the rest of the visit is unspecified (but
@@ -320,12 +341,34 @@ bool rh_hash(const void *object, uint64_t *hash);
  * strings \" \\ \b \f \n \r \t and \uXXXX stand for control characters, \xXX for a byte that is
  * no UTF-8. For people: a value that is held twice is shown twice. O(text). */
 rh_string *rh_repr(rh_heap *heap, const void *object);
+rh_string *rh_repr_at(rh_heap *heap, const void *object, rh_site *site);
 /* Writes the same text to the stream, without a newline. False: memory is short (nothing was
  * written), or the stream's error. */
 bool rh_print(FILE *stream, const void *object);
 
 #ifdef __cplusplus
 }
+#endif
+
+/* ---- the line that makes them (RH_HERE in refheap.h) ---------------------------------------- */
+
+#ifndef RH_NO_SITES
+#define rh_int_new(...) rh_int_new_at(__VA_ARGS__, RH_HERE)
+#define rh_float_new(...) rh_float_new_at(__VA_ARGS__, RH_HERE)
+#define rh_string_new(...) rh_string_new_at(__VA_ARGS__, RH_HERE)
+#define rh_string_new_bytes(...) rh_string_new_bytes_at(__VA_ARGS__, RH_HERE)
+#define rh_string_concat(...) rh_string_concat_at(__VA_ARGS__, RH_HERE)
+#define rh_string_slice(...) rh_string_slice_at(__VA_ARGS__, RH_HERE)
+#define rh_string_join(...) rh_string_join_at(__VA_ARGS__, RH_HERE)
+#define rh_string_split(...) rh_string_split_at(__VA_ARGS__, RH_HERE)
+#define rh_list_new(...) rh_list_new_at(__VA_ARGS__, RH_HERE)
+#define rh_list_slice(...) rh_list_slice_at(__VA_ARGS__, RH_HERE)
+#define rh_dict_new(...) rh_dict_new_at(__VA_ARGS__, RH_HERE)
+#define rh_dict_set_text(...) rh_dict_set_text_at(__VA_ARGS__, RH_HERE)
+#define rh_dict_keys(...) rh_dict_keys_at(__VA_ARGS__, RH_HERE)
+#define rh_dict_values(...) rh_dict_values_at(__VA_ARGS__, RH_HERE)
+#define rh_repr(...) rh_repr_at(__VA_ARGS__, RH_HERE)
+#define rh_string_format(heap, ...) rh_string_format_at((heap), RH_HERE, __VA_ARGS__)
 #endif
 
 #endif

@@ -37,7 +37,8 @@ static bool take(search *s, uint64_t address)
     for (unsigned i = 0; i < s->found->count; i++)
         if (s->found->items[i].self == address)
             return true;
-    if (d.version != RH_METADATA_VERSION || d.size < sizeof d)
+    if (d.version < RH_METADATA_VERSION_FIRST || d.version > RH_METADATA_VERSION ||
+        d.size < sizeof d)
         s->other_version = d.version ? d.version : UINT32_MAX;
     else if (s->found->count < RHI_DESCRIPTORS_MAX)
         s->found->items[s->found->count++] = d;
@@ -198,7 +199,7 @@ rhi_error *rhi__discover(rhi_memory *memory, bool all, rhi_descriptors *found)
     if (found->count == 0 && s.other_version)
         return rhi__error(
             "the heap's metadata has version %" PRIu32
-            "; this engine reads version %u: use the refheap of the program's release",
-            s.other_version, RH_METADATA_VERSION);
+            "; this engine reads versions %u to %u: use the refheap of the program's release",
+            s.other_version, RH_METADATA_VERSION_FIRST, RH_METADATA_VERSION);
     return NULL;
 }

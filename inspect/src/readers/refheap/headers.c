@@ -23,7 +23,7 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
     uint32_t word = rhi__load32(bytes + C(s, object_count)),
              type = rhi__load16(bytes + C(s, object_type));
     uint32_t flags = rhi__load16(bytes + C(s, object_flags));
-    uint64_t serial = rhi__load64(bytes + C(s, object_serial));
+    uint64_t origin = rhi__load64(bytes + C(s, object_serial)), serial = origin >> s->serial_shift;
     int64_t count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
     bool special =
         word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
@@ -34,6 +34,7 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
                            .slot_size = block->slot_size,
                            .heap = block->heap,
                            .serial = serial,
+                           .site = (uint32_t)(origin & ((1ull << s->serial_shift) - 1)),
                            .type = has_type ? heap->first_type + type : UINT32_MAX,
                            .count = special ? 0 : count,
                            .held = !special && flags & RH_FLAG_HELD,
@@ -71,6 +72,7 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
     uint64_t count_at = C(s, object_count), flags_at = C(s, object_flags),
              type_at = C(s, object_type), slot_size = block->slot_size;
     uint64_t serial_at = C(s, object_serial);
+    uint32_t serial_shift = s->serial_shift;
     uint32_t shift = (uint32_t)C(s, count_shift), special_bit = (uint32_t)C(s, count_special_bit),
              trial_zero = (uint32_t)C(s, count_trial_zero);
     int32_t bias = (int32_t)C(s, count_bias);
@@ -86,7 +88,8 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
             bool special = word & special_bit && word < trial_zero;
             if (__builtin_expect(!special &&
                                      !is_damaged(reader, heap, slot_size, type, flags,
-                                                 rhi__load64(header + serial_at), count, special),
+                                                 rhi__load64(header + serial_at) >> serial_shift,
+                                                 count, special),
                                  1)) {
                 *headers++ = (rhi_header){.count = count < 0 ? 0 : (uint32_t)count,
                                           .type = heap->first_type + type,

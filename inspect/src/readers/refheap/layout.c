@@ -13,6 +13,7 @@ enum { ALLOCS_MAX = 256, ALLOC_BYTES_MAX = 256 };
 static const char *const constant_names[] = {
 #define ROW(id, text) [RH_MC_##id] = text,
     RH_METADATA_CONSTANTS(ROW) RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)
+        RH_METADATA_SITE_CONSTANTS(ROW)
 #undef ROW
 };
 
@@ -20,10 +21,11 @@ static const char *const constant_names[] = {
 static bool is_optional(unsigned id)
 {
     static const char *const prefixes[] = {
-        "event.",          "heap.history",     "destroyed.",     "heap.name",  "heap.fresh",
-        "heap.spared",     "heap.collections", "heap.reclaimed", "slab.fresh", "slab.spared",
-        "type.finalize",   "heap.weak",        "weak.",          "chunk.data", "slab.bytes",
-        "slab.reciprocal", "heap.alloc",       "alloc."};
+        "event.",     "heap.history", "destroyed.",          "heap.name",
+        "heap.fresh", "heap.spared",  "heap.collections",    "heap.reclaimed",
+        "slab.fresh", "slab.spared",  "type.finalize",       "heap.weak",
+        "weak.",      "chunk.data",   "slab.bytes",          "slab.reciprocal",
+        "heap.alloc", "alloc.",       "object.serial_shift", "site."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(constant_names[id], prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -32,8 +34,8 @@ static bool is_optional(unsigned id)
 
 /* ---- constants ------------------------------------------------------------------------------ */
 
-/* Histories, weak references and what is told of slots are each read with all of their constants
- * or not at all. */
+/* Histories, weak references, sites and what is told of slots are each read with all of their
+ * constants or not at all. Where serials lie is read in any case. */
 static void take_whole_groups(space *s)
 {
     static const unsigned of_slots[] = {
@@ -48,6 +50,9 @@ static void take_whole_groups(space *s)
     if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
         C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
         s->constant[RH_MC_heap_weak] = ABSENT;
+    s->serial_shift = C(s, object_serial_shift) == ABSENT ? 0 : (uint32_t)C(s, object_serial_shift);
+    if (C(s, site_file) == ABSENT || C(s, site_function) == ABSENT || C(s, site_line) == ABSENT)
+        C(s, site_size) = ABSENT;
     for (size_t i = 0; i < sizeof of_slots / sizeof *of_slots; i++)
         if (s->constant[of_slots[i]] == ABSENT)
             C(s, slab_bytes) = C(s, heap_alloc) = ABSENT;
@@ -83,7 +88,9 @@ static rhi_error *load_constants(rhi_memory *memory, space *s, bool *sound)
     }
     *sound = s->descriptor.check == 0 || s->descriptor.check == check;
     for (unsigned id = 0; id < CONSTANTS; id++)
-        if (s->constant[id] == ABSENT && !is_optional(id))
+        if (s->constant[id] == ABSENT &&
+            (!is_optional(id) || (id == RH_MC_object_serial_shift &&
+                                  s->descriptor.version > RH_METADATA_VERSION_FIRST)))
             return rhi__error("the heap's metadata has no constant %s: written by a runtime this "
                               "engine does not know",
                               constant_names[id]);
@@ -139,6 +146,9 @@ static const struct {
     IN(RH_MC_slab_size, slab_fresh, 8),
     IN(RH_MC_slab_size, slab_spared, 8),
     IN(RH_MC_slab_size, slab_reciprocal, 4),
+    IN(RH_MC_site_size, site_file, 8),
+    IN(RH_MC_site_size, site_function, 8),
+    IN(RH_MC_site_size, site_line, 4),
     IN(RH_MC_alloc_size, alloc_base, 8),
     IN(RH_MC_alloc_size, alloc_slot_size, 4),
     IN(RH_MC_alloc_size, alloc_available, 8),
@@ -255,6 +265,10 @@ static rhi_error *check_layout(const space *s)
            C(s, chunk_slabs) * slab <= chunk - C(s, chunk_slab_table);
     sane = sane && slots_fit(s) && members_fit(s);
     sane = sane && C(s, type_size) <= 4096 && C(s, field_size) <= 4096 && C(s, root_size) <= 4096;
+    /* a serial without bits would be 0, and one of few not be one */
+    sane = sane && (C(s, object_serial_shift) == ABSENT || C(s, object_serial_shift) <= 32);
+    if (C(s, site_size) != ABSENT)
+        sane = sane && C(s, site_size) <= 4096;
     if (C(s, heap_history) != ABSENT)
         sane = sane && C(s, event_size) <= 4096;
     if (C(s, heap_weak) != ABSENT)

@@ -75,6 +75,7 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                             .header_size = (uint32_t)C(s, object_size),
                             .first_word = (uint32_t)C(s, object_size),
                             .serial_at = (uint32_t)C(s, object_serial),
+                            .serial_shift = s->serial_shift,
                             .address = address,
                             .number = HEAP(number, 8),
                             .candidates = HEAP(fresh, 8) + HEAP(spared, 8),
@@ -386,7 +387,7 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
 {
     static const char *const kinds[] = {"memory",     "chunk",          "heap control block",
                                         "type table", "table of roots", "table of weak references",
-                                        "history",    "chunk table"};
+                                        "history",    "chunk table",    "table of sites"};
     rhi_cycle_guard guard = {0};
     uint64_t address = s->descriptor.mappings;
     for (unsigned n = 0; address; n++) {
@@ -472,6 +473,8 @@ static void refheap_close(rhi_reader *reader)
 {
     format *f = own_state(reader);
     if (f) {
+        for (uint64_t i = 0; i < f->spaces.count; i++)
+            rhi__refheap_sites_free(&f->spaces.items[i]);
         free(f->spaces.items);
         free(f->available.items);
     }
@@ -590,5 +593,6 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .count_unmarked = rhi__refheap_count_unmarked,
                                         .history = rhi__refheap_history,
                                         .births = rhi__refheap_births,
+                                        .site = rhi__refheap_site,
                                         .check = rhi__refheap_check,
                                         .words = rhi__refheap_words};

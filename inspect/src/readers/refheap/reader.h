@@ -1,7 +1,7 @@
 /* reader.h - what the files that read refheap's own format share: its constants. Private to them.
  *
- * layout.c reads the constants and checks them, reader.c reads heaps by them, verify.c holds the
- * parts of a heap against each other. */
+ * layout.c reads the constants and checks them, reader.c reads heaps by them, sites.c the lines
+ * that made objects, verify.c holds the parts of a heap against each other. */
 #ifndef RHI_READER_REFHEAP_H
 #define RHI_READER_REFHEAP_H
 
@@ -14,8 +14,9 @@ enum rhi_more_constants {
     RHI_BEFORE_MORE = RH_MC_COUNT - 1,
 #define RHI_ID(id, name) RH_MC_##id,
     RH_METADATA_WEAK_CONSTANTS(RHI_ID) RH_METADATA_SLOT_CONSTANTS(RHI_ID)
+        RH_METADATA_SITE_CONSTANTS(RHI_ID)
 #undef RHI_ID
-        CONSTANTS
+            CONSTANTS
 };
 #define ABSENT UINT64_MAX
 enum { RHI_OFFSET_MAX = 1 << 20 };
@@ -29,6 +30,9 @@ typedef struct space {
     /* what the allocators have available is known and no taken slot: the header of no other one
      * is blank */
     bool blank_is_damage;
+    uint32_t serial_shift; /* of the word at object.serial: below it lies the site; 0: no sites */
+    struct known_site *sites; /* by number, those that were asked for; made by the first question */
+    uint64_t site_bytes;      /* of their texts, in our memory */
 } space;
 
 /* Slots that an allocator has available: bit b is that at base + b * slot_size. */
@@ -74,6 +78,8 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
                           uint64_t slot_count, rhi_header *headers);
 void rhi__refheap_count_unmarked(const rhi_reader *reader, const rhi_block *block,
                                  const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm);
+bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
+void rhi__refheap_sites_free(space *s);
 uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
                               rhi_event *events, uint64_t limit);
 void rhi__refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count,

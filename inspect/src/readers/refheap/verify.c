@@ -165,7 +165,7 @@ static inline bool is_usual(const checker *c, const head *slot, const uint8_t *b
     const rhi_heap_info *heap = &c->reader->heaps.items[c->block->heap];
     return slot->type && slot->type < heap->type_count && !slot->special &&
            !(slot->flags & (RH_FLAG_IMMORTAL | RH_FLAG_DYING | RH_FLAG_FREED)) &&
-           rhi__load64(bytes + C(c->s, object_serial)) &&
+           rhi__load64(bytes + C(c->s, object_serial)) >> c->s->serial_shift &&
            ((int64_t)(int32_t)slot->word >> C(c->s, count_shift)) + (int64_t)C(c->s, count_bias) >
                0 &&
            !(c->judges_weak && (slot->flags & RH_FLAG_HAS_WEAK ||

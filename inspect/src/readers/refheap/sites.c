@@ -1,0 +1,72 @@
+/* sites.c - the lines that made objects, by the numbers in their headers (see reader.h).
+ *
+ * Invariant: a site is an entry of the runtime's table that can be read in full; what its texts are
+ * is read when the first object of the site asks for it, and kept. Entries never change in the
+ * target. */
+#include "readers/refheap/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SITES_MAX = 1 << 16, TEXT_BYTES = 1024, TEXTS_BYTES_MAX = 32 << 20 };
+
+typedef struct known_site {
+    char *file, *function; /* NULL: unknown */
+    uint32_t line;
+    bool is_read;
+} known_site;
+
+/* The text at `address`, in memory of ours; NULL: none. */
+static char *copy_text(rhi_memory *memory, space *s, uint64_t address)
+{
+    char text[TEXT_BYTES];
+    if (address == 0 || s->site_bytes > TEXTS_BYTES_MAX ||
+        !rhi__memory_text(memory, address, text, sizeof text) || !text[0])
+        return NULL;
+    s->site_bytes += strlen(text) + 1;
+    return strdup(text);
+}
+
+static void read_site(rhi_memory *memory, space *s, uint32_t number, known_site *known)
+{
+    uint8_t row[4096];
+    uint64_t size = C(s, site_size), at = s->descriptor.sites + number * size;
+    known->is_read = true;
+    if (!rhi__range_ok(s->descriptor.sites, (number + 1) * size) ||
+        rhi__memory_read(memory, at, row, size) != size)
+        return;
+    known->line = rhi__load32(row + C(s, site_line));
+    known->file = copy_text(memory, s, rhi__load64(row + C(s, site_file)));
+    known->function = copy_text(memory, s, rhi__load64(row + C(s, site_function)));
+}
+
+bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *site)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[object->heap];
+    space *s = &((format *)heap->state)->spaces.items[heap->space];
+    uint32_t number = object->site;
+    if (number == 0 || number >= SITES_MAX || number >= s->descriptor.site_count ||
+        s->descriptor.sites == 0 || C(s, site_size) == ABSENT)
+        return false;
+    if (!s->sites && !(s->sites = calloc(SITES_MAX, sizeof *s->sites)))
+        return false;
+    known_site *known = &s->sites[number];
+    if (!known->is_read)
+        read_site(reader->memory, s, number, known);
+    const char *slash = known->file ? strrchr(known->file, '/') : NULL;
+    *site = (rhi_site){.number = heap->space * SITES_MAX + number,
+                       .line = known->line,
+                       .file = known->file,
+                       .name = slash && slash[1] ? slash + 1 : known->file,
+                       .function = known->function};
+    return known->file != NULL;
+}
+
+void rhi__refheap_sites_free(space *s)
+{
+    for (uint32_t i = 0; s->sites && i < SITES_MAX; i++) {
+        free(s->sites[i].file);
+        free(s->sites[i].function);
+    }
+    free(s->sites);
+}
