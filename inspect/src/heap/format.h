@@ -345,6 +345,9 @@ struct rhi_format {
     /* how a program is run so that it is recorded what makes its objects: "PYTHONTRACEMALLOC=1 in
      * the program's environment"; NULL: it cannot be */
     const char *recording;
+    /* why it may know no line of any object of a heap, where no recording would help: "they were
+     * made by an older runtime"; NULL: `recording` helps */
+    const char *siteless;
     /* where it has_tracking: what frees the garbage that is tracked: "gc.collect()" */
     const char *collect_word;
     /* what it calls a slot in use that holds no object: "pymalloc block". NULL: it has none */

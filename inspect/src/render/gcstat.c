@@ -58,7 +58,9 @@ static void print_sites(rhi_session *session, const rhi_gcstat *answer, uint32_t
         rhi__print(session,
                    "  which lines made its objects is not known: %s keeps no such record\n",
                    format->name);
-    else if (first == end && format->recording)
+    else if (first == end && format->siteless && answer->sites.unknown[heap])
+        rhi__print(session, "  of none of its objects a line is known: %s\n", format->siteless);
+    else if (first == end && !format->siteless && format->recording)
         rhi__print(session, "  where its objects were made is not recorded: %s does that\n",
                    format->recording);
     else if (first < end)

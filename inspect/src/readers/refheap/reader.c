@@ -582,6 +582,8 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .root_word = "registered root",
                                         .recording = "REFHEAP_OPTIONS=history=1M,stacks=8 in the "
                                                      "program's environment",
+                                        .siteless = "an older runtime made them, or functions "
+                                                    "that were called without a line",
                                         .has_collector = true,
                                         .has_serials = true,
                                         .has_variables = true,
