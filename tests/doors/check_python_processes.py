@@ -3,13 +3,15 @@
 Each process has a cycle that nobody holds in each of its heaps; gcleaks must find just these, live and on a core. A C
 program with a heap of refheap's that embeds Python answers for both formats; before Python begins and after it has ended
 there is no Python to be asked about, and refheap's heap is still answered for. Where malloc's heap adjoins the program's
-data, nothing is missing. With PYTHONMALLOC and -X dev the random graphs
-are what they are without.
+data, nothing is missing. With PYTHONMALLOC and -X dev the random graphs are what they are without. Names that only the
+program's file has are read from there, if it is the file of the core.
 
 Invariant: what must be found comes from the programs' lines.
 """
 
 import argparse
+import functools
+import shutil
 import sys
 import tempfile
 
@@ -17,7 +19,7 @@ import check_random_python
 from check_python_samples import Asker, plain, same
 import launch
 from launch import Subject, report, require
-from python_target import HERE, PYTHON, PipedShell, Target, ask_python, minor_version
+from python_target import HERE, PYTHON, PipedShell, Target, ask_python, gcore_of, minor_version
 
 VARIANTS = (((), {"PYTHONMALLOC": "debug"}), ((), {"PYTHONMALLOC": "malloc"}), (("-X", "dev"), {}))
 
@@ -103,7 +105,44 @@ def check_variants(arguments):
             commands=check_random_python.COMMANDS, options=options, environment=environment))
 
 
-CHECKS = {"interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "variants": check_variants}
+def check_named(truth, is_known, document):
+    """Each object has its type's name; or, where the file is none, some have no name, and no other one."""
+    rows = {row["address"]: row for row in document["objects"]}
+    found = {name: plain(rows[address]["type"]).rsplit(".", 1)[-1] for name, address in truth["types"].items()}
+    if is_known:
+        same("names of types", found, {name: name for name in found})
+        return
+    same("wrong names", {name: other for name, other in found.items() if other not in (name, "unnamed")}, {})
+    require("unnamed" in found.values(), "all names are known without the file: %s", found)
+
+
+def check_builtin(is_known, document):
+    require((document["object"]["value"] == "<built-in len>") == is_known, "len is %s", document["object"]["value"])
+
+
+def check_names(arguments):
+    """On a core of GDB, which has nothing of read-only data: with the program's file, with another one in its place, without
+    any, and with the file named by --exe."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Target(folder, 1, HERE + "/names_python.py")
+        with target.start() as subject:
+            with open("/proc/%d/maps" % subject.process.pid, encoding="utf-8") as maps:
+                is_program = "libpython" not in maps.read()
+            core, truth = gcore_of(subject.live(), folder), subject.truth
+        for where in ("its file", "another file", "no file", "--exe"):
+            if where == "another file":
+                target.take_away()
+                shutil.copy2("/bin/true", target.copy)
+            elif where == "no file":
+                target.take_away()
+            exe, is_known = PYTHON if where == "--exe" else None, where in ("its file", "--exe") or not is_program
+            asker = Asker(PipedShell(arguments.shell), core._replace(exe=exe), "names, " + where)
+            asker.ask("gcfind", "", functools.partial(check_named, truth, is_known))
+            asker.ask("objat", truth["builtin"], functools.partial(check_builtin, is_known))
+            asker.run()
+
+
+CHECKS = {"interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "variants": check_variants, "names": check_names}
 
 
 def main():

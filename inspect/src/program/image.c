@@ -135,6 +135,19 @@ bool rhi__image_open(const char *path, rhi_image *image)
     return true;
 }
 
+uint64_t rhi__image_constants(const rhi_image *image, uint64_t address, void *buffer, uint64_t size)
+{
+    for (unsigned i = 0; image->file >= 0 && i < image->header.e_phnum; i++) {
+        const Elf64_Phdr *segment = &image->segments[i];
+        uint64_t at = address - segment->p_vaddr;
+        if (segment->p_type != PT_LOAD || segment->p_flags & PF_W || at >= segment->p_filesz)
+            continue;
+        uint64_t room = segment->p_filesz - at;
+        return read_at(image, segment->p_offset + at, buffer, size < room ? size : room);
+    }
+    return 0;
+}
+
 void rhi__image_close(rhi_image *image)
 {
     if (image->elf)

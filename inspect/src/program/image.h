@@ -56,6 +56,11 @@ int rhi__image_memory_file(const rhi_image *image);
 /* The bytes of a section by name, before or after loading; at most `size`. Returns how many. */
 uint64_t rhi__image_section(const rhi_image *image, const char *name, void *buffer, uint64_t size);
 
+/* Before loading: the bytes that programs find at an address of the file, in segments that they do
+ * not write to; at most `size`. Returns how many. */
+uint64_t rhi__image_constants(const rhi_image *image, uint64_t address, void *buffer,
+                              uint64_t size);
+
 /* After loading: entry `index` of `width` bytes, counted from `base`, in a section that is not
  * packed; NULL: none. */
 unsigned char *rhi__image_find(const rhi_image *image, const char *name, uint64_t base,

@@ -6,6 +6,7 @@
 #include "program/symbols.h"
 #include "base/array.h"
 #include "program/image.h"
+#include "program/module_files.h"
 #include "program/thread_locals.h"
 #include "target/modules.h"
 
@@ -15,13 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    NOTES_MAX = 1 << 14,
-    PATH_SIZE = 4096,
-    MODULES_MAX = 4096,
-    SYMBOLS_MAX = 10000000,
-    DYNAMIC_MAX = 512
-};
+enum { PATH_SIZE = 4096, MODULES_MAX = 4096, SYMBOLS_MAX = 10000000, DYNAMIC_MAX = 512 };
 
 typedef struct module {
     uint64_t start, bias;
@@ -71,23 +66,6 @@ struct rhi_symbols {
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-typedef struct id_search {
-    rhi_memory *memory;
-    rhi_build_id id;
-} id_search;
-
-static bool search_note(void *context, const rhi_segment *segment)
-{
-    id_search *s = context;
-    uint8_t bytes[1024];
-    uint64_t size = segment->end - segment->start;
-    if (segment->type != PT_NOTE || size > NOTES_MAX)
-        return true;
-    size = rhi__memory_read(s->memory, segment->start, bytes,
-                            size < sizeof bytes ? size : sizeof bytes);
-    return !rhi__id_in_notes(bytes, size, &s->id);
-}
-
 /* Are the program headers in memory those of the file? -1: there are none in memory (a core without
  * them). */
 static int same_headers(rhi_memory *memory, uint64_t start, const rhi_image *f)
@@ -107,10 +85,10 @@ static int same_headers(rhi_memory *memory, uint64_t start, const rhi_image *f)
  * tell. */
 static bool is_mapped_file(rhi_memory *memory, uint64_t start, const rhi_image *f, bool is_named)
 {
-    id_search search = {.memory = memory};
-    rhi__each_segment(memory, start, search_note, &search);
-    if (search.id.size)
-        return rhi__same_id(&search.id, &f->id);
+    rhi_build_id id;
+    rhi__module_id(memory, start, &id);
+    if (id.size)
+        return rhi__same_id(&id, &f->id);
     int same = same_headers(memory, start, f);
     return same > 0 ? f->id.size == 0 : same < 0 && is_named;
 }
@@ -733,15 +711,15 @@ static program find_program(rhi_symbols *s, const rhi_build_id *id, bool *is_map
     for (uint64_t i = 0; i < memory->map.regions.count && !*is_mapped; i++) {
         const rhi_region *region = &memory->map.regions.items[i];
         headers h = {0};
-        id_search search = {.memory = memory};
+        rhi_build_id its_id;
         if (region->file_offset != 0 || !rhi__region_is_file(region) ||
             rhi__each_segment(memory, region->start, note_header, &h) != RHI_SEGMENTS_DONE)
             continue;
-        rhi__each_segment(memory, region->start, search_note, &search);
+        rhi__module_id(memory, region->start, &its_id);
         bool is_program = link_map_of(memory, &h) != 0;
         if (!found.region || (is_program && !found.is_sure))
-            found = (program){region, search.id, is_program};
-        *is_mapped = rhi__same_id(&search.id, id);
+            found = (program){region, its_id, is_program};
+        *is_mapped = rhi__same_id(&its_id, id);
     }
     return found;
 }

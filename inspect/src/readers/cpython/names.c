@@ -87,6 +87,7 @@ static bool find_member(py_runtime *py, const py_type *type, uint64_t offset, ch
                         size_t size)
 {
     uint8_t member[MEMBER_BYTES]; /* {name, i32 type, offset, …} */
+    char text[RHI_NAME_SIZE];
     uint64_t at;
     if (!rhi__py_u64(py, type->address + PY_TP_MEMBERS, &at))
         return false;
@@ -97,7 +98,8 @@ static bool find_member(py_runtime *py, const py_type *type, uint64_t offset, ch
         uint32_t kind = rhi__load32(member + 8);
         if (rhi__load64(member + 16) == offset &&
             (kind == PY_MEMBER_OBJECT || kind == PY_MEMBER_OBJECT_EX))
-            return rhi__memory_text(py->memory, rhi__load64(member), name, size) && name[0];
+            return rhi__module_name(py->files, py->memory, rhi__load64(member), text) &&
+                   snprintf(name, size, "%s", text) > 0;
     }
     return false;
 }

@@ -14,6 +14,7 @@
 #define RHI_PYTHON_H
 
 #include "heap/reader.h"
+#include "program/module_files.h"
 
 #include <pthread.h>
 
@@ -225,6 +226,7 @@ typedef struct py_runtime {
     struct py_traces *traces; /* of tracemalloc.c; NULL: nobody asked yet */
     struct py_hands *hands;   /* of hands.c; likewise */
     struct py_views *views;   /* what slots.c and those with it did: views.h */
+    rhi_module_files *files;  /* where names are that C code has */
 } py_runtime;
 
 typedef struct py_runtimes {

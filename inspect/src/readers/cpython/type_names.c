@@ -1,7 +1,7 @@
 /* type_names.c - what types are called, and what their dicts say (see python.h).
  *
- * A type that was made in C has its name in read-only data, which a core alone may not have; one
- * that the program made has it in a str.
+ * A type that was made in C has its name in read-only data, of which cores have nothing: it is read
+ * from the module's file. One that the program made has it in a str.
  * Invariant: a name is clean text; two types never have the same one. */
 #include "base/array.h"
 #include "readers/cpython/python.h"
@@ -38,7 +38,7 @@ static void full_name(py_runtime *py, const py_type *type, const uint8_t *head,
     char module[RHI_NAME_SIZE], own[RHI_NAME_SIZE], both[2 * RHI_NAME_SIZE];
     uint64_t text = 0;
     if (!type->is_heap_type) {
-        if (!rhi__memory_name(py->memory, rhi__load64(head + PY_TP_NAME), name))
+        if (!rhi__module_name(py->files, py->memory, rhi__load64(head + PY_TP_NAME), name))
             name[0] = '\0';
         return;
     }

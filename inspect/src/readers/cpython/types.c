@@ -51,7 +51,7 @@ static bool is_made_in_c(py_runtime *py, const py_type *type)
     return !type->is_heap_type ||
            (rhi__memory_u64(py->memory, type->address + py->at->ht_module, &module) && module) ||
            (rhi__memory_u64(py->memory, type->address + PY_TP_NAME, &at) &&
-            rhi__memory_text(py->memory, at, name, sizeof name) && strchr(name, '.'));
+            rhi__module_name(py->files, py->memory, at, name) && strchr(name, '.'));
 }
 
 /* Names without a module are those of CPython's own types. Extensions have types of the same names,
@@ -427,7 +427,8 @@ static uint64_t words_of(const rhi_memory *memory)
 rhi_error *rhi__py_types_open(py_runtime *py)
 {
     py->learning = calloc(1, sizeof *py->learning);
-    if (!py->learning || !leave_room_for_others(py))
+    py->files = rhi__module_files_new(py->memory);
+    if (!py->learning || !py->files || !leave_room_for_others(py))
         return rhi__error_memory();
     py->first_type = (uint32_t)py->reader->types.count;
     py->refcount_max = words_of(py->memory);
@@ -444,6 +445,7 @@ rhi_error *rhi__py_types_open(py_runtime *py)
 void rhi__py_types_free(py_runtime *py)
 {
     free(py->learning);
+    rhi__module_files_free(py->files);
     free(py->types.items);
     free(py->type_places.items);
     free(py->names.items);

@@ -122,8 +122,8 @@ static bool builtin_text(py_runtime *py, const py_type *type, uint64_t address, 
         rhi__text(text, size, "<%s %s of %s>", name_of(py, type), name,
                   owner ? name_of(py, owner) : "?");
     } else if (type->layout == PY_BUILTIN &&
-               rhi__memory_text(py->memory, word_at(py, word_at(py, address + BUILTIN_DEF)), name,
-                                sizeof name)) {
+               rhi__module_name(py->files, py->memory,
+                                word_at(py, word_at(py, address + BUILTIN_DEF)), name)) {
         rhi__text(text, size, "<built-in %s>", name);
     }
     return name[0] != '\0';
