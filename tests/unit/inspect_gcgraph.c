@@ -166,6 +166,73 @@ START_TEST(the_neighbourhood_of_objects_up_to_a_depth)
 }
 END_TEST
 
+static char *read_whole(const char *path)
+{
+    static char text[1 << 16];
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    text[size] = '\0';
+    fclose(file);
+    return text;
+}
+
+/* Where a thousand hold the same object, or an object holds a thousand, it is no way from one of
+ * these to another. */
+START_TEST(the_neighbourhood_ends_at_hubs)
+{
+    enum { ITEMS = 0, ITEM_COUNT = 8, MANY = 1100, FOLLOWED = 1000 };
+    static const fake_field fields[] = {FAKE_VECTOR("items", ITEMS, ITEM_COUNT)};
+    static uint64_t items[MANY];
+    char path[] = "/tmp/refheap-test-XXXXXX", line[96];
+    world w = world_new(_i);
+    uint64_t hub = new_node(&w, MANY), own = new_node(&w, 1);
+    uint32_t bag = fake_type(w.space, "bag", 16, fields, 1);
+    uint64_t registry = fake_new(w.heap, bag, 1, 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        items[i] = new_node(&w, 1);
+        fake_link(w.heap, items[i], NEXT, hub);
+    }
+    fake_vector(w.heap, registry, ITEMS, ITEM_COUNT, items, MANY);
+    fake_link(w.heap, items[5], OTHER, own);
+    close(mkstemp(path));
+    snprintf(line, sizeof line, "--dot=%s", path);
+    json_t *json = ask(&w, "gcgraph", line, items[5]);
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#9 bag#3");
+    ck_assert_uint_eq(fake_size(json, "edges"), 3);
+    ck_assert_uint_eq(fake_size(json, "not_followed"), 2);
+    ck_assert_str_eq(fake_string(json, "not_followed.0.object"), "node#1");
+    ck_assert_int_eq(fake_integer(json, "not_followed.0.referrers"), MANY - 1);
+    ck_assert_int_eq(fake_integer(json, "not_followed.0.referents"), 0);
+    ck_assert_str_eq(fake_string(json, "not_followed.1.object"), "bag#3");
+    ck_assert_int_eq(fake_integer(json, "not_followed.1.referrers"), 0);
+    ck_assert_int_eq(fake_integer(json, "not_followed.1.referents"), MANY - 1);
+    json_decref(json);
+    const char *dot = read_whole(path);
+    ck_assert_has(dot, "label=\"1099 more\"];\n  t0 -> n0 [style=dotted];\n");
+    ck_assert_has(dot, "label=\"1099 more\"];\n  n");
+    unlink(path);
+    json = ask(&w, "gcgraph", "--limit=0", items[5]);
+    ck_assert_uint_eq(fake_size(json, "nodes"), MANY + 3);
+    ck_assert_ptr_null(fake_at(json, "not_followed"));
+    json_decref(json);
+    /* it ends there in any case */
+    json = ask(&w, "gcgraph", "--depth=1", items[5]);
+    ck_assert_ptr_null(fake_at(json, "not_followed"));
+    json_decref(json);
+    /* who asks for the hub itself sees who holds it, as far as that can be shown */
+    json = fake_json(w.t, "gcgraph", "--depth=1 --limit=1 #1, #2");
+    ck_assert_int_eq(fake_integer(json, "nodes_total"), FOLLOWED + 2);
+    ck_assert_int_eq(fake_integer(json, "not_followed.0.referrers"), MANY - FOLLOWED);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", "--limit=1 #9"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "not followed (--limit=0 follows all):\n"
+                                  "  1099 references to node#1 ");
+    ck_assert_has(w.t->out.bytes, "\n  … 1 more object (--limit=0 shows all)\n");
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(who_holds_a_cycle)
 {
     uint64_t n[8];
@@ -301,17 +368,6 @@ START_TEST(limits_cut_every_list_and_leave_totals)
 }
 END_TEST
 
-static char *read_whole(const char *path)
-{
-    static char text[1 << 16];
-    FILE *file = fopen(path, "r");
-    ck_assert_ptr_nonnull(file);
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    text[size] = '\0';
-    fclose(file);
-    return text;
-}
-
 START_TEST(a_picture_names_objects_references_and_colours)
 {
     uint64_t n[8];
@@ -409,8 +465,8 @@ END_TEST
 
 RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference,
           every_cycle_has_a_verdict, garbage_cycles_come_first,
-          the_neighbourhood_of_objects_up_to_a_depth, who_holds_a_cycle,
-          words_that_no_field_declares_hold_a_cycle,
+          the_neighbourhood_of_objects_up_to_a_depth, the_neighbourhood_ends_at_hubs,
+          who_holds_a_cycle, words_that_no_field_declares_hold_a_cycle,
           an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
           only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,
           a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so,

@@ -107,6 +107,9 @@ static const rhi_command table[] = {
             "references away in both\ndirections, and the cycles among that.\n"
             "In text a tree: above each object who holds it, below it what it holds; ↺ marks an "
             "object whose own\nreferences stand elsewhere in it, ⇢ a weak reference.\n"
+            "Where more than 1000 references lead to an object, or from it, they are not followed, "
+            "but of objects that were\nasked for the first 1000; --limit=0 follows all. That is "
+            "said.\n"
             "Without: every cycle of the heap, with the verdict: garbage (all counts of its "
             "objects come from inside) or\nheld, and by whom. Garbage comes first. Pictures are "
             "drawn by Graphviz.",
@@ -122,7 +125,12 @@ static const rhi_command table[] = {
             "rests on\n conservative fields, \"held_by\": [ROW, also of "
             "kind immortal or dying:\n a member that stays; or {\"kind\": \"lost\"}], "
             "\"held_by_total\" if cut, \"held_by_is_at_least\": true if\n"
-            " not all were looked for}], \"cycles_total\" if cut, \"provisional\", \"left_out\": "
+            " not all were looked for}], \"cycles_total\" if cut, \"not_followed\": where the "
+            "graph ends "
+            "before\n --depth, if anywhere: [{\"object\": \"T#n\", \"referrers\", \"referents\": "
+            "references to it, and from it, whose\n other end is no node}], \"not_followed_total\" "
+            "if "
+            "cut, \"provisional\", \"left_out\": "
             "objects not drawn, with\n --dot or --svg, \"edges_left_out\": references between "
             "drawn objects that are not}",
         .operands_min = 0,

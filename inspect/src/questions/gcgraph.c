@@ -158,7 +158,7 @@ static rhi_error *select_around(answer *a)
             return rhi__error_memory();
     }
     a->roots = (uint32_t)a->s.nodes.count;
-    RHI_TRY(rhi__selection_grow(&a->s, a->asked.depth));
+    RHI_TRY(rhi__selection_grow(&a->s, a->asked.depth, a->asked.limit == UINT64_MAX));
     RHI_TRY(narrow(a));
     return take_touched_cycles(a);
 }

@@ -17,14 +17,28 @@ typedef struct rhi_selection {
     } nodes;
     const rhi_leaks *leaks; /* for marks and colours, where they are wanted; else NULL */
     rhi_map depth;          /* how far a selected object is from an asked-for one */
+    /* where it was not grown: references to the object, and from it, whose other end is not
+     * selected */
+    struct {
+        struct rhi_hub {
+            uint32_t index, to, from;
+        } * items;
+        uint64_t count, capacity;
+    } hubs;
 } rhi_selection;
+
+/* Objects that hold, or are held by, the same hub have little to do with each other: instances of a
+ * type, elements of a registry. Where so many references lead to an object, or from it, it is
+ * selected, but none of these is followed; of one that was asked for, so many are. */
+enum { RHI_FOLLOWED_MAX = 1000 };
 
 /* Takes the session's graph, with referrers and cycles. */
 rhi_error *rhi__selection_open(rhi_session *session, rhi_selection *selection);
 void rhi__selection_close(rhi_selection *selection);
 bool rhi__selection_add(rhi_selection *selection, uint32_t index, uint32_t depth);
-/* Adds everything up to `depth` strong references away from what is selected, both ways. */
-rhi_error *rhi__selection_grow(rhi_selection *selection, uint64_t depth);
+/* Adds everything up to `depth` strong references away from what is selected, both ways, but for
+ * what hubs lead to; `all`: that, too. */
+rhi_error *rhi__selection_grow(rhi_selection *selection, uint64_t depth, bool all);
 static inline bool rhi__is_selected(const rhi_selection *selection, uint32_t index)
 {
     return rhi__map_get(&selection->depth, index) != RHI_NOT_THERE;

@@ -94,6 +94,23 @@ static json_t *cycle_json(answer *a, uint64_t i)
     return json;
 }
 
+/* Which references were not followed. */
+static void json_hubs(answer *a)
+{
+    char id[RHI_ID_SIZE];
+    rhi__json_array(a->session, "not_followed");
+    for (uint64_t i = 0; i < a->s.hubs.count && i < a->asked.limit; i++) {
+        const struct rhi_hub *hub = &a->s.hubs.items[i];
+        rhi__index_id(a->session, a->s.reader, hub->index, id, sizeof id);
+        rhi__json_item(a->session,
+                       json_pack("{s:s, s:o, s:o}", "object", id, "referrers",
+                                 rhi__json_u64(hub->to), "referents", rhi__json_u64(hub->from)));
+    }
+    rhi__json_array_end(a->session);
+    if (a->s.hubs.count > a->asked.limit)
+        rhi__json_key(a->session, "not_followed_total", rhi__json_u64(a->s.hubs.count));
+}
+
 rhi_error *rhi__gcgraph_json(rhi_gcgraph *a)
 {
     rhi__json_begin(a->session);
@@ -104,6 +121,8 @@ rhi_error *rhi__gcgraph_json(rhi_gcgraph *a)
     rhi__json_array_end(a->session);
     if (a->cycles_total > a->cycles.count)
         rhi__json_key(a->session, "cycles_total", rhi__json_u64(a->cycles_total));
+    if (a->s.hubs.count)
+        json_hubs(a);
     rhi__json_key(a->session, "provisional", json_boolean(rhi__is_provisional(a->session)));
     if (a->asked.is_drawn) {
         rhi__json_key(a->session, "left_out", rhi__json_u64(a->picture.left_out));

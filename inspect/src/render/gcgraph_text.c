@@ -187,9 +187,34 @@ static rhi_error *print_trees(const answer *a)
     return NULL;
 }
 
+/* "  1666670 references to type@0x1c <class 'app.Node'>" */
+static void print_left_out(const answer *a, uint32_t count, const char *where, uint32_t index)
+{
+    if (count == 0)
+        return;
+    rhi__print(a->session, "  %" PRIu32 " reference%s %s ", count, rhi__plural(count), where);
+    print_id(a, index);
+    print_value(a, index);
+    rhi__print(a->session, "\n");
+}
+
+/* Which references were not followed. */
+static void print_hubs(const answer *a)
+{
+    uint64_t shown = a->s.hubs.count < a->asked.limit ? a->s.hubs.count : a->asked.limit;
+    if (a->s.hubs.count)
+        rhi__print(a->session, "not followed (--limit=0 follows all):\n");
+    for (uint64_t i = 0; i < shown; i++) {
+        print_left_out(a, a->s.hubs.items[i].to, "to", a->s.hubs.items[i].index);
+        print_left_out(a, a->s.hubs.items[i].from, "from", a->s.hubs.items[i].index);
+    }
+    rhi__print_more(a->session, "  ", a->s.hubs.count - shown, "object");
+}
+
 rhi_error *rhi__gcgraph_text(const rhi_gcgraph *a, const rhi_picture_files *drawn)
 {
     RHI_TRY(print_trees(a));
+    print_hubs(a);
     print_cycles(a);
     rhi__print_provisional(a->session);
     if (drawn->dot)

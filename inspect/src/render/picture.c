@@ -61,6 +61,30 @@ static void draw_node(FILE *file, const rhi_selection *s, uint32_t index)
     fprintf(file, "\"];\n");
 }
 
+/* References that were not followed lead to nothing in the picture. */
+static void draw_hub(FILE *file, const struct rhi_hub *hub)
+{
+    static const char node[] = " [shape=plaintext, style=\"\", label=";
+    uint32_t n = hub->index;
+    if (hub->to)
+        fprintf(file, "  t%" PRIu32 "%s\"%" PRIu32 " more\"];\n", n, node, hub->to);
+    if (hub->to)
+        fprintf(file, "  t%" PRIu32 " -> n%" PRIu32 " [style=dotted];\n", n, n);
+    if (hub->from)
+        fprintf(file, "  f%" PRIu32 "%s\"%" PRIu32 " more\"];\n", n, node, hub->from);
+    if (hub->from)
+        fprintf(file, "  n%" PRIu32 " -> f%" PRIu32 " [style=dotted];\n", n, n);
+}
+
+static void draw_hubs(FILE *file, const rhi_picture *p)
+{
+    const rhi_selection *s = p->selection;
+    for (uint64_t i = 0; i < p->objects; i++)
+        for (uint64_t h = 0; h < s->hubs.count; h++)
+            if (s->hubs.items[h].index == s->nodes.items[i])
+                draw_hub(file, &s->hubs.items[h]);
+}
+
 static void draw_arrow(FILE *file, const rhi_arrow *a)
 {
     fprintf(file, "  n%" PRIu32 " -> n%" PRIu32 " [label=\"", a->from, a->to);
@@ -77,9 +101,10 @@ static void write_graph(FILE *file, const rhi_picture *p)
         file,
         "digraph refheap {\n  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\"];\n"
         "  edge [fontname=\"Helvetica\", fontsize=10];\n");
-    fprintf(file, "  labelloc=b; label=\"orange: leaked: garbage, lost, or held by such; green: "
-                  "held; blue: immortal\\n"
-                  "double border: asked for; bold: part of a cycle; dashed: weak");
+    fprintf(file,
+            "  labelloc=b; label=\"orange: leaked: garbage, lost, or held by such; green: "
+            "held; blue: immortal\\n"
+            "double border: asked for; bold: part of a cycle; dashed: weak; dotted: not followed");
     if (p->left_out)
         fprintf(file, "\\n%" PRIu64 " more object%s left out", p->left_out,
                 p->left_out == 1 ? " is" : "s are");
@@ -89,6 +114,7 @@ static void write_graph(FILE *file, const rhi_picture *p)
     fprintf(file, "\";\n");
     for (uint64_t i = 0; i < p->objects; i++)
         draw_node(file, p->selection, p->selection->nodes.items[i]);
+    draw_hubs(file, p);
     for (uint64_t i = 0; i < p->arrow_count; i++)
         draw_arrow(file, &p->arrows[i]);
     fprintf(file, "}\n");
