@@ -693,6 +693,8 @@ static void check_slot(const both *b, uint64_t address, const char *said, const 
     json_decref(json);
     snprintf(line, sizeof line, "\n  %s%s%s", said, target ? ": " : "", target ? target : "");
     must_have(say(b, "objat", text_of(address)), line);
+    snprintf(line, sizeof line, "\n  next: refs %s\n", of ? of : "");
+    ck_assert_int_eq(strstr(say(b, "objat", text_of(address)), line) != NULL, of != NULL);
 }
 
 START_TEST(an_address_in_a_table_is_the_slot_that_lies_there)
