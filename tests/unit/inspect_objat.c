@@ -368,7 +368,8 @@ START_TEST(expressions_go_verbatim_to_the_target)
     ck_assert_uint_eq(w.t->evaluate_calls, calls);
     w.t->target.evaluate = NULL;
     ck_assert_has(fake_json_failure(w.t, "objat", "x + 1"),
-                  "cannot evaluate 'x + 1': no variable or registered root 'x'");
+                  "cannot evaluate 'x + 1': no variable or registered root 'x'; operands here are "
+                  "numbers, objects (node#12), registered roots");
     world_free(&w);
 }
 END_TEST
