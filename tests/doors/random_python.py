@@ -357,8 +357,8 @@ def frame_of(each):
 
 
 def locals_of(frame):
-    where = "of %s at %s:%d" % (frame.f_code.co_name, os.path.basename(frame.f_code.co_filename), frame.f_lineno)
-    return [("local %s %s" % (name, where), value) for name, value in frame.f_locals.items()]
+    where = "in %s() at %s:%d" % (frame.f_code.co_name, os.path.basename(frame.f_code.co_filename), frame.f_lineno)
+    return [("local '%s' %s" % (name, where), value) for name, value in frame.f_locals.items()]
 
 
 def key_name(key):

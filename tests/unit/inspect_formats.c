@@ -158,6 +158,31 @@ START_TEST(names_are_held_against_what_is_there)
 }
 END_TEST
 
+/* What cannot be an operand is told with what can, in the forms of the formats that are there. */
+START_TEST(errors_show_names_that_work_here)
+{
+    static const char hint[] =
+        "; variables of Crate are no operands: gcfind finds their objects (leaf@0x70…)";
+    both b = both_new(_i);
+    must_have(fake_json_failure(b.w.t, "refs", "nobody"), "'nobody'");
+    must_have(fake_json_failure(b.w.t, "refs", "nobody"), hint);
+    b.w.t->target.evaluate = NULL; /* the shell */
+    must_have(fake_json_failure(b.w.t, "refs", "nobody"), "objects (node#12 or leaf@0x70…), ");
+    must_have(fake_json_failure(b.w.t, "refs", "nobody"), hint);
+    must_have(fake_json_failure(b.w.t, "refs", "7fa"), "hexadecimal numbers begin with 0x");
+    char spoken[80];
+    snprintf(spoken, sizeof spoken, "<%s>", at("pair", b.pair));
+    must_have(say(&b, "objat", spoken), at("pair", b.pair));
+    snprintf(spoken, sizeof spoken, "<shop.pair object at 0x%" PRIx64 ">", b.pair);
+    must_have(say(&b, "objat", spoken), at("pair", b.pair));
+    snprintf(spoken, sizeof spoken, "<shop.bag object at 0x%" PRIx64 ">", b.pair);
+    must_have(fake_json_failure(b.w.t, "objat", spoken), at("pair", b.pair));
+    must_have(fake_json_failure(b.w.t, "objat", "<shop.pair object at 0x>"), "cannot evaluate");
+    must_have(fake_json_failure(b.w.t, "objat", "<"), "cannot evaluate");
+    world_free(&b.w);
+}
+END_TEST
+
 static void check_referrers_of_leaf(const both *b)
 {
     json_t *json = fake_json(b->w.t, "refs", text_of(b->leaf));
@@ -693,6 +718,8 @@ static void check_slot(const both *b, uint64_t address, const char *said, const 
     json_decref(json);
     snprintf(line, sizeof line, "\n  %s%s%s", said, target ? ": " : "", target ? target : "");
     must_have(say(b, "objat", text_of(address)), line);
+    snprintf(line, sizeof line, "\n  next: refs %s\n", of ? of : "");
+    ck_assert_int_eq(strstr(say(b, "objat", text_of(address)), line) != NULL, of != NULL);
 }
 
 START_TEST(an_address_in_a_table_is_the_slot_that_lies_there)
@@ -1024,7 +1051,8 @@ START_TEST(a_path_has_an_expression_in_the_language_of_its_objects)
 END_TEST
 
 RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_format_knows_is_said,
-          names_are_held_against_what_is_there, referrers_are_found_with_a_graph_and_without,
+          names_are_held_against_what_is_there, errors_show_names_that_work_here,
+          referrers_are_found_with_a_graph_and_without,
           what_the_program_took_from_a_crate_is_its_memory, a_format_says_what_became_of_memory,
           a_table_in_a_crate_is_its_owners_alone, crates_may_lie_far_apart,
           an_address_of_bytes_in_an_object_of_c_code_is_a_word,

@@ -140,6 +140,25 @@ START_TEST(a_runtime_without_sites_is_read_as_before)
 }
 END_TEST
 
+START_TEST(a_pointer_to_a_field_names_the_field)
+{
+    world w = world_new((unsigned)_i);
+    uint64_t a = new_node(&w, 1), b = new_node(&w, 1), field = fake_slot(w.space, a, OTHER);
+    fake_link(w.heap, a, OTHER, b);
+    json_t *json = ask(&w, "objat", "", field);
+    ck_assert_str_eq(fake_string(json, "slot.name"), "other");
+    ck_assert_str_eq(fake_string(json, "slot.of"), "node#1");
+    ck_assert_str_eq(fake_string(json, "slot.target"), "node#2");
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(field + 3)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "\n  other of node#1: node#2");
+    json = ask(&w, "objat", "", a);
+    ck_assert_ptr_null(json_object_get(json, "slot"));
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(special_states_are_told)
 {
     world w = world_new(_i);
@@ -349,7 +368,8 @@ START_TEST(expressions_go_verbatim_to_the_target)
     ck_assert_uint_eq(w.t->evaluate_calls, calls);
     w.t->target.evaluate = NULL;
     ck_assert_has(fake_json_failure(w.t, "objat", "x + 1"),
-                  "cannot evaluate 'x + 1': no variable or registered root 'x'");
+                  "cannot evaluate 'x + 1': no variable or registered root 'x'; operands here are "
+                  "numbers, objects (node#12), registered roots");
     world_free(&w);
 }
 END_TEST
@@ -434,8 +454,8 @@ END_TEST
 
 RUN_TESTS("inspect_objat", every_address_has_a_status, an_object_is_described,
           the_line_that_made_an_object_is_named, a_runtime_without_sites_is_read_as_before,
-          special_states_are_told, a_count_in_motion_is_provisional,
-          a_tombstone_and_events_name_earlier_tenants,
+          a_pointer_to_a_field_names_the_field, special_states_are_told,
+          a_count_in_motion_is_provisional, a_tombstone_and_events_name_earlier_tenants,
           what_one_question_could_not_read_is_not_told_with_the_next,
           a_tombstone_without_history_still_names_its_object,
           the_ring_of_events_wraps_and_lists_are_cut_with_totals, objects_are_found_by_name,

@@ -505,6 +505,7 @@ static bool made_up_in_motion(rhi_reader *reader, const rhi_object *object)
 }
 
 static const rhi_format made_up = {.name = "crates",
+                                   .example = "leaf@0x70…",
                                    .block_word = "crate",
                                    .root_word = "hook",
                                    .recording = "SHELF_NOTES=1",

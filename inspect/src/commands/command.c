@@ -21,18 +21,18 @@ static const rhi_command table[] = {
             "Says what is there: a live object with its fields, a pointer into one, a freed slot "
             "(who died there, how),\nan earlier tenant of a reused slot, memory that is not "
             "managed, or nothing mapped. ADDRESS is a number, an\n"
-            "object's name like node#12 or #12, or an expression. Reads only the slot, "
-            "its " RHI_REFHEAP_BLOCK
-            " and the\nhistory. Of an address in memory of malloc's: its block, the "
-            "words that lead to it, and whether a root\n"
-            "reaches it (searches all memory).",
+            "object's name like node#12, #12 or Session@0x7fb5e9a08150, or an expression.\nReads "
+            "only the "
+            "slot, its " RHI_REFHEAP_BLOCK
+            " and the history. Of an address in memory of malloc's: its block, the words\n"
+            "that lead to it, and whether a root reaches it (searches all memory).",
         .json =
             "{\"command\", \"complete\", \"address\", \"status\": "
             "\"live|freed|unused|internal|unmanaged|unmapped\",\n"
             " \"object\": OBJ|null, \"offset\": bytes behind the object's address, \"remark\": "
-            "what else is known, or null,\n \"slot\": of an address in no object that is a slot of "
-            "one, "
-            "or a root, or in memory of one: {\"text\":\n \"entry 'user' of dict@0x…\", \"name\": "
+            "what else is known, or null,\n \"slot\": where the address is that of a slot, or in "
+            "memory that an object has elsewhere: {\"text\":\n \"entry 'user' of dict@0x…\", "
+            "\"name\": "
             "of the slot, or null, \"of\": \"T#n\"|null, \"target\": \"T#n\"|null},\n "
             "\"fields\": [{\"name\", \"kind\":\n "
             "\"strong|weak|borrowed|conservative|int|uint|float|bytes\", \"value\", \"target\": "
@@ -43,7 +43,7 @@ static const rhi_command table[] = {
             " \"thread\"}], \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", "
             "\"id\", \"time\",\n \"thread\", \"reason\", \"stack\": as in gcleaks}], "
             "\"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
-            " unmanaged memory, \"block\": of malloc, in which the address lies: {\"address\", "
+            " unmanaged memory, \"block\": of memory in which the address lies: {\"address\", "
             "\"size\", \"offset\",\n \"in_use\": false: free memory, \"reachable\", \"referrers\": "
             "[ROW], \"referrers_total\" if cut,\n \"objects\": that its words lead to, at most 10: "
             "[{\"offset\": in the block, \"object\": OBJ}]}}\nA freed slot has object null; "
@@ -68,8 +68,8 @@ static const rhi_command table[] = {
             "data, thread-locals,\nmalloc blocks and other memory; named where debug info knows "
             "them) and referents, and sets the stored count\nagainst what was found. A word that "
             "looks like a pointer to the object, or into it, is listed as\n"
-            "conservative: it may be a leftover. OBJECT is a number, an object's name like node#12 "
-            "or #12, or, in GDB and\nLLDB, an expression.",
+            "conservative: it may be a leftover. OBJECT is a number, an object's name like "
+            "node#12, #12 or\nSession@0x7fb5e9a08150, or an expression.",
         .json =
             "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW; with --depth above "
             "1, those of kind field\n with their own \"referrers\", and \"seen_above\" or "

@@ -340,6 +340,7 @@ typedef struct rhi_check {
 /* Functions that may be NULL say so. `bytes` of an object are those of its slot, from its start. */
 struct rhi_format {
     const char *name;       /* "refheap": in answers */
+    const char *example;    /* how one of its objects may be called: "node#12" */
     const char *block_word; /* what it calls a block: "pool" */
     const char *root_word;  /* and an exact root: "registered root" */
     /* how a program is run so that it is recorded what makes its objects: "PYTHONTRACEMALLOC=1 in

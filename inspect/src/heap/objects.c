@@ -30,6 +30,28 @@ const char *rhi__formats_word(const rhi_reader *reader)
     return reader->formats.count == 1 ? reader->formats.items[0].format->name : "known";
 }
 
+void rhi__examples(const rhi_reader *reader, char text[RHI_NAME_SIZE])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint64_t i = 0; i < reader->formats.count && used < RHI_NAME_SIZE; i++) {
+        rhi__text(text + used, RHI_NAME_SIZE - used, "%s%s", i ? " or " : "",
+                  reader->formats.items[i].format->example);
+        used += strlen(text + used);
+    }
+}
+
+void rhi__no_variables(const rhi_reader *reader, char text[RHI_NAME_SIZE])
+{
+    text[0] = '\0';
+    for (uint64_t i = 0; i < reader->formats.count; i++)
+        if (reader->formats.items[i].format->language)
+            rhi__text(text, RHI_NAME_SIZE,
+                      "; variables of %s are no operands: gcfind finds their objects (%s)",
+                      reader->formats.items[i].format->language,
+                      reader->formats.items[i].format->example);
+}
+
 const char *rhi__freed_text(uint8_t death)
 {
     static const char *const texts[] = {"freed", "freed by release", "freed by collect",

@@ -12,19 +12,19 @@ static void find_block(const rhi_malloc_graph *blocks, uint64_t address, rhi_mal
     const rhi_chunk_span *span = rhi__malloc_span(m, address - 16);
     if (span) {
         place->in_use = rhi__malloc_block(m, span, address, &place->start, &place->end);
-        place->is_malloc = place->start < place->end;
+        place->is_known = place->start < place->end;
         return;
     }
-    for (uint64_t i = 0; i < m->spans.count && !place->is_malloc; i++)
+    for (uint64_t i = 0; i < m->spans.count && !place->is_known; i++)
         /* the top chunk */
         if (address - m->spans.items[i].end < m->spans.items[i].top_end - m->spans.items[i].end)
-            *place = (rhi_malloc_place){.is_malloc = true,
+            *place = (rhi_malloc_place){.is_known = true,
                                         .start = m->spans.items[i].end + 16,
                                         .end = m->spans.items[i].top_end};
     uint32_t number = rhi__malloc_number(blocks, address);
-    if (place->is_malloc || number == RHI_NO_BLOCK)
+    if (place->is_known || number == RHI_NO_BLOCK)
         return;
-    place->is_malloc = place->in_use = true;
+    place->is_known = place->in_use = true;
     rhi__malloc_range(blocks, number, &place->start, &place->end);
 }
 
@@ -77,15 +77,11 @@ static void list_objects(rhi_reader *reader, rhi_malloc_place *place)
     rhi__scratch_free(&scratch);
 }
 
-rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t address,
-                             uint64_t limit, rhi_malloc_place *place)
+/* The words that lead into the block, and the objects that it leads to. */
+static rhi_error *find_words(rhi_session *session, rhi_reader *reader,
+                             const rhi_malloc_graph *blocks, uint64_t limit,
+                             rhi_malloc_place *place)
 {
-    rhi_malloc_graph *blocks;
-    RHI_TRY(rhi__reader_load(reader));
-    RHI_TRY(rhi__session_malloc_graph(session, reader, &blocks));
-    find_block(blocks, address, place);
-    if (!place->is_malloc || !place->in_use)
-        return NULL;
     rhi_holders *rows = place->referrers = calloc(1, sizeof *rows);
     if (!rows)
         return rhi__error_memory();
@@ -93,7 +89,8 @@ rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t 
                                   rhi__collect_holder, rows));
     RHI_TRY(rhi__each_word_of_objects(session, reader, place->start, place->end, RHI_POINTER_MASK,
                                       rhi__collect_holder, rows));
-    RHI_TRY(rhi__judge_block(session, reader, place->start, &place->reach));
+    if (!place->is_raw)
+        RHI_TRY(rhi__judge_block(session, reader, place->start, &place->reach));
     list_objects(reader, place);
     drop_inner(blocks->map->malloc, rows, place->start, place->end);
     rhi__sort_holders(rows);
@@ -101,6 +98,31 @@ rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t 
     RHI_TRY(rhi__judge_holders(session, reader, rows));
     rhi__name_holders(session, reader, rows, limit);
     return NULL;
+}
+
+rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t address,
+                             uint64_t limit, rhi_malloc_place *place)
+{
+    rhi_malloc_graph *blocks;
+    RHI_TRY(rhi__reader_load(reader));
+    RHI_TRY(rhi__session_malloc_graph(session, reader, &blocks));
+    find_block(blocks, address, place);
+    return place->is_known && place->in_use ? find_words(session, reader, blocks, limit, place)
+                                            : NULL;
+}
+
+rhi_error *rhi__raw_place(rhi_session *session, rhi_reader *reader, const rhi_object *slot,
+                          uint64_t limit, rhi_malloc_place *place)
+{
+    rhi_malloc_graph *blocks;
+    *place = (rhi_malloc_place){.is_known = true,
+                                .in_use = true,
+                                .is_raw = true,
+                                .start = slot->start,
+                                .end = rhi__object_end(slot)};
+    RHI_TRY(rhi__reader_load(reader));
+    RHI_TRY(rhi__session_malloc_graph(session, reader, &blocks));
+    return find_words(session, reader, blocks, limit, place);
 }
 
 void rhi__malloc_place_free(rhi_malloc_place *place)

@@ -1,4 +1,5 @@
-/* malloc_place.h - what is at an address in malloc's memory. */
+/* malloc_place.h - what is at an address in malloc's memory, or in memory in use that a heap's own
+ * allocator lent to somebody: the block, and who leads there. */
 #ifndef RHI_MALLOC_PLACE_H
 #define RHI_MALLOC_PLACE_H
 
@@ -12,9 +13,10 @@ typedef struct rhi_block_object {
     rhi_object object;
 } rhi_block_object;
 
-/* Where in malloc's memory an unmanaged address lies, and what leads there. */
+/* The block in which an address lies, and what leads there. */
 typedef struct rhi_malloc_place {
-    bool is_malloc, in_use;
+    bool is_known, in_use;
+    bool is_raw;                   /* of a heap's own allocator: what reaches it was not asked */
     uint64_t start, end;           /* the memory that the program has of the block */
     uint8_t reach;                 /* enum rhi_reach, of a block in use */
     struct rhi_holders *referrers; /* words that lead into the block; sorted; owned */
@@ -24,6 +26,9 @@ typedef struct rhi_malloc_place {
 } rhi_malloc_place;
 rhi_error *rhi__malloc_place(rhi_session *session, rhi_reader *reader, uint64_t address,
                              uint64_t limit, rhi_malloc_place *place);
+/* The same of a block in use of a heap's own allocator that holds no object. */
+rhi_error *rhi__raw_place(rhi_session *session, rhi_reader *reader, const rhi_object *slot,
+                          uint64_t limit, rhi_malloc_place *place);
 void rhi__malloc_place_free(rhi_malloc_place *place);
 
 #endif

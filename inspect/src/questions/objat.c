@@ -74,10 +74,28 @@ static void tell_damage(const answer *a)
                 : "the object's header contradicts itself: it is damaged; gcverify tells more");
 }
 
+/* The slot at an address inside of an object. */
+static void gather_inner_slot(answer *a)
+{
+    uint64_t word = a->address & ~7ull, element;
+    if (!a->bytes || word < a->object.start || word == a->object.address)
+        return;
+    const rhi_field *field =
+        rhi__field_at(a->reader, &a->object, a->bytes, word - a->object.start, &element);
+    a->has_slot = field && rhi__is_reference(field) &&
+                  rhi__memory_u64(a->reader->memory, word, &a->slot.value);
+    if (!a->has_slot)
+        return;
+    a->slot.is_slot = a->slot.has_owner = true;
+    a->slot.owner = a->object;
+    rhi__slot_name(field, element, a->slot.name, sizeof a->slot.name);
+}
+
 static rhi_error *gather_live(answer *a)
 {
     a->bytes = rhi__whole_object(a->reader, &a->object, &a->scratch);
     a->size = a->bytes ? rhi__object_size(a->reader, &a->object, a->bytes) : a->object.slot_size;
+    gather_inner_slot(a);
     return a->asked.ledger ? gather_ledger(a) : NULL;
 }
 
@@ -85,14 +103,17 @@ static rhi_error *gather_live(answer *a)
 static rhi_error *gather_slot(answer *a)
 {
     uint64_t start = a->region ? a->region->start : 0, end = a->region ? a->region->end : 0;
-    bool is_block = a->block.is_malloc && a->block.in_use,
+    bool is_block = a->block.is_known && a->block.in_use,
          is_raw = a->object.slot_size != 0; /* in a block of the heap's own allocator */
     if (is_block || is_raw) {
         start = is_raw ? a->object.start : a->block.start;
         end = is_raw ? rhi__object_end(&a->object) : a->block.end;
     }
-    return rhi__slot_place(a->session, a->reader, a->address, start, end, is_block || is_raw,
-                           &a->slot, &a->has_slot);
+    RHI_TRY(rhi__slot_place(a->session, a->reader, a->address, start, end, is_block || is_raw,
+                            &a->slot, &a->has_slot));
+    return is_raw && !a->has_slot
+               ? rhi__raw_place(a->session, a->reader, &a->object, a->asked.limit, &a->block)
+               : NULL;
 }
 
 rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer *a)

@@ -42,8 +42,8 @@ typedef struct rhi_objat {
     uint64_t event_count;
     rhi_ledger ledger;
     bool has_ledger;
-    rhi_malloc_place block; /* of an unmanaged address */
-    rhi_slot_place slot;    /* of an address in no object; has_slot: there is one */
+    rhi_malloc_place block; /* of an address in no object */
+    rhi_slot_place slot;    /* at the address, or whose memory it is in; has_slot: there is one */
     bool has_slot;
     rhi_scratch scratch;
 } rhi_objat;

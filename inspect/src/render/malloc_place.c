@@ -34,7 +34,8 @@ static void print_objects(rhi_session *session, rhi_reader *reader, const rhi_ma
 }
 
 void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
-                             const rhi_malloc_place *place, uint64_t address, uint64_t limit)
+                             const rhi_malloc_place *place, bool is_owned, uint64_t address,
+                             uint64_t limit)
 {
     static const char *const reach[] = {
         [RHI_REACH_UNASKED] = "",
@@ -42,15 +43,18 @@ void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
         [RHI_REACH_NO] = "nothing reaches it: it is lost",
         [RHI_REACH_UNDECIDED] =
             "nothing was found that reaches it, but not everything could be searched"};
-    if (!place->is_malloc)
+    if (!place->is_known)
         return;
     if (!place->in_use) {
         rhi__print(session, "  free memory of malloc\n");
         return;
     }
-    rhi__print(session, "  the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes + %" PRIu64 ": %s\n",
-               place->start, place->end - place->start, address - place->start,
-               reach[place->reach]);
+    if (!place->is_raw)
+        rhi__print(
+            session, "  the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes + %" PRIu64 ": %s\n",
+            place->start, place->end - place->start, address - place->start, reach[place->reach]);
+    if (is_owned)
+        return;
     if (place->referrers->count)
         rhi__print(session, "  words that lead to it:\n");
     for (uint64_t i = 0; i < place->referrers->count && i < limit; i++)

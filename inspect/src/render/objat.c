@@ -212,6 +212,28 @@ static void print_site(const answer *a)
     rhi__print(a->session, "  born %s\n", text);
 }
 
+/* "  entry 'user' of dict@0x…: User@0x…". Of an address in no object also what to ask next. */
+static void print_slot(const answer *a)
+{
+    char text[RHI_SLOT_PLACE_SIZE], id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
+    rhi_referent target = {.is_readable = false};
+    if (!a->has_slot)
+        return;
+    rhi__slot_place_text(a->reader, &a->slot, text);
+    rhi__print(a->session, "  %s", text);
+    if (a->slot.is_slot && a->slot.value)
+        rhi__look_up(a->reader, a->slot.value, &target);
+    if (rhi__referent_id(a->reader, &target, id)) {
+        rhi__value(a->reader, &target.object, value);
+        rhi__print(a->session, ": %s%s", id, value);
+    }
+    rhi__print(a->session, "\n");
+    if (!a->slot.has_owner || a->place == RHI_PLACE_LIVE)
+        return;
+    rhi__object_id(a->reader, &a->slot.owner, id, sizeof id);
+    rhi__print(a->session, "  next: refs %s\n", id);
+}
+
 static rhi_error *print_live(answer *a)
 {
     rhi_objat_rows rows;
@@ -233,6 +255,7 @@ static rhi_error *print_live(answer *a)
     if (value[0])
         rhi__print(a->session, "  %s\n", value + 1);
     print_site(a);
+    print_slot(a);
     rhi_error *error = rhi__objat_fields(a, true, print_row, a, &rows);
     rhi__print_more(a->session, "  ", rows.total - rows.covered, NULL);
     print_tenants(a);
@@ -254,25 +277,6 @@ static void print_freed(const answer *a)
     print_tenants(a);
 }
 
-/* "  entry 'user' of dict@0x…: User@0x…" */
-static void print_slot(const answer *a)
-{
-    char text[RHI_SLOT_PLACE_SIZE], id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
-    rhi_referent target = {.is_readable = false};
-    if (!a->has_slot)
-        return;
-    rhi__slot_place_text(a->reader, &a->slot, text);
-    rhi__print(a->session, "  %s", text);
-    if (a->slot.is_slot && a->slot.value)
-        rhi__look_up(a->reader, a->slot.value, &target);
-    if (rhi__referent_id(a->reader, &target, id)) {
-        rhi__value(a->reader, &target.object, value);
-        rhi__print(a->session, ": %s%s", id, value);
-    }
-    rhi__print(a->session, "\n");
-}
-
-/* The same. */
 static json_t *slot_json(const answer *a)
 {
     char text[RHI_SLOT_PLACE_SIZE], id[RHI_ID_SIZE];
@@ -320,6 +324,7 @@ rhi_error *rhi__objat_print(rhi_objat *a)
             rhi__print(s, "0x%" PRIx64 " is the runtime's own memory (%s)\n", a->address,
                        a->own ? a->own->what : "?");
         print_slot(a);
+        rhi__malloc_place_print(s, a->reader, &a->block, false, a->address, a->asked.limit);
         break;
     case RHI_PLACE_UNMANAGED:
         rhi__print(s,
@@ -331,8 +336,9 @@ rhi_error *rhi__objat_print(rhi_objat *a)
                    region && region->flags & RHI_REGION_READ ? 'r' : '-',
                    region && region->flags & RHI_REGION_WRITE ? 'w' : '-',
                    region && region->flags & RHI_REGION_EXECUTE ? 'x' : '-');
+        rhi__malloc_place_print(s, a->reader, &a->block, a->has_slot && a->slot.has_owner,
+                                a->address, a->asked.limit);
         print_slot(a);
-        rhi__malloc_place_print(s, a->reader, &a->block, a->address, a->asked.limit);
         break;
     case RHI_PLACE_UNMAPPED:
         rhi__print(s, "0x%" PRIx64 " is not mapped: no memory there\n", a->address);
@@ -413,7 +419,7 @@ void rhi__objat_json(rhi_objat *a)
                       json_pack("{s:o, s:o, s:o}", "start", rhi__json_address(region->start), "end",
                                 rhi__json_address(region->end), "path",
                                 rhi__json_text(region->path)));
-    if (a->block.is_malloc)
+    if (a->block.is_known)
         rhi__json_key(s, "block",
                       rhi__malloc_place_json(a->reader, &a->block, a->address, a->asked.limit));
     rhi__json_end(s);

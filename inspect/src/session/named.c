@@ -135,7 +135,7 @@ static void list(const search *s, bool all, bool addresses, char *text, size_t s
 
 static rhi_error *is_missing(const search *s)
 {
-    char text[SHOWN_MAX * 160 + 8], where[40] = "";
+    char text[SHOWN_MAX * 160 + 8], where[40] = "", examples[RHI_NAME_SIZE];
     const rhi_reader *reader = s->reader;
     const char *missing = reader->memory->truncated[0] ? reader->memory->truncated
                           : reader->problems.count     ? reader->problems.items[0]
@@ -148,11 +148,13 @@ static rhi_error *is_missing(const search *s)
         return rhi__error("there is no object %s#%" PRIu64 "%s: %s %.300s", s->type, s->serial,
                           where, s->count == 1 ? "it is" : "there are", text);
     }
-    if (!reader->copies)
+    if (!reader->copies) {
+        rhi__examples(reader, examples);
         return rhi__error("there is no object %s#%" PRIu64
                           ": objects of a %s heap have no serials, "
-                          "they are called type@0xaddress",
-                          s->type, s->serial, rhi__formats_word(reader));
+                          "they are called %s",
+                          s->type, s->serial, rhi__formats_word(reader), examples);
+    }
     if (missing)
         return rhi__error("there is no object %s#%" PRIu64 " in what can be read: %s", s->type,
                           s->serial, missing);

@@ -39,7 +39,7 @@ typedef struct parser {
 
 __attribute__((format(printf, 2, 3))) static bool fail(parser *p, const char *format, ...)
 {
-    char what[256];
+    char what[640];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
@@ -208,18 +208,24 @@ static unsigned roots_named(const parser *p, const char *name, size_t length, rh
 static bool known(parser *p, const char *name, size_t length, value *v)
 {
     rhi_named found[NAMED_MAX];
+    char examples[RHI_NAME_SIZE], hint[RHI_NAME_SIZE];
     unsigned count = rhi__symbols_named(p->session->symbols, name, length, found, NAMED_MAX);
     if (count == 0)
         count = roots_named(p, name, length, found);
     if (count == 0 && isdigit((unsigned char)name[0]))
-        return fail(p, "'%.*s' is no number of at most 64 bits, and no name begins with a digit",
+        return fail(p,
+                    "'%.*s' is no number of at most 64 bits, and no name begins with a digit; "
+                    "hexadecimal numbers begin with 0x",
                     length < 60 ? (int)length : 60, name);
-    if (count == 0)
+    if (count == 0) {
+        rhi__examples(p->reader, examples);
+        rhi__no_variables(p->reader, hint);
         return fail(p,
                     "no variable or registered root '%.*s'; operands here are numbers, objects "
-                    "(node#12), registered roots, and globals, "
-                    "statics and thread-locals by debug info (locals need GDB or LLDB)",
-                    length < 60 ? (int)length : 60, name);
+                    "(%s), registered roots, and globals, "
+                    "statics and thread-locals by debug info (locals need GDB or LLDB)%s",
+                    length < 60 ? (int)length : 60, name, examples, hint);
+    }
     unsigned chosen = choose(p, found, count);
     if (chosen == UINT32_MAX)
         return ambiguous(p, found, count);

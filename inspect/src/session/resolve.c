@@ -23,18 +23,23 @@ static bool parse_id(const char *operand, char type[RHI_NAME_SIZE], uint64_t *se
     return true;
 }
 
-/* `type@0xaddress`, as objects of formats without serials are called: true, with both read. */
+/* `type@0xaddress`, as objects of formats without serials are called: true, with both read. Also in
+ * the brackets in which values show it, and as it stands in logs: `<app.User object at 0x7f…>`. */
 static bool parse_place(const char *operand, char type[RHI_NAME_SIZE], uint64_t *address)
 {
-    const char *at = strrchr(operand, '@');
+    static const char words[] = " object at ";
+    bool in_brackets = *operand == '<';
+    const char *name = operand + in_brackets, *spoken = in_brackets ? strstr(name, words) : NULL,
+               *at = spoken ? spoken : strrchr(name, '@'),
+               *number = at ? at + (spoken ? sizeof words - 1 : 1) : "";
     char *end;
-    if (!at || strncmp(at, "@0x", 3) != 0 || !isxdigit((unsigned char)at[3]))
+    if (strncmp(number, "0x", 2) != 0 || !isxdigit((unsigned char)number[2]))
         return false;
     errno = 0;
-    *address = strtoull(at + 1, &end, 16);
-    if (*end || errno)
+    *address = strtoull(number, &end, 16);
+    if (strcmp(end, in_brackets ? ">" : "") != 0 || errno)
         return false;
-    rhi__cut_name(operand, (size_t)(at - operand), type);
+    rhi__cut_name(name, (size_t)(at - name), type);
     return true;
 }
 
@@ -70,7 +75,7 @@ static bool parse_number(const char *operand, uint64_t *value)
 rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *operand,
                         uint64_t *address)
 {
-    char type[RHI_NAME_SIZE], message[256] = "";
+    char type[RHI_NAME_SIZE], hint[RHI_NAME_SIZE], message[256] = "";
     uint64_t serial;
     if (parse_number(operand, address))
         return NULL;
@@ -88,7 +93,9 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
         return NULL;
     message[sizeof message - 1] = '\0';
     message[rhi__whole_characters(message, strlen(message))] = '\0';
-    return rhi__error("cannot evaluate '%.100s': %s", operand, message[0] ? message : "no value");
+    rhi__no_variables(reader, hint);
+    return rhi__error("cannot evaluate '%.100s': %s%s", operand, message[0] ? message : "no value",
+                      hint);
 }
 
 rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand,

@@ -110,6 +110,7 @@ static void python_close(rhi_reader *reader)
 
 const rhi_format rhi__format_python = {
     .name = "python",
+    .example = "Session@0x7f…",
     .block_word = "pool",
     .root_word = "root",
     .recording = "PYTHONTRACEMALLOC=1 in the program's environment",

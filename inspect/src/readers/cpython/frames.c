@@ -125,8 +125,8 @@ static py_code *code_at(py_roots *roots, py_frames *f, uint64_t address)
                    .stack_size = number_at(bytes, parts->stack_size),
                    .names = rhi__load64(bytes + parts->local_names),
                    .kinds = parts->local_kinds ? rhi__load64(bytes + parts->local_kinds) : 0};
-    rhi__py_code_names(roots->py, address, c->function, sizeof c->function, c->file,
-                       sizeof c->file);
+    rhi__py_code_call(roots->py, address, c->function, sizeof c->function);
+    rhi__py_code_file(roots->py, address, c->file, sizeof c->file);
     return c;
 }
 

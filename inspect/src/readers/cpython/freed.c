@@ -26,19 +26,25 @@ bool rhi__py_is_free(const py_runtime *py, uint64_t start)
     return false;
 }
 
+/* May an object have begun at this address of the block? */
+static bool may_begin(const py_runtime *py, uint64_t address, const rhi_object *block)
+{
+    uint64_t inside = address - block->start - py->block_prefix;
+    return inside <= PY_PREFIX_MAX && inside % 16 == 0;
+}
+
 /* An address of a live object's block. */
 static void remark_live(rhi_reader *reader, const py_runtime *py, uint64_t address,
                         const rhi_object *object, char *text, size_t size)
 {
     char id[RHI_ID_SIZE];
-    uint64_t inside = address - object->start - py->block_prefix;
     rhi__object_id(reader, object, id, sizeof id);
     if (address == object->address && !object->immortal)
         rhi__text(
             text, size,
             "Python numbers no objects: whether another one was at this address before cannot "
             "be told");
-    else if (address < object->address || (inside <= PY_PREFIX_MAX && inside % 16 == 0))
+    else if (may_begin(py, address, object))
         rhi__text(text, size,
                   "if an object was at this address, it is gone: the block at 0x%llx is in use "
                   "again, and %s begins %llu bytes behind its start",
@@ -58,11 +64,12 @@ void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *obje
     uint64_t slot = rhi__slot_number(block, address);
     if (rhi__is_object(object->state))
         remark_live(reader, py, address, object, text, size);
-    else if (block->raw && rhi__bit(block->raw, slot))
-        rhi__text(text, size,
-                  "if an object was at this address, it is gone: its block is in use for something "
-                  "else");
-    else if (object->state == RHI_FREED && !rhi__py_is_free(py, object->start))
+    else if (block->raw && rhi__bit(block->raw, slot)) {
+        if (may_begin(py, address, object))
+            rhi__text(text, size,
+                      "if an object was at this address, it is gone: its block is in use for "
+                      "something else");
+    } else if (object->state == RHI_FREED && !rhi__py_is_free(py, object->start))
         rhi__text(text, size,
                   "its block was not given back: Python keeps it for the next object of this kind");
     else if (object->state == RHI_UNUSED && slot < block->origin)

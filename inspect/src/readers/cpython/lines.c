@@ -19,6 +19,7 @@ const py_code_parts *rhi__py_code_parts(const py_runtime *py)
                                            .line_table = 120,
                                            .filename = 104,
                                            .name = 112,
+                                           .qualified_name = 112,
                                            .stack_size = 32,
                                            .local_count = 28,
                                            .local_names = 72,
@@ -28,6 +29,7 @@ const py_code_parts *rhi__py_code_parts(const py_runtime *py)
                                            .line_table = 136,
                                            .filename = 112,
                                            .name = 120,
+                                           .qualified_name = 128,
                                            .stack_size = 68,
                                            .local_count = 76,
                                            .local_names = 96,
@@ -36,6 +38,7 @@ const py_code_parts *rhi__py_code_parts(const py_runtime *py)
                                            .line_table = 136,
                                            .filename = 112,
                                            .name = 120,
+                                           .qualified_name = 128,
                                            .stack_size = 64,
                                            .local_count = 72,
                                            .local_names = 96,
@@ -49,18 +52,22 @@ static const char *last_part(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-void rhi__py_code_names(py_runtime *py, uint64_t code, char *function, size_t function_size,
-                        char *file, size_t file_size)
+void rhi__py_code_call(py_runtime *py, uint64_t code, char *text, size_t size)
 {
-    const py_code_parts *parts = rhi__py_code_parts(py);
-    char text[4096];
-    uint64_t name;
-    bool has_name =
-        rhi__py_u64(py, code + parts->name, &name) && rhi__py_text(py, name, text, sizeof text);
-    rhi__text(function, function_size, !has_name ? "?()" : text[0] == '<' ? "%s" : "%s()", text);
-    has_name =
-        rhi__py_u64(py, code + parts->filename, &name) && rhi__py_text(py, name, text, sizeof text);
-    rhi__text(file, file_size, "%s", has_name ? last_part(text) : "?");
+    char name[RHI_NAME_SIZE];
+    uint64_t at;
+    bool has_name = rhi__py_u64(py, code + rhi__py_code_parts(py)->name, &at) &&
+                    rhi__py_text(py, at, name, sizeof name);
+    rhi__text(text, size, !has_name ? "?()" : name[0] == '<' ? "%s" : "%s()", name);
+}
+
+void rhi__py_code_file(py_runtime *py, uint64_t code, char *text, size_t size)
+{
+    char path[4096];
+    uint64_t at;
+    bool has_name = rhi__py_u64(py, code + rhi__py_code_parts(py)->filename, &at) &&
+                    rhi__py_text(py, at, path, sizeof path);
+    rhi__text(text, size, "%s", has_name ? last_part(path) : "?");
 }
 
 bool rhi__py_is_cell(py_runtime *py, uint64_t kinds, uint64_t slot)
@@ -163,4 +170,12 @@ unsigned rhi__py_line(py_runtime *py, uint64_t code, uint64_t instruction)
         line = line_by_entries(bytes, got, (int64_t)(instruction - begin) / UNIT, first_line);
     rhi__scratch_free(&scratch);
     return line > 0 && line < INT32_MAX ? (unsigned)line : 0;
+}
+
+unsigned rhi__py_line_of(py_runtime *py, uint64_t frame, uint64_t code)
+{
+    uint64_t instruction;
+    if (!rhi__py_u64(py, frame + py->at->frame_instruction, &instruction))
+        return 0;
+    return rhi__py_line(py, code, py->minor < 11 ? (uint32_t)instruction : instruction);
 }

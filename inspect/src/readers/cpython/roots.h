@@ -54,15 +54,18 @@ void rhi__py_cut(py_roots *roots, const char *what);
 /* Where parts of a code object lie. */
 typedef struct py_code_parts {
     uint16_t first_line, line_table, filename, name;
+    uint16_t qualified_name; /* 3.9, 3.10: the name alone */
     uint16_t stack_size;
     /* how many slots come before the value stack: one number, or the sum of `nlocals` and the
      * lengths of `cellvars` and `freevars` (0: not so) */
     uint16_t local_count, local_names, local_kinds, cellvars, freevars;
 } py_code_parts;
 const py_code_parts *rhi__py_code_parts(const py_runtime *py);
-/* What a code object calls itself: "handle()" or "<module>", and "app.py". */
-void rhi__py_code_names(py_runtime *py, uint64_t code, char *function, size_t function_size,
-                        char *file, size_t file_size);
+/* What a code object calls itself: "handle()" or "<module>"; and "app.py". */
+void rhi__py_code_call(py_runtime *py, uint64_t code, char *text, size_t size);
+void rhi__py_code_file(py_runtime *py, uint64_t code, char *text, size_t size);
+/* The line at which a frame with this code stands; 0: not known. */
+unsigned rhi__py_line_of(py_runtime *py, uint64_t frame, uint64_t code);
 /* Does this slot of its frames hold a cell with the variable? kinds: its `local_kinds`; 0: none. */
 bool rhi__py_is_cell(py_runtime *py, uint64_t kinds, uint64_t slot);
 /* How slots of frames are called, wherever the frame lies: a variable, or none; and its place. */

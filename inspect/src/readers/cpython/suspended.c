@@ -166,10 +166,10 @@ void rhi__py_local_name(py_runtime *py, uint64_t label, char *name, size_t size)
         variable[FRAME_NAME_SIZE];
     bool is_cell;
     uint64_t frame = label & ((1ull << PY_FRAME_BITS) - 1),
-             code = word_at(py, frame + py->at->frame_code),
-             instruction = word_at(py, frame + py->at->frame_instruction);
-    unsigned line = rhi__py_line(py, code, py->minor < 11 ? (uint32_t)instruction : instruction);
-    rhi__py_code_names(py, code, function, sizeof function, file, sizeof file);
+             code = word_at(py, frame + py->at->frame_code);
+    unsigned line = rhi__py_line_of(py, frame, code);
+    rhi__py_code_call(py, code, function, sizeof function);
+    rhi__py_code_file(py, code, file, sizeof file);
     if (line)
         rhi__text(place, sizeof place, "%s at %s:%u", function, file, line);
     else

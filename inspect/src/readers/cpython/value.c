@@ -3,6 +3,7 @@
  * It costs a few reads of bounded size, whatever the object claims; nothing is followed further
  * than to what it holds. What cannot be read is left out. */
 #include "readers/cpython/views.h"
+#include "readers/cpython/roots.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -88,27 +89,42 @@ static const char *name_of(py_runtime *py, const py_type *type)
     return rhi__type_name(py->reader, py_type_number(py, type));
 }
 
-/* "handle at app.py:12" */
-static void code_place(py_runtime *py, uint64_t code, char *text, size_t size)
+/* "handle at app.py:12". line 0: its first one. */
+static void code_place(py_runtime *py, uint64_t code, unsigned line, char *text, size_t size)
 {
-    char name[64] = "?", path[4096] = "?";
-    bool is_old = py->minor < 11;
-    uint64_t name_at = is_old ? 112 : 128, line_at = is_old ? 40 : py->minor == 11 ? 72 : 68;
-    rhi__py_text(py, word_at(py, code + name_at), name, sizeof name);
-    rhi__py_text(py, word_at(py, code + (is_old ? 104 : 112)), path, sizeof path);
-    const char *file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    const py_code_parts *parts = rhi__py_code_parts(py);
+    char name[64] = "?", file[64];
+    rhi__py_text(py, word_at(py, code + parts->qualified_name), name, sizeof name);
+    rhi__py_code_file(py, code, file, sizeof file);
     rhi__text(text, size, "%s at %s:%u", name, file,
-              (unsigned)(uint32_t)word_at(py, code + line_at));
+              line ? line : (unsigned)(uint32_t)word_at(py, code + parts->first_line));
 }
 
-/* The code of a generator, and of what is like it. */
-static uint64_t code_of(py_runtime *py, const py_type *type, uint64_t address)
+/* Of a generator, and of what is like it: its code and the frame that it has or had. */
+static uint64_t generator_code(py_runtime *py, uint64_t address, uint64_t *frame)
 {
-    static const uint8_t generators[] = {32, 24, 16, 72, 72};
-    if (type->layout == PY_GENERATOR)
-        return word_at(py, address + generators[py->minor - PY_MINOR_MIN]);
-    uint64_t frame = py->minor < 11 ? address : word_at(py, address + FRAME_FRAME);
-    return word_at(py, frame + py->at->frame_code);
+    static const uint8_t codes[] = {32, 24, 16, 72, 72}, frames[] = {16, 16, 80, 72, 72},
+                         states[] = {0, 0, 75, 67, 67};
+    unsigned version = py->minor - PY_MINOR_MIN;
+    int8_t state = 0;
+    *frame = address + frames[version];
+    if (py->minor < 11)
+        *frame = word_at(py, *frame);
+    else if (rhi__py_read(py, address + states[version], &state, 1) != 1 || state > 0)
+        *frame = 0; /* it has ended */
+    return word_at(py, address + codes[version]);
+}
+
+/* What stands somewhere in its code: "<coroutine answer at app.py:14>". */
+static void standing_text(py_runtime *py, const py_type *type, uint64_t address, char *text,
+                          size_t size)
+{
+    char place[RHI_NAME_SIZE];
+    uint64_t frame = py->minor < 11 ? address : word_at(py, address + FRAME_FRAME),
+             code = type->layout == PY_GENERATOR ? generator_code(py, address, &frame)
+                                                 : word_at(py, frame + py->at->frame_code);
+    code_place(py, code, frame ? rhi__py_line_of(py, frame, code) : 0, place, sizeof place);
+    rhi__text(text, size, "<%s %s>", name_of(py, type), place);
 }
 
 /* <built-in len>, <method_descriptor append of <class 'list'>> */
@@ -148,17 +164,16 @@ static bool named_text(py_runtime *py, const py_type *type, uint64_t address, ch
         rhi__text(text, size, "<module %s>", name);
         return true;
     case PY_FUNCTION:
-        code_place(py, word_at(py, address + (py->minor == 9 ? 16 : 48)), name, sizeof name);
+        code_place(py, word_at(py, address + (py->minor == 9 ? 16 : 48)), 0, name, sizeof name);
         rhi__text(text, size, "<function %s>", name);
         return true;
     case PY_CODE:
-        code_place(py, address, name, sizeof name);
+        code_place(py, address, 0, name, sizeof name);
         rhi__text(text, size, "<code %s>", name);
         return true;
     case PY_GENERATOR:
     case PY_FRAME:
-        code_place(py, code_of(py, type, address), name, sizeof name);
-        rhi__text(text, size, "<%s %s>", name_of(py, type), name);
+        standing_text(py, type, address, text, size);
         return true;
     default:
         return builtin_text(py, type, address, text, size);

@@ -578,6 +578,7 @@ static rhi_error *refheap_open(rhi_reader *reader, bool *found)
 }
 
 const rhi_format rhi__format_refheap = {.name = "refheap",
+                                        .example = "node#12",
                                         .block_word = RHI_REFHEAP_BLOCK,
                                         .root_word = "registered root",
                                         .recording = "REFHEAP_OPTIONS=history=1M,stacks=8 in the "
