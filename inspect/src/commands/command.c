@@ -155,6 +155,9 @@ static const rhi_command table[] = {
         .options = {{"--missing", "empty", MISSING_HELP},
                     {"--type", "GLOB",
                      "of types with such a name, qualified or not: node, http_*, app.*"},
+                    {"--site", "GLOB",
+                     "made by such a line or function, if that is known: server.c:*, server.c:30, "
+                     "'log_in()'; unknown: by no known one"},
                     {"--min-refs", "N", "with a count of N or more"},
                     {"--min-size", "N", "of N bytes or more"},
                     {"--unreachable", NULL,
@@ -174,9 +177,10 @@ static const rhi_command table[] = {
             "own which nothing reaches (lost_block); what only those hold (dependent). Groups: a "
             "topmost component of the\ngarbage with all it reaches; one lost object; what was lost "
             "with one topmost block; the dependents of a group.\n"
-            "In text, groups that are alike (equal in cause, type and allocation stack, or line) "
-            "are one "
-            "block: their number, and\nthe largest of them. JSON has each in leaks, and the alike "
+            "In text, groups that are alike (equal in cause, type, the line that made them and, "
+            "where "
+            "it is recorded, the stack) are one\nrow and one block: their number, and the largest "
+            "of them. JSON has each in leaks, and the alike "
             "in groups.\nWhat several groups reach is in the first of them. The largest come "
             "first, by retained bytes: those that\nnothing outside the group reaches. Where the "
             "heap has a history, the representative's allocation is shown, with its stack if the "
@@ -286,11 +290,12 @@ static const rhi_command table[] = {
             " \"heaps_total\" if cut}",
         .operands_min = 0,
         .operands_max = 0,
-        .options = {{"--sites", NULL,
-                     "by the line that made the objects, instead of their type, where the program "
-                     "records lines"},
-                    {"--no-retained", NULL,
-                     "leave the retained bytes out, which is faster: no graph is built"}},
+        .options =
+            {{"--sites", NULL,
+              "by the line that made the objects, instead of their type; of Python's, where the "
+              "program records lines"},
+             {"--no-retained", NULL,
+              "leave the retained bytes out, which is faster: no graph is built"}},
         .example = "gcstat --no-retained --json",
         .run = rhi__run_gcstat,
     },

@@ -14,12 +14,14 @@
 /* What was and is in a slot, in words; empty: nobody, or nobody knows. */
 typedef struct tenants {
     char was[RHI_ID_SIZE], now[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    char born[RHI_SITE_SIZE];  /* "in run() at app.c:12": of whom the tombstone tells */
     const char *death, *freed; /* NULL: nobody died there */
 } tenants;
 
 static void name_tenants(rhi_reader *reader, const rhi_stale_verdict *v, tenants *t)
 {
-    t->was[0] = t->now[0] = t->value[0] = '\0';
+    rhi_site site;
+    t->was[0] = t->now[0] = t->value[0] = t->born[0] = '\0';
     t->death = v->has_tenant ? rhi__death_word(v->death) : NULL;
     t->freed = v->has_tenant ? rhi__freed_text(v->death) : NULL;
     if (v->has_object) {
@@ -30,6 +32,8 @@ static void name_tenants(rhi_reader *reader, const rhi_stale_verdict *v, tenants
         rhi__make_id(reader, v->tenant_type, v->tenant_serial, t->was, sizeof t->was);
     else if (v->has_tenant)
         rhi__object_id(reader, &v->object, t->was, sizeof t->was);
+    if (v->has_tenant && !v->has_object && rhi__site(reader, &v->object, &site))
+        rhi__born_text(&site, t->born);
 }
 
 static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
@@ -50,7 +54,8 @@ static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_sta
                    t.death ? "; before, it was " : "", t.was, t.freed ? ", " : "",
                    t.freed ? t.freed : "");
     else if (v->has_tenant)
-        rhi__print(a->session, "was %s, %s\n", t.was, t.freed);
+        rhi__print(a->session, "was %s, %s%s%s%s\n", t.was, t.born[0] ? "born " : "", t.born,
+                   t.born[0] ? ", " : "", t.freed);
     else
         rhi__print(a->session, "cannot be read\n");
     if (v->remark[0])

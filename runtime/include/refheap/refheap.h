@@ -280,6 +280,9 @@ typedef struct rh_heap_options {
     /* Verify that births, last releases, collections, roots and weak references come from the
      * thread that the heap is attached to; debug builds of the library always do; "check=on|off" */
     bool check_threads;
+    /* Say on stderr, when the heap is destroyed, what it still holds, by type and by the line that
+     * made it; "leaks=on|off" */
+    bool report_leaks;
     uint64_t reserved[6];
 } rh_heap_options;
 
