@@ -73,6 +73,12 @@ static void print_by_type(const answer *a)
         rhi__print_more(s, "  ", a->by_type.count - a->limit, NULL);
 }
 
+static void print_table(const answer *a)
+{
+    if (!print_by_site(a))
+        print_by_type(a);
+}
+
 /* "    12000 Session, 3 dict, …": of several, most frequent first. */
 static void print_lost_by_type(const answer *a)
 {
@@ -302,7 +308,7 @@ void rhi__gcleaks_print(const rhi_gcleaks *a)
 {
     print_totals(a);
     if (a->all.objects)
-        print_by_type(a);
+        print_table(a);
     for (uint64_t i = 0; i < a->largest.count; i++)
         print_group(a, i);
     if (a->alike.count > a->largest.count) {
