@@ -241,7 +241,8 @@ static const rhi_command table[] = {
             "into another object, or to none. Words of C are all possible ones there.",
         .json =
             "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot "
-            "pointed into, \"was\":\n \"T#n\"|null: who died there, \"now\": \"T#m\"|null: who "
+            "pointed into, \"was\":\n \"T#n\"|null: who died there,\n \"was_site\": the line that "
+            "made it, as in OBJ, \"now\": \"T#m\"|null: who "
             "lives there, \"now_value\": what\n it holds, short, or null, \"evidence\": \"freed "
             "slot|inside a\n freed slot|no object|inside another object|more references than "
             "counts|variable of another type\", "
@@ -286,7 +287,8 @@ static const rhi_command table[] = {
             "\"sites\": with --sites: [{\"file\", "
             "\"line\", \"function\" or null, \"objects\", \"bytes\", \"retained\": "
             "bytes|null,\n \"sample\", \"sample_value\"}], \"sites_total\" if cut, "
-            "\"without_site\": objects of which no line is known}],\n"
+            "\"without_site\": objects of which no line is known, \"sites_refused\":\n lines that "
+            "had no number any more, where the format counts them}],\n"
             " \"heaps_total\" if cut}",
         .operands_min = 0,
         .operands_max = 0,

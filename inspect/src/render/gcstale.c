@@ -123,11 +123,13 @@ static json_t *row_json(const rhi_gcstale *a, const rhi_holder *row, const rhi_s
                                            [RHI_STALE_TOO_MANY] = "more references than counts"};
     tenants t;
     name_tenants(a->reader, v, &t);
-    return json_pack("{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?, s:o}", "holder",
+    return json_pack("{s:o, s:o, s:s?, s:o, s:s?, s:s?, s:s, s:s?, s:o}", "holder",
                      rhi__holder_json(a->reader, row), "address", rhi__json_address(row->target),
-                     "was", t.was[0] ? t.was : NULL, "now", t.now[0] ? t.now : NULL, "now_value",
-                     t.value[0] ? t.value + 1 : NULL, "evidence", evidence[v->evidence], "reason",
-                     t.death, "remark", v->remark[0] ? rhi__json_text(v->remark) : json_null());
+                     "was", t.was[0] ? t.was : NULL, "was_site",
+                     t.born[0] ? rhi__site_json(a->reader, &v->object) : json_null(), "now",
+                     t.now[0] ? t.now : NULL, "now_value", t.value[0] ? t.value + 1 : NULL,
+                     "evidence", evidence[v->evidence], "reason", t.death, "remark",
+                     v->remark[0] ? rhi__json_text(v->remark) : json_null());
 }
 
 static void json_rows(const rhi_gcstale *a, const char *key, const rhi_stale_rows *rows)

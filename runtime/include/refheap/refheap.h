@@ -228,7 +228,9 @@ typedef struct rh_site {
     uint32_t rh_number; /* the runtime's own: 0 until the first object is made */
 } rh_site;
 
-/* The site of this line. In C++ also where no function is, as in the initializer of a global. */
+/* The site of this line. In C++ also where no function is, as in the initializer of a global. It is
+ * a static variable: C allows none in inline functions that are not static, and compilers warn.
+ * Make such functions static, or call (rh_new)(heap, type) there. */
 #ifdef __cplusplus
 #define RH_HERE                                                                                    \
     ([](const char *rh__function) __attribute__((always_inline))->rh_site * {                      \
