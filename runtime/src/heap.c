@@ -172,6 +172,7 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
     heap->death = RH_DEATH_RELEASE;
     heap->owner_thread = rh__thread_id();
     heap->checks_thread = heap->is_observed = options->check_threads;
+    heap->reports_leaks = options->report_leaks;
     if (options->check_threads)
         __atomic_store_n(&rh__checks_some, true, __ATOMIC_RELAXED);
 #ifndef REFHEAP_NO_COLLECTOR
@@ -240,6 +241,8 @@ void rh_heap_destroy(rh_heap *heap)
                 (unsigned long long)heap->number);
         abort();
     }
+    if (heap->reports_leaks)
+        rh__leaks_report(heap);
     heap->destroying = true;
     rh__set_limit(heap);
     uint64_t objects = rh__object_count(heap);

@@ -330,6 +330,8 @@ struct rh_heap {
     /* What an observed heap has. */
     uint32_t owner_thread; /* LWP of the thread that the heap is attached to */
     uint32_t checks_thread;
+    uint32_t reports_leaks;
+    uint32_t reserved32;
     uint64_t *stacks; /* stack_depth return addresses for each place of the history; 0: none */
     uint32_t stack_depth;
     uint32_t is_on_valgrind;
@@ -480,6 +482,9 @@ extern rh__site_entry *rh__sites; /* entry 0 is no site */
 uint32_t rh__site_register(rh_site *site);
 /* Entry `number`, or NULL: it is no site's. */
 const rh__site_entry *rh__site_at(uint32_t number);
+/* "in log_in() at mistakes.c:30", where the object was born; false, and "": that is not known. */
+#define RH__BIRTH_TEXT_SIZE 256u
+bool rh__birth_text(const rh_object *object, char text[RH__BIRTH_TEXT_SIZE]);
 
 /* What goes into the headers of the site's objects is its lower 16 bits. 0: not registered yet. */
 static inline uint32_t rh__site_number(const rh_site *site)
@@ -837,6 +842,11 @@ extern bool rh__checks_some;
 
 void rh__weak_clear(rh_heap *heap, rh_object *target); /* pre: RH_FLAG_HAS_WEAK */
 void rh__weak_clear_all(rh_heap *heap);
+
+/* ---- leaks.c -------------------------------------------------------------------------------- */
+
+/* Says on stderr what the heap holds. pre: nothing of its end has run. */
+void rh__leaks_report(rh_heap *heap);
 
 /* ---- root.c --------------------------------------------------------------------------------- */
 

@@ -50,6 +50,14 @@ static void add_name(report *self, uint32_t type, uint64_t serial)
     add(self, "%s#%llu", rh__type_name(type), (unsigned long long)serial);
 }
 
+/* Where it was born, if that is known, between two other texts. */
+static void add_birth(report *self, const rh_object *object, const char *before, const char *after)
+{
+    char born[RH__BIRTH_TEXT_SIZE];
+    if (rh__birth_text(object, born))
+        add(self, "%sborn %s%s", before, born, after);
+}
+
 static __attribute__((noreturn)) void finish(const report *self)
 {
     ssize_t written = write(STDERR_FILENO, self->text, self->length);
@@ -105,6 +113,7 @@ report_no_object(const char *what, const void *address, const rh_object *around)
             (size_t)((const char *)address - (const char *)around),
             around->rh_flags & RH_FLAG_FREED ? "freed " : "");
         add_name(&text, around->rh_type_index, rh__serial(around));
+        add_birth(&text, around, ", ", "");
     } else {
         add(&text, ": it lies in no %s",
             is_chunk(rh__chunk_of(address)) ? "slot that was ever used" : "heap");
@@ -192,6 +201,7 @@ void rh__misuse(const char *what, const rh_object *object)
         : flags & RH_FLAG_DYING ? "dying "
                                 : "");
     add_name(&text, object->rh_type_index, rh__serial(object));
+    add_birth(&text, object, ", ", "");
     if (flags & RH_FLAG_FREED)
         add(&text, " (freed by %s)", deaths[rh__death_of(object) & 3]);
     add(&text, "\n");

@@ -101,15 +101,13 @@ static __attribute__((noinline)) rh_object *begin_long(rh_heap *heap, const rh_t
 }
 
 static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t count,
-                             rh_site *site)
+                             uint32_t site_number)
 {
     if (!rh__type_ready(type) || heap->destroying)
         return NULL;
     if (heap->serial_next == heap->serial_end && !rh__refill_serials(heap))
         return NULL;
-    uint32_t size_class = rh__size_class(bytes), site_number = rh__site_number(site);
-    if (site_number == 0)
-        site_number = rh__site_register(site);
+    uint32_t size_class = rh__size_class(bytes);
     rh_object *object;
     if (size_class == RH__CLASS_LARGE) {
         /* Zero already: fresh from the system, or wiped when it was freed. */
@@ -147,13 +145,15 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
 
 void *rh__object_new(rh_heap *heap, rh_type *type, rh_site *site)
 {
-    return object_new(heap, type, type->size, 0, site);
+    uint32_t site_number = rh__site_number(site);
+    return object_new(heap, type, type->size, 0,
+                      site_number ? site_number : rh__site_register(site));
 }
 
 /* Only here automatic collections start: never behind a birth, so that the new object needs no
  * care. */
 static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes,
-                                                    size_t count, rh_site *site)
+                                                    size_t count, uint32_t site_number)
 {
     if (RH__CHECKS_THREAD(heap))
         rh__check_thread(heap, "rh_new", NULL);
@@ -163,23 +163,32 @@ static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type
     if (rh__gc_is_due(heap))
         rh__gc_automatic(heap);
 #endif
-    void *object = object_new(heap, type, bytes, count, site);
+    void *object = object_new(heap, type, bytes, count, site_number);
     RH__VALIDATE(heap, "rh_new");
     return object;
+}
+
+/* The first birth of a site, and those that no memory was left to register. */
+static __attribute__((noinline)) void *new_at_new_site(rh_heap *heap, rh_type *type, size_t bytes,
+                                                       size_t count, rh_site *site)
+{
+    return new_long_way(heap, type, bytes, count, rh__site_register(site));
 }
 
 static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_type *type,
                                                               uint32_t size_class, size_t bytes,
                                                               size_t count, rh_site *site)
 {
-    uint64_t serial = heap->serial_next;
     uint32_t site_number = rh__site_number(site);
-    if (RH__UNLIKELY(serial == heap->serial_limit) || RH__UNLIKELY(site_number == 0))
-        return new_long_way(heap, type, bytes, count, site);
+    if (RH__UNLIKELY(site_number == 0))
+        return new_at_new_site(heap, type, bytes, count, site);
+    uint64_t serial = heap->serial_next;
+    if (RH__UNLIKELY(serial == heap->serial_limit))
+        return new_long_way(heap, type, bytes, count, site_number);
     rh__alloc *alloc = &heap->alloc[size_class];
     rh_object *object = take_slot(alloc);
     if (RH__UNLIKELY(!object))
-        return new_long_way(heap, type, bytes, count, site);
+        return new_long_way(heap, type, bytes, count, site_number);
     if (bytes > sizeof(rh_object) + PAYLOAD_SHORT)
         return begin_long(heap, type, object, alloc->slot_size, bytes, count, site_number);
     return begin(heap, type, object, alloc->slot_size, bytes, count, serial, site_number);

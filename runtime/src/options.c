@@ -43,6 +43,7 @@ static const option known[] = {
      .accepts = "a number of bytes, like 65536, 64k or 1M",
      .max = NUMBER_MAX,
      MEMBER(quarantine_bytes)},
+    {.name = "leaks", .accepts = "on or off", .words = {"off", "on"}, MEMBER(report_leaks)},
     {.name = "check", .accepts = "on or off", .words = {"off", "on"}, MEMBER(check_threads)},
 };
 #define KNOWN (sizeof known / sizeof *known)

@@ -7,6 +7,8 @@
  */
 #include "internal.h"
 
+#include <stdio.h>
+
 #define BUCKETS 4096u
 
 rh__site_entry *rh__sites;
@@ -17,6 +19,20 @@ const rh__site_entry *rh__site_at(uint32_t number)
 {
     uint64_t count = __atomic_load_n(&rh_debug_descriptor.site_count, __ATOMIC_ACQUIRE);
     return number > 0 && number < count ? &rh__sites[number] : NULL;
+}
+
+bool rh__birth_text(const rh_object *object, char text[RH__BIRTH_TEXT_SIZE])
+{
+    const rh__site_entry *site = rh__site_at((uint16_t)object->rh_origin);
+    text[0] = '\0';
+    if (!site)
+        return false;
+    const char *slash = strrchr(site->file, '/'), *file = slash ? slash + 1 : site->file;
+    if (site->function)
+        snprintf(text, RH__BIRTH_TEXT_SIZE, "in %s() at %s:%u", site->function, file, site->line);
+    else
+        snprintf(text, RH__BIRTH_TEXT_SIZE, "at %s:%u", file, site->line);
+    return true;
 }
 
 static uint64_t hash_text(uint64_t hash, const char *text)

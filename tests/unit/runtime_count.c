@@ -249,19 +249,26 @@ static void destroy_while_busy(void)
 
 START_TEST(misuse_is_named_and_aborts)
 {
-    assert_aborts(release_freed, "refheap: release of freed object node#1 (freed by release)\n");
+    assert_aborts(release_freed,
+                  "refheap: release of freed object node#1, born in release_freed() at "
+                  "runtime_count.c:N (freed by release)\n");
     if (HAS_COLLECTOR) {
         assert_aborts(retain_collected,
-                      "refheap: retain of freed object node#2 (freed by collect)\n");
+                      "refheap: retain of freed object node#2, born in retain_collected() at "
+                      "runtime_count.c:N (freed by collect)\n");
     } else {
         char text[1024];
         ck_assert_int_eq(run_child(use_uncollected, text, sizeof text), 0);
         ck_assert_str_eq(text, "");
     }
     assert_aborts(weak_of_freed,
-                  "refheap: rh_weak_new of freed object node#1 (freed by release)\n");
-    assert_aborts(over_release_dying, "refheap: over-release: release of dying object greedy#1\n");
-    assert_aborts(retain_too_often, "refheap: count overflow: retain of object node#1\n");
+                  "refheap: rh_weak_new of freed object node#1, born in weak_of_freed() at "
+                  "runtime_count.c:N (freed by release)\n");
+    assert_aborts(over_release_dying,
+                  "refheap: over-release: release of dying object greedy#1, born in "
+                  "over_release_dying() at runtime_count.c:N\n");
+    assert_aborts(retain_too_often, "refheap: count overflow: retain of object node#1, born in "
+                                    "retain_too_often() at runtime_count.c:N\n");
     assert_aborts(destroy_while_busy,
                   "refheap: rh_heap_destroy of heap 1 inside one of its finalizers\n");
 }

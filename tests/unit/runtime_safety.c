@@ -112,7 +112,7 @@ static void greedy(void *object)
 static void over_release_dying(void)
 {
     static rh_type type = {.name = "greedy", .size = sizeof(node), .finalize = greedy};
-    rh_release(rh_new(remembering_heap(), &type));
+    rh_release((rh_new)(remembering_heap(), &type));
 }
 
 static void forgotten(void)
@@ -199,7 +199,7 @@ static const uint64_t *stack_of_event(rh_heap *heap, uint64_t number)
 
 static __attribute__((noinline)) node *birth_here(rh_heap *heap)
 {
-    node *result = rh_new(heap, &node_type);
+    node *result = (rh_new)(heap, &node_type);
     __asm__ volatile("");
     return result;
 }

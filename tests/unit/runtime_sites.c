@@ -228,6 +228,106 @@ START_TEST(without_memory_for_its_site_an_object_is_born_all_the_same)
 }
 END_TEST
 
+static void release_twice(void)
+{
+    rh_object *object = rh_new(rh_heap_create(NULL), &item_type);
+    rh_release(object);
+    rh_release(object);
+}
+
+START_TEST(what_is_said_of_misuse_names_the_line)
+{
+    assert_aborts(release_twice, "refheap: release of freed object item#1, born in "
+                                 "release_twice() at runtime_sites.c:N (freed by release)\n");
+}
+END_TEST
+
+/* ---- leaks=on ------------------------------------------------------------------------------- */
+
+static void *kept(rh_heap *heap)
+{
+    node *first = rh_new(heap, &node_type); /* nobody gives it back */
+    first->next = rh_new(heap, &node_type); /* only that holds it */
+    return first;
+}
+
+static void leave_objects(void)
+{
+    setenv("REFHEAP_OPTIONS", "leaks=on", 1);
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.name = "server", .gc_disabled = true});
+    for (int i = 0; i < 3; i++)
+        kept(heap);
+    node *ring = rh_new(heap, &node_type);
+    rh_set(&ring->next, ring);
+    rh_set(&ring->other, rh_list_new(heap));
+    rh_release(ring->other); /* the ring's alone */
+    rh_release(ring);
+    rh_release(rh_new(heap, &node_type));
+    node *lasting = rh_new(heap, &node_type);
+    lasting->next = rh_new(heap, &node_type);
+    rh_make_immortal(lasting); /* meant to stay, and what it holds */
+    rh_new_array(heap, &bytes_type, 100);
+    rh_set(&lasting->other, (rh_new)(heap, &item_type)); /* one count of it is lost all the same */
+    rh_heap_destroy(heap);
+}
+
+static void leave_nothing(void)
+{
+    setenv("REFHEAP_OPTIONS", "leaks=on", 1);
+    rh_heap *heap = rh_heap_create(NULL);
+    rh_release(rh_new(heap, &node_type));
+    rh_make_immortal(rh_new(heap, &node_type));
+    rh_heap_destroy(heap);
+}
+
+START_TEST(a_heap_tells_at_its_end_what_it_still_holds)
+{
+    char text[4096];
+    ck_assert_int_eq(run_child(leave_objects, text, sizeof text), 0);
+    hide_lines(text);
+    ck_assert_str_eq(
+        text, "refheap: heap 1 server is destroyed, and holds 10 objects of 516 bytes:\n"
+              "refheap: direct leak of 144 bytes in 3 node born in kept() at runtime_sites.c:N: "
+              "node#1, …\n"
+              "refheap: direct leak of 124 bytes in 1 bytes born in leave_objects() at "
+              "runtime_sites.c:N: bytes#12\n"
+              "refheap: direct leak of 16 bytes in 1 item: item#13\n"
+              "refheap: cyclic leak of 48 bytes in 1 node born in leave_objects() at "
+              "runtime_sites.c:N: node#7\n"
+              "refheap: cyclic leak of 40 bytes in 1 list born in leave_objects() at "
+              "runtime_sites.c:N: list#8\n"
+              "refheap: indirect leak of 144 bytes in 3 node born in kept() at "
+              "runtime_sites.c:N: node#2, …\n");
+    ck_assert_int_eq(run_child(leave_nothing, text, sizeof text), 0);
+    ck_assert_str_eq(text, "");
+}
+END_TEST
+
+static void leave_many_lines(void)
+{
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.report_leaks = true});
+    static rh_site sites[30];
+    for (uint32_t i = 0; i < 30; i++) {
+        sites[i] = (rh_site){"many.c", NULL, 100 + i, 0};
+        for (uint32_t k = 0; k <= i; k++)
+            made_at(heap, &sites[i]);
+    }
+    rh_heap_destroy(heap);
+}
+
+START_TEST(of_many_lines_the_largest_are_told)
+{
+    char text[8192];
+    ck_assert_int_eq(run_child(leave_many_lines, text, sizeof text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "holds 465 objects of 7440 bytes:\n"
+                                       "refheap: direct leak of 480 bytes in 30 item born at "
+                                       "many.c:129: item#436, …\n"));
+    ck_assert_ptr_nonnull(strstr(text, "born at many.c:110: item#56, …\n"
+                                       "refheap: and 10 more rows\n"));
+    ck_assert_ptr_null(strstr(text, "many.c:109"));
+}
+END_TEST
+
 static void use_up_the_serials(void)
 {
     rh_heap *heap = rh_heap_create(NULL), *other = rh_heap_create(NULL);
@@ -259,4 +359,6 @@ RUN_TESTS("runtime_sites", each_function_that_makes_objects_records_the_line_tha
           a_line_has_one_number_however_often_it_is_run_or_compiled, a_tombstone_keeps_the_site,
           sites_beyond_the_numbers_are_unknown_and_counted,
           without_memory_for_its_site_an_object_is_born_all_the_same,
+          what_is_said_of_misuse_names_the_line, a_heap_tells_at_its_end_what_it_still_holds,
+          of_many_lines_the_largest_are_told,
           when_serials_are_used_up_births_fail_and_one_line_says_so)

@@ -77,7 +77,7 @@ __attribute__((unused)) static rh_type logged_type = {
 
 __attribute__((unused)) static node *new_node(rh_heap *heap, rh_type *type, int value)
 {
-    node *result = rh_new(heap, type);
+    node *result = (rh_new)(heap, type); /* of no line: what is said of it is the same everywhere */
     MUST(result != NULL);
     result->value = value;
     return result;
@@ -138,10 +138,21 @@ __attribute__((unused)) static int run_child(void (*body)(void), char *text, siz
     return status;
 }
 
+/* "born in f() at a.c:12" becomes "born in f() at a.c:N". */
+__attribute__((unused)) static void hide_lines(char *text)
+{
+    for (char *at = text; (at = strstr(at, ".c:")) && at[3] >= '0' && at[3] <= '9'; at += 4) {
+        at[3] = 'N';
+        memmove(at + 4, at + 4 + strspn(at + 4, "0123456789"),
+                strlen(at + 4 + strspn(at + 4, "0123456789")) + 1);
+    }
+}
+
 __attribute__((unused)) static void assert_aborts(void (*body)(void), const char *expected)
 {
     char text[4096];
     int status = run_child(body, text, sizeof text);
+    hide_lines(text);
     ck_assert_str_eq(text, expected);
     ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x",
                   (unsigned)status);

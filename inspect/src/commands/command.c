@@ -163,6 +163,9 @@ static const rhi_command table[] = {
         .options = {{"--missing", "empty", MISSING_HELP},
                     {"--type", "GLOB",
                      "of types with such a name, qualified or not: node, http_*, app.*"},
+                    {"--site", "GLOB",
+                     "made by such a line or function, if that is known: server.c:*, server.c:30, "
+                     "'log_in()'; unknown: by no known one"},
                     {"--min-refs", "N", "with a count of N or more"},
                     {"--min-size", "N", "of N bytes or more"},
                     {"--unreachable", NULL,
@@ -182,9 +185,10 @@ static const rhi_command table[] = {
             "own which nothing reaches (lost_block); what only those hold (dependent). Groups: a "
             "topmost component of the\ngarbage with all it reaches; one lost object; what was lost "
             "with one topmost block; the dependents of a group.\n"
-            "In text, groups that are alike (equal in cause, type and allocation stack, or line) "
-            "are one "
-            "block: their number, and\nthe largest of them. JSON has each in leaks, and the alike "
+            "In text, groups that are alike (equal in cause, type, the line that made them and, "
+            "where "
+            "it is recorded, the stack) are one\nrow and one block: their number, and the largest "
+            "of them. JSON has each in leaks, and the alike "
             "in groups.\nWhat several groups reach is in the first of them. The largest come "
             "first, by retained bytes: those that\nnothing outside the group reaches. Where the "
             "heap has a history, the representative's allocation is shown, with its stack if the "
@@ -245,7 +249,8 @@ static const rhi_command table[] = {
             "into another object, or to none. Words of C are all possible ones there.",
         .json =
             "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot "
-            "pointed into, \"was\":\n \"T#n\"|null: who died there, \"now\": \"T#m\"|null: who "
+            "pointed into, \"was\":\n \"T#n\"|null: who died there,\n \"was_site\": the line that "
+            "made it, as in OBJ, \"now\": \"T#m\"|null: who "
             "lives there, \"now_value\": what\n it holds, short, or null, \"evidence\": \"freed "
             "slot|inside a\n freed slot|no object|inside another object|more references than "
             "counts|variable of another type\", "
@@ -290,15 +295,17 @@ static const rhi_command table[] = {
             "\"sites\": with --sites: [{\"file\", "
             "\"line\", \"function\" or null, \"objects\", \"bytes\", \"retained\": "
             "bytes|null,\n \"sample\", \"sample_value\"}], \"sites_total\" if cut, "
-            "\"without_site\": objects of which no line is known}],\n"
+            "\"without_site\": objects of which no line is known, \"sites_refused\":\n lines that "
+            "had no number any more, where the format counts them}],\n"
             " \"heaps_total\" if cut}",
         .operands_min = 0,
         .operands_max = 0,
-        .options = {{"--sites", NULL,
-                     "by the line that made the objects, instead of their type, where the program "
-                     "records lines"},
-                    {"--no-retained", NULL,
-                     "leave the retained bytes out, which is faster: no graph is built"}},
+        .options =
+            {{"--sites", NULL,
+              "by the line that made the objects, instead of their type; of Python's, where the "
+              "program records lines"},
+             {"--no-retained", NULL,
+              "leave the retained bytes out, which is faster: no graph is built"}},
         .example = "gcstat --no-retained --json",
         .run = rhi__run_gcstat,
     },

@@ -6,6 +6,7 @@ rhi_error *rhi__run_gcfind(rhi_session *session, const rhi_args *args, int *stat
 {
     rhi_gcfind answer;
     rhi_gcfind_asked asked = {.type = rhi__option(args, "--type"),
+                              .site = rhi__option(args, "--site"),
                               .unreachable = rhi__option(args, "--unreachable"),
                               .finalized = rhi__option(args, "--finalized"),
                               .limit = args->limit};

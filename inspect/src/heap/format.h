@@ -172,6 +172,8 @@ typedef struct rhi_heap_info {
     uint32_t first_type, type_count; /* its copy of the runtime's types in rhi_reader.types */
     uint64_t history, history_capacity, history_count;
     uint64_t stacks, stack_depth; /* of the history's events: words each; 0: none */
+    /* lines that make objects and have no number any more: those of their objects are not known */
+    uint64_t sites_refused;
     uint32_t space; /* its copy of the runtime: each has types and serials of its own */
 } rhi_heap_info;
 

@@ -10,16 +10,52 @@
 #include "questions/selection.h"
 
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <locale.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct rhi_gcfind answer;
 
 enum fit { FITS_NOT, FITS, FITS_BY_SIZE /* the object must be measured */ };
 
+enum { PLACE_BYTES = 2048 };
+
 static bool matches_name(const char *glob, const char *whole, const char *name)
 {
     return strcmp(whole, name) == 0 || fnmatch(glob, name, 0) == 0;
+}
+
+static bool site_matches(const char *glob, const rhi_site *site)
+{
+    const char *files[] = {site->file, site->name};
+    char text[PLACE_BYTES];
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(text, sizeof text, "%s:%" PRIu32, files[i] ? files[i] : site->file, site->line);
+        if (matches_name(glob, glob, text))
+            return true;
+    }
+    snprintf(text, sizeof text, "%s()", site->function ? site->function : "");
+    return site->function && matches_name(glob, glob, text);
+}
+
+/* Each site is compared once: there may be millions of its objects. */
+static rhi_error *is_born_there(answer *a, const rhi_object *object, bool *fits)
+{
+    rhi_site site;
+    *fits = false;
+    if (!rhi__site(a->reader, object, &site)) {
+        *fits = strcmp(a->asked.site, "unknown") == 0;
+        return NULL;
+    }
+    uint32_t known = rhi__map_get(&a->sites[object->heap], site.number);
+    if (known == RHI_NOT_THERE) {
+        known = site_matches(a->asked.site, &site);
+        if (!rhi__map_set(&a->sites[object->heap], site.number, known))
+            return rhi__error_memory();
+    }
+    *fits = known;
+    return NULL;
 }
 
 /* In a pattern ? is one character, whatever the user's locale is. */
@@ -55,11 +91,15 @@ static rhi_error *judge_types(answer *a, const char *glob)
 static rhi_error *look_at(answer *a, uint32_t index, uint8_t fit)
 {
     rhi_object object;
-    bool is_shown = a->total < a->asked.limit;
-    if ((fit == FITS_BY_SIZE || is_shown) &&
+    bool is_shown = a->total < a->asked.limit, fits = true;
+    if ((fit == FITS_BY_SIZE || is_shown || a->asked.site) &&
         !rhi__object_at_index(a->session, a->reader, index, &object))
         return NULL; /* it was readable a moment ago */
     if (fit == FITS_BY_SIZE && rhi__object_size_at(a->reader, &object) < a->asked.min_size)
+        return NULL;
+    if (a->asked.site)
+        RHI_TRY(is_born_there(a, &object, &fits));
+    if (!fits)
         return NULL;
     a->total++;
     if (!is_shown)
@@ -91,6 +131,8 @@ rhi_error *rhi__gcfind(rhi_session *session, const rhi_gcfind_asked *asked, answ
     a->wanted = RHI_LISTING_OBJECT | (asked->finalized ? RHI_LISTING_FINALIZED : 0);
     RHI_TRY(rhi__session_reader(session, &a->reader));
     RHI_TRY(judge_types(a, asked->type));
+    if (asked->site && !(a->sites = calloc(a->reader->heaps.count + 1, sizeof *a->sites)))
+        return rhi__error_memory();
     if (asked->unreachable) {
         rhi_leaks *leaks;
         RHI_TRY(rhi__session_leaks(a->session, &leaks));
@@ -112,5 +154,8 @@ void rhi__gcfind_free(answer *a)
     if (a->reader)
         rhi__memory_drop_pages(a->reader->memory);
     free(a->fits);
+    for (uint64_t i = 0; a->sites && i < a->reader->heaps.count; i++)
+        rhi__map_free(&a->sites[i]);
+    free(a->sites);
     free(a->shown.items);
 }

@@ -2,11 +2,15 @@
 #ifndef RHI_GCFIND_H
 #define RHI_GCFIND_H
 
+#include "base/map.h"
 #include "questions/leaks.h"
 #include "questions/listing.h"
 
 typedef struct rhi_gcfind_asked {
     const char *type; /* a pattern for its name, or the qualified one; NULL: any */
+    /* a pattern for the line that made it, as it is shown or with the whole file's name, or for its
+     * function: "server.c:*", "log_in()"; "unknown": none is known. NULL: any */
+    const char *site;
     uint64_t min_refs, min_size;
     bool unreachable, finalized;
     uint64_t limit;
@@ -19,6 +23,7 @@ typedef struct rhi_gcfind {
     const rhi_listing *listing;
     const rhi_leaks *leaks; /* if it was asked what is unreachable */
     uint8_t *fits;          /* per type, and behind them: objects without a valid type */
+    rhi_map *sites;         /* by heap: from the number of a site to whether it fits */
     uint32_t wanted;        /* bits of rhi_listing.kinds that an object must have */
     struct {
         rhi_object *items;

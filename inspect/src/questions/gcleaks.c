@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* Of so many groups, the largest, is it asked which stack or line made them; others are alike by
- * cause and type. */
+/* Of so many groups, the largest, is it asked which stack made them, or which line; others are
+ * alike by cause and type. */
 enum { BIRTHS_AT_ONCE = 1 << 14, SITES_LOOKED_UP = 1 << 18 };
 
 typedef struct rhi_gcleaks answer;
@@ -74,12 +74,10 @@ static bool has_history(const answer *a)
 /* Of how many groups, the largest, is it asked who made them? */
 static uint64_t looked_up_at_most(const answer *a)
 {
-    if (has_history(a))
-        return BIRTHS_AT_ONCE;
     for (uint64_t i = 0; i < a->reader->formats.count; i++)
         if (a->reader->formats.items[i].format->site)
             return SITES_LOOKED_UP;
-    return 0;
+    return has_history(a) ? BIRTHS_AT_ONCE : 0;
 }
 
 static rhi_error *add_to_list(rhi_leak_list *list, uint32_t leak)
@@ -209,17 +207,18 @@ static uint64_t stack_mark(const rhi_event *birth)
 
 /* ---- groups that are alike ------------------------------------------------------------------ */
 
-/* Of the line that made the representative of a group, or of the stack; 0: not known. */
+/* Of the line that made the representative of a group, and of the stack; 0: neither is known. */
 static uint64_t mark_of(const gathering *g, uint32_t leak)
 {
     const answer *a = g->answer;
+    uint64_t mark = stack_mark(birth_among(g, leak));
     rhi_object object;
     rhi_site site;
     if (rhi__object_at_index(a->session, a->reader, a->leaks->members[a->leaks->groups[leak].first],
                              &object) &&
         rhi__site(a->reader, &object, &site))
-        return (uint64_t)site.number << 1 | 1;
-    return stack_mark(birth_among(g, leak));
+        return mark ^ ((uint64_t)site.number << 1 | 1) * 0x9e3779b97f4a7c15u;
+    return mark;
 }
 
 /* Adds those that are looked up, each by itself. */

@@ -11,7 +11,8 @@
 void rhi__gcfind_print(const rhi_gcfind *a)
 {
     rhi_session *s = a->session;
-    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE];
+    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE], born[RHI_SITE_SIZE];
+    rhi_site site;
     rhi__print(s, "%" PRIu64 " object%s\n", a->total, a->total == 1 ? "" : "s");
     for (uint64_t i = 0; i < a->shown.count; i++) {
         const rhi_object *object = &a->shown.items[i];
@@ -23,6 +24,10 @@ void rhi__gcfind_print(const rhi_gcfind *a)
                    a->reader->heaps.items[object->heap].number, rhi__state_word(object));
         uint32_t index = a->leaks ? rhi__object_index(a->reader, object->address) : RHI_NO_OBJECT;
         rhi__value(a->reader, object, value);
+        born[0] = '\0';
+        if (a->asked.site && rhi__site(a->reader, object, &site))
+            rhi__born_text(&site, born);
+        rhi__print(s, "%s%s", born[0] ? ", born " : "", born);
         rhi__print(s, "%s%s%s%s\n", index == RHI_NO_OBJECT ? "" : ", ",
                    index == RHI_NO_OBJECT ? "" : rhi__cause_word(rhi__cause(a->leaks, index)),
                    value[0] ? "," : "", value);

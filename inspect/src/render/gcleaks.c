@@ -19,6 +19,43 @@ enum { MEMBERS_SHOWN = 5 };
 
 /* ---- text ----------------------------------------------------------------------------------- */
 
+/* Where the representative of groups that are alike was made: "mistakes.c:30 in log_in()", or "".
+ */
+static void born_text(const answer *a, const rhi_leak_total *t, char text[RHI_SITE_SIZE])
+{
+    rhi_object object;
+    rhi_site site;
+    text[0] = '\0';
+    if (rhi__object_at_index(a->session, a->reader, t->sample, &object) &&
+        rhi__site(a->reader, &object, &site))
+        rhi__site_text(&site, text);
+}
+
+/* By cause, type and line; false: no line is known of those that are shown. */
+static bool print_by_site(const answer *a)
+{
+    rhi_session *s = a->session;
+    char born[RHI_SITE_SIZE] = "";
+    for (uint64_t i = 0; i < a->alike.count && i < a->limit && !born[0]; i++)
+        born_text(a, &a->alike.items[i], born);
+    if (!born[0])
+        return false;
+    rhi__print(s, "\n  %-15s %-24s %10s %12s  %-24s %s\n", "cause", "type", "objects", "bytes",
+               "largest", "born");
+    for (uint64_t i = 0; i < a->alike.count && i < a->limit; i++) {
+        char id[RHI_ID_SIZE];
+        const rhi_leak_total *t = &a->alike.items[i];
+        rhi__index_id(a->session, a->reader, t->sample, id, sizeof id);
+        born_text(a, t, born);
+        rhi__print(s, "  %-15s %-24s %10" PRIu64 " %12" PRIu64 "  %-24s %s\n",
+                   rhi__cause_word(t->cause), rhi__type_name(a->reader, t->type), t->objects,
+                   t->bytes, id, born[0] ? born : "?");
+    }
+    if (a->alike.count > a->limit)
+        rhi__print_more(s, "  ", a->alike.count - a->limit, NULL);
+    return true;
+}
+
 static void print_by_type(const answer *a)
 {
     rhi_session *s = a->session;
@@ -34,6 +71,12 @@ static void print_by_type(const answer *a)
     }
     if (a->by_type.count > a->limit)
         rhi__print_more(s, "  ", a->by_type.count - a->limit, NULL);
+}
+
+static void print_table(const answer *a)
+{
+    if (!print_by_site(a))
+        print_by_type(a);
 }
 
 /* "    12000 Session, 3 dict, …": of several, most frequent first. */
@@ -195,8 +238,7 @@ static void print_group(const answer *a, uint64_t shown)
     const rhi_leak *leak = &a->leaks->groups[alike->leak];
     const rhi_event *birth = rhi__birth(&a->largest, shown);
     rhi_object object = {.state = RHI_UNUSED};
-    rhi_site site;
-    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "", born[RHI_SITE_SIZE];
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
     rhi__index_id(s, a->reader, alike->sample, id, sizeof id);
     if (rhi__object_at_index(s, a->reader, alike->sample, &object))
         rhi__value(a->reader, &object, value);
@@ -215,10 +257,7 @@ static void print_group(const answer *a, uint64_t shown)
         rhi__print(s, "  garbage only if words that nothing declares own what they hold: other "
                       "words lead to it, too\n");
     print_members(a, leak);
-    if (rhi__site(a->reader, &object, &site)) {
-        rhi__born_text(&site, born);
-        rhi__print(s, "  born %s\n", born);
-    }
+    rhi__print_born(s, a->reader, &object);
     if (birth) {
         rhi__print(s, "  allocated by thread %" PRIu32 " (event %" PRIu64 ")%s\n", birth->thread,
                    birth->sequence, birth->depth ? " at:" : "");
@@ -269,7 +308,7 @@ void rhi__gcleaks_print(const rhi_gcleaks *a)
 {
     print_totals(a);
     if (a->all.objects)
-        print_by_type(a);
+        print_table(a);
     for (uint64_t i = 0; i < a->largest.count; i++)
         print_group(a, i);
     if (a->alike.count > a->largest.count) {

@@ -14,12 +14,14 @@
 /* What was and is in a slot, in words; empty: nobody, or nobody knows. */
 typedef struct tenants {
     char was[RHI_ID_SIZE], now[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    char born[RHI_SITE_SIZE];  /* "in run() at app.c:12": of whom the tombstone tells */
     const char *death, *freed; /* NULL: nobody died there */
 } tenants;
 
 static void name_tenants(rhi_reader *reader, const rhi_stale_verdict *v, tenants *t)
 {
-    t->was[0] = t->now[0] = t->value[0] = '\0';
+    rhi_site site;
+    t->was[0] = t->now[0] = t->value[0] = t->born[0] = '\0';
     t->death = v->has_tenant ? rhi__death_word(v->death) : NULL;
     t->freed = v->has_tenant ? rhi__freed_text(v->death) : NULL;
     if (v->has_object) {
@@ -30,6 +32,8 @@ static void name_tenants(rhi_reader *reader, const rhi_stale_verdict *v, tenants
         rhi__make_id(reader, v->tenant_type, v->tenant_serial, t->was, sizeof t->was);
     else if (v->has_tenant)
         rhi__object_id(reader, &v->object, t->was, sizeof t->was);
+    if (v->has_tenant && !v->has_object && rhi__site(reader, &v->object, &site))
+        rhi__born_text(&site, t->born);
 }
 
 static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
@@ -50,7 +54,8 @@ static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_sta
                    t.death ? "; before, it was " : "", t.was, t.freed ? ", " : "",
                    t.freed ? t.freed : "");
     else if (v->has_tenant)
-        rhi__print(a->session, "was %s, %s\n", t.was, t.freed);
+        rhi__print(a->session, "was %s, %s%s%s%s\n", t.was, t.born[0] ? "born " : "", t.born,
+                   t.born[0] ? ", " : "", t.freed);
     else
         rhi__print(a->session, "cannot be read\n");
     if (v->remark[0])
@@ -118,11 +123,13 @@ static json_t *row_json(const rhi_gcstale *a, const rhi_holder *row, const rhi_s
                                            [RHI_STALE_TOO_MANY] = "more references than counts"};
     tenants t;
     name_tenants(a->reader, v, &t);
-    return json_pack("{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?, s:o}", "holder",
+    return json_pack("{s:o, s:o, s:s?, s:o, s:s?, s:s?, s:s, s:s?, s:o}", "holder",
                      rhi__holder_json(a->reader, row), "address", rhi__json_address(row->target),
-                     "was", t.was[0] ? t.was : NULL, "now", t.now[0] ? t.now : NULL, "now_value",
-                     t.value[0] ? t.value + 1 : NULL, "evidence", evidence[v->evidence], "reason",
-                     t.death, "remark", v->remark[0] ? rhi__json_text(v->remark) : json_null());
+                     "was", t.was[0] ? t.was : NULL, "was_site",
+                     t.born[0] ? rhi__site_json(a->reader, &v->object) : json_null(), "now",
+                     t.now[0] ? t.now : NULL, "now_value", t.value[0] ? t.value + 1 : NULL,
+                     "evidence", evidence[v->evidence], "reason", t.death, "remark",
+                     v->remark[0] ? rhi__json_text(v->remark) : json_null());
 }
 
 static void json_rows(const rhi_gcstale *a, const char *key, const rhi_stale_rows *rows)

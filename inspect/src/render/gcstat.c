@@ -79,9 +79,16 @@ static void print_sites(rhi_session *session, const rhi_gcstat *answer, uint32_t
     }
     if (end - first > limit)
         rhi__print_more(session, "  ", end - first - limit, "line");
-    if (end > first && answer->sites.unknown[heap])
-        rhi__print(session, "  of %" PRIu64 " more objects no line is known\n",
-                   answer->sites.unknown[heap]);
+    uint64_t unknown = answer->sites.unknown[heap],
+             refused = answer->reader->heaps.items[heap].sites_refused;
+    if (end > first && unknown)
+        rhi__print(session, "  of %" PRIu64 " more object%s no line is known", unknown,
+                   rhi__plural(unknown));
+    if (end > first && unknown && refused)
+        rhi__print(session, ": %" PRIu64 " line%s beyond the first 65535 ha%s no number", refused,
+                   rhi__plural(refused), refused == 1 ? "s" : "ve");
+    if (end > first && unknown)
+        rhi__print(session, "\n");
 }
 
 static void print_fact(rhi_session *session, const rhi_fact *fact)
@@ -205,6 +212,9 @@ static void add_sites(json_t *json, const rhi_gcstat *answer, uint32_t heap, uin
     if (shown < end - first)
         json_object_set_new(json, "sites_total", rhi__json_u64(end - first));
     json_object_set_new(json, "without_site", rhi__json_u64(answer->sites.unknown[heap]));
+    if (answer->reader->heaps.items[heap].sites_refused)
+        json_object_set_new(json, "sites_refused",
+                            rhi__json_u64(answer->reader->heaps.items[heap].sites_refused));
 }
 
 /* By group and key. */

@@ -202,16 +202,6 @@ static void print_heap_of(const answer *a)
         rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
 }
 
-static void print_site(const answer *a)
-{
-    rhi_site site;
-    char text[RHI_SITE_SIZE];
-    if (!rhi__site(a->reader, &a->object, &site))
-        return;
-    rhi__born_text(&site, text);
-    rhi__print(a->session, "  born %s\n", text);
-}
-
 /* "  entry 'user' of dict@0x…: User@0x…". Of an address in no object also what to ask next. */
 static void print_slot(const answer *a)
 {
@@ -254,7 +244,7 @@ static rhi_error *print_live(answer *a)
         rhi__value(a->reader, &a->object, value);
     if (value[0])
         rhi__print(a->session, "  %s\n", value + 1);
-    print_site(a);
+    rhi__print_born(a->session, a->reader, &a->object);
     print_slot(a);
     rhi_error *error = rhi__objat_fields(a, true, print_row, a, &rows);
     rhi__print_more(a->session, "  ", rows.total - rows.covered, NULL);
@@ -274,6 +264,7 @@ static void print_freed(const answer *a)
                ")\n",
                a->address, id, rhi__freed_text(a->tenants[0].death), when[0] ? " at " : "", when,
                a->object.address, a->reader->heaps.items[a->object.heap].number);
+    rhi__print_born(a->session, a->reader, &a->object);
     print_tenants(a);
 }
 
@@ -359,6 +350,9 @@ static json_t *tenant_json(const answer *a, const rhi_tenant *t)
     json_t *json = json_pack("{s:s, s:s}", "id", id, "reason", rhi__death_word(t->death));
     json_object_set_new(json, "time", when[0] ? json_string(when) : json_null());
     json_object_set_new(json, "thread", t->thread ? json_integer(t->thread) : json_null());
+    bool is_last = a->place == RHI_PLACE_FREED && t == a->tenants; /* whose tombstone tells it */
+    json_object_set_new(json, "site",
+                        is_last ? rhi__site_json(a->reader, &a->object) : json_null());
     return json;
 }
 

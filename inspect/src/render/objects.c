@@ -22,6 +22,16 @@ json_t *rhi__site_row(const rhi_site *site)
                      site->function ? rhi__json_text(site->function) : json_null());
 }
 
+void rhi__print_born(rhi_session *session, rhi_reader *reader, const rhi_object *object)
+{
+    rhi_site site;
+    char text[RHI_SITE_SIZE];
+    if (!rhi__site(reader, object, &site))
+        return;
+    rhi__born_text(&site, text);
+    rhi__print(session, "  born %s\n", text);
+}
+
 json_t *rhi__site_json(rhi_reader *reader, const rhi_object *object)
 {
     rhi_site site;

@@ -11,6 +11,8 @@ json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object);
 /* {"file", "line", "function"} */
 json_t *rhi__site_row(const rhi_site *site);
 /* What made it, as such a row, or null. */
+/* "  born in run() at app.c:12", a line; nothing if that is not known. */
+void rhi__print_born(rhi_session *session, rhi_reader *reader, const rhi_object *object);
 json_t *rhi__site_json(rhi_reader *reader, const rhi_object *object);
 /* OBJ of the manual. */
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object);

@@ -127,6 +127,7 @@ void rhi__refs_print(const rhi_refs *a)
                rhi__styled(a->session, RHI_STYLE_ASKED, id), a->object.address,
                rhi__state_word(&a->object), a->object.immortal ? "" : "refcount ", count,
                value[0] ? "," : "", value);
+    rhi__print_born(a->session, a->reader, &a->object);
     if (a->asked.in)
         print_referrers(a);
     if (a->asked.out)

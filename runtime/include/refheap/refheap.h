@@ -228,7 +228,9 @@ typedef struct rh_site {
     uint32_t rh_number; /* the runtime's own: 0 until the first object is made */
 } rh_site;
 
-/* The site of this line. In C++ also where no function is, as in the initializer of a global. */
+/* The site of this line. In C++ also where no function is, as in the initializer of a global. It is
+ * a static variable: C allows none in inline functions that are not static, and compilers warn.
+ * Make such functions static, or call (rh_new)(heap, type) there. */
 #ifdef __cplusplus
 #define RH_HERE                                                                                    \
     ([](const char *rh__function) __attribute__((always_inline))->rh_site * {                      \
@@ -280,6 +282,9 @@ typedef struct rh_heap_options {
     /* Verify that births, last releases, collections, roots and weak references come from the
      * thread that the heap is attached to; debug builds of the library always do; "check=on|off" */
     bool check_threads;
+    /* Say on stderr, when the heap is destroyed, what it still holds, by type and by the line that
+     * made it; "leaks=on|off" */
+    bool report_leaks;
     uint64_t reserved[6];
 } rh_heap_options;
 

@@ -70,28 +70,29 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
 {
     static const char *const phases[] = {"idle", "destroying", "marking", "restoring", "freeing"};
     uint64_t phase = HEAP(phase, 4), name_size = C(s, heap_name_size);
-    *heap = (rhi_heap_info){.format = &rhi__format_refheap,
-                            .state = own_state(reader),
-                            .header_size = (uint32_t)C(s, object_size),
-                            .first_word = (uint32_t)C(s, object_size),
-                            .serial_at = (uint32_t)C(s, object_serial),
-                            .serial_shift = s->serial_shift,
-                            .address = address,
-                            .number = HEAP(number, 8),
-                            .candidates = HEAP(fresh, 8) + HEAP(spared, 8),
-                            .collections = HEAP(collections, 8),
-                            .reclaimed = HEAP(reclaimed, 8),
-                            .gc_enabled = HEAP(gc_enabled, 4) != 0,
-                            .history = HEAP(history, 8),
-                            .history_capacity = HEAP(history_capacity, 8),
-                            .history_count = HEAP(history_count, 8),
-                            .first_type = s->first_type,
-                            .type_count = s->type_count,
-                            .space = space_index,
-                            .weak_in_motion = HEAP(weak_changing, 4) != 0,
-                            .provisional = phase != RH_PHASE_IDLE,
-                            .phase =
-                                phase < sizeof phases / sizeof *phases ? phases[phase] : "unknown"};
+    *heap = (rhi_heap_info){
+        .format = &rhi__format_refheap,
+        .state = own_state(reader),
+        .header_size = (uint32_t)C(s, object_size),
+        .first_word = (uint32_t)C(s, object_size),
+        .serial_at = (uint32_t)C(s, object_serial),
+        .serial_shift = s->serial_shift,
+        .address = address,
+        .number = HEAP(number, 8),
+        .candidates = HEAP(fresh, 8) + HEAP(spared, 8),
+        .collections = HEAP(collections, 8),
+        .reclaimed = HEAP(reclaimed, 8),
+        .gc_enabled = HEAP(gc_enabled, 4) != 0,
+        .history = HEAP(history, 8),
+        .history_capacity = HEAP(history_capacity, 8),
+        .history_count = HEAP(history_count, 8),
+        .first_type = s->first_type,
+        .type_count = s->type_count,
+        .space = space_index,
+        .sites_refused = C(s, site_size) == ABSENT ? 0 : s->descriptor.sites_refused,
+        .weak_in_motion = HEAP(weak_changing, 4) != 0,
+        .provisional = phase != RH_PHASE_IDLE,
+        .phase = phase < sizeof phases / sizeof *phases ? phases[phase] : "unknown"};
     if (s->stacks <= RHI_OFFSET_MAX && s->stack_depth <= RHI_OFFSET_MAX) {
         uint8_t bytes[12] = {0};
         if (rhi__memory_read(reader->memory, address + s->stacks, bytes, 8) == 8 &&
