@@ -173,6 +173,9 @@ typedef struct rhi_heap_info {
     uint64_t history, history_capacity, history_count;
     uint64_t stacks, stack_depth; /* of the history's events: words each; 0: none */
     uint32_t space; /* its copy of the runtime: each has types and serials of its own */
+    /* no other run of any program has such a copy: 0: that is not known of it by itself. A child
+     * of fork has the nonce of its parent. */
+    uint64_t nonce, pid;
 } rhi_heap_info;
 
 /* One reference slot of an object. */

@@ -88,6 +88,8 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
                             .first_type = s->first_type,
                             .type_count = s->type_count,
                             .space = space_index,
+                            .nonce = s->descriptor.nonce,
+                            .pid = s->descriptor.pid,
                             .weak_in_motion = HEAP(weak_changing, 4) != 0,
                             .provisional = phase != RH_PHASE_IDLE,
                             .phase =
