@@ -128,7 +128,7 @@ class Expectations:
     def asked(self, commands, samples):
         makers = {"objat": self.ask_objat, "refs": self.ask_refs, "gcgraph": self.ask_gcgraph, "gcfind": self.ask_gcfind,
                   "gcstat": self.ask_gcstat, "gcleaks": self.ask_gcleaks, "gcstale": self.ask_gcstale,
-                  "gcverify": self.ask_gcverify}
+                  "gcverify": self.ask_gcverify, "gcdiff": self.ask_gcdiff}
         return [each for command in commands for each in makers[command](samples)]
 
     def sample(self, keys, count):

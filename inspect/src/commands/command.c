@@ -349,7 +349,7 @@ static const rhi_command table[] = {
     },
     {
         .name = "gcdiff",
-        .usage = "gcdiff --save=FILE, or gcdiff [--option…] FILE…",
+        .usage = "gcdiff [--option…] [FILE…]",
         .summary = "what was born, died and grew between moments",
         .help =
             "With --save writes down which objects there are now: a few bytes each. With FILE, "
