@@ -126,7 +126,7 @@ START_TEST(a_slot_that_was_used_again_holds_another_object)
 {
     scene s = scene_new(_i);
     save(&s, 0);
-    fake_put(s.w.t, s.objects[0] + s.w.space->c[RH_MC_object_serial], 99, 8);
+    fake_serial_put(s.w.space, s.objects[0], 99);
     json_t *json = gcdiff(&s, "%s", s.files[0], NULL);
     ck_assert_str_eq(fake_string(json, "born.0.id"), "node#99");
     ck_assert_str_eq(fake_string(json, "died.0"), "node#1");

@@ -100,6 +100,8 @@ static rhi_error *add_site(taker *t, const rhi_site *site, rhi_map *site_of)
     rhi_snapshot_site taken = {.line = site->line,
                                .file = strdup(site->file),
                                .function = site->function ? strdup(site->function) : NULL};
+    size_t length = strlen(site->file), shown = site->name ? strlen(site->name) : length;
+    taken.name_at = shown <= length ? (uint32_t)(length - shown) : 0;
     if (taken.file && (taken.function || !site->function) &&
         rhi__array_reserve(&t->snapshot->sites, 1) &&
         rhi__map_set(site_of, site->number, (uint32_t)t->snapshot->sites.count)) {

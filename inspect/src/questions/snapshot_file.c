@@ -117,6 +117,7 @@ static void put_classes(writer *w, const rhi_snapshot *s)
     put(w, s->sites.count);
     for (uint64_t i = 0; i < s->sites.count; i++) {
         put(w, s->sites.items[i].line);
+        put(w, strlen(s->sites.items[i].file) > TEXT_MAX ? 0 : s->sites.items[i].name_at);
         put_text(w, s->sites.items[i].file);
         put_text(w, s->sites.items[i].function ? s->sites.items[i].function : "");
     }
@@ -293,10 +294,12 @@ static void get_classes(source *from, rhi_snapshot *s)
         get_name(from, type->qualified);
     }
     rhi_snapshot_site *site;
-    for (uint64_t n = get_count(from, 3); n > 0 && (site = more(from, &s->sites)); n--) {
+    for (uint64_t n = get_count(from, 4); n > 0 && (site = more(from, &s->sites)); n--) {
         site->line = (uint32_t)get_bounded(from, UINT32_MAX);
+        site->name_at = (uint32_t)get_bounded(from, TEXT_MAX);
         site->file = get_text(from);
         site->function = get_text(from);
+        from->is_wrong |= site->file && site->name_at > strlen(site->file);
         if (site->function && !site->function[0]) {
             free(site->function);
             site->function = NULL;

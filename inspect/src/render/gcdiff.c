@@ -41,7 +41,10 @@ static bool object_of(const rhi_gcdiff *answer, const rhi_snapshot_row *row, rhi
 /* "app.c:12 in run()", "app.c:12" */
 static void site_text(const rhi_snapshot_site *site, char text[RHI_SITE_SIZE])
 {
-    rhi_site shown = {.line = site->line, .file = site->file, .function = site->function};
+    rhi_site shown = {.line = site->line,
+                      .file = site->file,
+                      .name = site->file + site->name_at,
+                      .function = site->function};
     rhi__site_text(&shown, text);
 }
 
