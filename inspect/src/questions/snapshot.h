@@ -30,7 +30,7 @@ typedef struct rhi_snapshot_type {
 
 typedef struct rhi_snapshot_site {
     uint32_t line;
-    uint32_t name_at; /* where in `file` begins what is shown to people */
+    uint32_t name_at;      /* where in `file` begins what is shown to people */
     char *file, *function; /* owned; function NULL: not known */
 } rhi_snapshot_site;
 
