@@ -225,6 +225,7 @@ static int answer(int count, char **words)
     bool opened = open_target(&chosen, &target, error, sizeof error) == 0;
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
+    target.flags |= chosen.core || chosen.pid || chosen.exe ? 0 : RHI_TARGET_NONE;
     target.emit = emit;
     target.interrupted = interrupted;
     target.flags |=

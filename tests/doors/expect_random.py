@@ -4,9 +4,13 @@ Invariant: an expectation comes from the program's line and from twin.py alone. 
 row too many fails as a row too few does. An incomplete one may lack rows, and may have none that is wrong.
 """
 
+import atexit
 import collections
+import contextlib
 import fnmatch
+import os
 import random
+import tempfile
 
 from launch import Question, require
 from twin import type_of
@@ -16,9 +20,16 @@ OBJECT_KEYS = ("id", "address", "size", "refcount", "immortal", "heap", "state")
 # module's file is there: then the kind of its data is unknown.
 WITHOUT_NAMES = {"local": {"stack"}}
 WITHOUT_MODULES = {"thread_local": {"stack", "unknown", "foreign", "global"}, "global": {"unknown"}, "local": {"stack"}}
+SNAPSHOT = os.path.join(tempfile.gettempdir(), "refheap-random-%d.snapshot" % os.getpid())
 SMALL = 3000  # objects: what takes a search for each of them is asked of no larger heap
 # `rows`: the list whose rows --check looks for; None: not asked with it.
 Asked = collections.namedtuple("Asked", "question check rows", defaults=(None,))
+
+
+@atexit.register
+def remove_snapshot():
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(SNAPSHOT)
 
 
 def same(what, found, expected):
@@ -117,7 +128,7 @@ class Expectations:
     def asked(self, commands, samples):
         makers = {"objat": self.ask_objat, "refs": self.ask_refs, "gcgraph": self.ask_gcgraph, "gcfind": self.ask_gcfind,
                   "gcstat": self.ask_gcstat, "gcleaks": self.ask_gcleaks, "gcstale": self.ask_gcstale,
-                  "gcverify": self.ask_gcverify}
+                  "gcverify": self.ask_gcverify, "gcdiff": self.ask_gcdiff}
         return [each for command in commands for each in makers[command](samples)]
 
     def sample(self, keys, count):
@@ -377,6 +388,21 @@ class Expectations:
                     require(row.get("retained") is None, "retained bytes were not asked for: %s", row)
             if heap["heap"]:
                 same("the collector", (heap["collector"]["enabled"], heap["collector"]["collections"]), (False, 0))
+
+    # gcdiff: nothing changes between these two questions (check_diff.py is about what does)
+
+    def ask_gcdiff(self, _samples):
+        yield Asked(Question("gcdiff", "--json --save=" + SNAPSHOT), self.check_saved)
+        yield Asked(Question("gcdiff", "--json --limit=0 " + SNAPSHOT), self.check_diff)
+
+    def check_saved(self, document):
+        sizes = [each["size"] for each in self.truth.objects.values()]
+        same("what was saved", (document["objects"], document["bytes"]), (len(sizes), sum(sizes)))
+        same("the file", document["file_bytes"], os.path.getsize(SNAPSHOT))
+
+    def check_diff(self, document):
+        same("what changed", [document[key] for key in ("born", "died", "by_type", "by_site", "exact")], [[], [], [], [], True])
+        same("what survived", document["survived"], len(self.truth.objects))
 
     # gcleaks, gcstale, gcverify
 

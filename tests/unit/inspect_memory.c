@@ -65,7 +65,9 @@ static const struct {
             {"gcstat", ""},
             {"gcverify", ""},
             {"gcleaks", ""},
-            {"gcstale", ""}};
+            {"gcstale", ""},
+            {"gcdiff", "--save=inspect_memory.snapshot"},
+            {"gcdiff", "inspect_memory.snapshot"}};
 
 static world small(unsigned layout)
 {

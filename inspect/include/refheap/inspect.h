@@ -62,7 +62,8 @@ enum rhi_stream { RHI_STREAM_OUT = 1, RHI_STREAM_ERROR = 2 };
 enum rhi_target_flag {
     RHI_TARGET_TERMINAL = 1, /* the error stream is a terminal: show progress */
     RHI_TARGET_NO_STOP = 2,  /* the process runs while it is read: every answer is provisional */
-    RHI_TARGET_COLOR = 4     /* the output stream shows colours, and the user wants them */
+    RHI_TARGET_COLOR = 4,    /* the output stream shows colours, and the user wants them */
+    RHI_TARGET_NONE = 8      /* nobody named one: a command that needs none may be answered */
 };
 
 /* What the engine needs from the outside. A callback may be NULL unless marked required. */
@@ -136,7 +137,7 @@ int rhi_session_run_words(rhi_session *session, const rhi_target *target, const 
                           const char *const *words);
 /* Refuses the command with this message, in the form that its words ask for (text, or a JSON
  * document), because there is no target; only target->emit is used. --help is answered all the
- * same. */
+ * same, and with RHI_TARGET_NONE what needs no target. */
 int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command,
                              const char *const *words, const char *message);
 
@@ -153,8 +154,8 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
 
 /* The command table as a JSON array: [{"name", "usage", "summary", "description", "help": all
  * that --help prints, "help_unfilled": the same with a line for each paragraph, "example",
- * "json": the keys of its answer, "operand": "expression|none", "options": [{"name": "--depth",
- * "argument": "N"|null, "help"}…]}…]. Static. */
+ * "json": the keys of its answer, "operand": "expression|file|none", "options": [{"name":
+ * "--depth", "argument": "N"|null, "help"}…]}…]. Static. */
 const char *rhi_commands(void);
 
 /* Completions of the last word of `line` for a command: newline-separated whole words (options,

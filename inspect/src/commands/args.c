@@ -116,7 +116,7 @@ static rhi_error *take_option(rhi_line *line, rhi_args *args)
     else if (args->set_count == RHI_SET_MAX)
         error = rhi__error("too many options");
     else if (option->argument && !(value = equals ? strdup(equals + 1) : take_word(line)))
-        error = line->words || !*skip_space(line->text)
+        error = !equals && (line->words || !*skip_space(line->text))
                     ? rhi__error("%s wants a value: %s=%s", option->name, option->name,
                                  option->argument)
                     : rhi__error_memory();
@@ -319,6 +319,22 @@ static rhi_error *check_operands(const char *rest, rhi_args *args)
     return NULL;
 }
 
+/* Operands that are names of files: a word each. */
+static rhi_error *take_files(rhi_line *line, const rhi_line *end, rhi_args *args)
+{
+    while (line->words ? line->words < end->words : skip_space(line->text) < end->text) {
+        char *word = take_word(line);
+        if (!word)
+            return rhi__error_memory();
+        if (args->operand_count == RHI_OPERANDS_MAX) {
+            free(word);
+            return rhi__error("too many operands: at most %d", RHI_OPERANDS_MAX);
+        }
+        args->operands[args->operand_count++] = word;
+    }
+    return NULL;
+}
+
 /* ---- the line ------------------------------------------------------------------------------- */
 
 /* Takes options while there are any; `is_ended`: by `--`. Each is taken before the first error is
@@ -355,8 +371,13 @@ static rhi_error *take_all(rhi_line line, rhi_args *args, char **operand)
     bool is_ended;
     rhi_error *error = take_options(&line, args, &is_ended);
     rhi_line behind = is_ended ? end_of(line) : find_behind(args->command, line);
-    *operand = take_until(&line, &behind);
-    rhi_error *wrong = *operand ? take_options(&behind, args, &is_ended) : rhi__error_memory();
+    rhi_error *wrong = NULL;
+    if (args->command->takes_files)
+        wrong = take_files(&line, &behind, args);
+    else if (!(*operand = take_until(&line, &behind)))
+        wrong = rhi__error_memory();
+    if (!wrong)
+        wrong = take_options(&behind, args, &is_ended);
     if (error)
         rhi__error_free(wrong);
     else
@@ -390,7 +411,7 @@ rhi_error *rhi__args_parse(const rhi_command *command, rhi_line line, rhi_args *
     const char *missing = rhi__option(args, "--missing");
     if (!error && missing && strcmp(missing, "empty") != 0)
         error = rhi__error("--missing knows one word, empty, and not '%.60s'", missing);
-    if (!error && !args->help)
+    if (!error && !args->help && !command->takes_files)
         error = check_operands(operand, args);
     free(operand);
     return error;

@@ -21,6 +21,7 @@ typedef struct rhi_command {
     const char *example; /* a line that one could type */
     const char *json;    /* the keys of its JSON answer, for the manual */
     unsigned operands_min, operands_max;
+    bool takes_files; /* its operands are names of files; two or more need no target */
     rhi_option options[RHI_OPTIONS_MAX]; /* its own; the common ones come on top */
     /* Computes everything before it prints anything; an error leaves no output behind. */
     rhi_error *(*run)(rhi_session *session, const rhi_args *args, int *status);

@@ -362,6 +362,44 @@ static const rhi_command table[] = {
         .example = "gcverify --check",
         .run = rhi__run_gcverify,
     },
+    {
+        .name = "gcdiff",
+        .usage = "gcdiff [--option…] [FILE…]",
+        .summary = "what was born, died and grew between moments",
+        .help =
+            "With --save writes down which objects there are now: a few bytes each. With FILE, "
+            "later, says what was born,\ndied and survived since, by type, by line of the program "
+            "and by object. FILE may be a core, too. Two files or\nmore are compared with each "
+            "other, the earliest first, and need no process: gcdiff core.1 core.2. Of several,\n"
+            "what grew each time comes first. Types and lines that did not change are left out.\n"
+            "Objects with serials are followed exactly. Python's have none: counts and bytes by "
+            "type are exact, but an\nobject of the same type at the same address is only perhaps "
+            "the same, so that at least so many were born and\ndied (one whose class was changed "
+            "counts as both). Moments of different processes are refused.\n"
+            "Where not all of a moment could be read, nothing is said to be born or dead: it was "
+            "not found.",
+        .json =
+            "{\"command\", \"complete\", \"moments\": [{\"name\": the file, or now, \"saved\": "
+            "by gcdiff, \"objects\", \"bytes\",\n \"complete\", \"provisional\"}], \"exact\": "
+            "false: not by object, \"born\": [OBJ; of a saved last moment what is not\n saved is "
+            "null], \"born_total\", \"died\": [\"T#n\"], \"died_total\", \"survived\", "
+            "\"by_type\": [{\"type\", \"qualified\",\n \"format\", \"born\", \"died\", "
+            "\"survived\", \"bytes\": growth from the first moment to the last, \"objects\": [at "
+            "each moment],\n \"grew_each_time\", \"exact\"}], \"by_type_total\" if cut, "
+            "\"by_site\": [{\"file\", \"line\", \"function\": null: not known,\n and as in "
+            "by_type}], \"by_site_total\" if cut, \"provisional\"; where not all of the first "
+            "moment was read, born is null, and\n instead there are \"not_seen_before\": [OBJ], "
+            "\"not_seen_before_total\"; of the last, died is null, and there are "
+            "\"not_found\":\n [\"T#n\"], \"not_found_total\"}\nWith --save: {\"command\", "
+            "\"complete\", \"saved\": FILE, \"file_bytes\", \"objects\", \"bytes\", "
+            "\"provisional\"}",
+        .operands_min = 0,
+        .operands_max = RHI_OPERANDS_MAX,
+        .takes_files = true,
+        .options = {{"--save", "FILE", "write down which objects there are now"}},
+        .example = "gcdiff --save=before.snapshot",
+        .run = rhi__run_gcdiff,
+    },
 };
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };
@@ -380,6 +418,11 @@ const char *rhi__command_name(unsigned index)
 }
 
 /* ---- for doors ------------------------------------------------------------------------------ */
+
+static const char *operand_word(const rhi_command *command)
+{
+    return command->operands_max == 0 ? "none" : command->takes_files ? "file" : "expression";
+}
 
 static void add_options(json_t *array, const rhi_option *options)
 {
@@ -402,12 +445,11 @@ const char *rhi_commands(void)
         char *help = rhi__help_text(&table[i], RHI_HELP_COLUMNS),
              *unfilled = rhi__help_text(&table[i], 0);
         json_array_append_new(
-            commands,
-            json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:s, s:s, s:o}", "name", table[i].name,
-                      "usage", table[i].usage, "summary", table[i].summary, "description",
-                      table[i].help, "help", help, "help_unfilled", unfilled, "example",
-                      table[i].example, "json", table[i].json, "operand",
-                      table[i].operands_max ? "expression" : "none", "options", options));
+            commands, json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:s, s:s, s:o}", "name",
+                                table[i].name, "usage", table[i].usage, "summary", table[i].summary,
+                                "description", table[i].help, "help", help, "help_unfilled",
+                                unfilled, "example", table[i].example, "json", table[i].json,
+                                "operand", operand_word(&table[i]), "options", options));
         free(help);
         free(unfilled);
     }

@@ -228,7 +228,13 @@ static void take_missing(rhi_session *session, bool is_empty)
     session->missing_is_empty = is_empty;
 }
 
-/* With `refusal` the command is parsed, but not run: there is no target. */
+/* Files are compared with each other, where nobody named a target. */
+static bool needs_no_target(const rhi_target *target, const rhi_args *args)
+{
+    return target->flags & RHI_TARGET_NONE && args->command->takes_files && args->operand_count > 1;
+}
+
+/* With `refusal` the command is parsed, but not run unless it needs no target: there is none. */
 static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line,
                const char *refusal)
 {
@@ -246,13 +252,14 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     session->heap = args.heap;
     session->is_about_all = args.operand_count == 0;
     take_missing(session, rhi__option(&args, "--missing") != NULL);
+    bool is_refused = refusal && !needs_no_target(target, &args);
     if (!error && args.help)
         error = print_help(session, command);
-    else if (!error && refusal)
+    else if (!error && is_refused)
         error = rhi__error("%s", refusal);
     else if (!error)
         error = settle_interrupt(session, run_command(session, &args, &status));
-    if (!error && !args.help && !refusal)
+    if (!error && !args.help && !is_refused)
         error = refuse_nothing(session, &status);
     end_progress(session);
     /* whatever it says, that is why */

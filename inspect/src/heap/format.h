@@ -175,6 +175,9 @@ typedef struct rhi_heap_info {
     /* lines that make objects and have no number any more: those of their objects are not known */
     uint64_t sites_refused;
     uint32_t space; /* its copy of the runtime: each has types and serials of its own */
+    /* no other run of any program has such a copy: 0: that is not known of it by itself. A child
+     * of fork has the nonce of its parent. */
+    uint64_t nonce, pid;
 } rhi_heap_info;
 
 /* One reference slot of an object. */

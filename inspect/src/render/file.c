@@ -106,8 +106,9 @@ rhi_error *rhi__file_write(const char *path, const char *content, size_t size)
     new_file self = {.path = path, .descriptor = -1};
     RHI_TRY(rhi__file_check(path));
     self.folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    bool ok =
-        self.folder && open_new(&self) && fill(self.descriptor, content, size) && give_name(&self);
+    if (!self.folder)
+        return rhi__error_memory();
+    bool ok = open_new(&self) && fill(self.descriptor, content, size) && give_name(&self);
     int wrong = errno;
     if (self.is_named)
         unlink(self.temporary);

@@ -197,6 +197,49 @@ rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph)
     return NULL;
 }
 
+/* ---- another core --------------------------------------------------------------------------- */
+
+typedef struct beside_session {
+    rhi_session session; /* first, so that it is one */
+    rhi_target target;
+} beside_session;
+
+rhi_error *rhi__session_beside(rhi_session *session, const char *core, rhi_session **beside)
+{
+    char message[sizeof((rhi_error *)0)->message];
+    beside_session *made = calloc(1, sizeof *made);
+    rhi_symbols *symbols =
+        made ? rhi__symbols_new(&made->session.memory, &made->session.work) : NULL;
+    if (!symbols) {
+        free(made);
+        return rhi__error_memory();
+    }
+    made->session.symbols = symbols;
+    made->session.work = session->work;
+    made->session.json = session->json;
+    if (rhi_target_open_core(core, NULL, &made->target, message, sizeof message) != 0) {
+        rhi__symbols_free(symbols);
+        free(made);
+        return rhi__error("%s", message);
+    }
+    rhi__session_use(&made->session, &made->target);
+    *beside = &made->session;
+    return NULL;
+}
+
+void rhi__session_beside_free(rhi_session *session, rhi_session *beside)
+{
+    if (!beside)
+        return;
+    session->work = beside->work; /* what was shown, and whether the user was heard */
+    rhi__session_drop(beside);
+    rhi__symbols_free(beside->symbols);
+    rhi__notes_free(&beside->notes);
+    rhi__notes_free(&beside->remarks);
+    rhi_target_close(&((beside_session *)beside)->target);
+    free(beside);
+}
+
 /* ---- what concerns every answer ------------------------------------------------------------- */
 
 /* Where there is no heap, nothing was looked at: a program that crashed early has no leak either.

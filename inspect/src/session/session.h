@@ -69,6 +69,11 @@ rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader);
 /* The graph of all heaps, built on first use. */
 rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph);
 
+/* A session about a core that is looked at beside this session's own target, as part of its work.
+ * NULL is freed, too. */
+rhi_error *rhi__session_beside(rhi_session *session, const char *core, rhi_session **beside);
+void rhi__session_beside_free(rhi_session *session, rhi_session *beside);
+
 /* Forgets what was learned of the target. */
 void rhi__session_drop(rhi_session *session);
 

@@ -344,6 +344,34 @@ static int core_threads(void *context, rhi_sink *sink)
     return 0;
 }
 
+typedef struct identity_notes {
+    uint64_t random_address, pid;
+} identity_notes;
+
+static void identity_note(void *context, uint32_t type, const uint8_t *bytes, uint64_t size)
+{
+    identity_notes *notes = context;
+    struct elf_prpsinfo info;
+    if (type == NT_AUXV && !notes->random_address)
+        notes->random_address = rhi__random_address(bytes, size);
+    if (type != NT_PRPSINFO || size < sizeof info)
+        return;
+    memcpy(&info, bytes, sizeof info);
+    notes->pid = info.pr_pid > 0 ? (uint64_t)info.pr_pid : 0;
+}
+
+static rhi_identity core_identity(void *context)
+{
+    identity_notes notes = {0};
+    rhi_identity identity = {0};
+    each_note(context, identity_note, &notes);
+    identity.pid = notes.pid;
+    if (!notes.random_address || core_read(context, notes.random_address, identity.random,
+                                           sizeof identity.random) != sizeof identity.random)
+        memset(identity.random, 0, sizeof identity.random);
+    return identity;
+}
+
 /* NT_FILE: count, page size, count × (start, end, offset in pages), then count names. */
 static void file_note(void *context, uint32_t type, const uint8_t *bytes, uint64_t size)
 {
@@ -662,6 +690,7 @@ static const struct rhi_target_ops core_ops = {
     .hole_end = core_hole_end,
     .data_start = core_data_start,
     .data_end = core_data_end,
+    .identity = core_identity,
     .close = core_close,
 };
 

@@ -206,6 +206,11 @@ int rhi__memory_process(const rhi_memory *memory)
     return ops(memory)->process_id ? ops(memory)->process_id(context(memory)) : 0;
 }
 
+rhi_identity rhi__memory_identity(const rhi_memory *memory)
+{
+    return ops(memory)->identity ? ops(memory)->identity(context(memory)) : (rhi_identity){0};
+}
+
 bool rhi__memory_is_gone(const rhi_memory *memory)
 {
     return ops(memory)->is_gone && ops(memory)->is_gone(context(memory));

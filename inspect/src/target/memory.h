@@ -72,6 +72,8 @@ uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint
 uint64_t rhi__memory_data_end(const rhi_memory *memory, uint64_t address, uint64_t end);
 /* Is this read from a core by the engine itself? */
 bool rhi__memory_is_core(const rhi_memory *memory);
+/* Which run of which program it is, where the engine reads it itself. */
+rhi_identity rhi__memory_identity(const rhi_memory *memory);
 /* Of a process that is read by the engine itself, a number under which /proc has it; else 0. */
 int rhi__memory_process(const rhi_memory *memory);
 /* Has it ended since it was opened? Then nothing of it can be read. False for other targets. */

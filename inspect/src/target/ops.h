@@ -36,6 +36,8 @@ struct rhi_target_ops {
     int (*process_id)(const void *context);
     /* has it ended since it was opened, so that nothing of it can be read? false */
     bool (*is_gone)(void *context);
+    /* which run of which program it is: nothing of that is known */
+    rhi_identity (*identity)(void *context);
     void (*close)(void *context);
 };
 

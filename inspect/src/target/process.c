@@ -89,6 +89,24 @@ static int process_id(const void *context)
     return (int)((const process *)context)->reader;
 }
 
+static rhi_identity process_identity(void *context)
+{
+    const process *p = context;
+    rhi_identity identity = {.pid = (uint64_t)p->pid};
+    uint8_t vector[4096];
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/auxv", (int)p->reader);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file >= 0 ? read(file, vector, sizeof vector) : -1;
+    if (file >= 0)
+        close(file);
+    uint64_t address = got > 0 ? rhi__random_address(vector, (uint64_t)got) : 0;
+    if (!address || process_read(context, address, identity.random, sizeof identity.random) !=
+                        sizeof identity.random)
+        memset(identity.random, 0, sizeof identity.random);
+    return identity;
+}
+
 static int process_threads(void *context, rhi_sink *sink)
 {
     const process *p = context;
@@ -366,6 +384,7 @@ static void process_close(void *context)
 static const struct rhi_target_ops process_ops = {
     .process_id = process_id,
     .is_gone = process_is_gone,
+    .identity = process_identity,
     .close = process_close,
 };
 

@@ -1,7 +1,9 @@
 /* sink.c - takes what a target reports (see sink.h). */
 #include "target/sink.h"
 #include "base/array.h"
+#include "base/bytes.h"
 
+#include <elf.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,4 +107,12 @@ void rhi__sink_sort(struct rhi_sink *sink)
     rhi__sink_sort_regions(sink);
     cut_overlaps(sink);
     sort_registers(sink);
+}
+
+uint64_t rhi__random_address(const uint8_t *vector, uint64_t size)
+{
+    for (uint64_t at = 0; at + 16 <= size && rhi__load64(vector + at) != AT_NULL; at += 16)
+        if (rhi__load64(vector + at) == AT_RANDOM)
+            return rhi__load64(vector + at + 8);
+    return 0;
 }

@@ -17,6 +17,15 @@ enum {
     RHI_REGION_DEVICE = 1 << 11
 };
 
+/* Which run of a program a process is: 16 bytes that the kernel draws for each (AT_RANDOM of its
+ * auxiliary vector; a child of fork has those of its parent), and its number. 0: not known. */
+typedef struct rhi_identity {
+    uint64_t random[2], pid;
+} rhi_identity;
+
+/* The address of its 16 bytes, by an auxiliary vector; 0: it does not say. */
+uint64_t rhi__random_address(const uint8_t *vector, uint64_t size);
+
 typedef struct rhi_region {
     uint64_t start, end, file_offset;
     uint32_t flags; /* enum rhi_region_flag, RHI_REGION_USED … */
