@@ -12,6 +12,7 @@ enum { SITES_MAX = 1 << 16, TEXT_BYTES = 1024, TEXTS_BYTES_MAX = 32 << 20 };
 
 typedef struct known_site {
     char *file, *function; /* NULL: unknown */
+    const char *name;      /* the last part of `file` */
     uint32_t line;
     bool is_read;
 } known_site;
@@ -37,6 +38,8 @@ static void read_site(rhi_memory *memory, space *s, uint32_t number, known_site 
         return;
     known->line = rhi__load32(row + C(s, site_line));
     known->file = copy_text(memory, s, rhi__load64(row + C(s, site_file)));
+    const char *slash = known->file ? strrchr(known->file, '/') : NULL;
+    known->name = slash && slash[1] ? slash + 1 : known->file;
     known->function = copy_text(memory, s, rhi__load64(row + C(s, site_function)));
 }
 
@@ -53,11 +56,10 @@ bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *s
     known_site *known = &s->sites[number];
     if (!known->is_read)
         read_site(reader->memory, s, number, known);
-    const char *slash = known->file ? strrchr(known->file, '/') : NULL;
     *site = (rhi_site){.number = heap->space * SITES_MAX + number,
                        .line = known->line,
                        .file = known->file,
-                       .name = slash && slash[1] ? slash + 1 : known->file,
+                       .name = known->name,
                        .function = known->function};
     return known->file != NULL;
 }
