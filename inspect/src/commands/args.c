@@ -116,7 +116,7 @@ static rhi_error *take_option(rhi_line *line, rhi_args *args)
     else if (args->set_count == RHI_SET_MAX)
         error = rhi__error("too many options");
     else if (option->argument && !(value = equals ? strdup(equals + 1) : take_word(line)))
-        error = line->words || !*skip_space(line->text)
+        error = !equals && (line->words || !*skip_space(line->text))
                     ? rhi__error("%s wants a value: %s=%s", option->name, option->name,
                                  option->argument)
                     : rhi__error_memory();

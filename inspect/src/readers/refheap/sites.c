@@ -24,8 +24,10 @@ static char *copy_text(rhi_memory *memory, space *s, uint64_t address)
     if (address == 0 || s->site_bytes > TEXTS_BYTES_MAX ||
         !rhi__memory_text(memory, address, text, sizeof text) || !text[0])
         return NULL;
-    s->site_bytes += strlen(text) + 1;
-    return strdup(text);
+    char *copy = strdup(text);
+    s->site_bytes += copy ? strlen(copy) + 1 : 0;
+    memory->is_short |= !copy; /* said in the answer; the next one reads all again */
+    return copy;
 }
 
 static void read_site(rhi_memory *memory, space *s, uint32_t number, known_site *known)
@@ -38,9 +40,9 @@ static void read_site(rhi_memory *memory, space *s, uint32_t number, known_site 
         return;
     known->line = rhi__load32(row + C(s, site_line));
     known->file = copy_text(memory, s, rhi__load64(row + C(s, site_file)));
+    known->function = copy_text(memory, s, rhi__load64(row + C(s, site_function)));
     const char *slash = known->file ? strrchr(known->file, '/') : NULL;
     known->name = slash && slash[1] ? slash + 1 : known->file;
-    known->function = copy_text(memory, s, rhi__load64(row + C(s, site_function)));
 }
 
 bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *site)
@@ -51,8 +53,10 @@ bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *s
     if (number == 0 || number >= SITES_MAX || number >= s->descriptor.site_count ||
         s->descriptor.sites == 0 || C(s, site_size) == ABSENT)
         return false;
-    if (!s->sites && !(s->sites = calloc(SITES_MAX, sizeof *s->sites)))
+    if (!s->sites && !(s->sites = calloc(SITES_MAX, sizeof *s->sites))) {
+        reader->memory->is_short = true;
         return false;
+    }
     known_site *known = &s->sites[number];
     if (!known->is_read)
         read_site(reader->memory, s, number, known);
