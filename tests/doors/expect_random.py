@@ -45,11 +45,17 @@ def same_rows(what, found, expected, complete):
             sorted(map(str, found)))
 
 
+def site_of(found):
+    """A site of JSON as the program writes it."""
+    return found and [found["file"], found["line"], found["function"]]
+
+
 def check_object(truth, found):
     require(found and found["id"] in truth.objects, "an object that there is not: %s", found)
     known = truth.objects[found["id"]]
     for key in OBJECT_KEYS:
         same("%s.%s" % (known["id"], key), found[key], known[key])
+    same("the site of %s" % known["id"], site_of(found["site"]), known["site"])
     same("type and serial", "%s#%s" % (found["type"], found["serial"]), known["id"])
     return known["id"]
 
@@ -178,7 +184,8 @@ class Expectations:
 
     def check_grave(self, document, key):
         same("status of the grave of %s" % key, (document["status"], document["object"]), ("freed", None))
-        same("who died there", (document["previous"][0]["id"], document["previous"][0]["reason"]), (key, "release"))
+        before = document["previous"][0]
+        same("who died there", (before["id"], before["reason"], site_of(before["site"])), (key, "release", self.truth.freed[key]["site"]))
 
     # refs
 
@@ -331,6 +338,10 @@ class Expectations:
                  ("--min-size=49", lambda each: each["size"] >= 49),
                  ("--finalized", lambda each: each["state"] == "finalized"),
                  ("--heap=2", lambda each: each["heap"] == 2),
+                 ("--site=unknown", lambda each: not each["site"]),
+                 ("--site=random_objects.c:*", lambda each: each["site"] and each["site"][0].endswith("/random_objects.c")),
+                 ("--site=*.x:11? --type=quad", lambda each: each["site"] and 110 <= each["site"][1] < 120 and each["site"][0].endswith(".x")),
+                 ("--site=start()", lambda each: each["site"] and each["site"][2] == "start"),
                  ("--type=node --min-size=1 --heap=1", lambda each: each["id"].startswith("node#") and each["heap"] == 1)]
         for options, test in tests:
             expected = [key for key, each in truth.objects.items() if test(each)]
@@ -361,6 +372,7 @@ class Expectations:
     def ask_gcstat(self, _samples):
         yield Asked(Question("gcstat", "--json --limit=0"), lambda document: self.check_stat(document, True))
         yield Asked(Question("gcstat", "--no-retained --json --limit=0"), lambda document: self.check_stat(document, False))
+        yield Asked(Question("gcstat", "--no-retained --sites --json --limit=0"), self.check_sites)
 
     def check_stat(self, document, has_retained):
         truth = self.truth
@@ -388,6 +400,19 @@ class Expectations:
                     require(row.get("retained") is None, "retained bytes were not asked for: %s", row)
             if heap["heap"]:
                 same("the collector", (heap["collector"]["enabled"], heap["collector"]["collections"]), (False, 0))
+
+    def check_sites(self, document):
+        expected = collections.defaultdict(lambda: [0, 0])
+        for each in self.truth.objects.values():
+            total = expected[each["heap"], str(each["site"])]
+            total[0] += 1
+            total[1] += each["size"] if each["site"] else 0
+        found = {(heap["heap"], str(site_of(row))): [row["objects"], row["bytes"]] for heap in document["heaps"] for row in heap["sites"]}
+        found.update({(heap["heap"], "None"): [heap["without_site"], 0] for heap in document["heaps"] if heap["without_site"]})
+        same("the objects of each line", found, dict(expected))
+        for heap in document["heaps"]:
+            sizes = [row["bytes"] for row in heap["sites"]]
+            same("the largest first", sizes, sorted(sizes, reverse=True))
 
     # gcdiff: nothing changes between these two questions (check_diff.py is about what does)
 
@@ -421,6 +446,20 @@ class Expectations:
         for leak in document["leaks"]:
             require(leak["representative"] in leak["objects"], "represented by %s: %s", leak["representative"], leak["objects"])
             same("the bytes of %s" % leak, leak["bytes"], sum(truth.sizes[key] for key in leak["objects"]))
+            same("the site of %s" % leak["representative"], site_of(leak["site"]), truth.objects[leak["representative"]]["site"])
+        kinds = collections.defaultdict(lambda: [0, 0])
+        for leak in document["leaks"]:
+            kind = kinds[leak["cause"], type_of(leak["representative"]), str(site_of(leak["site"]))]
+            kind[0] += leak["count"]
+            kind[1] += leak["bytes"]
+        groups = collections.defaultdict(lambda: [0, 0])
+        for row in document["groups"]:  # those of objects in use stand apart
+            group = groups[row["cause"], row["type"], str(site_of(row["site"]))]
+            group[0] += row["objects"]
+            group[1] += row["bytes"]
+        same("groups by cause, type and line", dict(groups), dict(kinds))
+        sizes = [row["bytes"] for row in document["groups"]]
+        same("the largest group first", sizes, sorted(sizes, reverse=True))
         if complete:
             size = sum(truth.sizes[key] for key in self.causes)
             same("the totals", (document["objects"], document["bytes"]), (len(self.causes), size))
@@ -447,6 +486,9 @@ class Expectations:
             (possible if unsure else certain).append(row)
         for row in document["stale"] + document["possible"]:
             self.check_slot(row["holder"], int(row["address"], 16) + row["holder"]["offset"])
+        for row in document["stale"] + document["possible"]:
+            if not row["now"] and row["was"] in truth.freed:
+                same("the site of %s" % row["was"], site_of(row["was_site"]), truth.freed[row["was"]]["site"])
         found = [(self.rows.found(row["holder"]), row["was"]) for row in document["stale"] if not row["now"]]
         maybe = [(self.rows.found(row["holder"]), row["was"]) for row in document["possible"] if not row["now"]]
         same_rows("stale and possibly stale", found + maybe, certain + possible, complete)

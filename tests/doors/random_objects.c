@@ -137,9 +137,31 @@ void drop(shadow_id id)
     rh_release(object);
 }
 
+/* The line of the birth that born() writes down next. */
+static shadow_site made;
+#define MADE(call) (made = (shadow_site){__FILE__, __func__, __LINE__}, (call))
+
+/* Many more sites than this file has lines that make objects, as those of a language's interpreter.
+ */
+enum { SCRIPT_LINES = 40 };
+static rh_site script[SCRIPT_LINES];
+
+static rh_site *any_line(void)
+{
+    rh_site *line = &script[below(SCRIPT_LINES)];
+    line->file = "/scripts/a script.x";
+    line->function = line - script < SCRIPT_LINES / 2 ? "start" : NULL;
+    line->line = 100 + (uint32_t)(line - script);
+    made = (shadow_site){line->file, line->function, line->line};
+    return line;
+}
+
 shadow_id born(region *r, const char *type, const void *object, size_t size, unsigned slots)
 {
-    return shadow_birth(r->heap, r->number, type, object, size, slots);
+    shadow_id id = shadow_birth(r->heap, r->number, type, object, size, slots);
+    shadow_at(id)->site = made;
+    made = (shadow_site){0};
+    return id;
 }
 
 static void add_slots(shadow_id id, const char *head, long count, const char *tail)
@@ -150,7 +172,7 @@ static void add_slots(shadow_id id, const char *head, long count, const char *ta
 
 shadow_id new_node(region *r)
 {
-    node *object = rh_new(r->heap, &node_type);
+    node *object = MADE(rh_new(r->heap, &node_type));
     shadow_id id = born(r, "node", object, sizeof *object, 4);
     object->value = next_random();
     object->value |= 1ull << 63; /* nobody's address */
@@ -163,7 +185,7 @@ shadow_id new_node(region *r)
 
 shadow_id new_table(region *r, unsigned length)
 {
-    table *object = rh_new(r->heap, &table_type);
+    table *object = MADE(rh_new(r->heap, &table_type));
     shadow_id id = born(r, "table", object, sizeof *object, length + 2 * VECTOR_LENGTH);
     object->items = calloc(length, sizeof *object->items);
     object->pairs = calloc(VECTOR_LENGTH, sizeof *object->pairs);
@@ -181,7 +203,7 @@ shadow_id new_table(region *r, unsigned length)
 static shadow_id new_block(region *r)
 {
     size_t length = below(40) == 0 ? 300 : below(7);
-    block *object = rh_new_array(r->heap, &block_type, length);
+    block *object = MADE(rh_new_array(r->heap, &block_type, length));
     shadow_id id =
         born(r, "block", object, sizeof *object + length * sizeof(void *), (unsigned)length);
     add_slots(id, "item", (long)length, NULL);
@@ -190,7 +212,7 @@ static shadow_id new_block(region *r)
 
 shadow_id new_phoenix(region *r)
 {
-    shadow_id id = born(r, "phoenix", rh_new(r->heap, &phoenix_type), sizeof(phoenix), 0);
+    shadow_id id = born(r, "phoenix", MADE(rh_new(r->heap, &phoenix_type)), sizeof(phoenix), 0);
     rh_release(real(id));
     require(rescued == (void *)~(uintptr_t)real(id));
     rescued = NULL;
@@ -200,14 +222,15 @@ shadow_id new_phoenix(region *r)
 
 static shadow_id new_quad(region *r)
 {
-    shadow_id id = born(r, "quad", rh_new(r->heap, &quad_type), sizeof(quad), 4);
+    quad *object = rh_new_at(r->heap, &quad_type, any_line());
+    shadow_id id = born(r, "quad", object, sizeof(quad), 4);
     add_slots(id, "child", 4, NULL);
     return id;
 }
 
 shadow_id new_leaf(region *r)
 {
-    leaf *object = rh_new(r->heap, &leaf_type);
+    leaf *object = chance(20) ? (rh_new)(r->heap, &leaf_type) : MADE(rh_new(r->heap, &leaf_type));
     shadow_id id = born(r, "leaf", object, sizeof *object, 0);
     object->number = -(int64_t)below(1000);
     return id;
@@ -219,7 +242,7 @@ shadow_id new_string(region *r)
     int length =
         snprintf(text, sizeof text, "%.*s%zu", (int)below(60),
                  "the quick brown fox jumps over the lazy dog, and over again", r->dict_keys++);
-    return born(r, "string", rh_string_new(r->heap, text),
+    return born(r, "string", MADE(rh_string_new(r->heap, text)),
                 offsetof(rh_string, bytes) + 1 + (size_t)length, 0);
 }
 
@@ -231,7 +254,8 @@ shadow_id new_atom(region *r)
     case 1:
         return new_string(r);
     default:
-        return born(r, "int", rh_int_new(r->heap, 1000 + (int64_t)below(1000)), sizeof(rh_int), 0);
+        return born(r, "int", MADE(rh_int_new(r->heap, 1000 + (int64_t)below(1000))),
+                    sizeof(rh_int), 0);
     }
 }
 
@@ -246,9 +270,9 @@ shadow_id new_holder(region *r)
     case 2:
         return new_table(r, VECTOR_LENGTH);
     case 3:
-        return born(r, "list", rh_list_new(r->heap), sizeof(rh_list), LIST_MAX);
+        return born(r, "list", MADE(rh_list_new(r->heap)), sizeof(rh_list), LIST_MAX);
     case 4:
-        return born(r, "dict", rh_dict_new(r->heap), sizeof(rh_dict), 2 * LIST_MAX);
+        return born(r, "dict", MADE(rh_dict_new(r->heap)), sizeof(rh_dict), 2 * LIST_MAX);
     default:
         return new_node(r);
     }
@@ -396,7 +420,7 @@ void add_peer(region *r, shadow_fate fate, shadow_id target)
     shadow_id *weak = &weak_of_target[target];
     if (*weak && !shadow_at(*weak)->live)
         *weak = 0;
-    void *reference = rh_weak_new(real(target));
+    void *reference = MADE(rh_weak_new(real(target)));
     if (*weak) {
         shadow_retain(*weak);
     } else {

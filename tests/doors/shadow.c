@@ -222,6 +222,17 @@ static void tell_id(const char *before, shadow_id id)
         printf("%snull", before);
 }
 
+/* File, line and function; null where no line is known. */
+static void tell_site(const shadow_site *site)
+{
+    if (!site->file)
+        printf(", \"site\": null");
+    else if (site->function)
+        printf(", \"site\": [\"%s\", %" PRIu32 ", \"%s\"]", site->file, site->line, site->function);
+    else
+        printf(", \"site\": [\"%s\", %" PRIu32 ", null]", site->file, site->line);
+}
+
 static void tell_slot(const slot *one, bool is_first)
 {
     printf("%s[\"%s", is_first ? "" : ", ", one->name.head);
@@ -243,6 +254,7 @@ static void tell_object(shadow_id id, bool is_first)
         printf(", \"refcount\": null, \"immortal\": true");
     else
         printf(", \"refcount\": %" PRIu64 ", \"immortal\": false", object->count);
+    tell_site(&object->site);
     printf(", \"state\": \"%s\", \"fate\": \"%s\", \"slots\": [",
            object->finalized ? "finalized" : "live", fates[object->fate]);
     for (unsigned i = 0; i < object->slot_count; i++) {
@@ -261,6 +273,7 @@ static void tell_freed(shadow_id id, bool is_first)
 {
     shadow_id here = *tenant(shadow_at(id)->inverted);
     tell_id(is_first ? "{\"id\": " : ", {\"id\": ", id);
+    tell_site(&shadow_at(id)->site);
     tell_id(", \"now\": ", here != id && shadow_at(here)->live ? here : 0);
     printf(", \"last\": %s, \"address\": \"0x%" PRIxPTR "\", \"heap\": %" PRIu32 "}",
            here == id ? "true" : "false", ~shadow_at(id)->inverted, shadow_at(id)->heap_number);

@@ -24,8 +24,15 @@ typedef struct shadow_name {
     const char *tail;
 } shadow_name;
 
+/* The line that made an object. file NULL: none that is known. */
+typedef struct shadow_site {
+    const char *file, *function;
+    uint32_t line;
+} shadow_site;
+
 typedef struct shadow_object {
     const char *type;
+    shadow_site site; /* the program sets it */
     uint64_t serial;
     uintptr_t inverted;
     rh_heap *heap; /* NULL: the process's own */

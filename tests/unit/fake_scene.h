@@ -63,6 +63,8 @@ static inline scene *scene_new(unsigned layout)
         n[i] = new_node(&s->w, 2);
     for (unsigned i = 0; i < 7; i++)
         fake_link(s->w.heap, n[i], NEXT, n[(i + 1) % 5]);
+    for (unsigned i = 0; i < 4; i++)
+        fake_born(s->w.heap, n[i], fake_site(s->w.space, "/src/scene.c", i ? "f" : NULL, i));
     fake_link(s->w.heap, n[2], BACK, bag);
     fake_link(s->second, far, OTHER, far);
     fake_link(s->other.heap, twig, NEXT, twig);

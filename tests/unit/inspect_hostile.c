@@ -131,12 +131,15 @@ static void ask_all(scene *s)
                                           "--limit=0",
                                           "--unreachable",
                                           "--min-size=40 --type='?*'",
-                                          "--finalized --min-refs=1"};
+                                          "--finalized --min-refs=1",
+                                          "--site='*:*'",
+                                          "--sites"};
     static const struct {
         const char *command;
         unsigned options[4];
-    } asks[] = {{"objat", {0, 1, 2, 7}},   {"refs", {0, 3, 4, 7}},    {"gcgraph", {0, 5, 6, 7}},
-                {"gcfind", {7, 8, 9, 10}}, {"gcleaks", {0, 0, 7, 7}}, {"gcstale", {0, 0, 7, 7}}};
+    } asks[] = {{"objat", {0, 1, 2, 7}},    {"refs", {0, 3, 4, 7}},    {"gcgraph", {0, 5, 6, 7}},
+                {"gcfind", {11, 8, 9, 10}}, {"gcleaks", {0, 0, 7, 7}}, {"gcstale", {0, 0, 7, 7}},
+                {"gcstat", {0, 12, 7, 12}}};
     enum { ASKS = sizeof asks / sizeof *asks, WITH_OPERAND = 3 };
     alarm(ROUND_SECONDS);
     for (unsigned i = 0; i < 2 * ASKS; i++) {

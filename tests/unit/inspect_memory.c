@@ -62,7 +62,9 @@ static const struct {
             {"gcgraph", "--depth 3 #1, #2"},
             {"gcgraph", ""},
             {"gcfind", "--type='n*' --min-size=20 --unreachable"},
+            {"gcfind", "--site='a*'"},
             {"gcstat", ""},
+            {"gcstat", "--sites"},
             {"gcverify", ""},
             {"gcleaks", ""},
             {"gcstale", ""},
@@ -86,6 +88,8 @@ static world small(unsigned layout)
     fake_link(w.heap, lost, OTHER, dead);
     fake_put(w.t, 0x7ffe00001810, dead, 8);
     fake_free_object(w.heap, dead, RH_DEATH_RELEASE);
+    fake_born(w.heap, a, fake_site(w.space, "/a/b.c", "f", 3));
+    fake_born(w.heap, lost, fake_site(w.space, "a.c", NULL, 4));
     return w;
 }
 

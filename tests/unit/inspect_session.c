@@ -66,6 +66,7 @@ START_TEST(every_poll_can_cancel_and_the_next_command_works)
                 {"refs", "--depth=3 #2"}, {"gcgraph", ""},
                 {"gcgraph", "#1"},        {"gcfind", "--unreachable"},
                 {"gcstat", ""},           {"gcverify", ""},
+                {"gcstat", "--sites"},    {"gcfind", "--site=*"},
                 {"gcleaks", ""},          {"gcstale", ""}};
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
         world w = small(_i);

@@ -88,12 +88,15 @@ static rhi_error *judge_types(answer *a, const char *glob)
     return NULL;
 }
 
-static rhi_error *look_at(answer *a, uint32_t index, uint8_t fit)
+/* The object: NULL: it is read where that is needed. */
+static rhi_error *look_at(answer *a, uint32_t index, uint8_t fit, const rhi_object *known)
 {
     rhi_object object;
     bool is_shown = a->total < a->asked.limit, fits = true;
-    if ((fit == FITS_BY_SIZE || is_shown || a->asked.site) &&
-        !rhi__object_at_index(a->session, a->reader, index, &object))
+    if (known)
+        object = *known;
+    else if ((fit == FITS_BY_SIZE || is_shown) &&
+             !rhi__object_at_index(a->session, a->reader, index, &object))
         return NULL; /* it was readable a moment ago */
     if (fit == FITS_BY_SIZE && rhi__object_size_at(a->reader, &object) < a->asked.min_size)
         return NULL;
@@ -110,19 +113,37 @@ static rhi_error *look_at(answer *a, uint32_t index, uint8_t fit)
     return NULL;
 }
 
-static rhi_error *look_at_block(answer *a, const rhi_block *block)
+/* What the listing and the leaks tell of an object: enum fit. */
+static uint8_t fit_of(const answer *a, uint32_t index)
 {
     const rhi_listing *l = a->listing;
-    uint32_t types = (uint32_t)a->reader->types.count;
+    uint32_t types = (uint32_t)a->reader->types.count,
+             type = l->kinds[index] >> RHI_LISTING_TYPE_SHIFT;
+    return (l->kinds[index] & a->wanted) == a->wanted && l->counts[index] >= a->asked.min_refs &&
+                   (!a->leaks || rhi__cause(a->leaks, index) != RHI_CAUSE_NONE)
+               ? a->fits[type < types ? type : types]
+               : FITS_NOT;
+}
+
+static rhi_error *look_at_block(answer *a, const rhi_block *block)
+{
     for (uint32_t i = block->first_object; i < block->first_object + block->object_count; i++) {
-        uint32_t type = l->kinds[i] >> RHI_LISTING_TYPE_SHIFT;
-        uint8_t fit = a->fits[type < types ? type : types];
-        if ((l->kinds[i] & a->wanted) == a->wanted && fit != FITS_NOT &&
-            l->counts[i] >= a->asked.min_refs &&
-            (!a->leaks || rhi__cause(a->leaks, i) != RHI_CAUSE_NONE))
-            RHI_TRY(look_at(a, i, fit));
+        uint8_t fit = fit_of(a, i);
+        if (fit != FITS_NOT)
+            RHI_TRY(look_at(a, i, fit, NULL));
     }
     return NULL;
+}
+
+/* Where all must be read, in their order. */
+static rhi_error *look_at_object(void *context, uint32_t index, const rhi_object *object,
+                                 const uint8_t *bytes)
+{
+    answer *a = context;
+    uint8_t fit =
+        rhi__heap_wanted(a->session, a->reader, object->heap) ? fit_of(a, index) : FITS_NOT;
+    (void)bytes;
+    return fit == FITS_NOT ? NULL : look_at(a, index, fit, object);
 }
 
 rhi_error *rhi__gcfind(rhi_session *session, const rhi_gcfind_asked *asked, answer *a)
@@ -141,6 +162,8 @@ rhi_error *rhi__gcfind(rhi_session *session, const rhi_gcfind_asked *asked, answ
     RHI_TRY(rhi__session_listing(a->session, &a->listing));
     RHI_TRY(rhi__tell_harm(&a->session->work, &a->session->notes, a->reader, false));
     rhi__memory_keep_pages(a->reader->memory); /* until the last row is printed */
+    if (asked->site)
+        return rhi__each_object(&session->work, a->reader, "finding objects", look_at_object, a);
     for (uint64_t i = 0; i < a->reader->blocks.count; i++) {
         RHI_TRY(rhi__progress(&a->session->work, "finding objects", i, a->reader->blocks.count));
         if (rhi__heap_wanted(a->session, a->reader, a->reader->blocks.items[i].heap))

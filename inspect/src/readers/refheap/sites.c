@@ -12,6 +12,7 @@ enum { SITES_MAX = 1 << 16, TEXT_BYTES = 1024, TEXTS_BYTES_MAX = 32 << 20 };
 
 typedef struct known_site {
     char *file, *function; /* NULL: unknown */
+    const char *name;      /* the last part of `file` */
     uint32_t line;
     bool is_read;
 } known_site;
@@ -23,8 +24,10 @@ static char *copy_text(rhi_memory *memory, space *s, uint64_t address)
     if (address == 0 || s->site_bytes > TEXTS_BYTES_MAX ||
         !rhi__memory_text(memory, address, text, sizeof text) || !text[0])
         return NULL;
-    s->site_bytes += strlen(text) + 1;
-    return strdup(text);
+    char *copy = strdup(text);
+    s->site_bytes += copy ? strlen(copy) + 1 : 0;
+    memory->is_short |= !copy; /* said in the answer; the next one reads all again */
+    return copy;
 }
 
 static void read_site(rhi_memory *memory, space *s, uint32_t number, known_site *known)
@@ -38,6 +41,8 @@ static void read_site(rhi_memory *memory, space *s, uint32_t number, known_site 
     known->line = rhi__load32(row + C(s, site_line));
     known->file = copy_text(memory, s, rhi__load64(row + C(s, site_file)));
     known->function = copy_text(memory, s, rhi__load64(row + C(s, site_function)));
+    const char *slash = known->file ? strrchr(known->file, '/') : NULL;
+    known->name = slash && slash[1] ? slash + 1 : known->file;
 }
 
 bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *site)
@@ -48,16 +53,17 @@ bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *s
     if (number == 0 || number >= SITES_MAX || number >= s->descriptor.site_count ||
         s->descriptor.sites == 0 || C(s, site_size) == ABSENT)
         return false;
-    if (!s->sites && !(s->sites = calloc(SITES_MAX, sizeof *s->sites)))
+    if (!s->sites && !(s->sites = calloc(SITES_MAX, sizeof *s->sites))) {
+        reader->memory->is_short = true;
         return false;
+    }
     known_site *known = &s->sites[number];
     if (!known->is_read)
         read_site(reader->memory, s, number, known);
-    const char *slash = known->file ? strrchr(known->file, '/') : NULL;
     *site = (rhi_site){.number = heap->space * SITES_MAX + number,
                        .line = known->line,
                        .file = known->file,
-                       .name = slash && slash[1] ? slash + 1 : known->file,
+                       .name = known->name,
                        .function = known->function};
     return known->file != NULL;
 }
