@@ -227,7 +227,8 @@ static uint64_t get_count(source *s, unsigned bytes)
 /* Allocated, clean; NULL if the source is no longer good. */
 static char *get_text(source *s)
 {
-    uint64_t length = get_bounded(s, left(s) < TEXT_MAX ? left(s) : TEXT_MAX);
+    uint64_t length = get_bounded(s, TEXT_MAX);
+    s->is_wrong |= length > left(s); /* behind the length itself */
     char *text = is_good(s) ? malloc(length + 1) : NULL;
     s->is_short |= is_good(s) && !text;
     if (!text)
