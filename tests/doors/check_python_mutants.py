@@ -129,9 +129,10 @@ def judge(arguments, core, truth, path, folder):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, encoding="utf-8", errors="replace")
     lines = done.stdout.splitlines()
     if done.returncode != 0:
-        subprocess.run(["cp", "--sparse=always", path, "python_mutants_core"], check=True)
-        subprocess.run(["cp", places, "python_mutants_places"], check=True)
-        print("to see it again: %s python_mutants_core python_mutants_places NUMBER 1" % arguments.mutants)
+        kept = os.path.join(os.path.dirname(os.path.abspath(arguments.mutants)), "python_mutants_")
+        subprocess.run(["cp", "--sparse=always", path, kept + "core"], check=True)
+        subprocess.run(["cp", places, kept + "places"], check=True)
+        print("to see it again: %s %score %splaces NUMBER 1" % (arguments.mutants, kept, kept))
     told = [pair for pair in zip(lines, lines[1:]) if pair[1].startswith("  the object at")]
     require(done.returncode == 0, "status %d: %s\nlast: %s", done.returncode, "\n".join("%s\n%s" % pair for pair in told), "\n".join(lines[-2:]))
     certain = int(re.search(r"(\d+) certain", lines[-1]).group(1))
