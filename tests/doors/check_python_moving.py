@@ -2,7 +2,7 @@
 
 The process is stopped (SIGSTOP), and asked. Whether its collector was at work, its own word `collecting` tells, which is read
 here: an answer about counts must be provisional then, and only then. What is held for ever is never leaked, and no
-answer fails; --strict: gcverify finds nothing, either.
+answer fails; --strict: gcverify and gcstale find nothing, and nothing is lost, either.
 
 Invariant: the address of `collecting` comes from the offsets of a table, and was tried: the program first stops
 itself inside a collection.
@@ -73,6 +73,10 @@ def check_moment(moving, door, target, strict):
         leaked = {int(name.rsplit("@", 1)[1], 16) for leak in documents["gcleaks"]["leaks"] for name in leak["objects"]}
         require(not leaked & moving.held, "held for ever, and leaked: %s", [hex(each) for each in leaked & moving.held][:20])
         require(not {address_of(row) for row in documents["gcfind"]["objects"]} & moving.held, "held for ever, and unreachable")
+    if strict and not is_collecting and documents["gcleaks"]["complete"]:
+        lost = [leak for leak in documents["gcleaks"]["leaks"] if leak["cause"] != "cycle"]
+        require(not lost, "what is in use is lost: %s", lost[:5])
+        require(not documents["gcstale"]["stale"], "stale: %s", documents["gcstale"]["stale"][:5])
     problems = documents["gcverify"]["problems"]
     require(is_collecting or not strict or not problems, "problems of a healthy process: %s", problems[:5])
     return is_collecting, documents["gcleaks"]["complete"]
@@ -83,6 +87,7 @@ def main():
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--work", default="OBJECTS", help="of moving_python.py: OBJECTS or THREADS")
     parser.add_argument("--strict", action="store_true", help="gcverify finds nothing at all outside of collections")
     arguments = parser.parse_args()
 
@@ -92,7 +97,7 @@ def main():
         dice, inside, complete = random.Random(seed), 0, 0
         print("%s, 3.%d, seed %d" % (PYTHON, minor, seed), flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            program = Target(folder, 1, HERE + "/moving_python.py")
+            program = Target(folder, 1, HERE + "/moving_python.py", arguments.work)
             with program.start() as subject:
                 target, door = subject.live(), PipedShell(arguments.shell)
                 moving = Moving(subject, program, minor)

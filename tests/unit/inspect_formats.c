@@ -973,6 +973,27 @@ START_TEST(no_certain_statement_rests_on_a_root_that_is_guessed)
         ck_assert_int_eq(fake_size(json, "stale"), guess ? 0 : 1);
         ck_assert_int_eq(fake_size(json, "possible"), guess ? 1 : 0);
         json_decref(json);
+        json = fake_json(b.w.t, "gcverify", "");
+        found = fake_at(json, "by_kind.bad_root");
+        ck_assert_int_eq(found ? json_integer_value(found) : 0, guess ? 0 : 1);
+        json_decref(json);
+    }
+    world_free(&b.w);
+}
+END_TEST
+
+/* Of objects that lie alone in memory of others some may not be found. */
+START_TEST(a_root_may_hold_an_object_that_is_not_known)
+{
+    both b = both_new(_i);
+    made_up_root(b.w.t, descriptor, rooted);
+    for (unsigned is_mapped = 0; is_mapped < 2; is_mapped++) {
+        fake_put(b.w.t, rooted, is_mapped ? rooted + 64 : 0x10, 8);
+        b.w.t->state++;
+        json_t *json = fake_json(b.w.t, "gcverify", "");
+        json_t *found = fake_at(json, "by_kind.bad_root");
+        ck_assert_int_eq(found ? json_integer_value(found) : 0, is_mapped ? 0 : 1);
+        json_decref(json);
     }
     world_free(&b.w);
 }
@@ -1018,5 +1039,6 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           what_an_exact_root_holds_is_no_garbage_by_guesses, each_owner_explains_one_count,
           a_word_of_a_stack_may_stand_for_several_variables,
           lost_references_are_told_by_type_and_line, nothing_certain_rests_on_an_object_in_motion,
+          a_root_may_hold_an_object_that_is_not_known,
           no_certain_statement_rests_on_a_root_that_is_guessed,
           a_path_has_an_expression_in_the_language_of_its_objects)

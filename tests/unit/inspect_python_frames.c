@@ -274,7 +274,13 @@ END_TEST
 
 /* ---- a scene with an interpreter and a thread ------------------------------------------------ */
 
-enum { LOCALS = 3, LIVE = 0x111000, DEAD = 0x222000, FRAME_BYTES = 0x200 };
+enum {
+    LOCALS = 3,
+    LIVE = 0x111000,
+    DEAD = 0x222000,
+    STACK_SIZE = 10,
+    FRAME_BYTES = 72 + 8 * (LOCALS + STACK_SIZE)
+};
 
 static void make_types(scene *s)
 {
@@ -523,6 +529,23 @@ START_TEST(what_a_frame_holds_that_is_taken_down_is_guessed)
 }
 END_TEST
 
+START_TEST(words_of_a_frame_that_is_just_being_entered_stay_words)
+{
+    scene s = scene_new(&python_f[_i]);
+    make_types(&s);
+    name_code(&s);
+    make_interpreter(&s);
+    put_frames(&s, 4);
+    uint64_t next = STACK + STACK_DATA + 3 * FRAME_BYTES;
+    put(&s, THREAD + s.py.at->datastack_top, next + FRAME_BYTES);
+    put(&s, next, LIVE);
+    open_roots(&s);
+    for (uint64_t i = STACK; i < STACK + STACK_BYTES; i += 8)
+        ck_assert(owns_nothing(&s, i) == (i < next || i >= next + FRAME_BYTES));
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(where_the_depth_is_not_known_words_stay_words)
 {
     scene s = scene_new(&python_f[_i]);
@@ -766,6 +789,7 @@ int main(void)
     EACH(the_stack_is_as_deep_as_python_says_before_each_instruction);
     EACH(of_code_that_makes_no_sense_no_depth_is_said);
     NEWER(what_frames_own_are_roots_with_names_and_nothing_else_is);
+    NEWER(words_of_a_frame_that_is_just_being_entered_stay_words);
     NEWER(what_a_running_instruction_takes_is_guessed);
     NEWER(what_a_frame_holds_that_is_taken_down_is_guessed);
     NEWER(where_the_depth_is_not_known_words_stay_words);

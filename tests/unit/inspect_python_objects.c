@@ -304,6 +304,7 @@ static void scene_free(scene *s)
     blocks_free(&s->blocks);
     rhi__py_types_free(&s->py);
     rhi__py_arenas_free(&s->py);
+    rhi__py_hands_free(s->py.hands);
     free(s->py.interpreters.items);
     rhi__reader_free(s->reader);
     rhi__memory_close(&s->memory);
@@ -515,6 +516,111 @@ START_TEST(one_pool_may_be_in_motion_and_no_more)
     scene_free(&s);
 }
 END_TEST
+
+/* ---- what threads have at hand -------------------------------------------------------------- */
+
+/* The state of a thread, which is the last to have held the GIL; it has its block at `pointer`. */
+static void put_gil(scene *s, uint64_t pointer, bool is_locked)
+{
+    static const unsigned places[] = {352, 352, 360, 384, 16},
+                          states[][2] = {{16, 176}, {16, 176}, {16, 152}, {16, 136}, {16, 152}};
+    unsigned version = s->py.minor - PY_MINOR_MIN;
+    uint64_t state = room_for(s, 512), gil = s->py.address + places[version];
+    put(s, state + states[version][0], INTERPRETER);
+    put(s, state + states[version][1], pointer);
+    if (s->py.minor >= 12) {
+        gil = room_for(s, 64);
+        put(s, INTERPRETER + places[version], gil);
+    }
+    put(s, gil, 5000);
+    put(s, gil + 8, state);
+    fake_put(s->t, gil + 16, is_locked, 4);
+}
+
+enum { SEAT = 0x7000, OTHER_SEAT = 0x8000 };
+
+/* Two threads, of which the second has a word in a register. */
+static void put_threads(scene *s, uint64_t word)
+{
+    fake_thread(s->t, 1, 0x1000);
+    fake_register(s->t, "fs_base", OTHER_SEAT);
+    fake_thread(s->t, 2, 0x1000);
+    fake_register(s->t, "fs_base", SEAT);
+    fake_register(s->t, "rbx", word);
+}
+
+/* Faults of two pools of three blocks, of which the second thread has one at hand; blocks as
+ * `kinds` say. */
+static uint64_t faults_in_hand(unsigned minor, uint64_t seat, bool is_locked, bool in_hand,
+                               uint64_t link, unsigned in_use, const char *kinds)
+{
+    scene s = scene_new(minor);
+    uint64_t pool = new_pool(&s, 1, 64, 3), third = block_of(&s, pool, 2);
+    for (unsigned i = 0; i < 3; i++)
+        put_object(&s, block_of(&s, pool, i), s.list, 1);
+    fake_put(s.t, pool, in_use, 4);
+    put(&s, pool + 8, third);
+    put(&s, third, link == 1 ? block_of(&s, pool, 0) : link);
+    put_threads(&s, in_hand ? third : 0x1234);
+    if (seat)
+        put_gil(&s, seat, is_locked);
+    must_be(open_pool(&s, pool), kinds);
+    uint64_t count = s.reader->damage.count;
+    scene_free(&s);
+    return count;
+}
+
+START_TEST(what_the_allocator_has_in_hand_is_no_damage)
+{
+    unsigned minor = PY_MINOR_MIN + (unsigned)_i;
+    static const struct {
+        uint64_t seat;
+        bool is_locked, in_hand;
+        bool may_move;
+    } cases[] = {{0, false, true, true},     /* who may be at work is not known */
+                 {0, false, false, false},   /* */
+                 {SEAT, true, true, true},   /* who has it at hand holds the GIL */
+                 {SEAT, true, false, false}, /* */
+                 {SEAT, false, true, false}, /* nobody does */
+                 {OTHER_SEAT, true, true, false}};
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+#define FAULTS(link, in_use)                                                                       \
+    faults_in_hand(minor, cases[i].seat, cases[i].is_locked, cases[i].in_hand, link, in_use, "ll-")
+        ck_assert_uint_eq(FAULTS(0, 2), 0);
+        ck_assert_uint_eq(FAULTS(0, 3), !cases[i].may_move);      /* the count is not changed yet */
+        ck_assert_uint_eq(FAULTS(0x1111, 2), !cases[i].may_move); /* the link is not written yet */
+        ck_assert_uint_eq(FAULTS(0x1111, 3), !cases[i].may_move);
+        ck_assert_uint_eq(FAULTS(0x1111, 1), !cases[i].may_move);
+        ck_assert_uint_eq(FAULTS(0, 0), 1); /* no moment is like that */
+        ck_assert_uint_eq(FAULTS(0x1111, 0), 1);
+#undef FAULTS
+    }
+    /* a link that is not written yet, and leads to a block in use by chance */
+    ck_assert_uint_eq(faults_in_hand(minor, SEAT, true, true, 1, 2, "ll-"), 0);
+    ck_assert_uint_eq(faults_in_hand(minor, SEAT, true, false, 1, 2, "-l-"), 1);
+}
+END_TEST
+
+START_TEST(what_is_being_freed_may_own_what_it_holds)
+{
+    unsigned minor = PY_MINOR_MIN + (unsigned)_i;
+    for (unsigned in_hand = 0; in_hand < 2; in_hand++) {
+        scene s = scene_new(minor);
+        uint64_t pool = new_pool(&s, 1, 64, 2),
+                 list = put_object(&s, block_of(&s, pool, 1), s.list, 0);
+        put_object(&s, block_of(&s, pool, 0), s.list, 1);
+        put_threads(&s, in_hand ? list : 0x1234);
+        put_gil(&s, SEAT, true);
+        const rhi_block *block = open_pool(&s, pool);
+        must_be(block, in_hand ? "lr" : "l-");
+        rhi_object object = decode(&s, block, 1);
+        ck_assert_int_eq(object.state, RHI_FREED); /* all the same */
+        scene_free(&s);
+    }
+}
+END_TEST
+
+/* ---- pools ---------------------------------------------------------------------------------- */
 
 START_TEST(what_is_no_header_is_no_pool)
 {
@@ -1081,6 +1187,8 @@ int main(void)
     EACH(headers_of_live_objects_come_in_order);
     EACH(free_lists_that_make_no_sense_are_damage);
     EACH(one_pool_may_be_in_motion_and_no_more);
+    EACH(what_the_allocator_has_in_hand_is_no_damage);
+    EACH(what_is_being_freed_may_own_what_it_holds);
     EACH(what_is_no_header_is_no_pool);
     EACH(arenas_are_found_by_what_leads_to_their_table);
     EACH(without_a_table_pools_are_found_by_their_headers);

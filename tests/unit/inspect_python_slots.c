@@ -520,7 +520,9 @@ START_TEST(a_generator_owns_what_its_frame_holds_until_it_ends)
     ck_assert_uint_eq(holders_of(all, x), 4);  /* and not the one above */
     fake_put(s->t, frame + 64, UINT32_MAX, 4); /* running: the stack is the thread's matter */
     ck_assert_uint_eq(holders_of(scene_slots(s, g, 256), x), 3);
-    fake_put(s->t, state, 1, 1);
+    fake_put(s->t, state, 1, 1); /* closed before it began */
+    ck_assert_uint_eq(holders_of(scene_slots(s, g, 256), x), 3);
+    fake_put(s->t, state, 4, 1);
     all = scene_slots(s, g, 256);
     ck_assert_uint_eq(holders_of(all, x), 0);
     ck_assert_uint_eq(holders_of(all, code), 1);

@@ -111,6 +111,7 @@ void scene_free(scene *s)
     if (s->reader) {
         rhi__py_views_free(&s->py);
         rhi__py_types_free(&s->py);
+        rhi__py_hands_free(s->py.hands);
         free(s->py.interpreters.items);
         rhi__reader_free(s->reader);
     }

@@ -78,6 +78,12 @@ bool rhi__may_lie_alone(const rhi_reader *reader, uint32_t heap, uint64_t addres
            rhi__memory_region(reader->memory, address);
 }
 
+bool rhi__may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value)
+{
+    const rhi_format *format = rhi__format_of(reader, object->heap);
+    return format->may_hold && format->may_hold(reader, object, value);
+}
+
 const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address)
 {
     return is_raw(block, address)                        ? "memory in use that holds no object"

@@ -111,6 +111,14 @@ static bool is_behind_the_end(const search *s, const rhi_holder *holder)
            holder->address - holder->from >= rhi__object_size_at(s->reader, &object);
 }
 
+/* May a thread be changing that slot just now? */
+static bool is_in_motion(const search *s, const rhi_holder *holder)
+{
+    rhi_object object;
+    return holder->strong && target_of(s, holder->from, &object) &&
+           rhi__may_hold(s->reader, &object, holder->value);
+}
+
 /* A slot or word of a managed object whose value is_suspect. A freed slot that is damaged may be
  * none. */
 static rhi_error *judge_slot(void *context, const rhi_holder *holder)
@@ -121,11 +129,14 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
     if (!target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)
-        return add(object.damaged || is_guess || is_behind_the_end(s, holder) ? &s->stale->possible
-                                                                              : &s->stale->certain,
+        return add(object.damaged || is_guess || is_behind_the_end(s, holder) ||
+                           is_in_motion(s, holder)
+                       ? &s->stale->possible
+                       : &s->stale->certain,
                    holder, object.address);
     if (!is_guess && holder->in_live && is_used_for_anything(s, holder, &object))
-        return add(&s->stale->certain, holder, holder->value);
+        return add(is_in_motion(s, holder) ? &s->stale->possible : &s->stale->certain, holder,
+                   holder->value);
     bool owns_one = holder->strong && !is_guess && holder->value == object.address;
     uint32_t index = rhi__object_index(s->reader, object.address);
     if (owns_one && is_counted(s, &object) && index != RHI_NO_OBJECT &&

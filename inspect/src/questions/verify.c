@@ -72,9 +72,8 @@ typedef struct link_check {
 static void bad_link(const link_check *l, const rhi_slot *slot, const char *what)
 {
     rhi_reader *reader = l->verify->reader;
-    const rhi_format *format = rhi__format_of(reader, l->object->heap);
     char name[RHI_NAME_SIZE + 32];
-    if (format->may_hold && format->may_hold(reader, l->object, slot->value))
+    if (rhi__may_hold(reader, l->object, slot->value))
         return;
     rhi__slot_name(slot->field, slot->element, name, sizeof name);
     tell(&l->verify->check, RHI_FOUND_BAD_LINK, l->object->heap, slot->address, l->object,
@@ -426,7 +425,8 @@ static bool check_root(rhi_verify *verify, const rhi_root *root)
     }
     if (value == 0 || !is_no_object(reader, value, &object, what, sizeof what))
         return value != 0;
-    if (rhi__is_at_rest(verify->reader, root->heap))
+    if (rhi__is_at_rest(reader, root->heap) && !root->is_guess &&
+        !rhi__may_lie_alone(reader, root->heap, value))
         tell(&verify->check, RHI_FOUND_BAD_ROOT, root->heap, root->slot, NULL,
              "the %s %s holds 0x%" PRIx64 ": %s", root_word(reader, root), root_name(root), value,
              what);

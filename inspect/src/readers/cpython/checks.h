@@ -1,9 +1,10 @@
 /* checks.h - what the files share that hold Python's heap against itself: verify.c, links.c,
- * tables_check.c, hands.c, pieces.c. Private to them.
+ * tables_check.c, hands.c, gil.c,
+ * pieces.c. Private to them.
  *
  * Invariant: nothing is said that a sound interpreter can show at any instruction outside of a
- * collection. What one may be changing just now is in the hands of a thread: its address is in a
- * register, or near the top of a stack. */
+ * collection. What one may be changing just now is in the hands of a thread that holds a GIL: its
+ * address is in a register, or near the top of a stack. */
 #ifndef RHI_PYTHON_CHECKS_H
 #define RHI_PYTHON_CHECKS_H
 
@@ -43,6 +44,12 @@ static inline bool py_has_entries(const py_type *type)
 
 /* May a thread be changing what lies there? True also if that cannot be told. */
 bool rhi__py_in_hand(py_runtime *py, uint64_t address);
+
+/* ---- gil.c ---------------------------------------------------------------------------------- */
+
+/* Visits the threads that hold a GIL; false: it stopped, or some of them are not known. */
+typedef bool (*py_holder_visitor)(void *context, const rhi_thread *thread);
+bool rhi__py_holders(py_runtime *py, py_holder_visitor visit, void *context);
 
 /* ---- links.c -------------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@ enum {
     LOCAL_NAMES_MAX = 1024,
     TUPLE_ITEMS = 24,
     SLOTS_MAX = 1 << 20, /* of a frame */
+    CHUNK_HEADER = 24,   /* the one before it, its size and top */
     CHUNKS_MAX = 1 << 16
 };
 enum owner { BY_THREAD, BY_GENERATOR, BY_FRAME_OBJECT, BY_C_STACK };
@@ -366,39 +367,47 @@ static int address_order(const void *left, const void *right)
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
-/* A chunk of the thread's data stack: but for the roots it owns nothing. Where the depth of a value
- * stack is not known, its words stay words. */
-static void add_chunk(py_roots *roots, py_frames *f, uint64_t start, uint64_t end)
+/* Of a chunk of the thread's data stack: but for their roots its frames own nothing, nor does what
+ * lies above `top`. Where the depth of a value stack is not known, its words stay words; and so do
+ * those of a frame that is just being entered or left, which is in no chain. */
+static void add_chunk(py_roots *roots, py_frames *f, uint64_t start, uint64_t end, uint64_t top)
 {
     static const char what[] = "the stack of Python's frames";
-    uint64_t i = rhi__first(0, f->frames.count, at, f->frames.items[at].address >= start);
+    uint64_t i = rhi__first(0, f->frames.count, at, f->frames.items[at].address >= start),
+             done = start + CHUNK_HEADER;
+    rhi__py_nothing(roots, start, CHUNK_HEADER, what);
     for (; i < f->frames.count && f->frames.items[i].limit <= end; i++) {
         const py_frame *frame = &f->frames.items[i];
-        if (!frame->is_unknown || frame->stack < start)
+        if (frame->address < done)
             continue;
-        rhi__py_nothing(roots, start, frame->stack - start, what);
-        start = frame->limit;
+        done = frame->is_unknown ? frame->stack : frame->limit;
+        rhi__py_nothing(roots, frame->address, done - frame->address, what);
+        done = frame->limit;
     }
-    rhi__py_nothing(roots, start, end - start, what);
+    if (top < done || top > end)
+        top = done;
+    rhi__py_nothing(roots, top, end - top, what);
 }
 
 static void add_data_stack(py_roots *roots, py_frames *f, const py_thread *thread)
 {
     rhi_cycle_guard guard = {0};
-    uint64_t chunk = 0, size = 0, count = 0;
+    uint64_t chunk = 0, top = 0, size = 0, count = 0;
     if (f->frames.count)
         qsort(f->frames.items, f->frames.count, sizeof *f->frames.items, address_order);
     rhi__py_word(roots, thread->address + roots->py->at->datastack_chunk, &chunk);
+    rhi__py_word(roots, thread->address + roots->py->at->datastack_top, &top);
     for (uint64_t next; chunk; chunk = next) {
         if (count++ == CHUNKS_MAX || rhi__is_repeated(&guard, chunk) ||
             !rhi__py_word(roots, chunk, &next) || !rhi__py_word(roots, chunk + 8, &size) ||
-            !is_mapped(roots, chunk, size)) {
+            size < CHUNK_HEADER || !is_mapped(roots, chunk, size)) {
             rhi__reader_problem(roots->reader,
                                 "the stack of frames of %s cannot be followed at 0x%" PRIx64,
                                 thread->name, chunk);
             return;
         }
-        add_chunk(roots, f, chunk, chunk + size);
+        add_chunk(roots, f, chunk, chunk + size, top);
+        top = 0; /* of one that is full: behind its last frame */
     }
 }
 

@@ -44,10 +44,11 @@ static void decode_freed(py_runtime *py, const rhi_block *block, const uint8_t *
 {
     py_found found;
     uint64_t slot = rhi__slot_number(block, object->start);
-    bool was_used = block->capacity == 1 || slot < block->origin;
+    bool was_used = block->capacity == 1 || slot < block->origin,
+         is_taken = block->raw && rhi__bit(block->raw, slot); /* or is about to be freed */
     object->state = RHI_UNUSED;
-    if (!was_used || (block->raw && rhi__bit(block->raw, slot)) ||
-        !rhi__py_was_object(py, bytes, header_bytes(block), block->slot_size, true, &found))
+    if (!was_used ||
+        !rhi__py_was_object(py, bytes, header_bytes(block), block->slot_size, !is_taken, &found))
         return;
     object->state = RHI_FREED;
     object->address = object->start + found.prefix;

@@ -23,7 +23,8 @@ enum {
 
 struct py_pools {
     rhi_scratch scratch;
-    uint64_t in_motion; /* the pool whose count is one off: the program was stopped there */
+    uint64_t
+        in_motion; /* where threads are not known: the pool that one is taken to have in hand */
     /* tables that are kept for the next dicts, sorted */
     uint64_t kept[KEPT_MAX];
     unsigned kept_count;
@@ -50,42 +51,79 @@ bool rhi__py_pool_of(const py_runtime *py, uint64_t address, const uint8_t *head
            (p->free == 0 || p->free - address < py->at->pool_bytes);
 }
 
-/* Sets the bits of the blocks in the list of free ones; returns how many. *is_damaged: the list
- * goes round in circles, or leaves the pool. */
-static uint32_t mark_free(const py_pool *p, const uint8_t *bytes, uint64_t *free_bits,
-                          bool *is_damaged)
+/* What the list of free blocks of a pool says. is_damaged: it goes round in circles, or leaves the
+ * pool. */
+typedef struct free_list {
+    uint64_t bits[BLOCKS_MAX / 64];
+    uint32_t count;
+    bool is_damaged;
+} free_list;
+
+/* Follows the list for `most` blocks. */
+static void walk_free(const py_pool *p, const uint8_t *bytes, uint32_t most, free_list *list)
 {
-    uint32_t count = 0;
-    *is_damaged = false;
-    for (uint64_t at = p->free; at; count++) {
+    memset(list, 0, sizeof *list);
+    for (uint64_t at = p->free; at && list->count < most; list->count++) {
         uint64_t offset = at - p->address - HEADER, block = offset / p->block_size;
         if (at < p->address + HEADER || block >= p->carved || offset % p->block_size ||
-            rhi__bit(free_bits, block)) {
-            *is_damaged = true;
+            rhi__bit(list->bits, block)) {
+            list->is_damaged = true;
             break;
         }
-        rhi__bit_set(free_bits, block);
+        rhi__bit_set(list->bits, block);
         at = rhi__load64(bytes + HEADER + offset);
     }
-    return count;
 }
 
-/* Between two instructions of the allocator one pool's count is one off. */
-static void check_count(py_runtime *py, const py_pool *p, uint32_t free_count, bool is_damaged)
+/* By how much the count and the list disagree. */
+static uint32_t off_by(const py_pool *p, const free_list *list)
 {
-    uint32_t left = p->carved - free_count,
-             off = left > p->in_use ? left - p->in_use : p->in_use - left;
-    if (is_damaged)
+    uint32_t left = p->carved - list->count;
+    return left > p->in_use ? left - p->in_use : p->in_use - left;
+}
+
+/* Between two instructions of the allocator the count of its pool is one off; of a block that was
+ * just cut from the pool the link is not written yet, which may lead to one in use by chance. */
+static bool fits_motion(const py_pool *p, const uint8_t *bytes, free_list *list)
+{
+    bool may_be_whole = !list->is_damaged && off_by(p, list) <= 1;
+    free_list begun;
+    walk_free(p, bytes, 1, &begun);
+    if (off_by(p, &begun) > (may_be_whole ? 0 : 1))
+        return may_be_whole;
+    *list = begun;
+    return true;
+}
+
+/* May it be so because the allocator is at work in this pool? If it is not known who has what at
+ * hand, the count of one pool may be off. */
+static bool is_in_motion(py_runtime *py, const py_pool *p, const uint8_t *bytes, free_list *list)
+{
+    uint64_t *one = &py->pools->in_motion;
+    bool is_known,
+        is_at_hand = rhi__py_at_hand(py, p->address, p->address + py->at->pool_bytes, &is_known);
+    if (is_known)
+        return is_at_hand && fits_motion(p, bytes, list);
+    if (list->is_damaged || off_by(p, list) > 1 || (*one && *one != p->address))
+        return false;
+    *one = p->address;
+    return true;
+}
+
+static void find_free(py_runtime *py, const py_pool *p, const uint8_t *bytes, free_list *list)
+{
+    walk_free(p, bytes, p->blocks, list);
+    if ((!list->is_damaged && off_by(p, list) == 0) || is_in_motion(py, p, bytes, list))
+        return;
+    if (list->is_damaged)
         rhi__reader_damage(py->reader, p->address, true,
                            "the list of free blocks of the pool at 0x%" PRIx64 " is damaged",
                            p->address);
-    else if (off == 1 && (!py->pools->in_motion || py->pools->in_motion == p->address))
-        py->pools->in_motion = p->address;
-    else if (off)
+    else
         rhi__reader_damage(py->reader, p->address, true,
                            "the pool at 0x%" PRIx64
                            " counts %u blocks in use, its list of free blocks leaves %u",
-                           p->address, p->in_use, left);
+                           p->address, p->in_use, p->carved - list->count);
 }
 
 /* ---- its blocks ----------------------------------------------------------------------------- */
@@ -144,24 +182,23 @@ static bool is_dead_table(py_runtime *py, const py_pool *p, uint64_t start, cons
 
 static void fill(py_runtime *py, const py_pool *p, const uint8_t *bytes, filling *f)
 {
-    uint64_t free_bits[BLOCKS_MAX / 64] = {0};
-    bool is_damaged;
-    uint32_t free_count = mark_free(p, bytes, free_bits, &is_damaged);
+    free_list list;
     py_found found = {0} /* the last one */, was;
     memset(f, 0, sizeof *f);
-    check_count(py, p, free_count, is_damaged);
+    find_free(py, p, bytes, &list);
     for (uint32_t i = 0; i < p->carved; i++) {
         const uint8_t *block = bytes + HEADER + i * p->block_size;
         uint64_t start = p->address + HEADER + i * p->block_size;
-        if (rhi__bit(free_bits, i))
+        if (rhi__bit(list.bits, i))
             continue;
         if ((found.type && rhi__py_object_like(py, found.type, block, p->block_size, &found)) ||
             rhi__py_object_in(py, start, block, p->block_size, p->block_size, PY_FILLS, &found)) {
             rhi__bit_set(f->live, i);
             f->prefixes[i] = found.prefix;
             f->any_prefix |= found.prefix != 0;
-        } else if (!rhi__py_was_object(py, block, p->block_size, p->block_size, false, &was) &&
-                   !is_dead_table(py, p, start, block)) {
+        } else if ((!rhi__py_was_object(py, block, p->block_size, p->block_size, false, &was) &&
+                    !is_dead_table(py, p, start, block)) ||
+                   rhi__py_is_being_freed(py, start, start + p->block_size)) {
             rhi__bit_set(f->raw, i);
             f->any_raw = true;
         }

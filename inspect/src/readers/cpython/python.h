@@ -36,12 +36,15 @@ typedef struct py_offsets {
     /* of an interpreter */
     uint32_t interpreter_size, next, id, threads_head, interpreter_runtime, gc, modules, sysdict,
         builtins, obmalloc, type_cache, callable_cache;
+    /* the GIL: of _PyRuntime; gil_is_own: of an interpreter, which has its address there */
+    uint32_t gil;
+    bool gil_is_own;
     uint32_t gil_end; /* what is from here on has moved where mutexes are longer; see
                          py_in_interpreter */
     /* of a thread's state; native_id: PY_ABSENT before 3.11. frame: what leads to the innermost
      * frame; through_cframe: at this offset of what it leads to; PY_ABSENT: it is the frame */
     uint32_t thread_next, thread_interpreter, thread_frame, through_cframe, thread_id, native_id,
-        thread_dict, thread_context, exc_info, datastack_chunk, datastack_top;
+        thread_dict, thread_context, exc_info, thread_trash, datastack_chunk, datastack_top;
     /* of a type that the program made, behind the 880 bytes or so that all types have */
     uint32_t ht_name, ht_slots, ht_qualname, ht_cached_keys, ht_module, heap_type_size;
     /* of a str: where its characters are, if all are ASCII and else */
@@ -432,6 +435,9 @@ bool rhi__py_each_entry(py_runtime *py, uint64_t dict, py_entry_visitor visit, v
 /* Appends the exact roots: what threads, their frames and the interpreters own; and ranges of
  * memory that own nothing (unused parts of data stacks, caches, lists of free objects). */
 rhi_error *rhi__py_roots_open(py_runtime *py);
+/* Where a thread of the process has its control block, which is what Python calls it by. 0: not
+ * known. */
+uint64_t rhi__py_thread_pointer(const struct rhi_sink *map, const rhi_thread *thread);
 /* The line of an instruction of a code object, as the frame has it: its address, or, before 3.11,
  * f_lasti; 0: not known. */
 unsigned rhi__py_line(py_runtime *py, uint64_t code, uint64_t instruction);
@@ -467,6 +473,11 @@ extern const rhi_finding_words rhi__py_words[RHI_FINDING_KINDS];
 /* Is the block in its pool's list of free ones? What holds no object may be memory all the same
  * that looks like one that was freed. */
 bool rhi__py_is_free(const py_runtime *py, uint64_t start);
+/* May a thread be changing what lies from `start` on? *is_known: whether that can be told. */
+bool rhi__py_at_hand(py_runtime *py, uint64_t start, uint64_t end, bool *is_known);
+/* Is a thread about to free an object that lies there, which has no counts any more? Part of what
+ * it held may be its own still. */
+bool rhi__py_is_being_freed(py_runtime *py, uint64_t start, uint64_t end);
 void rhi__py_hands_free(struct py_hands *hands);
 void rhi__py_traces_free(struct py_traces *traces);
 

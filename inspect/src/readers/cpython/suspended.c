@@ -18,7 +18,8 @@ enum {
     CODE_FLAGS = 48,
     CODE_IS_COROUTINE = 0x80 | 0x200, /* or an async generator: these have an origin */
     TUPLE_ITEMS = 24,
-    FRAME_NAME_SIZE = 64
+    FRAME_NAME_SIZE = 64,
+    FRAME_CLEARED = 4 /* state of a generator whose frame owns nothing any more */
 };
 
 static uint64_t code_u32(py_runtime *py, uint64_t code, uint64_t offset)
@@ -95,9 +96,10 @@ bool rhi__py_generator_slots(const py_visit *v)
         return false;
     if (frame > v->size)
         return true;
-    if ((int8_t)v->body[state] <= 0)
+    /* one that was closed before it began has ended, and its frame was not cleared */
+    if ((int8_t)v->body[state] < FRAME_CLEARED)
         return give_frame(v, frame);
-    /* it has ended; from 3.12 on the code is owned there all the same */
+    /* from 3.12 on the code is owned there all the same */
     return v->py->minor == 11 ||
            py_label(v, PY_LABEL_FRAME_CODE, v->object->address + code, py_word(v, code), 0);
 }

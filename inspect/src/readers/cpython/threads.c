@@ -59,10 +59,14 @@ static int pthread_order(const void *left, const void *right)
     return a->pointer < b->pointer ? -1 : a->pointer > b->pointer;
 }
 
-static bool is_thread_pointer(const rhi_register *r)
+uint64_t rhi__py_thread_pointer(const struct rhi_sink *map, const rhi_thread *thread)
 {
-    return strcmp(r->name, "fs_base") == 0 || strcmp(r->name, "tpidr") == 0 ||
-           strcmp(r->name, "tpidr_el0") == 0;
+    const rhi_register *r = &map->registers.items[thread->first_register];
+    for (uint32_t i = 0; i < thread->register_count; i++)
+        if (strcmp(r[i].name, "fs_base") == 0 || strcmp(r[i].name, "tpidr") == 0 ||
+            strcmp(r[i].name, "tpidr_el0") == 0)
+            return r[i].value;
+    return 0;
 }
 
 static bool find_places(const struct rhi_sink *map, places *p)
@@ -70,12 +74,9 @@ static bool find_places(const struct rhi_sink *map, places *p)
     p->items = calloc(map->threads.count + 1, sizeof *p->items);
     for (uint64_t i = 0; p->items && i < map->threads.count; i++) {
         const rhi_thread *thread = &map->threads.items[i];
-        const rhi_register *r = &map->registers.items[thread->first_register];
-        uint32_t k = 0;
-        while (k < thread->register_count && !is_thread_pointer(&r[k]))
-            k++;
-        if (k < thread->register_count)
-            p->items[p->count++] = (pthread){r[k].value, thread->lwp};
+        uint64_t pointer = rhi__py_thread_pointer(map, thread);
+        if (pointer)
+            p->items[p->count++] = (pthread){pointer, thread->lwp};
     }
     if (p->items)
         qsort(p->items, p->count, sizeof *p->items, pthread_order);
