@@ -328,7 +328,8 @@ START_TEST(a_table_in_a_crate_is_its_owners_alone)
     made_up_table(b.w.t, bag, raw, &b.lost, 1);
     fake_put(b.w.t, raw + 40, b.lost, 8); /* a leftover */
     fake_link(b.w.heap, b.n, OTHER, bag);
-    check_lost(&b, 1, 0, 0);
+    for (int i = 0; i < 4; i++) /* what was found for one answer is kept for the next */
+        check_lost(&b, 1, 0, 0);
     json_decref(fake_json(b.w.t, "gcgraph", ""));
     check_lost(&b, 1, 0, 0);
     world_free(&b.w);

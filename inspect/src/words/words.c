@@ -146,7 +146,7 @@ static rhi_error *check_word(scan *s, int32_t part, uint64_t address, uint64_t v
     record hit = {.address = address, .value = value, .part = part};
     uint64_t base = 0, end = 0;
     bool declared;
-    if ((w->has_declared && rhi__is_declared(&w->declared, address)) ||
+    if ((w->has_declared && !s->place && rhi__is_declared(&w->declared, address)) ||
         is_registered(s->reader, address))
         return NULL;
     if (w->map.parts.items[part].in_heap && rhi__raw_slot(s->reader, address, &base, &end))

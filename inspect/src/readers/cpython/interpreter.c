@@ -90,9 +90,6 @@ static const struct {
 };
 /* clang-format on */
 enum {
-    TYPE_CACHE_ROWS = 4096,
-    TYPE_CACHE_ROW_BYTES = 24,
-    TYPE_CACHE_NAME = 8,
     GC_BYTES = 128 /* of the collector's part, from its lists to its statistics */
 };
 
@@ -130,19 +127,6 @@ static void add_static_types(py_roots *roots, const py_interpreter *interpreter)
             rhi__py_root(roots, at + static_types[i].dict + 8, "%s.__subclasses__", name);
         }
     }
-}
-
-/* The names in the cache of attributes are owned, their values are not. */
-static void add_type_cache(py_roots *roots, const py_interpreter *interpreter)
-{
-    uint64_t at = interpreter->address + roots->py->at->type_cache;
-    if (roots->py->at->type_cache == PY_ABSENT)
-        return;
-    for (uint32_t i = 0; i < TYPE_CACHE_ROWS; i++)
-        rhi__py_root(roots, at + i * TYPE_CACHE_ROW_BYTES + TYPE_CACHE_NAME,
-                     "cache of types' attributes");
-    rhi__py_nothing(roots, at, TYPE_CACHE_ROWS * TYPE_CACHE_ROW_BYTES,
-                    "the cache of types' attributes");
 }
 
 /* Functions that atexit calls: {function, arguments, keywords} each, in blocks of their own. In 3.9
@@ -226,7 +210,7 @@ rhi_error *rhi__py_roots_open(py_runtime *py)
         add_collector(&roots, interpreter);
         add_owned(&roots, interpreter);
         add_static_types(&roots, interpreter);
-        add_type_cache(&roots, interpreter);
+        rhi__py_type_cache(&roots, interpreter);
         add_atexit(&roots, interpreter);
         add_nothing(&roots, interpreter);
         rhi__py_thread_roots(&roots, frames, interpreter);

@@ -9,7 +9,6 @@
 
 enum {
     CODE_MAX = 1 << 20, /* slots of a frame */
-    HAS_ZONE = 24,      /* of datetime's: whether their last member is there */
     LOWEST_ADDRESS = 1 << 20
 };
 
@@ -19,7 +18,8 @@ enum {
 
 bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount)
 {
-    return py->minor >= 12 ? (refcount & 0x80000000u) != 0 : refcount >= STATIC_COUNT;
+    return py->minor >= 12 ? (refcount & 0x80000000u) != 0
+                           : py->minor == 11 && refcount >= STATIC_COUNT;
 }
 
 /* Is it the address of an object? Those of a program that lies low in memory are no larger than the
@@ -31,24 +31,26 @@ static bool is_address(const py_runtime *py, uint64_t value)
            rhi__memory_u64(py->memory, value + PY_OB_TYPE, &type) && rhi__py_known_type(py, type);
 }
 
-/* Before 3.12 static objects begin with 999,999,999, and few move far from there. Where memory of a
+/* In 3.11 static objects begin with 999,999,999, and few move far from there. Where memory of a
  * program that lies low has such addresses, only those next to it are taken for counts. */
 bool rhi__py_is_static_count(const py_runtime *py, uint64_t refcount)
 {
     enum { FIRST = 999999999, BELOW = 10 << 20, ABOVE = 100 << 20, NEAR = 200000 };
     if (py->minor >= 12)
         return refcount >> 31 == 1;
-    if (refcount < FIRST - BELOW || refcount > FIRST + ABOVE || is_address(py, refcount))
+    if (py->minor < 11 || refcount < FIRST - BELOW || refcount > FIRST + ABOVE ||
+        is_address(py, refcount))
         return false;
     return refcount - (FIRST - NEAR) <= 2 * NEAR || !rhi__memory_region(py->memory, refcount);
 }
 
-static bool is_count(const py_runtime *py, uint64_t refcount)
+/* Is it the count of an object? One that static objects begin with is no other's. */
+static bool is_count(const py_runtime *py, uint64_t refcount, enum py_fit fit)
 {
     if (py->minor >= 12 && (refcount & 0x80000000u))
         return refcount >> 32 == 0;
     return refcount > 0 && ((refcount < py->refcount_max && !is_address(py, refcount)) ||
-                            rhi__py_is_static_count(py, refcount));
+                            (fit == PY_WITHIN && rhi__py_is_static_count(py, refcount)));
 }
 
 /* ---- sizes ---------------------------------------------------------------------------------- */
@@ -129,7 +131,7 @@ uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const ui
 {
     if (got < 40 && (type->flags & PY_FLAG_STR))
         return 0;
-    if (got <= HAS_ZONE)
+    if (got <= PY_HAS_ZONE)
         return type->itemsize || has_inline_values(py, type) ? 0 : type->basicsize;
     if (type->flags & PY_FLAG_STR)
         return text_size(py, type, bytes);
@@ -143,7 +145,7 @@ uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const ui
             return 0;
         size += inline_size(bytes[size]);
     }
-    if (type->may_lack_zone && !bytes[HAS_ZONE])
+    if (rhi__py_lacks_zone(type, bytes))
         size -= 8;
     if (!type->itemsize)
         return size;
@@ -209,7 +211,7 @@ static bool fits_prefix(py_runtime *py, const uint8_t *bytes, uint64_t got, uint
 {
     bool has_collector = prefix > 16 || (prefix == 16 && !py->at->has_managed_weakref);
     if (got < prefix + 16u || (has_collector && !has_collector_header(bytes + prefix - 16)) ||
-        !is_count(py, rhi__load64(bytes + prefix)))
+        !is_count(py, rhi__load64(bytes + prefix), fit))
         return false;
     const py_type *type = rhi__py_type_at(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
     return type && type->prefix == prefix && fits_type(py, type, bytes, got, room, fit, found);
@@ -221,7 +223,7 @@ bool rhi__py_object_like(const py_runtime *py, const py_type *type, const uint8_
     uint64_t prefix = type->prefix;
     return !py->block_prefix && room >= prefix + 16 &&
            rhi__load64(bytes + prefix + PY_OB_TYPE) == type->address &&
-           is_count(py, rhi__load64(bytes + prefix)) &&
+           is_count(py, rhi__load64(bytes + prefix), PY_FILLS) &&
            fits_type(py, type, bytes, room, room, PY_FILLS, found);
 }
 

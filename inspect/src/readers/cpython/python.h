@@ -363,6 +363,12 @@ bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint
  * those from the address on, `got` of them. 0: that makes no sense. */
 uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const uint8_t *bytes,
                              uint64_t got);
+/* Has this object of datetime's no room for its last member? */
+enum { PY_HAS_ZONE = 24 };
+static inline bool rhi__py_lacks_zone(const py_type *type, const uint8_t *body)
+{
+    return type->may_lack_zone && !body[PY_HAS_ZONE];
+}
 bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount);
 /* One that static objects begin with? */
 bool rhi__py_is_static_count(const py_runtime *py, uint64_t refcount);

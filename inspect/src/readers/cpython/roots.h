@@ -49,6 +49,11 @@ void rhi__py_nothing(py_roots *roots, uint64_t start, uint64_t size, const char 
 /* Says that something cannot be followed; the answer is incomplete. Once for all that is cut. */
 void rhi__py_cut(py_roots *roots, const char *what);
 
+/* ---- type_cache.c --------------------------------------------------------------------------- */
+
+/* Adds the names that the cache of types' attributes owns; its values are not. */
+void rhi__py_type_cache(py_roots *roots, const py_interpreter *interpreter);
+
 /* ---- lines.c -------------------------------------------------------------------------------- */
 
 /* Where parts of a code object lie. */

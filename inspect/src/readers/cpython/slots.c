@@ -129,7 +129,8 @@ static bool is_member(const py_visit *v, uint64_t offset)
 
 static bool own_words(const py_visit *v, uint64_t dict)
 {
-    uint64_t start = first_own_word(v->type), end = v->type->basicsize;
+    uint64_t start = first_own_word(v->type),
+             end = v->type->basicsize - (rhi__py_lacks_zone(v->type, v->body) ? 8u : 0);
     /* behind the layout's bytes come its items */
     if (v->type->itemsize && (v->type->layout == PY_TUPLE || v->type->layout == PY_PLAIN))
         return true;
