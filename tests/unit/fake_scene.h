@@ -39,6 +39,19 @@ static inline void add_address(scene *s, uint64_t address)
     s->addresses[s->address_count++] = address;
 }
 
+/* A thread whose stack and register hold some of the nodes, a root that holds the bag. */
+static inline void scene_roots(scene *s, const uint64_t *n, uint64_t bag)
+{
+    fake_target *t = s->w.t;
+    fake_map(t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
+    fake_thread(t, 321, 0x7ffe00001000);
+    fake_register(t, "rbx", n[0]);
+    fake_put(t, 0x7ffe00001800, n[3], 8);
+    fake_root(s->w.heap, 0x7ffe00001808, "root");
+    fake_put(t, 0x7ffe00001808, bag, 8);
+    fake_put(t, 0x400000004F00, n[2], 8);
+}
+
 static inline scene *scene_new(unsigned layout)
 {
     scene *s = calloc(1, sizeof *s);
@@ -74,13 +87,7 @@ static inline scene *scene_new(unsigned layout)
     fake_put(t, fake_slot(s->w.space, bag, 24), items, 8);
     fake_put(t, fake_slot(s->w.space, bag, 32), 12 | 2ull << 32, 8);
     fake_put(t, fake_slot(s->w.space, bag, 40), n[1], 8);
-    fake_map(t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
-    fake_thread(t, 321, 0x7ffe00001000);
-    fake_register(t, "rbx", n[0]);
-    fake_put(t, 0x7ffe00001800, n[3], 8);
-    fake_root(s->w.heap, 0x7ffe00001808, "root");
-    fake_put(t, 0x7ffe00001808, bag, 8);
-    fake_put(t, 0x400000004F00, n[2], 8);
+    scene_roots(s, n, bag);
     fake_event(s->w.heap, RH_EVENT_FREE, n[7], 9, s->w.node, RH_DEATH_COLLECT);
     fake_event(s->w.heap, RH_EVENT_ALLOC, n[1], 2, s->w.node, RH_DEATH_NONE);
     s->fields[0] = fake_field_row(s->w.space, s->w.node, 0);
