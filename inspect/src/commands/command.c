@@ -297,13 +297,15 @@ static const rhi_command table[] = {
             "bytes|null,\n \"sample\", \"sample_value\"}], \"sites_total\" if cut, "
             "\"without_site\": objects of which no line is known, \"sites_refused\":\n lines that "
             "had no number any more, where the format counts them}],\n"
-            " \"heaps_total\" if cut}",
+            " \"heaps_total\" if cut, \"pprof\": the file that was written, if one was}",
         .operands_min = 0,
         .operands_max = 0,
         .options =
             {{"--sites", NULL,
               "by the line that made the objects, instead of their type; of Python's, where the "
               "program records lines"},
+             {"--pprof", "FILE",
+              "the same, and write what lives by line for pprof: go tool pprof -http=: FILE"},
              {"--no-retained", NULL,
               "leave the retained bytes out, which is faster: no graph is built"}},
         .example = "gcstat --no-retained --json",

@@ -53,6 +53,7 @@ typedef struct rhi_gcstat {
     rhi_facts *facts; /* of each of `heaps` */
     bool has_sites;   /* lines that made objects were asked for, instead of types */
     rhi_sites sites;
+    const char *profile; /* the file that was written for pprof; NULL: none was asked for */
 } rhi_gcstat;
 
 /* Freed in any case. */

@@ -272,6 +272,8 @@ void rhi__gcstat_print(rhi_session *session, const rhi_gcstat *answer, uint64_t 
     for (uint64_t i = 0; i < answer->count; i++)
         print_heap(session, answer, i, limit);
     rhi__print_more(session, "", answer->total - answer->count, "heap");
+    if (answer->profile)
+        rhi__print(session, "%s: written for pprof\n", answer->profile);
     rhi__print_incomplete(session);
 }
 
@@ -284,5 +286,7 @@ void rhi__gcstat_json(rhi_session *session, const rhi_gcstat *answer, uint64_t l
     rhi__json_array_end(session);
     if (answer->total > answer->count)
         rhi__json_key(session, "heaps_total", rhi__json_u64(answer->total));
+    if (answer->profile)
+        rhi__json_key(session, "pprof", rhi__json_text(answer->profile));
     rhi__json_end(session);
 }

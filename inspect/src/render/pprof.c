@@ -1,0 +1,228 @@
+/* pprof.c - writes a profile for pprof: protobuf (inspect/pprof/profile.proto), gzipped (see
+ * pprof.h).
+ *
+ * Each class of objects is a sample: at the line that made them, with their number and bytes, and
+ * with labels: type, heap, and the bytes of one, as Go's own heap profiles have them.
+ * Invariant: location and function of site i have the number i + 1; those of unknown lines come
+ * last. Strings are the snapshot's own: its texts are clean. */
+#include "render/pprof.h"
+#include "questions/snapshot.h"
+#include "render/file.h"
+
+#include <profile.pb-c.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <zlib.h>
+
+enum { LABELS = 3, VALUES = 2, SITE_NAME_SIZE = RHI_NAME_SIZE + 16 };
+
+/* Texts that are always there, in the order of their numbers. */
+enum { NOTHING, OBJECTS, COUNT, SPACE, BYTES, TYPE, HEAP, UNKNOWN, FIXED };
+static const char *const fixed[FIXED] = {"",      "inuse_objects", "count", "inuse_space",
+                                         "bytes", "type",          "heap",  "(no line is known)"};
+
+/* A message with what it points to. */
+typedef struct site_message {
+    Refheap__Pprof__Function function;
+    Refheap__Pprof__Line line, *lines[1];
+    Refheap__Pprof__Location location;
+    char name[SITE_NAME_SIZE]; /* of one whose function is not known: "app.py:12" */
+} site_message;
+typedef struct class_message {
+    Refheap__Pprof__Sample sample;
+    Refheap__Pprof__Label labels[LABELS], *label[LABELS];
+    uint64_t location;
+    int64_t values[VALUES];
+} class_message;
+
+typedef struct profile {
+    const rhi_snapshot *snapshot;
+    Refheap__Pprof__Profile message;
+    Refheap__Pprof__ValueType types[VALUES], *type[VALUES];
+    site_message *sites;
+    class_message *classes;
+    Refheap__Pprof__Sample **samples;
+    Refheap__Pprof__Location **locations;
+    Refheap__Pprof__Function **functions;
+    const char **strings; /* fixed ones, names of types, then file and function of each site */
+    int64_t comment;
+} profile;
+
+static bool allocate(profile *p)
+{
+    const rhi_snapshot *s = p->snapshot;
+    uint64_t sites = s->sites.count + 1;
+    p->sites = calloc(sites, sizeof *p->sites);
+    p->locations = calloc(sites, sizeof *p->locations);
+    p->functions = calloc(sites, sizeof *p->functions);
+    p->classes = calloc(s->classes.count + 1, sizeof *p->classes);
+    p->samples = calloc(s->classes.count + 1, sizeof *p->samples);
+    p->strings = calloc(FIXED + s->types.count + 2 * sites + 1, sizeof *p->strings);
+    return p->sites && p->locations && p->functions && p->classes && p->samples && p->strings;
+}
+
+static void free_profile(profile *p)
+{
+    free(p->sites);
+    free(p->locations);
+    free(p->functions);
+    free(p->classes);
+    free(p->samples);
+    free(p->strings);
+}
+
+static int64_t add_string(profile *p, const char *text)
+{
+    p->strings[p->message.n_string_table] = text;
+    return (int64_t)p->message.n_string_table++;
+}
+
+/* "app.py:12". Of "<frozen abc>" pprof would leave out what stands in the brackets, as of C++. */
+static void name_line(const rhi_snapshot_site *site, char name[SITE_NAME_SIZE])
+{
+    const char *slash = strrchr(site->file, '/'), *file = slash ? slash + 1 : site->file;
+    bool in_brackets = *file == '<';
+    rhi__text(name, SITE_NAME_SIZE, "%.*s:%u", (int)strcspn(file + in_brackets, ">"),
+              file + in_brackets, site->line);
+}
+
+/* number: sites.count: the unknown line. */
+static void add_site(profile *p, uint64_t number)
+{
+    site_message *m = &p->sites[number];
+    const rhi_snapshot_site *site =
+        number < p->snapshot->sites.count ? &p->snapshot->sites.items[number] : NULL;
+    refheap__pprof__function__init(&m->function);
+    refheap__pprof__location__init(&m->location);
+    refheap__pprof__line__init(&m->line);
+    if (site && !site->function)
+        name_line(site, m->name);
+    m->function.id = m->location.id = m->line.function_id = number + 1;
+    m->function.filename = site ? add_string(p, site->file) : NOTHING;
+    m->function.name =
+        site ? add_string(p, site->function ? site->function : m->name) : (int64_t)UNKNOWN;
+    m->function.system_name = m->function.name;
+    m->line.line = site ? site->line : 0;
+    m->lines[0] = &m->line;
+    m->location.line = m->lines;
+    m->location.n_line = 1;
+    p->functions[p->message.n_function++] = &m->function;
+    p->locations[p->message.n_location++] = &m->location;
+}
+
+static void add_class(profile *p, uint64_t number)
+{
+    const rhi_snapshot *s = p->snapshot;
+    const rhi_snapshot_class *c = &s->classes.items[number];
+    class_message *m = &p->classes[number];
+    refheap__pprof__sample__init(&m->sample);
+    for (unsigned i = 0; i < LABELS; i++) {
+        refheap__pprof__label__init(&m->labels[i]);
+        m->label[i] = &m->labels[i];
+    }
+    m->labels[0].key = TYPE;
+    m->labels[0].str = FIXED + (int64_t)c->type;
+    m->labels[1].key = HEAP;
+    m->labels[1].num = (int64_t)s->heaps.items[c->heap].number;
+    m->labels[2].key = m->labels[2].num_unit = BYTES;
+    m->labels[2].num = (int64_t)c->size;
+    m->location = c->site == RHI_NO_SITE ? s->sites.count + 1 : (uint64_t)c->site + 1;
+    m->values[0] = (int64_t)c->objects;
+    m->values[1] = (int64_t)(c->objects * c->size);
+    m->sample.location_id = &m->location;
+    m->sample.n_location_id = 1;
+    m->sample.value = m->values;
+    m->sample.n_value = VALUES;
+    m->sample.label = m->label;
+    m->sample.n_label = LABELS;
+    p->samples[p->message.n_sample++] = &m->sample;
+}
+
+static void fill(profile *p, const rhi_session *session)
+{
+    static const int types[VALUES] = {OBJECTS, SPACE}, units[VALUES] = {COUNT, BYTES};
+    const rhi_snapshot *s = p->snapshot;
+    Refheap__Pprof__Profile *m = &p->message;
+    refheap__pprof__profile__init(m);
+    for (unsigned i = 0; i < FIXED; i++)
+        add_string(p, fixed[i]);
+    for (uint64_t i = 0; i < s->types.count; i++)
+        add_string(p, s->types.items[i].name);
+    for (unsigned i = 0; i < VALUES; i++) {
+        refheap__pprof__value_type__init(&p->types[i]);
+        p->types[i].type = types[i];
+        p->types[i].unit = units[i];
+        p->type[i] = &p->types[i];
+    }
+    for (uint64_t i = 0; i <= s->sites.count; i++)
+        add_site(p, i);
+    for (uint64_t i = 0; i < s->classes.count; i++)
+        if (s->classes.items[i].objects &&
+            (!session->has_heap ||
+             s->heaps.items[s->classes.items[i].heap].number == session->heap))
+            add_class(p, i);
+    m->n_sample_type = VALUES;
+    m->sample_type = p->type;
+    m->sample = p->samples;
+    m->location = p->locations;
+    m->function = p->functions;
+    m->default_sample_type = SPACE;
+    m->time_nanos = (int64_t)time(NULL) * 1000000000;
+    if (s->notes.is_incomplete) {
+        p->comment = add_string(p, s->notes.count ? s->notes.items[0] : "incomplete");
+        m->comment = &p->comment;
+        m->n_comment = 1;
+    }
+    m->string_table = (char **)p->strings;
+}
+
+static rhi_error *zip(const uint8_t *bytes, size_t size, char **zipped, size_t *zipped_size)
+{
+    enum { GZIP = 15 + 16 };
+    z_stream stream = {.next_in = (Bytef *)bytes, .avail_in = (uInt)size};
+    if (size > UINT32_MAX / 2 || deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP, 8,
+                                              Z_DEFAULT_STRATEGY) != Z_OK)
+        return rhi__error_memory();
+    uLong bound = deflateBound(&stream, (uLong)size);
+    *zipped = malloc(bound);
+    stream.next_out = (Bytef *)*zipped;
+    stream.avail_out = (uInt)bound;
+    bool ok = *zipped && deflate(&stream, Z_FINISH) == Z_STREAM_END;
+    *zipped_size = stream.total_out;
+    deflateEnd(&stream);
+    return ok ? NULL : rhi__error_memory();
+}
+
+static rhi_error *write_profile(const Refheap__Pprof__Profile *message, const char *path)
+{
+    size_t size = refheap__pprof__profile__get_packed_size(message), zipped_size = 0;
+    uint8_t *bytes = malloc(size + 1);
+    char *zipped = NULL;
+    if (!bytes)
+        return rhi__error_memory();
+    refheap__pprof__profile__pack(message, bytes);
+    rhi_error *error = zip(bytes, size, &zipped, &zipped_size);
+    if (!error)
+        error = rhi__file_write(path, zipped, zipped_size);
+    free(bytes);
+    free(zipped);
+    return error;
+}
+
+rhi_error *rhi__pprof_write(rhi_session *session, const char *path)
+{
+    rhi_snapshot *snapshot = NULL;
+    RHI_TRY(rhi__file_check(path));
+    RHI_TRY(rhi__snapshot_take(session, &snapshot));
+    profile p = {.snapshot = snapshot};
+    rhi_error *error = allocate(&p) ? NULL : rhi__error_memory();
+    if (!error) {
+        fill(&p, session);
+        error = write_profile(&p.message, path);
+    }
+    free_profile(&p);
+    rhi__snapshot_free(snapshot);
+    return error;
+}
