@@ -19,9 +19,9 @@ from launch import TIMEOUT_SECONDS, Question, Target, door_of, report, require, 
 class Changing:
     """changing.c, which stands at a moment."""
 
-    def __init__(self, program, seed, objects, moments, folder):
+    def __init__(self, program, seed, objects, moments, folder, words=()):
         self.program, self.folder, self.truths = program, folder, []
-        self.process = subprocess.Popen([program, str(seed), str(objects), str(moments)], cwd=folder, env=sample_environment(),
+        self.process = subprocess.Popen([program, *words, str(seed), str(objects), str(moments)], cwd=folder, env=sample_environment(),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=with_cores)
         self.read()
 
@@ -37,7 +37,10 @@ class Changing:
     def read(self):
         line = self.process.stdout.readline()
         require(line, "%s ended", self.program)
-        self.truths.append(json.loads(line)["live"])
+        self.take(json.loads(line))
+
+    def take(self, document):
+        self.truths.append(document["live"])
 
     def go_on(self):
         self.process.stdin.write(b"\n")
