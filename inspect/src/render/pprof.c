@@ -25,27 +25,27 @@ static const char *const fixed[FIXED] = {"",      "inuse_objects", "count", "inu
 
 /* A message with what it points to. */
 typedef struct site_message {
-    Refheap__Pprof__Function function;
-    Refheap__Pprof__Line line, *lines[1];
-    Refheap__Pprof__Location location;
+    Rhi__Pprof__Function function;
+    Rhi__Pprof__Line line, *lines[1];
+    Rhi__Pprof__Location location;
     char name[SITE_NAME_SIZE]; /* of one whose function is not known: "app.py:12" */
 } site_message;
 typedef struct class_message {
-    Refheap__Pprof__Sample sample;
-    Refheap__Pprof__Label labels[LABELS], *label[LABELS];
+    Rhi__Pprof__Sample sample;
+    Rhi__Pprof__Label labels[LABELS], *label[LABELS];
     uint64_t location;
     int64_t values[VALUES];
 } class_message;
 
 typedef struct profile {
     const rhi_snapshot *snapshot;
-    Refheap__Pprof__Profile message;
-    Refheap__Pprof__ValueType types[VALUES], *type[VALUES];
+    Rhi__Pprof__Profile message;
+    Rhi__Pprof__ValueType types[VALUES], *type[VALUES];
     site_message *sites;
     class_message *classes;
-    Refheap__Pprof__Sample **samples;
-    Refheap__Pprof__Location **locations;
-    Refheap__Pprof__Function **functions;
+    Rhi__Pprof__Sample **samples;
+    Rhi__Pprof__Location **locations;
+    Rhi__Pprof__Function **functions;
     const char **strings; /* fixed ones, names of types, then file and function of each site */
     int64_t comment;
 } profile;
@@ -94,9 +94,9 @@ static void add_site(profile *p, uint64_t number)
     site_message *m = &p->sites[number];
     const rhi_snapshot_site *site =
         number < p->snapshot->sites.count ? &p->snapshot->sites.items[number] : NULL;
-    refheap__pprof__function__init(&m->function);
-    refheap__pprof__location__init(&m->location);
-    refheap__pprof__line__init(&m->line);
+    rhi__pprof__function__init(&m->function);
+    rhi__pprof__location__init(&m->location);
+    rhi__pprof__line__init(&m->line);
     if (site && !site->function)
         name_line(site, m->name);
     m->function.id = m->location.id = m->line.function_id = number + 1;
@@ -117,9 +117,9 @@ static void add_class(profile *p, uint64_t number)
     const rhi_snapshot *s = p->snapshot;
     const rhi_snapshot_class *c = &s->classes.items[number];
     class_message *m = &p->classes[number];
-    refheap__pprof__sample__init(&m->sample);
+    rhi__pprof__sample__init(&m->sample);
     for (unsigned i = 0; i < LABELS; i++) {
-        refheap__pprof__label__init(&m->labels[i]);
+        rhi__pprof__label__init(&m->labels[i]);
         m->label[i] = &m->labels[i];
     }
     m->labels[0].key = TYPE;
@@ -144,14 +144,14 @@ static void fill(profile *p, const rhi_session *session)
 {
     static const int types[VALUES] = {OBJECTS, SPACE}, units[VALUES] = {COUNT, BYTES};
     const rhi_snapshot *s = p->snapshot;
-    Refheap__Pprof__Profile *m = &p->message;
-    refheap__pprof__profile__init(m);
+    Rhi__Pprof__Profile *m = &p->message;
+    rhi__pprof__profile__init(m);
     for (unsigned i = 0; i < FIXED; i++)
         add_string(p, fixed[i]);
     for (uint64_t i = 0; i < s->types.count; i++)
         add_string(p, s->types.items[i].name);
     for (unsigned i = 0; i < VALUES; i++) {
-        refheap__pprof__value_type__init(&p->types[i]);
+        rhi__pprof__value_type__init(&p->types[i]);
         p->types[i].type = types[i];
         p->types[i].unit = units[i];
         p->type[i] = &p->types[i];
@@ -195,14 +195,14 @@ static rhi_error *zip(const uint8_t *bytes, size_t size, char **zipped, size_t *
     return ok ? NULL : rhi__error_memory();
 }
 
-static rhi_error *write_profile(const Refheap__Pprof__Profile *message, const char *path)
+static rhi_error *write_profile(const Rhi__Pprof__Profile *message, const char *path)
 {
-    size_t size = refheap__pprof__profile__get_packed_size(message), zipped_size = 0;
+    size_t size = rhi__pprof__profile__get_packed_size(message), zipped_size = 0;
     uint8_t *bytes = malloc(size + 1);
     char *zipped = NULL;
     if (!bytes)
         return rhi__error_memory();
-    refheap__pprof__profile__pack(message, bytes);
+    rhi__pprof__profile__pack(message, bytes);
     rhi_error *error = zip(bytes, size, &zipped, &zipped_size);
     if (!error)
         error = rhi__file_write(path, zipped, zipped_size);
