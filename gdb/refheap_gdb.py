@@ -44,6 +44,7 @@ door = load_shared()
 BY_VALUE = (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM)
 BY_ADDRESS = (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
 FRAMES_AT_ONCE, FRAMES_INLINED = 64, 16
+THREAD_POINTERS = ("fs_base", "tpidr")  # by which Python before 3.11 knows its threads
 COMPLETED_MAX = 10000  # names that are looked up for one word
 SYSTEM_FOLDERS = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/")
 REFERENCES = (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
@@ -365,6 +366,7 @@ class Host:
         with Place():
             for lwp, frame in stopped_threads():
                 names = [each.name for each in frame.architecture().registers("general")]
+                names += [each.name for each in frame.architecture().registers() if each.name in THREAD_POINTERS and each.name not in names]
                 values = [(name, integer(frame.read_register(name))) for name in names]
                 values = [row for row in values if row[1] is not None]
                 values += door.vector_words((name, data) for name in vector_names(frame) for data in vector_bytes(frame, name))
