@@ -10,6 +10,7 @@ In batch mode GDB exits with the status of its last command alone. $refheap_stat
 of refheap's last command: gdb -batch prog core -x refheap_gdb.py -ex 'COMMAND' -ex 'quit $refheap_status'
 """
 
+import contextlib
 import os
 import re
 import types
@@ -161,6 +162,13 @@ def integer(value):
         return int(value) & door.MASK
     except (gdb.error, TypeError, ValueError, OverflowError):
         return None
+
+
+def thread_pointer(frame):
+    """(name, number), which no list of registers has; nothing where there is none."""
+    for name in THREAD_POINTERS:
+        with contextlib.suppress(ValueError, gdb.error):
+            yield name, integer(frame.read_register(name))
 
 
 def vector_names(frame):
@@ -366,8 +374,8 @@ class Host:
         with Place():
             for lwp, frame in stopped_threads():
                 names = [each.name for each in frame.architecture().registers("general")]
-                names += [each.name for each in frame.architecture().registers() if each.name in THREAD_POINTERS and each.name not in names]
                 values = [(name, integer(frame.read_register(name))) for name in names]
+                values += thread_pointer(frame)
                 values = [row for row in values if row[1] is not None]
                 values += door.vector_words((name, data) for name in vector_names(frame) for data in vector_bytes(frame, name))
                 yield lwp, integer(frame.read_register("sp")) or 0, values
