@@ -10,6 +10,7 @@ In batch mode GDB exits with the status of its last command alone. $refheap_stat
 of refheap's last command: gdb -batch prog core -x refheap_gdb.py -ex 'COMMAND' -ex 'quit $refheap_status'
 """
 
+import contextlib
 import os
 import re
 import types
@@ -44,6 +45,7 @@ door = load_shared()
 BY_VALUE = (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM)
 BY_ADDRESS = (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
 FRAMES_AT_ONCE, FRAMES_INLINED = 64, 16
+THREAD_POINTERS = ("fs_base", "tpidr")  # by which Python before 3.11 knows its threads
 COMPLETED_MAX = 10000  # names that are looked up for one word
 SYSTEM_FOLDERS = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/")
 REFERENCES = (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
@@ -160,6 +162,13 @@ def integer(value):
         return int(value) & door.MASK
     except (gdb.error, TypeError, ValueError, OverflowError):
         return None
+
+
+def thread_pointer(frame):
+    """(name, number), which no list of registers has; nothing where there is none."""
+    for name in THREAD_POINTERS:
+        with contextlib.suppress(ValueError, gdb.error):
+            yield name, integer(frame.read_register(name))
 
 
 def vector_names(frame):
@@ -366,6 +375,7 @@ class Host:
             for lwp, frame in stopped_threads():
                 names = [each.name for each in frame.architecture().registers("general")]
                 values = [(name, integer(frame.read_register(name))) for name in names]
+                values += thread_pointer(frame)
                 values = [row for row in values if row[1] is not None]
                 values += door.vector_words((name, data) for name in vector_names(frame) for data in vector_bytes(frame, name))
                 yield lwp, integer(frame.read_register("sp")) or 0, values

@@ -104,7 +104,7 @@ def reused():
         where = (id(pair), id(pair.b))
         del pair
         gc.collect()
-        made = [C(), C(), C(), C()]
+        made = [C() for _ in range(100)]  # what else was freed just now may be used first
         for number, each in enumerate(made):
             if id(each) in where:
                 return made, number

@@ -15,6 +15,8 @@ import expect
 from launch import Failure, Question, door_of, report, require, without_traceback
 from python_target import PYTHON, SAMPLES, PipedShell, Target, minor_version
 
+HAS_INLINE_ATTRIBUTES = minor_version() >= 11
+
 
 def same(what, found, expected):
     require(found == expected, "%s: %s, expected %s", what, found, expected)
@@ -60,7 +62,8 @@ def ask_lesson(asker, truth):
     if truth.get("cycles"):
         asker.ask("gcgraph", "--cycles", lambda document: check_cycles(truth["cycles"], document))
     leaked = {known["id"] for known in truth["objects"]} if truth["name"] == "the name dropped" else set()
-    asker.ask("gcleaks", "", lambda document: check_leaked(leaked, document))
+    if truth["name"] in CHECKPOINTS["lesson"][4:]:  # before, there may be what importing left
+        asker.ask("gcleaks", "", lambda document: check_leaked(leaked, document))
     asker.ask("gcverify", "", lambda document: same("problems", document["problems"], []))
     asker.ask("gcstale", "", lambda document: same("stale pointers", document["stale"], []))
 
@@ -78,8 +81,20 @@ def check_at(known, document):
         return
     check_header(known, document["object"])
     fields = {row["name"]: row["target"] for row in document["fields"]}
+    if not HAS_INLINE_ATTRIBUTES and known["referents"]:  # a dict has them
+        require(fields["__dict__"].startswith("dict@"), "the attributes of %s: %s", known["id"], fields)
+        return
     for name, target in known["referents"].items():
         same("%s.%s" % (known["id"], name), fields.get(name), target)
+
+
+def holders_of(known):
+    """By name: entries of dicts, and others."""
+    entries, others = sorted(known["globals"]), sorted(known["referrers"])
+    if not HAS_INLINE_ATTRIBUTES:
+        entries += [each.rsplit(".", 1)[1] for each in others if "." in each]
+        others = [each for each in others if "." not in each]
+    return sorted(entries), others
 
 
 def check_refs(known, document):
@@ -87,8 +102,9 @@ def check_refs(known, document):
     rows = [row for row in document["referrers"] if row["kind"] == "field"]
     found = sorted(row["from"] + ("" if row["name"].startswith("[") else ".") + row["name"] for row in rows)
     named = [each for each in found if each.startswith("dict@") and each.endswith("']")]
-    same("names of " + known["id"], sorted(each.split("['")[1][:-2] for each in named), sorted(known["globals"]))
-    same("other holders of " + known["id"], [each for each in found if each not in named], sorted(known["referrers"]))
+    entries, others = holders_of(known)
+    same("names of " + known["id"], sorted(each.split("['")[1][:-2] for each in named), entries)
+    same("other holders of " + known["id"], [each for each in found if each not in named], others)
     ledger = document["ledger"]
     same("the ledger of " + known["id"], [ledger[key] for key in ("stored", "fields", "unexplained", "provisional")],
          [known["refcount"], known["refcount"], 0, False])
@@ -135,8 +151,10 @@ def check_types(types, document):
 
 
 def check_garbage(truth, document):
-    """By the groups that are alike: one for each connection."""
-    same("causes", {leak["cause"] for leak in document["leaks"]}, {"cycle"})
+    """By the groups that are alike: one for each connection. (3.9 itself loses a count of the type of select.poll().)"""
+    lost = [leak for leak in document["leaks"] if leak["cause"] != "cycle"]
+    own = [leak for leak in lost if minor_version() == 9 and leak["cause"] == "lost_reference" and leak["value"] == "<class 'select.poll'>"]
+    same("other causes", [leak for leak in lost if leak not in own], [])
     count = truth["garbage"]["Connection"]
     groups = [group for group in document["groups"] if plain(group["type"]) in ("Connection", "Handler")]
     same("groups of connections", sum(group["count"] for group in groups), count)

@@ -58,6 +58,8 @@ class Truth:
         """In the data of a file: nobody frees it."""
         return any(start <= address < end for start, end in self.statics)
 
+        self.all_keys = {key for keys in self.keys.values() for key in keys}
+
     def roots(self):
         return {address for address, each in self.objects.items() if each[2]} - self.garbage
 
@@ -204,6 +206,8 @@ class Checks:
                     self.say(target), strength, strengths)
             left[rows[0]] -= 1
         seen = {row[1] for row in named} | held | set(self.truth.keys.get(address, ()))
+        # keys of a table that instances share, of which this one has not all, and no class owns the table any more
+        seen |= {target for name, target, _ in found if name.startswith("shared key ") and target in self.truth.all_keys}
         if self.truth.version >= (3, 13):  # whose collector does not look at it
             seen |= {target for name, target, _ in found if name == "__dict__"}
         same("what %s holds unseen" % self.say(address), [(name, self.say(target)) for name, target, _ in found if target not in seen], [])

@@ -29,6 +29,13 @@ static void call_key(void *context, uint64_t element, char *name, size_t size)
     snprintf(name, size, "key %s", key);
 }
 
+static void call_shared_key(void *context, uint64_t element, char *name, size_t size)
+{
+    char key[KEY_SIZE];
+    rhi__py_repr(context, element, key, sizeof key);
+    snprintf(name, size, "shared key %s", key);
+}
+
 static void call_order(void *context, uint64_t element, char *name, size_t size)
 {
     char key[KEY_SIZE];
@@ -131,6 +138,7 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
         {PY_LABEL_INNER_ITEM, RHI_KIND_STRONG, RHI_FORM_ARRAY, "[]", call_item},
         {PY_LABEL_VALUE, RHI_KIND_STRONG, RHI_FORM_VECTOR, "value", call_value},
         {PY_LABEL_KEY, RHI_KIND_STRONG, RHI_FORM_VECTOR, "key", call_key},
+        {PY_LABEL_SHARED_KEY, RHI_KIND_STRONG, RHI_FORM_VECTOR, "shared key", call_shared_key},
         {PY_LABEL_ORDER, RHI_KIND_STRONG, RHI_FORM_VECTOR, "order", call_order},
         {PY_LABEL_INTERNED, RHI_KIND_BORROWED, RHI_FORM_VECTOR, "interned", call_key},
         {PY_LABEL_ELEMENT, RHI_KIND_STRONG, RHI_FORM_VECTOR, "{}", call_element},

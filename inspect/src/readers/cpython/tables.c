@@ -216,8 +216,11 @@ static bool give_entries(const py_visit *v, const py_table *table, const py_piec
                                      entry.value_slot, entry.value, entry.key))
             return false;
         if (owns_keys && (entry.value || table->values) &&
-            !py_label(v, is_interned ? PY_LABEL_INTERNED : PY_LABEL_KEY, entry.key_slot, entry.key,
-                      entry.key))
+            !py_label(v,
+                      is_interned   ? PY_LABEL_INTERNED
+                      : entry.value ? PY_LABEL_KEY
+                                    : PY_LABEL_SHARED_KEY,
+                      entry.key_slot, entry.key, entry.key))
             return false;
     }
     return true;
@@ -260,7 +263,7 @@ bool rhi__py_shared_key_slots(const py_visit *v, uint64_t keys)
             break;
         for (uint64_t i = 0; i < piece.count; i++) {
             py_entry entry = entry_of(&table, &piece, i);
-            if (!py_label(v, PY_LABEL_KEY, entry.key_slot, entry.key, entry.key))
+            if (!py_label(v, PY_LABEL_SHARED_KEY, entry.key_slot, entry.key, entry.key))
                 return false;
         }
     }

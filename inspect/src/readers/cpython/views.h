@@ -31,6 +31,8 @@ enum py_label {
     PY_LABEL_INNER_ITEM, /* the same inside of the object */
     PY_LABEL_VALUE,      /* "['user']": the key's address */
     PY_LABEL_KEY,        /* "key 'user'": the same */
+    PY_LABEL_SHARED_KEY, /* "shared key 'user'": one of a table of several dicts, which this
+                            one, or the class that owns the table, need not have */
     PY_LABEL_ORDER,      /* "order 'user'": the same, of what keeps the order of keys */
     PY_LABEL_INTERNED,   /* the same, and nothing is owned */
     PY_LABEL_ELEMENT,    /* "{'user'}": the element's own address */
