@@ -75,8 +75,8 @@ typedef struct rhi_type {
     /* the format finds slots, size and value by code: there are no fields, and no other words of
      * its objects are references, but for those of the two below */
     bool has_code;
-    /* with has_code. C code keeps what it likes in the objects' own words: also addresses of bytes
-     * inside of objects that it holds. */
+    /* with has_code. C code keeps what it likes in the objects' own words, and behind what they say
+     * they have: also addresses of bytes inside of objects that it holds. */
     bool has_raw_words;
     bool lends_bytes;    /* such an address alone may tell that an object is held: of text, say */
     bool has_fixed_size; /* all objects have `size` bytes */

@@ -91,20 +91,22 @@ static const rhi_type *type_of(const search *s, const rhi_object *object)
 }
 
 /* Is the word, of an object of C code's, the address of bytes inside of an object that lends them?
- * What is in front of the object, and behind what it says it has, is none of its words. */
-static bool leads_to_bytes(search *s, const rhi_object *object, const uint8_t *bytes,
-                           uint64_t offset)
+ * Or does it lie behind what the object says it has, since C code makes some larger, and is the
+ * address of an object? What is in front of the object is none of its words. */
+static bool is_raw_reference(search *s, const rhi_object *object, const uint8_t *bytes,
+                             uint64_t offset)
 {
     uint64_t value = rhi__load64(bytes + offset);
     const rhi_block *block = rhi__block_at(s->reader, value);
     rhi_object target;
     if (!block || !rhi__slot_is_live(block, rhi__slot_number(block, value)) ||
         object->start + offset < object->address ||
-        offset + 8 > rhi__object_size(s->reader, object, bytes) ||
         !rhi__slot_at(s->reader, block, value, &target) || !rhi__is_object(target.state))
         return false;
     const rhi_type *type = type_of(s, &target);
-    return type && type->lends_bytes && value > target.address;
+    bool is_behind = offset + 8 > rhi__object_size(s->reader, object, bytes);
+    return is_behind ? value == target.address
+                     : type && type->lends_bytes && value > target.address;
 }
 
 /* The slots at this word, as the format's code finds them: one that owns several counts is a row
@@ -117,7 +119,8 @@ static rhi_error *check_coded_word(search *s, const rhi_object *object, const ui
     if (!s->only_undeclared)
         rhi__each_slot(s->reader, object, bytes, visit_coded_slot, &w);
     s->has_foreign |= !w.found && value == s->target;
-    if (!s->error && type_of(s, object)->has_raw_words && leads_to_bytes(s, object, bytes, offset))
+    if (!s->error && type_of(s, object)->has_raw_words &&
+        is_raw_reference(s, object, bytes, offset))
         s->error = hit(s, object, NULL, 0, w.address, value);
     return s->error;
 }

@@ -17,10 +17,12 @@ static void decode_collector(const uint8_t *header, rhi_object *object)
     object->finalized = rhi__load64(header + 8) & 1;
 }
 
-/* What nobody made does not die: its count begins anywhere. */
-static bool is_static(const rhi_block *block)
+/* What nobody made does not die, and its count begins anywhere. Nor does the definition of a
+ * module, wherever C code has it: its first count is nobody's. */
+static bool is_kept(const py_runtime *py, const rhi_block *block, const py_type *type)
 {
-    return block->is_lone && block->origin == PY_IS_STATIC;
+    return (block->is_lone && block->origin == PY_IS_STATIC) ||
+           (type && type->address == py->definition_type);
 }
 
 static void decode_live(const py_runtime *py, const rhi_block *block, const uint8_t *bytes,
@@ -30,7 +32,7 @@ static void decode_live(const py_runtime *py, const rhi_block *block, const uint
     uint64_t count = rhi__load64(bytes + prefix);
     const py_type *type = rhi__py_known_type(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
     object->state = RHI_LIVE;
-    object->immortal = is_static(block) || rhi__py_is_immortal(py, count);
+    object->immortal = is_kept(py, block, type) || rhi__py_is_immortal(py, count);
     object->count = object->immortal ? 0 : (int64_t)count;
     object->type = type ? py_type_number(py, type) : UINT32_MAX;
     if (type && (type->flags & PY_FLAG_GC) && prefix >= 16)
@@ -88,7 +90,7 @@ void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uin
             uint64_t count = rhi__load64(object), address = rhi__load64(object + PY_OB_TYPE);
             if (!type || type->address != address)
                 type = rhi__py_known_type(py, address);
-            bool immortal = is_static(block) || rhi__py_is_immortal(py, count);
+            bool immortal = is_kept(py, block, type) || rhi__py_is_immortal(py, count);
             *headers++ = (rhi_header){.count = immortal             ? 0
                                                : count < UINT32_MAX ? (uint32_t)count
                                                                     : UINT32_MAX,

@@ -33,14 +33,28 @@ static rhi_error *progress(const finder *f, const char *what, uint64_t done, uin
 
 /* ---- blocks of malloc ----------------------------------------------------------------------- */
 
+/* Extensions make types in a block as others have them in their data: the collector does not know
+ * them, and their counts say nothing. */
+static rhi_error *try_type(finder *f, uint64_t start, uint64_t room)
+{
+    const py_type *type = rhi__py_known_type(f->py, start);
+    if (!type || type->is_heap_type)
+        return NULL;
+    RHI_TRY(rhi__add_lone(f->blocks, start, room, 0, f->heap));
+    f->blocks->items[f->blocks->count - 1].origin = PY_IS_STATIC;
+    return NULL;
+}
+
 /* Adds the object in the block [start, end), if there is one. */
 static rhi_error *try_block(finder *f, rhi_window *window, uint64_t start, uint64_t end)
 {
     py_found found;
     uint64_t room = end - start, got = room < LOOK_BYTES ? room : LOOK_BYTES;
     const uint8_t *bytes = rhi__window_at(window, start, got);
-    if (!bytes || !rhi__py_object_in(f->py, start, bytes, got, room, PY_CHUNK, &found))
+    if (!bytes)
         return NULL;
+    if (!rhi__py_object_in(f->py, start, bytes, got, room, PY_CHUNK, &found))
+        return try_type(f, start, room);
     uint64_t hooks = found.prefix - found.type->prefix; /* of debugging */
     return rhi__add_lone(f->blocks, start + hooks, room - hooks, found.type->prefix, f->heap);
 }
@@ -278,7 +292,8 @@ static rhi_error *try_near(finder *f, uint64_t address)
     for (uint64_t i = 0; i < f->program->data.count; i++)
         if (address - f->program->data.items[i].start <
             f->program->data.items[i].end - f->program->data.items[i].start)
-            return rhi__py_static_near(f->py, &f->program->data.items[i], address, f->blocks);
+            return rhi__py_static_near(f->py, f->program, &f->program->data.items[i], address,
+                                       f->blocks);
     uint64_t first = f->blocks->count;
     RHI_TRY(try_mapped(f, address));
     return f->blocks->count == first && !malloc->spans.count ? try_listed(f, address) : NULL;

@@ -239,6 +239,41 @@ static bool is_linked(py_runtime *py, const uint8_t *bytes, uint64_t start, cons
            (back & ~(uint64_t)PY_GC_LINK_FLAGS) == start + found->prefix - 16;
 }
 
+/* Is it in one of the collector's lists, or in none? Its neighbours need not be of one mind while
+ * it is put into a list, or taken out. */
+static bool has_links(py_runtime *py, const uint8_t *bytes, uint64_t start, const py_found *found)
+{
+    uint64_t next = rhi__load64(bytes + found->prefix - 16) & ~(uint64_t)PY_GC_LINK_FLAGS,
+             prev = rhi__load64(bytes + found->prefix - 8) & ~(uint64_t)PY_GC_LINK_FLAGS, forth;
+    return next == 0 || is_linked(py, bytes, start, found) ||
+           (rhi__memory_u64(py->memory, prev, &forth) &&
+            (forth & ~(uint64_t)PY_GC_LINK_FLAGS) == start + found->prefix - 16);
+}
+
+static bool is_collecting(const py_runtime *py)
+{
+    for (uint64_t i = 0; i < py->interpreters.count; i++)
+        if (py->interpreters.items[i].is_collecting)
+            return true;
+    return false;
+}
+
+/* Where obmalloc serves what is small, only that lies in malloc's blocks that was larger once, or
+ * that C code takes from malloc itself, for types of its own and not for the collector's. So most
+ * structs of C that look like an object are told from one. */
+static bool may_be_malloced(py_runtime *py, const uint8_t *bytes, uint64_t start,
+                            const py_found *found)
+{
+    enum { SMALL = 512 };
+    const rhi_type *type = &py->reader->types.items[py_type_number(py, found->type)];
+    if (py->allocator != PY_PYMALLOC)
+        return true;
+    if (!(found->type->flags & PY_FLAG_GC))
+        return found->size > SMALL || has_own_size(py, found->type) || type->has_raw_words;
+    return (found->size > SMALL || has_own_size(py, found->type)) &&
+           (is_collecting(py) || has_links(py, bytes, start, found));
+}
+
 /* What debug hooks put in front: size, who asked for it, seven times 0xfd. More than obmalloc has
  * gets this twice. Returns the bytes of it, *room is what was asked for then; 0: no object. */
 static uint64_t debug_prefix(const uint8_t *bytes, uint64_t got, uint64_t *room)
@@ -274,7 +309,8 @@ bool rhi__py_object_in(py_runtime *py, uint64_t start, const uint8_t *bytes, uin
         start += hooks;
     }
     for (unsigned prefix = 0; prefix <= PY_PREFIX_MAX; prefix += 16) {
-        if (!fits_prefix(py, bytes, got, room, fit, (uint8_t)prefix, &one))
+        if (!fits_prefix(py, bytes, got, room, fit, (uint8_t)prefix, &one) ||
+            (fit == PY_CHUNK && !may_be_malloced(py, bytes, start, &one)))
             continue;
         if (!any || (!is_linked(py, bytes, start, found) && is_linked(py, bytes, start, &one)))
             *found = one;

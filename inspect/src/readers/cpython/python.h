@@ -200,7 +200,8 @@ typedef struct py_runtime {
     enum py_allocator allocator;
     uint8_t block_prefix;            /* PY_DEBUG_PREFIX or 0 */
     uint64_t type_type, object_type; /* `type` and `object` */
-    uint32_t first_type;             /* in rhi_reader.types */
+    uint64_t definition_type; /* of definitions of modules, which nobody frees; 0: not known */
+    uint32_t first_type;      /* in rhi_reader.types */
     struct {
         py_type *items;
         uint64_t count, capacity;
@@ -386,8 +387,8 @@ rhi_error *rhi__py_read_near(rhi_reader *reader, const rhi_own_range *range, uin
 rhi_error *rhi__py_read_lone(rhi_reader *reader, rhi_blocks *blocks);
 /* Appends the objects in the data of modules; that which contains the address alone. */
 rhi_error *rhi__py_add_statics(py_runtime *py, const rhi_program *program, rhi_blocks *blocks);
-rhi_error *rhi__py_static_near(py_runtime *py, const rhi_range *data, uint64_t address,
-                               rhi_blocks *blocks);
+rhi_error *rhi__py_static_near(py_runtime *py, const rhi_program *program, const rhi_range *data,
+                               uint64_t address, rhi_blocks *blocks);
 /* What rhi__py_read_near finds where no arena is. */
 rhi_error *rhi__py_lone_near(rhi_reader *reader, uint64_t address, rhi_blocks *blocks);
 

@@ -3,10 +3,14 @@
  *
  * Found where the address of a known type stands behind a count. Many a struct of C looks like
  * that: so the count must be one that only static objects begin with, or the object one that is
- * known from elsewhere.
+ * known from elsewhere. Those of extensions begin with a count of 1: something must lead to one.
  * Invariant: what is found lies in the data of a module, one behind the other. */
+#include "base/array.h"
+#include "base/search.h"
 #include "heap/reader.h"
 #include "readers/cpython/python.h"
+
+#include <stdlib.h>
 
 enum {
     STEP_BYTES = 1 << 20,
@@ -16,13 +20,24 @@ enum {
     SIZE_ALIGN = 8
 };
 
+/* What looks like an object, [start, end). */
+typedef struct candidate {
+    uint64_t start, end;
+    bool is_led_to;
+} candidate;
+
 typedef struct search {
     py_runtime *py;
+    const rhi_program *program;
     rhi_blocks *blocks;
     uint64_t singletons[SINGLETONS];
     uint64_t low, high; /* where the types lie that are known */
     uint64_t types;     /* of these */
     uint64_t wanted;    /* the object that contains this address alone; 0: all */
+    struct {
+        candidate *items;
+        uint64_t count, capacity;
+    } candidates; /* in the order of their starts */
 } search;
 
 /* A piece of module data: `bytes` are the first `got` of [start, end). */
@@ -47,11 +62,12 @@ static void note_types(search *s)
     }
 }
 
-static search begin(py_runtime *py, uint64_t wanted, rhi_blocks *blocks)
+static search begin(py_runtime *py, const rhi_program *program, uint64_t wanted, rhi_blocks *blocks)
 {
     static const char *const names[SINGLETONS] = {"None", "Ellipsis", "NotImplemented", "True",
                                                   "False"};
-    search s = {.py = py, .wanted = wanted, .blocks = blocks, .low = UINT64_MAX};
+    search s = {
+        .py = py, .program = program, .wanted = wanted, .blocks = blocks, .low = UINT64_MAX};
     for (unsigned i = 0; i < SINGLETONS; i++)
         s.singletons[i] = rhi__py_dict_get(py, py->interpreters.items[0].builtins, names[i]);
     note_types(&s);
@@ -100,11 +116,24 @@ static uint64_t static_type_bytes(const py_runtime *py)
     return py->minor >= 12 ? 416 : 408;
 }
 
+/* Extensions have objects in their data that hold what C has in its structs. */
+static bool may_be_of_extension(const py_type *type)
+{
+    return type->prefix == 0 && !(type->flags & PY_FLAG_GC) &&
+           (type->layout == PY_OWN_WORDS || type->layout == PY_PLAIN);
+}
+
+static bool is_wanted(const search *s, uint64_t start, uint64_t end)
+{
+    return !s->wanted || s->wanted - start < end - start;
+}
+
 /* The bytes of the object that begins `at` bytes from the view's start, without its prefix; 0:
- * none does. */
-static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix)
+ * none does. *is_guess: this is so only if something leads to it. */
+static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix, bool *is_guess)
 {
     py_runtime *py = s->py;
+    *is_guess = false;
     uint64_t count = rhi__load64(v->bytes + at), word = rhi__load64(v->bytes + at + PY_OB_TYPE),
              address = v->start + at;
     bool immortal = rhi__py_is_static_count(py, count);
@@ -130,7 +159,8 @@ static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix
     uint64_t from = at - type->prefix;
     if (!immortal && is_module_def(s, type, v->bytes + at, v->got - at))
         return MODULE_DEF_BYTES;
-    if ((!immortal && !is_singleton(s, address)) ||
+    *is_guess = !immortal && !is_singleton(s, address);
+    if ((*is_guess && (!may_be_of_extension(type) || type->address == py->definition_type)) ||
         !rhi__py_object_in(py, v->start + from, v->bytes + from, v->got - from,
                            v->end - v->start - from, PY_WITHIN, &found) ||
         found.prefix != type->prefix)
@@ -142,11 +172,21 @@ static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix
 
 static rhi_error *add(search *s, uint64_t start, uint64_t end, uint8_t prefix)
 {
-    if (s->wanted && s->wanted - start >= end - start)
+    if (!is_wanted(s, start, end))
         return NULL;
     RHI_TRY(
         rhi__add_lone(s->blocks, start, end - start, prefix, s->py->interpreters.items[0].heap));
     s->blocks->items[s->blocks->count - 1].origin = PY_IS_STATIC;
+    return NULL;
+}
+
+static rhi_error *add_candidate(search *s, uint64_t start, uint64_t end)
+{
+    if (!is_wanted(s, start, end))
+        return NULL;
+    if (!rhi__array_reserve(&s->candidates, 1))
+        return rhi__error_memory();
+    s->candidates.items[s->candidates.count++] = (candidate){.start = start, .end = end};
     return NULL;
 }
 
@@ -155,9 +195,18 @@ static rhi_error *search_view(search *s, view *v, uint64_t step)
 {
     for (uint64_t at = v->taken; at < step && at + PY_OB_TYPE + 8 <= v->got;) {
         uint8_t prefix;
-        uint64_t size = object_at(s, v, at, &prefix);
-        if (size)
-            RHI_TRY(add(s, v->start + at - prefix, v->start + at + round_up(size), prefix));
+        bool is_guess;
+        uint64_t size = object_at(s, v, at, &prefix, &is_guess), start = v->start + at - prefix,
+                 end = v->start + at + round_up(size);
+        if (size && is_guess) {
+            RHI_TRY(add_candidate(s, start, end));
+            size = 0;
+        } else if (size) {
+            RHI_TRY(add(s, start, end, prefix));
+            while (s->candidates.count && /* that reach into it */
+                   s->candidates.items[s->candidates.count - 1].end > start)
+                s->candidates.count--;
+        }
         at += size ? round_up(size) : 8;
         v->taken = size ? at : v->taken;
     }
@@ -186,20 +235,111 @@ static rhi_error *search_range(search *s, uint64_t start, uint64_t end)
     return error;
 }
 
-rhi_error *rhi__py_add_statics(py_runtime *py, const rhi_program *program, rhi_blocks *blocks)
+/* ---- what leads to candidates --------------------------------------------------------------- */
+
+/* The word at `from`, outside of the candidate, leads to what it holds. */
+static void lead(search *s, uint64_t from, uint64_t value)
 {
-    search s = begin(py, 0, blocks);
-    for (uint64_t i = 0; i < program->data.count; i++)
-        RHI_TRY(search_range(&s, program->data.items[i].start, program->data.items[i].end));
+    candidate *items = s->candidates.items;
+    uint64_t count = s->candidates.count, i = rhi__first(0, count, at, items[at].start >= value);
+    if (i < count && items[i].start == value && from - value >= items[i].end - value)
+        items[i].is_led_to = true;
+}
+
+static rhi_error *lead_from_data(search *s, const rhi_range *range)
+{
+    rhi_scratch scratch = {0};
+    uint64_t got, low = s->candidates.items[0].start,
+                  span = s->candidates.items[s->candidates.count - 1].start - low;
+    rhi_error *error = NULL;
+    for (uint64_t at = (range->start + 7) & ~7ull; at < range->end && !error; at += STEP_BYTES) {
+        uint64_t size = range->end - at < STEP_BYTES ? range->end - at : STEP_BYTES;
+        const uint8_t *bytes = rhi__memory_view(s->py->memory, at, size, &scratch, &got);
+        for (uint64_t i = 0; bytes && i + 8 <= got; i += 8)
+            if (rhi__load64(bytes + i) - low <= span)
+                lead(s, at + i, rhi__load64(bytes + i));
+        if (s->py->memory->work)
+            error = rhi__progress(s->py->memory->work, "looking for static objects",
+                                  at - range->start, range->end - range->start);
+    }
+    rhi__scratch_free(&scratch);
+    return error;
+}
+
+static bool lead_from_entry(void *context, const py_entry *entry)
+{
+    lead(context, entry->value_slot, entry->value);
+    return true;
+}
+
+static bool lead_from_module(void *context, const py_entry *entry)
+{
+    enum { MD_DICT = 16 };
+    search *s = context;
+    uint64_t dict;
+    if (entry->value && rhi__memory_u64(s->py->memory, entry->value + MD_DICT, &dict))
+        rhi__py_each_entry(s->py, dict, lead_from_entry, s);
+    return true;
+}
+
+/* What a metatype has of its own in a type: for numpy, the one object of the type. */
+static void lead_from_type(search *s, const py_type *type)
+{
+    uint64_t meta, value, at = s->py->at->heap_type_size;
+    const py_type *known = rhi__memory_u64(s->py->memory, type->address + PY_OB_TYPE, &meta)
+                               ? rhi__py_known_type(s->py, meta)
+                               : NULL;
+    for (at = (at + 7) & ~7ull; known && at + 8 <= known->basicsize; at += 8)
+        if (rhi__memory_u64(s->py->memory, type->address + at, &value))
+            lead(s, type->address + at, value);
+}
+
+static rhi_error *add_candidates(search *s)
+{
+    uint64_t end = 0;
+    if (!s->candidates.count)
+        return NULL;
+    for (uint64_t i = 0; i < s->program->data.count; i++)
+        RHI_TRY(lead_from_data(s, &s->program->data.items[i]));
+    for (uint64_t i = 0; i < s->py->types.count; i++)
+        lead_from_type(s, &s->py->types.items[i]);
+    for (uint64_t i = 0; i < s->py->interpreters.count; i++)
+        rhi__py_each_entry(s->py, s->py->interpreters.items[i].modules, lead_from_module, s);
+    for (uint64_t i = 0; i < s->candidates.count; i++) {
+        const candidate *each = &s->candidates.items[i];
+        if (!each->is_led_to || each->start < end)
+            continue;
+        RHI_TRY(add(s, each->start, each->end, 0));
+        end = each->end;
+    }
     return NULL;
 }
 
-rhi_error *rhi__py_static_near(py_runtime *py, const rhi_range *data, uint64_t address,
-                               rhi_blocks *blocks)
+/* ---- the interface -------------------------------------------------------------------------- */
+
+static rhi_error *finish(search *s, rhi_error *error)
+{
+    if (!error)
+        error = add_candidates(s);
+    free(s->candidates.items);
+    return error;
+}
+
+rhi_error *rhi__py_add_statics(py_runtime *py, const rhi_program *program, rhi_blocks *blocks)
+{
+    search s = begin(py, program, 0, blocks);
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < program->data.count && !error; i++)
+        error = search_range(&s, program->data.items[i].start, program->data.items[i].end);
+    return finish(&s, error);
+}
+
+rhi_error *rhi__py_static_near(py_runtime *py, const rhi_program *program, const rhi_range *data,
+                               uint64_t address, rhi_blocks *blocks)
 {
     enum { NEAR_BYTES = 1 << 16 };
-    search s = begin(py, address, blocks);
+    search s = begin(py, program, address, blocks);
     uint64_t start = address - data->start > NEAR_BYTES ? address - NEAR_BYTES : data->start,
              end = data->end - address > OVERLAP_BYTES ? address + OVERLAP_BYTES : data->end;
-    return search_range(&s, start, end);
+    return finish(&s, search_range(&s, start, end));
 }

@@ -424,6 +424,19 @@ static uint64_t words_of(const rhi_memory *memory)
     return bytes < memory->core_bytes ? bytes / 8 : memory->core_bytes / 8;
 }
 
+/* The type of what describes the module sys, which every Python has. */
+static uint64_t definition_type(py_runtime *py)
+{
+    enum { MD_DEF = 24, DEFINITION_BYTES = 104 };
+    uint64_t sys = rhi__py_dict_get(py, py->interpreters.items[0].modules, "sys"), at, type;
+    const py_type *known = sys && rhi__memory_u64(py->memory, sys + MD_DEF, &at) && at &&
+                                   rhi__memory_u64(py->memory, at + PY_OB_TYPE, &type)
+                               ? rhi__py_type_at(py, type)
+                               : NULL;
+    return known && !known->is_heap_type && known->basicsize == DEFINITION_BYTES ? known->address
+                                                                                 : 0;
+}
+
 rhi_error *rhi__py_types_open(py_runtime *py)
 {
     py->learning = calloc(1, sizeof *py->learning);
@@ -437,6 +450,7 @@ rhi_error *rhi__py_types_open(py_runtime *py)
     rhi__py_type_at(py, py->object_type);
     for (uint64_t i = 0; i < py->types.count; i++)
         add_subclasses(py, py->types.items[i].address);
+    py->definition_type = definition_type(py);
     bool ok = name_types(py, 0);
     rhi__memory_drop_pages(py->memory);
     return ok && reserve_room(py) ? rhi__py_keep_names(py) : rhi__error_memory();
