@@ -257,17 +257,16 @@ static void leave_objects(void)
     rh_heap *heap = rh_heap_create(&(rh_heap_options){.name = "server", .gc_disabled = true});
     for (int i = 0; i < 3; i++)
         kept(heap);
-    node *ring = rh_new(heap, &node_type);
-    rh_set(&ring->next, ring);
-    rh_set(&ring->other, rh_list_new(heap));
-    rh_release(ring->other); /* the ring's alone */
-    rh_release(ring);
     rh_release(rh_new(heap, &node_type));
     node *lasting = rh_new(heap, &node_type);
     lasting->next = rh_new(heap, &node_type);
     rh_make_immortal(lasting); /* meant to stay, and what it holds */
     rh_new_array(heap, &bytes_type, 100);
     rh_set(&lasting->other, (rh_new)(heap, &item_type)); /* one count of it is lost all the same */
+    node *ring = rh_new(heap, &node_type);               /* last: a birth may collect */
+    rh_set(&ring->next, ring);
+    ring->other = (node *)(void *)rh_list_new(heap); /* the ring's alone */
+    rh_release(ring);
     rh_heap_destroy(heap);
 }
 
@@ -290,12 +289,12 @@ START_TEST(a_heap_tells_at_its_end_what_it_still_holds)
               "refheap: direct leak of 144 bytes in 3 node born in kept() at runtime_sites.c:N: "
               "node#1, …\n"
               "refheap: direct leak of 124 bytes in 1 bytes born in leave_objects() at "
-              "runtime_sites.c:N: bytes#12\n"
-              "refheap: direct leak of 16 bytes in 1 item: item#13\n"
+              "runtime_sites.c:N: bytes#10\n"
+              "refheap: direct leak of 16 bytes in 1 item: item#11\n"
               "refheap: cyclic leak of 48 bytes in 1 node born in leave_objects() at "
-              "runtime_sites.c:N: node#7\n"
+              "runtime_sites.c:N: node#12\n"
               "refheap: cyclic leak of 40 bytes in 1 list born in leave_objects() at "
-              "runtime_sites.c:N: list#8\n"
+              "runtime_sites.c:N: list#13\n"
               "refheap: indirect leak of 144 bytes in 3 node born in kept() at "
               "runtime_sites.c:N: node#2, …\n");
     ck_assert_int_eq(run_child(leave_nothing, text, sizeof text), 0);
