@@ -163,9 +163,13 @@ START_TEST(errors_show_names_that_work_here)
 {
     static const char hint[] =
         "; variables of Crate are no operands: gcfind finds their objects (leaf@0x70…)";
+    static const char taken[] = "\n  'x' was taken for a name in C; variables of Crate are no";
     both b = both_new(_i);
     must_have(fake_json_failure(b.w.t, "refs", "nobody"), "'nobody'");
     must_have(fake_json_failure(b.w.t, "refs", "nobody"), hint);
+    fake_value(b.w.t, "x", rooted - 0x10000);
+    must_have(say(&b, "objat", "x"), taken);
+    ck_assert_ptr_null(strstr(say(&b, "objat", text_of(rooted - 0x10000)), "taken for a name"));
     b.w.t->target.evaluate = NULL; /* the shell */
     must_have(fake_json_failure(b.w.t, "refs", "nobody"), "objects (node#12 or leaf@0x70…), ");
     must_have(fake_json_failure(b.w.t, "refs", "nobody"), hint);

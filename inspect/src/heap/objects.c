@@ -47,7 +47,7 @@ void rhi__no_variables(const rhi_reader *reader, char text[RHI_NAME_SIZE])
     for (uint64_t i = 0; i < reader->formats.count; i++)
         if (reader->formats.items[i].format->language)
             rhi__text(text, RHI_NAME_SIZE,
-                      "; variables of %s are no operands: gcfind finds their objects (%s)",
+                      "variables of %s are no operands: gcfind finds their objects (%s)",
                       reader->formats.items[i].format->language,
                       reader->formats.items[i].format->example);
 }

@@ -14,7 +14,7 @@ const char *rhi__death_word(uint8_t death); /* "release", "collect", "destroy", 
 const char *rhi__formats_word(const rhi_reader *reader);
 /* How objects may be called, by an example of each format: "node#12 or Session@0x7f…". */
 void rhi__examples(const rhi_reader *reader, char text[RHI_NAME_SIZE]);
-/* "; variables of Python are no operands: gcfind finds their objects (Session@0x7f…)"; "" where
+/* "variables of Python are no operands: gcfind finds their objects (Session@0x7f…)"; "" where
  * programs hold objects by variables of C alone. */
 void rhi__no_variables(const rhi_reader *reader, char text[RHI_NAME_SIZE]);
 /* "freed by release"; "freed" where the format does not tell. */

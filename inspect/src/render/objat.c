@@ -10,6 +10,7 @@
 #include "render/stacks.h"
 #include "render/value.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -287,6 +288,16 @@ static json_t *slot_json(const answer *a)
     return json;
 }
 
+/* A name that led nowhere may have been meant for another language's variable. */
+static void print_hint(const answer *a)
+{
+    char hint[RHI_NAME_SIZE];
+    bool is_nowhere = a->place == RHI_PLACE_UNMAPPED || a->place == RHI_PLACE_UNMANAGED;
+    rhi__no_variables(a->reader, hint);
+    if (is_nowhere && hint[0] && isalpha((unsigned char)a->asked.operand[0]))
+        rhi__print(a->session, "  '%s' was taken for a name in C; %s\n", a->asked.operand, hint);
+}
+
 rhi_error *rhi__objat_print(rhi_objat *a)
 {
     rhi_session *s = a->session;
@@ -337,6 +348,7 @@ rhi_error *rhi__objat_print(rhi_objat *a)
     }
     if (a->remark[0])
         rhi__print(s, "  %s\n", a->remark);
+    print_hint(a);
     print_history(a);
     rhi__print_incomplete(s);
     return NULL;

@@ -223,8 +223,8 @@ static bool known(parser *p, const char *name, size_t length, value *v)
         return fail(p,
                     "no variable or registered root '%.*s'; operands here are numbers, objects "
                     "(%s), registered roots, and globals, "
-                    "statics and thread-locals by debug info (locals need GDB or LLDB)%s",
-                    length < 60 ? (int)length : 60, name, examples, hint);
+                    "statics and thread-locals by debug info (locals need GDB or LLDB)%s%s",
+                    length < 60 ? (int)length : 60, name, examples, hint[0] ? "; " : "", hint);
     }
     unsigned chosen = choose(p, found, count);
     if (chosen == UINT32_MAX)

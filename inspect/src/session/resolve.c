@@ -94,8 +94,11 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
     message[sizeof message - 1] = '\0';
     message[rhi__whole_characters(message, strlen(message))] = '\0';
     rhi__no_variables(reader, hint);
-    return rhi__error("cannot evaluate '%.100s': %s%s", operand, message[0] ? message : "no value",
-                      hint);
+    size_t end = strlen(message);
+    if (hint[0] && end && message[end - 1] == '.')
+        message[end - 1] = '\0';
+    return rhi__error("cannot evaluate '%.100s': %s%s%s", operand,
+                      message[0] ? message : "no value", hint[0] ? "; " : "", hint);
 }
 
 rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand,
