@@ -1,7 +1,7 @@
 """check_python_places.py - `objat` of addresses in the midst of things, in one door.
 
 Each place of places_python.py is asked about, live, on a core, and on a core alone: in tables, frames, texts, buffers,
-behind the collector's links. The answer names the slot or the owner, as Python calls them.
+behind the collector's links. The answer names the slot or the owner, as Python calls them; and so do texts for people.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 from check_python_samples import Asker, same
-from launch import door_of, report, require
+from launch import Question, door_of, report, require
 from python_target import HERE, PYTHON, PipedShell, Target, minor_version
 
 
@@ -38,6 +38,13 @@ def ask_places(asker, truth):
         asker.ask("objat", "%#x" % place["at"], lambda document, what=what, place=place: check_place(what, place, document))
 
 
+def ask_texts(door, target, truth):
+    asked = [Question(command, operand) for command, operand, _ in truth["texts"]]
+    for (command, operand, wanted), answer in zip(truth["texts"], door.ask(target, asked), strict=True):
+        for text in wanted:
+            require(text in answer.out, "%s %s: no %r in %s", command, operand, text, answer.out[:2000])
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks what is said of addresses in the midst of Python's objects, in one door.")
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
@@ -57,6 +64,7 @@ def main():
                     asker = Asker(door, debugged, where)
                     ask_places(asker, subject.truth)
                     asker.run()
+                    ask_texts(door_of(arguments.door, arguments.shell), debugged, subject.truth)
     return report(body)
 
 

@@ -1,6 +1,7 @@
 """places_python.py - addresses that are no object's own: in tables, frames, texts, buffers; and what lies there.
 
-    {"places": {WHAT: {"at": ADDRESS, "status", "id", "offset", "slot": [NAME, OF, TARGET], "value", "owner"}}}
+    {"places": {WHAT: {"at": ADDRESS, "status", "id", "offset", "slot": [NAME, OF, TARGET], "value", "owner"}},
+     "texts": [[COMMAND, OPERAND, [TEXT…]]], what is said to people}
 
 `slot` is the name of the slot there (null: it is in the memory of that object), whose it is, what it holds; a name that
 ends in ":" goes on. `owner` alone leads to memory that nothing declares. What is not told is not asked. The addresses are
@@ -106,6 +107,18 @@ async def waiting():
     await asyncio.sleep(1000)
 
 
+def texts_of(mark, coroutine):
+    here, frame = os.path.basename(__file__), coroutine.cr_frame
+    holder = name_of(coroutine if VERSION >= (3, 11) else frame)
+    local = "  local 'mark' in waiting() at %s:%d (%s)" % (here, frame.f_lineno, holder)
+    header, table = PLACES["a small dict: its header"]["at"], PLACES["a small dict: its header"]["slot"][1]
+    return [
+        ["refs", name_of(MARKS), ["globals['MARKS'] of __main__ (%s)" % name_of(globals())]],
+        ["refs", "--path %s" % name_of(mark), [local]],
+        ["refs", "<__main__.Thing object at 0x%x>" % id(mark), [local]],
+        ["objat", "0x%x" % header, ["  memory of %s\n  next: refs %s\n" % (table, table)]]]
+
+
 class Describe:
     """What is said at the checkpoint, of a frame that it is called from."""
 
@@ -116,7 +129,7 @@ class Describe:
         mark, coroutine = MARKS[0], COROUTINES[0]
         tell_frame("a local variable of a frame", self.frame, 400, "mine", self.value)
         tell_frame("a local variable of a coroutine", coroutine.cr_frame, 600 if VERSION < (3, 11) else 160, "mark", mark)
-        return {"places": PLACES}
+        return {"places": PLACES, "texts": texts_of(mark, coroutine)}
 
 
 def main():

@@ -1,7 +1,11 @@
 /* inspect_formats.c - two heap formats in one target: refheap's, and a made-up one that differs
  * from it in all that the seam allows (made_up_format.h). Every command answers about both. */
 #include "inspect_test.h"
+#include "fake_core.h"
 #include "made_up_format.h"
+
+#include <elf.h>
+#include <unistd.h>
 
 static const uint64_t descriptor = 0x700000000000, crate = 0x700000100000, lone = 0x700000200000,
                       table = 0x700000300000, rooted = 0x700000400000, text = 0x656c707061,
@@ -279,6 +283,66 @@ START_TEST(what_the_program_took_from_a_crate_is_its_memory)
     json_decref(json);
     ck_assert_int_eq(leaked_objects(&b), 2); /* but the cycle */
     check_lost(&b, 0, 1, 0);                 /* from what is kept */
+    world_free(&b.w);
+}
+END_TEST
+
+static fake_target *terminal;
+static void emit_to_terminal(void *context, int stream, const char *piece, uint64_t size)
+{
+    fake_text *to = stream == RHI_STREAM_OUT ? &terminal->out : &terminal->err;
+    (void)context;
+    ck_assert_uint_lt(to->size + size, to->capacity);
+    memcpy(to->bytes + to->size, piece, size);
+    to->size += size;
+    to->bytes[to->size] = '\0';
+}
+
+/* The reasons why gcleaks is not complete on a core that does not name what it lacks, as GDB writes
+ * them; the caller owns the text. */
+static char *doubts_in_core(const both *b)
+{
+    fake_target *t = b->w.t;
+    char path[] = "/tmp/refheap-test-XXXXXX", error[256];
+    size_t size;
+    uint8_t *bytes = fake_core_bytes(t, &size);
+    Elf64_Ehdr *header = (Elf64_Ehdr *)bytes;
+    for (unsigned i = 0; i < header->e_phnum; i++)
+        ((Elf64_Phdr *)(header + 1))[i].p_align = 1;
+    close(mkstemp(path));
+    fake_core_write(path, bytes, size);
+    rhi_target before = t->target;
+    terminal = t;
+    t->state++;
+    ck_assert_int_eq(rhi_target_open_core(path, NULL, &t->target, error, sizeof error), 0);
+    t->target.emit = emit_to_terminal;
+    json_t *json = fake_json(t, "gcleaks", "");
+    const json_t *reasons = json_object_get(json, "incomplete_because");
+    char *doubts = reasons ? json_dumps(reasons, 0) : strdup("");
+    json_decref(json);
+    rhi_target_close(&t->target);
+    t->target = before;
+    unlink(path);
+    free(bytes);
+    return doubts;
+}
+
+/* Texts are full of words that look like addresses of memory that such a core lacks. */
+START_TEST(no_word_of_an_object_whose_slots_are_told_leads_to_missing_memory)
+{
+    both b = both_new(_i);
+    uint64_t missing = rooted + 0x100000;
+    fake_put(b.w.t, b.q + 40, missing, 8);    /* of an object in memory of others */
+    fake_put(b.w.t, b.leaf + 40, missing, 8); /* and in a crate */
+    char *doubts = doubts_in_core(&b);
+    ck_assert_ptr_null(strstr(doubts, "words lead to such"));
+    free(doubts);
+    fake_put(b.w.t, rooted + 0x100, missing, 8); /* a variable's */
+    doubts = doubts_in_core(&b);
+    must_have(doubts, "words lead to such");
+    must_have(doubts, text_of(rooted + 0x100));
+    ck_assert_ptr_null(strstr(doubts, text_of(b.q + 40)));
+    free(doubts);
     world_free(&b.w);
 }
 END_TEST
@@ -1059,8 +1123,10 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           names_are_held_against_what_is_there, errors_show_names_that_work_here,
           referrers_are_found_with_a_graph_and_without,
           what_the_program_took_from_a_crate_is_its_memory, a_format_says_what_became_of_memory,
-          a_table_in_a_crate_is_its_owners_alone, crates_may_lie_far_apart,
-          an_address_of_bytes_in_an_object_of_c_code_is_a_word,
+          a_table_in_a_crate_is_its_owners_alone,
+          no_word_of_an_object_whose_slots_are_told_leads_to_missing_memory,
+          no_word_of_an_object_whose_slots_are_told_leads_to_missing_memory,
+          crates_may_lie_far_apart, an_address_of_bytes_in_an_object_of_c_code_is_a_word,
           a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
           what_does_not_fit_is_told_of_both, a_guess_counts_and_is_called_conservative,
           nothing_certain_rests_on_a_guess, memory_may_be_used_again_for_anything,

@@ -1,7 +1,11 @@
 /* inspect_python_lone.c - Python's objects that lie in no pool: in the data of modules, in blocks
  * of malloc, and where the collector's lists lead; and what only looks like one. */
+#include "fake_core.h"
 #include "fake_python.h"
 #include "inspect_test.h"
+
+#include <elf.h>
+#include <unistd.h>
 
 static const uint64_t base = 0x7f0000000000, block = 0x7e1000000000;
 
@@ -279,8 +283,64 @@ START_TEST(what_the_collector_knows_is_found)
 }
 END_TEST
 
+/* ---- regions without end -------------------------------------------------------------------- */
+
+enum { ASKED_MAX = 100000 };
+static unsigned asked;
+static int gives_up(void *context)
+{
+    (void)context;
+    return ++asked > ASKED_MAX;
+}
+static fake_target *terminal;
+static void emit_to_terminal(void *context, int stream, const char *text, uint64_t size)
+{
+    fake_text *to = stream == RHI_STREAM_OUT ? &terminal->out : &terminal->err;
+    (void)context;
+    MUST(to->size + size < to->capacity);
+    memcpy(to->bytes + to->size, text, size);
+    to->size += size;
+    to->bytes[to->size] = '\0';
+}
+
+/* A header of a core may claim that a region has any size; blocks of malloc are looked for in what
+ * is there of it. */
+START_TEST(a_region_that_claims_to_be_without_end_is_not_walked)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        uint64_t name = text(&s, s.data + 0x40, static_count(&s), "close");
+        char path[] = "/tmp/refheap-test-XXXXXX", error[256];
+        size_t size;
+        fake_map(s.t, 0x7f8000000000, 0x1000, RW, "");
+        rhi_target before = s.t->target;
+        uint8_t *bytes = fake_core_bytes(s.t, &size);
+        Elf64_Phdr *segments = (Elf64_Phdr *)(bytes + sizeof(Elf64_Ehdr));
+        segments[s.t->segment_count].p_memsz = 1ull << 62;
+        close(mkstemp(path));
+        fake_core_write(path, bytes, size);
+        terminal = s.t;
+        asked = 0;
+        MUST(rhi_target_open_core(path, NULL, &s.t->target, error, sizeof error) == 0);
+        s.t->target.emit = emit_to_terminal;
+        s.t->target.interrupted = gives_up;
+        json_t *json = fake_json(s.t, "gcfind", "--limit=0");
+        MUST(!json_object_get(json, "error") && fake_integer(json, "total") > 0);
+        json_decref(json);
+        json = fake_json(s.t, "objat", text_of(name));
+        MUST(!strcmp(fake_string(json, "status"), "live"));
+        json_decref(json);
+        rhi_target_close(&s.t->target);
+        s.t->target = before;
+        unlink(path);
+        free(bytes);
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
 RUN_TESTS("inspect_python_lone", static_objects_are_found_and_structs_of_c_are_not,
           a_type_that_nobody_made_ready_is_one_and_a_table_of_pointers_is_not,
           a_definition_of_a_module_is_known_by_its_members, an_address_is_no_count,
           a_block_of_malloc_is_an_object_or_none, texts_hold_nothing,
-          what_the_collector_knows_is_found)
+          what_the_collector_knows_is_found, a_region_that_claims_to_be_without_end_is_not_walked)

@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <refheap/inspect.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -478,4 +479,38 @@ bool rhi__same_text(const char *a, const char *b)
 const char *rhi__plural(uint64_t n)
 {
     return n == 1 ? "" : "s";
+}
+
+/* ---- values in a few words ------------------------------------------------------------------ */
+
+void rhi__brief_put(rhi_brief *brief, const char *piece)
+{
+    size_t length = strlen(piece);
+    if (brief->used + length + 1 >= sizeof brief->text)
+        return;
+    memcpy(brief->text + brief->used, piece, length + 1);
+    brief->used += length;
+    brief->columns += rhi__columns(piece, length);
+}
+
+bool rhi__brief_part(rhi_brief *brief, const char *part)
+{
+    enum { COLUMNS = 44, END = 40 /* bytes: ", … 12 more]" */ };
+    size_t length = strlen(part);
+    brief->is_full = brief->is_full || (brief->parts_max && brief->parts == brief->parts_max) ||
+                     (brief->parts && brief->columns + rhi__columns(part, length) + 2 > COLUMNS) ||
+                     brief->used + length + END > sizeof brief->text;
+    if (brief->is_full)
+        return false;
+    rhi__brief_put(brief, brief->parts++ ? ", " : "");
+    rhi__brief_put(brief, part);
+    return true;
+}
+
+void rhi__brief_more(rhi_brief *brief, uint64_t count)
+{
+    char more[40];
+    snprintf(more, sizeof more, "%s… %" PRIu64 " more", brief->parts ? ", " : "", count);
+    if (count)
+        rhi__brief_put(brief, more);
 }

@@ -55,6 +55,20 @@ void rhi__format_into(char *text, size_t size, const char *format, va_list argum
 __attribute__((format(printf, 3, 4))) void rhi__text(char *text, size_t size, const char *format,
                                                      ...);
 
+/* A value in a few words, part by part: "[1, 2, … 40 more]". What does not fit in one line of 60
+ * columns or so, with other things on it, is left out. */
+typedef struct rhi_brief {
+    char text[256]; /* ended by NUL */
+    size_t used, columns;
+    unsigned parts, parts_max; /* 0: any number of them */
+    bool is_full;              /* a part was left out: no further one fits */
+} rhi_brief;
+void rhi__brief_put(rhi_brief *brief, const char *piece);
+/* One more part, behind a comma; false: there is no room for it. */
+bool rhi__brief_part(rhi_brief *brief, const char *part);
+/* "… 40 more", if there are any. */
+void rhi__brief_more(rhi_brief *brief, uint64_t count);
+
 /* Does the user's locale show UTF-8? */
 bool rhi__shows_utf8(void);
 /* Is what was typed this name: as it is, or as the user's locale shows it? */

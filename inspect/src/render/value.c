@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum {
-    COLUMNS = 44,     /* and the end: "… 12 more}" */
+    PLAIN_SIZE = 64,  /* of one text or number */
     FIELDS_MAX = 16,  /* of a type that are looked at */
     HEAD_BYTES = 512, /* of an object */
     ELEMENTS_MAX = 6, /* that are shown */
@@ -36,47 +36,6 @@ typedef struct head {
     uint64_t got;
     uint8_t bytes[HEAD_BYTES];
 } head;
-
-typedef struct writer {
-    char *text;
-    size_t used, columns;
-    unsigned parts;
-    bool is_full;
-} writer;
-
-/* ---- writing -------------------------------------------------------------------------------- */
-
-static void put(writer *w, const char *piece)
-{
-    size_t length = strlen(piece);
-    if (w->used + length + 1 >= RHI_VALUE_SIZE)
-        return;
-    memcpy(w->text + w->used, piece, length + 1);
-    w->used += length;
-    w->columns += rhi__columns(piece, length);
-}
-
-/* One more part, behind a comma, if there is room for it. */
-static bool put_part(writer *w, const char *part)
-{
-    size_t length = strlen(part);
-    w->is_full = w->is_full ||
-                 (w->parts && w->columns + rhi__columns(part, length) + 2 > COLUMNS) ||
-                 w->used + length + 40 > RHI_VALUE_SIZE;
-    if (w->is_full)
-        return false;
-    put(w, w->parts++ ? ", " : "");
-    put(w, part);
-    return true;
-}
-
-static void put_more(writer *w, uint64_t count)
-{
-    char more[40];
-    snprintf(more, sizeof more, "%s… %" PRIu64 " more", w->parts ? ", " : "", count);
-    if (count)
-        put(w, more);
-}
 
 void rhi__real_text(double value, unsigned width, char *text, size_t size)
 {
@@ -242,20 +201,20 @@ static uint64_t element_of(const elements *e, const rhi_field *field, uint64_t i
 }
 
 /* [1, 2, … 40 more] */
-static void put_list(const head *h, const rhi_field *field, writer *w)
+static void put_list(const head *h, const rhi_field *field, rhi_brief *w)
 {
     char text[RHI_ID_SIZE + 16];
     elements e;
     uint64_t shown = 0;
     if (!read_elements(h, field, &e))
         return;
-    put(w, "[");
+    rhi__brief_put(w, "[");
     for (bool fits = true; fits && shown < e.got && shown < ELEMENTS_MAX; shown += fits) {
         referent_text(h->reader, element_of(&e, field, shown), text, sizeof text);
-        fits = put_part(w, text);
+        fits = rhi__brief_part(w, text);
     }
-    put_more(w, e.count - shown);
-    put(w, "]");
+    rhi__brief_more(w, e.count - shown);
+    rhi__brief_put(w, "]");
 }
 
 /* Keys and values in one vector of structs: exactly two fields, and a number that says how many are
@@ -284,7 +243,7 @@ static bool find_pairs(const rhi_type *type, const rhi_field **key, const rhi_fi
 
 /* {"a": 1, … 12 more}; pairs without a key are unused. False: how many there are is not known. */
 static bool put_pairs(const head *h, const rhi_field *key, const rhi_field *value,
-                      const rhi_field *length, writer *w)
+                      const rhi_field *length, rhi_brief *w)
 {
     char pair[2 * RHI_ID_SIZE + 40];
     elements e;
@@ -298,7 +257,7 @@ static bool put_pairs(const head *h, const rhi_field *key, const rhi_field *valu
         used = rhi__load(h->bytes + length->offset, length->width);
     else if (e.got < e.count)
         return false;
-    put(w, "{");
+    rhi__brief_put(w, "{");
     for (uint64_t i = 0; i < e.got && fits && shown < ELEMENTS_MAX / 2; i++) {
         if (element_of(&e, key, i) == 0)
             continue;
@@ -306,10 +265,10 @@ static bool put_pairs(const head *h, const rhi_field *key, const rhi_field *valu
         size_t at = strlen(pair);
         memcpy(pair + at, ": ", 3);
         referent_text(h->reader, element_of(&e, value, i), pair + at + 2, RHI_ID_SIZE + 16);
-        shown += fits = put_part(w, pair);
+        shown += fits = rhi__brief_part(w, pair);
     }
-    put_more(w, used > shown ? used - shown : 0);
-    put(w, "}");
+    rhi__brief_more(w, used > shown ? used - shown : 0);
+    rhi__brief_put(w, "}");
     return true;
 }
 
@@ -334,23 +293,23 @@ static bool named_text(const head *h, const rhi_field *field, char *text, size_t
 }
 
 /* {key: 14, hits: 3, next: node#3}: numbers and texts first, then what it refers to. */
-static void put_fields(const head *h, writer *w)
+static void put_fields(const head *h, rhi_brief *w)
 {
     char text[RHI_NAME_SIZE + RHI_ID_SIZE + 32];
     uint32_t most = h->type->field_count < FIELDS_MAX ? h->type->field_count : FIELDS_MAX;
     unsigned references = 0;
-    put(w, "{");
+    rhi__brief_put(w, "{");
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < most && !w->is_full; i++) {
             bool refers = rhi__is_reference(&h->type->fields[i]);
             if (refers != pass || &h->type->fields[i] == h->but ||
                 !named_text(h, &h->type->fields[i], text, sizeof text))
                 continue;
-            w->is_full = (references += refers) > ELEMENTS_MAX || !put_part(w, text);
+            w->is_full = (references += refers) > ELEMENTS_MAX || !rhi__brief_part(w, text);
         }
     if (w->is_full || most < h->type->field_count)
-        put(w, w->parts ? ", …" : "…");
-    put(w, "}");
+        rhi__brief_put(w, w->parts ? ", …" : "…");
+    rhi__brief_put(w, "}");
     if (w->parts == 0)
         w->used = 0;
 }
@@ -377,9 +336,9 @@ void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_fiel
                     char text[RHI_VALUE_SIZE])
 {
     head h;
-    char plain[COLUMNS + 16];
+    char plain[PLAIN_SIZE];
     const rhi_field *only, *key, *value, *length;
-    writer w = {.text = text + 1};
+    rhi_brief w = {.used = 0};
     text[0] = '\0';
     if (rhi__is_object(object->state) && object->type < reader->types.count &&
         reader->types.items[object->type].has_code) {
@@ -388,11 +347,10 @@ void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_fiel
     }
     if (!read_head(reader, object, &h))
         return;
-    w.text[0] = '\0';
     h.but = but;
     only = only_field(h.type);
     if (only && plain_text(&h, only, plain, sizeof plain))
-        put(&w, plain);
+        rhi__brief_put(&w, plain);
     else if (only && rhi__is_reference(only) && only->form != RHI_FORM_ONE)
         put_list(&h, only, &w);
     else if (!only && h.type->field_count <= FIELDS_MAX &&
@@ -400,5 +358,6 @@ void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_fiel
         ;
     else
         put_fields(&h, &w);
-    text[0] = w.used ? ' ' : '\0';
+    if (w.used)
+        rhi__text(text, RHI_VALUE_SIZE, " %s", w.text);
 }

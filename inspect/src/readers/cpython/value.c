@@ -10,12 +10,10 @@
 #include <string.h>
 
 enum {
-    COLUMNS = 44,  /* and the end: "… 12 more]" */
     PARTS_MAX = 8, /* that are shown */
     PART_SIZE = 128,
     KEY_BYTES = 28, /* of a text that is one of several */
     TEXT_BYTES = 32,
-    VALUE_SIZE = 256,
     LIST_ITEMS = 24,
     TUPLE_ITEMS = 24,
     SET_USED = 24,
@@ -28,45 +26,8 @@ enum {
 
 typedef struct writer {
     py_runtime *py;
-    char text[VALUE_SIZE];
-    size_t used, columns;
-    unsigned parts;
-    bool is_full;
+    rhi_brief out;
 } writer;
-
-/* ---- writing -------------------------------------------------------------------------------- */
-
-static void put(writer *w, const char *piece)
-{
-    size_t length = strlen(piece);
-    if (w->used + length + 1 >= sizeof w->text)
-        return;
-    memcpy(w->text + w->used, piece, length + 1);
-    w->used += length;
-    w->columns += rhi__columns(piece, length);
-}
-
-/* One more part, behind a comma, if there is room for it. */
-static bool put_part(writer *w, const char *part)
-{
-    size_t length = strlen(part);
-    w->is_full = w->is_full || w->parts == PARTS_MAX ||
-                 (w->parts && w->columns + rhi__columns(part, length) + 2 > COLUMNS) ||
-                 w->used + length + 40 > sizeof w->text;
-    if (w->is_full)
-        return false;
-    put(w, w->parts++ ? ", " : "");
-    put(w, part);
-    return true;
-}
-
-static void put_more(writer *w, uint64_t count)
-{
-    char more[40];
-    snprintf(more, sizeof more, "%s… %" PRIu64 " more", w->parts ? ", " : "", count);
-    if (count)
-        put(w, more);
-}
 
 /* ---- one object among others ---------------------------------------------------------------- */
 
@@ -207,9 +168,9 @@ static void put_items(writer *w, uint64_t first, uint64_t count)
         if (!rhi__py_u64(w->py, first + shown * 8, &item))
             break;
         short_text(w->py, item, TEXT_BYTES, part, sizeof part);
-        fits = put_part(w, part);
+        fits = rhi__brief_part(&w->out, part);
     }
-    put_more(w, count - shown);
+    rhi__brief_more(&w->out, count - shown);
 }
 
 static void put_sequence(writer *w, const py_type *type, uint64_t address)
@@ -217,9 +178,9 @@ static void put_sequence(writer *w, const py_type *type, uint64_t address)
     bool is_tuple = type->layout == PY_TUPLE;
     uint64_t count = word_at(w->py, address + PY_OB_SIZE),
              first = is_tuple ? address + TUPLE_ITEMS : word_at(w->py, address + LIST_ITEMS);
-    put(w, is_tuple ? "(" : "[");
+    rhi__brief_put(&w->out, is_tuple ? "(" : "[");
     put_items(w, first, count);
-    put(w, !is_tuple ? "]" : count == 1 ? ",)" : ")");
+    rhi__brief_put(&w->out, !is_tuple ? "]" : count == 1 ? ",)" : ")");
 }
 
 /* Entries of a dict, as many as fit. */
@@ -238,7 +199,7 @@ static bool put_named(writer *w, const char *name, uint64_t value)
     memcpy(part, name, at);
     memcpy(part + at, ": ", 3);
     short_text(w->py, value, TEXT_BYTES, part + at + 2, sizeof part - at - 2);
-    return put_part(w, part);
+    return rhi__brief_part(&w->out, part);
 }
 
 static bool put_entry(void *context, const py_entry *entry)
@@ -256,10 +217,10 @@ static void put_dict(writer *w, uint64_t address, bool is_bare)
 {
     entries e = {.w = w, .is_bare = is_bare};
     uint64_t used = word_at(w->py, address + PY_OB_SIZE);
-    put(w, "{");
+    rhi__brief_put(&w->out, "{");
     rhi__py_each_entry(w->py, address, put_entry, &e);
-    put_more(w, used > e.shown ? used - e.shown : 0);
-    put(w, "}");
+    rhi__brief_more(&w->out, used > e.shown ? used - e.shown : 0);
+    rhi__brief_put(&w->out, "}");
 }
 
 /* ---- by slots ------------------------------------------------------------------------------- */
@@ -282,7 +243,7 @@ static bool put_element(void *context, const rhi_slot *slot)
     if (!is_one)
         return ++p->seen < SCANNED_MAX;
     short_text(p->w->py, slot->value, TEXT_BYTES, part, sizeof part);
-    bool fits = put_part(p->w, part);
+    bool fits = rhi__brief_part(&p->w->out, part);
     p->shown += fits;
     return fits;
 }
@@ -311,11 +272,11 @@ static void put_elements(writer *w, const py_type *type, const rhi_object *objec
     bool is_deque = type->layout == PY_DEQUE;
     bool is_set = !is_deque && strcmp(name_of(w->py, type), "set") == 0 && used;
     if (!is_set)
-        put(w, name_of(w->py, type));
-    put(w, is_set ? "{" : is_deque ? "([" : used ? "({" : "(");
+        rhi__brief_put(&w->out, name_of(w->py, type));
+    rhi__brief_put(&w->out, is_set ? "{" : is_deque ? "([" : used ? "({" : "(");
     rhi__py_slots(w->py->reader, object, bytes, put_element, &p);
-    put_more(w, used > p.shown ? used - p.shown : 0);
-    put(w, is_set ? "}" : is_deque ? "])" : used ? "})" : ")");
+    rhi__brief_more(&w->out, used > p.shown ? used - p.shown : 0);
+    rhi__brief_put(&w->out, is_set ? "}" : is_deque ? "])" : used ? "})" : ")");
 }
 
 /* {name: 'x', age: 3}: attributes, or nothing. */
@@ -323,16 +284,16 @@ static void put_attributes(writer *w, const py_type *type, const rhi_object *obj
                            const uint8_t *bytes)
 {
     parts p = {.w = w, .type = type};
-    put(w, "{");
+    rhi__brief_put(&w->out, "{");
     rhi__py_slots(w->py->reader, object, bytes, put_attribute, &p);
-    if (p.dict && !w->is_full) {
+    if (p.dict && !w->out.is_full) {
         entries e = {.w = w, .is_bare = true};
         rhi__py_each_entry(w->py, p.dict, put_entry, &e);
     }
-    put(w, w->is_full ? ", …}" : "}");
-    if (w->parts == 0)
-        w->used = 0;
-    w->text[w->used] = '\0';
+    rhi__brief_put(&w->out, w->out.is_full ? ", …}" : "}");
+    if (w->out.parts == 0)
+        w->out.used = 0;
+    w->out.text[w->out.used] = '\0';
 }
 
 static bool put_container(writer *w, const py_type *type, uint64_t address)
@@ -354,10 +315,10 @@ static bool put_container(writer *w, const py_type *type, uint64_t address)
 /* `name` and what the word at `at` leads to. */
 static void put_referent(writer *w, const char *name, uint64_t slot)
 {
-    char part[PART_SIZE], all[VALUE_SIZE];
+    char part[PART_SIZE], all[256];
     short_text(w->py, word_at(w->py, slot), sizeof part, part, sizeof part);
     rhi__text(all, sizeof all, "<%s %s>", name, part);
-    put(w, all);
+    rhi__brief_put(&w->out, all);
 }
 
 static void put_other(writer *w, const py_type *type, const rhi_object *object,
@@ -382,10 +343,10 @@ static void put_other(writer *w, const py_type *type, const rhi_object *object,
         break;
     case PY_EXCEPTION:
         args = word_at(w->py, address + 24);
-        put(w, name_of(w->py, type));
-        put(w, "(");
+        rhi__brief_put(&w->out, name_of(w->py, type));
+        rhi__brief_put(&w->out, "(");
         put_items(w, args + TUPLE_ITEMS, args ? word_at(w->py, args + PY_OB_SIZE) : 0);
-        put(w, ")");
+        rhi__brief_put(&w->out, ")");
         break;
     default:
         put_attributes(w, type, object, bytes);
@@ -399,22 +360,22 @@ void rhi__py_value(rhi_reader *reader, const rhi_object *object, const uint8_t *
 {
     py_runtime *py = py_of_heap(reader, object->heap);
     const py_type *type = py_type_of(py, object);
-    writer w = {.py = py};
+    writer w = {.py = py, .out.parts_max = PARTS_MAX};
     text[0] = '\0';
     if (!type || !py->views || rhi__py_scalar(py, type, object->address, text, size) ||
         named_text(py, type, object->address, text, size))
         return;
     if (!put_container(&w, type, object->address))
         put_other(&w, type, object, bytes);
-    rhi__text(text, size, "%s", w.text);
+    rhi__text(text, size, "%s", w.out.text);
 }
 
 void rhi__py_repr(py_runtime *py, uint64_t address, char *text, size_t size)
 {
     const py_type *type = type_at(py, address);
-    writer w = {.py = py};
+    writer w = {.py = py, .out.parts_max = PARTS_MAX};
     if (type && type->layout == PY_TUPLE && put_container(&w, type, address))
-        rhi__text(text, size, "%s", w.text);
+        rhi__text(text, size, "%s", w.out.text);
     else
         short_text(py, address, size, text, size);
 }
