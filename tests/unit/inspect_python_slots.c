@@ -282,6 +282,22 @@ START_TEST(declared_slots_have_names_and_other_words_are_guesses)
 }
 END_TEST
 
+/* As Cython's functions have one. */
+START_TEST(a_word_that_leads_to_its_own_object_owns_nothing)
+{
+    scene *s = scene_new((unsigned)_i);
+    uint64_t type = scene_type(s, "cyfunction", 0, 32, 0, 0), x = scene_str(s, "x"),
+             object = scene_object(s, type, 32);
+    put(s, object + 16, object);
+    put(s, object + 24, x);
+    scene_open(s);
+    seen *all = scene_slots(s, object, 32);
+    must_own(all, "+24", x);
+    ck_assert_uint_eq(all->count, 1);
+    scene_free(s);
+}
+END_TEST
+
 /* ---- containers ----------------------------------------------------------------------------- */
 
 START_TEST(what_lies_behind_the_end_of_a_list_is_stale)
@@ -724,6 +740,7 @@ int main(void)
                                   shared_keys_are_owned_once,
                                   a_dict_that_was_made_for_an_instance_is_its_own,
                                   the_dict_of_an_object_of_many_sizes_lies_behind_its_items,
+                                  a_word_that_leads_to_its_own_object_owns_nothing,
                                   declared_slots_have_names_and_other_words_are_guesses,
                                   what_lies_behind_the_end_of_a_list_is_stale,
                                   elements_of_a_set_lie_inside_or_outside,

@@ -147,9 +147,10 @@ static bool own_words(const py_visit *v, uint64_t dict)
         if (value == 0 || at == dict || (int64_t)at == v->type->weaklistoffset || is_member(v, at))
             continue;
         bool is_declared = word < 64 && declared >> word & 1;
-        if ((is_declared || is_object(v->py, value)) &&
-            !py_label(v, is_declared ? PY_LABEL_MEMBER : PY_LABEL_WORD, v->object->address + at,
-                      value, label | at))
+        /* one that C code has to the object itself owns nothing: it would never die */
+        bool is_guess = !is_declared && value != v->object->address && is_object(v->py, value);
+        if ((is_declared || is_guess) && !py_label(v, is_declared ? PY_LABEL_MEMBER : PY_LABEL_WORD,
+                                                   v->object->address + at, value, label | at))
             return false;
     }
     return true;
