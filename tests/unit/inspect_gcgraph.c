@@ -195,11 +195,13 @@ START_TEST(the_neighbourhood_ends_at_hubs)
     }
     fake_vector(w.heap, registry, ITEMS, ITEM_COUNT, items, MANY);
     fake_link(w.heap, items[5], OTHER, own);
+    uint64_t owner = new_node(&w, 1);
+    fake_link(w.heap, owner, NEXT, registry);
     close(mkstemp(path));
     snprintf(line, sizeof line, "--dot=%s", path);
     json_t *json = ask(&w, "gcgraph", line, items[5]);
-    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#9 bag#3");
-    ck_assert_uint_eq(fake_size(json, "edges"), 3);
+    ck_assert_str_eq(ids(fake_at(json, "nodes")), "node#1 node#2 node#9 bag#3 node#1104");
+    ck_assert_uint_eq(fake_size(json, "edges"), 4);
     ck_assert_uint_eq(fake_size(json, "not_followed"), 2);
     ck_assert_str_eq(fake_string(json, "not_followed.0.object"), "node#1");
     ck_assert_int_eq(fake_integer(json, "not_followed.0.referrers"), MANY - 1);
@@ -213,14 +215,19 @@ START_TEST(the_neighbourhood_ends_at_hubs)
     ck_assert_has(dot, "label=\"1099 more\"];\n  n");
     unlink(path);
     json = ask(&w, "gcgraph", "--limit=0", items[5]);
-    ck_assert_uint_eq(fake_size(json, "nodes"), MANY + 3);
+    ck_assert_uint_eq(fake_size(json, "nodes"), MANY + 4);
     ck_assert_ptr_null(fake_at(json, "not_followed"));
     json_decref(json);
     /* it ends there in any case */
     json = ask(&w, "gcgraph", "--depth=1", items[5]);
     ck_assert_ptr_null(fake_at(json, "not_followed"));
     json_decref(json);
-    /* who asks for the hub itself sees who holds it, as far as that can be shown */
+    /* straight on it is followed, as far as that can be shown */
+    json = ask(&w, "gcgraph", "--limit=1", owner);
+    ck_assert_int_eq(fake_integer(json, "nodes_total"), FOLLOWED + 2);
+    ck_assert_str_eq(fake_string(json, "not_followed.0.object"), "bag#3");
+    ck_assert_int_eq(fake_integer(json, "not_followed.0.referents"), MANY - FOLLOWED);
+    json_decref(json);
     json = fake_json(w.t, "gcgraph", "--depth=1 --limit=1 #1, #2");
     ck_assert_int_eq(fake_integer(json, "nodes_total"), FOLLOWED + 2);
     ck_assert_int_eq(fake_integer(json, "not_followed.0.referrers"), MANY - FOLLOWED);

@@ -107,9 +107,9 @@ static const rhi_command table[] = {
             "references away in both\ndirections, and the cycles among that.\n"
             "In text a tree: above each object who holds it, below it what it holds; ↺ marks an "
             "object whose own\nreferences stand elsewhere in it, ⇢ a weak reference.\n"
-            "Where more than 1000 references lead to an object, or from it, they are not followed, "
-            "but of objects that were\nasked for the first 1000; --limit=0 follows all. That is "
-            "said.\n"
+            "Where more than 1000 references lead to an object, or from it, they are no way from "
+            "one of these to another.\nStraight up or down the first 1000 are followed; --limit=0 "
+            "follows all. What is left out is said.\n"
             "Without: every cycle of the heap, with the verdict: garbage (all counts of its "
             "objects come from inside) or\nheld, and by whom. Garbage comes first. Pictures are "
             "drawn by Graphviz.",

@@ -95,7 +95,7 @@ static rhi_error *select_listed(answer *a)
             if (m % 65536 == 65535)
                 RHI_TRY(rhi__progress(&a->session->work, "selecting", a->s.nodes.count,
                                       a->nodes_total));
-            if (!rhi__selection_add(&a->s, g->cycle_member[m], 1))
+            if (!rhi__selection_add(&a->s, g->cycle_member[m], rhi__way(1, RHI_WAY_MIXED)))
                 return rhi__error_memory();
         }
     return NULL;
@@ -112,7 +112,7 @@ static rhi_error *narrow(answer *a)
                      (!a->asked.only_garbage || rhi__is_unreachable(a->s.graph, index)));
         if (keep)
             a->s.nodes.items[kept++] = index;
-        else if (!rhi__map_set(&a->s.depth, index, RHI_NOT_THERE))
+        else if (!rhi__map_set(&a->s.way, index, RHI_NOT_THERE))
             return rhi__error_memory();
     }
     a->s.nodes.count = kept;
@@ -224,13 +224,14 @@ static bool add_cycle_nearest_first(const answer *a, rhi_selection *picture, uin
 {
     const rhi_graph *g = a->s.graph;
     uint64_t next = picture->nodes.count;
-    bool ok = rhi__selection_add(picture, g->cycle_member[g->cycle_start[cycle]], 1);
+    bool ok = rhi__selection_add(picture, g->cycle_member[g->cycle_start[cycle]],
+                                 rhi__way(1, RHI_WAY_MIXED));
     for (; ok && next < picture->nodes.count && picture->nodes.count < RHI_DRAWN_MAX; next++) {
         uint32_t i = picture->nodes.items[next];
         for (uint32_t e = g->edge_start[i];
              ok && e < g->edge_start[i + 1] && picture->nodes.count < RHI_DRAWN_MAX; e++)
             if (g->cycle_of[g->edge_to[e]] == cycle)
-                ok = rhi__selection_add(picture, g->edge_to[e], 1);
+                ok = rhi__selection_add(picture, g->edge_to[e], rhi__way(1, RHI_WAY_MIXED));
     }
     return ok;
 }

@@ -1,5 +1,5 @@
 /* selection.c - selects objects of the graph (see selection.h).
- * Invariant: `depth` has a value exactly for the objects in `nodes`. */
+ * Invariant: `way` has a value exactly for the objects in `nodes`. */
 #include "questions/selection.h"
 
 rhi_error *rhi__selection_open(rhi_session *session, rhi_selection *selection)
@@ -15,54 +15,55 @@ void rhi__selection_close(rhi_selection *selection)
 {
     free(selection->nodes.items);
     free(selection->hubs.items);
-    rhi__map_free(&selection->depth);
+    rhi__map_free(&selection->way);
 }
 
-bool rhi__selection_add(rhi_selection *selection, uint32_t index, uint32_t depth)
+bool rhi__selection_add(rhi_selection *selection, uint32_t index, uint32_t way)
 {
     if (rhi__is_selected(selection, index))
         return true;
-    if (!rhi__array_reserve(&selection->nodes, 1) || !rhi__map_set(&selection->depth, index, depth))
+    if (!rhi__array_reserve(&selection->nodes, 1) || !rhi__map_set(&selection->way, index, way))
         return false;
     selection->nodes.items[selection->nodes.count++] = index;
     return true;
 }
 
-static bool add_all(rhi_selection *selection, const uint32_t *from, const uint32_t *to,
-                    uint32_t depth)
+/* ---- growing -------------------------------------------------------------------------------- */
+
+/* Adds the other ends of references in one direction, as far as they are followed from an object
+ * that was met on this way. *followed: all were. */
+static bool add_all(rhi_selection *selection, const uint32_t *objects, uint64_t count, uint32_t way,
+                    enum rhi_way_kind kind, bool all, bool *followed)
 {
-    for (; from < to; from++)
-        if (!rhi__selection_add(selection, *from, depth))
+    enum rhi_way_kind here = way & 3;
+    bool straight = here == 0 || here == kind;
+    uint64_t end = all || count <= RHI_FOLLOWED_MAX ? count : straight ? RHI_FOLLOWED_MAX : 0;
+    uint32_t next = rhi__way((way >> 2) + 1, straight ? kind : RHI_WAY_MIXED);
+    for (uint64_t i = 0; i < end; i++)
+        if (!rhi__selection_add(selection, objects[i], next))
             return false;
+    *followed = *followed && end == count;
     return true;
 }
 
-/* ---- growing -------------------------------------------------------------------------------- */
-
-/* How many of so many references are followed. */
-static uint32_t followed(uint32_t count, uint32_t depth)
-{
-    return count <= RHI_FOLLOWED_MAX ? count : depth == 0 ? RHI_FOLLOWED_MAX : 0;
-}
-
-/* Adds what the object, `depth` away, has references to and from; takes it down where that is not
- * all. */
-static bool add_around(rhi_selection *selection, uint32_t index, uint32_t depth, bool all)
+/* Adds what the object has references to and from; takes it down where that is not all. */
+static bool add_around(rhi_selection *selection, uint32_t index, uint32_t way, bool all)
 {
     const rhi_graph *g = selection->graph;
-    const uint32_t *to = g->edge_to + g->edge_start[index],
-                   *from = g->referrer_from + g->referrer_start[index];
-    uint32_t to_count = g->edge_start[index + 1] - g->edge_start[index],
-             from_count = g->referrer_start[index + 1] - g->referrer_start[index],
-             to_followed = all ? to_count : followed(to_count, depth),
-             from_followed = all ? from_count : followed(from_count, depth);
-    if (to_followed < to_count || from_followed < from_count) {
-        if (!rhi__array_reserve(&selection->hubs, 1))
-            return false;
-        selection->hubs.items[selection->hubs.count++] = (struct rhi_hub){.index = index};
-    }
-    return add_all(selection, to, to + to_followed, depth + 1) &&
-           add_all(selection, from, from + from_followed, depth + 1);
+    bool followed = true;
+    if (!add_all(selection, g->edge_to + g->edge_start[index],
+                 g->edge_start[index + 1] - g->edge_start[index], way, RHI_WAY_DOWN, all,
+                 &followed) ||
+        !add_all(selection, g->referrer_from + g->referrer_start[index],
+                 g->referrer_start[index + 1] - g->referrer_start[index], way, RHI_WAY_UP, all,
+                 &followed))
+        return false;
+    if (followed)
+        return true;
+    if (!rhi__array_reserve(&selection->hubs, 1))
+        return false;
+    selection->hubs.items[selection->hubs.count++] = (struct rhi_hub){.index = index};
+    return true;
 }
 
 static uint32_t count_unselected(const rhi_selection *selection, const uint32_t *objects,
@@ -96,15 +97,15 @@ static rhi_error *count_left_out(rhi_selection *selection)
 
 rhi_error *rhi__selection_grow(rhi_selection *selection, uint64_t depth, bool all)
 {
+    enum { DEPTH_MAX = (RHI_NOT_THERE >> 2) - 1 };
     for (uint64_t i = 0; i < selection->nodes.count; i++) {
-        uint32_t index = selection->nodes.items[i],
-                 reached = rhi__map_get(&selection->depth, index);
-        if (reached >= depth || reached >= RHI_NOT_THERE - 1)
+        uint32_t index = selection->nodes.items[i], way = rhi__map_get(&selection->way, index);
+        if (way >> 2 >= depth || way >> 2 >= DEPTH_MAX)
             continue;
         if (i % 4096 == 4095)
             RHI_TRY(
                 rhi__progress(&selection->session->work, "selecting", i, selection->nodes.count));
-        if (!add_around(selection, index, reached, all))
+        if (!add_around(selection, index, way, all))
             return rhi__error_memory();
     }
     return count_left_out(selection);

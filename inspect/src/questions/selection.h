@@ -16,7 +16,7 @@ typedef struct rhi_selection {
         uint64_t count, capacity;
     } nodes;
     const rhi_leaks *leaks; /* for marks and colours, where they are wanted; else NULL */
-    rhi_map depth;          /* how far a selected object is from an asked-for one */
+    rhi_map way;            /* how a selected object was met: rhi__way */
     /* where it was not grown: references to the object, and from it, whose other end is not
      * selected */
     struct {
@@ -27,25 +27,33 @@ typedef struct rhi_selection {
     } hubs;
 } rhi_selection;
 
+/* How far from the next asked-for object, by references all of which lead away from that, or all
+ * towards it. */
+enum rhi_way_kind { RHI_WAY_DOWN = 1, RHI_WAY_UP = 2, RHI_WAY_MIXED = 3 };
+static inline uint32_t rhi__way(uint32_t depth, enum rhi_way_kind kind)
+{
+    return depth << 2 | (depth ? kind : 0);
+}
+
 /* Objects that hold, or are held by, the same hub have little to do with each other: instances of a
- * type, elements of a registry. Where so many references lead to an object, or from it, it is
- * selected, but none of these is followed; of one that was asked for, so many are. */
+ * type, elements of a registry. Where more references lead to an object, or from it, they are no
+ * way from one of these to another: none is followed. Straight on, up or down, so many are. */
 enum { RHI_FOLLOWED_MAX = 1000 };
 
 /* Takes the session's graph, with referrers and cycles. */
 rhi_error *rhi__selection_open(rhi_session *session, rhi_selection *selection);
 void rhi__selection_close(rhi_selection *selection);
-bool rhi__selection_add(rhi_selection *selection, uint32_t index, uint32_t depth);
+bool rhi__selection_add(rhi_selection *selection, uint32_t index, uint32_t way);
 /* Adds everything up to `depth` strong references away from what is selected, both ways, but for
  * what hubs lead to; `all`: that, too. */
 rhi_error *rhi__selection_grow(rhi_selection *selection, uint64_t depth, bool all);
 static inline bool rhi__is_selected(const rhi_selection *selection, uint32_t index)
 {
-    return rhi__map_get(&selection->depth, index) != RHI_NOT_THERE;
+    return rhi__map_get(&selection->way, index) != RHI_NOT_THERE;
 }
 static inline bool rhi__is_asked_for(const rhi_selection *selection, uint32_t index)
 {
-    return rhi__map_get(&selection->depth, index) == 0;
+    return rhi__map_get(&selection->way, index) == 0;
 }
 /* No count of it comes from outside. */
 static inline bool rhi__is_unreachable(const rhi_graph *graph, uint32_t index)
