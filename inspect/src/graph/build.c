@@ -70,14 +70,11 @@ static void note_stray(rhi_reader *reader, uint64_t value)
 /* An edge to this object is a guess. False if memory is short. */
 static bool note_guess(rhi_graph *graph, uint32_t to)
 {
-    if (!graph->guessed) {
-        graph->guessed = rhi__big_array((uint64_t)graph->count + 1, sizeof *graph->guessed);
-        if (!graph->guessed)
-            return false;
-        memset(graph->guessed, 0, ((uint64_t)graph->count + 1) * sizeof *graph->guessed);
-    }
-    graph->guessed[to]++;
-    return true;
+    if (!graph->guessed && !(graph->guessed = calloc((uint64_t)graph->count + 1, 1)))
+        return false;
+    uint32_t count = rhi__guessed(graph, to) + 1;
+    graph->guessed[to] = (uint8_t)(count < RHI_GUESSED_MORE ? count : RHI_GUESSED_MORE);
+    return count < RHI_GUESSED_MORE || rhi__map_set(&graph->guessed_more, to, count);
 }
 
 static inline void locate(rhi_reader *reader, pending *p)

@@ -24,21 +24,25 @@ typedef struct way {
 } way;
 
 /* A node of the forest, as Lengauer and Tarjan call its parts; by number. label: the smallest
- * semidominator known on the way up to the ancestor. The number behind the last stands for
- * "none": label and size are 0. */
+ * semidominator known on the way up to the ancestor. size 0: `up` is its ancestor; else it is a
+ * root of so many nodes, and `up` is its child. The number behind the last stands for "none": label
+ * and size are 0. */
 typedef struct link {
-    uint32_t ancestor, label, child, size;
+    uint32_t label, size, up;
 } link;
 
 typedef struct domination {
     rhi_work *work;
     rhi_reader *reader;
     rhi_graph *graph;
-    uint64_t *tops;   /* bitmap: objects right below the root */
+    uint64_t *tops;   /* bitmap: objects right below the root; later numbers */
     uint32_t *number; /* of an object */
     uint32_t *object; /* of a number */
-    link *links;      /* by number, as the next two */
-    uint32_t *semi, *dominator;
+    link *links;      /* by number, as all that follows */
+    /* numbers of those that refer to a number, but for its parent: referrers[ends[w - 1] ..
+     * ends[w]); where w is done, ends[w] is its semidominator */
+    uint32_t *referrers, *ends;
+    uint32_t *dominator;
     uint32_t count; /* numbers given, the root's included */
     /* of the search through the garbage */
     struct {
@@ -164,95 +168,167 @@ static rhi_error *number_objects(domination *d)
     return NULL;
 }
 
+/* ---- referrers by number -------------------------------------------------------------------- */
+
+/* Does the reference between two numbers tell something of dominators? What lies right below the
+ * root is dominated by nothing, and a parent is known. */
+static inline bool tells(const domination *d, uint32_t from, uint32_t to)
+{
+    return d->dominator[to] != from && from != to && !rhi__bit(d->tops, to);
+}
+
+/* From now on the topmost are known by their numbers. */
+static rhi_error *number_tops(domination *d)
+{
+    uint64_t *tops = calloc((uint64_t)d->count / 64 + 1, sizeof *tops);
+    if (!tops)
+        return rhi__error_memory();
+    for (uint32_t i = 0; i < d->graph->count; i++)
+        if (rhi__bit(d->tops, i))
+            rhi__bit_set(tops, d->number[i]);
+    free(d->tops);
+    d->tops = tops;
+    return NULL;
+}
+
+/* Visits the references of all objects: `referrers` NULL: counts those of each number in `ends`;
+ * else fills its row, whose beginning is there, from then on its end. */
+static rhi_error *each_reference(domination *d, uint32_t *referrers)
+{
+    enum { NUMBER_AHEAD = 48, ROW_AHEAD = 24 };
+    const rhi_graph *g = d->graph;
+    for (uint32_t i = 0; i < g->count; i++) {
+        uint32_t from = d->number[i];
+        if (i % 65536 == 0)
+            RHI_TRY(rhi__progress(d->work, "linking referrers", i, g->count));
+        for (uint32_t e = g->edge_start[i]; e < g->edge_start[i + 1]; e++) {
+            if (e + NUMBER_AHEAD < g->edge_count) {
+                __builtin_prefetch(&d->number[g->edge_to[e + NUMBER_AHEAD]]);
+                uint32_t next = d->number[g->edge_to[e + ROW_AHEAD]];
+                __builtin_prefetch(&d->dominator[next]);
+                __builtin_prefetch(&d->ends[next], 1);
+            }
+            uint32_t to = d->number[g->edge_to[e]];
+            if (!tells(d, from, to))
+                continue;
+            if (referrers)
+                referrers[d->ends[to]] = from;
+            d->ends[to]++;
+        }
+    }
+    return NULL;
+}
+
+/* The search from the last number to the first then reads what lies one behind the other. */
+static rhi_error *link_numbers(domination *d)
+{
+    uint32_t sum = 0;
+    d->ends = rhi__big_array(d->count, sizeof *d->ends);
+    if (!d->ends)
+        return rhi__error_memory();
+    memset(d->ends, 0, d->count * sizeof *d->ends);
+    RHI_TRY(number_tops(d));
+    RHI_TRY(each_reference(d, NULL));
+    for (uint32_t w = 0; w < d->count; w++) {
+        uint32_t count = d->ends[w];
+        d->ends[w] = sum;
+        sum += count;
+    }
+    d->referrers = rhi__big_array((uint64_t)sum + 1, sizeof *d->referrers);
+    return d->referrers ? each_reference(d, d->referrers) : rhi__error_memory();
+}
+
 /* ---- dominators ----------------------------------------------------------------------------- */
+
+static inline bool is_root(const link *links, uint32_t v)
+{
+    return links[v].size != 0;
+}
 
 /* The smallest semidominator on the way from `v` up, whose steps are shortened meanwhile.
  * climbed: room for the way, since there is no recursion. */
-static uint32_t smallest_label(link *links, uint32_t none, uint32_t v, uint32_t *climbed)
+static uint32_t smallest_label(link *links, uint32_t v, uint32_t *climbed)
 {
     uint32_t length = 0;
-    if (links[v].ancestor == none)
+    if (is_root(links, v))
         return links[v].label;
-    for (; links[links[v].ancestor].ancestor != none; v = links[v].ancestor)
+    for (; !is_root(links, links[v].up); v = links[v].up)
         climbed[length++] = v;
-    uint32_t top = links[v].ancestor, label = links[v].label;
+    uint32_t top = links[v].up, label = links[v].label;
     while (length) {
         link *below = &links[climbed[--length]];
         label = below->label < label ? below->label : label;
         below->label = label;
-        below->ancestor = top;
+        below->up = top;
     }
     return links[top].label < label ? links[top].label : label;
+}
+
+static inline void hang(link *links, uint32_t below, uint32_t ancestor)
+{
+    links[below].size = 0;
+    links[below].up = ancestor;
 }
 
 /* Hangs w, a root of the forest, under its parent v. */
 static void join(link *links, uint32_t none, uint32_t v, uint32_t w)
 {
-    uint32_t s = w, label = links[w].label;
-    while (label < links[links[s].child].label) {
-        uint32_t child = links[s].child, next = links[child].child;
+    uint32_t s = w, label = links[w].label, size = links[w].size;
+    while (label < links[links[s].up].label) {
+        uint32_t child = links[s].up, next = links[child].up;
         if ((uint64_t)links[s].size + links[next].size >= 2 * (uint64_t)links[child].size) {
-            links[child].ancestor = s;
-            links[s].child = next;
+            hang(links, child, s);
+            links[s].up = next;
         } else {
             links[child].size = links[s].size;
-            links[s].ancestor = child;
+            hang(links, s, child);
             s = child;
         }
     }
     links[s].label = label;
-    links[v].size += links[w].size;
-    if (links[v].size < 2 * (uint64_t)links[w].size) {
-        uint32_t child = links[v].child;
-        links[v].child = s;
+    links[v].size += size;
+    if (links[v].size < 2 * (uint64_t)size) {
+        uint32_t child = links[v].up;
+        links[v].up = s;
         s = child;
     }
-    for (; s != none; s = links[s].child)
-        links[s].ancestor = v;
+    while (s != none) {
+        uint32_t child = links[s].up;
+        hang(links, s, v);
+        s = child;
+    }
 }
 
-static inline void fetch_ahead(const domination *d, uint32_t w)
+static inline void fetch_ahead(const domination *d, uint32_t e)
 {
-    enum { OBJECT = 64, ROW = 48, NUMBER = 32, LINK = 16, NEXT_LINK = 8 };
-    const rhi_graph *g = d->graph;
-    if (w <= OBJECT)
+    enum { LINK = 16, NEXT_LINK = 8 };
+    if (e < LINK)
         return;
-    __builtin_prefetch(&g->referrer_start[d->object[w - OBJECT]]);
-    __builtin_prefetch(&g->referrer_from[g->referrer_start[d->object[w - ROW]]]);
-    uint32_t object = d->object[w - NUMBER], start = g->referrer_start[object],
-             end = g->referrer_start[object + 1];
-    for (uint32_t e = start; e < end && e < start + 4; e++)
-        __builtin_prefetch(&d->number[g->referrer_from[e]]);
-    object = d->object[w - LINK], start = g->referrer_start[object],
-    end = g->referrer_start[object + 1];
-    for (uint32_t e = start; e < end && e < start + 4; e++)
-        __builtin_prefetch(&d->links[d->number[g->referrer_from[e]]]);
-    object = d->object[w - NEXT_LINK], start = g->referrer_start[object],
-    end = g->referrer_start[object + 1];
-    for (uint32_t e = start; e < end && e < start + 4; e++)
-        __builtin_prefetch(&d->links[d->links[d->number[g->referrer_from[e]]].ancestor]);
+    __builtin_prefetch(&d->links[d->referrers[e - LINK]]);
+    __builtin_prefetch(&d->links[d->links[d->referrers[e - NEXT_LINK]].up]);
 }
 
 static rhi_error *find_semidominators(domination *d)
 {
-    const rhi_graph *g = d->graph;
     uint32_t none = d->count;
+    d->links = rhi__big_array((uint64_t)none + 1, sizeof *d->links);
+    if (!d->links)
+        return rhi__error_memory();
     for (uint32_t i = 0; i < none; i++)
-        d->links[i] = (link){.ancestor = none, .label = i, .child = none, .size = 1};
-    d->links[none] = (link){.ancestor = none, .child = none};
+        d->links[i] = (link){.label = i, .size = 1, .up = none};
+    d->links[none] = (link){.up = none};
     for (uint32_t w = none - 1; w > 0; w--) {
-        uint32_t object = d->object[w], parent = d->dominator[w],
-                 semi = rhi__bit(d->tops, object) ? 0 : parent;
+        uint32_t parent = d->dominator[w], semi = rhi__bit(d->tops, w) ? 0 : parent;
         if (w % 65536 == 0)
             RHI_TRY(rhi__progress(d->work, "finding dominators", none - w, none));
-        fetch_ahead(d, w);
-        for (uint32_t e = g->referrer_start[object]; e < g->referrer_start[object + 1] && semi;
-             e++) {
-            uint32_t v = d->number[g->referrer_from[e]];
-            uint32_t label = v <= w ? v : smallest_label(d->links, none, v, g->queue);
-            semi = label < semi ? label : semi;
+        for (uint32_t e = d->ends[w]; e-- > d->ends[w - 1];) {
+            uint32_t v = d->referrers[e];
+            fetch_ahead(d, e);
+            if (v > w)
+                v = smallest_label(d->links, v, d->graph->queue);
+            semi = v < semi ? v : semi;
         }
-        d->semi[w] = d->links[w].label = semi;
+        d->ends[w] = d->links[w].label = semi;
         join(d->links, none, parent, w);
     }
     return NULL;
@@ -263,7 +339,7 @@ static void find_dominators(domination *d)
     d->dominator[0] = 0;
     for (uint32_t w = 1; w < d->count; w++) {
         uint32_t v = d->dominator[w]; /* the parent */
-        while (v > d->semi[w])
+        while (v > d->ends[w])        /* its semidominator */
             v = d->dominator[v];
         d->dominator[w] = v;
     }
@@ -295,8 +371,15 @@ static rhi_error *sum_retained(domination *d)
             g->retained[d->object[d->dominator[w]]] += g->retained[d->object[w]];
     }
     for (uint32_t w = 1; w < d->count; w++)
-        d->number[d->object[w]] = d->dominator[w] ? d->object[d->dominator[w]] : RHI_NO_OBJECT;
+        g->dominator[d->object[w]] = d->dominator[w] ? d->object[d->dominator[w]] : RHI_NO_OBJECT;
     return NULL;
+}
+
+/* What is no longer needed goes before the next is made: there may be ten million of each. */
+static void drop(uint32_t **numbers)
+{
+    free(*numbers);
+    *numbers = NULL;
 }
 
 static rhi_error *dominate(domination *d)
@@ -305,24 +388,25 @@ static rhi_error *dominate(domination *d)
     d->tops = calloc(n / 64 + 1, 8);
     d->number = rhi__big_array(n, 4);
     d->object = rhi__big_array(n, 4);
-    d->links = rhi__big_array(n + 1, sizeof *d->links);
-    d->semi = rhi__big_array(n, 4);
     d->dominator = rhi__big_array(n, 4);
-    if (!d->tops || !d->number || !d->object || !d->links || !d->semi || !d->dominator)
+    if (!d->tops || !d->number || !d->object || !d->dominator)
         return rhi__error_memory();
     memset(d->number, 0, n * sizeof *d->number);
     RHI_TRY(find_tops(d));
     RHI_TRY(number_objects(d));
     free(d->ways.items);
     d->ways.items = NULL;
+    RHI_TRY(link_numbers(d));
+    drop(&d->number);
     RHI_TRY(find_semidominators(d));
-    find_dominators(d);
     free(d->links);
-    free(d->semi);
     d->links = NULL;
-    d->semi = NULL;
+    drop(&d->referrers);
+    find_dominators(d);
+    drop(&d->ends);
     d->graph->retained = rhi__big_array(n, sizeof *d->graph->retained);
-    if (!d->graph->retained)
+    d->graph->dominator = rhi__big_array(n, sizeof *d->graph->dominator);
+    if (!d->graph->retained || !d->graph->dominator)
         return rhi__error_memory();
     memset(d->graph->retained, 0, n * sizeof *d->graph->retained);
     return sum_retained(d);
@@ -332,22 +416,22 @@ rhi_error *rhi__graph_dominators(rhi_work *work, rhi_reader *reader, rhi_graph *
 {
     if (graph->dominator)
         return NULL;
-    RHI_TRY(rhi__graph_referrers(work, graph));
     domination d = {.work = work, .reader = reader, .graph = graph};
     rhi_error *error = dominate(&d);
     free(d.tops);
+    free(d.number);
     free(d.object);
     free(d.links);
-    free(d.semi);
+    free(d.referrers);
+    free(d.ends);
     free(d.dominator);
     free(d.frames.items);
     free(d.ways.items);
     if (error) {
-        free(d.number);
+        free(graph->dominator);
         free(graph->retained);
+        graph->dominator = NULL;
         graph->retained = NULL;
-        return error;
     }
-    graph->dominator = d.number; /* sum_retained turned it into the answer */
-    return NULL;
+    return error;
 }

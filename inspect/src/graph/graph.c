@@ -187,6 +187,7 @@ void rhi__graph_free(rhi_graph *graph)
     free(graph->stored);
     free(graph->found);
     free(graph->guessed);
+    rhi__map_free(&graph->guessed_more);
     free(graph->flags);
     free(graph->edge_start);
     free(graph->edge_to);

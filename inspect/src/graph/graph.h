@@ -12,6 +12,7 @@
 #define RHI_GRAPH_H
 
 #include "heap/fields.h"
+#include "base/map.h"
 #include "base/work.h"
 
 enum rhi_graph_flag {
@@ -40,7 +41,8 @@ typedef struct rhi_graph {
     uint32_t count;
     uint32_t *stored; /* stored count */
     uint32_t *found;
-    uint32_t *guessed; /* of `found`, those by slots that are guesses; NULL: there are none */
+    uint8_t *guessed;     /* of `found`, those by slots that are guesses; NULL: there are none */
+    rhi_map guessed_more; /* the same of objects with RHI_GUESSED_MORE or more */
     uint8_t *flags;
     uint32_t *edge_start, *edge_to;
     uint64_t edge_count, edge_capacity;
@@ -103,10 +105,12 @@ static inline int64_t rhi__open(const rhi_graph *graph, uint32_t index)
 {
     return rhi__ext(graph, index) - ((graph->flags[index] & RHI_GRAPH_HELD) != 0);
 }
-/* Edges to it that are guesses. */
+/* Edges to it that are guesses. Few objects have so many of them that it takes more than a byte. */
+enum { RHI_GUESSED_MORE = UINT8_MAX };
 static inline uint32_t rhi__guessed(const rhi_graph *graph, uint32_t index)
 {
-    return graph->guessed ? graph->guessed[index] : 0;
+    uint32_t guessed = graph->guessed ? graph->guessed[index] : 0;
+    return guessed == RHI_GUESSED_MORE ? rhi__map_get(&graph->guessed_more, index) : guessed;
 }
 /* As rhi__open, if no guess owned a count: below 0, fields are more than counts for certain. */
 static inline int64_t rhi__open_at_most(const rhi_graph *graph, uint32_t index)

@@ -164,8 +164,7 @@ static rhi_error *find_retained(rhi_session *session, rhi_reader *reader,
 {
     rhi_graph *graph;
     uint32_t count = statistics->tally_count;
-    RHI_TRY(rhi__session_graph(session, &graph));
-    RHI_TRY(rhi__graph_dominators(&session->work, reader, graph));
+    RHI_TRY(rhi__session_graph(session, &graph)); /* is there already */
     rhi_retained *sums = calloc((uint64_t)count + 1, sizeof *sums);
     uint32_t *types = calloc((uint64_t)count + 1, sizeof *types);
     rhi_error *error = sums && types ? NULL : rhi__error_memory();
@@ -232,6 +231,11 @@ static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained,
                        rhi_statistics **result)
 {
     uint64_t objects = 0;
+    rhi_graph *graph;
+    if (retained) { /* before there is a number for each object: they take the most memory */
+        RHI_TRY(rhi__session_graph(session, &graph));
+        RHI_TRY(rhi__graph_dominators(&session->work, reader, graph));
+    }
     for (uint64_t i = 0; i < reader->blocks.count; i++)
         objects += reader->blocks.items[i].object_count;
     uint32_t *tallies = retained ? rhi__big_array(objects + 1, sizeof *tallies) : NULL;
