@@ -1,18 +1,22 @@
 /* inspect_memory.c - memory that is short: every command answers the same or says so, and the
- * next one works.
+ * next one works. And how much of it a command takes.
  *
- * Linked with --wrap for malloc, calloc, realloc, strdup and strndup of the engine; jansson gets
- * the same through its own hook. Invariant: nothing fails unless a test asked for it. */
+ * Linked with --wrap for malloc, calloc, realloc, free, strdup and strndup of the engine; jansson
+ * gets the same through its own hook. Invariant: nothing fails unless a test asked for it. */
 #include "inspect_test.h"
+
+#include <malloc.h>
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
+void __real_free(void *old);
 char *__real_strdup(const char *text);
 char *__real_strndup(const char *text, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void __wrap_free(void *old);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t size);
 
@@ -33,25 +37,44 @@ static bool fails(void)
     return true;
 }
 
+static int64_t in_use, peak; /* bytes */
+
+static void *taken(void *memory)
+{
+    in_use += (int64_t)malloc_usable_size(memory);
+    peak = in_use > peak ? in_use : peak;
+    return memory;
+}
+
 void *__wrap_malloc(size_t size)
 {
-    return fails() ? NULL : __real_malloc(size);
+    return fails() ? NULL : taken(__real_malloc(size));
 }
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return fails() ? NULL : __real_calloc(count, size);
+    return fails() ? NULL : taken(__real_calloc(count, size));
 }
 void *__wrap_realloc(void *old, size_t size)
 {
-    return fails() ? NULL : __real_realloc(old, size);
+    if (fails())
+        return NULL;
+    int64_t before = (int64_t)malloc_usable_size(old);
+    void *grown = __real_realloc(old, size);
+    in_use -= grown ? before : 0;
+    return grown ? taken(grown) : NULL;
+}
+void __wrap_free(void *old)
+{
+    in_use -= (int64_t)malloc_usable_size(old);
+    __real_free(old);
 }
 char *__wrap_strdup(const char *text)
 {
-    return fails() ? NULL : __real_strdup(text);
+    return fails() ? NULL : taken(__real_strdup(text));
 }
 char *__wrap_strndup(const char *text, size_t size)
 {
-    return fails() ? NULL : __real_strndup(text, size);
+    return fails() ? NULL : taken(__real_strndup(text, size));
 }
 
 static const struct {
@@ -67,9 +90,7 @@ static const struct {
             {"gcstat", "--sites"},
             {"gcverify", ""},
             {"gcleaks", ""},
-            {"gcstale", ""},
-            {"gcdiff", "--save=inspect_memory.snapshot"},
-            {"gcdiff", "inspect_memory.snapshot"}};
+            {"gcfind", "--unreachable"}};
 
 static world small(unsigned layout)
 {
@@ -137,7 +158,7 @@ END_TEST
 
 START_TEST(json_stays_valid_when_memory_is_short)
 {
-    json_set_alloc_funcs(__wrap_malloc, free);
+    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
     for (unsigned ask_index = 0; ask_index < sizeof asks / sizeof *asks; ask_index++) {
         world w = small(_i);
         char line[64];
@@ -164,5 +185,43 @@ START_TEST(json_stays_valid_when_memory_is_short)
 }
 END_TEST
 
+/* The most that a question has at once where there are so many objects, each of which two others
+ * refer to. */
+static int64_t bytes_for(unsigned layout, unsigned objects, const char *command, const char *line)
+{
+    static uint64_t nodes[1 << 13];
+    world w = world_new(layout);
+    MUST(objects <= sizeof nodes / sizeof *nodes);
+    for (unsigned i = 0; i < objects; i++)
+        nodes[i] = new_node(&w, i ? 2 : 3);
+    for (unsigned i = 0; i < objects; i++) {
+        fake_link(w.heap, nodes[i], NEXT, nodes[(i + 1) % objects]);
+        fake_link(w.heap, nodes[i], OTHER, nodes[(i * 7 + 3) % objects]);
+    }
+    int64_t before = peak = in_use;
+    MUST(fake_run(w.t, command, line) == RHI_ANSWERED);
+    int64_t most = peak - before;
+    world_free(&w);
+    return most;
+}
+
+/* What is needed for any heap is left out by the difference. */
+START_TEST(an_answer_takes_few_bytes_of_each_object)
+{
+    enum { SOME = 3001, MORE = 8001, BYTES = 60 };
+    static const struct {
+        const char *command, *line;
+    } whole[] = {{"gcstat", ""},  {"gcgraph", "#5"}, {"gcgraph", ""},
+                 {"gcleaks", ""}, {"gcverify", ""},  {"gcfind", "--unreachable"}};
+    for (unsigned i = 0; i < sizeof whole / sizeof *whole; i++) {
+        int64_t each = (bytes_for(_i, MORE, whole[i].command, whole[i].line) -
+                        bytes_for(_i, SOME, whole[i].command, whole[i].line)) /
+                       (MORE - SOME);
+        ck_assert_msg(each > 0 && each <= BYTES, "%s %s takes %" PRId64 " bytes of an object",
+                      whole[i].command, whole[i].line, each);
+    }
+}
+END_TEST
+
 RUN_TESTS("inspect_memory", a_failing_allocation_is_told_or_changes_nothing,
-          json_stays_valid_when_memory_is_short)
+          json_stays_valid_when_memory_is_short, an_answer_takes_few_bytes_of_each_object)
