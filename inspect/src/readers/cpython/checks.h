@@ -14,9 +14,10 @@ typedef struct py_checker {
     py_runtime *py;
     rhi_reader *reader;
     rhi_check *check;
-    rhi_block_room room; /* for blocks, and for pieces of tables */
-    rhi_scratch piece;
+    rhi_block_room room;
+    uint8_t *piece; /* of a table: PY_PIECE_BYTES */
 } py_checker;
+enum { PY_PIECE_BYTES = 1 << 16 };
 
 /* ---- pieces.c ------------------------------------------------------------------------------- */
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 
 enum {
-    PIECE_BYTES = 1 << 16, /* of a table that is read at a time: entries of 16 and 24 bytes fit */
     /* lists */
     LIST_ITEMS = 24,
     LIST_ALLOCATED = 32,
@@ -57,12 +56,10 @@ typedef struct judged {
 
 /* ---- memory of a table ---------------------------------------------------------------------- */
 
-/* At most PIECE_BYTES; NULL: they cannot be read. */
+/* At most PY_PIECE_BYTES; NULL: they cannot be read. Most tables are small: see pages.c. */
 static const uint8_t *read_piece(py_checker *c, uint64_t address, uint64_t size)
 {
-    uint64_t got = 0;
-    const uint8_t *bytes = rhi__memory_view(c->py->memory, address, size, &c->piece, &got);
-    return bytes && got >= size ? bytes : NULL;
+    return rhi__py_read(c->py, address, c->piece, size) == size ? c->piece : NULL;
 }
 
 /* Is the memory that the object has for its table the table's? Else tells why not. */
@@ -171,7 +168,7 @@ static bool read_head(const judged *j, keys *k)
 {
     py_runtime *py = j->c->py;
     uint8_t bytes[OLD_KEYS_BYTES];
-    if (rhi__memory_read(py->memory, k->address, bytes, sizeof bytes) != sizeof bytes) {
+    if (rhi__py_read(py, k->address, bytes, sizeof bytes) != sizeof bytes) {
         has_memory(j, "entries", k->address, sizeof bytes);
         return false;
     }
@@ -188,7 +185,7 @@ static bool read_head(const judged *j, keys *k)
 /* Entries with a value; UINT64_MAX: they cannot all be read. */
 static uint64_t count_values(py_checker *c, const keys *k)
 {
-    uint64_t values = 0, step = PIECE_BYTES / k->entry_bytes;
+    uint64_t values = 0, step = PY_PIECE_BYTES / k->entry_bytes;
     for (uint64_t first = 0; first < k->count; first += step) {
         uint64_t count = k->count - first < step ? k->count - first : step;
         const uint8_t *bytes =
@@ -205,7 +202,7 @@ static uint64_t count_values(py_checker *c, const keys *k)
  * told. */
 static uint64_t count_indices(const judged *j, const keys *k)
 {
-    uint64_t used = 0, places = 1ull << k->log2, step = PIECE_BYTES / k->index_bytes;
+    uint64_t used = 0, places = 1ull << k->log2, step = PY_PIECE_BYTES / k->index_bytes;
     for (uint64_t first = 0; first < places; first += step) {
         uint64_t count = places - first < step ? places - first : step;
         const uint8_t *bytes =
@@ -272,7 +269,7 @@ static void check_dict(const judged *j, const uint8_t *body)
 static bool count_places(py_checker *c, uint64_t table, uint64_t places, uint64_t *fill,
                          uint64_t *used)
 {
-    enum { STEP = PIECE_BYTES / SET_ENTRY };
+    enum { STEP = PY_PIECE_BYTES / SET_ENTRY };
     *fill = *used = 0;
     for (uint64_t first = 0; first < places; first += STEP) {
         uint64_t count = places - first < STEP ? places - first : STEP;

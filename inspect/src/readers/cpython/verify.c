@@ -238,10 +238,13 @@ rhi_error *rhi__py_check(rhi_reader *reader, rhi_check *check)
     const py_runtimes *runtimes = rhi__format_state(reader, check->format);
     rhi_error *error = NULL;
     for (uint64_t i = 0; runtimes && i < runtimes->items.count && !error; i++) {
-        py_checker c = {.py = runtimes->items.items[i], .reader = reader, .check = check};
-        error = check_runtime(&c);
+        py_checker c = {.py = runtimes->items.items[i],
+                        .reader = reader,
+                        .check = check,
+                        .piece = malloc(PY_PIECE_BYTES)};
+        error = c.piece ? check_runtime(&c) : rhi__error_memory();
         rhi__block_room_free(&c.room);
-        rhi__scratch_free(&c.piece);
+        free(c.piece);
     }
     return error;
 }
