@@ -112,10 +112,9 @@ static inline void settle(builder *b, pending *p)
             note_stray(b->reader, p->value);
         return;
     }
-    uint64_t live = p->block->live[p->slot / 64], bit = p->slot % 64;
-    if (!(live >> bit & 1))
+    p->to = rhi__slot_index(p->block, p->slot);
+    if (p->to == RHI_NO_OBJECT)
         return;
-    p->to = p->block->rank[p->slot / 64] + rhi__population(live & ((1ull << bit) - 1));
     b->graph->edge_to[b->graph->edge_count++] = p->to;
     __builtin_prefetch(&b->graph->found[p->to], 1);
 }

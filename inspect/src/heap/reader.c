@@ -745,18 +745,15 @@ bool rhi__take_room(rhi_reader *reader, uint64_t bytes)
 uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address)
 {
     const rhi_block *block = rhi__block_at(reader, address);
-    uint64_t slot = block ? rhi__slot_number(block, address) : 0;
-    if (!block || !rhi__slot_is_live(block, slot))
-        return RHI_NO_OBJECT;
-    return block->rank[slot / 64] +
-           rhi__population(block->live[slot / 64] & ((1ull << (slot % 64)) - 1));
+    return block ? rhi__slot_index(block, rhi__slot_number(block, address)) : RHI_NO_OBJECT;
 }
 
 uint32_t rhi__object_of(const rhi_reader *reader, uint64_t address)
 {
     const rhi_block *block = rhi__block_at(reader, address);
-    return block && rhi__is_slot_address(reader, block, rhi__slot_number(block, address), address)
-               ? rhi__object_index(reader, address)
+    uint64_t slot = block ? rhi__slot_number(block, address) : 0;
+    return block && rhi__is_slot_address(reader, block, slot, address)
+               ? rhi__slot_index(block, slot)
                : RHI_NO_OBJECT;
 }
 

@@ -236,6 +236,12 @@ const char *rhi__type_name(const rhi_reader *reader, uint32_t type);
 /* ---- numbers of objects --------------------------------------------------------------------- */
 
 enum { RHI_NO_OBJECT = UINT32_MAX };
+/* The number of the object in a slot, or RHI_NO_OBJECT: it is free. */
+static inline uint32_t rhi__slot_index(const rhi_block *block, uint64_t slot)
+{
+    uint64_t live = block->live[slot / 64], bit = 1ull << (slot % 64);
+    return live & bit ? block->rank[slot / 64] + rhi__population(live & (bit - 1)) : RHI_NO_OBJECT;
+}
 /* The number of the live object whose slot contains the address, or RHI_NO_OBJECT. */
 uint32_t rhi__object_index(const rhi_reader *reader, uint64_t address);
 /* The number of the live object whose address it is, or RHI_NO_OBJECT. */

@@ -75,9 +75,10 @@ static bool is_suspect(void *context, uint64_t value)
     const rhi_block *block = rhi__block_at(s->reader, value);
     if (!block)
         return false;
-    uint32_t index = rhi__object_index(s->reader, value);
+    uint64_t slot = rhi__slot_number(block, value);
+    uint32_t index = rhi__slot_index(block, slot);
     return index == RHI_NO_OBJECT || rhi__bit(s->suspect, index) ||
-           (s->reader->has_prefixes && rhi__object_of(s->reader, value) == RHI_NO_OBJECT);
+           (s->reader->has_prefixes && rhi__slot_address(block, slot) != value);
 }
 
 /* Is memory of that format used again for anything, so that a slot which holds no object's address
