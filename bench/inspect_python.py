@@ -38,10 +38,12 @@ def check_found(truth, answer):
 
 
 def check_graph(truth, answer):
-    """Each Node holds their type, so the neighbours of the second degree are all of them, and a few more."""
-    total = at(answer, "nodes_total") or 0
+    """What is around a Node: what it holds, and who holds it. Their type does not lead to all the others."""
+    total = at(answer, "nodes_total") or len(at(answer, "nodes") or [])
+    left_out = max((hub["referrers"] for hub in at(answer, "not_followed") or []), default=0)
     return first_wrong(differs("provisional", at(answer, "provisional"), False),
-                       None if total >= truth["nodes"] else f"nodes: the answer says {total}")
+                       None if 6 <= total <= 1000 else f"nodes: the answer says {total}",
+                       None if left_out >= truth["nodes"] - total else f"not followed: the answer says {left_out}")
 
 
 def check_leaks(truth, answer):
