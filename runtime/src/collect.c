@@ -402,7 +402,7 @@ static void survive(rh_heap *heap, rh_object *object)
         if (!rh__is_candidate(object))
             rh__candidate_add(heap, object);
     }
-    rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
+    rh__history(heap, RH_EVENT_RESURRECT, object);
 }
 
 /* pre: phase restoring, the condemned have not got their counts back. The same afterwards, for
@@ -465,9 +465,9 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
         if (RH__UNLIKELY(object->rh_flags & RH_FLAG_HAS_WEAK)) /* made by a finalizer */
             rh__weak_clear(heap, object);
         rh__visit_slots(heap, object, release_edge);
-        if (RH__UNLIKELY(object->rh_flags & RH__FLAG_INVOLVED) && rh__type_of(object)->dispose)
-            rh__type_of(object)->dispose(object);
-        rh__history(heap, RH_EVENT_FREE, object, RH_DEATH_COLLECT);
+        if (RH__UNLIKELY(object->rh_flags & RH__FLAG_INVOLVED))
+            rh__dispose(heap, object);
+        rh__history_record(heap, RH_EVENT_FREE, object, RH_DEATH_COLLECT, heap->place);
         rh__tombstone_write(object, RH_DEATH_COLLECT);
         rh__payload_poison(slab, object);
         if (RH__UNLIKELY(heap->is_observed) && rh__observe_bury(heap, slab, object))
@@ -492,6 +492,7 @@ static bool bury(rh_heap *heap)
     set_phase(heap, RH_PHASE_FREEING);
     rh__quarantine_prepare(heap);
     heap->draining = true;
+    heap->outer_place = heap->place;
     heap->death = RH_DEATH_COLLECT;
     for (rh__slab *slab = heap->trial_slabs; slab; slab = slab->trial_next)
         for (uint32_t word = 0; word < slab->words; word++) {
@@ -548,6 +549,7 @@ static uint64_t trial_size(const rh_heap *heap)
 static uint64_t release_held(rh_heap *heap)
 {
     heap->draining = true;
+    heap->outer_place = heap->place;
     heap->death = RH_DEATH_COLLECT;
     rh__cursor cursor = {0};
     for (rh_object *object; heap->held && (object = rh__next_object(heap, &cursor));)

@@ -3,6 +3,9 @@
  * Invariant: an object that is not special and whose type can be in a cycle is either armed or a
  * registered candidate root, so that no release that leaves it alive goes unnoticed twice.
  */
+/* Out of line the place is where these were called. */
+#define RH__RELEASE_SLOW(object)                                                                   \
+    rh__release_at((object), (uint64_t)(uintptr_t)__builtin_return_address(0))
 #include "internal.h"
 
 /* The out-of-line copies. */

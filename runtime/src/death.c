@@ -70,13 +70,24 @@ bool rh__finalize(rh_heap *heap, rh_object *object)
         return false;
     object->rh_flags |= RH_FLAG_FINALIZED;
     heap->finalized++;
-    rh__history(heap, RH_EVENT_FINALIZE, object, RH_DEATH_NONE);
+    rh__history(heap, RH_EVENT_FINALIZE, object);
     /* What the finalizer itself lets go of dies by release, whatever runs around it. */
     uint8_t death = heap->death;
+    uint64_t place = heap->place;
     heap->death = RH_DEATH_RELEASE;
     finalize(object);
     heap->death = death;
+    heap->place = place;
     return true;
+}
+
+void rh__dispose(rh_heap *heap, rh_object *object)
+{
+    void (*dispose)(void *) = rh__type_of(object)->dispose;
+    uint64_t place = heap->place;
+    if (dispose)
+        dispose(object);
+    heap->place = place;
 }
 
 void rh__release_slot(void *heap, void **slot)
@@ -103,15 +114,13 @@ static void resurrect(rh_heap *heap, rh_object *object)
         if (!(flags & RH_FLAG_ACYCLIC))
             rh__candidate_add(heap, object);
     }
-    rh__history(heap, RH_EVENT_RESURRECT, object, RH_DEATH_NONE);
+    rh__history(heap, RH_EVENT_RESURRECT, object);
 }
 
 /* The long way of a queued object: finalizer, weak references, vectors, dispose. */
 static void finish_death(rh_heap *heap, rh_object *object)
 {
-    const rh__type_entry *type = rh__type_of(object);
-    if (type->finalize)
-        rh__finalize(heap, object);
+    rh__finalize(heap, object);
     if (RH__UNLIKELY(rh__dying_count(object) > 1 || (object->rh_flags & RH_FLAG_IMMORTAL))) {
         resurrect(heap, object);
         return;
@@ -122,8 +131,7 @@ static void finish_death(rh_heap *heap, rh_object *object)
     enum rh_death death = rh__death_of(object);
     heap->death = (uint8_t)death;
     rh__visit_slots(heap, object, rh__release_slot);
-    if (type->dispose)
-        type->dispose(object);
+    rh__dispose(heap, object);
     rh__object_free(heap, object, death);
 }
 
@@ -155,6 +163,7 @@ static inline void release_to_candidate(rh_heap *heap, rh_object *object)
 typedef struct cascade {
     uint32_t count;
     enum rh_death death;
+    uint64_t place; /* of the program's call that set it in motion */
     /* Slots of one word that only have to be given back: `freed` of them. */
     rh__slab *slab;
     uint32_t word;
@@ -185,6 +194,8 @@ static inline __attribute__((always_inline)) void give_back_later(rh_heap *heap,
     rh__slab *slab = rh__slab_of(object);
     uint32_t slot = rh__slot_of(slab, object), word = slot >> 6;
     rh__payload_poison(slab, object);
+    if (rh__history_put(heap, RH__EVENT_WHAT(RH_EVENT_FREE, self->death), object, self->place))
+        rh__history_turn(heap);
     if (slab != self->slab || word != self->word) {
         give_back(heap, self);
         self->slab = slab;
@@ -339,9 +350,10 @@ static void work_queue(rh_heap *heap, cascade *self)
     }
 }
 
-static void begin_cascade(rh_heap *heap, cascade *self)
+static void begin_cascade(rh_heap *heap, cascade *self, uint64_t place)
 {
-    self->count = self->freed = 0;
+    self->place = place;
+    self->count = self->freed = self->word = 0;
     self->bits = 0;
     self->slab = NULL;
     self->death = (enum rh_death)heap->death;
@@ -351,6 +363,7 @@ static void begin_cascade(rh_heap *heap, cascade *self)
 static void run_cascade(rh_heap *heap, cascade *self, rh_object *object)
 {
     heap->draining = true;
+    heap->place = heap->outer_place = self->place;
     release_all(heap, self, object);
     work_queue(heap, self);
     heap->draining = false;
@@ -360,16 +373,16 @@ static void run_cascade(rh_heap *heap, cascade *self, rh_object *object)
 void rh__drain(rh_heap *heap)
 {
     cascade self;
-    begin_cascade(heap, &self);
+    begin_cascade(heap, &self, heap->place);
     work_queue(heap, &self);
 }
 
 /* The object has its tombstone; these references that it held, NULL or not, are left to release. */
 static __attribute__((noinline)) void run_with(rh_heap *heap, rh_object *object, rh_object *first,
-                                               rh_object *last)
+                                               rh_object *last, uint64_t place)
 {
     cascade self;
-    begin_cascade(heap, &self);
+    begin_cascade(heap, &self, place);
     rh_object *next = first ? first : last;
     if (first && last) {
         bool upwards = goes_upwards(object, first, last);
@@ -381,20 +394,35 @@ static __attribute__((noinline)) void run_with(rh_heap *heap, rh_object *object,
     RH__VALIDATE(heap, "rh_release");
 }
 
+/* Apart, so that most deaths need no stack frame. */
+static __attribute__((noinline)) void turn_and_give_back(rh_heap *heap, rh__slab *slab,
+                                                         rh_object *object)
+{
+    rh__history_turn(heap);
+    rh__slot_free(heap, slab, object);
+    RH__VALIDATE(heap, "rh_release");
+}
+
 /* The tombstone is written and nothing is left to release. */
-static inline __attribute__((always_inline)) void give_back_alone(rh_heap *heap, rh_object *object)
+static inline __attribute__((always_inline)) void give_back_alone(rh_heap *heap, rh_object *object,
+                                                                  uint64_t place)
 {
     rh__slab *slab = rh__slab_of(object);
     rh__payload_poison(slab, object);
     RH__ORDER();
     heap->freed++;
+    if (rh__history_put(heap, RH__EVENT_WHAT(RH_EVENT_FREE, RH_DEATH_RELEASE), object, place)) {
+        turn_and_give_back(heap, slab, object);
+        return;
+    }
     rh__slot_free(heap, slab, object);
     RH__VALIDATE(heap, "rh_release");
 }
 
 /* The short way of an object with more than two slots, outside a cascade: more references than
  * registers. */
-static __attribute__((noinline)) void release_many(rh_heap *heap, rh_object *object, uint64_t slots)
+static __attribute__((noinline)) void release_many(rh_heap *heap, rh_object *object, uint64_t slots,
+                                                   uint64_t place)
 {
     rh__dying_write_info(object, rh__header_info(object), RH_DEATH_RELEASE);
     RH__ORDER();
@@ -407,13 +435,13 @@ static __attribute__((noinline)) void release_many(rh_heap *heap, rh_object *obj
             child->rh_count = less;
     }
     cascade self;
-    begin_cascade(heap, &self);
+    begin_cascade(heap, &self, place);
     rh_object *next = keep_references(heap, &self, object, slots);
     RH__ORDER();
     rh__tombstone_write(object, RH_DEATH_RELEASE);
     RH__ORDER();
     if (!slots) {
-        give_back_alone(heap, object);
+        give_back_alone(heap, object, place);
         return;
     }
     give_back_later(heap, &self, object);
@@ -421,20 +449,23 @@ static __attribute__((noinline)) void release_many(rh_heap *heap, rh_object *obj
     RH__VALIDATE(heap, "rh_release");
 }
 
-/* The last count goes, and it takes more than a tombstone. */
-static __attribute__((noinline)) void die_long_way(rh_heap *heap, rh_object *object)
+/* The last count goes, and it takes more than a tombstone. Inside of a finalizer the object waits
+ * for the outermost release: who gave its last count away is told now, by an event of its own. */
+static __attribute__((noinline)) void die_long_way(rh_heap *heap, rh_object *object, uint64_t place)
 {
     if (!heap->draining) {
         cascade self;
-        begin_cascade(heap, &self);
+        begin_cascade(heap, &self, place);
         run_cascade(heap, &self, object);
         return;
     }
     begin_death(heap, object, (enum rh_death)heap->death);
+    if (place != heap->outer_place)
+        rh__history_record(heap, RH_EVENT_LAST, object, (enum rh_death)heap->death, place);
     rh__work_push(heap, object);
 }
 
-static __attribute__((noinline)) void release_long_way(rh_object *object)
+static __attribute__((noinline)) void release_long_way(rh_object *object, uint64_t place)
 {
     rh_heap *heap = rh__heap_of(object);
     if (RH__CHECKS_THREAD(heap) && !(object->rh_flags & RH_FLAG_FREED))
@@ -444,16 +475,15 @@ static __attribute__((noinline)) void release_long_way(rh_object *object)
     else if (object->rh_count >= 2)
         release_to_candidate(heap, object);
     else
-        die_long_way(heap, object);
+        die_long_way(heap, object, place);
     RH__VALIDATE(heap, "rh_release");
 }
 
 /* Written so that the common cases, a new candidate and a death without the death of a child,
  * save no registers. */
-void rh__release_slow(void *address)
+static inline __attribute__((always_inline)) void release_slow(rh_object *object, rh_heap *heap,
+                                                               uint64_t place)
 {
-    rh_object *object = address;
-    rh_heap *heap = rh__heap_of(object);
     uint32_t word = object->rh_count, info = rh__header_info(object), flags = info >> 16;
 #ifdef RH__CHECKED
     if (!(flags & RH_FLAG_FREED))
@@ -470,7 +500,7 @@ void rh__release_slow(void *address)
                    !(heap->is_observed | heap->draining))) {
         uint64_t slots = rh__type_slots[(uint16_t)info], rest = slots & (slots - 1);
         if (RH__UNLIKELY(rest & (rest - 1))) {
-            release_many(heap, object, slots);
+            release_many(heap, object, slots, place);
             return;
         }
         rh_object **words = (rh_object **)(void *)object;
@@ -482,7 +512,7 @@ void rh__release_slow(void *address)
         if (first) {
             uint32_t less = first->rh_count - 2;
             if (RH__UNLIKELY(less & 0x80000001u)) {
-                run_with(heap, object, first, last);
+                run_with(heap, object, first, last, place);
                 return;
             }
             first->rh_count = less;
@@ -490,13 +520,29 @@ void rh__release_slow(void *address)
         if (last) {
             uint32_t less = last->rh_count - 2;
             if (RH__UNLIKELY(less & 0x80000001u)) {
-                run_with(heap, object, NULL, last);
+                run_with(heap, object, NULL, last, place);
                 return;
             }
             last->rh_count = less;
         }
-        give_back_alone(heap, object);
+        give_back_alone(heap, object, place);
         return;
     }
-    release_long_way(object);
+    release_long_way(object, place);
+}
+
+void rh__release_slow(void *object)
+{
+    release_slow(object, rh__heap_of(object), (uint64_t)(uintptr_t)__builtin_return_address(0));
+}
+
+void rh__release_within(void *object)
+{
+    rh_heap *heap = rh__heap_of(object);
+    release_slow(object, heap, heap->place);
+}
+
+void rh__release_at(void *object, uint64_t place)
+{
+    release_slow(object, rh__heap_of(object), place);
 }

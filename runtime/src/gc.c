@@ -26,9 +26,11 @@ bool rh__gc_is_due(const rh_heap *heap)
 
 static void call_hooks(rh_heap *heap, const rh_gc_event *event)
 {
+    uint64_t place = heap->place;
     for (unsigned i = 0; i < RH__GC_HOOKS; i++)
         if (heap->hooks[i].callback)
             heap->hooks[i].callback(heap, event, heap->hooks[i].context);
+    heap->place = place;
 }
 
 #ifndef REFHEAP_NO_COLLECTOR
@@ -129,6 +131,7 @@ void rh__gc_automatic(rh_heap *heap)
 size_t rh_gc_collect(rh_heap *heap)
 {
     rh__check_owner(heap);
+    RH__ENTER(heap);
     size_t freed = run(heap, RH_GC_FULL);
     RH__VALIDATE(heap, "rh_gc_collect");
     return freed;
@@ -137,6 +140,7 @@ size_t rh_gc_collect(rh_heap *heap)
 size_t rh_gc_collect_young(rh_heap *heap)
 {
     rh__check_owner(heap);
+    RH__ENTER(heap);
     size_t freed = run(heap, RH_GC_YOUNG);
     RH__VALIDATE(heap, "rh_gc_collect_young");
     return freed;

@@ -13,7 +13,6 @@
 #define SERIAL_BLOCK 1024u
 #define YOUNG_DEFAULT 10000u /* as rh_gc_thresholds says */
 #define FULL_PERCENT_DEFAULT 25u
-#define HISTORY_DEFAULT 4096u /* as rh_heap_options says of stack_frames */
 /* Serials have 48 bits in a header. Heap 0 has the last of them. */
 #define SERIALS_END ((uint64_t)1 << (64 - RH__SITE_BITS))
 #define HEAP_ZERO_SERIALS (SERIALS_END - ((uint64_t)1 << 32))
@@ -119,15 +118,7 @@ static void unmap_pieces(rh_heap *heap)
     rh__table_free(&heap->weak_table);
     rh__roots_free(heap);
     rh__quarantine_free(heap);
-    if (!heap->history)
-        return;
-    rh__mapping *mapping = (rh__mapping *)(void *)((char *)heap->history - RH__MAPPING_DATA);
-    heap->history_capacity = heap->history_count = 0;
-    heap->stacks = NULL;
-    RH__ORDER();
-    heap->history = NULL;
-    RH__ORDER();
-    rh__unmap(mapping);
+    rh__history_free(heap);
 }
 
 /* Says once per process what an option did not get. */
@@ -146,11 +137,16 @@ static void say_less(const char *what, size_t wanted, size_t given)
  * asked for, the program goes on with less of them. */
 static void start_observing(rh_heap *heap, const rh_heap_options *options)
 {
-    size_t events = options->history_events, bytes = options->quarantine_bytes;
-    while (events && !rh__history_start(heap, events, options->stack_frames))
-        events /= 2;
-    if (events < options->history_events)
-        say_less("history", options->history_events, events);
+    size_t asked = options->history_events, bytes = options->quarantine_bytes;
+    bool is_sized = asked && asked < RH_HISTORY_OFF;
+    size_t events = is_sized ? asked : 0;
+    while (asked != RH_HISTORY_OFF && !rh__history_start(heap, events))
+        events /= 2; /* with 0 it has room in any case */
+    if (is_sized && events < asked)
+        say_less("history", asked, events);
+    heap->keeps_all = heap->is_observed |= is_sized || asked == RH_HISTORY_ALL;
+    if (heap->ring && options->stack_frames && !rh__stacks_start(heap, options->stack_frames))
+        say_less("table of stacks", options->stack_frames, 0);
     while (bytes && !rh__quarantine_start(heap, bytes))
         bytes /= 2;
     if (bytes < options->quarantine_bytes)
@@ -198,8 +194,6 @@ rh_heap *rh_heap_create(const rh_heap_options *options)
     if (options)
         chosen = *options;
     rh__options_from_environment(&chosen);
-    if (chosen.stack_frames && !chosen.history_events)
-        chosen.history_events = HISTORY_DEFAULT;
     return heap_new(&chosen, false);
 }
 
@@ -276,7 +270,8 @@ rh_heap *rh__heap_zero(void)
     rh__heap_zero_lock();
     heap = heap_zero;
     if (!heap) {
-        rh_heap_options options = {.name = "shared", .gc_disabled = true};
+        rh_heap_options options = {
+            .name = "shared", .gc_disabled = true, .history_events = RH_HISTORY_OFF};
         heap = heap_new(&options, true);
         __atomic_store_n(&heap_zero, heap, __ATOMIC_RELEASE);
     }

@@ -1,11 +1,21 @@
-/* history.c - the ring of events of a heap: what was allocated, freed, finalized and resurrected.
+/* history.c - the ring of events of a heap: what died there, and, if asked for, what was allocated,
+ * finalized and resurrected.
  *
- * Invariant: event n lies at n % capacity, and its sequence is n + 1 only while all its other
- * members are those of event n: the sequence is cleared before an old event is overwritten, and
- * stored last. The stacks are a second ring behind the first: stack_depth words at n % capacity *
- * stack_depth, filled up with 0. They are the program's: the runtime's own functions on top are
- * left out.
- */
+ * The ring consists of blocks. A block begins with a mark: the number of the event that follows,
+ * the clock and the thread; another thread, and a moment that is worth it, have a mark of their
+ * own in the midst of a block. So an event itself has no number, no time and no thread, and costs
+ * three stores.
+ *
+ * Invariant: event_next is a slot that may be written, behind a mark of its block. All slots of
+ * its block before it are whole, and so are all other blocks; what follows it in its block is what
+ * is left of an older one. A slot is written before event_next moves on.
+ *
+ * The ring begins in the heap's control block, and goes on in a page of its own. Whenever it is
+ * full it may become twice as large, as long as it has at most an eighth of the memory that objects
+ * ever had, and RING_BYTES_MAX.
+ *
+ * Stacks, if asked for, are kept once each, in a hash table of stack_depth words an entry. They are
+ * the program's: the runtime's own functions on top are left out. */
 #include "internal.h"
 
 #include <execinfo.h>
@@ -13,50 +23,203 @@
 #include <unistd.h>
 
 #define EVENTS_MAX ((size_t)16 << 20)
+#define RING_BYTES_MIN ((size_t)4096 - RH__MAPPING_DATA - sizeof(rh__ring)) /* one page */
+#define RING_BYTES_MAX (((size_t)3 << 20) - 4096)
+#define STACKS_MAX (1u << 15)
 
-static _Thread_local uint32_t thread_id;
+_Thread_local uint32_t rh__thread __attribute__((tls_model("initial-exec")));
 
 uint32_t rh__thread_id(void)
 {
-    if (RH__UNLIKELY(!thread_id))
-        thread_id = (uint32_t)gettid();
-    return thread_id;
+    if (RH__UNLIKELY(!rh__thread))
+        rh__thread = (uint32_t)gettid();
+    return rh__thread;
 }
 
 /* The child's only thread has a new number. pre: the process lock is held. */
 void rh__history_forked(void)
 {
-    uint32_t before = thread_id;
-    thread_id = 0;
+    uint32_t before = rh__thread;
+    rh__thread = 0;
     for (rh_heap *heap = (rh_heap *)(uintptr_t)rh_debug_descriptor.heaps; before && heap;
          heap = heap->next)
         if (heap->owner_thread == before)
             heap->owner_thread = rh__thread_id();
 }
 
-bool rh__history_start(rh_heap *heap, size_t events, uint32_t stack_frames)
+/* ---- the ring ------------------------------------------------------------------------------- */
+
+static rh__event *slots_of(const rh__ring *ring)
 {
-    uint64_t capacity = 1;
-    while (capacity < events && capacity < EVENTS_MAX)
-        capacity *= 2;
-    uint32_t depth = stack_frames < RH__STACK_MAX ? stack_frames : RH__STACK_MAX;
-    uint64_t ring_bytes = capacity * sizeof(rh__event);
+    return (rh__event *)(uintptr_t)(ring + 1);
+}
+
+/* The coarse clock is a few milliseconds late, and needs no system call anywhere. */
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* pre: the slot at event_next is not the block's last one. */
+static void put_mark(rh_heap *heap, uint64_t number)
+{
+    rh__event *event = heap->event_next;
+    heap->event_thread = rh__thread_id();
+    event->what = RH__EVENT_WHAT(RH_EVENT_MARK, 0) | (uint64_t)heap->event_thread << 4;
+    event->origin = clock_ns();
+    event->where = number;
+    RH__ORDER();
+    heap->event_mark = event;
+    heap->event_next = event + 1;
+}
+
+/* The number of the event that is written next. */
+static uint64_t next_number(const rh_heap *heap)
+{
+    return heap->event_mark->where + (uint64_t)(heap->event_next - heap->event_mark) - 1;
+}
+
+static void unmap_ring(rh_heap *heap, rh__ring *ring)
+{
+    if (ring != &heap->first_ring)
+        rh__unmap((rh__mapping *)(void *)((char *)ring - RH__MAPPING_DATA));
+}
+
+static rh__ring *map_ring(rh_heap *heap, uint64_t capacity)
+{
     rh__mapping *mapping =
         rh__map(heap, RH_MAPPING_HISTORY,
-                RH__MAPPING_DATA + ring_bytes + capacity * depth * sizeof(uint64_t), 0, true);
+                RH__MAPPING_DATA + sizeof(rh__ring) + capacity * sizeof(rh__event), 0, true);
+    if (!mapping)
+        return NULL;
+    rh__ring *ring = (rh__ring *)(void *)((char *)mapping + RH__MAPPING_DATA);
+    ring->capacity = capacity;
+    return ring;
+}
+
+/* pre: the ring is full. Without memory it stays as it is. */
+static void grow(rh_heap *heap)
+{
+    rh__ring *old = heap->ring;
+    uint64_t bytes = heap->touched_bytes / 8;
+    if (bytes < RING_BYTES_MIN)
+        bytes = RING_BYTES_MIN;
+    if (bytes > RING_BYTES_MAX)
+        bytes = RING_BYTES_MAX;
+    uint64_t capacity = bytes / (RH__RING_BLOCK * sizeof(rh__event)) * RH__RING_BLOCK;
+    if (capacity < old->capacity + old->capacity / 2)
+        return;
+    if (capacity > old->capacity * 2 && capacity > RING_BYTES_MIN / sizeof(rh__event))
+        capacity = old->capacity * 2;
+    rh__ring *ring = map_ring(heap, capacity);
+    if (!ring)
+        return;
+    memcpy(slots_of(ring), slots_of(old), old->capacity * sizeof(rh__event));
+    ring->filled = old->capacity;
+    RH__ORDER();
+    heap->ring = ring; /* event_next is in no slot of it: `filled` are valid */
+    RH__ORDER();
+    heap->event_next = slots_of(ring) + old->capacity;
+    RH__ORDER();
+    unmap_ring(heap, old);
+}
+
+/* pre: event_next is at a block's end. */
+static void begin_block(rh_heap *heap, uint64_t number)
+{
+    rh__event *end = slots_of(heap->ring) + heap->ring->capacity;
+    if (heap->event_next == end && heap->ring_grows)
+        grow(heap);
+    if (heap->event_next == end)
+        heap->event_next = slots_of(heap->ring);
+    heap->event_stop = heap->event_next + RH__RING_BLOCK;
+    RH__ORDER();
+    put_mark(heap, number);
+}
+
+void rh__history_turn(rh_heap *heap)
+{
+    if (heap->event_thread == rh__thread_id()) {
+        if (heap->event_next == heap->event_stop)
+            begin_block(heap, next_number(heap));
+        return;
+    }
+    /* The event is this thread's, and needs its mark before it. */
+    rh__event event = heap->event_next[-1];
+    heap->event_next--;
+    RH__ORDER();
+    if (heap->event_next + 1 == heap->event_stop) {
+        /* the block's last slot: a mark for nothing, so that the block is whole */
+        put_mark(heap, next_number(heap));
+        begin_block(heap, next_number(heap));
+    } else {
+        put_mark(heap, next_number(heap));
+    }
+    *heap->event_next = event;
+    RH__ORDER();
+    heap->event_next++;
+    if (heap->event_next == heap->event_stop)
+        begin_block(heap, next_number(heap));
+}
+
+bool rh__history_start(rh_heap *heap, size_t events)
+{
+    rh__ring *ring = &heap->first_ring;
+    ring->capacity = RH__RING_FIRST;
+    if (events) {
+        if (events > EVENTS_MAX)
+            events = EVENTS_MAX;
+        /* Of the block that is written next nothing is left. */
+        uint64_t blocks = (events + RH__RING_BLOCK - 2) / (RH__RING_BLOCK - 1) + 1;
+        if (blocks * RH__RING_BLOCK > RH__RING_FIRST)
+            ring = map_ring(heap, blocks * RH__RING_BLOCK);
+        if (!ring)
+            return false;
+        ring->capacity = blocks * RH__RING_BLOCK;
+    }
+    heap->ring_grows = events == 0;
+    heap->ring = ring;
+    RH__ORDER();
+    heap->event_next = slots_of(ring);
+    begin_block(heap, 0);
+    return true;
+}
+
+bool rh__stacks_start(rh_heap *heap, uint32_t frames)
+{
+    uint32_t depth = frames < RH__STACK_MAX ? frames : RH__STACK_MAX;
+    size_t bytes = (size_t)STACKS_MAX * depth * sizeof(uint64_t);
+    rh__mapping *mapping = rh__map(heap, RH_MAPPING_HISTORY, RH__MAPPING_DATA + bytes, 0, true);
     if (!mapping)
         return false;
-    heap->history = (rh__event *)(void *)((char *)mapping + RH__MAPPING_DATA);
-    heap->history_capacity = capacity;
-    if (depth) {
-        void *frame;
-        backtrace(&frame, 1); /* the first call loads the unwinder and needs memory */
-        heap->stack_depth = depth;
-        heap->stacks = (uint64_t *)(void *)((char *)heap->history + ring_bytes);
-    }
+    void *frame;
+    backtrace(&frame, 1); /* the first call loads the unwinder and needs memory */
+    heap->stack_depth = depth;
+    RH__ORDER();
+    heap->stacks = (uint64_t *)(void *)((char *)mapping + RH__MAPPING_DATA);
     heap->is_observed = true;
     return true;
 }
+
+void rh__history_free(rh_heap *heap)
+{
+    rh__ring *ring = heap->ring;
+    uint64_t *stacks = heap->stacks;
+    heap->event_next = NULL;
+    heap->keeps_all = false;
+    RH__ORDER();
+    heap->ring = NULL;
+    heap->stacks = NULL;
+    RH__ORDER();
+    if (ring)
+        unmap_ring(heap, ring);
+    if (stacks)
+        rh__unmap((rh__mapping *)(void *)((char *)stacks - RH__MAPPING_DATA));
+}
+
+/* ---- stacks --------------------------------------------------------------------------------- */
 
 typedef struct code_range {
     uint64_t begin;
@@ -66,7 +229,20 @@ typedef struct code_range {
 extern const code_range __start_rh_code[] __attribute__((visibility("hidden")));
 extern const code_range __stop_rh_code[] __attribute__((visibility("hidden")));
 
-static bool is_own_code(uint64_t address)
+uint64_t rh__code_begin, rh__code_bytes;
+
+void rh__code_find(void)
+{
+    uint64_t begin = UINT64_MAX, end = 0;
+    for (const code_range *range = __start_rh_code; range < __stop_rh_code; range++) {
+        begin = range->begin < begin ? range->begin : begin;
+        end = range->end > end ? range->end : end;
+    }
+    rh__code_begin = begin;
+    rh__code_bytes = end - begin;
+}
+
+bool rh__is_own_code(uint64_t address)
 {
     for (const code_range *range = __start_rh_code; range < __stop_rh_code; range++)
         if (address > range->begin && address <= range->end)
@@ -76,41 +252,95 @@ static bool is_own_code(uint64_t address)
 
 #define OWN_FRAMES_MAX 24 /* more than births and deaths have */
 
-static void record_stack(rh_heap *heap, uint64_t number)
+/* The number of the stack in the table; STACKS_MAX: the table is full. */
+static uint32_t stack_number(rh_heap *heap, const uint64_t *stack)
 {
-    uint64_t *stack = &heap->stacks[(number & (heap->history_capacity - 1)) * heap->stack_depth];
+    uint32_t depth = heap->stack_depth;
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < depth; i++)
+        hash = rh__hash(hash ^ stack[i]);
+    for (uint32_t i = (uint32_t)hash % STACKS_MAX;; i = (i + 1) % STACKS_MAX) {
+        uint64_t *entry = &heap->stacks[(uint64_t)i * depth];
+        if (memcmp(entry, stack, depth * sizeof *stack) == 0)
+            return i;
+        if (*entry)
+            continue;
+        if (heap->stack_count >= STACKS_MAX / 4 * 3)
+            return STACKS_MAX;
+        memcpy(entry, stack, depth * sizeof *stack);
+        heap->stack_count++;
+        return i;
+    }
+}
+
+/* STACKS_MAX: there is none. */
+static uint32_t record_stack(rh_heap *heap)
+{
+    uint64_t stack[RH__STACK_MAX] = {0};
     void *frames[RH__STACK_MAX + OWN_FRAMES_MAX];
     uint32_t count = (uint32_t)backtrace(frames, (int)heap->stack_depth + OWN_FRAMES_MAX),
              first = 0;
-    while (first < count && !is_own_code((uint64_t)(uintptr_t)frames[first]))
+    while (first < count && !rh__is_own_code((uint64_t)(uintptr_t)frames[first]))
         first++; /* a sanitizer's backtrace names itself */
-    while (first < count && is_own_code((uint64_t)(uintptr_t)frames[first]))
+    while (first < count && rh__is_own_code((uint64_t)(uintptr_t)frames[first]))
         first++;
     if (first == count)
         first = 0; /* built in a way that the ranges do not show: better too much than nothing */
-    for (uint32_t i = 0; i < heap->stack_depth; i++)
-        stack[i] = first + i < count ? (uint64_t)(uintptr_t)frames[first + i] : 0;
+    for (uint32_t i = 0; i < heap->stack_depth && first + i < count; i++)
+        stack[i] = (uint64_t)(uintptr_t)frames[first + i];
+    return stack[0] ? stack_number(heap, stack) : STACKS_MAX;
 }
 
 void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object,
-                        enum rh_death death)
+                        enum rh_death death, uint64_t place)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t number = heap->history_count;
-    rh__event *event = &heap->history[number & (heap->history_capacity - 1)];
-    event->sequence = 0;
-    RH__ORDER();
-    event->address = (uint64_t)(uintptr_t)object;
-    event->serial = rh__serial(object);
-    event->time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    event->type = object->rh_type_index;
-    event->kind = (uint8_t)kind;
-    event->death = (uint8_t)death;
-    event->thread = rh__thread_id();
-    if (heap->stacks)
-        record_stack(heap, number);
-    RH__ORDER();
-    event->sequence = number + 1;
-    heap->history_count = number + 1;
+    if (!heap->event_next)
+        return;
+    uint64_t what = RH__EVENT_WHAT(kind, death);
+    uint32_t stack = heap->stacks ? record_stack(heap) : STACKS_MAX;
+    if (stack != STACKS_MAX) {
+        what |= RH__EVENT_STACK;
+        place = stack;
+    }
+    if (rh__history_put(heap, what, object, place))
+        rh__history_turn(heap);
+}
+
+/* ---- looking back --------------------------------------------------------------------------- */
+
+/* Says of the slot what the last mark before it says. pre: its block begins with a mark. */
+static void recall(const rh__event *block, const rh__event *slot, rh__recalled *ret)
+{
+    const rh__event *mark = slot;
+    while (mark > block && (mark->what & RH__EVENT_KIND) != RH_EVENT_MARK)
+        mark--;
+    *ret = (rh__recalled){.slot = slot,
+                          .number = mark->where + (uint64_t)(slot - mark) - 1,
+                          .since = mark->origin,
+                          .thread = (uint32_t)(mark->what >> 4)};
+}
+
+void rh__history_recall(const rh_heap *heap, const rh_object *object, rh__recall_visit *visit,
+                        void *context)
+{
+    if (!heap->event_next)
+        return;
+    const rh__event *slots = slots_of(heap->ring), *end = heap->event_next;
+    uint64_t blocks = heap->ring->capacity / RH__RING_BLOCK;
+    uint64_t block = (uint64_t)(heap->event_stop - slots) / RH__RING_BLOCK - 1;
+    for (uint64_t left = blocks; left; left--) {
+        const rh__event *begin = slots + block * RH__RING_BLOCK;
+        for (const rh__event *slot = end; slot-- > begin;) {
+            uint32_t kind = slot->what & RH__EVENT_KIND;
+            if (!kind || kind == RH_EVENT_MARK ||
+                (slot->what & RH__EVENT_ADDRESS) != (uint64_t)(uintptr_t)object)
+                continue;
+            rh__recalled event;
+            recall(begin, slot, &event);
+            if (!visit(context, heap, &event))
+                return;
+        }
+        block = (block ? block : blocks) - 1;
+        end = slots + (block + 1) * RH__RING_BLOCK;
+    }
 }

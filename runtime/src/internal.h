@@ -12,6 +12,17 @@
 #define RH_INTERNAL_H
 
 #define RH_NO_SITES /* the lines of the library are nobody's sites */
+
+#ifndef RH__RELEASE_SLOW
+#define RH__RELEASE_SLOW(object) rh__release_within(object)
+#endif
+
+#include <stdint.h>
+/* What the runtime's own code releases: rh__release_slow for the sake of rh_heap.place. */
+void rh__release_within(void *object);
+/* The same for the sake of a return address. */
+void rh__release_at(void *object, uint64_t place);
+
 #pragma GCC visibility push(default)
 #include <refheap/refheap.h>
 #pragma GCC visibility pop
@@ -184,18 +195,23 @@ typedef struct rh__root {
     char name[56];
 } rh__root;
 
+/* A slot of the ring of events. What its words mean says metadata.h (RH_METADATA_RING_CONSTANTS).
+ */
 typedef struct rh__event {
-    uint64_t sequence;
-    uint64_t address;
-    uint64_t serial;
-    uint64_t time;
-    uint16_t type;
-    uint8_t kind;
-    uint8_t death;
-    uint32_t thread;
-    uint64_t reserved;
+    uint64_t what;
+    uint64_t origin;
+    uint64_t where;
 } rh__event;
-_Static_assert(sizeof(rh__event) == 48, "the size that rh_heap_options promises");
+_Static_assert(sizeof(rh__event) == 24, "the size that rh_heap_options promises");
+
+/* Slots follow it. The first ring lies in the heap's control block, later ones in mappings. */
+typedef struct rh__ring {
+    uint64_t capacity; /* slots; whole blocks */
+    uint64_t filled;   /* slots that came from the ring before it */
+} rh__ring;
+
+#define RH__RING_BLOCK 32u
+#define RH__RING_FIRST (2 * RH__RING_BLOCK)
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
@@ -269,15 +285,21 @@ struct rh_heap {
     uint64_t serial_next;
     /* serial_end, or serial_next if the next birth has more to do (rh__set_limit) */
     uint64_t serial_limit;
-    uint64_t freed;       /* objects freed, ever */
-    uint32_t is_observed; /* deaths have more to do: history, quarantine, Valgrind */
+    uint64_t freed; /* objects freed, ever */
+    /* births and deaths have more to do: history of all, stacks, quarantine, Valgrind */
+    uint32_t is_observed;
     /* a release cascade is running; beside is_observed, for one comparison */
     uint32_t draining;
     uint8_t collecting;
     uint8_t destroying;
-    uint8_t death;        /* enum rh_death of what dies now */
-    rh__slab *work_slabs; /* slabs with queued objects */
-    rh__slab *work_last;  /* of them, in a collection */
+    uint8_t death;         /* enum rh_death of what dies now */
+    rh__slab *work_slabs;  /* slabs with queued objects */
+    rh__slab *work_last;   /* of them, in a collection */
+    rh__event *event_next; /* the slot that is written next; NULL: no history */
+    rh__event *event_stop; /* the end of its block */
+    uint64_t place;        /* return address of the program's call that is at work */
+    uint32_t event_thread; /* LWP that the events since the last mark are of */
+    uint32_t keeps_all;    /* the history has more than deaths */
     rh__alloc alloc[RH__CLASSES];
     rh__alloc no_cache; /* always full */
     /* Collections. */
@@ -320,9 +342,12 @@ struct rh_heap {
     uint64_t serial_end;
     uint64_t serial_first;
     uint64_t serials_taken;
-    rh__event *history;
-    uint64_t history_capacity;
-    uint64_t history_count;
+    uint64_t outer_place;  /* as `place`, of the call whose cascade runs */
+    rh__ring *ring;        /* NULL: no history */
+    rh__event *event_mark; /* the newest one */
+    uint64_t ring_grows;
+    uint64_t no_history;    /* always 0: what engines find that know the history of old */
+    uint64_t touched_bytes; /* of slots that were ever used, in mapped chunks */
     rh__root *roots;
     uint64_t roots_capacity;
     uint64_t roots_used; /* entries that are not 0, removed ones included */
@@ -332,12 +357,17 @@ struct rh_heap {
     uint32_t checks_thread;
     uint32_t reports_leaks;
     uint32_t reserved32;
-    uint64_t *stacks; /* stack_depth return addresses for each place of the history; 0: none */
+    uint64_t *stacks; /* a hash table of stacks, stack_depth return addresses each; NULL: none */
     uint32_t stack_depth;
     uint32_t is_on_valgrind;
+    uint64_t stack_count;
     struct rh__quarantine *quarantine;
     uint32_t weak_changing; /* weak_table, flags and references are being joined or parted */
+    rh__ring first_ring;
+    rh__event first_events[RH__RING_FIRST];
 };
+_Static_assert(offsetof(rh_heap, first_events) == offsetof(rh_heap, first_ring) + sizeof(rh__ring),
+               "slots follow their ring");
 
 /* ---- os.c: the only file that asks the system for memory ------------------------------------ */
 
@@ -418,7 +448,8 @@ void rh__shared_values_unlock(void);
 #define RH__METADATA_ROWS                                                                          \
     (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW)                                     \
          RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_SLOT_CONSTANTS(RH__METADATA_ROW) \
-             RH_METADATA_SITE_CONSTANTS(RH__METADATA_ROW))
+             RH_METADATA_SITE_CONSTANTS(RH__METADATA_ROW)                                          \
+                 RH_METADATA_RING_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
@@ -797,6 +828,8 @@ void rh__drain(rh_heap *heap);
 bool rh__finalize(rh_heap *heap, rh_object *object);
 /* Takes a count for the runtime, and says so in the same store. An immortal object has none. */
 void rh__hold(rh_object *object);
+/* Runs the type's dispose, if it has one. */
+void rh__dispose(rh_heap *heap, rh_object *object);
 /* Releases what the slot holds, storing NULL first. */
 void rh__release_slot(void *heap, void **slot);
 void rh__work_push(rh_heap *heap, rh_object *object);
@@ -855,18 +888,81 @@ void rh__roots_free(rh_heap *heap);
 /* ---- history.c ------------------------------------------------------------------------------ */
 
 #define RH__STACK_MAX 16u
-uint32_t rh__thread_id(void);
-bool rh__history_start(rh_heap *heap, size_t events, uint32_t stack_frames);
-void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object,
-                        enum rh_death death);
-void rh__history_forked(void);
 
-static inline void rh__history(rh_heap *heap, enum rh_event kind, const rh_object *object,
-                               enum rh_death death)
+/* The LWP of the calling thread, 0 until it is asked for. */
+extern _Thread_local uint32_t rh__thread __attribute__((tls_model("initial-exec")));
+uint32_t rh__thread_id(void);
+
+/* As the options say; false if there is no memory for so many events. */
+bool rh__history_start(rh_heap *heap, size_t events);
+/* False if there is no memory for the stacks. */
+bool rh__stacks_start(rh_heap *heap, uint32_t frames);
+void rh__history_free(rh_heap *heap);
+void rh__history_forked(void);
+/* Is the address in the runtime's own code? */
+bool rh__is_own_code(uint64_t address);
+void rh__code_find(void); /* once */
+
+/* An event by its number, the newest first, or those of one address. */
+typedef struct rh__recalled {
+    const rh__event *slot; /* of the ring */
+    uint64_t number;
+    uint64_t since; /* the clock before it, in ns */
+    uint32_t thread;
+} rh__recalled;
+typedef bool rh__recall_visit(void *context, const rh_heap *heap, const rh__recalled *event);
+/* Visits the events of the object, newest first, until `visit` returns false. */
+void rh__history_recall(const rh_heap *heap, const rh_object *object, rh__recall_visit *visit,
+                        void *context);
+
+/* The words of a slot. */
+#define RH__EVENT_KIND 15u
+#define RH__EVENT_ADDRESS 0x0000FFFFFFFFFFF0u
+#define RH__EVENT_DEATH_SHIFT 48
+#define RH__EVENT_STACK ((uint64_t)1 << 50)
+#define RH__EVENT_WHAT(kind, death) ((uint64_t)(kind) | (uint64_t)(death) << RH__EVENT_DEATH_SHIFT)
+
+/* Goes on behind an event that filled its block, or that another thread wrote. */
+void rh__history_turn(rh_heap *heap);
+/* Whatever is no death that takes the short way. */
+void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object,
+                        enum rh_death death, uint64_t place);
+
+/* Writes an event. Returns whether rh__history_turn has to follow. */
+static inline __attribute__((always_inline)) bool
+rh__history_put(rh_heap *heap, uint64_t what, const rh_object *object, uint64_t place)
 {
-    if (RH__UNLIKELY(heap->history != NULL))
-        rh__history_record(heap, kind, object, death);
+    rh__event *event = heap->event_next;
+    if (RH__UNLIKELY(!event))
+        return false;
+    event->what = what | (uint64_t)(uintptr_t)object;
+    event->origin = object->rh_origin;
+    event->where = place << 16 | object->rh_type_index;
+    RH__ORDER();
+    heap->event_next = ++event;
+    return RH__UNLIKELY((event == heap->event_stop) | (heap->event_thread != rh__thread));
 }
+
+/* What only a history of everything has. */
+static inline void rh__history(rh_heap *heap, enum rh_event kind, const rh_object *object)
+{
+    if (RH__UNLIKELY(heap->keeps_all))
+        rh__history_record(heap, kind, object, RH_DEATH_NONE, heap->place);
+}
+
+extern uint64_t rh__code_begin, rh__code_bytes; /* the runtime's own code, and perhaps more */
+
+/* A public function was called from there. If the runtime itself calls it, what the program called
+ * stays at work. */
+static inline __attribute__((always_inline)) void rh__enter(rh_heap *heap, uint64_t place)
+{
+    if (RH__LIKELY(place - rh__code_begin > rh__code_bytes) || !rh__is_own_code(place))
+        heap->place = place;
+}
+
+/* At the entry of a public function that may make or free objects. */
+#define RH__PLACE ((uint64_t)(uintptr_t)__builtin_return_address(0))
+#define RH__ENTER(heap) rh__enter((heap), RH__PLACE)
 
 /* ---- collect.c ------------------------------------------------------------------------------ */
 

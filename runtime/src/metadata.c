@@ -15,8 +15,7 @@ _Static_assert(MEMBER_SIZE(rh__slab, capacity) == 4 && MEMBER_SIZE(rh__mapping, 
                "32 bits");
 _Static_assert(MEMBER_SIZE(rh__slab, reciprocal) == 4 && MEMBER_SIZE(rh__alloc, slot_size) == 4,
                "32 bits");
-_Static_assert(MEMBER_SIZE(rh__event, type) == 2 && MEMBER_SIZE(rh__event, kind) == 1,
-               "16 and 8 bits");
+_Static_assert(MEMBER_SIZE(rh_heap, keeps_all) == 4, "32 bits");
 _Static_assert(sizeof(void *) == 8, "addresses are stored as 64-bit words");
 _Static_assert(sizeof(uint64_t[RH__BITMAP_WORDS]) * 8 == RH__SLOTS_MAX, "a bit per slot");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the metadata is little-endian");
@@ -75,9 +74,31 @@ enum {
     VALUE_root_slot = offsetof(rh__root, slot),
     VALUE_root_name = offsetof(rh__root, name),
     VALUE_root_name_size = MEMBER_SIZE(rh__root, name),
-    VALUE_heap_history = offsetof(rh_heap, history),
-    VALUE_heap_history_capacity = offsetof(rh_heap, history_capacity),
-    VALUE_heap_history_count = offsetof(rh_heap, history_count),
+    /* The history of older runtimes: there is none, and so no event either. */
+    VALUE_heap_history = offsetof(rh_heap, no_history),
+    VALUE_heap_history_capacity = offsetof(rh_heap, no_history),
+    VALUE_heap_history_count = offsetof(rh_heap, no_history),
+    VALUE_event_size = sizeof(rh__event),
+    VALUE_event_sequence = 0,
+    VALUE_event_address = 0,
+    VALUE_event_serial = 0,
+    VALUE_event_time = 0,
+    VALUE_event_type = 0,
+    VALUE_event_kind = 0,
+    VALUE_event_death = 0,
+    VALUE_event_thread = 0,
+    VALUE_heap_ring = offsetof(rh_heap, ring),
+    VALUE_heap_ring_next = offsetof(rh_heap, event_next),
+    VALUE_heap_keeps_all = offsetof(rh_heap, keeps_all),
+    VALUE_ring_capacity = offsetof(rh__ring, capacity),
+    VALUE_ring_filled = offsetof(rh__ring, filled),
+    VALUE_ring_slots = sizeof(rh__ring),
+    VALUE_ring_slot_size = sizeof(rh__event),
+    VALUE_ring_block = RH__RING_BLOCK,
+    VALUE_ring_clock_ns = 10000000, /* the longest that kernels let their ticks be apart */
+    VALUE_slot_what = offsetof(rh__event, what),
+    VALUE_slot_origin = offsetof(rh__event, origin),
+    VALUE_slot_where = offsetof(rh__event, where),
     VALUE_heap_stacks = offsetof(rh_heap, stacks),
     VALUE_heap_stack_depth = offsetof(rh_heap, stack_depth),
     VALUE_heap_weak = offsetof(rh_heap, weak_table.pairs),
@@ -95,15 +116,6 @@ enum {
     VALUE_weak_size = sizeof(rh__pair),
     VALUE_weak_target = offsetof(rh__pair, key),
     VALUE_weak_reference = offsetof(rh__pair, value),
-    VALUE_event_size = sizeof(rh__event),
-    VALUE_event_sequence = offsetof(rh__event, sequence),
-    VALUE_event_address = offsetof(rh__event, address),
-    VALUE_event_serial = offsetof(rh__event, serial),
-    VALUE_event_time = offsetof(rh__event, time),
-    VALUE_event_type = offsetof(rh__event, type),
-    VALUE_event_kind = offsetof(rh__event, kind),
-    VALUE_event_death = offsetof(rh__event, death),
-    VALUE_event_thread = offsetof(rh__event, thread),
     VALUE_chunk_size = RH__CHUNK_SIZE,
     VALUE_chunk_slabs = RH__CHUNK_SLABS,
     VALUE_chunk_slab_table = RH__SLAB_TABLE,
@@ -133,13 +145,14 @@ RH_METADATA_STACK_CONSTANTS(CHECK_NAME)
 RH_METADATA_WEAK_CONSTANTS(CHECK_NAME)
 RH_METADATA_SLOT_CONSTANTS(CHECK_NAME)
 RH_METADATA_SITE_CONSTANTS(CHECK_NAME)
+RH_METADATA_RING_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
 #define ROW(id, text) {text, (uint64_t)VALUE_##id},
 struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_CONSTANTS(CONSTANT) RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
-    RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)
-        RH_METADATA_SITE_CONSTANTS(ROW)};
+    RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW) RH_METADATA_SITE_CONSTANTS(ROW)
+        RH_METADATA_RING_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

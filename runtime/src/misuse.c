@@ -25,7 +25,8 @@ typedef struct report {
 bool rh__checks_some;
 
 static const char *const deaths[] = {"?", "release", "collect", "destroy"};
-static const char *const events[] = {"?", "alloc", "free", "finalize", "resurrect"};
+static const char *const events[] = {"?",         "alloc",        "free",   "finalize",
+                                     "resurrect", "last release", "retain", "release"};
 
 /* What does not fit is left out; the text ends with a newline either way. */
 static __attribute__((format(printf, 2, 3))) void add(report *self, const char *format, ...)
@@ -124,69 +125,70 @@ report_no_object(const char *what, const void *address, const rh_object *around)
 
 /* ---- what the history says ------------------------------------------------------------------ */
 
-static void add_stack(report *text, const rh_heap *heap, uint64_t number)
+static void add_place(report *text, uint64_t place)
 {
-    if (!heap->stacks)
-        return;
-    const uint64_t *stack =
-        &heap->stacks[(number & (heap->history_capacity - 1)) * heap->stack_depth];
-    for (uint32_t i = 0; i < heap->stack_depth && stack[i]; i++) {
-        const void *address = (const void *)(uintptr_t)stack[i];
-        Dl_info info;
-        add(text, "refheap:     at %p", address);
-        /* A return address may lie behind the function's last instruction. */
-        if (dladdr((const char *)address - 1, &info) && info.dli_fname) {
-            const char *slash = strrchr(info.dli_fname, '/');
-            const char *file = slash ? slash + 1 : info.dli_fname;
-            if (info.dli_sname)
-                add(text, " %s+%#zx", info.dli_sname,
-                    (size_t)((const char *)address - (const char *)info.dli_saddr));
-            /* As addr2line -e wants it. */
-            add(text, " (%s+%#zx)", file,
-                (size_t)((const char *)address - (const char *)info.dli_fbase));
-        }
-        add(text, "\n");
+    const void *address = (const void *)(uintptr_t)place;
+    Dl_info info;
+    add(text, "refheap:     at %p", address);
+    /* A return address may lie behind the function's last instruction. */
+    if (dladdr((const char *)address - 1, &info) && info.dli_fname) {
+        const char *slash = strrchr(info.dli_fname, '/');
+        const char *file = slash ? slash + 1 : info.dli_fname;
+        if (info.dli_sname)
+            add(text, " %s+%#zx", info.dli_sname,
+                (size_t)((const char *)address - (const char *)info.dli_saddr));
+        /* As addr2line -e wants it. */
+        add(text, " (%s+%#zx)", file,
+            (size_t)((const char *)address - (const char *)info.dli_fbase));
     }
+    add(text, "\n");
 }
 
-static void add_event(report *text, const rh_heap *heap, uint64_t number, uint64_t now)
+typedef struct recalling {
+    report *text;
+    uint64_t now; /* in ns */
+    uint32_t shown;
+} recalling;
+
+static bool add_event(void *context, const rh_heap *heap, const rh__recalled *event)
 {
-    const rh__event *event = &heap->history[number & (heap->history_capacity - 1)];
-    double seconds = now > event->time ? (double)(now - event->time) / 1e9 : 0;
-    add(text, "refheap:   %.3f s ago: %s of ", seconds,
-        events[event->kind <= RH_EVENT_RESURRECT ? event->kind : 0]);
-    add_name(text, event->type, event->serial);
-    if (event->kind == RH_EVENT_FREE)
-        add(text, " by %s", deaths[event->death & 3]);
+    recalling *self = context;
+    report *text = self->text;
+    const rh__event *slot = event->slot;
+    if (!self->shown)
+        add(text, "refheap: heap %llu%s%s remembers of this address, newest first:\n",
+            (unsigned long long)heap->number, *heap->name ? " " : "", heap->name);
+    uint32_t kind = slot->what & RH__EVENT_KIND;
+    double seconds = self->now > event->since ? (double)(self->now - event->since) / 1e9 : 0;
+    add(text, "refheap:   at most %.3f s ago: %s of ", seconds,
+        events[kind < RH_EVENT_MARK ? kind : 0]);
+    add_name(text, (uint16_t)slot->where, slot->origin >> RH__SITE_BITS);
+    if (kind == RH_EVENT_FREE)
+        add(text, " by %s", deaths[slot->what >> RH__EVENT_DEATH_SHIFT & 3]);
     add(text, " in thread %u\n", event->thread);
-    add_stack(text, heap, number);
+    uint64_t place = slot->where >> 16;
+    if (!(slot->what & RH__EVENT_STACK) && place)
+        add_place(text, place);
+    const uint64_t *stack = heap->stacks + place * heap->stack_depth;
+    if (slot->what & RH__EVENT_STACK)
+        for (uint32_t i = 0; i < heap->stack_depth && stack[i]; i++)
+            add_place(text, stack[i]);
+    return ++self->shown < EVENTS_SHOWN;
 }
 
 /* The newest events of the address: how the object ended, and who lived there before it. */
 static void add_history(report *text, const rh_heap *heap, const rh_object *object)
 {
-    if (!heap->history)
+    if (!heap->ring)
         return;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    uint64_t newest = heap->history_count;
-    uint64_t left = newest < heap->history_capacity ? newest : heap->history_capacity;
-    uint32_t shown = 0;
-    for (uint64_t number = newest; left && shown < EVENTS_SHOWN; left--) {
-        number--;
-        const rh__event *event = &heap->history[number & (heap->history_capacity - 1)];
-        if (event->sequence != number + 1 || event->address != (uint64_t)(uintptr_t)object)
-            continue;
-        if (!shown)
-            add(text, "refheap: heap %llu%s%s remembers of this address, newest first:\n",
-                (unsigned long long)heap->number, *heap->name ? " " : "", heap->name);
-        shown++;
-        add_event(text, heap, number, now_ns);
-    }
-    if (!shown)
-        add(text, "refheap: the history of heap %llu (%llu events) does not reach back to it\n",
-            (unsigned long long)heap->number, (unsigned long long)heap->history_capacity);
+    recalling self = {.text = text,
+                      .now = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec};
+    rh__history_recall(heap, object, add_event, &self);
+    if (!self.shown)
+        add(text, "refheap: the history of heap %llu does not reach back to it\n",
+            (unsigned long long)heap->number);
 }
 
 void rh__misuse(const char *what, const rh_object *object)

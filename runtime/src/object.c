@@ -138,7 +138,7 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
     }
     if (RH__UNLIKELY(heap->is_on_valgrind))
         rh__valgrind_birth(heap, object, bytes);
-    rh__history(heap, RH_EVENT_ALLOC, object, RH_DEATH_NONE);
+    rh__history(heap, RH_EVENT_ALLOC, object);
     rh__set_limit(heap);
     return object;
 }
@@ -153,8 +153,10 @@ void *rh__object_new(rh_heap *heap, rh_type *type, rh_site *site)
 /* Only here automatic collections start: never behind a birth, so that the new object needs no
  * care. */
 static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes,
-                                                    size_t count, uint32_t site_number)
+                                                    size_t count, uint32_t site_number,
+                                                    uint64_t place)
 {
+    rh__enter(heap, place);
     if (RH__CHECKS_THREAD(heap))
         rh__check_thread(heap, "rh_new", NULL);
 #ifdef REFHEAP_GC_STRESS
@@ -170,9 +172,9 @@ static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type
 
 /* The first birth of a site, and those that no memory was left to register. */
 static __attribute__((noinline)) void *new_at_new_site(rh_heap *heap, rh_type *type, size_t bytes,
-                                                       size_t count, rh_site *site)
+                                                       size_t count, rh_site *site, uint64_t place)
 {
-    return new_long_way(heap, type, bytes, count, rh__site_register(site));
+    return new_long_way(heap, type, bytes, count, rh__site_register(site), place);
 }
 
 static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_type *type,
@@ -181,14 +183,14 @@ static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_
 {
     uint32_t site_number = rh__site_number(site);
     if (RH__UNLIKELY(site_number == 0))
-        return new_at_new_site(heap, type, bytes, count, site);
+        return new_at_new_site(heap, type, bytes, count, site, RH__PLACE);
     uint64_t serial = heap->serial_next;
     if (RH__UNLIKELY(serial == heap->serial_limit))
-        return new_long_way(heap, type, bytes, count, site_number);
+        return new_long_way(heap, type, bytes, count, site_number, RH__PLACE);
     rh__alloc *alloc = &heap->alloc[size_class];
     rh_object *object = take_slot(alloc);
     if (RH__UNLIKELY(!object))
-        return new_long_way(heap, type, bytes, count, site_number);
+        return new_long_way(heap, type, bytes, count, site_number, RH__PLACE);
     if (bytes > sizeof(rh_object) + PAYLOAD_SHORT)
         return begin_long(heap, type, object, alloc->slot_size, bytes, count, site_number);
     return begin(heap, type, object, alloc->slot_size, bytes, count, serial, site_number);
@@ -210,7 +212,8 @@ void *rh_new(rh_heap *heap, rh_type *type)
     return new_object(heap, type, slot_class(type), type->size, 0, NULL);
 }
 
-void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site)
+static inline __attribute__((always_inline)) void *new_array(rh_heap *heap, rh_type *type,
+                                                             size_t count, rh_site *site)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, (size_t)type->element_size, &bytes) ||
@@ -221,15 +224,20 @@ void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site)
     return new_object(heap, type, size_class, bytes, count, site);
 }
 
+void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site)
+{
+    return new_array(heap, type, count, site);
+}
+
 void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
 {
-    return rh_new_array_at(heap, type, count, NULL);
+    return new_array(heap, type, count, NULL);
 }
 
 void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death)
 {
     rh__slab *slab = rh__slab_of(object);
-    rh__history(heap, RH_EVENT_FREE, object, death);
+    rh__history_record(heap, RH_EVENT_FREE, object, death, heap->place);
     heap->collect_freed += death == RH_DEATH_COLLECT;
     rh__tombstone_write(object, death);
     rh__payload_poison(slab, object);

@@ -18,6 +18,7 @@ typedef struct option {
     /* One of two words, for a bool that is false or true; or a number of at most `max`. */
     const char *words[2];
     size_t max;
+    bool is_history;      /* "all", too; and 0 means none, not the default */
     size_t offset, width; /* in rh_heap_options */
 } option;
 
@@ -32,8 +33,9 @@ static const option known[] = {
      .words = {"run", "stay"},
      MEMBER(finalizer_cycles_stay)},
     {.name = "history",
-     .accepts = "a number of events, like 4096, 64k or 1M",
+     .accepts = "all, or a number of events, like 4096, 64k or 1M",
      .max = NUMBER_MAX,
+     .is_history = true,
      MEMBER(history_events)},
     {.name = "stacks",
      .accepts = "a number of return addresses, at most 16",
@@ -79,8 +81,12 @@ static bool apply(rh_heap_options *options, const option *self, const char *valu
         memcpy(member, &is_second, sizeof is_second);
         return true;
     }
-    if (!value || !parse_size(value, &number) || number > self->max)
+    if (self->is_history && value && strcmp(value, "all") == 0)
+        number = RH_HISTORY_ALL;
+    else if (!value || !parse_size(value, &number) || number > self->max)
         return false;
+    else if (self->is_history && !number)
+        number = RH_HISTORY_OFF;
     memcpy(member, &number, self->width); /* little-endian, as metadata.c asserts */
     return true;
 }

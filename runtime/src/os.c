@@ -85,6 +85,7 @@ static void process_init(void)
                 (uint64_t)getpid();
     }
     rh__class_table_fill();
+    rh__code_find();
     rh__metadata_begin();
     rh_debug_descriptor.nonce = nonce | 1; /* never 0, which means "not used yet" */
     RH__ORDER();

@@ -66,6 +66,19 @@ static void open_unlink(rh_heap *heap, rh__chunk *chunk)
         chunk->open_next->open_prev = chunk->open_prev;
 }
 
+static uint64_t touched_bytes(const rh__slab *slab)
+{
+    uint64_t slots = (uint64_t)slab->touched_words * 64;
+    return (slots < slab->capacity ? slots : slab->capacity) * slab->slot_size;
+}
+
+static void set_touched(rh_heap *heap, rh__slab *slab, uint32_t words)
+{
+    heap->touched_bytes -= touched_bytes(slab);
+    slab->touched_words = words;
+    heap->touched_bytes += touched_bytes(slab);
+}
+
 static rh__chunk *chunk_map(rh_heap *heap, size_t bytes)
 {
     /* Only the first chunk of a heap shuns huge pages: a small heap stays small, a big one is fast.
@@ -93,6 +106,8 @@ static void chunk_unmap(rh_heap *heap, rh__chunk *chunk)
         heap->chunks = chunk->next;
     if (chunk->next)
         chunk->next->prev = chunk->prev;
+    for (uint32_t i = 0; i < RH__CHUNK_SLABS; i++)
+        set_touched(heap, &chunk->slabs[i], 0);
     rh__table_remove(&heap->chunk_table, (uint64_t)(uintptr_t)chunk);
     rh__unmap(&chunk->mapping);
 }
@@ -124,6 +139,7 @@ static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot
                         uint32_t capacity, uint32_t size_class)
 {
     uint64_t used_bytes = (uint64_t)slab->touched_words * 64 * slab->slot_size;
+    set_touched(heap, slab, 0);
     if (slab->slot_size) {
         slab->slot_size = 0;
         RH__ORDER();
@@ -144,7 +160,6 @@ static void slab_format(rh_heap *heap, rh__slab *slab, char *base, uint64_t slot
         capacity == 1 ? 0 : (uint32_t)((((uint64_t)1 << 32) + slot_size - 1) / slot_size);
     slab->size_class = size_class;
     slab->alloc = size_class == RH__CLASS_LARGE ? &heap->no_cache : &heap->alloc[size_class];
-    slab->touched_words = 0;
     RH__ORDER();
     for (uint32_t word = 0; word < RH__BITMAP_WORDS; word++)
         if (word >= slab->words)
@@ -322,7 +337,7 @@ bool rh__slots_refill(rh_heap *heap, uint32_t size_class)
         word = free_word(slab, 0);
     }
     if (word >= slab->touched_words)
-        slab->touched_words = word + 1;
+        set_touched(heap, slab, word + 1);
     alloc->slab = slab;
     alloc->word = word;
     alloc->slot_size = (uint32_t)slab->slot_size;
@@ -361,7 +376,7 @@ void *rh__slot_find_large(rh_heap *heap, size_t bytes)
         slab_format(heap, slab, (char *)chunk + RH__CHUNK_DATA,
                     chunk->mapping.bytes - RH__CHUNK_DATA, 1, RH__CLASS_LARGE);
         slab->state = RH__SLAB_LARGE;
-        slab->touched_words = 1;
+        set_touched(heap, slab, 1);
     }
     rh__header_take((rh_object *)(void *)slab->base);
     slab->live[0] = ~(uint64_t)0;

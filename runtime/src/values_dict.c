@@ -40,6 +40,7 @@ static rh_type dict_type = {
 
 rh_dict *rh_dict_new_at(rh_heap *heap, rh_site *site)
 {
+    RH__ENTER(heap);
     return rh_new_at(heap, &dict_type, site);
 }
 
@@ -220,6 +221,7 @@ static void add_entry(rh_dict *dict, uint64_t hash, void *key, void *value)
 
 bool rh_dict_set(rh_dict *dict, void *key, void *value)
 {
+    RH__ENTER(rh__heap_of(dict));
     wanted object;
     if (!value || !wanted_object(key, &object))
         return false;
@@ -237,6 +239,7 @@ bool rh_dict_set(rh_dict *dict, void *key, void *value)
 
 bool rh_dict_set_text_at(rh_dict *dict, const char *text, void *value, rh_site *site)
 {
+    RH__ENTER(rh__heap_of(dict));
     wanted bytes = wanted_text(text);
     rh_dict_entry *entry = value ? find(dict, &bytes) : NULL;
     if (entry) {
@@ -271,18 +274,21 @@ static bool delete (rh_dict *dict, const wanted *key)
 
 bool rh_dict_delete(rh_dict *dict, const void *key)
 {
+    RH__ENTER(rh__heap_of(dict));
     wanted object;
     return wanted_object(key, &object) && delete (dict, &object);
 }
 
 bool rh_dict_delete_text(rh_dict *dict, const char *text)
 {
+    RH__ENTER(rh__heap_of(dict));
     wanted bytes = wanted_text(text);
     return delete (dict, &bytes);
 }
 
 void rh_dict_clear(rh_dict *dict)
 {
+    RH__ENTER(rh__heap_of(dict));
     rh_dict_entry *entries = dict->entries;
     uint32_t *index = dict->index;
     size_t count = dict->entry_count;
@@ -306,6 +312,7 @@ void rh_dict_clear(rh_dict *dict)
 
 bool rh_dict_update(rh_dict *dict, const rh_dict *other)
 {
+    RH__ENTER(rh__heap_of(dict));
     size_t count = other->length, replaced_count = 0;
     if (dict == other || !count)
         return true;
@@ -354,11 +361,13 @@ static rh_list *list_of(rh_heap *heap, const rh_dict *dict, bool are_keys, rh_si
 
 rh_list *rh_dict_keys_at(rh_heap *heap, const rh_dict *dict, rh_site *site)
 {
+    RH__ENTER(heap);
     return list_of(heap, dict, true, site);
 }
 
 rh_list *rh_dict_values_at(rh_heap *heap, const rh_dict *dict, rh_site *site)
 {
+    RH__ENTER(heap);
     return list_of(heap, dict, false, site);
 }
 

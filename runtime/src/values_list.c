@@ -29,6 +29,7 @@ static rh_type list_type = {
 
 rh_list *rh_list_new_at(rh_heap *heap, rh_site *site)
 {
+    RH__ENTER(heap);
     return rh_new_at(heap, &list_type, site);
 }
 
@@ -51,6 +52,7 @@ bool rh_list_set(rh_list *list, size_t index, void *object)
 {
     if (!object || index >= list->length)
         return false;
+    RH__ENTER(rh__heap_of(list));
     rh_set(&list->items[index], object);
     return true;
 }
@@ -135,6 +137,7 @@ bool rh_list_remove(rh_list *list, size_t index)
 {
     if (index >= list->length)
         return false;
+    RH__ENTER(rh__heap_of(list));
     rh_object *object = take(list, index);
     /* Last: a finalizer may come back to this list. */
     rh_release(object);
@@ -148,6 +151,7 @@ void *rh_list_pop(rh_list *list)
 
 void rh_list_clear(rh_list *list)
 {
+    RH__ENTER(rh__heap_of(list));
     rh_object **items = list->items;
     size_t length = list->length;
     /* The list is empty, and whole, before the first finalizer can see it. */
@@ -190,6 +194,7 @@ bool rh_list_extend(rh_list *list, const rh_list *other)
 rh_list *rh_list_slice_at(rh_heap *heap, const rh_list *list, size_t start, size_t end,
                           rh_site *site)
 {
+    RH__ENTER(heap);
     rh_list *slice = rh_list_new_at(heap, site);
     if (!slice)
         return NULL;

@@ -105,6 +105,7 @@ rh_boolean *rh_bool(bool value)
 
 rh_int *rh_int_new_at(rh_heap *heap, int64_t value, rh_site *site)
 {
+    RH__ENTER(heap);
     if (value >= RH_INT_SHARED_MIN && value <= RH_INT_SHARED_MAX)
         return shared_is_ready() ? shared.integers[value - RH_INT_SHARED_MIN] : NULL;
     rh_int *integer = rh_new_at(heap, &int_type, site);
@@ -115,6 +116,7 @@ rh_int *rh_int_new_at(rh_heap *heap, int64_t value, rh_site *site)
 
 rh_float *rh_float_new_at(rh_heap *heap, double value, rh_site *site)
 {
+    RH__ENTER(heap);
     rh_float *number = rh_new_at(heap, &float_type, site);
     if (number)
         number->value = value;

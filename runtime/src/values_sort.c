@@ -109,6 +109,7 @@ bool rh_list_sort(rh_list *list, rh_comparator *compare, void *context)
         list->length = list->capacity = sorted_length;
         RH__ORDER();
     }
+    RH__ENTER(rh__heap_of(list)); /* not before: the comparator may have called functions */
     /* Last: finalizers may come back to this list. */
     free_items(old, length);
     return is_sorted;

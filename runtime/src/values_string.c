@@ -25,6 +25,7 @@ static rh_type string_type = {
 
 rh_string *rh_string_new_bytes_at(rh_heap *heap, const void *bytes, size_t length, rh_site *site)
 {
+    RH__ENTER(heap);
     rh_string *string = rh_new_array_at(heap, &string_type, length, site);
     if (string && length)
         memcpy(string->bytes, bytes, length);
@@ -33,6 +34,7 @@ rh_string *rh_string_new_bytes_at(rh_heap *heap, const void *bytes, size_t lengt
 
 rh_string *rh_string_new_at(rh_heap *heap, const char *text, rh_site *site)
 {
+    RH__ENTER(heap);
     return rh_string_new_bytes_at(heap, text, strlen(text), site);
 }
 
@@ -67,6 +69,7 @@ static rh_string *format_text(rh_heap *heap, rh_site *site, const char *format, 
 
 rh_string *rh_string_format_at(rh_heap *heap, rh_site *site, const char *format, ...)
 {
+    RH__ENTER(heap);
     va_list arguments;
     va_start(arguments, format);
     rh_string *string = format_text(heap, site, format, arguments);
@@ -76,6 +79,7 @@ rh_string *rh_string_format_at(rh_heap *heap, rh_site *site, const char *format,
 
 rh_string *rh_string_format(rh_heap *heap, const char *format, ...)
 {
+    RH__ENTER(heap);
     va_list arguments;
     va_start(arguments, format);
     rh_string *string = format_text(heap, NULL, format, arguments);
@@ -110,6 +114,7 @@ bool rh__string_is(const void *object, const void *bytes, size_t length)
 rh_string *rh_string_concat_at(rh_heap *heap, const rh_string *one, const rh_string *other,
                                rh_site *site)
 {
+    RH__ENTER(heap);
     size_t length;
     if (__builtin_add_overflow(one->length, other->length, &length))
         return NULL;
@@ -124,6 +129,7 @@ rh_string *rh_string_concat_at(rh_heap *heap, const rh_string *one, const rh_str
 rh_string *rh_string_slice_at(rh_heap *heap, const rh_string *string, size_t start, size_t end,
                               rh_site *site)
 {
+    RH__ENTER(heap);
     if (end > string->length)
         end = string->length;
     if (start > end)
@@ -157,6 +163,7 @@ static bool joined_length(const rh_string *separator, const rh_list *list, size_
 rh_string *rh_string_join_at(rh_heap *heap, const rh_string *separator, const rh_list *list,
                              rh_site *site)
 {
+    RH__ENTER(heap);
     size_t length;
     if (!joined_length(separator, list, &length))
         return NULL;
@@ -181,6 +188,7 @@ rh_string *rh_string_join_at(rh_heap *heap, const rh_string *separator, const rh
 rh_list *rh_string_split_at(rh_heap *heap, const rh_string *string, const rh_string *separator,
                             rh_site *site)
 {
+    RH__ENTER(heap);
     rh_list *list = separator->length ? rh_list_new_at(heap, site) : NULL;
     bool is_whole = list != NULL;
     for (size_t start = 0; is_whole && start != RH_NOT_FOUND;) {

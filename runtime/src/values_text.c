@@ -264,6 +264,7 @@ static bool write_text(const void *object, char **text, size_t *length)
 
 rh_string *rh_repr_at(rh_heap *heap, const void *object, rh_site *site)
 {
+    RH__ENTER(heap);
     char *text;
     size_t length;
     if (!write_text(object, &text, &length))

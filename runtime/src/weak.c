@@ -116,6 +116,7 @@ rh_weak *rh_weak_new_at(void *object, rh_site *site)
                          : NULL;
     if (pair)
         return rh_retain((void *)(uintptr_t)pair->value);
+    RH__ENTER(heap);
     if (heap->destroying || !rh__type_ready(&weak_type))
         return NULL;
     rh_weak *weak = rh__object_new(heap, &weak_type, site);

@@ -139,7 +139,14 @@ enum rh_event {
     RH_EVENT_ALLOC = 1,
     RH_EVENT_FREE = 2,
     RH_EVENT_FINALIZE = 3,
-    RH_EVENT_RESURRECT = 4
+    RH_EVENT_RESURRECT = 4,
+    /* The next three are in rings alone. A finalizer gave the last count away: the free follows,
+     * and has the place of the call that ran the finalizer. */
+    RH_EVENT_LAST = 5,
+    /* of a traced object; no runtime writes these two yet */
+    RH_EVENT_RETAIN = 6,
+    RH_EVENT_RELEASE = 7,
+    RH_EVENT_MARK = 8 /* clock, thread and number of what follows */
 };
 
 /* The named constants: X(identifier, "name in the table"). `*_offset` are byte offsets of members
@@ -299,6 +306,42 @@ enum rh_event {
     X(site_file, "site.file")         /* 64, address of NUL-terminated text */                     \
     X(site_function, "site.function") /* 64, likewise; 0: unknown */                               \
     X(site_line, "site.line")         /* 32 */
+
+/* Likewise, all of them or none: the history of newer runtimes. (Theirs has no heap.history.)
+ *
+ * heap.ring leads to a ring of ring.capacity slots of ring.slot_size bytes each, which begin
+ * ring.slots behind it; ring.block slots make a block. heap.ring_next is the address of the slot
+ * that is written next. If that is in no slot of the ring nor at its end, the ring was just made,
+ * and its first ring.filled slots are what it has. Of the block of that slot, the slots before it
+ * are whole; at a block's beginning, none of that block are. The other blocks are whole: written,
+ * the oldest behind that block, or all 0.
+ *
+ * A slot is three words of 64 bits. Bits 0..3 of slot.what are an enum rh_event. A block begins
+ * with a mark, and more may follow. Of a mark, bits 4..35 of slot.what are the LWP of the thread,
+ * slot.origin is CLOCK_REALTIME_COARSE in ns, and slot.where the number of the next event that is
+ * no mark. Events from there to the next mark are of that thread, and happened between the two
+ * marks; the clock is at most ring.clock_ns late.
+ *
+ * Of other events, bits 4..47 of slot.what are the object's address (its lowest 4 bits are 0),
+ * bits 48..49 an enum rh_death, of a free; slot.origin is what the object has at object.serial; the
+ * lower 16 bits of slot.where are the type's index, the upper 48 the return address into the
+ * function of the program that let it happen: that gave the last count away, or called what
+ * started the collection; 0: unknown. Where bit 50 of slot.what is set, the upper 48 bits are the
+ * number of a stack: heap.stack_depth return addresses, innermost first, then zeros, at
+ * heap.stacks + number * heap.stack_depth * 8. */
+#define RH_METADATA_RING_CONSTANTS(X)                                                              \
+    X(heap_ring, "heap.ring")           /* 64, address, 0: none */                                 \
+    X(heap_ring_next, "heap.ring_next") /* 64, address */                                          \
+    X(heap_keeps_all, "heap.keeps_all") /* 32, births, finalizers and resurrections, too */        \
+    X(ring_capacity, "ring.capacity")   /* 64 */                                                   \
+    X(ring_filled, "ring.filled")       /* 64 */                                                   \
+    X(ring_slots, "ring.slots")                                                                    \
+    X(ring_slot_size, "ring.slot_size")                                                            \
+    X(ring_block, "ring.block")                                                                    \
+    X(ring_clock_ns, "ring.clock_ns")                                                              \
+    X(slot_what, "slot.what")     /* 64 */                                                         \
+    X(slot_origin, "slot.origin") /* 64 */                                                         \
+    X(slot_where, "slot.where")   /* 64 */
 
 /* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the
  * result. */

@@ -261,12 +261,18 @@ typedef struct rh_site {
  * choice, but not in setuid programs (secure_getenv); a wrong option is named on stderr and the
  * rest still applies. Where memory is short, history and quarantine get less than was asked for,
  * or nothing, and a line on stderr says so. */
+#define RH_HISTORY_ALL SIZE_MAX
+#define RH_HISTORY_OFF (SIZE_MAX - 1)
+
 typedef struct rh_heap_options {
     /* shown by the debugger commands; copied, at most 31 bytes; NULL: none */
     const char *name;
     bool gc_disabled; /* start with automatic collections off; "gc=off|on" */
-    /* remember that many allocations and frees (rounded up to a power of two, 48 bytes each; at
-     * most 16M events); "history=N", k and M allowed */
+    /* What the heap remembers. By default: who died lately, when, and which line of the program let
+     * it die. That costs 24 bytes a death, in a ring that grows with the heap, to an eighth of it
+     * and 3 MB at most. RH_HISTORY_ALL ("history=all"): births, finalizers and resurrections, too.
+     * A number, 16M at most ("history=N", k and M allowed): all of these, and so many in any case.
+     * RH_HISTORY_OFF ("history=0"): nothing. */
     size_t history_events;
     /* The rule before PEP 442 (Python < 3.4): a garbage cycle that contains objects whose
      * finalizer has not run stays, and those objects are listed (rh_gc_each_uncollectable);
@@ -276,8 +282,9 @@ typedef struct rh_heap_options {
      * most, wait before their memory is used again, so that a pointer to one still meets its
      * tombstone; "quarantine=BYTES" */
     size_t quarantine_bytes;
-    /* Return addresses kept with each event of the history, 16 at most, 8 bytes each; without
-     * history_events there are 4096 events; "stacks=N" */
+    /* Return addresses kept with each event of the history, 16 at most: equal stacks are kept once,
+     * 24576 different ones at most (events behind those have one return address, as without);
+     * "stacks=N" */
     uint32_t stack_frames;
     /* Verify that births, last releases, collections, roots and weak references come from the
      * thread that the heap is attached to; debug builds of the library always do; "check=on|off" */
@@ -442,6 +449,11 @@ RH__DIRECT void rh__retain_slow(void *object);
 RH__DIRECT void rh__release_slow(void *object);
 void rh__check_access(const void *object, const char *operation);
 
+/* The runtime's own files have another one. */
+#ifndef RH__RELEASE_SLOW
+#define RH__RELEASE_SLOW(object) rh__release_slow(object)
+#endif
+
 /* Programs compiled with -DREFHEAP_CHECKED have every retain and release checked: is it an
  * object, and is this the thread that its heap is attached to? */
 #ifdef REFHEAP_CHECKED
@@ -481,7 +493,7 @@ RH__INLINE void rh_release(void *object)
         rh_object *header = (rh_object *)object;
         uint32_t word = header->rh_count - 2;
         if (__builtin_expect((word & 0x80000001u) != 0, 0)) {
-            rh__release_slow(object);
+            RH__RELEASE_SLOW(object);
             __asm__ volatile("");
         } else {
             header->rh_count = word;
