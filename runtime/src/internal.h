@@ -346,7 +346,6 @@ struct rh_heap {
     rh__ring *ring;        /* NULL: no history */
     rh__event *event_mark; /* the newest one */
     uint64_t ring_grows;
-    uint64_t no_history;    /* always 0: what engines find that know the history of old */
     uint64_t touched_bytes; /* of slots that were ever used, in mapped chunks */
     rh__root *roots;
     uint64_t roots_capacity;

@@ -152,6 +152,7 @@ static unsigned write_constants(fake_space *space, const char *omit)
 #define NAME(id, text) text,
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
+                RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
@@ -194,6 +195,7 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
 #define NAME(id_, text) text,
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
+                RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {

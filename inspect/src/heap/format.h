@@ -170,8 +170,9 @@ typedef struct rhi_heap_info {
     uint64_t candidates, collections, reclaimed;
     bool gc_enabled;
     uint32_t first_type, type_count; /* its copy of the runtime's types in rhi_reader.types */
-    uint64_t history, history_capacity, history_count;
-    uint64_t stacks, stack_depth; /* of the history's events: words each; 0: none */
+    /* a history: of deaths; does it have births, too; stacks of its events, words each, 0: none */
+    bool keeps_deaths, keeps_births;
+    uint64_t stacks, stack_depth;
     /* lines that make objects and have no number any more: those of their objects are not known */
     uint64_t sites_refused;
     uint32_t space; /* its copy of the runtime: each has types and serials of its own */
@@ -197,13 +198,16 @@ enum rhi_event_kind {
     RHI_EVENT_ALLOC,
     RHI_EVENT_FREE,
     RHI_EVENT_FINALIZE,
-    RHI_EVENT_RESURRECT
+    RHI_EVENT_RESURRECT,
+    RHI_EVENT_LAST /* its last count was given away, inside of a finalizer */
 };
+/* It happened between `time` and `until`, in ns; until 0: after `time`, more is not known. */
 typedef struct rhi_event {
-    uint64_t sequence, address, serial, time;
-    uint32_t type, thread;
+    uint64_t sequence, address, serial, time, until;
+    uint32_t heap, type, thread;
+    uint32_t site; /* as in rhi_object */
     uint8_t kind, death;
-    uint8_t depth; /* return addresses, innermost first */
+    uint8_t depth; /* return addresses into the program, innermost first */
     uint64_t stack[RHI_STACK_MAX];
 } rhi_event;
 
@@ -418,6 +422,9 @@ struct rhi_format {
      * Returns how many. NULL: the format keeps no history. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events,
                         uint64_t limit);
+    /* The number of the oldest event that the heap remembers; false: it remembers none. NULL: as of
+     * `history`. */
+    bool (*history_begin)(rhi_reader *reader, uint32_t heap, uint64_t *number);
     /* The births of `count` objects, sorted by rhi__born_order: sets events[i] to that of born[i],
      * where it knows one. NULL likewise. */
     void (*births)(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events);

@@ -695,6 +695,12 @@ uint64_t rhi__history(rhi_reader *reader, uint64_t address, uint64_t serial, rhi
     return count;
 }
 
+bool rhi__history_begin(rhi_reader *reader, uint32_t heap, uint64_t *number)
+{
+    const rhi_format *format = rhi__format_of(reader, heap);
+    return format->history_begin && format->history_begin(reader, heap, number);
+}
+
 void rhi__births(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events)
 {
     memset(events, 0, count * sizeof *events);

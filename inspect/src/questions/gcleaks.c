@@ -63,10 +63,10 @@ static void count_group(rhi_leak_total *t, const rhi_leaks *leaks, uint32_t numb
     t->collectable += leak->collectable;
 }
 
-static bool has_history(const answer *a)
+static bool has_births(const answer *a)
 {
     for (uint64_t i = 0; i < a->reader->heaps.count; i++)
-        if (a->reader->heaps.items[i].history_count)
+        if (a->reader->heaps.items[i].keeps_births)
             return true;
     return false;
 }
@@ -225,7 +225,7 @@ static uint64_t mark_of(const gathering *g, uint32_t leak)
 static rhi_error *add_looked_up(gathering *g)
 {
     answer *a = g->answer;
-    if (g->looked_up.count && has_history(a))
+    if (g->looked_up.count && has_births(a))
         find_births(g, g->looked_up.items, g->looked_up.count);
     if (!rhi__array_reserve(&a->alike, g->looked_up.count + 1))
         return rhi__error_memory();

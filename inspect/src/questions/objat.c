@@ -12,23 +12,34 @@ typedef struct rhi_objat answer;
 
 /* ---- who died there ------------------------------------------------------------------------- */
 
+/* What its death kept of the header, or its tombstone. */
+static void recall_header(const answer *a, rhi_tenant *t)
+{
+    t->object = a->object;
+    if (!t->event)
+        return;
+    t->object.state = RHI_FREED;
+    t->object.damaged = false;
+    t->object.site = t->event->site;
+    t->object.heap = t->event->heap;
+}
+
 static void gather_tenants(answer *a)
 {
     if (a->place == RHI_PLACE_FREED)
         a->tenants[a->tenant_count++].death = a->object.death;
     for (uint64_t i = 0; i < a->event_count && a->tenant_count < RHI_TENANTS_MAX; i++) {
         const rhi_event *event = &a->events[i];
-        if (event->kind != RHI_EVENT_FREE)
+        /* Who is there still had its death recorded just before it dies. */
+        if (event->kind != RHI_EVENT_FREE ||
+            (a->place == RHI_PLACE_LIVE && event->serial == a->object.serial))
             continue;
         bool is_last = a->place == RHI_PLACE_FREED && event->serial == a->object.serial;
         rhi_tenant *t = is_last ? &a->tenants[0] : &a->tenants[a->tenant_count++];
-        *t = (rhi_tenant){.is_recorded = true,
-                          .type = event->type,
-                          .serial = event->serial,
-                          .death = event->death,
-                          .time = event->time,
-                          .thread = event->thread};
+        *t = (rhi_tenant){.event = event, .death = event->death};
     }
+    for (unsigned i = 0; i < a->tenant_count; i++)
+        recall_header(a, &a->tenants[i]);
 }
 
 /* ---- who holds it --------------------------------------------------------------------------- */
@@ -135,6 +146,7 @@ rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer
     if (!rhi__place_is_slot(a->place))
         return NULL;
     a->event_count = rhi__history(a->reader, a->object.address, 0, a->events, RHI_EVENTS_MAX);
+    a->has_begin = rhi__history_begin(a->reader, a->object.heap, &a->begin);
     gather_tenants(a);
     if (a->object.damaged)
         tell_damage(a);

@@ -17,11 +17,10 @@ typedef struct rhi_objat_asked {
 
 /* Who died in the slot. */
 typedef struct rhi_tenant {
-    bool is_recorded; /* by the history, which says type, serial, time and thread; else: who died
-                       * there last, as its tombstone says */
-    uint32_t type, thread;
-    uint64_t serial, time;
+    const rhi_event *event; /* of its death, by the history; NULL: it is who died there last, as
+                             * its tombstone says */
     uint8_t death;
+    rhi_object object; /* what is left of its header, for rhi__site */
 } rhi_tenant;
 
 typedef struct rhi_objat {
@@ -40,6 +39,8 @@ typedef struct rhi_objat {
     unsigned tenant_count;
     rhi_event events[RHI_EVENTS_MAX];
     uint64_t event_count;
+    uint64_t begin; /* the oldest event that its heap remembers; has_begin: there is one */
+    bool has_begin;
     rhi_ledger ledger;
     bool has_ledger;
     rhi_malloc_place block; /* of an address in no object */

@@ -128,63 +128,128 @@ static void json_row(void *context, const rhi_objat_row *row)
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-static void time_text(uint64_t time, char *text, size_t size)
+/* `from`: digits behind the point. */
+static void time_text(uint64_t time, int digits, char *text, size_t size)
 {
+    static const uint64_t units[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000};
     time_t seconds = (time_t)(time / 1000000000u);
     struct tm parts;
     text[0] = '\0';
     if (time && gmtime_r(&seconds, &parts)) {
         size_t used = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &parts);
-        snprintf(text + used, size - used, ".%06uZ", (unsigned)(time / 1000 % 1000000));
+        snprintf(text + used, size - used, ".%0*uZ", digits,
+                 (unsigned)(time % 1000000000u / units[digits]));
     }
+}
+
+enum { WHEN_SIZE = 128, TIME_SIZE = 48 };
+
+/* When it happened, as far as it is known, with what goes before: " at …", " between … and …". Of
+ * the second time no more than the clock if the day is the same. */
+static void when_text(const rhi_event *e, char text[WHEN_SIZE])
+{
+    char from[TIME_SIZE], to[TIME_SIZE];
+    bool is_exact = e && e->time == e->until;
+    time_text(e ? e->time : 0, is_exact ? 6 : 2, from, sizeof from);
+    /* rounded up: it was not later */
+    time_text(e && e->until ? e->until + 9999999 : 0, 2, to, sizeof to);
+    const char *clock = strchr(to, 'T'), *day = strchr(from, 'T');
+    bool is_same_day = clock && day && strncmp(from, to, (size_t)(clock - to)) == 0;
+    text[0] = '\0';
+    if (from[0] && (is_exact || !to[0]))
+        snprintf(text, WHEN_SIZE, "%s %s", is_exact ? " at" : " after", from);
+    else if (from[0])
+        snprintf(text, WHEN_SIZE, " between %s and %s", from, is_same_day ? clock + 1 : to);
 }
 
 static const char *event_word(uint8_t kind)
 {
-    static const char *const words[] = {"other", "alloc", "free", "finalize", "resurrect"};
+    static const char *const words[] = {"other",    "alloc",     "free",
+                                        "finalize", "resurrect", "last release"};
     return words[kind < sizeof words / sizeof *words ? kind : 0];
 }
 
-static void print_history(const answer *a)
+static void print_begin(const answer *a)
 {
-    char when[48], id[RHI_ID_SIZE];
-    if (!a->asked.history)
-        return;
-    if (rhi__place_is_slot(a->place) && !rhi__format_of(a->reader, a->object.heap)->history)
-        rhi__print(a->session, "heaps of the format %s keep no history\n",
-                   rhi__format_of(a->reader, a->object.heap)->name);
-    else if (a->event_count == 0)
-        rhi__print(a->session,
-                   "no recorded event (REFHEAP_OPTIONS=history=4096 keeps a history)\n");
+    const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
+    if (a->has_begin && a->begin)
+        rhi__print(a->session, "  the history begins at event %" PRIu64 "\n", a->begin);
+    if (a->has_begin && !heap->keeps_births)
+        rhi__print(a->session, "  births are not recorded: REFHEAP_OPTIONS=history=all in the "
+                               "program's environment does that\n");
+}
+
+static void print_events(const answer *a)
+{
+    char when[WHEN_SIZE], id[RHI_ID_SIZE];
     for (uint64_t i = 0; i < a->event_count && i < a->asked.limit; i++) {
         const rhi_event *e = &a->events[i];
-        time_text(e->time, when, sizeof when);
+        bool is_free = e->kind == RHI_EVENT_FREE;
+        when_text(e, when);
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
-        rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s, %s, thread %u\n", e->sequence,
-                   event_word(e->kind), id, e->kind == RHI_EVENT_FREE ? " by " : "",
-                   e->kind == RHI_EVENT_FREE ? rhi__death_word(e->death) : "", when, e->thread);
+        rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s,%s, thread %u\n", e->sequence,
+                   event_word(e->kind), id, is_free ? " by " : "",
+                   is_free ? rhi__death_word(e->death) : "", when, e->thread);
         rhi__stack_print(a->session, a->reader, e, "    ");
     }
     if (a->event_count > a->asked.limit)
         rhi__print_more(a->session, "  ", a->event_count - a->asked.limit, "event");
 }
 
+static void print_history(const answer *a)
+{
+    if (!a->asked.history)
+        return;
+    if (!rhi__place_is_slot(a->place)) {
+        rhi__print(a->session, "no recorded event: it is no object's slot\n");
+        return;
+    }
+    const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
+    if (!heap->format->history)
+        rhi__print(a->session, "heaps of the format %s keep no history\n", heap->format->name);
+    else if (!heap->keeps_deaths)
+        rhi__print(a->session,
+                   "no recorded event: the history of heap %" PRIu64
+                   " is off (REFHEAP_OPTIONS=history=all in the program's environment turns it "
+                   "on)\n",
+                   heap->number);
+    else if (a->event_count == 0)
+        rhi__print(a->session, "no recorded event\n");
+    print_events(a);
+    print_begin(a);
+}
+
 static void tenant_id(const answer *a, const rhi_tenant *t, char *id, size_t size)
 {
-    if (t->is_recorded)
-        rhi__make_id(a->reader, t->type, t->serial, id, size);
+    if (t->event)
+        rhi__make_id(a->reader, t->event->type, t->event->serial, id, size);
     else
         rhi__object_id(a->reader, &a->object, id, size);
 }
 
+/* "A#12, born in make() at stale.c:21, freed by release in drop() at stale.c:34 between …", with
+ * `joint` behind the name. */
+static void print_tenant(const answer *a, const rhi_tenant *t, const char *joint)
+{
+    char when[WHEN_SIZE], id[RHI_ID_SIZE], born[RHI_SITE_SIZE] = "", place[RHI_PLACE_SIZE] = "";
+    rhi_site site;
+    bool has_site = rhi__site(a->reader, &t->object, &site);
+    when_text(t->event, when);
+    tenant_id(a, t, id, sizeof id);
+    if (has_site)
+        rhi__born_text(&site, born);
+    if (t->event)
+        rhi__place_text(a->session, a->reader, t->event, place);
+    rhi__print(a->session, "%s%s%s%s%s%s%s%s%s", id, joint, has_site ? "born " : "", born,
+               has_site ? ", " : "", rhi__freed_text(t->death), place[0] ? " " : "", place, when);
+}
+
 static void print_tenants(const answer *a)
 {
-    char when[48], id[RHI_ID_SIZE];
     for (unsigned i = a->place == RHI_PLACE_FREED; i < a->tenant_count && i < a->asked.limit; i++) {
-        time_text(a->tenants[i].time, when, sizeof when);
-        tenant_id(a, &a->tenants[i], id, sizeof id);
-        rhi__print(a->session, "  earlier here: %s, %s%s%s\n", id,
-                   rhi__freed_text(a->tenants[i].death), when[0] ? " at " : "", when);
+        rhi__print(a->session, "  earlier here: ");
+        print_tenant(a, &a->tenants[i], ", ");
+        rhi__print(a->session, "\n");
     }
     if (a->tenant_count > a->asked.limit)
         rhi__print_more(a->session, "  ", a->tenant_count - a->asked.limit, NULL);
@@ -257,15 +322,10 @@ static rhi_error *print_live(answer *a)
 
 static void print_freed(const answer *a)
 {
-    char when[48], id[RHI_ID_SIZE];
-    time_text(a->tenants[0].time, when, sizeof when);
-    tenant_id(a, &a->tenants[0], id, sizeof id);
-    rhi__print(a->session,
-               "0x%" PRIx64 " was %s: %s%s%s; its slot at 0x%" PRIx64 " is free (heap %" PRIu64
-               ")\n",
-               a->address, id, rhi__freed_text(a->tenants[0].death), when[0] ? " at " : "", when,
+    rhi__print(a->session, "0x%" PRIx64 " was ", a->address);
+    print_tenant(a, &a->tenants[0], ": ");
+    rhi__print(a->session, "; its slot at 0x%" PRIx64 " is free (heap %" PRIu64 ")\n",
                a->object.address, a->reader->heaps.items[a->object.heap].number);
-    rhi__print_born(a->session, a->reader, &a->object);
     print_tenants(a);
 }
 
@@ -354,39 +414,49 @@ rhi_error *rhi__objat_print(rhi_objat *a)
     return NULL;
 }
 
+/* Of an event, or of none: its time as far as it is known, from the earliest on, and its place. */
+static void add_when(const answer *a, json_t *json, const rhi_event *e)
+{
+    char from[TIME_SIZE], to[TIME_SIZE];
+    time_text(e ? e->time : 0, 6, from, sizeof from);
+    time_text(e ? e->until : 0, 6, to, sizeof to);
+    json_object_set_new(json, "time", from[0] ? json_string(from) : json_null());
+    json_object_set_new(json, "time_to", to[0] ? json_string(to) : json_null());
+    json_object_set_new(json, "thread", e && e->thread ? json_integer(e->thread) : json_null());
+    json_object_set_new(json, "place", e ? rhi__place_json(a->session, a->reader, e) : json_null());
+}
+
 static json_t *tenant_json(const answer *a, const rhi_tenant *t)
 {
-    char when[48], id[RHI_ID_SIZE];
+    char id[RHI_ID_SIZE];
     tenant_id(a, t, id, sizeof id);
-    time_text(t->time, when, sizeof when);
     json_t *json = json_pack("{s:s, s:s}", "id", id, "reason", rhi__death_word(t->death));
-    json_object_set_new(json, "time", when[0] ? json_string(when) : json_null());
-    json_object_set_new(json, "thread", t->thread ? json_integer(t->thread) : json_null());
-    bool is_last = a->place == RHI_PLACE_FREED && t == a->tenants; /* whose tombstone tells it */
-    json_object_set_new(json, "site",
-                        is_last ? rhi__site_json(a->reader, &a->object) : json_null());
+    json_object_set_new(json, "site", rhi__site_json(a->reader, &t->object));
+    json_object_set_new(json, "event", t->event ? rhi__json_u64(t->event->sequence) : json_null());
+    add_when(a, json, t->event);
     return json;
 }
 
 static void json_history(const answer *a)
 {
-    char when[48], id[RHI_ID_SIZE];
+    char id[RHI_ID_SIZE];
     rhi__json_array(a->session, "history");
     for (uint64_t i = 0; a->asked.history && i < a->event_count && i < a->asked.limit; i++) {
         const rhi_event *e = &a->events[i];
-        time_text(e->time, when, sizeof when);
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
-        json_t *json =
-            json_pack("{s:I, s:s, s:s, s:s, s:I}", "event", (json_int_t)e->sequence, "kind",
-                      event_word(e->kind), "id", id, "time", when, "thread", (json_int_t)e->thread);
+        json_t *json = json_pack("{s:I, s:s, s:s}", "event", (json_int_t)e->sequence, "kind",
+                                 event_word(e->kind), "id", id);
         if (e->kind == RHI_EVENT_FREE)
             json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
+        add_when(a, json, e);
         json_object_set_new(json, "stack", rhi__stack_json(a->session, a->reader, e));
         rhi__json_item(a->session, json);
     }
     rhi__json_array_end(a->session);
     if (a->asked.history && a->event_count > a->asked.limit)
         rhi__json_key(a->session, "history_total", rhi__json_u64(a->event_count));
+    rhi__json_key(a->session, "history_begins",
+                  a->has_begin ? rhi__json_u64(a->begin) : json_null());
 }
 
 void rhi__objat_json(rhi_objat *a)

@@ -55,9 +55,9 @@ static void print_next(const answer *a)
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__heap_option(a->reader, a->object.heap, option);
     rhi__print(a->session, "next: objat %s%s%s: what it holds%s\n", option,
-               heap->history_count ? "--history " : "", id,
-               heap->history_count ? ", and who made it" : "");
-    if (!heap->stack_depth && !rhi__site(a->reader, &a->object, &site))
+               heap->keeps_births ? "--history " : "", id,
+               heap->keeps_births ? ", and who made it" : "");
+    if (!(heap->keeps_births && heap->stack_depth) && !rhi__site(a->reader, &a->object, &site))
         rhi__print_not_recorded(a->session, heap->format, "it was made");
 }
 

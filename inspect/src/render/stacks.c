@@ -153,3 +153,32 @@ void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_
     }
     free(s.rows);
 }
+
+void rhi__place_text(rhi_session *session, const rhi_reader *reader, const rhi_event *event,
+                     char text[RHI_PLACE_SIZE])
+{
+    text[0] = '\0';
+    if (!event->depth)
+        return;
+    char where[256] = "?";
+    stack s = calls_of(session, reader, event);
+    const rhi_call *call = s.first < s.end ? s.rows[s.first].call : NULL;
+    const char *name = call && call->name ? call->name : "?";
+    rhi__module_text(reader->memory, event->stack[0], where, sizeof where);
+    if (!call)
+        rhi__text(text, RHI_PLACE_SIZE, "at %s", where);
+    else if (call->file)
+        rhi__text(text, RHI_PLACE_SIZE, "in %s() at %s:%d", name, base_name(call->file),
+                  call->line);
+    else
+        rhi__text(text, RHI_PLACE_SIZE, "in %s()+0x%" PRIx64, name, call->offset + 1);
+    free(s.rows);
+}
+
+json_t *rhi__place_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
+{
+    json_t *all = rhi__stack_json(session, reader, event), *first = json_array_get(all, 0);
+    json_incref(first);
+    json_decref(all);
+    return first ? first : json_null();
+}

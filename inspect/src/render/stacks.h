@@ -10,4 +10,11 @@ json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rh
 void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event,
                       const char *indent);
 
+enum { RHI_PLACE_SIZE = 512 };
+/* The innermost of these calls: "in drop() at stale.c:34", "in drop()+0x1c", "at app+0x11f0"; ""
+ * if none was recorded. */
+void rhi__place_text(rhi_session *session, const rhi_reader *reader, const rhi_event *event,
+                     char text[RHI_PLACE_SIZE]);
+json_t *rhi__place_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event);
+
 #endif

@@ -169,13 +169,7 @@ enum rh_event {
  *
  * Roots. heap.roots: address of roots.capacity entries of roots.entry_size bytes, 0 if none; an
  * entry is in use iff its slot (64 bits at root.slot) is > 1; its name is NUL-terminated text at
- * root.name.
- *
- * History. heap.history: address of a ring of history.capacity (64 bits in the heap) events of
- * event.size bytes; heap.history_count events were written so far, event n at n % capacity. Where
- * heap.stacks (of RH_METADATA_STACK_CONSTANTS) is not 0, event n has heap.stack_depth words, the
- * return addresses of the program's functions, innermost first, then zeros, at heap.stacks + n %
- * capacity * heap.stack_depth * 8. */
+ * root.name. */
 #define RH_METADATA_CONSTANTS(X)                                                                   \
     X(object_size, "object.size")                                                                  \
     X(object_count, "object.count")   /* 32 */                                                     \
@@ -227,18 +221,6 @@ enum rh_event {
     X(root_slot, "root.slot") /* 64 */                                                             \
     X(root_name, "root.name") /* text */                                                           \
     X(root_name_size, "root.name_size")                                                            \
-    X(heap_history, "heap.history")                   /* 64 */                                     \
-    X(heap_history_capacity, "heap.history_capacity") /* 64 */                                     \
-    X(heap_history_count, "heap.history_count")       /* 64 */                                     \
-    X(event_size, "event.size")                                                                    \
-    X(event_sequence, "event.sequence")     /* 64, n + 1 of event n, written last */               \
-    X(event_address, "event.address")       /* 64 */                                               \
-    X(event_serial, "event.serial")         /* 64 */                                               \
-    X(event_time, "event.time")             /* 64, CLOCK_REALTIME in ns */                         \
-    X(event_type, "event.type")             /* 16 */                                               \
-    X(event_kind, "event.kind")             /* 8, enum rh_event */                                 \
-    X(event_death, "event.death")           /* 8, enum rh_death, of a free */                      \
-    X(event_thread, "event.thread")         /* 32, LWP */                                          \
     X(chunk_size, "chunk.size")             /* bytes, a power of two; also the alignment */        \
     X(chunk_slabs, "chunk.slabs")           /* slab descriptors in a chunk */                      \
     X(chunk_slab_table, "chunk.slab_table") /* offset of descriptor 0 in the chunk */              \
@@ -307,7 +289,27 @@ enum rh_event {
     X(site_function, "site.function") /* 64, likewise; 0: unknown */                               \
     X(site_line, "site.line")         /* 32 */
 
-/* Likewise, all of them or none: the history of newer runtimes. (Theirs has no heap.history.)
+/* The history of version 1, all of them or none; no later runtime writes them. heap.history:
+ * address of a ring of history.capacity (64 bits in the heap) events of event.size bytes;
+ * heap.history_count events were written so far, event n at n % capacity. Where heap.stacks (of
+ * RH_METADATA_STACK_CONSTANTS) is not 0, event n has heap.stack_depth words, the return addresses
+ * of the program's functions, innermost first, then zeros, at heap.stacks + n % capacity *
+ * heap.stack_depth * 8. */
+#define RH_METADATA_EVENT_CONSTANTS(X)                                                             \
+    X(heap_history, "heap.history")                   /* 64 */                                     \
+    X(heap_history_capacity, "heap.history_capacity") /* 64 */                                     \
+    X(heap_history_count, "heap.history_count")       /* 64 */                                     \
+    X(event_size, "event.size")                                                                    \
+    X(event_sequence, "event.sequence")     /* 64, n + 1 of event n, written last */               \
+    X(event_address, "event.address")       /* 64 */                                               \
+    X(event_serial, "event.serial")         /* 64 */                                               \
+    X(event_time, "event.time")             /* 64, CLOCK_REALTIME in ns */                         \
+    X(event_type, "event.type")             /* 16 */                                               \
+    X(event_kind, "event.kind")             /* 8, enum rh_event */                                 \
+    X(event_death, "event.death")           /* 8, enum rh_death, of a free */                      \
+    X(event_thread, "event.thread")         /* 32, LWP */
+
+/* Likewise: the history of later runtimes.
  *
  * heap.ring leads to a ring of ring.capacity slots of ring.slot_size bytes each, which begin
  * ring.slots behind it; ring.block slots make a block. heap.ring_next is the address of the slot

@@ -1,5 +1,6 @@
-/* history.c - recorded events of addresses and of objects, newest first (see heap/format.h). */
-#include "readers/refheap/reader.h"
+/* history.c - recorded events of addresses and of objects, newest first (see heap/format.h): those
+ * of version 1 of the metadata are read here, later ones in ring.c. */
+#include "readers/refheap/history.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,18 +11,8 @@ enum {
     POLL_EVENTS = 1 << 16
 };
 
-/* What a history is asked for, and where the answers go. */
-typedef struct history_query {
-    uint64_t address, serial; /* address 0: any */
-    const rhi_born *births;   /* or: the births of these `limit` objects, sorted */
-    rhi_event *events;
-    uint64_t found, limit;
-    uint64_t looked_at, next_poll; /* events */
-} history_query;
-
-/* Where an event that the query asks for goes; NULL: it does not. */
-static rhi_event *place_of_event(const history_query *query, uint64_t address, uint64_t serial,
-                                 uint8_t kind)
+rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, uint64_t serial,
+                              uint8_t kind)
 {
     if (!query->births)
         return (query->address ? address == query->address : serial == query->serial)
@@ -35,12 +26,30 @@ static rhi_event *place_of_event(const history_query *query, uint64_t address, u
     return event && event->kind == RHI_EVENT_OTHER ? event : NULL;
 }
 
-static void read_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
-                       rhi_event *event)
+bool rhi__history_goes_on(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query,
+                          uint64_t left)
+{
+    if (query->found == query->limit)
+        return false;
+    if (query->looked_at >= EVENTS_MAX) {
+        rhi__question_problem(reader,
+                              "heap %" PRIu64 ": its history has %" PRIu64
+                              " older events, which were not looked at",
+                              heap->number, left);
+        return false;
+    }
+    if (query->looked_at < query->next_poll)
+        return true;
+    query->next_poll = query->looked_at + POLL_EVENTS;
+    return !poll(reader, 4095); /* if cancelled, the session asks again, and answers so */
+}
+
+void rhi__history_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
+                        rhi_event *event)
 {
     uint64_t depth = heap->stack_depth < RHI_STACK_MAX ? heap->stack_depth : RHI_STACK_MAX;
     /* < 2^67: wraps in damaged metadata alone */
-    uint64_t offset = number % heap->history_capacity * heap->stack_depth * 8;
+    uint64_t offset = number * heap->stack_depth * 8;
     if (heap->stacks == 0 || !rhi__range_ok(heap->stacks, offset))
         return;
     uint64_t got =
@@ -50,55 +59,52 @@ static void read_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t n
 }
 
 static void match_event(rhi_reader *reader, const space *s, const rhi_heap_info *heap,
-                        const uint8_t *row, uint64_t number, history_query *query)
+                        const uint8_t *row, uint64_t number, uint64_t capacity,
+                        rhi_history_query *query)
 {
     uint64_t address = rhi__load64(row + C(s, event_address)),
              serial = rhi__load64(row + C(s, event_serial));
     if (query->found == query->limit || rhi__load64(row + C(s, event_sequence)) != number + 1)
         return;
-    rhi_event *event = place_of_event(query, address, serial, row[C(s, event_kind)]);
+    rhi_event *event = rhi__history_wants(query, address, serial, row[C(s, event_kind)]);
     if (!event)
         return;
     uint32_t type = rhi__load16(row + C(s, event_type));
+    uint64_t time = rhi__load64(row + C(s, event_time));
     query->found++;
     *event = (rhi_event){.sequence = number,
                          .address = address,
                          .serial = serial,
-                         .time = rhi__load64(row + C(s, event_time)),
+                         .time = time,
+                         .until = time,
+                         .heap = (uint32_t)(heap - reader->heaps.items),
                          .type = type < heap->type_count ? heap->first_type + type : UINT32_MAX,
                          .thread = rhi__load32(row + C(s, event_thread)),
                          .kind = row[C(s, event_kind)],
                          .death = row[C(s, event_death)]};
-    read_stack(reader, heap, number, event);
+    rhi__history_stack(reader, heap, number % capacity, event);
 }
 
-static void search_history(rhi_reader *reader, const rhi_heap_info *heap, history_query *query)
+#define HEAP(id) rhi__refheap_member(reader, s, heap->address, RH_MC_heap_##id, 8)
+
+static void search_events(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query)
 {
     const space *s = space_of(heap);
-    uint64_t size = C(s, event_size), capacity = heap->history_capacity, got;
-    if (C(s, heap_history) == ABSENT || heap->history == 0 || capacity == 0 ||
-        capacity > 1ull << 32)
+    if (C(s, heap_history) == ABSENT)
+        return;
+    uint64_t size = C(s, event_size), capacity = HEAP(history_capacity), got,
+             history = HEAP(history);
+    if (history == 0 || capacity == 0 || capacity > 1ull << 32)
         return;
     rhi_scratch scratch = {0};
-    uint64_t newest = heap->history_count, oldest = newest > capacity ? newest - capacity : 0;
-    while (newest > oldest && query->found < query->limit) {
-        if (query->looked_at >= EVENTS_MAX) {
-            rhi__question_problem(reader,
-                                  "heap %" PRIu64 ": its history has %" PRIu64
-                                  " older events, which were not looked at",
-                                  heap->number, newest - oldest);
-            break;
-        }
-        if (query->looked_at >= query->next_poll && poll(reader, 4095))
-            break; /* the session asks again, and answers so */
-        if (query->looked_at >= query->next_poll)
-            query->next_poll = query->looked_at + POLL_EVENTS;
+    uint64_t newest = HEAP(history_count), oldest = newest > capacity ? newest - capacity : 0;
+    while (newest > oldest && rhi__history_goes_on(reader, heap, query, newest - oldest)) {
         uint64_t step = newest - oldest < HISTORY_STEP ? newest - oldest : HISTORY_STEP;
         if ((newest - 1) % capacity + 1 < step) /* do not cross the end of the ring */
             step = (newest - 1) % capacity + 1;
         uint64_t first = newest - step;
         query->looked_at += step;
-        uint64_t at = heap->history + first % capacity * size;
+        uint64_t at = history + first % capacity * size;
         /* a hole of a sparse core has no events */
         if (rhi__memory_data_start(reader->memory, at, at + step * size) == at + step * size) {
             newest = first;
@@ -111,10 +117,16 @@ static void search_history(rhi_reader *reader, const rhi_heap_info *heap, histor
             break;
         }
         for (uint64_t i = step; i-- > 0;)
-            match_event(reader, s, heap, bytes + i * size, first + i, query);
+            match_event(reader, s, heap, bytes + i * size, first + i, capacity, query);
         newest = first;
     }
     rhi__scratch_free(&scratch);
+}
+
+static void search_history(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query)
+{
+    search_events(reader, heap, query);
+    rhi__history_ring(reader, heap, query);
 }
 
 /* Is the heap one of this format? */
@@ -126,7 +138,8 @@ static bool has_events(const rhi_reader *reader, uint64_t heap)
 uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
                               rhi_event *events, uint64_t limit)
 {
-    history_query query = {.address = address, .serial = serial, .events = events, .limit = limit};
+    rhi_history_query query = {
+        .address = address, .serial = serial, .events = events, .limit = limit};
     const rhi_block *block = address ? rhi__block_near(reader, address) : NULL;
     for (uint64_t i = 0; i < reader->heaps.count; i++)
         if (has_events(reader, i) && (!address || (block && block->heap == i)))
@@ -134,10 +147,21 @@ uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t ser
     return query.found;
 }
 
+bool rhi__refheap_history_begin(rhi_reader *reader, uint32_t index, uint64_t *number)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[index];
+    const space *s = space_of(heap);
+    uint64_t capacity = HEAP(history_capacity), count = HEAP(history_count);
+    if (!count)
+        return rhi__history_ring_begin(reader, heap, number);
+    *number = count > capacity ? count - capacity : 0;
+    return true;
+}
+
 void rhi__refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count,
                          rhi_event *events)
 {
-    history_query query = {.births = born, .events = events, .limit = count};
+    rhi_history_query query = {.births = born, .events = events, .limit = count};
     for (uint64_t i = 0; i < reader->heaps.count; i++)
         if (has_events(reader, i))
             search_history(reader, &reader->heaps.items[i], &query);

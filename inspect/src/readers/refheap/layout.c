@@ -13,19 +13,38 @@ enum { ALLOCS_MAX = 256, ALLOC_BYTES_MAX = 256 };
 static const char *const constant_names[] = {
 #define ROW(id, text) [RH_MC_##id] = text,
     RH_METADATA_CONSTANTS(ROW) RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)
-        RH_METADATA_SITE_CONSTANTS(ROW)
+        RH_METADATA_SITE_CONSTANTS(ROW) RH_METADATA_EVENT_CONSTANTS(ROW)
+            RH_METADATA_RING_CONSTANTS(ROW)
 #undef ROW
 };
 
 /* What a reader can do without: it then answers less, not wrongly. */
 static bool is_optional(unsigned id)
 {
-    static const char *const prefixes[] = {
-        "event.",     "heap.history", "destroyed.",          "heap.name",
-        "heap.fresh", "heap.spared",  "heap.collections",    "heap.reclaimed",
-        "slab.fresh", "slab.spared",  "type.finalize",       "heap.weak",
-        "weak.",      "chunk.data",   "slab.bytes",          "slab.reciprocal",
-        "heap.alloc", "alloc.",       "object.serial_shift", "site."};
+    static const char *const prefixes[] = {"heap.ring",
+                                           "heap.keeps_all",
+                                           "ring.",
+                                           "slot.",
+                                           "event.",
+                                           "heap.history",
+                                           "destroyed.",
+                                           "heap.name",
+                                           "heap.fresh",
+                                           "heap.spared",
+                                           "heap.collections",
+                                           "heap.reclaimed",
+                                           "slab.fresh",
+                                           "slab.spared",
+                                           "type.finalize",
+                                           "heap.weak",
+                                           "weak.",
+                                           "chunk.data",
+                                           "slab.bytes",
+                                           "slab.reciprocal",
+                                           "heap.alloc",
+                                           "alloc.",
+                                           "object.serial_shift",
+                                           "site."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(constant_names[id], prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -40,13 +59,16 @@ static void take_whole_groups(space *s)
 {
     static const unsigned of_slots[] = {
 #define ID(id, text) RH_MC_##id,
-        RH_METADATA_SLOT_CONSTANTS(ID)
+        RH_METADATA_SLOT_CONSTANTS(ID)};
+    static const unsigned of_events[] = {RH_METADATA_EVENT_CONSTANTS(ID)},
+                          of_rings[] = {RH_METADATA_RING_CONSTANTS(ID)};
 #undef ID
-    };
-    for (unsigned id = 0; id < CONSTANTS; id++)
-        if (s->constant[id] == ABSENT && (strncmp(constant_names[id], "event.", 6) == 0 ||
-                                          strncmp(constant_names[id], "heap.history", 12) == 0))
-            s->constant[RH_MC_heap_history] = ABSENT;
+    for (size_t i = 0; i < sizeof of_events / sizeof *of_events; i++)
+        if (s->constant[of_events[i]] == ABSENT)
+            C(s, heap_history) = ABSENT;
+    for (size_t i = 0; i < sizeof of_rings / sizeof *of_rings; i++)
+        if (s->constant[of_rings[i]] == ABSENT)
+            C(s, heap_ring) = ABSENT;
     if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
         C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
         s->constant[RH_MC_heap_weak] = ABSENT;
@@ -173,6 +195,14 @@ static const struct {
     IN(RH_MC_COUNT, heap_gc_enabled, 4),
     IN(RH_MC_COUNT, heap_roots, 8),
     IN(RH_MC_COUNT, heap_roots_capacity, 8),
+    IN(RH_MC_COUNT, heap_ring, 8),
+    IN(RH_MC_COUNT, heap_ring_next, 8),
+    IN(RH_MC_COUNT, heap_keeps_all, 4),
+    IN(RH_MC_COUNT, ring_capacity, 8),
+    IN(RH_MC_COUNT, ring_filled, 8),
+    IN(RH_MC_ring_slot_size, slot_what, 8),
+    IN(RH_MC_ring_slot_size, slot_origin, 8),
+    IN(RH_MC_ring_slot_size, slot_where, 8),
     IN(RH_MC_COUNT, heap_history, 8),
     IN(RH_MC_COUNT, heap_history_capacity, 8),
     IN(RH_MC_COUNT, heap_history_count, 8)
@@ -271,6 +301,9 @@ static rhi_error *check_layout(const space *s)
         sane = sane && C(s, site_size) <= 4096;
     if (C(s, heap_history) != ABSENT)
         sane = sane && C(s, event_size) <= 4096;
+    if (C(s, heap_ring) != ABSENT)
+        sane = sane && C(s, ring_slot_size) <= 4096 && C(s, ring_slots) <= RHI_OFFSET_MAX &&
+               C(s, ring_block) >= 2 && C(s, ring_block) <= RHI_RING_BLOCK_MAX;
     if (C(s, heap_weak) != ABSENT)
         sane = sane && C(s, weak_size) <= 4096;
     return sane

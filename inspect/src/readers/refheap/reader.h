@@ -14,12 +14,13 @@ enum rhi_more_constants {
     RHI_BEFORE_MORE = RH_MC_COUNT - 1,
 #define RHI_ID(id, name) RH_MC_##id,
     RH_METADATA_WEAK_CONSTANTS(RHI_ID) RH_METADATA_SLOT_CONSTANTS(RHI_ID)
-        RH_METADATA_SITE_CONSTANTS(RHI_ID)
+        RH_METADATA_SITE_CONSTANTS(RHI_ID) RH_METADATA_EVENT_CONSTANTS(RHI_ID)
+            RH_METADATA_RING_CONSTANTS(RHI_ID)
 #undef RHI_ID
-            CONSTANTS
+                CONSTANTS
 };
 #define ABSENT UINT64_MAX
-enum { RHI_OFFSET_MAX = 1 << 20 };
+enum { RHI_OFFSET_MAX = 1 << 20, RHI_RING_BLOCK_MAX = 1024 };
 
 /* One descriptor: one copy of the runtime in the process. */
 typedef struct space {
@@ -80,6 +81,7 @@ void rhi__refheap_count_unmarked(const rhi_reader *reader, const rhi_block *bloc
                                  const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm);
 bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
 void rhi__refheap_sites_free(space *s);
+bool rhi__refheap_history_begin(rhi_reader *reader, uint32_t heap, uint64_t *number);
 uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
                               rhi_event *events, uint64_t limit);
 void rhi__refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count,

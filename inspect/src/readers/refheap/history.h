@@ -1,0 +1,31 @@
+/* history.h - what the two forms of histories share: which events are asked for. Private to them.
+ */
+#ifndef RHI_READER_REFHEAP_HISTORY_H
+#define RHI_READER_REFHEAP_HISTORY_H
+
+#include "readers/refheap/reader.h"
+
+/* What a history is asked for, and where the answers go. */
+typedef struct rhi_history_query {
+    uint64_t address, serial; /* address 0: any */
+    const rhi_born *births;   /* or: the births of these `limit` objects, sorted */
+    rhi_event *events;
+    uint64_t found, limit;
+    uint64_t looked_at, next_poll; /* events */
+} rhi_history_query;
+
+/* Where an event that the query asks for goes; NULL: it does not. pre: found < limit. */
+rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, uint64_t serial,
+                              uint8_t kind);
+/* Are more events to be looked at? `left`: how many there are. */
+bool rhi__history_goes_on(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query,
+                          uint64_t left);
+/* Reads stack number `number` of the heap. */
+void rhi__history_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
+                        rhi_event *event);
+/* Searches the heap's ring, if it has one. */
+void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query);
+/* The number of its oldest event; false: it has none. */
+bool rhi__history_ring_begin(rhi_reader *reader, const rhi_heap_info *heap, uint64_t *number);
+
+#endif

@@ -1,0 +1,218 @@
+/* ring.c - recorded events in rings of blocks (RH_METADATA_RING_CONSTANTS says how they lie there).
+ *
+ * Invariant: an event is answered only from a block that begins with a mark, behind which all of it
+ * was written before the target stopped. What its mark and the next one say bounds number, time and
+ * thread. */
+#include "readers/refheap/history.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { GROUP_BYTES = 1 << 16 }; /* read in one piece */
+#define CAPACITY_MAX (1ull << 32)
+#define ADDRESS_BITS 0x0000FFFFFFFFFFF0ull
+#define DEATH_SHIFT 48
+#define HAS_STACK (1ull << 50)
+
+typedef struct ring {
+    rhi_reader *reader;
+    const rhi_heap_info *heap;
+    const space *s;
+    rhi_history_query *query;
+    uint64_t slots, slot_size, block_slots, blocks;
+    uint64_t current, used; /* the block that is written to, and how much of it is whole */
+    uint64_t later;         /* the clock of the mark behind what is looked at, in ns; 0: none */
+    rhi_scratch scratch;
+    const uint8_t *bytes;               /* of blocks from first_read on */
+    uint64_t first_read, read;          /* blocks */
+    uint16_t marks[RHI_RING_BLOCK_MAX]; /* by slot of a block: the mark that it stands behind */
+} ring;
+
+#define WORD(r, slot, id) rhi__load64((slot) + C((r)->s, slot_##id))
+
+static unsigned kind_of(const ring *r, const uint8_t *slot)
+{
+    return WORD(r, slot, what) & 15;
+}
+
+/* ---- where it is ---------------------------------------------------------------------------- */
+
+static bool damaged(const ring *r)
+{
+    rhi__question_problem(r->reader, "heap %" PRIu64 ": its history is damaged", r->heap->number);
+    return false;
+}
+
+/* False: there is none. */
+static bool find_ring(ring *r)
+{
+    const space *s = r->s;
+    if (C(s, heap_ring) == ABSENT)
+        return false;
+    uint64_t address = rhi__refheap_member(r->reader, s, r->heap->address, RH_MC_heap_ring, 8),
+             next = rhi__refheap_member(r->reader, s, r->heap->address, RH_MC_heap_ring_next, 8);
+    if (!address)
+        return false;
+    uint64_t capacity = rhi__refheap_member(r->reader, s, address, RH_MC_ring_capacity, 8),
+             filled = rhi__refheap_member(r->reader, s, address, RH_MC_ring_filled, 8);
+    r->slot_size = C(s, ring_slot_size);
+    r->block_slots = C(s, ring_block);
+    r->blocks = capacity / r->block_slots;
+    r->slots = address + C(s, ring_slots);
+    if (capacity == 0 || capacity > CAPACITY_MAX || capacity % r->block_slots ||
+        !rhi__range_ok(r->slots, capacity * r->slot_size))
+        return damaged(r);
+    /* Just made to replace another: it has what it was filled with. */
+    if (next < r->slots || next > r->slots + capacity * r->slot_size)
+        next = r->slots + filled * r->slot_size;
+    uint64_t index = (next - r->slots) / r->slot_size;
+    if ((next - r->slots) % r->slot_size || index > capacity)
+        return damaged(r);
+    r->current = index / r->block_slots % r->blocks;
+    r->used = index % r->block_slots;
+    return true;
+}
+
+/* The bytes of a block; NULL: they cannot be read. `lowest`: what else may be read before it. */
+static const uint8_t *block_bytes(ring *r, uint64_t block, uint64_t lowest)
+{
+    uint64_t block_bytes = r->block_slots * r->slot_size, got;
+    if (!r->bytes || block < r->first_read || block >= r->first_read + r->read) {
+        uint64_t count = GROUP_BYTES / block_bytes + 1;
+        if (count > block - lowest + 1)
+            count = block - lowest + 1;
+        r->first_read = block + 1 - count;
+        r->read = count;
+        r->bytes = rhi__memory_view(r->reader->memory, r->slots + r->first_read * block_bytes,
+                                    count * block_bytes, &r->scratch, &got);
+        if (got < count * block_bytes)
+            r->bytes = NULL;
+    }
+    return r->bytes ? r->bytes + (block - r->first_read) * block_bytes : NULL;
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+/* A finalizer gave away the last count of what is freed behind it: that is the place. Its events
+ * were found the other way round. */
+static bool joins_free(const ring *r, const rhi_event *last)
+{
+    for (uint64_t i = r->query->found; i-- > 0;) {
+        rhi_event *event = &r->query->events[i];
+        if (event->kind != RHI_EVENT_FREE || event->address != last->address ||
+            event->serial != last->serial)
+            continue;
+        event->depth = last->depth;
+        memcpy(event->stack, last->stack, sizeof event->stack);
+        return true;
+    }
+    return false;
+}
+
+static void read_place(const ring *r, const uint8_t *slot, rhi_event *event)
+{
+    uint64_t place = WORD(r, slot, where) >> 16;
+    if (WORD(r, slot, what) & HAS_STACK) {
+        rhi__history_stack(r->reader, r->heap, place, event);
+    } else if (place) {
+        event->stack[0] = place;
+        event->depth = 1;
+    }
+}
+
+static void match_slot(ring *r, const uint8_t *block, uint64_t index)
+{
+    const uint8_t *slot = block + index * r->slot_size,
+                  *mark = block + r->marks[index] * r->slot_size;
+    uint64_t what = WORD(r, slot, what), origin = WORD(r, slot, origin);
+    rhi_event *event = r->query->found == r->query->limit
+                           ? NULL
+                           : rhi__history_wants(r->query, what & ADDRESS_BITS,
+                                                origin >> r->s->serial_shift, what & 15);
+    if (!event)
+        return;
+    const rhi_heap_info *heap = r->heap;
+    uint32_t type = (uint16_t)WORD(r, slot, where);
+    *event = (rhi_event){.sequence = WORD(r, mark, where) + (index - r->marks[index]) - 1,
+                         .address = what & ADDRESS_BITS,
+                         .serial = origin >> r->s->serial_shift,
+                         .site = (uint32_t)(origin & ((1ull << r->s->serial_shift) - 1)),
+                         .time = WORD(r, mark, origin),
+                         .until = r->later,
+                         .heap = (uint32_t)(heap - r->reader->heaps.items),
+                         .type = type < heap->type_count ? heap->first_type + type : UINT32_MAX,
+                         .thread = (uint32_t)(WORD(r, mark, what) >> 4),
+                         .kind = what & 15,
+                         .death = what >> DEATH_SHIFT & 3};
+    read_place(r, slot, event);
+    if (event->kind != RHI_EVENT_LAST || !joins_free(r, event))
+        r->query->found++;
+    else
+        *event = (rhi_event){0};
+}
+
+/* Newest first; `used` slots of it are whole. */
+static bool search_block(ring *r, const uint8_t *block, uint64_t used)
+{
+    if (kind_of(r, block) == RH_EVENT_NONE)
+        return true; /* never written */
+    if (kind_of(r, block) != RH_EVENT_MARK)
+        return damaged(r);
+    uint16_t mark = 0;
+    for (uint64_t i = 0; i < used; i++) {
+        if (kind_of(r, block + i * r->slot_size) == RH_EVENT_MARK)
+            mark = (uint16_t)i;
+        r->marks[i] = mark;
+    }
+    for (uint64_t i = used; i-- > 0;) {
+        const uint8_t *slot = block + i * r->slot_size;
+        if (kind_of(r, slot) == RH_EVENT_MARK)
+            r->later = WORD(r, slot, origin) + C(r->s, ring_clock_ns);
+        else
+            match_slot(r, block, i);
+    }
+    return true;
+}
+
+void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query)
+{
+    ring r = {.reader = reader, .heap = heap, .s = space_of(heap), .query = query};
+    if (!find_ring(&r))
+        return;
+    for (uint64_t age = 0; age < r.blocks; age++) {
+        uint64_t block = (r.current + r.blocks - age) % r.blocks;
+        uint64_t used = age ? r.block_slots : r.used;
+        if (used == 0)
+            continue;
+        if (!rhi__history_goes_on(reader, heap, query, (r.blocks - age) * r.block_slots))
+            break;
+        query->looked_at += used;
+        const uint8_t *bytes = block_bytes(&r, block, block > r.current ? r.current + 1 : 0);
+        if (!bytes)
+            rhi__question_problem(reader, "heap %" PRIu64 ": its history cannot be read in full",
+                                  heap->number);
+        if (!bytes || !search_block(&r, bytes, used))
+            break;
+    }
+    rhi__scratch_free(&r.scratch);
+}
+
+/* The oldest block that was written begins the history. */
+bool rhi__history_ring_begin(rhi_reader *reader, const rhi_heap_info *heap, uint64_t *number)
+{
+    ring r = {.reader = reader, .heap = heap, .s = space_of(heap)};
+    bool found = false;
+    if (!find_ring(&r))
+        return false;
+    for (uint64_t age = r.blocks; age-- > 0 && !found;) {
+        uint64_t block = (r.current + r.blocks - age) % r.blocks;
+        uint8_t slot[4096];
+        if ((age == 0 && r.used == 0) ||
+            rhi__memory_read(reader->memory, r.slots + block * r.block_slots * r.slot_size, slot,
+                             r.slot_size) != r.slot_size)
+            continue;
+        found = kind_of(&r, slot) == RH_EVENT_MARK;
+        *number = WORD(&r, slot, where);
+    }
+    return found;
+}
