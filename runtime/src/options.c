@@ -105,10 +105,12 @@ static void complain(const char *text, int length, const option *self)
     } else {
         end += snprintf(line + end, sizeof line - (size_t)end, "is not known, known are");
         for (size_t i = 0; i < KNOWN; i++)
-            end +=
-                snprintf(line + end, sizeof line - (size_t)end, "%s %s=%s%s%s", i ? "," : "",
-                         known[i].name, known[i].words[0] ? known[i].words[0] : "N",
-                         known[i].words[0] ? "|" : "", known[i].words[0] ? known[i].words[1] : "");
+            end += snprintf(
+                line + end, sizeof line - (size_t)end, "%s %s=%s%s%s", i ? "," : "", known[i].name,
+                known[i].words[0]     ? known[i].words[0]
+                : known[i].is_history ? "all|N"
+                                      : "N",
+                known[i].words[0] ? "|" : "", known[i].words[0] ? known[i].words[1] : "");
     }
     fprintf(stderr, "%s\n", line);
 }

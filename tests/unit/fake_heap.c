@@ -58,6 +58,9 @@ static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8},
                                       {RH_MC_heap_spared, 8},
                                       {RH_MC_heap_roots, 8},
                                       {RH_MC_heap_history_capacity, 8},
+                                      {RH_MC_heap_keeps_all, 4},
+                                      {RH_MC_heap_ring_next, 8},
+                                      {RH_MC_heap_ring, 8},
                                       {RH_MC_heap_collections, 8},
                                       {RH_MC_heap_weak_capacity, 8},
                                       {RH_MC_heap_weak, 8},
@@ -71,6 +74,9 @@ static const member event_members[] = {{RH_MC_event_thread, 4},  {RH_MC_event_de
                                        {RH_MC_event_kind, 1},    {RH_MC_event_type, 2},
                                        {RH_MC_event_time, 8},    {RH_MC_event_serial, 8},
                                        {RH_MC_event_address, 8}, {RH_MC_event_sequence, 8}};
+static const member ring_members[] = {{RH_MC_ring_filled, 8}, {RH_MC_ring_capacity, 8}};
+static const member slot_members[] = {
+    {RH_MC_slot_where, 8}, {RH_MC_slot_what, 8}, {RH_MC_slot_origin, 8}};
 static const member slab_members[] = {{RH_MC_slab_fresh, BITMAP_BYTES},
                                       {RH_MC_slab_spared, BITMAP_BYTES},
                                       {RH_MC_slab_capacity, 4},
@@ -110,6 +116,10 @@ static void lay_out(fake_space *space)
     c[RH_MC_root_size] = PLACE(space, root_members);
     c[RH_MC_weak_size] = PLACE(space, weak_members);
     c[RH_MC_event_size] = PLACE(space, event_members);
+    c[RH_MC_ring_slots] = PLACE(space, ring_members);
+    c[RH_MC_ring_slot_size] = PLACE(space, slot_members);
+    c[RH_MC_ring_block] = FAKE_BLOCK;
+    c[RH_MC_ring_clock_ns] = 10000000;
     c[RH_MC_slab_size] = PLACE(space, slab_members);
     c[RH_MC_site_size] = PLACE(space, site_members);
     c[RH_MC_object_serial_shift] = space->layout ? 20 : 16;
@@ -600,6 +610,43 @@ void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t 
     fake_put(t, row + c[RH_MC_event_death], death, 1);
     fake_put(t, row + c[RH_MC_event_thread], 77, 4);
     fake_put(t, heap->address + c[RH_MC_heap_history_count], number + 1, 8);
+}
+
+/* Into the slot that is written next. */
+static void ring_put(fake_heap *heap, uint64_t what, uint64_t origin, uint64_t where)
+{
+    const uint64_t *c = heap->space->c;
+    fake_target *t = heap->target;
+    uint64_t ring = fake_get(t, heap->address + c[RH_MC_heap_ring], 8),
+             next = fake_get(t, heap->address + c[RH_MC_heap_ring_next], 8);
+    uint64_t slots = ring + c[RH_MC_ring_slots];
+    if (next == slots + FAKE_RING_SLOTS * c[RH_MC_ring_slot_size])
+        next = slots;
+    fake_put(t, next + c[RH_MC_slot_what], what, 8);
+    fake_put(t, next + c[RH_MC_slot_origin], origin, 8);
+    fake_put(t, next + c[RH_MC_slot_where], where, 8);
+    fake_put(t, heap->address + c[RH_MC_heap_ring_next], next + c[RH_MC_ring_slot_size], 8);
+}
+
+void fake_ring_mark(fake_heap *heap, uint64_t number, uint64_t time, uint32_t thread)
+{
+    const uint64_t *c = heap->space->c;
+    fake_target *t = heap->target;
+    if (!fake_get(t, heap->address + c[RH_MC_heap_ring], 8)) {
+        uint64_t ring =
+            fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_HISTORY, heap->address) + 0x80;
+        fake_put(t, heap->address + c[RH_MC_heap_ring], ring, 8);
+        fake_put(t, heap->address + c[RH_MC_heap_ring_next], ring + c[RH_MC_ring_slots], 8);
+        fake_put(t, ring + c[RH_MC_ring_capacity], FAKE_RING_SLOTS, 8);
+    }
+    ring_put(heap, RH_EVENT_MARK | (uint64_t)thread << 4, time, number);
+}
+
+void fake_ring_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial,
+                     uint32_t site, uint32_t type, enum rh_death death, uint64_t place)
+{
+    ring_put(heap, kind | address | (uint64_t)death << 48,
+             serial << heap->space->c[RH_MC_object_serial_shift] | site, place << 16 | type);
 }
 
 /* ---- weak references ------------------------------------------------------------------------ */

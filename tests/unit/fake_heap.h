@@ -41,7 +41,7 @@ enum {
         RH_METADATA_SITE_CONSTANTS(FAKE_ID) RH_METADATA_EVENT_CONSTANTS(FAKE_ID)
             RH_METADATA_RING_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
-            FAKE_CONSTANTS
+                FAKE_CONSTANTS
 };
 
 typedef struct fake_space { /* one copy of the runtime: one descriptor */
@@ -126,6 +126,12 @@ void fake_root(fake_heap *heap, uint64_t slot, const char *name);
 /* Events go into a ring of 8, made by the first. */
 void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial,
                 uint32_t type, enum rh_death death);
+/* A ring of blocks, made by the first mark, and what is written into it next: a mark, or an event
+ * that happened at `place`. */
+enum { FAKE_BLOCK = 4, FAKE_RING_SLOTS = 3 * FAKE_BLOCK };
+void fake_ring_mark(fake_heap *heap, uint64_t number, uint64_t time, uint32_t thread);
+void fake_ring_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial,
+                     uint32_t site, uint32_t type, enum rh_death death, uint64_t place);
 enum { FAKE_RING = 8, FAKE_ROOTS = 16, FAKE_WEAK = 16, FAKE_STACK_DEPTH = 4 };
 /* Enters a weak reference (an object of a type that fake_weak_type made) for its target: in the
  * table, which the first one makes, in the target's flags and in the reference. */
@@ -141,7 +147,8 @@ void fake_available(fake_heap *heap, uint64_t slot);
 #define FAKE_OLDER                                                                                 \
     "chunk.data slab.bytes slab.reciprocal heap.alloc heap.allocs alloc.size alloc.base "          \
     "alloc.slot_size alloc.available object.serial_shift site.size site.file site.function "       \
-    "site.line"
+    "site.line heap.ring heap.ring_next heap.keeps_all ring.capacity ring.filled ring.slots "      \
+    "ring.slot_size ring.block ring.clock_ns slot.what slot.origin slot.where"
 /* The return addresses of event number `event`. */
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 

@@ -253,6 +253,147 @@ START_TEST(a_tombstone_and_events_name_earlier_tenants)
 }
 END_TEST
 
+#define SECOND 1000000000ull
+#define NOON (1700000000ull * SECOND) /* 2023-11-14T22:13:20Z */
+
+/* The death of node `serial` at the address. */
+static void die(world *w, uint64_t address, uint64_t serial, uint64_t place)
+{
+    fake_ring_event(w->heap, RH_EVENT_FREE, address, serial, 0, w->node, RH_DEATH_RELEASE, place);
+}
+
+START_TEST(a_ring_bounds_time_and_thread_of_its_events)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    uint32_t site = fake_site(w.space, "/src/app.c", "make", 21);
+    fake_ring_mark(w.heap, 7, NOON, 77);
+    die(&w, a, 90, 0x401234);
+    fake_ring_mark(w.heap, 8, NOON + SECOND, 78);
+    fake_ring_event(w.heap, RH_EVENT_FREE, a, 91, site, w.node, RH_DEATH_COLLECT, 0);
+    fake_ring_mark(w.heap, 9, NOON + 2 * SECOND, 77);
+    die(&w, a, 92, 0);
+    die(&w, a, 1, 0x401234); /* it is there still: its death was just recorded */
+    json_t *json = ask(&w, "objat", "--history", a);
+    ck_assert_str_eq(fake_string(json, "status"), "live");
+    ck_assert_uint_eq(fake_size(json, "previous"), 3);
+    ck_assert_str_eq(fake_string(json, "previous.0.id"), "node#92");
+    ck_assert_int_eq(fake_integer(json, "previous.0.event"), 9);
+    ck_assert_str_eq(fake_string(json, "previous.0.time"), "2023-11-14T22:13:22.000000Z");
+    ck_assert(json_is_null(fake_at(json, "previous.0.time_to")));
+    ck_assert_int_eq(fake_integer(json, "previous.0.thread"), 77);
+    ck_assert(json_is_null(fake_at(json, "previous.0.place")));
+    ck_assert_str_eq(fake_string(json, "previous.1.reason"), "collect");
+    ck_assert_str_eq(fake_string(json, "previous.1.time"), "2023-11-14T22:13:21.000000Z");
+    ck_assert_str_eq(fake_string(json, "previous.1.time_to"), "2023-11-14T22:13:22.010000Z");
+    ck_assert_int_eq(fake_integer(json, "previous.1.thread"), 78);
+    ck_assert_str_eq(fake_string(json, "previous.1.site.file"), "/src/app.c");
+    ck_assert_int_eq(fake_integer(json, "previous.1.site.line"), 21);
+    ck_assert_str_eq(fake_string(json, "previous.2.id"), "node#90");
+    ck_assert_int_eq(fake_integer(json, "previous.2.event"), 7);
+    ck_assert_str_eq(fake_string(json, "previous.2.place.address"), "0x401234");
+    ck_assert_int_eq(fake_integer(json, "history_begins"), 7);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "earlier here: node#91, born in make() at app.c:21, freed by "
+                                  "collect between 2023-11-14T22:13:21.00Z and 22:13:22.01Z");
+    ck_assert_has(w.t->out.bytes, "node#92, freed by release after 2023-11-14T22:13:22.00Z");
+    world_free(&w);
+}
+END_TEST
+
+/* Of the block that is written to, what is behind the newest event is left from an older one. */
+START_TEST(a_ring_that_went_round_has_no_event_twice_or_torn)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1), number = 0;
+    for (unsigned slots = 1; slots < 5 * FAKE_RING_SLOTS; slots++) {
+        if (slots % FAKE_BLOCK == 1)
+            fake_ring_mark(w.heap, number, NOON, 77);
+        else
+            die(&w, a, 100 + number++, 0);
+        uint64_t used = slots % FAKE_BLOCK, whole = slots / FAKE_BLOCK;
+        if (whole > FAKE_RING_SLOTS / FAKE_BLOCK - 1)
+            whole = FAKE_RING_SLOTS / FAKE_BLOCK - 1;
+        uint64_t count = whole * (FAKE_BLOCK - 1) + (used ? used - 1 : 0);
+        w.t->state++;
+        json_t *json = ask(&w, "objat", "--history", a);
+        ck_assert_uint_eq(fake_size(json, "previous"), count);
+        for (uint64_t i = 0; i < count; i++) {
+            char path[32], id[32];
+            snprintf(path, sizeof path, "previous.%u.id", (unsigned)i);
+            snprintf(id, sizeof id, "node#%u", (unsigned)(99 + number - i));
+            ck_assert_str_eq(fake_string(json, path), id);
+        }
+        json_decref(json);
+    }
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(who_gave_the_last_count_away_inside_of_a_finalizer_is_the_place_of_the_death)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    fake_ring_mark(w.heap, 0, NOON, 77);
+    fake_ring_event(w.heap, RH_EVENT_LAST, a, 90, 0, w.node, RH_DEATH_RELEASE, 0x401111);
+    die(&w, a, 90, 0x402222);
+    json_t *json = ask(&w, "objat", "--history", a);
+    ck_assert_str_eq(fake_string(json, "previous.0.place.address"), "0x401111");
+    ck_assert_uint_eq(fake_size(json, "history"), 1);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_ring_just_made_has_what_it_was_filled_with)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    fake_ring_mark(w.heap, 0, NOON, 77);
+    for (unsigned i = 1; i < FAKE_BLOCK; i++)
+        die(&w, a, 90 + i, 0);
+    const uint64_t *c = w.space->c;
+    uint64_t ring = fake_get(w.t, w.heap->address + c[RH_MC_heap_ring], 8);
+    fake_put(w.t, ring + c[RH_MC_ring_filled], FAKE_BLOCK, 8);
+    fake_put(w.t, w.heap->address + c[RH_MC_heap_ring_next], 0x1000, 8); /* of the old one */
+    json_t *json = ask(&w, "objat", "", a);
+    ck_assert_uint_eq(fake_size(json, "previous"), FAKE_BLOCK - 1);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_damaged_ring_is_said_to_be_damaged)
+{
+    static const struct {
+        uint64_t capacity, what;
+        int64_t next;
+    } damages[] = {
+        {0, 0, 0},          {UINT64_MAX, 0, 0},      {FAKE_RING_SLOTS + 1, 0, 0},
+        {1ull << 60, 0, 0}, {FAKE_RING_SLOTS, 0, 1}, {FAKE_RING_SLOTS, RH_EVENT_FREE, 0}};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        world w = world_new(_i);
+        uint64_t a = new_node(&w, 1);
+        fake_ring_mark(w.heap, 0, NOON, 77);
+        die(&w, a, 90, 0);
+        const uint64_t *c = w.space->c;
+        uint64_t ring = fake_get(w.t, w.heap->address + c[RH_MC_heap_ring], 8),
+                 next = w.heap->address + c[RH_MC_heap_ring_next];
+        fake_put(w.t, ring + c[RH_MC_ring_capacity], damages[i].capacity, 8);
+        fake_put(w.t, next, fake_get(w.t, next, 8) + (uint64_t)damages[i].next, 8);
+        if (damages[i].what)
+            fake_put(w.t, ring + c[RH_MC_ring_slots] + c[RH_MC_slot_what], damages[i].what, 8);
+        json_t *json = ask(&w, "objat", "", a);
+        ck_assert_uint_eq(fake_size(json, "previous"), 0);
+        ck_assert(json_is_false(fake_at(json, "complete")));
+        ck_assert_has(fake_string(json, "incomplete_because.0"), "its history is damaged");
+        json_decref(json);
+        world_free(&w);
+    }
+}
+END_TEST
+
 START_TEST(what_one_question_could_not_read_is_not_told_with_the_next)
 {
     world w = world_new(_i);
@@ -456,6 +597,10 @@ RUN_TESTS("inspect_objat", every_address_has_a_status, an_object_is_described,
           the_line_that_made_an_object_is_named, a_runtime_without_sites_is_read_as_before,
           a_pointer_to_a_field_names_the_field, special_states_are_told,
           a_count_in_motion_is_provisional, a_tombstone_and_events_name_earlier_tenants,
+          a_ring_bounds_time_and_thread_of_its_events,
+          a_ring_that_went_round_has_no_event_twice_or_torn,
+          who_gave_the_last_count_away_inside_of_a_finalizer_is_the_place_of_the_death,
+          a_ring_just_made_has_what_it_was_filled_with, a_damaged_ring_is_said_to_be_damaged,
           what_one_question_could_not_read_is_not_told_with_the_next,
           a_tombstone_without_history_still_names_its_object,
           the_ring_of_events_wraps_and_lists_are_cut_with_totals, objects_are_found_by_name,

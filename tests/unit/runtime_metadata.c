@@ -3,8 +3,10 @@
  *
  * Nothing here includes a private header: a reader that has only <refheap/metadata.h> gets this
  * far. */
+#include "runtime_ring.h"
 #include "runtime_test.h"
 
+#include <pthread.h>
 #include <refheap/metadata.h>
 #include <time.h>
 
@@ -271,14 +273,12 @@ static void keep_once(void *object)
         rh_retain(object);
 }
 
-START_TEST(history_remembers_the_last_events)
+START_TEST(a_history_of_everything_has_births_finalizers_and_deaths)
 {
     static rh_type type = {
         .name = "watched", .size = sizeof(node), .fields = node_fields, .finalize = keep_once};
     rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 5});
-    uint64_t h = (uintptr_t)heap;
     uint64_t before = (uint64_t)time(NULL);
-    ck_assert_uint_eq(member(h, "heap.history_capacity", 8), 8);
     node *a = new_node(heap, &type, 1);
     rh_release(a); /* finalize, resurrect */
     rh_set(&a->next, a);
@@ -287,29 +287,143 @@ START_TEST(history_remembers_the_last_events)
     if (!HAS_COLLECTOR)
         rh_set(&a->next, NULL);
     const uint64_t death = HAS_COLLECTOR ? RH_DEATH_COLLECT : RH_DEATH_RELEASE;
-    ck_assert_uint_eq(member(h, "heap.history_count", 8), 4);
     static const uint8_t kinds[] = {RH_EVENT_ALLOC, RH_EVENT_FINALIZE, RH_EVENT_RESURRECT,
                                     RH_EVENT_FREE};
+    ring_event events[256];
+    ck_assert_uint_eq(ring_events(heap, events), 4);
     for (uint64_t i = 0; i < 4; i++) {
-        uint64_t event = member(h, "heap.history", 8) + i * constant("event.size");
-        ck_assert_uint_eq(member(event, "event.sequence", 8), i + 1);
-        ck_assert_uint_eq(member(event, "event.kind", 1), kinds[i]);
-        ck_assert_uint_eq(member(event, "event.death", 1), i == 3 ? death : RH_DEATH_NONE);
-        ck_assert_uint_eq(member(event, "event.address", 8), (uintptr_t)a);
-        ck_assert_uint_eq(member(event, "event.serial", 8), 1);
-        ck_assert_uint_eq(member(event, "event.thread", 4), getpid());
-        ck_assert_uint_ge(member(event, "event.time", 8) / 1000000000u, before);
-        uint64_t entry =
-            rh_debug_descriptor.types + member(event, "event.type", 2) * constant("type.size");
+        ck_assert_uint_eq(events[i].number, i);
+        ck_assert_uint_eq(events[i].kind, kinds[i]);
+        ck_assert_uint_eq(events[i].death, i == 3 ? death : RH_DEATH_NONE);
+        ck_assert_uint_eq(events[i].address, (uintptr_t)a);
+        ck_assert_uint_eq(events[i].origin >> 16, 1);
+        ck_assert_uint_eq(events[i].thread, getpid());
+        ck_assert_uint_ge(events[i].time / 1000000000u + 1, before);
+        ck_assert(!events[i].has_stack);
+        uint64_t entry = rh_debug_descriptor.types + events[i].type * constant("type.size");
         ck_assert_str_eq((const char *)(uintptr_t)member(entry, "type.name", 8), "watched");
     }
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 1000; i++)
         rh_release(rh_new(heap, &node_type));
-    ck_assert_uint_eq(member(h, "heap.history_count", 8), 24);
-    for (uint64_t n = 16; n < 24; n++) /* wrapped around */
-        ck_assert_uint_eq(member(member(h, "heap.history", 8) + n % 8 * constant("event.size"),
-                                 "event.sequence", 8),
-                          n + 1);
+    uint64_t count = ring_events(heap, events);
+    ck_assert_uint_eq(events[count - 1].number, 2003); /* wrapped around */
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+static __attribute__((noinline)) void release_here(void *object)
+{
+    rh_release(object);
+    __asm__ volatile("");
+}
+
+static bool is_in(uint64_t address, const void *function)
+{
+    return address > (uint64_t)(uintptr_t)function && address < (uint64_t)(uintptr_t)function + 512;
+}
+
+/* What is born and dies in a fresh heap, and what it remembers then. */
+START_TEST(deaths_are_remembered_with_their_place_by_default)
+{
+    enum { COUNT = 300000 };
+    rh_heap *heap = rh_heap_create(NULL);
+    static uint64_t origins[COUNT];
+    static node *nodes[COUNT];
+    static ring_event events[1 << 17];
+    for (uint64_t i = 0; i < COUNT; i++) {
+        nodes[i] = new_node(heap, &node_type, (int64_t)i);
+        origins[i] = nodes[i]->base.rh_origin;
+    }
+    for (uint64_t i = 0; i < COUNT; i++) {
+        release_here(nodes[i]);
+        if (i % 10007 && i > 500)
+            continue;
+        uint64_t count = ring_events(heap, events);
+        ck_assert_uint_ge(count, i < 30 ? i + 1 : 31);
+        for (uint64_t k = 0; k < count; k++) {
+            uint64_t n = events[k].number;
+            ck_assert_uint_eq(n, i + 1 - count + k);
+            ck_assert_uint_eq(events[k].address, (uintptr_t)nodes[n]);
+            ck_assert_uint_eq(events[k].origin, origins[n]);
+            ck_assert_uint_eq(events[k].kind, RH_EVENT_FREE);
+            ck_assert(is_in(events[k].place, (void *)release_here));
+        }
+    }
+    uint64_t bytes = ring_capacity(heap) * constant("ring.slot_size");
+    ck_assert_uint_lt(bytes, 3 << 20);
+    ck_assert_uint_gt(bytes, 1 << 20);                          /* it grew with the heap, */
+    ck_assert_uint_le(bytes * 8, COUNT * sizeof(node) * 5 / 4); /* to an eighth of it */
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+START_TEST(a_small_heap_has_a_small_history)
+{
+    rh_heap *heap = rh_heap_create(NULL);
+    ring_event events[256];
+    for (int i = 0; i < 100000; i++)
+        rh_release(rh_new(heap, &node_type));
+    ck_assert_uint_le(ring_capacity(heap) * constant("ring.slot_size"), 4096);
+    uint64_t count = ring_events(heap, events);
+    ck_assert_uint_eq(events[count - 1].number, 99999);
+    ck_assert_uint_ge(count, 100);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+static void *release_in_thread(void *object)
+{
+    release_here(object);
+    return NULL;
+}
+
+START_TEST(deaths_know_their_thread)
+{
+    rh_heap *heap = rh_heap_create(NULL);
+    ring_event events[256];
+    for (int i = 0; i < 70; i++) { /* each place of a block */
+        pthread_t thread;
+        release_here(rh_new(heap, &node_type));
+        node *other = rh_new(heap, &node_type);
+        pthread_create(&thread, NULL, release_in_thread, other);
+        pthread_join(thread, NULL);
+        release_here(rh_new(heap, &node_type));
+        uint64_t count = ring_events(heap, events);
+        ck_assert_uint_eq(events[count - 1].number, (uint64_t)i * 3 + 2);
+        ck_assert_uint_eq(events[count - 1].thread, getpid());
+        ck_assert_uint_ne(events[count - 2].thread, getpid());
+        ck_assert_uint_eq(events[count - 2].address, (uintptr_t)other);
+        ck_assert_uint_eq(events[count - 3].thread, getpid());
+    }
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+static __attribute__((noinline)) void let_go(void *object)
+{
+    rh_set(&((node *)object)->next, NULL);
+    __asm__ volatile("");
+}
+
+/* What a finalizer lets go of dies behind it: an event of its own says that the finalizer did it.
+ */
+START_TEST(a_finalizer_that_gives_the_last_count_away_is_remembered)
+{
+    static rh_type type = {
+        .name = "owner", .size = sizeof(node), .fields = node_fields, .finalize = let_go};
+    rh_heap *heap = rh_heap_create(NULL);
+    node *owner = rh_new(heap, &type), *owned = rh_new(heap, &node_type);
+    owner->next = owned;
+    release_here(owner);
+    ring_event events[256];
+    uint64_t count = ring_events(heap, events);
+    ck_assert_uint_eq(count, 3);
+    for (uint64_t i = 0; i < count; i++) {
+        bool is_last = events[i].kind == RH_EVENT_LAST;
+        ck_assert(is_in(events[i].place, is_last ? (void *)let_go : (void *)release_here));
+    }
+    ck_assert_uint_eq(events[0].kind, RH_EVENT_LAST);
+    ck_assert_uint_eq(events[0].address, (uintptr_t)owned);
     rh_heap_destroy(heap);
 }
 END_TEST
@@ -442,6 +556,9 @@ END_TEST
 RUN_TESTS("runtime_metadata", the_descriptor_describes_itself,
           objects_are_found_and_read_by_constants_alone,
           types_and_fields_are_copies_that_say_the_same, a_large_object_has_a_chunk_of_its_own,
-          roots_are_recorded_renamed_and_removed, history_remembers_the_last_events,
+          roots_are_recorded_renamed_and_removed,
+          a_history_of_everything_has_births_finalizers_and_deaths,
+          deaths_are_remembered_with_their_place_by_default, a_small_heap_has_a_small_history,
+          deaths_know_their_thread, a_finalizer_that_gives_the_last_count_away_is_remembered,
           a_destroyed_heap_leaves_a_record_and_no_mapping, heaps_leave_the_list_in_any_order,
           free_slots_are_blank_or_have_tombstones, heap_zero_is_listed_with_number_zero)

@@ -1,6 +1,7 @@
 /* runtime_safety.c - tests of what is said about misuse: how an object ended, who lived at its
  * address before, which thread may use a heap; and of the quarantine, which keeps reports certain
  * for longer. */
+#include "runtime_ring.h"
 #include "runtime_test.h"
 
 #include <pthread.h>
@@ -121,30 +122,32 @@ static void forgotten(void)
     rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 4});
     node *a = new_node(heap, &node_type, 1);
     rh_release(a);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 100; i++)
         rh_new(heap, &other);
     rh_release(a);
 }
 
 START_TEST(a_report_tells_how_the_object_ended)
 {
-    assert_reports(release_freed, "refheap: release of freed object node#1 (freed by release)\n"
-                                  "refheap: heap 1 notes remembers of this address, newest first:\n"
-                                  "refheap:   T s ago: free of node#1 by release in thread N\n"
-                                  "refheap:   T s ago: alloc of node#1 in thread N\n");
-    assert_reports(set_of_freed, "refheap: retain of freed object node#1 (freed by release)\n"
-                                 "refheap: heap 1 remembers of this address, newest first:\n"
-                                 "refheap:   T s ago: free of node#1 by release in thread N\n"
-                                 "refheap:   T s ago: alloc of node#1 in thread N\n");
+    assert_reports(release_freed,
+                   "refheap: release of freed object node#1 (freed by release)\n"
+                   "refheap: heap 1 notes remembers of this address, newest first:\n"
+                   "refheap:   at most T s ago: free of node#1 by release in thread N\n"
+                   "refheap:   at most T s ago: alloc of node#1 in thread N\n");
+    assert_reports(set_of_freed,
+                   "refheap: retain of freed object node#1 (freed by release)\n"
+                   "refheap: heap 1 remembers of this address, newest first:\n"
+                   "refheap:   at most T s ago: free of node#1 by release in thread N\n"
+                   "refheap:   at most T s ago: alloc of node#1 in thread N\n");
     assert_reports(overflow_with_history,
                    "refheap: count overflow: retain of object node#1\n"
                    "refheap: heap 1 notes remembers of this address, newest first:\n"
-                   "refheap:   T s ago: alloc of node#1 in thread N\n");
+                   "refheap:   at most T s ago: alloc of node#1 in thread N\n");
     assert_reports(over_release_dying,
                    "refheap: over-release: release of dying object greedy#1\n"
                    "refheap: heap 1 notes remembers of this address, newest first:\n"
-                   "refheap:   T s ago: finalize of greedy#1 in thread N\n"
-                   "refheap:   T s ago: alloc of greedy#1 in thread N\n");
+                   "refheap:   at most T s ago: finalize of greedy#1 in thread N\n"
+                   "refheap:   at most T s ago: alloc of greedy#1 in thread N\n");
 }
 END_TEST
 
@@ -159,13 +162,12 @@ START_TEST(earlier_tenants_are_named_as_suspects)
     assert_reports(retain_reused_and_freed,
                    "refheap: retain of freed object node#2 (freed by " REASON ")\n"
                    "refheap: heap 1 notes remembers of this address, newest first:\n"
-                   "refheap:   T s ago: free of node#2 by " REASON " in thread N\n"
-                   "refheap:   T s ago: alloc of node#2 in thread N\n"
-                   "refheap:   T s ago: free of node#1 by release in thread N\n"
-                   "refheap:   T s ago: alloc of node#1 in thread N\n");
-    assert_reports(forgotten,
-                   "refheap: release of freed object node#1 (freed by release)\n"
-                   "refheap: the history of heap 1 (4 events) does not reach back to it\n");
+                   "refheap:   at most T s ago: free of node#2 by " REASON " in thread N\n"
+                   "refheap:   at most T s ago: alloc of node#2 in thread N\n"
+                   "refheap:   at most T s ago: free of node#1 by release in thread N\n"
+                   "refheap:   at most T s ago: alloc of node#1 in thread N\n");
+    assert_reports(forgotten, "refheap: release of freed object node#1 (freed by release)\n"
+                              "refheap: the history of heap 1 does not reach back to it\n");
 }
 END_TEST
 
@@ -189,12 +191,18 @@ static uint64_t load(uint64_t address, unsigned width)
     return value;
 }
 
-static const uint64_t *stack_of_event(rh_heap *heap, uint64_t number)
+/* Of the event that is the last but `age`. */
+static const uint64_t *stack_of_event(rh_heap *heap, uint64_t age)
 {
-    uint64_t h = (uintptr_t)heap, capacity = load(h + constant("heap.history_capacity"), 8);
-    uint64_t stacks = load(h + constant("heap.stacks"), 8),
-             depth = load(h + constant("heap.stack_depth"), 4);
-    return (const uint64_t *)(uintptr_t)(stacks + number % capacity * depth * 8);
+    ring_event events[256];
+    ck_assert_uint_le(ring_capacity(heap), 256);
+    uint64_t count = ring_events(heap, events),
+             stacks = load((uintptr_t)heap + constant("heap.stacks"), 8),
+             depth = load((uintptr_t)heap + constant("heap.stack_depth"), 4);
+    ck_assert_uint_gt(count, age);
+    const ring_event *event = &events[count - 1 - age];
+    ck_assert(event->has_stack);
+    return (const uint64_t *)(uintptr_t)(stacks + event->place * depth * 8);
 }
 
 static __attribute__((noinline)) node *birth_here(rh_heap *heap)
@@ -225,7 +233,7 @@ START_TEST(stacks_begin_in_the_program)
 {
     rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = 4, .stack_frames = 3});
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stack_depth"), 4), 3);
-    for (uint64_t n = 0; n < 12; n += 4) { /* the ring goes round */
+    for (unsigned n = 0; n < 50; n++) { /* the ring goes round */
         node *a = birth_here(heap);
         death_here(a);
         a = birth_here(heap);
@@ -236,24 +244,29 @@ START_TEST(stacks_begin_in_the_program)
         } else {
             death_here(a);
         }
-        ck_assert(is_in(stack_of_event(heap, n)[0], (void *)birth_here));
-        ck_assert(is_in(stack_of_event(heap, n + 1)[0], (void *)death_here));
-        ck_assert(is_in(stack_of_event(heap, n + 3)[0],
+        ck_assert(is_in(stack_of_event(heap, 3)[0], (void *)birth_here));
+        ck_assert(is_in(stack_of_event(heap, 2)[0], (void *)death_here));
+        ck_assert(is_in(stack_of_event(heap, 0)[0],
                         HAS_COLLECTOR ? (void *)collect_here : (void *)death_here));
-        ck_assert_uint_ne(stack_of_event(heap, n)[1], 0);
-        ck_assert_uint_eq(stack_of_event(heap, n)[1] - stack_of_event(heap, n + 2)[1] < 4096 ||
-                              stack_of_event(heap, n + 2)[1] - stack_of_event(heap, n)[1] < 4096,
+        ck_assert_uint_ne(stack_of_event(heap, 3)[1], 0);
+        ck_assert_uint_eq(stack_of_event(heap, 3)[1] - stack_of_event(heap, 1)[1] < 4096 ||
+                              stack_of_event(heap, 1)[1] - stack_of_event(heap, 3)[1] < 4096,
                           1); /* both in this function */
     }
     rh_heap_destroy(heap);
 }
 END_TEST
 
-START_TEST(stacks_alone_bring_a_history_and_are_limited)
+START_TEST(stacks_are_limited_and_go_with_what_the_history_has)
 {
     rh_heap *heap = rh_heap_create(&(rh_heap_options){.stack_frames = 1000});
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stack_depth"), 4), 16);
-    ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.history_capacity"), 8), 4096);
+    ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.keeps_all"), 4), 0);
+    death_here(birth_here(heap));
+    ck_assert(is_in(stack_of_event(heap, 0)[0], (void *)death_here));
+    rh_heap_destroy(heap);
+    heap = rh_heap_create(&(rh_heap_options){.stack_frames = 2, .history_events = RH_HISTORY_OFF});
+    ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stacks"), 8), 0);
     rh_heap_destroy(heap);
     heap = rh_heap_create(&(rh_heap_options){.history_events = 4});
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stacks"), 8), 0);
@@ -271,11 +284,12 @@ static void release_freed_with_stacks(void)
 
 START_TEST(a_report_tells_where)
 {
-    int stack_lines = assert_reports(release_freed_with_stacks,
-                                     "refheap: release of freed object node#1 (freed by release)\n"
-                                     "refheap: heap 1 remembers of this address, newest first:\n"
-                                     "refheap:   T s ago: free of node#1 by release in thread N\n"
-                                     "refheap:   T s ago: alloc of node#1 in thread N\n");
+    int stack_lines =
+        assert_reports(release_freed_with_stacks,
+                       "refheap: release of freed object node#1 (freed by release)\n"
+                       "refheap: heap 1 remembers of this address, newest first:\n"
+                       "refheap:   at most T s ago: free of node#1 by release in thread N\n"
+                       "refheap:   at most T s ago: alloc of node#1 in thread N\n");
     ck_assert_int_eq(stack_lines, 4);
 }
 END_TEST
@@ -821,7 +835,7 @@ END_TEST
 
 RUN_TESTS("runtime_safety", a_report_tells_how_the_object_ended,
           earlier_tenants_are_named_as_suspects, stacks_begin_in_the_program,
-          stacks_alone_bring_a_history_and_are_limited, a_report_tells_where,
+          stacks_are_limited_and_go_with_what_the_history_has, a_report_tells_where,
           what_is_no_object_is_called_so, a_heap_is_checked_for_its_thread,
           the_threads_are_named_by_their_numbers, what_is_allowed_passes_the_check,
           wrong_values_are_named, freed_slots_wait_and_are_given_back_in_order,

@@ -1,0 +1,98 @@
+/* runtime_ring.h - the history of a heap of this process, read by the published constants alone.
+ *
+ * Invariant: what is returned are events, oldest first, each with what the last mark before it
+ * says; a ring that breaks what metadata.h promises fails the test. */
+#ifndef RUNTIME_RING_H
+#define RUNTIME_RING_H
+
+#include <refheap/metadata.h>
+#include <refheap/refheap.h>
+
+#include <check.h>
+#include <string.h>
+
+extern struct rh_metadata_descriptor rh_debug_descriptor;
+
+typedef struct ring_event {
+    uint64_t number, address, origin, time, place;
+    uint32_t type, thread;
+    unsigned kind, death;
+    bool has_stack; /* `place` is its number */
+} ring_event;
+
+static inline uint64_t ring_constant(const char *name)
+{
+    const struct rh_metadata_constant *table =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return table[i].value;
+    ck_abort_msg("no constant %s", name);
+    return 0;
+}
+
+static inline uint64_t ring_load(uint64_t address)
+{
+    uint64_t value;
+    memcpy(&value, (const void *)(uintptr_t)address, sizeof value);
+    return value;
+}
+
+/* Slots; 0: no history. */
+static inline uint64_t ring_capacity(const rh_heap *heap)
+{
+    uint64_t ring = ring_load((uintptr_t)heap + ring_constant("heap.ring"));
+    return ring ? ring_load(ring + ring_constant("ring.capacity")) : 0;
+}
+
+/* The events of one block that is whole up to `used`; returns how many. */
+static inline uint64_t ring_block(uint64_t block, uint64_t used, ring_event *events)
+{
+    uint64_t count = 0, size = ring_constant("ring.slot_size"), number = 0, time = 0, thread = 0;
+    for (uint64_t i = 0; i < used; i++) {
+        uint64_t slot = block + i * size, what = ring_load(slot + ring_constant("slot.what")),
+                 origin = ring_load(slot + ring_constant("slot.origin")),
+                 where = ring_load(slot + ring_constant("slot.where"));
+        unsigned kind = what & 15;
+        if (i == 0 && kind == RH_EVENT_NONE)
+            return 0; /* never written */
+        ck_assert_msg(i || kind == RH_EVENT_MARK, "a block without its mark");
+        if (kind == RH_EVENT_MARK) {
+            ck_assert_msg(i == 0 || number == where, "mark %lu after %lu", where, number);
+            number = where, time = origin, thread = what >> 4;
+            continue;
+        }
+        ck_assert_msg(kind >= RH_EVENT_ALLOC && kind < RH_EVENT_MARK, "kind %u", kind);
+        events[count++] = (ring_event){.number = number++,
+                                       .address = what & 0xFFFFFFFFFFF0,
+                                       .origin = origin,
+                                       .time = time,
+                                       .place = where >> 16,
+                                       .type = (uint16_t)where,
+                                       .thread = (uint32_t)thread,
+                                       .kind = kind,
+                                       .death = what >> 48 & 3,
+                                       .has_stack = what >> 50 & 1};
+    }
+    return count;
+}
+
+/* All that the heap remembers; `events` has room for ring_capacity. */
+static inline uint64_t ring_events(const rh_heap *heap, ring_event *events)
+{
+    uint64_t h = (uintptr_t)heap, ring = ring_load(h + ring_constant("heap.ring")),
+             next = ring_load(h + ring_constant("heap.ring_next")),
+             size = ring_constant("ring.slot_size"), block = ring_constant("ring.block");
+    uint64_t slots = ring + ring_constant("ring.slots"), blocks = ring_capacity(heap) / block;
+    ck_assert_uint_eq(ring_capacity(heap) % block, 0);
+    ck_assert_uint_le(next - slots, ring_capacity(heap) * size);
+    uint64_t index = (next - slots) / size, current = index / block % blocks, count = 0;
+    for (uint64_t i = 1; i < blocks; i++)
+        count += ring_block(slots + (current + i) % blocks * block * size, block, events + count);
+    count += ring_block(slots + current * block * size, index % block, events + count);
+    for (uint64_t i = 1; i < count; i++)
+        ck_assert_uint_eq(events[i].number, events[i - 1].number + 1);
+    return count;
+}
+
+#endif
