@@ -140,6 +140,7 @@ static void start_observing(rh_heap *heap, const rh_heap_options *options)
     size_t asked = options->history_events, bytes = options->quarantine_bytes;
     bool is_sized = asked && asked < RH_HISTORY_OFF;
     size_t events = is_sized ? asked : 0;
+    heap->ring_grows_at = UINT64_MAX;
     while (asked != RH_HISTORY_OFF && !rh__history_start(heap, events))
         events /= 2; /* with 0 it has room in any case */
     if (is_sized && events < asked)

@@ -10,9 +10,9 @@
  * its block before it are whole, and so are all other blocks; what follows it in its block is what
  * is left of an older one. A slot is written before event_next moves on.
  *
- * The ring begins in the heap's control block, and goes on in a page of its own. Whenever it is
- * full it may become twice as large, as long as it has at most an eighth of the memory that objects
- * ever had, and RING_BYTES_MAX.
+ * The ring begins in the heap's control block. When births have made the heap larger it is made
+ * twice as large, up to RING_BYTES_MAX: it has at most an eighth of the heap's memory. Recording an
+ * event never asks for memory.
  *
  * Stacks, if asked for, are kept once each, in a hash table of stack_depth words an entry. They are
  * the program's: the runtime's own functions on top are left out. */
@@ -23,8 +23,10 @@
 #include <unistd.h>
 
 #define EVENTS_MAX ((size_t)16 << 20)
-#define RING_BYTES_MIN ((size_t)4096 - RH__MAPPING_DATA - sizeof(rh__ring)) /* one page */
-#define RING_BYTES_MAX (((size_t)3 << 20) - 4096)
+#define RING_HEADER (RH__MAPPING_DATA + sizeof(rh__ring))
+#define RING_BYTES_FIRST ((uint64_t)4096) /* of the first one in a mapping */
+#define RING_BYTES_MAX ((uint64_t)3 << 20)
+#define HEAP_BYTES ((uint64_t)16 << 10) /* control block and first pages of a chunk's header */
 #define STACKS_MAX (1u << 15)
 
 _Thread_local uint32_t rh__thread __attribute__((tls_model("initial-exec")));
@@ -90,8 +92,7 @@ static void unmap_ring(rh_heap *heap, rh__ring *ring)
 static rh__ring *map_ring(rh_heap *heap, uint64_t capacity)
 {
     rh__mapping *mapping =
-        rh__map(heap, RH_MAPPING_HISTORY,
-                RH__MAPPING_DATA + sizeof(rh__ring) + capacity * sizeof(rh__event), 0, true);
+        rh__map(heap, RH_MAPPING_HISTORY, RING_HEADER + capacity * sizeof(rh__event), 0, true);
     if (!mapping)
         return NULL;
     rh__ring *ring = (rh__ring *)(void *)((char *)mapping + RH__MAPPING_DATA);
@@ -99,29 +100,41 @@ static rh__ring *map_ring(rh_heap *heap, uint64_t capacity)
     return ring;
 }
 
-/* pre: the ring is full. Without memory it stays as it is. */
-static void grow(rh_heap *heap)
+/* What touched_bytes must be for a ring of so many bytes. */
+static uint64_t heap_of_ring(uint64_t bytes)
+{
+    return bytes > RING_BYTES_MAX ? UINT64_MAX : bytes * 8 - HEAP_BYTES;
+}
+
+/* The blocks of the old ring, the oldest first: so the new one is as if it had never been smaller.
+ * Without memory all stays as it is. */
+void rh__history_grow(rh_heap *heap)
 {
     rh__ring *old = heap->ring;
-    uint64_t bytes = heap->touched_bytes / 8;
-    if (bytes < RING_BYTES_MIN)
-        bytes = RING_BYTES_MIN;
-    if (bytes > RING_BYTES_MAX)
+    uint64_t bytes = RING_BYTES_FIRST;
+    while (bytes < RING_BYTES_MAX && heap_of_ring(bytes * 2) <= heap->touched_bytes)
+        bytes *= 2;
+    if (heap_of_ring(RING_BYTES_MAX) <= heap->touched_bytes)
         bytes = RING_BYTES_MAX;
-    uint64_t capacity = bytes / (RH__RING_BLOCK * sizeof(rh__event)) * RH__RING_BLOCK;
-    if (capacity < old->capacity + old->capacity / 2)
-        return;
-    if (capacity > old->capacity * 2 && capacity > RING_BYTES_MIN / sizeof(rh__event))
-        capacity = old->capacity * 2;
-    rh__ring *ring = map_ring(heap, capacity);
+    heap->ring_grows_at = heap_of_ring(bytes < RING_BYTES_MAX / 2 ? bytes * 2 : bytes / 2 * 3);
+    uint64_t block_bytes = RH__RING_BLOCK * sizeof(rh__event);
+    rh__ring *ring = map_ring(heap, (bytes - RING_HEADER) / block_bytes * RH__RING_BLOCK);
     if (!ring)
         return;
-    memcpy(slots_of(ring), slots_of(old), old->capacity * sizeof(rh__event));
-    ring->filled = old->capacity;
+    rh__event *from = slots_of(old), *to = slots_of(ring),
+              *block = heap->event_stop - RH__RING_BLOCK;
+    size_t behind = old->capacity - (size_t)(heap->event_stop - from);
+    uint64_t used = (uint64_t)(heap->event_next - block);
+    memcpy(to, heap->event_stop, behind * sizeof *to);
+    memcpy(to + behind, from, (size_t)(heap->event_next - from) * sizeof *to);
+    ring->filled = old->capacity - RH__RING_BLOCK + used;
+    uint64_t since_mark = (uint64_t)(heap->event_next - heap->event_mark);
     RH__ORDER();
     heap->ring = ring; /* event_next is in no slot of it: `filled` are valid */
     RH__ORDER();
-    heap->event_next = slots_of(ring) + old->capacity;
+    heap->event_next = to + ring->filled;
+    heap->event_stop = to + old->capacity;
+    heap->event_mark = heap->event_next - since_mark;
     RH__ORDER();
     unmap_ring(heap, old);
 }
@@ -130,8 +143,6 @@ static void grow(rh_heap *heap)
 static void begin_block(rh_heap *heap, uint64_t number)
 {
     rh__event *end = slots_of(heap->ring) + heap->ring->capacity;
-    if (heap->event_next == end && heap->ring_grows)
-        grow(heap);
     if (heap->event_next == end)
         heap->event_next = slots_of(heap->ring);
     heap->event_stop = heap->event_next + RH__RING_BLOCK;
@@ -179,7 +190,7 @@ bool rh__history_start(rh_heap *heap, size_t events)
             return false;
         ring->capacity = blocks * RH__RING_BLOCK;
     }
-    heap->ring_grows = events == 0;
+    heap->ring_grows_at = events ? UINT64_MAX : heap_of_ring(RING_BYTES_FIRST);
     heap->ring = ring;
     RH__ORDER();
     heap->event_next = slots_of(ring);
@@ -208,6 +219,7 @@ void rh__history_free(rh_heap *heap)
     rh__ring *ring = heap->ring;
     uint64_t *stacks = heap->stacks;
     heap->event_next = NULL;
+    heap->ring_grows_at = UINT64_MAX;
     heap->keeps_all = false;
     RH__ORDER();
     heap->ring = NULL;

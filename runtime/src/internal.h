@@ -342,10 +342,10 @@ struct rh_heap {
     uint64_t serial_end;
     uint64_t serial_first;
     uint64_t serials_taken;
-    uint64_t outer_place;  /* as `place`, of the call whose cascade runs */
-    rh__ring *ring;        /* NULL: no history */
-    rh__event *event_mark; /* the newest one */
-    uint64_t ring_grows;
+    uint64_t outer_place;   /* as `place`, of the call whose cascade runs */
+    rh__ring *ring;         /* NULL: no history */
+    rh__event *event_mark;  /* the newest one */
+    uint64_t ring_grows_at; /* touched_bytes */
     uint64_t touched_bytes; /* of slots that were ever used, in mapped chunks */
     rh__root *roots;
     uint64_t roots_capacity;
@@ -921,6 +921,8 @@ void rh__history_recall(const rh_heap *heap, const rh_object *object, rh__recall
 #define RH__EVENT_STACK ((uint64_t)1 << 50)
 #define RH__EVENT_WHAT(kind, death) ((uint64_t)(kind) | (uint64_t)(death) << RH__EVENT_DEATH_SHIFT)
 
+/* Makes the ring larger: touched_bytes is not below ring_grows_at any more. */
+void rh__history_grow(rh_heap *heap);
 /* Goes on behind an event that filled its block, or that another thread wrote. */
 void rh__history_turn(rh_heap *heap);
 /* Whatever is no death that takes the short way. */

@@ -6,7 +6,8 @@
 
 rh_int *rh_int_new(rh_heap *heap, int64_t value)
 {
-    RH__ENTER(heap);
+    if (heap) /* small ones need none */
+        RH__ENTER(heap);
     return rh_int_new_at(heap, value, NULL);
 }
 

@@ -105,9 +105,9 @@ rh_boolean *rh_bool(bool value)
 
 rh_int *rh_int_new_at(rh_heap *heap, int64_t value, rh_site *site)
 {
-    RH__ENTER(heap);
     if (value >= RH_INT_SHARED_MIN && value <= RH_INT_SHARED_MAX)
         return shared_is_ready() ? shared.integers[value - RH_INT_SHARED_MIN] : NULL;
+    RH__ENTER(heap);
     rh_int *integer = rh_new_at(heap, &int_type, site);
     if (integer)
         integer->value = value;

@@ -120,7 +120,7 @@ __attribute__((constructor)) static void be_the_secure_program(void)
     if (!word)
         return;
     rh_heap *heap = rh_heap_create(NULL);
-    int status = heap ? 40 + (ring_capacity(heap) != 0) : 1;
+    int status = heap ? 40 + (ring_capacity(heap) > 1000) : 1;
     rh_heap_destroy(heap);
     _exit(status);
 }
@@ -160,7 +160,7 @@ static int run_program(bool is_secure)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         setenv("RUNTIME_PROCESS_SECURE", "1", 1);
-        setenv("REFHEAP_OPTIONS", "history=64", 1);
+        setenv("REFHEAP_OPTIONS", "history=1000", 1);
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         execl("/proc/self/exe", "program", (char *)NULL);
         _exit(1);

@@ -45,14 +45,25 @@ static inline uint64_t ring_capacity(const rh_heap *heap)
     return ring ? ring_load(ring + ring_constant("ring.capacity")) : 0;
 }
 
-/* The events of one block that is whole up to `used`; returns how many. */
-static inline uint64_t ring_block(uint64_t block, uint64_t used, ring_event *events)
+/* Offsets in a slot. */
+typedef struct ring_layout {
+    uint64_t size, what, origin, where;
+} ring_layout;
+
+static inline ring_layout ring_slot_layout(void)
 {
-    uint64_t count = 0, size = ring_constant("ring.slot_size"), number = 0, time = 0, thread = 0;
+    return (ring_layout){ring_constant("ring.slot_size"), ring_constant("slot.what"),
+                         ring_constant("slot.origin"), ring_constant("slot.where")};
+}
+
+/* The events of one block that is whole up to `used`; returns how many. */
+static inline uint64_t ring_block(const ring_layout *at, uint64_t block, uint64_t used,
+                                  ring_event *events)
+{
+    uint64_t count = 0, number = 0, time = 0, thread = 0;
     for (uint64_t i = 0; i < used; i++) {
-        uint64_t slot = block + i * size, what = ring_load(slot + ring_constant("slot.what")),
-                 origin = ring_load(slot + ring_constant("slot.origin")),
-                 where = ring_load(slot + ring_constant("slot.where"));
+        uint64_t slot = block + i * at->size, what = ring_load(slot + at->what),
+                 origin = ring_load(slot + at->origin), where = ring_load(slot + at->where);
         unsigned kind = what & 15;
         if (i == 0 && kind == RH_EVENT_NONE)
             return 0; /* never written */
@@ -84,12 +95,14 @@ static inline uint64_t ring_events(const rh_heap *heap, ring_event *events)
              next = ring_load(h + ring_constant("heap.ring_next")),
              size = ring_constant("ring.slot_size"), block = ring_constant("ring.block");
     uint64_t slots = ring + ring_constant("ring.slots"), blocks = ring_capacity(heap) / block;
+    const ring_layout at = ring_slot_layout();
     ck_assert_uint_eq(ring_capacity(heap) % block, 0);
     ck_assert_uint_le(next - slots, ring_capacity(heap) * size);
     uint64_t index = (next - slots) / size, current = index / block % blocks, count = 0;
     for (uint64_t i = 1; i < blocks; i++)
-        count += ring_block(slots + (current + i) % blocks * block * size, block, events + count);
-    count += ring_block(slots + current * block * size, index % block, events + count);
+        count +=
+            ring_block(&at, slots + (current + i) % blocks * block * size, block, events + count);
+    count += ring_block(&at, slots + current * block * size, index % block, events + count);
     for (uint64_t i = 1; i < count; i++)
         ck_assert_uint_eq(events[i].number, events[i - 1].number + 1);
     return count;

@@ -300,14 +300,14 @@ enum rh_event {
     X(heap_history_capacity, "heap.history_capacity") /* 64 */                                     \
     X(heap_history_count, "heap.history_count")       /* 64 */                                     \
     X(event_size, "event.size")                                                                    \
-    X(event_sequence, "event.sequence")     /* 64, n + 1 of event n, written last */               \
-    X(event_address, "event.address")       /* 64 */                                               \
-    X(event_serial, "event.serial")         /* 64 */                                               \
-    X(event_time, "event.time")             /* 64, CLOCK_REALTIME in ns */                         \
-    X(event_type, "event.type")             /* 16 */                                               \
-    X(event_kind, "event.kind")             /* 8, enum rh_event */                                 \
-    X(event_death, "event.death")           /* 8, enum rh_death, of a free */                      \
-    X(event_thread, "event.thread")         /* 32, LWP */
+    X(event_sequence, "event.sequence") /* 64, n + 1 of event n, written last */                   \
+    X(event_address, "event.address")   /* 64 */                                                   \
+    X(event_serial, "event.serial")     /* 64 */                                                   \
+    X(event_time, "event.time")         /* 64, CLOCK_REALTIME in ns */                             \
+    X(event_type, "event.type")         /* 16 */                                                   \
+    X(event_kind, "event.kind")         /* 8, enum rh_event */                                     \
+    X(event_death, "event.death")       /* 8, enum rh_death, of a free */                          \
+    X(event_thread, "event.thread")     /* 32, LWP */
 
 /* Likewise: the history of later runtimes.
  *

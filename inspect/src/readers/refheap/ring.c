@@ -3,7 +3,7 @@
  * Invariant: an event is answered only from a block that begins with a mark, behind which all of it
  * was written before the target stopped. What its mark and the next one say bounds number, time and
  * thread. */
-#include "readers/refheap/history.h"
+#include "readers/refheap/ring.h"
 
 #include <inttypes.h>
 #include <string.h>

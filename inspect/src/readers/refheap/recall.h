@@ -1,7 +1,7 @@
 /* history.h - what the two forms of histories share: which events are asked for. Private to them.
  */
-#ifndef RHI_READER_REFHEAP_HISTORY_H
-#define RHI_READER_REFHEAP_HISTORY_H
+#ifndef RHI_READER_REFHEAP_RECALL_H
+#define RHI_READER_REFHEAP_RECALL_H
 
 #include "readers/refheap/reader.h"
 
@@ -23,9 +23,5 @@ bool rhi__history_goes_on(rhi_reader *reader, const rhi_heap_info *heap, rhi_his
 /* Reads stack number `number` of the heap. */
 void rhi__history_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
                         rhi_event *event);
-/* Searches the heap's ring, if it has one. */
-void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query);
-/* The number of its oldest event; false: it has none. */
-bool rhi__history_ring_begin(rhi_reader *reader, const rhi_heap_info *heap, uint64_t *number);
 
 #endif

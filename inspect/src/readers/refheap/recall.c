@@ -1,0 +1,57 @@
+/* recall.c - which events a question asks for, and how many may be looked at (see recall.h). */
+#include "readers/refheap/recall.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    EVENTS_MAX = 1 << 26, /* looked at for one question */
+    POLL_EVENTS = 1 << 16
+};
+
+rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, uint64_t serial,
+                              uint8_t kind)
+{
+    if (!query->births)
+        return (query->address ? address == query->address : serial == query->serial)
+                   ? &query->events[query->found]
+                   : NULL;
+    const rhi_born born = {serial, address};
+    const rhi_born *wanted = kind == RH_EVENT_ALLOC ? bsearch(&born, query->births, query->limit,
+                                                              sizeof born, rhi__born_order)
+                                                    : NULL;
+    rhi_event *event = wanted ? &query->events[wanted - query->births] : NULL;
+    return event && event->kind == RHI_EVENT_OTHER ? event : NULL;
+}
+
+bool rhi__history_goes_on(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query,
+                          uint64_t left)
+{
+    if (query->found == query->limit)
+        return false;
+    if (query->looked_at >= EVENTS_MAX) {
+        rhi__question_problem(reader,
+                              "heap %" PRIu64 ": its history has %" PRIu64
+                              " older events, which were not looked at",
+                              heap->number, left);
+        return false;
+    }
+    if (query->looked_at < query->next_poll)
+        return true;
+    query->next_poll = query->looked_at + POLL_EVENTS;
+    return !poll(reader, 4095); /* if cancelled, the session asks again, and answers so */
+}
+
+void rhi__history_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
+                        rhi_event *event)
+{
+    uint64_t depth = heap->stack_depth < RHI_STACK_MAX ? heap->stack_depth : RHI_STACK_MAX;
+    /* < 2^67: wraps in damaged metadata alone */
+    uint64_t offset = number * heap->stack_depth * 8;
+    if (heap->stacks == 0 || !rhi__range_ok(heap->stacks, offset))
+        return;
+    uint64_t got =
+        rhi__memory_read(reader->memory, heap->stacks + offset, event->stack, depth * 8) / 8;
+    while (event->depth < got && event->stack[event->depth])
+        event->depth++;
+}
