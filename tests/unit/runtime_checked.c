@@ -235,7 +235,8 @@ END_TEST
 
 static void release_freed(void)
 {
-    node *a = new_node(rh_heap_create(NULL), &node_type, 1);
+    node *a = new_node(rh_heap_create(&(rh_heap_options){.history_events = RH_HISTORY_OFF}),
+                       &node_type, 1);
     rh_release(a);
     rh_release(a);
 }

@@ -1,5 +1,4 @@
-/* history.h - what the two forms of histories share: which events are asked for. Private to them.
- */
+/* recall.h - what is asked of a history, whatever form its events have. */
 #ifndef RHI_READER_REFHEAP_RECALL_H
 #define RHI_READER_REFHEAP_RECALL_H
 
