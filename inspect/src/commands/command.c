@@ -39,10 +39,17 @@ static const rhi_command table[] = {
             "\"T#n\"|null, \"target_value\": what it\n holds, short, or null, \"target_status\": a "
             "status, or interior, unreadable, null, \"value_total\": bytes, if cut}], "
             "\"fields_total\" if cut,\n \"ledger\": LEDGER|null, \"previous\": [{\"id\", "
-            "\"reason\": \"release|collect|destroy|unknown\", \"time\",\n"
-            " \"thread\"}], \"history\": [{\"event\", \"kind\": \"alloc|free|finalize|resurrect\", "
-            "\"id\", \"time\",\n \"thread\", \"reason\", \"stack\": as in gcleaks}], "
-            "\"history_total\" if cut, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
+            "\"reason\": \"release|collect|destroy|unknown\",\n \"site\": that made it, \"event\": "
+            "its "
+            "number, \"time\": from when on, \"time_to\": until when it happened, \"thread\",\n "
+            "\"place\": {\"address\", \"module\", \"function\", \"file\", \"line\"} of the program "
+            "that gave its last count away,\n or that started the collection}: each null if it is "
+            "not known], "
+            "\"history\": [{\"event\", \"kind\":\n \"alloc|free|finalize|resurrect|last release\", "
+            "\"id\", \"reason\", \"time\", \"time_to\", \"thread\", \"place\",\n \"stack\": as in "
+            "gcleaks}], "
+            "\"history_total\" if cut, \"history_begins\": the oldest event that the heap\n "
+            "remembers, or null, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
             " unmanaged memory, \"block\": of memory in which the address lies: {\"address\", "
             "\"size\", \"offset\",\n \"in_use\": false: free memory, \"reachable\", \"referrers\": "
             "[ROW], \"referrers_total\" if cut,\n \"objects\": that its words lead to, at most 10: "
@@ -55,7 +62,8 @@ static const rhi_command table[] = {
                     {"--ledger", NULL,
                      "also who holds it, in figures (searches all memory, as refs does)"},
                     {"--history", NULL,
-                     "also all recorded events of this address, if its heap has a history"}},
+                     "also all recorded events of this address, and where its heap's history "
+                     "begins"}},
         .example = "objat node#12 --ledger",
         .run = rhi__run_objat,
     },
@@ -192,7 +200,7 @@ static const rhi_command table[] = {
             "in groups.\nWhat several groups reach is in the first of them. The largest come "
             "first, by retained bytes: those that\nnothing outside the group reaches. Where the "
             "heap has a history, the representative's allocation is shown, with its stack if the "
-            "heap\nrecords stacks (REFHEAP_OPTIONS=history=1M,stacks=8). If not everything could "
+            "heap\nrecords stacks (REFHEAP_OPTIONS=history=all,stacks=8). If not everything could "
             "be searched, nothing is called\nlost. What nothing but a word in a vector register "
             "leads to is possible: libc leaves addresses there.",
         .json =

@@ -583,7 +583,7 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .example = "node#12",
                                         .block_word = RHI_REFHEAP_BLOCK,
                                         .root_word = "registered root",
-                                        .recording = "REFHEAP_OPTIONS=history=1M,stacks=8 in the "
+                                        .recording = "REFHEAP_OPTIONS=history=all,stacks=8 in the "
                                                      "program's environment",
                                         .siteless = "an older runtime made them, or functions "
                                                     "that were called without a line",
