@@ -150,6 +150,18 @@ const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object, r
     return bytes && got == object->slot_size ? bytes : NULL;
 }
 
+rhi_object rhi__event_object(const rhi_event *event)
+{
+    return (rhi_object){.state = RHI_FREED,
+                        .death = event->death,
+                        .address = event->address,
+                        .start = event->address,
+                        .heap = event->heap,
+                        .type = event->type,
+                        .serial = event->serial,
+                        .site = event->site};
+}
+
 bool rhi__site(rhi_reader *reader, const rhi_object *object, rhi_site *site)
 {
     const rhi_format *format = rhi__format_of(reader, object->heap);

@@ -69,6 +69,8 @@ const uint8_t *rhi__object_bytes(rhi_reader *reader, const rhi_object *object,
 /* What it says its size is (rhi__object_size), its slot's size if its bytes cannot be read. */
 uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object);
 
+/* Who an event is about, as far as it says: freed. */
+rhi_object rhi__event_object(const rhi_event *event);
 /* Which line made an object, live or freed; false: that is not known. */
 bool rhi__site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
 /* "app.py:12", with "in run()" where the function is known. */

@@ -11,18 +11,22 @@ enum { EVENTS_LOOKED_AT = 32 };
 
 /* ---- what is said of a row ------------------------------------------------------------------ */
 
-/* Who died in the slot before the object that is there now, if the history tells. */
+/* Who died in the slot last, but for who lives there now, if history or tombstone tell. */
 static void find_tenant(rhi_reader *reader, rhi_stale_verdict *v)
 {
     rhi_event events[EVENTS_LOOKED_AT];
+    bool is_freed = v->object.state == RHI_FREED;
     uint64_t count = rhi__history(reader, v->object.address, 0, events, EVENTS_LOOKED_AT);
-    for (uint64_t i = 0; i < count && !v->has_tenant; i++)
-        if (events[i].kind == RHI_EVENT_FREE && events[i].serial != v->object.serial) {
-            v->has_tenant = true;
-            v->tenant_type = events[i].type;
-            v->tenant_serial = events[i].serial;
-            v->death = events[i].death;
+    for (uint64_t i = 0; i < count && !v->is_recorded; i++)
+        if (events[i].kind == RHI_EVENT_FREE &&
+            (events[i].serial == v->object.serial) == is_freed) {
+            v->is_recorded = true;
+            v->event = events[i];
+            v->tenant = rhi__event_object(&v->event);
         }
+    if (is_freed)
+        v->tenant = v->object;
+    v->has_tenant = is_freed || v->is_recorded;
 }
 
 static void judge(const rhi_gcstale *a, const rhi_holder *row, rhi_stale_verdict *v)
@@ -32,8 +36,7 @@ static void judge(const rhi_gcstale *a, const rhi_holder *row, rhi_stale_verdict
     if (!block || !rhi__slot_at(a->reader, block, row->target, &v->object))
         return;
     if (v->object.state == RHI_FREED) {
-        v->has_tenant = true;
-        v->death = v->object.death;
+        find_tenant(a->reader, v);
         v->evidence = row->value == row->target ? RHI_STALE_FREED : RHI_STALE_INSIDE_FREED;
         return;
     }

@@ -23,10 +23,9 @@ typedef struct rhi_stale_verdict {
     bool has_tenant;              /* somebody died there */
     char remark[RHI_REMARK_SIZE]; /* what its format says of the place */
     rhi_object object;            /* who lives there; or, if it is free, who died there */
-    /* of a slot that is used again: who died there before, by the history */
-    uint32_t tenant_type;
-    uint64_t tenant_serial;
-    uint8_t death; /* the tenant's */
+    rhi_object tenant; /* who died there last, but for who lives there now; as far as it is known */
+    rhi_event event;   /* of that death, if is_recorded */
+    bool is_recorded;
 } rhi_stale_verdict;
 
 /* The rows of the wanted heaps, as many as are shown, with a verdict of each. */

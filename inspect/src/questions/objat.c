@@ -12,22 +12,10 @@ typedef struct rhi_objat answer;
 
 /* ---- who died there ------------------------------------------------------------------------- */
 
-/* What its death kept of the header, or its tombstone. */
-static void recall_header(const answer *a, rhi_tenant *t)
-{
-    t->object = a->object;
-    if (!t->event)
-        return;
-    t->object.state = RHI_FREED;
-    t->object.damaged = false;
-    t->object.site = t->event->site;
-    t->object.heap = t->event->heap;
-}
-
 static void gather_tenants(answer *a)
 {
     if (a->place == RHI_PLACE_FREED)
-        a->tenants[a->tenant_count++].death = a->object.death;
+        a->tenant_count = 1; /* by its tombstone */
     for (uint64_t i = 0; i < a->event_count && a->tenant_count < RHI_TENANTS_MAX; i++) {
         const rhi_event *event = &a->events[i];
         /* Who is there still had its death recorded just before it dies. */
@@ -36,10 +24,12 @@ static void gather_tenants(answer *a)
             continue;
         bool is_last = a->place == RHI_PLACE_FREED && event->serial == a->object.serial;
         rhi_tenant *t = is_last ? &a->tenants[0] : &a->tenants[a->tenant_count++];
-        *t = (rhi_tenant){.event = event, .death = event->death};
+        t->event = event;
     }
-    for (unsigned i = 0; i < a->tenant_count; i++)
-        recall_header(a, &a->tenants[i]);
+    for (unsigned i = 0; i < a->tenant_count; i++) {
+        rhi_tenant *t = &a->tenants[i];
+        t->object = t->event ? rhi__event_object(t->event) : a->object;
+    }
 }
 
 /* ---- who holds it --------------------------------------------------------------------------- */

@@ -19,8 +19,7 @@ typedef struct rhi_objat_asked {
 typedef struct rhi_tenant {
     const rhi_event *event; /* of its death, by the history; NULL: it is who died there last, as
                              * its tombstone says */
-    uint8_t death;
-    rhi_object object; /* what is left of its header, for rhi__site */
+    rhi_object object;      /* what is left of its header */
 } rhi_tenant;
 
 typedef struct rhi_objat {

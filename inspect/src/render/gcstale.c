@@ -6,6 +6,7 @@
 #include "render/objects.h"
 #include "render/output.h"
 #include "render/sentences.h"
+#include "render/stacks.h"
 #include "render/value.h"
 
 #include <inttypes.h>
@@ -14,32 +15,28 @@
 /* What was and is in a slot, in words; empty: nobody, or nobody knows. */
 typedef struct tenants {
     char was[RHI_ID_SIZE], now[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
-    char born[RHI_SITE_SIZE];  /* "in run() at app.c:12": of whom the tombstone tells */
-    const char *death, *freed; /* NULL: nobody died there */
+    char death[RHI_DEATH_SIZE]; /* of who was there */
 } tenants;
 
-static void name_tenants(rhi_reader *reader, const rhi_stale_verdict *v, tenants *t)
+static void name_tenants(const rhi_gcstale *a, const rhi_stale_verdict *v, tenants *t)
 {
-    rhi_site site;
-    t->was[0] = t->now[0] = t->value[0] = t->born[0] = '\0';
-    t->death = v->has_tenant ? rhi__death_word(v->death) : NULL;
-    t->freed = v->has_tenant ? rhi__freed_text(v->death) : NULL;
+    rhi_reader *reader = a->reader;
+    t->was[0] = t->now[0] = t->value[0] = t->death[0] = '\0';
+    if (v->has_tenant) {
+        rhi__object_id(reader, &v->tenant, t->was, sizeof t->was);
+        rhi__death_text(a->session, reader, &v->tenant, v->is_recorded ? &v->event : NULL,
+                        t->death);
+    }
     if (v->has_object) {
         rhi__object_id(reader, &v->object, t->now, sizeof t->now);
         rhi__value(reader, &v->object, t->value);
     }
-    if (v->has_tenant && v->has_object)
-        rhi__make_id(reader, v->tenant_type, v->tenant_serial, t->was, sizeof t->was);
-    else if (v->has_tenant)
-        rhi__object_id(reader, &v->object, t->was, sizeof t->was);
-    if (v->has_tenant && !v->has_object && rhi__site(reader, &v->object, &site))
-        rhi__born_text(&site, t->born);
 }
 
 static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
 {
     tenants t;
-    name_tenants(a->reader, v, &t);
+    name_tenants(a, v, &t);
     rhi__print(a->session, "  -> 0x%" PRIx64 " ", row->target);
     if (v->evidence == RHI_STALE_NO_OBJECT)
         rhi__print(a->session, "is %s: the object that it led to is gone\n",
@@ -51,11 +48,9 @@ static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_sta
                    v->evidence == RHI_STALE_OF_ANOTHER_TYPE
                        ? "but the variable is of another type"
                        : "which has more references than counts: one of them at least is stale",
-                   t.death ? "; before, it was " : "", t.was, t.freed ? ", " : "",
-                   t.freed ? t.freed : "");
+                   t.was[0] ? "; before, it was " : "", t.was, t.was[0] ? ", " : "", t.death);
     else if (v->has_tenant)
-        rhi__print(a->session, "was %s, %s%s%s%s\n", t.was, t.born[0] ? "born " : "", t.born,
-                   t.born[0] ? ", " : "", t.freed);
+        rhi__print(a->session, "was %s, %s\n", t.was, t.death);
     else
         rhi__print(a->session, "cannot be read\n");
     if (v->remark[0])
@@ -122,14 +117,19 @@ static json_t *row_json(const rhi_gcstale *a, const rhi_holder *row, const rhi_s
                                            [RHI_STALE_OF_ANOTHER_TYPE] = "variable of another type",
                                            [RHI_STALE_TOO_MANY] = "more references than counts"};
     tenants t;
-    name_tenants(a->reader, v, &t);
-    return json_pack("{s:o, s:o, s:s?, s:o, s:s?, s:s?, s:s, s:s?, s:o}", "holder",
-                     rhi__holder_json(a->reader, row), "address", rhi__json_address(row->target),
-                     "was", t.was[0] ? t.was : NULL, "was_site",
-                     t.born[0] ? rhi__site_json(a->reader, &v->object) : json_null(), "now",
-                     t.now[0] ? t.now : NULL, "now_value", t.value[0] ? t.value + 1 : NULL,
-                     "evidence", evidence[v->evidence], "reason", t.death, "remark",
-                     v->remark[0] ? rhi__json_text(v->remark) : json_null());
+    name_tenants(a, v, &t);
+    json_t *json = json_pack(
+        "{s:o, s:o, s:s?, s:s?, s:s?, s:s, s:s?, s:o}", "holder", rhi__holder_json(a->reader, row),
+        "address", rhi__json_address(row->target), "was", t.was[0] ? t.was : NULL, "now",
+        t.now[0] ? t.now : NULL, "now_value", t.value[0] ? t.value + 1 : NULL, "evidence",
+        evidence[v->evidence], "reason", v->has_tenant ? rhi__death_word(v->tenant.death) : NULL,
+        "remark", v->remark[0] ? rhi__json_text(v->remark) : json_null());
+    json_object_set_new(json, "site",
+                        v->has_tenant ? rhi__site_json(a->reader, &v->tenant) : json_null());
+    json_object_set_new(json, "place",
+                        v->is_recorded ? rhi__place_json(a->session, a->reader, &v->event)
+                                       : json_null());
+    return json;
 }
 
 static void json_rows(const rhi_gcstale *a, const char *key, const rhi_stale_rows *rows)

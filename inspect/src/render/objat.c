@@ -219,29 +219,15 @@ static void print_history(const answer *a)
     print_begin(a);
 }
 
-static void tenant_id(const answer *a, const rhi_tenant *t, char *id, size_t size)
-{
-    if (t->event)
-        rhi__make_id(a->reader, t->event->type, t->event->serial, id, size);
-    else
-        rhi__object_id(a->reader, &a->object, id, size);
-}
-
 /* "A#12, born in make() at stale.c:21, freed by release in drop() at stale.c:34 between …", with
  * `joint` behind the name. */
 static void print_tenant(const answer *a, const rhi_tenant *t, const char *joint)
 {
-    char when[WHEN_SIZE], id[RHI_ID_SIZE], born[RHI_SITE_SIZE] = "", place[RHI_PLACE_SIZE] = "";
-    rhi_site site;
-    bool has_site = rhi__site(a->reader, &t->object, &site);
+    char when[WHEN_SIZE], id[RHI_ID_SIZE], death[RHI_DEATH_SIZE];
     when_text(t->event, when);
-    tenant_id(a, t, id, sizeof id);
-    if (has_site)
-        rhi__born_text(&site, born);
-    if (t->event)
-        rhi__place_text(a->session, a->reader, t->event, place);
-    rhi__print(a->session, "%s%s%s%s%s%s%s%s%s", id, joint, has_site ? "born " : "", born,
-               has_site ? ", " : "", rhi__freed_text(t->death), place[0] ? " " : "", place, when);
+    rhi__object_id(a->reader, &t->object, id, sizeof id);
+    rhi__death_text(a->session, a->reader, &t->object, t->event, death);
+    rhi__print(a->session, "%s%s%s%s", id, joint, death, when);
 }
 
 static void print_tenants(const answer *a)
@@ -429,8 +415,8 @@ static void add_when(const answer *a, json_t *json, const rhi_event *e)
 static json_t *tenant_json(const answer *a, const rhi_tenant *t)
 {
     char id[RHI_ID_SIZE];
-    tenant_id(a, t, id, sizeof id);
-    json_t *json = json_pack("{s:s, s:s}", "id", id, "reason", rhi__death_word(t->death));
+    rhi__object_id(a->reader, &t->object, id, sizeof id);
+    json_t *json = json_pack("{s:s, s:s}", "id", id, "reason", rhi__death_word(t->object.death));
     json_object_set_new(json, "site", rhi__site_json(a->reader, &t->object));
     json_object_set_new(json, "event", t->event ? rhi__json_u64(t->event->sequence) : json_null());
     add_when(a, json, t->event);

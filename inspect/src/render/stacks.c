@@ -6,6 +6,7 @@
 #include "target/modules.h"
 #include "render/stacks.h"
 #include "render/output.h"
+#include "render/sentences.h"
 #include "program/symbols.h"
 
 #include <inttypes.h>
@@ -173,6 +174,19 @@ void rhi__place_text(rhi_session *session, const rhi_reader *reader, const rhi_e
     else
         rhi__text(text, RHI_PLACE_SIZE, "in %s()+0x%" PRIx64, name, call->offset + 1);
     free(s.rows);
+}
+
+void rhi__death_text(rhi_session *session, rhi_reader *reader, const rhi_object *object,
+                     const rhi_event *event, char text[RHI_DEATH_SIZE])
+{
+    rhi_site site;
+    char born[RHI_SITE_SIZE] = "", place[RHI_PLACE_SIZE] = "";
+    if (rhi__site(reader, object, &site))
+        rhi__born_text(&site, born);
+    if (event)
+        rhi__place_text(session, reader, event, place);
+    rhi__text(text, RHI_DEATH_SIZE, "%s%s%s%s%s%s", born[0] ? "born " : "", born,
+              born[0] ? ", " : "", rhi__freed_text(object->death), place[0] ? " " : "", place);
 }
 
 json_t *rhi__place_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event)

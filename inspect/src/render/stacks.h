@@ -2,6 +2,7 @@
 #ifndef RHI_STACKS_H
 #define RHI_STACKS_H
 
+#include "heap/objects.h"
 #include "session/session.h"
 
 /* The calls of a recorded event's stack, with functions and lines where symbols tell
@@ -15,6 +16,11 @@ enum { RHI_PLACE_SIZE = 512 };
  * if none was recorded. */
 void rhi__place_text(rhi_session *session, const rhi_reader *reader, const rhi_event *event,
                      char text[RHI_PLACE_SIZE]);
+enum { RHI_DEATH_SIZE = RHI_SITE_SIZE + RHI_PLACE_SIZE + 64 };
+/* "born in make() at stale.c:21, freed by release in drop() at stale.c:34", as much of it as is
+ * known. event NULL: its death was not recorded. */
+void rhi__death_text(rhi_session *session, rhi_reader *reader, const rhi_object *object,
+                     const rhi_event *event, char text[RHI_DEATH_SIZE]);
 json_t *rhi__place_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event);
 
 #endif
