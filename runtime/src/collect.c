@@ -468,8 +468,12 @@ static void bury_word(rh_heap *heap, rh__slab *slab, uint32_t word, uint64_t con
         if (RH__UNLIKELY(object->rh_flags & RH__FLAG_INVOLVED))
             rh__dispose(heap, object);
         rh__history_record(heap, RH_EVENT_FREE, object, RH_DEATH_COLLECT, heap->place);
+        heap->poisoning = object;
+        RH__ORDER();
         rh__tombstone_write(object, RH_DEATH_COLLECT);
-        rh__payload_poison(slab, object);
+        rh__payload_poison(heap, slab, object);
+        RH__ORDER();
+        heap->poisoning = NULL;
         if (RH__UNLIKELY(heap->is_observed) && rh__observe_bury(heap, slab, object))
             kept |= (uint64_t)1 << bit;
     }

@@ -193,7 +193,9 @@ static inline __attribute__((always_inline)) void give_back_later(rh_heap *heap,
 {
     rh__slab *slab = rh__slab_of(object);
     uint32_t slot = rh__slot_of(slab, object), word = slot >> 6;
-    rh__payload_poison(slab, object);
+#if defined(RH__CHECKED) || defined(RH__ASAN) /* else a heap that poisons is an observed one */
+    rh__payload_poison(heap, slab, object);
+#endif
     if (rh__history_put(heap, RH__EVENT_WHAT(RH_EVENT_FREE, self->death), object, self->place))
         rh__history_turn(heap);
     if (slab != self->slab || word != self->word) {
@@ -408,7 +410,9 @@ static inline __attribute__((always_inline)) void give_back_alone(rh_heap *heap,
                                                                   uint64_t place)
 {
     rh__slab *slab = rh__slab_of(object);
-    rh__payload_poison(slab, object);
+#if defined(RH__CHECKED) || defined(RH__ASAN)
+    rh__payload_poison(heap, slab, object);
+#endif
     RH__ORDER();
     heap->freed++;
     if (rh__history_put(heap, RH__EVENT_WHAT(RH_EVENT_FREE, RH_DEATH_RELEASE), object, place)) {

@@ -168,8 +168,10 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
     heap->weak_table.kind = RH_MAPPING_WEAK;
     heap->death = RH_DEATH_RELEASE;
     heap->owner_thread = rh__thread_id();
-    heap->checks_thread = heap->is_observed = options->check_threads;
     heap->reports_leaks = options->report_leaks;
+    heap->checks_thread = options->check_threads;
+    heap->poisons = options->poison_freed;
+    heap->is_observed = options->check_threads || options->poison_freed;
     if (options->check_threads)
         __atomic_store_n(&rh__checks_some, true, __ATOMIC_RELAXED);
 #ifndef REFHEAP_NO_COLLECTOR

@@ -361,6 +361,8 @@ struct rh_heap {
     uint32_t is_on_valgrind;
     uint64_t stack_count;
     struct rh__quarantine *quarantine;
+    rh_object *poisoning;   /* its slot is freed, and perhaps not filled yet */
+    uint32_t poisons;       /* freed slots are filled */
     uint32_t weak_changing; /* weak_table, flags and references are being joined or parted */
     rh__ring first_ring;
     rh__event first_events[RH__RING_FIRST];
@@ -448,7 +450,8 @@ void rh__shared_values_unlock(void);
     (RH_MC_COUNT RH_METADATA_STACK_CONSTANTS(RH__METADATA_ROW)                                     \
          RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_SLOT_CONSTANTS(RH__METADATA_ROW) \
              RH_METADATA_SITE_CONSTANTS(RH__METADATA_ROW)                                          \
-                 RH_METADATA_RING_CONSTANTS(RH__METADATA_ROW))
+                 RH_METADATA_RING_CONSTANTS(RH__METADATA_ROW)                                      \
+                     RH_METADATA_POISON_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
@@ -773,21 +776,24 @@ static inline __attribute__((always_inline)) void rh__visit_slots(void *context,
         rh__visit_more(context, object, rh__type_of(object), visit);
 }
 
-/* What lies behind a tombstone belongs to nobody. Small slots only: a large one is given back. */
-static inline void rh__payload_poison(const rh__slab *slab, rh_object *object)
-{
+#define RH__POISON 0xdd
+
 #if defined(RH__CHECKED) || defined(RH__ASAN)
-    if (slab->state == RH__SLAB_LARGE)
+#define RH__POISONS(heap) ((void)(heap), true)
+#else
+#define RH__POISONS(heap) RH__UNLIKELY((heap)->poisons)
+#endif
+
+/* What lies behind a tombstone belongs to nobody. Small slots only: a large one is given back. */
+static inline void rh__payload_poison(const rh_heap *heap, const rh__slab *slab, rh_object *object)
+{
+    if (!RH__POISONS(heap) || slab->state == RH__SLAB_LARGE)
         return;
     char *payload = (char *)(object + 1);
     ASAN_UNPOISON_MEMORY_REGION(payload, slab->slot_size - sizeof(rh_object));
     rh__valgrind_open(payload, slab->slot_size - sizeof(rh_object));
-    memset(payload, 0xdd, slab->slot_size - sizeof(rh_object));
+    memset(payload, RH__POISON, slab->slot_size - sizeof(rh_object));
     ASAN_POISON_MEMORY_REGION(payload, slab->slot_size - sizeof(rh_object));
-#else
-    (void)slab;
-    (void)object;
-#endif
 }
 
 /* Type and flags of a header, read together: the type is the lower half. */

@@ -15,7 +15,8 @@ _Static_assert(MEMBER_SIZE(rh__slab, capacity) == 4 && MEMBER_SIZE(rh__mapping, 
                "32 bits");
 _Static_assert(MEMBER_SIZE(rh__slab, reciprocal) == 4 && MEMBER_SIZE(rh__alloc, slot_size) == 4,
                "32 bits");
-_Static_assert(MEMBER_SIZE(rh_heap, keeps_all) == 4, "32 bits");
+_Static_assert(MEMBER_SIZE(rh_heap, keeps_all) == 4 && MEMBER_SIZE(rh_heap, poisons) == 4,
+               "32 bits");
 _Static_assert(sizeof(void *) == 8, "addresses are stored as 64-bit words");
 _Static_assert(sizeof(uint64_t[RH__BITMAP_WORDS]) * 8 == RH__SLOTS_MAX, "a bit per slot");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the metadata is little-endian");
@@ -103,6 +104,10 @@ enum {
     VALUE_weak_size = sizeof(rh__pair),
     VALUE_weak_target = offsetof(rh__pair, key),
     VALUE_weak_reference = offsetof(rh__pair, value),
+    VALUE_heap_poisons = offsetof(rh_heap, poisons),
+    VALUE_heap_poisoning = offsetof(rh_heap, poisoning),
+    VALUE_poison_byte = RH__POISON,
+    VALUE_poison_slot_max = RH__SLOT_MAX,
     VALUE_chunk_size = RH__CHUNK_SIZE,
     VALUE_chunk_slabs = RH__CHUNK_SLABS,
     VALUE_chunk_slab_table = RH__SLAB_TABLE,
@@ -133,13 +138,14 @@ RH_METADATA_WEAK_CONSTANTS(CHECK_NAME)
 RH_METADATA_SLOT_CONSTANTS(CHECK_NAME)
 RH_METADATA_SITE_CONSTANTS(CHECK_NAME)
 RH_METADATA_RING_CONSTANTS(CHECK_NAME)
+RH_METADATA_POISON_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
 #define ROW(id, text) {text, (uint64_t)VALUE_##id},
 struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_CONSTANTS(CONSTANT) RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
     RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW) RH_METADATA_SITE_CONSTANTS(ROW)
-        RH_METADATA_RING_CONSTANTS(ROW)};
+        RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

@@ -241,9 +241,12 @@ void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death)
     rh__slab *slab = rh__slab_of(object);
     rh__history_record(heap, RH_EVENT_FREE, object, death, heap->place);
     heap->collect_freed += death == RH_DEATH_COLLECT;
-    rh__tombstone_write(object, death);
-    rh__payload_poison(slab, object);
+    heap->poisoning = object;
     RH__ORDER();
+    rh__tombstone_write(object, death);
+    rh__payload_poison(heap, slab, object);
+    RH__ORDER();
+    heap->poisoning = NULL;
     heap->freed++;
     if (!RH__UNLIKELY(heap->is_observed) || !rh__observe_free(heap, slab, object))
         rh__slot_free(heap, slab, object);

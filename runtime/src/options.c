@@ -46,6 +46,7 @@ static const option known[] = {
      .max = NUMBER_MAX,
      MEMBER(quarantine_bytes)},
     {.name = "leaks", .accepts = "on or off", .words = {"off", "on"}, MEMBER(report_leaks)},
+    {.name = "poison", .accepts = "on or off", .words = {"off", "on"}, MEMBER(poison_freed)},
     {.name = "check", .accepts = "on or off", .words = {"off", "on"}, MEMBER(check_threads)},
 };
 #define KNOWN (sizeof known / sizeof *known)

@@ -61,6 +61,8 @@ static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8},
                                       {RH_MC_heap_keeps_all, 4},
                                       {RH_MC_heap_ring_next, 8},
                                       {RH_MC_heap_ring, 8},
+                                      {RH_MC_heap_poisons, 4},
+                                      {RH_MC_heap_poisoning, 8},
                                       {RH_MC_heap_collections, 8},
                                       {RH_MC_heap_weak_capacity, 8},
                                       {RH_MC_heap_weak, 8},
@@ -119,6 +121,8 @@ static void lay_out(fake_space *space)
     c[RH_MC_ring_slots] = PLACE(space, ring_members);
     c[RH_MC_ring_slot_size] = PLACE(space, slot_members);
     c[RH_MC_ring_block] = FAKE_BLOCK;
+    c[RH_MC_poison_byte] = 0xdd;
+    c[RH_MC_poison_slot_max] = 4096;
     c[RH_MC_ring_clock_ns] = 10000000;
     c[RH_MC_slab_size] = PLACE(space, slab_members);
     c[RH_MC_site_size] = PLACE(space, site_members);
@@ -163,6 +167,7 @@ static unsigned write_constants(fake_space *space, const char *omit)
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
+                    RH_METADATA_POISON_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
@@ -206,6 +211,7 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
+                    RH_METADATA_POISON_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {

@@ -39,7 +39,7 @@ enum {
 #define FAKE_ID(id, name) RH_MC_##id,
     RH_METADATA_WEAK_CONSTANTS(FAKE_ID) RH_METADATA_SLOT_CONSTANTS(FAKE_ID)
         RH_METADATA_SITE_CONSTANTS(FAKE_ID) RH_METADATA_EVENT_CONSTANTS(FAKE_ID)
-            RH_METADATA_RING_CONSTANTS(FAKE_ID)
+            RH_METADATA_RING_CONSTANTS(FAKE_ID) RH_METADATA_POISON_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
                 FAKE_CONSTANTS
 };
@@ -148,7 +148,8 @@ void fake_available(fake_heap *heap, uint64_t slot);
     "chunk.data slab.bytes slab.reciprocal heap.alloc heap.allocs alloc.size alloc.base "          \
     "alloc.slot_size alloc.available object.serial_shift site.size site.file site.function "       \
     "site.line heap.ring heap.ring_next heap.keeps_all ring.capacity ring.filled ring.slots "      \
-    "ring.slot_size ring.block ring.clock_ns slot.what slot.origin slot.where"
+    "ring.slot_size ring.block ring.clock_ns slot.what slot.origin slot.where "                    \
+    "heap.poisons heap.poisoning poison.byte poison.slot_max"
 /* The return addresses of event number `event`. */
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 

@@ -336,6 +336,8 @@ static const rhi_command table[] = {
             "- bad_type: a header names no type;\n- bad_count: a count word contradicts its "
             "object's flags (immortal, dying, freed), or is 0 at rest;\n"
             "- bad_bitmap: a slot is free by its bitmap, but has a live object's header;\n"
+            "- written_after_free: a freed object was written to (looked for in heaps that poison: "
+            "REFHEAP_OPTIONS=poison=on);\n"
             "- bad_candidate: a candidate of the collector is no object, dying, or of a type that "
             "is in no cycle; is\n  fresh and spared at once; or the heap's own numbers are not "
             "what its bitmaps say;\n- bad_weak: a weak reference whose target is no object, two of "

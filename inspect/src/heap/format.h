@@ -310,6 +310,7 @@ enum rhi_finding_kind {
     RHI_FOUND_BAD_TYPE,
     RHI_FOUND_BAD_COUNT,
     RHI_FOUND_BAD_BITMAP,
+    RHI_FOUND_WRITTEN_FREED, /* what was filled when it was freed */
     RHI_FOUND_BAD_CANDIDATE,
     RHI_FOUND_BAD_WEAK,
     RHI_FOUND_BAD_ROOT,
@@ -371,6 +372,7 @@ struct rhi_format {
     const char *language; /* "Python", for `express`; NULL: C */
     const char *c_type;   /* how all of its objects are declared in C; NULL: as their types */
     bool has_tracking;    /* its collector knows some objects and not others */
+    bool remarks_words;   /* `remark` knows words that lie in no block, too: slot_size is 0 then */
     /* Appends the heaps of this format that the target has, with their types, ranges and roots.
      * *found: some. What cannot be read and need not is noted; an error says that all of it
      * cannot. A format that sees the direct way show other bytes than the door's gives it up

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { EVENTS_LOOKED_AT = 32 };
+
 void rhi__make_id(const rhi_reader *reader, uint32_t type, uint64_t serial, char *id, size_t size)
 {
     snprintf(id, size, "%s#%" PRIu64, rhi__type_name(reader, type), serial);
@@ -118,6 +120,9 @@ void rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
 {
     const rhi_format *format = object->slot_size ? rhi__format_of(reader, object->heap) : NULL;
     text[0] = '\0';
+    for (uint64_t i = 0; !format && !text[0] && i < reader->formats.count; i++)
+        if (reader->formats.items[i].format->remarks_words)
+            reader->formats.items[i].format->remark(reader, address, object, text, RHI_REMARK_SIZE);
     if (format && format->remark)
         format->remark(reader, address, object, text, RHI_REMARK_SIZE);
 }
@@ -160,6 +165,19 @@ rhi_object rhi__event_object(const rhi_event *event)
                         .type = event->type,
                         .serial = event->serial,
                         .site = event->site};
+}
+
+bool rhi__find_death(rhi_reader *reader, uint64_t address, uint64_t serial, bool of_serial,
+                     rhi_event *event)
+{
+    rhi_event events[EVENTS_LOOKED_AT];
+    uint64_t count = rhi__history(reader, address, 0, events, EVENTS_LOOKED_AT);
+    for (uint64_t i = 0; i < count; i++)
+        if (events[i].kind == RHI_EVENT_FREE && (events[i].serial == serial) == of_serial) {
+            *event = events[i];
+            return true;
+        }
+    return false;
 }
 
 bool rhi__site(rhi_reader *reader, const rhi_object *object, rhi_site *site)

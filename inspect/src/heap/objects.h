@@ -71,6 +71,9 @@ uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object);
 
 /* Who an event is about, as far as it says: freed. */
 rhi_object rhi__event_object(const rhi_event *event);
+/* The newest death that is recorded at an address: of this serial, or of all others. */
+bool rhi__find_death(rhi_reader *reader, uint64_t address, uint64_t serial, bool of_serial,
+                     rhi_event *event);
 /* Which line made an object, live or freed; false: that is not known. */
 bool rhi__site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
 /* "app.py:12", with "in run()" where the function is known. */

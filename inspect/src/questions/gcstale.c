@@ -7,25 +7,15 @@
 
 #include <stdlib.h>
 
-enum { EVENTS_LOOKED_AT = 32 };
-
 /* ---- what is said of a row ------------------------------------------------------------------ */
 
 /* Who died in the slot last, but for who lives there now, if history or tombstone tell. */
 static void find_tenant(rhi_reader *reader, rhi_stale_verdict *v)
 {
-    rhi_event events[EVENTS_LOOKED_AT];
     bool is_freed = v->object.state == RHI_FREED;
-    uint64_t count = rhi__history(reader, v->object.address, 0, events, EVENTS_LOOKED_AT);
-    for (uint64_t i = 0; i < count && !v->is_recorded; i++)
-        if (events[i].kind == RHI_EVENT_FREE &&
-            (events[i].serial == v->object.serial) == is_freed) {
-            v->is_recorded = true;
-            v->event = events[i];
-            v->tenant = rhi__event_object(&v->event);
-        }
-    if (is_freed)
-        v->tenant = v->object;
+    v->is_recorded =
+        rhi__find_death(reader, v->object.address, v->object.serial, is_freed, &v->event);
+    v->tenant = is_freed || !v->is_recorded ? v->object : rhi__event_object(&v->event);
     v->has_tenant = is_freed || v->is_recorded;
 }
 

@@ -6,6 +6,7 @@
 #include "render/objects.h"
 #include "render/output.h"
 #include "render/sentences.h"
+#include "render/stacks.h"
 #include "render/value.h"
 
 #include <inttypes.h>
@@ -65,6 +66,31 @@ static bool is_of_header(const rhi_finding *finding)
            finding->kind == RHI_FOUND_BAD_BITMAP;
 }
 
+/* Of what was written to after its death: who died there. */
+static bool find_freed(const rhi_verify *verify, const rhi_finding *finding, rhi_object *object,
+                       rhi_event *event, bool *is_recorded)
+{
+    enum rhi_place place;
+    if (finding->kind != RHI_FOUND_WRITTEN_FREED ||
+        !rhi__place_of(verify->reader, finding->address, &place, object) ||
+        place != RHI_PLACE_FREED)
+        return false;
+    *is_recorded = rhi__find_death(verify->reader, object->address, object->serial, true, event);
+    return true;
+}
+
+static void print_freed(rhi_session *session, const rhi_verify *verify, const rhi_finding *finding)
+{
+    char text[RHI_DEATH_SIZE];
+    rhi_object object;
+    rhi_event event;
+    bool is_recorded;
+    if (!find_freed(verify, finding, &object, &event, &is_recorded))
+        return;
+    rhi__death_text(session, verify->reader, &object, is_recorded ? &event : NULL, text);
+    rhi__print(session, "    %s\n", text);
+}
+
 static void print_smashed(rhi_session *session, rhi_reader *reader, uint64_t address)
 {
     rhi_smashed smashed;
@@ -91,6 +117,7 @@ static void print_finding(rhi_session *session, const rhi_verify *verify,
         rhi__print(session, "  at 0x%" PRIx64 ": %s\n", finding->address, finding->detail);
     if (is_of_header(finding))
         print_smashed(session, verify->reader, finding->address);
+    print_freed(session, verify, finding);
 }
 
 void rhi__gcverify_print(rhi_session *session, const rhi_verify *verify, uint64_t limit)
@@ -143,6 +170,16 @@ static json_t *finding_json(const rhi_verify *verify, const rhi_finding *finding
         json_object_set_new(json, "below",
                             smashed.has_below ? rhi__object_json(verify->reader, &smashed.below)
                                               : json_null());
+    }
+    rhi_object freed;
+    rhi_event event;
+    bool is_recorded;
+    if (find_freed(verify, finding, &freed, &event, &is_recorded)) {
+        json_object_set_new(json, "reason", json_string(rhi__death_word(freed.death)));
+        json_object_set_new(json, "site", rhi__site_json(verify->reader, &freed));
+        json_object_set_new(json, "place",
+                            is_recorded ? rhi__place_json(verify->session, verify->reader, &event)
+                                        : json_null());
     }
     return json;
 }

@@ -345,6 +345,15 @@ enum rh_event {
     X(slot_origin, "slot.origin") /* 64 */                                                         \
     X(slot_where, "slot.where")   /* 64 */
 
+/* Likewise: freed memory that was filled. In a heap with heap.poisons not 0, each slot of at most
+ * poison.slot_max bytes that holds a tombstone has all bytes poison.byte behind its header, unless
+ * heap.poisoning is its address. */
+#define RH_METADATA_POISON_CONSTANTS(X)                                                            \
+    X(heap_poisons, "heap.poisons")     /* 32 */                                                   \
+    X(heap_poisoning, "heap.poisoning") /* 64, address, 0: none */                                 \
+    X(poison_byte, "poison.byte")                                                                  \
+    X(poison_slot_max, "poison.slot_max")
+
 /* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the
  * result. */
 static inline uint64_t rh_metadata_check(uint64_t check, const struct rh_metadata_constant *row)

@@ -292,6 +292,10 @@ typedef struct rh_heap_options {
     /* Say on stderr, when the heap is destroyed, what it still holds, by type and by the line that
      * made it; "leaks=on|off" */
     bool report_leaks;
+    /* Fill freed small objects (8 KiB at most each) with 0xdd, so that who reads one sees it, and
+     * `gcverify` finds who wrote into one. Until its memory is used again: quarantine_bytes makes
+     * that later; "poison=on|off" */
+    bool poison_freed;
     uint64_t reserved[6];
 } rh_heap_options;
 

@@ -14,14 +14,16 @@ static const char *const constant_names[] = {
 #define ROW(id, text) [RH_MC_##id] = text,
     RH_METADATA_CONSTANTS(ROW) RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)
         RH_METADATA_SITE_CONSTANTS(ROW) RH_METADATA_EVENT_CONSTANTS(ROW)
-            RH_METADATA_RING_CONSTANTS(ROW)
+            RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)
 #undef ROW
 };
 
 /* What a reader can do without: it then answers less, not wrongly. */
 static bool is_optional(unsigned id)
 {
-    static const char *const prefixes[] = {"heap.ring",
+    static const char *const prefixes[] = {"heap.poison",
+                                           "poison.",
+                                           "heap.ring",
                                            "heap.keeps_all",
                                            "ring.",
                                            "slot.",
@@ -61,7 +63,8 @@ static void take_whole_groups(space *s)
 #define ID(id, text) RH_MC_##id,
         RH_METADATA_SLOT_CONSTANTS(ID)};
     static const unsigned of_events[] = {RH_METADATA_EVENT_CONSTANTS(ID)},
-                          of_rings[] = {RH_METADATA_RING_CONSTANTS(ID)};
+                          of_rings[] = {RH_METADATA_RING_CONSTANTS(ID)},
+                          of_poison[] = {RH_METADATA_POISON_CONSTANTS(ID)};
 #undef ID
     for (size_t i = 0; i < sizeof of_events / sizeof *of_events; i++)
         if (s->constant[of_events[i]] == ABSENT)
@@ -69,6 +72,9 @@ static void take_whole_groups(space *s)
     for (size_t i = 0; i < sizeof of_rings / sizeof *of_rings; i++)
         if (s->constant[of_rings[i]] == ABSENT)
             C(s, heap_ring) = ABSENT;
+    for (size_t i = 0; i < sizeof of_poison / sizeof *of_poison; i++)
+        if (s->constant[of_poison[i]] == ABSENT)
+            C(s, heap_poisons) = ABSENT;
     if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
         C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
         s->constant[RH_MC_heap_weak] = ABSENT;
@@ -198,6 +204,8 @@ static const struct {
     IN(RH_MC_COUNT, heap_ring, 8),
     IN(RH_MC_COUNT, heap_ring_next, 8),
     IN(RH_MC_COUNT, heap_keeps_all, 4),
+    IN(RH_MC_COUNT, heap_poisons, 4),
+    IN(RH_MC_COUNT, heap_poisoning, 8),
     IN(RH_MC_COUNT, ring_capacity, 8),
     IN(RH_MC_COUNT, ring_filled, 8),
     IN(RH_MC_ring_slot_size, slot_what, 8),

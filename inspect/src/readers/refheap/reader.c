@@ -7,7 +7,7 @@
 #include "base/search.h"
 #include "base/cycle_guard.h"
 #include "readers/refheap/discovery.h"
-#include "readers/refheap/reader.h"
+#include "readers/refheap/poison.h"
 #include "readers/refheap/format.h"
 #include "readers/refheap/words.h"
 
@@ -596,6 +596,8 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .decode = rhi__refheap_decode,
                                         .headers = rhi__refheap_headers,
                                         .count_unmarked = rhi__refheap_count_unmarked,
+                                        .remarks_words = true,
+                                        .remark = rhi__refheap_remark,
                                         .history = rhi__refheap_history,
                                         .history_begin = rhi__refheap_history_begin,
                                         .births = rhi__refheap_births,

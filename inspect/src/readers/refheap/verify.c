@@ -4,9 +4,10 @@
  * Invariant: nothing is said that a sound runtime can show at any instruction outside an
  * announced phase, nor of weak references while they are announced to be joined or parted. A set
  * live bit promises no object: the allocator's and the quarantine's slots have it too. */
-#include "readers/refheap/reader.h"
+#include "readers/refheap/poison.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ typedef struct checker {
     const space *s; /* of the block's heap */
     const rhi_block *block;
     bool is_judged, judges_weak, has_candidates;
-    uint64_t room;                                          /* bytes of each slot that were read */
+    bool is_poisoned; /* freed slots of the block are filled */
+    uint64_t room;    /* bytes of each slot that were read */
     uint64_t fresh[SLOTS_MAX / 64], spared[SLOTS_MAX / 64]; /* of the block */
     /* candidates counted by the bitmaps */
     struct {
@@ -159,6 +161,25 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
         check_weak(c, slot, &object, bytes);
 }
 
+/* All that follows the header of a freed slot is as it was filled. */
+static void check_poison(const checker *c, const head *slot, const uint8_t *bytes)
+{
+    uint64_t first, last;
+    rhi_object object;
+    char text[3 * 16 + 1] = "";
+    if (!rhi__poison_written(c->s, bytes, c->room, &first, &last) ||
+        !rhi__poison_fills(c->reader, c->block, slot->address))
+        return;
+    for (uint64_t i = 0; i < last - first && i < 16; i++)
+        snprintf(text + 3 * i, sizeof text - 3 * i, " %02x", bytes[first + i]);
+    decode(c, slot, bytes, &object);
+    FIND(c, RHI_FOUND_WRITTEN_FREED, &object,
+         "it was filled with 0x%02x when it was freed, but %" PRIu64 " byte%s at +%" PRIu64
+         " %s written since:%s%s",
+         (unsigned)(uint8_t)C(c->s, poison_byte), last - first, rhi__plural(last - first), first,
+         last - first == 1 ? "was" : "were", text, last - first > 16 ? " …" : "");
+}
+
 /* Is a header as nearly all are: nothing can be found there? */
 static inline bool is_usual(const checker *c, const head *slot, const uint8_t *bytes)
 {
@@ -185,6 +206,8 @@ static inline void check_slot(checker *c, head *slot, const uint8_t *bytes)
     bool is_candidate = c->has_candidates &&
                         (rhi__bit(c->fresh, slot->number) || rhi__bit(c->spared, slot->number));
     rhi_object object;
+    if (is_freed && slot->type && c->is_poisoned)
+        check_poison(c, slot, bytes);
     if (is_object && !is_usual(c, slot, bytes))
         check_object(c, slot, bytes);
     else if (!slot->is_live && slot->type && !(slot->flags & RH_FLAG_FREED)) {
@@ -241,7 +264,9 @@ static void check_block(checker *c, const rhi_block *block, rhi_scratch *scratch
     c->is_judged = rhi__is_at_rest(c->reader, block->heap);
     c->judges_weak = judges_weak(c, block->heap);
     read_candidates(c);
-    bool is_large = block->slot_size >= LARGE_SLOT_BYTES; /* of these the head is enough */
+    c->is_poisoned = c->is_judged && rhi__poison_fills(c->reader, block, 0);
+    /* of these the head is enough */
+    bool is_large = block->slot_size >= LARGE_SLOT_BYTES && !c->is_poisoned;
     c->room = is_large ? HEAD_BYTES : block->slot_size;
     const uint8_t *bytes =
         is_large ? NULL

@@ -11,6 +11,10 @@ const rhi_finding_words rhi__refheap_words[RHI_FINDING_KINDS] = {
         {"bad_bitmap", "free slot holds a live object's header",
          "free slots hold live objects' headers",
          "something has written into a freed object, or over the slab's bitmap"},
+    [RHI_FOUND_WRITTEN_FREED] =
+        {"written_after_free", "freed object was written to", "freed objects were written to",
+         "something has used a pointer to it after its death: `gcstale` finds such pointers, as "
+         "long as they are there"},
     [RHI_FOUND_BAD_CANDIDATE] =
         {"bad_candidate", "thing is wrong with the collector's candidates",
          "things are wrong with the collector's candidates",

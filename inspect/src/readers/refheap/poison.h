@@ -1,0 +1,16 @@
+/* poison.h - freed slots that were filled, and what was written to them since. */
+#ifndef RHI_READER_REFHEAP_POISON_H
+#define RHI_READER_REFHEAP_POISON_H
+
+#include "readers/refheap/reader.h"
+
+/* Does the heap fill freed slots of this block, and (slot not 0) did it fill this one? */
+bool rhi__poison_fills(rhi_reader *reader, const rhi_block *block, uint64_t slot);
+/* Where bytes of a filled slot are others: [*first, *last) of `room` bytes; false: none are. */
+bool rhi__poison_written(const space *s, const uint8_t *bytes, uint64_t room, uint64_t *first,
+                         uint64_t *last);
+/* As in rhi_format. */
+void rhi__refheap_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
+                         size_t size);
+
+#endif
