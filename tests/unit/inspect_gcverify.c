@@ -386,6 +386,42 @@ START_TEST(bad_bitmap)
 }
 END_TEST
 
+/* Heap 2 fills what is freed, and its node was freed. */
+static sound *start_filled(unsigned layout)
+{
+    sound *s = start(layout);
+    const uint64_t *c = s->w.space->c;
+    uint64_t slot = fake_unused_slot(s->second, s->far) - s->far;
+    fake_put(s->w.t, s->second->address + c[RH_MC_heap_poisons], 1, 4);
+    fake_free_object(s->second, s->far, RH_DEATH_RELEASE);
+    for (uint64_t i = c[RH_MC_object_size]; i < slot; i++)
+        fake_put(s->w.t, s->far + i, 0xdd, 1);
+    set_root(s, 3, 0);
+    s->objects--;
+    return s;
+}
+
+START_TEST(written_after_free)
+{
+    sound *s = start_filled(_i);
+    must_be_sound(s);
+    sound_free(s);
+    s = start_filled(_i);
+    fake_ring_mark(s->second, 0, 1700000000000000000, 77);
+    fake_ring_event(s->second, RH_EVENT_FREE, s->far, 2, 0, s->w.node, RH_DEATH_RELEASE, 0x401234);
+    fake_put(s->w.t, s->far + s->w.space->c[RH_MC_object_size] + 9, 0x2a2b, 2);
+    char text[64];
+    snprintf(text, sizeof text, "2 bytes at +%u were written since: 2b 2a",
+             (unsigned)s->w.space->c[RH_MC_object_size] + 9);
+    must_find(s, "written_after_free", s->far, "node#2", text);
+    s = start_filled(_i); /* it may not be filled yet */
+    fake_put(s->w.t, s->far + s->w.space->c[RH_MC_object_size] + 9, 0x2a, 1);
+    fake_put(s->w.t, s->second->address + s->w.space->c[RH_MC_heap_poisoning], s->far, 8);
+    must_be_sound(s);
+    sound_free(s);
+}
+END_TEST
+
 START_TEST(bad_serial)
 {
     sound *s = start(_i);
@@ -756,8 +792,8 @@ RUN_TESTS("inspect_gcverify", a_sound_heap_has_no_problem, over_release, root_wi
           one_slot_registered_with_two_heaps_is_one_root, bad_roots,
           a_root_that_is_missing_from_the_core_is_no_problem_but_missing, bad_links,
           a_weak_field_holds_weak_references_alone, shared_objects_may_be_held_from_any_heap,
-          bad_type, bad_counts, bad_bitmap, bad_serial, duplicate_serial, bad_candidates,
-          a_release_under_way_may_have_counted_one_candidate, bad_weak_references,
+          bad_type, bad_counts, bad_bitmap, written_after_free, bad_serial, duplicate_serial,
+          bad_candidates, a_release_under_way_may_have_counted_one_candidate, bad_weak_references,
           weak_references_in_motion_are_not_judged, a_count_of_the_runtime_covers_no_field,
           a_bad_table_of_weak_references, a_table_entry_names_the_reference,
           a_heap_without_a_published_table_is_checked_by_its_objects, bad_sizes,

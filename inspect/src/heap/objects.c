@@ -110,9 +110,9 @@ bool rhi__may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value)
 
 const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address)
 {
-    return is_raw(block, address)                        ? "memory in use that holds no object"
-           : rhi__format_of(reader, block->heap)->remark ? "a free block"
-                                                         : "a slot that was never used";
+    return is_raw(block, address) ? "memory in use that holds no object"
+           : !rhi__format_of(reader, block->heap)->has_serials ? "a free block"
+                                                               : "a slot that was never used";
 }
 
 void rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,
