@@ -160,6 +160,8 @@ static void write_object(size_t n)
                known->referents[i].target);
     printf("}");
     write_names("previous", known->previous);
+    printf(", \"born\": %d, \"freed\": %d", known->born, known->freed);
+    write_text("freed_in", known->freed_in);
     printf("}");
 }
 

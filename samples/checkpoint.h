@@ -17,7 +17,8 @@
  *             "address": "0x...", "status": "live"|"freed", "id": "A#1", "refcount": 1|null,
  *             "immortal": false, "locals": ["a"], "roots": ["document"], "referrers":
  *             ["B#2.next"],
- *             "referents": {"next": "B#2"}, "previous": ["T#n"]}
+ *             "referents": {"next": "B#2"}, "previous": ["T#n"], "born": 21, "freed": 34,
+ *             "freed_in": "drop"|null}
  *     CYCLE  {"objects": ["A#1", "B#2"], "verdict": "garbage"|"held"}
  *
  * The truth is made of constants that stand in the sample: what it built, not what the runtime
@@ -48,6 +49,10 @@ typedef struct truth {
         const char *field, *target;
     } referents[TRUTH_NAMES_MAX];          /* what its fields hold */
     const char *previous[TRUTH_NAMES_MAX]; /* earlier tenants of the address, newest first */
+    /* of the first of these, if it is said: the lines that made and freed it, and in which function
+     * that was */
+    int born, freed;
+    const char *freed_in;
 } truth;
 
 /* truth_object("a", a, .heap = heap, .status = "live", .id = "A#1", .refcount = 1, ...): expression

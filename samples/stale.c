@@ -1,55 +1,72 @@
 /* stale.c - an address that was kept after its object died, and who lives there now.
  *
- * `a_id` is a number: it owns nothing and keeps nothing alive. Once the object is gone the same
- * number names a grave, and later somebody else's home. Reading it as a node then gives nonsense;
- * a debugger that reads tombstones and history says what happened.
- *
- *     gdb: break checkpoint, run, continue, up, objat a_id
- *
- * Invariant: a_id never changes. */
+ * `a_id` is a number: it owns nothing. Once the object is gone it names a grave, and later somebody
+ * else's home: reading it as an A gives nonsense. A debugger that reads tombstones and history says
+ * what happened: gdb: break checkpoint, run, continue, up, objat a_id. Invariant: a_id never
+ * changes. */
 #include "checkpoint.h"
+#include <string.h>
 
-typedef struct node {
+typedef struct a {
     rh_object base;
-    struct node *next;
     int64_t value;
-} node;
+} a_object;
+static const rh_field a_fields[] = {RH_INT(a_object, value), RH_FIELDS_END};
+static rh_type a_type = {.name = "A", .size = RH_SIZE(a_object, base), .fields = a_fields};
 
-/* As large as a node, so that it can get a dead node's place. */
-typedef struct filler {
-    rh_object base;
-    unsigned char bytes[16];
-} filler;
+static rh_heap *heap;
 
-static const rh_field node_fields[] = {RH_STRONG(node, next), RH_INT(node, value), RH_FIELDS_END};
-static rh_type node_type = {.name = "node", .size = RH_SIZE(node, base), .fields = node_fields};
-static rh_type filler_type = {.name = "Filler", .size = sizeof(filler)};
+static a_object *make(int64_t value)
+{
+    a_object *made = rh_new(heap, &a_type);
+    made->value = value;
+    return made;
+}
+
+/* As large as an A, so that it can get a dead one's place. */
+static rh_type filler_type = {.name = "Filler", .size = sizeof(a_object)};
+/* Larger. */
+static rh_type noise_type = {.name = "noise", .size = 200};
+
+static void drop(a_object *object)
+{
+    object->value = -1;
+    rh_release(object);
+}
+
+static void make_noise(int count)
+{
+    for (int i = 0; i < count; i++)
+        rh_release(rh_new(heap, &noise_type));
+}
 
 int main(void)
 {
-    rh_heap *heap = rh_heap_create(&(rh_heap_options){.name = "stale", .history_events = 1024});
+    heap = rh_heap_create(&(rh_heap_options){.name = "stale"});
 
-    node *a = rh_new(heap, &node_type);
-    a->value = 42;
+    make_noise(11);
+    a_object *a = make(42);
     uintptr_t a_id = (uintptr_t)a;
-    truth_object("a_id", a_id, .heap = heap, .status = "live", .id = "node#1", .refcount = 1,
+    truth_object("a_id", a_id, .heap = heap, .status = "live", .id = "A#12", .refcount = 1,
                  .locals = {"a"});
     checkpoint("alive");
 
-    assign(&a, NULL);
-    truth_object("a_id", a_id, .heap = heap, .status = "freed", .id = "node#1",
-                 .previous = {"node#1"});
+    drop(a);
+    a = NULL;
+    truth_object("a_id", a_id, .heap = heap, .status = "freed", .id = "A#12", .previous = {"A#12"},
+                 .born = 21, .freed_in = "drop", .freed = 34);
     checkpoint("freed");
 
-    filler *tenant = rh_new(heap, &filler_type);
-    for (size_t i = 0; i < sizeof tenant->bytes; i++)
-        tenant->bytes[i] = 0xff;
+    make_noise(27);
+    void *tenant = rh_new(heap, &filler_type);
+    memset((rh_object *)tenant + 1, 0xff, sizeof(int64_t));
     expect(a_id == (uintptr_t)tenant);
-    expect(((node *)a_id)->value == -1); /* nonsense: no node ever had this value */
-    truth_object("a_id", a_id, .heap = heap, .status = "live", .id = "Filler#2", .refcount = 1,
-                 .locals = {"tenant"}, .previous = {"node#1"});
-    truth_object("tenant", tenant, .heap = heap, .status = "live", .id = "Filler#2", .refcount = 1,
-                 .locals = {"tenant"}, .previous = {"node#1"});
+    expect(((a_object *)a_id)->value == -1); /* nonsense: this A was 42 */
+    truth_object("a_id", a_id, .heap = heap, .status = "live", .id = "Filler#40", .refcount = 1,
+                 .locals = {"tenant"}, .previous = {"A#12"}, .born = 21, .freed_in = "drop",
+                 .freed = 34);
+    truth_object("tenant", tenant, .heap = heap, .status = "live", .id = "Filler#40", .refcount = 1,
+                 .locals = {"tenant"}, .previous = {"A#12"});
     checkpoint("reused");
 
     expect(a == NULL);

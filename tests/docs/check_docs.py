@@ -89,7 +89,7 @@ def crash_core(program, folder, **environment):
 def scrub(text):
     """Without what differs from run to run."""
     text = re.sub(r"thread \d+", "thread N", re.sub(r"0x[0-9a-f]+", "0x…", text))
-    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text).strip()
+    return re.sub(r"(\d{4}-\d\d-\d\dT|\b)\d\d:\d\d:[\d.]+Z", "TIME", text).strip()
 
 
 def is_true(wanted, answer):
@@ -176,9 +176,18 @@ def check_programs(options, folder):
         require(counts.get(page, 0) >= 8, "docs/%s has %d programs", page, counts.get(page, 0))
 
 
+def check_manual(shell, core):
+    """The manual asks the core of the sample `stale`."""
+    asked = [each for each in transcripts(read("docs", "manual.md")) if each[0] == "$" and "--core core " in each[1]]
+    require(asked, "the manual has no transcript")
+    for _, command, wanted in asked:
+        said, status = run(*({"refheap": shell, "core": core}.get(word, word) for word in shlex.split(command)))
+        require(status == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command, wanted, status, said)
+
+
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("shell", "cycle", "mistakes", "compiler", "library"):
+    for name in ("shell", "cycle", "mistakes", "stale", "compiler", "library"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--flags", default="")
     options = parser.parse_args()
@@ -192,6 +201,7 @@ def main():
         check_keys(options.shell, cycle, crash_core(options.mistakes, os.path.join(folder, "history"), REFHEAP_OPTIONS="history=1k,stacks=8"))
         core = crash_core(options.mistakes, os.path.join(folder, "plain"))
         check_transcripts(options.shell, Target(core=core, exe=options.mistakes))
+        check_manual(options.shell, crash_core(options.stale, os.path.join(folder, "stale"), REFHEAP_STOP_AT="reused"))
 
 
 try:

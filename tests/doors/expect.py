@@ -100,12 +100,23 @@ def check_referents(known, found):
         equal(known, "referents", found, known["referents"])
 
 
+def check_death(known, tenant):
+    """The line that made it is always known; that which freed it, where the program's debug info can be read."""
+    equal(known, "line that made who died there", tenant["site"]["line"], known["born"])
+    place = tenant["place"]
+    require(place["module"], "%s: no module in %s", known["id"], place)
+    if place["line"]:
+        equal(known, "line that freed who died there", (place["function"], place["line"]), (known["freed_in"], known["freed"]))
+
+
 def check_object_at(known, document):
     equal(known, "status", document["status"], known["status"])
     equal(known, "address", document["address"], known["address"])
     equal(known, "offset", document["offset"], 0)
     previous = [each["id"] for each in document["previous"]]
     equal(known, "earlier tenants", previous[:len(known["previous"])], known["previous"])
+    if known["freed_in"]:
+        check_death(known, document["previous"][0])
     if known["status"] != "live":
         equal(known, "object", document["object"], None)
         return
