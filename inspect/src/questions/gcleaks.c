@@ -77,7 +77,7 @@ static uint64_t looked_up_at_most(const answer *a)
     for (uint64_t i = 0; i < a->reader->formats.count; i++)
         if (a->reader->formats.items[i].format->site)
             return SITES_LOOKED_UP;
-    return has_history(a) ? BIRTHS_AT_ONCE : 0;
+    return has_births(a) ? BIRTHS_AT_ONCE : 0;
 }
 
 static rhi_error *add_to_list(rhi_leak_list *list, uint32_t leak)
