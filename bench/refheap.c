@@ -13,11 +13,17 @@
 #define PEER_HAS_NODE
 #define PEER_HAS_CYCLES
 
+#ifndef HISTORY
+#define HISTORY 0 /* the default */
+#define STACKS 0
+#endif
+
 static rh_heap *heap;
 
 static void peer_begin(void)
 {
-    heap = bench_need(rh_heap_create(NULL));
+    rh_heap_options options = {.history_events = HISTORY, .stack_frames = STACKS};
+    heap = bench_need(rh_heap_create(&options));
 }
 
 static void *peer_array(size_t bytes)
