@@ -166,7 +166,7 @@ START_TEST(a_lost_object_and_what_only_it_holds_are_two_entries)
     ck_assert_has(w.t->out.bytes, "  holds {value: 0, next: node#2, other: node#4}\n");
     ck_assert_has(w.t->out.bytes, "  next: objat node#1\n"); /* nothing holds it */
     ck_assert_has(w.t->out.bytes, "  next: refs node#7\n");
-    ck_assert_has(w.t->out.bytes, "REFHEAP_OPTIONS=history=1M,stacks=8");
+    ck_assert_has(w.t->out.bytes, "REFHEAP_OPTIONS=history=all,stacks=8");
     world_free(&w);
 }
 END_TEST

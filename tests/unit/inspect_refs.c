@@ -177,7 +177,7 @@ START_TEST(a_lost_object_s_next_step_is_the_object_itself)
     ck_assert_int_eq(fake_run(w.t, "refs", line), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "nothing was found that holds it\n");
     ck_assert_has(w.t->out.bytes, "next: objat node#1: what it holds\n");
-    ck_assert_has(w.t->out.bytes, "REFHEAP_OPTIONS=history=1M,stacks=8");
+    ck_assert_has(w.t->out.bytes, "REFHEAP_OPTIONS=history=all,stacks=8");
     fake_link(w.heap, lost, NEXT, held);
     snprintf(line, sizeof line, "0x%" PRIx64, held);
     ck_assert_int_eq(fake_run(w.t, "refs", line), RHI_ANSWERED);
