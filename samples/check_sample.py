@@ -18,7 +18,7 @@ import tempfile
 TIMEOUT_SECONDS = 120
 sys.setrecursionlimit(20000)  # documents are nested deeper than Python expects
 OBJECT_KEYS = {"expression", "frame", "thread", "address", "status", "id", "refcount", "immortal",
-               "locals", "roots", "referrers", "referents", "previous"}
+               "locals", "roots", "referrers", "referents", "previous", "born", "freed", "freed_in"}
 ID = re.compile(r"[A-Za-z_]+#[1-9][0-9]*\Z")
 
 

@@ -262,7 +262,7 @@ static const rhi_command table[] = {
             "lives there, \"now_value\": what\n it holds, short, or null, \"evidence\": \"freed "
             "slot|inside a\n freed slot|no object|inside another object|more references than "
             "counts|variable of another type\", "
-            "\"reason\": of the death, or null,\n \"site\": that made who died there, or null, "
+            "\"reason\": of the death, or null,\n "
             "\"place\": as in objat, or null, \"remark\": what the format says of the place, "
             "or "
             "null}], \"stale_total\" if cut,\n"

@@ -124,7 +124,7 @@ static json_t *row_json(const rhi_gcstale *a, const rhi_holder *row, const rhi_s
         t.now[0] ? t.now : NULL, "now_value", t.value[0] ? t.value + 1 : NULL, "evidence",
         evidence[v->evidence], "reason", v->has_tenant ? rhi__death_word(v->tenant.death) : NULL,
         "remark", v->remark[0] ? rhi__json_text(v->remark) : json_null());
-    json_object_set_new(json, "site",
+    json_object_set_new(json, "was_site",
                         v->has_tenant ? rhi__site_json(a->reader, &v->tenant) : json_null());
     json_object_set_new(json, "place",
                         v->is_recorded ? rhi__place_json(a->session, a->reader, &v->event)
