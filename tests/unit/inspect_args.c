@@ -290,7 +290,7 @@ START_TEST(help_is_filled_once)
     ck_assert_has(fake_string(json_array_get(commands, 0), "help_unfilled"),
                   "a freed slot (who died there, how), an earlier tenant of a reused slot, memory");
     ck_assert_has(fake_string(json_array_get(commands, 0), "help_unfilled"),
-                  "\n  --history\n      also all recorded events of this address, if its heap");
+                  "\n  --history\n      also all recorded events of this address, and where");
     json_decref(commands);
 }
 END_TEST

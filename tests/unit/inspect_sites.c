@@ -155,8 +155,8 @@ START_TEST(what_is_freed_is_told_with_the_line_that_made_it)
     json_t *json = fake_json(s.w.t, "gcstale", "");
     ck_assert_str_eq(fake_string(json, "stale.0.was_site.function"), "log_in");
     json_decref(json);
-    ck_assert_has(say(&s, "objat", text_of(s.n[7])), " is free (heap 1)\n  born in log_in() at "
-                                                     "server.c:30\n");
+    ck_assert_has(say(&s, "objat", text_of(s.n[7])),
+                  " was node#7: born in log_in() at server.c:30, freed by release; its slot at ");
     json = ask(&s.w, "objat", "", s.n[7]);
     ck_assert_str_eq(fake_string(json, "previous.0.site.file"), "/src/app/server.c");
     json_decref(json);

@@ -9,8 +9,4 @@ bool rhi__poison_fills(rhi_reader *reader, const rhi_block *block, uint64_t slot
 /* Where bytes of a filled slot are others: [*first, *last) of `room` bytes; false: none are. */
 bool rhi__poison_written(const space *s, const uint8_t *bytes, uint64_t room, uint64_t *first,
                          uint64_t *last);
-/* As in rhi_format. */
-void rhi__refheap_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
-                         size_t size);
-
 #endif

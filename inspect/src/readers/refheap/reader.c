@@ -7,7 +7,6 @@
 #include "base/search.h"
 #include "base/cycle_guard.h"
 #include "readers/refheap/discovery.h"
-#include "readers/refheap/poison.h"
 #include "readers/refheap/format.h"
 #include "readers/refheap/words.h"
 

@@ -81,6 +81,8 @@ void rhi__refheap_count_unmarked(const rhi_reader *reader, const rhi_block *bloc
                                  const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm);
 bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
 void rhi__refheap_sites_free(space *s);
+void rhi__refheap_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
+                         size_t size);
 bool rhi__refheap_history_begin(rhi_reader *reader, uint32_t heap, uint64_t *number);
 uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
                               rhi_event *events, uint64_t limit);
