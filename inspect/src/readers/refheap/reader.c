@@ -7,6 +7,7 @@
 #include "base/search.h"
 #include "base/cycle_guard.h"
 #include "readers/refheap/discovery.h"
+#include "readers/refheap/reader.h"
 #include "readers/refheap/format.h"
 #include "readers/refheap/words.h"
 
