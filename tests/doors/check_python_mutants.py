@@ -21,7 +21,7 @@ POOL_HEADER, CLASSES, GENERATIONS = 48, 32, 3
 POOL = (("count", 0, 4), ("freeblock", 8, 8), ("next", 16, 8), ("previous", 24, 8), ("arena", 32, 4), ("class", 36, 4), ("carved", 40, 4), ("last", 44, 4))
 TYPE = (("name", 24, 8), ("basicsize", 32, 8), ("itemsize", 40, 8), ("flags", 168, 8), ("weaklist", 208, 8), ("members", 240, 8), ("base", 256, 8),
         ("dict", 264, 8), ("dictoffset", 288, 8), ("subclasses", 360, 8))
-TYPE_HOLDS = ("dict", "base", "subclasses", "flags")  # flags: how the references of its objects are found
+TYPE_HOLDS = ("dict", "subclasses")
 LINKS_MAX = 100000
 
 

@@ -104,6 +104,32 @@ START_TEST(the_version_is_what_sys_says)
 }
 END_TEST
 
+/* Of a core that was cut off, sys.modules or its table may be missing. */
+START_TEST(without_sys_modules_there_are_answers_that_are_not_complete)
+{
+    enum { DICT_BYTES = 48, KEYS = 32 };
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++)
+        for (unsigned table = 0; table < 2; table++) {
+            scene s = scene_new(minor);
+            char line[32];
+            uint64_t hole = table ? fake_get(s.t, s.p.modules + KEYS, 8) : s.p.modules;
+            s.t->hole_start = hole;
+            s.t->hole_end = hole + DICT_BYTES;
+            ck_assert_str_eq(heaps(s.t), numbered("python 3.%u.7 main", minor));
+            snprintf(line, sizeof line, "0x%" PRIx64, s.p.dict);
+            json_t *json = fake_json(s.t, "objat", line);
+            ck_assert_str_eq(fake_string(json, "status"), "live");
+            ck_assert(json_is_false(fake_at(json, "complete")));
+            char *reasons = json_dumps(fake_at(json, "incomplete_because"), 0);
+            ck_assert_has(reasons, numbered("sys.modules of Python 3.%u, at 0x", minor));
+            ck_assert_has(reasons, "cannot be read in full");
+            free(reasons);
+            json_decref(json);
+            fake_target_free(s.t);
+        }
+}
+END_TEST
+
 START_TEST(interpreters_are_heaps_in_the_order_of_their_birth)
 {
     for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
@@ -552,14 +578,14 @@ START_TEST(the_direct_way_must_show_what_the_debugger_sees)
 END_TEST
 
 RUN_TESTS("inspect_python_discovery", each_version_is_found_by_its_looks,
-          the_version_is_what_sys_says, interpreters_are_heaps_in_the_order_of_their_birth,
-          two_copies_are_both_found, offsets_that_the_target_publishes_come_first,
-          only_data_of_modules_is_looked_through, other_memory_is_not_read,
-          memory_behind_zeroed_data_is_left_alone, what_must_hold_is_held_against_each_version,
-          a_python_that_ends_is_read_and_provisional, a_cache_that_lies_elsewhere_is_noticed,
-          a_list_that_is_being_changed_is_no_damage, a_place_that_leads_nowhere_is_no_python,
-          a_version_that_is_not_read_is_told, an_older_one_is_told_by_its_lists,
-          exports_tell_of_what_cannot_be_read, an_ended_python_is_told,
-          an_overwritten_runtime_is_told_where_no_symbol_is,
+          the_version_is_what_sys_says, without_sys_modules_there_are_answers_that_are_not_complete,
+          interpreters_are_heaps_in_the_order_of_their_birth, two_copies_are_both_found,
+          offsets_that_the_target_publishes_come_first, only_data_of_modules_is_looked_through,
+          other_memory_is_not_read, memory_behind_zeroed_data_is_left_alone,
+          what_must_hold_is_held_against_each_version, a_python_that_ends_is_read_and_provisional,
+          a_cache_that_lies_elsewhere_is_noticed, a_list_that_is_being_changed_is_no_damage,
+          a_place_that_leads_nowhere_is_no_python, a_version_that_is_not_read_is_told,
+          an_older_one_is_told_by_its_lists, exports_tell_of_what_cannot_be_read,
+          an_ended_python_is_told, an_overwritten_runtime_is_told_where_no_symbol_is,
           another_heap_answers_with_the_line_beside_it, a_program_with_both_answers_for_both,
           any_word_may_hold_anything, the_direct_way_must_show_what_the_debugger_sees)

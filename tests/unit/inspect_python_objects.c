@@ -125,7 +125,12 @@ static uint64_t new_class(scene *s, const char *name, uint64_t basicsize, uint64
     uint64_t at = new_type(s, NULL, basicsize, 0, flags | PY_FLAG_HEAPTYPE), dict = new_dict(s, 4);
     put_name(s, dict, "__module__", new_str(s, "app"));
     put(s, at + PY_TP_DICT, dict);
+    put(s, at + s->py.at->ht_name, new_str(s, name));
     put(s, at + s->py.at->ht_qualname, new_str(s, name));
+    if (flags & PY_FLAG_MANAGED_DICT && s->py.minor >= 11)
+        put(s, at + PY_TP_DICTOFFSET, s->py.minor == 11 ? -(basicsize + 24) : (uint64_t)-1);
+    if (flags & PY_FLAG_MANAGED_WEAKREF && s->py.minor >= 12)
+        put(s, at + PY_TP_WEAKLISTOFFSET, (uint64_t)-32);
     return at;
 }
 
@@ -516,6 +521,72 @@ START_TEST(one_pool_may_be_in_motion_and_no_more)
     ck_assert_uint_eq(s.reader->damage.count, 1);
     ck_assert_uint_eq(s.reader->damage.items[0].address, two);
     scene_free(&s);
+}
+END_TEST
+
+/* ---- do the facts of a type agree? ---------------------------------------------------------- */
+
+/* class Slotted: __slots__ = "one", "__weakref__" */
+static uint64_t new_slotted(scene *s)
+{
+    uint64_t at = new_class(s, "Slotted", 32, PY_FLAG_GC), members = room_for(s, 80),
+             text = room_for(s, 16), bases = room_for(s, 64);
+    fake_copy(s->t, text, "Slotted", 8);
+    put(s, at + PY_TP_NAME, text);
+    put(s, members, text);
+    fake_put(s->t, members + 8, 16, 4);
+    put(s, members + 16, 16);
+    put(s, at + PY_TP_MEMBERS, members);
+    put(s, at + s->py.at->ht_slots, bases);
+    put(s, at + PY_TP_WEAKLISTOFFSET, 24);
+    put(s, bases + PY_OB_TYPE, s->tuple);
+    put(s, bases + PY_OB_SIZE, 1);
+    put(s, bases + 24, s->object);
+    put(s, at + PY_TP_BASES, bases);
+    return at;
+}
+
+static void must_be_damaged(unsigned minor, uint64_t offset, uint64_t value, const char *part)
+{
+    scene s = scene_new(minor);
+    uint64_t at = new_slotted(&s);
+    put(&s, at + offset, value == UINT64_MAX ? s.list : value);
+    open_pool(&s, 0);
+    ck_assert_uint_eq(s.reader->damage.count, part != NULL);
+    if (part) {
+        ck_assert_uint_eq(s.reader->damage.items[0].address, at);
+        ck_assert_uint_eq(s.reader->damage.items[0].kind, RHI_FOUND_BAD_TYPE);
+        ck_assert_ptr_nonnull(strstr(s.reader->damage.items[0].text, "Slotted is damaged: "));
+        ck_assert_ptr_nonnull(strstr(s.reader->damage.items[0].text, part));
+    }
+    scene_free(&s);
+}
+
+START_TEST(a_type_whose_facts_disagree_is_damage)
+{
+    unsigned minor = PY_MINOR_MIN + (unsigned)_i;
+    enum { FLAGS = PY_FLAG_READY | PY_FLAG_HEAPTYPE | PY_FLAG_GC };
+    must_be_damaged(minor, PY_TP_FLAGS, FLAGS, NULL);
+    must_be_damaged(minor, PY_TP_WEAKLISTOFFSET, 16, "one of its __slots__ lies where");
+    must_be_damaged(minor, PY_TP_WEAKLISTOFFSET, 32, "its weaklistoffset leads to no word");
+    must_be_damaged(minor, PY_TP_WEAKLISTOFFSET, 8, "its weaklistoffset leads to no word");
+    must_be_damaged(minor, PY_TP_WEAKLISTOFFSET, 28, "its weaklistoffset leads to no word");
+    must_be_damaged(minor, PY_TP_DICTOFFSET, 24, "its weaklistoffset is its dictoffset");
+    must_be_damaged(minor, PY_TP_DICTOFFSET, 40, "its dictoffset leads to no word");
+    must_be_damaged(minor, PY_TP_DICTOFFSET, 0x100000, "its dictoffset leads to no word");
+    must_be_damaged(minor, PY_TP_DICTOFFSET, (uint64_t)-8, "its dictoffset leads to no word");
+    must_be_damaged(minor, PY_TP_BASICSIZE, 33, "is no multiple of 8");
+    must_be_damaged(minor, PY_TP_BASICSIZE, 24, "its weaklistoffset leads to no word");
+    must_be_damaged(minor, PY_TP_BASE, 0, "its __base__ is not among its __bases__");
+    must_be_damaged(minor, PY_TP_BASE, UINT64_MAX, "its __base__ is not among its __bases__");
+    must_be_damaged(minor, PY_TP_FLAGS, FLAGS | PY_FLAG_LIST, "another kind of type");
+    must_be_damaged(minor, PY_TP_FLAGS, FLAGS ^ PY_FLAG_HEAPTYPE, "the name of a class");
+    if (minor >= 11)
+        must_be_damaged(minor, PY_TP_FLAGS, FLAGS | PY_FLAG_MANAGED_DICT,
+                        "its dictoffset and its flags disagree");
+    if (minor >= 12)
+        must_be_damaged(minor, PY_TP_FLAGS, FLAGS | PY_FLAG_MANAGED_WEAKREF,
+                        "its weaklistoffset and its flags disagree");
 }
 END_TEST
 
@@ -1189,6 +1260,7 @@ int main(void)
     EACH(headers_of_live_objects_come_in_order);
     EACH(free_lists_that_make_no_sense_are_damage);
     EACH(one_pool_may_be_in_motion_and_no_more);
+    EACH(a_type_whose_facts_disagree_is_damage);
     EACH(what_the_allocator_has_in_hand_is_no_damage);
     EACH(what_is_being_freed_may_own_what_it_holds);
     EACH(what_is_no_header_is_no_pool);

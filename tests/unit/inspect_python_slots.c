@@ -137,6 +137,13 @@ static uint64_t make_split(scene *s, const instance *i)
     return dict;
 }
 
+static uint64_t weak_reference_to(scene *s, uint64_t object)
+{
+    uint64_t reference = scene_object(s, s->weakref, 64);
+    put(s, reference + 16, object);
+    return reference;
+}
+
 START_TEST(an_instance_owns_its_attributes_and_its_class)
 {
     scene *s = scene_new((unsigned)_i);
@@ -144,7 +151,8 @@ START_TEST(an_instance_owns_its_attributes_and_its_class)
     uint64_t dict = s->minor < 11 ? make_split(s, &i) : 0;
     if (dict)
         put(s, i.object + 16, dict);
-    put(s, i.object + 24, s->minor < 11 ? s->list : fake_get(s->t, i.object + 24, 8));
+    if (s->minor < 11)
+        put(s, i.object + 24, weak_reference_to(s, i.object));
     scene_open(s);
     seen *all = scene_slots(s, i.object, i.size);
     must_own(all, "__class__", i.type);
@@ -268,7 +276,7 @@ START_TEST(declared_slots_have_names_and_other_words_are_guesses)
     put(s, type + 240, members);
     put(s, type + slots_at[s->minor - 9], s->str);
     put(s, type + 208, 40);
-    uint64_t words[] = {x, x, x + 8, x, x, x};
+    uint64_t words[] = {x, x, x + 8, weak_reference_to(s, object), x, x};
     put_words(s, object + 16, words, 6);
     scene_open(s);
     seen *all = scene_slots(s, object, 80);
@@ -278,6 +286,8 @@ START_TEST(declared_slots_have_names_and_other_words_are_guesses)
     ck_assert(must_see(all, "+24")->is_guess);
     /* not the middle of an object, nor weak references, nor what lies behind its own bytes */
     ck_assert_uint_eq(all->count, 3);
+    put(s, object + 40, x); /* what holds no weak reference to it is a word like any other */
+    ck_assert(must_see(scene_slots(s, object, 80), "+40")->is_guess);
     scene_free(s);
 }
 END_TEST

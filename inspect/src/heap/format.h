@@ -227,7 +227,7 @@ typedef struct rhi_blocks {
 typedef struct rhi_damage {
     uint64_t address;
     char *text;
-    bool of_block;
+    uint8_t kind; /* enum rhi_finding_kind */
 } rhi_damage;
 
 /* What something has written over, so that it is not known what it held (harm.h). */

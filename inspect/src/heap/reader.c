@@ -57,8 +57,8 @@ void rhi__question_problem(rhi_reader *reader, const char *format, ...)
     rhi__note(&reader->asked, text);
 }
 
-void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_block, const char *format,
-                        ...)
+void rhi__reader_damage(rhi_reader *reader, uint64_t address, enum rhi_finding_kind kind,
+                        const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -67,7 +67,7 @@ void rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_block, con
     char *copy = text && rhi__array_reserve(&reader->damage, 1) ? strdup(text) : NULL;
     if (copy)
         reader->damage.items[reader->damage.count++] =
-            (rhi_damage){.address = address, .text = copy, .of_block = of_block};
+            (rhi_damage){.address = address, .text = copy, .kind = (uint8_t)kind};
 }
 
 /* `times` the bytes that a core has, and at least so many; without end where there is no core. */
@@ -308,9 +308,10 @@ static rhi_error *number_objects(rhi_reader *reader)
         rhi_block block = reader->blocks.items[i];
         reader->blocks.items[i] = (rhi_block){0}; /* it has one owner at any time */
         if (block.base < end) {
-            rhi__reader_damage(
-                reader, block.base, true, "%s at 0x%llx overlaps the one before it: ignored",
-                rhi__format_of(reader, block.heap)->block_word, (unsigned long long)block.base);
+            rhi__reader_damage(reader, block.base, RHI_FOUND_BAD_BLOCK,
+                               "%s at 0x%llx overlaps the one before it: ignored",
+                               rhi__format_of(reader, block.heap)->block_word,
+                               (unsigned long long)block.base);
             block_free(&block);
             continue;
         }

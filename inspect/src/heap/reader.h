@@ -100,9 +100,11 @@ __attribute__((format(printf, 2, 3))) void rhi__reader_problem(rhi_reader *reade
 /* The same of what is read for this question alone, and of which nothing is kept. */
 __attribute__((format(printf, 2, 3))) void rhi__question_problem(rhi_reader *reader,
                                                                  const char *format, ...);
-/* Notes a problem that is damage, at `address`: of a block, or of lists, tables and types. */
-__attribute__((format(printf, 4, 5))) void
-rhi__reader_damage(rhi_reader *reader, uint64_t address, bool of_block, const char *format, ...);
+/* Notes a problem that is damage, at `address`; RHI_FOUND_BAD_TYPE: of the type that is the object
+ * there. */
+__attribute__((format(printf, 4, 5))) void rhi__reader_damage(rhi_reader *reader, uint64_t address,
+                                                              enum rhi_finding_kind kind,
+                                                              const char *format, ...);
 /* Notes that the target has heaps of a format, or of a version of it, that are not read, and why.
  * That is said with every answer, and instead of one where no heap is read. */
 __attribute__((format(printf, 2, 3))) void rhi__reader_refuse(rhi_reader *reader,

@@ -494,8 +494,13 @@ static void tell_damage(rhi_verify *verify)
 {
     for (uint64_t i = 0; i < verify->reader->damage.count; i++) {
         const rhi_damage *damage = &verify->reader->damage.items[i];
-        tell(&verify->check, damage->of_block ? RHI_FOUND_BAD_BLOCK : RHI_FOUND_BAD_METADATA,
-             UINT32_MAX, damage->address, NULL, "%s", damage->text);
+        rhi_object object;
+        uint32_t index = damage->kind == RHI_FOUND_BAD_TYPE
+                             ? rhi__object_of(verify->reader, damage->address)
+                             : RHI_NO_OBJECT;
+        bool is_object = index != RHI_NO_OBJECT && object_of(verify, index, &object);
+        tell(&verify->check, damage->kind, is_object ? object.heap : UINT32_MAX, damage->address,
+             is_object ? &object : NULL, "%s", damage->text);
     }
 }
 

@@ -31,8 +31,11 @@ typedef struct walk {
 
 static py_depth depth_before(const py_opcode *opcode, int64_t depth, uint32_t argument)
 {
-    int64_t steady = depth - rhi__py_taken(opcode, argument);
-    return (py_depth){depth, steady > 0 ? steady : 0};
+    int64_t steady = depth - rhi__py_taken(opcode, argument),
+            effect = rhi__py_effect(opcode, argument, false),
+            jumped = rhi__py_effect(opcode, argument, true);
+    effect = effect > jumped ? effect : jumped;
+    return (py_depth){depth, steady > 0 ? steady : 0, effect > 0 ? effect + 1 : 0};
 }
 
 static void reach(walk *w, uint64_t unit, int64_t depth)
@@ -145,7 +148,7 @@ py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t co
                        uint64_t instruction)
 {
     rhi_scratch scratch = {0};
-    py_depth found = {-1, 0};
+    py_depth found = {.values = -1};
     uint64_t size = 0;
     int64_t at = py->minor >= 11   ? (int64_t)(instruction - code - py->at->code_bytes) / 2
                  : py->minor == 10 ? (int32_t)instruction

@@ -42,6 +42,7 @@ typedef struct py_frame {
     uint64_t stack, end; /* of the value stack, as far as it is used */
     uint64_t limit;      /* where the frame ends */
     uint64_t steady;     /* where what it surely has on its value stack ends */
+    uint64_t pushed;     /* of the innermost one: where what it may have there already ends */
     /* it says how deep its stack is, though C runs for it: it is being entered or taken down, and
      * part of what it holds it may not own any more */
     bool is_unsteady;
@@ -205,7 +206,7 @@ static bool lay_out(py_roots *roots, py_frames *f, const py_code *c, const uint8
                     py_frame *frame)
 {
     const py_offsets *at = roots->py->at;
-    int64_t depth = (int32_t)rhi__load32(bytes + at->frame_stacktop), steady = 0;
+    int64_t depth = (int32_t)rhi__load32(bytes + at->frame_stacktop), steady = 0, pushed = 0;
     enum { VALUE_STACK = 64 /* of a frame object */ };
     if (at->frame_size != PY_ABSENT) { /* stacktop counts locals too */
         frame->locals = frame->address + at->frame_size;
@@ -230,12 +231,16 @@ static bool lay_out(py_roots *roots, py_frames *f, const py_code *c, const uint8
         py_depth found = place_of(roots, f, frame)->depth;
         depth = found.values;
         steady = found.steady;
+        pushed = found.pushed;
     }
     frame->is_unknown = depth < 0 || depth > (int64_t)c->stack_size;
     frame->end = frame->stack + (frame->is_unknown ? 0 : 8 * (uint64_t)depth);
     frame->steady =
         frame->is_running && !frame->is_unknown ? frame->stack + 8 * (uint64_t)steady : frame->end;
     frame->limit = frame->stack + 8ull * c->stack_size;
+    frame->pushed = frame->end + (f->frames.count ? 0 : 8 * (uint64_t)pushed);
+    if (frame->is_unknown || frame->pushed > frame->limit)
+        frame->pushed = frame->is_unknown ? frame->end : frame->limit;
     return true;
 }
 
@@ -320,6 +325,15 @@ static void add_locals(py_roots *roots, py_code *c, const py_frame *frame, adder
     }
 }
 
+/* Does the word look like the address of an object? */
+static bool is_object(py_roots *roots, uint64_t slot)
+{
+    uint64_t value, count, type;
+    return rhi__py_word(roots, slot, &value) && value && value % 8 == 0 &&
+           rhi__py_word(roots, value + PY_OB_REFCNT, &count) && count &&
+           rhi__py_word(roots, value + PY_OB_TYPE, &type) && rhi__py_known_type(roots->py, type);
+}
+
 static void add_frame_roots(py_roots *roots, py_frames *f, const py_thread *thread,
                             const py_frame *frame)
 {
@@ -334,6 +348,9 @@ static void add_frame_roots(py_roots *roots, py_frames *f, const py_thread *thre
         bool is_guess = frame->is_unsteady || slot >= frame->steady;
         (is_guess ? rhi__py_guessed_root : rhi__py_stack_root)(roots, slot, PY_STACK_OF, place);
     }
+    for (uint64_t slot = frame->end; slot < frame->pushed; slot += 8)
+        if (is_object(roots, slot))
+            rhi__py_guessed_root(roots, slot, "value stack of %s", place);
     if (frame->owner != BY_THREAD) { /* the generator's, or the frame object's */
         if (frame->is_unknown)
             rhi__reader_problem(roots->reader,

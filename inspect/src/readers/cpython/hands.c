@@ -7,6 +7,7 @@
  * before its memory is given back, and so on, down to where deeper ones are put aside in a list.
  * Invariant: what is not known of a thread is not known of any. */
 #include "base/array.h"
+#include "base/bits.h"
 #include "base/cycle_guard.h"
 #include "base/search.h"
 #include "readers/cpython/checks.h"
@@ -18,7 +19,8 @@ enum {
     TOP_BYTES = 4096,
     DEEP_BYTES = 256 << 10,
     ASIDE_MAX = 1 << 20,
-    THREADS_MAX = 1 << 18
+    THREADS_MAX = 1 << 18,
+    FILTER_BITS = 1 << 14
 };
 
 /* Sorted. */
@@ -31,6 +33,7 @@ typedef struct words {
  * may free some. */
 struct py_hands {
     words changing, freeing;
+    uint64_t filter[FILTER_BITS / 64]; /* of those that are changing: which of them there may be */
     bool is_known, is_short;
 };
 
@@ -88,6 +91,11 @@ static void add_thread(py_runtime *py, const rhi_thread *thread, words *all, uin
     }
 }
 
+static uint64_t filter_bit(uint64_t word)
+{
+    return (word >> 3) * 0x9E3779B97F4A7C15ull >> 50;
+}
+
 static bool add_holder(void *context, const rhi_thread *thread)
 {
     py_runtime *py = context;
@@ -140,6 +148,8 @@ static void look(py_runtime *py, struct py_hands *hands)
     hands->is_known &= !hands->is_short;
     sort(&hands->changing);
     sort(&hands->freeing);
+    for (uint64_t i = 0; i < hands->changing.count; i++)
+        rhi__bit_set(hands->filter, filter_bit(hands->changing.items[i]));
 }
 
 /* NULL: memory is short. */
@@ -154,7 +164,9 @@ bool rhi__py_at_hand(py_runtime *py, uint64_t start, uint64_t end, bool *is_know
 {
     const struct py_hands *hands = hands_of(py);
     *is_known = hands && hands->is_known;
-    return hands && any_in(&hands->changing, start, end);
+    if (!hands || (end - start == 1 && !rhi__bit(hands->filter, filter_bit(start))))
+        return false;
+    return any_in(&hands->changing, start, end);
 }
 
 bool rhi__py_in_hand(py_runtime *py, uint64_t address)

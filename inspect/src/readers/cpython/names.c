@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_SIZE = 96, MEMBERS_MAX = 1 << 10, MEMBER_BYTES = 40, BASES_MAX = 64 };
+enum { KEY_SIZE = 96, MEMBERS_MAX = 1 << 10, BASES_MAX = 64 };
 
 static void call_item(void *context, uint64_t element, char *name, size_t size)
 {
@@ -93,12 +93,12 @@ static void call_local(void *context, uint64_t element, char *name, size_t size)
 static bool find_member(py_runtime *py, const py_type *type, uint64_t offset, char *name,
                         size_t size)
 {
-    uint8_t member[MEMBER_BYTES]; /* {name, i32 type, offset, …} */
+    uint8_t member[PY_MEMBER_BYTES];
     char text[RHI_NAME_SIZE];
     uint64_t at;
     if (!rhi__py_u64(py, type->address + PY_TP_MEMBERS, &at))
         return false;
-    for (unsigned i = 0; at && i < MEMBERS_MAX; i++, at += MEMBER_BYTES) {
+    for (unsigned i = 0; at && i < MEMBERS_MAX; i++, at += PY_MEMBER_BYTES) {
         if (rhi__py_read(py, at, member, sizeof member) != sizeof member ||
             rhi__load64(member) == 0)
             return false;

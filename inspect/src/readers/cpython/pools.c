@@ -116,11 +116,11 @@ static void find_free(py_runtime *py, const py_pool *p, const uint8_t *bytes, fr
     if ((!list->is_damaged && off_by(p, list) == 0) || is_in_motion(py, p, bytes, list))
         return;
     if (list->is_damaged)
-        rhi__reader_damage(py->reader, p->address, true,
+        rhi__reader_damage(py->reader, p->address, RHI_FOUND_BAD_BLOCK,
                            "the list of free blocks of the pool at 0x%" PRIx64 " is damaged",
                            p->address);
     else
-        rhi__reader_damage(py->reader, p->address, true,
+        rhi__reader_damage(py->reader, p->address, RHI_FOUND_BAD_BLOCK,
                            "the pool at 0x%" PRIx64
                            " counts %u blocks in use, its list of free blocks leaves %u",
                            p->address, p->in_use, p->carved - list->count);

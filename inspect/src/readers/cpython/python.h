@@ -302,6 +302,14 @@ static inline bool rhi__py_is_a(const py_type *type, enum py_layout layout)
 /* Frees what types.c made. */
 void rhi__py_types_free(py_runtime *py);
 
+/* ---- types_check.c -------------------------------------------------------------------------- */
+
+/* Do the facts of the types from `first` on agree with one another, and with those of their bases?
+ * What does not is damage. */
+void rhi__py_check_types(py_runtime *py, uint64_t first);
+/* Is it no class of the program's? Such a class has its module in no word, nor in tp_name. */
+bool rhi__py_is_made_in_c(py_runtime *py, const py_type *type);
+
 /* ---- type_map.c ----------------------------------------------------------------------------- */
 
 /* Room for one type more; false if memory is short. */

@@ -108,9 +108,10 @@ int64_t rhi__py_effect(const py_opcode *opcode, uint32_t argument, bool jumps);
 /* The stack of a frame before an instruction: so many values, -1: not known. Of these `steady` are
  * below what the instruction takes. The others it may have given back already: where it waits for
  * its turn to go on, or runs the finalizer of one of them; or another is there for a while, as the
- * object of a bound method that is called. */
+ * object of a bound method that is called. pushed: of what it leaves there, and one that runs with
+ * it, so many may lie above these already. */
 typedef struct py_depth {
-    int64_t values, steady;
+    int64_t values, steady, pushed;
 } py_depth;
 /* The instruction is as in rhi__py_line. */
 py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,

@@ -6,7 +6,7 @@
  * is its own type, a module `sys` that names the same version.
  * Invariant: a py_runtime that was handed out has passed all of that, and has an interpreter. */
 #include "base/array.h"
-#include "readers/cpython/python.h"
+#include "readers/cpython/views.h"
 #include "target/modules.h"
 
 #include <inttypes.h>
@@ -131,7 +131,7 @@ static bool add_others(rhi_reader *reader, py_runtime *py)
         else if (!wrong && py->interpreters.count > INTERPRETERS_MAX)
             wrong = "there are too many";
         if (wrong) {
-            rhi__reader_damage(reader, at, false,
+            rhi__reader_damage(reader, at, RHI_FOUND_BAD_METADATA,
                                "the list of Python's interpreters is damaged at 0x%" PRIx64
                                ": %s: those behind it are left out",
                                at, wrong);
@@ -155,12 +155,27 @@ static uint32_t type_flags(const py_runtime *py, uint64_t type)
     return (uint32_t)word(py->memory, type + PY_TP_FLAGS);
 }
 
-/* From the dict of modules to its type, from there to `type`, and to `object`. */
+enum { DICTS = 3 };
+/* That every interpreter has. Where a core was cut off, some of them may not be in it. */
+static void dicts_of(const py_interpreter *interpreter, uint64_t dicts[DICTS])
+{
+    dicts[0] = interpreter->modules;
+    dicts[1] = interpreter->sysdict;
+    dicts[2] = interpreter->builtins;
+}
+
+/* From a dict to its type, from there to `type`, and to `object`. */
 static const char *find_types(py_runtime *py)
 {
-    uint64_t dict = word(py->memory, py->interpreters.items[0].modules + PY_OB_TYPE),
-             type = word(py->memory, dict + PY_OB_TYPE),
+    uint64_t dicts[DICTS], dict = 0;
+    bool is_read = false;
+    dicts_of(&py->interpreters.items[0], dicts);
+    for (int i = 0; i < DICTS && !is_read; i++)
+        is_read = rhi__memory_u64(py->memory, dicts[i] + PY_OB_TYPE, &dict);
+    uint64_t type = word(py->memory, dict + PY_OB_TYPE),
              object = word(py->memory, type + PY_TP_BASE);
+    if (!is_read)
+        return "neither sys.modules nor sys.__dict__ nor builtins.__dict__ can be read";
     if (!(type_flags(py, dict) & PY_FLAG_DICT))
         return "sys.modules is no dict";
     if (word(py->memory, type + PY_OB_TYPE) != type || !(type_flags(py, type) & PY_FLAG_TYPE))
@@ -171,6 +186,47 @@ static const char *find_types(py_runtime *py)
     py->type_type = type;
     py->object_type = object;
     return NULL;
+}
+
+/* Has the program memory there whose bytes are not in the core? */
+static bool is_missing(const py_runtime *py, uint64_t address)
+{
+    uint64_t value;
+    return rhi__memory_region(py->memory, address) && !rhi__memory_u64(py->memory, address, &value);
+}
+
+typedef struct looking {
+    const py_runtime *py;
+    bool is_missing;
+} looking;
+
+static bool look_at_key(void *context, const py_entry *entry)
+{
+    looking *l = context;
+    l->is_missing |= is_missing(l->py, entry->key + PY_OB_TYPE);
+    return !l->is_missing;
+}
+
+/* Is there a module sys? Where a part of the dict is missing, there may be. */
+static bool may_have_sys(rhi_reader *reader, py_runtime *py)
+{
+    enum { KEYS = 32 };
+    uint64_t modules = py->interpreters.items[0].modules, keys = 0;
+    looking l = {.py = py};
+    py_table table;
+    if (rhi__py_dict_get(py, modules, "sys"))
+        return true;
+    l.is_missing = is_missing(py, modules) || is_missing(py, modules + KEYS) ||
+                   is_missing(py, keys = word(py->memory, modules + KEYS));
+    if (!l.is_missing && rhi__py_table_open(py, keys, 0, &table) && table.count)
+        l.is_missing = is_missing(py, table.entries + table.count * table.stride - 8);
+    if (!l.is_missing)
+        rhi__py_each_entry(py, modules, look_at_key, &l);
+    if (l.is_missing)
+        rhi__reader_problem(reader,
+                            "sys.modules of Python 3.%u, at 0x%" PRIx64 ", cannot be read in full",
+                            py->minor, modules);
+    return l.is_missing;
 }
 
 /* ---- the version ---------------------------------------------------------------------------- */
@@ -227,29 +283,37 @@ static bool is_in_pool(const py_runtime *py, uint32_t pool_bytes, uint64_t block
            (block - pool - HEADER) % size == 0;
 }
 
-/* As two of three dicts say that every interpreter has. */
+/* As most of the dicts say that can be read. */
 static void find_allocator(py_runtime *py)
 {
-    const py_interpreter *main = &py->interpreters.items[0];
-    const uint64_t dicts[] = {main->modules, main->sysdict, main->builtins};
-    int hooked = 0, pooled = 0;
-    for (int i = 0; i < 3; i++)
-        hooked += has_debug_hooks(py, dicts[i] - PY_GC_PREFIX);
-    py->block_prefix = hooked >= 2 ? PY_DEBUG_PREFIX : 0;
-    for (int i = 0; i < 3; i++)
+    uint64_t dicts[DICTS], used;
+    int hooked = 0, pooled = 0, read = 0;
+    dicts_of(&py->interpreters.items[0], dicts);
+    for (int i = 0; i < DICTS; i++)
+        if (rhi__memory_u64(py->memory, dicts[i] - PY_GC_PREFIX - 8, &used)) {
+            dicts[read++] = dicts[i];
+            hooked += has_debug_hooks(py, dicts[i] - PY_GC_PREFIX);
+        }
+    bool has_hooks = hooked && 2 * hooked > read;
+    py->block_prefix = has_hooks ? PY_DEBUG_PREFIX : 0;
+    for (int i = 0; i < read; i++)
         pooled += is_in_pool(py, py->at->pool_bytes, dicts[i] - PY_GC_PREFIX - py->block_prefix);
-    py->allocator = pooled < 2 ? PY_MALLOC : hooked >= 2 ? PY_DEBUG : PY_PYMALLOC;
+    py->allocator = read && 2 * pooled <= read ? PY_MALLOC : has_hooks ? PY_DEBUG : PY_PYMALLOC;
 }
 
 /* 3.9 and 3.10 have all else in common that is read here, but their pools are not of one size. 0:
  * there are none. */
 static unsigned minor_by_pools(const py_runtime *py)
 {
-    uint64_t block = py->interpreters.items[0].sysdict - PY_GC_PREFIX;
-    block -= has_debug_hooks(py, block) ? PY_DEBUG_PREFIX : 0;
-    for (unsigned minor = 9; minor <= 10; minor++)
-        if (is_in_pool(py, rhi__py_offsets(minor)->pool_bytes, block))
-            return minor;
+    uint64_t dicts[DICTS];
+    dicts_of(&py->interpreters.items[0], dicts);
+    for (int i = 0; i < DICTS; i++) {
+        uint64_t block = dicts[i] - PY_GC_PREFIX;
+        block -= has_debug_hooks(py, block) ? PY_DEBUG_PREFIX : 0;
+        for (unsigned minor = 9; minor <= 10; minor++)
+            if (is_in_pool(py, rhi__py_offsets(minor)->pool_bytes, block))
+                return minor;
+    }
     return 0;
 }
 
@@ -358,8 +422,7 @@ static enum py_verdict open_runtime(rhi_reader *reader, py_runtime *py, unsigned
     py->is_finalizing = word(py->memory, py->address + py->at->finalizing) != 0;
     wrong = find_types(py);
     /* it is taken from there when the program ends */
-    if (!wrong && !py->is_finalizing &&
-        !rhi__py_dict_get(py, py->interpreters.items[0].modules, "sys"))
+    if (!wrong && !py->is_finalizing && !may_have_sys(reader, py))
         wrong = "sys.modules has no module sys";
     if (wrong)
         return refuse(reader, py, wrong);

@@ -24,7 +24,6 @@ enum {
     TEE_READ = 24,
     TEE_VALUES = 40,
     TEE_MAX = 57,
-    MEMBER_BYTES = 40, /* of a PyMemberDef */
     MEMBERS_MAX = 1 << 10,
     BASES_MAX = 64,
     INTERNED_MIN = 1000,   /* strings */
@@ -49,12 +48,12 @@ static bool is_object(py_runtime *py, uint64_t value)
 /* Marks the slots that one class declares. */
 static void mark_members(py_runtime *py, const py_type *type, uint64_t start, uint64_t *declared)
 {
-    uint8_t member[MEMBER_BYTES]; /* {name, i32 type, offset, …} */
+    uint8_t member[PY_MEMBER_BYTES];
     uint64_t slots, at;
     if (!type->is_heap_type || !rhi__py_u64(py, type->address + py->at->ht_slots, &slots) ||
         slots == 0 || !rhi__py_u64(py, type->address + PY_TP_MEMBERS, &at))
         return;
-    for (unsigned i = 0; i < MEMBERS_MAX; i++, at += MEMBER_BYTES) {
+    for (unsigned i = 0; i < MEMBERS_MAX; i++, at += PY_MEMBER_BYTES) {
         if (rhi__py_read(py, at, member, sizeof member) != sizeof member ||
             rhi__load64(member) == 0)
             return;
@@ -102,6 +101,14 @@ static uint64_t item_count(const py_visit *v)
     return count < 0 ? -(uint64_t)count : (uint64_t)count;
 }
 
+static const py_type *type_of(const py_visit *v, uint64_t object)
+{
+    uint64_t type;
+    return object % 8 == 0 && rhi__py_u64(v->py, object + PY_OB_TYPE, &type)
+               ? rhi__py_known_type(v->py, type)
+               : NULL;
+}
+
 /* Where the object's `__dict__` is, by its type's dictoffset; 0: nowhere. */
 static uint64_t dict_offset(const py_visit *v)
 {
@@ -114,8 +121,12 @@ static uint64_t dict_offset(const py_visit *v)
             return 0;
         offset += (int64_t)((v->type->basicsize + count * v->type->itemsize + 7) & ~7ull);
     }
-    return offset >= 16 && offset % 8 == 0 && (uint64_t)offset + 8 <= v->size ? (uint64_t)offset
-                                                                              : 0;
+    if (offset < 16 || offset % 8 || (uint64_t)offset + 8 > v->size)
+        return 0;
+    /* where C says it, nothing else does */
+    uint64_t value = v->type->is_heap_type ? 0 : py_word(v, (uint64_t)offset);
+    const py_type *type = value ? type_of(v, value) : NULL;
+    return !value || (type && rhi__py_is_a(type, PY_DICT)) ? (uint64_t)offset : 0;
 }
 
 /* Is the word at `offset` one of the layout's own? */
@@ -125,6 +136,17 @@ static bool is_member(const py_visit *v, uint64_t offset)
         if (v->views->members[v->type->layout].items[i].at == offset)
             return true;
     return false;
+}
+
+/* Does the word begin the list of weak references to the object, as its type says? */
+static bool is_weak_list(const py_visit *v, uint64_t offset, uint64_t value)
+{
+    uint64_t target;
+    if ((int64_t)offset != v->type->weaklistoffset)
+        return false;
+    const py_type *type = type_of(v, value);
+    return type && type->layout == PY_WEAKREF &&
+           rhi__py_u64(v->py, value + WEAKREF_TARGET, &target) && target == v->object->address;
 }
 
 static bool own_words(const py_visit *v, uint64_t dict)
@@ -144,7 +166,7 @@ static bool own_words(const py_visit *v, uint64_t dict)
     uint64_t declared = declared_words(v), label = (uint64_t)(v->type - v->py->types.items) << 32;
     for (uint64_t at = start; at + 8 <= end; at += 8) {
         uint64_t value = py_word(v, at), word = (at - start) / 8;
-        if (value == 0 || at == dict || (int64_t)at == v->type->weaklistoffset || is_member(v, at))
+        if (value == 0 || at == dict || is_member(v, at) || is_weak_list(v, at, value))
             continue;
         bool is_declared = word < 64 && declared >> word & 1;
         /* one that C code has to the object itself owns nothing: it would never die */
@@ -382,7 +404,10 @@ rhi_error *rhi__py_spans(rhi_reader *reader, const rhi_object *object, const uin
     py_visit v;
     py_table table;
     uint64_t words = 0, at;
-    if (!begin(reader, object, bytes, &v))
+    /* what a thread is just filling may hold more than it says already */
+    bool is_known;
+    if (!begin(reader, object, bytes, &v) ||
+        rhi__py_at_hand(v.py, object->address, object->address + 1, &is_known))
         return NULL;
     RHI_TRY(value_spans(&v, visit, context));
     switch (v.type->layout) {

@@ -42,23 +42,11 @@ static uint8_t layout_by_flags(uint32_t flags)
                                                                   : PY_OWN_WORDS;
 }
 
-/* A class of the program may be called as one of these; it has its module in no word, nor in
- * tp_name. */
-static bool is_made_in_c(py_runtime *py, const py_type *type)
-{
-    char name[RHI_NAME_SIZE];
-    uint64_t module = 0, at;
-    return !type->is_heap_type ||
-           (rhi__memory_u64(py->memory, type->address + py->at->ht_module, &module) && module) ||
-           (rhi__memory_u64(py->memory, type->address + PY_TP_NAME, &at) &&
-            rhi__module_name(py->files, py->memory, at, name) && strchr(name, '.'));
-}
-
 /* Names without a module are those of CPython's own types. Extensions have types of the same names,
  * and of other layouts. */
 static bool is_as_named(py_runtime *py, const py_type *type, const char *name)
 {
-    return strchr(name, '.') ? is_made_in_c(py, type) : rhi__py_is_own_type(py, type);
+    return strchr(name, '.') ? rhi__py_is_made_in_c(py, type) : rhi__py_is_own_type(py, type);
 }
 
 /* Objects of types that are made in C hold what C has in its structs. */
@@ -69,7 +57,7 @@ static bool has_raw_words(py_runtime *py, const py_type *type)
     return type->layout == PY_TYPE ||
            (type->layout == PY_OWN_WORDS &&
             ((base && all[base - py->types.items].has_raw_words) ||
-             (type->basicsize > type->layout_end && is_made_in_c(py, type))));
+             (type->basicsize > type->layout_end && rhi__py_is_made_in_c(py, type))));
 }
 
 static void find_layout(py_runtime *py, py_type *type, const char *name)
@@ -143,6 +131,7 @@ static bool name_types(py_runtime *py, uint64_t first)
         ok = rhi__py_name_nameless(py, first);
     settle(py, first);
     rhi__py_short_names(py, first);
+    rhi__py_check_types(py, first);
     return ok;
 }
 

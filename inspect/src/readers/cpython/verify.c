@@ -154,13 +154,7 @@ static void check_type(const py_checker *c, const py_type *type)
     if (rhi__py_in_hand(c->py, type->address) || !block ||
         !rhi__slot_at(c->reader, block, type->address, &object))
         return;
-    const py_type *base = type->base ? rhi__py_known_type(py, type->base) : NULL;
     const char *name = rhi__type_name(c->reader, py_type_number(py, type));
-    if (base && type->basicsize < base->basicsize)
-        c->check->found(c->check, RHI_FOUND_BAD_TYPE, object.heap, object.address, &object,
-                        "the class %s says that its objects have %" PRIu32
-                        " bytes, those of its base have %" PRIu32,
-                        name, type->basicsize, base->basicsize);
     if (type->dict && rhi__memory_u64(py->memory, type->dict + PY_OB_TYPE, &dict_type)) {
         const py_type *of_dict = rhi__py_known_type(py, dict_type);
         if (!of_dict || !py_has_entries(of_dict))

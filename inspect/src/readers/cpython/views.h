@@ -15,7 +15,8 @@ enum {
     PY_CONSTANTS = 5,
     PY_FRAME_BITS = 48,   /* of a label that are a frame's address; above: a slot of it */
     PY_MEMBERS_MAX = 24,  /* references at fixed places that a layout has */
-    PY_MEMBER_OBJECT = 6, /* T_OBJECT, in PyMemberDef */
+    PY_MEMBER_BYTES = 40, /* of a PyMemberDef: {name, i32 type, offset, …} */
+    PY_MEMBER_OBJECT = 6, /* T_OBJECT, there */
     PY_MEMBER_OBJECT_EX = 16
 };
 

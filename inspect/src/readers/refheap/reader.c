@@ -47,7 +47,7 @@ static rhi_error *add_root(rhi_reader *reader, const space *s, uint32_t heap_ind
     if (reader->roots.count == ROOTS_IN_ALL_MAX) {
         own_state(reader)->has_cut_roots = true;
         rhi__reader_damage(
-            reader, root.slot, false,
+            reader, root.slot, RHI_FOUND_BAD_METADATA,
             "the heaps claim more than %d registered roots: the rest is not looked at",
             ROOTS_IN_ALL_MAX);
         return NULL;
@@ -119,7 +119,7 @@ static rhi_error *read_roots(rhi_reader *reader, const space *s, uint32_t heap_i
     if (table == 0 || capacity == 0)
         return NULL;
     if (capacity > ROOTS_MAX || !rhi__range_ok(table, capacity * size)) {
-        rhi__reader_damage(reader, table, false,
+        rhi__reader_damage(reader, table, RHI_FOUND_BAD_METADATA,
                            "heap %" PRIu64 ": its table of roots claims %" PRIu64
                            " entries: not read",
                            reader->heaps.items[heap_index].number, capacity);
@@ -193,7 +193,7 @@ static rhi_error *read_heaps(rhi_reader *reader, space *s, uint32_t space_index)
         uint64_t next;
         RHI_TRY(poll(reader, n));
         if (rhi__is_repeated(&guard, address) || n == HEAPS_MAX) {
-            rhi__reader_damage(reader, address, false,
+            rhi__reader_damage(reader, address, RHI_FOUND_BAD_METADATA,
                                n == HEAPS_MAX
                                    ? "the list of heaps has no end: what follows 0x%" PRIx64
                                      " is missing"
@@ -276,7 +276,7 @@ static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t index, c
                                    "number of them: its objects are missing";
         bool has_lost = block.slot_size || has_taken_slots(s, slab, &block);
         if (has_lost && C(s, slab_bytes) != ABSENT)
-            rhi__reader_damage(reader, address, true, text, address);
+            rhi__reader_damage(reader, address, RHI_FOUND_BAD_BLOCK, text, address);
         else if (has_lost) /* in older runtimes also where it is laid out anew */
             rhi__reader_problem(reader, text, address);
         return NULL;
@@ -285,7 +285,7 @@ static rhi_error *add_slab(rhi_reader *reader, const space *s, uint64_t index, c
         block.base < chunk->start || block.base >= chunk->end ||
         block.slot_size > (chunk->end - block.base) / block.capacity ||
         block.capacity > C(s, slab_slots_max) || !slots_fit(s, index, slab, &block, chunk)) {
-        rhi__reader_damage(reader, address, true,
+        rhi__reader_damage(reader, address, RHI_FOUND_BAD_BLOCK,
                            "the slab at 0x%" PRIx64 " makes no sense: its objects are missing",
                            address);
         return NULL;
@@ -372,11 +372,11 @@ static bool is_good_chunk(rhi_reader *reader, const space *s, const rhi_own_rang
                             " cannot be read: its objects are missing",
                             chunk->start);
     else if (chunk->heap == UINT32_MAX)
-        rhi__reader_damage(reader, chunk->start, true,
+        rhi__reader_damage(reader, chunk->start, RHI_FOUND_BAD_BLOCK,
                            "the chunk at 0x%" PRIx64 " belongs to no heap: its objects are missing",
                            chunk->start);
     else if (chunk->start % C(s, chunk_size)) /* chunks could overlap without end */
-        rhi__reader_damage(reader, chunk->start, true,
+        rhi__reader_damage(reader, chunk->start, RHI_FOUND_BAD_BLOCK,
                            "the chunk at 0x%" PRIx64 " is not aligned: its objects are missing",
                            chunk->start);
     else
@@ -397,7 +397,7 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
         uint8_t kind_bytes[4];
         RHI_TRY(poll(reader, n));
         if (rhi__is_repeated(&guard, address) || n == MAPPINGS_MAX) {
-            rhi__reader_damage(reader, address, false,
+            rhi__reader_damage(reader, address, RHI_FOUND_BAD_METADATA,
                                n == MAPPINGS_MAX
                                    ? "the list of mappings has no end: what follows 0x%" PRIx64
                                      " is missing"
@@ -418,12 +418,12 @@ static rhi_error *walk_mappings(rhi_reader *reader, const space *s, const uint32
         }
         uint32_t kind = rhi__load32(kind_bytes);
         if (kind == 0 || kind > MAPPING_KIND_MAX)
-            rhi__reader_damage(reader, address, false,
+            rhi__reader_damage(reader, address, RHI_FOUND_BAD_METADATA,
                                "the mapping at 0x%" PRIx64 " is of no kind: objects may be missing",
                                address);
         uint64_t end = end_of_own(reader->memory, address, address + bytes);
         if (end < address + bytes) /* it would hide what lies behind: words there may own counts */
-            rhi__reader_damage(reader, address, false,
+            rhi__reader_damage(reader, address, RHI_FOUND_BAD_METADATA,
                                "the mapping at 0x%" PRIx64 " claims %" PRIu64
                                " bytes, and memory of its kind ends after %" PRIu64,
                                address, bytes, end - address);
@@ -457,7 +457,7 @@ static void check_own(rhi_reader *reader)
             address = f->spaces.items[i].descriptor.types;
     if (lost && !f->has_cut_lists)
         rhi__reader_damage(
-            reader, address, false,
+            reader, address, RHI_FOUND_BAD_METADATA,
             "the list of mappings does not lead to 0x%" PRIx64 ": objects may be missing", address);
 }
 
@@ -498,7 +498,7 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
     s->blank_is_damage = C(s, heap_alloc) != ABSENT;
     if (!sound) /* each may be sane alone, and all counts wrong */
         rhi__reader_damage(
-            reader, s->descriptor.constants, false,
+            reader, s->descriptor.constants, RHI_FOUND_BAD_METADATA,
             "the heap's metadata is damaged: its constants are not those that the runtime wrote");
     uint32_t index = (uint32_t)f->spaces.count++;
     reader->copies++;

@@ -52,7 +52,7 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
     uint64_t size = C(s, field_size), got;
     rhi_scratch scratch = {0};
     if (count > FIELDS_MAX) {
-        rhi__reader_damage(reader, address, false,
+        rhi__reader_damage(reader, address, RHI_FOUND_BAD_METADATA,
                            "type %s claims %" PRIu64 " fields: none of them is used", type->name,
                            count);
         return NULL;
@@ -61,7 +61,7 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
         return NULL;
     /* Many types that claim one big table of fields would multiply it in our memory. */
     if (count > FIELDS_IN_ALL_MAX - *in_all) {
-        rhi__reader_damage(reader, address, false,
+        rhi__reader_damage(reader, address, RHI_FOUND_BAD_METADATA,
                            "the types claim more than %d fields in all: the rest is not used",
                            FIELDS_IN_ALL_MAX);
         return NULL;
@@ -82,7 +82,7 @@ static rhi_error *read_fields(rhi_reader *reader, const space *s, rhi_type *type
                                  &name, 1) == 1;
             /* the first is enough: other problems want to be heard too */
             if (i == type->field_count && is_there)
-                rhi__reader_damage(reader, address + i * size, false,
+                rhi__reader_damage(reader, address + i * size, RHI_FOUND_BAD_METADATA,
                                    "type %s: its field %" PRIu64 " makes no sense", type->name, i);
             else if (i == type->field_count)
                 rhi__reader_problem(reader, "type %s: its field %" PRIu64 " cannot be read",
@@ -104,7 +104,7 @@ rhi_error *rhi__refheap_types(rhi_reader *reader, space *s, uint32_t *fields)
     rhi_scratch scratch = {0};
     s->first_type = (uint32_t)reader->types.count;
     if (count > 65536) {
-        rhi__reader_damage(reader, s->descriptor.types, false,
+        rhi__reader_damage(reader, s->descriptor.types, RHI_FOUND_BAD_METADATA,
                            "the type table claims %" PRIu64 " types: only 65536 are read", count);
         count = 65536;
     }
