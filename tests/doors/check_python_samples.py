@@ -12,14 +12,11 @@ import sys
 import tempfile
 
 import expect
+from expect import same
 from launch import Failure, Question, door_of, report, require, without_traceback
 from python_target import PYTHON, SAMPLES, PipedShell, Target, minor_version
 
 HAS_INLINE_ATTRIBUTES = minor_version() >= 11
-
-
-def same(what, found, expected):
-    require(found == expected, "%s: %s, expected %s", what, found, expected)
 
 
 def plain(name):
