@@ -22,7 +22,8 @@ import sys
 import tempfile
 import time
 
-from check_python_samples import Asker, same
+from check_python_samples import Asker
+from expect import same
 from launch import TIMEOUT_SECONDS, Target, report, require
 from python_target import HERE, PYTHON, SAMPLES, PipedShell, Target as PythonTarget, bytes_of, minor_version
 

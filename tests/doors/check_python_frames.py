@@ -9,7 +9,8 @@ import re
 import sys
 import tempfile
 
-from check_python_samples import Asker, same
+from check_python_samples import Asker
+from expect import same
 from launch import door_of, report, require
 from python_target import HERE, PYTHON, PipedShell, Target, minor_version
 

@@ -9,7 +9,8 @@ import json
 import subprocess
 import sys
 
-from check_python_samples import Asker, same
+from check_python_samples import Asker
+from expect import same
 from launch import Target, door_of, report, require, sample_environment
 from python_target import HERE, PYTHON, PipedShell, minor_version
 

@@ -8,7 +8,8 @@ import argparse
 import sys
 import tempfile
 
-from check_python_samples import Asker, same
+from check_python_samples import Asker
+from expect import same
 from launch import Question, door_of, report, require
 from python_target import HERE, PYTHON, PipedShell, Target, minor_version
 

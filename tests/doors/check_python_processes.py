@@ -16,7 +16,8 @@ import sys
 import tempfile
 
 import check_random_python
-from check_python_samples import Asker, plain, same
+from check_python_samples import Asker, plain
+from expect import same
 import launch
 from launch import Subject, report, require
 from python_target import HERE, PYTHON, PipedShell, Target, ask_python, gcore_of, minor_version

@@ -12,14 +12,11 @@ import sys
 import tempfile
 
 import expect
+from expect import same
 from launch import Failure, Question, door_of, report, require, without_traceback
 from python_target import PYTHON, SAMPLES, PipedShell, Target, minor_version
 
 HAS_INLINE_ATTRIBUTES = minor_version() >= 11
-
-
-def same(what, found, expected):
-    require(found == expected, "%s: %s, expected %s", what, found, expected)
 
 
 def plain(name):
@@ -222,6 +219,14 @@ def check_ghost(dangling, document):
     same("who it was", [each["id"] for each in document["previous"]], ["%s@%s" % (dangling["was"], dangling["address"])])
 
 
+def check_advice(door, target):
+    """What people are told to do next is of use for Python's objects, which have no history and no retain."""
+    answers = door.ask(target, [Question(command, "") for command in ("gcverify", "gcleaks", "gcstale")])
+    said = "".join(answer.out for answer in answers)
+    require("(Py_DECREF)" in answers[0].out, "gcverify: %s", answers[0].out)
+    require(not any(word in said for word in ("--history", "retain:", "rh_", "REFHEAP_OPTIONS")), "%s", said)
+
+
 # ---- all of them -----------------------------------------------------------------------------------
 
 
@@ -244,6 +249,8 @@ def check_checkpoint(door, sample, number, arguments):
                     asker = Asker(door, debugged, "%s %r, %s" % (sample, subject.truth["name"], where))
                     ask(asker, subject.truth)
                     asker.run()
+                    if sample == "wrong" and where == "core":
+                        check_advice(door_of(arguments.door, arguments.shell), debugged)
             ask_all("live", subject.live())
             core = subject.core()
             ask_all("core", core)

@@ -125,18 +125,24 @@ def words_of(allowed):
     return parse
 
 
-def main():
-    doors, modes = ("shell", "gdb", "lldb"), ("live", "core", "alone", "few")
-    parser = argparse.ArgumentParser(description="Checks all doors on random heaps.")
+def random_parser(description, modes, commands, size, samples):
+    """The arguments of all checks of what was built at random; with these numbers if nothing else is said."""
+    doors = ("shell", "gdb", "lldb")
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--seeds", type=seeds_of, default=range(1, 2), help="as 1-100")
-    parser.add_argument("--size", type=int, default=300, help="about so many objects")
-    parser.add_argument("--samples", type=int, default=12, help="how many objects are asked for one by one")
+    parser.add_argument("--size", type=int, default=size, help="about so many objects")
+    parser.add_argument("--samples", type=int, default=samples, help="how many objects are asked for one by one")
     parser.add_argument("--doors", type=words_of(doors), default=doors)
     parser.add_argument("--modes", type=words_of(modes), default=modes)
-    parser.add_argument("--commands", type=words_of(COMMANDS), default=COMMANDS)
-    parser.add_argument("--unsound", action="store_true", help="heaps with counts that are wrong")
+    parser.add_argument("--commands", type=words_of(commands), default=commands)
     parser.add_argument("--keep-going", action="store_true", help="do not end at the first check that does not hold")
+    return parser
+
+
+def main():
+    parser = random_parser("Checks all doors on random heaps.", ("live", "core", "alone", "few"), COMMANDS, 300, 12)
+    parser.add_argument("--unsound", action="store_true", help="heaps with counts that are wrong")
     parser.add_argument("programs", nargs="+")
     parser.set_defaults(failures=0)
     arguments = parser.parse_args()

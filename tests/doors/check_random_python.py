@@ -9,14 +9,14 @@ By hand: check_random_python.py --shell build/inspect/refheap --seeds 1-100 [--s
 Invariant: what the engine lists and Python does not know has the type word of a known type, and a count.
 """
 
-import argparse
 import collections
 import random
 import sys
 import tempfile
 
 import expect
-from check_random import attempt, seeds_of, words_of
+from check_random import attempt, random_parser
+from expect import same
 from launch import Failure, Question, door_of, report, require, without_traceback
 from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, gcore_of, minor_version, statics_of, stored_count
 
@@ -32,10 +32,6 @@ SHORT = 40  # characters that a value is shown with at least
 
 def number(text):
     return int(text, 16)
-
-
-def same(what, found, expected):
-    require(found == expected, "%s: %s, expected %s", what, found, expected)
 
 
 class Truth:
@@ -309,16 +305,7 @@ def ask_all(arguments, doors, target, truth, where):
 
 
 def main():
-    doors, modes = ("shell", "gdb", "lldb"), ("live", "gcore", "core", "alone")
-    parser = argparse.ArgumentParser(description="Checks all doors on random graphs of Python objects.")
-    parser.add_argument("--shell", required=True, help="the refheap command")
-    parser.add_argument("--seeds", type=seeds_of, default=range(1, 2), help="as 1-100")
-    parser.add_argument("--size", type=int, default=3000, help="so many objects")
-    parser.add_argument("--samples", type=int, default=60, help="how many objects are asked for one by one")
-    parser.add_argument("--doors", type=words_of(doors), default=doors)
-    parser.add_argument("--modes", type=words_of(modes), default=modes)
-    parser.add_argument("--commands", type=words_of(COMMANDS), default=COMMANDS)
-    parser.add_argument("--keep-going", action="store_true", help="do not end at the first check that does not hold")
+    parser = random_parser("Checks all doors on random graphs of Python objects.", ("live", "gcore", "core", "alone"), COMMANDS, 3000, 60)
     parser.set_defaults(failures=0, options=(), environment={})
     arguments = parser.parse_args()
 

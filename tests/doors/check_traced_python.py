@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import expect
+from expect import same
 from launch import Question, door_of, report, require, without_traceback
 from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, minor_version
 
@@ -20,10 +21,6 @@ PLACES_ASKED = 12
 MINOR = minor_version()
 POOL_BYTES = 4096 if MINOR < 10 else 16384
 PREFIX = 16 if MINOR < 11 else 32  # in front of an instance with attributes
-
-
-def same(what, found, expected):
-    require(found == expected, "%s: %s, expected %s", what, found, expected)
 
 
 def about(what, found, expected, spare):

@@ -21,7 +21,10 @@ def check_stale(target_answer, said, truth, has_locals):
     require(has_locals or len(target_answer["stale"]) == len(rows), "more is stale: %s", target_answer["stale"])
     wanted = "-> %s is %s, but the variable is of another type; before, it was %s, freed by release" % (
         truth["address"], truth["now"], truth["was"])
-    require(said.count(wanted) == len(rows), "%r is not said for each:\n%s", wanted, said)
+    require(said.count(wanted) == 1, "%r is not said once for all:\n%s", wanted, said)
+    told = said[said.index(wanted):].splitlines()[1:]
+    for name, address in truth["words"].items():
+        require(any(line.startswith("     ") and address in line for line in told), "%s is not told: %s", name, told)
 
 
 def check_stack(stack, said, truth):

@@ -13,6 +13,10 @@ from launch import Question, require
 WITH_DEBUG_INFO = ("", "_shared")  # endings of the variants in which variables have names
 
 
+def same(what, found, expected):
+    require(found == expected, "%s: %s, expected %s", what, found, expected)
+
+
 def questions(truth, has_names):
     """The questions of one checkpoint. has_names: the door evaluates expressions, and the sample has
     debug info for them."""

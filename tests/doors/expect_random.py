@@ -12,6 +12,7 @@ import os
 import random
 import tempfile
 
+from expect import same
 from launch import Question, require
 from twin import type_of
 
@@ -30,10 +31,6 @@ Asked = collections.namedtuple("Asked", "question check rows", defaults=(None,))
 def remove_snapshot():
     with contextlib.suppress(FileNotFoundError):
         os.unlink(SNAPSHOT)
-
-
-def same(what, found, expected):
-    require(found == expected, "%s: %s, expected %s", what, found, expected)
 
 
 def same_rows(what, found, expected, complete):

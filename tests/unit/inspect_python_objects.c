@@ -693,6 +693,31 @@ START_TEST(what_is_being_freed_may_own_what_it_holds)
 }
 END_TEST
 
+/* A module's dict is in some hand always: what a dict does not hold any more leaves its table
+ * before it is released. Lists are changed item by item. */
+START_TEST(a_list_in_hand_is_in_motion_and_a_dict_is_not)
+{
+    unsigned minor = PY_MINOR_MIN + (unsigned)_i;
+    for (unsigned in_hand = 0; in_hand < 4; in_hand++) { /* bit 0: the list, bit 1: the dict */
+        scene s = scene_new(minor);
+        uint64_t pool = new_pool(&s, 1, 64, 2),
+                 list = put_object(&s, block_of(&s, pool, 0), s.list, 1),
+                 dict = put_object(&s, block_of(&s, pool, 1), s.dict, 1);
+        put_threads(&s, in_hand & 1 ? list : 0x1234);
+        fake_register(s.t, "rcx", in_hand & 2 ? dict : 0x1234);
+        put_gil(&s, SEAT, true);
+        const rhi_block *block = open_pool(&s, pool);
+        must_be(block, "ll");
+        rhi_object objects[] = {decode(&s, block, 0), decode(&s, block, 1)};
+        ck_assert_int_eq(rhi__py_in_motion(s.reader, &objects[0]), in_hand & 1);
+        ck_assert(!rhi__py_in_motion(s.reader, &objects[1]));
+        ck_assert_int_eq(rhi__py_may_hold(s.reader, &objects[0], 0x10), in_hand & 1);
+        ck_assert(!rhi__py_may_hold(s.reader, &objects[1], 0x10));
+        scene_free(&s);
+    }
+}
+END_TEST
+
 /* ---- pools ---------------------------------------------------------------------------------- */
 
 START_TEST(what_is_no_header_is_no_pool)
@@ -1263,6 +1288,7 @@ int main(void)
     EACH(a_type_whose_facts_disagree_is_damage);
     EACH(what_the_allocator_has_in_hand_is_no_damage);
     EACH(what_is_being_freed_may_own_what_it_holds);
+    EACH(a_list_in_hand_is_in_motion_and_a_dict_is_not);
     EACH(what_is_no_header_is_no_pool);
     EACH(arenas_are_found_by_what_leads_to_their_table);
     EACH(without_a_table_pools_are_found_by_their_headers);

@@ -89,6 +89,10 @@ START_TEST(every_holder_of_a_freed_slot)
     ck_assert_has(w.t->out.bytes, "(points 8 bytes into it)");
     ck_assert_has(w.t->out.bytes, "borrowed at 0x");
     ck_assert_has_not(w.t->out.bytes, "weak at 0x");
+    unsigned told = 0; /* what was there: once for all that lead there */
+    for (const char *at = w.t->out.bytes; (at = strstr(at, "  -> 0x")) != NULL; at++)
+        told++;
+    ck_assert_uint_eq(told, 2);
     world_free(&w);
 }
 END_TEST

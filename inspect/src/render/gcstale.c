@@ -33,7 +33,8 @@ static void name_tenants(const rhi_gcstale *a, const rhi_stale_verdict *v, tenan
     }
 }
 
-static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
+/* What is where it leads. */
+static void print_target(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
 {
     tenants t;
     name_tenants(a, v, &t);
@@ -55,13 +56,25 @@ static void print_row(const rhi_gcstale *a, const rhi_holder *row, const rhi_sta
         rhi__print(a->session, "cannot be read\n");
     if (v->remark[0])
         rhi__print(a->session, "     %s\n", v->remark);
-    rhi__holder_print(a->session, a->reader, row, "     ");
 }
 
+/* Is the same said of what is there? */
+static bool are_alike(const rhi_stale_verdict *a, const rhi_stale_verdict *b)
+{
+    bool are_gone = a->has_tenant && b->has_tenant && !a->has_object && !b->has_object;
+    return are_gone || a->evidence == b->evidence;
+}
+
+/* Several in a row that lead to the same are told of together. */
 static void print_rows(const rhi_gcstale *a, const rhi_stale_rows *rows)
 {
-    for (uint64_t i = 0; i < rows->holders.count; i++)
-        print_row(a, &rows->holders.items[i], &rows->verdicts[i]);
+    const rhi_holder *all = rows->holders.items;
+    for (uint64_t i = 0; i < rows->holders.count; i++) {
+        if (i == 0 || all[i].target != all[i - 1].target ||
+            !are_alike(&rows->verdicts[i], &rows->verdicts[i - 1]))
+            print_target(a, &all[i], &rows->verdicts[i]);
+        rhi__holder_print(a->session, a->reader, &all[i], "     ");
+    }
     rhi__print_more(a->session, "  ", rows->total - rows->holders.count, NULL);
 }
 

@@ -46,7 +46,7 @@ enum counts {
 };
 
 /* clang-format off */
-static const group groups_9[] = {
+static const group groups_9_10[] = {
     {NEXT, FIXED, -7, 0, 0, OPS(54)},
     {NEXT, FIXED, -3, 0, 0, OPS(60, 89)},
     {NEXT, FIXED, -2, 0, 0, OPS(61, 95, 147)},
@@ -75,38 +75,17 @@ static const group groups_9[] = {
     {MAYBE_FORWARD, FIXED, 0, 6, 0, OPS(122)},
     {MAYBE_FORWARD, FIXED, 1, -1, 0, OPS(93)},
     {MAYBE_FORWARD, FIXED, 1, 6, 0, OPS(143)},
-    {STOP, FIXED, 0, 0, 0, OPS(48, 83, 130)},
+    {STOP, FIXED, 0, 0, 0, OPS(83, 130)},
     {0}};
-static const group groups_10[] = {
-    {NEXT, FIXED, -7, 0, 0, OPS(54)},
-    {NEXT, FIXED, -3, 0, 0, OPS(60, 89)},
-    {NEXT, FIXED, -2, 0, 0, OPS(61, 95, 147)},
-    {NEXT, FIXED, -1, 0, 0, OPS(1, 16, 17, 19, 20, 22, 23, 24, 25, 26, 27, 28, 29, 55, 56, 57,
-     59, 62, 63, 64, 65, 66, 67, 70, 72, 75, 76, 77, 78, 79, 84, 90, 96, 97, 107, 108, 117,
-     118, 125, 129, 137, 145, 146, 152, 162, 163, 164, 165)},
-    {NEXT, FIXED, 0, 0, 0, OPS(2, 3, 6, 9, 10, 11, 12, 15, 34, 50, 68, 69, 73, 82, 85, 86, 87,
-     91, 98, 99, 106, 126, 138)},
-    {NEXT, FIXED, 1, 0, 0, OPS(4, 30, 31, 32, 49, 51, 52, 71, 74, 100, 101, 109, 116, 124,
-     135, 136, 148, 160)},
-    {NEXT, FIXED, 2, 0, 0, OPS(5, 33)},
-    {NEXT, MINUS_ARG, -1, 0, 0, OPS(141, 142, 161)},
-    {NEXT, MINUS_ARG, 0, 0, 0, OPS(131, 156)},
-    {NEXT, MINUS_ARG, 1, 0, 0, OPS(102, 103, 104, 133, 157)},
-    {NEXT, MINUS_BITS, -1, 0, 0, OPS(132)},
-    {NEXT, MINUS_BIT_2, 0, 0, 0, OPS(155)},
-    {NEXT, MINUS_TWICE, 1, 0, 0, OPS(105)},
-    {NEXT, PLUS_ARG, -1, 0, 0, OPS(92)},
-    {NEXT, PLUS_BOTH, 0, 0, 0, OPS(94)},
-    {ABSOLUTE, FIXED, 0, 0, 0, OPS(113)},
-    {FORWARD, FIXED, 0, 0, 0, OPS(110)},
-    {MAYBE_ABSOLUTE, FIXED, -2, -2, 0, OPS(121)},
-    {MAYBE_ABSOLUTE, FIXED, -1, -1, 0, OPS(114, 115)},
-    {MAYBE_ABSOLUTE, FIXED, -1, 0, 0, OPS(111, 112)},
-    {MAYBE_FORWARD, FIXED, 0, 5, 0, OPS(154)},
-    {MAYBE_FORWARD, FIXED, 0, 6, 0, OPS(122)},
-    {MAYBE_FORWARD, FIXED, 1, -1, 0, OPS(93)},
-    {MAYBE_FORWARD, FIXED, 1, 6, 0, OPS(143)},
-    {STOP, FIXED, 0, 0, 0, OPS(83, 119, 130)},
+static const group only_9[] = {
+    {STOP, FIXED, 0, 0, 0, OPS(48)},
+    {0}};
+static const group only_10[] = {
+    {NEXT, FIXED, -1, 0, 0, OPS(129, 152)},
+    {NEXT, FIXED, 0, 0, 0, OPS(34, 99)},
+    {NEXT, FIXED, 1, 0, 0, OPS(30, 31, 32)},
+    {NEXT, FIXED, 2, 0, 0, OPS(33)},
+    {STOP, FIXED, 0, 0, 0, OPS(119)},
     {0}};
 static const group groups_11[] = {
     {NEXT, FIXED, -3, 0, 1, OPS(60)},
@@ -238,8 +217,9 @@ static const variant variants_13[] = {
     {0}};
 /* clang-format on */
 
-static const group *const groups[PY_VERSIONS] = {groups_9, groups_10, groups_11, groups_12,
-                                                 groups_13};
+/* Two tables of each version: 3.9 and 3.10 have most in common. */
+static const group *const groups[PY_VERSIONS][2] = {
+    {groups_9_10, only_9}, {groups_9_10, only_10}, {groups_11}, {groups_12}, {groups_13}};
 static const variant *const variants[PY_VERSIONS] = {NULL, NULL, variants_11, variants_12,
                                                      variants_13};
 
@@ -252,14 +232,20 @@ static const struct {
                            {{171, 2}},
                            {{53, 2}, {57, 3}}};
 
+static void add_groups(const group *g, py_opcode table[256])
+{
+    for (; g && g->opcodes; g++)
+        for (const uint8_t *opcode = g->opcodes; *opcode; opcode++)
+            table[*opcode] =
+                (py_opcode){g->flow, g->counts, g->caches, g->effect, g->jump_effect, 0};
+}
+
 void rhi__py_opcodes(const py_runtime *py, py_opcode table[256])
 {
     for (unsigned i = 0; i < 256; i++)
         table[i] = (py_opcode){.flow = PY_UNKNOWN};
-    for (const group *g = groups[py_version(py)]; g->opcodes; g++)
-        for (const uint8_t *opcode = g->opcodes; *opcode; opcode++)
-            table[*opcode] =
-                (py_opcode){g->flow, g->counts, g->caches, g->effect, g->jump_effect, 0};
+    add_groups(groups[py_version(py)][0], table);
+    add_groups(groups[py_version(py)][1], table);
     table[py->minor == 13 ? 71 : 144].flow = PY_EXTENDS;
     for (unsigned i = 0; i < 3; i++)
         table[calls[py_version(py)][i].opcode].callee = calls[py_version(py)][i].callee;

@@ -2,6 +2,16 @@
 #include "readers/cpython/python.h"
 
 const rhi_finding_words rhi__py_words[RHI_FINDING_KINDS] = {
+    [RHI_FOUND_OVER_RELEASE] = {"over_release", "object has fewer counts than fields that hold it",
+                                "objects have fewer counts than fields that hold them",
+                                "a C extension released it once too often (Py_DECREF), or keeps it "
+                                "without a count of its own (Py_INCREF): `refs` shows the fields"},
+    [RHI_FOUND_ROOT_WITHOUT_COUNT] = {"root_without_count", "object has no count left for a root",
+                                      "objects have no count left for a root",
+                                      "a C extension released it once too often (Py_DECREF): "
+                                      "`refs` shows who holds it"},
+    [RHI_FOUND_BAD_ROOT] = {"bad_root", "root holds no object", "roots hold no objects",
+                            "what it held was freed: a C extension released it once too often"},
     [RHI_FOUND_BAD_TYPE] = {"bad_type", "object is of no type, or a type makes no sense",
                             "objects are of no type, or types make no sense",
                             "something has written over the object's header, or over the type"},
