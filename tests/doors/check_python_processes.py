@@ -11,6 +11,7 @@ Invariant: what must be found comes from the programs' lines.
 
 import argparse
 import functools
+import json
 import shutil
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import tempfile
 import check_random_python
 from check_python_samples import Asker, plain, same
 import launch
-from launch import Subject, report, require
+from launch import Question, Subject, report, require
 from python_target import HERE, PYTHON, PipedShell, Target, ask_python, gcore_of, minor_version
 
 VARIANTS = (((), {"PYTHONMALLOC": "debug"}), ((), {"PYTHONMALLOC": "malloc"}), (("-X", "dev"), {}))
@@ -51,6 +52,20 @@ def check_heaps(names, document):
     require(len(found) == len(names) and all(one.startswith(other) for one, other in zip(found, sorted(names))), "heaps %s, expected %s", found, names)
 
 
+def note_tracked(tracked, document):
+    """What the collector of each interpreter knows, also where their objects lie in the memory of one heap."""
+    tracked.update({heap["heap"]: heap["facts"]["collector"]["tracked"] for heap in document["heaps"] if heap.get("facts")})
+    require(min(tracked.values()) > 100, "tracked objects of each interpreter: %s", tracked)
+
+
+def check_shared(arguments, target):
+    """Before 3.12 interpreters share their memory: of the second one's heap it is said that its objects are not told apart."""
+    answer, = PipedShell(arguments.shell).ask(target, [Question("gcfind", "--json --heap=2")])
+    document = json.loads(answer.out)
+    same("objects of heap 2", (document["total"], document["complete"]), (0, False))
+    require("heap 2 shares its memory with heap 1" in document["incomplete_because"][0], "%s", document["incomplete_because"])
+
+
 def ask(asker, truth, outer):
     version = "python " + ask_python("'%d.%d.%d' % sys.version_info[:3]")
     names = [version] * truth["interpreters"] + (["outer"] if outer else [])
@@ -58,8 +73,13 @@ def ask(asker, truth, outer):
     asker.ask("gcleaks", "", lambda document: check_cycles(garbage, truth.get("node"), document))
     asker.ask("gcstat", "--no-retained", lambda document: check_heaps(names, document))
     asker.ask("gcverify", "", lambda document: same("problems", document["problems"], []))
-    for number in range(1, len(names) + 1) if minor_version() >= 12 else ():  # before, interpreters share their memory
-        asker.ask("gcfind", "--heap=%d" % number, lambda document: require(document["total"] > 0, "an empty heap"))
+    tracked = {}
+    asker.ask("gcstat", "--no-retained", lambda document: note_tracked(tracked, document))
+    asker.ask("gcfind", "", lambda document: same("tracked objects of all interpreters", sum(tracked.values()),
+                                                  len([row for row in document["objects"] if row["tracked"]])))
+    for number in range(1, truth["interpreters"] + 1):
+        if not outer and (number == 1 or minor_version() >= 12):
+            asker.ask("gcfind", "--heap=%d" % number, lambda document: require(document["total"] > 0, "an empty heap"))
     if outer:
         asker.ask("objat", truth["node"], lambda document: same("the node", document["object"]["id"], truth["node"]))
 
@@ -68,6 +88,8 @@ def check_interpreters(arguments):
     with tempfile.TemporaryDirectory() as folder:
         target = Target(folder, 1, HERE + "/interpreters_python.py")
         with target.start() as subject:
+            if minor_version() < 12:
+                check_shared(arguments, subject.live())
             ask_both(arguments, subject, False)
 
 

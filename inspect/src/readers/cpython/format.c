@@ -38,7 +38,10 @@ static rhi_error *add_heaps(rhi_reader *reader, py_runtime *py, uint32_t space)
                                        : interpreter->is_collecting ? "collecting"
                                                                     : "idle",
                               .provisional = py->is_finalizing || interpreter->is_collecting,
-                              .space = space};
+                              .space = space,
+                              .objects_in = i && py->at->obmalloc == PY_ABSENT
+                                                ? 1 + py->interpreters.items[0].heap
+                                                : 0};
         char version[16];
         snprintf(version, sizeof version, py->micro_is_known ? "3.%u.%u" : "3.%u", py->minor,
                  py->micro);
