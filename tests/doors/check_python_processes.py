@@ -12,6 +12,7 @@ Invariant: what must be found comes from the programs' lines.
 import argparse
 import functools
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -110,6 +111,14 @@ def check_embedding(arguments):
             ask_both(arguments, subject, True)
 
 
+def check_namespaces(arguments):
+    """Two copies of CPython, each with a malloc of its own: both are read."""
+    library, home = os.path.realpath(arguments.library), ask_python("sys.base_prefix")
+    with tempfile.TemporaryDirectory() as folder, Subject("/usr/bin/env", 1, folder, ["PYTHONHOME=" + home, arguments.namespaces, library]) as subject:
+        subject.program = None  # which /usr/bin/env is not, by now
+        ask_both(arguments, subject, False)
+
+
 def ask_both(arguments, subject, outer):
     for where in ("live", "core"):
         asker = Asker(PipedShell(arguments.shell), subject.live() if where == "live" else subject.core(), "%s %s, %s" % (
@@ -164,13 +173,15 @@ def check_names(arguments):
             asker.run()
 
 
-CHECKS = {"interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "variants": check_variants, "names": check_names}
+CHECKS = {"interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "namespaces": check_namespaces, "variants": check_variants, "names": check_names}
 
 
 def main():
     parser = argparse.ArgumentParser(description="Checks Python processes of several kinds.")
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--embedding", help="embedding.c, built")
+    parser.add_argument("--namespaces", help="namespaces.c, built")
+    parser.add_argument("--library", help="the Python's libpython")
     parser.add_argument("checks", nargs="+", choices=CHECKS)
     arguments = parser.parse_args()
 
