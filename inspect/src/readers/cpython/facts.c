@@ -89,7 +89,7 @@ static bool listed_objects(const teller *t, const py_interpreter *interpreter, u
 
 static bool tracked_objects(const teller *t, const py_interpreter *interpreter, uint64_t *count)
 {
-    if (t->py->interpreters.count > 1 && t->py->at->obmalloc == PY_ABSENT)
+    if (t->py->interpreters.count > 1)
         return listed_objects(t, interpreter, count);
     uint64_t heaps = t->py->reader->heaps.count;
     uint64_t *counts = calloc(heaps + 1, sizeof *counts);
@@ -275,10 +275,9 @@ void rhi__py_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, vo
         const py_interpreter *interpreter = &py->interpreters.items[i];
         if (interpreter->heap != heap)
             continue;
-        bool has_memory = i == 0 || py->at->obmalloc != PY_ABSENT;
         tell_collector(&t, interpreter);
         tell_generations(&t, interpreter);
-        if (has_memory)
+        if (!reader->heaps.items[heap].objects_in)
             tell_memory(&t);
         return;
     }
