@@ -75,6 +75,8 @@ def check_header(known, found):
 
 
 def check_at(known, document):
+    if known["status"] == "freed" and minor_version() == 12 and document["status"] == "unused":
+        return  # its collector makes a str when it has ended, where the last object was
     same("the status of %s" % known, document["status"], known["status"])
     if known["status"] == "freed":
         same("who was at " + known["address"], [each["id"] for each in document["previous"]], ["%s@%s" % (known["was"], known["address"])])
