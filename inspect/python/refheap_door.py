@@ -22,6 +22,7 @@ ABI = 2
 LIBRARY = "librefheap-inspect.so"
 CHUNK_BYTES = 1 << 20  # debuggers read slower in larger pieces
 MASK = (1 << 64) - 1
+WORD = 8  # bytes
 PATH_DEPTH_MAX = 32
 RED_ZONE_BYTES = 128  # below the stack pointer a leaf function may keep variables
 
@@ -526,7 +527,10 @@ def name_stack_words(words, frames, name_in_frame):
 
 
 def name_extent(words, start, size, view, kind, name, owner=None):
-    """The rows of the words inside one variable; owner: (function, level) of a local."""
+    """The rows of the words inside one variable; owner: (function, level) of a local. No word is that of a variable of one
+    word that begins in the midst of it: such a place is of what a pointer leads to, where the pointer itself is nowhere."""
+    if size <= WORD and start % WORD:
+        return
     for word in words:
         if start <= word.address < start + size:
             path, inner, _is_pointer = member_path(view, kind, word.address - start)

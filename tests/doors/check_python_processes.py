@@ -11,6 +11,8 @@ Invariant: what must be found comes from the programs' lines.
 
 import argparse
 import functools
+import json
+import os
 import shutil
 import sys
 import tempfile
@@ -19,7 +21,7 @@ import check_random_python
 from check_python_samples import Asker, plain
 from expect import same
 import launch
-from launch import Subject, report, require
+from launch import Question, Subject, report, require
 from python_target import HERE, PYTHON, PipedShell, Target, ask_python, gcore_of, minor_version
 
 VARIANTS = (((), {"PYTHONMALLOC": "debug"}), ((), {"PYTHONMALLOC": "malloc"}), (("-X", "dev"), {}))
@@ -52,6 +54,20 @@ def check_heaps(names, document):
     require(len(found) == len(names) and all(one.startswith(other) for one, other in zip(found, sorted(names))), "heaps %s, expected %s", found, names)
 
 
+def note_tracked(tracked, document):
+    """What the collector of each interpreter knows, also where their objects lie in the memory of one heap."""
+    tracked.update({heap["heap"]: heap["facts"]["collector"]["tracked"] for heap in document["heaps"] if heap.get("facts")})
+    require(all(count > 100 for count in tracked.values()), "tracked objects of each interpreter: %s", tracked)
+
+
+def check_shared(arguments, target):
+    """Before 3.12 interpreters share their memory: of the second one's heap it is said that its objects are not told apart."""
+    answer, = PipedShell(arguments.shell).ask(target, [Question("gcfind", "--json --heap=2")])
+    document = json.loads(answer.out)
+    same("objects of heap 2", (document["total"], document["complete"]), (0, False))
+    require("heap 2 shares its memory with heap 1" in document["incomplete_because"][0], "%s", document["incomplete_because"])
+
+
 def ask(asker, truth, outer):
     version = "python " + ask_python("'%d.%d.%d' % sys.version_info[:3]")
     names = [version] * truth["interpreters"] + (["outer"] if outer else [])
@@ -59,8 +75,13 @@ def ask(asker, truth, outer):
     asker.ask("gcleaks", "", lambda document: check_cycles(garbage, truth.get("node"), document))
     asker.ask("gcstat", "--no-retained", lambda document: check_heaps(names, document))
     asker.ask("gcverify", "", lambda document: same("problems", document["problems"], []))
-    for number in range(1, len(names) + 1) if minor_version() >= 12 else ():  # before, interpreters share their memory
-        asker.ask("gcfind", "--heap=%d" % number, lambda document: require(document["total"] > 0, "an empty heap"))
+    tracked = {}
+    asker.ask("gcstat", "--no-retained", lambda document: note_tracked(tracked, document))
+    asker.ask("gcfind", "", lambda document: same("tracked objects of all interpreters", sum(tracked.values()),
+                                                  len([row for row in document["objects"] if row.get("tracked")])))
+    for number in range(1, truth["interpreters"] + 1):
+        if not outer and (number == 1 or minor_version() >= 12):
+            asker.ask("gcfind", "--heap=%d" % number, lambda document: require(document["total"] > 0, "an empty heap"))
     if outer:
         asker.ask("objat", truth["node"], lambda document: same("the node", document["object"]["id"], truth["node"]))
 
@@ -69,6 +90,8 @@ def check_interpreters(arguments):
     with tempfile.TemporaryDirectory() as folder:
         target = Target(folder, 1, HERE + "/interpreters_python.py")
         with target.start() as subject:
+            if minor_version() < 12:
+                check_shared(arguments, subject.live())
             ask_both(arguments, subject, False)
 
 
@@ -87,6 +110,14 @@ def check_embedding(arguments):
     for where in ("inside", "two", "before", "after"):
         with tempfile.TemporaryDirectory() as folder, Subject(arguments.embedding, 1, folder, [where]) as subject:
             ask_both(arguments, subject, True)
+
+
+def check_namespaces(arguments):
+    """Two copies of CPython, each with a malloc of its own: both are read."""
+    library, home = os.path.realpath(arguments.library), ask_python("sys.base_prefix")
+    with tempfile.TemporaryDirectory() as folder, Subject("/usr/bin/env", 1, folder, ["PYTHONHOME=" + home, arguments.namespaces, library]) as subject:
+        subject.program = None  # which /usr/bin/env is not, by now
+        ask_both(arguments, subject, False)
 
 
 def ask_both(arguments, subject, outer):
@@ -143,13 +174,15 @@ def check_names(arguments):
             asker.run()
 
 
-CHECKS = {"interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "variants": check_variants, "names": check_names}
+CHECKS = {"interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "namespaces": check_namespaces, "variants": check_variants, "names": check_names}
 
 
 def main():
     parser = argparse.ArgumentParser(description="Checks Python processes of several kinds.")
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--embedding", help="embedding.c, built")
+    parser.add_argument("--namespaces", help="namespaces.c, built")
+    parser.add_argument("--library", help="the Python's libpython")
     parser.add_argument("checks", nargs="+", choices=CHECKS)
     arguments = parser.parse_args()
 

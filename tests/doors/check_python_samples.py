@@ -72,6 +72,8 @@ def check_header(known, found):
 
 
 def check_at(known, document):
+    if known["status"] == "freed" and minor_version() == 12 and document["status"] == "unused":
+        return  # its collector makes a str when it has ended, where the last object was
     same("the status of %s" % known, document["status"], known["status"])
     if known["status"] == "freed":
         same("who was at " + known["address"], [each["id"] for each in document["previous"]], ["%s@%s" % (known["was"], known["address"])])
@@ -153,7 +155,8 @@ def check_garbage(truth, document):
     own = [leak for leak in lost if minor_version() == 9 and leak["cause"] == "lost_reference" and leak["value"] == "<class 'select.poll'>"]
     same("other causes", [leak for leak in lost if leak not in own], [])
     count = truth["garbage"]["Connection"]
-    groups = [group for group in document["groups"] if plain(group["type"]) in ("Connection", "Handler")]
+    first = {"Connection", "Handler"} | (set() if HAS_INLINE_ATTRIBUTES else {"dict"})  # by address: of their attributes
+    groups = [group for group in document["groups"] if plain(group["type"]) in first]
     same("groups of connections", sum(group["count"] for group in groups), count)
     members = [plain(name) for leak in document["leaks"] for name in leak["objects"]]
     same("connections and handlers", (members.count("Connection"), members.count("Handler")), (count, truth["garbage"]["Handler"]))

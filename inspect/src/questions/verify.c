@@ -119,6 +119,21 @@ static bool is_no_object(rhi_reader *reader, uint64_t value, rhi_object *object,
     return true;
 }
 
+/* Two heaps may share the memory that lone objects lie in: which one's these are is not told. */
+static bool is_lone(const rhi_reader *reader, const rhi_object *object)
+{
+    const rhi_block *block = rhi__block_at(reader, object->address);
+    return block && block->is_lone;
+}
+
+/* Are they of two heaps of one format, for certain? */
+static bool are_apart(const rhi_reader *reader, const rhi_object *one, const rhi_object *other)
+{
+    return one->heap != other->heap &&
+           rhi__format_of(reader, one->heap) == rhi__format_of(reader, other->heap) &&
+           !is_lone(reader, one) && !is_lone(reader, other);
+}
+
 /* The whole test of one slot. */
 static bool check_link(void *context, const rhi_slot *slot)
 {
@@ -140,8 +155,7 @@ static bool check_link(void *context, const rhi_slot *slot)
     if (target.slot_size == 0) /* not read */
         return true;
     rhi__object_id(reader, &target, id, sizeof id);
-    if (target.heap != l->object->heap && !target.immortal &&
-        rhi__format_of(reader, target.heap) == rhi__format_of(reader, l->object->heap)) {
+    if (!target.immortal && are_apart(reader, &target, l->object)) {
         snprintf(what, sizeof what, "%s is of heap %" PRIu64 ", and not immortal", id,
                  reader->heaps.items[target.heap].number);
         bad_link(l, slot, what);

@@ -19,7 +19,8 @@ enum {
     COUNT = 20,
     /* of its statistics */
     STATS_BYTES = 24,
-    FROZEN_MAX = 1 << 24
+    FROZEN_MAX = 1 << 24,
+    LISTED_MAX = 1 << 30 /* objects that a list may have */
 };
 
 typedef struct teller {
@@ -73,9 +74,23 @@ static void count_tracked(void *context, const py_links *links)
     counts[links->block->heap]++;
 }
 
-/* Of all interpreters that keep their objects in this heap. */
-static bool tracked_objects(const teller *t, uint64_t *count)
+/* Where several interpreters keep their objects in one heap their lists tell them apart. */
+static bool listed_objects(const teller *t, const py_interpreter *interpreter, uint64_t *count)
 {
+    *count = 0;
+    for (unsigned list = 0; list < PY_GC_LISTS; list++) {
+        uint64_t length;
+        if (!rhi__py_list_length(t->py, rhi__py_list_head(interpreter, list), LISTED_MAX, &length))
+            return false;
+        *count += length;
+    }
+    return true;
+}
+
+static bool tracked_objects(const teller *t, const py_interpreter *interpreter, uint64_t *count)
+{
+    if (t->py->interpreters.count > 1)
+        return listed_objects(t, interpreter, count);
     uint64_t heaps = t->py->reader->heaps.count;
     uint64_t *counts = calloc(heaps + 1, sizeof *counts);
     bool is_whole = counts && rhi__py_each_tracked(t->py, NULL, count_tracked, counts);
@@ -84,7 +99,7 @@ static bool tracked_objects(const teller *t, uint64_t *count)
     return is_whole;
 }
 
-static void tell_collector(const teller *t, const py_interpreter *interpreter, bool has_memory)
+static void tell_collector(const teller *t, const py_interpreter *interpreter)
 {
     py_runtime *py = t->py;
     uint32_t enabled;
@@ -97,7 +112,7 @@ static void tell_collector(const teller *t, const py_interpreter *interpreter, b
                          .number = enabled != 0};
         t->visit(t->context, &fact);
     }
-    if (has_memory && tracked_objects(t, &count))
+    if (tracked_objects(t, interpreter, &count))
         tell_number(t, "collector", "tracked", "tracked objects", count);
     if (rhi__py_list_length(py, rhi__py_list_head(interpreter, PY_GC_LISTS - 1), FROZEN_MAX,
                             &frozen))
@@ -260,10 +275,9 @@ void rhi__py_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, vo
         const py_interpreter *interpreter = &py->interpreters.items[i];
         if (interpreter->heap != heap)
             continue;
-        bool has_memory = i == 0 || py->at->obmalloc != PY_ABSENT;
-        tell_collector(&t, interpreter, has_memory);
+        tell_collector(&t, interpreter);
         tell_generations(&t, interpreter);
-        if (has_memory)
+        if (!reader->heaps.items[heap].objects_in)
             tell_memory(&t);
         return;
     }

@@ -1,7 +1,7 @@
 /* format.c - CPython's heap as a format: the table, opening and closing (see format.h).
  *
- * Each interpreter is a heap of its own. Before 3.12 they share their memory: an object is then
- * said to be of the first one. */
+ * Each interpreter is a heap of its own. Those that share their memory, as all do before 3.12, have
+ * their objects in the first one's. */
 #include "readers/cpython/format.h"
 #include "base/array.h"
 #include "readers/cpython/python.h"
@@ -53,6 +53,19 @@ static rhi_error *add_heaps(rhi_reader *reader, py_runtime *py, uint32_t space)
     return NULL;
 }
 
+/* From 3.12 on an interpreter may have arenas of its own. */
+static void find_shared(rhi_reader *reader, const py_runtime *py)
+{
+    for (uint64_t i = 1; i < py->interpreters.count; i++) {
+        uint32_t heap = py->interpreters.items[i].heap;
+        bool has_arenas = false;
+        for (uint64_t k = 0; k < reader->own.count && !has_arenas; k++)
+            has_arenas = reader->own.items[k].has_blocks && reader->own.items[k].heap == heap;
+        if (!has_arenas)
+            reader->heaps.items[heap].objects_in = 1 + py->interpreters.items[0].heap;
+    }
+}
+
 static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t space)
 {
     if (!rhi__py_views_make(py))
@@ -65,6 +78,7 @@ static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t spac
         info->type_count = (uint32_t)py->types.count;
     }
     RHI_TRY(rhi__py_arenas_open(py));
+    find_shared(reader, py);
     return rhi__py_roots_open(py);
 }
 
