@@ -4,6 +4,7 @@
 - every key of a JSON answer is in the manual, and every command in the README;
 - every transcript of the README, of the shell, GDB and LLDB, but for those about Python (check_python.py), is what is printed of the core of samples/mistakes.c, but for
   addresses, times and what a line with … alone leaves out; what it shows of that program is in it;
+- so are the manual's transcripts of samples/growth.c, at its moments;
 - the README's own program compiles without a warning, runs, prints nothing and leaves no object behind;
 - so does every program (a ```c block) of a page in docs/, but prints what the ```text block below it says.
 
@@ -123,6 +124,24 @@ def check_transcripts(shell, target):
                     wanted, status, said)
 
 
+def check_growth(shell, growth, folder):
+    """The manual's transcripts of samples/growth.c, each asked at the next of its moments."""
+    asked = [(command, wanted) for prompt, command, wanted in transcripts(read("docs", "manual.md")) if " gcdiff" in command]
+    require(len(asked) == 2, "the manual has %d transcripts of gcdiff", len(asked))
+    with subprocess.Popen([growth], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for command, wanted in asked:
+            process.stdout.readline()
+            words = {"refheap": shell, "4711": str(process.pid)}
+            done = subprocess.run([words.get(word, word) for word in shlex.split(command)], cwd=folder, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, encoding="utf-8", check=False, env={**os.environ, "LC_ALL": "C.UTF-8"})
+            said, wanted = (re.sub(r"saved in \d+ bytes", "saved in N bytes", text) for text in (done.stdout, wanted))
+            require(done.returncode == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command,
+                    wanted, done.returncode, said)
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+    require(process.returncode == 0, "growth ends with %s", process.returncode)
+
+
 TUTORIALS = ("runtime.md", "values.md")  # pages that consist of programs
 
 # Linked to each program: says on stdout what is left in a heap when it is destroyed. (One shows how the heap says it.)
@@ -187,12 +206,13 @@ def check_manual(shell, core):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("shell", "cycle", "mistakes", "stale", "compiler", "library"):
+    for name in ("shell", "cycle", "mistakes", "growth", "stale", "compiler", "library"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--flags", default="")
     options = parser.parse_args()
     check_commands(options.shell)
     with tempfile.TemporaryDirectory() as folder:
+        check_growth(options.shell, options.growth, folder)
         check_programs(options, folder)
         inner = os.path.join(folder, "cycle")
         os.mkdir(inner)

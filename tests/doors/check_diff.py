@@ -8,6 +8,8 @@ import argparse
 import glob
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,6 +57,21 @@ class Changing:
         subprocess.run(["gcore", "-o", prefix, str(self.process.pid)], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS)
         return glob.glob(prefix + ".*")[0]
+
+
+    def last_core(self):
+        """Ends the process with the kernel's core, which has other parts of memory than GDB's; with GDB's where the kernel gives
+        its own to a program."""
+        with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as pattern:
+            name = pattern.read().strip()
+        if "/" in name or "|" in name or resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+            return self.core("last")
+        before = set(os.listdir(self.folder))
+        self.process.send_signal(signal.SIGABRT)
+        self.process.wait()
+        made = sorted(set(os.listdir(self.folder)) - before)
+        require(len(made) == 1, "%s left %s", self.program, made)
+        return os.path.join(self.folder, made[0])
 
 
 def name_of(key):
@@ -163,7 +180,16 @@ def check_seed(door, arguments, seed, folder):
             check_refused(door, nothing, "%s %s" % (cores[1], files[0]), "give the earlier one first")
     with Changing(arguments.program, seed, arguments.objects, moments, folder) as other:
         check_refused(door, other.live(), files[0], "different processes")
+        check_cores_of_one_moment(door, other)
     print("%-6s seed %d: %s objects at %d moments" % (door.name, seed, [len(truth) for truth in truths], moments))
+
+
+def check_cores_of_one_moment(door, subject):
+    """Whoever made them."""
+    (document,) = ask_documents(door, Target(), ["%s %s" % (subject.core("one"), subject.last_core())])
+    found = [document[key] for key in ("complete", "born", "died", "by_type", "by_site")]
+    require(found == [True, [], [], [], []], "%s: nothing happened between two cores, but %s", door.name, document)
+    require(document["survived"] == document["moments"][0]["objects"] > 0, "%s: not all survived: %s", door.name, document)
 
 
 def max_serial(truth):

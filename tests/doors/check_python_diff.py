@@ -11,7 +11,7 @@ import struct
 import sys
 import tempfile
 
-from check_diff import Changing, ask, ask_documents, check_refused
+from check_diff import Changing, ask, ask_documents, check_cores_of_one_moment, check_refused
 from launch import Target, door_of, report, require
 from python_target import HERE, PYTHON
 
@@ -85,9 +85,10 @@ def check_seed(door, arguments, seed, folder):
         if is_later(files[0], files[2]):
             check_refused(door, Target(), "%s %s" % (files[2], files[0]), "give the earlier one first")
         subject.go_on()
-        check_refused(door, subject.live(), files[2], "one is the other's child")
+        check_refused(door, subject.live(), files[2], "a child of fork is another process")
     with ChangingPython(seed, arguments.objects, moments, folder) as other:
         check_refused(door, other.live(), files[0], "different processes")
+        check_cores_of_one_moment(door, other)
     print("%-6s seed %d: %s" % (door.name, seed, [sum(map(len, truth.values())) for truth in subject.truths[:moments]]))
 
 

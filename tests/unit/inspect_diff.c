@@ -212,7 +212,7 @@ START_TEST(moments_of_different_processes_or_in_the_wrong_order_are_refused)
     snprintf(line, sizeof line, "%s %s", s.files[1], s.files[0]);
     ck_assert_has(refused(&s, line), "give the earlier one first");
     fake_put(s.w.t, FAKE_DESCRIPTOR(s.w.space, pid), 4712, 8);
-    ck_assert_has(refused(&s, s.files[0]), "one is the other's child");
+    ck_assert_has(refused(&s, s.files[0]), "a child of fork is another process");
     fake_put(s.w.t, FAKE_DESCRIPTOR(s.w.space, pid), 4711, 8);
     fake_put(s.w.t, FAKE_DESCRIPTOR(s.w.space, nonce), 77, 8);
     ck_assert_has(refused(&s, s.files[0]), "different processes");
@@ -335,6 +335,24 @@ START_TEST(a_file_that_was_edited_with_care_is_read_safely)
 }
 END_TEST
 
+/* Its length is what is left with the length's own byte. */
+START_TEST(a_text_that_reaches_past_the_end_is_refused)
+{
+    scene s = scene_new(_i);
+    size_t size;
+    save(&s, 0);
+    uint8_t *bytes = read_file(s.files[0], &size);
+    static const uint8_t body[] = {0, 0, 0, 0, 0, 1, 3, 'a', 'b'}; /* one note */
+    uint64_t length = sizeof body;
+    memcpy(bytes + HEADER_BYTES, body, sizeof body);
+    memcpy(bytes + AT_SIZE, &length, 8);
+    write_checked(s.files[1], bytes, HEADER_BYTES + sizeof body);
+    ck_assert_has(refused(&s, s.files[1]), "makes no sense");
+    free(bytes);
+    scene_free(&s);
+}
+END_TEST
+
 /* Numbers of things that are more than the file has bytes for. */
 START_TEST(a_file_that_claims_much_costs_little)
 {
@@ -413,5 +431,6 @@ RUN_TESTS("inspect_diff", what_was_born_and_died_is_told_exactly,
           what_grew_each_time_comes_first, what_could_not_be_read_has_not_died,
           moments_of_different_processes_or_in_the_wrong_order_are_refused,
           one_heap_can_be_asked_about, a_file_that_was_cut_off_or_changed_is_refused,
-          a_file_that_was_edited_with_care_is_read_safely, a_file_that_claims_much_costs_little,
+          a_file_that_was_edited_with_care_is_read_safely,
+          a_text_that_reaches_past_the_end_is_refused, a_file_that_claims_much_costs_little,
           what_is_no_such_file_is_told, it_is_cancelled_at_every_point)

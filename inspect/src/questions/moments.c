@@ -188,7 +188,7 @@ static rhi_error *other_child(const rhi_moment *before, const rhi_moment *after,
                               uint64_t other)
 {
     return rhi__error("%.200s is of process %" PRIu64 ", %.200s of process %" PRIu64
-                      ": one is the other's child, or both are of one parent",
+                      ": a child of fork is another process",
                       before->name, pid, after->name, other);
 }
 
@@ -205,8 +205,7 @@ rhi_error *rhi__moments_fit(rhi_session *session, const rhi_moment *before, cons
     if (common)
         return NULL;
     if (a->process.pid && b->process.pid && a->process.pid != b->process.pid)
-        return both_random ? other_child(before, after, a->process.pid, b->process.pid)
-                           : other_run(before, after);
+        return other_child(before, after, a->process.pid, b->process.pid);
     if (!both_random)
         rhi__note(&session->remarks,
                   "whether all of this is of one process is not known: compare moments of one");

@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/map.h"
 #include "heap/objects.h"
+#include "target/modules.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ typedef struct taker {
         rhi_map site_of; /* from the number of a site */
         uint32_t last_number, last_site;
     } * spaces;
+    uint64_t *fixed; /* a bit for each object: it lies in the data of a file; NULL: none does */
     uint32_t *table; /* classes by their hash: a class + 1, or 0 */
     uint64_t table_size;
     uint64_t damaged; /* objects whose headers say nothing */
@@ -136,6 +138,8 @@ static rhi_error *take_object(void *context, uint32_t index, const rhi_object *o
                               const uint8_t *bytes)
 {
     taker *t = context;
+    if (t->fixed && rhi__bit(t->fixed, index))
+        return NULL;
     if (object->damaged ||
         (rhi__is_object(object->state) && object->type >= t->reader->types.count))
         t->damaged++;
@@ -158,6 +162,27 @@ static rhi_error *take_object(void *context, uint32_t index, const rhi_object *o
         (rhi_snapshot_row){.key = space->has_serials ? object->serial : object->address,
                            .kind = *last,
                            .index = index};
+    return NULL;
+}
+
+/* Objects that the program's files are born with, like Python's static types, are left out: none of
+ * them is born or dies, and of pages that were never written to some cores have nothing. */
+static rhi_error *find_fixed(taker *t)
+{
+    const rhi_reader *reader = t->reader;
+    uint64_t objects = 0;
+    for (uint64_t i = 0; i < reader->blocks.count; i++)
+        objects += reader->blocks.items[i].object_count;
+    for (uint64_t i = 0; i < reader->blocks.count; i++) {
+        const rhi_block *block = &reader->blocks.items[i];
+        const rhi_region *region =
+            block->is_lone ? rhi__memory_region(reader->memory, block->base) : NULL;
+        if (!region || !rhi__region_is_file(region) || block->object_count == 0)
+            continue;
+        if (!t->fixed && !(t->fixed = calloc(objects / 64 + 1, sizeof *t->fixed)))
+            return rhi__error_memory();
+        rhi__bit_set(t->fixed, block->first_object);
+    }
     return NULL;
 }
 
@@ -307,6 +332,7 @@ static rhi_error *take(taker *t)
     uint64_t repeated;
     RHI_TRY(rhi__session_reader(t->session, &t->reader));
     RHI_TRY(make_room(t));
+    RHI_TRY(find_fixed(t));
     t->snapshot->process = rhi__memory_identity(t->reader->memory);
     RHI_TRY(rhi__each_object(&t->session->work, t->reader, "reading objects", take_object, t));
     RHI_TRY(put_in_order(t, &repeated));
@@ -327,6 +353,7 @@ rhi_error *rhi__snapshot_take(rhi_session *session, rhi_snapshot **snapshot)
     for (uint64_t i = 0; t.spaces && i < t.snapshot->spaces.count; i++)
         rhi__map_free(&t.spaces[i].site_of);
     free(t.spaces);
+    free(t.fixed);
     free(t.type_of);
     free(t.last_class);
     free(t.table);

@@ -130,7 +130,7 @@ static void print_born(const rhi_gcdiff *answer)
         rhi__snapshot_id(s, row, id, sizeof id);
         bool is_there = object_of(answer, row, &reader, &object);
         rhi__print(session, "  %-28s", id);
-        if (is_there)
+        if (is_there && rhi__snapshot_space(s, kind->heap)->has_serials) /* else it is named so */
             rhi__print(session, " 0x%lx ", object.address);
         rhi__print(session, " %lu bytes", kind->size);
         if (kind->site != RHI_NO_SITE) {

@@ -89,24 +89,6 @@ static int process_id(const void *context)
     return (int)((const process *)context)->reader;
 }
 
-static rhi_identity process_identity(void *context)
-{
-    const process *p = context;
-    rhi_identity identity = {.pid = (uint64_t)p->pid};
-    uint8_t vector[4096];
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/auxv", (int)p->reader);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = file >= 0 ? read(file, vector, sizeof vector) : -1;
-    if (file >= 0)
-        close(file);
-    uint64_t address = got > 0 ? rhi__random_address(vector, (uint64_t)got) : 0;
-    if (!address || process_read(context, address, identity.random, sizeof identity.random) !=
-                        sizeof identity.random)
-        memset(identity.random, 0, sizeof identity.random);
-    return identity;
-}
-
 static int process_threads(void *context, rhi_sink *sink)
 {
     const process *p = context;
@@ -195,6 +177,41 @@ static long each_thread(process *p, int (*visit)(process *, pid_t lwp), int *res
     }
     closedir(tasks);
     return count;
+}
+
+/* What it calls itself: of a process in a container, not what we call it. Cores say that, too. */
+static uint64_t own_number(const process *p)
+{
+    char path[64], *line = NULL;
+    size_t size = 0;
+    uint64_t number = (uint64_t)p->pid;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)p->reader);
+    FILE *file = fopen(path, "re");
+    while (file && getline(&line, &size, file) > 0)
+        if (strncmp(line, "NStgid:", 7) == 0 && strrchr(line, '\t'))
+            number = strtoull(strrchr(line, '\t') + 1, NULL, 10);
+    free(line);
+    if (file)
+        fclose(file);
+    return number;
+}
+
+static rhi_identity process_identity(void *context)
+{
+    const process *p = context;
+    rhi_identity identity = {.pid = own_number(p)};
+    uint8_t vector[4096];
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/auxv", (int)p->reader);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file >= 0 ? read(file, vector, sizeof vector) : -1;
+    if (file >= 0)
+        close(file);
+    uint64_t address = got > 0 ? rhi__random_address(vector, (uint64_t)got) : 0;
+    if (!address || process_read(context, address, identity.random, sizeof identity.random) !=
+                        sizeof identity.random)
+        memset(identity.random, 0, sizeof identity.random);
+    return identity;
 }
 
 /* ---- stopping ------------------------------------------------------------------------------- */
