@@ -72,7 +72,7 @@ PEERS = (
     Peer("refheap-static", "the same, linked as an archive (not judged: all peers are shared libraries)"),
     Peer("refheap-forgetful", "the same as refheap, history=0", only=frozenset({"alloc_free"})),
     Peer("refheap-all", "the same as refheap, history=all,stacks=8", only=frozenset({"alloc_free"})),
-    Peer("refheap-unsited", "the same as refheap, objects without the line that made them",
+    Peer("refheap-nosite", "the same as refheap, objects without the line that made them",
          only=frozenset({"alloc_free"})),
     Peer("glibc", "malloc, inline count", "libc6-dev"),
     Peer("glibc-zero", "malloc, inline count, payload cleared", "libc6-dev",
@@ -102,7 +102,7 @@ WIDE = {"shared_ptr": "a reference is two words: 32 bytes of payload"}
 
 FIGURES = (
     Figure("alloc_free", "alloc_free", "allocate and free, 32-byte payload, one object at a time",
-           targets=(Ratio(0.7, MIMALLOC), Over(0.2, "refheap-unsited"), Over(1.5, "refheap-forgetful")), bytes_program="alloc_free_bytes",
+           targets=(Ratio(0.7, MIMALLOC), Over(0.2, "refheap-nosite"), Over(1.5, "refheap-forgetful")), bytes_program="alloc_free_bytes",
            notes={"boehm": "freed by the collections that allocating starts"}),
     Figure("window", "window", "10,000 live objects of 16 to 256 bytes, a random one replaced by a new one",
            targets=(Ratio(0.9, MIMALLOC), Bytes(16, "glibc")), bytes_program="window_bytes",

@@ -455,8 +455,9 @@ class Expectations:
             group[0] += row["objects"]
             group[1] += row["bytes"]
         same("groups by cause, type and line", dict(groups), dict(kinds))
-        sizes = [row["bytes"] for row in document["groups"]]
-        same("the largest group first", sizes, sorted(sizes, reverse=True))
+        order = [(row["cause"] == "dependent", -max(row["retained"], row["bytes"])) for row in document["groups"]]
+        same("the row to look at first", order, sorted(order))
+        same("what is retained", sum(row["retained"] for row in document["groups"]), sum(leak["retained"] for leak in document["leaks"]))
         if complete:
             size = sum(truth.sizes[key] for key in self.causes)
             same("the totals", (document["objects"], document["bytes"]), (len(self.causes), size))

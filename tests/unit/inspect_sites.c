@@ -58,14 +58,43 @@ START_TEST(leaks_are_grouped_by_cause_type_and_line)
     const char *text = say(&s, "gcleaks", ""), *first = strstr(text, "\n  cycle "),
                *second = first ? strstr(first + 1, "\n  cycle ") : NULL;
     ck_assert_ptr_nonnull(second);
-    ck_assert_has(text, " largest                  born\n");
+    ck_assert_has(text, " largest              born\n");
     char row[400];
     snprintf(row, sizeof row, "%.*s", (int)(second - first), first);
     ck_assert_has(row, " 4 ");
-    ck_assert_has(row, "node#1                   server.c:30 in log_in()");
-    ck_assert_has(second, "node#5                   client.c:7 in log_out()\n");
+    ck_assert_has(row, "node#1               server.c:30 in log_in()");
+    ck_assert_has(second, "node#5               client.c:7 in log_out()\n");
     ck_assert_has(text, "  born in log_in() at server.c:30\n");
     world_free(&s.w);
+}
+END_TEST
+
+/* However much the lost one brings with it, the row of its line comes first. */
+START_TEST(what_only_leaked_objects_hold_comes_behind_its_cause)
+{
+    world w = world_new((unsigned)_i);
+    uint32_t line = fake_site(w.space, "a.c", "lose", 1),
+             other = fake_site(w.space, "a.c", "add", 2);
+    fake_map(w.t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
+    fake_thread(w.t, 321, 0x7ffe00001000);
+    uint64_t lost = new_node(&w, 1), last = lost;
+    fake_born(w.heap, lost, line);
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t next = new_node(&w, 1);
+        fake_born(w.heap, next, other);
+        fake_link(w.heap, last, NEXT, next);
+        last = next;
+    }
+    json_t *json = fake_json(w.t, "gcleaks", "");
+    long long size = (long long)w.space->type_bytes[w.node];
+    ck_assert_uint_eq(fake_size(json, "groups"), 2);
+    ck_assert_str_eq(fake_string(json, "groups.0.cause"), "lost_reference");
+    ck_assert_str_eq(fake_string(json, "groups.0.site.function"), "lose");
+    ck_assert_int_eq(fake_integer(json, "groups.0.retained"), 6 * size);
+    ck_assert_str_eq(fake_string(json, "groups.1.cause"), "dependent");
+    ck_assert_int_eq(fake_integer(json, "groups.1.bytes"), 5 * size);
+    json_decref(json);
+    world_free(&w);
 }
 END_TEST
 
@@ -75,8 +104,8 @@ START_TEST(what_is_leaked_by_no_known_line_is_a_row_too)
     scene s = scene_new(_i);
     fake_born(s.w.heap, s.n[5], 0);
     const char *text = say(&s, "gcleaks", "");
-    ck_assert_has(text, "node#1                   server.c:30 in log_in()\n");
-    ck_assert_has(text, "node#5                   ?\n");
+    ck_assert_has(text, "node#1               server.c:30 in log_in()\n");
+    ck_assert_has(text, "node#5               ?\n");
     for (unsigned i = 1; i < 6; i++)
         fake_born(s.w.heap, s.n[i], 0);
     s.w.t->state++;
@@ -179,6 +208,7 @@ START_TEST(a_damaged_header_names_no_line)
 END_TEST
 
 RUN_TESTS("inspect_sites", leaks_are_grouped_by_cause_type_and_line,
+          what_only_leaked_objects_hold_comes_behind_its_cause,
           what_is_leaked_by_no_known_line_is_a_row_too, live_objects_are_counted_by_line,
           objects_are_found_by_the_line_that_made_them,
           what_is_freed_is_told_with_the_line_that_made_it, a_damaged_header_names_no_line)

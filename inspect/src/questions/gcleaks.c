@@ -36,6 +36,22 @@ static int total_order(const void *left, const void *right)
     return a->leak < b->leak ? -1 : a->leak > b->leak;
 }
 
+/* Of one that is in use nothing is retained, but its own bytes count. */
+static uint64_t weight(const rhi_leak_total *t)
+{
+    return t->retained > t->bytes ? t->retained : t->bytes;
+}
+
+static int look_order(const void *left, const void *right)
+{
+    const rhi_leak_total *a = left, *b = right;
+    if ((a->cause == RHI_CAUSE_DEPENDENT) != (b->cause == RHI_CAUSE_DEPENDENT))
+        return a->cause == RHI_CAUSE_DEPENDENT ? 1 : -1;
+    if (weight(a) != weight(b))
+        return weight(a) > weight(b) ? -1 : 1;
+    return total_order(left, right);
+}
+
 static int kind_order(const void *left, const void *right)
 {
     const rhi_leak_total *a = left, *b = right;
@@ -59,6 +75,7 @@ static void count_group(rhi_leak_total *t, const rhi_leaks *leaks, uint32_t numb
     }
     t->objects += leak->count;
     t->bytes += leak->bytes;
+    t->retained += leak->retained;
     t->lost += leak->lost;
     t->collectable += leak->collectable;
 }
@@ -256,6 +273,7 @@ static void join_alike(rhi_leak_totals *alike)
             last->groups += next->groups;
             last->objects += next->objects;
             last->bytes += next->bytes;
+            last->retained += next->retained;
             last->lost += next->lost;
             last->collectable += next->collectable;
         } else {
@@ -264,7 +282,7 @@ static void join_alike(rhi_leak_totals *alike)
     }
     alike->count = kept;
     if (kept)
-        qsort(alike->items, kept, sizeof *alike->items, total_order);
+        qsort(alike->items, kept, sizeof *alike->items, look_order);
 }
 
 /* The largest of each kind that is shown, and whether their allocations are recorded. */

@@ -13,6 +13,7 @@
  * stack or line. */
 typedef struct rhi_leak_total {
     uint64_t groups, objects, bytes;
+    uint64_t retained;    /* as in rhi_leak */
     uint64_t lost;        /* counts without an owner */
     uint64_t collectable; /* as in rhi_leak */
     uint64_t stack;       /* a mark of the stack, or of the line; 0: not known */
@@ -43,12 +44,14 @@ typedef struct rhi_gcleaks {
     rhi_reader *reader;
     rhi_graph *graph;
     uint64_t limit;
-    const rhi_leaks *leaks;         /* the session's */
-    const rhi_owners *owners;       /* for what is only possible */
-    rhi_leak_list each;             /* the first groups, if each is shown by itself */
-    rhi_leak_list largest;          /* of the first of those that are alike */
-    rhi_leak_totals by_type, alike; /* most bytes first */
-    rhi_leak_totals lost_by_type;   /* of lost references alone; most objects first */
+    const rhi_leaks *leaks;   /* the session's */
+    const rhi_owners *owners; /* for what is only possible */
+    rhi_leak_list each;       /* the first groups, if each is shown by itself */
+    rhi_leak_list largest;    /* of the first of those that are alike */
+    rhi_leak_totals by_type;  /* most bytes first */
+    rhi_leak_totals alike;    /* where to look first: causes, most retained bytes first; then what
+                               * only they hold */
+    rhi_leak_totals lost_by_type; /* of lost references alone; most objects first */
     rhi_leak_total by_cause[RHI_CAUSES], all;
     /* what would find some of the garbage by itself; NULL: no format has a word for it */
     const char *collect_word;

@@ -40,16 +40,16 @@ static bool print_by_site(const answer *a)
         born_text(a, &a->alike.items[i], born);
     if (!born[0])
         return false;
-    rhi__print(s, "\n  %-15s %-24s %10s %12s  %-24s %s\n", "cause", "type", "objects", "bytes",
-               "largest", "born");
+    rhi__print(s, "\n  %-15s %-20s %10s %12s %12s  %-20s %s\n", "cause", "type", "objects", "bytes",
+               "retained", "largest", "born");
     for (uint64_t i = 0; i < a->alike.count && i < a->limit; i++) {
         char id[RHI_ID_SIZE];
         const rhi_leak_total *t = &a->alike.items[i];
         rhi__index_id(a->session, a->reader, t->sample, id, sizeof id);
         born_text(a, t, born);
-        rhi__print(s, "  %-15s %-24s %10" PRIu64 " %12" PRIu64 "  %-24s %s\n",
+        rhi__print(s, "  %-15s %-20s %10" PRIu64 " %12" PRIu64 " %12" PRIu64 "  %-20s %s\n",
                    rhi__cause_word(t->cause), rhi__type_name(a->reader, t->type), t->objects,
-                   t->bytes, id, born[0] ? born : "?");
+                   t->bytes, t->retained, id, born[0] ? born : "?");
     }
     if (a->alike.count > a->limit)
         rhi__print_more(s, "  ", a->alike.count - a->limit, NULL);
@@ -383,6 +383,7 @@ static json_t *alike_json(const answer *a, uint64_t place)
         rhi__type_name(a->reader, alike->type), "count", rhi__json_u64(alike->groups), "objects",
         rhi__json_u64(alike->objects), "bytes", rhi__json_u64(alike->bytes), "largest", id,
         "largest_address", rhi__json_address(rhi__object_address(a->reader, alike->sample)));
+    json_object_set_new(json, "retained", rhi__json_u64(alike->retained));
     json_object_set_new(json, "counts_lost", rhi__json_u64(alike->lost));
     if (rhi__object_at_index(a->session, a->reader, alike->sample, &object)) {
         json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
