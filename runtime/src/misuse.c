@@ -186,7 +186,8 @@ static void add_history(report *text, const rh_heap *heap, const rh_object *obje
     recalling self = {.text = text,
                       .now = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec};
     rh__history_recall(heap, object, add_event, &self);
-    if (!self.shown)
+    /* Of who is not freed a history of deaths says nothing. */
+    if (!self.shown && (heap->keeps_all || object->rh_flags & RH_FLAG_FREED))
         add(text, "refheap: the history of heap %llu does not reach back to it\n",
             (unsigned long long)heap->number);
 }
