@@ -505,14 +505,15 @@ def regions_of(listed):
 
 def listed_regions(target, process):
     """The regions as LLDB shows them; offsets in files from the modules' sections, and the files too where it
-    names none, as in a core."""
+    names none, as in a core. What a section has no bytes of in its file (.bss) may be one region with what
+    the program mapped behind it."""
     listed, rows, sections = process.GetMemoryRegions(), [], []
     is_named = any(region.GetName() for region in regions_of(listed))
     for module in target.module_iter():
         for section in module.section_iter():
             start = section.GetLoadAddress(target)
             if start != lldb.LLDB_INVALID_ADDRESS:
-                sections.append((start, start + section.GetByteSize(), section.GetFileOffset(), module.file.fullpath))
+                sections.append((start, start + section.GetFileByteSize(), section.GetFileOffset(), module.file.fullpath))
     for region in regions_of(listed):
         start, end = region.GetRegionBase(), region.GetRegionEnd()
         flags = ((door.READ if region.IsReadable() else 0) | (door.WRITE if region.IsWritable() else 0)
