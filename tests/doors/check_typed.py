@@ -19,8 +19,8 @@ def check_stale(target_answer, said, truth, has_locals):
                 (truth["was"], truth["now"], truth["address"], "variable of another type"), "%s: %s", name, row)
         require(row["holder"]["address"] == truth["words"][name], "%s lies elsewhere: %s", name, row)
     require(has_locals or len(target_answer["stale"]) == len(rows), "more is stale: %s", target_answer["stale"])
-    wanted = "-> %s is %s, but the variable is of another type; before, it was %s, freed by release" % (
-        truth["address"], truth["now"], truth["was"])
+    wanted = "-> %s is %s, but the variable is of another type; before, it was %s, born in made() at typed.c:%d, freed by release in main()" % (
+        truth["address"], truth["now"], truth["was"], truth["line"])
     require(said.count(wanted) == 1, "%r is not said once for all:\n%s", wanted, said)
     told = said[said.index(wanted):].splitlines()[1:]
     for name, address in truth["words"].items():
