@@ -183,14 +183,21 @@ def ask_extension(asker, truth):
     (victim, counts), = truth["over_released"].items()
     (name, members), = truth["lost_lists"].items()
     dangling = truth["dangling"]
-    asker.ask("refs", kept, lambda document: same("the ledger of " + kept, [document["ledger"][key] for key in ("stored", "fields", "unexplained")],
-                                                  [1 + lost, 1, lost]))
+    asker.ask("refs", kept, lambda document: check_kept(kept, lost, document))
     asker.ask("gcleaks", "", lambda document: check_lost({name, kept}, members, document))
     asker.ask("gcverify", "", lambda document: check_over_released(victim, dangling, document))
     asker.ask("refs", victim, lambda document: same("the ledger of " + victim, {key: document["ledger"][key] for key in counts}, counts))
     asker.ask("gcstale", "", lambda document: check_dangling(dangling, victim, document))
     if dangling:
         asker.ask("objat", dangling["address"], lambda document: check_ghost(dangling, document))
+
+
+def check_kept(kept, lost, document):
+    """All lost counts have no owner. But 3.9 keeps a frame of each function for reuse, with all that was on its stack: where
+    malloc has it, nothing tells its words from those of others, and each may own a count."""
+    words = [row for row in document["referrers"] if row["strength"] == "conservative"] if minor_version() == 9 else []
+    require(len(words) < lost and all(row["kind"] == "foreign" for row in words), "words: %s", words)
+    same("the ledger of " + kept, [document["ledger"][key] for key in ("stored", "fields", "unexplained")], [1 + lost, 1, lost - len(words)])
 
 
 def check_lost(lost, members, document):

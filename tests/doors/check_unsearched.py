@@ -21,6 +21,7 @@ PLACES = {
     "shared_anonymous": ("unknown", None), "shared_memfd": ("unknown", None), "shared_shm": ("unknown", None),
     "dontdump": ("unknown", None), "xmm": ("register", "xmm7[1]"), "epoll": ("kernel", "epoll fd 3, watching fd 4"),
     "epoll_waits": ("kernel", "epoll fd 3, watching fd 4"), "timer": ("kernel", "sigev_value of timer 0"), "nowhere": None,
+    "written_over": None,  # words of which a part was an address
     "xmm_in_libc": None,  # a leftover: no caller of libc keeps anything there
 }
 ASKED = ("gcleaks --check --json", "gcleaks --check --json --missing=empty", "gcleaks", "gcfind --unreachable --json", "refs --in --json OBJECT",

@@ -87,11 +87,36 @@ static void put_in_kernel(void)
     }
 }
 
+/* An array whose elements were addresses once, in memory less than a GiB from a border of 4 GiB,
+ * until numbers and texts were put over a part of each. */
+static void write_over(void)
+{
+    static const unsigned numbers[] = {0, 1, 0x4a0, 0xfff8};
+    static const char texts[][3] = {"\n", ".5"};
+    enum { NUMBERS = sizeof numbers / sizeof *numbers, TEXTS = sizeof texts / sizeof *texts };
+    char *wanted = (char *)0x600022100000;
+    char *memory = mmap(wanted, BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    char **words = malloc((NUMBERS + TEXTS) * sizeof *words);
+    if (memory != wanted || !words)
+        abort();
+    memset(memory, 1, BYTES);
+    for (int i = 0; i < NUMBERS + TEXTS; i++)
+        words[i] = memory + 64 * i;
+    for (int i = 0; i < NUMBERS; i++)
+        memcpy(&words[i], &numbers[i], sizeof *numbers);
+    for (int i = 0; i < TEXTS; i++)
+        memcpy(&words[NUMBERS + i], texts[i], sizeof *texts);
+    place = (char *)words;
+}
+
 static void put(void)
 {
     bool is_shared = strncmp(kind, "shared", 6) == 0;
     if (strncmp(kind, "epoll", 5) == 0 || strcmp(kind, "timer") == 0)
         put_in_kernel();
+    else if (strcmp(kind, "written_over") == 0)
+        write_over();
     else if (strcmp(kind, "shared_anonymous") == 0)
         store(map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1));
     else if (strcmp(kind, "shared_shm") == 0)

@@ -347,6 +347,34 @@ START_TEST(no_word_of_an_object_whose_slots_are_told_leads_to_missing_memory)
 }
 END_TEST
 
+/* Nor does a word that was an address, until a number or a text was put over a part of it. */
+START_TEST(no_word_that_was_partly_written_over_leads_to_missing_memory)
+{
+    both b = both_new(_i);
+    const uint64_t near = 0x700225100000, high = near & ~0xffffffffull;
+    const uint64_t numbers[] = {high, high + 1, high + 0x4a0, high + 0xfff8, high + 0xfffffff8};
+    const uint64_t texts[] = {0x70022500000a, 0x70022500352e, 0x700225002020, high + 0x636261};
+    const uint64_t some[] = {high + 0x10000, 0x700225200000, 0x700225000000, 0x700225200028,
+                             0x700264636261};
+    fake_map(b.w.t, near, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_map(b.w.t, high + 0xfff00000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        fake_put(b.w.t, rooted + 0x100 + 8 * i, numbers[i], 8);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        fake_put(b.w.t, rooted + 0x200 + 8 * i, texts[i], 8);
+    char *doubts = doubts_in_core(&b);
+    ck_assert_msg(!strstr(doubts, "words lead to such"), "%s", doubts);
+    free(doubts);
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+        fake_put(b.w.t, rooted + 0x100, some[i], 8);
+        doubts = doubts_in_core(&b);
+        must_have(doubts, text_of(some[i]));
+        free(doubts);
+    }
+    world_free(&b.w);
+}
+END_TEST
+
 /* Objat on an address: its status, offset, and whether the format remarks something. */
 static void check_place(const both *b, uint64_t address, const char *status, long long offset,
                         bool is_remarked)
@@ -1125,8 +1153,8 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           what_the_program_took_from_a_crate_is_its_memory, a_format_says_what_became_of_memory,
           a_table_in_a_crate_is_its_owners_alone,
           no_word_of_an_object_whose_slots_are_told_leads_to_missing_memory,
-          no_word_of_an_object_whose_slots_are_told_leads_to_missing_memory,
-          crates_may_lie_far_apart, an_address_of_bytes_in_an_object_of_c_code_is_a_word,
+          no_word_that_was_partly_written_over_leads_to_missing_memory, crates_may_lie_far_apart,
+          an_address_of_bytes_in_an_object_of_c_code_is_a_word,
           a_cycle_may_lead_through_both_formats, lists_and_totals_are_of_both,
           what_does_not_fit_is_told_of_both, a_guess_counts_and_is_called_conservative,
           nothing_certain_rests_on_a_guess, memory_may_be_used_again_for_anything,

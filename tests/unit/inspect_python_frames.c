@@ -27,6 +27,8 @@ enum {
     STACK_DATA = 24,
     FRAME_OBJECTS = 0x310000,
     KERNEL_STACK = 0x400000,
+    VARIABLES = 0x500000, /* of CPython */
+    ARENA = 0x600000,
     READ_WRITE = RHI_REGION_READ | RHI_REGION_WRITE
 };
 
@@ -47,7 +49,7 @@ typedef struct scene {
     py_runtime py;
     const struct parts *parts;
     uint64_t objects; /* where the next one goes */
-    uint64_t code_type, str_type, weak_type;
+    uint64_t code_type, str_type, weak_type, list_type;
 } scene;
 
 static void put(scene *s, uint64_t address, uint64_t value)
@@ -291,6 +293,7 @@ static void make_types(scene *s)
     s->code_type = add_type(s, "code", 176, 0);
     s->str_type = add_type(s, "str", 80, PY_FLAG_STR);
     s->weak_type = add_type(s, "weakref", 72, PY_FLAG_GC);
+    s->list_type = add_type(s, "list", 40, PY_FLAG_GC | PY_FLAG_LIST);
 }
 
 static void name_code(scene *s)
@@ -349,6 +352,7 @@ static void open_roots(scene *s)
     s->py.interpreters.items = &interpreter;
     s->py.interpreters.count = 1;
     ck_assert_ptr_null(rhi__py_types_open(&s->py));
+    rhi__py_type_at(&s->py, s->list_type);
     ck_assert_ptr_null(rhi__py_roots_open(&s->py));
     s->py.interpreters.items = NULL;
     s->py.interpreters.count = 0;
@@ -707,6 +711,51 @@ START_TEST(what_interpreters_and_threads_own_are_roots)
 }
 END_TEST
 
+/* Entries at `at`: so many lead to lists that are free, then so many to lists that are not. */
+static void put_entries(scene *s, uint64_t at, unsigned free, unsigned live)
+{
+    for (unsigned i = 0; i < free + live; i++) {
+        uint64_t list = ARENA + 0x1000 + 64 * i;
+        put(s, at + 8 * i, i < free ? list : list + 0x10000);
+        put(s, list + PY_OB_TYPE, s->list_type);
+        put(s, list + 0x10000, 1);
+        put(s, list + 0x10000 + PY_OB_TYPE, s->list_type);
+    }
+}
+
+/* In 3.9. */
+START_TEST(an_array_of_objects_that_are_kept_for_reuse_owns_nothing)
+{
+    enum { KEPT = VARIABLES + 0x100, HELD = 0x400, FEW = 0x500, SHIFTED = 0x608, LONG = 0x800 };
+    static uint64_t arenas[] = {ARENA};
+    scene s = scene_new(&python_f[_i]);
+    bool is_9 = s.py.minor == 9;
+    make_types(&s);
+    make_interpreter(&s);
+    fake_map(s.t, VARIABLES, 0x2000, READ_WRITE, "");
+    fake_map(s.t, ARENA, 0x40000, READ_WRITE, "");
+    s.py.address = VARIABLES + 0x1f00;
+    s.py.arenas.items = arenas;
+    s.py.arenas.count = 1;
+    put_entries(&s, KEPT, 4, 3);
+    put(&s, KEPT + 8 * 7, ARENA + 0x20000); /* of which something else was made */
+    put(&s, KEPT + 8 * 9, ARENA + 0x11000); /* a variable of its own */
+    put_entries(&s, VARIABLES + HELD, 0, 8);
+    put_entries(&s, VARIABLES + FEW, 3, 2);
+    put_entries(&s, VARIABLES + SHIFTED, 5, 2);
+    put_entries(&s, VARIABLES + LONG, 41, 40);
+    open_roots(&s);
+    ck_assert_uint_eq(s.reader->problems.count, 0);
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_int_eq(owns_nothing(&s, KEPT + 8 * i), is_9);
+    ck_assert(!owns_nothing(&s, KEPT - 8) && !owns_nothing(&s, KEPT + 8 * 9));
+    for (uint64_t at = VARIABLES + HELD; at < VARIABLES + 0x1000; at += 8)
+        ck_assert_msg(!owns_nothing(&s, at), "0x%" PRIx64, at);
+    s.py.arenas.items = NULL;
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(what_a_thread_hands_on_when_it_ends_is_owned_if_it_is_a_weak_reference)
 {
     static const unsigned at_end[] = {208, 208, 192, 176};
@@ -798,6 +847,7 @@ int main(void)
     tcase_add_loop_test(tcase, frames_that_are_objects_leave_their_value_stack_to_the_thread, 0,
                         NEW);
     EACH(what_interpreters_and_threads_own_are_roots);
+    EACH(an_array_of_objects_that_are_kept_for_reuse_owns_nothing);
     tcase_add_loop_test(tcase,
                         what_a_thread_hands_on_when_it_ends_is_owned_if_it_is_a_weak_reference, 0,
                         PYTHON_CODES - 1);

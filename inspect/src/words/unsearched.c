@@ -58,10 +58,29 @@ typedef struct search {
     unsigned found; /* of unlisted places */
 } search;
 
+/* Was a number or a text put over the lower bytes of an address that was there before? All programs
+ * have such words: 32 bits and their padding keep the upper half. They lead anywhere into the same
+ * 4 GiB. Memory that really begins at such a border has words that lead further into it, too. */
+static bool is_written_over(uint64_t value)
+{
+    enum { SMALL = 1 << 16, BYTES = 4 };
+    uint32_t low = (uint32_t)value, length = 0;
+    if (low + SMALL < 2 * SMALL)
+        return true;
+    for (uint32_t byte; length < BYTES; length++) {
+        byte = low >> 8 * length & 0xff;
+        if ((byte < ' ' && byte != '\t' && byte != '\n' && byte != '\r') || byte > '~')
+            break;
+    }
+    if (length == 0 || length == BYTES)
+        return false;
+    return length == BYTES - 1 ? low >> 24 == 0 : (low & 0xffffff) >> 8 * length == 0;
+}
+
 /* Does the value lead to memory near what is mapped, of which the core says nothing? */
 static bool is_unlisted(search *s, uint64_t value)
 {
-    if (s->lists_all)
+    if (s->lists_all || is_written_over(value))
         return false;
     const rhi_region *regions = s->memory->map.regions.items;
     uint64_t count = s->memory->map.regions.count,

@@ -203,7 +203,9 @@ rhi_error *rhi__py_roots_open(py_runtime *py)
                       .reader = py->reader,
                       .window = {.memory = py->memory, .step = PY_WINDOW_BYTES},
                       .frames_left = PY_FRAMES_MAX,
-                      .out_of_memory = !frames};
+                      .out_of_memory = !frames,
+                      .heap = py->interpreters.items[0].heap};
+    rhi__py_free_lists(&roots);
     for (uint64_t i = 0; i < py->interpreters.count && !roots.out_of_memory; i++) {
         const py_interpreter *interpreter = &py->interpreters.items[i];
         roots.heap = interpreter->heap;

@@ -99,3 +99,16 @@ void rhi__py_nothing(py_roots *roots, uint64_t start, uint64_t size, const char 
         reader->own.items[reader->own.count++] =
             (rhi_own_range){.start = start, .end = start + size, .what = what, .heap = roots->heap};
 }
+
+const uint8_t *rhi__py_variables(const py_runtime *py, rhi_scratch *scratch, uint64_t *start,
+                                 uint64_t *got)
+{
+    enum { BYTES_MAX = 4 << 20 };
+    const rhi_region *region = rhi__memory_region(py->memory, py->address);
+    uint64_t first = py->address, end = region ? region->end : first;
+    for (; region && region->flags & RHI_REGION_WRITE && end - first < BYTES_MAX;
+         region = rhi__memory_region(py->memory, first - 1))
+        first = region->start;
+    *start = end - first < BYTES_MAX ? first : end - BYTES_MAX;
+    return rhi__memory_view(py->memory, *start, end - *start, scratch, got);
+}

@@ -46,8 +46,17 @@ __attribute__((format(printf, 3, 4))) void rhi__py_guessed_root(py_roots *roots,
                                                                 const char *format, ...);
 /* None of these bytes owns anything but what is a root. They overlap no others. */
 void rhi__py_nothing(py_roots *roots, uint64_t start, uint64_t size, const char *what);
+/* CPython's variables: writable memory without a gap, up to the end of the mapping that _PyRuntime
+ * lies in, and no more than 4 MiB of it. The first *got bytes from *start on, in `scratch`. */
+const uint8_t *rhi__py_variables(const py_runtime *py, rhi_scratch *scratch, uint64_t *start,
+                                 uint64_t *got);
 /* Says that something cannot be followed; the answer is incomplete. Once for all that is cut. */
 void rhi__py_cut(py_roots *roots, const char *what);
+
+/* ---- free_lists.c --------------------------------------------------------------------------- */
+
+/* Adds the arrays of a runtime that has them in its data, as memory that owns nothing. */
+void rhi__py_free_lists(py_roots *roots);
 
 /* ---- type_cache.c --------------------------------------------------------------------------- */
 

@@ -14,8 +14,7 @@ enum {
     STR_HASH = 24,
     ENOUGH = 64, /* rows that are at their places */
     ENOUGH_OF_ALL = 16,
-    MISPLACED_MAX = 2,       /* a row may be written just now */
-    DATA_BYTES_MAX = 4 << 20 /* of CPython's variables */
+    MISPLACED_MAX = 2 /* a row may be written just now */
 };
 
 /* Where the row stands that holds this, in 3.9; ROWS: nowhere. */
@@ -39,20 +38,11 @@ static bool is_table(py_roots *roots, const uint8_t *table)
     return placed >= ENOUGH_OF_ALL && misplaced <= MISPLACED_MAX;
 }
 
-/* CPython's variables: writable memory without a gap, up to the end of the mapping that _PyRuntime
- * lies in, and no more than DATA_BYTES_MAX of it. */
 static uint64_t find_table(py_roots *roots)
 {
-    rhi_memory *memory = roots->py->memory;
-    uint64_t runtime = roots->py->address;
-    const rhi_region *region = rhi__memory_region(memory, runtime);
     rhi_scratch scratch = {0};
-    uint64_t got, found = 0, start = runtime, end = region ? region->end : runtime;
-    for (; region && region->flags & RHI_REGION_WRITE && end - start < DATA_BYTES_MAX;
-         region = rhi__memory_region(memory, start - 1))
-        start = region->start;
-    start = end - start < DATA_BYTES_MAX ? start : end - DATA_BYTES_MAX;
-    const uint8_t *bytes = rhi__memory_view(memory, start, end - start, &scratch, &got);
+    uint64_t start, got, found = 0;
+    const uint8_t *bytes = rhi__py_variables(roots->py, &scratch, &start, &got);
     for (uint64_t at = 0; bytes && at + ROW_BYTES <= got && !found; at += 8) {
         uint64_t before = place_of(roots, bytes + at) * ROW_BYTES;
         if (before < TABLE_BYTES && before <= at && got - (at - before) >= TABLE_BYTES &&
