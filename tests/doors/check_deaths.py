@@ -154,6 +154,7 @@ def check(door, target, program, truth, arguments):
     sums = [check_forgotten(heap, known[heap], missing[heap], begins[heap]) for heap in sorted(begins)]
     # the first heap is large, the second one's ring as small as can be, the third one's as large as was asked for
     require(len(sums) == 3 and sums[0][0] > 20 and sums[1][1] > 5 and sums[2][1] == 0, "known and forgotten are %s", sums)
+    require(0 not in begins[1] and begins[2] == {0}, "histories begin at %s", dict(begins))
     reasons = {(death["reason"], death["place"][1]) for rows in known.values() for _event, death in rows}
     return sums, reasons
 
