@@ -48,7 +48,8 @@ rh_object *rh__work_pop(rh_heap *heap)
 }
 
 /* What makes a death go the long way. */
-#define LONG_WAY ((uint32_t)(RH__FLAG_INVOLVED | RH_FLAG_HAS_WEAK | RH_FLAG_IMMORTAL))
+#define LONG_WAY                                                                                   \
+    ((uint32_t)(RH__FLAG_INVOLVED | RH__FLAG_LAST_TOLD | RH_FLAG_HAS_WEAK | RH_FLAG_IMMORTAL))
 
 #define REFERENCES_MAX 64u
 
@@ -104,7 +105,7 @@ void rh__release_slot(void *heap, void **slot)
 /* The finalizer (or one that ran meanwhile) left a reference: the object lives on. */
 static void resurrect(rh_heap *heap, rh_object *object)
 {
-    uint32_t flags = object->rh_flags & ~(RH_FLAG_DYING | RH_FLAG_DEATH_MASK);
+    uint32_t flags = object->rh_flags & ~(RH_FLAG_DYING | RH_FLAG_DEATH_MASK | RH__FLAG_LAST_TOLD);
     if (flags & RH_FLAG_IMMORTAL) {
         rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index, flags);
     } else {
@@ -464,8 +465,10 @@ static __attribute__((noinline)) void die_long_way(rh_heap *heap, rh_object *obj
         return;
     }
     begin_death(heap, object, (enum rh_death)heap->death);
-    if (place != heap->outer_place)
+    if (place != heap->outer_place) {
         rh__history_record(heap, RH_EVENT_LAST, object, (enum rh_death)heap->death, place);
+        object->rh_flags |= RH__FLAG_LAST_TOLD;
+    }
     rh__work_push(heap, object);
 }
 

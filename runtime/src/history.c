@@ -309,7 +309,8 @@ void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *obje
     if (!heap->event_next)
         return;
     uint64_t what = RH__EVENT_WHAT(kind, death);
-    uint32_t stack = heap->stacks ? record_stack(heap) : STACKS_MAX;
+    uint32_t stack =
+        heap->stacks && (place || kind != RH_EVENT_FREE) ? record_stack(heap) : STACKS_MAX;
     if (stack != STACKS_MAX) {
         what |= RH__EVENT_STACK;
         place = stack;

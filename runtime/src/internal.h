@@ -83,6 +83,8 @@ __asm__(".pushsection .text\n661:\n.popsection\n"
 #define RH__FLAG_FOUND (1u << 12) /* uncollectable, and the running collection found it */
 /* of birth: death is more than releasing what rh__type_slots says */
 #define RH__FLAG_INVOLVED (1u << 11)
+/* of a dying object: the event RH_EVENT_LAST has the place of its death */
+#define RH__FLAG_LAST_TOLD (1u << 13)
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
@@ -931,7 +933,8 @@ void rh__history_recall(const rh_heap *heap, const rh_object *object, rh__recall
 void rh__history_grow(rh_heap *heap);
 /* Goes on behind an event that filled its block, or that another thread wrote. */
 void rh__history_turn(rh_heap *heap);
-/* Whatever is no death that takes the short way. */
+/* Whatever is no death that takes the short way. A death whose place is 0: an earlier event has it.
+ */
 void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object,
                         enum rh_death death, uint64_t place);
 

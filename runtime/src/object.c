@@ -239,7 +239,8 @@ void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
 void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death)
 {
     rh__slab *slab = rh__slab_of(object);
-    rh__history_record(heap, RH_EVENT_FREE, object, death, heap->place);
+    rh__history_record(heap, RH_EVENT_FREE, object, death,
+                       object->rh_flags & RH__FLAG_LAST_TOLD ? 0 : heap->place);
     heap->collect_freed += death == RH_DEATH_COLLECT;
     heap->poisoning = object;
     RH__ORDER();

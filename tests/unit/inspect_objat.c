@@ -337,10 +337,15 @@ START_TEST(who_gave_the_last_count_away_inside_of_a_finalizer_is_the_place_of_th
     uint64_t a = new_node(&w, 1);
     fake_ring_mark(w.heap, 0, NOON, 77);
     fake_ring_event(w.heap, RH_EVENT_LAST, a, 90, 0, w.node, RH_DEATH_RELEASE, 0x401111);
-    die(&w, a, 90, 0x402222);
+    die(&w, a, 90, 0);
+    /* this one was resurrected before it died for good */
+    fake_ring_event(w.heap, RH_EVENT_LAST, a, 91, 0, w.node, RH_DEATH_RELEASE, 0x401111);
+    fake_ring_mark(w.heap, 3, NOON, 77);
+    die(&w, a, 91, 0x402222);
     json_t *json = ask(&w, "objat", "--history", a);
-    ck_assert_str_eq(fake_string(json, "previous.0.place.address"), "0x401111");
-    ck_assert_uint_eq(fake_size(json, "history"), 1);
+    ck_assert_str_eq(fake_string(json, "previous.0.place.address"), "0x402222");
+    ck_assert_str_eq(fake_string(json, "previous.1.place.address"), "0x401111");
+    ck_assert_uint_eq(fake_size(json, "history"), 3);
     json_decref(json);
     world_free(&w);
 }

@@ -141,7 +141,7 @@ enum rh_event {
     RH_EVENT_FINALIZE = 3,
     RH_EVENT_RESURRECT = 4,
     /* The next three are in rings alone. A finalizer gave the last count away: the free follows,
-     * and has the place of the call that ran the finalizer. */
+     * and has no place of its own (unless the object was resurrected in between). */
     RH_EVENT_LAST = 5,
     /* of a traced object; no runtime writes these two yet */
     RH_EVENT_RETAIN = 6,

@@ -93,8 +93,9 @@ static const uint8_t *block_bytes(ring *r, uint64_t block, uint64_t lowest)
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-/* A finalizer gave away the last count of what is freed behind it: that is the place. Its events
- * were found the other way round. */
+/* A finalizer gave away the last count of what is freed behind it without a place: that is the
+ * place. Its events were found the other way round. A death that has its own was another one: the
+ * object had been resurrected. */
 static bool joins_free(const ring *r, const rhi_event *last)
 {
     for (uint64_t i = r->query->found; i-- > 0;) {
@@ -102,6 +103,8 @@ static bool joins_free(const ring *r, const rhi_event *last)
         if (event->kind != RHI_EVENT_FREE || event->address != last->address ||
             event->serial != last->serial)
             continue;
+        if (event->depth)
+            return false;
         event->depth = last->depth;
         memcpy(event->stack, last->stack, sizeof event->stack);
         return true;
