@@ -364,7 +364,10 @@ static const rhi_command table[] = {
             "of the field, root or\n " RHI_REFHEAP_BLOCK ", \"object\": \"T#n\"|null, \"detail\", "
             "\"heap\": number|null, and of a damaged header \"bytes\": as text in\n"
             " quotes, \"bytes_address\": where that begins, \"below\": OBJ|null, which ends "
-            "there}], \"problems_total\" if cut,\n \"by_kind\": {\"over_release\": how many, …}, "
+            "there,\n"
+            " of what was written to after free \"reason\", \"site\" and \"place\", as in objat's "
+            "previous}], \"problems_total\" if cut,\n \"by_kind\": {\"over_release\": how many, "
+            "…}, "
             "\"objects_checked\", \"provisional\": a heap was stopped\n"
             " inside a collection}",
         .operands_min = 0,
