@@ -594,6 +594,10 @@ int main(int argc, char **argv)
         (void)rh_new(heaps[0], &node_type);
     for (int i = 0; i < steps; i++)
         step(rand() % HEAPS);
+    for (int i = 0; i < 90 * HEAPS; i++) { /* at one address of each heap */
+        void *made = make_node(i % HEAPS);
+        drop(&made);
+    }
     print_truth();
     for (;;)
         pause();

@@ -371,6 +371,37 @@ START_TEST(a_small_heap_has_a_small_history)
 }
 END_TEST
 
+/* Long gone round when the heap grows, and read each time that it has become larger. */
+START_TEST(a_ring_that_grows_keeps_its_events)
+{
+    enum { DEATHS = 20000 };
+    static uint64_t dead[DEATHS];
+    static ring_event events[1 << 16];
+    rh_heap *heap = rh_heap_create(NULL);
+    uint64_t capacity = ring_capacity(heap), grown = 0;
+    for (uint64_t n = 0; n < DEATHS; n++) {
+        node *made = rh_new(heap, &node_type);
+        dead[n] = (uintptr_t)made;
+        rh_release(made);
+        if (n < 100)
+            continue;
+        rh_new(heap, &node_type); /* takes the place: each death has its own */
+        if (ring_capacity(heap) == capacity)
+            continue;
+        uint64_t count = ring_events(heap, events);
+        ck_assert_uint_ge(count, capacity / 64 * 31);
+        for (uint64_t k = 0; k < count; k++) {
+            ck_assert_uint_eq(events[count - 1 - k].number, n - k);
+            ck_assert_uint_eq(events[count - 1 - k].address, dead[n - k]);
+        }
+        capacity = ring_capacity(heap);
+        grown++;
+    }
+    ck_assert_uint_ge(grown, 3);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
 static void *release_in_thread(void *object)
 {
     release_here(object);
@@ -563,6 +594,7 @@ RUN_TESTS("runtime_metadata", the_descriptor_describes_itself,
           roots_are_recorded_renamed_and_removed,
           a_history_of_everything_has_births_finalizers_and_deaths,
           deaths_are_remembered_with_their_place_by_default, a_small_heap_has_a_small_history,
-          deaths_know_their_thread, a_finalizer_that_gives_the_last_count_away_is_remembered,
+          a_ring_that_grows_keeps_its_events, deaths_know_their_thread,
+          a_finalizer_that_gives_the_last_count_away_is_remembered,
           a_destroyed_heap_leaves_a_record_and_no_mapping, heaps_leave_the_list_in_any_order,
           free_slots_are_blank_or_have_tombstones, heap_zero_is_listed_with_number_zero)

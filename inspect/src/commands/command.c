@@ -48,7 +48,9 @@ static const rhi_command table[] = {
             "\"history\": [{\"event\", \"kind\":\n \"alloc|free|finalize|resurrect|last release\", "
             "\"id\", \"reason\", \"time\", \"time_to\", \"thread\", \"place\",\n \"stack\": as in "
             "gcleaks}], "
-            "\"history_total\" if cut, \"history_begins\": the oldest event that the heap\n "
+            "\"history_total\" if cut, \"previous_cut\", \"history_cut\": older ones than the "
+            "newest 64 tenants,\n 256 events were not looked for, \"history_begins\": the oldest "
+            "event that the heap\n "
             "remembers, or null, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
             " unmanaged memory, \"block\": of memory in which the address lies: {\"address\", "
             "\"size\", \"offset\",\n \"in_use\": false: free memory, \"reachable\", \"referrers\": "
@@ -364,7 +366,10 @@ static const rhi_command table[] = {
             "of the field, root or\n " RHI_REFHEAP_BLOCK ", \"object\": \"T#n\"|null, \"detail\", "
             "\"heap\": number|null, and of a damaged header \"bytes\": as text in\n"
             " quotes, \"bytes_address\": where that begins, \"below\": OBJ|null, which ends "
-            "there}], \"problems_total\" if cut,\n \"by_kind\": {\"over_release\": how many, …}, "
+            "there,\n"
+            " of what was written to after free \"reason\", \"site\" and \"place\", as in objat's "
+            "previous}], \"problems_total\" if cut,\n \"by_kind\": {\"over_release\": how many, "
+            "…}, "
             "\"objects_checked\", \"provisional\": a heap was stopped\n"
             " inside a collection}",
         .operands_min = 0,

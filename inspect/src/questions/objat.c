@@ -16,7 +16,8 @@ static void gather_tenants(answer *a)
 {
     if (a->place == RHI_PLACE_FREED)
         a->tenant_count = 1; /* by its tombstone */
-    for (uint64_t i = 0; i < a->event_count && a->tenant_count < RHI_TENANTS_MAX; i++) {
+    uint64_t i = 0;
+    for (; i < a->event_count && a->tenant_count < RHI_TENANTS_MAX; i++) {
         const rhi_event *event = &a->events[i];
         /* Who is there still had its death recorded just before it dies. */
         if (event->kind != RHI_EVENT_FREE ||
@@ -26,8 +27,9 @@ static void gather_tenants(answer *a)
         rhi_tenant *t = is_last ? &a->tenants[0] : &a->tenants[a->tenant_count++];
         t->event = event;
     }
-    for (unsigned i = 0; i < a->tenant_count; i++) {
-        rhi_tenant *t = &a->tenants[i];
+    a->tenants_cut = a->events_cut || i < a->event_count;
+    for (unsigned k = 0; k < a->tenant_count; k++) {
+        rhi_tenant *t = &a->tenants[k];
         t->object = t->event ? rhi__event_object(t->event) : a->object;
     }
 }
@@ -135,7 +137,9 @@ rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer
         return gather_slot(a);
     if (!rhi__place_is_slot(a->place))
         return NULL;
-    a->event_count = rhi__history(a->reader, a->object.address, 0, a->events, RHI_EVENTS_MAX);
+    a->event_count = rhi__history(a->reader, a->object.address, 0, a->events, RHI_EVENTS_MAX + 1);
+    a->events_cut = a->event_count > RHI_EVENTS_MAX;
+    a->event_count -= a->events_cut;
     a->has_begin = rhi__history_begin(a->reader, a->object.heap, &a->begin);
     gather_tenants(a);
     if (a->object.damaged)

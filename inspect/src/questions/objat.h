@@ -36,8 +36,10 @@ typedef struct rhi_objat {
     const rhi_own_range *own;            /* the runtime's own memory; NULL: it is not */
     rhi_tenant tenants[RHI_TENANTS_MAX]; /* newest first */
     unsigned tenant_count;
-    rhi_event events[RHI_EVENTS_MAX];
+    bool tenants_cut;                     /* older ones were not looked for */
+    rhi_event events[RHI_EVENTS_MAX + 1]; /* one too many shows that there are more */
     uint64_t event_count;
+    bool events_cut;
     uint64_t begin; /* the oldest event that its heap remembers; has_begin: there is one */
     bool has_begin;
     rhi_ledger ledger;

@@ -194,6 +194,8 @@ static void print_events(const answer *a)
     }
     if (a->event_count > a->asked.limit)
         rhi__print_more(a->session, "  ", a->event_count - a->asked.limit, "event");
+    if (a->events_cut)
+        rhi__print(a->session, "  older events of this address were not looked for\n");
 }
 
 static void print_history(const answer *a)
@@ -239,6 +241,8 @@ static void print_tenants(const answer *a)
     }
     if (a->tenant_count > a->asked.limit)
         rhi__print_more(a->session, "  ", a->tenant_count - a->asked.limit, NULL);
+    if (a->tenants_cut)
+        rhi__print(a->session, "  older tenants were not looked for\n");
 }
 
 /* What its format says of it besides: ", tracked by the collector". */
@@ -441,6 +445,7 @@ static void json_history(const answer *a)
     rhi__json_array_end(a->session);
     if (a->asked.history && a->event_count > a->asked.limit)
         rhi__json_key(a->session, "history_total", rhi__json_u64(a->event_count));
+    rhi__json_key(a->session, "history_cut", json_boolean(a->events_cut));
     rhi__json_key(a->session, "history_begins",
                   a->has_begin ? rhi__json_u64(a->begin) : json_null());
 }
@@ -475,6 +480,7 @@ void rhi__objat_json(rhi_objat *a)
     rhi__json_array_end(s);
     if (a->tenant_count > a->asked.limit)
         rhi__json_key(s, "previous_total", json_integer(a->tenant_count));
+    rhi__json_key(s, "previous_cut", json_boolean(a->tenants_cut));
     json_history(a);
     if (a->place == RHI_PLACE_UNMANAGED && region)
         rhi__json_key(s, "mapping",
