@@ -134,8 +134,10 @@ class Core:
 
     def add_heap(self, heap):
         self.record("heap", heap, (("heap.next", 8), ("heap.number", 8), ("heap.phase", 4), ("heap.fresh", 8), ("heap.spared", 8),
-                                   ("heap.roots", 8), ("heap.roots_capacity", 8), ("heap.history", 8), ("heap.history_capacity", 8),
-                                   ("heap.history_count", 8), ("heap.weak", 8), ("heap.weak_capacity", 8)))
+                                   ("heap.roots", 8), ("heap.roots_capacity", 8), ("heap.ring", 8), ("heap.ring_next", 8),
+                                   ("heap.keeps_all", 4), ("heap.poisons", 4), ("heap.poisoning", 8), ("heap.weak", 8),
+                                   ("heap.weak_capacity", 8)))
+        self.record("ring", self.word(heap + self.constants["heap.ring"]), (("ring.capacity", 8), ("ring.filled", 8)))
         constants = self.constants
         first = heap + constants["heap.alloc"]
         for entry in range(first, first + constants["heap.allocs"] * constants["alloc.size"], constants["alloc.size"]):
