@@ -319,7 +319,8 @@ static __attribute__((noinline)) void release_here(void *object)
 
 static bool is_in(uint64_t address, const void *function)
 {
-    return address > (uint64_t)(uintptr_t)function && address < (uint64_t)(uintptr_t)function + 512;
+    return address > (uint64_t)(uintptr_t)function &&
+           address < (uint64_t)(uintptr_t)function + 2048;
 }
 
 /* What is born and dies in a fresh heap, and what it remembers then. */
@@ -402,15 +403,18 @@ START_TEST(a_ring_that_grows_keeps_its_events)
 }
 END_TEST
 
+static rh_heap *of_threads; /* the heap of the object that goes from thread to thread */
+
 static void *release_in_thread(void *object)
 {
+    rh_heap_attach(of_threads);
     release_here(object);
     return NULL;
 }
 
 START_TEST(deaths_know_their_thread)
 {
-    rh_heap *heap = rh_heap_create(NULL);
+    rh_heap *heap = of_threads = rh_heap_create(NULL);
     ring_event events[256];
     for (int i = 0; i < 70; i++) { /* each place of a block */
         pthread_t thread;
@@ -418,6 +422,7 @@ START_TEST(deaths_know_their_thread)
         node *other = rh_new(heap, &node_type);
         pthread_create(&thread, NULL, release_in_thread, other);
         pthread_join(thread, NULL);
+        rh_heap_attach(heap);
         release_here(rh_new(heap, &node_type));
         uint64_t count = ring_events(heap, events);
         ck_assert_uint_eq(events[count - 1].number, (uint64_t)i * 3 + 2);
