@@ -4,31 +4,12 @@
  * Nothing here includes a private header: a reader that has only <refheap/metadata.h> gets this
  * far. */
 #include "runtime_ring.h"
+#include "runtime_constants.h"
 #include "runtime_test.h"
 
 #include <pthread.h>
 #include <refheap/metadata.h>
 #include <time.h>
-
-extern struct rh_metadata_descriptor rh_debug_descriptor;
-
-static uint64_t constant(const char *name)
-{
-    const struct rh_metadata_constant *table =
-        (const void *)(uintptr_t)rh_debug_descriptor.constants;
-    for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
-        if (strcmp(table[i].name, name) == 0)
-            return table[i].value;
-    ck_abort_msg("no constant %s", name);
-    return 0;
-}
-
-static uint64_t load(uint64_t address, unsigned width)
-{
-    uint64_t value = 0;
-    memcpy(&value, (const void *)(uintptr_t)address, width);
-    return value;
-}
 
 static uint64_t member(uint64_t address, const char *name, unsigned width)
 {

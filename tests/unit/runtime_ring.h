@@ -5,13 +5,12 @@
 #ifndef RUNTIME_RING_H
 #define RUNTIME_RING_H
 
-#include <refheap/metadata.h>
+#include "runtime_constants.h"
+
 #include <refheap/refheap.h>
 
 #include <check.h>
 #include <string.h>
-
-extern struct rh_metadata_descriptor rh_debug_descriptor;
 
 typedef struct ring_event {
     uint64_t number, address, origin, time, place;
@@ -20,29 +19,11 @@ typedef struct ring_event {
     bool has_stack; /* `place` is its number */
 } ring_event;
 
-static inline uint64_t ring_constant(const char *name)
-{
-    const struct rh_metadata_constant *table =
-        (const void *)(uintptr_t)rh_debug_descriptor.constants;
-    for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
-        if (strcmp(table[i].name, name) == 0)
-            return table[i].value;
-    ck_abort_msg("no constant %s", name);
-    return 0;
-}
-
-static inline uint64_t ring_load(uint64_t address)
-{
-    uint64_t value;
-    memcpy(&value, (const void *)(uintptr_t)address, sizeof value);
-    return value;
-}
-
 /* Slots; 0: no history. */
 static inline uint64_t ring_capacity(const rh_heap *heap)
 {
-    uint64_t ring = ring_load((uintptr_t)heap + ring_constant("heap.ring"));
-    return ring ? ring_load(ring + ring_constant("ring.capacity")) : 0;
+    uint64_t ring = load((uintptr_t)heap + constant("heap.ring"), 8);
+    return ring ? load(ring + constant("ring.capacity"), 8) : 0;
 }
 
 /* Offsets in a slot. */
@@ -52,8 +33,8 @@ typedef struct ring_layout {
 
 static inline ring_layout ring_slot_layout(void)
 {
-    return (ring_layout){ring_constant("ring.slot_size"), ring_constant("slot.what"),
-                         ring_constant("slot.origin"), ring_constant("slot.where")};
+    return (ring_layout){constant("ring.slot_size"), constant("slot.what"), constant("slot.origin"),
+                         constant("slot.where")};
 }
 
 /* The events of one block that is whole up to `used`; returns how many. */
@@ -62,8 +43,8 @@ static inline uint64_t ring_block(const ring_layout *at, uint64_t block, uint64_
 {
     uint64_t count = 0, number = 0, time = 0, thread = 0;
     for (uint64_t i = 0; i < used; i++) {
-        uint64_t slot = block + i * at->size, what = ring_load(slot + at->what),
-                 origin = ring_load(slot + at->origin), where = ring_load(slot + at->where);
+        uint64_t slot = block + i * at->size, what = load(slot + at->what, 8),
+                 origin = load(slot + at->origin, 8), where = load(slot + at->where, 8);
         unsigned kind = what & 15;
         if (i == 0 && kind == RH_EVENT_NONE)
             return 0; /* never written */
@@ -91,10 +72,10 @@ static inline uint64_t ring_block(const ring_layout *at, uint64_t block, uint64_
 /* All that the heap remembers; `events` has room for ring_capacity. */
 static inline uint64_t ring_events(const rh_heap *heap, ring_event *events)
 {
-    uint64_t h = (uintptr_t)heap, ring = ring_load(h + ring_constant("heap.ring")),
-             next = ring_load(h + ring_constant("heap.ring_next")),
-             size = ring_constant("ring.slot_size"), block = ring_constant("ring.block");
-    uint64_t slots = ring + ring_constant("ring.slots"), blocks = ring_capacity(heap) / block;
+    uint64_t h = (uintptr_t)heap, ring = load(h + constant("heap.ring"), 8),
+             next = load(h + constant("heap.ring_next"), 8), size = constant("ring.slot_size"),
+             block = constant("ring.block");
+    uint64_t slots = ring + constant("ring.slots"), blocks = ring_capacity(heap) / block;
     const ring_layout at = ring_slot_layout();
     ck_assert_uint_eq(ring_capacity(heap) % block, 0);
     ck_assert_uint_le(next - slots, ring_capacity(heap) * size);

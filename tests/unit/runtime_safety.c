@@ -2,13 +2,12 @@
  * address before, which thread may use a heap; and of the quarantine, which keeps reports certain
  * for longer. */
 #include "runtime_ring.h"
+#include "runtime_constants.h"
 #include "runtime_test.h"
 
 #include <pthread.h>
 #include <refheap/metadata.h>
 #include <sys/resource.h>
-
-extern struct rh_metadata_descriptor rh_debug_descriptor;
 
 /* What differs from run to run becomes a letter: seconds T, threads N, addresses A. Lines about
  * return addresses are left out, and counted. */
@@ -172,24 +171,6 @@ START_TEST(earlier_tenants_are_named_as_suspects)
 END_TEST
 
 /* ---- stacks --------------------------------------------------------------------------------- */
-
-static uint64_t constant(const char *name)
-{
-    const struct rh_metadata_constant *table =
-        (const void *)(uintptr_t)rh_debug_descriptor.constants;
-    for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
-        if (strcmp(table[i].name, name) == 0)
-            return table[i].value;
-    ck_abort_msg("no constant %s", name);
-    return 0;
-}
-
-static uint64_t load(uint64_t address, unsigned width)
-{
-    uint64_t value = 0;
-    memcpy(&value, (const void *)(uintptr_t)address, width);
-    return value;
-}
 
 /* Of the event that is the last but `age`. */
 static const uint64_t *stack_of_event(rh_heap *heap, uint64_t age)

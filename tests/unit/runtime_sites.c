@@ -1,6 +1,7 @@
 /* runtime_sites.c - the line that made an object: in its header, in the table of sites.
  *
  * Read by the named constants alone, as a reader outside does it. */
+#include "runtime_constants.h"
 #include "runtime_test.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <refheap/values.h>
 #include <sys/mman.h>
 
-extern struct rh_metadata_descriptor rh_debug_descriptor;
 extern uint64_t rh__next_serial;
 
 static bool mmap_fails;
@@ -22,24 +22,6 @@ void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int fi
         return MAP_FAILED;
     }
     return __real_mmap(address, bytes, protection, flags, file, offset);
-}
-
-static uint64_t constant(const char *name)
-{
-    const struct rh_metadata_constant *table =
-        (const void *)(uintptr_t)rh_debug_descriptor.constants;
-    for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
-        if (strcmp(table[i].name, name) == 0)
-            return table[i].value;
-    ck_abort_msg("no constant %s", name);
-    return 0;
-}
-
-static uint64_t load(uint64_t address, size_t width)
-{
-    uint64_t value = 0;
-    memcpy(&value, (const void *)(uintptr_t)address, width);
-    return value;
 }
 
 static uint32_t site_of(const void *object)
