@@ -1,4 +1,6 @@
-/* poison.h - freed slots that were filled, and what was written to them since. */
+/* poison.h - freed slots that were filled, and what was written to them since.
+ *
+ * Invariant: nothing is said of the one slot that the runtime is filling just now. */
 #ifndef RHI_READER_REFHEAP_POISON_H
 #define RHI_READER_REFHEAP_POISON_H
 
@@ -9,4 +11,5 @@ bool rhi__poison_fills(rhi_reader *reader, const rhi_block *block, uint64_t slot
 /* Where bytes of a filled slot are others: [*first, *last) of `room` bytes; false: none are. */
 bool rhi__poison_written(const space *s, const uint8_t *bytes, uint64_t room, uint64_t *first,
                          uint64_t *last);
+
 #endif

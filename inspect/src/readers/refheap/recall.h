@@ -1,4 +1,6 @@
-/* recall.h - what is asked of a history, whatever form its events have. */
+/* recall.h - what is asked of a history, whatever form its events have.
+ *
+ * Invariant: a question that stops before the oldest event says so, unless it has all it wants. */
 #ifndef RHI_READER_REFHEAP_RECALL_H
 #define RHI_READER_REFHEAP_RECALL_H
 
