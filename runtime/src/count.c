@@ -9,6 +9,10 @@
 #include "internal.h"
 
 /* The out-of-line copies. */
+extern inline void *rh__retain_here(void *object, int line);
+extern inline void rh__release_here(void *object, int line);
+extern inline void rh__set_here(void *slot_address, void *object, int line);
+extern inline void *rh__made_here(void *object, int line);
 extern inline void *rh_retain(void *object);
 extern inline void rh_release(void *object);
 extern inline void rh_set(void *slot_address, void *object);
