@@ -171,6 +171,7 @@ typedef struct rh_field {
 
 /* rh_type.flags */
 #define RH_TYPE_ACYCLIC 1u /* its objects cannot be part of a cycle: never candidate roots */
+#define RH_TYPE_TRACED 2u  /* its objects are traced from their birth on, see rh_trace */
 
 /* A type: static, writable, outlives every heap that uses it. It is registered (for the whole
  * process, under a lock) by the first rh_new that names it; from then on do not change it. The
@@ -325,6 +326,22 @@ uint64_t rh_serial(const void *object);
 bool rh_is_object(const rh_heap *heap, const void *address);
 /* From now on the object is never freed before its heap; its count is no longer kept. */
 void rh_make_immortal(void *object);
+
+/* ---- tracing -------------------------------------------------------------------------------- */
+
+/* From now on each retain and each release of the object is recorded, with its stack, clock and
+ * thread, and so are finalizer and death: `objat --history` lists them, and `refs --ledger` pairs
+ * them and names who never gave back what it took. The option "trace=TYPE" (a name, or a pattern
+ * like node*; it may be repeated) does that for all future objects of a type, from their birth on;
+ * the debugger command refwatch does both in a live process.
+ *
+ * A heap remembers the last 65536 events of its traced objects, apart from all other history, in
+ * 3 MB, and their stacks in 2 MB; a traced retain or release costs about as much as a recorded
+ * stack. Objects that are not traced cost nothing. False, with a line on stderr: the heap has no
+ * history ("history=0"). False: NULL, an immortal object, or one with 2^28 counts (a traced one
+ * that gets so many is traced no longer). By the thread that uses the heap. */
+bool rh_trace(void *object);
+void rh_untrace(void *object);
 
 /* ---- weak references ------------------------------------------------------------------------ */
 
