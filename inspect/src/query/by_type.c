@@ -37,12 +37,14 @@ static rhi_error *sort_objects(rhi_query *query, types *t, const uint32_t *place
     for (int pass = 0; pass < 2; pass++) {
         for (uint64_t b = 0; b < reader->blocks.count; b++) {
             const rhi_block *block = &reader->blocks.items[b];
+            if (!rhi__heap_wanted(query->session, reader, block->heap))
+                continue;
             RHI_TRY(
                 rhi__progress(&query->session->work, "sorting objects", b, reader->blocks.count));
             for (uint32_t i = block->first_object; i < block->first_object + block->object_count;
                  i++) {
-                uint32_t type = rhi__query_type(query, i);
-                if (!rhi__query_has(query, i, block))
+                uint32_t kind = query->listing->kinds[i], type = kind >> RHI_LISTING_TYPE_SHIFT;
+                if (!(kind & RHI_LISTING_OBJECT))
                     continue;
                 uint64_t place = place_of[type < t->count ? type : t->count - 1];
                 if (pass)
@@ -82,6 +84,7 @@ static rhi_error *make(rhi_query *query, types *t)
 static rhi_error *types_of(rhi_query *query, types **result)
 {
     types *t = rhi__kept(&query->kept, free_types);
+    RHI_TRY(rhi__query_listing(query));
     if (!t) {
         t = calloc(1, sizeof *t);
         rhi_error *error = t ? make(query, t) : rhi__error_memory();

@@ -5,6 +5,7 @@
 #include "query/table.h"
 #include "base/array.h"
 #include "graph/graph.h"
+#include "session/resolve.h"
 #include "words/edges.h"
 
 #include <ctype.h>
@@ -137,11 +138,28 @@ static rhi_error *add_if_called(rhi_query *query, uint32_t index, const char *id
 {
     rhi_object object;
     char name[RHI_ID_SIZE];
-    if (!(query->listing->kinds[index] & RHI_LISTING_OBJECT) ||
-        !rhi__object_at_index(query->session, query->reader, index, &object))
+    if (!rhi__object_at_index(query->session, query->reader, index, &object) ||
+        !rhi__is_object(object.state))
         return NULL;
     rhi__object_id(query->reader, &object, name, sizeof name);
     return strcmp(name, id) == 0 ? add(index, found) : NULL;
+}
+
+/* As other commands find it, by a search that ends there: for the first of a question, an index
+ * would take longer. */
+static rhi_error *by_search(rhi_query *query, const char *id, const char *digits, rhi_found *found)
+{
+    char type[RHI_NAME_SIZE];
+    uint64_t address;
+    rhi__cut_name(id, (size_t)(digits - 1 - id), type);
+    rhi_error *error =
+        rhi__find_named(query->session, query->reader, type, strtoull(digits, NULL, 10), &address);
+    if (error == rhi__error_cancelled() || error == rhi__error_memory())
+        return error;
+    bool is_none = error != NULL; /* or gone */
+    rhi__error_free(error);
+    uint32_t index = is_none ? RHI_NO_OBJECT : rhi__query_object_of(query, address);
+    return index == RHI_NO_OBJECT ? NULL : add_if_called(query, index, id, found);
 }
 
 static rhi_error *by_serial(rhi_query *query, const char *id, const char *digits, rhi_found *found)
@@ -152,6 +170,10 @@ static rhi_error *by_serial(rhi_query *query, const char *id, const char *digits
     uint64_t serial = strtoull(digits, &end, 10);
     if (*end || errno || !isdigit((unsigned char)*digits))
         return NULL;
+    bool is_kept = rhi__kept(&query->session->kept, free_serials) != NULL,
+         is_alone = query->reader->copies == 1 && !query->session->has_heap;
+    if (query->names++ == 0 && is_alone && !is_kept)
+        return by_search(query, id, digits, found);
     RHI_TRY(serials_of(query, &s));
     uint64_t bits = (uint32_t)serial & s->mask;
     for (uint32_t at = s->start[bits]; at < s->start[bits + 1]; at++)

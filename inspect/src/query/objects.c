@@ -25,7 +25,8 @@ enum {
     RETAINED,
     REACHABLE,
     GARBAGE,
-    LEAKED
+    LEAKED,
+    REFERRERS
 };
 
 static const rhi_column columns[] = {
@@ -49,7 +50,9 @@ static const rhi_column columns[] = {
     {"garbage", RHI_COLUMN_INTEGER, RHI_COST_GRAPH, 0,
      "1: all counts come from garbage like itself", 0},
     {"leaked", RHI_COLUMN_TEXT, RHI_COST_SEARCH, 0,
-     "cycle, lost_reference, lost_block, dependent, as gcleaks says; else null", 0}};
+     "cycle, lost_reference, lost_block, dependent, as gcleaks says; else null", 0},
+    {"referrers", RHI_COLUMN_INTEGER, RHI_COST_GRAPH, 0,
+     "how many fields of live objects hold it, and own a count", 0}};
 
 typedef struct object_rows {
     rhi_rows rows;
@@ -86,17 +89,17 @@ static rhi_error *begin(rhi_rows *rows, const rhi_lookup *lookup)
         RHI_TRY(rhi__query_by_type(rows->query, &by_type));
         rhi__scan_list(&o->scan, rows->query, by_type->order, by_type->count);
     } else {
-        rhi__scan_all(&o->scan, rows->query);
+        RHI_TRY(rhi__scan_all(&o->scan, rows->query));
     }
     return next(rows);
 }
 
 /* ---- cells ---------------------------------------------------------------------------------- */
 
-static const rhi_type *type_of(const object_rows *o)
+static const rhi_type *type_of(object_rows *o)
 {
     const rhi_reader *reader = o->rows.query->reader;
-    uint32_t type = rhi__query_type(o->rows.query, o->scan.index);
+    uint32_t type = rhi__scan_type(&o->scan);
     return type < reader->types.count ? &reader->types.items[type] : NULL;
 }
 
@@ -116,7 +119,8 @@ static void set_size(object_rows *o, rhi_cell *cell)
 
 static void set_count(object_rows *o, rhi_cell *cell)
 {
-    uint32_t count = o->rows.query->listing->counts[o->scan.index];
+    const rhi_listing *listing = o->rows.query->listing;
+    uint32_t count = listing ? listing->counts[o->scan.index] : 0;
     bool is_whole = count && count < UINT32_MAX;
     const rhi_object *object = is_whole ? NULL : rhi__scan_object(&o->scan);
     if (is_whole)
@@ -170,9 +174,10 @@ static rhi_error *set_verdict(object_rows *o, unsigned column, rhi_cell *cell)
         *cell = rhi__number_cell(query->graph->retained[index]);
         return NULL;
     }
-    if (column == GARBAGE) {
+    if (column == GARBAGE || column == REFERRERS) {
         RHI_TRY(rhi__query_graph(query));
-        *cell = rhi__number_cell(rhi__is_unreachable(query->graph, index));
+        *cell = rhi__number_cell(column == REFERRERS ? query->graph->found[index]
+                                                     : rhi__is_unreachable(query->graph, index));
         return NULL;
     }
     RHI_TRY(rhi__query_leaks(query));
@@ -196,8 +201,7 @@ static rhi_error *cell(rhi_rows *rows, unsigned column, rhi_cell *cell)
     *cell = rhi__null_cell();
     switch (column) {
     case TYPE:
-        *cell = rhi__text_cell(rhi__type_name(reader, rhi__query_type(rows->query, o->scan.index)),
-                               true);
+        *cell = rhi__text_cell(rhi__type_name(reader, rhi__scan_type(&o->scan)), true);
         break;
     case ADDRESS:
         snprintf(rows->text, sizeof rows->text, "0x%" PRIx64, rhi__scan_address(&o->scan));
@@ -228,6 +232,7 @@ static rhi_error *cell(rhi_rows *rows, unsigned column, rhi_cell *cell)
     case REACHABLE:
     case GARBAGE:
     case LEAKED:
+    case REFERRERS:
         return set_verdict(o, column, cell);
     default:
         set_from_header(o, column, cell);

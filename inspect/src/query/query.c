@@ -9,10 +9,8 @@ rhi_error *rhi__query_open(rhi_session *session, rhi_query *query)
 {
     *query = (rhi_query){.session = session};
     RHI_TRY(rhi__session_reader(session, &query->reader));
-    RHI_TRY(rhi__session_listing(session, &query->listing));
     for (uint64_t i = 0; i < query->reader->blocks.count; i++)
         query->count += query->reader->blocks.items[i].object_count;
-    RHI_TRY(rhi__tell_harm(&session->work, &session->notes, query->reader, false));
     rhi__memory_keep_pages(query->reader->memory); /* single objects are read again and again */
     return NULL;
 }
@@ -22,6 +20,14 @@ void rhi__query_close(rhi_query *query)
     rhi__kept_drop(&query->kept);
     if (query->reader)
         rhi__memory_drop_pages(query->reader->memory);
+}
+
+rhi_error *rhi__query_listing(rhi_query *query)
+{
+    if (query->listing)
+        return NULL;
+    RHI_TRY(rhi__session_listing(query->session, &query->listing));
+    return rhi__tell_harm(&query->session->work, &query->session->notes, query->reader, false);
 }
 
 rhi_error *rhi__query_graph(rhi_query *query)
@@ -96,7 +102,13 @@ rhi_error *rhi__query_is_held(rhi_query *query, uint32_t index, bool *is_held)
 uint32_t rhi__query_object_of(const rhi_query *query, uint64_t address)
 {
     uint32_t index = rhi__object_of(query->reader, address);
-    return index != RHI_NO_OBJECT && query->listing->kinds[index] & RHI_LISTING_OBJECT
-               ? index
-               : RHI_NO_OBJECT;
+    rhi_object object;
+    if (index == RHI_NO_OBJECT)
+        return RHI_NO_OBJECT;
+    bool is_object = query->listing
+                         ? query->listing->kinds[index] & RHI_LISTING_OBJECT
+                         : rhi__slot_at(query->reader, rhi__block_at(query->reader, address),
+                                        address, &object) &&
+                               rhi__is_object(object.state);
+    return is_object ? index : RHI_NO_OBJECT;
 }

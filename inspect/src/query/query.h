@@ -18,9 +18,9 @@ struct rhi_scan;
 typedef struct rhi_query {
     rhi_session *session;
     rhi_reader *reader;
-    const rhi_listing *listing;
+    const rhi_listing *listing;   /* NULL until rhi__query_listing: single objects need none */
     uint32_t count;               /* numbers of objects */
-    uint64_t lookups;             /* of referrers, so far */
+    uint64_t names, lookups;      /* how often objects were looked up: by name, by what they hold */
     rhi_kept kept;                /* what its tables made, as long as the question lasts */
     const struct rhi_scan *outer; /* the one whose progress is shown */
     rhi_graph *graph;             /* from rhi__query_graph on */
@@ -31,23 +31,15 @@ typedef struct rhi_query {
 rhi_error *rhi__query_open(rhi_session *session, rhi_query *query);
 void rhi__query_close(rhi_query *query);
 
-/* The graph; the same with what is retained; who is leaked. Made on first use. */
+/* The headers of all objects in short; the graph; the same with what is retained; who is leaked.
+ * Made on first use. */
+rhi_error *rhi__query_listing(rhi_query *query);
 rhi_error *rhi__query_graph(rhi_query *query);
 rhi_error *rhi__query_retained(rhi_query *query);
 rhi_error *rhi__query_leaks(rhi_query *query);
 /* Where not all owners could be found: is it certain that something holds the object? */
 rhi_error *rhi__query_is_held(rhi_query *query, uint32_t index, bool *is_held);
 
-/* Is it an object, in a wanted heap? `block` is its. */
-static inline bool rhi__query_has(const rhi_query *query, uint32_t index, const rhi_block *block)
-{
-    return query->listing->kinds[index] & RHI_LISTING_OBJECT &&
-           rhi__heap_wanted(query->session, query->reader, block->heap);
-}
-static inline uint32_t rhi__query_type(const rhi_query *query, uint32_t index)
-{
-    return query->listing->kinds[index] >> RHI_LISTING_TYPE_SHIFT;
-}
 /* A pointer as a reference has it: the number of the object there, or RHI_NO_OBJECT. */
 uint32_t rhi__query_object_of(const rhi_query *query, uint64_t address);
 

@@ -124,7 +124,7 @@ static rhi_error *begin(rhi_rows *rows, const rhi_lookup *lookup)
     r->scan.found.count = r->targets.count = r->slots.count = r->at = 0;
     r->target = UINT64_MAX;
     if (lookup->column == RHI_NO_KEY) {
-        rhi__scan_all(&r->scan, rows->query);
+        RHI_TRY(rhi__scan_all(&r->scan, rows->query));
         return next(rows);
     }
     RHI_TRY(by_id ? rhi__query_by_id(rows->query, &lookup->value, found)

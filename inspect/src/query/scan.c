@@ -16,11 +16,13 @@ static void begin(rhi_scan *scan, rhi_query *query, const uint32_t *list, uint64
     scan->block = scan->read = NULL;
 }
 
-void rhi__scan_all(rhi_scan *scan, rhi_query *query)
+rhi_error *rhi__scan_all(rhi_scan *scan, rhi_query *query)
 {
+    RHI_TRY(rhi__query_listing(query));
     begin(scan, query, NULL, query->count);
     if (!query->outer)
         query->outer = scan;
+    return NULL;
 }
 
 void rhi__scan_list(rhi_scan *scan, rhi_query *query, const uint32_t *list, uint64_t count)
@@ -84,18 +86,30 @@ uint64_t rhi__scan_address(rhi_scan *scan)
 
 /* ---- the next one --------------------------------------------------------------------------- */
 
+/* Is it an object, in a wanted heap? */
+static bool is_wanted(rhi_scan *scan)
+{
+    const rhi_query *query = scan->query;
+    if (!rhi__heap_wanted(query->session, query->reader, scan->block->heap))
+        return false;
+    if (query->listing)
+        return query->listing->kinds[scan->index] & RHI_LISTING_OBJECT;
+    const rhi_object *object = rhi__scan_object(scan);
+    return object && rhi__is_object(object->state);
+}
+
 rhi_error *rhi__scan_next(rhi_scan *scan)
 {
     rhi_query *query = scan->query;
-    scan->is_decoded = scan->is_read = false;
     while (scan->at < scan->end) {
+        scan->is_decoded = scan->is_read = false;
         if (scan->at % PROGRESS_STEP == PROGRESS_STEP - 1)
             RHI_TRY(rhi__progress(&query->session->work, "reading objects", scan->at,
                                   query->outer == scan ? scan->end : 0));
         scan->index = scan->list ? scan->list[scan->at] : (uint32_t)scan->at;
         scan->at++;
         find_block(scan, scan->index);
-        if (rhi__query_has(query, scan->index, scan->block))
+        if (is_wanted(scan))
             return NULL;
     }
     scan->index = RHI_NO_OBJECT;
@@ -135,6 +149,15 @@ const rhi_object *rhi__scan_object(rhi_scan *scan)
     else
         scan->object.slot_size = 0;
     return scan->object.slot_size ? &scan->object : NULL;
+}
+
+uint32_t rhi__scan_type(rhi_scan *scan)
+{
+    const rhi_listing *listing = scan->query->listing;
+    const rhi_object *object = listing ? NULL : rhi__scan_object(scan);
+    return listing  ? listing->kinds[scan->index] >> RHI_LISTING_TYPE_SHIFT
+           : object ? object->type
+                    : UINT32_MAX;
 }
 
 const uint8_t *rhi__scan_bytes(rhi_scan *scan)

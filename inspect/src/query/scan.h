@@ -29,7 +29,7 @@ typedef struct rhi_scan {
 
 /* Over all objects, or those of a list, which stays with the caller. The scan starts as zeros; it
  * is begun again as often as one likes. */
-void rhi__scan_all(rhi_scan *scan, rhi_query *query);
+rhi_error *rhi__scan_all(rhi_scan *scan, rhi_query *query);
 void rhi__scan_list(rhi_scan *scan, rhi_query *query, const uint32_t *list, uint64_t count);
 /* Over scan->found. */
 void rhi__scan_found(rhi_scan *scan, rhi_query *query);
@@ -39,6 +39,8 @@ static inline bool rhi__scan_is_over(const rhi_scan *scan)
 {
     return scan->index == RHI_NO_OBJECT;
 }
+/* The number of its type; beyond all: it has none. */
+uint32_t rhi__scan_type(rhi_scan *scan);
 /* The object's address; its header: NULL if it cannot be read; all bytes of its slot, likewise. */
 uint64_t rhi__scan_address(rhi_scan *scan);
 const rhi_object *rhi__scan_object(rhi_scan *scan);

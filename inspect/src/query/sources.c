@@ -5,6 +5,7 @@
  * the others. Invariant: both give the same objects. */
 #include "query/table.h"
 #include "base/array.h"
+#include "graph/harm.h"
 #include "words/words.h"
 
 #include <string.h>
@@ -139,9 +140,10 @@ static rhi_error *by_search(rhi_query *query, uint32_t target, rhi_found *source
     scan s = {.query = query, .sources = sources};
     uint64_t address = rhi__object_address(query->reader, target);
     const rhi_block *block = rhi__block_at(query->reader, address);
-    return block && rhi__slot_at(query->reader, block, address, &object)
-               ? rhi__each_slot_to(query->session, query->reader, &object, add_holder, &s)
-               : NULL;
+    if (!block || !rhi__slot_at(query->reader, block, address, &object))
+        return NULL;
+    RHI_TRY(rhi__each_slot_to(query->session, query->reader, &object, add_holder, &s));
+    return rhi__tell_harm(&query->session->work, &query->session->notes, query->reader, true);
 }
 
 static rhi_error *by_graph(rhi_query *query, uint32_t target, rhi_found *sources)
