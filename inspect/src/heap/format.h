@@ -427,8 +427,9 @@ struct rhi_format {
     /* What it holds, in a few words: "'hello'"; "" if that is nothing. */
     void (*value)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, char *text,
                   size_t size);
-    /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
-     * Returns how many. NULL: the format keeps no history. */
+    /* The newest events about an address or (address 0) an object, or (serial 0, too) all of them,
+     * newest first in each heap; at most `limit`. Returns how many. NULL: the format keeps no
+     * history. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events,
                         uint64_t limit);
     /* The number of the oldest event that the heap remembers; false: it remembers none. NULL: as of

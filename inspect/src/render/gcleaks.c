@@ -337,7 +337,7 @@ static void add_birth(const answer *a, json_t *json, const rhi_event *birth)
                                       rhi__stack_json(a->session, a->reader, birth)));
 }
 
-static json_t *group_json(const answer *a, uint64_t shown)
+json_t *rhi__leak_json(const answer *a, uint64_t shown)
 {
     const rhi_leak *leak = &a->leaks->groups[a->each.items[shown]];
     const uint32_t *members = &a->leaks->members[leak->first];
@@ -427,7 +427,7 @@ void rhi__gcleaks_json(const rhi_gcleaks *a)
     rhi__json_begin(s);
     rhi__json_array(s, "leaks");
     for (uint64_t i = 0; i < a->each.count; i++)
-        rhi__json_item(s, group_json(a, i));
+        rhi__json_item(s, rhi__leak_json(a, i));
     rhi__json_array_end(s);
     if (a->all.groups > a->each.count)
         rhi__json_key(s, "leaks_total", rhi__json_u64(a->all.groups));
