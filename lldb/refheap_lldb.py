@@ -356,7 +356,7 @@ class Host:
         return os.isatty(2)
 
     def shows_colors(self):
-        return self.debugger.GetUseColor()
+        return door.terminal_has_colors() and self.debugger.GetUseColor()
 
     def read(self, address, size):
         if self.is_cut():

@@ -31,7 +31,7 @@ OUT, ERROR = 1, 2
 LOCAL, GLOBAL = 1, 2
 READ, WRITE, EXECUTE, SHARED = 4, 2, 1, 8
 TERMINAL, COLOR = 1, 4
-QUIET_ERRORS = 1
+QUIET_ERRORS, LIMIT = 1, 3
 EXPECTS_NOTHING, EXPECTS_EXPRESSION, EXPECTS_FILE = 0, 1, 2
 NOTHING = {"text": None, "children": (), "children_total": 0, "is_live": False,
            "functions": {"refcount": 0, "objid": "", "is_stale": 0, "objtype": "", "born": ""}}
@@ -234,7 +234,7 @@ class Lent:
         self.decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in (OUT, ERROR)}
         target = Target()
         target.abi = ABI
-        target.flags = (TERMINAL if host.is_terminal() else 0) | (COLOR if terminal_has_colors() and host.shows_colors() else 0)
+        target.flags = (TERMINAL if host.is_terminal() else 0) | (COLOR if host.shows_colors() else 0)
         target.core_path = encoded(host.core_path())
         target.exe_path = encoded(host.exe_path())
         target.pid = host.pid() or 0
@@ -365,6 +365,10 @@ class Session:
             raise DoorError("refheap: memory is short")
         engine.lib.rhi_session_set(self.handle, QUIET_ERRORS, 1)
         self.lent = None  # of what is described
+
+    def set_limit(self, limit):
+        """Rows of each list where a command says nothing; None: the engine's own."""
+        self.engine.lib.rhi_session_set(self.handle, LIMIT, -1 if limit is None else limit)
 
     def close(self):
         if self.handle:

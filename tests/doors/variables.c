@@ -50,9 +50,9 @@ static void tell(const char *name, const char *text, const char *children)
     comma = ", ";
 }
 
-static void tell_all(void)
+static void tell_all(const person *first)
 {
-    printf("{\"checkpoint\": 1, \"variables\": [");
+    printf("{\"checkpoint\": 1, \"first\": \"%p\", \"variables\": [", (const void *)first);
     tell("first", "person#1 rc=2",
          "[[\"next\", \"person#2 rc=2\"], [\"name\", \"string#9 rc=1 \\\"ann\\\"\"], [\"age\", "
          "\"-41\"], "
@@ -85,6 +85,13 @@ static void tell_all(void)
     fflush(stdout);
 }
 
+/* A place to stop at. */
+__attribute__((noinline)) static void visit(person *object, int round)
+{
+    (void)object;
+    __asm__ volatile("" ::"r"(round));
+}
+
 int main(void)
 {
     rh_heap *heap = rh_heap_create(NULL);
@@ -114,7 +121,14 @@ int main(void)
     rh_release(gone);
     memcpy(&copy, first, sizeof copy);
 
-    tell_all();
+    for (int round = 0; round < 1000; round++) { /* in one of which a count is higher */
+        if (round == 700)
+            rh_retain(second);
+        visit(second, round);
+        if (round == 700)
+            rh_release(second);
+    }
+    tell_all(first);
     pause();
     return null || garbage || unaligned || inside || on_stack || plain || untyped || shared ||
            copy.age;

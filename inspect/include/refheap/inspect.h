@@ -148,7 +148,10 @@ const char *rhi_session_error(const rhi_session *session);
 enum rhi_session_option {
     RHI_QUIET_ERRORS = 1,
     /* at most so often is `interrupted` asked; default 10, 0: whenever it can be */
-    RHI_POLL_MILLISECONDS = 2
+    RHI_POLL_MILLISECONDS = 2,
+    /* rows of each list in text, where --limit says nothing; 0: all; -1, the default: as the help
+     * says */
+    RHI_LIMIT = 3
 };
 void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value);
 

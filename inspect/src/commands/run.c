@@ -22,6 +22,7 @@ rhi_session *rhi_session_new(void)
     rhi_session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
+    session->limit = -1;
     session->work.poll_milliseconds = 10; /* far below what a person notices */
     session->symbols = rhi__symbols_new(&session->memory, &session->work);
     if (session->symbols)
@@ -54,6 +55,8 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
         session->quiet_errors = value != 0;
     else if (option == RHI_POLL_MILLISECONDS)
         session->work.poll_milliseconds = value;
+    else if (option == RHI_LIMIT)
+        session->limit = value;
 }
 
 static int is_interrupted(void *context)
@@ -258,6 +261,8 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
         error = no_such_command();
     }
     session->json = args.json;
+    if (session->limit >= 0 && !args.json && !rhi__option(&args, "--limit"))
+        args.limit = session->limit ? (uint64_t)session->limit : UINT64_MAX;
     session->has_heap = args.has_heap;
     session->heap = args.heap;
     session->is_about_all = args.operand_count == 0;

@@ -17,6 +17,7 @@
 struct rhi_session {
     const rhi_target *target; /* during a call only */
     bool quiet_errors;
+    int limit; /* RHI_LIMIT */
     char error[sizeof((rhi_error *)0)->message];
 
     /* The cache. */
