@@ -4,7 +4,7 @@
 - every key of a JSON answer is in the manual, and every command in the README;
 - every transcript of the README, of the shell, GDB and LLDB, but for those about Python (check_python.py), is what is printed of the core of samples/mistakes.c, but for
   addresses, times and what a line with … alone leaves out; what it shows of that program is in it;
-- so are the manual's transcripts of samples/growth.c, at its moments;
+- so are the manual's of variables in GDB and LLDB, and those of samples/growth.c, at its moments;
 - the README's own program compiles without a warning, runs, prints nothing and leaves no object behind;
 - so does every program (a ```c block) of a page in docs/, but prints what the ```text block below it says.
 
@@ -214,6 +214,16 @@ def check_manual(shell, core):
         require(status == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command, wanted, status, said)
 
 
+def check_variables(target):
+    """The manual's transcripts of debuggers that show variables, in the core of the sample `mistakes`."""
+    for prompt, door in (("(gdb)", Gdb()), ("(lldb)", Lldb())):
+        asked = [each[1:] for each in transcripts(read("docs", "manual.md")) if each[0] == prompt]
+        require(len(asked) >= 2, "the manual has %d transcripts of %s", len(asked), prompt)
+        answers = door.ask(target, [Question(*(command + " ").split(" ", 1)) for command, _ in asked])
+        for (command, wanted), answer in zip(asked, answers):
+            require(is_true(wanted, answer.out), "the manual says of `%s %s`:\n%s\nIt prints:\n%s", prompt, command, wanted, answer)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("shell", "cycle", "mistakes", "growth", "stale", "compiler", "library"):
@@ -232,6 +242,7 @@ def main():
         core = crash_core(options.mistakes, os.path.join(folder, "plain"))
         check_queries(options.shell, core)
         check_transcripts(options.shell, Target(core=core, exe=options.mistakes))
+        check_variables(Target(core=core, exe=options.mistakes))
         check_manual(options.shell, crash_core(options.stale, os.path.join(folder, "stale"), REFHEAP_STOP_AT="reused"))
 
 

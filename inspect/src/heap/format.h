@@ -386,6 +386,12 @@ struct rhi_format {
     rhi_error *(*open)(rhi_reader *reader, bool *found);
     /* Frees what it made for itself: state of its heaps. Called once, where open was. */
     void (*close)(rhi_reader *reader);
+    /* The target ran since it was opened: does all that was learned of it still stand, but for its
+     * blocks? What else may be another now is read anew. In time that does not grow with the heap.
+     * False: it must be opened again. NULL: always. */
+    bool (*renew)(rhi_reader *reader);
+    /* The same of one range, which renew does not look at. NULL where renew is. */
+    bool (*is_range_same)(rhi_reader *reader, const rhi_own_range *range);
     /* Appends the blocks of one range of the runtime's own memory; those that make no sense are
      * noted. */
     rhi_error *(*read_blocks)(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);

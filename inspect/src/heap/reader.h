@@ -50,6 +50,8 @@ struct rhi_reader {
     } heaps;
     rhi_program *program; /* see rhi__reader_program */
     bool is_loaded;
+    bool is_renewed;   /* see rhi__reader_renew */
+    bool has_moved;    /* and then it met what is not as it was */
     bool has_prefixes; /* some block has */
     bool has_raw;      /* likewise */
     rhi_blocks blocks; /* from rhi__reader_load on */
@@ -149,6 +151,10 @@ rhi_error *rhi__reader_load(rhi_reader *reader);
  * answer about one address takes the same time in a heap of any size. Its slots are not numbered.
  */
 const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address);
+/* Makes a reader of a target that ran meanwhile good for questions about single addresses: its
+ * blocks are read again as they are asked for. Memory map and roots stay those of before. False: it
+ * must be opened again. So it is later, too, where has_moved is set. */
+bool rhi__reader_renew(rhi_reader *reader);
 void rhi__reader_free(rhi_reader *reader);
 /* The island that contains the address, or NULL. */
 const rhi_island *rhi__island_at(const rhi_reader *reader, uint64_t address);
