@@ -119,7 +119,7 @@ static rhi_error *gather_history(rhi_listed *l, const rhi_lookup *lookup)
     events *e = l->answer = calloc(1, sizeof *e);
     if (!e || !(e->items = calloc(EVENTS_MAX + 1, sizeof *e->items)))
         return rhi__error_memory();
-    e->count = rhi__history(query->reader, address, serial, e->items, EVENTS_MAX + 1);
+    e->count = rhi__history(query->reader, address, serial, true, e->items, EVENTS_MAX + 1);
     if (e->count > EVENTS_MAX) {
         rhi__note(&query->session->notes, "of the history the newest 32768 events were looked at");
         e->count = EVENTS_MAX;
