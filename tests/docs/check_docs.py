@@ -58,12 +58,13 @@ def keys_of(value):
             yield from keys_of(inner)
 
 
-def check_keys(shell, cycle, mistakes):
+def check_keys(shell, cycle, mistakes, author):
     manual, seen = read("docs", "manual.md") + read("docs", "commands.md"), set()
     snapshot = os.path.join(os.path.dirname(cycle), "snapshot")
     for core, lines in ((cycle, ("objat --history --ledger A#1", "objat 16", "refs --path --weak --depth=2 --limit=1 A#1", "gcgraph --limit=1",
                                  "gcgraph --dot=%s A#1" % os.path.join(os.path.dirname(cycle), "graph.dot"), "gcfind --unreachable", "gcleaks", "gcstale", "gcstat", "refs 1", "gcverify",
                                  "gcdiff --save=" + snapshot, "gcdiff " + snapshot)),
+                        (author, ("refs --ledger session#1",)),
                         (mistakes, ("gcleaks", "gcstale", "gcgraph", "gcstat --no-retained", "refs --path session#2"))):
         for line in lines:
             command, *rest = line.split()
@@ -195,18 +196,18 @@ def check_programs(options, folder):
         require(counts.get(page, 0) >= 8, "docs/%s has %d programs", page, counts.get(page, 0))
 
 
-def check_manual(shell, core):
-    """The manual asks the core of the sample `stale`."""
-    asked = [each for each in transcripts(read("docs", "manual.md")) if each[0] == "$" and "--core core " in each[1]]
-    require(asked, "the manual has no transcript")
+def check_manual(shell, name, core):
+    """The manual asks the core of a sample, which it calls by that name."""
+    asked = [each for each in transcripts(read("docs", "manual.md")) if each[0] == "$" and "--core %s " % name in each[1]]
+    require(asked, "the manual has no transcript of %s", name)
     for _, command, wanted in asked:
-        said, status = run(*({"refheap": shell, "core": core}.get(word, word) for word in shlex.split(command)))
+        said, status = run(*({"refheap": shell, name: core}.get(word, word) for word in shlex.split(command)))
         require(status == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command, wanted, status, said)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("shell", "cycle", "mistakes", "growth", "stale", "compiler", "library"):
+    for name in ("shell", "cycle", "mistakes", "growth", "stale", "author", "compiler", "library"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--flags", default="")
     options = parser.parse_args()
@@ -218,10 +219,12 @@ def main():
         os.mkdir(inner)
         with Subject(options.cycle, 3, inner) as subject:
             cycle = subject.core().core
-        check_keys(options.shell, cycle, crash_core(options.mistakes, os.path.join(folder, "history"), REFHEAP_OPTIONS="history=1k,stacks=8"))
+        author = crash_core(options.author, os.path.join(folder, "author"))
+        check_keys(options.shell, cycle, crash_core(options.mistakes, os.path.join(folder, "history"), REFHEAP_OPTIONS="history=1k,stacks=8"), author)
         core = crash_core(options.mistakes, os.path.join(folder, "plain"))
         check_transcripts(options.shell, Target(core=core, exe=options.mistakes))
-        check_manual(options.shell, crash_core(options.stale, os.path.join(folder, "stale"), REFHEAP_STOP_AT="reused"))
+        check_manual(options.shell, "core", crash_core(options.stale, os.path.join(folder, "stale"), REFHEAP_STOP_AT="reused"))
+        check_manual(options.shell, "leak.core", author)
 
 
 try:

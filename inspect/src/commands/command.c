@@ -29,7 +29,8 @@ static const rhi_command table[] = {
         .json =
             "{\"command\", \"complete\", \"address\", \"status\": "
             "\"live|freed|unused|internal|unmanaged|unmapped\",\n"
-            " \"object\": OBJ|null, \"offset\": bytes behind the object's address, \"remark\": "
+            " \"object\": OBJ|null, \"traced\": its retains and releases are recorded, or null, "
+            "\"offset\": bytes behind the object's address, \"remark\": "
             "what else is known, or null,\n \"slot\": where the address is that of a slot, or in "
             "memory that an object has elsewhere: {\"text\":\n \"entry 'user' of dict@0x…\", "
             "\"name\": "
@@ -45,13 +46,17 @@ static const rhi_command table[] = {
             "\"place\": {\"address\", \"module\", \"function\", \"file\", \"line\"} of the program "
             "that gave its last count away,\n or that started the collection}: each null if it is "
             "not known], "
-            "\"history\": [{\"event\", \"kind\":\n \"alloc|free|finalize|resurrect|last release\", "
+            "\"history\": [{\"event\", \"kind\":\n \"alloc|free|finalize|resurrect|last "
+            "release|retain|release\", \"traced\": of a "
+            "traced object,\n "
             "\"id\", \"reason\", \"time\", \"time_to\", \"thread\", \"place\",\n \"stack\": as in "
             "gcleaks}], "
             "\"history_total\" if cut, \"previous_cut\", \"history_cut\": older ones than the "
             "newest 64 tenants,\n 256 events were not looked for, \"history_begins\": the oldest "
             "event that the heap\n "
-            "remembers, or null, \"mapping\": {\"start\", \"end\", \"path\"} of\n"
+            "remembers, or null, \"traced_begins\": the oldest event of traced objects, or null: "
+            "they cannot be traced, \"traced_lost\": events that had no\n memory, \"mapping\": "
+            "{\"start\", \"end\", \"path\"} of\n"
             " unmanaged memory, \"block\": of memory in which the address lies: {\"address\", "
             "\"size\", \"offset\",\n \"in_use\": false: free memory, \"reachable\", \"referrers\": "
             "[ROW], \"referrers_total\" if cut,\n \"objects\": that its words lead to, at most 10: "
@@ -95,7 +100,16 @@ static const rhi_command table[] = {
             "\"unverified\": true if no debugger evaluated\n it, \"language_expression\": "
             "{\"language\": \"Python\", "
             "\"text\"} where such objects have an expression of their own, \"ledger\": "
-            "LEDGER|null}",
+            "LEDGER|null, \"pairs\": with --ledger {\"traced\": the object is, \"reason\": why "
+            "not: "
+            "\"format|old runtime|history off|not traced\",\n \"from_birth\", \"retains\", "
+            "\"releases\", \"counts\": its own, \"early\": those before the record, "
+            "\"early_open\": of them those\n not given back, \"decided\": all of its changes are "
+            "in the record, \"groups\": retains that are open, by stack, the most first:\n "
+            "[{\"open\", \"taken\": in all, \"at_least\", \"at_most\": of the open, where stacks "
+            "leave a choice,\n "
+            "\"has_birth\": its birth was taken there, "
+            "\"stack\": as in gcleaks}], \"groups_total\" if cut}}",
         .operands_min = 1,
         .operands_max = 1,
         .options = {{"--missing", "empty", MISSING_HELP},
@@ -104,7 +118,9 @@ static const rhi_command table[] = {
                     {"--weak", NULL, "also references that own no count: weak and borrowed ones"},
                     {"--depth", "N", "also who holds the holders, up to N levels (default 1)"},
                     {"--path", NULL,
-                     "also the shortest path from a root, and an expression that walks it"}},
+                     "also the shortest path from a root, and an expression that walks it"},
+                    {"--ledger", NULL,
+                     "also which retains of a traced object were never given back, by stack"}},
         .example = "refs node#12 --path",
         .run = rhi__run_refs,
     },

@@ -11,7 +11,8 @@ rhi_error *rhi__run_refs(rhi_session *session, const rhi_args *args, int *status
                             .in = only_in || !only_out,
                             .out = only_out || !only_in,
                             .weak = rhi__option(args, "--weak"),
-                            .path = rhi__option(args, "--path")};
+                            .path = rhi__option(args, "--path"),
+                            .pairs = rhi__option(args, "--ledger")};
     (void)status;
     RHI_TRY(rhi__option_number(args, "--depth", 1, &asked.depth));
     rhi_error *error = rhi__refs(session, &asked, &answer);

@@ -105,6 +105,8 @@ typedef struct rhi_object {
     bool tracked; /* the collector knows it; said where the format has_tracking */
     bool held;    /* one of its counts is the runtime's own: it is being finalized, say */
     bool damaged; /* its header contradicts itself: something has written over it */
+    bool traced;  /* each change of its count is recorded; untold: but not just now */
+    bool untold;
 } rhi_object;
 
 /* Where its memory ends. */
@@ -202,7 +204,9 @@ enum rhi_event_kind {
     RHI_EVENT_FREE,
     RHI_EVENT_FINALIZE,
     RHI_EVENT_RESURRECT,
-    RHI_EVENT_LAST /* its last count was given away, inside of a finalizer */
+    RHI_EVENT_LAST,   /* its last count was given away, inside of a finalizer */
+    RHI_EVENT_RETAIN, /* these two: of traced objects */
+    RHI_EVENT_RELEASE
 };
 /* It happened between `time` and `until`, in ns; until 0: after `time`, more is not known. */
 typedef struct rhi_event {
@@ -211,8 +215,23 @@ typedef struct rhi_event {
     uint32_t site; /* as in rhi_object */
     uint8_t kind, death;
     uint8_t depth; /* return addresses into the program, innermost first */
+    bool traced;   /* one of a traced object: their events have numbers of their own */
     uint64_t stack[RHI_STACK_MAX];
 } rhi_event;
+
+/* Can a heap record what happens to counts of its objects, and what is missing of that? */
+enum rhi_trace_can {
+    RHI_TRACE_NEVER,
+    RHI_TRACE_BY_NEWER,
+    RHI_TRACE_NEEDS_HISTORY,
+    RHI_TRACE_POSSIBLE
+};
+typedef struct rhi_trace {
+    uint8_t can;       /* enum rhi_trace_can; BY_NEWER: the runtime is too old for it */
+    uint64_t begin;    /* so many events of traced objects are forgotten */
+    uint64_t lost;     /* there was no memory for these */
+    uint64_t changing; /* the object whose count and record are just being changed; 0: none */
+} rhi_trace;
 
 /* heap UINT32_MAX: none. has_blocks: its heap's format finds blocks in it. */
 typedef struct rhi_own_range {
@@ -424,15 +443,17 @@ struct rhi_format {
     void (*value)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, char *text,
                   size_t size);
     /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
-     * Returns how many. NULL: the format keeps no history. */
-    uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events,
-                        uint64_t limit);
+     * counts: retains and releases, too. Returns how many. NULL: the format keeps no history. */
+    uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, bool counts,
+                        rhi_event *events, uint64_t limit);
     /* The number of the oldest event that the heap remembers; false: it remembers none. NULL: as of
      * `history`. */
     bool (*history_begin)(rhi_reader *reader, uint32_t heap, uint64_t *number);
     /* The births of `count` objects, sorted by rhi__born_order: sets events[i] to that of born[i],
      * where it knows one. NULL likewise. */
     void (*births)(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events);
+    /* NULL: counts of its objects are never recorded. */
+    void (*trace)(rhi_reader *reader, uint32_t heap, rhi_trace *trace);
     /* Which line made a live object, or a freed one whose header tells it; false: that is not
      * known. Called for all objects of a heap, one after the other. NULL: the format never knows.
      */

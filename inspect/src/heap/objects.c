@@ -171,7 +171,7 @@ bool rhi__find_death(rhi_reader *reader, uint64_t address, uint64_t serial, bool
                      rhi_event *event)
 {
     rhi_event events[EVENTS_LOOKED_AT];
-    uint64_t count = rhi__history(reader, address, 0, events, EVENTS_LOOKED_AT);
+    uint64_t count = rhi__history(reader, address, 0, false, events, EVENTS_LOOKED_AT);
     for (uint64_t i = 0; i < count; i++)
         if (events[i].kind == RHI_EVENT_FREE && (events[i].serial == serial) == of_serial) {
             *event = events[i];

@@ -685,13 +685,13 @@ rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats
     return NULL;
 }
 
-uint64_t rhi__history(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events,
-                      uint64_t limit)
+uint64_t rhi__history(rhi_reader *reader, uint64_t address, uint64_t serial, bool counts,
+                      rhi_event *events, uint64_t limit)
 {
     uint64_t count = 0;
     for (uint64_t i = 0; i < reader->formats.count; i++)
         if (reader->formats.items[i].format->history)
-            count += reader->formats.items[i].format->history(reader, address, serial,
+            count += reader->formats.items[i].format->history(reader, address, serial, counts,
                                                               events + count, limit - count);
     return count;
 }
@@ -700,6 +700,14 @@ bool rhi__history_begin(rhi_reader *reader, uint32_t heap, uint64_t *number)
 {
     const rhi_format *format = rhi__format_of(reader, heap);
     return format->history_begin && format->history_begin(reader, heap, number);
+}
+
+void rhi__trace(rhi_reader *reader, uint32_t heap, rhi_trace *trace)
+{
+    const rhi_format *format = rhi__format_of(reader, heap);
+    *trace = (rhi_trace){.can = RHI_TRACE_NEVER};
+    if (format->trace)
+        format->trace(reader, heap, trace);
 }
 
 void rhi__births(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events)

@@ -230,9 +230,10 @@ static inline bool rhi__slot_is_live(const rhi_block *block, uint64_t slot)
 /* The header of the slot that contains an address of a block; false if it cannot be read. */
 bool rhi__slot_at(rhi_reader *reader, const rhi_block *block, uint64_t address, rhi_object *object);
 /* Of all formats: as `history` and `births` of rhi_format; no birth: zeros. */
-uint64_t rhi__history(rhi_reader *reader, uint64_t address, uint64_t serial, rhi_event *events,
-                      uint64_t limit);
+uint64_t rhi__history(rhi_reader *reader, uint64_t address, uint64_t serial, bool counts,
+                      rhi_event *events, uint64_t limit);
 bool rhi__history_begin(rhi_reader *reader, uint32_t heap, uint64_t *number);
+void rhi__trace(rhi_reader *reader, uint32_t heap, rhi_trace *trace);
 void rhi__births(rhi_reader *reader, const rhi_born *born, uint64_t count, rhi_event *events);
 const char *rhi__type_name(const rhi_reader *reader, uint32_t type);
 

@@ -12,13 +12,13 @@ typedef struct rhi_objat answer;
 
 /* ---- who died there ------------------------------------------------------------------------- */
 
-static void gather_tenants(answer *a)
+static void gather_tenants(answer *a, uint64_t count, bool is_cut)
 {
     if (a->place == RHI_PLACE_FREED)
         a->tenant_count = 1; /* by its tombstone */
     uint64_t i = 0;
-    for (; i < a->event_count && a->tenant_count < RHI_TENANTS_MAX; i++) {
-        const rhi_event *event = &a->events[i];
+    for (; i < count && a->tenant_count < RHI_TENANTS_MAX; i++) {
+        const rhi_event *event = &a->lives[i];
         /* Who is there still had its death recorded just before it dies. */
         if (event->kind != RHI_EVENT_FREE ||
             (a->place == RHI_PLACE_LIVE && event->serial == a->object.serial))
@@ -27,11 +27,32 @@ static void gather_tenants(answer *a)
         rhi_tenant *t = is_last ? &a->tenants[0] : &a->tenants[a->tenant_count++];
         t->event = event;
     }
-    a->tenants_cut = a->events_cut || i < a->event_count;
+    a->tenants_cut = is_cut || i < count;
     for (unsigned k = 0; k < a->tenant_count; k++) {
         rhi_tenant *t = &a->tenants[k];
         t->object = t->event ? rhi__event_object(t->event) : a->object;
     }
+}
+
+/* counts: with retains and releases, of which a traced object may have more than are looked at.
+ * Returns whether there are older ones. */
+static bool gather_events(answer *a, bool counts, rhi_event *events, uint64_t *count)
+{
+    *count = rhi__history(a->reader, a->object.address, 0, counts, events, RHI_EVENTS_MAX + 1);
+    bool is_cut = *count > RHI_EVENTS_MAX;
+    *count -= is_cut;
+    return is_cut;
+}
+
+static void gather_past(answer *a)
+{
+    uint64_t lives;
+    bool lives_cut = gather_events(a, false, a->lives, &lives);
+    gather_tenants(a, lives, lives_cut);
+    if (a->asked.history)
+        a->events_cut = gather_events(a, true, a->events, &a->event_count);
+    a->has_begin = rhi__history_begin(a->reader, a->object.heap, &a->begin);
+    rhi__trace(a->reader, a->object.heap, &a->trace);
 }
 
 /* ---- who holds it --------------------------------------------------------------------------- */
@@ -137,11 +158,7 @@ rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer
         return gather_slot(a);
     if (!rhi__place_is_slot(a->place))
         return NULL;
-    a->event_count = rhi__history(a->reader, a->object.address, 0, a->events, RHI_EVENTS_MAX + 1);
-    a->events_cut = a->event_count > RHI_EVENTS_MAX;
-    a->event_count -= a->events_cut;
-    a->has_begin = rhi__history_begin(a->reader, a->object.heap, &a->begin);
-    gather_tenants(a);
+    gather_past(a);
     if (a->object.damaged)
         tell_damage(a);
     return a->place == RHI_PLACE_LIVE ? gather_live(a) : NULL;

@@ -37,11 +37,13 @@ typedef struct rhi_objat {
     rhi_tenant tenants[RHI_TENANTS_MAX]; /* newest first */
     unsigned tenant_count;
     bool tenants_cut;                     /* older ones were not looked for */
-    rhi_event events[RHI_EVENTS_MAX + 1]; /* one too many shows that there are more */
+    rhi_event lives[RHI_EVENTS_MAX + 1];  /* of births, deaths, finalizers: what tenants are from */
+    rhi_event events[RHI_EVENTS_MAX + 1]; /* asked for; one too many shows that there are more */
     uint64_t event_count;
     bool events_cut;
     uint64_t begin; /* the oldest event that its heap remembers; has_begin: there is one */
     bool has_begin;
+    rhi_trace trace;
     rhi_ledger ledger;
     bool has_ledger;
     rhi_malloc_place block; /* of an address in no object */

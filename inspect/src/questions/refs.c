@@ -104,6 +104,8 @@ rhi_error *rhi__refs(rhi_session *session, const rhi_refs_asked *asked, answer *
         RHI_TRY(gather_referents(a));
     if (asked->path)
         RHI_TRY(gather_path(a));
+    if (asked->pairs)
+        RHI_TRY(rhi__pairs(session, a->reader, &a->object, &a->pairs));
     if (asked->in && asked->weak)
         RHI_TRY(rhi__tell_harm(&session->work, &session->notes, a->reader, true));
     /* with a verdict if there is a graph by now */
@@ -118,5 +120,6 @@ void rhi__refs_free(answer *a)
     rhi__tree_free(&a->tree);
     rhi__holders_free(&a->holders);
     free(a->referents.items);
+    rhi__pairs_free(&a->pairs);
     rhi__path_free(&a->path);
 }

@@ -4,6 +4,7 @@
 #define RHI_REFS_H
 
 #include "questions/ledger.h"
+#include "questions/pairs.h"
 #include "questions/path.h"
 #include "questions/tree.h"
 #include "words/words.h"
@@ -14,6 +15,7 @@ typedef struct rhi_refs_asked {
     bool in, out; /* who holds it, what it holds */
     bool weak;    /* also references that own no count */
     bool path;
+    bool pairs; /* who took its counts, if it is traced */
 } rhi_refs_asked;
 
 /* A slot of the object. What it leads to is looked up when it is shown: an object may have
@@ -38,6 +40,7 @@ typedef struct rhi_refs {
     rhi_path path;
     bool out_of_memory;
     rhi_ledger ledger;
+    rhi_pairs pairs;
 } rhi_refs;
 
 /* Gathers the answer. Freed in any case. */

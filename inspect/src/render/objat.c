@@ -164,8 +164,8 @@ static void when_text(const rhi_event *e, char text[WHEN_SIZE])
 
 static const char *event_word(uint8_t kind)
 {
-    static const char *const words[] = {"other",    "alloc",     "free",
-                                        "finalize", "resurrect", "last release"};
+    static const char *const words[] = {"other",     "alloc",        "free",   "finalize",
+                                        "resurrect", "last release", "retain", "release"};
     return words[kind < sizeof words / sizeof *words ? kind : 0];
 }
 
@@ -174,6 +174,12 @@ static void print_begin(const answer *a)
     const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
     if (a->has_begin && a->begin)
         rhi__print(a->session, "  the history begins at event %" PRIu64 "\n", a->begin);
+    if (a->trace.begin)
+        rhi__print(a->session, "  that of traced objects begins at traced event %" PRIu64 "\n",
+                   a->trace.begin);
+    if (a->trace.lost)
+        rhi__print(a->session, "  there was no memory for %" PRIu64 " traced event%s\n",
+                   a->trace.lost, rhi__plural(a->trace.lost));
     if (a->has_begin && !heap->keeps_births)
         rhi__print(a->session, "  births are not recorded: REFHEAP_OPTIONS=history=all in the "
                                "program's environment does that\n");
@@ -187,9 +193,10 @@ static void print_events(const answer *a)
         bool is_free = e->kind == RHI_EVENT_FREE;
         when_text(e, when);
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
-        rhi__print(a->session, "  event %" PRIu64 ": %s %s%s%s,%s, thread %u\n", e->sequence,
-                   event_word(e->kind), id, is_free ? " by " : "",
-                   is_free ? rhi__death_word(e->death) : "", when, e->thread);
+        rhi__print(a->session, "  %sevent %" PRIu64 ": %s %s%s%s,%s, thread %u\n",
+                   e->traced ? "traced " : "", e->sequence, event_word(e->kind), id,
+                   is_free ? " by " : "", is_free ? rhi__death_word(e->death) : "", when,
+                   e->thread);
         rhi__stack_print(a->session, a->reader, e, "    ");
     }
     if (a->event_count > a->asked.limit)
@@ -249,11 +256,14 @@ static void print_tenants(const answer *a)
 static void print_heap_of(const answer *a)
 {
     const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
-    rhi__print(a->session, "heap %" PRIu64 "%s%s%s%s\n", heap->number, heap->name[0] ? " \"" : "",
-               heap->name, heap->name[0] ? "\"" : "",
+    rhi__print(a->session, "heap %" PRIu64 "%s%s%s%s%s\n", heap->number, heap->name[0] ? " \"" : "",
+               heap->name, heap->name[0] ? "\"" : "", a->object.traced ? ", traced" : "",
                !heap->format->has_tracking ? ""
                : a->object.tracked         ? ", tracked by the collector"
                                            : ", untracked");
+    if (a->object.untold)
+        rhi__print(a->session, "  its mark was undone: its retains and releases are not recorded "
+                               "until it is traced again\n");
     if (heap->provisional)
         rhi__print(a->session, "  the count is provisional: the heap is %s\n", heap->phase);
 }
@@ -436,6 +446,7 @@ static void json_history(const answer *a)
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
         json_t *json = json_pack("{s:I, s:s, s:s}", "event", (json_int_t)e->sequence, "kind",
                                  event_word(e->kind), "id", id);
+        json_object_set_new(json, "traced", json_boolean(e->traced));
         if (e->kind == RHI_EVENT_FREE)
             json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
         add_when(a, json, e);
@@ -448,6 +459,9 @@ static void json_history(const answer *a)
     rhi__json_key(a->session, "history_cut", json_boolean(a->events_cut));
     rhi__json_key(a->session, "history_begins",
                   a->has_begin ? rhi__json_u64(a->begin) : json_null());
+    rhi__json_key(a->session, "traced_begins",
+                  a->trace.can == RHI_TRACE_POSSIBLE ? rhi__json_u64(a->trace.begin) : json_null());
+    rhi__json_key(a->session, "traced_lost", rhi__json_u64(a->trace.lost));
 }
 
 void rhi__objat_json(rhi_objat *a)
@@ -462,6 +476,8 @@ void rhi__objat_json(rhi_objat *a)
     rhi__json_key(s, "object",
                   a->place == RHI_PLACE_LIVE ? rhi__object_json(a->reader, &a->object)
                                              : json_null());
+    rhi__json_key(s, "traced",
+                  a->place == RHI_PLACE_LIVE ? json_boolean(a->object.traced) : json_null());
     rhi__json_key(s, "offset",
                   json_integer(in_slot ? (json_int_t)(a->address - a->object.address) : 0));
     rhi__json_key(s, "remark", a->remark[0] ? rhi__json_text(a->remark) : json_null());

@@ -6,6 +6,7 @@
 #include "render/ledger.h"
 #include "render/objects.h"
 #include "render/output.h"
+#include "render/pairs.h"
 #include "render/path.h"
 #include "render/sentences.h"
 #include "render/value.h"
@@ -54,6 +55,8 @@ static void print_next(const answer *a)
     rhi_site site;
     rhi__object_id(a->reader, &a->object, id, sizeof id);
     rhi__heap_option(a->reader, a->object.heap, option);
+    if (a->object.traced && !a->asked.pairs)
+        rhi__print(a->session, "next: refs --ledger %s%s: who took its counts\n", option, id);
     rhi__print(a->session, "next: objat %s%s%s: what it holds%s\n", option,
                heap->keeps_births ? "--history " : "", id,
                heap->keeps_births ? ", and who made it" : "");
@@ -130,6 +133,9 @@ void rhi__refs_print(const rhi_refs *a)
     rhi__print_born(a->session, a->reader, &a->object);
     if (a->asked.in)
         print_referrers(a);
+    if (a->asked.pairs)
+        rhi__pairs_print(a->session, a->reader, &a->object, &a->pairs,
+                         a->asked.in ? &a->ledger : NULL, a->asked.limit);
     if (a->asked.out)
         print_referents(a);
     if (a->asked.path)
@@ -203,6 +209,8 @@ rhi_error *rhi__refs_json(const rhi_refs *a)
     if (a->asked.path)
         rhi__path_json(s, a->reader, &a->path, a->asked.limit);
     rhi__json_key(s, "ledger", a->asked.in ? rhi__ledger_json(&a->ledger) : json_null());
+    if (a->asked.pairs)
+        rhi__json_key(s, "pairs", rhi__pairs_json(s, a->reader, &a->pairs, a->asked.limit));
     rhi__json_end(s);
     free(rows);
     return NULL;

@@ -101,7 +101,7 @@ static void search_history(search *s)
 {
     rhi_event events[EVENTS_MAX];
     uint64_t count =
-        rhi__history(s->reader, 0, s->serial, events, s->reader->copies > 1 ? EVENTS_MAX : 1);
+        rhi__history(s->reader, 0, s->serial, true, events, s->reader->copies > 1 ? EVENTS_MAX : 1);
     for (uint64_t i = 0; i < count; i++) {
         const rhi_block *block = rhi__block_at(s->reader, events[i].address);
         add(s, events[i].address, events[i].type, block ? block->heap : UINT32_MAX);

@@ -15,6 +15,16 @@ static inline bool is_damaged(const rhi_reader *reader, const rhi_heap_info *hea
            special != ((flags & STATE_FLAGS) != 0);
 }
 
+/* The word of a traced object as it would be without the mark. Below the mark is a count of 0. */
+static uint32_t without_mark(const space *s, uint32_t word, uint32_t flags, bool *is_marked)
+{
+    uint32_t zero = 1u << C(s, count_shift);
+    uint32_t rest = word - (uint32_t)C(s, count_traced);
+    *is_marked = C(s, object_traced) != ABSENT && flags & C(s, object_traced) &&
+                 !(flags & STATE_FLAGS) && rest + zero <= (uint32_t)C(s, count_dying_mask);
+    return *is_marked ? rest : word;
+}
+
 void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint64_t address,
                          const uint8_t *bytes, bool live, rhi_object *object)
 {
@@ -24,6 +34,8 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
              type = rhi__load16(bytes + C(s, object_type));
     uint32_t flags = rhi__load16(bytes + C(s, object_flags));
     uint64_t origin = rhi__load64(bytes + C(s, object_serial)), serial = origin >> s->serial_shift;
+    bool is_marked;
+    word = without_mark(s, word, flags, &is_marked);
     int64_t count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
     bool special =
         word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);
@@ -38,11 +50,15 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
                            .type = has_type ? heap->first_type + type : UINT32_MAX,
                            .count = special ? 0 : count,
                            .held = !special && flags & RH_FLAG_HELD,
+                           .traced = live && C(s, object_traced) != ABSENT &&
+                                     flags & C(s, object_traced) &&
+                                     !(flags & (RH_FLAG_IMMORTAL | RH_FLAG_FREED)),
                            .finalized = (flags & RH_FLAG_FINALIZED) != 0,
                            .uncollectable = (flags & RH_FLAG_UNCOLLECTABLE) != 0,
                            .death = (uint8_t)((flags & RH_FLAG_DEATH_MASK) >> RH_FLAG_DEATH_SHIFT)};
     if (object->death > RHI_DEATH_DESTROY)
         object->death = RHI_DEATH_UNKNOWN;
+    object->untold = object->traced && !is_marked && !special;
     if (__builtin_expect(live && !special && !damaged, 1)) /* nearly all */
         return;
     /* in older runtimes the allocator's own, or just being born */

@@ -83,11 +83,11 @@ static bool has_events(const rhi_reader *reader, uint64_t heap)
     return reader->heaps.items[heap].format->history == rhi__refheap_history;
 }
 
-uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
+uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial, bool counts,
                               rhi_event *events, uint64_t limit)
 {
     rhi_history_query query = {
-        .address = address, .serial = serial, .events = events, .limit = limit};
+        .address = address, .serial = serial, .counts = counts, .events = events, .limit = limit};
     const rhi_block *block = address ? rhi__block_near(reader, address) : NULL;
     for (uint64_t i = 0; i < reader->heaps.count; i++)
         if (has_events(reader, i) && (!address || (block && block->heap == i)))
@@ -101,9 +101,22 @@ bool rhi__refheap_history_begin(rhi_reader *reader, uint32_t index, uint64_t *nu
     const space *s = space_of(heap);
     uint64_t capacity = HEAP(history_capacity), count = HEAP(history_count);
     if (!count)
-        return rhi__history_ring_begin(reader, heap, number);
+        return rhi__history_ring_begin(reader, heap, false, number);
     *number = count > capacity ? count - capacity : 0;
     return true;
+}
+
+void rhi__refheap_trace(rhi_reader *reader, uint32_t index, rhi_trace *trace)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[index];
+    const space *s = space_of(heap);
+    trace->can = C(s, object_traced) == ABSENT ? RHI_TRACE_BY_NEWER
+                 : !HEAP(ring)                 ? RHI_TRACE_NEEDS_HISTORY
+                                               : RHI_TRACE_POSSIBLE;
+    trace->lost = HEAP(trace_lost);
+    trace->changing = HEAP(tracing);
+    if (!rhi__history_ring_begin(reader, heap, true, &trace->begin))
+        trace->begin = 0;
 }
 
 void rhi__refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count,

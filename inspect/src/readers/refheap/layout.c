@@ -15,6 +15,7 @@ static const char *const constant_names[] = {
     RH_METADATA_CONSTANTS(ROW) RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW)
         RH_METADATA_SITE_CONSTANTS(ROW) RH_METADATA_EVENT_CONSTANTS(ROW)
             RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)
+                RH_METADATA_TRACE_CONSTANTS(ROW)
 #undef ROW
 };
 
@@ -45,6 +46,12 @@ static bool is_optional(unsigned id)
                                            "slab.reciprocal",
                                            "heap.alloc",
                                            "alloc.",
+                                           "object.traced",
+                                           "count.traced",
+                                           "type.traced",
+                                           "type.source",
+                                           "source.",
+                                           "heap.trac",
                                            "object.serial_shift",
                                            "site."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
@@ -64,7 +71,8 @@ static void take_whole_groups(space *s)
         RH_METADATA_SLOT_CONSTANTS(ID)};
     static const unsigned of_events[] = {RH_METADATA_EVENT_CONSTANTS(ID)},
                           of_rings[] = {RH_METADATA_RING_CONSTANTS(ID)},
-                          of_poison[] = {RH_METADATA_POISON_CONSTANTS(ID)};
+                          of_poison[] = {RH_METADATA_POISON_CONSTANTS(ID)},
+                          of_traces[] = {RH_METADATA_TRACE_CONSTANTS(ID)};
 #undef ID
     for (size_t i = 0; i < sizeof of_events / sizeof *of_events; i++)
         if (s->constant[of_events[i]] == ABSENT)
@@ -75,6 +83,9 @@ static void take_whole_groups(space *s)
     for (size_t i = 0; i < sizeof of_poison / sizeof *of_poison; i++)
         if (s->constant[of_poison[i]] == ABSENT)
             C(s, heap_poisons) = ABSENT;
+    for (size_t i = 0; i < sizeof of_traces / sizeof *of_traces; i++)
+        if (s->constant[of_traces[i]] == ABSENT || C(s, heap_ring) == ABSENT)
+            C(s, object_traced) = C(s, heap_trace) = ABSENT;
     if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
         C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
         s->constant[RH_MC_heap_weak] = ABSENT;
@@ -206,6 +217,13 @@ static const struct {
     IN(RH_MC_COUNT, heap_keeps_all, 4),
     IN(RH_MC_COUNT, heap_poisons, 4),
     IN(RH_MC_COUNT, heap_poisoning, 8),
+    IN(RH_MC_COUNT, heap_trace, 8),
+    IN(RH_MC_COUNT, heap_trace_next, 8),
+    IN(RH_MC_COUNT, heap_trace_lost, 8),
+    IN(RH_MC_COUNT, heap_tracing, 8),
+    IN(RH_MC_type_size, type_source, 8),
+    IN(RH_MC_COUNT, source_index, 4),
+    IN(RH_MC_COUNT, source_slot_class, 4),
     IN(RH_MC_COUNT, ring_capacity, 8),
     IN(RH_MC_COUNT, ring_filled, 8),
     IN(RH_MC_ring_slot_size, slot_what, 8),
@@ -280,6 +298,17 @@ static bool counts_fit(const space *s)
            mask < 1ull << 31 && (mask & (mask + 1)) == 0;
 }
 
+/* A mark that keeps words special, and leaves room for a count below it; a flag that is no other.
+ */
+static bool traces_fit(const space *s)
+{
+    enum { OTHER_FLAGS = 0xfff };
+    uint64_t flag = C(s, object_traced), mark = C(s, count_traced);
+    return flag == ABSENT || (flag <= 0xffff && flag > OTHER_FLAGS && (flag & (flag - 1)) == 0 &&
+                              mark >= C(s, count_special_bit) && mark < 1ull << 32 &&
+                              mark % (C(s, count_dying_mask) + 1) == 0);
+}
+
 /* Slabs lie one behind the other at the end of a chunk; the allocators are few. */
 static bool slots_fit(const space *s)
 {
@@ -301,7 +330,7 @@ static rhi_error *check_layout(const space *s)
     sane = sane && slab <= RHI_OFFSET_MAX && C(s, chunk_slabs) > 0 &&
            C(s, chunk_slabs) <= 1 << 16 && C(s, chunk_slab_table) <= chunk &&
            C(s, chunk_slabs) * slab <= chunk - C(s, chunk_slab_table);
-    sane = sane && slots_fit(s) && members_fit(s);
+    sane = sane && slots_fit(s) && members_fit(s) && traces_fit(s);
     sane = sane && C(s, type_size) <= 4096 && C(s, field_size) <= 4096 && C(s, root_size) <= 4096;
     /* a serial without bits would be 0, and one of few not be one */
     sane = sane && (C(s, object_serial_shift) == ABSENT || C(s, object_serial_shift) <= 32);

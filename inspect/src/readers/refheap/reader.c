@@ -601,6 +601,7 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .history = rhi__refheap_history,
                                         .history_begin = rhi__refheap_history_begin,
                                         .births = rhi__refheap_births,
+                                        .trace = rhi__refheap_trace,
                                         .site = rhi__refheap_site,
                                         .check = rhi__refheap_check,
                                         .words = rhi__refheap_words};

@@ -16,8 +16,9 @@ enum rhi_more_constants {
     RH_METADATA_WEAK_CONSTANTS(RHI_ID) RH_METADATA_SLOT_CONSTANTS(RHI_ID)
         RH_METADATA_SITE_CONSTANTS(RHI_ID) RH_METADATA_EVENT_CONSTANTS(RHI_ID)
             RH_METADATA_RING_CONSTANTS(RHI_ID) RH_METADATA_POISON_CONSTANTS(RHI_ID)
+                RH_METADATA_TRACE_CONSTANTS(RHI_ID)
 #undef RHI_ID
-                CONSTANTS
+                    CONSTANTS
 };
 #define ABSENT UINT64_MAX
 enum { RHI_OFFSET_MAX = 1 << 20, RHI_RING_BLOCK_MAX = 1024 };
@@ -84,8 +85,9 @@ void rhi__refheap_sites_free(space *s);
 void rhi__refheap_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
                          size_t size);
 bool rhi__refheap_history_begin(rhi_reader *reader, uint32_t heap, uint64_t *number);
-uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial,
+uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t serial, bool counts,
                               rhi_event *events, uint64_t limit);
+void rhi__refheap_trace(rhi_reader *reader, uint32_t heap, rhi_trace *trace);
 void rhi__refheap_births(rhi_reader *reader, const rhi_born *born, uint64_t count,
                          rhi_event *events);
 

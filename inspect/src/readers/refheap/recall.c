@@ -12,6 +12,9 @@ enum {
 rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, uint64_t serial,
                               uint8_t kind)
 {
+    bool is_count = kind == RH_EVENT_RETAIN || kind == RH_EVENT_RELEASE;
+    if (!query->births && is_count && !query->counts)
+        return NULL;
     if (!query->births)
         return (query->address ? address == query->address : serial == query->serial)
                    ? &query->events[query->found]

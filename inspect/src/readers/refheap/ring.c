@@ -6,6 +6,7 @@
 #include "readers/refheap/ring.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { GROUP_BYTES = 1 << 16 }; /* read in one piece */
@@ -19,6 +20,7 @@ typedef struct ring {
     const rhi_heap_info *heap;
     const space *s;
     rhi_history_query *query;
+    bool is_traced; /* the one of traced objects */
     uint64_t slots, slot_size, block_slots, blocks;
     uint64_t current, used; /* the block that is written to, and how much of it is whole */
     uint64_t later;         /* the clock of the mark behind what is looked at, in ns; 0: none */
@@ -47,10 +49,12 @@ static bool damaged(const ring *r)
 static bool find_ring(ring *r)
 {
     const space *s = r->s;
-    if (C(s, heap_ring) == ABSENT)
+    unsigned first_id = r->is_traced ? RH_MC_heap_trace : RH_MC_heap_ring,
+             next_id = r->is_traced ? RH_MC_heap_trace_next : RH_MC_heap_ring_next;
+    if (s->constant[first_id] == ABSENT)
         return false;
-    uint64_t address = rhi__refheap_member(r->reader, s, r->heap->address, RH_MC_heap_ring, 8),
-             next = rhi__refheap_member(r->reader, s, r->heap->address, RH_MC_heap_ring_next, 8);
+    uint64_t address = rhi__refheap_member(r->reader, s, r->heap->address, first_id, 8),
+             next = rhi__refheap_member(r->reader, s, r->heap->address, next_id, 8);
     if (!address)
         return false;
     uint64_t capacity = rhi__refheap_member(r->reader, s, address, RH_MC_ring_capacity, 8),
@@ -141,12 +145,14 @@ static void match_slot(ring *r, const uint8_t *block, uint64_t index)
                          .serial = origin >> r->s->serial_shift,
                          .site = (uint32_t)(origin & ((1ull << r->s->serial_shift) - 1)),
                          .time = WORD(r, mark, origin),
-                         .until = r->later,
+                         .until = r->is_traced ? WORD(r, mark, origin) + C(r->s, ring_clock_ns)
+                                               : r->later,
                          .heap = (uint32_t)(heap - r->reader->heaps.items),
                          .type = type < heap->type_count ? heap->first_type + type : UINT32_MAX,
                          .thread = (uint32_t)(WORD(r, mark, what) >> 4),
                          .kind = what & 15,
-                         .death = what >> DEATH_SHIFT & 3};
+                         .death = what >> DEATH_SHIFT & 3,
+                         .traced = r->is_traced};
     read_place(r, slot, event);
     if (event->kind != RHI_EVENT_LAST || !joins_free(r, event))
         r->query->found++;
@@ -177,9 +183,14 @@ static bool search_block(ring *r, const uint8_t *block, uint64_t used)
     return true;
 }
 
-void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query)
+static void search_ring(rhi_reader *reader, const rhi_heap_info *heap, bool of_traced,
+                        rhi_history_query *query)
 {
-    ring r = {.reader = reader, .heap = heap, .s = space_of(heap), .query = query};
+    ring r = {.reader = reader,
+              .heap = heap,
+              .s = space_of(heap),
+              .query = query,
+              .is_traced = of_traced};
     if (!find_ring(&r))
         return;
     for (uint64_t age = 0; age < r.blocks; age++) {
@@ -200,10 +211,64 @@ void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_histor
     rhi__scratch_free(&r.scratch);
 }
 
-/* The oldest block that was written begins the history. */
-bool rhi__history_ring_begin(rhi_reader *reader, const rhi_heap_info *heap, uint64_t *number)
+/* ---- two rings ------------------------------------------------------------------------------ */
+
+/* Did `a`, of what was traced, happen after `b`, of the other ring? Of one object it was born
+ * first, it dies last, and the rest the clocks say as far as they can: it was traced late. */
+static bool is_later(const rhi_event *a, const rhi_event *b)
 {
-    ring r = {.reader = reader, .heap = heap, .s = space_of(heap)};
+    if (a->serial != b->serial)
+        return a->serial > b->serial;
+    if (a->kind == RHI_EVENT_FREE || b->kind == RHI_EVENT_ALLOC)
+        return true;
+    return b->kind != RHI_EVENT_FREE && a->kind != RHI_EVENT_ALLOC && a->until > b->time;
+}
+
+/* query->events from `first` on are those of the one ring, `traced` those of the other; both are
+ * newest first. */
+static void join(rhi_history_query *query, uint64_t first, const rhi_event *traced, uint64_t count)
+{
+    uint64_t others = query->found - first, room = query->limit - first;
+    rhi_event *events = query->events + first, *kept = malloc((others + 1) * sizeof *kept);
+    if (!kept)
+        return;
+    memcpy(kept, events, others * sizeof *kept);
+    uint64_t i = 0, k = 0, n = 0;
+    for (; n < room && (i < count || k < others); n++)
+        events[n] =
+            i < count && (k == others || is_later(&traced[i], &kept[k])) ? traced[i++] : kept[k++];
+    query->found = first + n;
+    free(kept);
+}
+
+void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query)
+{
+    uint64_t first = query->found;
+    search_ring(reader, heap, false, query);
+    if (!rhi__refheap_member(reader, space_of(heap), heap->address, RH_MC_heap_trace, 8))
+        return;
+    if (query->births) {
+        search_ring(reader, heap, true, query);
+        return;
+    }
+    rhi_history_query traced = *query;
+    traced.found = 0;
+    traced.limit = query->limit - first;
+    traced.events = calloc(traced.limit + 1, sizeof *traced.events);
+    if (traced.events) {
+        search_ring(reader, heap, true, &traced);
+        query->looked_at = traced.looked_at;
+        join(query, first, traced.events, traced.found);
+    }
+    reader->memory->is_short |= !traced.events; /* said in the answer */
+    free(traced.events);
+}
+
+/* The oldest block that was written begins the history. */
+bool rhi__history_ring_begin(rhi_reader *reader, const rhi_heap_info *heap, bool of_traced,
+                             uint64_t *number)
+{
+    ring r = {.reader = reader, .heap = heap, .s = space_of(heap), .is_traced = of_traced};
     bool found = false;
     if (!find_ring(&r))
         return false;

@@ -1,0 +1,63 @@
+/* pairs.h - which stacks took counts of a traced object that were never given back.
+ *
+ * What is certain are sums: the object's count is what it was when the record began (`early`; 0 if
+ * it was traced from its birth), and one for its birth, if that is recorded, and for each retain,
+ * less one for each release. The runtime's own count is left out.
+ *
+ * Which release gave back which retain nobody records: that is read from their stacks. From the
+ * oldest event on, a release is paired with the open retain that shares the most outer calls with
+ * it; of several such, with one whose stack shares less with all other releases, so that it has no
+ * better partner; of several such, with the latest: that choice is an unsure one. The birth counts
+ * as a retain. Outer calls are shared from the outermost on; where a stack is longer than what is
+ * recorded, from where it may go on in the other. A release that no retain is open for gave back an
+ * early count. What is open at last is grouped by stack, the most first: the sum of all groups and
+ * of `early_open` is the count. Unsure choices make a range of what is open of a group.
+ *
+ * An open retain is no leak as such: who holds the object today took a count, too. */
+#ifndef RHI_PAIRS_H
+#define RHI_PAIRS_H
+
+#include "session/session.h"
+
+/* Retains of one stack. */
+typedef struct rhi_pair_group {
+    const rhi_event *event; /* one of them */
+    uint64_t taken, open;
+    uint64_t at_least, at_most; /* of the open, had unsure choices been others */
+    bool has_birth;
+} rhi_pair_group;
+
+typedef struct rhi_pairs {
+    rhi_event *events; /* of the object, newest first */
+    uint64_t event_count;
+    rhi_trace trace;
+    bool is_traced, from_birth;
+    /* older events are forgotten, or there are more than are looked at; some had no memory; its
+     * count and its record are being changed; it has too many stacks to pair them */
+    bool is_forgotten, is_cut, is_lost, is_changing, has_many;
+    uint64_t retains, releases;
+    int64_t stored, early;
+    uint64_t early_open;
+    uint64_t unmatched; /* releases that neither a retain nor an early count explains */
+    struct {
+        rhi_pair_group *items;
+        uint64_t count, capacity;
+    } groups;
+} rhi_pairs;
+
+/* Reads the record of an object and pairs it. Freed in any case. */
+rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object *object,
+                      rhi_pairs *pairs);
+/* The same of events that were read: needs events, stored, and stack_depth, the longest stack that
+ * is recorded. */
+rhi_error *rhi__pair_events(rhi_work *work, uint64_t stack_depth, rhi_pairs *pairs);
+void rhi__pairs_free(rhi_pairs *pairs);
+
+/* Does the record explain the count, so that what is open is all there is? */
+static inline bool rhi__pairs_fit(const rhi_pairs *pairs)
+{
+    return !pairs->is_changing && !pairs->unmatched && pairs->early >= 0 &&
+           (pairs->early == 0 || !pairs->from_birth);
+}
+
+#endif
