@@ -44,6 +44,14 @@ class Over:
 
 
 @dataclass(frozen=True)
+class AtMost:
+    """The min of refheap's own variant <= factor x refheap's min: what something costs at most."""
+
+    factor: float
+    peer: str
+
+
+@dataclass(frozen=True)
 class Bytes:
     """refheap's bytes per object <= the peer's + extra."""
 
@@ -71,6 +79,7 @@ PEERS = (
     Peer("refheap", "refheap, shared library, automatic collection on"),
     Peer("refheap-static", "the same, linked as an archive (not judged: all peers are shared libraries)"),
     Peer("refheap-forgetful", "the same as refheap, history=0", only=frozenset({"alloc_free"})),
+    Peer("refheap-births", "the same as refheap, history=all", only=frozenset({"alloc_free"})),
     Peer("refheap-all", "the same as refheap, history=all,stacks=8", only=frozenset({"alloc_free"})),
     Peer("refheap-nosite", "the same as refheap, objects without the line that made them",
          only=frozenset({"alloc_free"})),
@@ -102,7 +111,9 @@ WIDE = {"shared_ptr": "a reference is two words: 32 bytes of payload"}
 
 FIGURES = (
     Figure("alloc_free", "alloc_free", "allocate and free, 32-byte payload, one object at a time",
-           targets=(Ratio(0.7, MIMALLOC), Over(0.2, "refheap-nosite"), Over(1.5, "refheap-forgetful")), bytes_program="alloc_free_bytes",
+           targets=(Ratio(0.7, MIMALLOC), Over(0.2, "refheap-nosite"), Over(1.5, "refheap-forgetful"),
+                    AtMost(5, "refheap-births"), AtMost(5, "refheap-all")),
+           bytes_program="alloc_free_bytes",
            notes={"boehm": "freed by the collections that allocating starts"}),
     Figure("window", "window", "10,000 live objects of 16 to 256 bytes, a random one replaced by a new one",
            targets=(Ratio(0.9, MIMALLOC), Bytes(16, "glibc")), bytes_program="window_bytes",

@@ -416,7 +416,7 @@ static void run_cascade(rh_heap *heap, cascade *self, rh_object *object)
     heap->death = RH_DEATH_RELEASE;
 }
 
-void rh__drain(rh_heap *heap)
+__attribute__((noinline)) void rh__drain(rh_heap *heap)
 {
     cascade self;
     begin_cascade(heap, &self, heap->place);
@@ -497,9 +497,29 @@ static __attribute__((noinline)) void release_many(rh_heap *heap, rh_object *obj
     RH__VALIDATE(heap, "rh_release");
 }
 
+/* Of an object that is special in nothing but its heap, which is observed: only what dies with it
+ * is queued. */
+static void die_observed(rh_heap *heap, rh_object *object, uint64_t place)
+{
+    enum rh_death death = (enum rh_death)heap->death;
+    heap->draining = true;
+    heap->place = heap->outer_place = place;
+    begin_death(heap, object, death);
+    rh__visit_slots(heap, object, rh__release_slot);
+    rh__object_free(heap, object, death);
+    if (heap->work_slabs)
+        rh__drain(heap);
+    heap->draining = false;
+    heap->death = RH_DEATH_RELEASE;
+}
+
 /* The last count goes, and it takes more than a tombstone. */
 static __attribute__((noinline)) void die_long_way(rh_heap *heap, rh_object *object, uint64_t place)
 {
+    if (!heap->draining && !(object->rh_flags & LONG_WAY)) {
+        die_observed(heap, object, place);
+        return;
+    }
     if (!heap->draining) {
         cascade self;
         begin_cascade(heap, &self, place);

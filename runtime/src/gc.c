@@ -19,11 +19,6 @@
     10u /* spared candidates for a full collection, in multiples of thresholds.young               \
          */
 
-bool rh__gc_is_due(const rh_heap *heap)
-{
-    return heap->gc_enabled && heap->thresholds.young && heap->fresh >= heap->thresholds.young;
-}
-
 static void call_hooks(rh_heap *heap, const rh_gc_event *event)
 {
     uint64_t place = heap->place;

@@ -207,6 +207,13 @@ bool rh__stacks_start(rh_heap *heap, uint32_t frames)
         return false;
     void *frame;
     backtrace(&frame, 1); /* the first call loads the unwinder and needs memory */
+#ifdef RH__UNWINDS
+    heap->unwinder = rh__unwinder_new(heap);
+    if (!heap->unwinder) {
+        rh__unmap(mapping);
+        return false;
+    }
+#endif
     heap->stack_depth = depth;
     RH__ORDER();
     heap->stacks = (uint64_t *)(void *)((char *)mapping + RH__MAPPING_DATA);
@@ -227,6 +234,11 @@ void rh__history_free(rh_heap *heap)
     RH__ORDER();
     if (ring)
         unmap_ring(heap, ring);
+#ifdef RH__UNWINDS
+    if (heap->unwinder)
+        rh__unwinder_free(heap->unwinder);
+    heap->unwinder = NULL;
+#endif
     if (stacks)
         rh__unmap((rh__mapping *)(void *)((char *)stacks - RH__MAPPING_DATA));
 }
@@ -262,8 +274,6 @@ bool rh__is_own_code(uint64_t address)
     return false;
 }
 
-#define OWN_FRAMES_MAX 24 /* more than births and deaths have */
-
 /* The number of the stack in the table; STACKS_MAX: the table is full. */
 static uint32_t stack_number(rh_heap *heap, const uint64_t *stack)
 {
@@ -285,12 +295,11 @@ static uint32_t stack_number(rh_heap *heap, const uint64_t *stack)
     }
 }
 
-/* STACKS_MAX: there is none. */
-static uint32_t record_stack(rh_heap *heap)
+/* False: there is none. */
+static __attribute__((noinline)) bool ask_library(const rh_heap *heap, uint64_t *stack)
 {
-    uint64_t stack[RH__STACK_MAX] = {0};
-    void *frames[RH__STACK_MAX + OWN_FRAMES_MAX];
-    uint32_t count = (uint32_t)backtrace(frames, (int)heap->stack_depth + OWN_FRAMES_MAX),
+    void *frames[RH__STACK_MAX + RH__OWN_FRAMES_MAX];
+    uint32_t count = (uint32_t)backtrace(frames, (int)(heap->stack_depth + RH__OWN_FRAMES_MAX)),
              first = 0;
     while (first < count && !rh__is_own_code((uint64_t)(uintptr_t)frames[first]))
         first++; /* a sanitizer's backtrace names itself */
@@ -298,10 +307,51 @@ static uint32_t record_stack(rh_heap *heap)
         first++;
     if (first == count)
         first = 0; /* built in a way that the ranges do not show: better too much than nothing */
-    for (uint32_t i = 0; i < heap->stack_depth && first + i < count; i++)
-        stack[i] = (uint64_t)(uintptr_t)frames[first + i];
-    return stack[0] ? stack_number(heap, stack) : STACKS_MAX;
+    for (uint32_t i = 0; i < heap->stack_depth; i++)
+        stack[i] = first + i < count ? (uint64_t)(uintptr_t)frames[first + i] : 0;
+    return stack[0] != 0;
 }
+
+#ifdef RH__UNWINDS
+
+static __attribute__((noinline)) uint32_t new_stack(rh_heap *heap, rh__memo *set,
+                                                    const rh__here *here)
+{
+    uint64_t stack[RH__STACK_MAX];
+    rh__memo *memo = rh__unwind(heap->unwinder, set, here, heap->stack_depth, stack);
+    if (!memo && !ask_library(heap, stack))
+        return STACKS_MAX;
+    uint32_t number = stack_number(heap, stack);
+    if (memo)
+        memo->number = number;
+    return number;
+}
+
+/* STACKS_MAX: there is none. */
+static inline __attribute__((always_inline)) uint32_t record_stack(rh_heap *heap, uint64_t place)
+{
+    rh__here here;
+    rh__unwinder *unwinder = heap->unwinder;
+    rh__here_find(&here);
+    if (RH__UNLIKELY(unwinder->has_passing))
+        rh__unwinder_check(unwinder);
+    rh__memo *set = rh__memo_set(unwinder, &here, place);
+    for (uint32_t way = 0; way < RH__MEMO_WAYS; way++)
+        if (rh__memo_holds(&set[way], &here))
+            return set[way].number;
+    return new_stack(heap, set, &here);
+}
+
+#else
+
+static uint32_t record_stack(rh_heap *heap, uint64_t place)
+{
+    uint64_t stack[RH__STACK_MAX];
+    (void)place;
+    return ask_library(heap, stack) ? stack_number(heap, stack) : STACKS_MAX;
+}
+
+#endif
 
 void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *object,
                         enum rh_death death, uint64_t place)
@@ -309,15 +359,15 @@ void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *obje
     if (!heap->event_next)
         return;
     uint64_t what = RH__EVENT_WHAT(kind, death);
-    bool is_traced = (object->rh_flags & RH_FLAG_TRACED) && rh__trace_is_ready(heap);
-    bool has_stack =
-        heap->stacks && (is_traced || heap->keeps_stacks) && (place || kind != RH_EVENT_FREE);
-    uint32_t stack = has_stack ? record_stack(heap) : STACKS_MAX;
-    if (stack != STACKS_MAX) {
-        what |= RH__EVENT_STACK;
-        place = stack;
+    bool is_traced = RH__UNLIKELY(object->rh_flags & RH_FLAG_TRACED) && rh__trace_is_ready(heap);
+    if ((heap->keeps_stacks || (is_traced && heap->stacks)) && (place || kind != RH_EVENT_FREE)) {
+        uint32_t stack = record_stack(heap, place);
+        if (RH__LIKELY(stack != STACKS_MAX)) {
+            what |= RH__EVENT_STACK;
+            place = stack;
+        }
     }
-    if (is_traced)
+    if (RH__UNLIKELY(is_traced))
         rh__trace_put(heap, what, object, place);
     else if (rh__history_put(heap, what, object, place))
         rh__history_turn(heap);

@@ -100,13 +100,19 @@ static __attribute__((noinline)) rh_object *begin_long(rh_heap *heap, const rh_t
     return begin(heap, type, object, slot_size, bytes, count, heap->serial_next, site_number);
 }
 
+/* Another thread may be registering the type: with its class all the rest is there. */
+static inline uint32_t slot_class(const rh_type *type)
+{
+    return __atomic_load_n(&type->rh_private.slot_class, __ATOMIC_ACQUIRE);
+}
+
 static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t count,
                              uint32_t site_number)
 {
     if (!rh__type_ready(type) || heap->destroying)
         return NULL;
     bool is_traced = rh__types[type->rh_private.index].flags & RH_TYPE_TRACED;
-    if (RH__UNLIKELY(!is_traced && !type->rh_private.slot_class))
+    if (RH__UNLIKELY(!is_traced && slot_class(type) == RH__CLASS_NONE))
         rh__type_shorten(type);
     if (heap->serial_next == heap->serial_end && !rh__refill_serials(heap))
         return NULL;
@@ -159,6 +165,29 @@ void *rh__object_new(rh_heap *heap, rh_type *type, rh_site *site)
                       site_number ? site_number : rh__site_register(site));
 }
 
+/* In a heap whose history has all, and that has nothing else to do at a birth: as the short way,
+ * with an event. NULL: there is more to do. */
+static inline __attribute__((always_inline)) rh_object *
+new_recorded(rh_heap *heap, const rh_type *type, size_t bytes, size_t count, uint32_t site_number)
+{
+#ifdef RH__CHECKED
+    return NULL;
+#endif
+    if (!heap->keeps_all || heap->checks_thread || heap->is_on_valgrind || heap->destroying ||
+        heap->serial_next == heap->serial_end || rh__gc_is_due(heap))
+        return NULL;
+    uint32_t size_class =
+        slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);
+    rh__alloc *alloc = &heap->alloc[size_class];
+    rh_object *object = take_slot(alloc);
+    if (!object)
+        return NULL;
+    begin(heap, type, object, alloc->slot_size, bytes, count, heap->serial_next, site_number);
+    heap->serial_limit = heap->serial_next;
+    rh__history_record(heap, RH_EVENT_ALLOC, object, RH_DEATH_NONE, heap->place);
+    return object;
+}
+
 /* Only here automatic collections start: never behind a birth, so that the new object needs no
  * care. */
 static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes,
@@ -166,6 +195,9 @@ static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type
                                                     uint64_t place)
 {
     rh__enter(heap, place);
+    void *object = new_recorded(heap, type, bytes, count, site_number);
+    if (object)
+        return object;
     if (RH__CHECKS_THREAD(heap))
         rh__check_thread(heap, "rh_new", NULL);
 #ifdef REFHEAP_GC_STRESS
@@ -174,7 +206,7 @@ static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type
     if (rh__gc_is_due(heap))
         rh__gc_automatic(heap);
 #endif
-    void *object = object_new(heap, type, bytes, count, site_number);
+    object = object_new(heap, type, bytes, count, site_number);
     RH__VALIDATE(heap, "rh_new");
     return object;
 }
@@ -203,12 +235,6 @@ static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_
     if (bytes > sizeof(rh_object) + PAYLOAD_SHORT)
         return begin_long(heap, type, object, alloc->slot_size, bytes, count, site_number);
     return begin(heap, type, object, alloc->slot_size, bytes, count, serial, site_number);
-}
-
-/* Another thread may be registering the type: with its class all the rest is there. */
-static inline uint32_t slot_class(const rh_type *type)
-{
-    return __atomic_load_n(&type->rh_private.slot_class, __ATOMIC_ACQUIRE);
 }
 
 void *rh_new_at(rh_heap *heap, rh_type *type, rh_site *site)
@@ -256,6 +282,7 @@ void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death)
     RH__ORDER();
     heap->poisoning = NULL;
     heap->freed++;
-    if (!RH__UNLIKELY(heap->is_observed) || !rh__observe_free(heap, slab, object))
+    bool may_wait = heap->quarantine || heap->is_on_valgrind;
+    if (!RH__UNLIKELY(may_wait) || !rh__observe_free(heap, slab, object))
         rh__slot_free(heap, slab, object);
 }

@@ -2,12 +2,14 @@
  * pprof.h).
  *
  * Each class of objects is a sample: at the line that made them, with their number and bytes, and
- * with labels: type, heap, and the bytes of one, as Go's own heap profiles have them.
- * Invariant: location and function of site i have the number i + 1; those of unknown lines come
- * last. Strings are the snapshot's own: its texts are clean. */
+ * with labels: type, heap, and the bytes of one, as Go's own heap profiles have them. Objects whose
+ * births were recorded with their stacks are samples of their own, one for each stack.
+ * Invariant: location and function of site i have the number i + 1; then come those of unknown
+ * lines, then those of the stacks' calls. Strings are the snapshot's or the calls', which are
+ * clean. */
 #include "render/pprof.h"
-#include "questions/snapshot.h"
 #include "render/file.h"
+#include "render/pprof_frames.h"
 
 #include <profile.pb-c.h>
 #include <stdio.h>
@@ -33,38 +35,46 @@ typedef struct site_message {
 typedef struct class_message {
     Rhi__Pprof__Sample sample;
     Rhi__Pprof__Label labels[LABELS], *label[LABELS];
-    uint64_t location;
+    uint64_t location, *locations; /* locations: owned; of a stack */
     int64_t values[VALUES];
 } class_message;
 
 typedef struct profile {
     const rhi_snapshot *snapshot;
+    rhi_birth_stacks stacks;
+    rhi_pprof_frames frames;
     Rhi__Pprof__Profile message;
     Rhi__Pprof__ValueType types[VALUES], *type[VALUES];
-    site_message *sites;
-    class_message *classes;
+    site_message *sites;    /* and calls of stacks behind them */
+    class_message *classes; /* and stacks behind them */
     Rhi__Pprof__Sample **samples;
     Rhi__Pprof__Location **locations;
     Rhi__Pprof__Function **functions;
-    const char **strings; /* fixed ones, names of types, then file and function of each site */
+    const char *
+        *strings; /* fixed ones, names of types, then file and function of each site, call */
     int64_t comment;
 } profile;
 
 static bool allocate(profile *p)
 {
     const rhi_snapshot *s = p->snapshot;
-    uint64_t sites = s->sites.count + 1;
+    uint64_t sites = s->sites.count + 1 + p->frames.frames.count,
+             classes = s->classes.count + 1 + p->stacks.groups.count;
     p->sites = calloc(sites, sizeof *p->sites);
     p->locations = calloc(sites, sizeof *p->locations);
     p->functions = calloc(sites, sizeof *p->functions);
-    p->classes = calloc(s->classes.count + 1, sizeof *p->classes);
-    p->samples = calloc(s->classes.count + 1, sizeof *p->samples);
+    p->classes = calloc(classes, sizeof *p->classes);
+    p->samples = calloc(classes, sizeof *p->samples);
     p->strings = calloc(FIXED + s->types.count + 2 * sites + 1, sizeof *p->strings);
     return p->sites && p->locations && p->functions && p->classes && p->samples && p->strings;
 }
 
 static void free_profile(profile *p)
 {
+    for (uint64_t i = 0; p->classes && i < p->stacks.groups.count; i++)
+        free(p->classes[p->snapshot->classes.count + i].locations);
+    rhi__pprof_frames_free(&p->frames);
+    rhi__birth_stacks_free(&p->stacks);
     free(p->sites);
     free(p->locations);
     free(p->functions);
@@ -88,23 +98,17 @@ static void name_line(const rhi_snapshot_site *site, char name[SITE_NAME_SIZE])
               file + in_brackets, site->line);
 }
 
-/* number: sites.count: the unknown line. */
-static void add_site(profile *p, uint64_t number)
+/* file, function: numbers of their texts. */
+static void add_place(profile *p, uint64_t number, int64_t file, int64_t function, int64_t line)
 {
     site_message *m = &p->sites[number];
-    const rhi_snapshot_site *site =
-        number < p->snapshot->sites.count ? &p->snapshot->sites.items[number] : NULL;
     rhi__pprof__function__init(&m->function);
     rhi__pprof__location__init(&m->location);
     rhi__pprof__line__init(&m->line);
-    if (site && !site->function)
-        name_line(site, m->name);
     m->function.id = m->location.id = m->line.function_id = number + 1;
-    m->function.filename = site ? add_string(p, site->file) : NOTHING;
-    m->function.name =
-        site ? add_string(p, site->function ? site->function : m->name) : (int64_t)UNKNOWN;
-    m->function.system_name = m->function.name;
-    m->line.line = site ? site->line : 0;
+    m->function.filename = file;
+    m->function.name = m->function.system_name = function;
+    m->line.line = line;
     m->lines[0] = &m->line;
     m->location.line = m->lines;
     m->location.n_line = 1;
@@ -112,10 +116,29 @@ static void add_site(profile *p, uint64_t number)
     p->locations[p->message.n_location++] = &m->location;
 }
 
-static void add_class(profile *p, uint64_t number)
+static void add_site(profile *p, uint64_t number)
+{
+    const rhi_snapshot_site *site = &p->snapshot->sites.items[number];
+    char *name = p->sites[number].name;
+    if (!site->function)
+        name_line(site, name);
+    int64_t file = add_string(p, site->file);
+    add_place(p, number, file, add_string(p, site->function ? site->function : name), site->line);
+}
+
+static void add_call(profile *p, uint64_t number)
+{
+    const rhi_pprof_frame *frame = &p->frames.frames.items[number];
+    int64_t file = frame->file ? add_string(p, frame->file) : NOTHING;
+    add_place(p, p->snapshot->sites.count + 1 + number, file, add_string(p, frame->function),
+              frame->line);
+}
+
+/* `objects` of a class. Where they were made is left to say. */
+static class_message *add_sample(profile *p, uint64_t number, uint32_t kind, uint64_t objects)
 {
     const rhi_snapshot *s = p->snapshot;
-    const rhi_snapshot_class *c = &s->classes.items[number];
+    const rhi_snapshot_class *c = &s->classes.items[kind];
     class_message *m = &p->classes[number];
     rhi__pprof__sample__init(&m->sample);
     for (unsigned i = 0; i < LABELS; i++) {
@@ -129,8 +152,8 @@ static void add_class(profile *p, uint64_t number)
     m->labels[2].key = m->labels[2].num_unit = BYTES;
     m->labels[2].num = (int64_t)c->size;
     m->location = c->site == RHI_NO_SITE ? s->sites.count + 1 : (uint64_t)c->site + 1;
-    m->values[0] = (int64_t)c->objects;
-    m->values[1] = (int64_t)(c->objects * c->size);
+    m->values[0] = (int64_t)objects;
+    m->values[1] = (int64_t)(objects * c->size);
     m->sample.location_id = &m->location;
     m->sample.n_location_id = 1;
     m->sample.value = m->values;
@@ -138,9 +161,52 @@ static void add_class(profile *p, uint64_t number)
     m->sample.label = m->label;
     m->sample.n_label = LABELS;
     p->samples[p->message.n_sample++] = &m->sample;
+    return m;
 }
 
-static void fill(profile *p, const rhi_session *session)
+/* The objects that group `number` made; false: memory is short. */
+static bool add_stack(profile *p, uint64_t number)
+{
+    const rhi_birth_group *group = &p->stacks.groups.items[number];
+    const uint64_t *rows = p->frames.rows.items + p->frames.first[number];
+    uint64_t count = p->frames.first[number + 1] - p->frames.first[number];
+    class_message *m =
+        add_sample(p, p->snapshot->classes.count + number, group->kind, group->objects);
+    if (!count)
+        return true;
+    m->locations = calloc(count, sizeof *m->locations);
+    for (uint64_t i = 0; m->locations && i < count; i++)
+        m->locations[i] = p->snapshot->sites.count + 2 + rows[i];
+    m->sample.location_id = m->locations;
+    m->sample.n_location_id = m->locations ? count : 0;
+    return m->locations != NULL;
+}
+
+static bool is_wanted(const profile *p, const rhi_session *session, uint32_t kind)
+{
+    const rhi_snapshot *s = p->snapshot;
+    return !session->has_heap ||
+           s->heaps.items[s->classes.items[kind].heap].number == session->heap;
+}
+
+/* What has a stack is no part of its class's own sample. */
+static bool add_samples(profile *p, const rhi_session *session)
+{
+    uint64_t group = 0;
+    for (uint32_t i = 0; i < p->snapshot->classes.count; i++) {
+        uint64_t left = p->snapshot->classes.items[i].objects;
+        for (; group < p->stacks.groups.count && p->stacks.groups.items[group].kind == i; group++) {
+            left -= p->stacks.groups.items[group].objects;
+            if (is_wanted(p, session, i) && !add_stack(p, group))
+                return false;
+        }
+        if (left && is_wanted(p, session, i))
+            add_sample(p, i, i, left);
+    }
+    return true;
+}
+
+static bool fill(profile *p, const rhi_session *session)
 {
     static const int types[VALUES] = {OBJECTS, SPACE}, units[VALUES] = {COUNT, BYTES};
     const rhi_snapshot *s = p->snapshot;
@@ -156,13 +222,12 @@ static void fill(profile *p, const rhi_session *session)
         p->types[i].unit = units[i];
         p->type[i] = &p->types[i];
     }
-    for (uint64_t i = 0; i <= s->sites.count; i++)
+    for (uint64_t i = 0; i < s->sites.count; i++)
         add_site(p, i);
-    for (uint64_t i = 0; i < s->classes.count; i++)
-        if (s->classes.items[i].objects &&
-            (!session->has_heap ||
-             s->heaps.items[s->classes.items[i].heap].number == session->heap))
-            add_class(p, i);
+    add_place(p, s->sites.count, NOTHING, UNKNOWN, 0);
+    for (uint64_t i = 0; i < p->frames.frames.count; i++)
+        add_call(p, i);
+    bool is_whole = add_samples(p, session);
     m->n_sample_type = VALUES;
     m->sample_type = p->type;
     m->sample = p->samples;
@@ -176,6 +241,7 @@ static void fill(profile *p, const rhi_session *session)
         m->n_comment = 1;
     }
     m->string_table = (char **)p->strings;
+    return is_whole;
 }
 
 static rhi_error *zip(const uint8_t *bytes, size_t size, char **zipped, size_t *zipped_size)
@@ -217,11 +283,13 @@ rhi_error *rhi__pprof_write(rhi_session *session, const char *path)
     RHI_TRY(rhi__file_check(path));
     RHI_TRY(rhi__snapshot_take(session, &snapshot));
     profile p = {.snapshot = snapshot};
-    rhi_error *error = allocate(&p) ? NULL : rhi__error_memory();
-    if (!error) {
-        fill(&p, session);
+    rhi_error *error = rhi__birth_stacks_find(session, snapshot, &p.stacks);
+    if (!error)
+        error = rhi__pprof_frames_make(session, &p.stacks, &p.frames);
+    if (!error && (!allocate(&p) || !fill(&p, session)))
+        error = rhi__error_memory();
+    if (!error)
         error = write_profile(&p.message, path);
-    }
     free_profile(&p);
     rhi__snapshot_free(snapshot);
     return error;

@@ -13,15 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef struct row {
-    uint64_t address;
-    const rhi_call *call; /* NULL: nothing is known of it */
-} row;
-
-typedef struct stack {
-    row *rows;
-    uint64_t first, end; /* what is left of them */
-} stack;
+typedef rhi_stack_row row;
+typedef rhi_stack_rows stack;
 
 static const char *base_name(const char *path)
 {
@@ -89,7 +82,7 @@ static void leave_out(const rhi_reader *reader, const rhi_event *event, stack *s
 /* ---- rows ----------------------------------------------------------------------------------- */
 
 /* The call lies before its return address, which may be behind the end of the function. */
-static stack calls_of(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
+stack rhi__stack_rows(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
 {
     stack s = {.rows = calloc((size_t)event->depth * RHI_CALLS_MAX + 1, sizeof *s.rows)};
     for (unsigned i = 0; s.rows && i < event->depth; i++) {
@@ -110,7 +103,7 @@ static stack calls_of(rhi_session *session, const rhi_reader *reader, const rhi_
 json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
 {
     json_t *array = json_array();
-    stack s = calls_of(session, reader, event);
+    stack s = rhi__stack_rows(session, reader, event);
     for (uint64_t i = s.first; i < s.end; i++) {
         char where[256] = "";
         const rhi_call *call = s.rows[i].call;
@@ -133,7 +126,7 @@ json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rh
 void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event,
                       const char *indent)
 {
-    stack s = calls_of(session, reader, event);
+    stack s = rhi__stack_rows(session, reader, event);
     for (uint64_t i = s.first; i < s.end; i++) {
         char where[256] = "";
         const rhi_call *call = s.rows[i].call;
@@ -162,7 +155,7 @@ void rhi__place_text(rhi_session *session, const rhi_reader *reader, const rhi_e
     if (!event->depth)
         return;
     char where[256] = "?";
-    stack s = calls_of(session, reader, event);
+    stack s = rhi__stack_rows(session, reader, event);
     const rhi_call *call = s.first < s.end ? s.rows[s.first].call : NULL;
     const char *name = call && call->name ? call->name : "?";
     rhi__module_text(reader->memory, event->stack[0], where, sizeof where);

@@ -5,7 +5,20 @@
 #include "heap/objects.h"
 #include "session/session.h"
 
-/* The calls of a recorded event's stack, with functions and lines where symbols tell
+struct rhi_call;
+typedef struct rhi_stack_row {
+    uint64_t address;
+    const struct rhi_call *call; /* NULL: nothing is known of it */
+} rhi_stack_row;
+typedef struct rhi_stack_rows {
+    rhi_stack_row *rows; /* freed by the caller; NULL: memory was short, and the reader knows */
+    uint64_t first, end; /* of those that are shown */
+} rhi_stack_rows;
+/* The calls of a recorded event's stack, innermost first. */
+rhi_stack_rows rhi__stack_rows(rhi_session *session, const rhi_reader *reader,
+                               const rhi_event *event);
+
+/* These, with functions and lines where symbols tell
  * them: an array for JSON, or a line each. */
 json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event);
 void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_event *event,
