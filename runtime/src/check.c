@@ -196,7 +196,7 @@ static void check_header(checker *check, rh__slab *slab, uint32_t slot, rh_objec
     } else if (flags & RH_FLAG_IMMORTAL) {
         if (word != RH__WORD_IMMORTAL || is_candidate)
             problem(check, "%s#%llu: immortal with count word %#x", name, number(object), word);
-    } else if ((int32_t)word < 0)
+    } else if ((int32_t)word < 0 && !((flags & RH_FLAG_TRACED) && rh__is_marked(object)))
         problem(check, "%s#%llu: count word %#x", name, number(object), word);
     else if (!!(word & RH__WORD_ARMED) == (is_candidate || (flags & RH_FLAG_ACYCLIC)))
         problem(check, "%s#%llu: armed and candidate do not fit together", name, number(object));

@@ -34,9 +34,12 @@ static inline bool is_member(const rh_heap *heap, const rh_object *object)
            object->rh_origin >= heap->trial_origin;
 }
 
+/* Marked or not, armed or not. */
 static inline bool has_no_count(const rh_object *object)
 {
-    return (object->rh_count | RH__WORD_ARMED) == (RH__WORD_TRIAL_ZERO | RH__WORD_ARMED);
+    const uint32_t differ =
+        RH__WORD_ARMED | ((RH__WORD_TRACED + RH__WORD_TRIAL_ZERO) ^ RH__WORD_TRIAL_ZERO);
+    return (object->rh_count | differ) == (RH__WORD_TRIAL_ZERO | differ);
 }
 
 static inline rh__slab *find_slot(const rh_object *object, uint32_t *slot)
@@ -312,7 +315,11 @@ static void stop_holding(rh_heap *heap, rh_object *object)
         object->rh_flags |= RH_FLAG_UNCOLLECTABLE | RH__FLAG_FOUND;
         heap->uncollectable++;
     }
+    /* A count of the runtime's own is in no record. */
+    if (rh__is_marked(object))
+        object->rh_count -= RH__WORD_TRACED;
     rh_release(object); /* what only freed garbage held dies now, the usual way */
+    rh__trace_settle(object);
 }
 
 static void forget_uncollectable(rh_heap *heap, rh_object *object)
@@ -435,6 +442,17 @@ static void keep_candidate(rh_heap *heap, rh_object *object)
         rh__candidate_add(heap, object);
 }
 
+/* The garbage had a count of a traced object that lives on: subtract took it. */
+static __attribute__((noinline)) void tell_release(rh_heap *heap, rh_object *object)
+{
+    uint32_t slot;
+    const rh__slab *slab = find_slot(object, &slot);
+    if (!rh__bit(slab->rescued, slot))
+        return;
+    rh__trace_begin(heap, object);
+    rh__trace_tell(heap, object, -1, rh_refcount(object), heap->place);
+}
+
 /* Counts that the trial gives to its own were taken off by subtract. */
 static void release_edge(void *context, void **field)
 {
@@ -443,6 +461,8 @@ static void release_edge(void *context, void **field)
     if (!child)
         return;
     if (!(child->rh_flags & RH_FLAG_ACYCLIC)) {
+        if (RH__UNLIKELY(child->rh_flags & RH_FLAG_TRACED))
+            tell_release(heap, child);
         if (heap->trial_is_whole && is_member(heap, child)) {
             if (heap->trial_is_young && (child->rh_count & RH__WORD_ARMED))
                 keep_candidate(heap, child);

@@ -9,32 +9,50 @@
 #include "internal.h"
 
 /* The out-of-line copies. */
+extern inline void *rh__retain_here(void *object, int line);
+extern inline void rh__release_here(void *object, int line);
+extern inline void rh__set_here(void *slot_address, void *object, int line);
+extern inline void *rh__made_here(void *object, int line);
 extern inline void *rh_retain(void *object);
 extern inline void rh_release(void *object);
 extern inline void rh_set(void *slot_address, void *object);
+
+/* One of its counts is the runtime's own. */
+static void change_dying(rh_object *object, int change, uint64_t place)
+{
+    if (RH__LIKELY(!(object->rh_flags & RH_FLAG_TRACED))) {
+        object->rh_count += (uint32_t)(2 * change);
+        return;
+    }
+    rh_heap *heap = rh__heap_of(object);
+    rh__trace_begin(heap, object);
+    object->rh_count += (uint32_t)(2 * change);
+    rh__trace_tell(heap, object, change, rh__dying_count(object) - 1, place);
+}
 
 void rh__retain_slow(void *address)
 {
     rh_object *object = address;
     uint32_t flags = object->rh_flags;
     if (flags & RH_FLAG_DYING)
-        object->rh_count += 2;
+        change_dying(object, 1, RH__PLACE);
     else if (flags & RH_FLAG_IMMORTAL)
         return;
     else if (flags & RH_FLAG_FREED)
         rh__misuse("retain of", object);
+    else if (rh__is_marked(object))
+        rh__trace_retain(object, RH__PLACE);
     else
         rh__misuse("count overflow: retain of", object);
 }
 
-void rh__release_special(rh_object *object)
+void rh__release_special(rh_object *object, uint64_t place)
 {
     uint32_t flags = object->rh_flags;
     if (flags & RH_FLAG_DYING) {
-        /* One of these counts is the runtime's own. */
         if (rh__dying_count(object) < 2)
             rh__misuse("over-release: release of", object);
-        object->rh_count -= 2;
+        change_dying(object, -1, place);
     } else if (!(flags & RH_FLAG_IMMORTAL)) {
         rh__misuse("release of", object);
     }
@@ -85,8 +103,10 @@ size_t rh_refcount(const void *address)
     const rh_object *object = address;
     if (!object)
         return 0;
-    if (!rh__is_special(object))
-        return (size_t)(object->rh_count >> 1) + 1;
+    if (!rh__is_special(object)) {
+        uint32_t word = object->rh_count;
+        return (size_t)((rh__is_marked(object) ? word - RH__WORD_TRACED : word) >> 1) + 1;
+    }
     if (object->rh_flags & RH_FLAG_IMMORTAL)
         return RH_IMMORTAL;
     return object->rh_flags & RH_FLAG_DYING ? rh__dying_count(object) : 0;
@@ -120,7 +140,8 @@ void rh_make_immortal(void *address)
     }
     heap->uncollectable -= (object->rh_flags & RH_FLAG_UNCOLLECTABLE) != 0;
     rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index,
-                     (object->rh_flags & ~RH_FLAG_UNCOLLECTABLE) | RH_FLAG_IMMORTAL);
+                     (object->rh_flags & ~(RH_FLAG_UNCOLLECTABLE | RH_FLAG_TRACED)) |
+                         RH_FLAG_IMMORTAL);
     rh__candidate_drop(heap, object);
     RH__VALIDATE(heap, "rh_make_immortal");
 }

@@ -49,7 +49,8 @@ rh_object *rh__work_pop(rh_heap *heap)
 
 /* What makes a death go the long way. */
 #define LONG_WAY                                                                                   \
-    ((uint32_t)(RH__FLAG_INVOLVED | RH__FLAG_LAST_TOLD | RH_FLAG_HAS_WEAK | RH_FLAG_IMMORTAL))
+    ((uint32_t)(RH__FLAG_INVOLVED | RH__FLAG_LAST_TOLD | RH_FLAG_HAS_WEAK | RH_FLAG_IMMORTAL |     \
+                RH_FLAG_TRACED))
 
 #define REFERENCES_MAX 64u
 
@@ -58,7 +59,8 @@ rh_object *rh__work_pop(rh_heap *heap)
 void rh__hold(rh_object *object)
 {
     uint32_t word = object->rh_count + 2;
-    if ((int32_t)word < 0)
+    bool is_traced = word - RH__WORD_TRACED < RH__WORD_TRACED_END - RH__WORD_TRACED;
+    if ((int32_t)word < 0 && (!is_traced || rh__is_special(object)))
         rh__retain_slow(object); /* immortal, or too many counts */
     else
         rh__header_write(object, word, object->rh_type_index, object->rh_flags | RH_FLAG_HELD);
@@ -107,6 +109,7 @@ static void resurrect(rh_heap *heap, rh_object *object)
 {
     uint32_t flags = object->rh_flags & ~(RH_FLAG_DYING | RH_FLAG_DEATH_MASK | RH__FLAG_LAST_TOLD);
     if (flags & RH_FLAG_IMMORTAL) {
+        flags &= ~(uint32_t)RH_FLAG_TRACED;
         rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index, flags);
     } else {
         uint32_t count = rh__dying_count(object) - 1;
@@ -114,6 +117,7 @@ static void resurrect(rh_heap *heap, rh_object *object)
         /* It may hold itself, and no release may ever tell: a candidate from the start. */
         if (!(flags & RH_FLAG_ACYCLIC))
             rh__candidate_add(heap, object);
+        rh__trace_settle(object);
     }
     rh__history(heap, RH_EVENT_RESURRECT, object);
 }
@@ -156,6 +160,35 @@ static inline void release_to_candidate(rh_heap *heap, rh_object *object)
 {
     object->rh_count -= 2;
     rh__candidate_add(heap, object);
+}
+
+/* Its last count goes in the midst of a cascade. Inside of a finalizer it waits for the outermost
+ * release: who gave that count away is told now, by an event of its own. */
+static void queue_death(rh_heap *heap, rh_object *object, enum rh_death death, uint64_t place)
+{
+    begin_death(heap, object, death);
+    if (heap->draining && place != heap->outer_place) {
+        rh__history_record(heap, RH_EVENT_LAST, object, death, place);
+        object->rh_flags |= RH__FLAG_LAST_TOLD;
+    }
+    rh__work_push(heap, object);
+}
+
+/* Releases a traced object. True: it dies, and is queued. */
+static bool release_marked(rh_heap *heap, rh_object *object, enum rh_death death, uint64_t place)
+{
+    uint32_t word = object->rh_count;
+    bool is_last = word - RH__WORD_TRACED < 2;
+    rh__trace_begin(heap, object);
+    if (is_last)
+        queue_death(heap, object, death, place);
+    else if (word & RH__WORD_ARMED)
+        release_to_candidate(heap, object);
+    else
+        object->rh_count = word - 2;
+    rh__trace_tell(heap, object, -1, is_last ? 0 : rh_refcount(object), place);
+    rh__trace_settle(object);
+    return is_last;
 }
 
 /* A cascade at work, off the heap: what it still has to release, and the slots it has not given
@@ -208,6 +241,16 @@ static inline __attribute__((always_inline)) void give_back_later(rh_heap *heap,
     self->freed++;
 }
 
+/* A reference to an object whose count word is special. */
+static __attribute__((noinline)) void release_special(rh_heap *heap, const cascade *self,
+                                                      rh_object *object)
+{
+    if (rh__is_marked(object))
+        release_marked(heap, object, self->death, self->place);
+    else
+        rh__release_special(object, self->place);
+}
+
 /* Releases a reference; what dies by it and takes the long way, or has no room in `self`, is
  * queued. Returns the object if it dies the short way. */
 static inline __attribute__((always_inline)) bool
@@ -222,7 +265,7 @@ release_reference(rh_heap *heap, cascade *self, rh_object *object, bool has_room
         begin_death(heap, object, self->death);
         rh__work_push(heap, object);
     } else if ((int32_t)word < 0) {
-        rh__release_special(object);
+        release_special(heap, self, object);
     } else {
         release_to_candidate(heap, object);
     }
@@ -454,8 +497,7 @@ static __attribute__((noinline)) void release_many(rh_heap *heap, rh_object *obj
     RH__VALIDATE(heap, "rh_release");
 }
 
-/* The last count goes, and it takes more than a tombstone. Inside of a finalizer the object waits
- * for the outermost release: who gave its last count away is told now, by an event of its own. */
+/* The last count goes, and it takes more than a tombstone. */
 static __attribute__((noinline)) void die_long_way(rh_heap *heap, rh_object *object, uint64_t place)
 {
     if (!heap->draining) {
@@ -464,12 +506,16 @@ static __attribute__((noinline)) void die_long_way(rh_heap *heap, rh_object *obj
         run_cascade(heap, &self, object);
         return;
     }
-    begin_death(heap, object, (enum rh_death)heap->death);
-    if (place != heap->outer_place) {
-        rh__history_record(heap, RH_EVENT_LAST, object, (enum rh_death)heap->death, place);
-        object->rh_flags |= RH__FLAG_LAST_TOLD;
-    }
-    rh__work_push(heap, object);
+    queue_death(heap, object, (enum rh_death)heap->death, place);
+}
+
+static void release_traced(rh_heap *heap, rh_object *object, uint64_t place)
+{
+    if (!release_marked(heap, object, (enum rh_death)heap->death, place) || heap->draining)
+        return;
+    cascade self;
+    begin_cascade(heap, &self, place);
+    run_cascade(heap, &self, NULL);
 }
 
 static __attribute__((noinline)) void release_long_way(rh_object *object, uint64_t place)
@@ -477,8 +523,12 @@ static __attribute__((noinline)) void release_long_way(rh_object *object, uint64
     rh_heap *heap = rh__heap_of(object);
     if (RH__CHECKS_THREAD(heap) && !(object->rh_flags & RH_FLAG_FREED))
         rh__check_thread(heap, "release", object);
-    if ((int32_t)object->rh_count < 0)
-        rh__release_special(object);
+    if (!rh__is_marked(object))
+        rh__trace_settle(object);
+    if (rh__is_marked(object))
+        release_traced(heap, object, place);
+    else if ((int32_t)object->rh_count < 0)
+        rh__release_special(object, place);
     else if (object->rh_count >= 2)
         release_to_candidate(heap, object);
     else

@@ -29,6 +29,7 @@ __attribute__((used, retain)) struct rh_metadata_descriptor rh_debug_descriptor 
     .constant_count = RH__METADATA_ROWS,
     .constant_size = sizeof(struct rh_metadata_constant),
     .destroyed = (uint64_t)(uintptr_t)destroyed,
+    .trace_hook = (uint64_t)(uintptr_t)rh__trace_hook,
 };
 
 /* The ELF note that leads to the descriptor where no symbol does. A hidden name for it, because the
@@ -146,8 +147,12 @@ static void start_observing(rh_heap *heap, const rh_heap_options *options)
     if (is_sized && events < asked)
         say_less("history", asked, events);
     heap->keeps_all = heap->is_observed |= is_sized || asked == RH_HISTORY_ALL;
-    if (heap->ring && options->stack_frames && !rh__stacks_start(heap, options->stack_frames))
-        say_less("table of stacks", options->stack_frames, 0);
+    if (heap->ring && options->stack_frames) {
+        heap->keeps_stacks = rh__stacks_start(heap, options->stack_frames);
+        heap->is_observed |= heap->keeps_stacks;
+        if (!heap->keeps_stacks)
+            say_less("table of stacks", options->stack_frames, 0);
+    }
     while (bytes && !rh__quarantine_start(heap, bytes))
         bytes /= 2;
     if (bytes < options->quarantine_bytes)
@@ -197,7 +202,10 @@ rh_heap *rh_heap_create(const rh_heap_options *options)
     if (options)
         chosen = *options;
     rh__options_from_environment(&chosen);
-    return heap_new(&chosen, false);
+    rh_heap *heap = heap_new(&chosen, false);
+    if (heap)
+        rh__trace_check(heap);
+    return heap;
 }
 
 void rh_heap_attach(rh_heap *heap)

@@ -210,7 +210,6 @@ bool rh__stacks_start(rh_heap *heap, uint32_t frames)
     heap->stack_depth = depth;
     RH__ORDER();
     heap->stacks = (uint64_t *)(void *)((char *)mapping + RH__MAPPING_DATA);
-    heap->is_observed = true;
     return true;
 }
 
@@ -221,6 +220,7 @@ void rh__history_free(rh_heap *heap)
     heap->event_next = NULL;
     heap->ring_grows_at = UINT64_MAX;
     heap->keeps_all = false;
+    rh__trace_free(heap);
     RH__ORDER();
     heap->ring = NULL;
     heap->stacks = NULL;
@@ -309,13 +309,17 @@ void rh__history_record(rh_heap *heap, enum rh_event kind, const rh_object *obje
     if (!heap->event_next)
         return;
     uint64_t what = RH__EVENT_WHAT(kind, death);
-    uint32_t stack =
-        heap->stacks && (place || kind != RH_EVENT_FREE) ? record_stack(heap) : STACKS_MAX;
+    bool is_traced = (object->rh_flags & RH_FLAG_TRACED) && rh__trace_is_ready(heap);
+    bool has_stack =
+        heap->stacks && (is_traced || heap->keeps_stacks) && (place || kind != RH_EVENT_FREE);
+    uint32_t stack = has_stack ? record_stack(heap) : STACKS_MAX;
     if (stack != STACKS_MAX) {
         what |= RH__EVENT_STACK;
         place = stack;
     }
-    if (rh__history_put(heap, what, object, place))
+    if (is_traced)
+        rh__trace_put(heap, what, object, place);
+    else if (rh__history_put(heap, what, object, place))
         rh__history_turn(heap);
 }
 

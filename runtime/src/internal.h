@@ -71,6 +71,11 @@ __asm__(".pushsection .text\n661:\n.popsection\n"
 #define RH__WORD_DYING 0xA0000000u /* + 2 * (count - 1) */
 #define RH__WORD_DYING_MASK 0x1FFFFFFFu
 #define RH__WORD_IMMORTAL 0xC0000000u
+/* Added to the word of a traced object: so each retain and release takes the long way. The word
+ * stays below RH__WORD_TRACED_END; one below, and the armed one, is a count of 0 in a collection.
+ */
+#define RH__WORD_TRACED 0xC0000000u
+#define RH__WORD_TRACED_END 0xE0000000u
 #define RH__WORD_TRIAL_ZERO 0xFFFFFFFEu /* and the armed 0xFFFFFFFF */
 #define RH__WORD_ARMED 1u
 /* The first 8 header bytes of a slot whose object is being born: of no type, so that it holds
@@ -244,6 +249,7 @@ typedef struct rh__type_entry {
     uint32_t flags;
     uint32_t element_size;
     uint32_t length_offset;
+    rh_type *source; /* the program's; nobody follows it but an outside writer, who checks */
 } rh__type_entry;
 
 /* Where a class allocates: first the slots that were freed last, whose memory is in the processor's
@@ -362,6 +368,13 @@ struct rh_heap {
     uint32_t stack_depth;
     uint32_t is_on_valgrind;
     uint64_t stack_count;
+    uint32_t keeps_stacks; /* with all events, not with those of traced objects alone */
+    uint32_t reserved_trace;
+    rh__ring *trace; /* events of traced objects; NULL until the first */
+    rh__event *trace_next;
+    uint64_t trace_count; /* events written to it, ever */
+    uint64_t trace_lost;
+    rh_object *tracing; /* its count changes, and the event that says so is not whole yet */
     struct rh__quarantine *quarantine;
     rh_object *poisoning;   /* its slot is freed, and perhaps not filled yet */
     uint32_t poisons;       /* freed slots are filled */
@@ -453,7 +466,8 @@ void rh__shared_values_unlock(void);
          RH_METADATA_WEAK_CONSTANTS(RH__METADATA_ROW) RH_METADATA_SLOT_CONSTANTS(RH__METADATA_ROW) \
              RH_METADATA_SITE_CONSTANTS(RH__METADATA_ROW)                                          \
                  RH_METADATA_RING_CONSTANTS(RH__METADATA_ROW)                                      \
-                     RH_METADATA_POISON_CONSTANTS(RH__METADATA_ROW))
+                     RH_METADATA_POISON_CONSTANTS(RH__METADATA_ROW)                                \
+                         RH_METADATA_TRACE_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
@@ -473,6 +487,8 @@ extern uint64_t rh__type_slots[RH__TYPES_MAX];
 
 /* Registers the type if it is not; false if that is impossible. */
 bool rh__type_register(rh_type *type);
+/* Lets its births go the short way. pre: it is registered. */
+void rh__type_shorten(rh_type *type);
 void rh__type_lock(void); /* of the registry of types and sites */
 void rh__type_unlock(void);
 /* A copy of the text in memory that is never given back, or NULL. pre: the lock is held. */
@@ -718,6 +734,13 @@ static inline bool rh__is_special(const rh_object *object)
     return (object->rh_flags & RH__FLAGS_SPECIAL) != 0;
 }
 
+/* Is the count word that of a traced object? */
+static inline bool rh__is_marked(const rh_object *object)
+{
+    return object->rh_count - RH__WORD_TRACED < RH__WORD_TRACED_END - RH__WORD_TRACED &&
+           !rh__is_special(object);
+}
+
 static inline uint32_t rh__dying_count(const rh_object *object)
 {
     return ((object->rh_count & RH__WORD_DYING_MASK) >> 1) + 1;
@@ -854,8 +877,8 @@ static inline bool rh__is_busy(const rh_heap *heap)
 void rh__candidate_add(rh_heap *heap, rh_object *object);
 bool rh__is_candidate(const rh_object *object);
 void rh__candidate_drop(rh_heap *heap, rh_object *object);
-/* Releases an object whose count word is special. */
-void rh__release_special(rh_object *object);
+/* Releases an object whose count word is special, and not marked. */
+void rh__release_special(rh_object *object, uint64_t place);
 
 /* ---- misuse.c ------------------------------------------------------------------------------- */
 
@@ -953,10 +976,10 @@ rh__history_put(rh_heap *heap, uint64_t what, const rh_object *object, uint64_t 
     return RH__UNLIKELY((event == heap->event_stop) | (heap->event_thread != rh__thread));
 }
 
-/* What only a history of everything has. */
+/* What only a history of everything has, and that of a traced object. */
 static inline void rh__history(rh_heap *heap, enum rh_event kind, const rh_object *object)
 {
-    if (RH__UNLIKELY(heap->keeps_all))
+    if (RH__UNLIKELY(heap->keeps_all | (object->rh_flags & RH_FLAG_TRACED)))
         rh__history_record(heap, kind, object, RH_DEATH_NONE, heap->place);
 }
 
@@ -973,6 +996,38 @@ static inline __attribute__((always_inline)) void rh__enter(rh_heap *heap, uint6
 /* At the entry of a public function that may make or free objects. */
 #define RH__PLACE ((uint64_t)(uintptr_t)__builtin_return_address(0))
 #define RH__ENTER(heap) rh__enter((heap), RH__PLACE)
+
+/* ---- trace.c -------------------------------------------------------------------------------- */
+
+/* Traces all objects of types of such names from their births on. */
+void rh__trace_types(const char *pattern);
+/* Does a pattern ask for it? */
+bool rh__trace_wants(const char *type_name);
+/* After the options were read: says that the heap cannot trace, if it is to and cannot. */
+void rh__trace_check(const rh_heap *heap);
+/* Joins flag and mark again where one of them is missing. */
+void rh__trace_settle(rh_object *object);
+/* The new object is of a traced type. */
+void rh__trace_birth(rh_heap *heap, rh_object *object);
+/* pre: marked. */
+void rh__trace_retain(rh_object *object, uint64_t place);
+/* Records a change of an object's count, if it is traced. pre: rh__trace_begin, before the count
+ * changed. */
+void rh__trace_tell(rh_heap *heap, const rh_object *object, int32_t change, uint64_t count,
+                    uint64_t place);
+/* Is there a ring for the events of traced objects? Makes it. */
+bool rh__trace_is_ready(rh_heap *heap);
+/* pre: it is. */
+void rh__trace_put(rh_heap *heap, uint64_t what, const rh_object *object, uint64_t place);
+void rh__trace_free(rh_heap *heap);
+/* The breakpoint's place: does nothing. */
+void rh__trace_hook(const void *object, int32_t change, uint64_t count);
+
+static inline void rh__trace_begin(rh_heap *heap, rh_object *object)
+{
+    heap->tracing = object;
+    RH__ORDER();
+}
 
 /* ---- collect.c ------------------------------------------------------------------------------ */
 

@@ -108,6 +108,15 @@ enum {
     VALUE_heap_poisoning = offsetof(rh_heap, poisoning),
     VALUE_poison_byte = RH__POISON,
     VALUE_poison_slot_max = RH__SLOT_MAX,
+    VALUE_object_traced = RH_FLAG_TRACED,
+    VALUE_type_traced = RH_TYPE_TRACED,
+    VALUE_type_source = offsetof(rh__type_entry, source),
+    VALUE_source_index = offsetof(rh_type, rh_private.index),
+    VALUE_source_slot_class = offsetof(rh_type, rh_private.slot_class),
+    VALUE_heap_trace = offsetof(rh_heap, trace),
+    VALUE_heap_trace_next = offsetof(rh_heap, trace_next),
+    VALUE_heap_trace_lost = offsetof(rh_heap, trace_lost),
+    VALUE_heap_tracing = offsetof(rh_heap, tracing),
     VALUE_chunk_size = RH__CHUNK_SIZE,
     VALUE_chunk_slabs = RH__CHUNK_SLABS,
     VALUE_chunk_slab_table = RH__SLAB_TABLE,
@@ -128,6 +137,7 @@ enum {
 };
 /* Too wide for an enum constant of C11. */
 #define VALUE_count_special_bit 0x80000000u
+#define VALUE_count_traced RH__WORD_TRACED
 #define VALUE_count_trial_zero RH__WORD_TRIAL_ZERO
 
 #define CHECK_NAME(id, text)                                                                       \
@@ -139,13 +149,15 @@ RH_METADATA_SLOT_CONSTANTS(CHECK_NAME)
 RH_METADATA_SITE_CONSTANTS(CHECK_NAME)
 RH_METADATA_RING_CONSTANTS(CHECK_NAME)
 RH_METADATA_POISON_CONSTANTS(CHECK_NAME)
+RH_METADATA_TRACE_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
 #define ROW(id, text) {text, (uint64_t)VALUE_##id},
 struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_CONSTANTS(CONSTANT) RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
     RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW) RH_METADATA_SITE_CONSTANTS(ROW)
-        RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)};
+        RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)
+            RH_METADATA_TRACE_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

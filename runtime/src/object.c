@@ -7,9 +7,9 @@
  *
  * The short way of a birth is taken if the class has a slot available and serial_next is not
  * serial_limit. Everything else that a birth may have to do is hidden behind these two: an
- * unregistered type (its class has never a slot), a full word, the end of a block of serials, a
- * collection that is due, history, a heap being destroyed, checks of the thread. A site that has no
- * number yet goes the same way.
+ * unregistered or traced type (its class has never a slot), a full word, the end of a block of
+ * serials, a collection that is due, history, a heap being destroyed, checks of the thread. A site
+ * that has no number yet goes the same way.
  */
 #include "internal.h"
 
@@ -105,6 +105,9 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
 {
     if (!rh__type_ready(type) || heap->destroying)
         return NULL;
+    bool is_traced = rh__types[type->rh_private.index].flags & RH_TYPE_TRACED;
+    if (RH__UNLIKELY(!is_traced && !type->rh_private.slot_class))
+        rh__type_shorten(type);
     if (heap->serial_next == heap->serial_end && !rh__refill_serials(heap))
         return NULL;
     uint32_t size_class = rh__size_class(bytes);
@@ -140,7 +143,11 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
         rh__valgrind_birth(heap, object, bytes);
     if (RH__UNLIKELY(heap->touched_bytes >= heap->ring_grows_at))
         rh__history_grow(heap);
+    if (RH__UNLIKELY(is_traced))
+        rh__trace_birth(heap, object);
     rh__history(heap, RH_EVENT_ALLOC, object);
+    if (RH__UNLIKELY(is_traced && (object->rh_flags & RH_FLAG_TRACED)))
+        rh__trace_hook(object, 1, 1);
     rh__set_limit(heap);
     return object;
 }

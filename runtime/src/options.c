@@ -19,6 +19,7 @@ typedef struct option {
     const char *words[2];
     size_t max;
     bool is_history;      /* "all", too; and 0 means none, not the default */
+    bool is_trace;        /* a pattern for types, of the whole process */
     size_t offset, width; /* in rh_heap_options */
 } option;
 
@@ -47,6 +48,7 @@ static const option known[] = {
      MEMBER(quarantine_bytes)},
     {.name = "leaks", .accepts = "on or off", .words = {"off", "on"}, MEMBER(report_leaks)},
     {.name = "poison", .accepts = "on or off", .words = {"off", "on"}, MEMBER(poison_freed)},
+    {.name = "trace", .accepts = "a type, or a pattern like node*", .is_trace = true},
     {.name = "check", .accepts = "on or off", .words = {"off", "on"}, MEMBER(check_threads)},
 };
 #define KNOWN (sizeof known / sizeof *known)
@@ -82,6 +84,12 @@ static bool apply(rh_heap_options *options, const option *self, const char *valu
         memcpy(member, &is_second, sizeof is_second);
         return true;
     }
+    if (self->is_trace) {
+        if (!value || !*value)
+            return false;
+        rh__trace_types(value);
+        return true;
+    }
     if (self->is_history && value && strcmp(value, "all") == 0)
         number = RH_HISTORY_ALL;
     else if (!value || !parse_size(value, &number) || number > self->max)
@@ -110,6 +118,7 @@ static void complain(const char *text, int length, const option *self)
                 line + end, sizeof line - (size_t)end, "%s %s=%s%s%s", i ? "," : "", known[i].name,
                 known[i].words[0]     ? known[i].words[0]
                 : known[i].is_history ? "all|N"
+                : known[i].is_trace   ? "TYPE"
                                       : "N",
                 known[i].words[0] ? "|" : "", known[i].words[0] ? known[i].words[1] : "");
     }

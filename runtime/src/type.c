@@ -239,6 +239,12 @@ static bool table_is_mapped(void)
     return true;
 }
 
+/* What the short way of a birth looks at, so it comes last. */
+void rh__type_shorten(rh_type *type)
+{
+    __atomic_store_n(&type->rh_private.slot_class, rh__size_class(type->size), __ATOMIC_RELEASE);
+}
+
 /* pre: the lock is held and the type has no index. */
 static bool register_locked(rh_type *type)
 {
@@ -258,6 +264,9 @@ static bool register_locked(rh_type *type)
     entry->length_offset = type->length_offset;
     entry->finalize = type->finalize;
     entry->dispose = type->dispose;
+    entry->source = type;
+    if (rh__trace_wants(entry->name))
+        entry->flags |= RH_TYPE_TRACED;
 
     /* Without references of its own an object is in no cycle, whatever the flags say. */
     bool strong = false;
@@ -274,8 +283,8 @@ static bool register_locked(rh_type *type)
     RH__ORDER();
     __atomic_store_n(&rh_debug_descriptor.type_count, index + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&type->rh_private.index, index, __ATOMIC_RELEASE);
-    /* What the short way of a birth looks at, so it comes last. */
-    __atomic_store_n(&type->rh_private.slot_class, rh__size_class(type->size), __ATOMIC_RELEASE);
+    if (!(entry->flags & RH_TYPE_TRACED))
+        rh__type_shorten(type);
     return true;
 }
 

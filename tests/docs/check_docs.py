@@ -63,7 +63,8 @@ def check_keys(shell, cycle, mistakes):
     snapshot = os.path.join(os.path.dirname(cycle), "snapshot")
     for core, lines in ((cycle, ("objat --history --ledger A#1", "objat 16", "refs --path --weak --depth=2 --limit=1 A#1", "gcgraph --limit=1",
                                  "gcgraph --dot=%s A#1" % os.path.join(os.path.dirname(cycle), "graph.dot"), "gcfind --unreachable", "gcleaks", "gcstale", "gcstat", "refs 1", "gcverify",
-                                 "gcdiff --save=" + snapshot, "gcdiff " + snapshot)),
+                                 "gcdiff --save=" + snapshot, "gcdiff " + snapshot, "gcquery --list", "gcquery --tables",
+                                 "gcquery select leaked from objects")),
                         (mistakes, ("gcleaks", "gcstale", "gcgraph", "gcstat --no-retained", "refs --path session#2"))):
         for line in lines:
             command, *rest = line.split()
@@ -195,6 +196,15 @@ def check_programs(options, folder):
         require(counts.get(page, 0) >= 8, "docs/%s has %d programs", page, counts.get(page, 0))
 
 
+def check_queries(shell, core):
+    """The manual's questions in SQL ask the core of samples/mistakes.c."""
+    asked = [each for each in transcripts(read("docs", "manual.md")) if "--core service.core gcquery" in each[1]]
+    require(len(asked) >= 5, "the manual has %d transcripts of gcquery", len(asked))
+    for _, command, wanted in asked:
+        said, status = run(*({"refheap": shell, "service.core": core}.get(word, word) for word in shlex.split(command)))
+        require(status == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command, wanted, status, said)
+
+
 def check_manual(shell, core):
     """The manual asks the core of the sample `stale`."""
     asked = [each for each in transcripts(read("docs", "manual.md")) if each[0] == "$" and "--core core " in each[1]]
@@ -230,6 +240,7 @@ def main():
             cycle = subject.core().core
         check_keys(options.shell, cycle, crash_core(options.mistakes, os.path.join(folder, "history"), REFHEAP_OPTIONS="history=1k,stacks=8"))
         core = crash_core(options.mistakes, os.path.join(folder, "plain"))
+        check_queries(options.shell, core)
         check_transcripts(options.shell, Target(core=core, exe=options.mistakes))
         check_variables(Target(core=core, exe=options.mistakes))
         check_manual(options.shell, crash_core(options.stale, os.path.join(folder, "stale"), REFHEAP_STOP_AT="reused"))

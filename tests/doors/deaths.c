@@ -3,7 +3,8 @@
  *
  * Invariant: the log comes from this file's own books. What is dead after an operation and was not
  * before it died by the line of the operation; what a finalizer lets go of is written down there.
- * Each line that lets objects die stands alone in its function: compilers may join equal calls. */
+ * A line that lets objects die by another call than rh_new, rh_release and rh_set stands alone in
+ * its function: compilers may join equal calls. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -166,6 +167,7 @@ static rh_field node_fields[2], keeper_fields[3];
 static rh_type node_type, keeper_type, phoenix_type, testator_type;
 static void *legacy; /* of another heap, until a testator dies */
 static void *risen[HEAPS];
+static line branch; /* of a function with equal calls, the one that was taken */
 
 /* It lets go of a node that lets go of another. If a collection condemned them all, it holds them
  * until all finalizers have run, and they are its own. */
@@ -228,6 +230,22 @@ static void define_types(void)
 static APART node *make_node(int heap)
 {
     return (node *)BORN(heap, "node", rh_new(heaps[heap], &node_type));
+}
+
+/* A collection that starts there is this line's. */
+static APART node *make_in_branch(int heap)
+{
+    int number;
+    void *made;
+    begin();
+    if (rand() % 2) {
+        number = __LINE__ + 1;
+        made = rh_new(heaps[heap], &node_type);
+    } else {
+        number = __LINE__ + 1;
+        made = rh_new(heaps[heap], &node_type);
+    }
+    return (node *)born_at(heap, "node", made, __func__, number);
 }
 
 static inline node *make_inline(int heap)
@@ -327,6 +345,42 @@ static inline __attribute__((always_inline)) void let_go(void **slot)
 static APART void drop_by_inline(void **slot)
 {
     let_go(slot);
+}
+
+/* Equal calls, behind which nothing tells the branches apart: each is its own line. */
+static APART void release_in_branch(void *object, bool is_first)
+{
+    branch.function = __func__;
+    if (is_first) {
+        branch.number = __LINE__ + 1;
+        rh_release(object);
+        return;
+    }
+    branch.number = __LINE__ + 1;
+    rh_release(object);
+}
+
+static APART void set_in_branch(void **slot, bool is_first)
+{
+    branch.function = __func__;
+    if (is_first) {
+        branch.number = __LINE__ + 1;
+        rh_set(slot, NULL);
+        return;
+    }
+    branch.number = __LINE__ + 1;
+    rh_set(slot, NULL);
+}
+
+static void drop_in_branch(void **slot)
+{
+    begin();
+    if (rand() % 2)
+        release_in_branch(*slot, rand() % 2);
+    else
+        set_in_branch(slot, rand() % 2);
+    end("release", branch.function, branch.number);
+    *slot = NULL;
 }
 
 static APART void drop_by_pointer(void **slot)
@@ -485,7 +539,7 @@ static void *make(int heap)
 {
     switch (rand() % 9) {
     case 0:
-        return make_node(heap);
+        return make_in_branch(heap);
     case 1:
         return make_inline(heap);
     case 2:
@@ -526,8 +580,8 @@ static void change(int heap, void **slot)
 
 static void step(int heap)
 {
-    static void (*const drops[])(void **) = {drop, drop_by_set, drop_by_inline, drop_by_pointer,
-                                             drop_by_thread};
+    static void (*const drops[])(void **) = {drop,           drop_in_branch,  drop_by_set,
+                                             drop_by_inline, drop_by_pointer, drop_by_thread};
     void **slot = &slots[heap][rand() % SLOTS];
     int dice = rand() % 100;
     if (dice == 0)

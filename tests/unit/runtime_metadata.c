@@ -77,8 +77,8 @@ START_TEST(the_descriptor_describes_itself)
     ck_assert_uint_eq(rh_debug_descriptor.version, RH_METADATA_VERSION);
     ck_assert_uint_eq(rh_debug_descriptor.size, sizeof rh_debug_descriptor);
     ck_assert_uint_eq(rh_debug_descriptor.pid, 0); /* nothing used it yet */
-    /* the stacks', the weak references', those of slots */
-    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 38);
+    /* the stacks', the weak references', those of slots, … of traced objects */
+    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 48);
     rh_heap *heap = rh_heap_create(NULL);
     ck_assert_uint_eq(rh_debug_descriptor.pid, getpid());
     ck_assert_uint_ne(rh_debug_descriptor.nonce, 0);

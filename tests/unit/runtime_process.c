@@ -34,7 +34,8 @@ START_TEST(a_wrong_option_is_named_and_the_rest_applies)
     ck_assert_str_eq(
         text, "refheap: REFHEAP_OPTIONS: 'histroy=5' is not known, known are gc=on|off, "
               "finalizers=run|stay, "
-              "history=all|N, stacks=N, quarantine=N, leaks=off|on, poison=off|on, check=off|on\n"
+              "history=all|N, stacks=N, quarantine=N, leaks=off|on, poison=off|on, trace=TYPE, "
+              "check=off|on\n"
               "refheap: REFHEAP_OPTIONS: 'gc=maybe' is not possible, gc wants on or off\n"
               "refheap: REFHEAP_OPTIONS: 'history=' is not possible, history wants all, or a "
               "number of events, like 4096, 64k or 1M\n"

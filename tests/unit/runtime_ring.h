@@ -69,16 +69,20 @@ static inline uint64_t ring_block(const ring_layout *at, uint64_t block, uint64_
     return count;
 }
 
-/* All that the heap remembers; `events` has room for ring_capacity. */
-static inline uint64_t ring_events(const rh_heap *heap, ring_event *events)
+/* What the ring at a heap's constant remembers; `events` has room for its capacity. */
+static inline uint64_t events_of_ring(const rh_heap *heap, const char *ring_name,
+                                      const char *next_name, ring_event *events)
 {
-    uint64_t h = (uintptr_t)heap, ring = load(h + constant("heap.ring"), 8),
-             next = load(h + constant("heap.ring_next"), 8), size = constant("ring.slot_size"),
+    uint64_t h = (uintptr_t)heap, ring = load(h + constant(ring_name), 8),
+             next = load(h + constant(next_name), 8), size = constant("ring.slot_size"),
              block = constant("ring.block");
-    uint64_t slots = ring + constant("ring.slots"), blocks = ring_capacity(heap) / block;
+    if (!ring)
+        return 0;
+    uint64_t slots = ring + constant("ring.slots"),
+             capacity = load(ring + constant("ring.capacity"), 8), blocks = capacity / block;
     const ring_layout at = ring_slot_layout();
-    ck_assert_uint_eq(ring_capacity(heap) % block, 0);
-    ck_assert_uint_le(next - slots, ring_capacity(heap) * size);
+    ck_assert_uint_eq(capacity % block, 0);
+    ck_assert_uint_le(next - slots, capacity * size);
     uint64_t index = (next - slots) / size, current = index / block % blocks, count = 0;
     for (uint64_t i = 1; i < blocks; i++)
         count +=
@@ -87,6 +91,12 @@ static inline uint64_t ring_events(const rh_heap *heap, ring_event *events)
     for (uint64_t i = 1; i < count; i++)
         ck_assert_uint_eq(events[i].number, events[i - 1].number + 1);
     return count;
+}
+
+/* All that the heap remembers; `events` has room for ring_capacity. */
+static inline uint64_t ring_events(const rh_heap *heap, ring_event *events)
+{
+    return events_of_ring(heap, "heap.ring", "heap.ring_next", events);
 }
 
 #endif

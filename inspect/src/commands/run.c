@@ -241,9 +241,13 @@ static void take_missing(rhi_session *session, bool is_empty)
     session->missing_is_empty = is_empty;
 }
 
-/* Files are compared with each other, where nobody named a target. */
+/* Files are compared with each other, where nobody named a target; and a command may tell of
+ * itself. */
 static bool needs_no_target(const rhi_target *target, const rhi_args *args)
 {
+    for (unsigned i = 0; i < 2 && args->command->about_itself[i]; i++)
+        if (rhi__option(args, args->command->about_itself[i]))
+            return true;
     return target->flags & RHI_TARGET_NONE && args->command->takes_files && args->operand_count > 1;
 }
 

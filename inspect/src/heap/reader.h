@@ -221,6 +221,22 @@ static inline void rhi__decode(const rhi_reader *reader, const rhi_block *block,
 {
     rhi__format_of(reader, block->heap)->decode(reader, block, start, bytes, live, object);
 }
+/* The live object in the slot at `start`, as far as its header tells in short. */
+static inline rhi_object rhi__object_by_header(const rhi_block *block, uint64_t start,
+                                               const rhi_header *header)
+{
+    return (rhi_object){.address = rhi__slot_address(block, rhi__slot_number(block, start)),
+                        .start = start,
+                        .slot_size = block->slot_size,
+                        .count = header->count,
+                        .type = header->type,
+                        .heap = block->heap,
+                        .state = header->state,
+                        .immortal = header->immortal,
+                        .finalized = header->finalized,
+                        .held = header->held,
+                        .damaged = header->damaged};
+}
 /* Decodes the headers of the block's live slots, of which `bytes` holds the first `slots`, in
  * order, into room that is used again: {0}, and freed with its items. NULL if memory is short. */
 typedef struct rhi_headers {

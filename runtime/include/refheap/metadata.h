@@ -56,7 +56,11 @@ struct rh_metadata_descriptor {
     uint64_t sites;         /* address of the table of sites (see site.*), 0 until the first site */
     uint64_t site_count;    /* entries in use, entry 0 included (which is no site) */
     uint64_t sites_refused; /* sites beyond those that have numbers: their objects have site 0 */
-    uint64_t reserved[4];
+    /* address of a function that is called after each recorded change of a traced object's count,
+     * for a breakpoint: (address of the object: 64, change: 32, +1 or -1, its count then: 64), in
+     * the registers of the platform's calling convention; 0 in older runtimes */
+    uint64_t trace_hook;
+    uint64_t reserved[3];
 };
 
 /* What a field holds. (struct rh_field in refheap.h) */
@@ -110,7 +114,9 @@ enum rh_object_flag {
     RH_FLAG_HELD = 1u << 7,
     /* Bits 8..10: why it died (enum rh_death), set from dying on. */
     RH_FLAG_DEATH_SHIFT = 8,
-    RH_FLAG_DEATH_MASK = 7u << 8
+    RH_FLAG_DEATH_MASK = 7u << 8,
+    /* Every change of its count is recorded (see object.traced). Bits 11..13 are the runtime's. */
+    RH_FLAG_TRACED = 1u << 14
 };
 
 enum rh_death {
@@ -143,7 +149,7 @@ enum rh_event {
     /* The next three are in rings alone. A finalizer gave the last count away: the free follows,
      * and has no place of its own (unless the object was resurrected in between). */
     RH_EVENT_LAST = 5,
-    /* of a traced object; no runtime writes these two yet */
+    /* of a traced object: a count was taken, or given away (the last one, too) */
     RH_EVENT_RETAIN = 6,
     RH_EVENT_RELEASE = 7,
     RH_EVENT_MARK = 8 /* clock, thread and number of what follows */
@@ -353,6 +359,48 @@ enum rh_event {
     X(heap_poisoning, "heap.poisoning") /* 64, address, 0: none */                                 \
     X(poison_byte, "poison.byte")                                                                  \
     X(poison_slot_max, "poison.slot_max")
+
+/* Likewise: traced objects, each change of whose count is recorded as RH_EVENT_RETAIN or
+ * RH_EVENT_RELEASE, with its birth, finalizer and death, if the object was traced then. A runtime
+ * without these rows cannot trace; nor can a heap without a history (heap.ring is 0).
+ *
+ * An object is traced iff its flags have the bit object.traced and neither RH_FLAG_IMMORTAL nor
+ * RH_FLAG_FREED. Unless it is dying, its count word is then marked: count.traced was added to it,
+ * modulo 2^32. So the word is special, and its count is the signed 32 bits of
+ * (word - count.traced) >> count.shift, + count.bias. Where the bit is set and the word is not
+ * marked, the mark was undone by an operation that was under way when it was written from outside:
+ * the count is right either way, but changes are not recorded until the word is marked again.
+ *
+ * To trace an object from outside, stop all threads of the process. The object must be live, its
+ * word not special and its count below 2^28. Write its first 8 bytes with one store: the word with
+ * count.traced added, the flags with the bit. That is right in every phase of the heap. To end it,
+ * write the opposite: the word with count.traced subtracted if it is marked, the flags without the
+ * bit. Afterwards let the process go on and look once more, for a mark may be undone.
+ *
+ * To trace all future objects of a type, stop all threads. Set the bit type.traced of type.flags
+ * in the type's entry, then write 0 to the 32 bits at source.slot_class behind the address that is
+ * at type.source, if the 32 bits at source.index behind it are the type's index (else the library
+ * that had the type is gone, and so are future objects). To end it, clear the bit; the rest the
+ * next birth does.
+ *
+ * heap.trace leads to a ring, and heap.trace_next to its slot that is written next, as heap.ring
+ * and heap.ring_next do: what traced objects have is in this one. Its events have numbers of their
+ * own, and each has a mark of its own before it. heap.trace is 0 until the first event.
+ * heap.trace_lost events found no memory for the ring, and are in none. While heap.tracing is not
+ * 0, it is the address of an object whose count and events are on their way from one state that
+ * fits together to the next. Stacks of these events are recorded in any case, unless there is no
+ * memory for their table, or no room in it. */
+#define RH_METADATA_TRACE_CONSTANTS(X)                                                             \
+    X(object_traced, "object.traced") /* a bit of object.flags */                                  \
+    X(count_traced, "count.traced")                                                                \
+    X(type_traced, "type.traced")             /* a bit of type.flags */                            \
+    X(type_source, "type.source")             /* 64, address of the program's struct */            \
+    X(source_index, "source.index")           /* 32 */                                             \
+    X(source_slot_class, "source.slot_class") /* 32 */                                             \
+    X(heap_trace, "heap.trace")               /* 64, address, 0: none */                           \
+    X(heap_trace_next, "heap.trace_next")     /* 64, address */                                    \
+    X(heap_trace_lost, "heap.trace_lost")     /* 64 */                                             \
+    X(heap_tracing, "heap.tracing")           /* 64, address, 0: none */
 
 /* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the
  * result. */

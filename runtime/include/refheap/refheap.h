@@ -171,6 +171,7 @@ typedef struct rh_field {
 
 /* rh_type.flags */
 #define RH_TYPE_ACYCLIC 1u /* its objects cannot be part of a cycle: never candidate roots */
+#define RH_TYPE_TRACED 2u  /* its objects are traced from their birth on, see rh_trace */
 
 /* A type: static, writable, outlives every heap that uses it. It is registered (for the whole
  * process, under a lock) by the first rh_new that names it; from then on do not change it. The
@@ -220,7 +221,9 @@ struct rh_type {
  * The functions themselves stay: (rh_new)(heap, type), and what is no C, makes an object of unknown
  * site; so does a site that is NULL. The texts are copied when the first object is made, and from
  * then on do not change them. A process has at most 65535 sites; what others make is of unknown
- * site. With RH_NO_SITES defined before this header is included, no macros are. */
+ * site. With RH_NO_SITES defined before this header is included, no macros are.
+ * rh_retain, rh_release and rh_set are macros for a like reason: they tell the compiler their line.
+ */
 typedef struct rh_site {
     const char *file;
     const char *function; /* NULL: unknown */
@@ -323,6 +326,22 @@ uint64_t rh_serial(const void *object);
 bool rh_is_object(const rh_heap *heap, const void *address);
 /* From now on the object is never freed before its heap; its count is no longer kept. */
 void rh_make_immortal(void *object);
+
+/* ---- tracing -------------------------------------------------------------------------------- */
+
+/* From now on each retain and each release of the object is recorded, with its stack, clock and
+ * thread, and so are finalizer and death: `objat --history` lists them, and `refs --ledger` pairs
+ * them and names who never gave back what it took. The option "trace=TYPE" (a name, or a pattern
+ * like node*; it may be repeated) does that for all future objects of a type, from their birth on;
+ * the debugger command refwatch does both in a live process.
+ *
+ * A heap remembers the last 65536 events of its traced objects, apart from all other history, in
+ * 3 MB, and their stacks in 2 MB; a traced retain or release costs about as much as a recorded
+ * stack. Objects that are not traced cost nothing. False, with a line on stderr: the heap has no
+ * history ("history=0"). False: NULL, an immortal object, or one with 2^28 counts (a traced one
+ * that gets so many is traced no longer). By the thread that uses the heap. */
+bool rh_trace(void *object);
+void rh_untrace(void *object);
 
 /* ---- weak references ------------------------------------------------------------------------ */
 
@@ -466,13 +485,14 @@ void rh__check_access(const void *object, const char *operation);
 #define RH__CHECK(object, operation) ((void)0)
 #endif
 
-/* always_inline, and the slow call is never a tail call (the empty asm behind it), so that recorded
- * return addresses lie in the function that retained or released. Each function also exists out of
- * line in the library. */
+/* always_inline, and the slow call is never a tail call (the asm behind it), so that recorded
+ * return addresses lie in the function that retained or released. The asm has no instruction, but
+ * the number of the line: compilers join equal calls in different branches of a function, and the
+ * calls of two lines must not be equal. Each function also exists out of line in the library. */
 #define RH__INLINE inline __attribute__((always_inline))
+#define RH__LINE(line) __asm__ volatile("" : : "X"(line))
 
-/* Adds one count. Returns its argument. */
-RH__INLINE void *rh_retain(void *object)
+RH__INLINE void *rh__retain_here(void *object, int line)
 {
     if (object) {
         RH__CHECK(object, "retain");
@@ -480,7 +500,7 @@ RH__INLINE void *rh_retain(void *object)
         uint32_t word = header->rh_count + 2;
         if (__builtin_expect((int32_t)word < 0, 0)) {
             rh__retain_slow(object);
-            __asm__ volatile("");
+            RH__LINE(line);
         } else {
             header->rh_count = word;
         }
@@ -488,9 +508,7 @@ RH__INLINE void *rh_retain(void *object)
     return object;
 }
 
-/* Gives one count up. At zero: weak references read NULL, the finalizer runs, the children are
- * released, the memory is freed; a chain of any length needs no recursion and no memory. */
-RH__INLINE void rh_release(void *object)
+RH__INLINE void rh__release_here(void *object, int line)
 {
     if (object) {
         RH__CHECK(object, "release");
@@ -498,25 +516,50 @@ RH__INLINE void rh_release(void *object)
         uint32_t word = header->rh_count - 2;
         if (__builtin_expect((word & 0x80000001u) != 0, 0)) {
             RH__RELEASE_SLOW(object);
-            __asm__ volatile("");
+            RH__LINE(line);
         } else {
             header->rh_count = word;
         }
     }
 }
 
-/* Stores `object` in a slot that holds NULL or an owned reference: retain new, store, release old.
- * `slot_address` is the address of any pointer-sized strong slot. */
-RH__INLINE void rh_set(void *slot_address, void *object)
+RH__INLINE void rh__set_here(void *slot_address, void *object, int line)
 {
     void *old;
-    rh_retain(object);
+    rh__retain_here(object, line);
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a core may be made between any two instructions: */
     __builtin_memcpy(&old, slot_address, sizeof old);
     __builtin_memcpy(slot_address, &object, sizeof object);
     /* no slot may hold an object that has no count for it */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    rh_release(old);
+    rh__release_here(old, line);
+}
+
+/* Adds one count. Returns its argument. */
+RH__INLINE void *rh_retain(void *object)
+{
+    return rh__retain_here(object, 0);
+}
+
+/* Gives one count up. At zero: weak references read NULL, the finalizer runs, the children are
+ * released, the memory is freed; a chain of any length needs no recursion and no memory. */
+RH__INLINE void rh_release(void *object)
+{
+    rh__release_here(object, 0);
+}
+
+/* Stores `object` in a slot that holds NULL or an owned reference: retain new, store, release old.
+ * `slot_address` is the address of any pointer-sized strong slot. */
+RH__INLINE void rh_set(void *slot_address, void *object)
+{
+    rh__set_here(slot_address, object, 0);
+}
+
+/* Behind a call, as above: it is of this line, and no tail call. */
+RH__INLINE void *rh__made_here(void *object, int line)
+{
+    RH__LINE(line);
+    return object;
 }
 
 #ifdef __cplusplus
@@ -524,9 +567,12 @@ RH__INLINE void rh_set(void *slot_address, void *object)
 #endif
 
 #ifndef RH_NO_SITES
-#define rh_new(...) rh_new_at(__VA_ARGS__, RH_HERE)
-#define rh_new_array(...) rh_new_array_at(__VA_ARGS__, RH_HERE)
+#define rh_new(...) rh__made_here(rh_new_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_new_array(...) rh__made_here(rh_new_array_at(__VA_ARGS__, RH_HERE), __LINE__)
 #define rh_weak_new(...) rh_weak_new_at(__VA_ARGS__, RH_HERE)
+#define rh_retain(...) rh__retain_here(__VA_ARGS__, __LINE__)
+#define rh_release(...) rh__release_here(__VA_ARGS__, __LINE__)
+#define rh_set(...) rh__set_here(__VA_ARGS__, __LINE__)
 #endif
 
 #include <refheap/values.h>

@@ -13,7 +13,9 @@ rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, 
                               uint8_t kind)
 {
     if (!query->births)
-        return (query->address ? address == query->address : serial == query->serial)
+        return (query->address  ? address == query->address
+                : query->serial ? serial == query->serial
+                                : true)
                    ? &query->events[query->found]
                    : NULL;
     const rhi_born born = {serial, address};
