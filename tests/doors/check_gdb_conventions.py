@@ -28,7 +28,8 @@ for name in %r:
     Other(name, gdb.COMMAND_USER)
 refcount("refcount")
 """ % (OTHERS,)
-COMMANDS = ("objat", "refs", "gcgraph", "gcleaks", "gcstale", "gcstat", "gcfind", "gcverify", "gcdiff")
+with open(os.path.join(launch.ROOT, "docs", "commands.md"), encoding="utf-8") as manual:  # which the engine has written
+    COMMANDS = re.findall(r"^## (\w+)$", manual.read(), re.MULTILINE)
 
 
 def say(target, *lines, before=()):
