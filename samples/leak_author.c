@@ -9,6 +9,7 @@
 #include <refheap/refheap.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #define APART __attribute__((noinline))
 
@@ -50,6 +51,13 @@ static APART void log_out(void)
     rh_set(&cache, NULL);
 }
 
+/* What returned functions left on the stack must not look like a holder. */
+static APART void scrub_stack(void)
+{
+    char dead[16384];
+    explicit_bzero(dead, sizeof dead);
+}
+
 int main(void)
 {
     heap = rh_heap_create(&(rh_heap_options){.name = "leak_author"});
@@ -59,5 +67,6 @@ int main(void)
         audit(cache);
     }
     log_out();
+    scrub_stack();
     abort();
 }
