@@ -256,7 +256,8 @@ static void print_value(show *s, unsigned column, const char *text)
         rhi__print(s->session, "%.*s%s", (int)length, from, from[length] ? "\"\"" : "");
         from += length + (from[length] != '\0');
     }
-    rhi__print(s->session, "%s%s", is_quoted ? "\"" : "", column + 1 == s->columns ? "\n" : "");
+    rhi__print(s->session, is_quoted ? "\"" : "");
+    rhi__print(s->session, column + 1 == s->columns ? "\n" : ""); /* a format: it is kept */
 }
 
 static rhi_error *csv_row(show *s)

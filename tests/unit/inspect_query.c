@@ -1,0 +1,275 @@
+/* inspect_query.c - `gcquery`: tables and lookups, forms of output, what is refused, bounds. */
+#include "inspect_test.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+/* The rows as comma-separated values, behind their names. */
+static const char *rows(const world *w, const char *sql)
+{
+    static char line[2048];
+    snprintf(line, sizeof line, "--csv --limit=0 %s", sql);
+    ck_assert_msg(fake_run(w->t, "gcquery", line) == RHI_ANSWERED, "%s: %s", sql, w->t->err.bytes);
+    const char *behind = strchr(w->t->out.bytes, '\n');
+    ck_assert_ptr_nonnull(behind);
+    return behind + 1;
+}
+
+/* node 1 -> 2 -> 3 by next, 3 -> 1 by back (borrowed), 2 <-> 4 by other; 5 freed, which 1.other
+ * holds; 1 is immortal. */
+static world chain(int layout)
+{
+    world w = world_new((unsigned)layout);
+    uint64_t n[5];
+    for (unsigned i = 0; i < 5; i++)
+        n[i] = new_node(&w, i == 1 ? 2 : 1);
+    fake_immortal(w.heap, n[0]);
+    fake_link(w.heap, n[0], NEXT, n[1]);
+    fake_link(w.heap, n[1], NEXT, n[2]);
+    fake_link(w.heap, n[2], BACK, n[0]);
+    fake_link(w.heap, n[1], OTHER, n[3]);
+    fake_link(w.heap, n[3], OTHER, n[1]);
+    fake_link(w.heap, n[0], OTHER, n[4]);
+    fake_free_object(w.heap, n[4], RH_DEATH_RELEASE);
+    return w;
+}
+
+START_TEST(a_lookup_gives_the_rows_of_a_search)
+{
+    world w = chain(_i);
+    static const char to_first[] = "node#3,back,borrowed,live\n",
+                      to_second[] = "node#1,next,strong,live\nnode#4,other,strong,live\n";
+    /* twice: the first question is answered by a search, the next ones by an index */
+    for (unsigned time = 0; time < 2; time++) {
+        ck_assert_str_eq(rows(&w, "select source, name, strength, target_status from refs where "
+                                  "target = 'node#1'"),
+                         to_first);
+        ck_assert_str_eq(rows(&w, "select source, name, strength, target_status from refs where "
+                                  "target = 'node#2'"),
+                         to_second);
+        ck_assert_str_eq(rows(&w, "select source, name, strength, target_status from refs where "
+                                  "+target = 'node#2'"),
+                         to_second);
+        ck_assert_str_eq(rows(&w, "select id from objects where id in ('node#2', 'node#9', "
+                                  "'other#2', 'node#5', '#2', '')"),
+                         "node#2\n");
+    }
+    ck_assert_str_eq(rows(&w, "select r.source from (values ('node#1'), ('node#2')) v join refs r "
+                              "on r.target = v.column1"),
+                     "node#3\nnode#1\nnode#4\n");
+    ck_assert_str_eq(rows(&w, "select name, target, target_status from refs where source = "
+                              "'node#1'"),
+                     "next,node#2,live\nother,,freed\n");
+    ck_assert_str_eq(rows(&w, "select count(*) from refs where target is null"), "1\n");
+    ck_assert_str_eq(rows(&w, "select id from objects where type = 'node' and serial > 2"),
+                     "node#3\nnode#4\n");
+    ck_assert_str_eq(rows(&w, "select id from objects where type = 'nod' or type = 'nodes'"), "");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(addresses_are_text_or_numbers)
+{
+    world w = chain(_i);
+    char line[512];
+    uint64_t first =
+        w.heap ? strtoull(rows(&w, "select address from objects limit 1"), NULL, 16) : 0;
+    snprintf(line, sizeof line,
+             "select id from objects where address = %" PRIu64 " union all select id from objects "
+             "where address = '0x%" PRIx64 "' union all select id from objects where address = "
+             "'0x%" PRIx64 "' or address = 'x' or address is null or address = 1.5",
+             first, first, first + 8);
+    ck_assert_str_eq(rows(&w, line), "node#1\nnode#1\n");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(plans_say_what_is_looked_up)
+{
+    world w = chain(_i);
+    ck_assert_has(rows(&w, "explain query plan select * from refs where target = 'node#1'"),
+                  "LOOKUP target");
+    ck_assert_has(rows(&w, "explain query plan select * from refs where source = 'node#1'"),
+                  "LOOKUP source");
+    ck_assert_has(rows(&w, "explain query plan select * from objects where id = 'x'"), "LOOKUP id");
+    ck_assert_has(rows(&w, "explain query plan select * from objects where address = 1"),
+                  "LOOKUP address");
+    ck_assert_has(rows(&w, "explain query plan select * from objects where type = 'x'"),
+                  "LOOKUP type");
+    ck_assert_has(
+        rows(&w, "explain query plan select * from objects where id = 'x' collate nocase"), "ALL");
+    ck_assert_has(rows(&w, "explain query plan select * from holders where target = 'x'"),
+                  "LOOKUP target");
+    ck_assert_has(rows(&w, "explain query plan select type, count(*) from objects group by type"),
+                  "BY type");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(questions_that_call_themselves_walk_the_graph)
+{
+    world w = chain(_i);
+    ck_assert_str_eq(rows(&w, "with recursive r(id, d) as (select 'node#1', 0 union select target, "
+                              "d + 1 from r join refs on source = r.id where d < 3 and target is "
+                              "not null) select id, min(d) from r group by id"),
+                     "node#1,0\nnode#2,1\nnode#3,2\nnode#4,2\n");
+    ck_assert_str_eq(rows(&w, "--file=within-three node#1"),
+                     "node#1,0\nnode#2,1\nnode#3,2\nnode#4,2\n");
+    ck_assert_str_eq(rows(&w, "--file=parents-of.sql node"),
+                     "node#3,back,node#1\nnode#1,next,node#2\nnode#4,other,node#2\n"
+                     "node#2,next,node#3\nnode#2,other,node#4\n");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(only_questions_are_answered)
+{
+    static const char *const refused[] = {"create table t(a)",
+                                          "delete from objects",
+                                          "insert into objects(id) values (1)",
+                                          "update objects set id = 1",
+                                          "attach 'file.db' as f",
+                                          "attach ':memory:' as f",
+                                          "vacuum into 'file.db'",
+                                          "pragma temp_store_directory = '/tmp'",
+                                          "pragma table_info(objects)",
+                                          "select * from pragma_database_list",
+                                          "begin",
+                                          "create virtual table t using objects",
+                                          "select load_extension('x')",
+                                          "drop table objects"};
+    world w = chain(_i);
+    for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
+        ck_assert_msg(fake_run(w.t, "gcquery", refused[i]) == RHI_NO_ANSWER, "%s", refused[i]);
+        ck_assert_str_eq(w.t->out.bytes, "");
+        ck_assert_has(w.t->err.bytes, "gcquery");
+    }
+    ck_assert_int_ne(access("file.db", F_OK), 0);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_wrong_question_is_told_what_there_is)
+{
+    world w = chain(_i);
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json select sise from objects"),
+                  "no such column: sise, at 'sise from objects'; objects has id, address, type");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json select 1 from object"),
+                  "no such table: object; the tables are objects, refs, holders");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json selec 1"),
+                  "syntax error, at 'selec 1'");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json select 1; select 2"),
+                  "one question at a time");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json -- --"), "there is no question");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json"), "what is asked?");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json ;"), "there is no question");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json select ?1"), "stands for");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json --file=no-such-file"), "--list");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json --file=/"), "it is no file");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json --csv select 1"), "not both");
+    ck_assert_str_eq(rows(&w, "select 1; -- and no more"), "1\n");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(what_a_question_may_take_is_bounded)
+{
+    static char line[1100000];
+    static const char forever[] =
+        "with recursive c(n) as (select 1 union all select n + 1 from c) ";
+    world w = chain(_i);
+    snprintf(line, sizeof line, "--json --steps=100k %s select count(*) from c", forever);
+    ck_assert_has(fake_json_failure(w.t, "gcquery", line), "more than 102400 steps");
+    ck_assert_has(fake_json_failure(w.t, "gcquery", "--json select zeroblob(1073741824)"),
+                  "too big");
+    memset(line, 'x', sizeof line - 1);
+    memcpy(line, "--json select '", 15);
+    line[sizeof line - 2] = '\'';
+    ck_assert_has(fake_json_failure(w.t, "gcquery", line), "and 1000000 at most are read");
+    w.t->interrupt_at = w.t->polls + 3;
+    snprintf(line, sizeof line, "%s select count(*) from c", forever);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", line), RHI_NO_ANSWER);
+    ck_assert_str_eq(w.t->err.bytes, "gcquery: cancelled\n");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(rows_in_every_form)
+{
+    world w = chain(_i);
+    ck_assert_int_eq(fake_run(w.t, "gcquery",
+                              "--limit=2 select id, serial * 100 as n, null as none from objects"),
+                     RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "id        n  none\n"
+                                  "node#1  100  null\n"
+                                  "node#2  200  null\n"
+                                  "… more rows (--limit=0 shows all)\n");
+    json_t *json = fake_json(w.t, "gcquery",
+                             "--limit=1 select id, id, 0.5 as half, x'00ff' as b from objects");
+    ck_assert_str_eq(fake_string(json, "columns.1"), "id:1");
+    ck_assert_str_eq(fake_string(json, "rows.0.id:1"), "node#1");
+    ck_assert_str_eq(fake_string(json, "rows.0.b"), "x'00ff'");
+    ck_assert(json_is_true(fake_at(json, "rows_cut")));
+    json_decref(json);
+    ck_assert_str_eq(rows(&w, "select 'a,b', '\"', '', null, char(27, 10) || 'x', 1.5"),
+                     "\"a,b\",\"\"\"\",\"\",,??x,1.5\n");
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "select 1 where 0"), RHI_ANSWERED);
+    ck_assert_str_eq(w.t->out.bytes, "1\nno rows\n");
+    /* quotes as a shell wants them; an option stands behind, a comment does not */
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "\"select 1 --csv\" --csv"), RHI_ANSWERED);
+    ck_assert_str_eq(w.t->out.bytes, "1 --csv\n1\n");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(columns_that_cost_are_computed_when_they_are_named)
+{
+    world w = chain(_i);
+    json_t *json = fake_json(w.t, "gcquery", "select * from objects");
+    ck_assert_ptr_null(json_object_get(json_array_get(fake_at(json, "rows"), 0), "leaked"));
+    ck_assert_ptr_null(fake_at(json, "undecided"));
+    json_decref(json);
+    json = fake_json(w.t, "gcquery", "select id, retained, leaked, referrers from objects");
+    ck_assert_ptr_nonnull(fake_at(json, "undecided"));
+    ck_assert_int_eq(fake_integer(json, "rows.1.referrers"), 2);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_makes_the_rows_incomplete)
+{
+    world w = chain(_i);
+    uint64_t third =
+        strtoull(rows(&w, "select address from objects where id = 'node#3'"), NULL, 16);
+    w.t->hole_start = third;
+    w.t->hole_end = third + 8;
+    int status;
+    json_t *json = fake_json_status(w.t, "gcquery", "--json select id from objects", &status);
+    ck_assert(json_is_false(fake_at(json, "complete")));
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_heap_can_be_chosen)
+{
+    world w = chain(_i);
+    fake_heap *second = fake_heap_new(w.space, 2, "second");
+    uint64_t other = fake_new(second, w.node, 1, 0);
+    ck_assert_str_eq(rows(&w, "--heap=2 select id, heap from objects"), "node#6,2\n");
+    ck_assert_str_eq(rows(&w, "--heap=2 select id from objects where type = 'node'"), "node#6\n");
+    ck_assert_str_eq(rows(&w, "--heap=2 select id from objects where id = 'node#1'"), "");
+    ck_assert_str_eq(rows(&w, "select heap, count(*) from objects group by heap"), "1,4\n2,1\n");
+    (void)other;
+    fake_heap_free(second);
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
+          plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
+          only_questions_are_answered, a_wrong_question_is_told_what_there_is,
+          what_a_question_may_take_is_bounded, rows_in_every_form,
+          columns_that_cost_are_computed_when_they_are_named,
+          what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen)
