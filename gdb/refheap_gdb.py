@@ -11,11 +11,13 @@ of refheap's last command: gdb -batch prog core -x refheap_gdb.py -ex 'COMMAND' 
 """
 
 import contextlib
+import json
 import os
 import re
 import types
 
 import gdb
+import gdb.printing
 
 
 def load_shared():
@@ -46,8 +48,10 @@ BY_VALUE = (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_C
 BY_ADDRESS = (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
 FRAMES_AT_ONCE, FRAMES_INLINED = 64, 16
 THREAD_POINTERS = ("fs_base", "tpidr")  # by which Python before 3.11 knows its threads
+LIMIT = 20  # `show refheap limit` until it is set
 COMPLETED_MAX = 10000  # names that are looked up for one word
 SYSTEM_FOLDERS = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/")
+SCALARS = (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM, gdb.TYPE_CODE_FLT)
 REFERENCES = (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
 
 
@@ -343,10 +347,10 @@ class Host:
         return self.inferior.pid if self.connection == "native" and not self.is_recorded else 0
 
     def is_terminal(self):
-        return os.isatty(2)
+        return is_on("progress", os.isatty(2))
 
     def shows_colors(self):
-        return gdb.parameter("style enabled")
+        return is_on("color", door.terminal_has_colors() and gdb.parameter("style enabled"))
 
     def read(self, address, size):
         if self.connection == "core":
@@ -424,6 +428,28 @@ class Host:
         gdb.flush(gdb.STDOUT)
 
 
+def is_on(setting, automatic):
+    """`set refheap SETTING on|off|auto`"""
+    return {"on": True, "off": False}.get(gdb.parameter("refheap " + setting), automatic)
+
+
+class Collected(Host):
+    """What GDB lends to a command whose answer is no text for its terminal."""
+
+    def __init__(self, epoch):
+        super().__init__(epoch)
+        self.text = ""
+
+    def is_terminal(self):
+        return False
+
+    def shows_colors(self):
+        return False
+
+    def write(self, stream, text):
+        self.text += text if stream == door.OUT else ""
+
+
 def mapping_regions():
     """`info proc mappings` of a process that is not on this machine."""
     rows = []
@@ -459,6 +485,139 @@ def core_regions():
     return rows
 
 
+# ---- variables -----------------------------------------------------------------------------------
+
+
+class Describer:
+    """Asks the engine about the addresses that variables hold."""
+
+    def __init__(self, session, epoch):
+        self.session, self.epoch = session, epoch
+        self.structs = session.engine.describes["structs"]
+        self.header = self.structs[0]
+        self.host = self.key = None
+
+    def ask(self, address, children=0):
+        inferior = gdb.selected_inferior()
+        connection = getattr(inferior, "connection", None)
+        key = inferior.num, inferior.pid, connection.num if connection is not None else 0, gdb.current_recording() is not None
+        if key != self.key:
+            self.host, self.key = Host(self.epoch), key
+        try:
+            return self.session.describe(self.host, address, children, elements_shown())
+        except (door.DoorError, gdb.error):
+            return door.NOTHING
+
+    def is_managed(self, kind):
+        """Is this the struct of an object? It begins with the objects' header, or with a struct that does."""
+        for _ in range(door.NESTED_MAX):
+            kind = kind.strip_typedefs().unqualified()
+            if kind.code != gdb.TYPE_CODE_STRUCT:
+                return False
+            if kind.tag in self.structs:
+                return True
+            first = next(iter(kind.fields()), None)
+            if first is None or getattr(first, "bitpos", 1) != 0:
+                return False
+            kind = first.type
+        return False
+
+
+class PrintedPointer:
+    """The pretty-printer of a pointer. It has no children: to GDB's variable objects a value with children has no text."""
+
+    def __init__(self, value, said):
+        self.value, self.said = value, said
+
+    def to_string(self):
+        return showable("(%s) %s" % (self.value.type, self.said["pointer"]))
+
+
+class PrintedObject:
+    """The pretty-printer of an object; its children are its declared fields."""
+
+    def __init__(self, describer, value, address, said):
+        self.describer, self.value, self.address, self.said = describer, value, address, said
+
+    def to_string(self):
+        return showable(self.said["text"])
+
+    def children(self):
+        for row in door.pages_of(lambda limit: self.describer.ask(self.address, limit), elements_shown() + 1):
+            yield showable(row["name"]), self.field(row)
+
+    def field(self, row):
+        """The member of C's struct if that is the same, so that formats apply to it; else what the engine says."""
+        if row["kind"] == "bytes":
+            return showable(row.get("text", "?"))
+        try:
+            value = self.value
+            for step in door.steps_to(row["name"]):
+                value = value[step]
+            code = value.type.strip_typedefs().code
+            if code in SCALARS if "value" not in row else code == gdb.TYPE_CODE_PTR and int(value) == int(row["value"], 16):
+                return value
+        except (gdb.error, KeyError, TypeError, ValueError):
+            pass
+        with contextlib.suppress(gdb.error):
+            if "value" in row:
+                return gdb.Value(int(row["value"], 16)).cast(gdb.lookup_type("struct " + self.describer.header).pointer())
+        return showable(row.get("text") or row["value"])
+
+
+def elements_shown():
+    """How many elements of an aggregate, and characters of a text."""
+    return gdb.parameter("print elements") or door.MASK >> 2  # None: all
+
+
+class Printers:
+    """What GDB asks for a printer; `info pretty-printer` lists it."""
+
+    def __init__(self, describer):
+        self.name, self.enabled, self.describer = "refheap", True, describer
+        self.pointers = types.SimpleNamespace(name="pointer", enabled=True)
+        self.objects = types.SimpleNamespace(name="object", enabled=True)
+        self.subprinters = [self.objects, self.pointers]
+
+    def __call__(self, value):
+        try:
+            return self.printer(value)
+        except (gdb.error, door.DoorError, TypeError, ValueError, OverflowError):
+            return None  # GDB's own way
+
+    def printer(self, value):
+        kind = value.type.strip_typedefs()
+        is_pointer = kind.code == gdb.TYPE_CODE_PTR
+        if not (self.pointers if is_pointer else self.objects).enabled or value.is_optimized_out:
+            return None
+        if not self.describer.is_managed(kind.target() if is_pointer else kind):
+            return None
+        address = int(value) if is_pointer else int(value.address) if value.address is not None else 0
+        said = self.describer.ask(address) if address else door.NOTHING
+        if not said["text"]:
+            return None
+        return PrintedPointer(value, said) if is_pointer else PrintedObject(self.describer, value, address, said)
+
+
+def c_string(text):
+    """As C has it, also where it is empty: of a str GDB would make an array without an end."""
+    data = showable(text).encode(gdb.host_charset()) + b"\0"
+    return gdb.Value(data, gdb.lookup_type("char").array(len(data) - 1))
+
+
+def function_of(describer, row):
+    """A convenience function: `$refcount(p)`."""
+    def invoke(_function, value):
+        try:
+            said = describer.ask(value_number(value, row["name"]))["functions"][row["name"]]
+        except (door.DoorError, gdb.error) as error:
+            raise gdb.GdbError("$%s: %s" % (row["name"], door.one_line(str(error)))) from None
+        return c_string(said) if isinstance(said, str) else said
+
+    text = "$%s(ADDRESS): %s." % (row["name"], row["summary"])
+    return type("RefheapFunction", (gdb.Function,), {"__doc__": showable(text), "invoke": invoke})(row["name"])
+
+
 # ---- commands ------------------------------------------------------------------------------------
 
 
@@ -469,17 +628,49 @@ class Refheap:
         engine = door.Engine()
         self.session = door.Session(engine)
         self.epoch = Epoch()
+        self.names = []  # of the commands and $functions that were nobody else's
+        register_settings(self.session)
         for row in engine.commands:
             self.register(row)
+        describer = Describer(door.Session(engine), self.epoch)
+        gdb.printing.register_pretty_printer(None, Printers(describer), replace=True)
+        for row in engine.describes["functions"]:
+            if "$" + row["name"] in own_commands() or not is_function(row["name"]):
+                function_of(describer, row)
+                self.names.append("$" + row["name"])
 
     def register(self, row):
+        """NAME, if that is nobody else's command, and `refheap NAME`; -refheap-NAME for editors."""
         # GDB's lists of commands show the first line.
-        text = row["summary"][0].upper() + row["summary"][1:] + ".\n\n" + row["help"]
+        text = "%s.\n\nAlso: refheap %s\n\n%s" % (row["summary"][0].upper() + row["summary"][1:], row["name"], row["help"])
         body = {"__doc__": showable(text), "invoke": lambda _command, line, _from_tty: self.invoke(row["name"], line),
                 "complete": lambda _command, text, word: self.complete(row, text, word)}
-        type("RefheapCommand", (gdb.Command,), body)(row["name"], gdb.COMMAND_DATA)
-        # GDB may refuse to hand the operand over, and then tells nobody but the user: no answer until there is one.
-        gdb.execute("define hook-%s\nset $refheap_status = %d\nend" % (row["name"], door.NO_ANSWER))
+        kind = type("RefheapCommand", (gdb.Command,), body)
+        kind("refheap " + row["name"], gdb.COMMAND_DATA)
+        if row["name"] in own_commands() or not is_command(row["name"]):
+            kind(row["name"], gdb.COMMAND_DATA)
+            # GDB may refuse to hand the operand over, and then tells nobody but the user: no answer until there is one.
+            gdb.execute("define hook-%s\nset $refheap_status = %d\nend" % (row["name"], door.NO_ANSWER))
+            self.names.append(row["name"])
+        else:
+            gdb.write("refheap: '%s' is another script's command: type 'refheap %s'\n" % (row["name"], row["name"]), gdb.STDERR)
+        if hasattr(gdb, "MICommand"):
+            body = {"invoke": lambda _command, words: self.invoke_for_machine(row["name"], words)}
+            type("RefheapMachineCommand", (gdb.MICommand,), body)("-refheap-" + row["name"])
+
+    def invoke_for_machine(self, name, words):
+        """The answer's JSON as values of GDB's machine interface, which knows no null."""
+        host = Collected(self.epoch)
+        try:
+            with utf8():
+                status, message = self.session.run(host, name, " ".join(["--json", *words]))
+        except (door.DoorError, gdb.error) as error:
+            raise gdb.GdbError(showable("%s: %s" % (name, door.one_line(str(error))))) from None
+        gdb.set_convenience_variable("refheap_status", status)
+        answer = json.loads(host.text) if host.text else {"error": message}
+        if "error" in answer:
+            raise gdb.GdbError(showable(message))
+        return machine_value(answer)
 
     def close(self):
         self.epoch.close()
@@ -509,6 +700,78 @@ class Refheap:
         if whole or expected != door.EXPECTS_EXPRESSION or "#" in last:
             return whole
         return gdb.COMPLETE_EXPRESSION
+
+
+def machine_value(value):
+    """A value of JSON as GDB's machine interface takes it."""
+    if isinstance(value, dict):
+        return {key: machine_value(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [machine_value(each) for each in value]
+    if isinstance(value, (bool, float)) or value is None:
+        return json.dumps(value)
+    return showable(value) if isinstance(value, str) else value
+
+
+def own_commands():
+    """The names of commands and functions of a script that was loaded before."""
+    return getattr(getattr(gdb, "_refheap", None), "names", ())
+
+
+def is_command(name):
+    """Asked so that nothing fails: a program that is just being started would be left running."""
+    return name in gdb.execute("complete " + name, to_string=True).splitlines()
+
+
+def is_function(name):
+    value = gdb.convenience_variable(name)
+    return value is not None and value.type.code == gdb.TYPE_CODE_INTERNAL_FUNCTION
+
+
+class RefheapPrefix(gdb.Command):
+    """Questions about heaps of objects with reference counts: refheap's, and Python's.
+
+Each is a command of its own, too, where no other script has one of its name."""
+
+    def __init__(self):
+        super().__init__("refheap", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
+
+    def invoke(self, _line, _from_tty):
+        gdb.execute("help refheap")
+
+
+def set_before(name, otherwise):
+    """What a setting was in a script that was loaded before."""
+    try:
+        return gdb.parameter("refheap " + name)
+    except RuntimeError:
+        return otherwise
+
+
+def register_settings(session):
+    """set/show refheap limit|color|progress"""
+    color, progress, limit = set_before("color", "auto"), set_before("progress", "auto"), set_before("limit", LIMIT)
+    RefheapPrefix()
+    for verb, text in (("set", "Settings of refheap's commands."), ("show", "What refheap's commands are set to.")):
+        type("RefheapSettings", (gdb.Command,), {"__doc__": text})(verb + " refheap", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
+    add_setting("color", color, "refheap's answers are coloured (auto: on a terminal)", gdb.PARAM_ENUM, ["auto", "on", "off"])
+    add_setting("progress", progress, "refheap shows how far long work is (auto: on a terminal)", gdb.PARAM_ENUM, ["auto", "on", "off"])
+
+    def hand_over(setting):
+        session.set_limit(setting.value or 0)
+        return ""
+    setting = add_setting("limit", limit, "rows of each list of refheap's answers, where --limit says nothing", gdb.PARAM_UINTEGER,
+                          get_set_string=hand_over)
+    hand_over(setting)
+
+
+def add_setting(name, value, text, *kind, get_set_string=lambda _setting: ""):
+    body = {"__doc__": text[0].upper() + text[1:] + ".", "get_set_string": get_set_string,
+            "get_show_string": lambda _setting, shown: "%s: %s" % (text, shown)}
+    body["set_doc"] = body["show_doc"] = body["__doc__"]
+    setting = type("RefheapSetting", (gdb.Parameter,), body)("refheap " + name, gdb.COMMAND_DATA, *kind)
+    setting.value = value
+    return setting
 
 
 def completed_expressions(word):

@@ -9,6 +9,7 @@
 #include <refheap/refheap.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #define APART __attribute__((noinline))
 
@@ -50,12 +51,11 @@ static APART void log_out(void)
     rh_set(&cache, NULL);
 }
 
-/* What calls left on the stack holds nothing. A longer run writes over it by itself. */
-static APART void wipe_stack(void)
+/* What returned functions left on the stack must not look like a holder. */
+static APART void scrub_stack(void)
 {
-    volatile char left[8192];
-    for (size_t i = 0; i < sizeof left; i++)
-        left[i] = 0;
+    char dead[16384];
+    explicit_bzero(dead, sizeof dead);
 }
 
 int main(void)
@@ -67,6 +67,6 @@ int main(void)
         audit(cache);
     }
     log_out();
-    wipe_stack();
+    scrub_stack();
     abort();
 }

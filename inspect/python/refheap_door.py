@@ -31,8 +31,12 @@ OUT, ERROR = 1, 2
 LOCAL, GLOBAL = 1, 2
 READ, WRITE, EXECUTE, SHARED = 4, 2, 1, 8
 TERMINAL, COLOR = 1, 4
-QUIET_ERRORS = 1
+QUIET_ERRORS, LIMIT = 1, 3
 EXPECTS_NOTHING, EXPECTS_EXPRESSION, EXPECTS_FILE = 0, 1, 2
+NOTHING = {"text": None, "children": (), "children_total": 0, "is_live": False,
+           "functions": {"refcount": 0, "objid": "", "is_stale": 0, "objtype": "", "born": ""}}
+NESTED_MAX = 32  # structs that begin with structs
+PAGE = 200  # children that are asked for at once, at first
 
 
 class DoorError(Exception):
@@ -146,6 +150,8 @@ class Engine:
             "rhi_session_error": (text, [pointer]),
             "rhi_session_set": (None, [pointer, ctypes.c_int, ctypes.c_int]),
             "rhi_commands": (text, []),
+            "rhi_session_describe": (text, [pointer, target, number, number, number]),
+            "rhi_describes": (text, []),
             "rhi_complete": (ctypes.c_size_t, [pointer, target, text, text, ctypes.c_char_p, ctypes.c_size_t]),
             "rhi_expects": (ctypes.c_int, [text, text]),
         }
@@ -157,6 +163,7 @@ class Engine:
             function.restype, function.argtypes = result, arguments
         self.lib = lib
         self.commands = json.loads(lib.rhi_commands().decode())
+        self.describes = json.loads(lib.rhi_describes().decode())
 
 
 # ---- a host as struct rhi_target -----------------------------------------------------------------
@@ -227,7 +234,7 @@ class Lent:
         self.decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in (OUT, ERROR)}
         target = Target()
         target.abi = ABI
-        target.flags = (TERMINAL if host.is_terminal() else 0) | (COLOR if terminal_has_colors() and host.shows_colors() else 0)
+        target.flags = (TERMINAL if host.is_terminal() else 0) | (COLOR if host.shows_colors() else 0)
         target.core_path = encoded(host.core_path())
         target.exe_path = encoded(host.exe_path())
         target.pid = host.pid() or 0
@@ -357,6 +364,11 @@ class Session:
         if not self.handle:
             raise DoorError("refheap: memory is short")
         engine.lib.rhi_session_set(self.handle, QUIET_ERRORS, 1)
+        self.lent = None  # of what is described
+
+    def set_limit(self, limit):
+        """Rows of each list where a command says nothing; None: the engine's own."""
+        self.engine.lib.rhi_session_set(self.handle, LIMIT, -1 if limit is None else limit)
 
     def close(self):
         if self.handle:
@@ -382,6 +394,18 @@ class Session:
             message = "%s: %s" % (command, "--check found something" if status == FOUND
                                    else "--check found nothing, but not everything could be looked at")
         return status, message
+
+    def describe(self, host, address, children=0, characters=PAGE):
+        """What the engine says of the address that a variable holds, see rhi_session_describe; NOTHING if that is nothing.
+        A host that is handed in again stands for the same target, whatever that did meanwhile."""
+        if self.lent is None or self.lent.host is not host:
+            self.lent = Lent(self.engine, host)
+        self.lent.failure, self.lent.is_stopped = None, False
+        text = self.engine.lib.rhi_session_describe(self.handle, ctypes.byref(self.lent.target), address & MASK, children,
+                                                    characters)
+        if isinstance(self.lent.failure, KeyboardInterrupt):
+            raise self.lent.failure
+        return json.loads(text) if text else NOTHING
 
     def complete(self, host, command, line):
         """Whole words that may end `line`, and what else may (EXPECTS_…)."""
@@ -481,6 +505,25 @@ def member_path(view, kind, offset, depth=0):
         if best:
             return best
     return ("+%d" % offset if offset else ""), kind, offset == 0 and view.is_pointer(kind)
+
+
+def steps_to(name):
+    """The members and indices of "items[3]", "entries[3].key", as one takes them in turn; none of a phrase."""
+    if not re.fullmatch(r"\w+(\.\w+|\[\d+\])*", name):
+        return []
+    return [word or int(number) for word, number in re.findall(r"([A-Za-z_]\w*)|\[(\d+)\]", name)]
+
+
+def pages_of(describe, most):
+    """The children of an object, asked for in pages, each larger than those before: describe(limit)."""
+    done, limit = 0, min(most, PAGE)
+    while True:
+        said = describe(limit)
+        yield from said["children"][done:]
+        done = len(said["children"])
+        if done >= min(said["children_total"], most) or done < limit:
+            return
+        limit = min(limit * 4, most)
 
 
 def with_bounds(frames):

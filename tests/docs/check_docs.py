@@ -4,7 +4,7 @@
 - every key of a JSON answer is in the manual, and every command in the README;
 - every transcript of the README, of the shell, GDB and LLDB, but for those about Python (check_python.py), is what is printed of the core of samples/mistakes.c, but for
   addresses, times and what a line with … alone leaves out; what it shows of that program is in it;
-- so are the manual's transcripts of samples/growth.c, at its moments;
+- so are the manual's of variables in GDB and LLDB, and those of samples/growth.c, at its moments;
 - the README's own program compiles without a warning, runs, prints nothing and leaves no object behind;
 - so does every program (a ```c block) of a page in docs/, but prints what the ```text block below it says.
 
@@ -63,7 +63,8 @@ def check_keys(shell, cycle, mistakes, author):
     snapshot = os.path.join(os.path.dirname(cycle), "snapshot")
     for core, lines in ((cycle, ("objat --history --ledger A#1", "objat 16", "refs --path --weak --depth=2 --limit=1 A#1", "gcgraph --limit=1",
                                  "gcgraph --dot=%s A#1" % os.path.join(os.path.dirname(cycle), "graph.dot"), "gcfind --unreachable", "gcleaks", "gcstale", "gcstat", "refs 1", "gcverify",
-                                 "gcdiff --save=" + snapshot, "gcdiff " + snapshot)),
+                                 "gcdiff --save=" + snapshot, "gcdiff " + snapshot, "gcquery --list", "gcquery --tables",
+                                 "gcquery select leaked from objects")),
                         (author, ("refs --ledger session#1",)),
                         (mistakes, ("gcleaks", "gcstale", "gcgraph", "gcstat --no-retained", "refs --path session#2"))):
         for line in lines:
@@ -196,6 +197,15 @@ def check_programs(options, folder):
         require(counts.get(page, 0) >= 8, "docs/%s has %d programs", page, counts.get(page, 0))
 
 
+def check_queries(shell, core):
+    """The manual's questions in SQL ask the core of samples/mistakes.c."""
+    asked = [each for each in transcripts(read("docs", "manual.md")) if "--core service.core gcquery" in each[1]]
+    require(len(asked) >= 5, "the manual has %d transcripts of gcquery", len(asked))
+    for _, command, wanted in asked:
+        said, status = run(*({"refheap": shell, "service.core": core}.get(word, word) for word in shlex.split(command)))
+        require(status == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command, wanted, status, said)
+
+
 def check_manual(shell, name, core):
     """The manual asks the core of a sample, which it calls by that name."""
     asked = [each for each in transcripts(read("docs", "manual.md")) if each[0] == "$" and "--core %s " % name in each[1]]
@@ -203,6 +213,16 @@ def check_manual(shell, name, core):
     for _, command, wanted in asked:
         said, status = run(*({"refheap": shell, name: core}.get(word, word) for word in shlex.split(command)))
         require(status == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command, wanted, status, said)
+
+
+def check_variables(target):
+    """The manual's transcripts of debuggers that show variables, in the core of the sample `mistakes`."""
+    for prompt, door in (("(gdb)", Gdb()), ("(lldb)", Lldb())):
+        asked = [each[1:] for each in transcripts(read("docs", "manual.md")) if each[0] == prompt]
+        require(len(asked) >= 2, "the manual has %d transcripts of %s", len(asked), prompt)
+        answers = door.ask(target, [Question(*(command + " ").split(" ", 1)) for command, _ in asked])
+        for (command, wanted), answer in zip(asked, answers):
+            require(is_true(wanted, answer.out), "the manual says of `%s %s`:\n%s\nIt prints:\n%s", prompt, command, wanted, answer)
 
 
 def main():
@@ -222,7 +242,9 @@ def main():
         author = crash_core(options.author, os.path.join(folder, "author"))
         check_keys(options.shell, cycle, crash_core(options.mistakes, os.path.join(folder, "history"), REFHEAP_OPTIONS="history=1k,stacks=8"), author)
         core = crash_core(options.mistakes, os.path.join(folder, "plain"))
+        check_queries(options.shell, core)
         check_transcripts(options.shell, Target(core=core, exe=options.mistakes))
+        check_variables(Target(core=core, exe=options.mistakes))
         check_manual(options.shell, "core", crash_core(options.stale, os.path.join(folder, "stale"), REFHEAP_STOP_AT="reused"))
         check_manual(options.shell, "leak.core", author)
 

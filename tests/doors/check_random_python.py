@@ -43,6 +43,7 @@ class Truth:
             setattr(self, key, {int(address): value for address, value in line[key].items()})
         self.garbage = set(line["garbage"])
         self.held = {each for held in self.holds.values() for each in held}
+        self.all_keys = {key for keys in self.keys.values() for key in keys}
         self.version = tuple(line["version"])
         self.random = random.Random(line["seed"])
         self.reached = self.reach(set(self.objects) & self.roots())
@@ -53,8 +54,6 @@ class Truth:
     def is_static(self, address):
         """In the data of a file: nobody frees it."""
         return any(start <= address < end for start, end in self.statics)
-
-        self.all_keys = {key for keys in self.keys.values() for key in keys}
 
     def roots(self):
         return {address for address, each in self.objects.items() if each[2]} - self.garbage

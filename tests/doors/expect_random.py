@@ -13,6 +13,7 @@ import random
 import tempfile
 
 from expect import same
+from expect_query import Queries
 from launch import Question, require
 from twin import type_of
 
@@ -131,7 +132,8 @@ class Expectations:
     def asked(self, commands, samples):
         makers = {"objat": self.ask_objat, "refs": self.ask_refs, "gcgraph": self.ask_gcgraph, "gcfind": self.ask_gcfind,
                   "gcstat": self.ask_gcstat, "gcleaks": self.ask_gcleaks, "gcstale": self.ask_gcstale,
-                  "gcverify": self.ask_gcverify, "gcdiff": self.ask_gcdiff}
+                  "gcverify": self.ask_gcverify, "gcdiff": self.ask_gcdiff,
+                  "gcquery": Queries(self, Asked, same_rows, is_complete).all}
         return [each for command in commands for each in makers[command](samples)]
 
     def sample(self, keys, count):

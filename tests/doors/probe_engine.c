@@ -30,6 +30,18 @@ uint32_t rhi_abi(void)
     return getenv("PROBE_ABI") ? (uint32_t)atoi(getenv("PROBE_ABI")) : RHI_ABI;
 }
 
+const char *rhi_describes(void)
+{
+    return "{\"structs\": [\"rh_object\"], \"functions\": []}";
+}
+
+const char *rhi_session_describe(rhi_session *session, const rhi_target *target, uint64_t address,
+                                 uint64_t children, uint64_t characters)
+{
+    (void)session, (void)target, (void)address, (void)children, (void)characters;
+    return NULL;
+}
+
 const char *rhi_commands(void)
 {
     return "[{\"name\":\"probe\",\"usage\":\"probe WHAT\",\"summary\":\"Shows what a door lends.\","

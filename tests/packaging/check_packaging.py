@@ -6,6 +6,7 @@ place, so that nothing installed may remember the first one.
 - every header compiles alone, as C11 with -pedantic and as C++;
 - each library exports exactly the functions that its headers declare, copies of inline functions included;
 - program.c builds with pkg-config, shared and static, and as a CMake project with both targets; it runs;
+- GDB loads the script with a program that has the library, by its name; it stands where a package wants it;
 - a C++ program includes the header and runs; the shell command starts.
 
 Invariant: a program that is said to be linked statically needs no librefheap.so, the others do need it.
@@ -172,6 +173,31 @@ def check_cmake(package):
     require(found.startswith(package.prefix + "/"), "CMake found %s" % found)
 
 
+def check_auto_load(options, prefix, folder):
+    """GDB has refheap's commands once the program that has the library is started, and goes on waiting for its stop."""
+    libdir, program = os.path.join(prefix, options.libdir), os.path.join(folder, "auto_loaded")
+    run(options.cc, "-g", *options.flags.split(), "-I", os.path.join(prefix, "include"), os.path.join(HERE, "program.c"), "-L", libdir,
+        "-lrefheap", "-Wl,-rpath," + libdir, "-o", program)
+    lines = ["break rh_heap_destroy", "run", "refheap gcstat", "bt", "info auto-load python-scripts", "run", "refheap gcstat"]
+    said = run("gdb", "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set startup-with-shell off",
+               "-iex", "add-auto-load-scripts-directory %s/share/gdb/auto-load" % prefix, "-iex", "add-auto-load-safe-path " + prefix,
+               "-ex", "set breakpoint pending on", *(word for line in lines for word in ("-ex", line)), program,
+               environment={"REFHEAP_INSPECT": "", "TERM": "dumb", "DEBUGINFOD_URLS": ""})
+    require(said.count("heap 1") == 2 and "main ()" in said, "not loaded with the library:\n%s" % said)
+    require(re.search(r"^Yes +%s/share/gdb/auto-load%s/librefheap\.so\..*-gdb\.py" % (re.escape(prefix), re.escape(libdir)), said, re.M),
+            "not loaded by the library's name:\n%s" % said)
+
+
+def check_staged(options, folder):
+    """For a package: below DESTDIR, and where GDB will look for it under the prefix."""
+    stage = os.path.join(folder, "stage")
+    run(options.cmake, "--install", options.build, "--prefix", "/usr", environment={"DESTDIR": stage})
+    found = [path for path in files_below(os.path.join(stage, "usr", "share", "gdb")) if path.endswith("-gdb.py")]
+    require(len(found) == 1 and "/auto-load/usr/%s/librefheap.so." % options.libdir in found[0], "below DESTDIR there is %s" % found)
+    require(os.path.realpath(found[0]) == os.path.realpath(os.path.join(stage, "usr", "share", "refheap", "refheap_gdb.py")),
+            "%s leads to %s" % (found[0], os.path.realpath(found[0])))
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("cmake", "build", "source", "cc", "cxx", "libdir"):
@@ -181,6 +207,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         first, second = os.path.join(folder, "first"), os.path.join(folder, "second")
         run(options.cmake, "--install", options.build, "--prefix", first)
+        if not options.flags:  # GDB hangs with a sanitizer's library
+            check_auto_load(options, first, folder)
+        check_staged(options, folder)
         os.rename(first, second)
         package = Package(options, second, folder)
         check_paths(package, first)

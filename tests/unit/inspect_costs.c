@@ -41,14 +41,16 @@ typedef struct door {
     double last_time, longest_wait;   /* seconds between two; only told */
 } door;
 
+/* Asked millions of times: the file stays open. */
 static uint64_t bytes_read(void)
 {
+    static int file = -1;
     char text[256];
-    int file = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
-    ssize_t got = read(file, text, sizeof text - 1);
+    if (file < 0)
+        file = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
+    ssize_t got = pread(file, text, sizeof text - 1, 0);
     MUST(got > 0);
     text[got] = '\0';
-    close(file);
     const char *row = strstr(text, "rchar: ");
     MUST(row);
     return strtoull(row + 7, NULL, 10);
@@ -79,6 +81,10 @@ static double seconds(void)
 
 static int was_interrupted(void *context)
 {
+    if (current->stop_at && current->polls + 1 < current->stop_at) {
+        current->polls++; /* what is read before the interrupt does not matter */
+        return 0;
+    }
     uint64_t now = bytes_read();
     double time = seconds();
     (void)context;

@@ -118,6 +118,23 @@ static void check_status(const scene *s, int status)
          (t->err.size && t->err.bytes[t->err.size - 1] == '\n' && !t->out.size));
 }
 
+/* A few variables, between which the program may have run on. */
+static void describe_some(scene *s)
+{
+    static const uint64_t most[] = {0, 5, 300, UINT64_MAX};
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t address = roll(s, 4) ? s->addresses[roll(s, s->address_count)] : strange(s);
+        const char *text = rhi_session_describe(s->w.t->session, &s->w.t->target, address,
+                                                most[roll(s, 3)], most[roll(s, 4)]);
+        json_t *json =
+            text ? json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL) : NULL;
+        MUST(!text || json_is_object(json));
+        json_decref(json);
+        if (roll(s, 3) == 0)
+            s->w.t->state++;
+    }
+}
+
 /* A handful of questions, each in text or JSON. */
 static void ask_all(scene *s)
 {
@@ -142,6 +159,7 @@ static void ask_all(scene *s)
                 {"gcstat", {0, 12, 7, 12}}};
     enum { ASKS = sizeof asks / sizeof *asks, WITH_OPERAND = 3 };
     alarm(ROUND_SECONDS);
+    describe_some(s);
     for (unsigned i = 0; i < 2 * ASKS; i++) {
         char line[128], operand[64];
         int status;

@@ -185,6 +185,38 @@ START_TEST(json_stays_valid_when_memory_is_short)
 }
 END_TEST
 
+/* Nothing is said of a variable then, or the same; and the next answer is whole. */
+START_TEST(a_variable_is_described_in_full_or_not_at_all)
+{
+    json_set_alloc_funcs(__wrap_malloc, __wrap_free);
+    world w = small(_i);
+    uint64_t first = w.heap->slabs[0].base;
+    char *whole = __real_strdup(rhi_session_describe(w.t->session, &w.t->target, first, 9, 9));
+    ck_assert_has(whole, "node#1 rc=2");
+    did_fail = true;
+    long k = 0;
+    for (; did_fail; k++) {
+        from_then_on = k % 2;
+        did_fail = false;
+        w.t->state++;
+        left = k / 2;
+        if (k % 3 == 0) /* else what was opened before is used again */
+            w.t->target.pid = w.t->target.pid ? 0 : -1;
+        const char *text = rhi_session_describe(w.t->session, &w.t->target, first, 9, 9);
+        left = -1;
+        if (text && strcmp(text, whole) != 0 && !did_fail)
+            ck_abort_msg("allocation %ld: %s", k / 2, text);
+        if (text && strstr(text, "STALE"))
+            ck_abort_msg("allocation %ld: %s", k / 2, text);
+        text = rhi_session_describe(w.t->session, &w.t->target, first, 9, 9);
+        MUST(text && strcmp(text, whole) == 0);
+    }
+    ck_assert_int_gt(k, 20);
+    free(whole);
+    world_free(&w);
+}
+END_TEST
+
 /* The most that a question has at once where there are so many objects, each of which two others
  * refer to. */
 static int64_t bytes_for(unsigned layout, unsigned objects, const char *command, const char *line)
@@ -224,4 +256,5 @@ START_TEST(an_answer_takes_few_bytes_of_each_object)
 END_TEST
 
 RUN_TESTS("inspect_memory", a_failing_allocation_is_told_or_changes_nothing,
-          json_stays_valid_when_memory_is_short, an_answer_takes_few_bytes_of_each_object)
+          json_stays_valid_when_memory_is_short, a_variable_is_described_in_full_or_not_at_all,
+          an_answer_takes_few_bytes_of_each_object)

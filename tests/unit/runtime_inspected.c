@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <refheap/metadata.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -27,12 +28,58 @@ static unsigned long asked, certain, asked_inside, certain_inside, told_garbage;
 
 /* ---- the parent: a debugger ----------------------------------------------------------------- */
 
+/* The child stands still while it is asked about: a page of it is read once for each stop, with
+ * those behind it. The child has no copy of this, which would be more memory to search. */
+enum { PAGE_BYTES = 4096, PAGES_KEPT = 4096, PAGES_AHEAD = 16 };
+static struct {
+    uint8_t bytes[PAGES_KEPT][PAGE_BYTES];
+    struct {
+        uint64_t number;
+        unsigned long stop; /* 0: not read */
+    } pages[PAGES_KEPT];
+} * kept_pages;
+static unsigned long stop;
+
+static void make_room_for_pages(void)
+{
+    kept_pages =
+        mmap(NULL, sizeof *kept_pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    MUST(kept_pages != MAP_FAILED);
+    MUST(madvise(kept_pages, sizeof *kept_pages, MADV_DONTFORK) == 0);
+    stop = 1;
+}
+
+/* The page as it is at this stop; NULL: it cannot be read. */
+static const uint8_t *page_of_child(uint64_t number)
+{
+    uint64_t first = number % PAGES_KEPT, room = PAGES_KEPT - first;
+    if (kept_pages->pages[first].number == number && kept_pages->pages[first].stop == stop)
+        return kept_pages->bytes[first];
+    uint64_t count = room < PAGES_AHEAD ? room : PAGES_AHEAD;
+    struct iovec to = {kept_pages->bytes[first], count * PAGE_BYTES},
+                 from = {(void *)(uintptr_t)(number * PAGE_BYTES), count * PAGE_BYTES};
+    ssize_t got = process_vm_readv(child, &to, 1, &from, 1, 0);
+    for (uint64_t i = 0; i < count; i++) {
+        kept_pages->pages[first + i].number = number + i;
+        kept_pages->pages[first + i].stop = got >= (ssize_t)((i + 1) * PAGE_BYTES) ? stop : 0;
+    }
+    return kept_pages->pages[first].stop == stop ? kept_pages->bytes[first] : NULL;
+}
+
 static uint64_t read_child(void *context, uint64_t address, void *buffer, uint64_t size)
 {
     (void)context;
-    struct iovec to = {buffer, size}, from = {(void *)(uintptr_t)address, size};
-    ssize_t got = process_vm_readv(child, &to, 1, &from, 1, 0);
-    return got > 0 ? (uint64_t)got : 0;
+    uint64_t done = 0;
+    while (done < size) {
+        uint64_t at = address + done, room = PAGE_BYTES - at % PAGE_BYTES;
+        uint64_t step = room < size - done ? room : size - done;
+        const uint8_t *page = page_of_child(at / PAGE_BYTES);
+        if (!page)
+            break;
+        memcpy((uint8_t *)buffer + done, page + at % PAGE_BYTES, step);
+        done += step;
+    }
+    return done;
 }
 
 static int tell_regions(void *context, rhi_sink *sink)
@@ -169,6 +216,7 @@ static void step_through(void (*operations)(void), unsigned long stride)
     fake->target.regions = tell_regions;
     fake->target.threads = tell_threads;
     asked = certain = asked_inside = certain_inside = told_garbage = 0;
+    make_room_for_pages();
     fflush(NULL);
     child = fork();
     ck_assert_int_ge(child, 0);
@@ -187,6 +235,7 @@ static void step_through(void (*operations)(void), unsigned long stride)
         /* not at each byte of a `rep stosb` */
         if (step % stride == 0 && at != before && !is_in_kernels_code(at)) {
             fake->state++;
+            stop++;
             ask_of_leaks(fake, step);
             ask_of_damage(fake, step);
         }

@@ -148,7 +148,10 @@ const char *rhi_session_error(const rhi_session *session);
 enum rhi_session_option {
     RHI_QUIET_ERRORS = 1,
     /* at most so often is `interrupted` asked; default 10, 0: whenever it can be */
-    RHI_POLL_MILLISECONDS = 2
+    RHI_POLL_MILLISECONDS = 2,
+    /* rows of each list in text, where --limit says nothing; 0: all; -1, the default: as the help
+     * says */
+    RHI_LIMIT = 3
 };
 void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value);
 
@@ -157,6 +160,22 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
  * "json": the keys of its answer, "operand": "expression|file|none", "options": [{"name":
  * "--depth", "argument": "N"|null, "help"}…]}…]. Static. */
 const char *rhi_commands(void);
+
+/* What is at the address that a variable holds, for who shows variables: a few dozen reads at most,
+ * however large the heap is, and nothing is emitted. So many `children` are asked for (0: none),
+ * and of a text so many `characters`. Valid until the next call; NULL: nothing can be said (no
+ * heap, no process; memory is short). JSON: "text": what to show behind the variable's own value,
+ * "user#1 rc=3", "STALE: was user#7, freed by release"; null: no object is there, and nothing is to
+ * be said "pointer": the same for a pointer: its value, too "is_live": are there children, if they
+ * are asked for? "functions": the values of the functions of rhi_describes, numbers and texts; for
+ * any address "children": the declared fields [{"name": "next", "items[3]", "kind": as in `objat`,
+ * "text": of numbers and texts, "value": "0x…" of references; of a text, itself, not quoted}…]
+ *   "children_total": how many there are. */
+const char *rhi_session_describe(rhi_session *session, const rhi_target *target, uint64_t address,
+                                 uint64_t children, uint64_t characters);
+/* What can be described, as JSON: {"structs": the names of those that objects begin with in C,
+ * "functions": [{"name": "refcount", "summary"}…]}. Static. */
+const char *rhi_describes(void);
 
 /* Completions of the last word of `line` for a command: newline-separated whole words (options,
  * "type#" names, file names are left to the door), cut at `size`. Returns how many there are. */

@@ -214,13 +214,19 @@ static bool is_option_word(const char *text)
     return strncmp(text, "--", 2) == 0 && isalpha((unsigned char)text[2]);
 }
 
+static bool is_option_of(const rhi_command *command, const char *text)
+{
+    return rhi__option_find(command, text, strcspn(text, "= \t\n"));
+}
+
 /* Where the options behind the operand begin; the line's end if there are none. `p --json` is no
  * expression in C, so nothing is lost; behind a bracket, which may be a cast, only options that
  * there are count. */
 static rhi_line find_behind(const rhi_command *command, rhi_line line)
 {
     if (line.words) {
-        while (*line.words && !is_option_word(*line.words))
+        while (*line.words && !(is_option_word(*line.words) &&
+                                (!command->takes_text || is_option_of(command, *line.words))))
             line.words++;
         return line;
     }
@@ -230,8 +236,8 @@ static rhi_line find_behind(const rhi_command *command, rhi_line line)
         char c = *line.text;
         if (is_outside(&n, c) && line.text > from && isspace((unsigned char)line.text[-1]) &&
             is_option_word(line.text) &&
-            (in_word(before) || (before && strchr("]}\"'", before)) ||
-             (before == ')' && rhi__option_find(command, line.text, strcspn(line.text, "= \t\n")))))
+            ((!command->takes_text && (in_word(before) || (before && strchr("]}\"'", before)))) ||
+             ((before == ')' || command->takes_text) && is_option_of(command, line.text))))
             return line;
         before = isspace((unsigned char)c) ? before : c;
     }
@@ -303,9 +309,23 @@ static rhi_error *split_operands(const char *rest, rhi_args *args)
     }
 }
 
+/* A text in quotes, as shells want it, is what is in them. */
+static rhi_error *take_text(const char *rest, rhi_args *args)
+{
+    size_t size = strlen(rest);
+    bool in_quotes = size > 1 && (*rest == '"' || *rest == '\'') && rest[size - 1] == *rest &&
+                     memchr(rest + 1, *rest, size - 2) == NULL;
+    if (!(args->operands[0] = strndup(rest + in_quotes, size - 2 * in_quotes)))
+        return rhi__error_memory();
+    args->operand_count = 1;
+    return NULL;
+}
+
 static rhi_error *check_operands(const char *rest, rhi_args *args)
 {
     const rhi_command *command = args->command;
+    if (command->takes_text)
+        return rest[0] ? take_text(rest, args) : NULL;
     if (command->operands_max == 0 && rest[0])
         return rhi__error("takes no operand%s: %s",
                           rest[0] == '-' ? ", and options begin with two dashes" : "",

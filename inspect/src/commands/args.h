@@ -22,6 +22,10 @@ typedef struct rhi_command {
     const char *json;    /* the keys of its JSON answer, for the manual */
     unsigned operands_min, operands_max;
     bool takes_files; /* its operands are names of files; two or more need no target */
+    /* its operand is a text, as it was typed: nothing divides it, and only options that there are
+     * end it */
+    bool takes_text;
+    const char *about_itself[2];         /* options with which it asks nothing of a target */
     rhi_option options[RHI_OPTIONS_MAX]; /* its own; the common ones come on top */
     /* Computes everything before it prints anything; an error leaves no output behind. */
     rhi_error *(*run)(rhi_session *session, const rhi_args *args, int *status);

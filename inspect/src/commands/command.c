@@ -435,6 +435,41 @@ static const rhi_command table[] = {
         .example = "gcdiff --save=before.snapshot",
         .run = rhi__run_gcdiff,
     },
+    {
+        .name = "gcquery",
+        .usage = "gcquery [--option…] SQL",
+        .summary = "any question, in SQL",
+        .help =
+            "SQL is one SELECT (WITH, VALUES, EXPLAIN) of SQLite's, over tables that read the heap "
+            "where it is: --tables\nshows them. Rows have the words and values of the other "
+            "commands' JSON. An id, address, type, source or target that is\ncompared by = is "
+            "looked up: select * from refs where target='node#12' takes as long as refs. Columns "
+            "that cost (retained,\nleaked, …) are computed if the question names them, and no "
+            "part of *. With --file=NAME.sql the question is a file's, or one\nthat is shipped "
+            "(--list); behind it, what ?1 stands for there.\nNothing is written: no other "
+            "database, no PRAGMA, no extension. A question may take 10 billion steps of SQLite's, "
+            "and 1 GiB.",
+        .json = "{\"command\", \"complete\", \"columns\": their names, \"rows\": [{a value of "
+                "each column, by name: the second of a\n name is \"name:1\"}], \"rows_cut\": true: "
+                "there are more, \"provisional\", where it was asked what is leaked: "
+                "\"undecided\"}\nWith --tables: {\"tables\": [{\"table\", \"doc\", \"cost\", "
+                "\"columns\": [{\"name\", \"type\", \"doc\", \"lookup\": rows are found by\n it, "
+                "\"cost\", \"hidden\": no part of *}]}]}; with --list: {\"queries\": [{\"name\", "
+                "\"doc\", \"sql\"}]}",
+        .operands_min = 0,
+        .operands_max = 1,
+        .takes_text = true,
+        .about_itself = {"--tables", "--list"},
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--file", "FILE",
+                     "the question is in this file, or is shipped under this name"},
+                    {"--csv", NULL, "rows as comma-separated values"},
+                    {"--steps", "N", "how many steps of SQLite's it may take (default 10 billion)"},
+                    {"--tables", NULL, "what tables and columns there are"},
+                    {"--list", NULL, "the questions that are shipped"}},
+        .example = "gcquery select type, count(*), sum(size) from objects group by type",
+        .run = rhi__run_gcquery,
+    },
 };
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };
@@ -456,7 +491,10 @@ const char *rhi__command_name(unsigned index)
 
 static const char *operand_word(const rhi_command *command)
 {
-    return command->operands_max == 0 ? "none" : command->takes_files ? "file" : "expression";
+    return command->operands_max == 0 ? "none"
+           : command->takes_files     ? "file"
+           : command->takes_text      ? "text"
+                                      : "expression";
 }
 
 static void add_options(json_t *array, const rhi_option *options)

@@ -93,7 +93,8 @@ enum rhi_expected rhi_expects(const char *name, const char *line)
     if (last.value_of)
         return strcmp(last.value_of->argument, "FILE") == 0 ? RHI_EXPECTS_FILE
                                                             : RHI_EXPECTS_NOTHING;
-    if (!command->operands_max || last.is_behind || strncmp(last.text, "--", 2) == 0)
+    if (!command->operands_max || command->takes_text || last.is_behind ||
+        strncmp(last.text, "--", 2) == 0)
         return RHI_EXPECTS_NOTHING;
     return command->takes_files ? RHI_EXPECTS_FILE : RHI_EXPECTS_EXPRESSION;
 }

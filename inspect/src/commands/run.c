@@ -22,6 +22,7 @@ rhi_session *rhi_session_new(void)
     rhi_session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
+    session->limit = -1;
     session->work.poll_milliseconds = 10; /* far below what a person notices */
     session->symbols = rhi__symbols_new(&session->memory, &session->work);
     if (session->symbols)
@@ -39,6 +40,7 @@ void rhi_session_free(rhi_session *session)
     rhi__notes_free(&session->notes);
     rhi__notes_free(&session->remarks);
     free(session->out);
+    free(session->described);
     free(session);
 }
 
@@ -53,6 +55,8 @@ void rhi_session_set(rhi_session *session, enum rhi_session_option option, int v
         session->quiet_errors = value != 0;
     else if (option == RHI_POLL_MILLISECONDS)
         session->work.poll_milliseconds = value;
+    else if (option == RHI_LIMIT)
+        session->limit = value;
 }
 
 static int is_interrupted(void *context)
@@ -89,7 +93,7 @@ static rhi_error *print_help(rhi_session *session, const rhi_command *command)
     return NULL;
 }
 
-static void start(rhi_session *session, const rhi_target *target, const char *command)
+void rhi__run_start(rhi_session *session, const rhi_target *target, const char *command)
 {
     rhi__session_use(session, target);
     session->is_checked = session->is_begun = false;
@@ -106,6 +110,15 @@ static void start(rhi_session *session, const rhi_target *target, const char *co
     session->work.show = target->flags & RHI_TARGET_TERMINAL ? show_progress : NULL;
     session->work.context = session;
     rhi__work_start(&session->work);
+}
+
+void rhi__run_end(rhi_session *session)
+{
+    rhi__session_use(session, NULL);
+    if (session->has_memory)
+        session->memory.door = NULL;
+    if (session->has_memory && session->memory.is_short)
+        rhi__session_drop(session); /* read it again when there is memory */
 }
 
 /* The one way an error reaches the user. */
@@ -136,7 +149,7 @@ static const char *interference(rhi_session *session, bool was_gone, bool *is_go
 static void start_again(rhi_session *session, const rhi_args *args, int *status)
 {
     struct timespec started = session->work.started, shown = session->work.shown;
-    start(session, session->target, session->command);
+    rhi__run_start(session, session->target, session->command);
     session->json = args->json;
     session->work.started = started;
     session->work.shown = shown;
@@ -228,9 +241,13 @@ static void take_missing(rhi_session *session, bool is_empty)
     session->missing_is_empty = is_empty;
 }
 
-/* Files are compared with each other, where nobody named a target. */
+/* Files are compared with each other, where nobody named a target; and a command may tell of
+ * itself. */
 static bool needs_no_target(const rhi_target *target, const rhi_args *args)
 {
+    for (unsigned i = 0; i < 2 && args->command->about_itself[i]; i++)
+        if (rhi__option(args, args->command->about_itself[i]))
+            return true;
     return target->flags & RHI_TARGET_NONE && args->command->takes_files && args->operand_count > 1;
 }
 
@@ -241,13 +258,15 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
     rhi_args args = {0};
     int status = RHI_ANSWERED;
     const rhi_command *command = rhi__command_find(name);
-    start(session, target, name);
+    rhi__run_start(session, target, name);
     rhi_error *error = rhi__args_parse(command ? command : &no_command, line, &args);
     if (!command) { /* parsed all the same: --json holds for this error too */
         rhi__error_free(error);
         error = no_such_command();
     }
     session->json = args.json;
+    if (session->limit >= 0 && !args.json && !rhi__option(&args, "--limit"))
+        args.limit = session->limit ? (uint64_t)session->limit : UINT64_MAX;
     session->has_heap = args.has_heap;
     session->heap = args.heap;
     session->is_about_all = args.operand_count == 0;
@@ -273,11 +292,7 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
         status = fail(session, name, error);
     rhi__flush(session);
     rhi__args_free(&args);
-    rhi__session_use(session, NULL);
-    if (session->has_memory)
-        session->memory.door = NULL;
-    if (session->has_memory && session->memory.is_short)
-        rhi__session_drop(session); /* read it again when there is memory */
+    rhi__run_end(session);
     return status;
 }
 

@@ -38,7 +38,8 @@ typedef struct builder {
 
 enum { BATCH = 256 };
 
-/* Room for `extra` more edges. No two come from one word. */
+/* Room for `extra` more edges. No two come from one word. What is large is not grown by realloc:
+ * that gives pages of the small size. */
 static bool reserve_edges(builder *b, uint64_t extra)
 {
     enum { EDGES_MIN = 1 << 23 };
@@ -51,10 +52,12 @@ static bool reserve_edges(builder *b, uint64_t extra)
         return false;
     }
     uint64_t wanted = graph->edge_capacity + graph->edge_capacity / 2 + extra;
-    uint32_t *grown = wanted <= UINT32_MAX ? realloc(graph->edge_to, wanted * sizeof *grown) : NULL;
+    uint32_t *grown = wanted <= UINT32_MAX ? rhi__big_array(wanted, sizeof *grown) : NULL;
     b->out_of_memory = !grown;
     if (!grown)
         return false;
+    memcpy(grown, graph->edge_to, graph->edge_count * sizeof *grown);
+    free(graph->edge_to);
     graph->edge_to = grown;
     graph->edge_capacity = wanted;
     return true;
@@ -171,11 +174,16 @@ static bool add_slot(void *context, const rhi_slot *slot)
     return !b->is_cut && !b->out_of_memory;
 }
 
-/* The references of an object of a type whose slots are not all at fixed places. */
-static void add_slots(builder *b, const rhi_block *block, uint64_t address, const uint8_t *bytes)
+/* The references of an object of a type whose slots are not all at fixed places. Where code finds
+ * them, the header says all that it needs. */
+static void add_slots(builder *b, const rhi_block *block, uint64_t address, const uint8_t *bytes,
+                      const rhi_header *header)
 {
     rhi_object object;
-    rhi__decode(b->reader, block, address, bytes, true, &object);
+    if (b->reader->types.items[header->type].has_code)
+        object = rhi__object_by_header(block, address, header);
+    else
+        rhi__decode(b->reader, block, address, bytes, true, &object);
     b->is_live = object.state == RHI_LIVE;
     b->heap = object.heap;
     rhi__each_slot(b->reader, &object, bytes, add_slot, b);
@@ -197,7 +205,7 @@ static void add_references(builder *b, const rhi_block *block, uint64_t offset,
     for (uint32_t i = 0; p && i < p->count; i++)
         add_value(b, rhi__load64(bytes + offset + p->offsets[i]), false);
     if (!p && b->reader->types.items[header->type].has_references)
-        add_slots(b, block, block->base + offset, bytes + offset);
+        add_slots(b, block, block->base + offset, bytes + offset, header);
 }
 
 static void add_object(builder *b, const rhi_block *block, uint32_t index, uint64_t offset,
@@ -218,7 +226,18 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
         add_references(b, block, offset, bytes, header);
 }
 
-static rhi_error *add_block(builder *b, const rhi_block *block, rhi_block_room *room)
+/* Does code find all references of these objects? */
+static bool has_slots_alone(const rhi_reader *reader, const rhi_header *headers, uint32_t count)
+{
+    const rhi_type *types = reader->types.items;
+    for (uint32_t i = 0; i < count; i++)
+        if (headers[i].type >= reader->types.count || !types[headers[i].type].has_code ||
+            types[headers[i].type].has_raw_words)
+            return false;
+    return true;
+}
+
+static rhi_error *add_block(builder *b, rhi_block *block, rhi_block_room *room)
 {
     uint64_t got; /* free slots, too: is none of them taken? */
     const uint8_t *bytes = rhi__block_bytes(b->reader, block, block->size, room, &got);
@@ -236,6 +255,8 @@ static rhi_error *add_block(builder *b, const rhi_block *block, rhi_block_room *
                        (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size, bytes,
                        &headers[index - block->first_object]);
     }
+    block->has_slots_alone =
+        index == end && has_slots_alone(b->reader, headers, block->object_count);
     if (index < end)
         rhi__reader_problem(
             b->reader, "%" PRIu32 " objects of the %s at 0x%" PRIx64 " cannot be read", end - index,
@@ -283,7 +304,7 @@ static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
     uint32_t kept = 0;
     bool any = graph->dying_edges != 0;
     for (uint32_t i = 0; i < graph->count && !any; i++)
-        any = graph->flags[i] & RHI_GRAPH_CORRUPT && graph->found[i];
+        any = graph->flags[i] & RHI_GRAPH_CORRUPT && rhi__found(graph, i);
     for (uint32_t i = 0, e = 0; i < graph->count && any; i++) {
         uint32_t first = kept;
         for (; e < graph->edge_start[i + 1]; e++) {
@@ -413,22 +434,35 @@ static rhi_error *mark_reached(rhi_work *work, rhi_reader *reader, rhi_graph *gr
     return error;
 }
 
+/* Gives back the room that no edge took. It stays where that cannot be done. */
+static void trim_edges(rhi_graph *graph)
+{
+    uint32_t *trimmed = realloc(graph->edge_to, (graph->edge_count + 1) * sizeof *trimmed);
+    if (trimmed) {
+        graph->edge_to = trimmed;
+        graph->edge_capacity = graph->edge_count + 1;
+    }
+}
+
+/* Room for so many edges that few heaps have more: pages that none reaches are no memory. */
 static bool allocate(rhi_graph *graph, uint32_t count)
 {
+    enum { EDGES_EACH = 4 };
     uint64_t n = count;
     graph->count = count;
-    graph->edge_capacity = n * 2 + BATCH;
+    graph->edge_capacity = n * EDGES_EACH + BATCH;
     graph->stored = rhi__big_array(n + 1, sizeof *graph->stored);
-    graph->found = rhi__big_array(n + 1, sizeof *graph->found);
+    graph->found_room = rhi__big_array(n + 2, sizeof *graph->found_room);
     graph->flags = calloc(n + 1, sizeof *graph->flags);
     graph->edge_start = rhi__big_array(n + 1, sizeof *graph->edge_start);
     graph->edge_to = rhi__big_array(graph->edge_capacity, sizeof *graph->edge_to);
     graph->queue = rhi__big_array(n + 1, sizeof *graph->queue);
-    if (!graph->stored || !graph->found || !graph->flags || !graph->edge_start || !graph->edge_to ||
-        !graph->queue)
+    if (!graph->stored || !graph->found_room || !graph->flags || !graph->edge_start ||
+        !graph->edge_to || !graph->queue)
         return false;
     memset(graph->stored, 0, (n + 1) * sizeof *graph->stored);
-    memset(graph->found, 0, (n + 1) * sizeof *graph->found);
+    memset(graph->found_room, 0, (n + 2) * sizeof *graph->found_room);
+    graph->found = graph->found_room + 1;
     memset(graph->flags, RHI_GRAPH_CORRUPT, n); /* until its header is read */
     graph->edge_start[0] = 0;
     return true;
@@ -448,6 +482,8 @@ rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **resu
     rhi_error *error = add_blocks(&b);
     if (!error)
         drop_edges_to_nobody(reader, graph);
+    if (!error)
+        trim_edges(graph);
     if (!error)
         error = doubt_motion(&b);
     if (!error)

@@ -7,8 +7,8 @@
  * parallel", 2000); the rest by D. Pearce, "A space-efficient algorithm for finding strongly
  * connected components" (2016), without recursion.
  *
- * Invariant: an object is settled in `done` when its component is known; cycle_of is none until
- * then. */
+ * Invariant: an object is settled in `done` when its component is known. Then, once no more is
+ * peeled, `number` is that of its cycle, or none; else it is the search's own. */
 #include "graph/graph.h"
 #include "base/array.h"
 #include "base/work.h"
@@ -24,9 +24,8 @@ typedef struct search {
     rhi_work *work;
     rhi_graph *graph;
     uint64_t *done;
-    uint32_t *number; /* peeling: referrers left. Search: order met, or of a finished component */
+    uint32_t *number; /* peeling: referrers left. Search: order met; 0: not met */
     uint32_t *queue;
-    uint32_t *cycle_of;
     uint32_t cycles, members;
     struct {
         frame *items;
@@ -86,6 +85,13 @@ static rhi_error *peel(search *s, bool forwards)
     return NULL;
 }
 
+/* What was peeled is in no cycle; nothing else is met yet. */
+static void number_peeled(search *s)
+{
+    for (uint32_t i = 0; i < s->graph->count; i++)
+        s->number[i] = rhi__bit(s->done, i) ? RHI_NO_OBJECT : 0;
+}
+
 /* ---- the best connected object's component -------------------------------------------------- */
 
 static uint32_t best_connected(const search *s)
@@ -130,7 +136,7 @@ static rhi_error *take_largest(search *s)
         error = reach(s, pivot, true, both, down, &count);
     if (!error && (count > 1 || has_self_edge(s->graph, pivot))) {
         for (uint32_t i = 0; i < count; i++)
-            s->cycle_of[s->queue[i]] = s->cycles;
+            s->number[s->queue[i]] = s->cycles;
         for (uint64_t w = 0; w < words; w++)
             s->done[w] |= both[w];
         s->cycles++;
@@ -144,17 +150,13 @@ static rhi_error *take_largest(search *s)
 
 /* ---- the rest ------------------------------------------------------------------------------- */
 
-/* number: 0 not met; 1, 2, …: order met, lowered to the earliest that is reachable; from the top
- * down: components that are finished. */
-typedef struct order {
-    uint32_t next, next_component;
-} order;
-
-static bool enter(search *s, order *o, uint32_t i)
+/* number: 0 not met; 1, 2, …: order met, lowered to the earliest that is reachable. *next: the next
+ * one: those of a finished component are given again. */
+static bool enter(search *s, uint32_t *next, uint32_t i)
 {
     if (!rhi__array_reserve(&s->frames, 1))
         return false;
-    s->number[i] = o->next++;
+    s->number[i] = (*next)++;
     s->frames.items[s->frames.count++] = (frame){.object = i,
                                                  .edge = s->graph->edge_start[i],
                                                  .end = s->graph->edge_start[i + 1],
@@ -162,35 +164,38 @@ static bool enter(search *s, order *o, uint32_t i)
     return true;
 }
 
-/* Leaves an object all of whose references were followed. False if memory is short. */
-static bool leave(search *s, order *o, const frame *f)
+static void settle(search *s, uint32_t i, uint32_t cycle)
 {
-    uint32_t i = f->object, first_member = s->members;
+    rhi__bit_set(s->done, i);
+    s->number[i] = cycle;
+}
+
+/* Leaves an object all of whose references were followed. False if memory is short. */
+static bool leave(search *s, uint32_t *next, const frame *f)
+{
+    uint32_t i = f->object, number = s->number[i], first_member = s->members;
     if (!f->is_root) {
         if (!rhi__array_reserve(&s->stack, 1))
             return false;
         s->stack.items[s->stack.count++] = i;
         return true;
     }
-    o->next--;
-    while (s->stack.count && s->number[s->stack.items[s->stack.count - 1]] >= s->number[i]) {
-        uint32_t member = s->stack.items[--s->stack.count];
-        s->number[member] = o->next_component;
-        s->cycle_of[member] = s->cycles;
+    (*next)--;
+    while (s->stack.count && s->number[s->stack.items[s->stack.count - 1]] >= number) {
+        settle(s, s->stack.items[--s->stack.count], s->cycles);
         s->members++;
-        o->next--;
+        (*next)--;
     }
-    s->number[i] = o->next_component--;
-    if (s->members > first_member || has_self_edge(s->graph, i)) {
-        s->cycle_of[i] = s->cycles++;
-        s->members++;
-    }
+    bool is_cycle = s->members > first_member || has_self_edge(s->graph, i);
+    settle(s, i, is_cycle ? s->cycles : RHI_NO_OBJECT);
+    s->members += is_cycle;
+    s->cycles += is_cycle;
     return true;
 }
 
-static rhi_error *search_from(search *s, order *o, uint32_t start)
+static rhi_error *search_from(search *s, uint32_t *next, uint32_t start)
 {
-    if (!enter(s, o, start))
+    if (!enter(s, next, start))
         return rhi__error_memory();
     for (uint32_t steps = 1; s->frames.count; steps++) {
         frame *f = &s->frames.items[s->frames.count - 1];
@@ -202,7 +207,7 @@ static rhi_error *search_from(search *s, order *o, uint32_t start)
                 f->edge++;
             } else if (s->number[target] == 0) {
                 /* come back to this edge when the target is finished */
-                if (!enter(s, o, target))
+                if (!enter(s, next, target))
                     return rhi__error_memory();
             } else {
                 f->edge++;
@@ -215,7 +220,7 @@ static rhi_error *search_from(search *s, order *o, uint32_t start)
         }
         frame left = *f;
         s->frames.count--;
-        if (!leave(s, o, &left))
+        if (!leave(s, next, &left))
             return rhi__error_memory();
     }
     return NULL;
@@ -223,11 +228,10 @@ static rhi_error *search_from(search *s, order *o, uint32_t start)
 
 static rhi_error *search_rest(search *s)
 {
-    order o = {.next = 1, .next_component = RHI_NO_OBJECT};
-    memset(s->number, 0, (uint64_t)s->graph->count * sizeof *s->number);
+    uint32_t next = 1;
     for (uint32_t i = 0; i < s->graph->count; i++)
-        if (!rhi__bit(s->done, i) && s->number[i] == 0)
-            RHI_TRY(search_from(s, &o, i));
+        if (!rhi__bit(s->done, i))
+            RHI_TRY(search_from(s, &next, i));
     return NULL;
 }
 
@@ -248,7 +252,7 @@ static rhi_error *list_members(search *s)
     }
     memset(renamed, 0xff, ((uint64_t)s->cycles + 1) * sizeof *renamed);
     for (uint32_t i = 0; i < g->count; i++) {
-        uint32_t *cycle = &s->cycle_of[i];
+        uint32_t *cycle = &s->number[i];
         if (*cycle == RHI_NO_OBJECT)
             continue;
         if (renamed[*cycle] == RHI_NO_OBJECT)
@@ -259,14 +263,14 @@ static rhi_error *list_members(search *s)
     for (uint32_t c = 0; c < s->cycles; c++)
         start[c + 2] += start[c + 1];
     for (uint32_t i = 0; i < g->count; i++)
-        if (s->cycle_of[i] != RHI_NO_OBJECT)
+        if (s->number[i] != RHI_NO_OBJECT)
             /* afterwards start[c + 1] is where cycle c ends */
-            member[start[s->cycle_of[i] + 1]++] = i;
+            member[start[s->number[i] + 1]++] = i;
     free(renamed);
     g->cycle_start = start;
     g->cycle_member = member;
     g->cycle_count = s->cycles;
-    g->cycle_of = s->cycle_of;
+    g->cycle_of = s->number;
     return NULL;
 }
 
@@ -280,26 +284,24 @@ rhi_error *rhi__graph_cycles(rhi_work *work, rhi_graph *graph)
                 .graph = graph,
                 .done = calloc(n / 64 + 1, 8),
                 .number = rhi__big_array(n, 4),
-                .queue = graph->queue,
-                .cycle_of = rhi__big_array(n, 4)};
-    rhi_error *error = s.done && s.number && s.cycle_of ? NULL : rhi__error_memory();
-    if (!error) {
-        memset(s.cycle_of, 0xff, n * sizeof *s.cycle_of);
+                .queue = graph->queue};
+    rhi_error *error = s.done && s.number ? NULL : rhi__error_memory();
+    if (!error)
         error = peel(&s, true);
-    }
     if (!error)
         error = peel(&s, false);
-    if (!error)
+    if (!error) {
+        number_peeled(&s);
         error = take_largest(&s);
+    }
     if (!error)
         error = search_rest(&s);
     free(s.done);
-    free(s.number);
     free(s.frames.items);
     free(s.stack.items);
     if (!error)
         error = list_members(&s);
     if (error)
-        free(s.cycle_of);
+        free(s.number);
     return error;
 }

@@ -82,9 +82,9 @@ rhi_error *rhi__each_object(rhi_work *work, rhi_reader *reader, const char *what
 
 /* ---- reverse edges -------------------------------------------------------------------------- */
 
-/* Fills rows whose beginnings are known. start[i] walks to the next row's beginning meanwhile. Both
+/* Fills rows whose beginnings are known: next[i] walks from that of row i to the next row's. Both
  * the row and its place in `from` lie anywhere: each is fetched some edges ahead. */
-static rhi_error *link_referrers(rhi_work *work, const rhi_graph *graph, uint32_t *start,
+static rhi_error *link_referrers(rhi_work *work, const rhi_graph *graph, uint32_t *next,
                                  uint32_t *from)
 {
     enum { ROW_AHEAD = 48, PLACE_AHEAD = 24 };
@@ -94,45 +94,62 @@ static rhi_error *link_referrers(rhi_work *work, const rhi_graph *graph, uint32_
             RHI_TRY(rhi__progress(work, "linking referrers", i, graph->count));
         for (uint64_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
             if (e + ROW_AHEAD < graph->edge_count) {
-                __builtin_prefetch(&start[to[e + ROW_AHEAD]], 1);
-                __builtin_prefetch(&from[start[to[e + PLACE_AHEAD]]], 1);
+                __builtin_prefetch(&next[to[e + ROW_AHEAD]], 1);
+                __builtin_prefetch(&from[next[to[e + PLACE_AHEAD]]], 1);
             }
-            from[start[to[e]]++] = i;
+            from[next[to[e]]++] = i;
         }
     }
-    memmove(start + 1, start, graph->count * sizeof *start);
-    start[0] = 0;
     return NULL;
 }
 
+/* Makes row beginnings of the counts, which tell how long rows are. */
+static void begin_rows(const rhi_graph *graph, uint32_t *next)
+{
+    for (uint32_t i = 0, sum = 0; i < graph->count; i++) {
+        uint32_t length = next[i];
+        next[i] = sum;
+        sum += length;
+    }
+}
+
+static void count_rows(const rhi_graph *graph, uint32_t *next)
+{
+    memset(next, 0, ((uint64_t)graph->count + 1) * sizeof *next);
+    for (uint64_t e = 0; e < graph->edge_count; e++)
+        next[graph->edge_to[e]]++;
+}
+
+/* As long as all references are found ones, `found` has the length of each row: its room becomes
+ * that of the beginnings. */
 rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph)
 {
     if (graph->referrer_from)
         return NULL;
-    uint32_t *start = rhi__big_array((uint64_t)graph->count + 2, sizeof *start);
+    bool is_found = graph->dying_edges == 0;
+    uint32_t *start =
+        is_found ? graph->found_room : rhi__big_array((uint64_t)graph->count + 2, sizeof *start);
     uint32_t *from = rhi__big_array(graph->edge_count + 1, sizeof *from);
     rhi_error *error = start && from ? NULL : rhi__error_memory();
-    if (!error && graph->dying_edges == 0) { /* then the counts are there already */
-        for (uint32_t i = 0, sum = 0; i <= graph->count; i++) {
-            start[i] = sum;
-            sum += i < graph->count ? graph->found[i] : 0;
-        }
-    } else if (!error) {
-        memset(start, 0, ((uint64_t)graph->count + 2) * sizeof *start);
-        for (uint64_t e = 0; e < graph->edge_count; e++)
-            start[graph->edge_to[e] + 1]++;
-        for (uint32_t i = 0; i < graph->count; i++)
-            start[i + 1] += start[i];
+    if (!error) {
+        uint32_t *next = start + 1; /* where row i begins, and at last where row i + 1 does */
+        start[0] = 0;
+        if (!is_found)
+            count_rows(graph, next);
+        begin_rows(graph, next);
+        error = link_referrers(work, graph, next, from);
+        if (error && is_found)
+            count_rows(graph, next); /* as it was */
     }
-    if (!error)
-        error = link_referrers(work, graph, start, from);
     if (error) {
-        free(start);
+        free(is_found ? NULL : start);
         free(from);
         return error;
     }
     graph->referrer_start = start;
     graph->referrer_from = from;
+    if (is_found)
+        graph->found = graph->found_room = NULL;
     return NULL;
 }
 
@@ -185,7 +202,7 @@ void rhi__graph_free(rhi_graph *graph)
     if (!graph)
         return;
     free(graph->stored);
-    free(graph->found);
+    free(graph->found_room);
     free(graph->guessed);
     rhi__map_free(&graph->guessed_more);
     free(graph->flags);

@@ -3,7 +3,7 @@
  * Objects are numbered in address order (block by block), 32-bit. Edges are strong slots: fields
  * that own a count, those to rh_weak objects included, from live and dying objects. Invariant:
  * edges of object i are edge_to[edge_start[i] .. edge_start[i + 1]), in slot order; referrers
- * likewise; found[i] counts the edges to i that come from live objects. A slot that is a guess
+ * likewise; rhi__found(i) counts the edges to i that come from live objects. A slot that is a guess
  * (rhi_field.is_guess) is an edge, too: what is garbage and what reaches what goes by these;
  * that an object has more references than counts does not.
  *
@@ -39,8 +39,9 @@ enum rhi_graph_flag {
  * "none". */
 typedef struct rhi_graph {
     uint32_t count;
-    uint32_t *stored; /* stored count */
-    uint32_t *found;
+    uint32_t *stored;     /* stored count */
+    uint32_t *found;      /* see rhi__found; NULL: referrer_start tells it, which took its room */
+    uint32_t *found_room; /* where `found` lies, with an entry more in front */
     uint8_t *guessed;     /* of `found`, those by slots that are guesses; NULL: there are none */
     rhi_map guessed_more; /* the same of objects with RHI_GUESSED_MORE or more */
     uint8_t *flags;
@@ -95,10 +96,16 @@ rhi_error *rhi__graph_cycles(rhi_work *work, rhi_graph *graph);
 rhi_error *rhi__graph_dominators(rhi_work *work, rhi_reader *reader, rhi_graph *graph);
 void rhi__graph_free(rhi_graph *graph);
 
+/* References to it by live objects' fields. */
+static inline uint32_t rhi__found(const rhi_graph *graph, uint32_t index)
+{
+    return graph->found ? graph->found[index]
+                        : graph->referrer_start[index + 1] - graph->referrer_start[index];
+}
 /* Counts that come from no live object's field: stored - found. Meaningless for immortals. */
 static inline int64_t rhi__ext(const rhi_graph *graph, uint32_t index)
 {
-    return (int64_t)graph->stored[index] - (int64_t)graph->found[index];
+    return (int64_t)graph->stored[index] - (int64_t)rhi__found(graph, index);
 }
 /* Of these, how many have an owner that is to be found: not the runtime's. */
 static inline int64_t rhi__open(const rhi_graph *graph, uint32_t index)

@@ -127,6 +127,9 @@ typedef struct rhi_block {
     uint32_t capacity, heap;
     bool is_exact; /* live has no slot that was never written to */
     bool is_lone;  /* of one slot: it owns nothing, and there may be millions of them */
+    /* the graph was built since it was read, and no word of its objects but for slots that code
+     * finds may be a reference: there is nothing to search */
+    bool has_slots_alone;
     uint32_t first_object, object_count; /* numbers of its live slots in the object table */
     /* of each slot: bytes from its start to the object's address; NULL: none has a prefix; owned */
     uint8_t *prefixes;
@@ -402,6 +405,12 @@ struct rhi_format {
     rhi_error *(*open)(rhi_reader *reader, bool *found);
     /* Frees what it made for itself: state of its heaps. Called once, where open was. */
     void (*close)(rhi_reader *reader);
+    /* The target ran since it was opened: does all that was learned of it still stand, but for its
+     * blocks? What else may be another now is read anew. In time that does not grow with the heap.
+     * False: it must be opened again. NULL: always. */
+    bool (*renew)(rhi_reader *reader);
+    /* The same of one range, which renew does not look at. NULL where renew is. */
+    bool (*is_range_same)(rhi_reader *reader, const rhi_own_range *range);
     /* Appends the blocks of one range of the runtime's own memory; those that make no sense are
      * noted. */
     rhi_error *(*read_blocks)(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);
@@ -428,8 +437,9 @@ struct rhi_format {
                            uint64_t slot_count, rhi_harm *harm);
     /* Of types that have code: */
     /* Visits the reference slots of a live object, also those outside of it; one that owns several
-     * counts of one target is visited as often. False if the visitor stopped it. NULL: no type
-     * has code. */
+     * counts of one target is visited as often. Of the object no more need be set than what
+     * rhi_header has, and where it lies. False if the visitor stopped it. NULL: no type has code.
+     */
     bool (*slots)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes,
                   rhi_slot_visitor visit, void *context);
     /* Visits the memory outside of a live object that is its own, tables and vectors: no word there
@@ -442,8 +452,9 @@ struct rhi_format {
     /* What it holds, in a few words: "'hello'"; "" if that is nothing. */
     void (*value)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, char *text,
                   size_t size);
-    /* The newest events about an address or (address 0) an object, newest first; at most `limit`.
-     * counts: retains and releases, too. Returns how many. NULL: the format keeps no history. */
+    /* The newest events about an address or (address 0) an object, or (serial 0, too) all of them,
+     * newest first in each heap; at most `limit`. counts: retains and releases, too. Returns how
+     * many. NULL: the format keeps no history. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, bool counts,
                         rhi_event *events, uint64_t limit);
     /* The number of the oldest event that the heap remembers; false: it remembers none. NULL: as of

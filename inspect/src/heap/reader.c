@@ -498,7 +498,25 @@ const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address)
         if (address - reader->near.items[i].start <
             reader->near.items[i].end - reader->near.items[i].start)
             return block_among(&reader->near.items[i].blocks, address);
+    if (range && reader->is_renewed &&
+        !rhi__format_of(reader, range->heap)->is_range_same(reader, range)) {
+        reader->has_moved = true;
+        return NULL;
+    }
     return keep_near(reader, range, address);
+}
+
+bool rhi__reader_renew(rhi_reader *reader)
+{
+    bool is_good = !reader->is_loaded && !reader->has_moved && reader->formats.count;
+    for (uint64_t i = 0; i < reader->formats.count && is_good; i++)
+        is_good = reader->formats.items[i].format->renew &&
+                  reader->formats.items[i].format->renew(reader);
+    for (uint64_t i = 0; i < reader->near.count; i++)
+        blocks_free(&reader->near.items[i].blocks);
+    reader->near.count = 0;
+    reader->is_renewed = is_good;
+    return is_good;
 }
 
 void rhi__reader_free(rhi_reader *reader)

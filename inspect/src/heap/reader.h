@@ -50,6 +50,8 @@ struct rhi_reader {
     } heaps;
     rhi_program *program; /* see rhi__reader_program */
     bool is_loaded;
+    bool is_renewed;   /* see rhi__reader_renew */
+    bool has_moved;    /* and then it met what is not as it was */
     bool has_prefixes; /* some block has */
     bool has_raw;      /* likewise */
     rhi_blocks blocks; /* from rhi__reader_load on */
@@ -149,6 +151,10 @@ rhi_error *rhi__reader_load(rhi_reader *reader);
  * answer about one address takes the same time in a heap of any size. Its slots are not numbered.
  */
 const rhi_block *rhi__block_near(rhi_reader *reader, uint64_t address);
+/* Makes a reader of a target that ran meanwhile good for questions about single addresses: its
+ * blocks are read again as they are asked for. Memory map and roots stay those of before. False: it
+ * must be opened again. So it is later, too, where has_moved is set. */
+bool rhi__reader_renew(rhi_reader *reader);
 void rhi__reader_free(rhi_reader *reader);
 /* The island that contains the address, or NULL. */
 const rhi_island *rhi__island_at(const rhi_reader *reader, uint64_t address);
@@ -214,6 +220,22 @@ static inline void rhi__decode(const rhi_reader *reader, const rhi_block *block,
                                const uint8_t *bytes, bool live, rhi_object *object)
 {
     rhi__format_of(reader, block->heap)->decode(reader, block, start, bytes, live, object);
+}
+/* The live object in the slot at `start`, as far as its header tells in short. */
+static inline rhi_object rhi__object_by_header(const rhi_block *block, uint64_t start,
+                                               const rhi_header *header)
+{
+    return (rhi_object){.address = rhi__slot_address(block, rhi__slot_number(block, start)),
+                        .start = start,
+                        .slot_size = block->slot_size,
+                        .count = header->count,
+                        .type = header->type,
+                        .heap = block->heap,
+                        .state = header->state,
+                        .immortal = header->immortal,
+                        .finalized = header->finalized,
+                        .held = header->held,
+                        .damaged = header->damaged};
 }
 /* Decodes the headers of the block's live slots, of which `bytes` holds the first `slots`, in
  * order, into room that is used again: {0}, and freed with its items. NULL if memory is short. */

@@ -31,25 +31,37 @@ typedef struct search {
     bool out_of_memory;
 } search;
 
-/* Counts the references from outside to a large cycle. */
-static rhi_error *look_around(rhi_session *session, rhi_graph *g, uint32_t cycle)
+/* Counts the references from outside to a large cycle. inside: a bit for each of its members stays
+ * in the processor's cache, its cycle's number would not. */
+static rhi_error *count_outside(rhi_session *session, const rhi_graph *g, const uint64_t *inside,
+                                struct rhi_large_cycle *large)
 {
-    enum { AHEAD = 16 };
-    struct rhi_large_cycle large = {.cycle = cycle, .first = RHI_NO_OBJECT};
-    for (uint32_t m = g->cycle_start[cycle]; m < g->cycle_start[cycle + 1]; m++) {
+    uint32_t start = g->cycle_start[large->cycle], end = g->cycle_start[large->cycle + 1];
+    for (uint32_t m = start; m < end; m++) {
         uint32_t i = g->cycle_member[m];
+        uint64_t before = large->outside;
         if (m % 65536 == 0)
             RHI_TRY(rhi__progress(&session->work, "judging cycles", m, g->count));
-        for (uint32_t e = g->referrer_start[i]; e < g->referrer_start[i + 1]; e++) {
-            if (e + AHEAD < g->edge_count)
-                __builtin_prefetch(&g->cycle_of[g->referrer_from[e + AHEAD]]);
-            if (g->cycle_of[g->referrer_from[e]] == cycle)
-                continue;
-            large.outside++;
-            if (large.first == RHI_NO_OBJECT)
-                large.first = m - g->cycle_start[cycle];
-        }
+        for (uint32_t e = g->referrer_start[i]; e < g->referrer_start[i + 1]; e++)
+            large->outside += !rhi__bit(inside, g->referrer_from[e]);
+        if (before == 0 && large->outside)
+            large->first = m - start;
     }
+    return NULL;
+}
+
+static rhi_error *look_around(rhi_session *session, rhi_graph *g, uint32_t cycle)
+{
+    struct rhi_large_cycle large = {.cycle = cycle, .first = RHI_NO_OBJECT};
+    uint64_t *inside = calloc((uint64_t)g->count / 64 + 1, sizeof *inside);
+    if (!inside)
+        return rhi__error_memory();
+    for (uint32_t m = g->cycle_start[cycle]; m < g->cycle_start[cycle + 1]; m++)
+        rhi__bit_set(inside, g->cycle_member[m]);
+    rhi_error *error = count_outside(session, g, inside, &large);
+    free(inside);
+    if (error)
+        return error;
     struct rhi_large_cycle *grown =
         realloc(g->large_cycles, ((uint64_t)g->large_count + 1) * sizeof *grown);
     if (!grown)

@@ -388,7 +388,7 @@ static rhi_error *check_counts(rhi_verify *verify)
         if (rhi__open_at_most(graph, i) >= 0 ||
             graph->flags[i] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT))
             continue;
-        uint32_t fields = graph->found[i] - rhi__guessed(graph, i);
+        uint32_t fields = rhi__found(graph, i) - rhi__guessed(graph, i);
         if (object_of(verify, i, &object) && rhi__is_at_rest(verify->reader, object.heap))
             tell(&verify->check, RHI_FOUND_OVER_RELEASE, object.heap, object.address, &object,
                  "%" PRIu32 " field%s of live objects hold%s it, but its count is %" PRId64 "%s",
@@ -450,7 +450,7 @@ static bool check_root(rhi_verify *verify, const rhi_root *root)
 static void check_rooted(rhi_verify *verify, const held *rows, uint64_t count)
 {
     const rhi_graph *graph = verify->graph;
-    uint32_t index = rows[0].index, found = graph->found[index] - rhi__guessed(graph, index);
+    uint32_t index = rows[0].index, found = rhi__found(graph, index) - rhi__guessed(graph, index);
     rhi_object object;
     if (rhi__open_at_most(graph, index) >= (int64_t)count ||
         graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT) ||

@@ -151,13 +151,13 @@ static void print_ext(const answer *a, uint32_t index, int64_t ext)
         rhi__print(a->session, "%s%" PRIu32 " owned by nobody that was found", separator, lacking);
     if (a->leaks->causes[index] & RHI_LEAK_IN_USE)
         rhi__print(a->session, " (it is in use all the same: %s holds it, too)",
-                   a->graph->found[index] ? "a field" : "a root or word");
+                   rhi__found(a->graph, index) ? "a field" : "a root or word");
 }
 
 /* What the representative's count is made of. */
 static void print_count(const answer *a, const rhi_leak *leak)
 {
-    uint32_t index = a->leaks->members[leak->first], found = a->graph->found[index];
+    uint32_t index = a->leaks->members[leak->first], found = rhi__found(a->graph, index);
     int64_t ext = rhi__ext(a->graph, index);
     rhi__print(a->session, "  %" PRIu32 " count%s: ", a->graph->stored[index],
                rhi__plural(a->graph->stored[index]));
@@ -187,7 +187,8 @@ static void print_next(const answer *a, const rhi_leak *leak, const char *id, bo
     if (leak->block != RHI_NO_BLOCK) {
         rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
         rhi__print(a->session, "  next: objat 0x%" PRIx64 "\n", start);
-    } else if (rhi__leak_is_lost(leak) && a->graph->found[a->leaks->members[leak->first]] == 0) {
+    } else if (rhi__leak_is_lost(leak) &&
+               rhi__found(a->graph, a->leaks->members[leak->first]) == 0) {
         rhi__print(a->session, "  next: objat %s%s%s\n", heap, has_birth ? "--history " : "", id);
     } else {
         rhi__print(a->session, "  next: refs %s%s\n", heap, id);
@@ -336,7 +337,7 @@ static void add_birth(const answer *a, json_t *json, const rhi_event *birth)
                                       rhi__stack_json(a->session, a->reader, birth)));
 }
 
-static json_t *group_json(const answer *a, uint64_t shown)
+json_t *rhi__leak_json(const answer *a, uint64_t shown)
 {
     const rhi_leak *leak = &a->leaks->groups[a->each.items[shown]];
     const uint32_t *members = &a->leaks->members[leak->first];
@@ -426,7 +427,7 @@ void rhi__gcleaks_json(const rhi_gcleaks *a)
     rhi__json_begin(s);
     rhi__json_array(s, "leaks");
     for (uint64_t i = 0; i < a->each.count; i++)
-        rhi__json_item(s, group_json(a, i));
+        rhi__json_item(s, rhi__leak_json(a, i));
     rhi__json_array_end(s);
     if (a->all.groups > a->each.count)
         rhi__json_key(s, "leaks_total", rhi__json_u64(a->all.groups));

@@ -6,5 +6,7 @@
 
 void rhi__gcleaks_print(const rhi_gcleaks *answer);
 void rhi__gcleaks_json(const rhi_gcleaks *answer);
+/* A group, by its place in answer->each. */
+json_t *rhi__leak_json(const rhi_gcleaks *answer, uint64_t place);
 
 #endif

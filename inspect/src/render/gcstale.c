@@ -120,7 +120,7 @@ void rhi__gcstale_print(const rhi_gcstale *a)
     rhi__print_incomplete(s);
 }
 
-static json_t *row_json(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
+json_t *rhi__stale_json(const rhi_gcstale *a, const rhi_holder *row, const rhi_stale_verdict *v)
 {
     static const char *const evidence[] = {[RHI_STALE_UNREADABLE] = "unreadable",
                                            [RHI_STALE_FREED] = "freed slot",
@@ -150,7 +150,7 @@ static void json_rows(const rhi_gcstale *a, const char *key, const rhi_stale_row
     char total_key[32];
     rhi__json_array(a->session, key);
     for (uint64_t i = 0; i < rows->holders.count; i++)
-        rhi__json_item(a->session, row_json(a, &rows->holders.items[i], &rows->verdicts[i]));
+        rhi__json_item(a->session, rhi__stale_json(a, &rows->holders.items[i], &rows->verdicts[i]));
     rhi__json_array_end(a->session);
     snprintf(total_key, sizeof total_key, "%s_total", key);
     if (rows->total > rows->holders.count)

@@ -6,5 +6,8 @@
 
 void rhi__gcstale_print(const rhi_gcstale *answer);
 void rhi__gcstale_json(const rhi_gcstale *answer);
+/* A row of it. */
+json_t *rhi__stale_json(const rhi_gcstale *answer, const rhi_holder *row,
+                        const rhi_stale_verdict *verdict);
 
 #endif

@@ -153,24 +153,26 @@ static void print_heap(rhi_session *session, const rhi_gcstat *answer, uint64_t 
         print_types(session, answer, heap, limit);
 }
 
-static json_t *types_json(const rhi_gcstat *answer, const rhi_heap_tally *heap, uint64_t limit)
+json_t *rhi__type_row_json(const rhi_gcstat *answer, const rhi_tally *t)
 {
     char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    sample_id(answer->reader, rhi__tally_sample(answer, t), id, sizeof id, value);
+    json_t *row = json_object();
+    json_object_set_new(row, "type", rhi__json_text(rhi__type_name(answer->reader, t->type)));
+    json_object_set_new(row, "count", rhi__json_u64(t->count));
+    json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
+    json_object_set_new(row, "retained",
+                        answer->has_retained ? rhi__json_u64(t->retained) : json_null());
+    json_object_set_new(row, "sample", rhi__json_text(id));
+    json_object_set_new(row, "sample_value", value[0] ? rhi__json_text(value + 1) : json_null());
+    return row;
+}
+
+static json_t *types_json(const rhi_gcstat *answer, const rhi_heap_tally *heap, uint64_t limit)
+{
     json_t *types = json_array();
-    for (uint64_t i = 0; i < heap->rows.count && i < limit; i++) {
-        const rhi_tally *t = &heap->rows.items[i];
-        sample_id(answer->reader, rhi__tally_sample(answer, t), id, sizeof id, value);
-        json_t *row = json_object();
-        json_object_set_new(row, "type", rhi__json_text(rhi__type_name(answer->reader, t->type)));
-        json_object_set_new(row, "count", rhi__json_u64(t->count));
-        json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
-        json_object_set_new(row, "retained",
-                            answer->has_retained ? rhi__json_u64(t->retained) : json_null());
-        json_object_set_new(row, "sample", rhi__json_text(id));
-        json_object_set_new(row, "sample_value",
-                            value[0] ? rhi__json_text(value + 1) : json_null());
-        json_array_append_new(types, row);
-    }
+    for (uint64_t i = 0; i < heap->rows.count && i < limit; i++)
+        json_array_append_new(types, rhi__type_row_json(answer, &heap->rows.items[i]));
     return types;
 }
 
@@ -184,23 +186,25 @@ static json_t *collector_json(const rhi_heap_info *info)
     return json;
 }
 
-static json_t *sites_json(const rhi_gcstat *answer, uint64_t first, uint64_t end)
+json_t *rhi__site_row_json(const rhi_gcstat *answer, const rhi_site_tally *t)
 {
     char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
+    sample_id(answer->reader, t->sample, id, sizeof id, value);
+    json_t *row = rhi__site_row(&t->site);
+    json_object_set_new(row, "objects", rhi__json_u64(t->objects));
+    json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
+    json_object_set_new(row, "retained",
+                        answer->has_retained ? rhi__json_u64(t->retained) : json_null());
+    json_object_set_new(row, "sample", rhi__json_text(id));
+    json_object_set_new(row, "sample_value", value[0] ? rhi__json_text(value + 1) : json_null());
+    return row;
+}
+
+static json_t *sites_json(const rhi_gcstat *answer, uint64_t first, uint64_t end)
+{
     json_t *sites = json_array();
-    for (uint64_t i = first; i < end; i++) {
-        const rhi_site_tally *t = &answer->sites.items[i];
-        sample_id(answer->reader, t->sample, id, sizeof id, value);
-        json_t *row = rhi__site_row(&t->site);
-        json_object_set_new(row, "objects", rhi__json_u64(t->objects));
-        json_object_set_new(row, "bytes", rhi__json_u64(t->bytes));
-        json_object_set_new(row, "retained",
-                            answer->has_retained ? rhi__json_u64(t->retained) : json_null());
-        json_object_set_new(row, "sample", rhi__json_text(id));
-        json_object_set_new(row, "sample_value",
-                            value[0] ? rhi__json_text(value + 1) : json_null());
-        json_array_append_new(sites, row);
-    }
+    for (uint64_t i = first; i < end; i++)
+        json_array_append_new(sites, rhi__site_row_json(answer, &answer->sites.items[i]));
     return sites;
 }
 
@@ -234,7 +238,7 @@ static json_t *facts_json(const rhi_facts *facts)
     return json;
 }
 
-static json_t *heap_json(const rhi_gcstat *answer, uint64_t place, uint64_t limit)
+json_t *rhi__heap_json(const rhi_gcstat *answer, uint64_t place, uint64_t limit)
 {
     uint32_t number = answer->heaps[place];
     const rhi_heap_info *info = &answer->reader->heaps.items[number];
@@ -282,7 +286,7 @@ void rhi__gcstat_json(rhi_session *session, const rhi_gcstat *answer, uint64_t l
     rhi__json_begin(session);
     rhi__json_array(session, "heaps");
     for (uint64_t i = 0; i < answer->count; i++)
-        rhi__json_item(session, heap_json(answer, i, limit));
+        rhi__json_item(session, rhi__heap_json(answer, i, limit));
     rhi__json_array_end(session);
     if (answer->total > answer->count)
         rhi__json_key(session, "heaps_total", rhi__json_u64(answer->total));

@@ -7,5 +7,9 @@
 /* limit: types of one heap. */
 void rhi__gcstat_print(rhi_session *session, const rhi_gcstat *answer, uint64_t limit);
 void rhi__gcstat_json(rhi_session *session, const rhi_gcstat *answer, uint64_t limit);
+/* Rows of it: a type, a line, a heap with its first types. */
+json_t *rhi__type_row_json(const rhi_gcstat *answer, const rhi_tally *tally);
+json_t *rhi__site_row_json(const rhi_gcstat *answer, const rhi_site_tally *tally);
+json_t *rhi__heap_json(const rhi_gcstat *answer, uint64_t place, uint64_t limit);
 
 #endif

@@ -99,10 +99,9 @@ static json_t *row_value_json(const rhi_objat_row *row)
     }
 }
 
-static void json_row(void *context, const rhi_objat_row *row)
+json_t *rhi__field_json(const rhi_objat *a, const rhi_objat_row *row)
 {
     static const char *const plain[] = {"int", "uint", "float", "bytes"};
-    const answer *a = context;
     const rhi_referent *r = &row->referent;
     bool refers = rhi__is_reference(row->field) && row->value;
     char name[NAME_SIZE], id[RHI_ID_SIZE];
@@ -123,7 +122,13 @@ static void json_row(void *context, const rhi_objat_row *row)
                         refers ? json_string(rhi__referent_word(r)) : json_null());
     if (row->field->kind == RHI_KIND_BYTES && row->value > row->raw_size)
         json_object_set_new(json, "value_total", rhi__json_u64(row->value));
-    rhi__json_item(a->session, json);
+    return json;
+}
+
+static void json_row(void *context, const rhi_objat_row *row)
+{
+    const answer *a = context;
+    rhi__json_item(a->session, rhi__field_json(a, row));
 }
 
 /* ---- events --------------------------------------------------------------------------------- */
@@ -415,7 +420,8 @@ rhi_error *rhi__objat_print(rhi_objat *a)
 }
 
 /* Of an event, or of none: its time as far as it is known, from the earliest on, and its place. */
-static void add_when(const answer *a, json_t *json, const rhi_event *e)
+static void add_when(rhi_session *session, const rhi_reader *reader, json_t *json,
+                     const rhi_event *e)
 {
     char from[TIME_SIZE], to[TIME_SIZE];
     time_text(e ? e->time : 0, 6, from, sizeof from);
@@ -423,7 +429,7 @@ static void add_when(const answer *a, json_t *json, const rhi_event *e)
     json_object_set_new(json, "time", from[0] ? json_string(from) : json_null());
     json_object_set_new(json, "time_to", to[0] ? json_string(to) : json_null());
     json_object_set_new(json, "thread", e && e->thread ? json_integer(e->thread) : json_null());
-    json_object_set_new(json, "place", e ? rhi__place_json(a->session, a->reader, e) : json_null());
+    json_object_set_new(json, "place", e ? rhi__place_json(session, reader, e) : json_null());
 }
 
 static json_t *tenant_json(const answer *a, const rhi_tenant *t)
@@ -433,26 +439,29 @@ static json_t *tenant_json(const answer *a, const rhi_tenant *t)
     json_t *json = json_pack("{s:s, s:s}", "id", id, "reason", rhi__death_word(t->object.death));
     json_object_set_new(json, "site", rhi__site_json(a->reader, &t->object));
     json_object_set_new(json, "event", t->event ? rhi__json_u64(t->event->sequence) : json_null());
-    add_when(a, json, t->event);
+    add_when(a->session, a->reader, json, t->event);
+    return json;
+}
+
+json_t *rhi__event_json(rhi_session *session, const rhi_reader *reader, const rhi_event *e)
+{
+    char id[RHI_ID_SIZE];
+    rhi__make_id(reader, e->type, e->serial, id, sizeof id);
+    json_t *json = json_pack("{s:I, s:s, s:s}", "event", (json_int_t)e->sequence, "kind",
+                             event_word(e->kind), "id", id);
+    json_object_set_new(json, "traced", json_boolean(e->traced));
+    if (e->kind == RHI_EVENT_FREE)
+        json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
+    add_when(session, reader, json, e);
+    json_object_set_new(json, "stack", rhi__stack_json(session, reader, e));
     return json;
 }
 
 static void json_history(const answer *a)
 {
-    char id[RHI_ID_SIZE];
     rhi__json_array(a->session, "history");
-    for (uint64_t i = 0; a->asked.history && i < a->event_count && i < a->asked.limit; i++) {
-        const rhi_event *e = &a->events[i];
-        rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
-        json_t *json = json_pack("{s:I, s:s, s:s}", "event", (json_int_t)e->sequence, "kind",
-                                 event_word(e->kind), "id", id);
-        json_object_set_new(json, "traced", json_boolean(e->traced));
-        if (e->kind == RHI_EVENT_FREE)
-            json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
-        add_when(a, json, e);
-        json_object_set_new(json, "stack", rhi__stack_json(a->session, a->reader, e));
-        rhi__json_item(a->session, json);
-    }
+    for (uint64_t i = 0; a->asked.history && i < a->event_count && i < a->asked.limit; i++)
+        rhi__json_item(a->session, rhi__event_json(a->session, a->reader, &a->events[i]));
     rhi__json_array_end(a->session);
     if (a->asked.history && a->event_count > a->asked.limit)
         rhi__json_key(a->session, "history_total", rhi__json_u64(a->event_count));

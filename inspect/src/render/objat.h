@@ -6,5 +6,8 @@
 
 rhi_error *rhi__objat_print(rhi_objat *answer);
 void rhi__objat_json(rhi_objat *answer);
+/* Rows of it: a field of the object; an event. */
+json_t *rhi__field_json(const rhi_objat *answer, const rhi_objat_row *row);
+json_t *rhi__event_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event);
 
 #endif

@@ -33,6 +33,7 @@ typedef struct head {
     const rhi_object *object;
     const rhi_type *type;
     const rhi_field *but; /* not to be shown among others: it is shown already */
+    uint64_t characters;  /* of a text that are shown, at most */
     uint64_t got;
     uint8_t bytes[HEAD_BYTES];
 } head;
@@ -72,6 +73,7 @@ static bool read_head(rhi_reader *reader, const rhi_object *object, head *h)
     h->reader = reader;
     h->object = object;
     h->but = NULL;
+    h->characters = TEXT_BYTES;
     h->type = &reader->types.items[object->type];
     h->got = rhi__memory_read(reader->memory, object->address, h->bytes, size);
     return h->got > 0;
@@ -128,7 +130,7 @@ static bool bytes_text(const head *h, const rhi_field *field, char *text, size_t
     uint64_t first, count;
     if (!span_of(h, field, &first, &count))
         return false;
-    uint64_t shown = count < TEXT_BYTES ? count : TEXT_BYTES;
+    uint64_t shown = count < h->characters ? count : h->characters;
     if (read_at(h, first, bytes, shown) != shown)
         return false;
     rhi__quote(bytes, count > shown ? rhi__whole_characters(bytes, shown) : shown, count > shown,
@@ -325,6 +327,23 @@ static void coded_text(rhi_reader *reader, const rhi_object *object, char text[R
             ->value(reader, object, bytes, text + 1, RHI_VALUE_SIZE - 1);
     text[0] = text[1] ? ' ' : '\0';
     rhi__scratch_free(&scratch);
+}
+
+void rhi__plain_value(rhi_reader *reader, const rhi_object *object, uint64_t characters,
+                      char text[RHI_VALUE_SIZE])
+{
+    head h;
+    char plain[PLAIN_SIZE];
+    const rhi_field *only;
+    text[0] = '\0';
+    if (rhi__is_object(object->state) && object->type < reader->types.count &&
+        reader->types.items[object->type].has_code)
+        coded_text(reader, object, text);
+    else if (read_head(reader, object, &h) && (only = only_field(h.type))) {
+        h.characters = characters < TEXT_BYTES ? characters : TEXT_BYTES;
+        if (plain_text(&h, only, plain, sizeof plain))
+            rhi__text(text, RHI_VALUE_SIZE, " %s", plain);
+    }
 }
 
 void rhi__value(rhi_reader *reader, const rhi_object *object, char text[RHI_VALUE_SIZE])

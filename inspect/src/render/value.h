@@ -8,6 +8,10 @@
  * "" if it holds nothing that can be read. It is one line of about 60 columns. */
 enum { RHI_VALUE_SIZE = 256 };
 void rhi__value(rhi_reader *reader, const rhi_object *object, char text[RHI_VALUE_SIZE]);
+/* The same where that is one text, of which no more characters are wanted, or a number, or what the
+ * format's code says; else "". */
+void rhi__plain_value(rhi_reader *reader, const rhi_object *object, uint64_t characters,
+                      char text[RHI_VALUE_SIZE]);
 /* Without this field, which is shown beside it. */
 void rhi__value_but(rhi_reader *reader, const rhi_object *object, const rhi_field *but,
                     char text[RHI_VALUE_SIZE]);

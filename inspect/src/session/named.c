@@ -100,6 +100,8 @@ static rhi_error *search_slots(search *s)
 static void search_history(search *s)
 {
     rhi_event events[EVENTS_MAX];
+    if (s->serial == 0) /* no object has it */
+        return;
     uint64_t count =
         rhi__history(s->reader, 0, s->serial, true, events, s->reader->copies > 1 ? EVENTS_MAX : 1);
     for (uint64_t i = 0; i < count; i++) {

@@ -23,7 +23,7 @@ void rhi__session_drop(rhi_session *session)
     session->graph = NULL;
     session->reader = NULL;
     session->not_read = NULL;
-    session->has_memory = false;
+    session->has_memory = session->is_partial = false;
 }
 
 void rhi__session_use(rhi_session *session, const rhi_target *target)
@@ -43,33 +43,47 @@ bool rhi__core_has_changed(const rhi_session *session)
     return state && state != session->memory.core_state;
 }
 
-static bool cache_holds(const rhi_session *session)
+/* Is it the process or core that was opened, whatever it did since? */
+static bool is_same_target(const rhi_session *session)
 {
     const rhi_target *target = session->target;
-    return session->has_memory && target->state_id &&
-           target->state_id(target->context) == session->state && !rhi__core_has_changed(session) &&
+    return session->has_memory && target->state_id && !rhi__core_has_changed(session) &&
            session->context == target->context && session->pid == target->pid &&
            rhi__same_text(session->core_path, target->core_path);
 }
 
-static rhi_error *open_memory(rhi_session *session)
+static bool is_same_state(const rhi_session *session)
+{
+    return is_same_target(session) &&
+           session->target->state_id(session->target->context) == session->state;
+}
+
+/* `threads`: those are wanted, too. */
+static rhi_error *open_anew(rhi_session *session, bool threads)
 {
     const rhi_target *target = session->target;
-    if (session->has_memory && session->is_checked)
-        return NULL;
-    session->is_checked = true;
-    if (cache_holds(session))
-        return NULL;
     rhi__session_drop(session);
     session->state = target->state_id ? target->state_id(target->context) : 0;
     session->context = target->context;
     session->pid = target->pid;
     if (target->core_path && !(session->core_path = strdup(target->core_path)))
         return rhi__error_memory();
-    RHI_TRY(rhi__memory_open(&session->memory, target));
+    rhi_target without = *target;
+    without.threads = NULL;
+    RHI_TRY(rhi__memory_open(&session->memory, threads ? target : &without));
+    session->memory.door = target;
     session->has_memory = true;
+    session->is_partial = !threads;
     session->memory.work = &session->work;
     return NULL;
+}
+
+static rhi_error *open_memory(rhi_session *session)
+{
+    if (session->has_memory && session->is_checked)
+        return NULL;
+    session->is_checked = true;
+    return is_same_state(session) && !session->is_partial ? NULL : open_anew(session, true);
 }
 
 /* Does the map name private writable memory of which not a byte can be read, as cores without it
@@ -185,6 +199,42 @@ rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(rhi__session_open(session, reader));
     return rhi__reader_load(*reader);
+}
+
+static rhi_error *open_partly(rhi_session *session, rhi_reader **reader)
+{
+    rhi_error *error = open_anew(session, false);
+    if (!error)
+        error =
+            rhi__reader_open(&session->memory, rhi__formats, &session->refused, &session->reader);
+    if (error) /* nothing is known of it, not even that it has no heap */
+        rhi__session_drop(session);
+    *reader = session->reader;
+    return error;
+}
+
+rhi_error *rhi__session_glance(rhi_session *session, rhi_reader **reader)
+{
+    *reader = session->reader;
+    session->is_checked = true;
+    if (is_same_state(session) && (session->reader || session->is_partial))
+        return NULL;
+    if (!is_same_target(session) || !session->reader || rhi__memory_is_gone(&session->memory) ||
+        !rhi__reader_renew(session->reader))
+        return open_partly(session, reader);
+    /* what else was made of the state before is of no use */
+    rhi__kept_drop(&session->kept);
+    rhi__graph_free(session->graph);
+    session->graph = NULL;
+    session->not_read = NULL;
+    session->state = session->target->state_id(session->target->context);
+    session->is_partial = true;
+    return NULL;
+}
+
+rhi_error *rhi__session_look_again(rhi_session *session, rhi_reader **reader)
+{
+    return session->reader && session->reader->is_renewed ? open_partly(session, reader) : NULL;
 }
 
 bool rhi__heap_wanted(const rhi_session *session, const rhi_reader *reader, uint32_t heap)

@@ -17,6 +17,7 @@
 struct rhi_session {
     const rhi_target *target; /* during a call only */
     bool quiet_errors;
+    int limit; /* RHI_LIMIT */
     char error[sizeof((rhi_error *)0)->message];
 
     /* The cache. */
@@ -25,6 +26,8 @@ struct rhi_session {
      * command */
     bool is_checked;
     bool is_begun; /* rhi__begin_question was said to the reader in this call */
+    /* what is known of the target is good for questions about single addresses alone */
+    bool is_partial;
     rhi_memory memory;
     rhi_reader *reader;
     rhi_notes refused; /* heaps that the target has and that are not read, and why */
@@ -53,6 +56,8 @@ struct rhi_session {
     unsigned json_items; /* keys or array items so far at each open level */
     bool json_in_array;
 
+    char *described; /* what rhi_session_describe gave last */
+
     rhi_work work;       /* the command's; a document half of which is out must be finished */
     bool is_ascii;       /* the user's locale shows no UTF-8 */
     bool was_flushed;    /* some of the answer is with the user already */
@@ -68,6 +73,13 @@ rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader);
 rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader);
 /* The graph of all heaps, built on first use. */
 rhi_error *rhi__session_graph(rhi_session *session, rhi_graph **graph);
+
+/* The reader, for a question about single addresses: threads are not read, and where the target ran
+ * meanwhile and has the same heaps, nothing is opened again. */
+rhi_error *rhi__session_glance(rhi_session *session, rhi_reader **reader);
+/* An address led to no object: if that may be because the reader is one of before, the target is
+ * opened again, once for each state. */
+rhi_error *rhi__session_look_again(rhi_session *session, rhi_reader **reader);
 
 /* A session about a core that is looked at beside this session's own target, as part of its work.
  * NULL is freed, too. */

@@ -53,24 +53,36 @@ static bool is_stopped(rhi_memory *memory, uint64_t size)
     return rhi__work_stopped(memory->work);
 }
 
-enum { KEPT_BYTES = 4096, PAGES_KEPT = 1 << 14, SMALL_BYTES = 1024 };
+enum { KEPT_BYTES = 4096, PAGES_KEPT = 1 << 14, GROUP_PAGES = 16, SMALL_BYTES = 1024 };
 
 struct rhi_pages {
     uint64_t held[PAGES_KEPT]; /* which page is in each place, counted from 1; 0: none */
-    uint8_t bytes[PAGES_KEPT][KEPT_BYTES];
+    /* the places, in groups that are there once one of them is used */
+    uint8_t (*groups[PAGES_KEPT / GROUP_PAGES])[KEPT_BYTES];
 };
 
 void rhi__memory_keep_pages(rhi_memory *memory)
 {
     if (!memory->pages)
-        /* so much of it is touched as is used; without it, it is slower */
-        memory->pages = calloc(1, sizeof *memory->pages);
+        memory->pages = calloc(1, sizeof *memory->pages); /* without it, it is slower */
 }
 
 void rhi__memory_drop_pages(rhi_memory *memory)
 {
+    if (memory->pages)
+        for (size_t i = 0; i < PAGES_KEPT / GROUP_PAGES; i++)
+            free(memory->pages->groups[i]);
     free(memory->pages);
     memory->pages = NULL;
+}
+
+/* The bytes of a place; NULL: there is no room for them. */
+static uint8_t *bytes_of_place(struct rhi_pages *pages, uint64_t place)
+{
+    uint8_t(**group)[KEPT_BYTES] = &pages->groups[place / GROUP_PAGES];
+    if (!*group)
+        *group = malloc(GROUP_PAGES * sizeof **group);
+    return *group ? (*group)[place % GROUP_PAGES] : NULL;
 }
 
 /* From a page that is kept; false: it must be read as it is. */
@@ -80,14 +92,16 @@ static bool read_kept(rhi_memory *memory, uint64_t address, void *buffer, uint64
     const rhi_target *target = rhi__memory_source(memory);
     if (size > SMALL_BYTES || offset + size > KEPT_BYTES)
         return false;
+    uint8_t *bytes = bytes_of_place(memory->pages, place);
+    if (!bytes)
+        return false;
     if (memory->pages->held[place] != page + 1) {
         memory->pages->held[place] = 0;
-        if (target->read(target->context, page * KEPT_BYTES, memory->pages->bytes[place],
-                         KEPT_BYTES) != KEPT_BYTES)
+        if (target->read(target->context, page * KEPT_BYTES, bytes, KEPT_BYTES) != KEPT_BYTES)
             return false;
         memory->pages->held[place] = page + 1;
     }
-    memcpy(buffer, memory->pages->bytes[place] + offset, size);
+    memcpy(buffer, bytes + offset, size);
     return true;
 }
 

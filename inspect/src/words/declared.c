@@ -2,6 +2,7 @@
  * lies is read, not its elements; what no mapping holds is left out, so that a corrupt count
  * costs no more than memory that is there. */
 #include "words/declared.h"
+#include "base/array.h"
 #include "words/pieces.h"
 
 #include <string.h>
@@ -21,26 +22,24 @@ typedef struct collector {
 
 static uint64_t place_of(const rhi_declared *d, uint64_t number)
 {
-    uint64_t i = (number * 0x9E3779B97F4A7C15ull) >> 20 & (d->capacity - 1);
-    while (d->pages[i].number && d->pages[i].number != number)
-        i = (i + 1) & (d->capacity - 1);
+    uint64_t i = (number * 0x9E3779B97F4A7C15ull) >> 20 & (d->place_count - 1);
+    while (d->places[i] && d->pages.items[d->places[i] - 1].number != number)
+        i = (i + 1) & (d->place_count - 1);
     return i;
 }
 
+/* Twice as many places. */
 static bool grow(rhi_declared *d)
 {
-    rhi_declared old = *d;
-    d->capacity = old.capacity ? old.capacity * 2 : 64;
-    d->pages = calloc(d->capacity, sizeof *d->pages);
-    d->last = NULL;
-    if (!d->pages) {
-        *d = old;
+    uint64_t count = d->place_count ? d->place_count * 2 : 64;
+    uint32_t *places = count <= UINT32_MAX ? calloc(count, sizeof *places) : NULL;
+    if (!places)
         return false;
-    }
-    for (uint64_t i = 0; i < old.capacity; i++)
-        if (old.pages[i].number)
-            d->pages[place_of(d, old.pages[i].number)] = old.pages[i];
-    free(old.pages);
+    free(d->places);
+    d->places = places;
+    d->place_count = count;
+    for (uint64_t i = 0; i < d->pages.count; i++)
+        places[place_of(d, d->pages.items[i].number)] = (uint32_t)i + 1;
     return true;
 }
 
@@ -49,20 +48,21 @@ static bool grow(rhi_declared *d)
 static struct rhi_declared_page *page_of(rhi_declared *d, uint64_t address, bool make)
 {
     uint64_t number = address / PAGE_BYTES;
-    if (d->last && d->last->number == number)
-        return d->last;
-    if (make && d->count >= d->capacity / 2 && !grow(d))
+    if (d->last < d->pages.count && d->pages.items[d->last].number == number)
+        return &d->pages.items[d->last];
+    if (make && d->pages.count >= d->place_count / 2 && !grow(d))
         return NULL;
-    if (d->capacity == 0)
+    if (d->place_count == 0)
         return NULL;
-    struct rhi_declared_page *page = &d->pages[place_of(d, number)];
-    if (!page->number) {
-        if (!make)
+    uint32_t *place = &d->places[place_of(d, number)];
+    if (!*place) {
+        if (!make || !rhi__array_reserve(&d->pages, 1))
             return NULL;
-        page->number = number;
-        d->count++;
+        d->pages.items[d->pages.count] = (struct rhi_declared_page){.number = number};
+        *place = (uint32_t)++d->pages.count;
     }
-    return d->last = page;
+    d->last = *place - 1;
+    return &d->pages.items[d->last];
 }
 
 static rhi_error *add_slots(collector *c, uint64_t at, uint64_t end, uint64_t stride)
@@ -134,13 +134,21 @@ static rhi_error *add_span(void *context, uint64_t first, uint64_t count, uint64
     return NULL;
 }
 
+static bool has_vectors(void *context, uint32_t index, const rhi_block *block,
+                        const rhi_header *header, const uint8_t *bytes)
+{
+    const collector *c = context;
+    (void)index, (void)block, (void)bytes;
+    return rhi__is_object(header->state) && header->type < c->reader->types.count &&
+           c->reader->types.items[header->type].has_vectors;
+}
+
 static rhi_error *add_object(void *context, uint32_t index, const rhi_object *object,
                              const uint8_t *bytes)
 {
     collector *c = context;
     (void)index;
-    if (!rhi__is_object(object->state) || object->type >= c->reader->types.count ||
-        !c->reader->types.items[object->type].has_vectors)
+    if (!rhi__is_object(object->state) || object->type >= c->reader->types.count)
         return NULL;
     c->has_code = c->reader->types.items[object->type].has_code;
     return rhi__each_span(c->reader, object, bytes, add_span, c);
@@ -156,9 +164,9 @@ rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_word
     c.words_max = words < WORDS_MAX / TIMES - WORDS_MIN ? words * TIMES + WORDS_MIN : WORDS_MAX;
     for (uint64_t i = 0; i < reader->types.count; i++)
         any |= reader->types.items[i].has_vectors;
-    rhi_error *error =
-        any ? rhi__each_object(&session->work, reader, "looking for vectors", add_object, &c)
-            : NULL;
+    rhi_error *error = any ? rhi__each_chosen(&session->work, reader, "looking for vectors",
+                                              has_vectors, add_object, &c)
+                           : NULL;
     if (error)
         rhi__declared_close(declared);
     return error;
@@ -166,7 +174,8 @@ rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_word
 
 void rhi__declared_close(rhi_declared *declared)
 {
-    free(declared->pages);
+    free(declared->pages.items);
+    free(declared->places);
     memset(declared, 0, sizeof *declared);
 }
 

@@ -7,15 +7,18 @@
 
 #include "words/word_map.h"
 
-/* A set of addresses of 8-byte words: a hash table of pages of bits. */
+/* A set of addresses of 8-byte words: pages of bits, and a hash table of where each is. */
 typedef struct rhi_declared {
-    /* number 0: a free place */
-    struct rhi_declared_page {
-        uint64_t number;
-        uint64_t bits[64];
-    } * pages;
-    uint64_t count, capacity; /* a power of two, or 0 */
-    struct rhi_declared_page *last;
+    struct {
+        struct rhi_declared_page {
+            uint64_t number;
+            uint64_t bits[64];
+        } * items;
+        uint64_t count, capacity;
+    } pages;
+    uint32_t *places;     /* 1 + the number in `pages`; 0: none */
+    uint64_t place_count; /* a power of two, or 0 */
+    uint64_t last;        /* page that was asked for last */
 } rhi_declared;
 
 /* Reads every object whose type has vectors; none if no type has. */

@@ -12,14 +12,7 @@
 
 #include <string.h>
 
-enum {
-    NEAR_SHIFT = 21,
-    NEAR_PIECES = 1 << 16,
-    WINDOW_BYTES = 1 << 20,
-    PROGRESS_BLOCKS = 1 << 16,
-    VARIABLE = 0,
-    OTHER = 1
-};
+enum { WINDOW_BYTES = 1 << 20, PROGRESS_BLOCKS = 1 << 16, VARIABLE = 0, OTHER = 1 };
 
 typedef struct finder {
     rhi_session *session;
@@ -52,10 +45,9 @@ static uint32_t mapped_number(const rhi_malloc_graph *b, uint64_t address)
     return block ? b->chunk_count + (uint32_t)(block - b->mapped.items) : RHI_NO_BLOCK;
 }
 
-uint32_t rhi__malloc_number(const rhi_malloc_graph *b, uint64_t word)
+uint32_t rhi__malloc_number_near(const rhi_malloc_graph *b, uint64_t address)
 {
-    uint64_t address = word & RHI_POINTER_MASK;
-    if (!b->near[address >> NEAR_SHIFT & (NEAR_PIECES - 1)] || address < 16)
+    if (address < 16)
         return RHI_NO_BLOCK;
     /* a block lies 16 bytes behind its chunk */
     const rhi_chunk_span *span = rhi__malloc_span(b->map->malloc, address - 16);
@@ -107,8 +99,8 @@ void rhi__malloc_reach(rhi_malloc_graph *blocks, uint32_t number)
 
 static void note_near(rhi_malloc_graph *b, uint64_t start, uint64_t end)
 {
-    for (uint64_t piece = start >> NEAR_SHIFT; piece <= (end + 16) >> NEAR_SHIFT; piece++)
-        b->near[piece & (NEAR_PIECES - 1)] = 1;
+    for (uint64_t piece = start >> RHI_NEAR_SHIFT; piece <= (end + 16) >> RHI_NEAR_SHIFT; piece++)
+        b->near[piece & (RHI_NEAR_PIECES - 1)] = 1;
 }
 
 /* ---- headers -------------------------------------------------------------------------------- */
@@ -166,7 +158,7 @@ static rhi_error *number_chunks(finder *f)
     most = b->map->malloc->bits / 2 + 1 + b->mapped.count;
     b->starts = calloc(words, sizeof *b->starts);
     b->rank = calloc(words, sizeof *b->rank);
-    b->near = calloc(NEAR_PIECES, 1);
+    b->near = calloc(RHI_NEAR_PIECES, 1);
     b->in_use = calloc(most / 64 + 1, sizeof *b->in_use);
     b->reached = calloc(most / 64 + 1, sizeof *b->reached);
     if (!b->starts || !b->rank || !b->near || !b->in_use || !b->reached)

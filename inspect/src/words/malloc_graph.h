@@ -57,8 +57,17 @@ const rhi_malloc_graph *rhi__malloc_graph_known(const rhi_session *session);
 #else
 #define RHI_POINTER_MASK ((1ull << 48) - 1)
 #endif
-/* The block in use that the word leads to, or RHI_NO_BLOCK. */
-uint32_t rhi__malloc_number(const rhi_malloc_graph *blocks, uint64_t word);
+/* The block in use that the word leads to, or RHI_NO_BLOCK. Of most words it is soon told that they
+ * lead to none. */
+enum { RHI_NEAR_SHIFT = 21, RHI_NEAR_PIECES = 1 << 16 };
+uint32_t rhi__malloc_number_near(const rhi_malloc_graph *blocks, uint64_t address);
+static inline uint32_t rhi__malloc_number(const rhi_malloc_graph *blocks, uint64_t word)
+{
+    uint64_t address = word & RHI_POINTER_MASK;
+    return blocks->near[address >> RHI_NEAR_SHIFT & (RHI_NEAR_PIECES - 1)]
+               ? rhi__malloc_number_near(blocks, address)
+               : RHI_NO_BLOCK;
+}
 /* The memory [*start, *end) that the program has of a block. */
 void rhi__malloc_range(const rhi_malloc_graph *blocks, uint32_t number, uint64_t *start,
                        uint64_t *end);

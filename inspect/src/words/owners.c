@@ -155,7 +155,7 @@ static rhi_error *mark_owned(void *context, const rhi_holder *holder)
     bool is_weak = holder->kind == RHI_HOLDER_REGISTER &&
                    rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
     /* what only its own words hold is lost all the same */
-    if (index == RHI_NO_OBJECT || (inside_itself && s->graph->found[index] == 0) || is_weak)
+    if (index == RHI_NO_OBJECT || (inside_itself && rhi__found(s->graph, index) == 0) || is_weak)
         return NULL;
     if (is_in_block(holder))
         rhi__bit_set(s->in_block, index);
@@ -239,14 +239,32 @@ static rhi_error *own_by_packed(search *s, uint64_t low, uint64_t high)
 
 /* ---- through objects ------------------------------------------------------------------------ */
 
+/* The block that a word leads to, if no root reaches that; else RHI_NO_BLOCK. */
+static uint32_t unreached_block(const search *s, uint64_t word)
+{
+    uint32_t number = word ? rhi__malloc_number(s->blocks, word) : RHI_NO_BLOCK;
+    return number != RHI_NO_BLOCK && rhi__malloc_is_reached(s->blocks, number) ? RHI_NO_BLOCK
+                                                                               : number;
+}
+
+static bool leads_to_block(void *context, uint32_t index, const rhi_block *block,
+                           const rhi_header *header, const uint8_t *bytes)
+{
+    const search *s = context;
+    (void)index, (void)header;
+    for (uint64_t i = 0; i + 8 <= block->slot_size; i += 8)
+        if (unreached_block(s, rhi__load64(bytes + i)) != RHI_NO_BLOCK)
+            return true;
+    return false;
+}
+
 static rhi_error *add_refs(void *context, uint32_t index, const rhi_object *object,
                            const uint8_t *bytes)
 {
     search *s = context;
     for (uint64_t i = 0; i + 8 <= object->slot_size; i += 8) {
-        uint64_t word = rhi__load64(bytes + i);
-        uint32_t number = word ? rhi__malloc_number(s->blocks, word) : RHI_NO_BLOCK;
-        if (number != RHI_NO_BLOCK && !rhi__malloc_is_reached(s->blocks, number))
+        uint32_t number = unreached_block(s, rhi__load64(bytes + i));
+        if (number != RHI_NO_BLOCK)
             RHI_TRY(add_link(&s->owners->refs, index, number));
     }
     return NULL;
@@ -337,7 +355,8 @@ static rhi_error *follow_objects(search *s)
                      .met = s->blocks->reached};
     uint32_t count = 0;
     RHI_TRY(finish_links(&o->words, s->blocks->count));
-    RHI_TRY(rhi__each_object(&s->session->work, s->reader, "looking into objects", add_refs, s));
+    RHI_TRY(rhi__each_chosen(&s->session->work, s->reader, "looking into objects", leads_to_block,
+                             add_refs, s));
     RHI_TRY(finish_links(&o->refs, s->graph->count));
     walk.objects = o->held = calloc((uint64_t)s->graph->count / 64 + 1, sizeof *o->held);
     if (!o->held)

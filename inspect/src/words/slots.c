@@ -353,8 +353,9 @@ static rhi_error *search_blocks(search *s)
     for (uint64_t i = 0; i < s->reader->blocks.count && !error; i++) {
         error =
             rhi__progress(&s->session->work, "looking for references", i, s->reader->blocks.count);
-        if (!error && s->reader->blocks.items[i].object_count)
-            error = search_block(s, &s->reader->blocks.items[i], &room);
+        const rhi_block *block = &s->reader->blocks.items[i];
+        if (!error && block->object_count && !(s->undeclared && block->has_slots_alone))
+            error = search_block(s, block, &room);
     }
     rhi__block_room_free(&room);
     return error;

@@ -208,26 +208,43 @@ static bool take_pool(finder *f, const py_pool *p, uint32_t *number)
     return take_arena(f, p->address, end, py->interpreters.items[0].heap);
 }
 
+/* What cannot be read, or is a hole of a sparse core, is passed at once, however long it claims to
+ * be. */
+static rhi_error *scan_region(finder *f, const rhi_region *region, uint32_t *number)
+{
+    enum { HOLE_STEP = 1 << 20 };
+    py_runtime *py = f->py;
+    uint8_t header[HEADER];
+    py_pool p;
+    uint64_t step = py->at->pool_bytes, end = region->end, next,
+             at = (region->start + step - 1) & -step, checked = at;
+    for (; at >= region->start && at < end && end - at >= step; at = (next + step - 1) & -step) {
+        if (py->memory->work && rhi__work_stopped(py->memory->work))
+            return rhi__error_cancelled();
+        next = at >= checked ? rhi__memory_data_start(py->memory, at, end) : at;
+        if (at >= checked)
+            checked = next + HOLE_STEP;
+        if (next > at)
+            continue;
+        next = at + step;
+        if (rhi__memory_read(py->memory, at, header, HEADER) != HEADER)
+            next = rhi__memory_hole_end(py->memory, at, end);
+        else if (rhi__py_pool_of(py, at, header, &p) && !take_pool(f, &p, number))
+            return rhi__error_memory();
+    }
+    return NULL;
+}
+
 /* Looks for pools by their headers, wherever there may be some. */
 static rhi_error *scan_for_pools(finder *f)
 {
-    py_runtime *py = f->py;
-    uint8_t header[HEADER];
+    const struct rhi_sink *map = &f->py->memory->map;
     uint32_t number = 0;
-    py_pool p;
-    for (uint64_t i = 0; i < py->memory->map.regions.count; i++) {
-        const rhi_region *region = &py->memory->map.regions.items[i];
-        uint64_t step = py->at->pool_bytes, at = (region->start + step - 1) & -step;
-        if (!(region->flags & RHI_REGION_WRITE) || region->flags & RHI_REGION_SHARED ||
-            rhi__region_is_file(region))
-            continue;
-        for (; at >= region->start && at < region->end && region->end - at >= step; at += step) {
-            if (py->memory->work && rhi__work_stopped(py->memory->work))
-                return rhi__error_cancelled();
-            if (rhi__memory_read(py->memory, at, header, HEADER) == HEADER &&
-                rhi__py_pool_of(py, at, header, &p) && !take_pool(f, &p, &number))
-                return rhi__error_memory();
-        }
+    for (uint64_t i = 0; i < map->regions.count; i++) {
+        const rhi_region *region = &map->regions.items[i];
+        if (region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED) &&
+            !rhi__region_is_file(region))
+            RHI_TRY(scan_region(f, region, &number));
     }
     return NULL;
 }

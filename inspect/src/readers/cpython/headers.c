@@ -78,8 +78,9 @@ void rhi__py_decode(const rhi_reader *reader, const rhi_block *block, uint64_t s
 void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
                      uint64_t slot_count, rhi_header *headers)
 {
+    enum { LAST_TYPES = 16 };
     const py_runtime *py = py_of_heap(reader, block->heap);
-    const py_type *type = NULL;
+    const py_type *last[LAST_TYPES] = {NULL}; /* that were met; most of a pool have one of few */
     for (uint64_t first = 0; first < slot_count; first += 64)
         for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1) {
             uint64_t slot = first + (uint64_t)__builtin_ctzll(bits);
@@ -88,8 +89,9 @@ void rhi__py_headers(const rhi_reader *reader, const rhi_block *block, const uin
             uint64_t prefix = block->prefixes ? block->prefixes[slot] : 0;
             const uint8_t *object = bytes + slot * block->slot_size + prefix;
             uint64_t count = rhi__load64(object), address = rhi__load64(object + PY_OB_TYPE);
+            const py_type **place = &last[address / 16 % LAST_TYPES], *type = *place;
             if (!type || type->address != address)
-                type = rhi__py_known_type(py, address);
+                type = *place = rhi__py_known_type(py, address);
             bool immortal = is_kept(py, block, type) || rhi__py_is_immortal(py, count);
             *headers++ = (rhi_header){.count = immortal             ? 0
                                                : count < UINT32_MAX ? (uint32_t)count

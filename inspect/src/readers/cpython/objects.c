@@ -14,14 +14,6 @@ enum {
 
 /* ---- counts --------------------------------------------------------------------------------- */
 
-#define STATIC_COUNT 500000000u /* static objects begin with twice as many, before 3.12 */
-
-bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount)
-{
-    return py->minor >= 12 ? (refcount & 0x80000000u) != 0
-                           : py->minor == 11 && refcount >= STATIC_COUNT;
-}
-
 /* Is it the address of an object? Those of a program that lies low in memory are no larger than the
  * counts of objects that very many hold. */
 static bool is_address(const py_runtime *py, uint64_t value)
@@ -327,9 +319,11 @@ bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint
                         bool is_free, py_found *found)
 {
     for (unsigned prefix = 0; prefix <= PY_PREFIX_MAX && got >= prefix + 16; prefix += 16) {
+        /* its count is gone, which is sooner told than what type it had */
+        if (rhi__load64(bytes + prefix) != 0 && !(is_free && prefix == 0))
+            continue;
         const py_type *type = rhi__py_type_at(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
         if (!type || type->prefix != prefix ||
-            (rhi__load64(bytes + prefix) != 0 && !(is_free && prefix == 0)) ||
             (has_own_size(py, type) ? prefix + type->basicsize > round_up(room, 16)
                                     : !fits(py, type, prefix + type->basicsize, room, PY_FILLS)))
             continue;

@@ -288,8 +288,24 @@ void rhi__py_refuse_version(rhi_reader *reader, uint64_t address, const char *ve
 rhi_error *rhi__py_types_open(py_runtime *py);
 /* The type at an address, learned if it is one and new; NULL: it is none. */
 const py_type *rhi__py_type_at(py_runtime *py, uint64_t address);
-/* The same of those that are known already. */
-const py_type *rhi__py_known_type(const py_runtime *py, uint64_t address);
+/* The same of those that are known already; type_map.c says where each is. */
+static inline uint64_t py_type_place(uint64_t address, uint64_t capacity)
+{
+    return (address >> 3) * 0x9E3779B97F4A7C15ull >> 20 & (capacity - 1);
+}
+static inline const py_type *rhi__py_known_type(const py_runtime *py, uint64_t address)
+{
+    uint64_t capacity = py->type_places.capacity;
+    if (!capacity)
+        return NULL;
+    for (uint64_t place = py_type_place(address, capacity);; place = (place + 1) & (capacity - 1)) {
+        uint32_t number = py->type_places.items[place];
+        if (number == UINT32_MAX)
+            return NULL;
+        if (py->types.items[number].address == address)
+            return &py->types.items[number];
+    }
+}
 static inline uint32_t py_type_number(const py_runtime *py, const py_type *type)
 {
     return py->first_type + (uint32_t)(type - py->types.items);
@@ -318,10 +334,6 @@ bool rhi__py_make_places(py_runtime *py);
 void rhi__py_place_type(py_runtime *py, uint32_t number);
 /* Is it one that CPython itself has, in the same data of its program or library as `type`? */
 bool rhi__py_is_own_type(const py_runtime *py, const py_type *type);
-static inline uint64_t py_type_place(uint64_t address, uint64_t capacity)
-{
-    return (address >> 3) * 0x9E3779B97F4A7C15ull >> 20 & (capacity - 1);
-}
 
 /* ---- known_types.c -------------------------------------------------------------------------- */
 
@@ -378,7 +390,12 @@ static inline bool rhi__py_lacks_zone(const py_type *type, const uint8_t *body)
 {
     return type->may_lack_zone && !body[PY_HAS_ZONE];
 }
-bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount);
+#define PY_STATIC_COUNT 500000000u /* static objects begin with twice as many, before 3.12 */
+static inline bool rhi__py_is_immortal(const py_runtime *py, uint64_t refcount)
+{
+    return py->minor >= 12 ? (refcount & 0x80000000u) != 0
+                           : py->minor == 11 && refcount >= PY_STATIC_COUNT;
+}
 /* One that static objects begin with? */
 bool rhi__py_is_static_count(const py_runtime *py, uint64_t refcount);
 

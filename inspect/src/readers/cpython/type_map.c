@@ -1,24 +1,11 @@
 /* type_map.c - the number of a type by its address (see python.h).
  *
- * Open addressing, since every object asks. Invariant: at most half of the places are taken. */
+ * Open addressing, since every object asks (rhi__py_known_type). Invariant: at most half of the
+ * places are taken. */
 #include "readers/cpython/python.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-const py_type *rhi__py_known_type(const py_runtime *py, uint64_t address)
-{
-    uint64_t capacity = py->type_places.capacity;
-    if (!capacity)
-        return NULL;
-    for (uint64_t place = py_type_place(address, capacity);; place = (place + 1) & (capacity - 1)) {
-        uint32_t number = py->type_places.items[place];
-        if (number == UINT32_MAX)
-            return NULL;
-        if (py->types.items[number].address == address)
-            return &py->types.items[number];
-    }
-}
 
 void rhi__py_place_type(py_runtime *py, uint32_t number)
 {

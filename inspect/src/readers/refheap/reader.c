@@ -185,6 +185,12 @@ static int available_order(const void *left, const void *right)
     return a->base < b->base ? -1 : a->base > b->base;
 }
 
+static void sort_available(format *f)
+{
+    if (f->available.count)
+        qsort(f->available.items, f->available.count, sizeof *f->available.items, available_order);
+}
+
 static rhi_error *read_heaps(rhi_reader *reader, space *s, uint32_t space_index)
 {
     rhi_cycle_guard guard = {0};
@@ -558,6 +564,56 @@ static rhi_error *add_spaces(rhi_reader *reader, const rhi_descriptors *found)
     return first;
 }
 
+/* Lists grow at their heads, and their heads are in the descriptor, with the numbers of types,
+ * sites and destroyed heaps. */
+static bool is_same_space(rhi_reader *reader, const space *s)
+{
+    struct rh_metadata_descriptor now;
+    return rhi__memory_read(reader->memory, s->descriptor.self, &now, sizeof now) == sizeof now &&
+           memcmp(&now, &s->descriptor, sizeof now) == 0;
+}
+
+static bool refheap_renew(rhi_reader *reader)
+{
+    enum { HEAPS_RENEWED_MAX = 1024 }; /* with more, opening takes as long */
+    format *f = own_state(reader);
+    f->available.count = 0;
+    for (uint64_t i = 0; i < f->spaces.count; i++)
+        if (!is_same_space(reader, &f->spaces.items[i]))
+            return false;
+    if (reader->heaps.count > HEAPS_RENEWED_MAX)
+        return false;
+    for (uint64_t i = 0; i < reader->heaps.count; i++) {
+        rhi_heap_info *heap = &reader->heaps.items[i];
+        if (!is_own(reader, i))
+            continue;
+        space *s = &f->spaces.items[heap->space];
+        heap->provisional =
+            rhi__refheap_member(reader, s, heap->address, RH_MC_heap_phase, 4) != RH_PHASE_IDLE;
+        rhi_error *error = read_allocators(reader, s, heap->address);
+        if (error) {
+            rhi__error_free(error);
+            return false;
+        }
+    }
+    sort_available(f);
+    return true;
+}
+
+/* A mapping says itself what it is, and is unmapped when it is gone. */
+static bool refheap_is_range_same(rhi_reader *reader, const rhi_own_range *range)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[range->heap];
+    const space *s = space_of(heap);
+    uint64_t bytes, owner;
+    uint8_t kind[4];
+    return rhi__memory_u64(reader->memory, range->start + C(s, mapping_bytes), &bytes) &&
+           rhi__memory_u64(reader->memory, range->start + C(s, mapping_heap), &owner) &&
+           rhi__memory_read(reader->memory, range->start + C(s, mapping_kind), kind, 4) == 4 &&
+           bytes == range->end - range->start && owner == heap->address &&
+           rhi__load32(kind) == RH_MAPPING_CHUNK;
+}
+
 static rhi_error *refheap_open(rhi_reader *reader, bool *found)
 {
     rhi_descriptors descriptors = {0};
@@ -572,8 +628,7 @@ static rhi_error *refheap_open(rhi_reader *reader, bool *found)
     }
     *found = true;
     RHI_TRY(add_spaces(reader, &descriptors));
-    if (f->available.count)
-        qsort(f->available.items, f->available.count, sizeof *f->available.items, available_order);
+    sort_available(f);
     number_heaps(reader);
     check_own(reader);
     return NULL;
@@ -593,6 +648,8 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .open = refheap_open,
                                         .read_blocks = refheap_read_blocks,
                                         .close = refheap_close,
+                                        .renew = refheap_renew,
+                                        .is_range_same = refheap_is_range_same,
                                         .decode = rhi__refheap_decode,
                                         .headers = rhi__refheap_headers,
                                         .count_unmarked = rhi__refheap_count_unmarked,

@@ -16,7 +16,9 @@ rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, 
     if (!query->births && is_count && !query->counts)
         return NULL;
     if (!query->births)
-        return (query->address ? address == query->address : serial == query->serial)
+        return (query->address  ? address == query->address
+                : query->serial ? serial == query->serial
+                                : true)
                    ? &query->events[query->found]
                    : NULL;
     const rhi_born born = {serial, address};

@@ -8,7 +8,7 @@
 
 /* What a history is asked for, and where the answers go. */
 typedef struct rhi_history_query {
-    uint64_t address, serial; /* address 0: any */
+    uint64_t address, serial; /* address 0: any, of this serial; serial 0, too: all events */
     bool counts;              /* retains and releases, too */
     const rhi_born *births;   /* or: the births of these `limit` objects, sorted */
     rhi_event *events;

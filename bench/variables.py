@@ -1,0 +1,97 @@
+"""variables.py - what it costs to show a variable that holds an object: bench/run variables prints a pointer and an object of
+a heap of 10M objects, from a process and from its core, in GDB and LLDB, beside what the debugger takes without refheap;
+and stops GDB at a breakpoint whose condition asks for a count.
+
+Invariant: a figure comes from an answer that names the object; the first one, which opens the heap, is told apart.
+"""
+
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+
+import inspect_heaps as heaps
+import machine as host
+from inspect_doors import DOORS, ROOT, Target
+from machine import HERE, Failure
+
+PRINTED = 200  # times
+TARGET_SECONDS = 0.001
+ENGINE_TARGETS = ("refheap_inspect",)
+ROWS = {"gdb": (("pointer", "print root", "print/r root"), ("object", "print *root", "print/r *root")),
+        "lldb": (("pointer", "target variable root", None), ("object", "target variable *root", None))}
+CONDITIONS = (("plain", "object->value == -1"), ("$refcount", "$refcount(object) > 1"))
+
+
+def add_options(parser):
+    parser.add_argument("--size", default="10M", metavar="N", help="objects (default 10M)")
+    parser.add_argument("--stops", type=int, default=100000, metavar="N", help="of the breakpoint (default 100000)")
+    parser.add_argument("--cores", default=None, metavar="FOLDER", help="where the core is written (default: a temporary one)")
+    parser.add_argument("--build", metavar="FOLDER", default=str(HERE.parent / "build" / "bench"),
+                        help="where to build (default build/bench)")
+
+
+def check_options(parser, options):
+    if options.stops < 1:
+        parser.error("--stops: at least 1")
+    options.size = heaps.parse_size(options.size)
+
+
+def ask(door, target, command):
+    """(first seconds, median of the next ones) of a command; it must name an object."""
+    door.results.unlink(missing_ok=True)
+    door.plan.write_text(json.dumps({"commands": [command] * (PRINTED + 1), "results": str(door.results)}), encoding="utf-8")
+    done = subprocess.run(door.command(target), env=door.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if not door.results.exists():
+        raise Failure(f"{door.name}: no results of `{command}`: {done.stderr[-300:]}")
+    rows = json.loads(door.results.read_text(encoding="utf-8"))
+    wrong = [row for row in rows if row["error"] or ("/r" not in command and not re.search(r"node#\d+ rc=", row["output"]))]
+    if wrong:
+        raise Failure(f"{door.name}: `{command}` prints {wrong[0]['output']!r} {wrong[0]['error']}")
+    seconds = [row["end"] - row["begin"] for row in rows]
+    return seconds[0], statistics.median(seconds[1:])
+
+
+def print_row(door, source, kind, command, plain, target):
+    first, again = ask(door, target, command)
+    without = f"{ask(door, target, plain)[1] * 1e3:8.3f}" if plain else "       -"
+    verdict = "met" if again <= TARGET_SECONDS else f"{again / TARGET_SECONDS:.2f} x"
+    print(f"{door.name:<6}{source:<6}{kind:<9}{first * 1e3:9.2f}{again * 1e3:9.3f}{without}  {verdict}", flush=True)
+
+
+def time_stops(door, program, stops, condition):
+    argv = [door.program, "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set startup-with-shell off", "-x",
+            str(ROOT / "gdb" / "refheap_gdb.py"), "-ex", f"break visit if {condition}", "-ex", f"run {stops}", program]
+    begin = time.perf_counter()
+    done = subprocess.run(argv, env=door.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if f"\n{stops}\n" not in done.stdout or "Error" in done.stdout + done.stderr:
+        raise Failure(f"the program did not run through {stops} stops: {(done.stdout + done.stderr)[-300:]}")
+    return time.perf_counter() - begin
+
+
+def run(options):
+    build, engine = pathlib.Path(options.build), pathlib.Path(options.build) / "engine"
+    host.build(build)
+    host.build(engine, source=HERE.parent, targets=ENGINE_TARGETS, settings=("-DCMAKE_BUILD_TYPE=RelWithDebInfo",))
+    print(host.machine_line(host.describe_machine()))
+    heap = heaps.Heap("inspect_heap", "random", options.size)
+    with tempfile.TemporaryDirectory(prefix="refheap-bench-", dir=options.cores) as name:
+        folder = pathlib.Path(name)
+        doors = [door for door in (DOORS[name](engine, folder) for name in ROWS) if not door.missing()]
+        print(f"\nshowing a variable, {heap.title}\ndoor  from  what     first ms   ms each  plain  target <= 1 ms")
+        with heaps.living(heap, build, folder) as (pid, _truth):
+            for door in doors:
+                for row in ROWS[door.name]:
+                    print_row(door, "live", *row, Target(heap.exe(build), pid=pid))
+        core = heaps.make_core(heap, build, folder)
+        for door in doors:
+            for row in ROWS[door.name]:
+                print_row(door, "core", *row, Target(heap.exe(build), core=str(core.path)))
+        print(f"\na breakpoint's condition at {options.stops} stops, gdb")
+        for title, condition in CONDITIONS:
+            seconds = time_stops(doors[0], str(build / "inspect_stops"), options.stops, condition)
+            print(f"{title:<12}{seconds:8.1f} s {seconds / options.stops * 1e6:8.0f} us each", flush=True)
+    return 0

@@ -1,0 +1,56 @@
+/* describe.c - what debuggers show of variables that hold objects (inspect.h): no command, and
+ * asked much more often than one.
+ *
+ * Invariant: no error comes out of here; where nothing can be said, nothing is. */
+#include "commands/command.h"
+#include "render/described.h"
+
+#include <stdlib.h>
+
+const char *rhi_describes(void)
+{
+    return "{\"structs\": [\"rh_object\"],"
+           " \"functions\": ["
+           "{\"name\": \"refcount\", \"summary\": \"counts of the object at an address, as refheap"
+           " reads them; 0: no object is there; of an immortal one, 2^63 - 1\"},"
+           "{\"name\": \"objid\", \"summary\": \"what refheap calls the object at an address, or "
+           "the"
+           " one that died there: \\\"user#1\\\"; \\\"\\\": none\"},"
+           "{\"name\": \"is_stale\", \"summary\": \"1: refheap knows that the object at an address"
+           " was freed; 0: it is not so\"},"
+           "{\"name\": \"objtype\", \"summary\": \"refheap's type of the object at an address, or "
+           "of"
+           " the one that died there: \\\"user\\\"; \\\"\\\": none\"},"
+           "{\"name\": \"born\", \"summary\": \"the line that made the object at an address, if"
+           " refheap knows it: \\\"app.c:12 in run()\\\"; \\\"\\\": not known\"}]}";
+}
+
+static json_t *describe(rhi_session *session, uint64_t address, uint64_t children,
+                        uint64_t characters)
+{
+    rhi_described *answer = calloc(1, sizeof *answer); /* too large for a stack */
+    json_t *json = NULL;
+    if (!answer)
+        return NULL;
+    rhi_error *error = rhi__describe(session, address, children, answer);
+    if (!error && answer->at.reader)
+        json = rhi__described_json(answer, characters);
+    rhi__error_free(error);
+    rhi__described_free(answer);
+    free(answer);
+    return json;
+}
+
+const char *rhi_session_describe(rhi_session *session, const rhi_target *target, uint64_t address,
+                                 uint64_t children, uint64_t characters)
+{
+    rhi__run_start(session, target, "describe");
+    session->json = session->has_heap = false;
+    session->work.show = NULL;
+    json_t *json = describe(session, address, children, characters);
+    free(session->described);
+    session->described = json && !session->work.is_stopped ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    rhi__run_end(session);
+    return session->described;
+}

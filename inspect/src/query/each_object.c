@@ -1,0 +1,145 @@
+/* each_object.c - the tables `holders` and `fields`: for each object who refers to it, as `refs`
+ * has it, and what its fields hold, as `objat` has them (see tables.h). */
+#include "query/listed.h"
+#include "query/tables.h"
+#include "questions/objat.h"
+#include "questions/refs.h"
+#include "render/holders.h"
+#include "render/objat.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* ---- holders -------------------------------------------------------------------------------- */
+
+static const rhi_column holder_columns[] = {
+    {"target", RHI_COLUMN_TEXT, 0, 16, "the object that is held", 0},
+    {"target_address", RHI_COLUMN_TEXT, 0, 16, "where that is", 0},
+    {"kind", RHI_COLUMN_TEXT, 0, 0,
+     "field, undeclared, root, register, stack, local, global, thread_local, foreign, unknown, …",
+     0},
+    {"strength", RHI_COLUMN_TEXT, 0, 0, "strong; conservative: it may be a leftover", 0},
+    {"address", RHI_COLUMN_TEXT, 0, 0, "where the word is; null: in a register", 0},
+    {"name", RHI_COLUMN_TEXT, 0, 0, "of the field, root, variable, register", 0},
+    {"function", RHI_COLUMN_TEXT, 0, 0, "of a variable", 0},
+    {"thread", RHI_COLUMN_INTEGER, 0, 0, "of a stack or register", 0},
+    {"source", RHI_COLUMN_TEXT, 0, 0, "the object that the word is in; null: in none", "from"},
+    {"type", RHI_COLUMN_TEXT, 0, 0, "of a variable, by debug info", 0},
+    {"offset", RHI_COLUMN_INTEGER, 0, 0, "how far into the object it leads", 0},
+    {"reachable", RHI_COLUMN_INTEGER, 0, 0,
+     "of a word in a block of malloc: 1: something reaches that", 0}};
+
+static void free_refs(void *value)
+{
+    if (value)
+        rhi__refs_free(value);
+    free(value);
+}
+
+static rhi_error *gather_holders(rhi_listed *l, const rhi_object *object)
+{
+    rhi_query *query = l->rows.query;
+    char operand[32];
+    snprintf(operand, sizeof operand, "0x%" PRIx64, object->address);
+    const rhi_refs_asked asked = {.operand = operand, .limit = UINT64_MAX, .depth = 1, .in = true};
+    rhi_refs *answer = calloc(1, sizeof *answer);
+    /* whoever asks again asks often */
+    rhi_error *error = !answer            ? rhi__error_memory()
+                       : query->lookups++ ? rhi__query_graph(query)
+                                          : NULL;
+    if (!error)
+        error = rhi__refs(query->session, &asked, answer);
+    query->judges = true;
+    l->answer = answer;
+    if (!error)
+        l->count = answer->holders.count;
+    return error;
+}
+
+static json_t *holder_row(rhi_listed *l, uint64_t number)
+{
+    const rhi_refs *answer = l->answer;
+    char id[RHI_ID_SIZE];
+    json_t *row = rhi__holder_json(answer->reader, &answer->holders.items[number]);
+    rhi__object_id(answer->reader, &answer->object, id, sizeof id);
+    json_object_set_new(row, "target", rhi__json_text(id));
+    json_object_set_new(row, "target_address", rhi__json_address(answer->object.address));
+    return row;
+}
+
+static const rhi_list holders = {.gather_of = gather_holders, .row = holder_row, .drop = free_refs};
+const rhi_table rhi__holders_table = {.name = "holders",
+                                      .doc = "who refers to an object, as refs --in has it, best "
+                                             "with target=",
+                                      .cost = RHI_COST_SEARCH,
+                                      RHI_LISTED(&holders, holder_columns)};
+
+/* ---- fields --------------------------------------------------------------------------------- */
+
+static const rhi_column field_columns[] = {
+    {"object", RHI_COLUMN_TEXT, 0, 8, "the object", 0},
+    {"object_address", RHI_COLUMN_TEXT, 0, 8, "where that is", 0},
+    {"name", RHI_COLUMN_TEXT, 0, 0, "of the field", 0},
+    {"kind", RHI_COLUMN_TEXT, 0, 0, "strong, weak, borrowed, conservative, int, uint, float, bytes",
+     0},
+    {"value", RHI_COLUMN_ANY, 0, 0, "what it holds; of a reference the address, or null", 0},
+    {"target", RHI_COLUMN_TEXT, 0, 0, "the object that it leads to, alive or dead", 0},
+    {"target_value", RHI_COLUMN_TEXT, 0, 0, "what that holds, short", 0},
+    {"target_status", RHI_COLUMN_TEXT, 0, 0, "live, freed, interior, …", 0},
+    {"value_total", RHI_COLUMN_INTEGER, 0, 0, "of bytes that are cut: how many there are", 0}};
+
+enum { FIELDS_MAX = 1 << 16 };
+
+static void add_field(void *context, const rhi_objat_row *row)
+{
+    rhi_listed *l = context;
+    const rhi_query *query = l->rows.query;
+    const rhi_objat at = {.session = query->session, .reader = query->reader};
+    json_array_append_new(l->answer, rhi__field_json(&at, row));
+}
+
+static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
+{
+    rhi_query *query = l->rows.query;
+    rhi_objat_rows rows = {0};
+    rhi_objat *at = calloc(1, sizeof *at);
+    l->answer = json_array();
+    const uint8_t *bytes = rhi__scan_bytes(&l->scan);
+    rhi_error *error = at && l->answer ? NULL : rhi__error_memory();
+    if (!error) {
+        at->session = query->session;
+        at->reader = query->reader;
+        at->object = *object;
+        at->bytes = bytes;
+        at->asked.limit = FIELDS_MAX;
+    }
+    if (!error && bytes)
+        error = rhi__objat_fields(at, false, add_field, l, &rows);
+    if (rows.total > FIELDS_MAX)
+        rhi__note(&query->session->notes, "an object has more fields than are shown");
+    l->count = json_array_size(l->answer);
+    free(at);
+    return error;
+}
+
+static json_t *field_row(rhi_listed *l, uint64_t number)
+{
+    const rhi_query *query = l->rows.query;
+    const rhi_object *object = rhi__scan_object(&l->scan);
+    char id[RHI_ID_SIZE];
+    json_t *row = json_incref(json_array_get(l->answer, number));
+    rhi__object_id(query->reader, object, id, sizeof id);
+    json_object_set_new(row, "object", rhi__json_text(id));
+    json_object_set_new(row, "object_address", rhi__json_address(object->address));
+    return row;
+}
+
+static void free_fields(void *answer)
+{
+    json_decref(answer);
+}
+
+static const rhi_list fields = {.gather_of = gather_fields, .row = field_row, .drop = free_fields};
+const rhi_table rhi__fields_table = {.name = "fields",
+                                     .doc = "what the fields of an object hold, as objat has them",
+                                     RHI_LISTED(&fields, field_columns)};

@@ -1,0 +1,201 @@
+/* find.c - the objects that an id or an address names (see query.h).
+ *
+ * Invariant: an object is found by an id if and only if that is what it is called. An index leads
+ * to few candidates, and each is asked for its name. */
+#include "query/table.h"
+#include "base/array.h"
+#include "graph/graph.h"
+#include "session/resolve.h"
+#include "words/edges.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+bool rhi__query_address(const rhi_cell *value, uint64_t *address)
+{
+    char text[32], *end;
+    if (value->kind == RHI_CELL_INTEGER) {
+        *address = (uint64_t)value->integer;
+        return true;
+    }
+    if (value->kind != RHI_CELL_TEXT || value->size >= sizeof text || value->size == 0)
+        return false;
+    memcpy(text, value->text, value->size);
+    text[value->size] = '\0';
+    bool is_hex = strncmp(text, "0x", 2) == 0;
+    if (!(is_hex ? isxdigit((unsigned char)text[2]) : isdigit((unsigned char)text[0])))
+        return false;
+    errno = 0;
+    *address = strtoull(text, &end, is_hex ? 16 : 10);
+    return end == text + value->size && !errno;
+}
+
+static rhi_error *add(uint32_t index, rhi_found *found)
+{
+    if (!rhi__array_reserve(found, 1))
+        return rhi__error_memory();
+    found->items[found->count++] = index;
+    return NULL;
+}
+
+rhi_error *rhi__query_by_address(rhi_query *query, const rhi_cell *value, rhi_found *found)
+{
+    uint64_t address;
+    uint32_t index =
+        rhi__query_address(value, &address) ? rhi__query_object_of(query, address) : RHI_NO_OBJECT;
+    return index == RHI_NO_OBJECT ? NULL : add(index, found);
+}
+
+/* ---- serials -------------------------------------------------------------------------------- */
+
+/* Objects by the lower bits of their serials: order[start[bits] .. start[bits + 1]). */
+typedef struct serials {
+    uint32_t *start, *order;
+    uint64_t mask;
+} serials;
+
+static void free_serials(void *value)
+{
+    serials *s = value;
+    if (!s)
+        return;
+    free(s->start);
+    free(s->order);
+    free(s);
+}
+
+/* *low by object: the lower half of its serial. */
+static rhi_error *read_serial(void *low, uint32_t index, const rhi_object *object,
+                              const uint8_t *bytes)
+{
+    (void)bytes;
+    ((uint32_t *)low)[index] = (uint32_t)object->serial;
+    return NULL;
+}
+
+/* The second time start[bits] runs on to where the next ones begin. */
+static void sort_by_serial(const rhi_reader *reader, const uint32_t *low, serials *s)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint64_t b = 0; b < reader->blocks.count; b++) {
+            const rhi_block *block = &reader->blocks.items[b];
+            uint32_t end = block->first_object + block->object_count;
+            bool has_serials = rhi__format_of(reader, block->heap)->has_serials;
+            for (uint32_t i = block->first_object; has_serials && i < end; i++)
+                if (pass)
+                    s->order[s->start[(low[i] & s->mask) + 1]++] = i;
+                else
+                    s->start[(low[i] & s->mask) + 2]++;
+        }
+        for (uint64_t bits = 2; !pass && bits < s->mask + 3; bits++)
+            s->start[bits] += s->start[bits - 1];
+    }
+}
+
+static rhi_error *make_serials(rhi_query *query, serials *s)
+{
+    s->mask = 1;
+    while (s->mask < query->count && s->mask < UINT32_MAX)
+        s->mask = s->mask << 1 | 1;
+    uint32_t *low = calloc((uint64_t)query->count + 1, sizeof *low);
+    s->start = calloc(s->mask + 4, sizeof *s->start);
+    s->order = malloc(((uint64_t)query->count + 1) * sizeof *s->order);
+    rhi_error *error = low && s->start && s->order
+                           ? rhi__each_object(&query->session->work, query->reader,
+                                              "reading serials", read_serial, low)
+                           : rhi__error_memory();
+    if (!error)
+        sort_by_serial(query->reader, low, s);
+    free(low);
+    return error;
+}
+
+/* Kept with what is known of the target: questions about single objects come one after the other.
+ */
+static rhi_error *serials_of(rhi_query *query, const serials **result)
+{
+    serials *s = rhi__kept(&query->session->kept, free_serials);
+    if (!s) {
+        s = calloc(1, sizeof *s);
+        rhi_error *error = s ? make_serials(query, s) : rhi__error_memory();
+        if (error) {
+            free_serials(s);
+            return error;
+        }
+        RHI_TRY(rhi__keep(&query->session->kept, s, free_serials));
+    }
+    *result = s;
+    return NULL;
+}
+
+/* ---- ids ------------------------------------------------------------------------------------ */
+
+/* Adds the object if that is its name. */
+static rhi_error *add_if_called(rhi_query *query, uint32_t index, const char *id, rhi_found *found)
+{
+    rhi_object object;
+    char name[RHI_ID_SIZE];
+    if (!rhi__object_at_index(query->session, query->reader, index, &object) ||
+        !rhi__is_object(object.state))
+        return NULL;
+    rhi__object_id(query->reader, &object, name, sizeof name);
+    return strcmp(name, id) == 0 ? add(index, found) : NULL;
+}
+
+/* As other commands find it, by a search that ends there: for the first of a question, an index
+ * would take longer. */
+static rhi_error *by_search(rhi_query *query, const char *id, const char *digits, rhi_found *found)
+{
+    char type[RHI_NAME_SIZE];
+    uint64_t address;
+    rhi__cut_name(id, (size_t)(digits - 1 - id), type);
+    rhi_error *error =
+        rhi__find_named(query->session, query->reader, type, strtoull(digits, NULL, 10), &address);
+    if (error == rhi__error_cancelled() || error == rhi__error_memory())
+        return error;
+    bool is_none = error != NULL; /* or gone */
+    rhi__error_free(error);
+    uint32_t index = is_none ? RHI_NO_OBJECT : rhi__query_object_of(query, address);
+    return index == RHI_NO_OBJECT ? NULL : add_if_called(query, index, id, found);
+}
+
+static rhi_error *by_serial(rhi_query *query, const char *id, const char *digits, rhi_found *found)
+{
+    const serials *s;
+    char *end;
+    errno = 0;
+    uint64_t serial = strtoull(digits, &end, 10);
+    if (*end || errno || !isdigit((unsigned char)*digits))
+        return NULL;
+    bool is_kept = rhi__kept(&query->session->kept, free_serials) != NULL,
+         is_alone = query->reader->copies == 1 && !query->session->has_heap;
+    if (query->names++ == 0 && is_alone && !is_kept)
+        return by_search(query, id, digits, found);
+    RHI_TRY(serials_of(query, &s));
+    uint64_t bits = (uint32_t)serial & s->mask;
+    for (uint32_t at = s->start[bits]; at < s->start[bits + 1]; at++)
+        RHI_TRY(add_if_called(query, s->order[at], id, found));
+    return NULL;
+}
+
+rhi_error *rhi__query_by_id(rhi_query *query, const rhi_cell *value, rhi_found *found)
+{
+    char id[RHI_ID_SIZE];
+    if (value->kind != RHI_CELL_TEXT || value->size >= sizeof id ||
+        memchr(value->text, '\0', value->size))
+        return NULL; /* nothing is called so */
+    memcpy(id, value->text, value->size);
+    id[value->size] = '\0';
+    const char *at = strrchr(id, '@'), *hash = strrchr(id, '#');
+    if (hash && (!at || hash > at))
+        return by_serial(query, id, hash + 1, found);
+    rhi_cell place = at ? rhi__text_cell(at + 1, false) : rhi__null_cell();
+    uint64_t address;
+    uint32_t index = at && rhi__query_address(&place, &address)
+                         ? rhi__query_object_of(query, address)
+                         : RHI_NO_OBJECT;
+    return index == RHI_NO_OBJECT ? NULL : add_if_called(query, index, id, found);
+}

@@ -1,0 +1,88 @@
+/* described.c - what is at the address that a variable holds (see described.h). */
+#include "questions/described.h"
+
+/* Of an object, what its fields' places and counts are read from. */
+enum { HEAD_BYTES_MAX = 1 << 16, CODED_BYTES_MAX = 1 << 20 };
+
+/* Do the words that say where the fields are lie in the first `got` bytes? */
+static bool has_words(const rhi_type *type, uint64_t got)
+{
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const rhi_field *field = &type->fields[i];
+        if ((uint64_t)field->count_offset + field->count_width > got ||
+            (field->form == RHI_FORM_VECTOR && (uint64_t)field->offset + 8 > got))
+            return false;
+    }
+    return true;
+}
+
+static void read_head(rhi_described *answer)
+{
+    rhi_objat *a = &answer->at;
+    const rhi_type *type =
+        a->object.type < a->reader->types.count ? &a->reader->types.items[a->object.type] : NULL;
+    uint64_t most = type && type->has_code ? CODED_BYTES_MAX : HEAD_BYTES_MAX, got = 0;
+    uint64_t size = a->object.slot_size < most ? a->object.slot_size : most;
+    if (!type || (type->has_code && a->object.slot_size > most))
+        return;
+    const uint8_t *bytes =
+        rhi__memory_view(a->reader->memory, a->object.start, size, &a->scratch, &got);
+    if (bytes && got == size && has_words(type, got))
+        a->bytes = bytes;
+}
+
+static bool is_found(rhi_described *answer)
+{
+    rhi_objat *a = &answer->at;
+    return rhi__place_of(a->reader, a->address, &a->place, &a->object) &&
+           rhi__place_has_object(a->place) && a->object.address == a->address;
+}
+
+/* Could an object begin at this address, of a heap that is not known? */
+static bool is_worth_another_look(rhi_memory *memory, uint64_t address)
+{
+    uint64_t word;
+    return address % 8 == 0 && rhi__memory_u64(memory, address, &word) && word != 0;
+}
+
+rhi_error *rhi__describe(rhi_session *session, uint64_t address, uint64_t children,
+                         rhi_described *answer)
+{
+    rhi_objat *a = &answer->at;
+    a->session = session;
+    a->asked.limit = children;
+    a->address = address;
+    RHI_TRY(rhi__session_glance(session, &a->reader));
+    if (!a->reader)
+        return NULL;
+    rhi__begin_question(a->reader);
+    answer->is_object = is_found(answer);
+    if (!answer->is_object && is_worth_another_look(a->reader->memory, address)) {
+        RHI_TRY(rhi__session_look_again(session, &a->reader));
+        if (!a->reader)
+            return NULL;
+        answer->is_object = is_found(answer);
+    }
+    if (answer->is_object && a->place == RHI_PLACE_LIVE && children)
+        read_head(answer);
+    return NULL;
+}
+
+void rhi__described_free(rhi_described *answer)
+{
+    rhi__scratch_free(&answer->at.scratch);
+}
+
+bool rhi__described_text(rhi_described *answer, const rhi_field *field, char *bytes, uint64_t size,
+                         uint64_t *got)
+{
+    rhi_objat *a = &answer->at;
+    uint64_t first, count;
+    if (!a->bytes || !rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count))
+        return false;
+    *got = count < size ? count : size;
+    if (rhi__memory_read(a->reader->memory, first, bytes, *got) != *got)
+        return false;
+    *got = count > size ? rhi__whole_characters(bytes, *got) : *got;
+    return true;
+}

@@ -1,0 +1,174 @@
+"""check_gdb_conventions.py - refheap among GDB's own: help, settings, printers that are listed and switched off, functions in
+conditions, its machine interface, other scripts' commands, and what it says where there is nothing to read.
+
+Invariant: no answer has a traceback or one of GDB's "Python Exception" lines in it.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import launch
+from launch import require
+
+# Names that pwndbg and gef register, and those that refheap has, too, as another script's.
+OTHERS = ("heap", "bins", "telescope", "vmmap", "xinfo", "search", "gef", "pwndbg", "context", "objat", "refs")
+OTHER_SCRIPT = """
+import gdb
+class Other(gdb.Command):
+    def invoke(self, line, tty):
+        gdb.write("another's\\n")
+class refcount(gdb.Function):
+    def invoke(self, value):
+        return 4711
+for name in %r:
+    Other(name, gdb.COMMAND_USER)
+refcount("refcount")
+""" % (OTHERS,)
+with open(os.path.join(launch.ROOT, "docs", "commands.md"), encoding="utf-8") as manual:  # which the engine has written
+    COMMANDS = re.findall(r"^## (\w+)$", manual.read(), re.MULTILINE)
+
+
+def say(target, *lines, before=()):
+    """What GDB says to these lines, one text each."""
+    argv = launch.Gdb().start(target)
+    for line in before:
+        argv += ["-ex", line]
+    argv += ["-ex", "source " + launch.SCRIPTS["gdb"]]
+    for line in lines:
+        argv += ["-ex", "echo @@\\n", "-ex", line]
+    # what goes to stderr belongs to the answer, too
+    done = subprocess.run(argv, env=launch.tool_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=launch.TIMEOUT_SECONDS, check=False, encoding="utf-8", errors="replace")
+    launch.without_traceback(done.stdout)
+    require("Python Exception" not in done.stdout, "an exception is shown:\n%s", done.stdout)
+    answers = re.sub(r"\[Inferior .* detached\]\n", "", done.stdout).split("@@\n")[1:]
+    require(len(answers) == len(lines), "%d answers to %d lines:\n%s", len(answers), len(lines), done.stdout)
+    return [answer.strip() for answer in answers]
+
+
+def check_help():
+    listed, found, *helps = say(launch.Target(), "help refheap", "apropos refheap", *("help " + name for name in COMMANDS))
+    for name, text in zip(COMMANDS, helps, strict=True):
+        require(len(re.findall(r"^refheap %s -- [A-Z].*\.$" % name, listed, re.M)) == 1, "`help refheap` lacks %s:\n%s", name, listed)
+        require(re.search(r"^%s -- " % name, found, re.M), "`apropos refheap` lacks %s:\n%s", name, found)
+        require(re.match("(?s).*^example: %s" % name, text.splitlines()[-1]), "`help %s` ends without an example:\n%s", name, text)
+    require(listed.count("\nrefheap ") == len(COMMANDS), "`help refheap` lists more:\n%s", listed)
+
+
+def check_settings(target):
+    again = "source " + launch.SCRIPTS["gdb"]
+    first, _set, shown, cut, own, _all, whole, _again, kept, plain, _on, coloured, wrong = say(
+        target, "show refheap limit", "set refheap limit 1", "show refheap limit", "gcfind --type=person", "gcfind --type=person --limit=2",
+        "set refheap limit 0", "gcfind --type=person", again, "show refheap limit", "gcgraph person#1", "set refheap color on",
+        "gcgraph person#1", "set refheap progress perhaps")
+    require(first.endswith(": 20") and shown.endswith(": 1"), "limit is '%s', then '%s'", first, shown)
+    require(cut.count("person#") < own.count("person#") and "more" in cut, "a limit of 1 gives:\n%s", cut)
+    require(whole == own, "no limit gives:\n%s", whole)
+    require(kept.endswith("unlimited"), "the limit is '%s' when the script was loaded again", kept)
+    require("\033[" not in plain and "\033[" in coloured, "colours on give:\n%s", coloured)
+    require(wrong == 'Undefined item: "perhaps".', "a wrong setting: %s", wrong)
+
+
+def check_printers(target):
+    where = "frame function main"
+    listed, raw, _off, pointer, struct, _all, plain, _on, _whole, again = say(
+        target, "info pretty-printer global refheap", "print/r first", "disable pretty-printer global refheap;pointer", "print first",
+        "print *first", "disable pretty-printer global refheap", "print *first", "enable pretty-printer global refheap;pointer",
+        "enable pretty-printer global refheap", "print first",
+        before=[where])
+    require(re.search(r"^  refheap\n    object\n    pointer", listed, re.M), "info pretty-printer: %s", listed)
+    require(re.fullmatch(r"\$\d+ = \(person \*\) 0x[0-9a-f]+", raw), "print/r: %s", raw)
+    require(re.fullmatch(r"\$\d+ = \(person \*\) 0x[0-9a-f]+", pointer), "without pointers: %s", pointer)
+    require("person#1 rc=2 = {" in struct, "with objects: %s", struct)
+    require("rh_count" in plain and "#" not in plain, "without printers: %s", plain)
+    require(again.endswith("person#1 rc=2"), "with printers again: %s", again)
+    (short, longer, locals_, backtrace) = say(target, "with print elements 4 -- print *greeting", "with print elements 1 -- print *list",
+                                               "info locals", "backtrace", before=[where])
+    require('"hell"…' in short and '"hello' not in short, "four characters: %s", short)
+    require("items[0]" in longer and "items[1]" not in longer and "..." in longer, "one element: %s", longer)
+    require("gone = (person *) 0x" in locals_ and "STALE: was person#3, freed by release" in locals_, "info locals: %s", locals_)
+    require("main ()" in backtrace, "backtrace: %s", backtrace)
+
+
+FUNCTIONS = {"$refcount(first)": "2", "$refcount(*first)": "2", "$objid(first)": '"person#1"', "$objtype(hand)": '"worker"',
+             "$is_stale(gone)": "1", "$is_stale(first)": "0", "$objid(gone)": '"person#3"', "$refcount(gone)": "0",
+             "$refcount(null)": "0", "$objid(garbage)": '""', "$is_stale(unaligned)": "0", "$objid(inside)": '""',
+             "$refcount(shared)": "9223372036854775807", "$objtype(16)": '""'}
+
+
+def check_functions(target):
+    born, *said = say(target, "print $born(first)", *("print " + each for each in FUNCTIONS), before=["frame function main"])
+    require(re.search(r'"variables.c:\d+ in main\(\)"$', born), "born: %s", born)
+    for (expression, value), text in zip(FUNCTIONS.items(), said, strict=True):
+        require(text.endswith(" = " + value), "%s is '%s', not %s", expression, text, value)
+    (wrong,) = say(target, "print $refcount(2.5)")
+    require(wrong.startswith("Error occurred in Python: $refcount: ") or wrong.startswith("$refcount: "), "of a number with a fraction: %s", wrong)
+
+
+def check_condition(program):
+    """A condition that is asked at each of a thousand stops, of which it holds at one."""
+    _break, stop, shown, round_ = say(launch.Target(exe=program), "break visit if $refcount(object) > 2", "run", "print object", "print round")
+    require("person#2 rc=3" in stop and "Error" not in stop, "the stop: %s", stop)
+    require(shown.endswith("person#2 rc=3") and round_.endswith("= 700"), "stopped at: %s %s", shown, round_)
+
+
+def check_machine(target):
+    done, failed = say(target, 'interpreter-exec mi "-refheap-objat first"', 'interpreter-exec mi "-refheap-objat zork"',
+                       before=["frame function main"])
+    for part in ('^done,command="objat"', 'status="live"', 'object={id="person#1"', 'fields=[{name="next"', 'complete="true"'):
+        require(part in done, "'%s' is not in: %s", part, done)
+    require(failed.startswith('^error,msg="objat: '), "a failure: %s", failed)
+
+
+def check_others(target, folder):
+    script = os.path.join(folder, "another.py")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(OTHER_SCRIPT)
+    answers = say(target, *OTHERS, "refheap objat 16", "print $refcount(1)", "gcstat", before=["source " + script])
+    for name, said in zip(OTHERS, answers):
+        require(said == "another's", "'%s' is not the other script's any more: %s", name, said)
+    require("0x10" in answers[-3], "refheap objat: %s", answers[-3])
+    require(answers[-2].endswith(" 4711"), "$refcount is not the other script's any more: %s", answers[-2])
+    require("person" in answers[-1], "gcstat: %s", answers[-1])
+
+
+def check_nothing(program, folder):
+    """Nothing started yet; a core without the heap's memory."""
+    plain, count = say(launch.Target(exe=program), "print (struct person *) 16", "print $refcount(16)")
+    require(plain.endswith("(struct person *) 0x10") and count.endswith(" 0"), "before the start: %s, %s", plain, count)
+    with launch.Subject(program, 1, folder) as subject:
+        first = subject.truth["first"]
+        core = subject.core(dump_filter=0)
+    pointer, count, stale = say(core, "print (struct person *) %s" % first, "print $refcount(%s)" % first, "print $is_stale(%s)" % first)
+    require(pointer.endswith("(struct person *) " + first), "without the heap's memory: %s", pointer)
+    require(count.endswith(" 0") and stale.endswith(" 0"), "without the heap's memory: %s, %s", count, stale)
+
+
+def run(program):
+    check_help()
+    check_condition(program)
+    with tempfile.TemporaryDirectory() as folder:
+        check_nothing(program, folder)
+    with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
+        for make in (subject.live, subject.core):
+            target = make()
+            check_settings(target)
+            check_printers(target)
+            check_functions(target)
+            check_machine(target)
+            check_others(target, folder)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    arguments = parser.parse_args()
+    return launch.report(lambda: run(arguments.program))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
