@@ -467,10 +467,14 @@ static void run(const unsigned char *numbers, int length)
     for (int i = 0; i < length; i++)
         if (shapes[numbers[i]].is_odd)
             return;
+#if defined(__x86_64__) && defined(__GLIBC__)
     if (asked != before) {
         fprintf(stderr, "the C library was asked about %s\n", text);
         exit(1);
     }
+#else
+    (void)before;
+#endif
 }
 
 /* A frame pointer that was written over leads nowhere: the stack ends there. */
