@@ -315,14 +315,76 @@ def name_data_word(word):
     yield word, door.GLOBAL, "%s+%d" % (name, offset) if offset else name, "", "", 0
 
 
+# ---- stopping at instructions --------------------------------------------------------------------
+
+
+class Stop(gdb.Breakpoint):
+    """At an instruction that the engine named. The user's lists do not show it."""
+
+    def __init__(self, address, reached):
+        super().__init__("*0x%x" % address, gdb.BP_BREAKPOINT, internal=True)
+        self.silent = True  # the frame that GDB would show is not the one to be selected
+        self.reached = reached
+
+    def stop(self):
+        return self.reached()
+
+
+class Stops:
+    """The instructions where each inferior stops; none is left when it has ended, or was let go: GDB could not
+    start the program again."""
+
+    def __init__(self, reached):
+        self.reached = reached  # gives the frame to be selected, or GO_ON
+        self.of = {}            # by the numbers of inferiors
+        self.level = None       # of the frame to be selected once GDB has stopped
+        gdb.events.exited.connect(self.forget)
+        gdb.events.stop.connect(self.select)
+
+    def close(self):
+        gdb.events.exited.disconnect(self.forget)
+        gdb.events.stop.disconnect(self.select)
+        for number in list(self.of):
+            self.set(number, [])
+
+    def set(self, number, instructions):
+        known = {each.address: each for each in self.of.pop(number, []) if each.is_valid()}
+        for address in set(known) - set(instructions):
+            known.pop(address).delete()
+        for address in set(instructions) - set(known):
+            known[address] = Stop(address, self.decide)
+            known[address].address = address
+        if known:
+            self.of[number] = list(known.values())
+
+    def decide(self):
+        level = self.reached()
+        self.level = level if level != door.GO_ON else self.level
+        return level != door.GO_ON
+
+    def forget(self, event):
+        self.set(event.inferior.num, [])
+
+    def select(self, event):
+        level, self.level = self.level, None
+        if level is None or not any(isinstance(each, Stop) for each in getattr(event, "breakpoints", ())):
+            return
+        with contextlib.suppress(gdb.error):
+            frame = gdb.newest_frame()
+            while level > 0 and frame.older() is not None:
+                frame, level = frame.older(), level - 1
+            frame.select()
+            gdb.execute("frame")
+
+
 # ---- the host ------------------------------------------------------------------------------------
 
 
 class Host:
     """What GDB lends. Made for one command."""
 
-    def __init__(self, epoch):
-        self.epoch = epoch
+    def __init__(self, epoch, stops=None):
+        self.epoch, self.stops = epoch, stops
         self.inferior = gdb.selected_inferior()
         connection = getattr(self.inferior, "connection", None)
         self.connection = connection.type if connection is not None else ""
@@ -414,6 +476,28 @@ class Host:
             for word in words:
                 if not word.is_stack and not is_stopped():
                     yield from name_data_word(word)
+
+    def can_write(self):
+        return self.inferior.pid != 0 and self.connection != "core" and not self.is_recorded
+
+    def write_memory(self, address, data):
+        try:
+            self.inferior.write_memory(address, data)
+        except gdb.error:
+            return False
+        return True
+
+    def stop_at(self, instructions):
+        self.stops.set(self.inferior.num, instructions)
+
+    def frames(self, most):
+        found = []
+        with contextlib.suppress(gdb.error):  # a broken stack: the frames so far are good
+            frame = gdb.newest_frame()
+            while frame is not None and len(found) < most:
+                found.append(frame.pc())
+                frame = frame.older()
+        return found
 
     def state_id(self):
         return self.epoch.state_id(self.core)
@@ -630,6 +714,7 @@ class Refheap:
         self.epoch = Epoch()
         self.names = []  # of the commands and $functions that were nobody else's
         register_settings(self.session)
+        self.stops = Stops(self.reached)
         for row in engine.commands:
             self.register(row)
         describer = Describer(door.Session(engine), self.epoch)
@@ -673,13 +758,26 @@ class Refheap:
         return machine_value(answer)
 
     def close(self):
+        self.stops.close()
         self.epoch.close()
         self.session.close()
+
+    def host(self):
+        return Host(self.epoch, self.stops)
+
+    def reached(self):
+        """The process stands at an instruction of `stops`. Whatever fails here is told: it stops then."""
+        try:
+            with utf8():
+                return self.session.reached(self.host())
+        except (door.DoorError, gdb.error) as error:
+            gdb.write("%s\n" % showable(door.one_line(str(error))), gdb.STDERR)
+            return 0
 
     def invoke(self, name, line):
         try:
             with utf8():
-                status, message = self.session.run(Host(self.epoch), name, line)
+                status, message = self.session.run(self.host(), name, line)
         except (door.DoorError, gdb.error) as error:
             raise gdb.GdbError(showable("%s: %s" % (name, door.one_line(str(error))))) from None
         gdb.set_convenience_variable("refheap_status", status)
@@ -690,7 +788,7 @@ class Refheap:
         """GDB asks twice, first without a word; its word is only the end of the user's last one."""
         last = re.split("[ ,]", text)[-1]
         try:
-            whole, expected = self.session.complete(Host(self.epoch), row["name"], text)
+            whole, expected = self.session.complete(self.host(), row["name"], text)
             if expected == door.EXPECTS_EXPRESSION and last and "#" not in last and word is not None:
                 whole += completed_expressions(last)
         except (door.DoorError, gdb.error):

@@ -414,6 +414,27 @@ class Host:
             if not word.is_stack and not is_stopped():
                 yield from name_data_word(self.target, word)
 
+    def can_write(self):
+        return self.process.IsValid() and not self.is_core and self.process.GetState() == lldb.eStateStopped
+
+    def write_memory(self, address, data):
+        error = lldb.SBError()
+        return self.process.WriteMemory(address, data, error) == len(data) and error.Success()
+
+    def stop_at(self, instructions):
+        lldb._refheap.stops.set(self.target, self.process, instructions)
+
+    def frames(self, most):
+        """LLDB shows a function into which another one was inlined at the line of that call, not at its instruction."""
+        found, is_inlined = [], False
+        while len(found) < most:
+            frame = self.frame.GetThread().GetFrameAtIndex(len(found))
+            if not frame.IsValid():
+                break
+            found.append(found[-1] if is_inlined else frame.GetPC())
+            is_inlined = frame.IsInlined()
+        return found
+
     def state_id(self):
         """Writing memory by hand moves nothing that LLDB would show: the engine itself notices what it
         reads again and finds changed."""
@@ -438,6 +459,62 @@ class Host:
 
     def flush(self):
         """LLDB prints an answer when its command has ended: one that is lost is known to the next command."""
+
+
+class Screen:
+    """Takes whole lines to be shown, where no command is run that could have a result."""
+
+    def __init__(self, debugger):
+        self.file = debugger.GetOutputFile()
+
+    def PutCString(self, text):
+        self.file.Write(text.encode("utf-8", "replace"))
+        self.file.Flush()
+
+
+class Stops:
+    """The instructions where processes stop. LLDB keeps breakpoints when a process ends, and they may be those of the
+    next one: what belongs to none that is known is switched off where it is reached."""
+
+    def __init__(self):
+        self.of = {}  # by the unique numbers of processes: [(target, breakpoint)]
+
+    def set(self, target, process, instructions):
+        for number in list(self.of):
+            if number == process.GetUniqueID() or any(each == target for each, _point in self.of[number]):
+                self.drop(number)
+        for address in instructions:
+            point = target.BreakpointCreateByAddress(address)
+            point.AddName("refheap")
+            point.SetScriptCallbackFunction(__name__ + ".reached")
+            self.of.setdefault(process.GetUniqueID(), []).append((target, point))
+
+    def drop(self, number):
+        for target, point in self.of.pop(number):
+            if target.IsValid() and point.IsValid():
+                target.BreakpointDelete(point.GetID())
+
+    def close(self):
+        for number in list(self.of):
+            self.drop(number)
+
+
+def reached(frame, location, _dictionary):
+    """LLDB's callback: does the process stop here? The frame is selected that the engine says."""
+    process = frame.GetThread().GetProcess()
+    if process.GetUniqueID() not in lldb._refheap.stops.of:
+        location.GetBreakpoint().SetEnabled(False)
+        return False
+    debugger = process.GetTarget().GetDebugger()
+    try:
+        host = Host(debugger, lldb.SBExecutionContext(frame), Screen(debugger))
+        level = lldb._refheap.session(debugger).reached(host)
+    except Exception as error:  # it is told, and the process stops
+        tell(debugger, door.one_line(str(error)) or type(error).__name__)
+        level = 0
+    if level != door.GO_ON:
+        frame.GetThread().SetSelectedFrame(level)
+    return level != door.GO_ON
 
 
 def size_of(path):
@@ -681,6 +758,7 @@ class Refheap:
         self.engine = door.Engine()
         self.structs = self.engine.describes["structs"]
         self.sessions, self.describers = {}, {}
+        self.stops = Stops()
 
     def session(self, debugger):
         key = debugger.GetID()
@@ -695,6 +773,7 @@ class Refheap:
         return self.describers[key]
 
     def close(self):
+        self.stops.close()
         for session in [*self.sessions.values(), *(each.session for each in self.describers.values())]:
             session.close()
 

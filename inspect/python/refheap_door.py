@@ -32,6 +32,7 @@ LOCAL, GLOBAL = 1, 2
 READ, WRITE, EXECUTE, SHARED = 4, 2, 1, 8
 TERMINAL, COLOR = 1, 4
 QUIET_ERRORS, LIMIT = 1, 3
+GO_ON = -1
 EXPECTS_NOTHING, EXPECTS_EXPRESSION, EXPECTS_FILE = 0, 1, 2
 NOTHING = {"text": None, "children": (), "children_total": 0, "is_live": False,
            "functions": {"refcount": 0, "objid": "", "is_stale": 0, "objtype": "", "born": ""}}
@@ -66,6 +67,9 @@ _EVALUATE_IN = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64, 
 _NAME = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(Word), ctypes.c_uint64)
 _STATE_ID = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)
 _INTERRUPTED = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_WRITE = _READ
+_STOP_AT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint64)
+_FRAMES = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64), ctypes.c_uint64)
 _EMIT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint64)
 
 
@@ -87,7 +91,10 @@ class Target(ctypes.Structure):
         ("emit", _EMIT),
         ("evaluate_in", _EVALUATE_IN),
         ("ops", ctypes.c_void_p),
-        ("reserved", ctypes.c_void_p * 6),
+        ("write", _WRITE),
+        ("stop_at", _STOP_AT),
+        ("frames", _FRAMES),
+        ("reserved", ctypes.c_void_p * 3),
     ]
 
 
@@ -147,6 +154,7 @@ class Engine:
             "rhi_session_new": (pointer, []),
             "rhi_session_free": (None, [pointer]),
             "rhi_session_run": (ctypes.c_int, [pointer, target, text, text]),
+            "rhi_session_reached": (ctypes.c_int, [pointer, target]),
             "rhi_session_error": (text, [pointer]),
             "rhi_session_set": (None, [pointer, ctypes.c_int, ctypes.c_int]),
             "rhi_commands": (text, []),
@@ -224,7 +232,7 @@ class Lent:
 
     A host offers: core_path(), exe_path(), pid(), is_terminal(), shows_colors(),
     read(address, size), regions(), threads(), evaluate(text), evaluate_in(lwp, level, text), name(words, is_stopped), state_id(),
-    interrupted(), write(stream, text), flush().
+    interrupted(), write(stream, text), flush(), can_write(), write_memory(address, data), stop_at(instructions), frames(max).
     """
 
     def __init__(self, engine, host):
@@ -247,6 +255,10 @@ class Lent:
         target.state_id = _STATE_ID(self.guarded(self.on_state_id, 0))
         target.interrupted = _INTERRUPTED(self.guarded(self.on_interrupted, 1))
         target.emit = _EMIT(self.guarded(self.on_emit, None))
+        if host.can_write():
+            target.write = _WRITE(self.guarded(self.on_write, 0))
+            target.stop_at = _STOP_AT(self.guarded(self.on_stop_at, -1))
+            target.frames = _FRAMES(self.guarded(self.on_frames, 0))
         self.target = target
 
     def guarded(self, function, failed):
@@ -315,6 +327,19 @@ class Lent:
 
     def on_interrupted(self):
         return 1 if self.is_stopped or self.host.interrupted() else 0
+
+    def on_write(self, address, data, size):
+        return size if self.host.write_memory(address, ctypes.string_at(data, size)) else 0
+
+    def on_stop_at(self, instructions, count):
+        self.host.stop_at([instructions[i] for i in range(count)])
+        return 0
+
+    def on_frames(self, instructions, most):
+        found = self.host.frames(most)
+        for i, address in enumerate(found):
+            instructions[i] = address & MASK
+        return len(found)
 
     def on_emit(self, stream, text, size):
         # After a failed write (the user left the pager) there is nobody to write for.
@@ -406,6 +431,16 @@ class Session:
         if isinstance(self.lent.failure, KeyboardInterrupt):
             raise self.lent.failure
         return json.loads(text) if text else NOTHING
+
+    def reached(self, host):
+        """The process stands at an instruction of stop_at: the frame to be selected, or GO_ON."""
+        lent = Lent(self.engine, host)
+        with SignalGuard(lent.stop):
+            level = self.engine.lib.rhi_session_reached(self.handle, ctypes.byref(lent.target))
+        message = self.engine.lib.rhi_session_error(self.handle).decode("utf-8", "replace")
+        if lent.failure is not None or message:
+            raise lent.failure or DoorError(message)
+        return level
 
     def complete(self, host, command, line):
         """Whole words that may end `line`, and what else may (EXPECTS_…)."""

@@ -64,7 +64,7 @@ def check_keys(shell, cycle, mistakes, author):
     for core, lines in ((cycle, ("objat --history --ledger A#1", "objat 16", "refs --path --weak --depth=2 --limit=1 A#1", "gcgraph --limit=1",
                                  "gcgraph --dot=%s A#1" % os.path.join(os.path.dirname(cycle), "graph.dot"), "gcfind --unreachable", "gcleaks", "gcstale", "gcstat", "refs 1", "gcverify",
                                  "gcdiff --save=" + snapshot, "gcdiff " + snapshot, "gcquery --list", "gcquery --tables",
-                                 "gcquery select leaked from objects")),
+                                 "gcquery select leaked from objects", "refwatch")),
                         (author, ("refs --ledger session#1",)),
                         (mistakes, ("gcleaks", "gcstale", "gcgraph", "gcstat --no-retained", "refs --path session#2"))):
         for line in lines:
@@ -142,6 +142,16 @@ def check_growth(shell, growth, folder):
             process.stdin.write(b"\n")
             process.stdin.flush()
     require(process.returncode == 0, "growth ends with %s", process.returncode)
+
+
+def check_watched(names):
+    """The manual's transcript of samples/three_names.c in GDB."""
+    asked = [(command, wanted) for prompt, command, wanted in transcripts(read("docs", "manual.md")) if prompt == "(gdb)"]
+    require(len(asked) == 3, "the manual has %d transcripts of GDB", len(asked))
+    prelude = ["set inferior-tty /dev/null", "tbreak checkpoint", "run", "up"]
+    answers = Gdb().ask(Target(exe=names), [Question(*(command + " ").split(" ", 1)) for command, _ in asked], prelude)
+    for (command, wanted), answer in zip(asked, answers, strict=True):
+        require(is_true(wanted, answer.out), "the manual says of `(gdb) %s`:\n%s\nIt prints:\n%s%s", command, wanted, answer.out, answer.error)
 
 
 TUTORIALS = ("runtime.md", "values.md")  # pages that consist of programs
@@ -227,13 +237,14 @@ def check_variables(target):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("shell", "cycle", "mistakes", "growth", "stale", "author", "compiler", "library"):
+    for name in ("shell", "cycle", "mistakes", "growth", "stale", "author", "names", "compiler", "library"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--flags", default="")
     options = parser.parse_args()
     check_commands(options.shell)
     with tempfile.TemporaryDirectory() as folder:
         check_growth(options.shell, options.growth, folder)
+        check_watched(options.names)
         check_programs(options, folder)
         inner = os.path.join(folder, "cycle")
         os.mkdir(inner)

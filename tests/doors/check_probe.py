@@ -133,6 +133,13 @@ def check_reads(probed):
     return answer.out.split()[2]
 
 
+def check_writes(probed):
+    """A process takes what is written, where it has memory; a core cannot."""
+    there, nowhere, again = probed.ask(("main", "write &registry"), ("main", "write 16"), ("main", "write &registry"))
+    expected = ["write none\n"] * 3 if probed.target.core else ["write 8 taken\n", "write 0 lost\n", "write 8 taken\n"]
+    require([each.out for each in (there, nowhere, again)] == expected, "writing: %s", (there, nowhere, again))
+
+
 def check_words(probed):
     """Text passes unchanged in both directions; statuses become failures."""
     raw, split, notice, found = probed.ask((None, "raw a,  \"b\" --x 'c' -- d[1]"), (None, "split"), (None, "notice"), (None, "found"))
@@ -220,7 +227,7 @@ def check_all(door, program, folder, older):
     with Subject(program, 1, os.path.join(folder, "run")) as subject:
         for target in (subject.live, subject.core):
             probed = Probed(door, target())
-            for check in (check_names, check_values, check_reads, check_words, check_selection, check_lent):
+            for check in (check_names, check_values, check_reads, check_writes, check_words, check_selection, check_lent):
                 sums.append(check(probed))
                 print("%-5s %-5s %s" % (door.name, "core" if probed.target.core else "live", check.__name__))
     # The checks that know a sum of the bytes they saw: it is the same, live and in the core.

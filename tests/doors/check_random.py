@@ -21,7 +21,7 @@ import expect_random
 from launch import Failure, Subject, door_of, report, require, without_traceback
 from twin import Truth
 
-COMMANDS = ("objat", "refs", "gcgraph", "gcstat", "gcfind", "gcleaks", "gcstale", "gcverify", "gcdiff", "gcquery")
+COMMANDS = ("objat", "refs", "gcgraph", "gcstat", "gcfind", "gcleaks", "gcstale", "gcverify", "gcdiff", "gcquery", "refwatch")
 FEW_MAPPINGS = 0x1  # of a core: private anonymous memory, no page of an ELF file
 
 

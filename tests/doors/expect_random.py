@@ -132,7 +132,7 @@ class Expectations:
     def asked(self, commands, samples):
         makers = {"objat": self.ask_objat, "refs": self.ask_refs, "gcgraph": self.ask_gcgraph, "gcfind": self.ask_gcfind,
                   "gcstat": self.ask_gcstat, "gcleaks": self.ask_gcleaks, "gcstale": self.ask_gcstale,
-                  "gcverify": self.ask_gcverify, "gcdiff": self.ask_gcdiff,
+                  "gcverify": self.ask_gcverify, "gcdiff": self.ask_gcdiff, "refwatch": self.ask_refwatch,
                   "gcquery": Queries(self, Asked, same_rows, is_complete).all}
         return [each for command in commands for each in makers[command](samples)]
 
@@ -427,6 +427,11 @@ class Expectations:
     def check_diff(self, document):
         same("what changed", [document[key] for key in ("born", "died", "by_type", "by_site", "exact")], [[], [], [], [], True])
         same("what survived", document["survived"], len(self.truth.objects))
+
+    # refwatch: the program marks nothing, and nobody else does (check_watch.py is about what is marked)
+
+    def ask_refwatch(self, _samples):
+        yield Asked(Question("refwatch", "--json"), lambda document: same("marked", (document["watched"], document["types"]), ([], [])))
 
     # gcleaks, gcstale, gcverify
 

@@ -174,6 +174,30 @@ static int read_from(const rhi_target *target, uint64_t address)
     return RHI_ANSWERED;
 }
 
+/* Writes a word, and then what was there before: how many bytes, and are they there? */
+static int write_there(const rhi_target *target, uint64_t address)
+{
+    uint64_t before = 0, after = 0;
+    if (!target->write) {
+        say(target, RHI_STREAM_OUT, "write none\n");
+        return RHI_ANSWERED;
+    }
+    target->read(target->context, address, &before, sizeof before);
+    uint64_t turned = ~before, size = target->write(target->context, address, &turned, 8);
+    target->read(target->context, address, &after, sizeof after);
+    target->write(target->context, address, &before, 8);
+    say(target, RHI_STREAM_OUT, "write %" PRIu64 " %s\n", size,
+        size && after == turned ? "taken" : "lost");
+    return RHI_ANSWERED;
+}
+
+/* Nothing is ever waited for. */
+int rhi_session_reached(rhi_session *session, const rhi_target *target)
+{
+    (void)session, (void)target;
+    return RHI_GO_ON;
+}
+
 /* "LWP EXPRESSION": the name of the word there; LWP 0: it is in the data of a module. */
 static int name_word(rhi_session *session, const rhi_target *target, const char *text)
 {
@@ -245,14 +269,18 @@ int rhi_session_run(rhi_session *session, const rhi_target *target, const char *
         return RHI_FOUND;
     if ((rest = after(line, "name")))
         return name_word(session, target, rest);
-    const char *expression =
-        (rest = after(line, "spin")) || (rest = after(line, "read")) ? rest : line;
+    const char *expression = (rest = after(line, "spin")) || (rest = after(line, "read")) ||
+                                     (rest = after(line, "write"))
+                                 ? rest
+                                 : line;
     if (target->evaluate(target->context, expression, &address, error, sizeof error))
         return fail(session, target, error);
     if (after(line, "spin"))
         return spin(session, target, address);
     if (after(line, "read"))
         return read_from(target, address);
+    if (after(line, "write"))
+        return write_there(target, address);
     say(target, RHI_STREAM_OUT, "value 0x%" PRIx64 "\n", address);
     return RHI_ANSWERED;
 }

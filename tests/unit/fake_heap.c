@@ -32,10 +32,10 @@ static const member object_members[] = {{RH_MC_object_serial, 8},
                                         {RH_MC_object_flags, 2},
                                         {RH_MC_object_type, 2},
                                         {RH_MC_object_count, 4}};
-static const member type_members[] = {{RH_MC_type_finalize, 8},      {RH_MC_type_object_size, 8},
-                                      {RH_MC_type_name, 8},          {RH_MC_type_flags, 4},
-                                      {RH_MC_type_field_count, 4},   {RH_MC_type_fields, 8},
-                                      {RH_MC_type_length_offset, 4}, {RH_MC_type_element_size, 4}};
+static const member type_members[] = {
+    {RH_MC_type_finalize, 8},      {RH_MC_type_object_size, 8},  {RH_MC_type_name, 8},
+    {RH_MC_type_flags, 4},         {RH_MC_type_field_count, 4},  {RH_MC_type_fields, 8},
+    {RH_MC_type_length_offset, 4}, {RH_MC_type_element_size, 4}, {RH_MC_type_source, 8}};
 static const member field_members[] = {
     {RH_MC_field_stride, 4},        {RH_MC_field_offset, 4},       {RH_MC_field_name, 8},
     {RH_MC_field_width, 1},         {RH_MC_field_form, 1},         {RH_MC_field_kind, 1},
@@ -63,6 +63,10 @@ static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8},
                                       {RH_MC_heap_ring, 8},
                                       {RH_MC_heap_poisons, 4},
                                       {RH_MC_heap_poisoning, 8},
+                                      {RH_MC_heap_trace, 8},
+                                      {RH_MC_heap_tracing, 8},
+                                      {RH_MC_heap_trace_lost, 8},
+                                      {RH_MC_heap_trace_next, 8},
                                       {RH_MC_heap_collections, 8},
                                       {RH_MC_heap_weak_capacity, 8},
                                       {RH_MC_heap_weak, 8},
@@ -147,6 +151,11 @@ static void lay_out(fake_space *space)
     c[RH_MC_count_bias] = 1;
     c[RH_MC_count_trial_zero] = space->layout ? 0xFFFFFFF8u : 0xFFFFFFFEu; /* -1 << shift */
     c[RH_MC_count_dying_mask] = 0x0FFFFFFFu;
+    c[RH_MC_count_traced] = space->layout ? 0xA0000000u : 0xC0000000u;
+    c[RH_MC_object_traced] = space->layout ? 1u << 15 : 1u << 14;
+    c[RH_MC_type_traced] = space->layout ? 1u << 6 : 1u << 8;
+    c[RH_MC_source_index] = space->layout ? 24 : 8;
+    c[RH_MC_source_slot_class] = space->layout ? 12 : 32;
 }
 
 /* ---- descriptor and constants --------------------------------------------------------------- */
@@ -167,7 +176,7 @@ static unsigned write_constants(fake_space *space, const char *omit)
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
-                    RH_METADATA_POISON_CONSTANTS(NAME)
+                    RH_METADATA_POISON_CONSTANTS(NAME) RH_METADATA_TRACE_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
@@ -211,7 +220,7 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
         RH_METADATA_CONSTANTS(NAME) RH_METADATA_WEAK_CONSTANTS(NAME)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
-                    RH_METADATA_POISON_CONSTANTS(NAME)
+                    RH_METADATA_POISON_CONSTANTS(NAME) RH_METADATA_TRACE_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {

@@ -40,8 +40,9 @@ enum {
     RH_METADATA_WEAK_CONSTANTS(FAKE_ID) RH_METADATA_SLOT_CONSTANTS(FAKE_ID)
         RH_METADATA_SITE_CONSTANTS(FAKE_ID) RH_METADATA_EVENT_CONSTANTS(FAKE_ID)
             RH_METADATA_RING_CONSTANTS(FAKE_ID) RH_METADATA_POISON_CONSTANTS(FAKE_ID)
+                RH_METADATA_TRACE_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
-                FAKE_CONSTANTS
+                    FAKE_CONSTANTS
 };
 
 typedef struct fake_space { /* one copy of the runtime: one descriptor */
@@ -149,7 +150,9 @@ void fake_available(fake_heap *heap, uint64_t slot);
     "alloc.slot_size alloc.available object.serial_shift site.size site.file site.function "       \
     "site.line heap.ring heap.ring_next heap.keeps_all ring.capacity ring.filled ring.slots "      \
     "ring.slot_size ring.block ring.clock_ns slot.what slot.origin slot.where "                    \
-    "heap.poisons heap.poisoning poison.byte poison.slot_max"
+    "heap.poisons heap.poisoning poison.byte poison.slot_max object.traced count.traced "          \
+    "type.traced type.source source.index source.slot_class heap.trace heap.trace_next "           \
+    "heap.trace_lost heap.tracing"
 /* The return addresses of event number `event`. */
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 

@@ -96,6 +96,44 @@ static uint64_t read_memory(void *context, uint64_t address, void *buffer, uint6
     return done;
 }
 
+static uint64_t write_memory(void *context, uint64_t address, const void *bytes, uint64_t size)
+{
+    fake_target *fake = context;
+    const fake_segment *segment = segment_at(fake, address);
+    if (!segment || !(segment->flags & RHI_REGION_WRITE) || size > segment->end - address)
+        return 0;
+    fake->writes++;
+    fake->state++;
+    fake->write_address = address;
+    fake->write_size = size;
+    memcpy(segment->bytes + (address - segment->start), bytes, size);
+    return size;
+}
+
+static int stop_at(void *context, const uint64_t *instructions, uint64_t count)
+{
+    fake_target *fake = context;
+    if (count > FAKE_WORDS_MAX)
+        return -1;
+    memcpy(fake->stops, instructions, count * sizeof *instructions);
+    fake->stop_count = count;
+    return 0;
+}
+
+static uint64_t frames(void *context, uint64_t *instructions, uint64_t max)
+{
+    const fake_target *fake = context;
+    uint64_t count = fake->frame_count < max ? fake->frame_count : max;
+    memcpy(instructions, fake->frames, count * sizeof *instructions);
+    return count;
+}
+
+void fake_debugger(fake_target *fake)
+{
+    fake->target.stop_at = stop_at;
+    fake->target.frames = frames;
+}
+
 static int report_regions(void *context, rhi_sink *sink)
 {
     fake_target *fake = context;
@@ -204,6 +242,7 @@ fake_target *fake_target_new(void)
                                 .name = name_words,
                                 .state_id = state_id,
                                 .interrupted = is_interrupted,
+                                .write = write_memory,
                                 .emit = emit};
     fake->state = 1;
     fake->session = rhi_session_new();

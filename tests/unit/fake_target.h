@@ -66,6 +66,12 @@ typedef struct fake_target {
     /* 0: never; else reads fail from then on, and the next poll says why */
     unsigned long reads, stop_after_reads;
     unsigned long region_calls, evaluate_calls;
+    /* what was written, and the last piece of it; segments without RHI_REGION_WRITE take none */
+    unsigned long writes;
+    uint64_t write_address, write_size;
+    /* where it is to stop, and what `frames` says */
+    uint64_t stops[FAKE_WORDS_MAX], frames[FAKE_WORDS_MAX];
+    uint64_t stop_count, frame_count;
     uint64_t hole_start, hole_end; /* reads stop here, mapped or not; empty by default */
     fake_text out, err;
     /* a line for each text that was evaluated, as many as there is room for */
@@ -102,6 +108,9 @@ void fake_value(fake_target *fake, const char *text, uint64_t value);
 /* What `evaluate_in` knows. */
 void fake_value_in(fake_target *fake, uint64_t lwp, uint32_t frame, const char *text,
                    uint64_t value);
+
+/* From now on it is a debugger, which can stop the process. */
+void fake_debugger(fake_target *fake);
 
 /* Runs a command; what it emitted is in fake->out and fake->err. */
 int fake_run(fake_target *fake, const char *command, const char *line);

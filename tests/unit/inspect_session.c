@@ -67,7 +67,8 @@ START_TEST(every_poll_can_cancel_and_the_next_command_works)
                 {"gcgraph", "#1"},        {"gcfind", "--unreachable"},
                 {"gcstat", ""},           {"gcverify", ""},
                 {"gcstat", "--sites"},    {"gcfind", "--site=*"},
-                {"gcleaks", ""},          {"gcstale", ""}};
+                {"gcleaks", ""},          {"gcstale", ""},
+                {"refwatch", ""}};
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
         world w = small(_i);
         json_t *whole = fake_json(w.t, asks[i].command, asks[i].line);

@@ -108,7 +108,19 @@ typedef struct rhi_target {
     /* What more the engine knows of a target that it opened itself (rhi_target_open_*). NULL for
      * one whose callbacks are a door's own. */
     const struct rhi_target_ops *ops;
-    void *reserved[6];
+    /* Writes bytes; returns how many were written from the start on. The engine asks for it only in
+     * commands that say that they change the process, once it has looked at what is there: the door
+     * just writes. NULL: nothing can be written here. */
+    uint64_t (*write)(void *context, uint64_t address, const void *bytes, uint64_t size);
+    /* From now on the process stops before it executes one of these instructions, and the door asks
+     * rhi_session_reached then; at those of an earlier call it stops no more. All of them are
+     * forgotten when the process has ended, or is let go. 0 or -1. NULL: it cannot. */
+    int (*stop_at)(void *context, const uint64_t *instructions, uint64_t count);
+    /* The instructions at which the frames of the selected thread are, the innermost first, at
+     * most `max`; returns how many. Functions that were inlined into one have frames of their own,
+     * at the same instruction. */
+    uint64_t (*frames)(void *context, uint64_t *instructions, uint64_t max);
+    void *reserved[3];
 } rhi_target;
 
 /* ---- sessions ------------------------------------------------------------------------------- */
@@ -154,6 +166,12 @@ enum rhi_session_option {
     RHI_LIMIT = 3
 };
 void rhi_session_set(rhi_session *session, enum rhi_session_option option, int value);
+
+/* The process has come to an instruction of stop_at, in the selected thread. Emits the line to be
+ * shown, and returns which of its frames is to be selected (0: the innermost). RHI_GO_ON: it is
+ * nothing that anybody waits for, and the process shall go on. */
+enum { RHI_GO_ON = -1 };
+int rhi_session_reached(rhi_session *session, const rhi_target *target);
 
 /* The command table as a JSON array: [{"name", "usage", "summary", "description", "help": all
  * that --help prints, "help_unfilled": the same with a line for each paragraph, "example",

@@ -470,6 +470,37 @@ static const rhi_command table[] = {
         .example = "gcquery select type, count(*), sum(size) from objects group by type",
         .run = rhi__run_gcquery,
     },
+    {
+        .name = "refwatch",
+        .usage = "refwatch [--option…] [OBJECT]",
+        .summary = "records who takes and gives an object's counts",
+        .help =
+            "Marks the object in the process: from then on its runtime records each change of its "
+            "count, with the stack of\nthe program. Later refs --ledger pairs what was taken with "
+            "what was given back, and objat --history lists it.\nAny number of objects can be "
+            "marked; those that are not cost nothing. The program is stopped for a moment, and "
+            "only\nthe mark is written.\n"
+            "With --stop the program stops at each change, too, and a line says what the count "
+            "was, what it is, and which line\nof the program changed it: in GDB and LLDB, until "
+            "--off, or until the process ends. The frame of that line is selected.\n"
+            "Without an object and --type: what is marked. A change that was under way when the "
+            "mark was written may undo it;\nthat is said here, and refwatch OBJECT sets it again.",
+        .json = "{\"command\", \"complete\", \"watched\": [{\"object\": OBJ, \"traced\", "
+                "\"undone\": the mark was undone, \"stops\": the\n program stops at its changes, "
+                "\"changed\": by this command}], \"watched_total\" if cut, \"types\": "
+                "[{\"type\", \"traced\":\n its new objects are, \"stops\", \"changed\"}], with "
+                "--living \"living\": objects that were marked, \"refused\": that could\n not be}",
+        .operands_min = 0,
+        .operands_max = 1,
+        .options = {{"--off", NULL, "take the mark off again"},
+                    {"--type", "GLOB",
+                     "all objects of such types that are yet to be born (--off: no more)"},
+                    {"--living", NULL, "with --type: also those that live now"},
+                    {"--stop", NULL,
+                     "also stop the program at each change of the count (in a debugger)"}},
+        .example = "refwatch node#12 --stop",
+        .run = rhi__run_refwatch,
+    },
 };
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };

@@ -1,5 +1,6 @@
 /* run.c - runs a command for a door: parses, asks once more what changed under its eyes, tells
  * errors. */
+#include "commands/all.h"
 #include "commands/command.h"
 #include "commands/help.h"
 #include "render/output.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 static const rhi_command no_command = {.name = "refheap", .usage = "", .operands_max = 1};
+static const rhi_command reached = {.name = "refwatch", .usage = "", .run = rhi__run_reached};
 
 uint32_t rhi_abi(void)
 {
@@ -39,6 +41,7 @@ void rhi_session_free(rhi_session *session)
     rhi__symbols_free(session->symbols);
     rhi__notes_free(&session->notes);
     rhi__notes_free(&session->remarks);
+    free(session->watches.items);
     free(session->out);
     free(session->described);
     free(session);
@@ -251,13 +254,13 @@ static bool needs_no_target(const rhi_target *target, const rhi_args *args)
     return target->flags & RHI_TARGET_NONE && args->command->takes_files && args->operand_count > 1;
 }
 
-/* With `refusal` the command is parsed, but not run unless it needs no target: there is none. */
-static int run(rhi_session *session, const rhi_target *target, const char *name, rhi_line line,
-               const char *refusal)
+/* With `refusal` the command is parsed, but not run unless it needs no target: there is none.
+ * command NULL: there is none of this name. */
+static int run(rhi_session *session, const rhi_target *target, const rhi_command *command,
+               const char *name, rhi_line line, const char *refusal)
 {
     rhi_args args = {0};
     int status = RHI_ANSWERED;
-    const rhi_command *command = rhi__command_find(name);
     rhi__run_start(session, target, name);
     rhi_error *error = rhi__args_parse(command ? command : &no_command, line, &args);
     if (!command) { /* parsed all the same: --json holds for this error too */
@@ -299,17 +302,27 @@ static int run(rhi_session *session, const rhi_target *target, const char *name,
 int rhi_session_run(rhi_session *session, const rhi_target *target, const char *command,
                     const char *line)
 {
-    return run(session, target, command, (rhi_line){.text = line ? line : ""}, NULL);
+    return run(session, target, rhi__command_find(command), command,
+               (rhi_line){.text = line ? line : ""}, NULL);
 }
 
 int rhi_session_run_words(rhi_session *session, const rhi_target *target, const char *command,
                           const char *const *words)
 {
-    return run(session, target, command, (rhi_line){.words = words}, NULL);
+    return run(session, target, rhi__command_find(command), command, (rhi_line){.words = words},
+               NULL);
 }
 
 int rhi_session_refuse_words(rhi_session *session, const rhi_target *target, const char *command,
                              const char *const *words, const char *message)
 {
-    return run(session, target, command, (rhi_line){.words = words}, message);
+    return run(session, target, rhi__command_find(command), command, (rhi_line){.words = words},
+               message);
+}
+
+int rhi_session_reached(rhi_session *session, const rhi_target *target)
+{
+    session->reached_frame = 0;
+    run(session, target, &reached, reached.name, (rhi_line){.text = ""}, NULL);
+    return session->reached_frame;
 }

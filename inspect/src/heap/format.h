@@ -276,7 +276,7 @@ typedef struct rhi_header {
     uint32_t type;  /* as in rhi_object */
     uint8_t state;  /* enum rhi_state */
     bool immortal, held, finalized;
-    bool damaged; /* as in rhi_object */
+    bool damaged, traced; /* as in rhi_object */
     /* no object, and no tombstone either: it is being born, or something has written over it */
     bool blank;
 } rhi_header;
@@ -326,6 +326,16 @@ typedef struct rhi_way {
     const rhi_way_step *steps;
     uint64_t count; /* at least 1 */
 } rhi_way;
+
+/* Bytes of the target that are to be changed, in this order; count 0: none need be. */
+enum { RHI_PATCHES_MAX = 2, RHI_PATCH_BYTES_MAX = 16 };
+typedef struct rhi_patches {
+    struct rhi_patch {
+        uint64_t address;
+        uint8_t bytes[RHI_PATCH_BYTES_MAX], size;
+    } items[RHI_PATCHES_MAX];
+    unsigned count;
+} rhi_patches;
 
 /* What does not fit together in a heap, in the order of the printed rows. */
 enum rhi_finding_kind {
@@ -490,6 +500,18 @@ struct rhi_format {
     /* May a thread be changing the slots of this object one after the other just now, so that some
      * hold what they own no count of yet, or no more? They count like guesses then. NULL: never. */
     bool (*in_motion)(rhi_reader *reader, const rhi_object *object);
+    /* What is to be written so that from now on each change of the object's count is recorded, or
+     * (on false) none. Everything that could speak against it was read once more from the target:
+     * an error says in one line why nothing is to be written. NULL: its objects cannot be traced.
+     */
+    rhi_error *(*mark)(rhi_reader *reader, const rhi_object *object, bool on, rhi_patches *patches);
+    /* Likewise, of the objects of a type that are yet to be born. */
+    rhi_error *(*mark_type)(rhi_reader *reader, uint32_t type, bool on, rhi_patches *patches);
+    /* Are they traced now? */
+    bool (*type_is_marked)(rhi_reader *reader, uint32_t type);
+    /* The function that is called after each change of a traced object of this heap: with the
+     * object, the change and the count. 0: there is none. */
+    uint64_t (*hook)(rhi_reader *reader, uint32_t heap);
     /* Holds against each other what only this format knows of: headers, bitmaps, candidates, the
      * table of weak references. NULL: nothing of the kind. */
     rhi_error *(*check)(rhi_reader *reader, rhi_check *check);

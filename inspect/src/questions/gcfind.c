@@ -8,10 +8,9 @@
 #include "graph/harm.h"
 #include "heap/objects.h"
 #include "questions/selection.h"
+#include "questions/types_like.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,22 +20,17 @@ enum fit { FITS_NOT, FITS, FITS_BY_SIZE /* the object must be measured */ };
 
 enum { PLACE_BYTES = 2048 };
 
-static bool matches_name(const char *glob, const char *whole, const char *name)
-{
-    return strcmp(whole, name) == 0 || fnmatch(glob, name, 0) == 0;
-}
-
 static bool site_matches(const char *glob, const rhi_site *site)
 {
     const char *files[] = {site->file, site->name};
     char text[PLACE_BYTES];
     for (unsigned i = 0; i < 2; i++) {
         snprintf(text, sizeof text, "%s:%" PRIu32, files[i] ? files[i] : site->file, site->line);
-        if (matches_name(glob, glob, text))
+        if (rhi__matches_name(glob, glob, text))
             return true;
     }
     snprintf(text, sizeof text, "%s()", site->function ? site->function : "");
-    return site->function && matches_name(glob, glob, text);
+    return site->function && rhi__matches_name(glob, glob, text);
 }
 
 /* Each site is compared once: there may be millions of its objects. */
@@ -58,32 +52,15 @@ static rhi_error *is_born_there(answer *a, const rhi_object *object, bool *fits)
     return NULL;
 }
 
-/* In a pattern ? is one character, whatever the user's locale is. */
 static rhi_error *judge_types(answer *a, const char *glob)
 {
     uint64_t count = a->reader->types.count;
-    /* a name that is typed as it is, however long, and whatever * and [ are in it */
-    char whole[RHI_NAME_SIZE];
-    rhi__cut_name(glob ? glob : "", glob ? strlen(glob) : 0, whole);
-    a->fits = calloc(count + 1, sizeof *a->fits);
-    if (!a->fits)
-        return rhi__error_memory();
-    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
-             before = utf8 ? uselocale(utf8) : (locale_t)0;
+    RHI_TRY(rhi__types_like(a->reader, glob, &a->fits));
     for (uint32_t i = 0; i <= count; i++) {
-        const char *qualified = i < count ? a->reader->types.items[i].qualified : "";
-        bool matches =
-            !glob || matches_name(glob, whole, rhi__type_name(a->reader, i)) ||
-            (qualified[0] && (matches_name(glob, whole, qualified) ||
-                              matches_name(glob, whole, rhi__plain_type_name(a->reader, i))));
         bool is_known = i < count && a->reader->types.items[i].has_fixed_size;
         bool fits = a->asked.min_size == 0 ||
                     (is_known && a->reader->types.items[i].size >= a->asked.min_size);
-        a->fits[i] = !matches ? FITS_NOT : fits ? FITS : is_known ? FITS_NOT : FITS_BY_SIZE;
-    }
-    if (utf8) {
-        uselocale(before);
-        freelocale(utf8);
+        a->fits[i] = !a->fits[i] ? FITS_NOT : fits ? FITS : is_known ? FITS_NOT : FITS_BY_SIZE;
     }
     return NULL;
 }

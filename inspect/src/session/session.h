@@ -11,6 +11,7 @@
 #include "heap/fields.h"
 #include "program/symbols.h"
 #include "base/work.h"
+#include "session/watches.h"
 
 #include <jansson.h>
 
@@ -38,6 +39,8 @@ struct rhi_session {
     int64_t pid;
     void *context;
     rhi_symbols *symbols; /* of the files that are mapped; never NULL, kept across states */
+    rhi_watches watches;  /* kept across states, too */
+    int reached_frame;    /* what rhi_session_reached returns */
 
     /* The answer being made. */
     const char *command;

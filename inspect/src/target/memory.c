@@ -125,6 +125,24 @@ uint64_t rhi__memory_read(rhi_memory *memory, uint64_t address, void *buffer, ui
     return done;
 }
 
+bool rhi__memory_is_writable(const rhi_memory *memory)
+{
+    return memory->door->write != NULL;
+}
+
+/* The door's own way, whatever is read directly: a debugger keeps copies of what it has read. */
+bool rhi__memory_write(rhi_memory *memory, uint64_t address, const void *bytes, uint64_t size)
+{
+    enum { WRITTEN_MAX = 64 };
+    uint8_t found[WRITTEN_MAX];
+    const rhi_target *door = memory->door;
+    rhi__memory_drop_pages(memory);
+    return size <= WRITTEN_MAX && door->write &&
+           door->write(door->context, address, bytes, size) == size &&
+           rhi__memory_read(memory, address, found, size) == size &&
+           memcmp(found, bytes, size) == 0;
+}
+
 /* Zeros in a buffer from malloc, which take no memory where they are many. */
 static void put_zeros(uint8_t *bytes, uint64_t size)
 {

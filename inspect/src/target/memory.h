@@ -62,6 +62,10 @@ typedef struct rhi_scratch {
 const uint8_t *rhi__memory_view(rhi_memory *memory, uint64_t address, uint64_t size,
                                 rhi_scratch *scratch, uint64_t *got);
 void rhi__scratch_free(rhi_scratch *scratch);
+/* Can anything be written? */
+bool rhi__memory_is_writable(const rhi_memory *memory);
+/* Writes these bytes, and reads them again: are they there now? */
+bool rhi__memory_write(rhi_memory *memory, uint64_t address, const void *bytes, uint64_t size);
 /* Where a scan goes on behind the unreadable byte at `address`: at most `end`. */
 uint64_t rhi__memory_hole_end(const rhi_memory *memory, uint64_t address, uint64_t end);
 /* The first address from here on, at most `end`, that need not hold zero: a scan for addresses goes

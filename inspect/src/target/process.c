@@ -56,6 +56,17 @@ static uint64_t process_read(void *context, uint64_t address, void *buffer, uint
     return got > 0 ? (uint64_t)got : rhi__read_page_by_force(p->reader, address, buffer, size);
 }
 
+/* Of a stopped process alone: what ran would read half of it. */
+static uint64_t process_write(void *context, uint64_t address, const void *bytes, uint64_t size)
+{
+    process *p = context;
+    p->state++;
+    struct iovec local = {(void *)(uintptr_t)bytes, size},
+                 remote = {(void *)(uintptr_t)address, size};
+    ssize_t written = process_vm_writev(p->reader, &local, 1, &remote, 1, 0);
+    return written > 0 ? (uint64_t)written : 0;
+}
+
 static int process_regions(void *context, rhi_sink *sink)
 {
     const process *p = context;
@@ -438,6 +449,7 @@ int rhi_target_open_process(int64_t pid, uint32_t flags, rhi_target *target, cha
                            .ops = &process_ops};
     if (stop) {
         target->threads = process_threads;
+        target->write = process_write;
         target->state_id = process_state;
     }
     return 0;

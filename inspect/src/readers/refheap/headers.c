@@ -92,6 +92,7 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
     uint32_t shift = (uint32_t)C(s, count_shift), special_bit = (uint32_t)C(s, count_special_bit),
              trial_zero = (uint32_t)C(s, count_trial_zero);
     int32_t bias = (int32_t)C(s, count_bias);
+    uint32_t traced = C(s, object_traced) == ABSENT ? 0 : (uint32_t)C(s, object_traced);
     for (uint64_t first = 0; first < slot_count; first += 64) {
         for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1) {
             uint64_t slot = first + (uint64_t)__builtin_ctzll(bits);
@@ -111,6 +112,7 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
                                           .type = heap->first_type + type,
                                           .state = RHI_LIVE,
                                           .held = (flags & RH_FLAG_HELD) != 0,
+                                          .traced = (flags & traced) != 0,
                                           .finalized = (flags & RH_FLAG_FINALIZED) != 0};
                 continue;
             }
@@ -124,6 +126,7 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
                                       .state = object.state,
                                       .immortal = object.immortal,
                                       .held = object.held,
+                                      .traced = object.traced,
                                       .finalized = object.finalized,
                                       .damaged = object.damaged,
                                       .blank = !special && !rhi__is_object(object.state)};

@@ -81,6 +81,12 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
 void rhi__refheap_count_unmarked(const rhi_reader *reader, const rhi_block *block,
                                  const uint8_t *bytes, uint64_t slot_count, rhi_harm *harm);
 bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
+/* In mark.c. */
+rhi_error *rhi__refheap_mark(rhi_reader *reader, const rhi_object *object, bool on,
+                             rhi_patches *patches);
+rhi_error *rhi__refheap_mark_type(rhi_reader *reader, uint32_t type, bool on, rhi_patches *patches);
+bool rhi__refheap_type_is_marked(rhi_reader *reader, uint32_t type);
+uint64_t rhi__refheap_hook(rhi_reader *reader, uint32_t heap);
 void rhi__refheap_sites_free(space *s);
 void rhi__refheap_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
                          size_t size);

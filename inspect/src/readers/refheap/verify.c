@@ -82,7 +82,7 @@ static void check_word(const checker *c, const head *slot, const rhi_object *obj
              "its flags (0x%x) say %s, but its count word (0x%x) is that of a live object with "
              "count %" PRId64,
              slot->flags, name, slot->word, object->count);
-    else if (!state && slot->special)
+    else if (!state && slot->special && (!object->traced || object->untold)) /* no mark */
         FIND(c, RHI_FOUND_BAD_COUNT, object,
              "its count word (0x%x) is special, but no flag says why: immortal, dying or freed",
              slot->word);
