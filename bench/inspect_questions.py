@@ -107,6 +107,15 @@ def check_found(truth, answer):
                        differs("rows", len(at(answer, "objects") or []), 5))
 
 
+def check_sql_types(truth, answer):
+    rows = [row for row in at(answer, "rows") or [] if row.get("type") == "node"]
+    return differs("objects of type node", sum(row.get("count", 0) for row in rows), truth["objects"])
+
+
+def check_sql_refs(truth, answer):
+    return differs("referrers", len(at(answer, "rows") or []), truth["other_references"])
+
+
 def check_leaks(truth, answer):
     return differs("leaked objects", at(answer, "objects"), leaked(truth))
 
@@ -149,4 +158,10 @@ QUESTIONS = (
     Question("gcgraph", "gcgraph --cycles: all cycles with their verdicts", f"gcgraph --cycles {SHOWN}", 2.0, check_cycles),
     Question("gcstat", "by type, with retained bytes (dominators)", f"gcstat {SHOWN}", 5.0, check_retained,
              bytes=BYTES_WITH_DOMINATORS),
+    Question("gcquery-types", "gcquery: count and bytes by type, in SQL",
+             "gcquery --json select type, count(*) as count, sum(size) as bytes from objects group by type", 4.0, check_sql_types),
+    Question("gcquery-refs", "gcquery: who refers to an object, once the graph stands",
+             "gcquery --json select source from refs where target_address = '{other}'", AGAIN_SECONDS, check_sql_refs,
+             any_size=True, before=("gcgraph --cycles --json --limit=20",
+                                    "gcquery --json select source from refs where target_address = '{live}'")),
 )

@@ -54,9 +54,10 @@ START_TEST(a_lookup_gives_the_rows_of_a_search)
                                   "'other#2', 'node#5', '#2', '')"),
                          "node#2\n");
     }
-    ck_assert_str_eq(rows(&w, "select r.source from (values ('node#1'), ('node#2')) v join refs r "
-                              "on r.target = v.column1"),
-                     "node#3\nnode#1\nnode#4\n");
+    ck_assert_str_eq(
+        rows(&w, "select r.source from (values ('node#2'), ('node#1')) v cross join refs r "
+                 "on r.target = v.column1"),
+        "node#1\nnode#4\nnode#3\n");
     ck_assert_str_eq(rows(&w, "select name, target, target_status from refs where source = "
                               "'node#1'"),
                      "next,node#2,live\nother,,freed\n");
