@@ -65,10 +65,12 @@ def check(door, target, truth, arguments):
     objects = truth["objects"]
     questions = [Question("refs", "--ledger --in --limit=0 --json " + known["id"]) for known in objects]
     questions += [Question("objat", "--history --limit=0 --json " + known["id"]) for known in objects]
+    questions.append(Question("gcverify", "--json"))
     answers = door.ask(target, questions)
     for answer in answers:
         without_traceback(answer.error)
     documents = [expect.document_of(*pair) for pair in zip(questions, answers, strict=True)]
+    require(documents.pop()["problems"] == [], "the heap is said to be damaged")
     function = functions_of(documents[:len(objects)], arguments.program, arguments.twin)
     for known, pairs, past in zip(objects, documents[:len(objects)], documents[len(objects):], strict=True):
         check_pairs(known, pairs["pairs"], function)

@@ -24,10 +24,11 @@ static void print_untraced(rhi_session *s, rhi_reader *reader, const rhi_object 
     else if (pairs->trace.can == RHI_TRACE_NEEDS_HISTORY)
         rhi__print(s, "the history of heap %" PRIu64 " is off (history=0)\n", heap->number);
     else
-        rhi__print(s,
-                   "to trace it: refwatch %s, rh_trace(object) in the program, or "
-                   "REFHEAP_OPTIONS=trace=%s in its environment\n",
-                   id, rhi__type_name(reader, object->type));
+        rhi__print(
+            s,
+            "to trace it: refwatch %s in a live process, rh_trace(object) in the program, or "
+            "REFHEAP_OPTIONS=trace=%s in its environment\n",
+            id, rhi__type_name(reader, object->type));
 }
 
 /* What is certain. */
@@ -117,8 +118,9 @@ void rhi__pairs_print(rhi_session *s, rhi_reader *reader, const rhi_object *obje
     if (p->groups.count > limit)
         rhi__print_more(s, "  ", p->groups.count - limit, NULL);
     if (p->early_open)
-        rhi__print(s, "  %" PRIu64 " %s older than the record\n", p->early_open,
-                   p->early_open == 1 ? "is" : "are");
+        rhi__print(s, "  %" PRIu64 " %s older than the record%s\n", p->early_open,
+                   p->early_open == 1 ? "is" : "are",
+                   p->releases ? ", if no release here gave one back" : "");
     print_verdict(s, p, ledger);
 }
 
@@ -144,6 +146,7 @@ json_t *rhi__pairs_json(rhi_session *s, const rhi_reader *reader, const rhi_pair
     json_object_set_new(json, "counts", p->is_traced ? json_integer(p->stored) : json_null());
     json_object_set_new(json, "early", p->is_traced ? json_integer(p->early) : json_null());
     json_object_set_new(json, "early_open", rhi__json_u64(p->early_open));
+    json_object_set_new(json, "changing", json_boolean(p->is_changing));
     json_object_set_new(json, "decided",
                         json_boolean(p->is_traced && rhi__pairs_fit(p) && !p->is_forgotten &&
                                      !p->is_cut && !p->is_lost && !p->has_many));

@@ -15,8 +15,8 @@ static inline bool is_damaged(const rhi_reader *reader, const rhi_heap_info *hea
            special != ((flags & STATE_FLAGS) != 0);
 }
 
-/* The word of a traced object as it would be without the mark. Below the mark is a count of 0. */
-static uint32_t without_mark(const space *s, uint32_t word, uint32_t flags, bool *is_marked)
+/* Below the mark is a count of 0. */
+uint32_t rhi__refheap_unmarked(const space *s, uint32_t word, uint32_t flags, bool *is_marked)
 {
     uint32_t zero = 1u << C(s, count_shift);
     uint32_t rest = word - (uint32_t)C(s, count_traced);
@@ -35,7 +35,7 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
     uint32_t flags = rhi__load16(bytes + C(s, object_flags));
     uint64_t origin = rhi__load64(bytes + C(s, object_serial)), serial = origin >> s->serial_shift;
     bool is_marked;
-    word = without_mark(s, word, flags, &is_marked);
+    word = rhi__refheap_unmarked(s, word, flags, &is_marked);
     int64_t count = ((int64_t)(int32_t)word >> C(s, count_shift)) + (int64_t)C(s, count_bias);
     bool special =
         word & (uint32_t)C(s, count_special_bit) && word < (uint32_t)C(s, count_trial_zero);

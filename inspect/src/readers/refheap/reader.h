@@ -73,6 +73,9 @@ rhi_error *rhi__refheap_check(rhi_reader *reader, rhi_check *check);
 /* Appends the types of the space. *fields: of all types so far. */
 rhi_error *rhi__refheap_types(rhi_reader *reader, space *s, uint32_t *fields);
 
+/* The count word of a traced object as it would be without the mark. */
+uint32_t rhi__refheap_unmarked(const space *s, uint32_t word, uint32_t flags, bool *is_marked);
+
 /* As in rhi_format. */
 void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint64_t address,
                          const uint8_t *bytes, bool live, rhi_object *object);

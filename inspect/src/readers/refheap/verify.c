@@ -199,6 +199,8 @@ static inline void check_slot(checker *c, head *slot, const uint8_t *bytes)
     slot->word = rhi__load32(bytes + C(s, object_count));
     slot->type = rhi__load16(bytes + C(s, object_type));
     slot->flags = rhi__load16(bytes + C(s, object_flags));
+    bool is_marked;
+    slot->word = rhi__refheap_unmarked(s, slot->word, slot->flags, &is_marked);
     slot->special = slot->word & (uint32_t)C(s, count_special_bit) &&
                     slot->word < (uint32_t)C(s, count_trial_zero);
     bool is_freed = slot->special && slot->flags & RH_FLAG_FREED,
