@@ -6,7 +6,7 @@
   addresses, times and what a line with … alone leaves out; what it shows of that program is in it;
 - so are the manual's of variables in GDB and LLDB, and those of samples/growth.c, at its moments;
 - so are those of the pages that run samples themselves (LESSONS), and the pictures that they show are what is drawn;
-- the README leads to every page of docs/, and no link of these pages leads nowhere;
+- the README's first ten lines say for whom it is and what to type; it leads to every page of docs/, and no link of these pages leads nowhere;
 - the README's own program compiles without a warning, runs, prints nothing and leaves no object behind;
 - so does every program (a ```c block) of a page in docs/, but prints what the ```text block below it says.
 
@@ -284,6 +284,9 @@ def check_pages():
     pages = ["docs/" + name for name in sorted(os.listdir(os.path.join(ROOT, "docs"))) if name.endswith(".md")]
     for page in pages:
         require("](%s)" % page in read("README.md"), "the README does not lead to %s", page)
+    first = "\n".join(read("README.md").splitlines()[:10])
+    for word in ("**Python**", "**C**", "`refheap --core", "`./dev demo`"):
+        require(word in first, "the README's first ten lines do not say %s", word)
     for page in ["README.md", *pages]:
         for link in re.findall(r"\]\(([^):]*)\)", read(page)):
             name, _, heading = link.partition("#")
