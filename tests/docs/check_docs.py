@@ -5,6 +5,8 @@
 - every transcript of the README, of the shell, GDB and LLDB, but for those about Python (check_python.py), is what is printed of the core of samples/mistakes.c, but for
   addresses, times and what a line with … alone leaves out; what it shows of that program is in it;
 - so are the manual's of variables in GDB and LLDB, and those of samples/growth.c, at its moments;
+- so are those of the pages that run samples themselves (LESSONS), and the pictures that they show are what is drawn;
+- the README's first ten lines say for whom it is and what to type; it leads to every page of docs/, and no link of these pages leads nowhere;
 - the README's own program compiles without a warning, runs, prints nothing and leaves no object behind;
 - so does every program (a ```c block) of a page in docs/, but prints what the ```text block below it says.
 
@@ -32,8 +34,8 @@ def read(*names):
         return file.read()
 
 
-def run(*words):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
+def run(*words, folder=None):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False, cwd=folder,
                           env={**os.environ, "LC_ALL": "C.UTF-8"})
     return done.stdout, done.returncode
 
@@ -80,7 +82,7 @@ def crash_core(program, folder, **environment):
     """The core of a program that crashes: the kernel's, or GDB's where the kernel gives it to a program."""
     os.mkdir(folder)
     settings = {**os.environ, "ASAN_OPTIONS": "handle_sigill=0:handle_sigtrap=0:disable_coredump=0:detect_leaks=0", **environment}
-    subprocess.run([program], cwd=folder, env=settings, preexec_fn=with_cores, check=False)
+    subprocess.run([program], cwd=folder, env=settings, preexec_fn=with_cores, stdout=subprocess.DEVNULL, check=False)
     if not glob.glob(os.path.join(folder, "core*")):
         subprocess.run(["gdb", "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", "-ex", "run", "-ex", "gcore core", program],
                        cwd=folder, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
@@ -95,10 +97,15 @@ def scrub(text):
     return re.sub(r"(\d{4}-\d\d-\d\dT|\b)\d\d:\d\d:[\d.]+Z", "TIME", text).strip()
 
 
+def pattern_of(line):
+    if line == "…":
+        return r"(?:.*\n)+?"
+    return re.escape(line[:-2]) + r".*\n" if line.endswith(" …") else re.escape(line) + r"\n"
+
+
 def is_true(wanted, answer):
-    """Is it the answer, but for what lines with … alone leave out (one line at least each)?"""
-    pattern = "".join(r"(?:.*\n)+?" if line == "…" else re.escape(line) + r"\n" for line in scrub(wanted).splitlines())
-    return re.fullmatch(pattern, scrub(answer) + "\n")
+    """Is it the answer, but for what lines with … alone leave out (one line at least each), and the ends of lines with … there?"""
+    return re.fullmatch("".join(map(pattern_of, scrub(wanted).splitlines())), scrub(answer) + "\n")
 
 
 def transcripts(text):
@@ -131,19 +138,21 @@ def check_transcripts(shell, target):
                     wanted, status, said)
 
 
-def check_growth(shell, growth, folder):
-    """The manual's transcripts of samples/growth.c, each asked at the next of its moments."""
-    asked = [(command, wanted) for prompt, command, wanted in transcripts(read("docs", "manual.md")) if " gcdiff" in command]
-    require(len(asked) == 2, "the manual has %d transcripts of gcdiff", len(asked))
+def must_say(page, command, wanted, said, status):
+    require(status == 0 and is_true(wanted, said), "docs/%s says of `%s`:\n%s\nIt ends with %s and prints:\n%s", page, command, wanted, status, said)
+
+
+def check_growth(shell, growth, folder, page):
+    """The page's transcripts of samples/growth.c, each asked at the next of its moments."""
+    asked = [(command, wanted) for prompt, command, wanted in transcripts(read("docs", page)) if " gcdiff" in command]
+    require(len(asked) == 2, "docs/%s has %d transcripts of gcdiff", page, len(asked))
     with subprocess.Popen([growth], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for command, wanted in asked:
             process.stdout.readline()
             words = {"refheap": shell, "4711": str(process.pid)}
-            done = subprocess.run([words.get(word, word) for word in shlex.split(command)], cwd=folder, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, encoding="utf-8", check=False, env={**os.environ, "LC_ALL": "C.UTF-8"})
-            said, wanted = (re.sub(r"saved in \d+ bytes", "saved in N bytes", text) for text in (done.stdout, wanted))
-            require(done.returncode == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command,
-                    wanted, done.returncode, said)
+            said, status = run(*(words.get(word, word) for word in shlex.split(command)), folder=folder)
+            said, wanted = (re.sub(r"saved in \d+ bytes", "saved in N bytes", text) for text in (said, wanted))
+            must_say(page, "$ " + command, wanted, said, status)
             process.stdin.write(b"\n")
             process.stdin.flush()
     require(process.returncode == 0, "growth ends with %s", process.returncode)
@@ -230,6 +239,76 @@ def check_manual(shell, name, core):
         require(status == 0 and is_true(wanted, said), "the manual says of `$ %s`:\n%s\nIt ends with %s and prints:\n%s", command, wanted, status, said)
 
 
+LESSONS = {"how-to.md": 13, "lesson.md": 38}  # pages that run samples, and how many questions they ask at least
+
+
+def moments(text):
+    """What such a page asks: `$ [NAME=VALUE…] build/samples/PROGRAM` leaves a core, of which the transcripts are that follow, up to the
+    next such line. [(words of that line, [(prompt, command, wanted)])]"""
+    found = []
+    for prompt, command, wanted in transcripts(text):
+        words = shlex.split(command)
+        if prompt == "$" and words[-1].startswith("build/samples/"):
+            found.append((words, []))
+        elif "4711" not in words:  # that is of a process: check_growth
+            found[-1][1].append((prompt, command, wanted))
+    return found
+
+
+def drawn(picture):
+    """What a picture shows, but for the place of each thing: that differs with the fonts of a machine."""
+    return re.sub(r'\s(?:width|height|viewBox|transform|points|x|y|d)="[^"]*"|<!-- Generated[^>]*-->', "", picture)
+
+
+def check_pictures(page, folder, seen):
+    for name in os.listdir(folder):
+        if name.endswith(".svg"):
+            seen.add(name)
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                require(drawn(file.read()) == drawn(read("docs", "pictures", name)), "docs/%s draws another picture than docs/pictures/%s", page, name)
+
+
+def check_lesson(shell, samples, page, folder):
+    asked, seen, text = 0, set(), read("docs", page)
+    for number, (words, questions) in enumerate(moments(text)):
+        inner = os.path.join(folder, "%s %d" % (page, number))
+        exe = os.path.join(samples, os.path.basename(words[-1]))
+        core = crash_core(exe, inner, **dict(word.split("=", 1) for word in words[:-1]))
+        for prompt, command, wanted in questions:
+            if prompt == "$":
+                paths = {"refheap": shell, "core": core}
+                must_say(page, "$ " + command, wanted, *run(*(paths.get(word, word) for word in shlex.split(command)), folder=inner))
+        for prompt, door in (("(gdb)", Gdb()), ("(lldb)", Lldb())):
+            own = [each[1:] for each in questions if each[0] == prompt]
+            answers = door.ask(Target(core=core, exe=exe), [Question(*(command + " ").split(" ", 1)) for command, _ in own]) if own else []
+            for (command, wanted), answer in zip(own, answers):
+                must_say(page, prompt + " " + command, wanted, answer.out, 0)
+        check_pictures(page, inner, seen)
+        asked += len(questions)
+    require(asked >= LESSONS[page], "docs/%s asks %d questions", page, asked)
+    require(seen == set(re.findall(r"\(pictures/([^)]*)\)", text)), "docs/%s draws the pictures %s, and shows others", page, sorted(seen))
+
+
+def headings(page):
+    """As links name them."""
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", read(page), re.M)}
+
+
+def check_pages():
+    """The README leads to each of them, and each link of theirs to a file and a heading."""
+    pages = ["docs/" + name for name in sorted(os.listdir(os.path.join(ROOT, "docs"))) if name.endswith(".md")]
+    for page in pages:
+        require("](%s)" % page in read("README.md"), "the README does not lead to %s", page)
+    first = "\n".join(read("README.md").splitlines()[:10])
+    for word in ("**Python**", "**C**", "`refheap --core", "`./dev demo`"):
+        require(word in first, "the README's first ten lines do not say %s", word)
+    for page in ["README.md", *pages]:
+        for link in re.findall(r"\]\(([^):]*)\)", read(page)):
+            name, _, heading = link.partition("#")
+            path = os.path.normpath(os.path.join(os.path.dirname(page), name)) if name else page
+            require(os.path.exists(os.path.join(ROOT, path)) and (not heading or heading in headings(path)), "%s leads nowhere: %s", page, link)
+
+
 def check_variables(target):
     """The manual's transcripts of debuggers that show variables, in the core of the sample `mistakes`."""
     for prompt, door in (("(gdb)", Gdb()), ("(lldb)", Lldb())):
@@ -247,9 +326,13 @@ def main():
     parser.add_argument("--flags", default="")
     options = parser.parse_args()
     check_commands(options.shell)
+    check_pages()
     with tempfile.TemporaryDirectory() as folder:
-        check_growth(options.shell, options.growth, folder)
         check_watched(options.names)
+        check_growth(options.shell, options.growth, folder, "manual.md")
+        check_growth(options.shell, options.growth, folder, "how-to.md")
+        for page in LESSONS:
+            check_lesson(options.shell, os.path.dirname(options.cycle), page, folder)
         check_programs(options, folder)
         inner = os.path.join(folder, "cycle")
         os.mkdir(inner)
