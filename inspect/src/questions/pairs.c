@@ -290,7 +290,9 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
     pairs->is_cut = count > EVENTS_MAX;
     pairs->event_count = count - pairs->is_cut;
     keep_own(pairs, object);
-    pairs->is_changing = pairs->trace.changing == object->address;
+    /* a collection borrows counts, which is no change of theirs */
+    pairs->is_changing =
+        pairs->trace.changing == object->address || !rhi__is_at_rest(reader, object->heap);
     pairs->is_lost = pairs->trace.lost != 0;
     RHI_TRY(rhi__pair_events(&session->work, reader->heaps.items[object->heap].stack_depth, pairs));
     pairs->is_forgotten = pairs->trace.begin && !pairs->from_birth;

@@ -55,8 +55,7 @@ static void print_sums(rhi_session *s, const rhi_pairs *p)
 static void print_doubts(rhi_session *s, const rhi_pairs *p)
 {
     if (p->is_changing)
-        rhi__print(s, "  its count is being changed just now: the record may be one ahead or "
-                      "behind\n");
+        rhi__print(s, "  its count is in motion just now: the record may be ahead or behind\n");
     if (p->is_forgotten)
         rhi__print(
             s, "  older events are forgotten: the record begins with traced event %" PRIu64 "\n",
