@@ -387,27 +387,76 @@ static void recall(const rh__event *block, const rh__event *slot, rh__recalled *
                           .thread = (uint32_t)(mark->what >> 4)};
 }
 
+/* Goes back through one ring. What follows `next` in its block is left out: of an older one. */
+typedef struct cursor {
+    const rh__event *slots, *begin, *slot; /* begin: of the block that slot lies in */
+    uint64_t blocks, left;
+} cursor;
+
+static cursor cursor_at(const rh__ring *ring, const rh__event *block, const rh__event *next)
+{
+    uint64_t blocks = ring->capacity / RH__RING_BLOCK;
+    return (cursor){slots_of(ring), block, next, blocks, blocks - 1};
+}
+
+/* False: there is no older one of this address. */
+static bool step_back(cursor *self, const rh_object *object, rh__recalled *ret)
+{
+    for (;;) {
+        while (self->slot > self->begin) {
+            const rh__event *slot = --self->slot;
+            uint32_t kind = slot->what & RH__EVENT_KIND;
+            if (!kind || kind == RH_EVENT_MARK ||
+                (slot->what & RH__EVENT_ADDRESS) != (uint64_t)(uintptr_t)object)
+                continue;
+            recall(self->begin, slot, ret);
+            return true;
+        }
+        if (!self->left)
+            return false;
+        self->left--;
+        if (self->begin == self->slots)
+            self->begin += self->blocks * RH__RING_BLOCK;
+        self->slot = self->begin;
+        self->begin -= RH__RING_BLOCK;
+    }
+}
+
+/* Did `a` happen after `b`, of the other ring? An object was born first, and it dies last; the rest
+ * the clocks say as far as they can: it was not traced all the time. */
+static bool is_later(const rh__recalled *a, const rh__recalled *b)
+{
+    uint64_t a_serial = a->slot->origin >> RH__SITE_BITS,
+             b_serial = b->slot->origin >> RH__SITE_BITS;
+    uint32_t a_kind = a->slot->what & RH__EVENT_KIND, b_kind = b->slot->what & RH__EVENT_KIND;
+    if (a_serial != b_serial)
+        return a_serial > b_serial;
+    if (a_kind == RH_EVENT_FREE || b_kind == RH_EVENT_ALLOC)
+        return true;
+    return b_kind != RH_EVENT_FREE && a_kind != RH_EVENT_ALLOC && a->since > b->since;
+}
+
 void rh__history_recall(const rh_heap *heap, const rh_object *object, rh__recall_visit *visit,
                         void *context)
 {
     if (!heap->event_next)
         return;
-    const rh__event *slots = slots_of(heap->ring), *end = heap->event_next;
-    uint64_t blocks = heap->ring->capacity / RH__RING_BLOCK;
-    uint64_t block = (uint64_t)(heap->event_stop - slots) / RH__RING_BLOCK - 1;
-    for (uint64_t left = blocks; left; left--) {
-        const rh__event *begin = slots + block * RH__RING_BLOCK;
-        for (const rh__event *slot = end; slot-- > begin;) {
-            uint32_t kind = slot->what & RH__EVENT_KIND;
-            if (!kind || kind == RH_EVENT_MARK ||
-                (slot->what & RH__EVENT_ADDRESS) != (uint64_t)(uintptr_t)object)
-                continue;
-            rh__recalled event;
-            recall(begin, slot, &event);
-            if (!visit(context, heap, &event))
-                return;
-        }
-        block = (block ? block : blocks) - 1;
-        end = slots + (block + 1) * RH__RING_BLOCK;
+    cursor all = cursor_at(heap->ring, heap->event_stop - RH__RING_BLOCK, heap->event_next),
+           traced = {0};
+    if (heap->trace) {
+        const rh__event *slots = slots_of(heap->trace);
+        uint64_t in_block = (uint64_t)(heap->trace_next - slots) % RH__RING_BLOCK;
+        traced = cursor_at(heap->trace, heap->trace_next - in_block, heap->trace_next);
+    }
+    rh__recalled a, b;
+    bool has_a = step_back(&traced, object, &a), has_b = step_back(&all, object, &b);
+    while (has_a || has_b) {
+        bool takes_a = has_a && (!has_b || is_later(&a, &b));
+        if (!visit(context, heap, takes_a ? &a : &b))
+            return;
+        if (takes_a)
+            has_a = step_back(&traced, object, &a);
+        else
+            has_b = step_back(&all, object, &b);
     }
 }

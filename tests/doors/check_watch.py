@@ -149,8 +149,24 @@ def check_live(door, program):
         check_recorded(door, subject, "leaf#1", changes_of(first, "leaf#1") + changes_of(second, "leaf#1"))
         check_recorded(door, subject, "leaf#4", [])
         check_living(door, subject, born)
+        check_ended(door, subject, changes_of(first, "leaf#1") + changes_of(second, "leaf#1"))
         check_core(door, subject)
     print("%s: marks and records" % door.name)
+
+
+def check_ended(door, subject, recorded):
+    """What was recorded of an object that is traced no more is paired, and nothing is said of what is open today."""
+    (past,) = documents(door, subject.live(), "--history --limit=0 leaf#1", command="objat")
+    document, untraced = (each["pairs"] for each in documents(door, subject.live(), "--ledger --limit=0 leaf#1",
+                                                              "--ledger --limit=0 leaf#4", command="refs"))
+    retains = sum(change["change"] > 0 for change in recorded)
+    numbers = [event["event"] for event in past["history"] if event["traced"]]
+    require([document[key] for key in ("traced", "recorded_until", "retains", "releases", "decided", "counts", "early", "early_open")]
+            == [False, max(numbers), retains, len(recorded) - retains, False, None, None, 0], "%s: leaf#1: %s", door.name, document)
+    require((untraced["recorded_until"], untraced["retains"], untraced["groups"]) == (None, 0, []), "%s: leaf#4: %s", door.name, untraced)
+    said = door.ask(subject.live(), [Question("refs", "--ledger leaf#1")])[0].out
+    require("it is traced no more" in said and "not recorded" in said and " is open" not in said and "owner today" not in said,
+            "%s: %s", door.name, said)
 
 
 def check_living(door, subject, born):

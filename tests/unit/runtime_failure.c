@@ -288,6 +288,34 @@ START_TEST(creating_a_heap_with_history)
 }
 END_TEST
 
+/* Counts stay right; what cannot be recorded is counted. */
+static void traced_object(void)
+{
+    begin(NULL);
+    node *a = TRY((node *)rh_new(heap, &node_type));
+    if (!a)
+        finish();
+    NEEDS(rh_trace(a));
+    for (int i = 0; i < 5; i++)
+        rh_retain(a);
+    for (int i = 0; i < 5; i++)
+        rh_release(a);
+    NEEDS(rh_refcount(a) == 1);
+    const char *at = (const char *)heap;
+    uint64_t lost = *(const uint64_t *)(const void *)(at + constant("heap.trace_lost")),
+             ring = *(const uint64_t *)(const void *)(at + constant("heap.trace"));
+    NEEDS(ring ? lost < 10 : lost == 10);
+    NEEDS(failures || (ring && !lost));
+    rh_release(a);
+    finish();
+}
+
+START_TEST(tracing_an_object)
+{
+    run_with_every_failure(traced_object, 6); /* heap, types, chunk, table; ring, stacks */
+}
+END_TEST
+
 static void heap_with_quarantine(void)
 {
     begin(&(rh_heap_options){.history_events = 64, .stack_frames = 4, .quarantine_bytes = 1 << 20});
@@ -627,7 +655,8 @@ START_TEST(values_of_every_kind)
 }
 END_TEST
 
-RUN_TESTS("runtime_failure", creating_a_heap_with_history, creating_a_heap_with_quarantine,
-          registering_types, objects_of_all_sizes_and_large_ones, objects_beyond_the_first_chunk,
-          growing_the_table_of_chunks, growing_the_table_of_weak_references,
-          growing_the_table_of_roots, finalizers_that_find_no_memory, values_of_every_kind)
+RUN_TESTS("runtime_failure", creating_a_heap_with_history, tracing_an_object,
+          creating_a_heap_with_quarantine, registering_types, objects_of_all_sizes_and_large_ones,
+          objects_beyond_the_first_chunk, growing_the_table_of_chunks,
+          growing_the_table_of_weak_references, growing_the_table_of_roots,
+          finalizers_that_find_no_memory, values_of_every_kind)

@@ -24,7 +24,8 @@ static rh_heap *heap;
 static volatile int garbage_is_there; /* the child's word */
 static volatile int inside;           /* a finalizer or a dispose of the child */
 static pid_t child;
-static unsigned long asked, certain, asked_inside, certain_inside, told_garbage;
+static const void *watched; /* a traced object that lives all the time; NULL: none */
+static unsigned long asked, certain, asked_inside, certain_inside, told_garbage, changing;
 
 /* ---- the parent: a debugger ----------------------------------------------------------------- */
 
@@ -199,6 +200,26 @@ static void ask_of_damage(fake_target *fake, unsigned long step)
     json_decref(json);
 }
 
+/* A traced object's count is what its record says, but while both are being changed. */
+static void ask_of_pairs(fake_target *fake, unsigned long step)
+{
+    int status;
+    char asked_of[64];
+    snprintf(asked_of, sizeof asked_of, "--ledger --out 0x%" PRIx64, (uint64_t)(uintptr_t)watched);
+    json_t *json = fake_json_status(fake, "refs", asked_of, &status),
+           *pairs = json_object_get(json, "pairs");
+    if (!pairs || json_is_false(json_object_get(pairs, "traced")))
+        refuse(json, "it is traced", step);
+    bool is_changing = json_is_true(json_object_get(pairs, "changing")),
+         is_decided = json_is_true(json_object_get(pairs, "decided"));
+    if (is_decided == is_changing)
+        refuse(json, "its record is whole, but while it changes", step);
+    asked++;
+    certain += is_decided;
+    changing += is_changing;
+    json_decref(json);
+}
+
 /* The kernel's page of code reads the clock again and again until no tick falls in between: with
  * questions after each instruction it would never end. The runtime changes nothing meanwhile. */
 static bool is_in_kernels_code(uint64_t at)
@@ -215,7 +236,7 @@ static void step_through(void (*operations)(void), unsigned long stride)
     fake->target.read = read_child;
     fake->target.regions = tell_regions;
     fake->target.threads = tell_threads;
-    asked = certain = asked_inside = certain_inside = told_garbage = 0;
+    changing = asked = certain = asked_inside = certain_inside = told_garbage = 0;
     make_room_for_pages();
     fflush(NULL);
     child = fork();
@@ -236,7 +257,10 @@ static void step_through(void (*operations)(void), unsigned long stride)
         if (step % stride == 0 && at != before && !is_in_kernels_code(at)) {
             fake->state++;
             stop++;
-            ask_of_leaks(fake, step);
+            if (watched)
+                ask_of_pairs(fake, step);
+            else
+                ask_of_leaks(fake, step);
             ask_of_damage(fake, step);
         }
         MUST(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0);
@@ -547,7 +571,41 @@ START_TEST(destroying_a_heap_loses_nothing)
 }
 END_TEST
 
-RUN_TESTS("runtime_inspected", births_are_no_damage_at_any_instruction,
-          a_slab_that_changes_its_class_is_no_damage, deaths_lose_nothing,
-          wide_cascades_lose_nothing, finalizers_lose_nothing, collections_lose_nothing,
-          the_old_rule_loses_nothing, destroying_a_heap_loses_nothing)
+/* Of what is traced from its birth, no count before the record explains what the record lacks. */
+static rh_type watched_type = {
+    .name = "watched", .size = sizeof(item), .fields = pair_fields, .flags = RH_TYPE_TRACED};
+static item *watched_item;
+
+/* Each way of a count: inlined, by a slot, by a death, by a collection. */
+static void traced_changes(void)
+{
+    item *self = watched_item;
+    rh_release(rh_retain(self));
+    item *holder = rh_new(heap, &triple_type);
+    rh_set(&holder->third, self);
+    rh_release(holder);
+    holder = rh_new(heap, &plain_type);
+    rh_set(&holder->next, holder);
+    rh_set(&holder->other, self);
+    garbage_is_there = 1;
+    rh_release(holder);
+    rh_gc_collect(heap);
+    garbage_is_there = 0;
+}
+
+START_TEST(the_record_of_a_traced_object_is_true_at_any_instruction)
+{
+    begin(NULL);
+    rh_root_add(heap, &watched_item, "watched");
+    watched = watched_item = rh_new(heap, &watched_type);
+    traced_changes(); /* memory for the record is mapped, and stacks are known */
+    step_through(traced_changes, stride() * 2); /* most of it is unwinding */
+    ck_assert_uint_gt(changing, 0);
+    ck_assert_uint_lt(changing, asked);
+}
+END_TEST
+
+RUN_TESTS("runtime_inspected", the_record_of_a_traced_object_is_true_at_any_instruction,
+          births_are_no_damage_at_any_instruction, a_slab_that_changes_its_class_is_no_damage,
+          deaths_lose_nothing, wide_cascades_lose_nothing, finalizers_lose_nothing,
+          collections_lose_nothing, the_old_rule_loses_nothing, destroying_a_heap_loses_nothing)

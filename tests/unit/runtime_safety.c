@@ -9,6 +9,8 @@
 #include <refheap/metadata.h>
 #include <sys/resource.h>
 
+#define EVENTS_OF_TRACED 65536 /* that a heap remembers at most */
+
 /* What differs from run to run becomes a letter: seconds T, threads N, addresses A. Lines about
  * return addresses are left out, and counted. */
 static int normalize(char *text)
@@ -147,6 +149,70 @@ START_TEST(a_report_tells_how_the_object_ended)
                    "refheap: heap 1 notes remembers of this address, newest first:\n"
                    "refheap:   at most T s ago: finalize of greedy#1 in thread N\n"
                    "refheap:   at most T s ago: alloc of greedy#1 in thread N\n");
+}
+END_TEST
+
+static void release_traced(void)
+{
+    node *a = new_node(remembering_heap(), &node_type, 1);
+    rh_trace(a);
+    for (int i = 0; i < 1000; i++) { /* more blocks than one */
+        rh_retain(a);
+        rh_release(a);
+    }
+    rh_retain(a);
+    rh_release(a);
+    rh_release(a);
+    rh_release(a);
+}
+
+static void release_traced_for_a_while(void)
+{
+    node *a = new_node(remembering_heap(), &node_type, 1);
+    rh_trace(a);
+    rh_retain(a);
+    rh_untrace(a);
+    rh_release(a);
+    rh_release(a);
+    rh_release(a);
+}
+
+static void retain_after_an_event_at_the_end_of_the_ring(void)
+{
+    node *a = new_node(remembering_heap(), &node_type, 1);
+    rh_trace(a);
+    for (int i = 0; i < EVENTS_OF_TRACED / 2; i++) {
+        rh_retain(a);
+        if (i < EVENTS_OF_TRACED / 2 - 1)
+            rh_release(a);
+    }
+    rh_release(a); /* the ring's last slot is full, and this is in its first one */
+    rh_release(a);
+    rh_retain(a);
+}
+
+START_TEST(the_last_retains_and_releases_of_a_traced_object_are_told)
+{
+    assert_reports(release_traced,
+                   "refheap: release of freed object node#1 (freed by release)\n"
+                   "refheap: heap 1 notes remembers of this address, newest first:\n"
+                   "refheap:   at most T s ago: free of node#1 by release in thread N\n"
+                   "refheap:   at most T s ago: release of node#1 in thread N\n"
+                   "refheap:   at most T s ago: release of node#1 in thread N\n"
+                   "refheap:   at most T s ago: retain of node#1 in thread N\n");
+    assert_reports(release_traced_for_a_while,
+                   "refheap: release of freed object node#1 (freed by release)\n"
+                   "refheap: heap 1 notes remembers of this address, newest first:\n"
+                   "refheap:   at most T s ago: free of node#1 by release in thread N\n"
+                   "refheap:   at most T s ago: retain of node#1 in thread N\n"
+                   "refheap:   at most T s ago: alloc of node#1 in thread N\n");
+    assert_reports(retain_after_an_event_at_the_end_of_the_ring,
+                   "refheap: retain of freed object node#1 (freed by release)\n"
+                   "refheap: heap 1 notes remembers of this address, newest first:\n"
+                   "refheap:   at most T s ago: free of node#1 by release in thread N\n"
+                   "refheap:   at most T s ago: release of node#1 in thread N\n"
+                   "refheap:   at most T s ago: release of node#1 in thread N\n"
+                   "refheap:   at most T s ago: retain of node#1 in thread N\n");
 }
 END_TEST
 
@@ -816,6 +882,7 @@ END_TEST
 #endif
 
 RUN_TESTS("runtime_safety", a_report_tells_how_the_object_ended,
+          the_last_retains_and_releases_of_a_traced_object_are_told,
           earlier_tenants_are_named_as_suspects, stacks_begin_in_the_program,
           stacks_are_limited_and_go_with_what_the_history_has, a_report_tells_where,
           what_is_no_object_is_called_so, a_heap_is_checked_for_its_thread,

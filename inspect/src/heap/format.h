@@ -230,6 +230,7 @@ enum rhi_trace_can {
 };
 typedef struct rhi_trace {
     uint8_t can;       /* enum rhi_trace_can; BY_NEWER: the runtime is too old for it */
+    bool any;          /* some object's changes were recorded */
     uint64_t begin;    /* so many events of traced objects are forgotten */
     uint64_t lost;     /* there was no memory for these */
     uint64_t changing; /* the object whose count and record are just being changed; 0: none */

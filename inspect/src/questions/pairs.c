@@ -227,7 +227,7 @@ static rhi_error *pair(pairing *p)
         else if (counts(&p->pairs->events[i]))
             give_back(p, (uint32_t)i);
     }
-    p->pairs->early_open = p->early > 0 ? (uint64_t)p->early : 0;
+    p->pairs->early_open = p->early > 0 && !p->pairs->is_ended ? (uint64_t)p->early : 0;
     return group(p);
 }
 
@@ -240,7 +240,9 @@ rhi_error *rhi__pair_events(rhi_work *work, uint64_t stack_depth, rhi_pairs *pai
         pairs->releases += pairs->events[i].kind == RHI_EVENT_RELEASE;
     }
     pairs->from_birth = births != 0;
-    pairs->early = pairs->stored - (int64_t)(births + pairs->retains) + (int64_t)pairs->releases;
+    pairs->early = pairs->is_ended ? (int64_t)pairs->releases
+                                   : pairs->stored - (int64_t)(births + pairs->retains) +
+                                         (int64_t)pairs->releases;
     pairing p = {.work = work,
                  .pairs = pairs,
                  .stack_depth = stack_depth,
@@ -260,7 +262,8 @@ rhi_error *rhi__pair_events(rhi_work *work, uint64_t stack_depth, rhi_pairs *pai
 
 /* ---- the record ----------------------------------------------------------------------------- */
 
-/* What was recorded while the object was not traced is of no count: the birth, for one. */
+/* What was recorded while the object was not traced is of no count: the birth, for one. Newest
+ * first. */
 static void keep_own(rhi_pairs *pairs, const rhi_object *object)
 {
     uint64_t kept = 0;
@@ -268,6 +271,8 @@ static void keep_own(rhi_pairs *pairs, const rhi_object *object)
         if (pairs->events[i].serial == object->serial && pairs->events[i].traced)
             pairs->events[kept++] = pairs->events[i];
     pairs->event_count = kept;
+    pairs->is_ended = !pairs->is_traced && kept;
+    pairs->last = kept ? pairs->events[0].sequence : 0;
 }
 
 rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object *object,
@@ -276,7 +281,7 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
     *pairs = (rhi_pairs){.is_traced = object->traced,
                          .stored = object->count - object->held - (object->state == RHI_DYING)};
     rhi__trace(reader, object->heap, &pairs->trace);
-    if (!object->traced)
+    if (!object->traced && !pairs->trace.any)
         return NULL;
     pairs->events = calloc(EVENTS_MAX + 1, sizeof *pairs->events);
     if (!pairs->events)
@@ -285,7 +290,9 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
     pairs->is_cut = count > EVENTS_MAX;
     pairs->event_count = count - pairs->is_cut;
     keep_own(pairs, object);
-    pairs->is_changing = pairs->trace.changing == object->address;
+    /* a collection borrows counts, which is no change of theirs */
+    pairs->is_changing =
+        pairs->trace.changing == object->address || !rhi__is_at_rest(reader, object->heap);
     pairs->is_lost = pairs->trace.lost != 0;
     RHI_TRY(rhi__pair_events(&session->work, reader->heaps.items[object->heap].stack_depth, pairs));
     pairs->is_forgotten = pairs->trace.begin && !pairs->from_birth;

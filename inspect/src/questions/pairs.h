@@ -13,6 +13,9 @@
  * early count. What is open at last is grouped by stack, the most first: the sum of all groups and
  * of `early_open` is the count. Unsure choices make a range of what is open of a group.
  *
+ * Of an object that is traced no more, the record ends before now. It is paired as it is, with as
+ * many early counts as it needs, and says what was open then. Of today it says nothing.
+ *
  * An open retain is no leak as such: who holds the object today took a count, too. */
 #ifndef RHI_PAIRS_H
 #define RHI_PAIRS_H
@@ -32,6 +35,8 @@ typedef struct rhi_pairs {
     uint64_t event_count;
     rhi_trace trace;
     bool is_traced, from_birth;
+    bool is_ended; /* it was traced: its last recorded event is `last` */
+    uint64_t last;
     /* older events are forgotten, or there are more than are looked at; some had no memory; its
      * count and its record are being changed; it has too many stacks to pair them */
     bool is_forgotten, is_cut, is_lost, is_changing, has_many;

@@ -34,6 +34,15 @@ static void print_untraced(rhi_session *s, rhi_reader *reader, const rhi_object 
 /* What is certain. */
 static void print_sums(rhi_session *s, const rhi_pairs *p)
 {
+    if (p->is_ended) {
+        rhi__print(s,
+                   "pairs: it is traced no more: %s%" PRIu64 " retain%s, %" PRIu64
+                   " release%s recorded until traced event %" PRIu64
+                   "; what came after is not recorded\n",
+                   p->from_birth ? "its birth, " : "", p->retains, rhi__plural(p->retains),
+                   p->releases, rhi__plural(p->releases), p->last);
+        return;
+    }
     rhi__print(s, "pairs: %s%" PRIu64 " retain%s, %" PRIu64 " release%s recorded",
                p->from_birth ? "its birth, " : "", p->retains, rhi__plural(p->retains), p->releases,
                rhi__plural(p->releases));
@@ -46,8 +55,7 @@ static void print_sums(rhi_session *s, const rhi_pairs *p)
 static void print_doubts(rhi_session *s, const rhi_pairs *p)
 {
     if (p->is_changing)
-        rhi__print(s, "  its count is being changed just now: the record may be one ahead or "
-                      "behind\n");
+        rhi__print(s, "  its count is in motion just now: the record may be ahead or behind\n");
     if (p->is_forgotten)
         rhi__print(
             s, "  older events are forgotten: the record begins with traced event %" PRIu64 "\n",
@@ -57,22 +65,26 @@ static void print_doubts(rhi_session *s, const rhi_pairs *p)
     if (p->is_lost)
         rhi__print(s, "  there was no memory for %" PRIu64 " event%s of traced objects\n",
                    p->trace.lost, rhi__plural(p->trace.lost));
-    if (!rhi__pairs_fit(p) && !p->is_changing)
+    if (!p->is_ended && !rhi__pairs_fit(p) && !p->is_changing)
         rhi__print(s, "  the record does not explain its count: changes were not recorded, and "
                       "pairs are undecided\n");
     if (p->has_many)
         rhi__print(s, "  it has too many different stacks to pair them\n");
 }
 
-static void print_group(rhi_session *s, const rhi_reader *reader, const rhi_pair_group *g)
+static void print_group(rhi_session *s, const rhi_reader *reader, const rhi_pair_group *g,
+                        bool is_ended)
 {
     char range[64];
     if (g->at_least == g->at_most)
         snprintf(range, sizeof range, "%" PRIu64, g->open);
     else
         snprintf(range, sizeof range, "%" PRIu64 " to %" PRIu64, g->at_least, g->at_most);
-    rhi__print(s, "  %s of %" PRIu64 " taken here %s open%s:\n", range, g->taken,
-               g->at_most == 1 ? "is" : "are",
+    rhi__print(s, "  %s of %" PRIu64 " taken here %s open%s%s:\n", range, g->taken,
+               is_ended          ? g->at_most == 1 ? "was" : "were"
+               : g->at_most == 1 ? "is"
+                                 : "are",
+               is_ended ? " then" : "",
                !g->has_birth   ? ""
                : g->taken == 1 ? " (its birth)"
                                : " (its birth is one of these)");
@@ -107,21 +119,22 @@ static void print_verdict(rhi_session *s, const rhi_pairs *p, const rhi_ledger *
 void rhi__pairs_print(rhi_session *s, rhi_reader *reader, const rhi_object *object,
                       const rhi_pairs *p, const rhi_ledger *ledger, uint64_t limit)
 {
-    if (!p->is_traced) {
+    if (!p->is_traced && !p->is_ended) {
         print_untraced(s, reader, object, p);
         return;
     }
     print_sums(s, p);
     print_doubts(s, p);
     for (uint64_t i = 0; i < p->groups.count && i < limit; i++)
-        print_group(s, reader, &p->groups.items[i]);
+        print_group(s, reader, &p->groups.items[i], p->is_ended);
     if (p->groups.count > limit)
         rhi__print_more(s, "  ", p->groups.count - limit, NULL);
     if (p->early_open)
         rhi__print(s, "  %" PRIu64 " %s older than the record%s\n", p->early_open,
                    p->early_open == 1 ? "is" : "are",
                    p->releases ? ", if no release here gave one back" : "");
-    print_verdict(s, p, ledger);
+    if (!p->is_ended)
+        print_verdict(s, p, ledger);
 }
 
 static json_t *group_json(rhi_session *s, const rhi_reader *reader, const rhi_pair_group *g)
@@ -140,6 +153,7 @@ json_t *rhi__pairs_json(rhi_session *s, const rhi_reader *reader, const rhi_pair
     json_object_set_new(json, "traced", json_boolean(p->is_traced));
     json_object_set_new(json, "reason",
                         p->is_traced ? json_null() : json_string(reasons[p->trace.can]));
+    json_object_set_new(json, "recorded_until", p->is_ended ? rhi__json_u64(p->last) : json_null());
     json_object_set_new(json, "from_birth", json_boolean(p->from_birth));
     json_object_set_new(json, "retains", rhi__json_u64(p->retains));
     json_object_set_new(json, "releases", rhi__json_u64(p->releases));

@@ -115,7 +115,8 @@ void rhi__refheap_trace(rhi_reader *reader, uint32_t index, rhi_trace *trace)
                                                : RHI_TRACE_POSSIBLE;
     trace->lost = HEAP(trace_lost);
     trace->changing = HEAP(tracing);
-    if (!rhi__history_ring_begin(reader, heap, true, &trace->begin))
+    trace->any = rhi__history_ring_begin(reader, heap, true, &trace->begin);
+    if (!trace->any)
         trace->begin = 0;
 }
 

@@ -160,11 +160,11 @@ static void match_slot(ring *r, const uint8_t *block, uint64_t index)
         *event = (rhi_event){0};
 }
 
-/* Newest first; `used` slots of it are whole. */
+/* Newest first; `used` slots of it are whole. False: so much for older blocks. */
 static bool search_block(ring *r, const uint8_t *block, uint64_t used)
 {
     if (kind_of(r, block) == RH_EVENT_NONE)
-        return true; /* never written */
+        return false; /* never written, nor is an older one */
     if (kind_of(r, block) != RH_EVENT_MARK)
         return damaged(r);
     uint16_t mark = 0;
