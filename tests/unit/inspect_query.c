@@ -268,9 +268,87 @@ START_TEST(a_heap_can_be_chosen)
 }
 END_TEST
 
+/* What ?1 stands for in a shipped query; "": it has none. */
+static const char *parameter_of(const char *sql)
+{
+    return !strstr(sql, "?1")           ? ""
+           : strstr(sql, "type = ?1")   ? "node"
+           : strstr(sql, "cast(?1 as ") ? "3"
+                                        : "node#1";
+}
+
+/* Every one must find what it needs in whatever an earlier command left behind. */
+START_TEST(shipped_queries_answer_alike_behind_each_command)
+{
+    static const char *const before[][2] = {
+        {"objat", "--ledger --history node#1"},
+        {"refs", "--weak node#1"},
+        {"refs", "--path node#2"},
+        {"refs", "--ledger node#2"},
+        {"gcgraph", ""},
+        {"gcgraph", "node#1"},
+        {"gcfind", ""},
+        {"gcfind", "--unreachable"},
+        {"gcleaks", ""},
+        {"gcstale", ""},
+        {"gcstat", ""},
+        {"gcverify", ""},
+        {"gcdiff", "no-such-core"}, /* which cannot be answered here, nor can the next one */
+        {"refwatch", "--type=node"},
+        {"gcquery", "select * from cycles"},
+        {"gcquery", "select source from refs where target in ('node#1', 'node#2')"}};
+    enum { BEFORE = sizeof before / sizeof *before };
+    world w = chain(_i);
+    json_t *commands = json_loads(rhi_commands(), 0, NULL),
+           *list = fake_json(w.t, "gcquery", "--list"), *command, *query;
+    size_t at, number;
+    json_array_foreach(commands, at, command)
+    {
+        unsigned found = 0;
+        while (found < BEFORE && strcmp(before[found][0], fake_string(command, "name")) != 0)
+            found++;
+        ck_assert_msg(found < BEFORE, "%s is not tried", fake_string(command, "name"));
+    }
+    world_free(&w);
+    ck_assert_uint_gt(fake_size(list, "queries"), 10);
+    json_array_foreach(fake_at(list, "queries"), number, query)
+    {
+        char line[256], alone[4096];
+        snprintf(line, sizeof line, "--file=%s %s", fake_string(query, "name"),
+                 parameter_of(fake_string(query, "sql")));
+        w = chain(_i);
+        snprintf(alone, sizeof alone, "%s", rows(&w, line));
+        world_free(&w);
+        for (unsigned i = 0; i < BEFORE; i++) {
+            w = chain(_i);
+            int status = fake_run(w.t, before[i][0], before[i][1]);
+            ck_assert_msg(status != RHI_NO_ANSWER || strstr("gcdiff refwatch", before[i][0]),
+                          "%s: %s", before[i][0], w.t->err.bytes);
+            ck_assert_msg(strcmp(rows(&w, line), alone) == 0, "%s behind %s %s: %s, alone %s", line,
+                          before[i][0], before[i][1], w.t->out.bytes, alone);
+            world_free(&w);
+        }
+    }
+    json_decref(commands);
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(one_question_may_count_referrers_and_find_cycles)
+{
+    world w = chain(_i);
+    ck_assert_str_eq(rows(&w, "select count(*) from cycles union all "
+                              "select referrers from objects where id = 'node#2'"),
+                     "1\n2\n");
+    world_free(&w);
+}
+END_TEST
+
 RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
           what_a_question_may_take_is_bounded, rows_in_every_form,
           columns_that_cost_are_computed_when_they_are_named,
-          what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen)
+          what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen,
+          shipped_queries_answer_alike_behind_each_command,
+          one_question_may_count_referrers_and_find_cycles)
