@@ -344,6 +344,17 @@ START_TEST(one_question_may_count_referrers_and_find_cycles)
 }
 END_TEST
 
+START_TEST(tables_are_listed_as_text)
+{
+    world w = chain(_i);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "--tables"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "objects: the objects, as gcfind lists them\n  id ");
+    ck_assert_has(w.t->out.bytes, "\n\nrefs: the references in objects");
+    ck_assert_has_not(w.t->out.bytes, "?");
+    world_free(&w);
+}
+END_TEST
+
 RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
@@ -351,4 +362,4 @@ RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_te
           columns_that_cost_are_computed_when_they_are_named,
           what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen,
           shipped_queries_answer_alike_behind_each_command,
-          one_question_may_count_referrers_and_find_cycles)
+          one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text)
