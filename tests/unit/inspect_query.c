@@ -449,6 +449,33 @@ START_TEST(a_lookup_of_what_is_whole_is_complete)
 }
 END_TEST
 
+START_TEST(a_heap_in_motion_is_provisional)
+{
+    static const char *const questions[] = {
+        "select refcount from objects", "select state from objects where id = 'node#1'",
+        "select count(*) from fields", "select * from types", "select id, leaked from objects"};
+    for (unsigned i = 0; i < sizeof questions / sizeof *questions; i++) {
+        world w = chain(_i);
+        json_t *json = fake_json(w.t, "gcquery", questions[i]);
+        ck_assert_msg(json_is_false(fake_at(json, "provisional")), "%s", questions[i]);
+        json_decref(json);
+        world_free(&w);
+        w = chain(_i);
+        fake_phase(w.heap, RH_PHASE_FREEING);
+        json = fake_json(w.t, "gcquery", questions[i]);
+        ck_assert_msg(json_is_true(fake_at(json, "provisional")), "%s", questions[i]);
+        json_decref(json);
+        ck_assert_int_eq(fake_run(w.t, "gcquery", questions[i]), RHI_ANSWERED);
+        ck_assert_has(w.t->out.bytes, "provisional: heap 1 is freeing: its counts are in motion");
+        char line[128];
+        snprintf(line, sizeof line, "--csv %s", questions[i]);
+        ck_assert_int_eq(fake_run(w.t, "gcquery", line), RHI_ANSWERED);
+        ck_assert_has(w.t->err.bytes, "provisional: counts are in motion");
+        world_free(&w);
+    }
+}
+END_TEST
+
 RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
@@ -457,4 +484,5 @@ RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_te
           what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen,
           shipped_queries_answer_alike_behind_each_command,
           one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text,
-          a_lookup_of_what_is_damaged_is_incomplete, a_lookup_of_what_is_whole_is_complete)
+          a_lookup_of_what_is_damaged_is_incomplete, a_lookup_of_what_is_whole_is_complete,
+          a_heap_in_motion_is_provisional)
