@@ -268,9 +268,221 @@ START_TEST(a_heap_can_be_chosen)
 }
 END_TEST
 
+/* What ?1 stands for in a shipped query; "": it has none. */
+static const char *parameter_of(const char *sql)
+{
+    return !strstr(sql, "?1")           ? ""
+           : strstr(sql, "type = ?1")   ? "node"
+           : strstr(sql, "cast(?1 as ") ? "3"
+                                        : "node#1";
+}
+
+/* Every one must find what it needs in whatever an earlier command left behind. */
+START_TEST(shipped_queries_answer_alike_behind_each_command)
+{
+    static const char *const before[][2] = {
+        {"objat", "--ledger --history node#1"},
+        {"refs", "--weak node#1"},
+        {"refs", "--path node#2"},
+        {"refs", "--ledger node#2"},
+        {"gcgraph", ""},
+        {"gcgraph", "node#1"},
+        {"gcfind", ""},
+        {"gcfind", "--unreachable"},
+        {"gcleaks", ""},
+        {"gcstale", ""},
+        {"gcstat", ""},
+        {"gcverify", ""},
+        {"gcdiff", "no-such-core"}, /* which cannot be answered here, nor can the next one */
+        {"refwatch", "--type=node"},
+        {"gcquery", "select * from cycles"},
+        {"gcquery", "select source from refs where target in ('node#1', 'node#2')"}};
+    enum { BEFORE = sizeof before / sizeof *before };
+    world w = chain(_i);
+    json_t *commands = json_loads(rhi_commands(), 0, NULL),
+           *list = fake_json(w.t, "gcquery", "--list"), *command, *query;
+    size_t at, number;
+    json_array_foreach(commands, at, command)
+    {
+        unsigned found = 0;
+        while (found < BEFORE && strcmp(before[found][0], fake_string(command, "name")) != 0)
+            found++;
+        ck_assert_msg(found < BEFORE, "%s is not tried", fake_string(command, "name"));
+    }
+    world_free(&w);
+    ck_assert_uint_gt(fake_size(list, "queries"), 10);
+    json_array_foreach(fake_at(list, "queries"), number, query)
+    {
+        char line[256], alone[4096];
+        snprintf(line, sizeof line, "--file=%s %s", fake_string(query, "name"),
+                 parameter_of(fake_string(query, "sql")));
+        w = chain(_i);
+        snprintf(alone, sizeof alone, "%s", rows(&w, line));
+        world_free(&w);
+        for (unsigned i = 0; i < BEFORE; i++) {
+            w = chain(_i);
+            int status = fake_run(w.t, before[i][0], before[i][1]);
+            ck_assert_msg(status != RHI_NO_ANSWER || strstr("gcdiff refwatch", before[i][0]),
+                          "%s: %s", before[i][0], w.t->err.bytes);
+            ck_assert_msg(strcmp(rows(&w, line), alone) == 0, "%s behind %s %s: %s, alone %s", line,
+                          before[i][0], before[i][1], w.t->out.bytes, alone);
+            world_free(&w);
+        }
+    }
+    json_decref(commands);
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(one_question_may_count_referrers_and_find_cycles)
+{
+    world w = chain(_i);
+    ck_assert_str_eq(rows(&w, "select count(*) from cycles union all "
+                              "select referrers from objects where id = 'node#2'"),
+                     "1\n2\n");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(tables_are_listed_as_text)
+{
+    world w = chain(_i);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "--tables"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "objects: the objects, as gcfind lists them\n  id ");
+    ck_assert_has(w.t->out.bytes, "\n\nrefs: the references in objects");
+    ck_assert_has_not(w.t->out.bytes, "?");
+    world_free(&w);
+}
+END_TEST
+
+static bool is_complete(const world *w, const char *sql)
+{
+    char line[512];
+    int status;
+    snprintf(line, sizeof line, "--json %s", sql);
+    json_t *json = fake_json_status(w->t, "gcquery", line, &status);
+    bool complete = json_is_true(fake_at(json, "complete"));
+    json_decref(json);
+    return complete;
+}
+
+static const char *const lookups_of_third[] = {
+    "select id from objects where id = 'node#3'",
+    "select id from objects where id in ('node#9', 'node#3')",
+    "select count(*) from refs where source = 'node#3'",
+    "select count(*) from refs where target = 'node#3'",
+    "select count(*) from fields where object = 'node#3'",
+    "select count(*) from holders where target = 'node#3'",
+    "select count(*) from cycle_members where object = 'node#3'",
+    "select id from objects where address = '0x%" PRIx64 "'",
+    "select count(*) from refs where source_address = '0x%" PRIx64 "'",
+    "select count(*) from fields where object_address = '0x%" PRIx64 "'"};
+
+/* In a session of its own: an answer must not rest on what an earlier question found. */
+static bool is_third_complete(int layout, unsigned lookup, void (*harm)(world *, uint64_t))
+{
+    char sql[256];
+    world w = chain(layout);
+    uint64_t third =
+        strtoull(rows(&w, "select address from objects where id = 'node#3'"), NULL, 16);
+    world_free(&w);
+    w = chain(layout);
+    harm(&w, third);
+    snprintf(sql, sizeof sql, lookups_of_third[lookup], third);
+    bool complete = is_complete(&w, sql);
+    world_free(&w);
+    return complete;
+}
+
+static void leave(world *w, uint64_t object)
+{
+    (void)w, (void)object;
+}
+
+static void harm_type(world *w, uint64_t object)
+{
+    fake_put(w->t, object + w->space->c[RH_MC_object_type], 0x6161, 2);
+}
+
+static void harm_serial(world *w, uint64_t object)
+{
+    fake_put(w->t, object + w->space->c[RH_MC_object_serial], 0, 8);
+}
+
+static void harm_bitmap(world *w, uint64_t object)
+{
+    uint64_t bit, word = fake_bitmap_word(w->heap, RH_MC_slab_live, object, &bit);
+    fake_put(w->t, word, fake_get(w->t, word, 8) & ~bit, 8);
+}
+
+static void unmap_header(world *w, uint64_t object)
+{
+    w->t->hole_start = object;
+    w->t->hole_end = object + 8;
+}
+
+START_TEST(a_lookup_of_what_is_damaged_is_incomplete)
+{
+    static void (*const harms[])(world *, uint64_t) = {harm_type, harm_serial, harm_bitmap,
+                                                       unmap_header};
+    for (unsigned i = 0; i < sizeof lookups_of_third / sizeof *lookups_of_third; i++) {
+        /* whether something holds it is not known here: all memory is searched for that */
+        ck_assert_msg(strstr(lookups_of_third[i], "holders") || is_third_complete(_i, i, leave),
+                      "%s", lookups_of_third[i]);
+        for (unsigned k = 0; k < sizeof harms / sizeof *harms; k++)
+            ck_assert_msg(!is_third_complete(_i, i, harms[k]), "%s, harm %u", lookups_of_third[i],
+                          k);
+    }
+}
+END_TEST
+
+START_TEST(a_lookup_of_what_is_whole_is_complete)
+{
+    world w = chain(_i);
+    harm_type(&w, strtoull(rows(&w, "select address from objects where id = 'node#3'"), NULL, 16));
+    ck_assert(!is_complete(&w, "select id from objects"));
+    ck_assert(is_complete(&w, "select id from objects where id = 'node#2'"));
+    ck_assert(is_complete(&w, "select id from objects where id in ('node#2', 'node#4')"));
+    ck_assert(is_complete(&w, "select id from objects where address = 16"));
+    ck_assert(is_complete(&w, "select target from refs where source = 'node#4'"));
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_heap_in_motion_is_provisional)
+{
+    static const char *const questions[] = {
+        "select refcount from objects", "select state from objects where id = 'node#1'",
+        "select count(*) from fields", "select * from types", "select id, leaked from objects"};
+    for (unsigned i = 0; i < sizeof questions / sizeof *questions; i++) {
+        world w = chain(_i);
+        json_t *json = fake_json(w.t, "gcquery", questions[i]);
+        ck_assert_msg(json_is_false(fake_at(json, "provisional")), "%s", questions[i]);
+        json_decref(json);
+        world_free(&w);
+        w = chain(_i);
+        fake_phase(w.heap, RH_PHASE_FREEING);
+        json = fake_json(w.t, "gcquery", questions[i]);
+        ck_assert_msg(json_is_true(fake_at(json, "provisional")), "%s", questions[i]);
+        json_decref(json);
+        ck_assert_int_eq(fake_run(w.t, "gcquery", questions[i]), RHI_ANSWERED);
+        ck_assert_has(w.t->out.bytes, "provisional: heap 1 is freeing: its counts are in motion");
+        char line[128];
+        snprintf(line, sizeof line, "--csv %s", questions[i]);
+        ck_assert_int_eq(fake_run(w.t, "gcquery", line), RHI_ANSWERED);
+        ck_assert_has(w.t->err.bytes, "provisional: counts are in motion");
+        world_free(&w);
+    }
+}
+END_TEST
+
 RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
           what_a_question_may_take_is_bounded, rows_in_every_form,
           columns_that_cost_are_computed_when_they_are_named,
-          what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen)
+          what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen,
+          shipped_queries_answer_alike_behind_each_command,
+          one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text,
+          a_lookup_of_what_is_damaged_is_incomplete, a_lookup_of_what_is_whole_is_complete,
+          a_heap_in_motion_is_provisional)

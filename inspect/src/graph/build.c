@@ -257,10 +257,7 @@ static rhi_error *add_block(builder *b, rhi_block *block, rhi_block_room *room)
     }
     block->has_slots_alone =
         index == end && has_slots_alone(b->reader, headers, block->object_count);
-    if (index < end)
-        rhi__reader_problem(
-            b->reader, "%" PRIu32 " objects of the %s at 0x%" PRIx64 " cannot be read", end - index,
-            rhi__format_of(b->reader, block->heap)->block_word, block->base);
+    rhi__tell_lost(b->reader, block, end - index);
     return b->out_of_memory ? rhi__error_memory() : NULL;
 }
 

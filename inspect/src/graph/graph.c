@@ -47,10 +47,7 @@ static rhi_error *each_in_block(rhi_reader *reader, const rhi_block *block, pass
             RHI_TRY(p->visit(p->context, index, &object, bytes + offset));
         }
     }
-    if (lost)
-        rhi__reader_problem(
-            reader, "%llu objects of the %s at 0x%llx cannot be read", (unsigned long long)lost,
-            rhi__format_of(reader, block->heap)->block_word, (unsigned long long)block->base);
+    rhi__tell_lost(reader, block, lost);
     return NULL;
 }
 

@@ -25,18 +25,28 @@ void rhi__harm_is_known(rhi_reader *reader)
     reader->harm.is_known = true;
 }
 
+void rhi__tell_lost(rhi_reader *reader, const rhi_block *block, uint64_t count)
+{
+    if (count)
+        rhi__reader_problem(reader, "%" PRIu64 " objects of the %s at 0x%" PRIx64 " cannot be read",
+                            count, rhi__format_of(reader, block->heap)->block_word, block->base);
+}
+
 static void look_at_live(rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
                          uint64_t got)
 {
+    uint64_t seen = 0;
     for (uint64_t first = 0; first < block->capacity; first += 64)
         for (uint64_t bits = block->live[first / 64]; bits; bits &= bits - 1) {
             rhi_object object;
             uint64_t offset = (first + (uint64_t)__builtin_ctzll(bits)) * block->slot_size;
-            if (got < block->slot_size || offset > got - block->slot_size)
-                return;
+            if (!bytes || got < block->slot_size || offset > got - block->slot_size)
+                continue;
             rhi__decode(reader, block, block->base + offset, bytes + offset, true, &object);
             rhi__harm_of(reader, object.start, object.damaged);
+            seen++;
         }
+    rhi__tell_lost(reader, block, block->object_count - seen);
 }
 
 static rhi_error *look(rhi_work *work, rhi_reader *reader)
@@ -49,8 +59,7 @@ static rhi_error *look(rhi_work *work, rhi_reader *reader)
         uint64_t got = 0;
         const uint8_t *bytes = rhi__block_bytes(reader, block, block->size, &room, &got);
         rhi__look_for_harm(reader, block, bytes, got);
-        if (bytes)
-            look_at_live(reader, block, bytes, got);
+        look_at_live(reader, block, bytes, got);
         error = rhi__progress(work, "looking at headers", i, reader->blocks.count);
     }
     rhi__block_room_free(&room);

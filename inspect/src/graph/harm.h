@@ -25,6 +25,8 @@ static inline void rhi__harm_of(rhi_reader *reader, uint64_t start, bool is_dama
         rhi__count_harmed(&reader->harm, start);
 }
 void rhi__harm_is_known(rhi_reader *reader);
+/* So many objects of the block cannot be read: makes each answer about this state incomplete. */
+void rhi__tell_lost(rhi_reader *reader, const rhi_block *block, uint64_t count);
 
 /* Makes the answer incomplete if there is such an object, since what it holds is not known, and
  * says so; with `slots`, if there is such a slot, too. Looks for them if nobody did. */

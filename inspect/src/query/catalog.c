@@ -50,7 +50,8 @@ void rhi__show_tables(rhi_session *session)
                                               "columns", columns_json(table)));
             continue;
         }
-        rhi__print(session, "%s%s: %s%s%s%s\n", i ? "\n" : "", table->name, table->doc,
+        rhi__print(session, i ? "\n" : ""); /* a format: it is kept */
+        rhi__print(session, "%s: %s%s%s%s\n", table->name, table->doc,
                    table->cost ? " [needs " : "", table->cost ? cost_words[table->cost] : "",
                    table->cost ? "]" : "");
         print_columns(session, table);

@@ -49,7 +49,6 @@ static rhi_error *gather_holders(rhi_listed *l, const rhi_object *object)
                                           : NULL;
     if (!error)
         error = rhi__refs(query->session, &asked, answer);
-    query->judges = true;
     l->answer = answer;
     if (!error)
         l->count = answer->holders.count;

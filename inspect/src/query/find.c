@@ -1,10 +1,12 @@
 /* find.c - the objects that an id or an address names (see query.h).
  *
  * Invariant: an object is found by an id if and only if that is what it is called. An index leads
- * to few candidates, and each is asked for its name. */
+ * to few candidates, and each is asked for its name. Where something has written over headers, what
+ * is not found may be among them: that is told, as a search of all objects tells it. */
 #include "query/table.h"
 #include "base/array.h"
 #include "graph/graph.h"
+#include "graph/harm.h"
 #include "session/resolve.h"
 #include "words/edges.h"
 
@@ -41,12 +43,35 @@ static rhi_error *add(uint32_t index, rhi_found *found)
     return NULL;
 }
 
+static rhi_error *tell_harm(rhi_query *query)
+{
+    return rhi__tell_harm(&query->session->work, &query->session->notes, query->reader, false);
+}
+
+/* Tells of damaged headers if one of what was found is, or cannot be read. */
+static rhi_error *tell_of_found(rhi_query *query, const rhi_found *found)
+{
+    const rhi_harm *harm = &query->reader->harm;
+    rhi_object object;
+    if (harm->is_known && !harm->headers)
+        return NULL;
+    for (uint64_t i = 0; i < found->count; i++)
+        if (!rhi__object_at_index(query->session, query->reader, found->items[i], &object) ||
+            object.damaged)
+            return tell_harm(query);
+    return NULL;
+}
+
 rhi_error *rhi__query_by_address(rhi_query *query, const rhi_cell *value, rhi_found *found)
 {
     uint64_t address;
-    uint32_t index =
-        rhi__query_address(value, &address) ? rhi__query_object_of(query, address) : RHI_NO_OBJECT;
-    return index == RHI_NO_OBJECT ? NULL : add(index, found);
+    if (!rhi__query_address(value, &address))
+        return NULL;
+    uint32_t index = rhi__query_object_of(query, address);
+    if (index == RHI_NO_OBJECT)
+        return rhi__block_at(query->reader, address) ? tell_harm(query) : NULL;
+    RHI_TRY(add(index, found));
+    return tell_of_found(query, found);
 }
 
 /* ---- serials -------------------------------------------------------------------------------- */
@@ -181,14 +206,8 @@ static rhi_error *by_serial(rhi_query *query, const char *id, const char *digits
     return NULL;
 }
 
-rhi_error *rhi__query_by_id(rhi_query *query, const rhi_cell *value, rhi_found *found)
+static rhi_error *by_name(rhi_query *query, const char *id, rhi_found *found)
 {
-    char id[RHI_ID_SIZE];
-    if (value->kind != RHI_CELL_TEXT || value->size >= sizeof id ||
-        memchr(value->text, '\0', value->size))
-        return NULL; /* nothing is called so */
-    memcpy(id, value->text, value->size);
-    id[value->size] = '\0';
     const char *at = strrchr(id, '@'), *hash = strrchr(id, '#');
     if (hash && (!at || hash > at))
         return by_serial(query, id, hash + 1, found);
@@ -198,4 +217,16 @@ rhi_error *rhi__query_by_id(rhi_query *query, const rhi_cell *value, rhi_found *
                          ? rhi__query_object_of(query, address)
                          : RHI_NO_OBJECT;
     return index == RHI_NO_OBJECT ? NULL : add_if_called(query, index, id, found);
+}
+
+rhi_error *rhi__query_by_id(rhi_query *query, const rhi_cell *value, rhi_found *found)
+{
+    char id[RHI_ID_SIZE];
+    if (value->kind != RHI_CELL_TEXT || value->size >= sizeof id ||
+        memchr(value->text, '\0', value->size))
+        return NULL; /* nothing is called so */
+    memcpy(id, value->text, value->size);
+    id[value->size] = '\0';
+    RHI_TRY(by_name(query, id, found));
+    return found->count ? tell_of_found(query, found) : tell_harm(query);
 }

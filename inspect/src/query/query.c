@@ -38,7 +38,6 @@ rhi_error *rhi__query_graph(rhi_query *query)
     RHI_TRY(rhi__session_graph(query->session, &graph));
     RHI_TRY(rhi__tell_harm(&query->session->work, &query->session->notes, query->reader, true));
     query->graph = graph;
-    query->judges = true;
     return NULL;
 }
 

@@ -25,7 +25,6 @@ typedef struct rhi_query {
     const struct rhi_scan *outer; /* the one whose progress is shown */
     rhi_graph *graph;             /* from rhi__query_graph on */
     const rhi_leaks *leaks;       /* from rhi__query_leaks on */
-    bool judges;                  /* something rests on counts */
 } rhi_query;
 
 rhi_error *rhi__query_open(rhi_session *session, rhi_query *query);

@@ -171,8 +171,7 @@ static rhi_error *end_table(show *s)
                    "%" PRIu64 " object%s a count whose owner was not found, but not everything "
                    "could be searched: what is not garbage may be leaked, too\n",
                    s->query->leaks->undecided, s->query->leaks->undecided == 1 ? " has" : "s have");
-    if (s->query->judges)
-        rhi__print_provisional(session);
+    rhi__print_provisional(session);
     rhi__print_incomplete(session);
     return NULL;
 }
@@ -240,8 +239,7 @@ static void end_json(show *s)
     rhi__json_key(s->session, "rows_cut", json_boolean(s->is_cut));
     if (s->query->leaks)
         rhi__json_key(s->session, "undecided", rhi__json_u64(s->query->leaks->undecided));
-    rhi__json_key(s->session, "provisional",
-                  json_boolean(s->query->judges && rhi__is_provisional(s->session)));
+    rhi__json_key(s->session, "provisional", json_boolean(rhi__is_provisional(s->session)));
     rhi__json_end(s->session);
 }
 
@@ -296,7 +294,7 @@ static void end_csv(show *s)
     if (s->query->leaks && !s->query->leaks->is_decided)
         rhi__note(&session->notes, "not everything could be searched: what is not garbage may be "
                                    "leaked, too");
-    if (s->query->judges && rhi__is_provisional(session))
+    if (rhi__is_provisional(session))
         rhi__notice(session, "provisional: counts are in motion\n");
     for (uint64_t i = 0; i < session->notes.count; i++)
         rhi__notice(session, "incomplete: %s\n", session->notes.items[i]);

@@ -110,7 +110,6 @@ static rhi_error *gather_stale(rhi_listed *l, const rhi_lookup *lookup)
         }
         RHI_TRY(rhi__keep(&query->kept, answer, free_stale));
     }
-    query->judges = true;
     l->answer = answer;
     l->count = answer->certain.holders.count + answer->possible.holders.count;
     return NULL;
