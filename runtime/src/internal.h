@@ -246,7 +246,7 @@ typedef struct rh__type_entry {
     uint64_t object_size;
     const rh_field *fields;
     uint32_t field_count;
-    uint32_t flags;
+    uint32_t flags; /* atomic */
     uint32_t element_size;
     uint32_t length_offset;
     rh_type *source; /* the program's; nobody follows it but an outside writer, who checks */
@@ -488,8 +488,13 @@ extern uint64_t rh__type_slots[RH__TYPES_MAX];
 
 /* Registers the type if it is not; false if that is impossible. */
 bool rh__type_register(rh_type *type);
-/* Lets its births go the short way. pre: it is registered. */
-void rh__type_shorten(rh_type *type);
+/* Lets its births go the short way, or the long one, as its flags say. pre: it is registered. */
+void rh__type_choose_way(rh_type *type);
+/* Traces the objects that are born from now on. pre: the lock is held, and the type has the index.
+ */
+void rh__type_trace(uint32_t index);
+/* atomic: types that are traced, but whose births do not know that they have to go the long way */
+extern uint32_t rh__types_lagging;
 void rh__type_lock(void); /* of the registry of types and sites */
 void rh__type_unlock(void);
 /* A copy of the text in memory that is never given back, or NULL. pre: the lock is held. */
@@ -502,6 +507,16 @@ static inline uint64_t rh__type_count(void)
 
 /* The name of a type by index; never NULL. */
 const char *rh__type_name(uint32_t index);
+
+static inline bool rh__type_is_traced(uint32_t index)
+{
+    return __atomic_load_n(&rh__types[index].flags, __ATOMIC_RELAXED) & RH_TYPE_TRACED;
+}
+
+static inline bool rh__some_type_lags(void)
+{
+    return __atomic_load_n(&rh__types_lagging, __ATOMIC_RELAXED) != 0;
+}
 
 static inline bool rh__type_ready(rh_type *type)
 {

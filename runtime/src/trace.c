@@ -208,19 +208,15 @@ static bool add_pattern(const char *pattern)
     return true;
 }
 
-/* Of types that are registered already, objects that are born by now are not traced. */
+/* Of types that are registered already, objects that are born by now are not traced; in heaps that
+ * exist already, others neither, until a birth there goes the long way. */
 void rh__trace_types(const char *pattern)
 {
     rh__type_lock();
     if (add_pattern(pattern))
-        for (uint64_t i = 1; i < rh__type_count(); i++) {
-            rh__type_entry *type = &rh__types[i];
-            if (fnmatch(pattern, type->name, 0) != 0)
-                continue;
-            type->flags |= RH_TYPE_TRACED;
-            __atomic_store_n(&type->source->rh_private.slot_class, RH__CLASS_NONE,
-                             __ATOMIC_RELEASE);
-        }
+        for (uint32_t i = 1; i < rh__type_count(); i++)
+            if (fnmatch(pattern, rh__types[i].name, 0) == 0)
+                rh__type_trace(i);
     rh__type_unlock();
 }
 
