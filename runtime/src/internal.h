@@ -369,8 +369,8 @@ struct rh_heap {
     uint32_t is_on_valgrind;
     uint64_t stack_count;
     uint32_t keeps_stacks; /* with all events, not with those of traced objects alone */
-    uint32_t reserved_trace;
-    rh__ring *trace; /* events of traced objects; NULL until the first */
+    uint32_t trace_tries;  /* to make the ring: those that are a power of two are made */
+    rh__ring *trace;       /* events of traced objects; NULL until the first */
     rh__event *trace_next;
     uint64_t trace_count; /* events written to it, ever */
     uint64_t trace_lost;
@@ -1016,12 +1016,13 @@ static inline __attribute__((always_inline)) void rh__enter(rh_heap *heap, uint6
 
 /* ---- trace.c -------------------------------------------------------------------------------- */
 
-/* Traces all objects of types of such names from their births on. */
-void rh__trace_types(const char *pattern);
+/* Traces all objects of types of such names from their births on. False: no room for the pattern.
+ */
+bool rh__trace_types(const char *pattern);
 /* Does a pattern ask for it? */
 bool rh__trace_wants(const char *type_name);
-/* After the options were read: says that the heap cannot trace, if it is to and cannot. */
-void rh__trace_check(const rh_heap *heap);
+/* After the options were read: if the heap is to trace, prepares it, or says that it cannot. */
+void rh__trace_check(rh_heap *heap);
 /* Joins flag and mark again where one of them is missing. */
 void rh__trace_settle(rh_object *object);
 /* The new object is of a traced type. */
@@ -1117,6 +1118,9 @@ typedef struct rh__unwinder {
     rh__memo memos[RH__MEMO_SETS][RH__MEMO_WAYS];
 } rh__unwinder;
 
+/* Finds out where the calling thread's stack is, if that was not tried yet. Where recording stacks
+ * begins, and where a heap that does it comes to another thread; not when an event is recorded. */
+void rh__stack_find(void);
 /* Of the calling thread; 0, 0: not asked for yet; 1, 1: not known. */
 extern _Thread_local uint64_t rh__stack_begin __attribute__((tls_model("initial-exec")));
 extern _Thread_local uint64_t rh__stack_end __attribute__((tls_model("initial-exec")));

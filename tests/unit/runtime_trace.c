@@ -248,6 +248,25 @@ START_TEST(types_are_traced_that_had_objects_before)
 }
 END_TEST
 
+static void options_of_many_patterns(void)
+{
+    char text[400] = "";
+    for (int i = 0; i < 17; i++)
+        sprintf(text + strlen(text), "trace=t%d,", i);
+    strcat(text, "trace=t3");
+    setenv("REFHEAP_OPTIONS", text, 1);
+    MUST(rh_heap_create(NULL) != NULL);
+}
+
+START_TEST(a_pattern_too_many_is_named)
+{
+    char text[1024];
+    ck_assert_int_eq(run_child(options_of_many_patterns, text, sizeof text), 0);
+    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'trace=t16' is not possible, trace wants a "
+                           "type, or a pattern like node*; at most 16 of them\n");
+}
+END_TEST
+
 /* ---- from outside --------------------------------------------------------------------------- */
 
 static void store_header(const void *object, uint32_t word, uint32_t flags)
@@ -475,6 +494,7 @@ END_TEST
 RUN_TESTS("runtime_trace", retains_and_releases_are_recorded, who_is_not_traced_is_not_recorded,
           collections_are_recorded_and_find_the_same, who_is_resurrected_stays_traced,
           immortal_objects_are_not_traced, types_are_traced_by_option,
-          types_are_traced_that_had_objects_before, an_object_is_traced_from_outside,
-          a_type_is_traced_from_outside, the_breakpoint_is_published,
-          the_last_events_stay_whatever_else_dies, sums_of_random_histories_are_the_counts)
+          types_are_traced_that_had_objects_before, a_pattern_too_many_is_named,
+          an_object_is_traced_from_outside, a_type_is_traced_from_outside,
+          the_breakpoint_is_published, the_last_events_stay_whatever_else_dies,
+          sums_of_random_histories_are_the_counts)
