@@ -211,6 +211,10 @@ rh_heap *rh_heap_create(const rh_heap_options *options)
 void rh_heap_attach(rh_heap *heap)
 {
     heap->owner_thread = rh__thread_id();
+#ifdef RH__UNWINDS
+    if (RH__UNLIKELY(heap->unwinder != NULL))
+        rh__stack_find();
+#endif
 }
 
 /* ---- destroying a heap ---------------------------------------------------------------------- */

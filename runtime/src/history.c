@@ -213,6 +213,7 @@ bool rh__stacks_start(rh_heap *heap, uint32_t frames)
         rh__unmap(mapping);
         return false;
     }
+    rh__stack_find();
 #endif
     heap->stack_depth = depth;
     RH__ORDER();

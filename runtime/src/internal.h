@@ -246,7 +246,7 @@ typedef struct rh__type_entry {
     uint64_t object_size;
     const rh_field *fields;
     uint32_t field_count;
-    uint32_t flags;
+    uint32_t flags; /* atomic */
     uint32_t element_size;
     uint32_t length_offset;
     rh_type *source; /* the program's; nobody follows it but an outside writer, who checks */
@@ -369,8 +369,8 @@ struct rh_heap {
     uint32_t is_on_valgrind;
     uint64_t stack_count;
     uint32_t keeps_stacks; /* with all events, not with those of traced objects alone */
-    uint32_t reserved_trace;
-    rh__ring *trace; /* events of traced objects; NULL until the first */
+    uint32_t trace_tries;  /* to make the ring: those that are a power of two are made */
+    rh__ring *trace;       /* events of traced objects; NULL until the first */
     rh__event *trace_next;
     uint64_t trace_count; /* events written to it, ever */
     uint64_t trace_lost;
@@ -488,8 +488,13 @@ extern uint64_t rh__type_slots[RH__TYPES_MAX];
 
 /* Registers the type if it is not; false if that is impossible. */
 bool rh__type_register(rh_type *type);
-/* Lets its births go the short way. pre: it is registered. */
-void rh__type_shorten(rh_type *type);
+/* Lets its births go the short way, or the long one, as its flags say. pre: it is registered. */
+void rh__type_choose_way(rh_type *type);
+/* Traces the objects that are born from now on. pre: the lock is held, and the type has the index.
+ */
+void rh__type_trace(uint32_t index);
+/* atomic: types that are traced, but whose births do not know that they have to go the long way */
+extern uint32_t rh__types_lagging;
 void rh__type_lock(void); /* of the registry of types and sites */
 void rh__type_unlock(void);
 /* A copy of the text in memory that is never given back, or NULL. pre: the lock is held. */
@@ -502,6 +507,16 @@ static inline uint64_t rh__type_count(void)
 
 /* The name of a type by index; never NULL. */
 const char *rh__type_name(uint32_t index);
+
+static inline bool rh__type_is_traced(uint32_t index)
+{
+    return __atomic_load_n(&rh__types[index].flags, __ATOMIC_RELAXED) & RH_TYPE_TRACED;
+}
+
+static inline bool rh__some_type_lags(void)
+{
+    return __atomic_load_n(&rh__types_lagging, __ATOMIC_RELAXED) != 0;
+}
 
 static inline bool rh__type_ready(rh_type *type)
 {
@@ -1001,12 +1016,13 @@ static inline __attribute__((always_inline)) void rh__enter(rh_heap *heap, uint6
 
 /* ---- trace.c -------------------------------------------------------------------------------- */
 
-/* Traces all objects of types of such names from their births on. */
-void rh__trace_types(const char *pattern);
+/* Traces all objects of types of such names from their births on. False: no room for the pattern.
+ */
+bool rh__trace_types(const char *pattern);
 /* Does a pattern ask for it? */
 bool rh__trace_wants(const char *type_name);
-/* After the options were read: says that the heap cannot trace, if it is to and cannot. */
-void rh__trace_check(const rh_heap *heap);
+/* After the options were read: if the heap is to trace, prepares it, or says that it cannot. */
+void rh__trace_check(rh_heap *heap);
 /* Joins flag and mark again where one of them is missing. */
 void rh__trace_settle(rh_object *object);
 /* The new object is of a traced type. */
@@ -1102,6 +1118,9 @@ typedef struct rh__unwinder {
     rh__memo memos[RH__MEMO_SETS][RH__MEMO_WAYS];
 } rh__unwinder;
 
+/* Finds out where the calling thread's stack is, if that was not tried yet. Where recording stacks
+ * begins, and where a heap that does it comes to another thread; not when an event is recorded. */
+void rh__stack_find(void);
 /* Of the calling thread; 0, 0: not asked for yet; 1, 1: not known. */
 extern _Thread_local uint64_t rh__stack_begin __attribute__((tls_model("initial-exec")));
 extern _Thread_local uint64_t rh__stack_end __attribute__((tls_model("initial-exec")));

@@ -7,9 +7,9 @@
  *
  * The short way of a birth is taken if the class has a slot available and serial_next is not
  * serial_limit. Everything else that a birth may have to do is hidden behind these two: an
- * unregistered or traced type (its class has never a slot), a full word, the end of a block of
- * serials, a collection that is due, history, a heap being destroyed, checks of the thread. A site
- * that has no number yet goes the same way.
+ * unregistered or traced type (its class has never a slot), types that do not know yet that they
+ * are traced, a full word, the end of a block of serials, a collection that is due, history, a heap
+ * being destroyed, checks of the thread. A site that has no number yet goes the same way.
  */
 #include "internal.h"
 
@@ -18,7 +18,8 @@ void rh__set_limit(rh_heap *heap)
 #ifdef REFHEAP_GC_STRESS
     bool is_short = false;
 #else
-    bool is_short = !heap->is_observed && !heap->destroying && !rh__gc_is_due(heap);
+    bool is_short = !heap->is_observed && !heap->destroying && !rh__gc_is_due(heap) &&
+                    RH__LIKELY(!rh__some_type_lags());
 #endif
 #ifdef RH__CHECKED
     is_short = false; /* the thread is checked */
@@ -111,9 +112,9 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
 {
     if (!rh__type_ready(type) || heap->destroying)
         return NULL;
-    bool is_traced = rh__types[type->rh_private.index].flags & RH_TYPE_TRACED;
-    if (RH__UNLIKELY(!is_traced && slot_class(type) == RH__CLASS_NONE))
-        rh__type_shorten(type);
+    bool is_traced = rh__type_is_traced(type->rh_private.index);
+    if (RH__UNLIKELY(is_traced != (slot_class(type) == RH__CLASS_NONE)))
+        rh__type_choose_way(type);
     if (heap->serial_next == heap->serial_end && !rh__refill_serials(heap))
         return NULL;
     uint32_t size_class = rh__size_class(bytes);
@@ -174,7 +175,7 @@ new_recorded(rh_heap *heap, const rh_type *type, size_t bytes, size_t count, uin
     return NULL;
 #endif
     if (!heap->keeps_all || heap->checks_thread || heap->is_on_valgrind || heap->destroying ||
-        heap->serial_next == heap->serial_end || rh__gc_is_due(heap))
+        heap->serial_next == heap->serial_end || rh__gc_is_due(heap) || rh__some_type_lags())
         return NULL;
     uint32_t size_class =
         slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);

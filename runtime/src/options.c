@@ -48,7 +48,9 @@ static const option known[] = {
      MEMBER(quarantine_bytes)},
     {.name = "leaks", .accepts = "on or off", .words = {"off", "on"}, MEMBER(report_leaks)},
     {.name = "poison", .accepts = "on or off", .words = {"off", "on"}, MEMBER(poison_freed)},
-    {.name = "trace", .accepts = "a type, or a pattern like node*", .is_trace = true},
+    {.name = "trace",
+     .accepts = "a type, or a pattern like node*; at most 16 of them",
+     .is_trace = true},
     {.name = "check", .accepts = "on or off", .words = {"off", "on"}, MEMBER(check_threads)},
 };
 #define KNOWN (sizeof known / sizeof *known)
@@ -84,12 +86,8 @@ static bool apply(rh_heap_options *options, const option *self, const char *valu
         memcpy(member, &is_second, sizeof is_second);
         return true;
     }
-    if (self->is_trace) {
-        if (!value || !*value)
-            return false;
-        rh__trace_types(value);
-        return true;
-    }
+    if (self->is_trace)
+        return value && *value && rh__trace_types(value);
     if (self->is_history && value && strcmp(value, "all") == 0)
         number = RH_HISTORY_ALL;
     else if (!value || !parse_size(value, &number) || number > self->max)

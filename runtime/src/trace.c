@@ -10,9 +10,12 @@
  *
  * The ring is one like that of heap->ring (history.c), but each event has a mark of its own: these
  * events are few, each has its clock, and deaths of other objects do not push them out. It is made
- * with the first event, and so is a table of stacks, if the program has not asked for one. */
+ * when the program or an option asks for tracing, and so is a table of stacks, if the program has
+ * not asked for one: events then ask for nothing. If a debugger traces, the first event makes it.
+ */
 #include "internal.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <time.h>
@@ -32,12 +35,8 @@ static rh__event *first_slot(const rh_heap *heap)
     return (rh__event *)(uintptr_t)(heap->trace + 1);
 }
 
-bool rh__trace_is_ready(rh_heap *heap)
+static bool make_ring(rh_heap *heap)
 {
-    if (RH__LIKELY(heap->trace))
-        return true;
-    if (!heap->ring)
-        return false;
     rh__mapping *mapping =
         rh__map(heap, RH_MAPPING_HISTORY,
                 RH__MAPPING_DATA + sizeof(rh__ring) + SLOTS * sizeof(rh__event), 0, true);
@@ -51,6 +50,24 @@ bool rh__trace_is_ready(rh_heap *heap)
     if (!heap->stacks)
         rh__stacks_start(heap, STACK_FRAMES); /* without memory for it: return addresses */
     return true;
+}
+
+/* Where memory is short each try is a system call: they become rarer. The program, which may have
+ * only taken or given a count, must not find another errno. */
+static __attribute__((noinline)) bool try_ring(rh_heap *heap)
+{
+    uint32_t tries = ++heap->trace_tries;
+    if (!heap->ring || tries & (tries - 1))
+        return false;
+    int before = errno;
+    bool done = make_ring(heap);
+    errno = before;
+    return done;
+}
+
+bool rh__trace_is_ready(rh_heap *heap)
+{
+    return RH__LIKELY(heap->trace != NULL) || try_ring(heap);
 }
 
 void rh__trace_free(rh_heap *heap)
@@ -166,6 +183,7 @@ bool rh_trace(void *address)
     if (!(object->rh_flags & RH_FLAG_DYING) && !rh__is_marked(object) &&
         object->rh_count >= RH__WORD_TRACED_END - RH__WORD_TRACED - 2)
         return false;
+    rh__trace_is_ready(heap); /* without memory for it: events are lost, and counted */
     object->rh_flags |= RH_FLAG_TRACED;
     rh__trace_settle(object);
     return true;
@@ -178,6 +196,10 @@ void rh_untrace(void *address)
         return;
     if (object->rh_flags & RH_FLAG_FREED)
         rh__misuse("rh_untrace of", object);
+    if (object->rh_flags & RH_FLAG_IMMORTAL)
+        return;
+    if (RH__CHECKS_THREAD(rh__heap_of(object)))
+        rh__check_thread(rh__heap_of(object), "rh_untrace", object);
     object->rh_flags &= (uint16_t)~RH_FLAG_TRACED;
     rh__trace_settle(object);
 }
@@ -185,7 +207,7 @@ void rh_untrace(void *address)
 /* ---- types ---------------------------------------------------------------------------------- */
 
 static char patterns[PATTERNS_MAX][PATTERN_SIZE]; /* under the lock of types */
-static uint32_t pattern_count;
+static uint32_t pattern_count;                    /* atomic */
 
 bool rh__trace_wants(const char *type_name)
 {
@@ -195,37 +217,45 @@ bool rh__trace_wants(const char *type_name)
     return false;
 }
 
-/* pre: the lock is held. */
-static bool add_pattern(const char *pattern)
+static bool has_pattern(const char *pattern)
 {
     for (uint32_t i = 0; i < pattern_count; i++)
         if (strcmp(patterns[i], pattern) == 0)
-            return false;
+            return true;
+    return false;
+}
+
+/* False: there is no room for it. pre: the lock is held. */
+static bool add_pattern(const char *pattern)
+{
     size_t length = strlen(pattern);
     if (pattern_count == PATTERNS_MAX || length >= PATTERN_SIZE)
         return false;
-    memcpy(patterns[pattern_count++], pattern, length + 1);
+    memcpy(patterns[pattern_count], pattern, length + 1);
+    __atomic_store_n(&pattern_count, pattern_count + 1, __ATOMIC_RELAXED);
     return true;
 }
 
-/* Of types that are registered already, objects that are born by now are not traced. */
-void rh__trace_types(const char *pattern)
+/* Of types that are registered already, objects that are born by now are not traced; in heaps that
+ * exist already, others neither, until a birth there goes the long way. */
+bool rh__trace_types(const char *pattern)
 {
     rh__type_lock();
-    if (add_pattern(pattern))
-        for (uint64_t i = 1; i < rh__type_count(); i++) {
-            rh__type_entry *type = &rh__types[i];
-            if (fnmatch(pattern, type->name, 0) != 0)
-                continue;
-            type->flags |= RH_TYPE_TRACED;
-            __atomic_store_n(&type->source->rh_private.slot_class, RH__CLASS_NONE,
-                             __ATOMIC_RELEASE);
-        }
+    bool is_known = has_pattern(pattern), is_new = !is_known && add_pattern(pattern);
+    if (is_new)
+        for (uint32_t i = 1; i < rh__type_count(); i++)
+            if (fnmatch(pattern, rh__types[i].name, 0) == 0)
+                rh__type_trace(i);
     rh__type_unlock();
+    return is_known || is_new;
 }
 
-void rh__trace_check(const rh_heap *heap)
+void rh__trace_check(rh_heap *heap)
 {
-    if (pattern_count && !heap->ring)
+    if (!__atomic_load_n(&pattern_count, __ATOMIC_RELAXED))
+        return;
+    if (!heap->ring)
         say_no_history("trace=TYPE", heap);
+    else
+        rh__trace_is_ready(heap);
 }

@@ -239,10 +239,45 @@ static bool table_is_mapped(void)
     return true;
 }
 
-/* What the short way of a birth looks at, so it comes last. */
-void rh__type_shorten(rh_type *type)
+/* Types whose flag RH_TYPE_TRACED came when they had an index: their births may still go the short
+ * way. Such a type is written to when a birth shows that it is there, and not before: nobody says
+ * when a plugin takes its types away. */
+static bool lags[RH__TYPES_MAX]; /* under the lock */
+uint32_t rh__types_lagging;
+
+/* pre: the lock is held and the entry is complete. What the short way of a birth looks at comes
+ * last. A debugger may set the flag between any two instructions, and then it writes the class. */
+static void choose_way(rh_type *type, const rh__type_entry *entry)
 {
-    __atomic_store_n(&type->rh_private.slot_class, rh__size_class(type->size), __ATOMIC_RELEASE);
+    uint32_t flags;
+    do {
+        flags = __atomic_load_n(&entry->flags, __ATOMIC_RELAXED);
+        uint32_t size_class =
+            flags & RH_TYPE_TRACED ? RH__CLASS_NONE : rh__size_class((size_t)entry->object_size);
+        __atomic_store_n(&type->rh_private.slot_class, size_class, __ATOMIC_RELEASE);
+        RH__ORDER();
+    } while (flags != __atomic_load_n(&entry->flags, __ATOMIC_RELAXED));
+}
+
+void rh__type_choose_way(rh_type *type)
+{
+    uint32_t index = type->rh_private.index;
+    rh__type_lock();
+    choose_way(type, &rh__types[index]);
+    if (lags[index])
+        __atomic_fetch_sub(&rh__types_lagging, 1, __ATOMIC_RELAXED);
+    lags[index] = false;
+    rh__type_unlock();
+}
+
+void rh__type_trace(uint32_t index)
+{
+    if (__atomic_fetch_or(&rh__types[index].flags, RH_TYPE_TRACED, __ATOMIC_RELAXED) &
+        RH_TYPE_TRACED)
+        return;
+    if (!lags[index])
+        __atomic_fetch_add(&rh__types_lagging, 1, __ATOMIC_RELAXED);
+    lags[index] = true;
 }
 
 /* pre: the lock is held and the type has no index. */
@@ -283,8 +318,7 @@ static bool register_locked(rh_type *type)
     RH__ORDER();
     __atomic_store_n(&rh_debug_descriptor.type_count, index + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&type->rh_private.index, index, __ATOMIC_RELEASE);
-    if (!(entry->flags & RH_TYPE_TRACED))
-        rh__type_shorten(type);
+    choose_way(type, entry);
     return true;
 }
 

@@ -8,7 +8,8 @@
  * unloaded are forgotten when any module came or went. The walk reads only between the stack
  * pointer and the end of the thread's stack, upwards: what leads elsewhere was written over, and
  * ends it. What it has no rule for (a frame of a signal, a stack of a coroutine, code without
- * tables) makes it say so, and the caller asks the C library instead.
+ * tables) makes it say so, and the caller asks the C library instead. So it is in a thread whose
+ * stack nobody asked for before: the walk asks the system for nothing.
  */
 #include "internal.h"
 
@@ -44,13 +45,15 @@ void rh__unwinder_free(rh__unwinder *self)
     rh__unmap(&self->mapping);
 }
 
-/* Once in a thread. 1, 1: not known, and not asked again. */
-static __attribute__((noinline)) void find_stack(void)
+/* The C library reads a file for it, and asks for memory. */
+void rh__stack_find(void)
 {
     int before = errno;
     void *begin;
     size_t size;
     pthread_attr_t attributes;
+    if (rh__stack_end)
+        return;
     rh__stack_begin = rh__stack_end = 1;
     if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
         if (pthread_attr_getstack(&attributes, &begin, &size) == 0) {
@@ -227,8 +230,6 @@ rh__memo *rh__unwind(rh__unwinder *self, rh__memo *set, const rh__here *here, ui
                      uint64_t *addresses)
 {
     rh__memo *kept = &set[self->turn++ % RH__MEMO_WAYS];
-    if (!rh__stack_end)
-        find_stack();
     if (here->stack < rh__stack_begin || here->stack >= rh__stack_end)
         return NULL;
     walk way = {.stack = here->stack,

@@ -655,8 +655,48 @@ START_TEST(values_of_every_kind)
 }
 END_TEST
 
+static uint64_t word_of_heap(const char *name)
+{
+    return *(const uint64_t *)(const void *)((const char *)heap + constant(name));
+}
+
+/* Who takes and gives counts finds the errno that was there, and the system is not asked each time;
+ * but it is asked again. */
+static void counts_without_a_ring(void)
+{
+    heap = rh_heap_create(NULL);
+    node *a = new_node(heap, &node_type, 1);
+    requests_left = 0;
+    fails_for_ever = true;
+    NEEDS(rh_trace(a));
+    NEEDS(failures == 1);
+    errno = EDOM;
+    for (int i = 0; i < 1000; i++) {
+        rh_retain(a);
+        rh_release(a);
+    }
+    NEEDS(errno == EDOM);
+    NEEDS(failures > 1 && failures < 20);
+    NEEDS(rh_refcount(a) == 1 && !word_of_heap("heap.trace"));
+    requests_left = -1;
+    for (int i = 0; i < 2000; i++) {
+        rh_retain(a);
+        rh_release(a);
+    }
+    NEEDS(word_of_heap("heap.trace") && rh_refcount(a) == 1);
+    NEEDS(word_of_heap("heap.trace_lost") >= 2000);
+}
+
+START_TEST(tracing_without_memory_for_its_ring)
+{
+    char text[1024];
+    ck_assert_int_eq(run_child(counts_without_a_ring, text, sizeof text), 0);
+    ck_assert_str_eq(text, "");
+}
+END_TEST
+
 RUN_TESTS("runtime_failure", creating_a_heap_with_history, tracing_an_object,
           creating_a_heap_with_quarantine, registering_types, objects_of_all_sizes_and_large_ones,
           objects_beyond_the_first_chunk, growing_the_table_of_chunks,
           growing_the_table_of_weak_references, growing_the_table_of_roots,
-          finalizers_that_find_no_memory, values_of_every_kind)
+          finalizers_that_find_no_memory, values_of_every_kind, tracing_without_memory_for_its_ring)

@@ -3,6 +3,8 @@
 #include "runtime_ring.h"
 #include "runtime_test.h"
 
+#include <sys/mman.h>
+
 #define EVENTS_MAX 131072
 
 static ring_event events[EVENTS_MAX];
@@ -201,6 +203,67 @@ START_TEST(types_are_traced_by_option)
     ck_assert_int_eq(run_child(options_without_history, text, sizeof text), 0);
     ck_assert_str_eq(text, "refheap: trace=TYPE is not possible in heap 1: its history is off "
                            "(history=0)\n");
+}
+END_TEST
+
+/* A plugin's type, whose memory is not there any more, and one that is. */
+static void options_of_types_that_were(void)
+{
+    static rh_type stays = {.name = "plug_b", .size = sizeof(node), .fields = node_fields};
+    rh_heap *before = rh_heap_create(NULL);
+    rh_type *goes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *goes = (rh_type){.name = "plug_a", .size = sizeof(node), .fields = node_fields};
+    rh_release((rh_new)(before, goes));
+    node *old = (rh_new)(before, &stays);
+    munmap(goes, 4096);
+    setenv("REFHEAP_OPTIONS", "trace=plug*", 1);
+    rh_heap *heap = rh_heap_create(NULL);
+    for (int i = 0; i < 10; i++)
+        MUST(strcmp(kinds_of(heap, new_node(heap, &node_type, 1)), "") == 0);
+    MUST(strcmp(kinds_of(heap, (rh_new)(heap, &stays)), "A") == 0);
+    MUST(strcmp(kinds_of(heap, (rh_new)(heap, &stays)), "A") == 0);
+    MUST(strcmp(kinds_of(before, (rh_new)(before, &stays)), "A") == 0);
+    MUST(strcmp(kinds_of(before, old), "") == 0);
+}
+
+/* A history of all has a way of its own for births. */
+static void options_of_types_in_a_history_of_all(void)
+{
+    static rh_type type = {.name = "plug", .size = sizeof(node), .fields = node_fields};
+    rh_heap *heap = rh_heap_create(&(rh_heap_options){.history_events = RH_HISTORY_ALL});
+    for (int i = 0; i < 100; i++)
+        MUST((rh_new)(heap, &type) != NULL);
+    setenv("REFHEAP_OPTIONS", "trace=plug", 1);
+    MUST(rh_heap_create(NULL) != NULL);
+    MUST(strcmp(kinds_of(heap, (rh_new)(heap, &type)), "A") == 0);
+}
+
+START_TEST(types_are_traced_that_had_objects_before)
+{
+    char text[1024];
+    ck_assert_int_eq(run_child(options_of_types_that_were, text, sizeof text), 0);
+    ck_assert_str_eq(text, "");
+    ck_assert_int_eq(run_child(options_of_types_in_a_history_of_all, text, sizeof text), 0);
+    ck_assert_str_eq(text, "");
+}
+END_TEST
+
+static void options_of_many_patterns(void)
+{
+    char text[400] = "";
+    for (int i = 0; i < 17; i++)
+        sprintf(text + strlen(text), "trace=t%d,", i);
+    strcat(text, "trace=t3");
+    setenv("REFHEAP_OPTIONS", text, 1);
+    MUST(rh_heap_create(NULL) != NULL);
+}
+
+START_TEST(a_pattern_too_many_is_named)
+{
+    char text[1024];
+    ck_assert_int_eq(run_child(options_of_many_patterns, text, sizeof text), 0);
+    ck_assert_str_eq(text, "refheap: REFHEAP_OPTIONS: 'trace=t16' is not possible, trace wants a "
+                           "type, or a pattern like node*; at most 16 of them\n");
 }
 END_TEST
 
@@ -431,6 +494,7 @@ END_TEST
 RUN_TESTS("runtime_trace", retains_and_releases_are_recorded, who_is_not_traced_is_not_recorded,
           collections_are_recorded_and_find_the_same, who_is_resurrected_stays_traced,
           immortal_objects_are_not_traced, types_are_traced_by_option,
+          types_are_traced_that_had_objects_before, a_pattern_too_many_is_named,
           an_object_is_traced_from_outside, a_type_is_traced_from_outside,
           the_breakpoint_is_published, the_last_events_stay_whatever_else_dies,
           sums_of_random_histories_are_the_counts)

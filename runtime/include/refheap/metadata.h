@@ -385,7 +385,7 @@ enum rh_event {
  *
  * heap.trace leads to a ring, and heap.trace_next to its slot that is written next, as heap.ring
  * and heap.ring_next do: what traced objects have is in this one. Its events have numbers of their
- * own, and each has a mark of its own before it. heap.trace is 0 until the first event.
+ * own, and each has a mark of its own before it. heap.trace is 0 until something is traced.
  * heap.trace_lost events found no memory for the ring, and are in none. While heap.tracing is not
  * 0, it is the address of an object whose count and events are on their way from one state that
  * fits together to the next. Stacks of these events are recorded in any case, unless there is no
