@@ -176,7 +176,7 @@ static rhi_error *set_verdict(object_rows *o, unsigned column, rhi_cell *cell)
     }
     if (column == GARBAGE || column == REFERRERS) {
         RHI_TRY(rhi__query_graph(query));
-        *cell = rhi__number_cell(column == REFERRERS ? query->graph->found[index]
+        *cell = rhi__number_cell(column == REFERRERS ? rhi__found(query->graph, index)
                                                      : rhi__is_unreachable(query->graph, index));
         return NULL;
     }
