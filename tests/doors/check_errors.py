@@ -107,6 +107,21 @@ def check_operands(batch, truth):
     batch.fails("--nonsense", "--nonsense", command="gcgraph")
 
 
+def check_queries(batch):
+    """What is no question, and what a wrong one may have meant."""
+    for line, *words in (["", "what is asked"], ["--", "what is asked"], ["--nonsense", "--nonsense"], ["--limit=many select 1", "--limit"],
+                         ["select sise from objects", "no such column: sise", "objects has id", "referrers"],
+                         ["select sise from objects o join refs r join holders h join history on 1", "no such column: sise", "objects has id", "referrers",
+                          "refs has source", "holders has target", "history has id", "site_function"],
+                         ["select 1 from object", "no such table: object", "objects, refs, holders"],
+                         ["selec 1", "syntax error"], ["select 'a", "unrecognized token"], ["select 1; select 2", "one question at a time"],
+                         ["delete from objects", "may not be modified"], ["attach '/tmp/a' as b", "only reads", "ATTACH"],
+                         ["pragma writable_schema=1", "only reads", "PRAGMA"], ["select load_extension('a')", "only reads"],
+                         ["--file=small-dicts", "?1"], ["--file=garbage-by-type more", "'more'"], ["--file=/nonexistent/a.sql", "/nonexistent/a.sql", "--list"],
+                         ["--file=/", "/"], ["--csv --list 1", "ask nothing"]):
+        batch.fails(line, *words, command="gcquery")
+
+
 def check_places(batch, truth, stack):
     """objat on any number is an answer; refs on what is no object is none."""
     for address, status in (("0x10", "unmapped"), ("0xffffffffffffffff", "unmapped"), ("0", "unmapped"), (stack, "unmanaged")):
@@ -129,6 +144,7 @@ def check_no_heap(door, folder, program):
             with Batch(door, Target(pid=sleeper.pid, exe=os.path.realpath("/bin/sleep"))) as batch:
                 batch.fails("", "refheap", command="gcgraph")
                 batch.fails("0x10", "refheap")
+                batch.fails("select 1", "refheap", command="gcquery")
         finally:
             sleeper.kill()
     no_core = os.path.join(folder, "no_core")
@@ -358,6 +374,7 @@ def main():
                     with Batch(door, target) as batch:
                         check_operands(batch, subject.truth)
                         check_places(batch, subject.truth, stack)
+                        check_queries(batch)
                 check_statuses(door, target)
                 check_full(door, target)
                 check_help(door, target)

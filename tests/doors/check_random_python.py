@@ -17,14 +17,14 @@ import tempfile
 import expect
 from check_random import attempt, random_parser
 from expect import same
+from expect_query_python import REFERENCES, PythonQueries
 from launch import Failure, Question, door_of, report, require, without_traceback
 from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, gcore_of, minor_version, statics_of, stored_count
 
 LEFT_AT_STOP = 40  # objects that the program made or dropped after the copy that told the truth: text of the line, …
 OURS = ("Node", "Anchor", "Slots", "SlotsAndDict", "Registry", "Number", "Trouble", "Point", "Maker")
 OPERANDS_MAX = 64  # of gcgraph
-COMMANDS = ("objat", "refs", "gcgraph", "gcstat", "gcfind", "gcleaks", "gcstale", "gcverify")
-REFERENCES = ("strong", "weak", "borrowed", "conservative")
+COMMANDS = ("objat", "refs", "gcgraph", "gcstat", "gcfind", "gcleaks", "gcstale", "gcverify", "gcquery")
 UNDECLARED = ("partial",)  # types whose layout nothing tells: each word that is the address of an object counts
 RENAMED_MAX = 30  # objects that have another name than in the truth
 SHORT = 40  # characters that a value is shown with at least
@@ -95,6 +95,7 @@ class Checks:
             yield "objat", "--json 0x%x" % address, lambda document, address=address: self.check_value(document, address)
         for address in self.truth.sample(self.truth.made, self.samples // 2):
             yield "refs", "--json --limit=0 0x%x" % address, lambda document, address=address: self.check_refs(document, address)
+        yield from PythonQueries(self).all(self.samples)
 
     # one object
 
@@ -116,7 +117,7 @@ class Checks:
             if row["type"] not in known[:2]:
                 self.check_other_name(row, address, kind)
                 return address
-            same("whether %s is tracked" % row["id"], row["tracked"], known[2])
+            same("whether %s is tracked" % row["id"], row.get("tracked", known[2]), known[2])  # a table has no such column
         if address in self.truth.made:
             same("the count of %s, as Python says" % row["id"], row["refcount"], self.truth.made[address])
         return address
@@ -134,19 +135,22 @@ class Checks:
 
     def check_list(self, document):
         """Every object that Python can name, with its type and count; and nothing that is none."""
-        truth, found = self.truth, set()
-        for row in document["objects"]:
-            found.add(self.check_header(row))
-            self.listed[row["address"]] = row
+        found = {self.check_header(row): row for row in document["objects"]}
+        self.listed.update((row["address"], row) for row in document["objects"])
         same("the number of objects, each once", len(found), len(document["objects"]))
-        same("those made that are missing", [self.say(each) for each in set(truth.made) - found], [])
-        missing = set(truth.objects) - found
+        self.check_all_are_there(found)
+        extra = [row["id"] for address, row in found.items() if address not in self.truth.objects and row["tracked"]]
+        require(len(extra) <= LEFT_AT_STOP, "the collector does not know %d: %s", len(extra), extra[:20])
+
+    def check_all_are_there(self, found):
+        """Rows by address."""
+        truth = self.truth
+        same("those made that are missing", [self.say(each) for each in set(truth.made) - set(found)], [])
+        missing = set(truth.objects) - set(found)
         require(len(missing) <= LEFT_AT_STOP, "%d objects are missing: %s", len(missing), [self.say(each) for each in list(missing)[:20]])
         same("missing ones that the garbage needs", [self.say(each) for each in missing & truth.dying], [])
-        extra = [row for row in document["objects"] if number(row["address"]) not in truth.objects]
-        tracked = [row["id"] for row in extra if row["tracked"]]
-        require(len(tracked) <= LEFT_AT_STOP, "the collector does not know %d: %s", len(tracked), tracked[:20])
-        same("objects that were never made", [row["id"] for row in extra if row["type"].split(".")[-1] in OURS], [])
+        same("objects that were never made", [row["id"] for address, row in found.items()
+                                              if address not in truth.objects and row["type"].split(".")[-1] in OURS], [])
 
     def say(self, address):
         return "%s@0x%x" % (self.truth.objects.get(address, ["?"])[0], address)
@@ -209,11 +213,15 @@ class Checks:
         same("what %s holds, and is missed" % self.say(address), [self.say(each) for each in held - {row[1] for row in found}], [])
 
     def check_object(self, document, address):
-        truth = self.truth
         same("the status of " + self.say(address), (document["status"], document["offset"]), ("live", 0))
         same("the object", self.check_header(document["object"]), address)
         found = [(row["name"], number(row["value"]), row["kind"]) for row in document["fields"]
                  if row["kind"] in REFERENCES and row["value"]]
+        self.check_all_slots(address, found)
+
+    def check_all_slots(self, address, found):
+        """Of an object: (name, target, strength)."""
+        truth = self.truth
         named = [row for row in truth.named[address] if row[1] in truth.objects]
         known = [row for row in found if row[1] in truth.objects]
         types = {self.memory.word(address + 8)}
@@ -223,7 +231,10 @@ class Checks:
     def check_value(self, document, address):
         """The beginning of repr, and all of what is short."""
         require(document["object"], "%s: no object, %s", self.say(address), document["status"])
-        expected, value = self.truth.values[address], document["object"].get("value") or ""
+        self.check_text_of(document["object"].get("value") or "", address)
+
+    def check_text_of(self, value, address):
+        expected = self.truth.values[address]
         if self.truth.objects[address][0] in ("int", "float", "Number") and len(expected) > SHORT // 2:
             return
         cut = value.rstrip("…. ").rstrip("'\"").rstrip("…. ")
@@ -240,6 +251,9 @@ class Checks:
         count = self.truth.made[address]
         same("the ledger of " + self.say(address), found, {"stored": count, "fields": count, "unexplained": 0, "provisional": False})
         holders = {number(row["from"].rsplit("@", 1)[1]) for row in document["referrers"] if row["kind"] == "field" and row["strength"] in ("strong", "conservative")}
+        self.check_sources(address, holders)
+
+    def check_sources(self, address, holders):
         known = {each for each in self.truth.made if address in self.truth.holds[each]}
         same("holders that are missed", [self.say(each) for each in known - holders], [])
         same("holders that there are not", [self.say(each) for each in holders & set(self.truth.made) - known

@@ -144,7 +144,7 @@ def check_lldb_terminal(session):
 # ---- the real engine on a large heap ---------------------------------------------------------------
 
 DELAYS = (0.1, 0.02, 0.3, 0.05, 0.2, 0.5)  # (just after the Enter, LLDB sometimes drops what is typed)
-QUESTIONS = ("gcgraph --cycles", "refs --depth=2 #1", "refs #2", "gcgraph #3")
+QUESTIONS = ("gcgraph --cycles", "refs --depth=2 #1", "refs #2", "gcgraph #3", "gcquery select count(leaked) from objects")
 INSIDE = {
     "gdb": {
         "forget": "python gdb._refheap.epoch.advance()",
@@ -228,7 +228,7 @@ def check_large(session, name):
 
 def check_large_shell(shell, pid):
     caught = False
-    for line in QUESTIONS[:2]:
+    for line in (*QUESTIONS[:2], QUESTIONS[-1]):
         for delay in DELAYS:
             with Terminal([shell, "--pid", str(pid)] + line.split(" ")) as terminal:
                 time.sleep(delay)

@@ -29,6 +29,7 @@ class Queries:
     rows; both are those of expect_random.py."""
 
     def __init__(self, expectations, asked, same_rows, is_complete):
+        self.expectations = expectations
         self.truth, self.rows, self.causes = expectations.truth, expectations.rows, expectations.causes
         self.held_through, self.sample = expectations.held_through, expectations.sample
         self.asked, self.same_rows, self.is_complete = asked, same_rows, is_complete
@@ -46,6 +47,8 @@ class Queries:
         yield self.asked(question("select cause, representative, count, bytes from leaks"), self.check_leaks)
         yield self.asked(question("select heap, objects, bytes from heaps"), self.check_heaps)
         yield self.asked(question("select file, line, function, heap, objects, bytes from sites"), self.check_sites)
+        yield self.asked(question("select * from stale"), self.check_stale)
+        yield self.asked(question("select thread, stack_pointer, registers from threads"), self.check_threads)
         yield from self.about_each(samples)
 
     def about_each(self, samples):
@@ -183,6 +186,33 @@ class Queries:
         if complete:
             same("leaked objects by cause", counts, collections.Counter(self.causes.values()))
             same("leaked bytes", sum(row["bytes"] for row in document["rows"]), sum(self.truth.sizes[key] for key in self.causes))
+
+    # words
+
+    def check_stale(self, document):
+        """As gcstale's. (What the table does not have, the offset and whether a slot owns a count, is not looked at: it is put in.)"""
+        strengths = {row[:2]: row[3] for row in (*self.truth.slots, *self.truth.stale_slots)}
+        lists = {"stale": [], "possible": []}
+        for row in document["rows"]:
+            known = self.rows.word_at.get(row["holder_address"] or (row["thread"], row["name"]), {"offset": 0})
+            declared = strengths.get((row["holder"], row["name"]))
+            strength = self.rows.strength(row["holder"], declared) if declared else "strong" if row["kind"] == "root" else "conservative"
+            holder = {"kind": row["kind"], "from": row["holder"], "name": row["name"], "address": row["holder_address"], "thread": row["thread"],
+                      "offset": known["offset"], "strength": strength}
+            site = self.truth.freed.get(row["was"], {}).get("site")
+            if not row["now"] and site:
+                same("the line that made %s" % row["was"], (row["was_file"], row["was_line"]), tuple(site[:2]))
+            site = site and dict(zip(("file", "line", "function"), site))
+            lists[row["certainty"]].append({**row, "holder": holder, "was_site": site})
+        self.expectations.check_stale({**document, **lists})
+
+    def check_threads(self, document):
+        """There is each thread that has words of the program's on its stack or in registers."""
+        found = {row["thread"]: row for row in document["rows"]}
+        same("the number of threads, each once", len(found), len(document["rows"]))
+        wanted = {word["thread"] for word in self.truth.line["words"] if word["kind"] in ("local", "register")}
+        require(wanted and wanted <= set(found), "threads %s, found %s", wanted, document["rows"])
+        require(all(row["registers"] and int(row["stack_pointer"], 16) for row in found.values()), "a thread without registers: %s", found)
 
     def check_history(self, document):
         """Heap 1 has a history of deaths; it may forget old ones."""

@@ -157,6 +157,28 @@ START_TEST(a_wrong_question_is_told_what_there_is)
                   "no such column: sise, at 'sise from objects'; objects has id, address, type");
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json select 1 from object"),
                   "no such table: object; the tables are objects, refs, holders");
+    /* of each table, however many there are, each column */
+    json_t *answer = fake_json(w.t, "gcquery", "--json --tables"), *table, *column;
+    char line[400] = "--json select nosuch from objects";
+    unsigned columns = 0;
+    size_t i, k;
+    json_array_foreach(json_object_get(answer, "tables"), i, table)
+        sprintf(line + strlen(line), ", %s", json_string_value(json_object_get(table, "table")));
+    char *told = strdup(fake_json_failure(w.t, "gcquery", line));
+    ck_assert_ptr_eq(strstr(told, "…"), NULL);
+    json_array_foreach(json_object_get(answer, "tables"), i, table)
+    {
+        char *has = strstr(told, json_string_value(json_object_get(table, "table")));
+        json_array_foreach(json_object_get(table, "columns"), k, column)
+        {
+            MUST(has);
+            ck_assert_has(has, json_string_value(json_object_get(column, "name")));
+            columns++;
+        }
+    }
+    ck_assert_uint_gt(columns, 100);
+    free(told);
+    json_decref(answer);
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json selec 1"),
                   "syntax error, at 'selec 1'");
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json select 1; select 2"),
@@ -232,6 +254,12 @@ START_TEST(columns_that_cost_are_computed_when_they_are_named)
     json_decref(json);
     json = fake_json(w.t, "gcquery", "select id, retained, leaked, referrers from objects");
     ck_assert_ptr_nonnull(fake_at(json, "undecided"));
+    ck_assert_int_eq(fake_integer(json, "rows.1.referrers"), 2);
+    json_decref(json);
+    /* cycles have the graph turn round, and count otherwise from then on */
+    json = fake_json(w.t, "gcquery", "select count(*) as cycles from cycles");
+    json_decref(json);
+    json = fake_json(w.t, "gcquery", "select id, referrers from objects");
     ck_assert_int_eq(fake_integer(json, "rows.1.referrers"), 2);
     json_decref(json);
     world_free(&w);

@@ -5,7 +5,7 @@
 #define RHI_ERROR_H
 
 typedef struct rhi_error {
-    char message[512];
+    char message[2048]; /* the columns of all tables of gcquery have room */
 } rhi_error;
 
 __attribute__((format(printf, 1, 2))) rhi_error *rhi__error(const char *format, ...);

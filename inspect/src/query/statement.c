@@ -197,7 +197,7 @@ static rhi_error *ours(rhi_statement *s, int status)
 
 static rhi_error *wrong(rhi_statement *s, int status)
 {
-    char there_is[400];
+    char there_is[1800];
     int at = sqlite3_error_offset(s->database);
     rhi_error *error = ours(s, status);
     if (error)
