@@ -3,6 +3,7 @@
  * takes them from standard input (prompt.h). No logic. Invariant: an answer that was not written
  * in full never ends with a status that says more. Behind a pipe that nobody reads (`| head`)
  * SIGPIPE ends it quietly, as other commands. */
+#include "completion.h"
 #include "prompt.h"
 
 #include <refheap/inspect.h>
@@ -216,6 +217,9 @@ static int answer(int count, char **words)
     }
     if (count > 1 && strcmp(words[1], "--manual") == 0)
         return manual();
+    if (count == 3 && strcmp(words[1], "--completion") == 0)
+        return print_completion(words[2]) ? RHI_ANSWERED
+                                          : complain("--completion wants bash, zsh or fish");
     if (parse(count, words, &chosen) != 0)
         return RHI_NO_ANSWER;
     if (chosen.help || (!chosen.command && !chosen.core && !chosen.pid && !chosen.exe))

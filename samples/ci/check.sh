@@ -3,6 +3,7 @@
 #
 # Exit status: 0 all is well; 1 refheap found something, or a program failed; 2 something could not be checked.
 # $REFHEAP names the refheap command; $REFHEAP_CHECKS the commands to run (default: gcverify).
+# $REFHEAP_SARIF, if it is set, names a folder: there gcleaks, where it is one of them, writes a file for each core.
 # A program that should be checked where it ends well calls abort() there and is listed with a leading "+".
 refheap=${REFHEAP:-refheap}
 worst=0
@@ -12,6 +13,7 @@ case $(cat /proc/sys/kernel/core_pattern) in
     '|'* | */*) echo "check.sh: cores do not go to the current folder: sysctl -w kernel.core_pattern=core" >&2; exit 2 ;;
 esac
 ulimit -c unlimited || exit 2
+[ -z "$REFHEAP_SARIF" ] || mkdir -p "$REFHEAP_SARIF" || exit 2
 
 for program; do
     wanted=${program#+}
@@ -23,7 +25,11 @@ for program; do
     if [ -n "$core" ]; then
         for check in ${REFHEAP_CHECKS:-gcverify}; do
             echo "== $program: $check"
-            "$refheap" --core "$core" --exe "$wanted" "$check" --check
+            case $check${REFHEAP_SARIF:+/} in
+                gcleaks/) report=--sarif=$REFHEAP_SARIF/$(printf %s "${program#+}" | tr / _).sarif ;;
+                *) report= ;;
+            esac
+            "$refheap" --core "$core" --exe "$wanted" "$check" --check ${report:+"$report"}
             note $?
         done
         [ "$program" = "$wanted" ] && note 1 # nobody asked it to abort

@@ -250,14 +250,18 @@ static const rhi_command table[] = {
             "[{\"object\": \"T#n\"|null, \"address\": of it, \"block\": of malloc:\n"
             " {\"address\", \"size\"}|null, \"register\": \"xmm17[0]\", \"thread\"}], "
             "\"possible_total\" if cut, \"undecided\":\n objects with a count whose owner was not "
-            "found, where not everything could be searched, \"provisional\"}",
+            "found, where not everything could be searched, \"sarif\": the file that was written, "
+            "\"provisional\"}",
         .operands_min = 0,
         .operands_max = 0,
         .options =
             {{"--missing", "empty", MISSING_HELP},
              {"--check", NULL,
               "exit with 1 if something leaked, with 2 if that cannot be told (in a debugger both "
-              "fail)"}},
+              "fail)"},
+             {"--sarif", "FILE",
+              "also write all groups that are alike as results in SARIF 2.1.0, each at the line "
+              "that made its objects: code hosts show them there"}},
         .example = "gcleaks --check",
         .run = rhi__run_gcleaks,
     },

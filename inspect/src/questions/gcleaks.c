@@ -285,13 +285,29 @@ static void join_alike(rhi_leak_totals *alike)
         qsort(alike->items, kept, sizeof *alike->items, look_order);
 }
 
-/* The largest of each kind that is shown, and whether their allocations are recorded. */
-static rhi_error *list_largest(gathering *g)
+static void free_gathering(gathering *g)
 {
-    answer *a = g->answer;
-    for (uint64_t i = 0; i < a->alike.count && i < a->limit; i++)
-        RHI_TRY(add_to_list(&a->largest, a->alike.items[i].leak));
-    RHI_TRY(list_births(g, &a->largest));
+    free(g->looked_up.items);
+    free(g->born);
+    free(g->births);
+}
+
+rhi_error *rhi__list_alike(answer *a, uint64_t limit, rhi_leak_list *list)
+{
+    gathering g = {.answer = a};
+    rhi_error *error = NULL;
+    for (uint64_t i = 0; i < a->alike.count && i < limit && !error; i++)
+        error = add_to_list(list, a->alike.items[i].leak);
+    if (!error)
+        error = list_births(&g, list);
+    free_gathering(&g);
+    return error;
+}
+
+/* The largest of each kind that is shown, and whether their allocations are recorded. */
+static rhi_error *list_largest(answer *a)
+{
+    RHI_TRY(rhi__list_alike(a, a->limit, &a->largest));
     for (uint64_t i = 0; i < a->largest.count; i++) {
         const rhi_event *birth = rhi__birth(&a->largest, i);
         const rhi_leak *leak = &a->leaks->groups[a->largest.items[i]];
@@ -369,7 +385,7 @@ static rhi_error *gather(gathering *g)
     RHI_TRY(add_looked_up(g));
     join_alike(&a->alike);
     RHI_TRY(list_births(g, &a->each));
-    return list_largest(g);
+    return list_largest(a);
 }
 
 rhi_error *rhi__gcleaks(rhi_session *session, bool each, uint64_t limit, answer *a)
@@ -377,13 +393,11 @@ rhi_error *rhi__gcleaks(rhi_session *session, bool each, uint64_t limit, answer 
     gathering g = {.answer = a, .each = each};
     *a = (answer){.session = session, .limit = limit};
     rhi_error *error = gather(&g);
-    free(g.looked_up.items);
-    free(g.born);
-    free(g.births);
+    free_gathering(&g);
     return error;
 }
 
-static void free_list(rhi_leak_list *list)
+void rhi__leak_list_free(rhi_leak_list *list)
 {
     free(list->items);
     free(list->births.items);
@@ -392,8 +406,8 @@ static void free_list(rhi_leak_list *list)
 
 void rhi__gcleaks_free(answer *a)
 {
-    free_list(&a->each);
-    free_list(&a->largest);
+    rhi__leak_list_free(&a->each);
+    rhi__leak_list_free(&a->largest);
     free(a->by_type.items);
     free(a->alike.items);
     free(a->lost_by_type.items);

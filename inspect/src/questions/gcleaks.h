@@ -55,6 +55,7 @@ typedef struct rhi_gcleaks {
     rhi_leak_total by_cause[RHI_CAUSES], all;
     /* what would find some of the garbage by itself; NULL: no format has a word for it */
     const char *collect_word;
+    const char *sarif;   /* the file that was written in SARIF; NULL: none was asked for */
     uint64_t collectors; /* of these formats' heaps: each finds its own */
     uint64_t certain;    /* objects in heaps that are at rest, whose verdict rests on no guess */
     /* of a lost one that is shown it is not recorded what allocated it: its format; NULL: of none
@@ -65,6 +66,9 @@ typedef struct rhi_gcleaks {
 /* each: also each group by itself. Freed in any case. */
 rhi_error *rhi__gcleaks(rhi_session *session, bool each, uint64_t limit, rhi_gcleaks *answer);
 void rhi__gcleaks_free(rhi_gcleaks *answer);
+/* The largest of the first `limit` of those that are alike, as `largest`. Freed in any case. */
+rhi_error *rhi__list_alike(rhi_gcleaks *answer, uint64_t limit, rhi_leak_list *list);
+void rhi__leak_list_free(rhi_leak_list *list);
 
 /* The recorded allocation of the representative of a group, by its place in the list, or NULL. */
 static inline const rhi_event *rhi__birth(const rhi_leak_list *list, uint64_t place)

@@ -198,27 +198,28 @@ static void print_next(const answer *a, const rhi_leak *leak, const char *id, bo
     }
 }
 
-/* "node#12 at 0x…: 3 objects, 96 bytes, 96 retained", and with what it was lost. */
-static void print_leak(const answer *a, const rhi_leak *leak, const char *id)
+void rhi__leak_line(const answer *a, const rhi_leak *leak, char line[RHI_LEAK_LINE_SIZE])
 {
-    rhi_session *s = a->session;
+    enum { PART_SIZE = RHI_ID_SIZE + 96 };
     uint64_t start, end;
-    char of[RHI_ID_SIZE];
-    rhi__print(s,
-               "%s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64 " retained",
-               id, rhi__object_address(a->reader, a->leaks->members[leak->first]), leak->count,
-               rhi__plural(leak->count), leak->bytes, leak->retained);
+    char id[RHI_ID_SIZE], holder[PART_SIZE] = "", block[PART_SIZE] = "";
     if (leak->cause == RHI_CAUSE_DEPENDENT) {
-        rhi__index_id(s, a->reader, leak->of, of, sizeof of);
-        rhi__print(s, ", held by the %s %s",
-                   rhi__cause(a->leaks, leak->of) == RHI_CAUSE_CYCLE ? "leaked" : "lost", of);
+        rhi__index_id(a->session, a->reader, leak->of, id, sizeof id);
+        rhi__text(holder, sizeof holder, ", held by the %s %s",
+                  rhi__cause(a->leaks, leak->of) == RHI_CAUSE_CYCLE ? "leaked" : "lost", id);
     }
     if (leak->block != RHI_NO_BLOCK) {
-        rhi__malloc_range(rhi__malloc_graph_known(s), leak->block, &start, &end);
-        rhi__print(s, ", lost with the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes", start,
-                   end - start);
+        rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
+        rhi__text(block, sizeof block,
+                  ", lost with the malloc block 0x%" PRIx64 " of %" PRIu64 " bytes", start,
+                  end - start);
     }
-    rhi__print(s, "\n");
+    rhi__index_id(a->session, a->reader, a->leaks->members[leak->first], id, sizeof id);
+    rhi__text(line, RHI_LEAK_LINE_SIZE,
+              "%s at 0x%" PRIx64 ": %" PRIu32 " object%s, %" PRIu64 " bytes, %" PRIu64
+              " retained%s%s",
+              id, rhi__object_address(a->reader, a->leaks->members[leak->first]), leak->count,
+              rhi__plural(leak->count), leak->bytes, leak->retained, holder, block);
 }
 
 /* The first objects of the group behind its representative. */
@@ -242,7 +243,7 @@ static void print_group(const answer *a, uint64_t shown)
     const rhi_leak *leak = &a->leaks->groups[alike->leak];
     const rhi_event *birth = rhi__birth(&a->largest, shown);
     rhi_object object = {.state = RHI_UNUSED};
-    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "";
+    char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE] = "", line[RHI_LEAK_LINE_SIZE];
     rhi__index_id(s, a->reader, alike->sample, id, sizeof id);
     if (rhi__object_at_index(s, a->reader, alike->sample, &object))
         rhi__value(a->reader, &object, value);
@@ -253,7 +254,8 @@ static void print_group(const answer *a, uint64_t shown)
             alike->objects, rhi__plural(alike->objects), alike->bytes);
     else
         rhi__print(s, "\n%s ", rhi__cause_word(leak->cause));
-    print_leak(a, leak, id);
+    rhi__leak_line(a, leak, line);
+    rhi__print(s, "%s\n", line);
     if (value[0])
         rhi__print(s, "  holds%s\n", value);
     print_count(a, leak);
@@ -325,6 +327,8 @@ void rhi__gcleaks_print(const rhi_gcleaks *a)
     }
     print_possible(a);
     print_undecided(a);
+    if (a->sarif)
+        rhi__print(a->session, "\n%s: written in SARIF\n", a->sarif);
     rhi__print_provisional(a->session);
     rhi__print_incomplete(a->session);
 }
@@ -464,6 +468,8 @@ void rhi__gcleaks_json(const rhi_gcleaks *a)
     if (a->owners->possible.count > a->limit)
         rhi__json_key(s, "possible_total", rhi__json_u64(a->owners->possible.count));
     rhi__json_key(s, "undecided", rhi__json_u64(a->leaks->undecided));
+    if (a->sarif)
+        rhi__json_key(s, "sarif", rhi__json_text(a->sarif));
     rhi__json_key(s, "provisional", json_boolean(rhi__is_provisional(s)));
     rhi__json_end(s);
 }

@@ -1,0 +1,140 @@
+"""check_completion.py - bash completes each command and option of the manual, files where files are wanted, and lines that are typed
+at a terminal; zsh and fish read their scripts, where they are, and fish completes as well.
+
+Invariant: what is expected comes from `refheap --manual`; what completes is the shell itself.
+"""
+
+import argparse
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from launch import TIMEOUT_SECONDS, report, require
+
+
+def run(*argv, **more):
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", check=False,
+                          timeout=TIMEOUT_SECONDS, **more)
+    return done.returncode, done.stdout, done.stderr
+
+
+def table(shell):
+    """The options of each command, as the manual has them: "--limit=", "--json"."""
+    status, manual, _ = run(shell, "--manual")
+    require(status == 0, "no manual")
+    commands = {part.split("\n", 1)[0]: re.findall(r"^- `(--[\w-]+=?)", part, re.M) for part in manual.split("\n## ")[1:]}
+    require(len(commands) >= 8 and all(commands.values()), "the manual has %s", commands)
+    return commands
+
+
+class Bash:
+    def __init__(self, script, folder):
+        self.script, self.folder = script, folder
+
+    def complete(self, *words):
+        """What may stand for the last word. '=' is a word, as bash divides lines."""
+        lines = "source '%s'; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _refheap; printf '%%s\\n' \"${COMPREPLY[@]}\"" % self.script
+        status, out, error = run("bash", "--norc", "-c", lines, "bash", "refheap", *words, cwd=self.folder)
+        require(status == 0 and not error, "bash says of %s: %s", words, error)
+        return sorted(out.split("\n")[:-1]) if out.strip() else []
+
+
+def typed(argv, setup, line, folder):
+    """The words of a command line that was typed, with tabs, at a terminal where a shell was set up."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(folder)
+        os.environ.update(PS1="", TERM="dumb", INPUTRC="/dev/null")
+        os.execvp(argv[0], argv)
+    os.write(terminal, ("%s; refheap() { printf 'word<%%s>\\n' \"$@\"; exit; }\n%s\n" % (setup, line)).encode())
+    said = b""
+    try:
+        while piece := os.read(terminal, 4096):
+            said += piece
+    except OSError:  # how the end of a terminal is told
+        pass
+    os.waitpid(process, 0)
+    os.close(terminal)
+    return re.findall(r"word<([^%>]*)>", said.decode("utf-8", "replace"))
+
+
+def check_bash(bash, commands):
+    def same(words, wanted):
+        found = bash.complete(*words)
+        require(found == sorted(wanted), "bash completes %s by %s, not %s", words, found, wanted)
+    same(["gc"], [name for name in commands if name.startswith("gc")])
+    for name, options in commands.items():
+        same([name, "--"], options)
+        same(["--core", "kept", name, "--"], options)
+        same(["--core", "=", "kept", name, "--"], options)
+    same(["--co"], ["--core="])
+    same(["--core", "=", "ke"], ["kept", "kept too"])
+    same(["--core", "ke"], ["kept", "kept too"])
+    same(["gcleaks", "--sarif", "=", "ke"], ["kept", "kept too"])
+    same(["gcleaks", "--sarif", "="], ["kept", "kept too", "other"])
+    same(["gcdiff", "o"], ["other"])
+    same(["gcleaks", "--limit", "="], [])
+    same(["gcleaks", ""], [])
+    same(["nonsense", "--"], [])
+    require(str(os.getpid()) in bash.complete("--pid", str(os.getpid())), "a process is not completed")
+
+
+def check_typed(argv, setup, folder):
+    for line, wanted in (("refheap gcver\t--ch\t", ["gcverify", "--check"]), ("refheap --core=oth\tgcst\t", ["--core=other", "gcsta"]),
+                         ("refheap gcleaks --sarif=oth\t", ["gcleaks", "--sarif=other"]), ("refheap gcdiff oth\t", ["gcdiff", "other"]),
+                         ("refheap --core 'kept t\t gcverify", ["--core", "kept too", "gcverify"])):
+        found = typed(argv, setup, line, folder)
+        require(found == wanted, "of %r %s makes %s, not %s", line, argv[0], found, wanted)
+
+
+def check_others(folder, commands):
+    zsh, fish = os.path.join(folder, "zsh/site-functions/_refheap"), os.path.join(folder, "fish/vendor_completions.d/refheap.fish")
+    for path in (zsh, fish):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for name, options in commands.items():
+            line = re.search(r"^ +%s\) _arguments(.*?);;" % name, text, re.M | re.S)
+            for option in options:
+                wanted = "'%s[" % option if path == zsh else "_from %s' -l %s " % (name, option.strip("-="))
+                require(wanted in (line.group(1) if path == zsh else text), "%s lacks %s of %s", path, option, name)
+    if shutil.which("zsh"):
+        require(run("zsh", "-n", zsh)[::2] == (0, ""), "zsh: %s", run("zsh", "-n", zsh))
+    if shutil.which("fish"):
+        for name, options in commands.items():
+            status, out, error = run("fish", "--no-config", "-c", "source '%s'; complete -C 'refheap %s --'" % (fish, name))
+            found = {line.split("\t")[0] for line in out.splitlines()}  # without '='
+            require(status == 0 and not error and {option.rstrip('=') for option in options} <= found, "fish completes %s by %s: %s", name, found, error)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shell", required=True, help="the refheap command")
+    parser.add_argument("folder", help="with the scripts, as they are installed below share")
+    arguments = parser.parse_args()
+
+    def body():
+        commands = table(arguments.shell)
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("kept", "kept too", "other"):
+                with open(os.path.join(folder, name), "w", encoding="utf-8"):
+                    pass
+            script = os.path.join(arguments.folder, "bash-completion/completions/refheap")
+            check_bash(Bash(script, folder), commands)
+            check_typed(["bash", "--norc", "--noprofile", "-i"], "source '%s'" % script, folder)
+            if shutil.which("zsh"):
+                check_typed(["zsh", "-f", "-i"], "fpath=('%s/zsh/site-functions' $fpath); autoload -Uz compinit; compinit -u -D" % arguments.folder,
+                            folder)
+        check_others(arguments.folder, commands)
+        for words in (["--completion", "sh"], ["--completion"]):
+            status, out, error = run(arguments.shell, *words)
+            require(status == 2 and not out and len(error.splitlines()) == 1, "refheap %s: %d %s %s", words, status, out, error)
+        print("completion: %d commands" % len(commands))
+    return report(body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
