@@ -1,8 +1,8 @@
 """interpreters_python.py - three interpreters in one process, each with a cycle that nobody holds.
 
-    {"interpreters": 3, "garbage": {NAME of the interpreter: [ADDRESS, ADDRESS]}}
+    {"interpreters": 3, "garbage": {NAME of the interpreter: [ADDRESS, ADDRESS]}, "kept": {NAME: ADDRESS}}
 
-Invariant: the collector is off in each.
+Each also keeps an object, by a variable. Invariant: the collector is off in each.
 """
 
 import importlib
@@ -16,9 +16,10 @@ gc.collect()
 gc.disable()
 class Inner: pass
 class Other: pass
-one, other = Inner(), Other()
+class Kept: pass
+one, other, kept = Inner(), Other(), Kept()
 one.other, other.one = other, one
-os.write(%d, b"%%d %%d\\n" %% (id(one), id(other)))
+os.write(%d, b"%%d %%d %%d\\n" %% (id(one), id(other), id(kept)))
 del one, other
 """
 
@@ -31,13 +32,14 @@ def main():
         interpreters = importlib.import_module("_xxsubinterpreters")
         run = interpreters.run_string
     reader, writer = os.pipe()
-    made, garbage = [interpreters.create() for _ in range(2)], {}
-    for each in made:
-        run(each, SCRIPT % writer)
-        garbage[str(int(each))] = [int(word) for word in os.read(reader, 100).split()]
-    exec(SCRIPT % writer, globals())  # noqa: S102 (the constant above)
-    garbage["0"] = [int(word) for word in os.read(reader, 100).split()]
-    line = {"checkpoint": 1, "name": "made", "interpreters": 1 + len(made), "garbage": garbage}
+    made, garbage, kept = [interpreters.create() for _ in range(2)], {}, {}
+    for each in [*made, 0]:
+        if each:
+            run(each, SCRIPT % writer)
+        else:
+            exec(SCRIPT % writer, globals())  # noqa: S102 (the constant above)
+        *garbage[str(int(each))], kept[str(int(each))] = [int(word) for word in os.read(reader, 100).split()]
+    line = {"checkpoint": 1, "name": "made", "interpreters": 1 + len(made), "garbage": garbage, "kept": kept}
     os.write(1, json.dumps(line).encode() + b"\n")
     while "REFHEAP_WAIT_AT" in os.environ:  # not by checkpoint.py: a copy of such a process does not live
         time.sleep(1000)

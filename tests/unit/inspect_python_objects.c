@@ -674,6 +674,49 @@ START_TEST(what_the_allocator_has_in_hand_is_no_damage)
 }
 END_TEST
 
+/* `__bases__` being assigned, or the class being freed: of its other facts none may be wrong. */
+static void bases_of_class(unsigned minor, bool in_hand, uint64_t count, uint64_t weaklistoffset,
+                           uint64_t damaged, uint64_t problems)
+{
+    scene s = scene_new(minor);
+    uint64_t at = new_slotted(&s);
+    put(&s, at, count);
+    put(&s, at + PY_TP_BASE, weaklistoffset == 24 ? s.list : s.object);
+    put(&s, at + PY_TP_WEAKLISTOFFSET, weaklistoffset);
+    put_threads(&s, in_hand ? at : 0x1234);
+    put_gil(&s, SEAT, true);
+    s.py.at_hand = rhi__py_at_hand;
+    open_pool(&s, 0);
+    ck_assert_uint_eq(s.reader->damage.count, damaged);
+    ck_assert_uint_eq(s.reader->problems.count, damaged + problems); /* damage is one, too */
+    ck_assert(!problems || strstr(s.reader->problems.items[0], "Slotted is being changed: "));
+    scene_free(&s);
+}
+
+START_TEST(bases_of_a_class_in_hand_are_no_damage)
+{
+    unsigned minor = PY_MINOR_MIN + (unsigned)_i;
+    bases_of_class(minor, false, 1, 24, 1, 0);
+    bases_of_class(minor, true, 1, 24, 0, 1);
+    bases_of_class(minor, false, 0, 24, 0, 1);
+    bases_of_class(minor, true, 1, 16, 1, 0);
+}
+END_TEST
+
+START_TEST(a_list_of_more_items_than_memory_has_words_is_none)
+{
+    unsigned minor = PY_MINOR_MIN + (unsigned)_i;
+    for (unsigned is_list = 0; is_list < 2; is_list++) {
+        scene s = scene_new(minor);
+        uint64_t pool = new_pool(&s, 1, 64, 1),
+                 list = put_object(&s, block_of(&s, pool, 0), s.list, 5);
+        put(&s, list + PY_OB_SIZE, is_list ? 3 : 0xfefefefefefefee4);
+        must_be(open_pool(&s, pool), is_list ? "l" : "r");
+        scene_free(&s);
+    }
+}
+END_TEST
+
 START_TEST(what_is_being_freed_may_own_what_it_holds)
 {
     unsigned minor = PY_MINOR_MIN + (unsigned)_i;
@@ -1285,6 +1328,8 @@ int main(void)
     EACH(headers_of_live_objects_come_in_order);
     EACH(free_lists_that_make_no_sense_are_damage);
     EACH(one_pool_may_be_in_motion_and_no_more);
+    EACH(bases_of_a_class_in_hand_are_no_damage);
+    EACH(a_list_of_more_items_than_memory_has_words_is_none);
     EACH(a_type_whose_facts_disagree_is_damage);
     EACH(what_the_allocator_has_in_hand_is_no_damage);
     EACH(what_is_being_freed_may_own_what_it_holds);

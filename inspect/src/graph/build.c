@@ -328,10 +328,9 @@ static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
 
 /* ---- what is in motion ---------------------------------------------------------------------- */
 
-static bool is_over(const rhi_graph *graph, uint32_t index)
+static bool can_be_over(const rhi_graph *graph, uint32_t index)
 {
-    return rhi__open_at_most(graph, index) < 0 &&
-           !(graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT));
+    return !(graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT));
 }
 
 static bool is_in_motion(rhi_reader *reader, uint32_t index)
@@ -344,27 +343,68 @@ static bool is_in_motion(rhi_reader *reader, uint32_t index)
            rhi__format_of(reader, block->heap)->in_motion(reader, &object);
 }
 
-/* Where more fields hold an object than it has counts, those of objects that a thread may be
- * changing count like guesses. There are few such, or none: only then edges are looked at. */
+static rhi_error *mark_over(uint64_t **over, const rhi_graph *graph, uint32_t index)
+{
+    if (!*over && !(*over = calloc((uint64_t)graph->count / 64 + 1, sizeof **over)))
+        return rhi__error_memory();
+    rhi__bit_set(*over, index);
+    return NULL;
+}
+
+/* Exact roots own a count each, as fields do. */
+static rhi_error *mark_rooted(const builder *b, uint64_t **over)
+{
+    const rhi_reader *reader = b->reader;
+    uint32_t *held = malloc((reader->roots.count + 1) * sizeof *held), count = 0;
+    rhi_error *error = held ? NULL : rhi__error_memory();
+    uint64_t value;
+    for (uint64_t i = 0; i < reader->roots.count && !error; i++)
+        if (!reader->roots.items[i].is_guess &&
+            rhi__memory_u64(reader->memory, reader->roots.items[i].slot, &value) &&
+            (held[count] = rhi__object_of(reader, value)) != RHI_NO_OBJECT)
+            count++;
+    if (count)
+        qsort(held, count, sizeof *held, rhi__index_order);
+    for (uint32_t first = 0, end; first < count && !error; first = end) {
+        for (end = first; end < count && held[end] == held[first];)
+            end++;
+        if (can_be_over(b->graph, held[first]) &&
+            rhi__open_at_most(b->graph, held[first]) < (int64_t)(end - first))
+            error = mark_over(over, b->graph, held[first]);
+    }
+    free(held);
+    return error;
+}
+
+static bool any_motion(const rhi_reader *reader)
+{
+    for (uint64_t i = 0; i < reader->formats.count; i++)
+        if (reader->formats.items[i].format->in_motion)
+            return true;
+    return false;
+}
+
+/* Where more fields and roots hold an object than it has counts, those of objects that a thread may
+ * be changing count like guesses. There are few such, or none: only then edges are looked at. */
 static rhi_error *doubt_motion(builder *b)
 {
     rhi_graph *graph = b->graph;
     uint64_t *over = NULL;
-    for (uint32_t i = 0; i < graph->count; i++)
-        if (is_over(graph, i)) {
-            if (!over && !(over = calloc((uint64_t)graph->count / 64 + 1, sizeof *over)))
-                return rhi__error_memory();
-            rhi__bit_set(over, i);
-        }
-    for (uint32_t i = 0; over && i < graph->count; i++)
-        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++)
+    rhi_error *error = NULL;
+    if (!any_motion(b->reader))
+        return NULL;
+    for (uint32_t i = 0; i < graph->count && !error; i++)
+        if (can_be_over(graph, i) && rhi__open_at_most(graph, i) < 0)
+            error = mark_over(&over, graph, i);
+    if (!error)
+        error = mark_rooted(b, &over);
+    for (uint32_t i = 0; over && i < graph->count && !error; i++)
+        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1] && !error; e++)
             if (rhi__bit(over, graph->edge_to[e]) && is_in_motion(b->reader, i) &&
-                !note_guess(graph, graph->edge_to[e])) {
-                free(over);
-                return rhi__error_memory();
-            }
+                !note_guess(graph, graph->edge_to[e]))
+                error = rhi__error_memory();
     free(over);
-    return NULL;
+    return error;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */

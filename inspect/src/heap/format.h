@@ -167,9 +167,8 @@ typedef struct rhi_heap_info {
     uint64_t address;
     uint64_t number; /* no other heap of the process has it */
     bool is_shared;  /* it holds what all heaps of its copy of the runtime share */
-    /* its objects lie in the memory of another heap, and which of them are its own is not told:
-     * they are said to be of that one. 1 + its index; 0: not so */
-    uint32_t objects_in;
+    /* that know some of its objects each, and find garbage among these; 0: said of one alone */
+    uint32_t collectors;
     char name[RHI_NAME_SIZE];
     bool provisional;  /* counts are in motion: stopped inside a collection */
     const char *phase; /* "idle", "marking", … */

@@ -362,6 +362,9 @@ static rhi_error *gather(gathering *g)
     a->owners = owners;
     for (uint64_t i = 0; i < a->reader->formats.count && !a->collect_word; i++)
         a->collect_word = a->reader->formats.items[i].format->collect_word;
+    for (uint64_t i = 0; i < a->reader->heaps.count; i++)
+        if (a->reader->heaps.items[i].format->collect_word)
+            a->collectors += a->reader->heaps.items[i].collectors;
     RHI_TRY(count_all(g));
     RHI_TRY(add_looked_up(g));
     join_alike(&a->alike);

@@ -55,7 +55,8 @@ typedef struct rhi_gcleaks {
     rhi_leak_total by_cause[RHI_CAUSES], all;
     /* what would find some of the garbage by itself; NULL: no format has a word for it */
     const char *collect_word;
-    uint64_t certain; /* objects in heaps that are at rest, whose verdict rests on no guess */
+    uint64_t collectors; /* of these formats' heaps: each finds its own */
+    uint64_t certain;    /* objects in heaps that are at rest, whose verdict rests on no guess */
     /* of a lost one that is shown it is not recorded what allocated it: its format; NULL: of none
      */
     const rhi_format *unrecorded;

@@ -115,8 +115,11 @@ static void print_totals(const answer *a)
                    " group%s of garbage: cycles that nothing outside holds, with all they reach\n",
                    cycle->objects, cycle->groups, rhi__plural(cycle->groups));
     if (cycle->groups && a->collect_word)
-        rhi__print(s, "    %s would find %" PRIu64 " of them\n", a->collect_word,
-                   cycle->collectable);
+        rhi__print(s, "    %s would find %" PRIu64 " of them", a->collect_word, cycle->collectable);
+    if (cycle->groups && a->collect_word && a->collectors > 1)
+        rhi__print(s, ", each of %" PRIu64 " collectors its own", a->collectors);
+    if (cycle->groups && a->collect_word)
+        rhi__print(s, "\n");
     if (lost->groups)
         rhi__print(
             s, "  %" PRIu64 " with a lost reference: a count that no field, root or word owns\n",

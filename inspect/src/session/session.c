@@ -156,23 +156,6 @@ static rhi_error *no_heap_at_all(rhi_session *session)
                       names);
 }
 
-/* Who asks for a heap whose objects are said to be of another one learns little of it. */
-static void say_where_objects_are(rhi_session *session)
-{
-    const rhi_reader *reader = session->reader;
-    char text[160];
-    for (uint32_t i = 0; session->has_heap && i < reader->heaps.count; i++) {
-        uint32_t in = reader->heaps.items[i].objects_in;
-        if (!in || !rhi__heap_wanted(session, reader, i))
-            continue;
-        snprintf(text, sizeof text,
-                 "heap %" PRIu64 " shares its memory with heap %" PRIu64
-                 ", of which all of their objects are said to be",
-                 session->heap, reader->heaps.items[in - 1].number);
-        rhi__note(&session->notes, text);
-    }
-}
-
 rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
@@ -184,10 +167,8 @@ rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
     for (uint64_t i = 0; i < session->refused.count; i++)
         rhi__note(&session->remarks, session->refused.items[i]);
     *reader = session->reader;
-    if (!session->is_begun) {
+    if (!session->is_begun)
         rhi__begin_question(session->reader);
-        say_where_objects_are(session);
-    }
     session->is_begun = true;
     for (uint32_t i = 0; i < session->reader->heaps.count; i++)
         if (rhi__heap_wanted(session, session->reader, i))

@@ -254,20 +254,32 @@ static rhi_error *scan_for_pools(finder *f)
 enum { OBMALLOC_ARENAS = 512, OBMALLOC_COUNT = 520 };
 
 /* From 3.12 on each interpreter may have a table of its own, or share the first one's. */
+static bool table_of(const py_runtime *py, const py_interpreter *interpreter, uint64_t *table,
+                     uint64_t *count)
+{
+    uint64_t state = interpreter->address + py->at->obmalloc;
+    if (py->at->obmalloc == PY_ABSENT ||
+        (py->minor >= 13 && !rhi__memory_u64(py->memory, state, &state)) ||
+        !rhi__memory_u64(py->memory, state + OBMALLOC_ARENAS, table) ||
+        !rhi__memory_u64(py->memory, state + OBMALLOC_COUNT, count))
+        return false;
+    *count &= UINT32_MAX;
+    return *table && *count < ARENAS_MAX;
+}
+
+bool rhi__py_has_own_arenas(const py_runtime *py, const py_interpreter *interpreter)
+{
+    uint64_t table, count, of_main;
+    return table_of(py, interpreter, &table, &count) &&
+           !(table_of(py, &py->interpreters.items[0], &of_main, &count) && of_main == table);
+}
+
 static rhi_error *take_states(finder *f)
 {
     py_runtime *py = f->py;
-    for (uint64_t i = 0; i < py->interpreters.count; i++) {
-        const py_interpreter *interpreter = &py->interpreters.items[i];
-        uint64_t state = interpreter->address + py->at->obmalloc, table, count;
-        if ((py->minor >= 13 && !rhi__memory_u64(py->memory, state, &state)) ||
-            !rhi__memory_u64(py->memory, state + OBMALLOC_ARENAS, &table) ||
-            !rhi__memory_u64(py->memory, state + OBMALLOC_COUNT, &count))
-            continue;
-        count &= UINT32_MAX;
-        if (table && count < ARENAS_MAX)
-            RHI_TRY(take_table(f, table, count, interpreter->heap));
-    }
+    for (uint64_t i = 0, table, count; i < py->interpreters.count; i++)
+        if (table_of(py, &py->interpreters.items[i], &table, &count))
+            RHI_TRY(take_table(f, table, count, py->interpreters.items[i].heap));
     return NULL;
 }
 

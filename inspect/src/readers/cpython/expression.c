@@ -282,6 +282,18 @@ static bool begin(writer *w, const rhi_root *root)
            (is_identifier(place.local) && rewrite(w, "%s.f_locals['%s']", w->text, place.local));
 }
 
+/* The names are those of one interpreter; which, is a comment, unless it is the main one. */
+static bool say_interpreter(writer *w, const rhi_root *root)
+{
+    for (uint64_t i = 1; i < w->py->interpreters.count; i++) {
+        const py_interpreter *interpreter = &w->py->interpreters.items[i];
+        if (root->reach == RHI_ROOT_BY_NAME &&
+            root->slot - interpreter->address < w->py->at->interpreter_size)
+            return rewrite(w, "%s  # in interpreter %" PRIu64, w->text, interpreter->id);
+    }
+    return true;
+}
+
 bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size_t size)
 {
     writer w = {.py = py_of_heap(reader, way->steps[0].object.heap)};
@@ -292,7 +304,7 @@ bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size
             return false;
     if (w.dict_owner && !rewrite(&w, "%s.__dict__", w.text))
         return false;
-    if (strlen(w.text) >= size)
+    if (!say_interpreter(&w, way->root) || strlen(w.text) >= size)
         return false;
     memcpy(text, w.text, strlen(w.text) + 1);
     return true;

@@ -1,8 +1,8 @@
 /* facts.c - what is to be said of an interpreter besides its objects: its version, the collector's
  * numbers, and how well the allocator's memory is used.
  *
- * Interpreters that share an allocator are one heap as far as memory goes: it is told with the
- * first one. Invariant: what cannot be read is not told. */
+ * Interpreters that share an allocator are one heap: of each is told what its collector says, and
+ * of the memory once. Invariant: what cannot be read is not told. */
 #include "readers/cpython/python.h"
 #include "target/window.h"
 
@@ -28,6 +28,7 @@ typedef struct teller {
     uint32_t heap;
     rhi_fact_visitor visit;
     void *context;
+    const char *groups[PY_GROUPS]; /* of the interpreter that is told of */
 } teller;
 
 static void tell_number(const teller *t, const char *group, const char *key, const char *words,
@@ -63,9 +64,9 @@ static void tell_interpreter(const teller *t)
     char version[16];
     snprintf(version, sizeof version, py->micro_is_known ? "3.%u.%u" : "3.%u", py->minor,
              py->micro);
-    tell_text(t, "interpreter", "version", "version", version);
+    tell_text(t, t->groups[PY_GROUP_SELF], "version", "version", version);
     if (py->module[0])
-        tell_text(t, "interpreter", "file", "in", py->module);
+        tell_text(t, t->groups[PY_GROUP_SELF], "file", "in", py->module);
 }
 
 static void count_tracked(void *context, const py_links *links)
@@ -102,10 +103,11 @@ static bool tracked_objects(const teller *t, const py_interpreter *interpreter, 
 static void tell_collector(const teller *t, const py_interpreter *interpreter)
 {
     py_runtime *py = t->py;
+    const char *group = t->groups[PY_GROUP_COLLECTOR];
     uint32_t enabled;
     uint64_t count, frozen, garbage;
     if (read32(py, interpreter->gc + PY_GC_ENABLED, &enabled)) {
-        rhi_fact fact = {.group = "collector",
+        rhi_fact fact = {.group = group,
                          .key = "enabled",
                          .words = "enabled",
                          .kind = RHI_FACT_YES_NO,
@@ -113,18 +115,18 @@ static void tell_collector(const teller *t, const py_interpreter *interpreter)
         t->visit(t->context, &fact);
     }
     if (tracked_objects(t, interpreter, &count))
-        tell_number(t, "collector", "tracked", "tracked objects", count);
+        tell_number(t, group, "tracked", "tracked objects", count);
     if (rhi__py_list_length(py, rhi__py_list_head(interpreter, PY_GC_LISTS - 1), FROZEN_MAX,
                             &frozen))
-        tell_number(t, "collector", "frozen", "of them frozen", frozen);
+        tell_number(t, group, "frozen", "of them frozen", frozen);
     if (rhi__memory_u64(py->memory, interpreter->gc + PY_GC_GARBAGE, &garbage) &&
         (garbage == 0 || rhi__memory_u64(py->memory, garbage + PY_OB_SIZE, &count)))
-        tell_number(t, "collector", "garbage", "in gc.garbage", garbage ? count : 0);
+        tell_number(t, group, "garbage", "in gc.garbage", garbage ? count : 0);
 }
 
 static void tell_generations(const teller *t, const py_interpreter *interpreter)
 {
-    static const char *const groups[] = {"generation_0", "generation_1", "generation_2"};
+    const char *const *groups = t->groups + PY_GROUP_GENERATIONS;
     for (unsigned i = 0; i < PY_GC_LISTS - 1; i++) {
         uint64_t head = rhi__py_list_head(interpreter, i),
                  stats = interpreter->gc + PY_GC_STATS + i * STATS_BYTES;
@@ -266,19 +268,28 @@ static void tell_memory(const teller *t)
     tell_classes(t, &use);
 }
 
+/* The first interpreter of a heap is told of without its number. */
+static void name_groups(teller *t, const py_interpreter *interpreter)
+{
+    static const char *const first[PY_GROUPS] = {"interpreter", "collector", "generation_0",
+                                                 "generation_1", "generation_2"};
+    for (unsigned i = 0; i < PY_GROUPS; i++)
+        t->groups[i] = interpreter->groups[i][0] ? interpreter->groups[i] : first[i];
+}
+
 void rhi__py_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, void *context)
 {
     py_runtime *py = py_of_heap(reader, heap);
     teller t = {.py = py, .heap = heap, .visit = visit, .context = context};
-    tell_interpreter(&t);
     for (uint64_t i = 0; i < py->interpreters.count; i++) {
         const py_interpreter *interpreter = &py->interpreters.items[i];
         if (interpreter->heap != heap)
             continue;
+        name_groups(&t, interpreter);
+        if (!interpreter->groups[0][0])
+            tell_interpreter(&t);
         tell_collector(&t, interpreter);
         tell_generations(&t, interpreter);
-        if (!reader->heaps.items[heap].objects_in)
-            tell_memory(&t);
-        return;
     }
+    tell_memory(&t);
 }

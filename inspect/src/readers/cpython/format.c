@@ -1,7 +1,7 @@
 /* format.c - CPython's heap as a format: the table, opening and closing (see format.h).
  *
- * Each interpreter is a heap of its own. Those that share their memory, as all do before 3.12, have
- * their objects in the first one's. */
+ * A heap is what one allocator gives out. It belongs to one interpreter, or to several, as all do
+ * before 3.12. */
 #include "readers/cpython/format.h"
 #include "base/array.h"
 #include "readers/cpython/python.h"
@@ -23,53 +23,82 @@ static uint64_t next_number(const rhi_reader *reader)
     return number;
 }
 
+/* What the lines of an interpreter are called that is not the first of its heap. */
+static void name_groups(py_interpreter *interpreter)
+{
+    static const char *const names[PY_GROUPS] = {"", "_collector", "_generation_0", "_generation_1",
+                                                 "_generation_2"};
+    for (unsigned i = 0; i < PY_GROUPS; i++)
+        snprintf(interpreter->groups[i], PY_GROUP_SIZE, "interpreter_%" PRIu64 "%s",
+                 interpreter->id, names[i]);
+}
+
+/* "python 3.11.2 main", "python 3.12.1 interpreter 2", "python 3.11.2 main and interpreters 1, 2":
+ * the interpreter `first`, and those that are in its heap. */
+static void name_heap(const py_runtime *py, const py_interpreter *first, char name[RHI_NAME_SIZE])
+{
+    enum { NAMED_MAX = 8 };
+    const py_interpreter *all = py->interpreters.items;
+    uint64_t used, others = 0;
+    used = (uint64_t)snprintf(name, RHI_NAME_SIZE,
+                              py->micro_is_known ? "python 3.%u.%u" : "python 3.%u", py->minor,
+                              py->micro);
+    used += (uint64_t)(first == all ? snprintf(name + used, RHI_NAME_SIZE - used, " main")
+                                    : snprintf(name + used, RHI_NAME_SIZE - used,
+                                               " interpreter %" PRIu64, first->id));
+    for (uint64_t i = 1; i < py->interpreters.count; i++)
+        others += &all[i] != first && all[i].heap == first->heap;
+    if (others > NAMED_MAX)
+        snprintf(name + used, RHI_NAME_SIZE - used, " and %" PRIu64 " interpreters", others);
+    for (uint64_t i = 1, named = 0; others <= NAMED_MAX && i < py->interpreters.count; i++)
+        if (&all[i] != first && all[i].heap == first->heap && used < RHI_NAME_SIZE)
+            used += (uint64_t)snprintf(name + used, RHI_NAME_SIZE - used, "%s%" PRIu64,
+                                       named++      ? ", "
+                                       : others > 1 ? " and interpreters "
+                                                    : " and interpreter ",
+                                       all[i].id);
+}
+
 static rhi_error *add_heaps(rhi_reader *reader, py_runtime *py, uint32_t space)
 {
     if (!rhi__array_reserve(&reader->heaps, py->interpreters.count))
         return rhi__error_memory();
+    uint64_t begin = reader->heaps.count;
     for (uint64_t i = 0; i < py->interpreters.count; i++) {
         py_interpreter *interpreter = &py->interpreters.items[i];
-        rhi_heap_info info = {.format = &rhi__format_python,
-                              .state = py,
-                              .header_size = HEADER_SIZE,
-                              .address = interpreter->address,
-                              .number = next_number(reader),
-                              .phase = py->is_finalizing            ? "finalizing"
-                                       : interpreter->is_collecting ? "collecting"
-                                                                    : "idle",
-                              .provisional = py->is_finalizing || interpreter->is_collecting,
-                              .space = space};
-        char version[16];
-        snprintf(version, sizeof version, py->micro_is_known ? "3.%u.%u" : "3.%u", py->minor,
-                 py->micro);
-        if (i == 0)
-            snprintf(info.name, sizeof info.name, "python %s main", version);
+        bool shares = i > 0 && !rhi__py_has_own_arenas(py, interpreter);
+        interpreter->heap = (uint32_t)(shares ? begin : reader->heaps.count);
+        if (shares)
+            name_groups(interpreter);
         else
-            snprintf(info.name, sizeof info.name, "python %s interpreter %" PRIu64, version,
-                     interpreter->id);
-        interpreter->heap = (uint32_t)reader->heaps.count;
-        reader->heaps.items[reader->heaps.count++] = info;
+            reader->heaps.items[reader->heaps.count++] =
+                (rhi_heap_info){.format = &rhi__format_python,
+                                .state = py,
+                                .header_size = HEADER_SIZE,
+                                .address = interpreter->address,
+                                .number = next_number(reader),
+                                .phase = py->is_finalizing ? "finalizing" : "idle",
+                                .provisional = py->is_finalizing,
+                                .space = space};
+        rhi_heap_info *info = &reader->heaps.items[interpreter->heap];
+        info->collectors++;
+        info->provisional |= interpreter->is_collecting;
+        if (interpreter->is_collecting && !py->is_finalizing)
+            info->phase = "collecting";
+    }
+    for (uint64_t i = 0; i < py->interpreters.count; i++) {
+        const py_interpreter *interpreter = &py->interpreters.items[i];
+        if (!interpreter->groups[0][0])
+            name_heap(py, interpreter, reader->heaps.items[interpreter->heap].name);
     }
     return NULL;
-}
-
-/* From 3.12 on an interpreter may have arenas of its own. */
-static void find_shared(rhi_reader *reader, const py_runtime *py)
-{
-    for (uint64_t i = 1; i < py->interpreters.count; i++) {
-        uint32_t heap = py->interpreters.items[i].heap;
-        bool has_arenas = false;
-        for (uint64_t k = 0; k < reader->own.count && !has_arenas; k++)
-            has_arenas = reader->own.items[k].has_blocks && reader->own.items[k].heap == heap;
-        if (!has_arenas)
-            reader->heaps.items[heap].objects_in = 1 + py->interpreters.items[0].heap;
-    }
 }
 
 static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t space)
 {
     if (!rhi__py_views_make(py))
         return rhi__error_memory();
+    py->at_hand = rhi__py_at_hand;
     RHI_TRY(add_heaps(reader, py, space));
     RHI_TRY(rhi__py_types_open(py));
     for (uint64_t i = 0; i < py->interpreters.count; i++) {
@@ -78,7 +107,6 @@ static rhi_error *open_runtime(rhi_reader *reader, py_runtime *py, uint32_t spac
         info->type_count = (uint32_t)py->types.count;
     }
     RHI_TRY(rhi__py_arenas_open(py));
-    find_shared(reader, py);
     return rhi__py_roots_open(py);
 }
 

@@ -169,7 +169,6 @@ static void add_nothing(py_roots *roots, const py_interpreter *interpreter)
 static void add_collector(py_roots *roots, const py_interpreter *interpreter)
 {
     rhi_heap_info *info = &roots->reader->heaps.items[interpreter->heap];
-    const py_runtime *py = roots->py;
     const uint8_t *bytes = rhi__py_at(roots, interpreter->gc, PY_GC_GARBAGE);
     if (!bytes) {
         rhi__reader_problem(roots->reader,
@@ -178,20 +177,15 @@ static void add_collector(py_roots *roots, const py_interpreter *interpreter)
                             interpreter->gc);
         return;
     }
-    info->gc_enabled = rhi__load32(bytes + PY_GC_ENABLED) != 0;
+    info->gc_enabled |= rhi__load32(bytes + PY_GC_ENABLED) != 0;
     for (unsigned i = 0; i < 3; i++) {
         info->collections += rhi__load64(bytes + PY_GC_STATS + 24 * i);
         info->reclaimed += rhi__load64(bytes + PY_GC_STATS + 24 * i + 8);
     }
-    if (rhi__load32(bytes + PY_GC_COLLECTING) == 0)
-        return;
-    /* before 3.12 all have their objects in the same memory, which counts as the first one's */
-    for (uint64_t i = 0; i < py->interpreters.count; i++)
-        if (py->minor < 12 || &py->interpreters.items[i] == interpreter) {
-            rhi_heap_info *moving = &roots->reader->heaps.items[py->interpreters.items[i].heap];
-            moving->provisional = true;
-            moving->phase = "collecting";
-        }
+    if (rhi__load32(bytes + PY_GC_COLLECTING)) {
+        info->provisional = true;
+        info->phase = "collecting";
+    }
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */

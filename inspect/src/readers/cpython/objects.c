@@ -191,6 +191,10 @@ static bool fits_type(const py_runtime *py, const py_type *type, const uint8_t *
     uint64_t prefix = type->prefix;
     if ((type->flags & PY_FLAG_GC) && !has_collector_header(bytes + prefix - 16))
         return false;
+    /* it may be taken apart just now, but has never had more items than there are words */
+    if (type->layout == PY_LIST && got >= prefix + PY_OB_SIZE + 8 &&
+        rhi__load64(bytes + prefix + PY_OB_SIZE) > py->refcount_max)
+        return false;
     uint64_t size = rhi__py_object_size(py, type, bytes + prefix, got - prefix);
     if (!size || size > UINT64_MAX / 2 || !fits(py, type, prefix + size, room, fit))
         return false;

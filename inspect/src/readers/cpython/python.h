@@ -173,13 +173,19 @@ typedef struct py_type {
  * block_prefix. */
 enum py_allocator { PY_PYMALLOC, PY_DEBUG, PY_MALLOC };
 
-/* An interpreter: a heap of the reader. */
+/* What gcstat says of an interpreter, line by line. */
+enum { PY_GROUP_SELF, PY_GROUP_COLLECTOR, PY_GROUP_GENERATIONS, PY_GROUPS = 5, PY_GROUP_SIZE = 56 };
+
+/* An interpreter. Those that have one allocator have one heap: its objects do not say whose they
+ * are. */
 typedef struct py_interpreter {
     uint64_t address, id, gc; /* gc: where its lists of objects are */
     uint64_t modules, sysdict, builtins;
     bool
         is_collecting; /* the collector has some objects on lists of its own, and counts in links */
     uint32_t heap;     /* index into rhi_reader.heaps */
+    /* what its lines are called; "": it is the first of its heap */
+    char groups[PY_GROUPS][PY_GROUP_SIZE];
 } py_interpreter;
 
 /* One copy of CPython in the process: heaps of it have it as their `state`. */
@@ -229,8 +235,11 @@ typedef struct py_runtime {
     struct py_parts *parts;   /* what pools.c, lone.c and others made for themselves */
     struct py_traces *traces; /* of tracemalloc.c; NULL: nobody asked yet */
     struct py_hands *hands;   /* of hands.c; likewise */
-    struct py_views *views;   /* what slots.c and those with it did: views.h */
-    rhi_module_files *files;  /* where names are that C code has */
+    /* rhi__py_at_hand, for types_check.c: what threads are doing is found by types; NULL: not told
+     */
+    bool (*at_hand)(struct py_runtime *py, uint64_t start, uint64_t end, bool *is_known);
+    struct py_views *views;  /* what slots.c and those with it did: views.h */
+    rhi_module_files *files; /* where names are that C code has */
 } py_runtime;
 
 typedef struct py_runtimes {
@@ -404,6 +413,8 @@ bool rhi__py_is_static_count(const py_runtime *py, uint64_t refcount);
 
 /* Finds the arenas and makes each a range of the reader. */
 rhi_error *rhi__py_arenas_open(py_runtime *py);
+/* Has an interpreter that is not the main one an allocator of its own? Some have from 3.12 on. */
+bool rhi__py_has_own_arenas(const py_runtime *py, const py_interpreter *interpreter);
 void rhi__py_arenas_free(py_runtime *py);
 /* As in rhi_format. */
 rhi_error *rhi__py_read_blocks(rhi_reader *reader, const rhi_own_range *range, rhi_blocks *blocks);

@@ -209,6 +209,8 @@ static bool may_have(py_runtime *py, uint64_t tuple, uint64_t wanted)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
+static const char not_among_bases[] = "its __base__ is not among its __bases__";
+
 static const char *wrong_in(py_runtime *py, const py_type *type)
 {
     const char *why = NULL;
@@ -216,7 +218,7 @@ static const char *wrong_in(py_runtime *py, const py_type *type)
     if (!read_facts(py, type->address, &f) || !(f.flags & PY_FLAG_READY))
         return NULL;
     if (f.bases && !may_have(py, f.bases, f.base))
-        return "its __base__ is not among its __bases__";
+        return not_among_bases;
     if (!type->base || !read_facts(py, type->base, &base))
         return f.base ? "its __base__ is no type" : NULL;
     why = wrong_kind(py, type);
@@ -228,12 +230,29 @@ static const char *wrong_in(py_runtime *py, const py_type *type)
     return why ? why : wrong_members(py, type, &f);
 }
 
+/* Who assigns to `__bases__` changes the two words one after the other, and so does who frees the
+ * class, which has no count then. */
+static bool may_be_changing(py_runtime *py, const py_type *type)
+{
+    bool is_known;
+    uint64_t count;
+    return (rhi__memory_u64(py->memory, type->address, &count) && count == 0) ||
+           (py->at_hand &&
+            py->at_hand(py, type->address, type->address + type->basicsize, &is_known));
+}
+
 void rhi__py_check_types(py_runtime *py, uint64_t first)
 {
     for (uint64_t i = first; i < py->types.count; i++) {
         const py_type *type = &py->types.items[i];
         const char *why = wrong_in(py, type);
-        if (why)
+        if (why == not_among_bases && may_be_changing(py, type))
+            rhi__reader_problem(
+                py->reader,
+                "the class %s is being changed: its __base__ is not yet, or no more, "
+                "among its __bases__",
+                py->reader->types.items[py->first_type + i].qualified);
+        else if (why)
             rhi__reader_damage(py->reader, type->address, RHI_FOUND_BAD_TYPE,
                                "the class %s is damaged: %s",
                                py->reader->types.items[py->first_type + i].qualified, why);
