@@ -1104,6 +1104,24 @@ START_TEST(nothing_certain_rests_on_an_object_in_motion)
 }
 END_TEST
 
+/* A frame that is made of an old one holds what it has no count of yet, and a root owns the only
+ * one. */
+START_TEST(a_root_owns_its_count_before_an_object_in_motion_does)
+{
+    both b = both_new(_i);
+    made_up_put(b.w.t, b.pair, 0, b.bag); /* which has the one count of the root */
+    made_up_put(b.w.t, b.pair, 1, 0);
+    fake_put(b.w.t, b.leaf, 3, 8);
+    b.w.t->state++;
+    ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 1);
+    fake_put(b.w.t, b.pair - 8, 1, 8); /* a thread changes what it holds */
+    b.w.t->state++;
+    ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 0);
+    ck_assert_int_eq(total_of(&b, "gcstale", "stale"), 0);
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(no_certain_statement_rests_on_a_root_that_is_guessed)
 {
     both b = both_new(_i);
@@ -1208,6 +1226,7 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           what_an_exact_root_holds_is_no_garbage_by_guesses, each_owner_explains_one_count,
           a_word_of_a_stack_may_stand_for_several_variables,
           lost_references_are_told_by_type_and_line, nothing_certain_rests_on_an_object_in_motion,
+          a_root_owns_its_count_before_an_object_in_motion_does,
           a_root_may_hold_an_object_that_is_not_known,
           no_certain_statement_rests_on_a_root_that_is_guessed,
           a_path_has_an_expression_in_the_language_of_its_objects)
