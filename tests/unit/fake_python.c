@@ -147,6 +147,7 @@ static void make_arena(fake_python *p)
     uint64_t table = fake_python_room(p, ENTRIES * ENTRY + 16) + 16,
              size = p->minor < 10 ? FAKE_PYTHON_ARENA / 4 : FAKE_PYTHON_ARENA,
              state = p->interpreter + 3960;
+    p->arenas = table;
     put(p, table - 8, ENTRIES * ENTRY + 16 + 1);
     put(p, table, p->heap);
     put(p, table + 8, p->heap + p->at.pool_bytes);
@@ -222,7 +223,7 @@ fake_python fake_python_new(fake_target *t, uint64_t base, unsigned minor, unsig
     p.hexversion = new_integer(&p, 3u << 24 | minor << 16 | micro << 8 | 0xf0);
     p.version = new_text(&p, text);
     fill_dict(&p, p.modules, 1, (const char *const[]){"sys"},
-              (const uint64_t[]){new_object(&p, p.module, 56)});
+              (const uint64_t[]){p.sys = new_object(&p, p.module, 56)});
     fill_dict(&p, p.sysdict, 2, (const char *const[]){"hexversion", "version"},
               (const uint64_t[]){p.hexversion, p.version});
     fill_dict(&p, p.builtins, 1, (const char *const[]){"object"}, &p.object);

@@ -23,6 +23,8 @@ typedef struct fake_python {
     uint64_t base, runtime, interpreter, thread;
     uint64_t type, object, dict, integer, text, module; /* type objects */
     uint64_t modules, sysdict, builtins;                /* dicts */
+    uint64_t sys;                                       /* a module, of no definition */
+    uint64_t arenas;                                    /* the table of them */
     uint64_t hexversion, version;                       /* an int, a str */
     uint64_t heap, room;                                /* anonymous memory; its free part */
 } fake_python;

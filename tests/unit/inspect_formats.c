@@ -416,6 +416,47 @@ START_TEST(a_format_says_what_became_of_memory)
 }
 END_TEST
 
+/* Counts of the speck that are lost for certain, and whether it is only possible that it is lost.
+ */
+static void check_speck(const both *b, uint64_t speck, int64_t lost, unsigned possible)
+{
+    json_t *json = fake_json(b->w.t, "gcleaks", "");
+    int64_t counts = 0;
+    for (size_t i = 0; i < fake_size(json, "leaks"); i++) {
+        const json_t *leak = json_array_get(fake_at(json, "leaks"), i);
+        if (!strcmp(fake_string(leak, "objects.0"), at("speck", speck)))
+            counts += fake_integer(leak, "counts_lost");
+    }
+    ck_assert_int_eq(counts, lost);
+    ck_assert_int_eq(fake_size(json, "possible"), possible);
+    ck_assert_int_eq(fake_integer(json, "undecided"), 0);
+    if (possible) {
+        ck_assert_str_eq(fake_string(json, "possible.0.object"), at("speck", speck));
+        ck_assert_str_eq(fake_string(json, "possible.0.address"), text_of(speck));
+        ck_assert(json_is_null(fake_at(json, "possible.0.register")));
+        ck_assert(json_is_null(fake_at(json, "possible.0.thread")));
+    }
+    json_decref(json);
+}
+
+/* Two words are what memory may have by chance: what is written there, and what was left. */
+START_TEST(what_two_words_alone_say_is_lost_only_if_something_leads_there)
+{
+    both b = both_new(_i);
+    uint64_t speck = made_up_object(b.w.t, crate, 6, MADE_UP_SPECK, 256);
+    check_speck(&b, speck, 0, 1);
+    must_have(say(&b, "gcleaks", ""), ": nothing leads to it, and its count and type are all");
+    made_up_put(b.w.t, b.q, 0, speck); /* a field: it is an object */
+    b.w.t->state++;
+    check_speck(&b, speck, 255, 0);
+    made_up_put(b.w.t, b.q, 0, b.n);
+    fake_put(b.w.t, stack + 0x1800, speck, 8); /* a word */
+    b.w.t->state++;
+    check_speck(&b, speck, 255, 0);
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(a_table_in_a_crate_is_its_owners_alone)
 {
     both b = both_new(_i);
@@ -1063,6 +1104,24 @@ START_TEST(nothing_certain_rests_on_an_object_in_motion)
 }
 END_TEST
 
+/* A frame that is made of an old one holds what it has no count of yet, and a root owns the only
+ * one. */
+START_TEST(a_root_owns_its_count_before_an_object_in_motion_does)
+{
+    both b = both_new(_i);
+    made_up_put(b.w.t, b.pair, 0, b.bag); /* which has the one count of the root */
+    made_up_put(b.w.t, b.pair, 1, 0);
+    fake_put(b.w.t, b.leaf, 3, 8);
+    b.w.t->state++;
+    ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 1);
+    fake_put(b.w.t, b.pair - 8, 1, 8); /* a thread changes what it holds */
+    b.w.t->state++;
+    ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 0);
+    ck_assert_int_eq(total_of(&b, "gcstale", "stale"), 0);
+    world_free(&b.w);
+}
+END_TEST
+
 START_TEST(no_certain_statement_rests_on_a_root_that_is_guessed)
 {
     both b = both_new(_i);
@@ -1151,6 +1210,7 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           names_are_held_against_what_is_there, errors_show_names_that_work_here,
           referrers_are_found_with_a_graph_and_without,
           what_the_program_took_from_a_crate_is_its_memory, a_format_says_what_became_of_memory,
+          what_two_words_alone_say_is_lost_only_if_something_leads_there,
           a_table_in_a_crate_is_its_owners_alone,
           no_word_of_an_object_whose_slots_are_told_leads_to_missing_memory,
           no_word_that_was_partly_written_over_leads_to_missing_memory, crates_may_lie_far_apart,
@@ -1166,6 +1226,7 @@ RUN_TESTS("inspect_formats", objects_have_addresses_for_names, what_only_one_for
           what_an_exact_root_holds_is_no_garbage_by_guesses, each_owner_explains_one_count,
           a_word_of_a_stack_may_stand_for_several_variables,
           lost_references_are_told_by_type_and_line, nothing_certain_rests_on_an_object_in_motion,
+          a_root_owns_its_count_before_an_object_in_motion_does,
           a_root_may_hold_an_object_that_is_not_known,
           no_certain_statement_rests_on_a_root_that_is_guessed,
           a_path_has_an_expression_in_the_language_of_its_objects)

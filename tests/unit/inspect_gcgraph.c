@@ -305,10 +305,10 @@ START_TEST(an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost)
     json_t *json = fake_json(w.t, "gcgraph", "");
     ck_assert_uint_eq(fake_size(json, "cycles"), 4);
     ck_assert_str_eq(fake_string(json, "cycles.1.verdict"), "held");
-    /* node#7.next, by the way */
-    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.kind"), "field");
-    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.1.kind"), "dying");
-    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.1.from"), "node#2");
+    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.kind"), "dying");
+    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.from"), "node#2");
+    /* node#7.next, by the way: it is garbage */
+    ck_assert_str_eq(fake_string(json, "cycles.1.held_by.1.kind"), "field");
     ck_assert_str_eq(fake_string(json, "cycles.3.verdict"), "held");
     ck_assert_uint_eq(fake_size(json, "cycles.3.held_by"), 1);
     ck_assert_str_eq(fake_string(json, "cycles.3.held_by.0.kind"), "immortal");
@@ -470,10 +470,44 @@ START_TEST(the_edges_of_a_picture_are_merged_and_cut)
 }
 END_TEST
 
+/* What is garbage keeps nothing: whoever looks for the one to let go wants the other first. */
+START_TEST(of_the_holders_of_a_cycle_live_ones_come_first)
+{
+    enum { GARBAGE = 20 };
+    static const unsigned limits[] = {0, 2, 5};
+    world w = world_new((unsigned)_i);
+    uint64_t garbage[GARBAGE];
+    for (unsigned i = 0; i < GARBAGE; i++)
+        garbage[i] = new_node(&w, 1);
+    uint64_t one = new_node(&w, GARBAGE + 2), two = new_node(&w, 1),
+             live = new_node(&w, 1); /* with a count of its own */
+    for (unsigned i = 0; i < GARBAGE; i++) {
+        fake_link(w.heap, garbage[i], NEXT, garbage[(i + 1) % GARBAGE]);
+        fake_link(w.heap, garbage[i], OTHER, one);
+    }
+    fake_link(w.heap, one, NEXT, two);
+    fake_link(w.heap, two, NEXT, one);
+    fake_link(w.heap, live, NEXT, one);
+    for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++) {
+        char line[80];
+        snprintf(line, sizeof line, "--cycles --limit=%u", limits[i]);
+        json_t *json = fake_json(w.t, "gcgraph", line);
+        ck_assert_uint_eq(fake_size(json, "cycles"), 2);
+        ck_assert_str_eq(fake_string(json, "cycles.1.verdict"), "held");
+        ck_assert_uint_eq(fake_size(json, "cycles.1.held_by"), limits[i] ? limits[i] : GARBAGE + 1);
+        ck_assert_str_eq(fake_string(json, "cycles.1.held_by.0.from"), id_of(&w, live));
+        ck_assert_str_eq(fake_string(json, "cycles.1.held_by.1.from"), id_of(&w, garbage[0]));
+        json_decref(json);
+    }
+    world_free(&w);
+}
+END_TEST
+
 RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference,
           every_cycle_has_a_verdict, garbage_cycles_come_first,
           the_neighbourhood_of_objects_up_to_a_depth, the_neighbourhood_ends_at_hubs,
-          who_holds_a_cycle, words_that_no_field_declares_hold_a_cycle,
+          who_holds_a_cycle, of_the_holders_of_a_cycle_live_ones_come_first,
+          words_that_no_field_declares_hold_a_cycle,
           an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
           only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,
           a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so,

@@ -4,6 +4,7 @@
 #include "fake_python.h"
 #include "inspect_test.h"
 
+#include <elf.h>
 #include <unistd.h>
 
 static const uint64_t base = 0x7f0000000000, other_base = 0x7f8000000000;
@@ -575,6 +576,70 @@ START_TEST(the_direct_way_must_show_what_the_debugger_sees)
 }
 END_TEST
 
+static fake_target *terminal;
+static void emit_to_terminal(void *context, int stream, const char *piece, uint64_t size)
+{
+    fake_text *to = stream == RHI_STREAM_OUT ? &terminal->out : &terminal->err;
+    (void)context;
+    ck_assert_uint_lt(to->size + size, to->capacity);
+    memcpy(to->bytes + to->size, piece, size);
+    to->size += size;
+    to->bytes[to->size] = '\0';
+}
+
+/* The bytes of a core whose program header claims so much memory at the address, and has none. */
+static uint8_t *core_that_claims(const fake_target *t, uint64_t address, uint64_t claimed,
+                                 size_t *size)
+{
+    uint8_t *bytes = fake_core_bytes(t, size);
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)bytes;
+    Elf64_Phdr *segments = (Elf64_Phdr *)(bytes + header->e_phoff);
+    unsigned changed = 0;
+    for (unsigned i = 0; i < header->e_phnum; i++)
+        if (segments[i].p_vaddr == address) {
+            segments[i].p_filesz = 0;
+            segments[i].p_memsz = claimed;
+            changed++;
+        }
+    ck_assert_uint_eq(changed, 1);
+    return bytes;
+}
+
+/* Pools are looked for in all memory where the table of arenas is not found. Step by step through
+ * what is claimed here takes hours. */
+START_TEST(memory_that_a_core_claims_and_lacks_is_passed_at_once)
+{
+    static const uint64_t claims = 0x100000000000, claimed = 1ull << 45, stack = 0x7c0000000000;
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        char path[] = "/tmp/refheap-test-XXXXXX", error[256];
+        size_t size;
+        fake_map(s.t, claims, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+        fake_map(s.t, stack, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+        fake_thread(s.t, 77, stack + 0x800);
+        fake_put(s.t, s.p.arenas, UINT64_MAX, 8);
+        uint8_t *bytes = core_that_claims(s.t, claims, claimed, &size);
+        close(mkstemp(path));
+        fake_core_write(path, bytes, size);
+        free(bytes);
+        rhi_target before = s.t->target;
+        terminal = s.t;
+        ck_assert_int_eq(rhi_target_open_core(path, NULL, &s.t->target, error, sizeof error), 0);
+        s.t->target.emit = emit_to_terminal;
+        ck_assert_str_eq(heaps(s.t), numbered("python 3.%u.7 main", minor));
+        json_t *json = fake_json(s.t, "gcfind", "--limit=0");
+        char *said = json_dumps(json, 0);
+        ck_assert_has(said, "the table of Python's arenas is not found");
+        free(said);
+        json_decref(json);
+        rhi_target_close(&s.t->target);
+        s.t->target = before;
+        unlink(path);
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
 RUN_TESTS("inspect_python_discovery", each_version_is_found_by_its_looks,
           the_version_is_what_sys_says, without_sys_modules_there_are_answers_that_are_not_complete,
           interpreters_of_one_allocator_are_one_heap, two_copies_are_both_found,
@@ -586,4 +651,5 @@ RUN_TESTS("inspect_python_discovery", each_version_is_found_by_its_looks,
           an_older_one_is_told_by_its_lists, exports_tell_of_what_cannot_be_read,
           an_ended_python_is_told, an_overwritten_runtime_is_told_where_no_symbol_is,
           another_heap_answers_with_the_line_beside_it, a_program_with_both_answers_for_both,
-          any_word_may_hold_anything, the_direct_way_must_show_what_the_debugger_sees)
+          any_word_may_hold_anything, memory_that_a_core_claims_and_lacks_is_passed_at_once,
+          the_direct_way_must_show_what_the_debugger_sees)

@@ -144,18 +144,49 @@ START_TEST(a_type_that_nobody_made_ready_is_one_and_a_table_of_pointers_is_not)
 }
 END_TEST
 
+/* The type of definitions of modules, at the beginning of the data. */
+static uint64_t definition_type(const scene *s)
+{
+    uint64_t type = s->data, name = s->data + 0x380;
+    for (unsigned i = 0; i < 408; i += 8)
+        put(s, type + i, fake_get(s->t, s->p.module + i, 8));
+    put(s, type + 24, name);
+    put(s, type + 32, 104);
+    put(s, type + 168, (fake_get(s->t, type + 168, 8) & ~(1ull << 14)));
+    fake_copy(s->t, name, "moduledef", 10);
+    return type;
+}
+
+/* GDB's cores neither have nor list the memory of files that nobody changed: names, functions. */
+START_TEST(a_definition_of_a_module_may_lead_to_what_a_core_lacks)
+{
+    static const uint64_t missing = 0x123456789000;
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        uint64_t type = definition_type(&s), at = s.data + 0x400, of_sys = s.data + 0x300;
+        object(&s, of_sys, type, 1);
+        object(&s, at, type, 1);
+        put(&s, of_sys + 40, missing);
+        put(&s, at + 40, missing);
+        put(&s, at + 64, missing + 64);
+        MUST(!is_object(&s, at)); /* of a type that may be any */
+        put(&s, s.p.sys + 24, of_sys);
+        MUST(is_object(&s, at) && is_immortal(&s, at) && is_object(&s, of_sys));
+        put(&s, at + 64, 8);
+        MUST(!is_object(&s, at));
+        put(&s, at + 64, UINT64_MAX);
+        MUST(!is_object(&s, at));
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
 START_TEST(a_definition_of_a_module_is_known_by_its_members)
 {
     /* before, the type is reached by a list of subclasses alone, which nothing has here */
     for (unsigned minor = 11; minor <= FAKE_PYTHON_MAX; minor++) {
         scene s = scene_new(minor);
-        uint64_t type = s.data, at = s.data + 0x400, name = s.data + 0x380;
-        for (unsigned i = 0; i < 408; i += 8)
-            put(&s, type + i, fake_get(s.t, s.p.module + i, 8));
-        put(&s, type + 24, name);
-        put(&s, type + 32, 104);
-        put(&s, type + 168, (fake_get(s.t, type + 168, 8) & ~(1ull << 14)));
-        fake_copy(s.t, name, "moduledef", 10);
+        uint64_t type = definition_type(&s), at = s.data + 0x400, name = s.data + 0x380;
         object(&s, at, type, 1);
         put(&s, at + 40, name);
         put(&s, at + 56, 24);
@@ -341,6 +372,7 @@ END_TEST
 
 RUN_TESTS("inspect_python_lone", static_objects_are_found_and_structs_of_c_are_not,
           a_type_that_nobody_made_ready_is_one_and_a_table_of_pointers_is_not,
+          a_definition_of_a_module_may_lead_to_what_a_core_lacks,
           a_definition_of_a_module_is_known_by_its_members, an_address_is_no_count,
           a_block_of_malloc_is_an_object_or_none, texts_hold_nothing,
           what_the_collector_knows_is_found, a_region_that_claims_to_be_without_end_is_not_walked)

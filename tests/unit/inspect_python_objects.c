@@ -1091,6 +1091,34 @@ START_TEST(inline_values_follow_their_object)
 }
 END_TEST
 
+static bool is_thin(scene *s, uint64_t type)
+{
+    const py_type *known = rhi__py_known_type(&s->py, type);
+    return s->reader->types.items[py_type_number(&s->py, known)].is_thin;
+}
+
+/* Blocks of 16 bytes are also given out for 8 bytes or less, and keep the second word then. */
+START_TEST(a_count_and_a_type_alone_are_thin_where_no_hooks_tell_more)
+{
+    for (unsigned has_hooks = 0; has_hooks < 2; has_hooks++) {
+        scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+        uint64_t bare = new_class(&s, "Bare", 16, 0), more = new_class(&s, "More", 24, 0),
+                 tracked = new_class(&s, "Tracked", 16, PY_FLAG_GC),
+                 varies = new_type(&s, "varies", 16, 8, 0);
+        make_table(&s, 0);
+        s.py.block_prefix = has_hooks ? PY_DEBUG_PREFIX : 0;
+        scene_open(&s);
+        ck_assert(is_thin(&s, s.object) == !has_hooks);
+        ck_assert(is_thin(&s, bare) == !has_hooks);
+        ck_assert(!is_thin(&s, more));
+        ck_assert(!is_thin(&s, tracked));
+        ck_assert(!is_thin(&s, varies));
+        ck_assert(!is_thin(&s, s.list));
+        scene_free(&s);
+    }
+}
+END_TEST
+
 START_TEST(debug_hooks_lie_in_front)
 {
     scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
@@ -1348,6 +1376,7 @@ int main(void)
     EACH(a_time_without_a_zone_is_shorter);
     EACH(generators_are_as_large_as_their_code_says);
     tcase_add_test(tcase, inline_values_follow_their_object);
+    EACH(a_count_and_a_type_alone_are_thin_where_no_hooks_tell_more);
     EACH(debug_hooks_lie_in_front);
     EACH(types_that_share_a_name_are_told_apart);
     EACH(without_read_only_data_names_come_from_dicts);

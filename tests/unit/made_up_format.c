@@ -159,7 +159,7 @@ static void call_item(void *context, uint64_t element, char *name, size_t size)
 
 static bool add_types(rhi_reader *reader, state *s)
 {
-    static const char *const names[] = {"leaf", "pair", "bag", "twice", "opaque"};
+    static const char *const names[] = {"leaf", "pair", "bag", "twice", "opaque", "speck"};
     s->first_type = (uint32_t)reader->types.count;
     s->left = (rhi_field){.name = "left", .kind = RHI_KIND_STRONG};
     s->right = (rhi_field){.name = "right", .kind = RHI_KIND_BORROWED};
@@ -173,10 +173,11 @@ static bool add_types(rhi_reader *reader, state *s)
         rhi_type *type = &reader->types.items[reader->types.count++];
         *type = (rhi_type){.size = BODY + (kind == MADE_UP_LEAF || kind == MADE_UP_TWICE ? 8 : 16),
                            .has_code = true,
-                           .has_references = kind != MADE_UP_LEAF,
+                           .has_references = kind != MADE_UP_LEAF && kind != MADE_UP_SPECK,
                            .has_vectors = kind == MADE_UP_BAG,
                            .has_raw_words = kind == MADE_UP_OPAQUE,
                            .lends_bytes = kind == MADE_UP_LEAF,
+                           .is_thin = kind == MADE_UP_SPECK,
                            .acyclic = kind == MADE_UP_LEAF};
         snprintf(type->name, sizeof type->name, "%s", names[kind - MADE_UP_LEAF]);
         snprintf(type->qualified, sizeof type->qualified, "shop.%s", names[kind - MADE_UP_LEAF]);

@@ -16,6 +16,7 @@ enum made_up_kind {
     MADE_UP_BAG,
     MADE_UP_TWICE,
     MADE_UP_OPAQUE, /* two words, which hold an object if they look so */
+    MADE_UP_SPECK,  /* nothing but a count and a type */
     MADE_UP_KINDS
 };
 

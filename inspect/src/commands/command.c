@@ -223,7 +223,9 @@ static const rhi_command table[] = {
             "has a history, the representative's allocation is shown, with its stack if the heap "
             "records stacks\n(REFHEAP_OPTIONS=history=all,stacks=8). If not everything could be "
             "searched, nothing is called lost. What\nnothing but a word in a vector register "
-            "leads to is possible: libc leaves addresses there.",
+            "leads to is possible: libc leaves addresses there. So is an object of a count and a "
+            "type "
+            "alone to which nothing\nleads: other memory may look like that.",
         .json =
             "{\"command\", \"complete\", \"leaks\": [{\"cause\": "
             "\"cycle|lost_reference|dependent|lost_block\", \"objects\":\n"
@@ -248,7 +250,8 @@ static const rhi_command table[] = {
             "\"lost_by_type_total\" if cut, \"collectable\": objects of the garbage that the\n "
             "program's own collector would find, null where that is not told apart, \"possible\": "
             "[{\"object\": \"T#n\"|null, \"address\": of it, \"block\": of malloc:\n"
-            " {\"address\", \"size\"}|null, \"register\": \"xmm17[0]\", \"thread\"}], "
+            " {\"address\", \"size\"}|null, \"register\": \"xmm17[0]\"|null: nothing leads to it, "
+            "\"thread\"}], "
             "\"possible_total\" if cut, \"undecided\":\n objects with a count whose owner was not "
             "found, where not everything could be searched, \"sarif\": the file that was written, "
             "\"provisional\"}",

@@ -78,7 +78,9 @@ typedef struct rhi_type {
     /* with has_code. C code keeps what it likes in the objects' own words, and behind what they say
      * they have: also addresses of bytes inside of objects that it holds. */
     bool has_raw_words;
-    bool lends_bytes;    /* such an address alone may tell that an object is held: of text, say */
+    bool lends_bytes; /* such an address alone may tell that an object is held: of text, say */
+    bool is_thin;     /* a count and the type are all there is of its objects, and other memory may
+                       * hold these two by chance: left by one that was freed there, say */
     bool has_fixed_size; /* all objects have `size` bytes */
     bool is_weak;        /* the heap's own weak reference: one borrowed slot, its target */
 } rhi_type;

@@ -26,7 +26,7 @@ typedef struct search {
     rhi_held *groups;
     uint64_t count, limit;
     rhi_map cycles, singles; /* to the group */
-    index_list outside;      /* objects that hold some group */
+    index_list outside[2];   /* objects that hold some group: live ones, and garbage */
     uint64_t wanted;         /* field rows that are still to be read */
     bool out_of_memory;
 } search;
@@ -183,21 +183,54 @@ static uint64_t sort_once(uint32_t *items, uint64_t count)
     return kept;
 }
 
+static bool is_garbage(const search *s, uint32_t index)
+{
+    return !(s->selection->graph->flags[index] & (RHI_GRAPH_REACHED | RHI_GRAPH_CORRUPT));
+}
+
+/* Takes down an object; of many more than will be shown the last ones are forgotten. */
+static void add_outside(search *s, index_list *list, uint32_t from)
+{
+    if (!rhi__array_reserve(list, 1)) {
+        s->out_of_memory = true;
+        return;
+    }
+    list->items[list->count++] = from;
+    if (list->count / 2 > s->limit && list->count > 2048) {
+        list->count = sort_once(list->items, list->count);
+        list->count = list->count < s->limit ? list->count : s->limit;
+    }
+}
+
+/* Moves the first of a group's objects to those of all groups. */
+static void keep_outside(search *s, index_list *all, index_list *list)
+{
+    list->count = sort_once(list->items, list->count);
+    list->count = list->count < s->limit ? list->count : s->limit;
+    if (!s->out_of_memory && !rhi__array_reserve(all, list->count))
+        s->out_of_memory = true;
+    if (!s->out_of_memory && list->count) {
+        memcpy(all->items + all->count, list->items, list->count * sizeof *list->items);
+        all->count += list->count;
+    }
+    free(list->items);
+}
+
 /* Counts the references to the group from outside, and takes down the first objects that they
- * come from: of those to a large cycle only as many as are shown. Looks at no more than `budget`
- * references and members; returns what is left of it. */
+ * come from, live ones and garbage: of those to a large cycle only as many as are shown. Looks at
+ * no more than `budget` references and members; returns what is left of it. */
 static uint64_t find_outside(search *s, rhi_held *group, uint64_t budget)
 {
     const rhi_graph *g = s->selection->graph;
-    index_list list = {0};
-    uint64_t found = 0,
+    index_list lists[2] = {{0}};
+    uint64_t found = 0, live = 0,
              room = s->limit - (group->rows.count < s->limit ? group->rows.count : s->limit);
     uint32_t count;
     const uint32_t *members = members_of(s, group, &count);
     const struct rhi_large_cycle *large =
         group->cycle == RHI_NO_OBJECT ? NULL : large_cycle(g, group->cycle);
     for (uint32_t m = large ? large->first : 0;
-         m < count && !s->out_of_memory && !(large && found >= room); m++) {
+         m < count && !s->out_of_memory && !(large && live >= room); m++) {
         uint32_t e = g->referrer_start[members[m]], end = g->referrer_start[members[m] + 1];
         if (budget-- == 0) {
             budget = 0;
@@ -208,30 +241,16 @@ static uint64_t find_outside(search *s, rhi_held *group, uint64_t budget)
             uint32_t from = g->referrer_from[e];
             if (is_inside(s, group, from))
                 continue;
-            if (!rhi__array_reserve(&list, 1)) {
-                s->out_of_memory = true;
-                break;
-            }
             found++;
-            list.items[list.count++] = from;
-            if (list.count / 2 > s->limit && list.count > 2048) {
-                list.count = sort_once(list.items, list.count);
-                list.count = list.count < s->limit ? list.count : s->limit;
-            }
+            live += !is_garbage(s, from);
+            add_outside(s, &lists[is_garbage(s, from)], from);
         }
         group->is_at_least = group->is_at_least || (e < end && !large);
     }
     group->total += large ? large->outside : found;
     s->wanted += found < room ? found : room;
-    list.count = sort_once(list.items, list.count);
-    list.count = list.count < s->limit ? list.count : s->limit;
-    if (!s->out_of_memory && !rhi__array_reserve(&s->outside, list.count))
-        s->out_of_memory = true;
-    if (!s->out_of_memory && list.count) {
-        memcpy(s->outside.items + s->outside.count, list.items, list.count * sizeof *list.items);
-        s->outside.count += list.count;
-    }
-    free(list.items);
+    for (unsigned i = 0; i < 2; i++)
+        keep_outside(s, &s->outside[i], &lists[i]);
     return budget;
 }
 
@@ -241,6 +260,7 @@ static void add_field(search *s, uint32_t group_number, const rhi_edge *edge)
     if (!group || group->rows.count >= s->limit || is_inside(s, group, edge->from))
         return;
     rhi_holder row = rhi__edge_holder(s->selection->reader, edge);
+    row.in_garbage = is_garbage(s, edge->from);
     if (add_row(s, group, &row) && s->wanted)
         s->wanted--;
 }
@@ -256,6 +276,18 @@ static bool visit_field(void *context, const rhi_edge *edge)
     return s->wanted > 0 && !s->out_of_memory;
 }
 
+static rhi_error *read_outside(search *s, index_list *list)
+{
+    const rhi_selection *sel = s->selection;
+    list->count = sort_once(list->items, list->count);
+    for (uint64_t i = 0; i < list->count && s->wanted && !s->out_of_memory; i++) {
+        RHI_TRY(rhi__progress(&sel->session->work, "looking for holders", i, list->count));
+        rhi__each_edge(sel->session, sel->reader, list->items[i], visit_field, s);
+    }
+    return NULL;
+}
+
+/* Live holders first: rows are added while there is room. */
 static rhi_error *find_fields(search *s)
 {
     const rhi_selection *sel = s->selection;
@@ -266,12 +298,8 @@ static rhi_error *find_fields(search *s)
         add_staying_members(s, &s->groups[i]);
         budget -= share - find_outside(s, &s->groups[i], share);
     }
-    s->outside.count = sort_once(s->outside.items, s->outside.count);
-    for (uint64_t i = 0; i < s->outside.count && s->wanted && !s->out_of_memory; i++) {
-        RHI_TRY(rhi__progress(&sel->session->work, "looking for holders", i, s->outside.count));
-        rhi__each_edge(sel->session, sel->reader, s->outside.items[i], visit_field, s);
-    }
-    return NULL;
+    RHI_TRY(read_outside(s, &s->outside[false]));
+    return read_outside(s, &s->outside[true]);
 }
 
 /* ---- words ---------------------------------------------------------------------------------- */
@@ -365,7 +393,8 @@ static rhi_error *find(search *s, bool fields)
         error = rhi__judge_holders(s->selection->session, s->selection->reader, &s->groups[i].rows);
     rhi__map_free(&s->cycles);
     rhi__map_free(&s->singles);
-    free(s->outside.items);
+    free(s->outside[false].items);
+    free(s->outside[true].items);
     return error ? error : s->out_of_memory ? rhi__error_memory() : NULL;
 }
 

@@ -272,10 +272,22 @@ static void print_group(const answer *a, uint64_t shown)
     print_next(a, leak, id, birth != NULL);
 }
 
-/* What nothing but a vector register leads to: neither lost for certain, nor in use for certain. */
+/* Why it is neither lost for certain, nor in use for certain. */
+static void print_doubt(const answer *a, const rhi_possible *p)
+{
+    if (p->in == RHI_IN_NOTHING)
+        rhi__print(a->session, ": nothing leads to it, and its count and type are all there is of "
+                               "it: it may be no object, but memory that looks like one\n");
+    else
+        rhi__print(a->session,
+                   ": only a word in %s of thread %" PRIu64
+                   " leads to it, which may be a leftover\n",
+                   a->reader->memory->map.registers.items[p->in].name,
+                   rhi__register_lwp(a->reader->memory, p->in));
+}
+
 static void print_possible(const answer *a)
 {
-    const struct rhi_sink *map = &a->reader->memory->map;
     for (uint64_t i = 0; i < a->owners->possible.count && i < a->limit; i++) {
         const rhi_possible *p = &a->owners->possible.items[i];
         char id[RHI_ID_SIZE];
@@ -292,10 +304,7 @@ static void print_possible(const answer *a)
                        " bytes and what it owns",
                        start, end - start);
         }
-        rhi__print(a->session,
-                   ": only a word in %s of thread %" PRIu64
-                   " leads to it, which may be a leftover\n",
-                   map->registers.items[p->in].name, rhi__register_lwp(a->reader->memory, p->in));
+        print_doubt(a, p);
     }
     if (a->owners->possible.count > a->limit)
         rhi__print_more(a->session, "", a->owners->possible.count - a->limit, NULL);
@@ -413,9 +422,13 @@ static json_t *total_json(const answer *a, const rhi_leak_total *t)
 
 static json_t *possible_json(const answer *a, const rhi_possible *p)
 {
-    json_t *json = json_pack("{s:n, s:n, s:s, s:o}", "object", "block", "register",
-                             a->reader->memory->map.registers.items[p->in].name, "thread",
-                             rhi__json_u64(rhi__register_lwp(a->reader->memory, p->in)));
+    json_t *json = json_pack("{s:n, s:n, s:n, s:n}", "object", "block", "register", "thread");
+    if (p->in != RHI_IN_NOTHING) {
+        json_object_set_new(json, "register",
+                            json_string(a->reader->memory->map.registers.items[p->in].name));
+        json_object_set_new(json, "thread",
+                            rhi__json_u64(rhi__register_lwp(a->reader->memory, p->in)));
+    }
     char id[RHI_ID_SIZE];
     if (p->object != RHI_NO_OBJECT) {
         rhi__index_id(a->session, a->reader, p->object, id, sizeof id);

@@ -8,6 +8,8 @@
 static int holder_order(const void *left, const void *right)
 {
     const rhi_holder *a = left, *b = right;
+    if (a->in_garbage != b->in_garbage)
+        return a->in_garbage ? 1 : -1;
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
     if (a->address != b->address)

@@ -37,6 +37,7 @@ typedef struct rhi_holder {
     bool strong;      /* an exact reference that owns a count */
     bool weak;        /* an exact reference that owns none of this object */
     bool in_live;     /* fields: the object that has the field is live (not dying) */
+    bool in_garbage;  /* and it is garbage: set where the graph is known; such rows come last */
     uint32_t index;   /* registers: in memory->map.registers; roots: in reader->roots */
     uint64_t address; /* of the word; 0 for a register */
     uint64_t value, target;
@@ -66,7 +67,7 @@ typedef struct rhi_holders {
 
 /* A visitor that adds the row to an rhi_holders; names that the row has are the list's then. */
 rhi_error *rhi__collect_holder(void *holders, const rhi_holder *holder);
-/* Sorts by class, then address, and leaves those that are kept. */
+/* Sorts by class, then address, garbage last, and leaves those that are kept. */
 void rhi__sort_holders(rhi_holders *holders);
 void rhi__holders_free(rhi_holders *holders);
 /* A row with names of its own. False if memory is short. */

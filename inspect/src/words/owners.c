@@ -345,6 +345,46 @@ static rhi_error *follow_vectors(search *s, rhi_walk *walk)
     return walk ? rhi__walk(walk, count, head) : NULL;
 }
 
+/* ---- what may be no object ------------------------------------------------------------------ */
+
+static bool is_doubtful(void *context, uint32_t index, const rhi_block *block,
+                        const rhi_header *header, const uint8_t *bytes)
+{
+    const search *s = context;
+    (void)block, (void)bytes;
+    return s->owners->lacking[index] && !rhi__bit(s->owners->owned, index) &&
+           !rhi__bit(s->in_block, index) && rhi__found(s->graph, index) == 0 &&
+           header->type < s->reader->types.count && s->reader->types.items[header->type].is_thin;
+}
+
+static rhi_error *doubt(void *context, uint32_t index, const rhi_object *object,
+                        const uint8_t *bytes)
+{
+    search *s = context;
+    rhi_owners *o = s->owners;
+    (void)object, (void)bytes;
+    if (!rhi__array_reserve(&o->possible, 1))
+        return rhi__error_memory();
+    o->possible.items[o->possible.count++] = (rhi_possible){index, RHI_NO_BLOCK, RHI_IN_NOTHING};
+    o->lacking[index] = 0;
+    return NULL;
+}
+
+/* Of those that nothing leads to, the thin ones need not be objects. */
+static rhi_error *doubt_thin(search *s)
+{
+    bool any = false;
+    for (uint64_t i = 0; i < s->reader->types.count && !any; i++)
+        any = s->reader->types.items[i].is_thin;
+    uint64_t low, high;
+    return any && count_open(s, false, &low, &high)
+               ? rhi__each_chosen(&s->session->work, s->reader, "looking at what nothing leads to",
+                                  is_doubtful, doubt, s)
+               : NULL;
+}
+
+/* ---- all steps ------------------------------------------------------------------------------ */
+
 static rhi_error *follow_objects(search *s)
 {
     rhi_owners *o = s->owners;
@@ -395,6 +435,7 @@ static rhi_error *find_owners(search *s, bool full)
         RHI_TRY(follow_objects(s));
     else
         RHI_TRY(follow_vectors(s, NULL));
+    RHI_TRY(doubt_thin(s));
     s->owners->open = count_open(s, false, &low, &high);
     own_what_is_guessed(s);
     return leave_to_lost_blocks(s->owners, s->graph->count);

@@ -25,12 +25,14 @@ typedef struct rhi_links {
     uint64_t *has; /* bits by `from`: has any */
 } rhi_links;
 
-/* What nothing but a vector register leads to. It may be in use, or the register was left so: it is
- * not lost for certain. */
+/* What is not lost for certain: what nothing but a vector register leads to, which may be in use,
+ * or the register was left so; or a thin object (rhi_type.is_thin) to which nothing leads at all,
+ * which may be none. */
+enum { RHI_IN_NOTHING = UINT32_MAX };
 typedef struct rhi_possible {
     uint32_t object; /* RHI_NO_OBJECT: it is a block */
     uint32_t block;
-    uint32_t in; /* register, in memory.map.registers */
+    uint32_t in; /* register, in memory.map.registers; RHI_IN_NOTHING */
 } rhi_possible;
 
 typedef struct rhi_owners {

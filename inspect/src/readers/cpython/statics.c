@@ -82,10 +82,13 @@ static bool is_singleton(const search *s, uint64_t address)
     return false;
 }
 
-/* NULL, or an address of memory that is there. */
-static bool is_pointer(const search *s, uint64_t word)
+/* NULL, or an address of memory that is there. A core may lack the memory of files and not list it:
+ * where the type is that of definitions for certain, any address will do. */
+static bool is_pointer(const search *s, const py_type *type, uint64_t word)
 {
-    return word == 0 || rhi__memory_region(s->py->memory, word) != NULL;
+    enum { LOWEST = 4096, ADDRESS_BITS = 56 };
+    return word == 0 || rhi__memory_region(s->py->memory, word) != NULL ||
+           (type->address == s->py->definition_type && word >= LOWEST && !(word >> ADDRESS_BITS));
 }
 
 /* Known by its members: the name of its type stands in the file alone. m_size says how much state a
@@ -104,10 +107,10 @@ static bool is_module_def(const search *s, const py_type *type, const uint8_t *b
                                  : NULL;
     return rhi__load64(bytes) < COUNT_MAX && rhi__load64(bytes + M_INDEX) < MODULES_MAX &&
            size >= -1 && size < STATE_MAX && rhi__load64(bytes + M_NAME) &&
-           is_pointer(s, rhi__load64(bytes + M_INIT)) &&
-           is_pointer(s, rhi__load64(bytes + M_NAME)) &&
-           is_pointer(s, rhi__load64(bytes + M_DOC)) &&
-           is_pointer(s, rhi__load64(bytes + M_METHODS)) &&
+           is_pointer(s, type, rhi__load64(bytes + M_INIT)) &&
+           is_pointer(s, type, rhi__load64(bytes + M_NAME)) &&
+           is_pointer(s, type, rhi__load64(bytes + M_DOC)) &&
+           is_pointer(s, type, rhi__load64(bytes + M_METHODS)) &&
            (!copy || (of_copy && (of_copy->flags & PY_FLAG_DICT)));
 }
 
