@@ -476,6 +476,53 @@ START_TEST(a_heap_in_motion_is_provisional)
 }
 END_TEST
 
+static const uint64_t start_ns = 1700000000000000000ull;
+
+static void ring_event(const world *w, enum rh_event kind, uint64_t object)
+{
+    fake_ring_event(w->heap, kind, object, fake_serial(w->heap, object), 0, w->node,
+                    kind == RH_EVENT_FREE ? RH_DEATH_RELEASE : RH_DEATH_NONE, 0);
+}
+
+START_TEST(a_history_says_what_is_forgotten)
+{
+    world w = world_new((unsigned)_i);
+    uint64_t node = new_node(&w, 1);
+    fake_ring_mark(w.heap, 99942, start_ns, 77);
+    ring_event(&w, RH_EVENT_FREE, node);
+    fake_traced_event(w.heap, 7, start_ns, RH_EVENT_RETAIN, node, 1, w.node);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "select count(*) from history where kind = 'free'"),
+                     RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "note: heap 1: its history begins at event 99942: what was "
+                                  "before is forgotten\n");
+    ck_assert_has(w.t->out.bytes, "note: heap 1: that of traced objects begins at traced event 7");
+    json_t *json = fake_json(w.t, "gcquery", "select count(*) from history");
+    ck_assert_int_eq(fake_integer(json, "rows.0.count(*)"), 2);
+    ck_assert_has(fake_string(json, "notes.0"), "event 99942");
+    json_decref(json);
+    ck_assert_str_eq(rows(&w, "--file=deaths-by-place"), "node,release,,,,1\n");
+    ck_assert_has(w.t->err.bytes, "note: heap 1: its history begins at event 99942");
+    ck_assert_str_eq(rows(&w, "select 1"), "1\n");
+    ck_assert_str_eq(w.t->err.bytes, "");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(the_kinds_of_events_are_listed)
+{
+    world w = chain(_i);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "--tables"), RHI_ANSWERED);
+    const char *kind = strstr(strstr(w.t->out.bytes, "\nhistory: "), "  kind ");
+    char line[256];
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(kind, "\n"), kind);
+    static const char *const words[] = {"alloc",        "free",    "finalize", "resurrect",
+                                        "last release", " retain", " release,"};
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+        ck_assert_has(line, words[i]);
+    world_free(&w);
+}
+END_TEST
+
 RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
@@ -485,4 +532,5 @@ RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_te
           shipped_queries_answer_alike_behind_each_command,
           one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text,
           a_lookup_of_what_is_damaged_is_incomplete, a_lookup_of_what_is_whole_is_complete,
-          a_heap_in_motion_is_provisional)
+          a_heap_in_motion_is_provisional, a_history_says_what_is_forgotten,
+          the_kinds_of_events_are_listed)

@@ -298,6 +298,8 @@ static void end_csv(show *s)
         rhi__notice(session, "provisional: counts are in motion\n");
     for (uint64_t i = 0; i < session->notes.count; i++)
         rhi__notice(session, "incomplete: %s\n", session->notes.items[i]);
+    for (uint64_t i = 0; i < session->remarks.count; i++)
+        rhi__notice(session, "note: %s\n", session->remarks.items[i]);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */
