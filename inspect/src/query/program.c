@@ -48,7 +48,9 @@ enum { ID, ADDRESS, EVENTS_MAX = 1 << 15 };
 static const rhi_column history_columns[] = {
     {"id", RHI_COLUMN_TEXT, 0, 4, "the object that it happened to", 0},
     {"address", RHI_COLUMN_TEXT, 0, 4, "where that was", 0},
-    {"event", RHI_COLUMN_INTEGER, 0, 0, "its number", 0},
+    {"event", RHI_COLUMN_INTEGER, 0, 0,
+     "its number, among those of the heap that are traced or not", 0},
+    {"traced", RHI_COLUMN_INTEGER, 0, 0, "1: it is of a traced object", 0},
     {"kind", RHI_COLUMN_TEXT, 0, 0,
      "alloc, free, finalize, resurrect, last release; of a traced object retain, release, too", 0},
     {"type", RHI_COLUMN_TEXT, 0, 0, "of the object", 0},
