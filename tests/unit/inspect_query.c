@@ -552,6 +552,21 @@ START_TEST(the_kinds_of_events_are_listed)
 }
 END_TEST
 
+START_TEST(serials_tell_which_birth_was_first)
+{
+    world w = world_new((unsigned)_i);
+    uint64_t first = new_node(&w, 1), second = new_node(&w, 1);
+    fake_ring_mark(w.heap, 0, start_ns + 50 * second_ns, 77); /* or later */
+    ring_event(&w, RH_EVENT_ALLOC, second);
+    ring_event(&w, RH_EVENT_FREE, second);
+    fake_traced_event(w.heap, 0, start_ns + 55 * second_ns, RH_EVENT_ALLOC, first, 1, w.node);
+    fake_traced_event(w.heap, 1, start_ns + 60 * second_ns, RH_EVENT_RETAIN, first, 1, w.node);
+    ck_assert_str_eq(rows(&w, "select event, traced, kind, id from history"),
+                     "1,1,retain,node#1\n1,0,free,node#2\n0,0,alloc,node#2\n0,1,alloc,node#1\n");
+    world_free(&w);
+}
+END_TEST
+
 RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
@@ -562,4 +577,5 @@ RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_te
           one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text,
           a_lookup_of_what_is_damaged_is_incomplete, a_lookup_of_what_is_whole_is_complete,
           a_heap_in_motion_is_provisional, events_of_all_rings_are_told_newest_first,
-          a_history_says_what_is_forgotten, the_kinds_of_events_are_listed)
+          a_history_says_what_is_forgotten, the_kinds_of_events_are_listed,
+          serials_tell_which_birth_was_first)

@@ -1,8 +1,9 @@
 /* merge.c - one history out of two (see merge.h).
  *
  * Each ring has its own numbers, so that clocks alone say how events of two of them followed each
- * other, as far as they can. Invariant: the events of a ring keep their order, and an object is
- * born before, and dies after, whatever else happened to it. */
+ * other, as far as they can. Invariant: the events of a ring keep their order; an object dies after
+ * all else that happened to it, and is born before that, and, since its heap counts up serials,
+ * before whatever happened to an object of a higher one. */
 #include "readers/refheap/merge.h"
 #include "base/search.h"
 
@@ -13,6 +14,7 @@
 typedef struct place {
     uint64_t serial;
     uint32_t index;
+    uint32_t up_to_rest; /* how many events there are up to the last one of this serial or higher */
     bool is_free;
 } place;
 
@@ -35,34 +37,41 @@ static place *places_of(const rhi_event *events, uint64_t count)
                             .is_free = events[i].kind == RHI_EVENT_FREE};
     if (places && count)
         qsort(places, count, sizeof *places, place_order);
+    uint32_t up_to_rest = 0;
+    for (uint64_t i = count; places && i-- > 0;) {
+        up_to_rest = places[i].index >= up_to_rest ? places[i].index + 1 : up_to_rest;
+        places[i].up_to_rest = up_to_rest;
+    }
     return places;
 }
 
-/* How many events stand before the oldest death, or other event, of the object, and with it. */
-static uint32_t up_to_oldest(const place *places, uint64_t count, uint64_t serial, bool is_free)
+/* How many events there are up to the death of the object; 0: there is none. */
+static uint32_t up_to_death(const place *places, uint64_t count, uint64_t serial)
 {
-    const place bound = {.serial = serial, .index = UINT32_MAX, .is_free = is_free};
+    const place bound = {.serial = serial, .index = UINT32_MAX, .is_free = true};
     uint64_t behind = rhi__first(0, count, at, place_order(&places[at], &bound) > 0);
     const place *last = behind ? &places[behind - 1] : NULL;
-    return last && last->serial == serial && last->is_free == is_free ? last->index + 1 : 0;
+    return last && last->serial == serial && last->is_free ? last->index + 1 : 0;
 }
 
-/* For each event, how many of the other history are newer for certain: they hold all that happened
- * to the same object behind it. */
+/* How many up to the oldest that was not before the object's birth. */
+static uint32_t up_to_birth(const place *places, uint64_t count, uint64_t serial)
+{
+    uint64_t first = rhi__first(0, count, at, places[at].serial >= serial);
+    return first < count ? places[first].up_to_rest : 0;
+}
+
+/* For each event, how many of the other history are newer for certain. */
 static uint32_t *newer_than(const rhi_event *events, uint64_t count, const rhi_event *others,
                             uint64_t other_count)
 {
     uint32_t *newer = calloc(count + 1, sizeof *newer);
     place *places = places_of(others, other_count);
-    for (uint64_t i = 0; newer && places && i < count; i++) {
-        uint64_t serial = events[i].serial;
-        if (events[i].kind != RHI_EVENT_FREE)
-            newer[i] = up_to_oldest(places, other_count, serial, true);
-        if (events[i].kind == RHI_EVENT_ALLOC) {
-            uint32_t rest = up_to_oldest(places, other_count, serial, false);
-            newer[i] = rest > newer[i] ? rest : newer[i];
-        }
-    }
+    for (uint64_t i = 0; newer && places && i < count; i++)
+        if (events[i].kind == RHI_EVENT_ALLOC)
+            newer[i] = up_to_birth(places, other_count, events[i].serial);
+        else if (events[i].kind != RHI_EVENT_FREE)
+            newer[i] = up_to_death(places, other_count, events[i].serial);
     if (!places) {
         free(newer);
         newer = NULL;
