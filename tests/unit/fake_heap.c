@@ -627,41 +627,61 @@ void fake_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t 
     fake_put(t, heap->address + c[RH_MC_heap_history_count], number + 1, 8);
 }
 
+/* Of the one ring or of the other: where its address is, and that of its next slot. */
+typedef struct ring_ids {
+    unsigned ring, next;
+} ring_ids;
+static const ring_ids deaths = {RH_MC_heap_ring, RH_MC_heap_ring_next},
+                      traced = {RH_MC_heap_trace, RH_MC_heap_trace_next};
+
 /* Into the slot that is written next. */
-static void ring_put(fake_heap *heap, uint64_t what, uint64_t origin, uint64_t where)
+static void ring_put(fake_heap *heap, ring_ids ids, uint64_t what, uint64_t origin, uint64_t where)
 {
     const uint64_t *c = heap->space->c;
     fake_target *t = heap->target;
-    uint64_t ring = fake_get(t, heap->address + c[RH_MC_heap_ring], 8),
-             next = fake_get(t, heap->address + c[RH_MC_heap_ring_next], 8);
+    uint64_t ring = fake_get(t, heap->address + c[ids.ring], 8),
+             next = fake_get(t, heap->address + c[ids.next], 8);
     uint64_t slots = ring + c[RH_MC_ring_slots];
     if (next == slots + FAKE_RING_SLOTS * c[RH_MC_ring_slot_size])
         next = slots;
     fake_put(t, next + c[RH_MC_slot_what], what, 8);
     fake_put(t, next + c[RH_MC_slot_origin], origin, 8);
     fake_put(t, next + c[RH_MC_slot_where], where, 8);
-    fake_put(t, heap->address + c[RH_MC_heap_ring_next], next + c[RH_MC_ring_slot_size], 8);
+    fake_put(t, heap->address + c[ids.next], next + c[RH_MC_ring_slot_size], 8);
+}
+
+static void mark(fake_heap *heap, ring_ids ids, uint64_t number, uint64_t time, uint32_t thread)
+{
+    const uint64_t *c = heap->space->c;
+    fake_target *t = heap->target;
+    if (!fake_get(t, heap->address + c[ids.ring], 8)) {
+        uint64_t ring =
+            fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_HISTORY, heap->address) + 0x80;
+        fake_put(t, heap->address + c[ids.ring], ring, 8);
+        fake_put(t, heap->address + c[ids.next], ring + c[RH_MC_ring_slots], 8);
+        fake_put(t, ring + c[RH_MC_ring_capacity], FAKE_RING_SLOTS, 8);
+    }
+    ring_put(heap, ids, RH_EVENT_MARK | (uint64_t)thread << 4, time, number);
 }
 
 void fake_ring_mark(fake_heap *heap, uint64_t number, uint64_t time, uint32_t thread)
 {
-    const uint64_t *c = heap->space->c;
-    fake_target *t = heap->target;
-    if (!fake_get(t, heap->address + c[RH_MC_heap_ring], 8)) {
-        uint64_t ring =
-            fake_mapping(heap->space, 0x1000, 0x1000, RH_MAPPING_HISTORY, heap->address) + 0x80;
-        fake_put(t, heap->address + c[RH_MC_heap_ring], ring, 8);
-        fake_put(t, heap->address + c[RH_MC_heap_ring_next], ring + c[RH_MC_ring_slots], 8);
-        fake_put(t, ring + c[RH_MC_ring_capacity], FAKE_RING_SLOTS, 8);
-    }
-    ring_put(heap, RH_EVENT_MARK | (uint64_t)thread << 4, time, number);
+    mark(heap, deaths, number, time, thread);
 }
 
 void fake_ring_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial,
                      uint32_t site, uint32_t type, enum rh_death death, uint64_t place)
 {
-    ring_put(heap, kind | address | (uint64_t)death << 48,
+    ring_put(heap, deaths, kind | address | (uint64_t)death << 48,
              serial << heap->space->c[RH_MC_object_serial_shift] | site, place << 16 | type);
+}
+
+void fake_traced_event(fake_heap *heap, uint64_t number, uint64_t time, enum rh_event kind,
+                       uint64_t address, uint64_t serial, uint32_t type)
+{
+    mark(heap, traced, number, time, 77);
+    ring_put(heap, traced, kind | address, serial << heap->space->c[RH_MC_object_serial_shift],
+             type);
 }
 
 /* ---- weak references ------------------------------------------------------------------------ */

@@ -133,6 +133,9 @@ enum { FAKE_BLOCK = 4, FAKE_RING_SLOTS = 3 * FAKE_BLOCK };
 void fake_ring_mark(fake_heap *heap, uint64_t number, uint64_t time, uint32_t thread);
 void fake_ring_event(fake_heap *heap, enum rh_event kind, uint64_t address, uint64_t serial,
                      uint32_t site, uint32_t type, enum rh_death death, uint64_t place);
+/* The same into the ring of traced objects, each with a mark of its own. */
+void fake_traced_event(fake_heap *heap, uint64_t number, uint64_t time, enum rh_event kind,
+                       uint64_t address, uint64_t serial, uint32_t type);
 enum { FAKE_RING = 8, FAKE_ROOTS = 16, FAKE_WEAK = 16, FAKE_STACK_DEPTH = 4 };
 /* Enters a weak reference (an object of a type that fake_weak_type made) for its target: in the
  * table, which the first one makes, in the target's flags and in the reference. */

@@ -504,6 +504,97 @@ START_TEST(a_heap_in_motion_is_provisional)
 }
 END_TEST
 
+static const uint64_t start_ns = 1700000000000000000ull, second_ns = 1000000000ull;
+
+static void ring_event(const world *w, enum rh_event kind, uint64_t object)
+{
+    fake_ring_event(w->heap, kind, object, fake_serial(w->heap, object), 0, w->node,
+                    kind == RH_EVENT_FREE ? RH_DEATH_RELEASE : RH_DEATH_NONE, 0);
+}
+
+START_TEST(events_of_all_rings_are_told_newest_first)
+{
+    world w = world_new((unsigned)_i);
+    fake_heap *second = fake_heap_new(w.space, 2, "second");
+    uint64_t n[3], other;
+    for (unsigned i = 0; i < 3; i++)
+        n[i] = new_node(&w, 1);
+    other = fake_new(second, w.node, 1, 0);
+    fake_ring_mark(w.heap, 0, start_ns + 10 * second_ns, 77);
+    for (unsigned i = 0; i < 3; i++)
+        ring_event(&w, RH_EVENT_ALLOC, n[i]);
+    fake_ring_mark(w.heap, 3, start_ns + 50 * second_ns, 77);
+    ring_event(&w, RH_EVENT_FREE, n[2]);
+    ring_event(&w, RH_EVENT_FREE, n[1]);
+    ring_event(&w, RH_EVENT_FREE, n[0]); /* from the 50th second on: an object dies last */
+    fake_traced_event(w.heap, 0, start_ns + 51 * second_ns, RH_EVENT_RETAIN, n[0], 1, w.node);
+    fake_traced_event(w.heap, 1, start_ns + 53 * second_ns, RH_EVENT_RELEASE, n[0], 1, w.node);
+    fake_ring_mark(second, 0, start_ns + 52 * second_ns, 77);
+    fake_ring_event(second, RH_EVENT_ALLOC, other, 4, 0, w.node, RH_DEATH_NONE, 0);
+    ck_assert_str_eq(rows(&w, "select event, traced, kind, id, heap from history"),
+                     "5,0,free,node#1,1\n1,1,release,node#1,1\n0,0,alloc,node#4,2\n"
+                     "0,1,retain,node#1,1\n4,0,free,node#2,1\n3,0,free,node#3,1\n"
+                     "2,0,alloc,node#3,1\n1,0,alloc,node#2,1\n0,0,alloc,node#1,1\n");
+    ck_assert_str_eq(w.t->err.bytes, "");
+    fake_heap_free(second);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_history_says_what_is_forgotten)
+{
+    world w = world_new((unsigned)_i);
+    uint64_t node = new_node(&w, 1);
+    fake_ring_mark(w.heap, 99942, start_ns, 77);
+    ring_event(&w, RH_EVENT_FREE, node);
+    fake_traced_event(w.heap, 7, start_ns, RH_EVENT_RETAIN, node, 1, w.node);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "select count(*) from history where kind = 'free'"),
+                     RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "note: heap 1: its history begins at event 99942: what was "
+                                  "before is forgotten\n");
+    ck_assert_has(w.t->out.bytes, "note: heap 1: that of traced objects begins at traced event 7");
+    json_t *json = fake_json(w.t, "gcquery", "select count(*) from history");
+    ck_assert_int_eq(fake_integer(json, "rows.0.count(*)"), 2);
+    ck_assert_has(fake_string(json, "notes.0"), "event 99942");
+    json_decref(json);
+    ck_assert_str_eq(rows(&w, "--file=deaths-by-place"), "node,release,,,,1\n");
+    ck_assert_has(w.t->err.bytes, "note: heap 1: its history begins at event 99942");
+    ck_assert_str_eq(rows(&w, "select 1"), "1\n");
+    ck_assert_str_eq(w.t->err.bytes, "");
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(the_kinds_of_events_are_listed)
+{
+    world w = chain(_i);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "--tables"), RHI_ANSWERED);
+    const char *kind = strstr(strstr(w.t->out.bytes, "\nhistory: "), "  kind ");
+    char line[256];
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(kind, "\n"), kind);
+    static const char *const words[] = {"alloc",        "free",    "finalize", "resurrect",
+                                        "last release", " retain", " release,"};
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+        ck_assert_has(line, words[i]);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(serials_tell_which_birth_was_first)
+{
+    world w = world_new((unsigned)_i);
+    uint64_t first = new_node(&w, 1), second = new_node(&w, 1);
+    fake_ring_mark(w.heap, 0, start_ns + 50 * second_ns, 77); /* or later */
+    ring_event(&w, RH_EVENT_ALLOC, second);
+    ring_event(&w, RH_EVENT_FREE, second);
+    fake_traced_event(w.heap, 0, start_ns + 55 * second_ns, RH_EVENT_ALLOC, first, 1, w.node);
+    fake_traced_event(w.heap, 1, start_ns + 60 * second_ns, RH_EVENT_RETAIN, first, 1, w.node);
+    ck_assert_str_eq(rows(&w, "select event, traced, kind, id from history"),
+                     "1,1,retain,node#1\n1,0,free,node#2\n0,0,alloc,node#2\n0,1,alloc,node#1\n");
+    world_free(&w);
+}
+END_TEST
+
 RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
@@ -513,4 +604,6 @@ RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_te
           shipped_queries_answer_alike_behind_each_command,
           one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text,
           a_lookup_of_what_is_damaged_is_incomplete, a_lookup_of_what_is_whole_is_complete,
-          a_heap_in_motion_is_provisional)
+          a_heap_in_motion_is_provisional, events_of_all_rings_are_told_newest_first,
+          a_history_says_what_is_forgotten, the_kinds_of_events_are_listed,
+          serials_tell_which_birth_was_first)

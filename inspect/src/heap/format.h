@@ -465,8 +465,8 @@ struct rhi_format {
     void (*value)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes, char *text,
                   size_t size);
     /* The newest events about an address or (address 0) an object, or (serial 0, too) all of them,
-     * newest first in each heap; at most `limit`. counts: retains and releases, too. Returns how
-     * many. NULL: the format keeps no history. */
+     * newest first, as far as clocks tell; at most `limit`. counts: retains and releases, too.
+     * Returns how many. NULL: the format keeps no history. */
     uint64_t (*history)(rhi_reader *reader, uint64_t address, uint64_t serial, bool counts,
                         rhi_event *events, uint64_t limit);
     /* The number of the oldest event that the heap remembers; false: it remembers none. NULL: as of

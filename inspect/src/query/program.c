@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- threads -------------------------------------------------------------------------------- */
@@ -47,8 +48,11 @@ enum { ID, ADDRESS, EVENTS_MAX = 1 << 15 };
 static const rhi_column history_columns[] = {
     {"id", RHI_COLUMN_TEXT, 0, 4, "the object that it happened to", 0},
     {"address", RHI_COLUMN_TEXT, 0, 4, "where that was", 0},
-    {"event", RHI_COLUMN_INTEGER, 0, 0, "its number", 0},
-    {"kind", RHI_COLUMN_TEXT, 0, 0, "alloc, free, finalize, resurrect, last release", 0},
+    {"event", RHI_COLUMN_INTEGER, 0, 0,
+     "its number, among those of the heap that are traced or not", 0},
+    {"traced", RHI_COLUMN_INTEGER, 0, 0, "1: it is of a traced object", 0},
+    {"kind", RHI_COLUMN_TEXT, 0, 0,
+     "alloc, free, finalize, resurrect, last release; of a traced object retain, release, too", 0},
     {"type", RHI_COLUMN_TEXT, 0, 0, "of the object", 0},
     {"reason", RHI_COLUMN_TEXT, 0, 0, "of a death: release, collect, destroy, unknown", 0},
     {"time", RHI_COLUMN_TEXT, 0, 0, "from when on it happened", 0},
@@ -106,6 +110,36 @@ static void choose(const rhi_query *query, const rhi_lookup *lookup, events *e)
     e->count = kept;
 }
 
+/* Says how far the histories of wanted heaps go back: rows say nothing of what was before. */
+static void tell_begin(const rhi_query *query, uint32_t heap)
+{
+    rhi_notes *remarks = &query->session->remarks;
+    uint64_t number = query->reader->heaps.items[heap].number, begin = 0;
+    rhi_trace trace = {0};
+    char text[160];
+    rhi__trace(query->reader, heap, &trace);
+    if (rhi__history_begin(query->reader, heap, &begin) && begin) {
+        snprintf(text, sizeof text,
+                 "heap %" PRIu64 ": its history begins at event %" PRIu64
+                 ": what was before is forgotten",
+                 number, begin);
+        rhi__note(remarks, text);
+    }
+    if (trace.begin) {
+        snprintf(text, sizeof text,
+                 "heap %" PRIu64 ": that of traced objects begins at traced event %" PRIu64
+                 ": what was before is forgotten",
+                 number, trace.begin);
+        rhi__note(remarks, text);
+    }
+    if (trace.lost) {
+        snprintf(text, sizeof text,
+                 "heap %" PRIu64 ": of traced objects %" PRIu64 " event%s not recorded", number,
+                 trace.lost, trace.lost == 1 ? " was" : "s were");
+        rhi__note(remarks, text);
+    }
+}
+
 static rhi_error *gather_history(rhi_listed *l, const rhi_lookup *lookup)
 {
     rhi_query *query = l->rows.query;
@@ -125,6 +159,9 @@ static rhi_error *gather_history(rhi_listed *l, const rhi_lookup *lookup)
         e->count = EVENTS_MAX;
     }
     choose(query, lookup, e);
+    for (uint32_t heap = 0; heap < query->reader->heaps.count; heap++)
+        if (rhi__heap_wanted(query->session, query->reader, heap))
+            tell_begin(query, heap);
     l->count = e->count;
     return NULL;
 }

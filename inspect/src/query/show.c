@@ -300,6 +300,8 @@ static void end_csv(show *s)
         rhi__notice(session, "incomplete: %s\n", session->notes.items[i]);
     if (session->notes.is_short)
         rhi__notice(session, "incomplete: %s\n", rhi__error_memory()->message);
+    for (uint64_t i = 0; i < session->remarks.count; i++)
+        rhi__notice(session, "note: %s\n", session->remarks.items[i]);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------- */

@@ -1,8 +1,10 @@
 /* history.c - recorded events of addresses and of objects, newest first (see heap/format.h): those
  * of version 1 of the metadata are read here, later ones in ring.c. */
+#include "readers/refheap/merge.h"
 #include "readers/refheap/ring.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 enum { HISTORY_STEP = 1024 };
 
@@ -77,6 +79,25 @@ static void search_history(rhi_reader *reader, const rhi_heap_info *heap, rhi_hi
     rhi__history_ring(reader, heap, query);
 }
 
+/* The newest events of all heaps are those of none: each is searched for as many. */
+static void merge_history(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query)
+{
+    rhi_history_query own = *query;
+    own.found = 0;
+    own.events = calloc(own.limit + 1, sizeof *own.events);
+    bool has_room = own.events != NULL;
+    if (has_room) {
+        search_history(reader, heap, &own);
+        query->looked_at = own.looked_at;
+        query->next_poll = own.next_poll;
+    }
+    if (own.found)
+        has_room = rhi__history_merge(query->events, &query->found, query->limit, own.events,
+                                      own.found, false);
+    reader->memory->is_short |= !has_room; /* said in the answer */
+    free(own.events);
+}
+
 /* Is the heap one of this format? */
 static bool has_events(const rhi_reader *reader, uint64_t heap)
 {
@@ -90,7 +111,9 @@ uint64_t rhi__refheap_history(rhi_reader *reader, uint64_t address, uint64_t ser
         .address = address, .serial = serial, .counts = counts, .events = events, .limit = limit};
     const rhi_block *block = address ? rhi__block_near(reader, address) : NULL;
     for (uint64_t i = 0; i < reader->heaps.count; i++)
-        if (has_events(reader, i) && (!address || (block && block->heap == i)))
+        if (has_events(reader, i) && rhi__asks_for_all(&query))
+            merge_history(reader, &reader->heaps.items[i], &query);
+        else if (has_events(reader, i) && (!address || (block && block->heap == i)))
             search_history(reader, &reader->heaps.items[i], &query);
     return query.found;
 }

@@ -15,6 +15,10 @@ typedef struct rhi_history_query {
     uint64_t found, limit;
     uint64_t looked_at, next_poll; /* events */
 } rhi_history_query;
+static inline bool rhi__asks_for_all(const rhi_history_query *query)
+{
+    return !query->address && !query->serial && !query->births;
+}
 
 /* Where an event that the query asks for goes; NULL: it does not. pre: found < limit. */
 rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, uint64_t serial,

@@ -4,6 +4,7 @@
  * was written before the target stopped. What its mark and the next one say bounds number, time and
  * thread. */
 #include "readers/refheap/ring.h"
+#include "readers/refheap/merge.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -255,12 +256,17 @@ void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_histor
     traced.found = 0;
     traced.limit = query->limit - first;
     traced.events = calloc(traced.limit + 1, sizeof *traced.events);
-    if (traced.events) {
+    bool has_room = traced.events != NULL;
+    if (has_room) {
         search_ring(reader, heap, true, &traced);
         query->looked_at = traced.looked_at;
-        join(query, first, traced.events, traced.found);
+        if (rhi__asks_for_all(query))
+            has_room = rhi__history_merge(query->events, &query->found, query->limit, traced.events,
+                                          traced.found, true);
+        else
+            join(query, first, traced.events, traced.found);
     }
-    reader->memory->is_short |= !traced.events; /* said in the answer */
+    reader->memory->is_short |= !has_room; /* said in the answer */
     free(traced.events);
 }
 
