@@ -319,6 +319,7 @@ static __attribute__((noinline)) uint32_t new_stack(rh_heap *heap, rh__memo *set
                                                     const rh__here *here)
 {
     uint64_t stack[RH__STACK_MAX];
+    rh__unwinder_check(heap->unwinder);
     rh__memo *memo = rh__unwind(heap->unwinder, set, here, heap->stack_depth, stack);
     if (!memo && !ask_library(heap, stack))
         return STACKS_MAX;
@@ -334,12 +335,13 @@ static inline __attribute__((always_inline)) uint32_t record_stack(rh_heap *heap
     rh__here here;
     rh__unwinder *unwinder = heap->unwinder;
     rh__here_find(&here);
-    if (RH__UNLIKELY(unwinder->has_passing))
-        rh__unwinder_check(unwinder);
     rh__memo *set = rh__memo_set(unwinder, &here, place);
     for (uint32_t way = 0; way < RH__MEMO_WAYS; way++)
-        if (rh__memo_holds(&set[way], &here))
+        if (rh__memo_holds(&set[way], &here)) {
+            if (RH__UNLIKELY(set[way].passes) && rh__unwinder_check(unwinder))
+                break;
             return set[way].number;
+        }
     return new_stack(heap, set, &here);
 }
 

@@ -1074,7 +1074,8 @@ typedef struct rh__frame_rule {
     int16_t pointer_offset;
     uint8_t kind : 4; /* enum rh__frame_kind */
     uint8_t pointer : 4;
-    uint8_t is_own; /* the runtime's code */
+    uint8_t is_own : 4; /* the runtime's code */
+    uint8_t passes : 4; /* of a module that may be unloaded */
 } rh__frame_rule;
 _Static_assert(sizeof(rh__frame_rule) == 16, "four in a cache line");
 
@@ -1098,8 +1099,10 @@ typedef struct rh__memo {
     uint64_t pointer; /* the frame pointer, if the walk depended on it */
     uint32_t number;  /* whatever the caller calls the stack */
     uint32_t reach;   /* the words lie in so many bytes */
+    uint32_t address; /* lower half, of where it began: each copy of the asking code has its own */
     uint16_t words;   /* 0: free; else a multiple of RH__MEMO_STEP: some may be there twice */
     bool has_pointer;
+    bool passes; /* a module that it goes through may be unloaded */
     uint16_t
         offsets[RH__MEMO_WORDS]; /* in words, from the stack pointer; in the order of the walk */
     uint64_t values[RH__MEMO_WORDS];
@@ -1127,8 +1130,8 @@ extern _Thread_local uint64_t rh__stack_end __attribute__((tls_model("initial-ex
 
 rh__unwinder *rh__unwinder_new(rh_heap *heap); /* NULL: memory is short */
 void rh__unwinder_free(rh__unwinder *self);
-/* Forgets all if modules came or went. */
-void rh__unwinder_check(rh__unwinder *self);
+/* Forgets all, and says so, if what is known may be of other modules than those that are there. */
+bool rh__unwinder_check(rh__unwinder *self);
 /* Finds the return addresses of the program's functions that are at work, `depth` at most,
  * innermost first, then zeros. Returns a memo of `set` for their number. NULL: it is not sure. */
 rh__memo *rh__unwind(rh__unwinder *self, rh__memo *set, const rh__here *here, uint32_t depth,
@@ -1161,7 +1164,7 @@ static inline rh__memo *rh__memo_set(rh__unwinder *self, const rh__here *here, u
  * the walk, but not outside of the thread's stack. */
 RH__STACK_READER bool rh__memo_holds(const rh__memo *memo, const rh__here *here)
 {
-    if (memo->stack != here->stack || !memo->words ||
+    if (memo->stack != here->stack || memo->address != (uint32_t)here->address || !memo->words ||
         (memo->has_pointer && memo->pointer != here->pointer) || here->stack < rh__stack_begin ||
         here->stack + memo->reach > rh__stack_end)
         return false;

@@ -5,7 +5,8 @@
  * what they held. If they hold the same now, the walk would go the same way, and it is not made.
  *
  * Invariant: what a stack is said to be is what a walk would say now. Rules of modules that may be
- * unloaded are forgotten when any module came or went. The walk reads only between the stack
+ * unloaded are forgotten when any module came or went; a walk asks for that, and a memo that went
+ * through such a module, for the C library has a lock there. The walk reads only between the stack
  * pointer and the end of the thread's stack, upwards: what leads elsewhere was written over, and
  * ends it. What it has no rule for (a frame of a signal, a stack of a coroutine, code without
  * tables) makes it say so, and the caller asks the C library instead. So it is in a thread whose
@@ -76,10 +77,12 @@ static void forget(rh__unwinder *self)
     self->has_passing = false;
 }
 
-void rh__unwinder_check(rh__unwinder *self)
+bool rh__unwinder_check(rh__unwinder *self)
 {
-    if (self->changes != rh__module_changes())
-        forget(self);
+    if (!self->has_passing || self->changes == rh__module_changes())
+        return false;
+    forget(self);
+    return true;
 }
 
 static __attribute__((noinline)) const rh__frame_rule *
@@ -90,6 +93,7 @@ learn_rule(rh__unwinder *self, uint64_t address, rh__frame_rule *rule)
     rh__frame_rule_find(address - 1, rule, &lasts);
     rule->address = address;
     rule->is_own = rh__is_own_code(address);
+    rule->passes = !lasts;
     if (!lasts && !self->has_passing) {
         self->has_passing = true;
         self->changes = changes;
@@ -216,6 +220,7 @@ static bool go(rh__unwinder *self, walk *way)
 {
     for (uint32_t frames = 0; frames < FRAMES_MAX; frames++) {
         const rh__frame_rule *rule = rule_of(self, way->address);
+        way->memo->passes |= rule->passes;
         if (way->count || !rule->is_own)
             way->addresses[way->count++] = way->address;
         if (way->count == way->depth || !step(way, rule))
@@ -244,9 +249,11 @@ rh__memo *rh__unwind(rh__unwinder *self, rh__memo *set, const rh__here *here, ui
     kept->words = 0;
     kept->reach = 0;
     kept->has_pointer = false;
+    kept->passes = false;
     memset(addresses, 0, depth * sizeof *addresses);
     bool is_sure = go(self, &way);
     kept->stack = here->stack;
+    kept->address = (uint32_t)here->address;
     if (!is_sure || way.is_long)
         kept->words = 0;
     for (; kept->words % RH__MEMO_STEP; kept->words++) {

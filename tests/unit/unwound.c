@@ -4,7 +4,7 @@
  * Invariant: what is compared are return addresses of one moment but for the innermost, which lies
  * a little behind in the same function. Each chain of calls is made more than once: stacks that are
  * met again are told in another way than new ones. The runtime itself asks the C library about odd
- * frames alone (linked with --wrap=backtrace). */
+ * frames alone, and lists the modules of the process seldom (linked with --wrap). */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -14,6 +14,7 @@
 #include <alloca.h>
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <link.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -48,14 +49,22 @@ extern "C" {
 extern struct rh_metadata_descriptor rh_debug_descriptor;
 int __real_backtrace(void **frames, int size);
 int __wrap_backtrace(void **frames, int size);
+int __real_dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *), void *context);
+int __wrap_dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *), void *context);
 
-static volatile unsigned long asked;
+static volatile unsigned long asked, searched;
 
 /* What the runtime calls. */
 int __wrap_backtrace(void **frames, int size)
 {
     asked++;
     return __real_backtrace(frames, size);
+}
+
+int __wrap_dl_iterate_phdr(int (*visit)(struct dl_phdr_info *, size_t, void *), void *context)
+{
+    searched++;
+    return __real_dl_iterate_phdr(visit, context);
 }
 #ifdef __cplusplus
 }
@@ -477,6 +486,27 @@ static void run(const unsigned char *numbers, int length)
 #endif
 }
 
+/* Stacks that no plugin is in ask for no modules, though others had one. */
+static void search_seldom(void)
+{
+    static const unsigned char plain[] = {0, 0, 0};
+    chain whole = {plain, 3};
+    chain_text = "a plain chain after a plugin";
+    void *stays = plugins[0] ? dlopen(plugins[whole.length % SOURCES], RTLD_NOW) : NULL;
+    go_through_plugin(whole);
+    unsigned long counts[100];
+    for (int i = 0; i < 100; i++) {
+        go_on(whole);
+        counts[i] = searched;
+    }
+    if (stays)
+        dlclose(stays);
+    if (counts[99] != counts[2]) {
+        fprintf(stderr, "the modules were searched %lu times\n", counts[99] - counts[2]);
+        exit(1);
+    }
+}
+
 /* A frame pointer that was written over leads nowhere: the stack ends there. */
 static APART void drop_in_smashed_frame(void)
 {
@@ -544,6 +574,7 @@ int main(int argc, char **argv)
             numbers[k] = (unsigned char)(rand() % (int)SHAPES);
         run(numbers, length);
     }
+    search_seldom();
     chain_text = "a smashed frame";
     smash(argc > 100 ? 10 : 100);
     rh_heap_destroy(heap);
