@@ -462,6 +462,50 @@ START_TEST(watches_of_what_is_gone_are_forgotten)
 }
 END_TEST
 
+/* ---- what was recorded ---------------------------------------------------------------------- */
+
+static json_t *pairs_of(const scene *s)
+{
+    return ask(&s->w, "refs", "--ledger", s->a);
+}
+
+START_TEST(pairs_of_counts_in_motion_are_provisional)
+{
+    scene s = scene_new(_i);
+    ck_assert(watched(&s, "#1", "watched.0.traced"));
+    json_t *json = pairs_of(&s);
+    ck_assert(json_is_false(fake_at(json, "pairs.provisional")));
+    json_decref(json);
+    fake_phase(s.w.heap, RH_PHASE_MARKING);
+    s.w.t->state++;
+    json = pairs_of(&s);
+    ck_assert(json_is_true(fake_at(json, "pairs.provisional")));
+    ck_assert(json_is_false(fake_at(json, "pairs.decided")));
+    json_decref(json);
+    fake_run(s.w.t, "refs", "--ledger #1");
+    ck_assert_has(s.w.t->out.bytes, "pairs are provisional");
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(pairs_of_a_record_that_cannot_be_read_are_undecided)
+{
+    scene s = scene_new(_i);
+    ck_assert(watched(&s, "#1", "watched.0.traced"));
+    const uint64_t *c = s.w.space->c;
+    uint64_t at = s.w.heap->address, ring = fake_get(s.w.t, at + c[RH_MC_heap_ring], 8);
+    fake_put(s.w.t, at + c[RH_MC_heap_trace], ring, 8);
+    fake_put(s.w.t, at + c[RH_MC_heap_trace_next], ring + c[RH_MC_ring_slots] + 1, 8);
+    json_t *json = pairs_of(&s);
+    ck_assert(json_is_true(fake_at(json, "pairs.traced")));
+    ck_assert(json_is_false(fake_at(json, "pairs.decided")));
+    json_decref(json);
+    fake_run(s.w.t, "refs", "--ledger #1");
+    ck_assert_has(s.w.t->out.bytes, "could not be read: pairs are undecided");
+    scene_free(&s);
+}
+END_TEST
+
 RUN_TESTS("watch", a_mark_is_flag_and_count_word_in_one_piece, what_is_marked_is_listed,
           future_objects_of_a_type_are_marked_by_its_entry_and_its_source,
           living_objects_are_marked_where_that_is_asked_for, what_has_no_count_to_trace_is_refused,
@@ -470,4 +514,5 @@ RUN_TESTS("watch", a_mark_is_flag_and_count_word_in_one_piece, what_is_marked_is
           hostile_headers_get_no_mark, lines_that_make_no_sense_are_refused,
           a_debugger_stops_at_what_is_waited_for, the_frame_of_the_program_is_selected,
           objects_of_a_type_are_waited_for, no_code_is_touched_where_there_is_none,
-          watches_of_what_is_gone_are_forgotten)
+          watches_of_what_is_gone_are_forgotten, pairs_of_counts_in_motion_are_provisional,
+          pairs_of_a_record_that_cannot_be_read_are_undecided)

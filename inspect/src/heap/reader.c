@@ -707,6 +707,7 @@ uint64_t rhi__history(rhi_reader *reader, uint64_t address, uint64_t serial, boo
                       rhi_event *events, uint64_t limit)
 {
     uint64_t count = 0;
+    reader->is_history_short = false;
     for (uint64_t i = 0; i < reader->formats.count; i++)
         if (reader->formats.items[i].format->history)
             count += reader->formats.items[i].format->history(reader, address, serial, counts,

@@ -48,7 +48,8 @@ struct rhi_reader {
         rhi_heap_info *items;
         uint64_t count, capacity;
     } heaps;
-    rhi_program *program; /* see rhi__reader_program */
+    rhi_program *program;  /* see rhi__reader_program */
+    bool is_history_short; /* not all of the history that was read last could be */
     bool is_loaded;
     bool is_renewed;   /* see rhi__reader_renew */
     bool has_moved;    /* and then it met what is not as it was */

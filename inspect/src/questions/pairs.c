@@ -4,6 +4,7 @@
  * are compared once for each two different ones, of which there are at most STACKS_MAX. */
 #include "questions/pairs.h"
 #include "base/array.h"
+#include "questions/open_range.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,7 @@ typedef struct stack {
     uint32_t sample; /* an event that has it */
     uint32_t open;   /* its latest open retain, an event */
     uint64_t taken, left;
-    uint64_t unsure; /* retains that an unsure choice gave back */
-    uint64_t rivals; /* unsure choices that were not one of its retains, and could have been */
-    unsigned best;   /* the most calls that it shares with any release */
+    unsigned best; /* the most calls that it shares with any release */
     bool is_release, is_birth;
 } stack;
 
@@ -29,6 +28,7 @@ typedef struct pairing {
     uint32_t *before;   /* by event: the open retain of the same stack before it */
     uint32_t *order;    /* events by stack */
     stack *stacks;
+    rhi_open_range *ranges; /* by stack */
     uint32_t stack_count;
     uint8_t *shared; /* by two stacks: their outer calls */
     int64_t early;
@@ -133,43 +133,37 @@ static void take(pairing *p, uint32_t event)
     its->open = event;
     its->taken++;
     its->left++;
+    rhi__range_take(p->ranges, p->stack_of[event]);
 }
 
 /* The stack whose latest open retain fits best, or NONE. Events are newest first: of two, the lower
  * number is the later one. */
-static uint32_t choose(pairing *p, uint32_t release, unsigned *most, bool *is_unsure)
+static uint32_t choose(const pairing *p)
 {
     uint32_t best = NONE;
-    for (uint32_t i = 0; i < p->stack_count; i++) {
-        if (p->stacks[i].open == NONE)
-            continue;
-        unsigned fits = fit(p, release, i);
-        if (best != NONE && fits < *most)
-            continue;
-        *is_unsure = best != NONE && fits == *most;
-        if (!*is_unsure || p->stacks[i].open < p->stacks[best].open)
+    for (uint32_t i = 0; i < p->stack_count; i++)
+        if (p->stacks[i].open != NONE &&
+            (best == NONE || p->ranges[i].fit > p->ranges[best].fit ||
+             (p->ranges[i].fit == p->ranges[best].fit && p->stacks[i].open < p->stacks[best].open)))
             best = i;
-        *most = fits;
-    }
     return best;
 }
 
 static void give_back(pairing *p, uint32_t event)
 {
-    unsigned most = 0;
-    bool is_unsure = false;
-    uint32_t release = p->stack_of[event], best = choose(p, release, &most, &is_unsure);
+    for (uint32_t i = 0; i < p->stack_count; i++)
+        if (p->ranges[i].most)
+            p->ranges[i].fit = fit(p, p->stack_of[event], i);
+    uint32_t best = choose(p);
     if (best == NONE) {
         p->pairs->unmatched += p->early <= 0;
         p->early -= p->early > 0;
         return;
     }
     stack *chosen = &p->stacks[best];
-    for (uint32_t i = 0; is_unsure && i < p->stack_count; i++)
-        p->stacks[i].rivals += i != best && p->stacks[i].open != NONE && fit(p, release, i) == most;
-    chosen->unsure += is_unsure;
     chosen->open = p->before[chosen->open];
     chosen->left--;
+    rhi__range_give_back(p->ranges, p->stack_count);
 }
 
 static int group_order(const void *left, const void *right)
@@ -187,7 +181,7 @@ static rhi_error *group(pairing *p)
     rhi_pairs *pairs = p->pairs;
     for (uint32_t i = 0; i < p->stack_count; i++) {
         const stack *from = &p->stacks[i];
-        if (!from->left && !from->unsure)
+        if (!p->ranges[i].most)
             continue;
         if (!rhi__array_reserve(&pairs->groups, 1))
             return rhi__error_memory();
@@ -195,8 +189,8 @@ static rhi_error *group(pairing *p)
             (rhi_pair_group){.event = &pairs->events[from->sample],
                              .taken = from->taken,
                              .open = from->left,
-                             .at_least = from->left > from->rivals ? from->left - from->rivals : 0,
-                             .at_most = from->left + from->unsure,
+                             .at_least = p->ranges[i].least,
+                             .at_most = p->ranges[i].most,
                              .has_birth = from->is_birth};
     }
     if (pairs->groups.count)
@@ -212,11 +206,14 @@ static rhi_error *pair(pairing *p)
         return NULL;
     size_t squares = (size_t)p->stack_count * p->stack_count;
     p->shared = malloc(squares + 1);
-    if (!p->shared)
+    p->ranges = calloc((size_t)p->stack_count + 1, sizeof *p->ranges);
+    if (!p->shared || !p->ranges)
         return rhi__error_memory();
     memset(p->shared, NOT_COMPARED, squares);
-    for (uint32_t i = 0; i < p->stack_count; i++)
+    for (uint32_t i = 0; i < p->stack_count; i++) {
         p->stacks[i].best = NOT_COMPARED;
+        p->ranges[i].set = RHI_NO_SET;
+    }
     p->early = p->pairs->early;
     for (uint64_t i = p->pairs->event_count; i-- > 0;) {
         if (i % 1024 == 0)
@@ -257,6 +254,7 @@ rhi_error *rhi__pair_events(rhi_work *work, uint64_t stack_depth, rhi_pairs *pai
     free(p.order);
     free(p.stacks);
     free(p.shared);
+    free(p.ranges);
     return error;
 }
 
@@ -279,6 +277,7 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
                       rhi_pairs *pairs)
 {
     *pairs = (rhi_pairs){.is_traced = object->traced,
+                         .is_provisional = !rhi__is_at_rest(reader, object->heap),
                          .stored = object->count - object->held - (object->state == RHI_DYING)};
     rhi__trace(reader, object->heap, &pairs->trace);
     if (!object->traced && !pairs->trace.any)
@@ -287,6 +286,7 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
     if (!pairs->events)
         return rhi__error_memory();
     uint64_t count = rhi__history(reader, object->address, 0, true, pairs->events, EVENTS_MAX + 1);
+    pairs->is_unread = reader->is_history_short;
     pairs->is_cut = count > EVENTS_MAX;
     pairs->event_count = count - pairs->is_cut;
     keep_own(pairs, object);

@@ -7,11 +7,15 @@
  * Which release gave back which retain nobody records: that is read from their stacks. From the
  * oldest event on, a release is paired with the open retain that shares the most outer calls with
  * it; of several such, with one whose stack shares less with all other releases, so that it has no
- * better partner; of several such, with the latest: that choice is an unsure one. The birth counts
- * as a retain. Outer calls are shared from the outermost on; where a stack is longer than what is
+ * better partner. Where stacks leave several such, any of them is admissible. The birth counts as a
+ * retain. Outer calls are shared from the outermost on; where a stack is longer than what is
  * recorded, from where it may go on in the other. A release that no retain is open for gave back an
- * early count. What is open at last is grouped by stack, the most first: the sum of all groups and
- * of `early_open` is the count. Unsure choices make a range of what is open of a group.
+ * early count. What may be open at last is grouped by stack.
+ *
+ * `open` is what is open of a group if of admissible retains the latest is taken each time, the
+ * most first: the sum of all groups and of `early_open` is the count. No admissible pairing, of
+ * whatever choices one after the other, leaves less open than `at_least`, nor more than `at_most`;
+ * a stack that has no group is closed in all of them (see open_range.h).
  *
  * Of an object that is traced no more, the record ends before now. It is paired as it is, with as
  * many early counts as it needs, and says what was open then. Of today it says nothing.
@@ -26,7 +30,7 @@
 typedef struct rhi_pair_group {
     const rhi_event *event; /* one of them */
     uint64_t taken, open;
-    uint64_t at_least, at_most; /* of the open, had unsure choices been others */
+    uint64_t at_least, at_most; /* of the open, whatever the choices */
     bool has_birth;
 } rhi_pair_group;
 
@@ -40,6 +44,8 @@ typedef struct rhi_pairs {
     /* older events are forgotten, or there are more than are looked at; some had no memory; its
      * count and its record are being changed; it has too many stacks to pair them */
     bool is_forgotten, is_cut, is_lost, is_changing, has_many;
+    bool is_provisional; /* stopped inside a collection: its count is in motion */
+    bool is_unread;      /* a part of the record could not be read */
     uint64_t retains, releases;
     int64_t stored, early;
     uint64_t early_open;
@@ -61,8 +67,15 @@ void rhi__pairs_free(rhi_pairs *pairs);
 /* Does the record explain the count, so that what is open is all there is? */
 static inline bool rhi__pairs_fit(const rhi_pairs *pairs)
 {
-    return !pairs->is_changing && !pairs->unmatched && pairs->early >= 0 &&
-           (pairs->early == 0 || !pairs->from_birth);
+    return !pairs->is_changing && !pairs->is_provisional && !pairs->unmatched &&
+           pairs->early >= 0 && (pairs->early == 0 || !pairs->from_birth);
+}
+
+/* Is all of what it did recorded and read, so that the pairs can be judged? */
+static inline bool rhi__pairs_decided(const rhi_pairs *pairs)
+{
+    return pairs->is_traced && rhi__pairs_fit(pairs) && !pairs->is_forgotten && !pairs->is_cut &&
+           !pairs->is_lost && !pairs->is_unread && !pairs->has_many;
 }
 
 #endif

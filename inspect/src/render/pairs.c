@@ -46,15 +46,16 @@ static void print_sums(rhi_session *s, const rhi_pairs *p)
     rhi__print(s, "pairs: %s%" PRIu64 " retain%s, %" PRIu64 " release%s recorded",
                p->from_birth ? "its birth, " : "", p->retains, rhi__plural(p->retains), p->releases,
                rhi__plural(p->releases));
-    if (p->early > 0 && !p->from_birth)
+    if (p->early > 0 && !p->from_birth && rhi__pairs_decided(p))
         rhi__print(s, ", from a count of %" PRId64 " on", p->early);
-    rhi__print(s, ": %" PRId64 " count%s\n", p->stored, rhi__plural((uint64_t)p->stored));
+    rhi__print(s, ": %" PRId64 " count%s%s\n", p->stored, rhi__plural((uint64_t)p->stored),
+               p->is_provisional ? " (provisional)" : "");
 }
 
 /* Why the record need not be the whole truth. */
 static void print_doubts(rhi_session *s, const rhi_pairs *p)
 {
-    if (p->is_changing)
+    if (p->is_changing && !p->is_provisional)
         rhi__print(s, "  its count is in motion just now: the record may be ahead or behind\n");
     if (p->is_forgotten)
         rhi__print(
@@ -65,7 +66,13 @@ static void print_doubts(rhi_session *s, const rhi_pairs *p)
     if (p->is_lost)
         rhi__print(s, "  there was no memory for %" PRIu64 " event%s of traced objects\n",
                    p->trace.lost, rhi__plural(p->trace.lost));
-    if (!p->is_ended && !rhi__pairs_fit(p) && !p->is_changing)
+    if (p->is_unread)
+        rhi__print(s, "  a part of the record could not be read: pairs are undecided\n");
+    if (p->is_provisional && !p->is_ended)
+        rhi__print(s, "  stopped inside a collection: its count and its record are on their way, "
+                      "and pairs are provisional\n");
+    if (!p->is_ended && !rhi__pairs_fit(p) && !p->is_changing && !p->is_provisional &&
+        !p->is_unread)
         rhi__print(s, "  the record does not explain its count: changes were not recorded, and "
                       "pairs are undecided\n");
     if (p->has_many)
@@ -161,9 +168,8 @@ json_t *rhi__pairs_json(rhi_session *s, const rhi_reader *reader, const rhi_pair
     json_object_set_new(json, "early", p->is_traced ? json_integer(p->early) : json_null());
     json_object_set_new(json, "early_open", rhi__json_u64(p->early_open));
     json_object_set_new(json, "changing", json_boolean(p->is_changing));
-    json_object_set_new(json, "decided",
-                        json_boolean(p->is_traced && rhi__pairs_fit(p) && !p->is_forgotten &&
-                                     !p->is_cut && !p->is_lost && !p->has_many));
+    json_object_set_new(json, "provisional", json_boolean(p->is_traced && p->is_provisional));
+    json_object_set_new(json, "decided", json_boolean(rhi__pairs_decided(p)));
     for (uint64_t i = 0; i < p->groups.count && i < limit; i++)
         json_array_append_new(groups, group_json(s, reader, &p->groups.items[i]));
     json_object_set_new(json, "groups", groups);

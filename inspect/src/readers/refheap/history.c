@@ -62,8 +62,7 @@ static void search_events(rhi_reader *reader, const rhi_heap_info *heap, rhi_his
         }
         const uint8_t *bytes = rhi__memory_view(reader->memory, at, step * size, &scratch, &got);
         if (!bytes || got < step * size) {
-            rhi__question_problem(reader, "heap %" PRIu64 ": its history cannot be read in full",
-                                  heap->number);
+            rhi__history_unread(reader, heap);
             break;
         }
         for (uint64_t i = step; i-- > 0;)

@@ -35,6 +35,7 @@ bool rhi__history_goes_on(rhi_reader *reader, const rhi_heap_info *heap, rhi_his
     if (query->found == query->limit)
         return false;
     if (query->looked_at >= EVENTS_MAX) {
+        reader->is_history_short = true;
         rhi__question_problem(reader,
                               "heap %" PRIu64 ": its history has %" PRIu64
                               " older events, which were not looked at",
@@ -45,6 +46,13 @@ bool rhi__history_goes_on(rhi_reader *reader, const rhi_heap_info *heap, rhi_his
         return true;
     query->next_poll = query->looked_at + POLL_EVENTS;
     return !poll(reader, 4095); /* if cancelled, the session asks again, and answers so */
+}
+
+void rhi__history_unread(rhi_reader *reader, const rhi_heap_info *heap)
+{
+    reader->is_history_short = true;
+    rhi__question_problem(reader, "heap %" PRIu64 ": its history cannot be read in full",
+                          heap->number);
 }
 
 void rhi__history_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,

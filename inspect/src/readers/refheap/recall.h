@@ -26,6 +26,8 @@ rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, 
 /* Are more events to be looked at? `left`: how many there are. */
 bool rhi__history_goes_on(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query,
                           uint64_t left);
+/* Says that a part of it cannot be read. */
+void rhi__history_unread(rhi_reader *reader, const rhi_heap_info *heap);
 /* Reads stack number `number` of the heap. */
 void rhi__history_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
                         rhi_event *event);

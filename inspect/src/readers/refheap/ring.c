@@ -42,6 +42,7 @@ static unsigned kind_of(const ring *r, const uint8_t *slot)
 
 static bool damaged(const ring *r)
 {
+    r->reader->is_history_short = true;
     rhi__question_problem(r->reader, "heap %" PRIu64 ": its history is damaged", r->heap->number);
     return false;
 }
@@ -204,8 +205,7 @@ static void search_ring(rhi_reader *reader, const rhi_heap_info *heap, bool of_t
         query->looked_at += used;
         const uint8_t *bytes = block_bytes(&r, block, block > r.current ? r.current + 1 : 0);
         if (!bytes)
-            rhi__question_problem(reader, "heap %" PRIu64 ": its history cannot be read in full",
-                                  heap->number);
+            rhi__history_unread(reader, heap);
         if (!bytes || !search_block(&r, bytes, used))
             break;
     }
@@ -267,6 +267,7 @@ void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_histor
             join(query, first, traced.events, traced.found);
     }
     reader->memory->is_short |= !has_room; /* said in the answer */
+    reader->is_history_short |= !has_room;
     free(traced.events);
 }
 
