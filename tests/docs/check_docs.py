@@ -110,6 +110,11 @@ def transcripts(text):
             yield prompt, command, answer
 
 
+def section(title):
+    """The part of the manual under this heading."""
+    return re.search(r"^(#+) %s\n(.*?)(?=^#{1,3} |\Z)" % re.escape(title), read("docs", "manual.md"), re.M | re.S).group(2)
+
+
 def check_transcripts(shell, target):
     asked = [each for each in transcripts(read("README.md")) if "4711" not in each[1]]  # those: check_python.py
     for prompt, least in (("$", 2), ("(gdb)", 2), ("(lldb)", 1)):
@@ -146,7 +151,7 @@ def check_growth(shell, growth, folder):
 
 def check_watched(names):
     """The manual's transcript of samples/three_names.c in GDB."""
-    asked = [(command, wanted) for prompt, command, wanted in transcripts(read("docs", "manual.md")) if prompt == "(gdb)"]
+    asked = [(command, wanted) for prompt, command, wanted in transcripts(section("Tracing an object")) if prompt == "(gdb)"]
     require(len(asked) == 3, "the manual has %d transcripts of GDB", len(asked))
     prelude = ["set inferior-tty /dev/null", "tbreak checkpoint", "run", "up"]
     answers = Gdb().ask(Target(exe=names), [Question(*(command + " ").split(" ", 1)) for command, _ in asked], prelude)
@@ -228,7 +233,7 @@ def check_manual(shell, name, core):
 def check_variables(target):
     """The manual's transcripts of debuggers that show variables, in the core of the sample `mistakes`."""
     for prompt, door in (("(gdb)", Gdb()), ("(lldb)", Lldb())):
-        asked = [each[1:] for each in transcripts(read("docs", "manual.md")) if each[0] == prompt]
+        asked = [each[1:] for each in transcripts(section("Variables")) if each[0] == prompt]
         require(len(asked) >= 2, "the manual has %d transcripts of %s", len(asked), prompt)
         answers = door.ask(target, [Question(*(command + " ").split(" ", 1)) for command, _ in asked])
         for (command, wanted), answer in zip(asked, answers):

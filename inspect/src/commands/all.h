@@ -1,6 +1,6 @@
 /* all.h - the commands, a function each: objat.c, refs.c, gcgraph.c, gcleaks.c, gcstale.c,
- * gcstat.c, gcfind.c, gcverify.c, gcdiff.c, gcquery.c, refwatch.c. It reads the arguments, has a question
- * answered and the answer shown, and says the exit status. run.c runs them for a door. */
+ * gcstat.c, gcfind.c, gcverify.c, gcdiff.c, gcquery.c, refwatch.c. It reads the arguments, has a
+ * question answered and the answer shown, and says the exit status. run.c runs them for a door. */
 #ifndef RHI_ALL_H
 #define RHI_ALL_H
 
