@@ -128,7 +128,8 @@ void rh__trace_settle(rh_object *object)
     if (RH__LIKELY(is_marked == ((object->rh_flags & RH_FLAG_TRACED) != 0)))
         return;
     if (is_marked)
-        object->rh_count -= RH__WORD_TRACED;
+        rh__header_write(object, object->rh_count - RH__WORD_TRACED, object->rh_type_index,
+                         object->rh_flags | RH_FLAG_GAP);
     else if (!rh__is_special(object) &&
              object->rh_count < RH__WORD_TRACED_END - RH__WORD_TRACED - 2)
         object->rh_count += RH__WORD_TRACED;
@@ -148,7 +149,7 @@ void rh__trace_retain(rh_object *object, uint64_t place)
     if (!(object->rh_flags & RH_FLAG_TRACED) || word >= RH__WORD_TRACED_END - 2) {
         /* its flag is gone, or more counts than a mark leaves room for */
         rh__header_write(object, word - RH__WORD_TRACED, object->rh_type_index,
-                         object->rh_flags & ~(uint32_t)RH_FLAG_TRACED);
+                         (object->rh_flags & ~(uint32_t)RH_FLAG_TRACED) | RH_FLAG_GAP);
         return;
     }
     rh_heap *heap = rh__heap_of(object);
@@ -200,7 +201,8 @@ void rh_untrace(void *address)
         return;
     if (RH__CHECKS_THREAD(rh__heap_of(object)))
         rh__check_thread(rh__heap_of(object), "rh_untrace", object);
-    object->rh_flags &= (uint16_t)~RH_FLAG_TRACED;
+    if (object->rh_flags & RH_FLAG_TRACED)
+        object->rh_flags = (uint16_t)((object->rh_flags & ~RH_FLAG_TRACED) | RH_FLAG_GAP);
     rh__trace_settle(object);
 }
 

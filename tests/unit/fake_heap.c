@@ -152,7 +152,7 @@ static void lay_out(fake_space *space)
     c[RH_MC_count_trial_zero] = space->layout ? 0xFFFFFFF8u : 0xFFFFFFFEu; /* -1 << shift */
     c[RH_MC_count_dying_mask] = 0x0FFFFFFFu;
     c[RH_MC_count_traced] = space->layout ? 0xA0000000u : 0xC0000000u;
-    c[RH_MC_object_traced] = space->layout ? 1u << 15 : 1u << 14;
+    c[RH_MC_object_traced] = space->layout ? 1u << 13 : 1u << 14;
     c[RH_MC_type_traced] = space->layout ? 1u << 6 : 1u << 8;
     c[RH_MC_source_index] = space->layout ? 24 : 8;
     c[RH_MC_source_slot_class] = space->layout ? 12 : 32;

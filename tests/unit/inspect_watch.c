@@ -103,6 +103,8 @@ START_TEST(a_mark_is_flag_and_count_word_in_one_piece)
     json_decref(json);
     /* and taken off: as it was */
     ck_assert(watched(&s, "--off #2", "watched.0.changed"));
+    ck_assert_uint_eq(flags_of(&s, s.b), flags | RH_FLAG_GAP);
+    fake_put(s.w.t, s.b + c[RH_MC_object_flags], flags, 2);
     ck_assert_mem_eq(fake_bytes(s.w.t, s.b, body), before, body);
     ck_assert(!watched(&s, "--off #2", "watched.0.changed"));
     ck_assert_uint_eq(s.w.t->writes, 2);
@@ -488,6 +490,35 @@ START_TEST(pairs_of_counts_in_motion_are_provisional)
 }
 END_TEST
 
+START_TEST(pairs_of_a_record_with_a_gap_are_undecided)
+{
+    scene s = scene_new(_i);
+    ck_assert(watched(&s, "#1", "watched.0.traced"));
+    json_t *json = pairs_of(&s);
+    ck_assert(json_is_true(fake_at(json, "pairs.decided")));
+    json_decref(json);
+    ck_assert(!watched(&s, "--off #1", "watched.0.traced"));
+    ck_assert(watched(&s, "#1", "watched.0.traced"));
+    json = pairs_of(&s);
+    ck_assert(json_is_true(fake_at(json, "pairs.gap")));
+    ck_assert(json_is_false(fake_at(json, "pairs.decided")));
+    json_decref(json);
+    fake_run(s.w.t, "refs", "--ledger #1");
+    ck_assert_has(s.w.t->out.bytes, "meanwhile it was not traced");
+    ck_assert_ptr_null(strstr(s.w.t->out.bytes, "from a count of"));
+    /* the mark is undone, the flag stands */
+    const uint64_t *c = s.w.space->c;
+    fake_put(s.w.t, s.a + c[RH_MC_object_count], word_of(&s, s.a) - c[RH_MC_count_traced], 4);
+    fake_put(s.w.t, s.a + c[RH_MC_object_flags], c[RH_MC_object_traced], 2);
+    s.w.t->state++;
+    json = pairs_of(&s);
+    ck_assert(json_is_false(fake_at(json, "pairs.gap")));
+    ck_assert(json_is_false(fake_at(json, "pairs.decided")));
+    json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(pairs_of_a_record_that_cannot_be_read_are_undecided)
 {
     scene s = scene_new(_i);
@@ -515,4 +546,5 @@ RUN_TESTS("watch", a_mark_is_flag_and_count_word_in_one_piece, what_is_marked_is
           a_debugger_stops_at_what_is_waited_for, the_frame_of_the_program_is_selected,
           objects_of_a_type_are_waited_for, no_code_is_touched_where_there_is_none,
           watches_of_what_is_gone_are_forgotten, pairs_of_counts_in_motion_are_provisional,
+          pairs_of_a_record_with_a_gap_are_undecided,
           pairs_of_a_record_that_cannot_be_read_are_undecided)

@@ -67,9 +67,13 @@ START_TEST(who_is_not_traced_is_not_recorded)
     node *a = new_node(heap, &node_type, 1), *b = new_node(heap, &node_type, 2);
     rh_trace(a);
     rh_retain(a);
+    ck_assert(!(a->base.rh_flags & RH_FLAG_GAP));
     rh_untrace(a);
+    ck_assert(a->base.rh_flags & RH_FLAG_GAP);
     rh_retain(a);
     rh_release(a);
+    rh_untrace(b);
+    ck_assert(!(b->base.rh_flags & RH_FLAG_GAP));
     rh_retain(b);
     rh_release(b);
     ck_assert_uint_eq(rh_refcount(a), 2);

@@ -109,6 +109,7 @@ typedef struct rhi_object {
     bool damaged; /* its header contradicts itself: something has written over it */
     bool traced;  /* each change of its count is recorded; untold: but not just now */
     bool untold;
+    bool has_gap; /* meanwhile it was not traced */
 } rhi_object;
 
 /* Where its memory ends. */

@@ -277,6 +277,8 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
                       rhi_pairs *pairs)
 {
     *pairs = (rhi_pairs){.is_traced = object->traced,
+                         .has_gap = object->has_gap,
+                         .is_untold = object->untold,
                          .is_provisional = !rhi__is_at_rest(reader, object->heap),
                          .stored = object->count - object->held - (object->state == RHI_DYING)};
     rhi__trace(reader, object->heap, &pairs->trace);

@@ -45,6 +45,8 @@ typedef struct rhi_pairs {
      * count and its record are being changed; it has too many stacks to pair them */
     bool is_forgotten, is_cut, is_lost, is_changing, has_many;
     bool is_provisional; /* stopped inside a collection: its count is in motion */
+    bool has_gap;        /* meanwhile it was not traced */
+    bool is_untold;      /* its changes are not recorded just now */
     bool is_unread;      /* a part of the record could not be read */
     uint64_t retains, releases;
     int64_t stored, early;
@@ -75,7 +77,8 @@ static inline bool rhi__pairs_fit(const rhi_pairs *pairs)
 static inline bool rhi__pairs_decided(const rhi_pairs *pairs)
 {
     return pairs->is_traced && rhi__pairs_fit(pairs) && !pairs->is_forgotten && !pairs->is_cut &&
-           !pairs->is_lost && !pairs->is_unread && !pairs->has_many;
+           !pairs->is_lost && !pairs->is_unread && !pairs->has_gap && !pairs->is_untold &&
+           !pairs->has_many;
 }
 
 #endif

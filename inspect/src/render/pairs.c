@@ -38,7 +38,7 @@ static void print_sums(rhi_session *s, const rhi_pairs *p)
         rhi__print(s,
                    "pairs: it is traced no more: %s%" PRIu64 " retain%s, %" PRIu64
                    " release%s recorded until traced event %" PRIu64
-                   "; what came after is not recorded\n",
+                   "; what came after, or in a pause before, is not recorded\n",
                    p->from_birth ? "its birth, " : "", p->retains, rhi__plural(p->retains),
                    p->releases, rhi__plural(p->releases), p->last);
         return;
@@ -66,13 +66,20 @@ static void print_doubts(rhi_session *s, const rhi_pairs *p)
     if (p->is_lost)
         rhi__print(s, "  there was no memory for %" PRIu64 " event%s of traced objects\n",
                    p->trace.lost, rhi__plural(p->trace.lost));
+    if (p->has_gap)
+        rhi__print(s,
+                   "  meanwhile it was not traced: what happened then is not recorded, and pairs "
+                   "are undecided\n");
+    if (p->is_untold)
+        rhi__print(s, "  its mark was undone by a change that was under way: changes are not "
+                      "recorded just now, and pairs are undecided\n");
     if (p->is_unread)
         rhi__print(s, "  a part of the record could not be read: pairs are undecided\n");
     if (p->is_provisional && !p->is_ended)
         rhi__print(s, "  stopped inside a collection: its count and its record are on their way, "
                       "and pairs are provisional\n");
     if (!p->is_ended && !rhi__pairs_fit(p) && !p->is_changing && !p->is_provisional &&
-        !p->is_unread)
+        !p->is_unread && !p->has_gap && !p->is_untold)
         rhi__print(s, "  the record does not explain its count: changes were not recorded, and "
                       "pairs are undecided\n");
     if (p->has_many)
@@ -168,6 +175,7 @@ json_t *rhi__pairs_json(rhi_session *s, const rhi_reader *reader, const rhi_pair
     json_object_set_new(json, "early", p->is_traced ? json_integer(p->early) : json_null());
     json_object_set_new(json, "early_open", rhi__json_u64(p->early_open));
     json_object_set_new(json, "changing", json_boolean(p->is_changing));
+    json_object_set_new(json, "gap", json_boolean(p->has_gap));
     json_object_set_new(json, "provisional", json_boolean(p->is_traced && p->is_provisional));
     json_object_set_new(json, "decided", json_boolean(rhi__pairs_decided(p)));
     for (uint64_t i = 0; i < p->groups.count && i < limit; i++)

@@ -116,7 +116,9 @@ enum rh_object_flag {
     RH_FLAG_DEATH_SHIFT = 8,
     RH_FLAG_DEATH_MASK = 7u << 8,
     /* Every change of its count is recorded (see object.traced). Bits 11..13 are the runtime's. */
-    RH_FLAG_TRACED = 1u << 14
+    RH_FLAG_TRACED = 1u << 14,
+    /* It was traced, and then it was not: if it is traced now, its record has a gap. */
+    RH_FLAG_GAP = 1u << 15
 };
 
 enum rh_death {
@@ -375,7 +377,8 @@ enum rh_event {
  * word not special and its count below 2^28. Write its first 8 bytes with one store: the word with
  * count.traced added, the flags with the bit. That is right in every phase of the heap. To end it,
  * write the opposite: the word with count.traced subtracted if it is marked, the flags without the
- * bit. Afterwards let the process go on and look once more, for a mark may be undone.
+ * bit, and with RH_FLAG_GAP. Afterwards let the process go on and look once more, for a mark may be
+ * undone.
  *
  * To trace all future objects of a type, stop all threads. Set the bit type.traced of type.flags
  * in the type's entry, then write 0 to the 32 bits at source.slot_class behind the address that is

@@ -59,6 +59,7 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
     if (object->death > RHI_DEATH_DESTROY)
         object->death = RHI_DEATH_UNKNOWN;
     object->untold = object->traced && !is_marked && !special;
+    object->has_gap = object->traced && flags & RH_FLAG_GAP;
     if (__builtin_expect(live && !special && !damaged, 1)) /* nearly all */
         return;
     /* in older runtimes the allocator's own, or just being born */

@@ -304,9 +304,9 @@ static bool traces_fit(const space *s)
 {
     enum { OTHER_FLAGS = 0xfff };
     uint64_t flag = C(s, object_traced), mark = C(s, count_traced);
-    return flag == ABSENT || (flag <= 0xffff && flag > OTHER_FLAGS && (flag & (flag - 1)) == 0 &&
-                              mark >= C(s, count_special_bit) && mark < 1ull << 32 &&
-                              mark % (C(s, count_dying_mask) + 1) == 0);
+    return flag == ABSENT || (flag < RH_FLAG_GAP && flag > OTHER_FLAGS &&
+                              (flag & (flag - 1)) == 0 && mark >= C(s, count_special_bit) &&
+                              mark < 1ull << 32 && mark % (C(s, count_dying_mask) + 1) == 0);
 }
 
 /* Slabs lie one behind the other at the end of a chunk; the allocators are few. */

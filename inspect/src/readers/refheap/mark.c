@@ -114,7 +114,8 @@ static rhi_error *make_patch(const space *s, const rhi_object *object, const uin
     if (is_marked == on && has_flag == on)
         return NULL;
     word += on ? (uint32_t)C(s, count_traced) : 0;
-    flags = on ? flags | (uint32_t)C(s, object_traced) : flags & ~(uint32_t)C(s, object_traced);
+    flags = on ? flags | (uint32_t)C(s, object_traced)
+               : (flags & ~(uint32_t)C(s, object_traced)) | RH_FLAG_GAP;
     *patch = (struct rhi_patch){.address = object->start + from, .size = (uint8_t)(end - from)};
     memcpy(patch->bytes, header + from, patch->size);
     store(patch->bytes + count_at - from, word, 4);
