@@ -55,8 +55,12 @@ def attempt(arguments, check, *details):
 
 
 def in_one_list(question, answer):
-    """Of gcstale: which of the words on a stack are certain depends on the names that a door knows."""
+    """Of gcstale, and of its table: which of the words on a stack are certain depends on the names that a door knows."""
     document = expect.document_of(question, answer)
+    if "certainty" in document.get("columns", ()):
+        rows = [{**row, "certainty": None} for row in document["rows"]]
+        document["rows"] = sorted(rows, key=lambda row: (row["holder_address"] or "", row["address"], row["name"]))
+        return answer._replace(out=json.dumps(document))
     if question.command != "gcstale" or "error" in document:
         return answer
     rows = document["stale"] + document.pop("possible")

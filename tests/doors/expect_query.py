@@ -48,7 +48,7 @@ class Queries:
         yield self.asked(question("select heap, objects, bytes from heaps"), self.check_heaps)
         yield self.asked(question("select file, line, function, heap, objects, bytes from sites"), self.check_sites)
         yield self.asked(question("select * from stale"), self.check_stale)
-        yield self.asked(question("select thread, stack_pointer, registers from threads"), self.check_threads)
+        yield self.asked(question("select thread, stack_pointer, registers > 0 as registers from threads"), self.check_threads)
         yield from self.about_each(samples)
 
     def about_each(self, samples):
