@@ -130,22 +130,25 @@ def mark(number):
     return "@@refheap-answer-%d@@" % number
 
 
-def between(text, number, whole):
-    """What was printed between the marks of question `number` and of the next one."""
-    start, end = mark(number) + "\n", mark(number + 1)
-    require(start in text and end in text, "the debugger did not come to question %d:\n%s", number, whole[-3000:])
-    return text.split(start, 1)[1].split(end, 1)[0]
+def between(texts, which, number, place):
+    """What was printed between the marks of question `number` and of the next one; from `place` on, and where that one is."""
+    start = mark(number) + "\n"
+    begin = texts[which].find(start, place)
+    end = texts[which].find(mark(number + 1), begin)
+    require(begin >= 0 and end >= 0, "the debugger did not come to question %d:\n%s", number, "".join(texts)[-3000:])
+    return texts[which][begin + len(start):end], end
 
 
 def cut(questions, out, error):
     """Answers from the two streams of a debugger that printed mark n, the answer of question n, and
     @@status S@@ on stdout."""
-    answers = []
+    answers, texts, places = [], (out, error), [0, 0]
     for number in range(len(questions)):
-        said = between(out, number, out + error)
+        said, places[0] = between(texts, 0, number, places[0])
+        told, places[1] = between(texts, 1, number, places[1])
         status = re.search(r"@@status (-?\d+)@@\n(?:\(lldb\) script .*\n?)*\Z", said)  # LLDB echoes its input
         require(status, "no status after %s: %s", questions[number], said)
-        answers.append(Answer(said[:status.start()], between(error, number, out + error), int(status.group(1))))
+        answers.append(Answer(said[:status.start()], told, int(status.group(1))))
     return answers
 
 

@@ -7,6 +7,7 @@ segments of a core.
 
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -100,7 +101,7 @@ class PipedShell(Shell):
             except ValueError:
                 raise launch.Failure("no answer to %s: status %d, %s" % (question, done.returncode, done.stderr[-1000:])) from None
             answers.append(Answer(done.stdout[at:end], done.stderr, 2 if "error" in document else 0))
-            at = end + len(done.stdout[end:]) - len(done.stdout[end:].lstrip())
+            at = re.compile(r"\s*").match(done.stdout, end).end()
         return answers
 
 
