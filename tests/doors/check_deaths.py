@@ -17,7 +17,7 @@ import tempfile
 import time
 
 import expect
-from launch import Question, Subject, Target, door_of, report, require, without_traceback
+from launch import Question, Subject, door_of, report, require, targets, without_traceback
 
 MODES = ("live", "core", "alone")
 TENANTS_MAX = 64  # told of one address
@@ -178,14 +178,7 @@ def main():
     def body():
         with tempfile.TemporaryDirectory() as folder, \
                 Subject(arguments.program, 1, folder, [str(arguments.seed), str(arguments.steps)]) as subject:
-            target = None
-            for mode in arguments.modes.split(","):
-                if mode == "live":
-                    target = subject.live()
-                elif target is None or target.pid:
-                    target = subject.core()
-                if mode == "alone":
-                    target = Target(core=target.core)
+            for mode, target in targets(subject, arguments.modes.split(",")):
                 sums, reasons = check(door, target, arguments.program, subject.truth, arguments)
                 print("%-6s %-6s known and forgotten %s, %d ways to die" % (door.name, mode, sums, len(reasons)))
                 require(len(reasons) > 12, "too few ways to die: %s", reasons)

@@ -13,7 +13,7 @@ import tempfile
 
 import expect
 from check_deaths import MODES, lines_of_twin, plain
-from launch import Question, Subject, Target, door_of, report, require, without_traceback
+from launch import Question, Subject, door_of, report, require, targets, without_traceback
 
 
 def functions_of(documents, program, twin):
@@ -93,14 +93,7 @@ def main():
     def body():
         with tempfile.TemporaryDirectory() as folder, \
                 Subject(arguments.program, 1, folder, [str(arguments.seed), str(arguments.steps)]) as subject:
-            target = None
-            for mode in arguments.modes.split(","):
-                if mode == "live":
-                    target = subject.live()
-                elif target is None or target.pid:
-                    target = subject.core()
-                if mode == "alone":
-                    target = Target(core=target.core)
+            for mode, target in targets(subject, arguments.modes.split(",")):
                 retains, groups = check(door, target, subject.truth, arguments)
                 print("%-6s %-6s %d retains, %d stacks with open ones" % (door.name, mode, retains, groups))
                 require(groups > 30, "too few are open: %d", groups)

@@ -106,6 +106,17 @@ class Subject:
         return Target(core=found[0], exe=self.program)
 
 
+def targets(subject, modes):
+    """The subject in each of these modes: live, as a core (it is over then), as that core alone."""
+    target = None
+    for mode in modes:
+        if mode == "live":
+            target = subject.live()
+        elif target is None or target.pid:
+            target = subject.core()
+        yield mode, Target(core=target.core) if mode == "alone" else target
+
+
 # ---- doors ---------------------------------------------------------------------------------------
 
 

@@ -226,13 +226,13 @@ static bool is_later(const rhi_event *a, const rhi_event *b)
 }
 
 /* query->events from `first` on are those of the one ring, `traced` those of the other; both are
- * newest first. */
-static void join(rhi_history_query *query, uint64_t first, const rhi_event *traced, uint64_t count)
+ * newest first. false: without memory those of the one alone are left. */
+static bool join(rhi_history_query *query, uint64_t first, const rhi_event *traced, uint64_t count)
 {
     uint64_t others = query->found - first, room = query->limit - first;
     rhi_event *events = query->events + first, *kept = malloc((others + 1) * sizeof *kept);
     if (!kept)
-        return;
+        return false;
     memcpy(kept, events, others * sizeof *kept);
     uint64_t i = 0, k = 0, n = 0;
     for (; n < room && (i < count || k < others); n++)
@@ -240,6 +240,7 @@ static void join(rhi_history_query *query, uint64_t first, const rhi_event *trac
             i < count && (k == others || is_later(&traced[i], &kept[k])) ? traced[i++] : kept[k++];
     query->found = first + n;
     free(kept);
+    return true;
 }
 
 void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_history_query *query)
@@ -264,7 +265,7 @@ void rhi__history_ring(rhi_reader *reader, const rhi_heap_info *heap, rhi_histor
             has_room = rhi__history_merge(query->events, &query->found, query->limit, traced.events,
                                           traced.found, true);
         else
-            join(query, first, traced.events, traced.found);
+            has_room = join(query, first, traced.events, traced.found);
     }
     reader->memory->is_short |= !has_room; /* said in the answer */
     reader->is_history_short |= !has_room;
