@@ -12,6 +12,8 @@ from .state import showable
 
 SCALARS = (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM, gdb.TYPE_CODE_FLT)
 
+NUMBERS = {"int": int, "uint": int, "float": float}
+
 
 class Describer:
     """Asks the engine about the addresses that variables hold."""
@@ -48,26 +50,56 @@ class Describer:
         return False
 
 
-class PrintedPointer:
-    """The pretty-printer of a pointer. It has no children: to GDB's variable objects a value with children has no text."""
+class Turn:
+    """GDB's turn in its event loop: one command of its machine interface, or of a user's."""
 
-    def __init__(self, value, said):
-        self.value, self.said = value, said
+    number, is_watched = 0, False
+
+    @classmethod
+    def now(cls):
+        if not cls.is_watched:
+            cls.is_watched = True
+            gdb.post_event(cls.end)
+        return cls.number
+
+    @classmethod
+    def end(cls):
+        cls.number, cls.is_watched = cls.number + 1, False
+
+
+class Printed:
+    """The pretty-printer of an object, and of a pointer to one: its text, and as children its declared fields. `print` asks for
+    the text, then for children: a pointer shows none there.
+    GDB's variable objects are different. They show no text of what has children, but `{...}`: before each text they look
+    whether there are any. Once for each printer they look for the children's sake: in the turn in which the printer is
+    made, and after the first text. So that is when it has some."""
+
+    are_variable_objects = False  # has one asked?
+
+    def __init__(self, describer, value, address, said, is_pointer):
+        self.describer, self.value, self.address, self.said, self.is_pointer = describer, value, address, said, is_pointer
+        self.turn = None  # in which a variable object asked first
+        self.has_told = self.has_begun = False
 
     def to_string(self):
-        return showable("(%s) %s" % (self.value.type, self.said["pointer"]))
+        self.has_told = True
+        return showable("(%s) %s" % (self.value.type, self.said["pointer"]) if self.is_pointer else self.said["text"])
 
-
-class PrintedObject:
-    """The pretty-printer of an object; its children are its declared fields."""
-
-    def __init__(self, describer, value, address, said):
-        self.describer, self.value, self.address, self.said = describer, value, address, said
-
-    def to_string(self):
-        return showable(self.said["text"])
-
+    @property
     def children(self):
+        if self.turn is None and not self.has_told:
+            self.turn, Printed.are_variable_objects = Turn.now(), True
+        elif self.turn is None and not self.is_pointer:
+            return self.rows
+        elif self.turn is not None and self.has_told and not self.has_begun and self.turn == Turn.now():
+            return self.begin
+        raise AttributeError("children")
+
+    def begin(self):
+        self.has_begun = True
+        return self.rows()
+
+    def rows(self):
         for row in door.pages_of(lambda limit: self.describer.ask(self.address, limit), elements_shown() + 1):
             yield showable(row["name"]), self.field(row)
 
@@ -76,7 +108,7 @@ class PrintedObject:
         if row["kind"] == "bytes":
             return showable(row.get("text", "?"))
         try:
-            value = self.value
+            value = self.value.dereference() if self.is_pointer else self.value
             for step in door.steps_to(row["name"]):
                 value = value[step]
             code = value.type.strip_typedefs().code
@@ -87,7 +119,26 @@ class PrintedObject:
         with contextlib.suppress(gdb.error):
             if "value" in row:
                 return gdb.Value(int(row["value"], 16)).cast(gdb.lookup_type("struct " + self.describer.header).pointer())
+        if row["kind"] in NUMBERS:
+            return NUMBERS[row["kind"]](row["text"])  # GDB's machine interface shows no text among simple values
         return showable(row.get("text") or row["value"])
+
+
+class PrintedByGdb(Printed):
+    """A pointer to no object, as GDB shows it, for variable objects: GDB ends with an internal error where one had a printer,
+    has none, and gets one again. Nothing is below it. GDB would keep the names of what was below it when it led to an object."""
+
+    def __init__(self, value):
+        super().__init__(None, value, None, None, True)
+
+    def to_string(self):
+        self.has_told = True
+        if self.value.is_optimized_out:
+            return "<optimized out>"
+        return self.value.cast(gdb.lookup_type("void").pointer())
+
+    def rows(self):
+        return iter(())
 
 
 def elements_shown():
@@ -105,23 +156,24 @@ class Printers:
         self.subprinters = [self.objects, self.pointers]
 
     def __call__(self, value):
-        try:
-            return self.printer(value)
-        except (gdb.error, door.DoorError, TypeError, ValueError, OverflowError):
-            return None  # GDB's own way
-
-    def printer(self, value):
         kind = value.type.strip_typedefs()
         is_pointer = kind.code == gdb.TYPE_CODE_PTR
-        if not (self.pointers if is_pointer else self.objects).enabled or value.is_optimized_out:
+        if not (self.pointers if is_pointer else self.objects).enabled or not self.is_managed(kind.target() if is_pointer else kind):
             return None
-        if not self.describer.is_managed(kind.target() if is_pointer else kind):
-            return None
-        address = int(value) if is_pointer else int(value.address) if value.address is not None else 0
-        said = self.describer.ask(address) if address else door.NOTHING
-        if not said["text"]:
-            return None
-        return PrintedPointer(value, said) if is_pointer else PrintedObject(self.describer, value, address, said)
+        said, address = door.NOTHING, 0
+        with contextlib.suppress(gdb.error, door.DoorError, TypeError, ValueError, OverflowError):  # GDB's own way
+            if not value.is_optimized_out:
+                address = int(value) if is_pointer else int(value.address) if value.address is not None else 0
+                said = self.describer.ask(address) if address else door.NOTHING
+        if said["text"]:
+            return Printed(self.describer, value, address, said, is_pointer)
+        return PrintedByGdb(value) if is_pointer and Printed.are_variable_objects else None
+
+    def is_managed(self, kind):
+        try:
+            return self.describer.is_managed(kind)
+        except (gdb.error, TypeError):  # a type without fields
+            return False
 
 
 def c_string(text):
