@@ -533,7 +533,7 @@ static inline rh__type_entry *rh__type_of(const rh_object *object)
 
 #define RH__SITES_MAX 65536u
 #define RH__SITE_BITS 16u
-/* The rh_number of a site beyond them, of which the header takes 16 bits: 0. */
+/* The rh_number of a site beyond them: the header takes the lower 16 bits. */
 #define RH__SITE_REFUSED RH__SITES_MAX
 
 typedef struct rh__site_entry {
@@ -545,23 +545,28 @@ typedef struct rh__site_entry {
 
 extern rh__site_entry *rh__sites; /* entry 0 is no site */
 
-/* Registers the site if it is not, and returns its rh_number; 0 if memory is short. */
-uint32_t rh__site_register(rh_site *site);
+/* What goes into the headers of the site's objects, registering it first if it is not. 0: there is
+ * no site, or one too many, or memory is short. */
+uint64_t rh__site_register(rh_site *site);
 /* Entry `number`, or NULL: it is no site's. */
 const rh__site_entry *rh__site_at(uint32_t number);
 /* "in log_in() at mistakes.c:30", where the object was born; false, and "": that is not known. */
 #define RH__BIRTH_TEXT_SIZE 256u
 bool rh__birth_text(const rh_object *object, char text[RH__BIRTH_TEXT_SIZE]);
 
-/* What goes into the headers of the site's objects is its lower 16 bits. 0: not registered yet. */
-static inline uint32_t rh__site_number(const rh_site *site)
+/* The same of a site that is registered; 0: ask rh__site_register. */
+static inline __attribute__((always_inline)) uint64_t rh__site_number(const rh_site *site)
 {
-    return site ? __atomic_load_n(&site->rh_number, __ATOMIC_RELAXED) : RH__SITE_REFUSED;
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lower half comes first");
+    if (!site)
+        return 0;
+    return __atomic_load_n((const uint16_t *)(const void *)&site->rh_number, __ATOMIC_RELAXED);
 }
 
-static inline uint64_t rh__origin(uint64_t serial, uint32_t site_number)
+/* pre: site_number is of 16 bits. */
+static inline uint64_t rh__origin(uint64_t serial, uint64_t site_number)
 {
-    return serial << RH__SITE_BITS | (uint16_t)site_number;
+    return serial << RH__SITE_BITS | site_number;
 }
 
 static inline uint64_t rh__serial(const rh_object *object)
