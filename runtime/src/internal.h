@@ -468,7 +468,8 @@ void rh__shared_values_unlock(void);
              RH_METADATA_SITE_CONSTANTS(RH__METADATA_ROW)                                          \
                  RH_METADATA_RING_CONSTANTS(RH__METADATA_ROW)                                      \
                      RH_METADATA_POISON_CONSTANTS(RH__METADATA_ROW)                                \
-                         RH_METADATA_TRACE_CONSTANTS(RH__METADATA_ROW))
+                         RH_METADATA_TRACE_CONSTANTS(RH__METADATA_ROW)                             \
+                             RH_METADATA_RANGE_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
@@ -1028,8 +1029,12 @@ bool rh__trace_types(const char *pattern);
 bool rh__trace_wants(const char *type_name);
 /* After the options were read: if the heap is to trace, prepares it, or says that it cannot. */
 void rh__trace_check(rh_heap *heap);
-/* Joins flag and mark again where one of them is missing. */
+/* Joins flag and mark again where one of them was undone: the record has a gap. */
 void rh__trace_settle(rh_object *object);
+/* Marks a traced object whose word the runtime itself has written without the mark. */
+void rh__trace_mark(rh_object *object);
+/* It will be traced no more: says so in the record. */
+void rh__trace_end(rh_heap *heap, const rh_object *object);
 /* The new object is of a traced type. */
 void rh__trace_birth(rh_heap *heap, rh_object *object);
 /* pre: marked. */
@@ -1046,10 +1051,16 @@ void rh__trace_free(rh_heap *heap);
 /* The breakpoint's place: does nothing. */
 void rh__trace_hook(const void *object, int32_t change, uint64_t count);
 
+/* Says in the record from where on it is one. pre: heap->tracing is the object. */
+void rh__trace_resume(rh_heap *heap, rh_object *object);
+
+/* The count and the record of a traced object are about to change. */
 static inline void rh__trace_begin(rh_heap *heap, rh_object *object)
 {
     heap->tracing = object;
     RH__ORDER();
+    if (RH__UNLIKELY(object->rh_flags & RH_FLAG_GAP))
+        rh__trace_resume(heap, object);
 }
 
 /* ---- frame.c -------------------------------------------------------------------------------- */
