@@ -487,7 +487,10 @@ START_TEST(objects_are_found_by_name)
         json_decref(json);
     }
     ck_assert_has(fake_json_failure(w.t, "objat", "leaf#1"), "there is no object leaf#1: ");
-    ck_assert_has(fake_json_failure(w.t, "objat", "#4"), "there is no object #4");
+    ck_assert_has(
+        fake_json_failure(w.t, "objat", "#4"),
+        "there is no object #4: it was never born, or it died and its slot was used again, "
+        "or its header was written over");
     world_free(&w);
 }
 END_TEST
