@@ -173,7 +173,7 @@ static void match_slot(ring *r, const uint8_t *block, uint64_t index)
 /* Newest first; `used` slots of it are whole. False: so much for older blocks. */
 static bool search_block(ring *r, const uint8_t *block, uint64_t used)
 {
-    if (kind_of(r, block) == RH_EVENT_NONE)
+    if (!WORD(r, block, what) && !WORD(r, block, origin) && !WORD(r, block, where))
         return false; /* never written, nor is an older one */
     if (kind_of(r, block) != RH_EVENT_MARK)
         return damaged(r);
