@@ -2,6 +2,7 @@
 #include "commands/command.h"
 #include "commands/all.h"
 #include "commands/help.h"
+#include "export/formats.h"
 #include "readers/refheap/words.h"
 
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #define MISSING_HELP                                                                               \
     "memory that a core lacks holds nothing: for those who know (else what depends on it is "      \
     "undecided)"
+
+#define FORMAT_LINE(name, ending, what) "- " ending ": " what "\n"
 
 static const rhi_command table[] = {
     {
@@ -47,7 +50,9 @@ static const rhi_command table[] = {
             "that gave its last count away,\n or that started the collection}: each null if it is "
             "not known], "
             "\"history\": [{\"event\", \"kind\":\n \"alloc|free|finalize|resurrect|last "
-            "release|retain|release\", \"traced\": of a "
+            "release|retain|release|begin|end\": the record of a traced object begins or ends, "
+            "with "
+            "\"count\": it had, \"traced\": of a "
             "traced object,\n "
             "\"id\", \"reason\", \"time\", \"time_to\", \"thread\", \"place\",\n \"stack\": as in "
             "gcleaks}], "
@@ -106,7 +111,10 @@ static const rhi_command table[] = {
             "event of what is traced no more,\n or null, \"from_birth\", \"retains\", "
             "\"releases\", \"counts\": its own, \"early\": those before the record, "
             "\"early_open\": of them those\n not given back, \"changing\": its count is being "
-            "changed just now, \"gap\": meanwhile it was not traced, \"provisional\": it was "
+            "changed just now, \"gap\": meanwhile it was not traced, and an older runtime does not "
+            "say "
+            "when, \"not_begun\": its\n record begins with the next change of its count, "
+            "\"earlier_changes\": recorded before a pause, \"provisional\": it was "
             "stopped inside a collection, "
             "\"decided\": all of its changes are in the record, \"groups\": retains that are open "
             "(or were when the record ended), by stack, the most first:\n "
@@ -480,6 +488,31 @@ static const rhi_command table[] = {
                     {"--list", NULL, "the questions that are shipped"}},
         .example = "gcquery select type, count(*), sum(size) from objects group by type",
         .run = rhi__run_gcquery,
+    },
+    {
+        .name = "gcexport",
+        .usage = "gcexport [--option…] FILE",
+        .summary = "the whole graph in a file, for other tools",
+        .help = "The file's ending says the format:\n\n" RHI_EXPORT_FORMATS(
+            FORMAT_LINE) "\n"
+                         "The file is there when all of it is written, and not before: an error, a "
+                         "full disk or "
+                         "an interrupt leaves nothing. A file that exists is replaced with --force "
+                         "alone, and "
+                         "what is no regular file never. Where not all could be read, the answer "
+                         "says so, and "
+                         "so does the file.",
+        .json = "{\"command\", \"complete\", \"file\", \"format\": its ending, \"file_bytes\", "
+                "\"objects\": that are in it, \"references\",\n \"left_out\": objects that are "
+                "not, \"references_left_out\": between those that are, \"next\": what to do with "
+                "it, \"provisional\"}",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes_files = true,
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--force", NULL, "replace the file that is there"}},
+        .example = "gcexport heap.sqlite",
+        .run = rhi__run_gcexport,
     },
     {
         .name = "refwatch",
