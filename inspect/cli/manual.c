@@ -333,15 +333,17 @@ static void put_paragraphs(const char *text)
 {
     bool is_in_list = false;
     for (size_t size; *text; text += size + (text[size] == '\n')) {
-        char line[512];
         size = strcspn(text, "\n");
-        snprintf(line, sizeof line, "%.*s", (int)size, text);
+        char *line = strndup(text, size);
+        if (!line)
+            return;
         bool is_point = strncmp(line, "- ", 2) == 0;
         if (is_point != is_in_list && strncmp(line, "  ", 2) != 0)
             putchar('\n');
         is_in_list = is_point || (is_in_list && strncmp(line, "  ", 2) == 0);
         put(&man, line);
         putchar('\n');
+        free(line);
     }
 }
 

@@ -19,7 +19,7 @@ from launch import Subject, document_in, report, require, tool_environment
 
 QUESTIONS = ("objat A#1 --ledger --history", "refs A#1 --path --weak --depth=3", "gcgraph", "gcgraph A#1", "gcfind", "gcfind --unreachable", "gcleaks",
              "gcstale", "gcstat --sites", "gcverify", "gcdiff --save={folder}/moment", "gcdiff {folder}/moment", "gcquery 'select * from objects'",
-             "gcquery --tables", "gcquery --list", "refwatch", "objat --help", "objat nothing")
+             "gcquery --tables", "gcquery --list", "gcexport {folder}/heap.sqlite", "refwatch", "objat --help", "objat nothing")
 
 
 def run(*words):

@@ -2,6 +2,8 @@
 #include "commands/command.h"
 #include "commands/all.h"
 #include "commands/help.h"
+#include "export/formats.h"
+#include "export/write.h"
 #include "readers/refheap/words.h"
 #include "query/catalog.h"
 #include "query/show.h"
@@ -23,6 +25,8 @@
 #define MISSING_HELP                                                                               \
     "memory that a core lacks holds nothing: for those who know (else what depends on it is "      \
     "undecided)"
+
+#define FORMAT_LINE(name, ending, what) "- " ending ": " what "\n"
 
 static const rhi_command table[] = {
     {
@@ -319,6 +323,28 @@ static const rhi_command table[] = {
                     {"--list", NULL, "the questions that are shipped"}},
         .example = "gcquery select type, count(*), sum(size) from objects group by type",
         .run = rhi__run_gcquery,
+    },
+    {
+        .name = "gcexport",
+        .usage = "gcexport [--option…] FILE",
+        .summary = "the whole graph in a file, for other tools",
+        .help = "The file's ending says the format:\n\n" RHI_EXPORT_FORMATS(
+            FORMAT_LINE) "\n"
+                         "The file is there when all of it is written, and not before: an error, a "
+                         "full disk or "
+                         "an interrupt leaves nothing. A file that exists is replaced with --force "
+                         "alone, and "
+                         "what is no regular file never. Where not all could be read, the answer "
+                         "says so, and "
+                         "so does the file.",
+        .answers = {&rhi__gcexport_type},
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes_files = true,
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--force", NULL, "replace the file that is there"}},
+        .example = "gcexport heap.sqlite",
+        .run = rhi__run_gcexport,
     },
     {
         .name = "refwatch",
