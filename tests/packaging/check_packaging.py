@@ -221,9 +221,12 @@ def check_staged(options, folder):
     require(len(found) == 1 and "/auto-load/usr/%s/librefheap.so." % options.libdir in found[0], "below DESTDIR there is %s" % found)
     require(os.path.realpath(found[0]) == os.path.realpath(os.path.join(stage, "usr", "share", "refheap", "refheap_gdb.py")),
             "%s leads to %s" % (found[0], os.path.realpath(found[0])))
-    for place in ("bash-completion/completions/refheap", "zsh/site-functions/_refheap", "fish/vendor_completions.d/refheap.fish"):
+    for place in ("bash-completion/completions/refheap", "zsh/site-functions/_refheap", "fish/vendor_completions.d/refheap.fish",
+                  "refheap/schemas/gcleaks.schema.json", "man/man1/refheap-gcleaks.1"):
         with open(os.path.join(stage, "usr", "share", place), encoding="utf-8") as file:
-            require("gcleaks" in file.read(), "%s does not complete gcleaks" % place)
+            require("gcleaks" in file.read(), "%s does not know gcleaks" % place)
+    for page in ("man1/refheap.1", "man3/refheap.3", "man3/rh_retain.3", "man7/refheap-json.7"):
+        require(os.path.exists(os.path.join(stage, "usr", "share", "man", page)), "no page %s" % page)
 
 
 def main():
