@@ -321,6 +321,7 @@ START_TEST(shipped_queries_answer_alike_behind_each_command)
         {"gcstale", ""},
         {"gcstat", ""},
         {"gcverify", ""},
+        {"gcexport", "--force inspect_query.sqlite"},
         {"gcdiff", "no-such-core"}, /* which cannot be answered here, nor can the next one */
         {"refwatch", "--type=node"},
         {"gcquery", "select * from cycles"},

@@ -45,6 +45,8 @@ static rhi_error *write_file(rhi_export *export)
     RHI_TRY(rhi__progress(&export->query.session->work, "writing", 0, 0));
     RHI_TRY(rhi__file_keep(export->output));
     export->bytes = rhi__file_size(export->output);
+    export->query.session->was_flushed =
+        true; /* the answer is with the user: it is taken back no more */
     return NULL;
 }
 
