@@ -67,7 +67,11 @@ rhi_error *rhi__export_each(rhi_export *export, const char *what, rhi_exported_v
                             void *context)
 {
     rhi_exported *o = calloc(1, sizeof *o);
-    rhi_error *error = o ? rhi__scan_all(&o->scan, &export->query) : rhi__error_memory();
+    rhi_error *error = !o               ? rhi__error_memory()
+                       : export->chosen ? NULL
+                                        : rhi__scan_all(&o->scan, &export->query);
+    if (!error && export->chosen)
+        rhi__scan_list(&o->scan, &export->query, export->chosen, export->chosen_count);
     while (!error && !(error = rhi__scan_next(&o->scan)) && !rhi__scan_is_over(&o->scan)) {
         o->export = export;
         take_object(o);

@@ -78,6 +78,9 @@ struct rhi_export {
     uint32_t object_count; /* all that are exported */
     uint32_t *numbers;     /* by rhi_reader's number; RHI_NO_OBJECT: not exported */
     uint16_t *roots;       /* by rhi_reader's number */
+    /* where a format takes some objects only: these, in the order of their numbers; NULL: all */
+    const uint32_t *chosen;
+    uint64_t chosen_count;
     /* for the answer */
     uint64_t objects, references, left_out, references_left_out, bytes;
 };

@@ -8,7 +8,8 @@
 /* name of its struct, ending, what it is for (help says so) */
 #define RHI_EXPORT_FORMATS(row)                                                                    \
     row(sqlite, ".sqlite", "the tables of gcquery, with indices, for SQL over many heaps")         \
-        row(heapsnapshot, ".heapsnapshot", "V8's format: Chrome DevTools, VS Code, memlab")
+        row(heapsnapshot, ".heapsnapshot", "V8's format: Chrome DevTools, VS Code, memlab")        \
+            row(page, ".html", "one page for a browser, to send to people without a debugger")
 
 #define RHI_EXPORT_DECLARE(name, ending, what) extern const rhi_export_format rhi__##name##_format;
 RHI_EXPORT_FORMATS(RHI_EXPORT_DECLARE)
