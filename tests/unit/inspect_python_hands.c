@@ -156,24 +156,30 @@ END_TEST
 
 /* A module's dict is in some hand always: what a dict does not hold any more leaves its table
  * before it is released. Lists are changed item by item. */
-START_TEST(a_list_in_hand_is_in_motion_and_a_dict_is_not)
+/* And a dict that the collector does not know: yet, or any more. */
+START_TEST(a_list_in_hand_is_in_motion_and_a_settled_dict_is_not)
 {
     unsigned minor = PY_MINOR_MIN + (unsigned)_i;
-    for (unsigned in_hand = 0; in_hand < 4; in_hand++) { /* bit 0: the list, bit 1: the dict */
+    for (unsigned in_hand = 0; in_hand < 8; in_hand++) { /* a bit for each object */
         scene s = scene_new(minor);
-        uint64_t pool = new_pool(&s, 1, 64, 2),
+        uint64_t pool = new_pool(&s, 1, 64, 3),
                  list = put_object(&s, block_of(&s, pool, 0), s.list, 1),
-                 dict = put_object(&s, block_of(&s, pool, 1), s.dict, 1);
+                 settled = put_object(&s, block_of(&s, pool, 1), s.dict, 1),
+                 fresh = put_object(&s, block_of(&s, pool, 2), s.dict, 1);
+        put(&s, settled - 16, list - 16); /* the collector's links */
+        put(&s, settled - 8, list - 16);
         put_threads(&s, in_hand & 1 ? list : 0x1234);
-        fake_register(s.t, "rcx", in_hand & 2 ? dict : 0x1234);
+        fake_register(s.t, "rcx", in_hand & 2 ? settled : 0x1234);
+        fake_register(s.t, "rdx", in_hand & 4 ? fresh : 0x1234);
         put_gil(&s, SEAT, true);
         const rhi_block *block = open_pool(&s, pool);
-        must_be(block, "ll");
-        rhi_object objects[] = {decode(&s, block, 0), decode(&s, block, 1)};
-        ck_assert_int_eq(rhi__py_in_motion(s.reader, &objects[0]), in_hand & 1);
-        ck_assert(!rhi__py_in_motion(s.reader, &objects[1]));
-        ck_assert_int_eq(rhi__py_may_hold(s.reader, &objects[0], 0x10), in_hand & 1);
-        ck_assert(!rhi__py_may_hold(s.reader, &objects[1], 0x10));
+        must_be(block, "lll");
+        for (unsigned i = 0; i < 3; i++) {
+            rhi_object object = decode(&s, block, i);
+            bool is_in_motion = in_hand >> i & 1 && i != 1;
+            ck_assert_int_eq(rhi__py_in_motion(s.reader, &object), is_in_motion);
+            ck_assert_int_eq(rhi__py_may_hold(s.reader, &object, 0x10), is_in_motion);
+        }
         scene_free(&s);
     }
 }
@@ -183,4 +189,4 @@ UNIT_MAIN_EACH("inspect_python_hands", VERSIONS, what_the_allocator_has_in_hand_
                bases_of_a_class_in_hand_are_no_damage,
                a_list_of_more_items_than_memory_has_words_is_none,
                what_is_being_freed_may_own_what_it_holds,
-               a_list_in_hand_is_in_motion_and_a_dict_is_not)
+               a_list_in_hand_is_in_motion_and_a_settled_dict_is_not)
