@@ -72,6 +72,16 @@ static const char *numbered(const char *format, unsigned minor)
 static const char *const nothing =
     "no heap of refheap or python here: the program does not use it, or has not created one yet";
 
+/* Of what is called Python and is none that can be read, or not any more. */
+static const char *unfound(unsigned minor)
+{
+    return numbered(
+        "libpython3.%u.so.1.0 has no _PyRuntime of CPython 3.9 to 3.13 in its data that "
+        "leads to an interpreter: none was made yet, all have ended, or it was written "
+        "over",
+        minor);
+}
+
 /* ---- finding -------------------------------------------------------------------------------- */
 
 START_TEST(each_version_is_found_by_its_looks)
@@ -249,7 +259,7 @@ START_TEST(memory_behind_zeroed_data_is_left_alone)
     fake_map(s.t, end, 0x4000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     fake_copy(s.t, moved, fake_bytes(s.t, s.p.runtime, 128), 128);
     fake_put(s.t, s.p.interpreter + s.p.at.runtime, moved, 8);
-    must_be_refused(s.t, nothing);
+    must_be_refused(s.t, unfound(10));
     fake_put(s.t, s.p.interpreter + s.p.at.runtime, s.p.runtime, 8);
     ck_assert_str_eq(heaps(s.t), "python 3.10.7 main");
     fake_target_free(s.t);
@@ -354,7 +364,7 @@ START_TEST(a_place_that_leads_nowhere_is_no_python)
         fake_put(s.t, s.p.interpreter + s.p.at.runtime, 0, 8);
         for (unsigned list = 0; list < 3; list++) /* in a module: the lists of somebody's Python */
             fake_put(s.t, s.p.interpreter + s.p.at.gc + 24 + list * 24, s.p.heap, 8);
-        must_be_refused(s.t, nothing);
+        must_be_refused(s.t, unfound(minor));
         fake_target_free(s.t);
     }
 }
@@ -374,7 +384,7 @@ START_TEST(a_version_that_is_not_read_is_told)
     fake_put(s.t, s.p.runtime + VERSION, 0x12345678, 8); /* a text, and no offsets behind it */
     for (unsigned list = 0; list < 3; list++)
         fake_put(s.t, s.p.interpreter + s.p.at.gc + 24 + list * 24, 0, 8);
-    must_be_refused(s.t, nothing);
+    must_be_refused(s.t, unfound(13));
     fake_target_free(s.t);
 
     s = scene_new(11);
@@ -391,7 +401,7 @@ START_TEST(an_older_one_is_told_by_its_lists)
     scene s = scene_new(9);
     fake_put(s.t, s.p.interpreter + s.p.at.runtime, 0, 8);
     fake_put(s.t, s.p.interpreter + THREADS, s.p.thread, 8);
-    must_be_refused(s.t, nothing);
+    must_be_refused(s.t, unfound(9));
     for (unsigned list = 0; list < 3; list++) {
         uint64_t head = s.p.runtime + GC + 24 + list * 24;
         fake_put(s.t, head, head, 8);
@@ -429,7 +439,7 @@ START_TEST(exports_tell_of_what_cannot_be_read)
     fake_export(s.t, base, pypy, addresses);
     must_be_refused(s.t, "PyPy in libpython3.11.so.1.0" NOT_READ);
     fake_export(s.t, base, none, addresses);
-    must_be_refused(s.t, nothing);
+    must_be_refused(s.t, unfound(11));
     fake_target_free(s.t);
 }
 END_TEST
@@ -445,7 +455,7 @@ START_TEST(an_ended_python_is_told)
         for (unsigned list = 0; list < 3; list++)
             fake_put(s.t, s.p.interpreter + s.p.at.gc + 24 + list * 24, 0, 8);
         if (!has_cookie) /* a core alone says nothing of it */
-            must_be_refused(s.t, nothing);
+            must_be_refused(s.t, unfound(minor));
         if (minor < 11) { /* and later ones export their version, too */
             fake_export(s.t, base, names, &s.p.runtime);
             must_be_refused(s.t, numbered("Python in libpython3.%u.so.1.0 has no interpreter: none "
@@ -476,6 +486,27 @@ START_TEST(an_overwritten_runtime_is_told_where_no_symbol_is)
 END_TEST
 
 /* The heap that is read is answered for, and is complete; the line is a note. */
+/* All of it: nothing but the name of its file says what it was. */
+START_TEST(overwritten_data_of_what_is_called_python_is_told)
+{
+    static const struct {
+        const char *path;
+        bool is_told;
+    } files[] = {{"/usr/bin/python3.11", true},         {"/usr/lib/libpython3.9d.so.1.0", true},
+                 {"/usr/bin/python3.11-helper", false}, {"/usr/bin/python3.x", false},
+                 {"/usr/lib/libpython3.so", false},     {"/usr/lib/libother.so", false}};
+    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+        fake_target *t = fake_target_new();
+        fake_module(t, base, files[i].path, FAKE_PYTHON_DATA, FAKE_PYTHON_BSS, 0);
+        memset(fake_bytes(t, base + FAKE_MODULE_DATA, FAKE_PYTHON_DATA), 'A', FAKE_PYTHON_DATA);
+        const char *line = fake_json_failure(t, "gcgraph", "");
+        ck_assert_msg(!files[i].is_told == !strcmp(line, nothing), "%s: %s", files[i].path, line);
+        ck_assert(!files[i].is_told || strstr(line, "or it was written over"));
+        fake_target_free(t);
+    }
+}
+END_TEST
+
 START_TEST(another_heap_answers_with_the_line_beside_it)
 {
     enum { FREE_THREADED = 16 };
@@ -650,6 +681,7 @@ RUN_TESTS("inspect_python_discovery", each_version_is_found_by_its_looks,
           a_place_that_leads_nowhere_is_no_python, a_version_that_is_not_read_is_told,
           an_older_one_is_told_by_its_lists, exports_tell_of_what_cannot_be_read,
           an_ended_python_is_told, an_overwritten_runtime_is_told_where_no_symbol_is,
+          overwritten_data_of_what_is_called_python_is_told,
           another_heap_answers_with_the_line_beside_it, a_program_with_both_answers_for_both,
           any_word_may_hold_anything, memory_that_a_core_claims_and_lacks_is_passed_at_once,
           the_direct_way_must_show_what_the_debugger_sees)

@@ -256,6 +256,29 @@ START_TEST(a_block_of_malloc_is_an_object_or_none)
 }
 END_TEST
 
+/* As those of cffi's arrays are, whose types say nothing of what they hold. */
+START_TEST(what_begins_like_an_object_is_not_said_to_be_none)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        fake_map(s.t, block, 0x4000, RW, "");
+        put(&s, block + 8, 0x2000 | 2);
+        put(&s, block + 0x2000 + 8, 0x2000 | 2);
+        uint64_t seeming = object(&s, block + 16, s.p.object, 1),
+                 record = object(&s, block + 0x2000 + 16, s.p.object + 16, 1);
+        for (unsigned i = 0; i < 2; i++) {
+            json_t *json = fake_json(s.t, "objat", text_of(i ? record : seeming));
+            const char *remark = i ? NULL : fake_string(json, "remark");
+            MUST(!strcmp(fake_string(json, "status"), "unmanaged"));
+            MUST(i ? json_is_null(fake_at(json, "remark"))
+                   : strstr(remark, "may be an object all the same") != NULL);
+            json_decref(json);
+        }
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
 /* What lies in an object are no words of other memory. */
 START_TEST(texts_hold_nothing)
 {
@@ -407,6 +430,7 @@ RUN_TESTS("inspect_python_lone", static_objects_are_found_and_structs_of_c_are_n
           a_type_that_nobody_made_ready_is_one_and_a_table_of_pointers_is_not,
           a_definition_of_a_module_may_lead_to_what_a_core_lacks,
           a_definition_of_a_module_is_known_by_its_members, an_address_is_no_count,
-          a_block_of_malloc_is_an_object_or_none, texts_hold_nothing,
-          what_the_collector_knows_is_found, a_second_question_reads_no_more_than_the_first,
+          a_block_of_malloc_is_an_object_or_none, what_begins_like_an_object_is_not_said_to_be_none,
+          texts_hold_nothing, what_the_collector_knows_is_found,
+          a_second_question_reads_no_more_than_the_first,
           a_region_that_claims_to_be_without_end_is_not_walked)

@@ -1,6 +1,7 @@
 /* inspect_python_values.c - what Python's objects hold, in a few words, as Python itself would
  * write it; and entries of dicts by their names. */
 #include "python_scene.h"
+#include "unit_main.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -207,24 +208,6 @@ START_TEST(entries_are_found_by_their_keys)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("inspect_python_values");
-    TCase *tcase = tcase_create("inspect_python_values");
-    const TTest *const tests[] = {texts_are_quoted_as_python_does,
-                                  a_long_text_is_cut_and_says_so,
-                                  numbers_are_exact,
-                                  containers_show_what_fits,
-                                  values_of_any_length_stay_one_short_line,
-                                  entries_are_found_by_their_keys};
-    int count = sizeof tests / sizeof *tests;
-    tcase_set_timeout(tcase, 600);
-    for (int i = 0; i < count; i++)
-        tcase_add_loop_test(tcase, tests[i], 0, SCENE_VERSIONS);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int ran = srunner_ntests_run(runner), failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 && ran == SCENE_VERSIONS * count ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN_EACH("inspect_python_values", SCENE_VERSIONS, texts_are_quoted_as_python_does,
+               a_long_text_is_cut_and_says_so, numbers_are_exact, containers_show_what_fits,
+               values_of_any_length_stay_one_short_line, entries_are_found_by_their_keys)

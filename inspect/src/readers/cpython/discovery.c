@@ -213,6 +213,45 @@ static void refuse_lists(search *s)
         module, PY_MINOR_MIN, PY_MINOR_MAX);
 }
 
+static bool is_private_writable(const rhi_region *region)
+{
+    return region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED);
+}
+
+/* "python3.11", "libpython3.11d.so.1.0" */
+static bool is_named_python(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    name += strncmp(name, "lib", 3) == 0 ? 3 : 0;
+    if (strncmp(name, "python3.", 8) != 0)
+        return false;
+    const char *minor = name + 8, *rest = minor + strspn(minor, "0123456789");
+    bool has_number = rest > minor;
+    rest += strspn(rest, "dt"); /* debug, free-threaded */
+    return has_number && (!*rest || strncmp(rest, ".so", 3) == 0);
+}
+
+/* Nothing is found in the data of what is called so: it may be none, and it may have been one. */
+static void refuse_named(search *s)
+{
+    const struct rhi_sink *map = &s->memory->map;
+    char module[RHI_NAME_SIZE];
+    for (uint64_t i = 0; i < map->regions.count; i++) {
+        const rhi_region *region = &map->regions.items[i];
+        if (!rhi__region_is_file(region) || !is_private_writable(region) ||
+            !is_named_python(region->path))
+            continue;
+        rhi__py_module_name(s->memory, region->start, module);
+        rhi__reader_refuse(s->reader,
+                           "%.80s has no _PyRuntime of CPython 3.%d to 3.%d in its data that leads "
+                           "to an interpreter: none was made yet, all have ended, or it was "
+                           "written over",
+                           module, PY_MINOR_MIN, PY_MINOR_MAX);
+        return;
+    }
+}
+
 /* ---- where it may lie ----------------------------------------------------------------------- */
 
 static uint64_t up_to_word(uint64_t address, uint64_t end)
@@ -243,11 +282,6 @@ static rhi_error *scan(search *s, uint64_t start, uint64_t end)
             at = at + size == end ? end : at + size - HEAD_BYTES;
     }
     return s->is_short ? rhi__error_memory() : NULL;
-}
-
-static bool is_private_writable(const rhi_region *region)
-{
-    return region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED);
 }
 
 static bool segment_end(void *context, const rhi_segment *segment)
@@ -339,6 +373,8 @@ rhi_error *rhi__py_discover(rhi_reader *reader, py_runtimes *found)
             ask_module(&s, &map->regions.items[i]);
     if (!error && s.lists && found->items.count == 0 && reader->refused->count == 0)
         refuse_lists(&s);
+    else if (!error && found->items.count == 0 && reader->refused->count == 0)
+        refuse_named(&s);
     rhi__scratch_free(&s.scratch);
     if (!error && s.memory->is_direct && !direct_way_is_right(&s)) {
         for (uint64_t i = 0; i < found->items.count; i++)

@@ -174,6 +174,7 @@ const rhi_format rhi__format_python = {
     .size = rhi__py_size,
     .value = rhi__py_value,
     .site = rhi__py_site,
+    .remarks_words = true,
     .remark = rhi__py_remark,
     .facts = rhi__py_facts,
     .may_hold = rhi__py_may_hold,

@@ -52,20 +52,53 @@ static void remark_live(rhi_reader *reader, const py_runtime *py, uint64_t addre
                   (unsigned long long)(object->address - object->start));
 }
 
+/* Where no object is read: does one seem to begin there? C code may keep more in an object than its
+ * type says, and then it is not told from what only looks like one. */
+static bool remark_seeming(rhi_reader *reader, const py_runtime *py, uint64_t address, char *text,
+                           size_t size)
+{
+    uint64_t count, type_at;
+    if (address % 16 || !rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) ||
+        !rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type_at) || count == 0 ||
+        count > py->refcount_max)
+        return false;
+    const py_type *type = rhi__py_known_type(py, type_at);
+    if (type)
+        rhi__text(text, size,
+                  "it may be an object all the same: it begins as one of type %s does, and C code "
+                  "may keep more in it than that type says; it is not judged, and its words count "
+                  "as those of C memory do",
+                  rhi__type_name(reader, py_type_number(py, type)));
+    return type != NULL;
+}
+
+/* The same in memory that is no heap's. */
+static void remark_outside(rhi_reader *reader, uint64_t address, char *text, size_t size)
+{
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        if (reader->heaps.items[i].format->remark == rhi__py_remark &&
+            remark_seeming(reader, py_of_heap(reader, (uint32_t)i), address, text, size))
+            return;
+}
+
 void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
                     size_t size)
 {
+    text[0] = '\0';
+    if (!object->slot_size) {
+        remark_outside(reader, address, text, size);
+        return;
+    }
     const py_runtime *py = py_of_heap(reader, object->heap);
     const rhi_block *block = rhi__block_near(reader, address);
     const rhi_own_range *range = rhi__own_at(reader, address);
-    text[0] = '\0';
     if (!block || !range || !range->has_blocks)
         return;
     uint64_t slot = rhi__slot_number(block, address);
     if (rhi__is_object(object->state))
         remark_live(reader, py, address, object, text, size);
     else if (block->raw && rhi__bit(block->raw, slot)) {
-        if (may_begin(py, address, object))
+        if (may_begin(py, address, object) && !remark_seeming(reader, py, address, text, size))
             rhi__text(text, size,
                       "if an object was at this address, it is gone: its block is in use for "
                       "something else");

@@ -179,12 +179,13 @@ static bool looks_like_object(py_runtime *py, uint64_t address)
 
 /* Lists and tuples are filled, and frames taken down, item by item. A dict takes what it does not
  * hold any more out of its table first, and is judged at any time: that of a module is in some hand
- * always. */
+ * always. But one that is made of a dict kept for reuse has that one's table for a moment, and
+ * one that goes frees what its table still has: the collector knows neither. */
 static bool is_changed_in_steps(py_runtime *py, const rhi_object *object, uint64_t value)
 {
     const py_type *type = py_type_of(py, object);
-    return !(type && type->layout == PY_DICT) &&
-           (rhi__py_in_hand(py, object->address) || rhi__py_in_hand(py, value));
+    bool is_settled = type && type->layout == PY_DICT && object->tracked;
+    return !is_settled && (rhi__py_in_hand(py, object->address) || rhi__py_in_hand(py, value));
 }
 
 bool rhi__py_in_motion(rhi_reader *reader, const rhi_object *object)
