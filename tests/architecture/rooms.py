@@ -12,7 +12,7 @@ import re
 
 from tree import ENGINE, add_source, all_of, append
 
-ROOMS = ("base", "target", "program", "heap", "readers", "graph", "session", "words", "questions", "render", "query", "commands")
+ROOMS = ("base", "target", "program", "heap", "readers", "graph", "session", "words", "questions", "render", "query", "export", "commands")
 REFHEAP = ENGINE + "readers/refheap/"  # all that is known of refheap's own format
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([\w./]+)"', re.MULTILINE)
 

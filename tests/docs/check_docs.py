@@ -62,11 +62,11 @@ def keys_of(value):
 
 def check_keys(shell, cycle, mistakes, author):
     manual, seen = read("docs", "manual.md") + read("docs", "commands.md"), set()
-    snapshot = os.path.join(os.path.dirname(cycle), "snapshot")
+    snapshot, exported = (os.path.join(os.path.dirname(cycle), name) for name in ("snapshot", "heap.sqlite"))
     for core, lines in ((cycle, ("objat --history --ledger A#1", "objat 16", "refs --path --weak --depth=2 --limit=1 A#1", "gcgraph --limit=1",
                                  "gcgraph --dot=%s A#1" % os.path.join(os.path.dirname(cycle), "graph.dot"), "gcfind --unreachable", "gcleaks", "gcstale", "gcstat", "refs 1", "gcverify",
                                  "gcdiff --save=" + snapshot, "gcdiff " + snapshot, "gcquery --list", "gcquery --tables",
-                                 "gcquery select leaked from objects", "refwatch")),
+                                 "gcquery select leaked from objects", "gcexport --force " + exported, "refwatch")),
                         (author, ("refs --ledger session#1",)),
                         (mistakes, ("gcleaks", "gcstale", "gcgraph", "gcstat --no-retained", "refs --path session#2"))):
         for line in lines:

@@ -13,6 +13,7 @@ import random
 import tempfile
 
 from expect import same
+from expect_export import Exports
 from expect_query import Queries
 from launch import Question, require
 from twin import type_of
@@ -23,6 +24,7 @@ OBJECT_KEYS = ("id", "address", "size", "refcount", "immortal", "heap", "state")
 WITHOUT_NAMES = {"local": {"stack"}}
 WITHOUT_MODULES = {"thread_local": {"stack", "unknown", "foreign", "global"}, "global": {"unknown"}, "local": {"stack"}}
 SNAPSHOT = os.path.join(tempfile.gettempdir(), "refheap-random-%d.snapshot" % os.getpid())
+EXPORTED = os.path.join(tempfile.gettempdir(), "refheap-random-%d" % os.getpid())
 SMALL = 3000  # objects: what takes a search for each of them is asked of no larger heap
 # `rows`: the list whose rows --check looks for; None: not asked with it.
 Asked = collections.namedtuple("Asked", "question check rows", defaults=(None,))
@@ -133,7 +135,8 @@ class Expectations:
         makers = {"objat": self.ask_objat, "refs": self.ask_refs, "gcgraph": self.ask_gcgraph, "gcfind": self.ask_gcfind,
                   "gcstat": self.ask_gcstat, "gcleaks": self.ask_gcleaks, "gcstale": self.ask_gcstale,
                   "gcverify": self.ask_gcverify, "gcdiff": self.ask_gcdiff, "refwatch": self.ask_refwatch,
-                  "gcquery": Queries(self, Asked, same_rows, is_complete).all}
+                  "gcquery": Queries(self, Asked, same_rows, is_complete).all,
+                  "gcexport": Exports(self, Asked, same_rows, is_complete, EXPORTED).all}
         return [each for command in commands for each in makers[command](samples)]
 
     def sample(self, keys, count):

@@ -234,14 +234,13 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
     }
 }
 
-fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned layout,
-                           const char *omit)
+fake_space *fake_space_new(fake_target *target, uint64_t descriptor, int layout, const char *omit)
 {
     fake_space *space = calloc(1, sizeof *space);
     ck_assert_ptr_nonnull(space);
     *space = (fake_space){.target = target,
                           .descriptor = descriptor,
-                          .layout = layout,
+                          .layout = (unsigned)layout,
                           .constants = descriptor + sizeof(struct rh_metadata_descriptor) + 16,
                           .constant_size = layout ? 72 : 48,
                           .next_address = (descriptor & ~0xfffffffull) + 0x10000000ull};

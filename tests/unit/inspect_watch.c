@@ -22,7 +22,7 @@ static void put_source(scene *s)
     fake_put(t, s->source + c[RH_MC_source_slot_class], 3, 4);
 }
 
-static scene scene_without(unsigned layout, const char *omit, bool has_history)
+static scene scene_without(int layout, const char *omit, bool has_history)
 {
     scene s = {.w = world_without(layout, omit)};
     fake_heap *heap = s.w.heap;
@@ -43,7 +43,7 @@ static scene scene_without(unsigned layout, const char *omit, bool has_history)
     return s;
 }
 
-static scene scene_new(unsigned layout)
+static scene scene_new(int layout)
 {
     return scene_without(layout, NULL, true);
 }

@@ -38,3 +38,16 @@ void rhi__notes_free(rhi_notes *notes)
     free(notes->items);
     *notes = (rhi_notes){0};
 }
+
+rhi_notes rhi__notes_set_aside(rhi_notes *notes)
+{
+    rhi_notes aside = *notes;
+    *notes = (rhi_notes){0};
+    return aside;
+}
+
+void rhi__notes_put_back(rhi_notes *notes, rhi_notes *aside)
+{
+    rhi__notes_add(notes, aside);
+    rhi__notes_free(aside);
+}

@@ -26,5 +26,9 @@ void rhi__note(rhi_notes *notes, const char *reason);
 /* Adds those of `from`. */
 void rhi__notes_add(rhi_notes *notes, const rhi_notes *from);
 void rhi__notes_free(rhi_notes *notes);
+/* What is found out now and kept has reasons of its own: those of before are set aside, and come
+ * back behind them. */
+rhi_notes rhi__notes_set_aside(rhi_notes *notes);
+void rhi__notes_put_back(rhi_notes *notes, rhi_notes *aside);
 
 #endif

@@ -2,6 +2,7 @@
 #include "commands/command.h"
 #include "commands/all.h"
 #include "commands/help.h"
+#include "export/formats.h"
 #include "readers/refheap/words.h"
 
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #define MISSING_HELP                                                                               \
     "memory that a core lacks holds nothing: for those who know (else what depends on it is "      \
     "undecided)"
+
+#define FORMAT_LINE(name, ending, what) "- " ending ": " what "\n"
 
 static const rhi_command table[] = {
     {
@@ -485,6 +488,31 @@ static const rhi_command table[] = {
                     {"--list", NULL, "the questions that are shipped"}},
         .example = "gcquery select type, count(*), sum(size) from objects group by type",
         .run = rhi__run_gcquery,
+    },
+    {
+        .name = "gcexport",
+        .usage = "gcexport [--option…] FILE",
+        .summary = "the whole graph in a file, for other tools",
+        .help = "The file's ending says the format:\n\n" RHI_EXPORT_FORMATS(
+            FORMAT_LINE) "\n"
+                         "The file is there when all of it is written, and not before: an error, a "
+                         "full disk or "
+                         "an interrupt leaves nothing. A file that exists is replaced with --force "
+                         "alone, and "
+                         "what is no regular file never. Where not all could be read, the answer "
+                         "says so, and "
+                         "so does the file.",
+        .json = "{\"command\", \"complete\", \"file\", \"format\": its ending, \"file_bytes\", "
+                "\"objects\": that are in it, \"references\",\n \"left_out\": objects that are "
+                "not, \"references_left_out\": between those that are, \"next\": what to do with "
+                "it, \"provisional\"}",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes_files = true,
+        .options = {{"--missing", "empty", MISSING_HELP},
+                    {"--force", NULL, "replace the file that is there"}},
+        .example = "gcexport heap.sqlite",
+        .run = rhi__run_gcexport,
     },
     {
         .name = "refwatch",

@@ -89,36 +89,54 @@ static const rhi_column field_columns[] = {
 
 enum { FIELDS_MAX = 1 << 16 };
 
+static void free_objat(void *at)
+{
+    free(at);
+}
+
+/* Large: one for all objects of a question. */
+static rhi_error *objat_of(rhi_query *query, rhi_objat **at)
+{
+    *at = rhi__kept(&query->kept, free_objat);
+    if (*at)
+        return NULL;
+    if (!(*at = calloc(1, sizeof **at)))
+        return rhi__error_memory();
+    (*at)->session = query->session;
+    (*at)->reader = query->reader;
+    (*at)->asked.limit = FIELDS_MAX;
+    return rhi__keep(&query->kept, *at, free_objat);
+}
+
+typedef struct fields_of {
+    const rhi_objat *at;
+    json_t *rows;
+} fields_of;
+
 static void add_field(void *context, const rhi_objat_row *row)
 {
-    rhi_listed *l = context;
-    const rhi_query *query = l->rows.query;
-    const rhi_objat at = {.session = query->session, .reader = query->reader};
-    json_array_append_new(l->answer, rhi__field_json(&at, row));
+    const fields_of *f = context;
+    json_array_append_new(f->rows, rhi__field_json(f->at, row));
 }
 
 static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
 {
     rhi_query *query = l->rows.query;
     rhi_objat_rows rows = {0};
-    rhi_objat *at = calloc(1, sizeof *at);
-    l->answer = json_array();
+    rhi_objat *at;
     const uint8_t *bytes = rhi__scan_bytes(&l->scan);
-    rhi_error *error = at && l->answer ? NULL : rhi__error_memory();
-    if (!error) {
-        at->session = query->session;
-        at->reader = query->reader;
-        at->object = *object;
-        at->bytes = bytes;
-        at->asked.limit = FIELDS_MAX;
-    }
-    if (!error && bytes)
-        error = rhi__objat_fields(at, false, add_field, l, &rows);
+    RHI_TRY(objat_of(query, &at));
+    at->object = *object;
+    at->bytes = bytes;
+    const fields_of f = {.at = at, .rows = l->answer = json_array()};
+    if (!l->answer)
+        return rhi__error_memory();
+    if (bytes)
+        RHI_TRY(rhi__objat_fields(at, false, add_field, (void *)&f, &rows));
     if (rows.total > FIELDS_MAX)
         rhi__note(&query->session->notes, "an object has more fields than are shown");
     l->count = json_array_size(l->answer);
-    free(at);
-    return error;
+    return NULL;
 }
 
 static json_t *field_row(rhi_listed *l, uint64_t number)

@@ -246,5 +246,5 @@ int rhi__module_add(sqlite3 *database, rhi_module *module)
                                              .xEof = is_end,
                                              .xColumn = column,
                                              .xRowid = rowid};
-    return sqlite3_create_module(database, module->table->name, &functions, module);
+    return sqlite3_create_module(database, module->name, &functions, module);
 }

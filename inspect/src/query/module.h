@@ -9,6 +9,7 @@
 /* One table in one database; shared by its connections. */
 typedef struct rhi_module {
     const rhi_table *table;
+    const char *name; /* in SQL */
     rhi_query *query;
     rhi_error **error; /* where the first error goes that is ours */
     bool *is_declared; /* set while SQLite is told of the columns, as if a table were created */

@@ -139,8 +139,11 @@ static rhi_error *open_database(rhi_statement *s)
     sqlite3_db_config(s->database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     const rhi_table *table;
     for (unsigned i = 0; (table = rhi__table(i)) && i < TABLES_MAX; i++) {
-        s->modules[i] = (rhi_module){
-            .table = table, .query = s->query, .error = &s->error, .is_declared = &s->is_declared};
+        s->modules[i] = (rhi_module){.table = table,
+                                     .name = table->name,
+                                     .query = s->query,
+                                     .error = &s->error,
+                                     .is_declared = &s->is_declared};
         s->module_count++;
         if (rhi__module_add(s->database, &s->modules[i]) != SQLITE_OK)
             return rhi__error_memory();

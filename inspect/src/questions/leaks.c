@@ -187,11 +187,13 @@ rhi_error *rhi__session_leaks(rhi_session *session, rhi_leaks **leaks)
     *leaks = rhi__kept(&session->kept, rhi__leaks_free);
     if (!*leaks) {
         search s = {.session = session, .leaks = calloc(1, sizeof(rhi_leaks))};
+        rhi_notes others = rhi__notes_set_aside(&session->notes);
         rhi_error *error = s.leaks ? rhi__session_reader(session, &s.reader) : rhi__error_memory();
         if (!error)
             error = rhi__session_graph(session, &s.graph);
         if (!error)
             error = find_causes(&s);
+        rhi__notes_put_back(&session->notes, &others);
         if (error) {
             rhi__leaks_free(s.leaks);
             return error;

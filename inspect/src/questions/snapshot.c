@@ -345,11 +345,9 @@ static rhi_error *take(taker *t)
 rhi_error *rhi__snapshot_take(rhi_session *session, rhi_snapshot **snapshot)
 {
     taker t = {.session = session, .snapshot = calloc(1, sizeof *t.snapshot)};
-    rhi_notes others = session->notes; /* of other moments */
-    session->notes = (rhi_notes){0};
+    rhi_notes others = rhi__notes_set_aside(&session->notes); /* of other moments */
     rhi_error *error = t.snapshot ? take(&t) : rhi__error_memory();
-    rhi__notes_add(&session->notes, &others);
-    rhi__notes_free(&others);
+    rhi__notes_put_back(&session->notes, &others);
     for (uint64_t i = 0; t.spaces && i < t.snapshot->spaces.count; i++)
         rhi__map_free(&t.spaces[i].site_of);
     free(t.spaces);

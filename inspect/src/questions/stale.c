@@ -347,11 +347,13 @@ rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
     *stale = rhi__kept(&session->kept, free_stale);
     if (!*stale) {
         search s = {.session = session, .stale = calloc(1, sizeof(rhi_stale))};
+        rhi_notes others = rhi__notes_set_aside(&session->notes);
         rhi_error *error = s.stale ? rhi__session_reader(session, &s.reader) : rhi__error_memory();
         if (!error)
             error = rhi__session_graph(session, &s.graph);
         if (!error)
             error = find_stale(&s);
+        rhi__notes_put_back(&session->notes, &others);
         free(s.suspect);
         rhi__holders_free(&s.stack);
         rhi__holders_free(&s.roots);

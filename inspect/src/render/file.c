@@ -7,21 +7,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 100 };
+enum { TRIES = 100, STREAM_BYTES = 1 << 20 };
 
-typedef struct new_file {
-    const char *path;
-    char *folder, *temporary; /* in the same folder */
-    bool is_named;            /* `temporary` is there */
+struct rhi_new_file {
+    char *path, *folder, *temporary; /* temporary: in the same folder */
+    bool replaces;
+    bool is_named; /* `temporary` is there */
     int descriptor;
-} new_file;
+    FILE *stream;
+    int wrong; /* errno of the first write that failed */
+    /* SIGXFSZ (the file is larger than may be) would end the program that we are part of: it is
+     * held back while the file is written */
+    bool was_blocked;
+};
 
 rhi_error *rhi__file_check(const char *path)
 {
@@ -39,7 +46,7 @@ rhi_error *rhi__file_check(const char *path)
 }
 
 /* Another name, where the last one is taken. */
-static bool next_name(new_file *self, int try)
+static bool next_name(rhi_new_file *self, int try)
 {
     free(self->temporary);
     self->temporary = NULL;
@@ -47,16 +54,16 @@ static bool next_name(new_file *self, int try)
 }
 
 /* Opens a file without a name, or with one where the file system knows only such. */
-static bool open_new(new_file *self)
+static bool open_new(rhi_new_file *self)
 {
-    self->descriptor = open(self->folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    self->descriptor = open(self->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
     if (self->descriptor >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
         return self->descriptor >= 0;
     for (int try = 0; try < TRIES && self->descriptor < 0; try++) {
         if (!next_name(self, try))
             return false;
         self->descriptor =
-            open(self->temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0666);
+            open(self->temporary, O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0666);
         self->is_named = self->descriptor >= 0;
         if (self->descriptor < 0 && errno != EEXIST)
             return false;
@@ -72,10 +79,16 @@ static bool fill(int descriptor, const char *content, size_t size)
             return false;
         done += step > 0 ? (size_t)step : 0;
     }
-    return fsync(descriptor) == 0 || errno == EINVAL; /* only then is it known that it fits */
+    return true;
 }
 
-static bool link_as(const new_file *self, const char *path)
+/* Only then is it known that it fits. */
+static bool is_on_disk(int descriptor)
+{
+    return fsync(descriptor) == 0 || errno == EINVAL;
+}
+
+static bool link_as(const rhi_new_file *self, const char *path)
 {
     char own[64];
     snprintf(own, sizeof own, "/proc/self/fd/%d", self->descriptor);
@@ -83,13 +96,16 @@ static bool link_as(const new_file *self, const char *path)
 }
 
 /* Gives the file its name; what had it is replaced, in one step. */
-static bool give_name(new_file *self)
+static bool give_name(rhi_new_file *self)
 {
     struct stat old;
-    if (lstat(self->path, &old) == 0)
+    bool is_there = self->replaces && lstat(self->path, &old) == 0;
+    if (is_there)
         fchmod(self->descriptor, old.st_mode & 0777);
     else if (!self->is_named && link_as(self, self->path))
         return true;
+    if (!self->replaces) /* link replaces nothing */
+        return self->is_named && link(self->temporary, self->path) == 0;
     for (int try = 0; try < TRIES && !self->is_named; try++) {
         if (!next_name(self, try))
             return false;
@@ -100,21 +116,127 @@ static bool give_name(new_file *self)
     return self->is_named && rename(self->temporary, self->path) == 0 && !(self->is_named = false);
 }
 
-rhi_error *rhi__file_write(const char *path, const char *content, size_t size)
+/* ---- step by step --------------------------------------------------------------------------- */
+
+static void hold_back_signal(rhi_new_file *self)
+{
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    self->was_blocked = sigismember(&before, SIGXFSZ) == 1;
+}
+
+static void let_signal_through(const rhi_new_file *self)
+{
+    const struct timespec at_once = {0};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGXFSZ);
+    if (self->was_blocked)
+        return;
+    while (sigtimedwait(&signals, NULL, &at_once) == SIGXFSZ) {
+        /* the error was told */
+    }
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
+rhi_error *rhi__file_error(const rhi_new_file *self)
+{
+    int wrong = self->wrong ? self->wrong : errno;
+    return rhi__error("cannot write %.300s: %s", self->path,
+                      wrong == EEXIST ? "it exists already, and --force replaces it"
+                                      : strerror(wrong));
+}
+
+rhi_error *rhi__file_new(const char *path, bool replaces, rhi_new_file **file)
 {
     const char *slash = strrchr(path, '/');
-    new_file self = {.path = path, .descriptor = -1};
-    RHI_TRY(rhi__file_check(path));
-    self.folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    if (!self.folder)
+    struct stat old;
+    rhi_new_file *self = *file = calloc(1, sizeof *self);
+    if (!self)
         return rhi__error_memory();
-    bool ok = open_new(&self) && fill(self.descriptor, content, size) && give_name(&self);
-    int wrong = errno;
-    if (self.is_named)
-        unlink(self.temporary);
-    if (self.descriptor >= 0)
-        close(self.descriptor);
-    free(self.folder);
-    free(self.temporary);
-    return ok ? NULL : rhi__error("cannot write %.300s: %s", path, strerror(wrong));
+    self->descriptor = -1;
+    self->replaces = replaces;
+    hold_back_signal(self);
+    self->path = strdup(path);
+    self->folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    if (!self->path || !self->folder)
+        return rhi__error_memory();
+    RHI_TRY(rhi__file_check(path));
+    errno = EEXIST;
+    if (!replaces && lstat(path, &old) == 0)
+        return rhi__file_error(self);
+    return open_new(self) ? NULL : rhi__file_error(self);
+}
+
+static ssize_t write_stream(void *context, const char *bytes, size_t size)
+{
+    rhi_new_file *self = context;
+    if (fill(self->descriptor, bytes, size))
+        return (ssize_t)size;
+    self->wrong = self->wrong ? self->wrong : errno;
+    return 0;
+}
+
+static int seek_stream(void *context, off64_t *offset, int from)
+{
+    off64_t at = lseek64(((rhi_new_file *)context)->descriptor, *offset, from);
+    *offset = at;
+    return at < 0 ? -1 : 0;
+}
+
+FILE *rhi__file_stream(rhi_new_file *self)
+{
+    const cookie_io_functions_t functions = {.write = write_stream, .seek = seek_stream};
+    if (!self->stream && (self->stream = fopencookie(self, "w", functions)))
+        setvbuf(self->stream, NULL, _IOFBF, STREAM_BYTES);
+    return self->stream;
+}
+
+int rhi__file_descriptor(const rhi_new_file *self)
+{
+    return self->descriptor;
+}
+
+uint64_t rhi__file_size(const rhi_new_file *self)
+{
+    struct stat status;
+    return fstat(self->descriptor, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+rhi_error *rhi__file_keep(rhi_new_file *self)
+{
+    if (self->stream && (fflush(self->stream) != 0 || ferror(self->stream)))
+        return rhi__file_error(self);
+    return is_on_disk(self->descriptor) && give_name(self) ? NULL : rhi__file_error(self);
+}
+
+void rhi__file_drop(rhi_new_file *self)
+{
+    if (!self)
+        return;
+    if (self->stream)
+        fclose(self->stream);
+    if (self->is_named)
+        unlink(self->temporary);
+    if (self->descriptor >= 0)
+        close(self->descriptor);
+    let_signal_through(self);
+    free(self->path);
+    free(self->folder);
+    free(self->temporary);
+    free(self);
+}
+
+rhi_error *rhi__file_write(const char *path, const char *content, size_t size)
+{
+    rhi_new_file *file;
+    rhi_error *error = rhi__file_new(path, true, &file);
+    if (!error && !fill(file->descriptor, content, size))
+        error = rhi__file_error(file);
+    if (!error)
+        error = rhi__file_keep(file);
+    rhi__file_drop(file);
+    return error;
 }

@@ -389,7 +389,7 @@ json_t *rhi__leak_json(const answer *a, uint64_t shown)
     return json;
 }
 
-static json_t *alike_json(const answer *a, uint64_t place)
+json_t *rhi__alike_json(const answer *a, uint64_t place)
 {
     const rhi_leak_total *alike = &a->alike.items[place];
     rhi_object object;
@@ -453,7 +453,7 @@ void rhi__gcleaks_json(const rhi_gcleaks *a)
         rhi__json_key(s, "leaks_total", rhi__json_u64(a->all.groups));
     rhi__json_array(s, "groups");
     for (uint64_t i = 0; i < a->largest.count; i++)
-        rhi__json_item(s, alike_json(a, i));
+        rhi__json_item(s, rhi__alike_json(a, i));
     rhi__json_array_end(s);
     if (a->alike.count > a->largest.count)
         rhi__json_key(s, "groups_total", rhi__json_u64(a->alike.count));

@@ -12,5 +12,7 @@ enum { RHI_LEAK_LINE_SIZE = 3 * RHI_ID_SIZE + 384 };
 void rhi__leak_line(const rhi_gcleaks *answer, const rhi_leak *leak, char line[RHI_LEAK_LINE_SIZE]);
 /* A group, by its place in answer->each. */
 json_t *rhi__leak_json(const rhi_gcleaks *answer, uint64_t place);
+/* Those that are alike, by their place in answer->alike, as far as answer->largest goes. */
+json_t *rhi__alike_json(const rhi_gcleaks *answer, uint64_t place);
 
 #endif

@@ -16,7 +16,7 @@ static const char *const kind_words[] = {
     "foreign", "unknown",    "kernel", "immortal", "dying", "runtime"};
 _Static_assert(sizeof kind_words / sizeof *kind_words == RHI_HOLDER_KINDS, "a word for each kind");
 
-static const char *kind_word(const rhi_holder *holder)
+const char *rhi__holder_word(const rhi_holder *holder)
 {
     return holder->variable && holder->variable->is_local ? "local" : kind_words[holder->kind];
 }
@@ -73,7 +73,7 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
     rhi_object from;
     const rhi_variable *variable = holder->variable;
     json_t *json = json_object();
-    json_object_set_new(json, "kind", json_string(kind_word(holder)));
+    json_object_set_new(json, "kind", json_string(rhi__holder_word(holder)));
     json_object_set_new(json, "strength", json_string(rhi__strength_word(holder)));
     json_object_set_new(json, "address",
                         holder->address ? rhi__json_address(holder->address) : json_null());
@@ -109,7 +109,7 @@ json_t *rhi__block_json(rhi_session *session, uint32_t number)
                      rhi__json_u64(end - start));
 }
 
-enum { WHAT_SIZE = RHI_ID_SIZE + 2 * RHI_NAME_SIZE + RHI_VARIABLE_SIZE + 2 * RHI_OWNER_SIZE + 64 };
+enum { WHAT_SIZE = RHI_HOLDER_TEXT_SIZE - 32 };
 
 /* local 'conn.table[3]' (node *) in serve() frame 0 */
 static void variable_text(const rhi_holder *holder, char *text, size_t size)
@@ -200,16 +200,33 @@ static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, 
     }
 }
 
+/* With the thread. */
+static void row_text(rhi_reader *reader, const rhi_holder *holder, char text[RHI_HOLDER_TEXT_SIZE],
+                     bool *has_address, char value[RHI_VALUE_SIZE])
+{
+    char what[WHAT_SIZE];
+    what_text(reader, holder, what, sizeof what, has_address, value);
+    if (holder->lwp)
+        snprintf(text, RHI_HOLDER_TEXT_SIZE, "%s thread %" PRIu64, what, holder->lwp);
+    else
+        snprintf(text, RHI_HOLDER_TEXT_SIZE, "%s", what);
+}
+
+void rhi__holder_text(rhi_reader *reader, const rhi_holder *holder, char text[RHI_HOLDER_TEXT_SIZE])
+{
+    bool has_address;
+    char value[RHI_VALUE_SIZE];
+    row_text(reader, holder, text, &has_address, value);
+}
+
 void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holder *holder,
                        const char *indent)
 {
-    char what[WHAT_SIZE], row[WHAT_SIZE + 32], value[RHI_VALUE_SIZE];
+    char row[RHI_HOLDER_TEXT_SIZE], value[RHI_VALUE_SIZE];
     bool has_address, is_member = holder->kind >= RHI_HOLDER_IMMORTAL,
                       is_exact = holder->strong && !(holder->field && holder->field->is_guess);
-    what_text(reader, holder, what, sizeof what, &has_address, value);
-    if (holder->lwp)
-        snprintf(row, sizeof row, "%s thread %" PRIu64, what, holder->lwp);
-    rhi__print(session, "%s%-44s", indent, holder->lwp ? row : what);
+    row_text(reader, holder, row, &has_address, value);
+    rhi__print(session, "%s%-44s", indent, row);
     if (!is_member)
         rhi__print(session, " %s", is_exact ? "exact" : rhi__strength_word(holder));
     if (holder->address && !has_address)

@@ -2,6 +2,7 @@
 #ifndef RHI_HOLDERS_H
 #define RHI_HOLDERS_H
 
+#include "heap/objects.h"
 #include "session/session.h"
 
 /* A block of malloc, by its number in malloc_graph.h: {"address", "size"}. */
@@ -9,6 +10,15 @@ json_t *rhi__block_json(rhi_session *session, uint32_t number);
 
 /* A referrer row. */
 struct rhi_holder;
+/* What it is: "local 'head' (node *) in run() frame 0 thread 12", "node#3.next". */
+enum {
+    RHI_HOLDER_TEXT_SIZE =
+        RHI_ID_SIZE + 2 * RHI_NAME_SIZE + RHI_VARIABLE_SIZE + 2 * RHI_OWNER_SIZE + 96
+};
+void rhi__holder_text(rhi_reader *reader, const struct rhi_holder *holder,
+                      char text[RHI_HOLDER_TEXT_SIZE]);
+/* "field", "root", "global", … */
+const char *rhi__holder_word(const struct rhi_holder *holder);
 /* "strong", "weak", "borrowed", "conservative": of a slot that is a guess. */
 const char *rhi__field_strength(const rhi_field *field);
 /* The same of any holder. */

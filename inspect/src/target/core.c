@@ -346,6 +346,7 @@ static int core_threads(void *context, rhi_sink *sink)
 
 typedef struct identity_notes {
     uint64_t random_address, pid;
+    char name[sizeof((rhi_identity *)0)->name];
 } identity_notes;
 
 static void identity_note(void *context, uint32_t type, const uint8_t *bytes, uint64_t size)
@@ -358,6 +359,7 @@ static void identity_note(void *context, uint32_t type, const uint8_t *bytes, ui
         return;
     memcpy(&info, bytes, sizeof info);
     notes->pid = info.pr_pid > 0 ? (uint64_t)info.pr_pid : 0;
+    snprintf(notes->name, sizeof notes->name, "%.16s", info.pr_fname);
 }
 
 static rhi_identity core_identity(void *context)
@@ -366,6 +368,7 @@ static rhi_identity core_identity(void *context)
     rhi_identity identity = {0};
     each_note(context, identity_note, &notes);
     identity.pid = notes.pid;
+    memcpy(identity.name, notes.name, sizeof identity.name);
     if (!notes.random_address || core_read(context, notes.random_address, identity.random,
                                            sizeof identity.random) != sizeof identity.random)
         memset(identity.random, 0, sizeof identity.random);
@@ -681,8 +684,14 @@ static void core_close(void *context)
     core_free(context);
 }
 
+static const char *core_path(const void *context)
+{
+    return ((const core_file *)context)->path;
+}
+
 static const struct rhi_target_ops core_ops = {
     .state = core_state,
+    .path = core_path,
     .truncated = core_truncated,
     .bytes = core_bytes,
     .lists_all = core_lists_all,

@@ -233,6 +233,11 @@ bool rhi__memory_is_core(const rhi_memory *memory)
     return ops(memory)->state != NULL;
 }
 
+const char *rhi__memory_core_path(const rhi_memory *memory)
+{
+    return ops(memory)->path ? ops(memory)->path(context(memory)) : NULL;
+}
+
 int rhi__memory_process(const rhi_memory *memory)
 {
     return ops(memory)->process_id ? ops(memory)->process_id(context(memory)) : 0;

@@ -76,6 +76,8 @@ uint64_t rhi__memory_data_start(const rhi_memory *memory, uint64_t address, uint
 uint64_t rhi__memory_data_end(const rhi_memory *memory, uint64_t address, uint64_t end);
 /* Is this read from a core by the engine itself? */
 bool rhi__memory_is_core(const rhi_memory *memory);
+/* The file of that core; NULL: it is not read from one. */
+const char *rhi__memory_core_path(const rhi_memory *memory);
 /* Which run of which program it is, where the engine reads it itself. */
 rhi_identity rhi__memory_identity(const rhi_memory *memory);
 /* Of a process that is read by the engine itself, a number under which /proc has it; else 0. */

@@ -14,6 +14,8 @@
 struct rhi_target_ops {
     /* a file that is read, as it is now: changes when the file does; 0: none is read */
     uint64_t (*state)(void *context);
+    /* where that is; NULL: nowhere */
+    const char *(*path)(const void *context);
     /* why not everything is there, in words; NULL: all is */
     const char *(*truncated)(const void *context);
     /* how many there really are: a file may be sparse, and its headers claim anything; UINT64_MAX:

@@ -207,12 +207,26 @@ static uint64_t own_number(const process *p)
     return number;
 }
 
+/* Its name, as /proc/PID/comm has it. */
+static void read_name(const process *p, rhi_identity *identity)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)p->reader);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = file >= 0 ? read(file, identity->name, sizeof identity->name - 1) : 0;
+    if (file >= 0)
+        close(file);
+    identity->name[got > 0 ? got : 0] = '\0';
+    identity->name[strcspn(identity->name, "\n")] = '\0';
+}
+
 static rhi_identity process_identity(void *context)
 {
     const process *p = context;
     rhi_identity identity = {.pid = own_number(p)};
     uint8_t vector[4096];
     char path[64];
+    read_name(p, &identity);
     snprintf(path, sizeof path, "/proc/%d/auxv", (int)p->reader);
     int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = file >= 0 ? read(file, vector, sizeof vector) : -1;

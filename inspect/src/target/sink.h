@@ -18,9 +18,11 @@ enum {
 };
 
 /* Which run of a program a process is: 16 bytes that the kernel draws for each (AT_RANDOM of its
- * auxiliary vector; a child of fork has those of its parent), and its number. 0: not known. */
+ * auxiliary vector; a child of fork has those of its parent), its number, and its name, as the
+ * kernel cuts that. 0 and "": not known. */
 typedef struct rhi_identity {
     uint64_t random[2], pid;
+    char name[17];
 } rhi_identity;
 
 /* The address of its 16 bytes, by an auxiliary vector; 0: it does not say. */

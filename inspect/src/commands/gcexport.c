@@ -1,0 +1,14 @@
+/* gcexport.c - `gcexport`: the whole graph in a file, for other tools. */
+#include "commands/all.h"
+#include "export/write.h"
+
+rhi_error *rhi__run_gcexport(rhi_session *session, const rhi_args *args, int *status)
+{
+    (void)status;
+    if (args->operand_count != 1)
+        return rhi__error("%s usage: %s",
+                          args->operand_count ? "one file at a time:" : "to what file?",
+                          args->command->usage);
+    session->is_about_all = true; /* the file is no object */
+    return rhi__export(session, args->operands[0], rhi__option(args, "--force") != NULL);
+}

@@ -1,0 +1,43 @@
+/* page.h - `.html`: the heap in one page that brings all it needs, for people without a debugger.
+ *
+ * The page's own parts are made from inspect/web when refheap is built; between their two halves
+ * goes one JSON document (packed.h), which inspect/web/src/heap.js reads. page.c writes its frame;
+ * page_choice.c says which objects are on it; page_objects.c writes these; page_answers.c writes
+ * what is of the whole heap, whatever is on the page: types, lines, leaks, cycles.
+ *
+ * Invariant: an object is named by its place among those on the page, or not at all. */
+#ifndef RHI_PAGE_H
+#define RHI_PAGE_H
+
+#include "export/export.h"
+#include "export/packed.h"
+#include "questions/gcgraph.h"
+#include "questions/gcleaks.h"
+#include "questions/gcstat.h"
+
+/* Objects on a page; rows of leaks and of cycles; members of one cycle that are named. */
+enum { RHI_PAGE_OBJECTS = 100000, RHI_PAGE_ROWS = 1000, RHI_PAGE_MEMBERS = 50 };
+
+typedef struct rhi_page {
+    rhi_export *export;
+    rhi_packed out;
+    rhi_gcstat types, sites;
+    rhi_gcleaks leaks;
+    rhi_gcgraph cycles;
+    rhi_map *type_rows; /* by heap: from a type to its row */
+    /* the objects on the page, by rhi_reader's number, in order: the n-th is number n */
+    uint32_t *chosen;
+    uint32_t chosen_count;
+    uint64_t left_out_retain_at_most;
+} rhi_page;
+
+/* Gathers types, lines, leaks and cycles. */
+rhi_error *rhi__page_gather(rhi_page *page);
+/* Chooses the objects: export->numbers are their places on the page then. */
+rhi_error *rhi__page_choose(rhi_page *page);
+/* Members of the document. */
+void rhi__page_answers(rhi_page *page);
+rhi_error *rhi__page_objects(rhi_page *page);
+void rhi__page_free(rhi_page *page);
+
+#endif

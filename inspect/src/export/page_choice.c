@@ -1,0 +1,100 @@
+/* page_choice.c - which objects a page has: those that leaks and cycles name, then those that
+ * retain most (see page.h).
+ *
+ * Invariant: an object that is left out retains no more than left_out_retain_at_most. */
+#include "export/page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The first members of a cycle; the largest of leaks that are alike, with some that go with it. */
+static void mark_cycles(const rhi_page *page, uint64_t *marks)
+{
+    const rhi_graph *g = page->export->query.graph;
+    for (uint64_t i = 0; i < page->cycles.cycles.count; i++) {
+        uint32_t c = page->cycles.cycles.items[i], size = rhi__cycle_size(g, c);
+        for (uint32_t m = 0; m < size && m < RHI_PAGE_MEMBERS; m++)
+            rhi__bit_set(marks, g->cycle_member[g->cycle_start[c] + m]);
+    }
+}
+
+static void mark_leaks(const rhi_page *page, uint64_t *marks)
+{
+    const rhi_leaks *leaks = page->leaks.leaks;
+    for (uint64_t i = 0; i < page->leaks.largest.count; i++) {
+        const rhi_leak *leak = &leaks->groups[page->leaks.alike.items[i].leak];
+        for (uint32_t m = 0; m < leak->count && m < RHI_PAGE_MEMBERS; m++)
+            rhi__bit_set(marks, leaks->members[leak->first + m]);
+    }
+}
+
+/* How many of the exported objects, but for the marked ones, retain at least `bytes`. */
+static uint32_t count_from(const rhi_page *page, const uint64_t *marks, uint64_t bytes)
+{
+    const rhi_export *e = page->export;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < e->query.graph->count; i++)
+        count += e->numbers[i] != RHI_NO_OBJECT && e->query.graph->retained[i] >= bytes &&
+                 !rhi__bit(marks, i);
+    return count;
+}
+
+/* The least number of bytes that no more than `room` of them retain: found bit by bit. */
+static uint64_t find_least(const rhi_page *page, const uint64_t *marks, uint32_t room)
+{
+    const rhi_graph *g = page->export->query.graph;
+    uint64_t below = 0, most = 0; /* below: too many retain as much */
+    for (uint32_t i = 0; i < g->count; i++)
+        most = g->retained[i] > most ? g->retained[i] : most;
+    for (unsigned bit = 64; bit-- > 0;)
+        if ((below | 1ull << bit) <= most && count_from(page, marks, below | 1ull << bit) > room)
+            below |= 1ull << bit;
+    return below + 1;
+}
+
+/* Marks those that retain so many bytes, then those that retain the next less, while there is
+ * room. */
+static void mark_largest(rhi_page *page, uint64_t *marks, uint32_t room)
+{
+    const rhi_export *e = page->export;
+    const uint64_t *retained = e->query.graph->retained;
+    bool is_all = count_from(page, marks, 0) <= room;
+    uint64_t least = is_all ? 0 : find_least(page, marks, room);
+    uint32_t more = is_all ? 0 : room - count_from(page, marks, least);
+    for (uint32_t i = 0; i < e->query.graph->count; i++) {
+        if (e->numbers[i] == RHI_NO_OBJECT || rhi__bit(marks, i))
+            continue;
+        bool is_next = retained[i] + 1 == least && more;
+        more -= is_next;
+        if (retained[i] >= least || is_next)
+            rhi__bit_set(marks, i);
+        else if (retained[i] > page->left_out_retain_at_most)
+            page->left_out_retain_at_most = retained[i];
+    }
+}
+
+rhi_error *rhi__page_choose(rhi_page *page)
+{
+    rhi_export *e = page->export;
+    uint32_t count = e->query.graph->count, wanted = 0;
+    uint64_t *marks = calloc((uint64_t)count / 64 + 1, sizeof *marks);
+    page->chosen = calloc((uint64_t)count + 1, sizeof *page->chosen);
+    if (!marks || !page->chosen) {
+        free(marks);
+        return rhi__error_memory();
+    }
+    mark_cycles(page, marks);
+    mark_leaks(page, marks);
+    for (uint32_t i = 0; i < count; i++)
+        wanted += rhi__bit(marks, i);
+    mark_largest(page, marks, wanted < RHI_PAGE_OBJECTS ? RHI_PAGE_OBJECTS - wanted : 0);
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_chosen = e->numbers[i] != RHI_NO_OBJECT && rhi__bit(marks, i);
+        e->numbers[i] = is_chosen ? page->chosen_count : RHI_NO_OBJECT;
+        if (is_chosen)
+            page->chosen[page->chosen_count++] = i;
+    }
+    free(marks);
+    e->left_out = e->object_count - page->chosen_count;
+    return NULL;
+}
