@@ -162,16 +162,18 @@ def check(door, target, program, truth, arguments):
     return sums, reasons
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Checks the history of deaths in one door.")
+def run(description, program, steps, judge, *more):
+    """Has a program that logs what it does judged in each mode; `judge` returns what is to be said of it."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
     parser.add_argument("--shell", required=True, help="the refheap command")
     parser.add_argument("--twin", help="the program before it was stripped")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--count", type=int, default=25, help="addresses of each heap")
+    parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--modes", default=",".join(MODES))
-    parser.add_argument("program", help="deaths.c")
+    for option, default, meaning in more:
+        parser.add_argument(option, type=int, default=default, help=meaning)
+    parser.add_argument("program", help=program)
     arguments = parser.parse_args()
     door = door_of(arguments.door, arguments.shell)
 
@@ -179,11 +181,15 @@ def main():
         with tempfile.TemporaryDirectory() as folder, \
                 Subject(arguments.program, 1, folder, [str(arguments.seed), str(arguments.steps)]) as subject:
             for mode, target in targets(subject, arguments.modes.split(",")):
-                sums, reasons = check(door, target, arguments.program, subject.truth, arguments)
-                print("%-6s %-6s known and forgotten %s, %d ways to die" % (door.name, mode, sums, len(reasons)))
-                require(len(reasons) > 12, "too few ways to die: %s", reasons)
+                print("%-6s %-6s %s" % (door.name, mode, judge(door, target, subject.truth, arguments)))
     return report(body)
 
 
+def judge_deaths(door, target, truth, arguments):
+    sums, reasons = check(door, target, arguments.program, truth, arguments)
+    require(len(reasons) > 12, "too few ways to die: %s", reasons)
+    return "known and forgotten %s, %d ways to die" % (sums, len(reasons))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("Checks the history of deaths in one door.", "deaths.c", 3000, judge_deaths, ("--count", 25, "addresses of each heap")))

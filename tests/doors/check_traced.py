@@ -5,15 +5,13 @@ Invariant: the program itself logged who took which count, and who gave it back.
 the same. Of a stripped program the stacks are addresses: an unstripped twin says their functions.
 """
 
-import argparse
 import collections
 import os
 import sys
-import tempfile
 
 import expect
-from check_deaths import MODES, lines_of_twin, plain
-from launch import Question, Subject, door_of, report, require, targets, without_traceback
+from check_deaths import lines_of_twin, plain, run
+from launch import Question, require, without_traceback
 
 
 def functions_of(documents, program, twin):
@@ -83,27 +81,11 @@ def check(door, target, truth, arguments):
     return sum(known["retains"] for known in objects), sum(len(document["pairs"]["groups"]) for document in documents[:len(objects)])
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Checks pairs of retains and releases in one door.")
-    parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
-    parser.add_argument("--shell", required=True, help="the refheap command")
-    parser.add_argument("--twin", help="the program before it was stripped")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--modes", default=",".join(MODES))
-    parser.add_argument("program", help="traced.c")
-    arguments = parser.parse_args()
-    door = door_of(arguments.door, arguments.shell)
-
-    def body():
-        with tempfile.TemporaryDirectory() as folder, \
-                Subject(arguments.program, 1, folder, [str(arguments.seed), str(arguments.steps)]) as subject:
-            for mode, target in targets(subject, arguments.modes.split(",")):
-                retains, groups = check(door, target, subject.truth, arguments)
-                print("%-6s %-6s %d retains, %d stacks with open ones" % (door.name, mode, retains, groups))
-                require(groups > 30, "too few are open: %d", groups)
-    return report(body)
+def judge(door, target, truth, arguments):
+    retains, groups = check(door, target, truth, arguments)
+    require(groups > 30, "too few are open: %d", groups)
+    return "%d retains, %d stacks with open ones" % (retains, groups)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("Checks pairs of retains and releases in one door.", "traced.c", 500, judge))

@@ -607,6 +607,35 @@ START_TEST(a_record_without_its_beginning_is_undecided)
 }
 END_TEST
 
+START_TEST(what_another_object_did_meanwhile_at_its_place_tears_a_record)
+{
+    scene s = scene_new(_i);
+    const uint64_t *c = s.w.space->c;
+    put_event(&s, 0, RH_EVENT_BEGIN, 1);
+    put_event(&s, 1, RH_EVENT_RETAIN, 0x701234);
+    put_event(&s, 2, RH_EVENT_RELEASE, 0x701238);
+    put_event(&s, 3, RH_EVENT_RETAIN, 0x701234);
+    put_event(&s, 4, RH_EVENT_RELEASE, 0x701238);
+    fake_put(s.w.t, s.a + c[RH_MC_object_count], word_of(&s, s.a) + c[RH_MC_count_traced], 4);
+    fake_put(s.w.t, s.a + c[RH_MC_object_flags], c[RH_MC_object_traced], 2);
+    uint64_t slot = fake_get(s.w.t, s.w.heap->address + c[RH_MC_heap_trace_next], 8);
+    for (int before = 5; before >= 3; before -= 2) { /* events 2 and 3: the sums stay */
+        json_t *json = pairs_of(&s);
+        ck_assert(json_is_true(fake_at(json, "pairs.decided")) == (before == 5));
+        json_decref(json);
+        uint64_t origin = slot - (uint64_t)before * c[RH_MC_ring_slot_size] + c[RH_MC_slot_origin];
+        fake_put(s.w.t, origin, 77ull << c[RH_MC_object_serial_shift], 8);
+        s.w.t->state++;
+    }
+    json_t *json = pairs_of(&s);
+    ck_assert_int_eq(fake_integer(json, "pairs.retains"), 1);
+    ck_assert_int_eq(fake_integer(json, "pairs.releases"), 1);
+    ck_assert(json_is_false(fake_at(json, "pairs.decided")));
+    json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(pairs_of_a_record_that_cannot_be_read_are_undecided)
 {
     scene s = scene_new(_i);
@@ -637,4 +666,5 @@ RUN_TESTS("watch", a_mark_is_flag_and_count_word_in_one_piece, what_is_marked_is
           pairs_of_a_record_with_a_gap_are_undecided,
           a_record_begins_with_the_next_change_and_says_so,
           a_record_without_its_beginning_is_undecided,
+          what_another_object_did_meanwhile_at_its_place_tears_a_record,
           pairs_of_a_record_that_cannot_be_read_are_undecided)

@@ -244,7 +244,7 @@ static void keep_last_range(rhi_pairs *pairs)
     end = pairs->is_ahead ? first : end;
     if (end < count && !pairs->is_ahead) {
         pairs->has_begin = events[end].kind == RHI_EVENT_BEGIN;
-        pairs->is_torn = !pairs->has_begin;
+        pairs->is_torn |= !pairs->has_begin;
         pairs->began_with = events[end].count;
     }
     for (uint64_t i = end; i < count; i++)
@@ -290,13 +290,20 @@ rhi_error *rhi__pair_events(rhi_work *work, uint64_t stack_depth, rhi_pairs *pai
 /* ---- the record ----------------------------------------------------------------------------- */
 
 /* What was recorded while the object was not traced is of no count: the birth, for one. Newest
- * first. */
+ * first. What is traced there and of another object was before this one. */
 static void keep_own(rhi_pairs *pairs, const rhi_object *object)
 {
     uint64_t kept = 0;
-    for (uint64_t i = 0; i < pairs->event_count; i++)
-        if (pairs->events[i].serial == object->serial && pairs->events[i].traced)
+    bool is_other = false;
+    for (uint64_t i = 0; i < pairs->event_count; i++) {
+        if (!pairs->events[i].traced)
+            continue;
+        bool is_own = pairs->events[i].serial == object->serial;
+        pairs->is_torn |= is_own && is_other;
+        is_other |= !is_own;
+        if (is_own)
             pairs->events[kept++] = pairs->events[i];
+    }
     pairs->event_count = kept;
     pairs->is_ended = !pairs->is_traced && kept;
     pairs->last = kept ? pairs->events[0].sequence : 0;
