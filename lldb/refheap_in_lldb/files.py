@@ -16,9 +16,9 @@ def mapped_end(path):
     end = 0
     if path:
         try:
-            inode = os.stat(path).st_ino
+            inode, name = os.stat(path).st_ino, os.path.basename(path) + "\n"
             with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
-                rows = [line.split(maxsplit=5) for line in maps if line.rstrip().endswith(os.path.basename(path))]
+                rows = [line.split(maxsplit=5) for line in maps if line.endswith(name)]
         except OSError:
             return 0
         for addresses, _flags, offset, _device, number, *_path in rows:
