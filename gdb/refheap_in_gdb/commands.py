@@ -99,7 +99,7 @@ class Refheap:
         last = re.split("[ ,]", text)[-1]
         try:
             whole, expected = self.session.complete(self.host(), row["name"], text)
-            if expected == door.EXPECTS_EXPRESSION and last and "#" not in last and word is not None:
+            if expected == door.EXPECTS_EXPRESSION and last and "#" not in last and last[0] != "-" and word is not None:
                 whole += completed_expressions(last)
         except (door.DoorError, gdb.error):
             return gdb.COMPLETE_NONE

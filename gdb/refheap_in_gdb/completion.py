@@ -17,8 +17,9 @@ def completed_expressions(word):
     with Setting("max-completions", COMPLETED_MAX):
         lines = gdb.execute("complete print " + word, to_string=True).splitlines()
     found = [line.partition(" ")[2] for line in lines if "***" not in line]
-    own = set(found) if not re.fullmatch(r"\w+", word) else own_names(found)
-    own = [name for name in found if name in own]
+    name = re.fullmatch(r"([*&!~(]*)(\w+)", word)
+    own = {name[1] + each for each in own_names([each[len(name[1]):] for each in found])} if name else set(found)
+    own = [each for each in found if each in own]
     return own or found[:gdb.parameter("max-completions") or COMPLETED_MAX]
 
 

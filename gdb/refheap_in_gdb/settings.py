@@ -2,6 +2,7 @@
 
 import gdb
 
+NAMES = ("color", "limit", "progress")
 LIMIT = 20  # `show refheap limit` until it is set
 
 
@@ -13,7 +14,9 @@ Each is a command of its own, too, where no other script has one of its name."""
     def __init__(self):
         super().__init__("refheap", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
 
-    def invoke(self, _line, _from_tty):
+    def invoke(self, line, _from_tty):
+        if line:
+            raise gdb.GdbError('Undefined refheap command: "%s".  Try "help refheap".' % line.split()[0])
         gdb.execute("help refheap")
 
 
@@ -30,7 +33,8 @@ def register_settings(session):
     color, progress, limit = set_before("color", "auto"), set_before("progress", "auto"), set_before("limit", LIMIT)
     RefheapPrefix()
     for verb, text in (("set", "Settings of refheap's commands."), ("show", "What refheap's commands are set to.")):
-        type("RefheapSettings", (gdb.Command,), {"__doc__": text})(verb + " refheap", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
+        body = {"__doc__": text, "invoke": lambda _command, line, _from_tty, verb=verb: settings(verb, line)}
+        type("RefheapSettings", (gdb.Command,), body)(verb + " refheap", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
     add_setting("color", color, "refheap's answers are coloured (auto: on a terminal)", gdb.PARAM_ENUM, ["auto", "on", "off"])
     add_setting("progress", progress, "refheap shows how far long work is (auto: on a terminal)", gdb.PARAM_ENUM, ["auto", "on", "off"])
 
@@ -40,6 +44,17 @@ def register_settings(session):
     setting = add_setting("limit", limit, "rows of each list of refheap's answers, where --limit says nothing", gdb.PARAM_UINTEGER,
                           get_set_string=hand_over)
     hand_over(setting)
+
+
+def settings(verb, line):
+    """`show refheap`, as GDB answers `show print`; `set refheap` lists what can be set."""
+    if line:
+        raise gdb.GdbError('Undefined %s refheap command: "%s".  Try "help %s refheap".' % (verb, line.split()[0], verb))
+    if verb == "set":
+        gdb.execute("help set refheap")
+    for name in NAMES if verb == "show" else ():
+        gdb.write("%s:  " % name)
+        gdb.execute("show refheap " + name)
 
 
 def add_setting(name, value, text, *kind, get_set_string=lambda _setting: ""):

@@ -9,6 +9,8 @@ from .host import Host
 from .stops import Stops, reached, tell
 from .variables import CATEGORY, Children, Describer, is_managed, summary
 
+SUMMARY = "Questions about heaps of objects with reference counts: of refheap, and of Python."
+
 
 class Command:
     """One command of the engine's table; LLDB makes an object of a subclass for each debugger."""
@@ -21,6 +23,7 @@ class Command:
     def __call__(self, debugger, line, context, result):
         lldb.refheap_status = door.NO_ANSWER
         try:
+            lldb._refheap.name_types(context.GetTarget())
             host = Host(debugger, context, result)
             status, message = lldb._refheap.session(debugger).run(host, self.row["name"], line)
             if host.rest:
@@ -47,7 +50,8 @@ class Refheap:
 
     def __init__(self, debugger, script, callbacks):
         self.debugger, self.script, self.callbacks = debugger, script, callbacks
-        callbacks.update(reached=reached, summary=summary, Children=Children, is_managed=is_managed)
+        callbacks.update(reached=reached, summary=summary, Children=Children, is_managed=is_managed, NameTypes=NameTypes)
+        self.has_names, self.named = False, None
         self.engine = door.Engine()
         self.structs, self.foreign = self.engine.describes["structs"], self.engine.describes.get("foreign", {})
         self.sessions, self.describers = {}, {}
@@ -74,26 +78,47 @@ class Refheap:
         name = "Refheap_" + re.sub(r"\W", "_", row["name"])
         self.callbacks[name] = type(name, (Command,), {"row": row})
         completion = "-C variable-path " if row.get("operand") == "expression" else ""
-        for options in ("-o " + completion, "-o ", ""):  # older LLDBs lack -C or -o
-            result = handle(debugger, "command script add %s-c %s.%s %s" % (options, self.script, name, row["name"]))
-            if result.Succeeded():
-                return
-        raise RuntimeError("refheap: LLDB refuses the command %s: %s" % (row["name"], result.GetError().strip()))
+        for place in (CATEGORY + " ", ""):  # older LLDBs have no container
+            for options in ("-o " + completion, "-o ", ""):  # older LLDBs lack -C or -o
+                result = handle(debugger, "command script add %s-c %s.%s %s%s" % (options, self.script, name, place, row["name"]))
+                if result.Succeeded():
+                    break
+        if not result.Succeeded():
+            raise RuntimeError("refheap: LLDB refuses the command %s: %s" % (row["name"], result.GetError().strip()))
 
     def register_types(self, debugger):
         """Summaries and children for the structs of objects and pointers to them: by a function that knows them where LLDB
-        asks one, else by the names of those that there are now."""
-        summaries = "type summary add -e -w %s -F %s.summary " % (CATEGORY, self.script)
-        children = "type synthetic add -w %s -l %s.Children " % (CATEGORY, self.script)
+        asks one, else by their names."""
         handle(debugger, "type category delete " + CATEGORY)  # of a script that was loaded before
-        known = "--recognizer-function %s.is_managed" % self.script
-        if handle(debugger, summaries + known).Succeeded():
-            handle(debugger, children + known)
-        else:
-            for name in managed_names(debugger.GetSelectedTarget()):
-                handle(debugger, summaries + '"%s" "%s *"' % (name, name))
-                handle(debugger, children + '"%s" "%s *"' % (name, name))
+        self.has_names = not self.show(debugger, "--recognizer-function %s.is_managed" % self.script)
+        if self.has_names and not getattr(lldb, "_refheap_hook", None):
+            # Without a target yet, for all that there will be.
+            lldb._refheap_hook = handle(debugger, "target stop-hook add -P %s.NameTypes" % self.script).Succeeded()
+        self.name_types(debugger.GetSelectedTarget())
         handle(debugger, "type category enable " + CATEGORY)
+
+    def show(self, debugger, types):
+        return all(handle(debugger, line + types).Succeeded() for line in (
+            "type summary add -e -w %s -F %s.summary " % (CATEGORY, self.script),
+            "type synthetic add -w %s -l %s.Children " % (CATEGORY, self.script)))
+
+    def name_types(self, target):
+        """LLDB has to be told the names of the types that a target has: again where it has other modules."""
+        if self.has_names and target.IsValid() and self.named != (target.GetExecutable().fullpath, target.GetNumModules()):
+            self.named = target.GetExecutable().fullpath, target.GetNumModules()
+            for name in managed_names(target):
+                self.show(target.GetDebugger(), '"%s" "%s *"' % (name, name))
+
+
+class NameTypes:
+    """LLDB makes one for each target, and calls it wherever that stops."""
+
+    def __init__(self, _target, _arguments, _dictionary):
+        pass
+
+    def handle_stop(self, context, _stream):
+        lldb._refheap.name_types(context.GetTarget())
+        return True
 
 
 def handle(debugger, line):
@@ -103,12 +128,14 @@ def handle(debugger, line):
 
 
 def managed_names(target):
-    """How C's variables call the structs of objects, also by typedefs."""
+    """How C's variables call the structs of objects, also by typedefs; in the modules that know the objects' header: LLDB tells
+    its user all that it finds strange in what it reads."""
     names = set()
-    for module in target.module_iter() if target.IsValid() else ():
-        for kind in module.GetTypes(lldb.eTypeClassStruct | lldb.eTypeClassClass | lldb.eTypeClassTypedef):
-            if not kind.GetCanonicalType().IsPointerType() and is_managed(kind):
-                names.add(kind.GetName())
+    for module in target.module_iter():
+        if any(module.FindFirstType(header).IsValid() for header in lldb._refheap.structs):
+            for kind in module.GetTypes(lldb.eTypeClassStruct | lldb.eTypeClassClass | lldb.eTypeClassTypedef):
+                if not kind.GetCanonicalType().IsPointerType() and is_managed(kind):
+                    names.add(kind.GetName())
     return sorted(names)
 
 
@@ -124,6 +151,7 @@ def load(debugger, script, callbacks):
     if earlier is not None:
         earlier.close()
     lldb._refheap = loaded
+    handle(debugger, "command container add -o -h '%s' %s" % (SUMMARY, CATEGORY))
     for row in loaded.engine.commands:
         loaded.register(debugger, row)
     loaded.register_types(debugger)

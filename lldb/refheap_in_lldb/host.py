@@ -7,7 +7,7 @@ import lldb
 import refheap_door as door
 
 from .expressions import expression_value, looked_up, value_number
-from .files import file_path, mapped_end, size_of, status_number
+from .files import file_path, mapped_core, mapped_end, size_of, status_number
 from .names import frames_of, name_data_word, namer
 from .regions import listed_regions
 from .registers import general_registers, vector_registers
@@ -28,9 +28,12 @@ class Host:
             self.frame = context.GetFrame() if context else self.process.GetSelectedThread().GetSelectedFrame()
 
     def core_path(self):
-        if not self.is_core or not hasattr(self.process, "GetCoreFile"):
-            return None  # LLDB before 18 does not tell
-        return file_path(self.process.GetCoreFile())
+        if not self.is_core:
+            return None
+        if hasattr(self.process, "GetCoreFile"):
+            return file_path(self.process.GetCoreFile())
+        cores = [each for each in self.debugger if "core" in (each.GetProcess().GetPluginName() or "")]
+        return mapped_core(self.process.GetUniqueID()) if len(cores) == 1 else None
 
     def is_cut(self):
         """Was the core cut off since LLDB has mapped it? To touch what is missing would end LLDB."""

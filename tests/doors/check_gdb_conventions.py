@@ -43,6 +43,19 @@ def check_help():
         require(re.search(r"^%s -- " % name, found, re.M), "`apropos refheap` lacks %s:\n%s", name, found)
         require(re.match("(?s).*^example: %s" % name, text.splitlines()[-1]), "`help %s` ends without an example:\n%s", name, text)
     require(listed.count("\nrefheap ") == len(COMMANDS), "`help refheap` lists more:\n%s", listed)
+    undefined, shown = say(launch.Target(), "refheap zork", "show refheap")
+    require(undefined.endswith('Undefined refheap command: "zork".  Try "help refheap".'), "of a command that there is not: %s", undefined)
+    require(re.match(r"color: .*\nlimit: .* 20\nprogress: ", shown), "show refheap: %s", shown)
+
+
+def check_completion(target):
+    lines = ("objat -", "objat --l", "objat *keep", "refheap objat keeper->child[1]->sco", "gcfind --type=pers", "refs pers")
+    answers = [said.splitlines() for said in say(target, *("complete " + line for line in lines), before=["frame function main"])[0:len(lines)]]
+    options, limits, own, member, types, ids = answers
+    require(options and all(each.startswith("objat --") for each in options), "options: %s", options)
+    require(limits == ["objat --ledger", "objat --limit="] and own == ["objat *keeper"], "%s, %s", limits, own)
+    require(member == ["refheap objat keeper->child[1]->score"] and types == ["gcfind --type=person"], "%s, %s", member, types)
+    require("refs person#" in ids, "names of objects: %s", ids)
 
 
 def check_settings(target):
@@ -110,6 +123,31 @@ def check_machine(target):
     require(failed.startswith('^error,msg="objat: '), "a failure: %s", failed)
 
 
+# What is printed of an address at each instruction of the function in which GDB stands.
+WATCH_BIRTH = """python
+seen, address, start = [], %r, gdb.selected_frame().older().pc()
+while gdb.selected_frame().pc() != start:
+    said = gdb.parse_and_eval("(person *) " + address).format_string()
+    seen += [said] if said not in seen else []
+    gdb.execute("stepi", to_string=True)
+print(seen)
+end
+"""
+
+
+def check_half_built(program, folder):
+    """While an object is made, it is shown as GDB does, and from one instruction on as what it is."""
+    second = ("break rh_new_at", "run", "continue")
+    *_stops, finished = say(launch.Target(exe=program), *second, "finish")
+    address = re.search(r"^Value returned is \$1 = \(void \*\) (0x[0-9a-f]+)", finished, re.M)
+    require(address, "the second object is nowhere: %s", finished)
+    script = os.path.join(folder, "watch.gdb")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(WATCH_BIRTH % address.group(1))
+    *_stops, seen = say(launch.Target(exe=program), *second, "source " + script)
+    require(seen.splitlines()[-1] == "['%s', '(person *) %s person#2 rc=1']" % (address.group(1), address.group(1)), "while it is made: %s", seen[-300:])
+
+
 def check_nothing(program, folder):
     """Nothing started yet; a core without the heap's memory."""
     plain, count = say(launch.Target(exe=program), "print (struct person *) 16", "print $refcount(16)")
@@ -127,6 +165,8 @@ def run(program):
     check_condition(program)
     with tempfile.TemporaryDirectory() as folder:
         check_nothing(program, folder)
+    with tempfile.TemporaryDirectory() as folder:
+        check_half_built(program, folder)
     with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
         for make in (subject.live, subject.core):
             target = make()
@@ -134,6 +174,7 @@ def run(program):
             check_printers(target)
             check_functions(target)
             check_machine(target)
+            check_completion(target)
 
 
 def main():

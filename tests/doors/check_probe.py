@@ -157,18 +157,12 @@ def check_selection(probed):
     require(before.out == after.out and before.status == 0, "another frame is selected: %s, then %s", before, after)
 
 
-def tells_core(door):
-    """LLDB before 18 does not say which file its core is."""
-    version = re.search(r"version (\d+)", run_tool([door.program, "--version"])[0])
-    return isinstance(door, Gdb) or int(version.group(1)) >= 18
-
-
 def check_lent(probed):
     is_core = bool(probed.target.core)
     first, second = (dict(re.findall(r"^(\w+) \[?([^\]\n]*)\]?$", answer.out, re.MULTILINE))
                      for answer in probed.ask((None, "lent"), (None, "lent")))
     require(first["exe"] == probed.target.exe, "exe_path: %s", first)
-    require(first["core"] == (probed.target.core if is_core and tells_core(probed.door) else ""), "core_path: %s", first)
+    require(first["core"] == (probed.target.core if is_core else ""), "core_path: %s", first)
     require((first["pid"] == "0") == is_core, "pid: %s", first)
     require(first["state"] == second["state"], "the state of a stopped target changes: %s", first)
     if not is_core:  # (LLDB does not tell of memory that is written without running anything)

@@ -46,8 +46,22 @@ def by_print(target, names):
 # ---- LLDB ----------------------------------------------------------------------------------------
 
 
-def by_frame_variable(target, names):
-    lines = ["command script import " + launch.SCRIPTS["lldb"],
+# Makes this LLDB one that asks no function which types to show.
+REFUSE = """
+import sys
+commands = sys.modules["refheap_in_lldb.commands"]
+handle = commands.handle
+commands.handle = lambda debugger, line: handle(debugger, "zork" if "--recognizer-function" in line else line)
+lldb._refheap.register_types(lldb.debugger)
+"""
+
+
+def by_names(target, names):
+    return by_frame_variable(target, names, ["script exec(%r)" % REFUSE])
+
+
+def by_frame_variable(target, names, before=()):
+    lines = ["command script import " + launch.SCRIPTS["lldb"], *before,
              "script lldb.thread.SetSelectedFrame(next(f.idx for f in lldb.thread if f.name == 'main'))"]
     for name in names:
         for options in (name, "-P 1 " + name):
@@ -83,7 +97,7 @@ def by_editor(make):
     return by
 
 
-WAYS = {"print": by_print, "frame-variable": by_frame_variable, **{name: by_editor(make) for name, make in EDITORS.items()}}
+WAYS = {"print": by_print, "frame-variable": by_frame_variable, "names": by_names, **{name: by_editor(make) for name, make in EDITORS.items()}}
 
 
 # ---- the list ------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ static rh_type worker_type = {
     .name = "worker", .size = RH_SIZE(worker, as_person), .fields = worker_fields};
 
 static const char *comma = "";
+static person *keeper, *no_one; /* as `second` and `null` */
 
 /* children: a JSON array, or NULL: it has none that are known here */
 static void tell(const char *name, const char *text, const char *children)
@@ -128,8 +129,9 @@ int main(void)
         if (round == 700)
             rh_release(second);
     }
+    keeper = second;
     tell_all(first);
     pause();
-    return null || garbage || unaligned || inside || on_stack || plain || untyped || shared ||
-           copy.age;
+    return null || no_one || keeper == first || garbage || unaligned || inside || on_stack ||
+           plain || untyped || shared || copy.age;
 }

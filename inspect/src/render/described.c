@@ -23,11 +23,12 @@ static void summary(const rhi_objat *a, uint64_t characters, char text[TEXT_SIZE
 {
     const rhi_object *object = &a->object;
     char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE] = "";
-    const char *state = rhi__state_word(object);
+    const char *state = rhi__state_word(object),
+               *moving = rhi__is_at_rest(a->reader, object->heap) ? "" : " (provisional)";
     rhi__object_id(a->reader, object, id, sizeof id);
     rhi__count_text(object, count, sizeof count);
     if (object->damaged || object->type >= a->reader->types.count)
-        snprintf(text, TEXT_SIZE, "damaged: its header contradicts itself");
+        snprintf(text, TEXT_SIZE, "damaged: its header contradicts itself%s", moving);
     else if (a->place == RHI_PLACE_FREED)
         snprintf(text, TEXT_SIZE, "STALE: was %s, %s", id, rhi__freed_text(object->death));
     else if (object->state == RHI_DYING)
@@ -36,7 +37,7 @@ static void summary(const rhi_objat *a, uint64_t characters, char text[TEXT_SIZE
         rhi__plain_value(a->reader, object, characters, value);
         snprintf(text, TEXT_SIZE, "%s %s%s%s%s%s%s", id, object->immortal ? "" : "rc=", count,
                  strcmp(state, "live") == 0 ? "" : " ", strcmp(state, "live") == 0 ? "" : state,
-                 rhi__is_at_rest(a->reader, object->heap) ? "" : " (provisional)", value);
+                 moving, value);
     }
 }
 

@@ -1,0 +1,85 @@
+"""check_lldb_conventions.py - refheap among LLDB's own: the list of its commands, their help, completion of their names, its
+category of types that is listed and switched off, and what it shows where there is nothing to read.
+
+Invariant: no answer has a traceback in it.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+
+import launch
+from check_gdb_conventions import COMMANDS
+from launch import require
+
+COMPLETE = """
+words = lldb.SBStringList()
+_ = lldb.debugger.GetCommandInterpreter().HandleCompletion(%r, %d, 0, 100, words)
+print(sorted(words.GetStringAtIndex(i) for i in range(1, words.GetSize())))
+"""
+
+
+def say(target, *lines):
+    """What LLDB says to these lines, one text each."""
+    argv = launch.Lldb().start(target) + ["-o", "command script import " + launch.SCRIPTS["lldb"]]
+    for line in lines:  # by a script: LLDB would stop at the first line that fails
+        argv += ["-o", "script _ = lldb.debugger.GetOutputFile().Write(b'@@\\n'); lldb.debugger.HandleCommand(%r)" % line]
+    out, error, _status = launch.run_tool([*argv, "-o", "script _ = lldb.debugger.GetOutputFile().Write(b'@@\\n')"])
+    launch.without_traceback(out + error)
+    answers = re.sub(r"^\(lldb\) script .*\n", "", out, flags=re.M).split("@@\n")[1:-1]
+    require(len(answers) == len(lines), "%d answers to %d lines:\n%s%s", len(answers), len(lines), out, error)
+    return [answer.strip() for answer in answers], error
+
+
+def check_help():
+    line = "refheap gc"
+    (listed, names, *helps), error = say(launch.Target(), "help refheap", "script exec(%r)" % (COMPLETE % (line, len(line))),
+                                         *("help " + name for name in COMMANDS), "refheap zork")
+    require("refheap zork" in error, "a command that there is not: %s", error)
+    require(names == str(sorted(name for name in COMMANDS if name.startswith("gc"))), "completion of `%s`: %s", line, names)
+    for name, text in zip(COMMANDS, helps):
+        require(re.search(r"^ +%s +-- [a-z]" % name, listed, re.M), "`help refheap` lacks %s:\n%s", name, listed)
+        require(text.splitlines()[-1].strip().startswith("example: " + name), "`help %s` ends without an example:\n%s", name, text)
+
+
+def check_types(target):
+    (category, shown, _off, plain, _on, again, raw, null, same), _error = say(
+        target, "type summary list -w refheap", "target variable keeper", "type category disable refheap", "target variable keeper",
+        "type category enable refheap", "target variable keeper", "target variable -R keeper", "target variable no_one",
+        "refheap objat keeper")
+    require("(show children)" in category, "type summary list: %s", category)
+    require(shown.endswith("person#2 rc=2") and again == shown, "with summaries: %s, then %s", shown, again)
+    require(re.fullmatch(r"\(person \*\) keeper = 0x[0-9a-f]+", plain) and plain == raw, "without: %s, %s", plain, raw)
+    require(re.fullmatch(r"\(person \*\) no_one = (NULL|0x0+)", null), "NULL: %s", null)
+    require("person#2: live" in same, "refheap objat: %s", same)
+
+
+def check_nothing(program, folder):
+    """Nothing started yet; a core without the heap's memory."""
+    (plain,), _error = say(launch.Target(exe=program), "target variable keeper")
+    require(re.fullmatch(r"\(person \*\) keeper = (NULL|0x0+)", plain), "before the start: %s", plain)
+    with launch.Subject(program, 1, folder) as subject:
+        core = subject.core(dump_filter=0)
+    (address,), _error = say(core, "expression (person *)%s" % subject.truth["first"])
+    require(re.fullmatch(r"\(person \*\) \$0 = 0x0*%s" % subject.truth["first"][2:], address), "without the heap's memory: %s", address)
+
+
+def run(program):
+    check_help()
+    with tempfile.TemporaryDirectory() as folder:
+        check_nothing(program, folder)
+    with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
+        for make in (subject.live, subject.core):
+            check_types(make())
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    arguments = parser.parse_args()
+    return launch.report(lambda: run(arguments.program))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
