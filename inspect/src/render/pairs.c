@@ -211,8 +211,8 @@ const rhi_json_type rhi__pairs_type = {
                                                "one of them is the object's birth"},
                                               {"stack", .is = RHI_JSON_LIST, "innermost call first",
                                                .of = {&rhi__call_type}},
-                                              {NULL}}},
-        {NULL}}};
+                                              {0}}},
+        {0}}};
 
 json_t *rhi__pairs_json(rhi_session *s, const rhi_reader *reader, const rhi_pairs *p,
                         uint64_t limit)
