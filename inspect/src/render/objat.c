@@ -464,7 +464,9 @@ static const rhi_json_type when_type = {
         {"time_to", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the latest that it can have happened"},
         {"thread", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "the system's number of the thread"},
         {"place", .is = RHI_JSON_NULL,
-         "where in the program: the call that gave the last count away, or started the collection",
+         "where in the program; of a death the call that gave the last count away, or that started "
+         "the "
+         "collection",
          .of = {&rhi__call_type}},
         {0}}};
 
