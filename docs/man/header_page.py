@@ -231,7 +231,7 @@ def page(path, name):
             functions += [name_of(each) for each in declared if is_function(each)]
         if comment and not HIDDEN.search(comment if not declared else ""):
             said += words(plain(comment))
-    others = [other for other in LINKED if other != name]
+    others = [other for other in LINKED if other not in (name, "refheap-inspect")]
     said += ["# SEE ALSO", "", ", ".join(["*%s*(3)" % other for other in others] + ["*refheap*(1)"])]
     return "\n".join(said) + "\n", functions
 

@@ -62,7 +62,7 @@ static int usage(FILE *stream)
     fprintf(stream,
             "usage: refheap --core FILE [--exe FILE] [COMMAND [--option…] [OPERAND]]\n"
             "       refheap --pid N [--no-stop] [COMMAND [--option…] [OPERAND]]\n"
-            "       refheap COMMAND --help\n\n"
+            "       refheap help [COMMAND]\n\n"
             "Reads the reference-counted heap of a core dump or of a process (which is stopped\n"
             "meanwhile). Without a COMMAND it opens a prompt, or takes one command from each line\n"
             "of standard input: the heap is read once for all of them.\n\ncommands:\n");
@@ -207,9 +207,22 @@ static int answer_about_itself(int count, char **words)
     return RHI_GO_ON;
 }
 
+/* `refheap help` and `refheap help objat`, as people type it, are options. */
+static void take_help(int count, char **words)
+{
+    static char help[] = "--help";
+    if (count == 2 && strcmp(words[1], "help") == 0)
+        words[1] = help;
+    if (count != 3 || strcmp(words[1], "help") != 0)
+        return;
+    words[1] = words[2];
+    words[2] = help;
+}
+
 static int answer(int count, char **words)
 {
     choice chosen = {0};
+    take_help(count, words);
     int about_itself = answer_about_itself(count, words);
     if (about_itself != RHI_GO_ON)
         return about_itself;

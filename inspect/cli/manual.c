@@ -400,7 +400,7 @@ static void put_shell_page(const json_t *commands)
     fputs("\n\n# SYNOPSIS\n\n*refheap* --core FILE \\[--exe FILE\\] \\[COMMAND \\[--option…\\] "
           "\\[OPERAND\\]\\]++\n"
           "*refheap* --pid N \\[--no-stop\\] \\[COMMAND \\[--option…\\] \\[OPERAND\\]\\]++\n"
-          "*refheap* COMMAND --help\n\n# DESCRIPTION\n\n"
+          "*refheap* help \\[COMMAND\\]\n\n# DESCRIPTION\n\n"
           "Says of the objects of a reference-counted heap what they are, who holds them, which of "
           "them are leaked, and which pointers are stale. It reads heaps of the library "
           "*refheap*(3) and of CPython 3.9 to 3.13. GDB and LLDB have the same commands.\n\n"

@@ -64,8 +64,10 @@ def check_commands(shell, pages):
             require("%s %s" % (option, flat(words)) in text, "%s: no %s: %s", page, option, words)
         for key in re.findall(r"^- `(\w+)` \(", told, re.M):
             require(" %s (" % key in text, "%s: no member %s", page, key)
+        require(run(shell, "help", name) == run(shell, name, "--help") and summary in run(shell, "help", name)[0], "refheap help %s", name)
         check_whatis(os.path.join(pages, "man1", page), "refheap-" + name, summary)
         require(summary in flat(shown("refheap.1", pages)), "refheap.1: nothing of %s", name)
+    require(run(shell, "help") == run(shell, "--help") and "commands:" in run(shell, "help")[0], "refheap help: %s", run(shell, "help"))
     parts = re.findall(r"^### (\w+)$", manual, re.M)
     text = shown("refheap-json.7", pages)
     require(len(parts) > 20 and all(re.search(r"^ +%s$" % part, text, re.M) for part in parts), "refheap-json.7 lacks one of %s", parts)
@@ -78,12 +80,23 @@ def functions_of(library):
     return sorted(name for name in names if "__" not in name)
 
 
+def sentences_of(header):
+    """Those of the comment at its head."""
+    with open(header, encoding="utf-8") as file:
+        lines = file.read().split("*/")[0].split("\n")
+    text = flat(" ".join(line[3:] for line in lines if not line.startswith(" *     ")))
+    found = re.findall(r"(?<=[.:] )[A-Z][^.:]{30,}[.]", text.replace("`", ""))
+    require(found, "%s has no sentences", header)
+    return found
+
+
 def check_functions(libraries, pages):
     """Each function has a page, which shows its declaration. Returns the pages."""
     texts = {name: flat(shown(name + ".3", pages)) for name in HEADERS}
     found = []
     for library in libraries:
         for name in functions_of(library):
+            require(os.path.exists(os.path.join(pages, "man3", name + ".3")), "%s has no page", name)
             with open(os.path.join(pages, "man3", name + ".3"), encoding="utf-8") as file:
                 page = re.fullmatch(r"\.so man3/(\S+)\.3\n", file.read()).group(1)
             require(re.search(r"[\w*] ?\**%s\(" % name, texts[page]), "%s.3 does not declare %s", page, name)
@@ -92,10 +105,8 @@ def check_functions(libraries, pages):
     require(len(found) > 100, "only %d functions", len(found))
     for page, text in texts.items():
         require(not re.search(r"\brhi?__|\bRHI?__", text), "%s.3 tells of what is not for callers", page)
-        with open(os.path.join(ROOT, HEADERS[page]), encoding="utf-8") as file:
-            head = file.read().split("*/")[0]
-        for sentence in re.findall(r"^ \* (?:\w+[.:] )?([A-Z][^.:]{40,}[.])", re.sub(r"\n \* (?=\S)", " ", "\n" + head[2:]), re.M):
-            require(flat(sentence).replace("`", "") in text, "%s.3 lacks: %s", page, sentence)
+        for sentence in sentences_of(os.path.join(ROOT, HEADERS[page])):
+            require(sentence in text, "%s.3 lacks: %s", page, sentence)
     for word in ("OWNERSHIP", "THREADS", "ERRORS"):
         require(word in texts["refheap"], "refheap.3 has no section %s", word)
     return found + [name + ".3" for name in HEADERS]

@@ -87,7 +87,7 @@ static json_t *export_of(world *w)
 /* A heap in a process whose only thread holds nothing. */
 static world with_thread(int layout)
 {
-    world w = world_new((unsigned)layout);
+    world w = world_new(layout);
     fake_map(w.t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
     fake_thread(w.t, 321, 0x7ffe00001000);
     return w;

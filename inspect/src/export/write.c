@@ -84,7 +84,7 @@ const rhi_json_type rhi__gcexport_type = {
          "references that are not in it, between objects that are"},
         {"next", .is = RHI_JSON_TEXT, "what to do with it, in words"},
         {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion"},
-        {NULL}}};
+        {0}}};
 
 static void tell_json(const rhi_export *e)
 {

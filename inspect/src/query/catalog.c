@@ -47,7 +47,7 @@ static const rhi_json_type column_type = {
         {"cost", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
          "what has to be computed for it; null: nothing"},
         {"hidden", .is = RHI_JSON_BOOLEAN, "it is no part of *"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__gcquery_tables_type = {
     .name = "gcquery_tables",
@@ -61,8 +61,8 @@ const rhi_json_type rhi__gcquery_tables_type = {
                                                "what has to be computed for it; null: nothing"},
                                               {"columns", .is = RHI_JSON_LIST, "its columns",
                                                .of = {&column_type}},
-                                              {NULL}}},
-        {NULL}}};
+                                              {0}}},
+        {0}}};
 
 void rhi__show_tables(rhi_session *session)
 {
@@ -103,8 +103,8 @@ const rhi_json_type rhi__gcquery_list_type = {
          .members = (const rhi_json_member[]){{"name", .is = RHI_JSON_TEXT, "for --file"},
                                               {"doc", .is = RHI_JSON_TEXT, "what it asks"},
                                               {"sql", .is = RHI_JSON_TEXT, "the question itself"},
-                                              {NULL}}},
-        {NULL}}};
+                                              {0}}},
+        {0}}};
 
 void rhi__show_shipped(rhi_session *session)
 {

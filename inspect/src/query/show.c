@@ -231,12 +231,12 @@ const rhi_json_type rhi__gcquery_type = {
          .members =
              (const rhi_json_member[]){{"*", .is = RHI_JSON_NUMBER | RHI_JSON_TEXT | RHI_JSON_NULL,
                                         "the value of a column"},
-                                       {NULL}}},
+                                       {0}}},
         {"rows_cut", .is = RHI_JSON_BOOLEAN, "there are more rows than --limit"},
         {"undecided", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
          "where it was asked what is leaked: objects with a count whose owner was not found"},
         {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion"},
-        {NULL}}};
+        {0}}};
 
 static void begin_json(show *s)
 {

@@ -320,7 +320,7 @@ static const rhi_json_type saved_object_type = {
         {"state", .is = RHI_JSON_NULL, "not saved"},
         {"tracked", .is = RHI_JSON_NULL, "not saved"},
         {"value", .is = RHI_JSON_NULL, "not saved"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type moment_type = {
     .name = "moment",
@@ -332,7 +332,7 @@ static const rhi_json_type moment_type = {
         {"bytes", .is = RHI_JSON_COUNT, "that these took"},
         {"complete", .is = RHI_JSON_BOOLEAN, "all of it could be read"},
         {"provisional", .is = RHI_JSON_BOOLEAN, "counts were in motion"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type change_type = {
     .members = (const rhi_json_member[]){
@@ -345,7 +345,7 @@ static const rhi_json_type change_type = {
         {"objects", .is = RHI_JSON_COUNT | RHI_JSON_LIST, "how many there were at each moment"},
         {"grew_each_time", .is = RHI_JSON_BOOLEAN, "from each moment to the next"},
         {"exact", .is = RHI_JSON_BOOLEAN, "false: at least so many were born and died"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type type_change_type = {
     .name = "type_change",
@@ -355,7 +355,7 @@ static const rhi_json_type type_change_type = {
                                          {"qualified", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
                                           "with its module; null: not of this format"},
                                          {"format", .is = RHI_JSON_TEXT, "of the heap"},
-                                         {NULL}}};
+                                         {0}}};
 
 static const rhi_json_type site_change_type = {
     .name = "site_change",
@@ -365,7 +365,7 @@ static const rhi_json_type site_change_type = {
         {"file", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "its source file; null: of no known line"},
         {"line", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "its number; null: of no known line"},
         {"function", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the function; null: not known"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__gcdiff_type = {
     .name = "gcdiff",
@@ -396,7 +396,7 @@ const rhi_json_type rhi__gcdiff_type = {
         {"by_type", .is = RHI_JSON_ROWS, "types that changed", .of = {&type_change_type}},
         {"by_site", .is = RHI_JSON_ROWS, "lines that changed", .of = {&site_change_type}},
         {"provisional", .is = RHI_JSON_BOOLEAN, "counts were in motion at one of the moments"},
-        {NULL}}};
+        {0}}};
 
 void rhi__gcdiff_json(const rhi_gcdiff *answer, uint64_t limit)
 {
@@ -431,7 +431,7 @@ const rhi_json_type rhi__gcdiff_saved_type = {
                                   {"objects", .is = RHI_JSON_COUNT, "how many objects are saved"},
                                   {"bytes", .is = RHI_JSON_COUNT, "that these take"},
                                   {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion"},
-                                  {NULL}}};
+                                  {0}}};
 
 /* ---- saving --------------------------------------------------------------------------------- */
 

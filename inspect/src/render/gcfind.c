@@ -55,7 +55,7 @@ const rhi_json_type rhi__gcfind_type = {
          "with --unreachable: objects that may be lost, where not everything could be searched"},
         {"provisional", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
          "with --unreachable: counts are in motion, and what is called leaked may not be"},
-        {NULL}}};
+        {0}}};
 
 void rhi__gcfind_json(const rhi_gcfind *a)
 {

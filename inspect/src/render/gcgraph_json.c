@@ -120,7 +120,7 @@ static const rhi_json_type node_type = {
          "around objects that were asked for: why it is leaked; null: it is not, or that is "
          "undecided",
          .words = RHI_CAUSE_WORDS},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type edge_type = {
     .name = "edge",
@@ -131,13 +131,13 @@ static const rhi_json_type edge_type = {
                                   {"name", .is = RHI_JSON_TEXT, "of the field"},
                                   {"strength", .is = RHI_JSON_TEXT, "as of a holder",
                                    .words = "strong|weak|borrowed|conservative"},
-                                  {NULL}}};
+                                  {0}}};
 
 static const rhi_json_type lost_type = {
     .name = "lost",
     .doc = "Nobody was found who owns a count of a cycle that is held.",
     .members =
-        (const rhi_json_member[]){{"kind", .is = RHI_JSON_TEXT, "lost", .words = "lost"}, {NULL}}};
+        (const rhi_json_member[]){{"kind", .is = RHI_JSON_TEXT, "lost", .words = "lost"}, {0}}};
 
 static const rhi_json_type cycle_type = {
     .name = "cycle",
@@ -153,7 +153,7 @@ static const rhi_json_type cycle_type = {
          .of = {&rhi__holder_type, &lost_type}},
         {"held_by_is_at_least", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
          "true: not all were looked for"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type hub_type = {
     .name = "hub",
@@ -162,7 +162,7 @@ static const rhi_json_type hub_type = {
         {"object", .is = RHI_JSON_TEXT, "its name"},
         {"referrers", .is = RHI_JSON_COUNT, "references to it whose other end is no node"},
         {"referents", .is = RHI_JSON_COUNT, "references from it whose other end is no node"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__gcgraph_type = {
     .name = "gcgraph",
@@ -179,7 +179,7 @@ const rhi_json_type rhi__gcgraph_type = {
          "objects that a picture does not show"},
         {"edges_left_out", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
          "references between drawn objects that it does not show"},
-        {NULL}}};
+        {0}}};
 
 rhi_error *rhi__gcgraph_json(rhi_gcgraph *a)
 {

@@ -448,7 +448,7 @@ static const rhi_json_type birth_type = {
         {"event", .is = RHI_JSON_COUNT, "its number"},
         {"thread", .is = RHI_JSON_COUNT, "the system's number of the thread"},
         {"stack", .is = RHI_JSON_LIST, "the calls, innermost first", .of = {&rhi__call_type}},
-        {NULL}}};
+        {0}}};
 
 /* Of an object that stands for several. */
 static const rhi_json_type shown_type = {
@@ -461,7 +461,7 @@ static const rhi_json_type shown_type = {
          .of = {&rhi__site_type}},
         {"allocated", .is = RHI_JSON_OPTIONAL, "where it was made, if that is recorded",
          .of = {&birth_type}},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type leak_type = {
     .name = "leak",
@@ -480,7 +480,7 @@ static const rhi_json_type leak_type = {
          .of = {&rhi__block_type}},
         {"guessed", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
          "true: the verdict rests on conservative fields"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type alike_type = {
     .name = "alike",
@@ -494,7 +494,7 @@ static const rhi_json_type alike_type = {
         {"bytes", .is = RHI_JSON_COUNT, "that these take"},
         {"largest", .is = RHI_JSON_TEXT, "the representative of the largest group"},
         {"largest_address", .is = RHI_JSON_ADDRESS, "where that begins"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type total_type = {
     .name = "leak_total",
@@ -507,7 +507,7 @@ static const rhi_json_type total_type = {
         {"bytes", .is = RHI_JSON_COUNT, "that these take"},
         {"counts_lost", .is = RHI_JSON_COUNT, "counts that have no owner"},
         {"sample", .is = RHI_JSON_TEXT, "the representative of the largest group"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type possible_type = {
     .name = "possible_leak",
@@ -521,7 +521,7 @@ static const rhi_json_type possible_type = {
          "that leads to it, as xmm17[0]; null: nothing does, and it may be no object"},
         {"thread", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
          "the system's number of the register's thread"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__gcleaks_type = {
     .name = "gcleaks",
@@ -545,7 +545,7 @@ const rhi_json_type rhi__gcleaks_type = {
          "with --sarif: the file that was written"},
         {"provisional", .is = RHI_JSON_BOOLEAN,
          "counts are in motion: what is called leaked may not be"},
-        {NULL}}};
+        {0}}};
 
 void rhi__gcleaks_json(const rhi_gcleaks *a)
 {

@@ -177,7 +177,7 @@ static const rhi_json_type stale_type = {
          .of = {&rhi__call_type}},
         {"remark", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
          "what the format says of the place, in words"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__gcstale_type = {
     .name = "gcstale",
@@ -191,7 +191,7 @@ const rhi_json_type rhi__gcstale_type = {
          "words to live objects that were not held against the types of variables"},
         {"provisional", .is = RHI_JSON_BOOLEAN,
          "counts are in motion: evidence of counts may be none"},
-        {NULL}}};
+        {0}}};
 
 void rhi__gcstale_json(const rhi_gcstale *a)
 {

@@ -293,7 +293,7 @@ static const rhi_json_type type_row_type = {
          "bytes that would go if they went; null: with --no-retained"},
         {"sample", .is = RHI_JSON_TEXT, "the name of the one that retains most, or of the first"},
         {"sample_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that holds, short"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type site_row_type = {
     .name = "site_row",
@@ -306,14 +306,14 @@ static const rhi_json_type site_row_type = {
          "bytes that would go if they went; null: with --no-retained"},
         {"sample", .is = RHI_JSON_TEXT, "the name of one"},
         {"sample_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that holds, short"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_member collector_members[] = {
     {"enabled", .is = RHI_JSON_BOOLEAN, "it collects by itself"},
     {"collections", .is = RHI_JSON_COUNT, "how often it did"},
     {"reclaimed", .is = RHI_JSON_COUNT, "objects that it freed in all"},
     {"candidates", .is = RHI_JSON_COUNT, "objects that it will look at next"},
-    {NULL}};
+    {0}};
 
 static const rhi_json_type heap_type = {
     .name = "heap",
@@ -342,8 +342,8 @@ static const rhi_json_type heap_type = {
                   .members =
                       (const rhi_json_member[]){
                           {"*", .is = RHI_JSON_COUNT | RHI_JSON_BOOLEAN | RHI_JSON_TEXT, "a fact"},
-                          {NULL}}},
-                 {NULL}}},
+                          {0}}},
+                 {0}}},
         {"sites", .is = RHI_JSON_ROWS | RHI_JSON_OPTIONAL, "with --sites: by line",
          .of = {&site_row_type}},
         {"without_site", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
@@ -351,7 +351,7 @@ static const rhi_json_type heap_type = {
         {"sites_refused", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
          "with --sites: lines that had no number any more, where the format counts them"},
         {"types", .is = RHI_JSON_ROWS, "by type", .of = {&type_row_type}},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__gcstat_type = {
     .name = "gcstat",
@@ -361,7 +361,7 @@ const rhi_json_type rhi__gcstat_type = {
         (const rhi_json_member[]){{"heaps", .is = RHI_JSON_ROWS, "the heaps", .of = {&heap_type}},
                                   {"pprof", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
                                    "with --pprof: the file that was written"},
-                                  {NULL}}};
+                                  {0}}};
 
 void rhi__gcstat_json(rhi_session *session, const rhi_gcstat *answer, uint64_t limit)
 {

@@ -204,7 +204,7 @@ static const rhi_json_type problem_type = {
          .of = {&rhi__site_type}},
         {"place", .is = RHI_JSON_NULL | RHI_JSON_OPTIONAL,
          "the call that let it die; null: not recorded", .of = {&rhi__call_type}},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__gcverify_type = {
     .name = "gcverify",
@@ -213,11 +213,11 @@ const rhi_json_type rhi__gcverify_type = {
     .members = (const rhi_json_member[]){
         {"problems", .is = RHI_JSON_ROWS, "by kind", .of = {&problem_type}},
         {"by_kind", .is = 0, "how many of each kind",
-         .members = (const rhi_json_member[]){{"*", .is = RHI_JSON_COUNT, "how many"}, {NULL}}},
+         .members = (const rhi_json_member[]){{"*", .is = RHI_JSON_COUNT, "how many"}, {0}}},
         {"objects_checked", .is = RHI_JSON_COUNT, "how many objects were looked at"},
         {"provisional", .is = RHI_JSON_BOOLEAN,
          "a heap was stopped inside a collection: of it headers and bitmaps were judged alone"},
-        {NULL}}};
+        {0}}};
 
 void rhi__gcverify_json(rhi_session *session, const rhi_verify *verify, uint64_t limit)
 {

@@ -98,7 +98,7 @@ const rhi_json_type rhi__holder_type = {
         {"reachable", .is = RHI_JSON_BOOLEAN | RHI_JSON_NULL | RHI_JSON_OPTIONAL,
          "of a word in a block of malloc: a root reaches the block; null: not everything could be "
          "searched"},
-        {NULL}}};
+        {0}}};
 
 json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
 {
@@ -139,7 +139,7 @@ const rhi_json_type rhi__block_type = {
     .doc = "A block of malloc.",
     .members = (const rhi_json_member[]){{"address", .is = RHI_JSON_ADDRESS, "its first byte"},
                                          {"size", .is = RHI_JSON_COUNT, "its bytes"},
-                                         {NULL}}};
+                                         {0}}};
 
 json_t *rhi__block_json(rhi_session *session, uint32_t number)
 {

@@ -27,7 +27,7 @@ enum rhi_json_is {
 #define RHI_CAUSE_WORDS "cycle|lost_reference|lost_block|dependent"
 
 typedef struct rhi_json_member {
-    const char *name; /* NULL ends a list of members; "*": any other name */
+    const char *name; /* NULL, as {0}, ends a list of members; "*": any other name */
     unsigned is;
     const char *doc;                       /* plain English, with the unit */
     const char *words;                     /* of a text: the only ones, "live|freed" */

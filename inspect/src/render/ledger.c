@@ -24,7 +24,7 @@ const rhi_json_type rhi__ledger_type = {
         {"unexplained", .is = RHI_JSON_INTEGER | RHI_JSON_NULL,
          "counts without an owner; below 0: more references than counts; null: it is immortal"},
         {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion: it may not add up just now"},
-        {NULL}}};
+        {0}}};
 
 json_t *rhi__ledger_json(const rhi_ledger *ledger)
 {

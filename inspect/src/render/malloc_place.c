@@ -78,9 +78,9 @@ const rhi_json_type rhi__malloc_place_type = {
          .members =
              (const rhi_json_member[]){{"offset", .is = RHI_JSON_COUNT, "bytes into the block"},
                                        {"object", .is = 0, "the object", .of = {&rhi__object_type}},
-                                       {NULL}}},
+                                       {0}}},
         {"referrers", .is = RHI_JSON_ROWS, "words that lead to it", .of = {&rhi__holder_type}},
-        {NULL}}};
+        {0}}};
 
 json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place, uint64_t address,
                                uint64_t limit)

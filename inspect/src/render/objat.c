@@ -117,7 +117,7 @@ static const rhi_json_type field_type = {
          .words = RHI_STATUS_WORDS "|interior|unreadable"},
         {"value_total", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
          "bytes of the text, if it is cut"},
-        {NULL}}};
+        {0}}};
 
 json_t *rhi__field_json(const rhi_objat *a, const rhi_objat_row *row)
 {
@@ -464,9 +464,11 @@ static const rhi_json_type when_type = {
         {"time_to", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the latest that it can have happened"},
         {"thread", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "the system's number of the thread"},
         {"place", .is = RHI_JSON_NULL,
-         "where in the program: the call that gave the last count away, or started the collection",
+         "where in the program; of a death the call that gave the last count away, or that started "
+         "the "
+         "collection",
          .of = {&rhi__call_type}},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type tenant_type = {
     .name = "tenant",
@@ -479,7 +481,7 @@ static const rhi_json_type tenant_type = {
          .of = {&rhi__site_type}},
         {"event", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
          "the number of the event; null: not recorded"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__event_type = {
     .name = "event",
@@ -496,7 +498,7 @@ const rhi_json_type rhi__event_type = {
         {"reason", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL, "of a death: how",
          .words = RHI_DEATH_WORDS},
         {"stack", .is = RHI_JSON_LIST, "the calls, innermost first", .of = {&rhi__call_type}},
-        {NULL}}};
+        {0}}};
 
 /* Of an event, or of none: its time as far as it is known, from the earliest on, and its place. */
 static void add_when(rhi_session *session, const rhi_reader *reader, json_t *json,
@@ -559,7 +561,7 @@ static const rhi_json_member slot_members[] = {
     {"name", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "of the slot; null: it is none"},
     {"of", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the object whose it is"},
     {"target", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the object that it leads to"},
-    {NULL}};
+    {0}};
 
 const rhi_json_type rhi__objat_type = {
     .name = "objat",
@@ -599,10 +601,10 @@ const rhi_json_type rhi__objat_type = {
                  {"start", .is = RHI_JSON_ADDRESS, "its first byte"},
                  {"end", .is = RHI_JSON_ADDRESS, "behind its last byte"},
                  {"path", .is = RHI_JSON_TEXT, "of its file; empty: it has none"},
-                 {NULL}}},
+                 {0}}},
         {"block", .is = RHI_JSON_OPTIONAL, "of memory of malloc's",
          .of = {&rhi__malloc_place_type}},
-        {NULL}}};
+        {0}}};
 
 void rhi__objat_json(rhi_objat *a)
 {

@@ -23,7 +23,7 @@ const rhi_json_type rhi__site_type = {
         {"line", .is = RHI_JSON_COUNT, "the line's number, from 1 on"},
         {"function", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
          "the function that it is in; null: not known"},
-        {NULL}}};
+        {0}}};
 
 json_t *rhi__site_row(const rhi_site *site)
 {
@@ -83,7 +83,7 @@ const rhi_json_type rhi__object_type = {
          .of = {&rhi__site_type}},
         {"value", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
          "what it holds, short: {key: 14}; null: nothing to say"},
-        {NULL}}};
+        {0}}};
 
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
 {

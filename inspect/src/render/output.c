@@ -217,7 +217,7 @@ const rhi_json_type rhi__common_type = {
                  {"end", .is = RHI_JSON_ADDRESS, "behind its last byte"},
                  {"path", .is = RHI_JSON_TEXT, "of its file; empty: it has none"},
                  {"why", .is = RHI_JSON_TEXT, "why it was not read, in words"},
-                 {NULL}}},
+                 {0}}},
         {"wrong_executable", .is = RHI_JSON_OPTIONAL,
          "the file that was named is not the program of this process or core: it is not used",
          .members =
@@ -228,10 +228,10 @@ const rhi_json_type rhi__common_type = {
                   "the program's build-id, the first digits"},
                  {"names_from", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
                   "the file from which names come instead; null: there are none"},
-                 {NULL}}},
+                 {0}}},
         {"error", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
          "there is no heap to look at: why. The answer is then about nothing"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__error_type = {
     .name = "error",
@@ -240,7 +240,7 @@ const rhi_json_type rhi__error_type = {
         {"command", .is = RHI_JSON_TEXT, "the command that was given"},
         {"complete", .is = RHI_JSON_BOOLEAN, "false"},
         {"error", .is = RHI_JSON_TEXT, "why there is no answer, a sentence"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__help_type = {
     .name = "help",
@@ -249,7 +249,7 @@ const rhi_json_type rhi__help_type = {
         {"command", .is = RHI_JSON_TEXT, "the command that was given"},
         {"complete", .is = RHI_JSON_BOOLEAN, "true"},
         {"help", .is = RHI_JSON_TEXT, "what --help prints, in lines of 79 columns at most"},
-        {NULL}}};
+        {0}}};
 
 void rhi__json_begin(rhi_session *session)
 {

@@ -176,6 +176,19 @@ static json_t *group_json(rhi_session *s, const rhi_reader *reader, const rhi_pa
                      rhi__stack_json(s, reader, g->event));
 }
 
+static const rhi_json_type group_type = {
+    .name = "retains",
+    .doc = "Retains of an object that have the same stack.",
+    .members = (const rhi_json_member[]){
+        {"open", .is = RHI_JSON_COUNT, "how many were not given back"},
+        {"at_least", .is = RHI_JSON_COUNT,
+         "how many at least, whichever of several retains a release gave back"},
+        {"at_most", .is = RHI_JSON_COUNT, "how many at most"},
+        {"taken", .is = RHI_JSON_COUNT, "how many there were in all"},
+        {"has_birth", .is = RHI_JSON_BOOLEAN, "one of them is the object's birth"},
+        {"stack", .is = RHI_JSON_LIST, "the calls, innermost first", .of = {&rhi__call_type}},
+        {0}}};
+
 const rhi_json_type rhi__pairs_type = {
     .name = "pairs",
     .doc = "Which retains of a traced object were never given back.",
@@ -201,20 +214,8 @@ const rhi_json_type rhi__pairs_type = {
         {"decided", .is = RHI_JSON_BOOLEAN, "all changes of its count are in the record"},
         {"groups", .is = RHI_JSON_ROWS,
          "retains that are open, or were when the record ended, by stack; the most first",
-         .members = (const rhi_json_member[]){{"open", .is = RHI_JSON_COUNT,
-                                               "retains of this stack that were not given back"},
-                                              {"at_least", .is = RHI_JSON_COUNT,
-                                               "of the open, whatever the stacks leave open"},
-                                              {"at_most", .is = RHI_JSON_COUNT,
-                                               "of the open, whatever the stacks leave open"},
-                                              {"taken", .is = RHI_JSON_COUNT,
-                                               "retains of this stack in all"},
-                                              {"has_birth", .is = RHI_JSON_BOOLEAN,
-                                               "one of them is the object's birth"},
-                                              {"stack", .is = RHI_JSON_LIST, "innermost call first",
-                                               .of = {&rhi__call_type}},
-                                              {NULL}}},
-        {NULL}}};
+         .of = {&group_type}},
+        {0}}};
 
 json_t *rhi__pairs_json(rhi_session *s, const rhi_reader *reader, const rhi_pairs *p,
                         uint64_t limit)

@@ -71,7 +71,7 @@ static const rhi_json_type step_type = {
     .members = (const rhi_json_member[]){
         {"object", .is = RHI_JSON_TEXT, "the object's name"},
         {"name", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the field; null: the path ends here"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__path_type = {
     .members = (const rhi_json_member[]){
@@ -89,14 +89,14 @@ const rhi_json_type rhi__path_type = {
          "an expression of the program's own language, where its objects have one",
          .members = (const rhi_json_member[]){{"language", .is = RHI_JSON_TEXT, "as Python"},
                                               {"text", .is = RHI_JSON_TEXT, "the expression"},
-                                              {NULL}}},
+                                              {0}}},
         {"frame", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
          "the frame in which the expression is meant"},
         {"thread", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
          "the system's number of the thread in which the expression is meant"},
         {"unverified", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
          "true: no debugger evaluated the expression"},
-        {NULL}}};
+        {0}}};
 
 void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path, uint64_t limit)
 {

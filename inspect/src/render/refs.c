@@ -197,7 +197,7 @@ static const rhi_json_type branch_type = {
          "true: its referrers stand elsewhere in this answer"},
         {"referrers_left_out", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
          "true: they are too many for one answer"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type referent_type = {
     .name = "referent",
@@ -212,7 +212,7 @@ static const rhi_json_type referent_type = {
          .words = RHI_STATUS_WORDS "|interior|unreadable"},
         {"value", .is = RHI_JSON_ADDRESS, "the address that it holds"},
         {"target_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that object holds, short"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__refs_type = {
     .name = "refs",
@@ -225,7 +225,7 @@ const rhi_json_type rhi__refs_type = {
         {"ledger", .is = RHI_JSON_NULL, "its count against who holds it; null: with --out",
          .of = {&rhi__ledger_type}},
         {"pairs", .is = RHI_JSON_OPTIONAL, "with --ledger", .of = {&rhi__pairs_type}},
-        {NULL}}};
+        {0}}};
 
 rhi_error *rhi__refs_json(const rhi_refs *a)
 {

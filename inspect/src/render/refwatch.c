@@ -129,7 +129,7 @@ static const rhi_json_type watched_row_type = {
         {"undone", .is = RHI_JSON_BOOLEAN, "a change that was under way undid the mark"},
         {"stops", .is = RHI_JSON_BOOLEAN, "the program stops at its changes"},
         {"changed", .is = RHI_JSON_BOOLEAN, "by this command"},
-        {NULL}}};
+        {0}}};
 
 static const rhi_json_type watched_type = {
     .name = "watched_type",
@@ -139,7 +139,7 @@ static const rhi_json_type watched_type = {
         {"traced", .is = RHI_JSON_BOOLEAN, "its new objects are recorded"},
         {"stops", .is = RHI_JSON_BOOLEAN, "the program stops at their changes"},
         {"changed", .is = RHI_JSON_BOOLEAN, "by this command"},
-        {NULL}}};
+        {0}}};
 
 const rhi_json_type rhi__refwatch_type = {
     .name = "refwatch",
@@ -152,7 +152,7 @@ const rhi_json_type rhi__refwatch_type = {
          "with --living: objects that were marked"},
         {"refused", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
          "with --living: objects that could not be marked"},
-        {NULL}}};
+        {0}}};
 
 void rhi__refwatch_json(const answer *a)
 {

@@ -113,7 +113,7 @@ const rhi_json_type rhi__call_type = {
         {"line", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "the line of the call; null: not known"},
         {"inlined", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
          "true: it was inlined, into the next one of the stack"},
-        {NULL}}};
+        {0}}};
 
 json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
 {
