@@ -329,7 +329,7 @@ export function object(into, heap, [address]) {
             link(cell, links.map(heap, at), "as a map");
     });
     fact(facts, "count", cell => cell.text(o.count === null ? "none: it is immortal" : number(o.count)));
-    if (o.state)
+    if (o.state !== "live")
         fact(facts, "state", cell => cell.text(o.state));
     if (heap.sites[o.site])
         fact(facts, "made at", cell => siteLink(cell, heap, o.site));
