@@ -64,7 +64,12 @@ static const char *said(const place *p, const char *sql)
     return text;
 }
 
-static const char *const endings[] = {".sqlite"};
+static const char *const endings[] = {
+    ".sqlite",
+#ifdef REFHEAP_PAGE
+    ".html",
+#endif
+};
 enum { ENDINGS = sizeof endings / sizeof *endings };
 
 START_TEST(an_interrupt_leaves_no_file)

@@ -138,6 +138,7 @@ async function start() {
         const main = body.append("main").attr("id", "main");
         listen(heap, main);
         show(main, heap);
+        setTimeout(() => heap.prepareSearch(), 100); // before the first letter is typed
     } catch (error) {
         opening.text(`The heap cannot be shown: ${error.message}`);
     }
