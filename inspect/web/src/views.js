@@ -125,7 +125,8 @@ function cycleRows(heap) {
     return heap.data.cycles.rows.map((cycle, number) => {
         const types = [...new Set(cycle.objects.map(at => heap.types[heap.objects[at].type]?.name ?? "?"))].sort();
         const more = types.length > 3 ? `, ${types.length - 3} more` : "";
-        return { ...cycle, number, times: 1, types: `${types.slice(0, 3).join(", ")}${more}` };
+        const others = cycle.total > cycle.objects.length ? ", …" : ""; // of objects that are not here
+        return { ...cycle, number, times: 1, types: `${types.slice(0, 3).join(", ")}${more}${others}` };
     });
 }
 
