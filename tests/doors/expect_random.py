@@ -14,6 +14,7 @@ import tempfile
 
 from expect import same
 from expect_export import Exports
+from expect_heapsnapshot import Snapshots
 from expect_page import Pages
 from expect_query import Queries
 from launch import Question, require
@@ -141,8 +142,9 @@ class Expectations:
         return [each for command in commands for each in makers[command](samples)]
 
     def ask_gcexport(self, samples):
-        for file_of in (Exports, Pages):
-            yield from file_of(self, Asked, same_rows, is_complete, EXPORTED).all(samples)
+        yield from Exports(self, Asked, same_rows, is_complete, EXPORTED).all(samples)
+        yield from Pages(self, Asked, same_rows, is_complete, EXPORTED).all(samples)
+        yield from Snapshots(self, Asked, is_complete, EXPORTED).all(samples)
 
     def sample(self, keys, count):
         keys = sorted(keys)

@@ -38,7 +38,7 @@ static void leave(const place *p)
 
 static world small(int layout)
 {
-    world w = world_new((unsigned)layout);
+    world w = world_new(layout);
     uint64_t a = new_node(&w, 1), b = new_node(&w, 2);
     fake_link(w.heap, a, NEXT, b);
     fake_link(w.heap, b, NEXT, a);
@@ -66,6 +66,9 @@ static const char *said(const place *p, const char *sql)
 
 static const char *const endings[] = {
     ".sqlite",
+    ".heapsnapshot",
+    ".dot",
+    ".svg",
 #ifdef REFHEAP_PAGE
     ".html",
 #endif
