@@ -15,6 +15,7 @@ import tempfile
 from expect import same
 from expect_export import Exports
 from expect_heapsnapshot import Snapshots
+from expect_page import Pages
 from expect_query import Queries
 from launch import Question, require
 from twin import type_of
@@ -142,6 +143,7 @@ class Expectations:
 
     def ask_gcexport(self, samples):
         yield from Exports(self, Asked, same_rows, is_complete, EXPORTED).all(samples)
+        yield from Pages(self, Asked, same_rows, is_complete, EXPORTED).all(samples)
         yield from Snapshots(self, Asked, is_complete, EXPORTED).all(samples)
 
     def sample(self, keys, count):

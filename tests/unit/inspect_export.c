@@ -64,7 +64,15 @@ static const char *said(const place *p, const char *sql)
     return text;
 }
 
-static const char *const endings[] = {".sqlite", ".heapsnapshot", ".dot", ".svg"};
+static const char *const endings[] = {
+    ".sqlite",
+    ".heapsnapshot",
+    ".dot",
+    ".svg",
+#ifdef REFHEAP_PAGE
+    ".html",
+#endif
+};
 enum { ENDINGS = sizeof endings / sizeof *endings };
 
 START_TEST(an_interrupt_leaves_no_file)

@@ -6,6 +6,8 @@ it differs (control characters, cut lists) is worked out here.
 """
 
 import argparse
+import base64
+import gzip
 import json
 import os
 import subprocess
@@ -15,6 +17,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "doors"))
 
+from expect_page import read  # noqa: E402
 from launch import ROOT, TIMEOUT_SECONDS, Subject, report, require  # noqa: E402
 
 PAGE_OBJECTS = 100000  # as page.h has it
@@ -64,6 +67,7 @@ def expectation(heap, pid, asked_about, root, type_name, searches):
         "types": [kind for one in stat["heaps"] for kind in one["types"]], "type": type_name,
         "asked": asked(heap, asked_about, root), "searches": [{"typed": typed, "objects": len(heap.rows(sql))} for typed, sql in searches],
         "left_out": max(0, objects - PAGE_OBJECTS), "caveats": [],
+        "most": [row["retained"] for row in heap.rows("select retained from objects order by retained desc limit 1 offset %d" % PAGE_OBJECTS)],
     }
 
 
@@ -79,6 +83,29 @@ def case(arguments, folder, name, target, pid, *details):
     require(page.count(b"<script") == page.count(b"</script") == 2, "%s has other elements than its own", name)
     require(b"onerror" not in page and b"attacked" not in page, "%s has names of the heap as they are", name)
     return {"name": name, "file": path, "expected": expected}
+
+
+def forge(genuine, path):
+    """A page of the same parts, whose heap nobody checked: what the engine cleans is not clean, and numbers lead nowhere."""
+    document, rest = read(genuine)
+    bad = "\u202e\u0007\u200b\u2066</script><img src=x onerror='window.attacked=1'>"
+
+    def spoiled(value):
+        return value + bad if isinstance(value, str) and not value.startswith("0x") else value
+    for row in document["types"] + document["sites"]:
+        row[:3] = map(spoiled, row[:3])
+    for number, row in enumerate(document["objects"]):
+        row[:] = [spoiled(value) for value in row]
+        row[6] = (None, 10 ** 9, -1, number, "0")[number % 5]
+        row[13] = [spoiled(value) if place % 3 != 2 else (value, 10 ** 9, -1, {})[number % 4] for place, value in enumerate(row[13])]
+    document["caveats"] = bad
+    document["words"] = [[at, [[spoiled(text), kind, strength] for text, kind, strength in rows], total] for at, rows, total in document["words"]]
+    document["cycles"]["rows"][0]["objects"].append(10 ** 9)
+    document["program"]["name"] = bad
+    packed = base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(rest.replace('id="heap">', 'id="heap">' + packed))
+    return {"name": "forged", "file": path, "expected": {"addresses": [row[1] for row in document["objects"][:8]]}}
 
 
 def main():
@@ -100,6 +127,7 @@ def main():
             for name, count in (("injecting", 300), ("crowd", 150000)):
                 with Subject(arguments.injecting, 1, folder, [str(count)]) as subject:
                     cases.append(case(arguments, folder, name, subject.live(), subject.process.pid, *crowd))
+            cases.append(forge(cases[0]["file"], os.path.join(folder, "forged.html")))
             if arguments.python:
                 words = [os.path.join(ROOT, "samples", "python", "service.py"), "300"]
                 with Subject(arguments.python, 1, folder, words) as subject:

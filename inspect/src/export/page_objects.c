@@ -183,7 +183,7 @@ static rhi_error *put_object(void *context, rhi_exported *o)
     put_number(r, true, rhi__exported_retained(o));
     put_number(r, keeper != RHI_NO_OBJECT, keeper);
     put_site(r, o);
-    put_text(r, o->object.state == RHI_LIVE ? NULL : rhi__state_word(&o->object));
+    put_text(r, rhi__state_word(&o->object));
     put_text(r, rhi__exported_leaked(o));
     put_number(r, true, rhi__found(g, o->index));
     rhi__exported_value(o, text);

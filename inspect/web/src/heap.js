@@ -55,6 +55,9 @@ export class Heap {
         for (const o of this.objects) {
             if (!isNumber(o.dominator))
                 o.dominator = NONE;
+            for (let s = 2; s < o.slots.length; s += 3)
+                if (typeof o.slots[s] !== "string" && !isNumber(o.slots[s]))
+                    o.slots[s] = "?";
             o.site = o.site === null ? NONE : siteOf.get(`${o.heap} ${o.site}`) ?? NONE;
             if (this.types[o.type])
                 this.types[o.type].shown++;
@@ -85,6 +88,7 @@ export class Heap {
         }
         this.cycleOf = new Map();
         data.cycles.rows.forEach((cycle, number) => {
+            cycle.objects = cycle.objects.filter(isNumber);
             for (const at of cycle.objects)
                 this.cycleOf.set(at, number);
         });
@@ -120,11 +124,14 @@ export class Heap {
         return this.byRetained.filter(i => this.objects[i][key] === value);
     }
 
+    prepareSearch() {
+        this.texts ??= this.objects.map(o => `${o.id}\n${o.address}\n${o.value ?? ""}`.toLowerCase());
+    }
+
     // The first `limit` objects whose id, address, value or line has the text, largest first.
     search(text, limit) {
         const wanted = text.toLowerCase();
-        if (!this.texts)
-            this.texts = this.objects.map(o => `${o.id}\n${o.address}\n${o.value ?? ""}`.toLowerCase());
+        this.prepareSearch();
         const sites = this.sites.map(s => `${s.file}:${s.line}\n${s.function ?? ""}`.toLowerCase().includes(wanted));
         const types = this.types.map(t => t.name.toLowerCase().includes(wanted));
         const found = [];

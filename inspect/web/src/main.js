@@ -29,7 +29,7 @@ function header(body, heap) {
     form.append("input").attr("type", "search").attr("id", "q").attr("aria-label", "search")
         .attr("placeholder", "type, id, address, value, line   ( / )").attr("autocomplete", "off").attr("spellcheck", "false");
     const from = !data.program.is_core ? "a stopped process"
-        : data.program.core ? `the core ${visible(data.program.core)}` : "a core";
+        : data.program.core ? `the core file ${visible(data.program.core)}` : "a core";
     head.append("p").attr("class", "quiet").text(
         [data.heaps.map(h => visible(h.name)).join(", "),
             `from ${from}${data.program.time ? ` of ${visible(data.program.time)}` : ""}`,
@@ -78,8 +78,7 @@ function show(main, heap) {
     const input = document.getElementById("q");
     if (place === "search" && document.activeElement === input)
         return;
-    if (place === "search")
-        input.value = rest[0] ?? "";
+    input.value = place === "search" ? rest[0] ?? "" : "";
     window.scrollTo(0, 0);
     heading.attr("tabindex", -1).node().focus({ preventScroll: true });
 }
@@ -138,6 +137,7 @@ async function start() {
         const main = body.append("main").attr("id", "main");
         listen(heap, main);
         show(main, heap);
+        setTimeout(() => heap.prepareSearch(), 100); // before the first letter is typed
     } catch (error) {
         opening.text(`The heap cannot be shown: ${error.message}`);
     }

@@ -28,11 +28,11 @@ function objectLink(into, heap, at) {
     if (o.value)
         into.append("span").attr("class", "value").text(` ${visible(o.value)}`);
     if (o.cause)
-        into.append("span").attr("class", "badge leaked").attr("title", causes[o.cause]).text(causeNames[o.cause]);
+        into.append("span").attr("class", "badge leaked").attr("title", causes[o.cause] ?? null).text(causeNames[o.cause] ?? visible(o.cause));
     return a;
 }
 
-const objectColumn = heap => ({ title: "object", name: "what", value: at => heap.objects[at].id,
+const objectColumn = heap => ({ title: "object", name: "what", value: at => at,
     show: (cell, at) => objectLink(cell, heap, at) });
 const typeColumn = heap => ({ title: "type", value: at => heap.types[heap.objects[at].type]?.name,
     show: (cell, at) => typeLink(cell, heap, heap.objects[at].type) });
@@ -76,7 +76,7 @@ function leakTable(into, heap, limit) {
         rows: leaks.groups.map((leak, number) => ({ ...leak, number })).slice(0, limit),
         columns: [
             { title: "why", value: row => row.cause, show: (cell, row) => {
-                link(cell, links.leak(row.number), causeNames[row.cause] ?? row.cause).attr("title", causes[row.cause] ?? "");
+                link(cell, links.leak(row.number), causeNames[row.cause] ?? visible(row.cause)).attr("title", causes[row.cause] ?? "");
             } },
             { title: "of type", value: row => row.type, show: (cell, row) => cell.text(visible(row.type)) },
             { title: "made at", value: siteOf, show: (cell, row) => cell.text(row.site ? visible(siteOf(row)) : "not recorded")
@@ -102,7 +102,7 @@ function cycleTable(into, heap, rows) {
         rows,
         columns: [
             { title: "verdict", value: row => row.verdict, show: (cell, row) => {
-                link(cell, links.cycle(row.number), row.verdict);
+                link(cell, links.cycle(row.number), visible(row.verdict));
                 cell.append("span").attr("class", `badge ${row.verdict === "garbage" ? "leaked" : ""}`)
                     .text(row.verdict === "garbage" ? "nothing outside holds it" : "something holds it");
             } },
@@ -125,7 +125,8 @@ function cycleRows(heap) {
     return heap.data.cycles.rows.map((cycle, number) => {
         const types = [...new Set(cycle.objects.map(at => heap.types[heap.objects[at].type]?.name ?? "?"))].sort();
         const more = types.length > 3 ? `, ${types.length - 3} more` : "";
-        return { ...cycle, number, times: 1, types: `${types.slice(0, 3).join(", ")}${more}` };
+        const others = cycle.total > cycle.objects.length ? ", …" : ""; // of objects that are not here
+        return { ...cycle, number, times: 1, types: `${types.slice(0, 3).join(", ")}${more}${others}` };
     });
 }
 
@@ -164,7 +165,7 @@ export function leak(into, heap, [text]) {
     const row = heap.data.leaks.groups[Number(text)];
     if (!row)
         return notFound(into);
-    const box = section(into, `Leak: ${causeNames[row.cause] ?? row.cause} of ${visible(row.type)}`, "leak");
+    const box = section(into, `Leak: ${causeNames[row.cause] ?? visible(row.cause)} of ${visible(row.type)}`, "leak");
     box.append("p").text(`${counted(row.count, "time")}, ${counted(row.objects, "object")}, ${counted(row.bytes, "byte")}: ${causes[row.cause] ?? ""}.`);
     const facts = box.append("dl").attr("class", "facts");
     fact(facts, "made at", cell => cell.text(row.site ? visible(place(row.site, true)) : "not recorded"));
@@ -211,7 +212,7 @@ export function cycle(into, heap, [text]) {
     const row = heap.data.cycles.rows[Number(text)];
     if (!row)
         return notFound(into);
-    const box = section(into, `Cycle of ${counted(row.total, "object")}: ${row.verdict}`, "cycle");
+    const box = section(into, `Cycle of ${counted(row.total, "object")}: ${visible(row.verdict)}`, "cycle");
     box.append("p").text((row.verdict === "garbage"
         ? "All counts of its objects come from inside: nothing outside holds it." : "Something outside holds it.")
         + (row.guessed ? " That rests on slots that are guesses." : ""));
@@ -321,7 +322,7 @@ export function object(into, heap, [address]) {
         box.append("p").attr("class", "value").text(visible(o.value));
     const facts = box.append("dl").attr("class", "facts");
     fact(facts, "type", cell => typeLink(cell, heap, o.type));
-    fact(facts, "address", cell => cell.text(o.address));
+    fact(facts, "address", cell => cell.text(visible(o.address)));
     fact(facts, "its own bytes", cell => cell.text(number(o.bytes)));
     fact(facts, "retains", cell => {
         cell.text(`${counted(o.retained, "byte")}, ${share(o.retained, heap.data.totals.bytes)} of all `);
@@ -329,15 +330,15 @@ export function object(into, heap, [address]) {
             link(cell, links.map(heap, at), "as a map");
     });
     fact(facts, "count", cell => cell.text(o.count === null ? "none: it is immortal" : number(o.count)));
-    if (o.state)
-        fact(facts, "state", cell => cell.text(o.state));
+    if (o.state !== "live")
+        fact(facts, "state", cell => cell.text(visible(o.state)));
     if (heap.sites[o.site])
         fact(facts, "made at", cell => siteLink(cell, heap, o.site));
     if (heap.data.heaps.length > 1)
         fact(facts, "heap", cell => cell.text(visible(heap.data.heaps.find(h => h.heap === o.heap)?.name ?? o.heap)));
     const cycle = heap.cycleOf.get(at);
     if (cycle !== undefined)
-        fact(facts, "in a cycle", cell => link(cell, links.cycle(cycle), `of ${counted(heap.data.cycles.rows[cycle].total, "object")}, ${heap.data.cycles.rows[cycle].verdict}`));
+        fact(facts, "in a cycle", cell => link(cell, links.cycle(cycle), `of ${counted(heap.data.cycles.rows[cycle].total, "object")}, ${visible(heap.data.cycles.rows[cycle].verdict)}`));
     if (o.dominator !== NONE)
         fact(facts, "kept alone by", cell => objectLink(cell, heap, o.dominator));
     alive(box, heap, at);
@@ -354,7 +355,7 @@ function alive(into, heap, at) {
     const o = heap.objects[at];
     into.append("h3").text(o.cause ? "Why it is leaked" : "Why it is alive");
     if (o.cause) {
-        into.append("p").text(`It is leaked (${causeNames[o.cause]}): ${causes[o.cause]}.`);
+        into.append("p").text(`It is leaked (${causeNames[o.cause] ?? visible(o.cause)}): ${causes[o.cause] ?? "?"}.`);
         return;
     }
     const path = heap.path(at);
@@ -382,7 +383,7 @@ function heldBy(into, heap, at) {
     table(into, { rows, columns: [
         { title: "holder", name: "what", show: (cell, row) => row.word ? cell.text(visible(row.word[0])) : objectLink(cell, heap, row.from) },
         { title: "slot", show: (cell, row) => row.slot && cell.append("code").text(visible(row.slot.name)) },
-        { title: "strength", show: (cell, row) => cell.text(row.word ? row.word[2] === "conservative" ? "conservative: it may be a leftover" : row.word[2]
+        { title: "strength", show: (cell, row) => cell.text(row.word ? row.word[2] === "conservative" ? "conservative: it may be a leftover" : visible(row.word[2])
             : kinds[row.slot.kind] ?? "strong").classed("quiet", true) },
         figure("retained", row => row.word ? null : heap.objects[row.from].retained),
     ], step: 20, empty: "Nothing on this page." });
@@ -417,7 +418,7 @@ function past(into, heap, at) {
         figure("event", row => row.event),
         { title: "what", show: (cell, row) => cell.text(visible(row.kind)) },
         { title: "when", show: (cell, row) => cell.text(visible(when(row))) },
-        { title: "thread", show: (cell, row) => cell.text(row.thread ?? "") },
+        { title: "thread", show: (cell, row) => cell.text(visible(row.thread ?? "")) },
         { title: "where", show: (cell, row) => cell.text(visible(where(row))) },
     ], step: 20 });
 }

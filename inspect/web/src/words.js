@@ -48,7 +48,7 @@ export function place(site, isFull = false) {
 }
 
 export const causes = {
-    cycle: "held only by one another: no count comes from outside",
+    cycle: "in a cycle that nothing outside holds, or held by such a one alone",
     lost_reference: "a count of it has no owner: nothing that could give it back remembers it",
     lost_block: "held only by memory of malloc that nothing reaches",
     dependent: "held only by what is leaked itself",
