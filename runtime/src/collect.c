@@ -319,7 +319,7 @@ static void stop_holding(rh_heap *heap, rh_object *object)
     if (rh__is_marked(object))
         object->rh_count -= RH__WORD_TRACED;
     rh_release(object); /* what only freed garbage held dies now, the usual way */
-    rh__trace_settle(object);
+    rh__trace_mark(object);
 }
 
 static void forget_uncollectable(rh_heap *heap, rh_object *object)
@@ -449,7 +449,8 @@ static __attribute__((noinline)) void tell_release(rh_heap *heap, rh_object *obj
     const rh__slab *slab = find_slot(object, &slot);
     if (!rh__bit(slab->rescued, slot))
         return;
-    rh__trace_begin(heap, object);
+    heap->tracing = object; /* without rh__trace_begin: its count has changed already */
+    RH__ORDER();
     rh__trace_tell(heap, object, -1, rh_refcount(object), heap->place);
 }
 

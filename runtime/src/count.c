@@ -139,8 +139,9 @@ void rh_make_immortal(void *address)
         return;
     }
     heap->uncollectable -= (object->rh_flags & RH_FLAG_UNCOLLECTABLE) != 0;
+    rh__trace_end(heap, object);
     rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index,
-                     (object->rh_flags & ~(RH_FLAG_UNCOLLECTABLE | RH_FLAG_TRACED)) |
+                     (object->rh_flags & ~((uint32_t)RH_FLAG_UNCOLLECTABLE | RH_FLAG_TRACED)) |
                          RH_FLAG_IMMORTAL);
     rh__candidate_drop(heap, object);
     RH__VALIDATE(heap, "rh_make_immortal");

@@ -109,6 +109,7 @@ static void resurrect(rh_heap *heap, rh_object *object)
 {
     uint32_t flags = object->rh_flags & ~(RH_FLAG_DYING | RH_FLAG_DEATH_MASK | RH__FLAG_LAST_TOLD);
     if (flags & RH_FLAG_IMMORTAL) {
+        rh__trace_end(heap, object);
         flags &= ~(uint32_t)RH_FLAG_TRACED;
         rh__header_write(object, RH__WORD_IMMORTAL, object->rh_type_index, flags);
     } else {
@@ -117,7 +118,7 @@ static void resurrect(rh_heap *heap, rh_object *object)
         /* It may hold itself, and no release may ever tell: a candidate from the start. */
         if (!(flags & RH_FLAG_ACYCLIC))
             rh__candidate_add(heap, object);
-        rh__trace_settle(object);
+        rh__trace_mark(object);
     }
     rh__history(heap, RH_EVENT_RESURRECT, object);
 }

@@ -468,7 +468,8 @@ void rh__shared_values_unlock(void);
              RH_METADATA_SITE_CONSTANTS(RH__METADATA_ROW)                                          \
                  RH_METADATA_RING_CONSTANTS(RH__METADATA_ROW)                                      \
                      RH_METADATA_POISON_CONSTANTS(RH__METADATA_ROW)                                \
-                         RH_METADATA_TRACE_CONSTANTS(RH__METADATA_ROW))
+                         RH_METADATA_TRACE_CONSTANTS(RH__METADATA_ROW)                             \
+                             RH_METADATA_RANGE_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
@@ -533,7 +534,7 @@ static inline rh__type_entry *rh__type_of(const rh_object *object)
 
 #define RH__SITES_MAX 65536u
 #define RH__SITE_BITS 16u
-/* The rh_number of a site beyond them, of which the header takes 16 bits: 0. */
+/* The rh_number of a site beyond them: the header takes the lower 16 bits. */
 #define RH__SITE_REFUSED RH__SITES_MAX
 
 typedef struct rh__site_entry {
@@ -545,23 +546,28 @@ typedef struct rh__site_entry {
 
 extern rh__site_entry *rh__sites; /* entry 0 is no site */
 
-/* Registers the site if it is not, and returns its rh_number; 0 if memory is short. */
-uint32_t rh__site_register(rh_site *site);
+/* What goes into the headers of the site's objects, registering it first if it is not. 0: there is
+ * no site, or one too many, or memory is short. */
+uint64_t rh__site_register(rh_site *site);
 /* Entry `number`, or NULL: it is no site's. */
 const rh__site_entry *rh__site_at(uint32_t number);
 /* "in log_in() at mistakes.c:30", where the object was born; false, and "": that is not known. */
 #define RH__BIRTH_TEXT_SIZE 256u
 bool rh__birth_text(const rh_object *object, char text[RH__BIRTH_TEXT_SIZE]);
 
-/* What goes into the headers of the site's objects is its lower 16 bits. 0: not registered yet. */
-static inline uint32_t rh__site_number(const rh_site *site)
+/* The same of a site that is registered; 0: ask rh__site_register. */
+static inline __attribute__((always_inline)) uint64_t rh__site_number(const rh_site *site)
 {
-    return site ? __atomic_load_n(&site->rh_number, __ATOMIC_RELAXED) : RH__SITE_REFUSED;
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lower half comes first");
+    if (!site)
+        return 0;
+    return __atomic_load_n((const uint16_t *)(const void *)&site->rh_number, __ATOMIC_RELAXED);
 }
 
-static inline uint64_t rh__origin(uint64_t serial, uint32_t site_number)
+/* pre: site_number is of 16 bits. */
+static inline uint64_t rh__origin(uint64_t serial, uint64_t site_number)
 {
-    return serial << RH__SITE_BITS | (uint16_t)site_number;
+    return serial << RH__SITE_BITS | site_number;
 }
 
 static inline uint64_t rh__serial(const rh_object *object)
@@ -1023,8 +1029,12 @@ bool rh__trace_types(const char *pattern);
 bool rh__trace_wants(const char *type_name);
 /* After the options were read: if the heap is to trace, prepares it, or says that it cannot. */
 void rh__trace_check(rh_heap *heap);
-/* Joins flag and mark again where one of them is missing. */
+/* Joins flag and mark again where one of them was undone: the record has a gap. */
 void rh__trace_settle(rh_object *object);
+/* Marks a traced object whose word the runtime itself has written without the mark. */
+void rh__trace_mark(rh_object *object);
+/* It will be traced no more: says so in the record. */
+void rh__trace_end(rh_heap *heap, const rh_object *object);
 /* The new object is of a traced type. */
 void rh__trace_birth(rh_heap *heap, rh_object *object);
 /* pre: marked. */
@@ -1041,10 +1051,16 @@ void rh__trace_free(rh_heap *heap);
 /* The breakpoint's place: does nothing. */
 void rh__trace_hook(const void *object, int32_t change, uint64_t count);
 
+/* Says in the record from where on it is one. pre: heap->tracing is the object. */
+void rh__trace_resume(rh_heap *heap, rh_object *object);
+
+/* The count and the record of a traced object are about to change. */
 static inline void rh__trace_begin(rh_heap *heap, rh_object *object)
 {
     heap->tracing = object;
     RH__ORDER();
+    if (RH__UNLIKELY(object->rh_flags & RH_FLAG_GAP))
+        rh__trace_resume(heap, object);
 }
 
 /* ---- frame.c -------------------------------------------------------------------------------- */

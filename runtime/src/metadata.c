@@ -117,6 +117,8 @@ enum {
     VALUE_heap_trace_next = offsetof(rh_heap, trace_next),
     VALUE_heap_trace_lost = offsetof(rh_heap, trace_lost),
     VALUE_heap_tracing = offsetof(rh_heap, tracing),
+    VALUE_event_begin = RH_EVENT_BEGIN,
+    VALUE_event_end = RH_EVENT_END,
     VALUE_chunk_size = RH__CHUNK_SIZE,
     VALUE_chunk_slabs = RH__CHUNK_SLABS,
     VALUE_chunk_slab_table = RH__SLAB_TABLE,
@@ -150,6 +152,7 @@ RH_METADATA_SITE_CONSTANTS(CHECK_NAME)
 RH_METADATA_RING_CONSTANTS(CHECK_NAME)
 RH_METADATA_POISON_CONSTANTS(CHECK_NAME)
 RH_METADATA_TRACE_CONSTANTS(CHECK_NAME)
+RH_METADATA_RANGE_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
 #define ROW(id, text) {text, (uint64_t)VALUE_##id},
@@ -157,7 +160,7 @@ struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_CONSTANTS(CONSTANT) RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
     RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW) RH_METADATA_SITE_CONSTANTS(ROW)
         RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)
-            RH_METADATA_TRACE_CONSTANTS(ROW)};
+            RH_METADATA_TRACE_CONSTANTS(ROW) RH_METADATA_RANGE_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

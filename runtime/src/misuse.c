@@ -155,10 +155,12 @@ static bool add_event(void *context, const rh_heap *heap, const rh__recalled *ev
     recalling *self = context;
     report *text = self->text;
     const rh__event *slot = event->slot;
+    uint32_t kind = slot->what & RH__EVENT_KIND;
+    if (kind > RH_EVENT_MARK)
+        return true; /* nothing happened to it */
     if (!self->shown)
         add(text, "refheap: heap %llu%s%s remembers of this address, newest first:\n",
             (unsigned long long)heap->number, *heap->name ? " " : "", heap->name);
-    uint32_t kind = slot->what & RH__EVENT_KIND;
     double seconds = self->now > event->since ? (double)(self->now - event->since) / 1e9 : 0;
     add(text, "refheap:   at most %.3f s ago: %s of ", seconds,
         events[kind < RH_EVENT_MARK ? kind : 0]);

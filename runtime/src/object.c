@@ -64,6 +64,8 @@ static inline __attribute__((always_inline)) rh_object *take_slot(rh__alloc *all
     if (RH__LIKELY(cached)) {
         alloc->cached = cached - 1;
         rh_object *object = alloc->cache[cached - 1];
+        if (!object)
+            __builtin_unreachable();
         rh__header_take(object);
         return object;
     }
@@ -81,7 +83,7 @@ static inline __attribute__((always_inline)) rh_object *take_slot(rh__alloc *all
 static inline __attribute__((always_inline)) rh_object *begin(rh_heap *heap, const rh_type *type,
                                                               rh_object *object, size_t slot_size,
                                                               size_t bytes, size_t count,
-                                                              uint64_t serial, uint32_t site_number)
+                                                              uint64_t serial, uint64_t site_number)
 {
     clear_payload(object, slot_size, bytes);
     heap->serial_next = serial + 1;
@@ -96,7 +98,7 @@ static inline __attribute__((always_inline)) rh_object *begin(rh_heap *heap, con
 static __attribute__((noinline)) rh_object *begin_long(rh_heap *heap, const rh_type *type,
                                                        rh_object *object, size_t slot_size,
                                                        size_t bytes, size_t count,
-                                                       uint32_t site_number)
+                                                       uint64_t site_number)
 {
     return begin(heap, type, object, slot_size, bytes, count, heap->serial_next, site_number);
 }
@@ -107,8 +109,13 @@ static inline uint32_t slot_class(const rh_type *type)
     return __atomic_load_n(&type->rh_private.slot_class, __ATOMIC_ACQUIRE);
 }
 
+static inline uint32_t array_class(const rh_type *type, size_t bytes)
+{
+    return slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);
+}
+
 static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t count,
-                             uint32_t site_number)
+                             uint64_t site_number)
 {
     if (!rh__type_ready(type) || heap->destroying)
         return NULL;
@@ -161,15 +168,14 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
 
 void *rh__object_new(rh_heap *heap, rh_type *type, rh_site *site)
 {
-    uint32_t site_number = rh__site_number(site);
-    return object_new(heap, type, type->size, 0,
-                      site_number ? site_number : rh__site_register(site));
+    uint64_t number = rh__site_number(site);
+    return object_new(heap, type, type->size, 0, number ? number : rh__site_register(site));
 }
 
 /* In a heap whose history has all, and that has nothing else to do at a birth: as the short way,
  * with an event. NULL: there is more to do. */
 static inline __attribute__((always_inline)) rh_object *
-new_recorded(rh_heap *heap, const rh_type *type, size_t bytes, size_t count, uint32_t site_number)
+new_recorded(rh_heap *heap, const rh_type *type, size_t bytes, size_t count, uint64_t site_number)
 {
 #ifdef RH__CHECKED
     return NULL;
@@ -177,9 +183,7 @@ new_recorded(rh_heap *heap, const rh_type *type, size_t bytes, size_t count, uin
     if (!heap->keeps_all || heap->checks_thread || heap->is_on_valgrind || heap->destroying ||
         heap->serial_next == heap->serial_end || rh__gc_is_due(heap) || rh__some_type_lags())
         return NULL;
-    uint32_t size_class =
-        slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);
-    rh__alloc *alloc = &heap->alloc[size_class];
+    rh__alloc *alloc = &heap->alloc[array_class(type, bytes)];
     rh_object *object = take_slot(alloc);
     if (!object)
         return NULL;
@@ -192,7 +196,7 @@ new_recorded(rh_heap *heap, const rh_type *type, size_t bytes, size_t count, uin
 /* Only here automatic collections start: never behind a birth, so that the new object needs no
  * care. */
 static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type, size_t bytes,
-                                                    size_t count, uint32_t site_number,
+                                                    size_t count, uint64_t site_number,
                                                     uint64_t place)
 {
     rh__enter(heap, place);
@@ -212,25 +216,19 @@ static __attribute__((noinline)) void *new_long_way(rh_heap *heap, rh_type *type
     return object;
 }
 
-/* The first birth of a site, and those that no memory was left to register. */
-static __attribute__((noinline)) void *new_at_new_site(rh_heap *heap, rh_type *type, size_t bytes,
-                                                       size_t count, rh_site *site, uint64_t place)
-{
-    return new_long_way(heap, type, bytes, count, rh__site_register(site), place);
-}
-
 static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_type *type,
                                                               uint32_t size_class, size_t bytes,
-                                                              size_t count, rh_site *site)
+                                                              size_t count, uint64_t site_number)
 {
-    uint32_t site_number = rh__site_number(site);
-    if (RH__UNLIKELY(site_number == 0))
-        return new_at_new_site(heap, type, bytes, count, site, RH__PLACE);
     uint64_t serial = heap->serial_next;
     if (RH__UNLIKELY(serial == heap->serial_limit))
         return new_long_way(heap, type, bytes, count, site_number, RH__PLACE);
     rh__alloc *alloc = &heap->alloc[size_class];
+    /* The empty asm make GCC neither compute the way to the cache twice, nor save a register. */
+    __asm__("" : "+r"(alloc));
     rh_object *object = take_slot(alloc);
+    if (!__builtin_constant_p(site_number))
+        __asm__("" : "+r"(site_number));
     if (RH__UNLIKELY(!object))
         return new_long_way(heap, type, bytes, count, site_number, RH__PLACE);
     if (bytes > sizeof(rh_object) + PAYLOAD_SHORT)
@@ -238,36 +236,56 @@ static inline __attribute__((always_inline)) void *new_object(rh_heap *heap, rh_
     return begin(heap, type, object, alloc->slot_size, bytes, count, serial, site_number);
 }
 
-void *rh_new_at(rh_heap *heap, rh_type *type, rh_site *site)
+/* Births at a site without a number: the first one, and those at NULL, at one site too many, and
+ * where no memory was left to register it. */
+static __attribute__((noinline)) void *new_without_number(rh_heap *heap, rh_type *type,
+                                                          size_t bytes, size_t count, rh_site *site,
+                                                          uint64_t place)
 {
-    return new_object(heap, type, slot_class(type), type->size, 0, site);
+    rh__enter(heap, place);
+    return new_object(heap, type, array_class(type, bytes), bytes, count, rh__site_register(site));
 }
 
-void *rh_new(rh_heap *heap, rh_type *type)
+static inline __attribute__((always_inline)) bool array_bytes(const rh_type *type, size_t count,
+                                                              size_t *bytes)
 {
-    return new_object(heap, type, slot_class(type), type->size, 0, NULL);
+    return !__builtin_mul_overflow(count, (size_t)type->element_size, bytes) &&
+           !__builtin_add_overflow(*bytes, type->size, bytes);
 }
 
-static inline __attribute__((always_inline)) void *new_array(rh_heap *heap, rh_type *type,
-                                                             size_t count, rh_site *site)
+/* Each begins with a cache line: what it costs is then no matter of what stands before it. */
+#define HOT __attribute__((aligned(64)))
+
+HOT void *rh_new(rh_heap *heap, rh_type *type)
+{
+    return new_object(heap, type, slot_class(type), type->size, 0, 0);
+}
+
+HOT void *rh_new_at(rh_heap *heap, rh_type *type, rh_site *site)
+{
+    uint64_t number = rh__site_number(site);
+    if (RH__UNLIKELY(!number))
+        return new_without_number(heap, type, type->size, 0, site, RH__PLACE);
+    return new_object(heap, type, slot_class(type), type->size, 0, number);
+}
+
+HOT void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, (size_t)type->element_size, &bytes) ||
-        __builtin_add_overflow(bytes, type->size, &bytes))
+    if (!array_bytes(type, count, &bytes))
         return NULL;
-    uint32_t size_class =
-        slot_class(type) == RH__CLASS_NONE ? RH__CLASS_NONE : rh__size_class(bytes);
-    return new_object(heap, type, size_class, bytes, count, site);
+    return new_object(heap, type, array_class(type, bytes), bytes, count, 0);
 }
 
-void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site)
+HOT void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site)
 {
-    return new_array(heap, type, count, site);
-}
-
-void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
-{
-    return new_array(heap, type, count, NULL);
+    size_t bytes;
+    if (!array_bytes(type, count, &bytes))
+        return NULL;
+    uint64_t number = rh__site_number(site);
+    if (RH__UNLIKELY(!number))
+        return new_without_number(heap, type, bytes, count, site, RH__PLACE);
+    return new_object(heap, type, array_class(type, bytes), bytes, count, number);
 }
 
 void rh__object_free(rh_heap *heap, rh_object *object, enum rh_death death)

@@ -100,8 +100,10 @@ static uint32_t find_or_add(const char *file, const char *function, uint32_t lin
     return RH__SITE_REFUSED;
 }
 
-uint32_t rh__site_register(rh_site *site)
+uint64_t rh__site_register(rh_site *site)
 {
+    if (!site || __atomic_load_n(&site->rh_number, __ATOMIC_RELAXED) == RH__SITE_REFUSED)
+        return 0;
     rh__type_lock();
     uint32_t number = __atomic_load_n(&site->rh_number, __ATOMIC_RELAXED);
     if (number == 0) {
@@ -111,5 +113,5 @@ uint32_t rh__site_register(rh_site *site)
         __atomic_store_n(&site->rh_number, number, __ATOMIC_RELEASE);
     }
     rh__type_unlock();
-    return number;
+    return (uint16_t)number;
 }

@@ -108,19 +108,51 @@ __attribute__((noinline, used)) void rh__trace_hook(const void *object, int32_t 
 void rh__trace_tell(rh_heap *heap, const rh_object *object, int32_t change, uint64_t count,
                     uint64_t place)
 {
-    bool is_traced = object->rh_flags & RH_FLAG_TRACED;
-    if (is_traced && rh__trace_is_ready(heap))
+    bool is_traced = object->rh_flags & RH_FLAG_TRACED,
+         is_ready = is_traced && rh__trace_is_ready(heap);
+    if (is_ready && !(object->rh_flags & RH_FLAG_GAP))
         rh__history_record(heap, change > 0 ? RH_EVENT_RETAIN : RH_EVENT_RELEASE, object,
                            RH_DEATH_NONE, rh__is_own_code(place) ? heap->place : place);
     else
-        heap->trace_lost += is_traced;
+        heap->trace_lost += is_traced && !is_ready;
     RH__ORDER();
     heap->tracing = NULL;
     if (is_traced)
         rh__trace_hook(object, change, count);
 }
 
+/* ---- where a record begins and ends --------------------------------------------------------- */
+
+/* The number of an event's place is a number of counts here. A held object has one of the runtime's
+ * own, and so has a dying one. */
+static void put_boundary(rh_heap *heap, enum rh_event kind, const rh_object *object)
+{
+    uint64_t own = (object->rh_flags & (RH_FLAG_HELD | RH_FLAG_DYING)) != 0;
+    rh__trace_put(heap, RH__EVENT_WHAT(kind, 0), object, rh_refcount(object) - own);
+}
+
+void rh__trace_resume(rh_heap *heap, rh_object *object)
+{
+    if (!(object->rh_flags & RH_FLAG_TRACED) || !rh__trace_is_ready(heap))
+        return;
+    put_boundary(heap, RH_EVENT_BEGIN, object);
+    RH__ORDER();
+    object->rh_flags &= (uint16_t)~RH_FLAG_GAP;
+}
+
+void rh__trace_end(rh_heap *heap, const rh_object *object)
+{
+    if ((object->rh_flags & (RH_FLAG_TRACED | RH_FLAG_GAP)) == RH_FLAG_TRACED &&
+        rh__trace_is_ready(heap))
+        put_boundary(heap, RH_EVENT_END, object);
+}
+
 /* ---- objects -------------------------------------------------------------------------------- */
+
+static bool may_be_marked(const rh_object *object)
+{
+    return !rh__is_special(object) && object->rh_count < RH__WORD_TRACED_END - RH__WORD_TRACED - 2;
+}
 
 void rh__trace_settle(rh_object *object)
 {
@@ -130,8 +162,14 @@ void rh__trace_settle(rh_object *object)
     if (is_marked)
         rh__header_write(object, object->rh_count - RH__WORD_TRACED, object->rh_type_index,
                          object->rh_flags | RH_FLAG_GAP);
-    else if (!rh__is_special(object) &&
-             object->rh_count < RH__WORD_TRACED_END - RH__WORD_TRACED - 2)
+    else if (may_be_marked(object))
+        rh__header_write(object, object->rh_count + RH__WORD_TRACED, object->rh_type_index,
+                         object->rh_flags | RH_FLAG_GAP);
+}
+
+void rh__trace_mark(rh_object *object)
+{
+    if (object->rh_flags & RH_FLAG_TRACED && !rh__is_marked(object) && may_be_marked(object))
         object->rh_count += RH__WORD_TRACED;
 }
 
@@ -146,13 +184,14 @@ void rh__trace_birth(rh_heap *heap, rh_object *object)
 void rh__trace_retain(rh_object *object, uint64_t place)
 {
     uint32_t word = object->rh_count + 2;
+    rh_heap *heap = rh__heap_of(object);
     if (!(object->rh_flags & RH_FLAG_TRACED) || word >= RH__WORD_TRACED_END - 2) {
         /* its flag is gone, or more counts than a mark leaves room for */
+        rh__trace_end(heap, object);
         rh__header_write(object, word - RH__WORD_TRACED, object->rh_type_index,
                          (object->rh_flags & ~(uint32_t)RH_FLAG_TRACED) | RH_FLAG_GAP);
         return;
     }
-    rh_heap *heap = rh__heap_of(object);
     rh__trace_begin(heap, object);
     object->rh_count = word;
     rh__trace_tell(heap, object, 1, rh_refcount(object), place);
@@ -181,12 +220,17 @@ bool rh_trace(void *address)
         say_no_history("rh_trace", heap);
         return false;
     }
-    if (!(object->rh_flags & RH_FLAG_DYING) && !rh__is_marked(object) &&
-        object->rh_count >= RH__WORD_TRACED_END - RH__WORD_TRACED - 2)
+    bool is_marked = rh__is_marked(object);
+    if (!(object->rh_flags & RH_FLAG_DYING) && !is_marked && !may_be_marked(object))
         return false;
-    rh__trace_is_ready(heap); /* without memory for it: events are lost, and counted */
-    object->rh_flags |= RH_FLAG_TRACED;
+    heap->tracing = object;
+    RH__ORDER();
+    if (!(object->rh_flags & RH_FLAG_TRACED))
+        object->rh_flags |= RH_FLAG_TRACED | RH_FLAG_GAP;
     rh__trace_settle(object);
+    rh__trace_begin(heap, object); /* without memory for it: events are lost, and counted */
+    RH__ORDER();
+    heap->tracing = NULL;
     return true;
 }
 
@@ -199,11 +243,17 @@ void rh_untrace(void *address)
         rh__misuse("rh_untrace of", object);
     if (object->rh_flags & RH_FLAG_IMMORTAL)
         return;
-    if (RH__CHECKS_THREAD(rh__heap_of(object)))
-        rh__check_thread(rh__heap_of(object), "rh_untrace", object);
+    rh_heap *heap = rh__heap_of(object);
+    if (RH__CHECKS_THREAD(heap))
+        rh__check_thread(heap, "rh_untrace", object);
+    heap->tracing = object;
+    RH__ORDER();
+    rh__trace_end(heap, object);
     if (object->rh_flags & RH_FLAG_TRACED)
         object->rh_flags = (uint16_t)((object->rh_flags & ~RH_FLAG_TRACED) | RH_FLAG_GAP);
     rh__trace_settle(object);
+    RH__ORDER();
+    heap->tracing = NULL;
 }
 
 /* ---- types ---------------------------------------------------------------------------------- */

@@ -2,14 +2,13 @@
 
 Run: architecture.py ROOT --objects FILE… --library FILE --nm PROGRAM --cc PROGRAM, with $REFHEAP_INSPECT naming
 an engine that plain Python can load, whose command table no door may repeat. Prints each violation and exits 1
-if there is any. Here are the rules between the parts and those of every file; those of the engine's rooms are
-in rooms.py.
+if there is any. Here are the rules between the parts and those of every file; those of the doors are in
+doors.py, those of the engine's rooms in rooms.py.
 Invariant: before a rule is believed, it must find each violation planted for it in a copy of the tree
 (SABOTAGE), so that no rule passes because it looks at nothing.
 """
 
 import argparse
-import ast
 import os
 import re
 import shlex
@@ -18,15 +17,15 @@ import sys
 import tempfile
 import types
 
+from doors import SABOTAGE as SABOTAGE_OF_DOORS
 from rooms import SABOTAGE as SABOTAGE_OF_ROOMS
 from tree import C_FILES, PARTS, Tree, append, unit_of
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 SHARED_HEADERS = {"refheap/metadata.h", "refheap/inspect.h"}
 OF_THE_ENGINE = re.compile(r"\brhi_|refheap[-_/]inspect|\binspect/|\binspect\.h")
+DOOR = "inspect/python/refheap_door.py"
 CONTRACT = "runtime/include/refheap/metadata.h"  # may say who shares it
-HOSTS = {"gdb": "gdb/refheap_gdb.py", "lldb": "lldb/refheap_lldb.py", "ctypes": "inspect/python/refheap_door.py"}
-DOORS = ("gdb/refheap_gdb.py", "lldb/refheap_lldb.py", "inspect/python/refheap_door.py")
 
 
 def engine_includes_only_the_shared_header(tree):
@@ -50,47 +49,6 @@ def runtime_knows_no_engine(tree):
             if path == CONTRACT and match.group() == "inspect/":
                 continue
             yield "%s mentions %s" % (path, match.group())
-
-
-def imported(text):
-    """The top-level modules a Python file imports, in whatever way."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield (node.module or "").split(".")[0]
-        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if called in ("__import__", "import_module"):
-                yield str(node.args[0].value).split(".")[0]
-
-
-def one_file_for_each_host(tree):
-    """gdb, lldb and ctypes are imported by one file each."""
-    for part in PARTS:
-        for path in tree.files(part, (".py",)):
-            for name in set(imported(tree.text(path))):
-                if name in HOSTS and path != HOSTS[name]:
-                    yield "%s imports %s" % (path, name)
-    for name, path in HOSTS.items():
-        if name not in imported(tree.text(path)):
-            yield "%s no longer imports %s" % (path, name)
-
-
-def doors_are_no_packages(tree):
-    for part in ("gdb", "lldb"):
-        for path in tree.files(part, ("__init__.py",)):
-            yield "%s makes a package" % path
-
-
-def doors_name_no_command(tree):
-    if not tree.commands:
-        yield "the command table is empty"
-    for path in DOORS:
-        text = tree.text(path)
-        for name in tree.commands:
-            if re.search(r"\b%s\b" % re.escape(name), text):
-                yield "%s names the command %s" % (path, name)
 
 
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".clang-format")
@@ -143,13 +101,6 @@ SABOTAGE = {
         append(CONTRACT, "/* see inspect.h */\n"),
         append("runtime/src/spoiled.c", "/* as inspect/src/reader.c wants it */\n"),
     ],
-    one_file_for_each_host: [
-        append("tests/doors/spoiled.py", "import gdb\n"),
-        append("gdb/spoiled.py", "from lldb import SBTarget\n"),
-        append("lldb/refheap_lldb.py", "\n__import__('ctypes')\n"),
-        append("inspect/python/refheap_door.py", "\ndef late():\n    import gdb.printing\n"),
-    ],
-    doors_are_no_packages: [append("gdb/__init__.py", ""), append("lldb/deep/__init__.py", "")],
     sources_are_formatted: [
         append("runtime/src/heap.c", "int  spoiled;\n"),
         append("tests/unit/spoiled.c", "/* %s */\n" % ("x" * 95)),
@@ -163,13 +114,12 @@ SABOTAGE = {
         append("bench/spoiled.cpp", "// something else.cpp - spoils\n"),
         append("gdb/spoiled.py", '"""spoiled.py."""\n'),
     ],
-    doors_name_no_command: [append(path, '\nX = "COMMAND"\n') for path in DOORS],
 }
 
 
 def command_names(root):
     """The engine's command table, through the doors' own way to it."""
-    path = os.path.join(root, HOSTS["ctypes"])
+    path = os.path.join(root, DOOR)
     module = types.ModuleType("refheap_door")
     module.__file__ = path
     with open(path, encoding="utf-8") as source:
@@ -197,7 +147,7 @@ def main():
     given = parser.parse_args()
     tree = Tree(given.root, command_names(given.root), {unit_of(path): path for path in given.objects}, given.library,
                 {"nm": shlex.split(given.nm), "cc": shlex.split(given.cc)})
-    rules = {**SABOTAGE, **SABOTAGE_OF_ROOMS}
+    rules = {**SABOTAGE, **SABOTAGE_OF_DOORS, **SABOTAGE_OF_ROOMS}
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         copy = tree.copy(folder)

@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 
-from launch import Question, Subject, door_of, report, require, without_traceback
+from launch import HOSTS, Question, Subject, door_of, report, require, without_traceback
 
 KILL = """
 import os, time
@@ -23,7 +23,6 @@ def killed(threads, pid):
         return list(threads(self))
     return ask
 """
-HOSTS = {"gdb": "Host", "lldb": "__import__('refheap_lldb').Host"}
 ENDED = "the process ended while it was read"
 NONE = "no process and no core to read"
 

@@ -178,12 +178,18 @@ def check_lent(probed):
         require(states[0].group() != states[2].group(), "writing memory leaves the state as it was: %s", states[0].group())
 
 
+def package_of(door):
+    """The folder of a door's modules."""
+    return os.path.join(os.path.dirname(SCRIPTS[door.name]), "refheap_in_" + door.name)
+
+
 def check_loading(door, program, folder, older):
     """Loaded twice, by two paths, a door works once; what it cannot load it says in one line."""
     copies = os.path.join(folder, "installed")
     os.mkdir(copies)
     for path in (SCRIPTS[door.name], os.path.join(ROOT, "inspect", "python", "refheap_door.py")):
         shutil.copy2(path, copies)
+    shutil.copytree(package_of(door), os.path.join(copies, os.path.basename(package_of(door))))
     again = "%s %s" % ("source" if door.name == "gdb" else "command script import",
                        os.path.join(copies, os.path.basename(SCRIPTS[door.name])))
     target = Target(exe=program)
@@ -191,17 +197,19 @@ def check_loading(door, program, folder, older):
         (answer,) = door.ask(target, [Question("probe", "raw twice")], prelude)
         require(answer.out == "raw [twice]\n", "loaded again: %s", answer)
     engine, alone = os.environ["REFHEAP_INSPECT"], os.path.join(folder, "alone")
+    half = os.path.join(folder, "half")
     os.mkdir(alone)
+    shutil.copytree(package_of(door), os.path.join(half, os.path.basename(package_of(door))))
     for name, value_, text in (("PROBE_ABI", "77", "ABI 77"), ("REFHEAP_INSPECT", "/nonexistent.so", "/nonexistent.so"),
                                ("REFHEAP_INSPECT", program, "cannot load the engine"), ("REFHEAP_INSPECT", older, "older than this script"),
-                               ("SCRIPT", alone, alone + "/refheap_door.py")):
-        script = shutil.copy2(SCRIPTS[door.name], alone) if name == "SCRIPT" else SCRIPTS[door.name]
+                               ("SCRIPT", alone, "/refheap_in_" + door.name), ("SCRIPT", half, half + "/refheap_door.py")):
+        script = shutil.copy2(SCRIPTS[door.name], value_) if name == "SCRIPT" else SCRIPTS[door.name]
         load = ["-ex", "source " + script] if door.name == "gdb" else ["-o", "command script import " + script]
         out, error, _status = run_tool(door.start(target) + load, env={"REFHEAP_INSPECT": engine, name: value_})
         lines = [line for line in error.splitlines() if "refheap: " in line]
         require(len(lines) == 1 and text in lines[0], "%s=%s: not one line: %s %s", name, value_, out, error)
         without_traceback(out + error)
-    for place in (os.path.dirname(SCRIPTS[door.name]), os.path.join(ROOT, "inspect", "python"), copies):
+    for place in (os.path.dirname(SCRIPTS[door.name]), package_of(door), os.path.join(ROOT, "inspect", "python"), copies):
         require(not [each for each in os.listdir(place) if each.startswith("__pycache__")], "bytecode in %s", place)
 
 

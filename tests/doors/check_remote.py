@@ -16,7 +16,8 @@ import sys
 import tempfile
 
 import expect
-from launch import Gdb, Lldb, Question, RemoteLldb, Subject, Target, door_of, lldb_server, report, require, without_traceback
+from launch import (HOSTS, Gdb, Lldb, Question, RemoteLldb, Subject, Target, door_of, lldb_server, report, require,
+                    without_traceback)
 
 WHOLE_HEAP = [Question(command, line + " --json") for command, line in (
     ("gcgraph", ""), ("gcstat", ""), ("gcstat", "--no-retained"), ("gcfind", ""), ("gcfind", "--unreachable"),
@@ -27,8 +28,8 @@ WHOLE_HEAP = [Question(command, line + " --json") for command, line in (
 
 # What the door lends the engine, as one line of Python.
 SAY_LENT = {
-    "gdb": Question("python", "h = Host(gdb._refheap.epoch); print((h.pid(), h.core_path(), h.regions()))"),
-    "lldb": Question("script", 'h = __import__("refheap_lldb").Host(lldb.debugger, None, None); '
+    "gdb": Question("python", "h = " + HOSTS["gdb"] + "(gdb._refheap.epoch); print((h.pid(), h.core_path(), h.regions()))"),
+    "lldb": Question("script", 'h = ' + HOSTS["lldb"] + '(lldb.debugger, None, None); '
                                'say(lldb.debugger.GetOutputFile(), repr((h.pid(), h.core_path(), h.regions())))'),
 }
 WAYS = {"gdb": ("gdb-remote", "gdb-extended"), "lldb": ("lldb-remote", "lldb-platform")}

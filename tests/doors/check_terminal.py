@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from launch import SCRIPTS, TIMEOUT_SECONDS, Failure, Subject, report, require, tool_environment
+from launch import HOSTS, SCRIPTS, TIMEOUT_SECONDS, Failure, Subject, indirect, report, require, tool_environment
 
 PROMPT = {"gdb": "(gdb) ", "lldb": "(lldb) "}
 
@@ -145,21 +145,21 @@ def check_lldb_terminal(session):
 
 DELAYS = (0.1, 0.02, 0.3, 0.05, 0.2, 0.5)  # (just after the Enter, LLDB sometimes drops what is typed)
 QUESTIONS = ("gcgraph --cycles", "refs --depth=2 #1", "refs #2", "gcgraph #3", "gcquery select count(leaked) from objects")
+SLOW = "import time; host = %s; fast = host.read; host.read = lambda self, *at: time.sleep(0.005) or fast(self, *at)"
 INSIDE = {
     "gdb": {
         "forget": "python gdb._refheap.epoch.advance()",
         "sync": 'printf "sync%%d\\n", %d',
-        "indirect": "python Host.pid = Host.core_path = lambda self: None",
-        "slow": "python import time; fast = Host.read; Host.read = lambda self, *at: time.sleep(0.005) or fast(self, *at)",
+        "indirect": "python " + indirect("gdb"),
+        "slow": "python " + SLOW % HOSTS["gdb"],
         "no colors": "set style enabled off",
         "colors": "set style enabled on",
     },
     "lldb": {
         "forget": "script lldb._refheap.close(); lldb._refheap.sessions.clear()",
         "sync": 'script print("sync" + str(%d))',
-        "indirect": "script import refheap_lldb; refheap_lldb.Host.pid = refheap_lldb.Host.core_path = lambda self: None",
-        "slow": "script import time; fast = refheap_lldb.Host.read; refheap_lldb.Host.read = "
-                "lambda self, *at: time.sleep(0.005) or fast(self, *at)",
+        "indirect": "script " + indirect("lldb"),
+        "slow": "script " + SLOW % HOSTS["lldb"],
         "no colors": "settings set use-color false",
         "colors": "settings set use-color true",
     },

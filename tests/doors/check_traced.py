@@ -34,6 +34,7 @@ def functions_of(documents, program, twin):
 def check_pairs(known, pairs, function):
     name = known["id"]
     require(pairs["traced"] and pairs["decided"] and pairs["reason"] is None, "%s: %s", name, pairs)
+    require(pairs["earlier_changes"] == sum(known["before"].values()), "%s: before: %s", name, pairs)
     for key, said in (("counts", "count"), ("retains", "retains"), ("releases", "releases"), ("early", "early"),
                       ("early_open", "early")):
         require(pairs[key] == known[said], "%s: %s is %s, not %s", name, key, pairs[key], known[said])
@@ -53,11 +54,14 @@ def check_pairs(known, pairs, function):
 def check_events(known, document):
     """Each change is an event, its stack with it."""
     kinds = collections.Counter(event["kind"] for event in document["history"] if event["id"] == known["id"])
-    expected = {"retain": known["retains"], "release": known["releases"], "alloc": int(known["birth"] is not None)}
+    expected = {"retain": known["retains"], "release": known["releases"], "alloc": int(known["birth"] is not None),
+                "begin": known["begin"], "end": known["end"]}
+    for kind, count in known["before"].items():
+        expected[kind] += count
     require(document["traced"] is True and not document["history_cut"], "%s: %s", known["id"], document["history_cut"])
     require(kinds == {kind: count for kind, count in expected.items() if count}, "%s: %s, not %s", known["id"], kinds, expected)
     numbers = [event["event"] for event in document["history"] if event["traced"]]
-    require(numbers == sorted(numbers, reverse=True) and all(event["stack"] for event in document["history"] if event["traced"]),
+    require(numbers == sorted(numbers, reverse=True) and all(event["stack"] or event["kind"] in ("begin", "end") for event in document["history"] if event["traced"]),
             "%s: %s", known["id"], numbers)
 
 
@@ -75,6 +79,7 @@ def check(door, target, truth, arguments):
     for known, pairs, past in zip(objects, documents[:len(objects)], documents[len(objects):], strict=True):
         check_pairs(known, pairs["pairs"], function)
         check_events(known, past)
+    require(sum(known["end"] for known in objects) > 3, "too few were traced, and not, and again")
     return sum(known["retains"] for known in objects), sum(len(document["pairs"]["groups"]) for document in documents[:len(objects)])
 
 

@@ -27,16 +27,16 @@ static void before_read(int file)
         abort();
 }
 
+#define PLACE int file, void *bytes, size_t size, off_t at
 #define READ(name, ...)                                                                            \
-    __attribute__((visibility("default"))) ssize_t name(int file, void *bytes, size_t size,        \
-                                                        off_t at, ##__VA_ARGS__);                  \
-    ssize_t name(int file, void *bytes, size_t size, off_t at, ##__VA_ARGS__)                      \
+    __attribute__((visibility("default"))) ssize_t name(__VA_ARGS__);                              \
+    ssize_t name(__VA_ARGS__)                                                                      \
     {                                                                                              \
         before_read(file);                                                                         \
         return syscall(SYS_pread64, file, bytes, size, at);                                        \
     }
 
-READ(pread)
-READ(pread64)
-READ(__pread_chk, size_t room __attribute__((unused)))
-READ(__pread64_chk, size_t room __attribute__((unused)))
+READ(pread, PLACE)
+READ(pread64, PLACE)
+READ(__pread_chk, PLACE, size_t room __attribute__((unused)))
+READ(__pread64_chk, PLACE, size_t room __attribute__((unused)))

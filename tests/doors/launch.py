@@ -24,6 +24,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SCRIPTS = {"gdb": os.path.join(ROOT, "gdb", "refheap_gdb.py"), "lldb": os.path.join(ROOT, "lldb", "refheap_lldb.py")}
+HOSTS = {name: "__import__('sys').modules['refheap_in_%s.host'].Host" % name for name in SCRIPTS}  # inside of the debugger
 TIMEOUT_SECONDS = 120
 NOT_RUN = -1
 
@@ -117,6 +118,11 @@ def targets(subject, modes):
         yield mode, Target(core=target.core) if mode == "alone" else target
 
 
+def indirect(name):
+    """The Python that leaves the engine nothing but the door's callbacks."""
+    return "host = %s; host.pid = host.core_path = lambda self: None" % HOSTS[name]
+
+
 # ---- doors ---------------------------------------------------------------------------------------
 
 
@@ -197,7 +203,7 @@ class IndirectGdb(Gdb):
     name = "gdb by its callbacks alone"
 
     def ask(self, target, questions, prelude=()):
-        return super().ask(target, questions, ["python Host.pid = Host.core_path = lambda self: None", *prelude])
+        return super().ask(target, questions, ["python " + indirect("gdb"), *prelude])
 
 
 class Lldb:
@@ -231,8 +237,7 @@ class IndirectLldb(Lldb):
     name = "lldb by its callbacks alone"
 
     def ask(self, target, questions, prelude=()):
-        host = "script import refheap_lldb; refheap_lldb.Host.pid = refheap_lldb.Host.core_path = lambda self: None"
-        return super().ask(target, questions, [host, *prelude])
+        return super().ask(target, questions, ["script " + indirect("lldb"), *prelude])
 
 
 class RemoteGdb(Gdb):

@@ -7,6 +7,7 @@
  */
 #include <refheap/refheap.h>
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ int main(void)
         if (!(buffers[i] = rh_new(heap, &buffer_type)))
             return 1;
     /* unchecked, as the mistake is */
-    void (*copy)(char *, const char *) = (void (*)(char *, const char *))(void *)strcpy;
+    void (*copy)(char *, const char *) = (void (*)(char *, const char *))(uintptr_t)strcpy;
     __asm__ volatile("" : "+r"(copy));
     users[0]->length = sizeof users[0]->name;
     copy(users[0]->name, text);

@@ -156,7 +156,7 @@ static void build_region(region *r)
                                                     : any_of(&r->of_fate[SHADOW_HELD]));
         if (chance(3) && r->of_fate[SHADOW_CYCLE].count)
             add_peer(r, SHADOW_CYCLE, any_of(&r->of_fate[SHADOW_CYCLE]));
-        shadow_fate fate = below(FATES);
+        shadow_fate fate = (shadow_fate)below(FATES);
         if (chance(10) && r->of_fate[fate].count)
             set_parent(any_of(&r->of_fate[SHADOW_HELD]), chance(40) && r->victims.count
                                                              ? any_of(&r->victims)

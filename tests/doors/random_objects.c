@@ -397,7 +397,7 @@ static shadow_id shared_object(void)
 /* One more reference between objects whose fates that leaves as they are. */
 void add_edge(region *r)
 {
-    shadow_fate from = below(FATES), to = chance(70) ? from : SHADOW_HELD;
+    shadow_fate from = (shadow_fate)below(FATES), to = chance(70) ? from : SHADOW_HELD;
     if (from == SHADOW_CYCLE && chance(20))
         to = chance(50) ? SHADOW_LOST : SHADOW_DEPENDENT;
     else if ((from == SHADOW_LOST || from == SHADOW_DEPENDENT) && chance(40))

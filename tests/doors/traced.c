@@ -10,6 +10,7 @@
 #endif
 #include <refheap/refheap.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,8 @@ typedef struct book {
     const char *birth; /* the function of it; NULL: it was traced later */
     uint64_t retains, releases, early;
     uint64_t taken[TAKERS], open[TAKERS];
+    uint64_t begins, ends, before_retains, before_releases; /* before its last pause */
+    bool was_born;                                          /* the same of its birth */
 } book;
 
 static rh_heap *heap;
@@ -153,6 +156,27 @@ static APART void born_untraced(int i)
     }
     if (!rh_trace(objects[i]))
         abort();
+    books[i].begins = 1;
+}
+
+/* What it takes and gives now is in no record; the one that begins then is another one. */
+static APART void pause_trace(int i)
+{
+    book *b = &books[i];
+    rh_untrace(objects[i]);
+    rh_retain(objects[i]);
+    KEEP();
+    if (rand() % 2 && rh_refcount(objects[i]) > 2)
+        rh_release(objects[i]);
+    KEEP();
+    *b = (book){.early = rh_refcount(objects[i]),
+                .begins = b->begins + 1,
+                .ends = b->ends + 1,
+                .before_retains = b->before_retains + b->retains,
+                .before_releases = b->before_releases + b->releases,
+                .was_born = b->was_born || b->birth};
+    if (!rh_trace(objects[i]))
+        abort();
 }
 
 static void step(void)
@@ -193,11 +217,15 @@ static void print_object(int i)
     const book *b = &books[i];
     printf("%s{\"id\": \"%s#%llu\", \"count\": %llu, \"retains\": %llu, \"releases\": %llu, "
            "\"early\": %llu, \"birth\": ",
-           i ? ", " : "", b->birth ? traced_type.name : later_type.name,
+           i ? ", " : "", b->birth || b->was_born ? traced_type.name : later_type.name,
            (unsigned long long)rh_serial(objects[i]), (unsigned long long)rh_refcount(objects[i]),
            (unsigned long long)b->retains, (unsigned long long)b->releases,
            (unsigned long long)b->early);
     printf(b->birth ? "\"%s\"" : "null", b->birth);
+    printf(", \"before\": {\"retain\": %llu, \"release\": %llu, \"alloc\": %d}, \"begin\": %llu, "
+           "\"end\": %llu",
+           (unsigned long long)b->before_retains, (unsigned long long)b->before_releases,
+           b->was_born, (unsigned long long)b->begins, (unsigned long long)b->ends);
     printf(", \"groups\": {");
     for (int n = 0, shown = 0; n < TAKERS; n++)
         if (b->taken[n])
@@ -225,6 +253,8 @@ int main(int argc, char **argv)
     for (int n = 0; n < steps; n++) {
         step();
         make_noise();
+        if (n < steps / 2 && rand() % 30 == 0)
+            pause_trace(rand() % OBJECTS);
     }
     printf("{\"checkpoint\": 1, \"objects\": [");
     for (int i = 0; i < OBJECTS; i++)

@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,8 @@ int main(int count, char **words)
     prctl(PR_SET_NAME, "t" UNKIND);
     copy_file(words[1], "./library" UNKIND ".so");
     void *library = dlopen("./library" UNKIND ".so", RTLD_NOW);
-    void **(*place)(void) = library ? (void **(*)(void))dlsym(library, "unkind_place") : NULL;
+    void **(*place)(void) =
+        library ? (void **(*)(void))(uintptr_t)dlsym(library, "unkind_place") : NULL;
     copy_file("/proc/self/comm", "mapped" UNKIND);
     int file = open("mapped" UNKIND, O_RDWR);
     if (!place || ftruncate(file, 4096))

@@ -35,6 +35,7 @@ static inline __attribute__((always_inline)) long walk(const struct node *node)
     return sum;
 }
 
+long work(int row);
 __attribute__((noinline)) long work(int row)
 {
     static struct {
@@ -46,6 +47,7 @@ __attribute__((noinline)) long work(int row)
     return walk(registry.slots[row & 7]) + walk(kept.last[0]);
 }
 
+long _start(void);
 long _start(void)
 {
     return work(1) + walk(file_static[1]);

@@ -1,5 +1,5 @@
 """check_headers.py - every public header compiles alone and twice, and all that refheap.h offers can be used, without
-a warning: by each compiler there is, in each standard of C and C++ that it may meet. And a type whose struct does not
+a warning: by gcc and clang, in each standard of C and C++ that it may meet. And a type whose struct does not
 begin with its rh_object is refused by each.
 
 Invariant: a compiler that is named must be there and know the standards; at least one of C and one of C++ are named.

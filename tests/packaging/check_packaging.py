@@ -1,7 +1,7 @@
 """check_packaging.py - what `cmake --install` leaves, used by programs outside the tree.
 
-The build is installed into a temporary prefix, which is then moved: everything is checked at the second
-place, so that nothing installed may remember the first one.
+The build is installed into a temporary prefix with a space in its name, twice, which is then moved: everything is
+checked at the second place, so that nothing installed may remember the first one.
 - the files name neither the first prefix nor the tree;
 - every header compiles alone, as C11 with -pedantic and as C++;
 - each library exports exactly the functions that its headers declare, copies of inline functions included;
@@ -15,6 +15,7 @@ Invariant: a program that is said to be linked statically needs no librefheap.so
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -58,7 +59,7 @@ class Package:
 
     def pkg_config(self, *words):
         found = {"PKG_CONFIG_PATH": os.path.join(self.libdir, "pkgconfig")}
-        return run("pkg-config", *words, "refheap", environment=found).split()
+        return shlex.split(run("pkg-config", *words, "refheap", environment=found))
 
     def expect_packaged(self, program, is_shared):
         needed = "librefheap.so" in run("readelf", "-d", program)
@@ -167,6 +168,7 @@ def check_cmake(package):
         "-DCMAKE_PREFIX_PATH=" + package.prefix, "-DPROGRAM=" + os.path.join(HERE, "program.c"))
     run(package.options.cmake, "--build", build)
     package.expect_packaged(os.path.join(build, "with_refheap"), True)
+    package.expect_packaged(os.path.join(build, "with_refheap_shared"), True)
     package.expect_packaged(os.path.join(build, "with_refheap_static"), False)
     with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as file:
         found = re.search(r"^refheap_DIR:PATH=(.*)$", file.read(), re.M).group(1)
@@ -208,8 +210,11 @@ def main():
     parser.add_argument("--flags", default="", help="of the sanitizers")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        first, second = os.path.join(folder, "first"), os.path.join(folder, "second")
+        first, second = os.path.join(folder, "first place"), os.path.join(folder, "second place")
         run(options.cmake, "--install", options.build, "--prefix", first)
+        once = sorted(files_below(first))
+        run(options.cmake, "--install", options.build, "--prefix", first)
+        require(sorted(files_below(first)) == once, "installed again, there are other files")
         if not options.flags:  # GDB hangs with a sanitizer's library
             check_auto_load(options, first, folder)
         check_staged(options, folder)

@@ -153,6 +153,8 @@ static void lay_out(fake_space *space)
     c[RH_MC_count_dying_mask] = 0x0FFFFFFFu;
     c[RH_MC_count_traced] = space->layout ? 0xA0000000u : 0xC0000000u;
     c[RH_MC_object_traced] = space->layout ? 1u << 13 : 1u << 14;
+    c[RH_MC_event_begin] = RH_EVENT_BEGIN;
+    c[RH_MC_event_end] = RH_EVENT_END;
     c[RH_MC_type_traced] = space->layout ? 1u << 6 : 1u << 8;
     c[RH_MC_source_index] = space->layout ? 24 : 8;
     c[RH_MC_source_slot_class] = space->layout ? 12 : 32;
@@ -177,6 +179,7 @@ static unsigned write_constants(fake_space *space, const char *omit)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
                     RH_METADATA_POISON_CONSTANTS(NAME) RH_METADATA_TRACE_CONSTANTS(NAME)
+                        RH_METADATA_RANGE_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
@@ -221,6 +224,7 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
                     RH_METADATA_POISON_CONSTANTS(NAME) RH_METADATA_TRACE_CONSTANTS(NAME)
+                        RH_METADATA_RANGE_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {
@@ -230,14 +234,13 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
     }
 }
 
-fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned layout,
-                           const char *omit)
+fake_space *fake_space_new(fake_target *target, uint64_t descriptor, int layout, const char *omit)
 {
     fake_space *space = calloc(1, sizeof *space);
     ck_assert_ptr_nonnull(space);
     *space = (fake_space){.target = target,
                           .descriptor = descriptor,
-                          .layout = layout,
+                          .layout = (unsigned)layout,
                           .constants = descriptor + sizeof(struct rh_metadata_descriptor) + 16,
                           .constant_size = layout ? 72 : 48,
                           .next_address = (descriptor & ~0xfffffffull) + 0x10000000ull};

@@ -40,7 +40,7 @@ enum {
     RH_METADATA_WEAK_CONSTANTS(FAKE_ID) RH_METADATA_SLOT_CONSTANTS(FAKE_ID)
         RH_METADATA_SITE_CONSTANTS(FAKE_ID) RH_METADATA_EVENT_CONSTANTS(FAKE_ID)
             RH_METADATA_RING_CONSTANTS(FAKE_ID) RH_METADATA_POISON_CONSTANTS(FAKE_ID)
-                RH_METADATA_TRACE_CONSTANTS(FAKE_ID)
+                RH_METADATA_TRACE_CONSTANTS(FAKE_ID) RH_METADATA_RANGE_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
                     FAKE_CONSTANTS
 };
@@ -72,8 +72,7 @@ typedef struct fake_heap {
 
 /* Writes descriptor and constants at `descriptor` (mapped there if it is not). omit: names of
  * constants that are left out of the table, separated by spaces; NULL: none. */
-fake_space *fake_space_new(fake_target *target, uint64_t descriptor, unsigned layout,
-                           const char *omit);
+fake_space *fake_space_new(fake_target *target, uint64_t descriptor, int layout, const char *omit);
 void fake_space_free(fake_space *space);
 /* The address of a descriptor's member: FAKE_DESCRIPTOR(space, heaps). */
 #define FAKE_DESCRIPTOR(space, member)                                                             \

@@ -52,11 +52,11 @@ static inline void scene_roots(scene *s, const uint64_t *n, uint64_t bag)
     fake_put(t, 0x400000004F00, n[2], 8);
 }
 
-static inline scene *scene_new(unsigned layout)
+static inline scene *scene_new(int layout)
 {
     scene *s = calloc(1, sizeof *s);
     ck_assert_ptr_nonnull(s);
-    s->random = 0x9E3779B97F4A7C15ull + layout;
+    s->random = 0x9E3779B97F4A7C15ull + (unsigned)layout;
     s->w = world_new(layout);
     fake_target *t = s->w.t;
     fake_module(t, 0x400000000000, "/usr/bin/program", 0x4000, 0x1000,

@@ -1,7 +1,7 @@
 /* inspect_args.c - command lines: options, values, operands, and how errors are told. */
 #include "inspect_test.h"
 
-static world two_nodes(unsigned layout)
+static world two_nodes(int layout)
 {
     world w = world_new(layout);
     uint64_t a = new_node(&w, 1), b = new_node(&w, 1);

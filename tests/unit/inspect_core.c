@@ -26,7 +26,7 @@ typedef struct scene {
     uint64_t a, b;
 } scene;
 
-static scene scene_new(unsigned layout)
+static scene scene_new(int layout)
 {
     scene s = {.w = world_new(layout)};
     fake_target *t = s.w.t;
@@ -362,14 +362,14 @@ START_TEST(a_core_that_changes_between_questions_is_read_anew)
     ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
     core.emit = emit_to_terminal;
     json_t *json = ask_file(session, &core, "gcfind", "");
-    ck_assert_int_eq(json_array_size(fake_at(json, "objects")), 2);
+    ck_assert_uint_eq(json_array_size(fake_at(json, "objects")), 2);
     json_decref(json);
     size_t size; /* written in place with one object more, as by a program that dumps again */
     new_node(&s.w, 1);
     uint8_t *bytes = fake_core_bytes(s.w.t, &size);
     fake_core_write(path, bytes, size);
     json = ask_file(session, &core, "gcfind", "");
-    ck_assert_int_eq(json_array_size(fake_at(json, "objects")), 3);
+    ck_assert_uint_eq(json_array_size(fake_at(json, "objects")), 3);
     ck_assert(json_is_true(fake_at(json, "complete")));
     json_decref(json);
     fake_core_write(path, (const uint8_t *)"gone", 4); /* not even headers are left */

@@ -91,7 +91,7 @@ START_TEST(children_are_the_declared_fields_as_many_as_are_asked_for)
     fake_put(w.t, fake_slot(w.space, a, VALUE), (uint32_t)-14, 4);
     fake_vector(w.heap, l, 0, 8, items, 5);
     json_t *json = describe(&w, a, 10);
-    ck_assert_int_eq(fake_size(json, "children"), 5);
+    ck_assert_uint_eq(fake_size(json, "children"), 5);
     ck_assert_str_eq(fake_string(json, "children.0.name"), "next");
     ck_assert_str_eq(fake_string(json, "children.0.kind"), "strong");
     ck_assert_str_eq(fake_string(json, "children.0.value"), text_of(b));
@@ -100,13 +100,13 @@ START_TEST(children_are_the_declared_fields_as_many_as_are_asked_for)
     ck_assert_str_eq(fake_string(json, "children.4.text"), "-14");
     json_decref(json);
     json = describe(&w, l, 3);
-    ck_assert_int_eq(fake_size(json, "children"), 3);
+    ck_assert_uint_eq(fake_size(json, "children"), 3);
     ck_assert_int_eq(fake_integer(json, "children_total"), 5);
     ck_assert_str_eq(fake_string(json, "children.1.name"), "items[1]");
     ck_assert_str_eq(fake_string(json, "children.2.value"), "0x0");
     json_decref(json);
     json = describe(&w, l, 0);
-    ck_assert_int_eq(fake_size(json, "children"), 0);
+    ck_assert_uint_eq(fake_size(json, "children"), 0);
     ck_assert(json_is_true(fake_at(json, "is_live")));
     json_decref(json);
     world_free(&w);
@@ -129,14 +129,14 @@ START_TEST(what_ran_on_is_read_anew_and_not_opened_again)
     check_text(&w, a, "node#1 rc=4");
     check_text(&w, b, "STALE: was node#2, freed by release");
     check_text(&w, c, "node#3 rc=2");
-    ck_assert_int_eq(w.t->region_calls, opened);
+    ck_assert_uint_eq(w.t->region_calls, opened);
     ck_assert_msg(w.t->reads > 0 && w.t->reads < 20, "%lu reads", w.t->reads);
 
     fake_heap *other = fake_heap_new(w.space, 2, "other"); /* another heap: in lists not known */
     uint64_t d = fake_new(other, w.node, 1, 0);
     w.t->state++;
     check_text(&w, d, "node#4 rc=1");
-    ck_assert_int_gt(w.t->region_calls, opened);
+    ck_assert_uint_gt(w.t->region_calls, opened);
     fake_heap_free(other);
     world_free(&w);
 }
@@ -189,7 +189,7 @@ START_TEST(where_there_is_nothing_to_read_nothing_is_said)
     ck_assert_ptr_null(rhi_session_describe(t->session, &t->target, 0x7f0000000000, 5, 200));
     unsigned long opened = t->region_calls; /* that there is no heap is known, too */
     ck_assert_ptr_null(rhi_session_describe(t->session, &t->target, 0x7f0000000008, 5, 200));
-    ck_assert_int_eq(t->region_calls, opened);
+    ck_assert_uint_eq(t->region_calls, opened);
     fake_target_free(t);
 }
 END_TEST

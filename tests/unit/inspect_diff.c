@@ -19,7 +19,7 @@ typedef struct scene {
 
 static scene scene_new(int layout)
 {
-    scene s = {.w = world_new((unsigned)layout), .folder = "/tmp/refheap-diff-XXXXXX"};
+    scene s = {.w = world_new(layout), .folder = "/tmp/refheap-diff-XXXXXX"};
     ck_assert_ptr_nonnull(mkdtemp(s.folder));
     for (unsigned i = 0; i < FILES; i++)
         snprintf(s.files[i], sizeof s.files[i], "%s/%u", s.folder, i);

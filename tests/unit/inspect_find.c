@@ -24,7 +24,7 @@ static world with_all(int layout, fake_heap **second)
 {
     static const fake_field twig_fields[] = {FAKE_STRONG("up", 0),
                                              FAKE_ONE("length", RH_KIND_UINT, 8, 8)};
-    world w = world_new((unsigned)layout);
+    world w = world_new(layout);
     uint32_t twig = fake_type(w.space, "twig", 16, twig_fields, 2);
     fake_type_elements(w.space, twig, 100, 8);
     new_node(&w, 1);

@@ -18,7 +18,7 @@ typedef struct both {
     uint64_t leaf, pair, bag, twice, freed, lost, q, n;
 } both;
 
-static both both_new(unsigned layout)
+static both both_new(int layout)
 {
     both b = {.w = world_new(layout)};
     fake_target *t = b.w.t;
@@ -81,7 +81,7 @@ START_TEST(objects_have_addresses_for_names)
     ck_assert(json_is_null(fake_at(json, "object.serial")));
     ck_assert_int_eq(fake_integer(json, "object.heap"), 1001);
     ck_assert_int_eq(fake_integer(json, "object.size"), 48); /* with its prefix */
-    ck_assert_int_eq(fake_size(json, "fields"), 2);
+    ck_assert_uint_eq(fake_size(json, "fields"), 2);
     ck_assert_str_eq(fake_string(json, "fields.0.name"), "left");
     ck_assert_str_eq(fake_string(json, "fields.0.kind"), "strong");
     ck_assert_str_eq(fake_string(json, "fields.0.value"), text_of(b.leaf));
@@ -91,7 +91,7 @@ START_TEST(objects_have_addresses_for_names)
     ck_assert_str_eq(fake_string(json, "fields.1.kind"), "borrowed");
     json_decref(json);
     json = fake_json(b.w.t, "objat", text_of(b.bag)); /* its slots lie elsewhere */
-    ck_assert_int_eq(fake_size(json, "fields"), 3);
+    ck_assert_uint_eq(fake_size(json, "fields"), 3);
     ck_assert_str_eq(fake_string(json, "fields.2.name"), "{3}");
     ck_assert_str_eq(fake_string(json, "fields.2.target"), at("twice", b.twice));
     json_decref(json);
@@ -194,7 +194,7 @@ END_TEST
 static void check_referrers_of_leaf(const both *b)
 {
     json_t *json = fake_json(b->w.t, "refs", text_of(b->leaf));
-    ck_assert_int_eq(fake_size(json, "referrers"), 4);
+    ck_assert_uint_eq(fake_size(json, "referrers"), 4);
     unsigned seen = 0;
     for (unsigned i = 0; i < 4; i++) {
         const json_t *row = json_array_get(fake_at(json, "referrers"), i);
@@ -217,7 +217,7 @@ START_TEST(referrers_are_found_with_a_graph_and_without)
     json_decref(fake_json(b.w.t, "gcgraph", "")); /* from now on there is one */
     check_referrers_of_leaf(&b);
     json_t *json = fake_json(b.w.t, "refs", text_of(b.q)); /* held by the other format */
-    ck_assert_int_eq(fake_size(json, "referrers"), 1);
+    ck_assert_uint_eq(fake_size(json, "referrers"), 1);
     ck_assert_str_eq(fake_string(json, "referrers.0.from"), id_of(&b.w, b.n));
     ck_assert_str_eq(fake_string(json, "referents.0.target"), id_of(&b.w, b.n));
     json_decref(json);
@@ -232,7 +232,7 @@ START_TEST(referrers_are_found_with_a_graph_and_without)
     char line[64];
     snprintf(line, sizeof line, "--path %s", text_of(b.leaf));
     json = fake_json(b.w.t, "refs", line);
-    ck_assert_int_eq(fake_size(json, "path"), 3); /* the root, the bag, the leaf */
+    ck_assert_uint_eq(fake_size(json, "path"), 3); /* the root, the bag, the leaf */
     ck_assert_str_eq(fake_string(json, "path.1.object"), at("bag", b.bag));
     ck_assert_str_eq(fake_string(json, "path.1.name"), "{1}");
     json_decref(json);
@@ -248,7 +248,7 @@ END_TEST
 static void check_lost(const both *b, unsigned fields, unsigned words, int64_t unexplained)
 {
     json_t *json = fake_json(b->w.t, "refs", text_of(b->lost));
-    ck_assert_int_eq(fake_size(json, "referrers"), fields + words);
+    ck_assert_uint_eq(fake_size(json, "referrers"), fields + words);
     ck_assert_int_eq(fake_integer(json, "ledger.fields"), fields);
     ck_assert_int_eq(fake_integer(json, "ledger.words"), words);
     ck_assert_int_eq(fake_integer(json, "ledger.unexplained"), unexplained);
@@ -428,7 +428,7 @@ static void check_speck(const both *b, uint64_t speck, int64_t lost, unsigned po
             counts += fake_integer(leak, "counts_lost");
     }
     ck_assert_int_eq(counts, lost);
-    ck_assert_int_eq(fake_size(json, "possible"), possible);
+    ck_assert_uint_eq(fake_size(json, "possible"), possible);
     ck_assert_int_eq(fake_integer(json, "undecided"), 0);
     if (possible) {
         ck_assert_str_eq(fake_string(json, "possible.0.object"), at("speck", speck));
@@ -516,7 +516,7 @@ START_TEST(crates_may_lie_far_apart)
     ck_assert_int_eq(fake_integer(json, "total"), 11);
     json_decref(json);
     json = fake_json(b.w.t, "gcgraph", text_of(bag));
-    ck_assert_int_eq(fake_size(json, "nodes"), 4);
+    ck_assert_uint_eq(fake_size(json, "nodes"), 4);
     json_decref(json);
     for (unsigned i = 0; i < 3; i++) {
         json = fake_json(b.w.t, "refs", text_of(held[i]));
@@ -534,14 +534,14 @@ START_TEST(a_cycle_may_lead_through_both_formats)
 {
     both b = both_new(_i);
     json_t *json = fake_json(b.w.t, "gcgraph", "");
-    ck_assert_int_eq(fake_size(json, "cycles"), 1);
+    ck_assert_uint_eq(fake_size(json, "cycles"), 1);
     ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "garbage");
-    ck_assert_int_eq(fake_size(json, "cycles.0.objects"), 2);
+    ck_assert_uint_eq(fake_size(json, "cycles.0.objects"), 2);
     json_decref(json);
     must_have(say(&b, "gcgraph", ""), at("pair", b.q));
     json = fake_json(b.w.t, "gcgraph", text_of(b.bag));
-    ck_assert_int_eq(fake_size(json, "nodes"), 4);
-    ck_assert_int_eq(fake_size(json, "edges"), 7); /* one of them borrowed */
+    ck_assert_uint_eq(fake_size(json, "nodes"), 4);
+    ck_assert_uint_eq(fake_size(json, "edges"), 7); /* one of them borrowed */
     json_decref(json);
     must_have(say(&b, "gcgraph", text_of(b.bag)), "both");
     int status;
@@ -587,7 +587,7 @@ START_TEST(lists_and_totals_are_of_both)
     ck_assert_int_eq(fake_integer(json, "total"), 4); /* pair, bag, q, node */
     json_decref(json);
     json = fake_json(b.w.t, "gcstat", "");
-    ck_assert_int_eq(fake_size(json, "heaps"), 2);
+    ck_assert_uint_eq(fake_size(json, "heaps"), 2);
     ck_assert_int_eq(fake_integer(json, "heaps.0.slabs"), 1);
     ck_assert_int_eq(fake_integer(json, "heaps.1.crates"), 1);
     ck_assert_int_eq(fake_integer(json, "heaps.1.lone"), 1);
@@ -608,12 +608,12 @@ START_TEST(what_does_not_fit_is_told_of_both)
 {
     both b = both_new(_i);
     json_t *json = fake_json(b.w.t, "gcverify", "");
-    ck_assert_int_eq(fake_size(json, "problems"), 0);
+    ck_assert_uint_eq(fake_size(json, "problems"), 0);
     ck_assert_int_eq(fake_integer(json, "objects_checked"), 7);
     ck_assert(json_is_true(fake_at(json, "complete")));
     json_decref(json);
     json = fake_json(b.w.t, "gcstale", "");
-    ck_assert_int_eq(fake_size(json, "stale"), 0);
+    ck_assert_uint_eq(fake_size(json, "stale"), 0);
     json_decref(json);
     fake_put(b.w.t, b.leaf, 3, 8);              /* its count: four slots hold it */
     made_up_put(b.w.t, b.pair, 1, b.freed);     /* dangles, and owns nothing */
@@ -623,10 +623,10 @@ START_TEST(what_does_not_fit_is_told_of_both)
     b.w.t->state++;
     json = fake_json(b.w.t, "gcverify", "");
     ck_assert_int_eq(fake_integer(json, "by_kind.bad_link"), 2); /* both slots of the one word */
-    ck_assert_int_eq(fake_size(json, "problems"), 2);
+    ck_assert_uint_eq(fake_size(json, "problems"), 2);
     json_decref(json);
     json = fake_json(b.w.t, "gcstale", "");
-    ck_assert_int_eq(fake_size(json, "stale"), 3);
+    ck_assert_uint_eq(fake_size(json, "stale"), 3);
     ck_assert_str_eq(fake_string(json, "stale.0.was"), at("pair", b.freed));
     ck_assert_str_eq(fake_string(json, "stale.1.evidence"), "inside another object");
     ck_assert_str_eq(fake_string(json, "stale.1.now"), at("leaf", b.leaf));
@@ -676,7 +676,7 @@ START_TEST(a_guess_counts_and_is_called_conservative)
     made_up_table(b.w.t, b.bag, spare, held, 4);
     for (int pass = 0; pass < 2; pass++) { /* without a graph, and with one */
         json_t *json = fake_json(b.w.t, "refs", text_of(only));
-        ck_assert_int_eq(fake_size(json, "referrers"), 1);
+        ck_assert_uint_eq(fake_size(json, "referrers"), 1);
         ck_assert_str_eq(fake_string(json, "referrers.0.kind"), "field");
         ck_assert_str_eq(fake_string(json, "referrers.0.strength"), "conservative");
         ck_assert_str_eq(fake_string(json, "referrers.0.name"), "word");
@@ -770,7 +770,7 @@ START_TEST(garbage_by_guesses_is_certain_where_no_word_leads_to_it)
         ck_assert(!json_object_get(json_array_get(fake_at(json, "leaks"), i), "guessed"));
     json_decref(json);
     json = fake_json(b.w.t, "gcgraph", ""); /* which looks for no words */
-    ck_assert_int_eq(fake_size(json, "cycles"), 2);
+    ck_assert_uint_eq(fake_size(json, "cycles"), 2);
     for (size_t i = 0; i < 2; i++) {
         const json_t *cycle = json_array_get(fake_at(json, "cycles"), i);
         bool is_ours = !strncmp(fake_string(cycle, "objects.0"), "opaque", 6);
@@ -801,7 +801,7 @@ START_TEST(what_an_exact_root_holds_is_no_garbage_by_guesses)
     fake_put(b.w.t, b.bag, 1ull << 63, 8);
     fake_put(b.w.t, rooted, pair, 8);
     json_t *json = fake_json(b.w.t, "gcgraph", text_of(pair));
-    ck_assert_int_eq(fake_size(json, "cycles"), 1);
+    ck_assert_uint_eq(fake_size(json, "cycles"), 1);
     ck_assert_str_eq(fake_string(json, "cycles.0.verdict"), "held");
     json_decref(json);
     ck_assert_int_eq(total_of(&b, "gcleaks", "objects"), 3);
@@ -820,7 +820,7 @@ START_TEST(memory_may_be_used_again_for_anything)
     made_up_put(b.w.t, b.pair, 0, slot);
     b.w.t->state++;
     json = fake_json(b.w.t, "gcstale", ""); /* a slot that nothing was ever in */
-    ck_assert_int_eq(fake_size(json, "stale"), 1);
+    ck_assert_uint_eq(fake_size(json, "stale"), 1);
     ck_assert_str_eq(fake_string(json, "stale.0.evidence"), "no object");
     ck_assert_str_eq(fake_string(json, "stale.0.address"), text_of(slot));
     ck_assert(json_is_null(fake_at(json, "stale.0.was")));
@@ -890,7 +890,7 @@ START_TEST(live_objects_are_told_by_the_line_that_made_them)
 {
     both b = both_new(_i);
     json_t *json = fake_json(b.w.t, "gcstat", "--sites");
-    ck_assert_int_eq(fake_size(json, "heaps.1.sites"), 0);
+    ck_assert_uint_eq(fake_size(json, "heaps.1.sites"), 0);
     ck_assert_int_eq(fake_integer(json, "heaps.1.without_site"), 6);
     json_decref(json);
     must_have(say(&b, "gcstat", "--sites"), "  where its objects were made is not recorded: "
@@ -903,7 +903,7 @@ START_TEST(live_objects_are_told_by_the_line_that_made_them)
     made_up_site(b.w.t, descriptor, b.twice, 14);
     b.w.t->state++;
     json = fake_json(b.w.t, "gcstat", "--sites");
-    ck_assert_int_eq(fake_size(json, "heaps.1.sites"), 2);
+    ck_assert_uint_eq(fake_size(json, "heaps.1.sites"), 2);
     ck_assert_str_eq(fake_string(json, "heaps.1.sites.0.file"), "shelf.c");
     ck_assert_int_eq(fake_integer(json, "heaps.1.sites.0.line"), 14);
     ck_assert_int_eq(fake_integer(json, "heaps.1.sites.0.objects"), 2);
@@ -1066,7 +1066,7 @@ START_TEST(lost_references_are_told_by_type_and_line)
     made_up_put(b.w.t, other, 0, one);
     b.w.t->state++;
     json_t *json = fake_json_status(b.w.t, "gcleaks", "", &status);
-    ck_assert_int_eq(fake_size(json, "lost_by_type"), 2);
+    ck_assert_uint_eq(fake_size(json, "lost_by_type"), 2);
     ck_assert_str_eq(fake_string(json, "lost_by_type.0.type"), "twice");
     ck_assert_int_eq(fake_integer(json, "lost_by_type.0.objects"), 3);
     ck_assert_int_eq(fake_integer(json, "lost_by_type.0.counts_lost"), 6);
@@ -1136,7 +1136,7 @@ START_TEST(no_certain_statement_rests_on_a_root_that_is_guessed)
         ck_assert_int_eq(fake_integer(json, "ledger.exact"), guess ? 0 : 1);
         json_decref(json);
         json = fake_json(b.w.t, "gcleaks", "");
-        ck_assert_int_eq(fake_size(json, "leaks"), 2); /* n and q; the lost one */
+        ck_assert_uint_eq(fake_size(json, "leaks"), 2); /* n and q; the lost one */
         json_decref(json);
     }
     for (unsigned guess = 0; guess < 2; guess++) { /* all of the leaf's counts are in fields */
@@ -1148,13 +1148,13 @@ START_TEST(no_certain_statement_rests_on_a_root_that_is_guessed)
         ck_assert_int_eq(found ? json_integer_value(found) : 0, guess ? 0 : 1);
         json_decref(json);
         json = fake_json(b.w.t, "gcstale", "");
-        ck_assert_int_eq(fake_size(json, "stale"), guess ? 0 : 1);
+        ck_assert_uint_eq(fake_size(json, "stale"), guess ? 0 : 1);
         json_decref(json);
         fake_put(b.w.t, rooted, b.freed, 8);
         b.w.t->state++;
         json = fake_json(b.w.t, "gcstale", "");
-        ck_assert_int_eq(fake_size(json, "stale"), guess ? 0 : 1);
-        ck_assert_int_eq(fake_size(json, "possible"), guess ? 1 : 0);
+        ck_assert_uint_eq(fake_size(json, "stale"), guess ? 0 : 1);
+        ck_assert_uint_eq(fake_size(json, "possible"), guess ? 1 : 0);
         json_decref(json);
         json = fake_json(b.w.t, "gcverify", "");
         found = fake_at(json, "by_kind.bad_root");
@@ -1196,7 +1196,7 @@ START_TEST(a_path_has_an_expression_in_the_language_of_its_objects)
     b.w.t->state++;
     json = fake_json(b.w.t, "refs", line);
     ck_assert_ptr_null(fake_at(json, "language_expression"));
-    ck_assert_int_eq(fake_size(json, "path"), 3);
+    ck_assert_uint_eq(fake_size(json, "path"), 3);
     json_decref(json);
     snprintf(line, sizeof line, "--path 0x%" PRIx64, b.n); /* no root leads to it */
     json = fake_json(b.w.t, "refs", line);

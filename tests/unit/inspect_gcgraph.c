@@ -23,7 +23,7 @@ static const char *ids(const json_t *list)
  */
 static world with_cycles(int layout, uint64_t *n)
 {
-    world w = world_new((unsigned)layout);
+    world w = world_new(layout);
     static const unsigned counts[] = {2, 1, 2, 1, 1, 2, 1};
     for (unsigned i = 0; i < 7; i++)
         n[i + 1] = new_node(&w, counts[i]);
@@ -41,7 +41,7 @@ static world with_cycles(int layout, uint64_t *n)
 /* The slot still counts as taken by the bitmap, as those do that the allocator keeps at hand. */
 START_TEST(a_field_that_leads_to_nobody_is_no_reference)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint64_t a = new_node(&w, 1), gone = new_node(&w, 1), b = new_node(&w, 2);
     fake_link(w.heap, a, NEXT, gone);
     fake_link(w.heap, a, OTHER, b);
@@ -106,7 +106,7 @@ END_TEST
 /* A heap may have any number of cycles that are held, and few that are garbage. */
 START_TEST(garbage_cycles_come_first)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint64_t n[7];
     for (unsigned i = 1; i < 7; i++)
         n[i] = new_node(&w, i < 5 ? 2 : 1);
@@ -475,7 +475,7 @@ START_TEST(of_the_holders_of_a_cycle_live_ones_come_first)
 {
     enum { GARBAGE = 20 };
     static const unsigned limits[] = {0, 2, 5};
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint64_t garbage[GARBAGE];
     for (unsigned i = 0; i < GARBAGE; i++)
         garbage[i] = new_node(&w, 1);

@@ -4,7 +4,8 @@
  * and asks that this, and nothing else, is found. */
 #include "inspect_test.h"
 
-enum { ROOTS_AT = 0x7ffe0000, FAR = 0x610000000000, LIST_BODY = 24, TAIL_BODY = 8 };
+#define FAR UINT64_C(0x610000000000)
+enum { ROOTS_AT = 0x7ffe0000, LIST_BODY = 24, TAIL_BODY = 8 };
 
 typedef struct sound {
     world w;
@@ -67,7 +68,7 @@ static void link_all(sound *s)
     fake_link(heap, s->dying, NEXT, 0x1234); /* half dead on purpose */
 }
 
-static sound *sound_new(unsigned layout)
+static sound *sound_new(int layout)
 {
     sound *s = calloc(1, sizeof *s);
     ck_assert_ptr_nonnull(s);
@@ -150,7 +151,7 @@ static void must_be_sound(sound *s)
 
 static sound *start(int layout)
 {
-    sound *s = sound_new((unsigned)layout);
+    sound *s = sound_new(layout);
     must_be_sound(s);
     return s;
 }
@@ -387,7 +388,7 @@ START_TEST(bad_bitmap)
 END_TEST
 
 /* Heap 2 fills what is freed, and its node was freed. */
-static sound *start_filled(unsigned layout)
+static sound *start_filled(int layout)
 {
     sound *s = start(layout);
     const uint64_t *c = s->w.space->c;

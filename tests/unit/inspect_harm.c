@@ -34,7 +34,7 @@ static harmed harmed_in(world w, bool has_cycle)
     return h;
 }
 
-static harmed harmed_new(unsigned layout, bool has_cycle)
+static harmed harmed_new(int layout, bool has_cycle)
 {
     return harmed_in(world_new(layout), has_cycle);
 }
@@ -164,7 +164,7 @@ static void slab_has_another_size(harmed *h)
 
 static void slab_has_fewer_slots(harmed *h)
 {
-    add_to_slab(h, RH_MC_slab_capacity, -100u, 4);
+    add_to_slab(h, RH_MC_slab_capacity, -100ull, 4);
 }
 
 static void slab_begins_behind(harmed *h)
@@ -222,7 +222,7 @@ static void check_complete(harmed *h, const char *command, const char *line, boo
 START_TEST(what_damage_could_change_is_not_certain)
 {
     for (unsigned i = 0; i < KINDS; i++) {
-        harmed h = harmed_new((unsigned)_i, false);
+        harmed h = harmed_new(_i, false);
         third_is_held(&h);
         ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_ANSWERED, "%s",
                       h.w.t->out.bytes);
@@ -266,7 +266,7 @@ START_TEST(garbage_that_damage_cannot_hold_stays_certain)
     for (unsigned i = 0; i < KINDS; i++) {
         if (!kinds[i].spares_cycle)
             continue;
-        harmed h = harmed_new((unsigned)_i, true);
+        harmed h = harmed_new(_i, true);
         third_is_held(&h);
         kinds[i].damage(&h);
         ck_assert_msg(fake_run(h.w.t, "gcleaks", "--check") == RHI_FOUND, "%s: %s", kinds[i].name,
@@ -287,7 +287,7 @@ START_TEST(what_is_damaged_is_neither_garbage_nor_lost)
     void (*const damages[])(harmed * h) = {type_is_larger_than_the_slot, flags_say_dying,
                                            word_is_special_for_no_reason, count_is_below_1};
     for (unsigned i = 0; i < 4; i++) {
-        harmed h = harmed_new((unsigned)_i, false);
+        harmed h = harmed_new(_i, false);
         third_is_held(&h);
         fake_put(h.w.t, STACK + 0x200, 0, 8);
         fake_link(h.w.heap, h.kept, NEXT, h.keeper);
@@ -302,7 +302,7 @@ END_TEST
 
 START_TEST(a_word_in_a_damaged_object_is_a_word)
 {
-    harmed h = harmed_new((unsigned)_i, false);
+    harmed h = harmed_new(_i, false);
     type_is_none(&h);
     json_t *json = ask(&h.w, "refs", "", h.kept);
     ck_assert_str_eq(fake_string(json, "referrers.0.kind"), "undeclared");
@@ -316,7 +316,7 @@ END_TEST
 
 START_TEST(slots_that_are_in_no_use_are_no_damage)
 {
-    harmed h = harmed_new((unsigned)_i, false);
+    harmed h = harmed_new(_i, false);
     third_is_held(&h);
     uint64_t dead = new_node(&h.w, 1), cached = new_node(&h.w, 1), fresh = new_node(&h.w, 1),
              born = new_node(&h.w, 1);
@@ -346,7 +346,7 @@ START_TEST(an_older_runtimes_blank_header_is_damage_where_an_object_holds_it)
 {
     void (*const damages[])(harmed * h) = {header_is_zero, first_half_of_the_header_is_zero};
     for (unsigned i = 0; i < 4; i++) {
-        harmed h = harmed_in(world_without((unsigned)_i, FAKE_OLDER), false);
+        harmed h = harmed_in(world_without(_i, FAKE_OLDER), false);
         third_is_held(&h);
         uint64_t third = fake_get(h.w.t, STACK + 0x208, 8);
         if (i % 2)
@@ -362,7 +362,7 @@ END_TEST
 /* What is told of slots is another moment's than their headers. */
 START_TEST(a_running_process_is_read_as_an_older_runtimes)
 {
-    harmed h = harmed_new((unsigned)_i, false);
+    harmed h = harmed_new(_i, false);
     third_is_held(&h);
     bitmap_has_one_more(&h);
     h.w.t->target.flags |= RHI_TARGET_NO_STOP;

@@ -186,7 +186,7 @@ static void ask_all(scene *s)
 
 START_TEST(damaged_memory)
 {
-    scene *s = scene_new((unsigned)_i);
+    scene *s = scene_new(_i);
     fake_target *t = s->w.t;
     uint8_t *copies[FAKE_SEGMENTS_MAX];
     for (unsigned i = 0; i < t->segment_count; i++) {
@@ -262,7 +262,7 @@ static void ask_core(scene *s, const char *path)
 
 START_TEST(damaged_core_files)
 {
-    scene *s = scene_new((unsigned)_i);
+    scene *s = scene_new(_i);
     char path[] = "/tmp/refheap-test-XXXXXX";
     size_t size;
     uint8_t *whole = fake_core_bytes(s->w.t, &size), *bytes = malloc(size);

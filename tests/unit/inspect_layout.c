@@ -200,7 +200,7 @@ static void check_damage_in(world w, void (*harm)(world *w), const char *reason)
     world_free(&w);
 }
 
-static void check_damage(unsigned layout, void (*harm)(world *w), const char *reason)
+static void check_damage(int layout, void (*harm)(world *w), const char *reason)
 {
     check_damage_in(world_new(layout), harm, reason);
     check_damage_in(world_without(layout, FAKE_OLDER), harm, reason);
@@ -355,7 +355,7 @@ static uint64_t check_of(const world *w)
     return check;
 }
 
-static void check_change(unsigned layout, unsigned id, uint64_t value, bool has_check)
+static void check_change(int layout, unsigned id, uint64_t value, bool has_check)
 {
     static const char *const asked[] = {"gcleaks", "gcverify", "gcstat", "gcgraph", "gcstale"};
     world w = world_new(layout);

@@ -110,7 +110,7 @@ static long step_of(const char *command)
     return strcmp(command, "gcexport") == 0 ? 9 : 1;
 }
 
-static world small(unsigned layout)
+static world small(int layout)
 {
     world w = world_new(layout);
     uint64_t a = new_node(&w, 2), b = new_node(&w, 2);
@@ -238,7 +238,7 @@ END_TEST
 
 /* The most that a question has at once where there are so many objects, each of which two others
  * refer to. */
-static int64_t bytes_for(unsigned layout, unsigned objects, const char *command, const char *line)
+static int64_t bytes_for(int layout, unsigned objects, const char *command, const char *line)
 {
     static uint64_t nodes[1 << 13];
     world w = world_new(layout);

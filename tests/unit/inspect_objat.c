@@ -142,7 +142,7 @@ END_TEST
 
 START_TEST(a_pointer_to_a_field_names_the_field)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint64_t a = new_node(&w, 1), b = new_node(&w, 1), field = fake_slot(w.space, a, OTHER);
     fake_link(w.heap, a, OTHER, b);
     json_t *json = ask(&w, "objat", "", field);

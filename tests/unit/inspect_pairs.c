@@ -272,6 +272,110 @@ START_TEST(no_range_excludes_an_admissible_pairing)
 }
 END_TEST
 
+/* ---- pauses --------------------------------------------------------------------------------- */
+
+/* What happened to an object, and what is recorded of it: it is traced now and then. */
+typedef struct life {
+    rhi_pairs pairs;
+    int64_t count, began_with, ended_with;
+    uint64_t kept, left; /* changes in the last record, and in those before it */
+    bool is_traced;
+} life;
+
+static void record(life *l, unsigned kind)
+{
+    rhi_event *events_ = l->pairs.events;
+    memmove(events_ + 1, events_, l->pairs.event_count++ * sizeof *events_);
+    events_[0] = (rhi_event){.kind = (uint8_t)kind,
+                             .traced = true,
+                             .depth = (uint8_t)(kind >= RHI_EVENT_BEGIN ? 0 : 1 + rand() % 3),
+                             .count = kind >= RHI_EVENT_BEGIN ? l->count : 0};
+    for (unsigned k = 0; k < events_[0].depth; k++)
+        events_[0].stack[k] = (uint64_t)(1 + rand() % 2);
+}
+
+static void begin(life *l)
+{
+    record(l, RHI_EVENT_BEGIN);
+    l->began_with = l->count;
+    l->left += l->kept;
+    l->kept = 0;
+    l->is_traced = true;
+}
+
+static void step(life *l)
+{
+    bool takes = l->count == 1 || rand() % 5 < 3;
+    if (rand() % 6) {
+        l->count += takes ? 1 : -1;
+        if (l->is_traced) {
+            record(l, takes ? RHI_EVENT_RETAIN : RHI_EVENT_RELEASE);
+            l->kept++;
+        }
+    } else if (!l->is_traced) {
+        begin(l);
+    } else {
+        if (rand() % 2) /* else it was taken off from outside */
+            record(l, RHI_EVENT_END);
+        l->ended_with = l->count;
+        l->is_traced = false;
+    }
+}
+
+START_TEST(a_record_begins_behind_the_last_pause)
+{
+    int ended = 0, paused = 0;
+    srand(3);
+    for (int round = 0; round < 5000; round++) {
+        rhi_work work = {0};
+        memset(events, 0, 2 * FEW * sizeof *events);
+        life l = {.pairs = {.events = events}, .count = 1 + rand() % 3};
+        for (int n = rand() % 3; n > 0; n--)
+            l.count++;
+        begin(&l);
+        for (int n = 0; n < FEW; n++)
+            step(&l);
+        l.pairs.stored = l.count;
+        l.pairs.is_traced = l.is_traced;
+        l.pairs.is_ended = !l.is_traced;
+        ck_assert_ptr_null(rhi__pair_events(&work, DEPTH, &l.pairs));
+        ck_assert(rhi__pairs_fit(&l.pairs) && rhi__pairs_decided(&l.pairs) == l.is_traced);
+        ck_assert_int_eq(l.pairs.early, l.began_with);
+        ck_assert_int_eq(l.pairs.stored, l.is_traced ? l.count : l.ended_with);
+        ck_assert_uint_eq(l.pairs.retains + l.pairs.releases, l.kept);
+        ck_assert_uint_eq(l.pairs.earlier, l.left);
+        check_sums(&l.pairs);
+        compare_ranges(&l.pairs);
+        ended += !l.is_traced;
+        paused += l.left > 0 && l.is_traced;
+        free(l.pairs.groups.items);
+    }
+    ck_assert_int_gt(ended, 500);
+    ck_assert_int_gt(paused, 500);
+}
+END_TEST
+
+START_TEST(a_record_whose_numbers_contradict_each_other_is_undecided)
+{
+    rhi_work work = {0};
+    life l = {.pairs = {.events = events, .is_traced = true}, .count = 2};
+    begin(&l);
+    record(&l, RHI_EVENT_RETAIN);
+    l.pairs.stored = 4; /* 3 */
+    ck_assert_ptr_null(rhi__pair_events(&work, DEPTH, &l.pairs));
+    ck_assert(!rhi__pairs_decided(&l.pairs));
+    free(l.pairs.groups.items);
+    /* an end that no beginning follows */
+    l = (life){.pairs = {.events = events, .is_traced = true, .stored = 3}, .count = 2};
+    begin(&l);
+    record(&l, RHI_EVENT_END);
+    record(&l, RHI_EVENT_RETAIN);
+    ck_assert_ptr_null(rhi__pair_events(&work, DEPTH, &l.pairs));
+    ck_assert(!rhi__pairs_decided(&l.pairs));
+    free(l.pairs.groups.items);
+}
+END_TEST
+
 START_TEST(an_unsure_choice_makes_later_ones_unsure)
 {
     /* -Q gave back what was taken in y or in x; so the release in p that of x, or that of z */
@@ -294,6 +398,8 @@ END_TEST
 UNIT_MAIN("inspect_pairs", NULL, NULL, a_release_gives_back_what_shares_the_most_outer_calls,
           who_has_a_better_partner_elsewhere_waits_for_it,
           where_stacks_leave_a_choice_there_is_a_range, stacks_that_are_cut_off_go_on_in_each_other,
+          a_record_begins_behind_the_last_pause,
+          a_record_whose_numbers_contradict_each_other_is_undecided,
           an_unsure_choice_makes_later_ones_unsure, no_range_excludes_an_admissible_pairing,
           what_is_older_than_the_record_is_counted, sums_hold_whatever_a_record_holds,
           too_many_stacks_are_not_paired_and_that_is_said)

@@ -504,7 +504,7 @@ START_TEST(a_program_with_both_answers_for_both)
     const uint64_t program = 0x560000000000;
     fake_target *t = fake_target_new();
     fake_module(t, program, "/usr/bin/program", 0x3000, 0, 0);
-    fake_space *space = fake_space_new(t, program + FAKE_MODULE_DATA, (unsigned)_i, NULL);
+    fake_space *space = fake_space_new(t, program + FAKE_MODULE_DATA, _i, NULL);
     fake_heap *heap = fake_heap_new(space, 1, "main");
     fake_python_new(t, base, 11, 2);
     ck_assert_str_eq(heaps(t), "main, python 3.11.2 main");

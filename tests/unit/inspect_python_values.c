@@ -123,7 +123,7 @@ START_TEST(numbers_are_exact)
     /* 10 ** 30 */
     put(s, big + 16, s->minor >= 12 ? 4 << 3 : 4);
     uint32_t digits[] = {0x40000000 & 0x3fffffff, 0, 0, 0};
-    unsigned __int128 ten30 = 1;
+    __extension__ unsigned __int128 ten30 = 1;
     for (unsigned i = 0; i < 30; i++)
         ten30 *= 10;
     for (unsigned i = 0; i < 4; i++, ten30 >>= 30)

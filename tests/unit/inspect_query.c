@@ -19,7 +19,7 @@ static const char *rows(const world *w, const char *sql)
  * holds; 1 is immortal. */
 static world chain(int layout)
 {
-    world w = world_new((unsigned)layout);
+    world w = world_new(layout);
     uint64_t n[5];
     for (unsigned i = 0; i < 5; i++)
         n[i] = new_node(&w, i == 1 ? 2 : 1);
@@ -515,7 +515,7 @@ static void ring_event(const world *w, enum rh_event kind, uint64_t object)
 
 START_TEST(events_of_all_rings_are_told_newest_first)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     fake_heap *second = fake_heap_new(w.space, 2, "second");
     uint64_t n[3], other;
     for (unsigned i = 0; i < 3; i++)
@@ -544,7 +544,7 @@ END_TEST
 
 START_TEST(a_history_says_what_is_forgotten)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint64_t node = new_node(&w, 1);
     fake_ring_mark(w.heap, 99942, start_ns, 77);
     ring_event(&w, RH_EVENT_FREE, node);
@@ -583,7 +583,7 @@ END_TEST
 
 START_TEST(serials_tell_which_birth_was_first)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint64_t first = new_node(&w, 1), second = new_node(&w, 1);
     fake_ring_mark(w.heap, 0, start_ns + 50 * second_ns, 77); /* or later */
     ring_event(&w, RH_EVENT_ALLOC, second);

@@ -12,8 +12,8 @@ typedef struct copy {
 
 /* A module with a runtime of its own, whose heap has this number; `own` is a type that no other
  * copy has. */
-static copy copy_new(fake_target *t, uint64_t base, const char *path, unsigned layout,
-                     uint64_t number, const char *own)
+static copy copy_new(fake_target *t, uint64_t base, const char *path, int layout, uint64_t number,
+                     const char *own)
 {
     copy c;
     fake_module(t, base, path, 0x8000, 0, base + FAKE_MODULE_DATA);

@@ -1,7 +1,7 @@
 /* inspect_session.c - the cache by state_id, cancelling at every poll, errors and their stream. */
 #include "inspect_test.h"
 
-static world small(unsigned layout)
+static world small(int layout)
 {
     world w = world_new(layout);
     uint64_t a = new_node(&w, 1), b = new_node(&w, 2);
@@ -213,7 +213,7 @@ END_TEST
 START_TEST(without_a_heap_there_is_nothing_to_look_at)
 {
     fake_target *t = fake_target_new();
-    fake_space *space = fake_space_new(t, 0x500000000040, (unsigned)_i, NULL);
+    fake_space *space = fake_space_new(t, 0x500000000040, _i, NULL);
     fake_map(t, 0x7f0000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     fake_thread(t, 321, 0x7f0000000800);
     static const char *const all[] = {"gcleaks", "gcstale", "gcverify",
@@ -325,7 +325,7 @@ START_TEST(completion_offers_options_and_types)
                       0);
     ck_assert_uint_eq(rhi_complete(w.t->session, &w.t->target, "nonsense", "--", text, sizeof text),
                       0);
-    ck_assert_uint_eq(fake_run(w.t, "objat", "#1"), RHI_ANSWERED);
+    ck_assert_int_eq(fake_run(w.t, "objat", "#1"), RHI_ANSWERED);
     world_free(&w);
 }
 END_TEST

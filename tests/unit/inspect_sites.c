@@ -15,7 +15,7 @@ static const uint64_t root = 0x610000000000;
  * which 6 leads. */
 static scene scene_new(int layout)
 {
-    scene s = {.w = world_new((unsigned)layout)};
+    scene s = {.w = world_new(layout)};
     s.login = fake_site(s.w.space, "/src/app/server.c", "log_in", 30);
     s.logout = fake_site(s.w.space, "/src/app/client.c", "log_out", 7);
     for (unsigned i = 1; i < 8; i++) {
@@ -72,7 +72,7 @@ END_TEST
 /* However much the lost one brings with it, the row of its line comes first. */
 START_TEST(what_only_leaked_objects_hold_comes_behind_its_cause)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint32_t line = fake_site(w.space, "a.c", "lose", 1),
              other = fake_site(w.space, "a.c", "add", 2);
     fake_map(w.t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");

@@ -8,7 +8,7 @@ static const uint64_t stack_base = 0x7ffe00000000, data = 0x400000000000 + FAKE_
 
 static world with_places(int layout)
 {
-    world w = world_new((unsigned)layout);
+    world w = world_new(layout);
     fake_map(w.t, stack_base, STACK, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
     fake_thread(w.t, 321, stack_base + 0x100);
     fake_module(w.t, 0x400000000000, "/usr/bin/program", 0x1000, 0x1000, 0);

@@ -22,7 +22,7 @@ static uint64_t bytes_of(const world *w, uint32_t type)
 
 START_TEST(a_chain_is_retained_once)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint32_t leaf = fake_type(w.space, "leaf", BODY, NULL, 0);
     uint64_t head = new_node(&w, 1), middle = new_node(&w, 1), end = fake_new(w.heap, leaf, 1, 0),
              lone = fake_new(w.heap, leaf, 1, 0);
@@ -54,7 +54,7 @@ END_TEST
 
 START_TEST(without_retained_no_graph_is_built)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     new_node(&w, 1);
     json_t *json = fake_json(w.t, "gcstat", "--no-retained");
     ck_assert(json_is_null(fake_at(json, "heaps.0.types.0.retained")));
@@ -77,7 +77,7 @@ END_TEST
 
 START_TEST(tombstones_and_unused_slots_are_not_counted_and_damaged_headers_apart)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint64_t dead = new_node(&w, 1), damaged = new_node(&w, 1), dying = new_node(&w, 1);
     new_node(&w, 1);
     fake_free_object(w.heap, dead, RH_DEATH_RELEASE);
@@ -95,7 +95,7 @@ END_TEST
 
 START_TEST(variable_objects_have_their_own_size)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint32_t text = fake_type(w.space, "text", BODY, NULL, 0);
     fake_type_elements(w.space, text, 1, 0);
     uint64_t small = fake_new(w.heap, text, 1, 100), large = fake_new(w.heap, text, 1, 1000);
@@ -116,7 +116,7 @@ END_TEST
 START_TEST(many_types_each_retain_what_follows)
 {
     static const fake_field link_fields[] = {FAKE_STRONG("next", 0)};
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint32_t types[FAKE_TYPES_MAX], count = 0;
     uint64_t before = 0, size = 0;
     while (w.space->type_count < FAKE_TYPES_MAX) {
@@ -153,7 +153,7 @@ END_TEST
 
 START_TEST(each_heap_has_its_own_figures)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     fake_heap *second = fake_heap_new(w.space, 7, "second");
     new_node(&w, 1);
     fake_new(second, w.node, 1, 0);
@@ -206,7 +206,7 @@ END_TEST
  * them. */
 START_TEST(objects_far_apart_are_found)
 {
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint64_t object[6];
     for (unsigned i = 0; i < 6; i++) {
         w.space->next_address += (uint64_t)1 << (20 + 5 * i);

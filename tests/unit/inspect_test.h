@@ -41,7 +41,7 @@ typedef struct world {
 } world;
 
 /* One heap, number 1, its descriptor in anonymous memory. omit: as in fake_space_new. */
-static inline world world_without(unsigned layout, const char *omit)
+static inline world world_without(int layout, const char *omit)
 {
     world w = {.t = fake_target_new()};
     w.space = fake_space_new(w.t, 0x500000000040, layout, omit);
@@ -50,7 +50,7 @@ static inline world world_without(unsigned layout, const char *omit)
     return w;
 }
 
-static inline world world_new(unsigned layout)
+static inline world world_new(int layout)
 {
     return world_without(layout, NULL);
 }

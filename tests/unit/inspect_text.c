@@ -17,7 +17,7 @@ static const char *const harms[] = {
 
 /* A value whose type, fields, heap and root have such names, and a name that is wrong at its end.
  */
-static world harmful_world(unsigned layout, uint64_t *object)
+static world harmful_world(int layout, uint64_t *object)
 {
     static const fake_field fields[] = {FAKE_STRONG("n" HARM "ext", 0),
                                         FAKE_ONE("text", RH_KIND_BYTES, 8, 1)};
@@ -143,7 +143,7 @@ START_TEST(names_in_utf8_are_shown_and_found)
 {
     world w = {.t = fake_target_new()};
     static const fake_field fields[] = {FAKE_STRONG("nächster", 0)};
-    w.space = fake_space_new(w.t, 0x500000000040, (unsigned)_i, NULL);
+    w.space = fake_space_new(w.t, 0x500000000040, _i, NULL);
     uint32_t small = fake_type(w.space, "Knötchen", 16, fields, 1);
     w.node = fake_type(w.space, "日本語ノード", 16, fields, 1);
     w.heap = fake_heap_new(w.space, 1, "Häufchen");
@@ -196,7 +196,7 @@ static size_t column_of(const char *all, const char *part)
 START_TEST(columns_are_columns_of_the_terminal)
 {
     world w = {.t = fake_target_new()};
-    w.space = fake_space_new(w.t, 0x500000000040, (unsigned)_i, NULL);
+    w.space = fake_space_new(w.t, 0x500000000040, _i, NULL);
     uint32_t a = fake_type(w.space, "plain", 16, NULL, 0),
              b = fake_type(w.space, "日本語", 16, NULL, 0);
     uint32_t c = fake_type(w.space, "Knötchen", 16, NULL, 0);
@@ -220,7 +220,7 @@ START_TEST(long_names_are_cut_between_characters_and_stay_apart)
         strcat(one, "語");
     snprintf(other, sizeof other, "%s%s", one, "x");
     world w = {.t = fake_target_new()};
-    w.space = fake_space_new(w.t, 0x500000000040, (unsigned)_i, NULL);
+    w.space = fake_space_new(w.t, 0x500000000040, _i, NULL);
     uint32_t first = fake_type(w.space, one, 16, NULL, 0),
              second = fake_type(w.space, other, 16, NULL, 0);
     w.heap = fake_heap_new(w.space, 1, "");

@@ -21,7 +21,7 @@ static const char *text(const world *w, const char *command, const char *line)
 }
 
 /* 1 -> 2 -> 1, 2 -> 3, 1 weakly to 3; 4 -> 1; 5 <-> 6 garbage. A local holds 1. */
-static world with_tree(unsigned layout, uint64_t *n)
+static world with_tree(int layout, uint64_t *n)
 {
     static const unsigned counts[] = {3, 1, 1, 1, 1, 1};
     world w = world_new(layout);

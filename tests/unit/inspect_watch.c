@@ -22,7 +22,7 @@ static void put_source(scene *s)
     fake_put(t, s->source + c[RH_MC_source_slot_class], 3, 4);
 }
 
-static scene scene_without(unsigned layout, const char *omit, bool has_history)
+static scene scene_without(int layout, const char *omit, bool has_history)
 {
     scene s = {.w = world_without(layout, omit)};
     fake_heap *heap = s.w.heap;
@@ -43,7 +43,7 @@ static scene scene_without(unsigned layout, const char *omit, bool has_history)
     return s;
 }
 
-static scene scene_new(unsigned layout)
+static scene scene_new(int layout)
 {
     return scene_without(layout, NULL, true);
 }
@@ -86,7 +86,7 @@ START_TEST(a_mark_is_flag_and_count_word_in_one_piece)
     ck_assert(watched(&s, "#2", "watched.0.changed"));
     ck_assert_uint_eq(s.w.t->writes, 1);
     ck_assert_uint_eq(word_of(&s, s.b), (uint32_t)(word + c[RH_MC_count_traced]));
-    ck_assert_uint_eq(flags_of(&s, s.b), flags | c[RH_MC_object_traced]);
+    ck_assert_uint_eq(flags_of(&s, s.b), flags | c[RH_MC_object_traced] | RH_FLAG_GAP);
     /* nothing else */
     memcpy(after, fake_bytes(s.w.t, s.b, body), body);
     memcpy(after + c[RH_MC_object_count], before + c[RH_MC_object_count], 4);
@@ -492,8 +492,9 @@ END_TEST
 
 START_TEST(pairs_of_a_record_with_a_gap_are_undecided)
 {
-    scene s = scene_new(_i);
+    scene s = scene_without(_i, "event.begin event.end", true); /* an older runtime */
     ck_assert(watched(&s, "#1", "watched.0.traced"));
+    ck_assert(!(flags_of(&s, s.a) & RH_FLAG_GAP));
     json_t *json = pairs_of(&s);
     ck_assert(json_is_true(fake_at(json, "pairs.decided")));
     json_decref(json);
@@ -515,6 +516,63 @@ START_TEST(pairs_of_a_record_with_a_gap_are_undecided)
     ck_assert(json_is_false(fake_at(json, "pairs.gap")));
     ck_assert(json_is_false(fake_at(json, "pairs.decided")));
     json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
+static void put_event(scene *s, uint64_t number, enum rh_event kind, uint64_t place)
+{
+    const uint64_t *c = s->w.space->c;
+    fake_traced_event(s->w.heap, number, 1000, kind, s->a, 1, s->w.node);
+    uint64_t next = fake_get(s->w.t, s->w.heap->address + c[RH_MC_heap_trace_next], 8);
+    fake_put(s->w.t, next - c[RH_MC_ring_slot_size] + c[RH_MC_slot_where], place << 16 | s->w.node,
+             8);
+    s->w.t->state++;
+}
+
+START_TEST(a_record_begins_with_the_next_change_and_says_so)
+{
+    scene s = scene_new(_i);
+    const uint64_t *c = s.w.space->c;
+    put_event(&s, 0, RH_EVENT_RETAIN, 0x701234); /* when it was traced before */
+    ck_assert(watched(&s, "#1", "watched.0.traced"));
+    json_t *json = pairs_of(&s);
+    ck_assert(json_is_true(fake_at(json, "pairs.not_begun")));
+    ck_assert(json_is_false(fake_at(json, "pairs.decided")));
+    ck_assert_int_eq(fake_integer(json, "pairs.earlier_changes"), 1);
+    ck_assert_int_eq((int)fake_size(json, "pairs.groups"), 0);
+    json_decref(json);
+    fake_run(s.w.t, "refs", "--ledger #1");
+    ck_assert_has(s.w.t->out.bytes, "its record begins with the next change of its count");
+    ck_assert_has(s.w.t->out.bytes, "before that 1 change was recorded");
+    /* which comes */
+    put_event(&s, 1, RH_EVENT_BEGIN, 1);
+    put_event(&s, 2, RH_EVENT_RETAIN, 0x701234);
+    fake_put(s.w.t, s.a + c[RH_MC_object_count], word_of(&s, s.a) + (1u << c[RH_MC_count_shift]),
+             4);
+    fake_put(s.w.t, s.a + c[RH_MC_object_flags], c[RH_MC_object_traced], 2);
+    json = pairs_of(&s);
+    ck_assert(json_is_true(fake_at(json, "pairs.decided")));
+    ck_assert_int_eq(fake_integer(json, "pairs.early"), 1);
+    ck_assert_int_eq(fake_integer(json, "pairs.retains"), 1);
+    ck_assert_int_eq(fake_integer(json, "pairs.groups.0.open"), 1);
+    json_decref(json);
+    fake_run(s.w.t, "refs", "--ledger #1");
+    ck_assert_has(s.w.t->out.bytes,
+                  "1 retain, 0 releases recorded, from a count of 1 on: 2 counts");
+    json = ask(&s.w, "objat", "--history", s.a);
+    ck_assert_str_eq(fake_string(json, "history.1.kind"), "begin");
+    ck_assert_int_eq(fake_integer(json, "history.1.count"), 1);
+    ck_assert_int_eq((int)fake_size(json, "history.1.stack"), 0);
+    json_decref(json);
+    /* and ends */
+    put_event(&s, 3, RH_EVENT_END, 2);
+    fake_put(s.w.t, s.a + c[RH_MC_object_count], word_of(&s, s.a) - c[RH_MC_count_traced], 4);
+    fake_put(s.w.t, s.a + c[RH_MC_object_flags], RH_FLAG_GAP, 2);
+    fake_run(s.w.t, "refs", "--ledger #1");
+    ck_assert_has(s.w.t->out.bytes, "from a count of 1 on recorded until traced event 3, when its "
+                                    "count was 2; what came after is not recorded");
+    ck_assert_has(s.w.t->out.bytes, "1 of 1 taken here was open then");
     scene_free(&s);
 }
 END_TEST
@@ -547,4 +605,5 @@ RUN_TESTS("watch", a_mark_is_flag_and_count_word_in_one_piece, what_is_marked_is
           objects_of_a_type_are_waited_for, no_code_is_touched_where_there_is_none,
           watches_of_what_is_gone_are_forgotten, pairs_of_counts_in_motion_are_provisional,
           pairs_of_a_record_with_a_gap_are_undecided,
+          a_record_begins_with_the_next_change_and_says_so,
           pairs_of_a_record_that_cannot_be_read_are_undecided)

@@ -26,7 +26,7 @@ typedef struct two_ways {
     char core[64];
 } two_ways;
 
-static two_ways ways_new(unsigned layout)
+static two_ways ways_new(int layout)
 {
     two_ways s = {.w = world_new(layout)};
     fake_map(s.w.t, stack, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "");

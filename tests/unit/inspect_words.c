@@ -158,8 +158,7 @@ static arena *arena_new(int layout, const struct form *form)
 {
     arena *a = calloc(1, sizeof *a);
     ck_assert_ptr_nonnull(a);
-    *a =
-        (arena){.w = world_new((unsigned)layout), .form = form, .is_main = true, .at = first_chunk};
+    *a = (arena){.w = world_new(layout), .form = form, .is_main = true, .at = first_chunk};
     a->object = new_node(&a->w, 1);
     fake_module(a->w.t, module, "/usr/lib/libc.so.6", 0x4000, 0x1000, 0);
     fake_map(a->w.t, brk_start, 0x21000, RW, "");
@@ -694,7 +693,7 @@ END_TEST
 
 START_TEST(whatever_is_written_into_an_arena_an_answer_comes)
 {
-    uint64_t random = 0x9E3779B97F4A7C15ull + (uint64_t)_i;
+    uint64_t random = 0x9E3779B97F4A7C15ull + (unsigned)_i;
     arena *a = arena_new(_i, &forms[_i]);
     second_arena(a);
     for (unsigned round = 0; round < 1500; round++) {

@@ -175,7 +175,7 @@ static uint64_t constant(const char *name)
     for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
         if (strcmp(table[i].name, name) == 0)
             return table[i].value;
-    NEEDS(!"a constant with this name");
+    NEEDS(false && "a constant with this name");
     return 0;
 }
 

@@ -177,10 +177,10 @@ static void ask_of_leaks(fake_target *fake, unsigned long step)
     json_t *json = fake_json_status(fake, "gcleaks", "", &status), *leak;
     size_t i;
     asked++;
-    asked_inside += is_inside;
+    asked_inside += is_inside ? 1 : 0;
     if (is_certain(json)) {
         certain++;
-        certain_inside += is_inside;
+        certain_inside += is_inside ? 1 : 0;
         json_array_foreach(json_object_get(json, "leaks"), i, leak)
         {
             if (!garbage || strcmp(fake_string(leak, "cause"), "cycle") != 0)

@@ -78,9 +78,9 @@ START_TEST(the_descriptor_describes_itself)
     ck_assert_uint_eq(rh_debug_descriptor.size, sizeof rh_debug_descriptor);
     ck_assert_uint_eq(rh_debug_descriptor.pid, 0); /* nothing used it yet */
     /* the stacks', the weak references', those of slots, … of traced objects */
-    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 48);
+    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 50);
     rh_heap *heap = rh_heap_create(NULL);
-    ck_assert_uint_eq(rh_debug_descriptor.pid, getpid());
+    ck_assert_uint_eq(rh_debug_descriptor.pid, (uint64_t)getpid());
     ck_assert_uint_ne(rh_debug_descriptor.nonce, 0);
     ck_assert_uint_eq(rh_debug_descriptor.heaps, (uintptr_t)heap);
     const struct rh_metadata_constant *table =
@@ -278,7 +278,7 @@ START_TEST(a_history_of_everything_has_births_finalizers_and_deaths)
         ck_assert_uint_eq(events[i].death, i == 3 ? death : RH_DEATH_NONE);
         ck_assert_uint_eq(events[i].address, (uintptr_t)a);
         ck_assert_uint_eq(events[i].origin >> 16, 1);
-        ck_assert_uint_eq(events[i].thread, getpid());
+        ck_assert_uint_eq(events[i].thread, (uint64_t)getpid());
         ck_assert_uint_ge(events[i].time / 1000000000u + 1, before);
         ck_assert(!events[i].has_stack);
         uint64_t entry = rh_debug_descriptor.types + events[i].type * constant("type.size");
@@ -319,7 +319,7 @@ START_TEST(deaths_are_remembered_with_their_place_by_default)
     static node *nodes[COUNT];
     static ring_event events[1 << 17];
     for (uint64_t i = 0; i < COUNT; i++) {
-        nodes[i] = new_node(heap, &node_type, (int64_t)i);
+        nodes[i] = new_node(heap, &node_type, (int)i);
         origins[i] = nodes[i]->base.rh_origin;
     }
     for (uint64_t i = 0; i < COUNT; i++) {
@@ -334,7 +334,7 @@ START_TEST(deaths_are_remembered_with_their_place_by_default)
             ck_assert_uint_eq(events[k].address, (uintptr_t)nodes[n]);
             ck_assert_uint_eq(events[k].origin, origins[n]);
             ck_assert_uint_eq(events[k].kind, RH_EVENT_FREE);
-            ck_assert(is_in(events[k].place, (void *)release_here));
+            ck_assert(is_in(events[k].place, (void *)(uintptr_t)release_here));
         }
     }
     uint64_t bytes = ring_capacity(heap) * constant("ring.slot_size");
@@ -413,10 +413,10 @@ START_TEST(deaths_know_their_thread)
         release_here(rh_new(heap, &node_type));
         uint64_t count = ring_events(heap, events);
         ck_assert_uint_eq(events[count - 1].number, (uint64_t)i * 3 + 2);
-        ck_assert_uint_eq(events[count - 1].thread, getpid());
-        ck_assert_uint_ne(events[count - 2].thread, getpid());
+        ck_assert_uint_eq(events[count - 1].thread, (uint64_t)getpid());
+        ck_assert_uint_ne(events[count - 2].thread, (uint64_t)getpid());
         ck_assert_uint_eq(events[count - 2].address, (uintptr_t)other);
-        ck_assert_uint_eq(events[count - 3].thread, getpid());
+        ck_assert_uint_eq(events[count - 3].thread, (uint64_t)getpid());
     }
     rh_heap_destroy(heap);
 }
@@ -447,7 +447,8 @@ START_TEST(a_finalizer_that_gives_the_last_count_away_is_remembered)
             ck_assert_uint_eq(events[i].place,
                               0); /* else it were wrong once the other is forgotten */
         else
-            ck_assert(is_in(events[i].place, is_last ? (void *)let_go : (void *)release_here));
+            ck_assert(is_in(events[i].place,
+                            is_last ? (void *)(uintptr_t)let_go : (void *)(uintptr_t)release_here));
     }
     ck_assert_uint_eq(events[0].kind, RH_EVENT_LAST);
     ck_assert_uint_eq(events[0].address, (uintptr_t)owned);

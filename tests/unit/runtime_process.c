@@ -226,7 +226,7 @@ START_TEST(a_forked_child_has_its_own_pid_and_working_locks)
     }
     stop = true;
     pthread_join(thread, NULL);
-    ck_assert_uint_eq(rh_debug_descriptor.pid, getpid());
+    ck_assert_uint_eq(rh_debug_descriptor.pid, (uint64_t)getpid());
     ck_assert(rh_is_object(heap, a));
     rh_heap_destroy(heap);
 }

@@ -27,10 +27,7 @@ typedef struct item {
     struct item *tail[]; /* of TAIL instead of fixed */
 } item;
 
-typedef struct large_item {
-    item item;
-    char bytes[9000];
-} large_item;
+enum { LARGE_BYTES = sizeof(item) + 9000 };
 
 static void close_item(void *object);
 static void dispose_item(void *object);
@@ -53,7 +50,7 @@ static rh_type types[KINDS] = {
                 .size = sizeof(item),
                 .fields = vector_fields,
                 .dispose = dispose_item},
-    [LARGE] = {.name = "large", .size = sizeof(large_item), .fields = fixed_fields},
+    [LARGE] = {.name = "large", .size = LARGE_BYTES, .fields = fixed_fields},
     [CLOSER] = {.name = "closer",
                 .size = sizeof(item),
                 .fields = fixed_fields,

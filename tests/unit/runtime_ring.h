@@ -54,7 +54,7 @@ static inline uint64_t ring_block(const ring_layout *at, uint64_t block, uint64_
             number = where, time = origin, thread = what >> 4;
             continue;
         }
-        ck_assert_msg(kind >= RH_EVENT_ALLOC && kind < RH_EVENT_MARK, "kind %u", kind);
+        ck_assert_msg(kind >= RH_EVENT_ALLOC && kind <= RH_EVENT_END, "kind %u", kind);
         events[count++] = (ring_event){.number = number++,
                                        .address = what & 0xFFFFFFFFFFF0,
                                        .origin = origin,

@@ -291,10 +291,10 @@ START_TEST(stacks_begin_in_the_program)
         } else {
             death_here(a);
         }
-        ck_assert(is_in(stack_of_event(heap, 3)[0], (void *)birth_here));
-        ck_assert(is_in(stack_of_event(heap, 2)[0], (void *)death_here));
-        ck_assert(is_in(stack_of_event(heap, 0)[0],
-                        HAS_COLLECTOR ? (void *)collect_here : (void *)death_here));
+        ck_assert(is_in(stack_of_event(heap, 3)[0], (void *)(uintptr_t)birth_here));
+        ck_assert(is_in(stack_of_event(heap, 2)[0], (void *)(uintptr_t)death_here));
+        ck_assert(is_in(stack_of_event(heap, 0)[0], HAS_COLLECTOR ? (void *)(uintptr_t)collect_here
+                                                                  : (void *)(uintptr_t)death_here));
         ck_assert_uint_ne(stack_of_event(heap, 3)[1], 0);
         ck_assert_uint_eq(stack_of_event(heap, 3)[1] - stack_of_event(heap, 1)[1] < 4096 ||
                               stack_of_event(heap, 1)[1] - stack_of_event(heap, 3)[1] < 4096,
@@ -310,7 +310,7 @@ START_TEST(stacks_are_limited_and_go_with_what_the_history_has)
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stack_depth"), 4), 16);
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.keeps_all"), 4), 0);
     death_here(birth_here(heap));
-    ck_assert(is_in(stack_of_event(heap, 0)[0], (void *)death_here));
+    ck_assert(is_in(stack_of_event(heap, 0)[0], (void *)(uintptr_t)death_here));
     rh_heap_destroy(heap);
     heap = rh_heap_create(&(rh_heap_options){.stack_frames = 2, .history_events = RH_HISTORY_OFF});
     ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.stacks"), 8), 0);

@@ -15,16 +15,22 @@ static void read_events(const rh_heap *heap)
     event_count = events_of_ring(heap, "heap.trace", "heap.trace_next", events);
 }
 
-/* The kinds of what is recorded of an object, oldest first: A F f S L + -. */
+/* The kinds of what is recorded of an object, oldest first: A F f S L + - B E; behind B and E the
+ * count. */
 static const char *kinds_of(const rh_heap *heap, const void *object)
 {
     static char text[256];
     size_t length = 0;
     read_events(heap);
-    for (uint64_t i = 0; i < event_count && length + 1 < sizeof text; i++)
-        if (events[i].address == (uintptr_t)object && events[i].origin >> 16 == rh_serial(object))
-            text[length++] = "?AFfSL+-?"[events[i].kind];
-    text[length] = '\0';
+    text[0] = '\0';
+    for (uint64_t i = 0; i < event_count && length + 16 < sizeof text; i++) {
+        if (events[i].address != (uintptr_t)object || events[i].origin >> 16 != rh_serial(object))
+            continue;
+        text[length++] = "?AFfSL+-?BE"[events[i].kind];
+        text[length] = '\0';
+        if (events[i].kind == RH_EVENT_BEGIN || events[i].kind == RH_EVENT_END)
+            length += (size_t)sprintf(text + length, "%u", (unsigned)events[i].place);
+    }
     return text;
 }
 
@@ -32,6 +38,22 @@ static const char *wrong(rh_heap *heap)
 {
     static char report[4096];
     return rh_heap_check(heap, report, sizeof report) ? report : "";
+}
+
+static void store_header(const void *object, uint32_t word, uint32_t flags)
+{
+    memcpy((char *)(uintptr_t)object + constant("object.count"), &word, 4);
+    memcpy((char *)(uintptr_t)object + constant("object.flags"), &flags, 2);
+}
+
+static uint32_t word_of(const void *object)
+{
+    return (uint32_t)load((uintptr_t)object + constant("object.count"), 4);
+}
+
+static uint32_t flags_of(const void *object)
+{
+    return (uint32_t)load((uintptr_t)object + constant("object.flags"), 2);
 }
 
 START_TEST(retains_and_releases_are_recorded)
@@ -44,19 +66,19 @@ START_TEST(retains_and_releases_are_recorded)
     rh_retain(a);
     rh_set(&b->next, a);
     ck_assert_uint_eq(rh_refcount(a), 4);
-    ck_assert_str_eq(kinds_of(heap, a), "++");
+    ck_assert_str_eq(kinds_of(heap, a), "B2++");
     rh_release(a);
     rh_release(b);
-    ck_assert_str_eq(kinds_of(heap, a), "++--");
+    ck_assert_str_eq(kinds_of(heap, a), "B2++--");
     ck_assert_uint_eq(rh_refcount(a), 2);
     ck_assert_str_eq(wrong(heap), "");
     rh_release(a);
     ck_assert(rh_is_object(heap, a));
     rh_release(a);
     ck_assert(!rh_is_object(heap, a));
-    ck_assert_str_eq(kinds_of(heap, a), "++----F");
+    ck_assert_str_eq(kinds_of(heap, a), "B2++----F");
     for (uint64_t i = 0; i < event_count; i++)
-        ck_assert(events[i].has_stack);
+        ck_assert(events[i].has_stack == (events[i].kind != RH_EVENT_BEGIN));
     rh_heap_destroy(heap);
 }
 END_TEST
@@ -77,13 +99,65 @@ START_TEST(who_is_not_traced_is_not_recorded)
     rh_retain(b);
     rh_release(b);
     ck_assert_uint_eq(rh_refcount(a), 2);
-    ck_assert_str_eq(kinds_of(heap, a), "+");
+    ck_assert_str_eq(kinds_of(heap, a), "B1+E2");
     ck_assert_str_eq(kinds_of(heap, b), "");
     ck_assert_str_eq(wrong(heap), "");
     rh_release(a);
     rh_release(a);
     rh_release(b);
     ck_assert_uint_eq(rh_gc_get_counts(heap).objects, 0);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+START_TEST(a_record_says_where_it_begins_and_ends)
+{
+    rh_heap *heap = rh_heap_create(NULL);
+    node *a = new_node(heap, &node_type, 1);
+    rh_trace(a);
+    rh_trace(a); /* it is already */
+    rh_retain(a);
+    rh_untrace(a);
+    rh_untrace(a);
+    rh_retain(a);
+    rh_trace(a);
+    ck_assert(!(a->base.rh_flags & RH_FLAG_GAP));
+    rh_release(a);
+    rh_make_immortal(a);
+    ck_assert_str_eq(kinds_of(heap, a), "B1+E2B3-E2");
+    ck_assert(!rh_trace(a));
+    ck_assert_uint_eq(load((uintptr_t)heap + constant("heap.tracing"), 8), 0);
+    rh_heap_destroy(heap);
+}
+END_TEST
+
+/* Marked from outside it cannot say so; what changes its count next does, first. */
+START_TEST(a_record_from_outside_begins_with_the_first_change)
+{
+    rh_heap *heap = rh_heap_create(NULL);
+    node *a = new_node(heap, &node_type, 1), *b = new_node(heap, &node_type, 2);
+    uint32_t mark = (uint32_t)constant("count.traced"), bit = (uint32_t)constant("object.traced");
+    ck_assert_uint_eq(constant("event.begin"), RH_EVENT_BEGIN);
+    ck_assert_uint_eq(constant("event.end"), RH_EVENT_END);
+    rh_retain(a);
+    store_header(a, word_of(a) + mark, flags_of(a) | bit | RH_FLAG_GAP);
+    store_header(b, word_of(b) + mark, flags_of(b) | bit | RH_FLAG_GAP);
+    rh_release(b);
+    ck_assert_str_eq(kinds_of(heap, b), "B1-F");
+    rh_release(a);
+    ck_assert_str_eq(kinds_of(heap, a), "B2-");
+    ck_assert(!(flags_of(a) & RH_FLAG_GAP));
+    rh_retain(a);
+    ck_assert_str_eq(kinds_of(heap, a), "B2-+");
+    /* a change that was under way takes the mark off: what came before the next one is not known */
+    store_header(a, word_of(a) - mark + 2, flags_of(a));
+    rh_retain(a);
+    ck_assert_uint_eq(rh_refcount(a), 4);
+    ck_assert(rh_trace(a));
+    rh_release(a);
+    ck_assert_str_eq(kinds_of(heap, a), "B2-+B4-");
+    ck_assert_uint_eq(rh_refcount(a), 3);
+    ck_assert_str_eq(wrong(heap), "");
     rh_heap_destroy(heap);
 }
 END_TEST
@@ -105,8 +179,8 @@ START_TEST(collections_are_recorded_and_find_the_same)
     ck_assert_uint_eq(rh_gc_collect(heap), HAS_COLLECTOR ? 2 : 0);
     ck_assert_uint_eq(rh_refcount(kept), HAS_COLLECTOR ? 1 : 2);
     ck_assert_str_eq(wrong(heap), "");
-    ck_assert_str_eq(kinds_of(heap, kept), HAS_COLLECTOR ? "-" : "");
-    ck_assert_str_eq(kinds_of(heap, b), HAS_COLLECTOR ? "-F" : "-");
+    ck_assert_str_eq(kinds_of(heap, kept), HAS_COLLECTOR ? "B2-" : "B2");
+    ck_assert_str_eq(kinds_of(heap, b), HAS_COLLECTOR ? "B2-F" : "B2-");
     rh_release(kept);
     rh_heap_destroy(heap);
 }
@@ -129,12 +203,12 @@ START_TEST(who_is_resurrected_stays_traced)
     rh_release(a);
     ck_assert_ptr_eq(saved, a);
     ck_assert_uint_eq(rh_refcount(a), 1);
-    ck_assert_str_eq(kinds_of(heap, a), "-f+S");
+    ck_assert_str_eq(kinds_of(heap, a), "B1-f+S");
     ck_assert_str_eq(wrong(heap), "");
     rh_retain(a);
     rh_release(a);
     rh_release(a);
-    ck_assert_str_eq(kinds_of(heap, a), "-f+S+--F");
+    ck_assert_str_eq(kinds_of(heap, a), "B1-f+S+--F");
     /* and in a collection */
     node *b = (rh_new)(heap, &phoenix);
     rh_trace(b);
@@ -144,7 +218,7 @@ START_TEST(who_is_resurrected_stays_traced)
         rh_gc_collect(heap);
         ck_assert_ptr_eq(saved, b);
         ck_assert_uint_eq(rh_refcount(b), 2);
-        ck_assert_str_eq(kinds_of(heap, b), "+-f+S");
+        ck_assert_str_eq(kinds_of(heap, b), "B1+-f+S");
         ck_assert_str_eq(wrong(heap), "");
     }
     rh_heap_destroy(heap);
@@ -159,7 +233,7 @@ START_TEST(immortal_objects_are_not_traced)
     rh_make_immortal(a);
     rh_retain(a);
     ck_assert_uint_eq(rh_refcount(a), RH_IMMORTAL);
-    ck_assert_str_eq(kinds_of(heap, a), "");
+    ck_assert_str_eq(kinds_of(heap, a), "B1E1");
     ck_assert(!rh_trace(a));
     ck_assert(!rh_trace(NULL));
     ck_assert_str_eq(wrong(heap), "");
@@ -273,22 +347,6 @@ END_TEST
 
 /* ---- from outside --------------------------------------------------------------------------- */
 
-static void store_header(const void *object, uint32_t word, uint32_t flags)
-{
-    memcpy((char *)(uintptr_t)object + constant("object.count"), &word, 4);
-    memcpy((char *)(uintptr_t)object + constant("object.flags"), &flags, 2);
-}
-
-static uint32_t word_of(const void *object)
-{
-    return (uint32_t)load((uintptr_t)object + constant("object.count"), 4);
-}
-
-static uint32_t flags_of(const void *object)
-{
-    return (uint32_t)load((uintptr_t)object + constant("object.flags"), 2);
-}
-
 START_TEST(an_object_is_traced_from_outside)
 {
     rh_heap *heap = rh_heap_create(NULL);
@@ -371,17 +429,17 @@ START_TEST(the_last_events_stay_whatever_else_dies)
     rh_retain(a);
     for (int i = 0; i < MANY(200000); i++)
         rh_release(new_node(heap, &node_type, i));
-    ck_assert_str_eq(kinds_of(heap, a), "+");
+    ck_assert_str_eq(kinds_of(heap, a), "B1+");
     for (int i = 0; i < 70000; i++) {
         rh_retain(a);
         rh_release(a);
     }
     read_events(heap);
     ck_assert_uint_ge(event_count, 65536 - 16);
-    ck_assert_uint_eq(events[event_count - 1].number, 140000);
+    ck_assert_uint_eq(events[event_count - 1].number, 140001);
     for (uint64_t i = 0; i < event_count; i++)
-        MUST(events[i].kind == (events[i].number % 2 ? RH_EVENT_RETAIN : RH_EVENT_RELEASE) ||
-             events[i].number == 0);
+        MUST(events[i].kind == (events[i].number % 2 ? RH_EVENT_RELEASE : RH_EVENT_RETAIN) ||
+             events[i].number < 2);
     rh_heap_destroy(heap);
 }
 END_TEST
@@ -399,12 +457,17 @@ static void check_sums(rh_heap *heap)
     for (int i = 0; i < NODES; i++) {
         if (!held[i] || began[i] < 0)
             continue;
-        int64_t sum = began[i];
-        for (uint64_t n = 0; n < event_count; n++)
-            if (events[n].address == (uintptr_t)held[i] && events[n].origin >> 16 == serials[i] &&
-                events[n].number >= first_event[i])
+        int64_t sum = began[i], told = -1;
+        for (uint64_t n = 0; n < event_count; n++) {
+            if (events[n].address != (uintptr_t)held[i] || events[n].origin >> 16 != serials[i])
+                continue;
+            if (events[n].kind == RH_EVENT_BEGIN)
+                told = (int64_t)events[n].place;
+            if (events[n].number >= first_event[i])
                 sum += (events[n].kind == RH_EVENT_RETAIN) - (events[n].kind == RH_EVENT_RELEASE);
+        }
         MUST((size_t)sum == rh_refcount(held[i]));
+        MUST(told == began[i]);
     }
 }
 
@@ -496,6 +559,8 @@ START_TEST(sums_of_random_histories_are_the_counts)
 END_TEST
 
 RUN_TESTS("runtime_trace", retains_and_releases_are_recorded, who_is_not_traced_is_not_recorded,
+          a_record_says_where_it_begins_and_ends,
+          a_record_from_outside_begins_with_the_first_change,
           collections_are_recorded_and_find_the_same, who_is_resurrected_stays_traced,
           immortal_objects_are_not_traced, types_are_traced_by_option,
           types_are_traced_that_had_objects_before, a_pattern_too_many_is_named,

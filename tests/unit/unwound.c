@@ -197,7 +197,7 @@ static APART void go_aligned_with_alloca(chain rest)
     memset(memory, rest.length, sizeof memory);
     more[0] = (char)rest.length;
     go_on(rest);
-    sink = sink + (unsigned)memory[(unsigned)sink % sizeof memory] + more[0];
+    sink = sink + (unsigned)memory[(unsigned)sink % sizeof memory] + (unsigned)more[0];
 }
 
 static APART void go_large(chain rest)
@@ -218,7 +218,7 @@ static APART int go_with_many(int a, int b, int c, int d, int e, int f, int g, i
 
 static APART void go_with_arguments(chain rest)
 {
-    sink = sink + go_with_many(1, 2, 3, 4, 5, 6, 7, rest.length, rest);
+    sink = sink + (unsigned)go_with_many(1, 2, 3, 4, 5, 6, 7, rest.length, rest);
 }
 
 static APART void go_as_tail(chain rest)
@@ -255,7 +255,7 @@ static APART void go_through_qsort(chain rest)
     int items[3] = {3, 1, 2};
     rest_of_callback = rest;
     qsort(items, 3, sizeof *items, compare_items);
-    sink = sink + items[0];
+    sink = sink + (unsigned)items[0];
 }
 
 static void *thread_main(void *context)

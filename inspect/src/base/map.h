@@ -5,7 +5,7 @@
 
 #include "base/array.h"
 
-enum { RHI_NOT_THERE = UINT32_MAX }; /* no key, and the value of a key that is not there */
+#define RHI_NOT_THERE UINT32_MAX /* no key, and the value of a key that is not there */
 
 typedef struct rhi_map {
     struct rhi_map_entry {

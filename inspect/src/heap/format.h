@@ -109,7 +109,8 @@ typedef struct rhi_object {
     bool damaged; /* its header contradicts itself: something has written over it */
     bool traced;  /* each change of its count is recorded; untold: but not just now */
     bool untold;
-    bool has_gap; /* meanwhile it was not traced */
+    bool has_gap; /* meanwhile it was not traced; rhi_trace.has_ranges: and no BEGIN tells since
+                     when */
 } rhi_object;
 
 /* Where its memory ends. */
@@ -210,8 +211,10 @@ enum rhi_event_kind {
     RHI_EVENT_FINALIZE,
     RHI_EVENT_RESURRECT,
     RHI_EVENT_LAST,   /* its last count was given away, inside of a finalizer */
-    RHI_EVENT_RETAIN, /* these two: of traced objects */
-    RHI_EVENT_RELEASE
+    RHI_EVENT_RETAIN, /* these: of traced objects */
+    RHI_EVENT_RELEASE,
+    RHI_EVENT_BEGIN = 9, /* from here on, or up to here, each change of its count is recorded */
+    RHI_EVENT_END
 };
 /* It happened between `time` and `until`, in ns; until 0: after `time`, more is not known. */
 typedef struct rhi_event {
@@ -221,6 +224,7 @@ typedef struct rhi_event {
     uint8_t kind, death;
     uint8_t depth; /* return addresses into the program, innermost first */
     bool traced;   /* one of a traced object: their events have numbers of their own */
+    int64_t count; /* of BEGIN and END: what it was then, without the runtime's own */
     uint64_t stack[RHI_STACK_MAX];
 } rhi_event;
 
@@ -234,6 +238,7 @@ enum rhi_trace_can {
 typedef struct rhi_trace {
     uint8_t can;       /* enum rhi_trace_can; BY_NEWER: the runtime is too old for it */
     bool any;          /* some object's changes were recorded */
+    bool has_ranges;   /* BEGIN and END are recorded, too */
     uint64_t begin;    /* so many events of traced objects are forgotten */
     uint64_t lost;     /* there was no memory for these */
     uint64_t changing; /* the object whose count and record are just being changed; 0: none */

@@ -171,12 +171,13 @@ static inline const rhi_block *rhi__block_at(const rhi_reader *reader, uint64_t 
                             blocks[at].base + blocks[at].size > address);
     return address - blocks[i].base < blocks[i].size ? &blocks[i] : NULL;
 }
+__extension__ typedef unsigned __int128 rhi__wide;
 /* The slot that contains an address of the block. Division by multiplication: exact while offset
  * and slot size are below 2^32. */
 static inline uint64_t rhi__slot_number(const rhi_block *block, uint64_t address)
 {
     uint64_t offset = address - block->base;
-    return block->reciprocal ? (uint64_t)((unsigned __int128)offset * block->reciprocal >> 64)
+    return block->reciprocal ? (uint64_t)((rhi__wide)offset * block->reciprocal >> 64)
                              : offset / block->slot_size;
 }
 /* Where the slot ends that contains the address; 0: none does. */
@@ -262,7 +263,7 @@ const char *rhi__type_name(const rhi_reader *reader, uint32_t type);
 
 /* ---- numbers of objects --------------------------------------------------------------------- */
 
-enum { RHI_NO_OBJECT = UINT32_MAX };
+#define RHI_NO_OBJECT UINT32_MAX
 /* The number of the object in a slot, or RHI_NO_OBJECT: it is free. */
 static inline uint32_t rhi__slot_index(const rhi_block *block, uint64_t slot)
 {

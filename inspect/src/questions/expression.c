@@ -256,8 +256,9 @@ static bool advance_unverified(writer *w, const rhi_path_step *step)
         for (int dot = 0; length < 0 && slot_spelling(step, dot, member, sizeof member); dot++) {
             w->type = types[i];
             if (types[i] && rhi__dwarf_follow(w->dwarf, &w->type, member))
-                length = snprintf(w->text, sizeof w->text,
-                                  i ? "((%3$s *)%1$s)->%2$s" : "%1$s->%2$s", before, member, cast);
+                length =
+                    i ? snprintf(w->text, sizeof w->text, "((%s *)%s)->%s", cast, before, member)
+                      : snprintf(w->text, sizeof w->text, "%s->%s", before, member);
         }
     if (length < 0) { /* from here on by names alone */
         w->dwarf = NULL;

@@ -224,12 +224,38 @@ static rhi_error *pair(pairing *p)
         else if (counts(&p->pairs->events[i]))
             give_back(p, (uint32_t)i);
     }
-    p->pairs->early_open = p->early > 0 && !p->pairs->is_ended ? (uint64_t)p->early : 0;
+    bool is_known = !p->pairs->is_ended || p->pairs->has_begin || p->pairs->has_end;
+    p->pairs->early_open = p->early > 0 && is_known ? (uint64_t)p->early : 0;
     return group(p);
+}
+
+/* Of several records with pauses between them the last one is kept. */
+static void keep_last_range(rhi_pairs *pairs)
+{
+    rhi_event *events = pairs->events;
+    uint64_t count = pairs->event_count, first = 0, end;
+    if (pairs->is_ended && count && events[0].kind == RHI_EVENT_END) {
+        pairs->has_end = true;
+        pairs->stored = events[first++].count;
+    }
+    for (end = first; end < count && events[end].kind != RHI_EVENT_BEGIN; end++)
+        if (events[end].kind == RHI_EVENT_END && !pairs->is_ahead)
+            break;
+    end = pairs->is_ahead ? first : end;
+    if (end < count && !pairs->is_ahead) {
+        pairs->has_begin = events[end].kind == RHI_EVENT_BEGIN;
+        pairs->is_torn = !pairs->has_begin;
+        pairs->began_with = events[end].count;
+    }
+    for (uint64_t i = end; i < count; i++)
+        pairs->earlier += counts(&events[i]);
+    memmove(events, events + first, (end - first) * sizeof *events);
+    pairs->event_count = end - first;
 }
 
 rhi_error *rhi__pair_events(rhi_work *work, uint64_t stack_depth, rhi_pairs *pairs)
 {
+    keep_last_range(pairs);
     uint64_t n = pairs->event_count, births = 0; /* more than one in damaged records alone */
     for (uint64_t i = 0; i < n; i++) {
         births += pairs->events[i].kind == RHI_EVENT_ALLOC;
@@ -237,9 +263,12 @@ rhi_error *rhi__pair_events(rhi_work *work, uint64_t stack_depth, rhi_pairs *pai
         pairs->releases += pairs->events[i].kind == RHI_EVENT_RELEASE;
     }
     pairs->from_birth = births != 0;
-    pairs->early = pairs->is_ended ? (int64_t)pairs->releases
-                                   : pairs->stored - (int64_t)(births + pairs->retains) +
-                                         (int64_t)pairs->releases;
+    int64_t change = (int64_t)(births + pairs->retains) - (int64_t)pairs->releases;
+    if (pairs->is_ended && !pairs->has_end)
+        pairs->stored =
+            pairs->has_begin ? pairs->began_with + change : (int64_t)(births + pairs->retains);
+    pairs->early = pairs->stored - change;
+    pairs->is_torn |= pairs->has_begin && pairs->began_with != pairs->early;
     pairing p = {.work = work,
                  .pairs = pairs,
                  .stack_depth = stack_depth,
@@ -277,11 +306,12 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
                       rhi_pairs *pairs)
 {
     *pairs = (rhi_pairs){.is_traced = object->traced,
-                         .has_gap = object->has_gap,
                          .is_untold = object->untold,
                          .is_provisional = !rhi__is_at_rest(reader, object->heap),
                          .stored = object->count - object->held - (object->state == RHI_DYING)};
     rhi__trace(reader, object->heap, &pairs->trace);
+    pairs->is_ahead = object->has_gap && pairs->trace.has_ranges;
+    pairs->has_gap = object->has_gap && !pairs->trace.has_ranges;
     if (!object->traced && !pairs->trace.any)
         return NULL;
     pairs->events = calloc(EVENTS_MAX + 1, sizeof *pairs->events);
@@ -289,15 +319,16 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
         return rhi__error_memory();
     uint64_t count = rhi__history(reader, object->address, 0, true, pairs->events, EVENTS_MAX + 1);
     pairs->is_unread = reader->is_history_short;
-    pairs->is_cut = count > EVENTS_MAX;
-    pairs->event_count = count - pairs->is_cut;
+    bool is_cut = count > EVENTS_MAX;
+    pairs->event_count = count - is_cut;
     keep_own(pairs, object);
     /* a collection borrows counts, which is no change of theirs */
     pairs->is_changing =
         pairs->trace.changing == object->address || !rhi__is_at_rest(reader, object->heap);
     pairs->is_lost = pairs->trace.lost != 0;
     RHI_TRY(rhi__pair_events(&session->work, reader->heaps.items[object->heap].stack_depth, pairs));
-    pairs->is_forgotten = pairs->trace.begin && !pairs->from_birth;
+    pairs->is_cut = is_cut && !pairs->has_begin && !pairs->from_birth;
+    pairs->is_forgotten = pairs->trace.begin && !pairs->from_birth && !pairs->has_begin;
     return NULL;
 }
 

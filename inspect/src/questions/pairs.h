@@ -17,8 +17,14 @@
  * whatever choices one after the other, leaves less open than `at_least`, nor more than `at_most`;
  * a stack that has no group is closed in all of them (see open_range.h).
  *
- * Of an object that is traced no more, the record ends before now. It is paired as it is, with as
- * many early counts as it needs, and says what was open then. Of today it says nothing.
+ * An object may be traced, and not, and traced again. What was taken and given in such a pause is
+ * not recorded, and may be what was open before: so the record is what came after it. It says with
+ * which count it began, which are early ones. (Older runtimes do not say that: then pauses are
+ * known, but not when they were, and all is undecided.)
+ *
+ * Of an object that is traced no more, the record ends before now. It is paired as it is, and says
+ * what was open then. Where it does not say its count, it has as many early counts as it needs. Of
+ * today it says nothing.
  *
  * An open retain is no leak as such: who holds the object today took a count, too. */
 #ifndef RHI_PAIRS_H
@@ -41,11 +47,18 @@ typedef struct rhi_pairs {
     bool is_traced, from_birth;
     bool is_ended; /* it was traced: its last recorded event is `last` */
     uint64_t last;
+    /* The record says with which count it began, and with which it ended: `began_with` and
+     * `stored`. Before it lay another one, with so many changes, and a pause. */
+    bool has_begin, has_end;
+    int64_t began_with;
+    uint64_t earlier;
+    bool is_torn; /* its numbers contradict each other */
     /* older events are forgotten, or there are more than are looked at; some had no memory; its
      * count and its record are being changed; it has too many stacks to pair them */
     bool is_forgotten, is_cut, is_lost, is_changing, has_many;
     bool is_provisional; /* stopped inside a collection: its count is in motion */
-    bool has_gap;        /* meanwhile it was not traced */
+    bool has_gap;        /* meanwhile it was not traced, and no one knows when */
+    bool is_ahead;       /* it was marked, and its record begins with its next change */
     bool is_untold;      /* its changes are not recorded just now */
     bool is_unread;      /* a part of the record could not be read */
     uint64_t retains, releases;
@@ -61,15 +74,15 @@ typedef struct rhi_pairs {
 /* Reads the record of an object and pairs it. Freed in any case. */
 rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object *object,
                       rhi_pairs *pairs);
-/* The same of events that were read: needs events, stored, and stack_depth, the longest stack that
- * is recorded. */
+/* The same of events that were read: needs events, stored, is_ended, is_ahead, and stack_depth, the
+ * longest stack that is recorded. */
 rhi_error *rhi__pair_events(rhi_work *work, uint64_t stack_depth, rhi_pairs *pairs);
 void rhi__pairs_free(rhi_pairs *pairs);
 
 /* Does the record explain the count, so that what is open is all there is? */
 static inline bool rhi__pairs_fit(const rhi_pairs *pairs)
 {
-    return !pairs->is_changing && !pairs->is_provisional && !pairs->unmatched &&
+    return !pairs->is_changing && !pairs->is_provisional && !pairs->unmatched && !pairs->is_torn &&
            pairs->early >= 0 && (pairs->early == 0 || !pairs->from_birth);
 }
 
@@ -77,8 +90,8 @@ static inline bool rhi__pairs_fit(const rhi_pairs *pairs)
 static inline bool rhi__pairs_decided(const rhi_pairs *pairs)
 {
     return pairs->is_traced && rhi__pairs_fit(pairs) && !pairs->is_forgotten && !pairs->is_cut &&
-           !pairs->is_lost && !pairs->is_unread && !pairs->has_gap && !pairs->is_untold &&
-           !pairs->has_many;
+           !pairs->is_lost && !pairs->is_unread && !pairs->has_gap && !pairs->is_ahead &&
+           !pairs->is_untold && !pairs->has_many;
 }
 
 #endif

@@ -34,7 +34,7 @@ typedef struct rhi_snapshot_site {
     char *file, *function; /* owned; function NULL: not known */
 } rhi_snapshot_site;
 
-enum { RHI_NO_SITE = UINT32_MAX };
+#define RHI_NO_SITE UINT32_MAX
 typedef struct rhi_snapshot_class {
     uint32_t heap, type, site; /* site: RHI_NO_SITE: not known */
     uint64_t size, objects;

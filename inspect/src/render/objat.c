@@ -169,9 +169,23 @@ static void when_text(const rhi_event *e, char text[WHEN_SIZE])
 
 static const char *event_word(uint8_t kind)
 {
-    static const char *const words[] = {"other",     "alloc",        "free",   "finalize",
-                                        "resurrect", "last release", "retain", "release"};
+    static const char *const words[] = {[RHI_EVENT_OTHER] = "other",
+                                        [RHI_EVENT_ALLOC] = "alloc",
+                                        [RHI_EVENT_FREE] = "free",
+                                        [RHI_EVENT_FINALIZE] = "finalize",
+                                        [RHI_EVENT_RESURRECT] = "resurrect",
+                                        [RHI_EVENT_LAST] = "last release",
+                                        [RHI_EVENT_RETAIN] = "retain",
+                                        [RHI_EVENT_RELEASE] = "release",
+                                        [8] = "other",
+                                        [RHI_EVENT_BEGIN] = "begin",
+                                        [RHI_EVENT_END] = "end"};
     return words[kind < sizeof words / sizeof *words ? kind : 0];
+}
+
+static bool is_boundary(const rhi_event *event)
+{
+    return event->kind == RHI_EVENT_BEGIN || event->kind == RHI_EVENT_END;
 }
 
 static void print_begin(const answer *a)
@@ -196,11 +210,14 @@ static void print_events(const answer *a)
     for (uint64_t i = 0; i < a->event_count && i < a->asked.limit; i++) {
         const rhi_event *e = &a->events[i];
         bool is_free = e->kind == RHI_EVENT_FREE;
+        char count[40] = "";
+        if (is_boundary(e))
+            snprintf(count, sizeof count, " with a count of %" PRId64, e->count);
         when_text(e, when);
         rhi__make_id(a->reader, e->type, e->serial, id, sizeof id);
-        rhi__print(a->session, "  %sevent %" PRIu64 ": %s %s%s%s,%s, thread %u\n",
+        rhi__print(a->session, "  %sevent %" PRIu64 ": %s %s%s%s%s,%s, thread %u\n",
                    e->traced ? "traced " : "", e->sequence, event_word(e->kind), id,
-                   is_free ? " by " : "", is_free ? rhi__death_word(e->death) : "", when,
+                   is_free ? " by " : "", is_free ? rhi__death_word(e->death) : "", count, when,
                    e->thread);
         rhi__stack_print(a->session, a->reader, e, "    ");
     }
@@ -452,6 +469,8 @@ json_t *rhi__event_json(rhi_session *session, const rhi_reader *reader, const rh
     json_object_set_new(json, "traced", json_boolean(e->traced));
     if (e->kind == RHI_EVENT_FREE)
         json_object_set_new(json, "reason", json_string(rhi__death_word(e->death)));
+    if (is_boundary(e))
+        json_object_set_new(json, "count", json_integer(e->count));
     add_when(session, reader, json, e);
     json_object_set_new(json, "stack", rhi__stack_json(session, reader, e));
     return json;

@@ -72,8 +72,7 @@ static void put(const char *text, size_t size, rhi_session *session)
 static bool is_styled(void *context, const char *text)
 {
     const rhi_session *session = context;
-    return text >= session->styled[0] &&
-           text < session->styled[sizeof session->styled / sizeof *session->styled];
+    return text >= session->styled[0] && text < session->styled[0] + sizeof session->styled;
 }
 
 static void put_text(void *session, const char *text, size_t size)
@@ -172,7 +171,7 @@ static size_t dump_flags(const json_t *row)
         if (strtod(text, NULL) == json_real_value(value))
             break;
     }
-    return DUMP_FLAGS | JSON_REAL_PRECISION(digits);
+    return DUMP_FLAGS | JSON_REAL_PRECISION((size_t)digits);
 }
 
 static void dump(rhi_session *session, json_t *value)

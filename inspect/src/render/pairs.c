@@ -35,12 +35,21 @@ static void print_untraced(rhi_session *s, rhi_reader *reader, const rhi_object 
 static void print_sums(rhi_session *s, const rhi_pairs *p)
 {
     if (p->is_ended) {
-        rhi__print(s,
-                   "pairs: it is traced no more: %s%" PRIu64 " retain%s, %" PRIu64
-                   " release%s recorded until traced event %" PRIu64
-                   "; what came after, or in a pause before, is not recorded\n",
+        rhi__print(s, "pairs: it is traced no more: %s%" PRIu64 " retain%s, %" PRIu64 " release%s",
                    p->from_birth ? "its birth, " : "", p->retains, rhi__plural(p->retains),
-                   p->releases, rhi__plural(p->releases), p->last);
+                   p->releases, rhi__plural(p->releases));
+        if (p->has_begin)
+            rhi__print(s, ", from a count of %" PRId64 " on", p->began_with);
+        rhi__print(s, " recorded until traced event %" PRIu64, p->last);
+        if (p->has_begin || p->has_end)
+            rhi__print(s, ", when its count was %" PRId64, p->stored);
+        rhi__print(s, "; what came after%s is not recorded\n",
+                   p->trace.has_ranges ? "" : ", or in a pause before,");
+        return;
+    }
+    if (p->is_ahead) {
+        rhi__print(s, "pairs: it is marked, and its record begins with the next change of its "
+                      "count: who took those that it has is not recorded\n");
         return;
     }
     rhi__print(s, "pairs: %s%" PRIu64 " retain%s, %" PRIu64 " release%s recorded",
@@ -66,6 +75,12 @@ static void print_doubts(rhi_session *s, const rhi_pairs *p)
     if (p->is_lost)
         rhi__print(s, "  there was no memory for %" PRIu64 " event%s of traced objects\n",
                    p->trace.lost, rhi__plural(p->trace.lost));
+    if (p->earlier)
+        rhi__print(s,
+                   "  before that %" PRIu64 " change%s recorded, and then it was not traced for a "
+                   "while: objat --history lists %s\n",
+                   p->earlier, p->earlier == 1 ? " was" : "s were",
+                   p->earlier == 1 ? "it" : "them");
     if (p->has_gap)
         rhi__print(s,
                    "  meanwhile it was not traced: what happened then is not recorded, and pairs "
@@ -79,7 +94,7 @@ static void print_doubts(rhi_session *s, const rhi_pairs *p)
         rhi__print(s, "  stopped inside a collection: its count and its record are on their way, "
                       "and pairs are provisional\n");
     if (!p->is_ended && !rhi__pairs_fit(p) && !p->is_changing && !p->is_provisional &&
-        !p->is_unread && !p->has_gap && !p->is_untold)
+        !p->is_unread && !p->has_gap && !p->is_untold && !p->is_ahead)
         rhi__print(s, "  the record does not explain its count: changes were not recorded, and "
                       "pairs are undecided\n");
     if (p->has_many)
@@ -147,7 +162,7 @@ void rhi__pairs_print(rhi_session *s, rhi_reader *reader, const rhi_object *obje
         rhi__print(s, "  %" PRIu64 " %s older than the record%s\n", p->early_open,
                    p->early_open == 1 ? "is" : "are",
                    p->releases ? ", if no release here gave one back" : "");
-    if (!p->is_ended)
+    if (!p->is_ended && !p->is_ahead)
         print_verdict(s, p, ledger);
 }
 
@@ -176,6 +191,8 @@ json_t *rhi__pairs_json(rhi_session *s, const rhi_reader *reader, const rhi_pair
     json_object_set_new(json, "early_open", rhi__json_u64(p->early_open));
     json_object_set_new(json, "changing", json_boolean(p->is_changing));
     json_object_set_new(json, "gap", json_boolean(p->has_gap));
+    json_object_set_new(json, "not_begun", json_boolean(p->is_ahead));
+    json_object_set_new(json, "earlier_changes", rhi__json_u64(p->earlier));
     json_object_set_new(json, "provisional", json_boolean(p->is_traced && p->is_provisional));
     json_object_set_new(json, "decided", json_boolean(rhi__pairs_decided(p)));
     for (uint64_t i = 0; i < p->groups.count && i < limit; i++)

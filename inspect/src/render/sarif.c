@@ -84,7 +84,9 @@ static void place_of_stack(const answer *a, const rhi_event *birth, place *where
     for (uint64_t i = stack.first; stack.rows && i < stack.end && !where->file; i++) {
         const rhi_call *call = stack.rows[i].call;
         if (call && is_file(call->file))
-            *where = (place){.file = call->file, .function = call->name, .line = call->line};
+            *where = (place){.file = call->file,
+                             .function = call->name,
+                             .line = call->line > 0 ? (uint32_t)call->line : 0};
     }
     free(stack.rows);
 }

@@ -15,7 +15,7 @@
 
 #include "words/words.h"
 
-enum { RHI_NO_BLOCK = UINT32_MAX };
+#define RHI_NO_BLOCK UINT32_MAX
 
 typedef struct rhi_numbers {
     uint32_t *items;

@@ -28,7 +28,7 @@ typedef struct rhi_links {
 /* What is not lost for certain: what nothing but a vector register leads to, which may be in use,
  * or the register was left so; or a thin object (rhi_type.is_thin) to which nothing leads at all,
  * which may be none. */
-enum { RHI_IN_NOTHING = UINT32_MAX };
+#define RHI_IN_NOTHING UINT32_MAX
 typedef struct rhi_possible {
     uint32_t object; /* RHI_NO_OBJECT: it is a block */
     uint32_t block;

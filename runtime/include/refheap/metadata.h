@@ -117,7 +117,8 @@ enum rh_object_flag {
     RH_FLAG_DEATH_MASK = 7u << 8,
     /* Every change of its count is recorded (see object.traced). Bits 11..13 are the runtime's. */
     RH_FLAG_TRACED = 1u << 14,
-    /* It was traced, and then it was not: if it is traced now, its record has a gap. */
+    /* It was traced, and then it was not; or it is traced, and no RH_EVENT_BEGIN or birth says from
+     * when on: then the next change of its count says so first. */
     RH_FLAG_GAP = 1u << 15
 };
 
@@ -154,7 +155,10 @@ enum rh_event {
     /* of a traced object: a count was taken, or given away (the last one, too) */
     RH_EVENT_RETAIN = 6,
     RH_EVENT_RELEASE = 7,
-    RH_EVENT_MARK = 8 /* clock, thread and number of what follows */
+    RH_EVENT_MARK = 8, /* clock, thread and number of what follows */
+    /* of a traced object: from here on, or up to here, each change of its count is recorded */
+    RH_EVENT_BEGIN = 9,
+    RH_EVENT_END = 10
 };
 
 /* The named constants: X(identifier, "name in the table"). `*_offset` are byte offsets of members
@@ -336,8 +340,9 @@ enum rh_event {
  * bits 48..49 an enum rh_death, of a free; slot.origin is what the object has at object.serial; the
  * lower 16 bits of slot.where are the type's index, the upper 48 the return address into the
  * function of the program that let it happen: that gave the last count away, or called what
- * started the collection; 0: unknown. Where bit 50 of slot.what is set, the upper 48 bits are the
- * number of a stack: heap.stack_depth return addresses, innermost first, then zeros, at
+ * started the collection; 0: unknown (of RH_EVENT_BEGIN and RH_EVENT_END, the counts that the
+ * object had, without the runtime's own). Where bit 50 of slot.what is set, the upper 48 bits are
+ * the number of a stack: heap.stack_depth return addresses, innermost first, then zeros, at
  * heap.stacks + number * heap.stack_depth * 8. */
 #define RH_METADATA_RING_CONSTANTS(X)                                                              \
     X(heap_ring, "heap.ring")           /* 64, address, 0: none */                                 \
@@ -375,7 +380,8 @@ enum rh_event {
  *
  * To trace an object from outside, stop all threads of the process. The object must be live, its
  * word not special and its count below 2^28. Write its first 8 bytes with one store: the word with
- * count.traced added, the flags with the bit. That is right in every phase of the heap. To end it,
+ * count.traced added, the flags with the bit, and, if there are RH_METADATA_RANGE_CONSTANTS, with
+ * RH_FLAG_GAP. That is right in every phase of the heap. To end it,
  * write the opposite: the word with count.traced subtracted if it is marked, the flags without the
  * bit, and with RH_FLAG_GAP. Afterwards let the process go on and look once more, for a mark may be
  * undone.
@@ -404,6 +410,14 @@ enum rh_event {
     X(heap_trace_next, "heap.trace_next")     /* 64, address */                                    \
     X(heap_trace_lost, "heap.trace_lost")     /* 64 */                                             \
     X(heap_tracing, "heap.tracing")           /* 64, address, 0: none */
+
+/* Likewise: the runtime records where the record of a traced object begins and ends. A birth that
+ * is recorded among the events of traced objects begins one, too. What was taken and given between
+ * an end and the next beginning is not recorded. Where the mark was taken off from outside there is
+ * no end: the last event before the next beginning is the last one that was recorded. */
+#define RH_METADATA_RANGE_CONSTANTS(X)                                                             \
+    X(event_begin, "event.begin") /* RH_EVENT_BEGIN */                                             \
+    X(event_end, "event.end")     /* RH_EVENT_END */
 
 /* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the
  * result. */

@@ -137,6 +137,7 @@ void rhi__refheap_trace(rhi_reader *reader, uint32_t index, rhi_trace *trace)
                                                : RHI_TRACE_POSSIBLE;
     trace->lost = HEAP(trace_lost);
     trace->changing = HEAP(tracing);
+    trace->has_ranges = has_ranges(s);
     trace->any = rhi__history_ring_begin(reader, heap, true, &trace->begin);
     if (!trace->any)
         trace->begin = 0;

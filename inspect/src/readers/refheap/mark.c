@@ -114,8 +114,9 @@ static rhi_error *make_patch(const space *s, const rhi_object *object, const uin
     if (is_marked == on && has_flag == on)
         return NULL;
     word += on ? (uint32_t)C(s, count_traced) : 0;
-    flags = on ? flags | (uint32_t)C(s, object_traced)
-               : (flags & ~(uint32_t)C(s, object_traced)) | RH_FLAG_GAP;
+    flags = on ? flags | (uint32_t)C(s, object_traced) : flags & ~(uint32_t)C(s, object_traced);
+    /* the record begins with the next change, and a runtime that can says so there */
+    flags |= !on || has_ranges(s) ? RH_FLAG_GAP : 0;
     *patch = (struct rhi_patch){.address = object->start + from, .size = (uint8_t)(end - from)};
     memcpy(patch->bytes, header + from, patch->size);
     store(patch->bytes + count_at - from, word, 4);

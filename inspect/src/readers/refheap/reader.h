@@ -16,7 +16,7 @@ enum rhi_more_constants {
     RH_METADATA_WEAK_CONSTANTS(RHI_ID) RH_METADATA_SLOT_CONSTANTS(RHI_ID)
         RH_METADATA_SITE_CONSTANTS(RHI_ID) RH_METADATA_EVENT_CONSTANTS(RHI_ID)
             RH_METADATA_RING_CONSTANTS(RHI_ID) RH_METADATA_POISON_CONSTANTS(RHI_ID)
-                RH_METADATA_TRACE_CONSTANTS(RHI_ID)
+                RH_METADATA_TRACE_CONSTANTS(RHI_ID) RH_METADATA_RANGE_CONSTANTS(RHI_ID)
 #undef RHI_ID
                     CONSTANTS
 };
@@ -56,6 +56,13 @@ typedef struct format {
     /* one goes on in memory whose bytes are missing: what it does not lead to is no damage */
     bool has_cut_lists;
 } format;
+
+/* Does the runtime record where the record of a traced object begins and ends? */
+static inline bool has_ranges(const space *s)
+{
+    return s->constant[RH_MC_event_begin] == RH_EVENT_BEGIN &&
+           s->constant[RH_MC_event_end] == RH_EVENT_END;
+}
 
 static inline const space *space_of(const rhi_heap_info *heap)
 {

@@ -12,7 +12,8 @@ enum {
 rhi_event *rhi__history_wants(const rhi_history_query *query, uint64_t address, uint64_t serial,
                               uint8_t kind)
 {
-    bool is_count = kind == RH_EVENT_RETAIN || kind == RH_EVENT_RELEASE;
+    bool is_count = kind == RH_EVENT_RETAIN || kind == RH_EVENT_RELEASE || kind == RH_EVENT_BEGIN ||
+                    kind == RH_EVENT_END;
     if (!query->births && is_count && !query->counts)
         return NULL;
     if (!query->births)

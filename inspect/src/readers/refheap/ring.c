@@ -121,6 +121,10 @@ static bool joins_free(const ring *r, const rhi_event *last)
 static void read_place(const ring *r, const uint8_t *slot, rhi_event *event)
 {
     uint64_t place = WORD(r, slot, where) >> 16;
+    if (event->kind == RHI_EVENT_BEGIN || event->kind == RHI_EVENT_END) {
+        event->count = (int64_t)place;
+        return;
+    }
     if (WORD(r, slot, what) & HAS_STACK) {
         rhi__history_stack(r->reader, r->heap, place, event);
     } else if (place) {

@@ -1,0 +1,195 @@
+"""printers.py - variables as GDB prints them: pretty-printers, and convenience functions for conditions."""
+
+import contextlib
+import types
+
+import gdb
+import refheap_door as door
+
+from .host import Host
+from .names import value_number
+from .state import showable
+
+SCALARS = (gdb.TYPE_CODE_INT, gdb.TYPE_CODE_CHAR, gdb.TYPE_CODE_BOOL, gdb.TYPE_CODE_ENUM, gdb.TYPE_CODE_FLT)
+
+NUMBERS = {"int": int, "uint": int, "float": float}
+
+
+class Describer:
+    """Asks the engine about the addresses that variables hold."""
+
+    def __init__(self, session, epoch):
+        self.session, self.epoch = session, epoch
+        self.structs = session.engine.describes["structs"]
+        self.header = self.structs[0]
+        self.host = self.key = None
+
+    def ask(self, address, children=0):
+        inferior = gdb.selected_inferior()
+        connection = getattr(inferior, "connection", None)
+        key = inferior.num, inferior.pid, connection.num if connection is not None else 0, gdb.current_recording() is not None
+        if key != self.key:
+            self.host, self.key = Host(self.epoch), key
+        try:
+            return self.session.describe(self.host, address, children, elements_shown())
+        except (door.DoorError, gdb.error):
+            return door.NOTHING
+
+    def is_managed(self, kind):
+        """Is this the struct of an object? It begins with the objects' header, or with a struct that does."""
+        for _ in range(door.NESTED_MAX):
+            kind = kind.strip_typedefs().unqualified()
+            if kind.code != gdb.TYPE_CODE_STRUCT:
+                return False
+            if kind.tag in self.structs:
+                return True
+            first = next(iter(kind.fields()), None)
+            if first is None or getattr(first, "bitpos", 1) != 0:
+                return False
+            kind = first.type
+        return False
+
+
+class Turn:
+    """GDB's turn in its event loop: one command of its machine interface, or of a user's."""
+
+    number, is_watched = 0, False
+
+    @classmethod
+    def now(cls):
+        if not cls.is_watched:
+            cls.is_watched = True
+            gdb.post_event(cls.end)
+        return cls.number
+
+    @classmethod
+    def end(cls):
+        cls.number, cls.is_watched = cls.number + 1, False
+
+
+class Printed:
+    """The pretty-printer of an object, and of a pointer to one: its text, and as children its declared fields. `print` asks for
+    the text, then for children: a pointer shows none there.
+    GDB's variable objects are different. They show no text of what has children, but `{...}`: before each text they look
+    whether there are any. Once for each printer they look for the children's sake: in the turn in which the printer is
+    made, and after the first text. So that is when it has some."""
+
+    are_variable_objects = False  # has one asked?
+
+    def __init__(self, describer, value, address, said, is_pointer):
+        self.describer, self.value, self.address, self.said, self.is_pointer = describer, value, address, said, is_pointer
+        self.turn = None  # in which a variable object asked first
+        self.has_told = self.has_begun = False
+
+    def to_string(self):
+        self.has_told = True
+        return showable("(%s) %s" % (self.value.type, self.said["pointer"]) if self.is_pointer else self.said["text"])
+
+    @property
+    def children(self):
+        if self.turn is None and not self.has_told:
+            self.turn, Printed.are_variable_objects = Turn.now(), True
+        elif self.turn is None and not self.is_pointer:
+            return self.rows
+        elif self.turn is not None and self.has_told and not self.has_begun and self.turn == Turn.now():
+            return self.begin
+        raise AttributeError("children")
+
+    def begin(self):
+        self.has_begun = True
+        return self.rows()
+
+    def rows(self):
+        for row in door.pages_of(lambda limit: self.describer.ask(self.address, limit), elements_shown() + 1):
+            yield showable(row["name"]), self.field(row)
+
+    def field(self, row):
+        """The member of C's struct if that is the same, so that formats apply to it; else what the engine says."""
+        if row["kind"] == "bytes":
+            return showable(row.get("text", "?"))
+        try:
+            value = self.value.dereference() if self.is_pointer else self.value
+            for step in door.steps_to(row["name"]):
+                value = value[step]
+            code = value.type.strip_typedefs().code
+            if code in SCALARS if "value" not in row else code == gdb.TYPE_CODE_PTR and int(value) == int(row["value"], 16):
+                return value
+        except (gdb.error, KeyError, TypeError, ValueError):
+            pass
+        with contextlib.suppress(gdb.error):
+            if "value" in row:
+                return gdb.Value(int(row["value"], 16)).cast(gdb.lookup_type("struct " + self.describer.header).pointer())
+        if row["kind"] in NUMBERS:
+            return NUMBERS[row["kind"]](row["text"])  # GDB's machine interface shows no text among simple values
+        return showable(row.get("text") or row["value"])
+
+
+class PrintedByGdb(Printed):
+    """A pointer to no object, as GDB shows it, for variable objects: GDB ends with an internal error where one had a printer,
+    has none, and gets one again. Nothing is below it. GDB would keep the names of what was below it when it led to an object."""
+
+    def __init__(self, value):
+        super().__init__(None, value, None, None, True)
+
+    def to_string(self):
+        self.has_told = True
+        if self.value.is_optimized_out:
+            return "<optimized out>"
+        return self.value.cast(gdb.lookup_type("void").pointer())
+
+    def rows(self):
+        return iter(())
+
+
+def elements_shown():
+    """How many elements of an aggregate, and characters of a text."""
+    return gdb.parameter("print elements") or door.MASK >> 2  # None: all
+
+
+class Printers:
+    """What GDB asks for a printer; `info pretty-printer` lists it."""
+
+    def __init__(self, describer):
+        self.name, self.enabled, self.describer = "refheap", True, describer
+        self.pointers = types.SimpleNamespace(name="pointer", enabled=True)
+        self.objects = types.SimpleNamespace(name="object", enabled=True)
+        self.subprinters = [self.objects, self.pointers]
+
+    def __call__(self, value):
+        kind = value.type.strip_typedefs()
+        is_pointer = kind.code == gdb.TYPE_CODE_PTR
+        if not (self.pointers if is_pointer else self.objects).enabled or not self.is_managed(kind.target() if is_pointer else kind):
+            return None
+        said, address = door.NOTHING, 0
+        with contextlib.suppress(gdb.error, door.DoorError, TypeError, ValueError, OverflowError):  # GDB's own way
+            if not value.is_optimized_out:
+                address = int(value) if is_pointer else int(value.address) if value.address is not None else 0
+                said = self.describer.ask(address) if address else door.NOTHING
+        if said["text"]:
+            return Printed(self.describer, value, address, said, is_pointer)
+        return PrintedByGdb(value) if is_pointer and Printed.are_variable_objects else None
+
+    def is_managed(self, kind):
+        try:
+            return self.describer.is_managed(kind)
+        except (gdb.error, TypeError):  # a type without fields
+            return False
+
+
+def c_string(text):
+    """As C has it, also where it is empty: of a str GDB would make an array without an end."""
+    data = showable(text).encode(gdb.host_charset()) + b"\0"
+    return gdb.Value(data, gdb.lookup_type("char").array(len(data) - 1))
+
+
+def function_of(describer, row):
+    """A convenience function: `$refcount(p)`."""
+    def invoke(_function, value):
+        try:
+            said = describer.ask(value_number(value, row["name"]))["functions"][row["name"]]
+        except (door.DoorError, gdb.error) as error:
+            raise gdb.GdbError("$%s: %s" % (row["name"], door.one_line(str(error)))) from None
+        return c_string(said) if isinstance(said, str) else said
+
+    text = "$%s(ADDRESS): %s." % (row["name"], row["summary"])
+    return type("RefheapFunction", (gdb.Function,), {"__doc__": showable(text), "invoke": invoke})(row["name"])

@@ -1,0 +1,25 @@
+"""registers.py - the registers of a frame."""
+
+import lldb
+import refheap_door as door
+
+ARM_NAMES = {"fp": "x29", "lr": "x30"}  # as everybody else calls them
+
+
+def general_registers(frame):
+    for register_set in frame.GetRegisters():
+        if "general" in (register_set.GetName() or "").lower():
+            for register in register_set:
+                if register.GetByteSize() == 8:
+                    name = register.GetName()
+                    yield ARM_NAMES.get(name, name), register.GetValueAsUnsigned()
+
+
+def vector_registers(frame):
+    for register_set in frame.GetRegisters():
+        for register in register_set:
+            if door.VECTOR.match(register.GetName() or "") and register.GetByteSize() >= 16:
+                data, error = register.GetData(), lldb.SBError()
+                content = data.ReadRawData(error, 0, data.GetByteSize()) if data.GetByteSize() else None
+                if content and error.Success():
+                    yield register.GetName(), content if isinstance(content, bytes) else content.encode("latin-1")

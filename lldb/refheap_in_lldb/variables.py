@@ -1,0 +1,119 @@
+"""variables.py - variables as LLDB shows them: summaries and children."""
+
+import lldb
+import refheap_door as door
+
+from .host import Host
+
+CHILDREN_MAX = (1 << 31) - 1  # of a variable, in LLDB
+
+
+class Describer:
+    """Asks the engine about the addresses that variables of a debugger hold."""
+
+    def __init__(self, engine, debugger):
+        self.session, self.debugger = door.Session(engine), debugger
+        self.host = self.key = None
+
+    def ask(self, process, address, children=0):
+        if process.GetUniqueID() != self.key:
+            self.host, self.key = Host(self.debugger, lldb.SBExecutionContext(process), None), process.GetUniqueID()
+        return self.session.describe(self.host, address, children)
+
+
+def describe(value, children=0):
+    """What the engine says of a pointer or struct; nothing of what is no object."""
+    process, is_pointer = value.GetProcess(), value.GetType().IsPointerType()
+    address = value.GetValueAsUnsigned() if is_pointer else value.GetLoadAddress()
+    if address in (0, lldb.LLDB_INVALID_ADDRESS) or not process.IsValid():
+        return door.NOTHING
+    try:
+        return lldb._refheap.describer(value.GetTarget().GetDebugger()).ask(process, address, children)
+    except door.DoorError:
+        return door.NOTHING
+
+
+def is_managed(kind, _dictionary=None):
+    """Is it the struct of an object, or a pointer to one? It begins with the objects' header, or with a struct that does."""
+    kind = kind.GetCanonicalType()
+    kind = kind.GetPointeeType().GetCanonicalType() if kind.IsPointerType() else kind
+    for _ in range(door.NESTED_MAX):
+        if not kind.GetTypeClass() & (lldb.eTypeClassStruct | lldb.eTypeClassClass):
+            return False
+        if kind.GetUnqualifiedType().GetName() in lldb._refheap.structs:
+            return True
+        base = kind.GetDirectBaseClassAtIndex(0) if kind.GetNumberOfDirectBaseClasses() else kind.GetFieldAtIndex(0)
+        if not base.IsValid() or base.GetOffsetInBytes() != 0:
+            return False
+        kind = base.GetType().GetCanonicalType()
+    return False
+
+
+def summary(value, _dictionary):
+    return describe(value.GetNonSyntheticValue())["text"] or ""
+
+
+class Children:
+    """The children of an object, and of a pointer to it: its declared fields. Of all else, LLDB's own."""
+
+    def __init__(self, value, _dictionary):
+        self.value = value.GetNonSyntheticValue()
+        self.rows, self.total, self.is_own = [], 0, True
+
+    def update(self):
+        said = describe(self.value, door.PAGE)
+        self.is_own = said["text"] is None
+        self.rows, self.total = said["children"], said["children_total"]
+        return False
+
+    def has_children(self):
+        return self.num_children() > 0
+
+    def num_children(self, limit=CHILDREN_MAX):
+        return min(self.value.GetNumChildren(limit) if self.is_own else self.total, limit)
+
+    def get_child_index(self, name):
+        if self.is_own:
+            return self.value.GetIndexOfChildWithName(name)
+        return next((index for index, row in enumerate(self.rows) if row["name"] == name), -1)
+
+    def get_child_at_index(self, index):
+        if self.is_own:
+            return self.value.GetChildAtIndex(index)
+        if index >= len(self.rows):
+            self.rows = describe(self.value, max(2 * len(self.rows), index + 1))["children"]
+        return child_value(self.value, self.rows[index]) if index < len(self.rows) else None
+
+
+def child_value(owner, row):
+    """The member of C's struct if that is the same, so that formats apply to it; else what the engine says."""
+    target, name, is_text = owner.GetTarget(), row["name"], row["kind"] == "bytes"
+    order = target.GetProcess().GetByteOrder()
+    member = None if is_text else member_of(owner, door.steps_to(name))
+    if member is not None and ("value" not in row or member.GetValueAsUnsigned() == int(row["value"], 16)):
+        return owner.CreateValueFromAddress(name, member.GetLoadAddress(), member.GetType())
+    if is_text:
+        text, data = (row.get("value") or "").encode("utf-8", "surrogateescape") + b"\0", lldb.SBData()
+        data.SetData(lldb.SBError(), text, order, 8)
+        return owner.CreateValueFromData(name, data, target.GetBasicType(lldb.eBasicTypeChar).GetArrayType(len(text)))
+    if "value" in row:
+        kind = target.FindFirstType(lldb._refheap.structs[0]).GetPointerType()
+        return owner.CreateValueFromData(name, lldb.SBData.CreateDataFromUInt64Array(order, 8, [int(row["value"], 16)]), kind)
+    if row["kind"] == "float":
+        data, kind = lldb.SBData.CreateDataFromDoubleArray(order, 8, [float(row["text"])]), lldb.eBasicTypeDouble
+    else:
+        data, kind = lldb.SBData.CreateDataFromSInt64Array(order, 8, [int(row["text"])]), lldb.eBasicTypeLongLong
+    return owner.CreateValueFromData(name, data, target.GetBasicType(kind))
+
+
+def member_of(value, steps):
+    """By the steps of door.steps_to; None: C's struct has no such member."""
+    for step in steps:
+        if isinstance(step, int):
+            value = value.GetChildAtIndex(step, lldb.eNoDynamicValues, True)
+        else:
+            value = value.GetChildMemberWithName(step, lldb.eNoDynamicValues)
+        value = value.GetNonSyntheticValue()
+        if not value.IsValid() or value.GetError().Fail():
+            return None
+    return value if steps and value.GetLoadAddress() != lldb.LLDB_INVALID_ADDRESS else None
