@@ -100,11 +100,12 @@ class Snapshots:
         same("what hangs on the root at all", len(file.distances([0])), len(file.nodes))
 
     def check_words(self, file, numbers, complete):
-        """Words that hold an object are there by name, in their group."""
+        """Words that hold an object are there by name, in their group; where registered roots own all of its counts, these alone."""
         for key, words in self.truth.words.items():
             if key in self.causes or key not in self.truth.anchors or not complete:
                 continue
-            for word in words:
+            exact = [word for word in words if word["kind"] == "root"]
+            for word in words if len(exact) < self.truth.ext.get(key, 0) else exact:
                 kinds = {word["kind"]} | self.rows.more_kinds.get(word["kind"], set())
                 groups = tuple(GROUP_OF[kind] for kind in kinds if kind in GROUP_OF)
                 has_name = word["kind"] in ("root", "register") or (self.rows.has_names and word["name"])
