@@ -113,5 +113,9 @@ try {
 } finally {
     browser.kill();
     await new Promise((done) => (browser.exitCode === null ? browser.on("exit", done) : done()));
-    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }); // its children may be writing yet
+    try {
+        rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    } catch (error) {
+        console.error(String(error)); // its children were writing yet
+    }
 }
