@@ -64,7 +64,7 @@ static const char *said(const place *p, const char *sql)
     return text;
 }
 
-static const char *const endings[] = {".sqlite", ".heapsnapshot"};
+static const char *const endings[] = {".sqlite", ".heapsnapshot", ".dot", ".svg"};
 enum { ENDINGS = sizeof endings / sizeof *endings };
 
 START_TEST(an_interrupt_leaves_no_file)
