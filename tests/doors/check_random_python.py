@@ -17,6 +17,7 @@ import tempfile
 import expect
 from check_random import attempt, random_parser
 from expect import same
+from expect_heapsnapshot_python import PythonSnapshots
 from expect_query_python import REFERENCES, PythonQueries
 from launch import Failure, Question, door_of, report, require, without_traceback
 from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, gcore_of, minor_version, statics_of, stored_count
@@ -24,7 +25,7 @@ from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, gcore_of, 
 LEFT_AT_STOP = 40  # objects that the program made or dropped after the copy that told the truth: text of the line, …
 OURS = ("Node", "Anchor", "Slots", "SlotsAndDict", "Registry", "Number", "Trouble", "Point", "Maker")
 OPERANDS_MAX = 64  # of gcgraph
-COMMANDS = ("objat", "refs", "gcgraph", "gcstat", "gcfind", "gcleaks", "gcstale", "gcverify", "gcquery")
+COMMANDS = ("objat", "refs", "gcgraph", "gcstat", "gcfind", "gcleaks", "gcstale", "gcverify", "gcquery", "gcexport")
 UNDECLARED = ("partial",)  # types whose layout nothing tells: each word that is the address of an object counts
 RENAMED_MAX = 30  # objects that have another name than in the truth
 SHORT = 40  # characters that a value is shown with at least
@@ -96,6 +97,7 @@ class Checks:
         for address in self.truth.sample(self.truth.made, self.samples // 2):
             yield "refs", "--json --limit=0 0x%x" % address, lambda document, address=address: self.check_refs(document, address)
         yield from PythonQueries(self).all(self.samples)
+        yield from PythonSnapshots(self).all(self.samples)
 
     # one object
 

@@ -12,9 +12,27 @@ from heapsnapshot import Snapshot
 from launch import Question, require
 from twin import type_of
 
-LARGE = 500  # objects: of more only some are asked what they retain
 GROUP_OF = {"root": "(registered roots)", "global": "(global variables)", "local": "(thread ", "register": "(thread ", "stack": "(thread ",
             "thread_local": "(thread ", "foreign": "(blocks of malloc)", "unknown": "(other memory)"}
+
+
+def keys_of(truth, file):
+    """{node: id of the object}: by the serial, or its address where that is too large; #1 has another, which the root has."""
+    by_id = {}
+    for key in truth.objects:
+        serial = int(key.split("#")[1])
+        by_id.setdefault(serial if serial < 2**32 else int(truth.address_of(key), 16) // 8 % 2**32, []).append(key)
+    require(max(map(len, by_id.values())) == 1, "objects of one id: %s", [each for each in by_id.values() if len(each) > 1])
+    keys, strange = {}, []
+    for number in range(file.first, len(file.nodes)):
+        known = by_id.pop(file.nodes[number].id, None)
+        if known:
+            keys[number], = known
+        else:
+            strange.append(number)
+    require(len(strange) == len(by_id) and set(by_id) <= {1}, "ids of no object: %s; objects without: %s", strange, by_id)
+    keys.update(zip(strange, (key for key, in by_id.values()), strict=True))
+    return keys
 
 
 class Snapshots:
@@ -39,7 +57,7 @@ class Snapshots:
         os.unlink(self.path)
         same("the file", (document["file"], document["format"], document["file_bytes"]), (self.path, ".heapsnapshot", size))
         same("objects", (document["objects"], len(file.nodes) - file.first), (len(truth.objects), len(truth.objects)))
-        keys = self.keys_of(file)
+        keys = keys_of(truth, file)
         numbers = {key: number for number, key in keys.items()}
         same("caveats", any("incomplete" in name for name in file.groups), not self.is_complete(document))
         self.check_nodes(file, keys)
@@ -47,30 +65,12 @@ class Snapshots:
         self.check_groups(file, keys, document["complete"])
         self.check_words(file, numbers, document["complete"])
         hanging = {keys[number] for number in file.held_by("(")}
-        chosen = truth.objects if len(truth.objects) <= LARGE else self.sample(truth.objects, 5 * samples)
-        for key in chosen:
+        retained = file.all_retained()
+        same("what each object retains", {key: retained[number] for key, number in numbers.items()}, self.engine)
+        for key in self.sample(truth.objects, samples):
             lost = truth.reachable(hanging) - truth.reachable(hanging, without=key)
             bytes_of_twin = sum(truth.sizes[each] for each in lost)
-            same("what %s retains (in the file, by the engine)" % key, (file.retained(numbers[key]), self.engine[key]),
-                 (bytes_of_twin, bytes_of_twin))
-
-    def keys_of(self, file):
-        """{node: id of the object}: by the serial, or its address where that is too large; #1 has another, which the root has."""
-        by_id = {}
-        for key in self.truth.objects:
-            serial = int(key.split("#")[1])
-            by_id.setdefault(serial if serial < 2**32 else int(self.truth.address_of(key), 16) // 8 % 2**32, []).append(key)
-        require(max(map(len, by_id.values())) == 1, "objects of one id: %s", [each for each in by_id.values() if len(each) > 1])
-        keys, strange = {}, []
-        for number in range(file.first, len(file.nodes)):
-            known = by_id.pop(file.nodes[number].id, None)
-            if known:
-                keys[number], = known
-            else:
-                strange.append(number)
-        require(len(strange) == len(by_id) and set(by_id) <= {1}, "ids of no object: %s; objects without: %s", strange, by_id)
-        keys.update(zip(strange, (key for key, in by_id.values()), strict=True))
-        return keys
+            same("what %s retains" % key, (file.retained(numbers[key]), retained[numbers[key]]), (bytes_of_twin, bytes_of_twin))
 
     def check_nodes(self, file, keys):
         for number, key in keys.items():
@@ -100,11 +100,12 @@ class Snapshots:
         same("what hangs on the root at all", len(file.distances([0])), len(file.nodes))
 
     def check_words(self, file, numbers, complete):
-        """Words that hold an object are there by name, in their group."""
+        """Words that hold an object are there by name, in their group; where registered roots own all of its counts, these alone."""
         for key, words in self.truth.words.items():
             if key in self.causes or key not in self.truth.anchors or not complete:
                 continue
-            for word in words:
+            exact = [word for word in words if word["kind"] == "root"]
+            for word in words if len(exact) < self.truth.ext.get(key, 0) else exact:
                 kinds = {word["kind"]} | self.rows.more_kinds.get(word["kind"], set())
                 groups = tuple(GROUP_OF[kind] for kind in kinds if kind in GROUP_OF)
                 has_name = word["kind"] in ("root", "register") or (self.rows.has_names and word["name"])

@@ -68,6 +68,51 @@ class Snapshot:
         lost = set(self.distances([0])) - set(self.distances([0], without=number))
         return sum(self.nodes[each].size for each in lost)
 
+    def all_retained(self):
+        """The same of all nodes, by dominators, in the plainest way to find these (K. D. Cooper, T. J. Harvey, K. Kennedy, "A simple,
+        fast dominance algorithm", 2001)."""
+        order, above = self.in_postorder()
+        place = {number: at for at, number in enumerate(order)}
+        dominator, changed = {0: 0}, True
+        while changed:
+            changed = False
+            for number in reversed(order[:-1]):
+                found = None
+                for one in above[number]:
+                    if one in dominator:
+                        found = one if found is None else self.meet(found, one, dominator, place)
+                if dominator.get(number) != found:
+                    dominator[number], changed = found, True
+        sums = {number: self.nodes[number].size for number in order}
+        for number in order[:-1]:
+            sums[dominator[number]] += sums[number]
+        return sums
+
+    @staticmethod
+    def meet(one, other, dominator, place):
+        while one != other:
+            while place[one] < place[other]:
+                one = dominator[one]
+            while place[other] < place[one]:
+                other = dominator[other]
+        return one
+
+    def in_postorder(self):
+        """The nodes that are reached, the root last; and what leads to each."""
+        order, above, todo, seen = [], collections.defaultdict(list), [(0, iter(self.strong(0)))], {0}
+        while todo:
+            number, targets = todo[-1]
+            target = next(targets, None)
+            if target is None:
+                order.append(number)
+                todo.pop()
+                continue
+            above[target].append(number)
+            if target not in seen:
+                seen.add(target)
+                todo.append((target, iter(self.strong(target))))
+        return order, above
+
     def held_by(self, *words):
         """The objects that hang on groups whose names contain one of the words, themselves."""
         return {edge.to for name, number in self.groups.items() if any(word in name for word in words)

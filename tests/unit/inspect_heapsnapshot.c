@@ -214,8 +214,8 @@ START_TEST(what_owns_no_count_is_weak_and_what_nothing_holds_is_leaked)
     json_t *document = export_of(&w);
     ck_assert_str_eq(edges_of(document, 0), "element  (registered roots); element  (leaked); ");
     ck_assert_str_eq(edges_of(document, find_node(document, "(registered roots)")),
-                     "property the root node; ");
-    ck_assert_str_eq(edges_of(document, find_node(document, "(leaked)")), "property cycle node; ");
+                     "internal the root node; ");
+    ck_assert_str_eq(edges_of(document, find_node(document, "(leaked)")), "internal cycle node; ");
     ck_assert_str_eq(edges_of(document, find_node(document, "node")),
                      "property next node; weak back node; ");
     json_decref(document);
@@ -229,7 +229,7 @@ START_TEST(what_is_not_known_is_said_in_the_file)
     new_node(&w, 1);
     json_t *document = export_of(&w);
     ck_assert_str_eq(edges_of(document, find_node(document, "(leaked)")),
-                     "property lost_reference node; ");
+                     "internal lost_reference node; ");
     json_decref(document);
     w.t->hole_start = 0x7ffe00001800;
     w.t->hole_end = 0x7ffe00001808;

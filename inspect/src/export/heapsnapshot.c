@@ -270,13 +270,13 @@ static rhi_error *put_nodes(snapshot *s)
 
 /* ---- references ----------------------------------------------------------------------------- */
 
-static rhi_error *put_root(void *context, uint32_t to, const char *name, uint64_t number)
+/* "internal", so that DevTools does not offer to show the object in a running page. */
+static rhi_error *put_root(void *context, uint32_t to, const char *name)
 {
     snapshot *s = context;
-    uint32_t text;
-    if (name)
-        RHI_TRY(name_number(s, name, &text));
-    put_edge(s, name ? EDGE_PROPERTY : EDGE_ELEMENT, name ? text : number, s->others + to);
+    uint32_t number;
+    RHI_TRY(name_number(s, name ? name : "holds", &number));
+    put_edge(s, EDGE_INTERNAL, number, s->others + to);
     return NULL;
 }
 

@@ -3,6 +3,7 @@
  * Invariant: every object is reached from one that has a root, by references or through blocks of
  * malloc: what no word was found for, and nothing else reaches, is undecided or leaked. */
 #include "export/roots.h"
+#include "base/map.h"
 #include "words/owners.h"
 
 #include <stdlib.h>
@@ -26,6 +27,7 @@ typedef struct search {
     const rhi_graph *graph;
     const rhi_owners *owners;
     rhi_export *export;
+    rhi_map exact; /* how many registered roots hold an object, of those that some do */
 } search;
 
 uint16_t rhi__export_root_of(uint8_t kind)
@@ -38,12 +40,36 @@ uint16_t rhi__export_root_of(uint8_t kind)
     return groups[kind];
 }
 
+static rhi_error *count_exact(void *context, const rhi_holder *word)
+{
+    search *s = context;
+    const rhi_reader *reader = s->export->query.reader;
+    if (word->kind != RHI_HOLDER_ROOT || reader->roots.items[word->index].is_guess)
+        return NULL;
+    uint32_t index = rhi__object_index(reader, word->value), known;
+    if (index == RHI_NO_OBJECT)
+        return NULL;
+    known = rhi__map_get(&s->exact, index);
+    return rhi__map_set(&s->exact, index, known == RHI_NOT_THERE ? 1 : known + 1)
+               ? NULL
+               : rhi__error_memory();
+}
+
+/* Has it no count that a word owns, other than those of registered roots? */
+static bool owes_words_nothing(const search *s, uint32_t index)
+{
+    uint32_t exact = rhi__map_get(&s->exact, index);
+    return s->graph->flags[index] & RHI_GRAPH_IMMORTAL ||
+           (exact != RHI_NOT_THERE && exact >= rhi__ext(s->graph, index));
+}
+
 /* Words of an object that has a count from outside, and an owner for it. */
 static rhi_error *take_word(void *context, const rhi_holder *word)
 {
     search *s = context;
     uint32_t index = rhi__object_index(s->export->query.reader, word->value);
-    if (index != RHI_NO_OBJECT && rhi__is_held_itself(s->graph, s->owners, index))
+    if (index != RHI_NO_OBJECT && rhi__is_held_itself(s->graph, s->owners, index) &&
+        (word->kind == RHI_HOLDER_ROOT || !owes_words_nothing(s, index)))
         s->export->roots[index] |= rhi__export_root_of(word->kind);
     return NULL;
 }
@@ -90,8 +116,14 @@ rhi_error *rhi__export_find_roots(rhi_export *export)
         return rhi__error_memory();
     RHI_TRY(rhi__session_owners(query->session, query->reader, false, &owners));
     s.owners = owners;
-    RHI_TRY(rhi__each_word(query->session, query->reader, query->reader->lowest,
-                           query->reader->highest, take_word, &s));
+    rhi_error *error = rhi__each_word(query->session, query->reader, query->reader->lowest,
+                                      query->reader->highest, count_exact, &s);
+    if (!error)
+        error = rhi__each_word(query->session, query->reader, query->reader->lowest,
+                               query->reader->highest, take_word, &s);
+    rhi__map_free(&s.exact);
+    if (error)
+        return error;
     finish(&s);
     return NULL;
 }

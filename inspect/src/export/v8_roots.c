@@ -139,17 +139,16 @@ rhi_error *rhi__each_root_of(const rhi_root_groups *groups, const rhi_root_group
                              rhi_root_visitor visit, void *context)
 {
     const rhi_export *export = groups->export;
-    uint64_t number = 0;
-    for (; number < group->words; number++) {
-        const rhi_holder *word = &groups->words.items[group->first + number];
-        RHI_TRY(visit(context, export->numbers[word->target], word->name, number));
+    for (uint64_t i = 0; i < group->words; i++) {
+        const rhi_holder *word = &groups->words.items[group->first + i];
+        RHI_TRY(visit(context, export->numbers[word->target], word->name));
     }
     for (uint32_t i = 0; group->unnamed && i < export->query.count; i++) {
         if (export->numbers[i] == RHI_NO_OBJECT || !(export->roots[i] >> group->bit & 1))
             continue;
         enum rhi_cause cause = rhi__cause(export->query.leaks, i);
         RHI_TRY(visit(context, export->numbers[i],
-                      cause == RHI_CAUSE_NONE ? NULL : rhi__cause_word(cause), number++));
+                      cause == RHI_CAUSE_NONE ? NULL : rhi__cause_word(cause)));
     }
     return NULL;
 }

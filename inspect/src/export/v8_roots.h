@@ -30,9 +30,8 @@ typedef struct rhi_root_groups {
 rhi_error *rhi__root_groups_find(rhi_export *export, rhi_root_groups *groups);
 void rhi__root_groups_free(rhi_root_groups *groups);
 
-/* name: NULL: it has none; `number`, from 0, then tells it from others of the group. */
-typedef rhi_error *(*rhi_root_visitor)(void *context, uint32_t to, const char *name,
-                                       uint64_t number);
+/* name: NULL: it has none. */
+typedef rhi_error *(*rhi_root_visitor)(void *context, uint32_t to, const char *name);
 /* Visits groups->words + groups->unnamed references. */
 rhi_error *rhi__each_root_of(const rhi_root_groups *groups, const rhi_root_group *group,
                              rhi_root_visitor visit, void *context);
