@@ -102,7 +102,8 @@ def check_configured(options, folder):
     """As the README says; what is not needed is not looked for."""
     words = shlex.split(install_lines(options.source)[1][0])
     require(words[:3] == ["cmake", "-B", "build"], "the README says %s" % words)
-    words[:3] = [options.cmake, "-S", options.source, "-B", os.path.join(folder, "configured"), "-DCMAKE_DISABLE_FIND_PACKAGE_Python3=ON"]
+    words[:3] = [options.cmake, "-S", options.source, "-B", os.path.join(folder, "configured")]
+    words += ["-DREFHEAP_PAGE=OFF", "-DCMAKE_DISABLE_FIND_PACKAGE_Python3=ON"]
     run(*words, CMAKE_GENERATOR="Ninja")
 
 

@@ -196,6 +196,8 @@ char *rhi_schema(const char *command);
 const char *rhi_session_describe(rhi_session *session, const rhi_target *target, uint64_t address,
                                  uint64_t children, uint64_t characters);
 /* What can be described, as JSON: {"structs": the names of those that objects begin with in C,
+ * "foreign": those among them that are other projects', whose own scripts for debuggers go before,
+ * with what they are called otherwise,
  * "functions": [{"name": "refcount", "summary"}…]}. Static. */
 const char *rhi_describes(void);
 

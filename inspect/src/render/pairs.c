@@ -101,6 +101,11 @@ static void print_doubts(rhi_session *s, const rhi_pairs *p)
         rhi__print(s, "  it has too many different stacks to pair them\n");
 }
 
+static const char *be(uint64_t count, bool is_ended)
+{
+    return is_ended ? count == 1 ? "was" : "were" : count == 1 ? "is" : "are";
+}
+
 static void print_group(rhi_session *s, const rhi_reader *reader, const rhi_pair_group *g,
                         bool is_ended)
 {
@@ -110,10 +115,7 @@ static void print_group(rhi_session *s, const rhi_reader *reader, const rhi_pair
     else
         snprintf(range, sizeof range, "%" PRIu64 " to %" PRIu64, g->at_least, g->at_most);
     rhi__print(s, "  %s of %" PRIu64 " taken here %s open%s%s:\n", range, g->taken,
-               is_ended          ? g->at_most == 1 ? "was" : "were"
-               : g->at_most == 1 ? "is"
-                                 : "are",
-               is_ended ? " then" : "",
+               be(g->at_most, is_ended), is_ended ? " then" : "",
                !g->has_birth   ? ""
                : g->taken == 1 ? " (its birth)"
                                : " (its birth is one of these)");
@@ -160,7 +162,7 @@ void rhi__pairs_print(rhi_session *s, rhi_reader *reader, const rhi_object *obje
         rhi__print_more(s, "  ", p->groups.count - limit, NULL);
     if (p->early_open)
         rhi__print(s, "  %" PRIu64 " %s older than the record%s\n", p->early_open,
-                   p->early_open == 1 ? "is" : "are",
+                   be(p->early_open, p->is_ended),
                    p->releases ? ", if no release here gave one back" : "");
     if (!p->is_ended && !p->is_ahead)
         print_verdict(s, p, ledger);
