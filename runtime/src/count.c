@@ -12,7 +12,16 @@
 extern inline void *rh__retain_here(void *object, int line);
 extern inline void rh__release_here(void *object, int line);
 extern inline void rh__set_here(void *slot_address, void *object, int line);
-extern inline void *rh__made_here(void *object, int line);
+extern inline void *rh__made_here(void *result, int line);
+extern inline rh_weak *rh__weak_here(rh_weak *result, int line);
+extern inline size_t rh__size_here(size_t result, int line);
+extern inline bool rh__bool_here(bool result, int line);
+extern inline void rh__line_here(int line);
+extern inline rh_int *rh__int_here(rh_int *result, int line);
+extern inline rh_float *rh__float_here(rh_float *result, int line);
+extern inline rh_string *rh__string_here(rh_string *result, int line);
+extern inline rh_list *rh__list_here(rh_list *result, int line);
+extern inline rh_dict *rh__dict_here(rh_dict *result, int line);
 extern inline void *rh_retain(void *object);
 extern inline void rh_release(void *object);
 extern inline void rh_set(void *slot_address, void *object);

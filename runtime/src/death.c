@@ -609,7 +609,7 @@ static inline __attribute__((always_inline)) void release_slow(rh_object *object
     release_long_way(object, place);
 }
 
-void rh__release_slow(void *object)
+RH__HOT void rh__release_slow(void *object)
 {
     release_slow(object, rh__heap_of(object), (uint64_t)(uintptr_t)__builtin_return_address(0));
 }

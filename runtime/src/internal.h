@@ -59,6 +59,8 @@ __asm__(".pushsection .text\n661:\n.popsection\n"
 
 #define RH__LIKELY(x) __builtin_expect(!!(x), 1)
 #define RH__UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Begins with a cache line: what it costs is then no matter of what stands before it. */
+#define RH__HOT __attribute__((aligned(64)))
 
 /* Stores before it are done before stores behind it, as far as the compiler is concerned: a core or
  * a stopped process shows memory at an instruction boundary, so no CPU barrier is needed. */

@@ -253,15 +253,12 @@ static inline __attribute__((always_inline)) bool array_bytes(const rh_type *typ
            !__builtin_add_overflow(*bytes, type->size, bytes);
 }
 
-/* Each begins with a cache line: what it costs is then no matter of what stands before it. */
-#define HOT __attribute__((aligned(64)))
-
-HOT void *rh_new(rh_heap *heap, rh_type *type)
+RH__HOT void *rh_new(rh_heap *heap, rh_type *type)
 {
     return new_object(heap, type, slot_class(type), type->size, 0, 0);
 }
 
-HOT void *rh_new_at(rh_heap *heap, rh_type *type, rh_site *site)
+RH__HOT void *rh_new_at(rh_heap *heap, rh_type *type, rh_site *site)
 {
     uint64_t number = rh__site_number(site);
     if (RH__UNLIKELY(!number))
@@ -269,7 +266,7 @@ HOT void *rh_new_at(rh_heap *heap, rh_type *type, rh_site *site)
     return new_object(heap, type, slot_class(type), type->size, 0, number);
 }
 
-HOT void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
+RH__HOT void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
 {
     size_t bytes;
     if (!array_bytes(type, count, &bytes))
@@ -277,7 +274,7 @@ HOT void *rh_new_array(rh_heap *heap, rh_type *type, size_t count)
     return new_object(heap, type, array_class(type, bytes), bytes, count, 0);
 }
 
-HOT void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site)
+RH__HOT void *rh_new_array_at(rh_heap *heap, rh_type *type, size_t count, rh_site *site)
 {
     size_t bytes;
     if (!array_bytes(type, count, &bytes))

@@ -220,14 +220,14 @@ bool rh_trace(void *address)
         say_no_history("rh_trace", heap);
         return false;
     }
-    bool is_marked = rh__is_marked(object);
-    if (!(object->rh_flags & RH_FLAG_DYING) && !is_marked && !may_be_marked(object))
+    bool needs_mark = !rh__is_special(object) && !rh__is_marked(object);
+    if (needs_mark && !may_be_marked(object))
         return false;
     heap->tracing = object;
     RH__ORDER();
-    if (!(object->rh_flags & RH_FLAG_TRACED))
-        object->rh_flags |= RH_FLAG_TRACED | RH_FLAG_GAP;
-    rh__trace_settle(object);
+    if (needs_mark || !(object->rh_flags & RH_FLAG_TRACED))
+        rh__header_write(object, object->rh_count + (needs_mark ? RH__WORD_TRACED : 0),
+                         object->rh_type_index, object->rh_flags | RH_FLAG_TRACED | RH_FLAG_GAP);
     rh__trace_begin(heap, object); /* without memory for it: events are lost, and counted */
     RH__ORDER();
     heap->tracing = NULL;
@@ -249,9 +249,11 @@ void rh_untrace(void *address)
     heap->tracing = object;
     RH__ORDER();
     rh__trace_end(heap, object);
-    if (object->rh_flags & RH_FLAG_TRACED)
-        object->rh_flags = (uint16_t)((object->rh_flags & ~RH_FLAG_TRACED) | RH_FLAG_GAP);
-    rh__trace_settle(object);
+    bool is_marked = rh__is_marked(object);
+    if (is_marked || (object->rh_flags & RH_FLAG_TRACED))
+        rh__header_write(object, object->rh_count - (is_marked ? RH__WORD_TRACED : 0),
+                         object->rh_type_index,
+                         (object->rh_flags & ~(uint32_t)RH_FLAG_TRACED) | RH_FLAG_GAP);
     RH__ORDER();
     heap->tracing = NULL;
 }

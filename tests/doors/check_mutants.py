@@ -1,11 +1,12 @@
-"""check_mutants.py - nothing that an undamaged root, global or block holds is ever said to be leaked for certain,
-whatever else of a core is damaged.
+"""check_mutants.py - nothing that an undamaged root, global or block holds is ever said to be leaked for certain, and no
+record of a traced object to be another than it is, whatever else of a core is damaged.
 
 Takes a kernel core of mutant_seed.c, finds the places in it that mean something (ELF headers and notes, the runtime's
 metadata, the structures of malloc), and has mutants.c damage them, one mutant for each number. A mutant can be had
 again, from the core and the places that are left in the working directory: addresses differ from run to run.
 
-Invariant: no word that holds an object, no object's header and no field of it is a place. Stacks and registers hold
+Invariant: no word that holds an object, no object's header and no field of it is a place, nor is the place of an event
+(slot.where), which nothing else would contradict. Stacks and registers hold
 what is marked so, and so do the records of fields; the object is then not judged for damage there, see needs_of.
 """
 
@@ -26,7 +27,7 @@ RSP, FS_BASE = REGISTERS + 19 * 8, REGISTERS + 21 * 8
 DESCRIPTOR = (("self", 16, 8), ("version", 24, 4), ("size", 28, 4), ("nonce", 32, 8), ("pid", 40, 8), ("constants", 48, 8), ("constant_count", 56, 4),
               ("constant_size", 60, 4), ("types", 64, 8), ("type_count", 72, 8), ("heaps", 80, 8), ("mappings", 88, 8),
               ("destroyed", 96, 8), ("destroyed_count", 104, 8), ("check", 112, 8))
-MAPPING_CHUNK, MAPPINGS_MAX = 1, 1000
+MAPPING_CHUNK, MAPPINGS_MAX, MARK = 1, 1000, 8
 ARENA_TOP, ARENA_BINS, BINS, ARENA_NEXT, ARENA_BYTES = 96, 112, 127, 2160, 2200
 TCACHE = 0x290
 ARENA_HEAP = 64 << 20
@@ -137,12 +138,24 @@ class Core:
                                    ("heap.roots", 8), ("heap.roots_capacity", 8), ("heap.ring", 8), ("heap.ring_next", 8),
                                    ("heap.keeps_all", 4), ("heap.poisons", 4), ("heap.poisoning", 8), ("heap.weak", 8),
                                    ("heap.weak_capacity", 8)))
-        self.record("ring", self.word(heap + self.constants["heap.ring"]), (("ring.capacity", 8), ("ring.filled", 8)))
         constants = self.constants
+        self.record("ring", self.word(heap + constants["heap.ring"]), (("ring.capacity", 8), ("ring.filled", 8)))
+        self.record("trace", heap, (("heap.trace", 8), ("heap.trace_next", 8), ("heap.trace_lost", 8), ("heap.tracing", 8)))
+        self.add_events(self.word(heap + constants["heap.trace"]), self.word(heap + constants["heap.trace_next"]))
         first = heap + constants["heap.alloc"]
         for entry in range(first, first + constants["heap.allocs"] * constants["alloc.size"], constants["alloc.size"]):
             if self.word(entry + constants["alloc.available"]):
                 self.record("alloc", entry, (("alloc.base", 8), ("alloc.slot_size", 4), ("alloc.available", 8)))
+
+    def add_events(self, ring, end):
+        constants = self.constants
+        self.record("trace", ring, (("ring.capacity", 8), ("ring.filled", 8)))
+        slots = range(ring + constants["ring.slots"], end, constants["ring.slot_size"])
+        require(len(slots) > 80, "%d slots of traced events", len(slots))
+        for slot in slots:
+            is_mark = self.word(slot + constants["slot.what"]) & 15 == MARK
+            members = (("slot.what", 8), ("slot.origin", 8)) + ((("slot.where", 8),) if is_mark else ())
+            self.record("event.mark" if is_mark else "event", slot, members)
 
     def add_mappings(self, mapping):
         constants = self.constants
@@ -225,6 +238,8 @@ def write_places(core, truth, path):
             file.write("place %d %d %s\n" % (offset, width, kind))
         for each in truth["held"]:
             file.write("held %s %s\n" % (each["object"], needs_of(each["how"])[0]))
+        for each in truth["traced"]:
+            file.write("traced %s %d %d %d %d\n" % tuple(each[key] for key in ("object", "count", "early", "retains", "releases")))
 
 
 def main():

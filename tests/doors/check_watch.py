@@ -162,10 +162,10 @@ def check_ended(door, subject, recorded):
     retains = sum(change["change"] > 0 for change in recorded)
     numbers = [event["event"] for event in past["history"] if event["traced"]]
     require([document[key] for key in ("traced", "recorded_until", "retains", "releases", "decided", "counts", "early", "early_open")]
-            == [False, max(numbers), retains, len(recorded) - retains, False, None, None, 0], "%s: leaf#1: %s", door.name, document)
+            == [False, max(numbers), retains, len(recorded) - retains, False, None, None, 1], "%s: leaf#1: %s", door.name, document)
     require((untraced["recorded_until"], untraced["retains"], untraced["groups"]) == (None, 0, []), "%s: leaf#4: %s", door.name, untraced)
     said = door.ask(subject.live(), [Question("refs", "--ledger leaf#1")])[0].out
-    require("it is traced no more" in said and "not recorded" in said and " is open" not in said and "owner today" not in said,
+    require("it is traced no more" in said and ", from a count of 1 on recorded until" in said and "when its count was 1" in said and " is open" not in said and "owner today" not in said,
             "%s: %s", door.name, said)
 
 

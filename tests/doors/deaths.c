@@ -3,8 +3,7 @@
  *
  * Invariant: the log comes from this file's own books. What is dead after an operation and was not
  * before it died by the line of the operation; what a finalizer lets go of is written down there.
- * A line that lets objects die by another call than rh_new, rh_release and rh_set stands alone in
- * its function: compilers may join equal calls. */
+ * Equal calls in branches of a function are two lines. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -419,9 +418,23 @@ static APART void list_remove(rh_list *list)
     DIES("release", rh_list_remove(list, 0));
 }
 
-static APART void list_clear(rh_list *list)
+static APART void clear_in_branch(rh_list *list, bool is_first)
 {
-    DIES("release", rh_list_clear(list));
+    branch.function = __func__;
+    if (is_first) {
+        branch.number = __LINE__ + 1;
+        rh_list_clear(list);
+        return;
+    }
+    branch.number = __LINE__ + 1;
+    rh_list_clear(list);
+}
+
+static void list_clear(rh_list *list)
+{
+    begin();
+    clear_in_branch(list, rand() % 2);
+    end("release", branch.function, branch.number);
 }
 
 static APART void list_set(rh_list *list, void *item)
@@ -508,9 +521,22 @@ static APART void link_next(node *from, void *to)
     DIES("release", rh_set(&from->next, to));
 }
 
-static APART void collect(int heap)
+static APART size_t collect_in_branch(int heap, bool is_first)
 {
-    DIES("collect", rh_gc_collect(heaps[heap]));
+    branch.function = __func__;
+    if (is_first) {
+        branch.number = __LINE__ + 1;
+        return rh_gc_collect(heaps[heap]);
+    }
+    branch.number = __LINE__ + 1;
+    return rh_gc_collect(heaps[heap]);
+}
+
+static void collect(int heap)
+{
+    begin();
+    collect_in_branch(heap, rand() % 2);
+    end("collect", branch.function, branch.number);
 }
 
 static APART void collect_young(int heap)

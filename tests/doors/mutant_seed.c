@@ -3,7 +3,8 @@
  *
  *     {"checkpoint": 0, "held": [{"how": "root"|"link"|"global"|"block"|"thread"|"stack",
  *     "object": address}…],
- *      "lost": [address…], "blocks": [address of a block of malloc…]}
+ *      "lost": [address…], "blocks": [address of a block of malloc…],
+ *      "traced": [{"object": address, "count", "early", "retains", "releases"}…]}
  *
  * "link" is reached through a field of an object, "thread" and "stack" through a thread's memory
  * or registers. Invariant: addresses that are told lie nowhere else in the program but in the
@@ -46,6 +47,12 @@ static node *volatile globals[8];
 static block *volatile chains[4];
 static __thread node *volatile of_thread;
 static sem_t is_ready;
+
+enum { TRACED = 2, TAKEN_MAX = 8 };
+static struct {
+    node *volatile object, *volatile taken[TAKEN_MAX];
+    int count, early, retains, releases;
+} traced[TRACED];
 
 static node *made(const char *how)
 {
@@ -123,6 +130,45 @@ static void __attribute__((noinline)) fill_blocks(void)
         free(free_ones[i]);
 }
 
+static void __attribute__((noinline)) take(int i)
+{
+    traced[i].taken[traced[i].count - 1] = rh_retain(traced[i].object);
+    traced[i].count++;
+    traced[i].retains++;
+}
+
+static void __attribute__((noinline)) give_back(int i)
+{
+    int last = --traced[i].count - 1;
+    rh_release(traced[i].taken[last]);
+    traced[i].taken[last] = NULL;
+    traced[i].releases++;
+}
+
+/* Each count is held. The first object is traced twice, with a pause. */
+static void __attribute__((noinline)) fill_traced(void)
+{
+    for (int i = 0; i < TRACED; i++) {
+        traced[i].object = made("global");
+        traced[i].count = traced[i].early = 1;
+        rh_trace(traced[i].object);
+    }
+    for (int n = 0; n < 40; n++) {
+        int i = n % TRACED;
+        if (traced[i].count > 1 && n % 6 >= 4)
+            give_back(i);
+        else if (traced[i].count < TAKEN_MAX)
+            take(i);
+        if (n == 20) {
+            rh_untrace(traced[0].object);
+            take(0);
+            rh_trace(traced[0].object);
+            traced[0].early = traced[0].count;
+            traced[0].retains = traced[0].releases = 0;
+        }
+    }
+}
+
 static void __attribute__((noinline)) lose(void)
 {
     node *a = made(NULL), *b = made(NULL);
@@ -166,11 +212,18 @@ static void tell(void)
     printf("], \"blocks\": [");
     for (int i = 0; i < block_count; i++)
         printf("%s\"0x%zx\"", i ? ", " : "", (size_t)~told_blocks[i]);
+    printf("], \"traced\": [");
+    for (int i = 0; i < TRACED && traced[i].object; i++)
+        printf("%s{\"object\": \"0x%zx\", \"count\": %d, \"early\": %d, \"retains\": %d, "
+               "\"releases\": %d}",
+               i ? ", " : "", (size_t)traced[i].object, traced[i].count, traced[i].early,
+               traced[i].retains, traced[i].releases);
     printf("]}\n");
     fflush(stdout);
 }
 
-int main(void)
+/* Any argument: nothing is traced. */
+int main(int count, char **words)
 {
     static char buffer[1 << 16];
     pthread_attr_t small;
@@ -180,6 +233,8 @@ int main(void)
     heap = rh_heap_create(NULL);
     fill_roots();
     fill_blocks();
+    if (count == 1)
+        fill_traced();
     lose();
     clear_stack();
     pthread_attr_init(&small);
@@ -193,5 +248,5 @@ int main(void)
     clear_stack();
     for (;;)
         pause();
-    return chains[0] || of_thread;
+    return chains[0] || of_thread || words;
 }

@@ -5,16 +5,19 @@
  *
  * PLACES has a line for each place, `place OFFSET WIDTH KIND`, and one for each object that is
  * held, `held ADDRESS NEEDS`: NEEDS is a word that the kind of a place may begin with; damage
- * there may lose the object, and "-" is an object that no place may lose. check_mutants.py writes
- * them. Before each mutant its recipe is written out, so that the last line tells what ended this
- * program: a crash, or the alarm when an answer takes more than ANSWER_SECONDS of the processor's
- * time. Exit status 1: a held object was certainly leaked. Invariant: the words that hold objects,
- * and the objects, are no places; after each mutant the core is as it was. */
+ * there may lose the object, and "-" is an object that no place may lose. And one for each object
+ * whose changes were recorded: `traced ADDRESS COUNT EARLY RETAINS RELEASES`. check_mutants.py
+ * writes them. Before each mutant its recipe is written out, so that the last line tells what ended
+ * this program: a crash, or the alarm when an answer takes more than ANSWER_SECONDS of the
+ * processor's time. Exit status 1: a held object was certainly leaked, or a record was certainly
+ * another one. Invariant: the words that hold objects, and the objects, are no places; after each
+ * mutant the core is as it was. */
 #include <refheap/inspect.h>
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +41,14 @@ typedef struct held {
     char needs[KIND_BYTES];
 } held;
 
+static const char *const sums[] = {"counts", "early", "retains", "releases"};
+typedef struct traced {
+    uint64_t address, sums[4];
+} traced;
+
 static struct {
+    traced traced[8];
+    size_t traced_count;
     int file;
     char path[64];
     place *places;
@@ -99,6 +109,7 @@ static void read_places(const char *path)
     char line[200], word[KIND_BYTES];
     uint64_t number;
     unsigned width;
+    traced its;
     while (file && fgets(line, sizeof line, file)) {
         if (sscanf(line, "place %" SCNu64 " %u %39s", &number, &width, word) == 3) {
             all.places = realloc(all.places, (all.place_count + 1) * sizeof *all.places);
@@ -107,6 +118,11 @@ static void read_places(const char *path)
             all.objects = realloc(all.objects, (all.object_count + 1) * sizeof *all.objects);
             all.objects[all.object_count].address = number;
             strcpy(all.objects[all.object_count++].needs, word);
+        } else if (sscanf(line, "traced %" SCNx64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+                          &its.address, &its.sums[0], &its.sums[1], &its.sums[2],
+                          &its.sums[3]) == 5 &&
+                   all.traced_count < sizeof all.traced / sizeof *all.traced) {
+            all.traced[all.traced_count++] = its;
         }
     }
     if (!file || all.place_count == 0 || all.object_count == 0)
@@ -199,6 +215,29 @@ static uint64_t address_in(const json_t *row, const char *key)
     return text ? strtoull(text, NULL, 0) : 0;
 }
 
+/* What is said of an object's record; in the undamaged core it has to be certain. */
+static void judge_record(rhi_session *session, rhi_target *core, const traced *its, int is_sound)
+{
+    char line[80];
+    snprintf(line, sizeof line, "--ledger --in --json --limit=0 0x%" PRIx64, its->address);
+    json_t *answer = ask(session, core, "refs", line), *pairs = json_object_get(answer, "pairs"),
+           *row;
+    bool is_decided = json_is_true(json_object_get(answer, "complete")) &&
+                      json_is_true(json_object_get(pairs, "decided"));
+    size_t n;
+    json_int_t open = json_integer_value(json_object_get(pairs, "early_open"));
+    json_array_foreach(json_object_get(pairs, "groups"), n, row) open +=
+        json_integer_value(json_object_get(row, "open"));
+    bool is_right = !is_decided || (uint64_t)open == its->sums[0];
+    for (size_t i = 0; is_decided && i < sizeof sums / sizeof *sums; i++)
+        is_right &= (uint64_t)json_integer_value(json_object_get(pairs, sums[i])) == its->sums[i];
+    if (!is_right && wrong++ == 0)
+        printf("  the object at 0x%" PRIx64 " has another record, for certain\n", its->address);
+    if (is_sound && !is_decided)
+        fail("the record of a sound core is undecided");
+    json_decref(answer);
+}
+
 /* 1 if something false is certain. */
 static int judge(const change *changes, unsigned count)
 {
@@ -222,6 +261,8 @@ static int judge(const change *changes, unsigned count)
     if (is_certain(unreachable))
         json_array_foreach(json_object_get(unreachable, "objects"), i, row)
             judge_object(address_in(row, "address"), changes, count);
+    for (i = 0; i < all.traced_count; i++)
+        judge_record(session, &core, &all.traced[i], count == 0);
     if (json_object_get(leaks, "error"))
         refused++;
     else if (is_certain(leaks))

@@ -81,6 +81,7 @@ static const struct {
     const char *command, *line;
 } asks[] = {{"objat", "#2"},
             {"objat", "--ledger --limit=3 #2"},
+            {"objat", "--history #2"},
             {"refs", "--path --depth=3 #2"},
             {"gcgraph", "--depth 3 #1, #2"},
             {"gcgraph", ""},
@@ -129,6 +130,11 @@ static world small(int layout)
     fake_free_object(w.heap, dead, RH_DEATH_RELEASE);
     fake_born(w.heap, a, fake_site(w.space, "/a/b.c", "f", 3));
     fake_born(w.heap, lost, fake_site(w.space, "a.c", NULL, 4));
+    /* one history of two rings */
+    fake_ring_mark(w.heap, 0, 1000, 77);
+    fake_ring_event(w.heap, RH_EVENT_FREE, b, 9, 0, w.node, RH_DEATH_RELEASE, 0);
+    fake_ring_event(w.heap, RH_EVENT_ALLOC, b, 2, 0, w.node, RH_DEATH_NONE, 0);
+    fake_traced_event(w.heap, 0, 2000, RH_EVENT_RETAIN, b, 2, w.node);
     return w;
 }
 

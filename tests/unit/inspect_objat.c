@@ -374,9 +374,13 @@ START_TEST(a_damaged_ring_is_said_to_be_damaged)
     static const struct {
         uint64_t capacity, what;
         int64_t next;
-    } damages[] = {
-        {0, 0, 0},          {UINT64_MAX, 0, 0},      {FAKE_RING_SLOTS + 1, 0, 0},
-        {1ull << 60, 0, 0}, {FAKE_RING_SLOTS, 0, 1}, {FAKE_RING_SLOTS, RH_EVENT_FREE, 0}};
+    } damages[] = {{0, 0, 0},
+                   {UINT64_MAX, 0, 0},
+                   {FAKE_RING_SLOTS + 1, 0, 0},
+                   {1ull << 60, 0, 0},
+                   {FAKE_RING_SLOTS, 0, 1},
+                   {FAKE_RING_SLOTS, RH_EVENT_FREE, 0},
+                   {FAKE_RING_SLOTS, 77 << 4, 0}}; /* the kind of nothing, but not never written */
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         world w = world_new(_i);
         uint64_t a = new_node(&w, 1);
@@ -487,7 +491,10 @@ START_TEST(objects_are_found_by_name)
         json_decref(json);
     }
     ck_assert_has(fake_json_failure(w.t, "objat", "leaf#1"), "there is no object leaf#1: ");
-    ck_assert_has(fake_json_failure(w.t, "objat", "#4"), "there is no object #4");
+    ck_assert_has(
+        fake_json_failure(w.t, "objat", "#4"),
+        "there is no object #4: it was never born, or it died and its slot was used again, "
+        "or its header was written over");
     world_free(&w);
 }
 END_TEST

@@ -577,6 +577,36 @@ START_TEST(a_record_begins_with_the_next_change_and_says_so)
 }
 END_TEST
 
+START_TEST(a_record_without_its_beginning_is_undecided)
+{
+    scene s = scene_new(_i);
+    const uint64_t *c = s.w.space->c;
+    uint64_t at = s.w.heap->address;
+    put_event(&s, 0, RH_EVENT_BEGIN, 1);
+    fake_put(s.w.t, s.a + c[RH_MC_object_count], word_of(&s, s.a) + c[RH_MC_count_traced], 4);
+    fake_put(s.w.t, s.a + c[RH_MC_object_flags], c[RH_MC_object_traced], 2);
+    json_t *json = pairs_of(&s);
+    ck_assert(json_is_true(fake_at(json, "pairs.decided")));
+    json_decref(json);
+    /* a ring that does not reach to where is written, and none */
+    uint64_t ring = fake_get(s.w.t, at + c[RH_MC_heap_trace], 8),
+             capacity = fake_get(s.w.t, ring + c[RH_MC_ring_capacity], 8);
+    fake_put(s.w.t, at + c[RH_MC_heap_trace_next],
+             ring + c[RH_MC_ring_slots] + (capacity + 1) * c[RH_MC_ring_slot_size], 8);
+    s.w.t->state++;
+    json = pairs_of(&s);
+    ck_assert(json_is_false(fake_at(json, "pairs.decided")));
+    ck_assert(json_is_false(fake_at(json, "complete")));
+    json_decref(json);
+    fake_put(s.w.t, at + c[RH_MC_heap_trace], 0, 8);
+    s.w.t->state++;
+    json = pairs_of(&s);
+    ck_assert(json_is_false(fake_at(json, "pairs.decided")));
+    json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(pairs_of_a_record_that_cannot_be_read_are_undecided)
 {
     scene s = scene_new(_i);
@@ -606,4 +636,5 @@ RUN_TESTS("watch", a_mark_is_flag_and_count_word_in_one_piece, what_is_marked_is
           watches_of_what_is_gone_are_forgotten, pairs_of_counts_in_motion_are_provisional,
           pairs_of_a_record_with_a_gap_are_undecided,
           a_record_begins_with_the_next_change_and_says_so,
+          a_record_without_its_beginning_is_undecided,
           pairs_of_a_record_that_cannot_be_read_are_undecided)

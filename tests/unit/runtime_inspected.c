@@ -18,6 +18,8 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 
+extern struct rh_metadata_descriptor rh_debug_descriptor;
+
 enum { STRIDE = 13, CERTAIN_MIN = 50 };
 
 static rh_heap *heap;
@@ -25,6 +27,7 @@ static volatile int garbage_is_there; /* the child's word */
 static volatile int inside;           /* a finalizer or a dispose of the child */
 static pid_t child;
 static const void *watched; /* a traced object that lives all the time; NULL: none */
+static bool pauses;         /* it is traced now and then */
 static unsigned long asked, certain, asked_inside, certain_inside, told_garbage, changing;
 
 /* ---- the parent: a debugger ----------------------------------------------------------------- */
@@ -208,11 +211,14 @@ static void ask_of_pairs(fake_target *fake, unsigned long step)
     snprintf(asked_of, sizeof asked_of, "--ledger --out 0x%" PRIx64, (uint64_t)(uintptr_t)watched);
     json_t *json = fake_json_status(fake, "refs", asked_of, &status),
            *pairs = json_object_get(json, "pairs");
-    if (!pairs || json_is_false(json_object_get(pairs, "traced")))
+    bool is_traced = pairs && json_is_true(json_object_get(pairs, "traced"));
+    if (!is_traced && !pauses)
         refuse(json, "it is traced", step);
+    /* in a pause, or before the runtime has met a mark, there is nothing to decide */
     bool is_changing = json_is_true(json_object_get(pairs, "changing")),
-         is_decided = json_is_true(json_object_get(pairs, "decided"));
-    if (is_decided == is_changing)
+         is_decided = json_is_true(json_object_get(pairs, "decided")),
+         is_open = is_traced && json_is_false(json_object_get(pairs, "not_begun"));
+    if (is_open ? is_decided == is_changing : is_decided)
         refuse(json, "its record is whole, but while it changes", step);
     asked++;
     certain += is_decided;
@@ -605,7 +611,64 @@ START_TEST(the_record_of_a_traced_object_is_true_at_any_instruction)
 }
 END_TEST
 
+static uint32_t count_traced; /* the constant of that name */
+
+static void find_constant(void)
+{
+    const struct rh_metadata_constant *rows =
+        (const void *)(uintptr_t)rh_debug_descriptor.constants;
+    for (uint32_t i = 0; i < rh_debug_descriptor.constant_count; i++)
+        if (strcmp(rows[i].name, "count.traced") == 0)
+            count_traced = (uint32_t)rows[i].value;
+    ck_assert_uint_ne(count_traced, 0);
+}
+
+/* As an outside writer does: with one store. */
+static void mark_from_outside(item *object)
+{
+    uint32_t word;
+    uint64_t header, traced = (uint64_t)(RH_FLAG_TRACED | RH_FLAG_GAP) << 48;
+    memcpy(&header, object, sizeof header);
+    word = (uint32_t)header + count_traced;
+    header = (header >> 32 << 32 | word) | traced;
+    __atomic_store_n((uint64_t *)(void *)object, header, __ATOMIC_RELAXED);
+}
+
+static void traced_now_and_then(void)
+{
+    item *self = watched_item;
+    rh_untrace(self);
+    rh_retain(self);
+    rh_trace(self);
+    rh_release(self);
+    rh_untrace(self);
+    rh_retain(self);
+    mark_from_outside(self);
+    rh_release(self);
+    rh_retain(self);
+    rh_untrace(self);
+    mark_from_outside(self);
+    rh_release(rh_retain(self));
+    rh_release(self);
+}
+
+START_TEST(a_record_with_pauses_is_true_at_any_instruction)
+{
+    begin(NULL);
+    rh_root_add(heap, &watched_item, "watched");
+    watched = watched_item = rh_new(heap, &watched_type);
+    find_constant();
+    traced_now_and_then();
+    pauses = true;
+    step_through(traced_now_and_then, stride() * 2);
+    ck_assert_uint_gt(changing, 0);
+    ck_assert_uint_gt(certain, 0);
+    pauses = false;
+}
+END_TEST
+
 RUN_TESTS("runtime_inspected", the_record_of_a_traced_object_is_true_at_any_instruction,
-          births_are_no_damage_at_any_instruction, a_slab_that_changes_its_class_is_no_damage,
-          deaths_lose_nothing, wide_cascades_lose_nothing, finalizers_lose_nothing,
-          collections_lose_nothing, the_old_rule_loses_nothing, destroying_a_heap_loses_nothing)
+          a_record_with_pauses_is_true_at_any_instruction, births_are_no_damage_at_any_instruction,
+          a_slab_that_changes_its_class_is_no_damage, deaths_lose_nothing,
+          wide_cascades_lose_nothing, finalizers_lose_nothing, collections_lose_nothing,
+          the_old_rule_loses_nothing, destroying_a_heap_loses_nothing)

@@ -327,8 +327,12 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
         pairs->trace.changing == object->address || !rhi__is_at_rest(reader, object->heap);
     pairs->is_lost = pairs->trace.lost != 0;
     RHI_TRY(rhi__pair_events(&session->work, reader->heaps.items[object->heap].stack_depth, pairs));
-    pairs->is_cut = is_cut && !pairs->has_begin && !pairs->from_birth;
-    pairs->is_forgotten = pairs->trace.begin && !pairs->from_birth && !pairs->has_begin;
+    bool has_start = pairs->from_birth || pairs->has_begin;
+    pairs->is_cut = is_cut && !has_start;
+    pairs->is_forgotten = pairs->trace.begin && !has_start;
+    /* each record has one, and nothing is forgotten */
+    pairs->is_torn |= pairs->is_traced && pairs->trace.has_ranges && !pairs->is_ahead &&
+                      !has_start && !pairs->trace.begin;
     return NULL;
 }
 

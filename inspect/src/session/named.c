@@ -161,7 +161,8 @@ static rhi_error *is_missing(const search *s)
         return rhi__error("there is no object %s#%" PRIu64 " in what can be read: %s", s->type,
                           s->serial, missing);
     return rhi__error("there is no object %s#%" PRIu64
-                      "%s: never born, or dead and its slot used again",
+                      "%s: it was never born, or it died and its slot was used again, or its "
+                      "header was written over",
                       s->type, s->serial, where);
 }
 

@@ -222,7 +222,7 @@ struct rh_type {
  * site; so does a site that is NULL. The texts are copied when the first object is made, and from
  * then on do not change them. A process has at most 65535 sites; what others make is of unknown
  * site. With RH_NO_SITES defined before this header is included, no macros are.
- * rh_retain, rh_release and rh_set are macros for a like reason: they tell the compiler their line.
+ * Whatever else takes or gives counts is a macro for a like reason: it tells the compiler its line.
  */
 typedef struct rh_site {
     const char *file;
@@ -556,20 +556,38 @@ RH__INLINE void rh_set(void *slot_address, void *object)
 }
 
 /* Behind a call, as above: it is of this line, and no tail call. */
-RH__INLINE void *rh__made_here(void *object, int line)
+#define RH__BEHIND(name, type)                                                                     \
+    RH__INLINE type name(type result, int line)                                                    \
+    {                                                                                              \
+        RH__LINE(line);                                                                            \
+        return result;                                                                             \
+    }
+RH__BEHIND(rh__made_here, void *)
+RH__BEHIND(rh__weak_here, rh_weak *)
+RH__BEHIND(rh__size_here, size_t)
+RH__BEHIND(rh__bool_here, bool)
+RH__INLINE void rh__line_here(int line)
 {
     RH__LINE(line);
-    return object;
 }
 
 #ifdef __cplusplus
 }
 #endif
 
+/* Calls whose arguments do not tell lines apart: compilers may also make one call of the first ones
+ * of two branches. */
+#define RH__AT(behind, call) (rh__line_here(__LINE__), behind(call, __LINE__))
+#define RH__AT_VOID(call) (rh__line_here(__LINE__), call, rh__line_here(__LINE__))
+
 #ifndef RH_NO_SITES
 #define rh_new(...) rh__made_here(rh_new_at(__VA_ARGS__, RH_HERE), __LINE__)
 #define rh_new_array(...) rh__made_here(rh_new_array_at(__VA_ARGS__, RH_HERE), __LINE__)
-#define rh_weak_new(...) rh_weak_new_at(__VA_ARGS__, RH_HERE)
+#define rh_weak_new(...) rh__weak_here(rh_weak_new_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_weak_get(...) RH__AT(rh__made_here, rh_weak_get(__VA_ARGS__))
+#define rh_gc_collect(...) RH__AT(rh__size_here, rh_gc_collect(__VA_ARGS__))
+#define rh_gc_collect_young(...) RH__AT(rh__size_here, rh_gc_collect_young(__VA_ARGS__))
+#define rh_heap_destroy(...) RH__AT_VOID(rh_heap_destroy(__VA_ARGS__))
 #define rh_retain(...) rh__retain_here(__VA_ARGS__, __LINE__)
 #define rh_release(...) rh__release_here(__VA_ARGS__, __LINE__)
 #define rh_set(...) rh__set_here(__VA_ARGS__, __LINE__)

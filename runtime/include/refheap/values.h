@@ -346,29 +346,50 @@ rh_string *rh_repr_at(rh_heap *heap, const void *object, rh_site *site);
  * written), or the stream's error. */
 bool rh_print(FILE *stream, const void *object);
 
+/* Not for callers: see rh__made_here. */
+RH__BEHIND(rh__int_here, rh_int *)
+RH__BEHIND(rh__float_here, rh_float *)
+RH__BEHIND(rh__string_here, rh_string *)
+RH__BEHIND(rh__list_here, rh_list *)
+RH__BEHIND(rh__dict_here, rh_dict *)
+
 #ifdef __cplusplus
 }
 #endif
 
-/* ---- the line that makes them (RH_HERE in refheap.h) ---------------------------------------- */
+/* ---- the line that calls them (RH_HERE and rh__made_here in refheap.h) ---------------------- */
 
 #ifndef RH_NO_SITES
-#define rh_int_new(...) rh_int_new_at(__VA_ARGS__, RH_HERE)
-#define rh_float_new(...) rh_float_new_at(__VA_ARGS__, RH_HERE)
-#define rh_string_new(...) rh_string_new_at(__VA_ARGS__, RH_HERE)
-#define rh_string_new_bytes(...) rh_string_new_bytes_at(__VA_ARGS__, RH_HERE)
-#define rh_string_concat(...) rh_string_concat_at(__VA_ARGS__, RH_HERE)
-#define rh_string_slice(...) rh_string_slice_at(__VA_ARGS__, RH_HERE)
-#define rh_string_join(...) rh_string_join_at(__VA_ARGS__, RH_HERE)
-#define rh_string_split(...) rh_string_split_at(__VA_ARGS__, RH_HERE)
-#define rh_list_new(...) rh_list_new_at(__VA_ARGS__, RH_HERE)
-#define rh_list_slice(...) rh_list_slice_at(__VA_ARGS__, RH_HERE)
-#define rh_dict_new(...) rh_dict_new_at(__VA_ARGS__, RH_HERE)
-#define rh_dict_set_text(...) rh_dict_set_text_at(__VA_ARGS__, RH_HERE)
-#define rh_dict_keys(...) rh_dict_keys_at(__VA_ARGS__, RH_HERE)
-#define rh_dict_values(...) rh_dict_values_at(__VA_ARGS__, RH_HERE)
-#define rh_repr(...) rh_repr_at(__VA_ARGS__, RH_HERE)
-#define rh_string_format(heap, ...) rh_string_format_at((heap), RH_HERE, __VA_ARGS__)
+#define rh_int_new(...) rh__int_here(rh_int_new_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_float_new(...) rh__float_here(rh_float_new_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_string_new(...) rh__string_here(rh_string_new_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_string_new_bytes(...)                                                                   \
+    rh__string_here(rh_string_new_bytes_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_string_concat(...) rh__string_here(rh_string_concat_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_string_slice(...) rh__string_here(rh_string_slice_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_string_join(...) rh__string_here(rh_string_join_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_string_split(...) rh__list_here(rh_string_split_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_list_new(...) rh__list_here(rh_list_new_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_list_slice(...) rh__list_here(rh_list_slice_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_dict_new(...) rh__dict_here(rh_dict_new_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_dict_set_text(...) rh__bool_here(rh_dict_set_text_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_dict_keys(...) rh__list_here(rh_dict_keys_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_dict_values(...) rh__list_here(rh_dict_values_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_repr(...) rh__string_here(rh_repr_at(__VA_ARGS__, RH_HERE), __LINE__)
+#define rh_string_format(heap, ...)                                                                \
+    rh__string_here(rh_string_format_at((heap), RH_HERE, __VA_ARGS__), __LINE__)
+#define rh_list_set(...) RH__AT(rh__bool_here, rh_list_set(__VA_ARGS__))
+#define rh_list_append(...) RH__AT(rh__bool_here, rh_list_append(__VA_ARGS__))
+#define rh_list_insert(...) RH__AT(rh__bool_here, rh_list_insert(__VA_ARGS__))
+#define rh_list_remove(...) RH__AT(rh__bool_here, rh_list_remove(__VA_ARGS__))
+#define rh_list_extend(...) RH__AT(rh__bool_here, rh_list_extend(__VA_ARGS__))
+#define rh_dict_set(...) RH__AT(rh__bool_here, rh_dict_set(__VA_ARGS__))
+#define rh_dict_delete(...) RH__AT(rh__bool_here, rh_dict_delete(__VA_ARGS__))
+#define rh_dict_delete_text(...) RH__AT(rh__bool_here, rh_dict_delete_text(__VA_ARGS__))
+#define rh_dict_update(...) RH__AT(rh__bool_here, rh_dict_update(__VA_ARGS__))
+#define rh_list_pop(...) RH__AT(rh__made_here, rh_list_pop(__VA_ARGS__))
+#define rh_list_clear(...) RH__AT_VOID(rh_list_clear(__VA_ARGS__))
+#define rh_dict_clear(...) RH__AT_VOID(rh_dict_clear(__VA_ARGS__))
 #endif
 
 #endif

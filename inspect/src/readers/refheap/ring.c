@@ -68,9 +68,13 @@ static bool find_ring(ring *r)
     if (capacity == 0 || capacity > CAPACITY_MAX || capacity % r->block_slots ||
         !rhi__range_ok(r->slots, capacity * r->slot_size))
         return damaged(r);
-    /* Just made to replace another: it has what it was filled with. */
-    if (next < r->slots || next > r->slots + capacity * r->slot_size)
+    /* Just made to replace another: it has what it was filled with. That of traced objects replaces
+     * none. */
+    if (next < r->slots || next > r->slots + capacity * r->slot_size) {
+        if (r->is_traced)
+            return damaged(r);
         next = r->slots + filled * r->slot_size;
+    }
     uint64_t index = (next - r->slots) / r->slot_size;
     if ((next - r->slots) % r->slot_size || index > capacity)
         return damaged(r);
@@ -169,7 +173,7 @@ static void match_slot(ring *r, const uint8_t *block, uint64_t index)
 /* Newest first; `used` slots of it are whole. False: so much for older blocks. */
 static bool search_block(ring *r, const uint8_t *block, uint64_t used)
 {
-    if (kind_of(r, block) == RH_EVENT_NONE)
+    if (!WORD(r, block, what) && !WORD(r, block, origin) && !WORD(r, block, where))
         return false; /* never written, nor is an older one */
     if (kind_of(r, block) != RH_EVENT_MARK)
         return damaged(r);
