@@ -32,7 +32,8 @@ static char *unpacked(const char *letters, size_t count, size_t *size)
     make_values();
     ck_assert_uint_eq(count % 4, 0);
     for (size_t i = 0; i < count; i += 4) {
-        unsigned padding = (letters[i + 3] == '=') + (letters[i + 2] == '='), word = 0;
+        unsigned padding = (letters[i + 3] == '=' ? 1U : 0U) + (letters[i + 2] == '=' ? 1U : 0U);
+        unsigned word = 0;
         is_clean &= padding == 0 || i + 4 == count;
         for (unsigned k = 0; k < 4; k++) {
             uint8_t value = k < 4 - padding ? values[(uint8_t)letters[i + k]] : 1;
