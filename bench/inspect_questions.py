@@ -112,6 +112,12 @@ def check_sql_types(truth, answer):
     return differs("objects of type node", sum(row.get("count", 0) for row in rows), truth["objects"])
 
 
+def check_sql_object(truth, answer):
+    return first_wrong(differs("objects", len(at(answer, "rows") or []), 1),
+                       differs("count", at(answer, "rows", 0, "refcount"), truth["other_references"]),
+                       differs("garbage", at(answer, "rows", 0, "garbage"), 0))
+
+
 def check_sql_refs(truth, answer):
     return differs("referrers", len(at(answer, "rows") or []), truth["other_references"])
 
@@ -160,6 +166,9 @@ QUESTIONS = (
              bytes=BYTES_WITH_DOMINATORS),
     Question("gcquery-types", "gcquery: count and bytes by type, in SQL",
              "gcquery --json select type, count(*) as count, sum(size) as bytes from objects group by type", 4.0, check_sql_types),
+    Question("gcquery-object", "gcquery: one object by its address, once the graph stands",
+             "gcquery --json select id, size, refcount, garbage from objects where address = '{other}'", AGAIN_SECONDS, check_sql_object,
+             any_size=True, before=("gcgraph --cycles --json --limit=20",)),
     Question("gcquery-refs", "gcquery: who refers to an object, once the graph stands",
              "gcquery --json select source from refs where target_address = '{other}'", AGAIN_SECONDS, check_sql_refs,
              any_size=True, before=("gcgraph --cycles --json --limit=20",

@@ -347,7 +347,8 @@ def main():
         check_manual(options.shell, "leak.core", author)
 
 
-try:
-    main()
-except Failure as failure:
-    sys.exit("check_docs: %s" % failure)
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        sys.exit("check_docs: %s" % failure)

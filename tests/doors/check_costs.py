@@ -22,7 +22,9 @@ SECONDS = 60
 MEMORY_KIB = 512 << 10
 DEBUGGER_KIB = 512 << 10  # what a debugger takes for itself
 # gcverify first: what a later question finds missing stays said.
-QUESTIONS = ("gcverify", "gcstat", "gcfind", "gcleaks", "gcstale", "gcgraph", "objat #1", "objat --ledger #1", "refs #1", "refs --path #1")
+QUESTIONS = ("gcverify", "gcstat", "gcfind", "gcleaks", "gcstale", "gcgraph", "objat #1", "objat --ledger #1", "refs #1", "refs --path #1",
+             "gcquery select count(*), sum(size), sum(garbage), count(leaked), max(retained) from objects",
+             "gcquery select count(*) from stale")
 # Met at work with each command: the lists that are read first are long.
 AT_WORK = "mappings"
 BYTES_AT_WORK = 4 << 20
@@ -36,17 +38,23 @@ def is_sanitized():
 # ---- answers ------------------------------------------------------------------------------------------
 
 
+def in_json(question):
+    """(What follows a question in SQL is a part of it.)"""
+    command, _, line = question.partition(" ")
+    return "%s --json %s" % (command, line)
+
+
 def ask_shell(shell, core, question):
     """The answer of the command alone; its memory is its own."""
     with tempfile.TemporaryFile() as out:
         began = time.monotonic()
-        process = subprocess.Popen([shell, "--core", core, *question.split(), "--json"], env=tool_environment(), stdin=subprocess.DEVNULL, stdout=out,
+        process = subprocess.Popen([shell, "--core", core, *in_json(question).split()], env=tool_environment(), stdin=subprocess.DEVNULL, stdout=out,
                                    stderr=subprocess.STDOUT)
         usage = wait(process, began)
         out.seek(0)
         text = out.read().decode("utf-8", "replace")
     what = "%s %s" % (os.path.basename(core), question)
-    print("%-28s %6.2f s %7d KiB" % (what, time.monotonic() - began, usage.ru_maxrss))
+    print("%-28s %6.2f s %7d KiB" % (what[:60], time.monotonic() - began, usage.ru_maxrss))
     require(process.returncode == 0, "%s: status %d: %s", what, process.returncode, text[-500:])
     require(is_sanitized() or usage.ru_maxrss < MEMORY_KIB, "%s took %d KiB of memory", what, usage.ru_maxrss)
     return document_in(text)
@@ -68,7 +76,7 @@ def wait(process, began):
 def ask_debugger(door, core):
     """All answers of one debugger, in the order of QUESTIONS."""
     began = time.monotonic()
-    answers = door_of(door, None).ask(Target(core=core), [Question(question, "--json") for question in QUESTIONS])
+    answers = door_of(door, None).ask(Target(core=core), [Question(in_json(question), "") for question in QUESTIONS])
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print("%-10s all questions in %s: %6.2f s, %7d KiB so far" % (os.path.basename(core), door, time.monotonic() - began, most))
     for question, answer in zip(QUESTIONS, answers):

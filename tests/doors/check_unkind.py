@@ -5,14 +5,17 @@ ASCII alone, or is not installed, answers are ASCII or the same, and none is mis
 """
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import sys
 import tempfile
 
 import expect
 import launch
+from check_exported import endings
 from launch import Question, Subject, door_of, report, require, without_traceback
 
 # The replacement character: launch.py reads the output as UTF-8 and shows so what is none.
@@ -72,6 +75,32 @@ def check_locale(door, target, truth, locale):
     print("%-6s in the locale %s: %d answers" % (door.name, locale, len(answers)))
 
 
+def texts_of(path):
+    """All that a file of gcexport shows to whoever opens it."""
+    if not path.endswith(".sqlite"):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return [file.read().replace("\t", " ")]
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.text_factory = lambda data: data.decode("utf-8", "replace")
+        tables = [name for name, in database.execute("select name from sqlite_master where type = 'table'")]
+        return [each for name in tables for row in database.execute('select * from "%s"' % name) for each in row if isinstance(each, str)]
+
+
+def check_exported(door, target, truth, endings, folder):
+    for ending in endings:
+        path = os.path.join(folder, "heap" + ending)
+        (answer,) = door.ask(target, [Question("gcexport", path)])
+        require(answer.status == 0, "%s: %s", ending, answer)
+        texts = texts_of(path)
+        is_packed = ending == ".html"  # what its page shows is seen in a browser (tests/web)
+        require(is_packed or any(truth["id"].split("#")[0] in text for text in texts), "%s does not name %s", ending, truth["id"])
+        for text in texts:
+            found = UNKIND.search(text)
+            require(not found, "%s has %r: %r", ending, found and found.group(), found and text[max(found.start() - 200, 0):][:400])
+        os.unlink(path)
+    print("%-6s exported: %s" % (door.name, " ".join(endings)))
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks unkind names in one door.")
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
@@ -90,6 +119,7 @@ def main():
                 check(door, subject.live(), subject.truth, "live")
                 core = subject.core()
                 check(door, core, subject.truth, "core")
+                check_exported(door, core, subject.truth, endings(arguments.shell), folder)
                 for locale in ("C", "xx_YY.UTF-8"):
                     check_locale(door, core, subject.truth, locale)
     return report(body)

@@ -596,7 +596,32 @@ START_TEST(serials_tell_which_birth_was_first)
 }
 END_TEST
 
-RUN_TESTS("inspect_query", a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
+/* Who asks about each element of a list must not read the list as often: of a larger one that would
+ * be more than a question may read. */
+START_TEST(holders_of_all_elements_of_a_large_list_are_told)
+{
+    enum { ITEMS = 0, ITEM_COUNT = 8, MANY = 14000 };
+    static const fake_field fields[] = {FAKE_VECTOR("items", ITEMS, ITEM_COUNT)};
+    static uint64_t items[2 * MANY];
+    world w = world_new((unsigned)_i);
+    uint32_t bag = fake_type(w.space, "bag", 16, fields, 1);
+    uint64_t list = fake_new(w.heap, bag, 1, 0);
+    for (unsigned i = 0; i < MANY; i++)
+        items[i] = items[MANY + i] = new_node(&w, 2);
+    fake_vector(w.heap, list, ITEMS, ITEM_COUNT, items, 2 * MANY);
+    w.t->stop_after_reads = ULONG_MAX; /* they are counted then */
+    json_t *json =
+        fake_json(w.t, "gcquery", "select count(*), count(distinct target) from holders");
+    ck_assert_int_eq(fake_integer(json, "rows.0.count(*)"), 2 * MANY);
+    ck_assert_int_eq(fake_integer(json, "rows.0.count(distinct target)"), MANY);
+    ck_assert_uint_lt(w.t->reads, MANY);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_query", holders_of_all_elements_of_a_large_list_are_told,
+          a_lookup_gives_the_rows_of_a_search, addresses_are_text_or_numbers,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
           what_a_question_may_take_is_bounded, rows_in_every_form,

@@ -117,6 +117,7 @@ void rhi__run_start(rhi_session *session, const rhi_target *target, const char *
 
 void rhi__run_end(rhi_session *session)
 {
+    rhi__kept_drop(&session->kept_now);
     rhi__session_use(session, NULL);
     if (session->has_memory)
         session->memory.door = NULL;

@@ -66,6 +66,32 @@ static rhi_error *run(database *d, const char *sql)
     return status == SQLITE_OK && !d->error ? NULL : wrong(d, status);
 }
 
+/* shown(value): of a text what people may be shown, as in every answer; whoever asks the file has
+ * no engine in between. */
+static void show_value(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const char *text = NULL;
+    size_t size = 0, at = 0;
+    (void)count;
+    if (sqlite3_value_type(values[0]) == SQLITE_TEXT) {
+        text = (const char *)sqlite3_value_text(values[0]);
+        size = (size_t)sqlite3_value_bytes(values[0]);
+    }
+    while (at < size && text[at] >= ' ' && text[at] != 0x7f) /* beyond ASCII: char is signed */
+        at++;
+    if (at == size) {
+        sqlite3_result_value(context, values[0]);
+        return;
+    }
+    char *clean = sqlite3_malloc64(size);
+    if (!clean) {
+        sqlite3_result_error_nomem(context);
+        return;
+    }
+    memcpy(clean, text, size);
+    sqlite3_result_text64(context, clean, rhi__clean(clean, size), sqlite3_free, SQLITE_UTF8);
+}
+
 static rhi_error *open_database(database *d)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
@@ -75,6 +101,10 @@ static rhi_error *open_database(database *d)
     if (status != SQLITE_OK)
         return wrong(d, status);
     sqlite3_progress_handler(d->sqlite, STEPS_BETWEEN, must_stop, d);
+    const int kind = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+    if (sqlite3_create_function_v2(d->sqlite, "shown", 1, kind, NULL, show_value, NULL, NULL,
+                                   NULL) != SQLITE_OK)
+        return rhi__error_memory();
     const rhi_table *table;
     for (unsigned i = 0; (table = rhi__table(i)) && i < TABLES_MAX; i++) {
         snprintf(d->names[i], sizeof d->names[i], HEAP_PREFIX "%s", table->name);
@@ -99,13 +129,17 @@ static void close_database(database *d)
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
-static size_t add_columns(char *sql, size_t used, const rhi_table *table, bool with_types)
+/* As they are declared, or as they are asked for. */
+static size_t add_columns(char *sql, size_t used, const rhi_table *table, bool declared)
 {
     static const char *const types[] = {" TEXT", " INTEGER", ""};
-    for (unsigned i = 0; i < table->column_count; i++)
-        used += (size_t)snprintf(sql + used, SQL_SIZE - used, "%s\"%s\"%s", i ? "," : "",
-                                 table->columns[i].name,
-                                 with_types ? types[table->columns[i].type] : "");
+    for (unsigned i = 0; i < table->column_count; i++) {
+        const rhi_column *column = &table->columns[i];
+        bool is_number = column->type == RHI_COLUMN_INTEGER;
+        used += (size_t)snprintf(sql + used, SQL_SIZE - used,
+                                 declared || is_number ? "%s\"%s\"%s" : "%sshown(\"%s\")%s",
+                                 i ? "," : "", column->name, declared ? types[column->type] : "");
+    }
     return used;
 }
 

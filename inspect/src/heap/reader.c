@@ -754,11 +754,16 @@ void rhi__begin_question(rhi_reader *reader)
     reader->slot_room = room_for(reader, 16, 1ull << 30); /* a second or two */
 }
 
+uint64_t rhi__pass_room(const rhi_reader *reader)
+{
+    /* a check may read one again, and once more to tell of it */
+    return room_for(reader, 3, 64 << 20);
+}
+
 uint64_t rhi__begin_pass(rhi_reader *reader)
 {
     uint64_t before = reader->slot_room;
-    /* a check may read one again, and once more to tell of it */
-    reader->slot_room = room_for(reader, 3, 64 << 20);
+    reader->slot_room = rhi__pass_room(reader);
     return before;
 }
 

@@ -87,7 +87,7 @@ static const rhi_column field_columns[] = {
     {"target_status", RHI_COLUMN_TEXT, 0, 0, "live, freed, interior, …", 0},
     {"value_total", RHI_COLUMN_INTEGER, 0, 0, "of bytes that are cut: how many there are", 0}};
 
-enum { FIELDS_MAX = 1 << 16 };
+enum { FIELDS_MAX = 1 << 18, ROW_BYTES = 24 /* three words: a pass reads each so often */ };
 
 static void free_objat(void *at)
 {
@@ -133,6 +133,13 @@ static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
         return rhi__error_memory();
     if (bytes)
         RHI_TRY(rhi__objat_fields(at, false, add_field, (void *)&f, &rows));
+    uint64_t listed = ROW_BYTES * (uint64_t)json_array_size(l->answer);
+    l->room -= listed < l->room ? listed : l->room;
+    if (l->room == 0) { /* as rhi__take_room says of the slots of a pass */
+        rhi__question_problem(query->reader, "objects claim more fields than the core has words: "
+                                             "the rest is left out");
+        l->scan.at = l->scan.end;
+    }
     if (rows.total > FIELDS_MAX)
         rhi__note(&query->session->notes, "an object has more fields than are shown");
     l->count = json_array_size(l->answer);

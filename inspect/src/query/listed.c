@@ -56,6 +56,9 @@ rhi_error *rhi__listed_begin(rhi_rows *rows, const rhi_lookup *lookup)
         return NULL;
     }
     l->scan.found.count = 0;
+    /* a row takes long: a small core that claims much gets less of what a pass reads at least */
+    l->room = lookup->column == RHI_NO_KEY ? rhi__pass_room(rows->query->reader) - (48u << 20)
+                                           : UINT64_MAX;
     if (lookup->column == RHI_NO_KEY) {
         RHI_TRY(rhi__scan_all(&l->scan, rows->query));
         return next_object(l);

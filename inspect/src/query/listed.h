@@ -13,7 +13,8 @@ typedef struct rhi_listed {
     rhi_rows rows;
     rhi_scan scan; /* lists of objects: over these */
     uint64_t at, count;
-    json_t *row; /* NULL: not made yet */
+    uint64_t room; /* bytes that may still be listed: of all objects, those of one pass */
+    json_t *row;   /* NULL: not made yet */
     void *answer;
 } rhi_listed;
 

@@ -48,6 +48,7 @@ typedef struct ref_rows {
         uint64_t count, capacity;
     } slots; /* of the source */
     uint64_t at, visited;
+    uint64_t room; /* bytes of slots that may still be read: of all objects, those of one pass */
     bool is_short, is_cut;
     char source[RHI_ID_SIZE];
     bool has_source, is_looked_up;
@@ -73,11 +74,17 @@ static bool add_slot(void *context, const rhi_slot *slot)
 static rhi_error *read_slots(ref_rows *r)
 {
     rhi_query *query = r->rows.query;
+    rhi_reader *reader = query->reader;
     const uint8_t *bytes = rhi__scan_bytes(&r->scan);
+    uint64_t before = reader->slot_room, room = before < r->room ? before : r->room;
+    reader->slot_room = room;
     r->slots.count = r->at = r->visited = 0;
     r->has_source = r->is_cut = r->is_short = false;
     if (bytes && rhi__is_object(r->scan.object.state))
-        rhi__each_slot(query->reader, &r->scan.object, bytes, add_slot, r);
+        rhi__each_slot(reader, &r->scan.object, bytes, add_slot, r);
+    uint64_t used = room - reader->slot_room;
+    r->room -= used;
+    reader->slot_room = before - used;
     if (r->is_cut)
         rhi__note(&query->session->notes, "an object holds more than is shown");
     return r->is_short ? rhi__error_memory() : NULL;
@@ -122,8 +129,9 @@ static rhi_error *begin(rhi_rows *rows, const rhi_lookup *lookup)
          by_id = lookup->column == SOURCE || lookup->column == TARGET;
     rhi_found *found = by_source ? &r->scan.found : &r->targets;
     r->scan.found.count = r->targets.count = r->slots.count = r->at = 0;
-    r->target = UINT64_MAX;
+    r->target = r->room = UINT64_MAX;
     if (lookup->column == RHI_NO_KEY) {
+        r->room = rhi__pass_room(rows->query->reader);
         RHI_TRY(rhi__scan_all(&r->scan, rows->query));
         return next(rows);
     }

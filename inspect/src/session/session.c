@@ -11,6 +11,7 @@
 
 void rhi__session_drop(rhi_session *session)
 {
+    rhi__kept_drop(&session->kept_now);
     rhi__kept_drop(&session->kept);
     rhi__symbols_forget(session->symbols);
     rhi__graph_free(session->graph);

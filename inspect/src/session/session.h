@@ -33,8 +33,9 @@ struct rhi_session {
     rhi_reader *reader;
     rhi_notes refused; /* heaps that the target has and that are not read, and why */
     rhi_graph *graph;
-    rhi_kept kept;  /* what questions made of it */
-    uint64_t state; /* of the target, as it says */
+    rhi_kept kept;     /* what questions made of it */
+    rhi_kept kept_now; /* the same for one answer: a user may write to memory before the next */
+    uint64_t state;    /* of the target, as it says */
     char *core_path;
     int64_t pid;
     void *context;

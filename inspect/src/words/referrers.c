@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/search.h"
 #include "words/edges.h"
+#include "words/hubs.h"
 
 #include <string.h>
 
@@ -120,7 +121,10 @@ static rhi_error *visit_fields(search *s)
         RHI_TRY(rhi__progress(&s->session->work, "reading referrers",
                               e - g->referrer_start[s->target],
                               g->referrer_start[s->target + 1] - g->referrer_start[s->target]));
-        rhi__each_edge(s->session, s->reader, last, visit_edge, s);
+        if (rhi__is_hub(g, last))
+            RHI_TRY(rhi__hub_edges(s->session, s->reader, last, s->target, visit_edge, s));
+        else
+            rhi__each_edge(s->session, s->reader, last, visit_edge, s);
     }
     return s->error;
 }

@@ -1,0 +1,59 @@
+"""check_fleet.py - docs/fleet.md: heaps of three machines in one question, by SQLite and by DuckDB.
+
+The samples leave the three cores that the page speaks of; each of its commands is run in a shell and must print what the page
+says. DuckDB comes from npm, by the lock file of tests/fleet.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from check_docs import ROOT, crash_core, is_true, read, transcripts
+from launch import report, require, tool_environment  # noqa: E402 (check_docs knows where)
+
+CORES = {"web1": ("mistakes", {}), "web2": ("mistakes", {}), "web3": ("cycle", {"REFHEAP_STOP_AT": "names dropped"})}
+
+
+def install(folder):
+    """DuckDB, from npm."""
+    tools = os.path.join(ROOT, "tests", "fleet")
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(os.path.join(tools, name), folder)
+    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          encoding="utf-8", check=False)
+    require(done.returncode == 0, "npm ci: %s", done.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs the recipe of docs/fleet.md.")
+    parser.add_argument("--shell", required=True, help="the refheap command")
+    parser.add_argument("samples", help="the folder of the samples")
+    arguments = parser.parse_args()
+    page = read("docs", "fleet.md")
+
+    def body():
+        with tempfile.TemporaryDirectory() as folder:
+            install(folder)
+            for name, (sample, environment) in CORES.items():
+                core = crash_core(os.path.join(arguments.samples, sample), os.path.join(folder, name), **environment)
+                os.rename(core, os.path.join(folder, name, "core"))
+            with open(os.path.join(folder, "fleet.mjs"), "w", encoding="utf-8") as script:
+                script.write(re.search(r"```js\n(.*?)```", page, re.S).group(1))
+            path = os.path.dirname(os.path.abspath(arguments.shell)) + ":" + os.environ["PATH"]
+            asked = list(transcripts(page))
+            require(len(asked) >= 8, "docs/fleet.md has %d transcripts", len(asked))
+            for _prompt, command, wanted in asked:
+                done = subprocess.run(command, shell=True, cwd=folder, env=tool_environment(PATH=path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, encoding="utf-8", check=False)
+                is_as_said = is_true(wanted, done.stdout) if wanted.strip() else not done.stdout
+                require(done.returncode == 0 and is_as_said, "docs/fleet.md says of `$ %s`:\n%s\nIt ends with %d and prints:\n%s%s",
+                        command, wanted, done.returncode, done.stdout, done.stderr)
+    return report(body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
