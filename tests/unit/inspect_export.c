@@ -65,10 +65,7 @@ static const char *said(const place *p, const char *sql)
 }
 
 static const char *const endings[] = {
-    ".sqlite",
-    ".heapsnapshot",
-    ".dot",
-    ".svg",
+    ".sqlite", ".heapsnapshot", ".dot", ".svg",
 #ifdef REFHEAP_PAGE
     ".html",
 #endif
