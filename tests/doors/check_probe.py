@@ -164,6 +164,10 @@ def check_lent(probed):
     require(first["exe"] == probed.target.exe, "exe_path: %s", first)
     require(first["core"] == (probed.target.core if is_core else ""), "core_path: %s", first)
     require((first["pid"] == "0") == is_core, "pid: %s", first)
+    if is_core and not isinstance(probed.door, Gdb):  # as one before 18
+        older = "script hasattr(lldb.SBProcess, 'GetCoreFile') and delattr(lldb.SBProcess, 'GetCoreFile')"
+        (answer,) = probed.door.ask(probed.target, [Question("probe", "lent")], [older])
+        require("core [%s]" % probed.target.core in answer.out, "core_path of an LLDB that does not tell it: %s", answer)
     require(first["state"] == second["state"], "the state of a stopped target changes: %s", first)
     if not is_core:  # (LLDB does not tell of memory that is written without running anything)
         change = Question("set", "var registry.count = 7") if isinstance(probed.door, Gdb) else Question("expression", "(int)getpid()")
