@@ -41,7 +41,7 @@ typedef struct edge_visit {
 static void check_edge(edge_visit *v, uint32_t to)
 {
     const rhi_graph *graph = v->session->graph;
-    if (!graph)
+    if (!graph || graph->flags[to] & RHI_GRAPH_CORRUPT) /* which the graph has no edges to */
         return;
     if (v->known == v->known_end || graph->edge_to[v->known] != to)
         v->session->has_changed = true;
