@@ -20,8 +20,7 @@ class Describer:
 
     def __init__(self, session, epoch):
         self.session, self.epoch = session, epoch
-        self.structs = session.engine.describes["structs"]
-        self.header = self.structs[0]
+        self.structs, self.foreign = session.engine.describes["structs"], session.engine.describes.get("foreign", {})
         self.host = self.key = None
 
     def ask(self, address, children=0):
@@ -35,19 +34,20 @@ class Describer:
         except (door.DoorError, gdb.error):
             return door.NOTHING
 
-    def is_managed(self, kind):
-        """Is this the struct of an object? It begins with the objects' header, or with a struct that does."""
-        for _ in range(door.NESTED_MAX):
-            kind = kind.strip_typedefs().unqualified()
-            if kind.code != gdb.TYPE_CODE_STRUCT:
-                return False
-            if kind.tag in self.structs:
-                return True
-            first = next(iter(kind.fields()), None)
-            if first is None or getattr(first, "bitpos", 1) != 0:
-                return False
-            kind = first.type
-        return False
+    def header(self, kind):
+        """The objects' header with which this struct begins, at once or with a struct that does; None: it is no object's."""
+        with contextlib.suppress(gdb.error, TypeError):  # a type without fields
+            for _ in range(door.NESTED_MAX):
+                kind = kind.strip_typedefs().unqualified()
+                if kind.code != gdb.TYPE_CODE_STRUCT:
+                    return None
+                if kind.tag in self.structs:
+                    return kind
+                first = next(iter(kind.fields()), None)
+                if first is None or getattr(first, "bitpos", 1) != 0:
+                    return None
+                kind = first.type
+        return None
 
 
 class Turn:
@@ -76,8 +76,9 @@ class Printed:
 
     are_variable_objects = False  # has one asked?
 
-    def __init__(self, describer, value, address, said, is_pointer):
-        self.describer, self.value, self.address, self.said, self.is_pointer = describer, value, address, said, is_pointer
+    def __init__(self, describer, value, header, address, said):
+        self.describer, self.value, self.header, self.address, self.said = describer, value, header, address, said
+        self.is_pointer = value.type.strip_typedefs().code == gdb.TYPE_CODE_PTR
         self.turn = None  # in which a variable object asked first
         self.has_told = self.has_begun = False
 
@@ -116,12 +117,11 @@ class Printed:
                 return value
         except (gdb.error, KeyError, TypeError, ValueError):
             pass
-        with contextlib.suppress(gdb.error):
-            if "value" in row:
-                return gdb.Value(int(row["value"], 16)).cast(gdb.lookup_type("struct " + self.describer.header).pointer())
+        if "value" in row:
+            return gdb.Value(int(row["value"], 16)).cast(self.header.pointer())
         if row["kind"] in NUMBERS:
             return NUMBERS[row["kind"]](row["text"])  # GDB's machine interface shows no text among simple values
-        return showable(row.get("text") or row["value"])
+        return showable(row["text"])
 
 
 class PrintedByGdb(Printed):
@@ -129,7 +129,7 @@ class PrintedByGdb(Printed):
     has none, and gets one again. Nothing is below it. GDB would keep the names of what was below it when it led to an object."""
 
     def __init__(self, value):
-        super().__init__(None, value, None, None, True)
+        super().__init__(None, value, None, None, None)
 
     def to_string(self):
         self.has_told = True
@@ -158,7 +158,8 @@ class Printers:
     def __call__(self, value):
         kind = value.type.strip_typedefs()
         is_pointer = kind.code == gdb.TYPE_CODE_PTR
-        if not (self.pointers if is_pointer else self.objects).enabled or not self.is_managed(kind.target() if is_pointer else kind):
+        header = self.describer.header(kind.target() if is_pointer else kind) if (self.pointers if is_pointer else self.objects).enabled else None
+        if header is None or (header.tag in self.describer.foreign and self.is_shown_by_others(value)):
             return None
         said, address = door.NOTHING, 0
         with contextlib.suppress(gdb.error, door.DoorError, TypeError, ValueError, OverflowError):  # GDB's own way
@@ -166,14 +167,14 @@ class Printers:
                 address = int(value) if is_pointer else int(value.address) if value.address is not None else 0
                 said = self.describer.ask(address) if address else door.NOTHING
         if said["text"]:
-            return Printed(self.describer, value, address, said, is_pointer)
+            return Printed(self.describer, value, header, address, said)
         return PrintedByGdb(value) if is_pointer and Printed.are_variable_objects else None
 
-    def is_managed(self, kind):
-        try:
-            return self.describer.is_managed(kind)
-        except (gdb.error, TypeError):  # a type without fields
-            return False
+    def is_shown_by_others(self, value):
+        """GDB has asked those of files and of the program before; of the rest, the first in its list would win."""
+        with contextlib.suppress(Exception):  # theirs, whatever it is
+            return any(other is not self and getattr(other, "enabled", True) and other(value) is not None for other in gdb.pretty_printers)
+        return False
 
 
 def c_string(text):

@@ -4,13 +4,14 @@
  * in full never ends with a status that says more. Behind a pipe that nobody reads (`| head`)
  * SIGPIPE ends it quietly, as other commands. */
 #include "completion.h"
+#include "manual.h"
 #include "prompt.h"
+#include "schema.h"
 
 #include <refheap/inspect.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,35 +72,6 @@ static int usage(FILE *stream)
             "nothing in what could be searched. Of several commands the highest.\n\n"
             "example: refheap --core core gcleaks --check\n");
     return stream == stdout ? RHI_ANSWERED : RHI_NO_ANSWER;
-}
-
-/* The manual's page of commands, from the table. */
-static int manual(void)
-{
-    json_t *commands = json_loads(rhi_commands(), 0, NULL), *command, *option;
-    size_t index, at;
-    printf("# Commands\n\nMade from the command table by `refheap --manual`; the same in GDB, LLDB "
-           "and the shell.\n");
-    json_array_foreach(commands, index, command)
-    {
-        printf("\n## %s\n\n`%s`: %s.\n\n%s\n\n",
-               json_string_value(json_object_get(command, "name")),
-               json_string_value(json_object_get(command, "usage")),
-               json_string_value(json_object_get(command, "summary")),
-               json_string_value(json_object_get(command, "description")));
-        json_array_foreach(json_object_get(command, "options"), at, option)
-        {
-            const char *argument = json_string_value(json_object_get(option, "argument"));
-            printf("- `%s%s%s`: %s\n", json_string_value(json_object_get(option, "name")),
-                   argument ? "=" : "", argument ? argument : "",
-                   json_string_value(json_object_get(option, "help")));
-        }
-        printf("\nExample: `%s`\n\n```\n%s\n```\n",
-               json_string_value(json_object_get(command, "example")),
-               json_string_value(json_object_get(command, "json")));
-    }
-    json_decref(commands);
-    return RHI_ANSWERED;
 }
 
 /* Where the value of one of the target's options goes; NULL if the word is none. */
@@ -208,18 +180,39 @@ static int run(const choice *chosen, rhi_target *target, const char *error)
     return status;
 }
 
-static int answer(int count, char **words)
+/* What it tells of itself, for whoever installs it. RHI_GO_ON: that is not asked. */
+static int answer_about_itself(int count, char **words)
 {
-    choice chosen = {0};
+    static const struct {
+        const char *option;
+        bool (*print)(const char *value);
+        const char *complaint;
+    } rows[] = {
+        {"--completion", print_completion, "--completion wants bash, zsh or fish"},
+        {"--schema", print_schema, "--schema wants the name of a command, or answer"},
+        {"--schemas", write_schemas, "--schemas wants a folder: it could not be written there"},
+        {"--man", print_page, "--man wants the name of a page, or list"}};
     if (count > 1 && strcmp(words[1], "--version") == 0) {
         printf("refheap %s\n", REFHEAP_VERSION);
         return RHI_ANSWERED;
     }
-    if (count > 1 && strcmp(words[1], "--manual") == 0)
-        return manual();
-    if (count == 3 && strcmp(words[1], "--completion") == 0)
-        return print_completion(words[2]) ? RHI_ANSWERED
-                                          : complain("--completion wants bash, zsh or fish");
+    if (count > 1 && strcmp(words[1], "--manual") == 0) {
+        print_manual();
+        return RHI_ANSWERED;
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (count > 1 && strcmp(words[1], rows[i].option) == 0)
+            return count == 3 && rows[i].print(words[2]) ? RHI_ANSWERED
+                                                         : complain(rows[i].complaint);
+    return RHI_GO_ON;
+}
+
+static int answer(int count, char **words)
+{
+    choice chosen = {0};
+    int about_itself = answer_about_itself(count, words);
+    if (about_itself != RHI_GO_ON)
+        return about_itself;
     if (parse(count, words, &chosen) != 0)
         return RHI_NO_ANSWER;
     if (chosen.help || (!chosen.command && !chosen.core && !chosen.pid && !chosen.exe))

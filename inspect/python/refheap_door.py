@@ -103,13 +103,7 @@ class Target(ctypes.Structure):
 
 def engine_candidates(here):
     """Where the engine may be, best first, seen from the folder of this file."""
-    yield os.path.join(here, LIBRARY)
-    prefix = here
-    for _ in range(4):
-        prefix = os.path.dirname(prefix)
-        for pattern in ("lib", "lib64", "lib/*-linux-gnu*"):
-            for found in sorted(glob.glob(os.path.join(glob.escape(prefix), pattern, LIBRARY + "*"))):
-                yield found
+    yield os.path.join(here, LIBRARY)  # `cmake --install` leaves a link
     yield os.path.join(here, "..", "..", "build", "inspect", LIBRARY)
 
 

@@ -7,7 +7,7 @@ import refheap_door as door
 
 from .host import Host
 from .stops import Stops, reached, tell
-from .variables import Children, Describer, is_managed, summary
+from .variables import CATEGORY, Children, Describer, is_managed, summary
 
 
 class Command:
@@ -45,11 +45,11 @@ class Command:
 class Refheap:
     """The loaded engine and a session for each debugger. LLDB calls what is in `callbacks` by the name of `script`."""
 
-    def __init__(self, script, callbacks):
-        self.script, self.callbacks = script, callbacks
+    def __init__(self, debugger, script, callbacks):
+        self.debugger, self.script, self.callbacks = debugger, script, callbacks
         callbacks.update(reached=reached, summary=summary, Children=Children, is_managed=is_managed)
         self.engine = door.Engine()
-        self.structs = self.engine.describes["structs"]
+        self.structs, self.foreign = self.engine.describes["structs"], self.engine.describes.get("foreign", {})
         self.sessions, self.describers = {}, {}
         self.stops = Stops(script)
 
@@ -83,9 +83,9 @@ class Refheap:
     def register_types(self, debugger):
         """Summaries and children for the structs of objects and pointers to them: by a function that knows them where LLDB
         asks one, else by the names of those that there are now."""
-        summaries = "type summary add -e -w refheap -F %s.summary " % self.script
-        children = "type synthetic add -w refheap -l %s.Children " % self.script
-        handle(debugger, "type category delete refheap")  # of a script that was loaded before
+        summaries = "type summary add -e -w %s -F %s.summary " % (CATEGORY, self.script)
+        children = "type synthetic add -w %s -l %s.Children " % (CATEGORY, self.script)
+        handle(debugger, "type category delete " + CATEGORY)  # of a script that was loaded before
         known = "--recognizer-function %s.is_managed" % self.script
         if handle(debugger, summaries + known).Succeeded():
             handle(debugger, children + known)
@@ -93,7 +93,7 @@ class Refheap:
             for name in managed_names(debugger.GetSelectedTarget()):
                 handle(debugger, summaries + '"%s" "%s *"' % (name, name))
                 handle(debugger, children + '"%s" "%s *"' % (name, name))
-        handle(debugger, "type category enable refheap")
+        handle(debugger, "type category enable " + CATEGORY)
 
 
 def handle(debugger, line):
@@ -116,7 +116,7 @@ def load(debugger, script, callbacks):
     """For the module `script`, whose names are in `callbacks`. LLDB shows a traceback for whatever is raised here, so a
     failure is told and not raised."""
     try:
-        loaded = Refheap(script, callbacks)
+        loaded = Refheap(debugger, script, callbacks)
     except door.DoorError as error:
         tell(debugger, error)
         return

@@ -5,6 +5,7 @@ import refheap_door as door
 
 from .host import Host
 
+CATEGORY = "refheap"
 CHILDREN_MAX = (1 << 31) - 1  # of a variable, in LLDB
 
 
@@ -34,19 +35,43 @@ def describe(value, children=0):
 
 
 def is_managed(kind, _dictionary=None):
-    """Is it the struct of an object, or a pointer to one? It begins with the objects' header, or with a struct that does."""
+    """Is it the struct of an object, or a pointer to one? A foreign one that another script shows is that script's."""
+    header = header_of(kind)
+    if header is None:
+        return False
+    other_name = lldb._refheap.foreign.get(header.GetName())
+    return other_name is None or not is_shown_by_others(kind, header, other_name)
+
+
+def is_shown_by_others(kind, header, other_name):
+    """Of a pointer, LLDB asks for the type by its name, behind its typedefs, and for what it leads to; all of that in the
+    category first that was enabled last."""
+    kind = kind.GetPointeeType() if kind.GetCanonicalType().IsPointerType() else kind
+    names = {kind.GetName() or "", kind.GetCanonicalType().GetName() or ""}
+    names |= {other_name} if header.GetName() in names else set()
+    names |= {name + " *" for name in names}
+    debugger = lldb._refheap.debugger
+    categories = [debugger.GetCategoryAtIndex(i) for i in range(debugger.GetNumCategories())]
+    return any(each.GetSummaryForType(lldb.SBTypeNameSpecifier(name)).IsValid() for each in categories
+               if each.GetEnabled() and each.GetName() != CATEGORY for name in names)
+
+
+def header_of(kind):
+    """The objects' header with which a struct begins, at once or with a struct that does, or that which a pointer to it leads
+    to; None: it is no object's."""
     kind = kind.GetCanonicalType()
     kind = kind.GetPointeeType().GetCanonicalType() if kind.IsPointerType() else kind
     for _ in range(door.NESTED_MAX):
         if not kind.GetTypeClass() & (lldb.eTypeClassStruct | lldb.eTypeClassClass):
-            return False
-        if kind.GetUnqualifiedType().GetName() in lldb._refheap.structs:
-            return True
+            return None
+        kind = kind.GetUnqualifiedType()
+        if kind.GetName() in lldb._refheap.structs:
+            return kind
         base = kind.GetDirectBaseClassAtIndex(0) if kind.GetNumberOfDirectBaseClasses() else kind.GetFieldAtIndex(0)
         if not base.IsValid() or base.GetOffsetInBytes() != 0:
-            return False
+            return None
         kind = base.GetType().GetCanonicalType()
-    return False
+    return None
 
 
 def summary(value, _dictionary):
@@ -97,7 +122,7 @@ def child_value(owner, row):
         data.SetData(lldb.SBError(), text, order, 8)
         return owner.CreateValueFromData(name, data, target.GetBasicType(lldb.eBasicTypeChar).GetArrayType(len(text)))
     if "value" in row:
-        kind = target.FindFirstType(lldb._refheap.structs[0]).GetPointerType()
+        kind = header_of(owner.GetType()).GetPointerType()
         return owner.CreateValueFromData(name, lldb.SBData.CreateDataFromUInt64Array(order, 8, [int(row["value"], 16)]), kind)
     if row["kind"] == "float":
         data, kind = lldb.SBData.CreateDataFromDoubleArray(order, 8, [float(row["text"])]), lldb.eBasicTypeDouble

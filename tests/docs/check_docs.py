@@ -15,7 +15,6 @@ Invariant: a document without a transcript or program, or an answer without keys
 
 import argparse
 import glob
-import json
 import os
 import re
 import shlex
@@ -26,7 +25,7 @@ import tempfile
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "doors"))
-from launch import ROOT, Failure, Gdb, Lldb, Question, Subject, Target, require, with_cores  # noqa: E402
+from launch import ROOT, Failure, Gdb, Lldb, Question, Subject, Target, document_in, require, with_cores  # noqa: E402
 
 
 def read(*names):
@@ -71,7 +70,7 @@ def check_keys(shell, cycle, mistakes, author):
                         (mistakes, ("gcleaks", "gcstale", "gcgraph", "gcstat --no-retained", "refs --path session#2"))):
         for line in lines:
             command, *rest = line.split()
-            seen |= set(keys_of(json.loads(run(shell, "--core", core, command, "--json", *rest)[0])))
+            seen |= set(keys_of(document_in(run(shell, "--core", core, command, "--json", *rest)[0])))
     require(len(seen) > 60, "only these keys were seen: %s", sorted(seen))
     require({"allocated", "stack", "retained", "held_by", "expression"} <= seen, "these keys are missing: of %s", sorted(seen))
     for key in sorted(seen):

@@ -5,7 +5,6 @@ Invariant: each recipe is seen to exit with 0, with 1 and with 2; a page without
 """
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from launch import ROOT, TIMEOUT_SECONDS, Subject, report, require, sample_environment, tool_environment, with_cores
+from launch import ROOT, TIMEOUT_SECONDS, Subject, document_in, report, require, sample_environment, tool_environment, with_cores
 
 KINDS = {"over_release": "over_release", "root_without_count": "root_without_count", "bad_link": "bad_link", "other_heap": "bad_link",
          "bad_type": "bad_type", "bad_bitmap": "bad_bitmap", "duplicate_serial": "duplicate_serial", "bad_weak": "bad_weak", "bad_root": "bad_root"}
@@ -121,7 +120,7 @@ def check_kinds(options, folder):
         with Waiting(options.program, what, inner) as waiting:
             found, said = run("refheap --pid $PID gcverify --json --check", options.shell, PID=str(waiting.process.pid))
         require(found == 1, "%s: status %s: %s", what, found, said)
-        document = json.loads(said)
+        document = document_in(said)
         require(kind in document["by_kind"], "%s: not found: %s", what, said)
         require(document["objects_checked"] >= 4, "%s: objects: %s", what, said)
         print("%-18s %s" % (what, document["by_kind"]))

@@ -26,7 +26,8 @@ def table(shell):
     """The options of each command, as the manual has them: "--limit=", "--json"."""
     status, manual, _ = run(shell, "--manual")
     require(status == 0, "no manual")
-    commands = {part.split("\n", 1)[0]: re.findall(r"^- `(--[\w-]+=?)", part, re.M) for part in manual.split("\n## ")[1:]}
+    sections = (part for part in manual.split("\n## ")[1:] if re.match(r"\w+\n", part))
+    commands = {part.split("\n", 1)[0]: re.findall(r"^- `(--[\w-]+=?)", part, re.M) for part in sections}
     require(len(commands) >= 8 and all(commands.values()), "the manual has %s", commands)
     return commands
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 from check_terminal import INSIDE, Session, Terminal
-from launch import SCRIPTS, Question, Target, door_of, report, require, run_tool, tool_environment
+from launch import SCRIPTS, Question, Target, document_in, door_of, report, require, run_tool, tool_environment
 
 SECONDS = 60
 MEMORY_KIB = 512 << 10
@@ -49,7 +49,7 @@ def ask_shell(shell, core, question):
     print("%-28s %6.2f s %7d KiB" % (what, time.monotonic() - began, usage.ru_maxrss))
     require(process.returncode == 0, "%s: status %d: %s", what, process.returncode, text[-500:])
     require(is_sanitized() or usage.ru_maxrss < MEMORY_KIB, "%s took %d KiB of memory", what, usage.ru_maxrss)
-    return json.loads(text)
+    return document_in(text)
 
 
 def wait(process, began):

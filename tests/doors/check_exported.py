@@ -83,7 +83,7 @@ def no_room(bytes_max):
 
 
 def check_full(door, target, folder, known):
-    lines = [(option + os.path.join(folder, name + ending), [name + ending, "File too large"])
+    lines = [(option + os.path.join(folder, name + ending), ["File too large"] + ([] if ending == ".svg" else [name + ending]))  # (dot is told first)
              for ending in known for option, name in (("", "new"), ("--force ", "old")) if ending == ".sqlite" or name == "new"]
     with no_room(1000):
         refused(door, target, folder, lines)

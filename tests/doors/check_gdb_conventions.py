@@ -1,5 +1,5 @@
 """check_gdb_conventions.py - refheap among GDB's own: help, settings, printers that are listed and switched off, functions in
-conditions, its machine interface, other scripts' commands, and what it says where there is nothing to read.
+conditions, its machine interface, and what it says where there is nothing to read.
 
 Invariant: no answer has a traceback or one of GDB's "Python Exception" lines in it.
 """
@@ -14,20 +14,6 @@ import tempfile
 import launch
 from launch import require
 
-# Names that pwndbg and gef register, and those that refheap has, too, as another script's.
-OTHERS = ("heap", "bins", "telescope", "vmmap", "xinfo", "search", "gef", "pwndbg", "context", "objat", "refs")
-OTHER_SCRIPT = """
-import gdb
-class Other(gdb.Command):
-    def invoke(self, line, tty):
-        gdb.write("another's\\n")
-class refcount(gdb.Function):
-    def invoke(self, value):
-        return 4711
-for name in %r:
-    Other(name, gdb.COMMAND_USER)
-refcount("refcount")
-""" % (OTHERS,)
 with open(os.path.join(launch.ROOT, "docs", "commands.md"), encoding="utf-8") as manual:  # which the engine has written
     COMMANDS = re.findall(r"^## (\w+)$", manual.read(), re.MULTILINE)
 
@@ -124,18 +110,6 @@ def check_machine(target):
     require(failed.startswith('^error,msg="objat: '), "a failure: %s", failed)
 
 
-def check_others(target, folder):
-    script = os.path.join(folder, "another.py")
-    with open(script, "w", encoding="utf-8") as file:
-        file.write(OTHER_SCRIPT)
-    answers = say(target, *OTHERS, "refheap objat 16", "print $refcount(1)", "gcstat", before=["source " + script])
-    for name, said in zip(OTHERS, answers):
-        require(said == "another's", "'%s' is not the other script's any more: %s", name, said)
-    require("0x10" in answers[-3], "refheap objat: %s", answers[-3])
-    require(answers[-2].endswith(" 4711"), "$refcount is not the other script's any more: %s", answers[-2])
-    require("person" in answers[-1], "gcstat: %s", answers[-1])
-
-
 def check_nothing(program, folder):
     """Nothing started yet; a core without the heap's memory."""
     plain, count = say(launch.Target(exe=program), "print (struct person *) 16", "print $refcount(16)")
@@ -160,7 +134,6 @@ def run(program):
             check_printers(target)
             check_functions(target)
             check_machine(target)
-            check_others(target, folder)
 
 
 def main():

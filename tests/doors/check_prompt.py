@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from check_terminal import Terminal
-from launch import TIMEOUT_SECONDS, Subject, report, require, tool_environment
+from launch import TIMEOUT_SECONDS, Subject, document_in, report, require, tool_environment
 
 PROMPT = re.escape("(refheap) ")
 
@@ -45,7 +45,7 @@ def check_lines(argv):
         require(len(error.splitlines()) == (1 if expected == 2 else 0), "%r: stderr %s", lines, error)
         require(("A#1: live" in out) == ("objat A#1" in lines), "%r: %s", lines, out)
     out, error, status = run_lines(argv, "objat --json A#999\n")
-    require(status == 2 and not error and json.loads(out)["error"], "an error in JSON: %s%s", out, error)
+    require(status == 2 and not error and document_in(out)["error"], "an error in JSON: %s%s", out, error)
     out, error, status = run_lines([argv[0], "--core", "/nonexistent/core"], "objat 1\nobjat 2\n")
     require(status == 2 and not out and len(error.splitlines()) == 1, "no core: %s %s%s", status, out, error)
 
@@ -76,7 +76,7 @@ def check_terminal(argv):
         require("nobody#1" in prompt.command("objat nobody#1"), "no such object")
         require("1 cycle" in prompt.command("gcgraph --cycles"), "no answer after errors")
         require("garbage: its only count" in prompt.command("refs A#1"), "what was learned is gone")
-        require(json.loads(re.search(r"\{[\s\S]*\}", prompt.command("objat A#1 --json")).group())["status"] == "live", "JSON")
+        require(document_in(re.search(r"\{[\s\S]*\}", prompt.command("objat A#1 --json")).group())["status"] == "live", "JSON")
         prompt.keys("\x1b[A", r"objat A#1 --json")  # the history
         prompt.keys("\x1b[A", r"refs A#1")
         prompt.keys("\x03", r"\^C\r?\n" + PROMPT)  # the line is gone, the prompt is there

@@ -6,6 +6,7 @@ to that one list, live and on a core. Invariant: a way that shows a variable of 
 """
 
 import argparse
+import os
 import re
 import sys
 import tempfile
@@ -103,7 +104,8 @@ def check(way, mode, variable, text, children):
         require(part in shown or (is_array and shown == ""), "%s%s is '%s', without '%s'", what, name, shown, part)
 
 
-def run(way, program):
+def run(way, program, options):
+    os.environ["REFHEAP_OPTIONS"] = options
     with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
         variables = subject.truth["variables"]
         for mode, make in (("live", subject.live), ("core", subject.core)):
@@ -115,9 +117,10 @@ def run(way, program):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--way", required=True, choices=WAYS)
+    parser.add_argument("--options", action="append", default=[""], help="run it once more with these REFHEAP_OPTIONS")
     parser.add_argument("program")
     arguments = parser.parse_args()
-    return launch.report(lambda: run(arguments.way, arguments.program))
+    return launch.report(lambda: [run(arguments.way, arguments.program, options) for options in arguments.options])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import tempfile
 
 from expect import same
 from expect_export import Exports
+from expect_heapsnapshot import Snapshots
 from expect_query import Queries
 from launch import Question, require
 from twin import type_of
@@ -136,8 +137,12 @@ class Expectations:
                   "gcstat": self.ask_gcstat, "gcleaks": self.ask_gcleaks, "gcstale": self.ask_gcstale,
                   "gcverify": self.ask_gcverify, "gcdiff": self.ask_gcdiff, "refwatch": self.ask_refwatch,
                   "gcquery": Queries(self, Asked, same_rows, is_complete).all,
-                  "gcexport": Exports(self, Asked, same_rows, is_complete, EXPORTED).all}
+                  "gcexport": self.ask_gcexport}
         return [each for command in commands for each in makers[command](samples)]
+
+    def ask_gcexport(self, samples):
+        yield from Exports(self, Asked, same_rows, is_complete, EXPORTED).all(samples)
+        yield from Snapshots(self, Asked, is_complete, EXPORTED).all(samples)
 
     def sample(self, keys, count):
         keys = sorted(keys)

@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+import schema
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SCRIPTS = {"gdb": os.path.join(ROOT, "gdb", "refheap_gdb.py"), "lldb": os.path.join(ROOT, "lldb", "refheap_lldb.py")}
@@ -30,7 +32,6 @@ NOT_RUN = -1
 
 # `frame` and `thread` select where an expression is meant, None: wherever the debugger stands.
 Question = collections.namedtuple("Question", "command line frame thread", defaults=(None, None))
-Answer = collections.namedtuple("Answer", "out error status")
 # What a debugger is started on. A live process has pid; a core alone has no exe.
 Target = collections.namedtuple("Target", "pid core exe", defaults=(None, None, None))
 
@@ -42,6 +43,20 @@ class Failure(Exception):
 def require(condition, text, *details):
     if not condition:
         raise Failure(text % details if details else text)
+
+
+class Answer(collections.namedtuple("Answer", "out error status")):
+    """What a door said. If that is an answer in JSON, it is valid by its command's schema."""
+
+    def __new__(cls, out, error, status):
+        wrong = schema.errors_in(out)
+        require(wrong is None, "no answer by its schema: %s\n%s", wrong, out[:2000])
+        return super().__new__(cls, out, error, status)
+
+
+def document_in(text):
+    """An answer in JSON that came another way than through a door of these."""
+    return json.loads(Answer(text, "", 0).out)
 
 
 # ---- a sample, stopped ---------------------------------------------------------------------------

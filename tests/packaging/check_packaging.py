@@ -4,7 +4,8 @@ The build is installed into a temporary prefix with a space in its name, twice, 
 checked at the second place, so that nothing installed may remember the first one.
 - the files name neither the first prefix nor the tree;
 - every header compiles alone, as C11 with -pedantic and as C++;
-- each library exports exactly the functions that its headers declare, copies of inline functions included;
+- each library exports exactly the functions that its headers declare, copies of inline functions included; Debian's
+  list of symbols has the same;
 - program.c builds with pkg-config, shared and static, and as a CMake project with both targets; it runs;
 - GDB loads the script with a program that has the library, by its name; it stands where a package wants it;
 - a C++ program includes the header and runs; the shell command starts.
@@ -119,12 +120,16 @@ def symbols(*words):
     return {row[2] for row in rows if len(row) == 3}
 
 
+def exported_by(library):
+    return {name for name in symbols("-D", library) if not name.startswith("__odr_asan.")}
+
+
 def check_exports(package):
     for library, (headers, beginning, data, inlined) in LIBRARIES.items():
         declared = declared_functions(package, headers, beginning)
         require(len(declared) >= 10, "only %s declared" % sorted(declared))
         path = os.path.join(package.libdir, "lib" + library)
-        exported = {name for name in symbols("-D", path + ".so") if not name.startswith("__odr_asan.")}
+        exported = exported_by(path + ".so")
         missing = (declared | data) - exported
         require(missing == set(), "%s.so does not export %s" % (path, sorted(missing)))
         extra = exported - declared - data
@@ -134,6 +139,15 @@ def check_exports(package):
         stray = {name for name in own if not name.startswith((beginning, "__odr_asan."))}
         require(stray == set(), "%s.a defines names of others: %s" % (path, sorted(stray)))
         require(set(inlined) <= declared, "of %s not all were seen as declared" % (inlined,))
+
+
+def check_symbols(package):
+    """Debian's list of symbols is that of the library: its package is not built otherwise."""
+    with open(os.path.join(package.options.source, "debian", "librefheap0.symbols"), encoding="utf-8") as file:
+        listed = set(re.findall(r"^ (\w+)@Base ", file.read(), re.M))
+    exported = exported_by(os.path.join(package.libdir, "librefheap.so"))
+    require(listed == exported, "debian/librefheap0.symbols: too many %s, missing %s"
+            % (sorted(listed - exported), sorted(exported - listed)))
 
 
 def check_pkg_config(package):
@@ -190,6 +204,15 @@ def check_auto_load(options, prefix, folder):
             "not loaded by the library's name:\n%s" % said)
 
 
+def check_doors(package):
+    """The doors' scripts find the engine that was installed with them."""
+    doors = os.path.join(package.prefix, "share", "refheap")
+    said = run(sys.executable, "-c", "import refheap_door; print(refheap_door.load_engine(%r)._name)" % doors,
+               environment={"PYTHONPATH": doors, "REFHEAP_INSPECT": ""}).strip()
+    wanted = os.path.realpath(os.path.join(package.libdir, "librefheap-inspect.so"))
+    require(said == wanted, "the doors load %s, not %s" % (said, wanted))
+
+
 def check_staged(options, folder):
     """For a package: below DESTDIR, and where GDB will look for it under the prefix."""
     stage = os.path.join(folder, "stage")
@@ -198,9 +221,12 @@ def check_staged(options, folder):
     require(len(found) == 1 and "/auto-load/usr/%s/librefheap.so." % options.libdir in found[0], "below DESTDIR there is %s" % found)
     require(os.path.realpath(found[0]) == os.path.realpath(os.path.join(stage, "usr", "share", "refheap", "refheap_gdb.py")),
             "%s leads to %s" % (found[0], os.path.realpath(found[0])))
-    for place in ("bash-completion/completions/refheap", "zsh/site-functions/_refheap", "fish/vendor_completions.d/refheap.fish"):
+    for place in ("bash-completion/completions/refheap", "zsh/site-functions/_refheap", "fish/vendor_completions.d/refheap.fish",
+                  "refheap/schemas/gcleaks.schema.json", "man/man1/refheap-gcleaks.1"):
         with open(os.path.join(stage, "usr", "share", place), encoding="utf-8") as file:
-            require("gcleaks" in file.read(), "%s does not complete gcleaks" % place)
+            require("gcleaks" in file.read(), "%s does not know gcleaks" % place)
+    for page in ("man1/refheap.1", "man3/refheap.3", "man3/rh_retain.3", "man7/refheap-json.7"):
+        require(os.path.exists(os.path.join(stage, "usr", "share", "man", page)), "no page %s" % page)
 
 
 def main():
@@ -222,7 +248,10 @@ def main():
         package = Package(options, second, folder)
         check_paths(package, first)
         check_headers(package)
+        if not options.flags:  # plain Python does not load a sanitizer's library
+            check_doors(package)
         check_exports(package)
+        check_symbols(package)
         check_pkg_config(package)
         check_cpp(package)
         check_cmake(package)

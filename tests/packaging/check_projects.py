@@ -9,9 +9,13 @@ Invariant: nothing is written but to a temporary folder whose name has a space.
 import argparse
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
+
+from readme import install_lines
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WARNINGS = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
@@ -85,11 +89,22 @@ def check_multiarch(options, folder):
     where = os.path.join("usr", libdir)
     for name in ("librefheap.a", "librefheap.so.0", "pkgconfig/refheap.pc", "cmake/refheap/refheap-config.cmake"):
         require(os.path.join(where, name) in once, "no %s in %s" % (name, once))
-    program = os.path.join(folder, "multiarch program")
-    # As a package's root: pkg-config prefixes no path by itself there.
-    words = run("pkg-config", "--cflags", "--libs", "refheap", PKG_CONFIG_PATH=os.path.join(stage, where, "pkgconfig"))
-    run("sh", "-c", 'eval "exec \\"$0\\" \\"$1\\" -o \\"$2\\" $3"', options.cc, PROGRAM, program, words)
-    require(run(program, LD_LIBRARY_PATH=os.path.join(stage, where)) == "packaged\n", "with pkg-config it says something else")
+    # A program as the README has it compiled, whose words may have no spaces.
+    plain = os.path.join(os.path.dirname(folder), "plain")
+    os.symlink(stage, plain)
+    shutil.copy(PROGRAM, folder)
+    found = os.path.join(plain, where)
+    run("sh", "-c", 'cd "$0" && ' + install_lines(options.source)[2][0], folder, PKG_CONFIG_PATH=os.path.join(found, "pkgconfig"))
+    require(run(os.path.join(folder, "a.out"), LD_LIBRARY_PATH=found) == "packaged\n", "with pkg-config it says something else")
+
+
+def check_configured(options, folder):
+    """As the README says; what is not needed is not looked for."""
+    words = shlex.split(install_lines(options.source)[1][0])
+    require(words[:3] == ["cmake", "-B", "build"], "the README says %s" % words)
+    words[:3] = [options.cmake, "-S", options.source, "-B", os.path.join(folder, "configured")]
+    words += ["-DREFHEAP_PAGE=OFF", "-DCMAKE_DISABLE_FIND_PACKAGE_Python3=ON"]
+    run(*words, CMAKE_GENERATOR="Ninja")
 
 
 def main():
@@ -105,8 +120,7 @@ def main():
                 build = check_part(options, folder, way, shared)
         check_both(options, build)
         check_multiarch(options, folder)
-        # What is not needed is not looked for.
-        configure(options, options.source, os.path.join(folder, "plain"), "-DREFHEAP_TESTS=OFF", "-DCMAKE_DISABLE_FIND_PACKAGE_Python3=ON")
+        check_configured(options, folder)
     print("8 projects with the tree as their part")
 
 

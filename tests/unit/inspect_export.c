@@ -38,7 +38,7 @@ static void leave(const place *p)
 
 static world small(int layout)
 {
-    world w = world_new((unsigned)layout);
+    world w = world_new(layout);
     uint64_t a = new_node(&w, 1), b = new_node(&w, 2);
     fake_link(w.heap, a, NEXT, b);
     fake_link(w.heap, b, NEXT, a);
@@ -64,7 +64,7 @@ static const char *said(const place *p, const char *sql)
     return text;
 }
 
-static const char *const endings[] = {".sqlite"};
+static const char *const endings[] = {".sqlite", ".heapsnapshot", ".dot", ".svg"};
 enum { ENDINGS = sizeof endings / sizeof *endings };
 
 START_TEST(an_interrupt_leaves_no_file)

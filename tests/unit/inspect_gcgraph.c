@@ -392,13 +392,17 @@ START_TEST(a_picture_names_objects_references_and_colours)
     json_decref(json);
     const char *dot = read_whole(path);
     ck_assert_has(dot, "digraph refheap {");
+    ck_assert_has(dot, "n0 [fillcolor=\"#aecbfa\", peripheries=2, style=\"filled,rounded,dashed\"");
+    ck_assert_has(dot, "label=\"n\\\"\\\\e#1\\ncount 2, garbage\\n{");
+    ck_assert_has(dot, "n1 [fillcolor=\"#aecbfa\", style=\"filled,rounded,dashed\"");
+    ck_assert_has(dot, "label=\"n\\\"\\\\e#2\\ncount 1, garbage\\n{");
+    ck_assert_has(dot, "n2 [fillcolor=\"#aecbfa\", peripheries=2, label=");
+    ck_assert_has(dot, "#6\\nimmortal");
     ck_assert_has(dot,
-                  "n0 [fillcolor=\"#f9cb9c\", peripheries=2, label=\"n\\\"\\\\e#1\\ncount 2\\n{");
-    ck_assert_has(dot, "n1 [fillcolor=\"#f9cb9c\", label=\"n\\\"\\\\e#2\\ncount 1\\n{");
-    ck_assert_has(dot, "n2 [fillcolor=\"#d9ead3\", peripheries=2");
-    ck_assert_has(dot, "n5 [fillcolor=\"#cfe2f3\", peripheries=2");
-    ck_assert_has(dot, "n0 -> n1 [label=\"next\", penwidth=2.5];");
-    ck_assert_has(dot, "n2 -> n5 [label=\"weak\", style=dashed];");
+                  "n0 -> n1 [label=\"next\", tooltip=\"next\", labeltooltip=\"next\", penwidth=");
+    ck_assert_has(
+        dot, "n2 -> n5 [label=\"weak\", tooltip=\"weak\", labeltooltip=\"weak\", style=dashed];");
+    ck_assert_has(dot, "<td bgcolor=\"#aecbfa\">n&quot;\\e</td>");
     ck_assert_has(dot + strlen(dot) - 2, "}\n");
     ck_assert_has(fake_json_failure(w.t, "gcgraph", "--dot=/nonexistent/x #3"),
                   "cannot write /nonexistent/x");
@@ -420,7 +424,36 @@ START_TEST(a_large_picture_is_cut_and_says_so)
     json_t *json = fake_json(w.t, "gcgraph", line);
     ck_assert_int_eq(fake_integer(json, "left_out"), 30);
     json_decref(json);
-    ck_assert_has(read_whole(path), "30 more objects are left out");
+    const char *dot = read_whole(path);
+    ck_assert_has(dot, "30 more objects are left out");
+    unsigned below =
+        0; /* parts that nothing connects make eight columns, and no row of a hundred */
+    for (const char *at = dot; (at = strstr(at, "[style=invis]")); at++)
+        below++;
+    ck_assert_uint_eq(below, 92);
+    unlink(path);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(long_labels_are_cut_and_whole_in_the_tooltip)
+{
+    char path[] = "/tmp/refheap-test-XXXXXX", line[96], name[100] = {0};
+    world w = world_new(_i);
+    close(mkstemp(path));
+    memset(name, 'n', sizeof name - 1);
+    const fake_field fields[] = {FAKE_STRONG(name, 0)};
+    uint32_t type = fake_type(w.space, name, 16, fields, 1);
+    uint64_t a = fake_new(w.heap, type, 1, 0);
+    fake_link(w.heap, a, 0, a);
+    snprintf(line, sizeof line, "--dot=%s #1", path);
+    ck_assert_int_eq(fake_run(w.t, "gcgraph", line), RHI_ANSWERED);
+    const char *dot = read_whole(path);
+    ck_assert_has(dot, "label=\"nnnnnnnnnnnnnnnnnnnnnnnnnnn…#1\\ncount 1");
+    ck_assert_has(dot, "n0 -> n0 [label=\"nnnnnnnnnnnnnnnnnnnnn…\", tooltip=\"n");
+    snprintf(line, sizeof line, "tooltip=\"%s", name);
+    ck_assert_has(dot, line);
+    ck_assert_has(dot, "<td bgcolor=\"#aecbfa\">nnnnnnnnnnnnnnnnnnnnnnnnnnnnn…</td>");
     unlink(path);
     world_free(&w);
 }
@@ -446,7 +479,7 @@ START_TEST(the_edges_of_a_picture_are_merged_and_cut)
     json_t *json = fake_json(w.t, "gcgraph", line);
     ck_assert_int_eq(fake_integer(json, "edges_left_out"), 0);
     json_decref(json);
-    ck_assert_has(read_whole(path), "n0 -> n1 [label=\"items[0]\\nand 19999 more\"];");
+    ck_assert_has(read_whole(path), "n0 -> n1 [label=\"items[0]\\nand 19999 more\",");
     for (unsigned i = 0; i < AROUND; i++)
         n[i] = new_node(&w, 2);
     for (unsigned i = 0; i < AROUND; i++)
@@ -462,6 +495,8 @@ START_TEST(the_edges_of_a_picture_are_merged_and_cut)
     unsigned edges = 0;
     for (const char *at = dot; (at = strstr(at, " -> ")); at++)
         edges++;
+    for (const char *at = dot; (at = strstr(at, "[style=invis]")); at++)
+        edges--; /* it only sets parts below each other */
     ck_assert_uint_eq(edges, 300);
     ck_assert_int_eq(fake_run(w.t, "gcgraph", line), RHI_ANSWERED);
     ck_assert_has(w.t->out.bytes, "the picture leaves 60 references between its objects out");
@@ -511,4 +546,4 @@ RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference,
           an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
           only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,
           a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so,
-          the_edges_of_a_picture_are_merged_and_cut)
+          long_labels_are_cut_and_whole_in_the_tooltip, the_edges_of_a_picture_are_merged_and_cut)

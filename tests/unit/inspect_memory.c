@@ -102,7 +102,8 @@ static const struct {
             {"gcquery", "select * from types, heaps, threads"},
             {"gcquery", "select * from sites, history"},
             {"gcquery", "--file=within-three node#1"},
-            {"gcexport", "--force inspect_memory.sqlite"}};
+            {"gcexport", "--force inspect_memory.sqlite"},
+            {"gcexport", "--force inspect_memory.heapsnapshot"}};
 
 /* From one allocation that fails to the next: an export has many, most of which are gcquery's. */
 static long step_of(const char *command)

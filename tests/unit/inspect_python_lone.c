@@ -336,6 +336,39 @@ static void emit_to_terminal(void *context, int stream, const char *text, uint64
 
 /* A header of a core may claim that a region has any size; blocks of malloc are looked for in what
  * is there of it. */
+static uint64_t bytes_read;
+static uint64_t (*plain_read)(void *context, uint64_t address, void *buffer, uint64_t size);
+static uint64_t counting_read(void *context, uint64_t address, void *buffer, uint64_t size)
+{
+    bytes_read += size;
+    return plain_read(context, address, buffer, size);
+}
+
+/* In one session, where nobody asked for the graph. */
+START_TEST(a_second_question_reads_no_more_than_the_first)
+{
+    for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
+        scene s = scene_new(minor);
+        uint64_t read[4];
+        const uint64_t dicts[] = {s.p.modules, s.p.sysdict, s.p.builtins, s.p.builtins};
+        plain_read = s.t->target.read;
+        s.t->target.read = counting_read;
+        s.t->state++;
+        json_decref(fake_json(s.t, "gcfind", "--limit=1")); /* what is there is read */
+        for (unsigned i = 0; i < 4; i++) {
+            bytes_read = 0;
+            json_t *json = fake_json(s.t, "refs", text_of(dicts[i]));
+            MUST(fake_integer(json, "ledger.roots") >= 1);
+            json_decref(json);
+            read[i] = bytes_read;
+        }
+        MUST(read[1] <= read[0] + read[0] / 10 && read[2] <= read[0] + read[0] / 10);
+        MUST(read[3] <= read[0] / 10);
+        fake_target_free(s.t);
+    }
+}
+END_TEST
+
 START_TEST(a_region_that_claims_to_be_without_end_is_not_walked)
 {
     for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
@@ -375,4 +408,5 @@ RUN_TESTS("inspect_python_lone", static_objects_are_found_and_structs_of_c_are_n
           a_definition_of_a_module_may_lead_to_what_a_core_lacks,
           a_definition_of_a_module_is_known_by_its_members, an_address_is_no_count,
           a_block_of_malloc_is_an_object_or_none, texts_hold_nothing,
-          what_the_collector_knows_is_found, a_region_that_claims_to_be_without_end_is_not_walked)
+          what_the_collector_knows_is_found, a_second_question_reads_no_more_than_the_first,
+          a_region_that_claims_to_be_without_end_is_not_walked)

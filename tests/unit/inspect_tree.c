@@ -362,7 +362,7 @@ START_TEST(a_picture_of_a_large_cycle_is_connected)
     unsigned edges = 0;
     char row[512];
     while (fgets(row, sizeof row, file))
-        edges += strstr(row, "penwidth=2.5") != NULL;
+        edges += strstr(row, ", penwidth=2.2, color=") != NULL;
     fclose(file);
     unlink(path);
     ck_assert_uint_eq(edges, 99);

@@ -175,9 +175,13 @@ int rhi_session_reached(rhi_session *session, const rhi_target *target);
 
 /* The command table as a JSON array: [{"name", "usage", "summary", "description", "help": all
  * that --help prints, "help_unfilled": the same with a line for each paragraph, "example",
- * "json": the keys of its answer, "operand": "expression|file|none", "options": [{"name":
+ * "operand": "expression|file|none", "options": [{"name":
  * "--depth", "argument": "N"|null, "help"}…]}…]. Static. */
 const char *rhi_commands(void);
+/* The JSON Schema (2020-12) of what a command answers with --json; of NULL, what the answers of all
+ * commands have. It refers to no other file. A later engine only adds to it. free() it. NULL: no
+ * such command, or memory is short. */
+char *rhi_schema(const char *command);
 
 /* What is at the address that a variable holds, for who shows variables: a few dozen reads at most,
  * however large the heap is, and nothing is emitted. So many `children` are asked for (0: none),
@@ -192,6 +196,8 @@ const char *rhi_commands(void);
 const char *rhi_session_describe(rhi_session *session, const rhi_target *target, uint64_t address,
                                  uint64_t children, uint64_t characters);
 /* What can be described, as JSON: {"structs": the names of those that objects begin with in C,
+ * "foreign": those among them that are other projects', whose own scripts for debuggers go before,
+ * with what they are called otherwise,
  * "functions": [{"name": "refcount", "summary"}…]}. Static. */
 const char *rhi_describes(void);
 

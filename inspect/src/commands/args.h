@@ -10,7 +10,7 @@ typedef struct rhi_option {
     const char *help;
 } rhi_option;
 
-enum { RHI_OPTIONS_MAX = 8, RHI_OPERANDS_MAX = 64, RHI_SET_MAX = 16 };
+enum { RHI_ANSWERS_MAX = 3, RHI_OPTIONS_MAX = 8, RHI_OPERANDS_MAX = 64, RHI_SET_MAX = 16 };
 
 typedef struct rhi_args rhi_args;
 
@@ -18,8 +18,8 @@ typedef struct rhi_command {
     const char *name, *usage, *summary;
     /* Markdown without markup: paragraphs and lists; it is filled to the reader's width */
     const char *help;
-    const char *example; /* a line that one could type */
-    const char *json;    /* the keys of its JSON answer, for the manual */
+    const char *example;                                  /* a line that one could type */
+    const struct rhi_json_type *answers[RHI_ANSWERS_MAX]; /* what it answers with --json */
     unsigned operands_min, operands_max;
     bool takes_files; /* its operands are names of files; two or more need no target */
     /* its operand is a text, as it was typed: nothing divides it, and only options that there are

@@ -3,7 +3,20 @@
 #include "commands/all.h"
 #include "commands/help.h"
 #include "export/formats.h"
+#include "export/write.h"
 #include "readers/refheap/words.h"
+#include "query/catalog.h"
+#include "query/show.h"
+#include "render/gcdiff.h"
+#include "render/gcfind.h"
+#include "render/gcgraph.h"
+#include "render/gcleaks.h"
+#include "render/gcstale.h"
+#include "render/gcstat.h"
+#include "render/gcverify.h"
+#include "render/objat.h"
+#include "render/refs.h"
+#include "render/refwatch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,45 +42,7 @@ static const rhi_command table[] = {
             "slot, its " RHI_REFHEAP_BLOCK
             " and the history. Of an address in memory of malloc's: its block, the words\n"
             "that lead to it, and whether a root reaches it (searches all memory).",
-        .json =
-            "{\"command\", \"complete\", \"address\", \"status\": "
-            "\"live|freed|unused|internal|unmanaged|unmapped\",\n"
-            " \"object\": OBJ|null, \"traced\": its retains and releases are recorded, or null, "
-            "\"offset\": bytes behind the object's address, \"remark\": "
-            "what else is known, or null,\n \"slot\": where the address is that of a slot, or in "
-            "memory that an object has elsewhere: {\"text\":\n \"entry 'user' of dict@0x…\", "
-            "\"name\": "
-            "of the slot, or null, \"of\": \"T#n\"|null, \"target\": \"T#n\"|null},\n "
-            "\"fields\": [{\"name\", \"kind\":\n "
-            "\"strong|weak|borrowed|conservative|int|uint|float|bytes\", \"value\", \"target\": "
-            "\"T#n\"|null, \"target_value\": what it\n holds, short, or null, \"target_status\": a "
-            "status, or interior, unreadable, null, \"value_total\": bytes, if cut}], "
-            "\"fields_total\" if cut,\n \"ledger\": LEDGER|null, \"previous\": [{\"id\", "
-            "\"reason\": \"release|collect|destroy|unknown\",\n \"site\": that made it, \"event\": "
-            "its "
-            "number, \"time\": from when on, \"time_to\": until when it happened, \"thread\",\n "
-            "\"place\": {\"address\", \"module\", \"function\", \"file\", \"line\"} of the program "
-            "that gave its last count away,\n or that started the collection}: each null if it is "
-            "not known], "
-            "\"history\": [{\"event\", \"kind\":\n \"alloc|free|finalize|resurrect|last "
-            "release|retain|release|begin|end\": the record of a traced object begins or ends, "
-            "with "
-            "\"count\": it had, \"traced\": of a "
-            "traced object,\n "
-            "\"id\", \"reason\", \"time\", \"time_to\", \"thread\", \"place\",\n \"stack\": as in "
-            "gcleaks}], "
-            "\"history_total\" if cut, \"previous_cut\", \"history_cut\": older ones than the "
-            "newest 64 tenants,\n 256 events were not looked for, \"history_begins\": the oldest "
-            "event that the heap\n "
-            "remembers, or null, \"traced_begins\": the oldest event of traced objects, or null: "
-            "they cannot be traced, \"traced_lost\": events that had no\n memory, \"mapping\": "
-            "{\"start\", \"end\", \"path\"} of\n"
-            " unmanaged memory, \"block\": of memory in which the address lies: {\"address\", "
-            "\"size\", \"offset\",\n \"in_use\": false: free memory, \"reachable\", \"referrers\": "
-            "[ROW], \"referrers_total\" if cut,\n \"objects\": that its words lead to, at most 10: "
-            "[{\"offset\": in the block, \"object\": OBJ}]}}\nA freed slot has object null; "
-            "previous is newest "
-            "first, so previous[0] is who died there last.",
+        .answers = {&rhi__objat_type},
         .operands_min = 1,
         .operands_max = 1,
         .options = {{"--missing", "empty", MISSING_HELP},
@@ -90,38 +65,7 @@ static const rhi_command table[] = {
             "looks like a pointer to the object, or into it, is listed as\n"
             "conservative: it may be a leftover. OBJECT is a number, an object's name like "
             "node#12, #12 or\nSession@0x7fb5e9a08150, or an expression.",
-        .json =
-            "{\"command\", \"complete\", \"object\": OBJ, \"referrers\": [ROW; with --depth above "
-            "1, those of kind field\n with their own \"referrers\", and \"seen_above\" or "
-            "\"referrers_left_out\": true where these are elsewhere\n"
-            " or too many], \"referrers_total\" if cut, \"referents\": [{\"name\", \"strength\":\n"
-            " \"strong|weak|borrowed|conservative\", \"target\": \"T#n\"|null, \"target_status\", "
-            "\"value\", "
-            "\"target_value\": what it holds,\n short, or null}], \"referents_total\" if cut, "
-            "\"path\": with --path [ROW, ROWs of words in malloc blocks that lead on…, "
-            "{\"object\", \"name\": the\n field that leads on}…], \"path_left_out\": malloc blocks "
-            "amidst a long way, \"path_objects_left_out\": objects amidst one, by --limit,\n"
-            " \"expression\": with --path, text|null, \"frame\", \"thread\": where it is meant, "
-            "\"unverified\": true if no debugger evaluated\n it, \"language_expression\": "
-            "{\"language\": \"Python\", "
-            "\"text\"} where such objects have an expression of their own, \"ledger\": "
-            "LEDGER|null, \"pairs\": with --ledger {\"traced\": the object is, \"reason\": why "
-            "not: "
-            "\"format|old runtime|history off|not traced\", \"recorded_until\": the last traced "
-            "event of what is traced no more,\n or null, \"from_birth\", \"retains\", "
-            "\"releases\", \"counts\": its own, \"early\": those before the record, "
-            "\"early_open\": of them those\n not given back, \"changing\": its count is being "
-            "changed just now, \"gap\": meanwhile it was not traced, and an older runtime does not "
-            "say "
-            "when, \"not_begun\": its\n record begins with the next change of its count, "
-            "\"earlier_changes\": recorded before a pause, \"provisional\": it was "
-            "stopped inside a collection, "
-            "\"decided\": all of its changes are in the record, \"groups\": retains that are open "
-            "(or were when the record ended), by stack, the most first:\n "
-            "[{\"open\", \"taken\": in all, \"at_least\", \"at_most\": of the open, where stacks "
-            "leave a choice,\n "
-            "\"has_birth\": its birth was taken there, "
-            "\"stack\": as in gcleaks}], \"groups_total\" if cut}}",
+        .answers = {&rhi__refs_type},
         .operands_min = 1,
         .operands_max = 1,
         .options = {{"--missing", "empty", MISSING_HELP},
@@ -151,26 +95,7 @@ static const rhi_command table[] = {
             "Without: every cycle of the heap, with the verdict: garbage (all counts of its "
             "objects come from inside) or\nheld, and by whom. Garbage comes first. Pictures are "
             "drawn by Graphviz.",
-        .json =
-            "{\"command\", \"complete\", \"nodes\": [OBJ, around objects that were asked "
-            "for with\n \"leaked\": \"cycle|lost_reference|lost_block|dependent\"|null, also "
-            "where it is undecided], "
-            "\"nodes_total\" if cut, \"edges\": "
-            "[{\"from\", \"to\",\n \"name\", \"strength\": "
-            "\"strong|weak|borrowed|conservative\"}], "
-            "\"edges_total\" if cut, \"cycles\": [{\"objects\": [\"T#n\"],\n"
-            " \"objects_total\" if cut, \"verdict\": \"garbage|held\", \"guessed\": true if it "
-            "rests on\n conservative fields, \"held_by\": [ROW, also of "
-            "kind immortal or dying:\n a member that stays; or {\"kind\": \"lost\"}], "
-            "\"held_by_total\" if cut, \"held_by_is_at_least\": true if\n"
-            " not all were looked for}], \"cycles_total\" if cut, \"not_followed\": where the "
-            "graph ends "
-            "before\n --depth, if anywhere: [{\"object\": \"T#n\", \"referrers\", \"referents\": "
-            "references to it, and from it, whose\n other end is no node}], \"not_followed_total\" "
-            "if "
-            "cut, \"provisional\", \"left_out\": "
-            "objects not drawn, with\n --dot or --svg, \"edges_left_out\": references between "
-            "drawn objects that are not}",
+        .answers = {&rhi__gcgraph_type},
         .operands_min = 0,
         .operands_max = RHI_OPERANDS_MAX,
         .options =
@@ -192,10 +117,7 @@ static const rhi_command table[] = {
             "an option all objects.\nIn GLOB, * stands for any text and ? for one character (quote "
             "it in the shell). --unreachable means what\ngcleaks means by leaked. Immortals, whose "
             "count is not kept, match no --min-refs.",
-        .json =
-            "{\"command\", \"complete\", \"objects\": [OBJ], \"objects_total\" if cut, \"total\": "
-            "how many there are,\n with --unreachable also \"undecided\": objects that may be "
-            "lost, where not everything could be searched,\n \"provisional\"}",
+        .answers = {&rhi__gcfind_type},
         .operands_min = 0,
         .operands_max = 0,
         .options = {{"--missing", "empty", MISSING_HELP},
@@ -235,35 +157,7 @@ static const rhi_command table[] = {
             "leads to is possible: libc leaves addresses there. So is an object of a count and a "
             "type "
             "alone to which nothing\nleads: other memory may look like that.",
-        .json =
-            "{\"command\", \"complete\", \"leaks\": [{\"cause\": "
-            "\"cycle|lost_reference|dependent|lost_block\", \"objects\":\n"
-            " [\"T#n\"], \"objects_total\" if cut, \"bytes\", \"count\": objects in the group, "
-            "\"retained\": bytes,\n \"representative\": \"T#n\", \"representative_address\", "
-            "\"counts_lost\": that have no\n owner, \"guessed\": true if the verdict rests on "
-            "conservative fields, \"site\": as in OBJ, \"of\": of dependents the representative of "
-            "the\n group that holds them, \"block\": "
-            "of malloc, that was lost: {\"address\", \"size\"}, \"allocated\": {\"event\", "
-            "\"thread\", \"stack\": [{\"address\", \"module\":\n"
-            " \"libfoo.so+0x4040\"|null, \"function\", \"file\", \"line\": of the call, or null,\n"
-            " \"inlined\": true if it was, into the next one}]} if known, \"value\": what the\n"
-            " representative holds, short, or null}], \"leaks_total\" if cut, \"groups\": "
-            "[{\"cause\", \"type\", \"count\": leaks that\n are alike, \"objects\", \"bytes\", "
-            "\"retained\", \"largest\": \"T#n\", \"largest_address\", \"counts_lost\", "
-            "\"value\",\n \"site\", "
-            "\"allocated\"}],\n"
-            " \"groups_total\" if cut, \"objects\": leaked in all, \"bytes\",\n"
-            " \"by_type\": [{\"cause\", \"type\": the representatives', \"groups\", \"objects\", "
-            "\"bytes\", \"counts_lost\",\n \"sample\": \"T#n\"}], \"by_type_total\" if cut, "
-            "\"lost_by_type\": of these the lost_references, most\n frequent first, "
-            "\"lost_by_type_total\" if cut, \"collectable\": objects of the garbage that the\n "
-            "program's own collector would find, null where that is not told apart, \"possible\": "
-            "[{\"object\": \"T#n\"|null, \"address\": of it, \"block\": of malloc:\n"
-            " {\"address\", \"size\"}|null, \"register\": \"xmm17[0]\"|null: nothing leads to it, "
-            "\"thread\"}], "
-            "\"possible_total\" if cut, \"undecided\":\n objects with a count whose owner was not "
-            "found, where not everything could be searched, \"sarif\": the file that was written, "
-            "\"provisional\"}",
+        .answers = {&rhi__gcleaks_type},
         .operands_min = 0,
         .operands_max = 0,
         .options =
@@ -293,20 +187,7 @@ static const rhi_command table[] = {
             "variable's is no other type.)\nWhere a format uses memory again for anything "
             "(Python's), a strong field that holds no object's start is stale, too: it\nleads "
             "into another object, or to none. Words of C are all possible ones there.",
-        .json =
-            "{\"command\", \"complete\", \"stale\": [{\"holder\": ROW, \"address\": of the slot "
-            "pointed into, \"was\":\n \"T#n\"|null: who died there,\n \"was_site\": the line that "
-            "made it, as in OBJ, \"now\": \"T#m\"|null: who "
-            "lives there, \"now_value\": what\n it holds, short, or null, \"evidence\": \"freed "
-            "slot|inside a\n freed slot|no object|inside another object|more references than "
-            "counts|variable of another type\", "
-            "\"reason\": of the death, or null,\n "
-            "\"place\": as in objat, or null, \"remark\": what the format says of the place, "
-            "or "
-            "null}], \"stale_total\" if cut,\n"
-            " \"possible\": the same, \"possible_total\" if cut, \"not_named\": stack words that "
-            "debug info was not asked\n about, \"types_not_compared\": words to live objects that "
-            "were not held against the types of variables,\n \"provisional\"}",
+        .answers = {&rhi__gcstale_type},
         .operands_min = 0,
         .operands_max = 0,
         .options = {{"--missing", "empty", MISSING_HELP},
@@ -328,23 +209,7 @@ static const rhi_command table[] = {
             "of what they alone dominate; what another object of the\n"
             "type dominates is counted once) and a sample: the object that retains most, or, with "
             "--no-retained, the\nfirst.",
-        .json =
-            "{\"command\", \"complete\", \"heaps\": [{\"heap\": its number, \"name\", \"objects\", "
-            "\"bytes\", \"" RHI_REFHEAP_BLOCK "s\",\n \"" RHI_REFHEAP_BLOCK "_bytes\", "
-            "\"fragmentation_percent\", \"lone\": objects outside of\n the blocks, if "
-            "the format has such, \"damaged\": objects whose header makes no sense, "
-            "\"phase\",\n \"collector\": {\"enabled\", \"collections\", \"reclaimed\", "
-            "\"candidates\"}, \"facts\": what else the format\n tells, by group and key, if it "
-            "does, "
-            "\"types\": [{\"type\",\n"
-            " \"count\", \"bytes\", \"retained\": bytes|null, \"sample\": \"T#n\",\n"
-            " \"sample_value\": what it holds, short, or null}], \"types_total\" if cut,\n "
-            "\"sites\": with --sites: [{\"file\", "
-            "\"line\", \"function\" or null, \"objects\", \"bytes\", \"retained\": "
-            "bytes|null,\n \"sample\", \"sample_value\"}], \"sites_total\" if cut, "
-            "\"without_site\": objects of which no line is known, \"sites_refused\":\n lines that "
-            "had no number any more, where the format counts them}],\n"
-            " \"heaps_total\" if cut, \"pprof\": the file that was written, if one was}",
+        .answers = {&rhi__gcstat_type},
         .operands_min = 0,
         .operands_max = 0,
         .options =
@@ -396,17 +261,7 @@ static const rhi_command table[] = {
             "\nWhat could not be read is no problem: it makes the answer incomplete; so does a "
             "heap that was stopped inside\na collection, of which only headers and bitmaps are "
             "judged. Fields of dying objects are not looked at.",
-        .json =
-            "{\"command\", \"complete\", \"problems\": [{\"kind\", \"address\": of the object, or "
-            "of the field, root or\n " RHI_REFHEAP_BLOCK ", \"object\": \"T#n\"|null, \"detail\", "
-            "\"heap\": number|null, and of a damaged header \"bytes\": as text in\n"
-            " quotes, \"bytes_address\": where that begins, \"below\": OBJ|null, which ends "
-            "there,\n"
-            " of what was written to after free \"reason\", \"site\" and \"place\", as in objat's "
-            "previous}], \"problems_total\" if cut,\n \"by_kind\": {\"over_release\": how many, "
-            "…}, "
-            "\"objects_checked\", \"provisional\": a heap was stopped\n"
-            " inside a collection}",
+        .answers = {&rhi__gcverify_type},
         .operands_min = 0,
         .operands_max = 0,
         .options = {{"--check", NULL,
@@ -432,21 +287,7 @@ static const rhi_command table[] = {
             "counts as both). Moments of different processes are refused.\n"
             "Where not all of a moment could be read, nothing is said to be born or dead: it was "
             "not found.",
-        .json =
-            "{\"command\", \"complete\", \"moments\": [{\"name\": the file, or now, \"saved\": "
-            "by gcdiff, \"objects\", \"bytes\",\n \"complete\", \"provisional\"}], \"exact\": "
-            "false: not by object, \"born\": [OBJ; of a saved last moment what is not\n saved is "
-            "null], \"born_total\", \"died\": [\"T#n\"], \"died_total\", \"survived\", "
-            "\"by_type\": [{\"type\", \"qualified\",\n \"format\", \"born\", \"died\", "
-            "\"survived\", \"bytes\": growth from the first moment to the last, \"objects\": [at "
-            "each moment],\n \"grew_each_time\", \"exact\"}], \"by_type_total\" if cut, "
-            "\"by_site\": [{\"file\", \"line\", \"function\": null: not known,\n and as in "
-            "by_type}], \"by_site_total\" if cut, \"provisional\"; where not all of the first "
-            "moment was read, born is null, and\n instead there are \"not_seen_before\": [OBJ], "
-            "\"not_seen_before_total\"; of the last, died is null, and there are "
-            "\"not_found\":\n [\"T#n\"], \"not_found_total\"}\nWith --save: {\"command\", "
-            "\"complete\", \"saved\": FILE, \"file_bytes\", \"objects\", \"bytes\", "
-            "\"provisional\"}",
+        .answers = {&rhi__gcdiff_type, &rhi__gcdiff_saved_type},
         .operands_min = 0,
         .operands_max = RHI_OPERANDS_MAX,
         .takes_files = true,
@@ -468,13 +309,7 @@ static const rhi_command table[] = {
             "(--list); behind it, what ?1 stands for there.\nNothing is written: no other "
             "database, no PRAGMA, no extension. A question may take 10 billion steps of SQLite's, "
             "and 1 GiB.",
-        .json = "{\"command\", \"complete\", \"columns\": their names, \"rows\": [{a value of "
-                "each column, by name: the second of a\n name is \"name:1\"}], \"rows_cut\": true: "
-                "there are more, \"provisional\", where it was asked what is leaked: "
-                "\"undecided\"}\nWith --tables: {\"tables\": [{\"table\", \"doc\", \"cost\", "
-                "\"columns\": [{\"name\", \"type\", \"doc\", \"lookup\": rows are found by\n it, "
-                "\"cost\", \"hidden\": no part of *}]}]}; with --list: {\"queries\": [{\"name\", "
-                "\"doc\", \"sql\"}]}",
+        .answers = {&rhi__gcquery_type, &rhi__gcquery_tables_type, &rhi__gcquery_list_type},
         .operands_min = 0,
         .operands_max = 1,
         .takes_text = true,
@@ -502,10 +337,7 @@ static const rhi_command table[] = {
                          "what is no regular file never. Where not all could be read, the answer "
                          "says so, and "
                          "so does the file.",
-        .json = "{\"command\", \"complete\", \"file\", \"format\": its ending, \"file_bytes\", "
-                "\"objects\": that are in it, \"references\",\n \"left_out\": objects that are "
-                "not, \"references_left_out\": between those that are, \"next\": what to do with "
-                "it, \"provisional\"}",
+        .answers = {&rhi__gcexport_type},
         .operands_min = 1,
         .operands_max = 1,
         .takes_files = true,
@@ -529,11 +361,7 @@ static const rhi_command table[] = {
             "--off, or until the process ends. The frame of that line is selected.\n"
             "Without an object and --type: what is marked. A change that was under way when the "
             "mark was written may undo it;\nthat is said here, and refwatch OBJECT sets it again.",
-        .json = "{\"command\", \"complete\", \"watched\": [{\"object\": OBJ, \"traced\", "
-                "\"undone\": the mark was undone, \"stops\": the\n program stops at its changes, "
-                "\"changed\": by this command}], \"watched_total\" if cut, \"types\": "
-                "[{\"type\", \"traced\":\n its new objects are, \"stops\", \"changed\"}], with "
-                "--living \"living\": objects that were marked, \"refused\": that could\n not be}",
+        .answers = {&rhi__refwatch_type},
         .operands_min = 0,
         .operands_max = 1,
         .options = {{"--off", NULL, "take the mark off again"},
@@ -592,12 +420,12 @@ const char *rhi_commands(void)
         add_options(options, rhi__common_options);
         char *help = rhi__help_text(&table[i], RHI_HELP_COLUMNS),
              *unfilled = rhi__help_text(&table[i], 0);
-        json_array_append_new(
-            commands, json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:s, s:s, s:o}", "name",
-                                table[i].name, "usage", table[i].usage, "summary", table[i].summary,
-                                "description", table[i].help, "help", help, "help_unfilled",
-                                unfilled, "example", table[i].example, "json", table[i].json,
-                                "operand", operand_word(&table[i]), "options", options));
+        json_array_append_new(commands, json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:s, s:o}",
+                                                  "name", table[i].name, "usage", table[i].usage,
+                                                  "summary", table[i].summary, "description",
+                                                  table[i].help, "help", help, "help_unfilled",
+                                                  unfilled, "example", table[i].example, "operand",
+                                                  operand_word(&table[i]), "options", options));
         free(help);
         free(unfilled);
     }

@@ -1,7 +1,8 @@
 /* command.h - the command table: one entry makes a command appear in GDB, LLDB, the shell and the
  * manual.
  *
- * command.c has the table, completion.c completes lines by it. A new command is written in a file
+ * command.c has the table, completion.c completes lines by it, schema.c makes the JSON Schemas of
+ * the commands' answers (rhi_schema of inspect.h). A new command is written in a file
  * of its name, declared in all.h, and added to the table. No door changes. describe.c is no
  * command: it answers about variables (inspect.h). */
 #ifndef RHI_COMMAND_H

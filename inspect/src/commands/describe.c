@@ -9,7 +9,7 @@
 
 const char *rhi_describes(void)
 {
-    return "{\"structs\": [\"rh_object\"],"
+    return "{\"structs\": [\"rh_object\", \"_object\"], \"foreign\": {\"_object\": \"PyObject\"},"
            " \"functions\": ["
            "{\"name\": \"refcount\", \"summary\": \"counts of the object at an address, as refheap"
            " reads them; 0: no object is there; of an immortal one, 2^63 - 1\"},"

@@ -59,7 +59,9 @@ enum rhi_export_root {
     RHI_ROOT_IMMORTAL = 32,
     RHI_ROOT_RUNTIME = 64,    /* the runtime's own count, a dying object */
     RHI_ROOT_UNDECIDED = 128, /* what holds it was not found, and not all was searched */
-    RHI_ROOT_LEAKED = 256,    /* topmost of what is leaked: nothing but itself keeps it */
+    /* topmost of what is leaked: nothing but itself keeps it; with another: a count of it is lost
+     */
+    RHI_ROOT_LEAKED = 256,
     RHI_EXPORT_ROOTS = 9
 };
 /* What the group of such objects is called: "global variables"; by the number of the bit. */

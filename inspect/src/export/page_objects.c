@@ -179,7 +179,7 @@ static rhi_error *put_object(void *context, rhi_exported *o)
     put_text(r, address);
     put_number(r, type != RHI_NOT_THERE, type);
     put_number(r, true, rhi__exported_size(o));
-    put_number(r, !o->object.immortal, o->object.count);
+    put_number(r, !o->object.immortal, (uint64_t)o->object.count);
     put_number(r, true, rhi__exported_retained(o));
     put_number(r, keeper != RHI_NO_OBJECT, keeper);
     put_site(r, o);

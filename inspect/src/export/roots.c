@@ -28,7 +28,7 @@ typedef struct search {
     rhi_export *export;
 } search;
 
-static uint16_t group_of(uint8_t kind)
+uint16_t rhi__export_root_of(uint8_t kind)
 {
     static const uint16_t groups[RHI_HOLDER_KINDS] = {
         [RHI_HOLDER_ROOT] = RHI_ROOT_REGISTERED,     [RHI_HOLDER_REGISTER] = RHI_ROOT_THREAD,
@@ -44,7 +44,7 @@ static rhi_error *take_word(void *context, const rhi_holder *word)
     search *s = context;
     uint32_t index = rhi__object_index(s->export->query.reader, word->value);
     if (index != RHI_NO_OBJECT && rhi__is_held_itself(s->graph, s->owners, index))
-        s->export->roots[index] |= group_of(word->kind);
+        s->export->roots[index] |= rhi__export_root_of(word->kind);
     return NULL;
 }
 
@@ -63,7 +63,9 @@ static void finish(search *s)
     uint16_t *roots = s->export->roots;
     for (uint32_t i = 0; i < g->count; i++) {
         if (rhi__cause(leaks, i) != RHI_CAUSE_NONE) {
-            roots[i] = g->dominator[i] == RHI_NO_OBJECT ? RHI_ROOT_LEAKED : 0;
+            /* of what is in use all the same, one count is leaked, and others have owners */
+            roots[i] = leaks->causes[i] & RHI_LEAK_IN_USE ? roots[i] : 0;
+            roots[i] |= g->dominator[i] == RHI_NO_OBJECT ? RHI_ROOT_LEAKED : 0;
             continue;
         }
         bool is_held = rhi__is_held_itself(g, s->owners, i);
@@ -71,7 +73,9 @@ static void finish(search *s)
         if (!roots[i] && is_held)
             roots[i] = g->flags[i] & (RHI_GRAPH_DAMAGED | RHI_GRAPH_CORRUPT) ? RHI_ROOT_UNDECIDED
                                                                              : RHI_ROOT_OTHER;
-        if (!roots[i] && rhi__has_open_count(g, i))
+        /* the graph has it right below its root, but for guesses alone */
+        if (!roots[i] && g->dominator[i] == RHI_NO_OBJECT &&
+            (rhi__is_held_outside(g, i) || !(g->flags[i] & RHI_GRAPH_REACHED)))
             roots[i] = RHI_ROOT_UNDECIDED;
     }
 }

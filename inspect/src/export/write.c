@@ -69,6 +69,23 @@ static void tell_text(const rhi_export *e)
     rhi__print_incomplete(session);
 }
 
+const rhi_json_type rhi__gcexport_type = {
+    .name = "gcexport",
+    .doc = "What was written.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"file", .is = RHI_JSON_TEXT, "the file"},
+        {"format", .is = RHI_JSON_TEXT, "its ending, as .sqlite"},
+        {"file_bytes", .is = RHI_JSON_COUNT, "the file's size in bytes"},
+        {"objects", .is = RHI_JSON_COUNT, "how many objects are in it"},
+        {"references", .is = RHI_JSON_COUNT, "how many references are in it"},
+        {"left_out", .is = RHI_JSON_COUNT, "objects that are not in it"},
+        {"references_left_out", .is = RHI_JSON_COUNT,
+         "references that are not in it, between objects that are"},
+        {"next", .is = RHI_JSON_TEXT, "what to do with it, in words"},
+        {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion"},
+        {NULL}}};
+
 static void tell_json(const rhi_export *e)
 {
     rhi_session *session = e->query.session;

@@ -3,6 +3,9 @@
 #define RHI_EXPORT_WRITE_H
 
 #include "export/export.h"
+#include "render/json_type.h"
+
+extern const rhi_json_type rhi__gcexport_type;
 
 /* Writes the heap to this path; `replaces`: also where a file is. An error leaves no file behind,
  * and one that was there as it was. */

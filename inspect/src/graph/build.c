@@ -27,6 +27,8 @@ typedef struct builder {
     rhi_reader *reader;
     rhi_graph *graph;
     rhi_headers headers;
+    rhi_declarer declarer;
+    rhi_error *error; /* of it */
     pending *batch;
     uint32_t waiting;           /* so many of the batch */
     uint32_t object;            /* whose slots are visited */
@@ -187,6 +189,8 @@ static void add_slots(builder *b, const rhi_block *block, uint64_t address, cons
     b->is_live = object.state == RHI_LIVE;
     b->heap = object.heap;
     rhi__each_slot(b->reader, &object, bytes, add_slot, b);
+    if (b->declarer.any && !b->error)
+        b->error = rhi__declare(&b->declarer, &object, bytes);
 }
 
 /* The plan for an object if its references are where its type says; else NULL. */
@@ -258,12 +262,15 @@ static rhi_error *add_block(builder *b, rhi_block *block, rhi_block_room *room)
     block->has_slots_alone =
         index == end && has_slots_alone(b->reader, headers, block->object_count);
     rhi__tell_lost(b->reader, block, end - index);
-    return b->out_of_memory ? rhi__error_memory() : NULL;
+    rhi_error *error = b->error;
+    b->error = NULL;
+    return error ? error : b->out_of_memory ? rhi__error_memory() : NULL;
 }
 
 static rhi_error *add_blocks(builder *b)
 {
     rhi_block_room buffer = {.scratch = {0}};
+    RHI_TRY(rhi__declare_begin(&b->declarer, b->reader, &b->graph->declared));
     rhi_error *error = NULL;
     uint64_t room = rhi__begin_pass(b->reader);
     b->reader->harm.slots = 0;
@@ -288,6 +295,7 @@ static rhi_error *add_blocks(builder *b)
     rhi__block_room_free(&buffer);
     if (!error)
         rhi__harm_is_known(b->reader);
+    b->graph->has_declared = !error && !b->is_cut;
     free(b->headers.items);
     free(b->batch);
     return error;

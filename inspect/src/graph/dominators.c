@@ -417,6 +417,8 @@ rhi_error *rhi__graph_dominators(rhi_work *work, rhi_reader *reader, rhi_graph *
     if (graph->dominator)
         return NULL;
     domination d = {.work = work, .reader = reader, .graph = graph};
+    rhi__declared_close(&graph->declared); /* nothing else takes as much room as this */
+    graph->has_declared = false;
     rhi_error *error = dominate(&d);
     free(d.tops);
     free(d.number);

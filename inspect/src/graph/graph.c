@@ -215,5 +215,6 @@ void rhi__graph_free(rhi_graph *graph)
     free(graph->large_cycles);
     free(graph->dominator);
     free(graph->retained);
+    rhi__declared_close(&graph->declared);
     free(graph);
 }

@@ -11,6 +11,7 @@
 #ifndef RHI_GRAPH_H
 #define RHI_GRAPH_H
 
+#include "heap/declared.h"
 #include "heap/fields.h"
 #include "base/map.h"
 #include "base/work.h"
@@ -51,6 +52,9 @@ typedef struct rhi_graph {
     uint32_t *queue;
     bool has_guessed;     /* some object is RHI_GRAPH_GUESSED and not reached */
     uint64_t dying_edges; /* those that come from dying objects: found does not count them */
+    /* the slots outside of objects, found on the way; gone when somebody took them */
+    rhi_declared declared;
+    bool has_declared;
     /* rhi__graph_referrers: */
     uint32_t *referrer_start, *referrer_from;
     /* rhi__graph_cycles: components that are cycles, in the order of their first members; members

@@ -233,3 +233,14 @@ uint64_t rhi__object_size_at(rhi_reader *reader, const rhi_object *object)
     rhi__scratch_free(&scratch);
     return size;
 }
+
+bool rhi__raw_slot(const rhi_reader *reader, uint64_t address, uint64_t *start, uint64_t *end)
+{
+    const rhi_block *block = reader->has_raw ? rhi__block_at(reader, address) : NULL;
+    if (!block)
+        return false;
+    uint64_t slot = rhi__slot_number(block, address);
+    *start = block->base + slot * block->slot_size;
+    *end = *start + block->slot_size;
+    return block->raw && rhi__bit(block->raw, slot);
+}

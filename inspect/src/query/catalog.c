@@ -36,6 +36,34 @@ static json_t *columns_json(const rhi_table *table)
     return columns;
 }
 
+static const rhi_json_type column_type = {
+    .name = "column",
+    .doc = "A column of a table.",
+    .members = (const rhi_json_member[]){
+        {"name", .is = RHI_JSON_TEXT, "its name"},
+        {"type", .is = RHI_JSON_TEXT, "of its values", .words = "text|integer|any"},
+        {"doc", .is = RHI_JSON_TEXT, "what it is"},
+        {"lookup", .is = RHI_JSON_BOOLEAN, "rows are found by it, without a search"},
+        {"cost", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "what has to be computed for it; null: nothing"},
+        {"hidden", .is = RHI_JSON_BOOLEAN, "it is no part of *"},
+        {NULL}}};
+
+const rhi_json_type rhi__gcquery_tables_type = {
+    .name = "gcquery_tables",
+    .doc = "With --tables: what can be asked about.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"tables", .is = RHI_JSON_LIST, "the tables",
+         .members = (const rhi_json_member[]){{"table", .is = RHI_JSON_TEXT, "its name"},
+                                              {"doc", .is = RHI_JSON_TEXT, "what its rows are"},
+                                              {"cost", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+                                               "what has to be computed for it; null: nothing"},
+                                              {"columns", .is = RHI_JSON_LIST, "its columns",
+                                               .of = {&column_type}},
+                                              {NULL}}},
+        {NULL}}};
+
 void rhi__show_tables(rhi_session *session)
 {
     const rhi_table *table;
@@ -65,6 +93,18 @@ void rhi__show_tables(rhi_session *session)
     rhi__json_key(session, "complete", json_true());
     rhi__json_close(session);
 }
+
+const rhi_json_type rhi__gcquery_list_type = {
+    .name = "gcquery_list",
+    .doc = "With --list: the questions that are shipped.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"queries", .is = RHI_JSON_LIST, "the questions",
+         .members = (const rhi_json_member[]){{"name", .is = RHI_JSON_TEXT, "for --file"},
+                                              {"doc", .is = RHI_JSON_TEXT, "what it asks"},
+                                              {"sql", .is = RHI_JSON_TEXT, "the question itself"},
+                                              {NULL}}},
+        {NULL}}};
 
 void rhi__show_shipped(rhi_session *session)
 {

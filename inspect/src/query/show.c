@@ -220,6 +220,24 @@ static void json_row(show *s)
     rhi__json_item(s->session, row);
 }
 
+const rhi_json_type rhi__gcquery_type = {
+    .name = "gcquery",
+    .doc = "The rows of a question.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"columns", .is = RHI_JSON_TEXT | RHI_JSON_LIST,
+         "their names; the second column of a name is name:1"},
+        {"rows", .is = RHI_JSON_LIST, "the rows",
+         .members =
+             (const rhi_json_member[]){{"*", .is = RHI_JSON_NUMBER | RHI_JSON_TEXT | RHI_JSON_NULL,
+                                        "the value of a column"},
+                                       {NULL}}},
+        {"rows_cut", .is = RHI_JSON_BOOLEAN, "there are more rows than --limit"},
+        {"undecided", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "where it was asked what is leaked: objects with a count whose owner was not found"},
+        {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion"},
+        {NULL}}};
+
 static void begin_json(show *s)
 {
     json_t *names = json_array();

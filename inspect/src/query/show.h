@@ -2,7 +2,10 @@
 #ifndef RHI_SHOW_H
 #define RHI_SHOW_H
 
+#include "render/json_type.h"
 #include "query/statement.h"
+
+extern const rhi_json_type rhi__gcquery_type;
 
 enum rhi_show_form { RHI_SHOW_TABLE, RHI_SHOW_JSON, RHI_SHOW_CSV };
 

@@ -1,6 +1,7 @@
 /* objat.c - gathers what is at an address (see objat.h). */
 #include "questions/objat.h"
 #include "session/resolve.h"
+#include "words/asked.h"
 #include "words/owners.h"
 #include "words/words.h"
 
@@ -59,11 +60,7 @@ static void gather_past(answer *a)
 
 static rhi_error *find_holders(answer *a, rhi_holders *holders)
 {
-    RHI_TRY(rhi__reader_load(a->reader));
-    RHI_TRY(
-        rhi__each_referrer(a->session, a->reader, &a->object, false, rhi__collect_holder, holders));
-    RHI_TRY(rhi__each_word(a->session, a->reader, a->object.address, rhi__object_end(&a->object),
-                           rhi__collect_holder, holders));
+    RHI_TRY(rhi__who_holds(a->session, a->reader, &a->object, false, holders));
     return rhi__add_packed_holders(a->session, a->reader, &a->object, holders);
 }
 

@@ -6,6 +6,7 @@
 #include "questions/expression.h"
 #include "questions/objects.h"
 #include "session/resolve.h"
+#include "words/asked.h"
 #include "words/naming.h"
 #include "words/owners.h"
 
@@ -39,15 +40,6 @@ static rhi_error *gather_referents(answer *a)
     return a->out_of_memory ? rhi__error_memory() : NULL;
 }
 
-/* Weak rows are printed with --weak only; they never count. */
-static rhi_error *add_referrer(void *context, const rhi_holder *holder)
-{
-    answer *a = context;
-    rhi_holder row = *holder;
-    row.target = a->object.address;
-    return row.weak && !a->asked.weak ? NULL : rhi__collect_holder(&a->holders, &row);
-}
-
 /* Who holds the holders: the rows that are printed are the roots of a tree. */
 static rhi_error *gather_above(answer *a)
 {
@@ -74,10 +66,11 @@ static rhi_error *gather_above(answer *a)
 
 static rhi_error *gather_referrers(answer *a)
 {
-    uint64_t low = a->object.address, high = rhi__object_end(&a->object);
-    RHI_TRY(rhi__each_referrer(a->session, a->reader, &a->object, a->asked.weak, add_referrer, a));
-    RHI_TRY(rhi__each_word(a->session, a->reader, low, high, add_referrer, a));
-    rhi__sort_holders(&a->holders);
+    rhi_graph *graph;
+    /* it is needed anyhow: then it tells which holders are garbage, too */
+    if (a->asked.path || a->asked.depth > 1)
+        RHI_TRY(rhi__session_graph(a->session, &graph));
+    RHI_TRY(rhi__who_holds(a->session, a->reader, &a->object, a->asked.weak, &a->holders));
     rhi__say_left_out(a->session, &a->holders, a->asked.limit);
     RHI_TRY(rhi__add_packed_holders(a->session, a->reader, &a->object, &a->holders));
     rhi__name_holders(a->session, a->reader, &a->holders, a->asked.limit);

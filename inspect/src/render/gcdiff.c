@@ -241,7 +241,7 @@ static void add_rows(const rhi_gcdiff *answer, const char *key, const char *tota
         rhi__json_key(answer->session, total_key, rhi__json_u64(rows->count));
 }
 
-/* OBJ, as far as a saved snapshot has it. */
+/* An object, as far as a saved snapshot has it. */
 static json_t *saved_object_json(const rhi_snapshot *s, const rhi_snapshot_row *row)
 {
     char id[RHI_ID_SIZE];
@@ -299,6 +299,105 @@ static void add_lists(const rhi_gcdiff *answer)
     rhi__json_key(session, "survived", rhi__json_u64(answer->survived));
 }
 
+/* What saved_object_json writes. */
+static const rhi_json_type saved_object_type = {
+    .name = "saved_object",
+    .doc = "An object as a saved moment has it: what is not saved is null.",
+    .members = (const rhi_json_member[]){
+        {"id", .is = RHI_JSON_TEXT, "its name"},
+        {"type", .is = RHI_JSON_TEXT, "its type's name"},
+        {"qualified", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "with its module"},
+        {"serial", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "its serial, where the format has such"},
+        {"address", .is = RHI_JSON_ADDRESS | RHI_JSON_NULL,
+         "where it began, where there are no serials"},
+        {"size", .is = RHI_JSON_COUNT, "bytes that it took"},
+        {"heap", .is = RHI_JSON_COUNT, "the number of its heap"},
+        {"format", .is = RHI_JSON_TEXT, "the format of its heap"},
+        {"site", .is = RHI_JSON_NULL, "the line that made it; null: not known",
+         .of = {&rhi__site_type}},
+        {"refcount", .is = RHI_JSON_NULL, "not saved"},
+        {"immortal", .is = RHI_JSON_NULL, "not saved"},
+        {"state", .is = RHI_JSON_NULL, "not saved"},
+        {"tracked", .is = RHI_JSON_NULL, "not saved"},
+        {"value", .is = RHI_JSON_NULL, "not saved"},
+        {NULL}}};
+
+static const rhi_json_type moment_type = {
+    .name = "moment",
+    .doc = "What is compared.",
+    .members = (const rhi_json_member[]){
+        {"name", .is = RHI_JSON_TEXT, "the file, or now"},
+        {"saved", .is = RHI_JSON_BOOLEAN, "by gcdiff; false: a core, or the target itself"},
+        {"objects", .is = RHI_JSON_COUNT, "how many there were"},
+        {"bytes", .is = RHI_JSON_COUNT, "that these took"},
+        {"complete", .is = RHI_JSON_BOOLEAN, "all of it could be read"},
+        {"provisional", .is = RHI_JSON_BOOLEAN, "counts were in motion"},
+        {NULL}}};
+
+static const rhi_json_type change_type = {
+    .members = (const rhi_json_member[]){
+        {"born", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "objects since the first moment; null: not known"},
+        {"died", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "objects since the first moment; null: not known"},
+        {"survived", .is = RHI_JSON_COUNT, "objects of both the first moment and the last"},
+        {"bytes", .is = RHI_JSON_INTEGER, "growth from the first moment to the last"},
+        {"objects", .is = RHI_JSON_COUNT | RHI_JSON_LIST, "how many there were at each moment"},
+        {"grew_each_time", .is = RHI_JSON_BOOLEAN, "from each moment to the next"},
+        {"exact", .is = RHI_JSON_BOOLEAN, "false: at least so many were born and died"},
+        {NULL}}};
+
+static const rhi_json_type type_change_type = {
+    .name = "type_change",
+    .doc = "What became of the objects of a type.",
+    .base = {&change_type},
+    .members = (const rhi_json_member[]){{"type", .is = RHI_JSON_TEXT, "its name"},
+                                         {"qualified", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+                                          "with its module; null: not of this format"},
+                                         {"format", .is = RHI_JSON_TEXT, "of the heap"},
+                                         {NULL}}};
+
+static const rhi_json_type site_change_type = {
+    .name = "site_change",
+    .doc = "What became of the objects that a line made.",
+    .base = {&change_type},
+    .members = (const rhi_json_member[]){
+        {"file", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "its source file; null: of no known line"},
+        {"line", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "its number; null: of no known line"},
+        {"function", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the function; null: not known"},
+        {NULL}}};
+
+const rhi_json_type rhi__gcdiff_type = {
+    .name = "gcdiff",
+    .doc = "What was born, died and grew between moments.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"moments", .is = RHI_JSON_LIST, "the earliest first", .of = {&moment_type}},
+        {"exact", .is = RHI_JSON_BOOLEAN,
+         "false: objects are perhaps the same, they have no serials"},
+        {"born", .is = RHI_JSON_LIST | RHI_JSON_NULL,
+         "objects of the last moment that are not of the first; null: not all of the first could "
+         "be read",
+         .of = {&rhi__object_type, &saved_object_type}},
+        {"born_total", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "how many these are, if that is known"},
+        {"not_seen_before", .is = RHI_JSON_LIST | RHI_JSON_OPTIONAL,
+         "instead, where that is not known", .of = {&rhi__object_type, &saved_object_type}},
+        {"not_seen_before_total", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL, "how many these are"},
+        {"died", .is = RHI_JSON_TEXT | RHI_JSON_LIST | RHI_JSON_NULL,
+         "names of objects of the first moment that are not of the last; null: not all of the "
+         "last could be read"},
+        {"died_total", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "how many these are, if that is known"},
+        {"not_found", .is = RHI_JSON_TEXT | RHI_JSON_LIST | RHI_JSON_OPTIONAL,
+         "instead, where that is not known"},
+        {"not_found_total", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL, "how many these are"},
+        {"survived", .is = RHI_JSON_COUNT, "objects of both moments"},
+        {"by_type", .is = RHI_JSON_ROWS, "types that changed", .of = {&type_change_type}},
+        {"by_site", .is = RHI_JSON_ROWS, "lines that changed", .of = {&site_change_type}},
+        {"provisional", .is = RHI_JSON_BOOLEAN, "counts were in motion at one of the moments"},
+        {NULL}}};
+
 void rhi__gcdiff_json(const rhi_gcdiff *answer, uint64_t limit)
 {
     rhi_session *session = answer->session;
@@ -321,6 +420,18 @@ void rhi__gcdiff_json(const rhi_gcdiff *answer, uint64_t limit)
     rhi__json_key(session, "provisional", json_boolean(is_provisional(answer)));
     rhi__json_end(session);
 }
+
+const rhi_json_type rhi__gcdiff_saved_type = {
+    .name = "gcdiff_saved",
+    .doc = "With --save: what was saved.",
+    .base = {&rhi__common_type},
+    .members =
+        (const rhi_json_member[]){{"saved", .is = RHI_JSON_TEXT, "the file"},
+                                  {"file_bytes", .is = RHI_JSON_COUNT, "the file's size in bytes"},
+                                  {"objects", .is = RHI_JSON_COUNT, "how many objects are saved"},
+                                  {"bytes", .is = RHI_JSON_COUNT, "that these take"},
+                                  {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion"},
+                                  {NULL}}};
 
 /* ---- saving --------------------------------------------------------------------------------- */
 

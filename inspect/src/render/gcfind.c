@@ -44,6 +44,19 @@ void rhi__gcfind_print(const rhi_gcfind *a)
     rhi__print_incomplete(s);
 }
 
+const rhi_json_type rhi__gcfind_type = {
+    .name = "gcfind",
+    .doc = "The objects that have certain properties.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"objects", .is = RHI_JSON_ROWS, "in address order", .of = {&rhi__object_type}},
+        {"total", .is = RHI_JSON_COUNT, "how many there are"},
+        {"undecided", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "with --unreachable: objects that may be lost, where not everything could be searched"},
+        {"provisional", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "with --unreachable: counts are in motion, and what is called leaked may not be"},
+        {NULL}}};
+
 void rhi__gcfind_json(const rhi_gcfind *a)
 {
     rhi_session *s = a->session;

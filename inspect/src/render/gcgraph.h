@@ -2,9 +2,11 @@
 #ifndef RHI_RENDER_GCGRAPH_H
 #define RHI_RENDER_GCGRAPH_H
 
+#include "render/json_type.h"
 #include "questions/gcgraph.h"
 #include "render/picture.h"
 
+extern const rhi_json_type rhi__gcgraph_type;
 /* drawn: the files that hold its picture. */
 rhi_error *rhi__gcgraph_text(const rhi_gcgraph *answer, const rhi_picture_files *drawn);
 rhi_error *rhi__gcgraph_json(rhi_gcgraph *answer);

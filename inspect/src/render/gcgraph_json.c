@@ -111,6 +111,76 @@ static void json_hubs(answer *a)
         rhi__json_key(a->session, "not_followed_total", rhi__json_u64(a->s.hubs.count));
 }
 
+static const rhi_json_type node_type = {
+    .name = "node",
+    .doc = "An object of the graph.",
+    .base = {&rhi__object_type},
+    .members = (const rhi_json_member[]){
+        {"leaked", .is = RHI_JSON_TEXT | RHI_JSON_NULL | RHI_JSON_OPTIONAL,
+         "around objects that were asked for: why it is leaked; null: it is not, or that is "
+         "undecided",
+         .words = RHI_CAUSE_WORDS},
+        {NULL}}};
+
+static const rhi_json_type edge_type = {
+    .name = "edge",
+    .doc = "A reference from an object to another one.",
+    .members =
+        (const rhi_json_member[]){{"from", .is = RHI_JSON_TEXT, "the name of the object it is in"},
+                                  {"to", .is = RHI_JSON_TEXT, "the object that it leads to"},
+                                  {"name", .is = RHI_JSON_TEXT, "of the field"},
+                                  {"strength", .is = RHI_JSON_TEXT, "as of a holder",
+                                   .words = "strong|weak|borrowed|conservative"},
+                                  {NULL}}};
+
+static const rhi_json_type lost_type = {
+    .name = "lost",
+    .doc = "Nobody was found who owns a count of a cycle that is held.",
+    .members =
+        (const rhi_json_member[]){{"kind", .is = RHI_JSON_TEXT, "lost", .words = "lost"}, {NULL}}};
+
+static const rhi_json_type cycle_type = {
+    .name = "cycle",
+    .doc = "Objects that hold each other in circles.",
+    .members = (const rhi_json_member[]){
+        {"objects", .is = RHI_JSON_TEXT | RHI_JSON_ROWS, "their names"},
+        {"verdict", .is = RHI_JSON_TEXT,
+         "garbage: all counts of its objects come from inside; held: others hold it",
+         .words = "garbage|held"},
+        {"guessed", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "true: the verdict rests on conservative fields"},
+        {"held_by", .is = RHI_JSON_ROWS, "who holds it from outside",
+         .of = {&rhi__holder_type, &lost_type}},
+        {"held_by_is_at_least", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "true: not all were looked for"},
+        {NULL}}};
+
+static const rhi_json_type hub_type = {
+    .name = "hub",
+    .doc = "Where the graph ends before --depth.",
+    .members = (const rhi_json_member[]){
+        {"object", .is = RHI_JSON_TEXT, "its name"},
+        {"referrers", .is = RHI_JSON_COUNT, "references to it whose other end is no node"},
+        {"referents", .is = RHI_JSON_COUNT, "references from it whose other end is no node"},
+        {NULL}}};
+
+const rhi_json_type rhi__gcgraph_type = {
+    .name = "gcgraph",
+    .doc = "The graph around objects, or the heap's cycles.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"nodes", .is = RHI_JSON_ROWS, "the objects", .of = {&node_type}},
+        {"edges", .is = RHI_JSON_ROWS, "the references among them", .of = {&edge_type}},
+        {"cycles", .is = RHI_JSON_ROWS, "the cycles, garbage first", .of = {&cycle_type}},
+        {"not_followed", .is = RHI_JSON_ROWS | RHI_JSON_OPTIONAL,
+         "objects with more references than are followed", .of = {&hub_type}},
+        {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion: garbage may be none"},
+        {"left_out", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "objects that a picture does not show"},
+        {"edges_left_out", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "references between drawn objects that it does not show"},
+        {NULL}}};
+
 rhi_error *rhi__gcgraph_json(rhi_gcgraph *a)
 {
     rhi__json_begin(a->session);

@@ -441,6 +441,112 @@ static json_t *possible_json(const answer *a, const rhi_possible *p)
     return json;
 }
 
+static const rhi_json_type birth_type = {
+    .name = "birth",
+    .doc = "The event in which an object was made.",
+    .members = (const rhi_json_member[]){
+        {"event", .is = RHI_JSON_COUNT, "its number"},
+        {"thread", .is = RHI_JSON_COUNT, "the system's number of the thread"},
+        {"stack", .is = RHI_JSON_LIST, "the calls, innermost first", .of = {&rhi__call_type}},
+        {NULL}}};
+
+/* Of an object that stands for several. */
+static const rhi_json_type shown_type = {
+    .members = (const rhi_json_member[]){
+        {"retained", .is = RHI_JSON_COUNT, "bytes that nothing outside of the group reaches"},
+        {"counts_lost", .is = RHI_JSON_COUNT, "counts that have no owner"},
+        {"value", .is = RHI_JSON_TEXT | RHI_JSON_NULL | RHI_JSON_OPTIONAL,
+         "what the object that is shown holds, short"},
+        {"site", .is = RHI_JSON_NULL | RHI_JSON_OPTIONAL, "the line that made it; null: not known",
+         .of = {&rhi__site_type}},
+        {"allocated", .is = RHI_JSON_OPTIONAL, "where it was made, if that is recorded",
+         .of = {&birth_type}},
+        {NULL}}};
+
+static const rhi_json_type leak_type = {
+    .name = "leak",
+    .doc = "A group of leaked objects.",
+    .base = {&shown_type},
+    .members = (const rhi_json_member[]){
+        {"cause", .is = RHI_JSON_TEXT, "why they are leaked", .words = RHI_CAUSE_WORDS},
+        {"objects", .is = RHI_JSON_TEXT | RHI_JSON_ROWS, "their names"},
+        {"bytes", .is = RHI_JSON_COUNT, "that they take"},
+        {"count", .is = RHI_JSON_COUNT, "how many objects these are"},
+        {"representative", .is = RHI_JSON_TEXT, "the name of the object that is shown"},
+        {"representative_address", .is = RHI_JSON_ADDRESS, "where that begins"},
+        {"of", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
+         "of dependents: the representative of the group that holds them"},
+        {"block", .is = RHI_JSON_OPTIONAL, "of malloc, with which they were lost",
+         .of = {&rhi__block_type}},
+        {"guessed", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "true: the verdict rests on conservative fields"},
+        {NULL}}};
+
+static const rhi_json_type alike_type = {
+    .name = "alike",
+    .doc = "Groups that are equal in cause, type, line and recorded stack.",
+    .base = {&shown_type},
+    .members = (const rhi_json_member[]){
+        {"cause", .is = RHI_JSON_TEXT, "why they are leaked", .words = RHI_CAUSE_WORDS},
+        {"type", .is = RHI_JSON_TEXT, "of the representatives"},
+        {"count", .is = RHI_JSON_COUNT, "how many groups these are"},
+        {"objects", .is = RHI_JSON_COUNT, "how many objects are in them"},
+        {"bytes", .is = RHI_JSON_COUNT, "that these take"},
+        {"largest", .is = RHI_JSON_TEXT, "the representative of the largest group"},
+        {"largest_address", .is = RHI_JSON_ADDRESS, "where that begins"},
+        {NULL}}};
+
+static const rhi_json_type total_type = {
+    .name = "leak_total",
+    .doc = "Groups of one cause and type.",
+    .members = (const rhi_json_member[]){
+        {"cause", .is = RHI_JSON_TEXT, "why they are leaked", .words = RHI_CAUSE_WORDS},
+        {"type", .is = RHI_JSON_TEXT, "of the representatives"},
+        {"groups", .is = RHI_JSON_COUNT, "how many groups"},
+        {"objects", .is = RHI_JSON_COUNT, "how many objects are in them"},
+        {"bytes", .is = RHI_JSON_COUNT, "that these take"},
+        {"counts_lost", .is = RHI_JSON_COUNT, "counts that have no owner"},
+        {"sample", .is = RHI_JSON_TEXT, "the representative of the largest group"},
+        {NULL}}};
+
+static const rhi_json_type possible_type = {
+    .name = "possible_leak",
+    .doc = "What may be lost: all that leads to it is a register, or nothing.",
+    .members = (const rhi_json_member[]){
+        {"object", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "its name; null: it is a block"},
+        {"address", .is = RHI_JSON_ADDRESS | RHI_JSON_OPTIONAL, "where the object begins"},
+        {"block", .is = RHI_JSON_NULL, "of malloc, with what it owns; null: it is an object",
+         .of = {&rhi__block_type}},
+        {"register", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "that leads to it, as xmm17[0]; null: nothing does, and it may be no object"},
+        {"thread", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "the system's number of the register's thread"},
+        {NULL}}};
+
+const rhi_json_type rhi__gcleaks_type = {
+    .name = "gcleaks",
+    .doc = "What is leaked.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"leaks", .is = RHI_JSON_ROWS, "each group, the largest first", .of = {&leak_type}},
+        {"groups", .is = RHI_JSON_ROWS, "the groups that are alike, together", .of = {&alike_type}},
+        {"objects", .is = RHI_JSON_COUNT, "how many objects are leaked in all"},
+        {"bytes", .is = RHI_JSON_COUNT, "that these take"},
+        {"by_type", .is = RHI_JSON_ROWS, "the groups by cause and type", .of = {&total_type}},
+        {"lost_by_type", .is = RHI_JSON_ROWS, "of these the lost references, most frequent first",
+         .of = {&total_type}},
+        {"collectable", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "objects of the garbage that the program's own collector would find; null: that is not "
+         "told apart"},
+        {"possible", .is = RHI_JSON_ROWS, "what may be lost", .of = {&possible_type}},
+        {"undecided", .is = RHI_JSON_COUNT,
+         "objects with a count whose owner was not found, where not everything could be searched"},
+        {"sarif", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
+         "with --sarif: the file that was written"},
+        {"provisional", .is = RHI_JSON_BOOLEAN,
+         "counts are in motion: what is called leaked may not be"},
+        {NULL}}};
+
 void rhi__gcleaks_json(const rhi_gcleaks *a)
 {
     rhi_session *s = a->session;

@@ -2,9 +2,11 @@
 #ifndef RHI_RENDER_GCLEAKS_H
 #define RHI_RENDER_GCLEAKS_H
 
+#include "render/json_type.h"
 #include "heap/objects.h"
 #include "questions/gcleaks.h"
 
+extern const rhi_json_type rhi__gcleaks_type;
 void rhi__gcleaks_print(const rhi_gcleaks *answer);
 void rhi__gcleaks_json(const rhi_gcleaks *answer);
 /* "node#12 at 0x…: 3 objects, 96 bytes, 96 retained", and with what it was lost. */

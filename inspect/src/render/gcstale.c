@@ -157,6 +157,42 @@ static void json_rows(const rhi_gcstale *a, const char *key, const rhi_stale_row
         rhi__json_key(a->session, total_key, rhi__json_u64(rows->total));
 }
 
+static const rhi_json_type stale_type = {
+    .name = "stale",
+    .doc = "A pointer to where an object was.",
+    .members = (const rhi_json_member[]){
+        {"holder", .is = 0, "the slot or word that holds it", .of = {&rhi__holder_type}},
+        {"address", .is = RHI_JSON_ADDRESS, "of the slot that it points into"},
+        {"was", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the name of who died there; null: not known"},
+        {"was_site", .is = RHI_JSON_NULL, "the line that made it; null: not known",
+         .of = {&rhi__site_type}},
+        {"now", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the name of who lives there; null: nobody"},
+        {"now_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that holds, short"},
+        {"evidence", .is = RHI_JSON_TEXT, "why it is called stale",
+         .words = "freed slot|inside a freed slot|no object|inside another object|more references "
+                  "than counts|variable of another type|unreadable"},
+        {"reason", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "how it died; null: not known",
+         .words = RHI_DEATH_WORDS},
+        {"place", .is = RHI_JSON_NULL, "the call that let it die; null: not recorded",
+         .of = {&rhi__call_type}},
+        {"remark", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "what the format says of the place, in words"},
+        {NULL}}};
+
+const rhi_json_type rhi__gcstale_type = {
+    .name = "gcstale",
+    .doc = "Pointers to where an object was.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"stale", .is = RHI_JSON_ROWS, "those that are stale for certain", .of = {&stale_type}},
+        {"possible", .is = RHI_JSON_ROWS, "those that may be leftovers", .of = {&stale_type}},
+        {"not_named", .is = RHI_JSON_COUNT, "stack words that debug info was not asked about"},
+        {"types_not_compared", .is = RHI_JSON_COUNT,
+         "words to live objects that were not held against the types of variables"},
+        {"provisional", .is = RHI_JSON_BOOLEAN,
+         "counts are in motion: evidence of counts may be none"},
+        {NULL}}};
+
 void rhi__gcstale_json(const rhi_gcstale *a)
 {
     rhi__json_begin(a->session);

@@ -2,6 +2,7 @@
 #include "render/gcstat.h"
 #include "base/text.h"
 #include "heap/objects.h"
+#include "readers/refheap/words.h"
 #include "render/objects.h"
 #include "render/output.h"
 #include "render/sentences.h"
@@ -280,6 +281,87 @@ void rhi__gcstat_print(rhi_session *session, const rhi_gcstat *answer, uint64_t 
         rhi__print(session, "%s: written for pprof\n", answer->profile);
     rhi__print_incomplete(session);
 }
+
+static const rhi_json_type type_row_type = {
+    .name = "type_row",
+    .doc = "The objects of a type in a heap.",
+    .members = (const rhi_json_member[]){
+        {"type", .is = RHI_JSON_TEXT, "its name"},
+        {"count", .is = RHI_JSON_COUNT, "how many objects"},
+        {"bytes", .is = RHI_JSON_COUNT, "that they take"},
+        {"retained", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "bytes that would go if they went; null: with --no-retained"},
+        {"sample", .is = RHI_JSON_TEXT, "the name of the one that retains most, or of the first"},
+        {"sample_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that holds, short"},
+        {NULL}}};
+
+static const rhi_json_type site_row_type = {
+    .name = "site_row",
+    .doc = "The objects that a line made in a heap.",
+    .base = {&rhi__site_type},
+    .members = (const rhi_json_member[]){
+        {"objects", .is = RHI_JSON_COUNT, "how many"},
+        {"bytes", .is = RHI_JSON_COUNT, "that they take"},
+        {"retained", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "bytes that would go if they went; null: with --no-retained"},
+        {"sample", .is = RHI_JSON_TEXT, "the name of one"},
+        {"sample_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that holds, short"},
+        {NULL}}};
+
+static const rhi_json_member collector_members[] = {
+    {"enabled", .is = RHI_JSON_BOOLEAN, "it collects by itself"},
+    {"collections", .is = RHI_JSON_COUNT, "how often it did"},
+    {"reclaimed", .is = RHI_JSON_COUNT, "objects that it freed in all"},
+    {"candidates", .is = RHI_JSON_COUNT, "objects that it will look at next"},
+    {NULL}};
+
+static const rhi_json_type heap_type = {
+    .name = "heap",
+    .doc = "What a heap holds.",
+    .members = (const rhi_json_member[]){
+        {"heap", .is = RHI_JSON_COUNT, "its number"},
+        {"name", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "its name"},
+        {"objects", .is = RHI_JSON_COUNT, "how many objects live in it"},
+        {"bytes", .is = RHI_JSON_COUNT, "that they take"},
+        {RHI_REFHEAP_BLOCK "s", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "of refheap's: blocks of equal slots"},
+        {RHI_REFHEAP_BLOCK "_bytes", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL, "that these take"},
+        {"pools", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL, "of Python's: blocks of equal slots"},
+        {"pool_bytes", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL, "that these take"},
+        {"fragmentation_percent", .is = RHI_JSON_INTEGER, "how much of these holds no object"},
+        {"lone", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "objects outside of the blocks, if the format has such"},
+        {"damaged", .is = RHI_JSON_COUNT, "objects whose header makes no sense"},
+        {"phase", .is = RHI_JSON_TEXT, "what the heap's runtime is doing, in words"},
+        {"collector", .is = RHI_JSON_NULL, "null: the format tells nothing of one",
+         .members = collector_members},
+        {"facts", .is = RHI_JSON_OPTIONAL, "what else the format tells, by group and key",
+         .members =
+             (const rhi_json_member[]){
+                 {"*", .is = 0, "a group",
+                  .members =
+                      (const rhi_json_member[]){
+                          {"*", .is = RHI_JSON_COUNT | RHI_JSON_BOOLEAN | RHI_JSON_TEXT, "a fact"},
+                          {NULL}}},
+                 {NULL}}},
+        {"sites", .is = RHI_JSON_ROWS | RHI_JSON_OPTIONAL, "with --sites: by line",
+         .of = {&site_row_type}},
+        {"without_site", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "with --sites: objects of which no line is known"},
+        {"sites_refused", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "with --sites: lines that had no number any more, where the format counts them"},
+        {"types", .is = RHI_JSON_ROWS, "by type", .of = {&type_row_type}},
+        {NULL}}};
+
+const rhi_json_type rhi__gcstat_type = {
+    .name = "gcstat",
+    .doc = "What each heap holds.",
+    .base = {&rhi__common_type},
+    .members =
+        (const rhi_json_member[]){{"heaps", .is = RHI_JSON_ROWS, "the heaps", .of = {&heap_type}},
+                                  {"pprof", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
+                                   "with --pprof: the file that was written"},
+                                  {NULL}}};
 
 void rhi__gcstat_json(rhi_session *session, const rhi_gcstat *answer, uint64_t limit)
 {

@@ -2,8 +2,10 @@
 #ifndef RHI_RENDER_GCSTAT_H
 #define RHI_RENDER_GCSTAT_H
 
+#include "render/json_type.h"
 #include "questions/gcstat.h"
 
+extern const rhi_json_type rhi__gcstat_type;
 /* limit: types of one heap. */
 void rhi__gcstat_print(rhi_session *session, const rhi_gcstat *answer, uint64_t limit);
 void rhi__gcstat_json(rhi_session *session, const rhi_gcstat *answer, uint64_t limit);

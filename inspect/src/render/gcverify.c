@@ -184,6 +184,41 @@ static json_t *finding_json(const rhi_verify *verify, const rhi_finding *finding
     return json;
 }
 
+static const rhi_json_type problem_type = {
+    .name = "problem",
+    .doc = "What does not fit together.",
+    .members = (const rhi_json_member[]){
+        {"kind", .is = RHI_JSON_TEXT, "as over_release; the command's help has them all"},
+        {"address", .is = RHI_JSON_ADDRESS, "of the object, field, root or block"},
+        {"object", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the name of the object; null: none"},
+        {"detail", .is = RHI_JSON_TEXT, "what is wrong, in words"},
+        {"heap", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "the number of the heap; null: of none"},
+        {"bytes", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
+         "of a damaged header: as text, in quotes"},
+        {"bytes_address", .is = RHI_JSON_ADDRESS | RHI_JSON_OPTIONAL, "where that text begins"},
+        {"below", .is = RHI_JSON_NULL | RHI_JSON_OPTIONAL,
+         "of a damaged header: the object that ends there; null: none", .of = {&rhi__object_type}},
+        {"reason", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
+         "of what was written to after free: how it died", .words = RHI_DEATH_WORDS},
+        {"site", .is = RHI_JSON_NULL | RHI_JSON_OPTIONAL, "the line that made it; null: not known",
+         .of = {&rhi__site_type}},
+        {"place", .is = RHI_JSON_NULL | RHI_JSON_OPTIONAL,
+         "the call that let it die; null: not recorded", .of = {&rhi__call_type}},
+        {NULL}}};
+
+const rhi_json_type rhi__gcverify_type = {
+    .name = "gcverify",
+    .doc = "What does not fit together in the heap.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"problems", .is = RHI_JSON_ROWS, "by kind", .of = {&problem_type}},
+        {"by_kind", .is = 0, "how many of each kind",
+         .members = (const rhi_json_member[]){{"*", .is = RHI_JSON_COUNT, "how many"}, {NULL}}},
+        {"objects_checked", .is = RHI_JSON_COUNT, "how many objects were looked at"},
+        {"provisional", .is = RHI_JSON_BOOLEAN,
+         "a heap was stopped inside a collection: of it headers and bitmaps were judged alone"},
+        {NULL}}};
+
 void rhi__gcverify_json(rhi_session *session, const rhi_verify *verify, uint64_t limit)
 {
     uint64_t total = rhi__verify_total(verify);

@@ -67,6 +67,39 @@ static json_t *offset_json(const rhi_holder *holder)
                                          : rhi__json_u64(holder->value - holder->target);
 }
 
+const rhi_json_type rhi__holder_type = {
+    .name = "holder",
+    .doc = "Who refers to an object: a slot of another one, or a word of memory.",
+    .members = (const rhi_json_member[]){
+        {"kind", .is = RHI_JSON_TEXT,
+         "where the reference lies; of who holds a cycle also immortal, dying, runtime: a member "
+         "that stays by itself",
+         .words = "field|undeclared|root|register|stack|local|global|thread_local|foreign|unknown|"
+                  "kernel|immortal|dying|runtime"},
+        {"strength", .is = RHI_JSON_TEXT,
+         "strong: it owns a count; weak, borrowed: it owns none; conservative: a word that may be "
+         "a leftover",
+         .words = "strong|weak|borrowed|conservative"},
+        {"address", .is = RHI_JSON_ADDRESS | RHI_JSON_NULL,
+         "of the slot or word; null: a register"},
+        {"from", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "the name of the object that it lies in, if any"},
+        {"from_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL | RHI_JSON_OPTIONAL,
+         "what else that object holds, short; null: nothing to say"},
+        {"name", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "of the field, root, register or variable, as next, main::cache, registry.slots[3]"},
+        {"offset", .is = RHI_JSON_INTEGER,
+         "how many bytes behind the object's address it points; below 0: in front of it"},
+        {"type", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL, "the variable's type, by debug info"},
+        {"function", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL, "that a local or static is in"},
+        {"frame", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL, "of a local: 0 is the innermost"},
+        {"thread", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "the system's number of the thread whose stack, register or thread-local it is"},
+        {"reachable", .is = RHI_JSON_BOOLEAN | RHI_JSON_NULL | RHI_JSON_OPTIONAL,
+         "of a word in a block of malloc: a root reaches the block; null: not everything could be "
+         "searched"},
+        {NULL}}};
+
 json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
 {
     char id[RHI_ID_SIZE], value[RHI_VALUE_SIZE];
@@ -100,6 +133,13 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
                                 : json_boolean(holder->reach == RHI_REACH_YES));
     return json;
 }
+
+const rhi_json_type rhi__block_type = {
+    .name = "block",
+    .doc = "A block of malloc.",
+    .members = (const rhi_json_member[]){{"address", .is = RHI_JSON_ADDRESS, "its first byte"},
+                                         {"size", .is = RHI_JSON_COUNT, "its bytes"},
+                                         {NULL}}};
 
 json_t *rhi__block_json(rhi_session *session, uint32_t number)
 {

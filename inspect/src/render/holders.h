@@ -3,7 +3,10 @@
 #define RHI_HOLDERS_H
 
 #include "heap/objects.h"
+#include "render/json_type.h"
 #include "session/session.h"
+
+extern const rhi_json_type rhi__holder_type, rhi__block_type;
 
 /* A block of malloc, by its number in malloc_graph.h: {"address", "size"}. */
 json_t *rhi__block_json(rhi_session *session, uint32_t number);

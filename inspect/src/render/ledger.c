@@ -5,6 +5,27 @@
 
 #include <inttypes.h>
 
+const rhi_json_type rhi__ledger_type = {
+    .name = "ledger",
+    .doc = "The count of an object against who was found to hold it: stored = fields + roots + "
+           "unexplained.",
+    .members = (const rhi_json_member[]){
+        {"stored", .is = RHI_JSON_INTEGER | RHI_JSON_NULL,
+         "the count in the object; null: it is immortal, and its count is not kept"},
+        {"fields", .is = RHI_JSON_COUNT, "strong slots of live objects that hold it"},
+        {"guessed", .is = RHI_JSON_COUNT, "of the fields, those that are conservative"},
+        {"exact", .is = RHI_JSON_COUNT, "registered roots that hold it"},
+        {"runtime", .is = RHI_JSON_COUNT, "counts that are the runtime's own"},
+        {"words", .is = RHI_JSON_COUNT,
+         "other words that hold an address in it: variables, or leftovers"},
+        {"unreachable", .is = RHI_JSON_COUNT,
+         "of the words, those in blocks of malloc that no root reaches: they own nothing"},
+        {"roots", .is = RHI_JSON_COUNT, "the counts that these explain: exact, runtime and words"},
+        {"unexplained", .is = RHI_JSON_INTEGER | RHI_JSON_NULL,
+         "counts without an owner; below 0: more references than counts; null: it is immortal"},
+        {"provisional", .is = RHI_JSON_BOOLEAN, "counts are in motion: it may not add up just now"},
+        {NULL}}};
+
 json_t *rhi__ledger_json(const rhi_ledger *ledger)
 {
     json_t *json = json_object();

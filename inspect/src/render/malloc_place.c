@@ -65,6 +65,23 @@ void rhi__malloc_place_print(rhi_session *session, rhi_reader *reader,
     print_objects(session, reader, place);
 }
 
+const rhi_json_type rhi__malloc_place_type = {
+    .name = "malloc_place",
+    .doc = "The block of malloc in which an address lies, or the free memory.",
+    .base = {&rhi__block_type},
+    .members = (const rhi_json_member[]){
+        {"offset", .is = RHI_JSON_INTEGER, "bytes from its beginning to the address"},
+        {"in_use", .is = RHI_JSON_BOOLEAN, "false: it is free memory"},
+        {"reachable", .is = RHI_JSON_BOOLEAN | RHI_JSON_NULL,
+         "a root reaches it; null: not everything could be searched, or it was not asked"},
+        {"objects", .is = RHI_JSON_LIST, "objects that its words lead to, at most 10",
+         .members =
+             (const rhi_json_member[]){{"offset", .is = RHI_JSON_COUNT, "bytes into the block"},
+                                       {"object", .is = 0, "the object", .of = {&rhi__object_type}},
+                                       {NULL}}},
+        {"referrers", .is = RHI_JSON_ROWS, "words that lead to it", .of = {&rhi__holder_type}},
+        {NULL}}};
+
 json_t *rhi__malloc_place_json(rhi_reader *reader, const rhi_malloc_place *place, uint64_t address,
                                uint64_t limit)
 {

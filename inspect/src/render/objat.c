@@ -99,6 +99,26 @@ static json_t *row_value_json(const rhi_objat_row *row)
     }
 }
 
+static const rhi_json_type field_type = {
+    .name = "field",
+    .doc = "A declared field of an object, or an element of one.",
+    .members = (const rhi_json_member[]){
+        {"name", .is = RHI_JSON_TEXT, "as next, items[3]"},
+        {"kind", .is = RHI_JSON_TEXT, "of a reference its strength; else what kind of value it is",
+         .words = "strong|weak|borrowed|conservative|int|uint|float|bytes"},
+        {"value", .is = RHI_JSON_NUMBER | RHI_JSON_TEXT | RHI_JSON_NULL,
+         "a number, or a text; of a reference the address that it holds. A number that JSON does "
+         "not know is a text (nan); null: NULL, or it could not be read"},
+        {"target", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the name of the object that it leads to"},
+        {"target_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that object holds, short"},
+        {"target_status", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "what is where it leads; interior: the inside of an object; null: it is no reference, or "
+         "NULL",
+         .words = RHI_STATUS_WORDS "|interior|unreadable"},
+        {"value_total", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "bytes of the text, if it is cut"},
+        {NULL}}};
+
 json_t *rhi__field_json(const rhi_objat *a, const rhi_objat_row *row)
 {
     static const char *const plain[] = {"int", "uint", "float", "bytes"};
@@ -436,6 +456,48 @@ rhi_error *rhi__objat_print(rhi_objat *a)
     return NULL;
 }
 
+/* What add_when adds. */
+static const rhi_json_type when_type = {
+    .members = (const rhi_json_member[]){
+        {"time", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "the earliest that it can have happened, in UTC; null: not known"},
+        {"time_to", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the latest that it can have happened"},
+        {"thread", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "the system's number of the thread"},
+        {"place", .is = RHI_JSON_NULL,
+         "where in the program: the call that gave the last count away, or started the collection",
+         .of = {&rhi__call_type}},
+        {NULL}}};
+
+static const rhi_json_type tenant_type = {
+    .name = "tenant",
+    .doc = "An object that was at an address and died.",
+    .base = {&when_type},
+    .members = (const rhi_json_member[]){
+        {"id", .is = RHI_JSON_TEXT, "its name"},
+        {"reason", .is = RHI_JSON_TEXT, "how it died", .words = RHI_DEATH_WORDS},
+        {"site", .is = RHI_JSON_NULL, "the line that made it; null: not known",
+         .of = {&rhi__site_type}},
+        {"event", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "the number of the event; null: not recorded"},
+        {NULL}}};
+
+const rhi_json_type rhi__event_type = {
+    .name = "event",
+    .doc = "What was recorded of an object.",
+    .base = {&when_type},
+    .members = (const rhi_json_member[]){
+        {"event", .is = RHI_JSON_COUNT, "its number: later ones have larger numbers"},
+        {"kind", .is = RHI_JSON_TEXT, "what happened",
+         .words = "other|alloc|free|finalize|resurrect|last release|retain|release|begin|end"},
+        {"count", .is = RHI_JSON_INTEGER | RHI_JSON_OPTIONAL,
+         "of a begin or end of the record of a traced object: the count that it had"},
+        {"id", .is = RHI_JSON_TEXT, "the object's name"},
+        {"traced", .is = RHI_JSON_BOOLEAN, "it is in the record of traced objects"},
+        {"reason", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL, "of a death: how",
+         .words = RHI_DEATH_WORDS},
+        {"stack", .is = RHI_JSON_LIST, "the calls, innermost first", .of = {&rhi__call_type}},
+        {NULL}}};
+
 /* Of an event, or of none: its time as far as it is known, from the earliest on, and its place. */
 static void add_when(rhi_session *session, const rhi_reader *reader, json_t *json,
                      const rhi_event *e)
@@ -491,6 +553,56 @@ static void json_history(const answer *a)
                   a->trace.can == RHI_TRACE_POSSIBLE ? rhi__json_u64(a->trace.begin) : json_null());
     rhi__json_key(a->session, "traced_lost", rhi__json_u64(a->trace.lost));
 }
+
+static const rhi_json_member slot_members[] = {
+    {"text", .is = RHI_JSON_TEXT, "in words: entry 'user' of dict@0x…"},
+    {"name", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "of the slot; null: it is none"},
+    {"of", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the object whose it is"},
+    {"target", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the object that it leads to"},
+    {NULL}};
+
+const rhi_json_type rhi__objat_type = {
+    .name = "objat",
+    .doc = "What is at an address.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"address", .is = RHI_JSON_ADDRESS, "that was asked about"},
+        {"status", .is = RHI_JSON_TEXT, "what is there", .words = RHI_STATUS_WORDS},
+        {"object", .is = RHI_JSON_NULL, "the object there; null: none lives there",
+         .of = {&rhi__object_type}},
+        {"traced", .is = RHI_JSON_BOOLEAN | RHI_JSON_NULL,
+         "the object's retains and releases are recorded; null: there is no object"},
+        {"offset", .is = RHI_JSON_INTEGER,
+         "bytes from the beginning of the object, or of the slot, to the address"},
+        {"remark", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what else is known, in words"},
+        {"slot", .is = RHI_JSON_OPTIONAL,
+         "where the address is that of a slot, or in memory that an object has elsewhere",
+         .members = slot_members},
+        {"fields", .is = RHI_JSON_ROWS, "the object's fields", .of = {&field_type}},
+        {"ledger", .is = RHI_JSON_NULL, "with --ledger, of an object: who holds it, in figures",
+         .of = {&rhi__ledger_type}},
+        {"previous", .is = RHI_JSON_ROWS,
+         "who was there before, the last one first. Of a freed slot the first is who died there",
+         .of = {&tenant_type}},
+        {"previous_cut", .is = RHI_JSON_BOOLEAN, "older ones than 64 were not looked for"},
+        {"history", .is = RHI_JSON_ROWS, "with --history: all recorded events of the address",
+         .of = {&rhi__event_type}},
+        {"history_cut", .is = RHI_JSON_BOOLEAN, "older events than 256 were not looked for"},
+        {"history_begins", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "the oldest event that the heap remembers; null: none, or not asked"},
+        {"traced_begins", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "the oldest event of traced objects; null: they cannot be traced, or not asked"},
+        {"traced_lost", .is = RHI_JSON_COUNT, "events of traced objects that had no memory"},
+        {"mapping", .is = RHI_JSON_OPTIONAL, "of memory that no heap manages",
+         .members =
+             (const rhi_json_member[]){
+                 {"start", .is = RHI_JSON_ADDRESS, "its first byte"},
+                 {"end", .is = RHI_JSON_ADDRESS, "behind its last byte"},
+                 {"path", .is = RHI_JSON_TEXT, "of its file; empty: it has none"},
+                 {NULL}}},
+        {"block", .is = RHI_JSON_OPTIONAL, "of memory of malloc's",
+         .of = {&rhi__malloc_place_type}},
+        {NULL}}};
 
 void rhi__objat_json(rhi_objat *a)
 {

@@ -2,10 +2,12 @@
 #ifndef RHI_RENDER_OBJAT_H
 #define RHI_RENDER_OBJAT_H
 
+#include "render/json_type.h"
 #include "questions/objat.h"
 
 rhi_error *rhi__objat_print(rhi_objat *answer);
 void rhi__objat_json(rhi_objat *answer);
+extern const rhi_json_type rhi__objat_type, rhi__event_type;
 /* Rows of it: a field of the object; an event. */
 json_t *rhi__field_json(const rhi_objat *answer, const rhi_objat_row *row);
 json_t *rhi__event_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event);

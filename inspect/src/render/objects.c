@@ -15,6 +15,16 @@ json_t *rhi__value_json(rhi_reader *reader, const rhi_object *object)
     return value[0] ? rhi__json_text(value + 1) : json_null();
 }
 
+const rhi_json_type rhi__site_type = {
+    .name = "site",
+    .doc = "A line of the program that makes objects.",
+    .members = (const rhi_json_member[]){
+        {"file", .is = RHI_JSON_TEXT, "its source file, as the program tells it"},
+        {"line", .is = RHI_JSON_COUNT, "the line's number, from 1 on"},
+        {"function", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "the function that it is in; null: not known"},
+        {NULL}}};
+
 json_t *rhi__site_row(const rhi_site *site)
 {
     return json_pack("{s:o, s:o, s:o}", "file", rhi__json_text(site->file), "line",
@@ -44,6 +54,36 @@ static json_t *qualified_json(const rhi_reader *reader, uint32_t type)
     const char *name = type < reader->types.count ? reader->types.items[type].qualified : "";
     return name[0] ? rhi__json_text(name) : json_null();
 }
+
+const rhi_json_type rhi__object_type = {
+    .name = "object",
+    .doc = "An object of a heap.",
+    .members = (const rhi_json_member[]){
+        {"id", .is = RHI_JSON_TEXT,
+         "its name: type#serial, as node#12; or type@address where a format has no serials"},
+        {"type", .is = RHI_JSON_TEXT, "its type's name"},
+        {"qualified", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "the type's name with its module; null: the format has no such names"},
+        {"serial", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "a number that no other object ever has; null: the format has none"},
+        {"address", .is = RHI_JSON_ADDRESS, "where it begins"},
+        {"size", .is = RHI_JSON_COUNT, "bytes that it takes"},
+        {"refcount", .is = RHI_JSON_INTEGER | RHI_JSON_NULL,
+         "the count that is stored in it; null: it is immortal, and its count is not kept"},
+        {"immortal", .is = RHI_JSON_BOOLEAN, "it never dies"},
+        {"heap", .is = RHI_JSON_COUNT, "the number of its heap"},
+        {"state", .is = RHI_JSON_TEXT,
+         "dying: its last count is gone; finalized: its finalizer ran, and it lives; "
+         "uncollectable: left in its garbage cycle because it has a finalizer",
+         .words = "live|dying|finalized|uncollectable"},
+        {"format", .is = RHI_JSON_TEXT, "the format of its heap: refheap, python"},
+        {"tracked", .is = RHI_JSON_BOOLEAN | RHI_JSON_NULL,
+         "the collector knows it; null: the collector of this format knows all"},
+        {"site", .is = RHI_JSON_NULL, "the line that made it; null: not known",
+         .of = {&rhi__site_type}},
+        {"value", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "what it holds, short: {key: 14}; null: nothing to say"},
+        {NULL}}};
 
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object)
 {

@@ -2,6 +2,7 @@
 #ifndef RHI_RENDER_OBJECTS_H
 #define RHI_RENDER_OBJECTS_H
 
+#include "render/json_type.h"
 #include "questions/objects.h"
 
 #include <jansson.h>
@@ -14,7 +15,7 @@ json_t *rhi__site_row(const rhi_site *site);
 /* "  born in run() at app.c:12", a line; nothing if that is not known. */
 void rhi__print_born(rhi_session *session, rhi_reader *reader, const rhi_object *object);
 json_t *rhi__site_json(rhi_reader *reader, const rhi_object *object);
-/* OBJ of the manual. */
+extern const rhi_json_type rhi__object_type, rhi__site_type;
 json_t *rhi__object_json(rhi_reader *reader, const rhi_object *object);
 
 /* The id of the object that a reference leads to; false: to none. */

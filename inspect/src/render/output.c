@@ -198,6 +198,59 @@ static void separate(rhi_session *session)
         put(session->json_in_array ? ",\n  " : ",\n ", session->json_in_array ? 4 : 3, session);
 }
 
+const rhi_json_type rhi__common_type = {
+    .name = "answer",
+    .doc = "What every answer has, whatever else is in it.",
+    .members = (const rhi_json_member[]){
+        {"command", .is = RHI_JSON_TEXT, "the command that answers"},
+        {"complete", .is = RHI_JSON_BOOLEAN,
+         "everything that the answer depends on could be read and searched"},
+        {"incomplete_because", .is = RHI_JSON_TEXT | RHI_JSON_LIST | RHI_JSON_OPTIONAL,
+         "if it is not complete: why, a sentence each"},
+        {"notes", .is = RHI_JSON_TEXT | RHI_JSON_LIST | RHI_JSON_OPTIONAL,
+         "what is to be known besides, as a Python that is there and not read; a sentence each"},
+        {"not_read", .is = RHI_JSON_LIST | RHI_JSON_OPTIONAL,
+         "writable mappings that were not searched",
+         .members =
+             (const rhi_json_member[]){
+                 {"start", .is = RHI_JSON_ADDRESS, "its first byte"},
+                 {"end", .is = RHI_JSON_ADDRESS, "behind its last byte"},
+                 {"path", .is = RHI_JSON_TEXT, "of its file; empty: it has none"},
+                 {"why", .is = RHI_JSON_TEXT, "why it was not read, in words"},
+                 {NULL}}},
+        {"wrong_executable", .is = RHI_JSON_OPTIONAL,
+         "the file that was named is not the program of this process or core: it is not used",
+         .members =
+             (const rhi_json_member[]){
+                 {"path", .is = RHI_JSON_TEXT, "the file"},
+                 {"build_id", .is = RHI_JSON_TEXT, "its build-id, the first digits"},
+                 {"program_build_id", .is = RHI_JSON_TEXT,
+                  "the program's build-id, the first digits"},
+                 {"names_from", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+                  "the file from which names come instead; null: there are none"},
+                 {NULL}}},
+        {"error", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
+         "there is no heap to look at: why. The answer is then about nothing"},
+        {NULL}}};
+
+const rhi_json_type rhi__error_type = {
+    .name = "error",
+    .doc = "No answer. The exit status is 2.",
+    .members = (const rhi_json_member[]){
+        {"command", .is = RHI_JSON_TEXT, "the command that was given"},
+        {"complete", .is = RHI_JSON_BOOLEAN, "false"},
+        {"error", .is = RHI_JSON_TEXT, "why there is no answer, a sentence"},
+        {NULL}}};
+
+const rhi_json_type rhi__help_type = {
+    .name = "help",
+    .doc = "What --help answers.",
+    .members = (const rhi_json_member[]){
+        {"command", .is = RHI_JSON_TEXT, "the command that was given"},
+        {"complete", .is = RHI_JSON_BOOLEAN, "true"},
+        {"help", .is = RHI_JSON_TEXT, "what --help prints, in lines of 79 columns at most"},
+        {NULL}}};
+
 void rhi__json_begin(rhi_session *session)
 {
     put("{", 1, session);

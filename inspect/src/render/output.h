@@ -4,6 +4,7 @@
 #ifndef RHI_OUTPUT_H
 #define RHI_OUTPUT_H
 
+#include "render/json_type.h"
 #include "session/session.h"
 
 /* Text on the output stream (nothing in JSON mode: the caller asks session->json first). What
@@ -27,6 +28,9 @@ const char *rhi__styled(rhi_session *session, enum rhi_style style, const char *
 /* Progress and notices: straight to the error stream. */
 __attribute__((format(printf, 2, 3))) void rhi__notice(rhi_session *session, const char *format,
                                                        ...);
+
+/* What every answer has, whatever else is in it; an error; what --help answers. */
+extern const rhi_json_type rhi__common_type, rhi__error_type, rhi__help_type;
 
 /* {"command": …, then keys, then rhi__json_end writes "complete" and closes it. Array items are
  * written as they come. */

@@ -176,6 +176,46 @@ static json_t *group_json(rhi_session *s, const rhi_reader *reader, const rhi_pa
                      rhi__stack_json(s, reader, g->event));
 }
 
+const rhi_json_type rhi__pairs_type = {
+    .name = "pairs",
+    .doc = "Which retains of a traced object were never given back.",
+    .members = (const rhi_json_member[]){
+        {"traced", .is = RHI_JSON_BOOLEAN, "the object's retains and releases are recorded"},
+        {"reason", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "why they are not; null: they are",
+         .words = "format|old runtime|history off|not traced"},
+        {"recorded_until", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "the last traced event of an object that is traced no more"},
+        {"from_birth", .is = RHI_JSON_BOOLEAN, "the record begins with the object's birth"},
+        {"retains", .is = RHI_JSON_COUNT, "retains that are recorded"},
+        {"releases", .is = RHI_JSON_COUNT, "releases that are recorded"},
+        {"counts", .is = RHI_JSON_INTEGER | RHI_JSON_NULL, "the object's own count"},
+        {"early", .is = RHI_JSON_INTEGER | RHI_JSON_NULL, "counts from before the record"},
+        {"early_open", .is = RHI_JSON_COUNT, "of these, those that were not given back"},
+        {"changing", .is = RHI_JSON_BOOLEAN, "its count is being changed just now"},
+        {"gap", .is = RHI_JSON_BOOLEAN,
+         "meanwhile it was not traced, and an older runtime does not say when"},
+        {"not_begun", .is = RHI_JSON_BOOLEAN,
+         "its record begins with the next change of its count"},
+        {"earlier_changes", .is = RHI_JSON_COUNT, "changes that were recorded before a pause"},
+        {"provisional", .is = RHI_JSON_BOOLEAN, "it was stopped inside a collection"},
+        {"decided", .is = RHI_JSON_BOOLEAN, "all changes of its count are in the record"},
+        {"groups", .is = RHI_JSON_ROWS,
+         "retains that are open, or were when the record ended, by stack; the most first",
+         .members = (const rhi_json_member[]){{"open", .is = RHI_JSON_COUNT,
+                                               "retains of this stack that were not given back"},
+                                              {"at_least", .is = RHI_JSON_COUNT,
+                                               "of the open, whatever the stacks leave open"},
+                                              {"at_most", .is = RHI_JSON_COUNT,
+                                               "of the open, whatever the stacks leave open"},
+                                              {"taken", .is = RHI_JSON_COUNT,
+                                               "retains of this stack in all"},
+                                              {"has_birth", .is = RHI_JSON_BOOLEAN,
+                                               "one of them is the object's birth"},
+                                              {"stack", .is = RHI_JSON_LIST, "innermost call first",
+                                               .of = {&rhi__call_type}},
+                                              {NULL}}},
+        {NULL}}};
+
 json_t *rhi__pairs_json(rhi_session *s, const rhi_reader *reader, const rhi_pairs *p,
                         uint64_t limit)
 {

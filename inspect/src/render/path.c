@@ -65,6 +65,39 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
                path->is_unverified ? "  (not verified: no debugger evaluated it)" : "");
 }
 
+static const rhi_json_type step_type = {
+    .name = "step",
+    .doc = "An object of a path, and the field that leads on to the next one.",
+    .members = (const rhi_json_member[]){
+        {"object", .is = RHI_JSON_TEXT, "the object's name"},
+        {"name", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the field; null: the path ends here"},
+        {NULL}}};
+
+const rhi_json_type rhi__path_type = {
+    .members = (const rhi_json_member[]){
+        {"path", .is = RHI_JSON_LIST | RHI_JSON_OPTIONAL,
+         "with --path: the shortest way from a root to the object: the word that it begins with, "
+         "words of malloc blocks that lead on, then objects. Empty: there is none",
+         .of = {&rhi__holder_type, &step_type}},
+        {"path_left_out", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "malloc blocks amidst a long way that are not listed"},
+        {"path_objects_left_out", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "objects amidst a long way that are not listed, by --limit"},
+        {"expression", .is = RHI_JSON_TEXT | RHI_JSON_NULL | RHI_JSON_OPTIONAL,
+         "with --path: an expression of C that walks it; null: there is none"},
+        {"language_expression", .is = RHI_JSON_OPTIONAL,
+         "an expression of the program's own language, where its objects have one",
+         .members = (const rhi_json_member[]){{"language", .is = RHI_JSON_TEXT, "as Python"},
+                                              {"text", .is = RHI_JSON_TEXT, "the expression"},
+                                              {NULL}}},
+        {"frame", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "the frame in which the expression is meant"},
+        {"thread", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "the system's number of the thread in which the expression is meant"},
+        {"unverified", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "true: no debugger evaluated the expression"},
+        {NULL}}};
+
 void rhi__path_json(rhi_session *session, rhi_reader *reader, const rhi_path *path, uint64_t limit)
 {
     rhi_path_step step;

@@ -1,13 +1,10 @@
-/* picture.c - a picture drawn by Graphviz (see picture.h). Colours: orange what is leaked, green
- * what is held, blue immortals; a double border marks the objects that were asked for, bold edges
- * those that are part of a cycle.
+/* picture.c - has a picture drawn by Graphviz (see picture.h); drawing.c says what it looks like.
  *
  * Invariant: no file of the user's is touched before the whole picture is there (file.h), and dot
  * is given no name. */
 #include "render/picture.h"
+#include "render/drawing.h"
 #include "render/file.h"
-#include "render/value.h"
-#include "heap/objects.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,107 +23,13 @@ extern char **environ;
 
 enum { PICTURE_BYTES_MAX = 64 << 20, POLL_MILLISECONDS = 50 };
 
-/* What names and values are is the program's: no quote or backslash of theirs may end a label,
- * and to Graphviz & begins a character's name. */
-static void put_escaped(FILE *file, const char *text)
-{
-    for (size_t length; *text; text += length) {
-        length = rhi__character(text, strlen(text));
-        if (length == 0 || rhi__is_harmful(text, length))
-            length = fputc('?', file) == '?' && length ? length : 1;
-        else if (*text == '&')
-            fputs("&amp;", file);
-        else
-            fprintf(file, "%s%.*s", *text == '"' || *text == '\\' ? "\\" : "", (int)length, text);
-    }
-}
-
-static void draw_node(FILE *file, const rhi_selection *s, uint32_t index)
-{
-    rhi_object object;
-    char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE];
-    if (!rhi__object_at_index(s->session, s->reader, index, &object))
-        return;
-    rhi__object_id(s->reader, &object, id, sizeof id);
-    rhi__count_text(&object, count, sizeof count);
-    const char *colour = object.immortal                         ? "#cfe2f3"
-                         : rhi__mark(s, index) != RHI_CAUSE_NONE ? "#f9cb9c"
-                                                                 : "#d9ead3";
-    fprintf(file, "  n%" PRIu32 " [fillcolor=\"%s\"%s, label=\"", index, colour,
-            rhi__is_asked_for(s, index) ? ", peripheries=2" : "");
-    put_escaped(file, id);
-    rhi__value(s->reader, &object, value);
-    fprintf(file, "\\n%s%s%s", object.immortal ? "" : "count ", count, value[0] ? "\\n" : "");
-    put_escaped(file, value[0] ? value + 1 : "");
-    fprintf(file, "\"];\n");
-}
-
-/* References that were not followed lead to nothing in the picture. */
-static void draw_hub(FILE *file, const struct rhi_hub *hub)
-{
-    static const char node[] = " [shape=plaintext, style=\"\", label=";
-    uint32_t n = hub->index;
-    if (hub->to)
-        fprintf(file, "  t%" PRIu32 "%s\"%" PRIu32 " more\"];\n", n, node, hub->to);
-    if (hub->to)
-        fprintf(file, "  t%" PRIu32 " -> n%" PRIu32 " [style=dotted];\n", n, n);
-    if (hub->from)
-        fprintf(file, "  f%" PRIu32 "%s\"%" PRIu32 " more\"];\n", n, node, hub->from);
-    if (hub->from)
-        fprintf(file, "  n%" PRIu32 " -> f%" PRIu32 " [style=dotted];\n", n, n);
-}
-
-static void draw_hubs(FILE *file, const rhi_picture *p)
-{
-    const rhi_selection *s = p->selection;
-    for (uint64_t i = 0; i < p->objects; i++)
-        for (uint64_t h = 0; h < s->hubs.count; h++)
-            if (s->hubs.items[h].index == s->nodes.items[i])
-                draw_hub(file, &s->hubs.items[h]);
-}
-
-static void draw_arrow(FILE *file, const rhi_arrow *a)
-{
-    fprintf(file, "  n%" PRIu32 " -> n%" PRIu32 " [label=\"", a->from, a->to);
-    put_escaped(file, a->name);
-    if (a->count > 1)
-        fprintf(file, "\\nand %" PRIu64 " more", a->count - 1);
-    fprintf(file, "\"%s%s];\n", a->is_dashed ? ", style=dashed" : "",
-            a->in_cycle ? ", penwidth=2.5" : "");
-}
-
-static void write_graph(FILE *file, const rhi_picture *p)
-{
-    fprintf(
-        file,
-        "digraph refheap {\n  node [shape=box, style=\"filled,rounded\", fontname=\"Helvetica\"];\n"
-        "  edge [fontname=\"Helvetica\", fontsize=10];\n");
-    fprintf(file,
-            "  labelloc=b; label=\"orange: leaked: garbage, lost, or held by such; green: "
-            "held; blue: immortal\\n"
-            "double border: asked for; bold: part of a cycle; dashed: weak; dotted: not followed");
-    if (p->left_out)
-        fprintf(file, "\\n%" PRIu64 " more object%s left out", p->left_out,
-                p->left_out == 1 ? " is" : "s are");
-    if (p->edges_left_out)
-        fprintf(file, "\\n%" PRIu64 " more reference%s left out", p->edges_left_out,
-                p->edges_left_out == 1 ? " is" : "s are");
-    fprintf(file, "\";\n");
-    for (uint64_t i = 0; i < p->objects; i++)
-        draw_node(file, p->selection, p->selection->nodes.items[i]);
-    draw_hubs(file, p);
-    for (uint64_t i = 0; i < p->arrow_count; i++)
-        draw_arrow(file, &p->arrows[i]);
-    fprintf(file, "}\n");
-}
-
 /* The picture in dot's language, in `text` (allocated). */
 static rhi_error *make_graph(const rhi_picture *picture, char **text, size_t *size)
 {
     FILE *file = open_memstream(text, size);
     if (!file)
         return rhi__error_memory();
-    write_graph(file, picture);
+    rhi__write_drawing(file, picture);
     return fclose(file) == 0 ? NULL : rhi__error_memory();
 }
 
@@ -245,6 +148,20 @@ rhi_error *rhi__draw(rhi_work *work, const rhi_picture *picture, const rhi_pictu
         error = rhi__file_write(files->dot, text, text_size);
     if (!error && files->svg)
         error = rhi__file_write(files->svg, svg, svg_size);
+    free(text);
+    free(svg);
+    return error;
+}
+
+rhi_error *rhi__draw_into(rhi_work *work, const rhi_picture *picture, bool is_drawn, FILE *file)
+{
+    char *text = NULL, *svg = NULL;
+    size_t text_size = 0, svg_size = 0;
+    rhi_error *error = make_graph(picture, &text, &text_size);
+    if (!error && is_drawn)
+        error = run_dot(work, text, text_size, &svg, &svg_size);
+    if (!error) /* what fails is told by the stream */
+        fwrite(is_drawn ? svg : text, 1, is_drawn ? svg_size : text_size, file);
     free(text);
     free(svg);
     return error;

@@ -185,6 +185,48 @@ static json_t *referent_json(const answer *a, const rhi_refs_slot *r)
                                                     : json_null());
 }
 
+static const rhi_json_type branch_type; /* of which it consists itself */
+static const rhi_json_type branch_type = {
+    .name = "referrer",
+    .doc = "Who holds an object. With --depth above 1 those of kind field say who holds them.",
+    .base = {&rhi__holder_type},
+    .members = (const rhi_json_member[]){
+        {"referrers", .is = RHI_JSON_ROWS | RHI_JSON_OPTIONAL,
+         "who holds the object that the reference lies in", .of = {&branch_type}},
+        {"seen_above", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "true: its referrers stand elsewhere in this answer"},
+        {"referrers_left_out", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "true: they are too many for one answer"},
+        {NULL}}};
+
+static const rhi_json_type referent_type = {
+    .name = "referent",
+    .doc = "What an object holds.",
+    .members = (const rhi_json_member[]){
+        {"name", .is = RHI_JSON_TEXT, "of the field, as next, items[3]"},
+        {"strength", .is = RHI_JSON_TEXT, "as of a holder",
+         .words = "strong|weak|borrowed|conservative"},
+        {"target", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the name of the object that it leads to"},
+        {"target_status", .is = RHI_JSON_TEXT,
+         "what is where it leads; interior: the inside of an object, or of a slot",
+         .words = RHI_STATUS_WORDS "|interior|unreadable"},
+        {"value", .is = RHI_JSON_ADDRESS, "the address that it holds"},
+        {"target_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that object holds, short"},
+        {NULL}}};
+
+const rhi_json_type rhi__refs_type = {
+    .name = "refs",
+    .doc = "Who holds an object, and what it holds.",
+    .base = {&rhi__common_type, &rhi__path_type},
+    .members = (const rhi_json_member[]){
+        {"object", .is = 0, "that was asked about", .of = {&rhi__object_type}},
+        {"referrers", .is = RHI_JSON_ROWS, "who holds it", .of = {&branch_type}},
+        {"referents", .is = RHI_JSON_ROWS, "what it holds", .of = {&referent_type}},
+        {"ledger", .is = RHI_JSON_NULL, "its count against who holds it; null: with --out",
+         .of = {&rhi__ledger_type}},
+        {"pairs", .is = RHI_JSON_OPTIONAL, "with --ledger", .of = {&rhi__pairs_type}},
+        {NULL}}};
+
 rhi_error *rhi__refs_json(const rhi_refs *a)
 {
     rhi_session *s = a->session;

@@ -120,6 +120,40 @@ void rhi__refwatch_print(const answer *a)
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
+static const rhi_json_type watched_row_type = {
+    .name = "watched",
+    .doc = "An object whose retains and releases are recorded, or were.",
+    .members = (const rhi_json_member[]){
+        {"object", .is = 0, "the object", .of = {&rhi__object_type}},
+        {"traced", .is = RHI_JSON_BOOLEAN, "it is marked: its changes are recorded"},
+        {"undone", .is = RHI_JSON_BOOLEAN, "a change that was under way undid the mark"},
+        {"stops", .is = RHI_JSON_BOOLEAN, "the program stops at its changes"},
+        {"changed", .is = RHI_JSON_BOOLEAN, "by this command"},
+        {NULL}}};
+
+static const rhi_json_type watched_type = {
+    .name = "watched_type",
+    .doc = "A type whose new objects are recorded.",
+    .members = (const rhi_json_member[]){
+        {"type", .is = RHI_JSON_TEXT, "its name"},
+        {"traced", .is = RHI_JSON_BOOLEAN, "its new objects are recorded"},
+        {"stops", .is = RHI_JSON_BOOLEAN, "the program stops at their changes"},
+        {"changed", .is = RHI_JSON_BOOLEAN, "by this command"},
+        {NULL}}};
+
+const rhi_json_type rhi__refwatch_type = {
+    .name = "refwatch",
+    .doc = "What is recorded, or no more.",
+    .base = {&rhi__common_type},
+    .members = (const rhi_json_member[]){
+        {"watched", .is = RHI_JSON_ROWS, "objects", .of = {&watched_row_type}},
+        {"types", .is = RHI_JSON_LIST, "types", .of = {&watched_type}},
+        {"living", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "with --living: objects that were marked"},
+        {"refused", .is = RHI_JSON_COUNT | RHI_JSON_OPTIONAL,
+         "with --living: objects that could not be marked"},
+        {NULL}}};
+
 void rhi__refwatch_json(const answer *a)
 {
     rhi_session *s = a->session;

@@ -100,6 +100,21 @@ stack rhi__stack_rows(rhi_session *session, const rhi_reader *reader, const rhi_
     return s;
 }
 
+const rhi_json_type rhi__call_type = {
+    .name = "call",
+    .doc = "A place in the program: a call of a stack, or the innermost one of an event.",
+    .members = (const rhi_json_member[]){
+        {"address", .is = RHI_JSON_ADDRESS, "the return address, or that of the instruction"},
+        {"module", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "the file that it lies in and the offset, as libfoo.so+0x4040"},
+        {"function", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "its function; null: no symbol tells"},
+        {"file", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
+         "the source file of the call; null: not known"},
+        {"line", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "the line of the call; null: not known"},
+        {"inlined", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "true: it was inlined, into the next one of the stack"},
+        {NULL}}};
+
 json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
 {
     json_t *array = json_array();

@@ -2,6 +2,7 @@
 #ifndef RHI_STACKS_H
 #define RHI_STACKS_H
 
+#include "render/json_type.h"
 #include "heap/objects.h"
 #include "session/session.h"
 
@@ -17,6 +18,8 @@ typedef struct rhi_stack_rows {
 /* The calls of a recorded event's stack, innermost first. */
 rhi_stack_rows rhi__stack_rows(rhi_session *session, const rhi_reader *reader,
                                const rhi_event *event);
+
+extern const rhi_json_type rhi__call_type;
 
 /* These, with functions and lines where symbols tell
  * them: an array for JSON, or a line each. */

@@ -32,12 +32,14 @@ enum rhi_reach { RHI_REACH_UNASKED, RHI_REACH_YES, RHI_REACH_NO, RHI_REACH_UNDEC
 
 /* One slot or word that holds an address inside an object: a referrer row. */
 typedef struct rhi_holder {
-    uint8_t kind;     /* enum rhi_holder_kind */
-    uint8_t reach;    /* enum rhi_reach */
-    bool strong;      /* an exact reference that owns a count */
-    bool weak;        /* an exact reference that owns none of this object */
-    bool in_live;     /* fields: the object that has the field is live (not dying) */
-    bool in_garbage;  /* and it is garbage: set where the graph is known; such rows come last */
+    uint8_t kind;  /* enum rhi_holder_kind */
+    uint8_t reach; /* enum rhi_reach */
+    bool strong;   /* an exact reference that owns a count */
+    bool weak;     /* an exact reference that owns none of this object */
+    bool in_live;  /* fields: the object that has the field is live (not dying) */
+    /* that object is garbage, and the one that it holds is not, as far as the graph tells, where
+     * there is one; such rows come last */
+    bool in_garbage;
     uint32_t index;   /* registers: in memory->map.registers; roots: in reader->roots */
     uint64_t address; /* of the word; 0 for a register */
     uint64_t value, target;

@@ -68,14 +68,3 @@ bool rhi__next_piece(rhi_pieces *p, uint64_t *start, uint64_t *end)
     }
     return false;
 }
-
-bool rhi__raw_slot(const rhi_reader *reader, uint64_t address, uint64_t *start, uint64_t *end)
-{
-    const rhi_block *block = reader->has_raw ? rhi__block_at(reader, address) : NULL;
-    if (!block)
-        return false;
-    uint64_t slot = rhi__slot_number(block, address);
-    *start = block->base + slot * block->slot_size;
-    *end = *start + block->slot_size;
-    return block->raw && rhi__bit(block->raw, slot);
-}

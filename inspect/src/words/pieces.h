@@ -22,7 +22,5 @@ typedef struct rhi_pieces {
 rhi_pieces rhi__pieces(const rhi_reader *reader, uint64_t start, uint64_t end, bool in_heap);
 /* The next piece [*start, *end); false: there is no more. */
 bool rhi__next_piece(rhi_pieces *pieces, uint64_t *start, uint64_t *end);
-/* The slot that contains the address; false: it lies in none, or in one that is not raw. */
-bool rhi__raw_slot(const rhi_reader *reader, uint64_t address, uint64_t *start, uint64_t *end);
 
 #endif

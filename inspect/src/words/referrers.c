@@ -87,6 +87,14 @@ typedef struct search {
     rhi_error *error;
 } search;
 
+/* Is a holder garbage, and what it holds is not? */
+static bool is_only_garbage(const search *s, uint32_t from)
+{
+    enum { KNOWN = RHI_GRAPH_REACHED | RHI_GRAPH_CORRUPT };
+    const uint8_t *flags = s->session->graph->flags;
+    return !(flags[from] & KNOWN) && flags[s->target] & KNOWN;
+}
+
 static bool visit_edge(void *context, const rhi_edge *edge)
 {
     search *s = context;
@@ -95,6 +103,7 @@ static bool visit_edge(void *context, const rhi_edge *edge)
     rhi_holder row = rhi__edge_holder(s->reader, edge);
     row.target = 0; /* as a scan gives it */
     row.in_live = !(s->session->graph->flags[edge->from] & RHI_GRAPH_DYING);
+    row.in_garbage = is_only_garbage(s, edge->from);
     s->error = s->visit(s->context, &row);
     return !s->error;
 }
@@ -120,8 +129,11 @@ static rhi_error *visit_fields(search *s)
 static rhi_error *visit_checked(void *context, const rhi_holder *row)
 {
     search *s = context;
+    rhi_holder judged = *row;
+    uint32_t from = rhi__object_index(s->reader, row->from);
     rhi__check_undeclared(s->session, s->reader, row);
-    return s->visit(s->context, row);
+    judged.in_garbage = from != RHI_NO_OBJECT && is_only_garbage(s, from);
+    return s->visit(s->context, &judged);
 }
 
 /* ---- from the index ------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 #include "words/words.h"
 #include "base/search.h"
 #include "base/array.h"
-#include "words/declared.h"
+#include "heap/objects.h"
 #include "words/pieces.h"
 
 #include <inttypes.h>
@@ -123,18 +123,70 @@ static rhi_error *visit_place(scan *s, const rhi_part *part, uint64_t base, uint
                : NULL;
 }
 
+static bool has_vectors(void *context, uint32_t index, const rhi_block *block,
+                        const rhi_header *header, const uint8_t *bytes)
+{
+    const rhi_reader *reader = ((rhi_declarer *)context)->reader;
+    (void)index, (void)block, (void)bytes;
+    return rhi__is_object(header->state) && header->type < reader->types.count &&
+           reader->types.items[header->type].has_vectors;
+}
+
+static rhi_error *declare(void *context, uint32_t index, const rhi_object *object,
+                          const uint8_t *bytes)
+{
+    const rhi_reader *reader = ((rhi_declarer *)context)->reader;
+    (void)index;
+    return rhi__is_object(object->state) && object->type < reader->types.count
+               ? rhi__declare(context, object, bytes)
+               : NULL;
+}
+
+/* Takes over what the graph found; where there is none, reads every object whose type has vectors.
+ */
+static rhi_error *find_declared(scan *s)
+{
+    struct rhi_words *w = s->words;
+    rhi_graph *graph = s->session->graph;
+    if (graph && graph->has_declared) {
+        w->declared = graph->declared;
+        graph->declared = (rhi_declared){0};
+        graph->has_declared = false;
+        w->has_declared = true;
+        return NULL;
+    }
+    rhi_declarer declarer;
+    RHI_TRY(rhi__declare_begin(&declarer, s->reader, &w->declared));
+    rhi_error *error = declarer.any
+                           ? rhi__each_chosen(&s->session->work, s->reader, "looking for vectors",
+                                              has_vectors, declare, &declarer)
+                           : NULL;
+    if (error)
+        rhi__declared_close(&w->declared);
+    w->has_declared = !error;
+    return error;
+}
+
+/* Which words are slots of objects is told by the places of this question alone: to find all words
+ * would take a pass over all objects first. */
+static bool knows_places_alone(const scan *s)
+{
+    const struct rhi_words *w = s->words;
+    bool is_found = w->has_declared || (s->session->graph && s->session->graph->has_declared);
+    return !is_found && s->low >= w->places.low && s->high <= w->places.high;
+}
+
 /* Has an object a slot there? Asked of the words' own piece, where that is known already. */
 static rhi_error *is_slot(scan *s, uint64_t address, bool *result)
 {
     struct rhi_words *w = s->words;
-    if (!w->has_declared && s->low >= w->places.low && s->high <= w->places.high) {
+    if (knows_places_alone(s)) {
         const rhi_piece *piece = rhi__piece_at(&w->places, address);
         *result = piece && piece->is_taken;
         return NULL;
     }
     if (!w->has_declared)
-        RHI_TRY(rhi__declared_open(s->session, s->reader, &w->map, &w->declared));
-    w->has_declared = true;
+        RHI_TRY(find_declared(s));
     *result = rhi__is_declared(&w->declared, address);
     return NULL;
 }
@@ -276,6 +328,32 @@ static rhi_error *scan_pieces(scan *s, int32_t part, uint64_t address, const uin
     return NULL;
 }
 
+/* The next stretch [*start, *end) of the part that may hold words, from *start on, not much longer
+ * than a step; false: there is none. Of a heap's own memory most is objects and their tables. */
+static bool next_stretch(scan *s, const rhi_part *part, uint64_t *start, uint64_t *end)
+{
+    enum { GAP_BYTES = 1 << 12 }; /* read along with what is around it */
+    struct rhi_words *w = s->words;
+    bool is_told = w->has_declared && !s->place && !is_packed(s);
+    uint64_t from = *start, piece, past;
+    *end = part->end;
+    if (!part->in_heap)
+        return from < part->end;
+    *end = *start = part->end;
+    rhi_pieces pieces = rhi__pieces(s->reader, from, part->end, true);
+    pieces.any_slot = s->place != NULL;
+    while (rhi__next_piece(&pieces, &piece, &past)) {
+        if (is_told && rhi__all_declared(&w->declared, piece, past))
+            continue;
+        if (*start == part->end)
+            *start = piece;
+        else if (piece - *end > GAP_BYTES || *end - *start > SCAN_STEP_BYTES)
+            break;
+        *end = past;
+    }
+    return *start < part->end;
+}
+
 static uint64_t piece_bytes(const scan *s, const rhi_part *part, uint64_t from, uint64_t to)
 {
     rhi_pieces pieces = rhi__pieces(s->reader, from, to, part->in_heap);
@@ -293,11 +371,11 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
                                         [RHI_HOLDER_FOREIGN] = "malloc memory",
                                         [RHI_HOLDER_UNKNOWN] = "other memory"};
     const rhi_part *part = &s->words->map.parts.items[index];
-    uint64_t unread = 0;
-    for (uint64_t at = part->start; at < part->end;) {
-        if (part->end - at > SCAN_STEP_BYTES)
-            at = rhi__memory_data_start(s->reader->memory, at, part->end) & ~7ull;
-        uint64_t size = part->end - at < SCAN_STEP_BYTES ? part->end - at : SCAN_STEP_BYTES, got;
+    uint64_t unread = 0, stop;
+    for (uint64_t at = part->start; next_stretch(s, part, &at, &stop);) {
+        if (stop - at > SCAN_STEP_BYTES)
+            at = rhi__memory_data_start(s->reader->memory, at, stop) & ~7ull;
+        uint64_t size = stop - at < SCAN_STEP_BYTES ? stop - at : SCAN_STEP_BYTES, got;
         uint64_t more =
             is_packed(s) && part->end - at - size >= 8 ? 8 : 0; /* one may go on there */
         const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size + more, scratch, &got);
@@ -488,7 +566,7 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
         return visit_kept(&s);
     if (is_inside && !s.kept->too_many && is_all)
         return scan_and_keep(&s);
-    if (is_inside && !s.kept->too_many && s.words->questions++) {
+    if (is_inside && !s.kept->too_many && !knows_places_alone(&s) && s.words->questions++) {
         RHI_TRY(keep_all(&s));
         if (s.kept->is_complete)
             return visit_kept(&s);

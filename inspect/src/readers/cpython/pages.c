@@ -11,7 +11,7 @@
 #include <string.h>
 #include <stdlib.h>
 
-enum { PAGE_BYTES = 4096, PAGES = 1 << 12 };
+enum { PAGE_BYTES = 4096, PAGES = 1 << 12, PAGES_AHEAD = 4 };
 
 struct py_pages {
     uint64_t held[PAGES]; /* which page is in each place, counted from 1; 0: none */
@@ -23,18 +23,43 @@ struct py_pages *rhi__py_pages_make(void)
     return calloc(1, sizeof(struct py_pages)); /* so much of it is touched as is used */
 }
 
+static uint64_t place_of(uint64_t number)
+{
+    return (number + number / PAGES * 61) % PAGES; /* pages in a row have places in a row */
+}
+
+/* How many pages are read at once: some more where the one before was read, too. */
+static uint64_t pages_wanted(const struct py_pages *pages, uint64_t number, uint64_t place)
+{
+    uint64_t room = PAGES - place, row = PAGES - number % PAGES;
+    room = row < room ? row : room;
+    bool goes_on = number && pages->held[place_of(number - 1)] == number;
+    return goes_on && room > PAGES_AHEAD ? PAGES_AHEAD : goes_on ? room : 1;
+}
+
 static const uint8_t *page_at(py_runtime *py, uint64_t number)
 {
+    struct py_pages *pages = py->views->pages;
+    uint64_t place = place_of(number);
+    if (pages->held[place] == number + 1)
+        return pages->bytes[place];
+    uint64_t count = pages_wanted(pages, number, place);
+    memset(&pages->held[place], 0, count * sizeof pages->held[place]);
+    uint64_t got =
+        rhi__memory_read(py->memory, number * PAGE_BYTES, pages->bytes[place], count * PAGE_BYTES);
+    for (uint64_t i = 0; i < got / PAGE_BYTES; i++)
+        pages->held[place + i] = number + i + 1;
+    return got >= PAGE_BYTES ? pages->bytes[place] : NULL;
+}
+
+void rhi__py_forget_read(py_runtime *py)
+{
     py_views *views = py->views;
-    uint64_t place = (number ^ number >> 12) % PAGES;
-    if (views->pages->held[place] == number + 1)
-        return views->pages->bytes[place];
-    views->pages->held[place] = 0;
-    if (rhi__memory_read(py->memory, number * PAGE_BYTES, views->pages->bytes[place], PAGE_BYTES) !=
-        PAGE_BYTES)
-        return NULL;
-    views->pages->held[place] = number + 1;
-    return views->pages->bytes[place];
+    if (py->reader->slot_room > views->room) {
+        memset(views->pages->held, 0, sizeof views->pages->held);
+        views->table = (py_table){0};
+    }
+    views->room = py->reader->slot_room;
 }
 
 uint64_t rhi__py_read(py_runtime *py, uint64_t address, void *buffer, uint64_t size)
@@ -42,9 +67,7 @@ uint64_t rhi__py_read(py_runtime *py, uint64_t address, void *buffer, uint64_t s
     py_views *views = py->views;
     if (!views || size >= PAGE_BYTES || !rhi__range_ok(address, size))
         return rhi__memory_read(py->memory, address, buffer, size);
-    if (py->reader->slot_room > views->room)
-        memset(views->pages->held, 0, sizeof views->pages->held);
-    views->room = py->reader->slot_room;
+    rhi__py_forget_read(py);
     for (uint64_t done = 0; done < size;) {
         uint64_t inside = (address + done) % PAGE_BYTES,
                  step = PAGE_BYTES - inside < size - done ? PAGE_BYTES - inside : size - done;

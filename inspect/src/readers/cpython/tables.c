@@ -70,13 +70,25 @@ static bool open_new(const uint8_t *header, uint64_t keys, py_table *table)
     return true;
 }
 
-bool rhi__py_table_open(py_runtime *py, uint64_t keys, uint64_t values, py_table *table)
+static bool read_table(py_runtime *py, uint64_t keys, py_table *table)
 {
     uint8_t header[KEYS_HEADER];
-    if (keys == 0 || keys % 8 || rhi__py_read(py, keys, header, sizeof header) != sizeof header ||
-        !(py->minor < 11 ? open_old : open_new)(header, keys, table) ||
-        !rhi__range_ok(keys, table->bytes))
+    return keys && keys % 8 == 0 &&
+           rhi__py_read(py, keys, header, sizeof header) == sizeof header &&
+           (py->minor < 11 ? open_old : open_new)(header, keys, table) &&
+           rhi__range_ok(keys, table->bytes);
+}
+
+bool rhi__py_table_open(py_runtime *py, uint64_t keys, uint64_t values, py_table *table)
+{
+    if (py->views)
+        rhi__py_forget_read(py);
+    if (py->views && keys && py->views->table.keys == keys)
+        *table = py->views->table;
+    else if (!read_table(py, keys, table))
         return false;
+    else if (py->views)
+        py->views->table = *table;
     /* 3.13: {u8 capacity, size, embedded, valid} in front of the values */
     table->values = values && py->minor >= 13 ? values + 8 : values;
     return true;

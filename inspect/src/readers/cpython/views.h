@@ -59,9 +59,16 @@ enum py_label {
     PY_LABELS
 };
 
+/* A dict's table. values: where they lie, if apart; 0: they lie in the entries. */
+typedef struct py_table {
+    uint64_t keys, entries, count, values, bytes;
+    uint32_t stride, key_at, value_at;
+} py_table;
+
 typedef struct py_views {
     struct py_pages *pages;
-    uint64_t room; /* of the reader, when something was read last */
+    uint64_t room;  /* of the reader, when something was read last */
+    py_table table; /* of a dict or of instances, that was opened last; keys 0: none */
     rhi_field labels[PY_LABELS];
     struct {
         uint32_t count;
@@ -123,6 +130,8 @@ static inline uint64_t py_word(const py_visit *v, uint64_t offset)
 
 /* NULL: memory is short. Freed with free. */
 struct py_pages *rhi__py_pages_make(void);
+/* Forgets what was read before the pass or question that goes on. */
+void rhi__py_forget_read(py_runtime *py);
 
 /* ---- members.c ------------------------------------------------------------------------------ */
 
@@ -134,11 +143,6 @@ void rhi__py_labels_make(py_runtime *py, py_views *views);
 
 /* ---- tables.c ------------------------------------------------------------------------------- */
 
-/* A dict's table. value_start: of values that lie apart; 0: they lie in the entries. */
-typedef struct py_table {
-    uint64_t keys, entries, count, values, bytes;
-    uint32_t stride, key_at, value_at;
-} py_table;
 /* False: it makes no sense, or cannot be read. values: ma_values, 0 of none. */
 bool rhi__py_table_open(py_runtime *py, uint64_t keys, uint64_t values, py_table *table);
 /* Each visits what the object owns outside, or in its own table; false if the visitor stopped. */

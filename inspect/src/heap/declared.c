@@ -1,24 +1,15 @@
 /* declared.c - the elements of vectors, as a set of words (see declared.h). Only where a vector
  * lies is read, not its elements; what no mapping holds is left out, so that a corrupt count
  * costs no more than memory that is there. */
-#include "words/declared.h"
+#include "heap/declared.h"
 #include "base/array.h"
-#include "words/pieces.h"
+#include "heap/objects.h"
 
 #include <string.h>
 
 enum { PAGE_BYTES = 64 * 64 * 8 };
 enum { TIMES = 3, WORDS_MIN = 1 << 23, HOLE_STEP = 1 << 20 };
 #define WORDS_MAX (1ull << 31) /* corrupt objects may all claim the same big vector */
-
-typedef struct collector {
-    rhi_declared *declared;
-    rhi_reader *reader;
-    uint64_t words, words_max;
-    rhi_word_map *map;
-    bool has_code;       /* of the type of the object that is asked */
-    uint64_t start, end; /* the last piece that was taken whole */
-} collector;
 
 static uint64_t place_of(const rhi_declared *d, uint64_t number)
 {
@@ -65,7 +56,7 @@ static struct rhi_declared_page *page_of(rhi_declared *d, uint64_t address, bool
     return &d->pages.items[d->last];
 }
 
-static rhi_error *add_slots(collector *c, uint64_t at, uint64_t end, uint64_t stride)
+static rhi_error *add_slots(rhi_declarer *c, uint64_t at, uint64_t end, uint64_t stride)
 {
     for (uint64_t checked = at; at < end && end - at >= 8 && c->words < c->words_max;
          at += stride, c->words++) {
@@ -87,7 +78,7 @@ static rhi_error *add_slots(collector *c, uint64_t at, uint64_t end, uint64_t st
 }
 
 /* All words of [start, end). */
-static rhi_error *add_whole(collector *c, uint64_t start, uint64_t end)
+static rhi_error *add_whole(rhi_declarer *c, uint64_t start, uint64_t end)
 {
     c->start = start;
     c->end = end;
@@ -105,18 +96,18 @@ static rhi_error *add_whole(collector *c, uint64_t start, uint64_t end)
 }
 
 /* The raw slot or block of malloc that holds the word. */
-static bool piece_of(collector *c, uint64_t address, uint64_t *start, uint64_t *end)
+static bool piece_of(rhi_declarer *c, uint64_t address, uint64_t *start, uint64_t *end)
 {
     if (rhi__raw_slot(c->reader, address, start, end))
         return true;
-    const rhi_chunk_span *span = rhi__malloc_span(c->map->malloc, address - 16);
-    return span && rhi__malloc_block(c->map->malloc, span, address, start, end);
+    const rhi_chunk_span *span = rhi__malloc_span(c->malloc, address - 16);
+    return span && rhi__malloc_block(c->malloc, span, address, start, end);
 }
 
 /* The slots of one vector, mapping by mapping. */
 static rhi_error *add_span(void *context, uint64_t first, uint64_t count, uint64_t stride)
 {
-    collector *c = context;
+    rhi_declarer *c = context;
     uint64_t end = first + (count - 1) * stride + 8, at = first;
     const rhi_region *region;
     if (at < PAGE_BYTES || (c->has_code && at - c->start < c->end - c->start))
@@ -134,42 +125,29 @@ static rhi_error *add_span(void *context, uint64_t first, uint64_t count, uint64
     return NULL;
 }
 
-static bool has_vectors(void *context, uint32_t index, const rhi_block *block,
-                        const rhi_header *header, const uint8_t *bytes)
+rhi_error *rhi__declare_begin(rhi_declarer *c, rhi_reader *reader, rhi_declared *declared)
 {
-    const collector *c = context;
-    (void)index, (void)block, (void)bytes;
-    return rhi__is_object(header->state) && header->type < c->reader->types.count &&
-           c->reader->types.items[header->type].has_vectors;
-}
-
-static rhi_error *add_object(void *context, uint32_t index, const rhi_object *object,
-                             const uint8_t *bytes)
-{
-    collector *c = context;
-    (void)index;
-    if (!rhi__is_object(object->state) || object->type >= c->reader->types.count)
-        return NULL;
-    c->has_code = c->reader->types.items[object->type].has_code;
-    return rhi__each_span(c->reader, object, bytes, add_span, c);
-}
-
-rhi_error *rhi__declared_open(rhi_session *session, rhi_reader *reader, rhi_word_map *map,
-                              rhi_declared *declared)
-{
-    collector c = {.declared = declared, .reader = reader, .map = map};
-    bool any = false;
-    *declared = (rhi_declared){0};
+    rhi_program *program;
     uint64_t words = reader->memory->core_bytes / 8;
-    c.words_max = words < WORDS_MAX / TIMES - WORDS_MIN ? words * TIMES + WORDS_MIN : WORDS_MAX;
+    *declared = (rhi_declared){0};
+    *c = (rhi_declarer){.declared = declared, .reader = reader};
+    c->words_max = words < WORDS_MAX / TIMES - WORDS_MIN ? words * TIMES + WORDS_MIN : WORDS_MAX;
     for (uint64_t i = 0; i < reader->types.count; i++)
-        any |= reader->types.items[i].has_vectors;
-    rhi_error *error = any ? rhi__each_chosen(&session->work, reader, "looking for vectors",
-                                              has_vectors, add_object, &c)
-                           : NULL;
-    if (error)
-        rhi__declared_close(declared);
-    return error;
+        c->any |= reader->types.items[i].has_vectors;
+    if (!c->any)
+        return NULL;
+    RHI_TRY(rhi__reader_program(reader, &program));
+    c->malloc = &program->malloc;
+    return NULL;
+}
+
+rhi_error *rhi__declare(rhi_declarer *c, const rhi_object *object, const uint8_t *bytes)
+{
+    const rhi_type *type = &c->reader->types.items[object->type];
+    if (!type->has_vectors)
+        return NULL;
+    c->has_code = type->has_code;
+    return rhi__each_span(c->reader, object, bytes, add_span, c);
 }
 
 void rhi__declared_close(rhi_declared *declared)
@@ -184,4 +162,17 @@ bool rhi__is_declared(rhi_declared *declared, uint64_t address)
     const struct rhi_declared_page *page = page_of(declared, address, false);
     uint64_t bit = address % PAGE_BYTES / 8;
     return page && page->bits[bit / 64] >> (bit % 64) & 1;
+}
+
+bool rhi__all_declared(rhi_declared *declared, uint64_t start, uint64_t end)
+{
+    for (uint64_t at = start & ~7ull; at < end;) {
+        const struct rhi_declared_page *page = page_of(declared, at, false);
+        uint64_t bit = at % PAGE_BYTES / 8, count = 64 - bit % 64, wanted = (end - at + 7) / 8;
+        count = wanted < count ? wanted : count;
+        if (!page || ~(page->bits[bit / 64] >> (bit % 64)) & (UINT64_MAX >> (64 - count)))
+            return false;
+        at += count * 8;
+    }
+    return true;
 }

@@ -1,0 +1,42 @@
+"""check_answers.py - runs a unit test, and holds the answers in JSON that it looked at against their schemas (tests/doors/schema.py)."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "doors"))
+import schema  # noqa: E402
+
+
+def documents(path):
+    """They stand in the file one behind the other."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    decoder, at = json.JSONDecoder(strict=False), 0
+    while at < len(text):
+        document, end = decoder.raw_decode(text, at)
+        at = re.compile(r"\s*").match(text, end).end()
+        yield document
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "answers")
+        with open(path, "wb"):
+            pass  # it looks at none, perhaps
+        status = subprocess.run(sys.argv[1:], env={**os.environ, "REFHEAP_ANSWERS": path}, check=False).returncode
+        if status != 0:
+            return status
+        for document in documents(path):
+            wrong = schema.errors_of(document)
+            if wrong:
+                print("no answer by its schema: %s\n%s" % (wrong, json.dumps(document)[:3000]))
+                return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

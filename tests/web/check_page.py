@@ -1,0 +1,119 @@
+"""check_page.py - what people see who open a page that gcexport wrote, in Chromium: a service in Python, a heap of C whose names
+want to be markup and scripts, and one of more objects than a page takes (page.mjs clicks).
+
+Invariant: what is expected is what refheap's other commands say of the same process or core; what a page must look like where
+it differs (control characters, cut lists) is worked out here.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "doors"))
+
+from launch import ROOT, TIMEOUT_SECONDS, Subject, report, require  # noqa: E402
+
+PAGE_OBJECTS = 100000  # as page.h has it
+
+
+class Heap:
+    """A process that waits, or a core, asked by the shell."""
+
+    def __init__(self, shell, target):
+        self.words = [shell, *(["--pid", str(target.pid)] if target.pid else ["--core", target.core, "--exe", target.exe])]
+
+    def ask(self, *words):
+        done = subprocess.run([*self.words, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                              encoding="utf-8", timeout=TIMEOUT_SECONDS)
+        require(done.returncode == 0, "%s: %s", words, done.stderr or done.stdout[-500:])
+        return done.stdout
+
+    def json(self, *words):
+        return json.loads(self.ask(*words, "--json", "--limit=0"))
+
+    def rows(self, sql):
+        return self.json("gcquery", sql)["rows"]
+
+
+def row_of(row):
+    """A reference, as the page has it in two columns."""
+    return "%s %s" % (row["from"], row["name"])
+
+
+def asked(heap, sql, root):
+    found = []
+    for row in heap.rows(sql):
+        refs = heap.json("refs", "--weak", row["address"])
+        found.append({**row, "shown": row["id"], "root": None if row["leaked"] else root,
+                      "referrers": [row_of(holder) for holder in refs["referrers"] if holder["kind"] == "field"],
+                      "referents": ["%s %s" % (slot["name"], slot["target"]) for slot in refs["referents"] if slot["target"]]})
+    return found
+
+
+def expectation(heap, pid, asked_about, root, type_name, searches):
+    leaks, cycles, stat = heap.json("gcleaks"), heap.json("gcgraph", "--cycles"), heap.json("gcstat")
+    objects = sum(one["objects"] for one in stat["heaps"])
+    verdicts = [cycle["verdict"] for cycle in cycles["cycles"]]
+    return {
+        "pid": pid, "objects": objects, "leaked": leaks["objects"], "garbage_cycles": verdicts.count("garbage"), "cycles": len(verdicts),
+        "leaks": [{**group, "shown": group["largest"]} for group in leaks["groups"]],
+        "types": [kind for one in stat["heaps"] for kind in one["types"]], "type": type_name,
+        "asked": asked(heap, asked_about, root), "searches": [{"typed": typed, "objects": len(heap.rows(sql))} for typed, sql in searches],
+        "left_out": max(0, objects - PAGE_OBJECTS), "caveats": [],
+    }
+
+
+def case(arguments, folder, name, target, pid, *details):
+    heap = Heap(arguments.shell, target)
+    path = os.path.join(folder, name + ".html")
+    said = heap.ask("gcexport", path)
+    expected = expectation(heap, pid, *details)
+    if expected["left_out"]:
+        require("left out: %d objects" % expected["left_out"] in said, "it does not say what is left out: %s", said)
+    with open(path, "rb") as file:
+        page = file.read()
+    require(page.count(b"<script") == page.count(b"</script") == 2, "%s has other elements than its own", name)
+    require(b"onerror" not in page and b"attacked" not in page, "%s has names of the heap as they are", name)
+    return {"name": name, "file": path, "expected": expected}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for option in ("shell", "node", "chromium", "packages", "pictures"):
+        parser.add_argument("--" + option, required=True)
+    parser.add_argument("--python", help="one whose heap refheap reads")
+    parser.add_argument("injecting", help="a program")
+    arguments = parser.parse_args()
+
+    def body():
+        with tempfile.TemporaryDirectory() as folder:
+            cases = []
+            columns = "select id, address, size, refcount, retained, leaked from objects where "
+            crowd = (columns + "type = 'member' and serial < 12 or leaked = 'cycle' or type = 'leaf' and serial = 4", "crowd", "member", [
+                ("member#3", "select 1 from objects where id like 'member#3%' or value like '%member#3%'"),
+                (".c:7", "select 1 from objects where site_line = 7 and site_file like '%.c'"),
+                ("</SCRIPT>", "select 1 from objects where type like '%</script>%' or site_function like '%</script>%'")])
+            for name, count in (("injecting", 300), ("crowd", 150000)):
+                with Subject(arguments.injecting, 1, folder, [str(count)]) as subject:
+                    cases.append(case(arguments, folder, name, subject.live(), subject.process.pid, *crowd))
+            if arguments.python:
+                words = [os.path.join(ROOT, "samples", "python", "service.py"), "300"]
+                with Subject(arguments.python, 1, folder, words) as subject:
+                    cases.append(case(arguments, folder, "service", subject.core(), subject.process.pid, columns + (
+                        "id in (select min(id) from objects where type in ('Session', 'Connection', 'list') group by type)"),
+                        "", "Session", [("'user 17", "select 1 from objects where value like '%''user 17%'")]))
+            path = os.path.join(folder, "cases.json")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(cases, file)
+            done = subprocess.run([arguments.node, os.path.join(HERE, "page.mjs"), arguments.chromium, arguments.packages,
+                                   arguments.pictures, path], check=False, timeout=2 * TIMEOUT_SECONDS)
+            require(done.returncode == 0, "the browser says otherwise")
+    return report(body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

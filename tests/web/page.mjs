@@ -1,0 +1,246 @@
+// page.mjs - reads pages of gcexport in a browser as a person would: by clicks, keys and the back button.
+//
+//     node page.mjs CHROMIUM PACKAGES PICTURES CASES.json
+//
+// CASES: [{name, file, expected}], what refheap itself says of the same heap. Invariant: each text is compared with that; how
+// long an interaction took is printed, and no more.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { openPage, startBrowser } from "./browser.mjs";
+
+const [chromium, packages, pictures, cases] = process.argv.slice(2);
+const browser = await startBrowser(chromium, packages);
+
+const text = locator => locator.innerText();
+const grouped = number => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+
+// The place that was gone to is there when its heading is: the same text, or one that a pattern matches.
+async function arrives(page, wanted) {
+    const found = () => text(page.locator("main h2").first());
+    const isThere = said => typeof wanted === "string" ? said === wanted : wanted.test(said);
+    for (let tries = 0; tries < 200 && !isThere(await found()); tries++)
+        await page.waitForTimeout(20);
+    assert.ok(isThere(await found()), `at ${await found()}, and not at ${wanted}`);
+}
+const rows = (page, section) => page.locator(`section[aria-labelledby=${section}] tbody tr`);
+
+async function cells(page, selector) {
+    return page.locator(selector).evaluateAll(list => list.map(row => [...row.cells].map(cell => cell.innerText.trim())));
+}
+
+// The rows of the table behind a heading of an object's page, all of them.
+async function under(page, title) {
+    const part = page.locator(`h3:text-matches("^${title}") + .table`);
+    for (let more = part.locator(".more button"); await more.count(); )
+        await more.click();
+    return part.locator("tbody tr").evaluateAll(list => list.map(row => [...row.cells].map(cell => {
+        const link = cell.querySelector("a");
+        return (link ?? cell).innerText.trim();
+    })));
+}
+
+// ---- what a person asks ------------------------------------------------------------------------
+
+async function headline({ page, expected }) {
+    const figures = await page.locator(".figures b").allInnerTexts();
+    assert.equal(figures[0], grouped(expected.objects));
+    assert.equal(figures[2], grouped(expected.leaked));
+    assert.equal(figures[3], grouped(expected.garbage_cycles));
+    assert.match(await text(page.locator("h1")), new RegExp(`process ${expected.pid}$`));
+    const verdict = await text(page.locator(".verdict"));
+    assert.ok(verdict.startsWith(expected.leaked ? `${grouped(expected.leaked)} object` : "No leak was found"), verdict);
+}
+
+async function leaks({ page, expected }) {
+    await page.click("nav a:text-is('Leaks')");
+    await arrives(page, "Leaks");
+    const found = (await cells(page, "section[aria-labelledby=leaks] tbody tr")).map(row => [row[0].replace(" ", "_"), row[3], row[4], row[5]]);
+    assert.deepEqual(found, expected.leaks.map(leak => [leak.cause, ...[leak.count, leak.objects, leak.bytes].map(grouped)]));
+    await rows(page, "leaks").first().locator("td.what a").click();
+    await arrives(page, expected.leaks[0].shown);
+    assert.match(await text(page.locator("h3:text-is('Why it is leaked') + p")), /^It is leaked/);
+    await page.goBack();
+    await arrives(page, "Leaks");
+    await rows(page, "leaks").first().locator("td a").first().click();
+    await arrives(page, /^Leak: /);
+    await page.goBack();
+    await arrives(page, "Leaks");
+}
+
+async function cycles({ page, expected }) {
+    await page.click("nav a:text-is('Cycles')");
+    await arrives(page, "Cycles");
+    assert.match(await text(page.locator("section p").first()),
+        new RegExp(`^${grouped(expected.cycles)} cycles? of references: ${grouped(expected.garbage_cycles)} garbage, `));
+    await rows(page, "cycles").first().locator("td a").first().click();
+    await arrives(page, /^Cycle of \d+ objects: garbage$/);
+    const member = page.locator("section tbody tr td.what a").first(), name = await text(member);
+    await member.click();
+    await arrives(page, name);
+    assert.equal(await page.locator("dt:text-is('in a cycle') + dd a").count(), 1);
+}
+
+async function types({ page, expected }) {
+    await page.click("nav a:text-is('Types')");
+    await arrives(page, "Types");
+    await page.locator("th button:text-is('bytes')").click();
+    for (const more = page.locator(".more button"); await more.count(); )
+        await more.click();
+    const found = await cells(page, "section[aria-labelledby=types] tbody tr");
+    const wanted = expected.types.map(type => [type.count, type.bytes, type.retained].map(grouped).join()).sort();
+    assert.deepEqual(found.map(row => row.slice(1, 4).join()).sort(), wanted);
+    const bytes = found.map(row => Number(row[2].replaceAll(",", "")));
+    assert.deepEqual(bytes, bytes.slice().sort((a, b) => b - a));
+    assert.equal(await page.locator("th[aria-sort=descending]").innerText(), "bytes");
+    await page.fill("#filter", expected.type.toUpperCase());
+    assert.equal(await rows(page, "types").count(), 1);
+    await rows(page, "types").first().locator("a").click();
+    await arrives(page, /^Type /);
+}
+
+// Each object that is asked about: its facts, who holds it, what it holds, and, if it is held, why.
+async function objects({ page, expected }) {
+    for (const object of expected.asked) {
+        await page.evaluate(address => { location.hash = `#/object/${address}`; }, object.address);
+        await arrives(page, object.shown);
+        const fact = name => text(page.locator(`dt:text-is("${name}") + dd`));
+        assert.equal(await fact("its own bytes"), grouped(object.size));
+        assert.equal((await fact("retains")).split(" ")[0], grouped(object.retained));
+        assert.equal(await fact("count"), object.refcount === null ? "none: it is immortal" : grouped(object.refcount));
+        const held = (await under(page, "Held by")).filter(row => row[1] !== "").map(row => `${row[0]} ${row[1]}`);
+        assert.deepEqual(held.sort(), object.referrers.sort(), `who holds ${object.shown}`);
+        const holds = (await under(page, "Holds")).filter(row => object.referents.length && row[2] !== "").map(row => `${row[0]} ${row[1]}`);
+        assert.deepEqual(holds.filter(row => !row.endsWith(" NULL")).sort(), object.referents.sort(), `what ${object.shown} holds`);
+        if (object.root !== null) {
+            const path = await page.locator(".path li").allInnerTexts();
+            assert.ok(path[0].includes(object.root), `${path} has no ${object.root}`);
+            assert.ok(path.at(-1).includes(object.shown), `${path} does not end there`);
+        }
+    }
+}
+
+// From an object to who holds it, to what that holds, and back, by clicks alone.
+async function walk({ page, expected }) {
+    const [start] = expected.asked.filter(object => object.referrers.length);
+    await page.evaluate(address => { location.hash = `#/object/${address}`; }, start.address);
+    await arrives(page, start.shown);
+    const holder = page.locator("h3:text-matches('^Held by') + .table td.what a").first();
+    const name = await text(holder);
+    await holder.click();
+    await arrives(page, name);
+    await page.goBack();
+    await arrives(page, start.shown);
+}
+
+async function map({ page }) {
+    await page.click("nav a:text-is('Map')");
+    await arrives(page, "What keeps the memory");
+    const top = await page.locator(".cell").count();
+    assert.ok(top > 0 && top < 1000, `${top} areas`);
+    const inner = page.locator(".cell.inner").first();
+    const label = (await inner.getAttribute("aria-label")).split(" retains ")[0];
+    await inner.focus();
+    await page.keyboard.press("Enter");
+    await arrives(page, `What ${label} alone keeps`);
+    await page.locator(".trail a:text-is('everything')").click();
+    await arrives(page, "What keeps the memory");
+}
+
+async function search({ page, expected }) {
+    for (const { typed, objects: wanted } of expected.searches) {
+        await page.locator("main h2").first().focus();
+        await page.keyboard.press("/");
+        await page.keyboard.type(typed);
+        await page.keyboard.press("Enter");
+        await page.waitForFunction(hash => location.hash === hash, `#/search/${encodeURIComponent(typed)}`);
+        const said = await text(page.locator("section[aria-labelledby=search] p").first());
+        assert.match(said, new RegExp(`^${grouped(wanted)} objects? with`), typed);
+    }
+    await page.goBack();
+}
+
+async function warnings({ page, expected }) {
+    const said = await page.locator(".warnings li").allInnerTexts();
+    if (expected.left_out)
+        assert.ok(said.some(line => line.includes(`None of the other ${grouped(expected.left_out)} retains more than`)), said.join());
+    for (const words of expected.caveats)
+        assert.ok(said.some(line => line.includes(words)), `${said} does not say ${words}`);
+    assert.equal(said.length, (expected.left_out ? 1 : 0) + (expected.caveats.length ? 1 : 0));
+}
+
+// No name became more than text, and nothing that a script of it could do would work.
+async function isSealed({ page }) {
+    const found = await page.evaluate(async () => {
+        const violated = new Promise(done => addEventListener("securitypolicyviolation", event => done(event.effectiveDirective)));
+        const tries = {};
+        const attempt = (name, what) => { try { what(); tries[name] = "worked"; } catch { tries[name] = "refused"; } };
+        attempt("markup", () => { document.createElement("p").innerHTML = "<b>x</b>"; });
+        attempt("script", () => { document.createElement("script").text = "1"; });
+        attempt("eval", () => { setTimeout("window.attacked = 1", 0); });
+        await fetch("http://127.0.0.1:9/").catch(() => {});
+        return { tries, violated: await violated, attacked: window.attacked,
+            elements: document.querySelectorAll("img, iframe, object, embed, link, svg, base, [onerror], [onload]").length,
+            scripts: document.scripts.length };
+    });
+    assert.deepEqual(found, { tries: { markup: "refused", script: "refused", eval: "refused" }, violated: found.violated,
+        attacked: undefined, elements: 0, scripts: 1 });
+    assert.match(found.violated, /connect-src|require-trusted-types-for/);
+}
+
+async function hasNoHidden({ page }) {
+    const all = await page.evaluate(() => document.body.innerText);
+    assert.doesNotMatch(all, /[\u0001-\u0008\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/);
+}
+
+// How long an interaction keeps a person waiting: until what it changed is laid out, and painted.
+async function measure({ page, name, expected }) {
+    const places = ["#/", "#/types", "#/type/0", "#/map", "#/cycles", "#/leaks", "#/sites", `#/search/${encodeURIComponent(expected.type)}`,
+        "#/search/a", ...expected.asked.slice(0, 4).map(object => `#/object/${object.address}`)];
+    const took = await page.evaluate(async places => {
+        const times = [];
+        for (const place of places) {
+            const start = performance.now();
+            location.hash = place;
+            await new Promise(done => addEventListener("hashchange", done, { once: true }));
+            await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+            times.push(performance.now() - start);
+        }
+        return times;
+    }, ["#/nowhere", ...places]);
+    const times = took.slice(1);
+    console.log(`${name}: from a click to the paint, ms: ${places.map((place, i) => `${place.slice(0, 24)} ${times[i].toFixed(0)}`).join(", ")}`);
+    console.log(`${name}: the longest ${Math.max(...times).toFixed(0)} ms`);
+}
+
+async function takePictures({ page, name, expected }) {
+    const shots = [["summary", "#/"], ["map", "#/map"], ["types", "#/types"], ["cycles", "#/cycles"], ["object", `#/object/${expected.asked[0].address}`]];
+    for (const scheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme: scheme });
+        for (const [what, hash] of shots) {
+            await page.evaluate(place => { location.hash = place; }, hash);
+            await page.waitForTimeout(50);
+            await page.screenshot({ path: join(pictures, `page-${name}-${what}-${scheme}.png`) });
+        }
+    }
+}
+
+for (const { name, file, expected } of JSON.parse(readFileSync(cases, "utf8"))) {
+    const started = performance.now();
+    const opened = await openPage(browser, file);
+    console.log(`${name}: ${expected.objects} objects, opened in ${(performance.now() - started).toFixed(0)} ms`);
+    const { page } = opened;
+    for (const step of [headline, warnings, leaks, cycles, types, objects, walk, map, search, measure, takePictures]) {
+        await step({ page, name, expected }).catch(error => {
+            error.message = `${name}, ${step.name}: ${error.message}`;
+            throw error;
+        });
+        opened.check();
+        await hasNoHidden({ page });
+    }
+    opened.wrong.length = 0;
+    await isSealed({ page });
+    await page.close();
+}
+await browser.close();
+console.log("every page said what refheap says");
