@@ -603,7 +603,7 @@ START_TEST(holders_of_all_elements_of_a_large_list_are_told)
     enum { ITEMS = 0, ITEM_COUNT = 8, MANY = 14000 };
     static const fake_field fields[] = {FAKE_VECTOR("items", ITEMS, ITEM_COUNT)};
     static uint64_t items[2 * MANY];
-    world w = world_new((unsigned)_i);
+    world w = world_new(_i);
     uint32_t bag = fake_type(w.space, "bag", 16, fields, 1);
     uint64_t list = fake_new(w.heap, bag, 1, 0);
     for (unsigned i = 0; i < MANY; i++)
