@@ -49,13 +49,13 @@ def check_help():
 
 
 def check_completion(target):
-    lines = ("objat -", "objat --l", "objat *keep", "refheap objat keeper->child[1]->sco", "gcfind --type=pers", "refs pers")
+    lines = ("objat -", "objat --l", "objat *keep", "refheap objat keeper->child[1]->sco", "gcfind --type=pers", "refs person#")
     answers = [said.splitlines() for said in say(target, *("complete " + line for line in lines), before=["frame function main"])[0:len(lines)]]
     options, limits, own, member, types, ids = answers
     require(options and all(each.startswith("objat --") for each in options), "options: %s", options)
     require(limits == ["objat --ledger", "objat --limit="] and own == ["objat *keeper"], "%s, %s", limits, own)
     require(member == ["refheap objat keeper->child[1]->score"] and types == ["gcfind --type=person"], "%s, %s", member, types)
-    require("refs person#" in ids, "names of objects: %s", ids)
+    require(ids == ["refs person#1", "refs person#2", "refs person#3"], "names of objects, and of one whose slot remembers it: %s", ids)
 
 
 def check_settings(target):

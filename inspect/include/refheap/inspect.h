@@ -202,7 +202,8 @@ const char *rhi_session_describe(rhi_session *session, const rhi_target *target,
 const char *rhi_describes(void);
 
 /* Completions of the last word of `line` for a command: newline-separated whole words (options,
- * "type#" names, file names are left to the door), cut at `size`. Returns how many there are. */
+ * "type#" and then "type#12", file names are left to the door), cut at `size`. Returns how many
+ * there are. */
 size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *command,
                     const char *line, char *buffer, size_t size);
 

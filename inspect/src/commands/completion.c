@@ -1,5 +1,7 @@
 /* completion.c - what may stand next on a line (see command.h). */
 #include "commands/command.h"
+#include "graph/graph.h"
+#include "heap/objects.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,6 +50,44 @@ static void offer_types(completions *c, rhi_session *session, const rhi_target *
     }
     rhi__error_free(error);
     rhi__session_use(session, NULL);
+}
+
+/* Of a large heap not all are looked at: a user waits. */
+enum { OFFERED_MAX = 50, SEEN_MAX = 1 << 20 };
+typedef struct naming {
+    completions *c;
+    const rhi_reader *reader;
+    uint64_t seen;
+} naming;
+
+static rhi_error *offer_object(void *context, uint32_t index, const rhi_object *object,
+                               const uint8_t *bytes)
+{
+    naming *n = context;
+    char id[RHI_ID_SIZE];
+    (void)index;
+    (void)bytes;
+    rhi__object_id(n->reader, object, id, sizeof id);
+    if (!object->damaged)
+        offer(n->c, id, "");
+    return ++n->seen >= SEEN_MAX || n->c->count >= OFFERED_MAX ? rhi__error("enough") : NULL;
+}
+
+/* The names of objects, also of dead ones whose slots remember them, for a word that has a type
+ * already: "node#1". */
+static void offer_objects(completions *c, rhi_session *session, const rhi_target *target)
+{
+    rhi_reader *reader;
+    rhi__run_start(session, target, "complete");
+    session->work.show = NULL;
+    rhi_error *error = rhi__session_reader(session, &reader);
+    if (!error) {
+        rhi__begin_question(reader);
+        error = rhi__each_object(&session->work, reader, "naming objects", offer_object,
+                                 &(naming){.c = c, .reader = reader});
+    }
+    rhi__error_free(error);
+    rhi__run_end(session);
 }
 
 /* What the options of a line say about its last word. */
@@ -115,6 +155,8 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
             offer(&c, o->name, o->argument ? "=" : "");
     if (last.value_of && strcmp(last.value_of->name, "--type") == 0)
         offer_types(&c, session, target, last.is_value_alone ? "" : "--type=", false);
+    else if (rhi_expects(name, line) == RHI_EXPECTS_EXPRESSION && strpbrk(last.text, "#@"))
+        offer_objects(&c, session, target);
     else if (rhi_expects(name, line) == RHI_EXPECTS_EXPRESSION && last.text[0] != '-')
         offer_types(&c, session, target, "", true);
     return c.count;
