@@ -60,7 +60,7 @@ static void gather_past(answer *a)
 
 static rhi_error *find_holders(answer *a, rhi_holders *holders)
 {
-    RHI_TRY(rhi__who_holds(a->session, a->reader, &a->object, false, holders));
+    RHI_TRY(rhi__who_holds(a->session, a->reader, &a->object, 0, holders));
     return rhi__add_packed_holders(a->session, a->reader, &a->object, holders);
 }
 

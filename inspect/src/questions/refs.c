@@ -67,10 +67,14 @@ static rhi_error *gather_above(answer *a)
 static rhi_error *gather_referrers(answer *a)
 {
     rhi_graph *graph;
-    /* it is needed anyhow: then it tells which holders are garbage, too */
-    if (a->asked.path || a->asked.depth > 1)
+    unsigned wanted = a->asked.weak ? RHI_HOLDERS_WEAK : 0;
+    /* it is needed anyhow: then it tells which holders are garbage, too. What a session happens to
+     * know changes no order: the same question has the same answer everywhere. */
+    if (a->asked.path || a->asked.depth > 1) {
         RHI_TRY(rhi__session_graph(a->session, &graph));
-    RHI_TRY(rhi__who_holds(a->session, a->reader, &a->object, a->asked.weak, &a->holders));
+        wanted |= RHI_HOLDERS_GARBAGE_LAST;
+    }
+    RHI_TRY(rhi__who_holds(a->session, a->reader, &a->object, wanted, &a->holders));
     rhi__say_left_out(a->session, &a->holders, a->asked.limit);
     RHI_TRY(rhi__add_packed_holders(a->session, a->reader, &a->object, &a->holders));
     rhi__name_holders(a->session, a->reader, &a->holders, a->asked.limit);

@@ -11,13 +11,14 @@ enum { KEPT_MAX = 1 << 14 };
 
 typedef struct asked {
     uint64_t address, end;
-    bool weak, has_graph;
+    unsigned wanted; /* of enum rhi_holders_wanted */
+    bool has_graph;
     rhi_holders rows;
 } asked;
 
 typedef struct gathering {
     uint64_t target;
-    bool weak;
+    unsigned wanted;
     rhi_holders *holders;
 } gathering;
 
@@ -26,7 +27,9 @@ static rhi_error *add_row(void *context, const rhi_holder *holder)
     const gathering *g = context;
     rhi_holder row = *holder;
     row.target = g->target;
-    return row.weak && !g->weak ? NULL : rhi__collect_holder(g->holders, &row);
+    row.in_garbage = row.in_garbage && g->wanted & RHI_HOLDERS_GARBAGE_LAST;
+    return row.weak && !(g->wanted & RHI_HOLDERS_WEAK) ? NULL
+                                                       : rhi__collect_holder(g->holders, &row);
 }
 
 static void free_asked(void *value)
@@ -79,19 +82,19 @@ static rhi_error *give_again(rhi_session *session, rhi_reader *reader, const ask
 }
 
 rhi_error *rhi__who_holds(rhi_session *session, rhi_reader *reader, const rhi_object *object,
-                          bool weak, rhi_holders *holders)
+                          unsigned wanted, rhi_holders *holders)
 {
     const asked *last = rhi__kept(&session->kept, free_asked);
     asked question = {.address = object->address,
                       .end = rhi__object_end(object),
-                      .weak = weak,
+                      .wanted = wanted,
                       .has_graph = session->graph != NULL};
     if (last && last->address == question.address && last->end == question.end &&
-        last->weak == weak && last->has_graph == question.has_graph)
+        last->wanted == wanted && last->has_graph == question.has_graph)
         return give_again(session, reader, last, holders);
-    gathering g = {.target = object->address, .weak = weak, .holders = holders};
+    gathering g = {.target = object->address, .wanted = wanted, .holders = holders};
     RHI_TRY(rhi__reader_load(reader));
-    RHI_TRY(rhi__each_referrer(session, reader, object, weak, add_row, &g));
+    RHI_TRY(rhi__each_referrer(session, reader, object, wanted & RHI_HOLDERS_WEAK, add_row, &g));
     RHI_TRY(rhi__each_word(session, reader, question.address, question.end, add_row, &g));
     rhi__sort_holders(holders);
     return keep_rows(session, &question, holders);

@@ -37,8 +37,8 @@ typedef struct rhi_holder {
     bool strong;   /* an exact reference that owns a count */
     bool weak;     /* an exact reference that owns none of this object */
     bool in_live;  /* fields: the object that has the field is live (not dying) */
-    /* that object is garbage, and the one that it holds is not, as far as the graph tells, where
-     * there is one; such rows come last */
+    /* that object is garbage, and the one that it holds is not: the graph tells, where it is asked
+     * for that; such rows come last */
     bool in_garbage;
     uint32_t index;   /* registers: in memory->map.registers; roots: in reader->roots */
     uint64_t address; /* of the word; 0 for a register */
