@@ -46,6 +46,9 @@ START_TEST(an_address_that_is_an_objects_is_described_and_no_other)
     w.t->state++;
     check_text(&w, a, "node#1 rc=3 (provisional)");
     fake_put(w.t, a + w.space->c[RH_MC_object_type], 999, 2);
+    check_text(&w, a, "damaged: its header contradicts itself (provisional)");
+    fake_phase(w.heap, RH_PHASE_IDLE);
+    w.t->state++;
     check_text(&w, a, "damaged: its header contradicts itself");
     world_free(&w);
 }
