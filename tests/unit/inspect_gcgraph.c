@@ -438,7 +438,7 @@ END_TEST
 
 START_TEST(long_labels_are_cut_and_whole_in_the_tooltip)
 {
-    char path[] = "/tmp/refheap-test-XXXXXX", line[96], name[100] = {0};
+    char path[] = "/tmp/refheap-test-XXXXXX", line[128], name[100] = {0};
     world w = world_new(_i);
     close(mkstemp(path));
     memset(name, 'n', sizeof name - 1);
