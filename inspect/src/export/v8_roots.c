@@ -95,8 +95,8 @@ static rhi_error *group_words(rhi_root_groups *g, unsigned bit, uint64_t *at)
 /* The group of the kind, and not of one thread, at the end: it is made where it is not there. */
 static rhi_error *last_group(rhi_root_groups *g, unsigned bit, rhi_root_group **group)
 {
-    const rhi_root_group *last = &g->groups.items[g->groups.count - 1];
-    if (g->groups.count == 0 || last->bit != bit || last->lwp)
+    const rhi_root_group *last = g->groups.count ? &g->groups.items[g->groups.count - 1] : NULL;
+    if (!last || last->bit != bit || last->lwp)
         RHI_TRY(add_group(g, bit, 0, 0));
     *group = &g->groups.items[g->groups.count - 1];
     return NULL;
@@ -128,7 +128,8 @@ rhi_error *rhi__root_groups_find(rhi_export *export, rhi_root_groups *groups)
     groups->export = export;
     RHI_TRY(rhi__each_word(query->session, query->reader, query->reader->lowest,
                            query->reader->highest, take_word, groups));
-    qsort(groups->words.items, groups->words.count, sizeof *groups->words.items, word_order);
+    if (groups->words.count) /* qsort takes no NULL */
+        qsort(groups->words.items, groups->words.count, sizeof *groups->words.items, word_order);
     rhi__name_holders(query->session, query->reader, &groups->words, NAMED_MAX);
     return make_groups(groups);
 }
