@@ -89,12 +89,14 @@ class Check:
         about("free bytes", told["free_bytes"], allocator["free"], 1 << 16)
 
     def check_dead(self):
-        """Of instances: their blocks are free, or used again, by an object that may begin elsewhere."""
+        """Of instances: their blocks are free, or used again, by an object that may begin elsewhere, and may be gone, too: then
+        Python may keep the block."""
         asked = some(self.truth["dead"], PLACES_ASKED)
         for address, document in zip(asked, self.places(asked), strict=True):
             block = address - PREFIX
             is_free = block in free_blocks(self.memory, block)
-            same("0x%x is free" % address, document["status"] in ("freed", "unused"), is_free)
+            is_kept = "keeps it for the next object" in (document["remark"] or "")
+            same("0x%x is free" % address, document["status"] in ("freed", "unused") and not is_kept, is_free)
             if is_free and document["status"] == "freed":
                 same("who was at 0x%x" % address, document["previous"][0]["id"], "Thing@0x%x" % address)
                 self.told += 1
