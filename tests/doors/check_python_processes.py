@@ -3,7 +3,7 @@
 Each process has a cycle that nobody holds in each of its heaps; gcleaks must find just these, live and on a core. A C
 program with a heap of refheap's that embeds Python answers for both formats; before Python begins and after it has ended
 there is no Python to be asked about, and refheap's heap is still answered for. Where malloc's heap adjoins the program's
-data, nothing is missing. With PYTHONMALLOC and -X dev the random graphs are what they are without. Names that only the
+data, nothing is missing. Of a program that just imports modules nothing is left open. With PYTHONMALLOC and -X dev the random graphs are what they are without. Names that only the
 program's file has are read from there, if it is the file of the core.
 
 Invariant: what must be found comes from the programs' lines.
@@ -192,7 +192,21 @@ def check_names(arguments):
             asker.run()
 
 
-CHECKS = {"interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "namespaces": check_namespaces, "variants": check_variants, "names": check_names}
+def check_ordinary(arguments):
+    """Where nothing is wrong, all is said: answers are complete, and there is no leak."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Target(folder, 1, HERE + "/ordinary_python.py")
+        with target.start() as subject:
+            places = {"live": subject.live, "gcore": lambda: gcore_of(subject.live(), folder), "core": subject.core}  # which ends it
+            for where, place in places.items():
+                asker = Asker(PipedShell(arguments.shell), place(), "ordinary, " + where)
+                asker.ask("gcleaks", "", lambda document: same("leaks", document["leaks"], []))
+                asker.ask("gcverify", "", lambda document: same("problems", document["problems"], []))
+                asker.ask("gcfind", "--type=Thing", lambda document: same("things", document["total"], subject.truth["things"]))
+                asker.run()
+
+
+CHECKS = {"ordinary": check_ordinary, "interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "namespaces": check_namespaces, "variants": check_variants, "names": check_names}
 
 
 def main():

@@ -230,22 +230,28 @@ static const char *wrong_in(py_runtime *py, const py_type *type)
     return why ? why : wrong_members(py, type, &f);
 }
 
-/* Who assigns to `__bases__` changes the two words one after the other, and so does who frees the
- * class, which has no count then. */
+/* Each instance of a class has a count of it, and so has what is derived from it: a class without
+ * one has none of these. It is being freed, or was: freed memory still leads to it, and its words
+ * need not fit together any more. */
+static bool is_gone(py_runtime *py, const py_type *type)
+{
+    uint64_t count;
+    return type->is_heap_type && rhi__memory_u64(py->memory, type->address, &count) && count == 0;
+}
+
+/* Who assigns to `__bases__` changes the two words one after the other. */
 static bool may_be_changing(py_runtime *py, const py_type *type)
 {
     bool is_known;
-    uint64_t count;
-    return (rhi__memory_u64(py->memory, type->address, &count) && count == 0) ||
-           (py->at_hand &&
-            py->at_hand(py, type->address, type->address + type->basicsize, &is_known));
+    return py->at_hand &&
+           py->at_hand(py, type->address, type->address + type->basicsize, &is_known);
 }
 
 void rhi__py_check_types(py_runtime *py, uint64_t first)
 {
     for (uint64_t i = first; i < py->types.count; i++) {
         const py_type *type = &py->types.items[i];
-        const char *why = wrong_in(py, type);
+        const char *why = is_gone(py, type) ? NULL : wrong_in(py, type);
         if (why == not_among_bases && may_be_changing(py, type))
             rhi__reader_problem(
                 py->reader,
