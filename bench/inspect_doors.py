@@ -56,19 +56,19 @@ def anonymous_bytes(pid):
         return None
 
 
-def watch(command, environment, folder):
+def watch(command, environment, folder, timeout=TIMEOUT_SECONDS):
     """Runs a command to its end: exit status, its output and errors, and samples (when, anonymous bytes)."""
     samples = []
     with open(folder / "out", "w+", encoding="utf-8") as out, open(folder / "err", "w+", encoding="utf-8") as err:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment)
-        deadline = time.perf_counter() + TIMEOUT_SECONDS
+        deadline = time.perf_counter() + timeout
         try:
             while process.poll() is None:
                 size = anonymous_bytes(process.pid)
                 if size is not None:
                     samples.append((time.perf_counter(), size))
                 if time.perf_counter() > deadline:
-                    raise Trouble(f"still running after {TIMEOUT_SECONDS} s")
+                    raise Trouble(f"still running after {timeout} s")
                 time.sleep(SAMPLE_SECONDS)
         finally:
             if process.poll() is None:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+import inspect_exports as exports
 import inspect_heaps as heaps
 import inspect_peers as peers
 import inspect_python as python
@@ -253,7 +254,7 @@ def print_absent_peers(options):
 
 
 def add_options(parser):
-    names = ", ".join(question.name for question in QUESTIONS)
+    names = ", ".join([*(question.name for question in QUESTIONS), *exports.NAMES])
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="sessions per figure (default 3)")
     parser.add_argument("--only", metavar="A,B", help=f"questions, of {names}")
     parser.add_argument("--sizes", metavar="A,B", help=f"held objects (default {SIZES}; of python 100k, too)")
@@ -288,7 +289,7 @@ def check_options(parser, options):
         parser.error("--runs: at least 1")
     if options.keep and not options.cores:
         parser.error("--keep: in which folder? give --cores, too")
-    names = [question.name for question in QUESTIONS]
+    names = [*(question.name for question in QUESTIONS), *exports.NAMES]
     options.only = chosen(parser, "--only", options.only, names) if options.only else []
     options.shapes = chosen(parser, "--shapes", options.shapes, SHAPES)
     options.sources = chosen(parser, "--from", options.sources, SOURCES)
@@ -329,7 +330,8 @@ def core_of(heap, runner, folder):
 
 def ask_of_core(runner, heap, folder, tables, document):
     core = core_of(heap, runner, folder)
-    rows = runner.measure(heap, "core", Target(heap.exe(runner.build), core=str(core.path)), core.truth)
+    target = Target(heap.exe(runner.build), core=str(core.path))
+    rows = runner.measure(heap, "core", target, core.truth)
     print(heap_line(heap, "core", core.truth, core))
     print_rows(rows, core.truth["objects"])
     if heap.is_python:
@@ -341,8 +343,17 @@ def ask_of_core(runner, heap, folder, tables, document):
             document["floor"].append({"heap": heap.title, **times})
         except Trouble as trouble:
             runner.failures.append(f"{heap.title}: floor: {trouble}")
+    ask_files(runner, heap, core, target, rows, document)
     tables.append((rows, core.truth["objects"]))
     discard(runner.options, core)
+
+
+def ask_files(runner, heap, core, target, rows, document):
+    """Of gcexport, where the shell is asked."""
+    shells = [door for door in runner.doors if door.name == "shell"]
+    graphs = [min(row.first) for row in rows if (row.door.name, row.question.name) == ("shell", "gcstat") and row.first]
+    if shells and "gcexport" in runner.verbs:
+        document["files"].append(exports.measure(runner, heap, core, target, shells[0], graphs[0] if graphs else None))
 
 
 def ask_of_process(runner, heap, tables):
@@ -448,7 +459,7 @@ def run(options):
         versions = {package: host.version_of(package) for package in ("gcc", "gdb", "lldb-19", "libc6", "python3.11")}
         print_head(options, machine, needs, warnings, versions)
         runner = Runner(options, doors, verbs, build, folder)
-        document = {"machine": machine, "packages": versions, "runs": options.runs, "floor": [], "itself": [], "peers": []}
+        document = {"machine": machine, "packages": versions, "runs": options.runs, "floor": [], "itself": [], "peers": [], "files": []}
         times, ticks, began = host.cpu_times(None), host.own_ticks(), time.monotonic()
         measure_all(options, runner, wanted, cores, document)
         warnings += report_end(times, ticks, began)

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openPage, startBrowser } from "./browser.mjs";
+import { timeClicks } from "./clicks.mjs";
 
 const [chromium, packages, pictures, cases] = process.argv.slice(2);
 const browser = await startBrowser(chromium, packages);
@@ -200,36 +201,11 @@ async function hasNoHidden({ page }) {
     assert.doesNotMatch(all, /[\u0001-\u0008\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/);
 }
 
-// How long an interaction keeps a person waiting: until what it changed is laid out, and painted.
 async function measure({ page, name, expected }) {
-    const places = ["#/", "#/types", "#/type/0", "#/map", "#/cycles", "#/leaks", "#/sites", `#/search/${encodeURIComponent(expected.type)}`,
-        "#/search/a", ...expected.asked.slice(0, 4).map(object => `#/object/${object.address}`)];
-    const took = await page.evaluate(async places => {
-        const times = [];
-        for (const place of places) {
-            const start = performance.now();
-            location.hash = place;
-            await new Promise(done => addEventListener("hashchange", done, { once: true }));
-            await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-            times.push(performance.now() - start);
-        }
-        return times;
-    }, ["#/nowhere", ...places]);
-    const times = took.slice(1);
-    places.push("sort all of a type", "type a letter");
-    for (const [place, selector, what] of [["#/type/0", "th:nth-child(1) button", "click"], ["#/search/x", "#q", "input"]])
-        times.push(await page.evaluate(async ([to, where, event]) => {
-            location.hash = to;
-            await new Promise(done => addEventListener("hashchange", done, { once: true }));
-            const place = document.querySelector(where), start = performance.now();
-            place.value = "me";
-            place.dispatchEvent(new Event(event, { bubbles: true }));
-            await new Promise(done => setTimeout(done, event === "input" ? 80 : 0)); // how long it waits for the next letter
-            await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-            return performance.now() - start - (event === "input" ? 80 : 0);
-        }, [place, selector, what]));
-    console.log(`${name}: from a click to the paint, ms: ${places.map((place, i) => `${place.slice(0, 24)} ${times[i].toFixed(0)}`).join(", ")}`);
-    console.log(`${name}: the longest ${Math.max(...times).toFixed(0)} ms`);
+    const times = await timeClicks(page, [`#/search/${encodeURIComponent(expected.type)}`,
+        ...expected.asked.slice(0, 4).map(object => `#/object/${object.address}`)]);
+    console.log(`${name}: from a click to the paint, ms: ${times.map(([what, took]) => `${what.slice(0, 24)} ${took.toFixed(0)}`).join(", ")}`);
+    console.log(`${name}: the longest ${Math.max(...times.map(([, took]) => took)).toFixed(0)} ms`);
 }
 
 async function takePictures({ page, name, expected }) {

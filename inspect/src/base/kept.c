@@ -32,6 +32,23 @@ rhi_error *rhi__keep(rhi_kept *kept, void *value, rhi_free free)
     return NULL;
 }
 
+rhi_error *rhi__kept_or_made(rhi_kept *kept, uint64_t size,
+                             rhi_error *(*make)(void *context, void *value), void *context,
+                             rhi_free free, void **value)
+{
+    if ((*value = rhi__kept(kept, free)))
+        return NULL;
+    if (!(*value = calloc(1, size)))
+        return rhi__error_memory();
+    rhi_error *error = make(context, *value);
+    if (error)
+        free(*value);
+    else
+        error = rhi__keep(kept, *value, free);
+    *value = error ? NULL : *value;
+    return error;
+}
+
 void rhi__kept_drop(rhi_kept *kept)
 {
     while (kept->count) {

@@ -24,6 +24,11 @@ typedef struct rhi_kept {
 void *rhi__kept(const rhi_kept *kept, rhi_free free);
 /* Takes the value over, in an error too; the one before it is freed. */
 rhi_error *rhi__keep(rhi_kept *kept, void *value, rhi_free free);
+/* The value that is kept, or a new one: `make` fills it, which begins as zeros. `free` is asked to
+ * free what could be made half only. */
+rhi_error *rhi__kept_or_made(rhi_kept *kept, uint64_t size,
+                             rhi_error *(*make)(void *context, void *value), void *context,
+                             rhi_free free, void **value);
 void rhi__kept_drop(rhi_kept *kept);
 
 #endif

@@ -29,6 +29,18 @@ void rhi__export_caveats(rhi_export *export, char text[RHI_CAVEATS_SIZE])
                   used ? "; " : "");
 }
 
+rhi_exported_program rhi__export_program(const rhi_export *export)
+{
+    const rhi_session *session = export->query.session;
+    const char *core = rhi__memory_core_path(&session->memory);
+    rhi_exported_program program = {.process = rhi__memory_identity(&session->memory),
+                                    .core = core ? core : session->core_path};
+    program.is_core = program.core || rhi__memory_is_core(&session->memory);
+    if (!program.process.pid && session->pid > 0)
+        program.process.pid = (uint64_t)session->pid;
+    return program;
+}
+
 rhi_error *rhi__export_number(rhi_export *export)
 {
     rhi_scan scan = {0};

@@ -90,6 +90,14 @@ struct rhi_export {
 enum { RHI_CAVEATS_SIZE = 1024 };
 void rhi__export_caveats(rhi_export *export, char text[RHI_CAVEATS_SIZE]);
 
+/* What it is a heap of. */
+typedef struct rhi_exported_program {
+    rhi_identity process; /* what is not known of it is 0 and "" */
+    const char *core;     /* the file; NULL: it is none, or nobody named it */
+    bool is_core;
+} rhi_exported_program;
+rhi_exported_program rhi__export_program(const rhi_export *export);
+
 /* Numbers the objects: before all else. */
 rhi_error *rhi__export_number(rhi_export *export);
 

@@ -32,27 +32,23 @@ static void time_text(time_t time, char text[TIME_SIZE])
 /* What it is a heap of: name, number, the core and when that was written. */
 static void put_program(rhi_page *page)
 {
-    const rhi_session *session = page->export->query.session;
-    const rhi_identity who = rhi__memory_identity(&session->memory);
-    const char *core = rhi__memory_core_path(&session->memory), *slash;
-    core = core ? core : session->core_path;
-    slash = core ? strrchr(core, '/') : NULL;
-    uint64_t pid = who.pid ? who.pid : session->pid > 0 ? (uint64_t)session->pid : 0;
+    const rhi_exported_program who = rhi__export_program(page->export);
+    const char *slash = who.core ? strrchr(who.core, '/') : NULL;
     char written[TIME_SIZE], dumped[TIME_SIZE] = "";
     struct stat file;
     time_text(time(NULL), written);
-    if (core && stat(core, &file) == 0)
+    if (who.core && stat(who.core, &file) == 0)
         time_text(file.st_mtime, dumped);
     rhi__packed_put(&page->out, "{\"format\":1,\n\"written\":");
     rhi__packed_text(&page->out, written);
     rhi__packed_put(&page->out, ",\n\"program\":");
-    rhi__packed_value(&page->out,
-                      json_pack("{s:o, s:o, s:o, s:o, s:b}", "name",
-                                who.name[0] ? rhi__json_text(who.name) : json_null(), "pid",
-                                pid ? rhi__json_u64(pid) : json_null(), "core",
-                                core ? rhi__json_text(slash ? slash + 1 : core) : json_null(),
-                                "time", dumped[0] ? rhi__json_text(dumped) : json_null(), "is_core",
-                                core || rhi__memory_is_core(&session->memory)));
+    rhi__packed_value(
+        &page->out,
+        json_pack("{s:o, s:o, s:o, s:o, s:b}", "name",
+                  who.process.name[0] ? rhi__json_text(who.process.name) : json_null(), "pid",
+                  who.process.pid ? rhi__json_u64(who.process.pid) : json_null(), "core",
+                  who.core ? rhi__json_text(slash ? slash + 1 : who.core) : json_null(), "time",
+                  dumped[0] ? rhi__json_text(dumped) : json_null(), "is_core", who.is_core));
     rhi__packed_put(&page->out, ",\n");
 }
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { STEPS_BETWEEN = 100000, SQL_SIZE = 4096, TABLES_MAX = 16 };
@@ -182,11 +183,25 @@ static rhi_error *add_indices(database *d, const rhi_table *table)
 
 static rhi_error *add_fact(database *d, const char *name, const char *text, uint64_t number)
 {
-    char *sql = text ? sqlite3_mprintf("INSERT INTO about VALUES(%Q, %Q)", name, text)
+    char *sql = text ? sqlite3_mprintf("INSERT INTO about VALUES(%Q, shown(%Q))", name, text)
                      : sqlite3_mprintf("INSERT INTO about VALUES(%Q, %llu)", name,
                                        (unsigned long long)number);
     rhi_error *error = sql ? run(d, sql) : rhi__error_memory();
     sqlite3_free(sql);
+    return error;
+}
+
+/* A path is whole: whoever asks the file is in another folder, and may be on another machine. */
+static rhi_error *add_program(database *d)
+{
+    const rhi_exported_program who = rhi__export_program(d->export);
+    char *whole = who.core ? realpath(who.core, NULL) : NULL;
+    rhi_error *error = who.core ? add_fact(d, "core", whole ? whole : who.core, 0) : NULL;
+    free(whole);
+    if (!error && who.process.pid)
+        error = add_fact(d, "process", NULL, who.process.pid);
+    if (!error && who.process.name[0])
+        error = add_fact(d, "program", who.process.name, 0);
     return error;
 }
 
@@ -198,10 +213,7 @@ static rhi_error *add_about(database *d)
     char caveats[RHI_CAVEATS_SIZE];
     rhi__export_caveats(export, caveats);
     RHI_TRY(run(d, "CREATE TABLE about(name TEXT PRIMARY KEY, value) WITHOUT ROWID"));
-    if (session->core_path)
-        RHI_TRY(add_fact(d, "core", session->core_path, 0));
-    else if (session->pid > 0)
-        RHI_TRY(add_fact(d, "process", NULL, (uint64_t)session->pid));
+    RHI_TRY(add_program(d));
     RHI_TRY(add_fact(d, "complete", NULL, rhi__complete_so_far(export->query.session)));
     RHI_TRY(add_fact(d, "provisional", NULL, rhi__is_provisional(session)));
     RHI_TRY(add_fact(d, "decided", NULL, export->query.leaks->is_decided));

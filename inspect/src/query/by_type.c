@@ -60,8 +60,10 @@ static rhi_error *sort_objects(rhi_query *query, types *t, const uint32_t *place
     return NULL;
 }
 
-static rhi_error *make(rhi_query *query, types *t)
+static rhi_error *make(void *context, void *value)
 {
+    rhi_query *query = context;
+    types *t = value;
     t->count = query->reader->types.count + 1;
     t->by_type.order = rhi__big_array((uint64_t)query->count + 1, sizeof *t->by_type.order);
     t->sorted = calloc(t->count, sizeof *t->sorted);
@@ -83,18 +85,10 @@ static rhi_error *make(rhi_query *query, types *t)
 
 static rhi_error *types_of(rhi_query *query, types **result)
 {
-    types *t = rhi__kept(&query->kept, free_types);
+    void *value;
     RHI_TRY(rhi__query_listing(query));
-    if (!t) {
-        t = calloc(1, sizeof *t);
-        rhi_error *error = t ? make(query, t) : rhi__error_memory();
-        if (error) {
-            free_types(t);
-            return error;
-        }
-        RHI_TRY(rhi__keep(&query->kept, t, free_types));
-    }
-    *result = t;
+    RHI_TRY(rhi__kept_or_made(&query->kept, sizeof **result, make, query, free_types, &value));
+    *result = value;
     return NULL;
 }
 

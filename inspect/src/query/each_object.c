@@ -94,18 +94,14 @@ static void free_objat(void *at)
     free(at);
 }
 
-/* Large: one for all objects of a question. */
-static rhi_error *objat_of(rhi_query *query, rhi_objat **at)
+static rhi_error *begin_objat(void *context, void *value)
 {
-    *at = rhi__kept(&query->kept, free_objat);
-    if (*at)
-        return NULL;
-    if (!(*at = calloc(1, sizeof **at)))
-        return rhi__error_memory();
-    (*at)->session = query->session;
-    (*at)->reader = query->reader;
-    (*at)->asked.limit = FIELDS_MAX;
-    return rhi__keep(&query->kept, *at, free_objat);
+    const rhi_query *query = context;
+    rhi_objat *at = value;
+    at->session = query->session;
+    at->reader = query->reader;
+    at->asked.limit = FIELDS_MAX;
+    return NULL;
 }
 
 typedef struct fields_of {
@@ -123,9 +119,12 @@ static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
 {
     rhi_query *query = l->rows.query;
     rhi_objat_rows rows = {0};
-    rhi_objat *at;
+    void *value;
     const uint8_t *bytes = rhi__scan_bytes(&l->scan);
-    RHI_TRY(objat_of(query, &at));
+    /* large: one for all objects of a question */
+    RHI_TRY(
+        rhi__kept_or_made(&query->kept, sizeof(rhi_objat), begin_objat, query, free_objat, &value));
+    rhi_objat *at = value;
     at->object = *object;
     at->bytes = bytes;
     const fields_of f = {.at = at, .rows = l->answer = json_array()};

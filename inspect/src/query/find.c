@@ -120,8 +120,10 @@ static void sort_by_serial(const rhi_reader *reader, const uint32_t *low, serial
     }
 }
 
-static rhi_error *make_serials(rhi_query *query, serials *s)
+static rhi_error *make_serials(void *context, void *value)
 {
+    const rhi_query *query = context;
+    serials *s = value;
     s->mask = 1;
     while (s->mask < query->count && s->mask < UINT32_MAX)
         s->mask = s->mask << 1 | 1;
@@ -142,17 +144,10 @@ static rhi_error *make_serials(rhi_query *query, serials *s)
  */
 static rhi_error *serials_of(rhi_query *query, const serials **result)
 {
-    serials *s = rhi__kept(&query->session->kept, free_serials);
-    if (!s) {
-        s = calloc(1, sizeof *s);
-        rhi_error *error = s ? make_serials(query, s) : rhi__error_memory();
-        if (error) {
-            free_serials(s);
-            return error;
-        }
-        RHI_TRY(rhi__keep(&query->session->kept, s, free_serials));
-    }
-    *result = s;
+    void *value;
+    RHI_TRY(rhi__kept_or_made(&query->session->kept, sizeof **result, make_serials, query,
+                              free_serials, &value));
+    *result = value;
     return NULL;
 }
 

@@ -66,8 +66,9 @@ static void free_bits(void *bits)
 }
 
 /* All that is reached from objects whose owners were found. */
-static rhi_error *find_held(rhi_query *query, uint64_t *held)
+static rhi_error *find_held(void *context, void *held)
 {
+    const rhi_query *query = context;
     const rhi_graph *g = query->graph;
     rhi_owners *owners;
     uint32_t count = 0;
@@ -82,16 +83,9 @@ static rhi_error *find_held(rhi_query *query, uint64_t *held)
 
 rhi_error *rhi__query_is_held(rhi_query *query, uint32_t index, bool *is_held)
 {
-    uint64_t *held = rhi__kept(&query->kept, free_bits);
-    if (!held) {
-        held = calloc((uint64_t)query->graph->count / 64 + 1, sizeof *held);
-        rhi_error *error = held ? find_held(query, held) : rhi__error_memory();
-        if (error) {
-            free(held);
-            return error;
-        }
-        RHI_TRY(rhi__keep(&query->kept, held, free_bits));
-    }
+    void *held;
+    uint64_t size = ((uint64_t)query->graph->count / 64 + 1) * sizeof(uint64_t);
+    RHI_TRY(rhi__kept_or_made(&query->kept, size, find_held, query, free_bits, &held));
     *is_held = rhi__bit(held, index);
     return NULL;
 }

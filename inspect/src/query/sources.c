@@ -77,24 +77,13 @@ static int edge_order(const void *left, const void *right)
     return a->from < b->from ? -1 : a->from > b->from;
 }
 
-static rhi_error *borrowed_of(rhi_query *query, const borrowed_index **result)
+static rhi_error *find_borrowed(void *context, void *value)
 {
-    borrowed_index *index = rhi__kept(&query->session->kept, free_borrowed);
-    if (!index) {
-        borrowed_search s = {.query = query, .index = index = calloc(1, sizeof *index)};
-        rhi_error *error = index ? rhi__each_chosen(&query->session->work, query->reader,
-                                                    "looking for references that own nothing",
-                                                    may_borrow, look_at, &s)
-                                 : rhi__error_memory();
-        if (error) {
-            free_borrowed(index);
-            return error;
-        }
-        if (index->count)
-            qsort(index->items, index->count, sizeof *index->items, edge_order);
-        RHI_TRY(rhi__keep(&query->session->kept, index, free_borrowed));
-    }
-    *result = index;
+    borrowed_search s = {.query = context, .index = value};
+    RHI_TRY(rhi__each_chosen(&s.query->session->work, s.query->reader,
+                             "looking for references that own nothing", may_borrow, look_at, &s));
+    if (s.index->count)
+        qsort(s.index->items, s.index->count, sizeof *s.index->items, edge_order);
     return NULL;
 }
 
@@ -148,10 +137,12 @@ static rhi_error *by_search(rhi_query *query, uint32_t target, rhi_found *source
 
 static rhi_error *by_graph(rhi_query *query, uint32_t target, rhi_found *sources)
 {
-    const borrowed_index *borrowed;
+    void *value;
     RHI_TRY(rhi__query_graph(query));
     RHI_TRY(rhi__graph_referrers(&query->session->work, query->graph));
-    RHI_TRY(borrowed_of(query, &borrowed));
+    RHI_TRY(rhi__kept_or_made(&query->session->kept, sizeof(borrowed_index), find_borrowed, query,
+                              free_borrowed, &value));
+    const borrowed_index *borrowed = value;
     const rhi_graph *g = query->graph;
     for (uint32_t e = g->referrer_start[target]; e < g->referrer_start[target + 1]; e++)
         RHI_TRY(add(sources, g->referrer_from[e]));

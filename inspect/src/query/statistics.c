@@ -26,23 +26,29 @@ static void free_with_both(void *value)
     free_answer(value);
 }
 
-static rhi_error *answer_of(rhi_query *query, bool retained, bool sites, rhi_gcstat **answer)
+typedef struct asked {
+    rhi_query *query;
+    bool retained, sites;
+} asked;
+
+static rhi_error *make_answer(void *context, void *answer)
 {
+    const asked *a = context;
+    if (a->retained)
+        RHI_TRY(rhi__query_graph(a->query)); /* says what that rests on */
+    return rhi__gcstat(a->query->session, a->retained, a->sites, UINT64_MAX, answer);
+}
+
+static rhi_error *answer_of(rhi_listed *l, bool retained, bool sites, const rhi_gcstat **answer)
+{
+    asked a = {.query = l->rows.query, .retained = retained, .sites = sites};
     rhi_free keep = retained && sites ? free_with_both
                     : retained        ? free_with_retained
                     : sites           ? free_with_sites
                                       : free_answer;
-    if ((*answer = rhi__kept(&query->kept, keep)))
-        return NULL;
-    if (retained)
-        RHI_TRY(rhi__query_graph(query)); /* says what that rests on */
-    if (!(*answer = calloc(1, sizeof **answer)))
-        return rhi__error_memory();
-    rhi_error *error = rhi__gcstat(query->session, retained, sites, UINT64_MAX, *answer);
-    if (!error)
-        return rhi__keep(&query->kept, *answer, keep);
-    free_answer(*answer);
-    return error;
+    RHI_TRY(rhi__kept_or_made(&a.query->kept, sizeof **answer, make_answer, &a, keep, &l->answer));
+    *answer = l->answer;
+    return NULL;
 }
 
 static void add_heap(json_t *row, const rhi_gcstat *answer, uint32_t heap)
@@ -76,12 +82,11 @@ static const rhi_column type_columns[] = {
 
 static rhi_error *gather_types(rhi_listed *l, const rhi_lookup *lookup)
 {
-    rhi_gcstat *answer;
+    const rhi_gcstat *answer;
     (void)lookup;
-    RHI_TRY(answer_of(l->rows.query, wants_retained(&l->rows), false, &answer));
+    RHI_TRY(answer_of(l, wants_retained(&l->rows), false, &answer));
     for (uint64_t i = 0; i < answer->count; i++)
         l->count += answer->statistics->heaps[answer->heaps[i]].rows.count;
-    l->answer = answer;
     return NULL;
 }
 
@@ -122,10 +127,9 @@ static const rhi_column site_columns[] = {
 
 static rhi_error *gather_sites(rhi_listed *l, const rhi_lookup *lookup)
 {
-    rhi_gcstat *answer;
+    const rhi_gcstat *answer;
     (void)lookup;
-    RHI_TRY(answer_of(l->rows.query, wants_retained(&l->rows), true, &answer));
-    l->answer = answer;
+    RHI_TRY(answer_of(l, wants_retained(&l->rows), true, &answer));
     l->count = answer->sites.count;
     return NULL;
 }
@@ -166,10 +170,9 @@ static const rhi_column heap_columns[] = {
 
 static rhi_error *gather_heaps(rhi_listed *l, const rhi_lookup *lookup)
 {
-    rhi_gcstat *answer;
+    const rhi_gcstat *answer;
     (void)lookup;
-    RHI_TRY(answer_of(l->rows.query, false, false, &answer));
-    l->answer = answer;
+    RHI_TRY(answer_of(l, false, false, &answer));
     l->count = answer->count;
     return NULL;
 }

@@ -33,25 +33,23 @@ static void free_leaks(void *value)
     free(value);
 }
 
+static rhi_error *find_leaks(void *context, void *value)
+{
+    rhi_query *query = context;
+    rhi_gcleaks *answer = value;
+    RHI_TRY(rhi__query_leaks(query)); /* says what that rests on */
+    RHI_TRY(rhi__gcleaks(query->session, true, UINT64_MAX, answer));
+    answer->limit = 0; /* of the members that a row names: none */
+    return NULL;
+}
+
 static rhi_error *gather_leaks(rhi_listed *l, const rhi_lookup *lookup)
 {
     rhi_query *query = l->rows.query;
-    rhi_gcleaks *answer = rhi__kept(&query->kept, free_leaks);
     (void)lookup;
-    if (!answer) {
-        RHI_TRY(rhi__query_leaks(query)); /* says what that rests on */
-        if (!(answer = calloc(1, sizeof *answer)))
-            return rhi__error_memory();
-        rhi_error *error = rhi__gcleaks(query->session, true, UINT64_MAX, answer);
-        if (error) {
-            free_leaks(answer);
-            return error;
-        }
-        answer->limit = 0; /* of the members that a row names: none */
-        RHI_TRY(rhi__keep(&query->kept, answer, free_leaks));
-    }
-    l->answer = answer;
-    l->count = answer->each.count;
+    RHI_TRY(rhi__kept_or_made(&query->kept, sizeof(rhi_gcleaks), find_leaks, query, free_leaks,
+                              &l->answer));
+    l->count = ((const rhi_gcleaks *)l->answer)->each.count;
     return NULL;
 }
 
@@ -95,22 +93,18 @@ static void free_stale(void *value)
     free(value);
 }
 
+static rhi_error *find_stale(void *context, void *answer)
+{
+    return rhi__gcstale(((const rhi_query *)context)->session, UINT64_MAX, answer);
+}
+
 static rhi_error *gather_stale(rhi_listed *l, const rhi_lookup *lookup)
 {
     rhi_query *query = l->rows.query;
-    rhi_gcstale *answer = rhi__kept(&query->kept, free_stale);
     (void)lookup;
-    if (!answer) {
-        if (!(answer = calloc(1, sizeof *answer)))
-            return rhi__error_memory();
-        rhi_error *error = rhi__gcstale(query->session, UINT64_MAX, answer);
-        if (error) {
-            free_stale(answer);
-            return error;
-        }
-        RHI_TRY(rhi__keep(&query->kept, answer, free_stale));
-    }
-    l->answer = answer;
+    RHI_TRY(rhi__kept_or_made(&query->kept, sizeof(rhi_gcstale), find_stale, query, free_stale,
+                              &l->answer));
+    const rhi_gcstale *answer = l->answer;
     l->count = answer->certain.holders.count + answer->possible.holders.count;
     return NULL;
 }
