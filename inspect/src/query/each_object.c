@@ -2,6 +2,7 @@
  * has it, and what its fields hold, as `objat` has them (see tables.h). */
 #include "query/listed.h"
 #include "query/tables.h"
+#include "base/array.h"
 #include "questions/objat.h"
 #include "questions/refs.h"
 #include "render/holders.h"
@@ -104,15 +105,28 @@ static rhi_error *begin_objat(void *context, void *value)
     return NULL;
 }
 
+/* Rows as they were read: there may be many of which nothing is asked but how many. */
 typedef struct fields_of {
     const rhi_objat *at;
-    json_t *rows;
+    rhi_objat_row *items;
+    uint64_t count, capacity;
+    bool is_short;
 } fields_of;
+
+static void free_fields(void *answer)
+{
+    fields_of *f = answer;
+    if (f)
+        free(f->items);
+    free(f);
+}
 
 static void add_field(void *context, const rhi_objat_row *row)
 {
-    const fields_of *f = context;
-    json_array_append_new(f->rows, rhi__field_json(f->at, row));
+    fields_of *f = context;
+    f->is_short = f->is_short || !rhi__array_reserve(f, 1);
+    if (!f->is_short)
+        f->items[f->count++] = *row;
 }
 
 static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
@@ -127,12 +141,15 @@ static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
     rhi_objat *at = value;
     at->object = *object;
     at->bytes = bytes;
-    const fields_of f = {.at = at, .rows = l->answer = json_array()};
-    if (!l->answer)
+    fields_of *f = l->answer = calloc(1, sizeof *f);
+    if (!f)
         return rhi__error_memory();
+    f->at = at;
     if (bytes)
-        RHI_TRY(rhi__objat_fields(at, false, add_field, (void *)&f, &rows));
-    uint64_t listed = ROW_BYTES * (uint64_t)json_array_size(l->answer);
+        RHI_TRY(rhi__objat_fields(at, false, add_field, f, &rows));
+    if (f->is_short)
+        return rhi__error_memory();
+    uint64_t listed = ROW_BYTES * f->count;
     l->room -= listed < l->room ? listed : l->room;
     if (l->room == 0) { /* as rhi__take_room says of the slots of a pass */
         rhi__question_problem(query->reader, "objects claim more fields than the core has words: "
@@ -141,7 +158,7 @@ static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
     }
     if (rows.total > FIELDS_MAX)
         rhi__note(&query->session->notes, "an object has more fields than are shown");
-    l->count = json_array_size(l->answer);
+    l->count = f->count;
     return NULL;
 }
 
@@ -150,16 +167,12 @@ static json_t *field_row(rhi_listed *l, uint64_t number)
     const rhi_query *query = l->rows.query;
     const rhi_object *object = rhi__scan_object(&l->scan);
     char id[RHI_ID_SIZE];
-    json_t *row = json_incref(json_array_get(l->answer, number));
+    const fields_of *f = l->answer;
+    json_t *row = rhi__field_json(f->at, &f->items[number]);
     rhi__object_id(query->reader, object, id, sizeof id);
     json_object_set_new(row, "object", rhi__json_text(id));
     json_object_set_new(row, "object_address", rhi__json_address(object->address));
     return row;
-}
-
-static void free_fields(void *answer)
-{
-    json_decref(answer);
 }
 
 static const rhi_list fields = {.gather_of = gather_fields, .row = field_row, .drop = free_fields};
