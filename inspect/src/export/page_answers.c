@@ -12,6 +12,9 @@ rhi_error *rhi__page_gather(rhi_page *page)
 {
     rhi_query *query = &page->export->query;
     const rhi_gcgraph_asked all_cycles = {.limit = RHI_PAGE_ROWS, .as_list = true};
+    page->type_rows = calloc(query->reader->heaps.count + 1, sizeof *page->type_rows);
+    if (!page->type_rows)
+        return rhi__error_memory();
     RHI_TRY(rhi__gcstat(query->session, true, false, UINT64_MAX, &page->types));
     RHI_TRY(rhi__gcstat(query->session, true, true, UINT64_MAX, &page->sites));
     RHI_TRY(rhi__gcleaks(query->session, false, RHI_PAGE_ROWS, &page->leaks));
@@ -43,10 +46,8 @@ static void put_types(rhi_page *page)
     const rhi_gcstat *a = &page->types;
     const rhi_reader *reader = a->reader;
     uint32_t row = 0;
-    page->type_rows = calloc(reader->heaps.count + 1, sizeof *page->type_rows);
-    page->out.is_short |= !page->type_rows;
     rhi__packed_put(&page->out, "\"types\":[");
-    for (uint64_t i = 0; i < a->count && page->type_rows; i++) {
+    for (uint64_t i = 0; i < a->count; i++) {
         const rhi_heap_tally *heap = &a->statistics->heaps[a->heaps[i]];
         for (uint64_t k = 0; k < heap->rows.count; k++) {
             const rhi_tally *t = &heap->rows.items[k];

@@ -262,7 +262,7 @@ static uint32_t object_of(const rhi_export *e, const rhi_event *event)
 static rhi_error *put_history(rows *r)
 {
     rhi_query *query = &r->page->export->query;
-    rhi_event *events = calloc(EVENTS_MAX, sizeof *events);
+    rhi_event *events = malloc(EVENTS_MAX * sizeof *events);
     bool is_first = true;
     if (!events)
         return rhi__error_memory();

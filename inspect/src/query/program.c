@@ -151,7 +151,7 @@ static rhi_error *gather_history(rhi_listed *l, const rhi_lookup *lookup)
     if (lookup->column != RHI_NO_KEY && !address && !serial)
         return NULL;
     events *e = l->answer = calloc(1, sizeof *e);
-    if (!e || !(e->items = calloc(EVENTS_MAX + 1, sizeof *e->items)))
+    if (!e || !(e->items = malloc((EVENTS_MAX + 1) * sizeof *e->items))) /* mostly few: no zeros */
         return rhi__error_memory();
     e->count = rhi__history(query->reader, address, serial, true, e->items, EVENTS_MAX + 1);
     if (e->count > EVENTS_MAX) {
