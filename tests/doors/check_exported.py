@@ -11,6 +11,7 @@ import json
 import os
 import re
 import resource
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -56,7 +57,15 @@ def check_refused(door, target, folder, known):
     refused(door, target, folder, lines)
 
 
-def check_written(door, target, folder, known):
+def check_about(path, core, pid, program):
+    """Of which heap the file is: it may be read on another machine."""
+    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as database:
+        about = dict(database.execute("select name, value from about"))
+    wanted = {"core": os.path.realpath(core), "process": pid, "program": os.path.basename(program)}
+    require({name: about.get(name) for name in wanted} == wanted, "the file says %s, and not %s", about, wanted)
+
+
+def check_written(door, target, pid, folder, known):
     for ending in known:
         path = os.path.join(folder, "heap" + ending)
         new, there = door.ask(target, [Question("gcexport", path), Question("gcexport", path)])
@@ -66,6 +75,8 @@ def check_written(door, target, folder, known):
         (again,) = door.ask(target, [Question("gcexport", "--json --force " + path)])
         document = json.loads(again.out)
         require(again.status == 0 and document["complete"] and document["file_bytes"] == os.path.getsize(path), "%s replaced: %s", ending, again)
+        if ending == ".sqlite":
+            check_about(path, target.core, pid, target.exe)
         require(document["objects"] > 0 and document["references"] > 0, "%s has nothing in it: %s", ending, document)
         require(stat.S_IMODE(os.stat(path).st_mode) == 0o640, "the mode of a file that was replaced: %o", os.stat(path).st_mode)
         os.unlink(path)
@@ -121,7 +132,7 @@ def main():
             with Subject(arguments.program, 3, os.path.join(folder, "run")) as subject:
                 target = subject.core()
                 check_refused(door, target, files, known)
-                check_written(door, target, files, known)
+                check_written(door, target, subject.process.pid, files, known)
                 check_full(door, target, files, known)
                 if arguments.door == "shell":
                     check_disk(door.start(target) + ["gcexport"], files)
