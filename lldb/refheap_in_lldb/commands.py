@@ -6,6 +6,7 @@ import lldb
 import refheap_door as door
 
 from .host import Host
+from .state import Session
 from .stops import Stops, reached, tell
 from .variables import CATEGORY, Children, Describer, is_managed, summary
 
@@ -24,8 +25,9 @@ class Command:
         lldb.refheap_status = door.NO_ANSWER
         try:
             lldb._refheap.name_types(context.GetTarget())
-            host = Host(debugger, context, result)
-            status, message = lldb._refheap.session(debugger).run(host, self.row["name"], line)
+            session = lldb._refheap.session(debugger)
+            host = Host(debugger, context, result, session.epoch)
+            status, message = session.run(host, self.row["name"], line)
             if host.rest:
                 result.PutCString(host.rest)
             lldb.refheap_status = status
@@ -60,7 +62,7 @@ class Refheap:
     def session(self, debugger):
         key = debugger.GetID()
         if key not in self.sessions:
-            self.sessions[key] = door.Session(self.engine)
+            self.sessions[key] = Session(self.engine)
         return self.sessions[key]
 
     def describer(self, debugger):

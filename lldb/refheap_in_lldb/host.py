@@ -16,8 +16,8 @@ from .registers import general_registers, vector_registers
 class Host:
     """What LLDB lends. Made for one command."""
 
-    def __init__(self, debugger, context, result):
-        self.debugger, self.result = debugger, result
+    def __init__(self, debugger, context, result, epoch):
+        self.debugger, self.result, self.epoch = debugger, result, epoch
         self.rest = ""  # of a line of output
         self.target = context.GetTarget() if context else debugger.GetSelectedTarget()
         self.process = context.GetProcess() if context else self.target.GetProcess()
@@ -74,6 +74,7 @@ class Host:
     def threads(self):
         if self.is_cut():
             return
+        self.epoch.tell_registers(self.process)
         for thread in sorted(self.process, key=lambda each: each.GetThreadID()):
             frame = thread.GetFrameAtIndex(0)
             if frame.IsValid():
@@ -137,10 +138,7 @@ class Host:
         return found
 
     def state_id(self):
-        """Writing memory by hand moves nothing that LLDB would show: the engine itself notices what it
-        reads again and finds changed."""
-        core = self.core_path()
-        return hash((self.process.GetUniqueID(), self.process.GetStopID(True), core, door.file_stamp(core)))
+        return self.epoch.state_id(self.target, self.process, self.core_path())
 
     def interrupted(self):
         if hasattr(self.debugger, "InterruptRequested"):

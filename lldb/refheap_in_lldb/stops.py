@@ -53,8 +53,8 @@ def reached(frame, location, _dictionary):
         return False
     debugger = process.GetTarget().GetDebugger()
     try:
-        host = Host(debugger, lldb.SBExecutionContext(frame), Screen(debugger))
-        level = lldb._refheap.session(debugger).reached(host)
+        session = lldb._refheap.session(debugger)
+        level = session.reached(Host(debugger, lldb.SBExecutionContext(frame), Screen(debugger), session.epoch))
     except Exception as error:  # it is told, and the process stops
         tell(debugger, door.one_line(str(error)) or type(error).__name__)
         level = 0

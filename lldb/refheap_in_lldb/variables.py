@@ -4,6 +4,7 @@ import lldb
 import refheap_door as door
 
 from .host import Host
+from .state import Session
 
 CATEGORY = "refheap"
 CHILDREN_MAX = (1 << 31) - 1  # of a variable, in LLDB
@@ -13,12 +14,13 @@ class Describer:
     """Asks the engine about the addresses that variables of a debugger hold."""
 
     def __init__(self, engine, debugger):
-        self.session, self.debugger = door.Session(engine), debugger
+        self.session, self.debugger = Session(engine), debugger
         self.host = self.key = None
 
     def ask(self, process, address, children=0):
         if process.GetUniqueID() != self.key:
-            self.host, self.key = Host(self.debugger, lldb.SBExecutionContext(process), None), process.GetUniqueID()
+            context = lldb.SBExecutionContext(process)
+            self.host, self.key = Host(self.debugger, context, None, self.session.epoch), process.GetUniqueID()
         return self.session.describe(self.host, address, children)
 
 

@@ -341,14 +341,18 @@ def check_written(door, subject):
     questions = [Question("gcgraph", "--json", "main"), Question(write[0], write[1] % "a->next = 0", "main"),
                  Question("gcgraph", "--json", "main"), Question("refs", "--json b", "main"),
                  Question("refs", "--json --depth=2 a", "main"), Question(write[0], write[1] % "b->next = 0", "main"),
-                 Question("gcgraph", "a", "main"), Question("refs", "--json --depth=2 a", "main")]
-    cycle, _, none, refs, above, _, tree, last = door.ask(subject.live(), questions)
+                 Question("gcgraph", "a", "main"), Question("refs", "--json --depth=2 a", "main"),
+                 Question("refs", "--json b", "main"), Question(write[0], write[1] % "b_id = (unsigned long)b", "main"),
+                 Question("refs", "--json b", "main")]
+    cycle, _, none, refs, above, _, tree, last, fewer, _, more = door.ask(subject.live(), questions)
     require(len(json.loads(cycle.out)["cycles"]) == 1, "before: %s", cycle)
     require(json.loads(none.out)["cycles"] == [], "a cycle that was cut by hand is still there: %s", none)
     require(not [row for row in json.loads(refs.out)["referrers"] if row["kind"] == "field"], "a reference that is gone: %s", refs)
     require([row["from"] for row in json.loads(above.out)["referrers"] if row["kind"] == "field"] == ["B#2"], "refs a: %s", above)
     require("B#2" not in tree.out, "a reference that is gone is drawn: %s", tree)
     require(not [row for row in json.loads(last.out)["referrers"] if row["kind"] == "field"], "refs a, afterwards: %s", last)
+    fewer, more = ([row["name"] for row in json.loads(each.out)["referrers"]] for each in (fewer, more))
+    require("main::b_id" not in fewer and "main::b_id" in more, "a word that was written by hand: %s, then %s", fewer, more)
 
 
 def main():

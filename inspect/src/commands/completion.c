@@ -73,8 +73,7 @@ static rhi_error *offer_object(void *context, uint32_t index, const rhi_object *
     return ++n->seen >= SEEN_MAX || n->c->count >= OFFERED_MAX ? rhi__error("enough") : NULL;
 }
 
-/* The names of objects, also of dead ones whose slots remember them, for a word that has a type
- * already: "node#1". */
+/* The names of objects, live and dying, for a word that has a type already: "node#1". */
 static void offer_objects(completions *c, rhi_session *session, const rhi_target *target)
 {
     rhi_reader *reader;

@@ -751,6 +751,7 @@ rhi_error *rhi__reader_program(rhi_reader *reader, rhi_program **program)
 void rhi__begin_question(rhi_reader *reader)
 {
     rhi__notes_free(&reader->asked);
+    reader->readings++;
     reader->slot_room = room_for(reader, 16, 1ull << 30); /* a second or two */
 }
 
@@ -763,6 +764,7 @@ uint64_t rhi__pass_room(const rhi_reader *reader)
 uint64_t rhi__begin_pass(rhi_reader *reader)
 {
     uint64_t before = reader->slot_room;
+    reader->readings++;
     reader->slot_room = rhi__pass_room(reader);
     return before;
 }

@@ -87,6 +87,7 @@ struct rhi_reader {
     } damage;
     rhi_harm harm;
     uint64_t slot_room; /* bytes of slots and vectors that may still be read: rhi__begin_pass */
+    uint64_t readings;  /* questions and passes that began: each reads anew what may have changed */
     uint64_t destroyed; /* heaps that are gone, of all that there were */
     uint64_t lowest, highest; /* span of all blocks */
     /* where blocks lie near each other, in order; the one with the most blocks once more */

@@ -88,7 +88,7 @@ static const rhi_column field_columns[] = {
     {"target_status", RHI_COLUMN_TEXT, 0, 0, "live, freed, interior, …", 0},
     {"value_total", RHI_COLUMN_INTEGER, 0, 0, "of bytes that are cut: how many there are", 0}};
 
-enum { FIELDS_MAX = 1 << 18, ROW_BYTES = 24 /* three words: a pass reads each so often */ };
+enum { FIELDS_MAX = 1 << 18, TIMES = 3 /* that a pass may read a byte */ };
 
 static void free_objat(void *at)
 {
@@ -110,6 +110,7 @@ typedef struct fields_of {
     const rhi_objat *at;
     rhi_objat_row *items;
     uint64_t count, capacity;
+    uint64_t bytes; /* that the rows are about */
     bool is_short;
 } fields_of;
 
@@ -127,6 +128,8 @@ static void add_field(void *context, const rhi_objat_row *row)
     f->is_short = f->is_short || !rhi__array_reserve(f, 1);
     if (!f->is_short)
         f->items[f->count++] = *row;
+    uint64_t bytes = row->is_whole ? row->raw_size : row->field->width;
+    f->bytes += bytes ? bytes : sizeof(uint64_t);
 }
 
 static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
@@ -149,7 +152,7 @@ static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
         RHI_TRY(rhi__objat_fields(at, false, add_field, f, &rows));
     if (f->is_short)
         return rhi__error_memory();
-    uint64_t listed = ROW_BYTES * f->count;
+    uint64_t listed = TIMES * f->bytes;
     l->room -= listed < l->room ? listed : l->room;
     if (l->room == 0) { /* as rhi__take_room says of the slots of a pass */
         rhi__question_problem(query->reader, "objects claim more fields than the core has words: "

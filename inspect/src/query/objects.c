@@ -31,7 +31,7 @@ enum {
 
 static const rhi_column columns[] = {
     {"id", RHI_COLUMN_TEXT, 0, 1, "what the object is called: node#12, dict@0x7f…", 0},
-    {"address", RHI_COLUMN_TEXT, 0, 1, "0x…; a number finds it, too", 0},
+    {"address", RHI_COLUMN_TEXT, 0, 1, "where it is: 0x…", 0},
     {"type", RHI_COLUMN_TEXT, 0, 100000, "the name of its type", 0},
     {"serial", RHI_COLUMN_INTEGER, 0, 0, "null where the format has none", 0},
     {"size", RHI_COLUMN_INTEGER, 0, 0, "its bytes", 0},

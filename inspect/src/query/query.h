@@ -50,9 +50,9 @@ typedef struct rhi_found {
 /* The objects of this id; several where copies of the runtime count their own serials. In find.c,
  * as are the next two. */
 rhi_error *rhi__query_by_id(rhi_query *query, const struct rhi_cell *value, rhi_found *found);
-/* The object at this address: a number, or text like "0x7f…". */
+/* The object at this address, spelled as cells are: "0x7f…". */
 rhi_error *rhi__query_by_address(rhi_query *query, const struct rhi_cell *value, rhi_found *found);
-/* The address that a value means; false: none. */
+/* The address that a value is; false: it is none, or spelled in another way. */
 bool rhi__query_address(const struct rhi_cell *value, uint64_t *address);
 
 /* The objects in the order of their types' names, and, of one type, of their addresses. In

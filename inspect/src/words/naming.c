@@ -58,7 +58,7 @@ static char *own_name(rhi_session *session, rhi_reader *reader, const rhi_holder
         rhi__slot_name(holder->field, holder->element, name, sizeof name);
         return text_of("%s", name);
     case RHI_HOLDER_UNDECLARED:
-        return text_of("+%" PRIu64, holder->address - holder->from);
+        return text_of("%+" PRId64, (int64_t)(holder->address - holder->from));
     case RHI_HOLDER_ROOT:
         return text_of("%s", reader->roots.items[holder->index].name);
     case RHI_HOLDER_REGISTER:

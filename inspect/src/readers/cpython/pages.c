@@ -4,8 +4,8 @@
  * own for each would cost more than all else. Where a page cannot be read whole, nothing of it is
  * kept.
  *
- * Invariant: what is kept was read since the last pass or question began: rhi_reader.slot_room
- * grows there, and nowhere else. */
+ * Invariant: what is kept was read since the last pass or question began: rhi_reader.readings
+ * counts them. */
 #include "readers/cpython/views.h"
 
 #include <string.h>
@@ -55,11 +55,11 @@ static const uint8_t *page_at(py_runtime *py, uint64_t number)
 void rhi__py_forget_read(py_runtime *py)
 {
     py_views *views = py->views;
-    if (py->reader->slot_room > views->room) {
+    if (py->reader->readings != views->reading) {
         memset(views->pages->held, 0, sizeof views->pages->held);
         views->table = (py_table){0};
     }
-    views->room = py->reader->slot_room;
+    views->reading = py->reader->readings;
 }
 
 uint64_t rhi__py_read(py_runtime *py, uint64_t address, void *buffer, uint64_t size)

@@ -67,8 +67,8 @@ typedef struct py_table {
 
 typedef struct py_views {
     struct py_pages *pages;
-    uint64_t room;  /* of the reader, when something was read last */
-    py_table table; /* of a dict or of instances, that was opened last; keys 0: none */
+    uint64_t reading; /* of the reader, when something was read last */
+    py_table table;   /* of a dict or of instances, that was opened last; keys 0: none */
     rhi_field labels[PY_LABELS];
     struct {
         uint32_t count;
