@@ -27,11 +27,11 @@ class Refheap:
         self.stops = Stops(self.reached)
         for row in engine.commands:
             self.register(row)
-        describer = Describer(door.Session(engine), self.epoch)
-        gdb.printing.register_pretty_printer(None, Printers(describer), replace=True)
+        self.describer = Describer(door.Session(engine), self.epoch)
+        gdb.printing.register_pretty_printer(None, Printers(self.describer), replace=True)
         for row in engine.describes["functions"]:
             if "$" + row["name"] in own_commands() or not is_function(row["name"]):
-                function_of(describer, row)
+                function_of(self.describer, row)
                 self.names.append("$" + row["name"])
 
     def register(self, row):
@@ -69,6 +69,7 @@ class Refheap:
 
     def close(self):
         self.stops.close()
+        self.describer.close()
         self.epoch.close()
         self.session.close()
 

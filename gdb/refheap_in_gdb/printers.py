@@ -16,19 +16,41 @@ NUMBERS = {"int": int, "uint": int, "float": float}
 
 
 class Describer:
-    """Asks the engine about the addresses that variables hold."""
+    """Asks the engine about the addresses that variables hold. The heaps of a core or of a process of this machine are opened
+    before anybody asks: at the first stop, or before the prompt."""
+
+    EVENTS = ("stop", "before_prompt")
 
     def __init__(self, session, epoch):
         self.session, self.epoch = session, epoch
         self.structs, self.foreign = session.engine.describes["structs"], session.engine.describes.get("foreign", {})
-        self.host = self.key = None
+        self.host = self.key = self.prepared = None
+        for name in self.EVENTS:
+            getattr(gdb.events, name).connect(self.prepare)
+        self.prepare()
 
-    def ask(self, address, children=0):
+    def close(self):
+        for name in self.EVENTS:
+            getattr(gdb.events, name).disconnect(self.prepare)
+        self.session.close()
+
+    def prepare(self, _event=None):
+        with contextlib.suppress(door.DoorError, gdb.error, KeyboardInterrupt):
+            self.look_at_target()
+            if self.key != self.prepared and (self.host.pid() or self.host.core_path()):
+                self.session.describe(self.host, 0)
+            self.prepared = self.key
+
+    def look_at_target(self):
+        """Takes the host anew if it is another one."""
         inferior = gdb.selected_inferior()
         connection = getattr(inferior, "connection", None)
         key = inferior.num, inferior.pid, connection.num if connection is not None else 0, gdb.current_recording() is not None
         if key != self.key:
             self.host, self.key = Host(self.epoch), key
+
+    def ask(self, address, children=0):
+        self.look_at_target()
         try:
             return self.session.describe(self.host, address, children, elements_shown())
         except (door.DoorError, gdb.error):

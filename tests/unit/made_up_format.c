@@ -228,7 +228,7 @@ static rhi_error *made_up_open(rhi_reader *reader, bool *found)
     uint64_t word, self, at = 0;
     *found = false;
     /* it lies in no module, nor does the heap of refheap that the tests have beside it */
-    uint64_t count = reader->searches_all ? reader->memory->map.regions.count : 0;
+    uint64_t count = reader->search == RHI_SEARCH_ALL ? reader->memory->map.regions.count : 0;
     for (uint64_t i = 0; i < count && !at; i++) {
         uint64_t start = reader->memory->map.regions.items[i].start;
         if (rhi__memory_u64(reader->memory, start, &word) && word == MAGIC &&

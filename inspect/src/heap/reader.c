@@ -678,17 +678,18 @@ static rhi_error *open_formats(rhi_reader *reader, const rhi_format *const *form
     return plan_types(reader);
 }
 
-rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats,
+rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats, bool is_glance,
                             rhi_notes *refused, rhi_reader **result)
 {
-    bool any = false, again, all = false;
+    bool any = false, again;
+    enum rhi_search search = is_glance ? RHI_SEARCH_GLANCE : RHI_SEARCH_MODULES;
     do {
         rhi_reader *reader = calloc(1, sizeof *reader);
         if (!reader)
             return rhi__error_memory();
         reader->memory = memory;
         reader->refused = refused;
-        reader->searches_all = all;
+        reader->search = search;
         rhi__notes_free(refused);
         rhi_error *error = open_formats(reader, formats, &any, &again);
         if (error || !any || again)
@@ -697,8 +698,10 @@ rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats
             *result = reader;
         if (error)
             return error;
-        if (!any && !again && !all)
-            all = again = true;
+        if (!any && !again && search == RHI_SEARCH_MODULES) {
+            search = RHI_SEARCH_ALL;
+            again = true;
+        }
     } while (again); /* the direct way is given up once, all memory searched once */
     return NULL;
 }

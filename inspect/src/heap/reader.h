@@ -22,12 +22,23 @@ typedef struct rhi_island {
     unsigned shift;
 } rhi_island;
 
+/* How far a format looks for what it reads. */
+enum rhi_search {
+    /* what notes and symbols tell, and little of each module's data (RHI_GLANCE_BYTES): for a look,
+     * which must not take longer in a larger program */
+    RHI_SEARCH_GLANCE,
+    RHI_SEARCH_MODULES, /* the data of modules, where it lies as a rule */
+    /* no format has found anything there: all memory, which takes as long as there is of it */
+    RHI_SEARCH_ALL
+};
+/* of a region of data, and of all of them */
+#define RHI_GLANCE_BYTES (2ull << 20)
+#define RHI_GLANCE_BYTES_IN_ALL (8ull << 20)
+
 struct rhi_reader {
     rhi_memory *memory;
     rhi_notes *refused; /* see rhi__reader_refuse */
-    /* no format has found anything in the data of modules, where it lies as a rule: all memory is
-     * to be searched, which takes as long as there is of it */
-    bool searches_all;
+    enum rhi_search search;
     /* of all runtimes with serials, each with types, serials and heaps of its own */
     uint32_t copies;
     /* the formats that were found, and what each made for itself */
@@ -114,8 +125,9 @@ __attribute__((format(printf, 4, 5))) void rhi__reader_damage(rhi_reader *reader
 __attribute__((format(printf, 2, 3))) void rhi__reader_refuse(rhi_reader *reader,
                                                               const char *format, ...);
 /* Opens all formats of the list (NULL at its end) that are found in the target. *reader NULL: none
- * is. What is there and is not read is noted in `refused`, which the caller keeps. */
-rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats,
+ * is. What is there and is not read is noted in `refused`, which the caller keeps. is_glance: see
+ * RHI_SEARCH_GLANCE; what is not found then may be there all the same. */
+rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats, bool is_glance,
                             rhi_notes *refused, rhi_reader **reader);
 /* What a format's open made for itself; NULL: it is not open, or has nothing. */
 static inline void *rhi__format_state(const rhi_reader *reader, const rhi_format *format)

@@ -161,8 +161,8 @@ rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
     if (!session->reader)
-        RHI_TRY(
-            rhi__reader_open(&session->memory, rhi__formats, &session->refused, &session->reader));
+        RHI_TRY(rhi__reader_open(&session->memory, rhi__formats, false, &session->refused,
+                                 &session->reader));
     if (!session->reader)
         return no_heap_at_all(session);
     for (uint64_t i = 0; i < session->refused.count; i++)
@@ -187,8 +187,8 @@ static rhi_error *open_partly(rhi_session *session, rhi_reader **reader)
 {
     rhi_error *error = open_anew(session, false);
     if (!error)
-        error =
-            rhi__reader_open(&session->memory, rhi__formats, &session->refused, &session->reader);
+        error = rhi__reader_open(&session->memory, rhi__formats, true, &session->refused,
+                                 &session->reader);
     if (error) /* nothing is known of it, not even that it has no heap */
         rhi__session_drop(session);
     *reader = session->reader;

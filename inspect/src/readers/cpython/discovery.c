@@ -33,6 +33,7 @@ typedef struct search {
     py_runtimes *found;
     rhi_scratch scratch;
     uint64_t lists; /* of a collector, in the data of a module: somebody's; 0: none were seen */
+    uint64_t most, left; /* bytes that may be scanned: of a module's data, and in all from now on */
     bool is_short;
 } search;
 
@@ -311,7 +312,7 @@ static rhi_error *scan_modules(search *s, bool *named)
 {
     const struct rhi_sink *map = &s->memory->map;
     const rhi_region *data = NULL; /* that the region at hand follows without a gap */
-    uint64_t end = 0;
+    uint64_t end = 0, room = 0;
     for (uint64_t i = 0; i < map->regions.count; i++) {
         const rhi_region *region = &map->regions.items[i];
         bool is_file = rhi__region_is_file(region);
@@ -324,10 +325,14 @@ static rhi_error *scan_modules(search *s, bool *named)
         if (is_file) {
             data = region;
             end = zeroed_end(s, data);
+            room = s->most < s->left ? s->most : s->left;
         }
         uint64_t stop = is_file || region->end < end ? region->end : end;
-        if (stop > region->start)
-            RHI_TRY(scan(s, region->start, stop));
+        uint64_t size = stop > region->start ? stop - region->start : 0;
+        size = size < room ? size : room;
+        room -= size;
+        s->left -= size;
+        RHI_TRY(scan(s, region->start, region->start + size));
     }
     return NULL;
 }
@@ -362,11 +367,16 @@ static bool direct_way_is_right(const search *s)
 
 rhi_error *rhi__py_discover(rhi_reader *reader, py_runtimes *found)
 {
-    search s = {.reader = reader, .memory = reader->memory, .found = found};
+    bool is_glance = reader->search == RHI_SEARCH_GLANCE;
+    search s = {.reader = reader,
+                .memory = reader->memory,
+                .found = found,
+                .most = is_glance ? RHI_GLANCE_BYTES : UINT64_MAX,
+                .left = is_glance ? RHI_GLANCE_BYTES_IN_ALL : UINT64_MAX};
     const struct rhi_sink *map = &s.memory->map;
     bool named = false;
     rhi_error *error = scan_modules(&s, &named);
-    if (!error && !named && reader->searches_all)
+    if (!error && !named && reader->search == RHI_SEARCH_ALL)
         error = scan_nameless(&s);
     for (uint64_t i = 0; i < map->regions.count && !error; i++)
         if (map->regions.items[i].file_offset == 0 && rhi__region_is_file(&map->regions.items[i]))

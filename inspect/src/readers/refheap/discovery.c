@@ -18,6 +18,7 @@ typedef struct search {
     rhi_memory *memory;
     rhi_descriptors *found;
     uint32_t other_version; /* of a descriptor that this engine does not read */
+    uint64_t most, left;    /* bytes that may be scanned: of a region, and in all from now on */
 } search;
 
 enum {
@@ -86,8 +87,13 @@ static uint64_t up_to_word(uint64_t address, uint64_t end)
     return end - address > 7 ? (address + 7) & ~7ull : end;
 }
 
-static rhi_error *scan(search *s, const rhi_region *region, rhi_scratch *scratch)
+static rhi_error *scan(search *s, const rhi_region *whole, rhi_scratch *scratch)
 {
+    uint64_t room = s->most < s->left ? s->most : s->left;
+    rhi_region part = *whole, *region = &part;
+    if (part.end - part.start > room)
+        part.end = part.start + room;
+    s->left -= part.end - part.start;
     const uint64_t overlap = sizeof((struct rh_metadata_descriptor *)0)->magic - 8;
     for (uint64_t at = up_to_word(region->start, region->end); at < region->end;) {
         if (region->end - at > SCAN_STEP_BYTES) /* holes of a sparse core are skipped */
@@ -118,7 +124,7 @@ static bool is_private_writable(const rhi_region *region)
     return region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED);
 }
 
-static rhi_error *search_memory(search *s, bool all)
+static rhi_error *search_memory(search *s, enum rhi_search most)
 {
     const struct rhi_sink *map = &s->memory->map;
     rhi_scratch scratch = {0};
@@ -133,8 +139,8 @@ static rhi_error *search_memory(search *s, bool all)
         else if (is_private_writable(region) && !(answered && strcmp(answered, region->path) == 0))
             error = scan(s, region, &scratch);
     }
-    for (uint64_t i = 0;
-         all && i < map->regions.count && s->found->count == 0 && s->other_version == 0 && !error;
+    for (uint64_t i = 0; most == RHI_SEARCH_ALL && i < map->regions.count && s->found->count == 0 &&
+                         s->other_version == 0 && !error;
          i++)
         if (is_private_writable(&map->regions.items[i]))
             error = scan(s, &map->regions.items[i], &scratch);
@@ -184,11 +190,15 @@ static int copy_order(const void *left, const void *right, void *memory)
     return rank != other ? rank - other : a->self > b->self ? -1 : a->self < b->self;
 }
 
-rhi_error *rhi__discover(rhi_memory *memory, bool all, rhi_descriptors *found)
+rhi_error *rhi__discover(rhi_memory *memory, enum rhi_search most, rhi_descriptors *found)
 {
-    search s = {.memory = memory, .found = found};
+    bool is_glance = most == RHI_SEARCH_GLANCE;
+    search s = {.memory = memory,
+                .found = found,
+                .most = is_glance ? RHI_GLANCE_BYTES : UINT64_MAX,
+                .left = is_glance ? RHI_GLANCE_BYTES_IN_ALL : UINT64_MAX};
     memset(found, 0, sizeof *found);
-    RHI_TRY(search_memory(&s, all));
+    RHI_TRY(search_memory(&s, most));
     if (memory->is_direct && !direct_way_is_right(&s)) {
         memset(found, 0, sizeof *found);
         return rhi__memory_use_door(memory);

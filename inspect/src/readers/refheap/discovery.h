@@ -2,7 +2,7 @@
 #ifndef RHI_DISCOVERY_H
 #define RHI_DISCOVERY_H
 
-#include "target/memory.h"
+#include "heap/reader.h"
 
 #include <refheap/metadata.h>
 
@@ -15,9 +15,9 @@ typedef struct rhi_descriptors {
 
 /* All descriptors of the target, each with its own address in it and a version this engine reads:
  * by the ELF note of every module; by a scan of the writable segments of the modules whose note
- * is not readable; by a scan of all private writable memory if that found nothing, and `all`. An
- * error if there are only descriptors of other versions; none at all is no error. Gives the direct
- * way of reading up if it shows other bytes than the door's. */
-rhi_error *rhi__discover(rhi_memory *memory, bool all, rhi_descriptors *found);
+ * is not readable; by a scan of all private writable memory if that found nothing; as far as
+ * `most` allows. An error if there are only descriptors of other versions; none at all is no error.
+ * Gives the direct way of reading up if it shows other bytes than the door's. */
+rhi_error *rhi__discover(rhi_memory *memory, enum rhi_search most, rhi_descriptors *found);
 
 #endif

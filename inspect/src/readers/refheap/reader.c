@@ -618,7 +618,7 @@ static rhi_error *refheap_open(rhi_reader *reader, bool *found)
 {
     rhi_descriptors descriptors = {0};
     *found = false;
-    RHI_TRY(rhi__discover(reader->memory, reader->searches_all, &descriptors));
+    RHI_TRY(rhi__discover(reader->memory, reader->search, &descriptors));
     if (descriptors.count == 0)
         return NULL;
     format *f = calloc(1, sizeof *f);
