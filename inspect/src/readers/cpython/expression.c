@@ -93,6 +93,29 @@ static uint64_t in_classes(const writer *w, uint64_t class, const char *name)
     return found;
 }
 
+/* Does a class say itself what objects answer to this? C's own answer is a descriptor. */
+static bool overrides(const writer *w, uint64_t class, const char *name)
+{
+    uint64_t found = in_classes(w, class, name);
+    const py_type *descriptor = found ? type_at(w, found) : NULL;
+    return found && !(descriptor && descriptor->layout == PY_DESCRIPTOR);
+}
+
+static bool dict_of(writer *w, uint64_t owner)
+{
+    return !overrides(w, word_at(w, owner + PY_OB_TYPE), "__dict__") &&
+           rewrite(w, "%s.__dict__", w->text);
+}
+
+/* owner.name, which is_attribute said is one; around what its class says of attributes. */
+static bool named_attribute(writer *w, uint64_t owner, const char *name)
+{
+    if (!overrides(w, word_at(w, owner + PY_OB_TYPE), "__getattribute__"))
+        return rewrite(w, "%s.%s", w->text, name);
+    return rewrite(w, "%s.__getattribute__(%s, '%s')",
+                   rhi__py_known_type(w->py, owner) ? "type" : "object", w->text, name);
+}
+
 /* Is owner.name what the owner's `__dict__` has under that name? */
 static bool is_attribute(const writer *w, uint64_t owner, const char *name, uint64_t value)
 {
@@ -122,19 +145,32 @@ static bool literal(const writer *w, uint64_t key, char *text, size_t size)
     return *start == '\'' || *start == '"' || text[strspn(text, "0123456789+-.e")] == '\0';
 }
 
-static bool item_of_dict(writer *w, uint64_t key, uint64_t value)
+/* x[text], around what the class of x says of items. */
+static bool item(writer *w, const py_type *class, const char *text)
+{
+    const char *base = class->layout == PY_LIST    ? "list"
+                       : class->layout == PY_TUPLE ? "tuple"
+                       : class->layout == PY_DEQUE ? NULL
+                                                   : "dict";
+    if (!overrides(w, class->address, "__getitem__"))
+        return rewrite(w, "%s[%s]", w->text, text);
+    return base && rewrite(w, "%s.__getitem__(%s, %s)", base, w->text, text);
+}
+
+static bool item_of_dict(writer *w, const py_type *class, uint64_t key, uint64_t value)
 {
     char text[256], name[NAME_SIZE];
     uint64_t owner = w->dict_owner;
     w->dict_owner = 0;
     if (owner && rhi__py_text(w->py, key, name, sizeof name) && is_identifier(name) &&
         is_attribute(w, owner, name, value))
-        return rewrite(w, "%s.%s", w->text, name);
-    if (owner && !rewrite(w, "%s.__dict__", w->text))
+        return named_attribute(w, owner, name);
+    if (owner && !dict_of(w, owner))
         return false;
     if (literal(w, key, text, sizeof text))
-        return rewrite(w, "%s[%s]", w->text, text);
-    return rewrite(w, "next(v for v in %s.values() if id(v) == 0x%" PRIx64 ")", w->text, value);
+        return item(w, class, text);
+    return !overrides(w, class->address, "values") &&
+           rewrite(w, "next(v for v in %s.values() if id(v) == 0x%" PRIx64 ")", w->text, value);
 }
 
 static bool attribute(writer *w, uint64_t object, uint64_t key, uint64_t value)
@@ -142,8 +178,9 @@ static bool attribute(writer *w, uint64_t object, uint64_t key, uint64_t value)
     char name[NAME_SIZE], text[256];
     if (rhi__py_text(w->py, key, name, sizeof name) && is_identifier(name) &&
         is_attribute(w, object, name, value))
-        return rewrite(w, "%s.%s", w->text, name);
-    return literal(w, key, text, sizeof text) && rewrite(w, "%s.__dict__[%s]", w->text, text);
+        return named_attribute(w, object, name);
+    return literal(w, key, text, sizeof text) && dict_of(w, object) &&
+           rewrite(w, "%s[%s]", w->text, text);
 }
 
 /* What the class declares as a member in C, as `__slots__` do: its descriptor gives it. */
@@ -224,23 +261,26 @@ static bool local(writer *w, const py_type *type, uint64_t label)
 
 /* ---- steps ---------------------------------------------------------------------------------- */
 
-static bool picked(writer *w, uint64_t value)
+static bool picked(writer *w, const py_type *class, uint64_t value)
 {
-    return rewrite(w, "next(x for x in %s if id(x) == 0x%" PRIx64 ")", w->text, value);
+    return !overrides(w, class->address, "__iter__") &&
+           rewrite(w, "next(x for x in %s if id(x) == 0x%" PRIx64 ")", w->text, value);
 }
 
 static bool labelled(writer *w, const rhi_way_step *step, const py_type *type, enum py_label label)
 {
+    char number[24];
     switch (label) {
     case PY_LABEL_ITEM:
     case PY_LABEL_INNER_ITEM:
+        snprintf(number, sizeof number, "%" PRIu64, step->element);
         return (type->layout == PY_LIST || type->layout == PY_TUPLE || type->layout == PY_DEQUE) &&
-               rewrite(w, "%s[%" PRIu64 "]", w->text, step->element);
+               item(w, type, number);
     case PY_LABEL_KEY:
     case PY_LABEL_ORDER:
     case PY_LABEL_ELEMENT:
     case PY_LABEL_INNER_ELEMENT:
-        return picked(w, step->value);
+        return picked(w, type, step->value);
     case PY_LABEL_ATTRIBUTE:
     case PY_LABEL_INNER_ATTRIBUTE:
         return attribute(w, step->object.address, step->element, step->value);
@@ -271,8 +311,8 @@ static bool advance(writer *w, const rhi_way_step *step)
     if (!type || !step->field)
         return false;
     if (label == PY_LABEL_VALUE)
-        return item_of_dict(w, step->element, step->value);
-    if (w->dict_owner && !rewrite(w, "%s.__dict__", w->text))
+        return item_of_dict(w, type, step->element, step->value);
+    if (w->dict_owner && !dict_of(w, w->dict_owner))
         return false;
     w->dict_owner = 0;
     if (label == PY_LABEL_DICT || (!is_label && strcmp(step->field->name, "__dict__") == 0)) {
@@ -317,10 +357,10 @@ static bool begin(writer *w, const rhi_root *root)
  */
 static bool end(writer *w)
 {
+    bool is_of_class = w->dict_owner && rhi__py_known_type(w->py, w->dict_owner);
     return w->dict_owner == 0 ||
-           (rhi__py_known_type(w->py, w->dict_owner)
-                ? rewrite(w, "__import__('gc').get_referents(%s.__dict__)[0]", w->text)
-                : rewrite(w, "%s.__dict__", w->text));
+           (dict_of(w, w->dict_owner) &&
+            (!is_of_class || rewrite(w, "__import__('gc').get_referents(%s)[0]", w->text)));
 }
 
 /* The names are those of one interpreter; which, is a comment, unless it is the main one. */
