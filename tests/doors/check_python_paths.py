@@ -19,7 +19,7 @@ def take(expressions, address, wanted, is_unreachable, document):
     found = (document.get("language_expression") or {}).get("text")
     require(document["path"], "nothing leads to %s (%s)", address, wanted)
     if is_unreachable:
-        return
+        return same("the expression for %s" % address, found, None)
     require(found, "no expression leads to %s (%s), by %s", address, wanted, document["path"])
     same("the language", document["language_expression"]["language"], "Python")
     if wanted:

@@ -1,15 +1,17 @@
 """paths_python.py - objects that a Python program reaches by all kinds of ways; it evaluates what it is given.
 
-Writes {"markers": {ADDRESS: the expression that leads there, "" where it may be any}, "unreachable": [ADDRESS, held by
-C alone]}, then reads expressions, one a line, and writes the address of what each gives, or the error.
+Writes {"markers": {ADDRESS: the expression that leads there, "" where it may be any}, "unreachable": [ADDRESS, to which no
+name leads]}, then reads expressions, one a line, and writes the address of what each gives, or the error.
 Invariant: each Marker is held by one slot, the one that its expression names; nothing that evaluates makes another holder.
 """
 
 import asyncio
 import atexit
+import builtins
 import collections
 import contextvars
 import functools
+import gc
 import json
 import sys
 import threading
@@ -69,6 +71,23 @@ class Counted(dict):
     """A dict with attributes."""
 
 
+class Silent:
+    """Tells no one what it holds; nor do the next two."""
+
+    def __getattribute__(self, name):
+        return None
+
+
+class SilentDict(dict):
+    def __getitem__(self, key):
+        return None
+
+
+class SilentList(list):
+    def __getitem__(self, index):
+        return None
+
+
 class Pair(tuple):
     """A tuple with attributes."""
 
@@ -85,6 +104,11 @@ counted = Counted(key=in_module(".counted['key']"))
 counted.attribute = in_module(".counted.attribute")
 pair = Pair([in_module(".pair[0]")])
 pair.attribute = in_module(".pair.attribute")
+setattr(counted, "class", in_module(".counted.__dict__['class']"))
+silent, silent_dict, silent_list = Silent(), SilentDict(key=Marker()), SilentList([Marker()])
+silent.attribute = Marker()
+builtins.marker_of_builtins = Marker("__import__('builtins').__dict__['marker_of_builtins']")
+told[id(gc.get_referents(Session.__dict__)[0])] = "__import__('gc').get_referents(sys.modules['__main__'].Session.__dict__)[0]"
 some = {Marker(), Marker()}
 frozen = frozenset([Marker()])
 ordered = collections.OrderedDict(key=in_module(".ordered['key']"))
@@ -106,6 +130,10 @@ def function(*, keyword=in_module(".function.__kwdefaults__['keyword']")):
     return keyword
 
 
+def annotated(argument: (annotation := Marker())):
+    return argument
+
+
 def generator():
     kept = in_module(".generator_.gi_frame.f_locals['kept']")
     yield 1
@@ -124,6 +152,8 @@ async def asynchronous():
     del kept
 
 
+of_argument = id(annotation)
+del annotation
 closed = enclosing()
 function.attribute = in_module(".function.attribute")
 generator_, coroutine_, asynchronous_ = generator(), coroutine(), asynchronous()
@@ -137,6 +167,8 @@ partial = functools.partial(int, Marker())
 of_variable = Marker()
 variable = contextvars.ContextVar("variable", default=of_variable)
 unreachable = [id(of_variable)]
+if sys.version_info >= (3, 10):  # what a tuple of annotations has, which becomes a dict when asked for
+    unreachable.append(of_argument)
 del of_variable
 
 

@@ -57,6 +57,25 @@ START_TEST(texts_are_quoted_as_python_does)
 }
 END_TEST
 
+START_TEST(complex_numbers_are_written_as_python_does)
+{
+    static const double parts[][2] = {{1, 2},    {0, 2},       {-0.0, 1},
+                                      {0, -0.0}, {1.5, -2.25}, {1e16, 0.5}};
+    static const char *const texts[] = {"(1+2j)", "2j",          "(-0+1j)",
+                                        "-0j",    "(1.5-2.25j)", "(1e+16+0.5j)"};
+    scene *s = scene_new((unsigned)_i);
+    uint64_t type = scene_type(s, "complex", 0, 32, 0, 0), at[6];
+    for (unsigned i = 0; i < 6; i++) {
+        at[i] = scene_object(s, type, 32);
+        fake_copy(s->t, at[i] + 16, parts[i], sizeof parts[i]);
+    }
+    scene_open(s);
+    for (unsigned i = 0; i < 6; i++)
+        ck_assert_str_eq(repr(s, at[i]), texts[i]);
+    scene_free(s);
+}
+END_TEST
+
 START_TEST(a_long_text_is_cut_and_says_so)
 {
     scene *s = scene_new((unsigned)_i);
@@ -209,5 +228,6 @@ START_TEST(entries_are_found_by_their_keys)
 END_TEST
 
 UNIT_MAIN_EACH("inspect_python_values", SCENE_VERSIONS, texts_are_quoted_as_python_does,
-               a_long_text_is_cut_and_says_so, numbers_are_exact, containers_show_what_fits,
+               a_long_text_is_cut_and_says_so, complex_numbers_are_written_as_python_does,
+               numbers_are_exact, containers_show_what_fits,
                values_of_any_length_stay_one_short_line, entries_are_found_by_their_keys)

@@ -2,11 +2,12 @@
  *
  * It is written step by step, from what a program reaches by a name: sys.modules, or a thread's
  * frame. `__dict__` and what leads on from it become one attribute, where no descriptor of the
- * class is in the way. What has no other expression is picked by its address: next(k for k in … if
- * id(k)
- * == 0x…). Where that does not lead on either, as through memory of C, there is no expression.
- * Invariant: pasted into the program where it stands, the text gives the object, or there is none.
+ * class is in the way. What has no other expression is picked by its address:
+ * next(k for k in … if id(k) == 0x…). Where that does not lead on either, as through memory of C,
+ * there is no expression. Invariant: pasted into the program where it stands, the text gives the
+ * object, or there is none.
  */
+#include "heap/objects.h"
 #include "readers/cpython/roots.h"
 #include "readers/cpython/views.h"
 
@@ -60,13 +61,24 @@ static const py_type *type_at(const writer *w, uint64_t object)
 
 /* ---- attributes ----------------------------------------------------------------------------- */
 
-/* A name as one writes it behind a dot; keywords are not told apart, they are no attributes. */
+static bool is_keyword(const char *name)
+{
+    static const char words[] =
+        " False None True and as assert async await break class continue def del elif else except "
+        "finally for from global if import in is lambda nonlocal not or pass raise return try "
+        "while with yield ";
+    char word[NAME_SIZE + 2];
+    snprintf(word, sizeof word, " %s ", name);
+    return strstr(words, word);
+}
+
+/* A name as one writes it behind a dot. */
 static bool is_identifier(const char *name)
 {
     const char *c = name;
     while (isalnum((unsigned char)*c) || *c == '_')
         c++;
-    return *name && !*c && !isdigit((unsigned char)*name);
+    return *name && !*c && !isdigit((unsigned char)*name) && !is_keyword(name);
 }
 
 /* The first of a class and its bases that has the name: what it has there; 0: none has. */
@@ -79,6 +91,29 @@ static uint64_t in_classes(const writer *w, uint64_t class, const char *name)
         found = type && type->dict ? rhi__py_dict_get(w->py, type->dict, name) : 0;
     }
     return found;
+}
+
+/* Does a class say itself what objects answer to this? C's own answer is a descriptor. */
+static bool overrides(const writer *w, uint64_t class, const char *name)
+{
+    uint64_t found = in_classes(w, class, name);
+    const py_type *descriptor = found ? type_at(w, found) : NULL;
+    return found && !(descriptor && descriptor->layout == PY_DESCRIPTOR);
+}
+
+static bool dict_of(writer *w, uint64_t owner)
+{
+    return !overrides(w, word_at(w, owner + PY_OB_TYPE), "__dict__") &&
+           rewrite(w, "%s.__dict__", w->text);
+}
+
+/* owner.name, which is_attribute said is one; around what its class says of attributes. */
+static bool named_attribute(writer *w, uint64_t owner, const char *name)
+{
+    if (!overrides(w, word_at(w, owner + PY_OB_TYPE), "__getattribute__"))
+        return rewrite(w, "%s.%s", w->text, name);
+    return rewrite(w, "%s.__getattribute__(%s, '%s')",
+                   rhi__py_known_type(w->py, owner) ? "type" : "object", w->text, name);
 }
 
 /* Is owner.name what the owner's `__dict__` has under that name? */
@@ -110,27 +145,42 @@ static bool literal(const writer *w, uint64_t key, char *text, size_t size)
     return *start == '\'' || *start == '"' || text[strspn(text, "0123456789+-.e")] == '\0';
 }
 
-static bool item_of_dict(writer *w, uint64_t key, uint64_t value)
+/* x[text], around what the class of x says of items. */
+static bool item(writer *w, const py_type *class, const char *text)
+{
+    const char *base = class->layout == PY_LIST    ? "list"
+                       : class->layout == PY_TUPLE ? "tuple"
+                       : class->layout == PY_DEQUE ? NULL
+                                                   : "dict";
+    if (!overrides(w, class->address, "__getitem__"))
+        return rewrite(w, "%s[%s]", w->text, text);
+    return base && rewrite(w, "%s.__getitem__(%s, %s)", base, w->text, text);
+}
+
+static bool item_of_dict(writer *w, const py_type *class, uint64_t key, uint64_t value)
 {
     char text[256], name[NAME_SIZE];
     uint64_t owner = w->dict_owner;
     w->dict_owner = 0;
     if (owner && rhi__py_text(w->py, key, name, sizeof name) && is_identifier(name) &&
         is_attribute(w, owner, name, value))
-        return rewrite(w, "%s.%s", w->text, name);
-    if (owner && !rewrite(w, "%s.__dict__", w->text))
+        return named_attribute(w, owner, name);
+    if (owner && !dict_of(w, owner))
         return false;
     if (literal(w, key, text, sizeof text))
-        return rewrite(w, "%s[%s]", w->text, text);
-    return rewrite(w, "next(v for v in %s.values() if id(v) == 0x%" PRIx64 ")", w->text, value);
+        return item(w, class, text);
+    return !overrides(w, class->address, "values") &&
+           rewrite(w, "next(v for v in %s.values() if id(v) == 0x%" PRIx64 ")", w->text, value);
 }
 
-static bool attribute(writer *w, uint64_t object, const char *name, uint64_t value)
+static bool attribute(writer *w, uint64_t object, uint64_t key, uint64_t value)
 {
-    bool is_plain = is_identifier(name);
-    if (is_plain && is_attribute(w, object, name, value))
-        return rewrite(w, "%s.%s", w->text, name);
-    return is_plain && rewrite(w, "%s.__dict__['%s']", w->text, name);
+    char name[NAME_SIZE], text[256];
+    if (rhi__py_text(w->py, key, name, sizeof name) && is_identifier(name) &&
+        is_attribute(w, object, name, value))
+        return named_attribute(w, object, name);
+    return literal(w, key, text, sizeof text) && dict_of(w, object) &&
+           rewrite(w, "%s[%s]", w->text, text);
 }
 
 /* What the class declares as a member in C, as `__slots__` do: its descriptor gives it. */
@@ -169,10 +219,21 @@ static const struct {
                {PY_CONTEXT_VAR, " name "},
                {PY_ELEMENT, " tag text tail "}};
 
-static bool member(writer *w, const py_type *type, const char *name)
+/* Asked for by name, annotations that lie in a tuple become a dict: 3.10 on. */
+static bool is_made_when_asked(const writer *w, const rhi_way_step *step)
 {
+    const py_type *of_value = type_at(w, step->value);
+    return strcmp(step->field->name, "__annotations__") == 0 && of_value &&
+           of_value->layout == PY_TUPLE;
+}
+
+static bool member(writer *w, const py_type *type, const rhi_way_step *step)
+{
+    const char *name = step->field->name;
     char word[RHI_NAME_SIZE + 2];
     snprintf(word, sizeof word, " %s ", name);
+    if (is_made_when_asked(w, step))
+        return false;
     for (size_t i = 0; i < sizeof visible / sizeof *visible; i++)
         if (visible[i].layout == type->layout && strstr(visible[i].names, word))
             return rewrite(w, "%s.%s", w->text, name);
@@ -182,7 +243,7 @@ static bool member(writer *w, const py_type *type, const char *name)
 /* "gi", "cr", "ag": of generators, coroutines, asynchronous generators. */
 static const char *prefix_of(const writer *w, const py_type *type)
 {
-    const char *name = rhi__type_name(w->py->reader, py_type_number(w->py, type));
+    const char *name = rhi__plain_type_name(w->py->reader, py_type_number(w->py, type));
     return strcmp(name, "coroutine") == 0 ? "cr" : strcmp(name, "generator") == 0 ? "gi" : "ag";
 }
 
@@ -200,28 +261,29 @@ static bool local(writer *w, const py_type *type, uint64_t label)
 
 /* ---- steps ---------------------------------------------------------------------------------- */
 
-static bool picked(writer *w, uint64_t value)
+static bool picked(writer *w, const py_type *class, uint64_t value)
 {
-    return rewrite(w, "next(x for x in %s if id(x) == 0x%" PRIx64 ")", w->text, value);
+    return !overrides(w, class->address, "__iter__") &&
+           rewrite(w, "next(x for x in %s if id(x) == 0x%" PRIx64 ")", w->text, value);
 }
 
 static bool labelled(writer *w, const rhi_way_step *step, const py_type *type, enum py_label label)
 {
-    char name[RHI_NAME_SIZE];
+    char number[24];
     switch (label) {
     case PY_LABEL_ITEM:
     case PY_LABEL_INNER_ITEM:
+        snprintf(number, sizeof number, "%" PRIu64, step->element);
         return (type->layout == PY_LIST || type->layout == PY_TUPLE || type->layout == PY_DEQUE) &&
-               rewrite(w, "%s[%" PRIu64 "]", w->text, step->element);
+               item(w, type, number);
     case PY_LABEL_KEY:
     case PY_LABEL_ORDER:
     case PY_LABEL_ELEMENT:
     case PY_LABEL_INNER_ELEMENT:
-        return picked(w, step->value);
+        return picked(w, type, step->value);
     case PY_LABEL_ATTRIBUTE:
     case PY_LABEL_INNER_ATTRIBUTE:
-        return rhi__py_text(w->py, step->element, name, sizeof name) &&
-               attribute(w, step->object.address, name, step->value);
+        return attribute(w, step->object.address, step->element, step->value);
     case PY_LABEL_MEMBER:
     case PY_LABEL_WORD:
         return declared(w, type, step);
@@ -249,8 +311,8 @@ static bool advance(writer *w, const rhi_way_step *step)
     if (!type || !step->field)
         return false;
     if (label == PY_LABEL_VALUE)
-        return item_of_dict(w, step->element, step->value);
-    if (w->dict_owner && !rewrite(w, "%s.__dict__", w->text))
+        return item_of_dict(w, type, step->element, step->value);
+    if (w->dict_owner && !dict_of(w, w->dict_owner))
         return false;
     w->dict_owner = 0;
     if (label == PY_LABEL_DICT || (!is_label && strcmp(step->field->name, "__dict__") == 0)) {
@@ -261,17 +323,26 @@ static bool advance(writer *w, const rhi_way_step *step)
         return labelled(w, step, type, label);
     if (type->layout == PY_GENERATOR && strcmp(step->field->name, "gi_frame") == 0)
         return rewrite(w, "%s.%s_frame", w->text, prefix_of(w, type));
-    return member(w, type, step->field->name);
+    return member(w, type, step);
 }
 
 /* ---- the beginning -------------------------------------------------------------------------- */
+
+/* Of all modules the reader of the text has to have `sys` alone. */
+static bool begin_by_name(writer *w, const char *name)
+{
+    int module = (int)strcspn(name, ".");
+    return strncmp(name, "sys.", 4) == 0
+               ? rewrite(w, "%s", name)
+               : rewrite(w, "__import__('%.*s')%s", module, name, name + module);
+}
 
 /* False: no name of the program leads there. */
 static bool begin(writer *w, const rhi_root *root)
 {
     py_frame_place place;
     if (root->reach == RHI_ROOT_BY_NAME)
-        return rewrite(w, "%s", root->name);
+        return begin_by_name(w, root->name);
     if (!rhi__py_frame_at(w->py, root->slot, &place) ||
         !rewrite(w, "sys._current_frames()[%" PRIu64 "]", place.thread))
         return false;
@@ -280,6 +351,16 @@ static bool begin(writer *w, const rhi_root *root)
             return false;
     return place.is_frame ||
            (is_identifier(place.local) && rewrite(w, "%s.f_locals['%s']", w->text, place.local));
+}
+
+/* A class gives its `__dict__` through a proxy, which leads to the keys and values but is not it.
+ */
+static bool end(writer *w)
+{
+    bool is_of_class = w->dict_owner && rhi__py_known_type(w->py, w->dict_owner);
+    return w->dict_owner == 0 ||
+           (dict_of(w, w->dict_owner) &&
+            (!is_of_class || rewrite(w, "__import__('gc').get_referents(%s)[0]", w->text)));
 }
 
 /* The names are those of one interpreter; which, is a comment, unless it is the main one. */
@@ -302,9 +383,7 @@ bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size
     for (uint64_t i = 0; i + 1 < way->count; i++)
         if (!advance(&w, &way->steps[i]))
             return false;
-    if (w.dict_owner && !rewrite(&w, "%s.__dict__", w.text))
-        return false;
-    if (!say_interpreter(&w, way->root) || strlen(w.text) >= size)
+    if (!end(&w) || !say_interpreter(&w, way->root) || strlen(w.text) >= size)
         return false;
     memcpy(text, w.text, strlen(w.text) + 1);
     return true;

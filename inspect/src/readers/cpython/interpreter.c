@@ -9,8 +9,7 @@
 /* ---- owned words ---------------------------------------------------------------------------- */
 
 /* Words that own what they hold; `count` of them (0: one). Offsets by version, 0: it has none.
- * A name with a dot is an
- * expression of Python. */
+ * A name with a dot is an expression of Python, which begins with a module. */
 /* clang-format off */
 static const struct {
     const char *name;

@@ -2,6 +2,7 @@
  *
  * Nothing that could harm a terminal is written: such characters are escaped. Invariant: however
  * long the object says it is, no more of it is read than is shown. */
+#include "heap/objects.h"
 #include "readers/cpython/views.h"
 
 #include <inttypes.h>
@@ -301,15 +302,27 @@ static bool float_text(py_runtime *py, uint64_t address, char *text, size_t size
     return true;
 }
 
+/* One part of a complex number: whole ones have no point. */
+static void part_text(double value, char *text, size_t size)
+{
+    real_text(value, text, size);
+    char *point = strstr(text, ".0");
+    if (point && !point[2])
+        *point = '\0';
+}
+
 static bool complex_text(py_runtime *py, uint64_t address, char *text, size_t size)
 {
     uint8_t bytes[16];
     char real[48], imaginary[48];
     if (rhi__py_read(py, address + FLOAT_VALUE, bytes, sizeof bytes) != sizeof bytes)
         return false;
-    real_text(real_at(bytes), real, sizeof real);
-    real_text(real_at(bytes + 8), imaginary, sizeof imaginary);
-    snprintf(text, size, "(%s%s%sj)", real, imaginary[0] == '-' ? "" : "+", imaginary);
+    part_text(real_at(bytes), real, sizeof real);
+    part_text(real_at(bytes + 8), imaginary, sizeof imaginary);
+    if (strcmp(real, "0") == 0)
+        snprintf(text, size, "%sj", imaginary);
+    else
+        snprintf(text, size, "(%s%s%sj)", real, imaginary[0] == '-' ? "" : "+", imaginary);
     return true;
 }
 
@@ -334,10 +347,19 @@ static const char *constant_at(py_runtime *py, uint64_t address)
     return NULL;
 }
 
+/* "float", "complex", "bytearray", …: the type of CPython's own that gives the objects their
+ * layout, the type itself or a base. */
+static const char *own_base(const py_runtime *py, const py_type *type)
+{
+    enum { BASES_MAX = 64 };
+    for (unsigned i = 0; type && i < BASES_MAX && !rhi__py_is_own_type(py, type); i++)
+        type = rhi__py_known_type(py, type->base);
+    return type ? rhi__plain_type_name(py->reader, py_type_number(py, type)) : "";
+}
+
 bool rhi__py_scalar(py_runtime *py, const py_type *type, uint64_t address, char *text, size_t size)
 {
-    const char *constant = constant_at(py, address),
-               *name = rhi__type_name(py->reader, py_type_number(py, type));
+    const char *constant = constant_at(py, address), *name = own_base(py, type);
     if (constant)
         snprintf(text, size, "%s", constant);
     if (constant)
