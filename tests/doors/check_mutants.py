@@ -5,9 +5,10 @@ Takes a kernel core of mutant_seed.c, finds the places in it that mean something
 metadata, the structures of malloc), and has mutants.c damage them, one mutant for each number. A mutant can be had
 again, from the core and the places that are left in the working directory: addresses differ from run to run.
 
-Invariant: no word that holds an object, no object's header and no field of it is a place, nor is the place of an event
-(slot.where), which nothing else would contradict. Stacks and registers hold
-what is marked so, and so do the records of fields; the object is then not judged for damage there, see needs_of.
+Invariant: no word that holds an object, no object's header and no field of it is a place. Stacks and registers hold
+what is marked so, and so do the records of fields; the object is then not judged for damage there, see needs_of. Of a
+traced object is judged how often it was taken and given, not where: a place that was written over has nothing to
+contradict it.
 """
 
 import argparse
@@ -154,8 +155,7 @@ class Core:
         require(len(slots) > 80, "%d slots of traced events", len(slots))
         for slot in slots:
             is_mark = self.word(slot + constants["slot.what"]) & 15 == MARK
-            members = (("slot.what", 8), ("slot.origin", 8)) + ((("slot.where", 8),) if is_mark else ())
-            self.record("event.mark" if is_mark else "event", slot, members)
+            self.record("event.mark" if is_mark else "event", slot, (("slot.what", 8), ("slot.origin", 8), ("slot.where", 8)))
 
     def add_mappings(self, mapping):
         constants = self.constants

@@ -226,6 +226,118 @@ static void ask_of_pairs(fake_target *fake, unsigned long step)
     json_decref(json);
 }
 
+/* ---- each slot's lives ---------------------------------------------------------------------- */
+
+/* What the child says of its objects, in memory that both have. */
+enum { LIVES_MAX = 256, SLOTS_MAX = 64, HIDDEN = 0x5555 };
+typedef struct life {
+    uint64_t hidden; /* the address, so that the log is no stale pointer */
+    uint64_t serial;
+    enum { ALIVE, DYING, DEAD } state;
+} life;
+typedef struct lives {
+    volatile int count;
+    volatile int is_making; /* in the midst of a birth */
+    uint64_t serial_before; /* objects up to this one are not in the log, and are dead */
+    life items[LIVES_MAX];
+} lives;
+static lives *log_of_child;               /* NULL: the test is about other things */
+static uint64_t watched_slots[SLOTS_MAX]; /* hidden, too */
+static int watched_slot_count;
+static unsigned long seen_unborn, seen_live, seen_dying, seen_freed, seen_unused;
+
+static life *last_life(uint64_t hidden)
+{
+    for (int i = log_of_child->count; i-- > 0;)
+        if (log_of_child->items[i].hidden == hidden)
+            return &log_of_child->items[i];
+    return NULL;
+}
+
+static uint64_t serial_of_id(const char *id)
+{
+    const char *mark = strrchr(id, '#');
+    return mark ? strtoull(mark + 1, NULL, 10) : 0;
+}
+
+static bool is_true_of_slot(const json_t *json, const life *last)
+{
+    const char *status = fake_string(json, "status");
+    uint64_t newest = log_of_child->count ? log_of_child->items[log_of_child->count - 1].serial
+                                          : log_of_child->serial_before;
+    bool is_complete = json_is_true(fake_at(json, "complete"));
+    if (strcmp(status, "live") == 0) {
+        uint64_t serial = (uint64_t)json_integer_value(fake_at(json, "object.serial"));
+        seen_live++;
+        seen_dying += strcmp(fake_string(json, "object.state"), "dying") == 0;
+        return last && serial == last->serial ? last->state != DEAD
+                                              : log_of_child->is_making && serial > newest;
+    }
+    if (last && last->state == ALIVE)
+        return false;
+    if (strcmp(status, "freed") == 0) {
+        seen_freed++;
+        const json_t *previous = json_array_get(json_object_get(json, "previous"), 0);
+        const char *id = fake_string(previous, "id");
+        uint64_t serial = serial_of_id(id);
+        return strcmp(fake_string(previous, "reason"), "release") == 0 && id[0] != '?' &&
+               (last ? serial == last->serial
+                     : serial > 0 && serial <= log_of_child->serial_before);
+    }
+    if (strcmp(status, "unused") != 0)
+        return false;
+    seen_unborn += !is_complete;
+    seen_unused += is_complete;
+    return is_complete ? !last : log_of_child->is_making;
+}
+
+static void ask_of_slots(fake_target *fake, unsigned long step)
+{
+    for (int i = 0; i < watched_slot_count; i++) {
+        char asked_of[32];
+        int status;
+        snprintf(asked_of, sizeof asked_of, "0x%" PRIx64, watched_slots[i] ^ HIDDEN);
+        json_t *json = fake_json_status(fake, "objat", asked_of, &status);
+        if (!is_true_of_slot(json, last_life(watched_slots[i])))
+            refuse(json, "the child says otherwise", step);
+        json_decref(json);
+    }
+}
+
+/* A pointer to an object that is gone lies in no variable of the child that lasts. */
+static void ask_of_stale(fake_target *fake, unsigned long step)
+{
+    int status;
+    json_t *json = fake_json_status(fake, "gcstale", "", &status);
+    if (json_array_size(json_object_get(json, "stale")))
+        refuse(json, "nothing is stale", step);
+    json_decref(json);
+}
+
+/* A child that nobody steps through uses the same slots. */
+static void find_slots(void (*operations)(void))
+{
+    int status;
+    lives before = *log_of_child;
+    child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        operations();
+        _exit(42);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), 42);
+    watched_slot_count = 0;
+    for (int i = before.count; i < log_of_child->count; i++) {
+        uint64_t hidden = log_of_child->items[i].hidden;
+        bool is_new = last_life(hidden) == &log_of_child->items[i];
+        MUST(!is_new || watched_slot_count < SLOTS_MAX);
+        if (is_new)
+            watched_slots[watched_slot_count++] = hidden;
+    }
+    *log_of_child = before;
+}
+
 /* The kernel's page of code reads the clock again and again until no tick falls in between: with
  * questions after each instruction it would never end. The runtime changes nothing meanwhile. */
 static bool is_in_kernels_code(uint64_t at)
@@ -234,7 +346,25 @@ static bool is_in_kernels_code(uint64_t at)
     return at - getauxval(AT_SYSINFO_EHDR) < VDSO_BYTES;
 }
 
-static void step_through(void (*operations)(void), unsigned long stride)
+static unsigned long stride(void)
+{
+    /* 1: every instruction, which takes minutes */
+    const char *text = getenv("RUNTIME_INSPECTED_STRIDE");
+    return text ? strtoul(text, NULL, 10) : STRIDE;
+}
+
+static void ask_of_all(fake_target *fake, unsigned long step)
+{
+    if (watched)
+        ask_of_pairs(fake, step);
+    else
+        ask_of_leaks(fake, step);
+    if (log_of_child)
+        ask_of_stale(fake, step);
+    ask_of_damage(fake, step);
+}
+
+static void step_through(void (*operations)(void), unsigned long each)
 {
     fake_target *fake = fake_target_new();
     int status;
@@ -260,14 +390,13 @@ static void step_through(void (*operations)(void), unsigned long stride)
         uint64_t before = at;
         at = program_counter();
         /* not at each byte of a `rep stosb` */
-        if (step % stride == 0 && at != before && !is_in_kernels_code(at)) {
+        if (step % each == 0 && at != before && !is_in_kernels_code(at)) {
             fake->state++;
             stop++;
-            if (watched)
-                ask_of_pairs(fake, step);
-            else
-                ask_of_leaks(fake, step);
-            ask_of_damage(fake, step);
+            if (log_of_child)
+                ask_of_slots(fake, step);
+            if (!log_of_child || step % stride() == 0)
+                ask_of_all(fake, step);
         }
         MUST(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0);
         MUST(waitpid(child, &status, 0) == child);
@@ -276,13 +405,6 @@ static void step_through(void (*operations)(void), unsigned long stride)
     ck_assert_int_eq(WEXITSTATUS(status), 42);
     ck_assert_uint_ge(certain, CERTAIN_MIN);
     fake_target_free(fake);
-}
-
-static unsigned long stride(void)
-{
-    /* 1: every instruction, which takes minutes */
-    const char *text = getenv("RUNTIME_INSPECTED_STRIDE");
-    return text ? strtoul(text, NULL, 10) : STRIDE;
 }
 
 /* ---- the child's work ----------------------------------------------------------------------- */
@@ -498,6 +620,88 @@ static void destruction(void)
     (void)root;
 }
 
+static item *made(item *object)
+{
+    int count = log_of_child->count;
+    MUST(object && count < LIVES_MAX);
+    log_of_child->items[count] = (life){(uintptr_t)object ^ HIDDEN, rh_serial(object), ALIVE};
+    log_of_child->count = count + 1;
+    log_of_child->is_making = 0;
+    return object;
+}
+
+static item *make(rh_type *type, size_t bytes)
+{
+    log_of_child->is_making = 1;
+    return made(bytes ? rh_new_array(heap, type, bytes) : rh_new(heap, type));
+}
+
+/* Its children die with it. */
+static void unmake(item *object, item *first, item *second)
+{
+    life *dying[] = {last_life((uintptr_t)object ^ HIDDEN), last_life((uintptr_t)first ^ HIDDEN),
+                     last_life((uintptr_t)second ^ HIDDEN)};
+    for (int i = 0; i < 3; i++)
+        if (dying[i])
+            dying[i]->state = DYING;
+    rh_release(object);
+    for (int i = 0; i < 3; i++)
+        if (dying[i])
+            dying[i]->state = DEAD;
+}
+
+/* Alone, with children, with a finalizer; in slots that were freed, in fresh
+ * ones, in memory of their own. */
+static void lives_and_deaths(void)
+{
+    unmake(make(&plain_type, 0), NULL, NULL);
+    item *root = make(&plain_type, 0);
+    root->next = make(&triple_type, 0);
+    root->other = make(&triple_type, 0);
+    unmake(root, root->next, root->other);
+    unmake(make(&item_type, 0), NULL, NULL);
+    unmake(make(&wide_type, 8200), NULL, NULL);
+}
+
+static void slots_are_true(const rh_heap_options *options, unsigned long step)
+{
+    begin(options);
+    rh_root_add(heap, &born, "born");
+    item *registered = rh_new_array(heap, &wide_type, 0);
+    log_of_child =
+        mmap(NULL, sizeof *log_of_child, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    MUST(log_of_child != MAP_FAILED);
+    log_of_child->serial_before = rh_serial(registered);
+    rh_release(registered);
+    lives_and_deaths();            /* memory for the large ones is mapped */
+    for (int i = 0; i < 12; i++) { /* more than are kept for the next births */
+        item *object = make(&plain_type, 0);
+        object->next = born;
+        born = object;
+    }
+    find_slots(lives_and_deaths);
+    step_through(lives_and_deaths, step);
+    munmap(log_of_child, sizeof *log_of_child);
+    log_of_child = NULL;
+}
+
+START_TEST(a_slot_is_told_truly_at_every_instruction)
+{
+    slots_are_true(NULL, 1);
+    ck_assert(seen_live && seen_dying && seen_freed && seen_unborn && seen_unused);
+}
+END_TEST
+
+START_TEST(a_slot_of_a_heap_that_remembers_all_is_told_truly)
+{
+    slots_are_true(&(rh_heap_options){.history_events = RH_HISTORY_ALL,
+                                      .stack_frames = 4,
+                                      .quarantine_bytes = 1 << 12,
+                                      .poison_freed = true},
+                   stride());
+}
+END_TEST
+
 START_TEST(births_are_no_damage_at_any_instruction)
 {
     begin(NULL);
@@ -668,7 +872,9 @@ START_TEST(a_record_with_pauses_is_true_at_any_instruction)
 END_TEST
 
 RUN_TESTS("runtime_inspected", the_record_of_a_traced_object_is_true_at_any_instruction,
-          a_record_with_pauses_is_true_at_any_instruction, births_are_no_damage_at_any_instruction,
-          a_slab_that_changes_its_class_is_no_damage, deaths_lose_nothing,
-          wide_cascades_lose_nothing, finalizers_lose_nothing, collections_lose_nothing,
-          the_old_rule_loses_nothing, destroying_a_heap_loses_nothing)
+          a_record_with_pauses_is_true_at_any_instruction,
+          a_slot_is_told_truly_at_every_instruction,
+          a_slot_of_a_heap_that_remembers_all_is_told_truly,
+          births_are_no_damage_at_any_instruction, a_slab_that_changes_its_class_is_no_damage,
+          deaths_lose_nothing, wide_cascades_lose_nothing, finalizers_lose_nothing,
+          collections_lose_nothing, the_old_rule_loses_nothing, destroying_a_heap_loses_nothing)

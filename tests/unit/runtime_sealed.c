@@ -76,6 +76,28 @@ static void release_of_traced_type(void)
     rh_release(a);
 }
 
+/* Fewer than a chunk has room for; with all of its history's memory from the start. */
+static void births(const rh_heap_options *options)
+{
+    rh_heap *heap = rh_heap_create(options);
+    new_node(heap, &node_type, 1);
+    seal();
+    for (int i = 0; i < 3000; i++) {
+        new_node(heap, &node_type, i);
+        rh_release(new_node(heap, &node_type, i));
+    }
+}
+
+static void births_with_memory(void)
+{
+    births(&(rh_heap_options){.history_events = 1000});
+}
+
+static void births_without_history(void)
+{
+    births(&(rh_heap_options){.history_events = RH_HISTORY_OFF});
+}
+
 static void *release_in_thread(void *object)
 {
     rh_heap_attach(*(rh_heap **)object);
@@ -125,6 +147,13 @@ START_TEST(nor_objects_of_a_traced_type)
 }
 END_TEST
 
-RUN_TESTS("runtime_sealed", a_death_with_its_stack_asks_for_nothing,
-          nor_in_a_thread_that_took_the_heap_over, counts_of_a_traced_object_ask_for_nothing,
-          nor_objects_of_a_traced_type)
+START_TEST(births_ask_for_nothing_where_the_history_has_its_memory)
+{
+    survives(births_with_memory);
+    survives(births_without_history);
+}
+END_TEST
+
+RUN_TESTS("runtime_sealed", births_ask_for_nothing_where_the_history_has_its_memory,
+          a_death_with_its_stack_asks_for_nothing, nor_in_a_thread_that_took_the_heap_over,
+          counts_of_a_traced_object_ask_for_nothing, nor_objects_of_a_traced_type)

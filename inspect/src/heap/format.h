@@ -107,6 +107,8 @@ typedef struct rhi_object {
     bool tracked; /* the collector knows it; said where the format has_tracking */
     bool held;    /* one of its counts is the runtime's own: it is being finalized, say */
     bool damaged; /* its header contradicts itself: something has written over it */
+    bool unborn;  /* unused, and not for long: an object is just being born there, or something has
+                     written over a header */
     bool traced;  /* each change of its count is recorded; untold: but not just now */
     bool untold;
     bool has_gap; /* meanwhile it was not traced; rhi_trace.has_ranges: and no BEGIN tells since

@@ -108,11 +108,14 @@ bool rhi__may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value)
     return format->may_hold && format->may_hold(reader, object, value);
 }
 
-const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address)
+const char *rhi__empty_text(const rhi_reader *reader, const rhi_object *slot, uint64_t address)
 {
-    return is_raw(block, address) ? "memory in use that holds no object"
-           : !rhi__format_of(reader, block->heap)->has_serials ? "a free block"
-                                                               : "a slot that was never used";
+    const rhi_block *block = rhi__block_at(reader, address);
+    return block && is_raw(block, address)                    ? "memory in use that holds no object"
+           : !rhi__format_of(reader, slot->heap)->has_serials ? "a free block"
+           : slot->unborn ? "a slot without an object: one is just being born there, or something "
+                            "has written over its header"
+                          : "a slot that was never used";
 }
 
 void rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,

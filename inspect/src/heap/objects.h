@@ -58,8 +58,10 @@ bool rhi__may_lie_alone(const rhi_reader *reader, uint32_t heap, uint64_t addres
 /* May a slot of this object hold a value that is no object's address, in a heap where all is as it
  * must be? */
 bool rhi__may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value);
-/* What a slot that holds no object is: "a slot that was never used". */
-const char *rhi__empty_text(const rhi_reader *reader, const rhi_block *block, uint64_t address);
+/* What a slot that holds no object is, by the address that leads there: "a slot that was never
+ * used".
+ */
+const char *rhi__empty_text(const rhi_reader *reader, const rhi_object *slot, uint64_t address);
 /* What its format says besides of an address in a block, of which rhi__place_of has set *object. */
 enum { RHI_REMARK_SIZE = 512 };
 void rhi__remark(rhi_reader *reader, uint64_t address, const rhi_object *object,

@@ -31,13 +31,11 @@ static void read_head(rhi_described *answer)
         a->bytes = bytes;
 }
 
-/* A free slot without a type has no tombstone: an object is being made there. */
 static bool is_found(rhi_described *answer)
 {
     rhi_objat *a = &answer->at;
     return rhi__place_of(a->reader, a->address, &a->place, &a->object) &&
-           rhi__place_has_object(a->place) && a->object.address == a->address &&
-           (a->place != RHI_PLACE_FREED || a->object.type < a->reader->types.count);
+           rhi__place_has_object(a->place) && a->object.address == a->address;
 }
 
 /* Could an object begin at this address, of a heap that is not known? */

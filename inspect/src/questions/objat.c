@@ -83,16 +83,18 @@ static rhi_error *gather_ledger(answer *a)
 /* What its header says may be wrong, and so may all that is said of the object. */
 static void tell_damage(const answer *a)
 {
-    if (a->place == RHI_PLACE_FREED)
-        rhi__note(&a->session->notes,
-                  "its slot is free, but holds the header of a live object: one "
-                  "of the two is damaged; gcverify tells more");
-    else
-        rhi__note(
-            &a->session->notes,
-            a->object.type == UINT32_MAX
-                ? "the object's header names no type: it is damaged"
-                : "the object's header contradicts itself: it is damaged; gcverify tells more");
+    bool has_type = a->object.type != UINT32_MAX;
+    rhi__note(
+        &a->session->notes,
+        a->object.unborn ? "an object is just being born there, or something has written over "
+                           "the header of the slot"
+        : a->place == RHI_PLACE_FREED && has_type
+            ? "its slot is free, but holds the header of a live object: one "
+              "of the two is damaged; gcverify tells more"
+        : a->place == RHI_PLACE_FREED
+            ? "the header of the freed slot names no type: it is damaged; gcverify tells more"
+        : !has_type ? "the object's header names no type: it is damaged"
+                    : "the object's header contradicts itself: it is damaged; gcverify tells more");
 }
 
 /* The slot at an address inside of an object. */
@@ -156,7 +158,7 @@ rhi_error *rhi__objat(rhi_session *session, const rhi_objat_asked *asked, answer
     if (!rhi__place_is_slot(a->place))
         return NULL;
     gather_past(a);
-    if (a->object.damaged)
+    if (a->object.damaged || a->object.unborn)
         tell_damage(a);
     return a->place == RHI_PLACE_LIVE ? gather_live(a) : NULL;
 }

@@ -210,8 +210,10 @@ static rhi_error *watch_types(answer *a, const uint8_t *fits)
         if (fits[i] && is_type_wanted(a, i, &heap))
             RHI_TRY(watch_type(a, i, heap));
     if (a->types.count == 0)
-        return rhi__error("there is no type '%.100s': gcstat lists those that there are",
-                          a->asked.type);
+        return rhi__error(
+            "there is no type '%.100s': gcstat lists those that there are, and a type is "
+            "known from its first object on",
+            a->asked.type);
     if (a->asked.living) {
         living self = {a, fits};
         RHI_TRY(rhi__reader_load(a->reader));

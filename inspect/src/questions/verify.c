@@ -105,7 +105,7 @@ static bool is_no_object(rhi_reader *reader, uint64_t value, rhi_object *object,
         return false; /* not read: an object that is missing is told as such */
     rhi__object_id(reader, object, id, sizeof id);
     if (object->state == RHI_UNUSED)
-        snprintf(what, size, "%s", rhi__empty_text(reader, block, value));
+        snprintf(what, size, "%s", rhi__empty_text(reader, object, value));
     else if (object->state == RHI_FREED)
         snprintf(what, size, "a freed slot: %s was there, %s", id, rhi__freed_text(object->death));
     else if (object->address > value)

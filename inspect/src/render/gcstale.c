@@ -41,7 +41,7 @@ static void print_target(const rhi_gcstale *a, const rhi_holder *row, const rhi_
     rhi__print(a->session, "  -> 0x%" PRIx64 " ", row->target);
     if (v->evidence == RHI_STALE_NO_OBJECT)
         rhi__print(a->session, "is %s: the object that it led to is gone\n",
-                   rhi__empty_text(a->reader, rhi__block_at(a->reader, row->value), row->value));
+                   rhi__empty_text(a->reader, &v->object, row->value));
     else if (v->evidence == RHI_STALE_INSIDE_ANOTHER)
         rhi__print(a->session, "lies in %s%s: the object that it led to is gone\n", t.now, t.value);
     else if (v->has_object)

@@ -415,7 +415,10 @@ rhi_error *rhi__objat_print(rhi_objat *a)
         rhi__print(s, "0x%" PRIx64 " is %s of heap %" PRIu64 "%s\n", a->address,
                    a->remark[0] ? "a free block" : "a slot",
                    a->reader->heaps.items[a->object.heap].number,
-                   a->remark[0] ? "" : " that was never used");
+                   a->remark[0]       ? ""
+                   : a->object.unborn ? " without an object"
+                                      : " that was never used");
+        print_tenants(a);
         break;
     case RHI_PLACE_INTERNAL:
         if (a->object.slot_size)

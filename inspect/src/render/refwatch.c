@@ -52,8 +52,8 @@ static void print_living(const answer *a)
                    : a->living == 1 ? "is traced, too"
                                     : "are traced, too");
     else if (!a->asked.off)
-        rhi__print(a->session, "  those that live now are not: --living traces them, too, and "
-                               "refwatch OBJECT one of them\n");
+        rhi__print(a->session, "  those that live now stay as they are: --living traces them, "
+                               "too, and refwatch OBJECT one of them\n");
     else
         rhi__print(a->session, "  those that live now stay as they are: --living ends it for "
                                "them, too\n");
@@ -88,7 +88,10 @@ static void print_list(const answer *a)
     rhi_session *s = a->session;
     char id[RHI_ID_SIZE], count[32];
     if (a->total == 0 && a->types.count == 0)
-        rhi__print(s, "nothing is traced: refwatch OBJECT does that, or refwatch --type=NAME\n");
+        rhi__print(s,
+                   "nothing is traced: refwatch OBJECT does that, or refwatch --type=NAME\n"
+                   "  a type is known from its first object on: what the program itself traces by "
+                   "trace=TYPE shows then\n");
     else
         rhi__print(s, "%" PRIu64 " object%s %s traced\n", a->total, rhi__plural(a->total),
                    a->total == 1 ? "is" : "are");

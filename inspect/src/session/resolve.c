@@ -112,8 +112,18 @@ rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const c
         return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read", address);
     if (place == RHI_PLACE_LIVE)
         return NULL;
+    if (object->unborn && place == RHI_PLACE_UNUSED)
+        return rhi__error("0x%" PRIx64
+                          " is in a slot without an object: one is just being born there, "
+                          "or something has written over its header (objat tells more)",
+                          address);
     if (place == RHI_PLACE_FREED) {
         rhi__object_id(reader, object, id, sizeof id);
+        if (object->type == UINT32_MAX)
+            return rhi__error("0x%" PRIx64
+                              " is in a slot that is free, and whose header is damaged "
+                              "(gcverify tells more)",
+                              address);
         if (object->damaged)
             return rhi__error("0x%" PRIx64 " is in a slot that is free, but holds the header of %s:"
                               " one of the two is damaged (gcverify tells more)",

@@ -15,6 +15,14 @@ static inline bool is_damaged(const rhi_reader *reader, const rhi_heap_info *hea
            special != ((flags & STATE_FLAGS) != 0);
 }
 
+/* Is the header one that a slot has while an object is being born in it: of no type, and freed for
+ * no reason? In older runtimes its first 8 bytes are 0, and what was there may have left its
+ * serial. */
+static inline bool is_unborn(uint32_t type, uint32_t flags, uint64_t serial, bool blank, bool freed)
+{
+    return type == 0 && ((freed && flags == RH_FLAG_FREED) || (blank && serial));
+}
+
 /* Below the mark is a count of 0. */
 uint32_t rhi__refheap_unmarked(const space *s, uint32_t word, uint32_t flags, bool *is_marked)
 {
@@ -63,9 +71,12 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
     if (__builtin_expect(live && !special && !damaged, 1)) /* nearly all */
         return;
     /* in older runtimes the allocator's own, or just being born */
-    bool blank = word == 0 && type == 0 && flags == 0 && !s->blank_is_damage;
-    if (!live || blank || (special && flags & RH_FLAG_FREED)) {
-        object->state = object->serial == 0 ? RHI_UNUSED : RHI_FREED;
+    bool blank = word == 0 && type == 0 && flags == 0 && !s->blank_is_damage,
+         freed = special && flags & RH_FLAG_FREED;
+    if (!live || blank || freed) {
+        object->unborn = is_unborn(type, flags, serial, blank, freed);
+        bool is_empty = serial == 0 && word == 0 && type == 0 && flags == 0;
+        object->state = is_empty || object->unborn ? RHI_UNUSED : RHI_FREED;
         object->count = 0;
         object->held = false;
     } else if (special && flags & RH_FLAG_DYING) {
@@ -75,9 +86,10 @@ void rhi__refheap_decode(const rhi_reader *reader, const rhi_block *block, uint6
     } else if (special) {
         object->immortal = true;
     }
-    object->damaged = rhi__is_object(object->state)
-                          ? damaged
-                          : !live && type && !(flags & RH_FLAG_FREED); /* or the bitmap is wrong */
+    if (rhi__is_object(object->state))
+        object->damaged = damaged;
+    else if (object->state == RHI_FREED) /* or the bitmap is wrong */
+        object->damaged = !has_type || serial == 0 || !(flags & RH_FLAG_FREED);
 }
 
 /* The fields of refheap_decode that the graph needs, for a block at a time. */
@@ -120,17 +132,18 @@ void rhi__refheap_headers(const rhi_reader *reader, const rhi_block *block, cons
             rhi_object object; /* whatever is special */
             rhi__refheap_decode(reader, block, block->base + slot * slot_size, header, true,
                                 &object);
-            *headers++ = (rhi_header){.count = object.count < 0            ? 0
-                                               : object.count > UINT32_MAX ? UINT32_MAX
-                                                                           : (uint32_t)object.count,
-                                      .type = object.type,
-                                      .state = object.state,
-                                      .immortal = object.immortal,
-                                      .held = object.held,
-                                      .traced = object.traced,
-                                      .finalized = object.finalized,
-                                      .damaged = object.damaged,
-                                      .blank = !special && !rhi__is_object(object.state)};
+            *headers++ =
+                (rhi_header){.count = object.count < 0            ? 0
+                                      : object.count > UINT32_MAX ? UINT32_MAX
+                                                                  : (uint32_t)object.count,
+                             .type = object.type,
+                             .state = object.state,
+                             .immortal = object.immortal,
+                             .held = object.held,
+                             .traced = object.traced,
+                             .finalized = object.finalized,
+                             .damaged = object.damaged,
+                             .blank = object.unborn || (!special && !rhi__is_object(object.state))};
         }
     }
 }

@@ -107,6 +107,18 @@ static void check_candidate(const checker *c, const head *slot, const rhi_object
              "it is registered as a candidate of the collector, but is dying");
 }
 
+static void tell_no_type(const checker *c, const head *slot, const rhi_object *object)
+{
+    FIND(c, RHI_FOUND_BAD_TYPE, object,
+         "type index %" PRIu32 " is none of the %" PRIu32 " types there are", slot->type,
+         c->reader->heaps.items[c->block->heap].type_count);
+}
+
+static void tell_no_serial(const checker *c, const rhi_object *object)
+{
+    FIND(c, RHI_FOUND_BAD_SERIAL, object, "its serial is 0, which no object is given");
+}
+
 /* Who does this weak reference refer to? */
 static void check_weak(checker *c, const head *slot, const rhi_object *object, const uint8_t *bytes)
 {
@@ -146,19 +158,35 @@ static void check_object(checker *c, const head *slot, const uint8_t *bytes)
         return;
     }
     if (object.type == UINT32_MAX) {
-        FIND(c, RHI_FOUND_BAD_TYPE, &object,
-             "type index %" PRIu32 " is none of the %" PRIu32 " types there are", slot->type,
-             c->reader->heaps.items[c->block->heap].type_count);
+        tell_no_type(c, slot, &object);
         return;
     }
     if (object.serial == 0)
-        FIND(c, RHI_FOUND_BAD_SERIAL, &object, "its serial is 0, which no object is given");
+        tell_no_serial(c, &object);
     check_word(c, slot, &object);
     if (c->judges_weak && slot->flags & RH_FLAG_HAS_WEAK)
         rhi__bit_set(c->flagged, slot->index);
     if (c->judges_weak && rhi__is_object(object.state) &&
         c->reader->types.items[object.type].is_weak)
         check_weak(c, slot, &object, bytes);
+}
+
+/* A slot without an object: what is left of its last one? */
+static void check_free(const checker *c, const head *slot, const uint8_t *bytes)
+{
+    rhi_object object;
+    decode(c, slot, bytes, &object);
+    if (!object.damaged)
+        return;
+    if (object.type == UINT32_MAX)
+        tell_no_type(c, slot, &object);
+    else if (object.serial == 0)
+        tell_no_serial(c, &object);
+    else
+        FIND(c, RHI_FOUND_BAD_BITMAP, &object,
+             "its slot is free by the bitmap, but holds the header of a live object (count word "
+             "0x%x, flags 0x%x)",
+             slot->word, slot->flags);
 }
 
 /* All that follows the header of a freed slot is as it was filled. */
@@ -212,13 +240,8 @@ static inline void check_slot(checker *c, head *slot, const uint8_t *bytes)
         check_poison(c, slot, bytes);
     if (is_object && !is_usual(c, slot, bytes))
         check_object(c, slot, bytes);
-    else if (!slot->is_live && slot->type && !(slot->flags & RH_FLAG_FREED)) {
-        decode(c, slot, bytes, &object);
-        FIND(c, RHI_FOUND_BAD_BITMAP, &object,
-             "its slot is free by the bitmap, but holds the header of a live object (count word "
-             "0x%x, flags 0x%x)",
-             slot->word, slot->flags);
-    }
+    else if (is_freed || (!slot->is_live && !is_blank(slot)))
+        check_free(c, slot, bytes);
     if (is_candidate) {
         decode(c, slot, bytes, &object);
         check_candidate(c, slot, &object, is_object);
