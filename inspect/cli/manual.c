@@ -317,10 +317,27 @@ static const struct {
     {"--man PAGE", "Prints the source of a manual page for scdoc, as refheap-objat.1; list: the "
                    "names of all pages."}};
 
-static const char exit_status[] =
-    "0: answered. 1: --check found something. 2: no answer, or --check found nothing but proves "
-    "nothing, as not everything could be searched or counts were in motion. Of several commands "
-    "the highest.";
+/* Of a command, or of the shell's program, which has all of them. */
+static void put_exit_status(bool has_check)
+{
+    printf("# EXIT STATUS\n\n%s Of several commands the highest.\n\n# EXAMPLES\n\n",
+           has_check ? "0: answered. 1: --check found something. 2: no answer, or --check found "
+                       "nothing but proves nothing, as not everything could be searched or counts "
+                       "were in motion."
+                     : "0: answered. 2: no answer.");
+}
+
+static bool has_option(const json_t *command, const char *name)
+{
+    const json_t *option;
+    size_t index;
+    json_array_foreach(json_object_get(command, "options"), index, option)
+    {
+        if (strcmp(text_of(option, "name"), name) == 0)
+            return true;
+    }
+    return false;
+}
 
 static void begin_page(const char *name, int section, const char *summary)
 {
@@ -382,10 +399,11 @@ static void put_command_page(const json_t *commands, const json_t *command)
     put_paragraphs(text_of(command, "description"));
     fputs("\n# OPTIONS\n\n", stdout);
     put_options(&man, command);
-    printf("# EXIT STATUS\n\n%s\n\n# EXAMPLES\n\nIn GDB, in LLDB, and at the prompt of *refheap* "
-           "--core FILE:\n\n```\n%s\n```\n\n# JSON\n\nWith *--json* the answer is one document. "
-           "Its schema is printed by *refheap --schema %s*.\n",
-           exit_status, text_of(command, "example"), name);
+    put_exit_status(has_option(command, "--check"));
+    printf("In GDB, in LLDB, and at the prompt of *refheap* --core FILE:\n\n```\n%s\n```\n\n"
+           "# JSON\n\nWith *--json* the answer is one document. Its schema is printed by "
+           "*refheap --schema %s*.\n",
+           text_of(command, "example"), name);
     put_answers(&man, schema, common);
     put_see_also(commands, name);
     json_decref(schema);
@@ -420,11 +438,12 @@ static void put_shell_page(const json_t *commands)
         put(&man, shell_options[i].help);
         fputs("\n\n", stdout);
     }
-    printf("# EXIT STATUS\n\n%s\n\n# EXAMPLES\n\nWhat is leaked in a core, for a script:\n\n```\n"
-           "refheap --core core gcleaks --check\n```\n\nWho holds an object of a process:\n\n```\n"
-           "refheap --pid 4711 refs node#12 --path\n```\n\nSeveral questions, as JSON:\n\n```\n"
-           "printf '%%s\\n' 'gcverify --json' 'gcleaks --json' | refheap --core core\n```\n",
-           exit_status);
+    put_exit_status(true);
+    fputs("What is leaked in a core, for a script:\n\n```\n"
+          "refheap --core core gcleaks --check\n```\n\nWho holds an object of a process:\n\n```\n"
+          "refheap --pid 4711 refs node#12 --path\n```\n\nSeveral questions, as JSON:\n\n```\n"
+          "printf '%s\\\\n' 'gcverify --json' 'gcleaks --json' | refheap --core core\n```\n",
+          stdout);
     put_see_also(commands, "");
 }
 

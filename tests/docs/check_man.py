@@ -60,6 +60,8 @@ def check_commands(shell, pages):
         told = re.search(r"^## %s\n(.*?)(?=^## )" % name, manual, re.M | re.S).group(1)
         example = re.search(r"^Example: `(.*)`$", told, re.M).group(1)
         require("EXAMPLES" in text and example in text, "%s: no example %s", page, example)
+        has_check = "\n- `--check`:" in told
+        require(("1: --check found" in text) == has_check, "%s: the exit status of a command %s --check", page, "with" if has_check else "without")
         for option, words in re.findall(r"^- `(--[^`]*)`: (.*)$", told, re.M):
             require("%s %s" % (option, flat(words)) in text, "%s: no %s: %s", page, option, words)
         for key in re.findall(r"^- `(\w+)` \(", told, re.M):
@@ -70,6 +72,7 @@ def check_commands(shell, pages):
     require(run(shell, "help") == run(shell, "--help") and "commands:" in run(shell, "help")[0], "refheap help: %s", run(shell, "help"))
     parts = re.findall(r"^### (\w+)$", manual, re.M)
     text = shown("refheap-json.7", pages)
+    require("printf '%s\\n' 'gcverify --json'" in shown("refheap.1", pages), "refheap.1: the example of several questions")
     require(len(parts) > 20 and all(re.search(r"^ +%s$" % part, text, re.M) for part in parts), "refheap-json.7 lacks one of %s", parts)
     return ["refheap.1", "refheap-json.7", *("refheap-%s.1" % name for name, _ in commands)]
 

@@ -16,7 +16,7 @@ import tempfile
 
 from launch import TIMEOUT_SECONDS, Answer, Question, Shell, Subject, Target, door_of, report, require, tool_environment, without_traceback
 
-OBJECTS = 60000  # so that not all of a list is held back until it is whole
+OBJECTS = 20000  # so that not all of a list is held back until it is whole
 QUESTIONS = (("gcleaks", "--check --json"), ("gcverify", "--check --json"), ("gcfind", "--limit=0 --json"), ("refs", "--json #1"), ("gcstat", ""))
 
 

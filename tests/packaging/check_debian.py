@@ -2,7 +2,7 @@
 
 The tree without its builds is copied and built by dpkg-buildpackage; meanwhile mmdebstrap makes a root of the machine's
 own release with gcc and GDB in it. There apt installs the packages as the README says, debian/tests/explain compiles a
-program, crashes it and asks why, and after the purge nothing may be left that was not there before.
+program, crashes it and asks why (with --lldb in LLDB, too), and after the purge nothing may be left that was not there before.
 Invariant: all of it lies in the folder that is named, which is emptied first; a root needs root's rights.
 """
 
@@ -19,7 +19,8 @@ import time
 from readme import install_lines
 
 PACKAGES = ("librefheap0", "librefheap-dev", "refheap")
-IN_THE_ROOT = "gcc,libc6-dev,gdb"
+IN_THE_ROOT = ("gcc", "libc6-dev", "gdb")
+LLDB = ("lldb-19", "python3-lldb-19")
 # What apt, dpkg, ldconfig and Python's own modules write whatever is installed.
 NOT_OURS = ("var/log/", "var/cache/", "var/lib/apt/", "var/lib/dpkg/", "usr/lib/python3", "usr/share/gdb/python/", "tmp/")
 PLAIN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
@@ -59,12 +60,12 @@ def build(source, folder, commands):
     return tree
 
 
-def make_root(folder):
+def make_root(folder, packages):
     """A bare root with a compiler and a debugger, from the machine's own release and sources."""
     root = os.path.join(folder, "root")
     with open("/etc/os-release", encoding="utf-8") as file:
         release = re.search(r"^VERSION_CODENAME=(\w+)", file.read(), re.M).group(1)
-    run("mmdebstrap", "--variant=apt", "--include=" + IN_THE_ROOT, "--skip=cleanup/apt", "--dpkgopt=force-unsafe-io",
+    run("mmdebstrap", "--variant=apt", "--include=" + ",".join(packages), "--skip=cleanup/apt", "--dpkgopt=force-unsafe-io",
         "--dpkgopt=path-exclude=/usr/share/locale/*", "--aptopt=APT::Install-Recommends false", release, root)
     return root
 
@@ -86,7 +87,7 @@ def files_below(root):
     return {path for path in found if not path.startswith(NOT_OURS)}
 
 
-def check_root(root, tree, files, commands):
+def check_root(root, tree, files, commands, with_lldb):
     before = files_below(root)
     for name in ("samples", os.path.join("debian", "tests")):
         shutil.copytree(os.path.join(tree, name), os.path.join(root, "tmp", "tree", name))
@@ -94,6 +95,7 @@ def check_root(root, tree, files, commands):
         shutil.copy(path, os.path.join(root, "tmp"))
     in_root(root, "sh", "-c", "cd /tmp/tree && %s --yes --no-install-recommends" % commands[1])
     said = in_root(root, "sh", "-c", "cd /tmp/tree && debian/tests/explain")
+    require(not with_lldb or "also in " + LLDB[0] in said, "nothing was asked in LLDB: " + said)
     print(said.strip())
     in_root(root, "apt-get", "purge", "-y", "--autoremove", *PACKAGES)
     left = files_below(root) - before
@@ -106,6 +108,7 @@ def check_root(root, tree, files, commands):
 
 def main():
     parser = argparse.ArgumentParser(description="Builds Debian's packages, and uses them in a fresh root.")
+    parser.add_argument("--lldb", action="store_true", help="with LLDB in the root, which makes it large")
     parser.add_argument("source", help="the tree")
     parser.add_argument("folder", help="where all of it goes; what is there is removed")
     options = parser.parse_args()
@@ -116,7 +119,7 @@ def main():
     commands = install_lines(options.source)[0]
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        root = pool.submit(make_root, options.folder)
+        root = pool.submit(make_root, options.folder, IN_THE_ROOT + (LLDB if options.lldb else ()))
         tree = build(options.source, options.folder, commands)
         files = [path for name in PACKAGES for path in glob.glob(os.path.join(options.folder, name + "_*.deb"))]
         require(len(files) == len(PACKAGES), "built: %s" % files)
@@ -124,7 +127,7 @@ def main():
             *glob.glob(os.path.join(options.folder, "*.changes")))
         print("built and looked through: %.0f s" % (time.monotonic() - started))
         root = root.result()
-    check_root(root, tree, files, commands)
+    check_root(root, tree, files, commands, options.lldb)
     shutil.rmtree(root)
     print("%s: installed, used, purged: %.0f s" % (", ".join(map(os.path.basename, files)), time.monotonic() - started))
 

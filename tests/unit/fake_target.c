@@ -370,14 +370,14 @@ int fake_run(fake_target *fake, const char *command, const char *line)
 }
 
 /* Checks run in processes of their own: each writes an answer at once, behind the others. */
-static void keep_answer(const fake_target *fake)
+void fake_keep_answer(const char *bytes, size_t size)
 {
     const char *path = getenv("REFHEAP_ANSWERS");
     FILE *file = path ? fopen(path, "a") : NULL;
     if (!file)
         return;
-    setvbuf(file, NULL, _IOFBF, fake->out.size + 1);
-    ck_assert_uint_eq(fwrite(fake->out.bytes, 1, fake->out.size, file), fake->out.size);
+    setvbuf(file, NULL, _IOFBF, size + 1);
+    ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
     ck_assert_int_eq(fclose(file), 0);
 }
 
@@ -394,7 +394,7 @@ json_t *fake_json_status(fake_target *fake, const char *command, const char *lin
         ck_abort_msg("%s %s: no JSON: %s at line %d in:\n%.3000s", command, whole, error.text,
                      error.line, fake->out.bytes);
     free(whole);
-    keep_answer(fake);
+    fake_keep_answer(fake->out.bytes, fake->out.size);
     ck_assert_str_eq(fake_string(json, "command"), command);
     ck_assert_msg(json_is_boolean(fake_at(json, "complete")), "no \"complete\"");
     bool failed = fake_at(json, "error") != NULL; /* --check: status 1 or 2 with an answer */

@@ -117,6 +117,8 @@ int fake_run(fake_target *fake, const char *command, const char *line);
 /* Runs it with --json and parses the one document that it must emit. The caller owns it. Fails the
  * test if it is no such document, or does not fit the exit status. */
 json_t *fake_json_status(fake_target *fake, const char *command, const char *line, int *status);
+/* Such a document, for check_answers.py: what did not come from fake_json. */
+void fake_keep_answer(const char *bytes, size_t size);
 /* The same, for a command that must answer. */
 json_t *fake_json(fake_target *fake, const char *command, const char *line);
 /* The same, for a command that must not: the error's text (in fake->out, valid until the next run).
