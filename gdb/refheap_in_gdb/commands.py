@@ -14,6 +14,8 @@ from .settings import register_settings
 from .state import Epoch, showable, utf8
 from .stops import Stops
 
+MACHINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
 
 class Refheap:
     """The loaded engine and its session. One in a process: loading again replaces it."""
@@ -50,12 +52,14 @@ class Refheap:
         else:
             gdb.write("refheap: '%s' is another script's command: type 'refheap %s'\n" % (row["name"], row["name"]), gdb.STDERR)
         if hasattr(gdb, "MICommand"):
-            body = {"invoke": lambda _command, words: self.invoke_for_machine(row["name"], words)}
+            body = {"invoke": lambda _command, words: self.invoke_for_machine(row, words)}
             type("RefheapMachineCommand", (gdb.MICommand,), body)("-refheap-" + row["name"])
 
-    def invoke_for_machine(self, name, words):
-        """The answer's JSON as values of GDB's machine interface, which knows no null."""
-        host = Collected(self.epoch)
+    def invoke_for_machine(self, row, words):
+        """The answer's JSON as values of GDB's machine interface, which knows no null. It took the quotes off the words: spaces
+        in what is no expression stand between quotes again."""
+        name, host = row["name"], Collected(self.epoch)
+        words = [door.quoted(each) if each[:1] == "-" or row["operand"] == "file" else each for each in words]
         try:
             with utf8():
                 status, message = self.session.run(host, name, " ".join(["--json", *words]))
@@ -112,9 +116,12 @@ class Refheap:
 
 
 def machine_value(value):
-    """A value of JSON as GDB's machine interface takes it."""
+    """A value of JSON as GDB's machine interface takes it. That has few names for members; columns have any."""
     if isinstance(value, dict):
-        return {key: machine_value(each) for key, each in value.items() if each is not None}
+        known = {key: machine_value(each) for key, each in value.items() if each is not None}
+        if all(MACHINE_NAME.fullmatch(key) for key in known):
+            return known
+        return [{"name": showable(key), "value": each} for key, each in known.items()]
     if isinstance(value, list):
         return [machine_value(each) for each in value]
     if isinstance(value, (bool, float)) or value is None:

@@ -7,7 +7,7 @@ import gdb
 from .names import variables_of
 from .state import Setting
 
-COMPLETED_MAX = 10000  # names that are looked up for one word
+COMPLETED_MAX = 1000  # names that are looked up for one word, in each file of the program
 SYSTEM_FOLDERS = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/")
 
 

@@ -209,7 +209,7 @@ def function_of(describer, row):
     """A convenience function: `$refcount(p)`."""
     def invoke(_function, value):
         try:
-            said = describer.ask(value_number(value, row["name"]))["functions"][row["name"]]
+            said = describer.ask(value_number(value, row["name"]))["functions"].get(row["name"], row["nothing"])
         except (door.DoorError, gdb.error) as error:
             raise gdb.GdbError("$%s: %s" % (row["name"], door.one_line(str(error)))) from None
         return c_string(said) if isinstance(said, str) else said

@@ -34,8 +34,7 @@ TERMINAL, COLOR = 1, 4
 QUIET_ERRORS, LIMIT = 1, 3
 GO_ON = -1
 EXPECTS_NOTHING, EXPECTS_EXPRESSION, EXPECTS_FILE = 0, 1, 2
-NOTHING = {"text": None, "children": (), "children_total": 0, "is_live": False,
-           "functions": {"refcount": 0, "objid": "", "is_stale": 0, "objtype": "", "born": ""}}
+NOTHING = {"text": None, "children": (), "children_total": 0, "is_live": False, "functions": {}}
 NESTED_MAX = 32  # structs that begin with structs
 PAGE = 200  # children that are asked for at once, at first
 
@@ -372,6 +371,14 @@ def encoded(text):
 
 def one_line(text):
     return " ".join(text.split())
+
+
+def quoted(word):
+    """A word of a command, so that the engine reads it as one: of an option, its value."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if re.search(r"[\s'\"]", value):
+        value = '"%s"' % re.sub(r'(["\\])', r"\\\1", value)
+    return option + equals + value
 
 
 class Session:

@@ -53,7 +53,7 @@ class Refheap:
     def __init__(self, debugger, script, callbacks):
         self.debugger, self.script, self.callbacks = debugger, script, callbacks
         callbacks.update(reached=reached, summary=summary, Children=Children, is_managed=is_managed, NameTypes=NameTypes)
-        self.has_names, self.named = False, None
+        self.has_names, self.named = False, set()
         self.engine = door.Engine()
         self.structs, self.foreign = self.engine.describes["structs"], self.engine.describes.get("foreign", {})
         self.sessions, self.describers = {}, {}
@@ -105,11 +105,15 @@ class Refheap:
             "type synthetic add -w %s -l %s.Children " % (CATEGORY, self.script)))
 
     def name_types(self, target):
-        """LLDB has to be told the names of the types that a target has: again where it has other modules."""
-        if self.has_names and target.IsValid() and self.named != (target.GetExecutable().fullpath, target.GetNumModules()):
-            self.named = target.GetExecutable().fullpath, target.GetNumModules()
-            for name in managed_names(target):
-                self.show(target.GetDebugger(), '"%s" "%s *"' % (name, name))
+        """LLDB has to be told the names of the types that a target has, for all targets: once for each module."""
+        if not self.has_names or not target.IsValid():
+            return
+        for module in target.module_iter():
+            known = module.GetFileSpec().fullpath, module.GetUUIDString()
+            if known not in self.named:
+                self.named.add(known)
+                for name in managed_names(module):
+                    self.show(target.GetDebugger(), '"%s" "%s *"' % (name, name))
 
 
 class NameTypes:
@@ -129,16 +133,13 @@ def handle(debugger, line):
     return result
 
 
-def managed_names(target):
-    """How C's variables call the structs of objects, also by typedefs; in the modules that know the objects' header: LLDB tells
+def managed_names(module):
+    """How C's variables call the structs of objects, also by typedefs; in a module that knows the objects' header: LLDB tells
     its user all that it finds strange in what it reads."""
-    names = set()
-    for module in target.module_iter():
-        if any(module.FindFirstType(header).IsValid() for header in lldb._refheap.structs):
-            for kind in module.GetTypes(lldb.eTypeClassStruct | lldb.eTypeClassClass | lldb.eTypeClassTypedef):
-                if not kind.GetCanonicalType().IsPointerType() and is_managed(kind):
-                    names.add(kind.GetName())
-    return sorted(names)
+    if not any(module.FindFirstType(header).IsValid() for header in lldb._refheap.structs):
+        return []
+    kinds = module.GetTypes(lldb.eTypeClassStruct | lldb.eTypeClassClass | lldb.eTypeClassTypedef)
+    return sorted({kind.GetName() for kind in kinds if not kind.GetCanonicalType().IsPointerType() and is_managed(kind)})
 
 
 def load(debugger, script, callbacks):

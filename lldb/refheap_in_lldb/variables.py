@@ -120,17 +120,30 @@ def child_value(owner, row):
     if member is not None and ("value" not in row or member.GetValueAsUnsigned() == int(row["value"], 16)):
         return owner.CreateValueFromAddress(name, member.GetLoadAddress(), member.GetType())
     if is_text:
-        text, data = (row.get("value") or "").encode("utf-8", "surrogateescape") + b"\0", lldb.SBData()
-        data.SetData(lldb.SBError(), text, order, 8)
-        return owner.CreateValueFromData(name, data, target.GetBasicType(lldb.eBasicTypeChar).GetArrayType(len(text)))
+        text = (row.get("value") or "").encode("utf-8", "surrogateescape") + b"\0"
+        return value_of(owner, name, text, target.GetBasicType(lldb.eBasicTypeChar).GetArrayType(len(text)))
     if "value" in row:
         kind = header_of(owner.GetType()).GetPointerType()
-        return owner.CreateValueFromData(name, lldb.SBData.CreateDataFromUInt64Array(order, 8, [int(row["value"], 16)]), kind)
+        return value_of(owner, name, word_bytes(int(row["value"], 16), order), kind)
+    if row["kind"] == "uint":
+        return value_of(owner, name, word_bytes(int(row["text"]), order), target.GetBasicType(lldb.eBasicTypeUnsignedLongLong))
     if row["kind"] == "float":
         data, kind = lldb.SBData.CreateDataFromDoubleArray(order, 8, [float(row["text"])]), lldb.eBasicTypeDouble
     else:
         data, kind = lldb.SBData.CreateDataFromSInt64Array(order, 8, [int(row["text"])]), lldb.eBasicTypeLongLong
     return owner.CreateValueFromData(name, data, target.GetBasicType(kind))
+
+
+def word_bytes(number, order):
+    """An unsigned word. As a number, older LLDBs take no more than 63 bits of it."""
+    return number.to_bytes(8, "big" if order == lldb.eByteOrderBig else "little")
+
+
+def value_of(owner, name, content, kind):
+    """LLDB reads the bytes from where they are, until the value is made."""
+    data = lldb.SBData()
+    data.SetData(lldb.SBError(), content, owner.GetProcess().GetByteOrder(), 8)
+    return owner.CreateValueFromData(name, data, kind)
 
 
 def member_of(value, steps):

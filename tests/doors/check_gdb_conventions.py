@@ -115,9 +115,13 @@ def check_condition(program):
     require(shown.endswith("person#2 rc=3") and round_.endswith("= 700"), "stopped at: %s %s", shown, round_)
 
 
-def check_machine(target):
-    done, failed = say(target, 'interpreter-exec mi "-refheap-objat first"', 'interpreter-exec mi "-refheap-objat zork"',
-                       before=["frame function main"])
+def check_machine(target, folder):
+    columns = r'interpreter-exec mi "-refheap-gcquery \"select count(*), 7 as seven from objects where 2 > 1\""'
+    spaces = r'interpreter-exec mi "-refheap-gcexport --force \"%s/two words.dot\""' % folder
+    done, failed, counted, exported = say(target, 'interpreter-exec mi "-refheap-objat first"', 'interpreter-exec mi "-refheap-objat zork"',
+                                          columns, spaces, before=["frame function main"])
+    require('{name="count(*)",value="' in counted and '{name="seven",value="7"}' in counted, "columns with any name: %s", counted)
+    require(exported.startswith('^done,command="gcexport"') and os.path.exists(os.path.join(folder, "two words.dot")), "a name with a space: %s", exported)
     for part in ('^done,command="objat"', 'status="live"', 'object={id="person#1"', 'fields=[{name="next"', 'complete="true"'):
         require(part in done, "'%s' is not in: %s", part, done)
     require(failed.startswith('^error,msg="objat: '), "a failure: %s", failed)
@@ -173,7 +177,7 @@ def run(program):
             check_settings(target)
             check_printers(target)
             check_functions(target)
-            check_machine(target)
+            check_machine(target, folder)
             check_completion(target)
 
 

@@ -26,6 +26,12 @@ typedef struct worker {
     rh_list *tasks;
 } worker;
 
+/* Main's variable does not know this struct. */
+typedef struct meter {
+    rh_object base;
+    uint64_t most;
+} meter;
+
 static const rh_field person_fields[] = {RH_STRONG(person, next),
                                          RH_STRONG(person, name),
                                          RH_INT(person, age),
@@ -35,6 +41,8 @@ static const rh_field person_fields[] = {RH_STRONG(person, next),
                                          RH_WEAK(person, friend),
                                          RH_FIELDS_END};
 static const rh_field worker_fields[] = {RH_STRONG(worker, tasks), RH_FIELDS_END};
+static const rh_field meter_fields[] = {RH_UINT(meter, most), RH_FIELDS_END};
+static rh_type meter_type = {.name = "meter", .size = RH_SIZE(meter, base), .fields = meter_fields};
 static rh_type person_type = {
     .name = "person", .size = RH_SIZE(person, base), .fields = person_fields};
 static rh_type worker_type = {
@@ -75,6 +83,7 @@ static void tell_all(const person *first)
     tell("dict", "dict#8 rc=1",
          "[[\"entries[0].key\", \"string#10 rc=1 \\\"k\\\"\"], [\"entries[0].value\", "
          "\"list#7 rc=3\"], [\"length\", \"1\"]]");
+    tell("large", "meter#11 rc=1 18446744073709551615", "[[\"most\", \"18446744073709551615\"]]");
     tell("null", NULL, NULL);
     tell("garbage", NULL, NULL);
     tell("unaligned", NULL, NULL);
@@ -106,7 +115,7 @@ int main(void)
     person *null = NULL, *garbage = (person *)(uintptr_t)0x123456789,
            *unaligned = (person *)(uintptr_t)3, *inside = (person *)(void *)((char *)first + 8),
            *on_stack = (person *)(void *)&heap, copy;
-    rh_object *plain = (rh_object *)second;
+    rh_object *plain = (rh_object *)second, *large;
     void *untyped = first;
 
     first->age = -41;
@@ -121,6 +130,8 @@ int main(void)
     hand->tasks = rh_retain(list);
     rh_release(gone);
     memcpy(&copy, first, sizeof copy);
+    large = rh_new(heap, &meter_type);
+    ((meter *)(void *)large)->most = UINT64_MAX;
 
     for (int round = 0; round < 1000; round++) { /* in one of which a count is higher */
         if (round == 700)
@@ -133,5 +144,5 @@ int main(void)
     tell_all(first);
     pause();
     return null || no_one || keeper == first || garbage || unaligned || inside || on_stack ||
-           plain || untyped || shared || copy.age;
+           plain || large || untyped || shared || copy.age;
 }

@@ -12,17 +12,18 @@ const char *rhi_describes(void)
     return "{\"structs\": [\"rh_object\", \"_object\"], \"foreign\": {\"_object\": \"PyObject\"},"
            " \"functions\": ["
            "{\"name\": \"refcount\", \"summary\": \"counts of the object at an address, as refheap"
-           " reads them; 0: no object is there; of an immortal one, 2^63 - 1\"},"
+           " reads them; 0: no object is there; of an immortal one, 2^63 - 1\", \"nothing\": 0},"
            "{\"name\": \"objid\", \"summary\": \"what refheap calls the object at an address, or "
            "the"
-           " one that died there: \\\"user#1\\\"; \\\"\\\": none\"},"
+           " one that died there: \\\"user#1\\\"; \\\"\\\": none\", \"nothing\": \"\"},"
            "{\"name\": \"is_stale\", \"summary\": \"1: refheap knows that the object at an address"
-           " was freed; 0: it is not so\"},"
+           " was freed; 0: it is not so\", \"nothing\": 0},"
            "{\"name\": \"objtype\", \"summary\": \"refheap's type of the object at an address, or "
            "of"
-           " the one that died there: \\\"user\\\"; \\\"\\\": none\"},"
+           " the one that died there: \\\"user\\\"; \\\"\\\": none\", \"nothing\": \"\"},"
            "{\"name\": \"born\", \"summary\": \"the line that made the object at an address, if"
-           " refheap knows it: \\\"app.c:12 in run()\\\"; \\\"\\\": not known\"}]}";
+           " refheap knows it: \\\"app.c:12 in run()\\\"; \\\"\\\": not known\", \"nothing\": "
+           "\"\"}]}";
 }
 
 static json_t *describe(rhi_session *session, uint64_t address, uint64_t children,
