@@ -24,8 +24,8 @@ typedef struct rhi_island {
 
 /* How far a format looks for what it reads. */
 enum rhi_search {
-    /* what notes and symbols tell, and little of each module's data (RHI_GLANCE_BYTES): for a look,
-     * which must not take longer in a larger program */
+    /* what notes and symbols tell, and little of each module's data (RHI_GLANCE_BYTES), or of all
+     * memory where that has nothing: for a look, which must not take longer in a larger program */
     RHI_SEARCH_GLANCE,
     RHI_SEARCH_MODULES, /* the data of modules, where it lies as a rule */
     /* no format has found anything there: all memory, which takes as long as there is of it */

@@ -139,8 +139,8 @@ static rhi_error *search_memory(search *s, enum rhi_search most)
         else if (is_private_writable(region) && !(answered && strcmp(answered, region->path) == 0))
             error = scan(s, region, &scratch);
     }
-    for (uint64_t i = 0; most == RHI_SEARCH_ALL && i < map->regions.count && s->found->count == 0 &&
-                         s->other_version == 0 && !error;
+    for (uint64_t i = 0; most != RHI_SEARCH_MODULES && i < map->regions.count &&
+                         s->found->count == 0 && s->other_version == 0 && !error;
          i++)
         if (is_private_writable(&map->regions.items[i]))
             error = scan(s, &map->regions.items[i], &scratch);
