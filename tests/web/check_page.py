@@ -53,6 +53,8 @@ def asked(heap, sql, root):
         refs = heap.json("refs", "--weak", row["address"])
         found.append({**row, "shown": row["id"], "root": None if row["leaked"] else root,
                       "referrers": [row_of(holder) for holder in refs["referrers"] if holder["kind"] == "field"],
+                      "owners": [row_of(holder) for holder in refs["referrers"]
+                                 if holder["kind"] == "field" and holder["strength"] in ("strong", "conservative")],
                       "referents": ["%s %s" % (slot["name"], slot["target"]) for slot in refs["referents"] if slot["target"]]})
     return found
 

@@ -18,6 +18,7 @@
 
 typedef struct member {
     rh_object base;
+    struct leaf *watched; /* borrowed, and before the one that owns */
     struct leaf *leaf;
     uint32_t number;
 } member;
@@ -40,8 +41,8 @@ typedef struct lost {
     uint64_t words[3];
 } lost;
 
-static const rh_field member_fields[] = {RH_STRONG(member, leaf), RH_UINT(member, number),
-                                         RH_FIELDS_END};
+static const rh_field member_fields[] = {RH_BORROWED(member, watched), RH_STRONG(member, leaf),
+                                         RH_UINT(member, number), RH_FIELDS_END};
 static const rh_field crowd_fields[] = {RH_STRONG_TAIL(crowd, members, count), RH_FIELDS_END};
 static rh_field pair_fields[] = {RH_STRONG(pair, other), RH_BYTES(pair, text, length),
                                  RH_FIELDS_END};
@@ -93,6 +94,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < all->count; i++) {
         all->members[i] = rh_new(heap, &member_type);
         all->members[i]->leaf = rh_new(heap, &leaf_type);
+        all->members[i]->watched = all->members[i]->leaf;
         all->members[i]->number = (uint32_t)i;
     }
     make_pair(heap);

@@ -100,6 +100,17 @@ async function types({ page, expected }) {
     await arrives(page, /^Type /);
 }
 
+// Each step of the way shown leads by a slot that owns, as far as it was asked who owns what it leads to.
+async function isOwned(page, expected) {
+    const steps = await page.locator(".path li:not(.root)").evaluateAll(list => list.map(step =>
+        ({ id: step.querySelector("a").innerText.trim(), slot: step.querySelector("code")?.innerText.trim() })));
+    for (let i = 1; i < steps.length; i++) {
+        const { owners } = expected.asked.find(object => object.shown === steps[i].id) ?? {};
+        const said = `${steps[i - 1].id} ${steps[i - 1].slot}`;
+        assert.ok(!owners || owners.includes(said), `${said} does not own ${steps[i].id}: ${owners}`);
+    }
+}
+
 // Each object that is asked about: its facts, who holds it, what it holds, and, if it is held, why.
 async function objects({ page, expected }) {
     for (const object of expected.asked) {
@@ -117,6 +128,7 @@ async function objects({ page, expected }) {
             const path = await page.locator(".path li").allInnerTexts();
             assert.ok(path[0].includes(object.root), `${path} has no ${object.root}`);
             assert.ok(path.at(-1).includes(object.shown), `${path} does not end there`);
+            await isOwned(page, expected);
         }
     }
 }

@@ -6,6 +6,9 @@
 export const STRONG = 0, WEAK = 1, BORROWED = 2, GUESS = 3, PLAIN = 4;
 export const NONE = -1;
 
+// Whether a slot keeps alive what it holds.
+const owns = ({ kind }) => kind === STRONG || kind === GUESS;
+
 async function unpack(text) {
     const packed = atob(text);
     const bytes = new Uint8Array(packed.length);
@@ -163,7 +166,7 @@ export class Heap {
             for (let e = this.referrers.start[i]; e < this.referrers.start[i + 1]; e++) {
                 const from = Math.floor(this.referrers.items[e] / PLAIN);
                 const kind = this.referrers.items[e] % PLAIN;
-                if (next[from] === -2 && (kind === STRONG || kind === GUESS)) {
+                if (next[from] === -2 && owns({ kind })) {
                     next[from] = i;
                     queue[end++] = from;
                 }
@@ -173,7 +176,7 @@ export class Heap {
             return null;
         const steps = [];
         for (let i = best.at; i !== -1; i = next[i])
-            steps.push({ at: i, slot: next[i] === -1 ? null : this.slotsTo(i, next[i])[0].name });
+            steps.push({ at: i, slot: next[i] === -1 ? null : this.slotsTo(i, next[i]).find(owns).name });
         return { word: best.word, steps };
     }
 
