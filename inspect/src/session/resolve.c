@@ -107,6 +107,7 @@ rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const c
     uint64_t address;
     enum rhi_place place;
     char id[RHI_ID_SIZE];
+    *object = (rhi_object){0}; /* not all places have one */
     RHI_TRY(rhi__resolve(session, reader, operand, &address));
     if (!rhi__place_of(reader, address, &place, object))
         return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read", address);
