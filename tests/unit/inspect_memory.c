@@ -271,7 +271,7 @@ static int64_t bytes_for(int layout, unsigned objects, const char *command, cons
  * this heap's are too few to fill the room for them.) */
 START_TEST(an_answer_takes_few_bytes_of_each_object)
 {
-    enum { SOME = 3001, MORE = 8001, BYTES = 60, BYTES_ON_A_PAGE = 200 };
+    enum { SOME = 3001, MORE = 8001, BYTES = 60, BYTES_ON_A_PAGE = 220 };
     static const struct {
         const char *command, *line;
         int64_t most;
