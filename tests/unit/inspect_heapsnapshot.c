@@ -102,7 +102,7 @@ static json_t *written(rhi_names *names)
     FILE *file = fdopen(descriptor, "w");
     ck_assert_ptr_nonnull(file);
     fputc('[', file);
-    ck_assert_ptr_null(rhi__names_write(names, file));
+    ck_assert_ptr_null(rhi__names_write(names, &(rhi_work){0}, file));
     fputc(']', file);
     fclose(file);
     json_t *document = load(path);
@@ -181,10 +181,10 @@ START_TEST(no_id_is_given_twice)
     uint32_t ids[SERIALS + 1];
     rhi_v8_ids *known = calloc(1, sizeof *known);
     ck_assert_ptr_nonnull(known);
-    MUST(rhi__v8_id(known, NULL, &ids[SERIALS]));
+    MUST(rhi__v8_id(known, NULL, 0, &ids[SERIALS]));
     for (size_t i = 0; i < SERIALS; i++) {
         const rhi_object object = {.serial = serials[i], .address = 0x7f0000001000};
-        MUST(rhi__v8_id(known, &object, &ids[i]));
+        MUST(rhi__v8_id(known, &object, 0, &ids[i]));
     }
     for (size_t i = 0; i <= SERIALS; i++) {
         ck_assert_uint_gt(ids[i], ROOT_ID);

@@ -5,28 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void rhi__export_caveats(rhi_export *export, char text[RHI_CAVEATS_SIZE])
+rhi_error *rhi__export_caveats(rhi_export *export, rhi_caveats *caveats)
 {
-    rhi_session *session = export->query.session;
-    size_t used = 0;
-    text[0] = '\0';
-    if (!rhi__complete_so_far(session))
-        rhi__text(text, RHI_CAVEATS_SIZE, "incomplete");
-    for (uint64_t i = 0; i < session->notes.count; i++) {
-        used = strlen(text);
-        rhi__text(text + used, RHI_CAVEATS_SIZE - used, "%s%s", i ? "; " : ": ",
-                  session->notes.items[i]);
-    }
-    used = strlen(text);
-    if (rhi__is_provisional(session))
-        rhi__text(text + used, RHI_CAVEATS_SIZE - used,
-                  "%sprovisional: stopped inside a collection, counts are in motion",
-                  used ? "; " : "");
-    used = strlen(text);
-    if (export->query.leaks && !export->query.leaks->is_decided)
-        rhi__text(text + used, RHI_CAVEATS_SIZE - used,
-                  "%sundecided: not everything could be searched, so nothing is called lost",
-                  used ? "; " : "");
+    return rhi__caveats(export->query.session, export->query.leaks, caveats);
 }
 
 rhi_exported_program rhi__export_program(const rhi_export *export)

@@ -10,9 +10,10 @@
  *
  * Objects have numbers without gaps, in address order. They are visited in that
  * order by rhi__export_each, as often as a format likes: nothing is kept of an object but what the
- * graph has, its number and its roots (six bytes). In the visitor, its references are visited by
- * rhi__exported_edges: each slot, with a name, that leads to another exported object. Who is held
- * from outside, and by what, is in `roots` of each object: see enum rhi_export_root.
+ * graph has, its number and its roots (six bytes; `.heapsnapshot` has its count of references,
+ * too). In the visitor, its references are visited by rhi__exported_edges: each slot, with a name,
+ * that leads to another exported object. Who is held from outside, and by what, is in `roots` of
+ * each object: see enum rhi_export_root.
  *
  * Invariant: the same visit gives the same objects and references each time, as long as the target
  * stands still; where it did not, no file is made.
@@ -23,6 +24,7 @@
 #define RHI_EXPORT_H
 
 #include "query/scan.h"
+#include "questions/caveats.h"
 #include "render/file.h"
 #include "render/value.h"
 
@@ -62,7 +64,8 @@ enum rhi_export_root {
     /* topmost of what is leaked: nothing but itself keeps it; with another: a count of it is lost
      */
     RHI_ROOT_LEAKED = 256,
-    RHI_EXPORT_ROOTS = 9
+    RHI_ROOT_OTHER_HEAP = 512, /* an object of a heap that is not exported (--heap) */
+    RHI_EXPORT_ROOTS = 10
 };
 /* What the group of such objects is called: "global variables"; by the number of the bit. */
 const char *rhi__export_root_word(unsigned bit);
@@ -85,10 +88,9 @@ struct rhi_export {
     uint64_t objects, references, left_out, references_left_out, bytes;
 };
 
-/* Why what is exported is not the whole truth: "" or a line ("incomplete: …; provisional: …"),
- * which each format carries. */
-enum { RHI_CAVEATS_SIZE = 1024 };
-void rhi__export_caveats(rhi_export *export, char text[RHI_CAVEATS_SIZE]);
+/* Why what is exported is not the whole truth, and what it rests on: each format carries all of it
+ * (see caveats.h). Writing reads the target, too: ask when all is written, or once more then. */
+rhi_error *rhi__export_caveats(rhi_export *export, rhi_caveats *caveats);
 
 /* What it is a heap of. */
 typedef struct rhi_exported_program {

@@ -23,6 +23,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* As in the lists of `head`. */
 enum node_type { NODE_STRING = 2, NODE_OBJECT = 3, NODE_NATIVE = 8, NODE_SYNTHETIC = 9 };
@@ -58,7 +59,8 @@ typedef struct snapshot {
     uint32_t *field_names; /* 1 + the number of the name */
     uint64_t others;       /* nodes before the objects */
     uint64_t root_edges, edges, written;
-    char caveats[RHI_CAVEATS_SIZE];
+    rhi_caveats caveats;
+    uint32_t *edge_counts; /* of each object, as its node says */
     /* of the object that is visited */
     const rhi_exported *object;
     uint64_t object_edges;
@@ -235,8 +237,10 @@ static rhi_error *put_object(void *context, rhi_exported *o)
     s->object_edges = 0;
     rhi__exported_edges(o, count_edge, s);
     RHI_TRY(name_object(s, o, &type, &name));
-    if (!rhi__v8_id(s->ids, &o->object, &id))
+    if (!rhi__v8_id(s->ids, &o->object, s->export->query.reader->heaps.items[o->object.heap].space,
+                    &id))
         return rhi__error_memory();
+    s->edge_counts[o->number] = (uint32_t)s->object_edges;
     put_node(s, type, name, id, rhi__exported_size(o), s->object_edges);
     s->edges += s->object_edges;
     return NULL;
@@ -245,13 +249,24 @@ static rhi_error *put_object(void *context, rhi_exported *o)
 static rhi_error *put_other(snapshot *s, enum node_type type, const char *name, uint64_t edges)
 {
     uint32_t number, id = RHI_V8_ROOT_ID;
-    if (s->written && !rhi__v8_id(s->ids, NULL, &id))
+    if (s->written && !rhi__v8_id(s->ids, NULL, 0, &id))
         return rhi__error_memory();
     RHI_TRY(name_number(s, name, &number));
     put_node(s, type, number, id, 0, edges);
     s->edges += edges;
     s->root_edges += edges;
     return NULL;
+}
+
+/* A node that says it by its name: readers show what hangs on the root. */
+static rhi_error *put_caveat(snapshot *s, const rhi_caveat *caveat)
+{
+    char *name = NULL;
+    if (asprintf(&name, "%s: %s", caveat->kind, caveat->text) < 0)
+        return rhi__error_memory();
+    rhi_error *error = put_other(s, NODE_SYNTHETIC, name, 0);
+    free(name);
+    return error;
 }
 
 static rhi_error *put_nodes(snapshot *s)
@@ -263,8 +278,8 @@ static rhi_error *put_nodes(snapshot *s)
         RHI_TRY(put_other(s, 1u << group->bit == RHI_ROOT_LEAKED ? NODE_SYNTHETIC : NODE_NATIVE,
                           group->name, group->words + group->unnamed));
     }
-    if (s->caveats[0])
-        RHI_TRY(put_other(s, NODE_SYNTHETIC, s->caveats, 0));
+    for (uint64_t i = 0; i < s->caveats.count; i++)
+        RHI_TRY(put_caveat(s, &s->caveats.items[i]));
     return rhi__export_each(s->export, "writing objects", put_object, s);
 }
 
@@ -280,6 +295,12 @@ static rhi_error *put_root(void *context, uint32_t to, const char *name)
     return NULL;
 }
 
+/* Readers know by the counts of the nodes alone whose a reference is. */
+static rhi_error *has_changed(void)
+{
+    return rhi__error("it changed while it was read: nothing was written");
+}
+
 static bool put_reference(void *context, const rhi_exported_edge *edge)
 {
     snapshot *s = context;
@@ -287,6 +308,7 @@ static bool put_reference(void *context, const rhi_exported_edge *edge)
     bool is_number;
     if ((s->error = name_edge(s, edge, &name, &is_number)))
         return false;
+    s->object_edges++;
     put_edge(s,
              is_number                 ? EDGE_ELEMENT
              : !rhi__owns(edge->field) ? EDGE_WEAK
@@ -300,7 +322,10 @@ static rhi_error *put_references(void *context, rhi_exported *o)
 {
     snapshot *s = context;
     s->object = o;
+    s->object_edges = 0;
     rhi__exported_edges(o, put_reference, s);
+    if (!s->error && (uint32_t)s->object_edges != s->edge_counts[o->number])
+        s->error = has_changed();
     return s->error;
 }
 
@@ -312,8 +337,7 @@ static rhi_error *put_edges(snapshot *s)
     for (uint64_t i = 0; i < s->groups.groups.count; i++)
         RHI_TRY(rhi__each_root_of(&s->groups, &s->groups.groups.items[i], put_root, s));
     RHI_TRY(rhi__export_each(s->export, "writing references", put_references, s));
-    return s->written == s->edges ? NULL
-                                  : rhi__error("it changed while it was read: nothing was written");
+    return s->written == s->edges ? NULL : has_changed();
 }
 
 /* ---- the file ------------------------------------------------------------------------------- */
@@ -331,7 +355,7 @@ static rhi_error *put_all(snapshot *s)
     fputs("\n],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n"
           "\"locations\":[],\n\"strings\":[",
           s->file);
-    RHI_TRY(rhi__names_write(s->names, s->file));
+    RHI_TRY(rhi__names_write(s->names, &s->export->query.session->work, s->file));
     fputs("]}\n", s->file);
     off_t end = ftello(s->file);
     bool is_placed = place >= 0 && end >= 0 && fseeko(s->file, place, SEEK_SET) == 0 &&
@@ -340,29 +364,68 @@ static rhi_error *put_all(snapshot *s)
     return is_placed ? NULL : rhi__file_error(s->export->output);
 }
 
+/* With what belongs to one writing alone. */
+static rhi_error *write_once(snapshot *s)
+{
+    s->root_edges = s->edges = 0;
+    s->others = 1 + s->groups.groups.count + s->caveats.count;
+    rhi_error *error = (s->ids = calloc(1, sizeof *s->ids)) ? NULL : rhi__error_memory();
+    if (!error)
+        error = rhi__names_new(s->export->path, &s->names);
+    if (!error)
+        error = make_types(s);
+    if (!error)
+        error = put_all(s);
+    rhi__names_free(s->names);
+    if (s->ids)
+        rhi__v8_ids_free(s->ids);
+    free(s->ids);
+    free(s->types);
+    free(s->field_names);
+    s->names = NULL;
+    s->ids = NULL;
+    s->types = NULL;
+    s->field_names = NULL;
+    return error;
+}
+
+static rhi_error *begin_again(const rhi_export *export)
+{
+    bool is_empty = fflush(export->file) == 0 && fseeko(export->file, 0, SEEK_SET) == 0 &&
+                    ftruncate(rhi__file_descriptor(export->output), 0) == 0;
+    return is_empty ? NULL : rhi__file_error(export->output);
+}
+
+/* Caveats stand before what is read meanwhile: where that has more to say, all is written once
+ * more. */
+static rhi_error *write_until_all_is_said(snapshot *s)
+{
+    for (uint64_t said = 0;;) {
+        RHI_TRY(write_once(s));
+        said = s->caveats.count;
+        rhi__caveats_free(&s->caveats);
+        RHI_TRY(rhi__export_caveats(s->export, &s->caveats));
+        if (s->caveats.count == said)
+            return NULL;
+        RHI_TRY(begin_again(s->export));
+    }
+}
+
 static rhi_error *write_all(rhi_export *export)
 {
     snapshot s = {.export = export, .file = export->file};
-    rhi_error *error = (s.ids = calloc(1, sizeof *s.ids)) ? NULL : rhi__error_memory();
+    s.edge_counts = rhi__big_array((uint64_t) export->object_count + 1, sizeof *s.edge_counts);
+    rhi_error *error =
+        s.edge_counts ? rhi__root_groups_find(export, &s.groups) : rhi__error_memory();
     if (!error)
-        error = rhi__names_new(export->path, &s.names);
+        error = rhi__export_caveats(export, &s.caveats);
     if (!error)
-        error = make_types(&s);
-    if (!error)
-        error = rhi__root_groups_find(export, &s.groups);
-    rhi__export_caveats(export, s.caveats);
-    s.others = 1 + s.groups.groups.count + (s.caveats[0] != '\0');
-    if (!error)
-        error = put_all(&s);
+        error = write_until_all_is_said(&s);
     export->objects = export->object_count;
     export->references = s.edges - s.root_edges;
+    rhi__caveats_free(&s.caveats);
     rhi__root_groups_free(&s.groups);
-    rhi__names_free(s.names);
-    if (s.ids)
-        rhi__v8_ids_free(s.ids);
-    free(s.ids);
-    free(s.types);
-    free(s.field_names);
+    free(s.edge_counts);
     return error;
 }
 

@@ -52,12 +52,22 @@ static void put_program(rhi_page *page)
     rhi__packed_put(&page->out, ",\n");
 }
 
+/* [kind, text] */
+static void put_caveat(rhi_page *page, const rhi_caveat *caveat, bool is_first)
+{
+    rhi__packed_put(&page->out, is_first ? "[" : ",\n[");
+    rhi__packed_text(&page->out, caveat->kind);
+    rhi__packed_put(&page->out, ",");
+    rhi__packed_text(&page->out, caveat->text);
+    rhi__packed_put(&page->out, "]");
+}
+
 /* What is left out, and what all of it rests on: last, when everything has been read. */
-static void put_end(rhi_page *page)
+static rhi_error *put_end(rhi_page *page)
 {
     rhi_export *e = page->export;
-    char caveats[RHI_CAVEATS_SIZE];
-    rhi__export_caveats(e, caveats);
+    rhi_caveats caveats = {0};
+    rhi_error *error = rhi__export_caveats(e, &caveats);
     rhi__packed_put(&page->out, ",\n\"shown\":{\"objects\":");
     rhi__packed_number(&page->out, page->chosen_count);
     rhi__packed_put(&page->out, ",\"left_out\":");
@@ -66,10 +76,19 @@ static void put_end(rhi_page *page)
     rhi__packed_number(&page->out, page->left_out_retain_at_most);
     rhi__packed_put(&page->out, ",\"references_left_out\":");
     rhi__packed_number(&page->out, e->references_left_out);
-    rhi__packed_put(&page->out, "},\n\"caveats\":");
-    rhi__packed_text(&page->out, caveats);
+    rhi__packed_put(&page->out, ",\"events\":");
+    rhi__packed_number(&page->out, page->events);
+    rhi__packed_put(&page->out, page->events_are_cut ? ",\"events_cut\":true},\n\"caveats\":["
+                                                     : ",\"events_cut\":false},\n\"caveats\":[");
+    for (uint64_t i = 0; i < caveats.count; i++)
+        put_caveat(page, &caveats.items[i], i == 0);
+    rhi__packed_put(&page->out, rhi__is_provisional(e->query.session)
+                                    ? "],\n\"provisional\":true"
+                                    : "],\n\"provisional\":false");
     rhi__packed_put(&page->out, rhi__complete_so_far(e->query.session) ? ",\n\"complete\":true}"
                                                                        : ",\n\"complete\":false}");
+    rhi__caveats_free(&caveats);
+    return error;
 }
 
 static rhi_error *write_document(rhi_page *page)
@@ -81,8 +100,7 @@ static rhi_error *write_document(rhi_page *page)
     put_program(page);
     rhi__page_answers(page);
     RHI_TRY(rhi__page_objects(page));
-    put_end(page);
-    return NULL;
+    return put_end(page);
 }
 
 static rhi_error *write_page(rhi_export *export)

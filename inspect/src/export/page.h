@@ -24,11 +24,15 @@ typedef struct rhi_page {
     rhi_gcstat types, sites;
     rhi_gcleaks leaks;
     rhi_gcgraph cycles;
-    rhi_map *type_rows; /* by heap: from a type to its row */
+    /* by heap: from a type, and from the number of a line, to its row */
+    rhi_map *type_rows, *site_rows;
+    uint32_t *keepers; /* by rhi_reader's number: see page_objects.c */
     /* the objects on the page, by rhi_reader's number, in order: the n-th is number n */
     uint32_t *chosen;
     uint32_t chosen_count;
     uint64_t left_out_retain_at_most;
+    uint64_t events;     /* recorded ones that were looked at: the newest of all */
+    bool events_are_cut; /* there are older ones */
 } rhi_page;
 
 /* Gathers types, lines, leaks and cycles. */

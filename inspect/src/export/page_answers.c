@@ -13,7 +13,8 @@ rhi_error *rhi__page_gather(rhi_page *page)
     rhi_query *query = &page->export->query;
     const rhi_gcgraph_asked all_cycles = {.limit = RHI_PAGE_ROWS, .as_list = true};
     page->type_rows = calloc(query->reader->heaps.count + 1, sizeof *page->type_rows);
-    if (!page->type_rows)
+    page->site_rows = calloc(query->reader->heaps.count + 1, sizeof *page->site_rows);
+    if (!page->type_rows || !page->site_rows)
         return rhi__error_memory();
     RHI_TRY(rhi__gcstat(query->session, true, false, UINT64_MAX, &page->types));
     RHI_TRY(rhi__gcstat(query->session, true, true, UINT64_MAX, &page->sites));
@@ -23,9 +24,14 @@ rhi_error *rhi__page_gather(rhi_page *page)
 
 void rhi__page_free(rhi_page *page)
 {
-    for (uint64_t i = 0; page->type_rows && i < page->export->query.reader->heaps.count; i++)
+    uint64_t heaps = page->export->query.reader->heaps.count;
+    for (uint64_t i = 0; page->type_rows && i < heaps; i++)
         rhi__map_free(&page->type_rows[i]);
+    for (uint64_t i = 0; page->site_rows && i < heaps; i++)
+        rhi__map_free(&page->site_rows[i]);
     free(page->type_rows);
+    free(page->site_rows);
+    free(page->keepers);
     free(page->chosen);
     rhi__gcgraph_free(&page->cycles);
     rhi__gcleaks_free(&page->leaks);
@@ -73,6 +79,7 @@ static void put_sites(rhi_page *page)
     rhi__packed_put(&page->out, ",\n\"sites\":[");
     for (uint64_t i = 0; i < a->sites.count; i++) {
         const rhi_site_tally *t = &a->sites.items[i];
+        page->out.is_short |= !rhi__map_set(&page->site_rows[t->heap], t->site.number, (uint32_t)i);
         rhi__packed_put(&page->out, i ? ",\n" : "");
         rhi__packed_value(
             &page->out,

@@ -28,6 +28,12 @@ static void mark_leaks(const rhi_page *page, uint64_t *marks)
     }
 }
 
+/* Each time that all objects were gone over. */
+static rhi_error *go_on(const rhi_page *page, unsigned done)
+{
+    return rhi__progress(&page->export->query.session->work, "choosing objects", done, 64);
+}
+
 /* How many of the exported objects, but for the marked ones, retain at least `bytes`. */
 static uint32_t count_from(const rhi_page *page, const uint64_t *marks, uint64_t bytes)
 {
@@ -40,26 +46,33 @@ static uint32_t count_from(const rhi_page *page, const uint64_t *marks, uint64_t
 }
 
 /* The least number of bytes that no more than `room` of them retain: found bit by bit. */
-static uint64_t find_least(const rhi_page *page, const uint64_t *marks, uint32_t room)
+static rhi_error *find_least(const rhi_page *page, const uint64_t *marks, uint32_t room,
+                             uint64_t *least)
 {
     const rhi_graph *g = page->export->query.graph;
     uint64_t below = 0, most = 0; /* below: too many retain as much */
     for (uint32_t i = 0; i < g->count; i++)
         most = g->retained[i] > most ? g->retained[i] : most;
-    for (unsigned bit = 64; bit-- > 0;)
+    for (unsigned bit = 64; bit-- > 0;) {
+        RHI_TRY(go_on(page, 63 - bit));
         if ((below | 1ull << bit) <= most && count_from(page, marks, below | 1ull << bit) > room)
             below |= 1ull << bit;
-    return below + 1;
+    }
+    *least = below + 1;
+    return NULL;
 }
 
 /* Marks those that retain so many bytes, then those that retain the next less, while there is
  * room. */
-static void mark_largest(rhi_page *page, uint64_t *marks, uint32_t room)
+static rhi_error *mark_largest(rhi_page *page, uint64_t *marks, uint32_t room)
 {
     const rhi_export *e = page->export;
     const uint64_t *retained = e->query.graph->retained;
     bool is_all = count_from(page, marks, 0) <= room;
-    uint64_t least = is_all ? 0 : find_least(page, marks, room);
+    uint64_t least = 0;
+    RHI_TRY(go_on(page, 0));
+    if (!is_all)
+        RHI_TRY(find_least(page, marks, room, &least));
     uint32_t more = is_all ? 0 : room - count_from(page, marks, least);
     for (uint32_t i = 0; i < e->query.graph->count; i++) {
         if (e->numbers[i] == RHI_NO_OBJECT || rhi__bit(marks, i))
@@ -71,6 +84,7 @@ static void mark_largest(rhi_page *page, uint64_t *marks, uint32_t room)
         else if (retained[i] > page->left_out_retain_at_most)
             page->left_out_retain_at_most = retained[i];
     }
+    return go_on(page, 64);
 }
 
 rhi_error *rhi__page_choose(rhi_page *page)
@@ -87,8 +101,9 @@ rhi_error *rhi__page_choose(rhi_page *page)
     mark_leaks(page, marks);
     for (uint32_t i = 0; i < count; i++)
         wanted += rhi__bit(marks, i);
-    mark_largest(page, marks, wanted < RHI_PAGE_OBJECTS ? RHI_PAGE_OBJECTS - wanted : 0);
-    for (uint32_t i = 0; i < count; i++) {
+    rhi_error *error =
+        mark_largest(page, marks, wanted < RHI_PAGE_OBJECTS ? RHI_PAGE_OBJECTS - wanted : 0);
+    for (uint32_t i = 0; i < count && !error; i++) {
         bool is_chosen = e->numbers[i] != RHI_NO_OBJECT && rhi__bit(marks, i);
         e->numbers[i] = is_chosen ? page->chosen_count : RHI_NO_OBJECT;
         if (is_chosen)
@@ -96,5 +111,5 @@ rhi_error *rhi__page_choose(rhi_page *page)
     }
     free(marks);
     e->left_out = e->object_count - page->chosen_count;
-    return NULL;
+    return error;
 }

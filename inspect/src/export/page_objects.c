@@ -15,6 +15,8 @@
 #include <string.h>
 
 enum { REFERENCES_MAX = 2000000, SLOTS_SHOWN = 64, WORDS_SHOWN = 8, EVENTS_MAX = 1 << 15 };
+/* of keepers: objects on the page have numbers below this */
+#define NOT_YET (RHI_NO_OBJECT - 1)
 /* of a slot, as heap.js has them */
 enum { STRONG, WEAK, BORROWED, GUESS, PLAIN };
 
@@ -137,31 +139,31 @@ static void put_text(rows *r, const char *text)
     rhi__packed_put(r->out, ",");
 }
 
-/* "app.c:12 run", as heap.js makes it of the rows of lines. */
+/* Its row among the lines. */
 static void put_site(rows *r, rhi_exported *o)
 {
     rhi_site site;
-    char text[2 * RHI_NAME_SIZE + 32];
-    if (!rhi__exported_site(o, &site)) {
-        put_text(r, NULL);
-        return;
-    }
-    snprintf(text, sizeof text, "%s:%" PRIu32 " %s", site.file, site.line,
-             site.function ? site.function : "");
-    put_text(r, text);
+    uint32_t row = rhi__exported_site(o, &site)
+                       ? rhi__map_get(&r->page->site_rows[o->object.heap], site.number)
+                       : RHI_NOT_THERE;
+    put_number(r, row != RHI_NOT_THERE, row);
 }
 
-/* The place on the page of what alone keeps it, or of what keeps that. */
-static uint32_t keeper_of(const rhi_export *e, uint32_t index)
+/* Where the way up from an object ends, or passes one on the page: what is found is kept for all
+ * on the way, so that no way is gone twice. */
+static uint32_t find_keeper(rhi_page *page, uint32_t index)
 {
+    const rhi_export *e = page->export;
     const uint32_t *dominator = e->query.graph->dominator;
-    uint32_t keeper = dominator[index];
-    for (unsigned steps = 0; keeper != RHI_NO_OBJECT && steps < 64; steps++) {
-        if (e->numbers[keeper] != RHI_NO_OBJECT)
-            return e->numbers[keeper];
-        keeper = dominator[keeper];
-    }
-    return RHI_NO_OBJECT;
+    uint32_t at = dominator[index], found;
+    while (at != RHI_NO_OBJECT && e->numbers[at] == RHI_NO_OBJECT && page->keepers[at] == NOT_YET)
+        at = dominator[at];
+    found = at == RHI_NO_OBJECT               ? RHI_NO_OBJECT
+            : e->numbers[at] != RHI_NO_OBJECT ? e->numbers[at]
+                                              : page->keepers[at];
+    for (uint32_t i = dominator[index]; i != at; i = dominator[i])
+        page->keepers[i] = found;
+    return found;
 }
 
 static rhi_error *put_object(void *context, rhi_exported *o)
@@ -171,7 +173,7 @@ static rhi_error *put_object(void *context, rhi_exported *o)
     const rhi_graph *g = e->query.graph;
     char text[RHI_ID_SIZE + RHI_VALUE_SIZE], address[24];
     uint32_t type = rhi__map_get(&r->page->type_rows[o->object.heap], o->type);
-    uint32_t keeper = keeper_of(e, o->index);
+    uint32_t keeper = find_keeper(r->page, o->index);
     rhi__packed_put(r->out, o->number ? ",\n[" : "[");
     rhi__exported_id(o, text);
     put_text(r, text);
@@ -262,13 +264,17 @@ static uint32_t object_of(const rhi_export *e, const rhi_event *event)
 static rhi_error *put_history(rows *r)
 {
     rhi_query *query = &r->page->export->query;
-    rhi_event *events = malloc(EVENTS_MAX * sizeof *events);
+    rhi_event *events = malloc((EVENTS_MAX + 1) * sizeof *events); /* one more: are there more? */
+    rhi_error *error = NULL;
     bool is_first = true;
     if (!events)
         return rhi__error_memory();
-    uint64_t count = rhi__history(query->reader, 0, 0, true, events, EVENTS_MAX);
+    uint64_t count = rhi__history(query->reader, 0, 0, true, events, EVENTS_MAX + 1);
+    r->page->events_are_cut = count > EVENTS_MAX;
+    r->page->events = count = count > EVENTS_MAX ? EVENTS_MAX : count;
     rhi__packed_put(r->out, "],\n\"history\":[");
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && !error; i++) {
+        error = rhi__progress(&query->session->work, "writing history", i, count);
         uint32_t number = object_of(r->page->export, &events[i]);
         if (number == RHI_NO_OBJECT)
             continue;
@@ -281,7 +287,7 @@ static rhi_error *put_history(rows *r)
     }
     free(events);
     rhi__packed_put(r->out, "]");
-    return NULL;
+    return error;
 }
 
 rhi_error *rhi__page_objects(rhi_page *page)
@@ -290,12 +296,17 @@ rhi_error *rhi__page_objects(rhi_page *page)
     rows r = {.page = page, .out = &page->out, .at = calloc(1, sizeof *r.at)};
     if (!r.at)
         return rhi__error_memory();
+    uint64_t all = e->query.graph->count;
+    page->keepers = rhi__big_array(all + 1, sizeof *page->keepers);
+    for (uint64_t i = 0; page->keepers && i < all; i++)
+        page->keepers[i] = NOT_YET;
     r.at->session = e->query.session;
     r.at->reader = e->query.reader;
     r.at->asked.limit = SLOTS_SHOWN;
     e->objects = page->chosen_count;
     rhi__packed_put(r.out, ",\n\"objects\":[");
-    rhi_error *error = rhi__export_each(e, "writing objects", put_object, &r);
+    rhi_error *error = page->keepers ? rhi__export_each(e, "writing objects", put_object, &r)
+                                     : rhi__error_memory();
     free(r.at);
     if (!error)
         error = put_all_words(&r);

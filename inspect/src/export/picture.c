@@ -48,9 +48,6 @@ static rhi_error *draw(rhi_export *export, bool is_drawn)
     if (!error)
         error = rhi__picture(&selection, &picture);
     if (!error) {
-        char caveats[RHI_CAVEATS_SIZE];
-        rhi__export_caveats(export, caveats);
-        picture.caveats = caveats;
         picture.left_out = export->left_out = export->object_count - picture.objects;
         export->objects = picture.objects;
         for (uint64_t i = 0; i < picture.arrow_count; i++)

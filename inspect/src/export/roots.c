@@ -8,15 +8,12 @@
 
 #include <stdlib.h>
 
-static const char *const words[RHI_EXPORT_ROOTS] = {"registered roots",
-                                                    "global variables",
-                                                    "threads",
-                                                    "blocks of malloc",
-                                                    "other memory",
-                                                    "immortal objects",
-                                                    "the runtime",
-                                                    "undecided: what holds it was not found",
-                                                    "leaked"};
+static const char *const words[RHI_EXPORT_ROOTS] = {
+    "registered roots", "global variables",
+    "threads",          "blocks of malloc",
+    "other memory",     "immortal objects",
+    "the runtime",      "undecided: what holds it was not found",
+    "leaked",           "other heaps, which are left out"};
 
 const char *rhi__export_root_word(unsigned bit)
 {
@@ -106,6 +103,40 @@ static void finish(search *s)
     }
 }
 
+/* What an object of a heap that is left out holds hangs on that heap; of leaked ones, on what is
+ * leaked. */
+static void hold_from_left_out(const search *s, uint32_t holder)
+{
+    const rhi_export *e = s->export;
+    const rhi_graph *g = s->graph;
+    const rhi_leaks *leaks = e->query.leaks;
+    bool is_leaked = rhi__cause(leaks, holder) != RHI_CAUSE_NONE;
+    for (uint32_t i = g->edge_start[holder]; i < g->edge_start[holder + 1]; i++) {
+        uint32_t to = g->edge_to[i];
+        if (e->numbers[to] == RHI_NO_OBJECT)
+            continue;
+        if (rhi__cause(leaks, to) != RHI_CAUSE_NONE)
+            e->roots[to] |= RHI_ROOT_LEAKED;
+        else if (!is_leaked)
+            e->roots[to] |= RHI_ROOT_OTHER_HEAP;
+    }
+}
+
+static rhi_error *find_left_out(const search *s)
+{
+    rhi_query *query = &s->export->query;
+    for (uint64_t b = 0; query->session->has_heap && b < query->reader->blocks.count; b++) {
+        const rhi_block *block = &query->reader->blocks.items[b];
+        RHI_TRY(rhi__progress(&query->session->work, "looking at other heaps", b,
+                              query->reader->blocks.count));
+        if (rhi__heap_wanted(query->session, query->reader, block->heap))
+            continue;
+        for (uint32_t i = 0; i < block->object_count; i++)
+            hold_from_left_out(s, block->first_object + i);
+    }
+    return NULL;
+}
+
 rhi_error *rhi__export_find_roots(rhi_export *export)
 {
     rhi_query *query = &export->query;
@@ -125,5 +156,5 @@ rhi_error *rhi__export_find_roots(rhi_export *export)
     if (error)
         return error;
     finish(&s);
-    return NULL;
+    return find_left_out(&s);
 }

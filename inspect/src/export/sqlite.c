@@ -205,19 +205,43 @@ static rhi_error *add_program(database *d)
     return error;
 }
 
+/* A row for each, the weightiest first, and all of them in one line of `about`. */
+static rhi_error *fill_caveats(database *d, const rhi_caveats *caveats)
+{
+    RHI_TRY(run(d, "CREATE TABLE caveats(kind TEXT, text TEXT)"));
+    for (uint64_t i = 0; i < caveats->count; i++) {
+        char *sql = sqlite3_mprintf("INSERT INTO caveats VALUES(%Q, shown(%Q))",
+                                    caveats->items[i].kind, caveats->items[i].text);
+        rhi_error *error = sql ? run(d, sql) : rhi__error_memory();
+        sqlite3_free(sql);
+        if (error)
+            return error;
+    }
+    return run(d, "INSERT INTO about SELECT 'caveats', "
+                  "ifnull(group_concat(kind || ': ' || text, '; '), '') FROM caveats");
+}
+
+static rhi_error *add_caveats(database *d)
+{
+    rhi_caveats caveats = {0};
+    rhi_error *error = rhi__export_caveats(d->export, &caveats);
+    if (!error)
+        error = fill_caveats(d, &caveats);
+    rhi__caveats_free(&caveats);
+    return error;
+}
+
 /* Last: by then it is known what was not read. */
 static rhi_error *add_about(database *d)
 {
     rhi_export *export = d->export;
     const rhi_session *session = export->query.session;
-    char caveats[RHI_CAVEATS_SIZE];
-    rhi__export_caveats(export, caveats);
     RHI_TRY(run(d, "CREATE TABLE about(name TEXT PRIMARY KEY, value) WITHOUT ROWID"));
     RHI_TRY(add_program(d));
     RHI_TRY(add_fact(d, "complete", NULL, rhi__complete_so_far(export->query.session)));
     RHI_TRY(add_fact(d, "provisional", NULL, rhi__is_provisional(session)));
     RHI_TRY(add_fact(d, "decided", NULL, export->query.leaks->is_decided));
-    RHI_TRY(add_fact(d, "caveats", caveats, 0));
+    RHI_TRY(add_caveats(d));
     return add_fact(d, "objects", NULL, export->objects);
 }
 

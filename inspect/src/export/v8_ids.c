@@ -5,7 +5,17 @@
 
 #include <stdlib.h>
 
-enum { PAGE_IDS = 1 << 16 };
+enum {
+    PAGE_IDS = 1 << 16,
+    OTHERS_MAX = 1 << 12, /* upper ids that no object wants: of what is none */
+    TRIES = 64,
+    SCATTER_BITS = 28 /* so many pages at most are made for ids that are scattered */
+};
+/* What the root takes from the object with serial 1. */
+static const uint32_t first_serial = UINT32_MAX;
+static const uint32_t objects_end = UINT32_MAX - OTHERS_MAX;
+/* Between the ids of one copy of the runtime and of the next: each counts serials from 1. */
+static const uint32_t copy_step = 0x9e3779b1;
 
 /* *is_new: it was not taken. False if memory is short. */
 static bool take(rhi_v8_ids *ids, uint32_t id, bool *is_new)
@@ -18,18 +28,50 @@ static bool take(rhi_v8_ids *ids, uint32_t id, bool *is_new)
     return true;
 }
 
-bool rhi__v8_id(rhi_v8_ids *ids, const rhi_object *object, uint32_t *id)
+static bool has_serial(const rhi_object *object)
+{
+    return object->serial && object->serial <= UINT32_MAX;
+}
+
+static uint32_t wanted_id(const rhi_object *object, uint32_t copy)
+{
+    if (!has_serial(object))
+        return (uint32_t)(object->address / sizeof(uint64_t));
+    if (object->serial == RHI_V8_ROOT_ID && copy == 0)
+        return first_serial;
+    return (uint32_t)object->serial + copy * copy_step;
+}
+
+/* Of the object alone, whatever else there is. */
+static uint32_t scattered_id(const rhi_object *object, uint32_t copy, uint32_t try)
+{
+    uint64_t bits = (has_serial(object) ? object->serial : object->address) ^ (uint64_t)copy << 32 ^
+                    (uint64_t)try << 48;
+    bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9;
+    bits = (bits ^ bits >> 27) * 0x94d049bb133111eb;
+    return 1u << 31 | (uint32_t)((bits ^ bits >> 31) >> (64 - SCATTER_BITS));
+}
+
+static bool may_have(uint32_t id)
+{
+    return id > RHI_V8_ROOT_ID && (id < objects_end || id == first_serial);
+}
+
+bool rhi__v8_id(rhi_v8_ids *ids, const rhi_object *object, uint32_t copy, uint32_t *id)
 {
     bool is_new = false;
-    bool has_serial = object && object->serial && object->serial <= UINT32_MAX;
-    *id = !object      ? 0
-          : has_serial ? (uint32_t)object->serial
-                       : (uint32_t)(object->address / sizeof(uint64_t));
-    if (*id > RHI_V8_ROOT_ID && !take(ids, *id, &is_new))
+    *id = object ? wanted_id(object, copy) : 0;
+    if (may_have(*id) && !take(ids, *id, &is_new))
         return false;
-    while (!is_new)
-        if (!take(ids, *id = --ids->given, &is_new)) /* each is tried once */
+    for (uint32_t try = 0; object && !is_new && try < TRIES; try++)
+        if (!take(ids, *id = scattered_id(object, copy, try), &is_new))
             return false;
+    while (!is_new) {
+        /* each is tried once */
+        *id = ids->given = ids->given ? ids->given - 1 : first_serial - 1;
+        if (!take(ids, *id, &is_new))
+            return false;
+    }
     return true;
 }
 

@@ -86,19 +86,25 @@ static void spool(rhi_names *names, const char *text, size_t size)
     putc_unlocked('"', names->stream);
 }
 
-rhi_error *rhi__names_write(rhi_names *names, FILE *file)
+rhi_error *rhi__names_write(rhi_names *names, rhi_work *work, FILE *file)
 {
+    uint64_t size = 0;
+    rhi_error *stopped = NULL;
     char *buffer = malloc(COPY_BYTES);
     off_t at = 0;
     ssize_t got = -1;
     if (!buffer)
         return rhi__error_memory();
-    if (fflush(names->stream) == 0 && !ferror(names->stream))
-        while ((got = pread(rhi__file_descriptor(names->spool), buffer, COPY_BYTES, at)) > 0) {
-            fwrite_unlocked(buffer, 1, (size_t)got, file);
-            at += got;
-        }
+    bool is_there = fflush(names->stream) == 0 && !ferror(names->stream);
+    size = rhi__file_size(names->spool);
+    while (is_there && !(stopped = rhi__progress(work, "writing names", (uint64_t)at, size)) &&
+           (got = pread(rhi__file_descriptor(names->spool), buffer, COPY_BYTES, at)) > 0) {
+        fwrite_unlocked(buffer, 1, (size_t)got, file);
+        at += got;
+    }
     free(buffer);
+    if (stopped)
+        return stopped;
     return got == 0 ? NULL : rhi__file_error(names->spool);
 }
 

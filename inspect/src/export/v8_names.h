@@ -7,6 +7,7 @@
 #ifndef RHI_V8_NAMES_H
 #define RHI_V8_NAMES_H
 
+#include "base/work.h"
 #include "render/file.h"
 
 typedef struct rhi_names rhi_names;
@@ -16,7 +17,7 @@ rhi_error *rhi__names_new(const char *path, rhi_names **names);
 /* Any bytes: what is no UTF-8 becomes U+FFFD. */
 rhi_error *rhi__name_number(rhi_names *names, const char *text, size_t size, uint32_t *number);
 /* Writes all of them, as the elements of an array of JSON. */
-rhi_error *rhi__names_write(rhi_names *names, FILE *file);
+rhi_error *rhi__names_write(rhi_names *names, rhi_work *work, FILE *file);
 void rhi__names_free(rhi_names *names); /* NULL: nothing */
 
 #endif

@@ -79,11 +79,20 @@ static bool is_of(const rhi_root_group *group, const rhi_holder *word)
     return group->bit == bit_of(word) && group->lwp == lwp_of(word);
 }
 
+/* Called in loops over words or objects. */
+static rhi_error *go_on(const rhi_export *export, uint64_t done, uint64_t total)
+{
+    return done % 65536 == 65535
+               ? rhi__progress(&export->query.session->work, "writing roots", done, total)
+               : NULL;
+}
+
 static rhi_error *group_words(rhi_root_groups *g, unsigned bit, uint64_t *at)
 {
     uint64_t groups = g->groups.count;
     for (; *at < g->words.count && bit_of(&g->words.items[*at]) == bit; ++*at) {
         const rhi_holder *word = &g->words.items[*at];
+        RHI_TRY(go_on(g->export, *at, g->words.count));
         if (groups == g->groups.count || !is_of(&g->groups.items[g->groups.count - 1], word))
             RHI_TRY(add_group(g, bit, lwp_of(word), *at));
         g->groups.items[g->groups.count - 1].words++;
@@ -112,8 +121,10 @@ static rhi_error *make_groups(rhi_root_groups *g)
     for (unsigned bit = 0; bit < RHI_EXPORT_ROOTS; bit++) {
         uint64_t unnamed = 0;
         RHI_TRY(group_words(g, bit, &at));
-        for (uint32_t i = 0; i < export->query.count; i++)
+        for (uint32_t i = 0; i < export->query.count; i++) {
+            RHI_TRY(go_on(export, i, export->query.count));
             unnamed += export->numbers[i] != RHI_NO_OBJECT && export->roots[i] >> bit & 1;
+        }
         if (unnamed == 0 && bit > 0)
             continue;
         RHI_TRY(last_group(g, bit, &group));
@@ -142,9 +153,11 @@ rhi_error *rhi__each_root_of(const rhi_root_groups *groups, const rhi_root_group
     const rhi_export *export = groups->export;
     for (uint64_t i = 0; i < group->words; i++) {
         const rhi_holder *word = &groups->words.items[group->first + i];
+        RHI_TRY(go_on(export, i, group->words));
         RHI_TRY(visit(context, export->numbers[word->target], word->name));
     }
     for (uint32_t i = 0; group->unnamed && i < export->query.count; i++) {
+        RHI_TRY(go_on(export, i, export->query.count));
         if (export->numbers[i] == RHI_NO_OBJECT || !(export->roots[i] >> group->bit & 1))
             continue;
         enum rhi_cause cause = rhi__cause(export->query.leaks, i);

@@ -158,23 +158,21 @@ static rhi_error *count_objects(rhi_session *session, rhi_reader *reader,
 
 /* ---- retained bytes ------------------------------------------------------------------------- */
 
-/* What an object of another heap dominates, of the same type, is counted once, too. */
-static rhi_error *find_retained(rhi_session *session, rhi_reader *reader,
-                                rhi_statistics *statistics, const uint32_t *tallies)
+/* Each heap and type is a kind of its own: what an object of another heap dominates, of the same
+ * type, is retained by both. */
+static rhi_error *find_retained(rhi_session *session, rhi_statistics *statistics,
+                                const uint32_t *tallies)
 {
     rhi_graph *graph;
     uint32_t count = statistics->tally_count;
     RHI_TRY(rhi__session_graph(session, &graph)); /* is there already */
     rhi_retained *sums = calloc((uint64_t)count + 1, sizeof *sums);
-    uint32_t *types = calloc((uint64_t)count + 1, sizeof *types);
-    rhi_error *error = sums && types ? NULL : rhi__error_memory();
-    for (uint64_t h = 0; h < statistics->heap_count && !error; h++)
-        for (uint64_t i = 0; i < statistics->heaps[h].rows.count; i++)
-            types[statistics->heaps[h].rows.items[i].number] =
-                statistics->heaps[h].rows.items[i].type;
+    uint32_t *itself = calloc((uint64_t)count + 1, sizeof *itself);
+    rhi_error *error = sums && itself ? NULL : rhi__error_memory();
+    for (uint32_t i = 0; i < count && !error; i++)
+        itself[i] = i;
     if (!error)
-        error = rhi__retained_by_class(session, graph, tallies, types, count,
-                                       (uint32_t)reader->types.count, sums);
+        error = rhi__retained_by_class(session, graph, tallies, itself, count, count, sums);
     for (uint64_t h = 0; h < statistics->heap_count && !error; h++)
         for (uint64_t i = 0; i < statistics->heaps[h].rows.count; i++) {
             rhi_tally *t = &statistics->heaps[h].rows.items[i];
@@ -182,7 +180,7 @@ static rhi_error *find_retained(rhi_session *session, rhi_reader *reader,
             t->largest = sums[t->number].bytes ? sums[t->number].largest : t->largest;
         }
     free(sums);
-    free(types);
+    free(itself);
     return error;
 }
 
@@ -245,7 +243,7 @@ static rhi_error *make(rhi_session *session, rhi_reader *reader, bool retained,
     if (!error)
         error = count_objects(session, reader, *result, tallies);
     if (!error && retained)
-        error = find_retained(session, reader, *result, tallies);
+        error = find_retained(session, *result, tallies);
     free(tallies);
     for (uint64_t h = 0; h < reader->heaps.count && !error; h++) {
         rhi_heap_tally *heap = &(*result)->heaps[h];

@@ -24,7 +24,6 @@ typedef struct rhi_picture {
     uint64_t arrow_count;
     uint64_t left_out;       /* objects that are part of the answer and not drawn */
     uint64_t edges_left_out; /* references between those that are drawn */
-    const char *caveats;     /* why it is not the whole truth; NULL, "": it is */
 } rhi_picture;
 
 /* The first objects of the selection, which outlives the picture, and the references among them. */

@@ -7,9 +7,12 @@
  * the program's ends a label or begins markup. */
 #include "render/drawing.h"
 #include "heap/objects.h"
+#include "questions/caveats.h"
 #include "render/value.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -20,6 +23,7 @@ enum {
     LABELS_MAX = 120, /* of arrows: with more of them nobody finds out which label is whose */
     PARTS_IN_ROW = 4,
     TYPES_IN_ROW = 6, /* of the legend */
+    CAVEATS_SHOWN = 20,
     TEXT_SIZE = RHI_ID_SIZE + RHI_VALUE_SIZE
 };
 
@@ -299,7 +303,37 @@ static size_t line_of(const char *text)
     return space ? space : size;
 }
 
-static void draw_legend(const drawing *d)
+/* In as many lines as it takes. */
+static void draw_caveat(const drawing *d, const rhi_caveat *caveat)
+{
+    char text[LINE_COLUMNS * 4 + 1], *whole = NULL;
+    if (asprintf(&whole, "%s: %s", caveat->kind, caveat->text) < 0)
+        whole = NULL;
+    for (const char *rest = whole ? whole : caveat->kind; *rest; rest += strspn(rest, " ")) {
+        size_t size = line_of(rest);
+        snprintf(text, sizeof text, "%.*s", (int)size, rest);
+        draw_note(d, text);
+        rest += size;
+    }
+    free(whole);
+}
+
+static rhi_error *draw_caveats(const drawing *d)
+{
+    char text[LINE_COLUMNS];
+    rhi_caveats caveats = {0};
+    rhi_error *error = rhi__caveats(d->selection->session, d->selection->leaks, &caveats);
+    for (uint64_t i = 0; i < caveats.count && i < CAVEATS_SHOWN; i++)
+        draw_caveat(d, &caveats.items[i]);
+    snprintf(text, sizeof text, "and %" PRIu64 " more such lines: gcgraph says them",
+             caveats.count - CAVEATS_SHOWN);
+    if (caveats.count > CAVEATS_SHOWN)
+        draw_note(d, text);
+    rhi__caveats_free(&caveats);
+    return error;
+}
+
+static rhi_error *draw_legend(const drawing *d)
 {
     const rhi_picture *p = d->picture;
     char text[LINE_COLUMNS * 4 + 1];
@@ -319,16 +353,12 @@ static void draw_legend(const drawing *d)
              p->edges_left_out == 1 ? " is" : "s are");
     if (p->edges_left_out)
         draw_note(d, text);
-    for (const char *rest = p->caveats; rest && *rest; rest += strspn(rest, " ")) {
-        size_t size = line_of(rest);
-        snprintf(text, sizeof text, "%.*s", (int)size, rest);
-        draw_note(d, text);
-        rest += size;
-    }
+    rhi_error *error = draw_caveats(d); /* by then all is read that is drawn */
     fprintf(d->file, "</table>>;\n");
+    return error;
 }
 
-void rhi__write_drawing(FILE *file, const rhi_picture *picture)
+rhi_error *rhi__write_drawing(FILE *file, const rhi_picture *picture)
 {
     drawing d = {.file = file, .picture = picture, .selection = picture->selection};
     fprintf(file,
@@ -344,6 +374,7 @@ void rhi__write_drawing(FILE *file, const rhi_picture *picture)
     for (uint64_t i = 0; i < picture->arrow_count; i++)
         draw_arrow(&d, &picture->arrows[i]);
     stack_parts(&d);
-    draw_legend(&d);
+    rhi_error *error = draw_legend(&d);
     fprintf(file, "}\n");
+    return error;
 }

@@ -6,6 +6,6 @@
 
 #include <stdio.h>
 
-void rhi__write_drawing(FILE *file, const rhi_picture *picture);
+rhi_error *rhi__write_drawing(FILE *file, const rhi_picture *picture);
 
 #endif

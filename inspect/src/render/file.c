@@ -22,6 +22,7 @@ struct rhi_new_file {
     char *path, *folder, *temporary; /* temporary: in the same folder */
     bool replaces;
     bool is_named; /* `temporary` is there */
+    bool is_out_of_names;
     int descriptor;
     FILE *stream;
     int wrong; /* errno of the first write that failed */
@@ -68,6 +69,7 @@ static bool open_new(rhi_new_file *self)
         if (self->descriptor < 0 && errno != EEXIST)
             return false;
     }
+    self->is_out_of_names = self->descriptor < 0;
     return self->descriptor >= 0;
 }
 
@@ -113,6 +115,7 @@ static bool give_name(rhi_new_file *self)
         if (!self->is_named && errno != EEXIST)
             return false;
     }
+    self->is_out_of_names = !self->is_named;
     return self->is_named && rename(self->temporary, self->path) == 0 && !(self->is_named = false);
 }
 
@@ -144,9 +147,14 @@ static void let_signal_through(const rhi_new_file *self)
 rhi_error *rhi__file_error(const rhi_new_file *self)
 {
     int wrong = self->wrong ? self->wrong : errno;
+    if (wrong == EEXIST && self->is_out_of_names)
+        return rhi__error("cannot write %.300s: it would have such a name until it is whole, and "
+                          "all are taken: %.300s",
+                          self->path, self->temporary ? self->temporary : "");
     return rhi__error("cannot write %.300s: %s", self->path,
-                      wrong == EEXIST ? "it exists already, and --force replaces it"
-                                      : strerror(wrong));
+                      wrong == EEXIST && !self->replaces
+                          ? "it exists already, and --force replaces it"
+                          : strerror(wrong));
 }
 
 rhi_error *rhi__file_new(const char *path, bool replaces, rhi_new_file **file)

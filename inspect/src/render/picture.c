@@ -29,8 +29,10 @@ static rhi_error *make_graph(const rhi_picture *picture, char **text, size_t *si
     FILE *file = open_memstream(text, size);
     if (!file)
         return rhi__error_memory();
-    rhi__write_drawing(file, picture);
-    return fclose(file) == 0 ? NULL : rhi__error_memory();
+    rhi_error *error = rhi__write_drawing(file, picture);
+    if (fclose(file) != 0 && !error)
+        error = rhi__error_memory();
+    return error;
 }
 
 /* ---- dot ------------------------------------------------------------------------------------ */
@@ -105,8 +107,9 @@ static bool is_whole(const char *svg, size_t size)
            memcmp(svg + size - (sizeof end - 1), end, sizeof end - 1) == 0;
 }
 
-static rhi_error *run_dot(rhi_work *work, const char *text, size_t text_size, char **svg,
-                          size_t *size)
+/* instead: what to do where there is no dot: "use --dot". */
+static rhi_error *run_dot(rhi_work *work, const char *instead, const char *text, size_t text_size,
+                          char **svg, size_t *size)
 {
     pid_t pid;
     int ends[2], input = hold(text, text_size);
@@ -119,9 +122,8 @@ static rhi_error *run_dot(rhi_work *work, const char *text, size_t text_size, ch
     close(input);
     close(ends[1]);
     rhi_error *error =
-        wrong ? rhi__error(
-                    "cannot run Graphviz's dot: %s (install the package graphviz, or use --dot)",
-                    strerror(wrong))
+        wrong ? rhi__error("cannot run Graphviz's dot: %s (install the package graphviz, or %s)",
+                           strerror(wrong), instead)
               : read_picture(work, ends[0], svg, size);
     close(ends[0]);
     if (!wrong && error)
@@ -129,7 +131,7 @@ static rhi_error *run_dot(rhi_work *work, const char *text, size_t text_size, ch
     while (!wrong && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     if (!error && !is_whole(*svg, *size))
-        error = rhi__error("Graphviz's dot could not draw it: try --dot, and dot by hand");
+        error = rhi__error("Graphviz's dot could not draw it: %s, and try dot by hand", instead);
     return error;
 }
 
@@ -143,7 +145,7 @@ rhi_error *rhi__draw(rhi_work *work, const rhi_picture *picture, const rhi_pictu
         RHI_TRY(rhi__file_check(files->svg));
     rhi_error *error = make_graph(picture, &text, &text_size);
     if (!error && files->svg)
-        error = run_dot(work, text, text_size, &svg, &svg_size);
+        error = run_dot(work, "use --dot", text, text_size, &svg, &svg_size);
     if (!error && files->dot)
         error = rhi__file_write(files->dot, text, text_size);
     if (!error && files->svg)
@@ -159,7 +161,7 @@ rhi_error *rhi__draw_into(rhi_work *work, const rhi_picture *picture, bool is_dr
     size_t text_size = 0, svg_size = 0;
     rhi_error *error = make_graph(picture, &text, &text_size);
     if (!error && is_drawn)
-        error = run_dot(work, text, text_size, &svg, &svg_size);
+        error = run_dot(work, "name the file .dot", text, text_size, &svg, &svg_size);
     if (!error) /* what fails is told by the stream */
         fwrite(is_drawn ? svg : text, 1, is_drawn ? svg_size : text_size, file);
     free(text);

@@ -54,14 +54,13 @@ export class Heap {
             ({ number, name: qualified || name, short: name, heap, count, bytes, retained, shown: 0 }));
         this.sites = data.sites.map(([file, line, fn, heap, count, bytes, retained], number) =>
             ({ number, file, line, function: fn, heap, count, bytes, retained, shown: 0 }));
-        const siteOf = new Map(this.sites.map(s => [`${s.heap} ${s.file}:${s.line} ${s.function ?? ""}`, s.number]));
         for (const o of this.objects) {
             if (!isNumber(o.dominator))
                 o.dominator = NONE;
             for (let s = 2; s < o.slots.length; s += 3)
                 if (typeof o.slots[s] !== "string" && !isNumber(o.slots[s]))
                     o.slots[s] = "?";
-            o.site = o.site === null ? NONE : siteOf.get(`${o.heap} ${o.site}`) ?? NONE;
+            o.site = this.sites[o.site] ? o.site : NONE;
             if (this.types[o.type])
                 this.types[o.type].shown++;
             if (this.sites[o.site])

@@ -52,13 +52,15 @@ function header(body, heap) {
 
 // Why the answers are not the whole truth, in the engine's own words.
 function warnings(head, data) {
-    const texts = data.caveats ? [data.caveats] : [];
+    const texts = data.caveats.map(([kind, text]) => `${kind}: ${text}`);
     if (data.shown.left_out)
         texts.push(`This page has ${number(data.shown.objects)} of ${counted(data.totals.objects, "object")}: those that retain most. `
             + `None of the other ${number(data.shown.left_out)} retains more than ${counted(data.shown.left_out_retain_at_most, "byte")}. `
             + "Figures of types, lines, leaks and cycles are of all.");
     if (data.shown.references_left_out)
         texts.push(`${counted(data.shown.references_left_out, "reference")} between them ${data.shown.references_left_out === 1 ? "is" : "are"} not on this page.`);
+    if (data.shown.events_cut)
+        texts.push(`Of what was recorded, this page has what concerns its objects among the newest ${counted(data.shown.events, "event")}: there are older ones.`);
     if (texts.length) {
         const list = head.append("ul").attr("class", "warnings").attr("aria-label", "what these answers rest on");
         for (const text of texts)

@@ -58,11 +58,14 @@ function objectTable(into, heap, rows, more = {}) {
 
 // ---- leaks and cycles --------------------------------------------------------------------------
 
+// Whether nothing speaks against a verdict that there is none.
+const isWhole = data => data.complete && !data.provisional && !data.caveats.length;
+
 function verdictOnLeaks(heap) {
     const leaks = heap.data.leaks;
     const found = leaks.objects
         ? `${counted(leaks.objects, "object")}, ${counted(leaks.bytes, "byte")}, leaked.`
-        : heap.data.complete ? "No leak was found." : "No leak was found in what could be read.";
+        : isWhole(heap.data) ? "No leak was found." : "No leak was found in what could be read.";
     const undecided = leaks.undecided
         ? ` ${counted(leaks.undecided, "object has", "objects have")} a count whose owner was not found; not everything could be searched, so nothing is called lost.` : "";
     const possible = leaks.possible ? ` ${counted(leaks.possible, "more is", "more are")} possible: see gcleaks.` : "";
@@ -412,6 +415,8 @@ function past(into, heap, at) {
     if (!events)
         return;
     into.append("h3").text("What was recorded of it, the newest first");
+    if (heap.data.shown.events_cut)
+        into.append("p").text("Older events are not on this page.");
     const when = row => row.time ? row.time_to && row.time_to !== row.time ? `${row.time} to ${row.time_to}` : row.time : "";
     const where = ({ place: at }) => !at ? "" : at.function ? `${at.function}()${at.file ? ` at ${at.file}:${at.line}` : ""}` : at.module ?? at.address;
     table(into, { rows: events, columns: [
@@ -482,7 +487,7 @@ export function search(into, heap, [text]) {
 export function summary(into, heap) {
     const data = heap.data;
     const verdict = section(into, "Verdict", "verdict");
-    verdict.append("p").attr("class", `verdict ${data.leaks.objects ? "bad" : data.leaks.undecided || !data.complete ? "" : "good"}`).text(verdictOnLeaks(heap));
+    verdict.append("p").attr("class", `verdict ${data.leaks.objects ? "bad" : data.leaks.undecided || !isWhole(data) ? "" : "good"}`).text(verdictOnLeaks(heap));
     if (data.leaks.groups.length) {
         leakTable(verdict, heap, 5);
         if (data.leaks.groups.length > 5)
