@@ -81,6 +81,7 @@ static rhi_error *write_document(rhi_page *page)
     put_program(page);
     rhi__page_answers(page);
     RHI_TRY(rhi__page_objects(page));
+    rhi__page_cycles(page);
     put_end(page);
     return NULL;
 }

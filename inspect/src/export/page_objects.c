@@ -203,12 +203,12 @@ static bool needs_words(const rhi_graph *g, uint32_t index)
 
 static void put_words(rows *r, const rhi_held *group, bool is_first)
 {
-    char text[RHI_HOLDER_TEXT_SIZE];
+    char text[RHI_PAGE_HOLDER_SIZE];
     rhi__packed_put(r->out, is_first ? "[" : ",\n[");
     rhi__packed_number(r->out, r->page->export->numbers[group->index]);
     for (uint64_t i = 0; i < group->rows.count; i++) {
         const rhi_holder *row = &group->rows.items[i];
-        rhi__holder_text(r->page->export->query.reader, row, text);
+        rhi__page_holder(r->page, row, text);
         rhi__packed_put(r->out, i ? ",[" : ",[[");
         put_text(r, text);
         put_text(r, rhi__holder_word(row));

@@ -115,9 +115,14 @@ function cycleTable(into, heap, rows) {
                 else
                     cell.text("not on this page");
             } },
-            { title: "held by", name: "what", show: (cell, row) => cell.text(row.held_by.slice(0, 2).map(visible).join("; ")) },
+            { title: "held by", name: "what", show: (cell, row) => cell.text(heldBriefly(row)) },
         ], empty: "No cycle.",
     });
+}
+
+// Its first holders; where there is none, in the engine's words why.
+function heldBriefly(cycle) {
+    return cycle.held_by.length ? cycle.held_by.slice(0, 2).map(visible).join("; ") : visible(cycle.held ?? "");
 }
 
 // The types of its first objects: "Connection, Handler".
@@ -156,9 +161,11 @@ export function leaks(into, heap) {
     }
 }
 
-function leftOut(into, shown, total, one, why) {
+function leftOut(into, shown, total, one, why, isAtLeast) {
     if (shown < total)
-        into.append("p").attr("class", "quiet").text(`${counted(total - shown, `more ${one}`)} not on this page: ${why}.`);
+        into.append("p").attr("class", "quiet").text(`${isAtLeast ? "at least " : ""}${counted(total - shown, `more ${one}`)} not on this page: ${why}.`);
+    else if (isAtLeast)
+        into.append("p").attr("class", "quiet").text(`There may be more ${one}s: not all were looked for.`);
 }
 
 export function leak(into, heap, [text]) {
@@ -214,14 +221,15 @@ export function cycle(into, heap, [text]) {
         return notFound(into);
     const box = section(into, `Cycle of ${counted(row.total, "object")}: ${visible(row.verdict)}`, "cycle");
     box.append("p").text((row.verdict === "garbage"
-        ? "All counts of its objects come from inside: nothing outside holds it." : "Something outside holds it.")
+        ? "All counts of its objects come from inside: nothing outside holds it."
+        : `It is ${visible(row.held)}${row.held_by.length ? ":" : "."}`)
         + (row.guessed ? " That rests on slots that are guesses." : ""));
     if (row.held_by.length) {
         box.append("h3").text("Held by");
         const list = box.append("ul");
         for (const holder of row.held_by)
             list.append("li").text(visible(holder));
-        leftOut(box, row.held_by.length, row.held_by_total, "holder", "the first are shown");
+        leftOut(box, row.held_by.length, row.held_by_total, "holder", "the first are shown", row.held_by_is_at_least);
     }
     box.append("h3").text("Its objects");
     objectTable(box, heap, row.objects, { sorted: -1 });
