@@ -64,6 +64,8 @@ static void put_end(rhi_page *page)
     rhi__packed_number(&page->out, e->left_out);
     rhi__packed_put(&page->out, ",\"left_out_retain_at_most\":");
     rhi__packed_number(&page->out, page->left_out_retain_at_most);
+    rhi__packed_put(&page->out, ",\"top_left_out\":");
+    rhi__packed_number(&page->out, page->top_left_out);
     rhi__packed_put(&page->out, ",\"references_left_out\":");
     rhi__packed_number(&page->out, e->references_left_out);
     rhi__packed_put(&page->out, "},\n\"caveats\":");

@@ -30,6 +30,8 @@ typedef struct rhi_page {
     uint32_t *chosen;
     uint32_t chosen_count;
     uint64_t left_out_retain_at_most;
+    /* objects that are left out, and that one on the page keeps alone: by its place; none keeps */
+    uint32_t *kept_left_out, top_left_out;
 } rhi_page;
 
 /* Gathers types, lines, leaks and cycles. */

@@ -30,6 +30,7 @@ void rhi__page_free(rhi_page *page)
         rhi__map_free(&page->type_rows[i]);
     free(page->type_rows);
     free(page->chosen);
+    free(page->kept_left_out);
     rhi__gcgraph_free(&page->cycles);
     rhi__gcleaks_free(&page->leaks);
     rhi__gcstat_free(&page->sites);

@@ -5,6 +5,7 @@
  * REFERENCES_MAX of all; of other slots the first few of an object, and the others are counted. */
 #include "export/page.h"
 #include "questions/held.h"
+#include "render/gcleaks.h"
 #include "render/holders.h"
 #include "render/objat.h"
 #include "render/objects.h"
@@ -115,8 +116,9 @@ static rhi_error *put_slots(rows *r, rhi_exported *o)
         r->at->bytes = bytes;
         RHI_TRY(rhi__objat_fields(r->at, false, put_other, r, &counts));
     }
-    rhi__packed_put(r->out, "],");
-    rhi__packed_number(r->out, counts.total > r->in_object ? counts.total - r->in_object : 0);
+    rhi__packed_put(r->out, bytes ? "]," : "],null");
+    if (bytes)
+        rhi__packed_number(r->out, counts.total > r->in_object ? counts.total - r->in_object : 0);
     return NULL;
 }
 
@@ -190,6 +192,10 @@ static rhi_error *put_object(void *context, rhi_exported *o)
     put_text(r, text[0] ? text : NULL);
     rhi__packed_number(r->out, e->query.reader->heaps.items[o->object.heap].number);
     RHI_TRY(put_slots(r, o));
+    rhi__packed_put(r->out, ",");
+    rhi__packed_text(r->out, rhi__in_use_text(&r->page->leaks, o->index));
+    rhi__packed_put(r->out, ",");
+    rhi__packed_number(r->out, r->page->kept_left_out[o->number]);
     rhi__packed_put(r->out, "]");
     return NULL;
 }

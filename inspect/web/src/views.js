@@ -56,7 +56,13 @@ function objectTable(into, heap, rows, more = {}) {
         sorted: 4, ...more });
 }
 
+// What has this number, which is written as links are; no other text is one.
+const numbered = (list, text) => /^(0|[1-9]\d*)$/.test(text ?? "") ? list[Number(text)] : undefined;
+
 // ---- leaks and cycles --------------------------------------------------------------------------
+
+// Is what is not said not so?
+export const isWhole = heap => heap.data.complete && !heap.data.leaks.undecided;
 
 function verdictOnLeaks(heap) {
     const leaks = heap.data.leaks;
@@ -77,6 +83,8 @@ function leakTable(into, heap, limit) {
         columns: [
             { title: "why", value: row => row.cause, show: (cell, row) => {
                 link(cell, links.leak(row.number), causeNames[row.cause] ?? visible(row.cause)).attr("title", causes[row.cause] ?? "");
+                if (row.in_use)
+                    cell.append("span").attr("class", "badge").text("in use all the same");
             } },
             { title: "of type", value: row => row.type, show: (cell, row) => cell.text(visible(row.type)) },
             { title: "made at", value: siteOf, show: (cell, row) => cell.text(row.site ? visible(siteOf(row)) : "not recorded")
@@ -84,7 +92,7 @@ function leakTable(into, heap, limit) {
             figure("times", row => row.count), figure("objects", row => row.objects), figure("bytes", row => row.bytes),
             figure("retained", row => row.retained),
             { title: "the largest", name: "what", show: (cell, row) => leakObject(cell, heap, row) },
-        ], sorted: 6, empty: "None.",
+        ], empty: isWhole(heap) ? "None." : "None that is known.",
     });
 }
 
@@ -116,7 +124,7 @@ function cycleTable(into, heap, rows) {
                     cell.text("not on this page");
             } },
             { title: "held by", name: "what", show: (cell, row) => cell.text(heldBriefly(row)) },
-        ], empty: "No cycle.",
+        ], empty: heap.data.complete ? "No cycle." : "No cycle was found in what could be read.",
     });
 }
 
@@ -153,7 +161,7 @@ export function leaks(into, heap) {
     const box = section(into, "Leaks", "leaks");
     box.append("p").text(verdictOnLeaks(heap));
     leakTable(box, heap);
-    leftOut(box, heap.data.leaks.groups.length, heap.data.leaks.groups_total, "row", "the largest come first");
+    leftOut(box, heap.data.leaks.groups.length, heap.data.leaks.groups_total, "row", "causes come first, those that retain most before others; then what only they hold");
     const list = box.append("dl").attr("class", "words");
     for (const [cause, words] of Object.entries(causes)) {
         list.append("dt").text(causeNames[cause]);
@@ -169,11 +177,11 @@ function leftOut(into, shown, total, one, why, isAtLeast) {
 }
 
 export function leak(into, heap, [text]) {
-    const row = heap.data.leaks.groups[Number(text)];
+    const row = numbered(heap.data.leaks.groups, text);
     if (!row)
         return notFound(into);
     const box = section(into, `Leak: ${causeNames[row.cause] ?? visible(row.cause)} of ${visible(row.type)}`, "leak");
-    box.append("p").text(`${counted(row.count, "time")}, ${counted(row.objects, "object")}, ${counted(row.bytes, "byte")}: ${causes[row.cause] ?? ""}.`);
+    box.append("p").text(`${counted(row.count, "time")}, ${counted(row.objects, "object")}, ${counted(row.bytes, "byte")}: ${causes[row.cause] ?? ""}${row.in_use ? "; it is in use all the same" : ""}.`);
     const facts = box.append("dl").attr("class", "facts");
     fact(facts, "made at", cell => cell.text(row.site ? visible(place(row.site, true)) : "not recorded"));
     fact(facts, "the largest", cell => leakObject(cell, heap, row));
@@ -211,12 +219,13 @@ export function cycles(into, heap) {
 
 function verdictOnCycles(heap) {
     const { total, garbage } = heap.data.cycles;
-    return total === 0 ? "No cycle of references."
-        : `${counted(total, "cycle")} of references: ${number(garbage)} garbage, ${number(total - garbage)} held.`;
+    const where = heap.data.complete ? "" : " in what could be read";
+    return total === 0 ? heap.data.complete ? "No cycle of references." : `No cycle of references was found${where}: whether there is one is undecided.`
+        : `${counted(total, "cycle")} of references${where}: ${number(garbage)} garbage, ${number(total - garbage)} held.`;
 }
 
 export function cycle(into, heap, [text]) {
-    const row = heap.data.cycles.rows[Number(text)];
+    const row = numbered(heap.data.cycles.rows, text);
     if (!row)
         return notFound(into);
     const box = section(into, `Cycle of ${counted(row.total, "object")}: ${visible(row.verdict)}`, "cycle");
@@ -279,7 +288,7 @@ function shownOf(into, heap, what) {
 }
 
 export function type(into, heap, [text]) {
-    const type = heap.types[Number(text)];
+    const type = numbered(heap.types, text);
     if (!type)
         return notFound(into);
     const box = section(into, `Type ${visible(type.name)}`, "type");
@@ -301,7 +310,7 @@ export function sites(into, heap) {
 }
 
 export function site(into, heap, [text]) {
-    const site = heap.sites[Number(text)];
+    const site = numbered(heap.sites, text);
     if (!site)
         return notFound(into);
     const box = section(into, `Made at ${visible(place(site))}`, "site");
@@ -352,9 +361,9 @@ export function object(into, heap, [address]) {
     alive(box, heap, at);
     heldBy(box, heap, at);
     holds(box, heap, at);
-    if (heap.kept(at).length) {
-        box.append("h3").text(`It alone keeps (${number(heap.kept(at).length)})`);
-        objectTable(box, heap, heap.kept(at), { step: TOP });
+    if (heap.kept(at).length || heap.keptLeftOut(at)) {
+        box.append("h3").text(`It alone keeps (${number(heap.kept(at).length + heap.keptLeftOut(at))})`);
+        keptTable(box, heap, at, TOP);
     }
     past(box, heap, at);
 }
@@ -363,8 +372,10 @@ function alive(into, heap, at) {
     const o = heap.objects[at];
     into.append("h3").text(o.cause ? "Why it is leaked" : "Why it is alive");
     if (o.cause) {
-        into.append("p").text(`It is leaked (${causeNames[o.cause] ?? visible(o.cause)}): ${causes[o.cause] ?? "?"}.`);
-        return;
+        into.append("p").text(`It is leaked (${causeNames[o.cause] ?? visible(o.cause)}): ${causes[o.cause] ?? "?"}${o.inUse ? `; ${visible(o.inUse)}` : ""}.`);
+        if (!o.inUse)
+            return;
+        into.append("h3").text("Why it is in use");
     }
     const path = heap.path(at);
     if (!path) {
@@ -404,15 +415,21 @@ function holds(into, heap, at) {
     const rows = [];
     for (let s = 0; s < o.slots.length; s += 3)
         rows.push({ name: o.slots[s], kind: o.slots[s + 1], value: o.slots[s + 2] });
-    into.append("h3").text(`Holds (${number(rows.length + o.more)})`);
+    into.append("h3").text(o.more === null ? "Holds" : `Holds (${number(rows.length + o.more)})`);
     table(into, { rows, columns: [
         { title: "slot", show: (cell, row) => cell.append("code").text(visible(row.name)) },
         { title: "what", name: "what", show: (cell, row) => typeof row.value === "number" && heap.objects[row.value]
             ? objectLink(cell, heap, row.value) : cell.text(visible(row.value)) },
         { title: "strength", show: (cell, row) => cell.text(row.kind === PLAIN ? "" : kinds[row.kind] ?? "strong").classed("quiet", true) },
         figure("retained", row => typeof row.value === "number" ? heap.objects[row.value]?.retained : null),
-    ], step: 20, empty: "It has no slots that hold something." });
-    leftOut(into, rows.length, rows.length + o.more, "slot", "what retains most is");
+    ], step: 20, empty: o.more === null ? "It could not be read." : "It has no slots that hold something." });
+    leftOut(into, rows.length, rows.length + (o.more ?? 0), "slot", "what retains most is");
+}
+
+// What it alone keeps, and how many of these are not on the page; what those keep in turn is in no row.
+function keptTable(into, heap, at, step) {
+    objectTable(into, heap, heap.kept(at), { step, empty: heap.keptLeftOut(at) ? "None of them is on this page." : "None." });
+    leftOut(into, 0, heap.keptLeftOut(at), "object", "those that retain most are");
 }
 
 function past(into, heap, at) {
@@ -455,16 +472,33 @@ export function map(into, heap, [address]) {
     } else {
         trail.text(`${size(whole)}. Each area is as large as what would go if the object went; what it alone keeps lies inside of it. Click to go into one.`);
     }
-    drawMap(box, heap, at, whole, Math.max(320, Math.min(620, window.innerHeight - 260)), true);
+    drawMap(box, heap, at, whole, () => Math.max(320, Math.min(620, window.innerHeight - 260)), true);
     box.append("h3").text("The same as a list");
-    objectTable(box, heap, heap.kept(at), { step: 20 });
+    keptTable(box, heap, at, 20);
 }
 
 function drawMap(into, heap, at, whole, height, zooms) {
-    const width = Math.max(280, into.node().clientWidth);
-    const colours = draw(into, heap, at, whole, width, height,
-        { object: i => zooms && heap.kept(i).length ? links.map(heap, i) : links.object(heap, i), type: links.type });
-    legend(into, heap, colours);
+    const box = into.append("div").attr("class", "areas");
+    const put = () => {
+        const width = Math.max(280, into.node().clientWidth);
+        box.selectAll("*").remove();
+        const colours = draw(box, heap, at, whole, width, height(),
+            { object: i => zooms && heap.kept(i).length ? links.map(heap, i) : links.object(heap, i), type: links.type });
+        legend(box, heap, colours);
+    };
+    box.property("draw", () => put);
+    put();
+}
+
+// Draws anew what is as wide as the window, and nothing else: what was opened, typed and scrolled stays. So does the area
+// that has the focus.
+export function resize(main) {
+    main.selectAll(".areas").each(function () {
+        const href = this.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+        this.draw();
+        if (href !== null)
+            [...this.querySelectorAll("a")].find(a => a.getAttribute("href") === href)?.focus({ preventScroll: true });
+    });
 }
 
 export function search(into, heap, [text]) {
@@ -502,7 +536,7 @@ export function summary(into, heap) {
         link(verdict.append("p"), "#/cycles", "All cycles");
     }
     const memory = section(into, "What keeps the memory", "memory");
-    drawMap(memory, heap, NONE, data.totals.bytes, 340, true);
+    drawMap(memory, heap, NONE, data.totals.bytes, () => 340, true);
     const largest = section(into, "Objects that retain most", "largest");
     objectTable(largest, heap, heap.byRetained.subarray(0, TOP));
     const all = section(into, "Types that retain most", "bytype");
