@@ -29,7 +29,7 @@ def ask_and_check(doors, target, truth, arguments, has_names, where):
     first = None
     memory = open("/proc/%d/mem" % target.pid, "rb", 0) if target.pid else None
     for door in doors:
-        expectations = expect_random.Expectations(truth, has_names and door.has_expressions, "few" not in where, memory)
+        expectations = expect_random.Expectations(truth, has_names and door.has_expressions, "few" not in where, memory, target)
         asked = list(expectations.asked(arguments.commands, arguments.samples))
         questions = [each.question for each in asked]
         answers = door.ask(target, questions)
@@ -101,7 +101,7 @@ def check_program(program, seed, arguments):
             shutil.copy2(program, copy)
             os.mkdir(os.path.join(folder, "run"))
             with Subject(copy, 1, os.path.join(folder, "run"), words) as subject:
-                truth = Truth(subject.truth)
+                truth = Truth({**subject.truth, "program": copy, "pid": subject.process.pid})
                 causes = truth.check()
                 print("%s %s: %d objects, %s" % (os.path.basename(program), " ".join(words), len(truth.objects), dict(causes)),
                       flush=True)

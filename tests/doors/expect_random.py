@@ -128,8 +128,9 @@ class Expectations:
     """Questions about one truth, each with its check of a document. memory: the process's, as a file, while
     it is there."""
 
-    def __init__(self, truth, has_names, has_modules, memory=None):
+    def __init__(self, truth, has_names, has_modules, memory=None, target=None):
         self.truth, self.rows, self.memory = truth, Rows(truth, has_names, has_modules), memory
+        self.target = target
         self.random = random.Random(truth.line["seed"])
         self.causes = truth.causes()
 

@@ -154,6 +154,27 @@ class Truth:
                 sums[place] = {one + option[place] for one in sums[place] for option in options}
         return sums
 
+    def kept_among(self, starts, members):
+        """{key: (bytes, keeper)} of the members: what it retains, and the nearest that alone keeps it; None: none does."""
+        everything = self.reachable(starts) & members
+        below = {key: {key} if not self.to[key] else everything - self.reachable(starts, without=key) for key in everything}
+        keepers = dict.fromkeys(everything)
+        for key in sorted(everything, key=lambda each: -len(below[each])):  # an inner one comes later, and is nearer
+            for each in below[key] - {key}:
+                keepers[each] = key
+        return {key: (sum(self.sizes[each] for each in below[key]), keepers[key]) for key in everything}
+
+    def keepers(self):
+        """As kept_among: of those of which there is one truth, and for each garbage cycle that nothing holds what may be true."""
+        tops = self.topmost()
+        rest, choices = set(self.objects), []
+        for ring in tops:
+            others = [key for each in tops if each is not ring for key in each]
+            zone = set(self.objects) - self.reachable(self.anchors + others)
+            rest -= zone
+            choices.append([self.kept_among([key], zone) for key in ring])
+        return self.kept_among(self.anchors + [key for ring in tops for key in ring], rest), choices
+
     # ---- is the program right? -------------------------------------------------------------------------------
 
     def check(self):

@@ -620,12 +620,39 @@ START_TEST(holders_of_all_elements_of_a_large_list_are_told)
 }
 END_TEST
 
-RUN_TESTS("inspect_query", holders_of_all_elements_of_a_large_list_are_told,
-          a_lookup_gives_the_rows_of_a_search, addresses_are_the_texts_of_cells,
-          plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
-          only_questions_are_answered, a_wrong_question_is_told_what_there_is,
-          what_a_question_may_take_is_bounded, rows_in_every_form,
-          columns_that_cost_are_computed_when_they_are_named,
+/* SQLite's integers end with 2^63-1, and what follows is a text, which is more than each of them.
+ */
+START_TEST(an_unsigned_number_is_never_another_one)
+{
+    static const fake_field fields[] = {FAKE_ONE("most", RH_KIND_UINT, 0, 8)};
+    world w = world_new(_i);
+    uint32_t type = fake_type(w.space, "meter", 16, fields, 1);
+    uint64_t meter = fake_new(w.heap, type, 1, 0);
+    const char *sql = "select value, typeof(value), value > 5 from fields where object = 'meter#1'";
+    fake_put(w.t, fake_slot(w.space, meter, 0), UINT64_MAX, 8);
+    ck_assert_str_eq(rows(&w, sql), "18446744073709551615,text,1\n");
+    json_t *json = fake_json(w.t, "objat", "meter#1");
+    ck_assert_str_eq(fake_string(json, "fields.0.value"), "18446744073709551615");
+    json_decref(json);
+    fake_put(w.t, fake_slot(w.space, meter, 0), 1ull << 63, 8);
+    w.t->state++;
+    ck_assert_str_eq(rows(&w, sql), "9223372036854775808,text,1\n");
+    fake_put(w.t, fake_slot(w.space, meter, 0), INT64_MAX, 8);
+    w.t->state++;
+    ck_assert_str_eq(rows(&w, sql), "9223372036854775807,integer,1\n");
+    json = fake_json(w.t, "objat", "meter#1");
+    ck_assert_int_eq(fake_integer(json, "fields.0.value"), INT64_MAX);
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+RUN_TESTS("inspect_query", an_unsigned_number_is_never_another_one,
+          holders_of_all_elements_of_a_large_list_are_told, a_lookup_gives_the_rows_of_a_search,
+          addresses_are_the_texts_of_cells, plans_say_what_is_looked_up,
+          questions_that_call_themselves_walk_the_graph, only_questions_are_answered,
+          a_wrong_question_is_told_what_there_is, what_a_question_may_take_is_bounded,
+          rows_in_every_form, columns_that_cost_are_computed_when_they_are_named,
           what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen,
           shipped_queries_answer_alike_behind_each_command,
           one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text,

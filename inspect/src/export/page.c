@@ -74,6 +74,8 @@ static rhi_error *put_end(rhi_page *page)
     rhi__packed_number(&page->out, e->left_out);
     rhi__packed_put(&page->out, ",\"left_out_retain_at_most\":");
     rhi__packed_number(&page->out, page->left_out_retain_at_most);
+    rhi__packed_put(&page->out, ",\"top_left_out\":");
+    rhi__packed_number(&page->out, page->top_left_out);
     rhi__packed_put(&page->out, ",\"references_left_out\":");
     rhi__packed_number(&page->out, e->references_left_out);
     rhi__packed_put(&page->out, ",\"events\":");
@@ -100,6 +102,7 @@ static rhi_error *write_document(rhi_page *page)
     put_program(page);
     rhi__page_answers(page);
     RHI_TRY(rhi__page_objects(page));
+    rhi__page_cycles(page);
     return put_end(page);
 }
 

@@ -14,6 +14,7 @@
 #include "questions/gcgraph.h"
 #include "questions/gcleaks.h"
 #include "questions/gcstat.h"
+#include "render/holders.h"
 
 /* Objects on a page; rows of leaks and of cycles; members of one cycle that are named. */
 enum { RHI_PAGE_OBJECTS = 100000, RHI_PAGE_ROWS = 1000, RHI_PAGE_MEMBERS = 50 };
@@ -33,6 +34,8 @@ typedef struct rhi_page {
     uint64_t left_out_retain_at_most;
     uint64_t events;     /* recorded ones that were looked at: the newest of all */
     bool events_are_cut; /* there are older ones */
+    /* objects that are left out, and that one on the page keeps alone: by its place; none keeps */
+    uint32_t *kept_left_out, top_left_out;
 } rhi_page;
 
 /* Gathers types, lines, leaks and cycles. */
@@ -42,6 +45,11 @@ rhi_error *rhi__page_choose(rhi_page *page);
 /* Members of the document. */
 void rhi__page_answers(rhi_page *page);
 rhi_error *rhi__page_objects(rhi_page *page);
+void rhi__page_cycles(rhi_page *page); /* after all that is read: whom nobody holds depends on it */
+/* A holder in words, with what the commands say behind them. */
+enum { RHI_PAGE_HOLDER_SIZE = RHI_HOLDER_TEXT_SIZE + 96 };
+void rhi__page_holder(const rhi_page *page, const rhi_holder *holder,
+                      char text[RHI_PAGE_HOLDER_SIZE]);
 void rhi__page_free(rhi_page *page);
 
 #endif

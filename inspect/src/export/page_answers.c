@@ -1,12 +1,15 @@
 /* page_answers.c - what a page says of the whole heap: the answers of gcstat, gcleaks and gcgraph
  * (see page.h). */
 #include "export/page.h"
+#include "render/gcgraph.h"
 #include "render/gcleaks.h"
 #include "render/gcstat.h"
 #include "render/holders.h"
 #include "render/output.h"
+#include "base/text.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 rhi_error *rhi__page_gather(rhi_page *page)
 {
@@ -33,6 +36,7 @@ void rhi__page_free(rhi_page *page)
     free(page->site_rows);
     free(page->keepers);
     free(page->chosen);
+    free(page->kept_left_out);
     rhi__gcgraph_free(&page->cycles);
     rhi__gcleaks_free(&page->leaks);
     rhi__gcstat_free(&page->sites);
@@ -141,6 +145,14 @@ static void put_leaks(rhi_page *page)
     rhi__packed_put(&page->out, "]}");
 }
 
+void rhi__page_holder(const rhi_page *page, const rhi_holder *holder,
+                      char text[RHI_PAGE_HOLDER_SIZE])
+{
+    rhi__holder_text(page->export->query.reader, holder, text);
+    size_t used = strlen(text);
+    rhi__text(text + used, RHI_PAGE_HOLDER_SIZE - used, "%s", rhi__reach_text(holder));
+}
+
 static json_t *cycle_row(const rhi_page *page, uint64_t place)
 {
     const rhi_gcgraph *a = &page->cycles;
@@ -149,26 +161,27 @@ static json_t *cycle_row(const rhi_page *page, uint64_t place)
     uint32_t c = a->cycles.items[place], size = rhi__cycle_size(g, c);
     bool is_garbage = rhi__cycle_is_garbage(g, c);
     json_t *objects = json_array(), *holders = json_array();
-    char text[RHI_HOLDER_TEXT_SIZE];
+    char text[RHI_PAGE_HOLDER_SIZE];
     for (uint32_t m = 0; m < size && m < RHI_PAGE_MEMBERS; m++) {
         uint32_t at = page->export->numbers[g->cycle_member[g->cycle_start[c] + m]];
         if (at != RHI_NO_OBJECT)
             json_array_append_new(objects, json_integer(at));
     }
     for (uint64_t i = 0; i < held->rows.count && i < RHI_PAGE_MEMBERS; i++) {
-        rhi__holder_text(a->s.reader, &held->rows.items[i], text);
+        rhi__page_holder(page, &held->rows.items[i], text);
         json_array_append_new(holders, rhi__json_text(text));
     }
-    if (!is_garbage && rhi__held_by_nobody(held))
-        json_array_append_new(holders,
-                              json_string("lost counts: nothing was found that owns them"));
-    return json_pack("{s:s, s:b, s:o, s:i, s:o, s:o, s:b}", "verdict",
+    json_t *how = is_garbage ? json_null()
+                             : json_sprintf("held from outside%s",
+                                            rhi__held_text(page->export->query.session, held));
+    return json_pack("{s:s, s:b, s:o, s:i, s:o, s:o, s:o, s:b}", "verdict",
                      is_garbage ? "garbage" : "held", "guessed", rhi__cycle_is_guessed(g, c),
-                     "objects", objects, "total", size, "held_by", holders, "held_by_total",
-                     rhi__json_u64(held->total), "held_by_is_at_least", held->is_at_least);
+                     "objects", objects, "total", size, "held", how, "held_by", holders,
+                     "held_by_total", rhi__json_u64(held->total), "held_by_is_at_least",
+                     held->is_at_least);
 }
 
-static void put_cycles(rhi_page *page)
+void rhi__page_cycles(rhi_page *page)
 {
     const rhi_gcgraph *a = &page->cycles;
     rhi__packed_put(&page->out, ",\n\"cycles\":{\"total\":");
@@ -189,5 +202,4 @@ void rhi__page_answers(rhi_page *page)
     put_sites(page);
     put_heaps(page);
     put_leaks(page);
-    put_cycles(page);
 }

@@ -87,6 +87,40 @@ static rhi_error *mark_largest(rhi_page *page, uint64_t *marks, uint32_t room)
     return go_on(page, 64);
 }
 
+/* Those are on the page; the marks are of the others from now on. */
+static void take_marked(rhi_page *page, uint64_t *marks)
+{
+    rhi_export *e = page->export;
+    for (uint32_t i = 0; i < e->query.graph->count; i++) {
+        bool is_exported = e->numbers[i] != RHI_NO_OBJECT,
+             is_chosen = is_exported && rhi__bit(marks, i);
+        e->numbers[i] = is_chosen ? page->chosen_count : RHI_NO_OBJECT;
+        if (is_chosen)
+            page->chosen[page->chosen_count++] = i;
+        if (is_chosen || !is_exported)
+            marks[i / 64] &= ~(1ull << i % 64);
+        else
+            rhi__bit_set(marks, i);
+    }
+}
+
+/* Of each object on the page: how many it keeps alone, with none between, that are not on it. */
+static bool count_kept(rhi_page *page, const uint64_t *left_out)
+{
+    const rhi_export *e = page->export;
+    const rhi_graph *g = e->query.graph;
+    page->kept_left_out = calloc((uint64_t)page->chosen_count + 1, sizeof *page->kept_left_out);
+    for (uint32_t i = 0; page->kept_left_out && i < g->count; i++) {
+        if (!rhi__bit(left_out, i))
+            continue;
+        if (g->dominator[i] == RHI_NO_OBJECT)
+            page->top_left_out++;
+        else if (e->numbers[g->dominator[i]] != RHI_NO_OBJECT)
+            page->kept_left_out[e->numbers[g->dominator[i]]]++;
+    }
+    return page->kept_left_out != NULL;
+}
+
 rhi_error *rhi__page_choose(rhi_page *page)
 {
     rhi_export *e = page->export;
@@ -103,11 +137,10 @@ rhi_error *rhi__page_choose(rhi_page *page)
         wanted += rhi__bit(marks, i);
     rhi_error *error =
         mark_largest(page, marks, wanted < RHI_PAGE_OBJECTS ? RHI_PAGE_OBJECTS - wanted : 0);
-    for (uint32_t i = 0; i < count && !error; i++) {
-        bool is_chosen = e->numbers[i] != RHI_NO_OBJECT && rhi__bit(marks, i);
-        e->numbers[i] = is_chosen ? page->chosen_count : RHI_NO_OBJECT;
-        if (is_chosen)
-            page->chosen[page->chosen_count++] = i;
+    if (!error) {
+        take_marked(page, marks);
+        if (!count_kept(page, marks))
+            error = rhi__error_memory();
     }
     free(marks);
     e->left_out = e->object_count - page->chosen_count;

@@ -5,6 +5,7 @@
  * REFERENCES_MAX of all; of other slots the first few of an object, and the others are counted. */
 #include "export/page.h"
 #include "questions/held.h"
+#include "render/gcleaks.h"
 #include "render/holders.h"
 #include "render/objat.h"
 #include "render/objects.h"
@@ -117,8 +118,9 @@ static rhi_error *put_slots(rows *r, rhi_exported *o)
         r->at->bytes = bytes;
         RHI_TRY(rhi__objat_fields(r->at, false, put_other, r, &counts));
     }
-    rhi__packed_put(r->out, "],");
-    rhi__packed_number(r->out, counts.total > r->in_object ? counts.total - r->in_object : 0);
+    rhi__packed_put(r->out, bytes ? "]," : "],null");
+    if (bytes)
+        rhi__packed_number(r->out, counts.total > r->in_object ? counts.total - r->in_object : 0);
     return NULL;
 }
 
@@ -192,6 +194,10 @@ static rhi_error *put_object(void *context, rhi_exported *o)
     put_text(r, text[0] ? text : NULL);
     rhi__packed_number(r->out, e->query.reader->heaps.items[o->object.heap].number);
     RHI_TRY(put_slots(r, o));
+    rhi__packed_put(r->out, ",");
+    rhi__packed_text(r->out, rhi__in_use_text(&r->page->leaks, o->index));
+    rhi__packed_put(r->out, ",");
+    rhi__packed_number(r->out, r->page->kept_left_out[o->number]);
     rhi__packed_put(r->out, "]");
     return NULL;
 }
@@ -205,12 +211,12 @@ static bool needs_words(const rhi_graph *g, uint32_t index)
 
 static void put_words(rows *r, const rhi_held *group, bool is_first)
 {
-    char text[RHI_HOLDER_TEXT_SIZE];
+    char text[RHI_PAGE_HOLDER_SIZE];
     rhi__packed_put(r->out, is_first ? "[" : ",\n[");
     rhi__packed_number(r->out, r->page->export->numbers[group->index]);
     for (uint64_t i = 0; i < group->rows.count; i++) {
         const rhi_holder *row = &group->rows.items[i];
-        rhi__holder_text(r->page->export->query.reader, row, text);
+        rhi__page_holder(r->page, row, text);
         rhi__packed_put(r->out, i ? ",[" : ",[[");
         put_text(r, text);
         put_text(r, rhi__holder_word(row));

@@ -82,7 +82,10 @@ static const rhi_column field_columns[] = {
     {"name", RHI_COLUMN_TEXT, 0, 0, "of the field", 0},
     {"kind", RHI_COLUMN_TEXT, 0, 0, "strong, weak, borrowed, conservative, int, uint, float, bytes",
      0},
-    {"value", RHI_COLUMN_ANY, 0, 0, "what it holds; of a reference the address, or null", 0},
+    {"value", RHI_COLUMN_ANY, 0, 0,
+     "what it holds; of a reference the address, or null; a number above 2^63-1: its digits, a "
+     "text",
+     0},
     {"target", RHI_COLUMN_TEXT, 0, 0, "the object that it leads to, alive or dead", 0},
     {"target_value", RHI_COLUMN_TEXT, 0, 0, "what that holds, short", 0},
     {"target_status", RHI_COLUMN_TEXT, 0, 0, "live, freed, interior, …", 0},

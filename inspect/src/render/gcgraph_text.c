@@ -40,16 +40,21 @@ static void print_cycle_path(const answer *a, uint32_t cycle, const rhi_cycle_pa
     print_id(a, a->s.graph->cycle_member[a->s.graph->cycle_start[cycle]]);
 }
 
+const char *rhi__held_text(rhi_session *session, const rhi_held *held)
+{
+    return rhi__held_by_nobody(held) && held->rows.count ? ", by counts whose owner is not reached"
+           : held->rows.count                            ? " by"
+           : held->is_at_least                           ? ": too large to look for whom"
+           : rhi__complete_so_far(session)
+               ? ", by counts whose owner is lost"
+               : ", by counts whose owner was not found: lost, or in memory that was not searched";
+}
+
 static void print_held(const answer *a, const rhi_held *held)
 {
-    rhi__print(
-        a->session, "\n  %s from outside%s\n", rhi__styled(a->session, RHI_STYLE_HELD, "held"),
-        rhi__held_by_nobody(held) && held->rows.count ? ", by counts whose owner is not reached:"
-        : held->rows.count                            ? " by:"
-        : held->is_at_least                           ? ": too large to look for whom"
-        : rhi__complete_so_far(a->session)
-            ? ", by counts whose owner is lost"
-            : ", by counts whose owner was not found: lost, or in memory that was not searched");
+    rhi__print(a->session, "\n  %s from outside%s%s\n",
+               rhi__styled(a->session, RHI_STYLE_HELD, "held"), rhi__held_text(a->session, held),
+               held->rows.count ? ":" : "");
     for (uint64_t k = 0; k < held->rows.count; k++)
         rhi__holder_print(a->session, a->s.reader, &held->rows.items[k], "    ");
     if (held->total > held->rows.count)

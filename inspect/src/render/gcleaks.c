@@ -134,6 +134,14 @@ static void print_totals(const answer *a)
         rhi__print(s, "  %" PRIu64 " that only those hold (dependent)\n", rest->objects);
 }
 
+const char *rhi__in_use_text(const answer *a, uint32_t index)
+{
+    return !(a->leaks->causes[index] & RHI_LEAK_IN_USE) ? NULL
+           : rhi__found(a->graph, index)
+               ? "it is in use all the same: a field holds it, too"
+               : "it is in use all the same: a root or word holds it, too";
+}
+
 /* Of counts that no field owns: who does. */
 static void print_ext(const answer *a, uint32_t index, int64_t ext)
 {
@@ -152,9 +160,9 @@ static void print_ext(const answer *a, uint32_t index, int64_t ext)
     }
     if (lacking)
         rhi__print(a->session, "%s%" PRIu32 " owned by nobody that was found", separator, lacking);
-    if (a->leaks->causes[index] & RHI_LEAK_IN_USE)
-        rhi__print(a->session, " (it is in use all the same: %s holds it, too)",
-                   rhi__found(a->graph, index) ? "a field" : "a root or word");
+    const char *in_use = rhi__in_use_text(a, index);
+    if (in_use)
+        rhi__print(a->session, " (%s)", in_use);
 }
 
 /* What the representative's count is made of. */
@@ -379,6 +387,8 @@ json_t *rhi__leak_json(const answer *a, uint64_t shown)
     if (leak->block != RHI_NO_BLOCK)
         json_object_set_new(json, "block", rhi__block_json(a->session, leak->block));
     json_object_set_new(json, "counts_lost", rhi__json_u64(leak->lost));
+    if (rhi__in_use_text(a, members[0]))
+        json_object_set_new(json, "in_use", json_true());
     if (leak->is_guessed)
         json_object_set_new(json, "guessed", json_true());
     if (rhi__object_at_index(a->session, a->reader, members[0], &object)) {
@@ -402,6 +412,8 @@ json_t *rhi__alike_json(const answer *a, uint64_t place)
         "largest_address", rhi__json_address(rhi__object_address(a->reader, alike->sample)));
     json_object_set_new(json, "retained", rhi__json_u64(alike->retained));
     json_object_set_new(json, "counts_lost", rhi__json_u64(alike->lost));
+    if (alike->in_use)
+        json_object_set_new(json, "in_use", json_true());
     if (rhi__object_at_index(a->session, a->reader, alike->sample, &object)) {
         json_object_set_new(json, "value", rhi__value_json(a->reader, &object));
         json_object_set_new(json, "site", rhi__site_json(a->reader, &object));
@@ -455,6 +467,8 @@ static const rhi_json_type shown_type = {
     .members = (const rhi_json_member[]){
         {"retained", .is = RHI_JSON_COUNT, "bytes that nothing outside of the group reaches"},
         {"counts_lost", .is = RHI_JSON_COUNT, "counts that have no owner"},
+        {"in_use", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
+         "true: a count got lost, and something holds it all the same"},
         {"value", .is = RHI_JSON_TEXT | RHI_JSON_NULL | RHI_JSON_OPTIONAL,
          "what the object that is shown holds, short"},
         {"site", .is = RHI_JSON_NULL | RHI_JSON_OPTIONAL, "the line that made it; null: not known",

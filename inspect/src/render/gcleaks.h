@@ -15,6 +15,8 @@ void rhi__leak_line(const rhi_gcleaks *answer, const rhi_leak *leak, char line[R
 /* A group, by its place in answer->each. */
 json_t *rhi__leak_json(const rhi_gcleaks *answer, uint64_t place);
 /* Those that are alike, by their place in answer->alike, as far as answer->largest goes. */
+/* That a count of it got lost while something holds it, and what; NULL: it is not so. */
+const char *rhi__in_use_text(const rhi_gcleaks *answer, uint32_t index);
 json_t *rhi__alike_json(const rhi_gcleaks *answer, uint64_t place);
 
 #endif

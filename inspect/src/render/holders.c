@@ -259,6 +259,14 @@ void rhi__holder_text(rhi_reader *reader, const rhi_holder *holder, char text[RH
     row_text(reader, holder, text, &has_address, value);
 }
 
+const char *rhi__reach_text(const rhi_holder *holder)
+{
+    return holder->reach <= RHI_REACH_YES ? ""
+           : holder->reach == RHI_REACH_UNDECIDED
+               ? " (in a malloc block that nothing reaches in what could be read)"
+               : " (in a malloc block that nothing reaches)";
+}
+
 void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holder *holder,
                        const char *indent)
 {
@@ -276,8 +284,5 @@ void rhi__holder_print(rhi_session *session, rhi_reader *reader, const rhi_holde
     else if (holder->value != holder->target)
         rhi__print(session, " (points %" PRIu64 " bytes in front of it)",
                    holder->target - holder->value);
-    if (holder->reach > RHI_REACH_YES)
-        rhi__print(session, " (in a malloc block that nothing reaches%s)",
-                   holder->reach == RHI_REACH_UNDECIDED ? " in what could be read" : "");
-    rhi__print(session, "%s%s\n", value[0] ? "  in" : "", value);
+    rhi__print(session, "%s%s%s\n", rhi__reach_text(holder), value[0] ? "  in" : "", value);
 }

@@ -27,6 +27,8 @@ const char *rhi__field_strength(const rhi_field *field);
 /* The same of any holder. */
 const char *rhi__strength_word(const struct rhi_holder *holder);
 json_t *rhi__holder_json(rhi_reader *reader, const struct rhi_holder *holder);
+/* " (in a malloc block that nothing reaches)", or "". */
+const char *rhi__reach_text(const struct rhi_holder *holder);
 void rhi__holder_print(rhi_session *session, rhi_reader *reader, const struct rhi_holder *holder,
                        const char *indent);
 

@@ -87,7 +87,7 @@ static json_t *row_value_json(const rhi_objat_row *row)
     case RHI_KIND_INT:
         return json_integer((json_int_t)row->value);
     case RHI_KIND_UINT:
-        return rhi__json_u64(row->value);
+        return rhi__json_exact(row->value);
     case RHI_KIND_FLOAT:
         rhi__real_text(row->real, row->field->width, text, sizeof text);
         value = json_real(strtod(text, NULL));
@@ -108,7 +108,7 @@ static const rhi_json_type field_type = {
          .words = "strong|weak|borrowed|conservative|int|uint|float|bytes"},
         {"value", .is = RHI_JSON_NUMBER | RHI_JSON_TEXT | RHI_JSON_NULL,
          "a number, or a text; of a reference the address that it holds. A number that JSON does "
-         "not know is a text (nan); null: NULL, or it could not be read"},
+         "not know (nan), and one above 2^63-1, is a text; null: NULL, or it could not be read"},
         {"target", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "the name of the object that it leads to"},
         {"target_value", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "what that object holds, short"},
         {"target_status", .is = RHI_JSON_TEXT | RHI_JSON_NULL,

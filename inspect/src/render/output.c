@@ -388,6 +388,11 @@ json_t *rhi__json_u64(uint64_t value)
     return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
 }
 
+json_t *rhi__json_exact(uint64_t value)
+{
+    return value > INT64_MAX ? json_sprintf("%" PRIu64, value) : json_integer((json_int_t)value);
+}
+
 /* Text from the target may be no UTF-8: what does not decode is shown as '?'. */
 json_t *rhi__json_bytes(const char *bytes, size_t size)
 {

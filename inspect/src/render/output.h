@@ -48,6 +48,7 @@ void rhi__print_incomplete(rhi_session *session);
 
 json_t *rhi__json_address(uint64_t address); /* "0x…" */
 json_t *rhi__json_u64(uint64_t value);       /* beyond 2^63 - 1: cut */
+json_t *rhi__json_exact(uint64_t value);     /* beyond 2^63 - 1: its digits, as a text */
 json_t *rhi__json_text(const char *text);
 json_t *rhi__json_bytes(const char *bytes, size_t size); /* NUL bytes included */
 

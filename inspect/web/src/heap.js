@@ -19,8 +19,8 @@ async function unpack(text) {
 }
 
 function object(row) {
-    const [id, address, type, bytes, count, retained, dominator, site, state, cause, referrers, value, heap, slots, more] = row;
-    return { id, address, type, bytes, count, retained, dominator, site, state, cause, referrers, value, heap, slots, more };
+    const [id, address, type, bytes, count, retained, dominator, site, state, cause, referrers, value, heap, slots, more, inUse, keptLeftOut] = row;
+    return { id, address, type, bytes, count, retained, dominator, site, state, cause, referrers, value, heap, slots, more, inUse, keptLeftOut };
 }
 
 // Rows of numbers in one array: those of i are items[start[i] .. start[i + 1]).
@@ -104,6 +104,11 @@ export class Heap {
     kept(at) {
         const row = at === NONE ? this.objects.length : at;
         return this.keeps.items.subarray(this.keeps.start[row], this.keeps.start[row + 1]);
+    }
+
+    // How many more of these are not on this page.
+    keptLeftOut(at) {
+        return at === NONE ? this.data.shown.top_left_out : this.objects[at].keptLeftOut;
     }
 
     // The objects with a slot that holds it, each once.

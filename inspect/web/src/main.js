@@ -42,8 +42,9 @@ function header(body, heap) {
     };
     put(number(data.totals.objects), data.totals.objects === 1 ? "object" : "objects", "#/types");
     put(size(data.totals.bytes), "in objects", "#/map");
-    put(number(data.leaks.objects), data.leaks.objects ? `leaked, ${size(data.leaks.bytes)}` : "leaked", "#/leaks", data.leaks.objects);
-    put(number(data.cycles.garbage), `garbage of ${counted(data.cycles.total, "cycle")}`, "#/cycles", data.cycles.garbage);
+    const known = views.isWhole(heap) ? "" : "known to be ";
+    put(number(data.leaks.objects), data.leaks.objects ? `${known}leaked, ${size(data.leaks.bytes)}` : `${known}leaked`, "#/leaks", data.leaks.objects);
+    put(number(data.cycles.garbage), `${known}garbage of ${counted(data.cycles.total, "cycle")}`, "#/cycles", data.cycles.garbage);
     warnings(head, data);
     const nav = head.append("nav").attr("aria-label", "parts").append("ul");
     for (const [place, name] of tabs)
@@ -117,11 +118,10 @@ function listen(heap, main) {
             input.select();
         }
     });
-    let width = window.innerWidth;
+    let drawing = 0;
     select(window).on("resize", () => {
-        clearTimeout(timer);
-        if (width !== window.innerWidth)
-            timer = setTimeout(() => { width = window.innerWidth; show(main, heap); }, 200);
+        clearTimeout(drawing);
+        drawing = setTimeout(views.resize, 200, main);
     });
 }
 

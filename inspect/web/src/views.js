@@ -56,16 +56,20 @@ function objectTable(into, heap, rows, more = {}) {
         sorted: 4, ...more });
 }
 
+// What has this number, which is written as links are; no other text is one.
+const numbered = (list, text) => /^(0|[1-9]\d*)$/.test(text ?? "") ? list[Number(text)] : undefined;
+
 // ---- leaks and cycles --------------------------------------------------------------------------
 
-// Whether nothing speaks against a verdict that there is none.
-const isWhole = data => data.complete && !data.provisional && !data.caveats.length;
+// Is what is not said not so?
+export const isWhole = ({ data }) =>
+    data.complete && !data.provisional && !data.caveats.length && !data.leaks.undecided;
 
 function verdictOnLeaks(heap) {
     const leaks = heap.data.leaks;
     const found = leaks.objects
         ? `${counted(leaks.objects, "object")}, ${counted(leaks.bytes, "byte")}, leaked.`
-        : isWhole(heap.data) ? "No leak was found." : "No leak was found in what could be read.";
+        : isWhole(heap) ? "No leak was found." : "No leak was found in what could be read.";
     const undecided = leaks.undecided
         ? ` ${counted(leaks.undecided, "object has", "objects have")} a count whose owner was not found; not everything could be searched, so nothing is called lost.` : "";
     const possible = leaks.possible ? ` ${counted(leaks.possible, "more is", "more are")} possible: see gcleaks.` : "";
@@ -80,6 +84,8 @@ function leakTable(into, heap, limit) {
         columns: [
             { title: "why", value: row => row.cause, show: (cell, row) => {
                 link(cell, links.leak(row.number), causeNames[row.cause] ?? visible(row.cause)).attr("title", causes[row.cause] ?? "");
+                if (row.in_use)
+                    cell.append("span").attr("class", "badge").text("in use all the same");
             } },
             { title: "of type", value: row => row.type, show: (cell, row) => cell.text(visible(row.type)) },
             { title: "made at", value: siteOf, show: (cell, row) => cell.text(row.site ? visible(siteOf(row)) : "not recorded")
@@ -87,7 +93,7 @@ function leakTable(into, heap, limit) {
             figure("times", row => row.count), figure("objects", row => row.objects), figure("bytes", row => row.bytes),
             figure("retained", row => row.retained),
             { title: "the largest", name: "what", show: (cell, row) => leakObject(cell, heap, row) },
-        ], sorted: 6, empty: "None.",
+        ], empty: isWhole(heap) ? "None." : "None that is known.",
     });
 }
 
@@ -118,9 +124,14 @@ function cycleTable(into, heap, rows) {
                 else
                     cell.text("not on this page");
             } },
-            { title: "held by", name: "what", show: (cell, row) => cell.text(row.held_by.slice(0, 2).map(visible).join("; ")) },
-        ], empty: "No cycle.",
+            { title: "held by", name: "what", show: (cell, row) => cell.text(heldBriefly(row)) },
+        ], empty: isWhole(heap) ? "No cycle." : "No cycle was found in what could be read.",
     });
+}
+
+// Its first holders; where there is none, in the engine's words why.
+function heldBriefly(cycle) {
+    return cycle.held_by.length ? cycle.held_by.slice(0, 2).map(visible).join("; ") : visible(cycle.held ?? "");
 }
 
 // The types of its first objects: "Connection, Handler".
@@ -151,7 +162,7 @@ export function leaks(into, heap) {
     const box = section(into, "Leaks", "leaks");
     box.append("p").text(verdictOnLeaks(heap));
     leakTable(box, heap);
-    leftOut(box, heap.data.leaks.groups.length, heap.data.leaks.groups_total, "row", "the largest come first");
+    leftOut(box, heap.data.leaks.groups.length, heap.data.leaks.groups_total, "row", "causes come first, those that retain most before others; then what only they hold");
     const list = box.append("dl").attr("class", "words");
     for (const [cause, words] of Object.entries(causes)) {
         list.append("dt").text(causeNames[cause]);
@@ -159,17 +170,19 @@ export function leaks(into, heap) {
     }
 }
 
-function leftOut(into, shown, total, one, why) {
+function leftOut(into, shown, total, one, why, isAtLeast) {
     if (shown < total)
-        into.append("p").attr("class", "quiet").text(`${counted(total - shown, `more ${one}`)} not on this page: ${why}.`);
+        into.append("p").attr("class", "quiet").text(`${isAtLeast ? "at least " : ""}${counted(total - shown, `more ${one}`)} not on this page: ${why}.`);
+    else if (isAtLeast)
+        into.append("p").attr("class", "quiet").text(`There may be more ${one}s: not all were looked for.`);
 }
 
 export function leak(into, heap, [text]) {
-    const row = heap.data.leaks.groups[Number(text)];
+    const row = numbered(heap.data.leaks.groups, text);
     if (!row)
         return notFound(into);
     const box = section(into, `Leak: ${causeNames[row.cause] ?? visible(row.cause)} of ${visible(row.type)}`, "leak");
-    box.append("p").text(`${counted(row.count, "time")}, ${counted(row.objects, "object")}, ${counted(row.bytes, "byte")}: ${causes[row.cause] ?? ""}.`);
+    box.append("p").text(`${counted(row.count, "time")}, ${counted(row.objects, "object")}, ${counted(row.bytes, "byte")}: ${causes[row.cause] ?? ""}${row.in_use ? "; it is in use all the same" : ""}.`);
     const facts = box.append("dl").attr("class", "facts");
     fact(facts, "made at", cell => cell.text(row.site ? visible(place(row.site, true)) : "not recorded"));
     fact(facts, "the largest", cell => leakObject(cell, heap, row));
@@ -207,24 +220,26 @@ export function cycles(into, heap) {
 
 function verdictOnCycles(heap) {
     const { total, garbage } = heap.data.cycles;
-    return total === 0 ? "No cycle of references."
-        : `${counted(total, "cycle")} of references: ${number(garbage)} garbage, ${number(total - garbage)} held.`;
+    const where = heap.data.complete ? "" : " in what could be read";
+    return total === 0 ? heap.data.complete ? "No cycle of references." : `No cycle of references was found${where}: whether there is one is undecided.`
+        : `${counted(total, "cycle")} of references${where}: ${number(garbage)} garbage, ${number(total - garbage)} held.`;
 }
 
 export function cycle(into, heap, [text]) {
-    const row = heap.data.cycles.rows[Number(text)];
+    const row = numbered(heap.data.cycles.rows, text);
     if (!row)
         return notFound(into);
     const box = section(into, `Cycle of ${counted(row.total, "object")}: ${visible(row.verdict)}`, "cycle");
     box.append("p").text((row.verdict === "garbage"
-        ? "All counts of its objects come from inside: nothing outside holds it." : "Something outside holds it.")
+        ? "All counts of its objects come from inside: nothing outside holds it."
+        : `It is ${visible(row.held)}${row.held_by.length ? ":" : "."}`)
         + (row.guessed ? " That rests on slots that are guesses." : ""));
     if (row.held_by.length) {
         box.append("h3").text("Held by");
         const list = box.append("ul");
         for (const holder of row.held_by)
             list.append("li").text(visible(holder));
-        leftOut(box, row.held_by.length, row.held_by_total, "holder", "the first are shown");
+        leftOut(box, row.held_by.length, row.held_by_total, "holder", "the first are shown", row.held_by_is_at_least);
     }
     box.append("h3").text("Its objects");
     objectTable(box, heap, row.objects, { sorted: -1 });
@@ -274,7 +289,7 @@ function shownOf(into, heap, what) {
 }
 
 export function type(into, heap, [text]) {
-    const type = heap.types[Number(text)];
+    const type = numbered(heap.types, text);
     if (!type)
         return notFound(into);
     const box = section(into, `Type ${visible(type.name)}`, "type");
@@ -296,7 +311,7 @@ export function sites(into, heap) {
 }
 
 export function site(into, heap, [text]) {
-    const site = heap.sites[Number(text)];
+    const site = numbered(heap.sites, text);
     if (!site)
         return notFound(into);
     const box = section(into, `Made at ${visible(place(site))}`, "site");
@@ -347,9 +362,9 @@ export function object(into, heap, [address]) {
     alive(box, heap, at);
     heldBy(box, heap, at);
     holds(box, heap, at);
-    if (heap.kept(at).length) {
-        box.append("h3").text(`It alone keeps (${number(heap.kept(at).length)})`);
-        objectTable(box, heap, heap.kept(at), { step: TOP });
+    if (heap.kept(at).length || heap.keptLeftOut(at)) {
+        box.append("h3").text(`It alone keeps (${number(heap.kept(at).length + heap.keptLeftOut(at))})`);
+        keptTable(box, heap, at, TOP);
     }
     past(box, heap, at);
 }
@@ -358,8 +373,10 @@ function alive(into, heap, at) {
     const o = heap.objects[at];
     into.append("h3").text(o.cause ? "Why it is leaked" : "Why it is alive");
     if (o.cause) {
-        into.append("p").text(`It is leaked (${causeNames[o.cause] ?? visible(o.cause)}): ${causes[o.cause] ?? "?"}.`);
-        return;
+        into.append("p").text(`It is leaked (${causeNames[o.cause] ?? visible(o.cause)}): ${causes[o.cause] ?? "?"}${o.inUse ? `; ${visible(o.inUse)}` : ""}.`);
+        if (!o.inUse)
+            return;
+        into.append("h3").text("Why it is in use");
     }
     const path = heap.path(at);
     if (!path) {
@@ -399,15 +416,21 @@ function holds(into, heap, at) {
     const rows = [];
     for (let s = 0; s < o.slots.length; s += 3)
         rows.push({ name: o.slots[s], kind: o.slots[s + 1], value: o.slots[s + 2] });
-    into.append("h3").text(`Holds (${number(rows.length + o.more)})`);
+    into.append("h3").text(o.more === null ? "Holds" : `Holds (${number(rows.length + o.more)})`);
     table(into, { rows, columns: [
         { title: "slot", show: (cell, row) => cell.append("code").text(visible(row.name)) },
         { title: "what", name: "what", show: (cell, row) => typeof row.value === "number" && heap.objects[row.value]
             ? objectLink(cell, heap, row.value) : cell.text(visible(row.value)) },
         { title: "strength", show: (cell, row) => cell.text(row.kind === PLAIN ? "" : kinds[row.kind] ?? "strong").classed("quiet", true) },
         figure("retained", row => typeof row.value === "number" ? heap.objects[row.value]?.retained : null),
-    ], step: 20, empty: "It has no slots that hold something." });
-    leftOut(into, rows.length, rows.length + o.more, "slot", "what retains most is");
+    ], step: 20, empty: o.more === null ? "It could not be read." : "It has no slots that hold something." });
+    leftOut(into, rows.length, rows.length + (o.more ?? 0), "slot", "what retains most is");
+}
+
+// What it alone keeps, and how many of these are not on the page; what those keep in turn is in no row.
+function keptTable(into, heap, at, step) {
+    objectTable(into, heap, heap.kept(at), { step, empty: heap.keptLeftOut(at) ? "None of them is on this page." : "None." });
+    leftOut(into, 0, heap.keptLeftOut(at), "object", "those that retain most are");
 }
 
 function past(into, heap, at) {
@@ -452,16 +475,33 @@ export function map(into, heap, [address]) {
     } else {
         trail.text(`${size(whole)}. Each area is as large as what would go if the object went; what it alone keeps lies inside of it. Click to go into one.`);
     }
-    drawMap(box, heap, at, whole, Math.max(320, Math.min(620, window.innerHeight - 260)), true);
+    drawMap(box, heap, at, whole, () => Math.max(320, Math.min(620, window.innerHeight - 260)), true);
     box.append("h3").text("The same as a list");
-    objectTable(box, heap, heap.kept(at), { step: 20 });
+    keptTable(box, heap, at, 20);
 }
 
 function drawMap(into, heap, at, whole, height, zooms) {
-    const width = Math.max(280, into.node().clientWidth);
-    const colours = draw(into, heap, at, whole, width, height,
-        { object: i => zooms && heap.kept(i).length ? links.map(heap, i) : links.object(heap, i), type: links.type });
-    legend(into, heap, colours);
+    const box = into.append("div").attr("class", "areas");
+    const put = () => {
+        const width = Math.max(280, into.node().clientWidth);
+        box.selectAll("*").remove();
+        const colours = draw(box, heap, at, whole, width, height(),
+            { object: i => zooms && heap.kept(i).length ? links.map(heap, i) : links.object(heap, i), type: links.type });
+        legend(box, heap, colours);
+    };
+    box.property("draw", () => put);
+    put();
+}
+
+// Draws anew what is as wide as the window, and nothing else: what was opened, typed and scrolled stays. So does the area
+// that has the focus.
+export function resize(main) {
+    main.selectAll(".areas").each(function () {
+        const href = this.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+        this.draw();
+        if (href !== null)
+            [...this.querySelectorAll("a")].find(a => a.getAttribute("href") === href)?.focus({ preventScroll: true });
+    });
 }
 
 export function search(into, heap, [text]) {
@@ -487,7 +527,7 @@ export function search(into, heap, [text]) {
 export function summary(into, heap) {
     const data = heap.data;
     const verdict = section(into, "Verdict", "verdict");
-    verdict.append("p").attr("class", `verdict ${data.leaks.objects ? "bad" : data.leaks.undecided || !isWhole(data) ? "" : "good"}`).text(verdictOnLeaks(heap));
+    verdict.append("p").attr("class", `verdict ${data.leaks.objects ? "bad" : data.leaks.undecided || !isWhole(heap) ? "" : "good"}`).text(verdictOnLeaks(heap));
     if (data.leaks.groups.length) {
         leakTable(verdict, heap, 5);
         if (data.leaks.groups.length > 5)
@@ -499,7 +539,7 @@ export function summary(into, heap) {
         link(verdict.append("p"), "#/cycles", "All cycles");
     }
     const memory = section(into, "What keeps the memory", "memory");
-    drawMap(memory, heap, NONE, data.totals.bytes, 340, true);
+    drawMap(memory, heap, NONE, data.totals.bytes, () => 340, true);
     const largest = section(into, "Objects that retain most", "largest");
     objectTable(largest, heap, heap.byRetained.subarray(0, TOP));
     const all = section(into, "Types that retain most", "bytype");
