@@ -485,7 +485,6 @@ START_TEST(an_overwritten_runtime_is_told_where_no_symbol_is)
 }
 END_TEST
 
-/* The heap that is read is answered for, and is complete; the line is a note. */
 /* All of it: nothing but the name of its file says what it was. */
 START_TEST(overwritten_data_of_what_is_called_python_is_told)
 {
@@ -507,6 +506,7 @@ START_TEST(overwritten_data_of_what_is_called_python_is_told)
 }
 END_TEST
 
+/* The heap that is read is answered for, and is complete; the line is a note. */
 START_TEST(another_heap_answers_with_the_line_beside_it)
 {
     enum { FREE_THREADED = 16 };

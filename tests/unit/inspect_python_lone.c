@@ -357,8 +357,6 @@ static void emit_to_terminal(void *context, int stream, const char *text, uint64
     to->bytes[to->size] = '\0';
 }
 
-/* A header of a core may claim that a region has any size; blocks of malloc are looked for in what
- * is there of it. */
 static uint64_t bytes_read;
 static uint64_t (*plain_read)(void *context, uint64_t address, void *buffer, uint64_t size);
 static uint64_t counting_read(void *context, uint64_t address, void *buffer, uint64_t size)
@@ -392,6 +390,8 @@ START_TEST(a_second_question_reads_no_more_than_the_first)
 }
 END_TEST
 
+/* A header of a core may claim that a region has any size; blocks of malloc are looked for in what
+ * is there of it. */
 START_TEST(a_region_that_claims_to_be_without_end_is_not_walked)
 {
     for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
