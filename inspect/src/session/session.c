@@ -187,7 +187,7 @@ static rhi_error *open_partly(rhi_session *session, rhi_reader **reader)
 {
     rhi_error *error = open_anew(session, false);
     if (!error) {
-        rhi__memory_keep_pages(&session->memory); /* a thousand small reads lie in a tenth as many */
+        rhi__memory_keep_pages(&session->memory); /* small reads share a page with others */
         error = rhi__reader_open(&session->memory, rhi__formats, true, &session->refused,
                                  &session->reader);
         rhi__memory_drop_pages(&session->memory);
