@@ -104,8 +104,9 @@ def check_functions(target):
     require(re.search(r'"variables.c:\d+ in main\(\)"$', born), "born: %s", born)
     for (expression, value), text in zip(FUNCTIONS.items(), said, strict=True):
         require(text.endswith(" = " + value), "%s is '%s', not %s", expression, text, value)
-    (wrong,) = say(target, "print $refcount(2.5)")
-    require(wrong.startswith("Error occurred in Python: $refcount: ") or wrong.startswith("$refcount: "), "of a number with a fraction: %s", wrong)
+    for line in ("print $refcount(2.5)", "print $refcount()", "print $refcount(1, 2)"):
+        (wrong,) = say(target, line)
+        require(re.fullmatch(r"(Error occurred in Python: )?\$refcount: .+", wrong), "%s: %s", line, wrong)
 
 
 def check_condition(program):
