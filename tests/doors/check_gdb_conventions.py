@@ -49,9 +49,11 @@ def check_help():
 
 
 def check_completion(target):
-    lines = ("objat -", "objat --l", "objat *keep", "refheap objat keeper->child[1]->sco", "gcfind --type=pers", "refs person#")
+    lines = ("objat -", "objat --l", "objat *keep", "refheap objat keeper->child[1]->sco", "gcfind --type=pers", "refs person#",
+             "refs --missing=")
     answers = [said.splitlines() for said in say(target, *("complete " + line for line in lines), before=["frame function main"])[0:len(lines)]]
-    options, limits, own, member, types, ids = answers
+    options, limits, own, member, types, ids, words = answers
+    require(words == ["refs --missing=empty"], "the words of an option: %s", words)
     require(options and all(each.startswith("objat --") for each in options), "options: %s", options)
     require(limits == ["objat --ledger", "objat --limit="] and own == ["objat *keeper"], "%s, %s", limits, own)
     require(member == ["refheap objat keeper->child[1]->score"] and types == ["gcfind --type=person"], "%s, %s", member, types)
