@@ -224,6 +224,44 @@ START_TEST(what_an_answer_rests_on_reaches_each_kind_of_file)
 }
 END_TEST
 
+#ifdef REFHEAP_PAGE
+static json_t *page_of(world *w)
+{
+    place p = new_place(".html");
+    w->t->state++;
+    ck_assert_int_eq(fake_run(w->t, "gcexport", p.path), RHI_ANSWERED);
+    char *text = content(&p, ".html");
+    json_t *json = json_loads(text, 0, NULL);
+    ck_assert_ptr_nonnull(json);
+    free(text);
+    leave(&p);
+    return json;
+}
+
+START_TEST(a_page_has_lines_of_long_paths)
+{
+    enum { LENGTH = 400, SITE = 7 };
+    world w = small(_i);
+    char path[LENGTH + 1];
+    memset(path, 'd', LENGTH);
+    path[0] = '/';
+    path[LENGTH] = '\0';
+    fake_born(w.heap, new_node(&w, 1), fake_site(w.space, path, "f", 12));
+    json_t *json = page_of(&w), *row = NULL, *each;
+    size_t at;
+    json_array_foreach(fake_at(json, "objects"), at, each) row =
+        json_is_integer(json_array_get(each, SITE)) ? each : row;
+    ck_assert_msg(row != NULL, "no object has a line");
+    const json_t *site = json_array_get(fake_at(json, "sites"),
+                                        (size_t)json_integer_value(json_array_get(row, SITE)));
+    ck_assert_int_eq(json_integer_value(json_array_get(site, 1)), 12);
+    ck_assert(json_is_false(fake_at(json, "shown.events_cut")));
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+#endif
+
 START_TEST(many_reasons_are_all_said)
 {
     enum { MANY = 60 };
@@ -303,7 +341,12 @@ START_TEST(a_heap_that_is_not_there_makes_no_file)
 }
 END_TEST
 
-RUN_TESTS("inspect_export", an_interrupt_leaves_no_file, a_file_says_what_it_lacks,
+#ifdef REFHEAP_PAGE
+#define OF_PAGES a_page_has_lines_of_long_paths,
+#else
+#define OF_PAGES
+#endif
+RUN_TESTS("inspect_export", OF_PAGES an_interrupt_leaves_no_file, a_file_says_what_it_lacks,
           one_heap_can_be_exported, what_an_answer_rests_on_reaches_each_kind_of_file,
           many_reasons_are_all_said, a_replaced_file_is_not_said_to_be_there,
           without_graphviz_the_ending_is_the_way_out, a_heap_that_is_not_there_makes_no_file)
