@@ -27,6 +27,18 @@ def ask_file(database, sql, document):
             "command": "gcquery", "complete": document["complete"], "incomplete_because": document.get("incomplete_because", [])}
 
 
+def said_of(document):
+    """(kind, text) of all that the answer to gcexport rests on, as its file has it; of what is provisional or undecided the
+    document has no text.
+    """
+    rows = [("incomplete", text) for text in document.get("incomplete_because", [])]
+    rows += [("note", text) for text in document.get("notes", [])]
+    rows += [("not read", "writable memory at %s, %d bytes (%s): %s" % (row["start"], int(row["end"], 16) - int(row["start"], 16),
+                                                                        row["path"] or "without a name", row["why"]))
+             for row in document.get("not_read", [])]
+    return rows
+
+
 class Exports:
     """asked, same_rows, is_complete: those of expect_random.py; path: without an ending, where files may be written."""
 
@@ -44,8 +56,15 @@ class Exports:
         with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % self.path, uri=True)) as database:
             same("what SQLite says of it", database.execute("pragma integrity_check").fetchall(), [("ok",)])
             about = dict(database.execute("select name, value from about"))
-            same("what it says of itself", (about["objects"], about["complete"], about["provisional"], bool(about["caveats"])),
-                 (len(self.truth.objects), document["complete"], document["provisional"], not document["complete"]))
+            same("what it says of itself", (about["objects"], about["complete"], about["provisional"]),
+                 (len(self.truth.objects), document["complete"], document["provisional"]))
+            caveats = database.execute("select kind, text from caveats").fetchall()
+            same("what it rests on", sorted(row for row in caveats if row[0] not in ("provisional", "undecided", "wrong executable")),
+                 sorted(said_of(document)))
+            same("provisional, undecided, another executable", {kind for kind, _text in caveats} - {"incomplete", "note", "not read"},
+                 {kind for kind, is_so in (("provisional", document["provisional"]), ("undecided", not about["decided"]),
+                                           ("wrong executable", "wrong_executable" in document)) if is_so})
+            same("in one line", about["caveats"], "; ".join("%s: %s" % row for row in caveats))
             same("references", document["references"], database.execute("select count(*) from refs").fetchone()[0])
             for sql in LOOKUPS:
                 plan = " ".join(row[3] for row in database.execute("explain query plan " + sql))

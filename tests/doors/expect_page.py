@@ -15,6 +15,7 @@ import re
 import time
 
 from expect import same
+from expect_export import said_of
 from expect_query import COLUMNS, Queries, question, rows_of
 from launch import Question, require
 from twin import type_of
@@ -70,9 +71,12 @@ class Pages:
         require("default-src 'none'" in rest and rest.count("<script") == 2, "the page may load something: %s", rest[:400])
         objects = [dict(zip(OBJECT, row, strict=True)) for row in page["objects"]]
         same("complete", page["complete"], self.is_complete(document))
-        require(page["complete"] or page["caveats"], "an incomplete page does not say so")
+        same("what it rests on", sorted((kind, text) for kind, text in page["caveats"] if kind not in ("provisional", "undecided", "wrong executable")),
+             sorted(said_of(document)))
+        same("provisional", page["provisional"], document["provisional"])
         same("what is shown", page["shown"], {"objects": len(self.truth.objects), "left_out": 0, "left_out_retain_at_most": 0,
-                                              "top_left_out": 0, "references_left_out": 0})
+                                              "top_left_out": 0, "references_left_out": 0,
+                                              "events": len(self.others["history"]["rows"]), "events_cut": False})
         self.check_program(page)
         self.check_figures(page)
         self.check_objects(page, objects)
@@ -96,14 +100,13 @@ class Pages:
         return {"columns": names, "rows_cut": False, "rows": [dict(zip(names, row, strict=True)) for row in rows]}
 
     @staticmethod
-    def site(text):
-        """(file, line, function) of "/src/app.c:12 run"."""
-        found = re.fullmatch(r"(.*):(\d+) (.*)", text or "")
-        return (found[1], int(found[2]), found[3] or None) if found else (None, None, None)
+    def site(page, number):
+        """(file, line, function)."""
+        return (None, None, None) if number is None else tuple(page["sites"][number][:3])
 
     def check_objects(self, page, objects):
         rows = [(each["id"], each["address"], page["types"][each["type"]][0], int(each["id"].split("#")[1]), each["size"], each["refcount"],
-                 each["state"], each["heap"], *self.site(each["site"])) for each in objects]
+                 each["state"], each["heap"], *self.site(page, each["site"])) for each in objects]
         self.queries.check_objects(self.table(COLUMNS, rows), self.truth.objects)
         for each in objects:
             same("referrers of %s" % each["id"], each["referrers"], len(self.truth.held_by[each["id"]]))

@@ -1,7 +1,9 @@
 /* inspect_export.c - `gcexport`: a file is there when all of it is, and says what it lacks.
  *
  * Invariant: each check writes into a folder of its own, which it leaves empty. */
+#include "fake_python.h"
 #include "inspect_test.h"
+#include "unpacked.h"
 
 #include <dirent.h>
 #include <sqlite3.h>
@@ -150,6 +152,183 @@ START_TEST(one_heap_can_be_exported)
 }
 END_TEST
 
+/* All of the file; of a page what it unpacks. Freed by the caller. */
+static char *content(const place *p, const char *ending)
+{
+    char *bytes = NULL;
+    size_t size = 0, unpacked_size;
+    FILE *file = fopen(p->path, "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_gt(getdelim(&bytes, &size, EOF, file), 0);
+    fclose(file);
+    if (strcmp(ending, ".html") != 0)
+        return bytes;
+    const char *letters = strstr(bytes, "id=\"heap\">");
+    ck_assert_ptr_nonnull(letters);
+    letters = strchr(letters, '>') + 1;
+    char *plain = unpacked(letters, strcspn(letters, "<"), &unpacked_size);
+    free(bytes);
+    return plain;
+}
+
+/* What the line said, and the file says, too. */
+static void must_say(world *w, const char *line, const place *p, const char *ending,
+                     const char *kind, const char *text)
+{
+    char whole[160], row[160];
+    snprintf(whole, sizeof whole, "%s: %s", kind, text);
+    snprintf(row, sizeof row, "[\"%s\",\"%s", kind, text);
+    w->t->state++;
+    ck_assert_int_eq(fake_run(w->t, "gcexport", line), RHI_ANSWERED);
+    if (strcmp(ending, ".sqlite") == 0) {
+        char sql[400];
+        ck_assert_has(said(p, "select value from about where name = 'caveats'"), whole);
+        snprintf(sql, sizeof sql,
+                 "select count(*) from caveats where kind = '%s' and text like '%s%%'", kind, text);
+        ck_assert_str_eq(said(p, sql), "1");
+    } else {
+        char *bytes = content(p, ending);
+        ck_assert_msg(strstr(bytes, strcmp(ending, ".html") == 0 ? row : whole),
+                      "%s does not say %s", ending, whole);
+        free(bytes);
+    }
+    unlink(p->path);
+}
+
+START_TEST(what_an_answer_rests_on_reaches_each_kind_of_file)
+{
+    enum { FREE_THREADED = 16 };
+    for (unsigned e = 0; e < ENDINGS; e++) {
+        world w = small(_i);
+        place p = new_place(endings[e]);
+        char line[160];
+        fake_python python = fake_python_new(w.t, 0x7f0000000000, 13, 7);
+        fake_put(w.t, python.runtime + FREE_THREADED, 1, 8);
+        must_say(&w, p.path, &p, endings[e], "note",
+                 "free"); /* no "-", which SVG spells another way */
+        fake_phase(w.heap, RH_PHASE_FREEING);
+        must_say(&w, p.path, &p, endings[e], "provisional", "heap 1 is freeing");
+        fake_phase(w.heap, RH_PHASE_IDLE);
+        w.t->hole_start = 0x7ffe00001800;
+        w.t->hole_end = 0x7ffe00001808;
+        must_say(&w, p.path, &p, endings[e], "undecided", "not everything could be searched");
+        w.t->hole_start = w.t->hole_end = 0;
+        fake_heap *second = fake_heap_new(w.space, 2, "second");
+        snprintf(line, sizeof line, "--heap=2 %s", p.path);
+        must_say(&w, line, &p, endings[e], "left out",
+                 "only heap 2 was asked for: 1 other heap is not here");
+        fake_heap_free(second);
+        leave(&p);
+        world_free(&w);
+    }
+}
+END_TEST
+
+#ifdef REFHEAP_PAGE
+static json_t *page_of(world *w)
+{
+    place p = new_place(".html");
+    w->t->state++;
+    ck_assert_int_eq(fake_run(w->t, "gcexport", p.path), RHI_ANSWERED);
+    char *text = content(&p, ".html");
+    json_t *json = json_loads(text, 0, NULL);
+    ck_assert_ptr_nonnull(json);
+    free(text);
+    leave(&p);
+    return json;
+}
+
+START_TEST(a_page_has_lines_of_long_paths)
+{
+    enum { LENGTH = 400, SITE = 7 };
+    world w = small(_i);
+    char path[LENGTH + 1];
+    memset(path, 'd', LENGTH);
+    path[0] = '/';
+    path[LENGTH] = '\0';
+    fake_born(w.heap, new_node(&w, 1), fake_site(w.space, path, "f", 12));
+    json_t *json = page_of(&w), *row = NULL, *each;
+    size_t at;
+    json_array_foreach(fake_at(json, "objects"), at, each) row =
+        json_is_integer(json_array_get(each, SITE)) ? each : row;
+    ck_assert_msg(row != NULL, "no object has a line");
+    const json_t *site = json_array_get(fake_at(json, "sites"),
+                                        (size_t)json_integer_value(json_array_get(row, SITE)));
+    ck_assert_int_eq(json_integer_value(json_array_get(site, 1)), 12);
+    ck_assert(json_is_false(fake_at(json, "shown.events_cut")));
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+#endif
+
+START_TEST(many_reasons_are_all_said)
+{
+    enum { MANY = 60 };
+    world w = small(_i);
+    place p = new_place(".sqlite");
+    w.t->hole_start = 0x7ffe00001800;
+    w.t->hole_end = 0x7ffe00001808;
+    fake_heap *heaps[MANY];
+    for (unsigned i = 0; i < MANY; i++) {
+        heaps[i] = fake_heap_new(w.space, 2 + i, "more");
+        fake_phase(heaps[i], RH_PHASE_FREEING);
+    }
+    w.t->state++;
+    ck_assert_int_eq(fake_run(w.t, "gcexport", p.path), RHI_ANSWERED);
+    ck_assert_str_eq(said(&p, "select count(*) from caveats where kind = 'provisional'"), "60");
+    ck_assert_str_eq(said(&p, "select kind from caveats limit 1"), "provisional");
+    ck_assert_str_eq(said(&p, "select value like 'provisional: %undecided: %incomplete: %' from "
+                              "about where name = 'caveats'"),
+                     "1");
+    for (unsigned i = 0; i < MANY; i++)
+        fake_heap_free(heaps[i]);
+    leave(&p);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(a_replaced_file_is_not_said_to_be_there)
+{
+    world w = small(_i);
+    place p = new_place(".sqlite");
+    char line[160];
+    ck_assert_int_eq(fake_run(w.t, "gcexport", p.path), RHI_ANSWERED);
+    ck_assert_has(fake_json_failure(w.t, "gcexport", p.path),
+                  "it exists already, and --force replaces it");
+    for (unsigned i = 0; i < 100; i++) { /* all names that it may have until it is whole */
+        snprintf(line, sizeof line, "%s/.refheap-%ld-%u", p.folder, (long)getpid(), i);
+        fclose(fopen(line, "w"));
+    }
+    snprintf(line, sizeof line, "--force %s", p.path);
+    const char *failure = fake_json_failure(w.t, "gcexport", line);
+    ck_assert_has_not(failure, "exists already");
+    ck_assert_has(failure, "all are taken: ");
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(line, sizeof line, "%s/.refheap-%ld-%u", p.folder, (long)getpid(), i);
+        unlink(line);
+    }
+    leave(&p);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(without_graphviz_the_ending_is_the_way_out)
+{
+    world w = small(_i);
+    place p = new_place(".svg");
+    char *before = strdup(getenv("PATH"));
+    setenv("PATH", "/nonexistent", 1);
+    const char *failure = fake_json_failure(w.t, "gcexport", p.path);
+    ck_assert_has(failure, "install the package graphviz, or name the file .dot");
+    ck_assert_has_not(failure, "--dot");
+    setenv("PATH", before, 1);
+    free(before);
+    leave(&p);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(a_heap_that_is_not_there_makes_no_file)
 {
     fake_target *t = fake_target_new();
@@ -162,5 +341,12 @@ START_TEST(a_heap_that_is_not_there_makes_no_file)
 }
 END_TEST
 
-RUN_TESTS("inspect_export", an_interrupt_leaves_no_file, a_file_says_what_it_lacks,
-          one_heap_can_be_exported, a_heap_that_is_not_there_makes_no_file)
+#ifdef REFHEAP_PAGE
+#define OF_PAGES a_page_has_lines_of_long_paths,
+#else
+#define OF_PAGES
+#endif
+RUN_TESTS("inspect_export", OF_PAGES an_interrupt_leaves_no_file, a_file_says_what_it_lacks,
+          one_heap_can_be_exported, what_an_answer_rests_on_reaches_each_kind_of_file,
+          many_reasons_are_all_said, a_replaced_file_is_not_said_to_be_there,
+          without_graphviz_the_ending_is_the_way_out, a_heap_that_is_not_there_makes_no_file)

@@ -436,6 +436,30 @@ START_TEST(a_large_picture_is_cut_and_says_so)
 }
 END_TEST
 
+START_TEST(a_picture_says_what_was_not_read)
+{
+    char path[] = "/tmp/refheap-test-XXXXXX", line[96];
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 2);
+    fake_link(w.heap, a, NEXT, a);
+    fake_map(w.t, 0x7ffe00000000, 0x2000, RHI_REGION_READ | RHI_REGION_WRITE, "[stack]");
+    fake_thread(w.t, 321, 0x7ffe00001000);
+    close(mkstemp(path));
+    snprintf(line, sizeof line, "--dot=%s", path);
+    for (unsigned has_hole = 0; has_hole < 2; has_hole++) {
+        w.t->hole_start = has_hole ? 0x7ffe00001800 : 0;
+        w.t->hole_end = has_hole ? 0x7ffe00001808 : 0;
+        w.t->state++;
+        ck_assert_int_eq(fake_run(w.t, "gcgraph", line), RHI_ANSWERED);
+        const char *dot = read_whole(path);
+        ck_assert(!strstr(dot, "incomplete: ") == !has_hole);
+        ck_assert(!strstr(dot, "undecided: not everything could be searched") == !has_hole);
+    }
+    unlink(path);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(long_labels_are_cut_and_whole_in_the_tooltip)
 {
     char path[] = "/tmp/refheap-test-XXXXXX", line[128], name[100] = {0};
@@ -546,4 +570,5 @@ RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference,
           an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
           only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,
           a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so,
-          long_labels_are_cut_and_whole_in_the_tooltip, the_edges_of_a_picture_are_merged_and_cut)
+          a_picture_says_what_was_not_read, long_labels_are_cut_and_whole_in_the_tooltip,
+          the_edges_of_a_picture_are_merged_and_cut)

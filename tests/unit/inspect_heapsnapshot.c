@@ -71,17 +71,22 @@ static const char *edges_of(const json_t *document, size_t node)
     return text;
 }
 
-static json_t *export_of(world *w)
+static json_t *export_as(world *w, const char *options)
 {
     char path[] = "/tmp/refheap-heapsnapshot-XXXXXX", line[128];
     ck_assert_ptr_nonnull(mkdtemp(path));
-    snprintf(line, sizeof line, "%s/x.heapsnapshot", path);
+    snprintf(line, sizeof line, "%s%s/x.heapsnapshot", options, path);
     w->t->state++;
     ck_assert_int_eq(fake_run(w->t, "gcexport", line), RHI_ANSWERED);
-    json_t *document = load(line);
-    unlink(line);
+    json_t *document = load(line + strlen(options));
+    unlink(line + strlen(options));
     ck_assert_int_eq(rmdir(path), 0);
     return document;
+}
+
+static json_t *export_of(world *w)
+{
+    return export_as(w, "");
 }
 
 /* A heap in a process whose only thread holds nothing. */
@@ -199,6 +204,35 @@ START_TEST(no_id_is_given_twice)
 }
 END_TEST
 
+/* The order in which objects come, and what else has ids, changes none. */
+START_TEST(an_object_has_the_same_id_whatever_else_is_there)
+{
+    static const rhi_object objects[] = {{.serial = 1, .address = 0x1000},
+                                         {.serial = 2, .address = 0x2000},
+                                         {.serial = UINT32_MAX, .address = 0x3000},
+                                         {.serial = UINT32_MAX - 3, .address = 0x4000},
+                                         {.serial = 0, .address = 8}};
+    enum { OBJECTS = sizeof objects / sizeof *objects };
+    uint32_t ids[2][OBJECTS], id;
+    for (unsigned round = 0; round < 2; round++) {
+        rhi_v8_ids *known = calloc(1, sizeof *known);
+        for (unsigned i = 0; i < 3 + 100 * round; i++)
+            MUST(rhi__v8_id(known, NULL, 0, &id));
+        for (unsigned i = 0; i < OBJECTS; i++) {
+            unsigned at = round ? OBJECTS - 1 - i : i;
+            MUST(rhi__v8_id(known, &objects[at], 0, &ids[round][at]));
+        }
+        MUST(rhi__v8_id(known, &objects[1], 1, &id)); /* of another copy of the runtime */
+        ck_assert_uint_ne(id, ids[round][1]);
+        rhi__v8_ids_free(known);
+        free(known);
+    }
+    for (unsigned i = 0; i < OBJECTS; i++)
+        ck_assert_uint_eq(ids[0][i], ids[1][i]);
+    ck_assert_uint_eq(ids[0][0], UINT32_MAX);
+}
+END_TEST
+
 /* ---- heaps ---------------------------------------------------------------------------------- */
 
 START_TEST(what_owns_no_count_is_weak_and_what_nothing_holds_is_leaked)
@@ -243,6 +277,29 @@ START_TEST(what_is_not_known_is_said_in_the_file)
 }
 END_TEST
 
+START_TEST(what_a_heap_that_is_left_out_holds_hangs_on_it)
+{
+    world w = with_thread(_i);
+    fake_heap *second = fake_heap_new(w.space, 2, "second");
+    uint64_t holder = new_node(&w, 1), held = fake_new(second, w.node, 1, 0);
+    uint64_t lost = new_node(&w, 1), below = fake_new(second, w.node, 1, 0);
+    fake_link(w.heap, holder, NEXT, held);
+    fake_link(w.heap, lost, NEXT, below);
+    fake_map(w.t, 0x630000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    fake_put(w.t, 0x630000000100, holder, 8);
+    fake_root(w.heap, 0x630000000100, "the root");
+    json_t *document = export_as(&w, "--heap=2 ");
+    ck_assert_uint_eq(json_array_size(json_object_get(document, "nodes")) / NODE_FIELDS, 4 + 1 + 2);
+    ck_assert_has(edges_of(document, 0), "left out: only heap 2 was asked for");
+    ck_assert_str_eq(edges_of(document, find_node(document, "(other heaps, which are left out)")),
+                     "internal holds node; ");
+    ck_assert_has(edges_of(document, find_node(document, "(leaked)")), " node; ");
+    json_decref(document);
+    fake_heap_free(second);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(an_empty_heap_is_a_snapshot_too)
 {
     world w = with_thread(_i);
@@ -255,5 +312,7 @@ START_TEST(an_empty_heap_is_a_snapshot_too)
 END_TEST
 
 RUN_TESTS("inspect_heapsnapshot", any_bytes_are_a_name_in_valid_json, many_names_have_a_number_each,
-          no_id_is_given_twice, what_owns_no_count_is_weak_and_what_nothing_holds_is_leaked,
-          what_is_not_known_is_said_in_the_file, an_empty_heap_is_a_snapshot_too)
+          no_id_is_given_twice, an_object_has_the_same_id_whatever_else_is_there,
+          what_owns_no_count_is_weak_and_what_nothing_holds_is_leaked,
+          what_is_not_known_is_said_in_the_file, what_a_heap_that_is_left_out_holds_hangs_on_it,
+          an_empty_heap_is_a_snapshot_too)

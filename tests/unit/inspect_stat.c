@@ -151,6 +151,26 @@ START_TEST(many_types_each_retain_what_follows)
 }
 END_TEST
 
+START_TEST(what_another_heap_dominates_is_retained_all_the_same)
+{
+    world w = world_new(_i);
+    fake_heap *second = fake_heap_new(w.space, 7, "second");
+    uint64_t above = new_node(&w, 1), below = fake_new(second, w.node, 1, 0);
+    fake_link(w.heap, above, NEXT, below);
+    json_t *json = fake_json(w.t, "gcstat", "");
+    long long bytes = fake_integer(type_row(json, "heaps.1", "node"), "bytes");
+    ck_assert_int_gt(bytes, 0);
+    ck_assert_int_eq(fake_integer(type_row(json, "heaps.1", "node"), "retained"), bytes);
+    ck_assert_int_eq(fake_integer(type_row(json, "heaps.0", "node"), "retained"), 2 * bytes);
+    json_decref(json);
+    json = fake_json(w.t, "gcstat", "--heap=7");
+    ck_assert_int_eq(fake_integer(type_row(json, "heaps.0", "node"), "retained"), bytes);
+    json_decref(json);
+    fake_heap_free(second);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(each_heap_has_its_own_figures)
 {
     world w = world_new(_i);
@@ -230,4 +250,5 @@ END_TEST
 RUN_TESTS("inspect_stat", a_chain_is_retained_once, without_retained_no_graph_is_built,
           tombstones_and_unused_slots_are_not_counted_and_damaged_headers_apart,
           variable_objects_have_their_own_size, many_types_each_retain_what_follows,
-          each_heap_has_its_own_figures, objects_far_apart_are_found)
+          what_another_heap_dominates_is_retained_all_the_same, each_heap_has_its_own_figures,
+          objects_far_apart_are_found)

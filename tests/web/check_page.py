@@ -100,7 +100,7 @@ def forge(genuine, path):
         row[:] = [spoiled(value) for value in row]
         row[6] = (None, 10 ** 9, -1, number, "0")[number % 5]
         row[13] = [spoiled(value) if place % 3 != 2 else (value, 10 ** 9, -1, {})[number % 4] for place, value in enumerate(row[13])]
-    document["caveats"] = bad
+    document["caveats"] = [[bad, bad]]
     document["words"] = [[at, [[spoiled(text), kind, strength] for text, kind, strength in rows], total] for at, rows, total in document["words"]]
     document["cycles"]["rows"][0]["objects"].append(10 ** 9)
     document["program"]["name"] = bad

@@ -33,13 +33,14 @@ static bool has_serial(const rhi_object *object)
     return object->serial && object->serial <= UINT32_MAX;
 }
 
+/* 0: none that it may have. */
 static uint32_t wanted_id(const rhi_object *object, uint32_t copy)
 {
-    if (!has_serial(object))
-        return (uint32_t)(object->address / sizeof(uint64_t));
+    uint32_t id = has_serial(object) ? (uint32_t)object->serial + copy * copy_step
+                                     : (uint32_t)(object->address / sizeof(uint64_t));
     if (object->serial == RHI_V8_ROOT_ID && copy == 0)
         return first_serial;
-    return (uint32_t)object->serial + copy * copy_step;
+    return id > RHI_V8_ROOT_ID && id < objects_end ? id : 0;
 }
 
 /* Of the object alone, whatever else there is. */
@@ -52,16 +53,11 @@ static uint32_t scattered_id(const rhi_object *object, uint32_t copy, uint32_t t
     return 1u << 31 | (uint32_t)((bits ^ bits >> 31) >> (64 - SCATTER_BITS));
 }
 
-static bool may_have(uint32_t id)
-{
-    return id > RHI_V8_ROOT_ID && (id < objects_end || id == first_serial);
-}
-
 bool rhi__v8_id(rhi_v8_ids *ids, const rhi_object *object, uint32_t copy, uint32_t *id)
 {
     bool is_new = false;
     *id = object ? wanted_id(object, copy) : 0;
-    if (may_have(*id) && !take(ids, *id, &is_new))
+    if (*id && !take(ids, *id, &is_new))
         return false;
     for (uint32_t try = 0; object && !is_new && try < TRIES; try++)
         if (!take(ids, *id = scattered_id(object, copy, try), &is_new))
