@@ -85,6 +85,8 @@ def expectation(heap, pid, asked_about, root, type_name, searches):
     return {
         "pid": pid, "objects": objects, "leaked": leaks["objects"], "garbage_cycles": verdicts.count("garbage"), "cycles": len(verdicts),
         "leaks": [{**group, "shown": group["largest"]} for group in leaks["groups"]],
+        "crowds": [{**row, "keeps": len(heap.rows("select 1 from objects where type = 'member'"))}
+                   for row in heap.rows("select id, address from objects where type = 'crowd'")],
         "leaked_bytes": leaks["bytes"], "bytes": sum(one["bytes"] for one in stat["heaps"]),
         "all_cycles": [{"size": len(cycle["objects"]), "first": cycle["objects"][0], "verdict": cycle["verdict"],
                         "held_by": len([row for row in cycle["held_by"] if row["kind"] != "lost"]),

@@ -203,6 +203,19 @@ async function objects({ page, expected }) {
     }
 }
 
+// All that an object alone keeps is counted, and what of it is not on the page.
+async function crowds({ page, expected }) {
+    for (const crowd of expected.crowds) {
+        await goTo(page, `#/object/${crowd.address}`);
+        await arrives(page, crowd.id);
+        assert.equal(await text(page.locator("h3:text-matches('^It alone keeps')")), `It alone keeps (${grouped(crowd.keeps)})`);
+        const said = await page.locator("h3:text-matches('^It alone keeps') + .table + p.quiet").allInnerTexts();
+        const shown = await page.locator("h3:text-matches('^It alone keeps') + .table .more").innerText();
+        const [, rows] = / of ([\d,]+)$/.exec(shown), left = crowd.keeps - Number(rows.replaceAll(",", ""));
+        assert.deepEqual(said.slice(0, 1), left ? [`${grouped(left)} more object${left === 1 ? "" : "s"} not on this page: those that retain most are.`] : []);
+    }
+}
+
 // From an object to who holds it, to what that holds, and back, by clicks alone.
 async function walk({ page, expected }) {
     const [start] = expected.asked.filter(object => object.referrers.length);
@@ -355,7 +368,7 @@ for (const { name, file, expected } of JSON.parse(readFileSync(cases, "utf8"))) 
     const opened = await openPage(browser, file);
     console.log(`${name}: ${expected.objects ?? "some"} objects, opened in ${(performance.now() - started).toFixed(0)} ms`);
     const { page } = opened;
-    for (const step of expected.addresses ? [forged] : [headline, warnings, leaks, cycles, types, objects, walk, map, resized, nowhere, search, measure, takePictures]) {
+    for (const step of expected.addresses ? [forged] : [headline, warnings, leaks, cycles, types, objects, crowds, walk, map, resized, nowhere, search, measure, takePictures]) {
         await step({ page, name, expected }).catch(error => {
             error.message = `${name}, ${step.name}: ${error.message}`;
             throw error;
