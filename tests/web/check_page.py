@@ -78,6 +78,15 @@ def asked(heap, sql, root):
     return found
 
 
+def crowds(heap, objects):
+    """Of the crowd, and of the member whose leaf has the highest address: what it alone keeps, and how much of that has no room."""
+    found = [{**row, "keeps": len(heap.rows("select 1 from objects where type = 'member'")), "left_out": 0}
+             for row in heap.rows("select id, address from objects where type = 'crowd'")]
+    last = max((int(row["address"], 16) for row in heap.rows("select address from objects where type = 'leaf'")), default=None)
+    rows = heap.rows("select source as id, source_address as address from refs where target_address = '0x%x' and name = 'leaf'" % last) if last else []
+    return found + [{**row, "keeps": 1, "left_out": int(objects > PAGE_OBJECTS)} for row in rows]
+
+
 def expectation(heap, pid, asked_about, root, type_name, searches):
     leaks, cycles, stat = heap.json("gcleaks"), heap.json("gcgraph", "--cycles"), heap.json("gcstat")
     objects = sum(one["objects"] for one in stat["heaps"])
@@ -85,8 +94,7 @@ def expectation(heap, pid, asked_about, root, type_name, searches):
     return {
         "pid": pid, "objects": objects, "leaked": leaks["objects"], "garbage_cycles": verdicts.count("garbage"), "cycles": len(verdicts),
         "leaks": [{**group, "shown": group["largest"]} for group in leaks["groups"]],
-        "crowds": [{**row, "keeps": len(heap.rows("select 1 from objects where type = 'member'"))}
-                   for row in heap.rows("select id, address from objects where type = 'crowd'")],
+        "crowds": crowds(heap, objects),
         "leaked_bytes": leaks["bytes"], "bytes": sum(one["bytes"] for one in stat["heaps"]),
         "all_cycles": [{"size": len(cycle["objects"]), "first": cycle["objects"][0], "verdict": cycle["verdict"],
                         "held_by": len([row for row in cycle["held_by"] if row["kind"] != "lost"]),
