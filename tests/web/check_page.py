@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "doors"))
 from expect_page import read  # noqa: E402
 from launch import ROOT, TIMEOUT_SECONDS, Subject, report, require  # noqa: E402
 
-PAGE_OBJECTS = 100000  # as page.h has it
+PAGE_OBJECTS, CYCLE_MEMBERS = 100000, 50  # as page.h has it
 
 
 class Heap:
@@ -47,16 +47,44 @@ def row_of(row):
     return "%s %s" % (row["from"], row["name"])
 
 
+def word_of(row):
+    """Of a holder that is no field: what the page's text has to have in it, and its strength."""
+    name = row["name"] or row["address"]
+    function = row.get("function")
+    return [name[len(function) + 2:] if function and name.startswith(function + "::") else name, row["strength"]]
+
+
 def asked(heap, sql, root):
     found = []
     for row in heap.rows(sql):
         refs = heap.json("refs", "--weak", row["address"])
-        found.append({**row, "shown": row["id"], "root": None if row["leaked"] else root,
+        site, ledger = refs["object"]["site"], refs["ledger"]
+        # where fields own all counts there is none for a word to own, and the page names none
+        owns = ledger["stored"] is None or ledger["stored"] > ledger["fields"]
+        held = [holder for holder in refs["referrers"] if holder["kind"] != "field" and owns]
+        cycles = [cycle for cycle in heap.json("gcgraph", "--depth=0", row["address"])["cycles"]
+                  if row["id"] in cycle["objects"][:CYCLE_MEMBERS]]
+        found.append({**row, "type": refs["object"]["qualified"] or refs["object"]["type"], "value": refs["object"]["value"],
+                      "made_at": site and "%s:%d%s" % (site["file"].rsplit("/", 1)[-1], site["line"], " in %s()" % site["function"] if site["function"] else ""),
+                      "cycle": "of %d object%s, %s" % (len(cycles[0]["objects"]), "s"[:len(cycles[0]["objects"]) != 1], cycles[0]["verdict"]) if cycles else None,
+                      "words": len(held), "word_names": [word_of(holder) for holder in held],
+                      "strengths": {row_of(holder): holder["strength"] for holder in refs["referrers"] if holder["kind"] == "field"},
+                      "slot_strengths": {slot["name"]: slot["strength"] for slot in refs["referents"] if slot["target"]},
+                      "shown": row["id"], "root": None if row["leaked"] else root,
                       "referrers": [row_of(holder) for holder in refs["referrers"] if holder["kind"] == "field"],
                       "owners": [row_of(holder) for holder in refs["referrers"]
                                  if holder["kind"] == "field" and holder["strength"] in ("strong", "conservative")],
                       "referents": ["%s %s" % (slot["name"], slot["target"]) for slot in refs["referents"] if slot["target"]]})
     return found
+
+
+def crowds(heap, objects):
+    """Of the crowd, and of the member whose leaf has the highest address: what it alone keeps, and how much of that has no room."""
+    found = [{**row, "keeps": len(heap.rows("select 1 from objects where type = 'member'")), "left_out": 0}
+             for row in heap.rows("select id, address from objects where type = 'crowd'")]
+    last = max((int(row["address"], 16) for row in heap.rows("select address from objects where type = 'leaf'")), default=None)
+    rows = heap.rows("select source as id, source_address as address from refs where target_address = '0x%x' and name = 'leaf'" % last) if last else []
+    return found + [{**row, "keeps": 1, "left_out": int(objects > PAGE_OBJECTS)} for row in rows]
 
 
 def expectation(heap, pid, asked_about, root, type_name, searches):
@@ -66,6 +94,12 @@ def expectation(heap, pid, asked_about, root, type_name, searches):
     return {
         "pid": pid, "objects": objects, "leaked": leaks["objects"], "garbage_cycles": verdicts.count("garbage"), "cycles": len(verdicts),
         "leaks": [{**group, "shown": group["largest"]} for group in leaks["groups"]],
+        "crowds": crowds(heap, objects),
+        "leaked_bytes": leaks["bytes"], "bytes": sum(one["bytes"] for one in stat["heaps"]),
+        "all_cycles": [{"size": len(cycle["objects"]), "first": cycle["objects"][0], "verdict": cycle["verdict"],
+                        "held_by": len([row for row in cycle["held_by"] if row["kind"] != "lost"]),
+                        "holders": [row["name"] or row.get("from") or row["address"] for row in cycle["held_by"] if row["kind"] != "lost"]}
+                       for cycle in cycles["cycles"]],
         "types": [kind for one in stat["heaps"] for kind in one["types"]], "type": type_name,
         "asked": asked(heap, asked_about, root), "searches": [{"typed": typed, "objects": len(heap.rows(sql))} for typed, sql in searches],
         "left_out": max(0, objects - PAGE_OBJECTS), "caveats": [],

@@ -16,6 +16,20 @@ const browser = await startBrowser(chromium, packages);
 const text = locator => locator.innerText();
 const grouped = number => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 
+// Bytes in three digits, as the page has them.
+function shortened(bytes) {
+    const digits = Math.max(0, Math.floor(Math.log10(bytes || 1) / 3));
+    return digits ? `${(bytes / 1000 ** digits).toPrecision(3)} ${["", "kB", "MB", "GB"][digits]}` : `${bytes} bytes`;
+}
+const sorted = list => list.slice().sort();
+const once = (count, what) => `${grouped(count)} ${what}${count === 1 ? "" : "s"}`;
+// The rows of the table behind a heading, each cell with all its text.
+const whole = (page, title) => page.locator(`h3:text-matches("^${title}") + .table tbody tr`)
+    .evaluateAll(list => list.map(row => [...row.cells].map(cell => cell.innerText.trim())));
+async function goTo(page, hash) {
+    await page.evaluate(to => { location.hash = to; }, hash);
+}
+
 // The place that was gone to is there when its heading is: the same text, or one that a pattern matches.
 async function arrives(page, wanted) {
     const found = () => text(page.locator("main h2").first());
@@ -46,6 +60,7 @@ async function under(page, title) {
 async function headline({ page, expected }) {
     const figures = await page.locator(".figures b").allInnerTexts();
     assert.equal(figures[0], grouped(expected.objects));
+    assert.equal(figures[1], shortened(expected.bytes));
     assert.equal(figures[2], grouped(expected.leaked));
     assert.equal(figures[3], grouped(expected.garbage_cycles));
     assert.match(await text(page.locator("h1")), new RegExp(`process ${expected.pid}$`));
@@ -63,10 +78,29 @@ async function leaks({ page, expected }) {
     assert.match(await text(page.locator("h3:text-is('Why it is leaked') + p")), /^It is leaked/);
     await page.goBack();
     await arrives(page, "Leaks");
+    assert.ok((await text(page.locator("section[aria-labelledby=leaks] > p").first())).startsWith(expected.leaked
+        ? `${once(expected.leaked, "object")}, ${once(expected.leaked_bytes, "byte")}, leaked.` : "No leak was found."));
+    assert.equal(await page.locator("section[aria-labelledby=leaks] th[aria-sort]").count(), 0); // they come as gcleaks has them
+    const facts = await cells(page, "section[aria-labelledby=leaks] tbody tr");
+    for (const [i, leak] of expected.leaks.entries()) {
+        const madeAt = leak.site ? `${leak.site.file.replace(/^.*\//, "")}:${leak.site.line}${leak.site.function ? ` in ${leak.site.function}()` : ""}` : "not recorded";
+        assert.deepEqual([facts[i][1], facts[i][2], facts[i][6]], [leak.type, madeAt, grouped(leak.retained)], "a row of leaks");
+        assert.ok(facts[i][7].startsWith(leak.shown), `${facts[i][7]} is not ${leak.shown}`);
+        assert.equal(facts[i][0].includes("in use all the same"), Boolean(leak.in_use));
+    }
     await rows(page, "leaks").first().locator("td a").first().click();
     await arrives(page, /^Leak: /);
-    await page.goBack();
-    await arrives(page, "Leaks");
+    for (const [i, leak] of expected.leaks.slice(0, 10).entries()) {
+        await goTo(page, `#/leak/${i}`);
+        await arrives(page, `Leak: ${leak.cause.replace("_", " ")} of ${leak.type}`);
+        assert.ok((await text(page.locator("section[aria-labelledby=leak] > p").first()))
+            .startsWith(`${once(leak.count, "time")}, ${once(leak.objects, "object")}, ${once(leak.bytes, "byte")}: `));
+        const fact = name => text(page.locator(`dt:text-is("${name}") + dd`));
+        assert.equal((await fact("made at")).startsWith(leak.site ? `${leak.site.file}:${leak.site.line}` : "not recorded"), true);
+        assert.ok((await fact("the largest")).startsWith(leak.shown));
+        if (leak.counts_lost)
+            assert.equal(await fact("counts without an owner"), grouped(leak.counts_lost));
+    }
 }
 
 async function cycles({ page, expected }) {
@@ -80,6 +114,19 @@ async function cycles({ page, expected }) {
     await member.click();
     await arrives(page, name);
     assert.equal(await page.locator("dt:text-is('in a cycle') + dd a").count(), 1);
+    for (const [i, cycle] of expected.all_cycles.slice(0, 10).entries()) {
+        await goTo(page, `#/cycle/${i}`);
+        await arrives(page, `Cycle of ${once(cycle.size, "object")}: ${cycle.verdict}`);
+        const said = await text(page.locator("section[aria-labelledby=cycle] > p").first());
+        assert.ok(said.startsWith(cycle.verdict === "garbage" ? "All counts of its objects come from inside: nothing outside holds it."
+            : cycle.held_by ? "It is held from outside" : "It is held from outside, by counts whose owner is lost."), said);
+        const holders = await page.locator("h3:text-is('Held by') + ul li").allInnerTexts();
+        assert.equal(holders.length, Math.min(50, cycle.held_by), "who holds a cycle");
+        holders.forEach((line, at) => assert.ok(line.includes(cycle.holders[at].split("::").at(-1)), `${line} has no ${cycle.holders[at]}`));
+        assert.ok((await text(page.locator("h3:text-is('Its objects') + .table td.what").first())).startsWith(cycle.first), cycle.first);
+        if (cycle.size <= 50)
+            assert.equal(await page.locator("h3:text-is('Its objects') + .table tbody tr").count(), cycle.size);
+    }
 }
 
 async function types({ page, expected }) {
@@ -120,6 +167,29 @@ async function objects({ page, expected }) {
         assert.equal(await fact("its own bytes"), grouped(object.size));
         assert.equal((await fact("retains")).split(" ")[0], grouped(object.retained));
         assert.equal(await fact("count"), object.refcount === null ? "none: it is immortal" : grouped(object.refcount));
+        assert.equal(await fact("type"), object.type);
+        assert.equal(await fact("address"), object.address);
+        assert.equal(await text(page.locator("section[aria-labelledby=object] > p.value").or(page.locator("h2")).last()).then(said => said === object.shown ? null : said),
+            object.value, `the value of ${object.shown}`);
+        for (const [name, wanted] of [["made at", object.made_at], ["in a cycle", object.cycle]])
+            assert.equal(await page.locator(`dt:text-is("${name}")`).count() ? await fact(name) : null, wanted, `${name}, of ${object.shown}`);
+        const why = page.locator("h3:text-matches('^Why it is (leaked|alive)')");
+        assert.equal(await text(why), object.leaked ? "Why it is leaked" : "Why it is alive");
+        if (object.leaked)
+            assert.ok((await text(page.locator("h3:text-is('Why it is leaked') + p"))).startsWith(`It is leaked (${object.leaked.replace("_", " ")}): `));
+        await under(page, "Held by");
+        const all = await whole(page, "Held by"), said = all.filter(row => row[1] === "");
+        assert.equal(said.length, Math.min(8, object.words), `words that hold ${object.shown}`);
+        for (const row of said)
+            assert.ok(object.word_names.some(([name, strength]) => row[0].includes(name) && row[2].startsWith(strength)), `${row}: ${object.word_names}`);
+        for (const row of all.filter(row => row[1] !== "")) {
+            const known = Object.entries(object.strengths).find(([name]) => row[0].startsWith(name.split(" ")[0]) && name.endsWith(` ${row[1]}`));
+            assert.equal(row[2], known?.[1], `the strength of ${row}`);
+        }
+        await under(page, "Holds");
+        for (const row of await whole(page, "Holds"))
+            if (object.slot_strengths[row[0]])
+                assert.equal(row[2], object.slot_strengths[row[0]], `the strength of ${row[0]} in ${object.shown}`);
         const held = (await under(page, "Held by")).filter(row => row[1] !== "").map(row => `${row[0]} ${row[1]}`);
         assert.deepEqual(held.sort(), object.referrers.sort(), `who holds ${object.shown}`);
         const holds = (await under(page, "Holds")).filter(row => object.referents.length && row[2] !== "").map(row => `${row[0]} ${row[1]}`);
@@ -130,6 +200,19 @@ async function objects({ page, expected }) {
             assert.ok(path.at(-1).includes(object.shown), `${path} does not end there`);
             await isOwned(page, expected);
         }
+    }
+}
+
+// All that an object alone keeps is counted, and what of it is not on the page.
+async function crowds({ page, expected }) {
+    for (const crowd of expected.crowds) {
+        await goTo(page, `#/object/${crowd.address}`);
+        await arrives(page, crowd.id);
+        assert.equal(await text(page.locator("h3:text-matches('^It alone keeps')")), `It alone keeps (${grouped(crowd.keeps)})`);
+        const said = await page.locator("h3:text-matches('^It alone keeps') + .table + p.quiet").allInnerTexts(), { left_out: left } = crowd;
+        assert.deepEqual(said.slice(0, 1), left ? [`${grouped(left)} more object${left === 1 ? "" : "s"} not on this page: those that retain most are.`] : []);
+        if (crowd.keeps <= 10)
+            assert.equal(await page.locator("h3:text-matches('^It alone keeps') + .table tbody tr").count(), crowd.keeps - left);
     }
 }
 
@@ -158,6 +241,39 @@ async function map({ page }) {
     await arrives(page, `What ${label} alone keeps`);
     await page.locator(".trail a:text-is('everything')").click();
     await arrives(page, "What keeps the memory");
+}
+
+// A window of another size: what was scrolled, opened and typed stays; areas are as wide as the window.
+async function resized({ page, expected }) {
+    await goTo(page, "#/types");
+    await arrives(page, "Types");
+    await page.fill("#filter", expected.type);
+    await page.setViewportSize({ width: 800, height: 600 });
+    await page.waitForTimeout(400);
+    assert.equal(await page.inputValue("#filter"), expected.type);
+    await goTo(page, "#/map");
+    await arrives(page, "What keeps the memory");
+    const width = () => page.locator(".cell").evaluateAll(list => Math.max(...list.map(cell => cell.offsetLeft + cell.offsetWidth)));
+    const before = await width();
+    for (const more = page.locator(".more button").first(); await page.locator("tbody tr").count() < 100 && await more.count(); )
+        await more.click();
+    const rowsShown = await page.locator("tbody tr").count();
+    await page.evaluate(() => window.scrollTo(0, 200));
+    const scrolled = await page.evaluate(() => window.scrollY);
+    await page.setViewportSize({ width: 1240, height: 600 });
+    await page.waitForFunction(was => Math.max(...[...document.querySelectorAll(".cell")].map(cell => cell.offsetLeft + cell.offsetWidth)) > was, before);
+    assert.equal(await page.locator("tbody tr").count(), rowsShown);
+    assert.ok(scrolled > 0 && Math.abs(await page.evaluate(() => window.scrollY) - scrolled) < 60, "it was scrolled back");
+    await page.setViewportSize({ width: 1240, height: 900 });
+    await page.waitForTimeout(300);
+}
+
+// A text that is no number of a row names none.
+async function nowhere({ page }) {
+    for (const place of ["leak/", "leak", "leak/00", "leak/0x0", "leak/-1", "leak/1e9", "cycle/", "type/", "type/%20", "site/"]) {
+        await goTo(page, `#/${place}`);
+        await arrives(page, "Not here");
+    }
 }
 
 async function search({ page, expected }) {
@@ -252,7 +368,7 @@ for (const { name, file, expected } of JSON.parse(readFileSync(cases, "utf8"))) 
     const opened = await openPage(browser, file);
     console.log(`${name}: ${expected.objects ?? "some"} objects, opened in ${(performance.now() - started).toFixed(0)} ms`);
     const { page } = opened;
-    for (const step of expected.addresses ? [forged] : [headline, warnings, leaks, cycles, types, objects, walk, map, search, measure, takePictures]) {
+    for (const step of expected.addresses ? [forged] : [headline, warnings, leaks, cycles, types, objects, crowds, walk, map, resized, nowhere, search, measure, takePictures]) {
         await step({ page, name, expected }).catch(error => {
             error.message = `${name}, ${step.name}: ${error.message}`;
             throw error;
