@@ -158,21 +158,20 @@ class Gdb(Debugger):
     name = "gdb"
     program = os.environ.get("GDB", "gdb")
 
-    def command(self, target):
+    def command(self, target, scripts=(ROOT / "gdb" / "refheap_gdb.py",)):
         where = [target.exe, target.core] if target.core else ["-p", str(target.pid), target.exe]
-        return [self.program, "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", *where,
-                "-x", str(ROOT / "gdb" / "refheap_gdb.py"), "-x", str(ROOT / "bench" / "inspect_session.py")]
+        loads = [word for script in (*scripts, ROOT / "bench" / "inspect_session.py") for word in ("-x", str(script))]
+        return [self.program, "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", *where, *loads]
 
 
 class Lldb(Debugger):
     name = "lldb"
     program = os.environ.get("LLDB", "lldb-19")
 
-    def command(self, target):
+    def command(self, target, scripts=(ROOT / "lldb" / "refheap_lldb.py",)):
         where = ["-c", target.core, target.exe] if target.core else ["-p", str(target.pid)]
-        scripts = [ROOT / "lldb" / "refheap_lldb.py", ROOT / "bench" / "inspect_session.py"]
         words = [self.program, "--no-lldbinit", "-b", *where]
-        for script in scripts:
+        for script in (*scripts, ROOT / "bench" / "inspect_session.py"):
             words += ["-o", f'command script import "{script}"']
         return words if target.core else [*words, "-o", "process detach"]
 

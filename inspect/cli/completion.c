@@ -7,6 +7,7 @@
 #include <refheap/inspect.h>
 
 #include <jansson.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,12 @@ static const char *text_of(const json_t *json, const char *key)
 static bool is_file(const char *argument)
 {
     return argument && strcmp(argument, "FILE") == 0;
+}
+
+/* The one word that an option knows; else it is told in capitals what its value is. */
+static bool is_word(const char *argument)
+{
+    return argument && islower((unsigned char)argument[0]);
 }
 
 static bool takes_files(const json_t *command)
@@ -52,7 +59,7 @@ static const char bash_begin[] =
     "_refheap()\n"
     "{\n"
     "    local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}\n"
-    "    local command= options= files= at\n"
+    "    local command= options= files= values= at\n"
     "    if [ \"$current\" = = ]; then\n"
     "        current=\n"
     "    elif [ \"$option\" = = ]; then\n"
@@ -82,7 +89,11 @@ static const char bash_end[] =
     "            mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); return ;;\n"
     "        esac\n"
     "        case \" $options \" in\n"
-    "        *\" $option= \"*) COMPREPLY=(); return ;;\n"
+    "        *\" $option= \"*) for at in $values; do\n"
+    "                [ \"${at%%=*}\" != \"$option\" ] || options=${at#*=}\n"
+    "            done\n"
+    "            case $options in *=*) options= ;; esac\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$current\"); return ;;\n"
     "        esac ;;\n"
     "    esac\n"
     "    case $current in\n"
@@ -114,7 +125,11 @@ static void print_bash(const json_t *commands)
         json_array_foreach(json_object_get(command, "options"), at,
                            option) if (is_file(text_of(option, "argument")))
             printf("%s ", text_of(option, "name"));
-        printf("%s' ;;\n", takes_files(command) ? "." : "");
+        printf("%s' values='", takes_files(command) ? "." : "");
+        json_array_foreach(json_object_get(command, "options"), at,
+                           option) if (is_word(text_of(option, "argument")))
+            printf("%s=%s ", text_of(option, "name"), text_of(option, "argument"));
+        printf("' ;;\n");
     }
     printf("    '') options='");
     for (unsigned i = 0; i < DOOR_OPTIONS; i++)
@@ -133,7 +148,8 @@ static void print_zsh_option(const char *name, const char *argument, const char 
 {
     printf(" \\\n      '%s%s[", name, argument ? "=" : "");
     put_quoted(help, zsh_marked, zsh_quote);
-    printf("]%s%s'", argument ? ":value:" : "", is_file(argument) ? "_files" : "");
+    printf("]%s%s", argument ? ":value:" : "", is_file(argument) ? "_files" : "");
+    printf(is_word(argument) ? "(%s)'" : "'", argument);
 }
 
 static void print_zsh(const json_t *commands)
@@ -175,7 +191,7 @@ static void print_fish_line(const char *condition, const char *name, const char 
            : argument        ? " -x"
                              : "");
     put_quoted(help, "\\", "\\'");
-    printf("'\n");
+    printf(is_word(argument) ? "' -a %s\n" : "'\n", argument);
 }
 
 static void print_fish(const json_t *commands)

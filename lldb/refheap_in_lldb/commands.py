@@ -123,7 +123,9 @@ class NameTypes:
         pass
 
     def handle_stop(self, context, _stream):
-        lldb._refheap.name_types(context.GetTarget())
+        target = context.GetTarget()
+        lldb._refheap.name_types(target)
+        lldb._refheap.describer(target.GetDebugger()).prepare(target.GetProcess())
         return True
 
 
@@ -158,3 +160,4 @@ def load(debugger, script, callbacks):
     for row in loaded.engine.commands:
         loaded.register(debugger, row)
     loaded.register_types(debugger)
+    loaded.describer(debugger).prepare(debugger.GetSelectedTarget().GetProcess())

@@ -1,5 +1,7 @@
 """variables.py - variables as LLDB shows them: summaries and children."""
 
+import contextlib
+
 import lldb
 import refheap_door as door
 
@@ -11,17 +13,30 @@ CHILDREN_MAX = (1 << 31) - 1  # of a variable, in LLDB
 
 
 class Describer:
-    """Asks the engine about the addresses that variables of a debugger hold."""
+    """Asks the engine about the addresses that variables of a debugger hold. The heaps are opened before anybody asks where
+    LLDB says in time that there are any: as the script is loaded, and in an LLDB with the hook for types at the first stop."""
 
     def __init__(self, engine, debugger):
         self.session, self.debugger = Session(engine), debugger
-        self.host = self.key = None
+        self.host = self.key = self.prepared = None
 
-    def ask(self, process, address, children=0):
+    def prepare(self, process):
+        """Opens the heaps of a core or of a process of this machine, once, before anybody asks."""
+        if process.IsValid() and process.GetState() == lldb.eStateStopped and process.GetUniqueID() != self.prepared:
+            self.prepared = process.GetUniqueID()
+            with contextlib.suppress(door.DoorError, KeyboardInterrupt):
+                host = self.host_of(process)
+                if host.pid() or host.core_path():
+                    self.session.describe(host, 0)
+
+    def host_of(self, process):
         if process.GetUniqueID() != self.key:
             context = lldb.SBExecutionContext(process)
             self.host, self.key = Host(self.debugger, context, None, self.session.epoch), process.GetUniqueID()
-        return self.session.describe(self.host, address, children)
+        return self.host
+
+    def ask(self, process, address, children=0):
+        return self.session.describe(self.host_of(process), address, children)
 
 
 def describe(value, children=0):

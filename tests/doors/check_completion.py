@@ -79,6 +79,8 @@ def check_bash(bash, commands):
     same(["gcleaks", "--sarif", "="], ["kept", "kept too", "other"])
     same(["gcdiff", "o"], ["other"])
     same(["gcleaks", "--limit", "="], [])
+    same(["gcleaks", "--missing", "="], ["empty"])
+    same(["gcleaks", "--missing", "=", "full"], [])
     same(["gcleaks", ""], [])
     same(["nonsense", "--"], [])
     require(str(os.getpid()) in bash.complete("--pid", str(os.getpid())), "a process is not completed")
@@ -87,6 +89,7 @@ def check_bash(bash, commands):
 def check_typed(argv, setup, folder):
     for line, wanted in (("refheap gcver\t--ch\t", ["gcverify", "--check"]), ("refheap --core=oth\tgcst\t", ["--core=other", "gcsta"]),
                          ("refheap gcleaks --sarif=oth\t", ["gcleaks", "--sarif=other"]), ("refheap gcdiff oth\t", ["gcdiff", "other"]),
+                         ("refheap gcfind --missing=e\t", ["gcfind", "--missing=empty"]),
                          ("refheap --core 'kept t\t gcverify", ["--core", "kept too", "gcverify"])):
         found = typed(argv, setup, line, folder)
         require(found == wanted, "of %r %s makes %s, not %s", line, argv[0], found, wanted)

@@ -49,9 +49,11 @@ def check_help():
 
 
 def check_completion(target):
-    lines = ("objat -", "objat --l", "objat *keep", "refheap objat keeper->child[1]->sco", "gcfind --type=pers", "refs person#")
+    lines = ("objat -", "objat --l", "objat *keep", "refheap objat keeper->child[1]->sco", "gcfind --type=pers", "refs person#",
+             "refs --missing=")
     answers = [said.splitlines() for said in say(target, *("complete " + line for line in lines), before=["frame function main"])[0:len(lines)]]
-    options, limits, own, member, types, ids = answers
+    options, limits, own, member, types, ids, words = answers
+    require(words == ["refs --missing=empty"], "the words of an option: %s", words)
     require(options and all(each.startswith("objat --") for each in options), "options: %s", options)
     require(limits == ["objat --ledger", "objat --limit="] and own == ["objat *keeper"], "%s, %s", limits, own)
     require(member == ["refheap objat keeper->child[1]->score"] and types == ["gcfind --type=person"], "%s, %s", member, types)
@@ -104,8 +106,9 @@ def check_functions(target):
     require(re.search(r'"variables.c:\d+ in main\(\)"$', born), "born: %s", born)
     for (expression, value), text in zip(FUNCTIONS.items(), said, strict=True):
         require(text.endswith(" = " + value), "%s is '%s', not %s", expression, text, value)
-    (wrong,) = say(target, "print $refcount(2.5)")
-    require(wrong.startswith("Error occurred in Python: $refcount: ") or wrong.startswith("$refcount: "), "of a number with a fraction: %s", wrong)
+    for line in ("print $refcount(2.5)", "print $refcount()", "print $refcount(1, 2)"):
+        (wrong,) = say(target, line)
+        require(re.fullmatch(r"(Error occurred in Python: )?\$refcount: .+", wrong), "%s: %s", line, wrong)
 
 
 def check_condition(program):

@@ -3,6 +3,7 @@
 #include "graph/graph.h"
 #include "heap/objects.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -147,6 +148,7 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
     if (!command || size == 0)
         return 0;
     last_word last = find_last_word(command, line);
+    char word[64];
     completions c = {.prefix = last.text, .buffer = buffer, .size = size};
     for (int pass = 0; pass < 2 && !last.value_of; pass++)
         for (const rhi_option *o = pass ? rhi__common_options : command->options;
@@ -154,7 +156,11 @@ size_t rhi_complete(rhi_session *session, const rhi_target *target, const char *
             offer(&c, o->name, o->argument ? "=" : "");
     if (last.value_of && strcmp(last.value_of->name, "--type") == 0)
         offer_types(&c, session, target, last.is_value_alone ? "" : "--type=", false);
-    else if (rhi_expects(name, line) == RHI_EXPECTS_EXPRESSION && strpbrk(last.text, "#@"))
+    else if (last.value_of && islower((unsigned char)last.value_of->argument[0])) {
+        /* the one word that it knows */
+        snprintf(word, sizeof word, "%s=%s", last.value_of->name, last.value_of->argument);
+        offer(&c, last.is_value_alone ? last.value_of->argument : word, "");
+    } else if (rhi_expects(name, line) == RHI_EXPECTS_EXPRESSION && strpbrk(last.text, "#@"))
         offer_objects(&c, session, target);
     else if (rhi_expects(name, line) == RHI_EXPECTS_EXPRESSION && last.text[0] != '-')
         offer_types(&c, session, target, "", true);

@@ -186,9 +186,12 @@ rhi_error *rhi__session_reader(rhi_session *session, rhi_reader **reader)
 static rhi_error *open_partly(rhi_session *session, rhi_reader **reader)
 {
     rhi_error *error = open_anew(session, false);
-    if (!error)
+    if (!error) {
+        rhi__memory_keep_pages(&session->memory); /* small reads share a page with others */
         error = rhi__reader_open(&session->memory, rhi__formats, true, &session->refused,
                                  &session->reader);
+        rhi__memory_drop_pages(&session->memory);
+    }
     if (error) /* nothing is known of it, not even that it has no heap */
         rhi__session_drop(session);
     *reader = session->reader;
