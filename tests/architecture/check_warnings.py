@@ -1,8 +1,9 @@
 """check_warnings.py - gcc and clang have nothing to say of the tree's C, by more warnings than a build asks for.
 
 Each file is read as the build compiles it, by compile_commands.json, but with WARNINGS; what no target of CMake is made of
-(a fuzzer, a program that a test compiles itself) as APART says. bench/ is a project of its own, whose peers need not be here.
-Invariant: every C file outside of bench/ is read by each compiler, and each refuses a file that deserves it.
+(a fuzzer, a program that a test compiles itself, bench/, which is a project of its own) as APART says.
+Invariant: every C file is read by each compiler, but those of bench/'s PEERS, whose headers need not be here; and each compiler
+refuses a file that deserves it.
 """
 
 import argparse
@@ -16,7 +17,8 @@ import tempfile
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes",
             "-Wpointer-arith", "-Wvla"]
-APART = ["-std=gnu11", "-D_GNU_SOURCE", "-Iruntime/include", "-Iinspect/include", "-Iinspect/src", "-Itests/unit", "-Itests/doors"]
+APART = ["-std=gnu11", "-D_GNU_SOURCE", "-Iruntime/include", "-Iinspect/include", "-Iinspect/src", "-Itests/unit", "-Itests/doors", "-Ibench"]
+PEERS = ["boehm.c", "cpython.c", "gobject.c", "rcbox.c", "trial.c"]
 OWN_WAYS = {"tests/unit/runtime_asan.c": ["-fsanitize=address"]}
 PLANTED = {"conversion": "int f(long a); int f(long a) { return a; }\n",
            "sign": "unsigned f(int a); unsigned f(int a) { return a; }\n",
@@ -25,10 +27,11 @@ PLANTED = {"conversion": "int f(long a); int f(long a) { return a; }\n",
 
 
 def own_files(root):
-    for part in ("runtime", "inspect", "samples", "tests"):
+    for part in ("runtime", "inspect", "samples", "tests", "bench"):
         for folder, folders, names in os.walk(os.path.join(root, part)):
             folders[:] = [name for name in folders if not name.startswith("build")]
-            yield from (os.path.relpath(os.path.join(folder, name), root) for name in names if name.endswith(".c"))
+            yield from (os.path.relpath(os.path.join(folder, name), root) for name in names
+                        if name.endswith(".c") and not (part == "bench" and name in PEERS))
 
 
 def ways_of(commands, root):

@@ -48,6 +48,8 @@ def location_of(result):
                 "no reference: %s", artifact)
         require(not uri.query and not uri.fragment, "not escaped: %s", artifact)
         path = urllib.parse.unquote(uri.path)
+        escaped = urllib.parse.quote(path, safe="/-._~")
+        require(artifact["uri"] == ("file://" if path.startswith("/") else "") + escaped, "%s is not escaped as %s", artifact, escaped)
     return path, physical and physical["region"]["startLine"], logical["name"] if logical["kind"] == "function" else None
 
 

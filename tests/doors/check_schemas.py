@@ -156,6 +156,15 @@ def broken(document):
                 yield "below 0", inner, replaced(document, inner, -1)
 
 
+def check_hook():
+    """What holds all tests' answers against schemas knows an answer by its being JSON, however it begins."""
+    good = '{"command":"gcquery","complete":true,"tables":[]}'
+    require(schema.errors_in(good) is None, "the hook says of %s: %s", good, schema.errors_in(good))
+    for text in ('{"complete":true}', '{"complete":true,"command":"gcquery","zork":1}', '{ "command":"objat"}', '[]', '{"command":"zork"}', '{"command":1}'):
+        require(schema.errors_in(text), "the hook lets through: %s", text)
+    require(schema.errors_in("no heap", True) and schema.errors_in("no heap") is None, "what is no JSON is an answer where JSON was asked for")
+
+
 def words_in(document):
     return {key for _path, part in parts_of(document) if isinstance(part, dict) for key, value in part.items() if key in WORDS and isinstance(value, str)}
 
@@ -169,6 +178,7 @@ def main():
     def body():
         with tempfile.TemporaryDirectory() as folder:
             commands = check_schemas(options.shell, folder)
+            check_hook()
             asked, words, count = set(), set(), collections.Counter()
             for checkpoint, questions in ((1, QUESTIONS), (3, LATER), (4, LATER)):
                 inner = os.path.join(folder, str(checkpoint))

@@ -46,17 +46,21 @@ def require(condition, text, *details):
 
 
 class Answer(collections.namedtuple("Answer", "out error status")):
-    """What a door said. If that is an answer in JSON, it is valid by its command's schema."""
+    """What a door said. If that is an answer in JSON, it is valid by its command's schema; is_json: it has to be one."""
 
-    def __new__(cls, out, error, status):
-        wrong = schema.errors_in(out)
+    def __new__(cls, out, error, status, is_json=False):
+        wrong = schema.errors_in(out, is_json)
         require(wrong is None, "no answer by its schema: %s\n%s", wrong, out[:2000])
         return super().__new__(cls, out, error, status)
 
 
+def wants_json(question):
+    return "--json" in question.line.split()
+
+
 def document_in(text):
     """An answer in JSON that came another way than through a door of these."""
-    return json.loads(Answer(text, "", 0).out)
+    return json.loads(Answer(text, "", 0, True).out)
 
 
 # ---- a sample, stopped ---------------------------------------------------------------------------
@@ -180,7 +184,7 @@ def cut(questions, out, error):
         told, places[1] = between(texts, 1, number, places[1])
         status = re.search(r"@@status (-?\d+)@@\n(?:\(lldb\) script .*\n?)*\Z", said)  # LLDB echoes its input
         require(status, "no status after %s: %s", questions[number], said)
-        answers.append(Answer(said[:status.start()], told, int(status.group(1))))
+        answers.append(Answer(said[:status.start()], told, int(status.group(1)), wants_json(questions[number])))
     return answers
 
 
@@ -340,7 +344,7 @@ class Shell:
         answers = []
         for question in questions:
             argv = self.start(target) + [question.command] + question.line.split()
-            answers.append(Answer(*run_tool(argv)))
+            answers.append(Answer(*run_tool(argv), wants_json(question)))
         return answers
 
 

@@ -15,7 +15,6 @@ import os
 import re
 
 MANY, ENDS, SAMPLED = 2000, 500, 1000
-PREFIX = '{"command":"'
 
 
 def folder():
@@ -99,19 +98,23 @@ def schema_of(command):
 
 def errors_of(document):
     """What is wrong with an answer or an error, in words; None: nothing."""
-    command = document["command"]
+    command = document.get("command") if isinstance(document, dict) else None
+    if not isinstance(command, str):
+        return "no command that answers"
     schema = schema_of(command) if re.fullmatch(r"\w+", command) else None
     if schema is None and "error" not in document:
         return "%s has no schema in %s" % (command, folder())
     return (schema or schema_of("answer")).errors(document)
 
 
-def errors_in(text):
-    """The same of what a door printed: nothing is wrong with what is no answer in JSON."""
-    if not text.startswith(PREFIX) or folder() is None:
+def errors_in(text, is_json=False):
+    """The same of what a door printed, is_json: when it was asked for JSON. Nothing is wrong with what is no JSON and need not be."""
+    if folder() is None or not text.strip():
         return None
+    if not text.startswith(("{", "[")):
+        return "it begins with no document" if is_json else None
     try:
         document = json.loads(text)
     except ValueError:
-        return None  # cut off, or several: who asked that knows
+        return None  # cut off, or several, or no JSON: who asked that knows
     return errors_of(document)

@@ -36,6 +36,7 @@ def know_blocks(word):
 def main():
     parser = argparse.ArgumentParser(description="Holds the answers of a unit test against their schemas.")
     parser.add_argument("--blocks", help="what a format of the test's own calls its blocks")
+    parser.add_argument("--none", action="store_true", help="the test looks at no answer in JSON")
     parser.add_argument("program")
     arguments = parser.parse_args()
     if arguments.blocks:
@@ -43,10 +44,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "answers")
         with open(path, "wb"):
-            pass  # it looks at none, perhaps
+            pass
         status = subprocess.run([arguments.program], env={**os.environ, "REFHEAP_ANSWERS": path}, check=False).returncode
         if status != 0:
             return status
+        if os.path.getsize(path) == 0 and not arguments.none:
+            print("%s looked at no answer in JSON: say --none, if that shall be so" % arguments.program)
+            return 1
         for document in documents(path):
             wrong = schema.errors_of(document)
             if wrong:
