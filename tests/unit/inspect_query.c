@@ -288,6 +288,26 @@ START_TEST(rows_in_every_form)
 }
 END_TEST
 
+/* No column of a row is lost behind another one of its name, or of its first letters. */
+START_TEST(each_column_has_a_key_of_its_own)
+{
+    world w = chain(_i);
+    char line[1024], many[301] = "";
+    memset(many, 'x', sizeof many - 1);
+    ck_assert_int_eq(
+        fake_run(w.t, "gcquery", "--json select 1 a, 2 a, 3 \"a:1\", 4 a, 9e999, -9e999"),
+        RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "{\"a\":1,\"a:1\":2,\"a:1:1\":3,\"a:2\":4,\"9e999\":\"inf\","
+                                  "\"-9e999\":\"-inf\"}");
+    snprintf(line, sizeof line, "--json select 5 \"%s1\", 6 \"%s2\"", many, many);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", line), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "\":5,");
+    ck_assert_has(w.t->out.bytes, ":1\":6}");
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "select fts3_tokenizer('simple')"), RHI_NO_ANSWER);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(columns_that_cost_are_computed_when_they_are_named)
 {
     world w = chain(_i);
@@ -675,7 +695,7 @@ RUN_TESTS("inspect_query", holders_of_all_elements_of_a_large_list_are_told,
           weak_references_are_found_by_each_lookup, a_number_is_found_in_every_spelling,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
-          what_a_question_may_take_is_bounded, rows_in_every_form,
+          what_a_question_may_take_is_bounded, rows_in_every_form, each_column_has_a_key_of_its_own,
           columns_that_cost_are_computed_when_they_are_named,
           what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen,
           shipped_queries_answer_alike_behind_each_command,
