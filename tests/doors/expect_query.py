@@ -39,6 +39,8 @@ class Queries:
         yield self.asked(question("select id, garbage, leaked, reachable, referrers from objects"), self.check_verdicts)
         yield self.asked(question("select source, name, target, target_status, value, strength from refs"),
                          lambda document: self.check_refs(document, self.slots(self.truth.objects)))
+        yield self.asked(question("select source, name, target, target_status, value, strength from refs where target in (select id from objects)"),
+                         lambda document: self.check_refs(document, [slot for key in self.truth.objects for slot in self.slots_to(key)]))
         yield self.asked(question("select type, heap, count, bytes from types"), self.check_types)
         yield self.asked(question("select type, heap, count(*), sum(size) from objects group by type, heap"), self.check_counts)
         yield self.asked(question("select type, count(*), sum(size) from objects group by type order by type"), self.check_groups)

@@ -85,6 +85,49 @@ START_TEST(addresses_are_the_texts_of_cells)
 }
 END_TEST
 
+START_TEST(weak_references_are_found_by_each_lookup)
+{
+    static const char *const to_second = "select source, name from refs where target = 'node#2'";
+    world w = world_new(_i);
+    uint32_t weak = fake_weak_type(w.space);
+    uint64_t n[4];
+    for (unsigned i = 0; i < 4; i++)
+        n[i] = new_node(&w, i == 1 ? 2 : 1);
+    fake_link(w.heap, n[0], NEXT, n[1]);
+    fake_link(w.heap, n[3], OTHER, n[1]);
+    fake_weak(w.heap, fake_new(w.heap, weak, 1, 0), n[1]);
+    for (unsigned time = 0; time < 3; time++)
+        ck_assert_str_eq(rows(&w, time < 2 ? to_second
+                                           : "select source, name from refs where target in "
+                                             "('node#2', 'node#9')"),
+                         "node#1,next\nnode#4,other\nweak#5,target\n");
+    ck_assert_str_eq(rows(&w, "select r.source, r.name from objects o left join refs r on r.target "
+                              "= o.id where o.type = 'node' and o.serial = 2"),
+                     "node#1,next\nnode#4,other\nweak#5,target\n");
+    world_free(&w);
+}
+END_TEST
+
+/* As SQLite compares, which a search of all rows shows. */
+START_TEST(a_number_is_found_in_every_spelling)
+{
+    static const char *const spellings[] = {"1", "'1'", "1.0", "' 1 '", "'1e0'", "+'1'"};
+    world w = chain(_i);
+    for (unsigned i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "select objects from cycles where cycle = %s", spellings[i]);
+        ck_assert_str_eq(rows(&w, line), "2\n");
+        snprintf(line, sizeof line, "select object from cycle_members where cycle = %s limit 1",
+                 spellings[i]);
+        ck_assert_str_eq(rows(&w, line), "node#2\n");
+    }
+    ck_assert_str_eq(rows(&w, "select objects from cycles where cycle in ('x', 1.5, '1.5', null, "
+                              "x'31', 1e300, -1)"),
+                     "");
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(plans_say_what_is_looked_up)
 {
     world w = chain(_i);
@@ -241,6 +284,26 @@ START_TEST(rows_in_every_form)
     /* quotes as a shell wants them; an option stands behind, a comment does not */
     ck_assert_int_eq(fake_run(w.t, "gcquery", "\"select 1 --csv\" --csv"), RHI_ANSWERED);
     ck_assert_str_eq(w.t->out.bytes, "1 --csv\n1\n");
+    world_free(&w);
+}
+END_TEST
+
+/* No column of a row is lost behind another one of its name, or of its first letters. */
+START_TEST(each_column_has_a_key_of_its_own)
+{
+    world w = chain(_i);
+    char line[1024], many[301] = "";
+    memset(many, 'x', sizeof many - 1);
+    ck_assert_int_eq(
+        fake_run(w.t, "gcquery", "--json select 1 a, 2 a, 3 \"a:1\", 4 a, 9e999, -9e999"),
+        RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "{\"a\":1,\"a:1\":2,\"a:1:1\":3,\"a:2\":4,\"9e999\":\"inf\","
+                                  "\"-9e999\":\"-inf\"}");
+    snprintf(line, sizeof line, "--json select 5 \"%s1\", 6 \"%s2\"", many, many);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", line), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "\":5,");
+    ck_assert_has(w.t->out.bytes, ":1\":6}");
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "select fts3_tokenizer('simple')"), RHI_NO_ANSWER);
     world_free(&w);
 }
 END_TEST
@@ -536,6 +599,13 @@ START_TEST(events_of_all_rings_are_told_newest_first)
                      "5,0,free,node#1,1\n1,1,release,node#1,1\n0,0,alloc,node#4,2\n"
                      "0,1,retain,node#1,1\n4,0,free,node#2,1\n3,0,free,node#3,1\n"
                      "2,0,alloc,node#3,1\n1,0,alloc,node#2,1\n0,0,alloc,node#1,1\n");
+    /* events that are found on several ways are told apart, and each is one row */
+    ck_assert_str_eq(
+        rows(&w, "select event, traced, kind, id from history where id = 'node#1' or "
+                 "id in ('node#2', 'node#4') or id = 'node#1 ' order by id, traced, event"),
+        "0,0,alloc,node#1\n5,0,free,node#1\n0,1,retain,node#1\n"
+        "1,1,release,node#1\n1,0,alloc,node#2\n4,0,free,node#2\n"
+        "0,0,alloc,node#4\n");
     ck_assert_str_eq(w.t->err.bytes, "");
     fake_heap_free(second);
     world_free(&w);
@@ -649,10 +719,12 @@ END_TEST
 
 RUN_TESTS("inspect_query", an_unsigned_number_is_never_another_one,
           holders_of_all_elements_of_a_large_list_are_told, a_lookup_gives_the_rows_of_a_search,
-          addresses_are_the_texts_of_cells, plans_say_what_is_looked_up,
+          addresses_are_the_texts_of_cells, weak_references_are_found_by_each_lookup,
+          a_number_is_found_in_every_spelling, plans_say_what_is_looked_up,
           questions_that_call_themselves_walk_the_graph, only_questions_are_answered,
           a_wrong_question_is_told_what_there_is, what_a_question_may_take_is_bounded,
-          rows_in_every_form, columns_that_cost_are_computed_when_they_are_named,
+          rows_in_every_form, each_column_has_a_key_of_its_own,
+          columns_that_cost_are_computed_when_they_are_named,
           what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen,
           shipped_queries_answer_alike_behind_each_command,
           one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text,

@@ -23,7 +23,8 @@ static void drop(rhi_listed *l)
 static void note_row(rhi_listed *l)
 {
     uint64_t object = list_of(l)->gather_of ? (uint64_t)l->scan.index << 32 : 0;
-    l->rows.number = object | (uint32_t)l->at;
+    bool has_number = list_of(l)->number && l->at < l->count;
+    l->rows.number = has_number ? list_of(l)->number(l, l->at) : object | (uint32_t)l->at;
     json_decref(l->row);
     l->row = NULL;
 }

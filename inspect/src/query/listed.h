@@ -25,6 +25,8 @@ typedef struct rhi_list {
     /* the same of l->scan's object; then the first two columns, its id and address, are the keys */
     rhi_error *(*gather_of)(rhi_listed *l, const rhi_object *object);
     json_t *(*row)(rhi_listed *l, uint64_t number);
+    /* which row that is, in other questions, too; NULL: the rows are the same in all */
+    uint64_t (*number)(const rhi_listed *l, uint64_t at);
     void (*drop)(void *answer); /* frees it; NULL: it is not the rows' own */
 } rhi_list;
 

@@ -4,6 +4,8 @@
  * again (omit) is a comparison that the table's lookup answers exactly. */
 #include "query/module.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -179,13 +181,38 @@ static rhi_cell cell_of(sqlite3_value *value)
     return cell;
 }
 
+/* The value as the column would have it. SQLite compares a text with a column of numbers as a
+ * number, 1.0 with 1, and a number with a column of texts as a text: so does a lookup, then. *room
+ * keeps a text that is made. */
+static rhi_cell in_column(const rhi_table *table, int column, sqlite3_value *value, char room[40])
+{
+    rhi_cell cell = cell_of(value);
+    uint8_t type = column < 0 ? RHI_COLUMN_ANY : table->columns[column].type;
+    if (type == RHI_COLUMN_INTEGER && cell.kind == RHI_CELL_TEXT) {
+        sqlite3_value_numeric_type(value);
+        cell = cell_of(value);
+    }
+    if (type == RHI_COLUMN_INTEGER && cell.kind == RHI_CELL_REAL && fabs(cell.real) < 0x1p53 &&
+        cell.real == floor(cell.real))
+        cell = (rhi_cell){.kind = RHI_CELL_INTEGER, .integer = (int64_t)cell.real};
+    if (type == RHI_COLUMN_TEXT && cell.kind == RHI_CELL_INTEGER) {
+        snprintf(room, 40, "%" PRId64, cell.integer);
+        cell = rhi__text_cell(room, false);
+    } else if (type == RHI_COLUMN_TEXT && cell.kind == RHI_CELL_REAL) {
+        sqlite3_snprintf(40, room, "%!.15g", cell.real);
+        cell = rhi__text_cell(room, false);
+    }
+    return cell;
+}
+
 static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int argc,
                   sqlite3_value **argv)
 {
     cursor *c = (cursor *)base;
     rhi_lookup lookup = {.column = (plan & (IN_ORDER - 1)) - 1, .in_order = plan & IN_ORDER};
+    char room[40];
     if (argc > 0)
-        lookup.value = cell_of(argv[0]);
+        lookup.value = in_column(c->module->table, lookup.column, argv[0], room);
     c->rows->wanted = strtoull(text, NULL, 16);
     c->rows->is_end = false;
     return told(c, c->module->table->begin(c->rows, &lookup));

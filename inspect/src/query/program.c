@@ -179,7 +179,22 @@ static json_t *history_row(rhi_listed *l, uint64_t number)
     return row;
 }
 
-static const rhi_list history = {.gather = gather_history, .row = history_row, .drop = free_events};
+/* Made of what no two events have alike: a lookup has fewer of them before it. */
+static uint64_t event_number(const rhi_listed *l, uint64_t at)
+{
+    const rhi_event *event = &((const events *)l->answer)->items[at];
+    const uint64_t parts[] = {event->heap, event->traced, event->sequence, event->address,
+                              event->kind};
+    uint64_t number = 0;
+    for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
+        number = (number ^ parts[i]) * 0x9e3779b97f4a7c15u;
+        number ^= number >> 29;
+    }
+    return number;
+}
+
+static const rhi_list history = {
+    .gather = gather_history, .row = history_row, .number = event_number, .drop = free_events};
 const rhi_table rhi__history_table = {.name = "history",
                                       .doc = "recorded events, the newest first, as objat "
                                              "--history has them",

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HELD_ROWS = 1000, CELL_BYTES = 256, BLOB_BYTES = 64 };
+enum { HELD_ROWS = 1000, CELL_BYTES = 256, KEY_NAME_BYTES = 200, BLOB_BYTES = 64 };
 
 typedef struct cell_text {
     char *text; /* clean; NULL: null */
@@ -25,7 +25,8 @@ typedef struct show {
     rhi_statement *statement;
     unsigned columns;
     uint64_t limit, rows;
-    bool is_cut; /* there are more rows */
+    bool is_cut;              /* there are more rows */
+    char (*keys)[CELL_BYTES]; /* of the columns, in JSON */
     /* of a table: */
     struct {
         cell_text *items; /* of one row after the other */
@@ -190,20 +191,32 @@ static json_t *value_json(const rhi_cell *cell, bool is_blob)
     return cell->kind == RHI_CELL_INTEGER ? json_integer(cell->integer)
            : cell->kind == RHI_CELL_TEXT  ? rhi__json_bytes(cell->text, cell->size)
            : real                         ? real
-                                          : json_null(); /* of a number that is none, too */
+           /* a number that JSON does not know */
+           : cell->kind == RHI_CELL_REAL ? json_string(cell->real > 0 ? "inf" : "-inf")
+                                         : json_null();
 }
 
-/* The key of a column: two of one name are "size" and "size:1". */
-static void key_of(const show *s, unsigned column, char key[CELL_BYTES])
+/* The keys of the columns, each another one: two of one name are "size" and "size:1". */
+static rhi_error *make_keys(show *s)
 {
-    const char *name = rhi__statement_column(s->statement, column);
-    unsigned before = 0;
-    for (unsigned i = 0; i < column; i++)
-        before += strcmp(rhi__statement_column(s->statement, i), name) == 0;
-    if (before)
-        rhi__text(key, CELL_BYTES, "%.200s:%u", name, before);
-    else
-        rhi__text(key, CELL_BYTES, "%s", name);
+    s->keys = calloc(s->columns + 1, sizeof *s->keys);
+    if (!s->keys)
+        return rhi__error_memory();
+    for (unsigned i = 0; i < s->columns; i++) {
+        rhi_cell name = rhi__text_cell(rhi__statement_column(s->statement, i), false);
+        bool is_short = false, is_taken = true;
+        char *text = text_of(&name, false, KEY_NAME_BYTES, &is_short);
+        if (!text)
+            return rhi__error_memory();
+        for (unsigned before = 0; is_taken; before++) {
+            is_taken = false;
+            rhi__text(s->keys[i], CELL_BYTES, before ? "%s:%u" : "%s", text, before);
+            for (unsigned k = 0; k < i; k++)
+                is_taken = is_taken || strcmp(s->keys[k], s->keys[i]) == 0;
+        }
+        free(text);
+    }
+    return NULL;
 }
 
 static void json_row(show *s)
@@ -212,10 +225,8 @@ static void json_row(show *s)
     bool is_blob;
     for (unsigned i = 0; i < s->columns; i++) {
         rhi_cell cell;
-        char key[CELL_BYTES];
         rhi__statement_cell(s->statement, i, &cell, &is_blob);
-        key_of(s, i, key);
-        json_object_set_new(row, key, value_json(&cell, is_blob));
+        json_object_set_new(row, s->keys[i], value_json(&cell, is_blob));
     }
     rhi__json_item(s->session, row);
 }
@@ -241,11 +252,8 @@ const rhi_json_type rhi__gcquery_type = {
 static void begin_json(show *s)
 {
     json_t *names = json_array();
-    char key[CELL_BYTES];
-    for (unsigned i = 0; i < s->columns; i++) {
-        key_of(s, i, key);
-        json_array_append_new(names, rhi__json_text(key));
-    }
+    for (unsigned i = 0; i < s->columns; i++)
+        json_array_append_new(names, rhi__json_text(s->keys[i]));
     rhi__json_begin(s->session);
     rhi__json_key(s->session, "columns", names);
     rhi__json_array(s->session, "rows");
@@ -353,8 +361,10 @@ static rhi_error *show_all(show *s, enum rhi_show_form form, int *status)
     s->is_left = calloc(s->columns + 1, sizeof *s->is_left);
     if (!s->widths || !s->is_left)
         return rhi__error_memory();
-    if (form == RHI_SHOW_JSON)
+    if (form == RHI_SHOW_JSON) {
+        RHI_TRY(make_keys(s));
         begin_json(s);
+    }
     if (form == RHI_SHOW_CSV)
         RHI_TRY(begin_csv(s));
     rhi_error *error = show_rows(s, form);
@@ -381,6 +391,7 @@ rhi_error *rhi__show(rhi_query *query, rhi_statement *statement, enum rhi_show_f
     drop_held(&s);
     free(s.held.items);
     free(s.widths);
+    free(s.keys);
     free(s.is_left);
     return error;
 }

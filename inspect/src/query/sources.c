@@ -55,9 +55,11 @@ static bool may_borrow(void *context, uint32_t index, const rhi_block *block,
                        const rhi_header *header, const uint8_t *bytes)
 {
     const borrowed_search *s = context;
+    const rhi_reader *reader = s->query->reader;
     (void)index, (void)block, (void)bytes;
-    return rhi__is_object(header->state) && header->type < s->query->reader->plan_count &&
-           s->query->reader->plans[header->type].has_borrowed;
+    /* a plan does not count the slot of the heap's own weak references */
+    return rhi__is_object(header->state) && header->type < reader->plan_count &&
+           (reader->plans[header->type].has_borrowed || reader->types.items[header->type].is_weak);
 }
 
 static rhi_error *look_at(void *context, uint32_t index, const rhi_object *object,
