@@ -141,7 +141,6 @@ static void start_observing(rh_heap *heap, const rh_heap_options *options)
     size_t asked = options->history_events, bytes = options->quarantine_bytes;
     bool is_sized = asked && asked < RH_HISTORY_OFF;
     size_t events = is_sized ? asked : 0;
-    heap->ring_grows_at = UINT64_MAX;
     while (asked != RH_HISTORY_OFF && !rh__history_start(heap, events))
         events /= 2; /* with 0 it has room in any case */
     if (is_sized && events < asked)
@@ -162,7 +161,11 @@ static void start_observing(rh_heap *heap, const rh_heap_options *options)
 static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
 {
     rh__process_init();
-    rh__mapping *mapping = rh__map_heap(sizeof(rh_heap));
+    size_t events = options->history_events;
+    bool has_room = events == 0 || events == RH_HISTORY_ALL;
+    rh__mapping *mapping = rh__map_heap(sizeof(rh_heap) + (has_room ? RH__RING_BYTES_MAX : 0));
+    if (!mapping && has_room)
+        mapping = rh__map_heap(sizeof(rh_heap)); /* its history stays small */
     if (!mapping)
         return NULL;
     rh_heap *heap = (rh_heap *)(void *)mapping;

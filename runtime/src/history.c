@@ -10,9 +10,10 @@
  * its block before it are whole, and so are all other blocks; what follows it in its block is what
  * is left of an older one. A slot is written before event_next moves on.
  *
- * The ring begins in the heap's control block. When births have made the heap larger it is made
- * twice as large, up to RING_BYTES_MAX: it has at most an eighth of the heap's memory. Recording an
- * event never asks for memory.
+ * The ring lies at the end of the heap's control block, in a mapping that has room for all that it
+ * may become. Of that it uses an eighth of the heap's memory at most. It becomes larger where it
+ * would begin anew: its blocks then lie in the order of time, and more of them follow. So neither
+ * an event nor a heap that grows asks the system for anything.
  *
  * Stacks, if asked for, are kept once each, in a hash table of stack_depth words an entry. They are
  * the program's: the runtime's own functions on top are left out. */
@@ -24,8 +25,6 @@
 
 #define EVENTS_MAX ((size_t)16 << 20)
 #define RING_HEADER (RH__MAPPING_DATA + sizeof(rh__ring))
-#define RING_BYTES_FIRST ((uint64_t)4096) /* of the first one in a mapping */
-#define RING_BYTES_MAX ((uint64_t)3 << 20)
 #define HEAP_BYTES ((uint64_t)16 << 10) /* control block and first pages of a chunk's header */
 #define STACKS_MAX (1u << 15)
 
@@ -100,51 +99,25 @@ static rh__ring *map_ring(rh_heap *heap, uint64_t capacity)
     return ring;
 }
 
-/* What touched_bytes must be for a ring of so many bytes. */
-static uint64_t heap_of_ring(uint64_t bytes)
+/* How many slots the ring may have now. */
+static uint64_t slots_for(const rh_heap *heap)
 {
-    return bytes > RING_BYTES_MAX ? UINT64_MAX : bytes * 8 - HEAP_BYTES;
-}
-
-/* The blocks of the old ring, the oldest first: so the new one is as if it had never been smaller.
- * Without memory all stays as it is. */
-void rh__history_grow(rh_heap *heap)
-{
-    rh__ring *old = heap->ring;
-    uint64_t bytes = RING_BYTES_FIRST;
-    while (bytes < RING_BYTES_MAX && heap_of_ring(bytes * 2) <= heap->touched_bytes)
-        bytes *= 2;
-    if (heap_of_ring(RING_BYTES_MAX) <= heap->touched_bytes)
-        bytes = RING_BYTES_MAX;
-    heap->ring_grows_at = heap_of_ring(bytes < RING_BYTES_MAX / 2 ? bytes * 2 : bytes / 2 * 3);
-    uint64_t block_bytes = RH__RING_BLOCK * sizeof(rh__event);
-    rh__ring *ring = map_ring(heap, (bytes - RING_HEADER) / block_bytes * RH__RING_BLOCK);
-    if (!ring)
-        return;
-    rh__event *from = slots_of(old), *to = slots_of(ring),
-              *block = heap->event_stop - RH__RING_BLOCK;
-    size_t behind = old->capacity - (size_t)(heap->event_stop - from);
-    uint64_t used = (uint64_t)(heap->event_next - block);
-    memcpy(to, heap->event_stop, behind * sizeof *to);
-    memcpy(to + behind, from, (size_t)(heap->event_next - from) * sizeof *to);
-    ring->filled = old->capacity - RH__RING_BLOCK + used;
-    uint64_t since_mark = (uint64_t)(heap->event_next - heap->event_mark);
-    RH__ORDER();
-    heap->ring = ring; /* event_next is in no slot of it: `filled` are valid */
-    RH__ORDER();
-    heap->event_next = to + ring->filled;
-    heap->event_stop = to + old->capacity;
-    heap->event_mark = heap->event_next - since_mark;
-    RH__ORDER();
-    unmap_ring(heap, old);
+    uint64_t bytes = (heap->touched_bytes + HEAP_BYTES) / 8 - sizeof(rh__ring);
+    uint64_t slots = bytes / (RH__RING_BLOCK * sizeof(rh__event)) * RH__RING_BLOCK;
+    return slots < heap->ring_slots_max ? slots : heap->ring_slots_max;
 }
 
 /* pre: event_next is at a block's end. */
 static void begin_block(rh_heap *heap, uint64_t number)
 {
-    rh__event *end = slots_of(heap->ring) + heap->ring->capacity;
-    if (heap->event_next == end)
-        heap->event_next = slots_of(heap->ring);
+    rh__ring *ring = heap->ring;
+    if (heap->event_next == slots_of(ring) + ring->capacity) {
+        uint64_t slots = slots_for(heap);
+        if (slots > ring->capacity)
+            ring->capacity = slots; /* what follows is all 0 */
+        else
+            heap->event_next = slots_of(ring);
+    }
     heap->event_stop = heap->event_next + RH__RING_BLOCK;
     RH__ORDER();
     put_mark(heap, number);
@@ -190,7 +163,10 @@ bool rh__history_start(rh_heap *heap, size_t events)
             return false;
         ring->capacity = blocks * RH__RING_BLOCK;
     }
-    heap->ring_grows_at = events ? UINT64_MAX : heap_of_ring(RING_BYTES_FIRST);
+    uint64_t room = heap->mapping.bytes - offsetof(rh_heap, first_events);
+    room = room < RH__RING_BYTES_MAX ? room : RH__RING_BYTES_MAX;
+    uint64_t blocks_max = room / sizeof(rh__event) / RH__RING_BLOCK;
+    heap->ring_slots_max = events ? 0 : blocks_max * RH__RING_BLOCK;
     heap->ring = ring;
     RH__ORDER();
     heap->event_next = slots_of(ring);
@@ -226,7 +202,6 @@ void rh__history_free(rh_heap *heap)
     rh__ring *ring = heap->ring;
     uint64_t *stacks = heap->stacks;
     heap->event_next = NULL;
-    heap->ring_grows_at = UINT64_MAX;
     heap->keeps_all = false;
     rh__trace_free(heap);
     RH__ORDER();

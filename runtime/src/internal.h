@@ -213,14 +213,17 @@ typedef struct rh__event {
 } rh__event;
 _Static_assert(sizeof(rh__event) == 24, "the size that rh_heap_options promises");
 
-/* Slots follow it. The first ring lies in the heap's control block, later ones in mappings. */
+/* Slots follow it. It lies in the heap's control block, or, if it was asked for by its size, in a
+ * mapping of its own. */
 typedef struct rh__ring {
     uint64_t capacity; /* slots; whole blocks */
-    uint64_t filled;   /* slots that came from the ring before it */
+    uint64_t filled;   /* slots that came from the ring before it: none */
 } rh__ring;
 
 #define RH__RING_BLOCK 32u
 #define RH__RING_FIRST (2 * RH__RING_BLOCK)
+/* What the slots of a ring in a control block may become. */
+#define RH__RING_BYTES_MAX (((size_t)3 << 20) - RH__RING_BLOCK * sizeof(rh__event))
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
@@ -352,11 +355,11 @@ struct rh_heap {
     uint64_t serial_end;
     uint64_t serial_first;
     uint64_t serials_taken;
-    uint64_t outer_place;   /* as `place`, of the call whose cascade runs */
-    rh__ring *ring;         /* NULL: no history */
-    rh__event *event_mark;  /* the newest one */
-    uint64_t ring_grows_at; /* touched_bytes */
-    uint64_t touched_bytes; /* of slots that were ever used, in mapped chunks */
+    uint64_t outer_place;    /* as `place`, of the call whose cascade runs */
+    rh__ring *ring;          /* NULL: no history */
+    rh__event *event_mark;   /* the newest one */
+    uint64_t ring_slots_max; /* that there is room for; 0: it does not grow */
+    uint64_t touched_bytes;  /* of slots that were ever used, in mapped chunks */
     rh__root *roots;
     uint64_t roots_capacity;
     uint64_t roots_used; /* entries that are not 0, removed ones included */
@@ -383,7 +386,7 @@ struct rh_heap {
     uint32_t poisons;       /* freed slots are filled */
     uint32_t weak_changing; /* weak_table, flags and references are being joined or parted */
     rh__ring first_ring;
-    rh__event first_events[RH__RING_FIRST];
+    rh__event first_events[RH__RING_FIRST]; /* and more, as far as the mapping goes */
 };
 _Static_assert(offsetof(rh_heap, first_events) == offsetof(rh_heap, first_ring) + sizeof(rh__ring),
                "slots follow their ring");
@@ -977,8 +980,6 @@ void rh__history_recall(const rh_heap *heap, const rh_object *object, rh__recall
 #define RH__EVENT_STACK ((uint64_t)1 << 50)
 #define RH__EVENT_WHAT(kind, death) ((uint64_t)(kind) | (uint64_t)(death) << RH__EVENT_DEATH_SHIFT)
 
-/* Makes the ring larger: touched_bytes is not below ring_grows_at any more. */
-void rh__history_grow(rh_heap *heap);
 /* Goes on behind an event that filled its block, or that another thread wrote. */
 void rh__history_turn(rh_heap *heap);
 /* Whatever is no death that takes the short way. A death whose place is 0: an earlier event has it.

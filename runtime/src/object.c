@@ -155,8 +155,6 @@ static rh_object *object_new(rh_heap *heap, rh_type *type, size_t bytes, size_t 
     }
     if (RH__UNLIKELY(heap->is_on_valgrind))
         rh__valgrind_birth(heap, object, bytes);
-    if (RH__UNLIKELY(heap->touched_bytes >= heap->ring_grows_at))
-        rh__history_grow(heap);
     if (RH__UNLIKELY(is_traced))
         rh__trace_birth(heap, object);
     rh__history(heap, RH_EVENT_ALLOC, object);

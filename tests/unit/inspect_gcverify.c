@@ -358,6 +358,23 @@ START_TEST(bad_type)
 }
 END_TEST
 
+/* A tombstone that was written over: what is wrong with it is told, once. */
+START_TEST(bad_tombstones)
+{
+    sound *s = start(_i);
+    fake_free_object(s->second, s->far, RH_DEATH_RELEASE);
+    set_root(s, 3, 0);
+    s->objects--;
+    must_be_sound(s);
+    fake_put(s->w.t, member(s, s->far, RH_MC_object_type), 999, 2);
+    must_find_some(s, "bad_type", 1, s->far, "?#2", "type index 999 is none of the");
+    fake_put(s->w.t, member(s, s->far, RH_MC_object_type), s->w.node, 2);
+    must_be_sound(s);
+    fake_serial_put(s->w.space, s->far, 0);
+    must_find(s, "bad_serial", s->far, "node#0", "its serial is 0");
+}
+END_TEST
+
 START_TEST(bad_counts)
 {
     sound *s = start(_i);
@@ -793,10 +810,11 @@ RUN_TESTS("inspect_gcverify", a_sound_heap_has_no_problem, over_release, root_wi
           one_slot_registered_with_two_heaps_is_one_root, bad_roots,
           a_root_that_is_missing_from_the_core_is_no_problem_but_missing, bad_links,
           a_weak_field_holds_weak_references_alone, shared_objects_may_be_held_from_any_heap,
-          bad_type, bad_counts, bad_bitmap, written_after_free, bad_serial, duplicate_serial,
-          bad_candidates, a_release_under_way_may_have_counted_one_candidate, bad_weak_references,
-          weak_references_in_motion_are_not_judged, a_count_of_the_runtime_covers_no_field,
-          a_bad_table_of_weak_references, a_table_entry_names_the_reference,
+          bad_type, bad_tombstones, bad_counts, bad_bitmap, written_after_free, bad_serial,
+          duplicate_serial, bad_candidates, a_release_under_way_may_have_counted_one_candidate,
+          bad_weak_references, weak_references_in_motion_are_not_judged,
+          a_count_of_the_runtime_covers_no_field, a_bad_table_of_weak_references,
+          a_table_entry_names_the_reference,
           a_heap_without_a_published_table_is_checked_by_its_objects, bad_sizes,
           a_vector_that_is_missing_from_the_core_is_no_problem_but_missing, damaged_metadata,
           a_heap_inside_a_collection_is_not_judged, rows_are_cut_and_totals_are_not, one_heap_alone,

@@ -425,6 +425,26 @@ START_TEST(what_one_question_could_not_read_is_not_told_with_the_next)
 }
 END_TEST
 
+/* As a birth leaves the header between two instructions: freed for no reason, and of no type. */
+START_TEST(a_slot_in_the_midst_of_a_birth_is_neither_freed_nor_never_used)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    fake_word(w.heap, a, 0x90000000u);
+    fake_flags(w.heap, a, RH_FLAG_FREED);
+    fake_put(w.t, a + w.space->c[RH_MC_object_type], 0, 2);
+    json_t *json = ask(&w, "objat", "", a);
+    ck_assert_str_eq(fake_string(json, "status"), "unused");
+    ck_assert_uint_eq(fake_size(json, "previous"), 0);
+    ck_assert(json_is_false(fake_at(json, "complete")));
+    ck_assert_has(w.t->out.bytes, "an object is just being born there");
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, " is a slot of heap 1 without an object");
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(a_tombstone_without_history_still_names_its_object)
 {
     world w = world_new(_i);
@@ -605,11 +625,11 @@ START_TEST(a_registered_root_is_an_operand_where_nothing_else_is_called_so)
 }
 END_TEST
 
-RUN_TESTS("inspect_objat", every_address_has_a_status, an_object_is_described,
-          the_line_that_made_an_object_is_named, a_runtime_without_sites_is_read_as_before,
-          a_pointer_to_a_field_names_the_field, special_states_are_told,
-          a_count_in_motion_is_provisional, a_tombstone_and_events_name_earlier_tenants,
-          a_ring_bounds_time_and_thread_of_its_events,
+RUN_TESTS("inspect_objat", a_slot_in_the_midst_of_a_birth_is_neither_freed_nor_never_used,
+          every_address_has_a_status, an_object_is_described, the_line_that_made_an_object_is_named,
+          a_runtime_without_sites_is_read_as_before, a_pointer_to_a_field_names_the_field,
+          special_states_are_told, a_count_in_motion_is_provisional,
+          a_tombstone_and_events_name_earlier_tenants, a_ring_bounds_time_and_thread_of_its_events,
           a_ring_that_went_round_has_no_event_twice_or_torn,
           who_gave_the_last_count_away_inside_of_a_finalizer_is_the_place_of_the_death,
           a_ring_just_made_has_what_it_was_filled_with, a_damaged_ring_is_said_to_be_damaged,

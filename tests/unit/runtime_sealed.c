@@ -2,6 +2,7 @@
  * opens no file and asks for no memory.
  *
  * Invariant: each test runs in a child that the kernel kills at the first such request. */
+#include "runtime_ring.h"
 #include "runtime_test.h"
 
 #include <linux/filter.h>
@@ -76,21 +77,52 @@ static void release_of_traced_type(void)
     rh_release(a);
 }
 
-/* Fewer than a chunk has room for; with all of its history's memory from the start. */
+/* Fewer than a chunk has room for. Most of them die: a history that can grow does. */
 static void births(const rh_heap_options *options)
 {
+    enum { COUNT = 3000 };
+    static node *made[COUNT];
     rh_heap *heap = rh_heap_create(options);
     new_node(heap, &node_type, 1);
+    uint64_t capacity = ring_capacity(heap);
     seal();
-    for (int i = 0; i < 3000; i++) {
-        new_node(heap, &node_type, i);
-        rh_release(new_node(heap, &node_type, i));
-    }
+    for (int i = 0; i < COUNT; i++)
+        made[i] = new_node(heap, &node_type, i);
+    for (int i = 0; i < COUNT; i++)
+        rh_release(made[i]);
+    if (!options && ring_capacity(heap) < 4 * capacity)
+        _exit(73);
+}
+
+static void births_by_default(void)
+{
+    births(NULL);
+}
+
+static void births_of_all(void)
+{
+    births(&(rh_heap_options){.history_events = RH_HISTORY_ALL});
 }
 
 static void births_with_memory(void)
 {
     births(&(rh_heap_options){.history_events = 1000});
+}
+
+/* Several chunks of small objects, once before the program shut itself in, and once more. */
+static void births_as_before(void)
+{
+    enum { COUNT = 300000 };
+    static node *made[COUNT];
+    rh_heap *heap = rh_heap_create(NULL);
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < COUNT; i++)
+            made[i] = new_node(heap, &node_type, i);
+        for (int i = 0; i < COUNT; i++)
+            rh_release(made[i]);
+        if (turn == 0)
+            seal();
+    }
 }
 
 static void births_without_history(void)
@@ -147,13 +179,24 @@ START_TEST(nor_objects_of_a_traced_type)
 }
 END_TEST
 
-START_TEST(births_ask_for_nothing_where_the_history_has_its_memory)
+START_TEST(births_ask_for_nothing_while_there_is_memory_for_objects)
 {
+    survives(births_by_default);
+    survives(births_of_all);
     survives(births_with_memory);
     survives(births_without_history);
 }
 END_TEST
 
-RUN_TESTS("runtime_sealed", births_ask_for_nothing_where_the_history_has_its_memory,
-          a_death_with_its_stack_asks_for_nothing, nor_in_a_thread_that_took_the_heap_over,
-          counts_of_a_traced_object_ask_for_nothing, nor_objects_of_a_traced_type)
+START_TEST(nor_do_as_many_as_died_before)
+{
+#ifndef REFHEAP_GC_STRESS /* each birth validates the heap */
+    survives(births_as_before);
+#endif
+}
+END_TEST
+
+RUN_TESTS("runtime_sealed", births_ask_for_nothing_while_there_is_memory_for_objects,
+          nor_do_as_many_as_died_before, a_death_with_its_stack_asks_for_nothing,
+          nor_in_a_thread_that_took_the_heap_over, counts_of_a_traced_object_ask_for_nothing,
+          nor_objects_of_a_traced_type)
