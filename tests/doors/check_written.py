@@ -93,8 +93,18 @@ def check_python(door, subject, ways):
         script.ask("objat", truth["float"], lambda document: same("the float", document["object"]["value"], str(number)))
         script.ask("objat", truth["holder"], lambda document: same("its holder", document["object"]["value"], "{value: %s}" % number))
 
+    def is_at(places):
+        script.ask("refs", truth["items"][1], lambda document: same("where it is in the list", [
+            row["name"] for row in document["referrers"] if row["from"] == truth["list"]], places))
+
+    first, second = (int(each, 16) for each in truth["items"])
     holds(4.5)
+    is_at(["[1]"])
     for way in range(len(ways)):
+        script.write(way, truth["table"], second)
+        is_at(["[0]", "[1]"])
+        script.write(way, truth["table"], first)
+        is_at(["[1]"])
         for number in (77.25, -0.125 - way, 4.5):
             script.write(way, int(truth["float"], 16) + FLOAT, struct.unpack("<Q", struct.pack("<d", number))[0])
             holds(number)

@@ -1,8 +1,11 @@
-"""written_python.py - a Python program that rests, with a float that a debugger writes over.
+"""written_python.py - a Python program that rests, with a float and a list that a debugger writes over.
 
-    {"float": ADDRESS, "holder": ADDRESS}, the holder's attribute `value` is the float
+    {"float": ADDRESS, "holder": ADDRESS, "list": NAME, "items": [ADDRESS, ADDRESS], "table": ADDRESS}
+
+The holder's attribute `value` is the float; `table` is the memory of the list, whose items are two others.
 """
 
+import ctypes
 import os
 import sys
 
@@ -15,6 +18,14 @@ class Holder:
     pass
 
 
+TABLE = 24  # in a list: where its items are
 holder = Holder()
-holder.value = float("4.5")
-checkpoint("written", lambda: {"float": "%#x" % id(holder.value), "holder": "%#x" % id(holder)})
+holder.value, items = float("4.5"), [Holder(), Holder()]
+
+
+def describe():
+    return {"float": "%#x" % id(holder.value), "holder": "%#x" % id(holder), "list": "list@%#x" % id(items),
+            "items": ["%#x" % id(each) for each in items], "table": ctypes.c_uint64.from_address(id(items) + TABLE).value}
+
+
+checkpoint("written", describe)
