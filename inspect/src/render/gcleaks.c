@@ -180,8 +180,8 @@ static void print_count(const answer *a, const rhi_leak *leak)
     rhi__print(a->session, "\n");
 }
 
-/* Does the ledger tell who took its counts, or how to have that recorded? Of what nothing holds, and
- * of which nothing is recorded, its own fields tell more. */
+/* Does the ledger tell who took its counts, or how to have that recorded? Of what nothing holds,
+ * and of which nothing is recorded, its own fields tell more. */
 static bool ledger_tells(const answer *a, uint32_t index)
 {
     rhi_object object;
