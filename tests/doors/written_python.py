@@ -5,7 +5,6 @@
 The holder's attribute `value` is the float; `table` is the memory of the list, whose items are two others.
 """
 
-import ctypes
 import os
 import sys
 
@@ -23,9 +22,14 @@ holder = Holder()
 holder.value, items = float("4.5"), [Holder(), Holder()]
 
 
+def word(address):
+    memory = os.open("/proc/self/mem", os.O_RDONLY)  # the copy that describes reads its own
+    return int.from_bytes(os.pread(memory, 8, address), "little")
+
+
 def describe():
     return {"float": "%#x" % id(holder.value), "holder": "%#x" % id(holder), "list": "list@%#x" % id(items),
-            "items": ["%#x" % id(each) for each in items], "table": ctypes.c_uint64.from_address(id(items) + TABLE).value}
+            "items": ["%#x" % id(each) for each in items], "table": word(id(items) + TABLE)}
 
 
 checkpoint("written", describe)
