@@ -121,6 +121,11 @@ watched = Counted()
 reference = weakref.ref(watched, Watcher())
 
 
+def failing():
+    kept = in_module(".failed.__traceback__.tb_next.tb_frame.f_locals['kept']")
+    raise RuntimeError(kept is None)
+
+
 def enclosing():
     captured = in_module(".closed.__closure__[0].cell_contents")
     return lambda: captured
@@ -163,6 +168,10 @@ try:
     asynchronous_.__anext__().send(None)
 except StopIteration:
     pass
+try:
+    failing()
+except RuntimeError as failure_:
+    failed = failure_
 partial = functools.partial(int, Marker())
 of_variable = Marker()
 variable = contextvars.ContextVar("variable", default=of_variable)

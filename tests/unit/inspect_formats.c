@@ -186,6 +186,10 @@ START_TEST(errors_show_names_that_work_here)
     snprintf(spoken, sizeof spoken, "<shop.bag object at 0x%" PRIx64 ">", b.pair);
     must_have(fake_json_failure(b.w.t, "objat", spoken), at("pair", b.pair));
     must_have(fake_json_failure(b.w.t, "objat", "<shop.pair object at 0x>"), "cannot evaluate");
+    snprintf(spoken, sizeof spoken, "'<shop.pair object at 0x%" PRIx64 ">'", b.pair);
+    must_have(say(&b, "objat", spoken), " is pair@");
+    *strrchr(spoken, '\'') = '"'; /* not that with which it began */
+    must_have(fake_json_failure(b.w.t, "objat", spoken), "cannot evaluate");
     must_have(fake_json_failure(b.w.t, "objat", "<"), "cannot evaluate");
     world_free(&b.w);
 }

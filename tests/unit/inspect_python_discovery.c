@@ -444,6 +444,26 @@ START_TEST(exports_tell_of_what_cannot_be_read)
 }
 END_TEST
 
+/* 3.7 has a _PyRuntime, too, and no version beside it. */
+START_TEST(an_older_one_is_told_by_the_name_of_its_file)
+{
+    static const char *const names[] = {"_PyRuntime", NULL};
+    scene s = scene_new(9);
+    memset(fake_bytes(s.t, s.p.runtime, 128), 0xa5, 128);
+    for (unsigned list = 0; list < 3; list++)
+        fake_put(s.t, s.p.interpreter + s.p.at.gc + 24 + list * 24, 0, 8);
+    fake_export(s.t, base, names, &s.p.runtime);
+    must_be_refused(s.t, "Python in libpython3.9.so.1.0 cannot be read: _PyRuntime does not lead "
+                         "to an interpreter of CPython 3.9 to 3.13 that leads back");
+    for (unsigned i = 0; i < s.t->segment_count; i++)
+        if (s.t->segments[i].path[0])
+            snprintf(s.t->segments[i].path, sizeof s.t->segments[i].path, "%s",
+                     "/usr/lib/libpython3.7m.so.1.0");
+    must_be_refused(s.t, "Python 3.7 in libpython3.7m.so.1.0" NOT_READ);
+    fake_target_free(s.t);
+}
+END_TEST
+
 START_TEST(an_ended_python_is_told)
 {
     static const char *const names[] = {"_PyRuntime", NULL};
@@ -680,7 +700,8 @@ RUN_TESTS("inspect_python_discovery", each_version_is_found_by_its_looks,
           a_cache_that_lies_elsewhere_is_noticed, a_list_that_is_being_changed_is_no_damage,
           a_place_that_leads_nowhere_is_no_python, a_version_that_is_not_read_is_told,
           an_older_one_is_told_by_its_lists, exports_tell_of_what_cannot_be_read,
-          an_ended_python_is_told, an_overwritten_runtime_is_told_where_no_symbol_is,
+          an_older_one_is_told_by_the_name_of_its_file, an_ended_python_is_told,
+          an_overwritten_runtime_is_told_where_no_symbol_is,
           overwritten_data_of_what_is_called_python_is_told,
           another_heap_answers_with_the_line_beside_it, a_program_with_both_answers_for_both,
           any_word_may_hold_anything, memory_that_a_core_claims_and_lacks_is_passed_at_once,

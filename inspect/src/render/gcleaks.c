@@ -188,8 +188,19 @@ static void print_count(const answer *a, const rhi_leak *leak)
     rhi__print(a->session, "\n");
 }
 
-/* What to ask next: nothing holds what is lost, so its own fields tell more, or where it was made.
- */
+/* Does the ledger tell who took its counts, or how to have that recorded? Of what nothing holds,
+ * and of which nothing is recorded, its own fields tell more. */
+static bool ledger_tells(const answer *a, uint32_t index)
+{
+    rhi_object object;
+    rhi_trace trace;
+    if (!rhi__object_at_index(a->session, a->reader, index, &object))
+        return false;
+    rhi__trace(a->reader, object.heap, &trace);
+    return object.traced || (trace.can != RHI_TRACE_NEVER && rhi__found(a->graph, index) > 0);
+}
+
+/* What to ask next: who took the counts of what is lost, or what it is, or where it was made. */
 static void print_next(const answer *a, const rhi_leak *leak, const char *id, bool has_birth)
 {
     uint64_t start, end;
@@ -198,6 +209,8 @@ static void print_next(const answer *a, const rhi_leak *leak, const char *id, bo
     if (leak->block != RHI_NO_BLOCK) {
         rhi__malloc_range(rhi__malloc_graph_known(a->session), leak->block, &start, &end);
         rhi__print(a->session, "  next: objat 0x%" PRIx64 "\n", start);
+    } else if (rhi__leak_is_lost(leak) && ledger_tells(a, a->leaks->members[leak->first])) {
+        rhi__print(a->session, "  next: refs --ledger %s%s\n", heap, id);
     } else if (rhi__leak_is_lost(leak) &&
                rhi__found(a->graph, a->leaks->members[leak->first]) == 0) {
         rhi__print(a->session, "  next: objat %s%s%s\n", heap, has_birth ? "--history " : "", id);

@@ -24,20 +24,25 @@ static bool parse_id(const char *operand, char type[RHI_NAME_SIZE], uint64_t *se
 }
 
 /* `type@0xaddress`, as objects of formats without serials are called: true, with both read. Also in
- * the brackets in which values show it, and as it stands in logs: `<app.User object at 0x7f…>`. */
+ * the brackets in which values show it, and as it stands in logs: `<app.User object at 0x7f…>`, in
+ * quotes or without. */
 static bool parse_place(const char *operand, char type[RHI_NAME_SIZE], uint64_t *address)
 {
     static const char words[] = " object at ";
+    char quote = *operand == '\'' || *operand == '"' ? *operand : '\0',
+         closing[] = {'>', quote, '\0'};
+    operand += quote != '\0';
     bool in_brackets = *operand == '<';
     const char *name = operand + in_brackets, *spoken = in_brackets ? strstr(name, words) : NULL,
                *at = spoken ? spoken : strrchr(name, '@'),
                *number = at ? at + (spoken ? sizeof words - 1 : 1) : "";
     char *end;
-    if (strncmp(number, "0x", 2) != 0 || !isxdigit((unsigned char)number[2]))
+    if ((quote && !in_brackets) || strncmp(number, "0x", 2) != 0 ||
+        !isxdigit((unsigned char)number[2]))
         return false;
     errno = 0;
     *address = strtoull(number, &end, 16);
-    if (strcmp(end, in_brackets ? ">" : "") != 0 || errno)
+    if (strcmp(end, in_brackets ? closing : "") != 0 || errno)
         return false;
     rhi__cut_name(name, (size_t)(at - name), type);
     return true;

@@ -14,6 +14,7 @@
 
 #include <elf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -166,18 +167,36 @@ static bool take(search *s, uint64_t address, unsigned oldest)
 
 /* ---- exported symbols ----------------------------------------------------------------------- */
 
+/* Of "python3.11", "libpython3.11d.so.1.0"; -1: it is not called as a Python is. */
+static int minor_in_name(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    name += strncmp(name, "lib", 3) == 0 ? 3 : 0;
+    if (strncmp(name, "python3.", 8) != 0)
+        return -1;
+    const char *minor = name + 8, *rest = minor + strspn(minor, "0123456789");
+    size_t digits = (size_t)(rest - minor);
+    rest += strspn(rest, "dmt"); /* debug, pymalloc (3.7), free-threaded */
+    return digits && digits < 4 && (!*rest || strncmp(rest, ".so", 3) == 0) ? atoi(minor) : -1;
+}
+
 /* The _PyRuntime that a module exports was not taken: why? From 3.11 on the module has its version,
- * too. */
+ * too; before, its name may tell. */
 static void explain(search *s, uint64_t start, uint64_t address)
 {
-    char version[32] = "Python";
+    char version[32] = "Python", module[RHI_NAME_SIZE];
     unsigned minor = PY_MINOR_MIN;
     uint64_t at;
     uint32_t hex;
+    rhi__py_module_name(s->memory, start, module);
     if (rhi__module_symbol(s->memory, start, "Py_Version", &at) &&
         rhi__memory_read(s->memory, at, &hex, sizeof hex) == sizeof hex && hex >> 24 == 3) {
         minor = hex >> 16 & 255;
         snprintf(version, sizeof version, "Python 3.%u.%u", minor, hex >> 8 & 255);
+    } else if (minor_in_name(module) >= 0 && minor_in_name(module) < PY_MINOR_MIN) {
+        minor = (unsigned)minor_in_name(module);
+        snprintf(version, sizeof version, "Python 3.%u", minor);
     }
     if (rhi__py_offsets(minor))
         refuse_runtime(s, address, minor, version);
@@ -219,20 +238,6 @@ static bool is_private_writable(const rhi_region *region)
     return region->flags & RHI_REGION_WRITE && !(region->flags & RHI_REGION_SHARED);
 }
 
-/* "python3.11", "libpython3.11d.so.1.0" */
-static bool is_named_python(const char *path)
-{
-    const char *name = strrchr(path, '/');
-    name = name ? name + 1 : path;
-    name += strncmp(name, "lib", 3) == 0 ? 3 : 0;
-    if (strncmp(name, "python3.", 8) != 0)
-        return false;
-    const char *minor = name + 8, *rest = minor + strspn(minor, "0123456789");
-    bool has_number = rest > minor;
-    rest += strspn(rest, "dt"); /* debug, free-threaded */
-    return has_number && (!*rest || strncmp(rest, ".so", 3) == 0);
-}
-
 /* Nothing is found in the data of what is called so: it may be none, and it may have been one. */
 static void refuse_named(search *s)
 {
@@ -241,7 +246,7 @@ static void refuse_named(search *s)
     for (uint64_t i = 0; i < map->regions.count; i++) {
         const rhi_region *region = &map->regions.items[i];
         if (!rhi__region_is_file(region) || !is_private_writable(region) ||
-            !is_named_python(region->path))
+            minor_in_name(region->path) < 0)
             continue;
         rhi__py_module_name(s->memory, region->start, module);
         rhi__reader_refuse(s->reader,

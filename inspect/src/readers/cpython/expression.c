@@ -215,6 +215,7 @@ static const struct {
                {PY_WEAKREF, " __callback__ "},
                {PY_DESCRIPTOR, " __objclass__ __name__ "},
                {PY_EXCEPTION, " args __traceback__ __context__ __cause__ __notes__ "},
+               {PY_TRACEBACK, " tb_next tb_frame "},
                {PY_LRU_CACHE, " __wrapped__ "},
                {PY_CONTEXT_VAR, " name "},
                {PY_ELEMENT, " tag text tail "}};

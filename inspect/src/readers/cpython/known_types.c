@@ -32,6 +32,7 @@ static const struct {
                {"coroutine", PY_GENERATOR},
                {"async_generator", PY_GENERATOR},
                {"frame", PY_FRAME},
+               {"traceback", PY_TRACEBACK},
                {"module", PY_MODULE},
                {"weakref", PY_WEAKREF},
                {"weakproxy", PY_WEAKREF},

@@ -119,6 +119,8 @@ static const place places[] = {
     {PY_EXCEPTION, 11, END, 40, "__traceback__"},
     {PY_EXCEPTION, 11, END, 48, "__context__"},
     {PY_EXCEPTION, 11, END, 56, "__cause__"},
+    {PY_TRACEBACK, ALL, END, 16, "tb_next"},
+    {PY_TRACEBACK, ALL, END, 24, "tb_frame"},
     {PY_ORDERED_DICT, ALL, END, 96, "__dict__"},
     {PY_LRU_CACHE, ALL, END, 72, "cache"},
     {PY_LRU_CACHE, ALL, END, 88, "__wrapped__"},

@@ -138,6 +138,7 @@ enum py_layout {
     PY_WEAKREF,
     PY_DESCRIPTOR,
     PY_EXCEPTION,
+    PY_TRACEBACK,
     PY_DEQUE,
     PY_LRU_CACHE,
     PY_LRU_LINK,
