@@ -556,8 +556,9 @@ START_TEST(where_vectors_lie_is_seen_while_the_graph_is_made)
     a->w.t->target.read = watching_read;
     a->w.t->state++;
     json_t *json = ask(&a->w, "gcgraph", "", bag);
-    /* for references, for words that no field declares, for thread-locals; not for vectors */
-    ck_assert_uint_le(watched_reads, 3);
+    /* for references, for words that no field declares, for those in other forms, for
+     * thread-locals; not for vectors */
+    ck_assert_uint_le(watched_reads, 4);
     ck_assert_uint_eq(fake_size(json, "cycles"), 1);
     json_decref(json);
     for (unsigned i = 0; i < 2; i++) { /* without the graph, too */
@@ -713,6 +714,52 @@ START_TEST(words_with_marks_hold)
     ck_assert_str_eq(only_leak(a, &block), "lost_reference");
     fake_register(t, "rbx", boxed);
     ck_assert_str_eq(only_leak(a, &block), "none");
+    arena_free(a);
+}
+END_TEST
+
+/* Of what an object has, a number, bytes, and what no field declares may be a pointer in some form.
+ */
+START_TEST(words_inside_of_objects_hold_in_any_form)
+{
+    static const fake_field fields[] = {FAKE_ONE("number", RH_KIND_UINT, 0, 8),
+                                        FAKE_ONE("name", RH_KIND_BYTES, 8, 16),
+                                        FAKE_STRONG("next", 24)};
+    arena *a = arena_new(_i, &forms[0]);
+    fake_target *t = a->w.t;
+    uint32_t type = fake_type(a->w.space, "value", 64, fields, 3);
+    uint64_t holder = fake_new(a->w.heap, type, 1, 0), lonely = new_node(&a->w, 1), block,
+             boxed = lonely | 0xfffcull << 48;
+    const struct {
+        uint64_t offset, value;
+        bool holds;
+    } ways[] = {{0, lonely, true},
+                {0, boxed, true},
+                {11, lonely, true},
+                {32, boxed, true},
+                {43, lonely, true},
+                {56, boxed, true},
+                {0, boxed + 8, false} /* not the object's address */};
+    fake_put(t, module + FAKE_MODULE_DATA + 0x3008, holder, 8);
+    for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
+        uint64_t place = fake_slot(a->w.space, holder, ways[i].offset);
+        fake_put(t, place, ways[i].value, 8);
+        const char *cause = only_leak(a, &block);
+        if (strcmp(cause, ways[i].holds ? "none" : "lost_reference") != 0)
+            ck_abort_msg("way %u: %s", i, cause);
+        json_t *json = ask(&a->w, "refs", "--in --path", lonely);
+        ck_assert_uint_eq(fake_size(json, "referrers"), ways[i].holds);
+        if (ways[i].holds) {
+            ck_assert_str_eq(fake_string(json, "referrers.0.kind"), "undeclared");
+            ck_assert_str_eq(fake_string(json, "referrers.0.address"), text_of(place));
+        }
+        json_decref(json);
+        fake_put(t, place, 0, 8);
+    }
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
+    /* what only its own words hold is lost all the same */
+    fake_put(t, fake_slot(a->w.space, lonely, NODE_BODY - 8), boxed, 8);
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
     arena_free(a);
 }
 END_TEST
@@ -882,8 +929,8 @@ START_TEST(a_block_that_only_a_vector_register_leads_to_is_possible)
 END_TEST
 
 RUN_TESTS("inspect_words", words_at_any_place_hold, words_with_marks_hold,
-          a_marked_word_in_a_vector_register_is_possible, a_word_may_lie_in_two_mappings,
-          a_block_that_only_a_vector_register_leads_to_is_possible,
+          words_inside_of_objects_hold_in_any_form, a_marked_word_in_a_vector_register_is_possible,
+          a_word_may_lie_in_two_mappings, a_block_that_only_a_vector_register_leads_to_is_possible,
           blocks_in_use_hold_and_free_ones_do_not, a_block_with_a_mapping_of_its_own,
           a_damaged_arena_loses_no_word, free_lists_that_go_in_circles_end,
           arenas_that_claim_the_same_memory_are_not_believed,

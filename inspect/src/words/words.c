@@ -5,6 +5,7 @@
 #include "base/search.h"
 #include "base/array.h"
 #include "heap/objects.h"
+#include "words/inner.h"
 #include "words/pieces.h"
 
 #include <inttypes.h>
@@ -17,15 +18,16 @@ enum {
     PROBLEMS_KEPT = 200,
     AT_ROOT = -1,
     AT_REGISTER = -2,
-    AT_KERNEL = -3
+    AT_KERNEL = -3,
+    AT_OBJECT = -4
 };
 
 /* One word into the heap. */
 typedef struct record {
     uint64_t address, value;
-    int32_t part; /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL */
-    /* of the root, register or kernel's word; in malloc memory and raw slots: words from the
-     * beginning of the block or slot */
+    int32_t part; /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL, AT_OBJECT */
+    /* of the root, register, kernel's word or object that it is in; in malloc memory and raw slots:
+     * words from the beginning of the block or slot */
     uint32_t index;
 } record;
 _Static_assert(sizeof(record) == 24, "a million of them shall stay small");
@@ -100,6 +102,11 @@ static rhi_error *visit_record(scan *s, const record *hit)
         holder.lwp = rhi__register_lwp(s->reader->memory, hit->index);
     } else if (hit->part == AT_KERNEL) {
         holder.kind = RHI_HOLDER_KERNEL;
+    } else if (hit->part == AT_OBJECT) {
+        holder.kind = RHI_HOLDER_UNDECLARED;
+        holder.index = 0;
+        holder.from = rhi__object_address(s->reader, hit->index);
+        holder.in_live = true;
     } else {
         const rhi_part *part = &s->words->map.parts.items[hit->part];
         holder.kind = part->kind;
@@ -418,6 +425,13 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
     return NULL;
 }
 
+static rhi_error *check_inner(void *context, uint32_t index, uint64_t address, uint64_t value)
+{
+    scan *s = context;
+    record hit = {.address = address, .value = value, .part = AT_OBJECT, .index = index};
+    return s->found(s, &hit);
+}
+
 static rhi_error *scan_all(scan *s)
 {
     rhi_scratch scratch = {0};
@@ -431,6 +445,8 @@ static rhi_error *scan_all(scan *s)
     for (uint64_t i = 0; i < s->words->map.parts.count && i < INT32_MAX && !error; i++)
         error = scan_part(s, (int32_t)i, &scratch);
     rhi__scratch_free(&scratch);
+    if (!error && is_packed(s))
+        error = rhi__each_inner_word(s->session, s->reader, s->low, s->high, check_inner, s);
     return error;
 }
 

@@ -40,9 +40,10 @@ rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint6
                                  void *context);
 /* Words outside the heap, and registers, that hold the address of an object between low and high
  * in another form than others do: at addresses that are no multiple of 8, as packed structs and
- * records of arrays have them, or with marks in the upper bits, as interpreters have them. They are
- * asked last, where a count has no owner yet: each is as good an owner as any other word. The
- * value of such a row is the address alone. */
+ * records of arrays have them, or with marks in the upper bits, as interpreters have them. Such
+ * words inside of objects, too, and those of plain data (inner.h). They are asked last, where a
+ * count has no owner yet: each is as good an owner as any other word. The value of such a row is
+ * the address alone. */
 rhi_error *rhi__each_packed_word(rhi_session *session, rhi_reader *reader, uint64_t low,
                                  uint64_t high, rhi_holder_visitor visit, void *context);
 /* A raw slot, or a block of malloc. is_taken: an object has slots there. */
