@@ -46,19 +46,24 @@ static bool is_worth(const search *s, const rhi_header *header)
            (!type->has_code || type->has_raw_words || type->lends_bytes);
 }
 
-/* Words that lie and look as slots do are worth a look where there may be plain data. */
-static bool may_be_plain(const search *s, uint32_t number, uint64_t at)
+/* Words that lie and look as slots do are worth a look where there may be plain data. An object of
+ * C code's may also hold itself, which its format takes for no slot: as ctypes' functions do. */
+static bool may_be_plain(const search *s, uint32_t index, uint32_t number, uint64_t word,
+                         uint64_t at)
 {
     const rhi_type *type = &s->reader->types.items[number];
-    return type->has_code ? type->lends_bytes
-                          : at < TOLD_WORDS * WORD && s->plain[number] >> at / WORD & 1;
+    if (!type->has_code)
+        return at < TOLD_WORDS * WORD && s->plain[number] >> at / WORD & 1;
+    return type->lends_bytes ||
+           (type->has_raw_words && word == rhi__object_address(s->reader, index));
 }
 
-static bool leads_somewhere(const search *s, uint32_t type, const uint8_t *bytes, uint64_t at)
+static bool leads_somewhere(const search *s, uint32_t index, uint32_t type, const uint8_t *bytes,
+                            uint64_t at)
 {
     uint64_t word = rhi__load64(bytes + at);
     return (word & RHI_OBJECT_MASK) - s->low < s->high - s->low &&
-           (at % WORD || word & ~RHI_POINTER_MASK || may_be_plain(s, type, at));
+           (at % WORD || word & ~RHI_POINTER_MASK || may_be_plain(s, index, type, word, at));
 }
 
 static bool has_any(void *context, uint32_t index, const rhi_block *block, const rhi_header *header,
@@ -66,7 +71,6 @@ static bool has_any(void *context, uint32_t index, const rhi_block *block, const
 {
     const search *s = context;
     uint64_t size = block->slot_size, low = s->low, span = s->high - s->low;
-    (void)index;
     if (!is_worth(s, header))
         return false;
     for (uint64_t at = s->reader->heaps.items[block->heap].first_word & ~7ull; at + WORD <= size;
@@ -76,7 +80,7 @@ static bool has_any(void *context, uint32_t index, const rhi_block *block, const
         for (uint64_t i = 0; i < shifts; i++) /* without a branch: the common answer is no */
             any |= (rhi__load64(bytes + at + i) & RHI_OBJECT_MASK) - low < span;
         for (uint64_t i = 0; any && i < shifts; i++)
-            if (leads_somewhere(s, header->type, bytes, at + i))
+            if (leads_somewhere(s, index, header->type, bytes, at + i))
                 return true;
     }
     return false;
@@ -90,7 +94,7 @@ static rhi_error *visit_words(void *context, uint32_t index, const rhi_object *o
              word = s->reader->heaps.items[object->heap].first_word;
     for (uint64_t at = first > word ? first : word; at + WORD <= object->slot_size; at++) {
         uint64_t value = rhi__load64(bytes + at) & RHI_OBJECT_MASK;
-        if (!leads_somewhere(s, object->type, bytes, at))
+        if (!leads_somewhere(s, index, object->type, bytes, at))
             continue;
         uint32_t target = rhi__object_index(s->reader, value);
         if (target == RHI_NO_OBJECT || rhi__object_address(s->reader, target) != value)

@@ -155,7 +155,9 @@ static rhi_error *mark_owned(void *context, const rhi_holder *holder)
     bool is_weak = holder->kind == RHI_HOLDER_REGISTER &&
                    rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
     /* what only its own words hold is lost all the same */
-    if (index == RHI_NO_OBJECT || (inside_itself && rhi__found(s->graph, index) == 0) || is_weak)
+    bool is_alone = index != RHI_NO_OBJECT && rhi__found(s->graph, index) == 0 &&
+                    !rhi__bit(s->owners->owned, index);
+    if (index == RHI_NO_OBJECT || (inside_itself && is_alone) || is_weak)
         return NULL;
     if (is_in_block(holder))
         rhi__bit_set(s->in_block, index);
