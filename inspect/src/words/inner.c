@@ -43,7 +43,7 @@ static bool is_worth(const search *s, const rhi_header *header)
     const rhi_type *type =
         header->type < s->reader->types.count ? &s->reader->types.items[header->type] : NULL;
     return type && rhi__is_object(header->state) &&
-           (!type->has_code || type->has_raw_words || type->lends_bytes);
+           (!type->has_code || type->has_raw_words || type->has_bytes);
 }
 
 /* Words that lie and look as slots do are worth a look where there may be plain data. An object of
@@ -54,7 +54,7 @@ static bool may_be_plain(const search *s, uint32_t index, uint32_t number, uint6
     const rhi_type *type = &s->reader->types.items[number];
     if (!type->has_code)
         return at < TOLD_WORDS * WORD && s->plain[number] >> at / WORD & 1;
-    return type->lends_bytes ||
+    return type->has_bytes ||
            (type->has_raw_words && word == rhi__object_address(s->reader, index));
 }
 
@@ -73,17 +73,16 @@ static bool has_any(void *context, uint32_t index, const rhi_block *block, const
     uint64_t size = block->slot_size, low = s->low, span = s->high - s->low;
     if (!is_worth(s, header))
         return false;
-    for (uint64_t at = s->reader->heaps.items[block->heap].first_word & ~7ull; at + WORD <= size;
-         at += WORD) {
+    uint64_t at = s->reader->heaps.items[block->heap].first_word & ~7ull;
+    for (; at + 2 * WORD <= size; at += WORD) {
         bool any = false;
-        uint64_t shifts = size - at < 2 * WORD ? size - at - WORD + 1 : WORD;
-        for (uint64_t i = 0; i < shifts; i++) /* without a branch: the common answer is no */
+        for (uint64_t i = 0; i < WORD; i++) /* without a branch: the common answer is no */
             any |= (rhi__load64(bytes + at + i) & RHI_OBJECT_MASK) - low < span;
-        for (uint64_t i = 0; any && i < shifts; i++)
+        for (uint64_t i = 0; any && i < WORD; i++)
             if (leads_somewhere(s, index, header->type, bytes, at + i))
                 return true;
     }
-    return false;
+    return at + WORD <= size && leads_somewhere(s, index, header->type, bytes, at);
 }
 
 static rhi_error *visit_words(void *context, uint32_t index, const rhi_object *object,

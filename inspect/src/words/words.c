@@ -319,11 +319,12 @@ static rhi_error *scan_packed_bytes(scan *s, int32_t part, uint64_t address, con
     enum { WORD = 8 };
     uint64_t low = s->low, span = s->high - s->low, mask = s->mask;
     for (uint64_t at = 0; at + WORD <= size; at += WORD) {
-        uint64_t shifts = size - at < 2 * WORD ? size - at - WORD + 1 : WORD;
-        bool any = false;
-        for (uint64_t i = 0; i < shifts; i++) /* without a branch, as above */
-            any |= (rhi__load64(bytes + at + i) & mask) - low < span;
-        for (uint64_t i = 0; any && i < shifts; i++) {
+        unsigned shifts = at + 2 * WORD <= size ? WORD : 1; /* the last one has no more bytes */
+        bool any = shifts == 1;
+        if (!any)
+            for (unsigned i = 0; i < WORD; i++) /* without a branch, as above */
+                any |= (rhi__load64(bytes + at + i) & mask) - low < span;
+        for (unsigned i = 0; any && i < shifts; i++) {
             uint64_t word = rhi__load64(bytes + at + i), value = word & mask;
             if (value - low < span && (i || has_marks(word)) && is_object_address(s->reader, value))
                 RHI_TRY(check_word(s, part, address + at + i, value));
