@@ -10,7 +10,7 @@ import refheap_door as door
 from .names import frames_of, name_data_word, name_in_frame, value_number
 from .regions import core_regions, core_segments, mapping_regions
 from .state import Place, Setting, with_paths
-from .threads import integer, stopped_threads, thread_pointer, vector_names, vector_bytes
+from .threads import integer, mmx, stopped_threads, unlisted, vector_names, vector_bytes
 
 
 class Host:
@@ -74,8 +74,9 @@ class Host:
             for lwp, frame in stopped_threads():
                 names = [each.name for each in frame.architecture().registers("general")]
                 values = [(name, integer(frame.read_register(name))) for name in names]
-                values += thread_pointer(frame)
+                values += unlisted(frame)
                 values = [row for row in values if row[1] is not None]
+                values += mmx()
                 values += door.vector_words((name, data) for name in vector_names(frame) for data in vector_bytes(frame, name))
                 yield lwp, integer(frame.read_register("sp")) or 0, values
 

@@ -1,11 +1,14 @@
 """threads.py - the threads of the selected inferior, and their registers."""
 
 import contextlib
+import re
 
 import gdb
 import refheap_door as door
 
 THREAD_POINTERS = ("fs_base", "tpidr")  # by which Python before 3.11 knows its threads
+UNLISTED = THREAD_POINTERS + ("gs_base",) + tuple("k%d" % i for i in range(8))
+FLOAT = re.compile(r"\bR([0-7]): .*?0x[0-9a-f]{4}([0-9a-f]{16})\b")  # of "info float"
 
 
 def stopped_threads(asked=None):
@@ -30,11 +33,19 @@ def integer(value):
         return None
 
 
-def thread_pointer(frame):
-    """(name, number), which no list of registers has; nothing where there is none."""
-    for name in THREAD_POINTERS:
+def unlisted(frame):
+    """(name, number) of what the list of general registers does not have; nothing where there is none."""
+    for name in UNLISTED:
         with contextlib.suppress(ValueError, gdb.error):
             yield name, integer(frame.read_register(name))
+
+
+def mmx():
+    """(name, number) of each register of MMX that is not 0, of the selected thread: these are parts of the x87 ones."""
+    with contextlib.suppress(gdb.error):
+        for match in FLOAT.finditer(gdb.execute("info float", to_string=True)):
+            if int(match.group(2), 16):
+                yield "mm" + match.group(1), int(match.group(2), 16)
 
 
 def vector_names(frame):

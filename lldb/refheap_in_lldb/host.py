@@ -10,7 +10,7 @@ from .expressions import expression_value, looked_up, value_number
 from .files import file_path, mapped_core, mapped_end, size_of, status_number
 from .names import frames_of, name_data_word, namer
 from .regions import listed_regions
-from .registers import general_registers, vector_registers
+from .registers import general_registers, lone_registers, vector_registers
 
 
 class Host:
@@ -78,7 +78,7 @@ class Host:
         for thread in sorted(self.process, key=lambda each: each.GetThreadID()):
             frame = thread.GetFrameAtIndex(0)
             if frame.IsValid():
-                values = list(general_registers(frame)) + list(door.vector_words(vector_registers(frame)))
+                values = list(general_registers(frame)) + list(lone_registers(frame)) + list(door.vector_words(vector_registers(frame)))
                 yield thread.GetThreadID(), frame.GetSP(), values
 
     def evaluate(self, text):

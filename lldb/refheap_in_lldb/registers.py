@@ -1,9 +1,12 @@
 """registers.py - the registers of a frame."""
 
+import re
+
 import lldb
 import refheap_door as door
 
 ARM_NAMES = {"fp": "x29", "lr": "x30"}  # as everybody else calls them
+LONE = re.compile(r"(mm|k)[0-7]$")
 
 
 def general_registers(frame):
@@ -13,6 +16,14 @@ def general_registers(frame):
                 if register.GetByteSize() == 8:
                     name = register.GetName()
                     yield ARM_NAMES.get(name, name), register.GetValueAsUnsigned()
+
+
+def lone_registers(frame):
+    """Those of MMX, and the masks of AVX-512, that hold something."""
+    for register_set in frame.GetRegisters():
+        for register in register_set:
+            if LONE.match(register.GetName() or "") and register.GetByteSize() == 8 and register.GetValueAsUnsigned():
+                yield register.GetName(), register.GetValueAsUnsigned()
 
 
 def vector_registers(frame):

@@ -19,7 +19,8 @@ from launch import Question, Subject, Target, TIMEOUT_SECONDS, door_of, report, 
 PLACES = {
     "sealed": ("unknown", None), "no_access": ("unknown", None), "private_memfd": ("unknown", None),
     "shared_anonymous": ("unknown", None), "shared_memfd": ("unknown", None), "shared_shm": ("unknown", None),
-    "dontdump": ("unknown", None), "xmm": ("register", "xmm7[1]"), "epoll": ("kernel", "epoll fd 3, watching fd 4"),
+    "dontdump": ("unknown", None), "xmm": ("register", "xmm7[1]"),
+    "gs_base": ("register", "gs_base"), "mm3": ("register", "mm3"), "epoll": ("kernel", "epoll fd 3, watching fd 4"),
     "epoll_waits": ("kernel", "epoll fd 3, watching fd 4"), "timer": ("kernel", "sigev_value of timer 0"), "nowhere": None,
     "written_over": None,  # words of which a part was an address
     "xmm_in_libc": None,  # a leftover: no caller of libc keeps anything there

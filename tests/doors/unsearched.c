@@ -124,7 +124,8 @@ static void put(void)
     else if (strstr(kind, "memfd"))
         store(map(PROT_READ | PROT_WRITE, is_shared ? MAP_SHARED : MAP_PRIVATE,
                   file_of_memory("unsearched")));
-    else if (strncmp(kind, "xmm", 3) != 0 && strcmp(kind, "nowhere") != 0)
+    else if (strncmp(kind, "xmm", 3) != 0 && strcmp(kind, "mm3") != 0 &&
+             strcmp(kind, "gs_base") != 0 && strcmp(kind, "nowhere") != 0)
         store(map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1));
     if (strcmp(kind, "dontdump") == 0 && madvise(place, BYTES, MADV_DONTDUMP) != 0)
         abort();
@@ -156,12 +157,29 @@ static __attribute__((noinline, noreturn)) void wait_in_libc(void)
             pause();
 }
 
+#if defined(__x86_64__)
+/* Registers that compilers leave alone. */
+static __attribute__((noinline)) void load_other_register(void)
+{
+    enum { ARCH_PRCTL = 158, SET_GS = 0x1001 };
+    uintptr_t value = inverted, result = ARCH_PRCTL;
+    if (strcmp(kind, "gs_base") == 0)
+        __asm__ volatile("notq %1; syscall; xorl %k1, %k1"
+                         : "+a"(result), "+S"(value)
+                         : "D"((uintptr_t)SET_GS)
+                         : "rcx", "r11", "memory", "cc");
+    else if (strcmp(kind, "mm3") == 0)
+        __asm__ volatile("notq %0; movq %0, %%mm3; xorl %k0, %k0" : "+r"(value) : : "mm3", "cc");
+}
+#endif
+
 /* pause(), with nothing of the address in a register unless it is meant to be there. */
 static __attribute__((noinline, noreturn)) void wait_here(void)
 {
     if (strcmp(kind, "xmm_in_libc") == 0 || strcmp(kind, "epoll_waits") == 0)
         wait_in_libc();
 #if defined(__x86_64__)
+    load_other_register();
     uintptr_t value = strcmp(kind, "xmm") == 0 ? inverted : ~(uintptr_t)0;
     __asm__ volatile("notq %0; movq %0, %%xmm7; pslldq $8, %%xmm7; xorl %k0, %k0; pxor %%xmm0, "
                      "%%xmm0; pxor %%xmm1, %%xmm1;"

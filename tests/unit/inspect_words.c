@@ -556,8 +556,9 @@ START_TEST(where_vectors_lie_is_seen_while_the_graph_is_made)
     a->w.t->target.read = watching_read;
     a->w.t->state++;
     json_t *json = ask(&a->w, "gcgraph", "", bag);
-    /* for references, for words that no field declares, for thread-locals; not for vectors */
-    ck_assert_uint_le(watched_reads, 3);
+    /* for references, for words that no field declares, for those in other forms, for
+     * thread-locals; not for vectors */
+    ck_assert_uint_le(watched_reads, 4);
     ck_assert_uint_eq(fake_size(json, "cycles"), 1);
     json_decref(json);
     for (unsigned i = 0; i < 2; i++) { /* without the graph, too */
@@ -671,6 +672,134 @@ START_TEST(words_at_any_place_hold)
             json_decref(json);
             fake_put(t, place, old, 8);
         }
+    arena_free(a);
+}
+END_TEST
+
+/* As interpreters keep them: with a type or other marks in the bits that are no address. */
+START_TEST(words_with_marks_hold)
+{
+    arena *a = arena_new(_i, &forms[0]);
+    fake_target *t = a->w.t;
+    const uint64_t data = module + FAKE_MODULE_DATA + 0x3000;
+    uint64_t one = block_from_top(a, 0x60), two = block_from_top(a, 0x60),
+             lonely = new_node(&a->w, 1), block, boxed = lonely | 0xfffcull << 48;
+    const struct {
+        uint64_t place, value;
+        const char *cause, *kind;
+    } ways[] = {{data + 0x40, boxed, "none", "global"},
+                {data + 0x40, lonely | 0x00f3ull << 48 | 5, "none", "global"} /* and low ones */,
+                {data + 0x42, lonely | 0x1234ull << 48, "none", "global"} /* 6 bytes of it */,
+                {one + 0x10, boxed, "none", "foreign"},
+                {two + 0x10, boxed, "lost_block", "foreign"} /* nothing leads to this one */,
+                {stack + 0x1840, boxed, "none", "stack"},
+                {stack + 0x840, boxed, "lost_reference", NULL} /* below the stack pointer */,
+                {data + 0x40, boxed + 8, "lost_reference", NULL} /* not the object's address */};
+    fake_put(t, data, one, 8);
+    for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
+        uint64_t old = fake_get(t, ways[i].place, 8);
+        fake_put(t, ways[i].place, ways[i].value, 8);
+        const char *cause = only_leak(a, &block);
+        if (strcmp(cause, ways[i].cause) != 0)
+            ck_abort_msg("way %u: %s", i, cause);
+        json_t *json = ask(&a->w, "refs", "--in --path", lonely);
+        ck_assert_uint_eq(fake_size(json, "referrers"), ways[i].kind ? 1 : 0);
+        ck_assert_int_eq(fake_integer(json, "ledger.unexplained"),
+                         strcmp(ways[i].cause, "none") != 0);
+        if (ways[i].kind)
+            ck_assert_str_eq(fake_string(json, "referrers.0.kind"), ways[i].kind);
+        json_decref(json);
+        fake_put(t, ways[i].place, old, 8);
+    }
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
+    fake_register(t, "rbx", boxed);
+    ck_assert_str_eq(only_leak(a, &block), "none");
+    arena_free(a);
+}
+END_TEST
+
+/* Of what an object has, a number, bytes, and what no field declares may be a pointer in some form.
+ */
+START_TEST(words_inside_of_objects_hold_in_any_form)
+{
+    static const fake_field fields[] = {FAKE_ONE("number", RH_KIND_UINT, 0, 8),
+                                        FAKE_ONE("name", RH_KIND_BYTES, 8, 16),
+                                        FAKE_STRONG("next", 24)};
+    arena *a = arena_new(_i, &forms[0]);
+    fake_target *t = a->w.t;
+    uint32_t type = fake_type(a->w.space, "value", 64, fields, 3);
+    uint64_t holder = fake_new(a->w.heap, type, 1, 0), lonely = new_node(&a->w, 1), block,
+             boxed = lonely | 0xfffcull << 48;
+    const struct {
+        uint64_t offset, value;
+        bool holds;
+    } ways[] = {{0, lonely, true},
+                {0, boxed, true},
+                {11, lonely, true},
+                {32, boxed, true},
+                {43, lonely, true},
+                {56, boxed, true},
+                {0, boxed + 8, false} /* not the object's address */};
+    fake_put(t, module + FAKE_MODULE_DATA + 0x3008, holder, 8);
+    for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
+        uint64_t place = fake_slot(a->w.space, holder, ways[i].offset);
+        fake_put(t, place, ways[i].value, 8);
+        const char *cause = only_leak(a, &block);
+        if (strcmp(cause, ways[i].holds ? "none" : "lost_reference") != 0)
+            ck_abort_msg("way %u: %s", i, cause);
+        json_t *json = ask(&a->w, "refs", "--in --path", lonely);
+        ck_assert_uint_eq(fake_size(json, "referrers"), ways[i].holds);
+        if (ways[i].holds) {
+            ck_assert_str_eq(fake_string(json, "referrers.0.kind"), "undeclared");
+            ck_assert_str_eq(fake_string(json, "referrers.0.address"), text_of(place));
+        }
+        json_decref(json);
+        fake_put(t, place, 0, 8);
+    }
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
+    /* what only its own words hold is lost all the same */
+    fake_put(t, fake_slot(a->w.space, lonely, NODE_BODY - 8), boxed, 8);
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(a_marked_word_in_a_vector_register_is_possible)
+{
+    world w = world_new(_i);
+    uint64_t lonely = new_node(&w, 1);
+    fake_map(w.t, stack, 0x2000, RW, "[stack]");
+    fake_thread(w.t, 321, stack + 0x1000);
+    fake_register(w.t, "xmm3[0]", lonely | 0xfffcull << 48);
+    json_t *json = fake_json(w.t, "gcleaks", "");
+    ck_assert_uint_eq(fake_size(json, "leaks"), 0);
+    ck_assert_uint_eq(fake_size(json, "possible"), 1);
+    ck_assert_str_eq(fake_string(json, "possible.0.register"), "xmm3[0]");
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+/* Mappings that lie side by side are one piece of memory to the program that maps them. */
+START_TEST(a_word_may_lie_in_two_mappings)
+{
+    const uint64_t first = 0x7f4500000000, border = first + 0x1000;
+    arena *a = arena_new(_i, &forms[0]);
+    fake_target *t = a->w.t;
+    uint64_t lonely = new_node(&a->w, 1), block;
+    fake_map(t, first, 0x1000, RW, "");
+    fake_map(t, border, 0x1000, RW, "/dev/zero (deleted)");
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
+    for (unsigned shift = 1; shift < 8; shift++) {
+        fake_put(t, border - shift, lonely & ((1ull << shift * 8) - 1), shift);
+        fake_put(t, border, lonely >> shift * 8, 8 - shift);
+        const char *cause = only_leak(a, &block);
+        if (strcmp(cause, "none") != 0)
+            ck_abort_msg("shift %u: %s", shift, cause);
+        fake_put(t, border - 8, 0, 8);
+        fake_put(t, border, 0, 8);
+    }
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
     arena_free(a);
 }
 END_TEST
@@ -799,8 +928,9 @@ START_TEST(a_block_that_only_a_vector_register_leads_to_is_possible)
 }
 END_TEST
 
-RUN_TESTS("inspect_words", words_at_any_place_hold,
-          a_block_that_only_a_vector_register_leads_to_is_possible,
+RUN_TESTS("inspect_words", words_at_any_place_hold, words_with_marks_hold,
+          words_inside_of_objects_hold_in_any_form, a_marked_word_in_a_vector_register_is_possible,
+          a_word_may_lie_in_two_mappings, a_block_that_only_a_vector_register_leads_to_is_possible,
           blocks_in_use_hold_and_free_ones_do_not, a_block_with_a_mapping_of_its_own,
           a_damaged_arena_loses_no_word, free_lists_that_go_in_circles_end,
           arenas_that_claim_the_same_memory_are_not_believed,

@@ -79,6 +79,7 @@ typedef struct rhi_type {
      * they have: also addresses of bytes inside of objects that it holds. */
     bool has_raw_words;
     bool lends_bytes; /* such an address alone may tell that an object is held: of text, say */
+    bool has_bytes;   /* with has_code: plain ones, in which a program may keep what it likes */
     bool is_thin;     /* a count and the type are all there is of its objects, and other memory may
                        * hold these two by chance: left by one that was freed there, say */
     bool has_fixed_size; /* all objects have `size` bytes */

@@ -9,10 +9,10 @@
 static const struct {
     const char *name;
     unsigned index;
-} register_table[] = {{"rax", 10}, {"rbx", 5},      {"rcx", 11}, {"rdx", 12},     {"rsi", 13},
-                      {"rdi", 14}, {"rbp", 4},      {"rsp", 19}, {"r8", 9},       {"r9", 8},
-                      {"r10", 7},  {"r11", 6},      {"r12", 3},  {"r13", 2},      {"r14", 1},
-                      {"r15", 0},  {"fs_base", 21}, {"rip", 16}, {"orig_rax", 15}};
+} register_table[] = {{"rax", 10}, {"rbx", 5},      {"rcx", 11}, {"rdx", 12},      {"rsi", 13},
+                      {"rdi", 14}, {"rbp", 4},      {"rsp", 19}, {"r8", 9},        {"r9", 8},
+                      {"r10", 7},  {"r11", 6},      {"r12", 3},  {"r13", 2},       {"r14", 1},
+                      {"r15", 0},  {"fs_base", 21}, {"rip", 16}, {"orig_rax", 15}, {"gs_base", 22}};
 enum { STACK_POINTER_INDEX = 19 };
 #elif defined(__aarch64__)
 static const struct {
@@ -51,19 +51,36 @@ static void report_halves(rhi_sink *sink, const char *format, unsigned number, u
 }
 
 #if defined(__x86_64__)
+/* What no function of libc leaves an address in: who finds one there may rest on it. */
+static void report_word(rhi_sink *sink, const char *format, unsigned number, const uint8_t *bytes)
+{
+    char name[16];
+    if (rhi__load64(bytes) == 0)
+        return;
+    snprintf(name, sizeof name, format, number);
+    rhi_sink_register(sink, name, rhi__load64(bytes));
+}
+
 /* XSAVE's standard form. Where the parts of AVX-512 lie depends on whether the processor once had
  * MPX before them. */
 void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
 {
     enum {
+        MM = 32,
         XMM = 160,
         YMM_HIGH = 576,
+        MASKS = 0x340,
         ZMM_HIGH = 0x380,
         ZMM_MORE = 0x580,
         MPX_GAP = 0x100,
         WITH_MPX = 0xa80
     };
     uint64_t gap = size >= WITH_MPX ? MPX_GAP : 0;
+    for (unsigned i = 0; i < 8 && size >= 512; i++) {
+        report_word(sink, "mm%u", i, bytes + MM + i * 16);
+        if (size >= ZMM_MORE + gap + 1024)
+            report_word(sink, "k%u", i, bytes + MASKS + gap + i * 8);
+    }
     for (unsigned i = 0; i < 16 && size >= 512; i++) {
         report_halves(sink, "xmm%u[%u]", i, 0, bytes + XMM + i * 16, 16);
         if (size >= YMM_HIGH + 256)

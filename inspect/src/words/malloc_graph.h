@@ -51,12 +51,6 @@ rhi_error *rhi__session_malloc_graph(rhi_session *session, rhi_reader *reader,
                                      rhi_malloc_graph **blocks);
 /* The same if it was made before, or NULL. */
 const rhi_malloc_graph *rhi__malloc_graph_known(const rhi_session *session);
-/* The bits of a word that are an address. */
-#if defined(__x86_64__)
-#define RHI_POINTER_MASK ((1ull << 47) - 1)
-#else
-#define RHI_POINTER_MASK ((1ull << 48) - 1)
-#endif
 /* The block in use that the word leads to, or RHI_NO_BLOCK. Of most words it is soon told that they
  * lead to none. */
 enum { RHI_NEAR_SHIFT = 21, RHI_NEAR_PIECES = 1 << 16 };

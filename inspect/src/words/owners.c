@@ -2,7 +2,7 @@
  *
  * Each step is taken only if the one before left an open count without an owner: words outside of
  * blocks, the blocks that hold words, words in objects that no field declares, words at places that
- * are no multiple of 8, objects that lead to blocks, and vector registers. */
+ * are no multiple of 8 or with marks, objects that lead to blocks, and vector registers. */
 #include "words/owners.h"
 #include "base/search.h"
 #include "base/array.h"
@@ -155,7 +155,9 @@ static rhi_error *mark_owned(void *context, const rhi_holder *holder)
     bool is_weak = holder->kind == RHI_HOLDER_REGISTER &&
                    rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
     /* what only its own words hold is lost all the same */
-    if (index == RHI_NO_OBJECT || (inside_itself && rhi__found(s->graph, index) == 0) || is_weak)
+    bool is_alone = index != RHI_NO_OBJECT && rhi__found(s->graph, index) == 0 &&
+                    !rhi__bit(s->owners->owned, index);
+    if (index == RHI_NO_OBJECT || (inside_itself && is_alone) || is_weak)
         return NULL;
     if (is_in_block(holder))
         rhi__bit_set(s->in_block, index);
@@ -227,7 +229,8 @@ static rhi_error *begin(search *s)
     return NULL;
 }
 
-/* What is left may be owned by words at any place: of packed structs, of records in arrays. */
+/* What is left may be owned by words in other forms: of packed structs, of records in arrays, with
+ * marks. */
 static rhi_error *own_by_packed(search *s, uint64_t low, uint64_t high)
 {
     RHI_TRY(rhi__each_packed_word(s->session, s->reader, low, high, mark_owned, s));
@@ -313,7 +316,7 @@ static rhi_error *add_possible(search *s, uint32_t in, rhi_walk *walk, uint32_t 
 {
     const rhi_register *part = &s->reader->memory->map.registers.items[in];
     rhi_owners *o = s->owners;
-    uint32_t object = rhi__object_index(s->reader, part->value);
+    uint32_t object = rhi__object_index(s->reader, part->value & RHI_POINTER_MASK);
     uint32_t block =
         object == RHI_NO_OBJECT && walk ? rhi__malloc_number(s->blocks, part->value) : RHI_NO_BLOCK;
     bool is_new = object != RHI_NO_OBJECT && o->lacking[object] &&

@@ -164,7 +164,8 @@ static rhi_error *visit_index(rhi_session *session, rhi_reader *reader,
 void rhi__check_undeclared(rhi_session *session, rhi_reader *reader, const rhi_holder *row)
 {
     uint64_t now;
-    if (!rhi__memory_u64(reader->memory, row->address, &now) || now != row->value)
+    if (!rhi__memory_u64(reader->memory, row->address, &now) ||
+        (now != row->value && (now & RHI_OBJECT_MASK) != row->value))
         session->has_changed = true;
 }
 

@@ -5,6 +5,7 @@
 #include "base/search.h"
 #include "base/array.h"
 #include "heap/objects.h"
+#include "words/inner.h"
 #include "words/pieces.h"
 
 #include <inttypes.h>
@@ -17,15 +18,16 @@ enum {
     PROBLEMS_KEPT = 200,
     AT_ROOT = -1,
     AT_REGISTER = -2,
-    AT_KERNEL = -3
+    AT_KERNEL = -3,
+    AT_OBJECT = -4
 };
 
 /* One word into the heap. */
 typedef struct record {
     uint64_t address, value;
-    int32_t part; /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL */
-    /* of the root, register or kernel's word; in malloc memory and raw slots: words from the
-     * beginning of the block or slot */
+    int32_t part; /* in map.parts, or AT_ROOT, AT_REGISTER, AT_KERNEL, AT_OBJECT */
+    /* of the root, register, kernel's word or object that it is in; in malloc memory and raw slots:
+     * words from the beginning of the block or slot */
     uint32_t index;
 } record;
 _Static_assert(sizeof(record) == 24, "a million of them shall stay small");
@@ -46,7 +48,7 @@ struct rhi_words {
         rhi_piece *items;
         uint64_t count, low, high;
     } places;
-    records words, packed; /* packed: at addresses that are no multiple of 8 */
+    records words, packed; /* packed: see rhi__each_packed_word; without marks */
     unsigned questions;
 };
 
@@ -100,6 +102,11 @@ static rhi_error *visit_record(scan *s, const record *hit)
         holder.lwp = rhi__register_lwp(s->reader->memory, hit->index);
     } else if (hit->part == AT_KERNEL) {
         holder.kind = RHI_HOLDER_KERNEL;
+    } else if (hit->part == AT_OBJECT) {
+        holder.kind = RHI_HOLDER_UNDECLARED;
+        holder.index = 0;
+        holder.from = rhi__object_address(s->reader, hit->index);
+        holder.in_live = true;
     } else {
         const rhi_part *part = &s->words->map.parts.items[hit->part];
         holder.kind = part->kind;
@@ -247,27 +254,44 @@ static rhi_error *scan_roots(scan *s)
     return NULL;
 }
 
+/* Is it the address of an object, to the byte? Words at any place lead into objects by chance. */
+static bool is_object_address(const rhi_reader *reader, uint64_t value)
+{
+    uint32_t index = rhi__object_index(reader, value);
+    return index != RHI_NO_OBJECT && rhi__object_address(reader, index) == value;
+}
+
+/* A word with marks is none that points into an object as it is. */
+static bool has_marks(uint64_t value)
+{
+    return value & ~RHI_POINTER_MASK;
+}
+
+/* A word that lies in no memory of the program's. */
+static rhi_error *check_lone(scan *s, uint64_t value, int32_t part, uint64_t index)
+{
+    record hit = {.value = value, .part = part, .index = (uint32_t)index};
+    if ((value & s->mask) - s->low >= s->high - s->low)
+        return NULL;
+    if (!is_packed(s))
+        return s->found(s, &hit);
+    hit.value &= s->mask;
+    return has_marks(value) && is_object_address(s->reader, hit.value) ? s->found(s, &hit) : NULL;
+}
+
 static rhi_error *scan_registers(scan *s)
 {
     const struct rhi_sink *map = &s->reader->memory->map;
-    for (uint64_t i = 0; i < map->registers.count; i++) {
-        record hit = {
-            .value = map->registers.items[i].value, .part = AT_REGISTER, .index = (uint32_t)i};
-        if ((hit.value & s->mask) - s->low < s->high - s->low)
-            RHI_TRY(s->found(s, &hit));
-    }
+    for (uint64_t i = 0; i < map->registers.count; i++)
+        RHI_TRY(check_lone(s, map->registers.items[i].value, AT_REGISTER, i));
     return NULL;
 }
 
 static rhi_error *scan_kernel(scan *s)
 {
     const rhi_kernel_words *kernel = &s->words->map.kernel;
-    for (uint64_t i = 0; i < kernel->words.count; i++) {
-        record hit = {
-            .value = kernel->words.items[i].value, .part = AT_KERNEL, .index = (uint32_t)i};
-        if ((hit.value & s->mask) - s->low < s->high - s->low)
-            RHI_TRY(s->found(s, &hit));
-    }
+    for (uint64_t i = 0; i < kernel->words.count; i++)
+        RHI_TRY(check_lone(s, kernel->words.items[i].value, AT_KERNEL, i));
     return NULL;
 }
 
@@ -288,26 +312,21 @@ static rhi_error *scan_bytes(scan *s, int32_t part, uint64_t address, const uint
     return NULL;
 }
 
-/* Is it the address of an object, to the byte? Words at any place lead into objects by chance. */
-static bool is_object_address(const rhi_reader *reader, uint64_t value)
-{
-    uint32_t index = rhi__object_index(reader, value);
-    return index != RHI_NO_OBJECT && rhi__object_address(reader, index) == value;
-}
-
-/* The words of these that lie at addresses that are no multiple of 8. */
+/* The words of these that lie at addresses that are no multiple of 8, or that have marks. */
 static rhi_error *scan_packed_bytes(scan *s, int32_t part, uint64_t address, const uint8_t *bytes,
                                     uint64_t size)
 {
-    enum { SHIFTS = 7, WORD = 8 };
-    uint64_t low = s->low, span = s->high - s->low;
-    for (uint64_t at = 0; at + SHIFTS + WORD <= size; at += WORD) {
-        bool any = false;
-        for (unsigned i = 1; i <= SHIFTS; i++) /* without a branch, as above */
-            any |= rhi__load64(bytes + at + i) - low < span;
-        for (unsigned i = 1; any && i <= SHIFTS; i++) {
-            uint64_t value = rhi__load64(bytes + at + i);
-            if (value - low < span && is_object_address(s->reader, value))
+    enum { WORD = 8 };
+    uint64_t low = s->low, span = s->high - s->low, mask = s->mask;
+    for (uint64_t at = 0; at + WORD <= size; at += WORD) {
+        unsigned shifts = at + 2 * WORD <= size ? WORD : 1; /* the last one has no more bytes */
+        bool any = shifts == 1;
+        if (!any)
+            for (unsigned i = 0; i < WORD; i++) /* without a branch, as above */
+                any |= (rhi__load64(bytes + at + i) & mask) - low < span;
+        for (unsigned i = 0; any && i < shifts; i++) {
+            uint64_t word = rhi__load64(bytes + at + i), value = word & mask;
+            if (value - low < span && (i || has_marks(word)) && is_object_address(s->reader, value))
                 RHI_TRY(check_word(s, part, address + at + i, value));
         }
     }
@@ -363,6 +382,15 @@ static uint64_t piece_bytes(const scan *s, const rhi_part *part, uint64_t from, 
     return bytes;
 }
 
+/* May a word that lies at no multiple of 8 begin before `end` and go on behind it? Also from one
+ * mapping to the next: parts of one may have been protected, or given another name. */
+static bool may_go_on(const scan *s, int32_t index, uint64_t end)
+{
+    const rhi_part *part = &s->words->map.parts.items[index];
+    return end < part->end || ((uint64_t)index + 1 < s->words->map.parts.count &&
+                               part[1].start == end && !part->in_heap && !part[1].in_heap);
+}
+
 static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
 {
     static const char *const names[] = {[RHI_HOLDER_STACK] = "a stack",
@@ -376,8 +404,7 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
         if (stop - at > SCAN_STEP_BYTES)
             at = rhi__memory_data_start(s->reader->memory, at, stop) & ~7ull;
         uint64_t size = stop - at < SCAN_STEP_BYTES ? stop - at : SCAN_STEP_BYTES, got;
-        uint64_t more =
-            is_packed(s) && part->end - at - size >= 8 ? 8 : 0; /* one may go on there */
+        uint64_t more = is_packed(s) && may_go_on(s, index, at + size) ? 8 : 0;
         const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size + more, scratch, &got);
         got = bytes ? got : 0;
         RHI_TRY(scan_pieces(s, index, at, bytes, got));
@@ -399,18 +426,28 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
     return NULL;
 }
 
+static rhi_error *check_inner(void *context, uint32_t index, uint64_t address, uint64_t value)
+{
+    scan *s = context;
+    record hit = {.address = address, .value = value, .part = AT_OBJECT, .index = index};
+    return s->found(s, &hit);
+}
+
 static rhi_error *scan_all(scan *s)
 {
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
-    if (!s->place && !is_packed(s)) {
+    if (!s->place && !is_packed(s))
         RHI_TRY(scan_roots(s));
+    if (!s->place) {
         RHI_TRY(scan_registers(s));
         RHI_TRY(scan_kernel(s));
     }
     for (uint64_t i = 0; i < s->words->map.parts.count && i < INT32_MAX && !error; i++)
         error = scan_part(s, (int32_t)i, &scratch);
     rhi__scratch_free(&scratch);
+    if (!error && is_packed(s))
+        error = rhi__each_inner_word(s->session, s->reader, s->low, s->high, check_inner, s);
     return error;
 }
 
@@ -469,7 +506,7 @@ static rhi_error *visit_kept(scan *s)
         /* it is about to be shown: is it still so? */
         if (!is_all && kept->items[low].address &&
             (!rhi__memory_u64(s->reader->memory, kept->items[low].address, &value) ||
-             value != kept->items[low].value))
+             (value & s->mask) != kept->items[low].value))
             s->session->has_changed = true;
         RHI_TRY(visit_record(s, &kept->items[low]));
     }
@@ -586,7 +623,8 @@ rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint6
 rhi_error *rhi__each_packed_word(rhi_session *session, rhi_reader *reader, uint64_t low,
                                  uint64_t high, rhi_holder_visitor visit, void *context)
 {
-    scan s = {.low = low, .high = high, .mask = UINT64_MAX, .visit = visit, .context = context};
+    scan s = {
+        .low = low, .high = high, .mask = RHI_OBJECT_MASK, .visit = visit, .context = context};
     RHI_TRY(begin_scan(&s, session, reader));
     s.kept = &s.words->packed;
     if (!s.kept->is_complete && !s.kept->too_many)

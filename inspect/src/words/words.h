@@ -13,6 +13,15 @@
 #include "words/holders.h"
 #include "words/word_map.h"
 
+/* The bits of a word that are an address, and those that are the address of an object where
+ * programs put marks into the others. */
+#if defined(__x86_64__)
+#define RHI_POINTER_MASK ((1ull << 47) - 1)
+#else
+#define RHI_POINTER_MASK ((1ull << 48) - 1)
+#endif
+#define RHI_OBJECT_MASK (RHI_POINTER_MASK & ~7ull)
+
 /* Which class each piece of memory belongs to, in this state of the target: made on first use. */
 rhi_error *rhi__session_word_map(rhi_session *session, rhi_reader *reader, rhi_word_map **map);
 
@@ -29,9 +38,12 @@ rhi_error *rhi__each_word(rhi_session *session, rhi_reader *reader, uint64_t low
 rhi_error *rhi__each_word_masked(rhi_session *session, rhi_reader *reader, uint64_t low,
                                  uint64_t high, uint64_t mask, rhi_holder_visitor visit,
                                  void *context);
-/* Words outside the heap at addresses that are no multiple of 8, as packed structs and records of
- * arrays have them, that hold the address of an object between low and high. They are asked last,
- * where a count has no owner yet: each is as good an owner as any other word. */
+/* Words outside the heap, and registers, that hold the address of an object between low and high
+ * in another form than others do: at addresses that are no multiple of 8, as packed structs and
+ * records of arrays have them, or with marks in the upper bits, as interpreters have them. Such
+ * words inside of objects, too, and those of plain data (inner.h). They are asked last, where a
+ * count has no owner yet: each is as good an owner as any other word. The value of such a row is
+ * the address alone. */
 rhi_error *rhi__each_packed_word(rhi_session *session, rhi_reader *reader, uint64_t low,
                                  uint64_t high, rhi_holder_visitor visit, void *context);
 /* A raw slot, or a block of malloc. is_taken: an object has slots there. */

@@ -123,6 +123,7 @@ static void settle(py_runtime *py, uint64_t first)
         type->may_lack_zone = !type->is_heap_type && rhi__py_may_lack_zone(known->qualified);
         known->has_vectors = has_vectors(py, type);
         known->has_raw_words = has_raw_words(py, type);
+        known->has_bytes = (type->flags & PY_FLAG_BYTES) != 0;
         known->lends_bytes = (type->flags & (PY_FLAG_STR | PY_FLAG_BYTES)) != 0;
         known->is_thin = is_thin(py, type);
         known->has_chains = has_chains(type);
