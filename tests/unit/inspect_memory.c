@@ -275,7 +275,7 @@ static int64_t bytes_for(int layout, unsigned objects, const char *command, cons
  * them.) */
 START_TEST(an_answer_takes_few_bytes_of_each_object)
 {
-    enum { SOME = 3001, MORE = 8003, BYTES = 60, BYTES_ON_A_PAGE = 220 };
+    enum { SOME = 3001, MORE = 8003, BYTES = 60, BYTES_ON_A_PAGE = 220, BYTES_IN_A_SNAPSHOT = 66 };
     static const struct {
         const char *command, *line;
         int64_t most;
@@ -288,7 +288,7 @@ START_TEST(an_answer_takes_few_bytes_of_each_object)
 #ifdef REFHEAP_PAGE
                  {"gcexport", "--force inspect_memory.html", BYTES_ON_A_PAGE},
 #endif
-                 {"gcexport", "--force inspect_memory.heapsnapshot", BYTES}};
+                 {"gcexport", "--force inspect_memory.heapsnapshot", BYTES_IN_A_SNAPSHOT}};
     json_set_alloc_funcs(__wrap_malloc, __wrap_free); /* the engine frees texts that jansson made */
     for (unsigned i = 0; i < sizeof whole / sizeof *whole; i++) {
         int64_t each = (bytes_for(_i, MORE, whole[i].command, whole[i].line) -
