@@ -27,6 +27,7 @@ CAPTIONS = {"thread_local": "thread-local", "stack": "stack", "foreign": "foreig
 IN_USE = "it is in use all the same: a %s holds it, too"
 MEMBERS_MAX = 50  # of a cycle that are named, and of who holds it
 SLOTS_MAX = 64  # of an object, of those that lead to no object on the page
+COMM_MAX = 15  # characters of a program's name that the kernel keeps
 SMALL = 3000  # objects: as in expect_random.py
 IS_BUILT = "REFHEAP_TEST_PAGE" in os.environ  # refheap was built with the page
 
@@ -145,7 +146,7 @@ class Pages:
 
     def check_program(self, page):
         same("the format", page["format"], 1)
-        target, name = self.target, os.path.basename(self.truth.line["program"])
+        target, name = self.target, os.path.basename(self.truth.line["program"])[:COMM_MAX]
         core = os.path.basename(target.core) if target.core else None
         same("of whom it is", page["program"], {"name": name, "pid": self.truth.line["pid"], "core": core, "is_core": bool(core),
                                                 "time": core and clock(os.path.getmtime(target.core))})
