@@ -1,9 +1,12 @@
 /* oddities.c - an extension of Python that is right, and does what extensions do: objects larger
  * than their type says, structs of C that look like objects, objects and definitions of modules
- * where nobody expects them.
+ * where nobody expects them, references in other forms than the address in a word.
  *
  *     larger(object)     an object that holds another one behind what its type says it has
  *     pack(object)       keeps an object in a packed struct
+ *     mark(object)       keeps an object in a word with marks in its upper bits
+ *     in_bytes(object)   bytes that keep an object, at a place that is no multiple of 8
+ *     itself()           an object that holds itself
  *     lookalike(type)    leaves a block of malloc that looks like an object of that type, a large
  * one if it has items; its address, where the object would be definition()       the definition of
  * a module, made while the program runs static_one()       an object in this file's data
@@ -23,6 +26,9 @@ struct __attribute__((packed)) record {
     char tag;
     PyObject *held;
 };
+typedef struct own {
+    PyObject_HEAD PyObject *self;
+} own;
 typedef struct small {
     PyObject_HEAD long value;
 } small;
@@ -44,9 +50,15 @@ static PyTypeObject small_type = {
     .tp_basicsize = sizeof(small),
     .tp_flags = Py_TPFLAGS_DEFAULT,
 };
+static PyTypeObject own_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "oddities.Own",
+    .tp_basicsize = sizeof(own),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+};
 static small small_one = {PyObject_HEAD_INIT(&small_type) 42};
 static PyTypeObject *in_block;
 static struct record *records[64];
+static volatile uint64_t marked;
 static void *lookalikes[8];
 static unsigned record_count, lookalike_count;
 
@@ -71,6 +83,39 @@ static PyObject *pack(PyObject *module, PyObject *held)
     *record = (struct record){'r', held};
     records[record_count++] = record;
     Py_RETURN_NONE;
+}
+
+static PyObject *mark(PyObject *module, PyObject *held)
+{
+    (void)module;
+    Py_INCREF(held);
+    marked = (uintptr_t)held | 0xfffcull << 48;
+    Py_RETURN_NONE;
+}
+
+static PyObject *in_bytes(PyObject *module, PyObject *held)
+{
+    enum { BEFORE = 3 };
+    PyObject *result = PyBytes_FromStringAndSize(NULL, BEFORE + sizeof held);
+    (void)module;
+    if (!result)
+        return NULL;
+    Py_INCREF(held);
+    memset(PyBytes_AS_STRING(result), 'b', BEFORE);
+    memcpy(PyBytes_AS_STRING(result) + BEFORE, &held, sizeof held);
+    return result;
+}
+
+static PyObject *itself(PyObject *module, PyObject *unused)
+{
+    own *made = PyObject_New(own, &own_type);
+    (void)module;
+    (void)unused;
+    if (!made)
+        return NULL;
+    Py_INCREF(made);
+    made->self = (PyObject *)made;
+    return (PyObject *)made;
 }
 
 /* In front of the "object" is what the collector might have there, by its bits. */
@@ -133,6 +178,9 @@ static PyObject *static_type(PyObject *module, PyObject *unused)
 
 static PyMethodDef methods[] = {{"larger", make_larger, METH_O, NULL},
                                 {"pack", pack, METH_O, NULL},
+                                {"mark", mark, METH_O, NULL},
+                                {"in_bytes", in_bytes, METH_O, NULL},
+                                {"itself", itself, METH_NOARGS, NULL},
                                 {"lookalike", lookalike, METH_O, NULL},
                                 {"definition", definition, METH_NOARGS, NULL},
                                 {"static_one", static_one, METH_NOARGS, NULL},
@@ -144,7 +192,8 @@ static PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "oddities", .m_siz
 PyMODINIT_FUNC PyInit_oddities(void);
 PyMODINIT_FUNC PyInit_oddities(void)
 {
-    return PyType_Ready(&larger_type) < 0 || PyType_Ready(&small_type) < 0
+    return PyType_Ready(&larger_type) < 0 || PyType_Ready(&small_type) < 0 ||
+                   PyType_Ready(&own_type) < 0
                ? NULL
                : PyModule_Create(&module);
 }

@@ -5,10 +5,8 @@
 "static": whose counts say nothing; "nothing": where no object is. Invariant: nothing of this program is wrong.
 """
 
-import ctypes
 import gc
 import os
-import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "samples", "python"))
@@ -35,21 +33,15 @@ def make():
     return places
 
 
-def make_in_ctypes():
-    """Held by a number alone, with marks, or by bytes; and a function, which holds itself."""
-    take = ctypes.pythonapi.Py_IncRef
-    take.argtypes, take.restype = [ctypes.py_object], None
-    places = {"function": id(take)}
-    for name, box in (("boxed", lambda number: ctypes.c_uint64(number | 0xFFFC << 48)), ("bytes", lambda number: struct.pack("<3xQ", number))):
-        held = Held()
-        take(held)
-        kept.append(box(id(held)))
-        places[name] = id(held)
-    return places
+def make_in_other_forms():
+    marked, held = Held(), Held()
+    oddities.mark(marked)
+    kept.extend([oddities.in_bytes(held), oddities.itself()])
+    return {"marked": id(marked), "in bytes": id(held), "itself": id(kept[-1])}
 
 
 kept = []
-objects = {**make(), **make_in_ctypes()}
+objects = {**make(), **make_in_other_forms()}
 nothing = [oddities.lookalike(Slots) for _ in range(4)] + [oddities.lookalike(tuple) for _ in range(4)]
 static = {"definition": oddities.definition(), "static_one": oddities.static_one(), "static_type": oddities.static_type()}
 one = static["static_one"]  # so that something leads there

@@ -6,6 +6,15 @@
 #include "base/error.h"
 #include "heap/reader.h"
 
+/* The bits of a word that are an address, and those that are the address of an object where
+ * programs put marks into the others. */
+#if defined(__x86_64__)
+#define RHI_POINTER_MASK ((1ull << 47) - 1)
+#else
+#define RHI_POINTER_MASK ((1ull << 48) - 1)
+#endif
+#define RHI_OBJECT_MASK (RHI_POINTER_MASK & ~7ull)
+
 /* In the order of the printed rows. */
 enum rhi_holder_kind {
     RHI_HOLDER_FIELD,

@@ -6,7 +6,7 @@
  * these are owners already. */
 #include "words/inner.h"
 #include "graph/graph.h"
-#include "words/words.h"
+#include "words/holders.h"
 
 #include <stdlib.h>
 

@@ -13,15 +13,6 @@
 #include "words/holders.h"
 #include "words/word_map.h"
 
-/* The bits of a word that are an address, and those that are the address of an object where
- * programs put marks into the others. */
-#if defined(__x86_64__)
-#define RHI_POINTER_MASK ((1ull << 47) - 1)
-#else
-#define RHI_POINTER_MASK ((1ull << 48) - 1)
-#endif
-#define RHI_OBJECT_MASK (RHI_POINTER_MASK & ~7ull)
-
 /* Which class each piece of memory belongs to, in this state of the target: made on first use. */
 rhi_error *rhi__session_word_map(rhi_session *session, rhi_reader *reader, rhi_word_map **map);
 
