@@ -10,10 +10,11 @@
  * its block before it are whole, and so are all other blocks; what follows it in its block is what
  * is left of an older one. A slot is written before event_next moves on.
  *
- * The ring lies at the end of the heap's control block, in a mapping that has room for all that it
- * may become. Of that it uses an eighth of the heap's memory at most. It becomes larger where it
- * would begin anew: its blocks then lie in the order of time, and more of them follow. So neither
- * an event nor a heap that grows asks the system for anything.
+ * The ring of the default size lies at the end of the heap's control block, in a mapping that has
+ * room for all that it may become, if that could be had. Of that it uses an eighth of the heap's
+ * memory at most. It becomes larger where it would begin anew: its blocks then lie in the order of
+ * time, and more of them follow. So neither an event nor a heap that grows asks the system for
+ * anything.
  *
  * Stacks, if asked for, are kept once each, in a hash table of stack_depth words an entry. They are
  * the program's: the runtime's own functions on top are left out. */
@@ -201,11 +202,12 @@ void rh__history_free(rh_heap *heap)
 {
     rh__ring *ring = heap->ring;
     uint64_t *stacks = heap->stacks;
+    heap->ring = NULL; /* first: a ring without a next slot reads as an empty one */
+    RH__ORDER();
     heap->event_next = NULL;
     heap->keeps_all = false;
     rh__trace_free(heap);
     RH__ORDER();
-    heap->ring = NULL;
     heap->stacks = NULL;
     RH__ORDER();
     if (ring)

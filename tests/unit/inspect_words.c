@@ -804,6 +804,55 @@ START_TEST(a_word_may_lie_in_two_mappings)
 }
 END_TEST
 
+/* Two pieces of memory are read there, and both have the word. */
+START_TEST(a_word_at_a_border_owns_once)
+{
+    const uint64_t first = 0x7f4500000000, border = first + 0x1000;
+    arena *a = arena_new(_i, &forms[0]);
+    uint64_t lonely = new_node(&a->w, 2), block;
+    fake_map(a->w.t, first, 0x1000, RW, "");
+    fake_map(a->w.t, border, 0x1000, RW, "/dev/zero (deleted)");
+    fake_put(a->w.t, border, lonely | 0xfffcull << 48, 8);
+    ck_assert_str_eq(only_leak(a, &block), "lost_reference");
+    json_t *json = ask(&a->w, "refs", "--in", lonely);
+    ck_assert_uint_eq(fake_size(json, "referrers"), 1);
+    ck_assert_str_eq(fake_string(json, "referrers.0.address"), text_of(border));
+    json_decref(json);
+    fake_put(a->w.t, border + 8, lonely | 0xfffcull << 48, 8);
+    ck_assert_str_eq(only_leak(a, &block), "none");
+    arena_free(a);
+}
+END_TEST
+
+/* Words in plain data, at its end too; what lies half in it is one word all the same. */
+START_TEST(a_large_object_holds_by_each_of_its_words_once)
+{
+    static const fake_field fields[] = {{.name = "numbers",
+                                         .kind = RH_KIND_UINT,
+                                         .form = RH_FORM_ONE,
+                                         .offset = 0,
+                                         .width = 8,
+                                         .count = 120,
+                                         .stride = 8},
+                                        FAKE_ONE("half", RH_KIND_UINT, 964, 4)};
+    static const uint64_t offsets[] = {0, 504, 512, 600, 952, 960};
+    arena *a = arena_new(_i, &forms[0]);
+    uint32_t type = fake_type(a->w.space, "numbers", 1000, fields, 2);
+    uint64_t holder = fake_new(a->w.heap, type, 1, 0), lonely = new_node(&a->w, 2), block;
+    fake_put(a->w.t, module + FAKE_MODULE_DATA + 0x3008, holder, 8);
+    for (unsigned i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+        uint64_t place = fake_slot(a->w.space, holder, offsets[i]);
+        fake_put(a->w.t, place, lonely, 8);
+        ck_assert_str_eq(only_leak(a, &block), "lost_reference"); /* one of two counts */
+        fake_put(a->w.t, module + FAKE_MODULE_DATA + 0x3010, lonely, 8);
+        ck_assert_str_eq(only_leak(a, &block), "none");
+        fake_put(a->w.t, module + FAKE_MODULE_DATA + 0x3010, 0, 8);
+        fake_put(a->w.t, place, 0, 8);
+    }
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(a_long_way_through_blocks_is_shown_at_its_ends)
 {
     enum { CHAIN = 40 };
@@ -930,7 +979,9 @@ END_TEST
 
 RUN_TESTS("inspect_words", words_at_any_place_hold, words_with_marks_hold,
           words_inside_of_objects_hold_in_any_form, a_marked_word_in_a_vector_register_is_possible,
-          a_word_may_lie_in_two_mappings, a_block_that_only_a_vector_register_leads_to_is_possible,
+          a_word_may_lie_in_two_mappings, a_word_at_a_border_owns_once,
+          a_large_object_holds_by_each_of_its_words_once,
+          a_block_that_only_a_vector_register_leads_to_is_possible,
           blocks_in_use_hold_and_free_ones_do_not, a_block_with_a_mapping_of_its_own,
           a_damaged_arena_loses_no_word, free_lists_that_go_in_circles_end,
           arenas_that_claim_the_same_memory_are_not_believed,

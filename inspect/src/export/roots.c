@@ -115,9 +115,11 @@ static void hold_from_left_out(const search *s, uint32_t holder)
         uint32_t to = g->edge_to[i];
         if (e->numbers[to] == RHI_NO_OBJECT)
             continue;
-        if (rhi__cause(leaks, to) != RHI_CAUSE_NONE)
+        bool leaks_too = rhi__cause(leaks, to) != RHI_CAUSE_NONE,
+             is_in_use = leaks_too && leaks->causes[to] & RHI_LEAK_IN_USE;
+        if (leaks_too && (is_leaked || !is_in_use))
             e->roots[to] |= RHI_ROOT_LEAKED;
-        else if (!is_leaked)
+        if (!is_leaked && (!leaks_too || is_in_use))
             e->roots[to] |= RHI_ROOT_OTHER_HEAP;
     }
 }

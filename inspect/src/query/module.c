@@ -189,8 +189,10 @@ static rhi_cell in_column(const rhi_table *table, int column, sqlite3_value *val
     rhi_cell cell = cell_of(value);
     uint8_t type = column < 0 ? RHI_COLUMN_ANY : table->columns[column].type;
     if (type == RHI_COLUMN_INTEGER && cell.kind == RHI_CELL_TEXT) {
-        sqlite3_value_numeric_type(value);
-        cell = cell_of(value);
+        sqlite3_value *own = sqlite3_value_dup(value); /* the question's stays a text */
+        if (own && sqlite3_value_numeric_type(own) != SQLITE_TEXT)
+            cell = cell_of(own); /* a number: nothing of it is lent */
+        sqlite3_value_free(own);
     }
     if (type == RHI_COLUMN_INTEGER && cell.kind == RHI_CELL_REAL && fabs(cell.real) < 0x1p53 &&
         cell.real == floor(cell.real))

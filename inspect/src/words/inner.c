@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { WORD = 8, TOLD_WORDS = 64 };
+enum { WORD = 8, TOLD_WORDS = 64, PROGRESS_BYTES = 1 << 20 };
 
 typedef struct search {
     rhi_session *session;
@@ -30,8 +30,10 @@ static uint64_t plain_words(const rhi_type *type)
             continue;
         bool is_open = field->count_width != 0; /* each object says how many there are */
         uint64_t at = (uint64_t)field->offset + field->element_offset;
+        uint64_t last = field->width ? field->width - 1 : 0;
         for (uint64_t k = 0; (is_open || k < field->count) && at < TOLD_WORDS * WORD; k++) {
-            words |= 1ull << at / WORD;
+            for (uint64_t b = at / WORD; b <= (at + last) / WORD && b < TOLD_WORDS; b++)
+                words |= 1ull << b;
             at += field->stride ? field->stride : TOLD_WORDS * WORD;
         }
     }
@@ -53,7 +55,7 @@ static bool may_be_plain(const search *s, uint32_t index, uint32_t number, uint6
 {
     const rhi_type *type = &s->reader->types.items[number];
     if (!type->has_code)
-        return at < TOLD_WORDS * WORD && s->plain[number] >> at / WORD & 1;
+        return at >= TOLD_WORDS * WORD || s->plain[number] >> at / WORD & 1;
     return type->has_bytes ||
            (type->has_raw_words && word == rhi__object_address(s->reader, index));
 }
@@ -93,6 +95,9 @@ static rhi_error *visit_words(void *context, uint32_t index, const rhi_object *o
              word = s->reader->heaps.items[object->heap].first_word;
     for (uint64_t at = first > word ? first : word; at + WORD <= object->slot_size; at++) {
         uint64_t value = rhi__load64(bytes + at) & RHI_OBJECT_MASK;
+        if (at % PROGRESS_BYTES == 0)
+            RHI_TRY(
+                rhi__progress(&s->session->work, "looking into an object", at, object->slot_size));
         if (!leads_somewhere(s, index, object->type, bytes, at))
             continue;
         uint32_t target = rhi__object_index(s->reader, value);
@@ -100,7 +105,10 @@ static rhi_error *visit_words(void *context, uint32_t index, const rhi_object *o
             continue;
         const rhi_field *field =
             at % WORD ? NULL : rhi__field_at(s->reader, object, bytes, at, &element);
-        if (!field || !rhi__is_reference(field))
+        bool is_undeclared = !field && at % WORD == 0 &&
+                             !(rhi__load64(bytes + at) & ~RHI_POINTER_MASK) &&
+                             !s->reader->types.items[object->type].has_code;
+        if (!is_undeclared && !(field && rhi__is_reference(field)))
             RHI_TRY(s->visit(s->context, index, object->start + at, value));
     }
     return NULL;

@@ -19,6 +19,7 @@ typedef struct search {
     rhi_owners *owners;
     rhi_malloc_graph *blocks; /* NULL: not asked yet */
     uint64_t *in_block;       /* objects that a word in a block leads to */
+    bool has_own;             /* a word of an object that leads to itself was met */
 } search;
 
 /* ---- links ---------------------------------------------------------------------------------- */
@@ -146,23 +147,37 @@ static bool is_in_block(const rhi_holder *holder)
     return holder->kind == RHI_HOLDER_FOREIGN && holder->base;
 }
 
+/* What only its own words hold is lost all the same: these come last. */
+static bool is_own_word(const search *s, const rhi_holder *holder, uint32_t index)
+{
+    return holder->kind == RHI_HOLDER_UNDECLARED && index != RHI_NO_OBJECT &&
+           rhi__object_index(s->reader, holder->from) == index && rhi__found(s->graph, index) == 0;
+}
+
 static rhi_error *mark_owned(void *context, const rhi_holder *holder)
 {
     search *s = context;
     uint32_t index = rhi__object_index(s->reader, holder->value);
-    bool inside_itself = holder->kind == RHI_HOLDER_UNDECLARED &&
-                         rhi__object_index(s->reader, holder->from) == index;
+    bool is_own = is_own_word(s, holder, index);
     bool is_weak = holder->kind == RHI_HOLDER_REGISTER &&
                    rhi__is_vector(&s->reader->memory->map.registers.items[holder->index]);
-    /* what only its own words hold is lost all the same */
-    bool is_alone = index != RHI_NO_OBJECT && rhi__found(s->graph, index) == 0 &&
-                    !rhi__bit(s->owners->owned, index);
-    if (index == RHI_NO_OBJECT || (inside_itself && is_alone) || is_weak)
+    s->has_own |= is_own;
+    if (index == RHI_NO_OBJECT || is_own || is_weak)
         return NULL;
     if (is_in_block(holder))
         rhi__bit_set(s->in_block, index);
     else
         own(s, index, owned_by(s, holder->kind, holder->value));
+    return NULL;
+}
+
+/* Its own words own counts of what something else holds, too. */
+static rhi_error *mark_own(void *context, const rhi_holder *holder)
+{
+    search *s = context;
+    uint32_t index = rhi__object_index(s->reader, holder->value);
+    if (is_own_word(s, holder, index) && rhi__bit(s->owners->owned, index))
+        own(s, index, 1);
     return NULL;
 }
 
@@ -233,11 +248,15 @@ static rhi_error *begin(search *s)
  * marks. */
 static rhi_error *own_by_packed(search *s, uint64_t low, uint64_t high)
 {
+    uint64_t first = low, end = high;
+    s->has_own = false;
     RHI_TRY(rhi__each_packed_word(s->session, s->reader, low, high, mark_owned, s));
-    if (!count_open(s, true, &low, &high))
-        return NULL;
-    RHI_TRY(rhi__session_malloc_graph(s->session, s->reader, &s->blocks));
-    return rhi__each_packed_word(s->session, s->reader, low, high, judge_word, s);
+    if (count_open(s, true, &low, &high)) {
+        RHI_TRY(rhi__session_malloc_graph(s->session, s->reader, &s->blocks));
+        RHI_TRY(rhi__each_packed_word(s->session, s->reader, low, high, judge_word, s));
+    }
+    return s->has_own ? rhi__each_packed_word(s->session, s->reader, first, end, mark_own, s)
+                      : NULL;
 }
 
 /* ---- through objects ------------------------------------------------------------------------ */

@@ -63,6 +63,7 @@ typedef struct scan {
     rhi_error *(*place)(void *context, uint64_t start, uint64_t end);
     rhi_holder_visitor visit;
     void *context;
+    uint64_t stop; /* packed words begin before it: more is read, for what goes on behind it */
     uint64_t done; /* bytes, for progress */
 } scan;
 
@@ -318,7 +319,7 @@ static rhi_error *scan_packed_bytes(scan *s, int32_t part, uint64_t address, con
 {
     enum { WORD = 8 };
     uint64_t low = s->low, span = s->high - s->low, mask = s->mask;
-    for (uint64_t at = 0; at + WORD <= size; at += WORD) {
+    for (uint64_t at = 0; at + WORD <= size && address + at < s->stop; at += WORD) {
         unsigned shifts = at + 2 * WORD <= size ? WORD : 1; /* the last one has no more bytes */
         bool any = shifts == 1;
         if (!any)
@@ -407,6 +408,7 @@ static rhi_error *scan_part(scan *s, int32_t index, rhi_scratch *scratch)
         uint64_t more = is_packed(s) && may_go_on(s, index, at + size) ? 8 : 0;
         const uint8_t *bytes = rhi__memory_view(s->reader->memory, at, size + more, scratch, &got);
         got = bytes ? got : 0;
+        s->stop = at + size;
         RHI_TRY(scan_pieces(s, index, at, bytes, got));
         uint64_t next =
             got >= size ? at + size : rhi__memory_hole_end(s->reader->memory, at + got, part->end);
