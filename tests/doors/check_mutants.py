@@ -143,7 +143,7 @@ class Core:
         constants = self.constants
         ring = self.word(heap + constants["heap.ring"])
         self.record("ring", ring, (("ring.capacity", 8), ("ring.filled", 8)))
-        self.add_events("told.death", ring, self.word(heap + constants["heap.ring_next"]))
+        self.add_events("death", ring, self.word(heap + constants["heap.ring_next"]))
         self.record("stacks", heap, (("heap.stacks", 8), ("heap.stack_depth", 4)))
         self.record("trace", heap, (("heap.trace", 8), ("heap.trace_next", 8), ("heap.trace_lost", 8), ("heap.tracing", 8)))
         ring = self.word(heap + constants["heap.trace"])
@@ -162,8 +162,8 @@ class Core:
         for slot in slots:
             is_mark = self.word(slot + constants["slot.what"]) & 15 == MARK
             name = kind + ".mark" if is_mark else kind
-            self.record(name, slot, (("slot.what", 8), ("slot.origin", 8)))
-            self.record(name if is_mark else "told." + kind, slot, (("slot.where", 8),))
+            self.record(name, slot, (("slot.what", 8),))
+            self.record(name if is_mark else "told." + kind, slot, (("slot.origin", 8), ("slot.where", 8)))  # an origin has a site
 
     def add_sites(self, sites, count):
         constants = self.constants

@@ -210,6 +210,8 @@ def check_without_history(door, program):
     with a_folder() as folder, Watched(program, folder, "history=0") as subject:
         refused(door, subject.live(), "leaf#1", "keeps no history", "without history=0")
         refused(door, subject.live(), "--type=leaf", "keeps no history", "without history=0")
+        (said,) = ask(door, subject.live(), "--ledger leaf#1", command="refs")
+        require("; heap 1 keeps no history: run the program without history=0" in said.out, "%s: refs does not say how: %s", door.name, said)
 
 
 # ---- a program that shut itself in ---------------------------------------------------------------

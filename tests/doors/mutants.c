@@ -336,7 +336,7 @@ static void judge_record(rhi_session *session, rhi_target *core, const traced *i
     json_array_foreach(json_object_get(pairs, "groups"), n, row)
     {
         open += json_integer_value(json_object_get(row, "open"));
-        judge_line(json_array_get(json_object_get(row, "stack"), 0), TAKEN, line);
+        judge_line(json_array_get(json_object_get(row, "stack"), 0), TAKEN, strrchr(line, ' ') + 1);
     }
     bool is_right = !is_decided || (uint64_t)open == its->sums[0];
     for (size_t i = 0; is_decided && i < sizeof sums / sizeof *sums; i++)
