@@ -185,9 +185,13 @@ rh__mapping *rh__map_heap(size_t bytes)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     void *address;
     bytes = round_up(bytes, page);
-    if (posix_memalign(&address, page, bytes) != 0)
+    rh__lock(); /* a fork waits for it: the child gets no lock of the allocator that is taken */
+    int error = posix_memalign(&address, page, bytes);
+    rh__unlock();
+    if (error)
         return NULL;
-    rh__mapping *mapping = memset(address, 0, bytes);
+    rh__discard(address, bytes); /* all 0, and nothing of it is touched: most is for later events */
+    rh__mapping *mapping = address;
     mapping->bytes = bytes;
     mapping->kind = RH_MAPPING_HEAP;
     mapping->heap = address;
@@ -228,7 +232,9 @@ void rh__unmap(rh__mapping *mapping)
         __atomic_fetch_add(&rh__chunks_unmapped, 1, __ATOMIC_RELAXED);
 #ifdef RH__ASAN
     if (is_from_malloc(mapping)) {
+        rh__lock(); /* as in rh__map_heap */
         free(mapping);
+        rh__unlock();
         return;
     }
     if (mapping->kind == RH_MAPPING_CHUNK)

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,9 +33,9 @@ ROUNDS = 3
 class Watched:
     """watched.c, which waits for the file of its next round."""
 
-    def __init__(self, program, folder, options=""):
+    def __init__(self, program, folder, options="", words=()):
         self.program, self.folder = program, folder
-        self.process = subprocess.Popen([program], cwd=folder, env=sample_environment(REFHEAP_OPTIONS=options), stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([program, *words], cwd=folder, env=sample_environment(REFHEAP_OPTIONS=options), stdout=subprocess.PIPE)
         self.truths = []
         self.read()
 
@@ -209,6 +210,33 @@ def check_without_history(door, program):
     with a_folder() as folder, Watched(program, folder, "history=0") as subject:
         refused(door, subject.live(), "leaf#1", "keeps no history", "without history=0")
         refused(door, subject.live(), "--type=leaf", "keeps no history", "without history=0")
+        (said,) = ask(door, subject.live(), "--ledger leaf#1", command="refs")
+        require("; heap 1 keeps no history: run the program without history=0" in said.out, "%s: refs does not say how: %s", door.name, said)
+
+
+# ---- a program that shut itself in ---------------------------------------------------------------
+
+
+def check_sealed(door, program):
+    """It is warned of before the program goes on and is killed, and not of one that is prepared, or not sealed."""
+    note = ("the program runs under seccomp: it may be killed at the first change that is recorded, if its filter refuses openat or mmap; "
+            "start it with REFHEAP_OPTIONS=trace=leaf instead")
+    lines = "", "leaf#1", "", "--type=leaf", "--off --type=leaf", "--off leaf#1", ""
+    warned = [False, True, True, True, False, False, False]
+    with a_folder() as folder, Watched(program, folder, words=["sealed"]) as subject:
+        found = [each.get("notes") for each in documents(door, subject.live(), *lines)]
+        require(found == [[note] if each else None for each in warned], "%s: sealed: %s", door.name, found)
+        (answer,) = ask(door, subject.live(), "leaf#1")
+        require(answer.status == 0 and answer.out.splitlines().count("note: " + note) == 1, "%s: sealed: %s", door.name, answer)
+        subject.go(1)
+        require(subject.process.wait(TIMEOUT_SECONDS) == -signal.SIGSYS, "%s: it is not killed: %s", door.name, subject.process.returncode)
+    for words, options in ((["sealed"], "trace=leaf"), ([], "")):
+        with a_folder() as folder, Watched(program, folder, options, words) as subject:
+            found = [each.get("notes") for each in documents(door, subject.live(), *lines[:-1], "leaf#1")]
+            require(found == [None] * len(lines), "%s: %s %s: %s", door.name, words, options, found)
+            subject.go(1)
+            require(subject.read()["round"] == 1, "%s: %s %s did not go on", door.name, words, options)
+    print("%s: a sealed program" % door.name)
 
 
 # ---- where the program stops ---------------------------------------------------------------------
@@ -332,6 +360,7 @@ def main():
             check_live(door, program)
         if arguments.door in ("gdb", "lldb", "shell") and not arguments.twin:
             check_without_history(door, program)
+            check_sealed(door, program)
         if arguments.door != "shell":
             check_stops(door, program, arguments.twin)
         if arguments.door in ("gdb", "lldb") and not arguments.twin:

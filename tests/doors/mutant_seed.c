@@ -4,8 +4,10 @@
  *     {"checkpoint": 0, "held": [{"how": "root"|"link"|"global"|"block"|"thread"|"stack",
  *     "object": address}…],
  *      "lost": [address…], "blocks": [address of a block of malloc…],
- *      "traced": [{"object": address, "count", "early", "retains", "releases"}…]}
+ *      "traced": [{"object": address, "count", "early", "retains", "releases"}…],
+ *      "died": [address…], "lines": {"made": n, "taken": n, "given": n, "dropped": n}}
  *
+ * Of those that died nobody has the slot. The lines are each the only one of its kind.
  * "link" is reached through a field of an object, "thread" and "stack" through a thread's memory
  * or registers. Invariant: addresses that are told lie nowhere else in the program but in the
  * word that holds the object: here they are kept inverted, and the stack below main is cleared. */
@@ -34,12 +36,13 @@ typedef struct block {
     char rest[64];
 } block;
 
-enum { HELD_MAX = 200, LOST_MAX = 20, BLOCKS_MAX = 100 };
+enum { DIED = 5, HELD_MAX = 200, LOST_MAX = 20, BLOCKS_MAX = 100 };
 static struct {
     const char *how;
     uintptr_t inverted;
 } held[HELD_MAX];
-static uintptr_t lost[LOST_MAX], told_blocks[BLOCKS_MAX];
+static uintptr_t died[DIED], lost[LOST_MAX], told_blocks[BLOCKS_MAX];
+static int line_made, line_taken, line_given, line_dropped;
 static int held_count, lost_count, block_count;
 static rh_heap *heap;
 static node *registered[4];
@@ -57,6 +60,7 @@ static struct {
 static node *made(const char *how)
 {
     node *n = rh_new(heap, &node_type);
+    line_made = __LINE__ - 1;
     if (!n || held_count == HELD_MAX)
         abort();
     if (how) {
@@ -133,6 +137,7 @@ static void __attribute__((noinline)) fill_blocks(void)
 static void __attribute__((noinline)) take(int i)
 {
     traced[i].taken[traced[i].count - 1] = rh_retain(traced[i].object);
+    line_taken = __LINE__ - 1;
     traced[i].count++;
     traced[i].retains++;
 }
@@ -141,6 +146,7 @@ static void __attribute__((noinline)) give_back(int i)
 {
     int last = --traced[i].count - 1;
     rh_release(traced[i].taken[last]);
+    line_given = __LINE__ - 1;
     traced[i].taken[last] = NULL;
     traced[i].releases++;
 }
@@ -167,6 +173,23 @@ static void __attribute__((noinline)) fill_traced(void)
             traced[0].retains = traced[0].releases = 0;
         }
     }
+}
+
+static void __attribute__((noinline)) drop(node *n)
+{
+    rh_release(n);
+    line_dropped = __LINE__ - 1;
+}
+
+/* The last ones that are made by this thread, so that their slots stay free. */
+static void __attribute__((noinline)) let_die(void)
+{
+    for (int i = 0; i < DIED; i++) {
+        died[i] = ~(uintptr_t)made(NULL);
+        lost_count--;
+    }
+    for (int i = 0; i < DIED; i++)
+        drop((node *)~died[i]);
 }
 
 static void __attribute__((noinline)) lose(void)
@@ -218,7 +241,11 @@ static void tell(void)
                "\"releases\": %d}",
                i ? ", " : "", (size_t)traced[i].object, traced[i].count, traced[i].early,
                traced[i].retains, traced[i].releases);
-    printf("]}\n");
+    printf("], \"died\": [");
+    for (int i = 0; i < DIED; i++)
+        printf("%s\"0x%zx\"", i ? ", " : "", (size_t)~died[i]);
+    printf("], \"lines\": {\"made\": %d, \"taken\": %d, \"given\": %d, \"dropped\": %d}}\n",
+           line_made, line_taken, line_given, line_dropped);
     fflush(stdout);
 }
 
@@ -243,6 +270,7 @@ int main(int count, char **words)
         return 1;
     sem_wait(&is_ready);
     rh_heap_attach(heap);
+    let_die();
     tell();
     memset(buffer, 0, sizeof buffer);
     clear_stack();

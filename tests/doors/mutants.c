@@ -6,12 +6,13 @@
  * PLACES has a line for each place, `place OFFSET WIDTH KIND`, and one for each object that is
  * held, `held ADDRESS NEEDS`: NEEDS is a word that the kind of a place may begin with; damage
  * there may lose the object, and "-" is an object that no place may lose. And one for each object
- * whose changes were recorded: `traced ADDRESS COUNT EARLY RETAINS RELEASES`. check_mutants.py
- * writes them. Before each mutant its recipe is written out, so that the last line tells what ended
- * this program: a crash, or the alarm when an answer takes more than ANSWER_SECONDS of the
- * processor's time. Exit status 1: a held object was certainly leaked, or a record was certainly
- * another one. Invariant: the words that hold objects, and the objects, are no places; after each
- * mutant the core is as it was. */
+ * whose changes were recorded: `traced ADDRESS COUNT EARLY RETAINS RELEASES`, for each freed slot
+ * `died ADDRESS`, and for what was done in one line of the program alone `line made|taken|given|
+ * dropped LINE`. check_mutants.py writes them. Before each mutant its recipe is written out, so
+ * that the last line tells what ended this program: a crash, or the alarm when an answer takes more
+ * than ANSWER_SECONDS of the processor's time. Exit status 1: a held object was certainly leaked, a
+ * record was certainly another one, or another line was named. Invariant: the words that hold
+ * objects, and the objects, are no places; after each mutant the core is as it was. */
 #include <refheap/inspect.h>
 
 #include <fcntl.h>
@@ -46,7 +47,14 @@ typedef struct traced {
     uint64_t address, sums[4];
 } traced;
 
+/* What was done where, and in which function. */
+enum deed { MADE, TAKEN, GIVEN, DROPPED, DEEDS };
+static const char *const deeds[DEEDS] = {"made", "taken", "given", "dropped"},
+                         *const functions[DEEDS] = {"made", "take", "give_back", "drop"};
+
 static struct {
+    uint64_t died[8], lines[DEEDS];
+    size_t died_count;
     traced traced[8];
     size_t traced_count;
     int file;
@@ -103,6 +111,19 @@ static int place_order(const void *left, const void *right)
                               : (a->offset > b->offset) - (a->offset < b->offset);
 }
 
+static void read_deed(const char *line)
+{
+    char word[KIND_BYTES];
+    uint64_t number;
+    if (sscanf(line, "died %" SCNx64, &number) == 1 &&
+        all.died_count < sizeof all.died / sizeof *all.died)
+        all.died[all.died_count++] = number;
+    if (sscanf(line, "line %39s %" SCNu64, word, &number) == 2)
+        for (int i = 0; i < DEEDS; i++)
+            if (strcmp(word, deeds[i]) == 0)
+                all.lines[i] = number;
+}
+
 static void read_places(const char *path)
 {
     FILE *file = fopen(path, "r");
@@ -123,6 +144,8 @@ static void read_places(const char *path)
                           &its.sums[3]) == 5 &&
                    all.traced_count < sizeof all.traced / sizeof *all.traced) {
             all.traced[all.traced_count++] = its;
+        } else {
+            read_deed(line);
         }
     }
     if (!file || all.place_count == 0 || all.object_count == 0)
@@ -215,6 +238,90 @@ static uint64_t address_in(const json_t *row, const char *key)
     return text ? strtoull(text, NULL, 0) : 0;
 }
 
+/* ---- lines of the program ------------------------------------------------------------------- */
+
+static bool is_about_lines;      /* what is recorded of them is not damaged */
+static unsigned long told_lines; /* right ones of this mutant */
+
+/* A line and a function, if they are told, are those of the deed. */
+static void judge_line(const json_t *told, enum deed deed, const char *where)
+{
+    const json_t *line = json_object_get(told, "line"),
+                 *function = json_object_get(told, "function"),
+                 *file = json_object_get(told, "file");
+    const char *name = json_string_value(file), *end = name ? strrchr(name, '/') : NULL;
+    if (!is_about_lines || !json_is_object(told))
+        return;
+    bool is_right =
+        (!json_is_integer(line) || (uint64_t)json_integer_value(line) == all.lines[deed]) &&
+        (!json_is_string(function) || strcmp(json_string_value(function), functions[deed]) == 0) &&
+        (!name || strcmp(end ? end + 1 : name, "mutant_seed.c") == 0);
+    told_lines += is_right && json_is_integer(line);
+    if (!is_right && wrong++ == 0) {
+        char *text = json_dumps(told, JSON_COMPACT);
+        printf("  the object at %s: it was not %s at %s\n", where, deeds[deed], text);
+        free(text);
+    }
+}
+
+static void judge_sites(const json_t *answer, const char *rows)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(answer, rows), i, row) judge_line(
+        json_object_get(row, "site"), MADE, json_string_value(json_object_get(row, "address")));
+}
+
+/* Who took and gave a traced object; who freed another. */
+static void judge_past(rhi_session *session, rhi_target *core, uint64_t address)
+{
+    char line[80], where[32];
+    snprintf(where, sizeof where, "0x%" PRIx64, address);
+    snprintf(line, sizeof line, "--history --json --limit=0 %s", where);
+    json_t *answer = ask(session, core, "objat", line), *row;
+    size_t i;
+    if (json_is_true(json_object_get(answer, "complete"))) {
+        judge_line(json_object_get(json_object_get(answer, "object"), "site"), MADE, where);
+        json_array_foreach(json_object_get(answer, "previous"), i, row)
+        {
+            judge_line(json_object_get(row, "site"), MADE, where);
+            judge_line(json_object_get(row, "place"), DROPPED, where);
+        }
+        json_array_foreach(json_object_get(answer, "history"), i, row)
+        {
+            const char *kind = json_string_value(json_object_get(row, "kind"));
+            const json_t *told = json_object_get(row, "place");
+            if (strcmp(kind, "retain") == 0)
+                judge_line(told, TAKEN, where);
+            else if (strcmp(kind, "release") == 0)
+                judge_line(told, GIVEN, where);
+            else if (strcmp(kind, "free") == 0)
+                judge_line(told, DROPPED, where);
+        }
+    }
+    json_decref(answer);
+}
+
+static void judge_lines(rhi_session *session, rhi_target *core)
+{
+    json_t *answer = ask(session, core, "gcfind", "--json --limit=0");
+    if (json_is_true(json_object_get(answer, "complete")))
+        judge_sites(answer, "objects");
+    json_decref(answer);
+    for (size_t i = 0; i < all.traced_count; i++)
+        judge_past(session, core, all.traced[i].address);
+    for (size_t i = 0; i < all.died_count; i++)
+        judge_past(session, core, all.died[i]);
+}
+
+static bool is_told(const change *changes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strncmp(all.kinds[changes[i].at->kind], "told", 4) == 0)
+            return true;
+    return false;
+}
+
 /* What is said of an object's record; in the undamaged core it has to be certain. */
 static void judge_record(rhi_session *session, rhi_target *core, const traced *its, int is_sound)
 {
@@ -226,8 +333,11 @@ static void judge_record(rhi_session *session, rhi_target *core, const traced *i
                       json_is_true(json_object_get(pairs, "decided"));
     size_t n;
     json_int_t open = json_integer_value(json_object_get(pairs, "early_open"));
-    json_array_foreach(json_object_get(pairs, "groups"), n, row) open +=
-        json_integer_value(json_object_get(row, "open"));
+    json_array_foreach(json_object_get(pairs, "groups"), n, row)
+    {
+        open += json_integer_value(json_object_get(row, "open"));
+        judge_line(json_array_get(json_object_get(row, "stack"), 0), TAKEN, strrchr(line, ' ') + 1);
+    }
     bool is_right = !is_decided || (uint64_t)open == its->sums[0];
     for (size_t i = 0; is_decided && i < sizeof sums / sizeof *sums; i++)
         is_right &= (uint64_t)json_integer_value(json_object_get(pairs, sums[i])) == its->sums[i];
@@ -244,7 +354,8 @@ static int judge(const change *changes, unsigned count)
     rhi_target core;
     char error[256];
     size_t i;
-    wrong = 0;
+    wrong = told_lines = 0;
+    is_about_lines = !is_told(changes, count);
     json_t *row;
     if (rhi_target_open_core(all.path, NULL, &core, error, sizeof error) != 0) {
         refused++;
@@ -263,6 +374,9 @@ static int judge(const change *changes, unsigned count)
             judge_object(address_in(row, "address"), changes, count);
     for (i = 0; i < all.traced_count; i++)
         judge_record(session, &core, &all.traced[i], count == 0);
+    judge_lines(session, &core);
+    if (count == 0 && all.died_count && told_lines < all.object_count + 20)
+        fail("hardly a line of the sound core is told");
     if (json_object_get(leaks, "error"))
         refused++;
     else if (is_certain(leaks))

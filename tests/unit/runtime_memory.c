@@ -149,15 +149,42 @@ START_TEST(slabs_move_between_their_lists)
 }
 END_TEST
 
-static size_t mapped_kib(void)
+/* `resident`: of these, those that are in memory. */
+static size_t mapped_and_resident_kib(size_t *resident)
 {
-    size_t pages = 0;
+    size_t pages = 0, kib = (size_t)sysconf(_SC_PAGESIZE) / 1024;
     FILE *file = fopen("/proc/self/statm", "r");
     ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fscanf(file, "%zu", &pages), 1);
+    ck_assert_int_eq(fscanf(file, "%zu %zu", &pages, resident), 2);
     fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE) / 1024;
+    *resident *= kib;
+    return pages * kib;
 }
+
+static size_t mapped_kib(void)
+{
+    size_t resident;
+    return mapped_and_resident_kib(&resident);
+}
+
+/* The room for its history is not touched before there is one. What is mapped is used again in
+ * the second turn. */
+START_TEST(a_heap_without_objects_has_few_pages)
+{
+    enum { HEAPS = 16 };
+    static rh_heap *heaps[HEAPS];
+    for (int turn = 0; turn < 2; turn++) {
+        size_t before, after, mapped = mapped_and_resident_kib(&before);
+        for (int i = 0; i < HEAPS; i++)
+            MUST((heaps[i] = rh_heap_create(NULL)) != NULL);
+        size_t more = mapped_and_resident_kib(&after) - mapped;
+        ck_assert_uint_lt(after, before + 256 * HEAPS);
+        ck_assert(turn || more >= 3000 * HEAPS);
+        for (int i = 0; i < HEAPS; i++)
+            rh_heap_destroy(heaps[i]);
+    }
+}
+END_TEST
 
 START_TEST(empty_chunks_and_large_objects_go_back_to_the_system)
 {
@@ -424,6 +451,7 @@ END_TEST
 RUN_TESTS("runtime_memory", objects_of_every_size_are_zeroed_and_apart,
           sizes_that_overflow_are_refused, is_object_answers_for_any_number,
           slots_are_reused_hot_first_and_then_in_address_order, slabs_move_between_their_lists,
+          a_heap_without_objects_has_few_pages,
           empty_chunks_and_large_objects_go_back_to_the_system,
           large_objects_are_zeroed_when_their_mapping_is_reused,
           memory_that_runs_out_changes_nothing, types_that_lie_are_refused_by_name,

@@ -240,6 +240,7 @@ enum rhi_trace_can {
 };
 typedef struct rhi_trace {
     uint8_t can;       /* enum rhi_trace_can; BY_NEWER: the runtime is too old for it */
+    bool is_ready;     /* its memory was taken: to record asks the system for nothing */
     bool any;          /* some object's changes were recorded */
     bool has_ranges;   /* BEGIN and END are recorded, too */
     uint64_t begin;    /* so many events of traced objects are forgotten */

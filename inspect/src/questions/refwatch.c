@@ -5,8 +5,10 @@
 #include "heap/objects.h"
 #include "questions/types_like.h"
 #include "session/resolve.h"
+#include "target/proc_files.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct rhi_refwatch answer;
@@ -256,21 +258,65 @@ static rhi_error *list(answer *a)
     return settle_stops(a);
 }
 
-rhi_error *rhi__refwatch(rhi_session *session, const rhi_refwatch_asked *asked, answer *a)
+/* ---- programs that shut themselves in ------------------------------------------------------- */
+
+static bool is_unready(rhi_reader *reader, uint32_t heap)
+{
+    rhi_trace trace;
+    rhi__trace(reader, heap, &trace);
+    return trace.can == RHI_TRACE_POSSIBLE && !trace.is_ready;
+}
+
+/* Of the heap of an object; an object of a type may be born in any. */
+static bool is_some_unready(const answer *a)
+{
+    bool found = false;
+    for (uint64_t i = 0; i < a->objects.count && !found; i++)
+        found = is_unready(a->reader, a->objects.items[i].object.heap);
+    for (uint32_t heap = 0; a->types.count && heap < a->reader->heaps.count && !found; heap++)
+        found = is_unready(a->reader, heap);
+    return found;
+}
+
+/* What a heap needs to record changes of counts it takes at the first one, if the program has not
+ * asked for it before. */
+static void warn_of_seccomp(const answer *a)
+{
+    int pid = rhi__memory_process(a->reader->memory);
+    char text[RHI_NAME_SIZE + 256];
+    if (a->asked.off || !pid || !is_some_unready(a) || !rhi__is_sealed(pid))
+        return;
+    uint32_t type = a->objects.count ? a->objects.items[0].object.type : a->types.items[0].type;
+    snprintf(text, sizeof text,
+             "the program runs under seccomp: it may be killed at the first change that is "
+             "recorded, if its filter refuses openat or mmap; start it with "
+             "REFHEAP_OPTIONS=trace=%s instead",
+             rhi__type_name(a->reader, type));
+    rhi__note(&a->session->remarks, text);
+}
+
+static rhi_error *ask(rhi_session *session, answer *a)
 {
     uint8_t *fits = NULL;
-    *a = (answer){.session = session, .asked = *asked};
     RHI_TRY(rhi__session_open(session, &a->reader));
-    if (!asked->operand && !asked->type)
+    if (!a->asked.operand && !a->asked.type)
         return list(a);
     RHI_TRY(check_writable(a));
-    if (asked->operand)
+    if (a->asked.operand)
         return watch_object(a);
-    rhi_error *error = rhi__types_like(a->reader, asked->type, &fits);
+    rhi_error *error = rhi__types_like(a->reader, a->asked.type, &fits);
     if (!error)
         error = watch_types(a, fits);
     free(fits);
     return error;
+}
+
+rhi_error *rhi__refwatch(rhi_session *session, const rhi_refwatch_asked *asked, answer *a)
+{
+    *a = (answer){.session = session, .asked = *asked};
+    RHI_TRY(ask(session, a));
+    warn_of_seccomp(a);
+    return NULL;
 }
 
 void rhi__refwatch_free(answer *a)

@@ -22,7 +22,10 @@ static void print_untraced(rhi_session *s, rhi_reader *reader, const rhi_object 
     else if (pairs->trace.can == RHI_TRACE_BY_NEWER)
         rhi__print(s, "the program's runtime is too old for it\n");
     else if (pairs->trace.can == RHI_TRACE_NEEDS_HISTORY)
-        rhi__print(s, "the history of heap %" PRIu64 " is off (history=0)\n", heap->number);
+        rhi__print(s,
+                   "heap %" PRIu64 " keeps no history: run the program without history=0 "
+                   "(REFHEAP_OPTIONS, or rh_heap_options)\n",
+                   heap->number);
     else
         rhi__print(
             s,

@@ -108,7 +108,6 @@ static void print_list(const answer *a)
     }
     rhi__print_more(s, "  ", a->total - a->objects.count, NULL);
     print_types(a);
-    rhi__print_incomplete(s);
 }
 
 void rhi__refwatch_print(const answer *a)
@@ -119,6 +118,7 @@ void rhi__refwatch_print(const answer *a)
         print_types(a), print_living(a);
     else
         print_list(a);
+    rhi__print_incomplete(a->session);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------- */

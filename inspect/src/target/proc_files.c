@@ -1,5 +1,6 @@
-/* proc_files.c - reads /proc/PID: smaps, pagemap, mem, fd, fdinfo, timers (see proc_files.h).
- * Invariant: a page that is not there is never made: memory that was never touched stays so. */
+/* proc_files.c - reads /proc/PID: smaps, pagemap, mem, fd, fdinfo, timers, status (see
+ * proc_files.h). Invariant: a page that is not there is never made: memory that was never touched
+ * stays so. */
 #include "target/proc_files.h"
 #include "base/array.h"
 
@@ -199,4 +200,33 @@ bool rhi__read_kernel_words(int64_t pid, rhi_kernel_words *found)
 {
     *found = (rhi_kernel_words){0};
     return read_descriptors(pid, found) && read_timers(pid, found);
+}
+
+/* ---- what the kernel forbids ---------------------------------------------------------------- */
+
+static bool is_thread_sealed(int64_t pid, const char *thread)
+{
+    char name[64], line[256];
+    unsigned mode = 0;
+    snprintf(name, sizeof name, "task/%.20s/status", thread);
+    int file = open_file(pid, name);
+    FILE *stream = file < 0 ? NULL : fdopen(file, "r");
+    while (stream && fgets(line, sizeof line, stream) && sscanf(line, "Seccomp: %u", &mode) != 1)
+        ;
+    if (stream)
+        fclose(stream);
+    return mode != 0;
+}
+
+bool rhi__is_sealed(int64_t pid)
+{
+    int file = open_file(pid, "task");
+    DIR *folder = file < 0 ? NULL : fdopendir(file);
+    const struct dirent *entry;
+    bool found = false;
+    while (folder && !found && (entry = readdir(folder)) != NULL)
+        found = entry->d_name[0] != '.' && is_thread_sealed(pid, entry->d_name);
+    if (folder)
+        closedir(folder);
+    return found;
 }

@@ -30,4 +30,8 @@ typedef struct rhi_kernel_words {
 /* False if memory is short. */
 bool rhi__read_kernel_words(int64_t pid, rhi_kernel_words *found);
 
+/* Does some thread run under seccomp, strictly or with a filter? False also where that is unknown.
+ */
+bool rhi__is_sealed(int64_t pid);
+
 #endif

@@ -135,6 +135,7 @@ void rhi__refheap_trace(rhi_reader *reader, uint32_t index, rhi_trace *trace)
     trace->can = C(s, object_traced) == ABSENT ? RHI_TRACE_BY_NEWER
                  : !HEAP(ring)                 ? RHI_TRACE_NEEDS_HISTORY
                                                : RHI_TRACE_POSSIBLE;
+    trace->is_ready = HEAP(trace) != 0;
     trace->lost = HEAP(trace_lost);
     trace->changing = HEAP(tracing);
     trace->has_ranges = has_ranges(s);
