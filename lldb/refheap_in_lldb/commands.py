@@ -6,6 +6,7 @@ import lldb
 import refheap_door as door
 
 from .host import Host
+from .loaded import any_loaded, drop_gone, loaded, loaded_in
 from .state import Session
 from .stops import Stops, reached, tell
 from .variables import CATEGORY, Children, Describer, is_managed, summary
@@ -24,8 +25,9 @@ class Command:
     def __call__(self, debugger, line, context, result):
         lldb.refheap_status = door.NO_ANSWER
         try:
-            lldb._refheap.name_types(context.GetTarget())
-            session = lldb._refheap.session(debugger)
+            own = loaded_in(debugger)
+            own.name_types(context.GetTarget())
+            session = own.session
             host = Host(debugger, context, result, session.epoch)
             status, message = session.run(host, self.row["name"], line)
             if host.rest:
@@ -48,59 +50,52 @@ class Command:
 
 
 class Refheap:
-    """The loaded engine and a session for each debugger. LLDB calls what is in `callbacks` by the name of `script`."""
+    """The loaded engine, and what it knows of one debugger's targets. LLDB calls what is in `callbacks` by the name of
+    `script`."""
 
     def __init__(self, debugger, script, callbacks):
         self.debugger, self.script, self.callbacks = debugger, script, callbacks
         callbacks.update(reached=reached, summary=summary, Children=Children, is_managed=is_managed, NameTypes=NameTypes)
-        self.has_names, self.named = False, set()
+        self.has_names, self.has_hook, self.named = False, False, set()
         self.engine = door.Engine()
         self.structs, self.foreign = self.engine.describes["structs"], self.engine.describes.get("foreign", {})
-        self.sessions, self.describers = {}, {}
+        self.session, self.describer = Session(self.engine), Describer(self.engine, debugger)
         self.stops = Stops(script)
-
-    def session(self, debugger):
-        key = debugger.GetID()
-        if key not in self.sessions:
-            self.sessions[key] = Session(self.engine)
-        return self.sessions[key]
-
-    def describer(self, debugger):
-        key = debugger.GetID()
-        if key not in self.describers:
-            self.describers[key] = Describer(self.engine, debugger)
-        return self.describers[key]
 
     def close(self):
         self.stops.close()
-        for session in [*self.sessions.values(), *(each.session for each in self.describers.values())]:
-            session.close()
+        self.session.close()
+        self.describer.session.close()
 
-    def register(self, debugger, row):
+    def register(self, row):
         name = "Refheap_" + re.sub(r"\W", "_", row["name"])
         self.callbacks[name] = type(name, (Command,), {"row": row})
         completion = "-C variable-path " if row.get("operand") == "expression" else ""
         for place in (CATEGORY + " ", ""):  # older LLDBs have no container
             for options in ("-o " + completion, "-o ", ""):  # older LLDBs lack -C or -o
-                result = handle(debugger, "command script add %s-c %s.%s %s%s" % (options, self.script, name, place, row["name"]))
+                result = handle(self.debugger, "command script add %s-c %s.%s %s%s" % (options, self.script, name, place, row["name"]))
                 if result.Succeeded():
                     break
         if not result.Succeeded():
             raise RuntimeError("refheap: LLDB refuses the command %s: %s" % (row["name"], result.GetError().strip()))
 
-    def register_types(self, debugger):
+    def register_types(self):
         """Summaries and children for the structs of objects and pointers to them: by a function that knows them where LLDB
         asks one, else by their names."""
-        handle(debugger, "type category delete " + CATEGORY)  # of a script that was loaded before
-        self.has_names = not self.show(debugger, "--recognizer-function %s.is_managed" % self.script)
-        if self.has_names and not getattr(lldb, "_refheap_hook", None):
+        handle(self.debugger, "type category delete " + CATEGORY)  # of a script that was loaded before
+        self.has_names = not self.show("--recognizer-function %s.is_managed" % self.script)
+        if self.has_names and not self.has_hook:
             # Without a target yet, for all that there will be.
-            lldb._refheap_hook = handle(debugger, "target stop-hook add -P %s.NameTypes" % self.script).Succeeded()
-        self.name_types(debugger.GetSelectedTarget())
-        handle(debugger, "type category enable " + CATEGORY)
+            self.has_hook = handle(self.debugger, "target stop-hook add -P %s.NameTypes" % self.script).Succeeded()
+        self.name_types(self.debugger.GetSelectedTarget())
+        for other in [each for each in loaded().values() if each is not self]:  # it was their category, too
+            other.named.clear()
+            for target in other.debugger:
+                other.name_types(target)
+        handle(self.debugger, "type category enable " + CATEGORY)
 
-    def show(self, debugger, types):
-        return all(handle(debugger, line + types).Succeeded() for line in (
+    def show(self, types):
+        return all(handle(self.debugger, line + types).Succeeded() for line in (
             "type summary add -e -w %s -F %s.summary " % (CATEGORY, self.script),
             "type synthetic add -w %s -l %s.Children " % (CATEGORY, self.script)))
 
@@ -113,7 +108,7 @@ class Refheap:
             if known not in self.named:
                 self.named.add(known)
                 for name in managed_names(module):
-                    self.show(target.GetDebugger(), '"%s" "%s *"' % (name, name))
+                    self.show('"%s" "%s *"' % (name, name))
 
 
 class NameTypes:
@@ -124,8 +119,10 @@ class NameTypes:
 
     def handle_stop(self, context, _stream):
         target = context.GetTarget()
-        lldb._refheap.name_types(target)
-        lldb._refheap.describer(target.GetDebugger()).prepare(target.GetProcess())
+        own = loaded_in(target.GetDebugger())
+        if own is not None:
+            own.name_types(target)
+            own.describer.prepare(target.GetProcess())
         return True
 
 
@@ -138,7 +135,7 @@ def handle(debugger, line):
 def managed_names(module):
     """How C's variables call the structs of objects, also by typedefs; in a module that knows the objects' header: LLDB tells
     its user all that it finds strange in what it reads."""
-    if not any(module.FindFirstType(header).IsValid() for header in lldb._refheap.structs):
+    if not any(module.FindFirstType(header).IsValid() for header in any_loaded().structs):
         return []
     kinds = module.GetTypes(lldb.eTypeClassStruct | lldb.eTypeClassClass | lldb.eTypeClassTypedef)
     return sorted({kind.GetName() for kind in kinds if not kind.GetCanonicalType().IsPointerType() and is_managed(kind)})
@@ -148,16 +145,18 @@ def load(debugger, script, callbacks):
     """For the module `script`, whose names are in `callbacks`. LLDB shows a traceback for whatever is raised here, so a
     failure is told and not raised."""
     try:
-        loaded = Refheap(debugger, script, callbacks)
+        own = Refheap(debugger, script, callbacks)
     except door.DoorError as error:
         tell(debugger, error)
         return
-    earlier = getattr(lldb, "_refheap", None)
+    earlier = loaded_in(debugger)
     if earlier is not None:
+        own.has_hook = earlier.has_hook
         earlier.close()
-    lldb._refheap = loaded
+    loaded()[debugger.GetID()] = own
+    drop_gone()
     handle(debugger, "command container add -o -h '%s' %s" % (SUMMARY, CATEGORY))
-    for row in loaded.engine.commands:
-        loaded.register(debugger, row)
-    loaded.register_types(debugger)
-    loaded.describer(debugger).prepare(debugger.GetSelectedTarget().GetProcess())
+    for row in own.engine.commands:
+        own.register(row)
+    own.register_types()
+    own.describer.prepare(debugger.GetSelectedTarget().GetProcess())

@@ -8,6 +8,7 @@ import refheap_door as door
 
 from .expressions import expression_value, looked_up, value_number
 from .files import file_path, mapped_core, mapped_end, size_of, status_number
+from .loaded import loaded_in
 from .names import frames_of, name_data_word, namer
 from .regions import listed_regions
 from .registers import general_registers, lone_registers, vector_registers
@@ -124,7 +125,7 @@ class Host:
         return self.process.WriteMemory(address, data, error) == len(data) and error.Success()
 
     def stop_at(self, instructions):
-        lldb._refheap.stops.set(self.target, self.process, instructions)
+        loaded_in(self.debugger).stops.set(self.target, self.process, instructions)
 
     def frames(self, most):
         """LLDB shows a function into which another one was inlined at the line of that call, not at its instruction."""

@@ -4,6 +4,7 @@ import lldb
 import refheap_door as door
 
 from .host import Host
+from .loaded import loaded_in
 
 
 class Screen:
@@ -48,12 +49,13 @@ class Stops:
 def reached(frame, location, _dictionary):
     """LLDB's callback: does the process stop here? The frame is selected that the engine says."""
     process = frame.GetThread().GetProcess()
-    if process.GetUniqueID() not in lldb._refheap.stops.of:
+    debugger = process.GetTarget().GetDebugger()
+    own = loaded_in(debugger)
+    if own is None or process.GetUniqueID() not in own.stops.of:
         location.GetBreakpoint().SetEnabled(False)
         return False
-    debugger = process.GetTarget().GetDebugger()
     try:
-        session = lldb._refheap.session(debugger)
+        session = own.session
         level = session.reached(Host(debugger, lldb.SBExecutionContext(frame), Screen(debugger), session.epoch))
     except Exception as error:  # it is told, and the process stops
         tell(debugger, door.one_line(str(error)) or type(error).__name__)

@@ -6,6 +6,7 @@ import lldb
 import refheap_door as door
 
 from .host import Host
+from .loaded import any_loaded, loaded_in
 from .state import Session
 
 CATEGORY = "refheap"
@@ -43,10 +44,11 @@ def describe(value, children=0):
     """What the engine says of a pointer or struct; nothing of what is no object."""
     process, is_pointer = value.GetProcess(), value.GetType().IsPointerType()
     address = value.GetValueAsUnsigned() if is_pointer else value.GetLoadAddress()
-    if address in (0, lldb.LLDB_INVALID_ADDRESS) or not process.IsValid():
+    own = loaded_in(value.GetTarget().GetDebugger())
+    if own is None or address in (0, lldb.LLDB_INVALID_ADDRESS) or not process.IsValid():
         return door.NOTHING
     try:
-        return lldb._refheap.describer(value.GetTarget().GetDebugger()).ask(process, address, children)
+        return own.describer.ask(process, address, children)
     except door.DoorError:
         return door.NOTHING
 
@@ -56,7 +58,7 @@ def is_managed(kind, _dictionary=None):
     header = header_of(kind)
     if header is None:
         return False
-    other_name = lldb._refheap.foreign.get(header.GetName())
+    other_name = any_loaded().foreign.get(header.GetName())
     return other_name is None or not is_shown_by_others(kind, header, other_name)
 
 
@@ -67,7 +69,7 @@ def is_shown_by_others(kind, header, other_name):
     names = {kind.GetName() or "", kind.GetCanonicalType().GetName() or ""}
     names |= {other_name} if header.GetName() in names else set()
     names |= {name + " *" for name in names}
-    debugger = lldb._refheap.debugger
+    debugger = any_loaded().debugger  # LLDB has the same categories for all
     categories = [debugger.GetCategoryAtIndex(i) for i in range(debugger.GetNumCategories())]
     return any(each.GetSummaryForType(lldb.SBTypeNameSpecifier(name)).IsValid() for each in categories
                if each.GetEnabled() and each.GetName() != CATEGORY for name in names)
@@ -82,7 +84,7 @@ def header_of(kind):
         if not kind.GetTypeClass() & (lldb.eTypeClassStruct | lldb.eTypeClassClass):
             return None
         kind = kind.GetUnqualifiedType()
-        if kind.GetName() in lldb._refheap.structs:
+        if kind.GetName() in any_loaded().structs:
             return kind
         base = kind.GetDirectBaseClassAtIndex(0) if kind.GetNumberOfDirectBaseClasses() else kind.GetFieldAtIndex(0)
         if not base.IsValid() or base.GetOffsetInBytes() != 0:

@@ -1,43 +1,33 @@
 """check_fleet.py - docs/fleet.md: heaps of three machines in one question, by SQLite and by DuckDB.
 
 The samples leave the three cores that the page speaks of; each of its commands is run in a shell and must print what the page
-says. DuckDB comes from npm, by the lock file of tests/fleet.
+says. DuckDB comes from npm, by the lock file of tests/fleet: CMake fetches it.
 """
 
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
-from check_docs import ROOT, crash_core, is_true, read, transcripts
+from check_docs import crash_core, is_true, read, transcripts
 from launch import report, require, tool_environment  # noqa: E402 (check_docs knows where)
 
 CORES = {"web1": ("mistakes", {}), "web2": ("mistakes", {}), "web3": ("cycle", {"REFHEAP_STOP_AT": "names dropped"})}
 
 
-def install(folder):
-    """DuckDB, from npm."""
-    tools = os.path.join(ROOT, "tests", "fleet")
-    for name in ("package.json", "package-lock.json", ".npmrc"):
-        shutil.copy(os.path.join(tools, name), folder)
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          encoding="utf-8", check=False)
-    require(done.returncode == 0, "npm ci: %s", done.stdout)
-
-
 def main():
     parser = argparse.ArgumentParser(description="Runs the recipe of docs/fleet.md.")
     parser.add_argument("--shell", required=True, help="the refheap command")
+    parser.add_argument("--packages", required=True, help="the folder node_modules")
     parser.add_argument("samples", help="the folder of the samples")
     arguments = parser.parse_args()
     page = read("docs", "fleet.md")
 
     def body():
         with tempfile.TemporaryDirectory() as folder:
-            install(folder)
+            os.symlink(os.path.abspath(arguments.packages), os.path.join(folder, "node_modules"))
             for name, (sample, environment) in CORES.items():
                 core = crash_core(os.path.join(arguments.samples, sample), os.path.join(folder, name), **environment)
                 os.rename(core, os.path.join(folder, name, "core"))

@@ -29,7 +29,7 @@ WHOLE_HEAP = [Question(command, line + " --json") for command, line in (
 # What the door lends the engine, as one line of Python.
 SAY_LENT = {
     "gdb": Question("python", "h = " + HOSTS["gdb"] + "(gdb._refheap.epoch); print((h.pid(), h.core_path(), h.regions()))"),
-    "lldb": Question("script", 'h = ' + HOSTS["lldb"] + '(lldb.debugger, None, None, lldb._refheap.session(lldb.debugger).epoch); '
+    "lldb": Question("script", 'h = ' + HOSTS["lldb"] + '(lldb.debugger, None, None, lldb._refheaps[lldb.debugger.GetID()].session.epoch); '
                                'say(lldb.debugger.GetOutputFile(), repr((h.pid(), h.core_path(), h.regions())))'),
 }
 WAYS = {"gdb": ("gdb-remote", "gdb-extended"), "lldb": ("lldb-remote", "lldb-platform")}

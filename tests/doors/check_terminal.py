@@ -156,7 +156,7 @@ INSIDE = {
         "colors": "set style enabled on",
     },
     "lldb": {
-        "forget": "script lldb._refheap.close(); lldb._refheap.sessions.clear()",
+        "forget": "script own = lldb._refheaps[lldb.debugger.GetID()]; own.session.close(); own.session = type(own.session)(own.engine)",
         "sync": 'script print("sync" + str(%d))',
         "indirect": "script " + indirect("lldb"),
         "slow": "script " + SLOW % HOSTS["lldb"],

@@ -52,7 +52,7 @@ import sys
 commands = sys.modules["refheap_in_lldb.commands"]
 handle = commands.handle
 commands.handle = lambda debugger, line: handle(debugger, "zork" if "--recognizer-function" in line else line)
-lldb._refheap.register_types(lldb.debugger)
+lldb._refheaps[lldb.debugger.GetID()].register_types()
 """
 
 

@@ -4,9 +4,7 @@ Invariant: an expectation comes from the program's line and from twin.py alone. 
 row too many fails as a row too few does. An incomplete one may lack rows, and may have none that is wrong.
 """
 
-import atexit
 import collections
-import contextlib
 import fnmatch
 import os
 import random
@@ -25,17 +23,11 @@ OBJECT_KEYS = ("id", "address", "size", "refcount", "immortal", "heap", "state")
 # module's file is there: then the kind of its data is unknown.
 WITHOUT_NAMES = {"local": {"stack"}}
 WITHOUT_MODULES = {"thread_local": {"stack", "unknown", "foreign", "global"}, "global": {"unknown"}, "local": {"stack"}}
-SNAPSHOT = os.path.join(tempfile.gettempdir(), "refheap-random-%d.snapshot" % os.getpid())
-EXPORTED = os.path.join(tempfile.gettempdir(), "refheap-random-%d" % os.getpid())
+SCRATCH = tempfile.TemporaryDirectory()  # Python removes it when it ends
+SNAPSHOT, EXPORTED = os.path.join(SCRATCH.name, "snapshot"), os.path.join(SCRATCH.name, "exported")
 SMALL = 3000  # objects: what takes a search for each of them is asked of no larger heap
 # `rows`: the list whose rows --check looks for; None: not asked with it.
 Asked = collections.namedtuple("Asked", "question check rows", defaults=(None,))
-
-
-@atexit.register
-def remove_snapshot():
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(SNAPSHOT)
 
 
 def same_rows(what, found, expected, complete):

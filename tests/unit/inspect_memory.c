@@ -4,6 +4,7 @@
  * Linked with --wrap for malloc, calloc, realloc, free, strdup and strndup of the engine; jansson
  * gets the same through its own hook. Invariant: nothing fails unless a test asked for it. */
 #include "inspect_test.h"
+#include "own_folder.h"
 
 #include <malloc.h>
 

@@ -1,5 +1,6 @@
 /* inspect_query.c - `gcquery`: tables and lookups, forms of output, what is refused, bounds. */
 #include "inspect_test.h"
+#include "own_folder.h"
 
 #include <limits.h>
 #include <unistd.h>

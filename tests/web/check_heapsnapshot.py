@@ -28,8 +28,9 @@ LARGEST = 10
 
 
 def run_script(arguments, name, *words):
-    done = subprocess.run([arguments.node, os.path.join(SCRIPTS, name), arguments.packages, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=TIMEOUT_SECONDS, check=False, encoding="utf-8")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:  # memlab and browsers leave files there
+        done = subprocess.run([arguments.node, os.path.join(SCRIPTS, name), arguments.packages, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=TIMEOUT_SECONDS, check=False, encoding="utf-8", env={**os.environ, "TMPDIR": scratch})
     require(done.returncode == 0, "%s: status %d, %s", name, done.returncode, done.stderr[-2000:])
     return json.loads(done.stdout)
 

@@ -174,7 +174,7 @@ def main():
             with open(path, "w", encoding="utf-8") as file:
                 json.dump(cases, file)
             done = subprocess.run([arguments.node, os.path.join(HERE, "page.mjs"), arguments.chromium, arguments.packages,
-                                   arguments.pictures, path], check=False, timeout=2 * TIMEOUT_SECONDS)
+                                   arguments.pictures, path], check=False, timeout=2 * TIMEOUT_SECONDS, env={**os.environ, "TMPDIR": folder})
             require(done.returncode == 0, "the browser says otherwise")
     return report(body)
 
