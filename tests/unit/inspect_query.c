@@ -320,6 +320,22 @@ START_TEST(each_column_has_a_key_of_its_own)
 }
 END_TEST
 
+START_TEST(a_blob_is_whole_in_what_programs_read)
+{
+    world w = chain(_i);
+    char whole[256];
+    snprintf(whole, sizeof whole, "x'%0200d'", 0);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "--csv select zeroblob(100)"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, whole);
+    json_t *json = fake_json(w.t, "gcquery", "select zeroblob(100) as b");
+    ck_assert_str_eq(fake_string(json, "rows.0.b"), whole);
+    json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "gcquery", "select zeroblob(100)"), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "00…'");
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(columns_that_cost_are_computed_when_they_are_named)
 {
     world w = chain(_i);
@@ -708,7 +724,7 @@ RUN_TESTS("inspect_query", holders_of_all_elements_of_a_large_list_are_told,
           plans_say_what_is_looked_up, questions_that_call_themselves_walk_the_graph,
           only_questions_are_answered, a_wrong_question_is_told_what_there_is,
           what_a_question_may_take_is_bounded, rows_in_every_form, each_column_has_a_key_of_its_own,
-          columns_that_cost_are_computed_when_they_are_named,
+          a_blob_is_whole_in_what_programs_read, columns_that_cost_are_computed_when_they_are_named,
           what_cannot_be_read_makes_the_rows_incomplete, a_heap_can_be_chosen,
           shipped_queries_answer_alike_behind_each_command,
           one_question_may_count_referrers_and_find_cycles, tables_are_listed_as_text,
