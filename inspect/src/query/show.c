@@ -39,17 +39,20 @@ typedef struct show {
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 
-/* "x'00ff'" */
-static char *blob_text(const rhi_cell *cell)
+/* "x'00ff'": in a table the beginning, in a form for programs all of it */
+static char *blob_text(const rhi_cell *cell, size_t most)
 {
     const uint8_t *bytes = (const uint8_t *)cell->text;
-    size_t shown = cell->size < BLOB_BYTES ? cell->size : BLOB_BYTES;
+    static const char digits[] = "0123456789abcdef";
+    size_t shown = cell->size < most ? cell->size : most;
     char *text = malloc(2 * shown + 16);
     if (!text)
         return NULL;
     size_t used = (size_t)sprintf(text, "x'");
-    for (size_t i = 0; i < shown; i++)
-        used += (size_t)sprintf(text + used, "%02x", bytes[i]);
+    for (size_t i = 0; i < shown; i++) {
+        text[used++] = digits[bytes[i] >> 4];
+        text[used++] = digits[bytes[i] & 15];
+    }
     sprintf(text + used, "%s'", shown < cell->size ? "…" : "");
     return text;
 }
@@ -62,7 +65,7 @@ static char *text_of(const rhi_cell *cell, bool is_blob, size_t most, bool *is_s
     if (cell->kind == RHI_CELL_NULL)
         return NULL;
     if (is_blob) {
-        text = blob_text(cell);
+        text = blob_text(cell, most == SIZE_MAX ? most : BLOB_BYTES);
     } else if (cell->kind == RHI_CELL_TEXT) {
         size_t kept = size > most ? rhi__whole_characters(cell->text, most) : size;
         text = malloc(kept + sizeof "…");
@@ -182,7 +185,7 @@ static rhi_error *end_table(show *s)
 static json_t *value_json(const rhi_cell *cell, bool is_blob)
 {
     if (is_blob) {
-        char *text = blob_text(cell);
+        char *text = blob_text(cell, SIZE_MAX);
         json_t *value = text ? rhi__json_text(text) : NULL;
         free(text);
         return value;

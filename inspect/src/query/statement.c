@@ -58,18 +58,31 @@ static const char *word_of(int action)
     }
 }
 
+/* Is it a question, which names a table that SQLite makes by itself? */
+static bool names_own_table(const rhi_statement *s, int action, const char *first)
+{
+    const char *text = s->asked.text + strspn(s->asked.text, " \t\r\n(");
+    bool is_schema = (action == SQLITE_INSERT || action == SQLITE_UPDATE) && first &&
+                     strcmp(first, "sqlite_master") == 0;
+    return is_schema &&
+           (sqlite3_strnicmp(text, "select", 6) == 0 || sqlite3_strnicmp(text, "with", 4) == 0 ||
+            sqlite3_strnicmp(text, "values", 6) == 0);
+}
+
 static int authorize(void *context, int action, const char *first, const char *second,
                      const char *database, const char *trigger)
 {
     rhi_statement *s = context;
-    (void)first, (void)database, (void)trigger;
+    (void)database, (void)trigger;
     bool is_question = s->is_declared || action == SQLITE_SELECT || action == SQLITE_READ ||
                        action == SQLITE_RECURSIVE ||
                        (action == SQLITE_FUNCTION && strcmp(second, "load_extension") != 0 &&
                         strcmp(second, "fts3_tokenizer") != 0); /* tells addresses of ours */
     if (is_question)
         return SQLITE_OK;
-    s->refused = s->refused ? s->refused : word_of(action);
+    if (!s->refused)
+        s->refused =
+            names_own_table(s, action, first) ? "a table of SQLite's own" : word_of(action);
     return SQLITE_DENY;
 }
 
@@ -267,8 +280,11 @@ static rhi_error *prepare(rhi_statement *s)
                           "group by type");
     if (has_statement(s, rest))
         return rhi__error("one question at a time: another one begins at '%.60s'", rest);
-    if (!sqlite3_stmt_readonly(s->prepared))
-        return rhi__error("gcquery only reads");
+    /* nobody was asked whether VACUUM may be, nor REINDEX where there is no index */
+    if (!sqlite3_stmt_readonly(s->prepared) || sqlite3_column_count(s->prepared) == 0) {
+        s->refused = word_of(SQLITE_UPDATE);
+        return ours(s, SQLITE_OK);
+    }
     return bind(s);
 }
 

@@ -54,7 +54,7 @@ void rhi__tables_free(rhi_tables *t)
 
 typedef struct asking {
     rhi_tables *tables;
-    bool has;
+    bool has, is_told; /* is_told: of any memory */
 } asking;
 
 static rhi_error *note_span(void *context, uint64_t first, uint64_t count, uint64_t stride)
@@ -63,6 +63,7 @@ static rhi_error *note_span(void *context, uint64_t first, uint64_t count, uint6
     rhi_piece *piece = rhi__piece_at(&a->tables->pieces, first);
     (void)count;
     (void)stride;
+    a->is_told = true;
     if (piece)
         a->has = piece->is_taken = true;
     return NULL;
@@ -72,7 +73,7 @@ rhi_error *rhi__tables_ask(rhi_tables *t, const rhi_object *object, const uint8_
 {
     asking a = {.tables = t};
     RHI_TRY(rhi__each_span(t->reader, object, bytes, note_span, &a));
-    *has = a.has;
+    *has = a.has || !a.is_told;
     return NULL;
 }
 

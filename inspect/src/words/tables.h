@@ -34,7 +34,9 @@ static inline bool rhi__tables_may(const rhi_tables *tables, uint64_t word)
 {
     return rhi__bit(tables->pages, word >> RHI_TABLE_PAGE_SHIFT & (RHI_TABLE_PAGES - 1));
 }
-/* Are there slots of the object in pieces? Those are the object's then. */
+/* May there be slots of the object in pieces? Those that it has for certain are its own then. One
+ * that tells of no memory may have slots all the same: while a thread fills its table, there may be
+ * words in it that are no slots yet, and the table is not said to be its own. */
 rhi_error *rhi__tables_ask(rhi_tables *tables, const rhi_object *object, const uint8_t *bytes,
                            bool *has);
 /* Does a word lie in a piece that was found to be nobody's so far? */
