@@ -17,8 +17,10 @@ static const struct {
                     {"--exe", "FILE", "the program of the core"},
                     {"--pid", "N", "read this process, which is stopped meanwhile"},
                     {"--no-stop", NULL, "do not stop it"},
+                    {"--schema", "COMMAND", "the JSON Schema of what a command answers"},
                     {"--help", NULL, "what there is"},
                     {"--version", NULL, "the version"}};
+static const char help_summary[] = "what a command does, and its options";
 enum { DOOR_OPTIONS = sizeof door_options / sizeof *door_options };
 
 static const char *text_of(const json_t *json, const char *key)
@@ -35,6 +37,20 @@ static bool is_file(const char *argument)
 static bool is_word(const char *argument)
 {
     return argument && islower((unsigned char)argument[0]);
+}
+
+/* It wants the name of a command. */
+static bool is_command(const char *argument)
+{
+    return argument && strcmp(argument, "COMMAND") == 0;
+}
+
+static void print_names(const json_t *commands)
+{
+    size_t index;
+    json_t *command;
+    json_array_foreach(commands, index, command)
+        printf("%s%s", index ? " " : "", text_of(command, "name"));
 }
 
 static bool takes_files(const json_t *command)
@@ -58,8 +74,12 @@ static const char bash_begin[] =
     "# refheap's completion in bash, made from the command table by `refheap --completion bash`.\n"
     "_refheap()\n"
     "{\n"
+    "    local names='";
+
+static const char bash_words[] =
+    "'\n"
     "    local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}\n"
-    "    local command= options= files= values= at\n"
+    "    local command= options= operands= files= values= at\n"
     "    if [ \"$current\" = = ]; then\n"
     "        current=\n"
     "    elif [ \"$option\" = = ]; then\n"
@@ -70,11 +90,14 @@ static const char bash_begin[] =
     "        --core|--exe|--pid)\n"
     "            [ \"${COMP_WORDS[at+1]}\" = = ] && ((at++))\n"
     "            ((at++)) ;;\n"
+    "        --schema) command=--schema; break ;;\n"
     "        -*) ;;\n"
     "        *) command=${COMP_WORDS[at]}; break ;;\n"
     "        esac\n"
     "    done\n"
-    "    case $command in\n";
+    "    case $command in\n"
+    "    help) [ \"$COMP_CWORD\" != 2 ] || operands=$names ;;\n"
+    "    --schema) [ \"$option\" != --schema ] || operands=\"$names answer\" ;;\n";
 
 static const char bash_end[] =
     "    esac\n"
@@ -102,7 +125,7 @@ static const char bash_end[] =
     "        *.) compopt -o filenames 2>/dev/null\n"
     "            mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); return ;;\n"
     "        esac\n"
-    "        [ -z \"$command\" ] || options= ;;\n"
+    "        [ -z \"$command\" ] || options=$operands ;;\n"
     "    esac\n"
     "    mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$current\")\n"
     "    case ${COMPREPLY[0]} in *=) compopt -o nospace 2>/dev/null ;; esac\n"
@@ -115,6 +138,8 @@ static void print_bash(const json_t *commands)
     size_t index, at;
     json_t *command, *option;
     fputs(bash_begin, stdout);
+    print_names(commands);
+    fputs(bash_words, stdout);
     json_array_foreach(commands, index, command)
     {
         printf("    %s) options='", text_of(command, "name"));
@@ -131,12 +156,10 @@ static void print_bash(const json_t *commands)
             printf("%s=%s ", text_of(option, "name"), text_of(option, "argument"));
         printf("' ;;\n");
     }
-    printf("    '') options='");
+    printf("    '') options=\"");
     for (unsigned i = 0; i < DOOR_OPTIONS; i++)
         printf("%s%s ", door_options[i].name, door_options[i].argument ? "=" : "");
-    json_array_foreach(commands, index, command)
-        printf("%s%s", index ? " " : "", text_of(command, "name"));
-    printf("' ;;\n");
+    printf("help $names\" ;;\n");
     fputs(bash_end, stdout);
 }
 
@@ -148,7 +171,10 @@ static void print_zsh_option(const char *name, const char *argument, const char 
 {
     printf(" \\\n      '%s%s[", name, argument ? "=" : "");
     put_quoted(help, zsh_marked, zsh_quote);
-    printf("]%s%s", argument ? ":value:" : "", is_file(argument) ? "_files" : "");
+    printf("]%s%s", argument ? ":value:" : "",
+           is_file(argument)      ? "_files"
+           : is_command(argument) ? "->schema"
+                                  : "");
     printf(is_word(argument) ? "(%s)'" : "'", argument);
 }
 
@@ -158,7 +184,8 @@ static void print_zsh(const json_t *commands)
     json_t *command, *option;
     printf("#compdef refheap\n# refheap's completion in zsh, made from the command table by "
            "`refheap --completion zsh`.\n_refheap() {\n  local curcontext=$curcontext state line\n"
-           "  local -a commands\n  commands=(\n");
+           "  local -a commands others\n  others=('help:%s')\n  commands=(\n",
+           help_summary);
     json_array_foreach(commands, index, command)
     {
         printf("    '%s:", text_of(command, "name"));
@@ -169,8 +196,11 @@ static void print_zsh(const json_t *commands)
     for (unsigned i = 0; i < DOOR_OPTIONS; i++)
         print_zsh_option(door_options[i].name, door_options[i].argument, door_options[i].help);
     printf(" \\\n      '1:command:->command' '*::argument:->argument' && return\n"
-           "  case $state in\n  command) _describe command commands ;;\n"
-           "  argument)\n    case $words[1] in\n");
+           "  case $state in\n"
+           "  command) _describe command commands -- others ;;\n"
+           "  schema) compadd -- ${commands%%%%:*} answer ;;\n"
+           "  argument)\n    case $words[1] in\n"
+           "    help) (( CURRENT != 2 )) || _describe command commands ;;\n");
     json_array_foreach(commands, index, command)
     {
         printf("    %s) _arguments", text_of(command, "name"));
@@ -191,7 +221,19 @@ static void print_fish_line(const char *condition, const char *name, const char 
            : argument        ? " -x"
                              : "");
     put_quoted(help, "\\", "\\'");
-    printf(is_word(argument) ? "' -a %s\n" : "'\n", argument);
+    printf(is_command(argument) ? "' -a \"$names answer\"\n"
+           : is_word(argument)  ? "' -a %s\n"
+                                : "'\n",
+           argument);
+}
+
+/* `help`, and behind it one command. */
+static void print_fish_help(void)
+{
+    printf("complete -c refheap -n __fish_use_subcommand -a help -d '%s'\n"
+           "complete -c refheap -n '__fish_seen_subcommand_from help; "
+           "and test (count (commandline -opc)) -eq 2' -a \"$names\"\n",
+           help_summary);
 }
 
 static void print_fish(const json_t *commands)
@@ -200,7 +242,10 @@ static void print_fish(const json_t *commands)
     json_t *command, *option;
     char condition[256];
     printf("# refheap's completion in fish, made from the command table by `refheap --completion "
-           "fish`.\ncomplete -c refheap -f\n");
+           "fish`.\nset -l names '");
+    print_names(commands);
+    printf("'\ncomplete -c refheap -f\n");
+    print_fish_help();
     for (unsigned i = 0; i < DOOR_OPTIONS; i++)
         print_fish_line("__fish_use_subcommand", door_options[i].name, door_options[i].argument,
                         door_options[i].help);

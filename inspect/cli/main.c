@@ -62,10 +62,12 @@ static int usage(FILE *stream)
     fprintf(stream,
             "usage: refheap --core FILE [--exe FILE] [COMMAND [--option…] [OPERAND]]\n"
             "       refheap --pid N [--no-stop] [COMMAND [--option…] [OPERAND]]\n"
-            "       refheap help [COMMAND]\n\n"
+            "       refheap help [COMMAND]\n"
+            "       refheap --schema COMMAND\n\n"
             "Reads the reference-counted heap of a core dump or of a process (which is stopped\n"
             "meanwhile). Without a COMMAND it opens a prompt, or takes one command from each line\n"
-            "of standard input: the heap is read once for all of them.\n\ncommands:\n");
+            "of standard input: the heap is read once for all of them. --schema prints the JSON\n"
+            "Schema of what a command answers with --json.\n\ncommands:\n");
     print_commands(stream);
     fprintf(stream,
             "\nexit status: 0 answered; 1 --check found something; 2 no answer, or --check found\n"
@@ -180,6 +182,16 @@ static int run(const choice *chosen, rhi_target *target, const char *error)
     return status;
 }
 
+/* The word is the option, or the option and its value behind "=", which is then told. */
+static bool is_option(const char *word, const char *option, const char **value)
+{
+    size_t length = strlen(option);
+    if (strncmp(word, option, length) != 0 || (word[length] && word[length] != '='))
+        return false;
+    *value = word[length] ? word + length + 1 : NULL;
+    return true;
+}
+
 /* What it tells of itself, for whoever installs it. RHI_GO_ON: that is not asked. */
 static int answer_about_itself(int count, char **words)
 {
@@ -200,10 +212,14 @@ static int answer_about_itself(int count, char **words)
         print_manual();
         return RHI_ANSWERED;
     }
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (count > 1 && strcmp(words[1], rows[i].option) == 0)
-            return count == 3 && rows[i].print(words[2]) ? RHI_ANSWERED
-                                                         : complain(rows[i].complaint);
+    const char *value;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (count < 2 || !is_option(words[1], rows[i].option, &value))
+            continue;
+        bool is_whole = count == (value ? 2 : 3);
+        return is_whole && rows[i].print(value ? value : words[2]) ? RHI_ANSWERED
+                                                                   : complain(rows[i].complaint);
+    }
     return RHI_GO_ON;
 }
 

@@ -83,6 +83,16 @@ def check_bash(bash, commands):
     same(["gcleaks", "--missing", "=", "full"], [])
     same(["gcleaks", ""], [])
     same(["nonsense", "--"], [])
+    same(["he"], ["help"])
+    same(["help", ""], commands)
+    same(["help", "gcl"], ["gcleaks"])
+    same(["help", "gcleaks", ""], [])
+    same(["--core", "kept", "help", ""], [])
+    same(["--sch"], ["--schema="])
+    same(["--schema", "gcl"], ["gcleaks"])
+    same(["--schema", "=", ""], [*commands, "answer"])
+    same(["--schema", "=", "ans"], ["answer"])
+    same(["--schema", "gcleaks", ""], [])
     require(str(os.getpid()) in bash.complete("--pid", str(os.getpid())), "a process is not completed")
 
 
@@ -90,6 +100,8 @@ def check_typed(argv, setup, folder):
     for line, wanted in (("refheap gcver\t--ch\t", ["gcverify", "--check"]), ("refheap --core=oth\tgcst\t", ["--core=other", "gcsta"]),
                          ("refheap gcleaks --sarif=oth\t", ["gcleaks", "--sarif=other"]), ("refheap gcdiff oth\t", ["gcdiff", "other"]),
                          ("refheap gcfind --missing=e\t", ["gcfind", "--missing=empty"]),
+                         ("refheap he\tgcle\t", ["help", "gcleaks"]), ("refheap --sch\tans\t", ["--schema=answer"]),
+                         ("refheap --schema gcle\t", ["--schema", "gcleaks"]),
                          ("refheap --core 'kept t\t gcverify", ["--core", "kept too", "gcverify"])):
         found = typed(argv, setup, line, folder)
         require(found == wanted, "of %r %s makes %s, not %s", line, argv[0], found, wanted)
@@ -112,6 +124,11 @@ def check_others(folder, commands):
             status, out, error = run("fish", "--no-config", "-c", "source '%s'; complete -C 'refheap %s --'" % (fish, name))
             found = {line.split("\t")[0] for line in out.splitlines()}  # without '='
             require(status == 0 and not error and {option.rstrip('=') for option in options} <= found, "fish completes %s by %s: %s", name, found, error)
+        for line, wanted in (("he", {"help"}), ("--sch", {"--schema"}), ("help ", set(commands)), ("help gcleaks ", set()),
+                             ("--schema ", {*commands, "answer"}), ("--schema=ans", {"--schema=answer"})):
+            _status, out, error = run("fish", "--no-config", "-c", "source '%s'; complete -C 'refheap %s'" % (fish, line))
+            found = {each.split("\t")[0] for each in out.splitlines()} - {"--schema="}  # some versions offer both
+            require(not error and found == wanted, "fish completes '%s' by %s: %s", line, found, error)
 
 
 def main():
@@ -133,7 +150,10 @@ def main():
                 check_typed(["zsh", "-f", "-i"], "fpath=('%s/zsh/site-functions' $fpath); autoload -Uz compinit; compinit -u -D" % arguments.folder,
                             folder)
         check_others(arguments.folder, commands)
-        for words in (["--completion", "sh"], ["--completion"]):
+        require("--schema" in run(arguments.shell, "--help")[1], "--help is silent about --schema")
+        for name in commands:
+            require(run(arguments.shell, "--schema=" + name) == run(arguments.shell, "--schema", name), "--schema=%s is another", name)
+        for words in (["--completion", "sh"], ["--completion"], ["--completion="], ["--schema="], ["--schema=objat", "refs"]):
             status, out, error = run(arguments.shell, *words)
             require(status == 2 and not out and len(error.splitlines()) == 1, "refheap %s: %d %s %s", words, status, out, error)
         print("completion: %d commands" % len(commands))
