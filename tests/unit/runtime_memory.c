@@ -167,8 +167,8 @@ static size_t mapped_kib(void)
     return mapped_and_resident_kib(&resident);
 }
 
-/* The room for its history is not touched before there is one. What is mapped is used again in
- * the second turn. */
+/* The room for its history is not touched before there is one: of 3 MB AddressSanitizer alone
+ * touches an eighth, its shadow. What is mapped is used again in the second turn. */
 START_TEST(a_heap_without_objects_has_few_pages)
 {
     enum { HEAPS = 16 };
@@ -178,7 +178,7 @@ START_TEST(a_heap_without_objects_has_few_pages)
         for (int i = 0; i < HEAPS; i++)
             MUST((heaps[i] = rh_heap_create(NULL)) != NULL);
         size_t more = mapped_and_resident_kib(&after) - mapped;
-        ck_assert_uint_lt(after, before + 256 * HEAPS);
+        ck_assert_uint_lt(after, before + 640 * HEAPS);
         ck_assert(turn || more >= 3000 * HEAPS);
         for (int i = 0; i < HEAPS; i++)
             rh_heap_destroy(heaps[i]);
