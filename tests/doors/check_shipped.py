@@ -5,8 +5,10 @@ The heaps are those of the sample json, of random_heap.c, and of random_python.p
 """
 
 import argparse
+import collections
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -45,6 +47,17 @@ def ask(door, target, lines):
     return [parsed(question, answer) for question, answer in zip(questions, door.ask(target, questions), strict=True)]
 
 
+def check_duplicates(door, target):
+    """Each text, and each bytes of Python's, that ends with its own quote is shown in full: it is counted here once more."""
+    found, all_values = ask(door, target, ["--limit=0 --file=duplicate-values", "--limit=0 select value, type, size from objects "
+                                                                               "where value is not null"])
+    texts = [(row["value"], row["type"], row["size"]) for row in all_values["rows"]]
+    counts = collections.Counter(text for text in texts if re.fullmatch(r"""b?(["']).*\1""", text[0], re.DOTALL))
+    expected = {text: (n, (n - 1) * text[2]) for text, n in counts.items() if n > 1}
+    rows = {(row["value"], row["type"], row["size"]): (row["objects"], row["wasted"]) for row in found["rows"]}
+    require(rows == expected, "duplicates: %s", list(set(rows.items()) ^ set(expected.items()))[:5])
+
+
 def check_heap(door, target, heap):
     """Asked about are two objects of which a dictionary, where there is one, holds the other."""
     listed, some = ask(door, target, ["--list", "select o.id, o.type, r.source from refs r join objects o on o.id = r.target "
@@ -61,6 +74,7 @@ def check_heap(door, target, heap):
     require(held["source"] in [row["source"] for row in answers["holders-of"]["rows"]], "%s does not hold %s", held["source"], held["id"])
     steps = {row["id"]: row["steps"] for row in answers["within-three"]["rows"]}
     require((steps[held["source"]], steps[held["id"]]) == (0, 1), "%s is not next to %s", held["id"], held["source"])
+    check_duplicates(door, target)
     for row in answers["small-dicts"]["rows"]:
         require(row["holds"] <= 3 and row["id"].startswith("dict"), "a small dictionary: %s", row)
     print("%s, %s: %s" % (door.name, heap, {name: len(answer["rows"]) for name, answer in answers.items()}), flush=True)

@@ -329,6 +329,18 @@ START_TEST(without_graphviz_the_ending_is_the_way_out)
 }
 END_TEST
 
+START_TEST(an_ending_in_capitals_is_told_how_to_be_written)
+{
+    world w = small(_i);
+    place p = new_place(".SQLITE");
+    ck_assert_has(fake_json_failure(w.t, "gcexport", p.path),
+                  "heap.SQLITE: endings are lower-case: say .sqlite");
+    ck_assert_uint_eq(files_in(&p), 0);
+    leave(&p);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(a_heap_that_is_not_there_makes_no_file)
 {
     fake_target *t = fake_target_new();
@@ -349,4 +361,5 @@ END_TEST
 RUN_TESTS("inspect_export", OF_PAGES an_interrupt_leaves_no_file, a_file_says_what_it_lacks,
           one_heap_can_be_exported, what_an_answer_rests_on_reaches_each_kind_of_file,
           many_reasons_are_all_said, a_replaced_file_is_not_said_to_be_there,
-          without_graphviz_the_ending_is_the_way_out, a_heap_that_is_not_there_makes_no_file)
+          without_graphviz_the_ending_is_the_way_out,
+          an_ending_in_capitals_is_told_how_to_be_written, a_heap_that_is_not_there_makes_no_file)

@@ -163,6 +163,7 @@ START_TEST(questions_that_call_themselves_walk_the_graph)
                      "node#1,0\nnode#2,1\nnode#3,2\nnode#4,2\n");
     ck_assert_str_eq(rows(&w, "--file=within-three node#1"),
                      "node#1,0\nnode#2,1\nnode#3,2\nnode#4,2\n");
+    ck_assert_str_eq(rows(&w, "--file=within-three node#99"), "");
     ck_assert_str_eq(rows(&w, "--file=parents-of.sql node"),
                      "node#3,back,node#1\nnode#1,next,node#2\nnode#4,other,node#2\n"
                      "node#2,next,node#3\nnode#2,other,node#4\n");

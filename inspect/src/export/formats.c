@@ -2,6 +2,7 @@
 #include "export/formats.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define ROW(name, ending, what) {ending, &rhi__##name##_format},
 static const struct row {
@@ -20,8 +21,10 @@ rhi_error *rhi__export_format(const char *path, const rhi_export_format **format
     for (unsigned i = 0; i < ROWS; i++) {
         size_t length = strlen(name), used = strlen(endings), own = strlen(rows[i].ending);
         rhi__text(endings + used, sizeof endings - used, "%s%s", i ? ", " : "", rows[i].ending);
-        if (length <= own || strcmp(name + length - own, rows[i].ending) != 0)
+        if (length <= own || strcasecmp(name + length - own, rows[i].ending) != 0)
             continue;
+        if (strcmp(name + length - own, rows[i].ending) != 0)
+            return rhi__error("%.200s: endings are lower-case: say %s", path, rows[i].ending);
         *format = rows[i].format;
         *ending = rows[i].ending;
         return (*format)->missing ? rhi__error("%s: %s", *ending, (*format)->missing) : NULL;
