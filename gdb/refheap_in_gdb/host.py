@@ -82,7 +82,7 @@ class Host:
 
     def evaluate(self, text):
         try:
-            return value_number(gdb.parse_and_eval(text), text)
+            return value_number(gdb.parse_and_eval(text), "'%s'" % text)
         except gdb.error as error:
                 raise door.DoorError(str(error)) from None
 

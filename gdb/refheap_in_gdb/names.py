@@ -11,18 +11,18 @@ REFERENCES = (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
 FRAMES_AT_ONCE, FRAMES_INLINED = 64, 16
 
 
-def value_number(value, text):
-    """What an expression stands for: pointers and integers by value, the rest by its address."""
+def value_number(value, what):
+    """What an expression stands for: pointers and integers by value, the rest by its address. `what` begins a complaint."""
     kind = value.type.strip_typedefs()
     if kind.code in REFERENCES:
-        return value_number(value.referenced_value(), text)
+        return value_number(value.referenced_value(), what)
     if kind.code in BY_VALUE:
         return int(value)
     if kind.code == gdb.TYPE_CODE_FUNC or kind.code in BY_ADDRESS:
         if value.address is None:
-            raise door.DoorError("'%s' has no address (it is not in memory)" % text)
+            raise door.DoorError("%s has no address (it is not in memory)" % what)
         return int(value.address)
-    raise door.DoorError("'%s' is of type %s: neither a number nor an address" % (text, value.type))
+    raise door.DoorError("%s is of type %s: neither a number nor an address" % (what, value.type))
 
 
 class TypeView:

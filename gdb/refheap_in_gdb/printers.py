@@ -211,7 +211,7 @@ def function_of(describer, row):
         if len(values) != 1:
             raise gdb.GdbError("$%s: one address is wanted" % row["name"])
         try:
-            said = describer.ask(value_number(values[0], row["name"]))["functions"].get(row["name"], row["nothing"])
+            said = describer.ask(value_number(values[0], "its argument"))["functions"].get(row["name"], row["nothing"])
         except (door.DoorError, gdb.error) as error:
             raise gdb.GdbError("$%s: %s" % (row["name"], door.one_line(str(error)))) from None
         return c_string(said) if isinstance(said, str) else said

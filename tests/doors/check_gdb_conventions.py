@@ -106,9 +106,10 @@ def check_functions(target):
     require(re.search(r'"variables.c:\d+ in main\(\)"$', born), "born: %s", born)
     for (expression, value), text in zip(FUNCTIONS.items(), said, strict=True):
         require(text.endswith(" = " + value), "%s is '%s', not %s", expression, text, value)
-    for line in ("print $refcount(2.5)", "print $refcount()", "print $refcount(1, 2)"):
+    for line, why in (("print $refcount(2.5)", "its argument is of type double"), 
+                      ("print $refcount()", "one address is wanted"), ("print $refcount(1, 2)", "one address is wanted")):
         (wrong,) = say(target, line)
-        require(re.fullmatch(r"(Error occurred in Python: )?\$refcount: .+", wrong), "%s: %s", line, wrong)
+        require(re.fullmatch(r"(Error occurred in Python: )?\$refcount: %s.*" % why, wrong), "%s: %s", line, wrong)
 
 
 def check_condition(program):
