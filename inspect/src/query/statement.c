@@ -267,7 +267,7 @@ static rhi_error *prepare(rhi_statement *s)
 {
     const char *rest;
     if (s->asked.size > SQL_MAX)
-        return rhi__error("the question has %zu bytes, and %d at most are read", s->asked.size,
+        return rhi__error("the question has more than %d bytes, and no more are read",
                           (int)SQL_MAX);
     if (memchr(s->asked.text, '\0', s->asked.size))
         return rhi__error("the question has a NUL byte in it: it is no text");
