@@ -758,6 +758,13 @@ void rhi__begin_question(rhi_reader *reader)
     reader->slot_room = room_for(reader, 16, 1ull << 30); /* a second or two */
 }
 
+void rhi__renew_room(rhi_reader *reader)
+{
+    uint64_t room = rhi__pass_room(reader);
+    if (reader->slot_room < room)
+        reader->slot_room = room;
+}
+
 uint64_t rhi__pass_room(const rhi_reader *reader)
 {
     /* a check may read one again, and once more to tell of it */

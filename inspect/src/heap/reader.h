@@ -153,6 +153,7 @@ bool rhi__format_opened(rhi_reader *reader, const rhi_format *format, void *stat
 void rhi__begin_question(rhi_reader *reader);
 uint64_t rhi__begin_pass(rhi_reader *reader);
 uint64_t rhi__pass_room(const rhi_reader *reader); /* what one pass may read */
+void rhi__renew_room(rhi_reader *reader);          /* there is at least as much left as that */
 /* Appends a block of one slot, where an object lives `prefix` bytes behind its start. */
 rhi_error *rhi__add_lone(rhi_blocks *blocks, uint64_t start, uint64_t size, uint8_t prefix,
                          uint32_t heap);

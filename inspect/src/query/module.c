@@ -217,6 +217,8 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int arg
         lookup.value = in_column(c->module->table, lookup.column, argv[0], room);
     c->rows->wanted = strtoull(text, NULL, 16);
     c->rows->is_end = false;
+    if (c->rows->query->reader)
+        rhi__renew_room(c->rows->query->reader); /* a join reads a table many times */
     return told(c, c->module->table->begin(c->rows, &lookup));
 }
 
