@@ -15,7 +15,8 @@ AGAIN_SECONDS = 0.05  # any second question while stopped, without output
 GROWTH_FROM, GROWTH_TO, GROWTH = 1_000_000, JUDGED_SIZE, 13.0
 BYTES = 48.0  # of the engine's own memory, per object
 BYTES_WITH_DOMINATORS = 100.0
-SHOWN = "--json --limit=20"  # as many rows as the text shows
+SHOWN_ROWS = 20  # as many as the text shows
+SHOWN = f"--json --limit={SHOWN_ROWS}"
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,12 @@ def check_verified(truth, answer):
 
 
 def check_cycles(truth, answer):
+    """Garbage comes first, so the one that is held is among the rows only where there are few pairs."""
+    sizes_shown = [2] if truth["pairs"] >= SHOWN_ROWS else [2, truth["held"]]
     rows = at(answer, "cycles") or []
     sizes = sorted({at(row, "objects_total") or len(row.get("objects", [])) for row in rows})
     return first_wrong(differs("cycles", at(answer, "cycles_total") or len(rows), truth["pairs"] + 1),
-                       differs("sizes of cycles", sizes, [2, truth["held"]]))
+                       differs("sizes of cycles", sizes, sizes_shown))
 
 
 # ---- questions ----------------------------------------------------------------------------------------------------
