@@ -202,6 +202,10 @@ def living(heap, build, folder):
 # ---- what they need -----------------------------------------------------------------------------------------------
 
 
+def memory_for_engine(heap):
+    return SPARE_BYTES + heap.size * ENGINE_BYTES
+
+
 def check_room(heaps, kept, folder, with_peers):
     """Fails with what to do if this machine cannot hold them."""
     new = sum(heap.core_bytes for heap in heaps if heap not in kept)
