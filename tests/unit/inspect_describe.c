@@ -183,6 +183,27 @@ START_TEST(a_command_after_a_description_sees_threads_and_map_of_now)
 }
 END_TEST
 
+/* That no object is there is said of no address whose memory nobody could read. */
+START_TEST(what_cannot_be_read_is_undecided)
+{
+    world w = world_new(_i);
+    fake_map(w.t, 0x6f0000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "")->hidden = true;
+    json_t *json = describe(&w, 0x5f0000000000, 0);
+    ck_assert(json_is_null(json_object_get(json, "undecided"))); /* nothing is mapped there */
+    json_decref(json);
+    json = describe(&w, 0x6f0000000000, 0);
+    ck_assert_str_eq(fake_string(json, "undecided"), "its memory cannot be read");
+    json_decref(json);
+    uint64_t a = new_node(&w, 1);
+    fake_put(w.t, a + w.space->c[RH_MC_object_type], 999, 2);
+    w.t->state++;
+    json = describe(&w, a, 0);
+    ck_assert_str_eq(fake_string(json, "undecided"), "its header contradicts itself");
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(where_there_is_nothing_to_read_nothing_is_said)
 {
     fake_target *t = fake_target_new();
@@ -203,4 +224,4 @@ RUN_TESTS("inspect_describe", an_address_that_is_an_objects_is_described_and_no_
           what_ran_on_is_read_anew_and_not_opened_again,
           a_chunk_that_is_none_any_more_is_not_believed,
           a_command_after_a_description_sees_threads_and_map_of_now,
-          where_there_is_nothing_to_read_nothing_is_said)
+          what_cannot_be_read_is_undecided, where_there_is_nothing_to_read_nothing_is_said)

@@ -435,9 +435,10 @@ rhi_error *rhi__objat_print(rhi_objat *a)
         break;
     case RHI_PLACE_UNMANAGED:
         rhi__print(s,
-                   "0x%" PRIx64 " is not of a %s heap: it lies in %s (0x%" PRIx64 "-0x%" PRIx64
+                   "0x%" PRIx64 " is not of a %s heap%s: it lies in %s (0x%" PRIx64 "-0x%" PRIx64
                    ", %c%c%c)\n",
                    a->address, rhi__formats_word(a->reader),
+                   a->reader->problems.count ? " that could be read" : "",
                    region && region->path[0] ? region->path : "anonymous memory",
                    region ? region->start : 0, region ? region->end : 0,
                    region && region->flags & RHI_REGION_READ ? 'r' : '-',
