@@ -204,6 +204,20 @@ START_TEST(what_cannot_be_read_is_undecided)
 }
 END_TEST
 
+START_TEST(an_address_in_memory_that_is_missing_may_be_a_heaps)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    for (unsigned i = 0; i < w.t->segment_count; i++)
+        if (a - w.t->segments[i].start < w.t->segments[i].end - w.t->segments[i].start)
+            w.t->segments[i].hidden = true;
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), 0);
+    ck_assert_has(w.t->out.bytes, " heap that could be read: it lies in ");
+    ck_assert_has(w.t->out.bytes, "incomplete: ");
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(where_there_is_nothing_to_read_nothing_is_said)
 {
     fake_target *t = fake_target_new();
@@ -224,4 +238,5 @@ RUN_TESTS("inspect_describe", an_address_that_is_an_objects_is_described_and_no_
           what_ran_on_is_read_anew_and_not_opened_again,
           a_chunk_that_is_none_any_more_is_not_believed,
           a_command_after_a_description_sees_threads_and_map_of_now,
-          what_cannot_be_read_is_undecided, where_there_is_nothing_to_read_nothing_is_said)
+          what_cannot_be_read_is_undecided, an_address_in_memory_that_is_missing_may_be_a_heaps,
+          where_there_is_nothing_to_read_nothing_is_said)
