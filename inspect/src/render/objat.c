@@ -220,8 +220,10 @@ static void print_begin(const answer *a)
         rhi__print(a->session, "  there was no memory for %" PRIu64 " traced event%s\n",
                    a->trace.lost, rhi__plural(a->trace.lost));
     if (a->has_begin && !heap->keeps_births)
-        rhi__print(a->session, "  births are not recorded: REFHEAP_OPTIONS=history=all in the "
-                               "program's environment does that\n");
+        rhi__print(
+            a->session,
+            "  births are recorded of what is traced alone: REFHEAP_OPTIONS=history=all in the "
+            "program's environment records all\n");
 }
 
 static void print_events(const answer *a)
