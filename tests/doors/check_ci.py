@@ -111,6 +111,19 @@ def check_sample_job(options, folder):
     with open(os.path.join(ROOT, "samples", "ci", "github-actions.yml"), encoding="utf-8") as file:
         text = file.read()
     require("samples/ci/check.sh" in text and "kernel.core_pattern=core" in text, "the sample job does not run check.sh")
+    needed = set(build_depends()) - NOT_FOR_A_JOB
+    missing = sorted(needed - set(re.search(r"apt-get install --yes (.*)", text).group(1).split()))
+    require(len(needed) > 8 and not missing, "the sample job installs no %s, which the engine is built with", " ".join(missing))
+
+
+NOT_FOR_A_JOB = {"debhelper-compat", "python3:any", "scdoc", "valgrind"}  # for packages, pages for man, and programs under valgrind
+
+
+def build_depends():
+    """What Debian's package is built with."""
+    with open(os.path.join(ROOT, "debian", "control"), encoding="utf-8") as file:
+        field = re.search(r"^Build-Depends: (.*(?:\n .*)*)", file.read(), re.M).group(1)
+    return [part.split()[0] for part in field.split(",")]
 
 
 def check_kinds(options, folder):
