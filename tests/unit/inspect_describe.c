@@ -188,10 +188,16 @@ START_TEST(what_cannot_be_read_is_undecided)
 {
     world w = world_new(_i);
     fake_map(w.t, 0x6f0000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "")->hidden = true;
-    json_t *json = describe(&w, 0x5f0000000000, 0);
-    ck_assert(json_is_null(json_object_get(json, "undecided"))); /* nothing is mapped there */
-    json_decref(json);
-    json = describe(&w, 0x6f0000000000, 0);
+    fake_map(w.t, 0x6e0000000000, 0x1000, 0, "")->hidden = true;
+    fake_map(w.t, 0x6d0000000000, 0x1000, RHI_REGION_READ, "/bin/app")->hidden = true;
+    /* nothing is mapped there, or what no object can be in */
+    const uint64_t nothing[] = {0x5f0000000000, 0x6e0000000000, 0x6d0000000010};
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        json_t *json = describe(&w, nothing[i], 0);
+        ck_assert(json_is_null(json_object_get(json, "undecided")));
+        json_decref(json);
+    }
+    json_t *json = describe(&w, 0x6f0000000000, 0);
     ck_assert_str_eq(fake_string(json, "undecided"), "its memory cannot be read");
     json_decref(json);
     uint64_t a = new_node(&w, 1);

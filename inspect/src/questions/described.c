@@ -45,8 +45,8 @@ static bool is_worth_another_look(rhi_memory *memory, uint64_t address)
     return address % 8 == 0 && rhi__memory_u64(memory, address, &word) && word != 0;
 }
 
-/* Why is it not known whether an object is there? An address that nothing is mapped at is no
- * object's, whatever else could not be read. */
+/* Why is it not known whether an object is there? Where nothing is mapped, or what nobody can write
+ * to, none is, whatever else could not be read. */
 static void say_undecided(rhi_session *session, rhi_described *answer)
 {
     rhi_memory *memory = &session->memory;
@@ -56,7 +56,8 @@ static void say_undecided(rhi_session *session, rhi_described *answer)
                       : session->refused.count         ? session->refused.items[0]
                       : !reader                        ? memory->truncated
                                                        : "";
-    if (!rhi__memory_region(memory, answer->at.address))
+    const rhi_region *region = rhi__memory_region(memory, answer->at.address);
+    if (!region || !(region->flags & RHI_REGION_WRITE))
         return;
     if (rhi__memory_read(memory, answer->at.address, &byte, 1) == 0)
         why = "its memory cannot be read";
