@@ -125,8 +125,9 @@ def check(way, mode, variable, text, children):
 
 
 def run(way, program, options):
+    """Beside a second process of the same program, which is not the one that is asked about."""
     os.environ["REFHEAP_OPTIONS"] = options
-    with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
+    with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject, launch.Subject(program, 1, folder):
         variables = subject.truth["variables"]
         for mode, make in (("live", subject.live), ("core", subject.core)):
             shown = WAYS[way](make(), [each["name"] for each in variables])
