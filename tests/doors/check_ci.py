@@ -107,6 +107,11 @@ def check_sample_job(options, folder):
     found, said = run("%s %s" % (job, os.path.join(folder, "job_sound")), options.shell)
     expect("check.sh on a crash", 1, found, said)
     expect("check.sh on a program that ends well", 0, *run("%s %s +%s" % (job, shutil.which("true"), os.path.join(folder, "job_sound")), options.shell))
+    beside = "cd '%s' && ln -sf '%s' . && %s" % (folder, shutil.which("true"), job)  # programs by relative names
+    expect("check.sh on ./true", 0, *run(beside + " ./true", options.shell))
+    expect("check.sh on +./true", 2, *run(beside + " +./true", options.shell))
+    expect("check.sh on ./job_sound", 1, *run(beside + " ./job_sound", options.shell))
+    expect("check.sh on +./job_sound", 0, *run(beside + " +./job_sound", options.shell))
     expect("check.sh on a core that never came", 2, *run("%s +%s" % (job, shutil.which("true")), options.shell))
     with open(os.path.join(ROOT, "samples", "ci", "github-actions.yml"), encoding="utf-8") as file:
         text = file.read()
