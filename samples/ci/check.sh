@@ -23,6 +23,7 @@ for program; do
     folder=$(mktemp -d) || exit 2
     (cd "$folder" && exec "$wanted" >output 2>&1)
     status=$?
+    [ "$status" -eq 0 ] || cat "$folder/output"
     core=$(find "$folder" -name 'core*' | head -n 1)
     if [ -n "$core" ]; then
         for check in ${REFHEAP_CHECKS:-gcverify}; do

@@ -96,7 +96,7 @@ def check_core_recipe(options, recipe, folder):
 
 def check_sample_job(options, folder):
     job = os.path.join(ROOT, "samples", "ci", "check.sh")
-    programs = {"sound": "exec %s sound" % options.program, "over_release": "exec %s over_release" % options.program, "other": "kill -ABRT $$"}
+    programs = {"sound": "exec %s sound" % options.program, "over_release": "exec %s over_release" % options.program, "other": "echo what it wrote; kill -ABRT $$"}
     for what, wanted in (("sound", 0), ("over_release", 1), ("other", 2)):
         script = os.path.join(folder, "job_" + what)
         with open(script, "w", encoding="utf-8") as file:
@@ -104,6 +104,7 @@ def check_sample_job(options, folder):
         os.chmod(script, 0o755)
         found, said = run("%s +%s" % (job, script), options.shell)
         expect("check.sh on " + what, wanted, found, said)
+        require(what != "other" or "what it wrote" in said, "check.sh keeps to itself what a program wrote: %s", said)
     found, said = run("%s %s" % (job, os.path.join(folder, "job_sound")), options.shell)
     expect("check.sh on a crash", 1, found, said)
     expect("check.sh on a program that ends well", 0, *run("%s %s +%s" % (job, shutil.which("true"), os.path.join(folder, "job_sound")), options.shell))
