@@ -68,7 +68,9 @@ def pieces(text):
 def macro(text):
     """The head of a macro that has parameters, or a body that is nobody's business; a constant whole."""
     head = re.match(r"#define \w+(\([^)]*\))?", text)
-    return head.group() if head.group(1) or "\n" in text or HIDDEN.search(text[head.end():]) else text
+    if head.group(1) and len(head.group()) > COLUMNS:
+        return " \\\n    ".join(textwrap.wrap(head.group(), COLUMNS - 6))
+    return head.group() if head.group(1) or "\n" in text or HIDDEN.search(text[head.end():]) else narrow(text)
 
 
 def declaration(text):
@@ -94,11 +96,18 @@ def narrow(text):
         code, comment = re.match(r"(.*?)\s*(/\*.*\*/)?$", line).groups()
         if comment and len(line) > COLUMNS:
             indent = " " * (len(line) - len(line.lstrip()))
-            wrapped = textwrap.wrap(comment.removesuffix("*/"), COLUMNS, initial_indent=indent, subsequent_indent=indent + " * ")
+            wrapped = textwrap.wrap(comment.removesuffix("*/"), COLUMNS - 3, initial_indent=indent, subsequent_indent=indent + " * ")
             lines += [*wrapped[:-1], wrapped[-1] + " */"]
             line = code
-        lines += [line] if line.strip() else []
+        lines += within(line) if line.strip() else []
     return "\n".join(lines)
+
+
+def within(line):
+    """A line of code as lines that fit a page."""
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    wrapped = textwrap.wrap(line, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return wrapped if len(line) > COLUMNS else [line]
 
 
 def is_hidden(text):
@@ -130,8 +139,8 @@ def groups(text):
 
 
 def name_of(text):
-    """What a declaration declares."""
-    patterns = (r"#define (\w+)", r"typedef [^{;]*?(\w+)\([^;]*\);$", r"typedef .*?(\w+);$", r"(?:struct|enum) (\w+) \{", r"([\w]+)\(")
+    """What a declaration declares. A struct is told of where its members are, too, if its name stood above already."""
+    patterns = (r"#define (\w+)", r"typedef [^{;]*?(\w+)\([^;]*\);$", r"typedef .*?(\w+);$", r"((?:struct|enum) \w+) \{", r"([\w]+)\(")
     for pattern in patterns:
         found = re.match(pattern, text, re.S) if pattern[0] != "(" else re.search(pattern, text, re.S)
         if found:

@@ -211,9 +211,12 @@ def function_of(describer, row):
         if len(values) != 1:
             raise gdb.GdbError("$%s: one address is wanted" % row["name"])
         try:
-            said = describer.ask(value_number(values[0], "its argument"))["functions"].get(row["name"], row["nothing"])
+            described = describer.ask(value_number(values[0], "its argument"))
         except (door.DoorError, gdb.error) as error:
             raise gdb.GdbError("$%s: %s" % (row["name"], door.one_line(str(error)))) from None
+        if described["undecided"]:
+            raise gdb.GdbError("$%s: not known: %s" % (row["name"], described["undecided"]))
+        said = described["functions"].get(row["name"], row["nothing"])
         return c_string(said) if isinstance(said, str) else said
 
     text = "$%s(ADDRESS): %s." % (row["name"], row["summary"])

@@ -35,14 +35,14 @@ def register_settings(session):
     for verb, text in (("set", "Settings of refheap's commands."), ("show", "What refheap's commands are set to.")):
         body = {"__doc__": text, "invoke": lambda _command, line, _from_tty, verb=verb: settings(verb, line)}
         type("RefheapSettings", (gdb.Command,), body)(verb + " refheap", gdb.COMMAND_DATA, gdb.COMPLETE_NONE, True)
-    add_setting("color", color, "refheap's answers are coloured (auto: on a terminal)", gdb.PARAM_ENUM, ["auto", "on", "off"])
-    add_setting("progress", progress, "refheap shows how far long work is (auto: on a terminal)", gdb.PARAM_ENUM, ["auto", "on", "off"])
+    add_setting("color", color, "refheap's answers are coloured (auto: on a terminal)", "set refheap color off", gdb.PARAM_ENUM, ["auto", "on", "off"])
+    add_setting("progress", progress, "refheap shows how far long work is (auto: on a terminal)", "set refheap progress off", gdb.PARAM_ENUM, ["auto", "on", "off"])
 
     def hand_over(setting):
         session.set_limit(setting.value or 0)
         return ""
-    setting = add_setting("limit", limit, "rows of each list of refheap's answers, where --limit says nothing", gdb.PARAM_UINTEGER,
-                          get_set_string=hand_over)
+    setting = add_setting("limit", limit, "rows of each list of refheap's answers, where --limit says nothing (0 or unlimited: all)",
+                          "set refheap limit 100", gdb.PARAM_UINTEGER, get_set_string=hand_over)
     hand_over(setting)
 
 
@@ -57,10 +57,10 @@ def settings(verb, line):
         gdb.execute("show refheap " + name)
 
 
-def add_setting(name, value, text, *kind, get_set_string=lambda _setting: ""):
-    body = {"__doc__": text[0].upper() + text[1:] + ".", "get_set_string": get_set_string,
+def add_setting(name, value, text, example, *kind, get_set_string=lambda _setting: ""):
+    body = {"__doc__": "\nexample: " + example, "get_set_string": get_set_string,
             "get_show_string": lambda _setting, shown: "%s: %s" % (text, shown)}
-    body["set_doc"] = body["show_doc"] = body["__doc__"]
+    body["set_doc"] = body["show_doc"] = text[0].upper() + text[1:] + "."
     setting = type("RefheapSetting", (gdb.Parameter,), body)("refheap " + name, gdb.COMMAND_DATA, *kind)
     setting.value = value
     return setting

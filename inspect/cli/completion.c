@@ -227,10 +227,37 @@ static void print_fish_line(const char *condition, const char *name, const char 
            argument);
 }
 
+/* Is a command still to come? __fish_use_subcommand takes the value of `--core FILE` for one. */
+static void print_fish_condition(void)
+{
+    printf("function __refheap_needs_command\n"
+           "    set -l words (commandline -opc)\n"
+           "    set -e words[1]\n"
+           "    set -l is_value 0\n"
+           "    for word in $words\n"
+           "        if test $is_value -eq 1\n"
+           "            set is_value 0\n"
+           "            continue\n"
+           "        end\n"
+           "        switch $word\n"
+           "            case");
+    for (unsigned i = 0; i < DOOR_OPTIONS; i++)
+        if (door_options[i].argument)
+            printf(" %s", door_options[i].name);
+    printf("\n                set is_value 1\n"
+           "            case '-*'\n"
+           "            case '*'\n"
+           "                return 1\n"
+           "        end\n"
+           "    end\n"
+           "    return 0\n"
+           "end\n");
+}
+
 /* `help`, and behind it one command. */
 static void print_fish_help(void)
 {
-    printf("complete -c refheap -n __fish_use_subcommand -a help -d '%s'\n"
+    printf("complete -c refheap -n __refheap_needs_command -a help -d '%s'\n"
            "complete -c refheap -n '__fish_seen_subcommand_from help; "
            "and test (count (commandline -opc)) -eq 2' -a \"$names\"\n",
            help_summary);
@@ -242,18 +269,20 @@ static void print_fish(const json_t *commands)
     json_t *command, *option;
     char condition[256];
     printf("# refheap's completion in fish, made from the command table by `refheap --completion "
-           "fish`.\nset -l names '");
+           "fish`.\n");
+    print_fish_condition();
+    printf("set -l names '");
     print_names(commands);
     printf("'\ncomplete -c refheap -f\n");
     print_fish_help();
     for (unsigned i = 0; i < DOOR_OPTIONS; i++)
-        print_fish_line("__fish_use_subcommand", door_options[i].name, door_options[i].argument,
+        print_fish_line("__refheap_needs_command", door_options[i].name, door_options[i].argument,
                         door_options[i].help);
     json_array_foreach(commands, index, command)
     {
         const char *name = text_of(command, "name");
         snprintf(condition, sizeof condition, "__fish_seen_subcommand_from %s", name);
-        printf("complete -c refheap -n __fish_use_subcommand -a %s -d '", name);
+        printf("complete -c refheap -n __refheap_needs_command -a %s -d '", name);
         put_quoted(text_of(command, "summary"), "\\", "\\'");
         printf("'\n");
         if (takes_files(command))

@@ -441,8 +441,8 @@ static void put_shell_page(const json_t *commands)
     put_exit_status(true);
     fputs("What is leaked in a core, for a script:\n\n```\n"
           "refheap --core core gcleaks --check\n```\n\nWho holds an object of a process:\n\n```\n"
-          "refheap --pid 4711 refs node#12 --path\n```\n\nSeveral questions, as JSON:\n\n```\n"
-          "printf '%s\\\\n' 'gcverify --json' 'gcleaks --json' | refheap --core core\n```\n",
+          "refheap --pid 4711 refs node#12 --path\n```\n\nSeveral questions:\n\n```\n"
+          "printf '%s\\\\n' gcstat gcleaks | refheap --core core\n```\n",
           stdout);
     put_see_also(commands, "");
 }

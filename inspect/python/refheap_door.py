@@ -34,7 +34,7 @@ TERMINAL, COLOR = 1, 4
 QUIET_ERRORS, LIMIT = 1, 3
 GO_ON = -1
 EXPECTS_NOTHING, EXPECTS_EXPRESSION, EXPECTS_FILE = 0, 1, 2
-NOTHING = {"text": None, "children": (), "children_total": 0, "is_live": False, "functions": {}}
+NOTHING = {"text": None, "children": (), "children_total": 0, "is_live": False, "functions": {}, "undecided": None}
 NESTED_MAX = 32  # structs that begin with structs
 PAGE = 200  # children that are asked for at once, at first
 

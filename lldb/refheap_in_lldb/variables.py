@@ -93,15 +93,23 @@ def header_of(kind):
     return None
 
 
+def shown_of(value):
+    """What a variable's words are about: itself, as LLDB has it; of a reference in C++ to a struct, that struct."""
+    value = value.GetNonSyntheticValue()
+    kind = value.GetType().GetCanonicalType()
+    is_to_struct = kind.IsReferenceType() and not kind.GetDereferencedType().GetCanonicalType().IsPointerType()
+    return value.Dereference() if is_to_struct else value
+
+
 def summary(value, _dictionary):
-    return describe(value.GetNonSyntheticValue())["text"] or ""
+    return describe(shown_of(value))["text"] or ""
 
 
 class Children:
     """The children of an object, and of a pointer to it: its declared fields. Of all else, LLDB's own."""
 
     def __init__(self, value, _dictionary):
-        self.value = value.GetNonSyntheticValue()
+        self.value = shown_of(value)
         self.rows, self.total, self.is_own = [], 0, True
 
     def update(self):

@@ -17,10 +17,13 @@ ulimit -c unlimited || exit 2
 
 for program; do
     wanted=${program#+}
+    aborts=no
+    [ "$program" = "$wanted" ] || aborts=yes
     case $wanted in /*) ;; *) wanted=$PWD/$wanted ;; esac
     folder=$(mktemp -d) || exit 2
     (cd "$folder" && exec "$wanted" >output 2>&1)
     status=$?
+    [ "$status" -eq 0 ] || cat "$folder/output"
     core=$(find "$folder" -name 'core*' | head -n 1)
     if [ -n "$core" ]; then
         for check in ${REFHEAP_CHECKS:-gcverify}; do
@@ -32,8 +35,8 @@ for program; do
             "$refheap" --core "$core" --exe "$wanted" "$check" --check ${report:+"$report"}
             note $?
         done
-        [ "$program" = "$wanted" ] && note 1 # nobody asked it to abort
-    elif [ "$program" != "$wanted" ]; then
+        [ "$aborts" = yes ] || note 1 # nobody asked it to abort
+    elif [ "$aborts" = yes ]; then
         echo "== $program: ended with $status and left no core" >&2
         note 2
     elif [ "$status" -ne 0 ]; then

@@ -45,6 +45,12 @@ def check_clean(path):
     require(out and not error, "man --warnings %s: %s", path, error)
 
 
+def check_wide(page, pages):
+    """A terminal of 80 columns shows each line as it is."""
+    wide = [line for line in shown(page, pages).split("\n") if len(line) > 80]
+    require(not wide, "%s has lines of more than 80 columns:\n%s", page, "\n".join(wide))
+
+
 def check_whatis(path, name, summary):
     require(run("lexgrog", path)[0] == '%s: "%s - %s"\n' % (path, name, summary), "whatis: %s", run("lexgrog", path))
 
@@ -72,7 +78,7 @@ def check_commands(shell, pages):
     require(run(shell, "help") == run(shell, "--help") and "commands:" in run(shell, "help")[0], "refheap help: %s", run(shell, "help"))
     parts = re.findall(r"^### (\w+)$", manual, re.M)
     text = shown("refheap-json.7", pages)
-    require("printf '%s\\n' 'gcverify --json'" in shown("refheap.1", pages), "refheap.1: the example of several questions")
+    require("printf '%s\\n' gcstat gcleaks" in shown("refheap.1", pages), "refheap.1: the example of several questions")
     require(len(parts) > 20 and all(re.search(r"^ +%s$" % part, text, re.M) for part in parts), "refheap-json.7 lacks one of %s", parts)
     return ["refheap.1", "refheap-json.7", *("refheap-%s.1" % name for name, _ in commands)]
 
@@ -110,6 +116,9 @@ def check_functions(libraries, pages):
         require(not re.search(r"\brhi?__|\bRHI?__", text), "%s.3 tells of what is not for callers", page)
         for sentence in sentences_of(os.path.join(ROOT, HEADERS[page])):
             require(sentence in text, "%s.3 lacks: %s", page, sentence)
+    require("struct rh_type { /* shown" in texts["refheap"], "refheap.3 does not say what a type has")
+    # What stands below a comment belongs to it: "What printf would print" is of no length.
+    require(not re.search(r"rh_string_length\([^)]*\); What printf", texts["refheap-values"]), "refheap-values.3: the length of a string")
     for word in ("OWNERSHIP", "THREADS", "ERRORS"):
         require(word in texts["refheap"], "refheap.3 has no section %s", word)
     return found + [name + ".3" for name in HEADERS]
@@ -139,6 +148,7 @@ def main():
         for name in sorted(names):
             if name.startswith("refheap"):
                 check_clean(os.path.join(options.pages, "man" + name[-1], name))
+                check_wide(name, options.pages)
         check_references(options.pages, names)
         print("%d pages" % len(names))
 

@@ -96,7 +96,7 @@ def check_core_recipe(options, recipe, folder):
 
 def check_sample_job(options, folder):
     job = os.path.join(ROOT, "samples", "ci", "check.sh")
-    programs = {"sound": "exec %s sound" % options.program, "over_release": "exec %s over_release" % options.program, "other": "kill -ABRT $$"}
+    programs = {"sound": "exec %s sound" % options.program, "over_release": "exec %s over_release" % options.program, "other": "echo what it wrote; kill -ABRT $$"}
     for what, wanted in (("sound", 0), ("over_release", 1), ("other", 2)):
         script = os.path.join(folder, "job_" + what)
         with open(script, "w", encoding="utf-8") as file:
@@ -104,13 +104,32 @@ def check_sample_job(options, folder):
         os.chmod(script, 0o755)
         found, said = run("%s +%s" % (job, script), options.shell)
         expect("check.sh on " + what, wanted, found, said)
+        require(what != "other" or "what it wrote" in said, "check.sh keeps to itself what a program wrote: %s", said)
     found, said = run("%s %s" % (job, os.path.join(folder, "job_sound")), options.shell)
     expect("check.sh on a crash", 1, found, said)
     expect("check.sh on a program that ends well", 0, *run("%s %s +%s" % (job, shutil.which("true"), os.path.join(folder, "job_sound")), options.shell))
+    beside = "cd '%s' && ln -sf '%s' . && %s" % (folder, shutil.which("true"), job)  # programs by relative names
+    expect("check.sh on ./true", 0, *run(beside + " ./true", options.shell))
+    expect("check.sh on +./true", 2, *run(beside + " +./true", options.shell))
+    expect("check.sh on ./job_sound", 1, *run(beside + " ./job_sound", options.shell))
+    expect("check.sh on +./job_sound", 0, *run(beside + " +./job_sound", options.shell))
     expect("check.sh on a core that never came", 2, *run("%s +%s" % (job, shutil.which("true")), options.shell))
     with open(os.path.join(ROOT, "samples", "ci", "github-actions.yml"), encoding="utf-8") as file:
         text = file.read()
     require("samples/ci/check.sh" in text and "kernel.core_pattern=core" in text, "the sample job does not run check.sh")
+    needed = set(build_depends()) - NOT_FOR_A_JOB
+    missing = sorted(needed - set(re.search(r"apt-get install --yes (.*)", text).group(1).split()))
+    require(len(needed) > 8 and not missing, "the sample job installs no %s, which the engine is built with", " ".join(missing))
+
+
+NOT_FOR_A_JOB = {"debhelper-compat", "python3:any", "scdoc", "valgrind"}  # for packages, pages for man, and programs under valgrind
+
+
+def build_depends():
+    """What Debian's package is built with."""
+    with open(os.path.join(ROOT, "debian", "control"), encoding="utf-8") as file:
+        field = re.search(r"^Build-Depends: (.*(?:\n .*)*)", file.read(), re.M).group(1)
+    return [part.split()[0] for part in field.split(",")]
 
 
 def check_kinds(options, folder):

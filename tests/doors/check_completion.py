@@ -125,7 +125,9 @@ def check_others(folder, commands):
             found = {line.split("\t")[0] for line in out.splitlines()}  # without '='
             require(status == 0 and not error and {option.rstrip('=') for option in options} <= found, "fish completes %s by %s: %s", name, found, error)
         for line, wanted in (("he", {"help"}), ("--sch", {"--schema"}), ("help ", set(commands)), ("help gcleaks ", set()),
-                             ("--schema ", {*commands, "answer"}), ("--schema=ans", {"--schema=answer"})):
+                             ("--schema ", {*commands, "answer"}), ("--schema=ans", {"--schema=answer"}),
+                             ("--core kept gcl", {"gcleaks"}), ("--core=kept gcl", {"gcleaks"}), ("--pid 1 --no-stop gcl", {"gcleaks"}),
+                             ("--core kept gcleaks gcl", set())):
             _status, out, error = run("fish", "--no-config", "-c", "source '%s'; complete -C 'refheap %s'" % (fish, line))
             found = {each.split("\t")[0] for each in out.splitlines()} - {"--schema="}  # some versions offer both
             require(not error and found == wanted, "fish completes '%s' by %s: %s", line, found, error)

@@ -1,7 +1,7 @@
 """check_variables.py - variables that hold objects, as each debugger shows them by its own means: GDB's `print`, LLDB's
 `frame variable`, and both as an editor drives them (editors.py).
 
-variables.c says what each variable of its `main` holds, and which children are to be seen. Every way of looking is held
+variables.c, and references.cpp, say what each variable of their `main` holds, and which children are to be seen. Every way of looking is held
 to that one list, live and on a core. Invariant: a way that shows a variable of the list not at all has failed.
 """
 
@@ -39,8 +39,14 @@ def by_print(target, names):
     shown = {}
     for name in names:
         text = re.sub(r"^\$\d+ = ", "", answers[name]).strip()
-        shown[name] = text, [tuple(row) for row in re.findall(r"^  (\S+) = (.*?),?$", answers["*" + name], re.MULTILINE)]
+        inner = text if " &) @" in text else answers["*" + name]  # a reference shows its object
+        shown[name] = without_children(text), [tuple(row) for row in re.findall(r"^  (\S+) = (.*?),?$", inner, re.MULTILINE)]
     return shown
+
+
+def without_children(text):
+    """Of a reference, which its children follow."""
+    return re.sub(r"(?: =|:) \{(\n.*)?$", "", text, flags=re.DOTALL)
 
 
 # ---- LLDB ----------------------------------------------------------------------------------------
@@ -75,7 +81,7 @@ def by_frame_variable(target, names, before=()):
     for name in names:
         require(name in answers, "%s is not shown:\n%s%s", name, out[:3000], error)
         text = re.match(r"\(.*?\) %s = (.*)" % name, answers[name]).group(1)
-        shown[name] = text, [tuple(row) for row in re.findall(r"^  (\S+) = (.*)$", answers["-P 1 " + name], re.MULTILINE)]
+        shown[name] = without_children(text), [tuple(row) for row in re.findall(r"^  (\S+) = (.*)$", answers["-P 1 " + name], re.MULTILINE)]
     return shown
 
 
@@ -108,7 +114,7 @@ def check(way, mode, variable, text, children):
     if variable["text"] is None:
         require(SHOWN_ALONE.match(text), "%s'%s' says more than the debugger's own", what, text)
     else:
-        require(text.endswith(" " + variable["text"]), "%s'%s' does not end in '%s'", what, text, variable["text"])
+        require((" " + text).endswith(" " + variable["text"]), "%s'%s' does not end in '%s'", what, text, variable["text"])
     if variable["children"] is None:
         return
     names = [name for name, _part in variable["children"]]
@@ -119,8 +125,9 @@ def check(way, mode, variable, text, children):
 
 
 def run(way, program, options):
+    """Beside a second process of the same program, which is not the one that is asked about."""
     os.environ["REFHEAP_OPTIONS"] = options
-    with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
+    with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject, launch.Subject(program, 1, folder):
         variables = subject.truth["variables"]
         for mode, make in (("live", subject.live), ("core", subject.core)):
             shown = WAYS[way](make(), [each["name"] for each in variables])

@@ -20,12 +20,13 @@ CHILDREN_MAX = 1000  # that cppdbg asks for
 
 
 def configuration(name, target):
-    """A configuration of launch.json for this program, and its core or process."""
+    """A configuration of launch.json for this program, and its core or process. VS Code puts texts in place of variables."""
     with open(CONFIGURATIONS, encoding="utf-8") as file:
         found = [each for each in json.load(file)["configurations"] if each["name"] == name]
     require(len(found) == 1, "launch.json has %d configurations '%s'", len(found), name)
     text = json.dumps(found[0])
-    for variable, value in (("workspaceFolder", launch.ROOT), ("input:core", target.core), ("command:pickProcess", target.pid)):
+    for variable, value in (("workspaceFolder", launch.ROOT), ("input:core", target.core), ("input:process", target.pid),
+                            ("command:pickProcess", target.pid)):
         text = text.replace("${%s}" % variable, str(value))
     require("${" not in text, "launch.json has another variable: %s", text)
     return {**json.loads(text), "program": target.exe}
@@ -177,8 +178,6 @@ class Adapter(Piped):
         settings = configuration("LLDB: " + how(target), target)
         require(settings["type"] == "lldb-dap", "not for lldb-dap: %s", settings)
         self.is_own = settings["request"] == "launch"
-        if "pid" in settings:
-            settings["pid"] = int(settings["pid"])
         self.ask("initialize", adapterID="lldb-dap", pathFormat="path", linesStartAt1=True, columnsStartAt1=True)
         self.send(settings["request"], **settings)
         self.wait_for(lambda each: each.get("event") == "initialized")

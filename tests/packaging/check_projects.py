@@ -68,6 +68,16 @@ def check_part(options, folder, way, shared):
     return build
 
 
+def check_parents_wishes(options, folder):
+    """What a project sets for its own sources does not break the part."""
+    build = os.path.join(folder, "wishes")
+    configure(options, os.path.join(HERE, "parent"), build, "-DWAY=subdirectory", "-DREFHEAP_TREE=" + options.source, "-DPROGRAM=" + PROGRAM,
+              "-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON", "-DCMAKE_BUILD_TYPE=Release",
+              "-DCMAKE_C_FLAGS=" + WARNINGS)
+    run(options.cmake, "--build", build, "--target", "program")
+    require(run(os.path.join(build, "program")) == "packaged\n", "with a parent's settings it says something else")
+
+
 def check_both(options, build):
     """A project may have one of each, whatever it prefers."""
     run(options.cmake, "--build", build, "--target", "program_static", "program_shared")
@@ -119,6 +129,7 @@ def main():
             for shared in (False, True):
                 build = check_part(options, folder, way, shared)
         check_both(options, build)
+        check_parents_wishes(options, folder)
         check_multiarch(options, folder)
         check_configured(options, folder)
     print("8 projects with the tree as their part")

@@ -183,6 +183,47 @@ START_TEST(a_command_after_a_description_sees_threads_and_map_of_now)
 }
 END_TEST
 
+/* That no object is there is said of no address whose memory nobody could read. */
+START_TEST(what_cannot_be_read_is_undecided)
+{
+    world w = world_new(_i);
+    fake_map(w.t, 0x6f0000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "")->hidden = true;
+    fake_map(w.t, 0x6e0000000000, 0x1000, 0, "")->hidden = true;
+    fake_map(w.t, 0x6d0000000000, 0x1000, RHI_REGION_READ, "/bin/app")->hidden = true;
+    /* nothing is mapped there, or what no object can be in */
+    const uint64_t nothing[] = {0x5f0000000000, 0x6e0000000000, 0x6d0000000010};
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        json_t *json = describe(&w, nothing[i], 0);
+        ck_assert(json_is_null(json_object_get(json, "undecided")));
+        json_decref(json);
+    }
+    json_t *json = describe(&w, 0x6f0000000000, 0);
+    ck_assert_str_eq(fake_string(json, "undecided"), "its memory cannot be read");
+    json_decref(json);
+    uint64_t a = new_node(&w, 1);
+    fake_put(w.t, a + w.space->c[RH_MC_object_type], 999, 2);
+    w.t->state++;
+    json = describe(&w, a, 0);
+    ck_assert_str_eq(fake_string(json, "undecided"), "its header contradicts itself");
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
+
+START_TEST(an_address_in_memory_that_is_missing_may_be_a_heaps)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    for (unsigned i = 0; i < w.t->segment_count; i++)
+        if (a - w.t->segments[i].start < w.t->segments[i].end - w.t->segments[i].start)
+            w.t->segments[i].hidden = true;
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), 0);
+    ck_assert_has(w.t->out.bytes, " heap that could be read: it lies in ");
+    ck_assert_has(w.t->out.bytes, "incomplete: ");
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(where_there_is_nothing_to_read_nothing_is_said)
 {
     fake_target *t = fake_target_new();
@@ -203,4 +244,5 @@ RUN_TESTS("inspect_describe", an_address_that_is_an_objects_is_described_and_no_
           what_ran_on_is_read_anew_and_not_opened_again,
           a_chunk_that_is_none_any_more_is_not_believed,
           a_command_after_a_description_sees_threads_and_map_of_now,
+          what_cannot_be_read_is_undecided, an_address_in_memory_that_is_missing_may_be_a_heaps,
           where_there_is_nothing_to_read_nothing_is_said)

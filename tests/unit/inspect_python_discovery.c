@@ -70,7 +70,8 @@ static const char *numbered(const char *format, unsigned minor)
 
 #define NOT_READ " is not read: CPython 3.9 to 3.13 with the GIL is"
 static const char *const nothing =
-    "no heap of refheap or python here: the program does not use it, or has not created one yet";
+    "no heap of refheap or python here: the program does not use it, has not created one yet, or "
+    "has unloaded the library that did";
 
 /* Of what is called Python and is none that can be read, or not any more. */
 static const char *unfound(unsigned minor)

@@ -186,13 +186,17 @@ char *rhi_schema(const char *command);
 /* What is at the address that a variable holds, for who shows variables: a few dozen reads at most,
  * however large the heap is, and nothing is emitted. So many `children` are asked for (0: none),
  * and of a text so many `characters`. Valid until the next call; NULL: nothing can be said (no
- * heap, no process; memory is short). JSON: "text": what to show behind the variable's own value,
- * "user#1 rc=3", "STALE: was user#7, freed by release"; null: no object is there, and nothing is to
- * be said "pointer": the same for a pointer: its value, too "is_live": are there children, if they
- * are asked for? "functions": the values of the functions of rhi_describes, numbers and texts; for
- * any address "children": the declared fields [{"name": "next", "items[3]", "kind": as in `objat`,
- * "text": of numbers and texts, "value": "0x…" of references; of a text, itself, not quoted}…]
- *   "children_total": how many there are. */
+ * heap, no process; memory is short). JSON:
+ *
+ * - "text": what to show behind the variable's own value, "user#1 rc=3", "STALE: was user#7, freed
+ *   by release"; null: no object is there, and nothing is to be said
+ * - "pointer": the same for a pointer: its value, too
+ * - "undecided": why it is not known whether an object is there, or which; null: it is
+ * - "is_live": are there children, if they are asked for?
+ * - "functions": the values of the functions of rhi_describes, numbers and texts; for any address
+ * - "children": the declared fields [{"name": "next", "items[3]", "kind": as in `objat`, "text": of
+ *   numbers and texts, "value": "0x…" of references; of a text, itself, not quoted}…]
+ * - "children_total": how many there are. */
 const char *rhi_session_describe(rhi_session *session, const rhi_target *target, uint64_t address,
                                  uint64_t children, uint64_t characters);
 /* What can be described, as JSON: {"structs": the names of those that objects begin with in C,

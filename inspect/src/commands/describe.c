@@ -12,12 +12,15 @@ const char *rhi_describes(void)
     return "{\"structs\": [\"rh_object\", \"_object\"], \"foreign\": {\"_object\": \"PyObject\"},"
            " \"functions\": ["
            "{\"name\": \"refcount\", \"summary\": \"counts of the object at an address, as refheap"
-           " reads them; 0: no object is there; of an immortal one, 2^63 - 1\", \"nothing\": 0},"
+           " reads them; 0: no live object is there; of an immortal one, 2^63 - 1\", \"nothing\": "
+           "0},"
            "{\"name\": \"objid\", \"summary\": \"what refheap calls the object at an address, or "
            "the"
            " one that died there: \\\"user#1\\\"; \\\"\\\": none\", \"nothing\": \"\"},"
            "{\"name\": \"is_stale\", \"summary\": \"1: refheap knows that the object at an address"
-           " was freed; 0: it is not so\", \"nothing\": 0},"
+           " was freed, and there is no other; 0: one lives there, perhaps a later one, or none is "
+           "known to have been there\","
+           " \"nothing\": 0},"
            "{\"name\": \"objtype\", \"summary\": \"refheap's type of the object at an address, or "
            "of"
            " the one that died there: \\\"user\\\"; \\\"\\\": none\", \"nothing\": \"\"},"
@@ -34,7 +37,7 @@ static json_t *describe(rhi_session *session, uint64_t address, uint64_t childre
     if (!answer)
         return NULL;
     rhi_error *error = rhi__describe(session, address, children, answer);
-    if (!error && answer->at.reader)
+    if (!error && (answer->at.reader || answer->undecided[0]))
         json = rhi__described_json(answer, characters);
     rhi__error_free(error);
     rhi__described_free(answer);

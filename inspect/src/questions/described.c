@@ -45,6 +45,40 @@ static bool is_worth_another_look(rhi_memory *memory, uint64_t address)
     return address % 8 == 0 && rhi__memory_u64(memory, address, &word) && word != 0;
 }
 
+/* Why is it not known whether an object is there? Where nothing is mapped, or what nobody can write
+ * to, none is, whatever else could not be read. */
+static void say_undecided(rhi_session *session, rhi_described *answer)
+{
+    rhi_memory *memory = &session->memory;
+    const rhi_reader *reader = answer->at.reader;
+    char byte;
+    const char *why = reader && reader->problems.count ? reader->problems.items[0]
+                      : session->refused.count         ? session->refused.items[0]
+                      : !reader                        ? memory->truncated
+                                                       : "";
+    const rhi_region *region = rhi__memory_region(memory, answer->at.address);
+    if (!region || !(region->flags & RHI_REGION_WRITE))
+        return;
+    if (rhi__memory_read(memory, answer->at.address, &byte, 1) == 0)
+        why = "its memory cannot be read";
+    rhi__text(answer->undecided, sizeof answer->undecided, "%s", why);
+}
+
+static rhi_error *find(rhi_session *session, rhi_described *answer)
+{
+    rhi_objat *a = &answer->at;
+    RHI_TRY(rhi__session_glance(session, &a->reader));
+    if (!a->reader)
+        return NULL;
+    rhi__begin_question(a->reader);
+    answer->is_object = is_found(answer);
+    if (!answer->is_object && is_worth_another_look(a->reader->memory, a->address)) {
+        RHI_TRY(rhi__session_look_again(session, &a->reader));
+        answer->is_object = a->reader && is_found(answer);
+    }
+    return NULL;
+}
+
 rhi_error *rhi__describe(rhi_session *session, uint64_t address, uint64_t children,
                          rhi_described *answer)
 {
@@ -52,17 +86,11 @@ rhi_error *rhi__describe(rhi_session *session, uint64_t address, uint64_t childr
     a->session = session;
     a->asked.limit = children;
     a->address = address;
-    RHI_TRY(rhi__session_glance(session, &a->reader));
-    if (!a->reader)
-        return NULL;
-    rhi__begin_question(a->reader);
-    answer->is_object = is_found(answer);
-    if (!answer->is_object && is_worth_another_look(a->reader->memory, address)) {
-        RHI_TRY(rhi__session_look_again(session, &a->reader));
-        if (!a->reader)
-            return NULL;
-        answer->is_object = is_found(answer);
-    }
+    RHI_TRY(find(session, answer));
+    if (!answer->is_object)
+        say_undecided(session, answer);
+    else if (a->object.damaged || a->object.type >= a->reader->types.count)
+        rhi__text(answer->undecided, sizeof answer->undecided, "its header contradicts itself");
     if (answer->is_object && a->place == RHI_PLACE_LIVE && children)
         read_head(answer);
     return NULL;

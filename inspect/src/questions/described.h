@@ -9,6 +9,8 @@
 typedef struct rhi_described {
     rhi_objat at;   /* of which no more than object, place and bytes is gathered */
     bool is_object; /* an object begins at the address, or one did that died there last */
+    /* why it is not known whether an object is there, or which; empty: it is */
+    char undecided[256];
 } rhi_described;
 
 /* `limit`: of what it holds at most so many elements are asked for; 0: nothing. Freed in any case.

@@ -131,10 +131,11 @@ json_t *rhi__described_json(rhi_described *answer, uint64_t characters)
     }
     if (a->bytes) /* which ends early for a user who wants it, with what there is */
         rhi__error_free(rhi__objat_fields(a, false, add_row, &l, &rows));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "text",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "text",
                      answer->is_object ? rhi__json_text(text) : json_null(), "pointer",
-                     rhi__json_text(pointer), "is_live",
-                     json_boolean(answer->is_object && a->place == RHI_PLACE_LIVE), "functions",
-                     functions_json(a, answer->is_object), "children", l.rows, "children_total",
-                     rhi__json_u64(rows.total));
+                     rhi__json_text(pointer), "undecided",
+                     answer->undecided[0] ? rhi__json_text(answer->undecided) : json_null(),
+                     "is_live", json_boolean(answer->is_object && a->place == RHI_PLACE_LIVE),
+                     "functions", functions_json(a, answer->is_object), "children", l.rows,
+                     "children_total", rhi__json_u64(rows.total));
 }

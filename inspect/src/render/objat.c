@@ -220,8 +220,10 @@ static void print_begin(const answer *a)
         rhi__print(a->session, "  there was no memory for %" PRIu64 " traced event%s\n",
                    a->trace.lost, rhi__plural(a->trace.lost));
     if (a->has_begin && !heap->keeps_births)
-        rhi__print(a->session, "  births are not recorded: REFHEAP_OPTIONS=history=all in the "
-                               "program's environment does that\n");
+        rhi__print(
+            a->session,
+            "  births are recorded of what is traced alone: REFHEAP_OPTIONS=history=all in the "
+            "program's environment records all\n");
 }
 
 static void print_events(const answer *a)
@@ -435,9 +437,10 @@ rhi_error *rhi__objat_print(rhi_objat *a)
         break;
     case RHI_PLACE_UNMANAGED:
         rhi__print(s,
-                   "0x%" PRIx64 " is not of a %s heap: it lies in %s (0x%" PRIx64 "-0x%" PRIx64
+                   "0x%" PRIx64 " is not of a %s heap%s: it lies in %s (0x%" PRIx64 "-0x%" PRIx64
                    ", %c%c%c)\n",
                    a->address, rhi__formats_word(a->reader),
+                   a->reader->problems.count ? " that could be read" : "",
                    region && region->path[0] ? region->path : "anonymous memory",
                    region ? region->start : 0, region ? region->end : 0,
                    region && region->flags & RHI_REGION_READ ? 'r' : '-',

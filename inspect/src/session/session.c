@@ -153,7 +153,8 @@ static rhi_error *no_heap_at_all(rhi_session *session)
         return rhi__error("%s", found);
     for (const rhi_format *const *format = rhi__formats; *format; format++)
         add_word(names, sizeof names, " or ", (*format)->name);
-    return rhi__error("no heap of %s here: the program does not use it, or has not created one yet",
+    return rhi__error("no heap of %s here: the program does not use it, has not created one yet, "
+                      "or has unloaded the library that did",
                       names);
 }
 

@@ -4,17 +4,26 @@
  * size, table of fields), so that GDB, LLDB and the `refheap` command can read the object in a
  * live process or in a core dump, where nobody can call a function of yours.
  *
- *     typedef struct node { rh_object base; struct node *next; int value; } node;
- *     static const rh_field node_fields[] = { RH_STRONG(node, next), RH_INT(node, value),
- *                                             RH_FIELDS_END };
- *     static rh_type node_type = { .name = "node", .size = sizeof(node), .fields = node_fields };
+ *     typedef struct node {
+ *         rh_object base;
+ *         struct node *next;
+ *         int value;
+ *     } node;
+ *     static const rh_field node_fields[] = {
+ *         RH_STRONG(node, next), RH_INT(node, value), RH_FIELDS_END
+ *     };
+ *     static rh_type node_type = {
+ *         .name = "node",
+ *         .size = RH_SIZE(node, base),
+ *         .fields = node_fields,
+ *     };
  *
  *     rh_heap *heap = rh_heap_create(NULL);
- *     node *a = rh_new(heap, &node_type);     // count 1, owned by `a`
+ *     node *a = rh_new(heap, &node_type);  // count 1, owned by `a`
  *     node *b = rh_new(heap, &node_type);
- *     rh_set(&a->next, b);                    // retain b, store it: its count is 2
- *     rh_release(b);                          // `b` gives its count up: 1
- *     rh_release(a);                          // a dies, then b
+ *     rh_set(&a->next, b);                 // retain b, store it: count 2
+ *     rh_release(b);                       // `b` gives its count up: 1
+ *     rh_release(a);                       // a dies, then b
  *     rh_heap_destroy(heap);
  *
  * Ownership. Every strong slot (a field declared RH_STRONG, or a variable of yours) that holds an
@@ -46,6 +55,7 @@
 extern "C" {
 #endif
 
+/* A heap is opaque. The members of a type are its program's to fill in, see below. */
 typedef struct rh_heap rh_heap;
 typedef struct rh_type rh_type;
 
@@ -64,9 +74,11 @@ typedef struct rh_type rh_type;
 /* The 16-byte header of every managed object. Read it through the functions below.
  *
  * Count word (this encoding is ABI, because the fast paths are inlined into programs):
- *   bit 31      special: immortal, dying, freed (the flags say which); never reached by +-2
+ *   bit 31      special: immortal, dying, freed (the flags say which);
+ *               never reached by +-2
  *   bits 1..30  count - 1
- *   bit 0       armed: the next release that leaves the object alive registers a candidate root */
+ *   bit 0       armed: the next release that leaves the object alive
+ *               registers a candidate root */
 typedef struct rh_object {
     uint32_t rh_count;
     uint16_t rh_type_index;
@@ -158,6 +170,8 @@ typedef struct rh_field {
     RH__COUNTED(#member, type, member, RH_KIND_BYTES, RH_FORM_ARRAY, 1, length_member, 1, 0)
 #define RH_BYTES_VECTOR(type, member, length_member)                                               \
     RH__COUNTED(#member, type, member, RH_KIND_BYTES, RH_FORM_VECTOR, 1, length_member, 1, 0)
+
+/* Ends a table of fields. */
 #define RH_FIELDS_END RH__FIELD(NULL, 0, RH_KIND_END, RH_FORM_ONE, 0, 0, 0, 0, 0, 0)
 
 /* For rh_type.size: sizeof(type), where `base` is what the struct begins with: its rh_object, or a
@@ -215,7 +229,7 @@ struct rh_type {
  * that makes objects for others can be such a macro, too, and each object is then said to be born
  * where yours was called:
  *
- *     node *node_new_at(rh_heap *heap, rh_site *site);      // calls rh_new_at(…, site)
+ *     node *node_new_at(rh_heap *heap, rh_site *site); // calls rh_new_at
  *     #define node_new(heap) node_new_at((heap), RH_HERE)
  *
  * The functions themselves stay: (rh_new)(heap, type), and what is no C, makes an object of unknown
@@ -384,10 +398,13 @@ typedef enum rh_gc_generation { RH_GC_YOUNG = 0, RH_GC_FULL = 1 } rh_gc_generati
 /* When automatic collections start. A candidate root is an object that a release left alive; it
  * is young until a collection, and spared if that collection proves it live only by the age of
  * its holders. 0 means: never of this kind.
- *   young         young candidates that start a young collection (default 10000)
- *   full_percent  spared candidates that make it a full one, in percent of the objects that the
- *                 last full collection left alive, but more than ten times `young` (default 25;
- *                 while full collections find little, up to four times as much is waited for) */
+ *   young         young candidates that start a young collection
+ *                 (default 10000)
+ *   full_percent  spared candidates that make it a full one, in percent
+ *                 of the objects that the last full collection left
+ *                 alive, but more than ten times `young` (default 25;
+ *                 while full collections find little, up to four times
+ *                 as much is waited for) */
 typedef struct rh_gc_thresholds {
     size_t young;
     size_t full_percent;

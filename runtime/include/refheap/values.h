@@ -14,9 +14,9 @@
  *     valid until the container changes; retain it to keep it longer.
  *   - A container retains what is put into it; the caller keeps its own reference. So:
  *
- *         rh_int *item = rh_int_new(heap, 1000);   // count 1, ours
- *         rh_list_append(list, item);              // count 2, one of them the list's
- *         rh_release(item);                        // count 1, the list's
+ *         rh_int *item = rh_int_new(heap, 1000); // count 1, ours
+ *         rh_list_append(list, item);            // count 2, one the list's
+ *         rh_release(item);                      // count 1, the list's
  *
  *   - A container gives up the reference of what is taken out of it; rh_list_pop alone hands it
  *     to the caller.
@@ -160,7 +160,9 @@ rh_string *rh_string_format(rh_heap *heap, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 rh_string *rh_string_format_at(rh_heap *heap, rh_site *site, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
 size_t rh_string_length(const rh_string *string);
+
 /* The bytes, with a terminating zero. Valid as long as the string lives. */
 const char *rh_string_text(const rh_string *string);
 /* A new string: one, then the other. */
