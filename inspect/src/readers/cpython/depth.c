@@ -35,7 +35,10 @@ static py_depth depth_before(const py_opcode *opcode, int64_t depth, uint32_t ar
             effect = rhi__py_effect(opcode, argument, false),
             jumped = rhi__py_effect(opcode, argument, true);
     effect = effect > jumped ? effect : jumped;
-    return (py_depth){depth, steady > 0 ? steady : 0, effect > 0 ? effect + 1 : 0};
+    return (py_depth){.values = depth,
+                      .steady = steady > 0 ? steady : 0,
+                      .pushed = effect > 0 ? effect + 1 : 0,
+                      .unpacked = effect > 0 && rhi__py_unpacks(opcode) ? effect : 0};
 }
 
 static void reach(walk *w, uint64_t unit, int64_t depth)
