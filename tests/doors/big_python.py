@@ -4,6 +4,7 @@ Nothing of it is leaked on purpose. One line of JSON when all is there:
     {"objects": how many Python can name, "tracked": those that gc knows, "garbage": [ADDRESS…], what gc.collect() calls
      collectable, "holders": {ADDRESS: [ADDRESS…]}, of a few random objects those that gc.get_referrers gives,
      "modules": how many are imported}
+and another one, {"objects": …}, once Python has forgotten its cache of types' attributes.
 
 Invariant: the threads wait for what never comes; the collector is off, so that garbage of imports is still there.
 """
@@ -111,6 +112,8 @@ def main():
     records = fill(int(sys.argv[1]) if len(sys.argv) > 1 else 100000)
     garbage = in_a_copy(collected)
     checkpoint("filled", lambda: {"modules": len(modules), "things": len(things), "records": len(records), **truth(garbage)})
+    sys._clear_type_cache()
+    checkpoint("cleared", lambda: {"objects": len(everything())})
     os._exit(0)
 
 

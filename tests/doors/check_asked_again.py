@@ -3,7 +3,8 @@
 The programs are random_python.py and at_hand_python.py, live and on cores. In one session each object of a
 sample is asked about with --weak, which always searches the heap, and again once there is a graph. A few are asked about in
 a session of their own, which knows nothing. Rows of `holders`, which asks with a graph from the second object on, are the
-same in both orders.
+same in both orders. In each of these a word is one row, of one class: a dict that a thread has at hand has its entries for
+itself, and what else is in its table is a word like others.
 """
 
 import argparse
@@ -19,7 +20,17 @@ from python_target import HERE, PYTHON, PipedShell, Target, minor_version
 PROGRAMS = (("at_hand_python.py",), ("random_python.py", 1, 300))
 SAMPLE, FRESH, SEED = 250, 4, 7
 GRAPH = Question("gcleaks", "--json --limit=1")
+TWICE = ("--json --limit=0 select target, address, group_concat(kind, ' and ') from holders where address is not null "
+         "group by target, address having count(distinct kind) > 1")
 HOLDERS = "--json --limit=0 select target, kind, address, name from holders where target in (%s)"
+
+
+def once(what, document):
+    """Each word is one row: of a field, or of one class of other words."""
+    words = {}
+    for row in document["referrers"]:
+        words.setdefault(row["address"], set()).add(row["kind"])
+    same("words of two classes, " + what, {word: sorted(kinds) for word, kinds in words.items() if word and len(kinds) > 1}, {})
 
 
 def refs(address, options=""):
@@ -45,11 +56,15 @@ def check_all(door, target, where):
     found = 0
     for (_, name), before, after in zip(chosen, answers[:SAMPLE], answers[SAMPLE + 1:], strict=True):
         same("holders of %s, by a search and from the graph (%s)" % (name, where), rows_of(before), rows_of(after))
+        once("by a search for %s (%s)" % (name, where), before)
+        once("of %s, from the graph (%s)" % (name, where), after)
         found += len(after["referrers"])
     require(found > SAMPLE, "%d rows", found)
     for address, name in chosen[:FRESH]:
         before, _, after = ask(door, target, [refs(address), GRAPH, refs(address)])
         same("holders of %s, first and again (%s)" % (name, where), rows_of(before), rows_of(after))
+        once("by the first search for %s (%s)" % (name, where), before)
+    same("words of two classes (%s)" % where, ask(door, target, [Question("gcquery", TWICE)])[0]["rows"], [])
     check_table(door, target, where, [name for _, name in chosen[:FRESH]])
 
 

@@ -110,6 +110,7 @@ static rhi_error *add_span(void *context, uint64_t first, uint64_t count, uint64
     rhi_declarer *c = context;
     uint64_t end = first + (count - 1) * stride + 8, at = first;
     const rhi_region *region;
+    c->is_told = true;
     if (at < PAGE_BYTES || (c->has_code && at - c->start < c->end - c->start))
         return NULL;
     if (c->has_code && piece_of(c, at, &c->start, &c->end))
@@ -141,13 +142,25 @@ rhi_error *rhi__declare_begin(rhi_declarer *c, rhi_reader *reader, rhi_declared 
     return NULL;
 }
 
+static bool add_slot(void *context, const rhi_slot *slot)
+{
+    rhi_declarer *c = context;
+    if (slot->field->form == RHI_FORM_VECTOR)
+        c->error = add_slots(c, slot->address, slot->address + 8, 8);
+    return !c->error;
+}
+
 rhi_error *rhi__declare(rhi_declarer *c, const rhi_object *object, const uint8_t *bytes)
 {
     const rhi_type *type = &c->reader->types.items[object->type];
     if (!type->has_vectors)
         return NULL;
     c->has_code = type->has_code;
-    return rhi__each_span(c->reader, object, bytes, add_span, c);
+    c->is_told = false;
+    RHI_TRY(rhi__each_span(c->reader, object, bytes, add_span, c));
+    if (type->has_code && !c->is_told)
+        rhi__each_slot(c->reader, object, bytes, add_slot, c);
+    return c->error;
 }
 
 void rhi__declared_close(rhi_declared *declared)

@@ -1,7 +1,8 @@
 /* declared.h - the words outside the heap that are slots of live objects all the same: the
  * elements of their out-of-line vectors of references. Where a format finds these by code, the
  * whole raw slot or block of malloc that they lie in is the object's: what else is there are
- * leftovers, or none of the program's references.
+ * leftovers, or none of the program's references. Of an object that tells of no memory the words of
+ * its slots alone are its own: while a thread fills its table, others there may be references.
  *
  * Each object is asked where its vectors lie: while the graph is made, when its bytes are at hand,
  * or, where there is no graph, in a pass of its own. */
@@ -31,6 +32,8 @@ typedef struct rhi_declarer {
     rhi_malloc *malloc;
     bool any;            /* some type has vectors: else nothing need be asked */
     bool has_code;       /* of the type of the object that is asked */
+    bool is_told;        /* of some memory that is this object's */
+    rhi_error *error;    /* of a slot */
     uint64_t start, end; /* the last piece that was taken whole */
     uint64_t words, words_max;
 } rhi_declarer;

@@ -19,7 +19,7 @@ typedef struct rhi_tables {
     struct {
         rhi_piece *items;
         uint64_t count, capacity;
-    } pieces;
+    } pieces, words; /* words: slots with such values in pieces that are nobody's as a whole */
     uint64_t pages[RHI_TABLE_PAGES / 64]; /* bits: of pieces, by the number of their page */
     /* there are too many, or a word lies where nothing tells pieces apart: of no use */
     bool is_open;
@@ -36,12 +36,12 @@ static inline bool rhi__tables_may(const rhi_tables *tables, uint64_t word)
 }
 /* May there be slots of the object in pieces? Those that it has for certain are its own then. One
  * that tells of no memory may have slots all the same: while a thread fills its table, there may be
- * words in it that are no slots yet, and the table is not said to be its own. */
+ * words in it that are no slots yet, and the words of its slots alone are its own. */
 rhi_error *rhi__tables_ask(rhi_tables *tables, const rhi_object *object, const uint8_t *bytes,
                            bool *has);
 /* Does a word lie in a piece that was found to be nobody's so far? */
 bool rhi__tables_are_left(const rhi_tables *tables);
 /* Hands what was found to those who look for words: all objects were asked. */
-rhi_error *rhi__tables_keep(const rhi_tables *tables);
+rhi_error *rhi__tables_keep(rhi_tables *tables);
 
 #endif
