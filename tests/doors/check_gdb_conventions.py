@@ -112,6 +112,16 @@ def check_functions(target):
         require(re.fullmatch(r"(Error occurred in Python: )?\$refcount: %s.*" % why, wrong), "%s: %s", line, wrong)
 
 
+def check_untouched(program):
+    """A text that is nowhere in memory: GDB would have the program allocate memory for it, and says so nowhere."""
+    _break, _run, _malloc, *said, counted = say(launch.Target(exe=program), "break visit", "run", "break __libc_malloc",
+                                                'print $refcount("x")', 'objat "x"', "print $refcount(object)", "info breakpoints")
+    for text in said[:2]:
+        require("has no address (it is not in memory)" in text, "of a text: %s", said)
+    require(said[2].endswith(" = 2"), "the next question: %s", said)
+    require(counted.count("already hit") == 1, "the program ran: %s", counted)
+
+
 def check_condition(program):
     """A condition that is asked at each of a thousand stops, of which it holds at one."""
     _break, stop, shown, round_ = say(launch.Target(exe=program), "break visit if $refcount(object) > 2", "run", "print object", "print round")
@@ -171,6 +181,7 @@ def check_nothing(program, folder):
 def run(program):
     check_help()
     check_condition(program)
+    check_untouched(program)
     with tempfile.TemporaryDirectory() as folder:
         check_nothing(program, folder)
     with tempfile.TemporaryDirectory() as folder:
