@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import launch
+from editors import Cppdbg
 from launch import require
 
 with open(os.path.join(launch.ROOT, "docs", "commands.md"), encoding="utf-8") as manual:  # which the engine has written
@@ -141,6 +142,18 @@ def check_machine(target, folder):
     require(failed.startswith('^error,msg="objat: '), "a failure: %s", failed)
 
 
+def check_front_ends(target):
+    """What refheap sets for a question, GDB would tell front ends as if the user had set it."""
+    with Cppdbg(target) as editor:
+        editor.frame("main")
+        editor.ask("-stack-select-frame " + editor.level)
+        begin = len(editor.said)
+        for line in ("-refheap-objat first", "-refheap-refs --path first", '-interpreter-exec console "refs --path first"', '-complete "objat keep"'):
+            editor.ask(line)
+        require('id="person#1"' in editor.said[begin:] and "objat keeper" in editor.said[begin:], "no answers: %s", editor.said[begin:])
+        require("=cmd-param-changed" not in editor.said[begin:], "front ends are told of: %s", editor.said[begin:])
+
+
 # What is printed of an address at each instruction of the function in which GDB stands.
 WATCH_BIRTH = """python
 seen, address, start = [], %r, gdb.selected_frame().older().pc()
@@ -194,6 +207,7 @@ def run(program):
             check_functions(target)
             check_machine(target, folder)
             check_completion(target)
+            check_front_ends(target)
 
 
 def main():
