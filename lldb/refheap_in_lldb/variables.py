@@ -10,6 +10,7 @@ from .loaded import any_loaded, loaded_in
 from .state import Session, number_data
 
 CATEGORY = "refheap"
+COPY = "a copy, v shows the object"
 CHILDREN_MAX = (1 << 31) - 1  # of a variable, in LLDB
 
 
@@ -101,7 +102,15 @@ def header_of(kind):
 
 
 def summary(value, _dictionary):
-    return describe(value.GetNonSyntheticValue())["text"] or ""
+    value = value.GetNonSyntheticValue()
+    return describe(value)["text"] or (COPY if is_copy(value) else "")
+
+
+def is_copy(value):
+    """What an expression gave, of a struct that LLDB has copied without telling from where: that of `p *pointer` of a core. The
+    count in its header is a raw word, and below it may be taken for the count."""
+    return (value.GetValueType() == lldb.eValueTypeConstResult and not value.GetType().IsPointerType()
+            and value.GetLoadAddress() == lldb.LLDB_INVALID_ADDRESS and value.GetProcess().IsValid())
 
 
 class Children:
