@@ -62,12 +62,14 @@ def verdict(seconds):
 
 
 def print_row(door, source, kind, command, target):
-    """Beside what the debugger takes without refheap. Of the first print refheap's part is judged."""
+    """Beside what the debugger takes without refheap; the least and the median of the runs. Of the first print refheap's part is
+    judged, by medians: what it has cost more than without."""
     pairs = [(ask(door, target, command, ()), ask(door, target, command)) for _ in range(FIRST_RUNS)]
-    firsts, agains = ([[pair[i][j] for pair in pairs] for i in (0, 1)] for j in (0, 1))
-    (plain, first), (plain_again, again) = map(statistics.median, firsts), map(statistics.median, agains)
-    print(f"{door.name:<6}{source:<6}{kind:<9}{first * 1e3:9.2f}{plain * 1e3:8.2f}  {verdict(first - plain):<8}"
-          f"{again * 1e3:9.3f}{plain_again * 1e3:8.3f}  {verdict(again)}", flush=True)
+    (plain, first), (plain_again, again) = ([[run[i][j] for run in pairs] for i in (0, 1)] for j in (0, 1))
+    median = statistics.median
+    print(f"{door.name:<6}{source:<6}{kind:<9}{min(first) * 1e3:7.2f}{median(first) * 1e3:8.2f}{min(plain) * 1e3:9.2f}"
+          f"{median(plain) * 1e3:8.2f}  {verdict(median(first) - median(plain)):<8}{min(again) * 1e3:9.3f}{median(again) * 1e3:8.3f}"
+          f"{median(plain_again) * 1e3:8.3f}  {verdict(median(again))}", flush=True)
 
 
 def time_stops(door, program, stops, condition):
@@ -89,7 +91,9 @@ def run(options):
     with tempfile.TemporaryDirectory(prefix="refheap-bench-", dir=options.cores) as name:
         folder = pathlib.Path(name)
         doors = [door for door in (DOORS[name](engine, folder) for name in ROWS) if not door.missing()]
-        print(f"\nshowing a variable, {heap.title}\ndoor  from  what      first ms   plain  +<= 1 ms  ms each   plain  <= 1 ms")
+        print(f"\nshowing a variable, {heap.title}\n"
+              "                     first ms            plain                  ms each           plain\n"
+              "door  from  what       min  median      min  median  +<= 1 ms      min  median  median  <= 1 ms")
         with heaps.living(heap, build, folder) as (pid, _truth):
             for door in doors:
                 for row in ROWS[door.name]:

@@ -14,8 +14,10 @@ SYSTEM_FOLDERS = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/
 def completed_expressions(word):
     """GDB's own completions of a word of an expression, members too: of its commands, `print` completes expressions.
     Of names, the program's own variables; where none begins so, those of its libraries and whatever else GDB knows."""
-    with Setting("max-completions", COMPLETED_MAX):
-        lines = gdb.execute("complete print " + word, to_string=True).splitlines()
+    lines = gdb.execute("complete print " + word, to_string=True).splitlines()
+    if any("***" in line for line in lines):  # not all of them
+        with Setting("max-completions", COMPLETED_MAX):
+            lines = gdb.execute("complete print " + word, to_string=True).splitlines()
     found = [line.partition(" ")[2] for line in lines if "***" not in line]
     name = re.fullmatch(r"([*&!~(]*)(\w+)", word)
     own = {name[1] + each for each in own_names([each[len(name[1]):] for each in found])} if name else set(found)

@@ -9,7 +9,7 @@ import refheap_door as door
 
 from .names import frames_of, name_data_word, name_in_frame, value_number
 from .regions import core_regions, core_segments, mapping_regions
-from .state import Place, Setting, with_paths
+from .state import Place, with_paths, without_calls
 from .threads import integer, mmx, stopped_threads, unlisted, vector_names, vector_bytes
 
 
@@ -87,15 +87,19 @@ class Host:
                 raise door.DoorError(str(error)) from None
 
     def evaluate_in(self, lwp, level, text):
-        with Place(), Setting("may-call-functions", "off"):
+        with Place():
             if not lwp:
-                return self.evaluate(text)
+                return self.evaluate_quietly(text)
             frame = next((each for _lwp, each in stopped_threads([lwp])), None)
             while frame is not None and level > 0:
                 frame, level = frame.older(), level - 1
             if frame is None:
                 raise door.DoorError("that frame is gone")
             frame.select()
+            return self.evaluate_quietly(text)
+
+    def evaluate_quietly(self, text):
+        with without_calls():
             return self.evaluate(text)
 
     def name(self, words, is_stopped):

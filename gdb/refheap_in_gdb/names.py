@@ -19,10 +19,21 @@ def value_number(value, what):
     if kind.code in BY_VALUE:
         return int(value)
     if kind.code == gdb.TYPE_CODE_FUNC or kind.code in BY_ADDRESS:
-        if value.address is None:
+        address = address_of(value)
+        if address is None:
             raise door.DoorError("%s has no address (it is not in memory)" % what)
-        return int(value.address)
+        return int(address)
     raise door.DoorError("%s is of type %s: neither a number nor an address" % (what, value.type))
+
+
+def address_of(value):
+    """None: it is not in memory. An array that is not there would be copied to memory that GDB has the program allocate. So
+    its first element is asked for, which is not there either."""
+    kind = value.type.strip_typedefs()
+    while kind.code == gdb.TYPE_CODE_ARRAY:
+        value = value[kind.range()[0]]
+        kind = value.type.strip_typedefs()
+    return value.address
 
 
 class TypeView:
@@ -67,9 +78,8 @@ def variable_extent(symbol, frame):
     """(address, type) of a variable in memory, else None."""
     try:
         value = symbol.value() if frame is None else symbol.value(frame)
-        if value.is_optimized_out or value.address is None:
-            return None
-        return int(value.address), value.type
+        address = None if value.is_optimized_out else address_of(value)
+        return None if address is None else (int(address), value.type)
     except (gdb.error, RuntimeError, TypeError):
         return None
 

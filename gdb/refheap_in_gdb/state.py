@@ -3,6 +3,8 @@
 Invariant: whatever is set or selected here is put back.
 """
 
+import contextlib
+
 import gdb
 import refheap_door as door
 
@@ -43,7 +45,8 @@ class Epoch:
 
 
 class Setting:
-    """Sets a parameter of GDB's, and on the way out what it was before."""
+    """Sets a parameter of GDB's, and on the way out what it was before. GDB tells front ends of that, as if the user had done
+    it: only for what cannot be had otherwise."""
 
     def __init__(self, name, value):
         self.name, self.value = name, value
@@ -60,7 +63,14 @@ class Setting:
 
 def utf8():
     """GDB gives names to Python by its terminal's character set, and raises where they are not of it."""
-    return Setting("host-charset", "UTF-8")
+    return contextlib.nullcontext() if gdb.host_charset().upper() == "UTF-8" else Setting("host-charset", "UTF-8")
+
+
+def without_calls():
+    """Expressions call no function of the program. In C no operator does."""
+    if not gdb.parameter("may-call-functions") or getattr(gdb, "current_language", str)() in ("c", "asm", "minimal"):
+        return contextlib.nullcontext()
+    return Setting("may-call-functions", "off")
 
 
 def with_paths(ask):

@@ -543,11 +543,14 @@ def member_path(view, kind, offset, depth=0):
     return ("+%d" % offset if offset else ""), kind, offset == 0 and view.is_pointer(kind)
 
 
+PLACE, STEP = re.compile(r"\w+(\.\w+|\[\d+\])*"), re.compile(r"([A-Za-z_]\w*)|\[(\d+)\]")
+
+
 def steps_to(name):
     """The members and indices of "items[3]", "entries[3].key", as one takes them in turn; none of a phrase."""
-    if not re.fullmatch(r"\w+(\.\w+|\[\d+\])*", name):
+    if not PLACE.fullmatch(name):
         return []
-    return [word or int(number) for word, number in re.findall(r"([A-Za-z_]\w*)|\[(\d+)\]", name)]
+    return [word or int(number) for word, number in STEP.findall(name)]
 
 
 def pages_of(describe, most):

@@ -9,8 +9,9 @@ from .host import Host
 from .loaded import any_loaded, drop_gone, loaded, loaded_in
 from .state import Session
 from .stops import Stops, reached, tell
-from .variables import CATEGORY, Children, Describer, is_managed, summary
+from .variables import CATEGORY, Children, Describer, is_managed, show_first, summary
 
+HOOKS_OF_USERS = 1000  # in a target, at least
 SUMMARY = "Questions about heaps of objects with reference counts: of refheap, and of Python."
 
 
@@ -26,6 +27,7 @@ class Command:
         lldb.refheap_status = door.NO_ANSWER
         try:
             own = loaded_in(debugger)
+            own.hook(context.GetTarget())
             own.name_types(context.GetTarget())
             session = own.session
             host = Host(debugger, context, result, session.epoch)
@@ -56,7 +58,8 @@ class Refheap:
     def __init__(self, debugger, script, callbacks):
         self.debugger, self.script, self.callbacks = debugger, script, callbacks
         callbacks.update(reached=reached, summary=summary, Children=Children, is_managed=is_managed, NameTypes=NameTypes)
-        self.has_names, self.has_hook, self.named = False, False, set()
+        self.has_names, self.named = False, set()
+        self.hooked, self.hooks_all = [], False  # targets where NameTypes is called; is it in all that there will be?
         self.engine = door.Engine()
         self.structs, self.foreign = self.engine.describes["structs"], self.engine.describes.get("foreign", {})
         self.session, self.describer = Session(self.engine), Describer(self.engine, debugger)
@@ -84,9 +87,7 @@ class Refheap:
         asks one, else by their names."""
         handle(self.debugger, "type category delete " + CATEGORY)  # of a script that was loaded before
         self.has_names = not self.show("--recognizer-function %s.is_managed" % self.script)
-        if self.has_names and not self.has_hook:
-            # Without a target yet, for all that there will be.
-            self.has_hook = handle(self.debugger, "target stop-hook add -P %s.NameTypes" % self.script).Succeeded()
+        self.hook(self.debugger.GetSelectedTarget())
         self.name_types(self.debugger.GetSelectedTarget())
         for other in [each for each in loaded().values() if each is not self]:  # it was their category, too
             other.named.clear()
@@ -98,6 +99,24 @@ class Refheap:
         return all(handle(self.debugger, line + types).Succeeded() for line in (
             "type summary add -e -w %s -F %s.summary " % (CATEGORY, self.script),
             "type synthetic add -w %s -l %s.Children " % (CATEGORY, self.script)))
+
+    def hook(self, target):
+        """Has NameTypes called where the selected target stops; while there is none, in all that there will be. Those inherit
+        the hooks, and count their own ones from 1 on all the same: the first that the user adds would take the place of ours."""
+        if not self.has_names or self.hooks_all or any(each == target for each in self.hooked):
+            return
+        add, number = "target stop-hook add ", re.compile(r"#(\d+)")
+        if target.IsValid():
+            if target == self.debugger.GetSelectedTarget() and handle(self.debugger, add + self.hook_class()).Succeeded():
+                self.hooked.append(target)
+            return
+        added = [handle(self.debugger, add + "-o version").GetOutput() or "" for _ in range(HOOKS_OF_USERS)]
+        self.hooks_all = handle(self.debugger, add + self.hook_class()).Succeeded()
+        for each in filter(None, map(number.search, added)):
+            handle(self.debugger, "target stop-hook delete " + each.group(1))
+
+    def hook_class(self):
+        return "-P %s.NameTypes" % self.script
 
     def name_types(self, target):
         """LLDB has to be told the names of the types that a target has, for all targets: once for each module."""
@@ -151,7 +170,7 @@ def load(debugger, script, callbacks):
         return
     earlier = loaded_in(debugger)
     if earlier is not None:
-        own.has_hook = earlier.has_hook
+        own.hooked, own.hooks_all = earlier.hooked, earlier.hooks_all
         earlier.close()
     loaded()[debugger.GetID()] = own
     drop_gone()
@@ -159,4 +178,5 @@ def load(debugger, script, callbacks):
     for row in own.engine.commands:
         own.register(row)
     own.register_types()
+    show_first(debugger)
     own.describer.prepare(debugger.GetSelectedTarget().GetProcess())

@@ -22,11 +22,15 @@ def loaded_in(debugger):
 
 
 def any_loaded():
-    """Where LLDB does not say who asks. It asks nothing before something is loaded."""
-    return next(iter(loaded().values()))
+    """Where LLDB does not say who asks: of a debugger that is there, if something is loaded in one. LLDB asks nothing before
+    something is loaded anywhere, but also where all who loaded something are gone."""
+    return next((each for key, each in loaded().items() if not is_gone(key)), None) or next(iter(loaded().values()))
+
+
+def is_gone(key):
+    return not lldb.SBDebugger.FindDebuggerWithID(key).IsValid()
 
 
 def drop_gone():
-    for key in list(loaded()):
-        if not lldb.SBDebugger.FindDebuggerWithID(key).IsValid():
-            loaded().pop(key).close()
+    for key in filter(is_gone, list(loaded())):
+        loaded().pop(key).close()

@@ -7,9 +7,10 @@ import refheap_door as door
 
 from .host import Host
 from .loaded import any_loaded, loaded_in
-from .state import Session
+from .state import Session, number_data
 
 CATEGORY = "refheap"
+COPY = "a copy, v shows the object"
 CHILDREN_MAX = (1 << 31) - 1  # of a variable, in LLDB
 
 
@@ -38,6 +39,13 @@ class Describer:
 
     def ask(self, process, address, children=0):
         return self.session.describe(self.host_of(process), address, children)
+
+
+def show_first(debugger):
+    """LLDB makes its formats for the first value that it shows, which takes 9 ms: shows it one before a user asks for any."""
+    target = debugger.GetDummyTarget()
+    kind = target.GetBasicType(lldb.eBasicTypeUnsignedLong)
+    target.CreateValueFromData("refheap", number_data(target, 0), kind).GetSummary()
 
 
 def describe(value, children=0):
@@ -102,7 +110,15 @@ def shown_of(value):
 
 
 def summary(value, _dictionary):
-    return describe(shown_of(value))["text"] or ""
+    value = shown_of(value)
+    return describe(value)["text"] or (COPY if is_copy(value) else "")
+
+
+def is_copy(value):
+    """What an expression gave, of a struct that LLDB has copied without telling from where: that of `p *pointer` of a core. The
+    count in its header is a raw word, and below it may be taken for the count."""
+    return (value.GetValueType() == lldb.eValueTypeConstResult and not value.GetType().IsPointerType()
+            and value.GetLoadAddress() == lldb.LLDB_INVALID_ADDRESS and value.GetProcess().IsValid())
 
 
 class Children:

@@ -161,6 +161,26 @@ def check_names(program):
     print("hooks of two debuggers")
 
 
+def check_hooks(program):
+    """Hooks of the user's own: added where a target inherited one of refheap's, to a target that was there before it, and before
+    any target. LLDB numbers those of a target and the inherited ones alike."""
+    refuse, own = "script exec(%r)" % REFUSE, "target stop-hook add -o version"
+    create, *rest = started(program)
+
+    def check_list(text):
+        require("NameTypes" in text and "version" in text, "hooks of the target: %s", text)
+    asked = Asked()
+    asked.add("first", LOAD, refuse, create, own)
+    asked.add("second", create, LOAD, refuse, own)
+    asked.add("third", own, LOAD, refuse, create, own)
+    for name in ("first", "second", "third"):
+        asked.add(name, "target stop-hook list", check=check_list)
+        asked.add(name, *rest)
+        asked.object(name, "keeper", "holder#6")
+    asked.run()
+    print("hooks of refheap's beside the user's")
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks several debuggers in one LLDB.")
     parser.add_argument("program", help="watched.c")
@@ -169,6 +189,7 @@ def main():
     def body():
         check_stops(program)
         check_names(program)
+        check_hooks(program)
     return launch.report(body)
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 import launch
+from editors import Cppdbg
 from launch import require
 
 with open(os.path.join(launch.ROOT, "docs", "commands.md"), encoding="utf-8") as manual:  # which the engine has written
@@ -116,6 +117,16 @@ def check_functions(target):
         require(re.fullmatch(r"(Error occurred in Python: )?\$refcount: %s.*" % why, wrong), "%s: %s", line, wrong)
 
 
+def check_untouched(program):
+    """A text that is nowhere in memory: GDB would have the program allocate memory for it, and says so nowhere."""
+    _break, _run, _malloc, *said, counted = say(launch.Target(exe=program), "break visit", "run", "break __libc_malloc",
+                                                'print $refcount("x")', 'objat "x"', "print $refcount(object)", "info breakpoints")
+    for text in said[:2]:
+        require("has no address (it is not in memory)" in text, "of a text: %s", said)
+    require(said[2].endswith(" = 2"), "the next question: %s", said)
+    require(counted.count("already hit") == 1, "the program ran: %s", counted)
+
+
 def check_condition(program):
     """A condition that is asked at each of a thousand stops, of which it holds at one."""
     _break, stop, shown, round_ = say(launch.Target(exe=program), "break visit if $refcount(object) > 2", "run", "print object", "print round")
@@ -133,6 +144,18 @@ def check_machine(target, folder):
     for part in ('^done,command="objat"', 'status="live"', 'object={id="person#1"', 'fields=[{name="next"', 'complete="true"'):
         require(part in done, "'%s' is not in: %s", part, done)
     require(failed.startswith('^error,msg="objat: '), "a failure: %s", failed)
+
+
+def check_front_ends(target):
+    """What refheap sets for a question, GDB would tell front ends as if the user had set it."""
+    with Cppdbg(target) as editor:
+        editor.frame("main")
+        editor.ask("-stack-select-frame " + editor.level)
+        begin = len(editor.said)
+        for line in ("-refheap-objat first", "-refheap-refs --path first", '-interpreter-exec console "refs --path first"', '-complete "objat keep"'):
+            editor.ask(line)
+        require('id="person#1"' in editor.said[begin:] and "objat keeper" in editor.said[begin:], "no answers: %s", editor.said[begin:])
+        require("=cmd-param-changed" not in editor.said[begin:], "front ends are told of: %s", editor.said[begin:])
 
 
 # What is printed of an address at each instruction of the function in which GDB stands.
@@ -176,6 +199,7 @@ def check_nothing(program, folder):
 def run(program):
     check_help()
     check_condition(program)
+    check_untouched(program)
     with tempfile.TemporaryDirectory() as folder:
         check_nothing(program, folder)
     with tempfile.TemporaryDirectory() as folder:
@@ -188,6 +212,7 @@ def run(program):
             check_functions(target)
             check_machine(target, folder)
             check_completion(target)
+            check_front_ends(target)
 
 
 def main():

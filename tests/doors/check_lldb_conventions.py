@@ -44,15 +44,19 @@ def check_help():
 
 
 def check_types(target):
-    (category, shown, _off, plain, _on, again, raw, null, same), _error = say(
+    (category, shown, _off, plain, _on, again, raw, null, same, copied, whole), _error = say(
         target, "type summary list -w refheap", "target variable keeper", "type category disable refheap", "target variable keeper",
         "type category enable refheap", "target variable keeper", "target variable -R keeper", "target variable no_one",
-        "refheap objat keeper")
+        "refheap objat keeper", "expression *keeper", "target variable *keeper")
     require("(show children)" in category, "type summary list: %s", category)
     require(shown.endswith("person#2 rc=2") and again == shown, "with summaries: %s, then %s", shown, again)
     require(re.fullmatch(r"\(person \*\) keeper = 0x[0-9a-f]+", plain) and plain == raw, "without: %s, %s", plain, raw)
     require(re.fullmatch(r"\(person \*\) no_one = (NULL|0x0+)", null), "NULL: %s", null)
     require("person#2: live" in same, "refheap objat: %s", same)
+    # Of a core LLDB does not tell where the value of an expression was.
+    copy = "a copy, v shows the object {" if target.core else "person#2 rc=2 {"
+    require(copied.splitlines()[0] == "(person) $0 = " + copy, "expression *keeper: %s", copied)
+    require("person#2 rc=2 {" in whole.splitlines()[0] and "a copy" not in whole, "target variable *keeper: %s", whole)
 
 
 def check_nothing(program, folder):

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { REHEARSED = 200 }; /* children, and characters */
+
 const char *rhi_describes(void)
 {
     return "{\"structs\": [\"rh_object\", \"_object\"], \"foreign\": {\"_object\": \"PyObject\"},"
@@ -45,12 +47,24 @@ static json_t *describe(rhi_session *session, uint64_t address, uint64_t childre
     return json;
 }
 
+/* Opens what is needed to look at objects, and looks at one: what is done once is done then. */
+static void rehearse(rhi_session *session)
+{
+    uint64_t address;
+    rhi_error *error = rhi__describable(session, &address);
+    if (!error && address)
+        json_decref(describe(session, address, REHEARSED, REHEARSED));
+    rhi__error_free(error);
+}
+
 const char *rhi_session_describe(rhi_session *session, const rhi_target *target, uint64_t address,
                                  uint64_t children, uint64_t characters)
 {
     rhi__run_start(session, target, "describe");
     session->json = session->has_heap = false;
     session->work.show = NULL;
+    if (!address)
+        rehearse(session);
     json_t *json = describe(session, address, children, characters);
     free(session->described);
     session->described = json && !session->work.is_stopped ? json_dumps(json, JSON_COMPACT) : NULL;

@@ -3,6 +3,7 @@
 
 /* Of an object, what its fields' places and counts are read from. */
 enum { HEAD_BYTES_MAX = 1 << 16, CODED_BYTES_MAX = 1 << 20 };
+enum { RANGES_MAX = 8 }; /* where an object is looked for */
 
 /* Do the words that say where the fields are lie in the first `got` bytes? */
 static bool has_words(const rhi_type *type, uint64_t got)
@@ -93,6 +94,32 @@ rhi_error *rhi__describe(rhi_session *session, uint64_t address, uint64_t childr
         rhi__text(answer->undecided, sizeof answer->undecided, "its header contradicts itself");
     if (answer->is_object && a->place == RHI_PLACE_LIVE && children)
         read_head(answer);
+    return NULL;
+}
+
+static uint64_t live_object(const rhi_block *block)
+{
+    for (uint64_t slot = 0; slot < block->capacity; slot++)
+        if (rhi__slot_is_live(block, slot))
+            return rhi__slot_address(block, slot);
+    return 0;
+}
+
+rhi_error *rhi__describable(rhi_session *session, uint64_t *address)
+{
+    rhi_reader *reader;
+    *address = 0;
+    RHI_TRY(rhi__session_glance(session, &reader));
+    for (uint64_t i = 0; reader && i < reader->own.count && i < RANGES_MAX && !*address; i++) {
+        const rhi_own_range *range = &reader->own.items[i];
+        uint64_t known = reader->near.count;
+        if (range->has_blocks)
+            rhi__block_near(reader, range->start);
+        for (; known < reader->near.count && !*address; known++) {
+            const rhi_blocks *found = &reader->near.items[known].blocks;
+            *address = found->count ? live_object(&found->items[0]) : 0;
+        }
+    }
     return NULL;
 }
 

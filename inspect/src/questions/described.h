@@ -17,6 +17,9 @@ typedef struct rhi_described {
  */
 rhi_error *rhi__describe(rhi_session *session, uint64_t address, uint64_t limit,
                          rhi_described *answer);
+/* The address of an object with which all that a first look needs can be done ahead; 0: none is
+ * found at once. */
+rhi_error *rhi__describable(rhi_session *session, uint64_t *address);
 void rhi__described_free(rhi_described *answer);
 /* The beginning of a text that an object holds, at most `size` bytes of it; *got: so many are
  * there. False: they cannot be read. */
