@@ -35,7 +35,10 @@ static py_depth depth_before(const py_opcode *opcode, int64_t depth, uint32_t ar
             effect = rhi__py_effect(opcode, argument, false),
             jumped = rhi__py_effect(opcode, argument, true);
     effect = effect > jumped ? effect : jumped;
-    return (py_depth){depth, steady > 0 ? steady : 0, effect > 0 ? effect + 1 : 0};
+    return (py_depth){.values = depth,
+                      .steady = steady > 0 ? steady : 0,
+                      .pushed = effect > 0 ? effect + 1 : 0,
+                      .unpacked = effect > 0 && rhi__py_unpacks(opcode) ? effect : 0};
 }
 
 static void reach(walk *w, uint64_t unit, int64_t depth)
@@ -46,10 +49,12 @@ static void reach(walk *w, uint64_t unit, int64_t depth)
     w->work[w->work_count++] = (uint32_t)unit;
 }
 
-/* From one place to those that follow it. */
+/* From one place to those that follow it. Up to 3.10 a frame stands at what extends the argument of
+ * its instruction, if anything does, later at the instruction. */
 static void visit(const py_runtime *py, walk *w, uint64_t unit)
 {
     int64_t depth = w->depths[unit];
+    uint64_t first = unit;
     uint32_t argument = w->code[2 * unit + 1];
     const py_opcode *opcode = &w->opcodes[w->code[2 * unit]];
     for (; opcode->flow == PY_EXTENDS && unit + 1 < w->units; unit++) {
@@ -57,7 +62,7 @@ static void visit(const py_runtime *py, walk *w, uint64_t unit)
         argument = argument << 8 | w->code[2 * unit + 3];
         w->depths[unit + 1] = (int32_t)depth;
     }
-    if (unit == w->wanted)
+    if (w->wanted >= first && w->wanted <= unit)
         w->found = depth_before(opcode, depth, argument);
     if (opcode->flow == PY_UNKNOWN || opcode->flow == PY_EXTENDS || opcode->flow == PY_ENDS)
         return;

@@ -42,7 +42,7 @@ typedef struct py_frame {
     uint64_t stack, end; /* of the value stack, as far as it is used */
     uint64_t limit;      /* where the frame ends */
     uint64_t steady;     /* where what it surely has on its value stack ends */
-    uint64_t pushed;     /* of the innermost one: where what it may have there already ends */
+    uint64_t pushed;     /* where what it may have there already ends */
     /* it says how deep its stack is, though C runs for it: it is being entered or taken down, and
      * part of what it holds it may not own any more */
     bool is_unsteady;
@@ -231,14 +231,14 @@ static bool lay_out(py_roots *roots, py_frames *f, const py_code *c, const uint8
         py_depth found = place_of(roots, f, frame)->depth;
         depth = found.values;
         steady = found.steady;
-        pushed = found.pushed;
+        pushed = f->frames.count ? found.unpacked : found.pushed;
     }
     frame->is_unknown = depth < 0 || depth > (int64_t)c->stack_size;
     frame->end = frame->stack + (frame->is_unknown ? 0 : 8 * (uint64_t)depth);
     frame->steady =
         frame->is_running && !frame->is_unknown ? frame->stack + 8 * (uint64_t)steady : frame->end;
     frame->limit = frame->stack + 8ull * c->stack_size;
-    frame->pushed = frame->end + (f->frames.count ? 0 : 8 * (uint64_t)pushed);
+    frame->pushed = frame->end + 8 * (uint64_t)pushed;
     if (frame->is_unknown || frame->pushed > frame->limit)
         frame->pushed = frame->is_unknown ? frame->end : frame->limit;
     return true;

@@ -286,3 +286,8 @@ int64_t rhi__py_effect(const py_opcode *opcode, uint32_t argument, bool jumps)
     }
     return effect;
 }
+
+bool rhi__py_unpacks(const py_opcode *opcode)
+{
+    return opcode->counts == PLUS_ARG || opcode->counts == PLUS_BOTH;
+}

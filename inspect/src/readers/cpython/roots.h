@@ -111,6 +111,8 @@ void rhi__py_opcodes(const py_runtime *py, py_opcode table[256]);
 int64_t rhi__py_taken(const py_opcode *opcode, uint32_t argument);
 /* Values that it leaves on the stack, less those it takes from there. */
 int64_t rhi__py_effect(const py_opcode *opcode, uint32_t argument, bool jumps);
+/* Does it leave what an iterator gives, one after the other, before it is done? */
+bool rhi__py_unpacks(const py_opcode *opcode);
 
 /* ---- depth.c -------------------------------------------------------------------------------- */
 
@@ -118,9 +120,10 @@ int64_t rhi__py_effect(const py_opcode *opcode, uint32_t argument, bool jumps);
  * below what the instruction takes. The others it may have given back already: where it waits for
  * its turn to go on, or runs the finalizer of one of them; or another is there for a while, as the
  * object of a bound method that is called. pushed: of what it leaves there, and one that runs with
- * it, so many may lie above these already. */
+ * it, so many may lie above these already. unpacked: so many of them while it still asks an
+ * iterator for more, which may be written in Python. */
 typedef struct py_depth {
-    int64_t values, steady, pushed;
+    int64_t values, steady, pushed, unpacked;
 } py_depth;
 /* The instruction is as in rhi__py_line. */
 py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,
