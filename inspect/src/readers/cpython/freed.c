@@ -97,7 +97,7 @@ void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *obje
     uint64_t slot = rhi__slot_number(block, address);
     if (rhi__is_object(object->state))
         remark_live(reader, py, address, object, text, size);
-    else if (block->raw && rhi__bit(block->raw, slot)) {
+    else if (block->raw && rhi__bit(block->raw, slot) && object->state != RHI_FREED) {
         if (may_begin(py, address, object) && !remark_seeming(reader, py, address, text, size))
             rhi__text(text, size,
                       "if an object was at this address, it is gone: its block is in use for "

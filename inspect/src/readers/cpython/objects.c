@@ -246,7 +246,7 @@ static bool has_links(py_runtime *py, const uint8_t *bytes, uint64_t start, cons
             (forth & ~(uint64_t)PY_GC_LINK_FLAGS) == start + found->prefix - 16);
 }
 
-static bool is_collecting(const py_runtime *py)
+bool rhi__py_is_collecting(const py_runtime *py)
 {
     for (uint64_t i = 0; i < py->interpreters.count; i++)
         if (py->interpreters.items[i].is_collecting)
@@ -267,7 +267,7 @@ static bool may_be_malloced(py_runtime *py, const uint8_t *bytes, uint64_t start
     if (!(found->type->flags & PY_FLAG_GC))
         return found->size > SMALL || has_own_size(py, found->type) || type->has_raw_words;
     return (found->size > SMALL || has_own_size(py, found->type)) &&
-           (is_collecting(py) || has_links(py, bytes, start, found));
+           (rhi__py_is_collecting(py) || has_links(py, bytes, start, found));
 }
 
 /* What debug hooks put in front: size, who asked for it, seven times 0xfd. More than obmalloc has

@@ -23,6 +23,10 @@ enum {
 
 struct py_pools {
     rhi_scratch scratch;
+    struct { /* what was read last: most neighbours of an object lie there */
+        const uint8_t *bytes;
+        uint64_t start, size;
+    } view;
     uint64_t
         in_motion; /* where threads are not known: the pool that one is taken to have in hand */
     /* tables that are kept for the next dicts, sorted */
@@ -180,10 +184,69 @@ static bool is_dead_table(py_runtime *py, const py_pool *p, uint64_t start, cons
                     address_order));
 }
 
+/* ---- neighbours ----------------------------------------------------------------------------- */
+
+/* A link of the collector's, without its flags; 0: it cannot be read. */
+static uint64_t link_at(py_runtime *py, uint64_t address)
+{
+    uint64_t inside = address - py->pools->view.start, link = 0;
+    if (py->pools->view.size >= 8 && inside <= py->pools->view.size - 8)
+        link = rhi__load64(py->pools->view.bytes + inside);
+    else if (!rhi__memory_u64(py->memory, address, &link))
+        return 0;
+    return link & ~(uint64_t)PY_GC_LINK_FLAGS;
+}
+
+/* May what has these links, and leads to one that it names as its neighbour, be in a list itself?
+ * The one on its other side leads back to it, and it is not in a free block. */
+static bool is_neighbour(py_runtime *py, uint64_t links, uint64_t other_side)
+{
+    return other_side == links && !rhi__py_is_free(py, links);
+}
+
+/* The list of young objects, to whose end each new one comes? */
+static bool is_youngest(const py_runtime *py, uint64_t links)
+{
+    for (uint64_t i = 0; i < py->interpreters.count; i++)
+        if (links == py->interpreters.items[i].gc + PY_GC_GENERATIONS)
+            return true;
+    return false;
+}
+
+/* Memory that C code took and did not fill keeps what was there before, and may look like an object
+ * that the collector knows. But no neighbour of it in the collector's lists knows it. Where one is
+ * being put in or taken out just now, one neighbour knows it, or both know each other. */
+static bool has_neighbours(py_runtime *py, const uint8_t *block, uint64_t start,
+                           const py_found *found)
+{
+    if (!(found->type->flags & PY_FLAG_GC) || py->block_prefix || rhi__py_is_collecting(py))
+        return true;
+    const uint8_t *links = block + found->prefix - PY_GC_PREFIX;
+    uint64_t own = start + found->prefix - PY_GC_PREFIX,
+             next = rhi__load64(links) & ~(uint64_t)PY_GC_LINK_FLAGS,
+             prev = rhi__load64(links + 8) & ~(uint64_t)PY_GC_LINK_FLAGS;
+    if (!next || (!prev && is_youngest(py, next)))
+        return true;
+    uint64_t back = link_at(py, next + 8), forth = prev ? link_at(py, prev) : 0;
+    return (back == own && forth == own) || (back == prev && forth == next) ||
+           (back == own && is_neighbour(py, next, link_at(py, link_at(py, next) + 8))) ||
+           (forth == own && is_neighbour(py, prev, link_at(py, link_at(py, prev + 8))));
+}
+
+/* Does what is in a block that was not given back own nothing? An object that is kept for reuse
+ * still owns its type, if the program made that: as C code keeps those of a module. */
+static bool owns_nothing(py_runtime *py, const py_pool *p, uint64_t start, const uint8_t *block)
+{
+    py_found was;
+    return rhi__py_was_object(py, block, p->block_size, p->block_size, false, &was)
+               ? !was.type->is_heap_type
+               : is_dead_table(py, p, start, block);
+}
+
 static void fill(py_runtime *py, const py_pool *p, const uint8_t *bytes, filling *f)
 {
     free_list list;
-    py_found found = {0} /* the last one */, was;
+    py_found found = {0}; /* the last one */
     memset(f, 0, sizeof *f);
     find_free(py, p, bytes, &list);
     for (uint32_t i = 0; i < p->carved; i++) {
@@ -191,13 +254,13 @@ static void fill(py_runtime *py, const py_pool *p, const uint8_t *bytes, filling
         uint64_t start = p->address + HEADER + i * p->block_size;
         if (rhi__bit(list.bits, i))
             continue;
-        if ((found.type && rhi__py_object_like(py, found.type, block, p->block_size, &found)) ||
-            rhi__py_object_in(py, start, block, p->block_size, p->block_size, PY_FILLS, &found)) {
+        if (((found.type && rhi__py_object_like(py, found.type, block, p->block_size, &found)) ||
+             rhi__py_object_in(py, start, block, p->block_size, p->block_size, PY_FILLS, &found)) &&
+            has_neighbours(py, block, start, &found)) {
             rhi__bit_set(f->live, i);
             f->prefixes[i] = found.prefix;
             f->any_prefix |= found.prefix != 0;
-        } else if ((!rhi__py_was_object(py, block, p->block_size, p->block_size, false, &was) &&
-                    !is_dead_table(py, p, start, block)) ||
+        } else if (!owns_nothing(py, p, start, block) ||
                    rhi__py_is_being_freed(py, start, start + p->block_size)) {
             rhi__bit_set(f->raw, i);
             f->any_raw = true;
@@ -247,11 +310,18 @@ rhi_error *rhi__py_read_blocks(rhi_reader *reader, const rhi_own_range *range, r
     uint64_t step = py->at->pool_bytes, size = range->end - range->start, got = 0;
     const uint8_t *bytes =
         rhi__memory_view(reader->memory, range->start, size, &py->pools->scratch, &got);
-    for (uint64_t at = -range->start & (step - 1); bytes && at + step <= got; at += step) {
+    py->pools->view.bytes = bytes;
+    py->pools->view.start = range->start;
+    py->pools->view.size = bytes ? got : 0;
+    rhi_error *error = NULL;
+    for (uint64_t at = -range->start & (step - 1); bytes && at + step <= got && !error;
+         at += step) {
         py_pool p;
         if (rhi__py_pool_of(py, range->start + at, bytes + at, &p))
-            RHI_TRY(add_pool(py, &p, bytes + at, range->heap, blocks));
+            error = add_pool(py, &p, bytes + at, range->heap, blocks);
     }
+    py->pools->view.size = 0;
+    RHI_TRY(error);
     if (got < size)
         rhi__reader_problem(reader,
                             "%" PRIu64 " bytes of the arena at 0x%" PRIx64 " cannot be read",

@@ -390,6 +390,8 @@ bool rhi__py_object_like(const py_runtime *py, const py_type *type, const uint8_
  * for the next of its type with a count of 0? */
 bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint64_t room,
                         bool is_free, py_found *found);
+/* Is a collector at work, which has some objects on lists of its own, and counts in links? */
+bool rhi__py_is_collecting(const py_runtime *py);
 /* Bytes that an object says it has, from its address on, by its type and own length; `bytes` are
  * those from the address on, `got` of them. 0: that makes no sense. */
 uint64_t rhi__py_object_size(const py_runtime *py, const py_type *type, const uint8_t *bytes,
