@@ -167,8 +167,10 @@ START_TEST(a_list_in_hand_is_in_motion_and_a_settled_dict_is_not)
                  list = put_object(&s, block_of(&s, pool, 0), s.list, 1),
                  settled = put_object(&s, block_of(&s, pool, 1), s.dict, 1),
                  fresh = put_object(&s, block_of(&s, pool, 2), s.dict, 1);
-        put(&s, settled - 16, list - 16); /* the collector's links */
-        put(&s, settled - 8, list - 16);
+        put(&s, settled - 16, LIST); /* the collector's links */
+        put(&s, settled - 8, LIST);
+        put(&s, LIST, settled - 16);
+        put(&s, LIST + 8, settled - 16);
         put_threads(&s, in_hand & 1 ? list : 0x1234);
         fake_register(s.t, "rcx", in_hand & 2 ? settled : 0x1234);
         fake_register(s.t, "rdx", in_hand & 4 ? fresh : 0x1234);

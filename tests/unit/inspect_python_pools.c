@@ -17,8 +17,10 @@ START_TEST(blocks_hold_objects_raw_memory_or_what_was_freed)
 {
     scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
     uint64_t pool = new_pool(&s, 1, 64, 6), list = put_object(&s, block_of(&s, pool, 0), s.list, 3);
-    put(&s, list - 16, OBJECTS); /* the collector's list */
-    put(&s, list - 8, OBJECTS | 1);
+    put(&s, list - 16, LIST); /* the collector's list */
+    put(&s, list - 8, LIST | 1);
+    put(&s, LIST, list - 16);
+    put(&s, LIST + 8, list - 16);
     put(&s, block_of(&s, pool, 1), 17); /* a table of pointers */
     put(&s, block_of(&s, pool, 1) + 8, list);
     put_object(&s, block_of(&s, pool, 2), s.list, 0);
@@ -48,6 +50,52 @@ START_TEST(blocks_hold_objects_raw_memory_or_what_was_freed)
         ck_assert_int_eq(decode(&s, block, slot).state, RHI_UNUSED);
     ck_assert_int_eq(decode(&s, block, 1).state, RHI_UNUSED);
     ck_assert_uint_eq(s.reader->problems.count, 0);
+    scene_free(&s);
+}
+END_TEST
+
+/* Memory that C code took and did not fill has what was there before. */
+START_TEST(what_no_neighbour_in_the_collectors_lists_knows_is_no_object)
+{
+    enum { BOTH, NEXT_ALONE, PREV_ALONE, EACH_OTHER, YOUNG, FREE_ONE, NOBODY, NO_PREV, CASES };
+    const char *const expected[CASES] = {"l", "l", "l", "l", "l", "r", "r", "r"};
+    for (unsigned i = 0; i < CASES; i++) {
+        scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+        uint64_t pool = new_pool(&s, 1, 64, 2), own = block_of(&s, pool, 0),
+                 next = block_of(&s, pool, 1), young = INTERPRETER + s.py.at->gc + 24;
+        put_object(&s, own, s.list, 1);
+        put_object(&s, next, s.list, 1);
+        put(&s, own, i == YOUNG ? young : next);
+        put(&s, own + 8, i == YOUNG || i == NO_PREV ? 0 : LIST);
+        put(&s, next, LIST);
+        put(&s, next + 8, i == BOTH || i == NEXT_ALONE || i == FREE_ONE ? own : LIST);
+        put(&s, LIST, i == BOTH || i == PREV_ALONE ? own : next);
+        put(&s, LIST + 8, next);
+        put(&s, LIST - 16, LIST);
+        if (i == PREV_ALONE) /* which its own other side knows */
+            put(&s, LIST + 8, LIST - 16);
+        if (i == NOBODY)
+            put(&s, own + 8, s.list);
+        if (i == FREE_ONE) {
+            put(&s, LIST, LIST);
+            free_block(&s, pool, 1);
+        }
+        must_be(open_pool(&s, pool), expected[i]);
+        scene_free(&s);
+    }
+}
+END_TEST
+
+/* One that is kept for reuse, and whose type the program made, still owns that. */
+START_TEST(what_is_kept_for_reuse_owns_a_type_that_was_made)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t pool = new_pool(&s, 1, 64, 2), made = new_class(&s, "Made", 48, PY_FLAG_GC);
+    put_object(&s, block_of(&s, pool, 0), made, 0);
+    put_object(&s, block_of(&s, pool, 1), s.list, 0);
+    const rhi_block *block = open_pool(&s, pool);
+    must_be(block, "r-");
+    ck_assert_int_eq(decode(&s, block, 0).state, RHI_FREED);
     scene_free(&s);
 }
 END_TEST
@@ -295,6 +343,8 @@ START_TEST(without_pools_there_are_no_arenas)
 END_TEST
 
 UNIT_MAIN_EACH("inspect_python_pools", VERSIONS, blocks_hold_objects_raw_memory_or_what_was_freed,
+               what_no_neighbour_in_the_collectors_lists_knows_is_no_object,
+               what_is_kept_for_reuse_owns_a_type_that_was_made,
                a_table_that_is_kept_for_the_next_dict_holds_nothing,
                an_address_reads_no_more_than_its_pool, headers_of_live_objects_come_in_order,
                free_lists_that_make_no_sense_are_damage, one_pool_may_be_in_motion_and_no_more,

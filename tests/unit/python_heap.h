@@ -12,6 +12,7 @@
 enum {
     OBJECTS = 0x100000, /* types, and what belongs to them */
     OBJECTS_BYTES = 0x40000,
+    LIST = OBJECTS + OBJECTS_BYTES - 16, /* the collector's, for tests that put something into it */
     DATA = 0x200000, /* of the library: _PyRuntime, the variable that leads to the arenas */
     DATA_BYTES = 0x10000,
     TABLE_AT = 0x300040, /* of arenas, as malloc has it */

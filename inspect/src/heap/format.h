@@ -82,6 +82,9 @@ typedef struct rhi_type {
     bool has_bytes;   /* with has_code: plain ones, in which a program may keep what it likes */
     bool is_thin;     /* a count and the type are all there is of its objects, and other memory may
                        * hold these two by chance: left by one that was freed there, say */
+    /* nothing but a count and the type tells that one of its objects is there: C code may fill what
+     * it got of memory with a few bytes, which look like a count, and leave the type there */
+    bool is_bare;
     bool has_fixed_size; /* all objects have `size` bytes */
     bool is_weak;        /* the heap's own weak reference: one borrowed slot, its target */
 } rhi_type;

@@ -299,6 +299,10 @@ static void print_doubt(const answer *a, const rhi_possible *p)
     if (p->in == RHI_IN_NOTHING)
         rhi__print(a->session, ": nothing leads to it, and its count and type are all there is of "
                                "it: it may be no object, but memory that looks like one\n");
+    else if (p->in == RHI_IN_WORDS)
+        rhi__print(a->session,
+                   ": no field or root leads to it, and fewer words than it has counts: "
+                   "it may be no object, but memory of C that looks like one\n");
     else
         rhi__print(a->session,
                    ": only a word in %s of thread %" PRIu64
@@ -448,7 +452,7 @@ static json_t *total_json(const answer *a, const rhi_leak_total *t)
 static json_t *possible_json(const answer *a, const rhi_possible *p)
 {
     json_t *json = json_pack("{s:n, s:n, s:n, s:n}", "object", "block", "register", "thread");
-    if (p->in != RHI_IN_NOTHING) {
+    if (rhi__is_in_register(p->in)) {
         json_object_set_new(json, "register",
                             json_string(a->reader->memory->map.registers.items[p->in].name));
         json_object_set_new(json, "thread",
@@ -538,14 +542,14 @@ static const rhi_json_type total_type = {
 
 static const rhi_json_type possible_type = {
     .name = "possible_leak",
-    .doc = "What may be lost: all that leads to it is a register, or nothing.",
+    .doc = "What may be lost: all that leads to it is a register, or nothing; or words of C alone.",
     .members = (const rhi_json_member[]){
         {"object", .is = RHI_JSON_TEXT | RHI_JSON_NULL, "its name; null: it is a block"},
         {"address", .is = RHI_JSON_ADDRESS | RHI_JSON_OPTIONAL, "where the object begins"},
         {"block", .is = RHI_JSON_NULL, "of malloc, with what it owns; null: it is an object",
          .of = {&rhi__block_type}},
         {"register", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
-         "that leads to it, as xmm17[0]; null: nothing does, and it may be no object"},
+         "that leads to it, as xmm17[0]; null: nothing does, or words alone: it may be no object"},
         {"thread", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
          "the system's number of the register's thread"},
         {0}}};

@@ -19,6 +19,7 @@ typedef struct search {
     rhi_owners *owners;
     rhi_malloc_graph *blocks; /* NULL: not asked yet */
     uint64_t *in_block;       /* objects that a word in a block leads to */
+    uint64_t *rooted;         /* those that a root holds for certain; NULL: not asked yet */
     bool has_own;             /* a word of an object that leads to itself was met */
 } search;
 
@@ -369,14 +370,22 @@ static rhi_error *follow_vectors(search *s, rhi_walk *walk)
 
 /* ---- what may be no object ------------------------------------------------------------------ */
 
+/* Does any word lead to it? */
+static bool leads_there(const search *s, uint32_t index)
+{
+    return rhi__bit(s->owners->owned, index) || rhi__bit(s->in_block, index);
+}
+
 static bool is_doubtful(void *context, uint32_t index, const rhi_block *block,
                         const rhi_header *header, const uint8_t *bytes)
 {
     const search *s = context;
     (void)block, (void)bytes;
-    return s->owners->lacking[index] && !rhi__bit(s->owners->owned, index) &&
-           !rhi__bit(s->in_block, index) && rhi__found(s->graph, index) == 0 &&
-           header->type < s->reader->types.count && s->reader->types.items[header->type].is_thin;
+    if (!s->owners->lacking[index] || rhi__found(s->graph, index) ||
+        header->type >= s->reader->types.count)
+        return false;
+    const rhi_type *type = &s->reader->types.items[header->type];
+    return leads_there(s, index) ? type->is_bare && !rhi__bit(s->rooted, index) : type->is_thin;
 }
 
 static rhi_error *doubt(void *context, uint32_t index, const rhi_object *object,
@@ -387,22 +396,45 @@ static rhi_error *doubt(void *context, uint32_t index, const rhi_object *object,
     (void)object, (void)bytes;
     if (!rhi__array_reserve(&o->possible, 1))
         return rhi__error_memory();
-    o->possible.items[o->possible.count++] = (rhi_possible){index, RHI_NO_BLOCK, RHI_IN_NOTHING};
+    o->possible.items[o->possible.count++] =
+        (rhi_possible){index, RHI_NO_BLOCK, leads_there(s, index) ? RHI_IN_WORDS : RHI_IN_NOTHING};
     o->lacking[index] = 0;
     return NULL;
 }
 
-/* Of those that nothing leads to, the thin ones need not be objects. */
-static rhi_error *doubt_thin(search *s)
+/* What a root holds is an object. */
+static rhi_error *mark_rooted(search *s)
+{
+    const rhi_reader *reader = s->reader;
+    s->rooted = calloc((uint64_t)s->graph->count / 64 + 1, sizeof *s->rooted);
+    if (!s->rooted)
+        return rhi__error_memory();
+    for (uint64_t i = 0, value; i < reader->roots.count; i++) {
+        uint32_t index =
+            !reader->roots.items[i].is_guess &&
+                    rhi__memory_u64(reader->memory, reader->roots.items[i].slot, &value)
+                ? rhi__object_index(reader, value)
+                : RHI_NO_OBJECT;
+        if (index != RHI_NO_OBJECT)
+            rhi__bit_set(s->rooted, index);
+    }
+    return NULL;
+}
+
+/* Of those that no field leads to, the thin ones need not be objects, if nothing leads to them; nor
+ * need the bare ones, if C code has their addresses, and there are not as many of these as counts.
+ */
+static rhi_error *doubt_some(search *s)
 {
     bool any = false;
     for (uint64_t i = 0; i < s->reader->types.count && !any; i++)
-        any = s->reader->types.items[i].is_thin;
+        any = s->reader->types.items[i].is_thin || s->reader->types.items[i].is_bare;
     uint64_t low, high;
-    return any && count_open(s, false, &low, &high)
-               ? rhi__each_chosen(&s->session->work, s->reader, "looking at what nothing leads to",
-                                  is_doubtful, doubt, s)
-               : NULL;
+    if (!any || !count_open(s, false, &low, &high))
+        return NULL;
+    RHI_TRY(mark_rooted(s));
+    return rhi__each_chosen(&s->session->work, s->reader, "looking at what no field leads to",
+                            is_doubtful, doubt, s);
 }
 
 /* ---- all steps ------------------------------------------------------------------------------ */
@@ -457,7 +489,7 @@ static rhi_error *find_owners(search *s, bool full)
         RHI_TRY(follow_objects(s));
     else
         RHI_TRY(follow_vectors(s, NULL));
-    RHI_TRY(doubt_thin(s));
+    RHI_TRY(doubt_some(s));
     s->owners->open = count_open(s, false, &low, &high);
     own_what_is_guessed(s);
     return leave_to_lost_blocks(s->owners, s->graph->count);
@@ -492,6 +524,7 @@ rhi_error *rhi__session_owners(rhi_session *session, rhi_reader *reader, bool fu
         if (!error)
             error = find_owners(&s, full);
         free(s.in_block);
+        free(s.rooted);
         if (error) {
             free_owners(s.owners);
             return error;

@@ -27,12 +27,18 @@ typedef struct rhi_links {
 
 /* What is not lost for certain: what nothing but a vector register leads to, which may be in use,
  * or the register was left so; or a thin object (rhi_type.is_thin) to which nothing leads at all,
- * which may be none. */
+ * or a bare one to which fewer words lead than it has counts, and no field or root: these may be
+ * none. */
 #define RHI_IN_NOTHING UINT32_MAX
+#define RHI_IN_WORDS (UINT32_MAX - 1)
+static inline bool rhi__is_in_register(uint32_t in)
+{
+    return in < RHI_IN_WORDS;
+}
 typedef struct rhi_possible {
     uint32_t object; /* RHI_NO_OBJECT: it is a block */
     uint32_t block;
-    uint32_t in; /* register, in memory.map.registers; RHI_IN_NOTHING */
+    uint32_t in; /* register, in memory.map.registers; RHI_IN_NOTHING, RHI_IN_WORDS */
 } rhi_possible;
 
 typedef struct rhi_owners {

@@ -120,8 +120,8 @@ bool rhi__py_unpacks(const py_opcode *opcode);
  * below what the instruction takes. The others it may have given back already: where it waits for
  * its turn to go on, or runs the finalizer of one of them; or another is there for a while, as the
  * object of a bound method that is called. pushed: of what it leaves there, and one that runs with
- * it, so many may lie above these already. unpacked: so many of them while it still asks an iterator
- * for more, which may be written in Python. */
+ * it, so many may lie above these already. unpacked: so many of them while it still asks an
+ * iterator for more, which may be written in Python. */
 typedef struct py_depth {
     int64_t values, steady, pushed, unpacked;
 } py_depth;

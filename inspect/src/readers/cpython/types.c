@@ -105,12 +105,17 @@ static bool has_chains(const py_type *type)
            type->layout == PY_ELEMENT || type->layout == PY_FRAME || type->layout == PY_LRU_CACHE;
 }
 
+/* Nothing in front of its objects tells that they are some. */
+static bool is_bare(const py_runtime *py, const py_type *type)
+{
+    return !py->block_prefix && type->prefix == 0;
+}
+
 /* Memory for 8 bytes or less comes in blocks of 16: who uses it writes what looks like a count, and
  * the type stays there of the object that was freed before. Debug hooks say who uses it. */
 static bool is_thin(const py_runtime *py, const py_type *type)
 {
-    return !py->block_prefix && type->prefix == 0 && !type->itemsize &&
-           type->basicsize <= PY_OB_TYPE + 8;
+    return is_bare(py, type) && !type->itemsize && type->basicsize <= PY_OB_TYPE + 8;
 }
 
 /* What is known of the types from `first` on once their names are. */
@@ -125,6 +130,7 @@ static void settle(py_runtime *py, uint64_t first)
         known->has_raw_words = has_raw_words(py, type);
         known->has_bytes = (type->flags & PY_FLAG_BYTES) != 0;
         known->lends_bytes = (type->flags & (PY_FLAG_STR | PY_FLAG_BYTES)) != 0;
+        known->is_bare = is_bare(py, type);
         known->is_thin = is_thin(py, type);
         known->has_chains = has_chains(type);
         known->has_references =
