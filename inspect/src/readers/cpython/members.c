@@ -6,6 +6,7 @@
 #include "readers/cpython/views.h"
 
 #include <stdio.h>
+#include <string.h>
 
 typedef struct place {
     uint8_t layout, first, last; /* minor versions */
@@ -213,6 +214,9 @@ static void add(py_views *views, enum py_layout layout, uint32_t at, const char 
     py_member *member = &views->members[layout].items[views->members[layout].count++];
     *member = (py_member){.at = at, .field = {.kind = RHI_KIND_STRONG}};
     snprintf(member->field.name, sizeof member->field.name, "%s", name);
+    /* weak references, and texts: no cycle goes through these, and no class tells of them */
+    member->field.is_unseen =
+        layout == PY_TYPE && (strcmp(name, "tp_subclasses") == 0 || strcmp(name, "__slots__") == 0);
 }
 
 void rhi__py_members_make(py_runtime *py, py_views *views)
