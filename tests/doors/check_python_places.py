@@ -34,7 +34,7 @@ def check_place(what, place, document):
 
 
 def ask_places(asker, truth):
-    require(len(truth["places"]) == 24, "a truth of %d places", len(truth["places"]))
+    require(len(truth["places"]) == 25, "a truth of %d places", len(truth["places"]))
     for what, place in sorted(truth["places"].items()):
         asker.ask("objat", "%#x" % place["at"], lambda document, what=what, place=place: check_place(what, place, document))
 

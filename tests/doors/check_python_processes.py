@@ -3,7 +3,8 @@
 Each process has a cycle that nobody holds in each of its heaps; gcleaks must find just these, live and on a core. A C
 program with a heap of refheap's that embeds Python answers for both formats; before Python begins and after it has ended
 there is no Python to be asked about, and refheap's heap is still answered for. Where malloc's heap adjoins the program's
-data, nothing is missing. Of a program that just imports modules nothing is left open. With PYTHONMALLOC and -X dev the random graphs are what they are without. Names that only the
+data, nothing is missing. Of a program that just imports modules nothing is left open.
+Of classes that nobody holds as many are collected as Python says. With PYTHONMALLOC and -X dev the random graphs are what they are without. Names that only the
 program's file has are read from there, if it is the file of the core.
 
 Invariant: what must be found comes from the programs' lines.
@@ -206,7 +207,24 @@ def check_ordinary(arguments):
                 asker.run()
 
 
-CHECKS = {"ordinary": check_ordinary, "interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "namespaces": check_namespaces, "variants": check_variants, "names": check_names}
+def check_collected(truth, document):
+    same("what gc.collect() would find", document["collectable"], truth["collected"])
+    require(truth["collected"] > 100 and document["objects"] > truth["collected"], "%d of %d", truth["collected"], document["objects"])
+
+
+def check_classes(arguments):
+    """Classes as garbage: the number is the collector's own, and what it calls collectable is leaked."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Target(folder, 1, HERE + "/classes_python.py").start() as subject:
+            truth = subject.truth
+            asker = Asker(PipedShell(arguments.shell), subject.live(), "classes")
+            asker.ask("gcleaks", "", functools.partial(check_collected, truth))
+            asker.ask("gcfind", "--unreachable", lambda document: same(
+                "garbage that is missed", set(truth["garbage"]) - {int(row["address"], 16) for row in document["objects"]}, set()))
+            asker.run()
+
+
+CHECKS = {"classes": check_classes, "ordinary": check_ordinary, "interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "namespaces": check_namespaces, "variants": check_variants, "names": check_names}
 
 
 def main():

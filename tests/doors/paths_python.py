@@ -15,6 +15,7 @@ import gc
 import json
 import sys
 import threading
+import types
 import weakref
 
 told = {}
@@ -145,10 +146,70 @@ def generator():
     del kept
 
 
+def generator_of_cell():
+    captured = in_module(".generator_of_cell_.gi_frame.f_locals['captured']")
+    yield 1
+    return lambda: captured
+
+
 async def coroutine():
     kept = in_module(".coroutine_.cr_frame.f_locals['kept']")
     await asyncio.sleep(0)
     del kept
+
+
+class Chore(asyncio.Task):
+    """A task that has attributes, and one of another's name."""
+
+    _result = None
+
+
+async def working():
+    kept = Marker()
+    await deeper()
+    del kept
+
+
+async def deeper():
+    below = Marker("sys.modules['__main__'].task._coro.cr_await.cr_frame.f_locals['below']") if len(awaited) == 0 else Marker()
+    awaited.append(id(below))
+    for each in [[1]]:
+        async with asyncio.Lock():
+            await asyncio.sleep(1000, each)
+    del below
+
+
+awaited = []
+
+
+async def begin_tasks():
+    loop = asyncio.get_running_loop()
+    loop.set_debug(False)
+    names = globals()
+    for name in ("done", "failed", "waited", "cancelled"):
+        names["future_" + name] = loop.create_future()
+    future_done.set_result(in_module(".future_done._result"))
+    future_failed.set_exception(ValueError(in_module(".future_failed._exception.args[0]")))
+    future_failed.exception()
+    future_waited.add_done_callback(functools.partial(len, Marker()))
+    future_waited.add_done_callback(functools.partial(len, Marker()))
+    future_cancelled.cancel(in_module(".future_cancelled._cancel_message"))
+    names["task"] = asyncio.create_task(working())
+    task.set_name("a name, %d" % id(task))
+    told[id(task.get_name())] = "sys.modules['__main__'].task.get_name()"
+    names["chore"] = Chore(working(), loop=loop)
+    chore.kept = in_module(".chore.kept")
+    await asyncio.sleep(0)
+    told[id(task._coro)] = "sys.modules['__main__'].task._coro"
+    told[id(task._coro.cr_frame.f_locals["kept"])] = "sys.modules['__main__'].task._coro.cr_frame.f_locals['kept']"
+    told[id(task._fut_waiter)] = "sys.modules['__main__'].task._fut_waiter"
+    told[id(chore._coro.cr_frame.f_locals["kept"])] = "sys.modules['__main__'].chore._coro.cr_frame.f_locals['kept']"
+    names["chore_done"] = Chore(finished(), loop=loop)
+    await chore_done
+
+
+async def finished():
+    return Marker()  # Chore says something else of its result
 
 
 async def asynchronous():
@@ -163,6 +224,10 @@ closed = enclosing()
 function.attribute = in_module(".function.attribute")
 generator_, coroutine_, asynchronous_ = generator(), coroutine(), asynchronous()
 next(generator_)
+generator_of_cell_ = generator_of_cell()
+next(generator_of_cell_)
+loop = asyncio.new_event_loop()
+loop.run_until_complete(begin_tasks())
 coroutine_.send(None)
 try:
     asynchronous_.__anext__().send(None)
@@ -176,6 +241,8 @@ partial = functools.partial(int, Marker())
 of_variable = Marker()
 variable = contextvars.ContextVar("variable", default=of_variable)
 unreachable = [id(of_variable)]
+if sys.version_info < (3, 11):  # what a frame object has on its stack
+    unreachable.extend(awaited)
 if sys.version_info >= (3, 10):  # what a tuple of annotations has, which becomes a dict when asked for
     unreachable.append(of_argument)
 del of_variable
@@ -183,9 +250,15 @@ del of_variable
 
 def inner(first, ready, stop):
     second = Marker("sys._current_frames()[%d].f_back.f_locals['second']" % threading.get_ident())
+    third = Marker("sys._current_frames()[%d].f_back.f_locals['third']" % threading.get_ident())
+    a_name_that_has_more_characters_than_most_have = Marker()
+    if sys.version_info >= (3, 11):  # it is cut there
+        unreachable.append(id(a_name_that_has_more_characters_than_most_have))
+    fourth = Marker("sys._current_frames()[%d].f_back.f_locals['fourth']" % threading.get_ident())
+    closure = types.CellType(fourth)  # a local that is a cell is none of a captured variable
     ready.release()
     with stop:
-        return first, second
+        return first, second, a_name_that_has_more_characters_than_most_have, fourth, closure, lambda: third
 
 
 def outer(ready, stop):

@@ -81,6 +81,7 @@ def tell_objects(slotted, pair, text):
     tell_inside("within a text", text, 89, value=repr(text[:64]) + "…")
     tell_inside("the collector's link", pair, -16)
     tell_inside("within the collector's link", pair, -5)
+    tell("the header of a pool", id(slotted) & -(1 << (14 if VERSION >= (3, 10) else 12)), "internal")  # nobody's table
     for what, value, shown in (("None", None, "None"), ("a type", Thing, "<class '__main__.Thing'>"), ("a module", os, "<module os>"),
                                ("an int", 7, "7"), ("a type of C", int, "<class 'int'>")):
         tell_inside(what, value, 0, value=shown)

@@ -445,6 +445,13 @@ START_TEST(exports_tell_of_what_cannot_be_read)
 }
 END_TEST
 
+static void rename_modules(fake_target *t, const char *path)
+{
+    for (unsigned i = 0; i < t->segment_count; i++)
+        if (t->segments[i].path[0])
+            snprintf(t->segments[i].path, sizeof t->segments[i].path, "%s", path);
+}
+
 /* 3.7 has a _PyRuntime, too, and no version beside it. */
 START_TEST(an_older_one_is_told_by_the_name_of_its_file)
 {
@@ -454,12 +461,15 @@ START_TEST(an_older_one_is_told_by_the_name_of_its_file)
     for (unsigned list = 0; list < 3; list++)
         fake_put(s.t, s.p.interpreter + s.p.at.gc + 24 + list * 24, 0, 8);
     fake_export(s.t, base, names, &s.p.runtime);
-    must_be_refused(s.t, "Python in libpython3.9.so.1.0 cannot be read: _PyRuntime does not lead "
-                         "to an interpreter of CPython 3.9 to 3.13 that leads back");
-    for (unsigned i = 0; i < s.t->segment_count; i++)
-        if (s.t->segments[i].path[0])
-            snprintf(s.t->segments[i].path, sizeof s.t->segments[i].path, "%s",
-                     "/usr/lib/libpython3.7m.so.1.0");
+    must_be_refused(s.t, "Python 3.9 in libpython3.9.so.1.0 cannot be read: _PyRuntime does not "
+                         "lead to an interpreter of CPython 3.9 to 3.13 that leads back");
+    rename_modules(s.t, "/usr/lib/libpython3.10.so.1.0");
+    must_be_refused(s.t, "Python 3.10 in libpython3.10.so.1.0 cannot be read: _PyRuntime does not "
+                         "lead to an interpreter of CPython 3.9 to 3.13 that leads back");
+    rename_modules(s.t, "/usr/bin/service"); /* a later one has its version beside it */
+    must_be_refused(s.t, "Python 3.7 to 3.10 in service cannot be read: _PyRuntime does not "
+                         "lead to an interpreter of CPython 3.9 to 3.13 that leads back");
+    rename_modules(s.t, "/usr/lib/libpython3.7m.so.1.0");
     must_be_refused(s.t, "Python 3.7 in libpython3.7m.so.1.0" NOT_READ);
     fake_target_free(s.t);
 }
@@ -479,9 +489,10 @@ START_TEST(an_ended_python_is_told)
             must_be_refused(s.t, unfound(minor));
         if (minor < 11) { /* and later ones export their version, too */
             fake_export(s.t, base, names, &s.p.runtime);
-            must_be_refused(s.t, numbered("Python in libpython3.%u.so.1.0 has no interpreter: none "
-                                          "was made yet, or all have ended",
-                                          minor));
+            must_be_refused(s.t,
+                            numbered("Python 3.%u in libpython3.%u.so.1.0 has no interpreter: none "
+                                     "was made yet, or all have ended",
+                                     minor));
         } else if (has_cookie) {
             must_be_refused(s.t,
                             "Python 3.13.0 in libpython3.13.so.1.0 has no interpreter: none was "

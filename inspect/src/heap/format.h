@@ -40,6 +40,8 @@ typedef struct rhi_field {
      * the format does not know. It counts as one that owns, and is shown as conservative; no
      * certain statement rests on it. */
     bool is_guess;
+    /* it owns a count that the format's collector is not told of, though it knows the object */
+    bool is_unseen;
     /* Writes the name of a slot with this field, of which `element` is the format's own label,
      * once it is printed: "['key']", "cell". NULL: by name and form. */
     void (*call)(void *context, uint64_t element, char *name, size_t size);
@@ -78,6 +80,7 @@ typedef struct rhi_type {
     /* with has_code. C code keeps what it likes in the objects' own words, and behind what they say
      * they have: also addresses of bytes inside of objects that it holds. */
     bool has_raw_words;
+    bool has_unseen;  /* some slots of its objects are unseen, see rhi_field */
     bool lends_bytes; /* such an address alone may tell that an object is held: of text, say */
     bool has_bytes;   /* with has_code: plain ones, in which a program may keep what it likes */
     bool is_thin;     /* a count and the type are all there is of its objects, and other memory may

@@ -5,6 +5,8 @@
  * search. */
 #include "questions/leaks.h"
 #include "graph/harm.h"
+#include "heap/fields.h"
+#include "heap/objects.h"
 
 #include <string.h>
 
@@ -222,6 +224,7 @@ typedef struct grouping {
     uint64_t *topmost;
     uint64_t *shared;  /* another group, or something held, reaches it */
     uint64_t *tracked; /* by a collector */
+    uint64_t *unseen;  /* objects with a holder that does not tell the collector of them */
     uint64_t capacity; /* of leaks->groups */
     uint32_t leaked;
 } grouping;
@@ -506,6 +509,15 @@ static rhi_error *find_shared(grouping *g)
     return error;
 }
 
+static bool note_unseen(void *context, const rhi_slot *slot)
+{
+    grouping *g = context;
+    uint32_t to = slot->field->is_unseen ? rhi__object_of(g->reader, slot->value) : RHI_NO_OBJECT;
+    if (to != RHI_NO_OBJECT)
+        rhi__bit_set(g->unseen, to);
+    return true;
+}
+
 static rhi_error *add_size(void *context, uint32_t index, const rhi_object *object,
                            const uint8_t *bytes)
 {
@@ -521,6 +533,8 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
     }
     if (object->tracked)
         rhi__bit_set(g->tracked, index);
+    if (object->type < g->reader->types.count && g->reader->types.items[object->type].has_unseen)
+        rhi__each_slot(g->reader, object, bytes, note_unseen, g);
     leak->bytes += size;
     leak->is_guessed |= (g->leaks->causes[index] & RHI_LEAK_GUESSED) != 0;
     leak->lost += (uint64_t)g->owners->lacking[index] + rhi__counts_with_blocks(g->owners, index);
@@ -532,8 +546,18 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
     return NULL;
 }
 
-/* A collector sees no references of what it does not track: what such garbage holds it keeps, and
- * all that is reached from there. It finds the rest of the garbage that it tracks. */
+/* Puts a tracked object into the queue, once. */
+static void keep(grouping *g, uint64_t *kept, uint32_t object, uint32_t *count)
+{
+    if (!rhi__bit(g->tracked, object) || rhi__bit(kept, object))
+        return;
+    rhi__bit_set(kept, object);
+    g->graph->queue[(*count)++] = object;
+}
+
+/* A collector sees no references of what it does not track, nor all of what it does: what such
+ * garbage holds it keeps, and all that is reached from there. It finds the rest of the garbage that
+ * it tracks. */
 static rhi_error *count_collectable(grouping *g)
 {
     const rhi_graph *graph = g->graph;
@@ -543,15 +567,12 @@ static rhi_error *count_collectable(grouping *g)
         return rhi__error_memory();
     for (uint32_t m = 0; m < g->leaks->member_count; m++) {
         uint32_t i = g->leaks->members[m];
+        if (rhi__cause(g->leaks, i) == RHI_CAUSE_CYCLE && rhi__bit(g->unseen, i))
+            keep(g, kept, i, &count);
         if (rhi__cause(g->leaks, i) != RHI_CAUSE_CYCLE || rhi__bit(g->tracked, i))
             continue;
-        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++) {
-            uint32_t to = graph->edge_to[e];
-            if (!rhi__bit(g->tracked, to) || rhi__bit(kept, to))
-                continue;
-            rhi__bit_set(kept, to);
-            graph->queue[count++] = to;
-        }
+        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++)
+            keep(g, kept, graph->edge_to[e], &count);
     }
     rhi_error *error =
         rhi__graph_spread(&g->session->work, graph, false, kept, g->tracked, graph->queue, &count);
@@ -603,8 +624,10 @@ static rhi_error *make_groups(grouping *g)
     g->topmost = calloc(n / 64 + 1, sizeof *g->topmost);
     g->shared = calloc(n / 64 + 1, sizeof *g->shared);
     g->tracked = calloc(n / 64 + 1, sizeof *g->tracked);
+    g->unseen = calloc(n / 64 + 1, sizeof *g->unseen);
     g->leaks->members = malloc(((uint64_t)g->leaked + 1) * sizeof *g->leaks->members);
-    if (!g->group_of || !g->topmost || !g->shared || !g->tracked || !g->leaks->members)
+    if (!g->group_of || !g->topmost || !g->shared || !g->tracked || !g->unseen ||
+        !g->leaks->members)
         return rhi__error_memory();
     RHI_TRY(find_topmost(g, g->shared)); /* which serves twice */
     memset(g->shared, 0, (n / 64 + 1) * sizeof *g->shared);
@@ -632,6 +655,7 @@ rhi_error *rhi__session_leak_groups(rhi_session *session, rhi_leaks **leaks)
     free(g.topmost);
     free(g.shared);
     free(g.tracked);
+    free(g.unseen);
     free(g.block_group);
     free(g.unreached);
     if (error) { /* cancelled: begin again with nothing */

@@ -61,7 +61,8 @@ static bool visit_slot(void *context, const rhi_slot *slot)
     if (slot->field->form != RHI_FORM_VECTOR || slot->address - s->start >= s->end - s->start)
         return true;
     bool is_slot = slot->address == s->word;
-    if (!is_slot && s->found)
+    /* what else lies in the same mapping as a slot is no part of the object's */
+    if (!is_slot && (s->found || !s->is_piece))
         return true;
     *s->place = (rhi_slot_place){
         .is_slot = is_slot, .has_owner = true, .owner = *s->object, .value = slot->value};

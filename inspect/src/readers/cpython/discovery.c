@@ -182,21 +182,27 @@ static int minor_in_name(const char *path)
 }
 
 /* The _PyRuntime that a module exports was not taken: why? From 3.11 on the module has its version,
- * too; before, its name may tell. */
+ * too; before, and where that cannot be read, its name may tell. One that has _PyRuntime alone is
+ * no older than 3.7, and no newer than 3.10. */
 static void explain(search *s, uint64_t start, uint64_t address)
 {
-    char version[32] = "Python", module[RHI_NAME_SIZE];
+    char version[32], module[RHI_NAME_SIZE];
     unsigned minor = PY_MINOR_MIN;
     uint64_t at;
     uint32_t hex;
     rhi__py_module_name(s->memory, start, module);
-    if (rhi__module_symbol(s->memory, start, "Py_Version", &at) &&
-        rhi__memory_read(s->memory, at, &hex, sizeof hex) == sizeof hex && hex >> 24 == 3) {
+    int named = minor_in_name(module);
+    bool says_it = rhi__module_symbol(s->memory, start, "Py_Version", &at);
+    if (says_it && rhi__memory_read(s->memory, at, &hex, sizeof hex) == sizeof hex &&
+        hex >> 24 == 3) {
         minor = hex >> 16 & 255;
         snprintf(version, sizeof version, "Python 3.%u.%u", minor, hex >> 8 & 255);
-    } else if (minor_in_name(module) >= 0 && minor_in_name(module) < PY_MINOR_MIN) {
-        minor = (unsigned)minor_in_name(module);
+    } else if (named >= 0) {
+        minor = (unsigned)named;
         snprintf(version, sizeof version, "Python 3.%u", minor);
+    } else {
+        minor = says_it ? 11 : PY_MINOR_MIN;
+        snprintf(version, sizeof version, "Python 3.%s", says_it ? "11 or later" : "7 to 3.10");
     }
     if (rhi__py_offsets(minor))
         refuse_runtime(s, address, minor, version);

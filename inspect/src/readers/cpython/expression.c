@@ -32,6 +32,7 @@ typedef struct writer {
     /* the text is that of what has the dict which was reached last, and that is its address; 0: the
      * text is that of the object itself */
     uint64_t dict_owner;
+    bool is_in_cell; /* the text is that of what is in the cell that was reached last */
 } writer;
 
 /* The text so far is the first argument. False: it becomes too long. */
@@ -200,25 +201,27 @@ static bool declared(writer *w, const py_type *type, const rhi_way_step *step)
 static const struct {
     uint8_t layout;
     const char *names; /* between blanks */
-} visible[] = {{PY_FUNCTION,
-                " __globals__ __builtins__ __name__ __qualname__ __code__ __defaults__ "
-                "__kwdefaults__ __closure__ __doc__ __module__ __annotations__ "
-                "__type_params__ "},
-               {PY_METHOD, " __func__ __self__ "},
-               {PY_BUILTIN, " __self__ __module__ "},
-               {PY_CELL, " cell_contents "},
-               {PY_CODE, " co_consts co_names co_filename co_name co_qualname "},
-               {PY_TYPE, " __bases__ __mro__ __base__ "},
-               {PY_GENERATOR, " __name__ __qualname__ "},
-               {PY_FRAME, " f_back f_code f_builtins f_globals f_trace "},
-               {PY_MODULE, " __name__ "},
-               {PY_WEAKREF, " __callback__ "},
-               {PY_DESCRIPTOR, " __objclass__ __name__ "},
-               {PY_EXCEPTION, " args __traceback__ __context__ __cause__ __notes__ "},
-               {PY_TRACEBACK, " tb_next tb_frame "},
-               {PY_LRU_CACHE, " __wrapped__ "},
-               {PY_CONTEXT_VAR, " name "},
-               {PY_ELEMENT, " tag text tail "}};
+} visible[] = {
+    {PY_FUNCTION, " __globals__ __builtins__ __name__ __qualname__ __code__ __defaults__ "
+                  "__kwdefaults__ __closure__ __doc__ __module__ __annotations__ "
+                  "__type_params__ "},
+    {PY_METHOD, " __func__ __self__ "},
+    {PY_BUILTIN, " __self__ __module__ "},
+    {PY_CELL, " cell_contents "},
+    {PY_CODE, " co_consts co_names co_filename co_name co_qualname "},
+    {PY_TYPE, " __bases__ __mro__ __base__ "},
+    {PY_GENERATOR, " __name__ __qualname__ "},
+    {PY_FRAME, " f_back f_code f_builtins f_globals f_trace "},
+    {PY_MODULE, " __name__ "},
+    {PY_WEAKREF, " __callback__ "},
+    {PY_DESCRIPTOR, " __objclass__ __name__ "},
+    {PY_EXCEPTION, " args __traceback__ __context__ __cause__ __notes__ "},
+    {PY_TRACEBACK, " tb_next tb_frame "},
+    {PY_LRU_CACHE, " __wrapped__ "},
+    {PY_CONTEXT_VAR, " name "},
+    {PY_FUTURE, " _loop _exception _result _source_traceback _cancel_message "},
+    {PY_TASK, " _loop _exception _result _source_traceback _cancel_message _fut_waiter _coro "},
+    {PY_ELEMENT, " tag text tail "}};
 
 /* Asked for by name, annotations that lie in a tuple become a dict: 3.10 on. */
 static bool is_made_when_asked(const writer *w, const rhi_way_step *step)
@@ -228,17 +231,34 @@ static bool is_made_when_asked(const writer *w, const rhi_way_step *step)
            of_value->layout == PY_TUPLE;
 }
 
+/* What its type tells the collector of, all of it, in an order that is not known here. */
+static bool referent(writer *w, uint64_t value)
+{
+    return rewrite(w,
+                   "next(x for x in __import__('gc').get_referents(%s) if id(x) == 0x%" PRIx64 ")",
+                   w->text, value);
+}
+
+/* Does the program's class say something else of the name? */
+static bool is_hidden(const writer *w, const py_type *class, const char *name)
+{
+    return overrides(w, class->address, name) || overrides(w, class->address, "__getattribute__");
+}
+
 static bool member(writer *w, const py_type *type, const rhi_way_step *step)
 {
     const char *name = step->field->name;
+    bool is_task = type->layout == PY_TASK;
     char word[RHI_NAME_SIZE + 2];
     snprintf(word, sizeof word, " %s ", name);
     if (is_made_when_asked(w, step))
         return false;
-    for (size_t i = 0; i < sizeof visible / sizeof *visible; i++)
+    for (size_t i = 0; i < sizeof visible / sizeof *visible && !is_hidden(w, type, name); i++)
         if (visible[i].layout == type->layout && strstr(visible[i].names, word))
             return rewrite(w, "%s.%s", w->text, name);
-    return false;
+    if (is_task && strcmp(name, "name") == 0 && !is_hidden(w, type, "get_name"))
+        return rewrite(w, "%s.get_name()", w->text);
+    return (is_task || type->layout == PY_FUTURE) && referent(w, step->value);
 }
 
 /* "gi", "cr", "ag": of generators, coroutines, asynchronous generators. */
@@ -248,12 +268,21 @@ static const char *prefix_of(const writer *w, const py_type *type)
     return strcmp(name, "coroutine") == 0 ? "cr" : strcmp(name, "generator") == 0 ? "gi" : "ag";
 }
 
+/* What a coroutine waits for is the top of its value stack: from 3.11 on it has that itself. */
+static bool is_awaited(const writer *w, const py_type *type, uint64_t label)
+{
+    uint64_t frame = label & ((1ull << PY_FRAME_BITS) - 1), slot = label >> PY_FRAME_BITS;
+    return w->py->at->frame_owner != PY_ABSENT && type->layout == PY_GENERATOR &&
+           strcmp(prefix_of(w, type), "cr") == 0 &&
+           (int32_t)word_at(w, frame + w->py->at->frame_stacktop) == (int64_t)slot + 1;
+}
+
 static bool local(writer *w, const py_type *type, uint64_t label)
 {
     char variable[NAME_SIZE];
-    bool is_cell;
-    if (!rhi__py_local_variable(w->py, label, variable, sizeof variable, &is_cell) ||
-        !is_identifier(variable))
+    if (!rhi__py_local_variable(w->py, label, variable, sizeof variable, &w->is_in_cell))
+        return is_awaited(w, type, label) && rewrite(w, "%s.cr_await", w->text);
+    if (!is_identifier(variable))
         return false;
     return type->layout == PY_GENERATOR
                ? rewrite(w, "%s.%s_frame.f_locals['%s']", w->text, prefix_of(w, type), variable)
@@ -309,8 +338,12 @@ static bool advance(writer *w, const rhi_way_step *step)
     const py_type *type = py_type_of(w->py, &step->object);
     bool is_label = step->field >= views->labels && step->field < views->labels + PY_LABELS;
     enum py_label label = is_label ? (enum py_label)(step->field - views->labels) : PY_LABELS;
+    bool is_in_cell = w->is_in_cell;
+    w->is_in_cell = false;
     if (!type || !step->field)
         return false;
+    if (is_in_cell)
+        return type->layout == PY_CELL && strcmp(step->field->name, "cell_contents") == 0;
     if (label == PY_LABEL_VALUE)
         return item_of_dict(w, type, step->element, step->value);
     if (w->dict_owner && !dict_of(w, w->dict_owner))
@@ -350,14 +383,17 @@ static bool begin(writer *w, const rhi_root *root)
     for (uint64_t i = 0; i < place.depth; i++)
         if (!rewrite(w, "%s.f_back", w->text))
             return false;
+    w->is_in_cell = place.is_cell;
     return place.is_frame ||
            (is_identifier(place.local) && rewrite(w, "%s.f_locals['%s']", w->text, place.local));
 }
 
-/* A class gives its `__dict__` through a proxy, which leads to the keys and values but is not it.
- */
+/* A class gives its `__dict__` through a proxy, which leads to the keys and values but is not it;
+ * nothing gives the cell of a local variable. */
 static bool end(writer *w)
 {
+    if (w->is_in_cell)
+        return false;
     bool is_of_class = w->dict_owner && rhi__py_known_type(w->py, w->dict_owner);
     return w->dict_owner == 0 ||
            (dict_of(w, w->dict_owner) &&

@@ -461,6 +461,7 @@ bool rhi__py_find_in_frames(py_roots *roots, py_frames *f, const py_thread *thre
             c ? local_at(roots, c, (uint32_t)((slot - frame->locals) / 8)) : NULL;
         if (local)
             snprintf(place->local, sizeof place->local, "%s", local->name);
+        place->is_cell = local && local->is_cell;
         return local != NULL;
     }
     return false;

@@ -56,7 +56,9 @@ static const struct {
                {"itertools.groupby", PY_GROUPBY},
                {"itertools._tee_dataobject", PY_TEE_DATA},
                {"re.Match", PY_MATCH},
-               {"_thread._localdummy", PY_LOCAL_DUMMY}};
+               {"_thread._localdummy", PY_LOCAL_DUMMY},
+               {"_asyncio.Future", PY_FUTURE},
+               {"_asyncio.Task", PY_TASK}};
 
 enum py_layout rhi__py_layout_of_name(const char *name)
 {

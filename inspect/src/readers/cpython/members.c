@@ -6,6 +6,7 @@
 #include "readers/cpython/views.h"
 
 #include <stdio.h>
+#include <string.h>
 
 typedef struct place {
     uint8_t layout, first, last; /* minor versions */
@@ -148,6 +149,62 @@ static const place places[] = {
     {PY_MATCH, ALL, END, 40, "re"},
     {PY_TEE_DATA, ALL, END, 16, "iterator"},
     {PY_TEE_DATA, ALL, END, 32, "next"},
+    {PY_FUTURE, ALL, END, 16, "_loop"},
+    {PY_FUTURE, ALL, END, 24, "callback"},
+    {PY_FUTURE, ALL, END, 32, "context of callback"},
+    {PY_FUTURE, ALL, END, 40, "callbacks"},
+    {PY_FUTURE, ALL, END, 48, "_exception"},
+    {PY_FUTURE, ALL, 9, 56, "_result"},
+    {PY_FUTURE, ALL, 9, 64, "_source_traceback"},
+    {PY_FUTURE, ALL, 9, 72, "_cancel_message"},
+    {PY_FUTURE, ALL, 9, 112, "cancelled: type"},
+    {PY_FUTURE, ALL, 9, 120, "cancelled"},
+    {PY_FUTURE, ALL, 9, 128, "cancelled: traceback"},
+    {PY_FUTURE, 10, END, 56, "traceback"},
+    {PY_FUTURE, 10, END, 64, "_result"},
+    {PY_FUTURE, 10, END, 72, "_source_traceback"},
+    {PY_FUTURE, 10, END, 80, "_cancel_message"},
+    {PY_FUTURE, 10, 10, 120, "cancelled: type"},
+    {PY_FUTURE, 10, 10, 128, "cancelled"},
+    {PY_FUTURE, 10, 10, 136, "cancelled: traceback"},
+    {PY_FUTURE, 11, 12, 120, "cancelled"},
+    {PY_FUTURE, 13, END, 88, "cancelled"},
+    {PY_TASK, ALL, END, 16, "_loop"},
+    {PY_TASK, ALL, END, 24, "callback"},
+    {PY_TASK, ALL, END, 32, "context of callback"},
+    {PY_TASK, ALL, END, 40, "callbacks"},
+    {PY_TASK, ALL, END, 48, "_exception"},
+    {PY_TASK, ALL, 9, 56, "_result"},
+    {PY_TASK, ALL, 9, 64, "_source_traceback"},
+    {PY_TASK, ALL, 9, 72, "_cancel_message"},
+    {PY_TASK, ALL, 9, 112, "cancelled: type"},
+    {PY_TASK, ALL, 9, 120, "cancelled"},
+    {PY_TASK, ALL, 9, 128, "cancelled: traceback"},
+    {PY_TASK, 10, END, 56, "traceback"},
+    {PY_TASK, 10, END, 64, "_result"},
+    {PY_TASK, 10, END, 72, "_source_traceback"},
+    {PY_TASK, 10, END, 80, "_cancel_message"},
+    {PY_TASK, 10, 10, 120, "cancelled: type"},
+    {PY_TASK, 10, 10, 128, "cancelled"},
+    {PY_TASK, 10, 10, 136, "cancelled: traceback"},
+    {PY_TASK, 11, 12, 120, "cancelled"},
+    {PY_TASK, 13, END, 88, "cancelled"},
+    {PY_TASK, ALL, 9, 144, "_fut_waiter"},
+    {PY_TASK, ALL, 9, 152, "_coro"},
+    {PY_TASK, ALL, 9, 160, "name"},
+    {PY_TASK, ALL, 9, 168, "context"},
+    {PY_TASK, 10, 10, 152, "_fut_waiter"},
+    {PY_TASK, 10, 10, 160, "_coro"},
+    {PY_TASK, 10, 10, 168, "name"},
+    {PY_TASK, 10, 10, 176, "context"},
+    {PY_TASK, 11, 12, 128, "_fut_waiter"},
+    {PY_TASK, 11, 12, 136, "_coro"},
+    {PY_TASK, 11, 12, 144, "name"},
+    {PY_TASK, 11, 12, 152, "context"},
+    {PY_TASK, 13, END, 112, "_fut_waiter"},
+    {PY_TASK, 13, END, 120, "_coro"},
+    {PY_TASK, 13, END, 128, "name"},
+    {PY_TASK, 13, END, 136, "context"},
 };
 
 static void add(py_views *views, enum py_layout layout, uint32_t at, const char *name)
@@ -157,6 +214,9 @@ static void add(py_views *views, enum py_layout layout, uint32_t at, const char 
     py_member *member = &views->members[layout].items[views->members[layout].count++];
     *member = (py_member){.at = at, .field = {.kind = RHI_KIND_STRONG}};
     snprintf(member->field.name, sizeof member->field.name, "%s", name);
+    /* weak references, and texts: no cycle goes through these, and no class tells of them */
+    member->field.is_unseen =
+        layout == PY_TYPE && (strcmp(name, "tp_subclasses") == 0 || strcmp(name, "__slots__") == 0);
 }
 
 void rhi__py_members_make(py_runtime *py, py_views *views)

@@ -149,6 +149,8 @@ enum py_layout {
     PY_TEE_DATA,
     PY_MATCH, /* of re: its marks are no references */
     PY_LOCAL_DUMMY,
+    PY_FUTURE, /* of asyncio, in C */
+    PY_TASK,
     PY_LAYOUTS
 };
 

@@ -149,6 +149,7 @@ void rhi__py_frame_roots(py_roots *roots, py_frames *frames, const py_thread *th
 typedef struct py_frame_place {
     uint64_t thread, depth;
     bool is_frame;
+    bool is_cell; /* the slot holds the cell of that local */
     char local[RHI_NAME_SIZE];
 } py_frame_place;
 /* False: it is neither. */

@@ -127,6 +127,7 @@ static void settle(py_runtime *py, uint64_t first)
         find_layout(py, type, known->qualified);
         type->may_lack_zone = !type->is_heap_type && rhi__py_may_lack_zone(known->qualified);
         known->has_vectors = has_vectors(py, type);
+        known->has_unseen = type->layout == PY_TYPE;
         known->has_raw_words = has_raw_words(py, type);
         known->has_bytes = (type->flags & PY_FLAG_BYTES) != 0;
         known->lends_bytes = (type->flags & (PY_FLAG_STR | PY_FLAG_BYTES)) != 0;
@@ -286,6 +287,7 @@ static const py_type *append(py_runtime *py, const py_type *type, const uint8_t 
                    .has_references = type->layout != PY_PLAIN || type->is_heap_type ||
                                      type->layout_end < type->basicsize,
                    .has_vectors = has_vectors(py, type),
+                   .has_unseen = type->layout == PY_TYPE,
                    .has_chains = has_chains(type),
                    .has_finalizer = rhi__load64(head + TP_FINALIZE) || rhi__load64(head + TP_DEL)};
     return added;
