@@ -6,7 +6,7 @@ import lldb
 import refheap_door as door
 
 ARM_NAMES = {"fp": "x29", "lr": "x30"}  # as everybody else calls them
-LONE = re.compile(r"(mm|k)[0-7]$")
+LONE = re.compile(r"(mm|k)([0-7])$")
 
 
 def general_registers(frame):
@@ -19,11 +19,15 @@ def general_registers(frame):
 
 
 def lone_registers(frame):
-    """Those of MMX, and the masks of AVX-512, that hold something."""
+    """Those of MMX, and the masks of AVX-512, that hold something. LLDB numbers those of MMX as x87's stack, whose top is in
+    its status word."""
+    top = frame.FindRegister("fstat").GetValueAsUnsigned() >> 11 & 7
     for register_set in frame.GetRegisters():
         for register in register_set:
-            if LONE.match(register.GetName() or "") and register.GetByteSize() == 8 and register.GetValueAsUnsigned():
-                yield register.GetName(), register.GetValueAsUnsigned()
+            match = LONE.match(register.GetName() or "")
+            if match and register.GetByteSize() == 8 and register.GetValueAsUnsigned():
+                kind, number = match.group(1), int(match.group(2))
+                yield "%s%d" % (kind, (number + top) % 8 if kind == "mm" else number), register.GetValueAsUnsigned()
 
 
 def vector_registers(frame):

@@ -16,7 +16,7 @@ import launch
 from launch import require
 
 OPENING_BYTES = 24 << 20  # two searches with at most 8 MiB each, and the rest
-PRINT_BYTES = 256 << 10  # the table of one chunk, and the object
+PRINT_BYTES = 64 << 10  # the object: the table of its chunk was read, as that of another one that was looked at ahead
 FILES = """
 import os
 def bytes_read():

@@ -59,6 +59,42 @@ def check_types(target):
     require("person#2 rc=2 {" in whole.splitlines()[0] and "a copy" not in whole, "target variable *keeper: %s", whole)
 
 
+# What is shown of an address at each instruction of the function that makes the second object there.
+WATCH_BIRTH = """
+import re
+def second():
+    process = lldb.target.LaunchSimple(None, None, ".")
+    process.Continue()
+    thread = process.GetSelectedThread()
+    return process, thread, next(frame for frame in thread if frame.GetFunctionName() == "main" and not frame.IsInlined())
+lldb.debugger.SetAsync(False)
+lldb.target.BreakpointCreateByName("rh_new_at")
+process, thread, caller = second()
+thread.StepOutOfFrame(thread.GetFrameAtIndex(caller.GetFrameID() - 1))
+address = thread.GetStopReturnValue().GetValueAsUnsigned()
+process.Kill()
+process, thread, caller = second()
+seen, end = [], caller.GetPC()
+while thread.GetFrameAtIndex(0).GetPC() != end:
+    for line in ("expression -- (person *) 0x%x", "expression -- *(person *) 0x%x"):
+        result = lldb.SBCommandReturnObject()
+        lldb.debugger.GetCommandInterpreter().HandleCommand(line % address, result)
+        said = (result.GetOutput() or "") + (result.GetError() or "")
+        said = re.sub("[$][0-9]+ = ", "", said).splitlines()[0].replace("0x%016x" % address, "ADDRESS")
+        seen += [said] if said not in seen else []
+    thread.StepInstruction(False)
+process.Kill()
+print(seen)
+"""
+
+
+def check_half_built(program):
+    """While an object is made, it is shown as LLDB does, and from one instruction on as what it is."""
+    (seen,), _error = say(launch.Target(exe=program), "script exec(%r)" % WATCH_BIRTH)
+    require(seen.splitlines()[-1] == "['(person *) ADDRESS', '(person) {', '(person *) ADDRESS person#2 rc=1', '(person) person#2 rc=1 {']",
+            "while it is made: %s", seen[-500:])
+
+
 def check_nothing(program, folder):
     """Nothing started yet; a core without the heap's memory."""
     (plain,), _error = say(launch.Target(exe=program), "target variable keeper")
@@ -71,6 +107,7 @@ def check_nothing(program, folder):
 
 def run(program):
     check_help()
+    check_half_built(program)
     with tempfile.TemporaryDirectory() as folder:
         check_nothing(program, folder)
     with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:

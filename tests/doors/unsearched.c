@@ -168,8 +168,11 @@ static __attribute__((noinline)) void load_other_register(void)
                          : "+a"(result), "+S"(value)
                          : "D"((uintptr_t)SET_GS)
                          : "rcx", "r11", "memory", "cc");
-    else if (strcmp(kind, "mm3") == 0)
-        __asm__ volatile("notq %0; movq %0, %%mm3; xorl %k0, %k0" : "+r"(value) : : "mm3", "cc");
+    else if (strcmp(kind, "mm3") == 0) /* which is the sixth in x87's stack then */
+        __asm__ volatile("notq %0; movq %0, %%mm3; xorl %k0, %k0; emms; fld1; fld1"
+                         : "+r"(value)
+                         :
+                         : "mm3", "cc");
 }
 #endif
 

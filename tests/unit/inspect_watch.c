@@ -112,6 +112,21 @@ START_TEST(a_mark_is_flag_and_count_word_in_one_piece)
 }
 END_TEST
 
+START_TEST(whether_a_process_elsewhere_may_be_killed_is_not_known)
+{
+    scene s = scene_new(_i);
+    json_t *json = fake_json(s.w.t, "refwatch", "#1");
+    ck_assert_has(fake_string(json, "notes.0"),
+                  "whether the program runs under seccomp is not known here; if it does, it may be "
+                  "killed at the first change");
+    json_decref(json);
+    json = fake_json(s.w.t, "refwatch", "--off #1");
+    ck_assert_ptr_null(json_object_get(json, "notes"));
+    json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(what_is_marked_is_listed)
 {
     scene s = scene_new(_i);
@@ -655,6 +670,7 @@ START_TEST(pairs_of_a_record_that_cannot_be_read_are_undecided)
 END_TEST
 
 RUN_TESTS("watch", a_mark_is_flag_and_count_word_in_one_piece, what_is_marked_is_listed,
+          whether_a_process_elsewhere_may_be_killed_is_not_known,
           future_objects_of_a_type_are_marked_by_its_entry_and_its_source,
           living_objects_are_marked_where_that_is_asked_for, what_has_no_count_to_trace_is_refused,
           a_target_that_takes_no_writes_is_refused,

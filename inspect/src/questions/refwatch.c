@@ -279,18 +279,20 @@ static bool is_some_unready(const answer *a)
 }
 
 /* What a heap needs to record changes of counts it takes at the first one, if the program has not
- * asked for it before. */
+ * asked for it before. Of a process behind a server nobody tells whether it may. */
 static void warn_of_seccomp(const answer *a)
 {
     int pid = rhi__memory_process(a->reader->memory);
     char text[RHI_NAME_SIZE + 256];
-    if (a->asked.off || !pid || !is_some_unready(a) || !rhi__is_sealed(pid))
+    if (a->asked.off || !(a->objects.count + a->types.count) || !is_some_unready(a) ||
+        (pid && !rhi__is_sealed(pid)))
         return;
     uint32_t type = a->objects.count ? a->objects.items[0].object.type : a->types.items[0].type;
     snprintf(text, sizeof text,
-             "the program runs under seccomp: it may be killed at the first change that is "
-             "recorded, if its filter refuses openat or mmap; start it with "
-             "REFHEAP_OPTIONS=trace=%s instead",
+             "%s it may be killed at the first change that is recorded, if its filter refuses "
+             "openat or mmap; start it with REFHEAP_OPTIONS=trace=%s instead",
+             pid ? "the program runs under seccomp:"
+                 : "whether the program runs under seccomp is not known here; if it does,",
              rhi__type_name(a->reader, type));
     rhi__note(&a->session->remarks, text);
 }

@@ -66,6 +66,7 @@ static void report_word(rhi_sink *sink, const char *format, unsigned number, con
 void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
 {
     enum {
+        STATUS = 2,
         MM = 32,
         XMM = 160,
         YMM_HIGH = 576,
@@ -77,7 +78,8 @@ void rhi__report_vectors(rhi_sink *sink, const uint8_t *bytes, uint64_t size)
     };
     uint64_t gap = size >= WITH_MPX ? MPX_GAP : 0;
     for (unsigned i = 0; i < 8 && size >= 512; i++) {
-        report_word(sink, "mm%u", i, bytes + MM + i * 16);
+        unsigned top = bytes[STATUS + 1] >> 3 & 7; /* they lie in the order of x87's stack */
+        report_word(sink, "mm%u", (i + top) % 8, bytes + MM + i * 16);
         if (size >= ZMM_MORE + gap + 1024)
             report_word(sink, "k%u", i, bytes + MASKS + gap + i * 8);
     }
