@@ -73,13 +73,20 @@ def judge(answer, question, known, how):
     require(not is_check or answer.status in wanted, "%s: status %d", how, answer.status)
 
 
+def moments_of(door, row, reads, size):
+    """Before which reads the core is cut, and to how much. The engine is the same in a debugger: there the first question is cut at
+    all of these moments, the others in their midst and at their end."""
+    if not isinstance(door, Shell) and row != QUESTIONS[0]:
+        return {reads // 2: 4096, reads: 0}
+    return {1: 0, 2: size // 3, reads // 3: size // 2, reads // 2: 4096, reads * 2 // 3: size - 8192, reads: 0}
+
+
 def check_during(door, cutter):
     for row in QUESTIONS:
         question = Question(*row)
         (whole,), reads = cutter.ask(door, [question], 0, 0)
         require(reads > 3 and whole.status in (0, 1), "%s of a whole core: %d reads, %s", row, reads, whole)
-        moments = {1: 0, 2: cutter.size // 3, reads // 3: cutter.size // 2, reads // 2: 4096, reads * 2 // 3: cutter.size - 8192, reads: 0}
-        for number, size in moments.items():
+        for number, size in moments_of(door, row, reads, cutter.size).items():
             how = "%s: %s cut to %d before read %d of %d" % (door.name, " ".join(row), size, number, reads)
             answers, seen = cutter.ask(door, [question, Question("gcverify", "--check --json")], number, size)
             require(seen >= number, "%s: it was not read so often: %d", how, seen)

@@ -14,7 +14,15 @@
 #define EXTRA HOSTILE_EXTRA
 #define TIB (1ull << 40)
 #define GIB (1ull << 30)
-enum { MIB = 1 << 20, OBJECTS = 1000, REPEATED = 4096, HEAPS = 20000, HEAP_BYTES = 2048 };
+enum {
+    MIB = 1 << 20,
+    VECTOR = 2 * MIB, /* most words of the core, which so many objects claim: */
+    HELD = 200,
+    STALE = 1000, /* more than the engine looks at for one question */
+    REPEATED = 4096,
+    HEAPS = 20000,
+    HEAP_BYTES = 2048
+};
 
 typedef struct scene {
     world w;
@@ -116,15 +124,15 @@ static void one_vector(const char *path)
     finish(&s, file);
 }
 
-/* A thousand objects that have the same vector of 16 MiB. */
+/* Many objects that have the same vector of 2 MiB. */
 static void many_vectors(const char *path, bool to_freed)
 {
-    scene s = scene_new(OBJECTS, 16 * MIB / 8);
+    scene s = scene_new(to_freed ? STALE : HELD, VECTOR / 8);
     int file;
-    uint64_t *words = words_of(to_freed ? s.freed : s.held, 16 * MIB / 8);
+    uint64_t *words = words_of(to_freed ? s.freed : s.held, VECTOR / 8);
     if (to_freed)
         fake_free_object(s.w.heap, s.freed, RH_DEATH_RELEASE);
-    write_core(&s, path, 1, 16 * MIB, words, 16 * MIB, &file);
+    write_core(&s, path, 1, VECTOR, words, VECTOR, &file);
     free(words);
     finish(&s, file);
 }
@@ -175,7 +183,7 @@ static void many_heaps(const char *path)
 /* 4,096 fields in the same place, each an array of all words of the object. */
 static void many_fields(const char *path)
 {
-    enum { FIELDS = 4096, WORDS = 1000, HOLDERS = 60 };
+    enum { FIELDS = 4096, WORDS = 250, HOLDERS = 60 };
     scene s = scene_new(0, 0);
     const fake_field field = {.name = "items",
                               .kind = RH_KIND_STRONG,
@@ -249,10 +257,10 @@ static void reserved_slots(const char *path)
     slots_in_holes(path, 4 * MIB, 8192);
 }
 
-/* 100,000 heaps in a list, and 900,000 mappings in another, each of a heap at the list's end. */
+/* 50,000 heaps in a list, and 450,000 mappings in another, each of a heap at the list's end. */
 static void many_mappings(const char *path)
 {
-    enum { LISTED = 100000, STRIDE = 256, MAPPINGS = 900000, MAPPING_STRIDE = 32 };
+    enum { LISTED = 50000, STRIDE = 256, MAPPINGS = 450000, MAPPING_STRIDE = 32 };
     scene s = scene_new(1, 1);
     const uint64_t *c = s.w.space->c, mappings = FAKE_DESCRIPTOR(s.w.space, mappings),
                    heap = s.w.heap->address;
@@ -320,15 +328,15 @@ static void many_roots(const char *path)
  * by one vector that they share: edges without end. */
 static void all_to_all(const char *path)
 {
-    enum { HOLDERS = 900 };
-    scene s = scene_new(HOLDERS, MIB);
+    enum { HOLDERS = 200, WORDS = MIB / 4 };
+    scene s = scene_new(HOLDERS, WORDS);
     const uint64_t first = s.held;
     int file;
-    uint64_t *words = words_of(first, MIB);
-    for (uint64_t i = 0; i < MIB; i++) /* each slab has slots of one size: these are the holders */
+    uint64_t *words = words_of(first, WORDS);
+    for (uint64_t i = 0; i < WORDS; i++) /* slots of one slab have one size: the holders' */
         words[i] =
             s.w.heap->slabs[1].base + i % s.w.heap->slabs[1].used * s.w.heap->slabs[1].slot_size;
-    write_core(&s, path, 1, MIB * 8, words, MIB * 8, &file);
+    write_core(&s, path, 1, WORDS * 8, words, WORDS * 8, &file);
     free(words);
     finish(&s, file);
 }

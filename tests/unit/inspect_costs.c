@@ -20,17 +20,16 @@ static const struct {
                  {"objat", "#1"},       {"objat", "--ledger #1"}, {"refs", "#1"},
                  {"refs", "--path #1"}, {"refs", "--path #3"},    {"gcfind", "--unreachable"}};
 #ifdef __SANITIZE_ADDRESS__
-enum { MEMORY_KIB = 4 << 20 }; /* of which most is not the engine's */
+enum { MEMORY_KIB = 4 << 20, FARTHER = 256 }; /* of the memory most is not the engine's */
 #else
-enum { MEMORY_KIB = 512 << 10 };
+enum { MEMORY_KIB = 512 << 10, FARTHER = 16 };
 #endif
 enum {
     QUESTIONS = sizeof questions / sizeof *questions,
     STEP_BYTES = 16 << 20,
-    NOTHING_MORE = 1 << 20,
-    FARTHER = 16 /* times as many looks from one interrupt to the next */
-};
-#define READ_BYTES (8ull << 30)
+    NOTHING_MORE = 1 << 20
+}; /* FARTHER: times as many looks from one interrupt to the next */
+#define READ_BYTES (1ull << 30)
 
 typedef struct door {
     rhi_target target;

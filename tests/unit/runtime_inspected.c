@@ -388,7 +388,8 @@ static void step_through(void (*operations)(void), unsigned long each)
     for (unsigned long step = 0; WIFSTOPPED(status); step++) {
         MUST(step == 0 || WSTOPSIG(status) == SIGTRAP);
         uint64_t before = at;
-        at = program_counter();
+        if (step % each == 0 || (step + 1) % each == 0)
+            at = program_counter();
         /* not at each byte of a `rep stosb` */
         if (step % each == 0 && at != before && !is_in_kernels_code(at)) {
             fake->state++;

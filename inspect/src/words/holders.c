@@ -31,11 +31,11 @@ void rhi__sort_holders(rhi_holders *holders)
 {
     if (holders->count)
         qsort(holders->items, holders->count, sizeof *holders->items, holder_order);
-    holders->is_disordered = false;
     for (; holders->count > RHI_HOLDERS_MAX; holders->count--) {
         leave_out(holders, &holders->items[holders->count - 1]);
         rhi__holder_clear(&holders->items[holders->count - 1]);
     }
+    holders->sorted = holders->count;
 }
 
 bool rhi__holder_copy(const rhi_holder *holder, rhi_holder *copy)
@@ -71,21 +71,30 @@ void rhi__holders_free(rhi_holders *holders)
     *holders = (rhi_holders){0};
 }
 
+/* Are there as many as are kept, and none of them comes behind this one? */
+static bool is_behind_all_kept(const rhi_holders *holders, const rhi_holder *holder)
+{
+    return holders->sorted >= RHI_HOLDERS_MAX &&
+           holder_order(&holders->items[RHI_HOLDERS_MAX - 1], holder) <= 0;
+}
+
 rhi_error *rhi__collect_holder(void *context, const rhi_holder *holder)
 {
     rhi_holders *holders = context;
     if (holders->count >= 2 * RHI_HOLDERS_MAX)
         rhi__sort_holders(holders);
-    const rhi_holder *last = holders->count ? &holders->items[holders->count - 1] : NULL;
-    bool is_behind = !last || holder_order(last, holder) <= 0;
-    if (holders->count >= RHI_HOLDERS_MAX && is_behind && !holders->is_disordered &&
-        !holder->name && !holder->variable) {
+    if (holders->sorted > holders->count)
+        holders->sorted = holders->count;
+    if (is_behind_all_kept(holders, holder) && !holder->name && !holder->variable) {
         leave_out(holders, holder);
         return NULL;
     }
     if (!rhi__array_reserve(holders, 1))
         return rhi__error_memory();
-    holders->items[holders->count++] = *holder;
-    holders->is_disordered |= !is_behind;
+    uint64_t last = holders->count++;
+    holders->items[last] = *holder;
+    if (holders->sorted == last &&
+        (last == 0 || holder_order(&holders->items[last - 1], holder) <= 0))
+        holders->sorted++;
     return NULL;
 }

@@ -73,7 +73,7 @@ typedef struct rhi_holders {
     struct rhi_left_out {
         uint64_t rows, fields /* that count in the ledger */, others /* that are no fields */;
     } left_out;
-    bool is_disordered;
+    uint64_t sorted; /* so many at the front are in that order */
 } rhi_holders;
 
 /* A visitor that adds the row to an rhi_holders; names that the row has are the list's then. */

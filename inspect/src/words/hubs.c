@@ -14,6 +14,7 @@ typedef struct hub {
     uint64_t count, capacity;
     uint64_t asked; /* when it was asked for last; 0: there is none */
     bool is_short;  /* memory was, when it was read */
+    bool is_sorted; /* as it was read */
 } hub;
 
 typedef struct hubs {
@@ -58,15 +59,6 @@ static hub *asked_least(hubs *h)
     return least;
 }
 
-static bool take_edge(void *context, const rhi_edge *edge)
-{
-    hub *one = context;
-    one->is_short = !rhi__array_reserve(one, 1);
-    if (!one->is_short)
-        one->items[one->count++] = *edge;
-    return !one->is_short;
-}
-
 static int edge_order(const void *left, const void *right)
 {
     const rhi_edge *a = left, *b = right;
@@ -75,17 +67,29 @@ static int edge_order(const void *left, const void *right)
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
+static bool take_edge(void *context, const rhi_edge *edge)
+{
+    hub *one = context;
+    one->is_short = !rhi__array_reserve(one, 1);
+    if (!one->is_short) {
+        one->is_sorted &= !one->count || edge_order(&one->items[one->count - 1], edge) <= 0;
+        one->items[one->count++] = *edge;
+    }
+    return !one->is_short;
+}
+
 static rhi_error *read_hub(rhi_session *session, rhi_reader *reader, hubs *h, uint32_t from,
                            hub **result)
 {
     hub *one = asked_least(h);
     forget(h, one);
+    one->is_sorted = true;
     rhi__each_edge(session, reader, from, take_edge, one);
     if (one->is_short) {
         forget(h, one);
         return rhi__error_memory();
     }
-    if (one->count)
+    if (!one->is_sorted)
         qsort(one->items, one->count, sizeof *one->items, edge_order);
     one->from = from;
     one->asked = ++h->clock;

@@ -34,6 +34,7 @@ typedef struct space {
     bool blank_is_damage;
     uint32_t serial_shift; /* of the word at object.serial: below it lies the site; 0: no sites */
     struct known_site *sites; /* by number, those that were asked for; made by the first question */
+    uint32_t site_room;       /* entries of that */
     uint64_t site_bytes;      /* of their texts, in our memory */
 } space;
 

@@ -45,6 +45,22 @@ static void read_site(rhi_memory *memory, space *s, uint32_t number, known_site 
     known->name = slash && slash[1] ? slash + 1 : known->file;
 }
 
+/* For as many as there are, not as there can be: a heap of few is opened often. */
+static bool make_room(space *s, uint32_t number)
+{
+    if (number < s->site_room)
+        return true;
+    uint32_t room =
+        s->descriptor.site_count < SITES_MAX ? (uint32_t)s->descriptor.site_count : SITES_MAX;
+    known_site *sites = realloc(s->sites, room * sizeof *sites);
+    if (!sites)
+        return false;
+    memset(sites + s->site_room, 0, (room - s->site_room) * sizeof *sites);
+    s->sites = sites;
+    s->site_room = room;
+    return true;
+}
+
 bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *site)
 {
     const rhi_heap_info *heap = &reader->heaps.items[object->heap];
@@ -53,7 +69,7 @@ bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *s
     if (number == 0 || number >= SITES_MAX || number >= s->descriptor.site_count ||
         s->descriptor.sites == 0 || C(s, site_size) == ABSENT)
         return false;
-    if (!s->sites && !(s->sites = calloc(SITES_MAX, sizeof *s->sites))) {
+    if (!make_room(s, number)) {
         reader->memory->is_short = true;
         return false;
     }
@@ -70,7 +86,7 @@ bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *s
 
 void rhi__refheap_sites_free(space *s)
 {
-    for (uint32_t i = 0; s->sites && i < SITES_MAX; i++) {
+    for (uint32_t i = 0; i < s->site_room; i++) {
         free(s->sites[i].file);
         free(s->sites[i].function);
     }
