@@ -222,6 +222,8 @@ typedef struct rh__ring {
 
 #define RH__RING_BLOCK 32u
 #define RH__RING_FIRST (2 * RH__RING_BLOCK)
+/* The end of a control block: events of traced objects, where nothing else may be had. */
+#define RH__RESERVE_BYTES ((size_t)256 << 10)
 /* What the slots of a ring in a control block may become. */
 #define RH__RING_BYTES_MAX (((size_t)3 << 20) - RH__RING_BLOCK * sizeof(rh__event))
 
@@ -368,14 +370,15 @@ struct rh_heap {
     uint32_t owner_thread; /* LWP of the thread that the heap is attached to */
     uint32_t checks_thread;
     uint32_t reports_leaks;
-    uint32_t reserved32;
+    uint32_t trace_quietly; /* written from outside: to trace asks the system for nothing */
     uint64_t *stacks; /* a hash table of stacks, stack_depth return addresses each; NULL: none */
     uint32_t stack_depth;
     uint32_t is_on_valgrind;
     uint64_t stack_count;
-    uint32_t keeps_stacks; /* with all events, not with those of traced objects alone */
-    uint32_t trace_tries;  /* to make the ring: those that are a power of two are made */
-    rh__ring *trace;       /* events of traced objects; NULL until the first */
+    uint64_t *stack_checks; /* of each stack; behind the table */
+    uint32_t keeps_stacks;  /* with all events, not with those of traced objects alone */
+    uint32_t trace_tries;   /* to make the ring: those that are a power of two are made */
+    rh__ring *trace;        /* events of traced objects; NULL until the first */
     rh__event *trace_next;
     uint64_t trace_count; /* events written to it, ever */
     uint64_t trace_lost;
@@ -474,7 +477,9 @@ void rh__shared_values_unlock(void);
                  RH_METADATA_RING_CONSTANTS(RH__METADATA_ROW)                                      \
                      RH_METADATA_POISON_CONSTANTS(RH__METADATA_ROW)                                \
                          RH_METADATA_TRACE_CONSTANTS(RH__METADATA_ROW)                             \
-                             RH_METADATA_RANGE_CONSTANTS(RH__METADATA_ROW))
+                             RH_METADATA_RANGE_CONSTANTS(RH__METADATA_ROW)                         \
+                                 RH_METADATA_QUIET_CONSTANTS(RH__METADATA_ROW)                     \
+                                     RH_METADATA_CHECK_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);
@@ -546,7 +551,8 @@ typedef struct rh__site_entry {
     const char *file;
     const char *function; /* NULL: unknown */
     uint32_t line;
-    uint32_t next; /* of those that may be told apart by their texts alone; 0: none */
+    uint32_t next;  /* of those that may be told apart by their texts alone; 0: none */
+    uint64_t check; /* of the rest, but for `next` (RH_METADATA_CHECK_CONSTANTS) */
 } rh__site_entry;
 
 extern rh__site_entry *rh__sites; /* entry 0 is no site */
@@ -980,6 +986,16 @@ void rh__history_recall(const rh_heap *heap, const rh_object *object, rh__recall
 #define RH__EVENT_STACK ((uint64_t)1 << 50)
 #define RH__EVENT_WHAT(kind, death) ((uint64_t)(kind) | (uint64_t)(death) << RH__EVENT_DEATH_SHIFT)
 
+/* The stores are single ones: a compiler that joins two of them first brings both together. */
+static inline __attribute__((always_inline)) void rh__event_write(rh__event *event, uint64_t what,
+                                                                  uint64_t origin, uint64_t where)
+{
+    __atomic_store_n(&event->where, where, __ATOMIC_RELAXED);
+    __atomic_store_n(&event->origin, origin, __ATOMIC_RELAXED);
+    what |= rh_metadata_slot_check(what, origin, where);
+    __atomic_store_n(&event->what, what, __ATOMIC_RELAXED);
+}
+
 /* Goes on behind an event that filled its block, or that another thread wrote. */
 void rh__history_turn(rh_heap *heap);
 /* Whatever is no death that takes the short way. A death whose place is 0: an earlier event has it.
@@ -994,9 +1010,8 @@ rh__history_put(rh_heap *heap, uint64_t what, const rh_object *object, uint64_t 
     rh__event *event = heap->event_next;
     if (RH__UNLIKELY(!event))
         return false;
-    event->what = what | (uint64_t)(uintptr_t)object;
-    event->origin = object->rh_origin;
-    event->where = place << 16 | object->rh_type_index;
+    rh__event_write(event, what | (uint64_t)(uintptr_t)object, object->rh_origin,
+                    place << 16 | object->rh_type_index);
     RH__ORDER();
     heap->event_next = ++event;
     return RH__UNLIKELY((event == heap->event_stop) | (heap->event_thread != rh__thread));
@@ -1048,6 +1063,8 @@ void rh__trace_tell(rh_heap *heap, const rh_object *object, int32_t change, uint
                     uint64_t place);
 /* Is there a ring for the events of traced objects? Makes it. */
 bool rh__trace_is_ready(rh_heap *heap);
+/* Where its ring may be without asking for memory, or NULL: its heap had no room. */
+rh__ring *rh__trace_reserve(rh_heap *heap);
 /* pre: it is. */
 void rh__trace_put(rh_heap *heap, uint64_t what, const rh_object *object, uint64_t place);
 void rh__trace_free(rh_heap *heap);

@@ -6,9 +6,7 @@ metadata, the structures of malloc), and has mutants.c damage them, one mutant f
 again, from the core and the places that are left in the working directory: addresses differ from run to run.
 
 Invariant: no word that holds an object, no object's header and no field of it is a place. Stacks and registers hold
-what is marked so, and so do the records of fields; the object is then not judged for damage there, see needs_of. A line
-that was written over where it was recorded has nothing to contradict it: the places of it begin with "told", and answers
-about lines are not judged then.
+what is marked so, and so do the records of fields; the object is then not judged for damage there, see needs_of.
 """
 
 import argparse
@@ -28,7 +26,7 @@ RSP, FS_BASE = REGISTERS + 19 * 8, REGISTERS + 21 * 8
 DESCRIPTOR = (("self", 16, 8), ("version", 24, 4), ("size", 28, 4), ("nonce", 32, 8), ("pid", 40, 8), ("constants", 48, 8), ("constant_count", 56, 4),
               ("constant_size", 60, 4), ("types", 64, 8), ("type_count", 72, 8), ("heaps", 80, 8), ("mappings", 88, 8),
               ("destroyed", 96, 8), ("destroyed_count", 104, 8), ("check", 112, 8), ("sites", 120, 8), ("site_count", 128, 8), ("sites_refused", 136, 8))
-MAPPING_CHUNK, MAPPINGS_MAX, MARK = 1, 1000, 8
+MAPPING_CHUNK, MAPPINGS_MAX, MARK, HAS_STACK = 1, 1000, 8, 1 << 50
 ARENA_TOP, ARENA_BINS, BINS, ARENA_NEXT, ARENA_BYTES = 96, 112, 127, 2160, 2200
 TCACHE = 0x290
 ARENA_HEAP = 64 << 20
@@ -143,32 +141,42 @@ class Core:
         constants = self.constants
         ring = self.word(heap + constants["heap.ring"])
         self.record("ring", ring, (("ring.capacity", 8), ("ring.filled", 8)))
-        self.add_events("death", ring, self.word(heap + constants["heap.ring_next"]))
+        self.add_events(heap, "death", ring, self.word(heap + constants["heap.ring_next"]))
         self.record("stacks", heap, (("heap.stacks", 8), ("heap.stack_depth", 4)))
         self.record("trace", heap, (("heap.trace", 8), ("heap.trace_next", 8), ("heap.trace_lost", 8), ("heap.tracing", 8)))
         ring = self.word(heap + constants["heap.trace"])
         self.record("trace", ring, (("ring.capacity", 8), ("ring.filled", 8)))
-        self.add_events("event", ring, self.word(heap + constants["heap.trace_next"]))
+        self.add_events(heap, "event", ring, self.word(heap + constants["heap.trace_next"]))
         first = heap + constants["heap.alloc"]
         for entry in range(first, first + constants["heap.allocs"] * constants["alloc.size"], constants["alloc.size"]):
             if self.word(entry + constants["alloc.available"]):
                 self.record("alloc", entry, (("alloc.base", 8), ("alloc.slot_size", 4), ("alloc.available", 8)))
 
-    def add_events(self, kind, ring, end):
-        """Where an event was is told by its last word alone, or by the stack whose number that is."""
+    def add_events(self, heap, kind, ring, end):
+        """Each word of each event and mark, and the stacks that they name."""
         constants = self.constants
         slots = range(ring + constants["ring.slots"], end, constants["ring.slot_size"])
         require(len(slots) > (80 if kind == "event" else 3), "%d slots of %ss", len(slots), kind)
         for slot in slots:
             is_mark = self.word(slot + constants["slot.what"]) & 15 == MARK
             name = kind + ".mark" if is_mark else kind
-            self.record(name, slot, (("slot.what", 8),))
-            self.record(name if is_mark else "told." + kind, slot, (("slot.origin", 8), ("slot.where", 8)))  # an origin has a site
+            self.record(name, slot, (("slot.what", 8), ("slot.origin", 8), ("slot.where", 8)))
+            what, where = (self.word(slot + constants[word]) for word in ("slot.what", "slot.where"))
+            if not is_mark and what & HAS_STACK:
+                self.add_stack(heap, where >> 16)
+
+    def add_stack(self, heap, number):
+        depth = self.word(heap + self.constants["heap.stack_depth"], 4)
+        for frame in range(depth):
+            self.at("stack.frame", self.word(heap + self.constants["heap.stacks"]) + (number * depth + frame) * 8)
+        self.at("stack.check", self.word(heap + self.constants["heap.stack_checks"]) + number * 8)
 
     def add_sites(self, sites, count):
         constants = self.constants
         for row in range(sites + constants["site.size"], sites + count * constants["site.size"], constants["site.size"]):
-            self.record("told.site", row, (("site.file", 8), ("site.function", 8), ("site.line", 4)))
+            self.record("site", row, (("site.file", 8), ("site.function", 8), ("site.line", 4), ("site.check", 8)))
+            for text in ("site.file", "site.function"):
+                self.at("site.text", self.word(row + constants[text]))
 
     def add_mappings(self, mapping):
         constants = self.constants
