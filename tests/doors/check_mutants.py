@@ -27,6 +27,7 @@ DESCRIPTOR = (("self", 16, 8), ("version", 24, 4), ("size", 28, 4), ("nonce", 32
               ("constant_size", 60, 4), ("types", 64, 8), ("type_count", 72, 8), ("heaps", 80, 8), ("mappings", 88, 8),
               ("destroyed", 96, 8), ("destroyed_count", 104, 8), ("check", 112, 8), ("sites", 120, 8), ("site_count", 128, 8), ("sites_refused", 136, 8))
 MAPPING_CHUNK, MAPPINGS_MAX, MARK, HAS_STACK = 1, 1000, 8, 1 << 50
+ADDRESS, ALL = 0xfffffffffff0, (1 << 64) - 1
 ARENA_TOP, ARENA_BINS, BINS, ARENA_NEXT, ARENA_BYTES = 96, 112, 127, 2160, 2200
 TCACHE = 0x290
 ARENA_HEAP = 64 << 20
@@ -157,6 +158,8 @@ class Core:
         constants = self.constants
         slots = range(ring + constants["ring.slots"], end, constants["ring.slot_size"])
         require(len(slots) > (80 if kind == "event" else 3), "%d slots of %ss", len(slots), kind)
+        if kind == "death":
+            self.deaths = slots
         for slot in slots:
             is_mark = self.word(slot + constants["slot.what"]) & 15 == MARK
             name = kind + ".mark" if is_mark else kind
@@ -248,6 +251,37 @@ class Core:
             chunk += size
 
 
+def check_places(core, truth, shell, folder):
+    """A place of death that fits the check, but has no call before it, or is in no code, is told as recorded, and no line."""
+    constants = core.constants
+    for slot in core.deaths:
+        what, origin, where = (core.word(slot + constants[word]) for word in ("slot.what", "slot.origin", "slot.where"))
+        if what & ADDRESS == int(truth["died"][0], 16):
+            break
+    sound = ask_place(core.bytes, truth, shell, folder)
+    require(sound["line"] == truth["lines"]["dropped"] and "doubt" not in sound, "of the sound core: %s", sound)
+    for place, doubt in ((where >> 16) + 1, "which is not behind a call"), (int(truth["died"][0], 16), "which is not in code"):
+        other = place << 16 | where & 0xffff
+        plain = what & (1 << constants["slot.check"]) - 1
+        check = (plain ^ origin ^ other) * 0x9e3779b97f4a7c15 & ALL << constants["slot.check"] & ALL
+        changed = bytearray(core.bytes)
+        for name, word in ("slot.what", plain | check), ("slot.where", other):
+            struct.pack_into("<Q", changed, core.offset_of(slot + constants[name]), word)
+        told = ask_place(changed, truth, shell, folder)
+        require(told["doubt"] == doubt and told["line"] is told["function"] is None and told["address"] == hex(place), "%s: %s", doubt, told)
+
+
+def ask_place(core, truth, shell, folder):
+    path = os.path.join(folder, "places_core")
+    with open(path, "wb") as file:
+        file.write(core)
+    done = subprocess.run([shell, "--core", path, "objat", "--json", truth["died"][0]], stdout=subprocess.PIPE, check=True, encoding="utf-8")
+    os.remove(path)
+    answer = json.loads(done.stdout)
+    require(answer["complete"], "not complete: %s", answer)
+    return answer["previous"][0]["place"]
+
+
 def needs_of(how):
     """What may lose an object that is held in this way: a kind of place, or "-"."""
     return {"link": ["field"], "stack": ["thread", "note", "elf"], "thread": ["thread", "note", "elf"]}.get(how, ["-"])
@@ -270,6 +304,7 @@ def write_places(core, truth, path):
 def main():
     parser = argparse.ArgumentParser(description="Damages a core in many ways, and judges what is certainly leaked.")
     parser.add_argument("--mutants", required=True, help="mutants.c, built")
+    parser.add_argument("--shell", help="the refheap command: places of death are asked about")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seconds", type=int, default=1 << 20)
@@ -283,6 +318,8 @@ def main():
             core = Core(target.core)
             core.add_metadata()
             core.add_malloc([int(block, 16) for block in truth["blocks"]])
+            if arguments.shell:
+                check_places(core, truth, arguments.shell, folder)
             places = os.path.join(folder, "places")
             write_places(core, truth, places)
             if arguments.keep:

@@ -59,10 +59,13 @@ static bool ends_with_call(const uint8_t bytes[RHI_CALL_BYTES], bool *is_hidden)
 
 /* ---- places --------------------------------------------------------------------------------- */
 
-/* The map is the engine's own, and says of all memory what may be done there. */
-static bool is_known_map(const rhi_memory *memory)
+/* Does the map say what may be done where? Some debuggers' do not. */
+static bool tells_code(const rhi_memory *memory)
 {
-    return memory->is_direct && memory->map.regions.count && rhi__memory_lists_all(memory);
+    for (uint64_t i = 0; i < memory->map.regions.count; i++)
+        if (memory->map.regions.items[i].flags & RHI_REGION_EXECUTE)
+            return true;
+    return false;
 }
 
 enum rhi_return rhi__return_at(rhi_memory *memory, rhi_module_files *files, uint64_t address)
@@ -72,8 +75,11 @@ enum rhi_return rhi__return_at(rhi_memory *memory, rhi_module_files *files, uint
     bool is_hidden = true;
     const rhi_region *region =
         address >= RHI_CALL_BYTES ? rhi__memory_region(memory, address - 1) : NULL;
-    if (!region || !(region->flags & RHI_REGION_EXECUTE))
-        return is_known_map(memory) ? RHI_RETURN_NO_CODE : RHI_RETURN_UNKNOWN;
+    if (!region)
+        return rhi__memory_lists_all(memory) && tells_code(memory) ? RHI_RETURN_NO_CODE
+                                                                   : RHI_RETURN_UNKNOWN;
+    if (!(region->flags & RHI_REGION_EXECUTE))
+        return tells_code(memory) ? RHI_RETURN_NO_CODE : RHI_RETURN_UNKNOWN;
     bool is_there = rhi__memory_read(memory, start, bytes, sizeof bytes) == sizeof bytes &&
                     rhi__load64(bytes) != 0; /* that may be a hole of a core */
     if (is_there && ends_with_call(bytes, &is_hidden))
