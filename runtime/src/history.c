@@ -229,7 +229,7 @@ typedef struct code_range {
     uint64_t begin;
     uint64_t end;
 } code_range;
-/* Of each file of the runtime (internal.h); the linker names both ends. */
+/* Of each file of the runtime (base.h); the linker names both ends. */
 extern const code_range __start_rh_code[] __attribute__((visibility("hidden")));
 extern const code_range __stop_rh_code[] __attribute__((visibility("hidden")));
 
