@@ -350,7 +350,7 @@ def ask_of_core(runner, heap, folder, tables, document):
 
 
 def ask_files(runner, heap, core, target, rows, document):
-    """Of gcexport, where the shell is asked."""
+    """Of gcexport and gcdiff, where the shell is asked."""
     shells = [door for door in runner.doors if door.name == "shell"]
     graphs = [min(row.first) for row in rows if (row.door.name, row.question.name) == ("shell", "gcstat") and row.first]
     if shells and "gcexport" in runner.verbs:

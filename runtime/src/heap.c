@@ -163,8 +163,9 @@ static rh_heap *heap_new(const rh_heap_options *options, bool is_zero)
     rh__process_init();
     size_t events = options->history_events;
     bool has_room = events == 0 || events == RH_HISTORY_ALL;
-    rh__mapping *mapping = rh__map_heap(sizeof(rh_heap) + (has_room ? RH__RING_BYTES_MAX : 0));
-    if (!mapping && has_room)
+    rh__mapping *mapping =
+        rh__map_heap(sizeof(rh_heap) + RH__RESERVE_BYTES + (has_room ? RH__RING_BYTES_MAX : 0));
+    if (!mapping)
         mapping = rh__map_heap(sizeof(rh_heap)); /* its history stays small */
     if (!mapping)
         return NULL;

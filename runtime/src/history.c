@@ -69,9 +69,8 @@ static void put_mark(rh_heap *heap, uint64_t number)
 {
     rh__event *event = heap->event_next;
     heap->event_thread = rh__thread_id();
-    event->what = RH__EVENT_WHAT(RH_EVENT_MARK, 0) | (uint64_t)heap->event_thread << 4;
-    event->origin = clock_ns();
-    event->where = number;
+    rh__event_write(event, RH__EVENT_WHAT(RH_EVENT_MARK, 0) | (uint64_t)heap->event_thread << 4,
+                    clock_ns(), number);
     RH__ORDER();
     heap->event_mark = event;
     heap->event_next = event + 1;
@@ -165,6 +164,7 @@ bool rh__history_start(rh_heap *heap, size_t events)
         ring->capacity = blocks * RH__RING_BLOCK;
     }
     uint64_t room = heap->mapping.bytes - offsetof(rh_heap, first_events);
+    room -= rh__trace_reserve(heap) ? RH__RESERVE_BYTES : 0;
     room = room < RH__RING_BYTES_MAX ? room : RH__RING_BYTES_MAX;
     uint64_t blocks_max = room / sizeof(rh__event) / RH__RING_BLOCK;
     heap->ring_slots_max = events ? 0 : blocks_max * RH__RING_BLOCK;
@@ -178,7 +178,7 @@ bool rh__history_start(rh_heap *heap, size_t events)
 bool rh__stacks_start(rh_heap *heap, uint32_t frames)
 {
     uint32_t depth = frames < RH__STACK_MAX ? frames : RH__STACK_MAX;
-    size_t bytes = (size_t)STACKS_MAX * depth * sizeof(uint64_t);
+    size_t bytes = (size_t)STACKS_MAX * (depth + 1) * sizeof(uint64_t); /* and their checks */
     rh__mapping *mapping = rh__map(heap, RH_MAPPING_HISTORY, RH__MAPPING_DATA + bytes, 0, true);
     if (!mapping)
         return false;
@@ -192,9 +192,11 @@ bool rh__stacks_start(rh_heap *heap, uint32_t frames)
     }
     rh__stack_find();
 #endif
+    uint64_t *stacks = (uint64_t *)(void *)((char *)mapping + RH__MAPPING_DATA);
     heap->stack_depth = depth;
+    heap->stack_checks = stacks + (size_t)STACKS_MAX * depth;
     RH__ORDER();
-    heap->stacks = (uint64_t *)(void *)((char *)mapping + RH__MAPPING_DATA);
+    heap->stacks = stacks;
     return true;
 }
 
@@ -227,7 +229,7 @@ typedef struct code_range {
     uint64_t begin;
     uint64_t end;
 } code_range;
-/* Of each file of the runtime (internal.h); the linker names both ends. */
+/* Of each file of the runtime (base.h); the linker names both ends. */
 extern const code_range __start_rh_code[] __attribute__((visibility("hidden")));
 extern const code_range __stop_rh_code[] __attribute__((visibility("hidden")));
 
@@ -267,6 +269,10 @@ static uint32_t stack_number(rh_heap *heap, const uint64_t *stack)
             continue;
         if (heap->stack_count >= STACKS_MAX / 4 * 3)
             return STACKS_MAX;
+        uint64_t check = i;
+        for (uint32_t k = 0; k < depth; k++)
+            check = rh_metadata_word_check(check, stack[k]);
+        heap->stack_checks[i] = check;
         memcpy(entry, stack, depth * sizeof *stack);
         heap->stack_count++;
         return i;

@@ -119,6 +119,10 @@ enum {
     VALUE_heap_tracing = offsetof(rh_heap, tracing),
     VALUE_event_begin = RH_EVENT_BEGIN,
     VALUE_event_end = RH_EVENT_END,
+    VALUE_heap_trace_quietly = offsetof(rh_heap, trace_quietly),
+    VALUE_slot_check = RH_METADATA_SLOT_CHECK,
+    VALUE_site_check = offsetof(rh__site_entry, check),
+    VALUE_heap_stack_checks = offsetof(rh_heap, stack_checks),
     VALUE_chunk_size = RH__CHUNK_SIZE,
     VALUE_chunk_slabs = RH__CHUNK_SLABS,
     VALUE_chunk_slab_table = RH__SLAB_TABLE,
@@ -153,6 +157,8 @@ RH_METADATA_RING_CONSTANTS(CHECK_NAME)
 RH_METADATA_POISON_CONSTANTS(CHECK_NAME)
 RH_METADATA_TRACE_CONSTANTS(CHECK_NAME)
 RH_METADATA_RANGE_CONSTANTS(CHECK_NAME)
+RH_METADATA_QUIET_CONSTANTS(CHECK_NAME)
+RH_METADATA_CHECK_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
 #define ROW(id, text) {text, (uint64_t)VALUE_##id},
@@ -160,7 +166,8 @@ struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_CONSTANTS(CONSTANT) RH_METADATA_STACK_CONSTANTS(ROW) /* behind the last one */
     RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW) RH_METADATA_SITE_CONSTANTS(ROW)
         RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)
-            RH_METADATA_TRACE_CONSTANTS(ROW) RH_METADATA_RANGE_CONSTANTS(ROW)};
+            RH_METADATA_TRACE_CONSTANTS(ROW) RH_METADATA_RANGE_CONSTANTS(ROW)
+                RH_METADATA_QUIET_CONSTANTS(ROW) RH_METADATA_CHECK_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

@@ -78,6 +78,10 @@ static uint32_t add(const char *file, const char *function, uint32_t line, uint1
     entry->function = function ? rh__copy_text(function) : NULL;
     if (!entry->file || (function && !entry->function))
         return 0;
+    uint64_t check =
+        rh_metadata_site_check(number, (uintptr_t)entry->file, (uintptr_t)entry->function, line);
+    check = rh_metadata_text_check(check, entry->file);
+    entry->check = rh_metadata_text_check(check, entry->function);
     *bucket = (uint16_t)number;
     RH__ORDER();
     __atomic_store_n(&rh_debug_descriptor.site_count, number + 1, __ATOMIC_RELEASE);

@@ -11,7 +11,9 @@
  * The ring is one like that of heap->ring (history.c), but each event has a mark of its own: these
  * events are few, each has its clock, and deaths of other objects do not push them out. It is made
  * when the program or an option asks for tracing, and so is a table of stacks, if the program has
- * not asked for one: events then ask for nothing. If a debugger traces, the first event makes it.
+ * not asked for one: events then ask for nothing. If a debugger traces, the first event makes it;
+ * in a program that has shut itself in, where the debugger says so, of memory that the heap has
+ * kept for it: it has fewer slots then, and no stacks.
  */
 #include "internal.h"
 
@@ -21,7 +23,9 @@
 #include <time.h>
 
 #define SLOTS ((uint64_t)1 << 17) /* two an event */
-#define STACK_FRAMES 8u           /* of a program that did not say how many */
+#define RESERVE_SLOTS                                                                              \
+    ((RH__RESERVE_BYTES - sizeof(rh__ring)) / sizeof(rh__event) / RH__RING_BLOCK * RH__RING_BLOCK)
+#define STACK_FRAMES 8u /* of a program that did not say how many */
 #define PATTERNS_MAX 16u
 #define PATTERN_SIZE 64u
 
@@ -35,18 +39,35 @@ static rh__event *first_slot(const rh_heap *heap)
     return (rh__event *)(uintptr_t)(heap->trace + 1);
 }
 
+rh__ring *rh__trace_reserve(rh_heap *heap)
+{
+    if (heap->mapping.bytes < sizeof *heap + RH__RESERVE_BYTES)
+        return NULL;
+    return (rh__ring *)(void *)((char *)heap + heap->mapping.bytes - RH__RESERVE_BYTES);
+}
+
+static void use_ring(rh_heap *heap, rh__ring *ring, uint64_t slots)
+{
+    ring->capacity = slots;
+    heap->trace_next = (rh__event *)(void *)(ring + 1);
+    RH__ORDER();
+    heap->trace = ring;
+}
+
 static bool make_ring(rh_heap *heap)
 {
+    if (heap->trace_quietly) {
+        rh__ring *reserve = rh__trace_reserve(heap);
+        if (reserve)
+            use_ring(heap, reserve, RESERVE_SLOTS);
+        return reserve != NULL;
+    }
     rh__mapping *mapping =
         rh__map(heap, RH_MAPPING_HISTORY,
                 RH__MAPPING_DATA + sizeof(rh__ring) + SLOTS * sizeof(rh__event), 0, true);
     if (!mapping)
         return false;
-    rh__ring *ring = (rh__ring *)(void *)((char *)mapping + RH__MAPPING_DATA);
-    ring->capacity = SLOTS;
-    heap->trace_next = (rh__event *)(void *)(ring + 1);
-    RH__ORDER();
-    heap->trace = ring;
+    use_ring(heap, (rh__ring *)(void *)((char *)mapping + RH__MAPPING_DATA), SLOTS);
     if (!heap->stacks)
         rh__stacks_start(heap, STACK_FRAMES); /* without memory for it: return addresses */
     return true;
@@ -76,7 +97,7 @@ void rh__trace_free(rh_heap *heap)
     heap->trace = NULL;
     heap->trace_next = NULL;
     RH__ORDER();
-    if (ring)
+    if (ring && ring != rh__trace_reserve(heap))
         rh__unmap((rh__mapping *)(void *)((char *)ring - RH__MAPPING_DATA));
 }
 
@@ -85,16 +106,14 @@ void rh__trace_put(rh_heap *heap, uint64_t what, const rh_object *object, uint64
     struct timespec now;
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
     rh__event *mark = heap->trace_next, *event = mark + 1;
-    mark->what = RH__EVENT_WHAT(RH_EVENT_MARK, 0) | (uint64_t)rh__thread_id() << 4;
-    mark->origin = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    mark->where = heap->trace_count;
-    event->what = what | (uint64_t)(uintptr_t)object;
-    event->origin = object->rh_origin;
-    event->where = place << 16 | object->rh_type_index;
+    rh__event_write(mark, RH__EVENT_WHAT(RH_EVENT_MARK, 0) | (uint64_t)rh__thread_id() << 4,
+                    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, heap->trace_count);
+    rh__event_write(event, what | (uint64_t)(uintptr_t)object, object->rh_origin,
+                    place << 16 | object->rh_type_index);
     heap->trace_count++;
     rh__event *next = event + 1;
     RH__ORDER();
-    heap->trace_next = next == first_slot(heap) + SLOTS ? first_slot(heap) : next;
+    heap->trace_next = next == first_slot(heap) + heap->trace->capacity ? first_slot(heap) : next;
 }
 
 /* Debuggers set a breakpoint here: neither inlined, nor left out, nor made one with another

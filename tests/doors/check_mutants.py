@@ -6,9 +6,7 @@ metadata, the structures of malloc), and has mutants.c damage them, one mutant f
 again, from the core and the places that are left in the working directory: addresses differ from run to run.
 
 Invariant: no word that holds an object, no object's header and no field of it is a place. Stacks and registers hold
-what is marked so, and so do the records of fields; the object is then not judged for damage there, see needs_of. A line
-that was written over where it was recorded has nothing to contradict it: the places of it begin with "told", and answers
-about lines are not judged then.
+what is marked so, and so do the records of fields; the object is then not judged for damage there, see needs_of.
 """
 
 import argparse
@@ -28,7 +26,8 @@ RSP, FS_BASE = REGISTERS + 19 * 8, REGISTERS + 21 * 8
 DESCRIPTOR = (("self", 16, 8), ("version", 24, 4), ("size", 28, 4), ("nonce", 32, 8), ("pid", 40, 8), ("constants", 48, 8), ("constant_count", 56, 4),
               ("constant_size", 60, 4), ("types", 64, 8), ("type_count", 72, 8), ("heaps", 80, 8), ("mappings", 88, 8),
               ("destroyed", 96, 8), ("destroyed_count", 104, 8), ("check", 112, 8), ("sites", 120, 8), ("site_count", 128, 8), ("sites_refused", 136, 8))
-MAPPING_CHUNK, MAPPINGS_MAX, MARK = 1, 1000, 8
+MAPPING_CHUNK, MAPPINGS_MAX, MARK, HAS_STACK = 1, 1000, 8, 1 << 50
+ADDRESS, ALL = 0xfffffffffff0, (1 << 64) - 1
 ARENA_TOP, ARENA_BINS, BINS, ARENA_NEXT, ARENA_BYTES = 96, 112, 127, 2160, 2200
 TCACHE = 0x290
 ARENA_HEAP = 64 << 20
@@ -143,32 +142,44 @@ class Core:
         constants = self.constants
         ring = self.word(heap + constants["heap.ring"])
         self.record("ring", ring, (("ring.capacity", 8), ("ring.filled", 8)))
-        self.add_events("death", ring, self.word(heap + constants["heap.ring_next"]))
+        self.add_events(heap, "death", ring, self.word(heap + constants["heap.ring_next"]))
         self.record("stacks", heap, (("heap.stacks", 8), ("heap.stack_depth", 4)))
         self.record("trace", heap, (("heap.trace", 8), ("heap.trace_next", 8), ("heap.trace_lost", 8), ("heap.tracing", 8)))
         ring = self.word(heap + constants["heap.trace"])
         self.record("trace", ring, (("ring.capacity", 8), ("ring.filled", 8)))
-        self.add_events("event", ring, self.word(heap + constants["heap.trace_next"]))
+        self.add_events(heap, "event", ring, self.word(heap + constants["heap.trace_next"]))
         first = heap + constants["heap.alloc"]
         for entry in range(first, first + constants["heap.allocs"] * constants["alloc.size"], constants["alloc.size"]):
             if self.word(entry + constants["alloc.available"]):
                 self.record("alloc", entry, (("alloc.base", 8), ("alloc.slot_size", 4), ("alloc.available", 8)))
 
-    def add_events(self, kind, ring, end):
-        """Where an event was is told by its last word alone, or by the stack whose number that is."""
+    def add_events(self, heap, kind, ring, end):
+        """Each word of each event and mark, and the stacks that they name."""
         constants = self.constants
         slots = range(ring + constants["ring.slots"], end, constants["ring.slot_size"])
         require(len(slots) > (80 if kind == "event" else 3), "%d slots of %ss", len(slots), kind)
+        if kind == "death":
+            self.deaths = slots
         for slot in slots:
             is_mark = self.word(slot + constants["slot.what"]) & 15 == MARK
             name = kind + ".mark" if is_mark else kind
-            self.record(name, slot, (("slot.what", 8),))
-            self.record(name if is_mark else "told." + kind, slot, (("slot.origin", 8), ("slot.where", 8)))  # an origin has a site
+            self.record(name, slot, (("slot.what", 8), ("slot.origin", 8), ("slot.where", 8)))
+            what, where = (self.word(slot + constants[word]) for word in ("slot.what", "slot.where"))
+            if not is_mark and what & HAS_STACK:
+                self.add_stack(heap, where >> 16)
+
+    def add_stack(self, heap, number):
+        depth = self.word(heap + self.constants["heap.stack_depth"], 4)
+        for frame in range(depth):
+            self.at("stack.frame", self.word(heap + self.constants["heap.stacks"]) + (number * depth + frame) * 8)
+        self.at("stack.check", self.word(heap + self.constants["heap.stack_checks"]) + number * 8)
 
     def add_sites(self, sites, count):
         constants = self.constants
         for row in range(sites + constants["site.size"], sites + count * constants["site.size"], constants["site.size"]):
-            self.record("told.site", row, (("site.file", 8), ("site.function", 8), ("site.line", 4)))
+            self.record("site", row, (("site.file", 8), ("site.function", 8), ("site.line", 4), ("site.check", 8)))
+            for text in ("site.file", "site.function"):
+                self.at("site.text", self.word(row + constants[text]))
 
     def add_mappings(self, mapping):
         constants = self.constants
@@ -240,6 +251,37 @@ class Core:
             chunk += size
 
 
+def check_places(core, truth, shell, folder):
+    """A place of death that fits the check, but has no call before it, or is in no code, is told as recorded, and no line."""
+    constants = core.constants
+    for slot in core.deaths:
+        what, origin, where = (core.word(slot + constants[word]) for word in ("slot.what", "slot.origin", "slot.where"))
+        if what & ADDRESS == int(truth["died"][0], 16):
+            break
+    sound = ask_place(core.bytes, truth, shell, folder)
+    require(sound["line"] == truth["lines"]["dropped"] and "doubt" not in sound, "of the sound core: %s", sound)
+    for place, doubt in ((where >> 16) + 1, "which is not behind a call"), (int(truth["died"][0], 16), "which is not in code"):
+        other = place << 16 | where & 0xffff
+        plain = what & (1 << constants["slot.check"]) - 1
+        check = (plain ^ origin ^ other) * 0x9e3779b97f4a7c15 & ALL << constants["slot.check"] & ALL
+        changed = bytearray(core.bytes)
+        for name, word in ("slot.what", plain | check), ("slot.where", other):
+            struct.pack_into("<Q", changed, core.offset_of(slot + constants[name]), word)
+        told = ask_place(changed, truth, shell, folder)
+        require(told["doubt"] == doubt and told["line"] is told["function"] is None and told["address"] == hex(place), "%s: %s", doubt, told)
+
+
+def ask_place(core, truth, shell, folder):
+    path = os.path.join(folder, "places_core")
+    with open(path, "wb") as file:
+        file.write(core)
+    done = subprocess.run([shell, "--core", path, "objat", "--json", truth["died"][0]], stdout=subprocess.PIPE, check=True, encoding="utf-8")
+    os.remove(path)
+    answer = json.loads(done.stdout)
+    require(answer["complete"], "not complete: %s", answer)
+    return answer["previous"][0]["place"]
+
+
 def needs_of(how):
     """What may lose an object that is held in this way: a kind of place, or "-"."""
     return {"link": ["field"], "stack": ["thread", "note", "elf"], "thread": ["thread", "note", "elf"]}.get(how, ["-"])
@@ -262,6 +304,7 @@ def write_places(core, truth, path):
 def main():
     parser = argparse.ArgumentParser(description="Damages a core in many ways, and judges what is certainly leaked.")
     parser.add_argument("--mutants", required=True, help="mutants.c, built")
+    parser.add_argument("--shell", help="the refheap command: places of death are asked about")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seconds", type=int, default=1 << 20)
@@ -275,6 +318,8 @@ def main():
             core = Core(target.core)
             core.add_metadata()
             core.add_malloc([int(block, 16) for block in truth["blocks"]])
+            if arguments.shell:
+                check_places(core, truth, arguments.shell, folder)
             places = os.path.join(folder, "places")
             write_places(core, truth, places)
             if arguments.keep:

@@ -45,7 +45,7 @@ def check_objects(door, target, truth, file):
         require(site_of(found) == row["site"], "%s was born at %s, and is said to be of %s", name, row["site"], found)
         require(found is None or os.path.basename(found["file"]) == file, "%s is of the file %s", name, found)
         born = row["site"] and "born in %s() at %s:%d" % (row["site"][1], file, row["site"][0])
-        lines = [re.sub("<.*>", "", line) for line in said.splitlines() if "born" in line]
+        lines = [re.sub("<.*>", "", line) for line in said.splitlines() if "born" in line and "earlier here" not in line]
         found = [re.sub("^.* was [^ ]+: |^  |, freed by .*$", "", line) for line in lines]
         require(found == ([born] if born else []), "of %s text says %s, not %s", name, lines, born)
 
@@ -71,6 +71,7 @@ def check_found(door, target, truth, file):
     for place, ids in by_line.items():
         count = heap["without_site"] if place == "unknown" else counts.get(place, 0)
         require(len(ids) <= count <= len(ids) + 3, "gcstat counts %d objects of %s, not %d", count, place, len(ids))
+    require(heap["sites_refused"] >= truth["refused"], "%d lines have no number, not %d", heap["sites_refused"], truth["refused"])
     require(sum(counts.values()) + heap["without_site"] == heap["objects"], "gcstat's lines do not add up: %s", heap)
 
 

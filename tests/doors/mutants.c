@@ -240,7 +240,6 @@ static uint64_t address_in(const json_t *row, const char *key)
 
 /* ---- lines of the program ------------------------------------------------------------------- */
 
-static bool is_about_lines;      /* what is recorded of them is not damaged */
 static unsigned long told_lines; /* right ones of this mutant */
 
 /* A line and a function, if they are told, are those of the deed. */
@@ -250,7 +249,7 @@ static void judge_line(const json_t *told, enum deed deed, const char *where)
                  *function = json_object_get(told, "function"),
                  *file = json_object_get(told, "file");
     const char *name = json_string_value(file), *end = name ? strrchr(name, '/') : NULL;
-    if (!is_about_lines || !json_is_object(told))
+    if (!json_is_object(told))
         return;
     bool is_right =
         (!json_is_integer(line) || (uint64_t)json_integer_value(line) == all.lines[deed]) &&
@@ -314,14 +313,6 @@ static void judge_lines(rhi_session *session, rhi_target *core)
         judge_past(session, core, all.died[i]);
 }
 
-static bool is_told(const change *changes, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (strncmp(all.kinds[changes[i].at->kind], "told", 4) == 0)
-            return true;
-    return false;
-}
-
 /* What is said of an object's record; in the undamaged core it has to be certain. */
 static void judge_record(rhi_session *session, rhi_target *core, const traced *its, int is_sound)
 {
@@ -355,7 +346,6 @@ static int judge(const change *changes, unsigned count)
     char error[256];
     size_t i;
     wrong = told_lines = 0;
-    is_about_lines = !is_told(changes, count);
     json_t *row;
     if (rhi_target_open_core(all.path, NULL, &core, error, sizeof error) != 0) {
         refused++;

@@ -88,6 +88,29 @@ static void of_no_line(void)
     BORN_NOWHERE("node", rh_new_at(heap, &node_type, NULL));
 }
 
+/* What a library does whose callers' lines lie in a table: more of them than have numbers. The
+ * first ones have one, whatever was made before; those from 65535 on have none. */
+enum { MANY = 65600, NUMBERS = 65535, FIRST_LINE = 1000 };
+static rh_site many[MANY];
+
+static void of_many(void)
+{
+    for (int i = 0; i < MANY; i++) {
+        many[i].file = __FILE__;
+        many[i].function = "of_table";
+        many[i].line = FIRST_LINE + i;
+        void *made = node_new_at(&many[i]);
+        if (i % 10000 == 0 && i < NUMBERS - 1000)
+            note(made, "node", "of_table", FIRST_LINE + i);
+        else if (i >= NUMBERS && i % 10 == 0)
+            BORN_NOWHERE("node", made);
+        else
+            rh_release(made);
+    }
+    BORN_NOWHERE("node", rh_new(heap, &node_type));                  /* a new line */
+    note(node_new_at(&many[5]), "node", "of_table", FIRST_LINE + 5); /* one that has a number */
+}
+
 #ifdef __cplusplus
 inline node *of_inline()
 {
@@ -133,7 +156,7 @@ static void print_rows(void)
         else
             printf("\"site\": null}");
     }
-    printf("]}\n");
+    printf("], \"refused\": %d}\n", MANY - NUMBERS + 1);
     fflush(stdout);
 }
 
@@ -156,7 +179,8 @@ int main(void)
 #endif
     node *dead = BORN("node", rh_new(heap, &node_type));
     rows[row_count - 1].is_freed = 1;
-    rh_release(dead);
+    of_many();
+    rh_release(dead); /* last: nobody has its slot */
     print_rows();
     for (;;)
         pause();

@@ -63,6 +63,8 @@ static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8},
                                       {RH_MC_heap_ring, 8},
                                       {RH_MC_heap_poisons, 4},
                                       {RH_MC_heap_poisoning, 8},
+                                      {RH_MC_heap_stack_checks, 8},
+                                      {RH_MC_heap_trace_quietly, 4},
                                       {RH_MC_heap_trace, 8},
                                       {RH_MC_heap_tracing, 8},
                                       {RH_MC_heap_trace_lost, 8},
@@ -91,7 +93,7 @@ static const member slab_members[] = {{RH_MC_slab_fresh, BITMAP_BYTES},
                                       {RH_MC_slab_slot_size, 8},
                                       {RH_MC_slab_base, 8}};
 static const member site_members[] = {
-    {RH_MC_site_line, 4}, {RH_MC_site_function, 8}, {RH_MC_site_file, 8}};
+    {RH_MC_site_line, 4}, {RH_MC_site_check, 8}, {RH_MC_site_function, 8}, {RH_MC_site_file, 8}};
 static const member destroyed_members[] = {{RH_MC_destroyed_last, 8},
                                            {RH_MC_destroyed_first, 8},
                                            {RH_MC_destroyed_objects, 8},
@@ -131,6 +133,7 @@ static void lay_out(fake_space *space)
     c[RH_MC_slab_size] = PLACE(space, slab_members);
     c[RH_MC_site_size] = PLACE(space, site_members);
     c[RH_MC_object_serial_shift] = space->layout ? 20 : 16;
+    c[RH_MC_slot_check] = RH_METADATA_SLOT_CHECK;
     c[RH_MC_destroyed_size] = PLACE(space, destroyed_members);
     PLACE(space, mapping_members);
     PLACE(space, heap_members);
@@ -179,7 +182,8 @@ static unsigned write_constants(fake_space *space, const char *omit)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
                     RH_METADATA_POISON_CONSTANTS(NAME) RH_METADATA_TRACE_CONSTANTS(NAME)
-                        RH_METADATA_RANGE_CONSTANTS(NAME)
+                        RH_METADATA_RANGE_CONSTANTS(NAME) RH_METADATA_CHECK_CONSTANTS(NAME)
+                            RH_METADATA_QUIET_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
@@ -224,7 +228,8 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
             RH_METADATA_SLOT_CONSTANTS(NAME) RH_METADATA_SITE_CONSTANTS(NAME)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
                     RH_METADATA_POISON_CONSTANTS(NAME) RH_METADATA_TRACE_CONSTANTS(NAME)
-                        RH_METADATA_RANGE_CONSTANTS(NAME)
+                        RH_METADATA_RANGE_CONSTANTS(NAME) RH_METADATA_CHECK_CONSTANTS(NAME)
+                            RH_METADATA_QUIET_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {
@@ -564,8 +569,21 @@ uint32_t fake_site(fake_space *space, const char *file, const char *function, ui
     fake_put(t, row + space->c[RH_MC_site_file], put_name(space, file), 8);
     fake_put(t, row + space->c[RH_MC_site_function], function ? put_name(space, function) : 0, 8);
     fake_put(t, row + space->c[RH_MC_site_line], line, 4);
+    fake_site_sound(space, space->site_count, file, function);
     fake_put(t, FAKE_DESCRIPTOR(space, site_count), space->site_count + 1, 8);
     return space->site_count++;
+}
+
+void fake_site_sound(fake_space *space, uint32_t number, const char *file, const char *function)
+{
+    const uint64_t *c = space->c;
+    uint64_t row = space->sites + number * c[RH_MC_site_size];
+    uint64_t check =
+        rh_metadata_site_check(number, fake_get(space->target, row + c[RH_MC_site_file], 8),
+                               fake_get(space->target, row + c[RH_MC_site_function], 8),
+                               fake_get(space->target, row + c[RH_MC_site_line], 4));
+    check = rh_metadata_text_check(rh_metadata_text_check(check, file), function);
+    fake_put(space->target, row + c[RH_MC_site_check], check, 8);
 }
 
 void fake_born(fake_heap *heap, uint64_t object, uint32_t site)
@@ -637,6 +655,16 @@ typedef struct ring_ids {
 static const ring_ids deaths = {RH_MC_heap_ring, RH_MC_heap_ring_next},
                       traced = {RH_MC_heap_trace, RH_MC_heap_trace_next};
 
+void fake_slot_sound(fake_heap *heap, uint64_t slot)
+{
+    const uint64_t *c = heap->space->c;
+    uint64_t what =
+        fake_get(heap->target, slot + c[RH_MC_slot_what], 8) & ~RH_METADATA_SLOT_CHECK_MASK;
+    what |= rh_metadata_slot_check(what, fake_get(heap->target, slot + c[RH_MC_slot_origin], 8),
+                                   fake_get(heap->target, slot + c[RH_MC_slot_where], 8));
+    fake_put(heap->target, slot + c[RH_MC_slot_what], what, 8);
+}
+
 /* Into the slot that is written next. */
 static void ring_put(fake_heap *heap, ring_ids ids, uint64_t what, uint64_t origin, uint64_t where)
 {
@@ -650,6 +678,7 @@ static void ring_put(fake_heap *heap, ring_ids ids, uint64_t what, uint64_t orig
     fake_put(t, next + c[RH_MC_slot_what], what, 8);
     fake_put(t, next + c[RH_MC_slot_origin], origin, 8);
     fake_put(t, next + c[RH_MC_slot_where], where, 8);
+    fake_slot_sound(heap, next);
     fake_put(t, heap->address + c[ids.next], next + c[RH_MC_ring_slot_size], 8);
 }
 

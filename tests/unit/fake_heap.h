@@ -41,8 +41,9 @@ enum {
         RH_METADATA_SITE_CONSTANTS(FAKE_ID) RH_METADATA_EVENT_CONSTANTS(FAKE_ID)
             RH_METADATA_RING_CONSTANTS(FAKE_ID) RH_METADATA_POISON_CONSTANTS(FAKE_ID)
                 RH_METADATA_TRACE_CONSTANTS(FAKE_ID) RH_METADATA_RANGE_CONSTANTS(FAKE_ID)
+                    RH_METADATA_CHECK_CONSTANTS(FAKE_ID) RH_METADATA_QUIET_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
-                    FAKE_CONSTANTS
+                        FAKE_CONSTANTS
 };
 
 typedef struct fake_space { /* one copy of the runtime: one descriptor */
@@ -146,6 +147,10 @@ uint64_t fake_bitmap_word(fake_heap *heap, enum rh_metadata_constant_id bitmap, 
                           uint64_t *bit);
 /* The slot is one of those that the heap's allocator has available. */
 void fake_available(fake_heap *heap, uint64_t slot);
+/* A slot of a ring, or a site, was written by hand: it is as if the runtime had written it. */
+void fake_slot_sound(fake_heap *heap, uint64_t slot);
+void fake_site_sound(fake_space *space, uint32_t number, const char *file, const char *function);
+#define FAKE_CHECKS "slot.check site.check heap.stack_checks heap.trace_quietly"
 /* What older runtimes do not publish. */
 #define FAKE_OLDER                                                                                 \
     "chunk.data slab.bytes slab.reciprocal heap.alloc heap.allocs alloc.size alloc.base "          \
@@ -154,7 +159,7 @@ void fake_available(fake_heap *heap, uint64_t slot);
     "ring.slot_size ring.block ring.clock_ns slot.what slot.origin slot.where "                    \
     "heap.poisons heap.poisoning poison.byte poison.slot_max object.traced count.traced "          \
     "type.traced type.source source.index source.slot_class heap.trace heap.trace_next "           \
-    "heap.trace_lost heap.tracing"
+    "heap.trace_lost heap.tracing " FAKE_CHECKS
 /* The return addresses of event number `event`. */
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 

@@ -107,11 +107,13 @@ START_TEST(the_line_that_made_an_object_is_named)
     /* texts that cannot be read, or have no end */
     uint64_t row = w.space->sites + login * w.space->c[RH_MC_site_size];
     fake_put(w.t, row + w.space->c[RH_MC_site_function], 0x123450000, 8);
+    fake_site_sound(w.space, login, "/src/app/mistakes.c", "");
     w.t->state++;
     ck_assert_str_eq(site_text(&w, a), "/src/app/mistakes.c:30 ?");
     fake_map(w.t, far & ~0xfffull, 0x1000, RHI_REGION_READ, "");
     fake_put_text(w.t, far, "0123456789abcdef", 16);
     fake_put(w.t, row + w.space->c[RH_MC_site_file], far, 8);
+    fake_site_sound(w.space, login, "0123456789abcdef", "");
     w.t->state++;
     ck_assert_str_eq(site_text(&w, a), "0123456789abcdef:30 ?");
     fake_put(w.t, row + w.space->c[RH_MC_site_file], 0x123450000, 8);
@@ -261,6 +263,80 @@ static void die(world *w, uint64_t address, uint64_t serial, uint64_t place)
 {
     fake_ring_event(w->heap, RH_EVENT_FREE, address, serial, 0, w->node, RH_DEATH_RELEASE, place);
 }
+
+/* One word of the row after the other is another one. */
+START_TEST(a_site_that_was_written_over_is_not_believed)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    uint32_t login = fake_site(w.space, "/src/app/mistakes.c", "log_in", 30);
+    fake_site(w.space, "/src/app/other.c", "other", 31);
+    fake_born(w.heap, a, login);
+    const uint64_t *c = w.space->c;
+    uint64_t row = w.space->sites + login * c[RH_MC_site_size],
+             texts[] = {fake_get(w.t, row + c[RH_MC_site_file], 8),
+                        fake_get(w.t, row + c[RH_MC_site_function], 8)};
+    const struct {
+        uint64_t at, change;
+        unsigned width;
+    } words[] = {{row + c[RH_MC_site_line], 1, 4},
+                 {row + c[RH_MC_site_file], texts[0] ^ texts[1], 8},
+                 {row + c[RH_MC_site_function], texts[0] ^ texts[1], 8},
+                 {row + c[RH_MC_site_function], texts[1], 8},
+                 {row + c[RH_MC_site_check], 1, 8},
+                 {texts[0] + 5, 1, 1},
+                 {texts[1], 2, 1}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        uint64_t before = fake_get(w.t, words[i].at, words[i].width);
+        fake_put(w.t, words[i].at, before ^ words[i].change, words[i].width);
+        w.t->state++;
+        ck_assert_str_eq(site_text(&w, a), "-");
+        json_t *json = ask(&w, "objat", "", a);
+        ck_assert(json_is_false(fake_at(json, "complete")));
+        ck_assert_has(fake_string(json, "incomplete_because.0"), "site 1 ");
+        json_decref(json);
+        fake_put(w.t, words[i].at, before, words[i].width);
+        w.t->state++;
+        ck_assert_str_eq(site_text(&w, a), "/src/app/mistakes.c:30 log_in");
+    }
+    world_free(&w);
+}
+END_TEST
+
+/* One word of a slot after the other is another one: nothing of it is told, and that is said. */
+START_TEST(an_event_that_was_written_over_is_not_believed)
+{
+    world w = world_new(_i);
+    uint64_t a = new_node(&w, 1);
+    fake_ring_mark(w.heap, 7, NOON, 77);
+    die(&w, a, 90, 0x401234);
+    die(&w, a, 91, 0x405678);
+    const uint64_t *c = w.space->c;
+    uint64_t slots = fake_get(w.t, w.heap->address + c[RH_MC_heap_ring], 8) + c[RH_MC_ring_slots];
+    for (unsigned word = 0; word < 6; word++) {
+        const unsigned ids[] = {RH_MC_slot_what, RH_MC_slot_origin, RH_MC_slot_where};
+        bool is_mark = word >= 3;
+        uint64_t at = slots + (is_mark ? 0 : c[RH_MC_ring_slot_size]) + c[ids[word % 3]],
+                 before = fake_get(w.t, at, 8);
+        for (unsigned bit = 0; bit < 64; bit++) {
+            fake_put(w.t, at, before ^ 1ull << bit, 8);
+            w.t->state++;
+            json_t *json = ask(&w, "objat", "", a);
+            ck_assert_uint_eq(fake_size(json, "previous"), is_mark ? 0 : 1);
+            ck_assert(json_is_false(fake_at(json, "complete")));
+            ck_assert_has(fake_string(json, "incomplete_because.0"), "its history is damaged");
+            json_decref(json);
+        }
+        fake_put(w.t, at, before, 8);
+    }
+    w.t->state++;
+    json_t *json = ask(&w, "objat", "", a);
+    ck_assert_uint_eq(fake_size(json, "previous"), 2);
+    ck_assert(json_is_true(fake_at(json, "complete")));
+    json_decref(json);
+    world_free(&w);
+}
+END_TEST
 
 START_TEST(a_ring_bounds_time_and_thread_of_its_events)
 {
@@ -629,7 +705,9 @@ RUN_TESTS("inspect_objat", a_slot_in_the_midst_of_a_birth_is_neither_freed_nor_n
           every_address_has_a_status, an_object_is_described, the_line_that_made_an_object_is_named,
           a_runtime_without_sites_is_read_as_before, a_pointer_to_a_field_names_the_field,
           special_states_are_told, a_count_in_motion_is_provisional,
-          a_tombstone_and_events_name_earlier_tenants, a_ring_bounds_time_and_thread_of_its_events,
+          a_tombstone_and_events_name_earlier_tenants, a_site_that_was_written_over_is_not_believed,
+          an_event_that_was_written_over_is_not_believed,
+          a_ring_bounds_time_and_thread_of_its_events,
           a_ring_that_went_round_has_no_event_twice_or_torn,
           who_gave_the_last_count_away_inside_of_a_finalizer_is_the_place_of_the_death,
           a_ring_just_made_has_what_it_was_filled_with, a_damaged_ring_is_said_to_be_damaged,

@@ -540,8 +540,9 @@ static void put_event(scene *s, uint64_t number, enum rh_event kind, uint64_t pl
     const uint64_t *c = s->w.space->c;
     fake_traced_event(s->w.heap, number, 1000, kind, s->a, 1, s->w.node);
     uint64_t next = fake_get(s->w.t, s->w.heap->address + c[RH_MC_heap_trace_next], 8);
-    fake_put(s->w.t, next - c[RH_MC_ring_slot_size] + c[RH_MC_slot_where], place << 16 | s->w.node,
-             8);
+    uint64_t slot = next - c[RH_MC_ring_slot_size];
+    fake_put(s->w.t, slot + c[RH_MC_slot_where], place << 16 | s->w.node, 8);
+    fake_slot_sound(s->w.heap, slot);
     s->w.t->state++;
 }
 
@@ -638,8 +639,9 @@ START_TEST(what_another_object_did_meanwhile_at_its_place_tears_a_record)
         json_t *json = pairs_of(&s);
         ck_assert(json_is_true(fake_at(json, "pairs.decided")) == (before == 5));
         json_decref(json);
-        uint64_t origin = slot - (uint64_t)before * c[RH_MC_ring_slot_size] + c[RH_MC_slot_origin];
-        fake_put(s.w.t, origin, 77ull << c[RH_MC_object_serial_shift], 8);
+        uint64_t at = slot - (uint64_t)before * c[RH_MC_ring_slot_size];
+        fake_put(s.w.t, at + c[RH_MC_slot_origin], 77ull << c[RH_MC_object_serial_shift], 8);
+        fake_slot_sound(s.w.heap, at);
         s.w.t->state++;
     }
     json_t *json = pairs_of(&s);

@@ -78,7 +78,7 @@ START_TEST(the_descriptor_describes_itself)
     ck_assert_uint_eq(rh_debug_descriptor.size, sizeof rh_debug_descriptor);
     ck_assert_uint_eq(rh_debug_descriptor.pid, 0); /* nothing used it yet */
     /* the stacks', the weak references', those of slots, … of traced objects */
-    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 50);
+    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 54);
     rh_heap *heap = rh_heap_create(NULL);
     ck_assert_uint_eq(rh_debug_descriptor.pid, (uint64_t)getpid());
     ck_assert_uint_ne(rh_debug_descriptor.nonce, 0);

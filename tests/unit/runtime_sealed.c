@@ -64,6 +64,28 @@ static void retain_traced(void)
     rh_release(a);
 }
 
+/* A debugger traces it later on, and says that the program has shut itself in. */
+static void retain_marked(void)
+{
+    rh_heap *heap = rh_heap_create(NULL);
+    node *a = new_node(heap, &node_type, 1);
+    rh_release(new_node(heap, &node_type, 2)); /* the thread's number is known */
+    *(uint32_t *)((char *)heap + constant("heap.trace_quietly")) = 1;
+    a->base.rh_count += (uint32_t)constant("count.traced");
+    a->base.rh_flags |= (uint16_t)(constant("object.traced") | RH_FLAG_GAP);
+    seal();
+    for (int i = 0; i < 10000; i++) { /* more than there is room for */
+        rh_retain(a);
+        rh_release(a);
+    }
+    uint64_t at = (uint64_t)(uintptr_t)heap, ring = load(at + constant("heap.trace"), 8);
+    if (!ring || load(at + constant("heap.trace_lost"), 8) ||
+        load(ring + constant("ring.capacity"), 8) < 10000)
+        _exit(72);
+    rh_release(a);
+    rh_heap_destroy(heap);
+}
+
 /* The heap's first memory is another type's. */
 static void release_of_traced_type(void)
 {
@@ -176,6 +198,12 @@ START_TEST(counts_of_a_traced_object_ask_for_nothing)
 }
 END_TEST
 
+START_TEST(nor_do_those_of_one_that_was_marked_from_outside)
+{
+    survives(retain_marked);
+}
+END_TEST
+
 START_TEST(nor_objects_of_a_traced_type)
 {
     survives(release_of_traced_type);
@@ -202,4 +230,4 @@ END_TEST
 RUN_TESTS("runtime_sealed", births_ask_for_nothing_while_there_is_memory_for_objects,
           nor_do_as_many_as_died_before, a_death_with_its_stack_asks_for_nothing,
           nor_in_a_thread_that_took_the_heap_over, counts_of_a_traced_object_ask_for_nothing,
-          nor_objects_of_a_traced_type)
+          nor_do_those_of_one_that_was_marked_from_outside, nor_objects_of_a_traced_type)

@@ -536,6 +536,9 @@ struct rhi_format {
     /* RHI_FINDING_KINDS of them: for the kinds that only this format finds, and for those of every
      * format that it says in words of its own. NULL: there are none. */
     const rhi_finding_words *words;
+    /* What is to be written so that recording changes in this heap asks the system for nothing,
+     * where it is not prepared for that yet; count 0: nothing helps. NULL: nothing ever does. */
+    rhi_error *(*quiet)(rhi_reader *reader, uint32_t heap, rhi_patches *patches);
 };
 
 #endif

@@ -121,14 +121,20 @@ void rhi__module_files_free(rhi_module_files *files)
     free(files);
 }
 
+uint64_t rhi__module_constants(rhi_module_files *files, uint64_t address, void *buffer,
+                               uint64_t size)
+{
+    module_file *m = file_of(files, address);
+    return m ? rhi__image_constants(&m->image, address - m->bias, buffer, size) : 0;
+}
+
 bool rhi__module_name(rhi_module_files *files, rhi_memory *memory, uint64_t address,
                       char name[RHI_NAME_SIZE])
 {
     char text[TEXT_BYTES];
     if (rhi__memory_name(memory, address, name))
         return true;
-    module_file *m = files ? file_of(files, address) : NULL;
-    uint64_t got = m ? rhi__image_constants(&m->image, address - m->bias, text, sizeof text) : 0;
+    uint64_t got = files ? rhi__module_constants(files, address, text, sizeof text) : 0;
     rhi__cut_name(text, strnlen(text, got), name);
     return got > 0;
 }

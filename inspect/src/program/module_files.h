@@ -16,6 +16,10 @@ typedef struct rhi_module_files rhi_module_files;
 /* NULL: our own memory is short. */
 rhi_module_files *rhi__module_files_new(rhi_memory *memory);
 void rhi__module_files_free(rhi_module_files *files);
+/* Bytes of the file at an address of memory that the program does not write to, its code for
+ * instance; at most `size`. Returns how many. */
+uint64_t rhi__module_constants(rhi_module_files *files, uint64_t address, void *buffer,
+                               uint64_t size);
 /* NUL-terminated text, cleaned and cut as rhi__memory_name does it: of the target's memory; where
  * that has nothing there, of the read-only data in the module's file. files: NULL: of memory
  * alone. False: neither has any. */

@@ -53,8 +53,9 @@ struct rhi_symbols {
         uint64_t count, capacity;
     } tls;
     bool is_tls_known;
-    void *calls;       /* tree of known_calls */
-    rhi_misfit misfit; /* of the executable that is `checked_exe` */
+    void *calls;            /* tree of known_calls */
+    rhi_module_files *code; /* NULL: not asked yet */
+    rhi_misfit misfit;      /* of the executable that is `checked_exe` */
     char *checked_exe;
     bool is_exe_checked, is_exe_mapped, is_path_checked, is_misfit;
     /* question of rhi__symbols_begins_with */
@@ -783,6 +784,19 @@ const rhi_misfit *rhi__symbols_misfit(rhi_symbols *s)
     return s->is_misfit ? &s->misfit : NULL;
 }
 
+enum rhi_return rhi__symbols_return(rhi_symbols *s, uint64_t address)
+{
+    if (!s->code)
+        s->code = rhi__module_files_new(s->memory);
+    return rhi__return_at(s->memory, s->code, address);
+}
+
+static void forget_code(rhi_symbols *s)
+{
+    rhi__module_files_free(s->code);
+    s->code = NULL;
+}
+
 rhi_symbols *rhi__symbols_new(rhi_memory *memory, rhi_work *work)
 {
     rhi_symbols *s = calloc(1, sizeof *s);
@@ -804,6 +818,7 @@ void rhi__symbols_forget(rhi_symbols *symbols)
     symbols->is_tls_known = symbols->is_exe_checked = false;
     symbols->last.type[0] = '\0';
     forget_calls(symbols);
+    forget_code(symbols);
 }
 
 void rhi__symbols_free(rhi_symbols *symbols)
@@ -815,6 +830,7 @@ void rhi__symbols_free(rhi_symbols *symbols)
     free(symbols->modules.items);
     free(symbols->tls.items);
     forget_calls(symbols);
+    forget_code(symbols);
     free(symbols->checked_exe);
     free(symbols);
 }

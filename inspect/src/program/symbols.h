@@ -8,6 +8,7 @@
 #define RHI_SYMBOLS_H
 
 #include "program/dwarf.h"
+#include "program/returns.h"
 #include "target/memory.h"
 
 typedef struct rhi_symbols rhi_symbols;
@@ -25,6 +26,8 @@ bool rhi__symbols_variable(rhi_symbols *symbols, uint64_t address, uint64_t thre
 /* The calls at an instruction, the innermost first; *count 0 if nothing is known of it. They live
  * until the next rhi__symbols_forget. */
 const rhi_call *rhi__symbols_calls(rhi_symbols *symbols, uint64_t address, unsigned *count);
+/* Does a return address lie behind a call? */
+enum rhi_return rhi__symbols_return(rhi_symbols *symbols, uint64_t address);
 
 /* A variable that a name means: where it lies, of a thread-local in one thread after the other. */
 typedef struct rhi_named {

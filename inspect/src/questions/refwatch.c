@@ -267,34 +267,63 @@ static bool is_unready(rhi_reader *reader, uint32_t heap)
     return trace.can == RHI_TRACE_POSSIBLE && !trace.is_ready;
 }
 
-/* Of the heap of an object; an object of a type may be born in any. */
-static bool is_some_unready(const answer *a)
+/* Has the heap record without asking the system for anything. *is_quiet: it will. */
+static rhi_error *make_quiet(const answer *a, uint32_t heap, bool *is_quiet)
 {
-    bool found = false;
-    for (uint64_t i = 0; i < a->objects.count && !found; i++)
-        found = is_unready(a->reader, a->objects.items[i].object.heap);
-    for (uint32_t heap = 0; a->types.count && heap < a->reader->heaps.count && !found; heap++)
-        found = is_unready(a->reader, heap);
-    return found;
+    const rhi_format *format = rhi__format_of(a->reader, heap);
+    rhi_patches patches = {0};
+    if (format->quiet)
+        RHI_TRY(format->quiet(a->reader, heap, &patches));
+    *is_quiet &= patches.count > 0;
+    return write_patches(a->reader, &patches);
 }
 
-/* What a heap needs to record changes of counts it takes at the first one, if the program has not
- * asked for it before. Of a process behind a server nobody tells whether it may. */
-static void warn_of_seccomp(const answer *a)
+/* The heaps of objects; an object of a type may be born in any. *some: there are such that would
+ * ask the system for what they need at the first change, as the program has not done before. */
+static rhi_error *make_all_quiet(const answer *a, bool *some, bool *is_quiet)
+{
+    for (uint64_t heap = 0; heap < a->reader->heaps.count; heap++) {
+        bool is_asked = a->types.count > 0;
+        for (uint64_t i = 0; i < a->objects.count; i++)
+            is_asked |= a->objects.items[i].object.heap == heap;
+        if (!is_asked || !is_unready(a->reader, (uint32_t)heap))
+            continue;
+        *some = true;
+        if (*is_quiet)
+            RHI_TRY(make_quiet(a, (uint32_t)heap, is_quiet));
+    }
+    return NULL;
+}
+
+/* It must not be killed for what is recorded. Of a process behind a server nobody tells whether it
+ * may. */
+static rhi_error *spare_sealed(const answer *a)
 {
     int pid = rhi__memory_process(a->reader->memory);
+    bool some = false, is_quiet = pid != 0; /* what may be asked for at all */
     char text[RHI_NAME_SIZE + 256];
-    if (a->asked.off || !(a->objects.count + a->types.count) || !is_some_unready(a) ||
-        (pid && !rhi__is_sealed(pid)))
-        return;
+    if (a->asked.off || (!a->asked.operand && !a->asked.type) ||
+        !(a->objects.count + a->types.count) || (pid && !rhi__is_sealed(pid)))
+        return NULL;
+    RHI_TRY(make_all_quiet(a, &some, &is_quiet));
+    if (!some)
+        return NULL;
     uint32_t type = a->objects.count ? a->objects.items[0].object.type : a->types.items[0].type;
-    snprintf(text, sizeof text,
-             "%s it may be killed at the first change that is recorded, if its filter refuses "
-             "openat or mmap; start it with REFHEAP_OPTIONS=trace=%s instead",
-             pid ? "the program runs under seccomp:"
-                 : "whether the program runs under seccomp is not known here; if it does,",
-             rhi__type_name(a->reader, type));
+    if (is_quiet)
+        snprintf(text, sizeof text,
+                 "the program runs under seccomp, so that nothing is asked of the system: changes "
+                 "are recorded without stacks, and the last 5,000 of them; "
+                 "REFHEAP_OPTIONS=trace=%s records more",
+                 rhi__type_name(a->reader, type));
+    else
+        snprintf(text, sizeof text,
+                 "%s it may be killed at the first change that is recorded, if its filter refuses "
+                 "openat or mmap; start it with REFHEAP_OPTIONS=trace=%s instead",
+                 pid ? "the program runs under seccomp:"
+                     : "whether the program runs under seccomp is not known here; if it does,",
+                 rhi__type_name(a->reader, type));
     rhi__note(&a->session->remarks, text);
+    return NULL;
 }
 
 static rhi_error *ask(rhi_session *session, answer *a)
@@ -317,8 +346,7 @@ rhi_error *rhi__refwatch(rhi_session *session, const rhi_refwatch_asked *asked, 
 {
     *a = (answer){.session = session, .asked = *asked};
     RHI_TRY(ask(session, a));
-    warn_of_seccomp(a);
-    return NULL;
+    return spare_sealed(a);
 }
 
 void rhi__refwatch_free(answer *a)

@@ -81,19 +81,28 @@ static void leave_out(const rhi_reader *reader, const rhi_event *event, stack *s
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
+/* Return addresses lie behind a call; those of outer frames may also be where a signal came. */
+static const char *doubt_of(rhi_session *session, const rhi_event *event, unsigned frame)
+{
+    enum rhi_return is = rhi__symbols_return(session->symbols, event->stack[frame]);
+    return is == RHI_RETURN_NO_CODE                 ? "which is not in code"
+           : is == RHI_RETURN_NO_CALL && frame == 0 ? "which is not behind a call"
+                                                    : NULL;
+}
+
 /* The call lies before its return address, which may be behind the end of the function. */
 stack rhi__stack_rows(rhi_session *session, const rhi_reader *reader, const rhi_event *event)
 {
     stack s = {.rows = calloc((size_t)event->depth * RHI_CALLS_MAX + 1, sizeof *s.rows)};
     for (unsigned i = 0; s.rows && i < event->depth; i++) {
         unsigned count = 0;
+        const char *doubt = doubt_of(session, event, i);
         const rhi_call *calls =
-            event->stack[i] ? rhi__symbols_calls(session->symbols, event->stack[i] - 1, &count)
-                            : NULL;
+            !doubt ? rhi__symbols_calls(session->symbols, event->stack[i] - 1, &count) : NULL;
         for (unsigned k = 0; k < count; k++)
-            s.rows[s.end++] = (row){event->stack[i], &calls[k]};
+            s.rows[s.end++] = (row){.address = event->stack[i], .call = &calls[k]};
         if (count == 0)
-            s.rows[s.end++] = (row){.address = event->stack[i]};
+            s.rows[s.end++] = (row){.address = event->stack[i], .doubt = doubt};
     }
     reader->memory->is_short |= !s.rows; /* said in the answer */
     leave_out(reader, event, &s);
@@ -111,6 +120,9 @@ const rhi_json_type rhi__call_type = {
         {"file", .is = RHI_JSON_TEXT | RHI_JSON_NULL,
          "the source file of the call; null: not known"},
         {"line", .is = RHI_JSON_COUNT | RHI_JSON_NULL, "the line of the call; null: not known"},
+        {"doubt", .is = RHI_JSON_TEXT | RHI_JSON_OPTIONAL,
+         "why no call was made there, whatever was recorded: the record is damaged, or the code is "
+         "another one by now"},
         {"inlined", .is = RHI_JSON_BOOLEAN | RHI_JSON_OPTIONAL,
          "true: it was inlined, into the next one of the stack"},
         {0}}};
@@ -132,6 +144,8 @@ json_t *rhi__stack_json(rhi_session *session, const rhi_reader *reader, const rh
                       has_line ? json_integer(call->line) : json_null());
         if (call && call->is_inlined)
             json_object_set_new(json, "inlined", json_true());
+        if (s.rows[i].doubt)
+            json_object_set_new(json, "doubt", rhi__json_text(s.rows[i].doubt));
         json_array_append_new(array, json);
     }
     free(s.rows);
@@ -147,7 +161,9 @@ void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_
         const rhi_call *call = s.rows[i].call;
         const char *name = call && call->name ? call->name : "?";
         rhi__print(session, "%s#%-2" PRIu64 " 0x%" PRIx64, indent, i - s.first, s.rows[i].address);
-        if (!call)
+        if (s.rows[i].doubt)
+            rhi__print(session, ", as recorded, %s", s.rows[i].doubt);
+        else if (!call)
             rhi__print(
                 session, "%s%s",
                 rhi__module_text(reader->memory, s.rows[i].address, where, sizeof where) ? " " : "",
@@ -172,9 +188,13 @@ void rhi__place_text(rhi_session *session, const rhi_reader *reader, const rhi_e
     char where[256] = "?";
     stack s = rhi__stack_rows(session, reader, event);
     const rhi_call *call = s.first < s.end ? s.rows[s.first].call : NULL;
+    const char *doubt = s.first < s.end ? s.rows[s.first].doubt : NULL;
     const char *name = call && call->name ? call->name : "?";
     rhi__module_text(reader->memory, event->stack[0], where, sizeof where);
-    if (!call)
+    if (doubt)
+        rhi__text(text, RHI_PLACE_SIZE, "at 0x%" PRIx64 ", as recorded, %s", event->stack[0],
+                  doubt);
+    else if (!call)
         rhi__text(text, RHI_PLACE_SIZE, "at %s", where);
     else if (call->file)
         rhi__text(text, RHI_PLACE_SIZE, "in %s() at %s:%d", name, base_name(call->file),

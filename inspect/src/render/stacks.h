@@ -10,6 +10,7 @@ struct rhi_call;
 typedef struct rhi_stack_row {
     uint64_t address;
     const struct rhi_call *call; /* NULL: nothing is known of it */
+    const char *doubt; /* why no call was made there, whatever was recorded; NULL: one may be */
 } rhi_stack_row;
 typedef struct rhi_stack_rows {
     rhi_stack_row *rows; /* freed by the caller; NULL: memory was short, and the reader knows */
@@ -28,8 +29,8 @@ void rhi__stack_print(rhi_session *session, const rhi_reader *reader, const rhi_
                       const char *indent);
 
 enum { RHI_PLACE_SIZE = 512 };
-/* The innermost of these calls: "in drop() at stale.c:34", "in drop()+0x1c", "at app+0x11f0"; ""
- * if none was recorded. */
+/* The innermost of these calls: "in drop() at stale.c:34", "in drop()+0x1c", "at app+0x11f0", "at
+ * 0x1234, as recorded, which is not behind a call"; "" if none was recorded. */
 void rhi__place_text(rhi_session *session, const rhi_reader *reader, const rhi_event *event,
                      char text[RHI_PLACE_SIZE]);
 enum { RHI_DEATH_SIZE = RHI_SITE_SIZE + RHI_PLACE_SIZE + 64 };

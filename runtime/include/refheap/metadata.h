@@ -419,6 +419,63 @@ enum rh_event {
     X(event_begin, "event.begin") /* RH_EVENT_BEGIN */                                             \
     X(event_end, "event.end")     /* RH_EVENT_END */
 
+/* Likewise: a program that has shut itself in may be killed for asking the system. Where a heap's
+ * 32 bits at heap.trace_quietly are not 0, which a debugger writes as it traces (all threads
+ * stopped, heap.trace 0), what traces there asks for nothing: the ring lies in the heap's control
+ * block, is shorter, and there are no stacks unless there were before. */
+#define RH_METADATA_QUIET_CONSTANTS(X) X(heap_trace_quietly, "heap.trace_quietly") /* 32 */
+
+/* Likewise, all of them or none: what the runtime writes once, and nobody changes, has a check over
+ * it. Where that is another one, something has written there since: no part of it is to be
+ * believed.
+ *
+ * The bits of slot.what from slot.check on are those of rh_metadata_slot_check, in each slot of a
+ * ring that is not all 0, marks included. At site.check is rh_metadata_text_check of the site's
+ * texts, the file's first, begun with rh_metadata_site_check. heap.stack_checks is the address of
+ * a table of 64 bits an entry: entry n is rh_metadata_word_check of the words of stack n, begun
+ * with n. */
+#define RH_METADATA_CHECK_CONSTANTS(X)                                                             \
+    X(slot_check, "slot.check")               /* RH_METADATA_SLOT_CHECK */                         \
+    X(site_check, "site.check")               /* 64 */                                             \
+    X(heap_stack_checks, "heap.stack_checks") /* 64, address, 0: none */
+
+/* Goes on from `check` with one word. Whatever single word is another, so is the result. */
+static inline uint64_t rh_metadata_word_check(uint64_t check, uint64_t word)
+{
+    check = (check ^ word) * 0x9e3779b97f4a7c15u + 1;
+    return check ^ check >> 29;
+}
+
+#define RH_METADATA_SLOT_CHECK 51 /* bits 51..63 */
+#define RH_METADATA_SLOT_CHECK_MASK (~(uint64_t)0 << RH_METADATA_SLOT_CHECK)
+
+/* Of a slot of a ring whose word at slot.what has no check yet: cheap enough for each death, and
+ * wrong once in 8192 times. */
+static inline uint64_t rh_metadata_slot_check(uint64_t what, uint64_t origin, uint64_t where)
+{
+    return (what ^ origin ^ where) * 0x9e3779b97f4a7c15u >> RH_METADATA_SLOT_CHECK
+                                                                << RH_METADATA_SLOT_CHECK;
+}
+
+#define RH_METADATA_TEXT_CHECKED 1000u
+
+/* Goes on with a text, which may be NULL: with RH_METADATA_TEXT_CHECKED bytes of it at most. */
+static inline uint64_t rh_metadata_text_check(uint64_t check, const char *text)
+{
+    unsigned length = 0;
+    for (; text && length < RH_METADATA_TEXT_CHECKED && text[length]; length++)
+        check = rh_metadata_word_check(check, (unsigned char)text[length]);
+    return rh_metadata_word_check(check, text ? 256 + length : 255);
+}
+
+/* Of entry `number` of the table of sites without its texts: where these lie, and the line. */
+static inline uint64_t rh_metadata_site_check(uint64_t number, uint64_t file, uint64_t function,
+                                              uint64_t line)
+{
+    uint64_t check = rh_metadata_word_check(number, file);
+    return rh_metadata_word_check(rh_metadata_word_check(check, function), line);
+}
+
 /* Goes on from `check`, at first 0, with one row. Whatever single word is another, so is the
  * result. */
 static inline uint64_t rh_metadata_check(uint64_t check, const struct rh_metadata_constant *row)

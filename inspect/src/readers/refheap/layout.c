@@ -16,6 +16,7 @@ static const char *const constant_names[] = {
         RH_METADATA_SITE_CONSTANTS(ROW) RH_METADATA_EVENT_CONSTANTS(ROW)
             RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)
                 RH_METADATA_TRACE_CONSTANTS(ROW) RH_METADATA_RANGE_CONSTANTS(ROW)
+                    RH_METADATA_CHECK_CONSTANTS(ROW) RH_METADATA_QUIET_CONSTANTS(ROW)
 #undef ROW
 };
 
@@ -52,6 +53,7 @@ static bool is_optional(unsigned id)
                                            "type.source",
                                            "source.",
                                            "heap.trac",
+                                           "heap.stack_checks",
                                            "object.serial_shift",
                                            "site."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
@@ -86,6 +88,9 @@ static void take_whole_groups(space *s)
     for (size_t i = 0; i < sizeof of_traces / sizeof *of_traces; i++)
         if (s->constant[of_traces[i]] == ABSENT || C(s, heap_ring) == ABSENT)
             C(s, object_traced) = C(s, heap_trace) = ABSENT;
+    if (C(s, slot_check) != RH_METADATA_SLOT_CHECK || C(s, site_check) == ABSENT ||
+        C(s, heap_stack_checks) == ABSENT)
+        C(s, slot_check) = C(s, site_check) = C(s, heap_stack_checks) = ABSENT;
     if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
         C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
         s->constant[RH_MC_heap_weak] = ABSENT;
@@ -188,6 +193,7 @@ static const struct {
     IN(RH_MC_site_size, site_file, 8),
     IN(RH_MC_site_size, site_function, 8),
     IN(RH_MC_site_size, site_line, 4),
+    IN(RH_MC_site_size, site_check, 8),
     IN(RH_MC_alloc_size, alloc_base, 8),
     IN(RH_MC_alloc_size, alloc_slot_size, 4),
     IN(RH_MC_alloc_size, alloc_available, 8),
@@ -217,6 +223,8 @@ static const struct {
     IN(RH_MC_COUNT, heap_keeps_all, 4),
     IN(RH_MC_COUNT, heap_poisons, 4),
     IN(RH_MC_COUNT, heap_poisoning, 8),
+    IN(RH_MC_COUNT, heap_stack_checks, 8),
+    IN(RH_MC_COUNT, heap_trace_quietly, 4),
     IN(RH_MC_COUNT, heap_trace, 8),
     IN(RH_MC_COUNT, heap_trace_next, 8),
     IN(RH_MC_COUNT, heap_trace_lost, 8),

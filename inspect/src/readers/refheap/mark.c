@@ -239,6 +239,21 @@ rhi_error *rhi__refheap_mark_type(rhi_reader *reader, uint32_t type, bool on, rh
     return NULL;
 }
 
+rhi_error *rhi__refheap_quiet(rhi_reader *reader, uint32_t index, rhi_patches *patches)
+{
+    const rhi_heap_info *heap = &reader->heaps.items[index];
+    const space *s = space_of(heap);
+    uint64_t offset = C(s, heap_trace_quietly);
+    patches->count = 0;
+    RHI_TRY(check_runtime(reader, s));
+    if (offset == ABSENT || rhi__refheap_member(reader, s, heap->address, RH_MC_heap_trace, 8))
+        return NULL;
+    patches->items[0] = (struct rhi_patch){.address = heap->address + offset, .size = 4};
+    store(patches->items[0].bytes, 1, 4);
+    patches->count = 1;
+    return NULL;
+}
+
 uint64_t rhi__refheap_hook(rhi_reader *reader, uint32_t heap)
 {
     uint64_t hook = space_of(&reader->heaps.items[heap])->descriptor.trace_hook;

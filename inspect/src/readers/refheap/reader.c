@@ -663,6 +663,7 @@ const rhi_format rhi__format_refheap = {.name = "refheap",
                                         .mark = rhi__refheap_mark,
                                         .mark_type = rhi__refheap_mark_type,
                                         .type_is_marked = rhi__refheap_type_is_marked,
+                                        .quiet = rhi__refheap_quiet,
                                         .hook = rhi__refheap_hook,
                                         .check = rhi__refheap_check,
                                         .words = rhi__refheap_words};

@@ -17,8 +17,9 @@ enum rhi_more_constants {
         RH_METADATA_SITE_CONSTANTS(RHI_ID) RH_METADATA_EVENT_CONSTANTS(RHI_ID)
             RH_METADATA_RING_CONSTANTS(RHI_ID) RH_METADATA_POISON_CONSTANTS(RHI_ID)
                 RH_METADATA_TRACE_CONSTANTS(RHI_ID) RH_METADATA_RANGE_CONSTANTS(RHI_ID)
+                    RH_METADATA_CHECK_CONSTANTS(RHI_ID) RH_METADATA_QUIET_CONSTANTS(RHI_ID)
 #undef RHI_ID
-                    CONSTANTS
+                        CONSTANTS
 };
 #define ABSENT UINT64_MAX
 enum { RHI_OFFSET_MAX = 1 << 20, RHI_RING_BLOCK_MAX = 1024 };
@@ -97,6 +98,7 @@ rhi_error *rhi__refheap_mark(rhi_reader *reader, const rhi_object *object, bool 
                              rhi_patches *patches);
 rhi_error *rhi__refheap_mark_type(rhi_reader *reader, uint32_t type, bool on, rhi_patches *patches);
 bool rhi__refheap_type_is_marked(rhi_reader *reader, uint32_t type);
+rhi_error *rhi__refheap_quiet(rhi_reader *reader, uint32_t heap, rhi_patches *patches);
 uint64_t rhi__refheap_hook(rhi_reader *reader, uint32_t heap);
 void rhi__refheap_sites_free(space *s);
 void rhi__refheap_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,

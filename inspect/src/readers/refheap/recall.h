@@ -31,5 +31,8 @@ void rhi__history_unread(rhi_reader *reader, const rhi_heap_info *heap);
 /* Reads stack number `number` of the heap. */
 void rhi__history_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
                         rhi_event *event);
+/* The same of a stack that has a check, as those of rings have: a damaged one is not told. */
+void rhi__history_checked_stack(rhi_reader *reader, const rhi_heap_info *heap, uint64_t number,
+                                rhi_event *event);
 
 #endif

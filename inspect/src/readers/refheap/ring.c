@@ -2,7 +2,7 @@
  *
  * Invariant: an event is answered only from a block that begins with a mark, behind which all of it
  * was written before the target stopped. What its mark and the next one say bounds number, time and
- * thread. */
+ * thread. A slot that is another than its check says is damaged, and nothing of it is told. */
 #include "readers/refheap/ring.h"
 #include "readers/refheap/merge.h"
 
@@ -15,6 +15,7 @@ enum { GROUP_BYTES = 1 << 16 }; /* read in one piece */
 #define ADDRESS_BITS 0x0000FFFFFFFFFFF0ull
 #define DEATH_SHIFT 48
 #define HAS_STACK (1ull << 50)
+enum { NO_MARK = UINT16_MAX };
 
 typedef struct ring {
     rhi_reader *reader;
@@ -36,6 +37,14 @@ typedef struct ring {
 static unsigned kind_of(const ring *r, const uint8_t *slot)
 {
     return WORD(r, slot, what) & 15;
+}
+
+/* Is it what the runtime wrote there, as far as that can be seen? */
+static bool is_sound(const ring *r, const uint8_t *slot)
+{
+    uint64_t what = WORD(r, slot, what), bits = what & RH_METADATA_SLOT_CHECK_MASK;
+    return C(r->s, slot_check) == ABSENT ||
+           bits == rh_metadata_slot_check(what ^ bits, WORD(r, slot, origin), WORD(r, slot, where));
 }
 
 /* ---- where it is ---------------------------------------------------------------------------- */
@@ -130,13 +139,14 @@ static void read_place(const ring *r, const uint8_t *slot, rhi_event *event)
         return;
     }
     if (WORD(r, slot, what) & HAS_STACK) {
-        rhi__history_stack(r->reader, r->heap, place, event);
+        rhi__history_checked_stack(r->reader, r->heap, place, event);
     } else if (place) {
         event->stack[0] = place;
         event->depth = 1;
     }
 }
 
+/* pre: the slot and its mark are sound. */
 static void match_slot(ring *r, const uint8_t *block, uint64_t index)
 {
     const uint8_t *slot = block + index * r->slot_size,
@@ -170,6 +180,18 @@ static void match_slot(ring *r, const uint8_t *block, uint64_t index)
         *event = (rhi_event){0};
 }
 
+/* Behind a mark that is damaged nothing is known of number, time and thread. */
+static void find_marks(ring *r, const uint8_t *block, uint64_t used)
+{
+    uint16_t mark = NO_MARK;
+    for (uint64_t i = 0; i < used; i++) {
+        const uint8_t *slot = block + i * r->slot_size;
+        if (kind_of(r, slot) == RH_EVENT_MARK)
+            mark = is_sound(r, slot) ? (uint16_t)i : NO_MARK;
+        r->marks[i] = mark;
+    }
+}
+
 /* Newest first; `used` slots of it are whole. False: so much for older blocks. */
 static bool search_block(ring *r, const uint8_t *block, uint64_t used)
 {
@@ -177,17 +199,15 @@ static bool search_block(ring *r, const uint8_t *block, uint64_t used)
         return false; /* never written, nor is an older one */
     if (kind_of(r, block) != RH_EVENT_MARK)
         return damaged(r);
-    uint16_t mark = 0;
-    for (uint64_t i = 0; i < used; i++) {
-        if (kind_of(r, block + i * r->slot_size) == RH_EVENT_MARK)
-            mark = (uint16_t)i;
-        r->marks[i] = mark;
-    }
+    find_marks(r, block, used);
     for (uint64_t i = used; i-- > 0;) {
         const uint8_t *slot = block + i * r->slot_size;
+        bool is_right = is_sound(r, slot);
+        if (!is_right)
+            damaged(r);
         if (kind_of(r, slot) == RH_EVENT_MARK)
-            r->later = WORD(r, slot, origin) + C(r->s, ring_clock_ns);
-        else
+            r->later = is_right ? WORD(r, slot, origin) + C(r->s, ring_clock_ns) : 0;
+        else if (is_right && r->marks[i] != NO_MARK)
             match_slot(r, block, i);
     }
     return true;
@@ -295,7 +315,7 @@ bool rhi__history_ring_begin(rhi_reader *reader, const rhi_heap_info *heap, bool
             rhi__memory_read(reader->memory, r.slots + block * r.block_slots * r.slot_size, slot,
                              r.slot_size) != r.slot_size)
             continue;
-        found = kind_of(&r, slot) == RH_EVENT_MARK;
+        found = kind_of(&r, slot) == RH_EVENT_MARK && is_sound(&r, slot);
         *number = WORD(&r, slot, where);
     }
     return found;

@@ -2,7 +2,7 @@
  *
  * Invariant: a site is an entry of the runtime's table that can be read in full; what its texts are
  * is read when the first object of the site asks for it, and kept. Entries never change in the
- * target. */
+ * target: one that is another than its check says is damaged, and nothing of it is told. */
 #include "readers/refheap/reader.h"
 
 #include <stdlib.h>
@@ -14,16 +14,21 @@ typedef struct known_site {
     char *file, *function; /* NULL: unknown */
     const char *name;      /* the last part of `file` */
     uint32_t line;
-    bool is_read;
+    bool is_read, is_damaged;
 } known_site;
 
-/* The text at `address`, in memory of ours; NULL: none. */
-static char *copy_text(rhi_memory *memory, space *s, uint64_t address)
+/* The text at `address`, in memory of ours; NULL: none. *check goes on with it. */
+static char *copy_text(rhi_memory *memory, space *s, uint64_t address, uint64_t *check)
 {
     char text[TEXT_BYTES];
-    if (address == 0 || s->site_bytes > TEXTS_BYTES_MAX ||
-        !rhi__memory_text(memory, address, text, sizeof text) || !text[0])
+    uint64_t got = address ? rhi__memory_read(memory, address, text, sizeof text - 1) : 0;
+    text[got] = '\0';
+    *check = rh_metadata_text_check(*check, address ? text : NULL);
+    if (!got || s->site_bytes > TEXTS_BYTES_MAX || text[0] == '\0')
         return NULL;
+    uint64_t length = strlen(text); /* without an end it was cut, perhaps inside a character */
+    text[rhi__clean(text, length < sizeof text - 1 ? length
+                                                   : rhi__whole_characters(text, length))] = '\0';
     char *copy = strdup(text);
     s->site_bytes += copy ? strlen(copy) + 1 : 0;
     memory->is_short |= !copy; /* said in the answer; the next one reads all again */
@@ -38,9 +43,13 @@ static void read_site(rhi_memory *memory, space *s, uint32_t number, known_site 
     if (!rhi__range_ok(s->descriptor.sites, (number + 1) * size) ||
         rhi__memory_read(memory, at, row, size) != size)
         return;
+    uint64_t file = rhi__load64(row + C(s, site_file)),
+             function = rhi__load64(row + C(s, site_function));
     known->line = rhi__load32(row + C(s, site_line));
-    known->file = copy_text(memory, s, rhi__load64(row + C(s, site_file)));
-    known->function = copy_text(memory, s, rhi__load64(row + C(s, site_function)));
+    uint64_t check = rh_metadata_site_check(number, file, function, known->line);
+    known->file = copy_text(memory, s, file, &check);
+    known->function = copy_text(memory, s, function, &check);
+    known->is_damaged = C(s, site_check) != ABSENT && check != rhi__load64(row + C(s, site_check));
     const char *slash = known->file ? strrchr(known->file, '/') : NULL;
     known->name = slash && slash[1] ? slash + 1 : known->file;
 }
@@ -76,6 +85,13 @@ bool rhi__refheap_site(rhi_reader *reader, const rhi_object *object, rhi_site *s
     known_site *known = &s->sites[number];
     if (!known->is_read)
         read_site(reader->memory, s, number, known);
+    if (known->is_damaged) {
+        rhi__question_problem(
+            reader,
+            "site %u of the heap's runtime is damaged: where its objects were born is not known",
+            number);
+        return false;
+    }
     *site = (rhi_site){.number = heap->space * SITES_MAX + number,
                        .line = known->line,
                        .file = known->file,
