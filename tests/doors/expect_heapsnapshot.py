@@ -8,7 +8,7 @@ import collections
 import os
 
 from expect import same
-from heapsnapshot import Snapshot
+from heapsnapshot import Snapshot, id_of
 from launch import Question, require
 from twin import type_of
 
@@ -17,11 +17,11 @@ GROUP_OF = {"root": "(registered roots)", "global": "(global variables)", "local
 
 
 def keys_of(truth, file):
-    """{node: id of the object}: by the serial; #1 has another, which the root has."""
+    """{node: id of the object}: by the serial, or its address where that is too large; #1 has another, which the root has."""
     by_id = {}
     for key in truth.objects:
         serial = int(key.split("#")[1])
-        by_id.setdefault(serial % 2**31, []).append(key)
+        by_id.setdefault(serial if serial < 2**31 else id_of(int(truth.address_of(key), 16)), []).append(key)
     require(max(map(len, by_id.values())) == 1, "objects of one id: %s", [each for each in by_id.values() if len(each) > 1])
     keys, strange = {}, []
     for number in range(file.first, len(file.nodes)):
@@ -30,7 +30,7 @@ def keys_of(truth, file):
             keys[number], = known
         else:
             strange.append(number)
-    require(len(strange) == len(by_id) and set(by_id) <= {0, 1}, "ids of no object: %s; objects without: %s", strange, by_id)
+    require(len(strange) == len(by_id) and set(by_id) <= {1}, "ids of no object: %s; objects without: %s", strange, by_id)
     keys.update(zip(strange, (key for key, in by_id.values()), strict=True))
     return keys
 

@@ -8,22 +8,11 @@ import os
 import tempfile
 
 from expect import same
-from heapsnapshot import Snapshot
+from heapsnapshot import Snapshot, id_of
 from launch import require
 
 PATH = os.path.join(tempfile.gettempdir(), "refheap-python-%d.heapsnapshot" % os.getpid())
 STRENGTHS = {"weak": "weak", "internal": "conservative", "property": "strong", "element": "strong"}
-
-
-def id_of(address):
-    """As v8_ids.h says."""
-    if address % 16:  # lies in a struct of C
-        mixed, mask = address, 2**64 - 1
-        mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & mask
-        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & mask
-        return (7 << 29) + (mixed ^ mixed >> 31) % 2**28
-    is_high = address >> 45 == 3 or address >> 46 == 3
-    return 2**31 + (2**29 + address // 16 % 2**30 if is_high else address // 16 % 2**29)
 
 
 class PythonSnapshots:

@@ -42,14 +42,20 @@ static bool is_high(uint64_t address)
     return address >> 45 == 3 || address >> 46 == 3;
 }
 
+static bool has_serial(const rhi_object *object)
+{
+    return object->serial && object->serial < serials.count;
+}
+
 /* 0: none. */
 static uint32_t wanted_id(const rhi_object *object, uint32_t copy)
 {
-    uint32_t id = in_window(serials, object->serial + (uint64_t)copy * copy_step);
     if (object->serial == RHI_V8_ROOT_ID && copy == 0)
         return first_serial;
-    if (object->serial)
+    if (has_serial(object)) {
+        uint32_t id = in_window(serials, object->serial + (uint64_t)copy * copy_step);
         return id > RHI_V8_ROOT_ID ? id : 0;
+    }
     return object->address % ADDRESS_UNIT
                ? 0
                : in_window(is_high(object->address) ? high : low, object->address / ADDRESS_UNIT);
@@ -57,7 +63,7 @@ static uint32_t wanted_id(const rhi_object *object, uint32_t copy)
 
 static uint32_t scattered_id(const rhi_object *object, uint32_t copy, uint32_t try)
 {
-    uint64_t bits = (object->serial ? object->serial : object->address) ^ (uint64_t)copy << 32 ^
+    uint64_t bits = (has_serial(object) ? object->serial : object->address) ^ (uint64_t)copy << 32 ^
                     (uint64_t)try << 48;
     bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9;
     bits = (bits ^ bits >> 27) * 0x94d049bb133111eb;
