@@ -19,6 +19,7 @@ from launch import Question, Subject, Target, TIMEOUT_SECONDS, door_of, report, 
 PLACES = {
     "sealed": ("unknown", None), "no_access": ("unknown", None), "private_memfd": ("unknown", None),
     "shared_anonymous": ("unknown", None), "shared_memfd": ("unknown", None), "shared_shm": ("unknown", None),
+    "file_sealed": ("unknown", None), "file_gone": ("unknown", None), "file_text": None,
     "dontdump": ("unknown", None), "xmm": ("register", "xmm7[1]"),
     "gs_base": ("register", "gs_base"), "mm3": ("register", "mm3"), "epoll": ("kernel", "epoll fd 3, watching fd 4"),
     "epoll_waits": ("kernel", "epoll fd 3, watching fd 4"), "timer": ("kernel", "sigev_value of timer 0"), "nowhere": None,
@@ -72,7 +73,9 @@ def expected_in(place, where):
         return "lost"
     if where != "live" and PLACES[place][0] == "kernel":
         return "lost"  # no core has that: the manual says so
-    if (where != "live" and place == "dontdump") or (where == "core 0x1" and place.startswith("shared")):
+    if where == "gcore" and place == "file_gone":
+        return "held"  # GDB writes what has no file any more
+    if (where != "live" and place in ("dontdump", "file_sealed", "file_gone")) or (where == "core 0x1" and place.startswith("shared")):
         return "undecided"
     return "held"
 
