@@ -1,8 +1,8 @@
 /* v8_ids.h - ids of objects in a V8 snapshot, 32 bits each, which none has twice.
  *
- * DevTools compares two snapshots by them: the same object has the same id in both. Of larger ids it
- * and memlab keep 32 bits. So an id is the object's serial, in a process with several copies of the
- * runtime moved by the copy's number. Where there is none, or it is 2^31 or more, the id is the
+ * DevTools compares two snapshots by them: the same object has the same id in both. Of larger ids
+ * it and memlab keep 32 bits. So an id is the object's serial, in a process with several copies of
+ * the runtime moved by the copy's number. Where there is none, or it is 2^31 or more, the id is the
  * address in units of 16 bytes, modulo 8 GiB in the lower part of a process's memory, where the
  * program and its heap lie, and modulo 16 GiB in the upper one. What is no object has its ids from
  * the upper end, which no object wants.
