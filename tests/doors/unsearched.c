@@ -128,8 +128,6 @@ static void put_in_file(void)
     else
         store(memory);
     mprotect(memory, BYTES, PROT_READ);
-    if (strcmp(kind, "file_gone") == 0)
-        unlink("unsearched.data");
 }
 
 static void put(void)

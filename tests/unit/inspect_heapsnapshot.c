@@ -250,7 +250,7 @@ START_TEST(an_object_has_the_same_id_whatever_else_is_there)
                                            {2, 0x2000, 1}, /* of another copy of the runtime */
                                            {1, 0x2000, 1},
                                            {1u << 31, 0x3000, 0},
-                                           {UINT32_MAX, 0x3000, 0},
+                                           {UINT32_MAX, 0x3010, 0},
                                            {UINT32_MAX - 3, 0x4000, 0},
                                            {(5ull << 32) + 12, 0x5000, 0},
                                            {0, 16, 0},
