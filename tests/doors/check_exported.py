@@ -48,7 +48,7 @@ def check_refused(door, target, folder, known):
     for path in prepare(folder).values():
         os.rename(path, path.replace(".svg", "") + ".sqlite")
     at = {name: os.path.join(folder, name + ".sqlite") for name in ("old", "link", "gone", "fifo", "folder", "device")}
-    lines = [(os.path.join(folder, "heap.nonsense"), ["heap.nonsense", *known]), (os.path.join(folder, ".sqlite"), known),
+    lines = [(os.path.join(folder, "heap.nonsense"), ["heap.nonsense", *known]), (os.path.join(folder, ".sqlite"), ["is an ending alone", "heap.sqlite"]),
              (os.path.join(folder, "none", "heap.sqlite"), ["none/heap.sqlite", "No such file"]), ("", ["usage: gcexport"]),
              (at["old"] + " " + at["gone"], ["one file", "usage: gcexport"]), (at["old"], [at["old"], "exists", "--force"])]
     for name, path in at.items():

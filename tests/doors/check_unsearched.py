@@ -19,6 +19,7 @@ from launch import Question, Shell, Subject, Target, TIMEOUT_SECONDS, door_of, r
 PLACES = {
     "sealed": ("unknown", None), "no_access": ("unknown", None), "private_memfd": ("unknown", None),
     "shared_anonymous": ("unknown", None), "shared_memfd": ("unknown", None), "shared_shm": ("unknown", None),
+    "file_sealed": ("unknown", None), "file_text": None,
     "dontdump": ("unknown", None), "xmm": ("register", "xmm7[1]"),
     "gs_base": ("register", "gs_base"), "mm3": ("register", "mm3"), "epoll": ("kernel", "epoll fd 3, watching fd 4"),
     "epoll_waits": ("kernel", "epoll fd 3, watching fd 4"), "timer": ("kernel", "sigev_value of timer 0"), "nowhere": None,
@@ -74,7 +75,7 @@ def expected_in(place, where):
         return "lost"
     if where != "live" and PLACES[place][0] == "kernel":
         return "lost"  # no core has that: the manual says so
-    if (where != "live" and place == "dontdump") or (where == "core 0x1" and place.startswith("shared")):
+    if (where != "live" and place in ("dontdump", "file_sealed")) or (where == "core 0x1" and place.startswith("shared")):
         return "undecided"
     return "held"
 
@@ -119,6 +120,9 @@ def check_place(door, program, place, folder):
             check(door, core, subject.truth, place, expected_in(place, where), "core %#x" % dump_filter)
             if on_every_core:
                 check(door, core._replace(exe=None), subject.truth, place, expected_in(place, where), "core %#x alone" % dump_filter)
+            if place.startswith("file_"):
+                os.unlink(os.path.join(run, "unsearched.data"))
+                check(door, core, subject.truth, place, "undecided", "core %#x without the file" % dump_filter)
     print("%-6s %s" % (door.name, place))
 
 

@@ -8,7 +8,7 @@ import collections
 import os
 
 from expect import same
-from heapsnapshot import Snapshot
+from heapsnapshot import Snapshot, id_of
 from launch import Question, require
 from twin import type_of
 
@@ -21,7 +21,7 @@ def keys_of(truth, file):
     by_id = {}
     for key in truth.objects:
         serial = int(key.split("#")[1])
-        by_id.setdefault(serial if serial < 2**32 else int(truth.address_of(key), 16) // 8 % 2**32, []).append(key)
+        by_id.setdefault(serial if serial < 2**31 else id_of(int(truth.address_of(key), 16)), []).append(key)
     require(max(map(len, by_id.values())) == 1, "objects of one id: %s", [each for each in by_id.values() if len(each) > 1])
     keys, strange = {}, []
     for number in range(file.first, len(file.nodes)):

@@ -8,7 +8,7 @@ import os
 import tempfile
 
 from expect import same
-from heapsnapshot import Snapshot
+from heapsnapshot import Snapshot, id_of
 from launch import require
 
 PATH = os.path.join(tempfile.gettempdir(), "refheap-python-%d.heapsnapshot" % os.getpid())
@@ -34,7 +34,7 @@ class PythonSnapshots:
         file = Snapshot(PATH)
         os.unlink(PATH)
         same("objects", (document["objects"], len(file.nodes) - file.first), (len(self.engine), len(self.engine)))
-        by_id = {address // 8 % 2**32: address for address in self.engine}
+        by_id = {id_of(address): address for address in self.engine}
         same("addresses that have an id of their own", len(by_id), len(self.engine))
         addresses = {number: by_id.get(file.nodes[number].id) for number in range(file.first, len(file.nodes))}
         require(None not in addresses.values(), "ids of no object")

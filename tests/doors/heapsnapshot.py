@@ -14,6 +14,17 @@ Edge = collections.namedtuple("Edge", "type name to")  # name: a number where th
 NUMBERED = ("element", "hidden")
 
 
+def id_of(address):
+    """Of an object that is known by its address, as v8_ids.h says."""
+    if address % 16:  # lies in a struct of C
+        mixed, mask = address, 2**64 - 1
+        mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & mask
+        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & mask
+        return (7 << 29) + (mixed ^ mixed >> 31) % 2**28
+    is_high = address >> 45 == 3 or address >> 46 == 3
+    return 2**31 + (2**29 + address // 16 % 2**30 if is_high else address // 16 % 2**29)
+
+
 class Snapshot:
     """nodes[0] is the root; groups: {name: number} of what hangs on it; `first`: the first object."""
 

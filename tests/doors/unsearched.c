@@ -59,6 +59,15 @@ static int file_in_shm(void)
     return file;
 }
 
+/* Of a file system on a disk, or what is one to the kernel. */
+static int file_on_disk(void)
+{
+    int file = open("unsearched.data", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (file < 0 || ftruncate(file, BYTES) != 0)
+        abort();
+    return file;
+}
+
 static __attribute__((noinline)) void store(char *memory)
 {
     place = memory;
@@ -110,6 +119,17 @@ static void write_over(void)
     place = (char *)words;
 }
 
+/* All are shared, and read-only by now. */
+static void put_in_file(void)
+{
+    char *memory = map(PROT_READ | PROT_WRITE, MAP_SHARED, file_on_disk());
+    if (strcmp(kind, "file_text") == 0)
+        memset(memory, 'x', BYTES);
+    else
+        store(memory);
+    mprotect(memory, BYTES, PROT_READ);
+}
+
 static void put(void)
 {
     bool is_shared = strncmp(kind, "shared", 6) == 0;
@@ -121,6 +141,8 @@ static void put(void)
         store(map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1));
     else if (strcmp(kind, "shared_shm") == 0)
         store(map(PROT_READ | PROT_WRITE, MAP_SHARED, file_in_shm()));
+    else if (strncmp(kind, "file_", 5) == 0)
+        put_in_file();
     else if (strstr(kind, "memfd"))
         store(map(PROT_READ | PROT_WRITE, is_shared ? MAP_SHARED : MAP_PRIVATE,
                   file_of_memory("unsearched")));

@@ -1,44 +1,31 @@
 /* inspect_export.c - `gcexport`: a file is there when all of it is, and says what it lacks.
  *
- * Invariant: each check writes into a folder of its own, which it leaves empty. */
+ * Invariant: each check writes into a folder of its own, which it leaves empty; what a failing one
+ * leaves is removed with the folder around it. */
 #include "fake_python.h"
 #include "inspect_test.h"
+#include "own_folder.h"
 #include "unpacked.h"
 
 #include <dirent.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
-typedef struct place {
-    char folder[64], path[96];
-} place;
+typedef struct scene {
+    world w;
+    char folder[32], path[64];
+} scene;
 
-static place new_place(const char *ending)
+static scene in_folder(world w, const char *ending)
 {
-    place p = {.folder = "/tmp/refheap-export-XXXXXX"};
-    ck_assert_ptr_nonnull(mkdtemp(p.folder));
-    snprintf(p.path, sizeof p.path, "%s/heap%s", p.folder, ending);
-    return p;
+    scene s = {.w = w, .folder = "export-XXXXXX"};
+    ck_assert_ptr_nonnull(mkdtemp(s.folder));
+    snprintf(s.path, sizeof s.path, "%s/heap%s", s.folder, ending);
+    return s;
 }
 
-static unsigned files_in(const place *p)
-{
-    unsigned count = 0;
-    DIR *folder = opendir(p->folder);
-    ck_assert_ptr_nonnull(folder);
-    for (const struct dirent *each; (each = readdir(folder));)
-        count += each->d_name[0] != '.' || strlen(each->d_name) > 2;
-    closedir(folder);
-    return count;
-}
-
-static void leave(const place *p)
-{
-    unlink(p->path);
-    ck_assert_int_eq(rmdir(p->folder), 0);
-}
-
-static world small(int layout)
+/* A cycle that a stack holds, an object that nothing does, and a folder for a file. */
+static scene begin(int layout, const char *ending)
 {
     world w = world_new(layout);
     uint64_t a = new_node(&w, 1), b = new_node(&w, 2);
@@ -48,16 +35,45 @@ static world small(int layout)
     fake_thread(w.t, 321, 0x7ffe00001000);
     fake_put(w.t, 0x7ffe00001800, b, 8);
     new_node(&w, 1); /* lost, if all is there to be searched */
-    return w;
+    return in_folder(w, ending);
+}
+
+static unsigned files_in(const scene *s)
+{
+    unsigned count = 0;
+    DIR *folder = opendir(s->folder);
+    ck_assert_ptr_nonnull(folder);
+    for (const struct dirent *each; (each = readdir(folder));)
+        count += each->d_name[0] != '.' || strlen(each->d_name) > 2;
+    closedir(folder);
+    return count;
+}
+
+static void end(scene *s)
+{
+    unlink(s->path);
+    ck_assert_int_eq(rmdir(s->folder), 0);
+    if (s->w.heap)
+        world_free(&s->w);
+    else
+        fake_target_free(s->w.t);
+}
+
+/* Exports it anew, and must be answered. */
+static void write_file(scene *s)
+{
+    unlink(s->path);
+    s->w.t->state++;
+    ck_assert_int_eq(fake_run(s->w.t, "gcexport", s->path), RHI_ANSWERED);
 }
 
 /* What the file says: one value, good until the next call. */
-static const char *said(const place *p, const char *sql)
+static const char *said(const scene *s, const char *sql)
 {
     static char text[2048];
     sqlite3 *database;
     sqlite3_stmt *statement;
-    ck_assert_int_eq(sqlite3_open_v2(p->path, &database, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_open_v2(s->path, &database, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_prepare_v2(database, sql, -1, &statement, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
     snprintf(text, sizeof text, "%s", (const char *)sqlite3_column_text(statement, 0));
@@ -77,87 +93,77 @@ enum { ENDINGS = sizeof endings / sizeof *endings };
 START_TEST(an_interrupt_leaves_no_file)
 {
     for (unsigned e = 0; e < ENDINGS; e++) {
-        world w = small(_i);
-        place p = new_place(endings[e]);
+        scene s = begin(_i, endings[e]);
         unsigned cancelled = 0;
         for (unsigned long k = 1;; k++) {
-            w.t->state++;
-            w.t->interrupt_at = k;
-            if (fake_run(w.t, "gcexport", p.path) == RHI_ANSWERED)
+            s.w.t->state++;
+            s.w.t->interrupt_at = k;
+            if (fake_run(s.w.t, "gcexport", s.path) == RHI_ANSWERED)
                 break;
-            ck_assert_str_eq(w.t->err.bytes, "gcexport: cancelled\n");
-            ck_assert_str_eq(w.t->out.bytes, "");
-            ck_assert_uint_eq(files_in(&p), 0);
+            ck_assert_str_eq(s.w.t->err.bytes, "gcexport: cancelled\n");
+            ck_assert_str_eq(s.w.t->out.bytes, "");
+            ck_assert_uint_eq(files_in(&s), 0);
             cancelled++;
         }
         ck_assert_uint_ge(cancelled, 3);
-        ck_assert_uint_eq(files_in(&p), 1);
-        leave(&p);
-        world_free(&w);
+        ck_assert_uint_eq(files_in(&s), 1);
+        end(&s);
     }
 }
 END_TEST
 
 START_TEST(a_file_says_what_it_lacks)
 {
-    world w = small(_i);
-    place p = new_place(".sqlite");
-    ck_assert_int_eq(fake_run(w.t, "gcexport", p.path), RHI_ANSWERED);
-    ck_assert_str_eq(said(&p, "select value from about where name = 'complete'"), "1");
-    ck_assert_str_eq(said(&p, "select value from about where name = 'caveats'"), "");
-    ck_assert_str_eq(said(&p, "select leaked from objects where id = 'node#3'"), "lost_reference");
-    ck_assert_str_eq(said(&p, "select reachable from objects where id = 'node#3'"), "0");
-    unlink(p.path);
-    fake_phase(w.heap, RH_PHASE_FREEING);
-    w.t->state++;
-    ck_assert_int_eq(fake_run(w.t, "gcexport", p.path), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "provisional");
-    ck_assert_has(said(&p, "select value from about where name = 'caveats'"), "provisional");
-    ck_assert_str_eq(said(&p, "select value from about where name = 'provisional'"), "1");
-    unlink(p.path);
-    fake_phase(w.heap, RH_PHASE_IDLE);
-    w.t->hole_start = 0x7ffe00001800; /* what holds one is not there */
-    w.t->hole_end = 0x7ffe00001808;
-    w.t->state++;
-    ck_assert_int_eq(fake_run(w.t, "gcexport", p.path), RHI_ANSWERED);
-    ck_assert_has(w.t->out.bytes, "incomplete");
-    ck_assert_str_eq(said(&p, "select value from about where name = 'complete'"), "0");
-    ck_assert_str_eq(said(&p, "select value from about where name = 'decided'"), "0");
-    ck_assert_has(said(&p, "select value from about where name = 'caveats'"), "incomplete: ");
-    ck_assert_str_eq(said(&p, "select count(*) from objects where leaked = 'lost_reference'"), "0");
+    scene s = begin(_i, ".sqlite");
+    write_file(&s);
+    ck_assert_str_eq(said(&s, "select value from about where name = 'complete'"), "1");
+    ck_assert_str_eq(said(&s, "select value from about where name = 'caveats'"), "");
+    ck_assert_str_eq(said(&s, "select leaked from objects where id = 'node#3'"), "lost_reference");
+    ck_assert_str_eq(said(&s, "select reachable from objects where id = 'node#3'"), "0");
+    fake_phase(s.w.heap, RH_PHASE_FREEING);
+    write_file(&s);
+    ck_assert_has(s.w.t->out.bytes, "provisional");
+    ck_assert_has(said(&s, "select value from about where name = 'caveats'"), "provisional");
+    ck_assert_str_eq(said(&s, "select value from about where name = 'provisional'"), "1");
+    fake_phase(s.w.heap, RH_PHASE_IDLE);
+    s.w.t->hole_start = 0x7ffe00001800; /* what holds one is not there */
+    s.w.t->hole_end = 0x7ffe00001808;
+    write_file(&s);
+    ck_assert_has(s.w.t->out.bytes, "incomplete");
+    ck_assert_str_eq(said(&s, "select value from about where name = 'complete'"), "0");
+    ck_assert_str_eq(said(&s, "select value from about where name = 'decided'"), "0");
+    ck_assert_has(said(&s, "select value from about where name = 'caveats'"), "incomplete: ");
+    ck_assert_str_eq(said(&s, "select count(*) from objects where leaked = 'lost_reference'"), "0");
     ck_assert_str_eq(
-        said(&p, "select ifnull(reachable, 'undecided') from objects where id = 'node#3'"),
+        said(&s, "select ifnull(reachable, 'undecided') from objects where id = 'node#3'"),
         "undecided");
-    leave(&p);
-    world_free(&w);
+    end(&s);
 }
 END_TEST
 
 START_TEST(one_heap_can_be_exported)
 {
-    world w = small(_i);
-    place p = new_place(".sqlite");
+    scene s = begin(_i, ".sqlite");
     char line[160];
-    fake_heap *second = fake_heap_new(w.space, 2, "second");
-    fake_new(second, w.node, 1, 0);
-    snprintf(line, sizeof line, "--heap=2 %s", p.path);
-    json_t *json = fake_json(w.t, "gcexport", line);
+    fake_heap *second = fake_heap_new(s.w.space, 2, "second");
+    fake_new(second, s.w.node, 1, 0);
+    snprintf(line, sizeof line, "--heap=2 %s", s.path);
+    json_t *json = fake_json(s.w.t, "gcexport", line);
     ck_assert_int_eq(fake_integer(json, "objects"), 1);
     ck_assert_int_eq(fake_integer(json, "references"), 0);
-    ck_assert_str_eq(said(&p, "select group_concat(id) from objects"), "node#4");
+    ck_assert_str_eq(said(&s, "select group_concat(id) from objects"), "node#4");
     json_decref(json);
     fake_heap_free(second);
-    leave(&p);
-    world_free(&w);
+    end(&s);
 }
 END_TEST
 
 /* All of the file; of a page what it unpacks. Freed by the caller. */
-static char *content(const place *p, const char *ending)
+static char *content(const scene *s, const char *ending)
 {
     char *bytes = NULL;
     size_t size = 0, unpacked_size;
-    FILE *file = fopen(p->path, "r");
+    FILE *file = fopen(s->path, "r");
     ck_assert_ptr_nonnull(file);
     ck_assert_int_gt(getdelim(&bytes, &size, EOF, file), 0);
     fclose(file);
@@ -172,82 +178,70 @@ static char *content(const place *p, const char *ending)
 }
 
 /* What the line said, and the file says, too. */
-static void must_say(world *w, const char *line, const place *p, const char *ending,
-                     const char *kind, const char *text)
+static void must_say(scene *s, const char *line, const char *ending, const char *kind,
+                     const char *text)
 {
     char whole[160], row[160];
     snprintf(whole, sizeof whole, "%s: %s", kind, text);
     snprintf(row, sizeof row, "[\"%s\",\"%s", kind, text);
-    w->t->state++;
-    ck_assert_int_eq(fake_run(w->t, "gcexport", line), RHI_ANSWERED);
+    s->w.t->state++;
+    ck_assert_int_eq(fake_run(s->w.t, "gcexport", line), RHI_ANSWERED);
     if (strcmp(ending, ".sqlite") == 0) {
         char sql[400];
-        ck_assert_has(said(p, "select value from about where name = 'caveats'"), whole);
+        ck_assert_has(said(s, "select value from about where name = 'caveats'"), whole);
         snprintf(sql, sizeof sql,
                  "select count(*) from caveats where kind = '%s' and text like '%s%%'", kind, text);
-        ck_assert_str_eq(said(p, sql), "1");
+        ck_assert_str_eq(said(s, sql), "1");
     } else {
-        char *bytes = content(p, ending);
+        char *bytes = content(s, ending);
         ck_assert_msg(strstr(bytes, strcmp(ending, ".html") == 0 ? row : whole),
                       "%s does not say %s", ending, whole);
         free(bytes);
     }
-    unlink(p->path);
+    unlink(s->path);
 }
 
 START_TEST(what_an_answer_rests_on_reaches_each_kind_of_file)
 {
     enum { FREE_THREADED = 16 };
     for (unsigned e = 0; e < ENDINGS; e++) {
-        world w = small(_i);
-        place p = new_place(endings[e]);
+        scene s = begin(_i, endings[e]);
         char line[160];
-        fake_python python = fake_python_new(w.t, 0x7f0000000000, 13, 7);
-        fake_put(w.t, python.runtime + FREE_THREADED, 1, 8);
-        must_say(&w, p.path, &p, endings[e], "note",
-                 "free"); /* no "-", which SVG spells another way */
-        fake_phase(w.heap, RH_PHASE_FREEING);
-        must_say(&w, p.path, &p, endings[e], "provisional", "heap 1 is freeing");
-        fake_phase(w.heap, RH_PHASE_IDLE);
-        w.t->hole_start = 0x7ffe00001800;
-        w.t->hole_end = 0x7ffe00001808;
-        must_say(&w, p.path, &p, endings[e], "undecided", "not everything could be searched");
-        w.t->hole_start = w.t->hole_end = 0;
-        fake_heap *second = fake_heap_new(w.space, 2, "second");
-        snprintf(line, sizeof line, "--heap=2 %s", p.path);
-        must_say(&w, line, &p, endings[e], "left out",
+        fake_python python = fake_python_new(s.w.t, 0x7f0000000000, 13, 7);
+        fake_put(s.w.t, python.runtime + FREE_THREADED, 1, 8);
+        must_say(&s, s.path, endings[e], "note", "free"); /* no "-", which SVG spells another way */
+        fake_phase(s.w.heap, RH_PHASE_FREEING);
+        must_say(&s, s.path, endings[e], "provisional", "heap 1 is freeing");
+        fake_phase(s.w.heap, RH_PHASE_IDLE);
+        s.w.t->hole_start = 0x7ffe00001800;
+        s.w.t->hole_end = 0x7ffe00001808;
+        must_say(&s, s.path, endings[e], "undecided", "not everything could be searched");
+        s.w.t->hole_start = s.w.t->hole_end = 0;
+        fake_heap *second = fake_heap_new(s.w.space, 2, "second");
+        snprintf(line, sizeof line, "--heap=2 %s", s.path);
+        must_say(&s, line, endings[e], "left out",
                  "only heap 2 was asked for: 1 other heap is not here");
         fake_heap_free(second);
-        leave(&p);
-        world_free(&w);
+        end(&s);
     }
 }
 END_TEST
 
 #ifdef REFHEAP_PAGE
-static json_t *page_of(world *w)
-{
-    place p = new_place(".html");
-    w->t->state++;
-    ck_assert_int_eq(fake_run(w->t, "gcexport", p.path), RHI_ANSWERED);
-    char *text = content(&p, ".html");
-    json_t *json = json_loads(text, 0, NULL);
-    ck_assert_ptr_nonnull(json);
-    free(text);
-    leave(&p);
-    return json;
-}
-
 START_TEST(a_page_has_lines_of_long_paths)
 {
     enum { LENGTH = 400, SITE = 7 };
-    world w = small(_i);
+    scene s = begin(_i, ".html");
     char path[LENGTH + 1];
     memset(path, 'd', LENGTH);
     path[0] = '/';
     path[LENGTH] = '\0';
-    fake_born(w.heap, new_node(&w, 1), fake_site(w.space, path, "f", 12));
-    json_t *json = page_of(&w), *row = NULL, *each;
+    fake_born(s.w.heap, new_node(&s.w, 1), fake_site(s.w.space, path, "f", 12));
+    write_file(&s);
+    char *text = content(&s, ".html");
+    json_t *json = json_loads(text, 0, NULL), *row = NULL, *each;
+    ck_assert_ptr_nonnull(json);
+    free(text);
     size_t at;
     json_array_foreach(fake_at(json, "objects"), at, each) row =
         json_is_integer(json_array_get(each, SITE)) ? each : row;
@@ -257,7 +251,7 @@ START_TEST(a_page_has_lines_of_long_paths)
     ck_assert_int_eq(json_integer_value(json_array_get(site, 1)), 12);
     ck_assert(json_is_false(fake_at(json, "shown.events_cut")));
     json_decref(json);
-    world_free(&w);
+    end(&s);
 }
 END_TEST
 #endif
@@ -265,91 +259,97 @@ END_TEST
 START_TEST(many_reasons_are_all_said)
 {
     enum { MANY = 60 };
-    world w = small(_i);
-    place p = new_place(".sqlite");
-    w.t->hole_start = 0x7ffe00001800;
-    w.t->hole_end = 0x7ffe00001808;
+    scene s = begin(_i, ".sqlite");
+    s.w.t->hole_start = 0x7ffe00001800;
+    s.w.t->hole_end = 0x7ffe00001808;
     fake_heap *heaps[MANY];
     for (unsigned i = 0; i < MANY; i++) {
-        heaps[i] = fake_heap_new(w.space, 2 + i, "more");
+        heaps[i] = fake_heap_new(s.w.space, 2 + i, "more");
         fake_phase(heaps[i], RH_PHASE_FREEING);
     }
-    w.t->state++;
-    ck_assert_int_eq(fake_run(w.t, "gcexport", p.path), RHI_ANSWERED);
-    ck_assert_str_eq(said(&p, "select count(*) from caveats where kind = 'provisional'"), "60");
-    ck_assert_str_eq(said(&p, "select kind from caveats limit 1"), "provisional");
-    ck_assert_str_eq(said(&p, "select value like 'provisional: %undecided: %incomplete: %' from "
+    write_file(&s);
+    ck_assert_str_eq(said(&s, "select count(*) from caveats where kind = 'provisional'"), "60");
+    ck_assert_str_eq(said(&s, "select kind from caveats limit 1"), "provisional");
+    ck_assert_str_eq(said(&s, "select value like 'provisional: %undecided: %incomplete: %' from "
                               "about where name = 'caveats'"),
                      "1");
     for (unsigned i = 0; i < MANY; i++)
         fake_heap_free(heaps[i]);
-    leave(&p);
-    world_free(&w);
+    end(&s);
 }
 END_TEST
 
 START_TEST(a_replaced_file_is_not_said_to_be_there)
 {
-    world w = small(_i);
-    place p = new_place(".sqlite");
+    scene s = begin(_i, ".sqlite");
     char line[160];
-    ck_assert_int_eq(fake_run(w.t, "gcexport", p.path), RHI_ANSWERED);
-    ck_assert_has(fake_json_failure(w.t, "gcexport", p.path),
+    write_file(&s);
+    ck_assert_has(fake_json_failure(s.w.t, "gcexport", s.path),
                   "it exists already, and --force replaces it");
     for (unsigned i = 0; i < 100; i++) { /* all names that it may have until it is whole */
-        snprintf(line, sizeof line, "%s/.refheap-%ld-%u", p.folder, (long)getpid(), i);
+        snprintf(line, sizeof line, "%s/.refheap-%ld-%u", s.folder, (long)getpid(), i);
         fclose(fopen(line, "w"));
     }
-    snprintf(line, sizeof line, "--force %s", p.path);
-    const char *failure = fake_json_failure(w.t, "gcexport", line);
+    snprintf(line, sizeof line, "--force %s", s.path);
+    const char *failure = fake_json_failure(s.w.t, "gcexport", line);
     ck_assert_has_not(failure, "exists already");
     ck_assert_has(failure, "all are taken: ");
     for (unsigned i = 0; i < 100; i++) {
-        snprintf(line, sizeof line, "%s/.refheap-%ld-%u", p.folder, (long)getpid(), i);
+        snprintf(line, sizeof line, "%s/.refheap-%ld-%u", s.folder, (long)getpid(), i);
         unlink(line);
     }
-    leave(&p);
-    world_free(&w);
+    end(&s);
 }
 END_TEST
 
 START_TEST(without_graphviz_the_ending_is_the_way_out)
 {
-    world w = small(_i);
-    place p = new_place(".svg");
+    scene s = begin(_i, ".svg");
     char *before = strdup(getenv("PATH"));
     setenv("PATH", "/nonexistent", 1);
-    const char *failure = fake_json_failure(w.t, "gcexport", p.path);
+    const char *failure = fake_json_failure(s.w.t, "gcexport", s.path);
     ck_assert_has(failure, "install the package graphviz, or name the file .dot");
     ck_assert_has_not(failure, "--dot");
     setenv("PATH", before, 1);
     free(before);
-    leave(&p);
-    world_free(&w);
+    end(&s);
 }
 END_TEST
 
 START_TEST(an_ending_in_capitals_is_told_how_to_be_written)
 {
-    world w = small(_i);
-    place p = new_place(".SQLITE");
-    ck_assert_has(fake_json_failure(w.t, "gcexport", p.path),
+    scene s = begin(_i, ".SQLITE");
+    ck_assert_has(fake_json_failure(s.w.t, "gcexport", s.path),
                   "heap.SQLITE: endings are lower-case: say .sqlite");
-    ck_assert_uint_eq(files_in(&p), 0);
-    leave(&p);
-    world_free(&w);
+    ck_assert_uint_eq(files_in(&s), 0);
+    end(&s);
+}
+END_TEST
+
+START_TEST(a_name_that_is_none_is_told_what_it_lacks)
+{
+    static const char *const names[][2] = {{"''", "to what file?"},
+                                           {"", "to what file?"},
+                                           {"' '", "the ending of ' ' says no format"},
+                                           {".sqlite", "is an ending alone: name the file, as"},
+                                           {"/tmp/.dot", "is an ending alone: name the file, as"},
+                                           {".", "the ending of '.' says no format"},
+                                           {"/", "the ending of '/' says no format"}};
+    scene s = begin(_i, "");
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        ck_assert_has(fake_json_failure(s.w.t, "gcexport", names[i][0]), names[i][1]);
+    end(&s);
 }
 END_TEST
 
 START_TEST(a_heap_that_is_not_there_makes_no_file)
 {
-    fake_target *t = fake_target_new();
-    place p = new_place(".sqlite");
-    fake_map(t, 0x1000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
-    ck_assert_has(fake_json_failure(t, "gcexport", p.path), "no heap of refheap or python here");
-    ck_assert_uint_eq(files_in(&p), 0);
-    leave(&p);
-    fake_target_free(t);
+    scene s = in_folder((world){.t = fake_target_new()}, ".sqlite");
+    fake_map(s.w.t, 0x1000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
+    ck_assert_has(fake_json_failure(s.w.t, "gcexport", s.path),
+                  "no heap of refheap or python here");
+    ck_assert_uint_eq(files_in(&s), 0);
+    end(&s);
 }
 END_TEST
 
@@ -362,4 +362,5 @@ RUN_TESTS("inspect_export", OF_PAGES an_interrupt_leaves_no_file, a_file_says_wh
           one_heap_can_be_exported, what_an_answer_rests_on_reaches_each_kind_of_file,
           many_reasons_are_all_said, a_replaced_file_is_not_said_to_be_there,
           without_graphviz_the_ending_is_the_way_out,
-          an_ending_in_capitals_is_told_how_to_be_written, a_heap_that_is_not_there_makes_no_file)
+          an_ending_in_capitals_is_told_how_to_be_written,
+          a_name_that_is_none_is_told_what_it_lacks, a_heap_that_is_not_there_makes_no_file)

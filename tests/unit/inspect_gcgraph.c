@@ -436,6 +436,54 @@ START_TEST(a_large_picture_is_cut_and_says_so)
 }
 END_TEST
 
+/* The widths and heights of a picture of an object that holds many, and of one that many hold. */
+static void draw_fan(int layout, unsigned count, bool is_below, double size[2], unsigned *spread)
+{
+    enum { ITEMS = 0, ITEM_COUNT = 8, MOST = 99 };
+    static const fake_field fields[] = {FAKE_VECTOR("items", ITEMS, ITEM_COUNT)};
+    static uint64_t items[MOST];
+    char path[] = "/tmp/refheap-test-XXXXXX", line[96];
+    world w = world_new(layout);
+    uint32_t bag = fake_type(w.space, "bag", 16, fields, 1);
+    uint64_t one = is_below ? fake_new(w.heap, bag, 1, 0) : new_node(&w, count);
+    for (unsigned i = 0; i < count; i++) {
+        items[i] = new_node(&w, 1);
+        if (!is_below)
+            fake_link(w.heap, items[i], NEXT, one);
+    }
+    if (is_below)
+        fake_vector(w.heap, one, ITEMS, ITEM_COUNT, items, count);
+    close(mkstemp(path));
+    snprintf(line, sizeof line, "--limit=2 --dot=%s", path);
+    json_decref(ask(&w, "gcgraph", line, one));
+    *spread = 0;
+    for (const char *at = read_whole(path); (at = strstr(at, "minlen=")); at++)
+        ++*spread;
+    snprintf(line, sizeof line, "--limit=2 --svg=%s", path);
+    json_decref(ask(&w, "gcgraph", line, one));
+    const char *svg = strstr(read_whole(path), "<svg width=");
+    ck_assert_ptr_nonnull(svg);
+    ck_assert_int_eq(sscanf(svg, "<svg width=\"%lfpt\" height=\"%lfpt\"", &size[0], &size[1]), 2);
+    unlink(path);
+    world_free(&w);
+}
+
+/* Side by side they are a strip that nobody can read. --limit is about lists. */
+START_TEST(many_that_one_object_holds_stand_in_rows)
+{
+    enum { MANY = 99, FEW = 6 };
+    double size[2];
+    unsigned spread;
+    for (int is_below = 0; is_below < 2; is_below++) {
+        draw_fan(_i, MANY, is_below, size, &spread);
+        ck_assert_uint_eq(spread, MANY);
+        ck_assert_msg(size[0] < 6 * size[1], "%g wide, %g high", size[0], size[1]);
+        draw_fan(_i, FEW, is_below, size, &spread);
+        ck_assert_uint_eq(spread, 0);
+    }
+}
+END_TEST
+
 START_TEST(a_picture_says_what_was_not_read)
 {
     char path[] = "/tmp/refheap-test-XXXXXX", line[96];
@@ -570,5 +618,5 @@ RUN_TESTS("inspect_gcgraph", a_field_that_leads_to_nobody_is_no_reference,
           an_immortal_or_dying_member_holds_its_cycle_and_nothing_is_lost,
           only_the_heap_that_was_asked_for, limits_cut_every_list_and_leave_totals,
           a_picture_names_objects_references_and_colours, a_large_picture_is_cut_and_says_so,
-          a_picture_says_what_was_not_read, long_labels_are_cut_and_whole_in_the_tooltip,
-          the_edges_of_a_picture_are_merged_and_cut)
+          many_that_one_object_holds_stand_in_rows, a_picture_says_what_was_not_read,
+          long_labels_are_cut_and_whole_in_the_tooltip, the_edges_of_a_picture_are_merged_and_cut)

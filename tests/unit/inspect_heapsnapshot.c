@@ -5,6 +5,8 @@
 #include "inspect_test.h"
 #include "export/v8_ids.h"
 #include "export/v8_names.h"
+#include "own_folder.h"
+#include "questions/caveats.h"
 
 #include <jansson.h>
 #include <unistd.h>
@@ -73,14 +75,12 @@ static const char *edges_of(const json_t *document, size_t node)
 
 static json_t *export_as(world *w, const char *options)
 {
-    char path[] = "/tmp/refheap-heapsnapshot-XXXXXX", line[128];
-    ck_assert_ptr_nonnull(mkdtemp(path));
-    snprintf(line, sizeof line, "%s%s/x.heapsnapshot", options, path);
+    char line[128];
+    snprintf(line, sizeof line, "%sx.heapsnapshot", options);
     w->t->state++;
     ck_assert_int_eq(fake_run(w->t, "gcexport", line), RHI_ANSWERED);
-    json_t *document = load(line + strlen(options));
-    unlink(line + strlen(options));
-    ck_assert_int_eq(rmdir(path), 0);
+    json_t *document = load("x.heapsnapshot");
+    ck_assert_int_eq(unlink("x.heapsnapshot"), 0);
     return document;
 }
 
@@ -102,16 +102,14 @@ static world with_thread(int layout)
 
 static json_t *written(rhi_names *names)
 {
-    char path[] = "/tmp/refheap-names-XXXXXX";
-    int descriptor = mkstemp(path);
-    FILE *file = fdopen(descriptor, "w");
+    FILE *file = fopen("names", "w");
     ck_assert_ptr_nonnull(file);
     fputc('[', file);
     ck_assert_ptr_null(rhi__names_write(names, &(rhi_work){0}, file));
     fputc(']', file);
     fclose(file);
-    json_t *document = load(path);
-    unlink(path);
+    json_t *document = load("names");
+    unlink("names");
     return document;
 }
 
@@ -139,7 +137,7 @@ START_TEST(any_bytes_are_a_name_in_valid_json)
                  {"\300\257x", 3, "\357\277\275\357\277\275x"} /* an overlong one */};
     enum { NAMES = sizeof names / sizeof *names };
     rhi_names *table;
-    ck_assert_ptr_null(rhi__names_new("/tmp/x.heapsnapshot", &table));
+    ck_assert_ptr_null(rhi__names_new("x.heapsnapshot", &table));
     for (int round = 0; round < 2; round++)
         for (size_t i = 0; i < NAMES; i++)
             ck_assert_uint_eq(number_of(table, names[i].bytes, names[i].size), i);
@@ -149,7 +147,7 @@ START_TEST(any_bytes_are_a_name_in_valid_json)
         ck_assert_str_eq(json_string_value(json_array_get(strings, i)), names[i].text);
     json_decref(strings);
     rhi__names_free(table);
-    ck_assert_int_ne(access("/tmp/x.heapsnapshot", F_OK), 0);
+    ck_assert_int_ne(access("x.heapsnapshot", F_OK), 0);
 }
 END_TEST
 
@@ -157,7 +155,7 @@ START_TEST(many_names_have_a_number_each)
 {
     enum { MANY = 100000 };
     rhi_names *table;
-    ck_assert_ptr_null(rhi__names_new("/tmp/x.heapsnapshot", &table));
+    ck_assert_ptr_null(rhi__names_new("x.heapsnapshot", &table));
     for (int round = 0; round < 2; round++)
         for (uint32_t i = 0; i < MANY; i++) {
             char name[16];
@@ -179,57 +177,128 @@ END_TEST
 
 /* ---- ids ------------------------------------------------------------------------------------ */
 
+static uint32_t id_of_object(rhi_v8_ids *known, uint64_t serial, uint64_t address, uint32_t copy)
+{
+    const rhi_object object = {.serial = serial, .address = address};
+    uint32_t id;
+    MUST(rhi__v8_id(known, &object, copy, &id));
+    MUST(id > ROOT_ID);
+    return id;
+}
+
+static rhi_v8_ids *new_ids(void)
+{
+    rhi_v8_ids *known = calloc(1, sizeof *known);
+    ck_assert_ptr_nonnull(known);
+    return known;
+}
+
+static void free_ids(rhi_v8_ids *known)
+{
+    rhi__v8_ids_free(known);
+    free(known);
+}
+
 START_TEST(no_id_is_given_twice)
 {
     static const uint64_t serials[] = {1, 2, 2, 7, UINT32_MAX, UINT32_MAX, 0, 0, 5ull << 32};
     enum { SERIALS = sizeof serials / sizeof *serials };
     uint32_t ids[SERIALS + 1];
-    rhi_v8_ids *known = calloc(1, sizeof *known);
-    ck_assert_ptr_nonnull(known);
+    rhi_v8_ids *known = new_ids();
     MUST(rhi__v8_id(known, NULL, 0, &ids[SERIALS]));
-    for (size_t i = 0; i < SERIALS; i++) {
-        const rhi_object object = {.serial = serials[i], .address = 0x7f0000001000};
-        MUST(rhi__v8_id(known, &object, 0, &ids[i]));
-    }
-    for (size_t i = 0; i <= SERIALS; i++) {
-        ck_assert_uint_gt(ids[i], ROOT_ID);
+    for (size_t i = 0; i < SERIALS; i++)
+        ids[i] = id_of_object(known, serials[i], 0x7f0000001000, 0);
+    for (size_t i = 0; i <= SERIALS; i++)
         for (size_t j = 0; j < i; j++)
             ck_assert_uint_ne(ids[i], ids[j]);
-    }
     ck_assert_uint_eq(ids[1], 2);
     ck_assert_uint_eq(ids[3], 7);
-    ck_assert_uint_eq(ids[6], 0x7f0000001000 / 8 % (1ull << 32));
-    rhi__v8_ids_free(known);
-    free(known);
+    free_ids(known);
 }
 END_TEST
 
-/* The order in which objects come, and what else has ids, changes none. */
+typedef struct known_object {
+    uint64_t serial, address;
+    uint32_t copy;
+} known_object;
+
+/* The ids of these, each asked for alone, must be those that they have among all, in this order and
+ * in the other one, whatever is asked for beside them that is no object. */
+static void must_be_of_each_alone(const known_object *objects, unsigned count)
+{
+    uint32_t none;
+    for (unsigned round = 0; round < 2; round++) {
+        rhi_v8_ids *among = new_ids();
+        for (unsigned i = 0; i < 3 + 100 * round; i++)
+            MUST(rhi__v8_id(among, NULL, 0, &none));
+        for (unsigned i = 0; i < count; i++) {
+            const known_object *o = &objects[round ? count - 1 - i : i];
+            rhi_v8_ids *alone = new_ids();
+            ck_assert_msg(id_of_object(alone, o->serial, o->address, o->copy) ==
+                              id_of_object(among, o->serial, o->address, o->copy),
+                          "#%" PRIu64 " at 0x%" PRIx64, o->serial, o->address);
+            free_ids(alone);
+        }
+        free_ids(among);
+    }
+}
+
 START_TEST(an_object_has_the_same_id_whatever_else_is_there)
 {
-    static const rhi_object objects[] = {{.serial = 1, .address = 0x1000},
-                                         {.serial = 2, .address = 0x2000},
-                                         {.serial = UINT32_MAX, .address = 0x3000},
-                                         {.serial = UINT32_MAX - 3, .address = 0x4000},
-                                         {.serial = 0, .address = 8}};
-    enum { OBJECTS = sizeof objects / sizeof *objects };
-    uint32_t ids[2][OBJECTS], id;
-    for (unsigned round = 0; round < 2; round++) {
-        rhi_v8_ids *known = calloc(1, sizeof *known);
-        for (unsigned i = 0; i < 3 + 100 * round; i++)
-            MUST(rhi__v8_id(known, NULL, 0, &id));
-        for (unsigned i = 0; i < OBJECTS; i++) {
-            unsigned at = round ? OBJECTS - 1 - i : i;
-            MUST(rhi__v8_id(known, &objects[at], 0, &ids[round][at]));
+    static const known_object objects[] = {{1, 0x1000, 0},
+                                           {2, 0x2000, 0},
+                                           {2, 0x2000, 1}, /* of another copy of the runtime */
+                                           {1, 0x2000, 1},
+                                           {1u << 31, 0x3000, 0},
+                                           {UINT32_MAX, 0x3010, 0},
+                                           {UINT32_MAX - 3, 0x4000, 0},
+                                           {(5ull << 32) + 12, 0x5000, 0},
+                                           {0, 16, 0},
+                                           {0, 0x7f0000001008, 0} /* lies in a struct of C */};
+    must_be_of_each_alone(objects, sizeof objects / sizeof *objects);
+    rhi_v8_ids *known = new_ids();
+    ck_assert_uint_eq(id_of_object(known, 1, 0x1000, 0), UINT32_MAX);
+    free_ids(known);
+}
+END_TEST
+
+/* As the kernel lays out processes of x86-64 and of ARM: 8 GiB behind the program and 16 GiB of
+ * mapped memory, which end anywhere. */
+START_TEST(addresses_of_one_process_have_ids_of_their_own)
+{
+    static const uint64_t gib = 1ull << 30, places[][2] = {{0x555555554000, 0x7ffff7ffe000},
+                                                           {0x560bfffff000, 0x7f2800000000},
+                                                           {0x400000, 0x7ffe12345000},
+                                                           {0xaaaaaaaaa000, 0xfffff7ffe000}};
+    enum { OBJECTS = 64 };
+    known_object objects[2 * OBJECTS] = {0};
+    for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+        for (unsigned k = 0; k < OBJECTS; k++) { /* many of them 8 GiB less something apart */
+            objects[2 * k].address = places[i][0] + k * (8 * gib / OBJECTS);
+            objects[2 * k + 1].address = places[i][1] - (k + 1) * (16 * gib / OBJECTS);
         }
-        MUST(rhi__v8_id(known, &objects[1], 1, &id)); /* of another copy of the runtime */
-        ck_assert_uint_ne(id, ids[round][1]);
-        rhi__v8_ids_free(known);
-        free(known);
+        must_be_of_each_alone(objects, 2 * OBJECTS);
     }
-    for (unsigned i = 0; i < OBJECTS; i++)
-        ck_assert_uint_eq(ids[0][i], ids[1][i]);
-    ck_assert_uint_eq(ids[0][0], UINT32_MAX);
+}
+END_TEST
+
+START_TEST(addresses_far_apart_share_no_id)
+{
+    static const uint64_t first = 0x7f0000001000, far[] = {1ull << 34, 1ull << 35, 3ull << 34};
+    rhi_v8_ids *known = new_ids(), *alone = new_ids();
+    uint32_t id = id_of_object(known, 0, first, 0), ids[3];
+    ck_assert_uint_eq(id_of_object(alone, 0, first + far[0], 0), id); /* which is as it must be */
+    for (unsigned i = 0; i < 3; i++) {
+        ids[i] = id_of_object(known, 0, first + far[i], 0);
+        ck_assert_uint_ne(ids[i], id);
+        for (unsigned k = 0; k < i; k++)
+            ck_assert_uint_ne(ids[i], ids[k]);
+    }
+    /* what lies beside them is not disturbed by that */
+    for (unsigned i = 1; i < 1000; i++)
+        MUST(id_of_object(known, 0, first + 16 * i, 0) == id + i);
+    free_ids(known);
+    free_ids(alone);
 }
 END_TEST
 
@@ -277,26 +346,51 @@ START_TEST(what_is_not_known_is_said_in_the_file)
 }
 END_TEST
 
+/* In a heap of its own: what something else holds of a heap that is left out; what is lost with
+ * something there; what is both: one of its counts is lost, and others have owners. */
 START_TEST(what_a_heap_that_is_left_out_holds_hangs_on_it)
 {
     world w = with_thread(_i);
     fake_heap *second = fake_heap_new(w.space, 2, "second");
     uint64_t holder = new_node(&w, 1), held = fake_new(second, w.node, 1, 0);
     uint64_t lost = new_node(&w, 1), below = fake_new(second, w.node, 1, 0);
+    uint32_t names[2] = {fake_type(w.space, "of both", NODE_BODY, node_fields, 5),
+                         fake_type(w.space, "lost and held", NODE_BODY, node_fields, 5)};
+    uint64_t of_both = fake_new(second, names[0], 2, 0),
+             lost_and_held = fake_new(second, names[1], 2, 0);
     fake_link(w.heap, holder, NEXT, held);
+    fake_link(w.heap, holder, OTHER, lost_and_held);
+    fake_link(second, held, NEXT, of_both);
     fake_link(w.heap, lost, NEXT, below);
+    fake_link(w.heap, lost, OTHER, of_both);
     fake_map(w.t, 0x630000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     fake_put(w.t, 0x630000000100, holder, 8);
     fake_root(w.heap, 0x630000000100, "the root");
     json_t *document = export_as(&w, "--heap=2 ");
-    ck_assert_uint_eq(json_array_size(json_object_get(document, "nodes")) / NODE_FIELDS, 4 + 1 + 2);
+    ck_assert_uint_eq(json_array_size(json_object_get(document, "nodes")) / NODE_FIELDS, 4 + 1 + 4);
     ck_assert_has(edges_of(document, 0), "left out: only heap 2 was asked for");
     ck_assert_str_eq(edges_of(document, find_node(document, "(other heaps, which are left out)")),
-                     "internal holds node; ");
-    ck_assert_has(edges_of(document, find_node(document, "(leaked)")), " node; ");
+                     "internal holds node; internal lost_reference lost and held; ");
+    ck_assert_str_eq(edges_of(document, find_node(document, "(leaked)")),
+                     "internal dependent node; internal lost_reference lost and held; ");
     json_decref(document);
     fake_heap_free(second);
     world_free(&w);
+}
+END_TEST
+
+START_TEST(caveats_are_the_same_if_each_says_the_same)
+{
+    char some[] = "heap 1 is freeing", other[] = "heap 2 is freeing", again[] = "heap 1 is freeing";
+    rhi_caveat first = {"provisional", some}, second = {"provisional", other},
+               third = {"note", again}, fourth = {"provisional", again};
+    const rhi_caveats one = {&first, 1, 1}, two = {&second, 1, 1}, three = {&third, 1, 1},
+                      four = {&fourth, 1, 1}, none = {0};
+    ck_assert(rhi__caveats_are_same(&one, &four));
+    ck_assert(rhi__caveats_are_same(&none, &none));
+    ck_assert(!rhi__caveats_are_same(&one, &two));
+    ck_assert(!rhi__caveats_are_same(&one, &three));
+    ck_assert(!rhi__caveats_are_same(&one, &none));
 }
 END_TEST
 
@@ -313,6 +407,7 @@ END_TEST
 
 RUN_TESTS("inspect_heapsnapshot", any_bytes_are_a_name_in_valid_json, many_names_have_a_number_each,
           no_id_is_given_twice, an_object_has_the_same_id_whatever_else_is_there,
+          addresses_of_one_process_have_ids_of_their_own, addresses_far_apart_share_no_id,
           what_owns_no_count_is_weak_and_what_nothing_holds_is_leaked,
           what_is_not_known_is_said_in_the_file, what_a_heap_that_is_left_out_holds_hangs_on_it,
-          an_empty_heap_is_a_snapshot_too)
+          caveats_are_the_same_if_each_says_the_same, an_empty_heap_is_a_snapshot_too)

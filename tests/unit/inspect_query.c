@@ -1,6 +1,7 @@
 /* inspect_query.c - `gcquery`: tables and lookups, forms of output, what is refused, bounds. */
 #include "inspect_test.h"
 #include "own_folder.h"
+#include "session/session.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -195,12 +196,28 @@ START_TEST(only_questions_are_answered)
         ck_assert_has(w.t->err.bytes, "gcquery");
     }
     ck_assert_int_ne(access("file.db", F_OK), 0);
-    static const char *const said[][2] = {{"reindex", "has a change"},
-                                          {"vacuum into 'file.db'", "has a change"},
-                                          {"create table t(a)", "has a change"},
-                                          {" select * from json_each('[1]')", "SQLite's own"}};
+    static const char *const said[][2] = {
+        {"reindex", "has a change"},
+        {"vacuum", "has a change"},
+        {"vacuum into 'file.db'", "has a change"},
+        {"create table t(a)", "has a change"},
+        {"create index i on objects(id)", "has a change"},
+        {"alter table objects rename to o", "has a change"},
+        {"delete from objects", "has a change"},
+        {"with a as (select 1) delete from objects", "has a change"},
+        {"explain delete from objects", "has a change"},
+        {"insert into objects(id) values (1)", "has a change"},
+        {"update objects set id = 1 where 0", "has a change"},
+        {"attach 'file.db' as f", "has ATTACH"},
+        {"detach main", "has DETACH"},
+        {"pragma journal_mode = wal", "has PRAGMA"},
+        {"commit", "has a transaction"},
+        {"select load_extension('x')", "has a function that reaches outside"},
+        {" select * from json_each('[1]')", "SQLite's own"}};
     for (unsigned i = 0; i < sizeof said / sizeof *said; i++) {
         ck_assert_int_eq(fake_run(w.t, "gcquery", said[i][0]), RHI_NO_ANSWER);
+        ck_assert_has(w.t->err.bytes, "gcquery only reads: a question begins with SELECT, WITH, "
+                                      "VALUES or EXPLAIN, and this has ");
         ck_assert_has(w.t->err.bytes, said[i][1]);
     }
     world_free(&w);
@@ -243,6 +260,9 @@ START_TEST(a_wrong_question_is_told_what_there_is)
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json -- --"), "there is no question");
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json"), "what is asked?");
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json ;"), "there is no question");
+    ck_assert_has(fake_json_failure(w.t, "gcquery",
+                                    "--json select o.\"table may not be there\" from objects o"),
+                  "objects has id");
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json select ?1"), "stands for");
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json --file=no-such-file"), "--list");
     ck_assert_has(fake_json_failure(w.t, "gcquery", "--json --file=/"), "it is no file");
@@ -720,6 +740,64 @@ START_TEST(holders_of_all_elements_of_a_large_list_are_told)
 }
 END_TEST
 
+/* A bag of so many nodes, in a session whose questions may read `question` bytes of references, and
+ * `pass` in one pass over all objects. */
+static world bag_with_room(int layout, unsigned count, uint64_t question, uint64_t pass)
+{
+    enum { ITEMS = 0, ITEM_COUNT = 8 };
+    static const fake_field fields[] = {FAKE_VECTOR("items", ITEMS, ITEM_COUNT)};
+    static uint64_t items[1000];
+    world w = world_new(layout);
+    uint64_t list = fake_new(w.heap, fake_type(w.space, "bag", 16, fields, 1), 1, 0);
+    for (unsigned i = 0; i < count; i++)
+        items[i] = new_node(&w, 1);
+    fake_vector(w.heap, list, ITEMS, ITEM_COUNT, items, count);
+    rows(&w, "select count(*) from objects"); /* the heap is open from here on */
+    rhi_reader *reader = w.t->session->reader;
+    reader->memory->core_bytes = 0;
+    reader->question_least = question;
+    reader->pass_least = pass;
+    return w;
+}
+
+/* A join reads a table many times: each time as much as one that reads it once. */
+START_TEST(each_scan_of_a_join_may_read_as_much_as_the_first)
+{
+    enum { COUNT = 1000, VECTOR = COUNT * 8 /* bytes */ };
+    static const char join[] = "with recursive n(i) as (select 1 union all select i + 1 from n "
+                               "where i < 50) select count(*) from n cross join refs",
+                      lookups[] = "with recursive n(i) as (select 1 union all select i + 1 from n "
+                                  "where i < 50) select count(*) from n cross join refs where "
+                                  "source = iif(i, 'bag#1', '')";
+    world w = bag_with_room(_i, COUNT, 20 * VECTOR, 10 * VECTOR);
+    ck_assert_str_eq(rows(&w, "select count(*) from refs"), "1000\n");
+    ck_assert_str_eq(w.t->err.bytes, "");
+    ck_assert_str_eq(rows(&w, join), "50000\n");
+    ck_assert_str_eq(w.t->err.bytes, "");
+    ck_assert_str_eq(rows(&w, lookups), "50000\n");
+    ck_assert_str_eq(w.t->err.bytes, "");
+    ck_assert(is_complete(&w, join) && is_complete(&w, lookups));
+    world_free(&w);
+}
+END_TEST
+
+/* One pass ends where it has read more than it may, and says so; so do its like. */
+START_TEST(what_a_pass_may_not_read_is_left_out_and_told)
+{
+    enum { COUNT = 1000, VECTOR = COUNT * 8 };
+    static const char *const questions[] = {
+        "select * from refs", "select * from refs where source = 'bag#1'",
+        "select count(*) from objects o, refs r", "select * from fields"};
+    for (unsigned i = 0; i < sizeof questions / sizeof *questions; i++) {
+        world w = bag_with_room(_i, COUNT, VECTOR / 2, VECTOR / 4);
+        ck_assert_int_eq(fake_run(w.t, "gcquery", questions[i]), RHI_ANSWERED);
+        ck_assert_has(w.t->out.bytes, "than the core has words: the rest is left out");
+        ck_assert_msg(!is_complete(&w, questions[i]), "%s", questions[i]);
+        world_free(&w);
+    }
+}
+END_TEST
+
 /* SQLite's integers end with 2^63-1, and what follows is a text, which is more than each of them.
  */
 START_TEST(an_unsigned_number_is_never_another_one)
@@ -748,7 +826,9 @@ START_TEST(an_unsigned_number_is_never_another_one)
 END_TEST
 
 RUN_TESTS("inspect_query", an_unsigned_number_is_never_another_one,
-          holders_of_all_elements_of_a_large_list_are_told, a_lookup_gives_the_rows_of_a_search,
+          holders_of_all_elements_of_a_large_list_are_told,
+          each_scan_of_a_join_may_read_as_much_as_the_first,
+          what_a_pass_may_not_read_is_left_out_and_told, a_lookup_gives_the_rows_of_a_search,
           addresses_are_the_texts_of_cells, weak_references_are_found_by_each_lookup,
           a_number_is_found_in_every_spelling, plans_say_what_is_looked_up,
           questions_that_call_themselves_walk_the_graph, only_questions_are_answered,

@@ -5,9 +5,10 @@
 rhi_error *rhi__run_gcexport(rhi_session *session, const rhi_args *args, int *status)
 {
     (void)status;
-    if (args->operand_count != 1)
+    bool is_named = args->operand_count && args->operands[0][0];
+    if (args->operand_count != 1 || !is_named)
         return rhi__error("%s usage: %s",
-                          args->operand_count ? "one file at a time:" : "to what file?",
+                          args->operand_count > 1 ? "one file at a time:" : "to what file?",
                           args->command->usage);
     session->is_about_all = true; /* the file is no object */
     return rhi__export(session, args->operands[0], rhi__option(args, "--force") != NULL);

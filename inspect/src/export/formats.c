@@ -29,5 +29,8 @@ rhi_error *rhi__export_format(const char *path, const rhi_export_format **format
         *ending = rows[i].ending;
         return (*format)->missing ? rhi__error("%s: %s", *ending, (*format)->missing) : NULL;
     }
-    return rhi__error("the ending of %.200s says no format: there are %s", path, endings);
+    for (unsigned i = 0; i < ROWS; i++)
+        if (strcmp(name, rows[i].ending) == 0)
+            return rhi__error("'%.200s' is an ending alone: name the file, as heap%s", path, name);
+    return rhi__error("the ending of '%.200s' says no format: there are %s", path, endings);
 }

@@ -396,19 +396,25 @@ static rhi_error *begin_again(const rhi_export *export)
     return is_empty ? NULL : rhi__file_error(export->output);
 }
 
-/* Caveats stand before what is read meanwhile: where that has more to say, all is written once
- * more. */
+/* Caveats stand before what is read meanwhile: where that has something else to say, all is written
+ * once more. */
 static rhi_error *write_until_all_is_said(snapshot *s)
 {
-    for (uint64_t said = 0;;) {
+    enum { TIMES_MAX = 8 };
+    for (unsigned time = 0; time < TIMES_MAX; time++) {
+        rhi_caveats said = {0};
+        if (time)
+            RHI_TRY(begin_again(s->export));
         RHI_TRY(write_once(s));
-        said = s->caveats.count;
-        rhi__caveats_free(&s->caveats);
-        RHI_TRY(rhi__export_caveats(s->export, &s->caveats));
-        if (s->caveats.count == said)
-            return NULL;
-        RHI_TRY(begin_again(s->export));
+        said = s->caveats;
+        s->caveats = (rhi_caveats){0};
+        rhi_error *error = rhi__export_caveats(s->export, &s->caveats);
+        bool are_same = !error && rhi__caveats_are_same(&said, &s->caveats);
+        rhi__caveats_free(&said);
+        if (error || are_same)
+            return error;
     }
+    return has_changed();
 }
 
 static rhi_error *write_all(rhi_export *export)

@@ -1,11 +1,17 @@
 /* v8_ids.h - ids of objects in a V8 snapshot, 32 bits each, which none has twice.
  *
- * DevTools compares two snapshots by them: the same object has the same id in both. So it is the
- * object's serial, in a process with several copies of the runtime moved by the copy's number;
- * where it has none, or a larger one, its address, in units of 8 bytes, without the upper bits. An
- * object whose id is taken already, or means the root to readers (0, 1), has one that follows from
- * its serial or address, too. What is no object has its ids from the upper end, which no object
- * wants: how many such nodes there are changes no id of an object. */
+ * DevTools compares two snapshots by them: the same object has the same id in both. Of larger ids
+ * it and memlab keep 32 bits. So an id is the object's serial, in a process with several copies of
+ * the runtime moved by the copy's number. Where there is none, or it is 2^31 or more, the id is the
+ * address in units of 16 bytes, modulo 8 GiB in the lower part of a process's memory, where the
+ * program and its heap lie, and modulo 16 GiB in the upper one. What is no object has its ids from
+ * the upper end, which no object wants.
+ *
+ * Invariant: the id of an object is of its serial or address alone, whatever else there is, unless
+ * another object wants the same one: in memory that reaches farther than that, or where there is
+ * more than one of such places in one part. Of these the first that is asked for has it, and the
+ * others have one that follows from their serials or addresses, too, which nobody wants. Ids are
+ * then no less unique, but may differ in a snapshot without the first. */
 #ifndef RHI_V8_IDS_H
 #define RHI_V8_IDS_H
 

@@ -690,6 +690,8 @@ rhi_error *rhi__reader_open(rhi_memory *memory, const rhi_format *const *formats
         reader->memory = memory;
         reader->refused = refused;
         reader->search = search;
+        reader->question_least = 1ull << 30; /* a second or two */
+        reader->pass_least = 64 << 20;
         rhi__notes_free(refused);
         rhi_error *error = open_formats(reader, formats, &any, &again);
         if (error || !any || again)
@@ -755,7 +757,7 @@ void rhi__begin_question(rhi_reader *reader)
 {
     rhi__notes_free(&reader->asked);
     reader->readings++;
-    reader->slot_room = room_for(reader, 16, 1ull << 30); /* a second or two */
+    reader->slot_room = room_for(reader, 16, reader->question_least);
 }
 
 void rhi__renew_room(rhi_reader *reader)
@@ -768,7 +770,7 @@ void rhi__renew_room(rhi_reader *reader)
 uint64_t rhi__pass_room(const rhi_reader *reader)
 {
     /* a check may read one again, and once more to tell of it */
-    return room_for(reader, 3, 64 << 20);
+    return room_for(reader, 3, reader->pass_least);
 }
 
 uint64_t rhi__begin_pass(rhi_reader *reader)

@@ -98,6 +98,7 @@ struct rhi_reader {
     } damage;
     rhi_harm harm;
     uint64_t slot_room; /* bytes of slots and vectors that may still be read: rhi__begin_pass */
+    uint64_t question_least, pass_least; /* so much of them, however small the core is */
     uint64_t readings;  /* questions and passes that began: each reads anew what may have changed */
     uint64_t destroyed; /* heaps that are gone, of all that there were */
     uint64_t lowest, highest; /* span of all blocks */

@@ -58,7 +58,8 @@ rhi_error *rhi__listed_begin(rhi_rows *rows, const rhi_lookup *lookup)
     }
     l->scan.found.count = 0;
     /* a row takes long: a small core that claims much gets less of what a pass reads at least */
-    l->room = lookup->column == RHI_NO_KEY ? rhi__pass_room(rows->query->reader) - (48u << 20)
+    const rhi_reader *reader = rows->query->reader;
+    l->room = lookup->column == RHI_NO_KEY ? rhi__pass_room(reader) - reader->pass_least / 4 * 3
                                            : UINT64_MAX;
     if (lookup->column == RHI_NO_KEY) {
         RHI_TRY(rhi__scan_all(&l->scan, rows->query));

@@ -200,6 +200,14 @@ static void tell_what_there_is(const rhi_statement *s, char *text, size_t size)
     }
 }
 
+/* SQLite refuses some changes by itself: "table objects may not be modified", "virtual tables may
+ * not be indexed". */
+static bool is_change(const char *message)
+{
+    return strstr(message, " may not be ") &&
+           (strncmp(message, "table ", 6) == 0 || strncmp(message, "virtual tables ", 15) == 0);
+}
+
 /* What SQLite does not know, or says in other words; NULL: nothing. */
 static rhi_error *ours(rhi_statement *s, int status)
 {
@@ -216,6 +224,8 @@ static rhi_error *wrong(rhi_statement *s, int status)
 {
     char there_is[1800];
     int at = sqlite3_error_offset(s->database);
+    if (is_change(sqlite3_errmsg(s->database)))
+        s->refused = word_of(SQLITE_UPDATE);
     rhi_error *error = ours(s, status);
     if (error)
         return error;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 __attribute__((format(printf, 3, 4))) static rhi_error *add(rhi_caveats *caveats, const char *kind,
                                                             const char *format, ...)
@@ -87,6 +88,15 @@ rhi_error *rhi__caveats(rhi_session *session, const rhi_leaks *leaks, rhi_caveat
     RHI_TRY(add_not_read(session, caveats));
     RHI_TRY(add_misfit(session, caveats));
     return add_reasons(&session->remarks, "note", caveats);
+}
+
+bool rhi__caveats_are_same(const rhi_caveats *left, const rhi_caveats *right)
+{
+    bool are_same = left->count == right->count;
+    for (uint64_t i = 0; are_same && i < left->count; i++)
+        are_same = strcmp(left->items[i].kind, right->items[i].kind) == 0 &&
+                   strcmp(left->items[i].text, right->items[i].text) == 0;
+    return are_same;
 }
 
 void rhi__caveats_free(rhi_caveats *caveats)

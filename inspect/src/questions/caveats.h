@@ -23,6 +23,7 @@ typedef struct rhi_caveats {
 /* What is known by now: asked last, when all has been read. leaks: NULL: nobody asked who is
  * leaked. Starts as {0}, and is freed in any case. */
 rhi_error *rhi__caveats(rhi_session *session, const rhi_leaks *leaks, rhi_caveats *caveats);
+bool rhi__caveats_are_same(const rhi_caveats *left, const rhi_caveats *right);
 void rhi__caveats_free(rhi_caveats *caveats);
 
 #endif

@@ -8,6 +8,7 @@
 #include "render/drawing.h"
 #include "heap/objects.h"
 #include "questions/caveats.h"
+#include "render/fans.h"
 #include "render/value.h"
 
 #include <inttypes.h>
@@ -159,7 +160,7 @@ static void draw_hubs(const drawing *d)
                 draw_hub(d->file, &s->hubs.items[h]);
 }
 
-static void draw_arrow(const drawing *d, const rhi_arrow *a)
+static void draw_arrow(const drawing *d, const rhi_arrow *a, uint16_t rows)
 {
     char room[TEXT_SIZE];
     bool has_label = d->picture->arrow_count <= LABELS_MAX;
@@ -178,6 +179,8 @@ static void draw_arrow(const drawing *d, const rhi_arrow *a)
             fprintf(d->file, " and %" PRIu64 " more", a->count - 1);
         fprintf(d->file, "\"%s", where < has_label ? ", " : "");
     }
+    if (rows) /* heavier than all that draws the other way */
+        fprintf(d->file, ", minlen=%u, weight=20", rows);
     fprintf(d->file, "%s%s];\n", a->is_dashed ? ", style=dashed" : "",
             a->in_cycle ? ", penwidth=2.2, color=\"#202124\"" : "");
 }
@@ -361,18 +364,21 @@ static rhi_error *draw_legend(const drawing *d)
 rhi_error *rhi__write_drawing(FILE *file, const rhi_picture *picture)
 {
     drawing d = {.file = file, .picture = picture, .selection = picture->selection};
+    uint16_t rows[RHI_ARROWS_MAX];
     fprintf(file,
             "digraph refheap {\n"
-            "  graph [rankdir=TB, nodesep=0.25, ranksep=0.45, labelloc=b, labeljust=l, "
+            "  graph [rankdir=TB, nodesep=%s, ranksep=0.45, labelloc=b, labeljust=l, "
             "fontname=\"Helvetica\", fontsize=11, bgcolor=white];\n"
             "  node [shape=box, style=\"filled,rounded\", color=\"#5f6368\", "
             "fontname=\"Helvetica\", fontsize=11, margin=\"0.12,0.06\", height=0.3];\n"
-            "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#5f6368\", arrowsize=0.7];\n");
+            "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#5f6368\", arrowsize=0.7];\n",
+            picture->arrow_count <= LABELS_MAX ? "0.25" : "0.12" /* where no names stand */);
     for (uint64_t i = 0; i < picture->objects; i++)
         draw_object(&d, picture->selection->nodes.items[i]);
     draw_hubs(&d);
+    rhi__fan_rows(picture, rows);
     for (uint64_t i = 0; i < picture->arrow_count; i++)
-        draw_arrow(&d, &picture->arrows[i]);
+        draw_arrow(&d, &picture->arrows[i], rows[i]);
     stack_parts(&d);
     rhi_error *error = draw_legend(&d);
     fprintf(file, "}\n");

@@ -32,6 +32,7 @@ static void note_row(rhi_region *region, const char *line)
         region->flags |= size ? RHI_REGION_COPIED : 0;
     if (strncmp(line, "VmFlags:", 8) == 0)
         region->flags |= (strstr(line, " dd") ? RHI_REGION_EXCLUDED : 0) |
+                         (strstr(line, " mw") ? RHI_REGION_MAY_WRITE : 0) |
                          (strstr(line, " io") || strstr(line, " pf") ? RHI_REGION_DEVICE : 0);
 }
 

@@ -14,7 +14,8 @@ enum {
     RHI_REGION_USED = 1 << 8,      /* there are pages of it, in memory or swapped out */
     RHI_REGION_COPIED = 1 << 9,    /* some of them are no longer the file's */
     RHI_REGION_EXCLUDED = 1 << 10, /* the program wants it in no core */
-    RHI_REGION_DEVICE = 1 << 11
+    RHI_REGION_DEVICE = 1 << 11,
+    RHI_REGION_MAY_WRITE = 1 << 12 /* its file was opened for writing, if it is shared */
 };
 
 /* Which run of a program a process is: 16 bytes that the kernel draws for each (AT_RANDOM of its

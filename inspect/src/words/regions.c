@@ -59,6 +59,21 @@ static bool is_shadow(const rhi_region *region)
            (region->start == low_start && region->end == low_end);
 }
 
+/* Is it of a file with code that runs, which lies beside it? Nobody writes to that. */
+static bool is_code(const rhi_memory *memory, const rhi_region *region)
+{
+    enum { PIECES_MAX = 16 };
+    const rhi_region *all = memory->map.regions.items, *at = region;
+    for (unsigned i = 0; i < PIECES_MAX && at > all && strcmp(at[-1].path, region->path) == 0; i++)
+        at--;
+    for (unsigned i = 0; i < 2 * PIECES_MAX && at < all + memory->map.regions.count &&
+                         strcmp(at->path, region->path) == 0;
+         i++, at++)
+        if (at->flags & RHI_REGION_EXECUTE)
+            return true;
+    return false;
+}
+
 /* Cores do not tell shared from private: what is there is searched. */
 static enum rhi_worth worth_in_core(rhi_memory *memory, const rhi_region *region, bool is_module)
 {
@@ -70,10 +85,21 @@ static enum rhi_worth worth_in_core(rhi_memory *memory, const rhi_region *region
                        rhi__memory_read(memory, region->end - 1, &byte, 1)
                    ? RHI_WORTH_SEARCH
                    : RHI_WORTH_NOTHING;
-    if (!is_memory(region->path) && (!is_writable || is_module))
+    if (!is_memory(region->path) && (is_module || is_code(memory, region)))
         return RHI_WORTH_NOTHING; /* as on disk */
+    if (!is_memory(region->path) && !is_writable)
+        return RHI_WORTH_FILE;
     bool is_accessible = region->flags & (RHI_REGION_READ | RHI_REGION_WRITE | RHI_REGION_EXECUTE);
     return is_accessible && !is_shadow(region) ? RHI_WORTH_MISSING : RHI_WORTH_UNUSED;
+}
+
+/* Of a file that is not writable now: has the program put anything into its pages? Those of a
+ * shared one are the file's own: whether it could tells then. */
+static bool was_written(const rhi_memory *memory, const rhi_region *region)
+{
+    return region->flags & RHI_REGION_SHARED
+               ? !memory->has_usage || region->flags & RHI_REGION_MAY_WRITE
+               : region->flags & RHI_REGION_COPIED;
 }
 
 static enum rhi_worth worth_in_process(const rhi_memory *memory, const rhi_region *region)
@@ -81,9 +107,9 @@ static enum rhi_worth worth_in_process(const rhi_memory *memory, const rhi_regio
     uint64_t size = region->end - region->start;
     bool is_shared = region->flags & RHI_REGION_SHARED, is_used = region->flags & RHI_REGION_USED;
     bool is_readable = region->flags & (RHI_REGION_READ | RHI_REGION_WRITE);
-    if (!is_memory(region->path) && !(region->flags & RHI_REGION_WRITE))
-        return region->flags & RHI_REGION_COPIED && !is_shared ? RHI_WORTH_SEARCH
-                                                               : RHI_WORTH_NOTHING;
+    if (!is_memory(region->path) && !(region->flags & RHI_REGION_WRITE) &&
+        !was_written(memory, region))
+        return RHI_WORTH_NOTHING;
     if (is_shared)
         return size >= HUGE_BYTES ? RHI_WORTH_MISSING : RHI_WORTH_SEARCH;
     if (memory->has_usage && !is_used && (size >= HUGE_BYTES || !is_readable))

@@ -11,6 +11,8 @@ enum rhi_worth {
     RHI_WORTH_MISSING, /* it could have written it, and its bytes are not there, or are too many */
     /* a core has no byte of it, and it is of a kind that is left so when it was never used */
     RHI_WORTH_UNUSED,
+    /* a core has no byte of it, for it is a file's that cannot be written now: the file tells */
+    RHI_WORTH_FILE,
     RHI_WORTH_DEVICE /* a device's memory: reading it may have effects */
 };
 

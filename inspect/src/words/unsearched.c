@@ -7,6 +7,7 @@
 #include "base/search.h"
 #include "target/modules.h"
 #include "target/vectors.h"
+#include "words/as_on_disk.h"
 #include "words/words.h"
 
 #include <inttypes.h>
@@ -18,7 +19,9 @@ enum {
     UNLISTED_NAMED = 3,
     NEAR_BITS = 30,
     STEP_BYTES = 1 << 20,
-    PAGE_BYTES = 4096
+    PAGE_BYTES = 4096,
+    FILES_KEPT = 256,
+    FILES_ROOM = 1 << 30 /* bytes that are read of them: half a second */
 };
 #define HINT "; if that holds nothing, say --missing=empty"
 
@@ -56,7 +59,46 @@ typedef struct search {
     uint64_t known, known_size; /* the region that was met last, and is no gap */
     bool lists_all;
     unsigned found; /* of unlisted places */
+    /* files that words lead to, whose pages the core has not */
+    struct led_file {
+        const char *path;
+        bool holds_nothing;
+    } files[FILES_KEPT];
+    unsigned file_count, file; /* file: the one that was met last */
+    uint64_t room;
 } search;
+
+/* Is some of it there as the process has it, as the data of each module is? */
+static bool is_module_file(const search *s, const char *path)
+{
+    const struct rhi_sink *map = &s->memory->map;
+    for (uint64_t i = 0; i < map->regions.count; i++)
+        if (map->regions.items[i].flags & RHI_REGION_WRITE &&
+            strcmp(map->regions.items[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* Is this a file's, mapped, that holds no address of the program's? The kernel's cores say of each
+ * mapping whether it could be written; GDB's name the files of those that they leave out, shared
+ * ones that can be written, too. */
+static bool is_of_harmless_file(search *s, uint64_t value)
+{
+    const char *path = rhi__memory_file(s->memory, value);
+    if (!path)
+        return false;
+    if (s->file < s->file_count && s->files[s->file].path == path)
+        return s->files[s->file].holds_nothing;
+    for (s->file = 0; s->file < s->file_count; s->file++)
+        if (strcmp(s->files[s->file].path, path) == 0)
+            return s->files[s->file].holds_nothing;
+    if (s->file_count == FILES_KEPT)
+        return false;
+    s->files[s->file_count++] = (struct led_file){
+        path, is_module_file(s, path) ||
+                  rhi__file_has_no_address(s->memory, path, 0, UINT64_MAX, &s->room)};
+    return s->files[s->file].holds_nothing;
+}
 
 /* Was a number or a text put over the lower bytes of an address that was there before? All programs
  * have such words: 32 bits and their padding keep the upper half. They lead anywhere into the same
@@ -87,7 +129,7 @@ static bool is_unlisted(search *s, uint64_t value)
              behind = rhi__first(0, count, at, regions[at].start > value);
     bool is_near = (behind && (value - regions[behind - 1].end) >> NEAR_BITS == 0) ||
                    (behind < count && (regions[behind].start - value) >> NEAR_BITS == 0);
-    return is_near && !rhi__memory_file(s->memory, value);
+    return is_near && !is_of_harmless_file(s, value);
 }
 
 /* The end of a module or of malloc's memory: both are noted where nothing need follow. */
@@ -259,6 +301,7 @@ static rhi_error *find_leads(rhi_session *session, rhi_reader *reader, rhi_word_
                 .map = map,
                 .low = 1ull << 32,
                 .span = (1ull << 47) - (1ull << 32),
+                .room = FILES_ROOM,
                 .lists_all = rhi__memory_lists_all(reader->memory)};
     bool is_worth = !s.lists_all || has_debuggers_page(&s, RHI_LEAD_WORD);
     if (map->has_leads || !rhi__memory_is_core(reader->memory) || !is_worth ||

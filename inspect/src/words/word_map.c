@@ -5,6 +5,7 @@
 #include "base/array.h"
 #include "program/thread_locals.h"
 #include "target/modules.h"
+#include "words/as_on_disk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -303,10 +304,16 @@ static void add_not_read(painter *p, const rhi_gap *gap)
 static void claim_rest(painter *p)
 {
     const struct rhi_sink *map = &p->memory->map;
+    uint64_t room = 1ull << 30; /* of files: half a second */
     for (uint64_t i = 0; i < map->regions.count; i++) {
         const rhi_region *region = &map->regions.items[i];
         enum rhi_worth worth =
             rhi__region_worth(p->memory, region, rhi__has_header(p->program, region));
+        if (worth == RHI_WORTH_FILE)
+            worth = rhi__file_has_no_address(p->memory, region->path, region->file_offset,
+                                             region->end - region->start, &room)
+                        ? RHI_WORTH_NOTHING
+                        : RHI_WORTH_MISSING;
         if (worth == RHI_WORTH_SEARCH)
             claim(p, region->start, region->end, (rhi_part){.kind = RHI_HOLDER_UNKNOWN});
         else if (worth != RHI_WORTH_NOTHING)
