@@ -4,6 +4,7 @@
  * batch come behind all edges that there are. */
 #include "graph/graph.h"
 #include "graph/harm.h"
+#include "graph/spread.h"
 #include "heap/objects.h"
 
 #include <inttypes.h>
@@ -446,7 +447,7 @@ static rhi_error *mark_guessed(rhi_work *work, rhi_graph *graph, const uint64_t 
             rhi__bit_set(met, i);
             graph->queue[count++] = i;
         }
-    rhi_error *error = rhi__graph_spread(work, graph, false, met, NULL, graph->queue, &count);
+    rhi_error *error = rhi__graph_reach(work, graph, false, met, NULL, graph->queue, count);
     for (uint32_t i = 0; i < graph->count && !error; i++)
         if (rhi__bit(met, i) && !rhi__bit(reached, i)) {
             graph->flags[i] |= RHI_GRAPH_GUESSED;
@@ -469,7 +470,7 @@ static rhi_error *mark_reached(rhi_work *work, rhi_reader *reader, rhi_graph *gr
     if (!error)
         add_rooted(reader, graph, reached, &count);
     if (!error)
-        error = rhi__graph_spread(work, graph, false, reached, NULL, queue, &count);
+        error = rhi__graph_reach(work, graph, false, reached, NULL, queue, count);
     for (uint32_t i = 0; i < graph->count && !error; i++)
         if (rhi__bit(reached, i))
             graph->flags[i] |= RHI_GRAPH_REACHED;
