@@ -5,7 +5,7 @@
  * list leads anywhere in memory at each step. A sweep over a bitmap takes objects in the order in
  * which their rows lie, and the bitmaps themselves stay in the cache.
  *
- * Invariant: each object is in the list or in the bitmap once at most: when it is met. */
+ * Invariant: each object is in the list or in the cells once at most: when it is met. */
 #include "graph/spread.h"
 #include "base/bits.h"
 
@@ -16,6 +16,11 @@
  * than that, whatever the graph is like. */
 enum { SPARSE = 512, PROGRESS_OBJECTS = 65536, CHUNK = 4096, AHEAD_MAX = 32 };
 
+/* Of 64 objects: which were met, and which of these are yet to be followed. */
+typedef struct cell {
+    uint64_t met, pending;
+} cell;
+
 typedef struct spread {
     rhi_work *work;
     const uint32_t *start, *to;
@@ -23,8 +28,8 @@ typedef struct spread {
     uint64_t *reached;
     const uint64_t *within; /* NULL: anywhere */
     uint32_t *queue, head, tail;
-    uint64_t *pending; /* the bitmap; NULL: there was no need of one */
-    uint64_t waiting;  /* in it */
+    cell *cells;      /* NULL: there was no need of them */
+    uint64_t waiting; /* in them */
 } spread;
 
 static spread spread_of(rhi_work *work, const rhi_graph *graph, bool backwards, uint64_t *reached,
@@ -88,31 +93,37 @@ rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwa
 
 /* ---- by sweeps ------------------------------------------------------------------------------ */
 
-static void list_to_bitmap(spread *s)
+/* The bitmaps become cells, so that both bits of an object are in one line of the cache. Outside of
+ * `within` all count as met. */
+static void list_to_cells(spread *s)
 {
+    for (uint64_t w = 0; w <= s->count / 64; w++)
+        s->cells[w] = (cell){.met = s->reached[w] | (s->within ? ~s->within[w] : 0)};
     s->waiting = s->tail - s->head;
     for (; s->head < s->tail; s->head++)
-        rhi__bit_set(s->pending, s->queue[s->head]);
+        rhi__bit_set(&s->cells[s->queue[s->head] / 64].pending, s->queue[s->head] % 64);
 }
 
-static void bitmap_to_list(spread *s)
+static void cells_to_list(spread *s)
 {
     s->head = s->tail = 0;
-    for (uint64_t w = 0; w <= s->count / 64; w++)
-        for (; s->pending[w]; s->pending[w] &= s->pending[w] - 1)
-            s->queue[s->tail++] = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(s->pending[w]);
+    for (uint64_t w = 0; w <= s->count / 64; w++) {
+        s->reached[w] |= s->cells[w].met & (s->within ? s->within[w] : UINT64_MAX);
+        for (uint64_t bits = s->cells[w].pending; bits; bits &= bits - 1)
+            s->queue[s->tail++] = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
+    }
     s->waiting = 0;
 }
 
-/* Takes objects out of the bitmap from word *w on, in order: not many more than CHUNK. */
+/* Takes objects out of the cells from word *w on, in order: not many more than CHUNK. */
 static uint32_t take_chunk(spread *s, uint64_t *w, uint32_t *chunk)
 {
-    uint64_t *pending = s->pending, words = s->count / 64 + 1, at = *w;
+    uint64_t words = s->count / 64 + 1, at = *w;
     uint32_t count = 0;
     for (; at < words && count < CHUNK; at++) {
-        for (uint64_t bits = pending[at]; bits; bits &= bits - 1)
+        for (uint64_t bits = s->cells[at].pending; bits; bits &= bits - 1)
             chunk[count++] = (uint32_t)(at * 64) + (uint32_t)__builtin_ctzll(bits);
-        pending[at] = 0;
+        s->cells[at].pending = 0;
     }
     *w = at;
     return count;
@@ -123,16 +134,17 @@ static uint64_t follow_chunk(const spread *s, const uint32_t *chunk, uint32_t co
 {
     enum { ROW_AHEAD = 24, EDGES_AHEAD = 12 };
     const uint32_t *start = s->start, *to = s->to;
-    uint64_t *reached = s->reached, *pending = s->pending, met = 0;
-    const uint64_t *within = s->within;
+    cell *cells = s->cells;
+    uint64_t met = 0;
     for (uint32_t k = 0; k < count; k++) {
         __builtin_prefetch(&start[chunk[k + ROW_AHEAD]]);
         __builtin_prefetch(&to[start[chunk[k + EDGES_AHEAD]]]);
         uint32_t i = chunk[k];
         for (uint32_t e = start[i], end = start[i + 1]; e < end; e++) {
-            uint32_t target = to[e];
-            uint64_t is_new = meet(reached, within, target);
-            pending[target / 64] |= is_new << (target % 64);
+            cell *c = &cells[to[e] / 64];
+            uint64_t is_new = ~c->met >> (to[e] % 64) & 1, bit = is_new << (to[e] % 64);
+            c->met |= bit;
+            c->pending |= bit;
             met += is_new;
         }
     }
@@ -164,14 +176,14 @@ rhi_error *rhi__graph_reach(rhi_work *work, const rhi_graph *graph, bool backwar
         error = follow_list(&s, few);
         if (error || s.head == s.tail)
             break;
-        if (!s.pending && !(s.pending = calloc((uint64_t)graph->count / 64 + 1, sizeof *s.pending)))
+        if (!s.cells && !(s.cells = rhi__big_array((uint64_t)graph->count / 64 + 1, sizeof(cell))))
             return rhi__error_memory();
-        list_to_bitmap(&s);
+        list_to_cells(&s);
         while (s.waiting > few && !error)
             error = sweep(&s);
         if (!error)
-            bitmap_to_list(&s);
+            cells_to_list(&s);
     }
-    free(s.pending);
+    free(s.cells);
     return error;
 }
