@@ -835,14 +835,23 @@ START_TEST(a_large_object_holds_by_each_of_its_words_once)
                                          .count = 120,
                                          .stride = 8},
                                         FAKE_ONE("half", RH_KIND_UINT, 964, 4)};
-    static const uint64_t offsets[] = {0, 504, 512, 600, 952, 960};
+    static const uint64_t offsets[] = {0, 3, 7, 501, 504, 512, 597, 600, 952, 957, 960}, marks[] = {
+        0,
+        7,
+        0x8001ull << 48,
+#if defined(__x86_64__)
+        1ull << 47,
+        0x1ffffull << 47 /* the lowest bit that is none */
+#endif
+    };
+    enum { MARKS = sizeof marks / sizeof *marks };
     arena *a = arena_new(_i, &forms[0]);
     uint32_t type = fake_type(a->w.space, "numbers", 1000, fields, 2);
     uint64_t holder = fake_new(a->w.heap, type, 1, 0), lonely = new_node(&a->w, 2), block;
     fake_put(a->w.t, module + FAKE_MODULE_DATA + 0x3008, holder, 8);
-    for (unsigned i = 0; i < sizeof offsets / sizeof *offsets; i++) {
-        uint64_t place = fake_slot(a->w.space, holder, offsets[i]);
-        fake_put(a->w.t, place, lonely, 8);
+    for (unsigned i = 0; i < MARKS * sizeof offsets / sizeof *offsets; i++) {
+        uint64_t place = fake_slot(a->w.space, holder, offsets[i / MARKS]);
+        fake_put(a->w.t, place, lonely | marks[i % MARKS], 8);
         ck_assert_str_eq(only_leak(a, &block), "lost_reference"); /* one of two counts */
         fake_put(a->w.t, module + FAKE_MODULE_DATA + 0x3010, lonely, 8);
         ck_assert_str_eq(only_leak(a, &block), "none");

@@ -1,9 +1,11 @@
 /* build.c - builds the graph in one pass over the blocks (see graph.h).
  *
- * Invariant while building: edge_start is set for all objects before `started`. The slots of the
- * batch come behind all edges that there are. */
+ * What is read here becomes edges in settle.c, meanwhile. Invariant: between rhi__settle_begin and
+ * rhi__settle_end nothing here looks at edges, or at what counts them. */
 #include "graph/graph.h"
 #include "graph/harm.h"
+#include "graph/settle.h"
+#include "graph/spread.h"
 #include "heap/objects.h"
 
 #include <inttypes.h>
@@ -12,16 +14,6 @@
 
 /* ---- building ------------------------------------------------------------------------------- */
 
-/* A strong slot on its way to becoming an edge. Each step of that waits for memory, so that a step
- * is taken for all slots of a batch before the next one. */
-typedef struct pending {
-    uint64_t value, slot;
-    const rhi_block *block; /* that contains the value; NULL: none does */
-    uint32_t from, heap;    /* the object that it is in */
-    uint32_t to;
-    bool is_live, is_guess; /* is_live: that object is not dying */
-} pending;
-
 typedef struct builder {
     rhi_work *work;
     rhi_reader *reader;
@@ -29,41 +21,11 @@ typedef struct builder {
     rhi_headers headers;
     rhi_declarer declarer;
     rhi_error *error; /* of it */
-    pending *batch;
-    uint32_t waiting;           /* so many of the batch */
-    uint32_t object;            /* whose slots are visited */
-    uint32_t heap;              /* its */
-    bool is_live;               /* is it? */
-    uint32_t started;           /* objects whose edges have a beginning */
-    bool out_of_memory, is_cut; /* is_cut: there are more edges than a core has words */
+    rhi_settler settler;
+    uint32_t object; /* whose slots are visited */
+    uint32_t heap;   /* its */
+    bool is_live;    /* is it? */
 } builder;
-
-enum { BATCH = 256 };
-
-/* Room for `extra` more edges. No two come from one word. What is large is not grown by realloc:
- * that gives pages of the small size. */
-static bool reserve_edges(builder *b, uint64_t extra)
-{
-    enum { EDGES_MIN = 1 << 23 };
-    rhi_graph *graph = b->graph;
-    if (graph->edge_count + extra <= graph->edge_capacity)
-        return true;
-    uint64_t words = b->reader->memory->core_bytes / 8;
-    if (graph->edge_count > words && graph->edge_count - words > EDGES_MIN) {
-        b->is_cut = true;
-        return false;
-    }
-    uint64_t wanted = graph->edge_capacity + graph->edge_capacity / 2 + extra;
-    uint32_t *grown = wanted <= UINT32_MAX ? rhi__big_array(wanted, sizeof *grown) : NULL;
-    b->out_of_memory = !grown;
-    if (!grown)
-        return false;
-    memcpy(grown, graph->edge_to, graph->edge_count * sizeof *grown);
-    free(graph->edge_to);
-    graph->edge_to = grown;
-    graph->edge_capacity = wanted;
-    return true;
-}
 
 /* A strong slot of a live object that holds what is no object: something has written over it. */
 static void note_stray(rhi_reader *reader, uint64_t value)
@@ -72,100 +34,13 @@ static void note_stray(rhi_reader *reader, uint64_t value)
         reader->harm.first_slot = value;
 }
 
-/* An edge to this object is a guess. False if memory is short. */
-static bool note_guess(rhi_graph *graph, uint32_t to)
-{
-    if (!graph->guessed && !(graph->guessed = calloc((uint64_t)graph->count + 1, 1)))
-        return false;
-    uint32_t count = rhi__guessed(graph, to) + 1;
-    graph->guessed[to] = (uint8_t)(count < RHI_GUESSED_MORE ? count : RHI_GUESSED_MORE);
-    return count < RHI_GUESSED_MORE || rhi__map_set(&graph->guessed_more, to, count);
-}
-
-static inline void locate(rhi_reader *reader, pending *p)
-{
-    const rhi_block *block = p->block = rhi__block_at(reader, p->value);
-    if (!block)
-        return;
-    p->slot = rhi__slot_number(block, p->value);
-    __builtin_prefetch(&block->live[p->slot / 64]);
-    __builtin_prefetch(&block->rank[p->slot / 64]);
-    if (block->prefixes)
-        __builtin_prefetch(&block->prefixes[p->slot]);
-}
-
-/* What does not lead to the start of a slot is no reference, unless its format has prefixes: the
- * block does not say what prefix the object of a free slot had. Who leads there is stale. */
-static inline bool is_reference(rhi_reader *reader, const pending *p)
-{
-    rhi_object gone;
-    if (!p->block)
-        return false;
-    return rhi__is_slot_address(reader, p->block, p->slot, p->value) ||
-           (p->block->prefixes && rhi__slot_at(reader, p->block, p->value, &gone) &&
-            gone.state == RHI_FREED && gone.address == p->value);
-}
-
-/* Adds the edge, if the slot leads to an object. */
-static inline void settle(builder *b, pending *p)
-{
-    p->to = RHI_NO_OBJECT;
-    if (__builtin_expect(!is_reference(b->reader, p), 0)) {
-        /* what a dying one holds is being let go of; a guess that leads to no object is none */
-        if (p->value && p->is_live && !p->is_guess &&
-            !rhi__may_lie_alone(b->reader, p->heap, p->value))
-            note_stray(b->reader, p->value);
-        return;
-    }
-    p->to = rhi__slot_index(p->block, p->slot);
-    if (p->to == RHI_NO_OBJECT)
-        return;
-    b->graph->edge_to[b->graph->edge_count++] = p->to;
-    __builtin_prefetch(&b->graph->found[p->to], 1);
-}
-
-static inline void count_found(builder *b, const pending *p)
-{
-    if (p->to == RHI_NO_OBJECT)
-        return;
-    if (!p->is_live) /* what dying objects hold owns no count any more */
-        b->graph->dying_edges++;
-    else
-        b->graph->found[p->to]++;
-    if (p->is_guess && p->is_live && !note_guess(b->graph, p->to))
-        b->out_of_memory = true;
-}
-
-/* The edges of all objects up to this one begin here, if they have not begun yet. */
-static inline void start_edges(builder *b, uint32_t index)
-{
-    while (b->started <= index)
-        b->graph->edge_start[b->started++] = (uint32_t)b->graph->edge_count;
-}
-
-static void settle_batch(builder *b)
-{
-    uint32_t count = reserve_edges(b, b->waiting) ? b->waiting : 0;
-    for (uint32_t i = 0; i < count; i++)
-        locate(b->reader, &b->batch[i]);
-    for (uint32_t i = 0; i < count; i++) {
-        start_edges(b, b->batch[i].from);
-        settle(b, &b->batch[i]);
-    }
-    for (uint32_t i = 0; i < count; i++)
-        count_found(b, &b->batch[i]);
-    b->waiting = 0;
-}
-
 static inline void add_value(builder *b, uint64_t value, bool is_guess)
 {
-    if (b->waiting == BATCH)
-        settle_batch(b);
-    b->batch[b->waiting++] = (pending){.value = value,
-                                       .from = b->object,
-                                       .heap = b->heap,
-                                       .is_live = b->is_live,
-                                       .is_guess = is_guess};
+    rhi__settle_add(&b->settler, (rhi_loose){.value = value,
+                                             .from = b->object,
+                                             .heap = b->heap & RHI_LOOSE_HEAP,
+                                             .is_live = b->is_live,
+                                             .is_guess = is_guess});
 }
 
 static bool add_slot(void *context, const rhi_slot *slot)
@@ -173,7 +48,7 @@ static bool add_slot(void *context, const rhi_slot *slot)
     builder *b = context;
     if (slot->field->kind != RHI_KIND_BORROWED)
         add_value(b, slot->value, slot->field->is_guess);
-    return !b->is_cut && !b->out_of_memory;
+    return !rhi__settle_is_over(&b->settler);
 }
 
 /* The references of an object of a type whose slots are not all at fixed places. Where code finds
@@ -226,7 +101,8 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
                   (!rhi__is_object(header->state) || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT
                                                                                 : 0));
     b->object = index;
-    if (!b->is_cut && rhi__is_object(header->state) && header->type < b->reader->types.count)
+    if (!rhi__settle_is_over(&b->settler) && rhi__is_object(header->state) &&
+        header->type < b->reader->types.count)
         add_references(b, block, offset, bytes, header);
 }
 
@@ -264,40 +140,44 @@ static rhi_error *add_block(builder *b, rhi_block *block, rhi_block_room *room)
     rhi__tell_lost(b->reader, block, end - index);
     rhi_error *error = b->error;
     b->error = NULL;
-    return error ? error : b->out_of_memory ? rhi__error_memory() : NULL;
+    return error;
+}
+
+/* Strong slots of live objects that hold what is no object. */
+static void add_strays(const builder *b)
+{
+    rhi_harm *harm = &b->reader->harm;
+    if (harm->slots == 0)
+        harm->first_slot = b->settler.first_stray;
+    harm->slots += b->settler.strays;
 }
 
 static rhi_error *add_blocks(builder *b)
 {
     rhi_block_room buffer = {.scratch = {0}};
     RHI_TRY(rhi__declare_begin(&b->declarer, b->reader, &b->graph->declared));
-    rhi_error *error = NULL;
     uint64_t room = rhi__begin_pass(b->reader);
     b->reader->harm.slots = 0;
     rhi__begin_harm(b->reader);
-    b->batch = malloc(BATCH * sizeof *b->batch);
-    if (!b->batch)
-        error = rhi__error_memory();
+    rhi_error *error = rhi__settle_begin(&b->settler, b->reader, b->graph);
     for (uint64_t i = 0; i < b->reader->blocks.count && !error; i++) {
         error = rhi__progress(b->work, "reading objects", i, b->reader->blocks.count);
         if (!error)
             error = add_block(b, &b->reader->blocks.items[i], &buffer);
     }
-    settle_batch(b);
-    start_edges(b, b->graph->count);
-    if (!error && b->out_of_memory)
-        error = rhi__error_memory();
+    rhi_error *unsettled = rhi__settle_end(&b->settler);
+    error = error ? error : unsettled;
+    add_strays(b);
     b->reader->slot_room = room;
-    if (b->is_cut)
+    if (b->settler.is_cut)
         rhi__reader_problem(
             b->reader,
             "objects claim more references than the core has words: the rest is left out");
     rhi__block_room_free(&buffer);
     if (!error)
         rhi__harm_is_known(b->reader);
-    b->graph->has_declared = !error && !b->is_cut;
+    b->graph->has_declared = !error && !b->settler.is_cut;
     free(b->headers.items);
-    free(b->batch);
     return error;
 }
 
@@ -406,7 +286,7 @@ static rhi_error *doubt_motion(builder *b)
     for (uint32_t i = 0; over && i < graph->count && !error; i++)
         for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1] && !error; e++)
             if (rhi__bit(over, graph->edge_to[e]) && is_in_motion(b->reader, i) &&
-                !note_guess(graph, graph->edge_to[e]))
+                !rhi__note_guess(graph, graph->edge_to[e]))
                 error = rhi__error_memory();
     free(over);
     return error;
@@ -446,7 +326,7 @@ static rhi_error *mark_guessed(rhi_work *work, rhi_graph *graph, const uint64_t 
             rhi__bit_set(met, i);
             graph->queue[count++] = i;
         }
-    rhi_error *error = rhi__graph_spread(work, graph, false, met, NULL, graph->queue, &count);
+    rhi_error *error = rhi__graph_reach(work, graph, false, met, NULL, graph->queue, count);
     for (uint32_t i = 0; i < graph->count && !error; i++)
         if (rhi__bit(met, i) && !rhi__bit(reached, i)) {
             graph->flags[i] |= RHI_GRAPH_GUESSED;
@@ -469,7 +349,7 @@ static rhi_error *mark_reached(rhi_work *work, rhi_reader *reader, rhi_graph *gr
     if (!error)
         add_rooted(reader, graph, reached, &count);
     if (!error)
-        error = rhi__graph_spread(work, graph, false, reached, NULL, queue, &count);
+        error = rhi__graph_reach(work, graph, false, reached, NULL, queue, count);
     for (uint32_t i = 0; i < graph->count && !error; i++)
         if (rhi__bit(reached, i))
             graph->flags[i] |= RHI_GRAPH_REACHED;
@@ -492,10 +372,10 @@ static void trim_edges(rhi_graph *graph)
 /* Room for so many edges that few heaps have more: pages that none reaches are no memory. */
 static bool allocate(rhi_graph *graph, uint32_t count)
 {
-    enum { EDGES_EACH = 4 };
+    enum { EDGES_EACH = 4, EDGES_MORE = 256 };
     uint64_t n = count;
     graph->count = count;
-    graph->edge_capacity = n * EDGES_EACH + BATCH;
+    graph->edge_capacity = n * EDGES_EACH + EDGES_MORE;
     graph->stored = rhi__big_array(n + 1, sizeof *graph->stored);
     graph->found_room = rhi__big_array(n + 2, sizeof *graph->found_room);
     graph->flags = calloc(n + 1, sizeof *graph->flags);

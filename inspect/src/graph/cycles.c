@@ -9,7 +9,7 @@
  *
  * Invariant: an object is settled in `done` when its component is known. Then, once no more is
  * peeled, `number` is that of its cycle, or none; else it is the search's own. */
-#include "graph/graph.h"
+#include "graph/spread.h"
 #include "base/array.h"
 #include "base/work.h"
 
@@ -112,18 +112,35 @@ static uint32_t best_connected(const search *s)
 
 /* What `from` reaches among what is not settled, or (backwards) of that what reaches it. */
 static rhi_error *reach(search *s, uint32_t from, bool backwards, uint64_t *reached,
-                        const uint64_t *within, uint32_t *count)
+                        const uint64_t *within)
 {
     s->queue[0] = from;
-    *count = 1;
     rhi__bit_set(reached, from);
-    return rhi__graph_spread(s->work, s->graph, backwards, reached, within, s->queue, count);
+    return rhi__graph_reach(s->work, s->graph, backwards, reached, within, s->queue, 1);
+}
+
+/* Settles the members of a component, if it is a cycle. */
+static void take_component(search *s, const uint64_t *members, uint32_t pivot)
+{
+    uint64_t words = (uint64_t)s->graph->count / 64 + 1;
+    uint32_t count = 0;
+    for (uint64_t w = 0; w < words; w++)
+        count += rhi__population(members[w]);
+    if (count < 2 && !has_self_edge(s->graph, pivot))
+        return;
+    for (uint64_t w = 0; w < words; w++) {
+        for (uint64_t bits = members[w]; bits; bits &= bits - 1)
+            s->number[w * 64 + (unsigned)__builtin_ctzll(bits)] = s->cycles;
+        s->done[w] |= members[w];
+    }
+    s->cycles++;
+    s->members += count;
 }
 
 static rhi_error *take_largest(search *s)
 {
     uint64_t words = (uint64_t)s->graph->count / 64 + 1;
-    uint32_t pivot = best_connected(s), count = 0;
+    uint32_t pivot = best_connected(s);
     if (pivot == RHI_NO_OBJECT)
         return NULL;
     uint64_t *left = malloc(words * 8), *down = calloc(words, 8), *both = calloc(words, 8);
@@ -131,17 +148,11 @@ static rhi_error *take_largest(search *s)
     for (uint64_t w = 0; w < words && !error; w++)
         left[w] = ~s->done[w];
     if (!error)
-        error = reach(s, pivot, false, down, left, &count);
+        error = reach(s, pivot, false, down, left);
     if (!error)
-        error = reach(s, pivot, true, both, down, &count);
-    if (!error && (count > 1 || has_self_edge(s->graph, pivot))) {
-        for (uint32_t i = 0; i < count; i++)
-            s->number[s->queue[i]] = s->cycles;
-        for (uint64_t w = 0; w < words; w++)
-            s->done[w] |= both[w];
-        s->cycles++;
-        s->members += count;
-    }
+        error = reach(s, pivot, true, both, down);
+    if (!error)
+        take_component(s, both, pivot);
     free(left);
     free(down);
     free(both);

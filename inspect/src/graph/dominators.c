@@ -8,7 +8,7 @@
  * What a loop needs of objects that lie anywhere is fetched some steps ahead.
  *
  * Invariant: a number's parent, semidominator and dominator are smaller than it. */
-#include "graph/graph.h"
+#include "graph/spread.h"
 #include "base/array.h"
 #include "base/work.h"
 

@@ -1,4 +1,4 @@
-/* graph.c - visits objects, links referrers, spreads over the graph (see graph.h). */
+/* graph.c - visits objects, links referrers (see graph.h). */
 #include "graph/graph.h"
 #include "graph/harm.h"
 
@@ -150,36 +150,7 @@ rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph)
     return NULL;
 }
 
-/* ---- reachability --------------------------------------------------------------------------- */
-
-rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards,
-                             uint64_t *reached, const uint64_t *within, uint32_t *queue,
-                             uint32_t *queue_count)
-{
-    enum { ROW_AHEAD = 24, EDGES_AHEAD = 12 };
-    const uint32_t *start = backwards ? graph->referrer_start : graph->edge_start;
-    const uint32_t *to = backwards ? graph->referrer_from : graph->edge_to;
-    uint32_t tail = *queue_count;
-    for (uint32_t head = 0; head < tail; head++) {
-        if (head % 65536 == 65535)
-            RHI_TRY(rhi__progress(work, "following references", head, graph->count));
-        if (head + ROW_AHEAD < tail) {
-            __builtin_prefetch(&start[queue[head + ROW_AHEAD]]);
-            __builtin_prefetch(&to[start[queue[head + EDGES_AHEAD]]]);
-        }
-        uint32_t i = queue[head];
-        for (uint32_t e = start[i], end = start[i + 1]; e < end; e++) {
-            uint32_t target = to[e]; /* no branch: which way it goes could not be predicted */
-            uint64_t is_new = ~reached[target / 64] >> (target % 64) &
-                              (within ? within[target / 64] >> (target % 64) : 1) & 1;
-            reached[target / 64] |= is_new << (target % 64);
-            queue[tail] = target;
-            tail += (uint32_t)is_new;
-        }
-    }
-    *queue_count = tail;
-    return NULL;
-}
+/* ---- memory ------------------------------------------------------------------------------- */
 
 void *rhi__big_array(uint64_t count, size_t size)
 {

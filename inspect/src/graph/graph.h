@@ -7,7 +7,8 @@
  * (rhi_field.is_guess) is an edge, too: what is garbage and what reaches what goes by these;
  * that an object has more references than counts does not.
  *
- * build.c makes it, graph.c walks it, cycles.c and dominators.c find what their names say. */
+ * build.c makes it, graph.c visits it, spread.c follows references, cycles.c and dominators.c find
+ * what their names say. */
 #ifndef RHI_GRAPH_H
 #define RHI_GRAPH_H
 
@@ -82,14 +83,6 @@ typedef struct rhi_graph {
 } rhi_graph;
 
 rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **graph);
-/* Breadth-first from the queue's first *queue_count objects, all of them in `reached`, along
- * references or backwards along referrers: adds all that is met to both. within: go nowhere else
- * (NULL: anywhere). The queue has room for all objects and one more; the bitmaps have a bit per
- * object. Rows are fetched ahead, since each lies anywhere in memory: several times faster than
- * depth-first. */
-rhi_error *rhi__graph_spread(rhi_work *work, const rhi_graph *graph, bool backwards,
-                             uint64_t *reached, const uint64_t *within, uint32_t *queue,
-                             uint32_t *queue_count);
 /* malloc(count * size), on huge pages if that is many: not zeroed. Released with free. */
 void *rhi__big_array(uint64_t count, size_t size);
 rhi_error *rhi__graph_referrers(rhi_work *work, rhi_graph *graph);

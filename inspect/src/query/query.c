@@ -1,6 +1,7 @@
 /* query.c - opens what a question is asked about, and makes what its columns need (see query.h). */
 #include "query/query.h"
 #include "graph/harm.h"
+#include "graph/spread.h"
 #include "words/owners.h"
 
 #include <string.h>
@@ -78,7 +79,7 @@ static rhi_error *find_held(void *context, void *held)
             rhi__bit_set(held, i);
             g->queue[count++] = i;
         }
-    return rhi__graph_spread(&query->session->work, g, false, held, NULL, g->queue, &count);
+    return rhi__graph_reach(&query->session->work, g, false, held, NULL, g->queue, count);
 }
 
 rhi_error *rhi__query_is_held(rhi_query *query, uint32_t index, bool *is_held)

@@ -5,6 +5,7 @@
  * search. */
 #include "questions/leaks.h"
 #include "graph/harm.h"
+#include "graph/spread.h"
 #include "heap/fields.h"
 #include "heap/objects.h"
 
@@ -81,12 +82,12 @@ static rhi_error *find_lost(search *s)
             g->queue[count++] = i;
         }
     if (!error)
-        error = rhi__graph_spread(&s->session->work, g, false, below, NULL, g->queue, &count);
+        error = rhi__graph_reach(&s->session->work, g, false, below, NULL, g->queue, count);
     count = 0;
     if (!error)
         error = find_held_below(s, below, held, &count);
     if (!error)
-        error = rhi__graph_spread(&s->session->work, g, false, held, below, g->queue, &count);
+        error = rhi__graph_reach(&s->session->work, g, false, held, below, g->queue, count);
     for (uint32_t i = 0; i < g->count && !error; i++)
         if (rhi__lacks_owner(s->owners, i))
             s->leaks->causes[i] =
@@ -149,7 +150,7 @@ static rhi_error *mark_guessed(search *s)
             g->queue[count++] = i;
         }
     rhi_error *error =
-        rhi__graph_spread(&s->session->work, g, false, doubted, NULL, g->queue, &count);
+        rhi__graph_reach(&s->session->work, g, false, doubted, NULL, g->queue, count);
     for (uint32_t i = 0; i < g->count && !error; i++)
         if (rhi__bit(doubted, i) && rhi__cause(s->leaks, i) == RHI_CAUSE_CYCLE)
             s->leaks->causes[i] |= RHI_LEAK_GUESSED;
@@ -575,7 +576,7 @@ static rhi_error *count_collectable(grouping *g)
             keep(g, kept, graph->edge_to[e], &count);
     }
     rhi_error *error =
-        rhi__graph_spread(&g->session->work, graph, false, kept, g->tracked, graph->queue, &count);
+        rhi__graph_reach(&g->session->work, graph, false, kept, g->tracked, graph->queue, count);
     for (uint32_t m = 0; m < g->leaks->member_count && !error; m++) {
         uint32_t i = g->leaks->members[m];
         if (rhi__cause(g->leaks, i) == RHI_CAUSE_CYCLE && rhi__bit(g->tracked, i) &&

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { WORD = 8, TOLD_WORDS = 64, PROGRESS_BYTES = 1 << 20 };
+enum { WORD = 8, TOLD_WORDS = 64, PROGRESS_BYTES = 1 << 20, MARK_BIT = 40, MARK_BYTE = 5 };
 
 typedef struct search {
     rhi_session *session;
@@ -68,22 +68,32 @@ static bool leads_somewhere(const search *s, uint32_t index, uint32_t type, cons
            (at % WORD || word & ~RHI_POINTER_MASK || may_be_plain(s, index, type, word, at));
 }
 
+/* Which of the 8 bytes from here on may begin an address, whatever marks it has: bit 8 * i + 7 for
+ * byte i. All addresses of a heap have the same byte at bit 40, as a rule, which lies 5 bytes
+ * further on. Zero bytes are found as in H. S. Warren, "Hacker's Delight" (2012), 6-1. */
+static uint64_t candidates(const search *s, const uint8_t *bytes)
+{
+    const uint64_t ones = 0x0101010101010101u, low_bits = 0x7f7f7f7f7f7f7f7fu,
+                   unmarked = (RHI_POINTER_MASK >> MARK_BIT) * ones;
+    if (s->low >> MARK_BIT != (s->high - 1) >> MARK_BIT)
+        return ~low_bits;
+    uint64_t differs = (rhi__load64(bytes + MARK_BYTE) ^ (s->low >> MARK_BIT) * ones) & unmarked;
+    return ~(((differs & low_bits) + low_bits) | differs | low_bits);
+}
+
 static bool has_any(void *context, uint32_t index, const rhi_block *block, const rhi_header *header,
                     const uint8_t *bytes)
 {
     const search *s = context;
-    uint64_t size = block->slot_size, low = s->low, span = s->high - s->low;
+    uint64_t size = block->slot_size;
     if (!is_worth(s, header))
         return false;
     uint64_t at = s->reader->heaps.items[block->heap].first_word & ~7ull;
-    for (; at + 2 * WORD <= size; at += WORD) {
-        bool any = false;
-        for (uint64_t i = 0; i < WORD; i++) /* without a branch: the common answer is no */
-            any |= (rhi__load64(bytes + at + i) & RHI_OBJECT_MASK) - low < span;
-        for (uint64_t i = 0; any && i < WORD; i++)
-            if (leads_somewhere(s, index, header->type, bytes, at + i))
+    for (; at + 2 * WORD <= size; at += WORD)
+        for (uint64_t some = candidates(s, bytes + at); some; some &= some - 1)
+            if (leads_somewhere(s, index, header->type, bytes,
+                                at + (unsigned)__builtin_ctzll(some) / 8))
                 return true;
-    }
     return at + WORD <= size && leads_somewhere(s, index, header->type, bytes, at);
 }
 

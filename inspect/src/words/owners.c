@@ -6,6 +6,7 @@
 #include "words/owners.h"
 #include "base/search.h"
 #include "base/array.h"
+#include "graph/spread.h"
 #include "target/vectors.h"
 
 #include <string.h>
@@ -107,13 +108,21 @@ static uint32_t leave_blocks(rhi_walk *w, uint64_t head)
     return count;
 }
 
+static rhi_error *spread_objects(rhi_walk *w, uint32_t count)
+{
+    rhi_work *work = &w->session->work;
+    if (!w->met) /* no block plays a part */
+        return rhi__graph_reach(work, w->graph, false, w->objects, w->objects_within,
+                                w->graph->queue, count);
+    RHI_TRY(rhi__graph_spread(work, w->graph, false, w->objects, w->objects_within, w->graph->queue,
+                              &count));
+    return enter_blocks(w, count);
+}
+
 rhi_error *rhi__walk(rhi_walk *w, uint32_t count, uint64_t head)
 {
     while (count || head < w->queue.count) {
-        RHI_TRY(rhi__graph_spread(&w->session->work, w->graph, false, w->objects, w->objects_within,
-                                  w->graph->queue, &count));
-        if (w->met) /* else no block plays a part */
-            RHI_TRY(enter_blocks(w, count));
+        RHI_TRY(spread_objects(w, count));
         RHI_TRY(
             rhi__malloc_spread(&w->session->work, w->blocks, w->met, w->within, &w->queue, head));
         count = leave_blocks(w, head);
