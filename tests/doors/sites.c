@@ -98,7 +98,7 @@ static void of_many(void)
     for (int i = 0; i < MANY; i++) {
         many[i].file = __FILE__;
         many[i].function = "of_table";
-        many[i].line = FIRST_LINE + i;
+        many[i].line = (uint32_t)(FIRST_LINE + i);
         void *made = node_new_at(&many[i]);
         if (i % 10000 == 0 && i < NUMBERS - 1000)
             note(made, "node", "of_table", FIRST_LINE + i);
