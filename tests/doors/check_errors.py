@@ -115,7 +115,7 @@ def check_queries(batch):
                           "refs has source", "holders has target", "history has id", "site_function"],
                          ["select 1 from object", "no such table: object", "objects, refs, holders"],
                          ["selec 1", "syntax error"], ["select 'a", "unrecognized token"], ["select 1; select 2", "one question at a time"],
-                         ["delete from objects", "may not be modified"], ["attach '/tmp/a' as b", "only reads", "ATTACH"],
+                         ["delete from objects", "only reads"], ["attach '/tmp/a' as b", "only reads", "ATTACH"],
                          ["pragma writable_schema=1", "only reads", "PRAGMA"], ["select load_extension('a')", "only reads"],
                          ["--file=small-dicts", "?1"], ["--file=garbage-by-type more", "'more'"], ["--file=/nonexistent/a.sql", "/nonexistent/a.sql", "--list"],
                          ["--file=/", "/"], ["--csv --list 1", "ask nothing"]):

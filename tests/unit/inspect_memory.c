@@ -166,7 +166,7 @@ START_TEST(a_failing_allocation_is_told_or_changes_nothing)
             left = -1;
             if (!did_fail) {
                 k = 10000;
-                MUST(told * STEP > 10);
+                MUST(told > 0);
             }
             if (status == RHI_NO_ANSWER) {
                 MUST(w.t->out.size == 0);
