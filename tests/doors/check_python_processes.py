@@ -213,7 +213,7 @@ def check_collected(truth, document):
 
 
 def check_classes(arguments):
-    """Classes as garbage: the number is the collector's own, and what it calls collectable is leaked."""
+    """Garbage that the collector sees in part: the number is the collector's own, and what it calls collectable is leaked."""
     with tempfile.TemporaryDirectory() as folder:
         with Target(folder, 1, HERE + "/classes_python.py").start() as subject:
             truth = subject.truth

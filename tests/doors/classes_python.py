@@ -1,13 +1,16 @@
-"""classes_python.py - classes that nobody holds, with slots, subclasses and objects; and what gc.collect() makes of them.
+"""classes_python.py - what nobody holds and the collector sees in part: classes, objects of C; and what gc.collect() makes of them.
 
     {"garbage": [ADDRESS…], what gc.collect() calls collectable, "collected": what it returned}
 
-A class does not tell the collector of its tuple of slots, nor of the dict of its subclasses. Invariant: the collector is off.
+A class does not tell the collector of its tuple of slots, nor of the dict of its subclasses; a thread's local not of what it
+calls when a thread ends; a BufferedRWPair, before 3.12, not of its ends. Invariant: the collector is off.
 """
 
 import gc
+import io
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -34,11 +37,32 @@ def make():
     each.one, each.two, each.three = each, [Plain()], {"above": Above()}
 
 
+class Raw(io.RawIOBase):
+    def readable(self):
+        return True
+
+    writable = readable
+
+
+class Local(threading.local):
+    pass
+
+
+def make_of_c():
+    for local in (threading.local(), Local()):
+        local.itself = [local]
+    ends = Raw(), Raw()
+    ends[0].pair = io.BufferedRWPair(*ends)  # held by an end
+    cycle = []
+    cycle += cycle, io.BufferedRWPair(Raw(), Raw())  # held by what is found
+
+
 def main():
     gc.collect()
     gc.disable()
     for _ in range(20):
         make()
+        make_of_c()
     found = in_a_copy(collected)
     checkpoint("made", lambda: eval(found, {}))  # noqa: S307 (two lists of numbers)
     os._exit(0)

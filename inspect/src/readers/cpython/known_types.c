@@ -58,7 +58,16 @@ static const struct {
                {"re.Match", PY_MATCH},
                {"_thread._localdummy", PY_LOCAL_DUMMY},
                {"_asyncio.Future", PY_FUTURE},
-               {"_asyncio.Task", PY_TASK}};
+               {"_asyncio.Task", PY_TASK},
+               {"_thread._local", PY_LOCAL},
+               {"_io.BufferedRWPair", PY_RW_PAIR}};
+
+/* Of layouts that changed, or whose structs are C's own: what other versions have is left alone. */
+static const struct {
+    uint8_t layout, first, last; /* minor versions */
+    uint8_t basicsize;
+} sizes[] = {
+    {PY_LOCAL, PY_MINOR_MIN, 12, 64}, {PY_LOCAL, 13, 13, 56}, {PY_RW_PAIR, PY_MINOR_MIN, 13, 48}};
 
 enum py_layout rhi__py_layout_of_name(const char *name)
 {
@@ -66,6 +75,18 @@ enum py_layout rhi__py_layout_of_name(const char *name)
         if (strcmp(layouts[i].name, name) == 0)
             return layouts[i].layout;
     return PY_OWN_WORDS;
+}
+
+bool rhi__py_has_size_of(const py_runtime *py, const py_type *type, enum py_layout layout)
+{
+    bool is_listed = false;
+    for (uint64_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        is_listed |= sizes[i].layout == layout;
+        if (sizes[i].layout == layout && py->minor >= sizes[i].first &&
+            py->minor <= sizes[i].last && type->basicsize == sizes[i].basicsize)
+            return true;
+    }
+    return !is_listed;
 }
 
 bool rhi__py_may_lack_zone(const char *name)

@@ -151,6 +151,8 @@ enum py_layout {
     PY_LOCAL_DUMMY,
     PY_FUTURE, /* of asyncio, in C */
     PY_TASK,
+    PY_LOCAL,   /* threading.local, in C */
+    PY_RW_PAIR, /* io.BufferedRWPair */
     PY_LAYOUTS
 };
 
@@ -351,6 +353,8 @@ bool rhi__py_is_own_type(const py_runtime *py, const py_type *type);
 
 /* The layout of a type of CPython's own; PY_OWN_WORDS: none of that name has one. */
 enum py_layout rhi__py_layout_of_name(const char *name);
+/* Do objects of the type have as many bytes as those of the layout have in this version? */
+bool rhi__py_has_size_of(const py_runtime *py, const py_type *type, enum py_layout layout);
 /* Is it the name of a type of datetime whose objects may lack their last member? */
 bool rhi__py_may_lack_zone(const char *name);
 /* Names those types from `first` on whose names cannot be read. False if memory is short. */

@@ -72,7 +72,8 @@ static void find_layout(py_runtime *py, py_type *type, const char *name)
         type->layout = by_flags;
         type->layout_end = type->basicsize;
     }
-    if (by_name != PY_OWN_WORDS && is_as_named(py, type, name)) {
+    if (by_name != PY_OWN_WORDS && is_as_named(py, type, name) &&
+        rhi__py_has_size_of(py, type, by_name)) {
         type->layout = by_name;
         type->layout_end = type->basicsize;
     }
@@ -105,6 +106,12 @@ static bool has_chains(const py_type *type)
            type->layout == PY_ELEMENT || type->layout == PY_FRAME || type->layout == PY_LRU_CACHE;
 }
 
+/* See members.c. */
+static bool has_unseen(const py_type *type)
+{
+    return type->layout == PY_TYPE || type->layout == PY_LOCAL || type->layout == PY_RW_PAIR;
+}
+
 /* Nothing in front of its objects tells that they are some. */
 static bool is_bare(const py_runtime *py, const py_type *type)
 {
@@ -127,7 +134,7 @@ static void settle(py_runtime *py, uint64_t first)
         find_layout(py, type, known->qualified);
         type->may_lack_zone = !type->is_heap_type && rhi__py_may_lack_zone(known->qualified);
         known->has_vectors = has_vectors(py, type);
-        known->has_unseen = type->layout == PY_TYPE;
+        known->has_unseen = has_unseen(type);
         known->has_raw_words = has_raw_words(py, type);
         known->has_bytes = (type->flags & PY_FLAG_BYTES) != 0;
         known->lends_bytes = (type->flags & (PY_FLAG_STR | PY_FLAG_BYTES)) != 0;
@@ -287,7 +294,7 @@ static const py_type *append(py_runtime *py, const py_type *type, const uint8_t 
                    .has_references = type->layout != PY_PLAIN || type->is_heap_type ||
                                      type->layout_end < type->basicsize,
                    .has_vectors = has_vectors(py, type),
-                   .has_unseen = type->layout == PY_TYPE,
+                   .has_unseen = has_unseen(type),
                    .has_chains = has_chains(type),
                    .has_finalizer = rhi__load64(head + TP_FINALIZE) || rhi__load64(head + TP_DEL)};
     return added;
