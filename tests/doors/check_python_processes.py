@@ -217,10 +217,11 @@ def check_classes(arguments):
     with tempfile.TemporaryDirectory() as folder:
         with Target(folder, 1, HERE + "/classes_python.py").start() as subject:
             truth = subject.truth
+            require(truth["died"], "nothing died")
             asker = Asker(PipedShell(arguments.shell), subject.live(), "classes")
             asker.ask("gcleaks", "", functools.partial(check_collected, truth))
             asker.ask("gcfind", "--unreachable", lambda document: same(
-                "garbage that is missed", set(truth["garbage"]) - {int(row["address"], 16) for row in document["objects"]}, set()))
+                "garbage that is missed", {*truth["garbage"], *truth["died"]} - {int(row["address"], 16) for row in document["objects"]}, set()))
             asker.run()
 
 

@@ -1,9 +1,10 @@
 """classes_python.py - what nobody holds and the collector sees in part: classes, objects of C; and what gc.collect() makes of them.
 
-    {"garbage": [ADDRESS…], what gc.collect() calls collectable, "collected": what it returned}
+    {"garbage": [ADDRESS…], what gc.collect() calls collectable, "collected": what it returned, "died": [ADDRESS…], whose weak
+     references were called}
 
 A class does not tell the collector of its tuple of slots, nor of the dict of its subclasses; a thread's local not of what it
-calls when a thread ends; a BufferedRWPair, before 3.12, not of its ends. Invariant: the collector is off.
+calls when a thread ends; a BufferedRWPair, before 3.12, not of its ends. Some C structs have what they hold in arrays of their own. Invariant: the collector is off.
 """
 
 import gc
@@ -11,6 +12,8 @@ import io
 import os
 import sys
 import threading
+import weakref
+import xml.parsers.expat
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -57,14 +60,41 @@ def make_of_c():
     cycle += cycle, io.BufferedRWPair(Raw(), Raw())  # held by what is found
 
 
+class Thing:
+    pass
+
+
+died, weak = [], []
+
+
+def make_thing():
+    thing = Thing()
+    weak.append(weakref.ref(thing, lambda _, address=id(thing): died.append(address)))
+    return thing
+
+
+def make_in_arrays():
+    thing, parser = make_thing(), xml.parsers.expat.ParserCreate()
+    thing.parser, parser.StartElementHandler, parser.SkippedEntityHandler = parser, lambda *_: thing, thing.__init__
+    parser.Parse("<a><b/>", False)
+    names = make_thing()
+    names.names = {"name": names}
+    names.parser = xml.parsers.expat.ParserCreate(intern=names.names)  # which the collector does not see
+
+
+def find_out():
+    return {**collected(), "died": died}
+
+
 def main():
     gc.collect()
     gc.disable()
     for _ in range(20):
         make()
         make_of_c()
-    found = in_a_copy(collected)
-    checkpoint("made", lambda: eval(found, {}))  # noqa: S307 (two lists of numbers)
+        make_in_arrays()
+    found = in_a_copy(find_out)
+    checkpoint("made", lambda: eval(found, {}))  # noqa: S307 (lists of numbers)
     os._exit(0)
 
 

@@ -1,5 +1,5 @@
 /* chains.c - what lies in chains outside of an object: deques, ordered dicts, least-recently-used
- * caches, xml elements (see views.h).
+ * caches, xml elements, and in arrays of C's own structs (see views.h).
  *
  * A chain may be a ring, or lead anywhere: it is followed as far as rhi__take_room has room for its
  * pieces, and no further than the object itself says. */
@@ -18,6 +18,7 @@ enum {
     ELEMENT_EXTRA = 40,
     EXTRA_BYTES = 64, /* {attrib, length, allocated, children, four children} */
     EXTRA_INNER = 32,
+    HANDLERS = 22, /* of a parser, at the end of its bytes: where they are */
     CODE_CACHED_BYTES = 32,
     LINK_COST = 64,
     LINK_BYTES = 56,
@@ -190,6 +191,44 @@ static rhi_error *element_spans(const py_visit *v, rhi_span_visitor visit, void 
     return visit(context, children, count, 8);
 }
 
+/* ---- arrays of C's own structs -------------------------------------------------------------- */
+
+/* Copies `count` words, of which each `stride`th is an object or 0; false: it is not so. Then they
+ * are no part of the object: neither its slots nor its memory. */
+static bool read_objects(const py_visit *v, uint64_t at, uint64_t *words, uint64_t count,
+                         uint64_t stride)
+{
+    if (at == 0 || at % 8 || !rhi__take_room(v->reader, count * 8) ||
+        rhi__py_read(v->py, at, words, count * 8) != count * 8)
+        return false;
+    for (uint64_t i = 0; i < count; i += stride)
+        if (words[i] && !rhi__py_is_object(v->py, words[i]))
+            return false;
+    return true;
+}
+
+static uint64_t handlers_of(const py_visit *v)
+{
+    return py_word(v, v->py->minor >= 13 ? 72 : 64);
+}
+
+bool rhi__py_handler_slots(const py_visit *v)
+{
+    uint64_t words[HANDLERS], at = handlers_of(v);
+    if (!read_objects(v, at, words, HANDLERS, 1))
+        return true;
+    for (uint64_t i = 0; i < HANDLERS; i++)
+        if (!py_label(v, PY_LABEL_HANDLER, at + i * 8, words[i], i))
+            return false;
+    return true;
+}
+
+static rhi_error *handler_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    uint64_t words[HANDLERS], at = handlers_of(v);
+    return read_objects(v, at, words, HANDLERS, 1) ? visit(context, at, HANDLERS, 8) : NULL;
+}
+
 /* What is made of a code object's names when somebody asks: 3.12 has it apart. */
 static uint64_t cached_of(const py_visit *v)
 {
@@ -219,6 +258,8 @@ rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *
         return cache_spans(v, visit, context);
     case PY_ELEMENT:
         return element_spans(v, visit, context);
+    case PY_XML_PARSER:
+        return handler_spans(v, visit, context);
     case PY_CODE:
         return cached_of(v) ? visit(context, cached_of(v), CODE_CACHED_BYTES / 8, 8) : NULL;
     default:

@@ -60,14 +60,19 @@ static const struct {
                {"_asyncio.Future", PY_FUTURE},
                {"_asyncio.Task", PY_TASK},
                {"_thread._local", PY_LOCAL},
-               {"_io.BufferedRWPair", PY_RW_PAIR}};
+               {"_io.BufferedRWPair", PY_RW_PAIR},
+               {"pyexpat.xmlparser", PY_XML_PARSER},
+               {"pyexpat.XMLParserType", PY_XML_PARSER}};
 
 /* Of layouts that changed, or whose structs are C's own: what other versions have is left alone. */
 static const struct {
     uint8_t layout, first, last; /* minor versions */
     uint8_t basicsize;
-} sizes[] = {
-    {PY_LOCAL, PY_MINOR_MIN, 12, 64}, {PY_LOCAL, 13, 13, 56}, {PY_RW_PAIR, PY_MINOR_MIN, 13, 48}};
+} sizes[] = {{PY_LOCAL, PY_MINOR_MIN, 12, 64},
+             {PY_LOCAL, 13, 13, 56},
+             {PY_RW_PAIR, PY_MINOR_MIN, 13, 48},
+             {PY_XML_PARSER, PY_MINOR_MIN, 12, 72},
+             {PY_XML_PARSER, 13, 13, 80}};
 
 enum py_layout rhi__py_layout_of_name(const char *name)
 {

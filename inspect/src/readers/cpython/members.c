@@ -217,21 +217,21 @@ static const place places[] = {
     {PY_RW_PAIR, ALL, END, 16, "reader"},
     {PY_RW_PAIR, ALL, END, 24, "writer"},
     {PY_RW_PAIR, ALL, END, 32, "__dict__"},
+    {PY_XML_PARSER, ALL, 12, 56, "intern"},
+    {PY_XML_PARSER, 13, END, 64, "intern"},
 };
 
 /* What a layout's tp_traverse leaves out. Of a type: weak references, and texts, through which no
  * cycle goes. Of a thread's local: what is called when a thread ends. Of a pair, before 3.12: both
- * ends. */
+ * ends. Of a parser of xml: its dict of names. */
 static bool is_unseen(const py_runtime *py, enum py_layout layout, const char *name)
 {
     static const struct {
         uint8_t layout, last; /* minor version */
         const char *name;
-    } rows[] = {{PY_TYPE, END, "tp_subclasses"},
-                {PY_TYPE, END, "__slots__"},
-                {PY_LOCAL, END, "callback"},
-                {PY_RW_PAIR, 11, "reader"},
-                {PY_RW_PAIR, 11, "writer"}};
+    } rows[] = {{PY_TYPE, END, "tp_subclasses"}, {PY_TYPE, END, "__slots__"},
+                {PY_LOCAL, END, "callback"},     {PY_RW_PAIR, 11, "reader"},
+                {PY_RW_PAIR, 11, "writer"},      {PY_XML_PARSER, END, "intern"}};
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].layout == layout && py->minor <= rows[i].last &&
             strcmp(rows[i].name, name) == 0)

@@ -75,6 +75,34 @@ static void call_cached(void *context, uint64_t element, char *name, size_t size
     snprintf(name, size, "%s", element < 4 ? names[element] : "cached");
 }
 
+static void call_handler(void *context, uint64_t element, char *name, size_t size)
+{
+    static const char *const names[] = {"StartElementHandler",
+                                        "EndElementHandler",
+                                        "ProcessingInstructionHandler",
+                                        "CharacterDataHandler",
+                                        "UnparsedEntityDeclHandler",
+                                        "NotationDeclHandler",
+                                        "StartNamespaceDeclHandler",
+                                        "EndNamespaceDeclHandler",
+                                        "CommentHandler",
+                                        "StartCdataSectionHandler",
+                                        "EndCdataSectionHandler",
+                                        "DefaultHandler",
+                                        "DefaultHandlerExpand",
+                                        "NotStandaloneHandler",
+                                        "ExternalEntityRefHandler",
+                                        "StartDoctypeDeclHandler",
+                                        "EndDoctypeDeclHandler",
+                                        "EntityDeclHandler",
+                                        "XmlDeclHandler",
+                                        "ElementDeclHandler",
+                                        "AttlistDeclHandler",
+                                        "SkippedEntityHandler"};
+    (void)context;
+    snprintf(name, size, "%s", element < sizeof names / sizeof *names ? names[element] : "handler");
+}
+
 static void call_attrib(void *context, uint64_t element, char *name, size_t size)
 {
     (void)context;
@@ -160,6 +188,7 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
         {PY_LABEL_LINK, RHI_KIND_STRONG, RHI_FORM_VECTOR, "link", call_link},
         {PY_LABEL_INNER_LINK, RHI_KIND_STRONG, RHI_FORM_ARRAY, "link", call_link},
         {PY_LABEL_ATTRIB, RHI_KIND_STRONG, RHI_FORM_VECTOR, "attrib", call_attrib},
+        {PY_LABEL_HANDLER, RHI_KIND_STRONG, RHI_FORM_VECTOR, "handler", call_handler},
         {PY_LABEL_CACHED, RHI_KIND_STRONG, RHI_FORM_VECTOR, "cached", call_cached},
     };
     for (unsigned i = 0; i < sizeof labels / sizeof labels[0]; i++) {

@@ -151,8 +151,9 @@ enum py_layout {
     PY_LOCAL_DUMMY,
     PY_FUTURE, /* of asyncio, in C */
     PY_TASK,
-    PY_LOCAL,   /* threading.local, in C */
-    PY_RW_PAIR, /* io.BufferedRWPair */
+    PY_LOCAL,      /* threading.local, in C */
+    PY_RW_PAIR,    /* io.BufferedRWPair */
+    PY_XML_PARSER, /* of pyexpat */
     PY_LAYOUTS
 };
 

@@ -92,6 +92,7 @@ static bool has_vectors(const py_runtime *py, const py_type *type)
     case PY_CODE:
     case PY_FRAME:
     case PY_LRU_CACHE:
+    case PY_XML_PARSER:
     case PY_TYPE: /* the keys that its instances share */
         return true;
     default:
@@ -109,7 +110,8 @@ static bool has_chains(const py_type *type)
 /* See members.c. */
 static bool has_unseen(const py_type *type)
 {
-    return type->layout == PY_TYPE || type->layout == PY_LOCAL || type->layout == PY_RW_PAIR;
+    return type->layout == PY_TYPE || type->layout == PY_LOCAL || type->layout == PY_RW_PAIR ||
+           type->layout == PY_XML_PARSER;
 }
 
 /* Nothing in front of its objects tells that they are some. */
