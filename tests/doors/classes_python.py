@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import weakref
+import xml.etree.ElementTree
 import xml.parsers.expat
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -80,6 +81,15 @@ def make_in_arrays():
     names = make_thing()
     names.names = {"name": names}
     names.parser = xml.parsers.expat.ParserCreate(intern=names.names)  # which the collector does not see
+
+    above, below = make_thing(), xml.etree.ElementTree.fromstring("<a><b><c><d/></c></b><e/></a>")
+    walk = above.walk = below.iter()
+    for _ in range(3):
+        inner = next(walk)
+    below.remove(below[0])  # the walk's stack alone has it, and what is below
+    inner.set("above", above)
+    fresh = make_thing()
+    fresh.walk = xml.etree.ElementTree.Element("a", fresh=fresh).iter()
 
 
 def find_out():

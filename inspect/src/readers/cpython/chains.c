@@ -19,6 +19,10 @@ enum {
     EXTRA_BYTES = 64, /* {attrib, length, allocated, children, four children} */
     EXTRA_INNER = 32,
     HANDLERS = 22, /* of a parser, at the end of its bytes: where they are */
+    STACK = 16,    /* of an iterator of elements */
+    STACK_USED = 24,
+    STACK_ROOM = 32,
+    PARENT_BYTES = 16,
     CODE_CACHED_BYTES = 32,
     LINK_COST = 64,
     LINK_BYTES = 56,
@@ -229,6 +233,44 @@ static rhi_error *handler_spans(const py_visit *v, rhi_span_visitor visit, void 
     return read_objects(v, at, words, HANDLERS, 1) ? visit(context, at, HANDLERS, 8) : NULL;
 }
 
+/* Where an iterator's stack of parents is, {element, number of a child} each; false: it makes no
+ * sense. */
+static bool stack_of(const py_visit *v, uint64_t *at, uint64_t *used, uint64_t *room)
+{
+    *at = py_word(v, STACK);
+    *used = py_word(v, STACK_USED);
+    *room = py_word(v, STACK_ROOM);
+    if (*used > *room || *room >> PY_TABLE_MAX_LOG2 || *at == 0 || *at % 8 ||
+        !rhi__range_ok(*at, *room * PARENT_BYTES))
+        return false;
+    for (uint64_t i = 0; i < *used; i++) {
+        uint64_t element;
+        if (!rhi__take_room(v->reader, 8) ||
+            !rhi__py_u64(v->py, *at + i * PARENT_BYTES, &element) ||
+            (element && !rhi__py_is_object(v->py, element)))
+            return false;
+    }
+    return true;
+}
+
+bool rhi__py_parent_slots(const py_visit *v)
+{
+    uint64_t at, used, room, element;
+    if (!stack_of(v, &at, &used, &room))
+        return true;
+    for (uint64_t i = 0; i < used; i++)
+        if (rhi__py_u64(v->py, at + i * PARENT_BYTES, &element) &&
+            !py_label(v, PY_LABEL_PARENT, at + i * PARENT_BYTES, element, i))
+            return false;
+    return true;
+}
+
+static rhi_error *parent_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    uint64_t at, used, room;
+    return stack_of(v, &at, &used, &room) ? visit(context, at, room * PARENT_BYTES / 8, 8) : NULL;
+}
+
 /* What is made of a code object's names when somebody asks: 3.12 has it apart. */
 static uint64_t cached_of(const py_visit *v)
 {
@@ -260,6 +302,8 @@ rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *
         return element_spans(v, visit, context);
     case PY_XML_PARSER:
         return handler_spans(v, visit, context);
+    case PY_ELEMENT_ITERATOR:
+        return parent_spans(v, visit, context);
     case PY_CODE:
         return cached_of(v) ? visit(context, cached_of(v), CODE_CACHED_BYTES / 8, 8) : NULL;
     default:

@@ -62,17 +62,16 @@ static const struct {
                {"_thread._local", PY_LOCAL},
                {"_io.BufferedRWPair", PY_RW_PAIR},
                {"pyexpat.xmlparser", PY_XML_PARSER},
-               {"pyexpat.XMLParserType", PY_XML_PARSER}};
+               {"pyexpat.XMLParserType", PY_XML_PARSER},
+               {"_elementtree._element_iterator", PY_ELEMENT_ITERATOR}};
 
 /* Of layouts that changed, or whose structs are C's own: what other versions have is left alone. */
 static const struct {
     uint8_t layout, first, last; /* minor versions */
     uint8_t basicsize;
-} sizes[] = {{PY_LOCAL, PY_MINOR_MIN, 12, 64},
-             {PY_LOCAL, 13, 13, 56},
-             {PY_RW_PAIR, PY_MINOR_MIN, 13, 48},
-             {PY_XML_PARSER, PY_MINOR_MIN, 12, 72},
-             {PY_XML_PARSER, 13, 13, 80}};
+} sizes[] = {{PY_LOCAL, PY_MINOR_MIN, 12, 64},   {PY_LOCAL, 13, 13, 56},
+             {PY_RW_PAIR, PY_MINOR_MIN, 13, 48}, {PY_XML_PARSER, PY_MINOR_MIN, 12, 72},
+             {PY_XML_PARSER, 13, 13, 80},        {PY_ELEMENT_ITERATOR, PY_MINOR_MIN, 13, 64}};
 
 enum py_layout rhi__py_layout_of_name(const char *name)
 {

@@ -219,6 +219,8 @@ static const place places[] = {
     {PY_RW_PAIR, ALL, END, 32, "__dict__"},
     {PY_XML_PARSER, ALL, 12, 56, "intern"},
     {PY_XML_PARSER, 13, END, 64, "intern"},
+    {PY_ELEMENT_ITERATOR, ALL, END, 40, "root"},
+    {PY_ELEMENT_ITERATOR, ALL, END, 48, "tag"},
 };
 
 /* What a layout's tp_traverse leaves out. Of a type: weak references, and texts, through which no

@@ -103,6 +103,12 @@ static void call_handler(void *context, uint64_t element, char *name, size_t siz
     snprintf(name, size, "%s", element < sizeof names / sizeof *names ? names[element] : "handler");
 }
 
+static void call_parent(void *context, uint64_t element, char *name, size_t size)
+{
+    (void)context;
+    snprintf(name, size, "parent %" PRIu64, element);
+}
+
 static void call_attrib(void *context, uint64_t element, char *name, size_t size)
 {
     (void)context;
@@ -189,6 +195,7 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
         {PY_LABEL_INNER_LINK, RHI_KIND_STRONG, RHI_FORM_ARRAY, "link", call_link},
         {PY_LABEL_ATTRIB, RHI_KIND_STRONG, RHI_FORM_VECTOR, "attrib", call_attrib},
         {PY_LABEL_HANDLER, RHI_KIND_STRONG, RHI_FORM_VECTOR, "handler", call_handler},
+        {PY_LABEL_PARENT, RHI_KIND_STRONG, RHI_FORM_VECTOR, "parent", call_parent},
         {PY_LABEL_CACHED, RHI_KIND_STRONG, RHI_FORM_VECTOR, "cached", call_cached},
     };
     for (unsigned i = 0; i < sizeof labels / sizeof labels[0]; i++) {

@@ -154,6 +154,7 @@ enum py_layout {
     PY_LOCAL,      /* threading.local, in C */
     PY_RW_PAIR,    /* io.BufferedRWPair */
     PY_XML_PARSER, /* of pyexpat */
+    PY_ELEMENT_ITERATOR,
     PY_LAYOUTS
 };
 

@@ -93,6 +93,7 @@ static bool has_vectors(const py_runtime *py, const py_type *type)
     case PY_FRAME:
     case PY_LRU_CACHE:
     case PY_XML_PARSER:
+    case PY_ELEMENT_ITERATOR:
     case PY_TYPE: /* the keys that its instances share */
         return true;
     default:

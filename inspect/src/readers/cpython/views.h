@@ -56,6 +56,7 @@ enum py_label {
     PY_LABEL_INNER_LINK,
     PY_LABEL_ATTRIB,  /* of an xml element */
     PY_LABEL_HANDLER, /* of a parser of xml: a number */
+    PY_LABEL_PARENT,  /* of an iterator of elements: a number */
     PY_LABEL_CACHED,  /* of a code object, outside: a number */
     PY_LABELS
 };
@@ -169,6 +170,7 @@ bool rhi__py_deque_slots(const py_visit *v);
 bool rhi__py_cache_slots(const py_visit *v);
 bool rhi__py_element_slots(const py_visit *v);
 bool rhi__py_handler_slots(const py_visit *v);
+bool rhi__py_parent_slots(const py_visit *v);
 bool rhi__py_code_slots(const py_visit *v);
 rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *context);
 
