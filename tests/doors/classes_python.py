@@ -10,6 +10,7 @@ calls when a thread ends; a BufferedRWPair, before 3.12, not of its ends. Some C
 import gc
 import io
 import os
+import queue
 import sys
 import threading
 import weakref
@@ -90,6 +91,17 @@ def make_in_arrays():
     inner.set("above", above)
     fresh = make_thing()
     fresh.walk = xml.etree.ElementTree.Element("a", fresh=fresh).iter()
+
+    items = make_thing()
+    items.queue = queue.SimpleQueue()
+    for number in range(30):
+        items.queue.put((number, items))
+        if number % 3:
+            items.queue.get()  # so that the ring of items begins somewhere
+    full = make_thing()
+    full.queue = queue.SimpleQueue()
+    for _ in range(8):
+        full.queue.put([full])
 
 
 def find_out():

@@ -23,6 +23,11 @@ enum {
     STACK_USED = 24,
     STACK_ROOM = 32,
     PARENT_BYTES = 16,
+    RING_PUT = 24, /* of a SimpleQueue, from 3.13 on */
+    RING_GET = 32,
+    RING = 40,
+    RING_ROOM = 48,
+    RING_COUNT = 56,
     CODE_CACHED_BYTES = 32,
     LINK_COST = 64,
     LINK_BYTES = 56,
@@ -271,6 +276,53 @@ static rhi_error *parent_spans(const py_visit *v, rhi_span_visitor visit, void *
     return stack_of(v, &at, &used, &room) ? visit(context, at, room * PARENT_BYTES / 8, 8) : NULL;
 }
 
+typedef struct py_ring {
+    uint64_t at, first, count, room; /* first: which place has the oldest item */
+} py_ring;
+
+static uint64_t place_in(const py_ring *r, uint64_t number)
+{
+    return r->at + (r->first + number) % r->room * 8;
+}
+
+/* Where a queue's ring of items is; false: it makes no sense. */
+static bool ring_of(const py_visit *v, py_ring *r)
+{
+    uint64_t put = py_word(v, RING_PUT), item;
+    *r = (py_ring){.at = py_word(v, RING),
+                   .first = py_word(v, RING_GET),
+                   .room = py_word(v, RING_ROOM),
+                   .count = py_word(v, RING_COUNT)};
+    if (r->room == 0 || r->room >> PY_TABLE_MAX_LOG2 || r->first >= r->room || r->count > r->room ||
+        (r->first + r->count) % r->room != put || r->at == 0 || r->at % 8 ||
+        !rhi__range_ok(r->at, r->room * 8))
+        return false;
+    for (uint64_t i = 0; i < r->count; i++)
+        if (!rhi__take_room(v->reader, 8) || !rhi__py_u64(v->py, place_in(r, i), &item) ||
+            !rhi__py_is_object(v->py, item))
+            return false;
+    return true;
+}
+
+bool rhi__py_ring_slots(const py_visit *v)
+{
+    py_ring r;
+    uint64_t item;
+    if (!ring_of(v, &r))
+        return true;
+    for (uint64_t i = 0; i < r.count; i++)
+        if (rhi__py_u64(v->py, place_in(&r, i), &item) &&
+            !py_label(v, PY_LABEL_ITEM, place_in(&r, i), item, i))
+            return false;
+    return true;
+}
+
+static rhi_error *ring_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    py_ring r;
+    return ring_of(v, &r) ? visit(context, r.at, r.room, 8) : NULL;
+}
+
 /* What is made of a code object's names when somebody asks: 3.12 has it apart. */
 static uint64_t cached_of(const py_visit *v)
 {
@@ -304,6 +356,8 @@ rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *
         return handler_spans(v, visit, context);
     case PY_ELEMENT_ITERATOR:
         return parent_spans(v, visit, context);
+    case PY_RING_QUEUE:
+        return ring_spans(v, visit, context);
     case PY_CODE:
         return cached_of(v) ? visit(context, cached_of(v), CODE_CACHED_BYTES / 8, 8) : NULL;
     default:

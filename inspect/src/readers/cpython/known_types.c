@@ -63,7 +63,8 @@ static const struct {
                {"_io.BufferedRWPair", PY_RW_PAIR},
                {"pyexpat.xmlparser", PY_XML_PARSER},
                {"pyexpat.XMLParserType", PY_XML_PARSER},
-               {"_elementtree._element_iterator", PY_ELEMENT_ITERATOR}};
+               {"_elementtree._element_iterator", PY_ELEMENT_ITERATOR},
+               {"_queue.SimpleQueue", PY_RING_QUEUE}};
 
 /* Of layouts that changed, or whose structs are C's own: what other versions have is left alone. */
 static const struct {
@@ -71,7 +72,8 @@ static const struct {
     uint8_t basicsize;
 } sizes[] = {{PY_LOCAL, PY_MINOR_MIN, 12, 64},   {PY_LOCAL, 13, 13, 56},
              {PY_RW_PAIR, PY_MINOR_MIN, 13, 48}, {PY_XML_PARSER, PY_MINOR_MIN, 12, 72},
-             {PY_XML_PARSER, 13, 13, 80},        {PY_ELEMENT_ITERATOR, PY_MINOR_MIN, 13, 64}};
+             {PY_XML_PARSER, 13, 13, 80},        {PY_ELEMENT_ITERATOR, PY_MINOR_MIN, 13, 64},
+             {PY_RING_QUEUE, 13, 13, 72}};
 
 enum py_layout rhi__py_layout_of_name(const char *name)
 {

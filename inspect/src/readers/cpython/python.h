@@ -155,6 +155,7 @@ enum py_layout {
     PY_RW_PAIR,    /* io.BufferedRWPair */
     PY_XML_PARSER, /* of pyexpat */
     PY_ELEMENT_ITERATOR,
+    PY_RING_QUEUE, /* SimpleQueue, from 3.13 on */
     PY_LAYOUTS
 };
 

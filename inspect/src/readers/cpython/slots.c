@@ -311,6 +311,8 @@ static bool layout_slots(const py_visit *v)
         return rhi__py_handler_slots(v);
     case PY_ELEMENT_ITERATOR:
         return rhi__py_parent_slots(v);
+    case PY_RING_QUEUE:
+        return rhi__py_ring_slots(v);
     case PY_TEE_DATA:
         read = (uint32_t)py_word(v, TEE_READ);
         return items_inside(v, TEE_VALUES, read < TEE_MAX ? read : TEE_MAX);

@@ -94,6 +94,7 @@ static bool has_vectors(const py_runtime *py, const py_type *type)
     case PY_LRU_CACHE:
     case PY_XML_PARSER:
     case PY_ELEMENT_ITERATOR:
+    case PY_RING_QUEUE:
     case PY_TYPE: /* the keys that its instances share */
         return true;
     default:

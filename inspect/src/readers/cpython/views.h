@@ -171,6 +171,7 @@ bool rhi__py_cache_slots(const py_visit *v);
 bool rhi__py_element_slots(const py_visit *v);
 bool rhi__py_handler_slots(const py_visit *v);
 bool rhi__py_parent_slots(const py_visit *v);
+bool rhi__py_ring_slots(const py_visit *v);
 bool rhi__py_code_slots(const py_visit *v);
 rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *context);
 
