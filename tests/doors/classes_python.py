@@ -4,13 +4,16 @@
      references were called}
 
 A class does not tell the collector of its tuple of slots, nor of the dict of its subclasses; a thread's local not of what it
-calls when a thread ends; a BufferedRWPair, before 3.12, not of its ends. Some C structs have what they hold in arrays of their own. Invariant: the collector is off.
+calls when a thread ends; a BufferedRWPair, before 3.12, not of its ends; an SSL socket not of its context; a profiler, before
+3.13, not of its timer; a StringIO, before 3.12, not of what it has yet to join. Some C structs have what they hold in arrays of their own. Invariant: the collector is off.
 """
 
+import cProfile
 import gc
 import io
 import os
 import queue
+import ssl
 import sys
 import threading
 import weakref
@@ -58,7 +61,12 @@ def make_of_c():
         local.itself = [local]
     ends = Raw(), Raw()
     ends[0].pair = io.BufferedRWPair(*ends)  # held by an end
-    cycle = []
+    text = io.StringIO()
+    text.write("begun")
+    context, writes = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), io.StringIO().write
+    secure = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="host")
+    secure.itself, writes.__self__.writes = secure, writes
+    cycle = [text, cProfile.Profile(lambda: 1)]
     cycle += cycle, io.BufferedRWPair(Raw(), Raw())  # held by what is found
 
 

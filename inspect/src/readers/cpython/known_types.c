@@ -95,6 +95,26 @@ bool rhi__py_has_size_of(const py_runtime *py, const py_type *type, enum py_layo
     return !is_listed;
 }
 
+uint64_t rhi__py_hidden_words(const py_runtime *py, const py_type *type, const char *name)
+{
+    /* what is not written yet; the context, and the owner's weak reference; the timer */
+    static const struct {
+        const char *name;
+        uint8_t first, last; /* minor versions */
+        uint8_t basicsize;
+        uint64_t hidden;
+    } rows[] = {{"_io.StringIO", PY_MINOR_MIN, 11, 120, 1u << 7 | 1u << 8},
+                {"_ssl._SSLSocket", 10, 11, 96, 1u << 4 | 1u << 6},
+                {"_ssl._SSLSocket", 12, 13, 80, 1u << 4 | 1u << 6},
+                {"_lsprof.Profiler", PY_MINOR_MIN, 11, 64, 1u << 6},
+                {"_lsprof.Profiler", 12, 12, 80, 1u << 6}};
+    for (uint64_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, name) == 0 && py->minor >= rows[i].first &&
+            py->minor <= rows[i].last && type->basicsize == rows[i].basicsize)
+            return rows[i].hidden;
+    return 0;
+}
+
 bool rhi__py_may_lack_zone(const char *name)
 {
     name += name[0] == '_'; /* of its file's name */

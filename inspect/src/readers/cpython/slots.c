@@ -159,8 +159,12 @@ static bool own_words(const py_visit *v, uint64_t dict)
         /* one that C code has to the object itself owns nothing: it would never die */
         bool is_guess =
             !is_declared && value != v->object->address && rhi__py_is_object(v->py, value);
-        if ((is_declared || is_guess) && !py_label(v, is_declared ? PY_LABEL_MEMBER : PY_LABEL_WORD,
-                                                   v->object->address + at, value, label | at))
+        bool is_hidden = at / 8 < 64 && v->type->hidden >> at / 8 & 1;
+        enum py_label which = is_declared ? PY_LABEL_MEMBER
+                              : is_hidden ? PY_LABEL_HIDDEN_WORD
+                                          : PY_LABEL_WORD;
+        if ((is_declared || is_guess) &&
+            !py_label(v, which, v->object->address + at, value, label | at))
             return false;
     }
     return true;

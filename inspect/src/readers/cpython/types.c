@@ -60,6 +60,20 @@ static bool has_raw_words(py_runtime *py, const py_type *type)
              (type->basicsize > type->layout_end && rhi__py_is_made_in_c(py, type))));
 }
 
+/* A class tells the collector nothing of the words of its base in C if that has no tp_traverse. */
+static uint64_t hidden_words(py_runtime *py, const py_type *type, const char *name,
+                             const py_type *base)
+{
+    uint64_t own = rhi__py_hidden_words(py, type, name);
+    if (own && is_as_named(py, type, name))
+        return own;
+    if (!base || base->flags & PY_FLAG_GC || base->basicsize <= PY_OB_SIZE ||
+        !(type->flags & PY_FLAG_GC) || rhi__py_is_made_in_c(py, type))
+        return base ? base->hidden : 0;
+    uint64_t words = base->basicsize / 8;
+    return words < 64 ? (1ull << words) - 1 : UINT64_MAX;
+}
+
 static void find_layout(py_runtime *py, py_type *type, const char *name)
 {
     const py_type *base = rhi__py_known_type(py, type->base);
@@ -77,6 +91,7 @@ static void find_layout(py_runtime *py, py_type *type, const char *name)
         type->layout = by_name;
         type->layout_end = type->basicsize;
     }
+    type->hidden = hidden_words(py, type, name, base);
 }
 
 static bool has_vectors(const py_runtime *py, const py_type *type)
@@ -112,8 +127,8 @@ static bool has_chains(const py_type *type)
 /* See members.c. */
 static bool has_unseen(const py_type *type)
 {
-    return type->layout == PY_TYPE || type->layout == PY_LOCAL || type->layout == PY_RW_PAIR ||
-           type->layout == PY_XML_PARSER;
+    return type->hidden || type->layout == PY_TYPE || type->layout == PY_LOCAL ||
+           type->layout == PY_RW_PAIR || type->layout == PY_XML_PARSER;
 }
 
 /* Nothing in front of its objects tells that they are some. */
