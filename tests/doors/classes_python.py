@@ -1,13 +1,24 @@
-"""classes_python.py - classes that nobody holds, with slots, subclasses and objects; and what gc.collect() makes of them.
+"""classes_python.py - what nobody holds and the collector sees in part: classes, objects of C; and what gc.collect() makes of them.
 
-    {"garbage": [ADDRESS…], what gc.collect() calls collectable, "collected": what it returned}
+    {"garbage": [ADDRESS…], what gc.collect() calls collectable, "collected": what it returned, "died": [ADDRESS…], whose weak
+     references were called}
 
-A class does not tell the collector of its tuple of slots, nor of the dict of its subclasses. Invariant: the collector is off.
+A class does not tell the collector of its tuple of slots, nor of the dict of its subclasses; a thread's local not of what it
+calls when a thread ends; a BufferedRWPair, before 3.12, not of its ends; an SSL socket not of its context; a profiler, before
+3.13, not of its timer; a StringIO, before 3.12, not of what it has yet to join. Some C structs have what they hold in arrays of their own. Invariant: the collector is off.
 """
 
+import cProfile
 import gc
+import io
 import os
+import queue
+import ssl
 import sys
+import threading
+import weakref
+import xml.etree.ElementTree
+import xml.parsers.expat
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -34,13 +45,86 @@ def make():
     each.one, each.two, each.three = each, [Plain()], {"above": Above()}
 
 
+class Raw(io.RawIOBase):
+    def readable(self):
+        return True
+
+    writable = readable
+
+
+class Local(threading.local):
+    pass
+
+
+def make_of_c():
+    for local in (threading.local(), Local()):
+        local.itself = [local]
+    ends = Raw(), Raw()
+    ends[0].pair = io.BufferedRWPair(*ends)  # held by an end
+    text = io.StringIO()
+    text.write("begun")
+    context, writes = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), io.StringIO().write
+    secure = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="host")
+    secure.itself, writes.__self__.writes = secure, writes
+    cycle = [text, cProfile.Profile(lambda: 1)]
+    cycle += cycle, io.BufferedRWPair(Raw(), Raw())  # held by what is found
+
+
+class Thing:
+    pass
+
+
+died, weak = [], []
+
+
+def make_thing():
+    thing = Thing()
+    weak.append(weakref.ref(thing, lambda _, address=id(thing): died.append(address)))
+    return thing
+
+
+def make_in_arrays():
+    thing, parser = make_thing(), xml.parsers.expat.ParserCreate()
+    thing.parser, parser.StartElementHandler, parser.SkippedEntityHandler = parser, lambda *_: thing, thing.__init__
+    parser.Parse("<a><b/>", False)
+    names = make_thing()
+    names.names = {"name": names}
+    names.parser = xml.parsers.expat.ParserCreate(intern=names.names)  # which the collector does not see
+
+    above, below = make_thing(), xml.etree.ElementTree.fromstring("<a><b><c><d/></c></b><e/></a>")
+    walk = above.walk = below.iter()
+    for _ in range(3):
+        inner = next(walk)
+    below.remove(below[0])  # the walk's stack alone has it, and what is below
+    inner.set("above", above)
+    fresh = make_thing()
+    fresh.walk = xml.etree.ElementTree.Element("a", fresh=fresh).iter()
+
+    items = make_thing()
+    items.queue = queue.SimpleQueue()
+    for number in range(30):
+        items.queue.put((number, items))
+        if number % 3:
+            items.queue.get()  # so that the ring of items begins somewhere
+    full = make_thing()
+    full.queue = queue.SimpleQueue()
+    for _ in range(8):
+        full.queue.put([full])
+
+
+def find_out():
+    return {**collected(), "died": died}
+
+
 def main():
     gc.collect()
     gc.disable()
     for _ in range(20):
         make()
-    found = in_a_copy(collected)
-    checkpoint("made", lambda: eval(found, {}))  # noqa: S307 (two lists of numbers)
+        make_of_c()
+        make_in_arrays()
+    found = in_a_copy(find_out)
+    checkpoint("made", lambda: eval(found, {}))  # noqa: S307 (lists of numbers)
     os._exit(0)
 
 

@@ -225,6 +225,7 @@ typedef struct grouping {
     uint64_t *topmost;
     uint64_t *shared;  /* another group, or something held, reaches it */
     uint64_t *tracked; /* by a collector */
+    uint64_t *final;   /* objects whose finalizer has not run yet */
     uint64_t *unseen;  /* objects with a holder that does not tell the collector of them */
     uint64_t capacity; /* of leaks->groups */
     uint32_t leaked;
@@ -534,6 +535,9 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
     }
     if (object->tracked)
         rhi__bit_set(g->tracked, index);
+    if (object->type < g->reader->types.count && !object->finalized &&
+        g->reader->types.items[object->type].has_finalizer)
+        rhi__bit_set(g->final, index);
     if (object->type < g->reader->types.count && g->reader->types.items[object->type].has_unseen)
         rhi__each_slot(g->reader, object, bytes, note_unseen, g);
     leak->bytes += size;
@@ -580,8 +584,10 @@ static rhi_error *count_collectable(grouping *g)
     for (uint32_t m = 0; m < g->leaks->member_count && !error; m++) {
         uint32_t i = g->leaks->members[m];
         if (rhi__cause(g->leaks, i) == RHI_CAUSE_CYCLE && rhi__bit(g->tracked, i) &&
-            !rhi__bit(kept, i))
+            !rhi__bit(kept, i)) {
             g->leaks->groups[g->group_of[i]].collectable++;
+            g->leaks->has_finalizers |= rhi__bit(g->final, i);
+        }
     }
     free(kept);
     return error;
@@ -626,8 +632,9 @@ static rhi_error *make_groups(grouping *g)
     g->shared = calloc(n / 64 + 1, sizeof *g->shared);
     g->tracked = calloc(n / 64 + 1, sizeof *g->tracked);
     g->unseen = calloc(n / 64 + 1, sizeof *g->unseen);
+    g->final = calloc(n / 64 + 1, sizeof *g->final);
     g->leaks->members = malloc(((uint64_t)g->leaked + 1) * sizeof *g->leaks->members);
-    if (!g->group_of || !g->topmost || !g->shared || !g->tracked || !g->unseen ||
+    if (!g->group_of || !g->topmost || !g->shared || !g->tracked || !g->unseen || !g->final ||
         !g->leaks->members)
         return rhi__error_memory();
     RHI_TRY(find_topmost(g, g->shared)); /* which serves twice */
@@ -657,6 +664,7 @@ rhi_error *rhi__session_leak_groups(rhi_session *session, rhi_leaks **leaks)
     free(g.shared);
     free(g.tracked);
     free(g.unseen);
+    free(g.final);
     free(g.block_group);
     free(g.unreached);
     if (error) { /* cancelled: begin again with nothing */

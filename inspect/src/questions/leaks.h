@@ -43,7 +43,10 @@ typedef struct rhi_leak {
 
 typedef struct rhi_leaks {
     uint8_t *causes; /* per object: rhi__cause tells */
-    bool has_open;   /* some count has no owner that was found */
+    /* what the collector would find has finalizers, which run before it counts, and may free or
+     * revive some of it */
+    bool has_finalizers;
+    bool has_open; /* some count has no owner that was found */
     bool is_decided;
     /* objects with a count whose owner was not found, where that is not decided */
     uint64_t undecided;

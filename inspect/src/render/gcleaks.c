@@ -115,7 +115,8 @@ static void print_totals(const answer *a)
                    " group%s of garbage: cycles that nothing outside holds, with all they reach\n",
                    cycle->objects, cycle->groups, rhi__plural(cycle->groups));
     if (cycle->groups && a->collect_word)
-        rhi__print(s, "    %s would find %" PRIu64 " of them", a->collect_word, cycle->collectable);
+        rhi__print(s, "    %s would find %s%" PRIu64 " of them", a->collect_word,
+                   a->leaks->has_finalizers ? "at most " : "", cycle->collectable);
     if (cycle->groups && a->collect_word && a->collectors > 1)
         rhi__print(s, ", each of %" PRIu64 " collectors its own", a->collectors);
     if (cycle->groups && a->collect_word)
@@ -569,6 +570,8 @@ const rhi_json_type rhi__gcleaks_type = {
         {"collectable", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
          "objects of the garbage that the program's own collector would find; null: that is not "
          "told apart"},
+        {"collectable_at_most", .is = RHI_JSON_BOOLEAN,
+         "some of these have finalizers, which run before it counts: it may say less"},
         {"possible", .is = RHI_JSON_ROWS, "what may be lost", .of = {&possible_type}},
         {"undecided", .is = RHI_JSON_COUNT,
          "objects with a count whose owner was not found, where not everything could be searched"},
@@ -611,6 +614,8 @@ void rhi__gcleaks_json(const rhi_gcleaks *a)
     rhi__json_key(s, "collectable",
                   a->collect_word ? rhi__json_u64(a->by_cause[RHI_CAUSE_CYCLE].collectable)
                                   : json_null());
+    rhi__json_key(s, "collectable_at_most",
+                  json_boolean(a->collect_word && a->leaks->has_finalizers));
     rhi__json_array(s, "possible");
     for (uint64_t i = 0; i < a->owners->possible.count && i < a->limit; i++)
         rhi__json_item(s, possible_json(a, &a->owners->possible.items[i]));

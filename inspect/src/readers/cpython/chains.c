@@ -1,5 +1,5 @@
 /* chains.c - what lies in chains outside of an object: deques, ordered dicts, least-recently-used
- * caches, xml elements (see views.h).
+ * caches, xml elements, and in arrays of C's own structs (see views.h).
  *
  * A chain may be a ring, or lead anywhere: it is followed as far as rhi__take_room has room for its
  * pieces, and no further than the object itself says. */
@@ -18,6 +18,16 @@ enum {
     ELEMENT_EXTRA = 40,
     EXTRA_BYTES = 64, /* {attrib, length, allocated, children, four children} */
     EXTRA_INNER = 32,
+    HANDLERS = 22, /* of a parser, at the end of its bytes: where they are */
+    STACK = 16,    /* of an iterator of elements */
+    STACK_USED = 24,
+    STACK_ROOM = 32,
+    PARENT_BYTES = 16,
+    RING_PUT = 24, /* of a SimpleQueue, from 3.13 on */
+    RING_GET = 32,
+    RING = 40,
+    RING_ROOM = 48,
+    RING_COUNT = 56,
     CODE_CACHED_BYTES = 32,
     LINK_COST = 64,
     LINK_BYTES = 56,
@@ -190,6 +200,129 @@ static rhi_error *element_spans(const py_visit *v, rhi_span_visitor visit, void 
     return visit(context, children, count, 8);
 }
 
+/* ---- arrays of C's own structs -------------------------------------------------------------- */
+
+/* Copies `count` words, of which each `stride`th is an object or 0; false: it is not so. Then they
+ * are no part of the object: neither its slots nor its memory. */
+static bool read_objects(const py_visit *v, uint64_t at, uint64_t *words, uint64_t count,
+                         uint64_t stride)
+{
+    if (at == 0 || at % 8 || !rhi__take_room(v->reader, count * 8) ||
+        rhi__py_read(v->py, at, words, count * 8) != count * 8)
+        return false;
+    for (uint64_t i = 0; i < count; i += stride)
+        if (words[i] && !rhi__py_is_object(v->py, words[i]))
+            return false;
+    return true;
+}
+
+static uint64_t handlers_of(const py_visit *v)
+{
+    return py_word(v, v->py->minor >= 13 ? 72 : 64);
+}
+
+bool rhi__py_handler_slots(const py_visit *v)
+{
+    uint64_t words[HANDLERS], at = handlers_of(v);
+    if (!read_objects(v, at, words, HANDLERS, 1))
+        return true;
+    for (uint64_t i = 0; i < HANDLERS; i++)
+        if (!py_label(v, PY_LABEL_HANDLER, at + i * 8, words[i], i))
+            return false;
+    return true;
+}
+
+static rhi_error *handler_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    uint64_t words[HANDLERS], at = handlers_of(v);
+    return read_objects(v, at, words, HANDLERS, 1) ? visit(context, at, HANDLERS, 8) : NULL;
+}
+
+/* Where an iterator's stack of parents is, {element, number of a child} each; false: it makes no
+ * sense. */
+static bool stack_of(const py_visit *v, uint64_t *at, uint64_t *used, uint64_t *room)
+{
+    *at = py_word(v, STACK);
+    *used = py_word(v, STACK_USED);
+    *room = py_word(v, STACK_ROOM);
+    if (*used > *room || *room >> PY_TABLE_MAX_LOG2 || *at == 0 || *at % 8 ||
+        !rhi__range_ok(*at, *room * PARENT_BYTES))
+        return false;
+    for (uint64_t i = 0; i < *used; i++) {
+        uint64_t element;
+        if (!rhi__take_room(v->reader, 8) ||
+            !rhi__py_u64(v->py, *at + i * PARENT_BYTES, &element) ||
+            (element && !rhi__py_is_object(v->py, element)))
+            return false;
+    }
+    return true;
+}
+
+bool rhi__py_parent_slots(const py_visit *v)
+{
+    uint64_t at, used, room, element;
+    if (!stack_of(v, &at, &used, &room))
+        return true;
+    for (uint64_t i = 0; i < used; i++)
+        if (rhi__py_u64(v->py, at + i * PARENT_BYTES, &element) &&
+            !py_label(v, PY_LABEL_PARENT, at + i * PARENT_BYTES, element, i))
+            return false;
+    return true;
+}
+
+static rhi_error *parent_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    uint64_t at, used, room;
+    return stack_of(v, &at, &used, &room) ? visit(context, at, room * PARENT_BYTES / 8, 8) : NULL;
+}
+
+typedef struct py_ring {
+    uint64_t at, first, count, room; /* first: which place has the oldest item */
+} py_ring;
+
+static uint64_t place_in(const py_ring *r, uint64_t number)
+{
+    return r->at + (r->first + number) % r->room * 8;
+}
+
+/* Where a queue's ring of items is; false: it makes no sense. */
+static bool ring_of(const py_visit *v, py_ring *r)
+{
+    uint64_t put = py_word(v, RING_PUT), item;
+    *r = (py_ring){.at = py_word(v, RING),
+                   .first = py_word(v, RING_GET),
+                   .room = py_word(v, RING_ROOM),
+                   .count = py_word(v, RING_COUNT)};
+    if (r->room == 0 || r->room >> PY_TABLE_MAX_LOG2 || r->first >= r->room || r->count > r->room ||
+        (r->first + r->count) % r->room != put || r->at == 0 || r->at % 8 ||
+        !rhi__range_ok(r->at, r->room * 8))
+        return false;
+    for (uint64_t i = 0; i < r->count; i++)
+        if (!rhi__take_room(v->reader, 8) || !rhi__py_u64(v->py, place_in(r, i), &item) ||
+            !rhi__py_is_object(v->py, item))
+            return false;
+    return true;
+}
+
+bool rhi__py_ring_slots(const py_visit *v)
+{
+    py_ring r;
+    uint64_t item;
+    if (!ring_of(v, &r))
+        return true;
+    for (uint64_t i = 0; i < r.count; i++)
+        if (rhi__py_u64(v->py, place_in(&r, i), &item) &&
+            !py_label(v, PY_LABEL_ITEM, place_in(&r, i), item, i))
+            return false;
+    return true;
+}
+
+static rhi_error *ring_spans(const py_visit *v, rhi_span_visitor visit, void *context)
+{
+    py_ring r;
+    return ring_of(v, &r) ? visit(context, r.at, r.room, 8) : NULL;
+}
+
 /* What is made of a code object's names when somebody asks: 3.12 has it apart. */
 static uint64_t cached_of(const py_visit *v)
 {
@@ -219,6 +352,12 @@ rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *
         return cache_spans(v, visit, context);
     case PY_ELEMENT:
         return element_spans(v, visit, context);
+    case PY_XML_PARSER:
+        return handler_spans(v, visit, context);
+    case PY_ELEMENT_ITERATOR:
+        return parent_spans(v, visit, context);
+    case PY_RING_QUEUE:
+        return ring_spans(v, visit, context);
     case PY_CODE:
         return cached_of(v) ? visit(context, cached_of(v), CODE_CACHED_BYTES / 8, 8) : NULL;
     default:

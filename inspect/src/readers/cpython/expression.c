@@ -316,6 +316,7 @@ static bool labelled(writer *w, const rhi_way_step *step, const py_type *type, e
         return attribute(w, step->object.address, step->element, step->value);
     case PY_LABEL_MEMBER:
     case PY_LABEL_WORD:
+    case PY_LABEL_HIDDEN_WORD:
         return declared(w, type, step);
     case PY_LABEL_CLASS:
         return rewrite(w, "type(%s)", w->text);

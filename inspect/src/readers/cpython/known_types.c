@@ -58,7 +58,22 @@ static const struct {
                {"re.Match", PY_MATCH},
                {"_thread._localdummy", PY_LOCAL_DUMMY},
                {"_asyncio.Future", PY_FUTURE},
-               {"_asyncio.Task", PY_TASK}};
+               {"_asyncio.Task", PY_TASK},
+               {"_thread._local", PY_LOCAL},
+               {"_io.BufferedRWPair", PY_RW_PAIR},
+               {"pyexpat.xmlparser", PY_XML_PARSER},
+               {"pyexpat.XMLParserType", PY_XML_PARSER},
+               {"_elementtree._element_iterator", PY_ELEMENT_ITERATOR},
+               {"_queue.SimpleQueue", PY_RING_QUEUE}};
+
+/* Of layouts that changed, or whose structs are C's own: what other versions have is left alone. */
+static const struct {
+    uint8_t layout, first, last; /* minor versions */
+    uint8_t basicsize;
+} sizes[] = {{PY_LOCAL, PY_MINOR_MIN, 12, 64},   {PY_LOCAL, 13, 13, 56},
+             {PY_RW_PAIR, PY_MINOR_MIN, 13, 48}, {PY_XML_PARSER, PY_MINOR_MIN, 12, 72},
+             {PY_XML_PARSER, 13, 13, 80},        {PY_ELEMENT_ITERATOR, PY_MINOR_MIN, 13, 64},
+             {PY_RING_QUEUE, 13, 13, 72}};
 
 enum py_layout rhi__py_layout_of_name(const char *name)
 {
@@ -66,6 +81,38 @@ enum py_layout rhi__py_layout_of_name(const char *name)
         if (strcmp(layouts[i].name, name) == 0)
             return layouts[i].layout;
     return PY_OWN_WORDS;
+}
+
+bool rhi__py_has_size_of(const py_runtime *py, const py_type *type, enum py_layout layout)
+{
+    bool is_listed = false;
+    for (uint64_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        is_listed |= sizes[i].layout == layout;
+        if (sizes[i].layout == layout && py->minor >= sizes[i].first &&
+            py->minor <= sizes[i].last && type->basicsize == sizes[i].basicsize)
+            return true;
+    }
+    return !is_listed;
+}
+
+uint64_t rhi__py_hidden_words(const py_runtime *py, const py_type *type, const char *name)
+{
+    /* what is not written yet; the context, and the owner's weak reference; the timer */
+    static const struct {
+        const char *name;
+        uint8_t first, last; /* minor versions */
+        uint8_t basicsize;
+        uint64_t hidden;
+    } rows[] = {{"_io.StringIO", PY_MINOR_MIN, 11, 120, 1u << 7 | 1u << 8},
+                {"_ssl._SSLSocket", 10, 11, 96, 1u << 4 | 1u << 6},
+                {"_ssl._SSLSocket", 12, 13, 80, 1u << 4 | 1u << 6},
+                {"_lsprof.Profiler", PY_MINOR_MIN, 11, 64, 1u << 6},
+                {"_lsprof.Profiler", 12, 12, 80, 1u << 6}};
+    for (uint64_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, name) == 0 && py->minor >= rows[i].first &&
+            py->minor <= rows[i].last && type->basicsize == rows[i].basicsize)
+            return rows[i].hidden;
+    return 0;
 }
 
 bool rhi__py_may_lack_zone(const char *name)

@@ -205,30 +205,63 @@ static const place places[] = {
     {PY_TASK, 13, END, 120, "_coro"},
     {PY_TASK, 13, END, 128, "name"},
     {PY_TASK, 13, END, 136, "context"},
+    {PY_LOCAL, ALL, 12, 16, "key"},
+    {PY_LOCAL, ALL, 12, 24, "args"},
+    {PY_LOCAL, ALL, 12, 32, "kwargs"},
+    {PY_LOCAL, ALL, 12, 48, "dicts of threads"},
+    {PY_LOCAL, ALL, 12, 56, "callback"},
+    {PY_LOCAL, 13, END, 16, "args"},
+    {PY_LOCAL, 13, END, 24, "kwargs"},
+    {PY_LOCAL, 13, END, 40, "dicts of threads"},
+    {PY_LOCAL, 13, END, 48, "watched threads"},
+    {PY_RW_PAIR, ALL, END, 16, "reader"},
+    {PY_RW_PAIR, ALL, END, 24, "writer"},
+    {PY_RW_PAIR, ALL, END, 32, "__dict__"},
+    {PY_XML_PARSER, ALL, 12, 56, "intern"},
+    {PY_XML_PARSER, 13, END, 64, "intern"},
+    {PY_ELEMENT_ITERATOR, ALL, END, 40, "root"},
+    {PY_ELEMENT_ITERATOR, ALL, END, 48, "tag"},
 };
 
-static void add(py_views *views, enum py_layout layout, uint32_t at, const char *name)
+/* What a layout's tp_traverse leaves out. Of a type: weak references, and texts, through which no
+ * cycle goes. Of a thread's local: what is called when a thread ends. Of a pair, before 3.12: both
+ * ends. Of a parser of xml: its dict of names. */
+static bool is_unseen(const py_runtime *py, enum py_layout layout, const char *name)
+{
+    static const struct {
+        uint8_t layout, last; /* minor version */
+        const char *name;
+    } rows[] = {{PY_TYPE, END, "tp_subclasses"}, {PY_TYPE, END, "__slots__"},
+                {PY_LOCAL, END, "callback"},     {PY_RW_PAIR, 11, "reader"},
+                {PY_RW_PAIR, 11, "writer"},      {PY_XML_PARSER, END, "intern"}};
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].layout == layout && py->minor <= rows[i].last &&
+            strcmp(rows[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void add(py_runtime *py, py_views *views, enum py_layout layout, uint32_t at,
+                const char *name)
 {
     if (at == PY_ABSENT || views->members[layout].count == PY_MEMBERS_MAX)
         return;
     py_member *member = &views->members[layout].items[views->members[layout].count++];
     *member = (py_member){.at = at, .field = {.kind = RHI_KIND_STRONG}};
     snprintf(member->field.name, sizeof member->field.name, "%s", name);
-    /* weak references, and texts: no cycle goes through these, and no class tells of them */
-    member->field.is_unseen =
-        layout == PY_TYPE && (strcmp(name, "tp_subclasses") == 0 || strcmp(name, "__slots__") == 0);
+    member->field.is_unseen = is_unseen(py, layout, name);
 }
 
 void rhi__py_members_make(py_runtime *py, py_views *views)
 {
     for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++)
         if (py->minor >= places[i].first && py->minor <= places[i].last)
-            add(views, places[i].layout, places[i].at, places[i].name);
+            add(py, views, places[i].layout, places[i].at, places[i].name);
     /* of types that the program made alone: a static type borrows its base, and has no more */
     views->static_type_members = views->members[PY_TYPE].count;
-    add(views, PY_TYPE, PY_TP_BASE, "__base__");
-    add(views, PY_TYPE, py->at->ht_name, "__name__");
-    add(views, PY_TYPE, py->at->ht_slots, "__slots__");
-    add(views, PY_TYPE, py->at->ht_qualname, "__qualname__");
-    add(views, PY_TYPE, py->at->ht_module, "module");
+    add(py, views, PY_TYPE, PY_TP_BASE, "__base__");
+    add(py, views, PY_TYPE, py->at->ht_name, "__name__");
+    add(py, views, PY_TYPE, py->at->ht_slots, "__slots__");
+    add(py, views, PY_TYPE, py->at->ht_qualname, "__qualname__");
+    add(py, views, PY_TYPE, py->at->ht_module, "module");
 }

@@ -75,6 +75,40 @@ static void call_cached(void *context, uint64_t element, char *name, size_t size
     snprintf(name, size, "%s", element < 4 ? names[element] : "cached");
 }
 
+static void call_handler(void *context, uint64_t element, char *name, size_t size)
+{
+    static const char *const names[] = {"StartElementHandler",
+                                        "EndElementHandler",
+                                        "ProcessingInstructionHandler",
+                                        "CharacterDataHandler",
+                                        "UnparsedEntityDeclHandler",
+                                        "NotationDeclHandler",
+                                        "StartNamespaceDeclHandler",
+                                        "EndNamespaceDeclHandler",
+                                        "CommentHandler",
+                                        "StartCdataSectionHandler",
+                                        "EndCdataSectionHandler",
+                                        "DefaultHandler",
+                                        "DefaultHandlerExpand",
+                                        "NotStandaloneHandler",
+                                        "ExternalEntityRefHandler",
+                                        "StartDoctypeDeclHandler",
+                                        "EndDoctypeDeclHandler",
+                                        "EntityDeclHandler",
+                                        "XmlDeclHandler",
+                                        "ElementDeclHandler",
+                                        "AttlistDeclHandler",
+                                        "SkippedEntityHandler"};
+    (void)context;
+    snprintf(name, size, "%s", element < sizeof names / sizeof *names ? names[element] : "handler");
+}
+
+static void call_parent(void *context, uint64_t element, char *name, size_t size)
+{
+    (void)context;
+    snprintf(name, size, "parent %" PRIu64, element);
+}
+
 static void call_attrib(void *context, uint64_t element, char *name, size_t size)
 {
     (void)context;
@@ -150,6 +184,7 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
         {PY_LABEL_TARGET, RHI_KIND_BORROWED, RHI_FORM_ONE, "target", NULL},
         {PY_LABEL_MEMBER, RHI_KIND_STRONG, RHI_FORM_ARRAY, "member", call_member},
         {PY_LABEL_WORD, RHI_KIND_STRONG, RHI_FORM_ARRAY, "word", call_member},
+        {PY_LABEL_HIDDEN_WORD, RHI_KIND_STRONG, RHI_FORM_ARRAY, "word", call_member},
         {PY_LABEL_STATE, RHI_KIND_STRONG, RHI_FORM_VECTOR, "state", call_state},
         {PY_LABEL_LOCAL, RHI_KIND_STRONG, RHI_FORM_ARRAY, "local", call_local},
         {PY_LABEL_FRAME_CODE, RHI_KIND_STRONG, RHI_FORM_ONE, "f_code", NULL},
@@ -160,6 +195,8 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
         {PY_LABEL_LINK, RHI_KIND_STRONG, RHI_FORM_VECTOR, "link", call_link},
         {PY_LABEL_INNER_LINK, RHI_KIND_STRONG, RHI_FORM_ARRAY, "link", call_link},
         {PY_LABEL_ATTRIB, RHI_KIND_STRONG, RHI_FORM_VECTOR, "attrib", call_attrib},
+        {PY_LABEL_HANDLER, RHI_KIND_STRONG, RHI_FORM_VECTOR, "handler", call_handler},
+        {PY_LABEL_PARENT, RHI_KIND_STRONG, RHI_FORM_VECTOR, "parent", call_parent},
         {PY_LABEL_CACHED, RHI_KIND_STRONG, RHI_FORM_VECTOR, "cached", call_cached},
     };
     for (unsigned i = 0; i < sizeof labels / sizeof labels[0]; i++) {
@@ -167,7 +204,9 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
         *field = (rhi_field){.kind = labels[i].kind,
                              .form = labels[i].form,
                              .is_guess = labels[i].label == PY_LABEL_WORD ||
+                                         labels[i].label == PY_LABEL_HIDDEN_WORD ||
                                          labels[i].label == PY_LABEL_STATE,
+                             .is_unseen = labels[i].label == PY_LABEL_HIDDEN_WORD,
                              .call = labels[i].call,
                              .context = py};
         snprintf(field->name, sizeof field->name, "%s", labels[i].name);

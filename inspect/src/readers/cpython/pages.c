@@ -89,3 +89,15 @@ bool rhi__py_u64(py_runtime *py, uint64_t address, uint64_t *value)
     *value = rhi__load64(bytes);
     return true;
 }
+
+bool rhi__py_is_object(py_runtime *py, uint64_t value)
+{
+    uint8_t head[PY_OB_TYPE + 8];
+    if (value == 0 || value % 8)
+        return false;
+    if (py->reader->is_loaded)
+        return rhi__object_of(py->reader, value) != RHI_NO_OBJECT;
+    return rhi__py_read(py, value, head, sizeof head) == sizeof head &&
+           (int64_t)rhi__load64(head) > 0 &&
+           rhi__py_known_type(py, rhi__load64(head + PY_OB_TYPE)) != NULL;
+}

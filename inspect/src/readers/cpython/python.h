@@ -151,6 +151,11 @@ enum py_layout {
     PY_LOCAL_DUMMY,
     PY_FUTURE, /* of asyncio, in C */
     PY_TASK,
+    PY_LOCAL,      /* threading.local, in C */
+    PY_RW_PAIR,    /* io.BufferedRWPair */
+    PY_XML_PARSER, /* of pyexpat */
+    PY_ELEMENT_ITERATOR,
+    PY_RING_QUEUE, /* SimpleQueue, from 3.13 on */
     PY_LAYOUTS
 };
 
@@ -167,6 +172,8 @@ typedef struct py_type {
      * items have no number; 0: they say it */
     uint32_t items;
     uint8_t layout; /* enum py_layout */
+    /* with PY_OWN_WORDS: which words, counted from the object on, its tp_traverse leaves out */
+    uint64_t hidden;
     uint8_t prefix; /* bytes in front of its objects: 0, 16 or 32 */
     bool is_heap_type;
     bool may_lack_zone; /* datetime's: an object without a time zone has no room for one */
@@ -351,6 +358,10 @@ bool rhi__py_is_own_type(const py_runtime *py, const py_type *type);
 
 /* The layout of a type of CPython's own; PY_OWN_WORDS: none of that name has one. */
 enum py_layout rhi__py_layout_of_name(const char *name);
+/* Do objects of the type have as many bytes as those of the layout have in this version? */
+bool rhi__py_has_size_of(const py_runtime *py, const py_type *type, enum py_layout layout);
+/* Which words of its objects the type of that name hides from the collector: py_type.hidden. */
+uint64_t rhi__py_hidden_words(const py_runtime *py, const py_type *type, const char *name);
 /* Is it the name of a type of datetime whose objects may lack their last member? */
 bool rhi__py_may_lack_zone(const char *name);
 /* Names those types from `first` on whose names cannot be read. False if memory is short. */

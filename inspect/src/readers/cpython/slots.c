@@ -32,19 +32,6 @@ enum {
 
 /* ---- words that may be references ----------------------------------------------------------- */
 
-/* Is that the address of a live object? Before all blocks were read: does it look like one? */
-static bool is_object(py_runtime *py, uint64_t value)
-{
-    uint8_t head[PY_OB_TYPE + 8];
-    if (value == 0 || value % 8)
-        return false;
-    if (py->reader->is_loaded)
-        return rhi__object_of(py->reader, value) != RHI_NO_OBJECT;
-    return rhi__py_read(py, value, head, sizeof head) == sizeof head &&
-           (int64_t)rhi__load64(head) > 0 &&
-           rhi__py_known_type(py, rhi__load64(head + PY_OB_TYPE)) != NULL;
-}
-
 /* Marks the slots that one class declares. */
 static void mark_members(py_runtime *py, const py_type *type, uint64_t start, uint64_t *declared)
 {
@@ -170,9 +157,14 @@ static bool own_words(const py_visit *v, uint64_t dict)
             continue;
         bool is_declared = word < 64 && declared >> word & 1;
         /* one that C code has to the object itself owns nothing: it would never die */
-        bool is_guess = !is_declared && value != v->object->address && is_object(v->py, value);
-        if ((is_declared || is_guess) && !py_label(v, is_declared ? PY_LABEL_MEMBER : PY_LABEL_WORD,
-                                                   v->object->address + at, value, label | at))
+        bool is_guess =
+            !is_declared && value != v->object->address && rhi__py_is_object(v->py, value);
+        bool is_hidden = at / 8 < 64 && v->type->hidden >> at / 8 & 1;
+        enum py_label which = is_declared ? PY_LABEL_MEMBER
+                              : is_hidden ? PY_LABEL_HIDDEN_WORD
+                                          : PY_LABEL_WORD;
+        if ((is_declared || is_guess) &&
+            !py_label(v, which, v->object->address + at, value, label | at))
             return false;
     }
     return true;
@@ -276,7 +268,8 @@ static bool module_state(const py_visit *v)
     for (uint64_t i = 0; state && i < words && rhi__take_room(v->reader, 8); i++) {
         if (!rhi__py_u64(v->py, state + i * 8, &value))
             break;
-        if (is_object(v->py, value) && !py_label(v, PY_LABEL_STATE, state + i * 8, value, i * 8))
+        if (rhi__py_is_object(v->py, value) &&
+            !py_label(v, PY_LABEL_STATE, state + i * 8, value, i * 8))
             return false;
     }
     return true;
@@ -318,6 +311,12 @@ static bool layout_slots(const py_visit *v)
         return rhi__py_cache_slots(v);
     case PY_ELEMENT:
         return rhi__py_element_slots(v);
+    case PY_XML_PARSER:
+        return rhi__py_handler_slots(v);
+    case PY_ELEMENT_ITERATOR:
+        return rhi__py_parent_slots(v);
+    case PY_RING_QUEUE:
+        return rhi__py_ring_slots(v);
     case PY_TEE_DATA:
         read = (uint32_t)py_word(v, TEE_READ);
         return items_inside(v, TEE_VALUES, read < TEE_MAX ? read : TEE_MAX);

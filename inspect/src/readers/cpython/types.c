@@ -60,6 +60,20 @@ static bool has_raw_words(py_runtime *py, const py_type *type)
              (type->basicsize > type->layout_end && rhi__py_is_made_in_c(py, type))));
 }
 
+/* A class tells the collector nothing of the words of its base in C if that has no tp_traverse. */
+static uint64_t hidden_words(py_runtime *py, const py_type *type, const char *name,
+                             const py_type *base)
+{
+    uint64_t own = rhi__py_hidden_words(py, type, name);
+    if (own && is_as_named(py, type, name))
+        return own;
+    if (!base || base->flags & PY_FLAG_GC || base->basicsize <= PY_OB_SIZE ||
+        !(type->flags & PY_FLAG_GC) || rhi__py_is_made_in_c(py, type))
+        return base ? base->hidden : 0;
+    uint64_t words = base->basicsize / 8;
+    return words < 64 ? (1ull << words) - 1 : UINT64_MAX;
+}
+
 static void find_layout(py_runtime *py, py_type *type, const char *name)
 {
     const py_type *base = rhi__py_known_type(py, type->base);
@@ -72,10 +86,12 @@ static void find_layout(py_runtime *py, py_type *type, const char *name)
         type->layout = by_flags;
         type->layout_end = type->basicsize;
     }
-    if (by_name != PY_OWN_WORDS && is_as_named(py, type, name)) {
+    if (by_name != PY_OWN_WORDS && is_as_named(py, type, name) &&
+        rhi__py_has_size_of(py, type, by_name)) {
         type->layout = by_name;
         type->layout_end = type->basicsize;
     }
+    type->hidden = hidden_words(py, type, name, base);
 }
 
 static bool has_vectors(const py_runtime *py, const py_type *type)
@@ -91,6 +107,9 @@ static bool has_vectors(const py_runtime *py, const py_type *type)
     case PY_CODE:
     case PY_FRAME:
     case PY_LRU_CACHE:
+    case PY_XML_PARSER:
+    case PY_ELEMENT_ITERATOR:
+    case PY_RING_QUEUE:
     case PY_TYPE: /* the keys that its instances share */
         return true;
     default:
@@ -103,6 +122,13 @@ static bool has_chains(const py_type *type)
 {
     return type->layout == PY_ORDERED_DICT || type->layout == PY_DEQUE ||
            type->layout == PY_ELEMENT || type->layout == PY_FRAME || type->layout == PY_LRU_CACHE;
+}
+
+/* See members.c. */
+static bool has_unseen(const py_type *type)
+{
+    return type->hidden || type->layout == PY_TYPE || type->layout == PY_LOCAL ||
+           type->layout == PY_RW_PAIR || type->layout == PY_XML_PARSER;
 }
 
 /* Nothing in front of its objects tells that they are some. */
@@ -127,7 +153,7 @@ static void settle(py_runtime *py, uint64_t first)
         find_layout(py, type, known->qualified);
         type->may_lack_zone = !type->is_heap_type && rhi__py_may_lack_zone(known->qualified);
         known->has_vectors = has_vectors(py, type);
-        known->has_unseen = type->layout == PY_TYPE;
+        known->has_unseen = has_unseen(type);
         known->has_raw_words = has_raw_words(py, type);
         known->has_bytes = (type->flags & PY_FLAG_BYTES) != 0;
         known->lends_bytes = (type->flags & (PY_FLAG_STR | PY_FLAG_BYTES)) != 0;
@@ -287,7 +313,7 @@ static const py_type *append(py_runtime *py, const py_type *type, const uint8_t 
                    .has_references = type->layout != PY_PLAIN || type->is_heap_type ||
                                      type->layout_end < type->basicsize,
                    .has_vectors = has_vectors(py, type),
-                   .has_unseen = type->layout == PY_TYPE,
+                   .has_unseen = has_unseen(type),
                    .has_chains = has_chains(type),
                    .has_finalizer = rhi__load64(head + TP_FINALIZE) || rhi__load64(head + TP_DEL)};
     return added;

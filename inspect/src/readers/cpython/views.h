@@ -45,6 +45,7 @@ enum py_label {
     PY_LABEL_TARGET,          /* of a weak reference: "target" */
     PY_LABEL_MEMBER,          /* a slot that the class declares: type number << 32 | offset */
     PY_LABEL_WORD,            /* the same of a word that nothing declares */
+    PY_LABEL_HIDDEN_WORD,     /* the same, which the collector is not told of */
     PY_LABEL_STATE,           /* of a module: "state+16": a number */
     PY_LABEL_LOCAL,           /* of a frame: address | slot << PY_FRAME_BITS */
     PY_LABEL_FRAME_CODE,
@@ -54,8 +55,10 @@ enum py_label {
     PY_LABEL_ORIGIN,
     PY_LABEL_LINK, /* of a cache: a number */
     PY_LABEL_INNER_LINK,
-    PY_LABEL_ATTRIB, /* of an xml element */
-    PY_LABEL_CACHED, /* of a code object, outside: a number */
+    PY_LABEL_ATTRIB,  /* of an xml element */
+    PY_LABEL_HANDLER, /* of a parser of xml: a number */
+    PY_LABEL_PARENT,  /* of an iterator of elements: a number */
+    PY_LABEL_CACHED,  /* of a code object, outside: a number */
     PY_LABELS
 };
 
@@ -132,6 +135,8 @@ static inline uint64_t py_word(const py_visit *v, uint64_t offset)
 struct py_pages *rhi__py_pages_make(void);
 /* Forgets what was read before the pass or question that goes on. */
 void rhi__py_forget_read(py_runtime *py);
+/* Is that the address of a live object? Before all blocks were read: does it look like one? */
+bool rhi__py_is_object(py_runtime *py, uint64_t value);
 
 /* ---- members.c ------------------------------------------------------------------------------ */
 
@@ -165,6 +170,9 @@ bool rhi__py_ordered_slots(const py_visit *v);
 bool rhi__py_deque_slots(const py_visit *v);
 bool rhi__py_cache_slots(const py_visit *v);
 bool rhi__py_element_slots(const py_visit *v);
+bool rhi__py_handler_slots(const py_visit *v);
+bool rhi__py_parent_slots(const py_visit *v);
+bool rhi__py_ring_slots(const py_visit *v);
 bool rhi__py_code_slots(const py_visit *v);
 rhi_error *rhi__py_chain_spans(const py_visit *v, rhi_span_visitor visit, void *context);
 
