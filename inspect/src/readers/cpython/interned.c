@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 enum {
-    USED_MIN = 1000, /* strings: an interpreter begins with more */
     ENTRIES_SEEN = 32,
     DATA_MAX = 16 << 20, /* of a module, on either side of _PyRuntime */
     DICT_BYTES = 48
@@ -34,7 +33,7 @@ static bool is_interned(py_runtime *py, uint64_t address)
     uint8_t body[DICT_BYTES];
     strings s = {.py = py};
     if (rhi__py_read(py, address, body, sizeof body) != sizeof body ||
-        rhi__load64(body + PY_OB_SIZE) < USED_MIN || rhi__load64(body + 40) != 0)
+        rhi__load64(body + PY_OB_SIZE) < PY_INTERNED_MIN || rhi__load64(body + 40) != 0)
         return false;
     const py_type *type = rhi__py_known_type(py, rhi__load64(body + PY_OB_TYPE));
     if (!type || type->layout != PY_DICT)
