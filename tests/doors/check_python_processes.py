@@ -126,7 +126,7 @@ def check_adjoining(arguments):
 
 
 def check_embedding(arguments):
-    for where in ("inside", "two", "before", "after"):
+    for where in ("inside", "two", "before", "core", "after"):
         with tempfile.TemporaryDirectory() as folder, Subject(arguments.embedding, 1, folder, [where]) as subject:
             ask_both(arguments, subject, True)
 

@@ -1,12 +1,13 @@
 /* embedding.c - a C program with a heap of refheap's that runs Python inside: two formats, one
  * process.
  *
- *     embedding before|inside|two|after
+ *     embedding before|core|inside|two|after
  *
- * It writes one line of JSON, then waits: before Python begins, with one interpreter or two, or
- * after Python has ended. {"checkpoint": 1, "node": ID of a node that is in a cycle which nobody
- * holds, "garbage": [[ADDRESS, ADDRESS]…], of each interpreter the two objects of such a cycle,
- * "interpreters": how many}. Invariant: Python's collector is off, and so is refheap's. */
+ * It writes one line of JSON, then waits: before Python begins, while it begins (it has sys and
+ * builtins, and has imported nothing), with one interpreter or two, or after Python has ended.
+ * {"checkpoint": 1, "node": ID of a node that is in a cycle which nobody holds, "garbage":
+ * [[ADDRESS, ADDRESS]…], of each interpreter the two objects of such a cycle, "interpreters": how
+ * many}. Invariant: Python's collector is off, and so is refheap's. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <refheap/refheap.h>
@@ -45,6 +46,17 @@ static void run(char *said, size_t size)
     Py_XDECREF(text);
 }
 
+/* Python without what it imports when it begins. */
+static void begin_only(void)
+{
+    PyConfig config;
+    PyConfig_InitIsolatedConfig(&config);
+    config._init_main = 0;
+    if (PyStatus_Exception(Py_InitializeFromConfig(&config)))
+        _exit(3);
+    PyConfig_Clear(&config);
+}
+
 static void new_cycle(rh_heap *heap, char *id, size_t size)
 {
     node *one = rh_new(heap, &node_type);
@@ -61,7 +73,10 @@ int main(int count, char **words)
     new_cycle(rh_heap_create(&options), id, sizeof id);
     unsigned interpreters = 0;
     if (strcmp(where, "before") != 0) {
-        Py_Initialize();
+        if (strcmp(where, "core") == 0)
+            begin_only();
+        else
+            Py_Initialize();
         run(said[0], sizeof said[0]);
         interpreters = 1;
     }

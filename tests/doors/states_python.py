@@ -71,6 +71,18 @@ class Third:
         return Thing(self) if self.left >= 0 else here()
 
 
+class Endless:
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return 1
+
+
+class EndlessAndWaits(Endless, WaitsAtItsEnd):
+    """And waits where it ends after all."""
+
+
 class Equal:
     armed = False
 
@@ -256,6 +268,18 @@ def awaits():
         await asyncio.sleep(0.01)
         here(tasks)
     asyncio.run(main())
+
+
+def unwinds():
+    """The exception has freed what lies above the first loop's iterator, on the stack of values."""
+    for _ in EndlessAndWaits():
+        for _ in Endless():
+            for _ in Endless():
+                for _ in Endless():
+                    for _ in Endless():
+                        for _ in Endless():
+                            for _ in Endless():
+                                raise KeyError(Thing().missing)
 
 
 STATES = [each for name, each in list(globals().items()) if callable(each) and getattr(each, "__module__", "") == __name__ and

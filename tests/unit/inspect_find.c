@@ -67,6 +67,23 @@ START_TEST(every_property_selects)
 }
 END_TEST
 
+/* As when a name was typed wrongly. A type that has no such object is no wrong name. */
+START_TEST(a_type_that_nothing_has_is_told)
+{
+    fake_heap *second;
+    world w = with_all(_i, &second);
+    ck_assert_int_eq(fake_run(w.t, "gcfind", "--type=nod"), RHI_ANSWERED);
+    ck_assert_str_eq(
+        w.t->out.bytes,
+        "0 objects\n"
+        "  no object that was read has a type that fits 'nod': gcstat shows the types\n");
+    ck_assert_int_eq(fake_run(w.t, "gcfind", "--type=node --min-refs=100"), RHI_ANSWERED);
+    ck_assert_str_eq(w.t->out.bytes, "0 objects\n");
+    fake_heap_free(second);
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(the_size_is_the_object_s_own)
 {
     fake_heap *second;
@@ -207,7 +224,8 @@ START_TEST(a_long_list_reads_less_often_than_it_has_rows)
 }
 END_TEST
 
-RUN_TESTS("inspect_find", every_property_selects, the_size_is_the_object_s_own,
-          unreachable_is_what_gcleaks_calls_leaked, limits_bad_input_and_text,
-          types_of_any_name_are_found, objects_of_no_type_are_listed_and_hurt_nothing,
+RUN_TESTS("inspect_find", every_property_selects, a_type_that_nothing_has_is_told,
+          the_size_is_the_object_s_own, unreachable_is_what_gcleaks_calls_leaked,
+          limits_bad_input_and_text, types_of_any_name_are_found,
+          objects_of_no_type_are_listed_and_hurt_nothing,
           a_long_list_reads_less_often_than_it_has_rows)

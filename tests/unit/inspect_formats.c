@@ -178,6 +178,11 @@ START_TEST(errors_show_names_that_work_here)
     must_have(fake_json_failure(b.w.t, "refs", "nobody"), "objects (node#12 or leaf@0x70…), ");
     must_have(fake_json_failure(b.w.t, "refs", "nobody"), hint);
     must_have(fake_json_failure(b.w.t, "refs", "7fa"), "hexadecimal numbers begin with 0x");
+    fake_root(b.w.heap, rooted, "twice");
+    fake_root(b.w.heap, rooted + 8, "twice");
+    b.w.t->state++;
+    must_have(fake_json_failure(b.w.t, "refs", "twice"), "several variables are called so: at 0x");
+    must_have(fake_json_failure(b.w.t, "refs", "twice"), hint);
     char spoken[80];
     snprintf(spoken, sizeof spoken, "<%s>", at("pair", b.pair));
     must_have(say(&b, "objat", spoken), at("pair", b.pair));

@@ -156,6 +156,8 @@ enum rhi_root_reach {
     RHI_ROOT_LASTS,   /* as long as the program, or its thread */
     RHI_ROOT_BY_NAME, /* the same, and the program reaches it by name: see `express` */
     RHI_ROOT_IN_CALL, /* as long as a call, by a variable */
+    /* on a stack of values, which an exception may be emptying just now: whether the root still
+     * holds something is not certain */
     RHI_ROOT_IN_PASSING
 };
 typedef struct rhi_root {

@@ -57,6 +57,7 @@ static rhi_error *judge_types(answer *a, const char *glob)
     uint64_t count = a->reader->types.count;
     RHI_TRY(rhi__types_like(a->reader, glob, &a->fits));
     for (uint32_t i = 0; i <= count; i++) {
+        a->has_type |= a->fits[i];
         bool is_known = i < count && a->reader->types.items[i].has_fixed_size;
         bool fits = a->asked.min_size == 0 ||
                     (is_known && a->reader->types.items[i].size >= a->asked.min_size);

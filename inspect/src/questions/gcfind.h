@@ -30,6 +30,7 @@ typedef struct rhi_gcfind {
         uint64_t count, capacity;
     } shown; /* the first ones, in address order */
     uint64_t total;
+    bool has_type; /* some type is called as was asked, objects of it or none */
 } rhi_gcfind;
 
 /* Freed in any case; memory that was read stays until then. */

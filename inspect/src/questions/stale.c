@@ -146,12 +146,20 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
     return NULL;
 }
 
+/* Does it hold a count in any case? */
+static bool is_lasting_root(const search *s, const rhi_holder *word)
+{
+    return word->kind == RHI_HOLDER_ROOT && word->strong &&
+           s->reader->roots.items[word->index].reach != RHI_ROOT_IN_PASSING;
+}
+
 /* In C a variable that holds no object any more should be NULL. What else holds objects leaves
  * addresses behind in tables and caches. */
 static rhi_holders *rows_for(search *s, const rhi_holder *word, const rhi_object *object)
 {
     bool is_root = word->kind == RHI_HOLDER_ROOT;
-    if (is_root ? !word->strong : !rhi__format_of(s->reader, object->heap)->has_variables)
+    if (is_root ? !is_lasting_root(s, word)
+                : !rhi__format_of(s->reader, object->heap)->has_variables)
         return &s->stale->possible;
     switch (word->kind) {
     case RHI_HOLDER_STACK:
@@ -192,7 +200,7 @@ static rhi_error *judge_word(void *context, const rhi_holder *holder)
 {
     search *s = context;
     rhi_object object;
-    bool is_root = holder->kind == RHI_HOLDER_ROOT && holder->strong;
+    bool is_root = is_lasting_root(s, holder);
     RHI_TRY(judge_type_later(s, holder));
     if ((!is_root && !is_suspect(s, holder->value)) || !target_of(s, holder->value, &object))
         return NULL;

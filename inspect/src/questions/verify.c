@@ -483,8 +483,8 @@ static rhi_error *check_roots(rhi_verify *verify)
         /* registered with two heaps */
         bool is_again = i && reader->roots.items[i - 1].slot == root->slot;
         /* A slot inside an object is that object's field, which the graph counted. */
-        if (root->is_guess || !check_root(verify, root) || is_again ||
-            rhi__block_at(reader, root->slot) ||
+        if (root->is_guess || root->reach == RHI_ROOT_IN_PASSING || !check_root(verify, root) ||
+            is_again || rhi__block_at(reader, root->slot) ||
             !rhi__memory_u64(reader->memory, root->slot, &value))
             continue;
         uint32_t index = rhi__object_index(reader, value);

@@ -14,6 +14,10 @@ void rhi__gcfind_print(const rhi_gcfind *a)
     char id[RHI_ID_SIZE], count[32], value[RHI_VALUE_SIZE], born[RHI_SITE_SIZE];
     rhi_site site;
     rhi__print(s, "%" PRIu64 " object%s\n", a->total, a->total == 1 ? "" : "s");
+    if (a->asked.type && !a->has_type)
+        rhi__print(s,
+                   "  no object that was read has a type that fits '%s': gcstat shows the types\n",
+                   a->asked.type);
     for (uint64_t i = 0; i < a->shown.count; i++) {
         const rhi_object *object = &a->shown.items[i];
         rhi__object_id(a->reader, object, id, sizeof id);

@@ -162,7 +162,7 @@ static bool element(parser *p, value *v)
 
 static bool ambiguous(parser *p, const rhi_named *found, unsigned count)
 {
-    char list[160] = "";
+    char list[160] = "", hint[RHI_NAME_SIZE];
     for (unsigned i = 0; i < count && i < 3; i++) {
         size_t used = strlen(list);
         if (found[i].lwp)
@@ -172,7 +172,9 @@ static bool ambiguous(parser *p, const rhi_named *found, unsigned count)
             snprintf(list + used, sizeof list - used, "%s0x%" PRIx64, i ? ", " : "",
                      found[i].address);
     }
-    return fail(p, "several variables are called so: at %s%s", list, count > 3 ? ", …" : "");
+    rhi__no_variables(p->reader, hint);
+    return fail(p, "several variables are called so: at %s%s%s%s", list, count > 3 ? ", …" : "",
+                hint[0] ? "; " : "", hint);
 }
 
 /* Of several the one that holds something, if there is one: a thread-local is often NULL in the

@@ -23,6 +23,7 @@ enum {
     TYPE_DESCR_GET = 272,
     TYPE_DESCR_SET = 280,
     TUPLE_ITEMS = 24,
+    MODULE_DICT = 16,
     MRO_MAX = 64
 };
 
@@ -245,6 +246,28 @@ static bool is_hidden(const writer *w, const py_type *class, const char *name)
     return overrides(w, class->address, name) || overrides(w, class->address, "__getattribute__");
 }
 
+typedef struct variables {
+    writer *w;
+    uint64_t module, value; /* wanted: a variable of the module that has the value */
+    char name[NAME_SIZE];
+} variables;
+
+static bool compare_variable(void *context, const py_entry *entry)
+{
+    variables *v = context;
+    return entry->value != v->value ||
+           !rhi__py_text(v->w->py, entry->key, v->name, sizeof v->name) ||
+           !is_identifier(v->name) || !is_attribute(v->w, v->module, v->name, v->value);
+}
+
+/* What a module keeps for its C code, one of its variables may have, too. */
+static bool kept_in_state(writer *w, const rhi_way_step *step)
+{
+    variables v = {.w = w, .module = step->object.address, .value = step->value};
+    return !rhi__py_each_entry(w->py, word_at(w, v.module + MODULE_DICT), compare_variable, &v) &&
+           named_attribute(w, v.module, v.name);
+}
+
 static bool member(writer *w, const py_type *type, const rhi_way_step *step)
 {
     const char *name = step->field->name;
@@ -258,7 +281,8 @@ static bool member(writer *w, const py_type *type, const rhi_way_step *step)
             return rewrite(w, "%s.%s", w->text, name);
     if (is_task && strcmp(name, "name") == 0 && !is_hidden(w, type, "get_name"))
         return rewrite(w, "%s.get_name()", w->text);
-    return (is_task || type->layout == PY_FUTURE) && referent(w, step->value);
+    bool is_cache = type->layout == PY_LRU_CACHE && strcmp(name, "cache") == 0;
+    return (is_task || is_cache || type->layout == PY_FUTURE) && referent(w, step->value);
 }
 
 /* "gi", "cr", "ag": of generators, coroutines, asynchronous generators. */
@@ -318,6 +342,8 @@ static bool labelled(writer *w, const rhi_way_step *step, const py_type *type, e
     case PY_LABEL_WORD:
     case PY_LABEL_HIDDEN_WORD:
         return declared(w, type, step);
+    case PY_LABEL_STATE:
+        return kept_in_state(w, step);
     case PY_LABEL_CLASS:
         return rewrite(w, "type(%s)", w->text);
     case PY_LABEL_LOCAL:
@@ -433,7 +459,6 @@ bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size
 bool rhi__py_scope(rhi_reader *reader, const rhi_object *object, char what[RHI_NAME_SIZE],
                    char of[RHI_NAME_SIZE])
 {
-    enum { MODULE_DICT = 16 };
     py_runtime *py = py_of_heap(reader, object->heap);
     const py_type *type = py_type_of(py, object);
     uint64_t name = type && type->layout == PY_DICT

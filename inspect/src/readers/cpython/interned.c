@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 enum {
-    USED_MIN = 1000, /* strings: an interpreter begins with more */
+    USED_MIN = 1000, /* strings: a Python that has begun has more, PY_INTERNED_MIN while it does */
     ENTRIES_SEEN = 32,
     DATA_MAX = 16 << 20, /* of a module, on either side of _PyRuntime */
     DICT_BYTES = 48
@@ -29,12 +29,12 @@ static bool compare_entry(void *context, const py_entry *entry)
 }
 
 /* Are its keys their own values? */
-static bool is_interned(py_runtime *py, uint64_t address)
+static bool is_interned(py_runtime *py, uint64_t address, uint64_t used_min)
 {
     uint8_t body[DICT_BYTES];
     strings s = {.py = py};
     if (rhi__py_read(py, address, body, sizeof body) != sizeof body ||
-        rhi__load64(body + PY_OB_SIZE) < USED_MIN || rhi__load64(body + 40) != 0)
+        rhi__load64(body + PY_OB_SIZE) < used_min || rhi__load64(body + 40) != 0)
         return false;
     const py_type *type = rhi__py_known_type(py, rhi__load64(body + PY_OB_TYPE));
     if (!type || type->layout != PY_DICT)
@@ -57,7 +57,7 @@ static bool is_in_arena(const py_runtime *py, uint64_t address)
     return range && range->has_blocks;
 }
 
-static void look_in(py_runtime *py, uint64_t start, uint64_t end)
+static void look_in(py_runtime *py, uint64_t start, uint64_t end, uint64_t used_min)
 {
     rhi_scratch scratch = {0};
     uint64_t got;
@@ -66,7 +66,7 @@ static void look_in(py_runtime *py, uint64_t start, uint64_t end)
         uint64_t word = rhi__load64(bytes + i);
         if (word == 0 || word % 16 || py->views->interned_count == PY_INTERNED_MAX ||
             (py->allocator != PY_MALLOC && !is_in_arena(py, word)) || is_known(py->views, word) ||
-            !is_interned(py, word))
+            !is_interned(py, word, used_min))
             continue;
         py->views->interned[py->views->interned_count++] = word;
         py->interned = py->views->interned[0];
@@ -75,7 +75,7 @@ static void look_in(py_runtime *py, uint64_t start, uint64_t end)
 }
 
 /* The module's data: writable mappings without a gap around _PyRuntime. */
-static void look_in_module(py_runtime *py)
+static void look_in_module(py_runtime *py, uint64_t used_min)
 {
     const rhi_region *items = py->memory->map.regions.items,
                      *last = items + py->memory->map.regions.count,
@@ -88,16 +88,16 @@ static void look_in_module(py_runtime *py)
         next++;
     uint64_t start = py->address - first->start < DATA_MAX ? first->start : py->address - DATA_MAX,
              end = next->end - py->address < DATA_MAX ? next->end : py->address + DATA_MAX;
-    look_in(py, start, end);
+    look_in(py, start, end, used_min);
 }
 
-static void look_everywhere(py_runtime *py)
+static void look_everywhere(py_runtime *py, uint64_t used_min)
 {
-    look_in_module(py);
+    look_in_module(py, used_min);
     for (uint64_t i = 0; py->minor >= 12 && i < py->interpreters.count; i++) {
         uint64_t start = py->interpreters.items[i].address;
         if (rhi__range_ok(start, py->at->interpreter_size))
-            look_in(py, start, start + py->at->interpreter_size);
+            look_in(py, start, start + py->at->interpreter_size, used_min);
     }
 }
 
@@ -105,7 +105,9 @@ bool rhi__py_is_interned_dict(py_runtime *py, uint64_t address)
 {
     if (!py->views->knows_interned) {
         py->views->knows_interned = true;
-        look_everywhere(py);
+        look_everywhere(py, USED_MIN);
+        if (!py->views->interned_count) /* else a small one might be another's */
+            look_everywhere(py, PY_INTERNED_MIN);
     }
     return is_known(py->views, address);
 }

@@ -26,7 +26,6 @@ enum {
     TEE_MAX = 57,
     MEMBERS_MAX = 1 << 10,
     BASES_MAX = 64,
-    INTERNED_MIN = 1000,   /* strings */
     SMALL_NUMBER = 1 << 12 /* tp_subclasses of a static type is one, from 3.12 on */
 };
 
@@ -285,7 +284,7 @@ static bool layout_slots(const py_visit *v)
     case PY_LIST:
         return rhi__py_list_slots(v);
     case PY_DICT:
-        return rhi__py_dict_slots(v, py_word(v, PY_OB_SIZE) >= INTERNED_MIN &&
+        return rhi__py_dict_slots(v, py_word(v, PY_OB_SIZE) >= PY_INTERNED_MIN &&
                                          rhi__py_is_interned_dict(v->py, v->object->address));
     case PY_ORDERED_DICT:
         return rhi__py_ordered_slots(v);

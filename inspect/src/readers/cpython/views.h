@@ -12,6 +12,7 @@ enum {
     PY_CHUNK_BYTES = 4096,  /* of a table that is read at a time */
     PY_TABLE_MAX_LOG2 = 40, /* entries that a table may claim to have room for */
     PY_INTERNED_MAX = 64,   /* dicts of interned strings: one for each interpreter */
+    PY_INTERNED_MIN = 128,  /* strings in one: the names in builtin types alone are more */
     PY_CONSTANTS = 5,
     PY_FRAME_BITS = 48,   /* of a label that are a frame's address; above: a slot of it */
     PY_MEMBERS_MAX = 24,  /* references at fixed places that a layout has */
