@@ -374,6 +374,10 @@ START_TEST(a_ring_bounds_time_and_thread_of_its_events)
     ck_assert_has(w.t->out.bytes, "earlier here: node#91, born in make() at app.c:21, freed by "
                                   "collect between 2023-11-14T22:13:21.00Z and 22:13:22.01Z");
     ck_assert_has(w.t->out.bytes, "node#92, freed by release after 2023-11-14T22:13:22.00Z");
+    ck_assert_has(w.t->out.bytes, "tenants may be forgotten: the history begins at event 7\n");
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(new_node(&w, 1))), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "tenants may be forgotten"); /* of whom nothing is left */
+    ck_assert_has_not(w.t->out.bytes, "earlier here");
     world_free(&w);
 }
 END_TEST
