@@ -1,5 +1,6 @@
 """check_program.py - one door on a core and a file that is not its program: named by --exe or loaded by the debugger, or
-built anew at the program's own path. Every answer says so once; of a file without build-id nothing is said.
+built anew at the program's own path. Every answer says so once. What has no build-id cannot be told from another build of
+it: each answer with names of it has a note.
 
 Invariant: the programs are one source, built in two ways, each with a build-id, and once more without.
 """
@@ -56,6 +57,34 @@ def check_rebuilt(door, program, other, folder):
     require(key is None if door.name == "shell" else re.fullmatch(r"/proc/\d+/exe", key["names_from"]), "JSON says %s", key)
 
 
+def check_unsure(door, program, folder):
+    """No build-id tells that the file is what ran. Of a process the kernel does; not of a file that took its place."""
+    program = shutil.copy2(program, os.path.join(folder, "unsure"))
+    subprocess.run(["objcopy", "--remove-section=.note.gnu.build-id", program], check=True)
+    require(build_id(program) is None, "there is a build-id")
+    with Subject(program, 1, folder) as subject:
+        dead, line = subject.truth["dead"], subject.truth["lines"]["drop"]
+
+        def check(target, path):
+            note = "names come from %s: without a build-id nothing tells whether this file ran, or another build of it" % path
+            asked = [Question("objat", "--history --json " + dead), Question("objat", dead), Question("objat", "--json " + dead)]
+            answers = door.ask(target, asked)
+            for i in (0, 2):
+                document = expect.document_of(asked[i], answers[i])
+                require(document.get("notes") == ([note] if path else None), "%s has %s", asked[i], document.get("notes"))
+                if i == 0:
+                    stack = next(event["stack"] for event in document["history"] if event["kind"] == "free")
+                    require(stack[0]["line"] == line, "no names: %s", stack)
+            said = [text for text in answers[1].out.splitlines() if text.startswith("note: ")]
+            require(said == (["note: " + note] if path else []), "%s is said", said)
+
+        check(subject.live(), None)
+        again = shutil.copy2(program, program + ".again")
+        os.replace(again, program)
+        check(subject.live(), None if door.name == "shell" else program)
+        check(subject.core(), program)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks files that are not the core's program in one door.")
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
@@ -89,6 +118,8 @@ def main():
                 for exe in (None, os.path.realpath(__file__), without):
                     check_wrong(door, core._replace(exe=exe), dead, (program, *reversed(ids)), None)
             check_rebuilt(door, arguments.program, other, folder)
+            os.mkdir(os.path.join(folder, "unsure.d"))
+            check_unsure(door, arguments.program, os.path.join(folder, "unsure.d"))
             print("%-6s the wrong program is named" % door.name)
     return report(body)
 

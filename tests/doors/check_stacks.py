@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 import expect
-from launch import Question, Subject, Target, door_of, report, require, without_traceback
+from launch import TIMEOUT_SECONDS, Question, Subject, Target, door_of, report, require, without_traceback
 
 DEPTH, EVENTS = 16, 64
 START = re.compile(r"_start|__libc_start|generic_start|start_thread|_?_?clone3?$")
@@ -27,6 +27,14 @@ def history(door, target, truth):
     for answer in answers:
         without_traceback(answer.error)
     return expect.document_of(asked[0], answers[0])["history"], answers[1].out
+
+
+def gdb_core(subject):
+    """It has no region for code, which is found in the file alone."""
+    prefix = os.path.join(subject.folder, "gdb")
+    subprocess.run(["gcore", "-o", prefix, str(subject.process.pid)], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS)
+    return Target(core="%s.%d" % (prefix, subject.process.pid), exe=subject.program)
 
 
 def text_rows(event):
@@ -209,10 +217,13 @@ def main():
             os.mkdir(os.path.join(folder, "run"))
             with Subject(arguments.program, 1, os.path.join(folder, "run")) as subject:
                 truth = subject.truth
-                for where in ("live", "core"):
-                    target = subject.live() if where == "live" else subject.core()
+                alive = None
+                for make in (subject.live, lambda: gdb_core(subject), subject.core):  # which ends it
+                    target = make()
                     events, said = history(door, target, truth)
                     check_same(events, said)
+                    alive = alive or events
+                    require(events == alive, "of a core the stacks are %s, of the process %s", events, alive)
                     if arguments.no_names:
                         check_nameless_death(events, arguments.program)
                     else:

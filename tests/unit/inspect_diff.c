@@ -220,6 +220,35 @@ START_TEST(moments_of_different_processes_or_in_the_wrong_order_are_refused)
 }
 END_TEST
 
+/* Nothing died: turned round it looks as if the newest had. */
+START_TEST(an_order_that_cannot_be_told_is_said)
+{
+    scene s = scene_new(_i);
+    char line[160];
+    save(&s, 0);
+    new_node(&s.w, 1);
+    save(&s, 1);
+    new_node(&s.w, 1);
+    save(&s, 2);
+    snprintf(line, sizeof line, "%s %s %s", s.files[0], s.files[1], s.files[2]);
+    json_t *json = fake_json(s.w.t, "gcdiff", line);
+    ck_assert_int_eq(fake_integer(json, "born_total"), 2);
+    ck_assert_ptr_null(fake_at(json, "notes"));
+    json_decref(json);
+    snprintf(line, sizeof line, "%s %s", s.files[2], s.files[0]);
+    json = fake_json(s.w.t, "gcdiff", line);
+    ck_assert_int_eq(fake_integer(json, "died_total"), 2);
+    ck_assert_has(fake_string(json, "notes.0"), "they died, or");
+    ck_assert_has(fake_string(json, "notes.0"), "/0 is the earlier one of the two");
+    json_decref(json);
+    snprintf(line, sizeof line, "%s %s %s", s.files[0], s.files[2], s.files[1]);
+    json = fake_json(s.w.t, "gcdiff", line); /* each pair of neighbours */
+    ck_assert_has(fake_string(json, "notes.0"), "/1 is the earlier one of the two");
+    json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(one_heap_can_be_asked_about)
 {
     scene s = scene_new(_i);
@@ -430,7 +459,8 @@ RUN_TESTS("inspect_diff", what_was_born_and_died_is_told_exactly,
           nothing_changed_is_an_empty_answer, a_slot_that_was_used_again_holds_another_object,
           what_grew_each_time_comes_first, what_could_not_be_read_has_not_died,
           moments_of_different_processes_or_in_the_wrong_order_are_refused,
-          one_heap_can_be_asked_about, a_file_that_was_cut_off_or_changed_is_refused,
+          an_order_that_cannot_be_told_is_said, one_heap_can_be_asked_about,
+          a_file_that_was_cut_off_or_changed_is_refused,
           a_file_that_was_edited_with_care_is_read_safely,
           a_text_that_reaches_past_the_end_is_refused, a_file_that_claims_much_costs_little,
           what_is_no_such_file_is_told, it_is_cancelled_at_every_point)

@@ -374,6 +374,10 @@ START_TEST(a_ring_bounds_time_and_thread_of_its_events)
     ck_assert_has(w.t->out.bytes, "earlier here: node#91, born in make() at app.c:21, freed by "
                                   "collect between 2023-11-14T22:13:21.00Z and 22:13:22.01Z");
     ck_assert_has(w.t->out.bytes, "node#92, freed by release after 2023-11-14T22:13:22.00Z");
+    ck_assert_has(w.t->out.bytes, "tenants may be forgotten: the history begins at event 7\n");
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(new_node(&w, 1))), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "tenants may be forgotten"); /* of whom nothing is left */
+    ck_assert_has_not(w.t->out.bytes, "earlier here");
     world_free(&w);
 }
 END_TEST
@@ -424,6 +428,52 @@ START_TEST(who_gave_the_last_count_away_inside_of_a_finalizer_is_the_place_of_th
     ck_assert_uint_eq(fake_size(json, "history"), 3);
     json_decref(json);
     world_free(&w);
+}
+END_TEST
+
+/* Code of 8 bytes, the last one highest: it ends with a call, with none, with a breakpoint. */
+#if defined(__aarch64__)
+#define A_CALL 0x94000001d503201full
+#define NO_CALL 0xd503201fd503201full
+#define A_BREAKPOINT 0xd4200000d503201full
+#else
+#define A_CALL 0x00000001e8909090ull
+#define NO_CALL 0x9090909090909090ull
+#define A_BREAKPOINT 0x90cc909090909090ull
+#endif
+
+/* Code is there, and no file: memory alone tells. */
+START_TEST(a_place_that_no_call_leads_to_is_doubted)
+{
+    static const uint64_t code = 0x401000, in_code = 0x401010;
+    static const struct {
+        uint64_t place, bytes; /* bytes: before it */
+        const char *doubt;
+    } cases[] = {
+        {in_code, A_CALL, NULL},
+        {in_code, NO_CALL, "which is not behind a call"},
+        {in_code, A_BREAKPOINT, NULL}, /* a debugger's may hide it */
+        {in_code, 0, NULL},            /* perhaps a hole of a core */
+        {0x7f0000000100, NO_CALL, "which is not in code"},
+        {0x7f0000002000, NO_CALL, "which is not in code"}, /* nothing is there */
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world w = world_new(_i);
+        uint64_t a = new_node(&w, 1);
+        fake_map(w.t, code, 0x1000, RHI_REGION_READ | RHI_REGION_EXECUTE, "");
+        fake_map(w.t, 0x7f0000000000, 0x1000, RHI_REGION_READ, "");
+        fake_put(w.t, in_code - 8, cases[i].bytes, 8);
+        fake_ring_mark(w.heap, 0, NOON, 77);
+        die(&w, a, 90, cases[i].place);
+        json_t *json = ask(&w, "objat", "", a);
+        const json_t *doubt = json_object_get(fake_at(json, "previous.0.place"), "doubt");
+        ck_assert_str_eq(fake_string(json, "previous.0.place.address"), text_of(cases[i].place));
+        ck_assert_msg(!doubt == !cases[i].doubt, "case %u", i);
+        if (doubt)
+            ck_assert_str_eq(json_string_value(doubt), cases[i].doubt);
+        json_decref(json);
+        world_free(&w);
+    }
 }
 END_TEST
 
@@ -710,7 +760,8 @@ RUN_TESTS("inspect_objat", a_slot_in_the_midst_of_a_birth_is_neither_freed_nor_n
           a_ring_bounds_time_and_thread_of_its_events,
           a_ring_that_went_round_has_no_event_twice_or_torn,
           who_gave_the_last_count_away_inside_of_a_finalizer_is_the_place_of_the_death,
-          a_ring_just_made_has_what_it_was_filled_with, a_damaged_ring_is_said_to_be_damaged,
+          a_place_that_no_call_leads_to_is_doubted, a_ring_just_made_has_what_it_was_filled_with,
+          a_damaged_ring_is_said_to_be_damaged,
           what_one_question_could_not_read_is_not_told_with_the_next,
           a_tombstone_without_history_still_names_its_object,
           the_ring_of_events_wraps_and_lists_are_cut_with_totals, objects_are_found_by_name,

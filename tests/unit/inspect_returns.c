@@ -57,6 +57,7 @@ START_TEST(what_is_none_is_none_and_a_breakpoint_hides)
         {CODE("\xe8\x01\x02\x03\x04\x90"), false}, /* the next instruction */
         {CODE("\xff\xe0"), false},                 /* a jump to *%rax */
         {CODE("\xff\xc0"), false},                 /* inc %eax */
+        {CODE("\xff\x18"), false},                 /* a far call */
         {CODE("\xff\x15\x01\x02"), false},
         {CODE("\xcc\x01\x02\x03\x04"), true},
         {CODE("\xcc\xd0"), true},
@@ -81,7 +82,9 @@ START_TEST(calls_of_aarch64)
                  {0xd63f0910, true, false},  /* blraa x8, x16 */
                  {0xd73f0910, true, false},  /* blraa x8, x16 with a register */
                  {0xd63f081f, true, false},  /* blraaz x0 */
+                 {0xd63f0d10, true, false},  /* blrab x8, x16 */
                  {0x14000001, false, false}, /* b */
+                 {0x90000000, false, false}, /* adrp x0 */
                  {0xd61f0100, false, false}, /* br x8 */
                  {0xd65f03c0, false, false}, /* ret */
                  {0xd503201f, false, false}, /* nop */

@@ -15,6 +15,7 @@
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { PATH_SIZE = 4096, MODULES_MAX = 4096, SYMBOLS_MAX = 10000000, DYNAMIC_MAX = 512 };
 
@@ -29,6 +30,8 @@ typedef struct module {
     rhi_image shared;      /* what dwz moved out of that into a file for several */
     /* the user named the file, and nothing in memory can tell whether that is right */
     bool is_named;
+    /* it has the same headers, and nothing more tells whether it is the file */
+    bool is_unsure;
     bool is_checked, is_good, is_indexed;
     rhi_extents symbols, functions; /* addresses of the file */
     rhi_dwarf *dwarf;
@@ -42,8 +45,9 @@ typedef struct tls_module {
 struct rhi_symbols {
     rhi_memory *memory; /* what they are the symbols of */
     rhi_work *work;
-    const char *exe; /* that the door names; NULL: none. Of this command only */
-    bool was_asked;  /* files of modules were asked for names, in this command */
+    const char *exe;    /* that the door names; NULL: none. Of this command only */
+    bool was_asked;     /* files of modules were asked for names, in this command */
+    rhi_notes *remarks; /* of this command */
     struct {
         module **items;
         uint64_t count, capacity;
@@ -273,6 +277,47 @@ static void running_file(const rhi_symbols *s, char *path, size_t size)
         snprintf(path, size, "/proc/%d/exe", process);
 }
 
+static bool is_same_node(const char *left, const char *right)
+{
+    struct stat a, b;
+    return stat(left, &a) == 0 && stat(right, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* Does the kernel tell that a process has mapped this file? It marks a path whose file was
+ * replaced; a path of another file system than ours says nothing. */
+static bool is_file_of_process(const rhi_symbols *s, const module *m)
+{
+    char space[40];
+    int process = rhi__memory_process(s->memory);
+    if (!process)
+        return false;
+    snprintf(space, sizeof space, "/proc/%d/ns/mnt", process);
+    return is_same_node(m->file_path, m->running) ||
+           (m->file_path == m->path && is_same_node(space, "/proc/self/ns/mnt"));
+}
+
+/* A file that was built anew may have the same headers, and other lines. */
+static bool is_unsure_file(const rhi_symbols *s, const module *m)
+{
+    rhi_build_id id;
+    rhi__module_id(s->memory, m->start, &id);
+    return !id.size && !is_file_of_process(s, m);
+}
+
+/* A name of this module is told. */
+static void say_if_unsure(const rhi_symbols *s, const module *m)
+{
+    char text[PATH_SIZE + 256];
+    if (!m || !m->is_unsure || !s->remarks)
+        return;
+    snprintf(text, sizeof text,
+             "names come from %s: without a build-id nothing tells whether this file ran, or "
+             "another build of it",
+             m->file_path);
+    rhi__note(s->remarks, text);
+}
+
 /* Opens the file that is mapped at the module's start, if there is one. */
 static void open_module(rhi_symbols *s, module *m)
 {
@@ -288,8 +333,10 @@ static void open_module(rhi_symbols *s, module *m)
         else
             m->file_path = candidates[i];
     }
-    if (m->is_good)
+    if (m->is_good) {
         find_bias(m);
+        m->is_unsure = is_unsure_file(s, m);
+    }
 }
 
 /* The module whose first page is this region; NULL if its file is not to be had. */
@@ -457,6 +504,7 @@ static bool symbol_variable(const module *m, uint64_t address, rhi_variable *var
 /* What is known of an instruction's calls, kept by its address. */
 typedef struct known_calls {
     uint64_t address;
+    bool is_unsure; /* by a file of which that is said whenever it is used */
     unsigned count;
     rhi_call calls[];
 } known_calls;
@@ -477,11 +525,13 @@ static void known_free(void *node)
 
 /* Functions and lines by debug info; of the function that has code of its own, the symbol, if that
  * is all. */
-static unsigned find_calls(rhi_symbols *s, uint64_t address, rhi_call calls[RHI_CALLS_MAX])
+static unsigned find_calls(rhi_symbols *s, uint64_t address, rhi_call calls[RHI_CALLS_MAX],
+                           bool *is_unsure)
 {
     module *m = module_at(s, address);
     if (!m)
         return 0;
+    *is_unsure = m->is_unsure;
     if (!m->is_indexed)
         index_module(s, m);
     uint64_t in_file = address - m->bias;
@@ -506,7 +556,8 @@ const rhi_call *rhi__symbols_calls(rhi_symbols *s, uint64_t address, unsigned *c
     if (!(found = tsearch(&key, &s->calls, known_order)))
         return NULL;
     if (*found == &key) {
-        unsigned found_count = find_calls(s, address, calls);
+        bool is_unsure = false;
+        unsigned found_count = find_calls(s, address, calls, &is_unsure);
         known = malloc(sizeof *known + found_count * sizeof *calls);
         if (!known) {
             tdelete(&key, &s->calls, known_order);
@@ -514,10 +565,12 @@ const rhi_call *rhi__symbols_calls(rhi_symbols *s, uint64_t address, unsigned *c
                 free(calls[--found_count].name);
             return NULL;
         }
-        *known = (known_calls){.address = address, .count = found_count};
+        *known = (known_calls){.address = address, .is_unsure = is_unsure, .count = found_count};
         memcpy(known->calls, calls, found_count * sizeof *calls);
         *found = known;
     }
+    if ((*found)->count && (*found)->is_unsure)
+        say_if_unsure(s, module_at(s, address));
     *count = (*found)->count;
     return (*found)->calls;
 }
@@ -576,8 +629,11 @@ bool rhi__symbols_variable(rhi_symbols *s, uint64_t address, uint64_t thread_poi
     if (!m->is_indexed)
         index_module(s, m);
     *variable = (rhi_variable){.text = ""};
-    return (m->dwarf && rhi__dwarf_variable(m->dwarf, in_file, variable)) ||
-           symbol_variable(m, in_file, variable);
+    bool is_known = (m->dwarf && rhi__dwarf_variable(m->dwarf, in_file, variable)) ||
+                    symbol_variable(m, in_file, variable);
+    if (is_known)
+        say_if_unsure(s, m);
+    return is_known;
 }
 
 /* ---- by name -------------------------------------------------------------------------------- */
@@ -589,7 +645,7 @@ uint64_t rhi__symbols_type(rhi_symbols *s, const char *name, rhi_dwarf **dwarf)
     for (uint64_t region = 0, type; (m = next_module(s, &region));) {
         bool is_struct;
         if (m->dwarf && (type = rhi__dwarf_type(m->dwarf, name, &is_struct)))
-            return *dwarf = m->dwarf, type;
+            return say_if_unsure(s, m), *dwarf = m->dwarf, type;
     }
     return 0;
 }
@@ -665,6 +721,8 @@ static void search_module(name_search *s, const module *m, const rhi_text *name,
             break;
         }
     }
+    if (s->count > before)
+        say_if_unsure(s->symbols, m);
 }
 
 unsigned rhi__symbols_named(rhi_symbols *s, const char *text, size_t length, rhi_named *found,
@@ -805,9 +863,10 @@ rhi_symbols *rhi__symbols_new(rhi_memory *memory, rhi_work *work)
     return s;
 }
 
-void rhi__symbols_begin(rhi_symbols *symbols, const char *exe)
+void rhi__symbols_begin(rhi_symbols *symbols, const char *exe, rhi_notes *remarks)
 {
     symbols->exe = exe;
+    symbols->remarks = remarks;
     symbols->was_asked = false;
 }
 

@@ -3,10 +3,13 @@
  *
  * One naming for all doors: whatever debugger asks, a word of module data or of thread-local
  * memory gets the same name. Invariant: a file is believed only if it is the mapped one: its
- * build-id (or, where there is none, its program headers) equals that in the target's memory. */
+ * build-id (or, where there is none, its program headers) equals that in the target's memory. With
+ * the headers alone it may be another build: then each answer that has names of it says so, unless
+ * the kernel tells that it is the file. */
 #ifndef RHI_SYMBOLS_H
 #define RHI_SYMBOLS_H
 
+#include "base/notes.h"
 #include "program/dwarf.h"
 #include "program/returns.h"
 #include "target/memory.h"
@@ -16,8 +19,8 @@ typedef struct rhi_symbols rhi_symbols;
 /* Of this memory, once it is open; both outlive them. NULL if our own memory is short. */
 rhi_symbols *rhi__symbols_new(rhi_memory *memory, rhi_work *work);
 /* A command begins: `exe`, which outlives it, is the executable that its door names, or NULL. No
- * names were asked for yet. */
-void rhi__symbols_begin(rhi_symbols *symbols, const char *exe);
+ * names were asked for yet. What is told by a file that could not be checked is remarked. */
+void rhi__symbols_begin(rhi_symbols *symbols, const char *exe, rhi_notes *remarks);
 
 /* The variable at an address of module data, or, thread_pointer not being 0, of that thread's
  * thread-local memory. False if nothing is known. */
@@ -55,7 +58,7 @@ typedef struct rhi_misfit {
 } rhi_misfit;
 /* That of this target, or NULL: the executable that the user or the debugger named, or, where it
  * is none (a script, say) and names were asked for in this command, what lies at the program's own
- * path. Of what has no build-id nothing is said. */
+ * path. Of what has no build-id it cannot be told. */
 const rhi_misfit *rhi__symbols_misfit(rhi_symbols *symbols);
 
 /* The target may have changed: each file must be seen to be the mapped one again. */

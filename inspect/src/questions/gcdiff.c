@@ -259,19 +259,20 @@ static void find_highest(const rhi_snapshot *s, uint64_t *highest)
     }
 }
 
-static rhi_error *find_passed(comparison *c)
+/* Of each heap of `b` the highest serial, and the one that the same heap has in `a`. */
+static rhi_error *find_passed(const rhi_snapshot *a, const rhi_snapshot *b, uint64_t *passed,
+                              uint64_t *highest)
 {
-    const rhi_snapshot *a = c->first->moment.snapshot, *b = c->last->moment.snapshot;
     uint64_t *before = calloc(a->heaps.count + 1, sizeof *before);
     if (!before)
         return rhi__error_memory();
     find_highest(a, before);
-    find_highest(b, c->highest);
+    find_highest(b, highest);
     for (uint32_t i = 0; i < a->heaps.count; i++)
         for (uint32_t k = 0; k < b->heaps.count; k++)
             if (a->heaps.items[i].number == b->heaps.items[k].number &&
                 rhi__same_space(b, a, rhi__snapshot_space(a, i)) == rhi__snapshot_space(b, k))
-                c->passed[k] = before[i];
+                passed[k] = before[i];
     free(before);
     return NULL;
 }
@@ -299,6 +300,35 @@ static rhi_error *check_order(const comparison *c)
         rhi__note(&c->answer->session->notes, text);
     }
     return NULL;
+}
+
+/* Where the newest objects died and none was born, and where nothing died and the moments are given
+ * in the wrong order, the same is there. A process that runs is later than what was saved of it. */
+static rhi_error *say_if_order_is_open(const rhi_gcdiff *answer, const rhi_moment *before,
+                                       const rhi_moment *after)
+{
+    const rhi_snapshot *b = after->snapshot;
+    bool is_now = after->session && rhi__memory_process(&after->session->memory);
+    if (is_now || b->notes.is_incomplete)
+        return NULL;
+    uint64_t *highest = calloc(2 * b->heaps.count + 1, sizeof *highest),
+             *passed = highest + b->heaps.count;
+    if (!highest)
+        return rhi__error_memory();
+    rhi_error *error = find_passed(before->snapshot, b, passed, highest);
+    bool is_open = false;
+    for (uint64_t i = 0; i < b->heaps.count && !error; i++)
+        is_open |= highest[i] < passed[i];
+    free(highest);
+    if (is_open) {
+        char text[640];
+        rhi__text(text, sizeof text,
+                  "the newest objects of %.200s are not there at %.200s, and no newer ones: they "
+                  "died, or %.200s is the earlier one of the two, and they were not born yet",
+                  before->name, after->name, after->name);
+        rhi__note(&answer->session->remarks, text);
+    }
+    return error;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
@@ -388,9 +418,12 @@ static rhi_error *compare_all(rhi_gcdiff *answer, comparison *c)
     c->passed = calloc(b->heaps.count + 1, sizeof *c->passed);
     if (!c->died_of || !c->born_of || !c->survived_of || !c->highest || !c->passed)
         return rhi__error_memory();
-    RHI_TRY(find_passed(c));
+    RHI_TRY(find_passed(a, b, c->passed, c->highest));
     RHI_TRY(walk_all(c));
     RHI_TRY(check_order(c));
+    for (uint64_t i = 1; i < answer->moment_count; i++)
+        RHI_TRY(say_if_order_is_open(answer, &answer->moments[i - 1].moment,
+                                     &answer->moments[i].moment));
     add_up(answer, c);
     order_rows(answer, &answer->types);
     order_rows(answer, &answer->sites);

@@ -294,6 +294,10 @@ static void print_tenants(const answer *a)
         rhi__print_more(a->session, "  ", a->tenant_count - a->asked.limit, NULL);
     if (a->tenants_cut)
         rhi__print(a->session, "  older tenants were not looked for\n");
+    else if (!a->asked.history && a->place != RHI_PLACE_UNUSED && a->has_begin && a->begin)
+        rhi__print(a->session,
+                   "  earlier tenants may be forgotten: the history begins at event %" PRIu64 "\n",
+                   a->begin);
 }
 
 /* What its format says of it besides: ", tracked by the collector". */

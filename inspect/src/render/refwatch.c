@@ -46,11 +46,9 @@ static void print_object(const answer *a)
 static void print_living(const answer *a)
 {
     if (a->asked.living)
-        rhi__print(a->session, "  %" PRIu64 " object%s that %s now %s\n", a->living,
+        rhi__print(a->session, "  %" PRIu64 " object%s that %s now %s %s\n", a->living,
                    rhi__plural(a->living), a->living == 1 ? "lives" : "live",
-                   a->asked.off     ? "are traced no more"
-                   : a->living == 1 ? "is traced, too"
-                                    : "are traced, too");
+                   a->living == 1 ? "is" : "are", a->asked.off ? "traced no more" : "traced, too");
     else if (!a->asked.off)
         rhi__print(a->session, "  those that live now stay as they are: --living traces them, "
                                "too, and refwatch OBJECT one of them\n");

@@ -185,7 +185,8 @@ void rhi__place_text(rhi_session *session, const rhi_reader *reader, const rhi_e
     text[0] = '\0';
     if (!event->depth)
         return;
-    char where[256] = "?";
+    char where[256];
+    snprintf(where, sizeof where, "0x%" PRIx64, event->stack[0]); /* where no module is known */
     stack s = rhi__stack_rows(session, reader, event);
     const rhi_call *call = s.first < s.end ? s.rows[s.first].call : NULL;
     const char *doubt = s.first < s.end ? s.rows[s.first].doubt : NULL;

@@ -32,7 +32,7 @@ void rhi__session_use(rhi_session *session, const rhi_target *target)
     session->target = target;
     if (session->has_memory)
         session->memory.door = target;
-    rhi__symbols_begin(session->symbols, target ? target->exe_path : NULL);
+    rhi__symbols_begin(session->symbols, target ? target->exe_path : NULL, &session->remarks);
 }
 
 /* ---- the cache ------------------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 /* modules.c - program headers of mapped modules (see modules.h). */
 #include "target/modules.h"
+#include "base/search.h"
 
 #include <elf.h>
 #include <inttypes.h>
@@ -132,20 +133,41 @@ bool rhi__region_is_file(const rhi_region *region)
     return region->path[0] == '/' && strncmp(region->path, "/dev/", 5) != 0;
 }
 
+/* The first page of the file at `path`, the nearest at or before `from`; NULL: it is not mapped. */
+static const rhi_region *first_page(const rhi_memory *memory, const rhi_region *from,
+                                    const char *path)
+{
+    for (; from >= memory->map.regions.items; from--)
+        if (from->file_offset == 0 && strcmp(from->path, path) == 0)
+            return from;
+    return NULL;
+}
+
+/* The last region that begins at or before the address; NULL: there is none. */
+static const rhi_region *region_before(const rhi_memory *memory, uint64_t address)
+{
+    const rhi_region *all = memory->map.regions.items;
+    uint64_t behind = rhi__first(0, memory->map.regions.count, at, all[at].start > address);
+    return behind ? &all[behind - 1] : NULL;
+}
+
 bool rhi__module_text(const rhi_memory *memory, uint64_t address, char *text, size_t size)
 {
     const rhi_region *all = memory->map.regions.items,
                      *region = rhi__memory_region(memory, address);
     while (region && region > all && !region->path[0] && region[-1].end == region->start)
         region--;
-    if (!region || !rhi__region_is_file(region))
+    if (region && !rhi__region_is_file(region))
         return false;
-    const rhi_region *first = region;
-    while (first > all && (first->file_offset != 0 || strcmp(first->path, region->path) != 0))
-        first--;
-    if (strcmp(first->path, region->path) != 0)
+    /* GDB's cores leave code out, but for its place in the table of files. */
+    const rhi_region *from = region ? region : region_before(memory, address), *first = NULL;
+    const char *path = region ? region->path : rhi__memory_file(memory, address);
+    if (from && path && path[0] == '/')
+        first = first_page(memory, from, path);
+    if (!first)
         first = region; /* its first page is not mapped */
-    rhi__text(text, size, "%.200s+0x%" PRIx64, strrchr(region->path, '/') + 1,
-              address - first->start);
+    if (!first)
+        return false;
+    rhi__text(text, size, "%.200s+0x%" PRIx64, strrchr(path, '/') + 1, address - first->start);
     return true;
 }
