@@ -75,6 +75,10 @@ def check_stops(program, arguments, lines):
         check(len(stopped.stdout.splitlines()) == len(lines), f"STOP_AT={wanted}: {stopped.stdout}")
     first = run(program, *arguments, REFHEAP_STOP_AT="1")
     check(len(first.stdout.splitlines()) == 1, f"STOP_AT=1: {first.stdout}")
+    for variable in ("REFHEAP_STOP_AT", "REFHEAP_WAIT_AT"):
+        missed = run(program, *arguments, **{variable: "no such"})
+        check(missed.returncode == 0 and missed.stderr == f"{variable}=no such: the program ended without such a checkpoint\n",
+              f"{variable}=no such: status {missed.returncode} {missed.stderr}")
     with subprocess.Popen([program, *arguments], env={**os.environ, "REFHEAP_WAIT_AT": "1"},
                           stdout=subprocess.PIPE) as waiting:
         check(json.loads(waiting.stdout.readline())["checkpoint"] == 1, "WAIT_AT=1: another checkpoint")

@@ -229,3 +229,15 @@ __attribute__((noinline, visibility("default"))) void checkpoint(const char *nam
     stop_if_asked(name);
     __asm__ volatile(""); /* no tail call: the frame is there when the program stops below it */
 }
+
+/* A program that stops nowhere, though it was asked to, was asked for a name that it has not. */
+__attribute__((destructor)) static void tell_what_never_came(void)
+{
+    static const char *const variables[] = {"REFHEAP_STOP_AT", "REFHEAP_WAIT_AT"};
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *wanted = getenv(variables[i]);
+        if (wanted && *wanted)
+            fprintf(stderr, "%s=%s: the program ended without such a checkpoint\n", variables[i],
+                    wanted);
+    }
+}

@@ -65,6 +65,10 @@ def main():
         stopped = run(command, REFHEAP_STOP_AT=wanted)
         check(stopped.returncode == -signal.SIGABRT, f"STOP_AT={wanted}: status {stopped.returncode} {stopped.stderr}")
         check(len(stopped.stdout.splitlines()) == len(lines), f"STOP_AT={wanted}: {stopped.stdout}")
+    for variable in ("REFHEAP_STOP_AT", "REFHEAP_WAIT_AT"):
+        missed = run(command, **{variable: "no such"})
+        check(missed.returncode == 0 and missed.stderr == f"{variable}=no such: the program ended without such a checkpoint\n",
+              f"{variable}=no such: status {missed.returncode} {missed.stderr}")
     with subprocess.Popen(command, env={**os.environ, "REFHEAP_WAIT_AT": "1"}, stdout=subprocess.PIPE) as waiting:
         check(json.loads(waiting.stdout.readline())["checkpoint"] == 1, "WAIT_AT=1: another checkpoint")
         more, _, _ = select.select([waiting.stdout], [], [], 0.2)  # it must not go on

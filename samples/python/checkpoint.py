@@ -13,12 +13,21 @@ Invariant: telling the truth disturbs nothing. describe() runs in a forked copy,
 address; the process itself only forks and waits.
 """
 
+import atexit
 import json
 import os
 import sys
 import time
 
 _count = 0
+
+
+@atexit.register
+def tell_what_never_came():
+    """A program that stops nowhere, though it was asked to, was asked for a name that it has not."""
+    for variable in ("REFHEAP_STOP_AT", "REFHEAP_WAIT_AT"):
+        if os.environ.get(variable):
+            print("%s=%s: the program ended without such a checkpoint" % (variable, os.environ[variable]), file=sys.stderr)
 
 
 def in_a_copy(work):

@@ -14,7 +14,7 @@ import os
 import sys
 
 import forgot
-from checkpoint import checkpoint, expect
+from checkpoint import checkpoint, expect, tell_what_never_came
 
 
 class Box:
@@ -62,4 +62,5 @@ else:
 gc.collect()
 gc.disable()
 checkpoint("used", truth, last=(lambda: forgot.released(ghost)) if has_ghost else int)
+tell_what_never_came()
 os._exit(0)  # what was released too often must not be released once more

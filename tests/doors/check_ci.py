@@ -117,6 +117,7 @@ def check_sample_job(options, folder):
     with open(os.path.join(ROOT, "samples", "ci", "github-actions.yml"), encoding="utf-8") as file:
         text = file.read()
     require("samples/ci/check.sh" in text and "kernel.core_pattern=core" in text, "the sample job does not run check.sh")
+    require("build/inspect" not in text and "cmake --install" in text, "the sample job asks another refheap than the one that it installs")
     needed = set(build_depends()) - NOT_FOR_A_JOB
     missing = sorted(needed - set(re.search(r"apt-get install --yes (.*)", text).group(1).split()))
     require(len(needed) > 8 and not missing, "the sample job installs no %s, which the engine is built with", " ".join(missing))

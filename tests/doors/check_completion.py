@@ -107,6 +107,22 @@ def check_typed(argv, setup, folder):
         require(found == wanted, "of %r %s makes %s, not %s", line, argv[0], found, wanted)
 
 
+FOR_INSTALLERS = {"--completion", "--man", "--manual", "--schemas"}  # --help is silent about them, and so are shells
+
+
+def check_own_options(bash, folder, shell):
+    """The options of refheap itself: each shell completes those that the lines of usage show, and none of the others."""
+    usage = set(re.findall(r"--[a-z-]+\b(?!…)", run(shell, "--help")[1].split("\n\n")[0]))
+    require(len(usage) >= 5 and not usage & FOR_INSTALLERS, "--help shows %s", usage)
+    offered = {option.rstrip("=") for option in bash.complete("--")}
+    require(usage <= offered and not offered & FOR_INSTALLERS, "bash completes %s, --help shows %s", offered, usage)
+    for path in ("zsh/site-functions/_refheap", "fish/vendor_completions.d/refheap.fish"):
+        with open(os.path.join(folder, path), encoding="utf-8") as file:
+            text = file.read()
+        found = set(re.findall(r"'(--[a-z-]+)=?\[", text)) | {"--" + name for name in re.findall(r" -l ([a-z-]+) ", text)}
+        require(usage <= found and not found & FOR_INSTALLERS, "%s completes %s, --help shows %s", path, found, usage)
+
+
 def check_others(folder, commands):
     zsh, fish = os.path.join(folder, "zsh/site-functions/_refheap"), os.path.join(folder, "fish/vendor_completions.d/refheap.fish")
     for path in (zsh, fish):
@@ -147,6 +163,7 @@ def main():
                     pass
             script = os.path.join(arguments.folder, "bash-completion/completions/refheap")
             check_bash(Bash(script, folder), commands)
+            check_own_options(Bash(script, folder), arguments.folder, arguments.shell)
             check_typed(["bash", "--norc", "--noprofile", "-i"], "source '%s'" % script, folder)
             if shutil.which("zsh"):
                 check_typed(["zsh", "-f", "-i"], "fpath=('%s/zsh/site-functions' $fpath); autoload -Uz compinit; compinit -u -D" % arguments.folder,

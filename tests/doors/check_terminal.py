@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import python_target
 from launch import HOSTS, SCRIPTS, TIMEOUT_SECONDS, Failure, Subject, indirect, report, require, tool_environment
 
 PROMPT = {"gdb": "(gdb) ", "lldb": "(lldb) "}
@@ -145,6 +146,7 @@ def check_lldb_terminal(session):
 
 DELAYS = (0.1, 0.02, 0.3, 0.05, 0.2, 0.5)  # (just after the Enter, LLDB sometimes drops what is typed)
 QUESTIONS = ("gcgraph --cycles", "refs --depth=2 #1", "refs #2", "gcgraph #3", "gcquery select count(leaked) from objects")
+PYTHON_QUESTIONS = ("gcleaks", "gcgraph --cycles", "gcstat", "gcverify")
 SLOW = "import time; host = %s; fast = host.read; host.read = lambda self, *at: time.sleep(0.005) or fast(self, *at)"
 INSIDE = {
     "gdb": {
@@ -203,7 +205,7 @@ class Large:
         self.terminal.write("\x03")
         seen = self.terminal.read_until(r"cancelled[\s\S]*?" + self.session.prompt)
         require("Traceback" not in seen and "ignored" not in seen, "after Ctrl-C: %s", seen)
-        self.sync()
+        return seen + self.sync()
 
 
 def check_large(session, name):
@@ -224,6 +226,16 @@ def check_large(session, name):
     session.command(large.inside["slow"])
     for line in QUESTIONS:
         large.interrupt_slow(line)
+
+
+def check_python_core(session):
+    """A core of Python, of which LLDB lends every byte, slowly: progress is shown, and Ctrl-C ends each question by one line."""
+    large = Large(session, "lldb")
+    session.command(large.inside["indirect"])
+    session.command(large.inside["slow"])
+    for line in PYTHON_QUESTIONS:
+        seen = large.interrupt_slow(line)
+        require(seen.count("cancelled") == 1, "%s is cancelled by more than one line: %s", line, seen)
 
 
 def check_large_shell(shell, pid):
@@ -258,7 +270,8 @@ def main():
     parser = argparse.ArgumentParser(description="Checks a door at a terminal.")
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
     parser.add_argument("--shell", help="the refheap command: ask the real engine about large.c")
-    parser.add_argument("program", help="named.c, built with -O0 -g, or large.c")
+    parser.add_argument("--python", action="store_true", help="ask the real engine about a core of Python, in LLDB")
+    parser.add_argument("program", nargs="?", help="named.c, built with -O0 -g, or large.c")
     arguments = parser.parse_args()
     name = arguments.door
 
@@ -285,7 +298,18 @@ def main():
                 terminal.read_until(session.prompt if name == "gdb" else r"was loaded\.[\s\S]*" + session.prompt)
                 session.command(load)
                 {"gdb": check_gdb_terminal, "lldb": check_lldb_terminal}[name](session)
-    return report(large if arguments.shell else body)
+
+    def python():
+        with tempfile.TemporaryDirectory() as folder:
+            target = python_target.Target(folder, 1, os.path.join(python_target.SAMPLES, "service.py"), 2000)
+            with target.start() as subject:
+                core = subject.core()
+            with Terminal(["lldb-19", "-x", "--no-use-colors", "-c", core.core, core.exe]) as terminal:
+                session = Session(terminal, name)
+                terminal.read_until(r"was loaded\.[\s\S]*" + session.prompt)
+                session.command("command script import " + SCRIPTS[name])
+                check_python_core(session)
+    return report(python if arguments.python else large if arguments.shell else body)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ check_traced_python.py --door shell --shell build/inspect/refheap; PYTHON=FILE f
 """
 
 import argparse
+import functools
 import os
 import random
+import re
 import sys
 import tempfile
 
 import expect
 from expect import same
-from launch import Question, door_of, report, require, without_traceback
+from launch import Question, Shell, door_of, report, require, without_traceback
 from python_target import HERE, PYTHON, PipedShell, Target, bytes_of, minor_version
 
 SITES_ASKED = 40
@@ -87,6 +89,12 @@ class Check:
         about("free pools", told["pools_free"], allocator["pools"], 4)
         about("bytes in use", told["object_bytes"] + told["raw_bytes"] + told["kept_bytes"], allocator["used"], 1 << 16)
         about("free bytes", told["free_bytes"], allocator["free"], 1 << 16)
+        ask = functools.partial(Shell.ask, self.door) if isinstance(self.door, Shell) else self.door.ask  # the piped one wants JSON
+        answer, = ask(self.target, [Question("gcstat", "--limit=1")])
+        counted = re.findall(r"\b(\d+) (pool|arena|block|collection|tracked object|object)(s?)\b", answer.out)
+        require(len(counted) > 5, "gcstat counts nothing: %s", answer.out)
+        for number, noun, plural in counted:
+            require((number == "1") == (plural == ""), "gcstat says '%s %s%s'", number, noun, plural)
 
     def check_dead(self):
         """Of instances: their blocks are free, or used again, by an object that may begin elsewhere, and may be gone, too: then

@@ -33,7 +33,7 @@ def said_of(document):
     """
     rows = [("incomplete", text) for text in document.get("incomplete_because", [])]
     rows += [("note", text) for text in document.get("notes", [])]
-    rows += [("not read", "writable memory at %s, %d bytes (%s): %s" % (row["start"], int(row["end"], 16) - int(row["start"], 16),
+    rows += [("not read", "memory at %s, %d bytes (%s): %s" % (row["start"], int(row["end"], 16) - int(row["start"], 16),
                                                                         row["path"] or "without a name", row["why"]))
              for row in document.get("not_read", [])]
     return rows

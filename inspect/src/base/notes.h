@@ -12,7 +12,7 @@ typedef struct rhi_notes {
     bool is_incomplete, is_short; /* is_short: of reasons, because memory is */
 } rhi_notes;
 
-/* Writable memory that was not searched, and why: "absent", "large", "device". */
+/* Memory that was not searched, and why: "absent", "large", "device". */
 typedef struct rhi_not_read_row {
     uint64_t start, end;
     const char *path, *why; /* neither is owned; path: of the mapping, perhaps "" */

@@ -57,9 +57,9 @@ static rhi_error *add_not_read(const rhi_session *session, rhi_caveats *caveats)
 {
     for (uint64_t i = 0; session->not_read && i < session->not_read->count; i++) {
         const rhi_not_read_row *row = &session->not_read->items[i];
-        RHI_TRY(add(caveats, "not read",
-                    "writable memory at 0x%" PRIx64 ", %" PRIu64 " bytes (%s): %s", row->start,
-                    row->end - row->start, *row->path ? row->path : "without a name", row->why));
+        RHI_TRY(add(caveats, "not read", "memory at 0x%" PRIx64 ", %" PRIu64 " bytes (%s): %s",
+                    row->start, row->end - row->start, *row->path ? row->path : "without a name",
+                    row->why));
     }
     return NULL;
 }

@@ -294,9 +294,9 @@ static rhi_error *check_order(const comparison *c)
     if (c->changed || (c->early && c->first->is_complete)) {
         char text[160];
         snprintf(text, sizeof text,
-                 "%" PRIu64 " serials are out of order, or of another type than before: headers "
+                 "%" PRIu64 " serial%s out of order, or of another type than before: headers "
                  "are damaged (see gcverify)",
-                 c->changed + c->early);
+                 c->changed + c->early, c->changed + c->early == 1 ? " is" : "s are");
         rhi__note(&c->answer->session->notes, text);
     }
     return NULL;

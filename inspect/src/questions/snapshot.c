@@ -320,9 +320,10 @@ static void note_left_out(taker *t, uint64_t repeated)
 {
     char text[160];
     if (t->damaged || repeated) {
-        snprintf(text, sizeof text,
-                 "%" PRIu64 " objects with damaged headers are left out: gcverify tells more",
-                 t->damaged + repeated);
+        snprintf(text, sizeof text, "%" PRIu64 " object%s left out: gcverify tells more",
+                 t->damaged + repeated,
+                 t->damaged + repeated == 1 ? " with a damaged header is"
+                                            : "s with damaged headers are");
         rhi__note(&t->session->notes, text);
     }
 }

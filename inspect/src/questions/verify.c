@@ -256,8 +256,8 @@ static void check_field_sizes(rhi_verify *verify, const rhi_object *object, cons
                     ? rhi__load(bytes + field->count_offset, field->count_width)
                     : field->count;
             tell(&verify->check, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
-                 "its field %s claims %" PRIu64 " elements, more than there is room for",
-                 field->name, claimed);
+                 "its field %s claims %" PRIu64 " element%s, more than there is room for",
+                 field->name, claimed, rhi__plural(claimed));
             continue;
         }
         uint64_t last = first + count * field->stride - 1;
@@ -266,9 +266,9 @@ static void check_field_sizes(rhi_verify *verify, const rhi_object *object, cons
             continue;
         if (is_nowhere(reader, last))
             tell(&verify->check, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
-                 "its field %s has %" PRIu64 " elements at 0x%" PRIx64
+                 "its field %s has %" PRIu64 " element%s at 0x%" PRIx64
                  ", where not all of that memory is mapped",
-                 field->name, count, first);
+                 field->name, count, rhi__plural(count), first);
     }
 }
 
@@ -291,7 +291,8 @@ static void check_size(rhi_verify *verify, const rhi_object *object, const uint8
                  room = (object->slot_size - type->size) / type->element_size;
         if (length > room)
             tell(&verify->check, RHI_FOUND_BAD_SIZE, object->heap, object->address, object,
-                 "it claims %" PRIu64 " elements, its slot has room for %" PRIu64, length, room);
+                 "it claims %" PRIu64 " element%s, its slot has room for %" PRIu64, length,
+                 rhi__plural(length), room);
     }
     if (type->field_count)
         check_field_sizes(verify, object, bytes, type);

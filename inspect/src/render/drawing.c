@@ -328,8 +328,8 @@ static rhi_error *draw_caveats(const drawing *d)
     rhi_error *error = rhi__caveats(d->selection->session, d->selection->leaks, &caveats);
     for (uint64_t i = 0; i < caveats.count && i < CAVEATS_SHOWN; i++)
         draw_caveat(d, &caveats.items[i]);
-    snprintf(text, sizeof text, "and %" PRIu64 " more such lines: gcgraph says them",
-             caveats.count - CAVEATS_SHOWN);
+    snprintf(text, sizeof text, "and %" PRIu64 " more such line%s: gcgraph says them",
+             caveats.count - CAVEATS_SHOWN, rhi__plural(caveats.count - CAVEATS_SHOWN));
     if (caveats.count > CAVEATS_SHOWN)
         draw_note(d, text);
     rhi__caveats_free(&caveats);

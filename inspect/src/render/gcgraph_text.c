@@ -89,8 +89,9 @@ static void print_cycles(const answer *a)
             print_held(a, &a->held[i]);
     }
     if (a->cycles_total > a->cycles.count)
-        rhi__print(a->session, "… %" PRIu64 " more cycles (--limit=0 shows all)\n",
-                   a->cycles_total - a->cycles.count);
+        rhi__print(a->session, "… %" PRIu64 " more cycle%s (--limit=0 shows all)\n",
+                   a->cycles_total - a->cycles.count,
+                   rhi__plural(a->cycles_total - a->cycles.count));
 }
 
 /* ---- trees ---------------------------------------------------------------------------------- */

@@ -91,7 +91,8 @@ static void print_lost_by_type(const answer *a)
                    i ? ", " : "    lost references: ", lost->items[i].objects,
                    rhi__type_name(a->reader, lost->items[i].type));
     if (lost->count > TYPES_SHOWN)
-        rhi__print(a->session, ", … %" PRIu64 " more types", lost->count - TYPES_SHOWN);
+        rhi__print(a->session, ", … %" PRIu64 " more type%s", lost->count - TYPES_SHOWN,
+                   rhi__plural(lost->count - TYPES_SHOWN));
     rhi__print(a->session, "\n");
 }
 

@@ -28,7 +28,8 @@ void rhi__path_print(rhi_session *session, rhi_reader *reader, const rhi_path *p
     for (uint64_t i = 0; i < path->words.count; i++) {
         const rhi_holder *word = &path->words.items[i];
         if (path->left_out && i == path->gap)
-            rhi__print(session, "… %" PRIu64 " more malloc blocks … -> ", path->left_out);
+            rhi__print(session, "… %" PRIu64 " more malloc block%s … -> ", path->left_out,
+                       rhi__plural(path->left_out));
         id[0] = '\0';
         if (word->kind == RHI_HOLDER_UNDECLARED || word->kind == RHI_HOLDER_FIELD)
             rhi__index_id(session, reader, rhi__object_index(reader, word->from), id, sizeof id);

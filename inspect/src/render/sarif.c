@@ -183,9 +183,9 @@ static json_t *notices_json(const answer *a)
         add_notice(notices, "incomplete");
     if (!a->leaks->is_decided) {
         rhi__text(text, sizeof text,
-                  "undecided: %" PRIu64 " objects have a count whose owner was not found; not "
+                  "undecided: %" PRIu64 " object%s a count whose owner was not found; not "
                   "everything could be searched, so nothing is called lost",
-                  a->leaks->undecided);
+                  a->leaks->undecided, a->leaks->undecided == 1 ? " has" : "s have");
         add_notice(notices, text);
     }
     if (rhi__is_provisional(a->session))

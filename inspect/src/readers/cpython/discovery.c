@@ -271,17 +271,25 @@ static uint64_t up_to_word(uint64_t address, uint64_t end)
     return end - address > 7 ? (address + 7) & ~7ull : end;
 }
 
+static rhi_error *tell_progress(const search *s, uint64_t done, uint64_t total)
+{
+    rhi_work *work = s->memory->work;
+    return work ? rhi__progress(work, "looking for Python", done, total) : NULL;
+}
+
+/* What only looks like it costs reads of its own, and behind a slow door these take long. */
 static rhi_error *scan(search *s, uint64_t start, uint64_t end)
 {
     uint64_t got;
     for (uint64_t at = up_to_word(start, end); at < end;) {
         at = rhi__memory_data_start(s->memory, at, end) & ~7ull;
         uint64_t size = end - at < SCAN_STEP_BYTES ? end - at : SCAN_STEP_BYTES;
-        if (s->memory->work && rhi__work_stopped(s->memory->work))
-            return rhi__error_cancelled();
+        RHI_TRY(tell_progress(s, at - start, end - start));
         const uint8_t *bytes = rhi__memory_view(s->memory, at, size, &s->scratch, &got);
         for (uint64_t offset = 0; bytes && offset + HEAD_BYTES <= got; offset += 8) {
             unsigned oldest = looks_like(bytes + offset);
+            if (oldest)
+                RHI_TRY(tell_progress(s, at + offset - start, end - start));
             if (oldest)
                 take(s, at + offset, oldest);
             else if (looks_like_lists(bytes + offset) &&

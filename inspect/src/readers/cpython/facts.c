@@ -115,7 +115,7 @@ static void tell_collector(const teller *t, const py_interpreter *interpreter)
         t->visit(t->context, &fact);
     }
     if (tracked_objects(t, interpreter, &count))
-        tell_number(t, group, "tracked", "tracked objects", count);
+        tell_number(t, group, "tracked", count == 1 ? "tracked object" : "tracked objects", count);
     if (rhi__py_list_length(py, rhi__py_list_head(interpreter, PY_GC_LISTS - 1), FROZEN_MAX,
                             &frozen))
         tell_number(t, group, "frozen", "of them frozen", frozen);
@@ -138,7 +138,9 @@ static void tell_generations(const teller *t, const py_interpreter *interpreter)
         /* more may have been freed than made since */
         tell_number(t, groups[i], "count", "counted", (int32_t)count > 0 ? count : 0);
         tell_number(t, groups[i], "threshold", "is the threshold", threshold);
-        tell_number(t, groups[i], "collections", "collections", rhi__load64(bytes));
+        uint64_t collections = rhi__load64(bytes);
+        tell_number(t, groups[i], "collections", collections == 1 ? "collection" : "collections",
+                    collections);
         tell_number(t, groups[i], "collected", "collected", rhi__load64(bytes + 8));
         tell_number(t, groups[i], "uncollectable", "uncollectable", rhi__load64(bytes + 16));
     }
@@ -236,8 +238,10 @@ static void tell_classes(const teller *t, memory_use *use)
         }
         if (most == 0)
             return;
-        tell_number(t, groups[best], "pools", "pools", use->classes[best].pools);
-        tell_number(t, groups[best], "blocks_used", "blocks used", use->classes[best].used);
+        uint64_t pools = use->classes[best].pools;
+        tell_number(t, groups[best], "pools", pools == 1 ? "pool" : "pools", pools);
+        uint64_t used = use->classes[best].used;
+        tell_number(t, groups[best], "blocks_used", used == 1 ? "block used" : "blocks used", used);
         tell_number(t, groups[best], "blocks_free", "free",
                     use->classes[best].room - use->classes[best].used);
         tell_number(t, groups[best], "bytes_free", "bytes free", most);
@@ -253,9 +257,10 @@ static void tell_memory(const teller *t)
     add_up(t, &use);
     tell_text(t, group, "name", "is", names[t->py->allocator]);
     if (use.arenas) {
-        tell_number(t, group, "arenas", "arenas", use.arenas);
+        tell_number(t, group, "arenas", use.arenas == 1 ? "arena" : "arenas", use.arenas);
         tell_number(t, group, "arena_bytes", "bytes in them", use.arena_bytes);
-        tell_number(t, group, "pools_used", "pools in use", use.pools);
+        tell_number(t, group, "pools_used", use.pools == 1 ? "pool in use" : "pools in use",
+                    use.pools);
         tell_number(t, group, "pools_free", "free",
                     use.pools_room > use.pools ? use.pools_room - use.pools : 0);
         tell_number(t, group, "object_bytes", "bytes in objects", use.object_bytes);
@@ -263,7 +268,8 @@ static void tell_memory(const teller *t)
         tell_number(t, group, "kept_bytes", "in dead objects kept for reuse", use.kept_bytes);
         tell_number(t, group, "free_bytes", "free in pools in use", use.free_bytes);
     }
-    tell_number(t, group, "objects_outside", "objects outside of arenas", use.lone);
+    tell_number(t, group, "objects_outside",
+                use.lone == 1 ? "object outside of arenas" : "objects outside of arenas", use.lone);
     tell_number(t, group, "bytes_outside", "bytes in them", use.lone_bytes);
     tell_classes(t, &use);
 }
