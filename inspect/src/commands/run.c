@@ -168,11 +168,6 @@ static rhi_error *run_command(rhi_session *session, const rhi_args *args, int *s
     rhi_error *error = args->command->run(session, args, status);
     const char *reason =
         session->work.is_stopped ? NULL : interference(session, was_gone, &is_gone);
-    if (!reason && error && was_gone && error != rhi__error_cancelled()) {
-        /* its door has not noticed yet; what was read of it is nothing, and tells of no heap */
-        rhi__error_free(error);
-        return rhi__error("the process ended while it was read: its memory is gone");
-    }
     if (!reason)
         return error;
     rhi__session_drop(session);
