@@ -1,8 +1,8 @@
 """check_killed.py - a process that is killed while a debugger's refheap reads it: each question gets one line that says
 so, status 2 and no traceback, and the session goes on.
 
-Invariant: the process ends inside of the first question, when the engine asks for its threads, and is gone before the
-engine goes on.
+Invariant: the process ends inside of the first question, when the engine asks for its threads, and each of its
+threads is gone before the engine goes on.
 """
 
 import argparse
@@ -14,11 +14,17 @@ from launch import HOSTS, Question, Subject, door_of, report, require, without_t
 
 KILL = """
 import os, time
+def has_ended(path):
+    try:
+        return open(path + "/stat").read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
 def killed(threads, pid):
+    tasks = "/proc/%d/task" % pid
     def ask(self):
         os.kill(pid, 9)
         until = time.monotonic() + 20
-        while time.monotonic() < until and open("/proc/%d/maps" % pid).read():
+        while time.monotonic() < until and os.path.exists(tasks) and not all(has_ended(tasks + "/" + each) for each in os.listdir(tasks)):
             time.sleep(0.01)
         return list(threads(self))
     return ask

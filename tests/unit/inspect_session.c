@@ -1,6 +1,10 @@
 /* inspect_session.c - the cache by state_id, cancelling at every poll, errors and their stream. */
 #include "inspect_test.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static world small(int layout)
 {
     world w = world_new(layout);
@@ -160,6 +164,25 @@ START_TEST(a_target_without_heap_or_map_is_told_so)
     ck_assert_has(fake_json_failure(t, "gcgraph", ""), "no process and no core");
     fake_map(t, 0x1000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     ck_assert_has(fake_json_failure(t, "gcgraph", ""), "no heap of refheap or python here");
+    fake_target_free(t);
+}
+END_TEST
+
+/* A process that the engine reads itself, until its door shows other bytes and then has no map, as
+ * of one that was killed meanwhile: it may not be said then that it has no heap. */
+START_TEST(a_map_that_was_lost_is_asked_for_again)
+{
+    fake_target *t = fake_target_new();
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        for (;;)
+            pause();
+    t->target.pid = child;
+    for (int i = 0; i < 3; i++)
+        ck_assert_has(fake_json_failure(t, "gcgraph", ""), "no process and no core");
+    kill(child, SIGKILL);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
     fake_target_free(t);
 }
 END_TEST
@@ -371,7 +394,7 @@ RUN_TESTS("inspect_session", what_was_learned_is_kept_until_the_state_changes,
           every_poll_can_cancel_and_the_next_command_works,
           reads_that_fail_because_of_an_interrupt_make_no_answer,
           a_cancelled_command_prints_one_line_and_no_half_answer,
-          a_target_without_heap_or_map_is_told_so,
+          a_target_without_heap_or_map_is_told_so, a_map_that_was_lost_is_asked_for_again,
           threads_that_cannot_be_had_make_the_answer_incomplete,
           a_process_that_ran_meanwhile_proves_nothing, without_a_heap_there_is_nothing_to_look_at,
           another_heap_in_motion_makes_nothing_provisional, completion_offers_options_and_types,

@@ -161,9 +161,14 @@ static rhi_error *no_heap_at_all(rhi_session *session)
 rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
-    if (!session->reader)
-        RHI_TRY(rhi__reader_open(&session->memory, rhi__formats, false, &session->refused,
-                                 &session->reader));
+    if (!session->reader) {
+        rhi_error *error = rhi__reader_open(&session->memory, rhi__formats, false,
+                                            &session->refused, &session->reader);
+        if (error) { /* its map may be lost: who asks again would be told of no heap */
+            rhi__session_drop(session);
+            return error;
+        }
+    }
     if (!session->reader)
         return no_heap_at_all(session);
     for (uint64_t i = 0; i < session->refused.count; i++)
