@@ -99,6 +99,7 @@ def main():
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seconds", type=int, default=1 << 20)
+    parser.add_argument("--answer-seconds", type=int, default=2, help="of the processor: what a mutant's questions may take")
     parser.add_argument("--leave-out", action="append", default=[], help="a kind of place that is not damaged")
     arguments = parser.parse_args()
 
@@ -125,7 +126,7 @@ def judge(arguments, core, truth, path, folder):
         for offset, width, kind in sorted(each for each in core.places if each[2] not in arguments.leave_out):
             file.write("place %d %d %s\n" % (offset, width, kind))
         file.writelines("held 0x%x hold\n" % each for each in truth["held"])
-    done = subprocess.run([arguments.mutants, path, places, str(arguments.first), str(arguments.count), str(arguments.seconds), "2"],
+    done = subprocess.run([arguments.mutants, path, places, str(arguments.first), str(arguments.count), str(arguments.seconds), str(arguments.answer_seconds)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, encoding="utf-8", errors="replace")
     lines = done.stdout.splitlines()
     if done.returncode != 0:
