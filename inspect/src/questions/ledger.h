@@ -23,6 +23,7 @@ typedef struct rhi_ledger {
     int64_t stored;                                /* meaningless if immortal */
     uint64_t fields, exact, words, roots, runtime; /* runtime: its own */
     uint64_t guessed;                              /* of the fields, those that are guesses */
+    uint64_t doubted;                              /* those of what need not be an object */
     uint64_t unreached;                            /* of the words */
     int64_t unexplained;
     /* the words, in the order in which they are taken for owners */
