@@ -1,17 +1,17 @@
 """states_python.py - threads that are in the midst of all that C code does for Python, each in another state.
 
     {"states": [NAME…], "garbage": [ADDRESS…], what gc calls collectable: one cycle that nobody holds, "collected": how many that were,
-     "lost": {ADDRESS: NAME}, what this Python itself has lost a count of}
+     "lost": {ADDRESS: NAME}, what this Python itself has lost a count of, "remains": bytes that look like an object}
 
 Each function below calls `here` where C code has called back: while a sequence is unpacked, a dict looked into, something
 pickled, traced, formatted, closed. What it has made until then C holds, in its own variables, or half done.
 Invariant: nothing is leaked but that one cycle; the threads wait for ever.
 """
 
+import array
 import asyncio
 import contextlib
 import contextvars
-import ctypes
 import functools
 import gc
 import io
@@ -35,6 +35,7 @@ class Thing:
         self.held = held
 
 
+WORD = 8
 ready, never = threading.Semaphore(0), threading.Event()
 
 
@@ -283,28 +284,23 @@ def unwinds():
                                 raise KeyError(Thing().missing)
 
 
-def leave_remains():
-    """Memory of C in which most of a code object was left, and to which one word of C leads: its count says three. It is no object."""
-    code, word = leave_remains.__code__, ctypes.sizeof(ctypes.c_void_p)
-    allocate = ctypes.pythonapi.PyMem_Malloc
-    allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    size = sys.getsizeof(code)
-    remains, leads_there = allocate(size), allocate(word)
-    ctypes.memmove(remains, id(code), size)
-    ctypes.c_size_t.from_address(remains).value = 3
-    for name in ("co_name", "co_filename"):  # the first was written over, the other is counted twice
-        words = (ctypes.c_size_t * (size // word)).from_address(remains)
-        place = list(words).index(id(getattr(code, name)))
-        words[place] = 0xC000_0000_1234_5670 if name == "co_name" else words[place]
-    ctypes.c_size_t.from_address(leads_there).value = remains
+def remains():
+    """Memory of C that has most of a code object, and that one word leads to: its count says three. It is no object."""
+    code = remains.__code__
+    with open("/proc/self/mem", "rb", 0) as memory:
+        memory.seek(id(code))
+        words = array.array("Q", memory.read(sys.getsizeof(code) // WORD * WORD))
+    words[0] = 3
+    words[words.index(id(code.co_name))] = 0xC000_0000_1234_5670  # written over; what the others lead to has no count of theirs
+    return bytearray(words.tobytes()[:-1])  # its memory ends with a byte more
 
 
 STATES = [each for name, each in list(globals().items()) if callable(each) and getattr(each, "__module__", "") == __name__ and
-          not isinstance(each, type) and name not in ("here", "leave_remains")]
+          not isinstance(each, type) and name not in ("here", "remains")]
 
 
 def main():
-    leave_remains()
+    left = remains()
     gc.collect()
     gc.disable()
     for each in STATES:
@@ -316,7 +312,7 @@ def main():
     del thing
     garbage = in_a_copy(collected)
     lost = {id(type(select.poll())): "select.poll"} if sys.version_info < (3, 10) else {}  # as it imports the module
-    checkpoint("all there", lambda: {"states": [each.__name__ for each in STATES], "lost": lost, **eval(garbage, {})})  # noqa: S307 (a list of numbers)
+    checkpoint("all there", lambda: {"states": [each.__name__ for each in STATES], "lost": lost, "remains": len(left), **eval(garbage, {})})  # noqa: S307 (a list of numbers)
 
 
 main()
