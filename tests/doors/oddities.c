@@ -8,11 +8,11 @@
  *     in_bytes(object)   bytes that keep an object, at a place that is no multiple of 8
  *     itself()           an object that holds itself
  *     remains(object, size, word)
- *                        leaves memory of Python's allocator that has so many bytes of the object,
- * but for that word, which is written over; the count says three
+ *                        leaves so many bytes of an object, but for that word; the count says 3
  *     lookalike(type)    leaves a block of malloc that looks like an object of that type, a large
- * one if it has items; its address, where the object would be definition()       the definition of
- * a module, made while the program runs static_one()       an object in this file's data
+ *                        one if it has items; its address, where the object would be
+ *     definition()       the definition of a module, made while the program runs
+ *     static_one()       an object in this file's data
  *     static_type()      a type that is static but for the block of malloc that it lies in
  *
  * Invariant: each count has an owner; that of the first reference to a definition is nobody's. */

@@ -68,6 +68,7 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
                            .immortal = object->immortal,
                            .runtime = object->held,
                            .root_word = rhi__format_of(reader, object->heap)->root_word,
+                           .phase = reader->heaps.items[object->heap].phase,
                            .provisional = !rhi__is_at_rest(reader, object->heap)};
     for (uint64_t i = 0; i < holders->count; i++) {
         const rhi_holder *holder = &holders->items[i];

@@ -31,6 +31,7 @@ typedef struct rhi_ledger {
     /* of these, those that own a count, and those that only remember it; surplus: how many such */
     uint64_t owners[RHI_LEDGER_CLASSES], others[RHI_LEDGER_CLASSES], surplus;
     bool immortal, provisional;
+    const char *phase;     /* of its heap: what provisional comes from */
     const char *root_word; /* what its format calls an exact root */
     bool is_guessed;       /* that it is garbage rests on guesses */
     bool is_garbage;       /* by the graph, if there was one: no holder outside the garbage */

@@ -159,8 +159,9 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
                    rhi__plural(ledger->surplus));
         print_classes(session, ledger->others, ": ");
     }
-    rhi__print(session, "%s\n",
-               ledger->provisional ? " (provisional: stopped inside a collection)" : "");
+    if (ledger->provisional)
+        rhi__print(session, " (provisional: the heap is %s)", ledger->phase);
+    rhi__print(session, "\n");
     if (ledger->is_garbage && !ledger->provisional)
         print_garbage(session, ledger);
     if (ledger->is_garbage && !ledger->provisional && ledger->is_guessed)
