@@ -21,8 +21,13 @@ def check_object(name, truth, document):
         same("%s: unexplained" % name, document["ledger"]["unexplained"], 0)
 
 
+def check_leaks(document):
+    same("leaks", [(leak["cause"], leak["representative"]) for leak in document["leaks"]], [])
+    require(document["complete"], "not all is known: %s", document)
+
+
 def ask(asker, truth):
-    asker.ask("gcleaks", "", lambda document: same("leaks", [(leak["cause"], leak["representative"]) for leak in document["leaks"]], []))
+    asker.ask("gcleaks", "", check_leaks)
     asker.ask("gcverify", "", lambda document: same("problems", document["problems"], []))
     for name in truth["objects"]:
         asker.ask("objat", "--ledger " + truth["objects"][name], lambda document, name=name: check_object(name, truth, document))

@@ -226,7 +226,16 @@ def check_classes(arguments):
             asker.run()
 
 
-CHECKS = {"classes": check_classes, "ordinary": check_ordinary, "interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "namespaces": check_namespaces, "variants": check_variants, "names": check_names}
+def check_ending(arguments):
+    """Python ends, and does not collect: the ledger says so."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Target(folder, 1, HERE + "/ending_python.py").start() as subject:
+            done = subprocess.run([arguments.shell, "--pid", str(subject.process.pid), "refs", subject.truth["held"]], stdout=subprocess.PIPE,
+                                  env=launch.tool_environment(), check=True, encoding="utf-8", timeout=launch.TIMEOUT_SECONDS)
+            require("(provisional: the heap is finalizing)" in done.stdout, "%s", done.stdout)
+
+
+CHECKS = {"classes": check_classes, "ending": check_ending, "ordinary": check_ordinary, "interpreters": check_interpreters, "adjoining": check_adjoining, "embedding": check_embedding, "namespaces": check_namespaces, "variants": check_variants, "names": check_names}
 
 
 def main():

@@ -7,9 +7,12 @@
  *     mark(object)       keeps an object in a word with marks in its upper bits
  *     in_bytes(object)   bytes that keep an object, at a place that is no multiple of 8
  *     itself()           an object that holds itself
+ *     remains(object, size, word)
+ *                        leaves so many bytes of an object, but for that word; the count says 3
  *     lookalike(type)    leaves a block of malloc that looks like an object of that type, a large
- * one if it has items; its address, where the object would be definition()       the definition of
- * a module, made while the program runs static_one()       an object in this file's data
+ *                        one if it has items; its address, where the object would be
+ *     definition()       the definition of a module, made while the program runs
+ *     static_one()       an object in this file's data
  *     static_type()      a type that is static but for the block of malloc that it lies in
  *
  * Invariant: each count has an owner; that of the first reference to a definition is nobody's. */
@@ -60,6 +63,7 @@ static PyTypeObject *in_block;
 static struct record *records[64];
 static volatile uint64_t marked;
 static void *lookalikes[8];
+static void *volatile left;
 static unsigned record_count, lookalike_count;
 
 static PyObject *make_larger(PyObject *module, PyObject *held)
@@ -116,6 +120,24 @@ static PyObject *itself(PyObject *module, PyObject *unused)
     Py_INCREF(made);
     made->self = (PyObject *)made;
     return (PyObject *)made;
+}
+
+static PyObject *remains(PyObject *module, PyObject *arguments)
+{
+    PyObject *object, *word;
+    Py_ssize_t size;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OnO", &object, &size, &word))
+        return NULL;
+    uintptr_t *words = left = PyMem_Malloc((size_t)size);
+    if (!words)
+        return PyErr_NoMemory();
+    memcpy(words, object, (size_t)size);
+    words[0] = 3;
+    for (size_t i = 2; i < (size_t)size / sizeof *words; i++)
+        if (words[i] == (uintptr_t)word)
+            words[i] = 0xc000000012345670;
+    Py_RETURN_NONE;
 }
 
 /* In front of the "object" is what the collector might have there, by its bits. */
@@ -181,6 +203,7 @@ static PyMethodDef methods[] = {{"larger", make_larger, METH_O, NULL},
                                 {"mark", mark, METH_O, NULL},
                                 {"in_bytes", in_bytes, METH_O, NULL},
                                 {"itself", itself, METH_NOARGS, NULL},
+                                {"remains", remains, METH_VARARGS, NULL},
                                 {"lookalike", lookalike, METH_O, NULL},
                                 {"definition", definition, METH_NOARGS, NULL},
                                 {"static_one", static_one, METH_NOARGS, NULL},

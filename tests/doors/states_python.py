@@ -1,13 +1,14 @@
 """states_python.py - threads that are in the midst of all that C code does for Python, each in another state.
 
     {"states": [NAME…], "garbage": [ADDRESS…], what gc calls collectable: one cycle that nobody holds, "collected": how many that were,
-     "lost": {ADDRESS: NAME}, what this Python itself has lost a count of}
+     "lost": {ADDRESS: NAME}, what this Python itself has lost a count of, "short": arrays and the like}
 
 Each function below calls `here` where C code has called back: while a sequence is unpacked, a dict looked into, something
 pickled, traced, formatted, closed. What it has made until then C holds, in its own variables, or half done.
 Invariant: nothing is leaked but that one cycle; the threads wait for ever.
 """
 
+import array
 import asyncio
 import contextlib
 import contextvars
@@ -282,11 +283,27 @@ def unwinds():
                                 raise KeyError(Thing().missing)
 
 
+def short_contents():
+    """Where numbers were freed, arrays and texts whose contents fill less of their memory than the count of an object did."""
+    numbers = [number + 0.5 for number in range(3000)] + list(range(10_000, 13_000))
+    made = [None] * 1500
+    del numbers[::2]
+    for number in range(0, len(made), 3):
+        made[number] = array.array("q")
+        made[number].append(5)
+        made[number + 1] = bytearray(b"\x03" + bytes(7))
+        made[number + 1].append(0)
+        made[number + 2] = io.StringIO("ab\0")
+        made[number + 2].seek(3)
+    return made
+
+
 STATES = [each for name, each in list(globals().items()) if callable(each) and getattr(each, "__module__", "") == __name__ and
-          not isinstance(each, type) and name not in ("here",)]
+          not isinstance(each, type) and name not in ("here", "short_contents")]
 
 
 def main():
+    short = short_contents()
     gc.collect()
     gc.disable()
     for each in STATES:
@@ -298,7 +315,7 @@ def main():
     del thing
     garbage = in_a_copy(collected)
     lost = {id(type(select.poll())): "select.poll"} if sys.version_info < (3, 10) else {}  # as it imports the module
-    checkpoint("all there", lambda: {"states": [each.__name__ for each in STATES], "lost": lost, **eval(garbage, {})})  # noqa: S307 (a list of numbers)
+    checkpoint("all there", lambda: {"states": [each.__name__ for each in STATES], "lost": lost, "short": len(short), **eval(garbage, {})})  # noqa: S307 (a list of numbers)
 
 
 main()

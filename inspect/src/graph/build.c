@@ -3,6 +3,8 @@
  * What is read here becomes edges in settle.c, meanwhile. Invariant: between rhi__settle_begin and
  * rhi__settle_end nothing here looks at edges, or at what counts them. */
 #include "graph/graph.h"
+#include "base/array.h"
+#include "graph/doubt.h"
 #include "graph/harm.h"
 #include "graph/settle.h"
 #include "graph/spread.h"
@@ -22,16 +24,18 @@ typedef struct builder {
     rhi_declarer declarer;
     rhi_error *error; /* of it */
     rhi_settler settler;
+    rhi_bare bare;   /* objects of such types that hold others */
     uint32_t object; /* whose slots are visited */
     uint32_t heap;   /* its */
     bool is_live;    /* is it? */
 } builder;
 
 /* A strong slot of a live object that holds what is no object: something has written over it. */
-static void note_stray(rhi_reader *reader, uint64_t value)
+static void note_stray(builder *b, uint32_t from, uint64_t value)
 {
-    if (reader->harm.slots++ == 0)
-        reader->harm.first_slot = value;
+    rhi_harm *harm = &b->reader->harm;
+    if (!rhi__is_doubtful_stray(b->reader, b->graph, from, value) && harm->slots++ == 0)
+        harm->first_slot = value;
 }
 
 static inline void add_value(builder *b, uint64_t value, bool is_guess)
@@ -87,6 +91,14 @@ static void add_references(builder *b, const rhi_block *block, uint64_t offset,
         add_slots(b, block, block->base + offset, bytes + offset, header);
 }
 
+static void add_bare(builder *b, uint32_t index)
+{
+    if (rhi__array_reserve(&b->bare, 1))
+        b->bare.items[b->bare.count++] = index;
+    else if (!b->error)
+        b->error = rhi__error_memory();
+}
+
 static void add_object(builder *b, const rhi_block *block, uint32_t index, uint64_t offset,
                        const uint8_t *bytes, const rhi_header *header)
 {
@@ -101,9 +113,13 @@ static void add_object(builder *b, const rhi_block *block, uint32_t index, uint6
                   (!rhi__is_object(header->state) || header->type == UINT32_MAX ? RHI_GRAPH_CORRUPT
                                                                                 : 0));
     b->object = index;
-    if (!rhi__settle_is_over(&b->settler) && rhi__is_object(header->state) &&
-        header->type < b->reader->types.count)
-        add_references(b, block, offset, bytes, header);
+    if (rhi__settle_is_over(&b->settler) || !rhi__is_object(header->state) ||
+        header->type >= b->reader->types.count)
+        return;
+    add_references(b, block, offset, bytes, header);
+    if (b->reader->types.items[header->type].is_bare &&
+        b->reader->types.items[header->type].has_references)
+        add_bare(b, index);
 }
 
 /* Does code find all references of these objects? */
@@ -143,13 +159,13 @@ static rhi_error *add_block(builder *b, rhi_block *block, rhi_block_room *room)
     return error;
 }
 
-/* Strong slots of live objects that hold what is no object. */
-static void add_strays(const builder *b)
+/* What was kept of the strays is judged; the others count. */
+static void add_strays(builder *b)
 {
-    rhi_harm *harm = &b->reader->harm;
-    if (harm->slots == 0)
-        harm->first_slot = b->settler.first_stray;
-    harm->slots += b->settler.strays;
+    const rhi_settler *s = &b->settler;
+    for (uint64_t i = 0; i < s->kept.count; i++)
+        note_stray(b, s->kept.items[i].from, s->kept.items[i].value);
+    b->reader->harm.slots += s->strays - s->kept.count;
 }
 
 static rhi_error *add_blocks(builder *b)
@@ -167,7 +183,6 @@ static rhi_error *add_blocks(builder *b)
     }
     rhi_error *unsettled = rhi__settle_end(&b->settler);
     error = error ? error : unsettled;
-    add_strays(b);
     b->reader->slot_room = room;
     if (b->settler.is_cut)
         rhi__reader_problem(
@@ -184,8 +199,10 @@ static rhi_error *add_blocks(builder *b)
 /* A stale field may lead to a slot that the bitmap has as taken, though nobody lives there (the
  * allocator's own, or freed a moment ago): that is no edge. What somebody holds and was never
  * freed has lost its header. */
-static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
+static void drop_edges_to_nobody(builder *b)
 {
+    rhi_reader *reader = b->reader;
+    rhi_graph *graph = b->graph;
     uint32_t kept = 0;
     bool any = graph->dying_edges != 0;
     for (uint32_t i = 0; i < graph->count && !any; i++)
@@ -201,7 +218,7 @@ static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
             graph->dying_edges -= !is_edge && graph->flags[i] & RHI_GRAPH_DYING;
             if (!is_edge && graph->flags[target] & RHI_GRAPH_BLANK &&
                 !(graph->flags[i] & RHI_GRAPH_DYING))
-                note_stray(reader, rhi__object_address(reader, target));
+                note_stray(b, i, rhi__object_address(reader, target));
         }
         graph->edge_start[i] = first;
     }
@@ -209,87 +226,6 @@ static void drop_edges_to_nobody(rhi_reader *reader, rhi_graph *graph)
         graph->edge_start[graph->count] = kept;
         graph->edge_count = kept;
     }
-}
-
-/* ---- what is in motion ---------------------------------------------------------------------- */
-
-static bool can_be_over(const rhi_graph *graph, uint32_t index)
-{
-    return !(graph->flags[index] & (RHI_GRAPH_IMMORTAL | RHI_GRAPH_DYING | RHI_GRAPH_CORRUPT));
-}
-
-static bool is_in_motion(rhi_reader *reader, uint32_t index)
-{
-    rhi_object object;
-    uint64_t address = rhi__object_address(reader, index);
-    const rhi_block *block = rhi__block_at(reader, address);
-    return rhi__format_of(reader, block->heap)->in_motion &&
-           rhi__slot_at(reader, block, address, &object) &&
-           rhi__format_of(reader, block->heap)->in_motion(reader, &object);
-}
-
-static rhi_error *mark_over(uint64_t **over, const rhi_graph *graph, uint32_t index)
-{
-    if (!*over && !(*over = calloc((uint64_t)graph->count / 64 + 1, sizeof **over)))
-        return rhi__error_memory();
-    rhi__bit_set(*over, index);
-    return NULL;
-}
-
-/* Exact roots own a count each, as fields do. */
-static rhi_error *mark_rooted(const builder *b, uint64_t **over)
-{
-    const rhi_reader *reader = b->reader;
-    uint32_t *held = malloc((reader->roots.count + 1) * sizeof *held), count = 0;
-    rhi_error *error = held ? NULL : rhi__error_memory();
-    uint64_t value;
-    for (uint64_t i = 0; i < reader->roots.count && !error; i++)
-        if (!reader->roots.items[i].is_guess &&
-            rhi__memory_u64(reader->memory, reader->roots.items[i].slot, &value) &&
-            (held[count] = rhi__object_of(reader, value)) != RHI_NO_OBJECT)
-            count++;
-    if (count)
-        qsort(held, count, sizeof *held, rhi__index_order);
-    for (uint32_t first = 0, end; first < count && !error; first = end) {
-        for (end = first; end < count && held[end] == held[first];)
-            end++;
-        if (can_be_over(b->graph, held[first]) &&
-            rhi__open_at_most(b->graph, held[first]) < (int64_t)(end - first))
-            error = mark_over(over, b->graph, held[first]);
-    }
-    free(held);
-    return error;
-}
-
-static bool any_motion(const rhi_reader *reader)
-{
-    for (uint64_t i = 0; i < reader->formats.count; i++)
-        if (reader->formats.items[i].format->in_motion)
-            return true;
-    return false;
-}
-
-/* Where more fields and roots hold an object than it has counts, those of objects that a thread may
- * be changing count like guesses. There are few such, or none: only then edges are looked at. */
-static rhi_error *doubt_motion(builder *b)
-{
-    rhi_graph *graph = b->graph;
-    uint64_t *over = NULL;
-    rhi_error *error = NULL;
-    if (!any_motion(b->reader))
-        return NULL;
-    for (uint32_t i = 0; i < graph->count && !error; i++)
-        if (can_be_over(graph, i) && rhi__open_at_most(graph, i) < 0)
-            error = mark_over(&over, graph, i);
-    if (!error)
-        error = mark_rooted(b, &over);
-    for (uint32_t i = 0; over && i < graph->count && !error; i++)
-        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1] && !error; e++)
-            if (rhi__bit(over, graph->edge_to[e]) && is_in_motion(b->reader, i) &&
-                !rhi__note_guess(graph, graph->edge_to[e]))
-                error = rhi__error_memory();
-    free(over);
-    return error;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -406,11 +342,15 @@ rhi_error *rhi__graph_build(rhi_work *work, rhi_reader *reader, rhi_graph **resu
     builder b = {.work = work, .reader = reader, .graph = graph};
     rhi_error *error = add_blocks(&b);
     if (!error)
-        drop_edges_to_nobody(reader, graph);
-    if (!error)
+        error = rhi__doubt_bare(reader, graph, &b.bare);
+    if (!error) {
+        add_strays(&b);
+        drop_edges_to_nobody(&b);
         trim_edges(graph);
-    if (!error)
-        error = doubt_motion(&b);
+        error = rhi__doubt_over(reader, graph);
+    }
+    free(b.settler.kept.items);
+    free(b.bare.items);
     if (!error)
         error = mark_reached(work, reader, graph);
     if (error)

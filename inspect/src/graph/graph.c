@@ -173,6 +173,7 @@ void rhi__graph_free(rhi_graph *graph)
     free(graph->found_room);
     free(graph->guessed);
     rhi__map_free(&graph->guessed_more);
+    free(graph->doubted);
     free(graph->flags);
     free(graph->edge_start);
     free(graph->edge_to);

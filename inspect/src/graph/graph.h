@@ -46,6 +46,7 @@ typedef struct rhi_graph {
     uint32_t *found_room; /* where `found` lies, with an entry more in front */
     uint8_t *guessed;     /* of `found`, those by slots that are guesses; NULL: there are none */
     rhi_map guessed_more; /* the same of objects with RHI_GUESSED_MORE or more */
+    uint64_t *doubted;    /* bits: objects that need not be any (doubt.h); NULL: there are none */
     uint8_t *flags;
     uint32_t *edge_start, *edge_to;
     uint64_t edge_count, edge_capacity;
@@ -115,6 +116,11 @@ static inline uint32_t rhi__guessed(const rhi_graph *graph, uint32_t index)
 {
     uint32_t guessed = graph->guessed ? graph->guessed[index] : 0;
     return guessed == RHI_GUESSED_MORE ? rhi__map_get(&graph->guessed_more, index) : guessed;
+}
+/* Need it not be an object? Nothing certain rests on what it holds then. */
+static inline bool rhi__is_doubted(const rhi_graph *graph, uint32_t index)
+{
+    return graph->doubted && rhi__bit(graph->doubted, index);
 }
 /* As rhi__open, if no guess owned a count: below 0, fields are more than counts for certain. */
 static inline int64_t rhi__open_at_most(const rhi_graph *graph, uint32_t index)

@@ -5,6 +5,7 @@
  * before `started`; the job reads of the reader what does not change any more once blocks are
  * numbered, and asks the reading thread where the target's memory is to be read. */
 #include "graph/settle.h"
+#include "base/array.h"
 #include "heap/objects.h"
 
 #include <stdlib.h>
@@ -91,6 +92,16 @@ static void look_up(void *context)
     }
 }
 
+static void add_stray(rhi_settler *s, const rhi_loose *p)
+{
+    if (s->strays++ >= RHI_STRAYS_KEPT)
+        return;
+    if (rhi__array_reserve(&s->kept, 1))
+        s->kept.items[s->kept.count++] = (rhi_stray){p->value, p->from};
+    else
+        s->out_of_memory = true;
+}
+
 /* Adds the edge, if the slot leads to an object. */
 static inline void settle(rhi_settler *s, const rhi_loose *p, located *l)
 {
@@ -98,8 +109,8 @@ static inline void settle(rhi_settler *s, const rhi_loose *p, located *l)
     if (__builtin_expect(!l->is_reference, 0)) {
         /* what a dying one holds is being let go of; a guess that leads to no object is none */
         if (p->value && p->is_live && !p->is_guess &&
-            !rhi__may_lie_alone(s->reader, p->heap, p->value) && s->strays++ == 0)
-            s->first_stray = p->value;
+            !rhi__may_lie_alone(s->reader, p->heap, p->value))
+            add_stray(s, p);
         return;
     }
     l->to = rhi__slot_index(l->block, l->slot);

@@ -43,6 +43,24 @@ static void choose_owners(rhi_ledger *ledger, uint64_t count)
     }
 }
 
+/* Where more holds the object than it has counts: which of the fields lie in what need not be an
+ * object? */
+static rhi_error *doubt_fields(rhi_session *session, const rhi_reader *reader,
+                               const rhi_holders *holders, rhi_ledger *ledger)
+{
+    rhi_graph *graph;
+    RHI_TRY(rhi__session_graph(session, &graph));
+    for (uint64_t i = 0; i < holders->count && graph->doubted; i++) {
+        const rhi_holder *holder = &holders->items[i];
+        uint32_t from = holder->kind == RHI_HOLDER_FIELD && holder->strong && holder->in_live &&
+                                !holder->field->is_guess
+                            ? rhi__object_index(reader, holder->from)
+                            : RHI_NO_OBJECT;
+        ledger->doubted += from != RHI_NO_OBJECT && rhi__is_doubted(graph, from);
+    }
+    return NULL;
+}
+
 rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_object *object,
                        const rhi_holders *holders, rhi_ledger *ledger)
 {
@@ -50,6 +68,7 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
                            .immortal = object->immortal,
                            .runtime = object->held,
                            .root_word = rhi__format_of(reader, object->heap)->root_word,
+                           .phase = reader->heaps.items[object->heap].phase,
                            .provisional = !rhi__is_at_rest(reader, object->heap)};
     for (uint64_t i = 0; i < holders->count; i++) {
         const rhi_holder *holder = &holders->items[i];
@@ -77,6 +96,8 @@ rhi_error *rhi__ledger(rhi_session *session, rhi_reader *reader, const rhi_objec
     choose_owners(ledger, used);
     ledger->roots = ledger->exact + ledger->runtime + used;
     ledger->unexplained = ext - (int64_t)ledger->roots;
+    if (ledger->unexplained < 0 && !ledger->immortal)
+        RHI_TRY(doubt_fields(session, reader, holders, ledger));
     uint32_t index = session->graph ? rhi__object_index(reader, object->address) : RHI_NO_OBJECT;
     if (index != RHI_NO_OBJECT) {
         rhi__check_header(session, index, object);

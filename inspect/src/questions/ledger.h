@@ -23,6 +23,7 @@ typedef struct rhi_ledger {
     int64_t stored;                                /* meaningless if immortal */
     uint64_t fields, exact, words, roots, runtime; /* runtime: its own */
     uint64_t guessed;                              /* of the fields, those that are guesses */
+    uint64_t doubted;                              /* those of what need not be an object */
     uint64_t unreached;                            /* of the words */
     int64_t unexplained;
     /* the words, in the order in which they are taken for owners */
@@ -30,6 +31,7 @@ typedef struct rhi_ledger {
     /* of these, those that own a count, and those that only remember it; surplus: how many such */
     uint64_t owners[RHI_LEDGER_CLASSES], others[RHI_LEDGER_CLASSES], surplus;
     bool immortal, provisional;
+    const char *phase;     /* of its heap: what provisional comes from */
     const char *root_word; /* what its format calls an exact root */
     bool is_guessed;       /* that it is garbage rests on guesses */
     bool is_garbage;       /* by the graph, if there was one: no holder outside the garbage */

@@ -314,6 +314,7 @@ rhi_error *rhi__pairs(rhi_session *session, rhi_reader *reader, const rhi_object
 {
     *pairs = (rhi_pairs){.is_traced = object->traced,
                          .is_untold = object->untold,
+                         .phase = reader->heaps.items[object->heap].phase,
                          .is_provisional = !rhi__is_at_rest(reader, object->heap),
                          .stored = object->count - object->held - (object->state == RHI_DYING)};
     rhi__trace(reader, object->heap, &pairs->trace);

@@ -56,11 +56,12 @@ typedef struct rhi_pairs {
     /* older events are forgotten, or there are more than are looked at; some had no memory; its
      * count and its record are being changed; it has too many stacks to pair them */
     bool is_forgotten, is_cut, is_lost, is_changing, has_many;
-    bool is_provisional; /* stopped inside a collection: its count is in motion */
-    bool has_gap;        /* meanwhile it was not traced, and no one knows when */
-    bool is_ahead;       /* it was marked, and its record begins with its next change */
-    bool is_untold;      /* its changes are not recorded just now */
-    bool is_unread;      /* a part of the record could not be read */
+    bool is_provisional; /* its count is in motion: its heap is in this phase */
+    const char *phase;
+    bool has_gap;   /* meanwhile it was not traced, and no one knows when */
+    bool is_ahead;  /* it was marked, and its record begins with its next change */
+    bool is_untold; /* its changes are not recorded just now */
+    bool is_unread; /* a part of the record could not be read */
     uint64_t retains, releases;
     int64_t stored, early;
     uint64_t early_open;

@@ -126,7 +126,9 @@ static rhi_error *judge_slot(void *context, const rhi_holder *holder)
 {
     search *s = context;
     rhi_object object;
-    bool is_guess = holder->field && holder->field->is_guess;
+    uint32_t from = rhi__object_index(s->reader, holder->from);
+    bool is_guess = (holder->field && holder->field->is_guess) ||
+                    (from != RHI_NO_OBJECT && rhi__is_doubted(s->graph, from));
     if (!target_of(s, holder->value, &object))
         return NULL;
     if (object.state == RHI_FREED)

@@ -66,14 +66,14 @@ typedef struct link_check {
     rhi_verify *verify;
     const rhi_object *object;
     uint32_t edge, edge_end; /* what is left of the object's row of the graph */
-    bool differs, only_borrowed;
+    bool differs, only_borrowed, is_doubted;
 } link_check;
 
 static void bad_link(const link_check *l, const rhi_slot *slot, const char *what)
 {
     rhi_reader *reader = l->verify->reader;
     char name[RHI_NAME_SIZE + 32];
-    if (rhi__may_hold(reader, l->object, slot->value))
+    if (l->is_doubted || rhi__may_hold(reader, l->object, slot->value))
         return;
     rhi__slot_name(slot->field, slot->element, name, sizeof name);
     tell(&l->verify->check, RHI_FOUND_BAD_LINK, l->object->heap, slot->address, l->object,
@@ -220,7 +220,8 @@ static void check_links(rhi_verify *verify, uint32_t index, const rhi_object *ob
     link_check l = {.verify = verify,
                     .object = object,
                     .edge = graph->edge_start[index],
-                    .edge_end = graph->edge_start[index + 1]};
+                    .edge_end = graph->edge_start[index + 1],
+                    .is_doubted = rhi__is_doubted(graph, index)};
     if (plan->is_fixed && plan->end <= object->slot_size) {
         for (uint32_t i = 0; i < plan->count && !l.differs; i++)
             l.differs = rhi__load64(bytes + plan->offsets[i]) && !take_edge(&l, plan->kinds[i]);

@@ -216,7 +216,8 @@ const rhi_json_type rhi__gcverify_type = {
          .members = (const rhi_json_member[]){{"*", .is = RHI_JSON_COUNT, "how many"}, {0}}},
         {"objects_checked", .is = RHI_JSON_COUNT, "how many objects were looked at"},
         {"provisional", .is = RHI_JSON_BOOLEAN,
-         "a heap was stopped inside a collection: of it headers and bitmaps were judged alone"},
+         "a heap was stopped where counts are in motion: of it headers and bitmaps were judged "
+         "alone"},
         {0}}};
 
 void rhi__gcverify_json(rhi_session *session, const rhi_verify *verify, uint64_t limit)

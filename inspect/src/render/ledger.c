@@ -100,9 +100,15 @@ static void print_rest(rhi_session *session, const rhi_ledger *ledger, const cha
                    "; %" PRIu64 " reference%s more than counts: a word that nothing declares need "
                    "not own one",
                    off, rhi__plural(off));
-    else if (ledger->stored < (int64_t)(ledger->fields - ledger->guessed))
+    else if (off <= ledger->guessed + ledger->doubted)
+        rhi__print(session,
+                   "; %" PRIu64 " reference%s more than counts: what nothing leads to need not be "
+                   "an object",
+                   off, rhi__plural(off));
+    else if (ledger->stored < (int64_t)(ledger->fields - ledger->guessed - ledger->doubted))
         rhi__print(session, "; over-released: %" PRIu64 " more reference%s than counts",
-                   off - ledger->guessed, rhi__plural(off - ledger->guessed));
+                   off - ledger->guessed - ledger->doubted,
+                   rhi__plural(off - ledger->guessed - ledger->doubted));
     else
         rhi__print(session, "; %" PRIu64 " %s%s more than counts", off, ledger->root_word,
                    rhi__plural(off));
@@ -153,8 +159,9 @@ void rhi__ledger_print(rhi_session *session, const rhi_ledger *ledger)
                    rhi__plural(ledger->surplus));
         print_classes(session, ledger->others, ": ");
     }
-    rhi__print(session, "%s\n",
-               ledger->provisional ? " (provisional: stopped inside a collection)" : "");
+    if (ledger->provisional)
+        rhi__print(session, " (provisional: the heap is %s)", ledger->phase);
+    rhi__print(session, "\n");
     if (ledger->is_garbage && !ledger->provisional)
         print_garbage(session, ledger);
     if (ledger->is_garbage && !ledger->provisional && ledger->is_guessed)

@@ -94,8 +94,10 @@ static void print_doubts(rhi_session *s, const rhi_pairs *p)
     if (p->is_unread)
         rhi__print(s, "  a part of the record could not be read: pairs are undecided\n");
     if (p->is_provisional && !p->is_ended)
-        rhi__print(s, "  stopped inside a collection: its count and its record are on their way, "
-                      "and pairs are provisional\n");
+        rhi__print(s,
+                   "  the heap is %s: its count and its record are on their way, and pairs are "
+                   "provisional\n",
+                   p->phase);
     if (!p->is_ended && !rhi__pairs_fit(p) && !p->is_changing && !p->is_provisional &&
         !p->is_unread && !p->has_gap && !p->is_untold && !p->is_ahead)
         rhi__print(s, "  the record does not explain its count: changes were not recorded, and "
@@ -213,7 +215,8 @@ const rhi_json_type rhi__pairs_type = {
         {"not_begun", .is = RHI_JSON_BOOLEAN,
          "its record begins with the next change of its count"},
         {"earlier_changes", .is = RHI_JSON_COUNT, "changes that were recorded before a pause"},
-        {"provisional", .is = RHI_JSON_BOOLEAN, "it was stopped inside a collection"},
+        {"provisional", .is = RHI_JSON_BOOLEAN,
+         "its heap was stopped where counts are in motion: inside a collection, say"},
         {"decided", .is = RHI_JSON_BOOLEAN, "all changes of its count are in the record"},
         {"groups", .is = RHI_JSON_ROWS,
          "retains that are open, or were when the record ended, by stack; the most first",

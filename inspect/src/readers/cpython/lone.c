@@ -56,6 +56,8 @@ static rhi_error *try_block(finder *f, rhi_window *window, uint64_t start, uint6
     if (!rhi__py_object_in(f->py, start, bytes, got, room, PY_CHUNK, &found))
         return try_type(f, start, room);
     uint64_t hooks = found.prefix - found.type->prefix; /* of debugging */
+    if (found.type->buffer_at && got >= found.prefix)
+        rhi__py_note_buffer(f->py, found.type, bytes + found.prefix, got - found.prefix);
     return rhi__add_lone(f->blocks, start + hooks, room - hooks, found.type->prefix, f->heap);
 }
 
@@ -207,6 +209,7 @@ static rhi_error *open_finder(rhi_reader *reader, py_runtime *py, rhi_blocks *bl
 
 static void close_finder(finder *f)
 {
+    rhi__py_drop_buffers(f->py);
     rhi__scratch_free(&f->heads.scratch);
     rhi__scratch_free(&f->window.scratch);
 }
@@ -234,6 +237,8 @@ rhi_error *rhi__py_read_lone(rhi_reader *reader, rhi_blocks *blocks)
             error = add_blocks(&f);
         if (!error && !f.program->malloc.spans.count)
             error = add_lists(&f);
+        if (!error && !rhi__py_take_buffers(py, blocks))
+            error = rhi__error_memory();
         close_finder(&f);
     }
     return error;

@@ -260,6 +260,9 @@ static void fill(py_runtime *py, const py_pool *p, const uint8_t *bytes, filling
             rhi__bit_set(f->live, i);
             f->prefixes[i] = found.prefix;
             f->any_prefix |= found.prefix != 0;
+            if (found.type->buffer_at)
+                rhi__py_note_buffer(py, found.type, block + found.prefix,
+                                    p->block_size - found.prefix);
         } else if (!owns_nothing(py, p, start, block) ||
                    rhi__py_is_being_freed(py, start, start + p->block_size)) {
             rhi__bit_set(f->raw, i);
@@ -340,9 +343,11 @@ rhi_error *rhi__py_read_near(rhi_reader *reader, const rhi_own_range *range, uin
     if (start < range->start || start + step > range->end)
         return NULL;
     const uint8_t *bytes = rhi__memory_view(reader->memory, start, step, &py->pools->scratch, &got);
-    return bytes && got == step && rhi__py_pool_of(py, start, bytes, &p)
-               ? add_pool(py, &p, bytes, range->heap, blocks)
-               : NULL;
+    rhi_error *error = bytes && got == step && rhi__py_pool_of(py, start, bytes, &p)
+                           ? add_pool(py, &p, bytes, range->heap, blocks)
+                           : NULL;
+    rhi__py_drop_buffers(py); /* those of other pools are not known */
+    return error;
 }
 
 bool rhi__py_pools_make(py_runtime *py)

@@ -175,6 +175,8 @@ typedef struct py_type {
     /* with PY_OWN_WORDS: which words, counted from the object on, its tp_traverse leaves out */
     uint64_t hidden;
     uint8_t prefix; /* bytes in front of its objects: 0, 16 or 32 */
+    uint8_t
+        buffer_at; /* where its objects have the address of memory for their contents; 0: none */
     bool is_heap_type;
     bool may_lack_zone; /* datetime's: an object without a time zone has no room for one */
 } py_type;
@@ -242,6 +244,12 @@ typedef struct py_runtime {
         uint64_t count, capacity;
     } arenas;
     uint64_t interned; /* the dict of interned strings, which owns none of them; 0: not known */
+    /* buffers.c: memory that objects have for their contents, as blocks are read */
+    struct {
+        uint64_t *items;
+        uint64_t count, capacity;
+        bool is_short;
+    } buffers;
     struct py_parts *parts;   /* what pools.c, lone.c and others made for themselves */
     struct py_traces *traces; /* of tracemalloc.c; NULL: nobody asked yet */
     struct py_hands *hands;   /* of hands.c; likewise */
@@ -443,6 +451,17 @@ rhi_error *rhi__py_static_near(py_runtime *py, const rhi_program *program, const
                                uint64_t address, rhi_blocks *blocks);
 /* What rhi__py_read_near finds where no arena is. */
 rhi_error *rhi__py_lone_near(rhi_reader *reader, uint64_t address, rhi_blocks *blocks);
+
+/* ---- buffers.c ------------------------------------------------------------------------------ */
+
+/* py_type.buffer_at of the type of that name. */
+uint8_t rhi__py_buffer_of_name(const char *name);
+/* Notes the memory that the object has for its contents, if its type has any. */
+void rhi__py_note_buffer(py_runtime *py, const py_type *type, const uint8_t *object, uint64_t got);
+/* Takes what was noted out of the blocks: no objects are there. False if memory is short. */
+bool rhi__py_take_buffers(py_runtime *py, rhi_blocks *blocks);
+/* Forgets what was noted. */
+void rhi__py_drop_buffers(py_runtime *py);
 
 /* ---- headers.c ------------------------------------------------------------------------------ */
 

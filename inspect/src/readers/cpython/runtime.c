@@ -470,5 +470,6 @@ void rhi__py_runtime_free(py_runtime *py)
     free(py->interpreters.items);
     rhi__py_types_free(py);
     rhi__py_arenas_free(py);
+    rhi__py_drop_buffers(py);
     free(py);
 }

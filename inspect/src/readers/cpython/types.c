@@ -92,6 +92,9 @@ static void find_layout(py_runtime *py, py_type *type, const char *name)
         type->layout_end = type->basicsize;
     }
     type->hidden = hidden_words(py, type, name, base);
+    type->buffer_at = rhi__py_buffer_of_name(name);
+    if (!type->buffer_at || !is_as_named(py, type, name))
+        type->buffer_at = base ? base->buffer_at : 0;
 }
 
 static bool has_vectors(const py_runtime *py, const py_type *type)
