@@ -228,7 +228,7 @@ class Checks:
         known = [row for row in found if row[1] in truth.objects]
         types = {self.memory.word(address + 8)}
         self.check_slots(address, [row for row in known if row[1] not in types or row[0] not in ("__class__",)], named,
-                         set(truth.holds[address]) & set(truth.objects) - types)
+                         {each for each in truth.holds[address] if each in truth.objects and each not in types})
 
     def check_value(self, document, address):
         """The beginning of repr, and all of what is short."""
