@@ -582,6 +582,8 @@ START_TEST(a_tombstone_without_history_still_names_its_object)
     ck_assert_str_eq(fake_string(json, "previous.0.reason"), "collect");
     ck_assert(json_is_null(fake_at(json, "previous.0.time")));
     json_decref(json);
+    ck_assert_int_eq(fake_run(w.t, "objat", text_of(a)), RHI_ANSWERED);
+    ck_assert_has(w.t->out.bytes, "  earlier tenants are not known: the history of heap 1 is off");
     world_free(&w);
 }
 END_TEST

@@ -283,6 +283,29 @@ static void print_tenant(const answer *a, const rhi_tenant *t, const char *joint
     rhi__print(a->session, "%s%s%s%s", id, joint, death, when);
 }
 
+static bool has_history_off(const answer *a)
+{
+    const rhi_heap_info *heap = &a->reader->heaps.items[a->object.heap];
+    return heap->format->history && !heap->keeps_deaths;
+}
+
+/* Silence would be taken for "nobody": without --history, which says it itself. */
+static void print_unknown_tenants(const answer *a)
+{
+    if (a->asked.history || a->place == RHI_PLACE_UNUSED)
+        return;
+    if (has_history_off(a))
+        rhi__print(
+            a->session,
+            "  earlier tenants are not known: the history of heap %" PRIu64
+            " is off (REFHEAP_OPTIONS=history=all in the program's environment turns it on)\n",
+            a->reader->heaps.items[a->object.heap].number);
+    else if (a->has_begin && a->begin)
+        rhi__print(a->session,
+                   "  earlier tenants may be forgotten: the history begins at event %" PRIu64 "\n",
+                   a->begin);
+}
+
 static void print_tenants(const answer *a)
 {
     for (unsigned i = a->place == RHI_PLACE_FREED; i < a->tenant_count && i < a->asked.limit; i++) {
@@ -294,10 +317,8 @@ static void print_tenants(const answer *a)
         rhi__print_more(a->session, "  ", a->tenant_count - a->asked.limit, NULL);
     if (a->tenants_cut)
         rhi__print(a->session, "  older tenants were not looked for\n");
-    else if (!a->asked.history && a->place != RHI_PLACE_UNUSED && a->has_begin && a->begin)
-        rhi__print(a->session,
-                   "  earlier tenants may be forgotten: the history begins at event %" PRIu64 "\n",
-                   a->begin);
+    else
+        print_unknown_tenants(a);
 }
 
 /* What its format says of it besides: ", tracked by the collector". */
