@@ -8,10 +8,13 @@ import argparse
 import os
 import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 from launch import TIMEOUT_SECONDS, report, require
 
@@ -44,23 +47,39 @@ class Bash:
         return sorted(out.split("\n")[:-1]) if out.strip() else []
 
 
+def read_until(terminal, text):
+    """What a shell says at its terminal, up to this text or its end."""
+    said = b""
+    until = time.monotonic() + TIMEOUT_SECONDS
+    while text not in said and select.select([terminal], [], [], max(0, until - time.monotonic()))[0]:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # how the end of a terminal is told
+            break
+        if not piece:
+            break
+        said += piece
+    return said.decode("utf-8", "replace")
+
+
 def typed(argv, setup, line, folder):
-    """The words of a command line that was typed, with tabs, at a terminal where a shell was set up."""
+    """The words of a command line that was typed, with tabs, at a terminal where a shell was set up. The line is typed once the shell
+    asks for it: keys that come while a terminal's mode changes can be lost."""
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(folder)
-        os.environ.update(PS1="", TERM="dumb", INPUTRC="/dev/null")
+        os.environ.update(PS1="first>", TERM="dumb", INPUTRC="/dev/null")
         os.execvp(argv[0], argv)
-    os.write(terminal, ("%s; refheap() { printf 'word<%%s>\\n' \"$@\"; exit; }\n%s\n" % (setup, line)).encode())
-    said = b""
-    try:
-        while piece := os.read(terminal, 4096):
-            said += piece
-    except OSError:  # how the end of a terminal is told
-        pass
+    said = read_until(terminal, b"first>")
+    os.write(terminal, ("%s; refheap() { printf 'word<%%s>\\n' \"$@\"; echo 'en''d>'; }; PS1='seco''nd>'\n" % setup).encode())
+    said += read_until(terminal, b"second>")
+    os.write(terminal, (line + "\n").encode())
+    said += (answer := read_until(terminal, b"end>"))
+    os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
     os.close(terminal)
-    return re.findall(r"word<([^%>]*)>", said.decode("utf-8", "replace"))
+    require("end>" in answer, "of %r %s makes no command: %r", line, argv[0], said)
+    return re.findall(r"word<([^%>]*)>", answer)
 
 
 def check_bash(bash, commands):
