@@ -68,6 +68,15 @@ static int open_file(const rhi_memory *memory, const char *path, struct stat *st
     return -1;
 }
 
+bool rhi__is_file_of_system(const char *path)
+{
+    static const char *const folders[] = {"/usr/", "/lib/", "/lib64/", "/etc/"};
+    for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+            return strncmp(path, "/usr/local/", strlen("/usr/local/")) != 0;
+    return false;
+}
+
 bool rhi__file_has_no_address(rhi_memory *memory, const char *path, uint64_t offset, uint64_t size,
                               uint64_t *room)
 {

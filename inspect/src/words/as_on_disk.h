@@ -4,6 +4,10 @@
 
 #include "target/memory.h"
 
+/* Is it a file of the system's own, as a locale? Programs do not write to these: only where others
+ * lie need one look whether they did. */
+bool rhi__is_file_of_system(const char *path);
+
 /* A core does not say whether a mapping is shared. If it is, its pages are the file's own, and the
  * program may have written to them. Does the file, as it is now, have no address of memory that the
  * program could write in these bytes (as far as it has them)? True of programs and libraries, which

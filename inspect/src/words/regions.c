@@ -6,6 +6,7 @@
  * copied), the kernel's counts of pages of a live process, and of a core whether it has the
  * bytes. */
 #include "words/regions.h"
+#include "words/as_on_disk.h"
 
 #include <string.h>
 
@@ -74,17 +75,6 @@ static bool is_code(const rhi_memory *memory, const rhi_region *region)
     return false;
 }
 
-/* Is it a file of the system's own, as a locale? Programs do not write to these: only where others
- * lie need one look whether they did. */
-static bool is_systems(const char *path)
-{
-    static const char *const folders[] = {"/usr/", "/lib/", "/lib64/", "/etc/"};
-    for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (strncmp(path, folders[i], strlen(folders[i])) == 0)
-            return strncmp(path, "/usr/local/", strlen("/usr/local/")) != 0;
-    return false;
-}
-
 /* Cores do not tell shared from private: what is there is searched. */
 static enum rhi_worth worth_in_core(rhi_memory *memory, const rhi_region *region, bool is_module)
 {
@@ -99,7 +89,7 @@ static enum rhi_worth worth_in_core(rhi_memory *memory, const rhi_region *region
     if (!is_memory(region->path) && (is_module || is_code(memory, region)))
         return RHI_WORTH_NOTHING; /* as on disk */
     if (!is_memory(region->path) && !is_writable)
-        return is_systems(region->path) ? RHI_WORTH_NOTHING : RHI_WORTH_FILE;
+        return rhi__is_file_of_system(region->path) ? RHI_WORTH_NOTHING : RHI_WORTH_FILE;
     bool is_accessible = region->flags & (RHI_REGION_READ | RHI_REGION_WRITE | RHI_REGION_EXECUTE);
     return is_accessible && !is_shadow(region) ? RHI_WORTH_MISSING : RHI_WORTH_UNUSED;
 }

@@ -95,7 +95,7 @@ static bool is_of_harmless_file(search *s, uint64_t value)
     if (s->file_count == FILES_KEPT)
         return false;
     s->files[s->file_count++] = (struct led_file){
-        path, is_module_file(s, path) ||
+        path, rhi__is_file_of_system(path) || is_module_file(s, path) ||
                   rhi__file_has_no_address(s->memory, path, 0, UINT64_MAX, &s->room)};
     return s->files[s->file].holds_nothing;
 }
