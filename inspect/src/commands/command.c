@@ -287,7 +287,8 @@ static const rhi_command table[] = {
             "Objects with serials are followed exactly. Python's have none: counts and bytes by "
             "type are exact, but an\nobject of the same type at the same address is only perhaps "
             "the same, so that at least so many were born and\ndied (one whose class was changed "
-            "counts as both). Moments of different processes are refused.\n"
+            "counts as both). Moments of different processes are refused,\nand those that "
+            "are known to be in the wrong order. "
             "Where not all of a moment could be read, nothing is said to be born or dead: it was "
             "not found.",
         .answers = {&rhi__gcdiff_type, &rhi__gcdiff_saved_type},
