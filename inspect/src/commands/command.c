@@ -288,7 +288,7 @@ static const rhi_command table[] = {
             "type are exact, but an\nobject of the same type at the same address is only perhaps "
             "the same, so that at least so many were born and\ndied (one whose class was changed "
             "counts as both). Moments of different processes are refused,\nand those that "
-            "are known to be in the wrong order. "
+            "are known to be in the wrong order.\n"
             "Where not all of a moment could be read, nothing is said to be born or dead: it was "
             "not found.",
         .answers = {&rhi__gcdiff_type, &rhi__gcdiff_saved_type},
