@@ -186,7 +186,8 @@ static const rhi_command table[] = {
             "is a strong field or\nregistered root, and its target has fewer counts than such "
             "references, so that one of them at least is\nstale; or debug info says that it is a "
             "variable of another managed type. (A struct that begins with the\n"
-            "variable's is no other type.)\nWhere a format uses memory again for anything "
+            "variable's is no other type, and of one that debug info does not have nothing is "
+            "said.)\nWhere a format uses memory again for anything "
             "(Python's), a strong field that holds no object's start is stale, too: it\nleads "
             "into another object, or to none. Words of C are all possible ones there.",
         .answers = {&rhi__gcstale_type},
