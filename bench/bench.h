@@ -1,8 +1,8 @@
 /* bench.h - what every C and C++ program of the runtime benchmark needs: clock, random numbers,
  * memory in use, the line that reports a figure.
  *
- * Invariant: a program writes nothing to stdout but lines "FIGURE ns|ms|bytes NUMBER", and exits
- * with 0 only if all it was asked for was measured.
+ * Invariant: a program writes nothing to stdout but lines "FIGURE ns|ms|bytes|KiB NUMBER", and
+ * exits with 0 only if all it was asked for was measured.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -68,9 +68,9 @@ static inline uint32_t bench_below(bench_random *random, uint32_t limit)
     return bench_scale((uint32_t)(bench_next(random) >> 32), limit);
 }
 
-/* Resident memory of the process. The quick counters of /proc/self/statm lag behind; this one
- * walks. */
-static inline double bench_rss_bytes(void)
+/* Resident memory of the process: "Rss", all of it; "Anonymous", without pages of files. The quick
+ * counters of /proc/self/statm lag behind; this one walks. */
+static inline double bench_resident_bytes(const char *kind)
 {
     FILE *file = fopen("/proc/self/smaps_rollup", "re");
     char line[256];
@@ -80,13 +80,19 @@ static inline double bench_rss_bytes(void)
         bench_fail("/proc/self/smaps_rollup cannot be read");
     }
     while (!found && fgets(line, sizeof line, file)) {
-        found = sscanf(line, "Rss: %lu kB", &kib) == 1;
+        found = strncmp(line, kind, strlen(kind)) == 0 &&
+                sscanf(line + strlen(kind), ": %lu kB", &kib) == 1;
     }
     fclose(file);
     if (!found) {
-        bench_fail("no Rss in /proc/self/smaps_rollup");
+        bench_fail("/proc/self/smaps_rollup does not say what is resident");
     }
     return (double)kib * 1024.0;
+}
+
+static inline double bench_rss_bytes(void)
+{
+    return bench_resident_bytes("Rss");
 }
 
 static inline void bench_report(const char *figure, const char *unit, double value)

@@ -12,6 +12,7 @@
 #define PEER_HAS_BLOB
 #define PEER_HAS_NODE
 #define PEER_HAS_CYCLES
+#define PEER_HAS_HISTORY
 
 #ifndef HISTORY
 #define HISTORY 0 /* the default */

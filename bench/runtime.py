@@ -52,6 +52,15 @@ class AtMost:
 
 
 @dataclass(frozen=True)
+class Share:
+    """refheap's min <= the min of its own variant + `limit`, and + a share of it: what something takes."""
+
+    limit: float
+    divisor: int
+    peer: str
+
+
+@dataclass(frozen=True)
 class Bytes:
     """refheap's bytes per object <= the peer's + extra."""
 
@@ -73,12 +82,13 @@ class Figure:
 
 
 CYCLES = ("pairs", "churn", "ring", "young", "young_into")
+HISTORY = ("history", "history_small")
 MIMALLOC = ("mimalloc", "mimalloc-zero", "mimalloc-loop")
 
 PEERS = (
     Peer("refheap", "refheap, shared library, automatic collection on"),
     Peer("refheap-static", "the same, linked as an archive (not judged: all peers are shared libraries)"),
-    Peer("refheap-forgetful", "the same as refheap, history=0", only=frozenset({"alloc_free"})),
+    Peer("refheap-forgetful", "the same as refheap, history=0", only=frozenset({"alloc_free", *HISTORY})),
     Peer("refheap-births", "the same as refheap, history=all", only=frozenset({"alloc_free"})),
     Peer("refheap-all", "the same as refheap, history=all,stacks=8", only=frozenset({"alloc_free"})),
     Peer("refheap-nosite", "the same as refheap, objects without the line that made them",
@@ -104,10 +114,14 @@ PEERS = (
     Peer("nim", "Nim ORC", "nim"),
 )
 
+NO_HISTORY = {peer.name: "remembers nothing" for peer in PEERS if not peer.name.startswith("refheap")}
 NO_COUNT = {"boehm": "has no counts"}
 NO_CYCLES = dict.fromkeys(("glibc", "mimalloc", "rcbox", "gobject", "shared_ptr"), "has no cycle collector")
 SWEEPS = {"boehm": "only marks what is alive and sweeps later, when memory is needed: not compared"}
 WIDE = {"shared_ptr": "a reference is two words: 32 bytes of payload"}
+
+HEAP_OF_OBJECTS = "a heap of %s objects of 32-byte payload, random ones replaced four times as often: resident memory"
+THREE_MB = 3 * 1024
 
 FIGURES = (
     Figure("alloc_free", "alloc_free", "allocate and free, 32-byte payload, one object at a time",
@@ -119,6 +133,10 @@ FIGURES = (
            targets=(Ratio(0.9, MIMALLOC), Bytes(16, "glibc")), bytes_program="window_bytes",
            missing={"gobject": "all objects of a type have one size"},
            notes={"boehm": "freed by the collections that allocating starts"}),
+    Figure("history", "history", HEAP_OF_OBJECTS % "1,000,000", unit="KiB", targets=(Share(THREE_MB, 8, "refheap-forgetful"),),
+           missing=NO_HISTORY),
+    Figure("history_small", "history_small", HEAP_OF_OBJECTS % "100,000", unit="KiB",
+           targets=(Share(THREE_MB, 8, "refheap-forgetful"),), missing=NO_HISTORY),
     Figure("retain_hot", "retain_hot", "retain and release one object",
            targets=(Ratio(1.1, ("glibc", "mimalloc")),), missing=NO_COUNT),
     Figure("retain_random", "retain_random",

@@ -229,6 +229,39 @@ static void window_bytes(void)
 }
 #endif
 
+#ifdef PEER_HAS_HISTORY
+/* ---- history: what a heap takes in which each object died several times over --------------- */
+
+static void history_of(const char *figure, uint32_t count)
+{
+    enum { TIMES = 4 };
+    cell **live = peer_array(count * sizeof *live);
+    bench_random random = {1};
+    double before = bench_resident_bytes("Anonymous");
+    for (uint32_t i = 0; i < count; i++) {
+        live[i] = bench_need(cell_new());
+        live[i]->value = i;
+    }
+    for (uint32_t i = 0; i < TIMES * count; i++) {
+        cell **slot = &live[bench_below(&random, count)];
+        cell_release(*slot);
+        *slot = bench_need(cell_new());
+        (*slot)->value = i;
+    }
+    bench_report(figure, "KiB", (bench_resident_bytes("Anonymous") - before) / 1024);
+}
+
+static void history(void)
+{
+    history_of("history", LIVE);
+}
+
+static void history_small(void)
+{
+    history_of("history_small", LIVE / 10);
+}
+#endif
+
 #ifdef PEER_HAS_NODE
 /* ---- trees: bottom up, then dropped whole --------------------------------------------------- */
 
@@ -462,6 +495,10 @@ static const struct {
 #ifdef PEER_HAS_COUNT
     {"retain_hot", retain_hot},
     {"retain_random", retain_random},
+#endif
+#ifdef PEER_HAS_HISTORY
+    {"history", history},
+    {"history_small", history_small},
 #endif
 #ifdef PEER_HAS_BLOB
     {"window", window},

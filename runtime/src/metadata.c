@@ -17,6 +17,8 @@ _Static_assert(MEMBER_SIZE(rh__slab, reciprocal) == 4 && MEMBER_SIZE(rh__alloc, 
                "32 bits");
 _Static_assert(MEMBER_SIZE(rh_heap, keeps_all) == 4 && MEMBER_SIZE(rh_heap, poisons) == 4,
                "32 bits");
+_Static_assert(MEMBER_SIZE(rh_heap, serial_next) == 8 && MEMBER_SIZE(rh_heap, freed) == 8,
+               "64 bits");
 _Static_assert(sizeof(void *) == 8, "addresses are stored as 64-bit words");
 _Static_assert(sizeof(uint64_t[RH__BITMAP_WORDS]) * 8 == RH__SLOTS_MAX, "a bit per slot");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the metadata is little-endian");
@@ -120,6 +122,8 @@ enum {
     VALUE_event_begin = RH_EVENT_BEGIN,
     VALUE_event_end = RH_EVENT_END,
     VALUE_heap_trace_quietly = offsetof(rh_heap, trace_quietly),
+    VALUE_heap_serial_next = offsetof(rh_heap, serial_next),
+    VALUE_heap_freed = offsetof(rh_heap, freed),
     VALUE_slot_check = RH_METADATA_SLOT_CHECK,
     VALUE_site_check = offsetof(rh__site_entry, check),
     VALUE_heap_stack_checks = offsetof(rh_heap, stack_checks),
@@ -159,6 +163,7 @@ RH_METADATA_TRACE_CONSTANTS(CHECK_NAME)
 RH_METADATA_RANGE_CONSTANTS(CHECK_NAME)
 RH_METADATA_QUIET_CONSTANTS(CHECK_NAME)
 RH_METADATA_CHECK_CONSTANTS(CHECK_NAME)
+RH_METADATA_COUNTER_CONSTANTS(CHECK_NAME)
 
 #define CONSTANT(id, text) [RH_MC_##id] = {text, (uint64_t)VALUE_##id},
 #define ROW(id, text) {text, (uint64_t)VALUE_##id},
@@ -167,7 +172,8 @@ struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS] = {
     RH_METADATA_WEAK_CONSTANTS(ROW) RH_METADATA_SLOT_CONSTANTS(ROW) RH_METADATA_SITE_CONSTANTS(ROW)
         RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)
             RH_METADATA_TRACE_CONSTANTS(ROW) RH_METADATA_RANGE_CONSTANTS(ROW)
-                RH_METADATA_QUIET_CONSTANTS(ROW) RH_METADATA_CHECK_CONSTANTS(ROW)};
+                RH_METADATA_QUIET_CONSTANTS(ROW) RH_METADATA_CHECK_CONSTANTS(ROW)
+                    RH_METADATA_COUNTER_CONSTANTS(ROW)};
 
 void rh__metadata_begin(void)
 {

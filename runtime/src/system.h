@@ -90,7 +90,8 @@ void rh__shared_values_unlock(void);
                          RH_METADATA_TRACE_CONSTANTS(RH__METADATA_ROW)                             \
                              RH_METADATA_RANGE_CONSTANTS(RH__METADATA_ROW)                         \
                                  RH_METADATA_QUIET_CONSTANTS(RH__METADATA_ROW)                     \
-                                     RH_METADATA_CHECK_CONSTANTS(RH__METADATA_ROW))
+                                     RH_METADATA_CHECK_CONSTANTS(RH__METADATA_ROW)                 \
+                                         RH_METADATA_COUNTER_CONSTANTS(RH__METADATA_ROW))
 extern struct rh_metadata_constant rh__metadata_constants[RH__METADATA_ROWS];
 /* Writes the check of the constants into the descriptor; once. */
 void rh__metadata_begin(void);

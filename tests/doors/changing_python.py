@@ -58,6 +58,8 @@ def main(seed, objects, moments):
             things.append(make(chosen.randrange(KINDS)))
         for _ in range(chosen.randrange(len(things)) if moment > 1 else 0):
             things.pop(chosen.randrange(len(things)))
+        if moment == 2:
+            gc.collect()
         tell(moment, things)
     if os.fork() == 0:
         tell(moments + 1, things)

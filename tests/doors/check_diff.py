@@ -176,8 +176,8 @@ def check_seed(door, arguments, seed, folder):
         check_answer(documents[3], [truths[1], truths[3]], True, None, "%s, a file and a core" % door.name)
         (document,) = ask_documents(door, Target(core=cores[1], exe=arguments.program), [files[2]])
         check_answer(document, truths[2:], True, None, "%s, in a core" % door.name)
-        if set(truths[0]) - set(truths[3]) and set(truths[3]) - set(truths[0]) and max_serial(truths[0]) < max_serial(truths[3]):
-            check_refused(door, nothing, "%s %s" % (cores[1], files[0]), "give the earlier one first")
+        for turned in ((cores[1], files[0]), (cores[1], cores[0]), (files[0], files[2], files[1])):
+            check_refused(door, nothing, " ".join(turned), "give the earlier one first")
     with Changing(arguments.program, seed, arguments.objects, moments, folder) as other:
         check_refused(door, other.live(), files[0], "different processes")
         check_cores_of_one_moment(door, other)
@@ -190,10 +190,6 @@ def check_cores_of_one_moment(door, subject):
     found = [document[key] for key in ("complete", "born", "died", "by_type", "by_site")]
     require(found == [True, [], [], [], []], "%s: nothing happened between two cores, but %s", door.name, document)
     require(document["survived"] == document["moments"][0]["objects"] > 0, "%s: not all survived: %s", door.name, document)
-
-
-def max_serial(truth):
-    return max(int(key.split("#")[1]) for key in truth)
 
 
 def main():

@@ -18,7 +18,8 @@ from launch import Question, Subject, Target, door_of, report, require, without_
 
 # Constants of groups that came later.
 LATER = ("object.serial_shift", "site.", "heap.ring", "heap.keeps_all", "ring.", "slot.", "heap.poison", "poison.",
-         "object.traced", "count.traced", "type.traced", "type.source", "source.", "heap.trace", "heap.tracing", "event.", "heap.stack_checks")
+         "object.traced", "count.traced", "type.traced", "type.source", "source.", "heap.trace", "heap.tracing", "event.", "heap.stack_checks",
+         "heap.serial_next", "heap.freed")
 VERSION, CHECK, DESCRIPTOR_END = 24, 112, 152  # in the descriptor; from `check` on, words that were 0
 # What only later runtimes tell: what died, and what may be traced.
 NEWS = {"history_begins", "traced_begins", "keeps_history", "history", "reason"}

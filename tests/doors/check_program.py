@@ -68,8 +68,10 @@ def check_unsure(door, program, folder):
         def check(target, path):
             note = "names come from %s: without a build-id nothing tells whether this file ran, or another build of it" % path
             asked = [Question("objat", "--history --json " + dead), Question("objat", dead), Question("objat", "--json " + dead)]
+            # that no local variable, which a debugger names, is of another type: kept for the second one
+            asked += 2 * [Question("gcstale", "--json")] if door.has_expressions else []
             answers = door.ask(target, asked)
-            for i in (0, 2):
+            for i in [0, 2, *range(3, len(asked))]:
                 document = expect.document_of(asked[i], answers[i])
                 require(document.get("notes") == ([note] if path else None), "%s has %s", asked[i], document.get("notes"))
                 if i == 0:

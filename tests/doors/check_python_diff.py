@@ -82,6 +82,7 @@ def check_seed(door, arguments, seed, folder):
             check_answer(document, truths, subject.lines, "%s, files and cores" % door.name)
         _asked, (answer,) = ask(door, Target(), ["%s %s" % (files[0], files[2])])
         require("perhaps the same" in answer.out and "at least" in answer.out and "at most" in answer.out, "it is not said: %s", answer.out)
+        check_order_of_cores(door, files, cores)
         if is_later(files[0], files[2]):
             check_refused(door, Target(), "%s %s" % (files[2], files[0]), "give the earlier one first")
         subject.go_on()
@@ -90,6 +91,15 @@ def check_seed(door, arguments, seed, folder):
         check_refused(door, other.live(), files[0], "different processes")
         check_cores_of_one_moment(door, other)
     print("%-6s seed %d: %s" % (door.name, seed, [sum(map(len, truth.values())) for truth in subject.truths[:moments]]))
+
+
+def check_order_of_cores(door, files, cores):
+    """Between the first moment and the second the program collects, and not between the second and the third."""
+    right, turned, unknown = (document.get("notes", []) for document in ask_documents(
+        door, Target(), ["%s %s" % pair for pair in ((cores[0], cores[1]), (cores[1], cores[0]), (files[1], cores[1]))]))
+    require(right == [], "%s: cores in the right order: %s", door.name, right)
+    require(len(turned) == 1 and "%s is the earlier one of the two, unless" % cores[0] in turned[0], "%s: turned: %s", door.name, turned)
+    require(len(unknown) == 1 and "nothing tells which one" in unknown[0], "%s: unknown: %s", door.name, unknown)
 
 
 def is_later(before, after):

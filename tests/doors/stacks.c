@@ -19,6 +19,11 @@ typedef struct node {
 } node;
 static rh_field node_fields[2];
 static rh_type node_type;
+typedef struct wide {
+    node base;
+    long more;
+} wide;
+static rh_type wide_type;
 
 static rh_heap *heap;
 static volatile int sink;
@@ -63,8 +68,15 @@ int main(void)
     node_type.name = "node";
     node_type.size = sizeof(node);
     node_type.fields = node_fields;
+    wide_type.name = "wide";
+    wide_type.size = sizeof(wide);
+    wide_type.fields = node_fields;
     setenv("REFHEAP_OPTIONS", options, 1);
     heap = rh_heap_create(NULL);
+    /* debug info tells that a wide is a node, too */
+    wide *volatile made = (wide *)rh_new(heap, &wide_type);
+    node *volatile kept = &made->base;
+    (void)kept;
     for (int i = 0; i < EVENTS / 2; i++)
         work();
     unsigned long long dead = work();

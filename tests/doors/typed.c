@@ -28,12 +28,18 @@ typedef struct circle {
     shape base;
     long radius;
 } circle;
+typedef struct sphere {
+    shape base;
+    long radius;
+} sphere;
 static const rh_field leaf_fields[] = {RH_STRONG(leaf, next), RH_FIELDS_END};
 static const rh_field node_fields[] = {RH_STRONG(node, next), RH_FIELDS_END};
 static const rh_field no_fields[] = {RH_FIELDS_END};
 static rh_type leaf_type = {.name = "leaf", .size = sizeof(leaf), .fields = leaf_fields};
 static rh_type node_type = {.name = "node", .size = sizeof(node), .fields = node_fields};
 static rh_type shape_type = {.name = "shape", .size = sizeof(shape), .fields = no_fields};
+/* the runtime calls it in another way than C */
+static rh_type sphere_type = {.name = "ball", .size = sizeof(sphere), .fields = no_fields};
 static rh_type circle_type = {.name = "circle", .size = sizeof(circle), .fields = no_fields};
 
 leaf *stale_leaf;
@@ -42,7 +48,9 @@ static __thread leaf *of_thread;
 node *owner;
 void *blind;
 rh_object *any;
-shape *drawn; /* a circle is a shape */
+shape *drawn;   /* a circle is a shape */
+shape *rounded; /* a ball is one, too: of that no debug info tells */
+sphere *globe;
 circle *ring; /* debug info has the types of variables alone */
 shape *square;
 
@@ -66,6 +74,8 @@ int main(void)
     any = &owner->base;
     ring = made(heap, &circle_type);
     drawn = &ring->base;
+    globe = made(heap, &sphere_type);
+    rounded = &globe->base;
     square = made(heap, &shape_type);
     if ((void *)owner != (void *)stale_leaf)
         return 2;

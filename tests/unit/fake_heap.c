@@ -65,6 +65,8 @@ static const member heap_members[] = {{RH_MC_heap_roots_capacity, 8},
                                       {RH_MC_heap_poisoning, 8},
                                       {RH_MC_heap_stack_checks, 8},
                                       {RH_MC_heap_trace_quietly, 4},
+                                      {RH_MC_heap_freed, 8},
+                                      {RH_MC_heap_serial_next, 8},
                                       {RH_MC_heap_trace, 8},
                                       {RH_MC_heap_tracing, 8},
                                       {RH_MC_heap_trace_lost, 8},
@@ -183,7 +185,7 @@ static unsigned write_constants(fake_space *space, const char *omit)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
                     RH_METADATA_POISON_CONSTANTS(NAME) RH_METADATA_TRACE_CONSTANTS(NAME)
                         RH_METADATA_RANGE_CONSTANTS(NAME) RH_METADATA_CHECK_CONSTANTS(NAME)
-                            RH_METADATA_QUIET_CONSTANTS(NAME)
+                            RH_METADATA_QUIET_CONSTANTS(NAME) RH_METADATA_COUNTER_CONSTANTS(NAME)
 #undef NAME
     };
     fake_target *t = space->target;
@@ -229,7 +231,7 @@ void fake_constant(fake_space *space, unsigned id, uint64_t value)
                 RH_METADATA_EVENT_CONSTANTS(NAME) RH_METADATA_RING_CONSTANTS(NAME)
                     RH_METADATA_POISON_CONSTANTS(NAME) RH_METADATA_TRACE_CONSTANTS(NAME)
                         RH_METADATA_RANGE_CONSTANTS(NAME) RH_METADATA_CHECK_CONSTANTS(NAME)
-                            RH_METADATA_QUIET_CONSTANTS(NAME)
+                            RH_METADATA_QUIET_CONSTANTS(NAME) RH_METADATA_COUNTER_CONSTANTS(NAME)
 #undef NAME
     };
     for (uint64_t i = 0; i < count; i++) {
@@ -474,6 +476,7 @@ uint64_t fake_new(fake_heap *heap, uint32_t type, unsigned count, uint64_t extra
         heap->slabs[slab].base + heap->slabs[slab].used++ * heap->slabs[slab].slot_size;
     fake_put(heap->target, object + space->c[RH_MC_object_type], type, 2);
     fake_serial_put(space, object, ++space->serial);
+    fake_put(heap->target, heap->address + space->c[RH_MC_heap_serial_next], space->serial + 1, 8);
     fake_count(heap, object, count);
     set_live(heap, object, true);
     return object;
@@ -542,6 +545,8 @@ void fake_free_object(fake_heap *heap, uint64_t object, enum rh_death death)
     fake_word(heap, object, 0x90000000u);
     fake_flags(heap, object, RH_FLAG_FREED | (uint32_t)death << RH_FLAG_DEATH_SHIFT);
     set_live(heap, object, false);
+    uint64_t freed = heap->address + heap->space->c[RH_MC_heap_freed];
+    fake_put(heap->target, freed, fake_get(heap->target, freed, 8) + 1, 8);
 }
 
 uint64_t fake_serial(fake_heap *heap, uint64_t object)

@@ -42,8 +42,9 @@ enum {
             RH_METADATA_RING_CONSTANTS(FAKE_ID) RH_METADATA_POISON_CONSTANTS(FAKE_ID)
                 RH_METADATA_TRACE_CONSTANTS(FAKE_ID) RH_METADATA_RANGE_CONSTANTS(FAKE_ID)
                     RH_METADATA_CHECK_CONSTANTS(FAKE_ID) RH_METADATA_QUIET_CONSTANTS(FAKE_ID)
+                        RH_METADATA_COUNTER_CONSTANTS(FAKE_ID)
 #undef FAKE_ID
-                        FAKE_CONSTANTS
+                            FAKE_CONSTANTS
 };
 
 typedef struct fake_space { /* one copy of the runtime: one descriptor */
@@ -151,6 +152,7 @@ void fake_available(fake_heap *heap, uint64_t slot);
 void fake_slot_sound(fake_heap *heap, uint64_t slot);
 void fake_site_sound(fake_space *space, uint32_t number, const char *file, const char *function);
 #define FAKE_CHECKS "slot.check site.check heap.stack_checks heap.trace_quietly"
+#define FAKE_COUNTERS "heap.serial_next heap.freed"
 /* What older runtimes do not publish. */
 #define FAKE_OLDER                                                                                 \
     "chunk.data slab.bytes slab.reciprocal heap.alloc heap.allocs alloc.size alloc.base "          \
@@ -159,7 +161,7 @@ void fake_site_sound(fake_space *space, uint32_t number, const char *file, const
     "ring.slot_size ring.block ring.clock_ns slot.what slot.origin slot.where "                    \
     "heap.poisons heap.poisoning poison.byte poison.slot_max object.traced count.traced "          \
     "type.traced type.source source.index source.slot_class heap.trace heap.trace_next "           \
-    "heap.trace_lost heap.tracing " FAKE_CHECKS
+    "heap.trace_lost heap.tracing " FAKE_CHECKS " " FAKE_COUNTERS
 /* The return addresses of event number `event`. */
 void fake_stack(fake_heap *heap, uint64_t event, const uint64_t *addresses, unsigned count);
 

@@ -17,9 +17,9 @@ typedef struct scene {
     char folder[32], files[FILES][48];
 } scene;
 
-static scene scene_new(int layout)
+static scene scene_without(int layout, const char *omit)
 {
-    scene s = {.w = world_new(layout), .folder = "/tmp/refheap-diff-XXXXXX"};
+    scene s = {.w = world_without(layout, omit), .folder = "/tmp/refheap-diff-XXXXXX"};
     ck_assert_ptr_nonnull(mkdtemp(s.folder));
     for (unsigned i = 0; i < FILES; i++)
         snprintf(s.files[i], sizeof s.files[i], "%s/%u", s.folder, i);
@@ -27,6 +27,11 @@ static scene scene_new(int layout)
     for (unsigned i = 0; i < 6; i++) /* node#1 … node#4, leaf#5, leaf#6 */
         s.objects[i] = fake_new(s.w.heap, i < 4 ? s.w.node : s.leaf, 1, 0);
     return s;
+}
+
+static scene scene_new(int layout)
+{
+    return scene_without(layout, NULL);
 }
 
 static void scene_free(scene *s)
@@ -220,10 +225,11 @@ START_TEST(moments_of_different_processes_or_in_the_wrong_order_are_refused)
 }
 END_TEST
 
-/* Nothing died: turned round it looks as if the newest had. */
+/* Of older runtimes, which publish no counters. Nothing died: turned round it looks as if the
+ * newest had. */
 START_TEST(an_order_that_cannot_be_told_is_said)
 {
-    scene s = scene_new(_i);
+    scene s = scene_without(_i, FAKE_COUNTERS);
     char line[160];
     save(&s, 0);
     new_node(&s.w, 1);
@@ -244,6 +250,105 @@ START_TEST(an_order_that_cannot_be_told_is_said)
     snprintf(line, sizeof line, "%s %s %s", s.files[0], s.files[2], s.files[1]);
     json = fake_json(s.w.t, "gcdiff", line); /* each pair of neighbours */
     ck_assert_has(fake_string(json, "notes.0"), "/1 is the earlier one of the two");
+    json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
+static json_t *diff_files(const scene *s, unsigned a, unsigned b)
+{
+    return gcdiff(s, "%s %s", s->files[a], s->files[b]);
+}
+
+/* In this order there is an answer with nothing to remark, in the other one none. */
+static void check_order(const scene *s, unsigned earlier, unsigned later)
+{
+    char line[160];
+    json_t *json = diff_files(s, earlier, later);
+    ck_assert(json_is_true(fake_at(json, "complete")));
+    ck_assert_ptr_null(fake_at(json, "notes"));
+    json_decref(json);
+    snprintf(line, sizeof line, "%s %s", s->files[later], s->files[earlier]);
+    ck_assert_has(refused(s, line), "give the earlier one first");
+}
+
+START_TEST(counters_tell_an_order_that_serials_do_not)
+{
+    scene s = scene_new(_i);
+    char line[160];
+    save(&s, 0);
+    uint64_t newest = new_node(&s.w, 1);
+    save(&s, 1);
+    check_order(&s, 0, 1); /* nothing died */
+    fake_free_object(s.w.heap, newest, RH_DEATH_RELEASE);
+    save(&s, 2);
+    check_order(&s, 1, 2); /* nothing was born */
+    check_order(&s, 0, 2); /* and all that lives is the same */
+    snprintf(line, sizeof line, "%s %s %s", s.files[0], s.files[2], s.files[1]);
+    ck_assert_has(refused(&s, line), "give the earlier one first"); /* each pair of neighbours */
+    save(&s, 3);
+    json_t *json = diff_files(&s, 3, 2); /* the same in both: whichever is the earlier one */
+    ck_assert_ptr_null(fake_at(json, "notes"));
+    json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
+/* Deaths are counted at the end of a cascade. */
+START_TEST(equal_counters_tell_nothing)
+{
+    scene s = scene_new(_i);
+    uint64_t freed = s.w.heap->address + s.w.space->c[RH_MC_heap_freed];
+    save(&s, 0);
+    fake_free_object(s.w.heap, s.objects[5], RH_DEATH_RELEASE);
+    fake_put(s.w.t, freed, 0, 8);
+    save(&s, 1);
+    json_t *json = diff_files(&s, 0, 1);
+    ck_assert_int_eq(fake_integer(json, "died_total"), 1);
+    ck_assert_has(fake_string(json, "notes.0"), "they died, or");
+    json_decref(json);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(heaps_that_come_and_go_tell_the_order)
+{
+    scene s = scene_new(_i);
+    save(&s, 0);
+    fake_heap *other = fake_heap_new(s.w.space, 2, "other");
+    save(&s, 1);
+    check_order(&s, 0, 1);
+    fake_put(s.w.t, FAKE_DESCRIPTOR(s.w.space, heaps), s.w.heap->address, 8);
+    fake_put(s.w.t, FAKE_DESCRIPTOR(s.w.space, destroyed_count), 1, 8);
+    save(&s, 2);
+    check_order(&s, 1, 2);
+    check_order(&s, 0, 2);
+    fake_heap_free(other);
+    scene_free(&s);
+}
+END_TEST
+
+START_TEST(counters_that_make_no_sense_are_not_believed)
+{
+    scene s = scene_new(_i);
+    uint64_t next = s.w.heap->address + s.w.space->c[RH_MC_heap_serial_next],
+             freed = s.w.heap->address + s.w.space->c[RH_MC_heap_freed];
+    save(&s, 0);
+    new_node(&s.w, 1);
+    fake_put(s.w.t, next, 3, 8); /* objects have higher ones */
+    fake_put(s.w.t, freed, 0, 8);
+    save(&s, 1);
+    json_t *json = diff_files(&s, 0, 1);
+    ck_assert(json_is_true(fake_at(json, "complete")));
+    json_decref(json);
+    fake_put(s.w.t, next, 100, 8);
+    fake_put(s.w.t, freed, 7, 8);
+    save(&s, 2);
+    fake_put(s.w.t, next, 101, 8);
+    fake_put(s.w.t, freed, 6, 8);
+    save(&s, 3);
+    json = diff_files(&s, 2, 3);
+    ck_assert_has(fake_string(json, "incomplete_because.0"), "counters of heaps contradict");
     json_decref(json);
     scene_free(&s);
 }
@@ -322,7 +427,10 @@ START_TEST(a_file_that_was_cut_off_or_changed_is_refused)
     bytes[AT_VERSION]++;
     write_file(s.files[1], bytes, size);
     ck_assert_has(refused(&s, s.files[1]), "by another version of refheap");
-    bytes[AT_VERSION]--;
+    bytes[AT_VERSION] = 1; /* without counters */
+    write_file(s.files[1], bytes, size);
+    ck_assert_has(refused(&s, s.files[1]), "its format is 1, this one reads 2");
+    bytes[AT_VERSION] = 2;
     bytes[0]++;
     write_file(s.files[1], bytes, size);
     ck_assert_has(refused(&s, s.files[1]), "neither a file that gcdiff --save wrote nor a core");
@@ -459,7 +567,9 @@ RUN_TESTS("inspect_diff", what_was_born_and_died_is_told_exactly,
           nothing_changed_is_an_empty_answer, a_slot_that_was_used_again_holds_another_object,
           what_grew_each_time_comes_first, what_could_not_be_read_has_not_died,
           moments_of_different_processes_or_in_the_wrong_order_are_refused,
-          an_order_that_cannot_be_told_is_said, one_heap_can_be_asked_about,
+          an_order_that_cannot_be_told_is_said, counters_tell_an_order_that_serials_do_not,
+          equal_counters_tell_nothing, heaps_that_come_and_go_tell_the_order,
+          counters_that_make_no_sense_are_not_believed, one_heap_can_be_asked_about,
           a_file_that_was_cut_off_or_changed_is_refused,
           a_file_that_was_edited_with_care_is_read_safely,
           a_text_that_reaches_past_the_end_is_refused, a_file_that_claims_much_costs_little,

@@ -2,9 +2,12 @@
  * --check. */
 #include "inspect_test.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 enum { STACK = 0x40000 };
 static const uint64_t stack_base = 0x7ffe00000000, data = 0x400000000000 + FAKE_MODULE_DATA,
-                      other = 0x610000000000;
+                      other = 0x610000000000, own_module = 0x410000000000;
 
 static world with_places(int layout)
 {
@@ -14,6 +17,28 @@ static world with_places(int layout)
     fake_module(w.t, 0x400000000000, "/usr/bin/program", 0x1000, 0x1000, 0);
     fake_map(w.t, other, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     return w;
+}
+
+/* What debug info has of the types below: this program's. */
+struct header {
+    long words[2];
+};
+struct node {
+    struct header header;
+    struct node *next;
+};
+__attribute__((used)) static struct node *volatile node_of_debug_info;
+
+/* This program is a module of the target, too, as far as names of types need it. */
+static void add_own_module(fake_target *t)
+{
+    static const char self[] = "/proc/self/exe";
+    uint8_t head[0x1000];
+    int file = open(self, O_RDONLY);
+    ck_assert_int_eq(read(file, head, sizeof head), (ssize_t)sizeof head);
+    close(file);
+    fake_map(t, own_module, sizeof head, RHI_REGION_READ | RHI_REGION_EXECUTE, self);
+    fake_copy(t, own_module, head, sizeof head);
 }
 
 /* "field node#1.next node#9; …": holders and who was there, of a list. */
@@ -312,6 +337,7 @@ START_TEST(a_variable_of_another_managed_type)
                    {"* leaf", false},
                    {"leaf leaf *", false}};
     world w = with_places(_i);
+    add_own_module(w.t);
     fake_type(w.space, "leaf", 24, NULL, 0);
     uint64_t now = new_node(&w, 1);
     for (size_t i = 0; i < sizeof rows_of / sizeof *rows_of; i++) {
@@ -351,6 +377,7 @@ END_TEST
 START_TEST(words_to_live_objects_beyond_the_first_ten_thousand)
 {
     world w = with_places(_i);
+    add_own_module(w.t);
     fake_type(w.space, "leaf", 24, NULL, 0);
     uint64_t now = new_node(&w, 1), first = stack_base + 0x800;
     for (unsigned i = 0; i < 30500; i++)

@@ -78,7 +78,7 @@ START_TEST(the_descriptor_describes_itself)
     ck_assert_uint_eq(rh_debug_descriptor.size, sizeof rh_debug_descriptor);
     ck_assert_uint_eq(rh_debug_descriptor.pid, 0); /* nothing used it yet */
     /* the stacks', the weak references', those of slots, … of traced objects */
-    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 54);
+    ck_assert_uint_eq(rh_debug_descriptor.constant_count, RH_MC_COUNT + 56);
     rh_heap *heap = rh_heap_create(NULL);
     ck_assert_uint_eq(rh_debug_descriptor.pid, (uint64_t)getpid());
     ck_assert_uint_ne(rh_debug_descriptor.nonce, 0);
@@ -116,7 +116,10 @@ START_TEST(objects_are_found_and_read_by_constants_alone)
         ck_assert_uint_eq(stored_count(address), rh_refcount(nodes[i]));
         ck_assert_uint_eq(serial_of(address), rh_serial(nodes[i]));
     }
+    ck_assert_uint_eq(member(h, "heap.serial_next", 8), rh_serial(nodes[COUNT - 1]) + 1);
+    ck_assert_uint_eq(member(h, "heap.freed", 8), 0);
     rh_release(nodes[0]);
+    ck_assert_uint_eq(member(h, "heap.freed", 8), 1);
     uint64_t start;
     ck_assert_int_eq(locate((uintptr_t)nodes[0], &start), 0);
     uint64_t flags = member(start, "object.flags", 2); /* the tombstone */

@@ -186,7 +186,8 @@ static const rhi_command table[] = {
             "is a strong field or\nregistered root, and its target has fewer counts than such "
             "references, so that one of them at least is\nstale; or debug info says that it is a "
             "variable of another managed type. (A struct that begins with the\n"
-            "variable's is no other type.)\nWhere a format uses memory again for anything "
+            "variable's is no other type, and of one that debug info does not have nothing is "
+            "said.)\nWhere a format uses memory again for anything "
             "(Python's), a strong field that holds no object's start is stale, too: it\nleads "
             "into another object, or to none. Words of C are all possible ones there.",
         .answers = {&rhi__gcstale_type},
@@ -287,7 +288,8 @@ static const rhi_command table[] = {
             "Objects with serials are followed exactly. Python's have none: counts and bytes by "
             "type are exact, but an\nobject of the same type at the same address is only perhaps "
             "the same, so that at least so many were born and\ndied (one whose class was changed "
-            "counts as both). Moments of different processes are refused.\n"
+            "counts as both). Moments of different processes are refused,\nand those that "
+            "are known to be in the wrong order.\n"
             "Where not all of a moment could be read, nothing is said to be born or dead: it was "
             "not found.",
         .answers = {&rhi__gcdiff_type, &rhi__gcdiff_saved_type},

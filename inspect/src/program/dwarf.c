@@ -342,29 +342,3 @@ bool rhi__dwarf_follow(rhi_dwarf *d, uint64_t *number, const char *path)
     *number = rhi__die_key(d, &die);
     return *number != 0;
 }
-
-bool rhi__dwarf_begins_with(rhi_dwarf *d, const char *type, const char *base)
-{
-    bool found_struct;
-    Dwarf_Die die, member;
-    uint64_t number = rhi__dwarf_type(d, type, &found_struct);
-    if (!number || !rhi__dwarf_die(d, number, &die))
-        return false;
-    for (int depth = 0;
-         depth < RHI_NESTING_MAX && rhi__die_complete(d, &die) && dwarf_child(&die, &member) == 0;
-         depth++) {
-        while (dwarf_tag(&member) != DW_TAG_member && dwarf_tag(&member) != DW_TAG_inheritance)
-            if (!rhi__die_next(&member))
-                return false;
-        if (!rhi__die_type(&member, &die))
-            return false;
-        Dwarf_Die alias = die;
-        for (int i = 0; i < RHI_PEEL_MAX; i++) {
-            if (strcmp(rhi__die_name(&alias), base) == 0)
-                return true;
-            if (rhi__die_is_struct(&alias) || !rhi__die_type(&alias, &alias))
-                break;
-        }
-    }
-    return false;
-}

@@ -58,8 +58,14 @@ bool rhi__dwarf_variable(rhi_dwarf *dwarf, uint64_t address, rhi_variable *varia
 bool rhi__dwarf_follow(rhi_dwarf *dwarf, uint64_t *die, const char *path);
 /* The type called `name`: a typedef, else a struct. 0 if there is none. */
 uint64_t rhi__dwarf_type(rhi_dwarf *dwarf, const char *name, bool *is_struct);
-/* Is `base` the type of the first member of `type`, or of that one's first member, and so on? */
-bool rhi__dwarf_begins_with(rhi_dwarf *dwarf, const char *type, const char *base);
+/* Is `base` the type of the first member of `type`, or of that one's first member, and so on? Of
+ * several types of one name, the answer is yes if it is so of one. */
+enum rhi_beginning {
+    RHI_BEGINS_UNKNOWN, /* no type is called so, or not all of it is there */
+    RHI_BEGINS_OTHERWISE,
+    RHI_BEGINS_WITH
+};
+enum rhi_beginning rhi__dwarf_beginning(rhi_dwarf *dwarf, const char *type, const char *base);
 /* The calls at an instruction, the innermost first: functions that were inlined there, and last
  * the function that it is in; each with the line that is being executed in it. Returns how many;
  * 0 if nothing is known. The names are the caller's to free. */

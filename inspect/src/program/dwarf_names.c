@@ -107,29 +107,52 @@ bool rhi__dwarf_member(rhi_dwarf *d, uint64_t *type, const rhi_text *name, uint6
 
 /* ---- types by name -------------------------------------------------------------------------- */
 
+typedef struct type_walk {
+    rhi_dwarf *d;
+    Dwarf_CU *unit;
+    Dwarf_Die die; /* the type */
+    bool is_in_unit;
+    uint64_t seen; /* more than RHI_DIES_MAX: not all were looked at */
+} type_walk;
+
+static bool next_die(type_walk *w)
+{
+    uint8_t kind;
+    if (w->is_in_unit && rhi__die_next(&w->die))
+        return true;
+    do {
+        if (!rhi__dwarf_next_unit(w->d, &w->unit, &kind, &w->die))
+            return w->is_in_unit = false;
+    } while (dwarf_child(&w->die, &w->die) != 0);
+    return w->is_in_unit = true;
+}
+
+/* The next type in no namespace that is called so, and not only declared. */
+static bool next_type(type_walk *w, const char *name)
+{
+    while (next_die(w) && ++w->seen <= RHI_DIES_MAX) {
+        int tag = dwarf_tag(&w->die);
+        if ((tag == DW_TAG_typedef || tag == DW_TAG_structure_type || tag == DW_TAG_class_type) &&
+            strcmp(rhi__die_name(&w->die), name) == 0 && !dwarf_hasattr(&w->die, DW_AT_declaration))
+            return true;
+    }
+    return false;
+}
+
 uint64_t rhi__dwarf_type(rhi_dwarf *d, const char *name, bool *found_struct)
 {
-    Dwarf_CU *unit = NULL;
-    Dwarf_Die die;
-    uint64_t structure = 0, seen = 0;
-    uint8_t kind;
+    type_walk walk = {.d = d};
+    uint64_t structure = 0;
     *found_struct = false;
-    while (rhi__dwarf_next_unit(d, &unit, &kind, &die)) {
-        if (dwarf_child(&die, &die) != 0)
-            continue;
-        do {
-            int tag = dwarf_tag(&die);
-            if (++seen > RHI_DIES_MAX)
-                return structure;
-            if ((tag != DW_TAG_typedef && tag != DW_TAG_structure_type) ||
-                strcmp(rhi__die_name(&die), name) != 0 || dwarf_hasattr(&die, DW_AT_declaration))
-                continue;
-            uint64_t number = rhi__die_key(d, &die);
-            if (tag == DW_TAG_typedef && number)
-                return *found_struct = false, number;
+    while (next_type(&walk, name)) {
+        int tag = dwarf_tag(&walk.die);
+        uint64_t number = tag != DW_TAG_class_type ? rhi__die_key(d, &walk.die) : 0;
+        if (tag == DW_TAG_typedef && number)
+            return *found_struct = false, number;
+        if (tag == DW_TAG_structure_type) {
             structure = number;
             *found_struct = structure != 0;
-        } while (rhi__die_next(&die));
+        }
     }
     return structure;
 }
@@ -144,4 +167,52 @@ bool rhi__die_complete(rhi_dwarf *d, Dwarf_Die *die)
         return true;
     number = rhi__dwarf_type(d, rhi__die_name(die), &found_struct);
     return number && rhi__dwarf_die(d, number, die) && rhi__die_peel(die);
+}
+
+static bool is_called_so(Dwarf_Die type, const char *name)
+{
+    for (int i = 0; i < RHI_PEEL_MAX; i++) {
+        if (strcmp(rhi__die_name(&type), name) == 0)
+            return true;
+        if (rhi__die_is_struct(&type) || !rhi__die_type(&type, &type))
+            break;
+    }
+    return false;
+}
+
+static enum rhi_beginning beginning_of(rhi_dwarf *d, Dwarf_Die die, const char *base)
+{
+    Dwarf_Die member;
+    for (int depth = 0; depth < RHI_NESTING_MAX; depth++) {
+        if (!rhi__die_complete(d, &die))
+            return depth > 0 && rhi__die_peel(&die) && !rhi__die_is_struct(&die)
+                       ? RHI_BEGINS_OTHERWISE
+                       : RHI_BEGINS_UNKNOWN;
+        bool any = dwarf_child(&die, &member) == 0;
+        while (any && dwarf_tag(&member) != DW_TAG_member &&
+               dwarf_tag(&member) != DW_TAG_inheritance)
+            any = rhi__die_next(&member);
+        if (!any)
+            return depth > 0 ? RHI_BEGINS_OTHERWISE : RHI_BEGINS_UNKNOWN;
+        if (!rhi__die_type(&member, &die))
+            return RHI_BEGINS_UNKNOWN;
+        if (is_called_so(die, base))
+            return RHI_BEGINS_WITH;
+    }
+    return RHI_BEGINS_UNKNOWN;
+}
+
+enum rhi_beginning rhi__dwarf_beginning(rhi_dwarf *d, const char *type, const char *base)
+{
+    type_walk walk = {.d = d};
+    unsigned found = 0, otherwise = 0;
+    while (next_type(&walk, type)) {
+        enum rhi_beginning each = beginning_of(d, walk.die, base);
+        if (each == RHI_BEGINS_WITH)
+            return each;
+        found++;
+        otherwise += each == RHI_BEGINS_OTHERWISE;
+    }
+    return found && found == otherwise && walk.seen <= RHI_DIES_MAX ? RHI_BEGINS_OTHERWISE
+                                                                    : RHI_BEGINS_UNKNOWN;
 }

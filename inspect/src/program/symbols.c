@@ -62,10 +62,11 @@ struct rhi_symbols {
     rhi_misfit misfit;      /* of the executable that is `checked_exe` */
     char *checked_exe;
     bool is_exe_checked, is_exe_mapped, is_path_checked, is_misfit;
-    /* question of rhi__symbols_begins_with */
+    /* question of rhi__symbols_beginning */
     struct {
         char type[RHI_NAME_SIZE], base[RHI_NAME_SIZE];
-        bool answer;
+        enum rhi_beginning answer;
+        const module *from; /* whose file says so; NULL: none does */
     } last;
 };
 
@@ -595,24 +596,33 @@ static module *next_module(rhi_symbols *s, uint64_t *region)
     return m;
 }
 
-static bool begins_with(rhi_symbols *s, const char *type, const char *base)
+static enum rhi_beginning find_beginning(rhi_symbols *s, const char *type, const char *base,
+                                         const module **from)
 {
+    enum rhi_beginning answer = RHI_BEGINS_UNKNOWN;
     module *m;
-    for (uint64_t region = 0; (m = next_module(s, &region));)
-        if (m->dwarf && rhi__dwarf_begins_with(m->dwarf, type, base))
-            return true;
-    return false;
+    *from = NULL;
+    for (uint64_t region = 0; answer != RHI_BEGINS_WITH && (m = next_module(s, &region));) {
+        enum rhi_beginning its =
+            m->dwarf ? rhi__dwarf_beginning(m->dwarf, type, base) : RHI_BEGINS_UNKNOWN;
+        if (its > answer) {
+            answer = its;
+            *from = m;
+        }
+    }
+    return answer;
 }
 
-bool rhi__symbols_begins_with(rhi_symbols *s, const char *type, const char *base)
+enum rhi_beginning rhi__symbols_beginning(rhi_symbols *s, const char *type, const char *base)
 {
     s->was_asked = true;
     /* many variables ask the same */
     if (strcmp(s->last.type, type) != 0 || strcmp(s->last.base, base) != 0) {
-        s->last.answer = begins_with(s, type, base);
+        s->last.answer = find_beginning(s, type, base, &s->last.from);
         snprintf(s->last.type, sizeof s->last.type, "%s", type);
         snprintf(s->last.base, sizeof s->last.base, "%s", base);
     }
+    say_if_unsure(s, s->last.from);
     return s->last.answer;
 }
 

@@ -48,7 +48,7 @@ uint64_t rhi__symbols_type(rhi_symbols *symbols, const char *name, rhi_dwarf **d
 uint64_t rhi__symbols_module(rhi_symbols *symbols, const char *name, size_t length);
 
 /* Does a struct `type` begin with a struct `base`, by the debug info of any module? */
-bool rhi__symbols_begins_with(rhi_symbols *symbols, const char *type, const char *base);
+enum rhi_beginning rhi__symbols_beginning(rhi_symbols *symbols, const char *type, const char *base);
 
 /* A file that should be the program, and is another one by its build-id. */
 typedef struct rhi_misfit {

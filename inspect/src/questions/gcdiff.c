@@ -6,6 +6,7 @@
  * address with the same type is perhaps one: born and died are then the least that there were. */
 #include "questions/gcdiff.h"
 #include "base/array.h"
+#include "questions/order.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,8 +17,7 @@ typedef struct comparison {
     const rhi_diff_moment *first, *last;
     /* by class, of the first and of the last moment */
     uint64_t *died_of, *born_of, *survived_of;
-    /* by heap of the last moment: its highest serial then, and at the first moment */
-    uint64_t *highest, *passed;
+    rhi_serials serials; /* of these two */
     uint64_t limit;
     uint64_t early;   /* objects that were born with lower ones than that */
     uint64_t changed; /* serials whose objects are of other types than before */
@@ -182,7 +182,7 @@ static rhi_error *is_born(comparison *c, const rhi_snapshot_row *row)
     if (!is_wanted(c->answer->session, s, &s->classes.items[row->kind]))
         return NULL;
     c->born_of[row->kind]++;
-    c->early += row->key < c->passed[s->classes.items[row->kind].heap];
+    c->early += row->key < c->serials.passed[s->classes.items[row->kind].heap];
     return list(&c->answer->born, row, c->limit);
 }
 
@@ -249,48 +249,16 @@ static rhi_error *walk_all(comparison *c)
     return NULL;
 }
 
-/* The highest serial of each heap that has some. */
-static void find_highest(const rhi_snapshot *s, uint64_t *highest)
-{
-    for (uint64_t i = 0; i < s->row_count; i++) {
-        uint32_t heap = s->classes.items[s->rows[i].kind].heap;
-        if (rhi__snapshot_space(s, heap)->has_serials && s->rows[i].key > highest[heap])
-            highest[heap] = s->rows[i].key;
-    }
-}
-
-/* Of each heap of `b` the highest serial, and the one that the same heap has in `a`. */
-static rhi_error *find_passed(const rhi_snapshot *a, const rhi_snapshot *b, uint64_t *passed,
-                              uint64_t *highest)
-{
-    uint64_t *before = calloc(a->heaps.count + 1, sizeof *before);
-    if (!before)
-        return rhi__error_memory();
-    find_highest(a, before);
-    find_highest(b, highest);
-    for (uint32_t i = 0; i < a->heaps.count; i++)
-        for (uint32_t k = 0; k < b->heaps.count; k++)
-            if (a->heaps.items[i].number == b->heaps.items[k].number &&
-                rhi__same_space(b, a, rhi__snapshot_space(a, i)) == rhi__snapshot_space(b, k))
-                passed[k] = before[i];
-    free(before);
-    return NULL;
-}
-
-/* Are the moments in the order of time? What a heap bears later has a higher serial. */
-static rhi_error *check_order(const comparison *c)
+/* Are the first and the last one in the order of time? What a heap bears later has a higher serial.
+ * Where counters tell that they are, and where both cannot be, headers are damaged. */
+static rhi_error *check_serials(const comparison *c)
 {
     const rhi_moment *first = &c->first->moment, *last = &c->last->moment;
-    bool has_serials = false, is_turned = false;
-    for (uint64_t i = 0; i < last->snapshot->heaps.count; i++) {
-        has_serials |= c->highest[i] > 0;
-        is_turned |= c->early && c->highest[i] && c->passed[i] > c->highest[i];
-    }
-    is_turned |= !has_serials && last->snapshot->saved_at &&
-                 last->snapshot->saved_at < first->snapshot->saved_at;
-    if (is_turned && c->first->is_complete)
-        return rhi__error("%.200s is not later than %.200s: give the earlier one first", last->name,
-                          first->name);
+    bool is_turned = false;
+    for (uint64_t i = 0; i < last->snapshot->heaps.count && c->early; i++)
+        is_turned |= c->serials.highest[i] && c->serials.passed[i] > c->serials.highest[i];
+    if (is_turned && c->first->is_complete && rhi__order(first, last) == RHI_ORDER_OPEN)
+        return rhi__order_refused(first, last);
     if (c->changed || (c->early && c->first->is_complete)) {
         char text[160];
         snprintf(text, sizeof text,
@@ -302,33 +270,13 @@ static rhi_error *check_order(const comparison *c)
     return NULL;
 }
 
-/* Where the newest objects died and none was born, and where nothing died and the moments are given
- * in the wrong order, the same is there. A process that runs is later than what was saved of it. */
-static rhi_error *say_if_order_is_open(const rhi_gcdiff *answer, const rhi_moment *before,
-                                       const rhi_moment *after)
+/* Of each moment and the one behind it. */
+static rhi_error *check_order(rhi_gcdiff *answer)
 {
-    const rhi_snapshot *b = after->snapshot;
-    bool is_now = after->session && rhi__memory_process(&after->session->memory);
-    if (is_now || b->notes.is_incomplete)
-        return NULL;
-    uint64_t *highest = calloc(2 * b->heaps.count + 1, sizeof *highest),
-             *passed = highest + b->heaps.count;
-    if (!highest)
-        return rhi__error_memory();
-    rhi_error *error = find_passed(before->snapshot, b, passed, highest);
-    bool is_open = false;
-    for (uint64_t i = 0; i < b->heaps.count && !error; i++)
-        is_open |= highest[i] < passed[i];
-    free(highest);
-    if (is_open) {
-        char text[640];
-        rhi__text(text, sizeof text,
-                  "the newest objects of %.200s are not there at %.200s, and no newer ones: they "
-                  "died, or %.200s is the earlier one of the two, and they were not born yet",
-                  before->name, after->name, after->name);
-        rhi__note(&answer->session->remarks, text);
-    }
-    return error;
+    for (uint64_t i = 1; i < answer->moment_count; i++)
+        RHI_TRY(rhi__order_check(answer->session, &answer->moments[i - 1].moment,
+                                 &answer->moments[i].moment, answer->types.count > 0));
+    return NULL;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
@@ -414,20 +362,15 @@ static rhi_error *compare_all(rhi_gcdiff *answer, comparison *c)
     c->died_of = calloc(a->classes.count + 1, sizeof *c->died_of);
     c->born_of = calloc(b->classes.count + 1, sizeof *c->born_of);
     c->survived_of = calloc(b->classes.count + 1, sizeof *c->survived_of);
-    c->highest = calloc(b->heaps.count + 1, sizeof *c->highest);
-    c->passed = calloc(b->heaps.count + 1, sizeof *c->passed);
-    if (!c->died_of || !c->born_of || !c->survived_of || !c->highest || !c->passed)
+    if (!c->died_of || !c->born_of || !c->survived_of)
         return rhi__error_memory();
-    RHI_TRY(find_passed(a, b, c->passed, c->highest));
+    RHI_TRY(rhi__serials_find(a, b, &c->serials));
     RHI_TRY(walk_all(c));
-    RHI_TRY(check_order(c));
-    for (uint64_t i = 1; i < answer->moment_count; i++)
-        RHI_TRY(say_if_order_is_open(answer, &answer->moments[i - 1].moment,
-                                     &answer->moments[i].moment));
+    RHI_TRY(check_serials(c));
     add_up(answer, c);
     order_rows(answer, &answer->types);
     order_rows(answer, &answer->sites);
-    return NULL;
+    return check_order(answer);
 }
 
 static rhi_error *compare(rhi_gcdiff *answer, uint64_t limit)
@@ -438,8 +381,7 @@ static rhi_error *compare(rhi_gcdiff *answer, uint64_t limit)
     free(c.died_of);
     free(c.born_of);
     free(c.survived_of);
-    free(c.highest);
-    free(c.passed);
+    rhi__serials_free(&c.serials);
     return error;
 }
 

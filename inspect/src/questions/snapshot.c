@@ -145,10 +145,12 @@ static rhi_error *take_object(void *context, uint32_t index, const rhi_object *o
         t->damaged++;
     if (object->damaged || !rhi__is_object(object->state) || object->type >= t->reader->types.count)
         return NULL;
-    rhi_snapshot_space *space =
-        &t->snapshot->spaces.items[t->snapshot->heaps.items[object->heap].space];
+    rhi_snapshot_heap *heap = &t->snapshot->heaps.items[object->heap];
+    rhi_snapshot_space *space = &t->snapshot->spaces.items[heap->space];
     if (t->type_of[object->type] == RHI_NOT_THERE)
-        RHI_TRY(take_type(t, object->type, t->snapshot->heaps.items[object->heap].space));
+        RHI_TRY(take_type(t, object->type, heap->space));
+    /* the counter or the header is damaged, or it is just being born: nothing rests on counters */
+    heap->has_counters = heap->has_counters && object->serial < heap->next_serial;
     rhi_snapshot_class wanted = {.heap = object->heap,
                                  .type = t->type_of[object->type],
                                  .size = rhi__object_size(t->reader, object, bytes)};
@@ -199,8 +201,11 @@ static rhi_error *space_of(rhi_snapshot *snapshot, const rhi_reader *reader, uin
         }
     if (!rhi__array_reserve(&snapshot->spaces, 1))
         return rhi__error_memory();
-    rhi_snapshot_space space = {
-        .nonce = info->nonce, .pid = info->pid, .has_serials = info->format->has_serials};
+    rhi_snapshot_space space = {.nonce = info->nonce,
+                                .pid = info->pid,
+                                .has_serials = info->format->has_serials,
+                                .has_clock = info->has_clock,
+                                .clock = info->clock};
     rhi__text(space.format, sizeof space.format, "%s", info->format->name);
     *number = (uint32_t)snapshot->spaces.count;
     snapshot->spaces.items[snapshot->spaces.count++] = space;
@@ -213,7 +218,11 @@ static rhi_error *make_room(taker *t)
     rhi_snapshot *s = t->snapshot;
     uint64_t types = t->reader->types.count, objects = 0;
     for (uint32_t i = 0; i < t->reader->heaps.count; i++) {
-        rhi_snapshot_heap heap = {.number = t->reader->heaps.items[i].number};
+        const rhi_heap_info *info = &t->reader->heaps.items[i];
+        rhi_snapshot_heap heap = {.number = info->number,
+                                  .next_serial = info->next_serial,
+                                  .freed = info->freed,
+                                  .has_counters = info->has_counters};
         RHI_TRY(space_of(s, t->reader, i, &heap.space));
         if (!rhi__array_reserve(&s->heaps, 1))
             return rhi__error_memory();

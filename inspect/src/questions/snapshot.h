@@ -14,13 +14,16 @@
 typedef struct rhi_snapshot_space {
     char format[RHI_NAME_SIZE];
     uint64_t nonce, pid; /* as in rhi_heap_info */
-    bool has_serials;
+    bool has_serials, has_clock;
+    uint64_t clock;        /* as in rhi_heap_info */
     uint64_t first, count; /* its rows */
 } rhi_snapshot_space;
 
 typedef struct rhi_snapshot_heap {
     uint64_t number;
+    uint64_t next_serial, freed; /* as in rhi_heap_info; no row of it denies them */
     uint32_t space;
+    bool has_counters;
 } rhi_snapshot_heap;
 
 typedef struct rhi_snapshot_type {

@@ -20,7 +20,7 @@
 
 static const char magic[16] = "refheap-snapshot";
 enum {
-    VERSION = 1,
+    VERSION = 2,
     AT_VERSION = 16,
     AT_CHECKSUM = 20,
     AT_SIZE = 24,
@@ -98,11 +98,16 @@ static void put_heads(writer *w, const rhi_snapshot *s)
         put(w, s->spaces.items[i].nonce);
         put(w, s->spaces.items[i].pid);
         put(w, s->spaces.items[i].has_serials);
+        put(w, s->spaces.items[i].has_clock);
+        put(w, s->spaces.items[i].clock);
     }
     put(w, s->heaps.count);
     for (uint64_t i = 0; i < s->heaps.count; i++) {
         put(w, s->heaps.items[i].number);
         put(w, s->heaps.items[i].space);
+        put(w, s->heaps.items[i].has_counters);
+        put(w, s->heaps.items[i].next_serial);
+        put(w, s->heaps.items[i].freed);
     }
 }
 
@@ -271,16 +276,21 @@ static void get_heads(source *from, rhi_snapshot *s)
         free(text);
     }
     rhi_snapshot_space *space;
-    for (uint64_t n = get_count(from, 4); n > 0 && (space = more(from, &s->spaces)); n--) {
+    for (uint64_t n = get_count(from, 6); n > 0 && (space = more(from, &s->spaces)); n--) {
         get_name(from, space->format);
         space->nonce = get(from);
         space->pid = get(from);
         space->has_serials = get_bounded(from, 1);
+        space->has_clock = get_bounded(from, 1);
+        space->clock = get(from);
     }
     rhi_snapshot_heap *heap;
-    for (uint64_t n = get_count(from, 2); n > 0 && (heap = more(from, &s->heaps)); n--) {
+    for (uint64_t n = get_count(from, 5); n > 0 && (heap = more(from, &s->heaps)); n--) {
         heap->number = get(from);
         heap->space = (uint32_t)get_bounded(from, s->spaces.count - 1);
+        heap->has_counters = get_bounded(from, 1);
+        heap->next_serial = get(from);
+        heap->freed = get(from);
         from->is_wrong |= s->spaces.count == 0;
     }
 }
@@ -333,6 +343,8 @@ static void get_rows(source *from, rhi_snapshot *s, uint32_t number)
             return;
         }
         key += step;
+        const rhi_snapshot_heap *heap = &s->heaps.items[s->classes.items[kind].heap];
+        from->is_wrong |= heap->has_counters && key >= heap->next_serial;
         s->classes.items[kind].objects++;
         s->rows[s->row_count++] = (rhi_snapshot_row){.key = key, .kind = (uint32_t)kind};
     }

@@ -35,6 +35,7 @@ static void free_stale(void *value)
     rhi__holders_free(&stale->certain);
     rhi__holders_free(&stale->possible);
     rhi__notes_free(&stale->because);
+    rhi__notes_free(&stale->remarks);
     free(stale);
 }
 
@@ -296,8 +297,9 @@ bool rhi__is_of_another_type(rhi_session *session, const rhi_reader *reader,
         return false;
     for (uint64_t i = 0; i < reader->types.count && !is_managed; i++)
         is_managed = strcmp(reader->types.items[i].name, name) == 0;
-    /* a struct that begins with it may be meant */
-    return is_managed && !rhi__symbols_begins_with(session->symbols, found, name);
+    /* a struct that begins with it may be meant; and it is called as its type or in another way */
+    return is_managed &&
+           rhi__symbols_beginning(session->symbols, found, name) == RHI_BEGINS_OTHERWISE;
 }
 
 static rhi_error *judge_types(search *s)
@@ -357,13 +359,17 @@ rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
     *stale = rhi__kept(&session->kept, free_stale);
     if (!*stale) {
         search s = {.session = session, .stale = calloc(1, sizeof(rhi_stale))};
-        rhi_notes others = rhi__notes_set_aside(&session->notes);
+        rhi_notes others = rhi__notes_set_aside(&session->notes),
+                  remarks = rhi__notes_set_aside(&session->remarks);
         rhi_error *error = s.stale ? rhi__session_reader(session, &s.reader) : rhi__error_memory();
         if (!error)
             error = rhi__session_graph(session, &s.graph);
         if (!error)
             error = find_stale(&s);
+        if (!error)
+            rhi__notes_add(&s.stale->remarks, &session->remarks);
         rhi__notes_put_back(&session->notes, &others);
+        rhi__notes_put_back(&session->remarks, &remarks);
         free(s.suspect);
         rhi__holders_free(&s.stack);
         rhi__holders_free(&s.roots);
@@ -376,5 +382,6 @@ rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale)
         *stale = s.stale;
     }
     rhi__notes_add(&session->notes, &(*stale)->because);
+    rhi__notes_add(&session->remarks, &(*stale)->remarks);
     return rhi__word_limits(session, session->reader);
 }

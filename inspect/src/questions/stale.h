@@ -23,13 +23,14 @@ typedef struct rhi_stale {
     /* words to live objects beyond RHI_STALE_NAMED_MAX: not held against their types */
     uint64_t types_not_asked;
     rhi_notes because; /* why not everything was searched */
+    rhi_notes remarks; /* what its names and types rest on */
 } rhi_stale;
 
 /* Found on first use. */
 rhi_error *rhi__session_stale(rhi_session *session, rhi_stale **stale);
 
 /* Does debug info give the variable, which points to an object of this type, another managed type?
- */
+ * It must have the struct of the object, too, which may begin with that of the variable. */
 bool rhi__is_of_another_type(rhi_session *session, const rhi_reader *reader,
                              const struct rhi_variable *variable, uint32_t type);
 

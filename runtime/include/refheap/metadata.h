@@ -425,6 +425,14 @@ enum rh_event {
  * block, is shorter, and there are no stacks unless there were before. */
 #define RH_METADATA_QUIET_CONSTANTS(X) X(heap_trace_quietly, "heap.trace_quietly") /* 32 */
 
+/* Likewise, all of them or none: numbers that only grow while the heap lives, so that they tell
+ * which of two moments is the earlier one. No object of the heap has the serial heap.serial_next or
+ * a higher one, but for one that is just being born. Deaths of one release or one collection may be
+ * added all together at its end: where heap.freed is the same, some may have died. */
+#define RH_METADATA_COUNTER_CONSTANTS(X)                                                           \
+    X(heap_serial_next, "heap.serial_next") /* 64 */                                               \
+    X(heap_freed, "heap.freed")             /* 64, objects that died, ever */
+
 /* Likewise, all of them or none: what the runtime writes once, and nobody changes, has a check over
  * it. Where that is another one, something has written there since: no part of it is to be
  * believed.

@@ -178,8 +178,11 @@ static void add_collector(py_roots *roots, const py_interpreter *interpreter)
         return;
     }
     info->gc_enabled |= rhi__load32(bytes + PY_GC_ENABLED) != 0;
+    bool is_main = interpreter == &roots->py->interpreters.items[0]; /* it ends with the last */
+    info->has_clock |= is_main;
     for (unsigned i = 0; i < 3; i++) {
         info->collections += rhi__load64(bytes + PY_GC_STATS + 24 * i);
+        info->clock += is_main ? rhi__load64(bytes + PY_GC_STATS + 24 * i) : 0;
         info->reclaimed += rhi__load64(bytes + PY_GC_STATS + 24 * i + 8);
     }
     if (rhi__load32(bytes + PY_GC_COLLECTING)) {

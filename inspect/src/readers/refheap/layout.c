@@ -17,6 +17,7 @@ static const char *const constant_names[] = {
             RH_METADATA_RING_CONSTANTS(ROW) RH_METADATA_POISON_CONSTANTS(ROW)
                 RH_METADATA_TRACE_CONSTANTS(ROW) RH_METADATA_RANGE_CONSTANTS(ROW)
                     RH_METADATA_CHECK_CONSTANTS(ROW) RH_METADATA_QUIET_CONSTANTS(ROW)
+                        RH_METADATA_COUNTER_CONSTANTS(ROW)
 #undef ROW
 };
 
@@ -54,6 +55,8 @@ static bool is_optional(unsigned id)
                                            "source.",
                                            "heap.trac",
                                            "heap.stack_checks",
+                                           "heap.serial_next",
+                                           "heap.freed",
                                            "object.serial_shift",
                                            "site."};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
@@ -91,6 +94,8 @@ static void take_whole_groups(space *s)
     if (C(s, slot_check) != RH_METADATA_SLOT_CHECK || C(s, site_check) == ABSENT ||
         C(s, heap_stack_checks) == ABSENT)
         C(s, slot_check) = C(s, site_check) = C(s, heap_stack_checks) = ABSENT;
+    if (C(s, heap_serial_next) == ABSENT)
+        C(s, heap_freed) = ABSENT;
     if (C(s, heap_weak_capacity) == ABSENT || C(s, weak_size) == ABSENT ||
         C(s, weak_target) == ABSENT || C(s, weak_reference) == ABSENT)
         s->constant[RH_MC_heap_weak] = ABSENT;
@@ -225,6 +230,8 @@ static const struct {
     IN(RH_MC_COUNT, heap_poisoning, 8),
     IN(RH_MC_COUNT, heap_stack_checks, 8),
     IN(RH_MC_COUNT, heap_trace_quietly, 4),
+    IN(RH_MC_COUNT, heap_serial_next, 8),
+    IN(RH_MC_COUNT, heap_freed, 8),
     IN(RH_MC_COUNT, heap_trace, 8),
     IN(RH_MC_COUNT, heap_trace_next, 8),
     IN(RH_MC_COUNT, heap_trace_lost, 8),

@@ -65,6 +65,18 @@ static rhi_error *add_root(rhi_reader *reader, const space *s, uint32_t heap_ind
 
 #define HEAP(id, width) rhi__refheap_member(reader, s, address, RH_MC_heap_##id, width)
 
+/* What is counted while the heap lives. */
+static void read_counters(rhi_reader *reader, const space *s, rhi_heap_info *heap)
+{
+    heap->has_clock = true;
+    heap->clock = s->descriptor.destroyed_count;
+    heap->has_counters =
+        C(s, heap_freed) != ABSENT &&
+        rhi__memory_u64(reader->memory, heap->address + C(s, heap_serial_next),
+                        &heap->next_serial) &&
+        rhi__memory_u64(reader->memory, heap->address + C(s, heap_freed), &heap->freed);
+}
+
 static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, uint64_t address,
                       rhi_heap_info *heap)
 {
@@ -105,6 +117,7 @@ static void read_heap(rhi_reader *reader, const space *s, uint32_t space_index, 
     if (C(s, heap_name) != ABSENT && name_size != ABSENT && name_size > 1)
         rhi__memory_text(reader->memory, address + C(s, heap_name), heap->name,
                          name_size < sizeof heap->name ? name_size : sizeof heap->name);
+    read_counters(reader, s, heap);
 }
 
 /* In steps: a table may claim any length. */
@@ -502,7 +515,9 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
     if (!sound || reader->memory->door->flags & RHI_TARGET_NO_STOP)
         C(s, slab_bytes) = C(s, heap_alloc) = ABSENT;
     s->blank_is_damage = C(s, heap_alloc) != ABSENT;
-    if (!sound) /* each may be sane alone, and all counts wrong */
+    if (!sound)
+        C(s, heap_freed) = ABSENT; /* counters from elsewhere would tell another order */
+    if (!sound)                    /* each may be sane alone, and all counts wrong */
         rhi__reader_damage(
             reader, s->descriptor.constants, RHI_FOUND_BAD_METADATA,
             "the heap's metadata is damaged: its constants are not those that the runtime wrote");
@@ -590,6 +605,7 @@ static bool refheap_renew(rhi_reader *reader)
         space *s = &f->spaces.items[heap->space];
         heap->provisional =
             rhi__refheap_member(reader, s, heap->address, RH_MC_heap_phase, 4) != RH_PHASE_IDLE;
+        read_counters(reader, s, heap);
         rhi_error *error = read_allocators(reader, s, heap->address);
         if (error) {
             rhi__error_free(error);
