@@ -56,6 +56,12 @@ static rhi_error *gather_holders(rhi_listed *l, const rhi_object *object)
     return error;
 }
 
+const rhi_holder *rhi__holders_holder(const rhi_rows *rows)
+{
+    const rhi_listed *l = (const rhi_listed *)rows;
+    return &((const rhi_refs *)l->answer)->holders.items[l->at];
+}
+
 static json_t *holder_row(rhi_listed *l, uint64_t number)
 {
     const rhi_refs *answer = l->answer;
@@ -166,6 +172,12 @@ static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
         rhi__note(&query->session->notes, "an object has more fields than are shown");
     l->count = f->count;
     return NULL;
+}
+
+const rhi_objat_row *rhi__fields_field(const rhi_rows *rows)
+{
+    const rhi_listed *l = (const rhi_listed *)rows;
+    return &((const fields_of *)l->answer)->items[l->at];
 }
 
 static json_t *field_row(rhi_listed *l, uint64_t number)
