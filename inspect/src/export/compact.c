@@ -1,7 +1,7 @@
 /* compact.c - the large tables: what they consist of, and the views over them (see compact.h).
  *
  * Rows come in the order of their tables, so that pages are written once; an index is made of rows
- * that are there, which SQLite sorts. */
+ * that are there, which SQLite sorts. DuckDB reads the views' own text: it is SQL for both. */
 #include "export/compact.h"
 #include "query/tables.h"
 
@@ -25,14 +25,14 @@ static const char tables[] =
     /* value: null: the address of the target, which is no 0; offset: of the slot, from the source's
        address */
     "CREATE TABLE ref_rows(source INTEGER, slot INTEGER, target INTEGER, name INTEGER, value TEXT,"
-    " offset INTEGER, PRIMARY KEY(source, slot)) WITHOUT ROWID;"
+    " \"offset\" INTEGER, PRIMARY KEY(source, slot)) WITHOUT ROWID;"
     /* value: null, with a target: its address; more: of a reference the id of a dead object, of
      * bytes how many there are */
     "CREATE TABLE field_rows(object INTEGER, field INTEGER, name INTEGER, value, target INTEGER,"
     " more, PRIMARY KEY(object, field)) WITHOUT ROWID;"
     /* those of ref_rows with source 0, by slot */
     "CREATE TABLE holder_words(number INTEGER PRIMARY KEY, kind TEXT, strength TEXT, address TEXT,"
-    " name TEXT, function TEXT, thread INTEGER, source TEXT, type TEXT, offset INTEGER,"
+    " name TEXT, function TEXT, thread INTEGER, source TEXT, type TEXT, \"offset\" INTEGER,"
     " reachable INTEGER)";
 
 static const char *const indices[] = {
@@ -59,18 +59,18 @@ static const char views[] =
 
     "CREATE VIEW refs(source, target, name, strength, target_status, value, address,"
     " source_address, target_address) AS SELECT s.id, t.id, n.name, n.kind, n.status,"
-    " ifnull(r.value, t.address), printf('0x%llx', s.place + r.offset), s.address, t.address"
+    " ifnull(r.value, t.address), printf('0x%llx', s.place + r.\"offset\"), s.address, t.address"
     " FROM ref_rows r JOIN object_rows s ON s.number = r.source"
     " JOIN object_rows t ON t.number = r.target"
     " LEFT JOIN slot_names n ON n.number = r.name WHERE r.source > 0;"
 
     "CREATE VIEW holders(target, target_address, kind, strength, address, name, function, thread,"
-    " source, type, offset, reachable) AS SELECT t.id, t.address, ifnull(w.kind, 'field'),"
+    " source, type, \"offset\", reachable) AS SELECT t.id, t.address, ifnull(w.kind, 'field'),"
     " ifnull(w.strength, n.holds),"
-    " CASE r.source WHEN 0 THEN w.address ELSE printf('0x%llx', s.place + r.offset) END,"
+    " CASE r.source WHEN 0 THEN w.address ELSE printf('0x%llx', s.place + r.\"offset\") END,"
     " CASE r.source WHEN 0 THEN w.name ELSE n.name END, w.function, w.thread,"
     " CASE r.source WHEN 0 THEN w.source ELSE s.id END, w.type,"
-    " CASE r.source WHEN 0 THEN w.offset ELSE 0 END, w.reachable"
+    " CASE r.source WHEN 0 THEN w.\"offset\" ELSE 0 END, w.reachable"
     " FROM ref_rows r JOIN object_rows t ON t.number = r.target"
     " JOIN object_rows s ON s.number = r.source"
     " LEFT JOIN slot_names n ON n.number = r.name"
