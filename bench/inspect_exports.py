@@ -52,7 +52,7 @@ class Kind:
                            differs("references", at(answer, "references"), truth["edges"]) if is_whole else None)
 
 
-KINDS = (Kind(".heapsnapshot"), Kind(".sqlite", disk=1600, by_name=True), Kind(".html", PAGE_OBJECTS), Kind(".dot", PICTURE_OBJECTS),
+KINDS = (Kind(".heapsnapshot"), Kind(".sqlite", disk=400, by_name=True), Kind(".html", PAGE_OBJECTS), Kind(".dot", PICTURE_OBJECTS),
          Kind(".saved", bytes=questions.BYTES, command="gcdiff --json --save={}", seconds=1, file_bytes=100_000_000))
 NAMES = tuple(kind.name for kind in KINDS) + ("page",)
 

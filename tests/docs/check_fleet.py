@@ -1,12 +1,16 @@
 """check_fleet.py - docs/fleet.md: heaps of three machines in one question, by SQLite and by DuckDB.
 
 The samples leave the three cores that the page speaks of; each of its commands is run in a shell and must print what the page
-says. DuckDB comes from npm, by the lock file of tests/fleet: CMake fetches it.
+says. DuckDB comes from npm, by the lock file of tests/fleet: CMake fetches it. Its reader of SQLite's files is in no package: that
+takes the text of a view for DuckDB's own SQL. So the views of a file are made in DuckDB, over tables like those of the file.
 """
 
 import argparse
+import contextlib
+import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -15,6 +19,32 @@ from check_docs import crash_core, is_true, read, transcripts
 from launch import report, require, tool_environment  # noqa: E402 (check_docs knows where)
 
 CORES = {"web1": ("mistakes", {}), "web2": ("mistakes", {}), "web3": ("cycle", {"REFHEAP_STOP_AT": "names dropped"})}
+
+
+RUN_EACH = """import { DuckDBInstance } from "@duckdb/node-api";
+const database = await (await DuckDBInstance.create(":memory:")).connect();
+for (const sql of JSON.parse(process.argv[2])) await database.run(sql);
+"""
+
+
+def check_views(folder, path):
+    """DuckDB understands the views, and finds their columns."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        statements, views = [], [row[0] for row in database.execute("select name from sqlite_master where type = 'view'")]
+        for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
+            columns = ['"%s" %s' % (row[1], row[2] or "text") for row in database.execute("pragma table_info('%s')" % table)]
+            statements.append("create table %s (%s)" % (table, ", ".join(columns)))
+        statements += [row[0] for row in database.execute("select sql from sqlite_master where type = 'view'")]
+        for view in views:
+            columns = ['"%s"' % row[1] for row in database.execute("pragma table_info('%s')" % view)]
+            statements.append("select %s from %s" % (", ".join(columns), view))
+    require("objects" in views and "holders" in views, "the views are %s", views)
+    script = os.path.join(folder, "views.mjs")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(RUN_EACH)
+    done = subprocess.run(["node", script, json.dumps(statements)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          encoding="utf-8", check=False)
+    require(done.returncode == 0, "DuckDB and the views: %s", done.stderr)
 
 
 def main():
@@ -42,6 +72,7 @@ def main():
                 is_as_said = is_true(wanted, done.stdout) if wanted.strip() else not done.stdout
                 require(done.returncode == 0 and is_as_said, "docs/fleet.md says of `$ %s`:\n%s\nIt ends with %d and prints:\n%s%s",
                         command, wanted, done.returncode, done.stdout, done.stderr)
+            check_views(folder, os.path.join(folder, "web1.sqlite"))
     return report(body)
 
 

@@ -146,13 +146,26 @@ START_TEST(one_heap_can_be_exported)
     scene s = begin(_i, ".sqlite");
     char line[160];
     fake_heap *second = fake_heap_new(s.w.space, 2, "second");
-    fake_new(second, s.w.node, 1, 0);
+    uint64_t held = fake_new(second, s.w.node, 1, 0);
+    fake_link(s.w.heap, new_node(&s.w, 1), NEXT, held); /* node#5 */
     snprintf(line, sizeof line, "--heap=2 %s", s.path);
     json_t *json = fake_json(s.w.t, "gcexport", line);
     ck_assert_int_eq(fake_integer(json, "objects"), 1);
     ck_assert_int_eq(fake_integer(json, "references"), 0);
     ck_assert_str_eq(said(&s, "select group_concat(id) from objects"), "node#4");
+    ck_assert_str_eq(said(&s, "select source || name || strength || kind from holders "
+                              "where target = 'node#4'"),
+                     "node#5nextstrongfield");
     json_decref(json);
+    snprintf(line, sizeof line, "--force --heap=1 %s", s.path);
+    ck_assert_int_eq(fake_run(s.w.t, "gcexport", line), RHI_ANSWERED);
+    ck_assert_str_eq(said(&s, "select target from refs where source = 'node#5'"), "node#4");
+    ck_assert_str_eq(said(&s, "select target from fields where object = 'node#5' and name = "
+                              "'next'"),
+                     "node#4");
+    ck_assert_str_eq(said(&s, "select group_concat(id) from objects"),
+                     "node#1,node#2,node#3,node#5");
+    ck_assert_str_eq(said(&s, "select count(*) from holders where target = 'node#4'"), "0");
     fake_heap_free(second);
     end(&s);
 }

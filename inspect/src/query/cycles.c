@@ -15,14 +15,18 @@ typedef struct cycle_rows {
 } cycle_rows;
 
 /* Its first member is in a wanted heap, as in gcgraph. */
-static bool is_wanted(const cycle_rows *c, uint32_t cycle, uint32_t *heap)
+static bool is_wanted_by(const rhi_query *query, uint32_t cycle, uint32_t *heap)
 {
-    const rhi_query *query = c->rows.query;
     const rhi_graph *g = query->graph;
     uint64_t address = rhi__object_address(query->reader, g->cycle_member[g->cycle_start[cycle]]);
     const rhi_block *block = rhi__block_at(query->reader, address);
     *heap = block ? block->heap : 0;
     return block && rhi__heap_wanted(query->session, query->reader, block->heap);
+}
+
+static bool is_wanted(const cycle_rows *c, uint32_t cycle, uint32_t *heap)
+{
+    return is_wanted_by(c->rows.query, cycle, heap);
 }
 
 static rhi_error *go_to_wanted(cycle_rows *c)
@@ -36,13 +40,19 @@ static rhi_error *go_to_wanted(cycle_rows *c)
     return NULL;
 }
 
-static rhi_error *find_cycles(rhi_query *query)
+rhi_error *rhi__query_cycles(rhi_query *query)
 {
     rhi_session *session = query->session;
     RHI_TRY(rhi__query_graph(query));
     RHI_TRY(rhi__graph_referrers(&session->work, query->graph));
     RHI_TRY(rhi__graph_cycles(&session->work, query->graph));
     return rhi__cycle_facts(session, query->graph);
+}
+
+uint32_t rhi__query_cycle(const rhi_query *query, uint32_t index)
+{
+    uint32_t heap, cycle = query->graph->cycle_of[index];
+    return cycle != RHI_NO_OBJECT && is_wanted_by(query, cycle, &heap) ? cycle + 1 : 0;
 }
 
 /* Numbers of cycles begin with 1. */
@@ -78,7 +88,7 @@ static const rhi_column cycle_columns[] = {
 static rhi_error *begin_cycles(rhi_rows *rows, const rhi_lookup *lookup)
 {
     cycle_rows *c = (cycle_rows *)rows;
-    RHI_TRY(find_cycles(rows->query));
+    RHI_TRY(rhi__query_cycles(rows->query));
     choose_cycles(c, lookup, CYCLE);
     RHI_TRY(go_to_wanted(c));
     rows->number = c->cycle;
@@ -172,7 +182,7 @@ static rhi_error *settle_member(cycle_rows *c)
 static rhi_error *begin_members(rhi_rows *rows, const rhi_lookup *lookup)
 {
     cycle_rows *c = (cycle_rows *)rows;
-    RHI_TRY(find_cycles(rows->query));
+    RHI_TRY(rhi__query_cycles(rows->query));
     c->found.count = c->found_at = 0;
     c->by_object = lookup->column == MEMBER_OBJECT || lookup->column == MEMBER_ADDRESS;
     if (c->by_object) {

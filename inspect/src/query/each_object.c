@@ -6,7 +6,9 @@
 #include "questions/objat.h"
 #include "questions/refs.h"
 #include "render/holders.h"
+#include "program/symbols.h"
 #include "render/objat.h"
+#include "render/objects.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,7 +26,7 @@ static const rhi_column holder_columns[] = {
     {"name", RHI_COLUMN_TEXT, 0, 0, "of the field, root, variable, register", 0},
     {"function", RHI_COLUMN_TEXT, 0, 0, "of a variable", 0},
     {"thread", RHI_COLUMN_INTEGER, 0, 0, "of a stack or register", 0},
-    {"source", RHI_COLUMN_TEXT, 0, 0, "the object that the word is in; null: in none", "from"},
+    {"source", RHI_COLUMN_TEXT, 0, 0, "the object that the word is in; null: in none", 0},
     {"type", RHI_COLUMN_TEXT, 0, 0, "of a variable, by debug info", 0},
     {"offset", RHI_COLUMN_INTEGER, 0, 0, "how far into the object it leads", 0},
     {"reachable", RHI_COLUMN_INTEGER, 0, 0,
@@ -56,18 +58,109 @@ static rhi_error *gather_holders(rhi_listed *l, const rhi_object *object)
     return error;
 }
 
-static json_t *holder_row(rhi_listed *l, uint64_t number)
+const rhi_holder *rhi__holders_holder(const rhi_rows *rows)
 {
-    const rhi_refs *answer = l->answer;
-    char id[RHI_ID_SIZE];
-    json_t *row = rhi__holder_json(answer->reader, &answer->holders.items[number]);
-    rhi__object_id(answer->reader, &answer->object, id, sizeof id);
-    json_object_set_new(row, "target", rhi__json_text(id));
-    json_object_set_new(row, "target_address", rhi__json_address(answer->object.address));
-    return row;
+    const rhi_listed *l = (const rhi_listed *)rows;
+    return &((const rhi_refs *)l->answer)->holders.items[l->at];
 }
 
-static const rhi_list holders = {.gather_of = gather_holders, .row = holder_row, .drop = free_refs};
+enum {
+    H_TARGET,
+    H_TARGET_ADDRESS,
+    H_KIND,
+    H_STRENGTH,
+    H_ADDRESS,
+    H_NAME,
+    H_FUNCTION,
+    H_THREAD,
+    H_SOURCE,
+    H_TYPE,
+    H_OFFSET,
+    H_REACHABLE
+};
+
+/* A text of the row's own. */
+static rhi_cell made_text(rhi_listed *l, bool is_there)
+{
+    return rhi__text_cell(is_there ? l->rows.text : NULL, false);
+}
+
+static rhi_cell address_cell(rhi_listed *l, uint64_t address)
+{
+    snprintf(l->rows.text, sizeof l->rows.text, "0x%" PRIx64, address);
+    return made_text(l, true);
+}
+
+static rhi_cell id_cell(rhi_listed *l, rhi_reader *reader, const rhi_object *object)
+{
+    rhi__object_id(reader, object, l->rows.text, sizeof l->rows.text);
+    return made_text(l, true);
+}
+
+static rhi_cell text_if(const char *text)
+{
+    return rhi__text_cell(text[0] ? text : NULL, false);
+}
+
+/* Of the debug info's. */
+static rhi_cell variable_cell(const rhi_holder *holder, unsigned column)
+{
+    const rhi_variable *variable = holder->variable;
+    return !variable              ? rhi__null_cell()
+           : column == H_FUNCTION ? text_if(variable->function)
+                                  : text_if(variable->type);
+}
+
+static rhi_cell reach_cell(const rhi_holder *holder)
+{
+    bool is_known = holder->reach == RHI_REACH_YES || holder->reach == RHI_REACH_NO;
+    return is_known ? rhi__number_cell(holder->reach == RHI_REACH_YES) : rhi__null_cell();
+}
+
+static bool set_holder(rhi_listed *l, unsigned column, rhi_cell *cell)
+{
+    const rhi_refs *answer = l->answer;
+    const rhi_holder *holder = &answer->holders.items[l->at];
+    rhi_object from;
+    switch (column) {
+    case H_TARGET:
+        *cell = id_cell(l, answer->reader, &answer->object);
+        break;
+    case H_TARGET_ADDRESS:
+        *cell = address_cell(l, answer->object.address);
+        break;
+    case H_KIND:
+    case H_STRENGTH:
+        *cell = rhi__text_cell(
+            column == H_KIND ? rhi__holder_word(holder) : rhi__strength_word(holder), true);
+        break;
+    case H_ADDRESS:
+        *cell = holder->address ? address_cell(l, holder->address) : rhi__null_cell();
+        break;
+    case H_NAME:
+        *cell = rhi__text_cell(holder->name, false);
+        break;
+    case H_THREAD:
+        *cell = holder->lwp ? rhi__number_cell(holder->lwp) : rhi__null_cell();
+        break;
+    case H_SOURCE:
+        *cell = made_text(
+            l, rhi__holder_from(answer->reader, holder, &from, l->rows.text, sizeof l->rows.text));
+        break;
+    case H_OFFSET:
+        *cell = (rhi_cell){.kind = RHI_CELL_INTEGER, .integer = rhi__holder_offset(holder)};
+        break;
+    case H_REACHABLE:
+        *cell = reach_cell(holder);
+        break;
+    default:
+        *cell = variable_cell(holder, column);
+    }
+    return true;
+}
+
+static const rhi_list holders = {
+    .gather_of = gather_holders, .cell = set_holder, .drop = free_refs};
 const rhi_table rhi__holders_table = {.name = "holders",
                                       .doc = "who refers to an object, as refs --in has it, best "
                                              "with target=",
@@ -168,6 +261,59 @@ static rhi_error *gather_fields(rhi_listed *l, const rhi_object *object)
     return NULL;
 }
 
+const rhi_objat_row *rhi__fields_field(const rhi_rows *rows)
+{
+    const rhi_listed *l = (const rhi_listed *)rows;
+    return &((const fields_of *)l->answer)->items[l->at];
+}
+
+enum { F_OBJECT, F_ADDRESS, F_NAME, F_KIND, F_VALUE, F_TARGET, F_TARGET_VALUE, F_STATUS, F_TOTAL };
+
+/* Of a reference; of other fields false: they are numbers in many forms, and bytes. */
+static bool set_reference(rhi_listed *l, unsigned column, const rhi_objat_row *row, rhi_cell *cell)
+{
+    rhi_reader *reader = l->rows.query->reader;
+    const rhi_referent *referent = &row->referent;
+    bool is_live = row->value && rhi__referent_is_live(referent);
+    if (column == F_TOTAL || !row->value)
+        return true;
+    if (column == F_VALUE) {
+        *cell = address_cell(l, row->value);
+    } else if (column == F_TARGET) {
+        *cell = made_text(l, rhi__referent_id(reader, referent, l->rows.text));
+    } else if (column == F_STATUS) {
+        *cell = rhi__text_cell(rhi__referent_word(referent), true);
+    } else if (is_live) {
+        rhi__value(reader, &referent->object, l->rows.text);
+        *cell = rhi__text_cell(l->rows.text[0] ? l->rows.text + 1 : NULL, false);
+    }
+    return true;
+}
+
+static bool set_field(rhi_listed *l, unsigned column, rhi_cell *cell)
+{
+    const rhi_objat_row *row = &((const fields_of *)l->answer)->items[l->at];
+    const rhi_object *object = rhi__scan_object(&l->scan);
+    switch (column) {
+    case F_OBJECT:
+        *cell = id_cell(l, l->rows.query->reader, object);
+        break;
+    case F_ADDRESS:
+        *cell = address_cell(l, object->address);
+        break;
+    case F_NAME:
+        rhi__field_row_name(row, l->rows.text, sizeof l->rows.text);
+        *cell = made_text(l, true);
+        break;
+    case F_KIND:
+        *cell = rhi__text_cell(rhi__field_kind(row->field), true);
+        break;
+    default:
+        return rhi__is_reference(row->field) && set_reference(l, column, row, cell);
+    }
+    return true;
+}
+
 static json_t *field_row(rhi_listed *l, uint64_t number)
 {
     const rhi_query *query = l->rows.query;
@@ -181,7 +327,8 @@ static json_t *field_row(rhi_listed *l, uint64_t number)
     return row;
 }
 
-static const rhi_list fields = {.gather_of = gather_fields, .row = field_row, .drop = free_fields};
+static const rhi_list fields = {
+    .gather_of = gather_fields, .row = field_row, .cell = set_field, .drop = free_fields};
 const rhi_table rhi__fields_table = {.name = "fields",
                                      .doc = "what the fields of an object hold, as objat has them",
                                      RHI_LISTED(&fields, field_columns)};

@@ -106,12 +106,14 @@ rhi_error *rhi__listed_cell(rhi_rows *rows, unsigned column, rhi_cell *cell)
 {
     rhi_listed *l = (rhi_listed *)rows;
     const rhi_column *c = &rows->table->columns[column];
+    *cell = rhi__null_cell();
+    if (list_of(l)->cell && list_of(l)->cell(l, column, cell))
+        return NULL;
     if (!l->row)
         l->row = list_of(l)->row(l, l->at);
     if (!l->row)
         return rhi__error_memory();
     const json_t *value = value_at(l->row, c->path ? c->path : c->name);
-    *cell = rhi__null_cell();
     if (json_is_integer(value))
         *cell = (rhi_cell){.kind = RHI_CELL_INTEGER, .integer = json_integer_value(value)};
     else if (json_is_boolean(value))

@@ -24,7 +24,10 @@ typedef struct rhi_list {
     rhi_error *(*gather)(rhi_listed *l, const rhi_lookup *lookup);
     /* the same of l->scan's object; then the first two columns, its id and address, are the keys */
     rhi_error *(*gather_of)(rhi_listed *l, const rhi_object *object);
-    json_t *(*row)(rhi_listed *l, uint64_t number);
+    json_t *(*row)(rhi_listed *l, uint64_t number); /* NULL: `cell` sets all */
+    /* sets a cell without such a row, to what it would have; false: it cannot. For rows that there
+     * are many of: most of a row would not be asked for. NULL: never */
+    bool (*cell)(rhi_listed *l, unsigned column, rhi_cell *cell);
     /* which row that is, in other questions, too; NULL: the rows are the same in all */
     uint64_t (*number)(const rhi_listed *l, uint64_t at);
     void (*drop)(void *answer); /* frees it; NULL: it is not the rows' own */

@@ -215,6 +215,12 @@ static rhi_error *cell(rhi_rows *rows, unsigned column, rhi_cell *cell)
     return NULL;
 }
 
+const rhi_slot *rhi__refs_slot(const rhi_rows *rows)
+{
+    const ref_rows *r = (const ref_rows *)rows;
+    return &r->slots.items[r->at].slot;
+}
+
 static void end(rhi_rows *rows)
 {
     ref_rows *r = (ref_rows *)rows;

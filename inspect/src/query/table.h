@@ -97,6 +97,13 @@ static inline bool rhi__wants(const rhi_rows *rows, unsigned column)
     return rows->wanted >> (column < 63 ? column : 63) & 1;
 }
 
+/* Visits the rows of a lookup (rows.c). */
+typedef rhi_error *(*rhi_row_visitor)(void *context, rhi_rows *rows);
+rhi_error *rhi__each_row(rhi_query *query, const rhi_table *table, const rhi_lookup *lookup,
+                         rhi_row_visitor visit, void *context);
+/* The number of the column of this name, which there is. */
+unsigned rhi__column(const rhi_table *table, const char *name);
+
 /* All of them, one after the other; NULL behind the last (tables.c). */
 const rhi_table *rhi__table(unsigned index);
 

@@ -38,9 +38,8 @@ const char *rhi__strength_word(const rhi_holder *holder)
                                                     : "borrowed";
 }
 
-/* The id of the object that a field row is in. */
-static bool from_id(rhi_reader *reader, const rhi_holder *holder, rhi_object *object, char *id,
-                    size_t size)
+bool rhi__holder_from(rhi_reader *reader, const rhi_holder *holder, rhi_object *object, char *id,
+                      size_t size)
 {
     enum rhi_place place;
     if (!holder->from || !rhi__place_of(reader, holder->from, &place, object) ||
@@ -58,13 +57,13 @@ static bool from_value(rhi_reader *reader, const rhi_holder *holder, const rhi_o
     return value[0];
 }
 
-/* Below 0: the word leads in front of the object, into its slot. */
-static json_t *offset_json(const rhi_holder *holder)
+int64_t rhi__holder_offset(const rhi_holder *holder)
 {
     enum { PREFIX_MAX = 1 << 16 };
-    uint64_t before = holder->target - holder->value;
-    return before && before < PREFIX_MAX ? json_integer(-(json_int_t)before)
-                                         : rhi__json_u64(holder->value - holder->target);
+    uint64_t before = holder->target - holder->value, behind = holder->value - holder->target;
+    return before && before < PREFIX_MAX ? -(int64_t)before
+           : behind > INT64_MAX          ? INT64_MAX
+                                         : (int64_t)behind;
 }
 
 const rhi_json_type rhi__holder_type = {
@@ -110,14 +109,14 @@ json_t *rhi__holder_json(rhi_reader *reader, const rhi_holder *holder)
     json_object_set_new(json, "strength", json_string(rhi__strength_word(holder)));
     json_object_set_new(json, "address",
                         holder->address ? rhi__json_address(holder->address) : json_null());
-    bool is_in_object = from_id(reader, holder, &from, id, sizeof id);
+    bool is_in_object = rhi__holder_from(reader, holder, &from, id, sizeof id);
     json_object_set_new(json, "from", is_in_object ? json_string(id) : json_null());
     if (is_in_object)
         json_object_set_new(json, "from_value",
                             from_value(reader, holder, &from, value) ? rhi__json_text(value + 1)
                                                                      : json_null());
     json_object_set_new(json, "name", holder->name ? rhi__json_text(holder->name) : json_null());
-    json_object_set_new(json, "offset", offset_json(holder));
+    json_object_set_new(json, "offset", json_integer(rhi__holder_offset(holder)));
     if (variable && variable->type[0])
         json_object_set_new(json, "type", rhi__json_text(variable->type));
     if (variable && variable->function[0])
@@ -202,7 +201,7 @@ static void what_text(rhi_reader *reader, const rhi_holder *holder, char *text, 
     const char *name = holder->name ? holder->name : "";
     *has_address = false;
     value[0] = '\0';
-    if (from_id(reader, holder, &from, id, sizeof id))
+    if (rhi__holder_from(reader, holder, &from, id, sizeof id))
         from_value(reader, holder, &from, value);
     if (holder->variable) {
         variable_text(holder, text, size);

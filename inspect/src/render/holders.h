@@ -26,6 +26,11 @@ const char *rhi__holder_word(const struct rhi_holder *holder);
 const char *rhi__field_strength(const rhi_field *field);
 /* The same of any holder. */
 const char *rhi__strength_word(const struct rhi_holder *holder);
+/* The object that a field row is in, and its id; false: it is in none. */
+bool rhi__holder_from(rhi_reader *reader, const struct rhi_holder *holder, rhi_object *object,
+                      char *id, size_t size);
+/* How far behind the object's address it points; below 0: in front of it, into its slot. */
+int64_t rhi__holder_offset(const struct rhi_holder *holder);
 json_t *rhi__holder_json(rhi_reader *reader, const struct rhi_holder *holder);
 /* " (in a malloc block that nothing reaches)", or "". */
 const char *rhi__reach_text(const struct rhi_holder *holder);

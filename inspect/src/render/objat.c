@@ -22,7 +22,7 @@ enum { NAME_SIZE = RHI_NAME_SIZE + 64 };
 
 /* ---- fields --------------------------------------------------------------------------------- */
 
-static void row_name(const rhi_objat_row *row, char *name, size_t size)
+void rhi__field_row_name(const rhi_objat_row *row, char *name, size_t size)
 {
     if (row->is_whole)
         snprintf(name, size, "%s", row->field->name);
@@ -54,7 +54,7 @@ static void print_row(void *context, const rhi_objat_row *row)
     const answer *a = context;
     rhi_session *s = a->session;
     char name[NAME_SIZE], text[RHI_BYTES_SHOWN * 4 + 8];
-    row_name(row, name, sizeof name);
+    rhi__field_row_name(row, name, sizeof name);
     rhi__print(s, "  %-20s ", name);
     switch (row->field->kind) {
     case RHI_KIND_INT:
@@ -119,20 +119,23 @@ static const rhi_json_type field_type = {
          "bytes of the text, if it is cut"},
         {0}}};
 
-json_t *rhi__field_json(const rhi_objat *a, const rhi_objat_row *row)
+const char *rhi__field_kind(const rhi_field *field)
 {
     static const char *const plain[] = {"int", "uint", "float", "bytes"};
+    return rhi__is_reference(field) ? rhi__field_strength(field)
+                                    : plain[field->kind - RHI_KIND_INT];
+}
+
+json_t *rhi__field_json(const rhi_objat *a, const rhi_objat_row *row)
+{
     const rhi_referent *r = &row->referent;
     bool refers = rhi__is_reference(row->field) && row->value;
     char name[NAME_SIZE], id[RHI_ID_SIZE];
     bool has_id = refers && rhi__referent_id(a->reader, r, id);
     json_t *json = json_object();
-    row_name(row, name, sizeof name);
+    rhi__field_row_name(row, name, sizeof name);
     json_object_set_new(json, "name", rhi__json_text(name));
-    json_object_set_new(json, "kind",
-                        json_string(rhi__is_reference(row->field)
-                                        ? rhi__field_strength(row->field)
-                                        : plain[row->field->kind - RHI_KIND_INT]));
+    json_object_set_new(json, "kind", json_string(rhi__field_kind(row->field)));
     json_object_set_new(json, "value", row_value_json(row));
     json_object_set_new(json, "target", has_id ? json_string(id) : json_null());
     json_object_set_new(json, "target_value",
