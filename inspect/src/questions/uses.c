@@ -21,12 +21,15 @@ static void add_variable(rhi_reader *reader, const rhi_variable_slot *slot, rhi_
 {
     const rhi_format *format = rhi__format_of(reader, slot->holder.heap);
     rhi_uses_of of = {.slot = *slot};
-    if (uses->count == RHI_USED_MAX || !format->uses || !slot->field ||
-        !format->variable(reader, slot, of.name))
+    if (!format->uses || !slot->field || !format->variable(reader, slot, of.name))
         return;
     for (unsigned i = 0; i < uses->count; i++)
         if (uses->items[i].slot.value == slot->value && strcmp(uses->items[i].name, of.name) == 0)
             return;
+    if (uses->count == RHI_USED_MAX) {
+        uses->left_out++;
+        return;
+    }
     uses->items[uses->count++] = of;
 }
 

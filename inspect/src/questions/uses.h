@@ -25,10 +25,11 @@ typedef struct rhi_uses_of {
     uint64_t unread;   /* pieces of code that cannot be understood */
 } rhi_uses_of;
 
-enum { RHI_USED_MAX = 4 /* variables in one answer */ };
+enum { RHI_USED_MAX = 8 /* variables in one answer */ };
 typedef struct rhi_uses {
     rhi_uses_of items[RHI_USED_MAX];
     unsigned count;
+    uint64_t left_out; /* there are so many more */
 } rhi_uses;
 
 /* Appends the variables that hold the object among these rows, or on the path to it; then finds

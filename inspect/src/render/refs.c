@@ -227,7 +227,7 @@ const rhi_json_type rhi__refs_type = {
         {"ledger", .is = RHI_JSON_NULL, "its count against who holds it; null: with --out",
          .of = {&rhi__ledger_type}},
         {"pairs", .is = RHI_JSON_OPTIONAL, "with --ledger", .of = {&rhi__pairs_type}},
-        {"variables", .is = RHI_JSON_LIST | RHI_JSON_OPTIONAL,
+        {"variables", .is = RHI_JSON_ROWS | RHI_JSON_OPTIONAL,
          "variables that hold it, or, with --path, what it lies in, and that code of the program "
          "names",
          .of = {&rhi__used_type}},

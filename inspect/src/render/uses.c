@@ -64,8 +64,15 @@ static void print_of(rhi_session *session, const rhi_uses_of *of, uint64_t limit
 
 void rhi__uses_print(rhi_session *session, const rhi_uses *uses, uint64_t limit)
 {
+    uint64_t rows = 0;
     for (unsigned i = 0; i < uses->count; i++)
-        print_of(session, &uses->items[i], limit);
+        rows += uses->items[i].rows.count;
+    for (unsigned i = 0; i < uses->count; i++)
+        if (uses->items[i].rows.count || rows == 0) /* of several names some are not used */
+            print_of(session, &uses->items[i], limit);
+    if (uses->left_out)
+        rhi__print(session, "… %" PRIu64 " more variable%s that code names\n", uses->left_out,
+                   rhi__plural(uses->left_out));
 }
 
 static const rhi_json_type use_type = {
@@ -125,4 +132,6 @@ void rhi__uses_json(rhi_session *session, rhi_reader *reader, const rhi_uses *us
     for (unsigned i = 0; i < uses->count; i++)
         rhi__json_item(session, of_json(session, reader, &uses->items[i], limit));
     rhi__json_array_end(session);
+    if (uses->left_out)
+        rhi__json_key(session, "variables_total", rhi__json_u64(uses->count + uses->left_out));
 }
