@@ -64,7 +64,8 @@ static const rhi_command table[] = {
             "them) and referents, and sets the stored count\nagainst what was found. A word that "
             "looks like a pointer to the object, or into it, is listed as\n"
             "conservative: it may be a leftover. OBJECT is a number, an object's name like "
-            "node#12, #12 or\nSession@0x7fb5e9a08150, or an expression.",
+            "node#12, #12 or\nSession@0x7fb5e9a08150, or an expression. Of a variable of Python "
+            "that holds it the lines of code are\nlisted that fill and use the variable.",
         .answers = {&rhi__refs_type},
         .operands_min = 1,
         .operands_max = 1,
@@ -74,7 +75,8 @@ static const rhi_command table[] = {
                     {"--weak", NULL, "also references that own no count: weak and borrowed ones"},
                     {"--depth", "N", "also who holds the holders, up to N levels (default 1)"},
                     {"--path", NULL,
-                     "also the shortest path from a root, and an expression that walks it"},
+                     "also the shortest path from a root, an expression that walks it, and, in "
+                     "Python, code that names variables on it"},
                     {"--ledger", NULL,
                      "also which retains of a traced object were never given back, by stack"}},
         .example = "refs node#12 --path",

@@ -90,6 +90,7 @@ typedef struct rhi_type {
     bool is_bare;
     bool has_fixed_size; /* all objects have `size` bytes */
     bool is_weak;        /* the heap's own weak reference: one borrowed slot, its target */
+    bool runs_code;      /* its objects lead to code of the program, see `uses` */
 } rhi_type;
 
 enum rhi_state { RHI_LIVE, RHI_DYING, RHI_FREED, RHI_UNUSED };
@@ -354,6 +355,40 @@ typedef struct rhi_way {
     uint64_t count; /* at least 1 */
 } rhi_way;
 
+/* What code of the program can do with what a variable holds, the most telling first. */
+enum rhi_use_kind {
+    RHI_USE_FILLS,   /* puts something into it */
+    RHI_USE_SETS,    /* has the variable hold something else */
+    RHI_USE_EMPTIES, /* takes something out of it */
+    RHI_USE_UNSETS,  /* deletes the variable */
+    RHI_USE_PASSES,  /* hands it on: what is done with it then is not known */
+    RHI_USE_READS,
+    RHI_USE_KINDS
+};
+/* A line of code that names a variable. Whether it ever ran is not told by code. The texts last as
+ * long as the call that is given them, and are printable. line: 0: not known. name: what of the
+ * file is shown to people. is_guess: what it names is perhaps another one. */
+typedef struct rhi_use {
+    uint8_t kind;
+    bool is_guess;
+    uint32_t line;
+    const char *function, *file, *name, *text;
+} rhi_use;
+/* A variable: a slot of `holder`. owner: the object whose `__dict__`, say, the holder is; address
+ * 0: not known. */
+typedef struct rhi_variable_slot {
+    rhi_object holder, owner;
+    const rhi_field *field;
+    uint64_t element, value;
+} rhi_variable_slot;
+typedef struct rhi_use_search {
+    const rhi_variable_slot *variable;
+    rhi_work *work;
+    rhi_error *(*visit)(void *context, const rhi_use *use);
+    void *context;
+    uint64_t unread; /* set: so many pieces of code cannot be understood */
+} rhi_use_search;
+
 /* Bytes of the target that are to be changed, in this order; count 0: none need be. */
 enum { RHI_PATCHES_MAX = 2, RHI_PATCH_BYTES_MAX = 16 };
 typedef struct rhi_patches {
@@ -520,6 +555,13 @@ struct rhi_format {
      * the program where it stands, it gives the last object. False: it has none. NULL: the
      * language is C. */
     bool (*express)(rhi_reader *reader, const rhi_way *way, char *text, size_t size);
+    /* Is the slot a variable that code of the program may name? Writes what it is called:
+     * "app.cache". NULL: there are none; then `uses` is, too. */
+    bool (*variable)(rhi_reader *reader, const rhi_variable_slot *slot, char name[RHI_NAME_SIZE]);
+    /* Visits the places in the code of these objects, whose types run code, that name the variable.
+     */
+    rhi_error *(*uses)(rhi_reader *reader, const uint64_t *objects, uint64_t count,
+                       rhi_use_search *search);
     /* May a slot of this object hold `value` in a sound heap, although no object was found there? A
      * thread may be changing one of the two just now, or what is there looks like an object. NULL:
      * never. */

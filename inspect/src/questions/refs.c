@@ -90,6 +90,16 @@ static rhi_error *gather_path(answer *a)
     return NULL;
 }
 
+/* What the variables are by which code reaches it, and what that code does with them. */
+static rhi_error *gather_uses(answer *a)
+{
+    if (a->asked.path)
+        RHI_TRY(rhi__uses_of_path(a->session, a->reader, &a->path, &a->uses));
+    if (a->asked.in)
+        RHI_TRY(rhi__uses_of_holders(a->reader, &a->holders, a->asked.limit, &a->uses));
+    return rhi__uses_find(a->session, a->reader, &a->uses);
+}
+
 rhi_error *rhi__refs(rhi_session *session, const rhi_refs_asked *asked, answer *a)
 {
     *a = (answer){.session = session, .asked = *asked};
@@ -101,6 +111,7 @@ rhi_error *rhi__refs(rhi_session *session, const rhi_refs_asked *asked, answer *
         RHI_TRY(gather_referents(a));
     if (asked->path)
         RHI_TRY(gather_path(a));
+    RHI_TRY(gather_uses(a));
     if (asked->pairs)
         RHI_TRY(rhi__pairs(session, a->reader, &a->object, &a->pairs));
     if (asked->in && asked->weak)
@@ -119,4 +130,5 @@ void rhi__refs_free(answer *a)
     free(a->referents.items);
     rhi__pairs_free(&a->pairs);
     rhi__path_free(&a->path);
+    rhi__uses_free(&a->uses);
 }

@@ -7,6 +7,7 @@
 #include "questions/pairs.h"
 #include "questions/path.h"
 #include "questions/tree.h"
+#include "questions/uses.h"
 #include "words/words.h"
 
 typedef struct rhi_refs_asked {
@@ -38,6 +39,7 @@ typedef struct rhi_refs {
         uint64_t count, capacity, total;
     } referents;
     rhi_path path;
+    rhi_uses uses; /* code that names the variables that hold it */
     bool out_of_memory;
     rhi_ledger ledger;
     rhi_pairs pairs;

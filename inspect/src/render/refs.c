@@ -9,6 +9,7 @@
 #include "render/pairs.h"
 #include "render/path.h"
 #include "render/sentences.h"
+#include "render/uses.h"
 #include "render/value.h"
 
 #include <inttypes.h>
@@ -140,6 +141,7 @@ void rhi__refs_print(const rhi_refs *a)
         print_referents(a);
     if (a->asked.path)
         rhi__path_print(a->session, a->reader, &a->path, a->asked.limit);
+    rhi__uses_print(a->session, &a->uses, a->asked.limit);
     rhi__print_incomplete(a->session);
 }
 
@@ -225,6 +227,10 @@ const rhi_json_type rhi__refs_type = {
         {"ledger", .is = RHI_JSON_NULL, "its count against who holds it; null: with --out",
          .of = {&rhi__ledger_type}},
         {"pairs", .is = RHI_JSON_OPTIONAL, "with --ledger", .of = {&rhi__pairs_type}},
+        {"variables", .is = RHI_JSON_ROWS | RHI_JSON_OPTIONAL,
+         "variables that hold it, or, with --path, what it lies in, and that code of the program "
+         "names",
+         .of = {&rhi__used_type}},
         {0}}};
 
 rhi_error *rhi__refs_json(const rhi_refs *a)
@@ -250,6 +256,7 @@ rhi_error *rhi__refs_json(const rhi_refs *a)
         rhi__json_key(s, "referents_total", rhi__json_u64(a->referents.total));
     if (a->asked.path)
         rhi__path_json(s, a->reader, &a->path, a->asked.limit);
+    rhi__uses_json(s, a->reader, &a->uses, a->asked.limit);
     rhi__json_key(s, "ledger", a->asked.in ? rhi__ledger_json(&a->ledger) : json_null());
     if (a->asked.pairs)
         rhi__json_key(s, "pairs", rhi__pairs_json(s, a->reader, &a->pairs, a->asked.limit));

@@ -113,7 +113,8 @@ static const uint8_t *read_bytes(py_runtime *py, uint64_t object, rhi_scratch *s
     return bytes && got == *size ? bytes : NULL;
 }
 
-static const uint8_t *read_code(py_runtime *py, uint64_t code, rhi_scratch *scratch, uint64_t *size)
+const uint8_t *rhi__py_instructions(py_runtime *py, uint64_t code, rhi_scratch *scratch,
+                                    uint64_t *size)
 {
     uint64_t got, object;
     if (py->minor <= 10)
@@ -158,7 +159,7 @@ py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t co
     int64_t at = py->minor >= 11   ? (int64_t)(instruction - code - py->at->code_bytes) / 2
                  : py->minor == 10 ? (int32_t)instruction
                                    : (int32_t)instruction / 2;
-    const uint8_t *bytes = read_code(py, code, &scratch, &size);
+    const uint8_t *bytes = rhi__py_instructions(py, code, &scratch, &size);
     if (bytes && at < 0) /* it has not begun */
         found.values = 0;
     else if (bytes && (uint64_t)at < size / 2) {

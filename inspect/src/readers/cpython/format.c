@@ -183,4 +183,6 @@ const rhi_format rhi__format_python = {
     .words = rhi__py_words,
     .scope = rhi__py_scope,
     .express = rhi__py_expression,
+    .variable = rhi__py_variable,
+    .uses = rhi__py_uses,
 };

@@ -237,7 +237,7 @@ static void add_groups(const group *g, py_opcode table[256])
     for (; g && g->opcodes; g++)
         for (const uint8_t *opcode = g->opcodes; *opcode; opcode++)
             table[*opcode] =
-                (py_opcode){g->flow, g->counts, g->caches, g->effect, g->jump_effect, 0};
+                (py_opcode){g->flow, g->counts, g->caches, g->effect, g->jump_effect, 0, *opcode};
 }
 
 void rhi__py_opcodes(const py_runtime *py, py_opcode table[256])
@@ -246,7 +246,9 @@ void rhi__py_opcodes(const py_runtime *py, py_opcode table[256])
         table[i] = (py_opcode){.flow = PY_UNKNOWN};
     add_groups(groups[py_version(py)][0], table);
     add_groups(groups[py_version(py)][1], table);
-    table[py->minor == 13 ? 71 : 144].flow = PY_EXTENDS;
+    unsigned extends = py->minor == 13 ? 71 : 144;
+    table[extends].flow = PY_EXTENDS;
+    table[extends].base = (uint8_t)extends;
     for (unsigned i = 0; i < 3; i++)
         table[calls[py_version(py)][i].opcode].callee = calls[py_version(py)][i].callee;
     for (const variant *v = variants[py_version(py)]; v && v->opcodes; v++)

@@ -566,4 +566,11 @@ bool rhi__py_expression(rhi_reader *reader, const rhi_way *way, char *text, size
 bool rhi__py_scope(rhi_reader *reader, const rhi_object *object, char what[RHI_NAME_SIZE],
                    char of[RHI_NAME_SIZE]);
 
+/* ---- uses.c --------------------------------------------------------------------------------- */
+
+/* As `variable` and `uses` of rhi_format. */
+bool rhi__py_variable(rhi_reader *reader, const rhi_variable_slot *slot, char name[RHI_NAME_SIZE]);
+rhi_error *rhi__py_uses(rhi_reader *reader, const uint64_t *objects, uint64_t count,
+                        rhi_use_search *search);
+
 #endif

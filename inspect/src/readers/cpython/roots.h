@@ -104,6 +104,7 @@ typedef struct py_opcode {
     uint8_t flow, counts, caches; /* caches: units of code that follow it and are none */
     int8_t effect, jump_effect;
     uint8_t callee; /* it calls what lies so far below its arguments; 0: it is no call */
+    uint8_t base;   /* the instruction of which it is a variant: itself, mostly */
 } py_opcode;
 /* What all instructions of this version do. */
 void rhi__py_opcodes(const py_runtime *py, py_opcode table[256]);
@@ -128,6 +129,9 @@ typedef struct py_depth {
 /* The instruction is as in rhi__py_line. */
 py_depth rhi__py_depth(py_runtime *py, const py_opcode opcodes[256], uint64_t code,
                        uint64_t instruction);
+/* The instructions of a code object; NULL: they cannot be read in full. size: in bytes, even. */
+const uint8_t *rhi__py_instructions(py_runtime *py, uint64_t code, rhi_scratch *scratch,
+                                    uint64_t *size);
 
 /* ---- frames.c ------------------------------------------------------------------------------- */
 

@@ -163,6 +163,8 @@ static void settle(py_runtime *py, uint64_t first)
         known->is_bare = is_bare(py, type);
         known->is_thin = is_thin(py, type);
         known->has_chains = has_chains(type);
+        known->runs_code =
+            type->layout == PY_FUNCTION || (type->layout == PY_FRAME && py->minor <= 10);
         known->has_references =
             type->layout != PY_PLAIN || type->is_heap_type || type->layout_end < type->basicsize;
     }
