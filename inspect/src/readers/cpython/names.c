@@ -180,6 +180,7 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
         {PY_LABEL_ATTRIBUTE, RHI_KIND_STRONG, RHI_FORM_VECTOR, "attribute", call_attribute},
         {PY_LABEL_INNER_ATTRIBUTE, RHI_KIND_STRONG, RHI_FORM_ARRAY, "attribute", call_attribute},
         {PY_LABEL_DICT, RHI_KIND_STRONG, RHI_FORM_ONE, "__dict__", NULL},
+        {PY_LABEL_DICT_UNSURE, RHI_KIND_STRONG, RHI_FORM_ONE, "__dict__", NULL},
         {PY_LABEL_CLASS, RHI_KIND_STRONG, RHI_FORM_ONE, "__class__", NULL},
         {PY_LABEL_TARGET, RHI_KIND_BORROWED, RHI_FORM_ONE, "target", NULL},
         {PY_LABEL_MEMBER, RHI_KIND_STRONG, RHI_FORM_ARRAY, "member", call_member},
@@ -206,7 +207,10 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
                              .is_guess = labels[i].label == PY_LABEL_WORD ||
                                          labels[i].label == PY_LABEL_HIDDEN_WORD ||
                                          labels[i].label == PY_LABEL_STATE,
-                             .is_unseen = labels[i].label == PY_LABEL_HIDDEN_WORD,
+                             .is_unseen = labels[i].label == PY_LABEL_HIDDEN_WORD ||
+                                          labels[i].label == PY_LABEL_ORIGIN,
+                             .is_unsure = labels[i].label == PY_LABEL_DICT_UNSURE ||
+                                          labels[i].label == PY_LABEL_STATE,
                              .call = labels[i].call,
                              .context = py};
         snprintf(field->name, sizeof field->name, "%s", labels[i].name);

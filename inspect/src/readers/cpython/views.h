@@ -42,6 +42,7 @@ enum py_label {
     PY_LABEL_ATTRIBUTE,       /* "user": the name's address, outside of the object */
     PY_LABEL_INNER_ATTRIBUTE, /* the same inside */
     PY_LABEL_DICT,            /* "__dict__" */
+    PY_LABEL_DICT_UNSURE,     /* the same, of which the collector is perhaps not told */
     PY_LABEL_CLASS,           /* "__class__" */
     PY_LABEL_TARGET,          /* of a weak reference: "target" */
     PY_LABEL_MEMBER,          /* a slot that the class declares: type number << 32 | offset */
