@@ -48,6 +48,7 @@ enum py_label {
     PY_LABEL_MEMBER,          /* a slot that the class declares: type number << 32 | offset */
     PY_LABEL_WORD,            /* the same of a word that nothing declares */
     PY_LABEL_HIDDEN_WORD,     /* the same, which the collector is not told of */
+    PY_LABEL_CLEARED,         /* the same of a frame that is perhaps being cleared */
     PY_LABEL_STATE,           /* of a module: "state+16": a number */
     PY_LABEL_LOCAL,           /* of a frame: address | slot << PY_FRAME_BITS */
     PY_LABEL_FRAME_CODE,
